@@ -1,0 +1,283 @@
+/**
+ * @file What Krona remembers, by meaning. No SQL, connection or vendor type appears here.
+ * Ids are UUIDs made by the caller's side of the store; times are Date; every write is durable when its promise resolves.
+ */
+import type { ChannelSettings, ModelCard } from '../settings.ts';
+import type { JobKind, JobPayloads } from '../jobs/payloads.ts';
+
+export type Platform = 'web' | 'discord' | 'slack';
+
+export interface Channel {
+  readonly id: string;
+  readonly platform: Platform;
+  /** The platform's own id of it. */
+  readonly externalId: string;
+  readonly name: string;
+  readonly settings: ChannelSettings;
+}
+
+export interface Member {
+  readonly id: string;
+  readonly platform: Platform;
+  readonly externalId: string;
+  readonly name: string;
+}
+
+/** Something of the channel's own: a pet, a mascot, a product. */
+export interface Subject {
+  readonly id: string;
+  readonly channelId: string;
+  /** As members say it, unique in the channel without regard to case. */
+  readonly name: string;
+  /** The class noun, e.g. `cat`; used in the training prompt. */
+  readonly className: string;
+  /** The rare token that stands for it in prompts; members never need to know it. */
+  readonly token: string;
+  readonly ownerId: string;
+  /** The adapter that prompts naming this subject use. */
+  readonly championId: string | null;
+  /** True when somebody chose the champion by hand: votes do not change it. */
+  readonly championPinned: boolean;
+  readonly createdAt: Date;
+}
+
+export interface Photo {
+  readonly id: string;
+  readonly subjectId: string;
+  readonly memberId: string;
+  readonly blobHash: string;
+  readonly width: number;
+  readonly height: number;
+  readonly fileName: string;
+  readonly createdAt: Date;
+}
+
+export type WorkState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled';
+
+export interface Progress {
+  readonly step: number;
+  readonly steps: number;
+  /** Seconds left, null before it can be told. */
+  readonly secondsLeft: number | null;
+  /** What is going on now, for people: `caching latents`, `training`, `drawing samples`. */
+  readonly phase: string;
+}
+
+export interface WorkFailure {
+  readonly code: string;
+  readonly message: string;
+}
+
+/** One training. */
+export interface Run {
+  readonly id: string;
+  readonly channelId: string;
+  readonly subjectId: string;
+  readonly memberId: string;
+  readonly state: WorkState;
+  readonly settings: ChannelSettings;
+  readonly seed: number;
+  /** The photos as they were when the run was asked for. */
+  readonly photoHashes: readonly string[];
+  readonly progress: Progress | null;
+  /** Mean loss of each reported stretch, in order: what the loss curve shows. */
+  readonly losses: readonly { readonly step: number; readonly loss: number }[];
+  readonly failure: WorkFailure | null;
+  /** Grows with every change; what a message shows is behind when its post's revision is lower. */
+  readonly revision: number;
+  readonly createdAt: Date;
+  readonly startedAt: Date | null;
+  readonly endedAt: Date | null;
+}
+
+/** A trained file: a run's checkpoint or its end. */
+export interface Adapter {
+  readonly id: string;
+  readonly runId: string;
+  readonly subjectId: string;
+  readonly channelId: string;
+  readonly step: number;
+  readonly final: boolean;
+  readonly blobHash: string;
+  /** Bytes. */
+  readonly size: number;
+  readonly settings: ChannelSettings;
+  readonly createdAt: Date;
+}
+
+/** Pictures of one prompt, voted on together. */
+export interface PictureSet {
+  readonly id: string;
+  readonly channelId: string;
+  readonly memberId: string;
+  /** `imagine`: asked for by a member; `samples`: a run's pictures at a checkpoint; `finals`: a run's result grid. */
+  readonly kind: 'imagine' | 'samples' | 'finals';
+  /** The run whose samples these are. */
+  readonly runId: string | null;
+  readonly subjectId: string | null;
+  /** As the member wrote it. */
+  readonly prompt: string;
+  readonly negative: string | null;
+  readonly seed: number;
+  readonly count: number;
+  /** Strength of the adapter, 1 as trained. */
+  readonly strength: number;
+  readonly settings: ChannelSettings;
+  readonly adapterId: string | null;
+  readonly state: WorkState;
+  readonly progress: Progress | null;
+  readonly failure: WorkFailure | null;
+  readonly revision: number;
+  readonly createdAt: Date;
+  readonly endedAt: Date | null;
+}
+
+export interface Picture {
+  readonly id: string;
+  readonly setId: string;
+  /** From 0, the order in the grid. */
+  readonly index: number;
+  readonly blobHash: string;
+  readonly width: number;
+  readonly height: number;
+  readonly seed: number;
+  readonly adapterId: string | null;
+}
+
+/** A fact: somebody put a reaction on a picture or took it away. Never changed, only added. */
+export interface VoteFact {
+  readonly id: string;
+  readonly pictureId: string;
+  readonly memberId: string;
+  readonly emoji: string;
+  readonly added: boolean;
+  readonly at: Date;
+}
+
+/** A reaction that stands now: the last fact of (picture, member, emoji) was an addition. */
+export interface StandingVote {
+  readonly pictureId: string;
+  readonly memberId: string;
+  readonly emoji: string;
+  readonly at: Date;
+}
+
+/** A message of ours in a channel that shows a run or a set and follows its changes. */
+export interface Post {
+  readonly id: string;
+  readonly channelId: string;
+  readonly kind: 'run' | 'set';
+  readonly targetId: string;
+  /** The platform's id of the message, null until it is posted. */
+  readonly messageId: string | null;
+  /** The target's revision that the message shows, -1 before the first. */
+  readonly shownRevision: number;
+  readonly createdAt: Date;
+}
+
+/** Any line of a web channel's conversation: what members wrote and our answers, in order. */
+export interface ChatLine {
+  readonly id: string;
+  readonly channelId: string;
+  /** null: Krona itself. */
+  readonly memberId: string | null;
+  /** The rendered card or text as JSON, platform-neutral. */
+  readonly body: unknown;
+  readonly revision: number;
+  readonly createdAt: Date;
+}
+
+export interface OutboxJob<K extends JobKind = JobKind> {
+  readonly id: string;
+  readonly kind: K;
+  readonly payload: JobPayloads[K];
+}
+
+type New<T, Optional extends keyof T = never> = Omit<T, 'revision' | 'createdAt' | Optional> &
+  Partial<Pick<T, Optional>>;
+
+/** Reads and writes of one unit of work. Get it from `RecordStore` itself (each call alone) or from `transaction`. */
+export interface Records {
+  // Channels and members
+  channel(platform: Platform, externalId: string, name: string): Promise<Channel>;
+  channelById(id: string): Promise<Channel | null>;
+  saveSettings(channelId: string, settings: ChannelSettings): Promise<void>;
+  member(platform: Platform, externalId: string, name: string): Promise<Member>;
+  members(ids: readonly string[]): Promise<Member[]>;
+
+  // Subjects and photos
+  addSubject(subject: Omit<Subject, 'createdAt' | 'championId' | 'championPinned'>): Promise<Subject>;
+  subject(id: string): Promise<Subject | null>;
+  subjectByName(channelId: string, name: string): Promise<Subject | null>;
+  subjects(channelId: string): Promise<Subject[]>;
+  setChampion(subjectId: string, adapterId: string | null, pinned: boolean): Promise<void>;
+  /** False when this subject already has a photo with the same bytes. */
+  addPhoto(photo: Omit<Photo, 'createdAt'>): Promise<boolean>;
+  photos(subjectId: string): Promise<Photo[]>;
+  removePhoto(id: string): Promise<void>;
+
+  // Runs and adapters
+  addRun(run: New<Run, 'progress' | 'losses' | 'failure' | 'startedAt' | 'endedAt'>): Promise<Run>;
+  run(id: string): Promise<Run | null>;
+  /** Newest first. */
+  runs(channelId: string, limit: number): Promise<Run[]>;
+  /** Runs and sets that are queued or running, oldest first. */
+  openWork(channelId: string): Promise<{ runs: Run[]; sets: PictureSet[] }>;
+  updateRun(
+    id: string,
+    change: Partial<Pick<Run, 'state' | 'progress' | 'losses' | 'failure' | 'startedAt' | 'endedAt'>>,
+  ): Promise<void>;
+  /** Does nothing when the run already has an adapter of this step (a resumed run writes its checkpoints again). */
+  addAdapter(adapter: Omit<Adapter, 'createdAt'>): Promise<void>;
+  adapter(id: string): Promise<Adapter | null>;
+  /** Newest first. */
+  adapters(channelId: string): Promise<Adapter[]>;
+  deleteAdapter(id: string): Promise<void>;
+
+  // Sets, pictures and votes
+  addSet(set: New<PictureSet, 'progress' | 'failure' | 'endedAt'>): Promise<PictureSet>;
+  set(id: string): Promise<PictureSet | null>;
+  setsOfRun(runId: string): Promise<PictureSet[]>;
+  updateSet(
+    id: string,
+    change: Partial<Pick<PictureSet, 'state' | 'progress' | 'failure' | 'endedAt'>>,
+  ): Promise<void>;
+  /** Does nothing when the set already has a picture at this index. */
+  addPicture(picture: Picture): Promise<void>;
+  pictures(setId: string): Promise<Picture[]>;
+  picture(id: string): Promise<Picture | null>;
+  deleteSet(id: string): Promise<void>;
+  /** Adds a fact unless it changes nothing (the reaction already stands, or is already gone). True when added. */
+  addVote(vote: Omit<VoteFact, 'id' | 'at'>): Promise<boolean>;
+  voteFacts(setId: string): Promise<VoteFact[]>;
+  /** Standing votes of every set of the channel, with what the ranking needs of each picture's set. */
+  standingVotes(
+    channelId: string,
+  ): Promise<{ votes: StandingVote[]; pictures: Picture[]; sets: PictureSet[] }>;
+
+  // Messages and jobs
+  addPost(post: Pick<Post, 'id' | 'channelId' | 'kind' | 'targetId'>): Promise<Post>;
+  /** Posts of a platform whose target has changed since they were last shown, oldest first. */
+  stalePosts(platform: Platform, limit: number): Promise<Post[]>;
+  postByMessage(channelId: string, messageId: string): Promise<Post | null>;
+  postOf(targetId: string): Promise<Post | null>;
+  markPost(id: string, messageId: string, shownRevision: number): Promise<void>;
+  addLine(line: Pick<ChatLine, 'id' | 'channelId' | 'memberId' | 'body'>): Promise<ChatLine>;
+  updateLine(id: string, body: unknown): Promise<void>;
+  /** The lines of a channel with revision > since, oldest first, at most `limit` of the newest. */
+  lines(channelId: string, since: number, limit: number): Promise<ChatLine[]>;
+  /** The job will be queued once this unit of work is committed, even if the process dies right after. */
+  addOutboxJob(job: OutboxJob): Promise<void>;
+  outboxJobs(limit: number): Promise<OutboxJob[]>;
+  removeOutboxJob(id: string): Promise<void>;
+
+  // The worker's model
+  saveModelCard(card: ModelCard): Promise<void>;
+  modelCard(): Promise<ModelCard | null>;
+}
+
+export interface RecordStore extends Records {
+  /** All or nothing. `work` may run again after a conflict, so it must touch only `records`. */
+  transaction<T>(work: (records: Records) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
