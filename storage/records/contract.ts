@@ -201,6 +201,8 @@ export interface Records {
   // Channels and members
   channel(platform: Platform, externalId: string, name: string): Promise<Channel>;
   channelById(id: string): Promise<Channel | null>;
+  /** Every channel of a platform, oldest first: the web chat's sidebar. */
+  channels(platform: Platform): Promise<Channel[]>;
   saveSettings(channelId: string, settings: ChannelSettings): Promise<void>;
   member(platform: Platform, externalId: string, name: string): Promise<Member>;
   members(ids: readonly string[]): Promise<Member[]>;
@@ -261,7 +263,10 @@ export interface Records {
   stalePosts(platform: Platform, limit: number): Promise<Post[]>;
   postByMessage(channelId: string, messageId: string): Promise<Post | null>;
   postOf(targetId: string): Promise<Post | null>;
+  /** Messages that show a set, newest first: whose reactions are read again when the bot starts. */
+  setPosts(platform: Platform, limit: number): Promise<Post[]>;
   markPost(id: string, messageId: string, shownRevision: number): Promise<void>;
+  /** Adds a line once: with an id that is there already, nothing is changed and the standing line is returned. */
   addLine(line: Pick<ChatLine, 'id' | 'channelId' | 'memberId' | 'body'>): Promise<ChatLine>;
   updateLine(id: string, body: unknown): Promise<void>;
   /** The lines of a channel with revision > since, oldest first, at most `limit` of the newest. */
