@@ -1,0 +1,121 @@
+/**
+ * @file Draws sprites on a plain background into a [3, height, width] picture in [-1, 1], by inverse mapping with
+ * bilinear samples of premultiplied colour. Plain arithmetic on typed arrays: the training set is made with it.
+ */
+import { drawingSide, levelSides, spriteSide, type Sprite } from './sprites.ts';
+
+/** Where and how one sprite is drawn; lengths in pixels of the whole picture. */
+export interface PlacedSprite {
+  readonly sprite: Sprite;
+  /** The middle of the drawing. */
+  readonly x: number;
+  readonly y: number;
+  /** Longer side of the drawing. */
+  readonly side: number;
+  /** Clockwise, in radians. */
+  readonly angle: number;
+  readonly mirror: boolean;
+}
+
+/** The part of the picture that is wanted. */
+export interface Window {
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/**
+ * Draws `placed` in order on `rgb` and writes the part inside `window` to `out` from `offset` on.
+ *
+ * @param rgb 0–255.
+ * @param out receives 3·height·width values in [-1, 1], channel by channel.
+ */
+export function composite(
+  out: Float32Array,
+  offset: number,
+  window: Window,
+  rgb: readonly [number, number, number],
+  placed: readonly PlacedSprite[],
+): void {
+  const area = window.width * window.height;
+  for (let c = 0; c < 3; c++) {
+    out.fill(rgb[c]! / 127.5 - 1, offset + c * area, offset + (c + 1) * area);
+  }
+  for (const one of placed) drawSprite(out, offset, window, one);
+}
+
+function drawSprite(out: Float32Array, offset: number, window: Window, placed: PlacedSprite): void {
+  const { sprite, x: middleX, y: middleY, angle } = placed;
+  const scale = placed.side / drawingSide;
+  // The smallest level that still has a pixel for each one drawn; a little blur is better than broken lines.
+  let level = 0;
+  while (level + 1 < levelSides.length && levelSides[level + 1]! >= spriteSide * scale * 0.9) level++;
+  const pixels = sprite.levels[level]!;
+  const side = levelSides[level]!;
+  const ratio = side / spriteSide;
+
+  // Picture → sprite: turn back by the angle, mirror, divide by the scale.
+  const step = ratio / scale;
+  const flip = placed.mirror ? -1 : 1;
+  const ux = Math.cos(angle) * step * flip;
+  const uy = Math.sin(angle) * step * flip;
+  const vx = -Math.sin(angle) * step;
+  const vy = Math.cos(angle) * step;
+
+  const reach = ((spriteSide * scale) / 2) * (Math.abs(Math.cos(angle)) + Math.abs(Math.sin(angle)));
+  const firstX = Math.max(0, Math.floor(middleX - reach - window.left));
+  const lastX = Math.min(window.width - 1, Math.ceil(middleX + reach - window.left));
+  const firstY = Math.max(0, Math.floor(middleY - reach - window.top));
+  const lastY = Math.min(window.height - 1, Math.ceil(middleY + reach - window.top));
+  const area = window.width * window.height;
+  const edge = side - 1;
+  const rowBytes = side * 4;
+
+  for (let row = firstY; row <= lastY; row++) {
+    const dy = row + window.top + 0.5 - middleY;
+    for (let column = firstX; column <= lastX; column++) {
+      const dx = column + window.left + 0.5 - middleX;
+      const u = ux * dx + uy * dy + side / 2 - 0.5;
+      const v = vx * dx + vy * dy + side / 2 - 0.5;
+      if (!(u >= 0 && v >= 0 && u < edge && v < edge)) continue; // the margin is transparent
+      const u0 = u | 0;
+      const v0 = v | 0;
+      const fu = u - u0;
+      const fv = v - v0;
+      const at = v0 * rowBytes + u0 * 4;
+      const below = at + rowBytes;
+      const w00 = (1 - fu) * (1 - fv);
+      const w01 = fu * (1 - fv);
+      const w10 = (1 - fu) * fv;
+      const w11 = fu * fv;
+      const alpha =
+        w00 * pixels[at + 3]! + w01 * pixels[at + 7]! + w10 * pixels[below + 3]! + w11 * pixels[below + 7]!;
+      if (alpha === 0) continue;
+      // In [-1, 1]: c' = a·s + (1 − a)·c with s = colour/127.5 − 1, and a·colour is what the sprite holds.
+      const cover = alpha / 255;
+      let to = offset + row * window.width + column;
+      for (let c = 0; c < 3; c++, to += area) {
+        const colour =
+          w00 * pixels[at + c]! +
+          w01 * pixels[at + 4 + c]! +
+          w10 * pixels[below + c]! +
+          w11 * pixels[below + 4 + c]!;
+        out[to] = colour / 127.5 - cover + (1 - cover) * out[to]!;
+      }
+    }
+  }
+}
+
+/** A [3, height, width] picture in [-1, 1] as interleaved RGB bytes, for PNG. */
+export function toBytes(image: Float32Array): Uint8Array {
+  const area = image.length / 3;
+  const bytes = new Uint8Array(image.length);
+  for (let pixel = 0; pixel < area; pixel++) {
+    for (let c = 0; c < 3; c++) {
+      const value = (image[c * area + pixel]! + 1) * 127.5;
+      bytes[pixel * 3 + c] = Math.max(0, Math.min(255, Math.round(value)));
+    }
+  }
+  return bytes;
+}
