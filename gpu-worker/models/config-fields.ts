@@ -1,0 +1,108 @@
+/** @file Reads fields of a model's JSON configs, with errors that say what was found and what is supported. */
+import { KronaError } from '../../storage/errors.ts';
+
+/** Typed access to one JSON object. A field that is absent takes its default; null is a value like any other. */
+export class ConfigFields {
+  /** The file as people know it, e.g. `unet/config.json`. */
+  readonly where: string;
+  readonly #raw: Readonly<Record<string, unknown>>;
+
+  constructor(where: string, raw: unknown) {
+    if (typeof raw !== 'object' || raw === null || Array.isArray(raw))
+      throw new KronaError('MODEL_CONFIG_INVALID', `${where} holds no JSON object.`);
+    this.where = where;
+    this.#raw = raw as Record<string, unknown>;
+  }
+
+  /** The value as it is; null when it is absent. */
+  get(key: string): unknown {
+    return this.#raw[key] === undefined ? null : this.#raw[key];
+  }
+
+  /** A whole number of at least `least` (default 1). */
+  integer(key: string, fallback?: number, least = 1): number {
+    const value = this.#value(key, fallback);
+    if (!Number.isSafeInteger(value) || (value as number) < least)
+      throw this.invalid(key, `a whole number of at least ${least}`);
+    return value as number;
+  }
+
+  number(key: string, fallback?: number): number {
+    const value = this.#value(key, fallback);
+    if (typeof value !== 'number' || !Number.isFinite(value)) throw this.invalid(key, 'a number');
+    return value;
+  }
+
+  flag(key: string, fallback: boolean): boolean {
+    const value = this.#value(key, fallback);
+    if (typeof value !== 'boolean') throw this.invalid(key, 'true or false');
+    return value;
+  }
+
+  /** One of `supported`. */
+  oneOf<const T extends string>(key: string, supported: readonly T[], fallback: T): T {
+    const value = this.#value(key, fallback);
+    if (!supported.includes(value as T)) throw this.unsupported(key, supported.join(', '));
+    return value as T;
+  }
+
+  /** A list of whole numbers of at least 1. */
+  integers(key: string, fallback: readonly number[]): readonly number[] {
+    const value = this.#value(key, fallback);
+    if (!Array.isArray(value) || value.length === 0 || !value.every((n) => Number.isSafeInteger(n) && n >= 1))
+      throw this.invalid(key, 'a list of whole numbers of at least 1');
+    return value as number[];
+  }
+
+  /** `length` whole numbers; a single one stands for all of them. */
+  perBlock(key: string, length: number, fallback: number): readonly number[] {
+    const value = this.#value(key, fallback);
+    if (!Array.isArray(value)) return new Array<number>(length).fill(this.integer(key, fallback));
+    if (value.some(Array.isArray)) throw this.unsupported(key, 'a number, or one number a block');
+    const list = this.integers(key, []);
+    if (list.length !== length) throw this.invalid(key, `a number, or ${length} of them (one a block)`);
+    return list;
+  }
+
+  /** `length` names, each one of `supported`. */
+  namesOf<const T extends string>(
+    key: string,
+    supported: readonly T[],
+    length: number,
+    fallback: readonly T[],
+  ): readonly T[] {
+    const value = this.#value(key, fallback);
+    if (!Array.isArray(value) || value.length !== length)
+      throw this.invalid(key, `${length} names (one a block)`);
+    if (!value.every((name) => supported.includes(name as T)))
+      throw this.unsupported(key, `a list of ${supported.join(', ')}`);
+    return value as T[];
+  }
+
+  /** Fields that change the model in ways not built here must be as given (null: absent). */
+  mustBe(expected: Readonly<Record<string, string | number | boolean | null>>): void {
+    for (const [key, value] of Object.entries(expected)) {
+      const found = this.#value(key, value);
+      if (found !== value && !(found === null && value === false))
+        throw this.unsupported(key, JSON.stringify(value));
+    }
+  }
+
+  #value(key: string, fallback: unknown): unknown {
+    return this.#raw[key] === undefined ? fallback : this.#raw[key];
+  }
+
+  invalid(key: string, expected: string): KronaError {
+    return new KronaError(
+      'MODEL_CONFIG_INVALID',
+      `${this.where}: "${key}" is ${JSON.stringify(this.get(key))}; expected ${expected}.`,
+    );
+  }
+
+  unsupported(key: string, supported: string): KronaError {
+    return new KronaError(
+      'MODEL_CONFIG_UNSUPPORTED',
+      `${this.where}: "${key}" is ${JSON.stringify(this.get(key))}; supported: ${supported}.`,
+    );
+  }
+}

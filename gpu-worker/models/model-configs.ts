@@ -1,0 +1,200 @@
+/**
+ * @file Typed configs of the SDXL architecture's parts. Fields have the names, meanings and defaults of
+ * diffusers' and transformers' config.json, except that what may be one number for all blocks is always a list.
+ * Fields that have one supported value (SiLU, 3×3 input convolution, …) are checked and then left out.
+ */
+import { ConfigFields } from './config-fields.ts';
+
+/** transformers' CLIPTextConfig. */
+export interface ClipTextConfig {
+  readonly vocab_size: number;
+  readonly hidden_size: number;
+  readonly intermediate_size: number;
+  readonly num_hidden_layers: number;
+  readonly num_attention_heads: number;
+  readonly max_position_embeddings: number;
+  readonly hidden_act: 'quick_gelu' | 'gelu';
+  readonly layer_norm_eps: number;
+  /** Width of `text_projection`; null for a CLIPTextModel, which has none. */
+  readonly projection_dim: number | null;
+  /**
+   * The pooled output is the state at the first of these; but 2, as old configs wrongly say, stands for the
+   * position of the largest id, which is the end token of CLIP's vocabulary (transformers does the same).
+   */
+  readonly eos_token_id: number;
+  readonly pad_token_id: number;
+}
+
+/** diffusers' UNet2DConditionModel, as SDXL and SD use it. Lists run from the first down block to the last. */
+export interface UNetConfig {
+  readonly sample_size: number;
+  readonly in_channels: number;
+  readonly out_channels: number;
+  readonly flip_sin_to_cos: boolean;
+  readonly freq_shift: number;
+  readonly down_block_types: readonly ('CrossAttnDownBlock2D' | 'DownBlock2D')[];
+  readonly up_block_types: readonly ('CrossAttnUpBlock2D' | 'UpBlock2D')[];
+  readonly block_out_channels: readonly number[];
+  /** ResNets of each down block; up blocks have one more, in reverse order. */
+  readonly layers_per_block: readonly number[];
+  /** Transformer blocks in each attention of a down block; the mid block has the last, up blocks the reverse. */
+  readonly transformer_layers_per_block: readonly number[];
+  /**
+   * Heads of each down block (mid: the last, up: reversed). The files call this `attention_head_dim`, which in
+   * this class means the number of heads (diffusers kept the wrong name for its users' files).
+   */
+  readonly num_attention_heads: readonly number[];
+  /** Width of the text states. */
+  readonly cross_attention_dim: number;
+  readonly use_linear_projection: boolean;
+  readonly norm_num_groups: number;
+  readonly norm_eps: number;
+  /** `text_time`: SDXL's pooled text and sizes; null: none (SD 1.x, 2.x). */
+  readonly addition_embed_type: 'text_time' | null;
+  /** Width of each size's sinusoidal embedding; 0 without `text_time`. */
+  readonly addition_time_embed_dim: number;
+  /** Pooled width + 6 × addition_time_embed_dim; 0 without `text_time`. */
+  readonly projection_class_embeddings_input_dim: number;
+}
+
+/** diffusers' AutoencoderKL. */
+export interface VaeConfig {
+  readonly in_channels: number;
+  readonly out_channels: number;
+  readonly block_out_channels: readonly number[];
+  readonly layers_per_block: number;
+  readonly latent_channels: number;
+  readonly norm_num_groups: number;
+  readonly sample_size: number;
+  /** The UNet sees (latents - shift_factor) × scaling_factor. */
+  readonly scaling_factor: number;
+  readonly shift_factor: number;
+  readonly use_quant_conv: boolean;
+  readonly use_post_quant_conv: boolean;
+  readonly mid_block_add_attention: boolean;
+}
+
+/** @throws KronaError MODEL_CONFIG_INVALID, MODEL_CONFIG_UNSUPPORTED */
+export function clipTextConfig(where: string, raw: unknown, projected: boolean): ClipTextConfig {
+  const fields = new ConfigFields(where, raw);
+  const config: ClipTextConfig = {
+    vocab_size: fields.integer('vocab_size', 49408),
+    hidden_size: fields.integer('hidden_size', 512),
+    intermediate_size: fields.integer('intermediate_size', 2048),
+    num_hidden_layers: fields.integer('num_hidden_layers', 12),
+    num_attention_heads: fields.integer('num_attention_heads', 8),
+    max_position_embeddings: fields.integer('max_position_embeddings', 77),
+    hidden_act: fields.oneOf('hidden_act', ['quick_gelu', 'gelu'], 'quick_gelu'),
+    layer_norm_eps: fields.number('layer_norm_eps', 1e-5),
+    projection_dim: projected ? fields.integer('projection_dim', 512) : null,
+    eos_token_id: fields.integer('eos_token_id', 49407, 0),
+    pad_token_id: fields.integer('pad_token_id', 1, 0),
+  };
+  if (config.hidden_size % config.num_attention_heads !== 0)
+    throw fields.invalid('num_attention_heads', `a divisor of hidden_size ${config.hidden_size}`);
+  return config;
+}
+
+/** @throws KronaError MODEL_CONFIG_INVALID, MODEL_CONFIG_UNSUPPORTED */
+export function unetConfig(where: string, raw: unknown): UNetConfig {
+  const fields = new ConfigFields(where, raw);
+  fields.mustBe({
+    // SDXL's and SD's UNets all have these; a mid_block_type of null would mean no middle block.
+    mid_block_type: 'UNetMidBlock2DCrossAttn',
+    act_fn: 'silu',
+    resnet_time_scale_shift: 'default',
+    downsample_padding: 1,
+    center_input_sample: false,
+    only_cross_attention: false,
+    mid_block_only_cross_attention: false,
+    mid_block_scale_factor: 1,
+    reverse_transformer_layers_per_block: null,
+    encoder_hid_dim: null,
+    encoder_hid_dim_type: null,
+    dual_cross_attention: false,
+    class_embed_type: null,
+    num_class_embeds: null,
+    class_embeddings_concat: false,
+    time_embedding_type: 'positional',
+    time_embedding_dim: null,
+    time_embedding_act_fn: null,
+    timestep_post_act: null,
+    time_cond_proj_dim: null,
+    conv_in_kernel: 3,
+    conv_out_kernel: 3,
+    attention_type: 'default',
+    cross_attention_norm: null,
+    resnet_skip_time_act: false,
+    resnet_out_scale_factor: 1,
+  });
+  const channels = fields.integers('block_out_channels', [320, 640, 1280, 1280]);
+  const blocks = channels.length;
+  const heads = fields.get('num_attention_heads') === null ? 'attention_head_dim' : 'num_attention_heads';
+  const added = fields.get('addition_embed_type') === null ? null : 'text_time';
+  if (added !== null) fields.oneOf('addition_embed_type', [added], added);
+  const config: UNetConfig = {
+    sample_size: fields.integer('sample_size'),
+    in_channels: fields.integer('in_channels', 4),
+    out_channels: fields.integer('out_channels', 4),
+    flip_sin_to_cos: fields.flag('flip_sin_to_cos', true),
+    freq_shift: fields.number('freq_shift', 0),
+    down_block_types: fields.namesOf('down_block_types', ['CrossAttnDownBlock2D', 'DownBlock2D'], blocks, [
+      'CrossAttnDownBlock2D',
+      'CrossAttnDownBlock2D',
+      'CrossAttnDownBlock2D',
+      'DownBlock2D',
+    ]),
+    up_block_types: fields.namesOf('up_block_types', ['CrossAttnUpBlock2D', 'UpBlock2D'], blocks, [
+      'UpBlock2D',
+      'CrossAttnUpBlock2D',
+      'CrossAttnUpBlock2D',
+      'CrossAttnUpBlock2D',
+    ]),
+    block_out_channels: channels,
+    layers_per_block: fields.perBlock('layers_per_block', blocks, 2),
+    transformer_layers_per_block: fields.perBlock('transformer_layers_per_block', blocks, 1),
+    num_attention_heads: fields.perBlock(heads, blocks, 8),
+    cross_attention_dim: fields.integer('cross_attention_dim', 1280),
+    use_linear_projection: fields.flag('use_linear_projection', false),
+    norm_num_groups: fields.integer('norm_num_groups', 32),
+    norm_eps: fields.number('norm_eps', 1e-5),
+    addition_embed_type: added,
+    addition_time_embed_dim: added === null ? 0 : fields.integer('addition_time_embed_dim'),
+    projection_class_embeddings_input_dim:
+      added === null ? 0 : fields.integer('projection_class_embeddings_input_dim'),
+  };
+  channels.forEach((width, block) => {
+    if (width % config.norm_num_groups !== 0)
+      throw fields.invalid('norm_num_groups', `a divisor of every block's channels (${channels.join(', ')})`);
+    if (width % config.num_attention_heads[block]! !== 0)
+      throw fields.invalid(heads, `divisors of the blocks' channels (${channels.join(', ')})`);
+  });
+  return config;
+}
+
+/** @throws KronaError MODEL_CONFIG_INVALID, MODEL_CONFIG_UNSUPPORTED */
+export function vaeConfig(where: string, raw: unknown): VaeConfig {
+  const fields = new ConfigFields(where, raw);
+  fields.mustBe({ act_fn: 'silu', latents_mean: null, latents_std: null });
+  const channels = fields.integers('block_out_channels', [64]);
+  const blocks = channels.length;
+  fields.namesOf('down_block_types', ['DownEncoderBlock2D'], blocks, ['DownEncoderBlock2D']);
+  fields.namesOf('up_block_types', ['UpDecoderBlock2D'], blocks, ['UpDecoderBlock2D']);
+  const groups = fields.integer('norm_num_groups', 32);
+  if (channels.some((width) => width % groups !== 0))
+    throw fields.invalid('norm_num_groups', `a divisor of every block's channels (${channels.join(', ')})`);
+  return {
+    in_channels: fields.integer('in_channels', 3),
+    out_channels: fields.integer('out_channels', 3),
+    block_out_channels: channels,
+    layers_per_block: fields.integer('layers_per_block', 1),
+    latent_channels: fields.integer('latent_channels', 4),
+    norm_num_groups: groups,
+    sample_size: fields.integer('sample_size', 32),
+    scaling_factor: fields.number('scaling_factor', 0.18215),
+    shift_factor: fields.get('shift_factor') === null ? 0 : fields.number('shift_factor'),
+    use_quant_conv: fields.flag('use_quant_conv', true),
+    use_post_quant_conv: fields.flag('use_post_quant_conv', true),
+    mid_block_add_attention: fields.flag('mid_block_add_attention', true),
+  };
+}

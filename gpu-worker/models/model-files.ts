@@ -1,0 +1,86 @@
+/**
+ * @file Finds and opens the weight files of one component folder (unet/, vae/, text_encoder/) as diffusers and
+ * transformers lay them out: one file, a variant of it (`.fp16.`), or shards with an index.
+ */
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describeError, KronaError } from '../../storage/errors.ts';
+import { openSafetensors, type StoredTensor } from './safetensors.ts';
+
+/** Full precision first; a variant only where nothing else is there. */
+const VARIANTS = ['', '.fp16', '.bf16'];
+
+/** The JSON in `folder/file`. @throws KronaError MODEL_FILE_MISSING, MODEL_CONFIG_INVALID */
+export async function readJson(folder: string, file: string): Promise<unknown> {
+  let text: string;
+  try {
+    text = await readFile(join(folder, file), 'utf8');
+  } catch (error) {
+    throw new KronaError('MODEL_FILE_MISSING', `The model folder has no readable ${file}.`, { cause: error });
+  }
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new KronaError('MODEL_CONFIG_INVALID', `${file} is not JSON.`, { cause: error });
+  }
+}
+
+/**
+ * All tensors of a component by the names in its files.
+ *
+ * @param component folder below `folder`, e.g. `unet`
+ * @throws KronaError MODEL_FILE_MISSING, MODEL_INDEX_INVALID, and those of openSafetensors
+ */
+export async function componentTensors(
+  folder: string,
+  component: string,
+): Promise<ReadonlyMap<string, StoredTensor>> {
+  const found = await readdir(join(folder, component)).catch(() => [] as string[]);
+  for (const variant of VARIANTS)
+    for (const base of ['diffusion_pytorch_model', 'model']) {
+      const single = `${base}${variant}.safetensors`;
+      if (found.includes(single)) return openPart(folder, component, single);
+      // diffusers writes the variant after `index`, transformers before `safetensors`.
+      const index = [`${base}.safetensors.index${variant}.json`, `${base}${variant}.safetensors.index.json`];
+      for (const file of index) if (found.includes(file)) return shards(folder, component, file);
+    }
+  const pickles = found.filter((file) => /\.(bin|ckpt|pt|pth)$/.test(file));
+  throw new KronaError(
+    'MODEL_FILE_MISSING',
+    `${component}/ has no diffusion_pytorch_model.safetensors or model.safetensors (nor a .fp16 or sharded one)` +
+      (pickles.length > 0
+        ? `; ${pickles[0]} is a Python pickle, which may run code when loaded: convert it to .safetensors.`
+        : '. Is the download complete?'),
+  );
+}
+
+async function shards(folder: string, component: string, indexFile: string) {
+  const where = `${component}/${indexFile}`;
+  const index = await readJson(folder, where);
+  const map: unknown = (index as { weight_map?: unknown } | null)?.weight_map;
+  if (typeof map !== 'object' || map === null)
+    throw new KronaError('MODEL_INDEX_INVALID', `${where} has no weight_map.`);
+  const files = new Map<string, ReadonlyMap<string, StoredTensor>>();
+  const tensors = new Map<string, StoredTensor>();
+  for (const [name, file] of Object.entries(map)) {
+    // An index may only name files beside it: it must not reach into the rest of the disk.
+    if (typeof file !== 'string' || !/^[^/\\]+\.safetensors$/.test(file))
+      throw new KronaError('MODEL_INDEX_INVALID', `${where} places ${name} in ${JSON.stringify(file)}.`);
+    let part = files.get(file);
+    if (part === undefined) files.set(file, (part = await openPart(folder, component, file)));
+    const tensor = part.get(name);
+    if (tensor === undefined)
+      throw new KronaError('MODEL_INDEX_INVALID', `${where} places ${name} in ${file}, which lacks it.`);
+    tensors.set(name, tensor);
+  }
+  return tensors;
+}
+
+async function openPart(folder: string, component: string, file: string) {
+  try {
+    return (await openSafetensors(join(folder, component, file))).tensors;
+  } catch (error) {
+    const { code, message } = describeError(error);
+    throw new KronaError(code, `${component}/${message}`, { cause: error });
+  }
+}
