@@ -1,0 +1,261 @@
+/**
+ * @file The gradient of each primitive: given dL/dy, dL/d(each input), made lazily since many inputs need none.
+ * `null` where none exists, with the reason.
+ */
+import { GraphError } from './errors.ts';
+import * as op from './ops.ts';
+import type { Primitive } from './primitives.ts';
+import type { Tensor } from './tensor.ts';
+
+/** One entry an input. */
+export type InputGradients = readonly ((() => Tensor) | null)[];
+type GradRule<P extends Primitive> = (y: Tensor<P>, dy: Tensor) => InputGradients;
+
+const leaf = (): InputGradients => [];
+
+/** A rule of a primitive with one input x. */
+const unary =
+  <P extends Primitive>(dx: (x: Tensor, y: Tensor<P>, dy: Tensor) => Tensor): GradRule<P> =>
+  (y, dy) => [() => dx(y.inputs[0]!, y, dy)];
+
+/** A rule of an elementwise primitive with inputs a and b, before the sums that undo broadcasting. */
+const binary =
+  <P extends Primitive>(
+    da: (a: Tensor, b: Tensor, dy: Tensor, y: Tensor) => Tensor,
+    db: (a: Tensor, b: Tensor, dy: Tensor, y: Tensor) => Tensor,
+  ): GradRule<P> =>
+  (y, dy) => {
+    const [a, b] = y.inputs as [Tensor, Tensor];
+    return [() => op.sumTo(da(a, b, dy, y), a.shape), () => op.sumTo(db(a, b, dy, y), b.shape)];
+  };
+
+const SQRT_HALF = Math.SQRT1_2;
+const INV_SQRT_2PI = 1 / Math.sqrt(2 * Math.PI);
+
+export const gradRules: { readonly [P in Primitive]: GradRule<P> } = {
+  input: leaf,
+  weight: leaf,
+  constant: leaf,
+
+  neg: unary((_x, _y, dy) => op.neg(dy)),
+  exp: unary((_x, y, dy) => op.mul(dy, y)),
+  log: unary((x, _y, dy) => op.div(dy, x)),
+  sqrt: unary((_x, y, dy) => op.div(dy, op.mul(2, y))),
+  abs: unary((x, _y, dy) => op.mul(dy, op.sign(x))),
+  sign: () => [null], // flat wherever it has a slope
+  erf: unary((x, _y, dy) => op.mul(dy, op.mul(2 / Math.sqrt(Math.PI), op.exp(op.neg(op.square(x)))))),
+  sin: unary((x, _y, dy) => op.mul(dy, op.cos(x))),
+  cos: unary((x, _y, dy) => op.neg(op.mul(dy, op.sin(x)))),
+  tanh: unary((_x, y, dy) => op.mul(dy, op.sub(1, op.square(y)))),
+  sigmoid: unary((_x, y, dy) => op.mul(dy, op.mul(y, op.sub(1, y)))),
+  // With s = sigmoid(x), y = x s: y' = s + x s (1 - s) = y + s (1 - y).
+  silu: unary((x, y, dy) => op.mul(dy, op.add(y, op.mul(op.sigmoid(x), op.sub(1, y))))),
+  // y = x Φ(x): y' = Φ(x) + x φ(x).
+  gelu: unary((x, _y, dy) => {
+    const cdf = op.add(0.5, op.mul(0.5, op.erf(op.mul(x, SQRT_HALF))));
+    const pdf = op.mul(INV_SQRT_2PI, op.exp(op.mul(-0.5, op.square(x))));
+    return op.mul(dy, op.add(cdf, op.mul(x, pdf)));
+  }),
+  // With s = sigmoid(1.702 x), y = x s: y' = s + 1.702 y (1 - s).
+  quickGelu: unary((x, y, dy) => {
+    const s = op.sigmoid(op.mul(1.702, x));
+    return op.mul(dy, op.add(s, op.mul(1.702, op.mul(y, op.sub(1, s)))));
+  }),
+  add: binary(
+    (_a, _b, dy) => dy,
+    (_a, _b, dy) => dy,
+  ),
+  sub: binary(
+    (_a, _b, dy) => dy,
+    (_a, _b, dy) => op.neg(dy),
+  ),
+  mul: binary(
+    (_a, b, dy) => op.mul(dy, b),
+    (a, _b, dy) => op.mul(dy, a),
+  ),
+  div: binary(
+    (_a, b, dy) => op.div(dy, b),
+    (_a, b, dy, y) => op.neg(op.div(op.mul(dy, y), b)),
+  ),
+  // At a tie all goes to b.
+  min: binary(
+    (a, b, dy) => op.mul(dy, op.less(a, b)),
+    (a, b, dy) => op.mul(dy, op.sub(1, op.less(a, b))),
+  ),
+  max: binary(
+    (a, b, dy) => op.mul(dy, op.less(b, a)),
+    (a, b, dy) => op.mul(dy, op.sub(1, op.less(b, a))),
+  ),
+  less: () => [null, null], // a step
+  cast: unary((x, _y, dy) => op.cast(dy, x.dtype)),
+  stopGradient: () => [null], // what it is for
+  after: (y, dy) => [() => dy, ...y.inputs.slice(1).map(() => null)], // order carries no value
+
+  reshape: unary((x, _y, dy) => op.reshape(dy, x.shape)),
+  transpose: unary((_x, y, dy) => {
+    const perm = (y as Tensor<'transpose'>).params.perm;
+    return op.transpose(
+      dy,
+      perm.map((_, axis) => perm.indexOf(axis)),
+    );
+  }),
+  broadcast: unary((x, _y, dy) => op.sumTo(dy, x.shape)),
+  slice: (y, dy) => {
+    const { starts, ends, steps } = y.params;
+    if (steps.some((step) => step !== 1)) {
+      throw new GraphError(
+        'GRAPH_NO_GRADIENT',
+        `slice with steps [${steps.join(',')}] has no gradient rule; use steps of 1`,
+      );
+    }
+    const shape = y.inputs[0]!.shape;
+    return [
+      () =>
+        op.pad(
+          dy,
+          starts,
+          shape.map((side, axis) => side - ends[axis]!),
+        ),
+    ];
+  },
+  pad: (y, dy) => [
+    () =>
+      y.params.before.reduce(
+        (part, start, axis) => op.slice(part, axis, start, start + y.inputs[0]!.shape[axis]!),
+        dy,
+      ),
+  ],
+  concat: (y, dy) => {
+    const { axis } = y.params;
+    let end = 0;
+    return y.inputs.map((part) => {
+      const start = end;
+      end += part.shape[axis]!;
+      const stop = end;
+      return () => op.slice(dy, axis, start, stop);
+    });
+  },
+  upsample2x: unary((_x, _y, dy) => op.sumPool2x(dy)),
+  sumPool2x: unary((x, _y, dy) => op.upsampleNearest(dy, x.shape[2]!, x.shape[3]!)),
+  gatherRows: (y, dy) => {
+    const [table, ids] = y.inputs as [Tensor, Tensor];
+    const count = ids.shape.reduce((a, b) => a * b, 1);
+    return [
+      () =>
+        op.scatterAddRows(
+          op.reshape(dy, [count, table.shape[1]!]),
+          op.reshape(ids, [count]),
+          table.shape[0]!,
+        ),
+      null, // ids are whole numbers
+    ];
+  },
+  scatterAddRows: (y, dy) => [() => op.gatherRows(dy, y.inputs[1]!), null], // ids are whole numbers
+
+  reduceSum: unary((x, _y, dy) => op.broadcast(dy, x.shape)),
+  reduceMean: unary((x, y, dy) => {
+    const count = (y as Tensor<'reduceMean'>).params.axes.reduce((n, axis) => n * x.shape[axis]!, 1);
+    return op.broadcast(op.mul(dy, 1 / count), x.shape);
+  }),
+
+  matmul: (y, dy) => {
+    const [a, b] = y.inputs as [Tensor, Tensor];
+    return [
+      () => op.sumTo(op.matmul(dy, op.swap(b)), a.shape),
+      () => op.sumTo(op.matmul(op.swap(a), dy), b.shape),
+    ];
+  },
+  conv2d: ({ params: { stride, pads }, inputs }, dy) => {
+    const [x, w] = inputs as [Tensor, Tensor];
+    const [, , height, width] = x.shape as [number, number, number, number];
+    const [filters, , kh, kw] = w.shape as [number, number, number, number];
+    return [
+      () => op.conv2dInputGrad(dy, w, stride, pads, [height, width]),
+      () => op.conv2dWeightGrad(x, dy, stride, pads, [kh, kw]),
+      () => op.reshape(op.sum(dy, [0, 2, 3]), [filters]),
+    ].slice(0, inputs.length);
+  },
+  // Both are linear in each input, and each other's and conv2d's adjoints.
+  conv2dInputGrad: ({ params: { stride, pads }, inputs }, dx) => {
+    const [dy, w] = inputs as [Tensor, Tensor];
+    const [, , kh, kw] = w.shape as [number, number, number, number];
+    return [
+      () => op.conv2d(dx, w, undefined, stride, pads),
+      () => op.conv2dWeightGrad(dx, dy, stride, pads, [kh, kw]),
+    ];
+  },
+  conv2dWeightGrad: ({ params: { stride, pads }, inputs }, dw) => {
+    const [x, dy] = inputs as [Tensor, Tensor];
+    const [, , height, width] = x.shape as [number, number, number, number];
+    return [
+      () => op.conv2dInputGrad(dy, dw, stride, pads, [height, width]),
+      () => op.conv2d(x, dw, undefined, stride, pads),
+    ];
+  },
+
+  // dx = y (dy - Σ dy y).
+  softmax: unary((x, y, dy) => op.mul(y, op.sub(dy, op.sum(op.mul(dy, y), [x.shape.length - 1])))),
+  // With x̂ = (x - μ) r, r = 1/√(var + ε), g = dy·scale: dx = r (g - mean(g) - x̂ mean(g x̂)).
+  layerNorm: ({ params: { eps }, inputs }, dy) => {
+    const [x, scale, bias] = inputs as [Tensor, Tensor, Tensor];
+    const last = x.shape.length - 1;
+    const rows = [...Array(last).keys()];
+    const centred = op.sub(x, op.mean(x, [last]));
+    const r = op.div(1, op.sqrt(op.add(op.mean(op.square(centred), [last]), eps)));
+    const xhat = op.mul(centred, r);
+    return [
+      () => {
+        const g = op.mul(dy, scale);
+        const along = op.mul(xhat, op.mean(op.mul(g, xhat), [last]));
+        return op.mul(r, op.sub(op.sub(g, op.mean(g, [last])), along));
+      },
+      () => op.reshape(op.sum(op.mul(dy, xhat), rows), scale.shape),
+      () => op.reshape(op.sum(dy, rows), bias.shape),
+    ];
+  },
+  // Per channel s1 = Σ dy, s2 = Σ dy (x - μ); per group of n values, with r = 1/√(var + ε) and γ = scale:
+  // dx = γ r dy - (x - μ) r³ Σγ s2 / n - r Σγ s1 / n. Two full-size products instead of the naive eight.
+  groupNorm: ({ params: { groups, eps }, inputs }, dy) => {
+    const [x, scale, bias] = inputs as [Tensor, Tensor, Tensor];
+    const [batch, channels] = x.shape as [number, number];
+    const each = channels / groups;
+    const area = x.shape.slice(2).reduce((a, b) => a * b, 1);
+    const n = each * area;
+    const grouped = op.reshape(x, [batch, groups, n]);
+    const flat = op.sub(grouped, op.mean(grouped, [2])); // [B,G,n]
+    const r = op.div(1, op.sqrt(op.add(op.mean(op.square(flat), [2]), eps))); // [B,G,1]
+    const centred = op.reshape(flat, [batch, channels, area]);
+    const g = op.reshape(dy, [batch, channels, area]);
+    const s1 = op.sum(g, [2]); // [B,C,1]
+    const s2 = op.sum(op.mul(g, centred), [2]);
+    /** A number a group, for each of its channels. */
+    const spread = (t: Tensor): Tensor =>
+      op.reshape(op.broadcast(t, [batch, groups, each]), [batch, channels, 1]);
+    const perGroup = (t: Tensor): Tensor =>
+      op.sum(op.reshape(op.mul(t, op.reshape(scale, [channels, 1])), [batch, groups, each]), [2]);
+    return [
+      () => {
+        const a = op.mul(spread(r), op.reshape(scale, [channels, 1]));
+        const b = spread(op.mul(perGroup(s2), op.mul(-1 / n, op.mul(r, op.square(r)))));
+        const c = spread(op.mul(perGroup(s1), op.mul(-1 / n, r)));
+        return op.reshape(op.add(op.mul(g, a), op.add(op.mul(centred, b), c)), x.shape);
+      },
+      () => op.reshape(op.sum(op.mul(s2, spread(r)), [0]), scale.shape),
+      () => op.reshape(op.sum(s1, [0]), bias.shape),
+    ];
+  },
+  // P = softmax(q kᵀ s) is made again: keeping it would cost S·T values a head.
+  // dv = Pᵀ do; dP = do vᵀ; dS = P (dP - Σ dP P); dq = dS k s; dk = dSᵀ q s.
+  attention: ({ params: { heads, scale }, inputs }, dy) => {
+    const [q, k, v] = inputs.map((x) => op.splitHeads(x, heads)) as [Tensor, Tensor, Tensor];
+    const dOut = op.splitHeads(dy, heads);
+    const p = op.softmax(op.matmul(op.mul(q, scale), op.swap(k)));
+    const dP = op.matmul(dOut, op.swap(v));
+    const dS = op.mul(p, op.sub(dP, op.sum(op.mul(dP, p), [3])));
+    return [
+      () => op.joinHeads(op.mul(op.matmul(dS, k), scale)),
+      () => op.joinHeads(op.mul(op.matmul(op.swap(dS), q), scale)),
+      () => op.joinHeads(op.matmul(op.swap(p), dOut)),
+    ];
+  },
+};

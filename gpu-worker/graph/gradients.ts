@@ -1,0 +1,111 @@
+/**
+ * @file Reverse-mode differentiation: the gradient of a scalar by any tensors, as more graph.
+ * Blocks made with `checkpoint` keep only their inputs until the backward pass reaches them.
+ */
+import { GraphError } from './errors.ts';
+import { gradRules, type InputGradients } from './grad-rules.ts';
+import * as op from './ops.ts';
+import { inBlock, make, reachable, type Node, type Tensor } from './tensor.ts';
+
+/**
+ * Activation checkpointing (Chen et al. 2016, arXiv 1604.06174): what `build` computes is not kept for the backward
+ * pass but computed again there, from the block's inputs. Blocks do not nest.
+ */
+export const checkpoint = inBlock;
+
+/**
+ * dLoss/dT for each T of `targets`, in their order and shapes; zeros where the loss does not depend on one.
+ * @throws GraphError GRAPH_SHAPE when the loss is not a scalar, GRAPH_NO_GRADIENT where a rule is missing
+ */
+export function gradients(loss: Tensor, targets: readonly Tensor[]): Tensor[] {
+  if (loss.shape.some((side) => side !== 1)) {
+    throw new GraphError('GRAPH_SHAPE', `the loss must be one number, got shape [${loss.shape.join(',')}]`);
+  }
+  const order = reachable([loss]);
+  const wanted = new Set(targets);
+  const moving = new Set<Tensor>(); // depends on a target
+  for (const node of order) if (wanted.has(node) || node.inputs.some((x) => moving.has(x))) moving.add(node);
+
+  const received = new Map<Tensor, Tensor[]>([[loss, [op.constant(new Float32Array([1]), loss.shape)]]]);
+  const total = (tensor: Tensor): Tensor | undefined => received.get(tensor)?.reduce((a, b) => op.add(a, b));
+  const recompute = new Recomputation(order, wanted);
+
+  for (const node of [...order].reverse()) {
+    if (!moving.has(node) || wanted.has(node)) continue;
+    const dy = total(node);
+    if (!dy) continue;
+    received.set(node, [dy]);
+    const view = recompute.view(node, (member) => received.get(member));
+    const inputGradients = applyRule(view, dy);
+    node.inputs.forEach((x, i) => {
+      const thunk = inputGradients[i];
+      if (!thunk || !moving.has(x)) return;
+      const dx = thunk();
+      received.set(x, [...(received.get(x) ?? []), dx]);
+      if (wanted.has(x)) recompute.finished(dx);
+    });
+  }
+  return targets.map((target) => total(target) ?? op.broadcast(op.scalar(0), target.shape));
+}
+
+function applyRule(node: Node, dy: Tensor): InputGradients {
+  const rule = gradRules[node.primitive] as (y: Tensor, dy: Tensor) => InputGradients;
+  return rule(node, dy);
+}
+
+/** Makes blocks again, each not before the gradient that needs it and the target gradients of the block after it. */
+class Recomputation {
+  readonly #members = new Map<number, Node[]>();
+  readonly #copies = new Map<Tensor, Tensor>();
+  readonly #opened = new Set<number>();
+  readonly #wanted: ReadonlySet<Tensor>;
+  #finished: Tensor[] = [];
+
+  constructor(order: readonly Node[], wanted: ReadonlySet<Tensor>) {
+    this.#wanted = wanted;
+    for (const node of order) {
+      if (node.block === 0) continue;
+      const members = this.#members.get(node.block);
+      if (members) members.push(node);
+      else this.#members.set(node.block, [node]);
+    }
+  }
+
+  /** Notes a target's gradient: the next block waits for it, or the runtime would hold both blocks at once. */
+  finished(gradient: Tensor): void {
+    this.#finished.push(gradient);
+  }
+
+  /** The node itself, or its recomputed copy when it lies in a block. */
+  view(node: Node, received: (member: Tensor) => readonly Tensor[] | undefined): Node {
+    if (node.block === 0 || node.inputs.length === 0) return node;
+    if (!this.#opened.has(node.block)) {
+      this.#opened.add(node.block);
+      this.#copy(this.#members.get(node.block)!, received);
+    }
+    return (this.#copies.get(node) ?? node) as Node;
+  }
+
+  #copy(members: readonly Node[], received: (member: Tensor) => readonly Tensor[] | undefined): void {
+    const incoming = members.flatMap((member) => received(member) ?? []);
+    const earlier = [...incoming, ...this.#finished];
+    this.#finished = [];
+    const inside = new Set<Tensor>(members);
+    const fixed = (x: Tensor): boolean =>
+      x.primitive === 'weight' || x.primitive === 'constant' || this.#wanted.has(x);
+    for (const member of members) {
+      if (member.inputs.length === 0 || this.#wanted.has(member)) continue;
+      const inputs = member.inputs.map((x) => {
+        const copy = this.#copies.get(x);
+        if (copy) return copy;
+        if (inside.has(x) || fixed(x)) return x;
+        const delayed = op.after(x, earlier);
+        this.#copies.set(x, delayed);
+        return delayed;
+      });
+      this.#copies.set(member, make(member.primitive, member.params, inputs));
+    }
+    // An outer input's delayed form serves this block only.
+    for (const x of [...this.#copies.keys()]) if (!inside.has(x)) this.#copies.delete(x);
+  }
+}

@@ -1,0 +1,269 @@
+/**
+ * @file How each primitive is written in ONNX (opset 21 and com.microsoft). Each rule emits nodes and returns the
+ * name of its result. Operators are chosen for having fp32 and fp16 kernels on CPU and CUDA.
+ */
+import { GraphError } from './errors.ts';
+import type { Attribute } from './onnx-model.ts';
+import type { Leaf, Primitive, Shape } from './primitives.ts';
+import type { Tensor } from './tensor.ts';
+
+/** What a rule may do. */
+export interface Emitter {
+  /** The ONNX name of a tensor that was emitted before. */
+  name(tensor: Tensor): string;
+  node(
+    type: string,
+    inputs: readonly string[],
+    attributes?: Readonly<Record<string, Attribute>>,
+    domain?: string,
+  ): string;
+  /** A shared int64 constant of one axis. */
+  ints(values: readonly number[]): string;
+  /** A float constant of the dtype. */
+  floats(values: readonly number[], shape: Shape, dtype: Tensor['dtype']): string;
+}
+
+type OnnxRule<P extends Primitive> = (emit: Emitter, y: Tensor<P>) => string;
+const MICROSOFT = 'com.microsoft';
+const CAST_TYPE = { float32: 1, int64: 7, float16: 10, bfloat16: 16 } as const;
+
+const plain =
+  (type: string): OnnxRule<Primitive> =>
+  (emit, y) =>
+    emit.node(
+      type,
+      y.inputs.map((x) => emit.name(x)),
+    );
+
+/** The tensor whose plain 2-D transpose this is, if it is one: products read it transposed at no cost. */
+export function untransposed(x: Tensor): Tensor | null {
+  return x.primitive === 'transpose' && x.shape.length === 2 ? x.inputs[0]! : null;
+}
+
+const reduction =
+  (type: string): OnnxRule<'reduceSum' | 'reduceMean'> =>
+  (emit, y) =>
+    emit.node(type, [emit.name(y.inputs[0]!), emit.ints(y.params.axes)], { keepdims: 1 });
+
+export const onnxRules: { readonly [P in Exclude<Primitive, Leaf>]: OnnxRule<P> } = {
+  neg: plain('Neg'),
+  exp: plain('Exp'),
+  log: plain('Log'),
+  sqrt: plain('Sqrt'),
+  abs: plain('Abs'),
+  sign: plain('Sign'),
+  erf: plain('Erf'),
+  sin: plain('Sin'),
+  cos: plain('Cos'),
+  tanh: plain('Tanh'),
+  sigmoid: plain('Sigmoid'),
+  silu: (emit, y) => emit.node('QuickGelu', [emit.name(y.inputs[0]!)], { alpha: { float: 1 } }, MICROSOFT),
+  gelu: plain('Gelu'),
+  quickGelu: (emit, y) =>
+    emit.node('QuickGelu', [emit.name(y.inputs[0]!)], { alpha: { float: 1.702 } }, MICROSOFT),
+  add: plain('Add'),
+  sub: plain('Sub'),
+  mul: plain('Mul'),
+  div: plain('Div'),
+  min: plain('Min'),
+  max: plain('Max'),
+  less: (emit, y) => emit.node('Cast', [plain('Less')(emit, y)], { to: CAST_TYPE[y.dtype] }),
+  cast: (emit, y) => emit.node('Cast', [emit.name(y.inputs[0]!)], { to: CAST_TYPE[y.params.to] }),
+  stopGradient: plain('Identity'),
+  // x reshaped to its own shape, to which an empty slice of every other input is appended: the runtime can neither
+  // fold this nor start before those inputs are there (a Shape of them would be folded away).
+  after: (emit, y) => {
+    const [x, ...earlier] = y.inputs as [Tensor, ...Tensor[]];
+    const nothing = earlier.map((t) => {
+      const flat = t.shape.length === 0 ? emit.node('Reshape', [emit.name(t), emit.ints([1])]) : emit.name(t);
+      const empty = emit.node('Slice', [flat, emit.ints([0]), emit.ints([0]), emit.ints([0])]);
+      return emit.node('Cast', [emit.node('Reshape', [empty, emit.ints([0])], { allowzero: 1 })], {
+        to: CAST_TYPE.int64,
+      });
+    });
+    const shape = emit.node('Concat', [emit.ints(x.shape), ...nothing], { axis: 0 });
+    return emit.node('Reshape', [emit.name(x), shape]);
+  },
+
+  reshape: (emit, y) => emit.node('Reshape', [emit.name(y.inputs[0]!), emit.ints(y.shape)]),
+  transpose: (emit, y) => emit.node('Transpose', [emit.name(y.inputs[0]!)], { perm: y.params.perm }),
+  broadcast: (emit, y) => emit.node('Expand', [emit.name(y.inputs[0]!), emit.ints(y.shape)]),
+  slice: (emit, y) => {
+    const { starts, ends, steps } = y.params;
+    const from = y.inputs[0]!.shape;
+    const axes = [...from.keys()].filter((i) => starts[i] !== 0 || ends[i] !== from[i] || steps[i] !== 1);
+    const chosen = (list: readonly number[]): string => emit.ints(axes.map((axis) => list[axis]!));
+    return emit.node('Slice', [
+      emit.name(y.inputs[0]!),
+      chosen(starts),
+      chosen(ends),
+      emit.ints(axes),
+      chosen(steps),
+    ]);
+  },
+  pad: (emit, y) =>
+    emit.node('Pad', [emit.name(y.inputs[0]!), emit.ints([...y.params.before, ...y.params.after])]),
+  concat: (emit, y) =>
+    emit.node(
+      'Concat',
+      y.inputs.map((x) => emit.name(x)),
+      { axis: y.params.axis },
+    ),
+  upsample2x: (emit, y) =>
+    emit.node('Resize', [emit.name(y.inputs[0]!), '', emit.floats([1, 1, 2, 2], [4], 'float32')], {
+      mode: 'nearest',
+      coordinate_transformation_mode: 'asymmetric',
+      nearest_mode: 'floor',
+    }),
+  sumPool2x: (emit, y) => {
+    const mean = emit.node('AveragePool', [emit.name(y.inputs[0]!)], {
+      kernel_shape: [2, 2],
+      strides: [2, 2],
+    });
+    return emit.node('Mul', [mean, emit.floats([4], [], y.dtype)]);
+  },
+  gatherRows: (emit, y) =>
+    emit.node('Gather', [emit.name(y.inputs[0]!), emit.name(y.inputs[1]!)], { axis: 0 }),
+  scatterAddRows: (emit, y) => {
+    const [updates, ids] = y.inputs as [Tensor, Tensor];
+    const zeros = emit.node('Expand', [emit.floats([0], [1, 1], y.dtype), emit.ints(y.shape)]);
+    const indices = emit.node('Reshape', [emit.name(ids), emit.ints([ids.shape[0]!, 1])]);
+    return emit.node('ScatterND', [zeros, indices, emit.name(updates)], { reduction: 'add' });
+  },
+
+  reduceSum: reduction('ReduceSum'),
+  reduceMean: reduction('ReduceMean'),
+
+  matmul: (emit, y) => {
+    const [a, b] = y.inputs as [Tensor, Tensor];
+    if (y.shape.length !== 2 || a.shape.length !== 2 || b.shape.length !== 2) return plain('MatMul')(emit, y);
+    const left = untransposed(a);
+    const right = untransposed(b);
+    if (!left && !right) return plain('MatMul')(emit, y);
+    return emit.node('Gemm', [emit.name(left ?? a), emit.name(right ?? b)], {
+      transA: left ? 1 : 0,
+      transB: right ? 1 : 0,
+    });
+  },
+  conv2d: (emit, y) =>
+    emit.node(
+      'Conv',
+      y.inputs.map((x) => emit.name(x)),
+      {
+        kernel_shape: y.inputs[1]!.shape.slice(2),
+        strides: [y.params.stride, y.params.stride],
+        pads: y.params.pads,
+      },
+    ),
+  // Stride 1: a convolution with the weight's filters and channels exchanged and its window turned by 180°, which is
+  // faster than ConvTranspose, by far so for frozen weights; other strides would need zeros between dy's values.
+  conv2dInputGrad: (emit, y) => {
+    const [dy, w] = y.inputs as [Tensor, Tensor];
+    const { stride, pads, size } = y.params;
+    const [kh, kw] = w.shape.slice(2) as [number, number];
+    const [top, left, bottom, right] = pads;
+    if (stride === 1) {
+      const exchanged = emit.node('Transpose', [emit.name(w)], { perm: [1, 0, 2, 3] });
+      const backwards = [
+        emit.ints([-1, -1]),
+        emit.ints([-kh - 1, -kw - 1]),
+        emit.ints([2, 3]),
+        emit.ints([-1, -1]),
+      ];
+      const turned = kh === 1 && kw === 1 ? exchanged : emit.node('Slice', [exchanged, ...backwards]);
+      return emit.node('Conv', [emit.name(dy), turned], {
+        kernel_shape: [kh, kw],
+        strides: [1, 1],
+        pads: [kh - 1 - top, kw - 1 - left, kh - 1 - bottom, kw - 1 - right],
+      });
+    }
+    const [rows, columns] = dy.shape.slice(2) as [number, number];
+    return emit.node('ConvTranspose', [emit.name(dy), emit.name(w)], {
+      kernel_shape: [kh, kw],
+      strides: [stride, stride],
+      pads,
+      output_padding: [
+        size[0] - ((rows - 1) * stride + kh - top - bottom),
+        size[1] - ((columns - 1) * stride + kw - left - right),
+      ],
+    });
+  },
+  // One product a window position: dy [K, B·H'·W'] by the shifted x [B·H'·W', C]. No im2col buffer, 60 to 80 % of
+  // peak; the convolution with exchanged axes reaches half of that.
+  conv2dWeightGrad: (emit, y) => {
+    const [x, dy] = y.inputs as [Tensor, Tensor];
+    const { stride, pads } = y.params;
+    const [filters, channels, kh, kw] = y.shape as [number, number, number, number];
+    const [batch, , rows, columns] = dy.shape as [number, number, number, number];
+    const positions = batch * rows * columns;
+    const gradient = emit.node('Reshape', [
+      emit.node('Transpose', [emit.name(dy)], { perm: [1, 0, 2, 3] }),
+      emit.ints([filters, positions]),
+    ]);
+    const last = emit.node('Transpose', [emit.name(x)], { perm: [0, 2, 3, 1] });
+    const [top, left, bottom, right] = pads;
+    const padded = pads.some((side) => side !== 0)
+      ? emit.node('Pad', [last, emit.ints([0, top, left, 0, 0, bottom, right, 0])])
+      : last;
+    const products: string[] = [];
+    for (let i = 0; i < kh; i++) {
+      for (let j = 0; j < kw; j++) {
+        const ends = [i + (rows - 1) * stride + 1, j + (columns - 1) * stride + 1];
+        const window = emit.node('Slice', [
+          padded,
+          emit.ints([i, j]),
+          emit.ints(ends),
+          emit.ints([1, 2]),
+          emit.ints([stride, stride]),
+        ]);
+        const flat = emit.node('Reshape', [window, emit.ints([positions, channels])]);
+        products.push(emit.node('MatMul', [gradient, flat]));
+      }
+    }
+    if (products.length === 1) return emit.node('Reshape', [products[0]!, emit.ints(y.shape)]);
+    const columnsOf = products.map((product) =>
+      emit.node('Reshape', [product, emit.ints([filters, channels, 1])]),
+    );
+    return emit.node('Reshape', [emit.node('Concat', columnsOf, { axis: 2 }), emit.ints(y.shape)]);
+  },
+
+  softmax: (emit, y) => emit.node('Softmax', [emit.name(y.inputs[0]!)], { axis: y.shape.length - 1 }),
+  layerNorm: (emit, y) =>
+    emit.node(
+      'LayerNormalization',
+      y.inputs.map((x) => emit.name(x)),
+      {
+        axis: y.shape.length - 1,
+        epsilon: { float: y.params.eps },
+      },
+    ),
+  // InstanceNormalization over [batch, groups, rest]: GroupNormalization itself has no kernel of its own.
+  groupNorm: (emit, y) => {
+    const [x, scale, bias] = y.inputs as [Tensor, Tensor, Tensor];
+    const { groups, eps } = y.params;
+    const ones = emit.floats(Array<number>(groups).fill(1), [groups], y.dtype);
+    const zeros = emit.floats(Array<number>(groups).fill(0), [groups], y.dtype);
+    const grouped = emit.node('Reshape', [emit.name(x), emit.ints([y.shape[0]!, groups, -1])]);
+    const normal = emit.node('InstanceNormalization', [grouped, ones, zeros], { epsilon: { float: eps } });
+    const perChannel = emit.ints([y.shape[1]!, ...y.shape.slice(2).map(() => 1)]);
+    const restored = emit.node('Reshape', [normal, emit.ints(y.shape)]);
+    const scaled = emit.node('Mul', [restored, emit.node('Reshape', [emit.name(scale), perChannel])]);
+    return emit.node('Add', [scaled, emit.node('Reshape', [emit.name(bias), perChannel])]);
+  },
+  // The fused operator needs no S×T buffer (and is flash attention on CUDA in fp16).
+  attention: (emit, y) =>
+    emit.node(
+      'MultiHeadAttention',
+      y.inputs.map((x) => emit.name(x)),
+      { num_heads: y.params.heads, scale: { float: y.params.scale } },
+      MICROSOFT,
+    ),
+};
+
+/** @throws GraphError GRAPH_NO_RULE: a leaf has no operator. */
+export function emitNode(emit: Emitter, node: Tensor): string {
+  if (!(node.primitive in onnxRules))
+    throw new GraphError('GRAPH_NO_RULE', `${node.primitive} is a leaf, not an operator`);
+  const rule = onnxRules[node.primitive as Exclude<Primitive, Leaf>] as (emit: Emitter, y: Tensor) => string;
+  return rule(emit, node);
+}

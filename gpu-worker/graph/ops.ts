@@ -1,0 +1,175 @@
+/**
+ * @file The vocabulary in which models, losses and optimisers are written: one function a primitive,
+ * and the few compositions that everybody needs. All shapes are static.
+ */
+import type { DType, Pads, Shape } from './primitives.ts';
+import { make, sizeOf, type Tensor } from './tensor.ts';
+
+const same = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((side, i) => side === b[i]);
+
+// Leaves
+
+export const input = (name: string, shape: Shape, dtype: DType = 'float32'): Tensor =>
+  make('input', { name, shape, dtype });
+export const constant = (data: Float32Array | BigInt64Array, shape: Shape): Tensor =>
+  make('constant', { shape, data });
+export const scalar = (value: number): Tensor => constant(new Float32Array([value]), []);
+
+// Elementwise
+
+type Operand = Tensor | number;
+const lift = (x: Operand): Tensor => (typeof x === 'number' ? scalar(x) : x);
+
+export const neg = (x: Tensor): Tensor => make('neg', {}, [x]);
+export const exp = (x: Tensor): Tensor => make('exp', {}, [x]);
+export const log = (x: Tensor): Tensor => make('log', {}, [x]);
+export const sqrt = (x: Tensor): Tensor => make('sqrt', {}, [x]);
+export const abs = (x: Tensor): Tensor => make('abs', {}, [x]);
+export const sign = (x: Tensor): Tensor => make('sign', {}, [x]);
+export const erf = (x: Tensor): Tensor => make('erf', {}, [x]);
+export const sin = (x: Tensor): Tensor => make('sin', {}, [x]);
+export const cos = (x: Tensor): Tensor => make('cos', {}, [x]);
+export const tanh = (x: Tensor): Tensor => make('tanh', {}, [x]);
+export const sigmoid = (x: Tensor): Tensor => make('sigmoid', {}, [x]);
+export const silu = (x: Tensor): Tensor => make('silu', {}, [x]);
+export const gelu = (x: Tensor): Tensor => make('gelu', {}, [x]);
+export const quickGelu = (x: Tensor): Tensor => make('quickGelu', {}, [x]);
+export const add = (a: Operand, b: Operand): Tensor => make('add', {}, [lift(a), lift(b)]);
+export const sub = (a: Operand, b: Operand): Tensor => make('sub', {}, [lift(a), lift(b)]);
+export const mul = (a: Operand, b: Operand): Tensor => make('mul', {}, [lift(a), lift(b)]);
+export const div = (a: Operand, b: Operand): Tensor => make('div', {}, [lift(a), lift(b)]);
+export const min = (a: Operand, b: Operand): Tensor => make('min', {}, [lift(a), lift(b)]);
+export const max = (a: Operand, b: Operand): Tensor => make('max', {}, [lift(a), lift(b)]);
+export const less = (a: Operand, b: Operand): Tensor => make('less', {}, [lift(a), lift(b)]);
+export const square = (x: Tensor): Tensor => mul(x, x);
+export const cast = (x: Tensor, to: DType): Tensor => (x.dtype === to ? x : make('cast', { to }, [x]));
+export const stopGradient = (x: Tensor): Tensor => make('stopGradient', {}, [x]);
+export const after = (x: Tensor, earlier: readonly Tensor[]): Tensor =>
+  earlier.length === 0 ? x : make('after', {}, [x, ...earlier]);
+
+// Movement
+
+export const reshape = (x: Tensor, shape: Shape): Tensor =>
+  same(x.shape, shape) ? x : make('reshape', { shape }, [x]);
+export const transpose = (x: Tensor, perm: readonly number[]): Tensor =>
+  perm.every((axis, i) => axis === i) ? x : make('transpose', { perm }, [x]);
+/** The last two axes exchanged. */
+export const swap = (x: Tensor): Tensor => {
+  const rank = x.shape.length;
+  return transpose(x, [...Array(rank - 2).keys(), rank - 1, rank - 2]);
+};
+export const broadcast = (x: Tensor, shape: Shape): Tensor =>
+  same(x.shape, shape) ? x : make('broadcast', { shape }, [x]);
+/** `x[..., start:end:step, ...]` on one axis. */
+export const slice = (x: Tensor, axis: number, start: number, end: number, step = 1): Tensor =>
+  start === 0 && end === x.shape[axis] && step === 1
+    ? x
+    : make(
+        'slice',
+        {
+          starts: x.shape.map((_, i) => (i === axis ? start : 0)),
+          ends: x.shape.map((side, i) => (i === axis ? end : side)),
+          steps: x.shape.map((_, i) => (i === axis ? step : 1)),
+        },
+        [x],
+      );
+export const pad = (x: Tensor, before: readonly number[], afterwards: readonly number[]): Tensor =>
+  make('pad', { before, after: afterwards }, [x]);
+export const concat = (parts: readonly Tensor[], axis: number): Tensor =>
+  parts.length === 1 ? parts[0]! : make('concat', { axis }, parts);
+export const gatherRows = (table: Tensor, ids: Tensor): Tensor => make('gatherRows', {}, [table, ids]);
+export const scatterAddRows = (updates: Tensor, ids: Tensor, rows: number): Tensor =>
+  make('scatterAddRows', { rows }, [updates, ids]);
+
+export const sumPool2x = (x: Tensor): Tensor => make('sumPool2x', {}, [x]);
+
+/** Nearest-neighbour enlargement of [B,C,h,w] to any height and width, as torch's interpolate(mode='nearest'). */
+export function upsampleNearest(x: Tensor, height: number, width: number): Tensor {
+  const [, , h, w] = x.shape as [number, number, number, number];
+  if (height === 2 * h && width === 2 * w) return make('upsample2x', {}, [x]);
+  // A row (column) is copied by a product with a selection matrix, which is its own gradient.
+  const choose = (from: number, to: number): Tensor => {
+    const matrix = new Float32Array(to * from);
+    for (let i = 0; i < to; i++) matrix[i * from + Math.floor((i * from) / to)] = 1;
+    return constant(matrix, [to, from]);
+  };
+  return matmul(matmul(choose(h, height), x), swap(choose(w, width)));
+}
+
+// Reductions
+
+export const sum = (x: Tensor, axes: readonly number[] = [...x.shape.keys()]): Tensor =>
+  axes.length === 0 ? x : make('reduceSum', { axes }, [x]);
+export const mean = (x: Tensor, axes: readonly number[] = [...x.shape.keys()]): Tensor =>
+  axes.length === 0 ? x : make('reduceMean', { axes }, [x]);
+
+/** The sum that undoes a broadcast of `shape` to x's shape. */
+export function sumTo(x: Tensor, shape: Shape): Tensor {
+  if (same(x.shape, shape)) return x;
+  const extra = x.shape.length - shape.length;
+  const axes = [...x.shape.keys()].filter(
+    (axis) => axis < extra || (shape[axis - extra] === 1 && x.shape[axis] !== 1),
+  );
+  return reshape(sum(x, axes), shape);
+}
+
+// Products
+
+export const matmul = (a: Tensor, b: Tensor): Tensor => make('matmul', {}, [a, b]);
+
+/** x [...,in] · weightᵀ [in,out] + bias. One flat product whatever the leading axes, as its gradient needs. */
+export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
+  const [outputs, inputs] = weight.shape as [number, number];
+  const flat = reshape(x, [sizeOf(x.shape) / inputs, inputs]);
+  const y = matmul(flat, swap(weight));
+  return reshape(bias ? add(y, bias) : y, [...x.shape.slice(0, -1), outputs]);
+}
+
+/** Convolution of [B,C,H,W] with weight [K,C,kh,kw] and bias [K]; `padding` on each side, or all four of them. */
+export function conv2d(
+  x: Tensor,
+  weight: Tensor,
+  bias: Tensor | undefined,
+  stride = 1,
+  padding: number | Pads = 0,
+): Tensor {
+  const pads: Pads = typeof padding === 'number' ? [padding, padding, padding, padding] : padding;
+  return make('conv2d', { stride, pads }, bias ? [x, weight, bias] : [x, weight]);
+}
+
+export const conv2dInputGrad = (
+  dy: Tensor,
+  weight: Tensor,
+  stride: number,
+  pads: Pads,
+  size: readonly [number, number],
+): Tensor => make('conv2dInputGrad', { stride, pads, size }, [dy, weight]);
+export const conv2dWeightGrad = (
+  x: Tensor,
+  dy: Tensor,
+  stride: number,
+  pads: Pads,
+  kernel: readonly [number, number],
+): Tensor => make('conv2dWeightGrad', { stride, pads, kernel }, [x, dy]);
+
+// Normalisation and attention
+
+export const softmax = (x: Tensor): Tensor => make('softmax', {}, [x]);
+export const layerNorm = (x: Tensor, scale: Tensor, bias: Tensor, eps: number): Tensor =>
+  make('layerNorm', { eps }, [x, scale, bias]);
+export const groupNorm = (x: Tensor, scale: Tensor, bias: Tensor, groups: number, eps: number): Tensor =>
+  make('groupNorm', { groups, eps }, [x, scale, bias]);
+export const attention = (q: Tensor, k: Tensor, v: Tensor, heads: number, scale: number): Tensor =>
+  make('attention', { heads, scale }, [q, k, v]);
+
+/** [B,S,H·D] → [B,H,S,D]. */
+export function splitHeads(x: Tensor, heads: number): Tensor {
+  const [batch, length, width] = x.shape as [number, number, number];
+  return transpose(reshape(x, [batch, length, heads, width / heads]), [0, 2, 1, 3]);
+}
+
+/** [B,H,S,D] → [B,S,H·D]. */
+export function joinHeads(x: Tensor): Tensor {
+  const [batch, heads, length, width] = x.shape as [number, number, number, number];
+  return reshape(transpose(x, [0, 2, 1, 3]), [batch, length, heads * width]);
+}

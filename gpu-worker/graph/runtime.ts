@@ -1,0 +1,122 @@
+/**
+ * @file Runs compiled programs with onnxruntime-node: the only file that imports it.
+ * `run` blocks its thread until it is done and cannot be interrupted; see the worker's engine process for what follows.
+ */
+import * as ort from 'onnxruntime-node';
+import { KronaError } from '../../storage/errors.ts';
+import type { Program } from './compile.ts';
+import type { DType, Shape } from './primitives.ts';
+import { sizeOf } from './tensor.ts';
+
+export type TensorData = Float32Array | BigInt64Array | Uint16Array;
+export type Feeds = Readonly<Record<string, TensorData>>;
+
+export interface SessionOptions {
+  /** Threads of one operator; 0 (the default) lets the runtime take every core. */
+  readonly threads?: number;
+  /** Where per-operator timings go (JSON, read by bench/); none by default. */
+  readonly profilePrefix?: string;
+}
+
+const ARRAYS = {
+  float32: Float32Array,
+  int64: BigInt64Array,
+  float16: Uint16Array,
+  bfloat16: Uint16Array,
+} as const;
+
+/** A program in memory, ready to run. */
+export class Session {
+  readonly #session: ort.InferenceSession;
+  readonly #program: Program;
+
+  private constructor(session: ort.InferenceSession, program: Program) {
+    this.#session = session;
+    this.#program = program;
+  }
+
+  /** @throws KronaError RUNTIME_LOAD when the runtime refuses the program */
+  static async create(program: Program, options: SessionOptions = {}): Promise<Session> {
+    try {
+      const session = await ort.InferenceSession.create(program.bytes, {
+        executionProviders: ['cpu'],
+        intraOpNumThreads: options.threads ?? 0,
+        graphOptimizationLevel: 'all',
+        // The pattern planner keeps every buffer of a training graph apart: twice the peak for nothing.
+        enableMemPattern: false,
+        enableCpuMemArena: true,
+        logSeverityLevel: 3,
+        ...(options.profilePrefix ? { enableProfiling: true, profileFilePrefix: options.profilePrefix } : {}),
+        extra: { session: { model_external_initializers_file_folder_path: program.weightsFolder } },
+      });
+      return new Session(session, program);
+    } catch (cause) {
+      throw new KronaError('RUNTIME_LOAD', `onnxruntime refused the program: ${(cause as Error).message}`, {
+        cause,
+      });
+    }
+  }
+
+  /**
+   * Runs once. Results are new arrays, or those of `into`, written in place, for the outputs that it names.
+   * @throws KronaError RUNTIME_FEED when an input is missing or has another size; RUNTIME_RUN when the run fails
+   */
+  async run(
+    feeds: Feeds,
+    into: Readonly<Record<string, TensorData>> = {},
+  ): Promise<Record<string, TensorData>> {
+    const inputs = Object.fromEntries(
+      this.#program.inputs.map((value) => [value.name, this.#feed(value, feeds[value.name])]),
+    );
+    const fetches = Object.fromEntries(
+      this.#program.outputs.map(({ name, dtype, shape }) => [
+        name,
+        into[name] ? tensorOf(dtype, into[name], shape) : null,
+      ]),
+    );
+    try {
+      const results = await this.#session.run(inputs, fetches);
+      return Object.fromEntries(
+        this.#program.outputs.map(({ name }) => [name, into[name] ?? (results[name]!.data as TensorData)]),
+      );
+    } catch (cause) {
+      throw new KronaError('RUNTIME_RUN', `onnxruntime failed: ${(cause as Error).message}`, { cause });
+    }
+  }
+
+  endProfiling(): void {
+    this.#session.endProfiling();
+  }
+
+  async release(): Promise<void> {
+    await this.#session.release();
+  }
+
+  #feed({ name, dtype, shape }: Program['inputs'][number], data: TensorData | undefined): ort.Tensor {
+    const size = sizeOf(shape);
+    if (data?.length !== size || !(data instanceof ARRAYS[dtype])) {
+      const came = data ? `${data.constructor.name} of ${data.length}` : 'nothing';
+      throw new KronaError(
+        'RUNTIME_FEED',
+        `input ${name} takes ${dtype}[${shape.join(',')}] (${size} values), got ${came}`,
+      );
+    }
+    return tensorOf(dtype, data, shape);
+  }
+}
+
+function tensorOf(dtype: DType, data: TensorData, shape: Shape): ort.Tensor {
+  if (dtype === 'float32') return new ort.Tensor('float32', data as Float32Array, shape);
+  if (dtype === 'int64') return new ort.Tensor('int64', data as BigInt64Array, shape);
+  return new ort.Tensor('float16', data as Uint16Array, shape);
+}
+
+/** Compiles nothing, keeps nothing: runs a program once. */
+export async function runOnce(program: Program, feeds: Feeds): Promise<Record<string, TensorData>> {
+  const session = await Session.create(program, { threads: 1 });
+  try {
+    return await session.run(feeds);
+  } finally {
+    await session.release();
+  }
+}

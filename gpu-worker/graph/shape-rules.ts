@@ -1,0 +1,306 @@
+/** @file What shape and dtype each primitive gives, and which inputs it takes. One rule a primitive. */
+import { GraphError } from './errors.ts';
+import type { DType, Pads, Primitive, PrimitiveParams, Shape } from './primitives.ts';
+import type { Tensor } from './tensor.ts';
+
+/** Bytes a value. */
+export const BYTES: Readonly<Record<DType, number>> = { float32: 4, float16: 2, bfloat16: 2, int64: 8 };
+
+interface Result {
+  readonly shape: Shape;
+  readonly dtype: DType;
+}
+type ShapeRule<P extends Primitive> = (params: PrimitiveParams[P], inputs: readonly Tensor[]) => Result;
+
+const show = (shape: Shape): string => `[${shape.join(',')}]`;
+const sizeOf = (shape: Shape): number => shape.reduce((product, side) => product * side, 1);
+
+function need(condition: boolean, message: string): asserts condition {
+  if (!condition) throw new GraphError('GRAPH_SHAPE', message);
+}
+
+function arity(name: string, inputs: readonly Tensor[], count: number): void {
+  need(inputs.length === count, `${name} takes ${count} inputs, got ${inputs.length}`);
+}
+
+/** NumPy's broadcasting of two shapes. */
+export function broadcastShapes(a: Shape, b: Shape, name = 'broadcast'): Shape {
+  const rank = Math.max(a.length, b.length);
+  return Array.from({ length: rank }, (_, axis) => {
+    const x = a[axis - rank + a.length] ?? 1;
+    const y = b[axis - rank + b.length] ?? 1;
+    need(x === y || x === 1 || y === 1, `${name}: shapes ${show(a)} and ${show(b)} do not broadcast`);
+    return x === 1 ? y : x;
+  });
+}
+
+const unary =
+  (name: string) =>
+  (_: unknown, inputs: readonly Tensor[]): Result => {
+    arity(name, inputs, 1);
+    const { shape, dtype } = inputs[0]!;
+    need(dtype !== 'int64' || name === 'stopGradient', `${name} takes floats, got int64 ${show(shape)}`);
+    return { shape, dtype };
+  };
+
+const binary =
+  (name: string) =>
+  (_: unknown, inputs: readonly Tensor[]): Result => {
+    arity(name, inputs, 2);
+    const [a, b] = inputs as [Tensor, Tensor];
+    if (a.dtype !== b.dtype)
+      throw new GraphError('GRAPH_DTYPE', `${name} of ${a.dtype} and ${b.dtype}: cast one`);
+    return { shape: broadcastShapes(a.shape, b.shape, name), dtype: a.dtype };
+  };
+
+const reduction =
+  (name: string) =>
+  ({ axes }: { axes: readonly number[] }, inputs: readonly Tensor[]): Result => {
+    arity(name, inputs, 1);
+    const { shape, dtype } = inputs[0]!;
+    need(
+      axes.every((axis) => axis >= 0 && axis < shape.length),
+      `${name}: axes ${show(axes)} of a tensor ${show(shape)}`,
+    );
+    return { shape: shape.map((side, axis) => (axes.includes(axis) ? 1 : side)), dtype };
+  };
+
+const convolved = (side: number, kernel: number, stride: number, before: number, after: number): number =>
+  Math.floor((side + before + after - kernel) / stride) + 1;
+
+function imageSize(x: Tensor, name: string): [number, number, number, number] {
+  need(x.shape.length === 4, `${name} takes [batch, channels, height, width], got ${show(x.shape)}`);
+  return [x.shape[0]!, x.shape[1]!, x.shape[2]!, x.shape[3]!];
+}
+
+/** Height and width after a convolution. */
+export function convSize(
+  height: number,
+  width: number,
+  kernel: readonly [number, number],
+  stride: number,
+  pads: Pads,
+) {
+  const [top, left, bottom, right] = pads;
+  return [
+    convolved(height, kernel[0], stride, top, bottom),
+    convolved(width, kernel[1], stride, left, right),
+  ] as const;
+}
+
+export const shapeRules: { readonly [P in Primitive]: ShapeRule<P> } = {
+  input: ({ shape, dtype }) => ({ shape, dtype }),
+  weight: ({ name, shape, dtype, source }) => {
+    const bytes = sizeOf(shape) * BYTES[dtype];
+    need(
+      bytes === source.length,
+      `${name}: ${show(shape)} ${dtype} takes ${bytes} bytes, the file has ${source.length}`,
+    );
+    return { shape, dtype };
+  },
+  constant: ({ shape, data }) => {
+    need(sizeOf(shape) === data.length, `constant ${show(shape)} has ${data.length} values`);
+    return { shape, dtype: data instanceof Float32Array ? 'float32' : 'int64' };
+  },
+
+  neg: unary('neg'),
+  exp: unary('exp'),
+  log: unary('log'),
+  sqrt: unary('sqrt'),
+  abs: unary('abs'),
+  sign: unary('sign'),
+  erf: unary('erf'),
+  sin: unary('sin'),
+  cos: unary('cos'),
+  tanh: unary('tanh'),
+  sigmoid: unary('sigmoid'),
+  silu: unary('silu'),
+  gelu: unary('gelu'),
+  quickGelu: unary('quickGelu'),
+  add: binary('add'),
+  sub: binary('sub'),
+  mul: binary('mul'),
+  div: binary('div'),
+  min: binary('min'),
+  max: binary('max'),
+  less: binary('less'),
+  cast: ({ to }, inputs) => {
+    arity('cast', inputs, 1);
+    return { shape: inputs[0]!.shape, dtype: to };
+  },
+  stopGradient: unary('stopGradient'),
+  after: (_, inputs) => {
+    need(inputs.length >= 2, 'after takes a tensor and at least one that must come before');
+    return { shape: inputs[0]!.shape, dtype: inputs[0]!.dtype };
+  },
+
+  reshape: ({ shape }, inputs) => {
+    arity('reshape', inputs, 1);
+    const from = inputs[0]!.shape;
+    need(
+      sizeOf(from) === sizeOf(shape),
+      `reshape ${show(from)} to ${show(shape)} changes the number of values`,
+    );
+    return { shape, dtype: inputs[0]!.dtype };
+  },
+  transpose: ({ perm }, inputs) => {
+    arity('transpose', inputs, 1);
+    const { shape, dtype } = inputs[0]!;
+    const whole =
+      [...perm].sort((a, b) => a - b).every((axis, i) => axis === i) && perm.length === shape.length;
+    need(whole, `transpose of ${show(shape)} by ${show(perm)}`);
+    return { shape: perm.map((axis) => shape[axis]!), dtype };
+  },
+  broadcast: ({ shape }, inputs) => {
+    arity('broadcast', inputs, 1);
+    const from = inputs[0]!;
+    const to = broadcastShapes(from.shape, shape);
+    need(show(to) === show(shape), `broadcast ${show(from.shape)} to ${show(shape)}`);
+    return { shape, dtype: from.dtype };
+  },
+  slice: ({ starts, ends, steps }, inputs) => {
+    arity('slice', inputs, 1);
+    const { shape, dtype } = inputs[0]!;
+    const fits = shape.every(
+      (side, i) => starts[i]! >= 0 && ends[i]! >= starts[i]! && ends[i]! <= side && steps[i]! >= 1,
+    );
+    need(fits && starts.length === shape.length, `slice ${show(starts)} to ${show(ends)} of ${show(shape)}`);
+    return { shape: shape.map((_, i) => Math.ceil((ends[i]! - starts[i]!) / steps[i]!)), dtype };
+  },
+  pad: ({ before, after }, inputs) => {
+    arity('pad', inputs, 1);
+    const { shape, dtype } = inputs[0]!;
+    need(
+      before.length === shape.length && after.length === shape.length,
+      `pad of ${show(shape)} by ${show(before)}`,
+    );
+    return { shape: shape.map((side, i) => side + before[i]! + after[i]!), dtype };
+  },
+  concat: ({ axis }, inputs) => {
+    need(inputs.length > 0, 'concat takes at least one tensor');
+    const { shape, dtype } = inputs[0]!;
+    for (const other of inputs) {
+      const alike =
+        other.shape.length === shape.length &&
+        other.shape.every((side, i) => i === axis || side === shape[i]);
+      need(
+        alike && other.dtype === dtype,
+        `concat on axis ${axis} of ${inputs.map((t) => show(t.shape)).join(' ')}`,
+      );
+    }
+    const length = inputs.reduce((sum, tensor) => sum + tensor.shape[axis]!, 0);
+    return { shape: shape.map((side, i) => (i === axis ? length : side)), dtype };
+  },
+  upsample2x: (_, inputs) => {
+    arity('upsample2x', inputs, 1);
+    const [batch, channels, height, width] = imageSize(inputs[0]!, 'upsample2x');
+    return { shape: [batch, channels, height * 2, width * 2], dtype: inputs[0]!.dtype };
+  },
+  sumPool2x: (_, inputs) => {
+    arity('sumPool2x', inputs, 1);
+    const [batch, channels, height, width] = imageSize(inputs[0]!, 'sumPool2x');
+    need(height % 2 === 0 && width % 2 === 0, `sumPool2x takes even sides, got ${height}×${width}`);
+    return { shape: [batch, channels, height / 2, width / 2], dtype: inputs[0]!.dtype };
+  },
+  gatherRows: (_, inputs) => {
+    arity('gatherRows', inputs, 2);
+    const [table, ids] = inputs as [Tensor, Tensor];
+    need(table.shape.length === 2 && ids.dtype === 'int64', `gatherRows takes [V,D] and int64 ids`);
+    return { shape: [...ids.shape, table.shape[1]!], dtype: table.dtype };
+  },
+  scatterAddRows: ({ rows }, inputs) => {
+    arity('scatterAddRows', inputs, 2);
+    const [updates, ids] = inputs as [Tensor, Tensor];
+    const fits = updates.shape.length === 2 && ids.shape.length === 1 && ids.shape[0] === updates.shape[0];
+    need(
+      fits && ids.dtype === 'int64',
+      `scatterAddRows takes [N,D] and ids [N], got ${show(updates.shape)}, ${show(ids.shape)}`,
+    );
+    return { shape: [rows, updates.shape[1]!], dtype: updates.dtype };
+  },
+
+  reduceSum: reduction('reduceSum'),
+  reduceMean: reduction('reduceMean'),
+
+  matmul: (_, inputs) => {
+    arity('matmul', inputs, 2);
+    const [a, b] = inputs as [Tensor, Tensor];
+    need(a.shape.length >= 2 && b.shape.length >= 2, `matmul of ${show(a.shape)} and ${show(b.shape)}`);
+    need(
+      a.shape.at(-1) === b.shape.at(-2),
+      `matmul of ${show(a.shape)} and ${show(b.shape)}: inner sides differ`,
+    );
+    if (a.dtype !== b.dtype)
+      throw new GraphError('GRAPH_DTYPE', `matmul of ${a.dtype} and ${b.dtype}: cast one`);
+    const batch = broadcastShapes(a.shape.slice(0, -2), b.shape.slice(0, -2), 'matmul');
+    return { shape: [...batch, a.shape.at(-2)!, b.shape.at(-1)!], dtype: a.dtype };
+  },
+  conv2d: ({ stride, pads }, inputs) => {
+    need(inputs.length === 2 || inputs.length === 3, `conv2d takes x, weight and perhaps a bias`);
+    const [x, w, bias] = inputs as [Tensor, Tensor, Tensor?];
+    const [batch, channels, height, width] = imageSize(x, 'conv2d');
+    const [filters, fan, kh, kw] = imageSize(w, 'conv2d weight');
+    need(channels === fan, `conv2d of ${show(x.shape)} with weight ${show(w.shape)}: channels differ`);
+    need(
+      !bias || show(bias.shape) === show([filters]),
+      `conv2d of ${filters} filters with bias ${show(bias?.shape ?? [])}`,
+    );
+    return { shape: [batch, filters, ...convSize(height, width, [kh, kw], stride, pads)], dtype: x.dtype };
+  },
+  conv2dInputGrad: ({ stride, pads, size }, inputs) => {
+    arity('conv2dInputGrad', inputs, 2);
+    const [dy, w] = inputs as [Tensor, Tensor];
+    const [batch, filters, height, width] = imageSize(dy, 'conv2dInputGrad');
+    const [outputs, channels, kh, kw] = imageSize(w, 'conv2dInputGrad weight');
+    const expected = convSize(size[0], size[1], [kh, kw], stride, pads);
+    need(
+      filters === outputs && expected[0] === height && expected[1] === width,
+      `conv2dInputGrad of ${show(dy.shape)} with weight ${show(w.shape)} to ${show(size)}`,
+    );
+    return { shape: [batch, channels, ...size], dtype: dy.dtype };
+  },
+  conv2dWeightGrad: ({ stride, pads, kernel }, inputs) => {
+    arity('conv2dWeightGrad', inputs, 2);
+    const [x, dy] = inputs as [Tensor, Tensor];
+    const [batch, channels, height, width] = imageSize(x, 'conv2dWeightGrad');
+    const [dyBatch, filters, outHeight, outWidth] = imageSize(dy, 'conv2dWeightGrad');
+    const expected = convSize(height, width, kernel, stride, pads);
+    need(
+      batch === dyBatch && expected[0] === outHeight && expected[1] === outWidth,
+      `conv2dWeightGrad of ${show(x.shape)} and ${show(dy.shape)}`,
+    );
+    return { shape: [filters, channels, ...kernel], dtype: x.dtype };
+  },
+
+  softmax: unary('softmax'),
+  layerNorm: (_, inputs) => {
+    arity('layerNorm', inputs, 3);
+    const [x, scale, bias] = inputs as [Tensor, Tensor, Tensor];
+    const width = x.shape.at(-1)!;
+    const fits = show(scale.shape) === show([width]) && show(bias.shape) === show([width]);
+    need(fits, `layerNorm of ${show(x.shape)} with scale ${show(scale.shape)}, bias ${show(bias.shape)}`);
+    return { shape: x.shape, dtype: x.dtype };
+  },
+  groupNorm: ({ groups }, inputs) => {
+    arity('groupNorm', inputs, 3);
+    const [x, scale, bias] = inputs as [Tensor, Tensor, Tensor];
+    const channels = x.shape[1] ?? 0;
+    const fits = show(scale.shape) === show([channels]) && show(bias.shape) === show([channels]);
+    need(
+      fits && channels % groups === 0,
+      `groupNorm in ${groups} groups of ${show(x.shape)} with scale ${show(scale.shape)}`,
+    );
+    return { shape: x.shape, dtype: x.dtype };
+  },
+  attention: ({ heads }, inputs) => {
+    arity('attention', inputs, 3);
+    const [q, k, v] = inputs as [Tensor, Tensor, Tensor];
+    const [batch, , width] = q.shape as [number, number, number];
+    const fits =
+      [q, k, v].every((t) => t.shape.length === 3 && t.shape[0] === batch && t.shape[2] === width) &&
+      k.shape[1] === v.shape[1] &&
+      width % heads === 0;
+    need(fits, `attention in ${heads} heads of ${show(q.shape)}, ${show(k.shape)}, ${show(v.shape)}`);
+    return { shape: q.shape, dtype: q.dtype };
+  },
+};
