@@ -7,11 +7,9 @@ export class ConfigFields {
   readonly where: string;
   readonly #raw: Readonly<Record<string, unknown>>;
 
-  constructor(where: string, raw: unknown) {
-    if (typeof raw !== 'object' || raw === null || Array.isArray(raw))
-      throw new KronaError('MODEL_CONFIG_INVALID', `${where} holds no JSON object.`);
+  constructor(where: string, raw: Readonly<Record<string, unknown>>) {
     this.where = where;
-    this.#raw = raw as Record<string, unknown>;
+    this.#raw = raw;
   }
 
   /** The value as it is; null when it is absent. */

@@ -5,6 +5,8 @@
  */
 import { ConfigFields } from './config-fields.ts';
 
+type JsonObject = Readonly<Record<string, unknown>>;
+
 /** transformers' CLIPTextConfig. */
 export interface ClipTextConfig {
   readonly vocab_size: number;
@@ -75,7 +77,7 @@ export interface VaeConfig {
 }
 
 /** @throws KronaError MODEL_CONFIG_INVALID, MODEL_CONFIG_UNSUPPORTED */
-export function clipTextConfig(where: string, raw: unknown, projected: boolean): ClipTextConfig {
+export function clipTextConfig(where: string, raw: JsonObject, projected: boolean): ClipTextConfig {
   const fields = new ConfigFields(where, raw);
   const config: ClipTextConfig = {
     vocab_size: fields.integer('vocab_size', 49408),
@@ -96,7 +98,7 @@ export function clipTextConfig(where: string, raw: unknown, projected: boolean):
 }
 
 /** @throws KronaError MODEL_CONFIG_INVALID, MODEL_CONFIG_UNSUPPORTED */
-export function unetConfig(where: string, raw: unknown): UNetConfig {
+export function unetConfig(where: string, raw: JsonObject): UNetConfig {
   const fields = new ConfigFields(where, raw);
   fields.mustBe({
     // SDXL's and SD's UNets all have these; a mid_block_type of null would mean no middle block.
@@ -173,7 +175,7 @@ export function unetConfig(where: string, raw: unknown): UNetConfig {
 }
 
 /** @throws KronaError MODEL_CONFIG_INVALID, MODEL_CONFIG_UNSUPPORTED */
-export function vaeConfig(where: string, raw: unknown): VaeConfig {
+export function vaeConfig(where: string, raw: JsonObject): VaeConfig {
   const fields = new ConfigFields(where, raw);
   fields.mustBe({ act_fn: 'silu', latents_mean: null, latents_std: null });
   const channels = fields.integers('block_out_channels', [64]);

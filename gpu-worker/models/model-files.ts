@@ -10,19 +10,23 @@ import { openSafetensors, type StoredTensor } from './safetensors.ts';
 /** Full precision first; a variant only where nothing else is there. */
 const VARIANTS = ['', '.fp16', '.bf16'];
 
-/** The JSON in `folder/file`. @throws KronaError MODEL_FILE_MISSING, MODEL_CONFIG_INVALID */
-export async function readJson(folder: string, file: string): Promise<unknown> {
+/** The JSON object in `folder/file`. @throws KronaError MODEL_FILE_MISSING, MODEL_CONFIG_INVALID */
+export async function readJson(folder: string, file: string): Promise<Record<string, unknown>> {
   let text: string;
   try {
     text = await readFile(join(folder, file), 'utf8');
   } catch (error) {
     throw new KronaError('MODEL_FILE_MISSING', `The model folder has no readable ${file}.`, { cause: error });
   }
+  let json: unknown;
   try {
-    return JSON.parse(text);
+    json = JSON.parse(text);
   } catch (error) {
     throw new KronaError('MODEL_CONFIG_INVALID', `${file} is not JSON.`, { cause: error });
   }
+  if (typeof json !== 'object' || json === null || Array.isArray(json))
+    throw new KronaError('MODEL_CONFIG_INVALID', `${file} holds no JSON object.`);
+  return json as Record<string, unknown>;
 }
 
 /**
@@ -57,7 +61,7 @@ export async function componentTensors(
 async function shards(folder: string, component: string, indexFile: string) {
   const where = `${component}/${indexFile}`;
   const index = await readJson(folder, where);
-  const map: unknown = (index as { weight_map?: unknown } | null)?.weight_map;
+  const map = index['weight_map'];
   if (typeof map !== 'object' || map === null)
     throw new KronaError('MODEL_INDEX_INVALID', `${where} has no weight_map.`);
   const files = new Map<string, ReadonlyMap<string, StoredTensor>>();

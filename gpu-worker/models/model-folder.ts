@@ -107,7 +107,7 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
     tokenizers: [join(real, 'tokenizer'), join(real, 'tokenizer_2')],
     unet,
     vae,
-    scheduler: (await readJson(real, 'scheduler/scheduler_config.json')) as Record<string, unknown>,
+    scheduler: await readJson(real, 'scheduler/scheduler_config.json'),
     forceZerosForEmptyPrompt: index.flag('force_zeros_for_empty_prompt', true),
   };
 }
