@@ -46,10 +46,12 @@ export interface Placement {
   /** Share of drawings that are mirrored. */
   readonly mirror: number;
   readonly rotate: { readonly share: number; readonly degrees: number };
+  /** Share of pictures with one small drawing in a named part of the picture. */
+  readonly corners: number;
+  /** Share of pictures with two or three of the same in a row. */
+  readonly counts: number;
   /** Share of pictures with two different concepts. */
   readonly pairs: number;
-  /** Share of pictures with two or three of the same. */
-  readonly counts: number;
 }
 
 export interface CaptionShares {
@@ -72,6 +74,8 @@ export interface PretrainData {
   readonly heldOut: { readonly modulus: number };
   readonly placement: Placement;
   readonly captions: CaptionShares;
+  /** The autoencoder's pictures: side in pixels, and the share that is busier than training pictures. */
+  readonly crops: { readonly side: number; readonly wild: number };
   readonly tokenizer: { readonly vocabularySize: number; readonly maxLength: number };
 }
 
@@ -124,7 +128,8 @@ function findProblem(data: PretrainData): string | undefined {
     'placement.frame': placement.frame,
     'placement.mirror': placement.mirror,
     'placement.rotate.share': placement.rotate.share,
-    'placement.pairs + counts': placement.pairs + placement.counts,
+    'placement.corners + counts + pairs': placement.corners + placement.counts + placement.pairs,
+    'crops.wild': data.crops.wild,
     'captions.empty + short': captions.empty + captions.short,
     'captions.synonym': captions.synonym,
   };
@@ -144,6 +149,10 @@ function findProblem(data: PretrainData): string | undefined {
  */
 export function nounPhrase(concept: Concept, word: string = concept.word, adjective = ''): string {
   const phrase = adjective === '' ? word : `${adjective} ${word}`;
-  if (concept.noArticle) return phrase;
+  return concept.noArticle ? phrase : withArticle(phrase);
+}
+
+/** The phrase after "a" or "an". */
+export function withArticle(phrase: string): string {
   return `${/^(?!uni|ufo)[aeiou]/.test(phrase) ? 'an' : 'a'} ${phrase}`;
 }

@@ -1,0 +1,111 @@
+/**
+ * @file What is said about a training picture. Most captions name style and background, some leave one out so
+ * that short prompts work, and some are empty for classifier-free guidance.
+ */
+import {
+  nounPhrase,
+  withArticle,
+  type Background,
+  type CaptionShares,
+  type Concept,
+  type Style,
+} from './concepts.ts';
+import type { KeyedRandom } from './keyed-random.ts';
+
+/** How many drawings a picture has and where: the part of a caption beside names, style and background. */
+export type Layout =
+  | { readonly kind: 'single' }
+  /** A small drawing in a part of the picture, such as "top left". */
+  | { readonly kind: 'corner'; readonly where: string }
+  | { readonly kind: 'count'; readonly count: 2 | 3 }
+  | { readonly kind: 'pair'; readonly relation: 'next to' | 'above'; readonly other: Concept };
+
+export interface Subject {
+  readonly concept: Concept;
+  readonly style: Style;
+  readonly background: Background;
+  readonly layout: Layout;
+}
+
+/** A caption for the picture by the shares of the configuration. */
+export function writeCaption(subject: Subject, shares: CaptionShares, random: KeyedRandom): string {
+  const kind = random.unit();
+  if (kind < shares.empty) return '';
+  const say = (concept: Concept, adjective: string) => {
+    const others = concept.also ?? [];
+    const word = others.length > 0 && random.chance(shares.synonym) ? random.pick(others) : concept.word;
+    return { word, phrase: nounPhrase(concept, word, adjective) };
+  };
+  const short = kind < shares.empty + shares.short;
+  return subject.layout.kind === 'single'
+    ? singleCaption(subject, short, say, random)
+    : layoutCaption(subject, subject.layout, short, say, random);
+}
+
+/** The prompt that the model is judged with: one fixed form that names everything. */
+export function judgePrompt(concept: Concept, style: Style, background: Background): string {
+  return `${nounPhrase(concept, concept.word, style.word)} on ${withArticle(background.name)} background`;
+}
+
+type Say = (concept: Concept, adjective: string) => { word: string; phrase: string };
+
+function singleCaption(subject: Subject, short: boolean, say: Say, random: KeyedRandom): string {
+  const { concept } = subject;
+  const style = subject.style.word;
+  const background = subject.background.name;
+  const ground = `${withArticle(background)} background`;
+  const plain = say(concept, '');
+  const styled = nounPhrase(concept, plain.word, style);
+  return short
+    ? random.pick([
+        plain.word,
+        plain.phrase,
+        `${plain.word} emoji`,
+        styled,
+        `${plain.phrase} on ${ground}`,
+        `${plain.word} on ${background}`,
+      ])
+    : random.pick([
+        `${styled} on ${ground}`,
+        `${styled} on ${ground}`,
+        `${styled}, ${background} background`,
+        `${style} ${plain.word} on ${background}`,
+        `${style} emoji of ${plain.phrase}, ${background} background`,
+        `${plain.word}, ${style}, ${background} background`,
+        `${plain.phrase} in ${style} style on ${ground}`,
+      ]);
+}
+
+function layoutCaption(
+  { concept, style, background }: Subject,
+  layout: Exclude<Layout, { kind: 'single' }>,
+  short: boolean,
+  say: Say,
+  random: KeyedRandom,
+): string {
+  const adjective = short && random.chance(0.5) ? '' : style.word;
+  const ground =
+    short && adjective !== ''
+      ? ''
+      : random.pick([` on ${withArticle(background.name)} background`, `, ${background.name} background`]);
+  switch (layout.kind) {
+    case 'corner': {
+      const { word } = say(concept, '');
+      return `${nounPhrase(concept, word, adjective === '' ? 'small' : `small ${adjective}`)} in the ${layout.where}${ground}`;
+    }
+    case 'count': {
+      const words = [layout.count === 2 ? 'two' : 'three', adjective, plural(concept.word), 'in a row'];
+      return `${words.filter((word) => word !== '').join(' ')}${ground}`;
+    }
+    case 'pair': {
+      const first = say(concept, adjective).phrase;
+      return `${first} ${layout.relation} ${say(layout.other, '').phrase}${ground}`;
+    }
+  }
+}
+
+/** The regular English plural, enough for the concepts that take an article. */
+export function plural(word: string): string {
+  if (/[^aeiou]y$/.test(word)) return `${word.slice(0, -1)}ies`;
+  return /(s|x|ch|sh)$/.test(word) ? `${word}es` : `${word}s`;
+}

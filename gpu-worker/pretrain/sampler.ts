@@ -1,0 +1,205 @@
+/**
+ * @file Training examples by number: example `index` of `seed` is always the same picture and caption, in any
+ * order and on any thread. Held-out pairs are left out before anything else is drawn.
+ */
+import { writeCaption, type Layout, type Subject } from './captions.ts';
+import { composite, type PlacedSprite } from './composite.ts';
+import type { Background, PretrainData } from './concepts.ts';
+import { hashName, isHeldOut } from './held-out.ts';
+import { KeyedRandom } from './keyed-random.ts';
+import type { Sprite } from './sprites.ts';
+
+/** [left, top, right, bottom] in pixels. */
+export type Box = readonly [number, number, number, number];
+
+export interface Example {
+  readonly caption: string;
+  /** [3, size, size] in [-1, 1]. */
+  readonly image: Float32Array;
+  /** Indices into the configuration's lists. */
+  readonly concept: number;
+  readonly style: number;
+  readonly background: number;
+  /** Where each drawing is, in the order they are drawn. */
+  readonly boxes: readonly Box[];
+}
+
+/** What examples are made of. */
+export interface TrainingArt {
+  readonly data: PretrainData;
+  readonly sprites: readonly (readonly Sprite[])[];
+  /** Backgrounds each concept may be trained on, as indices. */
+  readonly allowed: readonly (readonly number[])[];
+}
+
+export function prepareArt(data: PretrainData, sprites: readonly (readonly Sprite[])[]): TrainingArt {
+  const allowed = data.concepts.map((concept) =>
+    data.backgrounds.flatMap((background, index) => (isHeldOut(data, concept, background) ? [] : [index])),
+  );
+  return { data, sprites, allowed };
+}
+
+interface Scene extends Omit<Example, 'image'> {
+  readonly rgb: readonly [number, number, number];
+  readonly placed: readonly PlacedSprite[];
+}
+
+/** Example number `index` of `seed`. `into`, when given, receives the picture from `offset` on. */
+export function sampleExample(
+  art: TrainingArt,
+  seed: number,
+  index: number,
+  into: Float32Array = new Float32Array(3 * art.data.size ** 2),
+  offset = 0,
+): Example {
+  const { rgb, placed, ...scene } = drawScene(art, new KeyedRandom(seed, index));
+  const { size } = art.data;
+  composite(into, offset, { left: 0, top: 0, width: size, height: size }, rgb, placed);
+  return { ...scene, image: into.subarray(offset, offset + 3 * size * size) };
+}
+
+/** The caption of an example without its picture. */
+export function sampleCaption(art: TrainingArt, seed: number, index: number): string {
+  return drawScene(art, new KeyedRandom(seed, index)).caption;
+}
+
+/**
+ * Square crop number `index` of `seed` for the autoencoder, [3, side, side] in [-1, 1]. A share of the crops
+ * (`data.crops.wild`) shows several turned drawings of any size on any colour, as photos of members will be
+ * busier than the training pictures.
+ */
+export function sampleCrop(
+  art: TrainingArt,
+  seed: number,
+  index: number,
+  side: number = art.data.crops.side,
+  into: Float32Array = new Float32Array(3 * side * side),
+  offset = 0,
+): Float32Array {
+  const random = new KeyedRandom(seed, index);
+  const { size } = art.data;
+  const wild = random.chance(art.data.crops.wild);
+  const { rgb, placed } = wild ? drawWildScene(art, random) : drawScene(art, random);
+  const left = Math.floor(random.between(0, size - side + 1));
+  const top = Math.floor(random.between(0, size - side + 1));
+  composite(into, offset, { left, top, width: side, height: side }, rgb, placed);
+  return into.subarray(offset, offset + 3 * side * side);
+}
+
+function drawScene(art: TrainingArt, random: KeyedRandom): Scene {
+  const { data } = art;
+  const concept = Math.floor(random.unit() * data.concepts.length);
+  const style = Math.floor(random.unit() * data.styles.length);
+  const { layout, other, background } = drawLayout(art, concept, random);
+  const subject: Subject = {
+    concept: data.concepts[concept]!,
+    style: data.styles[style]!,
+    background: data.backgrounds[background]!,
+    layout,
+  };
+  const places = placesOf(layout, data, random);
+  const placed = places.map(([x, y, side], place): PlacedSprite => {
+    const index = layout.kind === 'pair' && place === 1 ? other : concept;
+    const { rotate, mirror } = data.placement;
+    const turned = random.chance(rotate.share);
+    const angle = turned ? (random.between(-rotate.degrees, rotate.degrees) * Math.PI) / 180 : 0;
+    const mirrored = random.chance(mirror) && !data.concepts[index]!.noMirror;
+    return { sprite: art.sprites[index]![style]!, x, y, side, angle, mirror: mirrored };
+  });
+  return {
+    caption: writeCaption(subject, data.captions, random),
+    concept,
+    style,
+    background,
+    boxes: placed.map(boxOf),
+    rgb: jitter(subject.background, data.backgroundJitter, random),
+    placed,
+  };
+}
+
+/** Layout, second concept and background; whatever is chosen, no held-out combination comes out. */
+function drawLayout(art: TrainingArt, concept: number, random: KeyedRandom) {
+  const { data, allowed } = art;
+  const { corners, counts, pairs } = data.placement;
+  const backgrounds = allowed[concept]!;
+  const alone = (layout: Layout) => ({ layout, other: concept, background: random.pick(backgrounds) });
+  const kind = random.unit();
+  if (kind < corners) return alone({ kind: 'corner', where: random.pick(cornerNames) });
+  if (kind < corners + counts && !data.concepts[concept]!.noArticle) {
+    return alone({ kind: 'count', count: random.chance(0.5) ? 2 : 3 });
+  }
+  if (kind >= corners + counts && kind < corners + counts + pairs) {
+    const other = Math.floor(random.unit() * data.concepts.length);
+    const hexes = [data.concepts[concept]!.hex, data.concepts[other]!.hex].sort().join('+');
+    const both = backgrounds.filter((background) => allowed[other]!.includes(background));
+    if (other !== concept && both.length > 0 && hashName(hexes) % data.heldOut.modulus !== 0) {
+      const relation = random.chance(0.5) ? 'next to' : 'above';
+      const layout: Layout = { kind: 'pair', relation, other: data.concepts[other]! };
+      return { layout, other, background: random.pick(both) };
+    }
+  }
+  return alone({ kind: 'single' });
+}
+
+const corners: Readonly<Record<string, readonly [number, number]>> = {
+  'top left': [0.28, 0.28],
+  'top right': [0.72, 0.28],
+  'bottom left': [0.28, 0.72],
+  'bottom right': [0.72, 0.72],
+  center: [0.5, 0.5],
+};
+const cornerNames = Object.keys(corners);
+
+/** Middle and longer side of each drawing in pixels. */
+function placesOf(layout: Layout, data: PretrainData, random: KeyedRandom): [number, number, number][] {
+  const { size, placement } = data;
+  const around = (x: number, y: number, frame: number): [number, number, number] => {
+    const scale = random.between(...placement.scale);
+    // Not out of its frame, so that the border of the picture keeps the background's colour.
+    const shift = Math.min(placement.shift, (frame * (1 - scale)) / 2);
+    const [dx, dy] = [random.between(-shift, shift), random.between(-shift, shift)];
+    return [(x + dx) * size, (y + dy) * size, frame * scale * size];
+  };
+  switch (layout.kind) {
+    case 'single':
+      return [around(0.5, 0.5, placement.frame)];
+    case 'corner': {
+      const [x, y] = corners[layout.where]!;
+      return [around(x, y, placement.frame * 0.5)];
+    }
+    case 'count': {
+      const { count } = layout;
+      return Array.from({ length: count }, (_, place) =>
+        around((place + 0.5) / count, 0.5, placement.frame / count),
+      );
+    }
+    case 'pair':
+      return layout.relation === 'above'
+        ? [around(0.5, 0.27, placement.frame / 2), around(0.5, 0.73, placement.frame / 2)]
+        : [around(0.27, 0.5, placement.frame / 2), around(0.73, 0.5, placement.frame / 2)];
+  }
+}
+
+function drawWildScene({ data, sprites }: TrainingArt, random: KeyedRandom): Pick<Scene, 'rgb' | 'placed'> {
+  const colour = () => Math.floor(random.unit() * 256);
+  const count = 1 + Math.floor(random.unit() * 4);
+  const placed = Array.from({ length: count }, (): PlacedSprite => {
+    const [x, y] = [random.between(0.1, 0.9) * data.size, random.between(0.1, 0.9) * data.size];
+    const side = random.between(0.3, 1.3) * data.size;
+    const angle = random.between(-Math.PI, Math.PI);
+    return { sprite: random.pick(random.pick(sprites)), x, y, side, angle, mirror: random.chance(0.5) };
+  });
+  return { rgb: [colour(), colour(), colour()], placed };
+}
+
+function jitter({ rgb }: Background, amount: number, random: KeyedRandom): [number, number, number] {
+  const move = (value: number) => Math.max(0, Math.min(255, value + random.between(-amount, amount)));
+  return [move(rgb[0]), move(rgb[1]), move(rgb[2])];
+}
+
+function boxOf({ sprite, x, y, side, angle }: PlacedSprite): Box {
+  const [cos, sin] = [Math.abs(Math.cos(angle)), Math.abs(Math.sin(angle))];
+  const [width, height] = [sprite.extent[0] * side, sprite.extent[1] * side];
+  const [halfX, halfY] = [(width * cos + height * sin) / 2, (width * sin + height * cos) / 2];
+  return [x - halfX, y - halfY, x + halfX, y + halfY];
+}
