@@ -47,7 +47,11 @@ export class Session {
         enableCpuMemArena: true,
         logSeverityLevel: 3,
         ...(options.profilePrefix ? { enableProfiling: true, profileFilePrefix: options.profilePrefix } : {}),
-        extra: { session: { model_external_initializers_file_folder_path: program.weightsFolder } },
+        extra: {
+          session: { model_external_initializers_file_folder_path: program.weightsFolder },
+          // It would join `after` with a reshape behind it and lose the order that `after` is for.
+          optimization: { disable_specified_optimizers: 'ReshapeFusion' },
+        },
       });
       return new Session(session, program);
     } catch (cause) {

@@ -1,0 +1,141 @@
+/**
+ * @file Where a model's parameters come from. Models ask by name and shape and do not know whether they get a frozen
+ * tensor in a file, a trainable slice of one vector, or only a note of what they would need.
+ */
+import { KronaError } from '../../storage/errors.ts';
+import * as op from '../graph/ops.ts';
+import type { DType, Shape } from '../graph/primitives.ts';
+import { make, sizeOf, type Tensor } from '../graph/tensor.ts';
+import type { StoredTensor } from './safetensors.ts';
+
+export interface Parameters {
+  /**
+   * The parameter `name` (as in diffusers' and transformers' state dicts), float32.
+   * @throws KronaError MODEL_TENSOR_MISSING, MODEL_TENSOR_SHAPE, MODEL_TENSOR_DTYPE
+   */
+  tensor(name: string, shape: Shape): Tensor;
+  /** What an adapter adds to the output of the linear projection `path` (no `.weight`) of input x, if any. */
+  adapt?(path: string, x: Tensor): Tensor | undefined;
+}
+
+/** A parameter that a model asks for. */
+export interface ParameterShape {
+  readonly name: string;
+  readonly shape: Shape;
+}
+
+const DTYPES: Readonly<Record<string, DType>> = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' };
+
+/** Frozen parameters in their .safetensors files; half precision is widened where it is used. */
+export function frozenParameters(component: string, tensors: ReadonlyMap<string, StoredTensor>): Parameters {
+  const made = new Map<string, Tensor>();
+  return {
+    tensor(name, shape) {
+      const known = made.get(name);
+      if (known) return known;
+      const stored = tensors.get(name);
+      if (!stored) {
+        throw new KronaError(
+          'MODEL_TENSOR_MISSING',
+          `${component} lacks the tensor ${name} of shape [${shape.join(', ')}].`,
+        );
+      }
+      if (stored.shape.join() !== shape.join()) {
+        throw new KronaError(
+          'MODEL_TENSOR_SHAPE',
+          `${component}: ${name} has shape [${stored.shape.join(', ')}]; the config needs [${shape.join(', ')}].`,
+        );
+      }
+      const dtype = DTYPES[stored.dtype];
+      if (!dtype) {
+        throw new KronaError(
+          'MODEL_TENSOR_DTYPE',
+          `${component}: ${name} is ${stored.dtype}; supported: F32, F16, BF16.`,
+        );
+      }
+      const { path, offset, length } = stored;
+      const weight = make('weight', {
+        name: `${component}.${name}`,
+        shape,
+        dtype,
+        source: { path, offset, length },
+      });
+      const tensor = op.cast(weight, 'float32');
+      made.set(name, tensor);
+      return tensor;
+    },
+  };
+}
+
+/** Notes what a model asks for: its exact architecture, parameter by parameter, in the order of its forward pass. */
+export function recordedParameters(): Parameters & { readonly asked: ParameterShape[] } {
+  const asked = new Map<string, { shape: ParameterShape; tensor: Tensor }>();
+  return {
+    get asked() {
+      return [...asked.values()].map(({ shape }) => shape);
+    },
+    tensor(name, shape) {
+      const known = asked.get(name);
+      if (known) return known.tensor;
+      const tensor = op.input(name, shape);
+      asked.set(name, { shape: { name, shape }, tensor });
+      return tensor;
+    },
+  };
+}
+
+/** The names and shapes of everything that `forward` uses. Nothing is computed. */
+export function parametersOf(forward: (parameters: Parameters) => unknown): ParameterShape[] {
+  const recorder = recordedParameters();
+  forward(recorder);
+  return recorder.asked;
+}
+
+/** Where each parameter lies in one flat float32 vector, in the given order. */
+export class FlatLayout {
+  readonly length: number;
+  readonly entries: readonly (ParameterShape & { readonly offset: number; readonly size: number })[];
+
+  constructor(shapes: readonly ParameterShape[]) {
+    let offset = 0;
+    this.entries = shapes.map(({ name, shape }) => {
+      const entry = { name, shape, offset, size: sizeOf(shape) };
+      offset += entry.size;
+      return entry;
+    });
+    this.length = offset;
+  }
+
+  /** Each parameter of the vector `flat` as a tensor of its own shape, by name. */
+  split(flat: Tensor): Map<string, Tensor> {
+    return new Map(
+      this.entries.map(({ name, shape, offset, size }) => [
+        name,
+        op.reshape(op.slice(flat, 0, offset, offset + size), shape),
+      ]),
+    );
+  }
+
+  /** The inverse of split, e.g. for gradients in the order of the entries. */
+  join(parts: readonly Tensor[]): Tensor {
+    return op.concat(
+      parts.map((part) => op.reshape(part, [sizeOf(part.shape)])),
+      0,
+    );
+  }
+}
+
+/** Parameters that are tensors already, by name; `prefix` is put before every name that is asked for. */
+export function givenParameters(tensors: ReadonlyMap<string, Tensor>, prefix = ''): Parameters {
+  return {
+    tensor(name, shape) {
+      const tensor = tensors.get(prefix + name);
+      if (!tensor)
+        throw new KronaError(
+          'MODEL_TENSOR_MISSING',
+          `there is no parameter ${prefix}${name} of shape [${shape.join(', ')}]`,
+        );
+      return tensor;
+    },
+  };
+}
