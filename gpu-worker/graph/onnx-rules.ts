@@ -127,8 +127,10 @@ export const onnxRules: { readonly [P in Exclude<Primitive, Leaf>]: OnnxRule<P> 
   scatterAddRows: (emit, y) => {
     const [updates, ids] = y.inputs as [Tensor, Tensor];
     const zeros = emit.node('Expand', [emit.floats([0], [1, 1], y.dtype), emit.ints(y.shape)]);
-    const indices = emit.node('Reshape', [emit.name(ids), emit.ints([ids.shape[0]!, 1])]);
-    return emit.node('ScatterND', [zeros, indices, emit.name(updates)], { reduction: 'add' });
+    const column = emit.node('Reshape', [emit.name(ids), emit.ints([ids.shape[0]!, 1])]);
+    const indices = emit.node('Expand', [column, emit.ints(updates.shape)]);
+    // Not ScatterND: its threads lose each other's sums where an id comes twice (onnxruntime 1.30, CPU).
+    return emit.node('ScatterElements', [zeros, indices, emit.name(updates)], { axis: 0, reduction: 'add' });
   },
 
   reduceSum: reduction('ReduceSum'),
