@@ -48,6 +48,9 @@ export interface StoredTensor {
 }
 
 export interface SafetensorsFile {
+  /** The file's name as it was asked for, for messages. */
+  readonly name: string;
+  /** Real path. */
   readonly path: string;
   /** By name, in the order of their bytes in the file. */
   readonly tensors: ReadonlyMap<string, StoredTensor>;
@@ -124,7 +127,7 @@ export async function openSafetensors(path: string): Promise<SafetensorsFile> {
     const header = Buffer.alloc(headerBytes);
     await readFully(file, header, 8);
     const { tensors, metadata } = parseHeader(name, header);
-    return { path: real, metadata, tensors: locate(name, real, tensors, 8 + headerBytes, stat.size) };
+    return { name, path: real, metadata, tensors: locate(name, real, tensors, 8 + headerBytes, stat.size) };
   } finally {
     await file.close();
   }
