@@ -1,0 +1,170 @@
+/**
+ * @file CLIP's tokenizer from a model folder's files: vocab.json + merges.txt as on the hub, or tokenizer.json as
+ * transformers 5 writes it. Byte-pair encoding of lower-cased words; texts are cut and padded to one length.
+ * No clean-up of broken encodings or HTML entities (ftfy), as transformers 5 has none.
+ */
+import { readdir, readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import * as tokenizers from '@huggingface/tokenizers';
+import { KronaError } from '../../storage/errors.ts';
+import { readJson } from './model-files.ts';
+
+/** What is used of the package: its own type files import each other in a way that NodeNext does not resolve. */
+const { Tokenizer } = tokenizers as unknown as {
+  Tokenizer: new (definition: object, config: object) => Tokenizer;
+};
+interface Tokenizer {
+  token_to_id(token: string): number | undefined;
+  encode(text: string, options: { add_special_tokens: boolean }): { ids: number[] };
+}
+
+const START = '<|startoftext|>';
+const END = '<|endoftext|>';
+/** CLIP's positions; files without a sensible model_max_length get this many. */
+const CLIP_LENGTH = 77;
+
+export interface ClipTokenizer {
+  /** Ids of every text, start and end token included: 77 in all known models. */
+  readonly length: number;
+  /**
+   * Start token, the text's tokens, end token, padding. A text that is too long loses its end, not the end token.
+   *
+   * @example tokenizer.encode('a photo of a cat') // Int32Array(77) [49406, 320, 1125, 539, 320, 2368, 49407, …]
+   */
+  encode(text: string): Int32Array;
+}
+
+/**
+ * @param folder e.g. `model/tokenizer`
+ * @throws KronaError MODEL_FILE_MISSING, MODEL_CONFIG_INVALID
+ */
+export async function loadTokenizer(folder: string): Promise<ClipTokenizer> {
+  const files = await readdir(folder).catch(() => [] as string[]);
+  const optional = (file: string) => (files.includes(file) ? readJson(folder, file) : Promise.resolve({}));
+  const config = {
+    ...(await optional('special_tokens_map.json')),
+    ...(await optional('tokenizer_config.json')),
+  };
+  const padding = specialToken(config, 'pad_token')?.content ?? END;
+  const where = basename(folder);
+
+  let definition: object;
+  if (files.includes('tokenizer.json')) definition = await readJson(folder, 'tokenizer.json');
+  else if (files.includes('vocab.json') && files.includes('merges.txt')) {
+    const vocabulary = await readJson(folder, 'vocab.json');
+    const merges = await readFile(join(folder, 'merges.txt'), 'utf8');
+    definition = clipDefinition(where, vocabulary, merges, specialTokens(config));
+  } else {
+    throw new KronaError(
+      'MODEL_FILE_MISSING',
+      `${where}/ has neither tokenizer.json nor vocab.json and merges.txt. Is the download complete?`,
+    );
+  }
+  let tokenizer: Tokenizer;
+  try {
+    tokenizer = new Tokenizer(definition, config);
+  } catch (error) {
+    throw new KronaError('MODEL_CONFIG_INVALID', `${where}/tokenizer.json holds no tokenizer.`, {
+      cause: error,
+    });
+  }
+  const id = (token: string): number => {
+    const found = tokenizer.token_to_id(token);
+    if (found === undefined) throw invalid(where, `has no token ${token}`);
+    return found;
+  };
+  const [start, end, pad] = [id(START), id(END), id(padding)];
+  const declared = config['model_max_length'];
+  // A huge number stands for "no limit" in some files.
+  const length = typeof declared === 'number' && declared >= 2 && declared < 10_000 ? declared : CLIP_LENGTH;
+
+  return {
+    length,
+    encode(text) {
+      // JavaScript lower-cases a Σ at a word's end to ς; transformers looks at each character alone.
+      const { ids } = tokenizer.encode(text.replaceAll('Σ', 'σ'), { add_special_tokens: false });
+      const padded = new Int32Array(length).fill(pad);
+      padded.set([start, ...ids.slice(0, length - 2), end]);
+      return padded;
+    },
+  };
+}
+
+/** The same tokenizer that transformers builds from vocab.json and merges.txt (CLIPTokenizer), as a tokenizer.json. */
+function clipDefinition(
+  where: string,
+  vocabulary: Readonly<Record<string, unknown>>,
+  mergesText: string,
+  specials: ReadonlyMap<string, boolean>,
+): object {
+  const merges = mergesText.split(/\r?\n/).filter((line) => line !== '' && !line.startsWith('#version'));
+  const wrong = merges.find((line) => line.split(' ').length !== 2);
+  if (wrong !== undefined) throw invalid(where, `has the line "${wrong}" in merges.txt, which is no pair`);
+  const addedTokens = [...specials].map(([content, normalized]) => {
+    const id = vocabulary[content];
+    if (!Number.isSafeInteger(id)) throw invalid(where, `has no token ${content} in vocab.json`);
+    return { id, content, single_word: false, lstrip: false, rstrip: false, normalized, special: true };
+  });
+  return {
+    added_tokens: addedTokens,
+    normalizer: {
+      type: 'Sequence',
+      normalizers: [
+        { type: 'NFC' },
+        { type: 'Replace', pattern: { Regex: '\\s+' }, content: ' ' },
+        { type: 'Lowercase' },
+      ],
+    },
+    pre_tokenizer: {
+      type: 'Sequence',
+      pretokenizers: [
+        {
+          type: 'Split',
+          pattern: {
+            Regex:
+              "<\\|startoftext\\|>|<\\|endoftext\\|>|'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+",
+          },
+          behavior: 'Removed',
+          invert: true,
+        },
+        { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true },
+      ],
+    },
+    model: {
+      type: 'BPE',
+      unk_token: END,
+      continuing_subword_prefix: '',
+      end_of_word_suffix: '</w>',
+      fuse_unk: false,
+      vocab: vocabulary,
+      merges,
+    },
+    post_processor: null,
+    decoder: { type: 'ByteLevel' },
+  };
+}
+
+/**
+ * Tokens that are special wherever they stand in a text, each with whether it is looked for before (false) or
+ * after lower-casing. The padding token is one of them: SDXL's second tokenizer reads "wow!" as "wow" and padding.
+ */
+function specialTokens(config: Readonly<Record<string, unknown>>): ReadonlyMap<string, boolean> {
+  const found = new Map([START, END].map((content) => [content, false]));
+  for (const key of ['bos_token', 'eos_token', 'unk_token', 'pad_token']) {
+    const token = specialToken(config, key);
+    if (token !== undefined) found.set(token.content, token.normalized);
+  }
+  return found;
+}
+
+/** A special token of the config: its text, or an object with flags. */
+function specialToken(config: Readonly<Record<string, unknown>>, key: string) {
+  const value = config[key];
+  if (typeof value === 'string') return { content: value, normalized: false };
+  const { content, normalized } = (value ?? {}) as { content?: unknown; normalized?: unknown };
+  return typeof content === 'string' ? { content, normalized: normalized === true } : undefined;
+}
+
+function invalid(where: string, what: string): KronaError {
+  return new KronaError('MODEL_CONFIG_INVALID', `The tokenizer in ${where}/ ${what}.`);
+}

@@ -1,0 +1,95 @@
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loadTokenizer } from '../../gpu-worker/models/tokenizer.ts';
+import { readTokenCases, TINY_MODEL, TINY_TOKENIZERS } from '../helpers/fixtures.ts';
+
+const HUB = join(TINY_MODEL, 'tokenizer');
+
+describe.each([
+  { files: 'vocab.json and merges.txt', folder: HUB, ids: 'ids' as const },
+  { files: 'tokenizer.json', folder: join(TINY_TOKENIZERS, 'json-1'), ids: 'ids' as const },
+  {
+    files: 'vocab.json and merges.txt, padded with !',
+    folder: join(TINY_TOKENIZERS, 'hub-2'),
+    ids: 'ids2' as const,
+  },
+  { files: 'tokenizer.json, padded with !', folder: join(TINY_MODEL, 'tokenizer_2'), ids: 'ids2' as const },
+])('a tokenizer of $files', ({ folder, ids }) => {
+  it.each(readTokenCases())('gives the ids of transformers for "$prompt"', async (example) => {
+    const tokenizer = await loadTokenizer(folder);
+    expect([...tokenizer.encode(example.prompt)]).toEqual(example[ids]);
+  });
+});
+
+describe('a tokenizer folder that is not as it should be', () => {
+  let root: string;
+  beforeAll(async () => {
+    root = await mkdtemp(join(tmpdir(), 'krona-tokenizer-'));
+  });
+  afterAll(() => rm(root, { recursive: true }));
+
+  let copies = 0;
+  async function copy(): Promise<string> {
+    const path = join(root, `tokenizer-${copies++}`);
+    await cp(HUB, path, { recursive: true });
+    return path;
+  }
+
+  it('says which files are missing', async () => {
+    const folder = await copy();
+    await rm(join(folder, 'merges.txt'));
+    await expect(loadTokenizer(folder)).rejects.toMatchObject({
+      code: 'MODEL_FILE_MISSING',
+      message: expect.stringContaining('merges.txt') as string,
+    });
+  });
+
+  it('says which token the vocabulary lacks', async () => {
+    const folder = await copy();
+    const vocabulary = JSON.parse(await readFile(join(folder, 'vocab.json'), 'utf8')) as Record<
+      string,
+      number
+    >;
+    delete vocabulary['<|endoftext|>'];
+    await writeFile(join(folder, 'vocab.json'), JSON.stringify(vocabulary));
+    await expect(loadTokenizer(folder)).rejects.toMatchObject({
+      code: 'MODEL_CONFIG_INVALID',
+      message: expect.stringContaining('<|endoftext|>') as string,
+    });
+  });
+
+  it('says which line of merges.txt is no pair', async () => {
+    const folder = await copy();
+    await writeFile(join(folder, 'merges.txt'), '#version: 0.2\nc a\nt\n');
+    await expect(loadTokenizer(folder)).rejects.toMatchObject({
+      code: 'MODEL_CONFIG_INVALID',
+      message: expect.stringContaining('"t"') as string,
+    });
+  });
+
+  it('says that tokenizer.json is no tokenizer', async () => {
+    const folder = await copy();
+    await writeFile(join(folder, 'tokenizer.json'), '{"version": "1.0"}');
+    await expect(loadTokenizer(folder)).rejects.toMatchObject({ code: 'MODEL_CONFIG_INVALID' });
+  });
+
+  it('works without the two optional files, as CLIP does: 77 ids, padded with the end token', async () => {
+    const folder = await copy();
+    await rm(join(folder, 'tokenizer_config.json'));
+    await rm(join(folder, 'special_tokens_map.json'));
+    const tokenizer = await loadTokenizer(folder);
+    expect([...tokenizer.encode('a photo of a cat')]).toEqual(readTokenCases()[0]!.ids);
+  });
+
+  it('keeps to a shorter length that the folder asks for, end token included', async () => {
+    const folder = await copy();
+    const path = join(folder, 'tokenizer_config.json');
+    const config = JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>;
+    await writeFile(path, JSON.stringify({ ...config, model_max_length: 5 }));
+    const tokenizer = await loadTokenizer(folder);
+    const [start, a, photo, of] = readTokenCases()[0]!.ids;
+    expect([...tokenizer.encode('a photo of a cat')]).toEqual([start, a, photo, of, 613]);
+  });
+});
