@@ -41,7 +41,7 @@ export interface ClipTokenizer {
 export async function loadTokenizer(folder: string): Promise<ClipTokenizer> {
   const files = await readdir(folder).catch(() => [] as string[]);
   const optional = (file: string) => (files.includes(file) ? readJson(folder, file) : Promise.resolve({}));
-  const config = {
+  const config: Record<string, unknown> = {
     ...(await optional('special_tokens_map.json')),
     ...(await optional('tokenizer_config.json')),
   };
