@@ -1,0 +1,117 @@
+/**
+ * @file Photos as a diffusion model takes them: upright, sRGB, on white, cropped from the centre to the model's
+ * size, in [-1, 1], with the sizes that SDXL is told. Chat photos were checked and re-encoded before they came
+ * here; those of a folder come as they are, so nothing is trusted. The same file gives the same numbers.
+ */
+import { readdir } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import sharp, { type Metadata, type Sharp } from 'sharp';
+import { KronaError } from '../../storage/errors.ts';
+
+/** A file's header may promise any size; more than this is not decoded. */
+const MAX_PIXELS = 64_000_000;
+
+const FORMATS = ['jpeg', 'png', 'webp', 'gif', 'tiff', 'heif'];
+const EXTENSIONS = /\.(jpe?g|png|webp|gif|tiff?|avif)$/i;
+
+export interface TrainingPhoto {
+  readonly width: number;
+  readonly height: number;
+  /** [3, height, width], red first, in [-1, 1]. What was transparent is white. */
+  readonly pixels: Float32Array;
+  /** [height, width]: how opaque each pixel was, in [0, 1]; null for a photo without transparency. */
+  readonly mask: Float32Array | null;
+  /**
+   * SDXL's size conditioning, as diffusers' training scripts give it: original height and width (upright), top and
+   * left of the crop in the resized photo, target height and width.
+   */
+  readonly timeIds: readonly [number, number, number, number, number, number];
+}
+
+/**
+ * Loads a photo at a size. It is resized (Lanczos) until it covers the size, then the middle is cut out.
+ *
+ * @param source path or bytes
+ * @param name as the giver knows it, for messages
+ * @throws KronaError PHOTO_NOT_IMAGE, PHOTO_DAMAGED, PHOTO_TOO_LARGE
+ */
+export async function loadPhoto(
+  source: string | Uint8Array,
+  width: number,
+  height: number,
+  name = typeof source === 'string' ? basename(source) : 'A photo',
+): Promise<TrainingPhoto> {
+  let image: Sharp;
+  let header: Metadata;
+  try {
+    image = sharp(source, { limitInputPixels: false, failOn: 'error' });
+    header = await image.metadata();
+  } catch (cause) {
+    throw new KronaError(
+      'PHOTO_NOT_IMAGE',
+      `${name} is not a picture that can be read; give PNG, JPEG, WebP, GIF, TIFF or AVIF.`,
+      { cause },
+    );
+  }
+  if (!FORMATS.includes(header.format))
+    throw new KronaError('PHOTO_NOT_IMAGE', `${name} is ${header.format}, not a photo; give PNG or JPEG.`);
+  const { width: originalWidth, height: originalHeight } = header.autoOrient;
+  if (originalWidth * originalHeight > MAX_PIXELS)
+    throw new KronaError(
+      'PHOTO_TOO_LARGE',
+      `${name} has ${originalWidth}×${originalHeight} pixels; at most ${MAX_PIXELS / 1e6} megapixels are read.`,
+    );
+
+  const scale = Math.max(width / originalWidth, height / originalHeight);
+  const resizedWidth = Math.max(width, Math.round(originalWidth * scale));
+  const resizedHeight = Math.max(height, Math.round(originalHeight * scale));
+  const left = Math.round((resizedWidth - width) / 2);
+  const top = Math.round((resizedHeight - height) / 2);
+  const rgba = await image
+    .autoOrient()
+    // Decoding a JPEG at a lower size would be faster, and softer than Lanczos.
+    .resize(resizedWidth, resizedHeight, { kernel: 'lanczos3', fit: 'fill', fastShrinkOnLoad: false })
+    .extract({ left, top, width, height })
+    .toColourspace('srgb')
+    .ensureAlpha()
+    .raw({ depth: 'uchar' })
+    .toBuffer()
+    .catch((cause: unknown) => {
+      throw new KronaError(
+        'PHOTO_DAMAGED',
+        `${name} is damaged or cut off: it starts as ${header.format.toUpperCase()} but cannot be read to its end.`,
+        { cause },
+      );
+    });
+
+  const area = width * height;
+  const pixels = new Float32Array(3 * area);
+  const mask = header.hasAlpha ? new Float32Array(area) : null;
+  for (let i = 0; i < area; i++) {
+    const alpha = rgba[4 * i + 3]! / 255;
+    if (mask !== null) mask[i] = alpha;
+    for (let c = 0; c < 3; c++) {
+      const onWhite = rgba[4 * i + c]! * alpha + 255 * (1 - alpha);
+      pixels[c * area + i] = onWhite / 127.5 - 1;
+    }
+  }
+  return { width, height, pixels, mask, timeIds: [originalHeight, originalWidth, top, left, height, width] };
+}
+
+/**
+ * Paths of the photos in a folder, by name; other files are passed over.
+ *
+ * @throws KronaError PHOTOS_MISSING (no such folder, or no photo in it)
+ */
+export async function listPhotos(folder: string): Promise<string[]> {
+  const names = await readdir(folder).catch((cause: unknown) => {
+    throw new KronaError('PHOTOS_MISSING', `There is no folder ${basename(folder)} with photos.`, { cause });
+  });
+  const photos = names.filter((name) => EXTENSIONS.test(name) && !name.startsWith('.')).sort();
+  if (photos.length === 0)
+    throw new KronaError(
+      'PHOTOS_MISSING',
+      `The folder ${basename(folder)} holds no photos; put PNG, JPEG, WebP, GIF, TIFF or AVIF files there.`,
+    );
+  return photos.map((name) => join(folder, name));
+}
