@@ -6,30 +6,41 @@ export type JobState = 'waiting' | 'active' | 'completed' | 'failed' | 'cancelle
 export interface JobContext<K extends JobKind> {
   readonly id: string;
   readonly payload: JobPayloads[K];
-  /** 1 for the first try; more after a worker died in the middle of it. */
+  /** 1 for the first start; more after a worker died in the middle of it, was closed, or a try failed. */
   readonly attempt: number;
-  /** Aborts when somebody cancels the job, or when this worker has lost it to another. */
+  /** True when the job will not be tried again, should this try fail with a retryable error. */
+  readonly lastTry: boolean;
+  /**
+   * Aborts with a KronaError as reason: JOB_CANCELLED (somebody cancelled it; already aborted at the start when
+   * that was before), JOB_INTERRUPTED (this worker is closing; the job comes again) or JOB_LOST (another worker
+   * has it). The handler then ends soon, by returning or throwing; only for JOB_CANCELLED is that the job's end.
+   */
   readonly signal: AbortSignal;
 }
 
 export type JobHandler<K extends JobKind> = (job: JobContext<K>) => Promise<void>;
 
 export interface JobWorkerHandle {
-  /** Stops taking jobs, waits for the running ones to end or `signal` to abort them. */
+  /** Stops taking jobs, aborts the running ones (they go back to the queue) and waits until they have ended. */
   close(): Promise<void>;
 }
 
 export interface JobQueue {
   /** Adds a job once: a second call with the same id does nothing. */
   enqueue<K extends JobKind>(kind: K, id: string, payload: JobPayloads[K]): Promise<void>;
-  /** Takes a waiting job out, or asks the worker that runs it to stop. False when it had already ended. */
+  /**
+   * Asks for the job's end; false when it had already ended. A running one's `signal` aborts within a second. A
+   * waiting one counts as cancelled at once; its handler is still called when its turn comes, with an aborted
+   * signal, so that there is one place which writes a job's end.
+   */
   cancel(kind: JobKind, id: string): Promise<boolean>;
   state(kind: JobKind, id: string): Promise<JobState>;
-  /** 1 for the next to run, 0 for a running one, null when it is not in the queue. */
+  /** 1 for the next to run, 0 for a running one, null when it has ended, was cancelled or is not known. */
   position(kind: JobKind, id: string): Promise<number | null>;
   /**
-   * Runs jobs of a kind, `concurrency` at once (default 1). A job whose worker died is given to the next worker,
-   * with `attempt` raised. A KronaError that is not retryable fails the job at once.
+   * Runs jobs of a kind, `concurrency` at once (default 1). A job whose worker died is given to the next worker
+   * within some 15 s, with `attempt` raised, however often that happens. A KronaError that is not retryable fails
+   * the job at once; after any other error it is tried again, three times in all.
    */
   work<K extends JobKind>(
     kind: K,

@@ -9,5 +9,5 @@ export interface JobPayloads {
 
 export type JobKind = keyof JobPayloads;
 
-/** Lower runs first. Pictures never wait for a training. */
-export const JOB_PRIORITY: Readonly<Record<JobKind, number>> = { imagine: 1, train: 10 };
+/** Each kind has its own queue and workers: pictures never wait behind a training. */
+export const JOB_KINDS = ['imagine', 'train'] as const satisfies readonly JobKind[];

@@ -1,0 +1,84 @@
+/**
+ * @file The embedded database: PGlite in the data folder, served to bot and worker on a Unix socket in a folder
+ * that only this user can enter. Exactly one process owns it (`krona start`); the others connect.
+ */
+import { PGlite } from '@electric-sql/pglite';
+import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Config } from '../config.ts';
+import { KronaError } from '../errors.ts';
+import { folderOwner, lockFolder } from './folder-lock.ts';
+import { serveDatabase } from './wire-server.ts';
+
+export interface EmbeddedDatabase {
+  /** For `pg` and for openStorage in this or another process. */
+  readonly url: string;
+  /** Ends all connections, writes everything out and gives the folder up. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the data folder's database, creating it on the first start (some seconds), and serves it until `close`.
+ *
+ * @throws KronaError DATA_FOLDER_IN_USE when another process serves this folder.
+ */
+export async function startEmbeddedDatabase(config: Pick<Config, 'dataFolder'>): Promise<EmbeddedDatabase> {
+  const socketFolder = await makeSocketFolder(config.dataFolder);
+  const unlock = await lockFolder(config.dataFolder, socketFolder);
+  const release = async (): Promise<void> => {
+    await rm(socketFolder, { recursive: true, force: true });
+    await unlock();
+  };
+  try {
+    const path = join(socketFolder, SOCKET_NAME);
+    await rm(path, { force: true });
+    const database = await PGlite.create(join(config.dataFolder, 'database'));
+    const server = await serveDatabase(database, path);
+    return {
+      url: socketUrl(socketFolder),
+      async close() {
+        await server.close();
+        await database.close();
+        await release();
+      },
+    };
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+/**
+ * The connection string of the data folder's database, which another process serves.
+ *
+ * @throws KronaError EMBEDDED_DATABASE_NOT_RUNNING
+ */
+export async function embeddedDatabaseUrl(config: Pick<Config, 'dataFolder'>): Promise<string> {
+  const owner = await folderOwner(config.dataFolder);
+  if (owner !== null) return socketUrl(owner.socketFolder);
+  throw new KronaError(
+    'EMBEDDED_DATABASE_NOT_RUNNING',
+    'Nobody serves the embedded database of the data folder; run `krona start`, or name a PostgreSQL server with DATABASE_URL.',
+    { retryable: true },
+  );
+}
+
+/** Clients given a folder as host look for this name in it (`.s.PGSQL.<port>`). */
+const SOCKET_NAME = '.s.PGSQL.5432';
+
+/** Bytes that a Unix socket's path may have: 108 on Linux, 104 on macOS, with the closing zero. */
+const MAX_SOCKET_PATH = 103;
+
+const socketUrl = (folder: string): string =>
+  `postgres:///postgres?user=postgres&host=${encodeURIComponent(folder)}`;
+
+/** A folder for the socket that nobody else may enter: in the data folder, or in a short place when that is too deep. */
+async function makeSocketFolder(dataFolder: string): Promise<string> {
+  const folder = join(dataFolder, 'socket');
+  if (Buffer.byteLength(join(folder, SOCKET_NAME)) > MAX_SOCKET_PATH)
+    return mkdtemp(join(tmpdir(), 'krona-'));
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await chmod(folder, 0o700);
+  return folder;
+}

@@ -1,0 +1,48 @@
+/** @file The one place that chooses adapters: which database, which queue, which blob store. */
+import type { BlobStore } from './blobs/contract.ts';
+import { openBlobFolder } from './blobs/folder.ts';
+import type { Config } from './config.ts';
+import { embeddedDatabaseUrl } from './embedded/database.ts';
+import type { JobQueue } from './jobs/contract.ts';
+import { openJobQueue } from './jobs/bullmq.ts';
+import type { RecordStore } from './records/contract.ts';
+import { openRecords } from './records/postgres/record-store.ts';
+import { join } from 'node:path';
+
+export interface Storage {
+  readonly records: RecordStore;
+  readonly blobs: BlobStore;
+  readonly jobs: JobQueue;
+  /** Closes all three; running jobs are interrupted and come again. */
+  close(): Promise<void>;
+}
+
+export interface StorageOptions {
+  /** Hears of faults that storage mends by itself, such as a connection that broke; for the log. */
+  readonly onError?: (error: Error) => void;
+}
+
+/**
+ * Opens what bot and worker share. Each process opens its own.
+ *
+ * @throws KronaError EMBEDDED_DATABASE_NOT_RUNNING, DATABASE_UNAVAILABLE, DATABASE_NEWER
+ */
+export async function openStorage(
+  config: Config,
+  { onError = () => {} }: StorageOptions = {},
+): Promise<Storage> {
+  const databaseUrl = config.databaseUrl ?? (await embeddedDatabaseUrl(config));
+  const records = await openRecords(databaseUrl, onError);
+  const blobs = await openBlobFolder(join(config.dataFolder, 'blobs'));
+  const jobs = await openJobQueue(config.redisUrl ?? databaseUrl, onError);
+  return {
+    records,
+    blobs,
+    jobs,
+    async close() {
+      await jobs.close();
+      await blobs.close();
+      await records.close();
+    },
+  };
+}

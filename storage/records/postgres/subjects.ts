@@ -1,0 +1,84 @@
+/** @file Subjects and their photos. */
+import { KronaError } from '../../errors.ts';
+import type { Photo, Records, Subject } from '../contract.ts';
+import type { Database } from './database.ts';
+import { found } from './found.ts';
+import { sql } from './sql.ts';
+
+const SUBJECT = sql`
+  id, channel_id AS "channelId", name, class_name AS "className", token, owner_id AS "ownerId",
+  champion_id AS "championId", champion_pinned AS "championPinned", created_at AS "createdAt"`;
+
+const PHOTO = sql`
+  id, subject_id AS "subjectId", member_id AS "memberId", blob_hash AS "blobHash", width, height,
+  file_name AS "fileName", created_at AS "createdAt"`;
+
+/** What names are compared by: full-width and other forms of a letter, and its case, make no difference. */
+const nameKey = (name: string): string => name.normalize('NFKC').toLowerCase();
+
+type SubjectRecords = Pick<
+  Records,
+  | 'addSubject'
+  | 'subject'
+  | 'subjectByName'
+  | 'subjects'
+  | 'setChampion'
+  | 'addPhoto'
+  | 'photos'
+  | 'removePhoto'
+>;
+
+export const subjectRecords = (db: Database): SubjectRecords => ({
+  async addSubject({ id, channelId, name, className, token, ownerId }) {
+    const [added] = await db.query<Subject>(sql`
+      INSERT INTO krona.subject (id, channel_id, name, name_key, class_name, token, owner_id)
+      VALUES (${id}, ${channelId}, ${name}, ${nameKey(name)}, ${className}, ${token}, ${ownerId})
+      ON CONFLICT ON CONSTRAINT subject_name_unique DO NOTHING
+      RETURNING ${SUBJECT}`);
+    if (added) return added;
+    throw new KronaError(
+      'SUBJECT_EXISTS',
+      `This channel already has a subject called "${name}"; add photos to it, or choose another name.`,
+    );
+  },
+
+  async subject(id) {
+    const [subject] = await db.query<Subject>(sql`SELECT ${SUBJECT} FROM krona.subject WHERE id = ${id}`);
+    return subject ?? null;
+  },
+
+  async subjectByName(channelId, name) {
+    const [subject] = await db.query<Subject>(sql`
+      SELECT ${SUBJECT} FROM krona.subject WHERE channel_id = ${channelId} AND name_key = ${nameKey(name)}`);
+    return subject ?? null;
+  },
+
+  subjects: (channelId) =>
+    db.query<Subject>(sql`
+      SELECT ${SUBJECT} FROM krona.subject WHERE channel_id = ${channelId} ORDER BY created_at, id`),
+
+  async setChampion(subjectId, adapterId, pinned) {
+    const changed = await db.query(sql`
+      UPDATE krona.subject SET champion_id = ${adapterId}, champion_pinned = ${pinned}
+      WHERE id = ${subjectId}
+      RETURNING id`);
+    found(changed, 'SUBJECT', subjectId);
+  },
+
+  async addPhoto({ id, subjectId, memberId, blobHash, width, height, fileName }) {
+    const added = await db.query(sql`
+      INSERT INTO krona.photo (id, subject_id, member_id, blob_hash, width, height, file_name)
+      VALUES (${id}, ${subjectId}, ${memberId}, ${blobHash}, ${width}, ${height}, ${fileName})
+      ON CONFLICT (subject_id, blob_hash) DO NOTHING
+      RETURNING id`);
+    return added.length > 0;
+  },
+
+  photos: (subjectId) =>
+    db.query<Photo>(sql`
+      SELECT ${PHOTO} FROM krona.photo WHERE subject_id = ${subjectId} ORDER BY created_at, id`),
+
+  async removePhoto(id) {
+    await db.query(sql`DELETE FROM krona.photo WHERE id = ${id}`);
+  },
+});
