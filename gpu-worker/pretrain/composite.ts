@@ -108,7 +108,7 @@ function drawSprite(out: Float32Array, offset: number, window: Window, placed: P
 }
 
 /** A [3, height, width] picture in [-1, 1] as interleaved RGB bytes, for PNG. */
-export function toBytes(image: Float32Array): Uint8Array {
+export function toBytes(image: Float32Array): Uint8Array<ArrayBuffer> {
   const area = image.length / 3;
   const bytes = new Uint8Array(image.length);
   for (let pixel = 0; pixel < area; pixel++) {

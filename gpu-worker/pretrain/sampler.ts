@@ -170,7 +170,7 @@ function placesOf(layout: Layout, data: PretrainData, random: KeyedRandom): [num
     case 'count': {
       const { count } = layout;
       return Array.from({ length: count }, (_, place) =>
-        around((place + 0.5) / count, 0.5, placement.frame / count),
+        around(0.5 + placement.frame * ((place + 0.5) / count - 0.5), 0.5, placement.frame / count),
       );
     }
     case 'pair':

@@ -1,0 +1,99 @@
+/** @file Teaches the UNet and both text encoders together to remove noise from the latents of captioned pictures. */
+import { noiseSchedule } from '../training/noise-schedule.ts';
+import * as op from '../graph/ops.ts';
+import { addNoise, denoisingLoss, noisyBatch } from '../training/loss.ts';
+import { clipText, endPositions } from '../models/clip-text.ts';
+import type { ClipTextConfig } from '../models/model-configs.ts';
+import { under, type Parameters } from '../models/parameters.ts';
+import type { ClipTokenizer } from '../models/tokenizer.ts';
+import { unet } from '../models/unet.ts';
+import { vaeScale } from '../models/vae.ts';
+import type { Tensor } from '../graph/tensor.ts';
+import { initialise } from './initialise.ts';
+import { KeyedRandom } from './keyed-random.ts';
+import type { LatentCache } from './latent-cache.ts';
+import { fillNormal } from './normal-noise.ts';
+import type { PretrainConfig } from './pretrain-config.ts';
+import type { Stage } from './stage.ts';
+
+/** Names of the parts, as they stand before their parameters' names and as folders of the model. */
+export const TEXT_PARTS = ['text_encoder', 'text_encoder_2'] as const;
+
+export function diffusionStage(
+  config: PretrainConfig,
+  cache: LatentCache,
+  text: readonly [ClipTextConfig, ClipTextConfig],
+  tokenizers: readonly [ClipTokenizer, ClipTokenizer],
+): Stage {
+  const { seed, diffusion: settings } = config.training;
+  const { batch } = settings;
+  const channels = config.vae.latent_channels;
+  const side = config.data.size / vaeScale(config.vae);
+  const each = channels * side * side;
+  const length = config.data.tokenizer.maxLength;
+  const schedule = noiseSchedule(config.raw.scheduler);
+  const type = config.raw.scheduler['prediction_type'] as 'epsilon' | 'v_prediction';
+
+  const noisy = noisyBatch(batch, channels, side, side);
+  const timesteps = op.input('timesteps', [batch]);
+  const ids = TEXT_PARTS.map((part) => op.input(`${part}.ids`, [batch, length], 'int64'));
+  const ends = TEXT_PARTS.map((part) => op.input(`${part}.end`, [batch, length]));
+  const sizes = [config.data.size, config.data.size, 0, 0, config.data.size, config.data.size];
+  const timeIds = op.broadcast(op.constant(new Float32Array(sizes), [1, 6]), [batch, 6]);
+  const draws = new Float32Array(batch * each);
+
+  return {
+    name: 'diffusion',
+    settings,
+    loss(p: Parameters): Tensor {
+      const states = TEXT_PARTS.map((part, i) => clipText(text[i]!, under(`${part}.`, p), ids[i]!, ends[i]!));
+      const prediction = unet(config.unet, under('unet.', p), {
+        latents: addNoise(noisy),
+        timesteps,
+        encoderHiddenStates: op.concat(
+          states.map(({ penultimate }) => penultimate),
+          2,
+        ),
+        textEmbeds: states[1]!.pooled!,
+        timeIds,
+      });
+      return denoisingLoss(noisy, prediction, type);
+    },
+    initial: (layout) => initialise(layout, seed + 3, true),
+    async batch(step) {
+      const random = new KeyedRandom(seed + 4, step);
+      const chosen = Array.from({ length: batch }, () => Math.floor(random.unit() * cache.captions.length));
+      const clean = new Float32Array(batch * each);
+      chosen.forEach((picture, row) => {
+        for (let i = 0; i < each; i++)
+          clean[row * each + i] = cache.latents[picture * each + i]! * cache.scalingFactor;
+      });
+      // One timestep from each of `batch` equal stretches: the same mean loss with less spread.
+      const at = chosen.map((_, row) =>
+        Math.floor(((row + random.unit()) / batch) * schedule.alphasCumprod.length),
+      );
+      const tokens = tokenizers.map((tokenizer) =>
+        chosen.map((picture) => tokenizer.encode(cache.captions[picture]!)),
+      );
+      return {
+        clean_latents: clean,
+        noise: fillNormal(draws, random),
+        signal: Float32Array.from(at, (t) => Math.sqrt(schedule.alphasCumprod[t]!)),
+        sigma: Float32Array.from(at, (t) => Math.sqrt(1 - schedule.alphasCumprod[t]!)),
+        timesteps: Float32Array.from(at),
+        ...Object.fromEntries(
+          TEXT_PARTS.map((part, i) => [
+            `${part}.ids`,
+            BigInt64Array.from(
+              tokens[i]!.flatMap((row) => [...row]),
+              BigInt,
+            ),
+          ]),
+        ),
+        ...Object.fromEntries(
+          TEXT_PARTS.map((part, i) => [`${part}.end`, endPositions(text[i]!, tokens[i]!)]),
+        ),
+      };
+    },
+  };
+}

@@ -1,0 +1,264 @@
+/**
+ * @file Measures what the model draws: is the background the colour that was asked, is the nearest of all
+ * training drawings the concept and the style that were asked, and how near is it to a mere copy. Plain pixel
+ * distances, so the ceiling is measured on real drawings with the same functions.
+ */
+import { judgePrompt } from './captions.ts';
+import { composite, type PlacedSprite } from './composite.ts';
+import type { PretrainData } from './concepts.ts';
+import { hashName, isHeldOut } from './held-out.ts';
+import type { TrainingArt } from './sampler.ts';
+import type { Sprite } from './sprites.ts';
+
+/** A prompt that names one concept, style and background, given as indices into the configuration's lists. */
+export interface JudgePrompt {
+  readonly prompt: string;
+  readonly concept: number;
+  readonly style: number;
+  readonly background: number;
+}
+
+export interface Judgement {
+  /** Background seen, as an index. */
+  readonly background: number;
+  /** Concepts by distance, the nearest first. */
+  readonly concepts: readonly number[];
+  /** Style of the nearest drawing. */
+  readonly style: number;
+  /** Root mean square difference, in 0–255, from the nearest composite that training could show; 0 is a copy. */
+  readonly copyDistance: number;
+}
+
+/** Shares of all prompts, 0–1. */
+export interface Report {
+  readonly prompts: number;
+  readonly background: number;
+  readonly top1: number;
+  readonly top5: number;
+  readonly style: number;
+  /** Concept (top 1), style and background all as asked. */
+  readonly all: number;
+  /** Median of `copyDistance`. */
+  readonly copyDistance: number;
+}
+
+/**
+ * The first `count` pairs that were never trained, in a fixed order: all concepts that have one come once, with
+ * the styles in turn, before any comes twice. Fewer come back when there are no more.
+ */
+export function heldOutPrompts(data: PretrainData, count: number): JudgePrompt[] {
+  return fixedPrompts(data, count, true);
+}
+
+/** The same for pairs that were trained, to be set beside. */
+export function trainedPrompts(data: PretrainData, count: number): JudgePrompt[] {
+  return fixedPrompts(data, count, false);
+}
+
+function fixedPrompts(data: PretrainData, count: number, heldOut: boolean): JudgePrompt[] {
+  const order = (name: (index: number) => string) => (a: number, b: number) =>
+    hashName(`judge ${name(a)}`) - hashName(`judge ${name(b)}`);
+  const concepts = [...data.concepts.keys()].sort(order((index) => data.concepts[index]!.hex));
+  const rounds: JudgePrompt[][] = [];
+  for (const [place, concept] of concepts.entries()) {
+    const named = data.concepts[concept]!;
+    const backgrounds = [...data.backgrounds.keys()]
+      .filter((index) => isHeldOut(data, named, data.backgrounds[index]!) === heldOut)
+      .sort(order((index) => `${named.hex}|${data.backgrounds[index]!.name}`));
+    for (let turn = 0; turn < data.styles.length; turn++) {
+      for (const [at, background] of backgrounds.entries()) {
+        const style = (place + at + turn) % data.styles.length;
+        const prompt = judgePrompt(named, data.styles[style]!, data.backgrounds[background]!);
+        (rounds[turn * backgrounds.length + at] ??= []).push({ prompt, concept, style, background });
+      }
+    }
+  }
+  return rounds.flat().slice(0, count);
+}
+
+/** Pixels on each side of the small pictures that are compared. */
+const smallSide = 16;
+const smallArea = smallSide * smallSide;
+/** Width of the border whose median colour is the background. */
+const border = 4;
+
+/** A training drawing in the middle of a picture, at 16×16: colour times cover, and what shows of the background. */
+interface Prototype {
+  readonly concept: number;
+  readonly style: number;
+  readonly placed: PlacedSprite;
+  /** [3, 16, 16] in 0–255. */
+  readonly colour: Float32Array;
+  /** [16, 16] in 0–1. */
+  readonly clear: Float32Array;
+}
+
+/** Compares pictures with every (concept, style) of a configuration at three sizes; made once (about 0.3 s). */
+export class Judge {
+  readonly #data: PretrainData;
+  readonly #prototypes: Prototype[] = [];
+
+  constructor({ data, sprites }: TrainingArt) {
+    this.#data = data;
+    const { frame, scale } = data.placement;
+    for (const share of new Set([scale[0], (scale[0] + scale[1]) / 2, scale[1]])) {
+      for (const [concept, styles] of sprites.entries()) {
+        for (const [style, sprite] of styles.entries()) {
+          this.#prototypes.push(makePrototype(data.size, sprite, frame * share, concept, style));
+        }
+      }
+    }
+  }
+
+  /**
+   * @param image [3, size, size] in [-1, 1].
+   * @param asked index of the background that was asked for, on whose colour the drawings are compared.
+   */
+  judge(image: Float32Array, asked: number): Judgement {
+    const { size, backgrounds, concepts } = this.#data;
+    const median = borderColour(image, size);
+    const background = nearest(backgrounds.map(({ rgb }) => squaredDistance(rgb, median)));
+    const picture = shrink(image, size);
+    const { rgb } = backgrounds[asked]!;
+    const best = new Float64Array(concepts.length).fill(Infinity);
+    let closest = this.#prototypes[0]!;
+    let distance = Infinity;
+    for (const prototype of this.#prototypes) {
+      const apart = prototypeDistance(picture, prototype, rgb);
+      best[prototype.concept] = Math.min(best[prototype.concept]!, apart);
+      if (apart < distance) [closest, distance] = [prototype, apart];
+    }
+    const ranked = [...concepts.keys()].sort((a, b) => best[a]! - best[b]!);
+    const copyDistance = nearestCopy(image, size, median, closest.placed);
+    return { background, concepts: ranked, style: closest.style, copyDistance };
+  }
+
+  /** Judges one picture per prompt. */
+  report(prompts: readonly JudgePrompt[], images: readonly Float32Array[]): Report {
+    const judgements = prompts.map((prompt, index) => this.judge(images[index]!, prompt.background));
+    return summarise(prompts, judgements);
+  }
+}
+
+/** The shares over all prompts of judgements made one by one. */
+export function summarise(prompts: readonly JudgePrompt[], judgements: readonly Judgement[]): Report {
+  const share = (right: (judgement: Judgement, prompt: JudgePrompt) => boolean) =>
+    judgements.filter((judgement, index) => right(judgement, prompts[index]!)).length / prompts.length;
+  const distances = judgements.map((judgement) => judgement.copyDistance).sort((a, b) => a - b);
+  return {
+    prompts: prompts.length,
+    background: share((judgement, asked) => judgement.background === asked.background),
+    top1: share((judgement, asked) => judgement.concepts[0] === asked.concept),
+    top5: share((judgement, asked) => judgement.concepts.slice(0, 5).includes(asked.concept)),
+    style: share((judgement, asked) => judgement.style === asked.style),
+    all: share(
+      (judgement, asked) =>
+        judgement.background === asked.background &&
+        judgement.concepts[0] === asked.concept &&
+        judgement.style === asked.style,
+    ),
+    copyDistance: distances[distances.length >> 1] ?? NaN,
+  };
+}
+
+/** Drawn on black and on white: the difference is what shows of the background. */
+function makePrototype(
+  size: number,
+  sprite: Sprite,
+  share: number,
+  concept: number,
+  style: number,
+): Prototype {
+  const placed = { sprite, x: size / 2, y: size / 2, side: share * size, angle: 0, mirror: false };
+  const colour = shrink(draw(size, [0, 0, 0], placed), size);
+  const onWhite = shrink(draw(size, [255, 255, 255], placed), size);
+  const clear = new Float32Array(smallArea);
+  for (let pixel = 0; pixel < smallArea; pixel++) clear[pixel] = (onWhite[pixel]! - colour[pixel]!) / 255;
+  return { concept, style, placed, colour, clear };
+}
+
+/** The least difference from the drawing at any place and size, by steps of halving length; in 0–255. */
+function nearestCopy(
+  image: Float32Array,
+  size: number,
+  rgb: readonly [number, number, number],
+  start: PlacedSprite,
+): number {
+  const difference = (placed: PlacedSprite) => {
+    const copy = draw(size, rgb, placed);
+    let sum = 0;
+    for (let index = 0; index < copy.length; index++) sum += (copy[index]! - image[index]!) ** 2;
+    return Math.sqrt(sum / copy.length) * 127.5;
+  };
+  let best = start;
+  let least = difference(best);
+  for (let step = size / 32; step >= size / 256;) {
+    const moves = [
+      { ...best, x: best.x - step },
+      { ...best, x: best.x + step },
+      { ...best, y: best.y - step },
+      { ...best, y: best.y + step },
+      { ...best, side: best.side - step },
+      { ...best, side: best.side + step },
+    ];
+    const before = least;
+    for (const move of moves) {
+      const distance = difference(move);
+      if (distance < least) [best, least] = [move, distance];
+    }
+    if (least === before) step /= 2;
+  }
+  return least;
+}
+
+function draw(size: number, rgb: readonly [number, number, number], placed: PlacedSprite): Float32Array {
+  const image = new Float32Array(3 * size * size);
+  composite(image, 0, { left: 0, top: 0, width: size, height: size }, rgb, [placed]);
+  return image;
+}
+
+/** Means over blocks: [3, size, size] in [-1, 1] → [3, 16, 16] in 0–255. */
+function shrink(image: Float32Array, size: number): Float32Array {
+  const small = new Float32Array(3 * smallArea);
+  const block = size / smallSide;
+  for (let index = 0; index < image.length; index++) {
+    const [channel, pixel] = [Math.floor(index / (size * size)), index % (size * size)];
+    const [y, x] = [Math.floor(pixel / size / block), Math.floor((pixel % size) / block)];
+    small[channel * smallArea + y * smallSide + x]! += ((image[index]! + 1) * 127.5) / (block * block);
+  }
+  return small;
+}
+
+function prototypeDistance(picture: Float32Array, prototype: Prototype, rgb: readonly number[]): number {
+  let sum = 0;
+  for (let c = 0; c < 3; c++) {
+    for (let pixel = 0; pixel < smallArea; pixel++) {
+      const at = c * smallArea + pixel;
+      sum += (prototype.colour[at]! + prototype.clear[pixel]! * rgb[c]! - picture[at]!) ** 2;
+    }
+  }
+  return sum;
+}
+
+/** Median of each channel, 0–255, over the border of the picture. */
+function borderColour(image: Float32Array, size: number): [number, number, number] {
+  const inside = (value: number) => value >= border && value < size - border;
+  const median = (channel: number) => {
+    const values: number[] = [];
+    for (let pixel = 0; pixel < size * size; pixel++) {
+      if (inside(pixel % size) && inside(Math.floor(pixel / size))) continue;
+      values.push(image[channel * size * size + pixel]!);
+    }
+    values.sort((a, b) => a - b);
+    return (values[values.length >> 1]! + 1) * 127.5;
+  };
+  return [median(0), median(1), median(2)];
+}
+
+function squaredDistance(a: readonly number[], b: readonly number[]): number {
+  return a.reduce((sum, value, index) => sum + (value - b[index]!) ** 2, 0);
+}
+
+function nearest(distances: readonly number[]): number {
+  return distances.indexOf(Math.min(...distances));
+}

@@ -1,0 +1,128 @@
+/**
+ * @file One stage of pretraining: a loss over a batch, taught for a number of steps to one flat vector of parameters.
+ * Saves itself every few minutes and goes on from there to the same result.
+ */
+import { appendFile, mkdir, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { compile } from '../graph/compile.ts';
+import { gradients } from '../graph/gradients.ts';
+import * as op from '../graph/ops.ts';
+import { Session, type Feeds } from '../graph/runtime.ts';
+import type { Tensor } from '../graph/tensor.ts';
+import { FlatLayout, givenParameters, parametersOf, type Parameters } from '../models/parameters.ts';
+import { AdamW, ADAMW_DEFAULTS, initialState, type AdamWSettings } from '../training/adamw.ts';
+import { loadOptimizer, saveOptimizer } from '../training/optimizer-file.ts';
+import type { StageSettings } from './pretrain-config.ts';
+
+export interface Stage {
+  readonly name: string;
+  readonly settings: StageSettings;
+  /** The loss, a scalar, from parameters of the given source; inputs by other names come from `batch`. */
+  loss(parameters: Parameters): Tensor;
+  /** Starting values for the layout. */
+  initial(layout: FlatLayout): Float32Array;
+  /** What to feed at a step, from 0; steps are asked for in order, from where the stage resumes. */
+  batch(step: number): Promise<Feeds>;
+  /** Called after each save with the averaged parameters, e.g. to draw samples. */
+  saved?(parameters: ReadonlyMap<string, Float32Array>, step: number): Promise<void>;
+}
+
+export interface StageProgress {
+  readonly stage: string;
+  readonly step: number;
+  readonly steps: number;
+  readonly loss: number;
+  readonly gradientNorm: number;
+  readonly samplesPerSecond: number;
+  readonly secondsLeft: number;
+}
+
+export interface StageOptions {
+  /** Folder of the run. */
+  readonly folder: string;
+  readonly threads?: number;
+  readonly secondsBetweenSaves?: number;
+  readonly onProgress?: (progress: StageProgress) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** Half a cosine from 1 to 0 after a linear warm-up. */
+export function learningRate({ lr, warmup, steps }: StageSettings, step: number): number {
+  if (step < warmup) return (lr * (step + 1)) / warmup;
+  return lr * 0.5 * (1 + Math.cos((Math.PI * (step - warmup)) / Math.max(1, steps - warmup)));
+}
+
+/** Runs or resumes a stage to its end and returns the averaged parameters by name. */
+export async function runStage(stage: Stage, options: StageOptions): Promise<Map<string, Float32Array>> {
+  const { folder, threads = 0, secondsBetweenSaves = 120, onProgress, signal } = options;
+  const { settings } = stage;
+  await mkdir(folder, { recursive: true });
+  const path = join(folder, `${stage.name}.safetensors`);
+  const layout = new FlatLayout(parametersOf((p) => stage.loss(p)));
+  const adamw: AdamWSettings = { ...ADAMW_DEFAULTS, averageDecay: settings.averageDecay };
+  const state = (await loadOptimizer(path))?.state ?? initialState(stage.initial(layout), adamw);
+  if (state.step >= settings.steps) return namedParameters(layout, state.average!);
+
+  const session = await Session.create(gradientProgram(stage, layout), { threads });
+  const optimizer = await AdamW.create(adamw, state, threads);
+  const gradient = new Float32Array(layout.length);
+  const save = async (): Promise<void> => {
+    await saveOptimizer(path, optimizer.state);
+    await stage.saved?.(namedParameters(layout, optimizer.state.average!), optimizer.state.step);
+  };
+  let lastSave = performance.now();
+  let recent: { at: number; loss: number }[] = [];
+  try {
+    for (let step = optimizer.state.step; step < settings.steps; step++) {
+      signal?.throwIfAborted();
+      const feeds = await stage.batch(step);
+      const results = await session.run({ ...feeds, parameters: optimizer.state.parameters }, { gradient });
+      const loss = (results['loss'] as Float32Array)[0]!;
+      const gradientNorm = await optimizer.step(gradient, learningRate(settings, step));
+      recent = [...recent, { at: performance.now(), loss }].slice(-50);
+      const seconds = (recent.at(-1)!.at - recent[0]!.at) / 1000 / Math.max(1, recent.length - 1);
+      const progress: StageProgress = {
+        stage: stage.name,
+        step: step + 1,
+        steps: settings.steps,
+        loss: recent.reduce((sum, entry) => sum + entry.loss, 0) / recent.length,
+        gradientNorm,
+        samplesPerSecond: seconds > 0 ? settings.batch / seconds : 0,
+        secondsLeft: seconds * (settings.steps - step - 1),
+      };
+      onProgress?.(progress);
+      if ((step + 1) % 10 === 0) await record(folder, progress);
+      if (performance.now() - lastSave > secondsBetweenSaves * 1000) {
+        await save();
+        lastSave = performance.now();
+      }
+    }
+    await save();
+    return namedParameters(layout, optimizer.state.average!);
+  } finally {
+    await session.release();
+    await optimizer.release();
+  }
+}
+
+function gradientProgram(stage: Stage, layout: FlatLayout) {
+  const parts = layout.split(op.input('parameters', [layout.length]));
+  const loss = stage.loss(givenParameters(parts));
+  const targets = layout.entries.map(({ name }) => parts.get(name)!);
+  return compile({ loss, gradient: layout.join(gradients(loss, targets)) });
+}
+
+/** The flat vector cut into parameters; views, not copies. */
+export function namedParameters(layout: FlatLayout, flat: Float32Array): Map<string, Float32Array> {
+  return new Map(
+    layout.entries.map(({ name, offset, size }) => [name, flat.subarray(offset, offset + size)]),
+  );
+}
+
+/** status.json holds the newest progress, log.jsonl all of it. */
+async function record(folder: string, progress: StageProgress): Promise<void> {
+  const line = JSON.stringify(progress);
+  await appendFile(join(folder, 'log.jsonl'), `${line}\n`);
+  await writeFile(join(folder, 'status.json.new'), `${line}\n`);
+  await rename(join(folder, 'status.json.new'), join(folder, 'status.json'));
+}
