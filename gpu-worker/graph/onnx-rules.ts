@@ -158,13 +158,14 @@ export const onnxRules: { readonly [P in Exclude<Primitive, Leaf>]: OnnxRule<P> 
       },
     ),
   // Stride 1: a convolution with the weight's filters and channels exchanged and its window turned by 180°, which is
-  // faster than ConvTranspose, by far so for frozen weights; other strides would need zeros between dy's values.
+  // faster than ConvTranspose, by far so for frozen weights; other strides would need zeros between dy's values, and
+  // padding wider than the window negative padding, which Conv does not take.
   conv2dInputGrad: (emit, y) => {
     const [dy, w] = y.inputs as [Tensor, Tensor];
     const { stride, pads, size } = y.params;
     const [kh, kw] = w.shape.slice(2) as [number, number];
     const [top, left, bottom, right] = pads;
-    if (stride === 1) {
+    if (stride === 1 && Math.max(top, bottom) < kh && Math.max(left, right) < kw) {
       const exchanged = emit.node('Transpose', [emit.name(w)], { perm: [1, 0, 2, 3] });
       const backwards = [
         emit.ints([-1, -1]),

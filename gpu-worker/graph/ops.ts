@@ -74,7 +74,9 @@ export const slice = (x: Tensor, axis: number, start: number, end: number, step 
         [x],
       );
 export const pad = (x: Tensor, before: readonly number[], afterwards: readonly number[]): Tensor =>
-  make('pad', { before, after: afterwards }, [x]);
+  [...before, ...afterwards].every((side) => side === 0)
+    ? x
+    : make('pad', { before, after: afterwards }, [x]);
 export const concat = (parts: readonly Tensor[], axis: number): Tensor =>
   parts.length === 1 ? parts[0]! : make('concat', { axis }, parts);
 export const gatherRows = (table: Tensor, ids: Tensor): Tensor => make('gatherRows', {}, [table, ids]);
