@@ -39,7 +39,10 @@ export interface Card {
   /** `fraction` in [0, 1]; null while it cannot be told. */
   readonly progress?: { readonly fraction: number | null; readonly label: string };
   /** A curve to look at, e.g. the loss over steps. */
-  readonly chart?: { readonly label: string; readonly points: readonly { readonly x: number; readonly y: number }[] };
+  readonly chart?: {
+    readonly label: string;
+    readonly points: readonly { readonly x: number; readonly y: number }[];
+  };
   readonly pictures?: readonly CardPicture[];
   /** The set that reactions on these pictures vote in. */
   readonly votesOn?: string;
@@ -47,6 +50,8 @@ export interface Card {
   readonly buttons?: readonly CardButton[];
   /** `caller`: only the one who asked sees it. Default `channel`. */
   readonly audience?: 'channel' | 'caller';
+  /** A second answer for the caller alone, beside a card that everybody sees and that changes later. */
+  readonly aside?: Card;
   /** The message lives: it follows this record's changes until it ends. */
   readonly follows?: { readonly kind: 'run' | 'set'; readonly id: string };
 }

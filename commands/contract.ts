@@ -19,8 +19,21 @@ export interface OptionData {
   readonly type: 'text' | 'integer' | 'number' | 'flag' | 'photos';
   readonly required?: boolean;
   readonly choices?: readonly string[];
+  /** Bounds of a number, both allowed unless `aboveMin`. */
+  readonly min?: number;
+  readonly max?: number;
+  /** `min` itself is refused: a learning rate above 0. */
+  readonly aboveMin?: boolean;
+  /** Most characters of a text, counted as code points. */
+  readonly maxLength?: number;
+  /** Takes every word that belongs to no other option where a command is typed as text; at most one a command. */
+  readonly freeText?: boolean;
   /** Suggestions while a member types; at most 25 are shown. */
-  readonly complete?: (typed: string, context: CommandContext, channel: Channel) => Promise<readonly string[]>;
+  readonly complete?: (
+    typed: string,
+    context: CommandContext,
+    channel: Channel,
+  ) => Promise<readonly string[]>;
 }
 
 export interface SubcommandData {
@@ -29,21 +42,28 @@ export interface SubcommandData {
   readonly options: readonly OptionData[];
 }
 
-/** `/krona <name> …`; with `actions`, `/krona <name> <action> …`. */
+/** `/krona <name> …`; with `actions` (and then no options of its own), `/krona <name> <action> …`. */
 export interface CommandData extends SubcommandData {
   readonly actions?: readonly SubcommandData[];
   /** One line as a member would type it, for help. */
   readonly example: string;
 }
 
-export interface Invocation {
+/** Who does something where: all that a permission depends on. */
+export interface Actor {
   readonly channel: Channel;
   readonly member: Member;
   /** May delete other members' subjects, adapters and sets. */
   readonly moderator: boolean;
+}
+
+export interface Invocation extends Actor {
   /** The chosen action, '' when the command has none. */
   readonly action: string;
-  /** By option name; text as typed, numbers parsed by the gateway only where the platform does so. */
+  /**
+   * By option name. Gateways give text as typed, and numbers where the platform parses them;
+   * `runCommand` checks them, so a command sees the type that its option declares.
+   */
   readonly options: Readonly<Record<string, string | number | boolean>>;
   readonly attachments: readonly Attachment[];
 }

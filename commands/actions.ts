@@ -1,0 +1,151 @@
+/**
+ * @file What the buttons of cards do. An action is `verb:recordId` and nothing else is remembered, so a button
+ * works after a restart and a year later; permissions are those of the commands.
+ */
+import { KronaError } from '../storage/errors.ts';
+import type { PictureSet, Records, Subject } from '../storage/records/contract.ts';
+import { crown } from './adapters.ts';
+import type { Card } from './card.ts';
+import { errorCard, plain } from './cards/format.ts';
+import { loadCard, setSource } from './cards/load-card.ts';
+import { detailsCard } from './cards/set-card.ts';
+import type { Actor, CommandContext } from './contract.ts';
+import { requireOwner } from './permission.ts';
+import { adapterName } from './subjects.ts';
+import { cancelWork, findWork, isOpen, randomSeed, startSet } from './work.ts';
+
+export interface ActionAnswer {
+  readonly card: Card;
+  /** True: the card takes the place of the message that has the button. False: it is an answer of its own. */
+  readonly replace: boolean;
+}
+
+type Action = (id: string, actor: Actor, context: CommandContext) => Promise<ActionAnswer>;
+
+function gone(what: string): KronaError {
+  return new KronaError('GONE', `${what} is not there any more; it was deleted.`);
+}
+
+async function setHere(records: Records, actor: Actor, id: string): Promise<PictureSet> {
+  const set = await records.set(id);
+  if (set?.channelId !== actor.channel.id) throw gone('This set');
+  return set;
+}
+
+/** The adapter to draw a set once more with: its own, or the champion when that was deleted. */
+function adapterFor(set: PictureSet, subject: Subject | null): string | null {
+  if (set.subjectId === null && set.adapterId === null) return null;
+  const id = set.adapterId ?? subject?.championId ?? null;
+  if (id === null)
+    throw new KronaError(
+      'SUBJECT_NOT_READY',
+      'The adapter that drew this was deleted, and there is no champion.',
+    );
+  return id;
+}
+
+/** Asks for a set like another one, for whoever pressed the button. */
+async function drawLike(
+  records: Records,
+  set: PictureSet,
+  actor: Actor,
+  change: { seed: number },
+): Promise<PictureSet> {
+  const subject = set.subjectId === null ? null : await records.subject(set.subjectId);
+  const { channelId, subjectId, prompt, negative, count, strength, settings } = set;
+  return startSet(records, {
+    channelId,
+    memberId: actor.member.id,
+    subjectId,
+    prompt,
+    negative,
+    count,
+    strength,
+    settings,
+    adapterId: adapterFor(set, subject),
+    ...change,
+  });
+}
+
+const again: Action = async (id, actor, context) => {
+  const set = await context.records.transaction(async (records) =>
+    drawLike(records, await setHere(records, actor, id), actor, { seed: randomSeed() }),
+  );
+  return { card: await loadCard('set', set.id, context), replace: false };
+};
+
+const cancel: Action = async (id, actor, context) => {
+  const work = await findWork(context.records, actor, id);
+  if (!work) throw gone('This');
+  await cancelWork(actor, work, context);
+  return { card: await loadCard(work.kind, id, context), replace: true };
+};
+
+const remove: Action = async (id, actor, context) => {
+  const set = await setHere(context.records, actor, id);
+  requireOwner(actor, [set.memberId], 'delete these pictures');
+  if (isOpen(set)) await cancelWork(actor, { kind: 'set', set }, context);
+  await context.records.deleteSet(id);
+  const by = set.memberId === actor.member.id ? 'who asked for them' : 'a moderator';
+  return { card: { tone: 'info', title: 'These pictures were deleted', text: [`By ${by}.`] }, replace: true };
+};
+
+const details: Action = async (id, actor, context) => {
+  const set = await setHere(context.records, actor, id);
+  return { card: detailsCard(await setSource(set, context)), replace: false };
+};
+
+const champion: Action = async (id, actor, context) => {
+  const adapter = await context.records.adapter(id);
+  const subject = adapter && (await context.records.subject(adapter.subjectId));
+  if (!subject || adapter.channelId !== actor.channel.id) throw gone('This adapter');
+  const named = { name: adapterName(subject, adapter), adapter, subject };
+  return { card: await crown(actor, named, true, context), replace: false };
+};
+
+const hint: Action = async (id, actor, context) => {
+  const subject = await context.records.subject(id);
+  if (subject?.channelId !== actor.channel.id) throw gone('This subject');
+  const name = plain(subject.name);
+  return {
+    card: {
+      tone: 'info',
+      title: `Draw ${name}`,
+      text: [
+        'Type a prompt that names it, for example:',
+        `\`/krona imagine a watercolour of ${name}\``,
+        `\`/krona imagine ${name} as an astronaut count:4\``,
+      ],
+      audience: 'caller',
+    },
+    replace: false,
+  };
+};
+
+const ACTIONS: Readonly<Record<string, Action>> = { cancel, champion, hint, again, details, delete: remove };
+
+/**
+ * Does what a button says for the member who pressed it. What the member can mend comes back as a card for him
+ * alone; anything else thrown is a bug, for the gateway to log and to answer with `errorCard`.
+ *
+ * @param action - `verb:recordId`, from `CardButton.action`
+ */
+export async function runAction(
+  action: string,
+  actor: Actor,
+  context: CommandContext,
+): Promise<ActionAnswer> {
+  const [verb = '', id = ''] = action.split(':');
+  try {
+    const act = Object.hasOwn(ACTIONS, verb) ? ACTIONS[verb] : undefined;
+    if (!act)
+      throw new KronaError(
+        'ACTION_UNKNOWN',
+        'This button is of another version of Krona; use the command instead.',
+      );
+    return await act(id, actor, context);
+  } catch (error) {
+    if (error instanceof KronaError) return { card: errorCard(error), replace: false };
+    throw error;
+  }
+}

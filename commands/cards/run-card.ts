@@ -1,0 +1,131 @@
+/** @file The message that lives through a run: waiting, learning, learnt; from records alone. */
+import type { Adapter, Picture, PictureSet, Run, Subject, VoteFact } from '../../storage/records/contract.ts';
+import type { Card, CardButton, CardFile, Tone } from '../card.ts';
+import { adapterName } from '../subjects.ts';
+import { counted, duration, ordinal, plain, trainingWords } from './format.ts';
+import { votedPictures } from './votes.ts';
+
+export interface RunCardSource {
+  readonly run: Run;
+  readonly subject: Subject;
+  /** Who asked for it. */
+  readonly memberName: string;
+  /** Of this run, in any order. */
+  readonly adapters: readonly Adapter[];
+  /** Samples and finals of this run, oldest first, each with its pictures and votes. */
+  readonly sets: readonly {
+    readonly set: PictureSet;
+    readonly pictures: readonly Picture[];
+    readonly facts: readonly VoteFact[];
+  }[];
+  /** 1 for the next to run; null when it is not waiting. */
+  readonly position: number | null;
+}
+
+const TONES: Readonly<Record<Run['state'], Tone>> = {
+  queued: 'progress',
+  running: 'progress',
+  done: 'success',
+  failed: 'error',
+  cancelled: 'warning',
+};
+
+function progressOf({ run, position }: RunCardSource): Card['progress'] {
+  if (run.state === 'queued')
+    return { fraction: null, label: position ? `${ordinal(position)} in the queue` : 'waiting' };
+  if (run.state !== 'running') return undefined;
+  if (run.progress === null) return { fraction: null, label: 'starting' };
+  const { step, steps, secondsLeft, phase } = run.progress;
+  const fraction = steps > 0 ? Math.min(1, Math.max(0, step / steps)) : null;
+  const parts = [
+    fraction === null ? '' : `${Math.floor(fraction * 100)} %`,
+    phase,
+    `step ${step} of ${steps}`,
+    secondsLeft === null ? '' : `${duration(secondsLeft)} left`,
+  ];
+  return { fraction, label: parts.filter((part) => part !== '').join(' · ') };
+}
+
+function textOf({ run, subject, adapters }: RunCardSource): string[] {
+  const name = plain(subject.name);
+  const again = `\`/krona train subject:${name}\` starts another run.`;
+  if (run.state === 'failed') return [plain(run.failure?.message ?? 'The run failed.', 600), again];
+  if (run.state === 'cancelled') {
+    const kept =
+      adapters.length > 0
+        ? ` ${counted(adapters.length, 'checkpoint')} of it stay in \`/krona adapters\`.`
+        : '';
+    return [`Cancelled.${kept}`, again];
+  }
+  if (run.state !== 'done') return [];
+  const took = run.startedAt && run.endedAt ? (run.endedAt.getTime() - run.startedAt.getTime()) / 1000 : null;
+  return [
+    `Draw with it: \`/krona imagine a watercolour of ${name}\`. Vote for the best picture with a reaction.`,
+    ...(took === null ? [] : [`It took ${duration(took)}.`]),
+  ];
+}
+
+/** The pictures to show: the result grid, or while there is none the newest samples. */
+function picturesOf({ subject, sets, adapters }: RunCardSource): Pick<Card, 'pictures' | 'votesOn'> {
+  const drawn = sets.filter(({ pictures }) => pictures.length > 0);
+  const shown = drawn.findLast(({ set }) => set.kind === 'finals') ?? drawn.at(-1);
+  if (!shown) return {};
+  const { set, pictures, facts } = shown;
+  const step = adapters.find((adapter) => adapter.id === set.adapterId)?.step;
+  // The grid does not tell which checkpoint drew which picture: people would vote for the number.
+  const what =
+    set.kind === 'finals' || step === undefined ? subject.name : `${subject.name} after step ${step}`;
+  const voted = votedPictures(pictures, facts, plain(what));
+  const captioned =
+    set.kind === 'finals' || step === undefined
+      ? voted
+      : voted.map((picture) => ({ ...picture, caption: `step ${step} · ${picture.caption!}` }));
+  return { pictures: captioned, votesOn: set.id };
+}
+
+function buttonsOf({ run, subject }: RunCardSource, final: Adapter | undefined): CardButton[] {
+  if (run.state === 'queued' || run.state === 'running')
+    return [{ action: `cancel:${run.id}`, label: 'Cancel', style: 'danger' }];
+  if (run.state !== 'done') return [];
+  const draw: CardButton = { action: `hint:${subject.id}`, label: `Draw ${subject.name}`, style: 'primary' };
+  const crown = final && final.id !== subject.championId;
+  return crown ? [draw, { action: `champion:${final.id}`, label: 'Make it the champion' }] : [draw];
+}
+
+/** The living card of a run. */
+export function runCard(source: RunCardSource): Card {
+  const { run, subject, memberName, adapters } = source;
+  const name = plain(subject.name);
+  const titles: Readonly<Record<Run['state'], string>> = {
+    queued: `${name} is waiting to be learnt`,
+    running: `Learning ${name}`,
+    done: `${name} is learnt`,
+    failed: `Learning ${name} failed`,
+    cancelled: `Learning ${name} was cancelled`,
+  };
+  const final = adapters.find((adapter) => adapter.final);
+  const file: CardFile | undefined = final && {
+    name: `${adapterName(subject, final)}.safetensors`,
+    blobHash: final.blobHash,
+    size: final.size,
+  };
+  const progress = progressOf(source);
+  const points = run.losses.map(({ step, loss }) => ({ x: step, y: loss }));
+  return {
+    tone: TONES[run.state],
+    title: titles[run.state],
+    text: textOf(source),
+    fields: [
+      { name: 'class', value: plain(subject.className) },
+      { name: 'photos', value: String(run.photoHashes.length) },
+      { name: 'training', value: `${trainingWords(run.settings)}, ${counted(run.settings.steps, 'step')}` },
+      { name: 'asked by', value: plain(memberName) },
+    ],
+    ...(progress && { progress }),
+    ...(points.length > 1 && { chart: { label: 'loss', points } }),
+    ...picturesOf(source),
+    ...(file && { files: [file] }),
+    buttons: buttonsOf(source, final),
+    follows: { kind: 'run', id: run.id },
+  };
+}

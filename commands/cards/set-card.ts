@@ -1,0 +1,115 @@
+/** @file The message that lives through a set: waiting, drawing, pictures with votes; from records alone. */
+import type { Adapter, Picture, PictureSet, VoteFact } from '../../storage/records/contract.ts';
+import type { ResolvedPrompt } from '../../storage/prompt.ts';
+import type { Card, CardButton, Tone } from '../card.ts';
+import { adapterName } from '../subjects.ts';
+import { duration, ordinal, plain } from './format.ts';
+import { votedPictures } from './votes.ts';
+
+export interface SetCardSource {
+  readonly set: PictureSet;
+  readonly pictures: readonly Picture[];
+  /** Of this set, oldest first. */
+  readonly facts: readonly VoteFact[];
+  /** Who asked for it. */
+  readonly memberName: string;
+  /** The set's prompt as the model is given it. */
+  readonly resolved: ResolvedPrompt;
+  readonly adapter: Adapter | null;
+  /** 1 for the next to be drawn; null when it is not waiting. */
+  readonly position: number | null;
+}
+
+const TONES: Readonly<Record<PictureSet['state'], Tone>> = {
+  queued: 'progress',
+  running: 'progress',
+  done: 'success',
+  failed: 'error',
+  cancelled: 'warning',
+};
+
+function progressOf({ set, position }: SetCardSource): Card['progress'] {
+  if (set.state === 'queued')
+    return { fraction: null, label: position ? `${ordinal(position)} in the queue` : 'waiting' };
+  if (set.state !== 'running') return undefined;
+  if (set.progress === null) return { fraction: null, label: 'drawing' };
+  const { step, steps, secondsLeft, phase } = set.progress;
+  const fraction = steps > 0 ? Math.min(1, Math.max(0, step / steps)) : null;
+  const left = secondsLeft === null ? '' : ` · ${duration(secondsLeft)} left`;
+  return {
+    fraction,
+    label: `${fraction === null ? '' : `${Math.floor(fraction * 100)} % · `}${phase}${left}`,
+  };
+}
+
+function textOf({ set, resolved }: SetCardSource): string[] {
+  const text: string[] = [];
+  if (set.state === 'failed') text.push(plain(set.failure?.message ?? 'Drawing failed.', 600));
+  if (set.state === 'cancelled') text.push('Cancelled.');
+  if (resolved.subject)
+    for (const other of resolved.others)
+      text.push(
+        `${plain(other.name)} is drawn as any ${plain(other.className)}: ` +
+          `one set uses one adapter, here that of ${plain(resolved.subject.name)}.`,
+      );
+  return text;
+}
+
+/** At most one `vary` a picture, then what concerns the whole set. */
+function buttonsOf({ set, pictures }: SetCardSource): CardButton[] {
+  if (set.state === 'queued' || set.state === 'running')
+    return [{ action: `cancel:${set.id}`, label: 'Cancel', style: 'danger' }];
+  const vary = pictures.map(({ id, index }) => ({ action: `vary:${id}`, label: `Vary ${index + 1}` }));
+  return [
+    ...vary,
+    { action: `again:${set.id}`, label: 'Again', style: 'primary' },
+    { action: `details:${set.id}`, label: 'Details' },
+    { action: `delete:${set.id}`, label: 'Delete', style: 'danger' },
+  ];
+}
+
+/** The living card of a set. */
+export function setCard(source: SetCardSource): Card {
+  const { set, pictures, facts, memberName, resolved, adapter } = source;
+  const progress = progressOf(source);
+  const { subject } = resolved;
+  return {
+    tone: TONES[set.state],
+    title: plain(set.prompt),
+    text: textOf(source),
+    fields: [
+      ...(subject && adapter ? [{ name: 'adapter', value: plain(adapterName(subject, adapter)) }] : []),
+      { name: 'asked by', value: plain(memberName) },
+    ],
+    ...(progress && { progress }),
+    ...(pictures.length > 0 && {
+      pictures: votedPictures(pictures, facts, plain(set.prompt)),
+      votesOn: set.id,
+    }),
+    buttons: buttonsOf(source),
+    follows: { kind: 'set', id: set.id },
+  };
+}
+
+/** Everything that one needs to draw a set again, for the `details` button. */
+export function detailsCard({ set, pictures, resolved, adapter }: SetCardSource): Card {
+  const { settings } = set;
+  const rows: [string, string | null][] = [
+    ['prompt', plain(set.prompt, 1000)],
+    ['given to the model', resolved.text === set.prompt ? null : plain(resolved.text, 1000)],
+    ['negative prompt', set.negative === null ? null : plain(set.negative, 1000)],
+    ['adapter', adapter && resolved.subject ? plain(adapterName(resolved.subject, adapter)) : null],
+    ['strength', adapter ? String(set.strength) : null],
+    ['seed', String(set.seed)],
+    ['seeds of the pictures', pictures.map(({ seed }) => seed).join(', ') || null],
+    ['guidance', String(settings.guidance)],
+    ['scheduler', settings.scheduler ?? 'the model’s own'],
+    ['sampling steps', String(settings.samplingSteps)],
+  ];
+  return {
+    tone: 'info',
+    title: 'Details',
+    fields: rows.flatMap(([name, value]) => (value === null ? [] : [{ name, value }])),
+    audience: 'caller',
+  };
+}

@@ -1,0 +1,44 @@
+/** @file Votes under pictures: what people see, while ranking.ts says what they count. */
+import type { Picture, VoteFact } from '../../storage/records/contract.ts';
+import type { CardPicture } from '../card.ts';
+import { groupBy } from '../group.ts';
+import { foldEmoji } from '../votes/emoji.ts';
+
+/** Distinct members behind each reaction that stands on a picture, most first, e.g. `👍 3  👎 1`. */
+function reactionsOn(pictureId: string, facts: readonly VoteFact[]): string {
+  const standing = new Map<string, VoteFact>();
+  for (const fact of facts)
+    if (fact.pictureId === pictureId) standing.set(`${fact.memberId} ${fact.emoji}`, fact);
+  const members = groupBy(
+    [...standing.values()].filter((fact) => fact.added),
+    (fact) => foldEmoji(fact.emoji),
+  );
+  return [...members]
+    .map(([emoji, list]) => ({ emoji, count: new Set(list.map((fact) => fact.memberId)).size }))
+    .sort((a, b) => b.count - a.count)
+    .map(({ emoji, count }) => `${emoji} ${count}`)
+    .join('  ');
+}
+
+/**
+ * Pictures of a set that is voted on: numbered, with the reactions that stand.
+ *
+ * @param facts - of the set, oldest first
+ * @param what - what the pictures show, for people who cannot see them
+ */
+export function votedPictures(
+  pictures: readonly Picture[],
+  facts: readonly VoteFact[],
+  what: string,
+): CardPicture[] {
+  return pictures.map(({ id, blobHash, index }) => {
+    const reactions = reactionsOn(id, facts);
+    const number = String(index + 1);
+    return {
+      id,
+      blobHash,
+      alt: `${what} (picture ${number} of ${pictures.length})`,
+      caption: reactions === '' ? number : `${number} · ${reactions}`,
+    };
+  });
+}

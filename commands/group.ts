@@ -1,0 +1,13 @@
+/** @file Grouping of lists; Node 20 has no Map.groupBy yet. */
+
+/** Items by key, keys in order of their first item. */
+export function groupBy<T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> {
+  const groups = new Map<K, T[]>();
+  for (const item of items) {
+    const key = keyOf(item);
+    const group = groups.get(key);
+    if (group) group.push(item);
+    else groups.set(key, [item]);
+  }
+  return groups;
+}

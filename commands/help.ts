@@ -1,0 +1,79 @@
+/** @file `/krona help`: made from the definitions of the commands themselves. */
+import { KronaError } from '../storage/errors.ts';
+import type { Card } from './card.ts';
+import type { Command, CommandData, SubcommandData } from './contract.ts';
+import { suggestion } from './nearest.ts';
+import { expectation, textOption } from './options.ts';
+
+function overview(commands: readonly CommandData[]): Card {
+  return {
+    tone: 'info',
+    title: 'Krona learns what is yours and draws it',
+    text: [
+      '1. `/krona train subject:mochi class:cat` with 4 to 10 photos.',
+      '2. `/krona imagine a watercolour of mochi`',
+      '3. React to the pictures: votes choose the adapter that draws next.',
+    ],
+    table: {
+      columns: ['command', 'what it does', 'for example'],
+      rows: commands.map(({ name, description, example }) => [`/krona ${name}`, description, example]),
+    },
+    audience: 'caller',
+  };
+}
+
+function optionFields(data: SubcommandData, prefix: string) {
+  return data.options.map((option) => ({
+    name: `${prefix}${option.name}${option.required ? '' : ' (optional)'}`,
+    value: `${option.description}: ${expectation(option)}`,
+  }));
+}
+
+function details(data: CommandData): Card {
+  return {
+    tone: 'info',
+    title: `/krona ${data.name}`,
+    text: [
+      `${data.description}.`,
+      `For example: \`${data.example}\``,
+      ...(data.actions ?? []).map(({ name, description }) => `**${name}**: ${description}.`),
+    ],
+    fields: data.actions
+      ? data.actions.flatMap((action) => optionFields(action, `${action.name} · `))
+      : optionFields(data, ''),
+    audience: 'caller',
+  };
+}
+
+/** The help command of a list of commands, itself included. */
+export function helpFor(others: readonly Command[]): Command {
+  const help: Command = {
+    data: {
+      name: 'help',
+      description: 'What Krona can do',
+      example: '/krona help train',
+      options: [
+        {
+          name: 'command',
+          description: 'More about this command',
+          type: 'text',
+          complete: async () => all().map(({ name }) => name),
+        },
+      ],
+    },
+    async run(invocation) {
+      const typed = textOption(invocation, 'command');
+      if (typed === undefined) return overview(all());
+      const name = typed.toLowerCase().replace(/^\/krona\s+/, '');
+      const data = all().find((each) => each.name === name);
+      if (data) return details(data);
+      const names = all().map((each) => each.name);
+      throw new KronaError(
+        'COMMAND_UNKNOWN',
+        `There is no command “${typed.slice(0, 40)}”.${suggestion(name, names)} Commands: ${names.join(', ')}.`,
+      );
+    },
+  };
+  const all = (): CommandData[] => [...others, help].map(({ data }) => data);
+  return help;
+}

@@ -1,0 +1,68 @@
+/**
+ * @file The one list of commands. Registration on the platforms, help, completion and routing all use it;
+ * a command is added by a file and a line here.
+ */
+import { KronaError } from '../storage/errors.ts';
+import { adapters } from './adapters.ts';
+import type { Card } from './card.ts';
+import { errorCard } from './cards/format.ts';
+import { checkDefinitions } from './check-definitions.ts';
+import { parseCommandLine as parse, type ParsedCommand } from './command-line.ts';
+import type { Command, CommandContext, Invocation, SubcommandData } from './contract.ts';
+import { helpFor } from './help.ts';
+import { imagine } from './imagine.ts';
+import { checkOptions } from './options.ts';
+import { photos } from './photos.ts';
+import { queue } from './queue.ts';
+import { settings } from './settings.ts';
+import { top } from './top.ts';
+import { train } from './train.ts';
+
+const acting: readonly Command[] = [train, photos, imagine, settings, adapters, top, queue];
+
+/** All commands, in the order in which help shows them. */
+export const COMMANDS: readonly Command[] = [...acting, helpFor(acting)];
+
+checkDefinitions(COMMANDS);
+
+/** A command typed as text; see command-line.ts. @throws KronaError */
+export function parseCommandLine(text: string, attachments = 0): ParsedCommand {
+  return parse(
+    text,
+    COMMANDS.map((command) => command.data),
+    attachments,
+  );
+}
+
+/** What is declared of a command, or of one action of it. @throws KronaError COMMAND_UNKNOWN, ACTION_UNKNOWN */
+function declared(name: string, action: string): { command: Command; data: SubcommandData } {
+  const command = COMMANDS.find((each) => each.data.name === name);
+  if (!command) throw new KronaError('COMMAND_UNKNOWN', `There is no command “${name}”; see /krona help.`);
+  if (!command.data.actions) return { command, data: command.data };
+  const data = command.data.actions.find((each) => each.name === action);
+  if (!data)
+    throw new KronaError(
+      'ACTION_UNKNOWN',
+      `/krona ${name} has no action “${action}”; see /krona help ${name}.`,
+    );
+  return { command, data };
+}
+
+/**
+ * Runs a command for a member: checks the options against the definition, then does it.
+ * What the member can mend comes back as a card for him alone; anything else thrown is a bug, for the gateway to log
+ * and to answer with `errorCard`.
+ */
+export async function runCommand(
+  name: string,
+  invocation: Invocation,
+  context: CommandContext,
+): Promise<Card> {
+  try {
+    const { command, data } = declared(name, invocation.action);
+    return await command.run({ ...invocation, options: checkOptions(data, invocation.options) }, context);
+  } catch (error) {
+    if (error instanceof KronaError) return errorCard(error);
+    throw error;
+  }
+}

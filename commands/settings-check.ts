@@ -1,0 +1,139 @@
+/**
+ * @file The settings as options: their bounds, and whether the Kronecker factors fit the model.
+ * ΔW = A⊗B of a projection [out, in] needs A [a1, a2] with a1 dividing out and a2 dividing in.
+ */
+import { KronaError } from '../storage/errors.ts';
+import {
+  METHODS,
+  SCHEDULERS,
+  type ChannelSettings,
+  type Method,
+  type ModelCard,
+  type ProjectionShape,
+  type SchedulerName,
+} from '../storage/settings.ts';
+import type { OptionData } from './contract.ts';
+import type { OptionValues } from './options.ts';
+
+/** What members type for “the scheduler that the model's folder names”. */
+export const MODEL_SCHEDULER = 'model';
+
+/** The options of `/krona settings set`, by the setting they change. */
+export const SETTING_OPTIONS = {
+  a1: {
+    name: 'a1',
+    description: 'Rows of the left Kronecker factor; must divide every output width',
+    type: 'integer',
+    min: 1,
+  },
+  a2: {
+    name: 'a2',
+    description: 'Columns of the left Kronecker factor; must divide every input width',
+    type: 'integer',
+    min: 1,
+  },
+  lr: {
+    name: 'lr',
+    description: 'Learning rate, e.g. 5e-4',
+    type: 'number',
+    min: 0,
+    aboveMin: true,
+    max: 0.1,
+  },
+  steps: { name: 'steps', description: 'Optimiser steps of a training', type: 'integer', min: 1, max: 5000 },
+  method: { name: 'method', description: 'What a training changes', type: 'text', choices: METHODS },
+  guidance: {
+    name: 'guidance',
+    description: 'Guidance scale: how closely pictures follow the prompt',
+    type: 'number',
+    min: 1,
+    max: 30,
+  },
+  scheduler: {
+    name: 'scheduler',
+    description: 'How a picture is denoised',
+    type: 'text',
+    choices: [MODEL_SCHEDULER, ...SCHEDULERS],
+  },
+  samplingSteps: {
+    name: 'sampling_steps',
+    description: 'Denoising steps of a picture',
+    type: 'integer',
+    min: 1,
+    max: 150,
+  },
+  count: { name: 'count', description: 'Pictures in a set', type: 'integer', min: 1, max: 4 },
+} as const satisfies { readonly [S in keyof ChannelSettings]: OptionData };
+
+/** Settings in the order in which they are shown. */
+export const SETTING_NAMES = Object.keys(SETTING_OPTIONS) as (keyof ChannelSettings)[];
+
+/** Settings after the checked options of `/krona settings set` or `/krona train`. */
+export function withOptions(settings: ChannelSettings, options: OptionValues): ChannelSettings {
+  const changed: Partial<Record<keyof ChannelSettings, string | number | boolean | null>> = {};
+  for (const setting of SETTING_NAMES) {
+    const value = options[SETTING_OPTIONS[setting].name];
+    if (value === undefined) continue;
+    changed[setting] = setting === 'scheduler' && value === MODEL_SCHEDULER ? null : value;
+  }
+  // The options were checked against SETTING_OPTIONS, so each value has its setting's type.
+  return { ...settings, ...(changed as { method?: Method; scheduler?: SchedulerName | null }) };
+}
+
+/** A setting as members read and type it. */
+export function showSetting(settings: ChannelSettings, setting: keyof ChannelSettings): string {
+  const value = settings[setting];
+  return value === null ? MODEL_SCHEDULER : String(value);
+}
+
+/** Numbers that divide every width, ascending. */
+function commonDivisors(widths: readonly number[]): number[] {
+  const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
+  const greatest = widths.reduce(gcd, 0);
+  return Array.from({ length: greatest }, (_, i) => i + 1).filter((n) => greatest % n === 0);
+}
+
+/** `down_blocks.2 … to_q` of `down_blocks.2.attentions.0.transformer_blocks.0.attn1.to_q`. */
+function shortPath(path: string): string {
+  const parts = path.split('.');
+  const block = /^\d+$/.test(parts[1] ?? '') ? parts.slice(0, 2) : parts.slice(0, 1);
+  const end = parts.at(-1) === '0' ? parts.slice(-2) : parts.slice(-1);
+  return parts.length <= block.length + end.length ? path : `${block.join('.')} … ${end.join('.')}`;
+}
+
+function factorProblem(
+  name: 'a1' | 'a2',
+  value: number,
+  projections: readonly ProjectionShape[],
+  width: (projection: ProjectionShape) => number,
+): string | null {
+  const unfit = projections.filter((projection) => width(projection) % value !== 0);
+  // The widest is the one people know from model descriptions, e.g. SDXL's 1280.
+  const worst = unfit.reduce<ProjectionShape | null>(
+    (best, each) => (best === null || width(each) > width(best) ? each : best),
+    null,
+  );
+  if (worst === null) return null;
+  const choices = commonDivisors(projections.map(width));
+  const list = choices.length > 24 ? `${choices.slice(0, 24).join(', ')}, …` : choices.join(', ');
+  return `${name}=${value} does not divide ${width(worst)} (${shortPath(worst.path)}); choose ${list}.`;
+}
+
+/**
+ * Checks a pair of factors against every projection that adapters change.
+ *
+ * @throws KronaError FACTORS_UNFIT naming a projection and the values that fit all of them
+ */
+export function checkFactors(settings: Pick<ChannelSettings, 'a1' | 'a2'>, model: ModelCard): void {
+  const problems = [
+    factorProblem('a1', settings.a1, model.projections, (projection) => projection.out),
+    factorProblem('a2', settings.a2, model.projections, (projection) => projection.in),
+  ].filter((problem) => problem !== null);
+  if (problems.length > 0) throw new KronaError('FACTORS_UNFIT', problems.join(' '));
+}
+
+/** Trained numbers of a Kronecker adapter: Σ a1·a2 + (out/a1)·(in/a2). */
+export function adapterParameters(settings: Pick<ChannelSettings, 'a1' | 'a2'>, model: ModelCard): number {
+  const { a1, a2 } = settings;
+  return model.projections.reduce((sum, p) => sum + a1 * a2 + (p.out / a1) * (p.in / a2), 0);
+}

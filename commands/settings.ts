@@ -1,0 +1,99 @@
+/** @file `/krona settings`: how the channel trains and draws, checked against the model before anything runs. */
+import { KronaError } from '../storage/errors.ts';
+import type { ChannelSettings, ModelCard } from '../storage/settings.ts';
+import type { Card } from './card.ts';
+import { plain } from './cards/format.ts';
+import type { Command, CommandContext, Invocation } from './contract.ts';
+import {
+  adapterParameters,
+  checkFactors,
+  SETTING_NAMES,
+  SETTING_OPTIONS,
+  showSetting,
+  withOptions,
+} from './settings-check.ts';
+
+/** The size of what a training makes, which is what a1 and a2 trade for likeness. */
+function sizeLine(settings: ChannelSettings, model: ModelCard | null): string[] {
+  if (!model || settings.method !== 'krona') return [];
+  const parameters = adapterParameters(settings, model).toLocaleString('en');
+  return [`An adapter has ${parameters} parameters on ${plain(model.name)}.`];
+}
+
+async function show({ channel }: Invocation, context: CommandContext): Promise<Card> {
+  const { settings } = (await context.records.channelById(channel.id)) ?? channel;
+  return {
+    tone: 'info',
+    title: 'Settings of this channel',
+    text: [
+      ...sizeLine(settings, await context.records.modelCard()),
+      'Change one: `/krona settings a1:8 lr:5e-4`',
+    ],
+    table: {
+      columns: ['setting', 'value', 'what it is'],
+      rows: SETTING_NAMES.map((setting) => {
+        const { name, description } = SETTING_OPTIONS[setting];
+        return [name, showSetting(settings, setting), description];
+      }),
+    },
+    audience: 'caller',
+  };
+}
+
+async function set(invocation: Invocation, context: CommandContext): Promise<Card> {
+  const { channel, options } = invocation;
+  if (Object.keys(options).length === 0)
+    throw new KronaError('OPTION_MISSING', 'Say what to set, for example: /krona settings set steps:300.');
+  const model = await context.records.modelCard();
+  if (!model && ('a1' in options || 'a2' in options))
+    throw new KronaError(
+      'MODEL_UNKNOWN',
+      'a1 and a2 must fit the model, and no worker has told which one it has; start the worker, then try again.',
+      { retryable: true },
+    );
+  const { before, after } = await context.records.transaction(async (records) => {
+    const before = ((await records.channelById(channel.id)) ?? channel).settings;
+    const after = withOptions(before, options);
+    // The pair is checked even when one is set: the other may stem from another model.
+    if (model && ('a1' in options || 'a2' in options)) checkFactors(after, model);
+    await records.saveSettings(channel.id, after);
+    return { before, after };
+  });
+  const changed = SETTING_NAMES.filter((setting) => before[setting] !== after[setting]);
+  if (changed.length === 0)
+    return {
+      tone: 'info',
+      title: 'Nothing changed',
+      text: ['The settings were so already.'],
+      audience: 'caller',
+    };
+  return {
+    tone: 'success',
+    title: 'Settings changed',
+    text: [`By ${plain(invocation.member.name)}, from the next command on.`, ...sizeLine(after, model)],
+    fields: changed.map((setting) => ({
+      name: SETTING_OPTIONS[setting].name,
+      value: `${showSetting(before, setting)} → ${showSetting(after, setting)}`,
+    })),
+  };
+}
+
+const ACTIONS: Readonly<Record<string, Command['run']>> = { show, set };
+
+export const settings: Command = {
+  data: {
+    name: 'settings',
+    description: 'How this channel trains and draws',
+    example: '/krona settings set a1:8 a2:64 lr:5e-4',
+    options: [],
+    actions: [
+      { name: 'show', description: 'Show the settings', options: [] },
+      {
+        name: 'set',
+        description: 'Change settings for everybody in this channel',
+        options: SETTING_NAMES.map((setting) => SETTING_OPTIONS[setting]),
+      },
+    ],
+  },
+  run: (invocation, context) => ACTIONS[invocation.action]!(invocation, context),
+};

@@ -1,0 +1,126 @@
+/** @file `/krona top`: what the votes say, with how sure they are. */
+import type { Card } from './card.ts';
+import { plain } from './cards/format.ts';
+import type { Command, CommandContext, Invocation } from './contract.ts';
+import { textOption } from './options.ts';
+import { completeSubject, namedAdapters, requireSubject } from './subjects.ts';
+import type { VoteData } from './votes/ballots.ts';
+import { rankArms, rankPictures, settingsArm, winChance, type RankedArm } from './votes/ranking.ts';
+
+const MOST_ROWS = 10;
+/** Pictures shown beside the ranking. */
+const MOST_PICTURES = 4;
+
+function percent(share: number): string {
+  return `${Math.round(share * 100)} %`;
+}
+
+function noVotes(title: string, hint: string): Card {
+  return { tone: 'info', title, text: [`No votes count yet. ${hint}`], audience: 'caller' };
+}
+
+const OWN = 'Votes on pictures that one asked for oneself are shown but do not count.';
+
+function topPictures(data: VoteData, names: ReadonlyMap<string, string>): Card {
+  const ranked = rankPictures(data).slice(0, MOST_ROWS);
+  if (ranked.length === 0) return noVotes('Best pictures', `React to a picture of somebody else. ${OWN}`);
+  return {
+    tone: 'info',
+    title: 'Best pictures',
+    text: [`Share of votes for a picture, with 95 % certainty. ${OWN}`],
+    table: {
+      columns: ['', 'picture', 'by', 'liked', 'voters'],
+      rows: ranked.map(({ picture, set, low, high, voters }, index) => [
+        String(index + 1),
+        `${plain(set.prompt, 60)} (${picture.index + 1})`,
+        plain(names.get(set.memberId) ?? 'a member who left', 40),
+        `${percent(low)} to ${percent(high)}`,
+        String(voters),
+      ]),
+    },
+    pictures: ranked.slice(0, MOST_PICTURES).map(({ picture, set }, index) => ({
+      id: picture.id,
+      blobHash: picture.blobHash,
+      alt: plain(set.prompt),
+      caption: `${index + 1} · ${plain(set.prompt, 60)}`,
+    })),
+  };
+}
+
+function topArms(
+  title: string,
+  what: string,
+  ranked: readonly RankedArm[],
+  label: (arm: string) => string,
+): Card {
+  if (ranked.length === 0)
+    return noVotes(
+      title,
+      `They are compared when somebody prefers one picture of a set over another ${what}'s.`,
+    );
+  return {
+    tone: 'info',
+    title,
+    text: [
+      `How often a picture of it is preferred over an average one of its set, with 95 % certainty. ${OWN}`,
+    ],
+    table: {
+      columns: ['', what, 'wins', 'certainly', 'voters'],
+      rows: ranked.slice(0, MOST_ROWS).map((each, index) => {
+        const { chance, low, high } = winChance(each);
+        return [
+          String(index + 1),
+          plain(label(each.arm)),
+          percent(chance),
+          `${percent(low)} to ${percent(high)}`,
+          String(each.voters),
+        ];
+      }),
+    },
+  };
+}
+
+export const top: Command = {
+  data: {
+    name: 'top',
+    description: 'The best pictures, adapters and settings by votes',
+    example: '/krona top what:adapters',
+    options: [
+      {
+        name: 'what',
+        description: 'What to rank; pictures by default',
+        type: 'text',
+        choices: ['pictures', 'adapters', 'settings'],
+      },
+      { name: 'subject', description: 'Of this subject only', type: 'text', complete: completeSubject },
+    ],
+  },
+
+  async run(invocation: Invocation, context: CommandContext) {
+    const { channel } = invocation;
+    const { records } = context;
+    const subjectName = textOption(invocation, 'subject');
+    const subject = subjectName === undefined ? null : await requireSubject(records, channel, subjectName);
+    const all = await records.standingVotes(channel.id);
+    const sets = subject ? all.sets.filter((set) => set.subjectId === subject.id) : all.sets;
+    const data: VoteData = { ...all, sets };
+    const what = textOption(invocation, 'what') ?? 'pictures';
+    if (what === 'pictures') {
+      const members = await records.members([...new Set(sets.map((set) => set.memberId))]);
+      return topPictures(data, new Map(members.map((member) => [member.id, member.name])));
+    }
+    const named = new Map((await namedAdapters(records, channel)).map((each) => [each.adapter.id, each]));
+    if (what === 'adapters') {
+      const ranked = rankArms(data, ({ adapterId }) => (named.has(adapterId ?? '') ? adapterId : null));
+      return topArms('Best adapters', 'adapter', ranked, (id) => {
+        const { name, adapter, subject: its } = named.get(id)!;
+        return its.championId === adapter.id ? `${name} (champion)` : name;
+      });
+    }
+    const ranked = rankArms(data, ({ adapterId }) => {
+      const adapter = named.get(adapterId ?? '')?.adapter;
+      return adapter ? settingsArm(adapter) : null;
+    });
+    return topArms('Best settings', 'setting', ranked, (arm) => arm);
+  },
+};

@@ -1,0 +1,98 @@
+/** @file `/krona train`: teaches the model a subject from the photos that members gave. */
+import { KronaError } from '../storage/errors.ts';
+import type { Channel, Records, Run, Subject } from '../storage/records/contract.ts';
+import { loadCard } from './cards/load-card.ts';
+import type { Command } from './contract.ts';
+import { textOption } from './options.ts';
+import { keepPhotos, likenessesOf, takePhotos, verdictCard, type Verdict } from './photo-intake.ts';
+import { checkFactors, SETTING_OPTIONS, withOptions } from './settings-check.ts';
+import {
+  checkClassName,
+  checkSubjectName,
+  classMissing,
+  completeSubject,
+  ensureSubject,
+} from './subjects.ts';
+import { startRun } from './work.ts';
+
+/** @throws KronaError SUBJECT_BUSY */
+function refuseWhileTraining(subject: Subject, open: readonly Run[]): void {
+  const run = open.find((each) => each.subjectId === subject.id);
+  if (!run) return;
+  const { state, progress } = run;
+  const how =
+    state === 'running' && progress
+      ? `being learnt now (step ${progress.step} of ${progress.steps})`
+      : 'in the queue already';
+  throw new KronaError(
+    'SUBJECT_BUSY',
+    `${subject.name} is ${how}. Wait for it, or stop it with /krona queue cancel ${run.id.slice(0, 8)}.`,
+  );
+}
+
+/** @throws KronaError NO_PHOTOS, with what was wrong with those that came */
+function noPhotos(name: string, verdicts: readonly Verdict[]): KronaError {
+  const problems = verdicts.map((verdict) => verdict.message).join(' ');
+  const advice = 'Send at least one photo with the command; 4 to 10 different ones work best.';
+  return new KronaError('NO_PHOTOS', `There is no photo of ${name} to learn from. ${problems || advice}`);
+}
+
+async function currentChannel(records: Records, channel: Channel): Promise<Channel> {
+  return (await records.channelById(channel.id)) ?? channel;
+}
+
+export const train: Command = {
+  data: {
+    name: 'train',
+    description: 'Teach Krona something of yours from photos',
+    example: '/krona train subject:mochi class:cat',
+    options: [
+      {
+        name: 'subject',
+        description: 'Its name, as you will say it in prompts',
+        type: 'text',
+        required: true,
+        complete: completeSubject,
+      },
+      { name: 'class', description: 'What it is, in one plain noun: cat, robot, mug', type: 'text' },
+      { name: 'photos', description: 'Photos of it, up to 10 at once', type: 'photos' },
+      SETTING_OPTIONS.steps,
+      SETTING_OPTIONS.method,
+    ],
+  },
+
+  async run(invocation, context) {
+    const { channel, member } = invocation;
+    const name = checkSubjectName(textOption(invocation, 'subject')!);
+    const className = checkClassName(textOption(invocation, 'class'));
+    const model = await context.records.modelCard();
+
+    const before = await context.records.subjectByName(channel.id, name);
+    if (before) refuseWhileTraining(before, (await context.records.openWork(channel.id)).runs);
+    else if (className === undefined) throw classMissing(name);
+    const intake = await takePhotos(invocation.attachments, context.blobs);
+    const likenesses = await likenessesOf(context.records, before, context.blobs);
+
+    const { run, verdicts } = await context.records.transaction(async (records) => {
+      const settings = withOptions((await currentChannel(records, channel)).settings, invocation.options);
+      // The model may have changed since the settings were checked.
+      if (model && settings.method === 'krona') checkFactors(settings, model);
+      const subject = await ensureSubject(records, invocation, name, className);
+      refuseWhileTraining(subject, (await records.openWork(channel.id)).runs);
+      const verdicts = await keepPhotos(records, subject, member, intake, likenesses);
+      const photoHashes = (await records.photos(subject.id)).map((photo) => photo.blobHash);
+      if (photoHashes.length === 0) throw noPhotos(name, verdicts);
+      const run = await startRun(records, {
+        channelId: channel.id,
+        subjectId: subject.id,
+        memberId: member.id,
+        settings,
+        photoHashes,
+      });
+      return { run, verdicts };
+    });
+    const card = await loadCard('run', run.id, context);
+    const aside = verdictCard(verdicts);
+    return aside ? { ...card, aside } : card;
+  },
+};

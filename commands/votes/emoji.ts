@@ -1,0 +1,101 @@
+/**
+ * @file What a reaction says: for, against, or nothing. The one table, with the platforms' own names of emoji;
+ * skin tones and presentation selectors are folded away first.
+ */
+
+/** Emoji that count, each with the names by which platforms without Unicode reactions call it. */
+const FOR: Readonly<Record<string, readonly string[]>> = {
+  '👍': ['+1', 'thumbsup'],
+  '❤': ['heart'],
+  '🧡': ['orange_heart'],
+  '💛': ['yellow_heart'],
+  '💚': ['green_heart'],
+  '💙': ['blue_heart'],
+  '💜': ['purple_heart'],
+  '🖤': ['black_heart'],
+  '🤍': ['white_heart'],
+  '🤎': ['brown_heart'],
+  '🩷': ['pink_heart'],
+  '💕': ['two_hearts'],
+  '💖': ['sparkling_heart'],
+  '😍': ['heart_eyes'],
+  '🥰': ['smiling_face_with_3_hearts'],
+  '🤩': ['star-struck'],
+  '😻': ['heart_eyes_cat'],
+  '😊': ['blush'],
+  '😄': ['smile'],
+  '😁': ['grin'],
+  '🔥': ['fire'],
+  '⭐': ['star'],
+  '🌟': ['star2'],
+  '✨': ['sparkles'],
+  '🎉': ['tada'],
+  '👏': ['clap'],
+  '🙌': ['raised_hands'],
+  '👌': ['ok_hand'],
+  '💯': ['100'],
+  '🏆': ['trophy'],
+  '🥇': ['first_place_medal'],
+  '✅': ['white_check_mark'],
+};
+
+const AGAINST: Readonly<Record<string, readonly string[]>> = {
+  '👎': ['-1', 'thumbsdown'],
+  '💔': ['broken_heart'],
+  '❌': ['x'],
+  '🚫': ['no_entry_sign'],
+  '💩': ['hankey', 'poop'],
+  '🤮': ['face_vomiting'],
+  '🤢': ['nauseated_face'],
+  '😡': ['rage'],
+  '😠': ['angry'],
+  '🙁': ['slightly_frowning_face'],
+  '☹': ['white_frowning_face', 'frowning'],
+};
+
+/** Numbers stand for the picture at that place, where one message shows the whole set. */
+const NUMBERS: Readonly<Record<string, readonly string[]>> = {
+  '1⃣': ['one'],
+  '2⃣': ['two'],
+  '3⃣': ['three'],
+  '4⃣': ['four'],
+};
+
+const BY_NAME = new Map(
+  [FOR, AGAINST, NUMBERS].flatMap((table) =>
+    Object.entries(table).flatMap(([emoji, names]) => names.map((name) => [name, emoji] as const)),
+  ),
+);
+const PLACES = Object.keys(NUMBERS);
+
+/** The reactions that invite to vote, for gateways to put under a set of `count` pictures. */
+export function invitingEmoji(count: number): string[] {
+  return PLACES.slice(0, count).map((emoji) => `${emoji[0]!}\ufe0f\u20e3`);
+}
+
+/**
+ * One spelling of an emoji: without skin tone (U+1F3FB to U+1F3FF or `::skin-tone-3`) and without presentation
+ * selector; a platform's name of a known emoji becomes the emoji.
+ */
+export function foldEmoji(emoji: string): string {
+  const bare = emoji
+    .replace(/^:|:$/g, '')
+    .replace(/::skin-tone-\d$/, '')
+    .replace(/\ufe0f|[\u{1f3fb}-\u{1f3ff}]/gu, '');
+  return BY_NAME.get(bare.toLowerCase()) ?? bare;
+}
+
+export interface Meaning {
+  /** 1 for, −1 against, 0 neither. */
+  readonly sign: 1 | 0 | -1;
+  /** The place, from 0, of the picture that a number stands for; null for any other emoji. */
+  readonly place: number | null;
+}
+
+/** What a reaction means. Emoji that are in no table are shown but say nothing. */
+export function meaningOf(emoji: string): Meaning {
+  const folded = foldEmoji(emoji);
+  const place = PLACES.indexOf(folded);
+  if (place !== -1) return { sign: 1, place };
+  return { sign: folded in FOR ? 1 : folded in AGAINST ? -1 : 0, place: null };
+}
