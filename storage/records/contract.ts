@@ -124,6 +124,8 @@ export interface PictureSet {
   readonly strength: number;
   readonly settings: ChannelSettings;
   readonly adapterId: string | null;
+  /** The picture that this set varies: drawn from its noise mixed with some of each new seed's. null: afresh. */
+  readonly variationOf: string | null;
   readonly state: WorkState;
   readonly progress: Progress | null;
   readonly failure: WorkFailure | null;
@@ -237,7 +239,7 @@ export interface Records {
   deleteAdapter(id: string): Promise<void>;
 
   // Sets, pictures and votes
-  addSet(set: New<PictureSet, 'progress' | 'failure' | 'endedAt'>): Promise<PictureSet>;
+  addSet(set: New<PictureSet, 'variationOf' | 'progress' | 'failure' | 'endedAt'>): Promise<PictureSet>;
   set(id: string): Promise<PictureSet | null>;
   setsOfRun(runId: string): Promise<PictureSet[]>;
   updateSet(
@@ -263,8 +265,8 @@ export interface Records {
   stalePosts(platform: Platform, limit: number): Promise<Post[]>;
   postByMessage(channelId: string, messageId: string): Promise<Post | null>;
   postOf(targetId: string): Promise<Post | null>;
-  /** Messages that show a set, newest first: whose reactions are read again when the bot starts. */
-  setPosts(platform: Platform, limit: number): Promise<Post[]>;
+  /** Messages that are posted, newest first: whose reactions are read again when the bot starts. */
+  recentPosts(platform: Platform, limit: number): Promise<Post[]>;
   markPost(id: string, messageId: string, shownRevision: number): Promise<void>;
   /** Adds a line once: with an id that is there already, nothing is changed and the standing line is returned. */
   addLine(line: Pick<ChatLine, 'id' | 'channelId' | 'memberId' | 'body'>): Promise<ChatLine>;

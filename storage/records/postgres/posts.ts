@@ -12,7 +12,7 @@ const POST = sql`
 
 type PostRecords = Pick<
   Records,
-  'addPost' | 'stalePosts' | 'postByMessage' | 'postOf' | 'setPosts' | 'markPost'
+  'addPost' | 'stalePosts' | 'postByMessage' | 'postOf' | 'recentPosts' | 'markPost'
 >;
 
 export const postRecords = (db: Database): PostRecords => ({
@@ -51,12 +51,12 @@ export const postRecords = (db: Database): PostRecords => ({
     return post ?? null;
   },
 
-  setPosts: (platform, limit) =>
+  recentPosts: (platform, limit) =>
     db.query<Post>(sql`
       SELECT ${POST}
       FROM krona.post
       JOIN krona.channel ON channel.id = post.channel_id
-      WHERE channel.platform = ${platform} AND post.set_id IS NOT NULL AND post.message_id IS NOT NULL
+      WHERE channel.platform = ${platform} AND post.message_id IS NOT NULL
       ORDER BY post.created_at DESC, post.id
       LIMIT ${limit}`),
 

