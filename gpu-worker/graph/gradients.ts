@@ -14,7 +14,8 @@ import { inBlock, make, reachable, type Node, type Tensor } from './tensor.ts';
 export const checkpoint = inBlock;
 
 /**
- * dLoss/dT for each T of `targets`, in their order and shapes; zeros where the loss does not depend on one.
+ * dLoss/dT for each T of `targets`, in their order and shapes; zeros where the loss does not depend on one. Targets
+ * may be results of other targets: gradients go through them.
  * @throws GraphError GRAPH_SHAPE when the loss is not a scalar, GRAPH_NO_GRADIENT where a rule is missing
  */
 export function gradients(loss: Tensor, targets: readonly Tensor[]): Tensor[] {
@@ -31,7 +32,7 @@ export function gradients(loss: Tensor, targets: readonly Tensor[]): Tensor[] {
   const recompute = new Recomputation(order, wanted);
 
   for (const node of [...order].reverse()) {
-    if (!moving.has(node) || wanted.has(node)) continue;
+    if (!node.inputs.some((x) => moving.has(x))) continue;
     const dy = total(node);
     if (!dy) continue;
     received.set(node, [dy]);
