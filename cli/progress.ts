@@ -1,0 +1,72 @@
+/** @file A progress bar on a terminal; elsewhere a line now and then, for log files. */
+import type { Progress } from '../storage/records/contract.ts';
+
+const WIDTH = 24;
+/** Redraws of a terminal are at least this far apart. */
+const REDRAW_MS = 100;
+
+export class ProgressBar {
+  readonly #stream: NodeJS.WriteStream;
+  #drawnAt = 0;
+  #open = false;
+  /** What the last plain line told: phase and tenths done. */
+  #told = '';
+
+  constructor(stream: NodeJS.WriteStream) {
+    this.#stream = stream;
+  }
+
+  /** @param note what else to show, e.g. `loss 0.123` */
+  show(progress: Progress, note = ''): void {
+    if (this.#stream.isTTY) this.#draw(progress, note);
+    else this.#tell(progress, note);
+  }
+
+  /** Writes a line above the bar. */
+  log(line: string): void {
+    this.#stream.write(`${this.#open ? '\r\x1b[K' : ''}${line}\n`);
+    this.#open = false;
+  }
+
+  /** Leaves the bar as it stands and goes to the next line. */
+  end(): void {
+    if (this.#open) this.#stream.write('\n');
+    this.#open = false;
+  }
+
+  #draw(progress: Progress, note: string): void {
+    const now = performance.now();
+    if (this.#open && progress.step < progress.steps && now - this.#drawnAt < REDRAW_MS) return;
+    this.#drawnAt = now;
+    const done = Math.round(fraction(progress) * WIDTH);
+    const bar = '█'.repeat(done) + '░'.repeat(WIDTH - done);
+    const line = `${bar} ${describe(progress, note)}`;
+    this.#stream.write(`\r${line.slice(0, (this.#stream.columns || 80) - 1)}\x1b[K`);
+    this.#open = true;
+  }
+
+  #tell(progress: Progress, note: string): void {
+    const told = `${progress.phase} ${Math.floor(fraction(progress) * 10)}`;
+    if (told === this.#told) return;
+    this.#told = told;
+    this.#stream.write(`${describe(progress, note)}\n`);
+  }
+}
+
+function fraction({ step, steps }: Progress): number {
+  return steps > 0 ? Math.min(1, step / steps) : 0;
+}
+
+function describe(progress: Progress, note: string): string {
+  const { phase, step, steps, secondsLeft } = progress;
+  const left = secondsLeft === null ? '' : `, ${duration(secondsLeft)} left`;
+  return `${phase} ${step}/${steps}${left}${note === '' ? '' : `, ${note}`}`;
+}
+
+/** `45 s`, `3 min 20 s`, `2 h 5 min`. */
+export function duration(seconds: number): string {
+  const s = Math.max(0, Math.round(seconds));
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return `${Math.floor(s / 60)} min ${s % 60} s`;
+  return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
+}

@@ -1,0 +1,144 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { writeLokr } from '../../gpu-worker/adapters/lokr-file.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+const TINY = join(ROOT, 'test/fixtures/sdxl-tiny/model');
+
+interface Ended {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs the program as a person does, in a process of its own. */
+function krona(words: string[], env: Record<string, string> = {}): Promise<Ended> {
+  return new Promise((resolve) => {
+    execFile(
+      process.execPath,
+      ['--import', 'tsx', join(ROOT, 'cli/krona.ts'), ...words],
+      { cwd: ROOT, env: { ...process.env, ...env } },
+      (error, stdout, stderr) => resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr }),
+    );
+  });
+}
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'krona-cli-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+describe('the krona program', () => {
+  it('lists its commands and explains each, with examples of options', async () => {
+    const { code, stdout } = await krona(['--help']);
+    expect(code).toBe(0);
+    const commands = [...stdout.matchAll(/^ {2}([a-z]+)\b.* {2}/gm)].map(([, name]) => name!);
+    expect(commands).toEqual(expect.arrayContaining(['adapter', 'model', 'help']));
+    for (const command of commands.filter((name) => name !== 'help')) {
+      const help = await krona([command, '--help']);
+      expect(help).toMatchObject({ code: 0, stderr: '' });
+      expect(help.stdout).toContain(`Usage: krona ${command}`);
+    }
+  });
+
+  it('tells a mistyped command or option, on stderr and with exit code 2', async () => {
+    const mistyped = await krona(['modle', 'check', TINY]);
+    expect(mistyped).toMatchObject({ code: 2, stdout: '' });
+    expect(mistyped.stderr).toContain('Did you mean model?');
+    const option = await krona(['model', 'check', TINY, '--jsno']);
+    expect(option).toMatchObject({ code: 2, stdout: '' });
+    expect(option.stderr).toContain('--json');
+  });
+
+  it('tells the same with --json as one coded object on stdout', async () => {
+    for (const words of [
+      ['modle', '--json'],
+      ['model', 'check', '--json'],
+      ['adapter', '--json'],
+    ]) {
+      const { code, stdout, stderr } = await krona(words);
+      expect(code).toBe(2);
+      expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'USAGE' } });
+      expect(stderr).toBe('');
+    }
+  });
+
+  it('never shows a stack, unless it is asked to', async () => {
+    const file = join(folder, 'broken.safetensors');
+    await writeFile(file, 'not tensors at all');
+    for (const json of [false, true]) {
+      const words = ['adapter', 'inspect', file, ...(json ? ['--json'] : [])];
+      const { code, stdout, stderr } = await krona(words);
+      expect(code).toBe(1);
+      expect(stdout + stderr).not.toMatch(/^\s+at /m);
+      if (json) expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'SAFETENSORS_INVALID' } });
+      else expect(stderr).toMatch(/^SAFETENSORS_INVALID: broken\.safetensors /);
+    }
+    const debugged = await krona(['adapter', 'inspect', file], { KRONA_DEBUG: '1' });
+    expect(debugged.stderr).toMatch(/^\s+at /m);
+  });
+});
+
+describe('krona model check', () => {
+  it('gives architecture, counts and a verdict', async () => {
+    const { code, stdout } = await krona(['model', 'check', TINY, '--json']);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toEqual({
+      architecture: 'sdxl',
+      unetParameters: 235380,
+      textEncoderParameters: 56432,
+      vaeParameters: 67231,
+      ok: true,
+      problems: [],
+    });
+    expect((await krona(['model', 'check', TINY])).stdout).toContain('235,380');
+  });
+
+  it('ends with 1 for a folder that would not run', async () => {
+    await writeFile(join(folder, 'model_index.json'), '{"_class_name": "FluxPipeline"}');
+    const { code, stdout } = await krona(['model', 'check', folder, '--json']);
+    expect(code).toBe(1);
+    expect(JSON.parse(stdout)).toMatchObject({
+      ok: false,
+      problems: [{ code: 'MODEL_ARCHITECTURE_UNSUPPORTED' }],
+    });
+  });
+});
+
+describe('krona adapter inspect', () => {
+  it('tells what an adapter file is', async () => {
+    const file = join(folder, 'mochi.safetensors');
+    const module = 'mid_block.attentions.0.transformer_blocks.0.attn1.to_q';
+    const factors = { a1: 4, a2: 2, b1: 6, b2: 12, a: new Float32Array(8), b: new Float32Array(72) };
+    await writeLokr(file, new Map([[module, factors]]), [1, 1, 1], {
+      baseModel: 'sdxl-tiny',
+      baseHash: 'abc',
+      a1: 4,
+      a2: 2,
+      subjectToken: 'sks',
+      subjectClass: 'cat',
+      steps: 20,
+      seed: 7,
+      resolution: 64,
+      predictionType: 'epsilon',
+      settings: {},
+    });
+    const { code, stdout } = await krona(['adapter', 'inspect', file, '--json']);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      format: 'lokr',
+      method: 'krona',
+      targets: [module],
+      parameters: 80,
+      factors: { a1: 4, a2: 2 },
+      base: { model: 'sdxl-tiny' },
+    });
+    const people = await krona(['adapter', 'inspect', file]);
+    expect(people.stdout).toContain('sks cat');
+    expect(people.stdout).toContain('4×2');
+  });
+});
