@@ -18,7 +18,7 @@ export interface FixtureTensor {
 
 export interface Fixture<Facts> {
   /** @throws Error naming the tensor when the file has none of that name. */
-  tensor(name: string): FixtureTensor;
+  readonly tensor: (name: string) => FixtureTensor;
   /** Names of all tensors, in no particular order. */
   readonly names: readonly string[];
   /** What index.json says of the file. */

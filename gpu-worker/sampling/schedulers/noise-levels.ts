@@ -1,0 +1,70 @@
+/**
+ * @file The noise levels a model was trained with, from a diffusers scheduler_config.json, rounded to fp32 where
+ * diffusers rounds. All of diffusers' schedulers share these fields and defaults.
+ */
+import type { ConfigFields } from '../../models/config-fields.ts';
+
+/** Number of timesteps a model was trained with. */
+export function trainTimesteps(config: ConfigFields): number {
+  return config.integer('num_train_timesteps', 1000);
+}
+
+/**
+ * ᾱ of every timestep: the share of the clean sample's variance that is left. Length: num_train_timesteps.
+ *
+ * @throws KronaError MODEL_CONFIG_INVALID, MODEL_CONFIG_UNSUPPORTED
+ */
+export function alphasCumprod(config: ConfigFields): Float32Array {
+  const betas = trainedBetas(config) ?? scheduledBetas(config);
+  return cumulativeProduct(config.flag('rescale_betas_zero_snr', false) ? rescaledToZeroSnr(betas) : betas);
+}
+
+function trainedBetas(config: ConfigFields): Float32Array | null {
+  const betas = config.get('trained_betas');
+  if (betas === null) return null;
+  const count = trainTimesteps(config);
+  if (!Array.isArray(betas) || betas.length !== count || !betas.every((b) => typeof b === 'number'))
+    throw config.invalid('trained_betas', `null or ${count} numbers (num_train_timesteps)`);
+  return Float32Array.from(betas);
+}
+
+function scheduledBetas(config: ConfigFields): Float32Array {
+  const count = trainTimesteps(config);
+  const schedule = config.oneOf('beta_schedule', ['linear', 'scaled_linear', 'squaredcos_cap_v2'], 'linear');
+  if (schedule === 'squaredcos_cap_v2') {
+    // Nichol and Dhariwal 2021 (arXiv 2102.09672), eq. 17.
+    const alphaBar = (t: number) => Math.cos((((t + 0.008) / 1.008) * Math.PI) / 2) ** 2;
+    return Float32Array.from({ length: count }, (_, i) =>
+      Math.min(1 - alphaBar((i + 1) / count) / alphaBar(i / count), 0.999),
+    );
+  }
+  const [start, end] = [config.number('beta_start', 0.0001), config.number('beta_end', 0.02)];
+  if (schedule === 'linear') return linspace32(start, end, count);
+  return linspace32(Math.sqrt(start), Math.sqrt(end), count).map((root) => root * root);
+}
+
+/** torch.linspace: each half is counted from its own end, in fp32. */
+export function linspace32(start: number, end: number, count: number): Float32Array {
+  const f = Math.fround;
+  const [first, last] = [f(start), f(end)];
+  const step = f(f(last - first) / (count - 1));
+  return Float32Array.from({ length: count }, (_, i) =>
+    i < Math.floor(count / 2) ? first + f(step * i) : last - f(step * (count - 1 - i)),
+  );
+}
+
+/** ᾱ of given βs; torch.cumprod multiplies in fp64 and rounds each result. */
+function cumulativeProduct(betas: Float32Array): Float32Array {
+  let product = 1;
+  return betas.map((beta) => (product *= Math.fround(1 - beta)));
+}
+
+/** βs changed so that the last timestep is noise alone (Lin et al. 2023, arXiv 2305.08891, algorithm 1). */
+function rescaledToZeroSnr(betas: Float32Array): Float32Array {
+  const f = Math.fround;
+  const roots = cumulativeProduct(betas).map(Math.sqrt);
+  const [first, last] = [roots[0]!, roots.at(-1)!];
+  const stretch = f(first / f(first - last));
+  const levels = roots.map((root) => f(f(root - last) * stretch) ** 2);
+  return levels.map((level, i) => 1 - (i === 0 ? level : f(level / levels[i - 1]!)));
+}

@@ -1,0 +1,25 @@
+/** @file What a scheduler is: the arithmetic between one call of the model and the next. It holds no model. */
+
+/**
+ * One sampling run. Made anew for each run, as multi-step schedulers remember earlier outputs. Samples are fp32 of
+ * any layout; inputs are never changed.
+ *
+ * @example
+ * let sample = noise.map((x) => x * scheduler.initNoiseSigma);
+ * for (const [i, t] of scheduler.timesteps.entries())
+ *   sample = scheduler.step(await model(scheduler.scaleModelInput(sample, i), t), i, sample);
+ */
+export interface Scheduler {
+  /** What the model is told at each of its calls, in order; Euler's may be fractions. */
+  readonly timesteps: Float32Array;
+  /** What standard normal noise is multiplied by to become the first sample. */
+  readonly initNoiseSigma: number;
+  /** The sample as the model wants to see it at call `i` (from 0). */
+  scaleModelInput(sample: Float32Array, i: number): Float32Array;
+  /** The next sample, from the model's output at call `i` for `sample` (not scaled). Calls come in order. */
+  step(modelOutput: Float32Array, i: number, sample: Float32Array): Float32Array;
+}
+
+/** What a model predicts: the noise, the clean sample, or a mixture (Salimans and Ho 2022, arXiv 2202.00512). */
+export const PREDICTION_TYPES = ['epsilon', 'sample', 'v_prediction'] as const;
+export type PredictionType = (typeof PREDICTION_TYPES)[number];

@@ -1,0 +1,86 @@
+/**
+ * @file Noise levels as σ = √((1-ᾱ)/ᾱ), and how a run of few steps walks through them: by timestep, or spread as
+ * Karras et al. 2022 (arXiv 2206.00364, eq. 5) or exponentially. Shared by the schedulers of that family.
+ */
+import type { ConfigFields } from '../../models/config-fields.ts';
+import { alphasCumprod, linspace32 } from './noise-levels.ts';
+import { linspace, spacedTimesteps, timestepSpacing, type Spacing } from './timesteps.ts';
+
+export interface Sigmas {
+  /** One a model call. */
+  readonly timesteps: Float32Array;
+  /** σ before each call, and after the last. */
+  readonly sigmas: Float32Array;
+  readonly spacing: Spacing;
+}
+
+/**
+ * The largest σ. A timestep of noise alone (ᾱ = 0) has no finite one; diffusers takes ᾱ = 2⁻²⁴ there, whose σ is
+ * 4095.9999, and torch's square root makes that 4096.
+ */
+const SIGMA_OF_ZERO_SNR = 4096;
+
+/** @throws KronaError MODEL_CONFIG_INVALID, MODEL_CONFIG_UNSUPPORTED, STEPS_INVALID */
+export function createSigmas(config: ConfigFields, steps: number): Sigmas {
+  config.mustBe({ use_beta_sigmas: false });
+  const f = Math.fround;
+  const spacing = timestepSpacing(config, 'linspace');
+  const trained = alphasCumprod(config).map((level) =>
+    level === 0 ? SIGMA_OF_ZERO_SNR : Math.sqrt(f(f(1 - level) / level)),
+  );
+  // diffusers keeps these timesteps in fp32 while it interpolates.
+  let timesteps = Float32Array.from(spacedTimesteps(config, spacing, steps));
+  let sigmas: Float64Array;
+  if (config.oneOf('interpolation_type', ['linear', 'log_linear'], 'linear') === 'linear')
+    sigmas = Float64Array.from(timesteps, (t) => interpolate(trained, t));
+  else {
+    const ends = [Math.log(trained.at(-1)!), Math.log(trained[0]!)] as const;
+    // One more than there are calls: so diffusers has it.
+    sigmas = Float64Array.from(linspace32(...ends, steps + 1), (log) => f(Math.exp(log)));
+  }
+
+  const spread = spreadSigmas(config, sigmas, steps);
+  if (spread !== null) {
+    sigmas = spread;
+    timesteps = Float32Array.from(spread, (sigma) => timestepOf(sigma, trained));
+  }
+  const final = config.oneOf('final_sigmas_type', ['zero', 'sigma_min'], 'zero');
+  const all = Float32Array.from([...sigmas, final === 'zero' ? 0 : trained[0]!]);
+  const continuous = config.oneOf('timestep_type', ['discrete', 'continuous'], 'discrete') === 'continuous';
+  if (continuous && config.get('prediction_type') === 'v_prediction')
+    timesteps = all.slice(0, -1).map((sigma) => 0.25 * f(Math.log(sigma)));
+  return { timesteps, sigmas: all, spacing };
+}
+
+/** Karras's or exponential steps between the largest and smallest of `sigmas`; null where neither is asked for. */
+function spreadSigmas(config: ConfigFields, sigmas: Float64Array, steps: number): Float64Array | null {
+  const karras = config.get('use_karras_sigmas') === true;
+  const exponential = config.get('use_exponential_sigmas') === true;
+  if (karras && exponential) throw config.invalid('use_karras_sigmas', 'one of Karras and exponential only');
+  if (!karras && !exponential) return null;
+  const bound = (key: string, own: number) => (config.get(key) === null ? own : config.number(key));
+  const [least, largest] = [bound('sigma_min', sigmas.at(-1)!), bound('sigma_max', sigmas[0]!)];
+  if (exponential) return linspace(Math.log(largest), Math.log(least), steps).map(Math.exp);
+  const rho = 7;
+  const [from, to] = [largest ** (1 / rho), least ** (1 / rho)];
+  return linspace(0, 1, steps).map((ramp) => (from + ramp * (to - from)) ** rho);
+}
+
+/** numpy.interp over 0, 1, 2, …: the value of `values` at a place between its indices. */
+function interpolate(values: Float32Array, place: number): number {
+  const at = Math.floor(place);
+  if (at >= values.length - 1) return values.at(-1)!;
+  return (values[at + 1]! - values[at]!) * (place - at) + values[at]!;
+}
+
+/** The place of σ among the training timesteps' σs, by its logarithm. */
+function timestepOf(sigma: number, trained: Float32Array): number {
+  const f = Math.fround;
+  const log = Math.log(Math.max(sigma, 1e-10));
+  const logs = trained.map(Math.log);
+  const below = logs.findLastIndex((each) => log - each >= 0);
+  const at = Math.min(Math.max(below, 0), logs.length - 2);
+  const [low, high] = [logs[at]!, logs[at + 1]!];
+  const share = Math.min(1, Math.max(0, (low - log) / f(low - high)));
+  return (1 - share) * at + share * (at + 1);
+}

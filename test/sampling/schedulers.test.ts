@@ -1,0 +1,88 @@
+import { describe, expect, it } from 'vitest';
+import { createScheduler } from '../../gpu-worker/sampling/schedulers/create-scheduler.ts';
+import type { SchedulerName } from '../../storage/settings.ts';
+import { readFixture, worstError } from '../helpers/fixtures.ts';
+
+interface Case {
+  readonly name: string;
+  readonly scheduler: SchedulerName;
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly steps: number;
+}
+const { tensor, facts } = await readFixture<{ cases: readonly Case[] }>('schedulers');
+const noise = tensor('noise').data;
+const outputs = tensor('model_outputs').data;
+/** Entry `i` of a tensor of samples. */
+const at = (values: Float32Array, i: number) => values.subarray(i * noise.length, (i + 1) * noise.length);
+
+describe.each(facts.cases)('$name', ({ name, scheduler: kind, config, steps }) => {
+  const scheduler = createScheduler(kind, config, steps);
+
+  it('visits the timesteps of diffusers', () => {
+    expect(worstError(scheduler.timesteps, tensor(`${name}.timesteps`).data)).toBeLessThan(1e-6);
+    const sigma = tensor(`${name}.init_noise_sigma`).data;
+    expect(worstError([scheduler.initNoiseSigma], sigma)).toBeLessThan(1e-6);
+  });
+
+  it('gives the samples of diffusers after every step', () => {
+    const expected = tensor(`${name}.prev_samples`).data;
+    let sample: Float32Array = noise.map((x) => x * scheduler.initNoiseSigma);
+    for (let i = 0; i < steps; i++) {
+      const scaled = scheduler.scaleModelInput(sample, i);
+      if (kind === 'euler') {
+        expect(worstError(scaled, at(tensor(`${name}.scaled`).data, i))).toBeLessThan(1e-5);
+      } else expect(scaled).toEqual(sample);
+      const before = sample.slice();
+      const next = scheduler.step(at(outputs, i), i, sample);
+      expect(sample).toEqual(before);
+      expect(worstError(next, at(expected, i))).toBeLessThan(1e-5);
+      sample = next;
+    }
+  });
+});
+
+describe('the scheduler of a model folder', () => {
+  const named = (className: string) => ({ _class_name: className, num_train_timesteps: 1000 });
+
+  it('is the one that the folder names, unless another is asked for', () => {
+    const own = (className: string) => createScheduler(null, named(className), 10).timesteps;
+    expect(own('DDIMScheduler')).toEqual(createScheduler('ddim', {}, 10).timesteps);
+    expect(own('EulerDiscreteScheduler')).toEqual(createScheduler('euler', {}, 10).timesteps);
+    const asked = createScheduler('ddim', named('EulerDiscreteScheduler'), 10).timesteps;
+    expect(asked).toEqual(own('DDIMScheduler'));
+  });
+
+  it('is refused by name when it is not built', () => {
+    expect(() => createScheduler(null, named('FlowMatchEulerDiscreteScheduler'), 10)).toThrow(
+      /FlowMatchEulerDiscreteScheduler.*choose one of ddim, euler/,
+    );
+  });
+
+  it.each([
+    [{ beta_schedule: 'sigmoid' }, /beta_schedule.*sigmoid.*scaled_linear/],
+    [{ prediction_type: 'flow' }, /prediction_type.*flow/],
+    [{ trained_betas: [0.1, 0.2] }, /trained_betas.*1000 numbers/],
+    [{ num_train_timesteps: 0 }, /num_train_timesteps/],
+    [{ use_beta_sigmas: true }, /use_beta_sigmas/],
+    [{ use_karras_sigmas: true, use_exponential_sigmas: true }, /use_karras_sigmas/],
+  ])('is refused with settings that are not understood: %j', (config, message) => {
+    expect(() => createScheduler('euler', config, 10)).toThrow(message);
+  });
+
+  it.each([0, -1, 2.5, NaN, 1001])('is refused with %d steps', (steps) => {
+    expect(() => createScheduler('ddim', {}, steps)).toThrow(/1 to 1000/);
+  });
+
+  it('takes as many steps as there are timesteps', () => {
+    for (const spacing of ['leading', 'trailing', 'linspace'])
+      for (let steps = 1; steps <= 1000; steps += 37) {
+        const { timesteps } = createScheduler('ddim', { timestep_spacing: spacing }, steps);
+        expect(timesteps.length).toBe(steps);
+        expect(timesteps.every((t, i) => t >= 0 && t < 1000 && (i === 0 || t < timesteps[i - 1]!))).toBe(
+          true,
+        );
+      }
+    // With an offset the last would lie beyond the trained timesteps.
+    expect(() => createScheduler('ddim', { steps_offset: 1 }, 1000)).toThrow(/1 to 999/);
+  });
+});
