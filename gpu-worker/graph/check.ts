@@ -1,4 +1,4 @@
-/** @file What a legal graph is: run after every pass, so that a broken rewrite is named where it happened. */
+/** @file What a legal graph and a legal rewrite are: run with every pass, so that a broken one is named where it broke. */
 import { GraphError } from './errors.ts';
 import type { Primitive, PrimitiveParams } from './primitives.ts';
 import { shapeRules } from './shape-rules.ts';
@@ -25,5 +25,16 @@ export function checkGraph(outputs: readonly Tensor[], stage: string): void {
       if (twin && twin !== node) fail(`has the name "${node.params.name}" of another input`);
       names.set(node.params.name, node);
     }
+  }
+}
+
+/** A tensor may only be replaced by one of its shape and dtype. @throws GraphError GRAPH_ILLEGAL naming the stage. */
+export function checkReplacement(node: Tensor, replacement: Tensor, stage: string): void {
+  const type = ({ dtype, shape }: Tensor): string => `${dtype}[${shape.join(',')}]`;
+  if (type(node) !== type(replacement)) {
+    throw new GraphError(
+      'GRAPH_ILLEGAL',
+      `after ${stage}: ${replacement.primitive} of ${type(replacement)} stands for %${node.id} = ${node.primitive} of ${type(node)}`,
+    );
   }
 }

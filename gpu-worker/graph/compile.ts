@@ -4,6 +4,7 @@ import {
   encodeModel,
   type Attribute,
   type OnnxInitializer,
+  type OnnxModel,
   type OnnxNode,
   type OnnxValue,
 } from './onnx-model.ts';
@@ -26,7 +27,7 @@ const WEIGHTS_FOLDER = '/';
 
 /**
  * Compiles named outputs. Inputs are all `input` leaves that they need, in order of creation.
- * @throws GraphError when a pass leaves an illegal graph
+ * @throws GraphError GRAPH_ILLEGAL when a pass leaves an illegal graph, GRAPH_NAME when two things have one name
  */
 export function compile(outputs: Readonly<Record<string, Tensor>>): Program {
   const names = Object.keys(outputs);
@@ -42,8 +43,21 @@ export function compile(outputs: Readonly<Record<string, Tensor>>): Program {
     inputs: emitter.inputs,
     outputs: produced,
   };
+  checkNames(model);
   const bytes = encodeModel(model, (path) => path.slice(WEIGHTS_FOLDER.length));
   return { bytes, weightsFolder: WEIGHTS_FOLDER, inputs: emitter.inputs, outputs: produced };
+}
+
+/** Inputs, weights and outputs share one space of names: the runtime's own message does not say what is wrong. */
+function checkNames({ nodes, initializers, inputs }: OnnxModel): void {
+  const taken = new Set<string>();
+  const names = [...inputs, ...initializers].map(({ name }) => name);
+  for (const name of [...names, ...nodes.flatMap((node) => node.outputs)]) {
+    if (taken.has(name)) {
+      throw new GraphError('GRAPH_NAME', `two inputs, weights or outputs are named "${name}"; rename one`);
+    }
+    taken.add(name);
+  }
 }
 
 /** 2-D transposes that only products use: Gemm reads its inputs transposed. */

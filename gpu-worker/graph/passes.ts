@@ -1,5 +1,5 @@
 /** @file Rewrites that make a graph smaller without changing what it computes. Each has a name and leaves a legal graph. */
-import { checkGraph } from './check.ts';
+import { checkGraph, checkReplacement } from './check.ts';
 import type { Primitive, PrimitiveParams } from './primitives.ts';
 import { make, reachable, type Node, type Tensor } from './tensor.ts';
 
@@ -16,12 +16,12 @@ export const simplify: Pass = {
     const [a, b] = node.inputs;
     switch (node.primitive) {
       case 'mul':
-        if (isConstant(b, 1) && b.shape.length <= a!.shape.length) return a!;
-        if (isConstant(a, 1) && a.shape.length <= b!.shape.length) return b!;
+        if (isConstant(b, 1) && sameList(a!.shape, node.shape)) return a!;
+        if (isConstant(a, 1) && sameList(b!.shape, node.shape)) return b!;
         return node;
       case 'add':
-        if (isConstant(b, 0) && b.shape.length <= a!.shape.length) return a!;
-        if (isConstant(a, 0) && a.shape.length <= b!.shape.length) return b!;
+        if (isConstant(b, 0) && sameList(a!.shape, node.shape)) return a!;
+        if (isConstant(a, 0) && sameList(b!.shape, node.shape)) return b!;
         return node;
       case 'reshape': {
         const source = a!.primitive === 'reshape' ? a!.inputs[0]! : a!;
@@ -63,12 +63,16 @@ export const deduplicate: Pass = {
 
 export const PASSES: readonly Pass[] = [simplify, deduplicate];
 
-/** Runs passes in order; with `check`, the checker after each of them. Returns the outputs in the same order. */
-export function runPasses(outputs: readonly Tensor[], passes = PASSES, check = true): Tensor[] {
+/**
+ * Runs passes in order, with the checker before and after each of them. Returns the outputs in the same order.
+ * @throws GraphError GRAPH_ILLEGAL naming the pass that broke the graph
+ */
+export function runPasses(outputs: readonly Tensor[], passes = PASSES): Tensor[] {
   let current = [...outputs];
+  checkGraph(current, 'building');
   for (const pass of passes) {
     current = rewrite(current, pass);
-    if (check) checkGraph(current, pass.name);
+    checkGraph(current, pass.name);
   }
   return current;
 }
@@ -80,7 +84,9 @@ function rewrite(outputs: readonly Tensor[], pass: Pass): Tensor[] {
     const inputs = node.inputs.map((x) => done.get(x)!);
     const same = inputs.every((x, i) => x === node.inputs[i]);
     const moved = same ? node : make<Primitive>(node.primitive, node.params, inputs);
-    done.set(node, replace(moved as Node));
+    const replacement = replace(moved as Node);
+    checkReplacement(node, replacement, pass.name);
+    done.set(node, replacement);
   }
   return outputs.map((output) => done.get(output)!);
 }

@@ -1,4 +1,5 @@
 /** @file What shape and dtype each primitive gives, and which inputs it takes. One rule a primitive. */
+import { isAbsolute } from 'node:path';
 import { GraphError } from './errors.ts';
 import type { DType, Pads, Primitive, PrimitiveParams, Shape } from './primitives.ts';
 import type { Tensor } from './tensor.ts';
@@ -89,8 +90,13 @@ export function convSize(
 }
 
 export const shapeRules: { readonly [P in Primitive]: ShapeRule<P> } = {
-  input: ({ shape, dtype }) => ({ shape, dtype }),
+  input: ({ name, shape, dtype }) => {
+    if (dtype === 'bfloat16')
+      throw new GraphError('GRAPH_DTYPE', `input ${name}: the runtime takes bfloat16 for weights only`);
+    return { shape, dtype };
+  },
   weight: ({ name, shape, dtype, source }) => {
+    need(isAbsolute(source.path), `${name}: the path of its file must be absolute, got ${source.path}`);
     const bytes = sizeOf(shape) * BYTES[dtype];
     need(
       bytes === source.length,
