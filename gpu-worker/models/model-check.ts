@@ -6,9 +6,9 @@ import { describeError } from '../../storage/errors.ts';
 import * as op from '../graph/ops.ts';
 import { sizeOf } from '../graph/tensor.ts';
 import { clipText } from './clip-text.ts';
-import type { ClipTextConfig } from './model-configs.ts';
+import type { ClipTextConfig, UNetConfig, VaeConfig } from './model-configs.ts';
 import { openModelFolder, type ModelComponent, type ModelFolder } from './model-folder.ts';
-import { parametersOf, type ParameterShape, type Parameters } from './parameters.ts';
+import { parametersOf, type ParameterShape } from './parameters.ts';
 import { loadTokenizer } from './tokenizer.ts';
 import { unet, unetInputs } from './unet.ts';
 import { vaeDecoder, vaeEncoder, vaeScale } from './vae.ts';
@@ -44,43 +44,52 @@ export async function checkModel(path: string): Promise<ModelReport> {
     const counts = { unetParameters: 0, textEncoderParameters: 0, vaeParameters: 0 };
     return { architecture: null, ...counts, ok: false, problems: [problem] };
   }
-  const problems: ModelProblem[] = [];
-  const count = (component: ModelComponent<unknown>, forward: (p: Parameters) => unknown): number => {
-    const shapes = parametersOf(forward);
-    problems.push(...compare(component, shapes));
-    return shapes.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
-  };
-
-  const textEncoderParameters = model.textEncoders.reduce(
-    (sum, encoder) => sum + count(encoder, (p) => traceClip(encoder.config, p)),
-    0,
-  );
-  // The smallest latents whose sides halve evenly at every level; sizes do not change what is asked for.
-  const side = 2 ** (model.unet.config.block_out_channels.length - 1);
-  const unetParameters = count(model.unet, (p) =>
-    unet(model.unet.config, p, unetInputs(model.unet.config, 1, side, side, 1)),
-  );
-  const { config } = model.vae;
-  const vaeParameters = count(model.vae, (p) => [
-    vaeEncoder(config, p, op.input('pictures', [1, config.in_channels, vaeScale(config), vaeScale(config)])),
-    vaeDecoder(config, p, op.input('latents', [1, config.latent_channels, 1, 1])),
-  ]);
-  for (const folder of model.tokenizers)
+  const { textEncoders, unet, vae, tokenizers } = model;
+  const clip = textEncoders.map(({ config }) => clipParameters(config));
+  const inUnet = unetParameters(unet.config);
+  const inVae = vaeParameters(vae.config);
+  const problems = [
+    ...textEncoders.flatMap((encoder, i) => compare(encoder, clip[i]!)),
+    ...compare(unet, inUnet),
+    ...compare(vae, inVae),
+  ];
+  for (const folder of tokenizers)
     await loadTokenizer(folder).catch((error: unknown) => problems.push(describeError(error)));
-
   return {
     architecture: model.architecture,
-    unetParameters,
-    textEncoderParameters,
-    vaeParameters,
+    unetParameters: count(inUnet),
+    textEncoderParameters: count(clip.flat()),
+    vaeParameters: count(inVae),
     ok: problems.every(({ code }) => code === 'MODEL_TENSOR_UNKNOWN'),
     problems,
   };
 }
 
-function traceClip(config: ClipTextConfig, p: Parameters): unknown {
+/** Everything that a text encoder of this config asks for. */
+export function clipParameters(config: ClipTextConfig): ParameterShape[] {
   const length = config.max_position_embeddings;
-  return clipText(config, p, op.input('ids', [1, length], 'int64'), op.input('ends', [1, length]));
+  const ids = op.input('ids', [1, length], 'int64');
+  return parametersOf((p) => clipText(config, p, ids, op.input('ends', [1, length])));
+}
+
+/** Everything that a UNet of this config asks for. */
+export function unetParameters(config: UNetConfig): ParameterShape[] {
+  // The smallest latents whose sides halve evenly at every level; sizes do not change what is asked for.
+  const side = 2 ** (config.block_out_channels.length - 1);
+  return parametersOf((p) => unet(config, p, unetInputs(config, 1, side, side, 1)));
+}
+
+/** Everything that both halves of a VAE of this config ask for. */
+export function vaeParameters(config: VaeConfig): ParameterShape[] {
+  const side = vaeScale(config);
+  return parametersOf((p) => [
+    vaeEncoder(config, p, op.input('pictures', [1, config.in_channels, side, side])),
+    vaeDecoder(config, p, op.input('latents', [1, config.latent_channels, 1, 1])),
+  ]);
+}
+
+function count(shapes: readonly ParameterShape[]): number {
+  return shapes.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
 }
 
 const FLOATS = ['F32', 'F16', 'BF16'];

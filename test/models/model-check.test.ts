@@ -2,7 +2,14 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkModel } from '../../gpu-worker/models/model-check.ts';
+import {
+  checkModel,
+  clipParameters,
+  unetParameters,
+  vaeParameters,
+} from '../../gpu-worker/models/model-check.ts';
+import { clipTextConfig, unetConfig, vaeConfig } from '../../gpu-worker/models/model-configs.ts';
+import type { ParameterShape } from '../../gpu-worker/models/parameters.ts';
 import {
   openSafetensors,
   readFloats,
@@ -88,5 +95,55 @@ describe('checking a model folder', () => {
       problems: [{ code: 'SAFETENSORS_TRUNCATED' }],
     });
     await expect(checkModel(join(folder, 'none'))).rejects.toMatchObject({ code: 'MODEL_NOT_FOUND' });
+  });
+});
+
+describe('SDXL base 1.0', () => {
+  const count = (shapes: ParameterShape[]) =>
+    shapes.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+
+  it('has the parameters that its files have', () => {
+    const unet = unetConfig('unet/config.json', {
+      sample_size: 128,
+      block_out_channels: [320, 640, 1280],
+      down_block_types: ['DownBlock2D', 'CrossAttnDownBlock2D', 'CrossAttnDownBlock2D'],
+      up_block_types: ['CrossAttnUpBlock2D', 'CrossAttnUpBlock2D', 'UpBlock2D'],
+      transformer_layers_per_block: [1, 2, 10],
+      attention_head_dim: [5, 10, 20],
+      cross_attention_dim: 2048,
+      use_linear_projection: true,
+      addition_embed_type: 'text_time',
+      addition_time_embed_dim: 256,
+      projection_class_embeddings_input_dim: 2816,
+    });
+    expect(count(unetParameters(unet))).toBe(2_567_463_684);
+    const clip = { vocab_size: 49408, max_position_embeddings: 77 };
+    const first = {
+      ...clip,
+      hidden_size: 768,
+      intermediate_size: 3072,
+      num_attention_heads: 12,
+      num_hidden_layers: 12,
+    };
+    const second = {
+      ...clip,
+      hidden_size: 1280,
+      intermediate_size: 5120,
+      num_attention_heads: 20,
+      num_hidden_layers: 32,
+      projection_dim: 1280,
+      hidden_act: 'gelu',
+    };
+    expect(count(clipParameters(clipTextConfig('text_encoder/config.json', first, false)))).toBe(123_060_480);
+    expect(count(clipParameters(clipTextConfig('text_encoder_2/config.json', second, true)))).toBe(
+      694_659_840,
+    );
+    const vae = vaeConfig('vae/config.json', {
+      block_out_channels: [128, 256, 512, 512],
+      down_block_types: Array(4).fill('DownEncoderBlock2D'),
+      up_block_types: Array(4).fill('UpDecoderBlock2D'),
+      layers_per_block: 2,
+    });
+    expect(count(vaeParameters(vae))).toBe(83_653_863);
   });
 });

@@ -1,0 +1,41 @@
+/** @file Command-line options that are checked as the chat's are, with the same messages. */
+import { fileURLToPath } from 'node:url';
+import { Option } from 'commander';
+import type { OptionData } from '../commands/contract.ts';
+import { checkOptions } from '../commands/options.ts';
+import { KronaError } from '../storage/errors.ts';
+import type { ModelCard } from '../storage/settings.ts';
+
+/**
+ * @param flags as commander wants them, e.g. `--a1 <n>`
+ * @param fallback what help says about leaving it out
+ */
+export function checked(flags: string, data: OptionData, fallback?: string): Option {
+  const facts = [data.choices?.join(', '), fallback === undefined ? undefined : `default: ${fallback}`];
+  const said = facts.filter((fact) => fact !== undefined).join('; ');
+  const description = data.description.charAt(0).toLowerCase() + data.description.slice(1);
+  return new Option(flags, said === '' ? description : `${description} (${said})`).argParser(
+    (value: string) =>
+      checkOptions({ name: '', description: '', options: [data] }, { [data.name]: value })[data.name],
+  );
+}
+
+/** `--model`: KRONA_MODEL, or the embedded one by default. */
+export function modelOption(): Option {
+  const embedded = fileURLToPath(new URL('../models/krona-emoji', import.meta.url));
+  return new Option('--model <dir>', 'model folder').default(
+    process.env['KRONA_MODEL'] || embedded,
+    'the embedded model, or KRONA_MODEL',
+  );
+}
+
+/** @throws KronaError SIZE_UNFIT when a side of the pictures is none that the model can draw */
+export function checkSize(name: string, pixels: number, model: ModelCard): void {
+  const { sizeMultiple } = model;
+  if (pixels % sizeMultiple === 0) return;
+  const below = Math.max(1, Math.floor(pixels / sizeMultiple)) * sizeMultiple;
+  throw new KronaError(
+    'SIZE_UNFIT',
+    `${name}=${pixels} is no multiple of ${sizeMultiple}, as ${model.name} needs; choose ${below} or ${below + sizeMultiple}.`,
+  );
+}

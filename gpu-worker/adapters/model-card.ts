@@ -1,0 +1,17 @@
+/** @file A model as bot and commands need to know it: what settings fit, without the engine. */
+import type { ModelCard } from '../../storage/settings.ts';
+import type { ModelFolder } from '../models/model-folder.ts';
+import { vaeScale } from '../models/vae.ts';
+import { attentionProjections } from './naming.ts';
+
+export function modelCard(model: ModelFolder): ModelCard {
+  const scale = vaeScale(model.vae.config);
+  return {
+    name: model.name,
+    architecture: model.architecture,
+    nativeSize: model.unet.config.sample_size * scale,
+    // Sides of the latents need not be even: the UNet's way out takes its sizes from the way in.
+    sizeMultiple: scale,
+    projections: attentionProjections(model.unet.config),
+  };
+}

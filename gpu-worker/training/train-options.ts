@@ -1,0 +1,85 @@
+/** @file All that decides what a training run computes: the same for the command line and for jobs. */
+import type { Progress } from '../../storage/records/contract.ts';
+import {
+  DEFAULT_SETTINGS,
+  type ChannelSettings,
+  type Method,
+  type ModelCard,
+} from '../../storage/settings.ts';
+
+export interface TrainOptions {
+  /** Model folder. */
+  readonly model: string;
+  /** Paths of the photos, in the order in which they are numbered. */
+  readonly photos: readonly string[];
+  /** The word that stands for the subject, and its class noun ('' for none). */
+  readonly subjectToken: string;
+  readonly subjectClass: string;
+  /** What every photo is said to show, e.g. `a photo of sks cat`. */
+  readonly prompt: string;
+  readonly method: Method;
+  /** Shape of the left Kronecker factor; a1 divides every adapted output, a2 every input. */
+  readonly a1: number;
+  readonly a2: number;
+  /** Learning rate of AdamW after the warm-up; constant. */
+  readonly lr: number;
+  /** Optimiser steps over which the learning rate rises from 0; 0: none. */
+  readonly warmup: number;
+  /** Optimiser steps. */
+  readonly steps: number;
+  /** Examples of a micro-batch. */
+  readonly batch: number;
+  /** Micro-batches of an optimiser step; their gradients are averaged. */
+  readonly accumulation: number;
+  readonly weightDecay: number;
+  /** Gradients with a larger global norm are scaled down to it; null: never. */
+  readonly maxGradNorm: number | null;
+  readonly seed: number;
+  /** Side of the square training pictures, pixels. */
+  readonly resolution: number;
+  /** Recompute each block in the backward pass: less memory, about 15 % more time. */
+  readonly checkpointing: boolean;
+  /** Optimiser steps between saved checkpoints; null: only the end is saved. */
+  readonly checkpointEvery: number | null;
+  /** Go on from the newest checkpoint beside `out`. */
+  readonly resume: boolean;
+  /** Where to record the run for another implementation to follow; null: nowhere. */
+  readonly trace: string | null;
+  /** The adapter's file; checkpoints lie beside it. */
+  readonly out: string;
+}
+
+export interface TrainProgress extends Progress {
+  /** Of the last optimiser step; null before the first. */
+  readonly loss: number | null;
+}
+
+export interface TrainResult {
+  /** Path of the adapter's file. */
+  readonly adapter: string;
+  /** Trained numbers. */
+  readonly parameters: number;
+  readonly steps: number;
+  /** One number an optimiser step. */
+  readonly loss: readonly number[];
+  readonly secondsPerStep: number;
+  /** Largest resident memory of the process that computed, MiB. */
+  readonly peakMemoryMiB: number;
+}
+
+/** Settings with which DiffuseKronA's paper trains SDXL (arXiv 2402.17412, section 4.1). */
+const PAPER = { a1: 4, a2: 64, lr: 5e-4, steps: 1000 };
+/** Models drawing at this size or less train with the embedded model's settings. */
+const SMALL = 256;
+
+/** Factors, learning rate and steps to start from for a model; factors are reduced until they divide all its widths. */
+export function trainDefaults(model: ModelCard): Pick<ChannelSettings, 'a1' | 'a2' | 'lr' | 'steps'> {
+  const { a1, a2, lr, steps } = model.nativeSize <= SMALL ? DEFAULT_SETTINGS : PAPER;
+  const common = (start: number, width: 'out' | 'in') =>
+    model.projections.reduce((divisor, projection) => gcd(divisor, projection[width]), start);
+  return { a1: common(a1, 'out'), a2: common(a2, 'in'), lr, steps };
+}
+
+function gcd(a: number, b: number): number {
+  return b === 0 ? a : gcd(b, a % b);
+}

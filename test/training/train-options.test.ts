@@ -1,0 +1,29 @@
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { modelCard } from '../../gpu-worker/adapters/model-card.ts';
+import { openModelFolder } from '../../gpu-worker/models/model-folder.ts';
+import { trainDefaults } from '../../gpu-worker/training/train-options.ts';
+import type { ModelCard } from '../../storage/settings.ts';
+
+const model = (nativeSize: number, widths: number[]): ModelCard => ({
+  name: 'm',
+  architecture: 'sdxl',
+  nativeSize,
+  sizeMultiple: 8,
+  projections: widths.map((width) => ({ path: 'p', out: width, in: width })),
+});
+
+describe('settings to start from', () => {
+  it("are the paper's for SDXL", () => {
+    expect(trainDefaults(model(1024, [640, 1280, 2048]))).toEqual({ a1: 4, a2: 64, lr: 5e-4, steps: 1000 });
+  });
+
+  it('have factors that divide every width of the model', async () => {
+    const tiny = modelCard(await openModelFolder(join(import.meta.dirname, '../fixtures/sdxl-tiny/model')));
+    expect(tiny).toMatchObject({ architecture: 'sdxl', nativeSize: 64, sizeMultiple: 8 });
+    const { a1, a2 } = trainDefaults(tiny);
+    expect([a1, a2]).toEqual([4, 8]); // widths 16, 24 and 40
+    for (const { out, in: input } of tiny.projections) expect([out % a1, input % a2]).toEqual([0, 0]);
+    expect(trainDefaults(model(128, [6, 9]))).toMatchObject({ a1: 1, a2: 1 });
+  });
+});
