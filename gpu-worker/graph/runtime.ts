@@ -48,7 +48,10 @@ export class Session {
         logSeverityLevel: 3,
         ...(options.profilePrefix ? { enableProfiling: true, profileFilePrefix: options.profilePrefix } : {}),
         extra: {
-          session: { model_external_initializers_file_folder_path: program.weightsFolder },
+          session: {
+            model_external_initializers_file_folder_path: program.weightsFolder,
+            set_denormal_as_zero: '1',
+          },
           // It would join `after` with a reshape behind it and lose the order that `after` is for.
           optimization: { disable_specified_optimizers: 'ReshapeFusion' },
         },

@@ -125,17 +125,16 @@ export class FlatLayout {
   }
 }
 
-/** Parameters that are tensors already, by name; `prefix` is put before every name that is asked for. */
-export function givenParameters(tensors: ReadonlyMap<string, Tensor>, prefix = ''): Parameters {
+/** Parameters that are tensors already, by name. */
+export function givenParameters(tensors: ReadonlyMap<string, Tensor>): Parameters {
   return {
     tensor(name, shape) {
-      const tensor = tensors.get(prefix + name);
-      if (!tensor)
-        throw new KronaError(
-          'MODEL_TENSOR_MISSING',
-          `there is no parameter ${prefix}${name} of shape [${shape.join(', ')}]`,
-        );
+      const tensor = tensors.get(name);
+      if (!tensor) throw new KronaError('MODEL_TENSOR_MISSING', `there is no parameter ${name} of shape [${shape.join(', ')}]`);
       return tensor;
     },
   };
 }
+
+/** The parameters of one part of several: `prefix` stands before every name that is asked for. */
+export const under = (prefix: string, p: Parameters): Parameters => ({ tensor: (name, shape) => p.tensor(prefix + name, shape) });

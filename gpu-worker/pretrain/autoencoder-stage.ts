@@ -1,12 +1,11 @@
 /** @file Teaches the autoencoder to restore crops of training pictures. */
 import * as op from '../graph/ops.ts';
-import type { Tensor } from '../graph/tensor.ts';
+import { sizeOf, type Tensor } from '../graph/tensor.ts';
 import type { Parameters } from '../models/parameters.ts';
 import { vaeDecoder, vaeEncoder, vaeScale } from '../models/vae.ts';
+import { KeyedRandom } from '../random.ts';
 import { openBatches } from './composite-worker.ts';
 import { initialise } from './initialise.ts';
-import { KeyedRandom } from './keyed-random.ts';
-import { fillNormal } from './normal-noise.ts';
 import type { PretrainConfig } from './pretrain-config.ts';
 import type { SpriteSheet } from './sprites.ts';
 import type { Stage } from './stage.ts';
@@ -23,7 +22,6 @@ export function autoencoderStage(
   const image = op.input('image', [settings.batch, 3, side, side]);
   const noise = op.input('noise', latents);
   let source: ReturnType<typeof openBatches> | undefined;
-  const draws = new Float32Array(noise.shape.reduce((a, b) => a * b));
 
   const stage: Stage = {
     name: 'autoencoder',
@@ -38,7 +36,7 @@ export function autoencoderStage(
         start: step * settings.batch,
       });
       const { images } = await source.next();
-      return { image: images, noise: fillNormal(draws, new KeyedRandom(seed + 1, step)) };
+      return { image: images, noise: new KeyedRandom(seed, 'posterior', step).normals(sizeOf(latents)) };
     },
   };
   return { stage, close: async () => source?.close() };

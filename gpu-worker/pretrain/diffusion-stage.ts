@@ -9,10 +9,9 @@ import type { ClipTokenizer } from '../models/tokenizer.ts';
 import { unet } from '../models/unet.ts';
 import { vaeScale } from '../models/vae.ts';
 import type { Tensor } from '../graph/tensor.ts';
+import { KeyedRandom } from '../random.ts';
 import { initialise } from './initialise.ts';
-import { KeyedRandom } from './keyed-random.ts';
 import type { LatentCache } from './latent-cache.ts';
-import { fillNormal } from './normal-noise.ts';
 import type { PretrainConfig } from './pretrain-config.ts';
 import type { Stage } from './stage.ts';
 
@@ -32,7 +31,6 @@ export function diffusionStage(
   const each = channels * side * side;
   const length = config.data.tokenizer.maxLength;
   const schedule = noiseSchedule(config.raw.scheduler);
-  const type = config.raw.scheduler['prediction_type'] as 'epsilon' | 'v_prediction';
 
   const noisy = noisyBatch(batch, channels, side, side);
   const timesteps = op.input('timesteps', [batch]);
@@ -40,7 +38,6 @@ export function diffusionStage(
   const ends = TEXT_PARTS.map((part) => op.input(`${part}.end`, [batch, length]));
   const sizes = [config.data.size, config.data.size, 0, 0, config.data.size, config.data.size];
   const timeIds = op.broadcast(op.constant(new Float32Array(sizes), [1, 6]), [batch, 6]);
-  const draws = new Float32Array(batch * each);
 
   return {
     name: 'diffusion',
@@ -57,29 +54,26 @@ export function diffusionStage(
         textEmbeds: states[1]!.pooled!,
         timeIds,
       });
-      return denoisingLoss(noisy, prediction, type);
+      return denoisingLoss(noisy, prediction, schedule.prediction);
     },
     initial: (layout) => initialise(layout, seed + 3, true),
     async batch(step) {
-      const random = new KeyedRandom(seed + 4, step);
-      const chosen = Array.from({ length: batch }, () => Math.floor(random.unit() * cache.captions.length));
+      const random = new KeyedRandom(seed, 'diffusion batch', step);
+      const chosen = Array.from({ length: batch }, () => random.integer(cache.captions.length));
       const clean = new Float32Array(batch * each);
       chosen.forEach((picture, row) => {
         for (let i = 0; i < each; i++)
           clean[row * each + i] = cache.latents[picture * each + i]! * cache.scalingFactor;
       });
       // One timestep from each of `batch` equal stretches: the same mean loss with less spread.
-      const at = chosen.map((_, row) =>
-        Math.floor(((row + random.unit()) / batch) * schedule.alphasCumprod.length),
-      );
+      const at = chosen.map((_, row) => Math.floor(((row + random.uniform()) / batch) * schedule.timesteps));
       const tokens = tokenizers.map((tokenizer) =>
         chosen.map((picture) => tokenizer.encode(cache.captions[picture]!)),
       );
       return {
         clean_latents: clean,
-        noise: fillNormal(draws, random),
-        signal: Float32Array.from(at, (t) => Math.sqrt(schedule.alphasCumprod[t]!)),
-        sigma: Float32Array.from(at, (t) => Math.sqrt(1 - schedule.alphasCumprod[t]!)),
+        noise: random.normals(batch * each),
+        ...schedule.coefficients(at),
         timesteps: Float32Array.from(at),
         ...Object.fromEntries(
           TEXT_PARTS.map((part, i) => [

@@ -1,0 +1,132 @@
+/**
+ * @file The Kronecker adapter of DiffuseKronA (arXiv 2402.17412, §3.2): W + strength · A ⊗ B on a projection W [out, in],
+ * with A [a1, a2] on the left and B [b1, b2], out = a1·b1, in = a2·b2. The product is never formed.
+ */
+import { KronaError } from '../../storage/errors.ts';
+import type { ProjectionShape } from '../../storage/settings.ts';
+import * as op from '../graph/ops.ts';
+import { sizeOf, type Tensor } from '../graph/tensor.ts';
+import { FlatLayout, type Parameters } from '../models/parameters.ts';
+import { KeyedRandom } from '../random.ts';
+import type { KroneckerFactors, KroneckerLayers } from './lokr-file.ts';
+
+export type FactorShape = Pick<KroneckerFactors, 'a1' | 'a2' | 'b1' | 'b2'>;
+/** By module path. */
+export type FactorShapes = ReadonlyMap<string, FactorShape>;
+
+/**
+ * The shapes of B for one A on every projection.
+ * @throws KronaError FACTORS_DO_NOT_DIVIDE naming the first projection that it does not fit
+ */
+export function factorShapes(projections: readonly ProjectionShape[], a1: number, a2: number): FactorShapes {
+  return new Map(
+    projections.map(({ path, out, in: inputs }) => {
+      for (const [name, factor, side] of [
+        ['a1', a1, out],
+        ['a2', a2, inputs],
+      ] as const) {
+        if (side % factor !== 0) {
+          throw new KronaError(
+            'FACTORS_DO_NOT_DIVIDE',
+            `${name}=${factor} does not divide ${side} (${path}); choose a divisor.`,
+          );
+        }
+      }
+      return [path, { a1, a2, b1: out / a1, b2: inputs / a2 }];
+    }),
+  );
+}
+
+/** All factors in one vector: `PATH.a`, `PATH.b` of each projection in order. */
+export function factorLayout(shapes: FactorShapes): FlatLayout {
+  return new FlatLayout(
+    [...shapes].flatMap(([path, { a1, a2, b1, b2 }]) => [
+      { name: `${path}.a`, shape: [a1, a2] },
+      { name: `${path}.b`, shape: [b1, b2] },
+    ]),
+  );
+}
+
+/** A normal with deviation 1/a2 and B zero, so that training starts at the model itself (paper §3.3, "Normal"). */
+export function initialFactors(layout: FlatLayout, seed: number): Float32Array {
+  const flat = new Float32Array(layout.length);
+  layout.entries.forEach(({ name, shape, offset, size }, index) => {
+    if (!name.endsWith('.a')) return;
+    const random = new KeyedRandom(seed, 'factors', index);
+    for (let i = 0; i < size; i++) flat[offset + i] = random.normal() / shape[1]!;
+  });
+  return flat;
+}
+
+/** The model's parameters with factors added to its projections. `strength` is a scalar, 1 as trained. */
+export function withKrona(
+  p: Parameters,
+  shapes: FactorShapes,
+  factors: ReadonlyMap<string, Tensor>,
+  strength: Tensor,
+): Parameters {
+  return {
+    tensor: (name, shape) => p.tensor(name, shape),
+    adapt(path, x) {
+      const shape = shapes.get(path);
+      if (!shape) return undefined;
+      // Scaling A, the smaller factor, scales the product.
+      const a = op.mul(factors.get(`${path}.a`)!, strength);
+      return kroneckerLinear(x, a, factors.get(`${path}.b`)!);
+    },
+  };
+}
+
+/**
+ * x [...,a2·b2] · (A ⊗ B)ᵀ → [...,a1·b1]: with X the row as [a2, b2], the result is A X Bᵀ read row by row.
+ * Multiplies by A or by B first, whichever costs less for these shapes.
+ */
+export function kroneckerLinear(x: Tensor, a: Tensor, b: Tensor): Tensor {
+  const [a1, a2] = a.shape as [number, number];
+  const [b1, b2] = b.shape as [number, number];
+  const rows = sizeOf(x.shape) / (a2 * b2);
+  const result = [...x.shape.slice(0, -1), a1 * b1];
+  const flatten = (t: Tensor, width: number): Tensor => op.reshape(t, [sizeOf(t.shape) / width, width]);
+  if (contractAFirst({ a1, a2, b1, b2 })) {
+    const columns = op.transpose(op.reshape(x, [rows, a2, b2]), [0, 2, 1]); // [N,b2,a2]
+    const ax = op.reshape(op.matmul(flatten(columns, a2), op.swap(a)), [rows, b2, a1]);
+    return op.reshape(op.matmul(flatten(op.transpose(ax, [0, 2, 1]), b2), op.swap(b)), result);
+  }
+  const xb = op.reshape(op.matmul(flatten(x, b2), op.swap(b)), [rows, a2, b1]);
+  const columns = op.transpose(xb, [0, 2, 1]); // [N,b1,a2]
+  const abx = op.reshape(op.matmul(flatten(columns, a2), op.swap(a)), [rows, b1, a1]);
+  return op.reshape(op.transpose(abx, [0, 2, 1]), result);
+}
+
+/** Multiplications of a row, plus what the two transposes move, which costs about as much as eight of them a value. */
+function contractAFirst({ a1, a2, b1, b2 }: FactorShape): boolean {
+  const moved = 8;
+  const aFirst = a1 * a2 * b2 + a1 * b2 * b1 + moved * (a2 * b2 + a1 * b2);
+  const bFirst = a2 * b2 * b1 + a2 * b1 * a1 + moved * (a2 * b1 + a1 * b1);
+  return aFirst <= bFirst;
+}
+
+/** The factors of a flat vector, as files hold them. */
+export function kroneckerLayers(shapes: FactorShapes, flat: Float32Array): KroneckerLayers {
+  const layout = factorLayout(shapes);
+  const values = new Map(
+    layout.entries.map(({ name, offset, size }) => [name, flat.slice(offset, offset + size)]),
+  );
+  return new Map(
+    [...shapes].map(([path, shape]) => [
+      path,
+      { ...shape, a: values.get(`${path}.a`)!, b: values.get(`${path}.b`)! },
+    ]),
+  );
+}
+
+/** The flat vector of factors that a file holds. */
+export function flatFactors(layers: KroneckerLayers): Float32Array {
+  const layout = factorLayout(layers);
+  const flat = new Float32Array(layout.length);
+  for (const { name, offset } of layout.entries) {
+    const [path, factor] = [name.slice(0, -2), name.slice(-1) as 'a' | 'b'];
+    flat.set(layers.get(path)![factor], offset);
+  }
+  return flat;
+}

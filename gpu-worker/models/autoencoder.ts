@@ -1,0 +1,51 @@
+/** @file A model folder's VAE, ready to run on pictures of one size, one at a time. */
+import { compile } from '../graph/compile.ts';
+import * as op from '../graph/ops.ts';
+import { Session } from '../graph/runtime.ts';
+import type { ModelFolder } from './model-folder.ts';
+import { frozenParameters } from './parameters.ts';
+import { vaeDecoder, vaeEncoder, vaeScale } from './vae.ts';
+
+/** A picture's distribution over latents, [4, h, w] each, not scaled. */
+export interface EncodedPicture {
+  readonly mean: Float32Array;
+  /** Standard deviation. */
+  readonly deviation: Float32Array;
+}
+
+export interface Encoder {
+  /** @param pixels [3, height, width] in [-1, 1] */
+  encode(pixels: Float32Array): Promise<EncodedPicture>;
+  release(): Promise<void>;
+}
+
+export interface Decoder {
+  /** @param latents [4, h, w] as the UNet sees them; the result is [3, height, width], around [-1, 1], not clamped */
+  decode(latents: Float32Array): Promise<Float32Array>;
+  release(): Promise<void>;
+}
+
+export async function openEncoder({ vae }: ModelFolder, width: number, height: number): Promise<Encoder> {
+  const pictures = op.input('pictures', [1, vae.config.in_channels, height, width]);
+  const { mean, logvar } = vaeEncoder(vae.config, frozenParameters(vae.name, vae.tensors), pictures);
+  // diffusers' DiagonalGaussianDistribution clamps the logarithm.
+  const deviation = op.exp(op.mul(0.5, op.max(-30, op.min(20, logvar))));
+  const session = await Session.create(compile({ mean, deviation }));
+  return {
+    encode: async (pixels) => (await session.run({ pictures: pixels })) as unknown as EncodedPicture,
+    release: () => session.release(),
+  };
+}
+
+export async function openDecoder({ vae }: ModelFolder, width: number, height: number): Promise<Decoder> {
+  const { latent_channels: channels, scaling_factor: factor, shift_factor: shift } = vae.config;
+  const scale = vaeScale(vae.config);
+  const latents = op.input('latents', [1, channels, height / scale, width / scale]);
+  const unscaled = op.add(op.div(latents, factor), shift);
+  const pictures = vaeDecoder(vae.config, frozenParameters(vae.name, vae.tensors), unscaled);
+  const session = await Session.create(compile({ pictures }));
+  return {
+    decode: async (values) => (await session.run({ latents: values }))['pictures'] as Float32Array,
+    release: () => session.release(),
+  };
+}

@@ -1,0 +1,42 @@
+/** @file The diffusion training loss, as graph. */
+import * as op from '../graph/ops.ts';
+import type { Tensor } from '../graph/tensor.ts';
+
+export interface NoisyBatch {
+  /** Scaled latents [B,4,h,w], before noise. */
+  readonly latents: Tensor;
+  /** Standard normal [B,4,h,w]. */
+  readonly noise: Tensor;
+  /** √ᾱ of each timestep [B]. */
+  readonly signal: Tensor;
+  /** √(1-ᾱ) of each timestep [B]. */
+  readonly sigma: Tensor;
+}
+
+export function noisyBatch(batch: number, channels: number, height: number, width: number): NoisyBatch {
+  const shape = [batch, channels, height, width];
+  return {
+    latents: op.input('clean_latents', shape),
+    noise: op.input('noise', shape),
+    signal: op.input('signal', [batch]),
+    sigma: op.input('sigma', [batch]),
+  };
+}
+
+const spread = (x: Tensor): Tensor => op.reshape(x, [x.shape[0]!, 1, 1, 1]);
+
+/** x_t = √ᾱ x_0 + √(1-ᾱ) ε (Ho et al. 2020, eq. 4). */
+export const addNoise = ({ latents, noise, signal, sigma }: NoisyBatch): Tensor =>
+  op.add(op.mul(latents, spread(signal)), op.mul(noise, spread(sigma)));
+
+/** Mean squared error to ε, or to the velocity √ᾱ ε - √(1-ᾱ) x_0 (Salimans & Ho 2022, arXiv 2202.00512). */
+export function denoisingLoss(
+  batch: NoisyBatch,
+  prediction: Tensor,
+  type: 'epsilon' | 'v_prediction',
+): Tensor {
+  const { latents, noise, signal, sigma } = batch;
+  const target =
+    type === 'epsilon' ? noise : op.sub(op.mul(noise, spread(signal)), op.mul(latents, spread(sigma)));
+  return op.reshape(op.mean(op.square(op.sub(prediction, target))), []);
+}

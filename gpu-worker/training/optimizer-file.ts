@@ -1,0 +1,43 @@
+/** @file An optimiser's state as a .safetensors file: what a run resumes from, bit for bit. */
+import { openSafetensors, readTensor, writeSafetensors } from '../models/safetensors.ts';
+import type { OptimizerState } from './adamw.ts';
+
+/** Writes atomically; `facts` are kept as metadata. */
+export async function saveOptimizer(
+  path: string,
+  state: OptimizerState,
+  facts: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const { step, parameters, m, v, average } = state;
+  const vectors = { parameters, m, v, ...(average ? { average } : {}) };
+  const tensors = Object.entries(vectors).map(
+    ([name, data]) => [name, { dtype: 'F32' as const, shape: [data.length], data }] as const,
+  );
+  await writeSafetensors(path, new Map(tensors), new Map(Object.entries({ ...facts, step: `${step}` })));
+}
+
+/** null when there is no such file. @throws KronaError SAFETENSORS_* when it is damaged */
+export async function loadOptimizer(
+  path: string,
+): Promise<{ state: OptimizerState; facts: ReadonlyMap<string, string> } | null> {
+  const file = await openSafetensors(path).catch((error: unknown) => {
+    if ((error as { code?: string }).code === 'FILE_NOT_FOUND') return null;
+    throw error;
+  });
+  if (!file) return null;
+  const vector = async (name: string): Promise<Float32Array | null> => {
+    const stored = file.tensors.get(name);
+    return stored ? ((await readTensor(stored)) as Float32Array) : null;
+  };
+  const [parameters, m, v, average] = await Promise.all(['parameters', 'm', 'v', 'average'].map(vector));
+  return {
+    state: {
+      step: Number(file.metadata.get('step')),
+      parameters: parameters!,
+      m: m!,
+      v: v!,
+      average: average ?? null,
+    },
+    facts: file.metadata,
+  };
+}
