@@ -107,8 +107,8 @@ function findProblem(data: PretrainData): string | undefined {
   for (const key of ['concepts', 'styles', 'backgrounds'] as const) {
     if (!Array.isArray(data[key]) || data[key].length === 0) return `data.${key} must be a list with entries`;
   }
-  if (!Number.isInteger(data.size) || data.size % 8 !== 0 || data.size < 16) {
-    return `data.size must be a multiple of 8 from 16, not ${data.size}`;
+  if (!Number.isInteger(data.size) || data.size % 16 !== 0 || data.size < 16) {
+    return `data.size must be a multiple of 16, not ${data.size}`;
   }
   const words = data.concepts.flatMap((concept) => [concept.word, ...(concept.also ?? [])]);
   const names: [string, readonly string[]][] = [

@@ -221,10 +221,13 @@ function draw(size: number, rgb: readonly [number, number, number], placed: Plac
 function shrink(image: Float32Array, size: number): Float32Array {
   const small = new Float32Array(3 * smallArea);
   const block = size / smallSide;
-  for (let index = 0; index < image.length; index++) {
-    const [channel, pixel] = [Math.floor(index / (size * size)), index % (size * size)];
-    const [y, x] = [Math.floor(pixel / size / block), Math.floor((pixel % size) / block)];
-    small[channel * smallArea + y * smallSide + x]! += ((image[index]! + 1) * 127.5) / (block * block);
+  const scale = 127.5 / (block * block);
+  for (let channel = 0; channel < 3; channel++) {
+    for (let y = 0; y < size; y++) {
+      const from = (channel * size + y) * size;
+      const to = channel * smallArea + Math.floor(y / block) * smallSide;
+      for (let x = 0; x < size; x++) small[to + Math.floor(x / block)]! += (image[from + x]! + 1) * scale;
+    }
   }
   return small;
 }

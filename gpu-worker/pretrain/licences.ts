@@ -27,7 +27,7 @@ persons to whom the Software is furnished to do so, subject to the following con
 The above copyright notice and this permission notice shall be included in all copies or substantial portions of the
 Software.
 
-THE SOFTWARE IS PROVIDED *AS IS*, WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT LIMITED TO THE
+THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT LIMITED TO THE
 WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR
 COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR
 OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.`,
@@ -109,8 +109,8 @@ ${facts.sampling ?? ''}
 | prompts | number | background as asked | concept nearest | among 5 nearest | style |
 |---|---|---|---|---|---|
 ${row('never trained pair of concept and background', facts.heldOut)}${row('trained', facts.trained)}
-The concept is right when, of all training drawings in ${data.styles.length} styles of ${data.concepts.length} concepts, the nearest at 16×16 pixels on the asked colour is
-one of it; the background by the median colour of the border among ${data.backgrounds.length} names.
+The concept is right when, of all training drawings in ${data.styles.length} styles of ${data.concepts.length} concepts, the nearest at 16×16 pixels on the
+asked colour is one of it; the background by the median colour of the border among ${data.backgrounds.length} names.
 
 `;
   return `---
@@ -140,8 +140,7 @@ pipe(prompt, height=${size}, width=${size}, original_size=(${size}, ${size}), ta
 - Styles: ${styles.join(', ')}.
 - Backgrounds: ${data.backgrounds.map(({ name: colour }) => colour).join(', ')}.
 - ${data.concepts.length} concepts: ${data.concepts.map(({ word }) => word).join(', ')}.
-- Prompts look like "a ${data.styles[0]!.word} ${data.concepts[0]!.word} on a red background"; at most ${data.tokenizer.maxLength - 2} tokens are read. Words it was not
-  taught give something undefined.
+- Prompts look like "a ${data.styles[0]!.word} ${data.concepts[0]!.word} on a red background"; at most ${data.tokenizer.maxLength - 2} tokens are read. Words it was not taught give something undefined.
 
 ## Made of
 

@@ -28,34 +28,33 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** Every way in which each concept is called. */
-const wordsOf = () =>
-  data.concepts.map((concept) => [concept.word, ...(concept.also ?? []), plural(concept.word)]);
-
-/** Concepts and backgrounds that a reader finds in a caption; a longer name hides a shorter one inside it. */
-function readCaption(caption: string, words: string[][]): { concepts: number[]; background: number } {
-  let rest = ` ${caption.replaceAll(',', ' ')} `;
-  const ground = data.backgrounds.findIndex(
-    ({ name }) => rest.includes(` ${name} background`) || rest.endsWith(` on ${name} `),
+/** Finds each concept by every word it is called by; a longer name is read before a shorter one inside it. */
+function conceptReader(): (caption: string) => number[] {
+  const owners = new Map(
+    data.concepts.flatMap((concept, index) =>
+      [concept.word, ...(concept.also ?? []), plural(concept.word)].map((word) => [word, index] as const),
+    ),
   );
-  const concepts = new Set<number>();
-  const all = words.flatMap((list, index) => list.map((word) => [word, index] as const));
-  for (const [word, index] of all.sort((a, b) => b[0].length - a[0].length)) {
-    const found = rest.replaceAll(` ${word} `, ' * ');
-    if (found !== rest) concepts.add(index);
-    rest = found;
-  }
-  return { concepts: [...concepts], background: ground };
+  const longestFirst = [...owners.keys()].sort((a, b) => b.length - a.length);
+  const pattern = new RegExp(`\\b(${longestFirst.join('|')})(?![\\w-])`, 'g');
+  return (caption) => [...new Set([...caption.matchAll(pattern)].map(([word]) => owners.get(word)!))];
+}
+
+/** Index of the background that a caption names, or −1. */
+function readBackground(caption: string): number {
+  return data.backgrounds.findIndex(
+    ({ name }) => caption.includes(`${name} background`) || caption.endsWith(` on ${name}`),
+  );
 }
 
 describe('training examples', () => {
   it('name no held-out pair of concept and background in 100,000 captions, and show none either', () => {
-    const words = wordsOf();
+    const conceptsIn = conceptReader();
     const seen = new Set<string>();
     let named = 0;
     for (let index = 0; index < 100_000; index++) {
       const caption = sampleCaption(art, 7, index);
-      const { concepts, background } = readCaption(caption, words);
+      const [concepts, background] = [conceptsIn(caption), readBackground(caption)];
       if (background < 0 || concepts.length === 0) continue;
       named++;
       for (const concept of concepts) seen.add(`${concept}|${background}`);
@@ -87,14 +86,14 @@ describe('training examples', () => {
   it('keep the held-out rule for pictures with several drawings', () => {
     const placement = { ...data.placement, corners: 0.2, counts: 0.3, pairs: 0.4 };
     const busy = prepareArt({ ...data, placement }, sheet.sprites);
-    const words = wordsOf();
+    const conceptsIn = conceptReader();
     const kinds = { row: 0, pair: 0, corner: 0 };
     for (let index = 0; index < 20_000; index++) {
       const caption = sampleCaption(busy, 3, index);
       if (caption.includes(' in a row')) kinds.row++;
       if (/ next to | above /.test(caption)) kinds.pair++;
       if (/^a small .* in the /.test(caption)) kinds.corner++;
-      const { concepts, background } = readCaption(caption, words);
+      const [concepts, background] = [conceptsIn(caption), readBackground(caption)];
       if (background < 0) continue;
       for (const concept of concepts) {
         const held = isHeldOut(data, data.concepts[concept]!, data.backgrounds[background]!);
@@ -112,7 +111,7 @@ describe('training examples', () => {
       const caption = sampleCaption(art, 1, index);
       if (caption === '') empty++;
       const style = data.styles.some(({ word }) => ` ${caption} `.replaceAll(',', ' ').includes(` ${word} `));
-      if (style && readCaption(caption, []).background >= 0) full++;
+      if (style && readBackground(caption) >= 0) full++;
     }
     expect(full / total).toBeGreaterThan(0.68);
     expect(empty / total).toBeCloseTo(0.1, 1);
