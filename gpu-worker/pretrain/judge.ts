@@ -177,22 +177,22 @@ function makePrototype(
   return { concept, style, placed, colour, clear };
 }
 
-/** The least difference from the drawing at any place and size, by steps of halving length; in 0–255. */
+/**
+ * The least difference from the drawing at any place and size, in 0–255: searched for at half the resolution by
+ * steps of halving length, measured at the full one.
+ */
 function nearestCopy(
   image: Float32Array,
   size: number,
   rgb: readonly [number, number, number],
   start: PlacedSprite,
 ): number {
-  const difference = (placed: PlacedSprite) => {
-    const copy = draw(size, rgb, placed);
-    let sum = 0;
-    for (let index = 0; index < copy.length; index++) sum += (copy[index]! - image[index]!) ** 2;
-    return Math.sqrt(sum / copy.length) * 127.5;
-  };
-  let best = start;
-  let least = difference(best);
-  for (let step = size / 32; step >= size / 256;) {
+  const half = size / 2;
+  const small = shrink(image, size, half);
+  for (let index = 0; index < small.length; index++) small[index] = small[index]! / 127.5 - 1;
+  let best: PlacedSprite = { ...start, x: start.x / 2, y: start.y / 2, side: start.side / 2 };
+  let least = difference(draw(half, rgb, best), small);
+  for (let step = half / 32; step >= half / 256;) {
     const moves = [
       { ...best, x: best.x - step },
       { ...best, x: best.x + step },
@@ -203,12 +203,20 @@ function nearestCopy(
     ];
     const before = least;
     for (const move of moves) {
-      const distance = difference(move);
+      const distance = difference(draw(half, rgb, move), small);
       if (distance < least) [best, least] = [move, distance];
     }
     if (least === before) step /= 2;
   }
-  return least;
+  const copy = draw(size, rgb, { ...best, x: best.x * 2, y: best.y * 2, side: best.side * 2 });
+  return difference(copy, image);
+}
+
+/** Root mean square difference of two pictures in [-1, 1], in 0–255. */
+function difference(a: Float32Array, b: Float32Array): number {
+  let sum = 0;
+  for (let index = 0; index < a.length; index++) sum += (a[index]! - b[index]!) ** 2;
+  return Math.sqrt(sum / a.length) * 127.5;
 }
 
 function draw(size: number, rgb: readonly [number, number, number], placed: PlacedSprite): Float32Array {
@@ -217,15 +225,15 @@ function draw(size: number, rgb: readonly [number, number, number], placed: Plac
   return image;
 }
 
-/** Means over blocks: [3, size, size] in [-1, 1] → [3, 16, 16] in 0–255. */
-function shrink(image: Float32Array, size: number): Float32Array {
-  const small = new Float32Array(3 * smallArea);
-  const block = size / smallSide;
+/** Means over blocks: [3, size, size] in [-1, 1] → [3, side, side] in 0–255. */
+function shrink(image: Float32Array, size: number, side = smallSide): Float32Array {
+  const small = new Float32Array(3 * side * side);
+  const block = size / side;
   const scale = 127.5 / (block * block);
   for (let channel = 0; channel < 3; channel++) {
     for (let y = 0; y < size; y++) {
       const from = (channel * size + y) * size;
-      const to = channel * smallArea + Math.floor(y / block) * smallSide;
+      const to = (channel * side + Math.floor(y / block)) * side;
       for (let x = 0; x < size; x++) small[to + Math.floor(x / block)]! += (image[from + x]! + 1) * scale;
     }
   }
