@@ -16,7 +16,7 @@ export function checkGraph(outputs: readonly Tensor[], stage: string): void {
       params: PrimitiveParams[Primitive],
       inputs: readonly Tensor[],
     ) => Pick<Tensor, 'shape' | 'dtype'>;
-    const { shape, dtype } = rule(node.params, node.inputs);
+    const { shape, dtype } = attempt(() => rule(node.params, node.inputs), fail);
     if (shape.join() !== node.shape.join() || dtype !== node.dtype) {
       fail(`has ${node.dtype}[${node.shape.join(',')}], its inputs give ${dtype}[${shape.join(',')}]`);
     }
@@ -25,6 +25,15 @@ export function checkGraph(outputs: readonly Tensor[], stage: string): void {
       if (twin && twin !== node) fail(`has the name "${node.params.name}" of another input`);
       names.set(node.params.name, node);
     }
+  }
+}
+
+/** What the rule says, its refusal told with the stage. */
+function attempt<T>(rule: () => T, fail: (what: string) => never): T {
+  try {
+    return rule();
+  } catch (error) {
+    return fail(`is impossible: ${(error as Error).message}`);
   }
 }
 

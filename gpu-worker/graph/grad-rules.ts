@@ -93,7 +93,7 @@ export const gradRules: { readonly [P in Primitive]: GradRule<P> } = {
 
   reshape: unary((x, _y, dy) => op.reshape(dy, x.shape)),
   transpose: unary((_x, y, dy) => {
-    const perm = (y).params.perm;
+    const perm = y.params.perm;
     return op.transpose(
       dy,
       perm.map((_, axis) => perm.indexOf(axis)),
@@ -154,7 +154,7 @@ export const gradRules: { readonly [P in Primitive]: GradRule<P> } = {
 
   reduceSum: unary((x, _y, dy) => op.broadcast(dy, x.shape)),
   reduceMean: unary((x, y, dy) => {
-    const count = (y).params.axes.reduce((n, axis) => n * x.shape[axis]!, 1);
+    const count = y.params.axes.reduce((n, axis) => n * x.shape[axis]!, 1);
     return op.broadcast(op.mul(dy, 1 / count), x.shape);
   }),
 

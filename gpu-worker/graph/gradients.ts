@@ -94,16 +94,22 @@ class Recomputation {
     const inside = new Set<Tensor>(members);
     const fixed = (x: Tensor): boolean =>
       x.primitive === 'weight' || x.primitive === 'constant' || this.#wanted.has(x);
+    const delay = (x: Tensor): Tensor => {
+      const delayed = op.after(x, earlier);
+      this.#copies.set(x, delayed);
+      return delayed;
+    };
     for (const member of members) {
       if (member.inputs.length === 0 || this.#wanted.has(member)) continue;
       const inputs = member.inputs.map((x) => {
         const copy = this.#copies.get(x);
-        if (copy) return copy;
-        if (inside.has(x) || fixed(x)) return x;
-        const delayed = op.after(x, earlier);
-        this.#copies.set(x, delayed);
-        return delayed;
+        return copy ?? (inside.has(x) || fixed(x) ? x : delay(x));
       });
+      if (inputs.every((x, i) => x === member.inputs[i])) {
+        // Made of targets alone, such as a product of factors: without a delay it would be computed once and kept.
+        const target = inputs.findIndex((x) => this.#wanted.has(x) && !inside.has(x));
+        if (target >= 0) inputs[target] = delay(inputs[target]!);
+      }
       this.#copies.set(member, make(member.primitive, member.params, inputs));
     }
     // An outer input's delayed form serves this block only.

@@ -5,6 +5,7 @@
 import * as ort from 'onnxruntime-node';
 import { KronaError } from '../../storage/errors.ts';
 import type { Program } from './compile.ts';
+import type { OnnxValue } from './onnx-model.ts';
 import type { DType, Shape } from './primitives.ts';
 import { sizeOf } from './tensor.ts';
 
@@ -66,19 +67,19 @@ export class Session {
 
   /**
    * Runs once. Results are new arrays, or those of `into`, written in place, for the outputs that it names.
-   * @throws KronaError RUNTIME_FEED when an input is missing or has another size; RUNTIME_RUN when the run fails
+   * @throws KronaError RUNTIME_FEED when an input is missing, or an array has another size or type; RUNTIME_RUN when the run fails
    */
   async run(
     feeds: Feeds,
     into: Readonly<Record<string, TensorData>> = {},
   ): Promise<Record<string, TensorData>> {
     const inputs = Object.fromEntries(
-      this.#program.inputs.map((value) => [value.name, this.#feed(value, feeds[value.name])]),
+      this.#program.inputs.map((value) => [value.name, bind('input', value, feeds[value.name])]),
     );
     const fetches = Object.fromEntries(
-      this.#program.outputs.map(({ name, dtype, shape }) => [
-        name,
-        into[name] ? tensorOf(dtype, into[name], shape) : null,
+      this.#program.outputs.map((value) => [
+        value.name,
+        into[value.name] ? bind('output', value, into[value.name]) : null,
       ]),
     );
     try {
@@ -98,18 +99,19 @@ export class Session {
   async release(): Promise<void> {
     await this.#session.release();
   }
+}
 
-  #feed({ name, dtype, shape }: Program['inputs'][number], data: TensorData | undefined): ort.Tensor {
-    const size = sizeOf(shape);
-    if (data?.length !== size || !(data instanceof ARRAYS[dtype])) {
-      const came = data ? `${data.constructor.name} of ${data.length}` : 'nothing';
-      throw new KronaError(
-        'RUNTIME_FEED',
-        `input ${name} takes ${dtype}[${shape.join(',')}] (${size} values), got ${came}`,
-      );
-    }
-    return tensorOf(dtype, data, shape);
+/** An array as the runtime's tensor, on the same memory. */
+function bind(side: 'input' | 'output', { name, dtype, shape }: OnnxValue, data: TensorData | undefined) {
+  const size = sizeOf(shape);
+  if (data?.length !== size || !(data instanceof ARRAYS[dtype])) {
+    const came = data ? `${data.constructor.name} of ${data.length}` : 'nothing';
+    throw new KronaError(
+      'RUNTIME_FEED',
+      `${side} ${name} takes ${dtype}[${shape.join(',')}], a ${ARRAYS[dtype].name} of ${size}; got ${came}`,
+    );
   }
+  return tensorOf(dtype, data, shape);
 }
 
 function tensorOf(dtype: DType, data: TensorData, shape: Shape): ort.Tensor {
