@@ -49,7 +49,7 @@ async function drawLike(
   records: Records,
   set: PictureSet,
   actor: Actor,
-  change: { seed: number },
+  change: Pick<PictureSet, 'seed' | 'variationOf'>,
 ): Promise<PictureSet> {
   const subject = set.subjectId === null ? null : await records.subject(set.subjectId);
   const { channelId, subjectId, prompt, negative, count, strength, settings } = set;
@@ -69,8 +69,18 @@ async function drawLike(
 
 const again: Action = async (id, actor, context) => {
   const set = await context.records.transaction(async (records) =>
-    drawLike(records, await setHere(records, actor, id), actor, { seed: randomSeed() }),
+    drawLike(records, await setHere(records, actor, id), actor, { seed: randomSeed(), variationOf: null }),
   );
+  return { card: await loadCard('set', set.id, context), replace: false };
+};
+
+const vary: Action = async (id, actor, context) => {
+  const set = await context.records.transaction(async (records) => {
+    const picture = await records.picture(id);
+    if (!picture) throw gone('This picture');
+    const origin = await setHere(records, actor, picture.setId);
+    return drawLike(records, origin, actor, { seed: randomSeed(), variationOf: picture.id });
+  });
   return { card: await loadCard('set', set.id, context), replace: false };
 };
 
@@ -122,7 +132,15 @@ const hint: Action = async (id, actor, context) => {
   };
 };
 
-const ACTIONS: Readonly<Record<string, Action>> = { cancel, champion, hint, again, details, delete: remove };
+const ACTIONS: Readonly<Record<string, Action>> = {
+  cancel,
+  champion,
+  hint,
+  again,
+  vary,
+  details,
+  delete: remove,
+};
 
 /**
  * Does what a button says for the member who pressed it. What the member can mend comes back as a card for him

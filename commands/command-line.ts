@@ -2,7 +2,7 @@
  * @file A command typed as text: `/krona train subject:mochi class:"guinea pig"`, into name, action and options,
  * and back. For platforms that hand over text; values are checked later, by `runCommand`.
  *
- * Words that belong to no key fill the options in their order until the first key, then go on with its value;
+ * Words that belong to no key fill the options in their order until the first key, then go on with the last value;
  * where a command takes free text (a prompt), they all belong to that.
  */
 import { KronaError } from '../storage/errors.ts';
@@ -50,7 +50,7 @@ function quotedAt(text: string, at: number): { raw: string; value: string } | nu
 
 function tokens(text: string): Token[] {
   const found: Token[] = [];
-  for (let at = SPACE.exec(text)![0].length; at < text.length;) {
+  for (let at = matchAt(SPACE, text, 0)![0].length; at < text.length;) {
     const key = matchAt(KEY, text, at);
     const valueAt = at + (key?.[0].length ?? 0);
     const quoted = quotedAt(text, valueAt);
@@ -155,13 +155,10 @@ function readOptions(data: SubcommandData, list: readonly Token[]): OptionValues
       values.extend(last, token.value);
     } else {
       const next = names.find((name) => !values.has(name));
-      if (next === undefined)
-        throw new KronaError(
-          'WORD_UNEXPECTED',
-          `“${token.raw}” belongs to no option.${suggestion(token.raw, names)} ` +
-            (names.length === 0 ? 'There are none here.' : `Options are written ${names[0]!}:value.`),
-        );
-      values.begin(next, token.value);
+      if (names.length === 0)
+        throw new KronaError('WORD_UNEXPECTED', `“${token.raw}” belongs to no option; there are none here.`);
+      if (next === undefined) values.extend(names.at(-1)!, token.value);
+      else values.begin(next, token.value);
     }
   }
   return values.done();

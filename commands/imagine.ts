@@ -117,6 +117,7 @@ export const imagine: Command = {
         strength: numberOption(invocation, 'strength') ?? 1,
         settings: drawn,
         adapterId,
+        variationOf: null,
       });
     });
     return loadCard('set', set.id, context);

@@ -129,9 +129,9 @@ export async function completeSubject(
   return (await context.records.subjects(channel.id)).map((subject) => subject.name);
 }
 
-/** How an adapter is called in chat: subject, step and the start of its id, e.g. `mochi-200-3fa9`. */
+/** How an adapter is called in chat: subject, step and the start of its id, e.g. `mochi-200-3fa9c1`. */
 export function adapterName(subject: Pick<Subject, 'name'>, adapter: Pick<Adapter, 'id' | 'step'>): string {
-  return `${subject.name}-${adapter.step}-${adapter.id.slice(0, 4)}`;
+  return `${subject.name}-${adapter.step}-${adapter.id.slice(0, 6)}`;
 }
 
 /** Adapters of a channel, newest first, each with its subject and name. */

@@ -83,7 +83,10 @@ export async function cancelWork(actor: Actor, work: Work, context: CommandConte
       );
     const change = { state: 'cancelled', endedAt: new Date() } as const;
     await (work.kind === 'run' ? records.updateRun(id, change) : records.updateSet(id, change));
-    await records.removeOutboxJob(id);
   });
-  await context.jobs.cancel(work.kind === 'run' ? 'train' : 'imagine', id);
+  // The job may still be on its way to the queue: putting it there (once only) makes sure there is one to cancel.
+  const { jobs } = context;
+  if (work.kind === 'run') await jobs.enqueue('train', id, { runId: id });
+  else await jobs.enqueue('imagine', id, { setId: id });
+  await jobs.cancel(work.kind === 'run' ? 'train' : 'imagine', id);
 }

@@ -95,6 +95,7 @@ export function setCard(source: SetCardSource): Card {
 export function detailsCard({ set, pictures, resolved, adapter }: SetCardSource): Card {
   const { settings } = set;
   const rows: [string, string | null][] = [
+    ['varies', set.variationOf === null ? null : 'a picture of another set'],
     ['prompt', plain(set.prompt, 1000)],
     ['given to the model', resolved.text === set.prompt ? null : plain(resolved.text, 1000)],
     ['negative prompt', set.negative === null ? null : plain(set.negative, 1000)],

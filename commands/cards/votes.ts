@@ -2,7 +2,7 @@
 import type { Picture, VoteFact } from '../../storage/records/contract.ts';
 import type { CardPicture } from '../card.ts';
 import { groupBy } from '../group.ts';
-import { foldEmoji } from '../votes/emoji.ts';
+import { foldEmoji, shownEmoji } from '../votes/emoji.ts';
 
 /** Distinct members behind each reaction that stands on a picture, most first, e.g. `👍 3  👎 1`. */
 function reactionsOn(pictureId: string, facts: readonly VoteFact[]): string {
@@ -16,7 +16,7 @@ function reactionsOn(pictureId: string, facts: readonly VoteFact[]): string {
   return [...members]
     .map(([emoji, list]) => ({ emoji, count: new Set(list.map((fact) => fact.memberId)).size }))
     .sort((a, b) => b.count - a.count)
-    .map(({ emoji, count }) => `${emoji} ${count}`)
+    .map(({ emoji, count }) => `${shownEmoji(emoji)} ${count}`)
     .join('  ');
 }
 

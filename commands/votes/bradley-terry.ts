@@ -4,6 +4,8 @@
  * A place in the grid has a strength of its own that is fitted beside: people vote for what they see first.
  */
 
+import { groupBy } from '../group.ts';
+
 export interface Comparison {
   readonly winner: string;
   readonly loser: string;
@@ -66,20 +68,28 @@ export function bradleyTerry(
   const index = new Map(arms.map((arm, i) => [arm, i]));
   const size = arms.length + places;
   const precision = (k: number): number => 1 / (k < arms.length ? ARM_SPREAD : PLACE_SPREAD) ** 2;
-  // Each comparison adds winner's and takes away loser's parameters; equal places cancel out.
-  const rows = comparisons.map((c) => ({
-    weight: c.weight,
-    plus: [index.get(c.winner)!, arms.length + c.winnerPlace],
-    minus: [index.get(c.loser)!, arms.length + c.loserPlace],
-  }));
+  // Each comparison adds the winner's and takes away the loser's parameters; equal ones are counted together, as
+  // there are far more votes than different comparisons.
+  const same = groupBy(comparisons, (c) => `${c.winner} ${c.loser} ${c.winnerPlace} ${c.loserPlace}`);
+  const rows = [...same.values()].map((list) => {
+    const { winner, loser, winnerPlace, loserPlace } = list[0]!;
+    return {
+      weight: list.reduce((sum, { weight }) => sum + weight, 0),
+      terms: [
+        { k: index.get(winner)!, sign: 1 },
+        { k: arms.length + winnerPlace, sign: 1 },
+        { k: index.get(loser)!, sign: -1 },
+        { k: arms.length + loserPlace, sign: -1 },
+      ],
+    };
+  });
 
   const theta = new Array<number>(size).fill(0);
   let lower: number[][] = [];
   for (let iteration = 0; iteration < 100; iteration++) {
     const gradient = theta.map((value, k) => -value * precision(k));
     const curvature = theta.map((_, k) => theta.map((_, l) => (k === l ? precision(k) : 0)));
-    for (const { weight, plus, minus } of rows) {
-      const terms = [...plus.map((k) => ({ k, sign: 1 })), ...minus.map((k) => ({ k, sign: -1 }))];
+    for (const { weight, terms } of rows) {
       const score = terms.reduce((sum, { k, sign }) => sum + sign * theta[k]!, 0);
       const surprise = 1 / (1 + Math.exp(score));
       for (const a of terms) {

@@ -52,11 +52,11 @@ export function decideChampion(
   ).size;
   if (voters < MIN_VOTERS) return null;
 
-  // Without a champion, the bar is the average adapter, whose strength is 0.
-  const bar = (of: ReturnType<typeof bradleyTerry>): number =>
-    of.get(subject.championId ?? '')?.estimate ?? 0;
   const { estimate, error } = strengths.get(best)!;
-  if (estimate - CAUTION * error <= bar(strengths)) return null;
+  const current = subject.championId;
+  // Without a champion there is nothing to lose: better than the average adapter, whose strength is 0, is enough.
+  const bar = (of: ReturnType<typeof bradleyTerry>): number => of.get(current ?? '')?.estimate ?? 0;
+  if (estimate - (current === null ? 0 : CAUTION * error) <= bar(strengths)) return null;
   for (const memberId of new Set(all.map((preference) => preference.memberId))) {
     const others = bradleyTerry(
       ids,
@@ -66,8 +66,8 @@ export function decideChampion(
   }
   return {
     adapterId: best,
-    previousId: subject.championId,
+    previousId: current,
     voters,
-    reason: `${voters} members voted on its pictures, and it wins over ${subject.championId ? 'the champion before' : 'the others'} whoever's votes are left out`,
+    reason: `${voters} members voted on its pictures, and it is ahead of ${current === null ? 'the others' : 'the champion before'} whoever’s votes are left out`,
   };
 }

@@ -70,7 +70,13 @@ const PLACES = Object.keys(NUMBERS);
 
 /** The reactions that invite to vote, for gateways to put under a set of `count` pictures. */
 export function invitingEmoji(count: number): string[] {
-  return PLACES.slice(0, count).map((emoji) => `${emoji[0]!}\ufe0f\u20e3`);
+  return PLACES.slice(0, count).map(shownEmoji);
+}
+
+/** A folded emoji with the selector that makes devices draw it in colour where its default is black and white. */
+export function shownEmoji(folded: string): string {
+  if (Object.hasOwn(NUMBERS, folded)) return `${folded[0]!}\ufe0f\u20e3`;
+  return /^\p{Emoji}$/u.test(folded) && !/\p{Emoji_Presentation}/u.test(folded) ? `${folded}\ufe0f` : folded;
 }
 
 /**
@@ -97,5 +103,5 @@ export function meaningOf(emoji: string): Meaning {
   const folded = foldEmoji(emoji);
   const place = PLACES.indexOf(folded);
   if (place !== -1) return { sign: 1, place };
-  return { sign: folded in FOR ? 1 : folded in AGAINST ? -1 : 0, place: null };
+  return { sign: Object.hasOwn(FOR, folded) ? 1 : Object.hasOwn(AGAINST, folded) ? -1 : 0, place: null };
 }

@@ -1,0 +1,28 @@
+/** @file The announcement of a champion that votes have chosen, with the picture that won it. */
+import type { Adapter, Picture, Subject } from '../../storage/records/contract.ts';
+import type { Card } from '../card.ts';
+import { adapterName } from '../subjects.ts';
+import { plain } from './format.ts';
+
+/** @param reason - why it changed, as `decideChampion` words it */
+export function championCard(
+  subject: Subject,
+  adapter: Adapter,
+  reason: string,
+  picture: Picture | null,
+): Card {
+  const name = plain(subject.name);
+  return {
+    tone: 'success',
+    title: `${plain(adapterName(subject, adapter))} is the new champion of ${name}`,
+    text: [
+      `${reason}.`,
+      `Prompts that name ${name} use it from now on; \`/krona adapters champion\` chooses another one.`,
+    ],
+    ...(picture && {
+      pictures: [
+        { id: picture.id, blobHash: picture.blobHash, alt: `A picture of ${name} by the new champion` },
+      ],
+    }),
+  };
+}

@@ -1,0 +1,22 @@
+/** @file Everything that needs the embedded storage, in one file: it is started once. */
+import { afterAll, beforeAll, describe } from 'vitest';
+import { completionSuite } from './completion.suite.ts';
+import { drawingSuite } from './drawing.suite.ts';
+import { MODEL, openTestStorage, type TestStorage } from './helpers.ts';
+import { settingsSuite } from './settings.suite.ts';
+import { trainingSuite } from './training.suite.ts';
+import { votingSuite } from './voting.suite.ts';
+
+let storage: TestStorage;
+
+beforeAll(async () => {
+  storage = await openTestStorage();
+  await storage.records.saveModelCard(MODEL);
+});
+afterAll(async () => storage.close());
+
+describe('training', () => trainingSuite(() => storage));
+describe('settings', () => settingsSuite(() => storage));
+describe('drawing', () => drawingSuite(() => storage));
+describe('voting', () => votingSuite(() => storage));
+describe('completion', () => completionSuite(() => storage));

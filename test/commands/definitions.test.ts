@@ -1,0 +1,102 @@
+import { describe, expect, it } from 'vitest';
+import { checkDefinitions } from '../../commands/check-definitions.ts';
+import type { Command, CommandData } from '../../commands/contract.ts';
+import { COMMANDS, parseCommandLine } from '../../commands/index.ts';
+
+function command(change: Partial<CommandData>): Command {
+  return {
+    data: { name: 'dance', description: 'Dance', example: '/krona dance', options: [], ...change },
+    run: async () => ({ tone: 'info', title: '' }),
+  };
+}
+
+describe('the list of commands', () => {
+  it('holds what the README tells of, each with an example that is that command', () => {
+    expect(COMMANDS.map(({ data }) => data.name)).toEqual([
+      'train',
+      'photos',
+      'imagine',
+      'settings',
+      'adapters',
+      'top',
+      'queue',
+      'help',
+    ]);
+    for (const { data } of COMMANDS) expect(parseCommandLine(data.example).name).toBe(data.name);
+  });
+
+  it('fits the platforms: 8,000 characters of names and descriptions at most', () => {
+    const text = JSON.stringify(COMMANDS.map(({ data }) => data));
+    expect(text.length).toBeLessThan(8000);
+  });
+
+  it('is all that help shows', async () => {
+    const help = COMMANDS.at(-1)!;
+    const invocation = {
+      action: '',
+      options: {},
+      attachments: [],
+      moderator: false,
+    } as unknown as Parameters<Command['run']>[0];
+    const context = {} as Parameters<Command['run']>[1];
+    const overview = await help.run(invocation, context);
+    expect(overview.table!.rows).toHaveLength(COMMANDS.length);
+    for (const { data } of COMMANDS) {
+      const card = await help.run({ ...invocation, options: { command: data.name } }, context);
+      const text = JSON.stringify(card);
+      for (const option of [...data.options, ...(data.actions ?? []).flatMap((action) => action.options)])
+        expect(text).toContain(option.name);
+    }
+  });
+});
+
+describe('a bad definition stops the program with what is wrong', () => {
+  const option = { name: 'x', description: 'X', type: 'text' } as const;
+  it.each<[string, readonly Command[], RegExp]>([
+    ['two of a name', [command({}), command({})], /“dance” defined twice/],
+    ['a bad name', [command({ name: 'Dance!' })], /name “Dance!”/],
+    ['no description', [command({ description: '' })], /0 characters/],
+    [
+      'required after optional',
+      [command({ options: [option, { ...option, name: 'y', required: true }] })],
+      /y comes after/,
+    ],
+    ['an option twice', [command({ options: [option, option] })], /“x” defined twice/],
+    [
+      'two free texts',
+      [
+        command({
+          options: [
+            { ...option, freeText: true },
+            { ...option, name: 'y', freeText: true },
+          ],
+        }),
+      ],
+      /2 freeText/,
+    ],
+    ['bounds of a text', [command({ options: [{ ...option, min: 1 }] })], /bounds are for numbers/],
+    [
+      'min above max',
+      [command({ options: [{ ...option, type: 'integer', min: 2, max: 1 }] })],
+      /min 2 is above max 1/,
+    ],
+    [
+      'choices of a number',
+      [command({ options: [{ ...option, type: 'number', choices: ['1'] }] })],
+      /choices are for text/,
+    ],
+    [
+      'options beside actions',
+      [command({ options: [option], actions: [{ ...option, options: [] }] })],
+      /belong to them/,
+    ],
+    ['no actions in the list', [command({ actions: [] })], /empty list of actions/],
+    [
+      'a bad option of an action',
+      [command({ actions: [{ name: 'a', description: 'A', options: [{ ...option, name: 'É' }] }] })],
+      /“É”/,
+    ],
+  ])('%s', (_name, list, message) => {
+    expect(() => checkDefinitions(list)).toThrow(message);
+  });
+});

@@ -1,0 +1,236 @@
+import { expect, it } from 'vitest';
+import { photo, Room, type TestStorage } from './helpers.ts';
+
+/** Prompts, sets and adapters, as members see them. */
+export function drawingSuite(storage: () => TestStorage): void {
+  const room = (): Room => new Room(storage());
+
+  it('a prompt that names a subject is drawn by its champion, without anybody knowing the token', async () => {
+    const channel = room();
+    const [adapter] = await channel.trained('mochi', 'cat');
+    const card = await channel.say(
+      'bob',
+      '/krona imagine a watercolour of MOCHI count:2 seed:4294967295 strength:0.8',
+    );
+    expect(card).toMatchObject({ tone: 'progress', title: 'a watercolour of MOCHI' });
+    const set = await channel.set(card);
+    expect(set).toMatchObject({
+      prompt: 'a watercolour of MOCHI',
+      adapterId: adapter!.id,
+      seed: 4294967295,
+      count: 2,
+      strength: 0.8,
+      negative: null,
+    });
+    const { records } = storage();
+    expect(await records.postOf(set.id)).toMatchObject({ kind: 'set' });
+    expect(await records.outboxJobs(1000)).toContainEqual({
+      id: set.id,
+      kind: 'imagine',
+      payload: { setId: set.id },
+    });
+    const token = (await records.subject(adapter!.subjectId))!.token;
+    expect(JSON.stringify(card)).not.toContain(token);
+  });
+
+  it('any other prompt is drawn by the model alone, with a random seed', async () => {
+    const channel = room();
+    const sets = await Promise.all(
+      [1, 2].map(async () => channel.set(await channel.say('bob', '/krona imagine 🐈🔥'))),
+    );
+    for (const set of sets)
+      expect(set).toMatchObject({ prompt: '🐈🔥', adapterId: null, subjectId: null, count: 4 });
+    expect(sets[0]!.seed).not.toBe(sets[1]!.seed);
+    const rtl = await channel.set(await channel.say('bob', '/krona imagine قطة على القمر'));
+    expect(rtl.prompt).toBe('قطة على القمر');
+  });
+
+  it.each<[string, string, RegExp]>([
+    ['no prompt', '', /^OPTION_MISSING: prompt is missing/],
+    ['an empty prompt', 'prompt:""', /^OPTION_EMPTY: prompt is empty/],
+    ['5,000 characters', 'x'.repeat(5000), /^OPTION_TOO_LONG: prompt has 5000 characters; at most 1000/],
+    [
+      'a seed over the top',
+      'a cat seed:4294967296',
+      /^OPTION_INVALID: seed must be a whole number from 0 to 4294967295/,
+    ],
+    ['a seed below 0', 'a cat seed:-1', /^OPTION_INVALID: seed/],
+    ['too much strength', 'a cat strength:2.1', /^OPTION_INVALID: strength must be a number from 0 to 2/],
+    ['no pictures', 'a cat count:0', /^OPTION_INVALID: count must be a whole number from 1 to 4/],
+    ['an unknown subject', 'a cat subject:nobody', /^SUBJECT_UNKNOWN: .*“nobody”.*none yet/],
+    ['an unknown adapter', 'a cat adapter:nobody-1', /^ADAPTER_UNKNOWN/],
+  ])('is refused with %s', async (_what, text, message) => {
+    expect(await room().refusal('ann', `/krona imagine ${text}`)).toMatch(message);
+  });
+
+  it('a prompt of exactly 1,000 emoji is fine: characters are counted, not bytes', async () => {
+    const channel = room();
+    const set = await channel.set(await channel.say('ann', `/krona imagine ${'🐈'.repeat(1000)}`));
+    expect([...set.prompt]).toHaveLength(1000);
+  });
+
+  it('a subject that cannot be drawn yet says what it waits for', async () => {
+    const channel = room();
+    await channel.say('ann', '/krona photos add mochi class:cat', [await photo(1)]);
+    expect(await channel.refusal('bob', '/krona imagine mochi')).toMatch(
+      /^SUBJECT_NOT_READY: .*not been learnt yet.*train subject:mochi/,
+    );
+    const run = await channel.run(await channel.say('ann', '/krona train mochi'));
+    expect(await channel.refusal('bob', '/krona imagine mochi')).toMatch(
+      /^SUBJECT_NOT_READY: mochi is waiting to be learnt/,
+    );
+    const [adapter] = await channel.finishRun(run);
+    await channel.say('bob', '/krona imagine mochi');
+    await storage().records.setChampion(adapter!.subjectId, null, false);
+    expect(await channel.refusal('bob', '/krona imagine mochi')).toMatch(/no champion; choose one/);
+    expect(await channel.refusal('bob', '/krona imagine a cat subject:mochy')).toMatch(
+      /“mochy”.*mean “mochi”/,
+    );
+  });
+
+  it('of two named subjects the first with a champion is drawn, and the card says so', async () => {
+    const channel = room();
+    await channel.trained('mochi', 'cat');
+    await channel.say('ann', '/krona photos add rex class:dog', [await photo(2)]);
+    const card = await channel.say('bob', '/krona imagine rex and mochi');
+    expect(card.text!.join()).toContain(
+      'rex is drawn as any dog: one set uses one adapter, here that of mochi',
+    );
+  });
+
+  it('the card follows the set, with votes under each picture', async () => {
+    const channel = room();
+    await channel.trained('mochi', 'cat');
+    const card = await channel.say('ann', '/krona imagine mochi in space count:2');
+    const set = await channel.set(card);
+    const { records } = storage();
+    await records.updateSet(set.id, {
+      state: 'running',
+      progress: { step: 5, steps: 20, secondsLeft: 3, phase: 'drawing' },
+    });
+    expect((await channel.card(card)).progress).toEqual({
+      fraction: 0.25,
+      label: '25 % · drawing · 3 s left',
+    });
+    const [first] = await channel.finishSet(set);
+    await channel.react('bob', set, first!, '👍🏽');
+    await channel.react('cid', set, first!, '👍');
+    await channel.react('ann', set, null, '2️⃣');
+    const done = await channel.card(card);
+    expect(done).toMatchObject({ tone: 'success', votesOn: set.id });
+    expect(done.pictures!.map(({ caption }) => caption)).toEqual(['1 · 👍 2', '2 · 2️⃣ 1']);
+    expect(done.pictures!.map(({ alt }) => alt)).toEqual([
+      'mochi in space (picture 1 of 2)',
+      'mochi in space (picture 2 of 2)',
+    ]);
+  });
+
+  it('buttons draw again, vary, tell the details and delete, with the rights of commands', async () => {
+    const channel = room();
+    const [adapter] = await channel.trained('mochi', 'cat');
+    const { records } = storage();
+    const set = await channel.set(
+      await channel.say('ann', '/krona imagine mochi in space count:2 negative:"blurry, dark" seed:7'),
+    );
+    const [first] = await channel.finishSet(set);
+
+    const again = await channel.press('bob', `again:${set.id}`);
+    expect(again.replace).toBe(false);
+    const { prompt, negative, count, strength, settings, adapterId, subjectId } = set;
+    const same = { prompt, negative, count, strength, settings, adapterId, subjectId };
+    const second = await channel.set(again.card);
+    expect(second).toMatchObject({ ...same, state: 'queued', variationOf: null });
+    expect(second.seed).not.toBe(7);
+    expect((await records.members([second.memberId]))[0]!.name).toBe('bob');
+
+    const varied = await channel.set((await channel.press('cid', `vary:${first!}`)).card);
+    expect(varied).toMatchObject({ prompt: 'mochi in space', variationOf: first, adapterId: adapter!.id });
+
+    const details = (await channel.press('bob', `details:${set.id}`)).card;
+    expect(details.audience).toBe('caller');
+    const values = Object.fromEntries(details.fields!.map(({ name, value }) => [name, value]));
+    expect(values).toMatchObject({
+      seed: '7',
+      'negative prompt': 'blurry, dark',
+      'seeds of the pictures': '7, 8',
+    });
+
+    expect((await channel.press('bob', `delete:${set.id}`)).card.text!.join()).toMatch(/Only who asked/);
+    expect(await records.set(set.id)).not.toBeNull();
+    const deleted = await channel.press('ann', `delete:${set.id}`);
+    expect(deleted).toMatchObject({ replace: true, card: { title: 'These pictures were deleted' } });
+    expect(await records.set(set.id)).toBeNull();
+    for (const action of [`again:${set.id}`, `delete:${set.id}`, `vary:${first!}`])
+      expect((await channel.press('ann', action)).card).toMatchObject({ tone: 'error', audience: 'caller' });
+    channel.moderators.add('mod');
+    await channel.press('mod', `delete:${varied.id}`);
+    expect(await records.set(varied.id)).toBeNull();
+  });
+
+  it('buttons of other channels and of no known kind do nothing', async () => {
+    const [here, there] = [room(), room()];
+    const [adapter] = await here.trained('mochi', 'cat');
+    const set = await here.set(await here.say('ann', '/krona imagine mochi'));
+    there.moderators.add('ann');
+    for (const action of [
+      `delete:${set.id}`,
+      `again:${set.id}`,
+      `cancel:${set.id}`,
+      `champion:${adapter!.id}`,
+      `hint:${adapter!.subjectId}`,
+    ])
+      expect((await there.press('ann', action)).card).toMatchObject({ tone: 'error' });
+    for (const action of ['explode:1', 'constructor:x', '', 'again:not-an-id'])
+      expect((await here.press('ann', action)).card).toMatchObject({ tone: 'error', audience: 'caller' });
+    expect(await storage().records.set(set.id)).toMatchObject({ state: 'queued' });
+  });
+
+  it('adapters are listed, linked, chosen and deleted by name', async () => {
+    const channel = room();
+    const [early, final] = await channel.trained('mochi', 'cat', [100, 200]);
+    const { records } = storage();
+    const list = await channel.say('bob', '/krona adapters');
+    const names = list.table!.rows.map((row) => row[0]!);
+    expect(names).toHaveLength(2);
+    const name = (id: string): string => names.find((each) => each.endsWith(id.slice(0, 6)))!;
+    expect(list.table!.rows.find((row) => row[0] === name(final!.id))![3]).toBe('champion');
+
+    const link = await channel.say('bob', `/krona adapters link ${name(early!.id)}`);
+    expect(link.files).toEqual([
+      { name: `${name(early!.id)}.safetensors`, blobHash: early!.blobHash, size: early!.size },
+    ]);
+    expect((await channel.say('bob', '/krona adapters link mochi')).files![0]!.blobHash).toBe(
+      final!.blobHash,
+    );
+
+    await channel.say('bob', `/krona adapters champion ${name(early!.id)}`);
+    expect(await records.subject(early!.subjectId)).toMatchObject({
+      championId: early!.id,
+      championPinned: true,
+    });
+    await channel.say('bob', '/krona adapters champion mochi pin:no');
+    expect(await records.subject(early!.subjectId)).toMatchObject({
+      championId: early!.id,
+      championPinned: false,
+    });
+    const pressed = await channel.press('cid', `champion:${final!.id}`);
+    expect(pressed.card.title).toContain('is the champion of mochi');
+    const set = await channel.set(
+      await channel.say('bob', `/krona imagine a cat adapter:${name(early!.id)}`),
+    );
+    expect(set).toMatchObject({ adapterId: early!.id, subjectId: early!.subjectId });
+
+    expect(await channel.refusal('ann', `/krona adapters delete ${name(early!.id)}`)).toMatch(
+      /^ADAPTER_BUSY/,
+    );
+    await channel.finishSet(set);
+    expect(await channel.refusal('bob', `/krona adapters delete ${name(final!.id)}`)).toMatch(/^NOT_ALLOWED/);
+    const deleted = await channel.say('ann', '/krona adapters delete mochi');
+    expect(deleted.text!.join()).toContain('It was the champion of mochi');
+    expect(await records.adapter(final!.id)).toBeNull();
+    expect(await records.subject(early!.subjectId)).toMatchObject({ championId: null });
+    expect(await channel.refusal('bob', `/krona adapters link ${name(final!.id)}`)).toMatch(
+      /^ADAPTER_UNKNOWN/,
+    );
+  });
+}

@@ -1,0 +1,85 @@
+import { expect, it } from 'vitest';
+import { DEFAULT_SETTINGS } from '../../storage/settings.ts';
+import { Room, type TestStorage } from './helpers.ts';
+
+/** A channel's settings, as members change them. */
+export function settingsSuite(storage: () => TestStorage): void {
+  const room = (): Room => new Room(storage());
+
+  it('are shown, changed from old to new, and belong to the channel', async () => {
+    const [here, there] = [room(), room()];
+    const shown = await here.say('ann', '/krona settings');
+    expect(shown.table!.rows.find(([name]) => name === 'a1')![1]).toBe(String(DEFAULT_SETTINGS.a1));
+    const changed = await here.say(
+      'ann',
+      '/krona settings a1:8 a2:64 lr:5e-4 sampling_steps:30 scheduler:euler',
+    );
+    expect(changed.fields).toEqual(
+      [
+        { name: 'a1', value: '4 → 8' },
+        { name: 'a2', value: '32 → 64' },
+        { name: 'lr', value: '0.002 → 0.0005' },
+        { name: 'scheduler', value: 'model → euler' },
+        { name: 'sampling_steps', value: '20 → 30' },
+      ].sort((a, b) => order(a.name) - order(b.name)),
+    );
+    // Σ a1·a2 + (out/a1)·(in/a2) of the four projections.
+    expect(changed.text!.join()).toContain('14,368 parameters');
+    expect((await here.actor('bob')).channel.settings).toMatchObject({ a1: 8, lr: 5e-4, scheduler: 'euler' });
+    expect((await there.actor('ann')).channel.settings).toEqual(DEFAULT_SETTINGS);
+    await here.say('ann', '/krona settings scheduler:model');
+    expect((await here.actor('ann')).channel.settings.scheduler).toBeNull();
+    expect(await here.say('ann', '/krona settings a1:8')).toMatchObject({ title: 'Nothing changed' });
+  });
+
+  it('that do not fit the model are refused with a projection and all that would fit', async () => {
+    const channel = room();
+    expect(await channel.refusal('ann', '/krona settings a1:7')).toBe(
+      'FACTORS_UNFIT: a1=7 does not divide 1280 (down_blocks.2 … to_q); ' +
+        'choose 1, 2, 4, 5, 8, 10, 16, 20, 32, 40, 64, 80, 128, 160, 320, 640.',
+    );
+    expect(await channel.refusal('ann', '/krona settings a2:5')).toBe(
+      'FACTORS_UNFIT: a2=5 does not divide 2048 (down_blocks.2 … to_k); choose 1, 2, 4, 8, 16, 32, 64, 128.',
+    );
+    expect(await channel.refusal('ann', '/krona settings a1:3 a2:3')).toMatch(/a1=3 .* a2=3 /);
+    expect((await channel.actor('ann')).channel.settings).toEqual(DEFAULT_SETTINGS);
+  });
+
+  it.each([
+    ['lr:0', /lr must be a number above 0 and at most 0\.1; you gave “0”/],
+    ['lr:-1', /lr must be .*“-1”/],
+    ['lr:1e9', /lr must be .*“1e9”/],
+    ['lr:fast', /lr must be .*“fast”/],
+    ['lr:nan', /lr must be/],
+    ['lr:0x10', /lr must be/],
+    ['a1:0', /a1 must be a whole number of at least 1/],
+    ['a1:2.5', /a1 must be a whole number/],
+    ['steps:5001', /steps must be a whole number from 1 to 5000/],
+    ['guidance:0.5', /guidance must be a number from 1 to 30/],
+    ['sampling_steps:151', /sampling_steps must be a whole number from 1 to 150/],
+    ['count:5', /count must be a whole number from 1 to 4/],
+    ['method:kronna', /method must be one of krona, lora, full.*“krona”\?/],
+    ['scheduler:eular', /scheduler must be one of model, ddim, euler.*“euler”\?/],
+  ])('with %s are refused, nothing else of the line is taken', async (bad, message) => {
+    const channel = room();
+    expect(
+      await channel.refusal(
+        'ann',
+        `/krona settings set guidance:7 ${bad}`.replace('guidance:7 guidance', 'guidance'),
+      ),
+    ).toMatch(message);
+    expect((await channel.actor('ann')).channel.settings).toEqual(DEFAULT_SETTINGS);
+  });
+
+  it('changed by two members at once are both kept', async () => {
+    const channel = room();
+    await Promise.all([
+      channel.say('ann', '/krona settings steps:300'),
+      channel.say('bob', '/krona settings guidance:6'),
+    ]);
+    expect((await channel.actor('ann')).channel.settings).toMatchObject({ steps: 300, guidance: 6 });
+  });
+}
+
+const ORDER = ['method', 'a1', 'a2', 'lr', 'steps', 'guidance', 'scheduler', 'sampling_steps', 'count'];
+const order = (name: string): number => ORDER.indexOf(name);

@@ -1,0 +1,257 @@
+import { expect, it } from 'vitest';
+import { file, MODEL, photo, Room, scene, type TestStorage } from './helpers.ts';
+
+/** Subjects, photos and runs, as members see them. */
+export function trainingSuite(storage: () => TestStorage): void {
+  const room = (): Room => new Room(storage());
+
+  it('a subject is begun with photos, and everything for its run is written at once', async () => {
+    const channel = room();
+    const card = await channel.say('ann', '/krona train subject:mochi class:Cat', [
+      await photo(1),
+      await photo(2),
+    ]);
+    expect(card).toMatchObject({ tone: 'progress', title: 'mochi is waiting to be learnt' });
+    expect(card.aside).toBeUndefined();
+    const run = await channel.run(card);
+    const { records } = storage();
+    expect(run).toMatchObject({ state: 'queued', settings: { steps: 200, method: 'krona' } });
+    expect(run.photoHashes).toHaveLength(2);
+    expect(await records.postOf(run.id)).toMatchObject({ kind: 'run', messageId: null });
+    expect(await records.outboxJobs(1000)).toContainEqual({
+      id: run.id,
+      kind: 'train',
+      payload: { runId: run.id },
+    });
+    const subject = (await records.subjectByName(run.channelId, 'MOCHI'))!;
+    expect(subject).toMatchObject({ name: 'mochi', className: 'cat', championId: null });
+    const stored = await storage().blobs.get(run.photoHashes[0]!);
+    expect(Buffer.from(stored).subarray(1, 4).toString()).toBe('PNG');
+  });
+
+  it('steps and method given with train hold for that run only', async () => {
+    const channel = room();
+    const card = await channel.say('ann', '/krona train mochi cat steps:50 method:lora', [await photo(1)]);
+    expect((await channel.run(card)).settings).toMatchObject({ steps: 50, method: 'lora' });
+    expect((await channel.actor('ann')).channel.settings).toMatchObject({ steps: 200, method: 'krona' });
+  });
+
+  it('several members build one subject, and each can take back only his own photos', async () => {
+    const channel = room();
+    await channel.say('ann', '/krona photos add subject:mochi class:cat', [await photo(1)]);
+    const second = await channel.say('bob', '/krona photos mochi', [await photo(2), await photo(3)]);
+    expect(second).toMatchObject({ tone: 'success', title: '2 photos of mochi added' });
+    const list = await channel.say('cid', '/krona photos list mochi');
+    expect(list.pictures!.map(({ caption }) => caption)).toEqual(['1 · ann', '2 · bob', '3 · bob']);
+    expect(await channel.refusal('bob', '/krona photos remove mochi 1')).toMatch(
+      /^NOT_ALLOWED: Photo 1 is not yours/,
+    );
+    expect(await channel.refusal('cid', '/krona photos remove mochi mine')).toMatch(/^PHOTO_UNKNOWN/);
+    expect(await channel.refusal('bob', '/krona photos remove mochi 4')).toMatch(/^PHOTO_UNKNOWN: .*1 to 3/);
+    expect(await channel.say('bob', '/krona photos remove mochi 3')).toMatchObject({
+      title: '1 photo of mochi removed',
+    });
+    channel.moderators.add('mod');
+    await channel.say('mod', '/krona photos remove mochi photo:2');
+    const { rows } = (await channel.say('ann', '/krona photos')).table!;
+    expect(rows).toEqual([['mochi', 'cat', '1', 'ann']]);
+  });
+
+  it('bad photos are told all in one answer, and the good ones are learnt from', async () => {
+    const channel = room();
+    const good = await photo(1, 'good.png');
+    const card = await channel.say('ann', '/krona train mochi cat', [
+      good,
+      file('empty.png', new Uint8Array()),
+      file('page.jpg', Buffer.from('<html>')),
+      file('tiny.png', await scene(2, 40, 40).png().toBuffer()),
+      file('copy.png', await good.read()),
+      file('worse.jpg', await scene(1).jpeg({ quality: 50 }).toBuffer()),
+    ]);
+    expect((await channel.run(card)).photoHashes).toHaveLength(2);
+    expect(card.aside).toMatchObject({ audience: 'caller', title: '2 of 6 photos kept' });
+    const text = card.aside!.text!.join('\n');
+    expect(text).toMatch(/empty\.png has 0 bytes/);
+    expect(text).toMatch(/page\.jpg is not a picture/);
+    expect(text).toMatch(/tiny\.png has 40×40/);
+    expect(text).toMatch(/copy\.png is the same photo as good\.png/);
+    expect(text).toMatch(/worse\.jpg is kept.*almost the same as good\.png/);
+  });
+
+  it('the same photo given again by somebody else is not added twice', async () => {
+    const channel = room();
+    await channel.say('ann', '/krona photos add mochi class:cat', [await photo(1, 'one.png')]);
+    const again = await channel.say('bob', '/krona photos add mochi', [
+      file('same.tiff', await scene(1).tiff({ compression: 'lzw' }).toBuffer()),
+    ]);
+    expect(again).toMatchObject({ tone: 'warning', audience: 'caller' });
+    expect(again.text!.join()).toContain('same.tiff is the same photo as one.png, which mochi has already');
+  });
+
+  it('too many photos are refused by name of the limit, and nothing is lost', async () => {
+    const channel = room();
+    const thirty = await Promise.all(Array.from({ length: 30 }, (_, i) => photo(100 + i)));
+    expect(await channel.refusal('ann', '/krona train mochi cat', thirty)).toMatch(
+      /^TOO_MANY_FILES: 30 files.*at most 10.*at most 20/,
+    );
+    const { channel: here } = await channel.actor('ann');
+    expect(await storage().records.subjects(here.id)).toEqual([]);
+    await channel.say('ann', '/krona photos add mochi class:cat', thirty.slice(0, 10));
+    await channel.say('bob', '/krona photos add mochi', thirty.slice(10, 18));
+    const last = await channel.say('cid', '/krona photos add mochi', thirty.slice(18, 23));
+    expect(last.title).toBe('2 photos of mochi added');
+    expect(last.aside!.text!.join('\n')).toMatch(/photo-120\.png is one too many: mochi has 20 photos/);
+    expect((await channel.say('ann', '/krona photos list mochi')).pictures).toHaveLength(20);
+  });
+
+  it('a run needs a photo, a class for a new name, and a name that can be said', async () => {
+    const channel = room();
+    expect(await channel.refusal('ann', '/krona train mochi cat')).toMatch(/^NO_PHOTOS/);
+    const bad = file('page.jpg', Buffer.from('<html>'));
+    expect(await channel.refusal('ann', '/krona train mochi cat', [bad])).toMatch(
+      /^NO_PHOTOS: .*page\.jpg is not a picture/,
+    );
+    expect(await channel.refusal('ann', '/krona photos add mochi class:cat', [bad])).toMatch(
+      /^NO_PHOTOS: page\.jpg/,
+    );
+    const one = await photo(1);
+    expect(await channel.refusal('ann', '/krona train mochi', [one])).toMatch(
+      /^CLASS_MISSING: mochi is new here/,
+    );
+    expect(await channel.refusal('ann', '/krona train subject:"my cat" class:cat', [one])).toMatch(
+      /^SUBJECT_NAME/,
+    );
+    expect(await channel.refusal('ann', '/krona train mochi cat steps:0', [one])).toMatch(
+      /^OPTION_INVALID: steps.*1 to 5000/,
+    );
+    const { channel: here } = await channel.actor('ann');
+    expect(await storage().records.subjects(here.id)).toEqual([]);
+    await channel.say('ann', '/krona train mochi cat', [one]);
+    expect(await channel.refusal('ann', '/krona photos add mochi class:dog', [await photo(2)])).toMatch(
+      /^CLASS_DIFFERS/,
+    );
+  });
+
+  it('a subject is not trained twice at a time, not even when two members ask at once', async () => {
+    const channel = room();
+    await channel.say('ann', '/krona photos add mochi class:cat', [await photo(1)]);
+    const answers = await Promise.all(
+      ['ann', 'bob', 'cid'].map((name) => channel.say(name, '/krona train mochi')),
+    );
+    expect(answers.map(({ tone }) => tone).sort()).toEqual(['error', 'error', 'progress']);
+    const busy = await channel.refusal('dee', '/krona train mochi');
+    expect(busy).toMatch(/^SUBJECT_BUSY: mochi is in the queue already.*queue cancel [0-9a-f]{8}/);
+    await channel.finishRun(await channel.run(answers.find(({ tone }) => tone === 'progress')!));
+    expect(await channel.say('bob', '/krona train mochi')).toMatchObject({ tone: 'progress' });
+  });
+
+  it('two members who begin the same subject at once share it', async () => {
+    const channel = room();
+    const [one, two] = [await photo(1), await photo(2)];
+    await Promise.all([
+      channel.say('ann', '/krona photos add mochi class:cat', [one]),
+      channel.say('bob', '/krona photos add Mochi class:cat', [two]),
+    ]);
+    const { rows } = (await channel.say('ann', '/krona photos')).table!;
+    expect(rows).toHaveLength(1);
+    expect(rows[0]![2]).toBe('2');
+  });
+
+  it('the card follows the run: position, percent, time left, loss, samples, the result', async () => {
+    const channel = room();
+    const { records, jobs } = storage();
+    const card = await channel.say('ann', '/krona train mochi cat steps:200', [await photo(1)]);
+    const run = await channel.run(card);
+    await jobs.enqueue('train', run.id, { runId: run.id });
+    expect((await channel.card(card)).progress!.label).toMatch(/in the queue$/);
+    await records.updateRun(run.id, {
+      state: 'running',
+      progress: { step: 90, steps: 200, secondsLeft: 32.4, phase: 'training' },
+      losses: [
+        { step: 10, loss: 0.3 },
+        { step: 90, loss: 0.1 },
+      ],
+    });
+    const running = await channel.card(card);
+    expect(running.progress).toEqual({
+      fraction: 0.45,
+      label: '45 % · training · step 90 of 200 · 32 s left',
+    });
+    expect(running.chart!.points).toEqual([
+      { x: 10, y: 0.3 },
+      { x: 90, y: 0.1 },
+    ]);
+    expect(running.buttons).toEqual([{ action: `cancel:${run.id}`, label: 'Cancel', style: 'danger' }]);
+
+    const [, final] = await channel.finishRun(run, [100, 200]);
+    const done = await channel.card(card);
+    expect(done).toMatchObject({
+      tone: 'success',
+      title: 'mochi is learnt',
+      files: [{ blobHash: final!.blobHash }],
+    });
+    expect(done.files![0]!.name).toMatch(/^mochi-200-[0-9a-f]{6}\.safetensors$/);
+    expect(done.buttons!.map(({ action }) => action.split(':')[0])).toEqual(['hint']);
+  });
+
+  it('a run that failed says why and how to go on', async () => {
+    const channel = room();
+    const card = await channel.say('ann', '/krona train mochi cat', [await photo(1)]);
+    const failure = { code: 'OUT_OF_MEMORY', message: 'The machine ran out of memory; use fewer photos.' };
+    await storage().records.updateRun((await channel.run(card)).id, {
+      state: 'failed',
+      failure,
+      endedAt: new Date(),
+    });
+    const failed = await channel.card(card);
+    expect(failed).toMatchObject({ tone: 'error', title: 'Learning mochi failed' });
+    expect(failed.text!.join('\n')).toMatch(/out of memory.*\n.*\/krona train subject:mochi/);
+  });
+
+  it('one’s own work can be cancelled, others’ not, by command and by button', async () => {
+    const channel = room();
+    const { records, jobs } = storage();
+    const first = await channel.run(await channel.say('ann', '/krona train mochi cat', [await photo(1)]));
+    const queue = await channel.say('bob', '/krona queue');
+    expect(queue.table!.rows).toEqual([[first.id.slice(0, 8), 'train mochi', 'ann', 'waiting']]);
+    expect(await channel.refusal('bob', '/krona queue cancel')).toMatch(/^WORK_UNKNOWN: Nothing of yours/);
+    expect(await channel.refusal('bob', `/krona queue cancel ${first.id.slice(0, 8)}`)).toMatch(
+      /^NOT_ALLOWED/,
+    );
+    expect((await channel.press('bob', `cancel:${first.id}`)).card.text!.join()).toMatch(
+      /Only who asked for it or a moderator/,
+    );
+    expect(await channel.say('ann', '/krona queue cancel')).toMatchObject({
+      title: 'Cancelled: train mochi',
+    });
+    expect(await records.run(first.id)).toMatchObject({ state: 'cancelled' });
+    expect(await jobs.state('train', first.id)).toBe('cancelled');
+    expect((await channel.press('ann', `cancel:${first.id}`)).card.text!.join()).toMatch(/ended already/);
+
+    const second = await channel.run(await channel.say('ann', '/krona train mochi'));
+    channel.moderators.add('mod');
+    const { card, replace } = await channel.press('mod', `cancel:${second.id}`);
+    expect(replace).toBe(true);
+    expect(card).toMatchObject({ tone: 'warning', title: 'Learning mochi was cancelled' });
+    expect(await channel.say('ann', '/krona queue')).toMatchObject({
+      title: 'Nothing runs and nothing waits',
+    });
+  });
+
+  it('settings are checked before anything runs, also when the model changed since', async () => {
+    const channel = room();
+    const { records } = storage();
+    await channel.say('ann', '/krona settings a1:8 a2:64');
+    await records.saveModelCard({
+      ...MODEL,
+      projections: [{ path: 'mid_block.attentions.0.to_q', out: 36, in: 64 }],
+    });
+    try {
+      expect(await channel.refusal('ann', '/krona train mochi cat', [await photo(1)])).toMatch(
+        /^FACTORS_UNFIT: a1=8 does not divide 36 \(mid_block … to_q\)/,
+      );
+    } finally {
+      await records.saveModelCard(MODEL);
+    }
+  });
+}

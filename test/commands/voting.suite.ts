@@ -1,0 +1,118 @@
+import { randomUUID } from 'node:crypto';
+import { expect, it } from 'vitest';
+import type { PictureSet } from '../../storage/records/contract.ts';
+import { Room, type TestStorage } from './helpers.ts';
+
+/** Reactions, rankings and champions, as members see them. */
+export function votingSuite(storage: () => TestStorage): void {
+  const room = (): Room => new Room(storage());
+
+  /** A trained subject with the run's result grid, one picture of each checkpoint. */
+  async function withFinals(channel: Room) {
+    const adapters = await channel.trained('mochi', 'cat', [50, 100, 150, 200]);
+    const run = (await storage().records.run(adapters[0]!.runId))!;
+    const set: PictureSet = await storage().records.addSet({
+      id: randomUUID(),
+      channelId: run.channelId,
+      memberId: run.memberId,
+      kind: 'finals',
+      runId: run.id,
+      subjectId: run.subjectId,
+      prompt: 'mochi',
+      negative: null,
+      seed: 1,
+      count: 4,
+      strength: 1,
+      settings: run.settings,
+      adapterId: null,
+      state: 'running',
+    });
+    const pictures = await channel.finishSet(
+      set,
+      adapters.map(({ id }) => id),
+    );
+    return { adapters, run, set, pictures };
+  }
+
+  it('the result grid is voted on under the run’s own message', async () => {
+    const channel = room();
+    const { run, set, pictures } = await withFinals(channel);
+    const { revision } = (await storage().records.run(run.id))!;
+    await channel.react('bob', set, pictures[1]!, '❤️');
+    expect((await storage().records.run(run.id))!.revision).toBeGreaterThan(revision);
+    const card = await channel.card({ tone: 'info', title: '', follows: { kind: 'run', id: run.id } });
+    expect(card.votesOn).toBe(set.id);
+    // Which checkpoint drew which picture is not told.
+    expect(card.pictures!.map(({ caption }) => caption)).toEqual(['1', '2 · ❤️ 1', '3', '4']);
+  });
+
+  it('three members change the champion, which the next prompt uses', async () => {
+    const channel = room();
+    const { adapters, set, pictures } = await withFinals(channel);
+    expect((await storage().records.subject(set.subjectId!))!.championId).toBe(adapters[3]!.id);
+    // Who asked for the run may vote as often as he likes.
+    for (const [name, picture, emoji] of [
+      ['ann', pictures[1]!, '👍'],
+      ['bob', pictures[1]!, '👍'],
+      ['cid', null, '2️⃣'],
+    ] as const)
+      expect((await channel.react(name, set, picture, emoji)).announcement).toBeNull();
+    const { announcement } = await channel.react('dee', set, pictures[1]!, '🔥');
+    expect(announcement).toMatchObject({ tone: 'success', pictures: [{ id: pictures[1] }] });
+    expect(announcement!.title).toMatch(/^mochi-100-[0-9a-f]{6} is the new champion of mochi$/);
+    expect(announcement!.text![0]).toContain('3 members voted');
+    expect(await storage().records.subject(set.subjectId!)).toMatchObject({
+      championId: adapters[1]!.id,
+      championPinned: false,
+    });
+    const next = await channel.set(await channel.say('eve', '/krona imagine mochi'));
+    expect(next.adapterId).toBe(adapters[1]!.id);
+  });
+
+  it('a pinned champion stays, whatever the votes', async () => {
+    const channel = room();
+    const { adapters, set, pictures } = await withFinals(channel);
+    await channel.press('ann', `champion:${adapters[3]!.id}`);
+    for (const name of ['bob', 'cid', 'dee', 'eve'])
+      expect((await channel.react(name, set, pictures[0]!, '👍')).announcement).toBeNull();
+    expect((await storage().records.subject(set.subjectId!))!.championId).toBe(adapters[3]!.id);
+  });
+
+  it('reactions are facts: given twice they count once, and can be taken back', async () => {
+    const channel = room();
+    const { set, pictures } = await withFinals(channel);
+    expect((await channel.react('bob', set, pictures[0]!, '👍')).recorded).toBe(true);
+    expect((await channel.react('bob', set, pictures[0]!, '👍')).recorded).toBe(false);
+    expect((await channel.react('bob', set, pictures[0]!, '👍', false)).recorded).toBe(true);
+    expect((await storage().records.voteFacts(set.id)).map(({ added }) => added)).toEqual([true, false]);
+    expect(await channel.say('ann', '/krona top')).toMatchObject({ audience: 'caller' });
+    // A heart under four pictures, a fifth number, and a picture of another set are about none of these.
+    for (const [picture, emoji] of [
+      [null, '❤️'],
+      [randomUUID(), '👍'],
+    ] as const)
+      expect((await channel.react('bob', set, picture, emoji)).recorded).toBe(false);
+  });
+
+  it('top shows pictures, adapters and settings with how sure it is', async () => {
+    const channel = room();
+    const { adapters, set, pictures } = await withFinals(channel);
+    for (const name of ['bob', 'cid', 'dee']) await channel.react(name, set, pictures[2]!, '👍');
+    await channel.react('eve', set, pictures[0]!, '👎');
+    await channel.react('ann', set, pictures[0]!, '👍');
+    const best = await channel.say('fay', '/krona top');
+    expect(best.table!.rows[0]).toEqual(['1', 'mochi (3)', 'ann', '44 % to 100 %', '3']);
+    expect(best.table!.rows).toHaveLength(2);
+    expect(best.pictures![0]!.id).toBe(pictures[2]);
+
+    const ranked = await channel.say('fay', '/krona top adapters');
+    expect(ranked.table!.rows).toHaveLength(4);
+    expect(ranked.table!.rows[0]![1]).toMatch(new RegExp(`^mochi-150-${adapters[2]!.id.slice(0, 6)}`));
+    expect(ranked.table!.rows[0]![3]).toMatch(/^\d+ % to \d+ %$/);
+    expect(ranked.table!.rows.at(-1)![1]).toMatch(/^mochi-50-/);
+    expect(await channel.say('fay', '/krona top settings')).toMatchObject({
+      audience: 'caller',
+      title: 'Best settings',
+    });
+  });
+}
