@@ -34,12 +34,12 @@ const vendors = {
   ioredis: 'storage',
   pg: 'storage',
   '@electric-sql/pglite': 'storage',
-  '@electric-sql/pglite-socket': 'storage',
+  // A folder before the folders inside it: the last rule that fits a file holds.
+  hono: 'bot',
+  '@hono/node-server': 'bot',
   'discord.js': 'bot/discord',
   '@slack/bolt': 'bot/slack',
   preact: 'bot/web',
-  hono: 'bot',
-  '@hono/node-server': 'bot',
 };
 
 const zones = Object.entries(forbidden).flatMap(([target, froms]) =>

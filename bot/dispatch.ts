@@ -1,0 +1,94 @@
+/**
+ * @file What happens with a platform's events: acknowledged before anything else, then, in the order of their
+ * channel, the command is run and its card given back. Errors that a member can mend come back as cards; the rest
+ * is logged, and the member told that it is.
+ */
+import { runAction } from '../commands/actions.ts';
+import type { Card } from '../commands/card.ts';
+import { errorCard } from '../commands/cards/format.ts';
+import type { Actor, CommandContext } from '../commands/contract.ts';
+import { runCommand } from '../commands/index.ts';
+import type { Platform } from '../storage/records/contract.ts';
+import type { Delivery } from './delivery.ts';
+import type { ActionEvent, GatewayHandlers, InvocationEvent } from './gateway.ts';
+import { Lanes } from './lanes.ts';
+import type { Log } from './log.ts';
+import type { VoteDesk } from './votes.ts';
+
+export interface DispatchParts {
+  readonly platform: Platform;
+  readonly context: CommandContext;
+  readonly delivery: Delivery;
+  readonly votes: VoteDesk;
+  readonly log: Log;
+}
+
+/** Handlers for a gateway. */
+export function createHandlers({ platform, context, delivery, votes, log }: DispatchParts): GatewayHandlers {
+  const { records } = context;
+  const lanes = new Lanes();
+
+  const actorOf = async (event: InvocationEvent | ActionEvent): Promise<Actor> => ({
+    channel: await records.channel(platform, event.channel.externalId, event.channel.name),
+    member: await records.member(platform, event.member.externalId, event.member.name),
+    moderator: event.moderator,
+  });
+
+  /** Acknowledges, then does the work in the channel's lane and answers with its cards, or with what went wrong. */
+  const answer = async (
+    event: InvocationEvent | ActionEvent,
+    what: object,
+    work: () => Promise<readonly Card[]>,
+  ) => {
+    try {
+      await event.acknowledge();
+      await lanes.run(event.channel.externalId, async () => {
+        const cards = await work().catch((error: unknown) => {
+          log.error({ error, platform, ...what }, 'could not answer a member');
+          return [errorCard(error)];
+        });
+        await event.answer(cards);
+      });
+    } catch (error) {
+      log.error({ error, platform, ...what }, 'could not reach a member with an answer');
+    }
+  };
+
+  return {
+    onInvocation: (event) =>
+      answer(event, { command: event.command, action: event.action }, async () => {
+        const { action, options, attachments } = event;
+        const invocation = { ...(await actorOf(event)), action, options, attachments };
+        const { aside, ...card } = await runCommand(event.command, invocation, context);
+        delivery.hurry();
+        return shown(card, aside);
+      }),
+
+    onAction: (event) =>
+      answer(event, { action: event.action }, async () => {
+        const actor = await actorOf(event);
+        // Looked up first: with a set that is deleted, its post goes too.
+        const post = await records.postOf(event.action.split(':')[1] ?? '');
+        const { card: answered, replace } = await runAction(event.action, actor, context);
+        delivery.hurry();
+        const { aside, ...card } = answered;
+        if (!replace) return shown(card, aside);
+        if (post?.messageId) await delivery.replace(actor.channel, post.id, post.messageId, card);
+        return aside ? [aside] : [];
+      }),
+
+    onReaction: (event) =>
+      // One member's reactions in their order: put there and taken away is not taken away and put there.
+      lanes
+        .run(`${event.channel.externalId} ${event.member.externalId}`, () => votes.record(event))
+        .catch((error: unknown) => {
+          log.error({ error, platform }, 'could not store a reaction');
+          return false;
+        }),
+  };
+}
+
+/** A card that follows a record is posted by the delivery, exactly once; all others are answers. */
+function shown(card: Card, aside: Card | undefined): Card[] {
+  return [card, aside].filter((each) => each !== undefined && each.follows === undefined) as Card[];
+}

@@ -1,0 +1,92 @@
+/**
+ * @file Signed links answered: whole files or one range of them (RFC 9110 §14), with the content's hash as the
+ * entity tag, so that a download goes on where it stopped and a picture is fetched once.
+ */
+import { Readable } from 'node:stream';
+import type { Context } from 'hono';
+import type { BlobStore } from '../storage/blobs/contract.ts';
+import { KronaError } from '../storage/errors.ts';
+import { verifyLink } from '../storage/links.ts';
+
+/** What is shown in the browser; all else is saved. SVG and HTML are missing on purpose: they can carry scripts. */
+const SHOWN: Readonly<Record<string, string>> = {
+  png: 'image/png',
+  jpg: 'image/jpeg',
+  jpeg: 'image/jpeg',
+  webp: 'image/webp',
+  gif: 'image/gif',
+};
+
+const DAY = 86_400_000;
+
+/**
+ * When a link made now expires: a week from the coming midnight (UTC), so that all links of a day are the same
+ * and a browser keeps what it has fetched.
+ */
+export const linkExpiry = (now = Date.now()): Date => new Date((Math.floor(now / DAY) + 8) * DAY);
+
+/** The one range of a Range header that can be served; null: the whole file; `none`: outside of it. */
+export function parseRange(
+  header: string | undefined,
+  size: number,
+): { start: number; end: number } | null | 'none' {
+  // Several ranges at once may be answered with the whole file, and nobody who resumes asks for them.
+  const match = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(header?.trim() ?? '');
+  if (match === null || (match[1] === '' && match[2] === '')) return null;
+  const [first, last] = [match[1]!, match[2]!];
+  if (first === '') {
+    const length = Math.min(size, Number(last));
+    return length === 0 ? 'none' : { start: size - length, end: size - 1 };
+  }
+  const start = Number(first);
+  const end = last === '' ? size - 1 : Math.min(size - 1, Number(last));
+  if (last !== '' && Number(last) < start) return null;
+  return start >= size ? 'none' : { start, end };
+}
+
+/** Answers GET and HEAD of a signed link. @throws KronaError LINK_INVALID, LINK_EXPIRED, BLOB_NOT_FOUND */
+export async function serveFile(context: Context, blobs: BlobStore, secret: string): Promise<Response> {
+  const { pathname, search } = new URL(context.req.url);
+  const { hash, fileName, expiresAt } = verifyLink(secret, pathname + search);
+  const info = await blobs.stat(hash);
+  if (info === null) throw new KronaError('BLOB_NOT_FOUND', 'This file has been deleted.');
+
+  const tag = `"${hash}"`;
+  const shown = SHOWN[fileName.split('.').at(-1)!.toLowerCase()];
+  const save = shown === undefined || context.req.query('save') !== undefined;
+  const headers: Record<string, string> = {
+    etag: tag,
+    'accept-ranges': 'bytes',
+    'cache-control': `private, immutable, max-age=${Math.max(0, Math.floor((expiresAt.getTime() - Date.now()) / 1000))}`,
+    'content-type': shown ?? 'application/octet-stream',
+    'content-disposition': `${save ? 'attachment' : 'inline'}; filename*=UTF-8''${encodeName(fileName)}`,
+  };
+  if (
+    context.req
+      .header('if-none-match')
+      ?.split(/\s*,\s*/)
+      .includes(tag)
+  )
+    return context.body(null, 304, headers);
+
+  // A range of other content than the one that was begun would make a broken file: then all of it is sent.
+  const ifRange = context.req.header('if-range');
+  const range =
+    ifRange !== undefined && ifRange !== tag ? null : parseRange(context.req.header('range'), info.size);
+  if (range === 'none')
+    return context.body(null, 416, { ...headers, 'content-range': `bytes */${info.size}` });
+  const length = range === null ? info.size : range.end - range.start + 1;
+  headers['content-length'] = String(length);
+  if (range !== null) headers['content-range'] = `bytes ${range.start}-${range.end}/${info.size}`;
+  const status = range === null ? 200 : 206;
+  if (context.req.method === 'HEAD') return context.body(null, status, headers);
+  const stream = await blobs.stream(hash, range ?? undefined);
+  return context.body(Readable.toWeb(stream) as ReadableStream<Uint8Array>, status, headers);
+}
+
+/** RFC 8187: all but attribute characters in per cent. */
+const encodeName = (name: string): string =>
+  encodeURIComponent(name).replace(
+    /['()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  );

@@ -1,0 +1,94 @@
+/**
+ * @file What the bot and a chat platform say to each other. One folder an adapter (web; Discord and Slack fit the
+ * same contract), and no platform word, token or vendor type here. Gateways translate; they decide nothing.
+ */
+import type { Card } from '../commands/card.ts';
+import type { Attachment } from '../commands/contract.ts';
+import type { Channel, Platform } from '../storage/records/contract.ts';
+
+/** A channel or member by the platform's own id, as the event brought it. */
+export interface Party {
+  readonly externalId: string;
+  readonly name: string;
+}
+
+interface PlatformEvent {
+  readonly channel: Party;
+  readonly member: Party;
+}
+
+/** An event that a member waits on. Acknowledged once, answered at most once, both through the gateway that brought it. */
+interface AnsweredEvent extends PlatformEvent {
+  /** May delete what belongs to other members. */
+  readonly moderator: boolean;
+  /** Tells the platform that the event has come. Called before anything that could take long. */
+  acknowledge(): Promise<void>;
+  /**
+   * The answer, each card shown to the caller alone when its audience says so. None: nothing to say here, as the
+   * delivery posts the message that lives, or has changed the one with the button.
+   */
+  answer(cards: readonly Card[]): Promise<void>;
+}
+
+/** `/krona <command> [<action>] …` */
+export interface InvocationEvent extends AnsweredEvent {
+  readonly command: string;
+  /** '' when the command has no actions. */
+  readonly action: string;
+  readonly options: Readonly<Record<string, string | number | boolean>>;
+  readonly attachments: readonly Attachment[];
+}
+
+/** A press of one of our buttons. */
+export interface ActionEvent extends AnsweredEvent {
+  /** The button's `verb:recordId`. */
+  readonly action: string;
+}
+
+/** A reaction put on a message of ours, or taken away. */
+export interface ReactionEvent extends PlatformEvent {
+  /** The picture, where each has reactions of its own; else the message, and the emoji says which picture (1️⃣ …). */
+  readonly on: { readonly pictureId: string } | { readonly messageId: string };
+  readonly emoji: string;
+  readonly added: boolean;
+}
+
+/** What the bot does with events. The promises settle when the event is dealt with; they never reject. */
+export interface GatewayHandlers {
+  onInvocation(event: InvocationEvent): Promise<void>;
+  onAction(event: ActionEvent): Promise<void>;
+  /** False when it could not be stored, so that the platform's own state must be read again later. */
+  onReaction(event: ReactionEvent): Promise<boolean>;
+}
+
+/** A reaction that stands on a message at the platform. */
+export interface StandingReaction {
+  readonly member: Party;
+  readonly emoji: string;
+}
+
+export interface Gateway {
+  readonly platform: Platform;
+  /** Files that one message can carry; more are linked. */
+  readonly maxFiles: number;
+  /** Milliseconds between two edits of one message that was posted `age` milliseconds ago. */
+  editInterval(age: number): number;
+  /** Connects, and gives events to `handlers` from now on. */
+  start(handlers: GatewayHandlers): Promise<void>;
+  /** Takes no further events, and waits for those being dealt with. */
+  stop(): Promise<void>;
+  /**
+   * Posts a message and returns the platform's id of it. With a nonce that was posted before, also by a process
+   * that has died since, nothing is posted and the standing message's id is returned.
+   * @param nonce a UUID
+   */
+  post(channel: Channel, card: Card, nonce: string): Promise<string>;
+  /** @throws KronaError MESSAGE_GONE when the message or its channel was deleted at the platform */
+  edit(channel: Channel, messageId: string, card: Card): Promise<void>;
+  /**
+   * Members' reactions standing on a message of ours, or null where reactions reach the records without a
+   * platform in between, so that none can be missed.
+   * @throws KronaError MESSAGE_GONE
+   */
+  readReactions(channel: Channel, messageId: string): Promise<readonly StandingReaction[] | null>;
+}

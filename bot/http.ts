@@ -1,0 +1,148 @@
+/**
+ * @file The bot's http server: security headers, who may ask, signed files, errors in words. What a platform
+ * serves (the web chat's page and interface) is mounted by its gateway.
+ */
+import { isIP } from 'node:net';
+import { hostname } from 'node:os';
+import { serve, type WebSocketServerLike } from '@hono/node-server';
+import { type Context, Hono, type MiddlewareHandler } from 'hono';
+import { secureHeaders } from 'hono/secure-headers';
+import type { BlobStore } from '../storage/blobs/contract.ts';
+import type { Config } from '../storage/config.ts';
+import { describeError, KronaError } from '../storage/errors.ts';
+import { serveFile } from './files.ts';
+import type { Log } from './log.ts';
+
+/** Status of errors that are not the request's fault alone; every other KronaError is 400. */
+const STATUS: Readonly<Record<string, 401 | 403 | 404 | 409 | 413>> = {
+  NAME_NEEDED: 401,
+  LINK_INVALID: 403,
+  LINK_EXPIRED: 403,
+  FOREIGN_REQUEST: 403,
+  BLOB_NOT_FOUND: 404,
+  CHANNEL_UNKNOWN: 404,
+  UPLOAD_GONE: 409,
+  ATTACHMENT_TOO_LARGE: 413,
+};
+
+/** The server's routes so far; gateways add theirs. */
+export function createHttp(config: Config, blobs: BlobStore, log: Log): Hono {
+  const app = new Hono();
+  app.use(
+    secureHeaders({
+      contentSecurityPolicy: {
+        defaultSrc: ["'none'"],
+        scriptSrc: ["'self'"],
+        styleSrc: ["'self'"],
+        imgSrc: ["'self'", 'blob:'],
+        connectSrc: ["'self'"],
+        baseUri: ["'none'"],
+        formAction: ["'self'"],
+        frameAncestors: ["'none'"],
+      },
+      referrerPolicy: 'no-referrer',
+      xFrameOptions: 'DENY',
+    }),
+  );
+  app.use(ownRequestsOnly(config));
+  app.get('/blobs/*', (context) => serveFile(context, blobs, config.secret));
+  app.notFound((context) => errorAnswer(context, 404, 'NOT_FOUND', 'There is nothing at this address.'));
+  app.onError((error, context) => {
+    if (!(error instanceof KronaError)) log.error({ error, path: context.req.path }, 'request failed');
+    const { code, message } = describeError(error);
+    if (!(error instanceof KronaError))
+      return errorAnswer(context, 500, code, 'Something went wrong in Krona. It is in the log; try again.');
+    return errorAnswer(context, STATUS[code] ?? 400, code, message);
+  });
+  return app;
+}
+
+/** JSON for the page's own requests, a small page in words for a person who followed a link. */
+function errorAnswer(
+  context: Context,
+  status: 400 | 401 | 403 | 404 | 409 | 413 | 500,
+  code: string,
+  message: string,
+) {
+  if (context.req.path.startsWith('/api/')) return context.json({ error: { code, message } }, status);
+  return context.html(
+    `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">` +
+      `<title>Krona</title><h1>This did not work</h1><p>${escapeHtml(message)}</p><p><a href="/">To the chat</a></p></html>`,
+    status,
+  );
+}
+
+const escapeHtml = (text: string): string =>
+  text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
+
+/**
+ * Refuses what a foreign page makes a member's browser send: requests under a name that is not ours (a name that
+ * its owner points to this machine) and changes that were begun elsewhere.
+ */
+function ownRequestsOnly(config: Config): MiddlewareHandler {
+  const named = new Set(['localhost', hostname().toLowerCase(), config.host.toLowerCase()]);
+  if (config.publicUrl !== null) named.add(new URL(config.publicUrl).hostname);
+  return async (context, next) => {
+    const { hostname: host, host: authority } = new URL(context.req.url);
+    if (!named.has(host) && isIP(host.replace(/^\[|\]$/g, '')) === 0)
+      throw new KronaError(
+        'FOREIGN_REQUEST',
+        `Krona does not answer as ${host}; if that is its address, set KRONA_URL to it.`,
+      );
+    const origin = context.req.header('origin');
+    const changes = context.req.method !== 'GET' && context.req.method !== 'HEAD';
+    const live = context.req.header('upgrade') !== undefined;
+    if (
+      (changes || live) &&
+      origin !== undefined &&
+      (!URL.canParse(origin) || new URL(origin).host !== authority)
+    )
+      throw new KronaError('FOREIGN_REQUEST', 'This came from another site; open the chat itself.');
+    await next();
+  };
+}
+
+export interface HttpServer {
+  /** What a browser on this machine opens. */
+  readonly address: string;
+  close(): Promise<void>;
+}
+
+/** Starts to listen. @throws KronaError KRONA_PORT_TAKEN, KRONA_HOST_INVALID */
+export async function listen(
+  app: Hono,
+  config: Config,
+  websockets: WebSocketServerLike,
+): Promise<HttpServer> {
+  const { server, port } = await new Promise<{ server: ReturnType<typeof serve>; port: number }>(
+    (resolve, reject) => {
+      const starting = serve(
+        { fetch: app.fetch, hostname: config.host, port: config.port, websocket: { server: websockets } },
+        (info) => resolve({ server: starting, port: info.port }),
+      );
+      starting.once('error', (cause: NodeJS.ErrnoException) => {
+        reject(
+          cause.code === 'EADDRINUSE'
+            ? new KronaError(
+                'KRONA_PORT_TAKEN',
+                `Port ${config.port} is in use by another program; set KRONA_PORT to a free one, or 0 for any.`,
+                { cause },
+              )
+            : new KronaError('KRONA_HOST_INVALID', `Krona cannot listen on ${config.host}:${config.port}.`, {
+                cause,
+              }),
+        );
+      });
+    },
+  );
+  const loopback = ['127.0.0.1', '0.0.0.0', '::', '::1'].includes(config.host);
+  return {
+    address: config.publicUrl ?? `http://${loopback ? 'localhost' : config.host}:${port}`,
+    close: () =>
+      new Promise((resolve, reject) => {
+        server.close((error) => (error ? reject(error) : resolve()));
+        // Connections kept open between requests would hold the process.
+        if ('closeAllConnections' in server) server.closeAllConnections();
+      }),
+  };
+}

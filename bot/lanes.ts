@@ -1,0 +1,22 @@
+/** @file Work done one after the other by key: what belongs to one channel keeps its order, others do not wait. */
+
+export class Lanes {
+  readonly #ends = new Map<string, Promise<unknown>>();
+
+  /** Runs `work` after everything that was given for this key before, whether or not that failed. */
+  run<T>(key: string, work: () => Promise<T>): Promise<T> {
+    const result = (this.#ends.get(key) ?? Promise.resolve()).then(work);
+    const end = result
+      .catch(() => undefined)
+      .then(() => {
+        if (this.#ends.get(key) === end) this.#ends.delete(key);
+      });
+    this.#ends.set(key, end);
+    return result;
+  }
+
+  /** Resolves when all work given so far is done. */
+  async idle(): Promise<void> {
+    await Promise.all(this.#ends.values());
+  }
+}

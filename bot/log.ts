@@ -1,0 +1,7 @@
+/** @file What the bot needs of a logger; pino's fits. */
+
+export interface Log {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}

@@ -1,0 +1,88 @@
+/** @file The bot process: web chat, delivery, votes, outbox and http server, started and stopped together. */
+import { join } from 'node:path';
+import type { WebSocketServerLike } from '@hono/node-server';
+import { WebSocketServer } from 'ws';
+import type { Config } from '../storage/config.ts';
+import type { Storage } from '../storage/open.ts';
+import { relayOutbox } from '../storage/outbox.ts';
+import { Delivery } from './delivery.ts';
+import { createHandlers } from './dispatch.ts';
+import type { Gateway } from './gateway.ts';
+import { createHttp, listen } from './http.ts';
+import type { Log } from './log.ts';
+import { VoteDesk } from './votes.ts';
+import { moderatorKey } from './web/identity.ts';
+import { buildPage } from './web/page.ts';
+import { mountWeb } from './web/routes.ts';
+import { Uploads } from './web/uploads.ts';
+import { watchSockets } from './web/sockets.ts';
+import { WebGateway } from './web/web-gateway.ts';
+
+export interface Bot {
+  /** What a browser on this machine opens. */
+  readonly address: string;
+  /** The same, and makes that browser a moderator's. For the terminal only. */
+  readonly moderatorAddress: string;
+  /** Finishes what is under way. The storage stays open. */
+  stop(): Promise<void>;
+}
+
+export interface BotOptions {
+  readonly log: Log;
+}
+
+/**
+ * Starts the bot on an open storage.
+ *
+ * @throws KronaError KRONA_PORT_TAKEN, KRONA_HOST_INVALID
+ */
+export async function startBot(storage: Storage, config: Config, { log }: BotOptions): Promise<Bot> {
+  const context = { records: storage.records, blobs: storage.blobs, jobs: storage.jobs };
+  const app = createHttp(config, storage.blobs, log);
+  const sockets = new WebSocketServer({ noServer: true, maxPayload: 4096 });
+  const [uploads, page] = await Promise.all([Uploads.open(join(config.dataFolder, 'uploads')), buildPage()]);
+  const web = new WebGateway(context, config.secret, uploads, log);
+  mountWeb(app, { gateway: web, context, uploads, page, secret: config.secret });
+
+  const stopGateways = await Promise.all([web].map((gateway) => runGateway(gateway, context, log)));
+  const stopRelay = relayOutbox(storage.records, storage.jobs, {
+    onError: (error) => log.error({ error }, 'could not move jobs from the records to the queue'),
+  });
+  const stopWatching = watchSockets(sockets);
+  const stopAll = async () => {
+    await Promise.all(stopGateways.map((stop) => stop()));
+    await stopRelay();
+  };
+  try {
+    const server = await listen(app, config, sockets as unknown as WebSocketServerLike);
+    return {
+      address: server.address,
+      moderatorAddress: `${server.address}/?moderator=${moderatorKey(config.secret)}`,
+      async stop() {
+        stopWatching();
+        await server.close();
+        await stopAll();
+      },
+    };
+  } catch (error) {
+    stopWatching();
+    await stopAll();
+    throw error;
+  }
+}
+
+type Context = ConstructorParameters<typeof VoteDesk>[1];
+
+/** Connects a gateway with delivery and votes; the returned function takes all three down. */
+async function runGateway(gateway: Gateway, context: Context, log: Log): Promise<() => Promise<void>> {
+  const delivery = new Delivery(gateway, context, log);
+  const votes = new VoteDesk(gateway, context, log);
+  await gateway.start(createHandlers({ platform: gateway.platform, context, delivery, votes, log }));
+  delivery.start();
+  const reading = votes.readAgain();
+  return async () => {
+    await gateway.stop();
+    await delivery.stop();
+    await reading;
+  };
+}

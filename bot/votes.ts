@@ -1,0 +1,96 @@
+/**
+ * @file Reactions become facts in the records, as they come and, for those that came while the bot was away, by
+ * reading what stands at the platform when the bot starts. A champion that they change is announced.
+ */
+import { loadCard } from '../commands/cards/load-card.ts';
+import { foldEmoji } from '../commands/votes/emoji.ts';
+import { recordReaction } from '../commands/votes/react.ts';
+import type { CommandContext } from '../commands/contract.ts';
+import { KronaError } from '../storage/errors.ts';
+import type { Channel, Post, VoteFact } from '../storage/records/contract.ts';
+import type { Gateway, ReactionEvent, StandingReaction } from './gateway.ts';
+import type { Log } from './log.ts';
+
+/** Messages whose reactions are read again at start-up, newest first. */
+const READ_AGAIN = 200;
+
+export class VoteDesk {
+  readonly #gateway: Gateway;
+  readonly #context: CommandContext;
+  readonly #log: Log;
+
+  constructor(gateway: Gateway, context: CommandContext, log: Log) {
+    this.#gateway = gateway;
+    this.#context = context;
+    this.#log = log;
+  }
+
+  /** Stores a reaction. True also when it says nothing new, or is on nothing that is voted on. */
+  async record({ channel: place, member: author, on, emoji, added }: ReactionEvent): Promise<boolean> {
+    const { records } = this.#context;
+    const { platform } = this.#gateway;
+    const channel = await records.channel(platform, place.externalId, place.name);
+    const pictureId = 'pictureId' in on ? on.pictureId : null;
+    const setId =
+      'pictureId' in on ? await this.#setOfPicture(on.pictureId) : await this.#setOf(channel, on.messageId);
+    if (setId === null) return true;
+    const member = await records.member(platform, author.externalId, author.name);
+    await this.#store(channel, { setId, pictureId, memberId: member.id, emoji, added });
+    return true;
+  }
+
+  /** Makes the records say what the platform says, for the newest messages. Failures are logged. */
+  async readAgain(): Promise<void> {
+    const { records } = this.#context;
+    for (const post of await records.recentPosts(this.#gateway.platform, READ_AGAIN)) {
+      try {
+        const channel = await records.channelById(post.channelId);
+        if (channel === null || post.messageId === null) continue;
+        const standing = await this.#gateway.readReactions(channel, post.messageId);
+        if (standing === null) return;
+        await this.#reconcile(channel, post, standing);
+      } catch (error) {
+        if (error instanceof KronaError && error.code === 'MESSAGE_GONE') continue;
+        this.#log.warn({ error, post: post.id }, 'could not read the reactions on a message again');
+      }
+    }
+  }
+
+  async #reconcile(channel: Channel, post: Post, standing: readonly StandingReaction[]): Promise<void> {
+    const { records } = this.#context;
+    const { votesOn: setId } = await loadCard(post.kind, post.targetId, this.#context);
+    if (setId === undefined) return;
+    const there = new Map<string, { memberId: string; emoji: string }>();
+    for (const { member: author, emoji } of standing) {
+      const member = await records.member(channel.platform, author.externalId, author.name);
+      there.set(`${member.id} ${foldEmoji(emoji)}`, { memberId: member.id, emoji });
+    }
+    const here = new Map<string, VoteFact>();
+    for (const fact of await records.voteFacts(setId)) {
+      const key = `${fact.memberId} ${foldEmoji(fact.emoji)}`;
+      if (fact.added) here.set(key, fact);
+      else here.delete(key);
+    }
+    for (const [key, reaction] of there)
+      if (!here.has(key)) await this.#store(channel, { setId, pictureId: null, ...reaction, added: true });
+    for (const [key, { pictureId, memberId, emoji }] of here)
+      if (!there.has(key)) await this.#store(channel, { setId, pictureId, memberId, emoji, added: false });
+  }
+
+  async #store(channel: Channel, reaction: Parameters<typeof recordReaction>[0]): Promise<void> {
+    const set = await this.#context.records.set(reaction.setId);
+    if (set?.channelId !== channel.id) return;
+    await recordReaction(reaction, this.#context);
+  }
+
+  async #setOfPicture(pictureId: string): Promise<string | null> {
+    return (await this.#context.records.picture(pictureId))?.setId ?? null;
+  }
+
+  /** The set that a message of ours lets people vote on. */
+  async #setOf(channel: Channel, messageId: string): Promise<string | null> {
+    const post = await this.#context.records.postByMessage(channel.id, messageId);
+    if (post === null) return null;
+    return (await loadCard(post.kind, post.targetId, this.#context)).votesOn ?? null;
+  }
+}

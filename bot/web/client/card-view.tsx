@@ -1,0 +1,149 @@
+/** @file A card as HTML: the web chat's drawing of what commands say. */
+import type { JSX } from 'preact';
+import type { Card, CardButton, CardFile } from '../../../commands/card.ts';
+import { Chart } from './chart.tsx';
+import { fileSize } from './format.ts';
+import { Gallery } from './gallery.tsx';
+import { DownloadIcon, FileIcon } from './icons.tsx';
+import { store, useStore } from './store.ts';
+import { Marked } from './text.tsx';
+
+interface CardViewProps {
+  /** The line or whisper that carries the card. */
+  readonly lineId: string;
+  readonly card: Card;
+  readonly links: Readonly<Record<string, string>>;
+}
+
+export function CardView({ lineId, card, links }: CardViewProps): JSX.Element {
+  // A button about one picture stands under that picture.
+  const pictureIds = new Set(card.pictures?.map((picture) => picture.id));
+  const pictureOf = (button: CardButton) => button.action.slice(button.action.indexOf(':') + 1);
+  const buttons = card.buttons?.filter((button) => !pictureIds.has(pictureOf(button))) ?? [];
+  const underPicture = (pictureId: string) =>
+    card.buttons
+      ?.filter((button) => pictureOf(button) === pictureId)
+      .map((button) => (
+        <ActionButton
+          key={button.action}
+          lineId={lineId}
+          button={{ ...button, label: button.label.replace(/\s+\d+$/u, '') }}
+        />
+      ));
+  return (
+    <article class={`card ${card.tone}`}>
+      <h3>
+        <Marked text={card.title} />
+      </h3>
+      {card.text?.map((paragraph, index) => (
+        <p key={index}>
+          <Marked text={paragraph} />
+        </p>
+      ))}
+      {card.progress && <Progress {...card.progress} />}
+      {card.fields && card.fields.length > 0 && (
+        <dl class="fields">
+          {card.fields.map((field) => (
+            <div key={field.name}>
+              <dt>{field.name}</dt>
+              <dd>
+                <Marked text={field.value} />
+              </dd>
+            </div>
+          ))}
+        </dl>
+      )}
+      {card.table && <Table {...card.table} />}
+      {card.chart && card.chart.points.length > 1 && <Chart {...card.chart} />}
+      {card.pictures && card.pictures.length > 0 && (
+        <Gallery pictures={card.pictures} links={links} votesOn={card.votesOn} underPicture={underPicture} />
+      )}
+      {card.files?.map((file) => (
+        <FileLink key={file.blobHash} file={file} link={links[file.blobHash]} />
+      ))}
+      {buttons.length > 0 && (
+        <div class="buttons">
+          {buttons.map((button) => (
+            <ActionButton key={button.action} lineId={lineId} button={button} />
+          ))}
+        </div>
+      )}
+    </article>
+  );
+}
+
+function Progress({ fraction, label }: NonNullable<Card['progress']>): JSX.Element {
+  const percent = fraction === null ? null : Math.round(fraction * 100);
+  return (
+    <div class="progress">
+      <div
+        class={`bar ${percent === null ? 'unknown' : ''}`}
+        role="progressbar"
+        aria-label={label}
+        aria-valuemin={0}
+        aria-valuemax={100}
+        aria-valuenow={percent ?? undefined}
+      >
+        <span style={{ width: percent === null ? undefined : `${percent}%` }} />
+      </div>
+      <p class="progress-text">{label}</p>
+    </div>
+  );
+}
+
+function Table({ columns, rows }: NonNullable<Card['table']>): JSX.Element {
+  return (
+    <div class="table">
+      <table>
+        <thead>
+          <tr>
+            {columns.map((column, index) => (
+              <th key={index} scope="col">
+                {column}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((row, index) => (
+            <tr key={index}>
+              {row.map((cell, column) => (
+                <td key={column}>
+                  <Marked text={cell} />
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function FileLink({ file, link }: { file: CardFile; link: string | undefined }): JSX.Element {
+  return (
+    <a class="file" href={link ?? ''} download={file.name}>
+      <FileIcon size={22} />
+      <span>
+        <b>{file.name}</b>
+        <small>{fileSize(file.size)}</small>
+      </span>
+      <DownloadIcon />
+    </a>
+  );
+}
+
+function ActionButton({ lineId, button }: { lineId: string; button: CardButton }): JSX.Element {
+  const busy = useStore().pressed.some((press) => press.lineId === lineId && press.action === button.action);
+  return (
+    <button
+      type="button"
+      class={`button ${button.style ?? ''} ${busy ? 'busy' : ''}`}
+      aria-busy={busy}
+      disabled={busy}
+      onClick={() => void store.press(lineId, button.action)}
+    >
+      {button.label}
+    </button>
+  );
+}

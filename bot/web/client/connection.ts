@@ -1,0 +1,75 @@
+/** @file The live line to the bot: a WebSocket that comes back by itself and notices when it has gone quiet. */
+import type { ClientMessage, ServerMessage } from '../protocol.ts';
+
+/** The bot says something at least every 15 s; longer silence is a dead connection. */
+const SILENCE = 35_000;
+const FIRST_RETRY = 400;
+const LAST_RETRY = 5_000;
+
+export interface Connection {
+  send(message: ClientMessage): void;
+  close(): void;
+}
+
+export interface ConnectionEvents {
+  onMessage(message: ServerMessage): void;
+  onUp(): void;
+  onDown(): void;
+}
+
+export function connect(events: ConnectionEvents): Connection {
+  let socket: WebSocket | null = null;
+  let retry = FIRST_RETRY;
+  let timer: number | undefined;
+  let watchdog: number | undefined;
+  let closed = false;
+
+  const heard = () => {
+    clearTimeout(watchdog);
+    watchdog = window.setTimeout(() => socket?.close(), SILENCE);
+  };
+  const open = () => {
+    clearTimeout(timer);
+    const address = new URL('/api/live', location.href);
+    address.protocol = address.protocol === 'https:' ? 'wss:' : 'ws:';
+    const current = new WebSocket(address);
+    socket = current;
+    current.onopen = () => {
+      retry = FIRST_RETRY;
+      heard();
+      events.onUp();
+    };
+    current.onmessage = (event: MessageEvent<string>) => {
+      heard();
+      events.onMessage(JSON.parse(event.data) as ServerMessage);
+    };
+    current.onclose = () => {
+      if (closed || socket !== current) return;
+      clearTimeout(watchdog);
+      events.onDown();
+      timer = window.setTimeout(open, retry * (0.75 + Math.random() / 2));
+      retry = Math.min(LAST_RETRY, retry * 2);
+    };
+  };
+  // A phone that wakes up, or a network that comes back, need not wait for the next try.
+  const hurry = () => {
+    if (!closed && document.visibilityState === 'visible' && socket?.readyState === WebSocket.CLOSED) open();
+  };
+  window.addEventListener('online', hurry);
+  document.addEventListener('visibilitychange', hurry);
+  open();
+
+  return {
+    send(message) {
+      if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
+    },
+    close() {
+      closed = true;
+      clearTimeout(timer);
+      clearTimeout(watchdog);
+      window.removeEventListener('online', hurry);
+      document.removeEventListener('visibilitychange', hurry);
+      socket?.close();
+    },
+  };
+}

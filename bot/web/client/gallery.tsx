@@ -1,0 +1,119 @@
+/** @file Pictures of a card: a grid whose tiles open large, with reactions under each where they vote. */
+import type { ComponentChildren, JSX } from 'preact';
+import { useState } from 'preact/hooks';
+import type { CardPicture } from '../../../commands/card.ts';
+import type { PictureVotes } from '../protocol.ts';
+import { namesOf } from './format.ts';
+import { Heart } from './icons.tsx';
+import { Lightbox } from './lightbox.tsx';
+import { store, useStore } from './store.ts';
+
+/** The reaction that the page's hearts give, as the records spell it. */
+const HEART = '❤';
+
+interface GalleryProps {
+  readonly pictures: readonly CardPicture[];
+  readonly links: Readonly<Record<string, string>>;
+  readonly votesOn: string | undefined;
+  /** What else stands under a picture. */
+  readonly underPicture: (pictureId: string) => ComponentChildren;
+}
+
+export function Gallery({ pictures, links, votesOn, underPicture }: GalleryProps): JSX.Element {
+  const [open, setOpen] = useState<number | null>(null);
+  const shape = pictures.length === 1 ? 'one' : pictures.length <= 4 ? 'few' : 'many';
+  const votes = (picture: CardPicture) =>
+    votesOn === undefined ? null : <Votes setId={votesOn} picture={picture} of={pictures} />;
+  return (
+    <div class={`gallery ${shape}`}>
+      {pictures.map((picture, index) => (
+        <figure key={picture.id}>
+          <Tile picture={picture} link={links[picture.blobHash]} onOpen={() => setOpen(index)} />
+          {votesOn === undefined ? (
+            picture.caption !== undefined && <figcaption>{picture.caption}</figcaption>
+          ) : (
+            // Number and reactions are drawn here, so a caption that spells them out is not needed.
+            <figcaption>
+              {pictures.length > 1 && <span class="number">{index + 1}</span>}
+              <span class="under">{underPicture(picture.id)}</span>
+              {votes(picture)}
+            </figcaption>
+          )}
+        </figure>
+      ))}
+      {open !== null && (
+        <Lightbox
+          pictures={pictures}
+          links={links}
+          index={Math.min(open, pictures.length - 1)}
+          onIndex={setOpen}
+          onClose={() => setOpen(null)}
+          votes={votes}
+        />
+      )}
+    </div>
+  );
+}
+
+interface TileProps {
+  readonly picture: CardPicture;
+  readonly link: string | undefined;
+  readonly onOpen: () => void;
+}
+
+function Tile({ picture, link, onOpen }: TileProps): JSX.Element {
+  const [state, setState] = useState<'loading' | 'shown' | 'failed'>('loading');
+  return (
+    <button type="button" class={`tile ${state}`} onClick={onOpen} aria-label={`Enlarge: ${picture.alt}`}>
+      <img
+        src={link}
+        alt={picture.alt}
+        decoding="async"
+        draggable={false}
+        onLoad={() => setState('shown')}
+        onError={() => setState('failed')}
+      />
+      {state === 'failed' && <span class="missing">This picture could not be loaded.</span>}
+    </button>
+  );
+}
+
+interface VotesProps {
+  readonly setId: string;
+  readonly picture: CardPicture;
+  readonly of: readonly CardPicture[];
+}
+
+/** The heart that votes, and whatever else members reacted with. */
+function Votes({ setId, picture, of }: VotesProps): JSX.Element {
+  const { me, votes } = useStore();
+  const standing = (votes[setId] ?? []).filter((vote) => vote.pictureId === picture.id);
+  const heart = standing.find((vote) => vote.emoji === HEART);
+  const chips: Pick<PictureVotes, 'emoji' | 'members'>[] = [
+    heart ?? { emoji: HEART, members: [] },
+    ...standing.filter((vote) => vote !== heart),
+  ];
+  return (
+    <span class="votes">
+      {chips.map(({ emoji, members }) => {
+        const mine = members.some((member) => member.id === me?.id);
+        const names = namesOf(members.map((member) => (member.id === me?.id ? 'You' : member.name)));
+        const what = emoji === HEART ? 'Vote' : emoji;
+        return (
+          <button
+            key={emoji}
+            type="button"
+            class={`vote ${mine ? 'mine' : ''}`}
+            aria-pressed={mine}
+            aria-label={`${what} for picture ${of.indexOf(picture) + 1}; ${members.length} so far${names && `: ${names}`}`}
+            data-tip={names === '' ? 'Vote for this picture' : names}
+            onClick={() => store.vote({ setId, pictureId: picture.id, emoji, added: !mine })}
+          >
+            {emoji === HEART ? <Heart full={mine} /> : <span>{emoji}</span>}
+            {members.length > 0 && <span class="count">{members.length}</span>}
+          </button>
+        );
+      })}
+    </span>
+  );
+}

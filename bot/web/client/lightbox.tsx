@@ -1,0 +1,64 @@
+/** @file One picture as large as the window allows; arrows go on, Esc goes back. */
+import type { JSX } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
+import type { CardPicture } from '../../../commands/card.ts';
+import { BackIcon, CloseIcon, DownloadIcon, NextIcon } from './icons.tsx';
+
+interface LightboxProps {
+  readonly pictures: readonly CardPicture[];
+  readonly links: Readonly<Record<string, string>>;
+  readonly index: number;
+  readonly onIndex: (index: number) => void;
+  readonly onClose: () => void;
+  readonly votes: (picture: CardPicture) => JSX.Element | null;
+}
+
+export function Lightbox({ pictures, links, index, onIndex, onClose, votes }: LightboxProps): JSX.Element {
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => dialog.current?.showModal(), []);
+  const picture = pictures[index]!;
+  const link = links[picture.blobHash];
+  const go = (step: number) => onIndex((index + step + pictures.length) % pictures.length);
+  return (
+    <dialog
+      ref={dialog}
+      class="lightbox"
+      aria-label={picture.alt}
+      onClose={onClose}
+      onClick={(event) => {
+        if (event.target === dialog.current || (event.target as Element).tagName === 'FIGURE')
+          dialog.current?.close();
+      }}
+      onKeyDown={(event) => {
+        if (event.key === 'ArrowRight') go(1);
+        if (event.key === 'ArrowLeft') go(-1);
+      }}
+    >
+      <figure>
+        <img key={picture.id} src={link} alt={picture.alt} />
+      </figure>
+      <footer>
+        <p>{picture.alt}</p>
+        {votes(picture)}
+        {link !== undefined && (
+          <a class="round" href={link} download aria-label="Download this picture">
+            <DownloadIcon />
+          </a>
+        )}
+      </footer>
+      <button type="button" class="round close" aria-label="Close" onClick={() => dialog.current?.close()}>
+        <CloseIcon />
+      </button>
+      {pictures.length > 1 && (
+        <>
+          <button type="button" class="round back" aria-label="Picture before" onClick={() => go(-1)}>
+            <BackIcon />
+          </button>
+          <button type="button" class="round next" aria-label="Next picture" onClick={() => go(1)}>
+            <NextIcon />
+          </button>
+        </>
+      )}
+    </dialog>
+  );
+}

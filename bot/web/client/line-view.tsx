@@ -1,0 +1,147 @@
+/** @file One line of the conversation: what a member wrote, what Krona says, what only you see. */
+import type { ComponentChildren, JSX } from 'preact';
+import type { LineView, MemberView, SaidBody, WhisperView } from '../protocol.ts';
+import { Avatar } from './avatar.tsx';
+import { CardView } from './card-view.tsx';
+import { Preview } from './composer.tsx';
+import { fullTime, timeOfDay } from './format.ts';
+import { EyeIcon } from './icons.tsx';
+import { type Sending, store, useStore } from './store.ts';
+import { CommandText } from './text.tsx';
+
+interface RowProps {
+  readonly id: string;
+  readonly member: MemberView | null;
+  readonly at: number;
+  /** Follows a line of the same author closely: no face and name again. */
+  readonly joined: boolean;
+  readonly kind: string;
+  readonly children: ComponentChildren;
+}
+
+function Row({ id, member, at, joined, kind, children }: RowProps): JSX.Element {
+  return (
+    <li class={`line ${joined ? 'joined' : ''} of-${kind}`} data-line={id}>
+      <div class="gutter">
+        {joined ? (
+          <time dateTime={new Date(at).toISOString()} title={fullTime(at)}>
+            {timeOfDay(at)}
+          </time>
+        ) : (
+          <Avatar member={member} />
+        )}
+      </div>
+      <div class="content">
+        {!joined && (
+          <header>
+            <b>{member?.name ?? 'Krona'}</b>
+            <time dateTime={new Date(at).toISOString()} title={fullTime(at)}>
+              {timeOfDay(at)}
+            </time>
+          </header>
+        )}
+        {children}
+      </div>
+    </li>
+  );
+}
+
+export function Line({ line, joined }: { line: LineView; joined: boolean }): JSX.Element {
+  const { body } = line;
+  return (
+    <Row id={line.id} member={line.member} at={line.at} joined={joined} kind={body.kind}>
+      {body.kind === 'card' ? (
+        <CardView lineId={line.id} card={body.card} links={line.links} />
+      ) : (
+        <Said line={line} body={body} />
+      )}
+    </Row>
+  );
+}
+
+function Said({ line, body }: { line: LineView; body: SaidBody }): JSX.Element {
+  const waiting = useStore().awaited.has(line.id);
+  return (
+    <>
+      <p class="said">
+        <CommandText text={body.text} />
+      </p>
+      {body.photos.length > 0 && (
+        <div class="said-photos">
+          {body.photos.map((photo, index) => (
+            <Preview
+              key={index}
+              name={photo.name}
+              link={photo.thumb === null ? undefined : line.links[photo.thumb]}
+            />
+          ))}
+        </div>
+      )}
+      {line.interrupted ? (
+        <p class="aside">
+          Krona was stopped while it was answering this.{' '}
+          <button type="button" class="link" onClick={() => store.write(body.text)}>
+            Write it again
+          </button>
+        </p>
+      ) : (
+        body.state === 'open' && waiting && <Working />
+      )}
+    </>
+  );
+}
+
+function Working(): JSX.Element {
+  return (
+    <p class="aside working" role="status">
+      <span class="dots" aria-hidden="true">
+        <i />
+        <i />
+        <i />
+      </span>
+      Krona is on it
+    </p>
+  );
+}
+
+export function SendingLine({ sending, me }: { sending: Sending; me: MemberView }): JSX.Element {
+  const { draft, error, at } = sending;
+  return (
+    <Row id={draft.id} member={me} at={at} joined={false} kind="sending">
+      <p class="said">
+        <CommandText text={draft.text.trim()} />
+      </p>
+      {draft.photos.length > 0 && (
+        <div class="said-photos">
+          {draft.photos.map((photo) => (
+            <Preview key={photo.preview} name={photo.file.name} link={photo.preview} />
+          ))}
+        </div>
+      )}
+      {error === null ? (
+        <Working />
+      ) : (
+        <p class="aside failed" role="alert">
+          {error}{' '}
+          <button type="button" class="link" onClick={() => store.edit(draft)}>
+            Edit
+          </button>
+        </p>
+      )}
+    </Row>
+  );
+}
+
+export function Whisper({ whisper }: { whisper: WhisperView }): JSX.Element {
+  return (
+    <Row id={whisper.id} member={null} at={whisper.at} joined={false} kind="whisper">
+      <CardView lineId={whisper.id} card={whisper.card} links={whisper.links} />
+      <p class="aside">
+        <EyeIcon size={15} /> Only you can see this ·{' '}
+        <button type="button" class="link" onClick={() => store.dismiss(whisper.id)}>
+          Dismiss
+        </button>
+      </p>
+    </Row>
+  );
+}

@@ -1,0 +1,140 @@
+/** @file The page: sidebar, conversation, composer. */
+import { type JSX, render } from 'preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { Avatar } from './avatar.tsx';
+import { addFiles, Composer } from './composer.tsx';
+import { Conversation } from './conversation.tsx';
+import { namesOf } from './format.ts';
+import { MenuIcon, PhotoIcon } from './icons.tsx';
+import { Sidebar } from './sidebar.tsx';
+import { store, useStore } from './store.ts';
+import { NameForm } from './welcome.tsx';
+import './style.css';
+
+function App(): JSX.Element {
+  const { phase } = useStore();
+  if (phase === 'starting') return <></>;
+  return phase === 'nameless' ? <NameForm /> : <Chat />;
+}
+
+function Chat(): JSX.Element {
+  const { channels, channelId, here, me, online, phase } = useStore();
+  const [menu, setMenu] = useState(false);
+  const dropping = useDrop();
+  const name = channels.find((channel) => channel.id === channelId)?.name ?? channelId;
+  const late = useLate(!online && phase === 'ready');
+  useEffect(() => {
+    document.title = `#${name} · Krona`;
+  }, [name]);
+  return (
+    <div
+      class={`chat ${menu ? 'menu-open' : ''}`}
+      onKeyDown={(event) => {
+        if (event.key === 'Escape') setMenu(false);
+      }}
+    >
+      <Sidebar onPick={() => setMenu(false)} />
+      <div class="scrim" onClick={() => setMenu(false)} />
+      <main>
+        <header class="top">
+          <button
+            type="button"
+            class="round menu"
+            aria-label="Channels"
+            aria-expanded={menu}
+            onClick={() => setMenu(!menu)}
+          >
+            <MenuIcon size={20} />
+          </button>
+          <h2>
+            <i>#</i> {name}
+          </h2>
+          <div
+            class="here"
+            title={`Here now: ${namesOf(
+              here.map((member) => member.name),
+              12,
+            )}`}
+          >
+            {here.slice(0, 5).map((member) => (
+              <Avatar key={member.id} member={member} size={26} />
+            ))}
+            <span>{here.length <= 1 ? (me === null ? '' : 'Only you here') : `${here.length} here`}</span>
+          </div>
+        </header>
+        {late && (
+          <div class="banner" role="status">
+            <span class="spinner" aria-hidden="true" /> Connection lost. Trying again; nothing you see is
+            lost.
+          </div>
+        )}
+        <Conversation />
+        <Composer />
+      </main>
+      {dropping && (
+        <div class="drop" aria-hidden="true">
+          <div>
+            <PhotoIcon size={40} />
+            <b>Drop photos here</b>
+            <span>They go into your message; nothing is sent yet.</span>
+          </div>
+        </div>
+      )}
+    </div>
+  );
+}
+
+/** True once `state` has held for a moment: a blink of the connection is nobody's business. */
+function useLate(state: boolean): boolean {
+  const [late, setLate] = useState(false);
+  useEffect(() => {
+    if (!state) {
+      setLate(false);
+      return;
+    }
+    const timer = setTimeout(() => setLate(true), 700);
+    return () => clearTimeout(timer);
+  }, [state]);
+  return late;
+}
+
+/** Files dragged over the page, and dropped into the message. */
+function useDrop(): boolean {
+  const [over, setOver] = useState(false);
+  const depth = useRef(0);
+  useEffect(() => {
+    const hasFiles = (event: DragEvent) => event.dataTransfer?.types.includes('Files') === true;
+    const enter = (event: DragEvent) => {
+      if (!hasFiles(event)) return;
+      event.preventDefault();
+      depth.current++;
+      setOver(true);
+    };
+    const leave = (event: DragEvent) => {
+      if (!hasFiles(event)) return;
+      depth.current--;
+      if (depth.current <= 0) setOver(false);
+    };
+    const drop = (event: DragEvent) => {
+      if (!hasFiles(event)) return;
+      event.preventDefault();
+      depth.current = 0;
+      setOver(false);
+      addFiles([...(event.dataTransfer?.files ?? [])]);
+    };
+    const hover = (event: DragEvent) => {
+      if (hasFiles(event)) event.preventDefault();
+    };
+    const listeners = { dragenter: enter, dragleave: leave, dragover: hover, drop } as const;
+    for (const [name, listener] of Object.entries(listeners))
+      window.addEventListener(name as keyof typeof listeners, listener);
+    return () => {
+      for (const [name, listener] of Object.entries(listeners))
+        window.removeEventListener(name as keyof typeof listeners, listener);
+    };
+  }, []);
+  return over;
+}
+
+render(<App />, document.body);
+void store.start();

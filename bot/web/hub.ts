@@ -1,0 +1,184 @@
+/**
+ * @file Who is looking at which channel, and what they are told. All that is sent about one channel goes through
+ * its lane, so a page never gets an older state after a newer one.
+ */
+import type { Channel, Member } from '../../storage/records/contract.ts';
+import { Lanes } from '../lanes.ts';
+import type { Log } from '../log.ts';
+import type { ChannelView, LineView, MemberView, ServerMessage, WhisperView } from './protocol.ts';
+import type { ConversationViews } from './views.ts';
+
+/** Caller-only cards kept for a member until dismissed; older ones go. */
+const MOST_WHISPERS = 20;
+/** Lines that a returning page is brought; when more have changed, it starts afresh. */
+const MOST_MISSED = 500;
+/** Lines written by another process are found this often, ms. */
+const LOOK_EVERY = 1_000;
+const BEAT_EVERY = 15_000;
+
+export interface Viewer {
+  readonly member: Member;
+  send(message: ServerMessage): void;
+}
+
+interface Room {
+  readonly channel: Channel;
+  readonly viewers: Set<Viewer>;
+  /** Highest revision that has been sent to everybody here. */
+  revision: number;
+}
+
+const view = ({ id, name }: MemberView): MemberView => ({ id, name });
+
+/** A line being answered, or answered to its author alone, is nobody else's business. */
+const mayRead = (viewer: Viewer, line: LineView): boolean =>
+  line.body.kind === 'card' || line.body.state === 'settled' || line.member?.id === viewer.member.id;
+
+export class Hub {
+  readonly #views: ConversationViews;
+  readonly #log: Log;
+  readonly #lanes = new Lanes();
+  readonly #rooms = new Map<string, Room>();
+  readonly #places = new Map<Viewer, Room | null>();
+  readonly #whispers = new Map<string, WhisperView[]>();
+  readonly #timers: NodeJS.Timeout[] = [];
+
+  constructor(views: ConversationViews, log: Log) {
+    this.#views = views;
+    this.#log = log;
+  }
+
+  start(): void {
+    this.#timers.push(
+      setInterval(() => {
+        for (const room of this.#rooms.values()) this.refresh(room.channel.externalId);
+      }, LOOK_EVERY),
+      setInterval(() => this.toAll({ type: 'beat' }), BEAT_EVERY),
+    );
+  }
+
+  async stop(): Promise<void> {
+    this.#timers.forEach(clearInterval);
+    await this.#lanes.idle();
+  }
+
+  enter(viewer: Viewer): void {
+    this.#places.set(viewer, null);
+  }
+
+  leave(viewer: Viewer): void {
+    const room = this.#places.get(viewer);
+    this.#places.delete(viewer);
+    if (!room) return;
+    room.viewers.delete(viewer);
+    if (room.viewers.size === 0) this.#rooms.delete(room.channel.externalId);
+    else this.#tellWhoIsHere(room);
+  }
+
+  /** Brings a viewer the channel's lines, and from then on what changes there. */
+  watch(viewer: Viewer, channel: Channel, since: number, limit: number): void {
+    this.#inLane(channel.externalId, async () => {
+      if (!this.#places.has(viewer)) return;
+      const missed = since > 0 ? await this.#views.lines(channel, since, MOST_MISSED) : [];
+      const afresh = since === 0 || missed.length === MOST_MISSED;
+      const lines = afresh ? await this.#views.lines(channel, 0, limit) : missed;
+      const newest = lines.at(-1)?.revision ?? (await this.#views.newestRevision(channel));
+      if (!this.#places.has(viewer)) return;
+
+      const before = this.#places.get(viewer);
+      if (before && before.channel.id !== channel.id) this.leave(viewer);
+      let room = this.#rooms.get(channel.externalId);
+      if (room === undefined) {
+        room = { channel, viewers: new Set(), revision: newest };
+        this.#rooms.set(channel.externalId, room);
+      }
+      room.viewers.add(viewer);
+      this.#places.set(viewer, room);
+      viewer.send({
+        type: 'channel',
+        channelId: channel.externalId,
+        lines: lines.filter((line) => mayRead(viewer, line)),
+        afresh,
+        more: afresh ? lines.length === limit : null,
+        whispers: this.#whispersOf(viewer.member.id).filter(
+          ({ channelId }) => channelId === channel.externalId,
+        ),
+      });
+      this.#tellWhoIsHere(room);
+    });
+  }
+
+  /** Sends what has changed in a channel since the last look. */
+  refresh(channelId: string): void {
+    const room = this.#rooms.get(channelId);
+    if (room === undefined) return;
+    this.#inLane(channelId, async () => {
+      const lines = await this.#views.lines(room.channel, room.revision, MOST_MISSED);
+      for (const line of lines) {
+        room.revision = Math.max(room.revision, line.revision);
+        for (const viewer of room.viewers)
+          if (mayRead(viewer, line)) viewer.send({ type: 'line', channelId, line });
+      }
+    });
+  }
+
+  /** Tells those in other channels that something happened in this one. */
+  tellElsewhere(channelId: string): void {
+    for (const [viewer, room] of this.#places)
+      if (room?.channel.externalId !== channelId) viewer.send({ type: 'activity', channelId });
+  }
+
+  /** Sends the reactions on a set to everybody in its channel. */
+  refreshVotes(channelId: string, setId: string): void {
+    this.#inLane(channelId, async () => {
+      const votes = await this.#views.votes(setId);
+      for (const viewer of this.#rooms.get(channelId)?.viewers ?? [])
+        viewer.send({ type: 'votes', channelId, setId, votes });
+    });
+  }
+
+  whisper(memberId: string, whisper: WhisperView): void {
+    this.#whispers.set(memberId, [...this.#whispersOf(memberId), whisper].slice(-MOST_WHISPERS));
+    this.toMember(memberId, { type: 'whisper', whisper });
+  }
+
+  dismiss(memberId: string, id: string): void {
+    const rest = this.#whispersOf(memberId).filter((whisper) => whisper.id !== id);
+    if (rest.length === 0) this.#whispers.delete(memberId);
+    else this.#whispers.set(memberId, rest);
+    this.toMember(memberId, { type: 'unwhisper', id });
+  }
+
+  /** After all that was sent about the channel so far. */
+  settled(channelId: string, memberId: string, id: string): void {
+    this.#inLane(channelId, async () => this.toMember(memberId, { type: 'settled', id }));
+  }
+
+  tellChannels(channels: readonly ChannelView[]): void {
+    this.toAll({ type: 'channels', channels });
+  }
+
+  toMember(memberId: string, message: ServerMessage): void {
+    for (const viewer of this.#places.keys()) if (viewer.member.id === memberId) viewer.send(message);
+  }
+
+  toAll(message: ServerMessage): void {
+    for (const viewer of this.#places.keys()) viewer.send(message);
+  }
+
+  #whispersOf(memberId: string): WhisperView[] {
+    return this.#whispers.get(memberId) ?? [];
+  }
+
+  #tellWhoIsHere(room: Room): void {
+    const members = [...new Map([...room.viewers].map(({ member }) => [member.id, view(member)])).values()];
+    for (const viewer of room.viewers)
+      viewer.send({ type: 'here', channelId: room.channel.externalId, members });
+  }
+
+  #inLane(channelId: string, work: () => Promise<void>): void {
+    this.#lanes.run(channelId, work).catch((error: unknown) => {
+      this.#log.error({ error, channelId }, 'web chat: could not bring a channel up to date');
+    });
+  }
+}

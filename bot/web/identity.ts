@@ -1,0 +1,90 @@
+/**
+ * @file Who a browser is: a random token and a chosen name in one cookie. The records know the token's hash only,
+ * so reading them makes nobody another member. Moderators hold a second cookie, from the link printed at start.
+ */
+import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { Context } from 'hono';
+import { getCookie, setCookie } from 'hono/cookie';
+import { KronaError } from '../../storage/errors.ts';
+import type { Member, RecordStore } from '../../storage/records/contract.ts';
+import { MAX_NAME } from './protocol.ts';
+
+const COOKIE = 'krona-member';
+const MODERATOR_COOKIE = 'krona-moderator';
+const YEAR = 365 * 24 * 3600;
+const TOKEN = /^[A-Za-z0-9_-]{43}$/;
+
+/** A name as it may be shown: no line breaks or invisible marks, not Krona's own. @throws KronaError NAME_INVALID */
+export function checkName(input: unknown): string {
+  const name = String(input)
+    .normalize('NFC')
+    .replace(/[\p{C}\p{Z}\s]+/gu, ' ')
+    .trim();
+  const length = [...name].length;
+  if (length < 1 || length > MAX_NAME)
+    throw new KronaError('NAME_INVALID', `A name has 1 to ${MAX_NAME} characters; this one has ${length}.`);
+  if (name.toLowerCase() === 'krona')
+    throw new KronaError('NAME_INVALID', 'That is my name. Choose another one for yourself.');
+  return name;
+}
+
+const readCookie = (context: Context): { token: string; name: string } | null => {
+  const [token, name] = (getCookie(context, COOKIE) ?? '').split('~');
+  return token && name && TOKEN.test(token) ? { token, name } : null;
+};
+
+/** The member of a request, null for a browser that has not said its name. */
+export async function memberOf(context: Context, records: RecordStore): Promise<Member | null> {
+  const cookie = readCookie(context);
+  if (cookie === null) return null;
+  return records.member(
+    'web',
+    createHash('sha256').update(cookie.token).digest('hex'),
+    checkName(cookie.name),
+  );
+}
+
+/** @throws KronaError NAME_NEEDED */
+export async function requireMember(context: Context, records: RecordStore): Promise<Member> {
+  const member = await memberOf(context, records);
+  if (member === null) throw new KronaError('NAME_NEEDED', 'Say your name first: reload the page.');
+  return member;
+}
+
+/** Gives the browser a name; its first one makes it a member. @throws KronaError NAME_INVALID */
+export async function setName(context: Context, records: RecordStore, input: unknown): Promise<Member> {
+  const name = checkName(input);
+  const token = readCookie(context)?.token ?? randomBytes(32).toString('base64url');
+  const member = await records.member('web', createHash('sha256').update(token).digest('hex'), name);
+  setCookie(context, COOKIE, `${token}~${name}`, cookieOptions(context));
+  return member;
+}
+
+const cookieOptions = (context: Context) =>
+  ({
+    httpOnly: true,
+    sameSite: 'Lax',
+    path: '/',
+    maxAge: YEAR,
+    secure: new URL(context.req.url).protocol === 'https:',
+  }) as const;
+
+/** The word that makes a browser a moderator's; whoever starts the bot reads it in the terminal. */
+export const moderatorKey = (secret: string): string =>
+  createHmac('sha256', secret).update('moderator of the web chat').digest('base64url').slice(0, 24);
+
+const matches = (given: string | undefined, secret: string): boolean => {
+  const expected = Buffer.from(moderatorKey(secret));
+  const actual = Buffer.from(given ?? '');
+  return expected.length === actual.length && timingSafeEqual(expected, actual);
+};
+
+export const isModerator = (context: Context, secret: string): boolean =>
+  matches(getCookie(context, MODERATOR_COOKIE), secret);
+
+/** True, with the cookie set, when the key is right. */
+export function becomeModerator(context: Context, secret: string, key: string): boolean {
+  if (!matches(key, secret)) return false;
+  setCookie(context, MODERATOR_COOKIE, key, cookieOptions(context));
+  return true;
+}

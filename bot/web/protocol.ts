@@ -1,0 +1,151 @@
+/** @file What the page and the bot say to each other: shapes only, used by both sides. Times are milliseconds. */
+import type { Card } from '../../commands/card.ts';
+
+export interface MemberView {
+  readonly id: string;
+  readonly name: string;
+}
+
+export interface ChannelView {
+  /** The web chat's own id of the channel, part of the page's address. */
+  readonly id: string;
+  readonly name: string;
+}
+
+/** A photo as it came with a line: a small copy to look at, or none where the file is no picture. */
+export interface SaidPhoto {
+  readonly name: string;
+  readonly thumb: string | null;
+}
+
+/**
+ * What a member wrote. `state`: `open` while the command is being answered (only its author sees the line),
+ * `settled` for everybody, `hidden` where the answer was for the caller alone.
+ */
+export interface SaidBody {
+  readonly kind: 'said';
+  readonly text: string;
+  readonly photos: readonly SaidPhoto[];
+  readonly state: 'open' | 'settled' | 'hidden';
+}
+
+export interface CardBody {
+  readonly kind: 'card';
+  readonly card: Card;
+}
+
+/** The body of a web ChatLine. */
+export type LineBody = SaidBody | CardBody;
+
+export interface LineView {
+  readonly id: string;
+  readonly revision: number;
+  readonly at: number;
+  /** null: Krona. */
+  readonly member: MemberView | null;
+  readonly body: LineBody;
+  /** Links of the blobs that the body names, by hash. */
+  readonly links: Readonly<Record<string, string>>;
+  /** Reactions standing on the pictures of a card that is voted on. */
+  readonly votes?: readonly PictureVotes[];
+  /** True for a line that was being answered when the bot stopped. */
+  readonly interrupted?: boolean;
+}
+
+/** Reactions standing on one picture. */
+export interface PictureVotes {
+  readonly pictureId: string;
+  readonly emoji: string;
+  readonly members: readonly MemberView[];
+}
+
+/** Something for one member's eyes. */
+export interface WhisperView {
+  readonly id: string;
+  readonly channelId: string;
+  /** The line or button press that it answers. */
+  readonly answers: string | null;
+  readonly at: number;
+  readonly card: Card;
+  readonly links: Readonly<Record<string, string>>;
+}
+
+export type ServerMessage =
+  /** First on every connection. `bundle`: the page's own files; a page with others reloads itself. */
+  | {
+      readonly type: 'hello';
+      readonly bundle: string;
+      readonly me: MemberView;
+      readonly channels: readonly ChannelView[];
+    }
+  | { readonly type: 'channels'; readonly channels: readonly ChannelView[] }
+  /**
+   * After `watch`: the lines changed since, or `afresh` the newest ones that take the place of all that the page
+   * has; whether there are earlier ones (null: as before); the caller's whispers.
+   */
+  | {
+      readonly type: 'channel';
+      readonly channelId: string;
+      readonly lines: readonly LineView[];
+      readonly afresh: boolean;
+      readonly more: boolean | null;
+      readonly whispers: readonly WhisperView[];
+    }
+  | { readonly type: 'line'; readonly channelId: string; readonly line: LineView }
+  | {
+      readonly type: 'votes';
+      readonly channelId: string;
+      readonly setId: string;
+      readonly votes: readonly PictureVotes[];
+    }
+  | { readonly type: 'whisper'; readonly whisper: WhisperView }
+  | { readonly type: 'unwhisper'; readonly id: string }
+  /** A line sent or a button pressed by this member has been dealt with. */
+  | { readonly type: 'settled'; readonly id: string }
+  | { readonly type: 'here'; readonly channelId: string; readonly members: readonly MemberView[] }
+  /** Something happened in a channel that this page does not show. */
+  | { readonly type: 'activity'; readonly channelId: string }
+  /** There is no such channel (any more). */
+  | { readonly type: 'nowhere'; readonly channelId: string }
+  /** Nothing new; the connection is alive. */
+  | { readonly type: 'beat' };
+
+/** Shows a channel: everything with a revision above `since` (0: the newest `limit` lines), and what follows. */
+export interface ClientMessage {
+  readonly type: 'watch';
+  readonly channelId: string;
+  readonly since: number;
+  readonly limit: number;
+}
+
+/** A command as the composer needs it to help a member type. */
+export interface OptionView {
+  readonly name: string;
+  readonly description: string;
+  readonly type: 'text' | 'integer' | 'number' | 'flag' | 'photos';
+  readonly required: boolean;
+  readonly choices: readonly string[];
+  /** Suggestions come from the bot while typing. */
+  readonly live: boolean;
+  /** Takes the words that belong to no other option. */
+  readonly freeText: boolean;
+}
+
+export interface CommandView {
+  /** `train`, or `photos add` for a command with actions. */
+  readonly path: string;
+  readonly description: string;
+  readonly example: string;
+  readonly options: readonly OptionView[];
+}
+
+export interface ErrorView {
+  readonly code: string;
+  readonly message: string;
+}
+
+/** Limits that page and bot share. */
+export const MAX_PHOTOS = 10;
+export const MAX_PHOTO_BYTES = 25 * 1024 * 1024;
+export const MAX_TEXT = 8000;
+export const MAX_NAME = 32;

@@ -1,0 +1,99 @@
+/**
+ * @file Photos that came ahead of their message: files in a folder of their own, until the command has read them.
+ * Not kept across a restart: the page sends them again.
+ */
+import { randomUUID } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
+import { mkdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Readable, Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { Attachment } from '../../commands/contract.ts';
+import { KronaError } from '../../storage/errors.ts';
+import { MAX_PHOTO_BYTES, MAX_PHOTOS } from './protocol.ts';
+
+/** Files of one member that may wait for their message; the oldest make room for new ones. */
+const MOST_WAITING = 3 * MAX_PHOTOS;
+
+export interface Upload extends Attachment {
+  readonly id: string;
+  readonly memberId: string;
+  readonly path: string;
+}
+
+export class Uploads {
+  readonly #folder: string;
+  readonly #waiting = new Map<string, Upload>();
+
+  private constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** Opens the folder, emptied of what an earlier process left. */
+  static async open(folder: string): Promise<Uploads> {
+    await rm(folder, { recursive: true, force: true });
+    await mkdir(folder, { recursive: true });
+    return new Uploads(folder);
+  }
+
+  /** Takes in a file. @throws KronaError ATTACHMENT_TOO_LARGE */
+  async add(memberId: string, fileName: string, bytes: Readable): Promise<Upload> {
+    const id = randomUUID();
+    const path = join(this.#folder, id);
+    let size = 0;
+    const measured = new Transform({
+      transform(chunk: Buffer, _encoding, done) {
+        size += chunk.length;
+        if (size > MAX_PHOTO_BYTES) done(tooLarge(fileName));
+        else done(null, chunk);
+      },
+    });
+    try {
+      await pipeline(bytes, measured, createWriteStream(path));
+    } catch (error) {
+      await rm(path, { force: true });
+      throw error;
+    }
+    const upload: Upload = {
+      id,
+      memberId,
+      path,
+      fileName,
+      size,
+      read: () =>
+        readFile(path).catch((cause: unknown) => {
+          throw new KronaError('ATTACHMENT_GONE', `${fileName} is no longer here; send it again.`, { cause });
+        }),
+    };
+    this.#waiting.set(id, upload);
+    const own = [...this.#waiting.values()].filter((other) => other.memberId === memberId);
+    await this.release(own.slice(0, -MOST_WAITING));
+    return upload;
+  }
+
+  /** A member's uploads by id, in that order. @throws KronaError UPLOAD_GONE */
+  find(memberId: string, ids: readonly string[]): Upload[] {
+    return ids.map((id) => {
+      const upload = this.#waiting.get(id);
+      if (upload?.memberId === memberId) return upload;
+      throw new KronaError(
+        'UPLOAD_GONE',
+        'Krona was restarted meanwhile and has lost the photos; send once more.',
+      );
+    });
+  }
+
+  async release(uploads: readonly Upload[]): Promise<void> {
+    for (const { id, path } of uploads) {
+      this.#waiting.delete(id);
+      await rm(path, { force: true });
+    }
+  }
+}
+
+export function tooLarge(fileName: string): KronaError {
+  return new KronaError(
+    'ATTACHMENT_TOO_LARGE',
+    `${fileName} is larger than ${MAX_PHOTO_BYTES / 1024 ** 2} MiB; send a smaller copy.`,
+  );
+}

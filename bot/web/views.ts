@@ -1,0 +1,109 @@
+/** @file Records as the page shows them: lines with names, links and standing reactions. */
+import { foldEmoji } from '../../commands/votes/emoji.ts';
+import type { Card } from '../../commands/card.ts';
+import { signLink } from '../../storage/links.ts';
+import type { Channel, ChatLine, Member, RecordStore } from '../../storage/records/contract.ts';
+import { linkExpiry } from '../files.ts';
+import type { LineBody, LineView, MemberView, PictureVotes } from './protocol.ts';
+
+/** A file name that says what a picture shows. */
+const pictureName = (alt: string): string =>
+  `${
+    alt
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}]+/gu, '-')
+      .replace(/^-|-$/g, '')
+      .slice(0, 60) || 'picture'
+  }.png`;
+
+export class ConversationViews {
+  readonly #records: RecordStore;
+  readonly #secret: string;
+  /** Lines that this process is answering now. */
+  readonly #beingAnswered: ReadonlySet<string>;
+
+  constructor(records: RecordStore, secret: string, beingAnswered: ReadonlySet<string>) {
+    this.#records = records;
+    this.#secret = secret;
+    this.#beingAnswered = beingAnswered;
+  }
+
+  /** Lines by rising revision. */
+  async lines(channel: Channel, since: number, limit: number): Promise<LineView[]> {
+    const lines = await this.#records.lines(channel.id, since, limit);
+    const authors = lines.flatMap(({ memberId }) => (memberId === null ? [] : [memberId]));
+    const members = await this.#members(authors);
+    return Promise.all(lines.map((line) => this.#line(line, members)));
+  }
+
+  /** The revision of the line that changed last, 0 for an empty channel. */
+  async newestRevision(channel: Channel): Promise<number> {
+    return (await this.#records.lines(channel.id, 0, 1))[0]?.revision ?? 0;
+  }
+
+  /** The reactions standing on a set's pictures, in the order in which they were first given. */
+  async votes(setId: string): Promise<PictureVotes[]> {
+    const facts = await this.#records.voteFacts(setId);
+    const members = await this.#members(facts.map(({ memberId }) => memberId));
+    const chips = new Map<string, { pictureId: string; emoji: string; members: Map<string, MemberView> }>();
+    for (const { pictureId, memberId, emoji, added } of facts) {
+      const key = `${pictureId} ${foldEmoji(emoji)}`;
+      const chip = chips.get(key) ?? {
+        pictureId,
+        emoji: foldEmoji(emoji),
+        members: new Map<string, MemberView>(),
+      };
+      chips.set(key, chip);
+      if (added) chip.members.set(memberId, members.get(memberId) ?? { id: memberId, name: 'Somebody' });
+      else chip.members.delete(memberId);
+    }
+    return [...chips.values()]
+      .filter((chip) => chip.members.size > 0)
+      .map((chip) => ({ ...chip, members: [...chip.members.values()] }));
+  }
+
+  /** Links of all blobs that a card names. */
+  cardLinks(card: Card): Record<string, string> {
+    const links: Record<string, string> = {};
+    for (const { blobHash, alt } of card.pictures ?? [])
+      links[blobHash] = this.link(blobHash, pictureName(alt));
+    for (const { blobHash, name } of card.files ?? []) links[blobHash] = this.link(blobHash, name);
+    return links;
+  }
+
+  link(hash: string, fileName: string): string {
+    return signLink(this.#secret, { hash, fileName, expiresAt: linkExpiry() });
+  }
+
+  async #line(line: ChatLine, members: ReadonlyMap<string, MemberView>): Promise<LineView> {
+    const body = line.body as LineBody;
+    const setId = body.kind === 'card' ? body.card.votesOn : undefined;
+    return {
+      id: line.id,
+      revision: line.revision,
+      at: line.createdAt.getTime(),
+      member:
+        line.memberId === null
+          ? null
+          : (members.get(line.memberId) ?? { id: line.memberId, name: 'Somebody' }),
+      body,
+      links: body.kind === 'card' ? this.cardLinks(body.card) : this.#saidLinks(body.photos),
+      ...(setId === undefined ? {} : { votes: await this.votes(setId) }),
+      ...(body.kind === 'said' && body.state === 'open' && !this.#beingAnswered.has(line.id)
+        ? { interrupted: true }
+        : {}),
+    };
+  }
+
+  #saidLinks(photos: readonly { thumb: string | null }[]): Record<string, string> {
+    return Object.fromEntries(
+      photos.flatMap(({ thumb }) => (thumb === null ? [] : [[thumb, this.link(thumb, 'photo.webp')]])),
+    );
+  }
+
+  async #members(ids: readonly string[]): Promise<Map<string, MemberView>> {
+    const unique = [...new Set(ids)];
+    const members: Member[] = unique.length === 0 ? [] : await this.#records.members(unique);
+    return new Map(members.map(({ id, name }) => [id, { id, name }]));
+  }
+}

@@ -1,0 +1,244 @@
+/**
+ * @file The real bot on the real embedded storage, browsers in front of it, and somebody who plays the worker: he
+ * writes what a worker writes, through the record store, and nothing else.
+ */
+import { createHash, randomUUID } from 'node:crypto';
+import { createRequire } from 'node:module';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Browser, Page } from 'playwright-core';
+import sharp from 'sharp';
+import type { Log } from '../../bot/log.ts';
+import { type Bot, startBot } from '../../bot/main.ts';
+import { type Config, readConfig } from '../../storage/config.ts';
+import { startEmbeddedDatabase } from '../../storage/embedded/database.ts';
+import { openStorage, type Storage } from '../../storage/open.ts';
+import type { Picture, PictureSet, Run } from '../../storage/records/contract.ts';
+import { launchChromium } from '../helpers/chromium.ts';
+
+const icons = createRequire(import.meta.url)('@iconify-json/twemoji/icons.json') as {
+  readonly width: number;
+  readonly icons: Readonly<Record<string, { readonly body: string }>>;
+};
+
+/** A sprite on a colour, PNG: what the embedded model draws, and what members may send as photos. */
+export async function sprite(name: string, background: string, size = 128, turn = 0): Promise<Buffer> {
+  const { body } = icons.icons[name]!;
+  const inner = Math.round(size * 0.78);
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 36 36" width="${inner}" height="${inner}"><g transform="rotate(${turn} 18 18)">${body}</g></svg>`;
+  return sharp({ create: { width: size, height: size, channels: 3, background } })
+    .composite([{ input: await sharp(Buffer.from(svg)).png().toBuffer() }])
+    .png()
+    .toBuffer();
+}
+
+export interface World {
+  readonly config: Config;
+  readonly storage: Storage;
+  readonly browser: Browser;
+  readonly address: string;
+  /** What the bot logged as errors; a test that expects none says so. */
+  readonly errors: string[];
+  /** A page of a browser of its own: another member. Named at the door, unless name is null. */
+  join(name: string | null, options?: Parameters<Browser['newContext']>[0]): Promise<Page>;
+  stopBot(): Promise<void>;
+  startBot(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function openWorld(): Promise<World> {
+  const dataFolder = await mkdtemp(join(tmpdir(), 'krona-bot-'));
+  const database = await startEmbeddedDatabase({ dataFolder });
+  const base = await readConfig({ KRONA_DATA: dataFolder, KRONA_PORT: '0' });
+  const storage = await openStorage(base);
+  const errors: string[] = [];
+  const log: Log = {
+    info: () => {},
+    warn: (fields, message) => errors.push(`${message}: ${describe(fields)}`),
+    error: (fields, message) => errors.push(`${message}: ${describe(fields)}`),
+  };
+  const browser = await launchChromium();
+  let bot: Bot | null = await startBot(storage, base, { log });
+  const address = bot.address;
+  // A restart must come back where the pages look for it.
+  const config = { ...base, port: Number(new URL(address).port) };
+  return {
+    config,
+    storage,
+    browser,
+    address,
+    errors,
+    async join(name, options = {}) {
+      const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, ...options });
+      const page = await context.newPage();
+      await page.goto(address);
+      if (name !== null) {
+        await page.getByLabel('What shall the others call you?').fill(name);
+        await page.getByRole('button', { name: 'Come in' }).click();
+        await page.getByLabel('Message #general').waitFor();
+      }
+      return page;
+    },
+    async stopBot() {
+      await bot?.stop();
+      bot = null;
+    },
+    async startBot() {
+      bot = await startBot(storage, config, { log });
+    },
+    async close() {
+      await browser.close();
+      await bot?.stop();
+      await storage.close();
+      await database.close();
+      await rm(dataFolder, { recursive: true, force: true });
+    },
+  };
+}
+
+const describe = (fields: object): string => {
+  const error = (fields as { error?: unknown }).error;
+  return error instanceof Error ? (error.stack ?? error.message) : JSON.stringify(fields);
+};
+
+/** Types a message and sends it. */
+export async function say(page: Page, text: string): Promise<void> {
+  const box = page.getByRole('textbox', { name: /^Message #/ });
+  await box.fill(text);
+  await box.press('Escape');
+  await box.press('Enter');
+}
+
+/** Drops files onto the page, as from the desktop. */
+export async function drop(
+  page: Page,
+  files: readonly { name: string; bytes: Buffer; type?: string }[],
+): Promise<void> {
+  const transfer = await page.evaluateHandle(
+    (list) => {
+      const data = new DataTransfer();
+      for (const { name, type, base64 } of list)
+        data.items.add(new File([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], name, { type }));
+      return data;
+    },
+    files.map(({ name, bytes, type = 'image/png' }) => ({ name, type, base64: bytes.toString('base64') })),
+  );
+  await page.dispatchEvent('body', 'dragenter', { dataTransfer: transfer });
+  await page.dispatchEvent('body', 'drop', { dataTransfer: transfer });
+}
+
+/** The worker's side of a run and of sets: what it writes while it works. */
+export class PlayedWorker {
+  readonly #storage: Storage;
+
+  constructor(storage: Storage) {
+    this.#storage = storage;
+  }
+
+  /** The oldest open run of a web channel, once there is one. */
+  async run(channelName = 'general'): Promise<Run> {
+    return this.#open(channelName, (work) => work.runs[0]);
+  }
+
+  async set(channelName = 'general'): Promise<PictureSet> {
+    return this.#open(channelName, (work) => work.sets[0]);
+  }
+
+  async #open<T>(
+    channelName: string,
+    pick: (work: { runs: Run[]; sets: PictureSet[] }) => T | undefined,
+  ): Promise<T> {
+    const { records } = this.#storage;
+    const channel = await records.channel('web', channelName, channelName);
+    for (let tries = 0; tries < 100; tries++) {
+      const found = pick(await records.openWork(channel.id));
+      if (found !== undefined) return found;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    throw new Error('no work came within 5 s');
+  }
+
+  async progress(run: Run, step: number, secondsLeft: number, phase = 'training'): Promise<void> {
+    const losses = Array.from({ length: Math.floor(step / 5) }, (_, n) => ({
+      step: (n + 1) * 5,
+      loss: 0.04 + 0.22 * Math.exp(-n / 7) + 0.02 * Math.sin(n * 2.7) * Math.exp(-n / 30),
+    }));
+    await this.#storage.records.updateRun(run.id, {
+      state: 'running',
+      startedAt: new Date(),
+      progress: { step, steps: run.settings.steps, secondsLeft, phase },
+      losses,
+    });
+  }
+
+  async adapter(run: Run, step: number, final: boolean): Promise<string> {
+    const { records, blobs } = this.#storage;
+    const bytes = Buffer.from(`adapter of ${run.id} after ${step}\n`.repeat(2000));
+    const { hash, size } = await blobs.put(bytes);
+    const id = randomUUID();
+    await records.addAdapter({
+      id,
+      runId: run.id,
+      subjectId: run.subjectId,
+      channelId: run.channelId,
+      step,
+      final,
+      blobHash: hash,
+      size,
+      settings: run.settings,
+    });
+    return id;
+  }
+
+  /** Pictures of a run: samples at a checkpoint, or its result. */
+  async picturesOfRun(run: Run, kind: 'samples' | 'finals', adapterId: string, pictures: readonly Buffer[]) {
+    const { channelId, memberId, subjectId, settings, seed } = run;
+    const set = await this.#storage.records.addSet({
+      id: randomUUID(),
+      channelId,
+      memberId,
+      kind,
+      runId: run.id,
+      subjectId,
+      prompt: 'a picture of it',
+      negative: null,
+      seed,
+      count: pictures.length,
+      strength: 1,
+      settings,
+      adapterId,
+      state: 'running',
+    });
+    await this.draw(set, pictures);
+    return set;
+  }
+
+  async draw(set: PictureSet, pictures: readonly Buffer[]): Promise<Picture[]> {
+    const { records, blobs } = this.#storage;
+    const drawn: Picture[] = [];
+    for (const [index, bytes] of pictures.entries()) {
+      const { hash: blobHash } = await blobs.put(bytes);
+      const picture: Picture = {
+        id: randomUUID(),
+        setId: set.id,
+        index,
+        blobHash,
+        width: 128,
+        height: 128,
+        seed: set.seed + index,
+        adapterId: set.adapterId,
+      };
+      await records.addPicture(picture);
+      drawn.push(picture);
+    }
+    await records.updateSet(set.id, { state: 'done', progress: null, endedAt: new Date() });
+    return drawn;
+  }
+
+  async finish(run: Run): Promise<void> {
+    await this.#storage.records.updateRun(run.id, { state: 'done', progress: null, endedAt: new Date() });
+  }
+}
+
+export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
