@@ -6,7 +6,7 @@ import { KronaError } from '../../storage/errors.ts';
 import type { ProjectionShape } from '../../storage/settings.ts';
 import * as op from '../graph/ops.ts';
 import { sizeOf, type Tensor } from '../graph/tensor.ts';
-import { FlatLayout, type Parameters } from '../models/parameters.ts';
+import { FlatLayout, namedSlices, type Parameters } from '../models/parameters.ts';
 import { KeyedRandom } from '../random.ts';
 import type { KroneckerFactors, KroneckerLayers } from './lokr-file.ts';
 
@@ -108,14 +108,11 @@ function contractAFirst({ a1, a2, b1, b2 }: FactorShape): boolean {
 
 /** The factors of a flat vector, as files hold them. */
 export function kroneckerLayers(shapes: FactorShapes, flat: Float32Array): KroneckerLayers {
-  const layout = factorLayout(shapes);
-  const values = new Map(
-    layout.entries.map(({ name, offset, size }) => [name, flat.slice(offset, offset + size)]),
-  );
+  const values = namedSlices(factorLayout(shapes), flat);
   return new Map(
     [...shapes].map(([path, shape]) => [
       path,
-      { ...shape, a: values.get(`${path}.a`)!, b: values.get(`${path}.b`)! },
+      { ...shape, a: values.get(`${path}.a`)!.slice(), b: values.get(`${path}.b`)!.slice() },
     ]),
   );
 }

@@ -125,16 +125,29 @@ export class FlatLayout {
   }
 }
 
+/** A flat vector cut into its parameters, by name; views, not copies. */
+export function namedSlices(layout: FlatLayout, flat: Float32Array): Map<string, Float32Array> {
+  return new Map(
+    layout.entries.map(({ name, offset, size }) => [name, flat.subarray(offset, offset + size)]),
+  );
+}
+
 /** Parameters that are tensors already, by name. */
 export function givenParameters(tensors: ReadonlyMap<string, Tensor>): Parameters {
   return {
     tensor(name, shape) {
       const tensor = tensors.get(name);
-      if (!tensor) throw new KronaError('MODEL_TENSOR_MISSING', `there is no parameter ${name} of shape [${shape.join(', ')}]`);
+      if (!tensor)
+        throw new KronaError(
+          'MODEL_TENSOR_MISSING',
+          `there is no parameter ${name} of shape [${shape.join(', ')}]`,
+        );
       return tensor;
     },
   };
 }
 
 /** The parameters of one part of several: `prefix` stands before every name that is asked for. */
-export const under = (prefix: string, p: Parameters): Parameters => ({ tensor: (name, shape) => p.tensor(prefix + name, shape) });
+export const under = (prefix: string, p: Parameters): Parameters => ({
+  tensor: (name, shape) => p.tensor(prefix + name, shape),
+});

@@ -9,7 +9,13 @@ import { gradients } from '../graph/gradients.ts';
 import * as op from '../graph/ops.ts';
 import { Session, type Feeds } from '../graph/runtime.ts';
 import type { Tensor } from '../graph/tensor.ts';
-import { FlatLayout, givenParameters, parametersOf, type Parameters } from '../models/parameters.ts';
+import {
+  FlatLayout,
+  givenParameters,
+  namedSlices,
+  parametersOf,
+  type Parameters,
+} from '../models/parameters.ts';
 import { AdamW, ADAMW_DEFAULTS, initialState, type AdamWSettings } from '../training/adamw.ts';
 import { loadOptimizer, saveOptimizer } from '../training/optimizer-file.ts';
 import type { StageSettings } from './pretrain-config.ts';
@@ -61,14 +67,14 @@ export async function runStage(stage: Stage, options: StageOptions): Promise<Map
   const layout = new FlatLayout(parametersOf((p) => stage.loss(p)));
   const adamw: AdamWSettings = { ...ADAMW_DEFAULTS, averageDecay: settings.averageDecay };
   const state = (await loadOptimizer(path))?.state ?? initialState(stage.initial(layout), adamw);
-  if (state.step >= settings.steps) return namedParameters(layout, state.average!);
+  if (state.step >= settings.steps) return namedSlices(layout, state.average!);
 
   const session = await Session.create(gradientProgram(stage, layout), { threads });
   const optimizer = await AdamW.create(adamw, state, threads);
   const gradient = new Float32Array(layout.length);
   const save = async (): Promise<void> => {
     await saveOptimizer(path, optimizer.state);
-    await stage.saved?.(namedParameters(layout, optimizer.state.average!), optimizer.state.step);
+    await stage.saved?.(namedSlices(layout, optimizer.state.average!), optimizer.state.step);
   };
   let lastSave = performance.now();
   let recent: { at: number; loss: number }[] = [];
@@ -98,7 +104,7 @@ export async function runStage(stage: Stage, options: StageOptions): Promise<Map
       }
     }
     await save();
-    return namedParameters(layout, optimizer.state.average!);
+    return namedSlices(layout, optimizer.state.average!);
   } finally {
     await session.release();
     await optimizer.release();
@@ -110,13 +116,6 @@ function gradientProgram(stage: Stage, layout: FlatLayout) {
   const loss = stage.loss(givenParameters(parts));
   const targets = layout.entries.map(({ name }) => parts.get(name)!);
   return compile({ loss, gradient: layout.join(gradients(loss, targets)) });
-}
-
-/** The flat vector cut into parameters; views, not copies. */
-export function namedParameters(layout: FlatLayout, flat: Float32Array): Map<string, Float32Array> {
-  return new Map(
-    layout.entries.map(({ name, offset, size }) => [name, flat.subarray(offset, offset + size)]),
-  );
 }
 
 /** status.json holds the newest progress, log.jsonl all of it. */

@@ -1,0 +1,37 @@
+/** @file Keeps the sessions that were used last, so that a repeated request compiles nothing. */
+
+interface Releasable {
+  release(): Promise<void>;
+}
+
+export class SessionCache<T extends Releasable> {
+  readonly #entries = new Map<string, T>();
+  readonly #capacity: number;
+
+  constructor(capacity: number) {
+    this.#capacity = capacity;
+  }
+
+  /** The session of `key`, opened when it is not kept; the one unused for longest makes room. */
+  async get(key: string, open: () => Promise<T>): Promise<T> {
+    const known = this.#entries.get(key);
+    if (known) {
+      this.#entries.delete(key);
+      this.#entries.set(key, known);
+      return known;
+    }
+    const opened = await open();
+    this.#entries.set(key, opened);
+    if (this.#entries.size > this.#capacity) {
+      const [oldest, session] = [...this.#entries][0]!;
+      this.#entries.delete(oldest);
+      await session.release();
+    }
+    return opened;
+  }
+
+  async release(): Promise<void> {
+    for (const session of this.#entries.values()) await session.release();
+    this.#entries.clear();
+  }
+}

@@ -1,0 +1,224 @@
+/**
+ * @file Prompts to pictures with one model folder: text, denoising with classifier-free guidance (arXiv 2207.12598),
+ * decoding. Holds its sessions, so that further requests of the same size start at once; adapters are inputs of them.
+ */
+import { KronaError } from '../../storage/errors.ts';
+import type { SchedulerName } from '../../storage/settings.ts';
+import { factorLayout, flatFactors, withKrona, type FactorShapes } from '../adapters/krona.ts';
+import { readLokr, type KroneckerLayers } from '../adapters/lokr-file.ts';
+import { attentionProjections } from '../adapters/naming.ts';
+import { compile } from '../graph/compile.ts';
+import * as op from '../graph/ops.ts';
+import { Session } from '../graph/runtime.ts';
+import { openDecoder, type Decoder } from '../models/autoencoder.ts';
+import { openModelFolder, type ModelFolder } from '../models/model-folder.ts';
+import { frozenParameters } from '../models/parameters.ts';
+import { TextEncoder, type EncodedPrompt } from '../models/text-encoder.ts';
+import { unet, unetInputs } from '../models/unet.ts';
+import { vaeScale } from '../models/vae.ts';
+import { createNoise } from './noise.ts';
+import { createScheduler } from './schedulers/create-scheduler.ts';
+import { SessionCache } from './session-cache.ts';
+
+export interface DrawRequest {
+  readonly prompt: string;
+  /** null: as the folder's force_zeros_for_empty_prompt says. */
+  readonly negative: string | null;
+  readonly adapter: { readonly layers: KroneckerLayers; readonly strength: number } | null;
+  readonly steps: number;
+  readonly guidance: number;
+  readonly scheduler: SchedulerName | null;
+  readonly width: number;
+  readonly height: number;
+  readonly seed: number;
+  readonly count: number;
+  readonly noise: 'torch' | 'krona';
+}
+
+export interface DrawHooks {
+  /** After each denoising step, from 1. */
+  readonly onStep?: (step: number, steps: number) => void;
+  readonly turn?: () => Promise<void>;
+  readonly signal?: AbortSignal;
+}
+
+export interface DrawnPicture {
+  readonly width: number;
+  readonly height: number;
+  /** RGB, 8 bits, rows from the top. */
+  readonly pixels: Uint8Array;
+}
+
+/** UNet sessions kept: base and adapter, a set and one picture. */
+const KEPT = 4;
+
+export class TextToImage {
+  readonly model: ModelFolder;
+  readonly #text: TextEncoder;
+  readonly #unets = new SessionCache<Session>(KEPT);
+  readonly #decoders = new SessionCache<Decoder>(2);
+
+  private constructor(model: ModelFolder, text: TextEncoder) {
+    this.model = model;
+    this.#text = text;
+  }
+
+  /** @throws KronaError MODEL_* */
+  static async open(folder: string): Promise<TextToImage> {
+    const model = await openModelFolder(folder);
+    return new TextToImage(model, await TextEncoder.open(model));
+  }
+
+  /** @throws KronaError ADAPTER_* when the file does not fit this model */
+  async readAdapter(path: string): Promise<KroneckerLayers> {
+    const { config } = this.model.unet;
+    const base = {
+      name: this.model.name,
+      layers: config.layers_per_block,
+      projections: attentionProjections(config),
+    };
+    return (await readLokr(path, base)).layers;
+  }
+
+  /** @throws KronaError SIZE_INVALID, SCHEDULER_UNSUPPORTED, STEPS_INVALID; and the signal's reason when it aborts */
+  async draw(request: DrawRequest, hooks: DrawHooks = {}): Promise<DrawnPicture[]> {
+    const { width, height, count } = request;
+    const latents = await this.denoise(request, hooks);
+    const decoder = await this.#decoders.get(`${width}x${height}`, () =>
+      openDecoder(this.model, width, height),
+    );
+    const each = latents.length / count;
+    const pictures: DrawnPicture[] = [];
+    for (let i = 0; i < count; i++) {
+      await hooks.turn?.();
+      hooks.signal?.throwIfAborted();
+      pictures.push({
+        width,
+        height,
+        pixels: toBytes(await decoder.decode(latents.subarray(i * each, (i + 1) * each)), width * height),
+      });
+    }
+    return pictures;
+  }
+
+  /** The final latents [count,4,h,w], still scaled. */
+  async denoise(request: DrawRequest, { onStep, turn, signal }: DrawHooks = {}): Promise<Float32Array> {
+    const { config } = this.model.unet;
+    const { steps, guidance, width, height, count } = request;
+    const scale = vaeScale(this.model.vae.config);
+    if (width % scale !== 0 || height % scale !== 0 || width < scale || height < scale) {
+      throw new KronaError(
+        'SIZE_INVALID',
+        `A picture of ${width}×${height} pixels cannot be drawn; both sides must be multiples of ${scale}.`,
+      );
+    }
+    const scheduler = createScheduler(request.scheduler, this.model.scheduler, steps);
+    const guided = guidance > 1;
+    const rows = guided ? 2 * count : count;
+    const text = await this.#conditioning(request, guided);
+    const [h, w] = [height / scale, width / scale];
+    const session = await this.#session(rows, h, w, request.adapter?.layers ?? null);
+    const size = config.in_channels * h * w * count;
+
+    const adapter = request.adapter
+      ? {
+          parameters: flatFactors(request.adapter.layers),
+          strength: new Float32Array([request.adapter.strength]),
+        }
+      : {};
+    const fixed = {
+      ...adapter,
+      encoder_hidden_states: perRow(
+        text.map(({ states }) => states),
+        count,
+      ),
+      text_embeds: perRow(
+        text.map(({ pooled }) => pooled),
+        count,
+      ),
+      time_ids: perRow([Float32Array.of(height, width, 0, 0, height, width)], rows),
+    };
+    let sample: Float32Array = createNoise(request.noise, request.seed)
+      .draw(count, size / count)
+      .map((x) => x * scheduler.initNoiseSigma);
+    for (const [i, timestep] of scheduler.timesteps.entries()) {
+      await turn?.();
+      signal?.throwIfAborted();
+      const scaled = scheduler.scaleModelInput(sample, i);
+      const latents = perRow(guided ? [scaled, scaled] : [scaled], 1);
+      const feeds = { ...fixed, latents, timesteps: new Float32Array(rows).fill(timestep) };
+      const output = (await session.run(feeds))['prediction'] as Float32Array;
+      sample = scheduler.step(guided ? guide(output, guidance) : output, i, sample);
+      onStep?.(i + 1, scheduler.timesteps.length);
+    }
+    return sample;
+  }
+
+  async release(): Promise<void> {
+    await this.#unets.release();
+    await this.#decoders.release();
+    await this.#text.release();
+  }
+
+  /** What each part of the batch is told: without the prompt first, as diffusers orders them. */
+  async #conditioning({ prompt, negative }: DrawRequest, guided: boolean): Promise<EncodedPrompt[]> {
+    const positive = await this.#text.encode(prompt);
+    if (!guided) return [positive];
+    const zeros = negative === null && this.model.forceZerosForEmptyPrompt;
+    return [zeros ? this.#text.zeros() : await this.#text.encode(negative ?? ''), positive];
+  }
+
+  #session(rows: number, height: number, width: number, layers: FactorShapes | null): Promise<Session> {
+    const { config, tensors, name } = this.model.unet;
+    const adapter = layers ? [...layers].map(([path, { a1, a2 }]) => `${path}:${a1}x${a2}`).join() : '';
+    return this.#unets.get(`${rows}x${height}x${width} ${adapter}`, () => {
+      const inputs = unetInputs(config, rows, height, width, this.#text.tokens);
+      const base = frozenParameters(name, tensors);
+      return Session.create(
+        compile({ prediction: unet(config, layers ? adapted(base, layers) : base, inputs) }),
+      );
+    });
+  }
+}
+
+function adapted(base: ReturnType<typeof frozenParameters>, layers: FactorShapes) {
+  const layout = factorLayout(layers);
+  return withKrona(
+    base,
+    layers,
+    layout.split(op.input('parameters', [layout.length])),
+    op.input('strength', [1, 1]),
+  );
+}
+
+/** Each part `count` times, part after part. */
+function perRow(parts: readonly Float32Array[], count: number): Float32Array {
+  const rows = parts.flatMap((part) => Array<Float32Array>(count).fill(part));
+  const joined = new Float32Array(rows.reduce((sum, row) => sum + row.length, 0));
+  rows.reduce((offset, row) => {
+    joined.set(row, offset);
+    return offset + row.length;
+  }, 0);
+  return joined;
+}
+
+/** unconditional + guidance · (conditional - unconditional); the two halves of the output. */
+function guide(output: Float32Array, guidance: number): Float32Array {
+  const half = output.length / 2;
+  return Float32Array.from(
+    { length: half },
+    (_, i) => output[i]! + guidance * (output[half + i]! - output[i]!),
+  );
+}
+
+/** [3,H,W] around [-1,1] to interleaved bytes, rounded as diffusers does. */
+function toBytes(picture: Float32Array, area: number): Uint8Array {
+  const bytes = new Uint8Array(3 * area);
+  for (let i = 0; i < area; i++) {
+    for (let c = 0; c < 3; c++) {
+      const unit = Math.min(1, Math.max(0, picture[c * area + i]! / 2 + 0.5));
+      bytes[3 * i + c] = Math.round(unit * 255);
+    }
+  }
+  return bytes;
+}

@@ -1,0 +1,73 @@
+/**
+ * @file Records a run so that any other implementation can follow it: what went into every micro-batch, the losses,
+ * and the factors after every optimiser step (test/fixtures/check-trace.py does so with torch and diffusers).
+ */
+import { factorLayout, type FactorShapes } from '../adapters/krona.ts';
+import { namedSlices } from '../models/parameters.ts';
+import { writeSafetensors, type TensorToWrite } from '../models/safetensors.ts';
+import type { ADAMW_DEFAULTS } from './adamw.ts';
+
+export interface TraceSettings {
+  readonly method: 'krona';
+  /** Strength times any alpha: what A⊗B is multiplied by. */
+  readonly scale: number;
+  readonly accumulation: number;
+  /** One an optimiser step. */
+  readonly lr: readonly number[];
+  readonly optimizer: Pick<typeof ADAMW_DEFAULTS, 'beta1' | 'beta2' | 'eps' | 'weightDecay' | 'maxGradNorm'>;
+  readonly predictionType: string;
+}
+
+export class Trace {
+  readonly #tensors = new Map<string, TensorToWrite>();
+  readonly #shapes: FactorShapes;
+
+  constructor(shapes: FactorShapes) {
+    this.#shapes = shapes;
+  }
+
+  /** Micro-batch n: tensors by name with their shapes; int64 for BigInt64Array. */
+  batch(
+    n: number,
+    tensors: Readonly<
+      Record<string, { readonly shape: readonly number[]; readonly data: Float32Array | BigInt64Array }>
+    >,
+  ): void {
+    for (const [name, { shape, data }] of Object.entries(tensors)) {
+      this.#tensors.set(`${name}.${n}`, {
+        dtype: data instanceof Float32Array ? 'F32' : 'I64',
+        shape,
+        data: data.slice(),
+      });
+    }
+  }
+
+  /** The factors after optimiser step m; 0 is the start. */
+  factors(m: number, flat: Float32Array): void {
+    const layout = factorLayout(this.#shapes);
+    const values = namedSlices(layout, flat);
+    for (const { name, shape } of layout.entries) {
+      this.#tensors.set(`factors.${m}.${name}`, { dtype: 'F32', shape, data: values.get(name)!.slice() });
+    }
+  }
+
+  async write(path: string, settings: TraceSettings): Promise<void> {
+    const { beta1, beta2, eps, weightDecay, maxGradNorm } = settings.optimizer;
+    const facts = {
+      method: settings.method,
+      scale: settings.scale,
+      accumulation: settings.accumulation,
+      lr: settings.lr,
+      betas: [beta1, beta2],
+      eps,
+      weight_decay: weightDecay,
+      max_grad_norm: maxGradNorm,
+      prediction_type: settings.predictionType,
+    };
+    await writeSafetensors(
+      path,
+      this.#tensors,
+      new Map(Object.entries(facts).map(([key, value]) => [key, JSON.stringify(value)])),
+    );
+  }
+}

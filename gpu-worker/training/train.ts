@@ -1,0 +1,241 @@
+/**
+ * @file DreamBooth (arXiv 2208.12242) with a Kronecker adapter: photos and a prompt in, an adapter file out.
+ * Text embeddings and latents are made once, before the first step; a checkpoint holds all that is needed to go on.
+ */
+import { rm } from 'node:fs/promises';
+import { KronaError } from '../../storage/errors.ts';
+import { writeLokr, type AdapterInfo } from '../adapters/lokr-file.ts';
+import { factorLayout, factorShapes, initialFactors, kroneckerLayers } from '../adapters/krona.ts';
+import { attentionProjections } from '../adapters/naming.ts';
+import { Session } from '../graph/runtime.ts';
+import { modelFingerprint } from '../models/fingerprint.ts';
+import { openModelFolder, type ModelFolder } from '../models/model-folder.ts';
+import { TextEncoder } from '../models/text-encoder.ts';
+import { vaeScale } from '../models/vae.ts';
+import { AdamW, ADAMW_DEFAULTS, initialState, type AdamWSettings } from './adamw.ts';
+import { adapterGradient } from './adapter-graph.ts';
+import { cachePhotos, Dataset, repeated } from './dataset.ts';
+import { noiseSchedule } from './noise-schedule.ts';
+import { loadOptimizer, saveOptimizer } from './optimizer-file.ts';
+import { Trace } from './trace.ts';
+import type { TrainHooks } from './train-hooks.ts';
+import type { TrainOptions, TrainProgress, TrainResult } from './train-options.ts';
+
+/**
+ * Trains, or goes on training.
+ * @throws KronaError MODEL_*, PHOTO_*, FACTORS_DO_NOT_DIVIDE, METHOD_UNSUPPORTED, RESUME_MISMATCH, TRAINING_DIVERGED,
+ * DISK_FULL; and the signal's reason when it aborts
+ */
+export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}): Promise<TrainResult> {
+  const { steps, batch, accumulation, signal } = { ...options, signal: hooks.signal };
+  if (options.method !== 'krona') {
+    throw new KronaError(
+      'METHOD_UNSUPPORTED',
+      `The method ${options.method} cannot be trained yet; use krona.`,
+    );
+  }
+  const report = (phase: string, step: number, loss: number | null, secondsLeft: number | null): void =>
+    hooks.onProgress?.({ phase, step, steps, loss, secondsLeft } satisfies TrainProgress);
+
+  // 1. the model, and what the adapter adds to it
+  const model = await openModelFolder(options.model);
+  const schedule = noiseSchedule(model.scheduler);
+  const shapes = factorShapes(attentionProjections(model.unet.config), options.a1, options.a2);
+  const layout = factorLayout(shapes);
+  const info = await adapterInfoOf(model, options, schedule.prediction);
+
+  // 2. what it is trained on: encoded once
+  report('reading photos', 0, null, null);
+  const photos = await cachePhotos(model, options.photos, options.resolution, () => signal?.throwIfAborted());
+  const dataset = new Dataset(photos, model, schedule, options);
+  const encoder = await TextEncoder.open(model);
+  const text = repeated(await encoder.encode(options.prompt), batch);
+  await encoder.release();
+
+  // 3. where it starts
+  const adamw: AdamWSettings = {
+    ...ADAMW_DEFAULTS,
+    weightDecay: options.weightDecay,
+    maxGradNorm: options.maxGradNorm,
+  };
+  const start = await startingPoint(options, () => initialState(initialFactors(layout, options.seed), adamw));
+  const losses = [...start.losses];
+  report('preparing', start.state.step, losses.at(-1) ?? null, null);
+  const shape = {
+    batch,
+    side: options.resolution,
+    tokens: encoder.tokens,
+    checkpointing: options.checkpointing,
+  };
+  const session = await Session.create(adapterGradient(model, shapes, schedule, shape));
+  const optimizer = await AdamW.create(adamw, start.state);
+  const trace = options.trace === null ? null : new Trace(shapes);
+  trace?.factors(0, optimizer.state.parameters);
+
+  const learningRate = (step: number): number =>
+    options.lr * Math.min(1, (step + 1) / Math.max(1, options.warmup));
+  const gradient = new Float32Array(layout.length);
+  const micro = new Float32Array(layout.length);
+  const side = options.resolution / vaeScale(model.vae.config);
+  const latentShape = [batch, model.unet.config.in_channels, side, side];
+
+  const save = async (final: boolean): Promise<void> => {
+    const { step, parameters } = optimizer.state;
+    const path = final ? options.out : checkpointPath(options.out, step);
+    await writeLokr(path, kroneckerLayers(shapes, parameters), model.unet.config.layers_per_block, {
+      ...info,
+      steps: step,
+    });
+    if (!final)
+      await saveOptimizer(statePath(options.out), optimizer.state, {
+        run: runKey(options),
+        losses: JSON.stringify(losses),
+      });
+    await hooks.onSaved?.({ step, path, final });
+  };
+
+  // 4. the steps
+  const began = performance.now();
+  let waited = 0;
+  try {
+    for (let step = start.state.step; step < steps; step++) {
+      const asked = performance.now();
+      await hooks.turn?.();
+      waited += performance.now() - asked;
+      signal?.throwIfAborted();
+      gradient.fill(0);
+      let loss = 0;
+      for (let n = step * accumulation; n < (step + 1) * accumulation; n++) {
+        const { latents, noise, timesteps, timeIds } = dataset.batch(n);
+        const feeds = {
+          parameters: optimizer.state.parameters,
+          clean_latents: latents,
+          noise,
+          timesteps: Float32Array.from(timesteps),
+          encoder_hidden_states: text.states,
+          text_embeds: text.pooled,
+          time_ids: timeIds,
+          ...schedule.coefficients(timesteps),
+        };
+        const one = (await session.run(feeds, { gradient: micro }))['loss'] as Float32Array;
+        loss += one[0]! / accumulation;
+        for (let i = 0; i < gradient.length; i++) gradient[i]! += micro[i]! / accumulation;
+        trace?.batch(n, {
+          latents: { shape: latentShape, data: latents },
+          noise: { shape: latentShape, data: noise },
+          timesteps: { shape: [batch], data: BigInt64Array.from(timesteps, BigInt) },
+          encoder_hidden_states: { shape: [batch, encoder.tokens, encoder.width], data: text.states },
+          text_embeds: { shape: [batch, text.pooled.length / batch], data: text.pooled },
+          time_ids: { shape: [batch, 6], data: timeIds },
+          loss: { shape: [], data: one },
+        });
+      }
+      if (!Number.isFinite(loss)) {
+        throw new KronaError(
+          'TRAINING_DIVERGED',
+          `The loss became ${loss} at step ${step + 1}; try a lower learning rate than ${options.lr}.`,
+        );
+      }
+      await optimizer.step(gradient, learningRate(step));
+      losses.push(loss);
+      trace?.factors(step + 1, optimizer.state.parameters);
+      const perStep = (performance.now() - began - waited) / 1000 / (step + 1 - start.state.step);
+      report('training', step + 1, loss, perStep * (steps - step - 1));
+      if (options.checkpointEvery && (step + 1) % options.checkpointEvery === 0 && step + 1 < steps)
+        await save(false);
+    }
+    const seconds = (performance.now() - began - waited) / 1000;
+    await save(true);
+    await rm(statePath(options.out), { force: true });
+    await trace?.write(options.trace!, {
+      method: 'krona',
+      scale: 1,
+      accumulation,
+      lr: losses.map((_, step) => learningRate(step)),
+      optimizer: adamw,
+      predictionType: schedule.prediction,
+    });
+    return {
+      adapter: options.out,
+      parameters: layout.length,
+      steps,
+      loss: losses,
+      secondsPerStep: seconds / Math.max(1, steps - start.state.step),
+      peakMemoryMiB: process.resourceUsage().maxRSS / 1024,
+    };
+  } finally {
+    await session.release();
+    await optimizer.release();
+  }
+}
+
+/** Adapter files of checkpoints lie beside the last, numbered by step. */
+export const checkpointPath = (out: string, step: number): string =>
+  out.replace(/(\.safetensors)?$/, `-${String(step).padStart(6, '0')}.safetensors`);
+
+/** The newest optimiser state; gone when the run has ended. */
+const statePath = (out: string): string => out.replace(/(\.safetensors)?$/, '.state.safetensors');
+
+/** Everything that decides the result, so that a run is not continued as another. */
+function runKey(options: TrainOptions): string {
+  const {
+    steps: _steps,
+    out: _out,
+    resume: _resume,
+    trace: _trace,
+    checkpointEvery: _every,
+    ...rest
+  } = options;
+  return JSON.stringify({ ...rest, photos: rest.photos.length });
+}
+
+async function startingPoint(options: TrainOptions, fresh: () => ReturnType<typeof initialState>) {
+  const saved = options.resume ? await loadOptimizer(statePath(options.out)) : null;
+  if (!saved) return { state: fresh(), losses: [] };
+  if (saved.facts.get('run') !== runKey(options)) {
+    throw new KronaError(
+      'RESUME_MISMATCH',
+      'The checkpoint beside the output belongs to a run with other settings; use them again, or another output.',
+    );
+  }
+  if (options.trace !== null) {
+    throw new KronaError(
+      'RESUME_MISMATCH',
+      'A trace must hold the whole run; leave out --resume or --trace.',
+    );
+  }
+  return { state: saved.state, losses: JSON.parse(saved.facts.get('losses') ?? '[]') as number[] };
+}
+
+async function adapterInfoOf(
+  model: ModelFolder,
+  options: TrainOptions,
+  predictionType: string,
+): Promise<AdapterInfo> {
+  const { method, a1, a2, lr, warmup, batch, accumulation, weightDecay, maxGradNorm, prompt } = options;
+  return {
+    baseModel: model.name,
+    baseHash: await modelFingerprint(model),
+    a1,
+    a2,
+    subjectToken: options.subjectToken,
+    subjectClass: options.subjectClass,
+    steps: options.steps,
+    seed: options.seed,
+    resolution: options.resolution,
+    predictionType,
+    settings: {
+      method,
+      a1,
+      a2,
+      lr,
+      warmup,
+      batch,
+      accumulation,
+      weight_decay: weightDecay,
+      max_grad_norm: maxGradNorm,
+      prompt,
+      photos: options.photos.length,
+    },
+  };
+}
