@@ -17,6 +17,9 @@ export interface ParsedCommand {
   readonly options: OptionValues;
 }
 
+/** Longest line that is read, in UTF-16 units: room for a prompt that is too long to be told so. */
+export const MAX_LINE = 10_000;
+
 /** One stretch of the text: a bare word, a quoted text, or `key:value`. */
 interface Token {
   readonly raw: string;
@@ -195,13 +198,18 @@ function fittingAction(data: CommandData, list: readonly Token[], attachments: n
  *
  * @param attachments - how many files came with it, which tells `/krona photos` to add from to list
  * @throws KronaError COMMAND_UNKNOWN, ACTION_UNKNOWN, ACTION_MISSING, OPTION_UNKNOWN, OPTION_TWICE, WORD_UNEXPECTED,
- * QUOTE_OPEN
+ * QUOTE_OPEN, LINE_TOO_LONG
  */
 export function parseCommandLine(
   text: string,
   commands: readonly CommandData[],
   attachments = 0,
 ): ParsedCommand {
+  if (text.length > MAX_LINE)
+    throw new KronaError(
+      'LINE_TOO_LONG',
+      `The line has ${text.length} characters; at most ${MAX_LINE} are read.`,
+    );
   const rest = text.trim().replace(/^\/krona(?!\S)/i, '');
   const [first, ...list] = tokens(rest);
   const names = commands.map((command) => command.name);

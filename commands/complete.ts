@@ -1,6 +1,6 @@
 /** @file Suggestions while a member types: values of one option, or how a whole line may go on. */
 import type { Channel } from '../storage/records/contract.ts';
-import { quoteValue } from './command-line.ts';
+import { MAX_LINE, quoteValue } from './command-line.ts';
 import type { CommandContext, OptionData, SubcommandData } from './contract.ts';
 import { COMMANDS } from './index.ts';
 
@@ -104,6 +104,7 @@ export async function completeLine(
   context: CommandContext,
   channel: Channel,
 ): Promise<Suggestion[]> {
+  if (line.length > MAX_LINE) return [];
   if ('/krona '.startsWith(line.toLowerCase()) && line !== '/krona ')
     return [{ label: '/krona', description: 'Teach Krona something and draw it', line: '/krona ' }];
   const [, root, name, rest] = /^(\/krona\s+)(\S*)([^]*)$/i.exec(line) ?? [];

@@ -142,6 +142,11 @@ describe('a command typed as text', () => {
     expect(tried).toBeGreaterThan(500);
   });
 
+  it('that is a book is refused, whatever is in it', () => {
+    expect(refusal(`/krona imagine ${'"a '.repeat(100_000)}`)).toMatch(/^LINE_TOO_LONG/);
+    expect(refusal(`/krona imagine ${'"a '.repeat(3000)}`)).toMatch(/^accepted/);
+  });
+
   it('never fails but with a coded error', () => {
     const random = randomNumbers(8);
     const pieces = [
