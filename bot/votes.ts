@@ -2,6 +2,7 @@
  * @file Reactions become facts in the records, as they come and, for those that came while the bot was away, by
  * reading what stands at the platform when the bot starts. A champion that they change is announced.
  */
+import { randomUUID } from 'node:crypto';
 import { loadCard } from '../commands/cards/load-card.ts';
 import { foldEmoji } from '../commands/votes/emoji.ts';
 import { recordReaction } from '../commands/votes/react.ts';
@@ -80,7 +81,8 @@ export class VoteDesk {
   async #store(channel: Channel, reaction: Parameters<typeof recordReaction>[0]): Promise<void> {
     const set = await this.#context.records.set(reaction.setId);
     if (set?.channelId !== channel.id) return;
-    await recordReaction(reaction, this.#context);
+    const { announcement } = await recordReaction(reaction, this.#context);
+    if (announcement) await this.#gateway.post(channel, announcement, randomUUID());
   }
 
   async #setOfPicture(pictureId: string): Promise<string | null> {

@@ -148,7 +148,8 @@ export class WebGateway implements Gateway {
   /** Takes in a reaction, and returns what then stands on the set. @throws KronaError VOTE_LOST, PICTURE_GONE */
   async react({ channel, member, pictureId, emoji, added }: Reaction): Promise<PictureVotes[]> {
     const picture = await this.#context.records.picture(pictureId);
-    if (picture === null) throw new KronaError('PICTURE_GONE', 'This picture has been deleted.');
+    const set = picture && (await this.#context.records.set(picture.setId));
+    if (set?.channelId !== channel.id) throw new KronaError('PICTURE_GONE', 'This picture has been deleted.');
     const stored = await this.#active().onReaction({
       channel: party(channel),
       member: party(member),
@@ -158,8 +159,8 @@ export class WebGateway implements Gateway {
     });
     if (!stored)
       throw new KronaError('VOTE_LOST', 'Your vote could not be stored; try again.', { retryable: true });
-    this.hub.refreshVotes(channel.externalId, picture.setId);
-    return this.views.votes(picture.setId);
+    this.hub.refreshVotes(channel.externalId, set.id);
+    return this.views.votes(set.id);
   }
 
   async #talk({ id, channel, member, text, uploads }: Message): Promise<void> {

@@ -47,11 +47,32 @@ export interface World {
   close(): Promise<void>;
 }
 
-export async function openWorld(): Promise<World> {
+export interface TestHouse {
+  readonly config: Config;
+  readonly storage: Storage;
+  close(): Promise<void>;
+}
+
+/** The embedded storage in a folder of its own. */
+export async function openHouse(): Promise<TestHouse> {
   const dataFolder = await mkdtemp(join(tmpdir(), 'krona-bot-'));
   const database = await startEmbeddedDatabase({ dataFolder });
-  const base = await readConfig({ KRONA_DATA: dataFolder, KRONA_PORT: '0' });
-  const storage = await openStorage(base);
+  const config = await readConfig({ KRONA_DATA: dataFolder, KRONA_PORT: '0' });
+  const storage = await openStorage(config);
+  return {
+    config,
+    storage,
+    async close() {
+      await storage.close();
+      await database.close();
+      await rm(dataFolder, { recursive: true, force: true });
+    },
+  };
+}
+
+export async function openWorld(): Promise<World> {
+  const house = await openHouse();
+  const { storage, config: base } = house;
   const errors: string[] = [];
   const log: Log = {
     info: () => {},
@@ -90,9 +111,7 @@ export async function openWorld(): Promise<World> {
     async close() {
       await browser.close();
       await bot?.stop();
-      await storage.close();
-      await database.close();
-      await rm(dataFolder, { recursive: true, force: true });
+      await house.close();
     },
   };
 }

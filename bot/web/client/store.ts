@@ -24,6 +24,7 @@ export interface Sending {
 }
 
 export interface VoteChange {
+  readonly channelId: string;
   readonly setId: string;
   readonly pictureId: string;
   readonly emoji: string;
@@ -83,6 +84,7 @@ class Store {
   /** The bot's word on reactions, and what this page has changed since. */
   #votes: Record<string, readonly PictureVotes[]> = {};
   readonly #changes = new Map<string, VoteChange>();
+  #voting: Promise<void> = Promise.resolve();
 
   subscribe(listener: () => void): () => void {
     this.#listeners.add(listener);
@@ -176,10 +178,11 @@ class Store {
   }
 
   /** Shown at once; kept and sent again after a lost connection, so that no vote is lost. */
-  vote(change: VoteChange): void {
+  vote(vote: Omit<VoteChange, 'channelId'>): void {
+    const change = { ...vote, channelId: this.state.channelId };
     this.#changes.set(`${change.pictureId} ${change.emoji}`, change);
     this.#mergeVotes();
-    void this.#sendVote(change);
+    this.#queueVote(change);
   }
 
   dismiss(id: string): void {
@@ -227,7 +230,7 @@ class Store {
         if (message.afresh) this.set({ lines: [] });
         this.set({ whispers: message.whispers, more: message.more ?? this.state.more });
         this.#takeLines(message.lines);
-        for (const change of this.#changes.values()) void this.#sendVote(change);
+        for (const change of this.#changes.values()) this.#queueVote(change);
         return;
       case 'line':
         this.#takeLines([message.line]);
@@ -311,12 +314,17 @@ class Store {
     else this.set({ awaited, sending: [...others, { ...sent, error }] });
   }
 
+  /** One after the other, so that quick clicks arrive in their order. */
+  #queueVote(change: VoteChange): void {
+    this.#voting = this.#voting.then(() => this.#sendVote(change));
+  }
+
   async #sendVote(change: VoteChange): Promise<void> {
     const key = `${change.pictureId} ${change.emoji}`;
     try {
       const { votes } = (await send(
         'PUT',
-        `/api/channels/${encodeURIComponent(this.state.channelId)}/votes`,
+        `/api/channels/${encodeURIComponent(change.channelId)}/votes`,
         change,
       )) as { votes: readonly PictureVotes[] };
       this.#votes = { ...this.#votes, [change.setId]: votes };

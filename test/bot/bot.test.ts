@@ -1,0 +1,317 @@
+import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { Delivery } from '../../bot/delivery.ts';
+import { createHandlers } from '../../bot/dispatch.ts';
+import type { Party } from '../../bot/gateway.ts';
+import type { Log } from '../../bot/log.ts';
+import { startBot } from '../../bot/main.ts';
+import { VoteDesk } from '../../bot/votes.ts';
+import type { Card } from '../../commands/card.ts';
+import type { CommandContext } from '../../commands/contract.ts';
+import type { Storage } from '../../storage/open.ts';
+import type { PictureSet } from '../../storage/records/contract.ts';
+import { FakeGateway, type FakeMessage, FakePlatform } from '../helpers/fake-gateway.ts';
+import { openHouse, PlayedWorker, sprite, type TestHouse } from './world.ts';
+
+let house: TestHouse;
+let storage: Storage;
+const errors: string[] = [];
+const log: Log = {
+  info: () => {},
+  warn: (_, message) => errors.push(message),
+  error: (_, message) => errors.push(message),
+};
+
+beforeAll(async () => {
+  house = await openHouse();
+  storage = house.storage;
+});
+afterAll(() => house.close());
+
+const ann: Party = { externalId: 'ann', name: 'Ann' };
+const bob: Party = { externalId: 'bob', name: 'Bob' };
+
+/** Waits until something holds, as the delivery works in its own time. */
+async function until<T>(look: () => T | Promise<T>): Promise<NonNullable<T>> {
+  for (let tries = 0; tries < 400; tries++) {
+    const found = await look();
+    if (found) return found;
+    await sleep(25);
+  }
+  throw new Error('it did not come within 10 s');
+}
+
+/** A bot on a platform; the platform outlives it. */
+async function startOn(platform: FakePlatform, context: CommandContext = storage, interval = 50) {
+  const gateway = new FakeGateway(platform, interval);
+  const delivery = new Delivery(gateway, context, log);
+  const votes = new VoteDesk(gateway, context, log);
+  await gateway.start(createHandlers({ platform: 'discord', context, delivery, votes, log }));
+  delivery.start();
+  await votes.readAgain();
+  return {
+    gateway,
+    delivery,
+    async stop() {
+      await gateway.stop();
+      await delivery.stop();
+    },
+  };
+}
+
+/** The pictures of a set, drawn by the worker that a test plays. */
+async function drawn(set: PictureSet): Promise<void> {
+  const worker = new PlayedWorker(storage);
+  const colours = ['#d33', '#3d3', '#33d', '#dd3'].slice(0, set.count);
+  await worker.draw(set, await Promise.all(colours.map((colour) => sprite('fox', colour, 64))));
+}
+
+describe('the bot on a chat platform', () => {
+  let platform: FakePlatform;
+  let place: Party;
+  beforeEach(() => {
+    platform = new FakePlatform();
+    place = { externalId: randomUUID(), name: 'test' };
+    errors.length = 0;
+  });
+
+  const message = () =>
+    until(() => [...platform.messages.values()].find(({ channelId }) => channelId === place.externalId));
+  const setHere = async () => {
+    const channel = await storage.records.channel('discord', place.externalId, place.name);
+    return until(async () => (await storage.records.openWork(channel.id)).sets[0]);
+  };
+
+  it('acknowledges an event while the database does not answer', async () => {
+    let open = () => {};
+    const gate = new Promise<void>((resolve) => (open = resolve));
+    const slow = new Proxy(storage.records, {
+      get(target, name, receiver) {
+        const method: unknown = Reflect.get(target, name, receiver);
+        if (typeof method !== 'function' || name === 'stalePosts' || name === 'recentPosts') return method;
+        return async (...given: unknown[]) => {
+          await gate;
+          return (method as (...all: unknown[]) => unknown).apply(target, given);
+        };
+      },
+    });
+    const bot = await startOn(platform, { ...storage, records: slow });
+    const asked = bot.gateway.invoke(place, ann, { command: 'settings', action: 'show' });
+    await sleep(50);
+    expect(asked.steps).toEqual(['acknowledged']);
+    open();
+    await asked.done;
+    expect(asked.steps).toHaveLength(2);
+    await bot.stop();
+  });
+
+  it('answers the commands of a channel in their order', async () => {
+    const bot = await startOn(platform);
+    const order: string[] = [];
+    const asked = ['first', 'second', 'third'].map((prompt) => {
+      const answered = bot.gateway.invoke(place, ann, { command: 'imagine', options: { prompt } });
+      void answered.done.then(() => order.push(prompt));
+      return answered;
+    });
+    await Promise.all(asked.map(({ done }) => done));
+    expect(order).toEqual(['first', 'second', 'third']);
+    const posted = await until(() => (platform.messages.size === 3 ? [...platform.messages.values()] : null));
+    expect(posted.map(({ card }) => card.title).sort()).toEqual(['first', 'second', 'third']);
+    await bot.stop();
+  });
+
+  it('tells what a member can mend to that member alone, and logs only what nobody can mend', async () => {
+    const bot = await startOn(platform);
+    const slip = bot.gateway.invoke(place, ann, {
+      command: 'train',
+      options: { subject: 'mochi', class: 'cat' },
+    });
+    await slip.done;
+    expect(slip.cards).toMatchObject([{ tone: 'error', audience: 'caller' }]);
+    expect(errors).toEqual([]);
+
+    const broken = {
+      ...storage,
+      records: { ...storage.records, modelCard: () => Promise.reject(new TypeError('bug')) },
+    };
+    const other = await startOn(platform, broken);
+    const failed = other.gateway.invoke(place, ann, { command: 'settings', action: 'show' });
+    const trained = other.gateway.invoke(place, ann, {
+      command: 'train',
+      options: { subject: 'rex', class: 'dog' },
+    });
+    await Promise.all([failed.done, trained.done]);
+    const card = [...failed.cards, ...trained.cards].find(({ title }) => title.includes('our side'))!;
+    expect(card).toMatchObject({ tone: 'error', audience: 'caller' });
+    expect(JSON.stringify(card)).not.toContain('bug');
+    expect(errors).toContain('could not answer a member');
+    await bot.stop();
+    await other.stop();
+  });
+
+  it('shows a set by one message that follows it, with pauses between edits and the end shown', async () => {
+    const bot = await startOn(platform, storage, 200);
+    await bot.gateway.invoke(place, ann, { command: 'imagine', options: { prompt: 'a fox' } }).done;
+    const { card, shown, times } = await message();
+    expect(card.tone).toBe('progress');
+    const set = await setHere();
+    for (let step = 1; step <= 20; step++) {
+      const progress = { step, steps: 20, secondsLeft: 20 - step, phase: 'drawing' };
+      await storage.records.updateSet(set.id, { state: 'running', progress });
+      await sleep(10);
+    }
+    await drawn(set);
+    await until(() => shown.at(-1)!.tone === 'success');
+    expect(shown.at(-1)!.pictures).toHaveLength(4);
+    expect(shown.length).toBeLessThan(20);
+    // Both clocks are the process's own; a timer may fire a millisecond early.
+    const pauses = times.slice(1).map((time, index) => time - times[index]!);
+    expect(Math.min(...pauses)).toBeGreaterThanOrEqual(195);
+    expect(platform.messages.size).toBe(1);
+    await bot.stop();
+  });
+
+  it('posts once when it stops between posting and noting it', async () => {
+    const forgetful = new Proxy(storage.records, {
+      get: (target, name, receiver): unknown =>
+        name === 'markPost'
+          ? () => Promise.reject(new Error('connection lost'))
+          : Reflect.get(target, name, receiver),
+    });
+    const first = await startOn(platform, { ...storage, records: forgetful });
+    await first.gateway.invoke(place, ann, { command: 'imagine', options: { prompt: 'a fox' } }).done;
+    await message();
+    await first.stop();
+
+    const second = await startOn(platform);
+    await drawn(await setHere());
+    await until(async () => (await message()).card.tone === 'success');
+    expect(platform.messages.size).toBe(1);
+    await second.stop();
+  });
+
+  it('counts reactions by number, without skin tones and twice the same, and takes them back', async () => {
+    const bot = await startOn(platform);
+    await bot.gateway.invoke(place, ann, { command: 'imagine', options: { prompt: 'a fox' } }).done;
+    const set = await setHere();
+    await drawn(set);
+    const posted = await message();
+    const captions = async (wanted: string) =>
+      until(() =>
+        posted.card.pictures
+          ?.map(({ caption }) => caption)
+          .join(' | ')
+          .includes(wanted)
+          ? posted
+          : null,
+      );
+    await bot.gateway.react(posted, bob, '2️⃣');
+    await bot.gateway.react(posted, bob, '2️⃣');
+    await bot.gateway.react(posted, ann, '🌵');
+    await captions('2 ·');
+    const facts = await storage.records.voteFacts(set.id);
+    expect(facts.filter(({ added }) => added)).toHaveLength(1);
+    await bot.gateway.react(posted, bob, '2️⃣', false);
+    expect((await storage.records.voteFacts(set.id)).at(-1)!.added).toBe(false);
+    await bot.stop();
+  });
+
+  it('catches up with reactions given and taken back while it was away', async () => {
+    const bot = await startOn(platform);
+    await bot.gateway.invoke(place, ann, { command: 'imagine', options: { prompt: 'a fox' } }).done;
+    const set = await setHere();
+    await drawn(set);
+    const posted: FakeMessage = await message();
+    await until(() => posted.card.pictures?.length === 4);
+    await bot.gateway.react(posted, bob, '1️⃣');
+    await bot.stop();
+    await bot.gateway.react(posted, bob, '1️⃣', false);
+    await bot.gateway.react(posted, ann, '3️⃣');
+
+    const again = await startOn(platform);
+    const standing = new Map<string, boolean>();
+    for (const fact of await storage.records.voteFacts(set.id)) standing.set(fact.emoji, fact.added);
+    expect([...standing.values()].sort()).toEqual([false, true]);
+    const pictures = await storage.records.pictures(set.id);
+    const votes = (await storage.records.voteFacts(set.id)).filter(({ added }) => added);
+    expect(votes.map(({ pictureId }) => pictures.find(({ id }) => id === pictureId)!.index).sort()).toEqual([
+      0, 2,
+    ]);
+    await again.stop();
+  });
+
+  it('puts the word of a deletion in the place of the pictures, and leaves a message deleted there alone', async () => {
+    const bot = await startOn(platform);
+    await bot.gateway.invoke(place, ann, { command: 'imagine', options: { prompt: 'a fox' } }).done;
+    const set = await setHere();
+    await drawn(set);
+    const posted = await message();
+    await until(() => posted.card.pictures?.length === 4);
+    const pressed = bot.gateway.press(place, ann, `delete:${set.id}`);
+    await pressed.done;
+    expect(pressed.steps).toEqual(['acknowledged']);
+    expect(posted.card.pictures).toBeUndefined();
+    expect(posted.card.title).toContain('deleted');
+
+    await bot.gateway.invoke(place, ann, { command: 'imagine', options: { prompt: 'an owl' } }).done;
+    const second = await until(() =>
+      [...platform.messages.values()].find(({ card }) => card.title === 'an owl'),
+    );
+    platform.deleted.add(second.id);
+    await drawn(await setHere());
+    await until(async () => {
+      const post = await storage.records.postByMessage(set.channelId, second.id);
+      return post !== null && (await storage.records.set(post.targetId))!.revision === post.shownRevision;
+    });
+    expect(platform.messages.size).toBe(2);
+    expect(errors).toEqual([]);
+    await bot.stop();
+  });
+});
+
+describe('a bot process killed between posting and noting it', () => {
+  it('leaves one message, and the next process goes on with that one', async () => {
+    const { config } = house;
+    const channel = await storage.records.channel('web', randomUUID(), 'killed');
+    const member = await storage.records.member('web', randomUUID(), 'Ann');
+    const set = await storage.records.addSet({
+      id: randomUUID(),
+      channelId: channel.id,
+      memberId: member.id,
+      kind: 'imagine',
+      runId: null,
+      subjectId: null,
+      prompt: 'a fox',
+      negative: null,
+      seed: 1,
+      count: 4,
+      strength: 1,
+      settings: channel.settings,
+      adapterId: null,
+      state: 'queued',
+    });
+    await storage.records.addPost({ id: randomUUID(), channelId: channel.id, kind: 'set', targetId: set.id });
+
+    const script = fileURLToPath(new URL('killed-bot.ts', import.meta.url));
+    const child = spawn(process.execPath, ['--import', 'tsx', script], {
+      env: { ...process.env, KRONA_DATA: config.dataFolder, KRONA_PORT: '0' },
+      stdio: 'ignore',
+    });
+    const [, signal] = (await once(child, 'exit')) as [number | null, string | null];
+    expect(signal).toBe('SIGKILL');
+    const cards = async () =>
+      (await storage.records.lines(channel.id, 0, 100)).map(({ body }) => (body as { card: Card }).card);
+    expect(await cards()).toHaveLength(1);
+    expect((await storage.records.postOf(set.id))!.messageId).toBeNull();
+
+    const bot = await startBot(storage, config, { log });
+    await drawn(set);
+    await until(async () => (await cards()).at(-1)!.tone === 'success');
+    expect(await cards()).toHaveLength(1);
+    await bot.stop();
+  });
+});

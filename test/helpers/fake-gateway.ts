@@ -1,0 +1,149 @@
+/**
+ * @file A chat platform in memory, at the bot's edge: the messages that stand there, the reactions on them, and
+ * members who send events. It forgets nothing when the bot dies, as a platform does not.
+ */
+import type { Card } from '../../commands/card.ts';
+import { KronaError } from '../../storage/errors.ts';
+import type { Channel, Platform } from '../../storage/records/contract.ts';
+import type {
+  ActionEvent,
+  Gateway,
+  GatewayHandlers,
+  InvocationEvent,
+  Party,
+  ReactionEvent,
+  StandingReaction,
+} from '../../bot/gateway.ts';
+
+export interface FakeMessage {
+  readonly id: string;
+  readonly channelId: string;
+  readonly nonce: string;
+  card: Card;
+  /** Cards shown one after the other, the first post included. */
+  readonly shown: Card[];
+  /** When each of them was shown, ms. */
+  readonly times: number[];
+  readonly reactions: StandingReaction[];
+}
+
+/** What an event brought about, in order: `acknowledged`, then the cards. */
+export interface Answered {
+  readonly steps: string[];
+  readonly cards: Card[];
+  readonly done: Promise<void>;
+}
+
+export class FakePlatform {
+  readonly messages = new Map<string, FakeMessage>();
+  readonly deleted = new Set<string>();
+}
+
+export class FakeGateway implements Gateway {
+  readonly platform: Platform = 'discord';
+  readonly maxFiles = 10;
+  readonly interval: number;
+  readonly at: FakePlatform;
+  #handlers: GatewayHandlers | null = null;
+
+  constructor(at: FakePlatform, interval = 50) {
+    this.at = at;
+    this.interval = interval;
+  }
+
+  editInterval(): number {
+    return this.interval;
+  }
+
+  async start(handlers: GatewayHandlers): Promise<void> {
+    this.#handlers = handlers;
+  }
+
+  async stop(): Promise<void> {
+    this.#handlers = null;
+  }
+
+  async post(channel: Channel, card: Card, nonce: string): Promise<string> {
+    const standing = [...this.at.messages.values()].find((message) => message.nonce === nonce);
+    if (standing) return standing.id;
+    const id = `message ${this.at.messages.size + 1}`;
+    const channelId = channel.externalId;
+    this.at.messages.set(id, {
+      id,
+      channelId,
+      nonce,
+      card,
+      shown: [card],
+      times: [Date.now()],
+      reactions: [],
+    });
+    return id;
+  }
+
+  async edit(_channel: Channel, messageId: string, card: Card): Promise<void> {
+    const message = this.at.messages.get(messageId);
+    if (!message || this.at.deleted.has(messageId))
+      throw new KronaError('MESSAGE_GONE', 'deleted at the platform');
+    message.card = card;
+    message.shown.push(card);
+    message.times.push(Date.now());
+  }
+
+  async readReactions(_channel: Channel, messageId: string): Promise<readonly StandingReaction[]> {
+    const message = this.at.messages.get(messageId);
+    if (!message || this.at.deleted.has(messageId))
+      throw new KronaError('MESSAGE_GONE', 'deleted at the platform');
+    return message.reactions;
+  }
+
+  /** A member sends a command. */
+  invoke(
+    channel: Party,
+    member: Party,
+    event: Pick<InvocationEvent, 'command'> & Partial<InvocationEvent>,
+  ): Answered {
+    return this.#ask((answered) =>
+      this.#handlers!.onInvocation({
+        action: '',
+        options: {},
+        attachments: [],
+        ...event,
+        channel,
+        member,
+        ...answered,
+      }),
+    );
+  }
+
+  press(channel: Party, member: Party, action: ActionEvent['action']): Answered {
+    return this.#ask((answered) => this.#handlers!.onAction({ action, channel, member, ...answered }));
+  }
+
+  /** A member reacts, and the platform tells the bot if it listens. */
+  async react(message: FakeMessage, member: Party, emoji: string, added = true): Promise<void> {
+    const index = message.reactions.findIndex(
+      (each) => each.member.externalId === member.externalId && each.emoji === emoji,
+    );
+    if (added && index < 0) message.reactions.push({ member, emoji });
+    if (!added && index >= 0) message.reactions.splice(index, 1);
+    const channel = { externalId: message.channelId, name: message.channelId };
+    const event: ReactionEvent = { channel, member, on: { messageId: message.id }, emoji, added };
+    await this.#handlers?.onReaction(event);
+  }
+
+  #ask(
+    send: (answered: Pick<InvocationEvent, 'moderator' | 'acknowledge' | 'answer'>) => Promise<void>,
+  ): Answered {
+    const steps: string[] = [];
+    const cards: Card[] = [];
+    const done = send({
+      moderator: false,
+      acknowledge: async () => void steps.push('acknowledged'),
+      answer: async (given) => {
+        cards.push(...given);
+        steps.push(...given.map((card) => card.title));
+      },
+    });
+    return { steps, cards, done };
+  }
+}
