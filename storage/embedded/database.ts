@@ -3,7 +3,8 @@
  * that only this user can enter. Exactly one process owns it (`krona start`); the others connect.
  */
 import { PGlite } from '@electric-sql/pglite';
-import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { chmod, lstat, mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Config } from '../config.ts';
@@ -73,12 +74,25 @@ const MAX_SOCKET_PATH = 103;
 const socketUrl = (folder: string): string =>
   `postgres:///postgres?user=postgres&host=${encodeURIComponent(folder)}`;
 
-/** A folder for the socket that nobody else may enter: in the data folder, or in a short place when that is too deep. */
+/**
+ * A folder for the socket that nobody else may enter: in the data folder, or in a short place when that is too
+ * deep. It is the same at every start, so that bot and worker find the database again when its owner comes back.
+ */
 async function makeSocketFolder(dataFolder: string): Promise<string> {
-  const folder = join(dataFolder, 'socket');
-  if (Buffer.byteLength(join(folder, SOCKET_NAME)) > MAX_SOCKET_PATH)
-    return mkdtemp(join(tmpdir(), 'krona-'));
+  let folder = join(dataFolder, 'socket');
+  if (Buffer.byteLength(join(folder, SOCKET_NAME)) > MAX_SOCKET_PATH) {
+    const name = createHash('sha256').update(dataFolder).digest('hex').slice(0, 16);
+    folder = join(tmpdir(), `krona-${name}`);
+  }
   await mkdir(folder, { recursive: true, mode: 0o700 });
+  // Anybody could have made the one in the common place first, to listen in.
+  const { uid } = await lstat(folder);
+  if (process.getuid !== undefined && uid !== process.getuid()) {
+    throw new KronaError(
+      'SOCKET_FOLDER_TAKEN',
+      `${folder} belongs to another user; remove it, or give KRONA_DATA a folder with a shorter path.`,
+    );
+  }
   await chmod(folder, 0o700);
   return folder;
 }

@@ -30,7 +30,7 @@ export async function lockFolder(dataFolder: string, socketFolder: string): Prom
   while (!(await createFileOnce(path, text))) {
     const theirs = await readFileIfAny(path);
     if (theirs === null) continue;
-    if (await isAlive(JSON.parse(theirs) as Owner)) throw inUse(theirs);
+    if (await livingOwner(theirs)) throw inUse();
     await removeStale(path, theirs);
   }
   return async () => {
@@ -41,9 +41,7 @@ export async function lockFolder(dataFolder: string, socketFolder: string): Prom
 /** The living owner of the folder's database, null when nobody serves it. */
 export async function folderOwner(dataFolder: string): Promise<Owner | null> {
   const text = await readFileIfAny(lockPath(dataFolder));
-  if (text === null) return null;
-  const owner = JSON.parse(text) as Owner;
-  return (await isAlive(owner)) ? owner : null;
+  return text === null ? null : livingOwner(text);
 }
 
 /** Removes a dead owner's file. Moving is atomic: of several that found it, one gets it. */
@@ -60,18 +58,20 @@ async function removeStale(path: string, expected: string): Promise<void> {
   // Somebody else had already replaced it: that owner lives, so put its file back and leave.
   if (text !== expected) {
     await createFileOnce(path, text);
-    throw inUse(text);
+    throw inUse();
   }
 }
 
-async function isAlive(owner: Owner): Promise<boolean> {
+async function livingOwner(text: string): Promise<Owner | null> {
+  let owner: Owner;
   try {
+    owner = JSON.parse(text) as Owner;
     process.kill(owner.pid, 0);
   } catch (error) {
-    // EPERM: it lives, as another user.
-    if (!isFileError(error, 'EPERM')) return false;
+    // EPERM: it lives, as another user. Anything else: no such process, or a file that a power cut has emptied.
+    if (!isFileError(error, 'EPERM')) return null;
   }
-  return (await birth(owner.pid)) === owner.born;
+  return (await birth(owner!.pid)) === owner!.born ? owner! : null;
 }
 
 /** When a process started, in clock ticks since boot (Linux: field 22 of /proc/PID/stat), '' elsewhere. */
@@ -81,10 +81,9 @@ async function birth(pid: number): Promise<string> {
   return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
 }
 
-function inUse(text: string): KronaError {
-  const { pid } = JSON.parse(text) as Owner;
+function inUse(): KronaError {
   return new KronaError(
     'DATA_FOLDER_IN_USE',
-    `The data folder's database is already served by process ${pid}; stop that one, or give this one another folder with KRONA_DATA.`,
+    "Another process already serves the data folder's database; stop that one, or give this one another folder with KRONA_DATA.",
   );
 }

@@ -31,6 +31,8 @@ interface Client {
   unit: Buffer[];
   /** The start-up packet was taken: from here messages carry a type byte. */
   started: boolean;
+  /** The start-up packet was answered: from here notifications may come. */
+  greeted: boolean;
 }
 
 /**
@@ -38,7 +40,11 @@ interface Client {
  *
  * @throws the error of node:net when the path cannot be listened on.
  */
-export async function serveDatabase(database: PGlite, path: string): Promise<{ close(): Promise<void> }> {
+export async function serveDatabase(
+  database: PGlite,
+  path: string,
+  idleInTransaction = IDLE_IN_TRANSACTION,
+): Promise<{ close(): Promise<void> }> {
   const clients = new Set<Client>();
   const waiting: { readonly client: Client; readonly bytes: Buffer }[] = [];
   /** The client whose transaction is open. */
@@ -60,7 +66,6 @@ export async function serveDatabase(database: PGlite, path: string): Promise<{ c
       }
       const next = waiting.findIndex((unit) => owner === null || unit.client === owner);
       if (next < 0) break;
-      clearTimeout(idle);
       const { client, bytes } = waiting.splice(next, 1)[0]!;
       try {
         const answer = await database.runExclusive(() => database.execProtocolRaw(bytes));
@@ -69,9 +74,9 @@ export async function serveDatabase(database: PGlite, path: string): Promise<{ c
         client.socket.destroy(error as Error);
       }
       owner = database.isInTransaction() ? client : null;
+      clearTimeout(idle);
+      if (owner !== null) idle = setTimeout(() => client.socket.destroy(), idleInTransaction).unref();
     }
-    const holder = owner;
-    if (holder !== null) idle = setTimeout(() => holder.socket.destroy(), IDLE_IN_TRANSACTION).unref();
   };
 
   /** Sends the answer to its client, and the notifications among it to everybody. */
@@ -81,10 +86,11 @@ export async function serveDatabase(database: PGlite, path: string): Promise<{ c
       const end = at + 1 + answer.readUInt32BE(at + 1);
       const message = answer.subarray(at, end);
       if (answer[at] === NOTIFICATION) {
-        for (const listener of clients) if (listener.started) listener.socket.write(message);
+        for (const listener of clients) if (listener.greeted) listener.socket.write(message);
       } else own.push(message);
       at = end;
     }
+    client.greeted = true;
     if (own.length > 0 && client.socket.writable) client.socket.write(Buffer.concat(own));
   };
 
@@ -119,7 +125,7 @@ export async function serveDatabase(database: PGlite, path: string): Promise<{ c
   };
 
   const server = createServer((socket) => {
-    const client: Client = { socket, rest: Buffer.alloc(0), unit: [], started: false };
+    const client: Client = { socket, rest: Buffer.alloc(0), unit: [], started: false, greeted: false };
     clients.add(client);
     socket.on('data', (chunk) => receive(client, chunk));
     // A client that dies is no fault of ours; 'close' follows and rolls its transaction back.

@@ -11,9 +11,10 @@ export interface JobContext<K extends JobKind> {
   /** True when the job will not be tried again, should this try fail with a retryable error. */
   readonly lastTry: boolean;
   /**
-   * Aborts with a KronaError as reason: JOB_CANCELLED (somebody cancelled it; already aborted at the start when
-   * that was before), JOB_INTERRUPTED (this worker is closing; the job comes again) or JOB_LOST (another worker
-   * has it). The handler then ends soon, by returning or throwing; only for JOB_CANCELLED is that the job's end.
+   * Aborts with a KronaError as reason, upon which the handler ends soon:
+   * JOB_CANCELLED: somebody cancelled it (already aborted at the start when that was before). It is cancelled
+   * however the handler ends. JOB_INTERRUPTED: this worker is closing. The job comes again, unless the handler
+   * returns, having done it after all. JOB_LOST: another worker has it; nothing more is to be written.
    */
   readonly signal: AbortSignal;
 }

