@@ -61,6 +61,7 @@ export async function readPretrainConfig(path: string): Promise<PretrainConfig> 
         max_position_embeddings: data.tokenizer.maxLength,
         eos_token_id: end,
         bos_token_id: end - 1,
+        pad_token_id: end,
       };
       return [
         clipTextConfig('models.text_encoder', { ...raw.text_encoder, ...sized }, false),

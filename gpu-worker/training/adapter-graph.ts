@@ -12,11 +12,14 @@ import type { NoiseSchedule } from './noise-schedule.ts';
 
 export interface StepShape {
   readonly batch: number;
-  /** Side of the pictures, pixels. */
-  readonly side: number;
+  /** Pixels. */
+  readonly width: number;
+  readonly height: number;
   /** Tokens of the prompt. */
   readonly tokens: number;
   readonly checkpointing: boolean;
+  /** What A ⊗ B is multiplied by; 1 by default. */
+  readonly strength?: number;
 }
 
 /**
@@ -30,12 +33,18 @@ export function adapterGradient(
   shape: StepShape,
 ): Program {
   const { config, tensors, name } = model.unet;
-  const latents = shape.side / vaeScale(model.vae.config);
+  const scale = vaeScale(model.vae.config);
+  const [height, width] = [shape.height / scale, shape.width / scale];
   const layout = factorLayout(shapes);
   const factors = layout.split(op.input('parameters', [layout.length]));
-  const batch = noisyBatch(shape.batch, config.in_channels, latents, latents);
-  const inputs = unetInputs(config, shape.batch, latents, latents, shape.tokens);
-  const parameters = withKrona(frozenParameters(name, tensors), shapes, factors, op.scalar(1));
+  const batch = noisyBatch(shape.batch, config.in_channels, height, width);
+  const inputs = unetInputs(config, shape.batch, height, width, shape.tokens);
+  const parameters = withKrona(
+    frozenParameters(name, tensors),
+    shapes,
+    factors,
+    op.scalar(shape.strength ?? 1),
+  );
   const prediction = unet(
     config,
     parameters,

@@ -63,7 +63,8 @@ export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}
   report('preparing', start.state.step, losses.at(-1) ?? null, null);
   const shape = {
     batch,
-    side: options.resolution,
+    width: options.resolution,
+    height: options.resolution,
     tokens: encoder.tokens,
     checkpointing: options.checkpointing,
   };

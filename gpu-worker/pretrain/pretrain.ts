@@ -1,0 +1,129 @@
+/**
+ * @file The recipe of the embedded model, from drawings to a diffusers folder: vocabulary, autoencoder, latents, then
+ * UNet and text encoders together. Every stage saves itself and goes on where it was; a finished one costs nothing.
+ */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as op from '../graph/ops.ts';
+import { clipText } from '../models/clip-text.ts';
+import type { ClipTextConfig } from '../models/model-configs.ts';
+import type { Parameters } from '../models/parameters.ts';
+import { loadTokenizer } from '../models/tokenizer.ts';
+import { unet, unetInputs } from '../models/unet.ts';
+import { vaeDecoder, vaeEncoder, vaeScale } from '../models/vae.ts';
+import { TextToImage } from '../sampling/text-to-image.ts';
+import { autoencoderStage } from './autoencoder-stage.ts';
+import { trainModelVocabulary, writeTokenizers } from './bpe.ts';
+import { diffusionStage } from './diffusion-stage.ts';
+import { drawPrompts, type Evaluation } from './evaluate-model.ts';
+import { exportModel, PARTS, vocabularySizes, type Part } from './export-model.ts';
+import { cacheLatents } from './latent-cache.ts';
+import { writeModelLicences } from './licences.ts';
+import { readPretrainConfig, type PretrainConfig } from './pretrain-config.ts';
+import { loadSprites } from './sprites.ts';
+import { runStage, type StageOptions, type StageProgress } from './stage.ts';
+
+export interface PretrainOptions {
+  readonly config: string;
+  /** Checkpoints, latents, logs and sample sheets of the run. */
+  readonly folder: string;
+  /** Where the model is written, after every save of the last stage and at the end. */
+  readonly out: string;
+  readonly onProgress?: (progress: StageProgress) => void;
+  readonly onSamples?: (sheet: string, evaluation: Evaluation) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** Prompts drawn at every save. */
+const SAMPLED = 32;
+
+/** @throws KronaError PRETRAIN_CONFIG, DISK_FULL; and the signal's reason when it aborts */
+export async function pretrain(options: PretrainOptions): Promise<void> {
+  const { folder, out, onProgress, signal } = options;
+  const config = await readPretrainConfig(options.config);
+  const stageOptions: StageOptions = {
+    folder,
+    ...(onProgress ? { onProgress } : {}),
+    ...(signal ? { signal } : {}),
+  };
+  await mkdir(folder, { recursive: true });
+
+  // 1. drawings and words
+  const sheet = await loadSprites(config.data, join(folder, 'sprites'));
+  const vocabulary = await trainModelVocabulary(config.data);
+  const { maxLength } = config.data.tokenizer;
+  await writeTokenizers(folder, vocabulary, maxLength);
+  const sizes = vocabularySizes(vocabulary, maxLength);
+  const text = config.textEncoders({ size: sizes.vocab_size, end: sizes.eos_token_id });
+  const tokenizers = [
+    await loadTokenizer(join(folder, 'tokenizer')),
+    await loadTokenizer(join(folder, 'tokenizer_2')),
+  ] as const;
+
+  // 2. the autoencoder
+  const { stage: autoencoder, close } = autoencoderStage(config, sheet);
+  const vae = await runStage(autoencoder, stageOptions).finally(close);
+
+  // 3. all pictures as latents
+  const cache = await cacheLatents(config, sheet, vae, folder, (done, all) => {
+    signal?.throwIfAborted();
+    onProgress?.({
+      stage: 'latents',
+      step: done,
+      steps: all,
+      loss: 0,
+      gradientNorm: 0,
+      samplesPerSecond: 0,
+      secondsLeft: 0,
+    });
+  });
+
+  // 4. the UNet and what it is told
+  const forward = forwards(config, text);
+  const publish = async (parameters: ReadonlyMap<string, Float32Array>, step: number): Promise<void> => {
+    const part = (name: Part): ReadonlyMap<string, Float32Array> =>
+      name === 'vae'
+        ? vae
+        : new Map(
+            [...parameters]
+              .filter(([key]) => key.startsWith(`${name}.`))
+              .map(([key, value]) => [key.slice(name.length + 1), value]),
+          );
+    const parts = Object.fromEntries(PARTS.map((name) => [name, part(name)])) as Record<
+      Part,
+      ReadonlyMap<string, Float32Array>
+    >;
+    await exportModel(out, { config, vocabulary, scalingFactor: cache.scalingFactor, parts, forward });
+    const engine = await TextToImage.open(out);
+    const evaluation = await drawPrompts(engine, config.data, sheet, SAMPLED).finally(() => engine.release());
+    const path = join(folder, `sheet-${String(step).padStart(6, '0')}.png`);
+    await writeFile(path, evaluation.sheet);
+    options.onSamples?.(path, evaluation);
+  };
+  const diffusion = diffusionStage(config, cache, text, tokenizers);
+  await runStage({ ...diffusion, saved: publish }, { ...stageOptions, secondsBetweenSaves: 300 });
+  await writeFile(join(out, 'MODEL_LICENSES.md'), writeModelLicences(NAME, sheet.versions));
+}
+
+const NAME = 'krona-emoji';
+
+/** Each part's forward pass at any size: its parameters do not depend on it. */
+function forwards(
+  config: PretrainConfig,
+  text: readonly [ClipTextConfig, ClipTextConfig],
+): Record<Part, (p: Parameters) => unknown> {
+  const clip = (which: 0 | 1) => (p: Parameters) => {
+    const shape = [1, text[which].max_position_embeddings];
+    return clipText(text[which], p, op.input('ids', shape, 'int64'), op.input('end', shape));
+  };
+  const side = vaeScale(config.vae);
+  return {
+    text_encoder: clip(0),
+    text_encoder_2: clip(1),
+    unet: (p) => unet(config.unet, p, unetInputs(config.unet, 1, side, side, 1)),
+    vae: (p) => [
+      vaeEncoder(config.vae, p, op.input('pictures', [1, 3, side, side])),
+      vaeDecoder(config.vae, p, op.input('latents', [1, config.vae.latent_channels, 1, 1])),
+    ],
+  };
+}

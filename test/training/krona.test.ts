@@ -1,0 +1,101 @@
+/** The Kronecker adapter's losses and gradients are those of torch autograd on W + scale·kron(A, B). */
+import { describe, expect, it } from 'vitest';
+import {
+  factorLayout,
+  factorShapes,
+  kroneckerLinear,
+  type FactorShapes,
+} from '../../gpu-worker/adapters/krona.ts';
+import { attentionProjections } from '../../gpu-worker/adapters/naming.ts';
+import { compile } from '../../gpu-worker/graph/compile.ts';
+import * as op from '../../gpu-worker/graph/ops.ts';
+import { runOnce } from '../../gpu-worker/graph/runtime.ts';
+import { openModelFolder } from '../../gpu-worker/models/model-folder.ts';
+import { adapterGradient } from '../../gpu-worker/training/adapter-graph.ts';
+import { noiseSchedule } from '../../gpu-worker/training/noise-schedule.ts';
+import { readFixture, TINY_MODEL, worstError } from '../helpers/fixtures.ts';
+
+const CASES = [
+  { name: 'kronecker-4x2', a1: 4, a2: 2 },
+  { name: 'kronecker-2x8', a1: 2, a2: 8 },
+] as const;
+
+describe.each(CASES)('$name', ({ name, a1, a2 }) => {
+  it.each([
+    { prediction: 'epsilon', checkpointing: false },
+    { prediction: 'epsilon', checkpointing: true },
+    { prediction: 'v_prediction', checkpointing: false },
+  ] as const)('$prediction, checkpointing $checkpointing', async ({ prediction, checkpointing }) => {
+    const model = await openModelFolder(TINY_MODEL);
+    const { tensor, facts } = await readFixture<{ scale: number }>(name);
+    const shapes: FactorShapes = factorShapes(attentionProjections(model.unet.config), a1, a2);
+    const layout = factorLayout(shapes);
+    const schedule = noiseSchedule({ ...model.scheduler, prediction_type: prediction });
+    const [batch, , height, width] = tensor('latents').shape as [number, number, number, number];
+    const tokens = tensor('encoder_hidden_states').shape[1]!;
+    const program = adapterGradient(model, shapes, schedule, {
+      batch,
+      height: height * 8,
+      width: width * 8,
+      tokens,
+      checkpointing,
+      strength: facts.scale,
+    });
+    const parameters = new Float32Array(layout.length);
+    for (const entry of layout.entries) parameters.set(tensor(`factors.${entry.name}`).data, entry.offset);
+    const timesteps = tensor('timesteps').data;
+    const { loss, gradient } = (await runOnce(program, {
+      parameters,
+      clean_latents: tensor('latents').data,
+      noise: tensor('noise').data,
+      timesteps,
+      encoder_hidden_states: tensor('encoder_hidden_states').data,
+      text_embeds: tensor('text_embeds').data,
+      time_ids: tensor('time_ids').data,
+      ...schedule.coefficients(timesteps),
+    })) as Record<string, Float32Array>;
+    expect(Math.abs(loss![0]! - tensor(`loss.${prediction}`).data[0]!)).toBeLessThan(1e-4);
+    const largest = Math.max(...gradient!.map(Math.abs));
+    for (const entry of layout.entries) {
+      const wanted = tensor(`grad.${prediction}.${entry.name}`).data;
+      const found = gradient!.subarray(entry.offset, entry.offset + entry.size);
+      const size = Math.max(...wanted.map(Math.abs), 1e-3 * largest);
+      const error = wanted.reduce((worst, x, i) => Math.max(worst, Math.abs(x - found[i]!)), 0);
+      expect(error / size, entry.name).toBeLessThan(1e-3);
+    }
+  });
+});
+
+describe('kroneckerLinear', () => {
+  it.each([
+    [4, 64, 6, 3],
+    [64, 4, 2, 9],
+    [1, 5, 7, 1],
+    [8, 8, 8, 8],
+    [16, 2, 3, 40],
+  ])('multiplies by A ⊗ B for A %i×%i and B %i×%i, whichever order is cheaper', async (a1, a2, b1, b2) => {
+    const value = (seed: number) => (_: unknown, i: number) => Math.sin(seed + i * 1.7);
+    const [x, a, b] = [
+      Float32Array.from({ length: 3 * a2 * b2 }, value(1)),
+      Float32Array.from({ length: a1 * a2 }, value(2)),
+      Float32Array.from({ length: b1 * b2 }, value(3)),
+    ] as const;
+    const y = kroneckerLinear(
+      op.constant(x, [3, a2 * b2]),
+      op.constant(a, [a1, a2]),
+      op.constant(b, [b1, b2]),
+    );
+    const expected = Array.from({ length: 3 * a1 * b1 }, (_, index) => {
+      const [row, out] = [Math.floor(index / (a1 * b1)), index % (a1 * b1)];
+      let sum = 0;
+      for (let j = 0; j < a2; j++) {
+        for (let q = 0; q < b2; q++) {
+          sum += x[row * a2 * b2 + j * b2 + q]! * a[Math.floor(out / b1) * a2 + j]! * b[(out % b1) * b2 + q]!;
+        }
+      }
+      return sum;
+    });
+    const { product } = (await runOnce(compile({ product: y }), {})) as Record<string, Float32Array>;
+    expect(worstError(product!, expected)).toBeLessThan(1e-5);
+  });
+});
