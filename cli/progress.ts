@@ -1,18 +1,25 @@
 /** @file A progress bar on a terminal; elsewhere a line now and then, for log files. */
 import type { Progress } from '../storage/records/contract.ts';
 
+/** Where text goes: the process's streams, or a test's. */
+export interface Stream {
+  write(text: string): unknown;
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+}
+
 const WIDTH = 24;
 /** Redraws of a terminal are at least this far apart. */
 const REDRAW_MS = 100;
 
 export class ProgressBar {
-  readonly #stream: NodeJS.WriteStream;
+  readonly #stream: Stream;
   #drawnAt = 0;
   #open = false;
   /** What the last plain line told: phase and tenths done. */
   #told = '';
 
-  constructor(stream: NodeJS.WriteStream) {
+  constructor(stream: Stream) {
     this.#stream = stream;
   }
 

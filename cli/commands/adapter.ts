@@ -1,14 +1,14 @@
 /** @file `krona adapter inspect FILE`: what an adapter file is. */
 import type { Command } from 'commander';
 import { inspectAdapter, type AdapterReport } from '../../gpu-worker/adapters/inspect.ts';
-import { action } from '../output.ts';
+import { action, type Shell } from '../output.ts';
 
-export function define(adapter: Command): void {
+export function define(adapter: Command, shell: Shell): void {
   const inspect = adapter
     .command('inspect')
     .description('tell format, targets, parameters, factors and base of an adapter file')
     .argument('<file>', 'a .safetensors file');
-  action(inspect, async (_io, file: string) => {
+  action(inspect, shell, async (_io, file: string) => {
     const report = await inspectAdapter(file);
     return { json: report, text: describe(report) };
   });

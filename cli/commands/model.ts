@@ -1,14 +1,14 @@
 /** @file `krona model check DIR`: whether a model folder is whole and would run here. */
 import type { Command } from 'commander';
 import { checkModel, type ModelReport } from '../../gpu-worker/models/model-check.ts';
-import { action } from '../output.ts';
+import { action, type Shell } from '../output.ts';
 
-export function define(model: Command): void {
+export function define(model: Command, shell: Shell): void {
   const check = model
     .command('check')
     .description('tell architecture and parameters of a model folder, and what is wrong with it')
     .argument('<dir>', 'a folder as diffusers saves it');
-  action(check, async (_io, dir: string) => {
+  action(check, shell, async (_io, dir: string) => {
     const report = await checkModel(dir);
     return { json: report, text: describe(report), exitCode: report.ok ? 0 : 1 };
   });

@@ -1,30 +1,10 @@
-import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ProgressBar } from '../../cli/progress.ts';
 import { writeLokr } from '../../gpu-worker/adapters/lokr-file.ts';
-
-const ROOT = join(import.meta.dirname, '../..');
-const TINY = join(ROOT, 'test/fixtures/sdxl-tiny/model');
-
-interface Ended {
-  code: number;
-  stdout: string;
-  stderr: string;
-}
-
-/** Runs the program as a person does, in a process of its own. */
-function krona(words: string[], env: Record<string, string> = {}): Promise<Ended> {
-  return new Promise((resolve) => {
-    execFile(
-      process.execPath,
-      ['--import', 'tsx', join(ROOT, 'cli/krona.ts'), ...words],
-      { cwd: ROOT, env: { ...process.env, ...env } },
-      (error, stdout, stderr) => resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr }),
-    );
-  });
-}
+import { krona, kronaProcess, TINY } from './run-krona.ts';
 
 let folder: string;
 beforeAll(async () => {
@@ -33,59 +13,81 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 describe('the krona program', () => {
-  it('lists its commands and explains each, with examples of options', async () => {
-    const { code, stdout } = await krona(['--help']);
+  it('lists its commands and explains each', async () => {
+    const { code, stdout } = await krona('--help');
     expect(code).toBe(0);
     const commands = [...stdout.matchAll(/^ {2}([a-z]+)\b.* {2}/gm)].map(([, name]) => name!);
-    expect(commands).toEqual(expect.arrayContaining(['adapter', 'model', 'help']));
+    expect(commands).toEqual(expect.arrayContaining(['train', 'imagine', 'adapter', 'model', 'help']));
     for (const command of commands.filter((name) => name !== 'help')) {
-      const help = await krona([command, '--help']);
+      const help = await krona(command, '--help');
       expect(help).toMatchObject({ code: 0, stderr: '' });
       expect(help.stdout).toContain(`Usage: krona ${command}`);
     }
   });
 
   it('tells a mistyped command or option, on stderr and with exit code 2', async () => {
-    const mistyped = await krona(['modle', 'check', TINY]);
+    const mistyped = await krona('modle', 'check', TINY);
     expect(mistyped).toMatchObject({ code: 2, stdout: '' });
     expect(mistyped.stderr).toContain('Did you mean model?');
-    const option = await krona(['model', 'check', TINY, '--jsno']);
+    const option = await krona('model', 'check', TINY, '--jsno');
     expect(option).toMatchObject({ code: 2, stdout: '' });
     expect(option.stderr).toContain('--json');
   });
 
-  it('tells the same with --json as one coded object on stdout', async () => {
-    for (const words of [
-      ['modle', '--json'],
-      ['model', 'check', '--json'],
-      ['adapter', '--json'],
-    ]) {
-      const { code, stdout, stderr } = await krona(words);
-      expect(code).toBe(2);
-      expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'USAGE' } });
-      expect(stderr).toBe('');
-    }
+  it.each([
+    ['a command', ['modle', '--json']],
+    ['an argument', ['model', 'check', '--json']],
+    ['an option', ['model', 'check', TINY, '--json', '--bogus']],
+    ['what to do with it', ['adapter', '--json']],
+  ])('tells with --json that it lacks %s, as one coded object on stdout', async (_, words) => {
+    const { code, stdout } = await krona(...words);
+    expect(code).toBe(2);
+    expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'USAGE' } });
   });
 
   it('never shows a stack, unless it is asked to', async () => {
     const file = join(folder, 'broken.safetensors');
     await writeFile(file, 'not tensors at all');
-    for (const json of [false, true]) {
-      const words = ['adapter', 'inspect', file, ...(json ? ['--json'] : [])];
-      const { code, stdout, stderr } = await krona(words);
-      expect(code).toBe(1);
-      expect(stdout + stderr).not.toMatch(/^\s+at /m);
-      if (json) expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'SAFETENSORS_INVALID' } });
-      else expect(stderr).toMatch(/^SAFETENSORS_INVALID: broken\.safetensors /);
-    }
-    const debugged = await krona(['adapter', 'inspect', file], { KRONA_DEBUG: '1' });
+    const json = await kronaProcess(['adapter', 'inspect', file, '--json']);
+    expect(json).toMatchObject({ code: 1, stderr: '' });
+    expect(JSON.parse(json.stdout)).toMatchObject({ error: { code: 'SAFETENSORS_INVALID' } });
+    const people = await kronaProcess(['adapter', 'inspect', file]);
+    expect(people).toMatchObject({ code: 1, stdout: '' });
+    expect(people.stderr).toMatch(/^SAFETENSORS_INVALID: broken\.safetensors .*\n$/);
+    const debugged = await kronaProcess(['adapter', 'inspect', file], undefined, { KRONA_DEBUG: '1' });
     expect(debugged.stderr).toMatch(/^\s+at /m);
+  });
+});
+
+describe('progress', () => {
+  const draw = (isTTY: boolean, work: (bar: ProgressBar) => void) => {
+    let text = '';
+    work(new ProgressBar({ write: (chunk) => (text += chunk), isTTY, columns: 60 }));
+    return text;
+  };
+
+  it('is a bar on a terminal, never wider than it', () => {
+    const text = draw(true, (bar) => {
+      bar.show({ phase: 'training', step: 50, steps: 100, secondsLeft: 200 }, 'loss 0.1234');
+      bar.end();
+    });
+    expect(text).toContain('████████████░░░░░░░░░░░░ training 50/100, 3 min 20 s left');
+    for (const line of text.split(/[\r\n]/)) expect(line.replace('\x1b[K', '').length).toBeLessThan(60);
+  });
+
+  it('is at most eleven lines a phase elsewhere', () => {
+    const text = draw(false, (bar) => {
+      for (let step = 0; step <= 1000; step++)
+        bar.show({ phase: 'training', step, steps: 1000, secondsLeft: null });
+    });
+    expect(text.trimEnd().split('\n')).toHaveLength(11);
+    expect(text).not.toContain('\r');
   });
 });
 
 describe('krona model check', () => {
   it('gives architecture, counts and a verdict', async () => {
-    const { code, stdout } = await krona(['model', 'check', TINY, '--json']);
+    const { code, stdout } = await krona('model', 'check', TINY, '--json');
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toEqual({
       architecture: 'sdxl',
@@ -95,12 +97,12 @@ describe('krona model check', () => {
       ok: true,
       problems: [],
     });
-    expect((await krona(['model', 'check', TINY])).stdout).toContain('235,380');
+    expect((await krona('model', 'check', TINY)).stdout).toContain('235,380');
   });
 
   it('ends with 1 for a folder that would not run', async () => {
     await writeFile(join(folder, 'model_index.json'), '{"_class_name": "FluxPipeline"}');
-    const { code, stdout } = await krona(['model', 'check', folder, '--json']);
+    const { code, stdout } = await krona('model', 'check', folder, '--json');
     expect(code).toBe(1);
     expect(JSON.parse(stdout)).toMatchObject({
       ok: false,
@@ -127,7 +129,7 @@ describe('krona adapter inspect', () => {
       predictionType: 'epsilon',
       settings: {},
     });
-    const { code, stdout } = await krona(['adapter', 'inspect', file, '--json']);
+    const { code, stdout } = await krona('adapter', 'inspect', file, '--json');
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({
       format: 'lokr',
@@ -137,7 +139,7 @@ describe('krona adapter inspect', () => {
       factors: { a1: 4, a2: 2 },
       base: { model: 'sdxl-tiny' },
     });
-    const people = await krona(['adapter', 'inspect', file]);
+    const people = await krona('adapter', 'inspect', file);
     expect(people.stdout).toContain('sks cat');
     expect(people.stdout).toContain('4×2');
   });

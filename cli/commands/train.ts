@@ -1,0 +1,161 @@
+/** @file `krona train`: an adapter from a folder of photos. */
+import { mkdir } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
+import type { Command } from 'commander';
+import { checkFactors, SETTING_OPTIONS } from '../../commands/settings-check.ts';
+import { modelCard } from '../../gpu-worker/adapters/model-card.ts';
+import { openModelFolder } from '../../gpu-worker/models/model-folder.ts';
+import { listPhotos } from '../../gpu-worker/training/photos.ts';
+import {
+  trainDefaults,
+  type TrainOptions,
+  type TrainResult,
+} from '../../gpu-worker/training/train-options.ts';
+import { trainAdapter } from '../../gpu-worker/training/train.ts';
+import { KronaError } from '../../storage/errors.ts';
+import type { Method } from '../../storage/settings.ts';
+import { checked, checkSize, modelOption } from '../options.ts';
+import { action, type Shell } from '../output.ts';
+
+/** What commander gives: values that were checked one by one. */
+interface Given {
+  model: string;
+  photos: string;
+  subject: string;
+  class?: string;
+  prompt?: string;
+  method?: Method;
+  a1?: number;
+  a2?: number;
+  lr?: number;
+  steps?: number;
+  warmup?: number;
+  batch?: number;
+  accumulation?: number;
+  weightDecay?: number;
+  maxGradNorm?: number;
+  seed?: number;
+  resolution?: number;
+  checkpointing?: boolean;
+  checkpointEvery?: number;
+  resume?: boolean;
+  trace?: string;
+  out: string;
+}
+
+const MANY_STEPS = 1_000_000;
+
+export function define(train: Command, shell: Shell): void {
+  const { a1, a2, lr, steps, method } = SETTING_OPTIONS;
+  const integer = (name: string, description: string, min: number, max: number) =>
+    ({ name, description, type: 'integer', min, max }) as const;
+  const number = (name: string, description: string, min: number, max: number) =>
+    ({ name, description, type: 'number', min, max }) as const;
+  train
+    .addOption(modelOption())
+    .requiredOption('--photos <dir>', 'folder with photos of the subject')
+    .requiredOption('--subject <text>', 'how prompts name it: a rare word and its class, e.g. "sks cat"')
+    .option('--class <noun>', 'what it is (default: the last word of the subject, when it has several)')
+    .option('--prompt <text>', 'what each photo is said to show (default: "a photo of" and the subject)')
+    .addOption(checked('--method <name>', method, 'krona'))
+    .addOption(checked('--a1 <n>', a1, '4'))
+    .addOption(checked('--a2 <n>', a2, "64, or what the model's widths allow"))
+    .addOption(checked('--lr <x>', lr, '5e-4; small models 2e-3'))
+    .addOption(checked('--steps <n>', { ...steps, max: MANY_STEPS }, '1000; small models 200'))
+    .addOption(
+      checked('--warmup <n>', integer('warmup', 'Steps of rising learning rate', 0, MANY_STEPS), '0'),
+    )
+    .addOption(checked('--batch <n>', integer('batch', 'Photos at a time', 1, 256), '1'))
+    .addOption(checked('--accumulation <n>', integer('accumulation', 'Batches of one step', 1, 1024), '1'))
+    .addOption(checked('--weight-decay <x>', number('weight-decay', 'Of AdamW', 0, 1), '0.01'))
+    .addOption(
+      checked('--max-grad-norm <x>', number('max-grad-norm', 'Clip gradients; 0: never', 0, 1e6), '1'),
+    )
+    .addOption(
+      checked('--seed <n>', integer('seed', 'Same seed, same adapter', 0, Number.MAX_SAFE_INTEGER), '0'),
+    )
+    .addOption(
+      checked(
+        '--resolution <n>',
+        integer('resolution', 'Side of the training pictures', 8, 4096),
+        "the model's",
+      ),
+    )
+    .option('--checkpointing', 'recompute activations: less memory, about 15 % more time')
+    .addOption(
+      checked(
+        '--checkpoint-every <n>',
+        integer('checkpoint-every', 'Save every so many steps', 1, MANY_STEPS),
+        'never',
+      ),
+    )
+    .option('--resume', 'go on from the checkpoints beside --out')
+    .option('--trace <file>', 'record the run, for another implementation to follow')
+    .requiredOption('--out <file>', 'where the adapter goes, a .safetensors file');
+  action(train, shell, async (io, given: Given) => {
+    const options = await trainOptions(given);
+    // Better told now than after the last step.
+    await mkdir(dirname(options.out), { recursive: true }).catch((cause: unknown) => {
+      throw new KronaError('FILE_UNWRITABLE', `The folder for ${basename(options.out)} cannot be made.`, {
+        cause,
+      });
+    });
+    const result = await trainAdapter(options, {
+      signal: io.signal,
+      onProgress: (progress) =>
+        io.progress.show(progress, progress.loss === null ? '' : `loss ${progress.loss.toFixed(4)}`),
+    });
+    return { json: result, text: describe(result) };
+  });
+}
+
+async function trainOptions(given: Given): Promise<TrainOptions> {
+  const model = modelCard(await openModelFolder(given.model));
+  const defaults = trainDefaults(model);
+  const options: TrainOptions = {
+    model: given.model,
+    photos: await listPhotos(given.photos),
+    ...subjectWords(given.subject, given.class),
+    prompt: given.prompt ?? '',
+    method: given.method ?? 'krona',
+    a1: given.a1 ?? defaults.a1,
+    a2: given.a2 ?? defaults.a2,
+    lr: given.lr ?? defaults.lr,
+    warmup: given.warmup ?? 0,
+    steps: given.steps ?? defaults.steps,
+    batch: given.batch ?? 1,
+    accumulation: given.accumulation ?? 1,
+    weightDecay: given.weightDecay ?? 0.01,
+    maxGradNorm: given.maxGradNorm === 0 ? null : (given.maxGradNorm ?? 1),
+    seed: given.seed ?? 0,
+    resolution: given.resolution ?? model.nativeSize,
+    checkpointing: given.checkpointing ?? false,
+    checkpointEvery: given.checkpointEvery ?? null,
+    resume: given.resume ?? false,
+    trace: given.trace ?? null,
+    out: given.out,
+  };
+  if (options.method === 'krona') checkFactors(options, model);
+  checkSize('resolution', options.resolution, model);
+  if (options.prompt !== '') return options;
+  return {
+    ...options,
+    prompt: `a photo of ${options.subjectToken} ${options.subjectClass}`.trim(),
+  };
+}
+
+/** `sks cat` → token `sks` and class `cat`; a class that is given is what follows the token. */
+function subjectWords(subject: string, given: string | undefined) {
+  const text = subject.trim().replace(/\s+/g, ' ');
+  const subjectClass = given?.trim() ?? (text.includes(' ') ? text.split(' ').at(-1)! : '');
+  const ends = subjectClass !== '' && text.endsWith(` ${subjectClass}`);
+  return { subjectToken: ends ? text.slice(0, -subjectClass.length - 1) : text, subjectClass };
+}
+
+function describe(result: TrainResult): string {
+  const { adapter, parameters, steps, loss, secondsPerStep, peakMemoryMiB } = result;
+  return [
+    `${adapter}: ${parameters.toLocaleString('en')} parameters after ${steps} steps`,
+    `loss ${loss.at(-1)?.toFixed(4) ?? '-'}, ${secondsPerStep.toFixed(3)} s a step, peak memory ${Math.round(peakMemoryMiB)} MiB`,
+  ].join('\n');
+}

@@ -1,0 +1,190 @@
+import { access, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openSafetensors, readFloats } from '../../gpu-worker/models/safetensors.ts';
+import { krona, kronaProcess, ROOT, TINY } from './run-krona.ts';
+
+let folder: string;
+let photos: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'krona-cli-run-'));
+  photos = join(folder, 'photos');
+  await mkdir(photos);
+  for (const background of ['#c33', '#39c'])
+    await sharp({ create: { width: 80, height: 64, channels: 3, background } })
+      .jpeg()
+      .toFile(join(photos, `${background.slice(1)}.jpg`));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const training = (out: string, ...more: string[]) => {
+  const words = [
+    'train',
+    '--model',
+    TINY,
+    '--photos',
+    photos,
+    '--subject',
+    'sks cat',
+    '--a1',
+    '4',
+    '--a2',
+    '2',
+  ];
+  return [...words, '--lr', '1e-3', '--seed', '7', '--out', join(folder, out), ...more];
+};
+
+interface Printed {
+  adapter: string;
+  parameters: number;
+  steps: number;
+  loss: number[];
+  secondsPerStep: number;
+  peakMemoryMiB: number;
+  images: string[];
+  seed: number;
+  secondsPerImage: number;
+}
+const printed = (stdout: string) => JSON.parse(stdout) as Printed;
+
+describe('krona train', () => {
+  it('makes an adapter that other programs read and imagine draws with', async () => {
+    const ended = await krona(...training('mochi.safetensors', '--steps', '6', '--json'));
+    expect(ended.stderr).toContain('training 6/6');
+    expect(ended.code).toBe(0);
+    const result = printed(ended.stdout);
+    expect(result).toMatchObject({ adapter: join(folder, 'mochi.safetensors'), steps: 6 });
+    expect(result.loss).toHaveLength(6);
+    expect(result.secondsPerStep).toBeGreaterThan(0);
+    expect(result.peakMemoryMiB).toBeGreaterThan(50);
+
+    const inspected = await krona(...['adapter', 'inspect', result.adapter, '--json']);
+    expect(JSON.parse(inspected.stdout)).toMatchObject({
+      parameters: result.parameters,
+      factors: { a1: 4, a2: 2 },
+      base: { model: basename(TINY) },
+      metadata: { 'krona.subject_token': 'sks', 'krona.subject_class': 'cat', 'krona.seed': '7' },
+    });
+
+    const drawing = [
+      'imagine',
+      '--model',
+      TINY,
+      '--prompt',
+      'sks cat',
+      '--steps',
+      '3',
+      '--seed',
+      '5',
+      '--json',
+    ];
+    const plain = printed((await krona(...[...drawing, '--out', join(folder, 'plain')])).stdout);
+    const at = (strength: string) => [
+      '--adapter',
+      `${result.adapter}:${strength}`,
+      '--out',
+      join(folder, `at${strength}`),
+    ];
+    const adapted = printed((await krona(...[...drawing, ...at('5')])).stdout);
+    const silent = printed((await krona(...[...drawing, ...at('0')])).stdout);
+    const [base, changed, same] = await Promise.all(
+      [plain, adapted, silent].map(({ images }) => sharp(images[0]).raw().toBuffer()),
+    );
+    expect(same!.equals(base!)).toBe(true);
+    expect(changed!.equals(base!)).toBe(false);
+  });
+
+  it('stops at Ctrl-C with what it had saved, and --resume ends as if nothing had happened', async () => {
+    const steps = ['--steps', '12', '--checkpoint-every', '4'];
+    expect((await krona(...training('whole.safetensors', ...steps))).code).toBe(0);
+    const stopped = await kronaProcess(training('stopped.safetensors', ...steps, '--json'), (soFar, kill) => {
+      // Where stderr is no terminal, progress comes as lines, at most one a tenth of the way.
+      if (/training (5|6|7)\/12/.test(soFar) && !soFar.includes('Stopping')) kill('SIGINT');
+    });
+    expect(stopped.code).toBe(130);
+    expect(JSON.parse(stopped.stdout)).toEqual({ error: { code: 'CANCELLED', message: 'Cancelled.' } });
+    await expect(access(join(folder, 'stopped.safetensors'))).rejects.toThrow();
+    const resumed = await krona(...training('stopped.safetensors', ...steps, '--resume', '--json'));
+    expect(resumed.stderr).not.toMatch(/training [1-4]\/12/);
+    expect(printed(resumed.stdout).loss).toHaveLength(12);
+    const [one, other] = ['whole', 'stopped'].map((name) => readFile(join(folder, `${name}.safetensors`)));
+    expect((await one!).equals(await other!)).toBe(true);
+  });
+
+  it('records a trace with the tensors and facts that another implementation needs', async () => {
+    const trace = join(folder, 'trace.safetensors');
+    expect(
+      (await krona(...training('traced.safetensors', '--steps', '2', '--batch', '2', '--trace', trace))).code,
+    ).toBe(0);
+    const { tensors, metadata } = await openSafetensors(trace);
+    expect(tensors.get('latents.1')!.shape).toEqual([2, 4, 8, 8]);
+    expect(tensors.get('timesteps.0')).toMatchObject({ dtype: 'I64', shape: [2] });
+    expect(tensors.get('factors.2.mid_block.attentions.0.transformer_blocks.0.attn1.to_q.a')!.shape).toEqual([
+      4, 2,
+    ]);
+    expect(JSON.parse(metadata.get('scale')!)).toBe(1);
+  });
+
+  it.each([
+    [
+      'a factor that does not divide',
+      ['--a1', '7'],
+      'FACTORS_UNFIT',
+      /a1=7 does not divide 24 .*choose 1, 2, 4, 8/,
+    ],
+    ['a learning rate of 0', ['--lr', '0'], 'OPTION_INVALID', /lr must be a number above 0/],
+    ['a learning rate of -1', ['--lr', '-1'], 'OPTION_INVALID', /lr must be/],
+    ['a learning rate of 1e9', ['--lr', '1e9'], 'OPTION_INVALID', /“1e9”/],
+    ['a learning rate in words', ['--lr', 'fast'], 'OPTION_INVALID', /“fast”/],
+    ['no step', ['--steps', '0'], 'OPTION_INVALID', /steps must be a whole number from 1/],
+    ['a size that the model cannot draw', ['--resolution', '60'], 'SIZE_UNFIT', /choose 56 or 64/],
+    ['no photos', ['--photos', TINY], 'PHOTOS_MISSING', /holds no photos/],
+    ['no model', ['--model', '/nowhere'], 'MODEL_NOT_FOUND', /nowhere/],
+  ])('refuses %s at once', async (_, wrong, code, message) => {
+    const { stdout, code: exit } = await krona(...training('never.safetensors', ...wrong, '--json'));
+    expect(exit).toBe(1);
+    expect(JSON.parse(stdout)).toEqual({
+      error: { code, message: expect.stringMatching(message) as string },
+    });
+  });
+});
+
+describe('krona imagine', () => {
+  it('draws the pictures of diffusers with --noise torch', async () => {
+    const out = join(folder, 'parity');
+    const words = ['--prompt', 'a photo of a cat', '--negative', 'blurry, low quality', '--noise', 'torch'];
+    const sizes = ['--width', '64', '--height', '32', '--count', '2', '--steps', '10', '--guidance', '5'];
+    const drawing = ['imagine', '--model', TINY, ...words, ...sizes, '--seed', '11', '--out', out, '--json'];
+    const { images, seed, secondsPerImage } = printed((await krona(...drawing)).stdout);
+    expect([images.length, seed]).toEqual([2, 11]);
+    expect(secondsPerImage).toBeGreaterThan(0);
+    const { tensors } = await openSafetensors(join(ROOT, 'test/fixtures/sdxl-tiny/runs.safetensors'));
+    const expected = await readFloats(tensors.get('euler-negative.image')!);
+    const area = 64 * 32;
+    for (const [n, path] of images.entries()) {
+      const { data, info } = await sharp(path).raw().toBuffer({ resolveWithObject: true });
+      expect(info).toMatchObject({ width: 64, height: 32, channels: 3 });
+      for (let i = 0; i < area; i++)
+        for (let c = 0; c < 3; c++) {
+          const unit = Math.min(1, Math.max(0, expected[(n * 3 + c) * area + i]! / 2 + 0.5));
+          expect(Math.abs(data[i * 3 + c]! - unit * 255)).toBeLessThan(1);
+        }
+    }
+  });
+
+  it.each([
+    ['another adapter file', ['--adapter', 'none.safetensors'], 'FILE_NOT_FOUND'],
+    ['a strength that is no number', ['--adapter', 'a.safetensors:1.2.3'], 'OPTION_INVALID'],
+    ['an empty prompt', ['--prompt', ' '], 'OPTION_EMPTY'],
+    ['an endless prompt', ['--prompt', 'cat '.repeat(1250)], 'OPTION_TOO_LONG'],
+    ['an unknown scheduler', ['--scheduler', 'eular'], 'OPTION_INVALID'],
+    ['a size that the model cannot draw', ['--width', '65'], 'SIZE_UNFIT'],
+  ])('refuses %s', async (_, wrong, code) => {
+    const words = ['imagine', '--model', TINY, '--prompt', 'a cat', '--out', join(folder, 'never')];
+    const { stdout, code: exit } = await krona(...[...words, ...wrong, '--json']);
+    expect(exit).toBe(1);
+    expect(JSON.parse(stdout)).toMatchObject({ error: { code } });
+  });
+});
