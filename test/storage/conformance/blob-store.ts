@@ -1,0 +1,90 @@
+/** @file What every BlobStore does. */
+import { createHash, randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { BlobStore } from '../../../storage/blobs/contract.ts';
+
+const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+
+export function runBlobStoreTests(open: () => Promise<BlobStore>): void {
+  let blobs: BlobStore;
+  beforeAll(async () => {
+    blobs = await open();
+  });
+  afterAll(() => blobs?.close());
+
+  it('gives bytes back by their SHA-256', async () => {
+    const bytes = randomBytes(100_000);
+    const info = await blobs.put(bytes);
+    expect(info).toEqual({ hash: sha256(bytes), size: 100_000 });
+    expect(await blobs.stat(info.hash)).toEqual(info);
+    expect(Buffer.from(await blobs.get(info.hash)).equals(bytes)).toBe(true);
+    expect(await buffer(await blobs.stream(info.hash))).toEqual(bytes);
+  });
+
+  it('keeps nothing, and one byte, like anything else', async () => {
+    for (const bytes of [Buffer.alloc(0), Buffer.from('x')]) {
+      const { hash, size } = await blobs.put(bytes);
+      expect(size).toBe(bytes.length);
+      expect(await buffer(await blobs.stream(hash))).toEqual(bytes);
+    }
+  });
+
+  it('takes a stream, and keeps the same bytes once however many bring them at the same moment', async () => {
+    const bytes = randomBytes(300_000);
+    const pieces = Array.from({ length: 30 }, (_, i) => bytes.subarray(i * 10_000, (i + 1) * 10_000));
+    const infos = await Promise.all([blobs.put(Readable.from(pieces)), blobs.put(bytes), blobs.put(bytes)]);
+    expect(new Set(infos.map(({ hash }) => hash))).toEqual(new Set([sha256(bytes)]));
+    expect(Buffer.from(await blobs.get(sha256(bytes))).equals(bytes)).toBe(true);
+  });
+
+  it('keeps nothing of a stream that breaks', async () => {
+    const start = randomBytes(50_000);
+    const breaking = Readable.from(
+      (async function* () {
+        yield start;
+        await Promise.resolve();
+        throw new Error('the connection was reset');
+      })(),
+    );
+    await expect(blobs.put(breaking)).rejects.toThrow('the connection was reset');
+    expect(await blobs.stat(sha256(start))).toBeNull();
+  });
+
+  it('streams a range, both ends inclusive, so that a download can go on where it broke', async () => {
+    const { hash } = await blobs.put(Buffer.from('0123456789'));
+    const range = async (start: number, end: number) =>
+      (await buffer(await blobs.stream(hash, { start, end }))).toString();
+    expect(await range(0, 0)).toBe('0');
+    expect(await range(4, 9)).toBe('456789');
+  });
+
+  it('says so when a blob is not there, or a name is none', async () => {
+    const hash = sha256(Buffer.from('never stored'));
+    expect(await blobs.stat(hash)).toBeNull();
+    expect(await blobs.localPath(hash)).toBeNull();
+    await expect(blobs.get(hash)).rejects.toMatchObject({ code: 'BLOB_NOT_FOUND' });
+    await expect(blobs.stream(hash)).rejects.toMatchObject({ code: 'BLOB_NOT_FOUND' });
+    for (const name of ['', '../../etc/passwd', hash.toUpperCase(), `${hash}/x`]) {
+      await expect(blobs.get(name)).rejects.toMatchObject({ code: 'BLOB_NAME_INVALID' });
+      await expect(blobs.delete(name)).rejects.toMatchObject({ code: 'BLOB_NAME_INVALID' });
+    }
+  });
+
+  it('deletes a blob, and takes it again', async () => {
+    const bytes = randomBytes(1000);
+    const { hash } = await blobs.put(bytes);
+    await blobs.delete(hash);
+    await blobs.delete(hash);
+    expect(await blobs.stat(hash)).toBeNull();
+    expect(await blobs.put(bytes)).toEqual({ hash, size: 1000 });
+  });
+
+  it('names a file with the bytes, where it keeps them in files', async () => {
+    const bytes = randomBytes(1000);
+    const path = await blobs.localPath((await blobs.put(bytes)).hash);
+    if (path !== null) expect(await readFile(path)).toEqual(bytes);
+  });
+}

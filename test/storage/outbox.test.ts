@@ -1,0 +1,77 @@
+/** @file From a transaction to the queue, on the embedded database, through openStorage as bot and worker use it. */
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ChildProcess } from 'node:child_process';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { readConfig, type Config } from '../../storage/config.ts';
+import { openStorage, type Storage } from '../../storage/open.ts';
+import { relayOutbox } from '../../storage/outbox.ts';
+import { serveEmbedded } from './helpers/servers.ts';
+
+const PATIENCE = { timeout: 30_000, interval: 50 };
+let config: Config;
+let server: ChildProcess;
+let bot: Storage;
+let worker: Storage;
+
+beforeAll(async () => {
+  config = await readConfig({ KRONA_DATA: await mkdtemp(join(tmpdir(), 'krona-test-')) });
+  server = (await serveEmbedded(config.dataFolder)).child;
+  [bot, worker] = await Promise.all([openStorage(config), openStorage(config)]);
+});
+afterAll(async () => {
+  await bot?.close();
+  await worker?.close();
+  server.send('stop');
+  await once(server, 'exit');
+  await rm(config.dataFolder, { recursive: true });
+});
+
+it('brings every job to the worker once, in order, though several relays move them', async () => {
+  const ids = Array.from({ length: 20 }, () => randomUUID());
+  for (const id of ids) {
+    await bot.records.transaction((records) =>
+      records.addOutboxJob({ id, kind: 'imagine', payload: { setId: id } }),
+    );
+  }
+  const ran: string[] = [];
+  const handle = await worker.jobs.work('imagine', async ({ payload }) => void ran.push(payload.setId));
+  const stops = [relayOutbox(bot.records, bot.jobs), relayOutbox(worker.records, worker.jobs)];
+  await vi.waitFor(() => expect(ran).toHaveLength(20), PATIENCE);
+  await Promise.all(stops.map((stop) => stop()));
+  await handle.close();
+  expect(ran).toEqual(ids);
+  expect(await bot.records.outboxJobs(10)).toEqual([]);
+});
+
+it('does nothing twice when a relay dies between adding a job and removing it from the records', async () => {
+  const id = randomUUID();
+  const job = { id, kind: 'imagine', payload: { setId: id } } as const;
+  let runs = 0;
+  const handle = await worker.jobs.work('imagine', async () => void runs++);
+  await bot.records.addOutboxJob(job);
+  await bot.jobs.enqueue(job.kind, job.id, job.payload);
+  await vi.waitFor(async () => expect(await bot.jobs.state('imagine', id)).toBe('completed'), PATIENCE);
+  const stop = relayOutbox(bot.records, bot.jobs);
+  await vi.waitFor(async () => expect(await bot.records.outboxJobs(10)).toEqual([]), PATIENCE);
+  await stop();
+  await handle.close();
+  expect(runs).toBe(1);
+});
+
+it('goes on after a failure', async () => {
+  const errors: unknown[] = [];
+  const id = randomUUID();
+  await bot.records.addOutboxJob({ id, kind: 'train', payload: { runId: id } });
+  const closed = await openStorage(config);
+  await closed.close();
+  const failing = relayOutbox(closed.records, closed.jobs, { onError: (error) => errors.push(error) });
+  await vi.waitFor(() => expect(errors.length).toBeGreaterThan(1), PATIENCE);
+  await failing();
+  const stop = relayOutbox(bot.records, bot.jobs);
+  await vi.waitFor(async () => expect(await bot.jobs.state('train', id)).toBe('waiting'), PATIENCE);
+  await stop();
+});
