@@ -1,5 +1,16 @@
 /** @file Compiled programs: weights stay in their files wherever those lie, and every failure is told clearly. */
-import { mkdir, mkdtemp, open, realpath, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import {
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  realpath,
+  rm,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -210,6 +221,49 @@ describe('inputs and outputs', () => {
     expect([...results.b!]).toEqual([...Float32Array.from([1, 2, 3], Math.exp)]);
     expect([...again.b!]).toEqual([1, 1, 1]);
     await session.release();
+  });
+});
+
+describe('after', () => {
+  const [x, y] = [op.input('x', [4]), op.input('y', [4])];
+
+  /** In which order Sin and Exp ran. */
+  async function orderOf(outputs: Readonly<Record<string, Tensor>>): Promise<string[]> {
+    const place = await mkdtemp(join(folder, 'profile-'));
+    const session = await Session.create(compile(outputs), { threads: 1, profilePrefix: join(place, 'run') });
+    await session.run({ x: new Float32Array(4), y: new Float32Array(4) });
+    session.endProfiling();
+    await session.release();
+    const [file] = await readdir(place);
+    const events = JSON.parse(await readFile(join(place, file!), 'utf8')) as {
+      readonly name: string;
+      readonly args?: { readonly op_name?: string };
+    }[];
+    const ran = events.filter(({ name }) => name.endsWith('_kernel_time')).map(({ args }) => args!.op_name!);
+    return ran.filter((type) => type === 'Sin' || type === 'Exp');
+  }
+
+  /** Orders with either result named first: the runtime goes by that where nothing else says. */
+  const orders = async (sin: Tensor, exp: Tensor): Promise<string[][]> => [
+    await orderOf({ sin, exp }),
+    await orderOf({ exp, sin }),
+  ];
+  const before = ['Sin', 'Exp'];
+
+  it('a tensor is computed, also behind a reshape', async () => {
+    const sin = op.sin(y);
+    expect(await orders(sin, op.exp(op.after(x, [sin])))).toEqual([before, before]);
+    expect(await orders(sin, op.exp(op.reshape(op.after(x, [sin]), [2, 2])))).toEqual([before, before]);
+  });
+
+  it('several tensors, too, and numbers', async () => {
+    const sin = op.reshape(op.sin(op.sum(y)), []);
+    expect(await orders(sin, op.exp(op.after(x, [y, sin])))).toEqual([before, before]);
+  });
+
+  it('while without it the other order occurs', async () => {
+    const sin = op.sin(y);
+    expect(await orders(sin, op.exp(x))).toContainEqual(['Exp', 'Sin']);
   });
 });
 
