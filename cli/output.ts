@@ -34,6 +34,41 @@ export function action<Args extends unknown[]>(
   shell: Shell,
   work: (io: CommandIo, ...args: Args) => Promise<Outcome>,
 ): void {
+  bind<Args>(command, shell, async (io, ...args) => {
+    const outcome = await work(io, ...args);
+    io.progress.end();
+    print(shell, outcome);
+    shell.exitCode = outcome.exitCode ?? 0;
+  });
+}
+
+/** Something that runs until it is stopped. */
+export interface Service extends Outcome {
+  stop(): Promise<void>;
+}
+
+/** As `action`, for a command that serves: prints what `start` gives when it is ready, and ends at Ctrl-C with 0. */
+export function service<Args extends unknown[]>(
+  command: Command,
+  shell: Shell,
+  start: (io: CommandIo, ...args: Args) => Promise<Service>,
+): void {
+  bind<Args>(command, shell, async (io, ...args) => {
+    const running = await start(io, ...args);
+    print(shell, running);
+    await new Promise<void>((resolve) => {
+      if (io.signal.aborted) resolve();
+      else io.signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+    await running.stop();
+  });
+}
+
+function bind<Args extends unknown[]>(
+  command: Command,
+  shell: Shell,
+  work: (io: CommandIo, ...args: Args) => Promise<void>,
+): void {
   command.option('--json', 'print one JSON object on stdout, and logs on stderr');
   command.action(async (...given: unknown[]) => {
     // commander appends itself after the options.
@@ -47,16 +82,16 @@ export function action<Args extends unknown[]>(
     };
     process.on('SIGINT', stop).on('SIGTERM', stop);
     try {
-      const log = (line: string) => progress.log(line);
-      const outcome = await work({ signal: controller.signal, progress, log }, ...args);
-      progress.end();
-      shell.stdout.write(`${shell.json ? JSON.stringify(outcome.json) : outcome.text}\n`);
-      shell.exitCode = outcome.exitCode ?? 0;
+      await work({ signal: controller.signal, progress, log: (line) => progress.log(line) }, ...args);
     } finally {
       progress.end();
       process.off('SIGINT', stop).off('SIGTERM', stop);
     }
   });
+}
+
+function print({ stdout, json }: Shell, outcome: Outcome): void {
+  stdout.write(`${json ? JSON.stringify(outcome.json) : outcome.text}\n`);
 }
 
 /** Tells an error: coded, without a stack unless KRONA_DEBUG=1 asks for it on stderr. @returns the exit code */

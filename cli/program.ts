@@ -21,6 +21,11 @@ interface CommandEntry {
 
 const COMMANDS: readonly CommandEntry[] = [
   {
+    name: 'bot',
+    summary: 'serve the chat alone, beside workers elsewhere',
+    load: () => import('./commands/bot.ts'),
+  },
+  {
     name: 'train',
     summary: 'learn a subject from photos',
     load: () => import('./commands/train.ts'),
@@ -39,6 +44,11 @@ const COMMANDS: readonly CommandEntry[] = [
     name: 'model',
     summary: 'look into model folders',
     load: () => import('./commands/model.ts'),
+  },
+  {
+    name: 'pretrain',
+    summary: 'make the embedded model from drawings',
+    load: () => import('./commands/pretrain.ts'),
   },
 ];
 

@@ -23,24 +23,23 @@ export async function krona(...words: string[]): Promise<Ended> {
   return { code, ...text };
 }
 
-/** @param onStderr sees what came so far, and may signal the process */
+/** @param onOutput sees what came so far, and may signal the process */
 export function kronaProcess(
   words: readonly string[],
-  onStderr?: (soFar: string, kill: (signal: NodeJS.Signals) => void) => void,
+  onOutput?: (soFar: { stdout: string; stderr: string }, kill: (signal: NodeJS.Signals) => void) => void,
   env: Readonly<Record<string, string>> = {},
 ): Promise<Ended> {
   const child = spawn(process.execPath, ['--import', 'tsx', join(ROOT, 'cli/krona.ts'), ...words], {
     cwd: ROOT,
     env: { ...process.env, ...env },
   });
-  let stdout = '';
-  let stderr = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderr += text;
-    onStderr?.(stderr, (signal) => child.kill(signal));
-  });
+  const soFar = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const)
+    child[name].setEncoding('utf8').on('data', (text: string) => {
+      soFar[name] += text;
+      onOutput?.(soFar, (signal) => child.kill(signal));
+    });
   return new Promise((resolve, reject) => {
-    child.on('error', reject).on('close', (code) => resolve({ code, stdout, stderr }));
+    child.on('error', reject).on('close', (code) => resolve({ code, ...soFar }));
   });
 }

@@ -99,10 +99,13 @@ describe('krona train', () => {
   it('stops at Ctrl-C with what it had saved, and --resume ends as if nothing had happened', async () => {
     const steps = ['--steps', '12', '--checkpoint-every', '4'];
     expect((await krona(...training('whole.safetensors', ...steps))).code).toBe(0);
-    const stopped = await kronaProcess(training('stopped.safetensors', ...steps, '--json'), (soFar, kill) => {
-      // Where stderr is no terminal, progress comes as lines, at most one a tenth of the way.
-      if (/training (5|6|7)\/12/.test(soFar) && !soFar.includes('Stopping')) kill('SIGINT');
-    });
+    const stopped = await kronaProcess(
+      training('stopped.safetensors', ...steps, '--json'),
+      ({ stderr }, kill) => {
+        // Where stderr is no terminal, progress comes as lines, at most one a tenth of the way.
+        if (/training (5|6|7)\/12/.test(stderr) && !stderr.includes('Stopping')) kill('SIGINT');
+      },
+    );
     expect(stopped.code).toBe(130);
     expect(JSON.parse(stopped.stdout)).toEqual({ error: { code: 'CANCELLED', message: 'Cancelled.' } });
     await expect(access(join(folder, 'stopped.safetensors'))).rejects.toThrow();

@@ -1,0 +1,40 @@
+/** @file `krona pretrain`: the recipe of the embedded model, from drawings to a model folder. */
+import type { Command } from 'commander';
+import { defaultConfigPath } from '../../gpu-worker/pretrain/concepts.ts';
+import type { Report } from '../../gpu-worker/pretrain/judge.ts';
+import { pretrain } from '../../gpu-worker/pretrain/pretrain.ts';
+import { action, type Shell } from '../output.ts';
+
+export function define(command: Command, shell: Shell): void {
+  command
+    .option('--config <file>', 'concepts, sizes and lengths of the recipe', defaultConfigPath)
+    .requiredOption(
+      '--run <dir>',
+      'folder for checkpoints, logs and sample sheets; goes on from what is there',
+    )
+    .requiredOption('--out <dir>', 'where the model folder goes');
+  action(command, shell, async (io, given: { config: string; run: string; out: string }) => {
+    let samples: { sheet: string; report: Report } | null = null;
+    await pretrain({
+      config: given.config,
+      folder: given.run,
+      out: given.out,
+      signal: io.signal,
+      onProgress: ({ stage, step, steps, loss, samplesPerSecond, secondsLeft }) =>
+        io.progress.show(
+          { phase: stage, step, steps, secondsLeft: secondsLeft > 0 ? secondsLeft : null },
+          samplesPerSecond > 0 ? `loss ${loss.toFixed(4)}, ${samplesPerSecond.toFixed(1)} samples/s` : '',
+        ),
+      onSamples: (sheet, { report }) => {
+        samples = { sheet, report };
+        io.log(`${sheet}: ${describe(report)}`);
+      },
+    });
+    return { json: { model: given.out, samples }, text: `The model is in ${given.out}` };
+  });
+}
+
+function describe({ prompts, background, top1, all }: Report): string {
+  const percent = (share: number) => `${Math.round(share * 100)} %`;
+  return `of ${prompts} held-out prompts ${percent(background)} backgrounds, ${percent(top1)} concepts, ${percent(all)} all right`;
+}

@@ -1,0 +1,7 @@
+/** @file The log of the long-running commands: JSON lines on stderr, from the level in KRONA_LOG on (`warn`). */
+import pino, { type Logger } from 'pino';
+
+export function createLog(part: string): Logger {
+  const level = process.env['KRONA_LOG'] || 'warn';
+  return pino({ level, base: { part } }, pino.destination({ dest: 2, sync: true }));
+}
