@@ -1,32 +1,30 @@
-/** @file From a transaction to the queue, on the embedded database, through openStorage as bot and worker use it. */
+/** @file From a transaction to the queue, through openStorage as bot and worker use it. */
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ChildProcess } from 'node:child_process';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { readConfig, type Config } from '../../storage/config.ts';
 import { openStorage, type Storage } from '../../storage/open.ts';
 import { relayOutbox } from '../../storage/outbox.ts';
-import { serveEmbedded } from './helpers/servers.ts';
+import { startPostgres, type Server } from './helpers/servers.ts';
 
 const PATIENCE = { timeout: 30_000, interval: 50 };
 let config: Config;
-let server: ChildProcess;
+let server: Server;
 let bot: Storage;
 let worker: Storage;
 
 beforeAll(async () => {
-  config = await readConfig({ KRONA_DATA: await mkdtemp(join(tmpdir(), 'krona-test-')) });
-  server = (await serveEmbedded(config.dataFolder)).child;
+  server = await startPostgres();
+  const folder = await mkdtemp(join(tmpdir(), 'krona-test-'));
+  config = await readConfig({ KRONA_DATA: folder, DATABASE_URL: server.url });
   [bot, worker] = await Promise.all([openStorage(config), openStorage(config)]);
 });
 afterAll(async () => {
   await bot?.close();
   await worker?.close();
-  server.send('stop');
-  await once(server, 'exit');
+  await server?.stop();
   await rm(config.dataFolder, { recursive: true });
 });
 
