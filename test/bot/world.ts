@@ -129,22 +129,40 @@ export async function say(page: Page, text: string): Promise<void> {
   await box.press('Enter');
 }
 
-/** Drops files onto the page, as from the desktop. */
-export async function drop(
-  page: Page,
-  files: readonly { name: string; bytes: Buffer; type?: string }[],
-): Promise<void> {
-  const transfer = await page.evaluateHandle(
+interface TestFile {
+  readonly name: string;
+  readonly bytes: Buffer;
+}
+
+/** Files as a browser hands them over, in the page. */
+const transferOf = (page: Page, files: readonly TestFile[]) =>
+  page.evaluateHandle(
     (list) => {
       const data = new DataTransfer();
-      for (const { name, type, base64 } of list)
-        data.items.add(new File([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], name, { type }));
+      for (const { name, base64 } of list)
+        data.items.add(
+          new File([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], name, { type: 'image/png' }),
+        );
       return data;
     },
-    files.map(({ name, bytes, type = 'image/png' }) => ({ name, type, base64: bytes.toString('base64') })),
+    files.map(({ name, bytes }) => ({ name, base64: bytes.toString('base64') })),
   );
-  await page.dispatchEvent('body', 'dragenter', { dataTransfer: transfer });
-  await page.dispatchEvent('body', 'drop', { dataTransfer: transfer });
+
+/** Drops files onto the page, as from the desktop. */
+export async function drop(page: Page, files: readonly TestFile[]): Promise<void> {
+  const dataTransfer = await transferOf(page, files);
+  await page.dispatchEvent('body', 'dragenter', { dataTransfer });
+  await page.dispatchEvent('body', 'drop', { dataTransfer });
+}
+
+/** Pastes a picture into the message box, as after a screenshot. */
+export async function paste(page: Page, file: TestFile): Promise<void> {
+  const data = await transferOf(page, [file]);
+  await page.evaluate((clipboardData) => {
+    document
+      .querySelector('textarea')!
+      .dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true }));
+  }, data);
 }
 
 /** The worker's side of a run and of sets: what it writes while it works. */

@@ -1,5 +1,5 @@
 /** @file What the page knows and does. One state object, replaced at every change; components read it with useStore. */
-import { useEffect, useState } from 'preact/hooks';
+import { useLayoutEffect, useState } from 'preact/hooks';
 import type {
   ChannelView,
   CommandView,
@@ -357,7 +357,11 @@ export const store = new Store();
 
 /** The state, followed: the component draws again when it changes. */
 export function useStore(): State {
-  const [, redraw] = useState({});
-  useEffect(() => store.subscribe(() => redraw({})), []);
-  return store.state;
+  const [state, follow] = useState(store.state);
+  useLayoutEffect(() => {
+    // It may have changed between the drawing and here.
+    follow(store.state);
+    return store.subscribe(() => follow(store.state));
+  }, []);
+  return state;
 }

@@ -1,0 +1,248 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { request } from 'node:http';
+import { networkInterfaces } from 'node:os';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { linkExpiry, parseRange } from '../../bot/files.ts';
+import { type Bot, startBot } from '../../bot/main.ts';
+import { signLink } from '../../storage/links.ts';
+import { openHouse, sprite, type TestHouse } from './world.ts';
+
+let house: TestHouse;
+let bot: Bot;
+const errors: unknown[] = [];
+
+beforeAll(async () => {
+  house = await openHouse();
+  const log = { info: () => {}, warn: () => {}, error: (fields: object) => void errors.push(fields) };
+  bot = await startBot(house.storage, house.config, { log });
+});
+afterAll(async () => {
+  await bot.stop();
+  await house.close();
+});
+
+/** A request as a program sends it that sets what a browser does not let a page set. */
+function raw(
+  path: string,
+  headers: Record<string, string>,
+  method = 'GET',
+): Promise<{ status: number; body: string }> {
+  return new Promise((resolve, reject) => {
+    const { hostname, port } = new URL(bot.address);
+    const sent = request({ hostname, port, path, method, headers }, (response) => {
+      let body = '';
+      response.on('data', (chunk: Buffer) => (body += chunk.toString()));
+      response.on('end', () => resolve({ status: response.statusCode!, body }));
+    });
+    sent.on('error', reject).end();
+  });
+}
+
+describe('signed links', () => {
+  const bytes = randomBytes(100_000);
+  let hash: string;
+  let link: string;
+  beforeAll(async () => {
+    ({ hash } = await house.storage.blobs.put(bytes));
+    link =
+      bot.address +
+      signLink(house.config.secret, { hash, fileName: 'mochi “1”.safetensors', expiresAt: linkExpiry() });
+  });
+
+  it('give the whole file under its name, to save and not to show', async () => {
+    const response = await fetch(link);
+    expect(response.status).toBe(200);
+    expect(Buffer.from(await response.arrayBuffer()).equals(bytes)).toBe(true);
+    expect(response.headers.get('content-disposition')).toBe(
+      "attachment; filename*=UTF-8''mochi%20%E2%80%9C1%E2%80%9D.safetensors",
+    );
+    expect(response.headers.get('content-type')).toBe('application/octet-stream');
+    expect(response.headers.get('x-content-type-options')).toBe('nosniff');
+    expect(response.headers.get('content-length')).toBe('100000');
+  });
+
+  it('go on with a download where it stopped, unless the file is another one', async () => {
+    const begun = await fetch(link, { headers: { range: 'bytes=0-59999' } });
+    const etag = begun.headers.get('etag')!;
+    expect(begun.status).toBe(206);
+    expect(begun.headers.get('content-range')).toBe('bytes 0-59999/100000');
+    const rest = await fetch(link, { headers: { range: 'bytes=60000-', 'if-range': etag } });
+    expect(rest.status).toBe(206);
+    const whole = Buffer.concat([
+      Buffer.from(await begun.arrayBuffer()),
+      Buffer.from(await rest.arrayBuffer()),
+    ]);
+    expect(whole.equals(bytes)).toBe(true);
+    const other = await fetch(link, { headers: { range: 'bytes=60000-', 'if-range': '"another"' } });
+    expect(other.status).toBe(200);
+    expect((await fetch(link, { headers: { range: 'bytes=100000-' } })).status).toBe(416);
+  });
+
+  it('send nothing again that the browser has, and answer HEAD', async () => {
+    const head = await fetch(link, { method: 'HEAD' });
+    expect([head.status, head.headers.get('content-length')]).toEqual([200, '100000']);
+    const again = await fetch(link, { headers: { 'if-none-match': head.headers.get('etag')! } });
+    expect([again.status, await again.text()]).toEqual([304, '']);
+  });
+
+  it('show pictures in the browser', async () => {
+    const { hash: picture } = await house.storage.blobs.put(await sprite('fox', '#aaccee'));
+    const expiresAt = linkExpiry();
+    const shown = await fetch(
+      bot.address + signLink(house.config.secret, { hash: picture, fileName: 'fox.png', expiresAt }),
+    );
+    expect(shown.headers.get('content-type')).toBe('image/png');
+    expect(shown.headers.get('content-disposition')).toMatch(/^inline/);
+    // A page of ours in disguise must not run.
+    const page = await fetch(
+      bot.address + signLink(house.config.secret, { hash: picture, fileName: 'x.html', expiresAt }),
+    );
+    expect(page.headers.get('content-type')).toBe('application/octet-stream');
+  });
+
+  it('are refused in words when expired, changed, or of a deleted file', async () => {
+    const expired = signLink(house.config.secret, {
+      hash,
+      fileName: 'a.png',
+      expiresAt: new Date(Date.now() - 1000),
+    });
+    const refused = await fetch(bot.address + expired);
+    expect(refused.status).toBe(403);
+    expect(await refused.text()).toContain('This link has expired');
+    expect((await fetch(link.replace(/expires=\d/, 'expires=9'))).status).toBe(403);
+    expect((await fetch(link.replace('mochi', 'momo'))).status).toBe(403);
+    const missing = signLink(house.config.secret, {
+      hash: '0'.repeat(64),
+      fileName: 'a.png',
+      expiresAt: linkExpiry(),
+    });
+    expect((await fetch(bot.address + missing)).status).toBe(404);
+  });
+
+  it('are the same all day, so that browsers keep what they have', () => {
+    const morning = Date.UTC(2026, 7, 1, 0, 0, 1);
+    const evening = Date.UTC(2026, 7, 1, 23, 59, 59);
+    expect(linkExpiry(morning)).toEqual(linkExpiry(evening));
+    expect(linkExpiry(evening).getTime() - evening).toBeGreaterThan(7 * 86_400_000);
+  });
+
+  it.each([
+    ['bytes=0-9', { start: 0, end: 9 }],
+    ['bytes=90-', { start: 90, end: 99 }],
+    ['bytes=-10', { start: 90, end: 99 }],
+    ['bytes=-1000', { start: 0, end: 99 }],
+    ['bytes=0-1000', { start: 0, end: 99 }],
+    ['bytes=100-', 'none'],
+    ['bytes=-0', 'none'],
+    ['bytes=9-1', null],
+    ['bytes=0-1,5-6', null],
+    ['lines=1-2', null],
+    [undefined, null],
+  ])('read the range %s of 100 bytes', (header, expected) => {
+    expect(parseRange(header, 100)).toEqual(expected);
+  });
+});
+
+describe('the http server', () => {
+  it('lets no foreign script run and nobody frame the page', async () => {
+    const page = await fetch(bot.address);
+    const policy = page.headers.get('content-security-policy')!;
+    expect(policy).toContain("script-src 'self'");
+    expect(policy).not.toContain('unsafe');
+    expect(policy).toContain("frame-ancestors 'none'");
+    expect(await page.text()).not.toMatch(/<script(?![^>]*src=)/);
+  });
+
+  it('sends its bundle compressed, to be kept for good', async () => {
+    const html = await (await fetch(bot.address)).text();
+    const script = /src="([^"]+)"/.exec(html)![1]!;
+    const response = await fetch(bot.address + script, { headers: { 'accept-encoding': 'br' } });
+    expect(response.headers.get('content-encoding')).toBe('br');
+    expect(response.headers.get('cache-control')).toContain('immutable');
+    expect((await response.arrayBuffer()).byteLength).toBeGreaterThan(10_000);
+  });
+
+  it('is reached from this machine only', async () => {
+    const outer = Object.values(networkInterfaces())
+      .flat()
+      .find((each) => each?.family === 'IPv4' && !each.internal);
+    if (!outer) return;
+    await expect(fetch(`http://${outer.address}:${new URL(bot.address).port}/`)).rejects.toThrow();
+  });
+
+  it('refuses other names of this machine and changes that come from other sites', async () => {
+    expect((await raw('/', { host: 'evil.example' })).status).toBe(403);
+    const port = new URL(bot.address).port;
+    expect((await raw('/', { host: `127.0.0.1:${port}` })).status).toBe(200);
+    const foreign = { host: `localhost:${port}`, origin: 'https://evil.example' };
+    expect((await raw('/api/me', foreign, 'POST')).status).toBe(403);
+    const upgrade = { ...foreign, upgrade: 'websocket', connection: 'upgrade' };
+    const live = await raw('/api/live', {
+      ...upgrade,
+      'sec-websocket-version': '13',
+      'sec-websocket-key': 'x'.repeat(22) + '==',
+    });
+    expect(live.status).toBe(403);
+  });
+
+  it('answers in JSON what is wrong with a request', async () => {
+    const ask = async (path: string, init: RequestInit) => {
+      const response = await fetch(bot.address + path, init);
+      return [response.status, ((await response.json()) as { error: { code: string } }).error.code];
+    };
+    const json = { 'content-type': 'application/json' };
+    expect(await ask('/api/channels', { method: 'POST', body: '{"name":"x"}', headers: json })).toEqual([
+      401,
+      'NAME_NEEDED',
+    ]);
+    expect(await ask('/api/me', { method: 'POST', body: '{"name":" "}', headers: json })).toEqual([
+      400,
+      'NAME_INVALID',
+    ]);
+    expect(await ask('/api/me', { method: 'POST', body: '{"name":"Krona"}', headers: json })).toEqual([
+      400,
+      'NAME_INVALID',
+    ]);
+    expect(await ask('/api/nothing', {})).toEqual([404, 'NOT_FOUND']);
+
+    const named = await fetch(`${bot.address}/api/me`, {
+      method: 'POST',
+      body: '{"name":"Ann"}',
+      headers: json,
+    });
+    const cookie = named.headers.get('set-cookie')!.split(';')[0]!;
+    expect(named.headers.get('set-cookie')).toMatch(/HttpOnly/i);
+    const post = (body: unknown) => ({
+      method: 'POST',
+      body: JSON.stringify(body),
+      headers: { ...json, cookie },
+    });
+    const message = { id: randomUUID(), text: '/krona trian', uploads: [] };
+    expect(await ask('/api/channels/general/messages', post(message))).toEqual([400, 'COMMAND_UNKNOWN']);
+    expect(await ask('/api/channels/nowhere/messages', post(message))).toEqual([404, 'CHANNEL_UNKNOWN']);
+    expect(await ask('/api/channels/general/messages', post({ ...message, id: 7 }))).toEqual([
+      400,
+      'REQUEST_INVALID',
+    ]);
+    const stale = { ...message, text: 'look', uploads: [randomUUID()] };
+    expect(await ask('/api/channels/general/messages', post(stale))).toEqual([409, 'UPLOAD_GONE']);
+
+    const large = {
+      method: 'POST',
+      body: Buffer.alloc(26 * 1024 * 1024),
+      headers: { cookie, 'x-file-name': 'big.png' },
+    };
+    expect(await ask('/api/uploads', large)).toEqual([413, 'ATTACHMENT_TOO_LARGE']);
+    expect(errors).toEqual([]);
+  });
+
+  it('makes a moderator of who opens the terminal’s link, and of nobody else', async () => {
+    const open = (address: string) => fetch(address, { redirect: 'manual' });
+    const right = await open(bot.moderatorAddress);
+    expect([right.status, right.headers.get('location')]).toEqual([302, '/']);
+    expect(right.headers.get('set-cookie')).toContain('krona-moderator');
+    const wrong = await open(`${bot.address}/?moderator=guess`);
+    expect(wrong.status).toBe(403);
+    expect(wrong.headers.get('set-cookie')).toBeNull();
+  });
+});

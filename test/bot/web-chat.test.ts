@@ -1,0 +1,344 @@
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Run } from '../../storage/records/contract.ts';
+import { drop, openWorld, paste, PlayedWorker, say, sprite, type World } from './world.ts';
+
+let world: World;
+let worker: PlayedWorker;
+let mia: Page;
+let ben: Page;
+
+beforeAll(async () => {
+  world = await openWorld();
+  worker = new PlayedWorker(world.storage);
+  mia = await world.join('Mia');
+  ben = await world.join('Ben');
+});
+afterAll(() => world.close());
+
+const box = (page: Page) => page.getByRole('textbox', { name: /^Message #/ });
+/** Krona's message with a title, the newest. */
+const card = (page: Page, title: string | RegExp) =>
+  page
+    .locator('article.card')
+    .filter({ has: page.getByRole('heading', { name: title }) })
+    .last();
+const heart = (page: Page, title: string | RegExp, picture: number) =>
+  card(page, title).getByRole('button', { name: new RegExp(`^Vote for picture ${picture};`) });
+const colours = ['#cfe3f7', '#f7e2b8', '#d9f0d0', '#f3d3dd'];
+const cats = (size: number) =>
+  Promise.all(
+    colours.map(async (colour, n) => ({
+      name: `mochi-${n + 1}.png`,
+      bytes: await sprite('cat-face', colour, size, 10 * n),
+    })),
+  );
+const foxes = () => Promise.all(colours.map((colour) => sprite('fox', colour)));
+/** Pictures that the browser has really decoded. */
+const decoded = (page: Page, title: string | RegExp) =>
+  card(page, title)
+    .locator('.tile img')
+    .evaluateAll((list) => (list as HTMLImageElement[]).filter((each) => each.naturalWidth > 0).length);
+
+describe('a newcomer', () => {
+  it('is asked for a name once, and is somebody else in another browser', async () => {
+    await mia.reload();
+    await box(mia).waitFor();
+    expect(await mia.getByRole('button', { name: 'Mia' }).count()).toBe(1);
+    expect(await ben.getByRole('button', { name: 'Ben' }).count()).toBe(1);
+    await mia.getByText('2 here').waitFor();
+    const stranger = await world.join(null);
+    await stranger.getByLabel('What shall the others call you?').fill('krona');
+    await stranger.getByRole('button', { name: 'Come in' }).click();
+    await stranger.getByText('That is my name.').waitFor();
+    await stranger.context().close();
+  });
+
+  it('finds what to do: an example goes into the message box, ready to be sent', async () => {
+    await mia.getByRole('button', { name: /imagine a fox on a blue background/ }).click();
+    expect(await box(mia).inputValue()).toBe('/krona imagine a fox on a blue background');
+    expect(await box(mia).evaluate((element) => element === document.activeElement)).toBe(true);
+    await box(mia).fill('');
+  });
+
+  it('writes a command with the keyboard alone', async () => {
+    await box(mia).press('/');
+    await mia.getByRole('option', { name: /krona train/ }).waitFor();
+    await box(mia).pressSequentially('se');
+    await mia.getByRole('option', { name: /settings show/ }).waitFor();
+    await box(mia).press('ArrowDown');
+    await box(mia).press('Enter');
+    expect(await box(mia).inputValue()).toBe('/krona settings set ');
+    await box(mia).pressSequentially('scheduler:dd');
+    await box(mia).press('Tab');
+    expect(await box(mia).inputValue()).toBe('/krona settings set scheduler:ddim ');
+    await box(mia).press('Escape');
+    expect(await mia.getByRole('listbox').isVisible()).toBe(false);
+    await box(mia).press('Enter');
+    await mia.locator('article.card').filter({ hasText: 'ddim' }).waitFor();
+  });
+});
+
+describe('a training', () => {
+  let run: Run;
+
+  it('begins with photos dropped, pasted and picked, of which one was taken out again', async () => {
+    const [first, second, third, fourth] = await cats(300);
+    await drop(mia, [first!, second!, { name: 'mistake.png', bytes: await sprite('dog-face', '#fff', 300) }]);
+    await paste(mia, third!);
+    await mia.setInputFiles('#photo-picker', {
+      name: fourth!.name,
+      mimeType: 'image/png',
+      buffer: fourth!.bytes,
+    });
+    await mia.getByRole('button', { name: 'Remove mistake.png' }).click();
+    expect(await mia.getByRole('list', { name: 'Photos to send' }).getByRole('img').count()).toBe(4);
+    await say(mia, '/krona train subject:mochi class:cat');
+    run = await worker.run();
+    expect(run.photoHashes).toHaveLength(4);
+    await card(ben, 'mochi is waiting to be learnt').waitFor();
+    // The others see what was asked and the photos, without the files' own data.
+    expect(await ben.locator('.said-photos img').count()).toBe(4);
+    await ben.getByText('subject').first().waitFor();
+  });
+
+  it('is watched in one message: percent, time left, curve, samples', async () => {
+    await worker.progress(run, 50, 30);
+    await card(mia, 'Learning mochi')
+      .getByText(/25 %.*30 s left/)
+      .waitFor();
+    expect(await card(mia, 'Learning mochi').getByRole('progressbar').getAttribute('aria-valuenow')).toBe(
+      '25',
+    );
+    const curve = card(mia, 'Learning mochi').getByRole('img', { name: /^loss: / });
+    const before = await curve.locator('.mean').getAttribute('d');
+    await curve.hover();
+    expect(await curve.locator('output').textContent()).toMatch(/^\d+ · 0\.\d+$/);
+    await worker.picturesOfRun(
+      run,
+      'samples',
+      await worker.adapter(run, 50, false),
+      (await foxes()).slice(0, 2),
+    );
+    await worker.progress(run, 120, 15);
+    await card(mia, 'Learning mochi').getByText(/60 %/).waitFor();
+    await expect.poll(() => curve.locator('.mean').getAttribute('d')).not.toBe(before);
+    await expect.poll(() => decoded(ben, 'Learning mochi')).toBe(2);
+  });
+
+  it('ends with a result grid and the adapter to download, resumable', async () => {
+    await worker.picturesOfRun(run, 'finals', await worker.adapter(run, 200, true), await foxes());
+    await worker.finish(run);
+    await expect.poll(() => decoded(mia, 'mochi is learnt')).toBe(4);
+    const link = card(mia, 'mochi is learnt').getByRole('link', { name: /safetensors/ });
+    const waiting = mia.waitForEvent('download');
+    await link.click();
+    const download = await waiting;
+    expect(download.suggestedFilename()).toMatch(/^mochi-200-.*\.safetensors$/);
+    expect(await download.failure()).toBeNull();
+    const part = await mia.request.get(world.address + (await link.getAttribute('href')), {
+      headers: { range: 'bytes=10-19' },
+    });
+    expect([part.status(), (await part.body()).length]).toEqual([206, 10]);
+    // One message all along.
+    expect(await mia.locator('article.card').filter({ hasText: /mochi/ }).count()).toBe(1);
+  });
+
+  it('can be cancelled by who asked, and not by others', async () => {
+    await drop(ben, [{ name: 'rex.png', bytes: await sprite('dog-face', '#cde', 300) }]);
+    await say(ben, '/krona train subject:rex class:dog');
+    const cancel = (page: Page) =>
+      card(page, 'rex is waiting to be learnt').getByRole('button', { name: 'Cancel' });
+    await cancel(mia).click();
+    await mia.getByText(/Only who asked for it or a moderator may/).waitFor();
+    expect(await ben.getByText(/Only who asked for it/).count()).toBe(0);
+    await mia.getByRole('button', { name: 'Dismiss' }).last().click();
+    await cancel(ben).click();
+    await card(mia, 'Learning rex was cancelled').waitFor();
+  });
+});
+
+describe('pictures', () => {
+  const facts = async () => {
+    const channel = await world.storage.records.channel('web', 'general', 'general');
+    return (await world.storage.records.standingVotes(channel.id)).votes.length;
+  };
+
+  it('come as a set that both vote on, seen by the other at once', async () => {
+    await say(ben, '/krona imagine a fox');
+    await worker.draw(await worker.set(), await foxes());
+    await expect.poll(() => decoded(mia, 'a fox')).toBe(4);
+    const before = await facts();
+    await heart(mia, 'a fox', 2).click();
+    await heart(ben, 'a fox', 2).click();
+    await expect.poll(() => heart(ben, 'a fox', 2).textContent()).toBe('2');
+    await expect.poll(() => heart(mia, 'a fox', 2).getAttribute('data-tip')).toBe('You and Ben');
+    expect(await heart(mia, 'a fox', 2).getAttribute('aria-pressed')).toBe('true');
+    expect(await heart(mia, 'a fox', 1).getAttribute('aria-pressed')).toBe('false');
+    await expect.poll(facts).toBe(before + 2);
+
+    await heart(ben, 'a fox', 2).click();
+    await expect.poll(() => heart(mia, 'a fox', 2).textContent()).toBe('1');
+    await expect.poll(facts).toBe(before + 1);
+  });
+
+  it('keep every click of a quick hand in order', async () => {
+    const before = await facts();
+    for (let clicks = 0; clicks < 7; clicks++) await heart(mia, 'a fox', 4).click();
+    await expect.poll(() => heart(ben, 'a fox', 4).textContent()).toBe('1');
+    await expect.poll(facts).toBe(before + 1);
+  });
+
+  it('open large and are walked through with the keyboard', async () => {
+    await card(ben, 'a fox')
+      .getByRole('button', { name: /^Enlarge: / })
+      .first()
+      .focus();
+    await ben.keyboard.press('Enter');
+    const dialog = ben.getByRole('dialog');
+    await dialog.getByRole('img', { name: /picture 1 of 4/ }).waitFor();
+    await ben.keyboard.press('ArrowRight');
+    await dialog.getByRole('img', { name: /picture 2 of 4/ }).waitFor();
+    await ben.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'hidden' });
+    expect(
+      await card(ben, 'a fox')
+        .getByRole('button', { name: /^Enlarge: / })
+        .first()
+        .evaluate((e) => e === document.activeElement),
+    ).toBe(true);
+  });
+});
+
+describe('the conversation', () => {
+  it('shows a slip to its author alone, with the text to mend back in the box', async () => {
+    await say(ben, '/krona trian subject:rex');
+    await ben
+      .getByRole('alert')
+      .getByText(/There is no command/)
+      .waitFor();
+    expect(await box(ben).inputValue()).toBe('/krona trian subject:rex');
+    await box(ben).fill('/krona adapters delete adapter:nothing');
+    await box(ben).press('Escape');
+    await box(ben).press('Enter');
+    await ben.getByText('Only you can see this').waitFor();
+    expect(await mia.getByText('adapters delete').count()).toBe(0);
+    await ben.getByRole('button', { name: 'Dismiss', exact: true }).click();
+    await ben.getByText('Only you can see this').waitFor({ state: 'hidden' });
+  });
+
+  it('is told kindly about photos without a command, and about too many', async () => {
+    await drop(ben, await cats(64));
+    await say(ben, 'my cat');
+    await ben.getByText('Photos go with a command').waitFor();
+    await mia.getByText('my cat').waitFor();
+    const many = Array.from({ length: 12 }, (_, n) => ({ name: `${n}.png`, bytes: Buffer.from('x') }));
+    await drop(ben, many);
+    await ben.getByText(/A message takes 10 photos; 2 left out/).waitFor();
+    for (let n = 0; n < 10; n++)
+      await ben
+        .getByRole('button', { name: /^Remove / })
+        .first()
+        .click();
+  });
+
+  it('has channels of their own, marked when something happens there', async () => {
+    await mia.getByRole('button', { name: 'Add a channel' }).click();
+    await mia.getByLabel('Name of the new channel').fill('Cat Pictures');
+    await mia.keyboard.press('Enter');
+    await mia.getByRole('heading', { name: /cat-pictures/ }).waitFor();
+    await mia.getByText('Make something of your own').waitFor();
+    await say(mia, 'only cats here');
+    await ben.getByRole('link', { name: /cat-pictures new messages/ }).click();
+    await ben.getByText('only cats here').waitFor();
+    expect(await ben.getByText('my cat', { exact: true }).count()).toBe(0);
+    for (const page of [mia, ben]) await page.getByRole('link', { name: /general/ }).click();
+    await ben.getByText('my cat', { exact: true }).waitFor();
+  });
+
+  /** Everything that can be read, in order. */
+  const all = (page: Page) =>
+    page.getByRole('list', { name: 'Messages' }).locator('.of-said, .of-card').allInnerTexts();
+
+  it('is the same after a reload', async () => {
+    const before = await all(mia);
+    await mia.reload();
+    await card(mia, 'a fox').waitFor();
+    await expect.poll(() => all(mia)).toEqual(before);
+    expect(await heart(mia, 'a fox', 2).getAttribute('aria-pressed')).toBe('true');
+  });
+
+  it('goes on after the bot was gone, with a vote given meanwhile, and nothing twice', async () => {
+    const lines = (await all(ben)).length;
+    await world.stopBot();
+    await mia.getByText('Connection lost').waitFor();
+    await heart(mia, 'a fox', 3).click();
+    expect(await heart(mia, 'a fox', 3).getAttribute('aria-pressed')).toBe('true');
+    await world.startBot();
+    await mia.getByText('Connection lost').waitFor({ state: 'hidden' });
+    await expect.poll(() => heart(ben, 'a fox', 3).textContent()).toBe('1');
+    await say(ben, 'back again');
+    await mia.getByText('back again').waitFor();
+    await expect.poll(async () => (await all(mia)).length).toBe(lines + 1);
+    await expect.poll(async () => (await all(ben)).length).toBe(lines + 1);
+    expect(await heart(mia, 'a fox', 3).getAttribute('aria-pressed')).toBe('true');
+  });
+
+  it('keeps a message that could not be sent', async () => {
+    await mia.context().setOffline(true);
+    await world.stopBot();
+    await mia.getByText('Connection lost').waitFor();
+    await box(mia).fill('unsent');
+    expect(await mia.getByRole('button', { name: 'Send' }).isDisabled()).toBe(true);
+    await box(mia).press('Enter');
+    await mia
+      .getByRole('alert')
+      .getByText(/could not be reached/)
+      .waitFor();
+    expect(await box(mia).inputValue()).toBe('unsent');
+    await world.startBot();
+    await mia.context().setOffline(false);
+    await mia.getByText('Connection lost').waitFor({ state: 'hidden' });
+    await box(mia).press('Enter');
+    await ben.getByText('unsent', { exact: true }).waitFor();
+    expect(await ben.getByText('unsent', { exact: true }).count()).toBe(1);
+  });
+});
+
+describe('on a phone', () => {
+  it('fits 375 pixels, with the channels behind a button', async () => {
+    const phone = await world.join('Zoë', {
+      viewport: { width: 375, height: 760 },
+      isMobile: true,
+      hasTouch: true,
+    });
+    await card(phone, 'a fox').waitFor();
+    const wide = await phone.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+    expect(wide[0]).toBeLessThanOrEqual(wide[1]!);
+    const beyond = await phone
+      .locator('article.card')
+      .evaluateAll((cards) => cards.filter((each) => each.getBoundingClientRect().right > innerWidth).length);
+    expect(beyond).toBe(0);
+    expect(await phone.getByRole('link', { name: /cat-pictures/ }).isVisible()).toBe(false);
+    await phone.getByRole('button', { name: 'Channels' }).tap();
+    await phone.getByRole('link', { name: /cat-pictures/ }).tap();
+    await phone.getByText('only cats here').waitFor();
+  });
+
+  it('is light or dark as the system says, until somebody chooses', async () => {
+    const background = (page: Page) => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    const dark = await world.join('Dora', { colorScheme: 'dark' });
+    expect(await background(dark)).not.toBe(await background(mia));
+    await dark.getByRole('button', { name: 'Light colours' }).click();
+    expect(await background(dark)).toBe(await background(mia));
+    await dark.reload();
+    await box(dark).waitFor();
+    expect(await background(dark)).toBe(await background(mia));
+  });
+});
+
+describe('the bot', () => {
+  it('had nothing to complain of', () => {
+    expect(world.errors).toEqual([]);
+  });
+});
