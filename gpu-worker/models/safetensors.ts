@@ -8,44 +8,22 @@ import { open, realpath, rename, rm, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { KronaError } from '../../storage/errors.ts';
 import { decodeHalf, decodeBrain, encodeHalf } from './half.ts';
+import {
+  DTYPE_BYTES,
+  DTYPES,
+  elementCount,
+  foreignFormat,
+  invalid,
+  locate,
+  MAX_HEADER_BYTES,
+  parseHeader,
+  type StoredTensor,
+} from './safetensors-header.ts';
 
-/** Bytes of one element. The order is that of the reference implementation, which sorts tensors by it. */
-const DTYPE_BYTES = {
-  BOOL: 1,
-  U8: 1,
-  I8: 1,
-  F8_E5M2: 1,
-  F8_E4M3: 1,
-  I16: 2,
-  U16: 2,
-  F16: 2,
-  BF16: 2,
-  I32: 4,
-  U32: 4,
-  F32: 4,
-  F64: 8,
-  I64: 8,
-  U64: 8,
-} as const;
-export type Dtype = keyof typeof DTYPE_BYTES;
-const DTYPES = Object.keys(DTYPE_BYTES) as Dtype[];
+export { elementCount, type Dtype, type StoredTensor } from './safetensors-header.ts';
 
-/** The reference implementation refuses longer headers too. */
-const MAX_HEADER_BYTES = 100_000_000;
 /** One read or write call moves at most this much: Node's limit is 2 GiB, and conversions stay small. */
 const CHUNK_BYTES = 1 << 24;
-
-/** Where a tensor lies; all that a reader, or an .onnx initializer pointing at the file, needs. */
-export interface StoredTensor {
-  /** Real path of the file: links are resolved. */
-  readonly path: string;
-  readonly dtype: Dtype;
-  readonly shape: readonly number[];
-  /** First byte, from the start of the file. */
-  readonly offset: number;
-  /** Bytes. */
-  readonly length: number;
-}
 
 export interface SafetensorsFile {
   /** The file's name as it was asked for, for messages. */
@@ -77,11 +55,6 @@ export interface TensorToWrite {
   readonly dtype: 'F32' | 'F16' | 'I64' | 'I32' | 'U8';
   readonly shape: readonly number[];
   readonly data: Float32Array | BigInt64Array | Int32Array | Uint8Array;
-}
-
-/** Number of elements of a shape; 1 for a scalar `[]`. */
-export function elementCount(shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, 1);
 }
 
 /**
@@ -202,7 +175,8 @@ export async function writeSafetensors(
   const ordered = [...tensors].sort(
     ([a, x], [b, y]) => DTYPES.indexOf(y.dtype) - DTYPES.indexOf(x.dtype) || (a < b ? -1 : 1),
   );
-  const header: Record<string, unknown> = {};
+  // Without a prototype, so that a tensor may have any name.
+  const header = Object.create(null) as Record<string, unknown>;
   if (metadata.size > 0)
     header['__metadata__'] = Object.fromEntries([...metadata].sort(([a], [b]) => (a < b ? -1 : 1)));
   let end = 0;
@@ -229,136 +203,6 @@ export async function writeSafetensors(
       }
     }
   });
-}
-
-/** What a file is whose first 8 bytes cannot be a header's length, for people; null when that is unknown. */
-function foreignFormat(start: Buffer): string | null {
-  const text = start.toString('latin1');
-  if (text.startsWith('PK\x03\x04'))
-    return 'a zip archive (a PyTorch checkpoint?), which may run code when it is loaded; convert it to .safetensors first';
-  if (start[0] === 0x80 && start[1]! >= 2 && start[1]! <= 5)
-    return 'a Python pickle, which may run code when it is loaded; convert it to .safetensors first';
-  if (text.startsWith('GGUF')) return 'a GGUF file';
-  if (text.startsWith('version '))
-    return 'a Git LFS pointer and not the file itself; fetch it with `git lfs pull`';
-  if (/^\s*</.test(text)) return 'an HTML page (a failed download?)';
-  return null;
-}
-
-interface HeaderTensor {
-  readonly dtype: Dtype;
-  readonly shape: readonly number[];
-  readonly begin: number;
-  readonly end: number;
-}
-
-function parseHeader(name: string, header: Buffer) {
-  let text: string;
-  let parsed: unknown;
-  try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(header);
-    parsed = JSON.parse(text);
-  } catch (error) {
-    throw new KronaError('SAFETENSORS_INVALID', `${name} has a header that is not JSON in UTF-8.`, {
-      cause: error,
-    });
-  }
-  if (!isObject(parsed) || !text.startsWith('{')) throw invalid(name, 'has a header that is no JSON object');
-  const duplicate = duplicateKey(text);
-  if (duplicate !== null) throw invalid(name, `names "${duplicate}" twice in its header`);
-
-  const metadata = new Map<string, string>();
-  const tensors = new Map<string, HeaderTensor>();
-  for (const [key, value] of Object.entries(parsed)) {
-    if (key === '__metadata__') {
-      if (!isObject(value)) throw invalid(name, 'has metadata that is no JSON object');
-      for (const [field, content] of Object.entries(value)) {
-        if (typeof content !== 'string') throw invalid(name, `has metadata "${field}" that is no text`);
-        metadata.set(field, content);
-      }
-    } else tensors.set(key, parseTensor(name, key, value));
-  }
-  return { tensors, metadata };
-}
-
-function parseTensor(name: string, key: string, value: unknown): HeaderTensor {
-  if (!isObject(value)) throw invalid(name, `describes tensor ${key} by something that is no JSON object`);
-  const { dtype, shape, data_offsets: offsets } = value;
-  if (typeof dtype !== 'string' || !DTYPES.includes(dtype as Dtype))
-    throw invalid(
-      name,
-      `gives tensor ${key} the dtype ${JSON.stringify(dtype)}; known are ${DTYPES.join(', ')}`,
-    );
-  if (!Array.isArray(shape) || !shape.every(isSize))
-    throw invalid(name, `gives tensor ${key} the shape ${JSON.stringify(shape)}`);
-  if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isSize))
-    throw invalid(name, `gives tensor ${key} the offsets ${JSON.stringify(offsets)}`);
-  const [begin, end] = offsets as [number, number];
-  const bytes = elementCount(shape) * DTYPE_BYTES[dtype as Dtype];
-  if (end - begin !== bytes)
-    throw invalid(
-      name,
-      `gives tensor ${key} ${end - begin} bytes, but ${dtype} [${shape.join(', ')}] needs ${bytes}`,
-    );
-  return { dtype: dtype as Dtype, shape, begin, end };
-}
-
-/** Tensors with absolute offsets, after checking that they fill the rest of the file without gap or overlap. */
-function locate(
-  name: string,
-  path: string,
-  tensors: ReadonlyMap<string, HeaderTensor>,
-  dataStart: number,
-  fileSize: number,
-): Map<string, StoredTensor> {
-  const ordered = [...tensors].sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
-  const located = new Map<string, StoredTensor>();
-  let end = 0;
-  for (const [key, tensor] of ordered) {
-    if (tensor.begin !== end)
-      throw invalid(
-        name,
-        `starts tensor ${key} at byte ${tensor.begin} of its data; the one before ends at ${end}`,
-      );
-    end = tensor.end;
-    located.set(key, {
-      path,
-      dtype: tensor.dtype,
-      shape: tensor.shape,
-      offset: dataStart + tensor.begin,
-      length: tensor.end - tensor.begin,
-    });
-  }
-  const expected = dataStart + end;
-  if (fileSize < expected) {
-    const [cut] = [...located].find(([, tensor]) => tensor.offset + tensor.length > fileSize)!;
-    throw new KronaError(
-      'SAFETENSORS_TRUNCATED',
-      `${name} is cut off in tensor ${cut}: expected ${expected} bytes, found ${fileSize}. Download it again.`,
-    );
-  }
-  if (fileSize > expected)
-    throw invalid(
-      name,
-      `has ${fileSize - expected} bytes after its last tensor (expected ${expected} in all)`,
-    );
-  return located;
-}
-
-/** The first key that a JSON object in `text` (valid JSON) has twice, which JSON.parse passes over in silence. */
-function duplicateKey(text: string): string | null {
-  const objects: Set<string>[] = [];
-  for (const [token, key] of text.matchAll(/("(?:[^"\\]|\\.)*")\s*:|"(?:[^"\\]|\\.)*"|[{}]/g)) {
-    if (token === '{') objects.push(new Set());
-    else if (token === '}') objects.pop();
-    else if (key !== undefined) {
-      const name = JSON.parse(key) as string;
-      const seen = objects.at(-1)!;
-      if (seen.has(name)) return name;
-      seen.add(name);
-    }
-  }
-  return null;
 }
 
 async function readInto<T extends TensorData>(tensor: StoredTensor, to: T): Promise<T> {
@@ -449,18 +293,6 @@ function fileError(name: string, error: unknown): KronaError {
 
 function errorCode(error: unknown): string {
   return (error as NodeJS.ErrnoException).code ?? String(error);
-}
-
-function invalid(name: string, what: string): KronaError {
-  return new KronaError('SAFETENSORS_INVALID', `${name} ${what}. The file is damaged or badly made.`);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function isSize(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 function view<T>(
