@@ -5,6 +5,7 @@ import type { Config } from './config.ts';
 import { embeddedDatabaseUrl } from './embedded/database.ts';
 import type { JobQueue } from './jobs/contract.ts';
 import { openJobQueue } from './jobs/bullmq.ts';
+import type { StorageOptions } from './options.ts';
 import type { RecordStore } from './records/contract.ts';
 import { openRecords } from './records/postgres/record-store.ts';
 import { join } from 'node:path';
@@ -15,11 +16,6 @@ export interface Storage {
   readonly jobs: JobQueue;
   /** Closes all three; running jobs are interrupted and come again. */
   close(): Promise<void>;
-}
-
-export interface StorageOptions {
-  /** Hears of faults that storage mends by itself, such as a connection that broke; for the log. */
-  readonly onError?: (error: Error) => void;
 }
 
 /**

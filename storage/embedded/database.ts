@@ -1,14 +1,18 @@
 /**
  * @file The embedded database: PGlite in the data folder, served to bot and worker on a Unix socket in a folder
- * that only this user can enter. Exactly one process owns it (`krona start`); the others connect.
+ * that only this user can enter. Exactly one process owns it (`krona start`); the others connect. What is
+ * committed survives the death of any process; PGlite does not wait for the disk, so a power cut may take the
+ * last seconds, and who cannot bear that gives Krona a PostgreSQL server.
  */
 import { PGlite } from '@electric-sql/pglite';
 import { createHash } from 'node:crypto';
 import { chmod, lstat, mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import pg from 'pg';
 import type { Config } from '../config.ts';
 import { KronaError } from '../errors.ts';
+import type { StorageOptions } from '../options.ts';
 import { folderOwner, lockFolder } from './folder-lock.ts';
 import { serveDatabase } from './wire-server.ts';
 
@@ -24,7 +28,10 @@ export interface EmbeddedDatabase {
  *
  * @throws KronaError DATA_FOLDER_IN_USE when another process serves this folder.
  */
-export async function startEmbeddedDatabase(config: Pick<Config, 'dataFolder'>): Promise<EmbeddedDatabase> {
+export async function startEmbeddedDatabase(
+  config: Pick<Config, 'dataFolder'>,
+  { onError = () => {} }: StorageOptions = {},
+): Promise<EmbeddedDatabase> {
   const socketFolder = await makeSocketFolder(config.dataFolder);
   const unlock = await lockFolder(config.dataFolder, socketFolder);
   const release = async (): Promise<void> => {
@@ -36,9 +43,12 @@ export async function startEmbeddedDatabase(config: Pick<Config, 'dataFolder'>):
     await rm(path, { force: true });
     const database = await PGlite.create(join(config.dataFolder, 'database'));
     const server = await serveDatabase(database, path);
+    const url = socketUrl(socketFolder);
+    const tidying = setInterval(() => void tidy(url).catch(onError), TIDY_INTERVAL).unref();
     return {
-      url: socketUrl(socketFolder),
+      url,
       async close() {
+        clearInterval(tidying);
         await server.close();
         await database.close();
         await release();
@@ -47,6 +57,24 @@ export async function startEmbeddedDatabase(config: Pick<Config, 'dataFolder'>):
   } catch (error) {
     await release();
     throw error;
+  }
+}
+
+/** How often the database is tidied, ms. */
+const TIDY_INTERVAL = 10 * 60_000;
+
+/**
+ * What PostgreSQL's background processes do elsewhere, and PGlite has none: the space of old row versions is used
+ * again (a run's row gets a new one every second), and the log that a start after a kill must replay stays short.
+ */
+export async function tidy(url: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    await client.query('VACUUM');
+    await client.query('CHECKPOINT');
+  } finally {
+    await client.end();
   }
 }
 

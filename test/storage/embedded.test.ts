@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { readConfig } from '../../storage/config.ts';
-import { embeddedDatabaseUrl, startEmbeddedDatabase } from '../../storage/embedded/database.ts';
+import { embeddedDatabaseUrl, startEmbeddedDatabase, tidy } from '../../storage/embedded/database.ts';
 import { folderOwner, lockFolder } from '../../storage/embedded/folder-lock.ts';
 import { serveDatabase } from '../../storage/embedded/wire-server.ts';
 import { openStorage } from '../../storage/open.ts';
@@ -50,6 +50,9 @@ describe('the data folder', () => {
     const again = await openStorage(config);
     expect(await again.records.channelById(channel.id)).toEqual(channel);
     expect(await again.jobs.state('train', id)).toBe('waiting');
+    // Space and log are looked after while others are connected.
+    await tidy(second.url);
+    expect(await again.jobs.position('train', id)).toBe(1);
     await again.close();
     second.child.send('stop');
     await once(second.child, 'exit');
