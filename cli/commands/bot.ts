@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { startBot } from '../../bot/main.ts';
 import { readConfig } from '../../storage/config.ts';
+import { describeError } from '../../storage/errors.ts';
 import { openStorage } from '../../storage/open.ts';
 import { createLog } from '../log.ts';
 import { service, type Shell } from '../output.ts';
@@ -15,7 +16,7 @@ export function define(command: Command, shell: Shell): void {
     const log = createLog('bot');
     const config = await readConfig();
     const storage = await openStorage(config, {
-      onError: (error) => log.warn({ error: error.message }, 'storage'),
+      onError: (error) => log.warn({ error: describeError(error) }, 'storage'),
     });
     const bot = await startBot(storage, config, { log }).catch(async (error: unknown) => {
       await storage.close();

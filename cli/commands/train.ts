@@ -8,6 +8,7 @@ import { openModelFolder } from '../../gpu-worker/models/model-folder.ts';
 import { listPhotos } from '../../gpu-worker/training/photos.ts';
 import {
   trainDefaults,
+  trainRecipe,
   type TrainOptions,
   type TrainResult,
 } from '../../gpu-worker/training/train-options.ts';
@@ -44,6 +45,8 @@ interface Given {
 }
 
 const MANY_STEPS = 1_000_000;
+/** At most this much work is lost when the process dies. */
+const STATE_SECONDS = 60;
 
 export function define(train: Command, shell: Shell): void {
   const { a1, a2, lr, steps, method } = SETTING_OPTIONS;
@@ -81,7 +84,11 @@ export function define(train: Command, shell: Shell): void {
         "the model's",
       ),
     )
-    .option('--checkpointing', 'recompute activations: less memory, about 15 % more time')
+    .option(
+      '--checkpointing',
+      'recompute activations: less memory, about 15 % more time (default for large models)',
+    )
+    .option('--no-checkpointing', 'keep activations')
     .addOption(
       checked(
         '--checkpoint-every <n>',
@@ -89,7 +96,7 @@ export function define(train: Command, shell: Shell): void {
         'never',
       ),
     )
-    .option('--resume', 'go on from the checkpoints beside --out')
+    .option('--resume', 'go on from what a stopped run left beside --out')
     .option('--trace <file>', 'record the run, for another implementation to follow')
     .requiredOption('--out <file>', 'where the adapter goes, a .safetensors file');
   action(train, shell, async (io, given: Given) => {
@@ -111,7 +118,7 @@ export function define(train: Command, shell: Shell): void {
 
 async function trainOptions(given: Given): Promise<TrainOptions> {
   const model = modelCard(await openModelFolder(given.model));
-  const defaults = trainDefaults(model);
+  const defaults = { ...trainRecipe(model), ...trainDefaults(model) };
   const options: TrainOptions = {
     model: given.model,
     photos: await listPhotos(given.photos),
@@ -121,16 +128,17 @@ async function trainOptions(given: Given): Promise<TrainOptions> {
     a1: given.a1 ?? defaults.a1,
     a2: given.a2 ?? defaults.a2,
     lr: given.lr ?? defaults.lr,
-    warmup: given.warmup ?? 0,
+    warmup: given.warmup ?? defaults.warmup,
     steps: given.steps ?? defaults.steps,
-    batch: given.batch ?? 1,
-    accumulation: given.accumulation ?? 1,
-    weightDecay: given.weightDecay ?? 0.01,
-    maxGradNorm: given.maxGradNorm === 0 ? null : (given.maxGradNorm ?? 1),
+    batch: given.batch ?? defaults.batch,
+    accumulation: given.accumulation ?? defaults.accumulation,
+    weightDecay: given.weightDecay ?? defaults.weightDecay,
+    maxGradNorm: given.maxGradNorm === 0 ? null : (given.maxGradNorm ?? defaults.maxGradNorm),
     seed: given.seed ?? 0,
-    resolution: given.resolution ?? model.nativeSize,
-    checkpointing: given.checkpointing ?? false,
+    resolution: given.resolution ?? defaults.resolution,
+    checkpointing: given.checkpointing ?? defaults.checkpointing,
     checkpointEvery: given.checkpointEvery ?? null,
+    stateSeconds: STATE_SECONDS,
     resume: given.resume ?? false,
     trace: given.trace ?? null,
     out: given.out,

@@ -41,6 +41,8 @@ export interface TrainOptions {
   readonly checkpointing: boolean;
   /** Optimiser steps between saved checkpoints; null: only the end is saved. */
   readonly checkpointEvery: number | null;
+  /** What a resumed run needs is saved this often, beside the checkpoints; left out: with these only. */
+  readonly stateSeconds?: number;
   /** Go on from the newest checkpoint beside `out`. */
   readonly resume: boolean;
   /** Where to record the run for another implementation to follow; null: nowhere. */
@@ -65,6 +67,27 @@ export interface TrainResult {
   readonly secondsPerStep: number;
   /** Largest resident memory of the process that computed, MiB. */
   readonly peakMemoryMiB: number;
+}
+
+/**
+ * What a channel's settings leave open. Small batches suit a handful of photos, and activations of large pictures do
+ * not fit into common memories.
+ */
+export function trainRecipe({
+  nativeSize,
+}: ModelCard): Pick<
+  TrainOptions,
+  'warmup' | 'batch' | 'accumulation' | 'weightDecay' | 'maxGradNorm' | 'resolution' | 'checkpointing'
+> {
+  return {
+    warmup: 0,
+    batch: 1,
+    accumulation: 1,
+    weightDecay: 0.01,
+    maxGradNorm: 1,
+    resolution: nativeSize,
+    checkpointing: nativeSize > SMALL,
+  };
 }
 
 /** Settings with which DiffuseKronA's paper trains SDXL (arXiv 2402.17412, section 4.1). */
