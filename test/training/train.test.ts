@@ -1,0 +1,87 @@
+/** A run as its owner sees it: what another implementation recorded, the same again, and the same after a kill. */
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openSafetensors, readTensor } from '../../gpu-worker/models/safetensors.ts';
+import { trainAdapter } from '../../gpu-worker/training/train.ts';
+import type { TrainOptions } from '../../gpu-worker/training/train-options.ts';
+import { worstError } from '../helpers/fixtures.ts';
+import { makePhotos, tinyRun } from '../helpers/tiny-run.ts';
+
+/** Recorded by this engine and followed by torch autograd on diffusers' UNet (test/fixtures/check-trace.py). */
+const TRACE = join(import.meta.dirname, '../fixtures/krona-trace.safetensors');
+
+let folder: string;
+let run: (name: string) => TrainOptions;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'krona-train-'));
+  const photos = await makePhotos(join(folder, 'photos'), 3);
+  run = (name) => tinyRun(photos, join(folder, `${name}.safetensors`));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const numbers = async (path: string): Promise<Map<string, Float64Array>> => {
+  const file = await openSafetensors(path);
+  const entries = [...file.tensors].map(async ([name, stored]) => {
+    const data = await readTensor(stored);
+    return [name, Float64Array.from(data as Iterable<number | bigint>, Number)] as const;
+  });
+  return new Map(await Promise.all(entries));
+};
+
+describe('training', () => {
+  it('computes the run that torch has followed: every batch, loss and factor', async () => {
+    const trace = join(folder, 'trace.safetensors');
+    const result = await trainAdapter({ ...run('traced'), trace });
+    const [found, expected] = [await numbers(trace), await numbers(TRACE)];
+    expect([...found.keys()].sort()).toEqual([...expected.keys()].sort());
+    const tolerance = (name: string) => (name.startsWith('factors.') ? 1e-3 : 1e-4);
+    for (const [name, values] of expected) {
+      expect(worstError(found.get(name)!, values), name).toBeLessThan(tolerance(name));
+    }
+    expect((await openSafetensors(trace)).metadata).toEqual((await openSafetensors(TRACE)).metadata);
+    expect(result.loss).toHaveLength(20);
+  });
+
+  it('goes on after a kill to the very same file', async () => {
+    const whole = await trainAdapter(run('whole'));
+    const kill = new AbortController();
+    const disturbed = { ...run('disturbed'), checkpointEvery: 5 };
+    await expect(
+      trainAdapter(disturbed, {
+        signal: kill.signal,
+        onProgress: ({ step }) => step === 12 && kill.abort(new Error('killed')),
+      }),
+    ).rejects.toThrow('killed');
+    const resumed = await trainAdapter({ ...disturbed, resume: true });
+    expect(await readFile(resumed.adapter)).toEqual(await readFile(whole.adapter));
+    expect(resumed.loss).toEqual(whole.loss);
+  });
+
+  it('recomputes activations to the same losses', async () => {
+    const plain = await trainAdapter({ ...run('plain'), steps: 4 });
+    const saving = await trainAdapter({ ...run('saving'), steps: 4, checkpointing: true });
+    expect(worstError(saving.loss, plain.loss)).toBeLessThan(1e-4);
+  });
+
+  it('does not continue a run with other settings', async () => {
+    const first = { ...run('other'), checkpointEvery: 5 };
+    const stop = new AbortController();
+    const hooks = {
+      signal: stop.signal,
+      onProgress: ({ step }: { step: number }) => step === 7 && stop.abort(new Error('stop')),
+    };
+    await expect(trainAdapter(first, hooks)).rejects.toThrow('stop');
+    await expect(trainAdapter({ ...first, lr: 1e-3, resume: true })).rejects.toMatchObject({
+      code: 'RESUME_MISMATCH',
+    });
+  });
+
+  it('says which factor does not divide which projection', async () => {
+    await expect(trainAdapter({ ...run('bad'), a1: 7 })).rejects.toMatchObject({
+      code: 'FACTORS_DO_NOT_DIVIDE',
+      message: expect.stringMatching(/a1=7 does not divide \d+ \(.*to_q\)/) as string,
+    });
+  });
+});
