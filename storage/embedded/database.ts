@@ -4,7 +4,6 @@
  * committed survives the death of any process; PGlite does not wait for the disk, so a power cut may take the
  * last seconds, and who cannot bear that gives Krona a PostgreSQL server.
  */
-import { PGlite } from '@electric-sql/pglite';
 import { createHash } from 'node:crypto';
 import { chmod, lstat, mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -41,6 +40,8 @@ export async function startEmbeddedDatabase(
   try {
     const path = join(socketFolder, SOCKET_NAME);
     await rm(path, { force: true });
+    // Only the process that serves it pays for it: some 50 MB.
+    const { PGlite } = await import('@electric-sql/pglite');
     const database = await PGlite.create(join(config.dataFolder, 'database'));
     const server = await serveDatabase(database, path);
     const url = socketUrl(socketFolder);

@@ -62,16 +62,22 @@ async function removeStale(path: string, expected: string): Promise<void> {
   }
 }
 
+/** The owner that a lock file names, if it lives. */
 async function livingOwner(text: string): Promise<Owner | null> {
-  let owner: Owner;
+  // A power cut may have emptied the file.
+  if (text === '') return null;
+  const owner = JSON.parse(text) as Owner;
+  return isRunning(owner.pid) && (await birth(owner.pid)) === owner.born ? owner : null;
+}
+
+function isRunning(pid: number): boolean {
   try {
-    owner = JSON.parse(text) as Owner;
-    process.kill(owner.pid, 0);
+    process.kill(pid, 0);
+    return true;
   } catch (error) {
-    // EPERM: it lives, as another user. Anything else: no such process, or a file that a power cut has emptied.
-    if (!isFileError(error, 'EPERM')) return null;
+    // It runs, as another user.
+    return isFileError(error, 'EPERM');
   }
-  return (await birth(owner!.pid)) === owner!.born ? owner! : null;
 }
 
 /** When a process started, in clock ticks since boot (Linux: field 22 of /proc/PID/stat), '' elsewhere. */

@@ -1,5 +1,6 @@
 /** @file Takes jobs of one kind and runs them: cancellation, interruption, and which errors are tried again. */
 import { UnrecoverableError, WaitingError, type Job, type Queue } from 'bullmq';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { KronaError } from '../errors.ts';
 import type { JobData, QueueBackend } from './bullmq-backend.ts';
 import type { JobHandler } from './contract.ts';
@@ -41,7 +42,7 @@ export async function startWorker<K extends JobKind>(
     running.set(id, abort);
     if (job.data.cancelled) abort.abort(cancelled());
     else if (closing) abort.abort(interrupted());
-    const checking = setInterval(() => void checkCancelled(id, abort), CANCEL_CHECK);
+    void watch(id, abort);
     try {
       await handler({
         id,
@@ -60,17 +61,21 @@ export async function startWorker<K extends JobKind>(
       if (error instanceof KronaError && !error.retryable) throw new UnrecoverableError(error.code);
       throw error;
     } finally {
-      clearInterval(checking);
       running.delete(id);
     }
   };
 
-  const checkCancelled = async (id: string, abort: AbortController): Promise<void> => {
-    try {
-      const job = await queue.getJob(id);
-      if (job?.data.cancelled) abort.abort(cancelled());
-    } catch (error) {
-      onError(error as Error);
+  /** Aborts the job when somebody has cancelled it, as long as it runs. */
+  const watch = async (id: string, abort: AbortController): Promise<void> => {
+    for (;;) {
+      await sleep(CANCEL_CHECK);
+      if (running.get(id) !== abort || abort.signal.aborted) return;
+      try {
+        const job = await queue.getJob(id);
+        if (job?.data.cancelled) abort.abort(cancelled());
+      } catch (error) {
+        onError(error as Error);
+      }
     }
   };
 

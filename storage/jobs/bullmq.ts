@@ -46,9 +46,8 @@ export async function openJobQueue(url: string, onError: (error: Error) => void)
   const queueOf = (kind: JobKind): Queue<JobData, void, string> => queues.get(kind)!;
 
   const stateOf = async (job: Job<JobData>): Promise<JobState> => {
-    const state = await job.getState();
-    if (state === 'failed' && job.data.cancelled) return 'cancelled';
-    return STATES[state];
+    const state = STATES[await job.getState()];
+    return job.data.cancelled && (state === 'failed' || state === 'waiting') ? 'cancelled' : state;
   };
 
   return {
@@ -78,9 +77,7 @@ export async function openJobQueue(url: string, onError: (error: Error) => void)
 
     async state(kind, id) {
       const job = await queueOf(kind).getJob(id);
-      if (!job) return 'unknown';
-      const state = await stateOf(job);
-      return state === 'waiting' && job.data.cancelled ? 'cancelled' : state;
+      return job ? stateOf(job) : 'unknown';
     },
 
     async position(kind, id) {

@@ -33,6 +33,16 @@ describe.each(Object.entries(servers))('records on %s', (_name, start) => {
   });
 });
 
+it('say so when the server knows no such database', async () => {
+  const server = await startPostgres();
+  try {
+    const opening = openRecords(server.url.replace('/postgres?', '/no_such?'), () => {});
+    await expect(opening).rejects.toMatchObject({ code: 'DATABASE_REFUSED', retryable: false });
+  } finally {
+    await server.stop();
+  }
+});
+
 it('say so when the database cannot be reached, without its password', async () => {
   const opening = openRecords('postgres://krona:topsecret@127.0.0.1:1/krona', () => {});
   await expect(opening).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE', retryable: true });

@@ -92,55 +92,61 @@ async function retrying<T>(work: () => Promise<T>): Promise<T> {
 const isConflict = (error: unknown): boolean =>
   error instanceof KronaError && error.code === 'DATABASE_CONFLICT';
 
-/** SQLSTATE (PostgreSQL manual, appendix A) or Node's error code to our errors; anything else stays as it is. */
-function mapped(error: unknown): unknown {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  if (code === '40001' || code === '40P01') {
-    return new KronaError('DATABASE_CONFLICT', 'The database is too busy with the same records; try again.', {
-      cause: error,
-      retryable: true,
-    });
-  }
-  if (code === '53100') {
-    return new KronaError('DISK_FULL', 'The disk of the database is full; free some space and try again.', {
-      cause: error,
-      retryable: true,
-    });
-  }
-  if (code === '22021' || code === '22P05') {
-    return new KronaError(
-      'TEXT_INVALID',
-      'The text holds a character that cannot be stored (U+0000); remove it.',
-      {
-        cause: error,
-      },
-    );
-  }
-  if (code === '22P02') {
-    return new KronaError('ID_INVALID', 'That is not the id of anything here: an id is a UUID.', {
-      cause: error,
-    });
-  }
-  if (code === '23503') {
-    return new KronaError('RECORD_GONE', 'Something that this belongs to has been deleted meanwhile.', {
-      cause: error,
-    });
-  }
-  if (/^(08|57P|ECONN|ENOENT|ENOTFOUND|EPIPE|ETIMEDOUT)/.test(code) || isConnectionMessage(error)) {
-    return new KronaError('DATABASE_UNAVAILABLE', 'The database cannot be reached; check that it runs.', {
-      cause: error,
-      retryable: true,
-    });
-  }
-  return error;
-}
+/** SQLSTATEs (PostgreSQL manual, appendix A) and Node's error codes, as errors of ours. */
+const ERRORS: readonly { codes: RegExp; code: string; message: string; retryable: boolean }[] = [
+  {
+    codes: /^(40001|40P01)$/,
+    code: 'DATABASE_CONFLICT',
+    message: 'The database is too busy with the same records; try again.',
+    retryable: true,
+  },
+  {
+    codes: /^53100$/,
+    code: 'DISK_FULL',
+    message: 'The disk of the database is full; free some space and try again.',
+    retryable: true,
+  },
+  {
+    codes: /^(22021|22P05)$/,
+    code: 'TEXT_INVALID',
+    message: 'The text holds a character that cannot be stored (U+0000); remove it.',
+    retryable: false,
+  },
+  {
+    codes: /^22P02$/,
+    code: 'ID_INVALID',
+    message: 'That is not the id of anything here: an id is a UUID.',
+    retryable: false,
+  },
+  {
+    codes: /^23503$/,
+    code: 'RECORD_GONE',
+    message: 'Something that this belongs to has been deleted meanwhile.',
+    retryable: false,
+  },
+  {
+    codes: /^(28...|3D000|42501)$/,
+    code: 'DATABASE_REFUSED',
+    message: 'The database server refused; check user, password, database and rights of DATABASE_URL.',
+    retryable: false,
+  },
+  {
+    codes: /^(08...|57P..|ECONN.*|ENOENT|ENOTFOUND|EPIPE|ETIMEDOUT|EAI_AGAIN)$/,
+    code: 'DATABASE_UNAVAILABLE',
+    message: 'The database cannot be reached; check that it runs.',
+    retryable: true,
+  },
+];
 
-/** `pg` reports a connection that broke, or that took too long, without a code. */
-function isConnectionMessage(error: unknown): boolean {
-  return (
-    error instanceof Error &&
-    /^(Connection terminated|timeout exceeded when trying to connect)/.test(error.message)
-  );
+/** Ours for what is listed above; anything else stays as it is. */
+function mapped(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  // `pg` gives no code when a connection broke or could not be had in time.
+  const isLost = /^(Connection terminated|timeout exceeded when trying to connect)/.test(error.message);
+  const code = isLost ? 'ECONNRESET' : 'code' in error ? String(error.code) : '';
+  const known = ERRORS.find(({ codes }) => codes.test(code));
+  if (known === undefined) return error;
+  return new KronaError(known.code, known.message, { cause: error, retryable: known.retryable });
 }
 
 /** int8 (revisions, seeds, byte sizes) as a number: ours stay far below 2^53. All else as `pg` does it. */

@@ -145,6 +145,7 @@ export function runJobQueueTests(open: () => Promise<JobQueue>, url: () => strin
     const [first, second, third] = [await train(), await train(), await train()];
     expect(await bot.cancel('train', second)).toBe(true);
     expect(await bot.state('train', second)).toBe('cancelled');
+    expect(await bot.cancel('train', second)).toBe(false);
     expect(await bot.position('train', second)).toBeNull();
     expect(await bot.position('train', third)).toBe(2);
     // The outbox may bring it once more.

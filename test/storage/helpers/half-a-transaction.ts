@@ -2,6 +2,9 @@
 import { randomUUID } from 'node:crypto';
 import { openRecords } from '../../../storage/records/postgres/record-store.ts';
 
+// Not longer than the test that started it.
+process.once('disconnect', () => process.exit());
+
 const [url, channelId, ownerId] = process.argv.slice(2) as [string, string, string];
 const records = await openRecords(url, () => {});
 await records.transaction(async (transaction) => {
