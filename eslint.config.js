@@ -12,17 +12,25 @@ const forbidden = {
     'gpu-worker/adapters',
     'gpu-worker/training',
     'gpu-worker/sampling',
+    'gpu-worker/engine',
     'gpu-worker/jobs',
   ],
   'gpu-worker/models': [
     'gpu-worker/adapters',
     'gpu-worker/training',
     'gpu-worker/sampling',
+    'gpu-worker/engine',
     'gpu-worker/jobs',
   ],
-  'gpu-worker/adapters': ['gpu-worker/training', 'gpu-worker/sampling', 'gpu-worker/jobs'],
-  'gpu-worker/training': ['gpu-worker/jobs'],
-  'gpu-worker/sampling': ['gpu-worker/training', 'gpu-worker/jobs'],
+  'gpu-worker/adapters': [
+    'gpu-worker/training',
+    'gpu-worker/sampling',
+    'gpu-worker/engine',
+    'gpu-worker/jobs',
+  ],
+  'gpu-worker/training': ['gpu-worker/engine', 'gpu-worker/jobs'],
+  'gpu-worker/sampling': ['gpu-worker/training', 'gpu-worker/engine', 'gpu-worker/jobs'],
+  'gpu-worker/engine': ['gpu-worker/jobs'],
 };
 
 /** Vendor packages and the only folder (beside test/ and bench/) that may import each of them. */

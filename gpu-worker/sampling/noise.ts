@@ -29,3 +29,22 @@ export function createNoise(kind: 'torch' | 'krona', seed: number): NoiseSource 
     },
   };
 }
+
+/** How much of a variation's noise is new, by amount: near 0 it is the same picture again, at 1 any other. */
+const VARIATION = 0.5;
+
+/**
+ * The noise of variations: that of the first picture of `seeds[0]`, varied by that of each seed after it, then by
+ * each picture of `own`. A mixture weighted with √(1 − k²) and k is normal noise again, of which the part √(1 − k²)
+ * is shared with the picture that is varied.
+ *
+ * @param seeds of krona noise; with none, `own` is returned as it is
+ * @param own noise of the pictures, `elements` each, one after the other
+ */
+export function variedNoise(seeds: readonly number[], own: Float32Array, elements: number): Float32Array {
+  const kept = Math.sqrt(1 - VARIATION ** 2);
+  const mixed = (old: Float32Array, fresh: Float32Array): Float32Array =>
+    fresh.map((value, i) => kept * old[i % elements]! + VARIATION * value);
+  const [original, ...later] = seeds.map((seed) => createNoise('krona', seed).draw(1, elements));
+  return original === undefined ? own : mixed(later.reduce(mixed, original), own);
+}

@@ -16,7 +16,7 @@ import { frozenParameters } from '../models/parameters.ts';
 import { TextEncoder, type EncodedPrompt } from '../models/text-encoder.ts';
 import { unet, unetInputs } from '../models/unet.ts';
 import { vaeScale } from '../models/vae.ts';
-import { createNoise } from './noise.ts';
+import { createNoise, variedNoise } from './noise.ts';
 import { createScheduler } from './schedulers/create-scheduler.ts';
 import { SessionCache } from './session-cache.ts';
 
@@ -32,6 +32,8 @@ export interface DrawRequest {
   readonly height: number;
   readonly seed: number;
   readonly count: number;
+  /** Seed of the picture that these vary, after those of the pictures that it varied itself; none by default. */
+  readonly varies?: readonly number[];
   readonly noise: 'torch' | 'krona';
 }
 
@@ -138,9 +140,10 @@ export class TextToImage {
       ),
       time_ids: perRow([Float32Array.of(height, width, 0, 0, height, width)], rows),
     };
-    let sample: Float32Array = createNoise(request.noise, request.seed)
-      .draw(count, size / count)
-      .map((x) => x * scheduler.initNoiseSigma);
+    const noise = createNoise(request.noise, request.seed).draw(count, size / count);
+    let sample: Float32Array = variedNoise(request.varies ?? [], noise, size / count).map(
+      (x) => x * scheduler.initNoiseSigma,
+    );
     for (const [i, timestep] of scheduler.timesteps.entries()) {
       await turn?.();
       signal?.throwIfAborted();

@@ -15,7 +15,7 @@ export interface TrainHooks {
   readonly onProgress?: (progress: TrainProgress) => void;
   /** After each checkpoint and at the end, when the file is whole. */
   readonly onSaved?: (saved: SavedAdapter) => Promise<void>;
-  /** Waits here between steps, so that other work gets its turn on the device. */
+  /** Waits here before every micro-batch, so that other work gets its turn on the device. */
   readonly turn?: () => Promise<void>;
   readonly signal?: AbortSignal;
 }

@@ -80,6 +80,14 @@ export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}
   const side = options.resolution / vaeScale(model.vae.config);
   const latentShape = [batch, model.unet.config.in_channels, side, side];
 
+  let stateSaved = { step: start.state.step, at: performance.now() };
+  const saveState = async (): Promise<void> => {
+    const { step } = optimizer.state;
+    if (step === stateSaved.step) return;
+    const facts = { run: runKey(options), losses: JSON.stringify(losses) };
+    await saveOptimizer(statePath(options.out), optimizer.state, facts);
+    stateSaved = { step, at: performance.now() };
+  };
   const save = async (final: boolean): Promise<void> => {
     const { step, parameters } = optimizer.state;
     const path = final ? options.out : checkpointPath(options.out, step);
@@ -87,26 +95,25 @@ export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}
       ...info,
       steps: step,
     });
-    if (!final)
-      await saveOptimizer(statePath(options.out), optimizer.state, {
-        run: runKey(options),
-        losses: JSON.stringify(losses),
-      });
+    if (!final) await saveState();
     await hooks.onSaved?.({ step, path, final });
   };
 
   // 4. the steps
   const began = performance.now();
   let waited = 0;
+  const turn = async (): Promise<void> => {
+    const asked = performance.now();
+    await hooks.turn?.();
+    waited += performance.now() - asked;
+    signal?.throwIfAborted();
+  };
   try {
     for (let step = start.state.step; step < steps; step++) {
-      const asked = performance.now();
-      await hooks.turn?.();
-      waited += performance.now() - asked;
-      signal?.throwIfAborted();
       gradient.fill(0);
       let loss = 0;
       for (let n = step * accumulation; n < (step + 1) * accumulation; n++) {
+        await turn();
         const { latents, noise, timesteps, timeIds } = dataset.batch(n);
         const feeds = {
           parameters: optimizer.state.parameters,
@@ -142,8 +149,10 @@ export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}
       trace?.factors(step + 1, optimizer.state.parameters);
       const perStep = (performance.now() - began - waited) / 1000 / (step + 1 - start.state.step);
       report('training', step + 1, loss, perStep * (steps - step - 1));
-      if (options.checkpointEvery && (step + 1) % options.checkpointEvery === 0 && step + 1 < steps)
-        await save(false);
+      if (step + 1 === steps) break;
+      if (options.checkpointEvery && (step + 1) % options.checkpointEvery === 0) await save(false);
+      else if ((performance.now() - stateSaved.at) / 1000 >= (options.stateSeconds ?? Infinity))
+        await saveState();
     }
     const seconds = (performance.now() - began - waited) / 1000;
     await save(true);
@@ -164,6 +173,11 @@ export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}
       secondsPerStep: seconds / Math.max(1, steps - start.state.step),
       peakMemoryMiB: process.resourceUsage().maxRSS / 1024,
     };
+  } catch (error) {
+    // Asked to stop, not failed: whoever saves at all goes on from here. Without it, from an earlier state.
+    const resumable = options.checkpointEvery !== null || options.stateSeconds !== undefined;
+    if (signal?.aborted && resumable) await saveState().catch(() => {});
+    throw error;
   } finally {
     await session.release();
     await optimizer.release();
@@ -185,6 +199,7 @@ function runKey(options: TrainOptions): string {
     resume: _resume,
     trace: _trace,
     checkpointEvery: _every,
+    stateSeconds: _seconds,
     ...rest
   } = options;
   return JSON.stringify({ ...rest, photos: rest.photos.length });

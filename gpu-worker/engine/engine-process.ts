@@ -1,0 +1,146 @@
+/**
+ * @file The engine process: owns every session of one model folder, as a run of a session blocks its thread and
+ * cannot be interrupted. Started by engine.ts, which it serves until the channel between them closes.
+ */
+import { writeFile } from 'node:fs/promises';
+import { setImmediate as nextLoop } from 'node:timers/promises';
+import sharp from 'sharp';
+import { KronaError } from '../../storage/errors.ts';
+import type { KroneckerLayers } from '../adapters/lokr-file.ts';
+import { modelCard } from '../adapters/model-card.ts';
+import { checkModel } from '../models/model-check.ts';
+import { TextToImage, type DrawnPicture } from '../sampling/text-to-image.ts';
+import { trainAdapter } from '../training/train.ts';
+import {
+  errorMessage,
+  errorOf,
+  type EngineKind,
+  type EngineWork,
+  type FromEngine,
+  type ToEngine,
+} from './protocol.ts';
+import { Turns } from './turns.ts';
+
+/** Pictures that somebody waits for, then those that nobody does, then training. */
+const RANK = { draw: 0, background: 1, train: 2 } as const;
+
+/** Adapters kept in memory, so that going back and forth between some costs nothing. */
+const KEPT_ADAPTERS = 4;
+
+const folder = process.argv[2]!;
+const turns = new Turns();
+const running = new Map<number, AbortController>();
+
+let painter: Promise<TextToImage> | null = null;
+function openPainter(): Promise<TextToImage> {
+  painter ??= TextToImage.open(folder).catch((error: unknown) => {
+    painter = null;
+    throw error;
+  });
+  return painter;
+}
+
+const adapters = new Map<string, KroneckerLayers>();
+async function readAdapter(path: string): Promise<KroneckerLayers> {
+  const layers = adapters.get(path) ?? (await (await openPainter()).readAdapter(path));
+  adapters.delete(path);
+  adapters.set(path, layers);
+  if (adapters.size > KEPT_ADAPTERS) adapters.delete([...adapters.keys()][0]!);
+  return layers;
+}
+
+type Carry<K extends EngineKind> = (
+  ask: EngineWork[K]['ask'],
+  tell: (event: EngineWork[K]['event']) => void,
+  signal: AbortSignal,
+) => Promise<EngineWork[K]['answer']>;
+
+const WORK: { readonly [K in EngineKind]: Carry<K> } = {
+  async describe() {
+    const { problems } = await checkModel(folder);
+    const problem = problems.find(({ code }) => code !== 'MODEL_TENSOR_UNKNOWN');
+    if (problem) throw new KronaError(problem.code, problem.message);
+    return modelCard((await openPainter()).model);
+  },
+
+  async train(options, tell, signal) {
+    const place = turns.enter(RANK.train);
+    try {
+      return await trainAdapter(
+        { ...options, model: folder },
+        {
+          signal,
+          turn: () => place.turn(signal),
+          onProgress: (progress) => tell({ progress }),
+          onSaved: async (saved) => tell({ saved }),
+        },
+      );
+    } finally {
+      place.leave();
+    }
+  },
+
+  async draw({ pictures, strength, background, ...request }, tell, signal) {
+    const place = turns.enter(background ? RANK.background : RANK.draw);
+    try {
+      for (const [index, { seed, adapter }] of pictures.entries()) {
+        // Pictures one by one, not as a batch: that costs 7 % more time, and each is seen as soon as it is done.
+        await place.turn(signal);
+        const [picture] = await (
+          await openPainter()
+        ).draw(
+          {
+            ...request,
+            adapter: adapter === null ? null : { layers: await readAdapter(adapter), strength },
+            seed,
+            count: 1,
+            noise: 'krona',
+          },
+          {
+            signal,
+            turn: () => nextLoop(),
+            onStep: (step, steps) => tell({ step: index * steps + step, steps: pictures.length * steps }),
+          },
+        );
+        const { width, height } = picture!;
+        tell({ picture: { place: index, width, height, png: await png(picture!) } });
+      }
+      return null;
+    } finally {
+      place.leave();
+    }
+  },
+};
+
+async function png({ width, height, pixels }: DrawnPicture): Promise<Uint8Array> {
+  return sharp(pixels, { raw: { width, height, channels: 3 } })
+    .png({ compressionLevel: 9 })
+    .toBuffer();
+}
+
+const send = (message: FromEngine): void => void process.send?.(message);
+
+async function carryOut<K extends EngineKind>(id: number, kind: K, ask: EngineWork[K]['ask']): Promise<void> {
+  const abort = new AbortController();
+  running.set(id, abort);
+  try {
+    const answer = await WORK[kind](ask, (event) => send({ type: 'event', id, event }), abort.signal);
+    send({ type: 'done', id, answer });
+  } catch (error) {
+    send({ type: 'failed', id, error: errorMessage(error) });
+  } finally {
+    running.delete(id);
+  }
+}
+
+process.on('message', (message: ToEngine) => {
+  if (message.type === 'cancel') running.get(message.id)?.abort(errorOf(message.reason));
+  else void carryOut(message.id, message.kind, message.ask);
+});
+// The worker closed the channel, or died.
+process.on('disconnect', () => process.exit());
+// A terminal's Ctrl-C goes to all its processes: when to end is the worker's decision.
+process.on('SIGINT', () => {});
+process.on('SIGTERM', () => {});
+// Where memory runs out, Linux ends this process rather than the worker, which then says so.
+await writeFile('/proc/self/oom_score_adj', '500').catch(() => {});

@@ -1,0 +1,160 @@
+/**
+ * @file The worker's side of the engine process: asks, hears what happens, cancels, and puts up with its death. The
+ * worker's own loop never computes, so that locks are renewed and cancellations heard at any time.
+ */
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { KronaError } from '../../storage/errors.ts';
+import type { ModelCard } from '../../storage/settings.ts';
+import type { TrainResult } from '../training/train-options.ts';
+import {
+  errorMessage,
+  errorOf,
+  type EngineKind,
+  type EngineWork,
+  type FromEngine,
+  type ToEngine,
+} from './protocol.ts';
+
+/** How long a cancelled request, or the process at its end, may take for the step under way, ms. */
+const GRACE = 60_000;
+
+interface Open {
+  readonly child: ChildProcess;
+  tell(event: unknown): void;
+  resolve(answer: unknown): void;
+  reject(error: unknown): void;
+}
+
+export interface AskOptions<K extends EngineKind> {
+  readonly onEvent?: (event: EngineWork[K]['event']) => void;
+  readonly signal?: AbortSignal;
+}
+
+export class Engine {
+  readonly #model: string;
+  readonly #grace: number;
+  readonly #open = new Map<number, Open>();
+  #child: ChildProcess | null = null;
+  #lastId = 0;
+  #closed = false;
+
+  /**
+   * Starts nothing yet: the process comes with the first request, and again after it died.
+   * @param model path of the model folder
+   * @param graceMs what is not cancelled within this time is killed, and all else that is under way with it
+   */
+  constructor(model: string, { graceMs = GRACE }: { graceMs?: number } = {}) {
+    this.#model = model;
+    this.#grace = graceMs;
+  }
+
+  /** Checks the model folder and makes ready to draw. @throws KronaError MODEL_*, SAFETENSORS_*, ENGINE_DIED */
+  describe(): Promise<ModelCard> {
+    return this.#ask('describe', null, {});
+  }
+
+  /** @throws KronaError as trainAdapter, ENGINE_DIED (retryable); the signal's reason when it aborts */
+  train(ask: EngineWork['train']['ask'], options: AskOptions<'train'> = {}): Promise<TrainResult> {
+    return this.#ask('train', ask, options);
+  }
+
+  /**
+   * Draws pictures, told one by one as PNG. Never waits for a training: that pauses between two steps.
+   * @throws KronaError as TextToImage.draw, ENGINE_DIED (retryable); the signal's reason when it aborts
+   */
+  async draw(ask: EngineWork['draw']['ask'], options: AskOptions<'draw'> = {}): Promise<void> {
+    await this.#ask('draw', ask, options);
+  }
+
+  /** Ends the process. What is still under way fails with ENGINE_DIED. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const child = this.#child;
+    if (child === null) return;
+    const ended = once(child, 'exit');
+    const kill = setTimeout(() => child.kill('SIGKILL'), this.#grace);
+    if (child.connected) child.disconnect();
+    await ended;
+    clearTimeout(kill);
+  }
+
+  async #ask<K extends EngineKind>(
+    kind: K,
+    ask: EngineWork[K]['ask'],
+    { onEvent, signal }: AskOptions<K>,
+  ): Promise<EngineWork[K]['answer']> {
+    signal?.throwIfAborted();
+    const child = this.#ensureChild();
+    const id = ++this.#lastId;
+    let kill: NodeJS.Timeout | undefined;
+    const cancel = (): void => {
+      send(child, { type: 'cancel', id, reason: errorMessage(signal!.reason) });
+      kill = setTimeout(() => child.kill('SIGKILL'), this.#grace);
+    };
+    try {
+      return await new Promise<EngineWork[K]['answer']>((resolve, reject) => {
+        this.#open.set(id, {
+          child,
+          tell: (event) => onEvent?.(event as EngineWork[K]['event']),
+          resolve: (answer) => resolve(answer as EngineWork[K]['answer']),
+          reject,
+        });
+        send(child, { type: 'ask', id, kind, ask } as ToEngine);
+        signal?.addEventListener('abort', cancel);
+      });
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw error;
+    } finally {
+      this.#open.delete(id);
+      clearTimeout(kill);
+      signal?.removeEventListener('abort', cancel);
+    }
+  }
+
+  #ensureChild(): ChildProcess {
+    if (this.#closed) throw died('it was closed');
+    if (this.#child?.connected) return this.#child;
+    const child = fork(join(import.meta.dirname, 'engine-process.ts'), [this.#model], {
+      // However this process was started itself: by tsx, or by a test runner.
+      execArgv: ['--import', import.meta.resolve('tsx')],
+      serialization: 'advanced',
+      // What the runtime prints goes to the log, never into the output of a command.
+      stdio: ['ignore', 2, 2, 'ipc'],
+    });
+    this.#child = child;
+    child.on('message', (message: FromEngine) => this.#hear(message));
+    child.on('exit', (code, signal) => this.#bury(child, signal ?? `exit code ${code}`));
+    child.on('error', (error) => {
+      if (child.pid === undefined) this.#bury(child, error.message);
+    });
+    return child;
+  }
+
+  #hear(message: FromEngine): void {
+    const open = this.#open.get(message.id);
+    if (message.type === 'event') open?.tell(message.event);
+    else if (message.type === 'done') open?.resolve(message.answer);
+    else open?.reject(errorOf(message.error));
+  }
+
+  #bury(child: ChildProcess, how: string): void {
+    if (this.#child === child) this.#child = null;
+    for (const open of this.#open.values()) if (open.child === child) open.reject(died(how));
+  }
+}
+
+/** A message to a process that has just died is lost; its end is heard of right after. */
+function send(child: ChildProcess, message: ToEngine): void {
+  if (child.connected) child.send(message, () => {});
+}
+
+function died(how: string): KronaError {
+  return new KronaError(
+    'ENGINE_DIED',
+    `The process that computes ended in the middle (${how}). If that happens again, this machine may have too little memory for the model.`,
+    { retryable: true },
+  );
+}

@@ -1,0 +1,84 @@
+/** @file What the worker and its engine process say to each other, and how errors keep their codes on the way. */
+import { describeError, KronaError } from '../../storage/errors.ts';
+import type { ModelCard } from '../../storage/settings.ts';
+import type { DrawRequest } from '../sampling/text-to-image.ts';
+import type { SavedAdapter } from '../training/train-hooks.ts';
+import type { TrainOptions, TrainProgress, TrainResult } from '../training/train-options.ts';
+
+/** Pictures of one prompt, each with its own seed and adapter. */
+export interface DrawAsk extends Omit<DrawRequest, 'adapter' | 'count' | 'seed' | 'noise'> {
+  readonly pictures: readonly PictureAsk[];
+  /** What the adapters are multiplied by. */
+  readonly strength: number;
+  /** Nobody waits for it: pictures that somebody waits for go first. */
+  readonly background: boolean;
+}
+
+export interface PictureAsk {
+  readonly seed: number;
+  /** Path of the adapter's file; null: the model alone. A path always means the same bytes. */
+  readonly adapter: string | null;
+}
+
+export interface PngPicture {
+  /** Its place in `DrawAsk.pictures`. */
+  readonly place: number;
+  readonly width: number;
+  readonly height: number;
+  readonly png: Uint8Array;
+}
+
+/** What can be asked of the engine, what it tells on the way, and what it answers. */
+export interface EngineWork {
+  describe: { ask: null; event: never; answer: ModelCard };
+  train: {
+    ask: Omit<TrainOptions, 'model'>;
+    event: { progress: TrainProgress } | { saved: SavedAdapter };
+    answer: TrainResult;
+  };
+  draw: {
+    ask: DrawAsk;
+    /** `step` counts the denoising steps of all pictures. */
+    event: { step: number; steps: number } | { picture: PngPicture };
+    answer: null;
+  };
+}
+
+export type EngineKind = keyof EngineWork;
+
+export interface ErrorMessage {
+  readonly code: string;
+  readonly message: string;
+  readonly retryable: boolean;
+  /** For the log only. */
+  readonly stack?: string | undefined;
+}
+
+export type ToEngine =
+  | {
+      [K in EngineKind]: {
+        readonly type: 'ask';
+        readonly id: number;
+        readonly kind: K;
+        readonly ask: EngineWork[K]['ask'];
+      };
+    }[EngineKind]
+  | { readonly type: 'cancel'; readonly id: number; readonly reason: ErrorMessage };
+
+export type FromEngine =
+  | { readonly type: 'event'; readonly id: number; readonly event: EngineWork[EngineKind]['event'] }
+  | { readonly type: 'done'; readonly id: number; readonly answer: EngineWork[EngineKind]['answer'] }
+  | { readonly type: 'failed'; readonly id: number; readonly error: ErrorMessage };
+
+/** Anything thrown, as a message. What is no KronaError may succeed when tried again (storage/jobs/contract.ts). */
+export function errorMessage(error: unknown): ErrorMessage {
+  return {
+    ...describeError(error),
+    retryable: !(error instanceof KronaError) || error.retryable,
+    stack: error instanceof Error ? error.stack : undefined,
+  };
+}
+
+export function errorOf({ code, message, retryable, stack }: ErrorMessage): KronaError {
+  return new KronaError(code, message, { retryable, cause: stack });
+}

@@ -1,0 +1,93 @@
+/** @file Draws the pictures of a set and stores each as soon as it is there; those that it has are not drawn again. */
+import { randomUUID } from 'node:crypto';
+import type { Adapter, PictureSet } from '../../storage/records/contract.ts';
+import type { PngPicture } from '../engine/protocol.ts';
+import type { WorkerContext } from './context.ts';
+import { InOrder } from './in-order.ts';
+import { adapterFile } from './local-files.ts';
+
+/** Seeds are whole numbers below this. */
+const SEEDS = 2 ** 32;
+
+/** The seed of the n-th picture of a set, from 0: it is the first picture of that seed, whatever the set's size. */
+export function nthSeed(seed: number, n: number): number {
+  return (seed + n) % SEEDS;
+}
+
+export interface PlannedPicture {
+  readonly seed: number;
+  readonly adapter: Adapter | null;
+}
+
+export interface DrawingOptions {
+  /** What the model is given. */
+  readonly prompt: string;
+  /** By index. */
+  readonly pictures: readonly PlannedPicture[];
+  /** Seeds of the picture that these vary; see DrawRequest. */
+  readonly varies?: readonly number[];
+  /** Nobody waits for them. */
+  readonly background: boolean;
+  readonly signal: AbortSignal;
+  /** After each denoising step, counted over all pictures. */
+  readonly onStep?: (step: number, steps: number) => void;
+}
+
+/** @throws KronaError as Engine.draw; BLOB_NOT_FOUND, DISK_FULL; the signal's reason when it aborts */
+export async function drawPictures(
+  context: Pick<WorkerContext, 'records' | 'blobs' | 'engine' | 'model' | 'dataFolder'>,
+  set: PictureSet,
+  { prompt, pictures, varies, background, signal, onStep }: DrawingOptions,
+): Promise<void> {
+  const { records, blobs, engine, model } = context;
+  const there = new Set((await records.pictures(set.id)).map(({ index }) => index));
+  const missing = [...pictures.entries()].filter(([index]) => !there.has(index));
+  if (missing.length === 0) return;
+
+  const asked = [];
+  for (const [, { seed, adapter }] of missing)
+    asked.push({ seed, adapter: adapter && (await adapterFile(context, adapter.blobHash)) });
+
+  const store = async ({ place, width, height, png }: PngPicture): Promise<void> => {
+    const [index, { seed, adapter }] = missing[place]!;
+    const { hash } = await blobs.put(png);
+    await records.addPicture({
+      id: randomUUID(),
+      setId: set.id,
+      index,
+      blobHash: hash,
+      width,
+      height,
+      seed,
+      adapterId: adapter?.id ?? null,
+    });
+  };
+  const storing = new InOrder();
+  const { guidance, scheduler, samplingSteps } = set.settings;
+  await engine.draw(
+    {
+      prompt,
+      negative: set.negative,
+      guidance,
+      scheduler,
+      steps: samplingSteps,
+      width: model.nativeSize,
+      height: model.nativeSize,
+      pictures: asked,
+      strength: set.strength,
+      varies: varies ?? [],
+      background,
+    },
+    {
+      signal: AbortSignal.any([signal, storing.signal]),
+      onEvent: (event) => {
+        if ('picture' in event) storing.add(() => store(event.picture));
+        else {
+          const before = (event.steps / missing.length) * there.size;
+          onStep?.(before + event.step, before + event.steps);
+        }
+      },
+    },
+  );
+  await storing.done();
+}

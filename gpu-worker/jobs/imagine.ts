@@ -1,0 +1,55 @@
+/** @file The job `imagine`: the pictures of a set, as its record asks for them. */
+import { KronaError } from '../../storage/errors.ts';
+import type { JobHandler } from '../../storage/jobs/contract.ts';
+import { resolvePrompt } from '../../storage/prompt.ts';
+import type { Adapter, PictureSet, Records } from '../../storage/records/contract.ts';
+import { carryOut, SETS, type Conduct } from './carry-out.ts';
+import type { WorkerContext } from './context.ts';
+import { drawPictures, nthSeed } from './draw-pictures.ts';
+
+export function imagineJob(context: WorkerContext): JobHandler<'imagine'> {
+  return (job) =>
+    carryOut(SETS, job.payload.setId, job, context, (set, conduct) => imagine(set, context, conduct));
+}
+
+async function imagine(set: PictureSet, context: WorkerContext, { signal, report }: Conduct): Promise<void> {
+  const { records } = context;
+  const adapter = await adapterOf(set, records);
+  const subjects = await records.subjects(set.channelId);
+  let first: { readonly step: number; readonly at: number } | null = null;
+  const show = (step: number, steps: number): void => {
+    const at = performance.now();
+    // The first step also prepares the model, so the time from there on is what tells.
+    first ??= { step, at };
+    const done = step - first.step;
+    const secondsLeft = done > 0 ? ((at - first.at) / 1000 / done) * (steps - step) : null;
+    report({ progress: { step, steps, secondsLeft, phase: 'drawing' } });
+  };
+  await drawPictures(context, set, {
+    prompt: resolvePrompt(set.prompt, subjects, set.subjectId).text,
+    pictures: Array.from({ length: set.count }, (_, n) => ({ seed: nthSeed(set.seed, n), adapter })),
+    varies: await seedsBehind(records, set.variationOf),
+    background: false,
+    signal,
+    onStep: show,
+  });
+}
+
+/** @throws KronaError ADAPTER_GONE when it was deleted after the set was asked for */
+async function adapterOf(set: PictureSet, records: Records): Promise<Adapter | null> {
+  const adapter = set.adapterId === null ? null : await records.adapter(set.adapterId);
+  if (adapter === null && set.subjectId !== null)
+    throw new KronaError(
+      'ADAPTER_GONE',
+      'The adapter that was to draw this has been deleted meanwhile; ask again to have it drawn with another.',
+    );
+  return adapter;
+}
+
+/** Seeds of a picture and of those that it varies, the original first. */
+async function seedsBehind(records: Records, pictureId: string | null): Promise<number[]> {
+  const picture = pictureId === null ? null : await records.picture(pictureId);
+  if (picture === null) return [];
+  const set = await records.set(picture.setId);
+  return [...(await seedsBehind(records, set?.variationOf ?? null)), picture.seed];
+}

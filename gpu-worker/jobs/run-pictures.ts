@@ -1,0 +1,112 @@
+/**
+ * @file The pictures of a run: samples at each checkpoint, which show how far it is, and the finals, which members
+ * vote on. Drawn in the background, while the training waits.
+ */
+import { randomUUID } from 'node:crypto';
+import { resolvePrompt } from '../../storage/prompt.ts';
+import type { Adapter, PictureSet, Run, Subject } from '../../storage/records/contract.ts';
+import { KeyedRandom } from '../random.ts';
+import { endWork, failureOf, hasEnded, isRetryable, SETS } from './carry-out.ts';
+import type { WorkerContext } from './context.ts';
+import { drawPictures, nthSeed, type PlannedPicture } from './draw-pictures.ts';
+
+/** Most pictures drawn at a checkpoint. */
+const MAX_SAMPLES = 2;
+
+/** What a set of a run shows. */
+export interface RunPictures {
+  readonly kind: 'samples' | 'finals';
+  /** Whose pictures these are; of a grid with several, the newest. */
+  readonly adapter: Adapter;
+  readonly pictures: readonly PlannedPicture[];
+}
+
+/** The same seeds at every checkpoint, so that members see the training and nothing else. */
+export function samplesOf(run: Run, adapter: Adapter): RunPictures {
+  const pictures = Array.from({ length: Math.min(MAX_SAMPLES, run.settings.count) }, (_, n) => ({
+    seed: nthSeed(run.seed, n),
+    adapter,
+  }));
+  return { kind: 'samples', adapter, pictures };
+}
+
+/**
+ * The result: pictures by the final adapter and by the checkpoints of the run's second half, from the same noise, so
+ * that votes tell which of them learnt best: the last is not always, as training goes on to copy its photos. With
+ * more pictures than adapters, further noise follows. The order is shuffled, or people would vote for the place.
+ */
+export function finalsOf(run: Run, adapters: readonly Adapter[]): RunPictures {
+  const ranked = adapters
+    .filter(({ step, final }) => final || step >= run.settings.steps / 2)
+    .sort((a, b) => b.step - a.step);
+  const pictures = Array.from({ length: run.settings.count }, (_, n) => ({
+    seed: nthSeed(run.seed, Math.floor(n / ranked.length)),
+    adapter: ranked[n % ranked.length]!,
+  }));
+  const random = new KeyedRandom(run.seed, 'order of finals');
+  for (let i = pictures.length - 1; i > 0; i--) {
+    const j = random.integer(i + 1);
+    [pictures[i], pictures[j]] = [pictures[j]!, pictures[i]!];
+  }
+  return { kind: 'finals', adapter: ranked[0]!, pictures };
+}
+
+/**
+ * Draws a set of a run, or what is missing of it. Pictures that cannot be drawn end their set and not the run.
+ * @throws what may pass when tried again; the signal's reason when it aborts
+ */
+export async function drawRunPictures(
+  context: WorkerContext,
+  run: Run,
+  subject: Subject,
+  shown: RunPictures,
+  signal: AbortSignal,
+): Promise<void> {
+  const { records, log } = context;
+  const set = await setFor(context, run, subject, shown);
+  if (hasEnded(set)) return;
+  try {
+    await drawPictures(context, set, {
+      prompt: resolvePrompt(set.prompt, [subject], subject.id).text,
+      pictures: shown.pictures,
+      background: true,
+      signal,
+    });
+    await endWork(SETS, set.id, { state: 'done', failure: null }, records);
+  } catch (error) {
+    if (signal.aborted || isRetryable(error)) throw error;
+    log.warn({ error, run: run.id, set: set.id }, 'could not draw pictures of a run');
+    await endWork(SETS, set.id, { state: 'failed', failure: failureOf(error) }, records);
+  }
+}
+
+/** The run's set of this kind by this adapter; new unless an earlier attempt began it. */
+function setFor(
+  { records }: WorkerContext,
+  { id: runId, channelId, memberId, seed, settings }: Run,
+  subject: Subject,
+  { kind, adapter, pictures }: RunPictures,
+): Promise<PictureSet> {
+  return records.transaction(async (within) => {
+    const sets = await within.setsOfRun(runId);
+    const begun = sets.find((set) => set.kind === kind && set.adapterId === adapter.id);
+    if (begun) return begun;
+    return within.addSet({
+      id: randomUUID(),
+      channelId,
+      memberId,
+      kind,
+      runId,
+      subjectId: subject.id,
+      // As a member would say it: the training prompt with the subject's name for its token.
+      prompt: `a ${subject.name}`,
+      negative: null,
+      seed,
+      count: pictures.length,
+      strength: 1,
+      settings,
+      adapterId: adapter.id,
+      state: 'running',
+    });
+  });
+}

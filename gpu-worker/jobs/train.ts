@@ -1,0 +1,228 @@
+/**
+ * @file The job `train`: a run's record and photos in; checkpoints, pictures and the final adapter out. All that an
+ * attempt needs of the one before lies in `runs/<run id>/` of the data folder, or in the records.
+ */
+import { randomUUID } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { KronaError } from '../../storage/errors.ts';
+import { isFileError } from '../../storage/files.ts';
+import type { JobHandler } from '../../storage/jobs/contract.ts';
+import { trainingPrompt } from '../../storage/prompt.ts';
+import type { Adapter, Run, Subject } from '../../storage/records/contract.ts';
+import type { EngineWork } from '../engine/protocol.ts';
+import type { SavedAdapter } from '../training/train-hooks.ts';
+import { trainRecipe, type TrainResult } from '../training/train-options.ts';
+import { carryOut, endWork, hasEnded, RUNS, SETS, type Conduct } from './carry-out.ts';
+import type { WorkerContext } from './context.ts';
+import { InOrder } from './in-order.ts';
+import { copyBlob, exists } from './local-files.ts';
+import { LossCurve } from './loss-curve.ts';
+import { drawRunPictures, finalsOf, samplesOf } from './run-pictures.ts';
+
+/** Checkpoints of a run, when it is long enough. */
+const CHECKPOINTS = 4;
+/** Least steps between two checkpoints: before, an adapter has hardly changed. */
+const LEAST_STEPS = 20;
+/** A worker that dies loses no more than about this, s. */
+const STATE_SECONDS = 30;
+
+type TrainAsk = EngineWork['train']['ask'];
+
+export function trainJob(context: WorkerContext): JobHandler<'train'> {
+  return async (job) => {
+    const { runId } = job.payload;
+    try {
+      await carryOut(RUNS, runId, job, context, async (run, conduct) => {
+        const subject = await context.records.subject(run.subjectId);
+        // A subject takes its runs with it.
+        if (subject !== null) await new Training(run, subject, context, conduct).carryOut();
+      });
+    } finally {
+      await tidy(runId, context).catch((error: unknown) => {
+        context.log.warn({ error, id: runId }, 'could not tidy up after a run');
+      });
+    }
+  };
+}
+
+/** Removes the files of runs that ended while no worker was there to do so. */
+export async function sweepRuns(context: WorkerContext): Promise<void> {
+  const ids = await readdir(join(context.dataFolder, 'runs')).catch((error: unknown) => {
+    if (isFileError(error, 'ENOENT')) return [];
+    throw error;
+  });
+  for (const id of ids)
+    await tidy(id, context).catch((error: unknown) => {
+      context.log.warn({ error, id }, 'could not tidy up after a run');
+    });
+}
+
+/** What an ended run leaves behind: no files, as its adapters are blobs, and no set that is still open. */
+async function tidy(runId: string, { records, dataFolder }: WorkerContext): Promise<void> {
+  const run = await records.run(runId);
+  if (run !== null && !hasEnded(run)) return;
+  await rm(runFolder(dataFolder, runId), { recursive: true, force: true });
+  if (run === null) return;
+  for (const set of await records.setsOfRun(runId)) {
+    const state = run.state === 'cancelled' ? 'cancelled' : 'failed';
+    await endWork(SETS, set.id, { state, failure: run.failure }, records);
+  }
+}
+
+const runFolder = (dataFolder: string, runId: string): string => join(dataFolder, 'runs', runId);
+
+class Training {
+  readonly #run: Run;
+  readonly #subject: Subject;
+  readonly #context: WorkerContext;
+  readonly #conduct: Conduct;
+  readonly #folder: string;
+  readonly #curve: LossCurve;
+  /** Steps done. */
+  #step: number;
+
+  constructor(run: Run, subject: Subject, context: WorkerContext, conduct: Conduct) {
+    this.#run = run;
+    this.#subject = subject;
+    this.#context = context;
+    this.#conduct = conduct;
+    this.#folder = runFolder(context.dataFolder, run.id);
+    this.#curve = new LossCurve(run.settings.steps, run.losses);
+    this.#step = run.progress?.step ?? 0;
+  }
+
+  async carryOut(): Promise<void> {
+    const { signal } = this.#conduct;
+    const ask = await this.#ask();
+    const keeping = new InOrder();
+    for (const saved of await this.#savedBefore()) keeping.add(() => this.#keepCheckpoint(saved));
+    try {
+      // An earlier attempt may have come to the end of the training and no further.
+      if (!(await exists(ask.out))) await this.#train(ask, keeping);
+    } finally {
+      await keeping.done();
+    }
+
+    this.#step = this.#run.settings.steps;
+    const final = await this.#keep({ step: this.#step, path: ask.out, final: true });
+    await this.#crown(final);
+    this.#report('drawing the result', null);
+    await drawRunPictures(
+      this.#context,
+      this.#run,
+      this.#subject,
+      finalsOf(this.#run, await this.#adapters()),
+      signal,
+    );
+  }
+
+  /** What the engine is asked for, with the photos in the run's folder: members may remove theirs meanwhile. */
+  async #ask(): Promise<TrainAsk> {
+    const { photoHashes, seed } = this.#run;
+    const { steps, method, a1, a2, lr } = this.#run.settings;
+    this.#report('collecting photos', null);
+    const photos: string[] = [];
+    for (const [n, hash] of photoHashes.entries()) {
+      this.#conduct.signal.throwIfAborted();
+      photos.push(join(this.#folder, `photo-${n + 1}`));
+      await copyBlob(this.#context, hash, photos[n]!);
+    }
+    return {
+      ...trainRecipe(this.#context.model),
+      photos,
+      subjectToken: this.#subject.token,
+      subjectClass: this.#subject.className,
+      prompt: trainingPrompt(this.#subject),
+      method,
+      a1,
+      a2,
+      lr,
+      steps,
+      seed,
+      checkpointEvery: Math.max(LEAST_STEPS, Math.ceil(steps / CHECKPOINTS)),
+      stateSeconds: STATE_SECONDS,
+      resume: true,
+      trace: null,
+      out: join(this.#folder, 'adapter.safetensors'),
+    };
+  }
+
+  async #train(ask: TrainAsk, keeping: InOrder): Promise<void> {
+    const options = {
+      signal: AbortSignal.any([this.#conduct.signal, keeping.signal]),
+      onEvent: (event: EngineWork['train']['event']) => {
+        if ('saved' in event) {
+          if (!event.saved.final) keeping.add(() => this.#keepCheckpoint(event.saved));
+          return;
+        }
+        const { step, loss, phase, secondsLeft } = event.progress;
+        // Before a run goes on, its photos are read: it has not gone back to the start.
+        if (loss !== null) this.#step = step;
+        if (phase === 'training' && loss !== null) this.#curve.add(step, loss);
+        this.#report(phase, secondsLeft);
+      },
+    };
+    const { engine, log } = this.#context;
+    const result = await engine.train(ask, options).catch((error: unknown): Promise<TrainResult> => {
+      if (!(error instanceof KronaError && error.code === 'RESUME_MISMATCH')) throw error;
+      log.warn(
+        { error, id: this.#run.id },
+        'the model is not the one that the run began with: it begins again',
+      );
+      return engine.train({ ...ask, resume: false }, options);
+    });
+    const { parameters, secondsPerStep, peakMemoryMiB } = result;
+    log.info({ id: this.#run.id, parameters, secondsPerStep, peakMemoryMiB }, 'trained');
+  }
+
+  #report(phase: string, secondsLeft: number | null): void {
+    const { steps } = this.#run.settings;
+    const progress = { step: this.#step, steps, secondsLeft, phase };
+    this.#conduct.report({ progress, losses: this.#curve.points });
+  }
+
+  /** Checkpoints that lie in the folder from an earlier attempt, which may have died before they were kept. */
+  async #savedBefore(): Promise<SavedAdapter[]> {
+    const names = await readdir(this.#folder);
+    return names.sort().flatMap((name) => {
+      const step = /^adapter-(\d+)\.safetensors$/.exec(name)?.[1];
+      return step === undefined ? [] : [{ step: Number(step), path: join(this.#folder, name), final: false }];
+    });
+  }
+
+  async #keepCheckpoint(saved: SavedAdapter): Promise<void> {
+    const adapter = await this.#keep(saved);
+    this.#report('drawing samples', null);
+    const samples = samplesOf(this.#run, adapter);
+    await drawRunPictures(this.#context, this.#run, this.#subject, samples, this.#conduct.signal);
+  }
+
+  /** Stores an adapter's file and record, once. */
+  async #keep({ step, path, final }: SavedAdapter): Promise<Adapter> {
+    const { records, blobs } = this.#context;
+    const { id: runId, subjectId, channelId, settings } = this.#run;
+    const ofStep = async () => (await this.#adapters()).find((adapter) => adapter.step === step);
+    const known = await ofStep();
+    if (known) return known;
+    const { hash: blobHash, size } = await blobs.put(createReadStream(path));
+    const id = randomUUID();
+    await records.addAdapter({ id, runId, subjectId, channelId, step, final, blobHash, size, settings });
+    return (await ofStep())!;
+  }
+
+  /** Of this run, in order of steps. */
+  async #adapters(): Promise<Adapter[]> {
+    const all = await this.#context.records.adapters(this.#run.channelId);
+    return all.filter(({ runId }) => runId === this.#run.id).sort((a, b) => a.step - b.step);
+  }
+
+  /** A subject's first adapter is its champion until votes or a hand choose another. */
+  async #crown(final: Adapter): Promise<void> {
+    await this.#context.records.transaction(async (records) => {
+      const subject = await records.subject(this.#subject.id);
+      if (subject?.championId === null) await records.setChampion(subject.id, final.id, false);
+    });
+  }
+}

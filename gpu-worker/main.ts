@@ -1,0 +1,57 @@
+/** @file The worker process: takes jobs off the queue and has the engine process compute them. */
+import { KronaError } from '../storage/errors.ts';
+import type { Config } from '../storage/config.ts';
+import type { Storage } from '../storage/open.ts';
+import type { ModelCard } from '../storage/settings.ts';
+import { Engine } from './engine/engine.ts';
+import type { Log, WorkerContext } from './jobs/context.ts';
+import { imagineJob } from './jobs/imagine.ts';
+import { sweepRuns, trainJob } from './jobs/train.ts';
+
+export interface Worker {
+  readonly model: ModelCard;
+  /**
+   * Gives the jobs under way back to the queue, a training with all that it has done, and ends the engine process.
+   * Takes as long as the step under way. The storage stays open.
+   */
+  stop(): Promise<void>;
+}
+
+export interface WorkerOptions {
+  readonly log: Log;
+}
+
+/**
+ * Starts the worker on an open storage: writes the model's card into the records, then takes one training and one
+ * request for pictures at a time.
+ *
+ * @throws KronaError MODEL_NOT_FOUND, MODEL_*, SAFETENSORS_* when the folder that KRONA_MODEL names cannot be used;
+ * ENGINE_DIED
+ */
+export async function startWorker(storage: Storage, config: Config, { log }: WorkerOptions): Promise<Worker> {
+  const { records, blobs, jobs } = storage;
+  const engine = new Engine(config.modelPath);
+  try {
+    const model = await engine.describe().catch((error: unknown) => {
+      if (!(error instanceof KronaError && error.code === 'MODEL_NOT_FOUND')) throw error;
+      throw new KronaError(error.code, `${error.message} KRONA_MODEL says which.`, { cause: error });
+    });
+    await records.saveModelCard(model);
+    const context: WorkerContext = { records, blobs, engine, model, dataFolder: config.dataFolder, log };
+    await sweepRuns(context);
+    const handles = [
+      await jobs.work('imagine', imagineJob(context)),
+      await jobs.work('train', trainJob(context)),
+    ];
+    return {
+      model,
+      async stop() {
+        await Promise.all(handles.map((handle) => handle.close()));
+        await engine.close();
+      },
+    };
+  } catch (error) {
+    await engine.close();
+    throw error;
+  }
+}

@@ -1,0 +1,193 @@
+/** The engine process, without storage: pictures between the steps of a training, turns, and its death. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Engine } from '../../gpu-worker/engine/engine.ts';
+import type { EngineWork, PngPicture } from '../../gpu-worker/engine/protocol.ts';
+import { Turns, type Place } from '../../gpu-worker/engine/turns.ts';
+import { KronaError } from '../../storage/errors.ts';
+import { TINY_MODEL } from '../helpers/fixtures.ts';
+
+describe('the engine process', () => {
+  let folder: string;
+  let photo: string;
+  let engine: Engine;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'krona-engine-'));
+    photo = join(folder, 'photo.png');
+    await sharp({ create: { width: 64, height: 64, channels: 3, background: '#c33' } }).toFile(photo);
+    // No patience: whatever is cancelled takes the process with it.
+    engine = new Engine(TINY_MODEL, { graceMs: 0 });
+  });
+  afterAll(async () => {
+    await engine.close();
+    await rm(folder, { recursive: true });
+  });
+
+  const endless = (): EngineWork['train']['ask'] => ({
+    photos: [photo],
+    subjectToken: 'zqkv',
+    subjectClass: 'cat',
+    prompt: 'a zqkv cat',
+    method: 'krona',
+    a1: 4,
+    a2: 2,
+    lr: 1e-3,
+    warmup: 0,
+    steps: 1_000_000,
+    batch: 1,
+    accumulation: 1,
+    weightDecay: 0.01,
+    maxGradNorm: 1,
+    seed: 1,
+    resolution: 64,
+    checkpointing: false,
+    checkpointEvery: null,
+    resume: false,
+    trace: null,
+    out: join(folder, 'adapter.safetensors'),
+  });
+  const drawing = (count: number): EngineWork['draw']['ask'] => ({
+    prompt: 'a cat',
+    negative: null,
+    steps: 2,
+    guidance: 4,
+    scheduler: null,
+    width: 64,
+    height: 64,
+    strength: 1,
+    background: false,
+    pictures: Array.from({ length: count }, (_, n) => ({ seed: n, adapter: null })),
+  });
+
+  it('tells what its model is', async () => {
+    const card = await engine.describe();
+    expect(card).toMatchObject({ name: 'model', architecture: 'sdxl', nativeSize: 64, sizeMultiple: 8 });
+    expect(card.projections.length).toBeGreaterThan(0);
+  });
+
+  it('draws during a training; when that will not be cancelled, the process is killed and the next one works', async () => {
+    const abort = new AbortController();
+    let trained: Promise<void> | undefined;
+    await new Promise<void>((begun) => {
+      const training = engine.train(endless(), {
+        signal: abort.signal,
+        onEvent: (event) => {
+          if ('progress' in event && event.progress.step > 0) begun();
+        },
+      });
+      trained = expect(training).rejects.toMatchObject({ code: 'JOB_CANCELLED' });
+    });
+
+    const pictures: PngPicture[] = [];
+    const steps: number[] = [];
+    await engine.draw(drawing(2), {
+      onEvent: (event) => {
+        if ('picture' in event) pictures.push(event.picture);
+        else steps.push(event.step);
+      },
+    });
+    expect(steps).toEqual([1, 2, 3, 4]);
+    expect(pictures.map(({ place, width, height }) => [place, width, height])).toEqual([
+      [0, 64, 64],
+      [1, 64, 64],
+    ]);
+    const { format, channels } = await sharp(pictures[0]!.png).metadata();
+    expect([format, channels]).toEqual(['png', 3]);
+    expect(pictures[0]!.png.length).toBeLessThan(128 * 1024);
+
+    const other = engine.draw({ ...drawing(1), steps: 1000 });
+    const otherEnded = expect(other).rejects.toMatchObject({ code: 'ENGINE_DIED', retryable: true });
+    abort.abort(new KronaError('JOB_CANCELLED', 'Somebody cancelled this job.'));
+    await trained;
+    await otherEnded;
+    await engine.draw(drawing(1));
+  });
+
+  it('saves a training that is cancelled, and goes on from the very step', async () => {
+    const patient = new Engine(TINY_MODEL);
+    try {
+      const ask = { ...endless(), checkpointEvery: 500_000, resume: true };
+      const stepsUntil = async (enough: (step: number) => boolean): Promise<number[]> => {
+        const abort = new AbortController();
+        const steps: number[] = [];
+        const reason = new KronaError('JOB_INTERRUPTED', 'This worker is closing.', { retryable: true });
+        const training = patient.train(ask, {
+          signal: abort.signal,
+          onEvent: (event) => {
+            if (!('progress' in event) || event.progress.phase !== 'training') return;
+            steps.push(event.progress.step);
+            if (enough(event.progress.step)) abort.abort(reason);
+          },
+        });
+        await expect(training).rejects.toBe(reason);
+        return steps;
+      };
+      const first = await stepsUntil((step) => step >= 5);
+      const second = await stepsUntil(() => true);
+      expect(second[0]).toBe(first.at(-1)! + 1);
+    } finally {
+      await patient.close();
+    }
+  });
+
+  it('refuses with the code of what is wrong', async () => {
+    await expect(engine.draw({ ...drawing(1), width: 60 })).rejects.toMatchObject({
+      code: 'SIZE_INVALID',
+      retryable: false,
+    });
+    const adapter = join(folder, 'nothing.safetensors');
+    await expect(engine.draw({ ...drawing(1), pictures: [{ seed: 1, adapter }] })).rejects.toMatchObject({
+      code: 'FILE_NOT_FOUND',
+    });
+  });
+});
+
+describe('turns', () => {
+  const signal = new AbortController().signal;
+
+  /** Takes `count` turns and notes each. */
+  async function work(name: string, place: Place, count: number, log: string[]): Promise<void> {
+    for (let n = 1; n <= count; n++) {
+      await place.turn(signal);
+      log.push(`${name}${n}`);
+    }
+    place.leave();
+  }
+
+  it('go by rank, then by arrival, and work of a higher rank waits between two of its own', async () => {
+    const turns = new Turns();
+    const log: string[] = [];
+    const training = turns.enter(2);
+    await training.turn(signal);
+    log.push('train1');
+    const all = [
+      work('sample', turns.enter(1), 1, log),
+      work('first', turns.enter(0), 2, log),
+      work('second', turns.enter(0), 1, log),
+    ];
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(log).toEqual(['train1']);
+    all.push(work('later', training, 2, log));
+    await Promise.all(all);
+    expect(log).toEqual(['train1', 'first1', 'first2', 'second1', 'sample1', 'later1', 'later2']);
+  });
+
+  it('end for who is cancelled while he waits, and go on for the others', async () => {
+    const turns = new Turns();
+    const [first, second, third] = [turns.enter(0), turns.enter(0), turns.enter(0)];
+    await first.turn(signal);
+    const cancelled = new AbortController();
+    const waiting = second.turn(cancelled.signal);
+    const ended = expect(waiting).rejects.toThrow('not wanted any more');
+    const next = third.turn(signal);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    cancelled.abort(new Error('not wanted any more'));
+    await ended;
+    second.leave();
+    first.leave();
+    await next;
+  });
+});

@@ -1,0 +1,275 @@
+/** The worker with its engine process, the embedded storage and the tiny model: what members and crashes do to it. */
+import { execFileSync, fork } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { cp, mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { attentionProjections } from '../../gpu-worker/adapters/naming.ts';
+import { readLokr } from '../../gpu-worker/adapters/lokr-file.ts';
+import { exists } from '../../gpu-worker/jobs/local-files.ts';
+import { startWorker, type Worker } from '../../gpu-worker/main.ts';
+import { openModelFolder } from '../../gpu-worker/models/model-folder.ts';
+import { loadOptimizer } from '../../gpu-worker/training/optimizer-file.ts';
+import type { PictureSet, Run } from '../../storage/records/contract.ts';
+import { TINY_MODEL } from '../helpers/fixtures.ts';
+import { openWorkshop, until, type Workshop } from './workshop.ts';
+
+let shop: Workshop;
+let worker: Worker;
+/** The undisturbed run. */
+let plain: Run;
+
+const runNow = async (run: Run): Promise<Run> => (await shop.storage.records.run(run.id))!;
+const setNow = async (set: PictureSet): Promise<PictureSet> => (await shop.storage.records.set(set.id))!;
+const endOf = <T extends Run | PictureSet>(now: () => Promise<T>): Promise<T> =>
+  until(async () => {
+    const record = await now();
+    return record.state !== 'queued' && record.state !== 'running' && record;
+  });
+const trained = (run: Run) => endOf(() => runNow(run));
+const drawn = (set: PictureSet) => endOf(() => setNow(set));
+const training = (run: Run, step = 1) =>
+  until(async () => {
+    const { progress } = await runNow(run);
+    return progress?.phase === 'training' && progress.step >= step && progress;
+  });
+const hashes = async (run: Run) => (await shop.adaptersOf(run)).map(({ step, blobHash }) => [step, blobHash]);
+const pictureHashes = async (set: PictureSet) =>
+  (await shop.storage.records.pictures(set.id)).map(({ blobHash }) => blobHash);
+
+beforeAll(async () => {
+  shop = await openWorkshop();
+});
+afterAll(async () => {
+  await worker?.stop();
+  await shop?.close();
+});
+
+it('a run whose worker is killed goes on at the next and ends in the very file of an undisturbed run', async () => {
+  const killed = await shop.train();
+  const { dataFolder } = shop.config;
+  const child = fork(join(import.meta.dirname, 'worker-process.ts'), [dataFolder, TINY_MODEL], {
+    execArgv: ['--import', import.meta.resolve('tsx')],
+  });
+  await until(async () => (await shop.adaptersOf(killed)).length > 0);
+  child.kill('SIGKILL');
+  expect((await runNow(killed)).state).toBe('running');
+
+  worker = await shop.startWorker();
+  plain = await shop.train();
+  expect((await trained(plain)).state).toBe('done');
+  expect((await trained(killed)).state).toBe('done');
+
+  const steps = (await hashes(plain)).map(([step]) => step);
+  expect(steps).toEqual([20, 40, 60]);
+  expect(await hashes(killed)).toEqual(await hashes(plain));
+  await until(async () => !(await exists(join(dataFolder, 'runs', killed.id))));
+}, 240_000);
+
+it('a run leaves an adapter, a loss curve, samples at each checkpoint and a grid to vote on', async () => {
+  const { records, blobs } = shop.storage;
+  const run = await runNow(plain);
+  expect(run).toMatchObject({ state: 'done', progress: null, failure: null });
+  expect(run.endedAt!.getTime()).toBeGreaterThan(run.startedAt!.getTime());
+  expect(run.losses.map(({ step }) => step)).toEqual(Array.from({ length: 60 }, (_, n) => n + 1));
+  for (const { loss } of run.losses) expect(loss).toBeGreaterThan(0);
+
+  const adapters = await shop.adaptersOf(plain);
+  const final = adapters.at(-1)!;
+  expect(adapters.map((adapter) => adapter.final)).toEqual([false, false, true]);
+  const { unet } = await openModelFolder(TINY_MODEL);
+  const projections = attentionProjections(unet.config);
+  const base = { name: 'tiny', layers: unet.config.layers_per_block, projections };
+  const file = await readLokr((await blobs.localPath(final.blobHash))!, base);
+  expect(file.layers.size).toBe(projections.length);
+  expect(file.metadata.get('krona.subject_token')).toBe('zqkv');
+  expect((await blobs.stat(final.blobHash))!.size).toBe(final.size);
+
+  const sets = await records.setsOfRun(plain.id);
+  expect(sets.map(({ kind, state, count }) => [kind, state, count])).toEqual([
+    ['samples', 'done', 2],
+    ['samples', 'done', 2],
+    ['finals', 'done', 4],
+  ]);
+  expect(sets.map(({ adapterId }) => adapterId)).toEqual(adapters.map(({ id }) => id));
+  const finals = await records.pictures(sets[2]!.id);
+  expect(finals.map(({ index }) => index)).toEqual([0, 1, 2, 3]);
+  // Two adapters of the second half, each with two seeds; four different pictures of the model's size.
+  expect(new Set(finals.map(({ seed, adapterId }) => `${seed} ${adapterId}`)).size).toBe(4);
+  expect(new Set(finals.map(({ adapterId }) => adapterId))).toEqual(new Set([adapters[1]!.id, final.id]));
+  expect(new Set(finals.map(({ blobHash }) => blobHash)).size).toBe(4);
+  const header = await sharp(await blobs.get(finals[0]!.blobHash)).metadata();
+  expect(header).toMatchObject({ format: 'png', width: 64, height: 64 });
+});
+
+it("a subject's first adapter is its champion, later ones are not", async () => {
+  const subject = (await shop.storage.records.subject(shop.subject.id))!;
+  const champion = (await shop.storage.records.adapter(subject.championId!))!;
+  expect(champion).toMatchObject({ runId: plain.id, final: true });
+  expect(subject.championPinned).toBe(false);
+});
+
+it('a second delivery of a finished job does nothing', async () => {
+  const before = await runNow(plain);
+  const { jobs, records } = shop.storage;
+  const id = randomUUID();
+  await jobs.enqueue('train', id, { runId: plain.id });
+  await until(async () => (await jobs.state('train', id)) === 'completed');
+  expect(await runNow(plain)).toEqual(before);
+  expect(await records.setsOfRun(plain.id)).toHaveLength(3);
+});
+
+it('an engine process that dies in the middle costs a retry and changes nothing', async () => {
+  const run = await shop.train();
+  await until(async () => (await shop.adaptersOf(run)).length > 0);
+  const [pid] = execFileSync('pgrep', ['-P', `${process.pid}`, '-f', 'engine-process'], { encoding: 'utf8' })
+    .trim()
+    .split('\n');
+  process.kill(Number(pid), 'SIGKILL');
+  expect((await trained(run)).state).toBe('done');
+  expect(shop.log.lines.join('\n')).toContain('ended in the middle (SIGKILL)');
+  expect(await hashes(run)).toEqual(await hashes(plain));
+});
+
+it('pictures do not wait for a training, and cancelling ends that in the middle', async () => {
+  const { jobs, records } = shop.storage;
+  const run = await shop.train({ steps: 1_000_000 });
+  const { step } = await training(run);
+  const set = await shop.imagine({ count: 2 });
+  expect((await drawn(set)).state).toBe('done');
+  expect(await records.pictures(set.id)).toHaveLength(2);
+  expect((await runNow(run)).state).toBe('running');
+  await until(async () => (await runNow(run)).progress!.step > step);
+
+  expect(await jobs.cancel('train', run.id)).toBe(true);
+  expect((await trained(run)).state).toBe('cancelled');
+  await until(async () => (await jobs.state('train', run.id)) === 'cancelled');
+  await until(async () => !(await exists(join(shop.config.dataFolder, 'runs', run.id))));
+});
+
+it('a worker that is stopped gives its training back, and loses no step of it', async () => {
+  const { jobs } = shop.storage;
+  const run = await shop.train({ steps: 1_000_000 });
+  // Enough of them that a new start from the first would be seen.
+  const { step } = await training(run, 200);
+  await worker.stop();
+  const stopped = await runNow(run);
+  expect(stopped.state).toBe('running');
+  const kept = await loadOptimizer(join(shop.config.dataFolder, 'runs', run.id, 'adapter.state.safetensors'));
+  expect(kept!.state.step).toBeGreaterThanOrEqual(step);
+
+  worker = await shop.startWorker();
+  const { progress } = await until(async () => {
+    const now = await runNow(run);
+    const goesOn = now.progress?.phase === 'training' && now.revision > stopped.revision;
+    return goesOn && now.progress.step !== stopped.progress!.step && now;
+  });
+  expect(progress!.step).toBeGreaterThan(kept!.state.step);
+  expect(progress!.secondsLeft).toBeGreaterThan(0);
+  await jobs.cancel('train', run.id);
+  await trained(run);
+});
+
+it('the same seed draws the same picture, alone or in a set, and a stored one is not drawn again', async () => {
+  const { records, blobs, jobs } = shop.storage;
+  const [final] = (await shop.adaptersOf(plain)).slice(-1);
+  const ours = { prompt: 'a Mochi', subjectId: shop.subject.id, adapterId: final!.id };
+  const sets = [
+    await shop.imagine({ ...ours, count: 3, seed: 2 ** 32 - 2 }),
+    await shop.imagine({ ...ours, seed: 2 ** 32 - 1 }),
+    await shop.imagine({ ...ours, seed: 0 }),
+    await shop.imagine({ ...ours, strength: 0 }),
+    await shop.imagine(ours),
+  ];
+  for (const set of sets) expect((await drawn(set)).state).toBe('done');
+  const [three, second, third, without, withAdapter] = await Promise.all(sets.map(pictureHashes));
+  expect(three!.slice(1)).toEqual([...second!, ...third!]);
+  expect(without).not.toEqual(withAdapter);
+
+  const begun = await shop.imagine({ ...ours, count: 2 }, { enqueue: false });
+  const { hash } = await blobs.put(Buffer.from('stands for a picture that an earlier attempt has stored'));
+  const stored = { blobHash: hash, width: 64, height: 64, seed: 11, adapterId: final!.id };
+  await records.addPicture({ ...stored, id: randomUUID(), setId: begun.id, index: 0 });
+  await jobs.enqueue('imagine', begun.id, { setId: begun.id });
+  expect((await drawn(begun)).state).toBe('done');
+  const [first, next] = await pictureHashes(begun);
+  expect(first).toBe(hash);
+  expect(next).not.toBe(withAdapter![0]);
+});
+
+it('a variation resembles its picture more than another seed does', async () => {
+  const { records, blobs } = shop.storage;
+  const original = await shop.imagine({ seed: 100 });
+  await drawn(original);
+  const [picture] = await records.pictures(original.id);
+  const varied = await shop.imagine({ seed: 200, variationOf: picture!.id });
+  const other = await shop.imagine({ seed: 200 });
+  const pixels = async (set: PictureSet) => {
+    await drawn(set);
+    const [hash] = await pictureHashes(set);
+    return sharp(await blobs.get(hash!))
+      .raw()
+      .toBuffer();
+  };
+  const [from, near, far] = await Promise.all([original, varied, other].map(pixels));
+  const distance = (a: Buffer, b: Buffer): number => a.reduce((sum, v, i) => sum + (v - b[i]!) ** 2, 0);
+  expect(distance(from!, near!)).toBeGreaterThan(0);
+  expect(distance(from!, near!)).toBeLessThan(distance(from!, far!));
+});
+
+it('a run that cannot work fails with a code and what to do, and is not tried again', async () => {
+  const tries = () => shop.log.lines.filter((line) => line.startsWith('work begins')).length;
+  const before = tries();
+  const factors = await shop.train({ a1: 7 });
+  const method = await shop.train({ method: 'lora' });
+  const { hash } = await shop.storage.blobs.put(Buffer.from('not a photo'));
+  const photo = await shop.train({}, [hash]);
+  expect((await trained(factors)).failure).toMatchObject({ code: 'FACTORS_DO_NOT_DIVIDE' });
+  expect((await trained(factors)).failure!.message).toContain('7');
+  expect((await trained(method)).failure).toMatchObject({ code: 'METHOD_UNSUPPORTED' });
+  expect((await trained(photo)).failure).toMatchObject({ code: 'PHOTO_NOT_IMAGE' });
+  expect((await trained(photo)).failure!.message).toContain('photo-1');
+  await until(async () => (await shop.storage.jobs.state('train', photo.id)) === 'failed');
+  expect(tries() - before).toBe(3);
+
+  const gone = await shop.imagine({ subjectId: shop.subject.id, adapterId: null });
+  expect((await drawn(gone)).failure).toMatchObject({ code: 'ADAPTER_GONE' });
+});
+
+it('what was cancelled or deleted before its turn is left alone', async () => {
+  const { jobs, records } = shop.storage;
+  const busy = await shop.train({ steps: 1_000_000 });
+  await training(busy);
+  const waiting = await shop.train();
+  await jobs.cancel('train', waiting.id);
+  await jobs.cancel('train', busy.id);
+  expect((await trained(waiting)).state).toBe('cancelled');
+  expect(await shop.adaptersOf(waiting)).toEqual([]);
+
+  const set = await shop.imagine({}, { enqueue: false });
+  await records.deleteSet(set.id);
+  await jobs.enqueue('imagine', set.id, { setId: set.id });
+  await until(async () => (await jobs.state('imagine', set.id)) === 'completed');
+});
+
+it('a model folder that is missing or damaged is told at the start', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'krona-model-'));
+  try {
+    const start = (modelPath: string) =>
+      startWorker(shop.storage, { ...shop.config, modelPath }, { log: shop.log });
+    await expect(start(join(folder, 'nothing'))).rejects.toMatchObject({
+      code: 'MODEL_NOT_FOUND',
+      message: expect.stringContaining('KRONA_MODEL') as string,
+    });
+    const model = join(folder, 'model');
+    await cp(TINY_MODEL, model, { recursive: true });
+    await truncate(join(model, 'unet', 'diffusion_pytorch_model.safetensors'), 200_000);
+    await expect(start(model)).rejects.toMatchObject({ code: 'SAFETENSORS_TRUNCATED' });
+    await writeFile(join(model, 'unet', 'config.json'), '{');
+    await expect(start(model)).rejects.toMatchObject({ code: expect.stringMatching(/^MODEL_/) as string });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
