@@ -3,5 +3,5 @@ import pino, { type Logger } from 'pino';
 
 export function createLog(part: string): Logger {
   const level = process.env['KRONA_LOG'] || 'warn';
-  return pino({ level, base: { part } }, pino.destination({ dest: 2, sync: true }));
+  return pino({ level, base: { part }, errorKey: 'error' }, pino.destination({ dest: 2, sync: true }));
 }

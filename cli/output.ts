@@ -77,7 +77,8 @@ function bind<Args extends unknown[]>(
     const progress = new ProgressBar(shell.stderr);
     const stop = () => {
       if (controller.signal.aborted) process.exit(130);
-      progress.log('Stopping; press again to end at once.');
+      // A child of krona start has nobody at the keys.
+      if (process.send === undefined) progress.log('Stopping; press again to end at once.');
       controller.abort(new KronaError('CANCELLED', 'Cancelled.'));
     };
     process.on('SIGINT', stop).on('SIGTERM', stop);

@@ -21,9 +21,19 @@ interface CommandEntry {
 
 const COMMANDS: readonly CommandEntry[] = [
   {
+    name: 'start',
+    summary: 'run everything on this machine: chat, database and worker',
+    load: () => import('./commands/start.ts'),
+  },
+  {
     name: 'bot',
     summary: 'serve the chat alone, beside workers elsewhere',
     load: () => import('./commands/bot.ts'),
+  },
+  {
+    name: 'worker',
+    summary: 'train and draw alone, for chats elsewhere',
+    load: () => import('./commands/worker.ts'),
   },
   {
     name: 'train',

@@ -1,34 +1,29 @@
 /** @file `krona bot`: the chat process alone. It shares a database with workers; `krona start` runs both. */
 import type { Command } from 'commander';
 import { startBot } from '../../bot/main.ts';
-import { readConfig } from '../../storage/config.ts';
-import { describeError } from '../../storage/errors.ts';
-import { openStorage } from '../../storage/open.ts';
+import { readConfig, type Config } from '../../storage/config.ts';
 import { createLog } from '../log.ts';
-import { service, type Shell } from '../output.ts';
+import { service, type Service, type Shell } from '../output.ts';
+import { onStorage } from '../storage.ts';
 
 export function define(command: Command, shell: Shell): void {
   command.addHelpText(
     'after',
     '\nWhere it listens and keeps things is told by KRONA_HOST, KRONA_PORT, KRONA_URL, KRONA_DATA, DATABASE_URL, REDIS_URL.',
   );
-  service(command, shell, async () => {
-    const log = createLog('bot');
-    const config = await readConfig();
-    const storage = await openStorage(config, {
-      onError: (error) => log.warn({ error: describeError(error) }, 'storage'),
-    });
-    const bot = await startBot(storage, config, { log }).catch(async (error: unknown) => {
-      await storage.close();
-      throw error;
-    });
+  service(command, shell, async () => serveBot(await readConfig()));
+}
+
+/** The chat, ready at the address that it gives. */
+export function serveBot(config: Config): Promise<Service> {
+  const log = createLog('bot');
+  return onStorage(config, log, async (storage) => {
+    const bot = await startBot(storage, config, { log });
+    const { address, moderatorAddress } = bot;
     return {
-      json: { address: bot.address, moderatorAddress: bot.moderatorAddress },
-      text: `Krona's chat is at ${bot.address}\nYours, as its moderator: ${bot.moderatorAddress}`,
-      async stop() {
-        await bot.stop();
-        await storage.close();
-      },
+      json: { address, moderatorAddress },
+      text: `Krona's chat is at ${address}\nYours, as its moderator: ${moderatorAddress}`,
+      stop: () => bot.stop(),
     };
   });
 }

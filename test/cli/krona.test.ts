@@ -6,6 +6,8 @@ import { ProgressBar } from '../../cli/progress.ts';
 import { writeLokr } from '../../gpu-worker/adapters/lokr-file.ts';
 import { krona, kronaProcess, TINY } from './run-krona.ts';
 
+const COMMANDS = ['start', 'bot', 'worker', 'train', 'imagine', 'adapter', 'model', 'pretrain', 'help'];
+
 let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'krona-cli-'));
@@ -17,7 +19,7 @@ describe('the krona program', () => {
     const { code, stdout } = await krona('--help');
     expect(code).toBe(0);
     const commands = [...stdout.matchAll(/^ {2}([a-z]+)\b.* {2}/gm)].map(([, name]) => name!);
-    expect(commands).toEqual(expect.arrayContaining(['train', 'imagine', 'adapter', 'model', 'help']));
+    expect(commands).toEqual(expect.arrayContaining(COMMANDS));
     for (const command of commands.filter((name) => name !== 'help')) {
       const help = await krona(command, '--help');
       expect(help).toMatchObject({ code: 0, stderr: '' });

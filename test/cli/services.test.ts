@@ -1,9 +1,13 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startEmbeddedDatabase, type EmbeddedDatabase } from '../../storage/embedded/database.ts';
-import { krona, kronaProcess } from './run-krona.ts';
+import { readConfig } from '../../storage/config.ts';
+import { openStorage, type Storage } from '../../storage/open.ts';
+import type { ModelCard } from '../../storage/settings.ts';
+import { krona, kronaProcess, TINY } from './run-krona.ts';
 
 let dataFolder: string;
 let database: EmbeddedDatabase;
@@ -30,8 +34,7 @@ describe('krona bot', () => {
       },
       env,
     );
-    expect(stderr).toBe('Stopping; press again to end at once.\n');
-    expect(code).toBe(0);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: 'Stopping; press again to end at once.\n' });
     expect(JSON.parse(stdout)).toMatchObject({ address: expect.stringMatching(/^http:/) as string });
     expect((await page!).status).toBe(200);
   });
@@ -48,6 +51,76 @@ describe('krona bot', () => {
     });
   });
 });
+
+describe('krona worker', () => {
+  it('says which model it lacks', async () => {
+    const env = { KRONA_DATA: dataFolder, KRONA_MODEL: join(dataFolder, 'no-model') };
+    const { code, stdout } = await kronaProcess(['worker', '--json'], undefined, env);
+    expect(code).toBe(1);
+    expect(JSON.parse(stdout)).toMatchObject({
+      error: { code: 'MODEL_NOT_FOUND', message: expect.stringMatching(/no-model.*KRONA_MODEL/) as string },
+    });
+  });
+});
+
+describe('krona start', () => {
+  it('runs chat, database and worker together, a new worker when one dies, and takes all of them down', async () => {
+    const own = await mkdtemp(join(tmpdir(), 'krona-cli-start-'));
+    const config = await readConfig({ KRONA_DATA: own });
+    let seen: Promise<{ status: number; models: string[] }> | undefined;
+    const look = async (address: string, log: () => string) => {
+      const { status } = await fetch(address);
+      const storage = await openStorage(config);
+      const models: string[] = [];
+      try {
+        // A worker writes its model's card when it is ready; the second finds it gone and writes it again.
+        for (const life of [1, 2]) {
+          models.push((await cardOf(storage)).name);
+          if (life === 2) break;
+          await storage.records.saveModelCard(NO_MODEL);
+          process.kill(workerOf(log()), 'SIGKILL');
+        }
+      } finally {
+        await storage.close();
+      }
+      return { status, models };
+    };
+    const env = { KRONA_DATA: own, KRONA_PORT: '0', KRONA_MODEL: TINY, KRONA_LOG: 'info' };
+    const { code, stderr } = await kronaProcess(
+      ['start', '--json'],
+      (soFar, kill) => {
+        if (seen !== undefined || !soFar.stdout.endsWith('\n')) return;
+        seen = look((JSON.parse(soFar.stdout) as { address: string }).address, () => soFar.stderr);
+        seen.then(
+          () => kill('SIGTERM'),
+          () => kill('SIGKILL'),
+        );
+      },
+      env,
+    );
+    expect(await seen).toEqual({ status: 200, models: ['model', 'model'] });
+    expect(code).toBe(0);
+    expect(stderr).toContain('the worker ended');
+    await expect(openStorage(config)).rejects.toMatchObject({ code: 'EMBEDDED_DATABASE_NOT_RUNNING' });
+    await rm(own, { recursive: true });
+  });
+});
+
+/** Stands for no card at all: records keep one once there is one. */
+const NO_MODEL: ModelCard = { name: '', architecture: '', nativeSize: 1, sizeMultiple: 1, projections: [] };
+
+async function cardOf({ records }: Storage): Promise<ModelCard> {
+  for (;;) {
+    const card = await records.modelCard();
+    if (card !== null && card.name !== '') return card;
+    await setTimeout(200);
+  }
+}
+
+/** The worker process that a log of `krona start` names. */
+function workerOf(log: string): number {
+  return (JSON.parse(log.split('\n').find((line) => line.includes('"pid"'))!) as { pid: number }).pid;
+}
 
 describe('krona pretrain', () => {
   it('refuses a recipe that is not there', async () => {

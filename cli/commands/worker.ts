@@ -1,0 +1,28 @@
+/** @file `krona worker`: the model process alone. Any number of them share one database. */
+import type { Command } from 'commander';
+import { startWorker } from '../../gpu-worker/main.ts';
+import { readConfig } from '../../storage/config.ts';
+import { createLog } from '../log.ts';
+import { service, type Shell } from '../output.ts';
+import { onStorage } from '../storage.ts';
+
+export function define(command: Command, shell: Shell): void {
+  command.addHelpText(
+    'after',
+    '\nThe model is KRONA_MODEL, the embedded one by default; jobs come through KRONA_DATA, DATABASE_URL, REDIS_URL.',
+  );
+  service(command, shell, async () => {
+    const log = createLog('worker');
+    // `krona start` holds the other end: when that is gone, also by kill -9, there is nobody left to work for.
+    process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
+    const config = await readConfig();
+    return onStorage(config, log, async (storage) => {
+      const worker = await startWorker(storage, config, { log });
+      return {
+        json: { model: worker.model.name },
+        text: `The worker draws with ${worker.model.name}.`,
+        stop: () => worker.stop(),
+      };
+    });
+  });
+}

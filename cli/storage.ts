@@ -1,0 +1,30 @@
+/** @file Opens the storage for as long as a serving command runs. */
+import type { Config } from '../storage/config.ts';
+import { describeError } from '../storage/errors.ts';
+import { openStorage, type Storage } from '../storage/open.ts';
+import type { createLog } from './log.ts';
+import type { Service } from './output.ts';
+
+/** Starts a service on the storage that the configuration names; stopping it closes the storage too. */
+export async function onStorage(
+  config: Config,
+  log: ReturnType<typeof createLog>,
+  start: (storage: Storage) => Promise<Service>,
+): Promise<Service> {
+  const storage = await openStorage(config, {
+    onError: (error) => log.warn(describeError(error), 'storage'),
+  });
+  try {
+    const service = await start(storage);
+    return {
+      ...service,
+      async stop() {
+        await service.stop();
+        await storage.close();
+      },
+    };
+  } catch (error) {
+    await storage.close();
+    throw error;
+  }
+}
