@@ -9,7 +9,7 @@ import type { Card } from '../commands/card.ts';
 import { loadCard } from '../commands/cards/load-card.ts';
 import type { CommandContext } from '../commands/contract.ts';
 import { KronaError } from '../storage/errors.ts';
-import type { Channel, Post } from '../storage/records/contract.ts';
+import type { Channel, PictureSet, Post, Run } from '../storage/records/contract.ts';
 import type { Gateway } from './gateway.ts';
 import { Lanes } from './lanes.ts';
 import type { Log } from './log.ts';
@@ -18,6 +18,8 @@ import type { Log } from './log.ts';
 const LOOK_EVERY = 250;
 /** Posts looked at in one go. */
 const BATCH = 200;
+/** How often messages about waiting work are looked at: their place in the queue changes without their record, ms. */
+const LOOK_AT_QUEUE_EVERY = 2_000;
 /** Pause after a failure, doubled with each that follows, ms. */
 const FIRST_PAUSE = 1_000;
 const LAST_PAUSE = 60_000;
@@ -34,6 +36,9 @@ export class Delivery {
   readonly #log: Log;
   readonly #lanes = new Lanes();
   readonly #paces = new Map<string, Pace>();
+  /** Posts about work that waits, and the card that each shows, as JSON. */
+  readonly #waiting = new Map<string, { readonly post: Post; readonly shown: string }>();
+  #queueLookedAt = 0;
   readonly #stopping = new AbortController();
   #pause = new AbortController();
   #running: Promise<void> | null = null;
@@ -45,7 +50,9 @@ export class Delivery {
   }
 
   start(): void {
-    this.#running = this.#run();
+    this.#running = this.#findWaiting()
+      .catch((error: unknown) => this.#log.error({ error }, 'could not look for messages about waiting work'))
+      .then(() => this.#run());
   }
 
   /** Stops after the messages under way. */
@@ -83,12 +90,29 @@ export class Delivery {
       if (pace.until <= now && pace.failures === 0) this.#paces.delete(id);
     const posts = await this.#context.records.stalePosts(this.#gateway.platform, BATCH);
     const due = posts.filter(({ id }) => (this.#paces.get(id)?.until ?? 0) <= now);
-    await Promise.all(due.map((post) => this.#lanes.run(post.id, () => this.#attempt(post))));
+    const attempts = due.map((post) => this.#attempt(post, () => this.#show(post)));
+    if (now - this.#queueLookedAt >= LOOK_AT_QUEUE_EVERY) {
+      this.#queueLookedAt = now;
+      for (const [id, { post, shown }] of this.#waiting)
+        if (!due.some((each) => each.id === id) && (this.#paces.get(id)?.until ?? 0) <= now)
+          attempts.push(this.#attempt(post, () => this.#showPlace(post, shown)));
+    }
+    await Promise.all(attempts);
   }
 
-  async #attempt(post: Post): Promise<void> {
+  /** Work that an earlier process has posted and that still waits. */
+  async #findWaiting(): Promise<void> {
+    for (const post of await this.#context.records.recentPosts(this.#gateway.platform, BATCH))
+      if ((await this.#target(post))?.state === 'queued') this.#waiting.set(post.id, { post, shown: '' });
+  }
+
+  #attempt(post: Post, work: () => Promise<void>): Promise<void> {
+    return this.#lanes.run(post.id, () => this.#paced(post, work));
+  }
+
+  async #paced(post: Post, work: () => Promise<void>): Promise<void> {
     try {
-      await this.#show(post);
+      await work();
       const interval = this.#gateway.editInterval(Date.now() - post.createdAt.getTime());
       this.#paces.set(post.id, { until: Date.now() + interval, failures: 0 });
     } catch (error) {
@@ -99,21 +123,45 @@ export class Delivery {
     }
   }
 
-  async #show({ id, channelId, kind, targetId, messageId }: Post): Promise<void> {
+  async #show(post: Post): Promise<void> {
     const { records } = this.#context;
-    const channel = await records.channelById(channelId);
+    const channel = await records.channelById(post.channelId);
     // Read before the card: when the record changes in between, the message counts as older and is shown again.
-    const target = kind === 'run' ? await records.run(targetId) : await records.set(targetId);
+    const target = await this.#target(post);
+    this.#waiting.delete(post.id);
     if (channel === null || target === null) return;
-    const card = await loadCard(kind, targetId, this.#context);
-    if (messageId === null) {
-      await records.markPost(id, await this.#gateway.post(channel, card, id), target.revision);
+    const card = await loadCard(post.kind, post.targetId, this.#context);
+    let { messageId } = post;
+    if (messageId === null) messageId = await this.#gateway.post(channel, card, post.id);
+    else await this.#edit(channel, messageId, card);
+    await records.markPost(post.id, messageId, target.revision);
+    if (target.state === 'queued')
+      this.#waiting.set(post.id, { post: { ...post, messageId }, shown: JSON.stringify(card) });
+  }
+
+  /** Shows the place in the queue when it has changed. */
+  async #showPlace(post: Post, shown: string): Promise<void> {
+    const channel = await this.#context.records.channelById(post.channelId);
+    const target = await this.#target(post);
+    if (channel === null || post.messageId === null || target?.state !== 'queued') {
+      this.#waiting.delete(post.id);
       return;
     }
+    const card = await loadCard(post.kind, post.targetId, this.#context);
+    const now = JSON.stringify(card);
+    if (now === shown) return;
+    await this.#edit(channel, post.messageId, card);
+    this.#waiting.set(post.id, { post, shown: now });
+  }
+
+  async #edit(channel: Channel, messageId: string, card: Card): Promise<void> {
     await this.#gateway.edit(channel, messageId, card).catch((error: unknown) => {
       // Somebody deleted the message at the platform: what was in it is not wanted there.
       if (!(error instanceof KronaError && error.code === 'MESSAGE_GONE')) throw error;
     });
-    await records.markPost(id, messageId, target.revision);
+  }
+
+  #target({ kind, targetId }: Post): Promise<Run | PictureSet | null> {
+    return kind === 'run' ? this.#context.records.run(targetId) : this.#context.records.set(targetId);
   }
 }

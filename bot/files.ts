@@ -53,13 +53,12 @@ export async function serveFile(context: Context, blobs: BlobStore, secret: stri
 
   const tag = `"${hash}"`;
   const shown = SHOWN[fileName.split('.').at(-1)!.toLowerCase()];
-  const save = shown === undefined || context.req.query('save') !== undefined;
   const headers: Record<string, string> = {
     etag: tag,
     'accept-ranges': 'bytes',
     'cache-control': `private, immutable, max-age=${Math.max(0, Math.floor((expiresAt.getTime() - Date.now()) / 1000))}`,
     'content-type': shown ?? 'application/octet-stream',
-    'content-disposition': `${save ? 'attachment' : 'inline'}; filename*=UTF-8''${encodeName(fileName)}`,
+    'content-disposition': `${shown === undefined ? 'attachment' : 'inline'}; filename*=UTF-8''${encodeName(fileName)}`,
   };
   if (
     context.req

@@ -69,8 +69,6 @@ export interface StandingReaction {
 
 export interface Gateway {
   readonly platform: Platform;
-  /** Files that one message can carry; more are linked. */
-  readonly maxFiles: number;
   /** Milliseconds between two edits of one message that was posted `age` milliseconds ago. */
   editInterval(age: number): number;
   /** Connects, and gives events to `handlers` from now on. */

@@ -1,6 +1,7 @@
 /** @file The bot process: web chat, delivery, votes, outbox and http server, started and stopped together. */
 import { join } from 'node:path';
 import type { WebSocketServerLike } from '@hono/node-server';
+import sharp from 'sharp';
 import { WebSocketServer } from 'ws';
 import type { Config } from '../storage/config.ts';
 import type { Storage } from '../storage/open.ts';
@@ -37,6 +38,9 @@ export interface BotOptions {
  * @throws KronaError KRONA_PORT_TAKEN, KRONA_HOST_INVALID
  */
 export async function startBot(storage: Storage, config: Config, { log }: BotOptions): Promise<Bot> {
+  // Photos are looked at one by one and once: nothing to cache, and the other cores belong to the worker.
+  sharp.cache(false);
+  sharp.concurrency(1);
   const context = { records: storage.records, blobs: storage.blobs, jobs: storage.jobs };
   const app = createHttp(config, storage.blobs, log);
   const sockets = new WebSocketServer({ noServer: true, maxPayload: 4096 });

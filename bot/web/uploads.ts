@@ -14,11 +14,15 @@ import { MAX_PHOTO_BYTES, MAX_PHOTOS } from './protocol.ts';
 
 /** Files of one member that may wait for their message; the oldest make room for new ones. */
 const MOST_WAITING = 3 * MAX_PHOTOS;
+/** A message that does not come within this will not come, ms. */
+const LONGEST_WAIT = 2 * 3_600_000;
 
 export interface Upload extends Attachment {
   readonly id: string;
   readonly memberId: string;
   readonly path: string;
+  /** When it arrived, ms since the epoch. */
+  readonly at: number;
 }
 
 export class Uploads {
@@ -58,6 +62,7 @@ export class Uploads {
       id,
       memberId,
       path,
+      at: Date.now(),
       fileName,
       size,
       read: () =>
@@ -66,8 +71,10 @@ export class Uploads {
         }),
     };
     this.#waiting.set(id, upload);
-    const own = [...this.#waiting.values()].filter((other) => other.memberId === memberId);
-    await this.release(own.slice(0, -MOST_WAITING));
+    const waiting = [...this.#waiting.values()];
+    const old = waiting.filter((other) => other.at < Date.now() - LONGEST_WAIT);
+    const own = waiting.filter((other) => other.memberId === memberId);
+    await this.release([...old, ...own.slice(0, -MOST_WAITING)]);
     return upload;
   }
 

@@ -64,7 +64,6 @@ const party = ({ externalId, name }: Party): Party => ({ externalId, name });
 
 export class WebGateway implements Gateway {
   readonly platform = 'web';
-  readonly maxFiles = 100;
   readonly hub: Hub;
   readonly views: ConversationViews;
   readonly #context: CommandContext;
@@ -188,6 +187,7 @@ export class WebGateway implements Gateway {
           const forAll = cards.length === 0 || cards.some((card) => card.audience !== 'caller');
           await this.#context.records.updateLine(id, { ...said, state: forAll ? 'settled' : 'hidden' });
           this.hub.refresh(channel.externalId);
+          if (forAll) this.hub.tellElsewhere(channel.externalId);
           await this.#answer(channel, member, id, cards);
         },
       });
@@ -221,7 +221,7 @@ export class WebGateway implements Gateway {
     const line = await records.addLine({ id, channelId: channel.id, memberId, body });
     this.hub.refresh(channel.externalId);
     if (line.revision <= before) return false;
-    this.hub.tellElsewhere(channel.externalId);
+    if (body.kind === 'card' || body.state === 'settled') this.hub.tellElsewhere(channel.externalId);
     return true;
   }
 

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Run } from '../../storage/records/contract.ts';
@@ -44,8 +45,8 @@ describe('a newcomer', () => {
   it('is asked for a name once, and is somebody else in another browser', async () => {
     await mia.reload();
     await box(mia).waitFor();
-    expect(await mia.getByRole('button', { name: 'Mia' }).count()).toBe(1);
-    expect(await ben.getByRole('button', { name: 'Ben' }).count()).toBe(1);
+    await mia.getByRole('button', { name: 'Mia' }).waitFor();
+    await ben.getByRole('button', { name: 'Ben' }).waitFor();
     await mia.getByText('2 here').waitFor();
     const stranger = await world.join(null);
     await stranger.getByLabel('What shall the others call you?').fill('krona');
@@ -100,6 +101,7 @@ describe('a training', () => {
     // The others see what was asked and the photos, without the files' own data.
     expect(await ben.locator('.said-photos img').count()).toBe(4);
     await ben.getByText('subject').first().waitFor();
+    await card(ben, 'mochi is waiting to be learnt').getByText('1st in the queue').waitFor();
   });
 
   it('is watched in one message: percent, time left, curve, samples', async () => {
@@ -145,10 +147,17 @@ describe('a training', () => {
   });
 
   it('can be cancelled by who asked, and not by others', async () => {
-    await drop(ben, [{ name: 'rex.png', bytes: await sprite('dog-face', '#cde', 300) }]);
+    const photo = { name: 'rex.png', bytes: await sprite('dog-face', '#cde', 300) };
+    await drop(ben, [photo, { name: 'notes.png', bytes: Buffer.from('no picture') }]);
     await say(ben, '/krona train subject:rex class:dog');
     const cancel = (page: Page) =>
       card(page, 'rex is waiting to be learnt').getByRole('button', { name: 'Cancel' });
+    await ben
+      .getByText(/notes\.png/)
+      .last()
+      .waitFor();
+    await ben.getByText('Only you can see this').waitFor();
+    await ben.getByRole('button', { name: 'Dismiss' }).click();
     await cancel(mia).click();
     await mia.getByText(/Only who asked for it or a moderator may/).waitFor();
     expect(await ben.getByText(/Only who asked for it/).count()).toBe(0);
@@ -282,6 +291,19 @@ describe('the conversation', () => {
     await expect.poll(async () => (await all(mia)).length).toBe(lines + 1);
     await expect.poll(async () => (await all(ben)).length).toBe(lines + 1);
     expect(await heart(mia, 'a fox', 3).getAttribute('aria-pressed')).toBe('true');
+  });
+
+  it('tells a member which command was cut short when the bot stopped', async () => {
+    const channel = await world.storage.records.channel('web', 'general', 'general');
+    const lines = await world.storage.records.lines(channel.id, 0, 100);
+    const { memberId } = lines.find(({ body }) => JSON.stringify(body).includes('back again'))!;
+    const body = { kind: 'said', text: '/krona imagine cut short', photos: [], state: 'open' };
+    await world.storage.records.addLine({ id: randomUUID(), channelId: channel.id, memberId, body });
+    await ben.getByText('Krona was stopped while it was answering this.').waitFor();
+    await ben.getByRole('button', { name: 'Write it again' }).click();
+    expect(await box(ben).inputValue()).toBe('/krona imagine cut short');
+    await box(ben).fill('');
+    expect(await mia.getByText('cut short').count()).toBe(0);
   });
 
   it('keeps a message that could not be sent', async () => {

@@ -2,7 +2,7 @@
  * @file The real bot on the real embedded storage, browsers in front of it, and somebody who plays the worker: he
  * writes what a worker writes, through the record store, and nothing else.
  */
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -277,5 +277,3 @@ export class PlayedWorker {
     await this.#storage.records.updateRun(run.id, { state: 'done', progress: null, endedAt: new Date() });
   }
 }
-
-export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');

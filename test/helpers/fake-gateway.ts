@@ -41,7 +41,6 @@ export class FakePlatform {
 
 export class FakeGateway implements Gateway {
   readonly platform: Platform = 'discord';
-  readonly maxFiles = 10;
   readonly interval: number;
   readonly at: FakePlatform;
   #handlers: GatewayHandlers | null = null;

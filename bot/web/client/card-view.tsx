@@ -75,7 +75,7 @@ export function CardView({ lineId, card, links }: CardViewProps): JSX.Element {
 function Progress({ fraction, label }: NonNullable<Card['progress']>): JSX.Element {
   const percent = fraction === null ? null : Math.round(fraction * 100);
   return (
-    <div class="progress">
+    <div class="progress" aria-live="off">
       <div
         class={`bar ${percent === null ? 'unknown' : ''}`}
         role="progressbar"

@@ -19,7 +19,11 @@ export function Conversation(): JSX.Element {
   const list = useRef<HTMLOListElement>(null);
   const [atEnd, setAtEnd] = useState(true);
   const end = useRef(true);
-  const toEnd = () => frame.current?.scrollTo({ top: frame.current.scrollHeight });
+  const top = useRef(0);
+  const toEnd = () => {
+    // An empty channel is read from its top.
+    if (list.current?.childElementCount) frame.current?.scrollTo({ top: frame.current.scrollHeight });
+  };
 
   // What is at the end stays in view when something arrives, grows, or the window changes.
   useLayoutEffect(() => {
@@ -37,7 +41,11 @@ export function Conversation(): JSX.Element {
 
   const onScroll = () => {
     const { scrollTop, scrollHeight, clientHeight } = frame.current!;
-    end.current = scrollHeight - scrollTop - clientHeight < 80;
+    // Only who scrolls up leaves the end: what arrives in between makes a distance, too.
+    const up = scrollTop < top.current;
+    top.current = scrollTop;
+    if (scrollHeight - scrollTop - clientHeight < 80) end.current = true;
+    else if (up) end.current = false;
     setAtEnd(end.current);
   };
 

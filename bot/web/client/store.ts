@@ -105,7 +105,10 @@ class Store {
     const answer = (await get('/api/me').catch(() => null)) as { me: MemberView | null } | null;
     if (answer === null) setTimeout(() => void this.#enter(), 1_000);
     else if (answer.me === null) this.set({ phase: 'nameless' });
-    else this.#connect();
+    else {
+      this.set({ me: answer.me });
+      this.#connect();
+    }
   }
 
   /** Takes or changes one's name. @throws ApiError */
@@ -195,7 +198,13 @@ class Store {
     this.#connection = connect({
       onMessage: (message) => this.#take(message),
       onUp: () => this.set({ online: true }),
-      onDown: () => this.set({ online: false }),
+      onDown: () => {
+        this.set({ online: false });
+        // A browser that has lost its name is not let in again until it says one.
+        get('/api/me')
+          .then((answer) => (answer as { me: MemberView | null }).me ?? location.reload())
+          .catch(() => undefined);
+      },
     });
   }
 
@@ -256,6 +265,9 @@ class Store {
         return;
       case 'here':
         this.set({ here: message.members });
+        return;
+      case 'nowhere':
+        location.hash = '';
         return;
       case 'activity':
       case 'beat':

@@ -82,7 +82,7 @@ export function Welcome(): JSX.Element {
           <h3>Teach it something of yours</h3>
           <ol>
             <li>
-              <span>Drop 4 to 10 photos of one thing anywhere on this page.</span>
+              <span>Drop 4 to 10 photos of one thing on this page, or choose them.</span>
               <label for="photo-picker" class="button photos-button">
                 <PhotoIcon /> Choose photos
               </label>
