@@ -31,24 +31,26 @@ export function samplesOf(run: Run, adapter: Adapter): RunPictures {
 }
 
 /**
- * The result: pictures by the final adapter and by the checkpoints of the run's second half, from the same noise, so
- * that votes tell which of them learnt best: the last is not always, as training goes on to copy its photos. With
- * more pictures than adapters, further noise follows. The order is shuffled, or people would vote for the place.
+ * The result: pictures by the final adapter and by the checkpoint halfway, in pairs from the same noise, so that votes
+ * tell which of the two learnt better: the last is not always, as training goes on to copy its photos. The order is
+ * shuffled, or people would vote for the place.
+ *
+ * @param adapters of the run, in order of steps
  */
 export function finalsOf(run: Run, adapters: readonly Adapter[]): RunPictures {
-  const ranked = adapters
-    .filter(({ step, final }) => final || step >= run.settings.steps / 2)
-    .sort((a, b) => b.step - a.step);
+  const final = adapters.at(-1)!;
+  const halfway = adapters.find(({ step }) => step >= run.settings.steps / 2)!;
+  const compared = halfway === final ? [final] : [final, halfway];
   const pictures = Array.from({ length: run.settings.count }, (_, n) => ({
-    seed: nthSeed(run.seed, Math.floor(n / ranked.length)),
-    adapter: ranked[n % ranked.length]!,
+    seed: nthSeed(run.seed, Math.floor(n / compared.length)),
+    adapter: compared[n % compared.length]!,
   }));
   const random = new KeyedRandom(run.seed, 'order of finals');
   for (let i = pictures.length - 1; i > 0; i--) {
     const j = random.integer(i + 1);
     [pictures[i], pictures[j]] = [pictures[j]!, pictures[i]!];
   }
-  return { kind: 'finals', adapter: ranked[0]!, pictures };
+  return { kind: 'finals', adapter: final, pictures };
 }
 
 /**

@@ -28,6 +28,8 @@ const LEAST_STEPS = 20;
 /** A worker that dies loses no more than about this, s. */
 const STATE_SECONDS = 30;
 
+const DRAWING = 'drawing samples';
+
 type TrainAsk = EngineWork['train']['ask'];
 
 export function trainJob(context: WorkerContext): JobHandler<'train'> {
@@ -82,6 +84,8 @@ class Training {
   readonly #curve: LossCurve;
   /** Steps done. */
   #step: number;
+  /** A checkpoint is being kept, for which the training waits most of the time. */
+  #drawing = false;
 
   constructor(run: Run, subject: Subject, context: WorkerContext, conduct: Conduct) {
     this.#run = run;
@@ -161,7 +165,7 @@ class Training {
         // Before a run goes on, its photos are read: it has not gone back to the start.
         if (loss !== null) this.#step = step;
         if (phase === 'training' && loss !== null) this.#curve.add(step, loss);
-        this.#report(phase, secondsLeft);
+        this.#report(this.#drawing ? DRAWING : phase, secondsLeft);
       },
     };
     const { engine, log } = this.#context;
@@ -193,10 +197,14 @@ class Training {
   }
 
   async #keepCheckpoint(saved: SavedAdapter): Promise<void> {
-    const adapter = await this.#keep(saved);
-    this.#report('drawing samples', null);
-    const samples = samplesOf(this.#run, adapter);
-    await drawRunPictures(this.#context, this.#run, this.#subject, samples, this.#conduct.signal);
+    const samples = samplesOf(this.#run, await this.#keep(saved));
+    this.#drawing = true;
+    this.#report(DRAWING, null);
+    try {
+      await drawRunPictures(this.#context, this.#run, this.#subject, samples, this.#conduct.signal);
+    } finally {
+      this.#drawing = false;
+    }
   }
 
   /** Stores an adapter's file and record, once. */

@@ -96,7 +96,7 @@ it('a run leaves an adapter, a loss curve, samples at each checkpoint and a grid
   expect(sets.map(({ adapterId }) => adapterId)).toEqual(adapters.map(({ id }) => id));
   const finals = await records.pictures(sets[2]!.id);
   expect(finals.map(({ index }) => index)).toEqual([0, 1, 2, 3]);
-  // Two adapters of the second half, each with two seeds; four different pictures of the model's size.
+  // The final adapter and the one halfway, each with two seeds; four different pictures of the model's size.
   expect(new Set(finals.map(({ seed, adapterId }) => `${seed} ${adapterId}`)).size).toBe(4);
   expect(new Set(finals.map(({ adapterId }) => adapterId))).toEqual(new Set([adapters[1]!.id, final.id]));
   expect(new Set(finals.map(({ blobHash }) => blobHash)).size).toBe(4);
