@@ -54,6 +54,8 @@ export function service<Args extends unknown[]>(
   start: (io: CommandIo, ...args: Args) => Promise<Service>,
 ): void {
   bind<Args>(command, shell, async (io, ...args) => {
+    // `krona start` holds the other end: when that is gone, also by kill -9, there is nobody left to serve.
+    process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
     const running = await start(io, ...args);
     print(shell, running);
     await new Promise<void>((resolve) => {

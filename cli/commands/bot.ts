@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { startBot } from '../../bot/main.ts';
 import { readConfig, type Config } from '../../storage/config.ts';
 import { createLog } from '../log.ts';
-import { service, type Service, type Shell } from '../output.ts';
+import { service, type Outcome, type Service, type Shell } from '../output.ts';
 import { onStorage } from '../storage.ts';
 
 export function define(command: Command, shell: Shell): void {
@@ -14,16 +14,24 @@ export function define(command: Command, shell: Shell): void {
   service(command, shell, async () => serveBot(await readConfig()));
 }
 
+/** Where a bot is. */
+export interface BotAddresses {
+  readonly address: string;
+  readonly moderatorAddress: string;
+}
+
 /** The chat, ready at the address that it gives. */
-export function serveBot(config: Config): Promise<Service> {
+function serveBot(config: Config): Promise<Service> {
   const log = createLog('bot');
   return onStorage(config, log, async (storage) => {
     const bot = await startBot(storage, config, { log });
-    const { address, moderatorAddress } = bot;
-    return {
-      json: { address, moderatorAddress },
-      text: `Krona's chat is at ${address}\nYours, as its moderator: ${moderatorAddress}`,
-      stop: () => bot.stop(),
-    };
+    return { ...describeBot(bot), stop: () => bot.stop() };
   });
+}
+
+export function describeBot({ address, moderatorAddress }: BotAddresses): Outcome {
+  return {
+    json: { address, moderatorAddress },
+    text: `Krona's chat is at ${address}\nYours, as its moderator: ${moderatorAddress}`,
+  };
 }

@@ -1,11 +1,11 @@
-/** @file `krona start`: everything on one machine. Bot and embedded database live here, the worker beside it. */
+/** @file `krona start`: everything on one machine. The embedded database lives here, bot and worker beside it. */
 import type { Command } from 'commander';
 import { readConfig } from '../../storage/config.ts';
 import { startEmbeddedDatabase } from '../../storage/embedded/database.ts';
 import { createLog } from '../log.ts';
-import { service, type Shell } from '../output.ts';
-import { WorkerProcess } from '../worker-process.ts';
-import { serveBot } from './bot.ts';
+import { service, type Service, type Shell } from '../output.ts';
+import { ServiceProcess } from '../service-process.ts';
+import { describeBot, type BotAddresses } from './bot.ts';
 
 export function define(command: Command, shell: Shell): void {
   command.addHelpText(
@@ -16,13 +16,11 @@ export function define(command: Command, shell: Shell): void {
     const config = await readConfig();
     const database = config.databaseUrl === null ? await startEmbeddedDatabase(config) : null;
     try {
-      const bot = await serveBot(config);
-      // After the bot, so that the first page does not wait for a model to load.
-      const worker = new WorkerProcess(createLog('start'));
+      const services = await startServices();
       return {
-        ...bot,
+        ...services,
         async stop() {
-          await Promise.all([worker.stop(), bot.stop()]);
+          await services.stop();
           await database?.close();
         },
       };
@@ -31,4 +29,23 @@ export function define(command: Command, shell: Shell): void {
       throw error;
     }
   });
+}
+
+/** Small spaces for new objects and few arenas: half the memory, and a chat has time for it. */
+const SMALL = { nodeOptions: ['--max-semi-space-size=2'], env: { MALLOC_ARENA_MAX: '2' } };
+
+async function startServices(): Promise<Service> {
+  const log = createLog('start');
+  const bot = new ServiceProcess({ command: 'bot', log, ...SMALL });
+  const addresses = (await bot.ready()) as BotAddresses;
+  // Open pages look for a bot that was started again where it was.
+  bot.keep({ KRONA_PORT: new URL(addresses.address).port });
+  // After the bot, so that the first page does not wait for a model to load.
+  const worker = new ServiceProcess({ command: 'worker', log });
+  return {
+    ...describeBot(addresses),
+    async stop() {
+      await Promise.all([worker.stop(), bot.stop()]);
+    },
+  };
 }

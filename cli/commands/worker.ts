@@ -13,8 +13,6 @@ export function define(command: Command, shell: Shell): void {
   );
   service(command, shell, async () => {
     const log = createLog('worker');
-    // `krona start` holds the other end: when that is gone, also by kill -9, there is nobody left to work for.
-    process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
     const config = await readConfig();
     return onStorage(config, log, async (storage) => {
       const worker = await startWorker(storage, config, { log });
