@@ -15,11 +15,11 @@ import { TextToImage } from '../sampling/text-to-image.ts';
 import { autoencoderStage } from './autoencoder-stage.ts';
 import { trainModelVocabulary, writeTokenizers } from './bpe.ts';
 import { diffusionStage } from './diffusion-stage.ts';
-import { drawPrompts, type Evaluation } from './evaluate-model.ts';
+import { drawPrompts, JUDGED_SAMPLING, type Evaluation } from './evaluate-model.ts';
 import { exportModel, PARTS, vocabularySizes, type Part } from './export-model.ts';
 import { cacheLatents } from './latent-cache.ts';
-import { writeModelLicences } from './licences.ts';
-import { readPretrainConfig, type PretrainConfig } from './pretrain-config.ts';
+import { writeModelCard, writeModelLicences } from './licences.ts';
+import { readPretrainConfig, type PretrainConfig, type StageSettings } from './pretrain-config.ts';
 import { loadSprites } from './sprites.ts';
 import { runStage, type StageOptions, type StageProgress } from './stage.ts';
 
@@ -34,8 +34,9 @@ export interface PretrainOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Prompts drawn at every save. */
+/** Prompts drawn at every save, and at the end. */
 const SAMPLED = 32;
+const JUDGED = 128;
 
 /** @throws KronaError PRETRAIN_CONFIG, DISK_FULL; and the signal's reason when it aborts */
 export async function pretrain(options: PretrainOptions): Promise<void> {
@@ -46,6 +47,8 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
     ...(onProgress ? { onProgress } : {}),
     ...(signal ? { signal } : {}),
   };
+  const report = (stage: string, step: number, steps: number): void =>
+    onProgress?.({ stage, step, steps, loss: 0, gradientNorm: 0, samplesPerSecond: 0, secondsLeft: 0 });
   await mkdir(folder, { recursive: true });
 
   // 1. drawings and words
@@ -67,15 +70,7 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
   // 3. all pictures as latents
   const cache = await cacheLatents(config, sheet, vae, folder, (done, all) => {
     signal?.throwIfAborted();
-    onProgress?.({
-      stage: 'latents',
-      step: done,
-      steps: all,
-      loss: 0,
-      gradientNorm: 0,
-      samplesPerSecond: 0,
-      secondsLeft: 0,
-    });
+    report('latents', done, all);
   });
 
   // 4. the UNet and what it is told
@@ -101,9 +96,41 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
     options.onSamples?.(path, evaluation);
   };
   const diffusion = diffusionStage(config, cache, text, tokenizers);
-  await runStage({ ...diffusion, saved: publish }, { ...stageOptions, secondsBetweenSaves: 300 });
+  const trained = await runStage(
+    { ...diffusion, saved: publish },
+    { ...stageOptions, secondsBetweenSaves: 300 },
+  );
+
+  // 5. what it can do, told beside it
+  const engine = await TextToImage.open(out);
+  const evaluation = await drawPrompts(engine, config.data, sheet, JUDGED, (step) => {
+    signal?.throwIfAborted();
+    report('judging', step, JUDGED);
+  }).finally(() => engine.release());
+  const count = (parameters: ReadonlyMap<string, Float32Array>) =>
+    [...parameters.values()].reduce((sum, values) => sum + values.length, 0);
+  await writeFile(join(out, 'held-out.png'), evaluation.sheet);
   await writeFile(join(out, 'MODEL_LICENSES.md'), writeModelLicences(NAME, sheet.versions));
+  await writeFile(
+    join(out, 'README.md'),
+    writeModelCard({
+      name: NAME,
+      data: config.data,
+      versions: sheet.versions,
+      parameters: { 'UNet and text encoders': count(trained), VAE: count(vae) },
+      training: [
+        describeStage('autoencoder', config.training.autoencoder),
+        describeStage('UNet and text encoders', config.training.diffusion),
+      ],
+      heldOut: evaluation.report,
+      sampling: `${JUDGED_SAMPLING.steps} steps, guidance ${JUDGED_SAMPLING.guidance}.`,
+    }),
+  );
+  options.onSamples?.(join(out, 'held-out.png'), evaluation);
 }
+
+const describeStage = (name: string, { steps, batch, lr }: StageSettings): string =>
+  `${name}: ${(steps * batch).toLocaleString('en')} samples in ${steps} steps of ${batch}, learning rate ${lr} falling to 0`;
 
 const NAME = 'krona-emoji';
 
