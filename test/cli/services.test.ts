@@ -119,7 +119,8 @@ async function cardOf({ records }: Storage): Promise<ModelCard> {
 
 /** The worker process that a log of `krona start` names. */
 function workerOf(log: string): number {
-  return (JSON.parse(log.split('\n').find((line) => line.includes('"pid"'))!) as { pid: number }).pid;
+  return (JSON.parse(log.split('\n').find((line) => line.includes('the worker starts'))!) as { pid: number })
+    .pid;
 }
 
 describe('krona pretrain', () => {

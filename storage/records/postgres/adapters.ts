@@ -28,7 +28,7 @@ export const adapterRecords = (db: Database): AdapterRecords => ({
 
   adapters: (channelId) =>
     db.query<Adapter>(sql`
-      SELECT ${ADAPTER} FROM krona.adapter WHERE channel_id = ${channelId} ORDER BY created_at DESC, id`),
+      SELECT ${ADAPTER} FROM krona.adapter WHERE channel_id = ${channelId} ORDER BY made DESC`),
 
   async deleteAdapter(id) {
     await db.query(sql`DELETE FROM krona.adapter WHERE id = ${id}`);

@@ -34,7 +34,7 @@ export const channelRecords = (db: Database): ChannelRecords => ({
 
   channels: (platform) =>
     db.query<Channel>(sql`
-      SELECT ${CHANNEL} FROM krona.channel WHERE platform = ${platform} ORDER BY created_at, id`),
+      SELECT ${CHANNEL} FROM krona.channel WHERE platform = ${platform} ORDER BY made`),
 
   async saveSettings(channelId, settings) {
     const saved = await db.query(sql`

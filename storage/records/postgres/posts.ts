@@ -33,7 +33,7 @@ export const postRecords = (db: Database): PostRecords => ({
       LEFT JOIN krona.picture_set ON picture_set.id = post.set_id
       WHERE channel.platform = ${platform}
         AND coalesce(run.revision, picture_set.revision) > post.shown_revision
-      ORDER BY post.created_at, post.id
+      ORDER BY post.made
       LIMIT ${limit}`),
 
   async postByMessage(channelId, messageId) {
@@ -46,7 +46,7 @@ export const postRecords = (db: Database): PostRecords => ({
     const [post] = await db.query<Post>(sql`
       SELECT ${POST} FROM krona.post
       WHERE run_id = ${targetId} OR set_id = ${targetId}
-      ORDER BY created_at
+      ORDER BY made
       LIMIT 1`);
     return post ?? null;
   },
@@ -57,7 +57,7 @@ export const postRecords = (db: Database): PostRecords => ({
       FROM krona.post
       JOIN krona.channel ON channel.id = post.channel_id
       WHERE channel.platform = ${platform} AND post.message_id IS NOT NULL
-      ORDER BY post.created_at DESC, post.id
+      ORDER BY post.made DESC
       LIMIT ${limit}`),
 
   async markPost(id, messageId, shownRevision) {

@@ -36,18 +36,18 @@ export const runRecords = (db: Database): RunRecords => ({
     db.query<Run>(sql`
       SELECT ${RUN} FROM krona.run
       WHERE channel_id = ${channelId}
-      ORDER BY created_at DESC, id
+      ORDER BY made DESC
       LIMIT ${limit}`),
 
   async openWork(channelId) {
     const runs = await db.query<Run>(sql`
       SELECT ${RUN} FROM krona.run
       WHERE channel_id = ${channelId} AND state IN ('queued', 'running')
-      ORDER BY created_at, id`);
+      ORDER BY made`);
     const sets = await db.query<PictureSet>(sql`
       SELECT ${SET} FROM krona.picture_set
       WHERE channel_id = ${channelId} AND state IN ('queued', 'running')
-      ORDER BY created_at, id`);
+      ORDER BY made`);
     return { runs, sets };
   },
 

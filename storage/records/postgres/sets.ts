@@ -51,7 +51,7 @@ export const setRecords = (db: Database): SetRecords => ({
 
   setsOfRun: (runId) =>
     db.query<PictureSet>(sql`
-      SELECT ${SET} FROM krona.picture_set WHERE run_id = ${runId} ORDER BY created_at, id`),
+      SELECT ${SET} FROM krona.picture_set WHERE run_id = ${runId} ORDER BY made`),
 
   async updateSet(id, change) {
     const columns = assignments({

@@ -55,7 +55,7 @@ export const subjectRecords = (db: Database): SubjectRecords => ({
 
   subjects: (channelId) =>
     db.query<Subject>(sql`
-      SELECT ${SUBJECT} FROM krona.subject WHERE channel_id = ${channelId} ORDER BY created_at, id`),
+      SELECT ${SUBJECT} FROM krona.subject WHERE channel_id = ${channelId} ORDER BY made`),
 
   async setChampion(subjectId, adapterId, pinned) {
     const changed = await db.query(sql`
@@ -76,7 +76,7 @@ export const subjectRecords = (db: Database): SubjectRecords => ({
 
   photos: (subjectId) =>
     db.query<Photo>(sql`
-      SELECT ${PHOTO} FROM krona.photo WHERE subject_id = ${subjectId} ORDER BY created_at, id`),
+      SELECT ${PHOTO} FROM krona.photo WHERE subject_id = ${subjectId} ORDER BY made`),
 
   async removePhoto(id) {
     await db.query(sql`DELETE FROM krona.photo WHERE id = ${id}`);

@@ -32,7 +32,7 @@ export const voteRecords = (db: Database): VoteRecords => ({
 
   async standingVotes(channelId) {
     const sets = await db.query<PictureSet>(sql`
-      SELECT ${SET} FROM krona.picture_set WHERE channel_id = ${channelId} ORDER BY created_at, id`);
+      SELECT ${SET} FROM krona.picture_set WHERE channel_id = ${channelId} ORDER BY made`);
     const setIds = sets.map(({ id }) => id);
     const pictures = await db.query<Picture>(sql`
       SELECT ${PICTURE} FROM krona.picture WHERE set_id = ANY (${setIds}) ORDER BY set_id, index`);

@@ -16,12 +16,14 @@ CREATE DOMAIN krona.platform AS text CHECK (VALUE IN ('web', 'discord', 'slack')
 CREATE DOMAIN krona.work_state AS text CHECK (VALUE IN ('queued', 'running', 'done', 'failed', 'cancelled'));
 CREATE DOMAIN krona.blob_hash AS text CHECK (VALUE ~ '^[0-9a-f]{64}$');
 
+-- `made` is the order of creation: the embedded database's clock gives the same millisecond to several rows.
 CREATE TABLE krona.channel (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
   platform krona.platform NOT NULL,
   external_id text NOT NULL,
   name text NOT NULL,
   settings jsonb NOT NULL,
+  made bigint GENERATED ALWAYS AS IDENTITY,
   created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   UNIQUE (platform, external_id)
 );
@@ -45,6 +47,7 @@ CREATE TABLE krona.subject (
   owner_id uuid NOT NULL REFERENCES krona.member,
   champion_id uuid, -- references krona.adapter, below
   champion_pinned boolean NOT NULL DEFAULT false,
+  made bigint GENERATED ALWAYS AS IDENTITY,
   created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   CONSTRAINT subject_name_unique UNIQUE (channel_id, name_key)
 );
@@ -57,6 +60,7 @@ CREATE TABLE krona.photo (
   width integer NOT NULL CHECK (width > 0),
   height integer NOT NULL CHECK (height > 0),
   file_name text NOT NULL,
+  made bigint GENERATED ALWAYS AS IDENTITY,
   created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   UNIQUE (subject_id, blob_hash)
 );
@@ -74,6 +78,7 @@ CREATE TABLE krona.run (
   losses jsonb NOT NULL DEFAULT '[]',
   failure jsonb,
   revision bigint NOT NULL DEFAULT krona.next_revision(),
+  made bigint GENERATED ALWAYS AS IDENTITY,
   created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   started_at timestamptz,
   ended_at timestamptz
@@ -90,6 +95,7 @@ CREATE TABLE krona.adapter (
   blob_hash krona.blob_hash NOT NULL,
   size bigint NOT NULL CHECK (size > 0),
   settings jsonb NOT NULL,
+  made bigint GENERATED ALWAYS AS IDENTITY,
   created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   UNIQUE (run_id, step)
 );
@@ -116,6 +122,7 @@ CREATE TABLE krona.picture_set (
   progress jsonb,
   failure jsonb,
   revision bigint NOT NULL DEFAULT krona.next_revision(),
+  made bigint GENERATED ALWAYS AS IDENTITY,
   created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   ended_at timestamptz
 );
@@ -172,6 +179,7 @@ CREATE TABLE krona.post (
   set_id uuid REFERENCES krona.picture_set ON DELETE CASCADE,
   message_id text,
   shown_revision bigint NOT NULL DEFAULT -1,
+  made bigint GENERATED ALWAYS AS IDENTITY,
   created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   CONSTRAINT post_one_target CHECK (num_nonnulls(run_id, set_id) = 1),
   UNIQUE (channel_id, message_id)
@@ -185,6 +193,7 @@ CREATE TABLE krona.chat_line (
   member_id uuid REFERENCES krona.member,
   body jsonb NOT NULL,
   revision bigint NOT NULL DEFAULT krona.next_revision(),
+  made bigint GENERATED ALWAYS AS IDENTITY,
   created_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 CREATE INDEX chat_line_channel ON krona.chat_line (channel_id, revision);
