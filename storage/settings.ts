@@ -1,6 +1,7 @@
 /** @file What a channel can tune. One type from the chat command to the training graph. */
 
-export const METHODS = ['krona', 'lora', 'full'] as const;
+/** How an adapter changes the model. LoRA and full fine-tuning, the paper's rivals, will join here. */
+export const METHODS = ['krona'] as const;
 export type Method = (typeof METHODS)[number];
 
 /** Scheduler names that the sampler knows (diffusers' classes of the same names). */

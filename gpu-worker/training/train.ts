@@ -23,17 +23,11 @@ import type { TrainOptions, TrainProgress, TrainResult } from './train-options.t
 
 /**
  * Trains, or goes on training.
- * @throws KronaError MODEL_*, PHOTO_*, FACTORS_DO_NOT_DIVIDE, METHOD_UNSUPPORTED, RESUME_MISMATCH, TRAINING_DIVERGED,
+ * @throws KronaError MODEL_*, PHOTO_*, FACTORS_DO_NOT_DIVIDE, RESUME_MISMATCH, TRAINING_DIVERGED,
  * DISK_FULL; and the signal's reason when it aborts
  */
 export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}): Promise<TrainResult> {
   const { steps, batch, accumulation, signal } = { ...options, signal: hooks.signal };
-  if (options.method !== 'krona') {
-    throw new KronaError(
-      'METHOD_UNSUPPORTED',
-      `The method ${options.method} cannot be trained yet; use krona.`,
-    );
-  }
   const report = (phase: string, step: number, loss: number | null, secondsLeft: number | null): void =>
     hooks.onProgress?.({ phase, step, steps, loss, secondsLeft } satisfies TrainProgress);
 

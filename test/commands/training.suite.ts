@@ -31,8 +31,8 @@ export function trainingSuite(storage: () => TestStorage): void {
 
   it('steps and method given with train hold for that run only', async () => {
     const channel = room();
-    const card = await channel.say('ann', '/krona train mochi cat steps:50 method:lora', [await photo(1)]);
-    expect((await channel.run(card)).settings).toMatchObject({ steps: 50, method: 'lora' });
+    const card = await channel.say('ann', '/krona train mochi cat steps:50 method:krona', [await photo(1)]);
+    expect((await channel.run(card)).settings).toMatchObject({ steps: 50, method: 'krona' });
     expect((await channel.actor('ann')).channel.settings).toMatchObject({ steps: 200, method: 'krona' });
   });
 
