@@ -1,0 +1,74 @@
+/**
+ * @file The work of a graph: floating-point operations of the primitives that multiply matrices, two for each
+ * multiplication with its addition. Everything else counts 0, as rates are compared with that of a matrix product.
+ */
+import { runPasses } from '../gpu-worker/graph/passes.ts';
+import type { Primitive } from '../gpu-worker/graph/primitives.ts';
+import { reachable, sizeOf, type Tensor } from '../gpu-worker/graph/tensor.ts';
+
+type FlopRule<P extends Primitive> = (y: Tensor<P>) => number;
+
+const none = (): number => 0;
+
+export const flopRules: { readonly [P in Primitive]: FlopRule<P> } = {
+  // Every result is a sum over the inner axis.
+  matmul: (y) => 2 * sizeOf(y.shape) * y.inputs[0]!.shape.at(-1)!,
+  // Every result is a sum over the window of every channel; zeros of the padding are multiplied as well.
+  conv2d: (y) => 2 * sizeOf(y.shape) * sizeOf(y.inputs[1]!.shape.slice(1)),
+  // The same products as forward, where dy is the result.
+  conv2dInputGrad: (y) => 2 * sizeOf(y.inputs[0]!.shape) * sizeOf(y.inputs[1]!.shape.slice(1)),
+  conv2dWeightGrad: (y) => 2 * sizeOf(y.inputs[1]!.shape) * sizeOf(y.shape.slice(1)),
+  // q kᵀ, then its product with v: [S,T] sums over D values a head, twice.
+  attention: (y) => 4 * sizeOf(y.shape) * y.inputs[1]!.shape[1]!,
+
+  input: none,
+  weight: none,
+  constant: none,
+  neg: none,
+  exp: none,
+  log: none,
+  sqrt: none,
+  abs: none,
+  sign: none,
+  erf: none,
+  sin: none,
+  cos: none,
+  tanh: none,
+  sigmoid: none,
+  silu: none,
+  gelu: none,
+  quickGelu: none,
+  add: none,
+  sub: none,
+  mul: none,
+  div: none,
+  min: none,
+  max: none,
+  less: none,
+  cast: none,
+  stopGradient: none,
+  after: none,
+  reshape: none,
+  transpose: none,
+  broadcast: none,
+  slice: none,
+  pad: none,
+  concat: none,
+  upsample2x: none,
+  sumPool2x: none,
+  gatherRows: none,
+  scatterAddRows: none,
+  reduceSum: none,
+  reduceMean: none,
+  softmax: none,
+  layerNorm: none,
+  groupNorm: none,
+};
+
+/** Operations of one run of a program of these outputs: of the graph that is left after the compiler's passes. */
+export function countFlops(outputs: Readonly<Record<string, Tensor>>): number {
+  return reachable(runPasses(Object.values(outputs))).reduce(
+    (sum, node) => sum + (flopRules[node.primitive] as FlopRule<Primitive>)(node),
+    0,
+  );
+}

@@ -1,0 +1,48 @@
+/** @file A step of adapter training on the model: the real training loop, and the profile of its program. */
+import { factorShapes } from '../../gpu-worker/adapters/krona.ts';
+import { attentionProjections } from '../../gpu-worker/adapters/naming.ts';
+import type { Feeds } from '../../gpu-worker/graph/runtime.ts';
+import { sizeOf } from '../../gpu-worker/graph/tensor.ts';
+import { openModelFolder } from '../../gpu-worker/models/model-folder.ts';
+import { loadTokenizer } from '../../gpu-worker/models/tokenizer.ts';
+import { KeyedRandom } from '../../gpu-worker/random.ts';
+import { trainAdapter } from '../../gpu-worker/training/train.ts';
+import type { Context, Measured } from '../context.ts';
+import { adapterStep, type CountedProgram } from '../graphs.ts';
+import { productSeconds, StepClock, stepRows } from '../step.ts';
+import { trainingOptions } from '../training-options.ts';
+
+export async function measureAdapterStep(context: Context, batch: number): Promise<Measured> {
+  const steps = context.quick ? 12 : 60;
+  const options = await trainingOptions(context.model, context.folder, { steps, batch });
+
+  // 1. whole steps: batch, gradient, optimiser
+  const whole = await StepClock.create(context);
+  await trainAdapter(options, {
+    turn: () => whole.begin(),
+    onProgress: ({ phase }) => phase === 'training' && whole.end(),
+  });
+  await whole.release();
+
+  // 2. what part of them multiplies
+  const model = await openModelFolder(context.model);
+  const { length: tokens } = await loadTokenizer(model.tokenizers[0]);
+  const shapes = factorShapes(attentionProjections(model.unet.config), options.a1, options.a2);
+  const { resolution, checkpointing } = options;
+  const shape = { batch, width: resolution, height: resolution, tokens, checkpointing };
+  const counted = adapterStep(model, shapes, shape);
+  const beside = await StepClock.create(context);
+  const seconds = await productSeconds(counted, feedsOf(counted), context.quick ? 6 : 30, beside, context);
+  await beside.release();
+
+  const side = `${resolution}×${resolution}`;
+  const what = `Krona training step, batch ${batch}, ${side}`;
+  return { rows: stepRows(what, counted.flops, { seconds, best: beside.best }, whole) };
+}
+
+/** Ordinary numbers for every input: how long a product takes does not depend on them. */
+function feedsOf({ program }: CountedProgram): Feeds {
+  return Object.fromEntries(
+    program.inputs.map(({ name, shape }, i) => [name, new KeyedRandom(0, 'bench', i).normals(sizeOf(shape))]),
+  );
+}

@@ -1,0 +1,39 @@
+/** @file What it costs that a request for pictures uses another adapter than the one before. */
+import { copyFile } from 'node:fs/promises';
+import type { Context, Measured } from '../context.ts';
+import { openPainter } from '../drawing.ts';
+import { median, short, type Row } from '../report.ts';
+
+/** Short requests, so that the difference stands out. */
+const STEPS = 2;
+
+/** Requests in turn: with an adapter never used before, with the same again, and back with one that is known. */
+export async function measureSwitching(context: Context): Promise<Measured> {
+  const painter = await openPainter(context);
+  const { adapter: known } = painter;
+  const seconds = { unread: [] as number[], same: [] as number[], back: [] as number[] };
+  const draw = (adapter: string) => painter.draw([{ seed: 1, adapter }], STEPS);
+  try {
+    for (let i = 0; i < 3; i++) await draw(known);
+    for (let i = 0; i < (context.quick ? 4 : 25); i++) {
+      const other = known.replace('.safetensors', `-${i}.safetensors`);
+      await copyFile(known, other);
+      seconds.unread.push(await draw(other));
+      seconds.same.push(await draw(other));
+      seconds.back.push(await draw(known));
+    }
+  } finally {
+    await painter.close();
+  }
+  const same = median(seconds.same);
+  const row = (what: string, raw: readonly number[]): Row => ({
+    what: `Switching adapters between requests: ${what}`,
+    value: 1000 * (median(raw) - same),
+    unit: 'ms more',
+    goal: { sign: '<', value: 10 },
+    detail: `${short(1000 * median(raw))} ms beside ${short(1000 * same)} ms without switching (one picture, ${STEPS} steps)`,
+    raw,
+    rawUnit: 's',
+  });
+  return { rows: [row('back to a known one', seconds.back), row('to one not read before', seconds.unread)] };
+}
