@@ -12,12 +12,14 @@ export function define(command: Command, shell: Shell): void {
       '--run <dir>',
       'folder for checkpoints, logs and sample sheets; goes on from what is there',
     )
+    .option('--from <dir>', 'a model folder whose weights this run begins with, where their shapes agree')
     .requiredOption('--out <dir>', 'where the model folder goes');
-  action(command, shell, async (io, given: { config: string; run: string; out: string }) => {
+  action(command, shell, async (io, given: { config: string; run: string; from?: string; out: string }) => {
     let samples: { sheet: string; report: Report } | null = null;
     await pretrain({
       config: given.config,
       folder: given.run,
+      ...(given.from ? { from: given.from } : {}),
       out: given.out,
       signal: io.signal,
       onProgress: ({ stage, step, steps, loss, samplesPerSecond, secondsLeft }) =>

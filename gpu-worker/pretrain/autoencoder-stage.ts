@@ -5,6 +5,7 @@ import type { Parameters } from '../models/parameters.ts';
 import { vaeDecoder, vaeEncoder, vaeScale } from '../models/vae.ts';
 import { KeyedRandom } from '../random.ts';
 import { openBatches } from './composite-worker.ts';
+import type { StartingValues } from './earlier-model.ts';
 import { initialise } from './initialise.ts';
 import type { PretrainConfig } from './pretrain-config.ts';
 import type { SpriteSheet } from './sprites.ts';
@@ -14,6 +15,7 @@ import type { Stage } from './stage.ts';
 export function autoencoderStage(
   config: PretrainConfig,
   sheet: SpriteSheet,
+  start: StartingValues,
 ): { stage: Stage; close: () => Promise<void> } {
   const { seed, autoencoder: settings } = config.training;
   const side = config.data.crops.side;
@@ -27,7 +29,7 @@ export function autoencoderStage(
     name: 'autoencoder',
     settings,
     loss: (p) => autoencoderLoss(config, p, image, noise),
-    initial: (layout) => initialise(layout, seed, false),
+    initial: (layout) => start(layout, initialise(layout, seed, false), 'vae.'),
     async batch(step) {
       source ??= openBatches(config.data, sheet, {
         kind: 'crops',

@@ -10,6 +10,7 @@ import { unet } from '../models/unet.ts';
 import { vaeScale } from '../models/vae.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { KeyedRandom } from '../random.ts';
+import type { StartingValues } from './earlier-model.ts';
 import { initialise } from './initialise.ts';
 import type { LatentCache } from './latent-cache.ts';
 import type { PretrainConfig } from './pretrain-config.ts';
@@ -23,6 +24,7 @@ export function diffusionStage(
   cache: LatentCache,
   text: readonly [ClipTextConfig, ClipTextConfig],
   tokenizers: readonly [ClipTokenizer, ClipTokenizer],
+  start: StartingValues,
 ): Stage {
   const { seed, diffusion: settings } = config.training;
   const { batch } = settings;
@@ -56,7 +58,7 @@ export function diffusionStage(
       });
       return denoisingLoss(noisy, prediction, schedule.prediction);
     },
-    initial: (layout) => initialise(layout, seed + 3, true),
+    initial: (layout) => start(layout, initialise(layout, seed + 3, true), ''),
     async batch(step) {
       const random = new KeyedRandom(seed, 'diffusion batch', step);
       const chosen = Array.from({ length: batch }, () => random.integer(cache.captions.length));

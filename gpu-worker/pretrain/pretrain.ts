@@ -16,6 +16,7 @@ import { autoencoderStage } from './autoencoder-stage.ts';
 import { trainModelVocabulary, writeTokenizers } from './bpe.ts';
 import { diffusionStage } from './diffusion-stage.ts';
 import { drawPrompts, JUDGED_SAMPLING, type Evaluation } from './evaluate-model.ts';
+import { fromModel, fromScratch } from './earlier-model.ts';
 import { exportModel, PARTS, vocabularySizes, type Part } from './export-model.ts';
 import { cacheLatents } from './latent-cache.ts';
 import { writeModelCard, writeModelLicences } from './licences.ts';
@@ -27,6 +28,8 @@ export interface PretrainOptions {
   readonly config: string;
   /** Checkpoints, latents, logs and sample sheets of the run. */
   readonly folder: string;
+  /** A model whose weights this one begins with, where their shapes agree; default: none, from scratch. */
+  readonly from?: string;
   /** Where the model is written, after every save of the last stage and at the end. */
   readonly out: string;
   readonly onProgress?: (progress: StageProgress) => void;
@@ -64,7 +67,8 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
   ] as const;
 
   // 2. the autoencoder
-  const { stage: autoencoder, close } = autoencoderStage(config, sheet);
+  const start = options.from ? await fromModel(options.from, vocabulary.vocab) : fromScratch;
+  const { stage: autoencoder, close } = autoencoderStage(config, sheet, start);
   const vae = await runStage(autoencoder, stageOptions).finally(close);
 
   // 3. all pictures as latents
@@ -95,7 +99,7 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
     await writeFile(path, evaluation.sheet);
     options.onSamples?.(path, evaluation);
   };
-  const diffusion = diffusionStage(config, cache, text, tokenizers);
+  const diffusion = diffusionStage(config, cache, text, tokenizers, start);
   const trained = await runStage(
     { ...diffusion, saved: publish },
     { ...stageOptions, secondsBetweenSaves: 300 },

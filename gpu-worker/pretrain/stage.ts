@@ -26,7 +26,7 @@ export interface Stage {
   /** The loss, a scalar, from parameters of the given source; inputs by other names come from `batch`. */
   loss(parameters: Parameters): Tensor;
   /** Starting values for the layout. */
-  initial(layout: FlatLayout): Float32Array;
+  initial(layout: FlatLayout): Promise<Float32Array>;
   /** What to feed at a step, from 0; steps are asked for in order, from where the stage resumes. */
   batch(step: number): Promise<Feeds>;
   /** Called after each save with the averaged parameters, e.g. to draw samples. */
@@ -66,7 +66,7 @@ export async function runStage(stage: Stage, options: StageOptions): Promise<Map
   const path = join(folder, `${stage.name}.safetensors`);
   const layout = new FlatLayout(parametersOf((p) => stage.loss(p)));
   const adamw: AdamWSettings = { ...ADAMW_DEFAULTS, averageDecay: settings.averageDecay };
-  const state = (await loadOptimizer(path))?.state ?? initialState(stage.initial(layout), adamw);
+  const state = (await loadOptimizer(path))?.state ?? initialState(await stage.initial(layout), adamw);
   if (state.step >= settings.steps) return namedSlices(layout, state.average!);
 
   const session = await Session.create(gradientProgram(stage, layout), { threads });
