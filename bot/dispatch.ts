@@ -7,6 +7,7 @@ import { runAction } from '../commands/actions.ts';
 import type { Card } from '../commands/card.ts';
 import { errorCard } from '../commands/cards/format.ts';
 import type { Actor, CommandContext } from '../commands/contract.ts';
+import { completeOption } from '../commands/complete.ts';
 import { runCommand } from '../commands/index.ts';
 import type { Platform } from '../storage/records/contract.ts';
 import type { Delivery } from './delivery.ts';
@@ -76,6 +77,16 @@ export function createHandlers({ platform, context, delivery, votes, log }: Disp
         if (post?.messageId) await delivery.replace(actor.channel, post.id, post.messageId, card);
         return aside ? [aside] : [];
       }),
+
+    onCompletion: async ({ channel: place, command, action, option, typed }) => {
+      try {
+        const channel = await records.channel(platform, place.externalId, place.name);
+        return await completeOption({ name: command, action, option, typed }, context, channel);
+      } catch (error) {
+        log.error({ error, platform, command, option }, 'could not complete an option');
+        return [];
+      }
+    },
 
     onReaction: (event) =>
       // One member's reactions in their order: put there and taken away is not taken away and put there.

@@ -12,15 +12,23 @@ export interface Party {
   readonly name: string;
 }
 
+/** A channel as an event brought it. */
+export interface Place extends Party {
+  /** The platform lets adults alone in. Default false. */
+  readonly ageRestricted?: boolean;
+}
+
 interface PlatformEvent {
-  readonly channel: Party;
+  readonly channel: Place;
   readonly member: Party;
 }
 
 /** An event that a member waits on. Acknowledged once, answered at most once, both through the gateway that brought it. */
 interface AnsweredEvent extends PlatformEvent {
-  /** May delete what belongs to other members. */
+  /** May delete what belongs to other members, and owns the channel's rules. */
   readonly moderator: boolean;
+  /** Ids of the member's roles (Discord) or user groups (Slack) there. Default none. */
+  readonly roles?: readonly string[];
   /** Tells the platform that the event has come. Called before anything that could take long. */
   acknowledge(): Promise<void>;
   /**
@@ -53,10 +61,21 @@ export interface ReactionEvent extends PlatformEvent {
   readonly added: boolean;
 }
 
+/** A member is typing the value of an option. Answered with what it could be, at once. */
+export interface CompletionEvent extends PlatformEvent {
+  readonly command: string;
+  /** '' when the command has no actions. */
+  readonly action: string;
+  readonly option: string;
+  readonly typed: string;
+}
+
 /** What the bot does with events. The promises settle when the event is dealt with; they never reject. */
 export interface GatewayHandlers {
   onInvocation(event: InvocationEvent): Promise<void>;
   onAction(event: ActionEvent): Promise<void>;
+  /** At most 25 values, [] when nothing fits or something failed. */
+  onCompletion(event: CompletionEvent): Promise<readonly string[]>;
   /** False when it could not be stored, so that the platform's own state must be read again later. */
   onReaction(event: ReactionEvent): Promise<boolean>;
 }
@@ -79,9 +98,14 @@ export interface Gateway {
    * Posts a message and returns the platform's id of it. With a nonce that was posted before, also by a process
    * that has died since, nothing is posted and the standing message's id is returned.
    * @param nonce a UUID
+   * @throws KronaError CHANNEL_GONE when the channel was deleted or the bot put out of it, POST_FORBIDDEN when it lacks a
+   * permission there (named in the message, with how to grant it)
    */
   post(channel: Channel, card: Card, nonce: string): Promise<string>;
-  /** @throws KronaError MESSAGE_GONE when the message or its channel was deleted at the platform */
+  /**
+   * @throws KronaError MESSAGE_GONE when the message or its channel was deleted at the platform, MESSAGE_STALE when the
+   * platform takes no more edits of it, so that a new message must take its place
+   */
   edit(channel: Channel, messageId: string, card: Card): Promise<void>;
   /**
    * Members' reactions standing on a message of ours, or null where reactions reach the records without a

@@ -24,6 +24,28 @@ export interface Config {
   readonly publicUrl: string | null;
   /** KRONA_SECRET: signs links. By default made once at random and kept in the data folder. */
   readonly secret: string;
+  /** DISCORD_TOKEN: the bot is on Discord too. */
+  readonly discord: DiscordConfig | null;
+  /** SLACK_BOT_TOKEN with SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP): the bot is on Slack too. */
+  readonly slack: SlackConfig | null;
+}
+
+export interface DiscordConfig {
+  readonly token: string;
+  /** KRONA_DISCORD_SHARDS: `auto` or a number; null: one connection. */
+  readonly shards: number | 'auto' | null;
+  /** KRONA_DISCORD_API: the REST address, for a proxy; null: Discord's own. */
+  readonly api: string | null;
+}
+
+export interface SlackConfig {
+  readonly botToken: string;
+  /** Events come over a WebSocket that needs no public address. null: over HTTP at `/slack/events`. */
+  readonly appToken: string | null;
+  /** Checks that HTTP requests come from Slack. */
+  readonly signingSecret: string | null;
+  /** KRONA_SLACK_API: the Web API's address, for a proxy; null: Slack's own. */
+  readonly api: string | null;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -50,8 +72,49 @@ export async function readConfig(env: Environment = process.env): Promise<Config
     publicUrl:
       url(env, 'KRONA_URL', ['http:', 'https:'], 'https://krona.example.org')?.replace(/\/+$/, '') ?? null,
     secret: await secret(env, dataFolder),
+    discord: discord(env),
+    slack: slack(env),
   };
 }
+
+function discord(env: Environment): DiscordConfig | null {
+  const token = env['DISCORD_TOKEN'];
+  if (!token) return null;
+  return { token, shards: shards(env), api: api(env, 'KRONA_DISCORD_API', 'https://proxy.example.org/api') };
+}
+
+function shards(env: Environment): number | 'auto' | null {
+  const value = env['KRONA_DISCORD_SHARDS'];
+  if (!value) return null;
+  if (value === 'auto') return 'auto';
+  const number = Number(value);
+  if (/^\d+$/.test(value) && number >= 1 && number <= 10_000) return number;
+  throw new KronaError(
+    'KRONA_DISCORD_SHARDS_INVALID',
+    `KRONA_DISCORD_SHARDS must be auto or a whole number from 1, not "${value}".`,
+  );
+}
+
+function slack(env: Environment): SlackConfig | null {
+  const botToken = env['SLACK_BOT_TOKEN'];
+  const appToken = env['SLACK_APP_TOKEN'] || null;
+  const signingSecret = env['SLACK_SIGNING_SECRET'] || null;
+  if (!botToken) return null;
+  if (appToken === null && signingSecret === null)
+    throw new KronaError(
+      'SLACK_APP_TOKEN_MISSING',
+      'SLACK_BOT_TOKEN is set, but neither SLACK_APP_TOKEN (Socket Mode) nor SLACK_SIGNING_SECRET (HTTP); set one of them.',
+    );
+  return {
+    botToken,
+    appToken,
+    signingSecret,
+    api: api(env, 'KRONA_SLACK_API', 'https://proxy.example.org/api/'),
+  };
+}
+
+const api = (env: Environment, name: string, example: string): string | null =>
+  url(env, name, ['http:', 'https:'], example);
 
 function url(env: Environment, name: string, protocols: readonly string[], example: string): string | null {
   const value = env[name];

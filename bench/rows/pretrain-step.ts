@@ -5,6 +5,7 @@ import { vaeScale } from '../../gpu-worker/models/vae.ts';
 import { trainModelVocabulary, writeTokenizers } from '../../gpu-worker/pretrain/bpe.ts';
 import { defaultConfigPath } from '../../gpu-worker/pretrain/concepts.ts';
 import { diffusionStage } from '../../gpu-worker/pretrain/diffusion-stage.ts';
+import { fromScratch } from '../../gpu-worker/pretrain/earlier-model.ts';
 import { vocabularySizes } from '../../gpu-worker/pretrain/export-model.ts';
 import { readPretrainConfig, type PretrainConfig } from '../../gpu-worker/pretrain/pretrain-config.ts';
 import { runStage, type Stage } from '../../gpu-worker/pretrain/stage.ts';
@@ -42,7 +43,7 @@ export async function measurePretrainStep(context: Context): Promise<Measured> {
 
   // 2. what part of them multiplies
   const counted = stageStep(stage);
-  const feeds = { ...(await stage.batch(0)), parameters: stage.initial(counted.layout) };
+  const feeds = { ...(await stage.batch(0)), parameters: await stage.initial(counted.layout) };
   const beside = await StepClock.create(context);
   const seconds = await productSeconds(counted, feeds, quick ? 2 : 8, beside, context);
   await beside.release();
@@ -69,5 +70,6 @@ async function recipe(config: PretrainConfig, folder: string): Promise<Stage> {
     cache,
     config.textEncoders({ size: sizes.vocab_size, end: sizes.eos_token_id }),
     [await loadTokenizer(join(folder, 'tokenizer')), await loadTokenizer(join(folder, 'tokenizer_2'))],
+    fromScratch,
   );
 }
