@@ -4,6 +4,7 @@ import { SCHEDULERS, type SchedulerName } from '../../../storage/settings.ts';
 import { ConfigFields } from '../../models/config-fields.ts';
 import { createDdim } from './ddim.ts';
 import { createEuler } from './euler.ts';
+import { createPndm } from './pndm.ts';
 import type { Scheduler } from './scheduler.ts';
 
 interface Entry {
@@ -16,6 +17,9 @@ const ENTRIES: { readonly [Name in SchedulerName]: Entry } = {
   ddim: { className: 'DDIMScheduler', create: createDdim },
   euler: { className: 'EulerDiscreteScheduler', create: createEuler },
 };
+
+/** What SD 1.x folders name; nobody would choose it beside the others. */
+const FOLDERS_OWN: readonly Entry[] = [{ className: 'PNDMScheduler', create: createPndm }];
 
 /**
  * A scheduler for one run. As diffusers' `from_config`, the one asked for takes what it knows from the folder's
@@ -34,7 +38,9 @@ export function createScheduler(
   const fields = new ConfigFields('scheduler/scheduler_config.json', config);
   const className = fields.get('_class_name');
   const entry =
-    name === null ? Object.values(ENTRIES).find((each) => each.className === className) : ENTRIES[name];
+    name === null
+      ? [...Object.values(ENTRIES), ...FOLDERS_OWN].find((each) => each.className === className)
+      : ENTRIES[name];
   if (entry === undefined)
     throw new KronaError(
       'SCHEDULER_UNSUPPORTED',
