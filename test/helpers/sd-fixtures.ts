@@ -17,7 +17,8 @@ const FOLDER = join(import.meta.dirname, '../fixtures/sd-tiny');
 export type TinyName = 'sd15' | 'sd21' | 'refiner' | 'sdxl';
 
 /** Each tiny model's folder; `sdxl` is sdxl-tiny's, of which there is a single file here. */
-export const tinyFolder = (name: TinyName): string => (name === 'sdxl' ? TINY_MODEL : join(FOLDER, name, 'model'));
+export const tinyFolder = (name: TinyName): string =>
+  name === 'sdxl' ? TINY_MODEL : join(FOLDER, name, 'model');
 export const tinySingleFile = (name: TinyName): string => join(FOLDER, 'single', `${name}.safetensors`);
 export const PLAIN_VAE = join(FOLDER, 'vae-plain');
 
@@ -25,9 +26,14 @@ const ARCHITECTURE = { sd15: 'sd1', sd21: 'sd2', sdxl: 'sdxl', refiner: 'sdxl-re
 
 /** The table of single files with the configs of the tiny models in place of the real ones. */
 export const TINY_SINGLE_FILES: readonly SingleFileModel[] = SINGLE_FILE_MODELS.map((model) => {
-  const name = (Object.keys(ARCHITECTURE) as TinyName[]).find((key) => ARCHITECTURE[key] === model.architecture)!;
+  const name = (Object.keys(ARCHITECTURE) as TinyName[]).find(
+    (key) => ARCHITECTURE[key] === model.architecture,
+  )!;
   const config = (part: string) => json(join(tinyFolder(name), part, 'config.json'));
-  const [first, ...more] = model.textEncoders.map((encoder) => ({ ...encoder, config: config(encoder.part) }));
+  const [first, ...more] = model.textEncoders.map((encoder) => ({
+    ...encoder,
+    config: config(encoder.part),
+  }));
   const scheduler = json(join(tinyFolder(name), 'scheduler/scheduler_config.json'));
   return {
     ...model,
@@ -62,7 +68,8 @@ export async function readReference(name: TinyName | 'vae-plain') {
     const data = await readTensor(stored);
     tensors.set(key, {
       shape: stored.shape,
-      data: data instanceof Float32Array ? data : Float32Array.from(data as Iterable<number | bigint>, Number),
+      data:
+        data instanceof Float32Array ? data : Float32Array.from(data as Iterable<number | bigint>, Number),
     });
   }
   const index = json(join(FOLDER, 'index.json')) as Record<

@@ -16,7 +16,13 @@ describe.each([
 ] as const)('$name from a $form', ({ name, form }) => {
   it('draws what diffusers draws, by the scheduler that its folder names', async () => {
     const { tensor, facts } = await readReference(name);
-    const { prompt, negative_prompt: negative, guidance_scale: guidance, num_inference_steps: steps, seed } = facts.run;
+    const {
+      prompt,
+      negative_prompt: negative,
+      guidance_scale: guidance,
+      num_inference_steps: steps,
+      seed,
+    } = facts.run;
     const engine = await TextToImage.open(await openTiny(name, form));
     const latents = await engine.denoise({
       prompt,

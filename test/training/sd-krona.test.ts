@@ -72,32 +72,35 @@ describe('a whole run', () => {
   });
   afterAll(() => rm(folder, { recursive: true }));
 
-  it.each(['sd15', 'sd21', 'refiner'] as const)('on %s ends in an adapter that changes its pictures', async (name) => {
-    const photos = await makePhotos(join(folder, 'photos'), 2);
-    const out = join(folder, `${name}.safetensors`);
-    const result = await trainAdapter({ ...tinyRun(photos, out), model: tinyFolder(name), steps: 3 });
-    expect(result.loss).toHaveLength(3);
-    expect(result.loss.every(Number.isFinite)).toBe(true);
-    const engine = await TextToImage.open(tinyFolder(name));
-    const layers = await engine.readAdapter(out);
-    expect(layers.size).toBe(attentionProjections(engine.model.unet.config).length);
-    const draw = (strength: number) =>
-      engine.denoise({
-        prompt: 'a photo of sks dog',
-        negative: null,
-        adapter: { layers, strength },
-        steps: 2,
-        guidance: 3,
-        scheduler: null,
-        width: 32,
-        height: 32,
-        seed: 1,
-        count: 1,
-        noise: 'krona',
-      });
-    const [without, with_] = [await draw(0), await draw(1)];
-    expect(without.every(Number.isFinite)).toBe(true);
-    expect(Math.max(...with_.map((x, i) => Math.abs(x - without[i]!)))).toBeGreaterThan(1e-4);
-    await engine.release();
-  });
+  it.each(['sd15', 'sd21', 'refiner'] as const)(
+    'on %s ends in an adapter that changes its pictures',
+    async (name) => {
+      const photos = await makePhotos(join(folder, 'photos'), 2);
+      const out = join(folder, `${name}.safetensors`);
+      const result = await trainAdapter({ ...tinyRun(photos, out), model: tinyFolder(name), steps: 3 });
+      expect(result.loss).toHaveLength(3);
+      expect(result.loss.every(Number.isFinite)).toBe(true);
+      const engine = await TextToImage.open(tinyFolder(name));
+      const layers = await engine.readAdapter(out);
+      expect(layers.size).toBe(attentionProjections(engine.model.unet.config).length);
+      const draw = (strength: number) =>
+        engine.denoise({
+          prompt: 'a photo of sks dog',
+          negative: null,
+          adapter: { layers, strength },
+          steps: 2,
+          guidance: 3,
+          scheduler: null,
+          width: 32,
+          height: 32,
+          seed: 1,
+          count: 1,
+          noise: 'krona',
+        });
+      const [without, with_] = [await draw(0), await draw(1)];
+      expect(without.every(Number.isFinite)).toBe(true);
+      expect(Math.max(...with_.map((x, i) => Math.abs(x - without[i]!)))).toBeGreaterThan(1e-4);
+      await engine.release();
+    },
+  );
 });
