@@ -49,16 +49,20 @@ export interface ModelInspection extends Pick<ModelReport, 'architecture' | 'ok'
  * @throws KronaError MODEL_NOT_FOUND when there is nothing at `path`
  */
 export async function checkModel(path: string): Promise<ModelReport> {
-  const { parts, ...facts } = await inspectModel(path);
+  return reportOf(await inspectModel(path));
+}
+
+/** An inspection with the counts of its parts added up by kind. */
+export function reportOf({ architecture, parts, ok, problems }: ModelInspection): ModelReport {
   const parameters = (wanted: RegExp): number =>
     parts.filter(({ name }) => wanted.test(name)).reduce((sum, part) => sum + part.parameters, 0);
   return {
-    architecture: facts.architecture,
+    architecture,
     unetParameters: parameters(/^unet$/),
     textEncoderParameters: parameters(/^text_encoder/),
     vaeParameters: parameters(/^vae$/),
-    ok: facts.ok,
-    problems: facts.problems,
+    ok,
+    problems,
   };
 }
 
