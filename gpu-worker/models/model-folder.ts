@@ -3,10 +3,11 @@
  * tensors are located under one set of names, and nothing is loaded. Which tensors a model needs, the models say.
  */
 import { realpath, stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { KronaError } from '../../storage/errors.ts';
 import { ARCHITECTURES, type Architecture } from './architecture.ts';
 import { ConfigFields } from './config-fields.ts';
+import { cachedSnapshot, modelName } from './hub-cache.ts';
 import {
   clipTextConfig,
   unetConfig,
@@ -65,18 +66,20 @@ const XL_PIPELINES = ['StableDiffusionXLPipeline', 'StableDiffusionXLImg2ImgPipe
 const SD_PIPELINES = ['StableDiffusionPipeline', 'StableDiffusionImg2ImgPipeline'];
 
 /**
- * Opens a folder as saved by diffusers, or as a model hub's cache holds it (links are followed).
+ * Opens a folder as saved by diffusers, or as a model hub's cache holds it (links are followed): a snapshot, or the
+ * repository's folder, whose `main` it then is.
  *
  * @throws KronaError MODEL_NOT_FOUND, MODEL_ARCHITECTURE_UNSUPPORTED, MODEL_CONFIG_*, MODEL_FILE_MISSING,
  * MODEL_INDEX_INVALID, SAFETENSORS_*
  */
 export async function openModelFolder(path: string): Promise<ModelFolder> {
-  const real = await realpath(path).catch(() => null);
-  if (real === null || !(await stat(real)).isDirectory())
+  const given = await realpath(path).catch(() => null);
+  if (given === null || !(await stat(given)).isDirectory())
     throw new KronaError(
       'MODEL_NOT_FOUND',
       `There is no model folder ${basename(path)}; give a folder with a model_index.json.`,
     );
+  const real = (await cachedSnapshot(given)) ?? given;
   const index = new ConfigFields('model_index.json', await readJson(real, 'model_index.json'));
   const unetJson = (): Promise<Record<string, unknown>> => readJson(real, 'unet/config.json');
   const architecture = await architectureOf(index, unetJson);
@@ -115,7 +118,7 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
     folder: join(real, name.replace('text_encoder', 'tokenizer')),
   }));
   return {
-    name: basename(path) === '.' ? basename(real) : basename(path),
+    name: basename(path) === '.' || real !== given ? modelName(real) : modelName(resolve(path)),
     path: real,
     architecture,
     textEncoders,

@@ -35,9 +35,9 @@ export function transformer(
 /** How pixels become tokens and tokens pixels again, each with a projection of its own. */
 interface Projections {
   /** [B,C,h,w] → [B,N,C] */
-  enter(x: Tensor): Tensor;
+  readonly enter: (x: Tensor) => Tensor;
   /** [B,N,C] → [B,C,h,w] */
-  leave(tokens: Tensor): Tensor;
+  readonly leave: (tokens: Tensor) => Tensor;
 }
 
 /** SD 1.x: 1×1 convolutions of the picture. */

@@ -78,7 +78,7 @@ export async function readReference(name: TinyName | 'vae-plain') {
   >;
   return {
     /** @throws Error when there is none of that name */
-    tensor(key: string): FixtureTensor {
+    tensor: (key: string): FixtureTensor => {
       const found = tensors.get(key);
       if (found === undefined) throw new Error(`${name}/reference.safetensors has no tensor ${key}`);
       return found;

@@ -1,5 +1,5 @@
 /** What a single file holds is told from its tensors; what cannot be used says what was found and what would work. */
-import { cp, mkdir, mkdtemp, open, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -154,7 +154,7 @@ describe('what it predicts', () => {
       changed('sd21', (tensors) => {
         const name = `${UNET}output_blocks.11.1.transformer_blocks.0.norm1.bias`;
         const { shape, data } = tensors.get(name)!;
-        tensors.set(name, { dtype: 'F32', shape, data: Float32Array.from(data, (_, i) => (i % 2 ? width : -width)) });
+        tensors.set(name, { dtype: 'F32', shape, data: Float32Array.from({ length: data.length }, (_, i) => (i % 2 ? width : -width)) });
       });
     expect(await prediction(await spread(0.2))).toBe('v_prediction');
     const base = await openSingleFile(
