@@ -52,7 +52,7 @@ const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'model',
-    summary: 'look into model folders',
+    summary: 'get models and look into them',
     load: () => import('./commands/model.ts'),
   },
   {
