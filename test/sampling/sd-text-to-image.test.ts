@@ -58,10 +58,4 @@ describe("SD 1.x's scheduler", () => {
   it('refuses the Runge-Kutta start that no published model asks for', () => {
     expect(() => createScheduler(null, { ...config, skip_prk_steps: false }, 4)).toThrow(/skip_prk_steps/);
   });
-
-  it('is not taken for one that is not built', () => {
-    expect(() => createScheduler(null, { _class_name: 'LMSDiscreteScheduler' }, 4)).toThrow(
-      /"LMSDiscreteScheduler", which is not built; choose one of ddim, euler/,
-    );
-  });
 });
