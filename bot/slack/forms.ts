@@ -117,6 +117,7 @@ function consentBlock(required: boolean): types.InputBlock {
     type: 'input',
     block_id: CONSENT,
     label: plain('Consent', 2_000),
+    ...(!required && { hint: plain('Needed when you give photos', 2_000) }),
     optional: !required,
     element: {
       type: 'checkboxes',

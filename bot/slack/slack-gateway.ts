@@ -34,6 +34,8 @@ const MINUTE = 60_000;
 const NUMBERS = ['one', 'two', 'three', 'four'];
 /** Slack takes some fifty edits a minute in a workspace: each living message gets its share, ms. */
 const SHARE = 1_300;
+/** Files that one member was shown stay at Slack so long, ms: such messages are gone when the page is loaded again. */
+const WHISPER_LASTS = 60 * MINUTE;
 /** A connection gone for longer may have cost events: Slack sends them again for a while only. */
 const AWAY = 10_000;
 
@@ -282,7 +284,11 @@ export class SlackGateway implements Gateway {
 
   async #tell(caller: Caller, card: Card): Promise<void> {
     try {
-      await this.#renderer.send(card, (rendered) => this.#answers.tell(caller, rendered));
+      const { keys } = await this.#renderer.send(card, (rendered) => this.#answers.tell(caller, rendered));
+      if (keys.length === 0) return;
+      const whisper = randomUUID();
+      await this.#files.shows(whisper, keys);
+      setTimeout(() => this.#inBackground(this.#files.shows(whisper, [])), WHISPER_LASTS).unref();
     } catch (error) {
       this.#parts.log.warn({ error }, 'Slack: could not tell a member something');
     }

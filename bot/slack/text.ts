@@ -18,15 +18,13 @@ export const escapeText = (text: string): string =>
 export const unescapeText = (text: string): string =>
   text.replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&');
 
+const segmenter = new Intl.Segmenter();
+
 /** At most `most` characters (UTF-16 units, as Slack counts), not cut inside a character. */
 export function cut(text: string, most: number): string {
   if (text.length <= most) return text;
-  let kept = '';
-  for (const { segment } of new Intl.Segmenter().segment(text)) {
-    if (kept.length + segment.length > most - 1) break;
-    kept += segment;
-  }
-  return `${kept}…`;
+  const end = segmenter.segment(text.slice(0, most + 64)).containing(most - 1)!.index;
+  return `${text.slice(0, end)}…`;
 }
 
 /** Words without marks: signs that would format become their look-alikes, as mrkdwn has no escape for them. */
@@ -45,8 +43,8 @@ export function mrkdwn(text: string): string {
   const parts = text.split(/(\*\*[^*]+\*\*|`[^`\n]+`)/);
   const lines = parts
     .map((part) => {
-      if (part.startsWith('**') && part.length > 4) return `*${words(part.slice(2, -2))}*`;
-      if (part.startsWith('`') && part.length > 2) return `\`${escapeText(part.slice(1, -1))}\``;
+      if (/^\*\*[^*]+\*\*$/.test(part)) return `*${words(part.slice(2, -2))}*`;
+      if (/^`[^`\n]+`$/.test(part)) return `\`${escapeText(part.slice(1, -1))}\``;
       return words(part);
     })
     .join('');
@@ -66,7 +64,7 @@ export function progressText({ fraction, label }: NonNullable<Card['progress']>)
 
 /** Columns that a text takes in a fixed-width font: wide characters and emoji take two. */
 function width(text: string): number {
-  return [...new Intl.Segmenter().segment(text)].reduce(
+  return [...segmenter.segment(text)].reduce(
     (sum, { segment }) =>
       sum +
       (/\p{Emoji_Presentation}|\ufe0f|[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\uff00-\uff60]/u.test(
@@ -81,14 +79,10 @@ function width(text: string): number {
 /** A table as texts of sections: aligned in a code block, or a line a row when it is too wide for one. */
 export function tableTexts({ columns, rows }: NonNullable<Card['table']>): string[] {
   const all = [columns, ...rows];
+  if (all.some((row) => row.some((cell) => cell.length > LINE))) return fill(rows.map(listed), '', '');
   const widths = columns.map((_, column) => Math.max(...all.map((row) => width(row[column] ?? ''))));
   const total = widths.reduce((sum, each) => sum + each + 2, 0);
-  if (total > LINE)
-    return fill(
-      rows.map((row) => listed(row)),
-      '',
-      '',
-    );
+  if (total > LINE) return fill(rows.map(listed), '', '');
   const lines = all.map((row) =>
     row
       .map((cell, column) => cell + ' '.repeat(widths[column]! - width(cell)))
@@ -102,10 +96,12 @@ export function tableTexts({ columns, rows }: NonNullable<Card['table']>): strin
   );
 }
 
+/** What one could type stands as code. */
+const cellText = (cell: string): string =>
+  cell.startsWith('/') ? `\`${escapeText(cell.replaceAll('`', 'ˋ'))}\`` : words(cell);
+
 const listed = ([first = '', ...rest]: readonly string[]): string =>
-  [`*${words(unmarked(first))}*`, ...rest.filter((cell) => cell !== '').map((cell) => words(cell))].join(
-    ' · ',
-  );
+  [`*${words(unmarked(first))}*`, ...rest.filter((cell) => cell !== '').map(cellText)].join(' · ');
 
 /** Lines gathered into texts that fit a section. */
 function fill(lines: readonly string[], before: string, after: string): string[] {

@@ -119,13 +119,13 @@ describe('Slack as a gateway', () => {
   });
 
   it('acknowledges while nobody has time for the command', async () => {
-    let free = () => {};
+    let free: (() => void) | null = null;
     const desk = new Desk();
     desk.onInvocation = () => new Promise((resolve) => (free = resolve));
     await start(desk);
     expect(await mia.types(place.externalId, 'queue')).toBe(true);
-    await until('it to come', () => free);
-    free();
+    const finish = await until('it to come', () => free);
+    finish();
   });
 
   it('tells who acts: names, admins, user groups', async () => {

@@ -63,6 +63,13 @@ export function takeBlocks(workspace: Workspace, where: string, blocks: unknown)
   return blocks as Json[];
 }
 
+/** The text of a message; one that pings is a problem. */
+function takeText(workspace: Workspace, where: string, text: unknown): string {
+  const mention = /<(!channel|!here|!everyone|!subteam|@)/.exec(String(text ?? ''));
+  if (mention) workspace.problem(`${where}: the text pings with ${mention[0]}`);
+  return String(text ?? '');
+}
+
 function messageAt(host: Host, channelId: unknown, ts: unknown): Message {
   const channel = host.workspace.channel(String(channelId));
   if (!channel) throw new Refusal('channel_not_found');
@@ -147,7 +154,7 @@ export const METHODS: Readonly<Record<string, Method>> = {
         ts: workspace.ts(),
         channel: channel.id,
         user: BOT_USER,
-        text: String(args['text'] ?? ''),
+        text: takeText(workspace, 'chat.postMessage', args['text']),
         blocks,
         metadata: (args['metadata'] as Json | undefined) ?? null,
         thread: (args['thread_ts'] as string | undefined) ?? null,
@@ -173,7 +180,7 @@ export const METHODS: Readonly<Record<string, Method>> = {
         id,
         channel: channel.id,
         user: String(args['user']),
-        text: String(args['text']),
+        text: takeText(workspace, 'chat.postEphemeral', args['text']),
         blocks,
       });
       return { message_ts: id };
@@ -190,7 +197,7 @@ export const METHODS: Readonly<Record<string, Method>> = {
       if (message.user !== BOT_USER) throw new Refusal('cant_update_message');
       if (message.locked) throw new Refusal('edit_window_closed');
       message.blocks = takeBlocks(workspace, 'chat.update', args['blocks']);
-      message.text = String(args['text'] ?? message.text);
+      message.text = takeText(workspace, 'chat.update', args['text']);
       message.edits += 1;
       return { channel: message.channel, ts: message.ts, text: message.text };
     },
