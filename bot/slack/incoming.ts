@@ -110,7 +110,7 @@ export class Incoming {
         caller: this.#caller(channel.id, user.id, url),
         userName: user.name,
       };
-      await this.#shortcut(asked, message as MessageWithFiles, trigger);
+      await this.#shortcut(asked, message, trigger);
     });
 
     app.view(FORM_CALLBACK, async ({ body, view, ack }) => {
@@ -234,7 +234,7 @@ export class Incoming {
 
   /** Finds out who asks, in the order of the channel, and hands the event on; the bot keeps that order then. */
   #enter({ place, caller, userName }: Asked, hand: (who: AnsweredParts) => Promise<void>): void {
-    const { members, callers, answer } = this.#parts;
+    const { members, callers } = this.#parts;
     callers.note(caller);
     const entered = this.#lanes.run(place.externalId, async () => {
       const known = Promise.all([members.person(caller.userId, userName), members.groupsOf(caller.userId)]);
@@ -249,7 +249,7 @@ export class Incoming {
           ...(roles.length > 0 && { roles }),
           // Slack has been told already.
           acknowledge: async () => {},
-          answer: (cards) => answer(caller, cards),
+          answer: (cards) => this.#parts.answer(caller, cards),
         }),
       );
     });

@@ -15,7 +15,7 @@ const files: CardFiles = {
   link: (hash, name) => `https://krona.example.org/blobs/${hash}/${name}?expires=1&signature=x`,
 };
 const blocksOf = (card: Partial<Card>): Json[] =>
-  cardBlocks({ tone: 'info', title: 'A title', ...card }, files) as unknown as Json[];
+  cardBlocks({ tone: 'info', title: 'A title', ...card }, files);
 const errors = (blocks: readonly Json[]) => checkBlocks(new Workspace(), blocks).errors;
 
 describe('text for Slack', () => {

@@ -43,7 +43,7 @@ describe('a Slack channel', () => {
     const form = await until('the form', () => mia.form());
     expect(form['title']).toMatchObject({ text: 'Add photos' });
     const subject = blocksOf(form).find(({ block_id: id }) => id === 'subject')!;
-    expect(subject['element']['initial_option']['value']).toBe('mochi');
+    expect(subject['element']).toMatchObject({ initial_option: { value: 'mochi' } });
     const two = await catPhotos(2);
     await expect(mia.submits({}, two)).rejects.toThrow(/Consent.*complete/);
     const good = [...two, { name: 'notes.png', bytes: Buffer.from('not a picture') }];

@@ -81,6 +81,23 @@ describe('Slack over HTTP', () => {
     );
   });
 
+  it('tells who asks where it may not post, goes on with the work, and posts it once when it is invited', async () => {
+    const elsewhere = await world.slack.channel('elsewhere', [ben], { withBot: false });
+    await ben.types(elsewhere, 'imagine an owl');
+    await world.whisper(ben, /invite @krona/);
+    await world.worker.draw(await world.openSet(elsewhere), await drawings(1));
+    await world.slack.act('channel', { channel: elsewhere, bot: true });
+    const message = await world.message(elsewhere, 'an owl');
+    await until(
+      'its picture',
+      async () => imagesOf((await world.message(elsewhere, 'an owl')).blocks).length === 1,
+    );
+    expect(await world.slack.messages(elsewhere)).toMatchObject([{ ts: message.ts }]);
+    const told = (await ben.whispers()).filter(({ blocks }) => textOf(blocks).includes('/invite'));
+    expect(told).toHaveLength(1);
+    expect(world.log.splice(0).every((line) => line.includes('not in this channel'))).toBe(true);
+  });
+
   it('broke no rule of Slack and complained of nothing', async () => {
     expect((await world.slack.see()).problems).toEqual([]);
     expect(world.log).toEqual([]);

@@ -3,6 +3,7 @@
  * somebody who plays the worker.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { inspect } from 'node:util';
 import type { Log } from '../../bot/log.ts';
 import { type Bot, startBot } from '../../bot/main.ts';
 import type { Storage } from '../../storage/open.ts';
@@ -105,7 +106,7 @@ const has = (text: string, words: string | RegExp): boolean =>
 
 function describe(fields: object): string {
   const { error } = fields as { error?: unknown };
-  return error instanceof Error ? `${error.message} ${String(error.cause ?? '')}` : JSON.stringify(fields);
+  return error instanceof Error ? `${error.message} ${inspect(error.cause)}` : JSON.stringify(fields);
 }
 
 /** Photos of a cat as members send them, each another one. */

@@ -96,19 +96,15 @@ const ELEMENTS: Readonly<Record<string, (check: Check, where: string, value: Jso
   static_select(check, where, value) {
     fields(check, where, value, 'type! action_id! placeholder options! initial_option');
     if (!count(check, `${where}.options`, value['options'], 1, 100)) return;
-    (value['options'] as unknown[]).forEach((each, index) =>
-      option(check, `${where}.options[${index}]`, each),
-    );
+    value['options'].forEach((each, index) => option(check, `${where}.options[${index}]`, each));
     const initial = JSON.stringify(value['initial_option']);
-    if (initial && !(value['options'] as unknown[]).some((each) => JSON.stringify(each) === initial))
+    if (initial && !value['options'].some((each) => JSON.stringify(each) === initial))
       check.errors.push(`${where}.initial_option is none of the options`);
   },
   checkboxes(check, where, value) {
     fields(check, where, value, 'type! action_id! options! initial_options');
     if (count(check, `${where}.options`, value['options'], 1, 10))
-      (value['options'] as unknown[]).forEach((each, index) =>
-        option(check, `${where}.options[${index}]`, each),
-      );
+      value['options'].forEach((each, index) => option(check, `${where}.options[${index}]`, each));
   },
   file_input(check, where, value) {
     fields(check, where, value, 'type! action_id! filetypes max_files');
@@ -149,16 +145,12 @@ const BLOCKS: Readonly<Record<string, (check: Check, where: string, value: Json)
       check.errors.push(`${where} has neither text nor fields`);
     text(check, `${where}.text`, value['text'], 3000);
     if (value['fields'] !== undefined && count(check, `${where}.fields`, value['fields'], 1, 10))
-      (value['fields'] as unknown[]).forEach((each, index) =>
-        text(check, `${where}.fields[${index}]`, each, 2000),
-      );
+      value['fields'].forEach((each, index) => text(check, `${where}.fields[${index}]`, each, 2000));
   },
   context(check, where, value) {
     fields(check, where, value, 'type! block_id elements!');
     if (count(check, `${where}.elements`, value['elements'], 1, 10))
-      (value['elements'] as unknown[]).forEach((each, index) =>
-        text(check, `${where}.elements[${index}]`, each, 3000),
-      );
+      value['elements'].forEach((each, index) => text(check, `${where}.elements[${index}]`, each, 3000));
   },
   divider: (check, where, value) => void fields(check, where, value, 'type! block_id'),
   image(check, where, value) {
@@ -172,7 +164,7 @@ const BLOCKS: Readonly<Record<string, (check: Check, where: string, value: Json)
   actions(check, where, value) {
     fields(check, where, value, 'type! block_id elements!');
     if (count(check, `${where}.elements`, value['elements'], 1, 25))
-      (value['elements'] as unknown[]).forEach((each, index) =>
+      value['elements'].forEach((each, index) =>
         element(check, `${where}.elements[${index}]`, each, ['button', 'static_select', 'external_select']),
       );
   },
@@ -194,7 +186,8 @@ function blocks(check: Check, value: unknown, most: number): void {
     if (!isObject(block) || !rule) return void check.errors.push(`${where} has no type that is known`);
     const id: unknown = block['block_id'];
     length(check, `${where}.block_id`, id, 1, 255);
-    if (id !== undefined && ids.has(id)) check.errors.push(`${where}.block_id ${String(id)} is there twice`);
+    if (id !== undefined && ids.has(id))
+      check.errors.push(`${where}.block_id ${JSON.stringify(id)} is there twice`);
     ids.add(id);
     rule(check, where, block);
   });

@@ -64,10 +64,11 @@ export function takeBlocks(workspace: Workspace, where: string, blocks: unknown)
 }
 
 /** The text of a message; one that pings is a problem. */
-function takeText(workspace: Workspace, where: string, text: unknown): string {
-  const mention = /<(!channel|!here|!everyone|!subteam|@)/.exec(String(text ?? ''));
+function takeText(workspace: Workspace, where: string, given: unknown): string {
+  const text = typeof given === 'string' ? given : '';
+  const mention = /<(!channel|!here|!everyone|!subteam|@)/.exec(text);
   if (mention) workspace.problem(`${where}: the text pings with ${mention[0]}`);
-  return String(text ?? '');
+  return text;
 }
 
 function messageAt(host: Host, channelId: unknown, ts: unknown): Message {

@@ -152,7 +152,7 @@ export class People {
     const block = this.#block(view, blockId);
     const answer = await this.#wire.ask('interactive', {
       type: 'block_suggestion',
-      action_id: block['element']['action_id'] as string,
+      action_id: (block['element'] as Json)['action_id'] as string,
       block_id: blockId,
       value: typed,
       team: { id: TEAM, domain: 'fake' },

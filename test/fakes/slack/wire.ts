@@ -135,7 +135,7 @@ export class Wire {
         ? JSON.stringify(payload)
         : kind === 'interactive'
           ? new URLSearchParams({ payload: JSON.stringify(payload) }).toString()
-          : new URLSearchParams(payload as Record<string, string>).toString();
+          : new URLSearchParams(payload).toString();
     const time = String(Math.floor(Date.now() / 1000));
     const signature = createHmac('sha256', SIGNING_SECRET).update(`v0:${time}:${body}`).digest('hex');
     try {
