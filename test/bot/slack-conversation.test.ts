@@ -21,7 +21,7 @@ beforeAll(async () => {
     await slack.person('Ada', { admin: true }),
   ];
   channel = await slack.channel('pets', [mia, ben, ada]);
-});
+}, 300_000);
 afterAll(() => world.close());
 
 const channelRecord = async () =>

@@ -57,7 +57,7 @@ beforeAll(async () => {
   mia = new webApi.WebClient('xoxp-mia', { slackApiUrl: `${emulator.url}/api/` });
   const { channels } = await mia.conversations.list();
   channelId = channels!.find(({ name }) => name === 'pets')!.id!;
-});
+}, 300_000);
 afterAll(async () => {
   await emulator.close();
   await house.close();

@@ -21,7 +21,7 @@ beforeAll(async () => {
   [slack, house] = await Promise.all([FakeSlack.start(), openHouse()]);
   mia = await slack.person('Mia');
   ada = await slack.person('Ada', { admin: true });
-});
+}, 300_000);
 afterAll(async () => {
   await slack.stop();
   await house.close();

@@ -14,7 +14,7 @@ beforeAll(async () => {
   world = await SlackWorld.open({ http: true });
   [mia, ben] = [await world.slack.person('Mia'), await world.slack.person('Ben')];
   channel = await world.slack.channel('pets', [mia, ben]);
-});
+}, 300_000);
 afterAll(() => world.close());
 
 describe('Slack over HTTP', () => {
