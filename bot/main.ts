@@ -4,10 +4,12 @@ import type { WebSocketServerLike } from '@hono/node-server';
 import sharp from 'sharp';
 import { WebSocketServer } from 'ws';
 import type { Config } from '../storage/config.ts';
+import { signLink } from '../storage/links.ts';
 import type { Storage } from '../storage/open.ts';
 import { relayOutbox } from '../storage/outbox.ts';
 import { Delivery } from './delivery.ts';
 import { createHandlers } from './dispatch.ts';
+import { linkExpiry } from './files.ts';
 import type { Gateway } from './gateway.ts';
 import { createHttp, listen } from './http.ts';
 import type { Log } from './log.ts';
@@ -47,8 +49,27 @@ export async function startBot(storage: Storage, config: Config, { log }: BotOpt
   const [uploads, page] = await Promise.all([Uploads.open(join(config.dataFolder, 'uploads')), buildPage()]);
   const web = new WebGateway(context, config.secret, uploads, log);
   mountWeb(app, { gateway: web, context, uploads, page, secret: config.secret });
+  // Until the server listens, the port that it asked for.
+  let address = config.publicUrl ?? `http://localhost:${config.port}`;
+  const link = (hash: string, fileName: string): string =>
+    address + signLink(config.secret, { hash, fileName, expiresAt: linkExpiry() });
 
-  const stopGateways = await Promise.all([web].map((gateway) => runGateway(gateway, context, log)));
+  const gateways: Gateway[] = [web];
+  if (config.slack !== null) {
+    // Loaded only where it is used: Bolt and its server take a while and 20 MB.
+    const { SlackGateway } = await import('./slack/slack-gateway.ts');
+    const slack = new SlackGateway({ config: config.slack, context, log, link });
+    slack.mount(app);
+    gateways.push(slack);
+  }
+
+  const started = await Promise.allSettled(gateways.map((gateway) => runGateway(gateway, context, log)));
+  const stopGateways = started.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+  const failed = started.find((each) => each.status === 'rejected');
+  if (failed) {
+    await Promise.all(stopGateways.map((stop) => stop()));
+    throw failed.reason;
+  }
   const stopRelay = relayOutbox(storage.records, storage.jobs, {
     onError: (error) => log.error({ error }, 'could not move jobs from the records to the queue'),
   });
@@ -59,6 +80,7 @@ export async function startBot(storage: Storage, config: Config, { log }: BotOpt
   };
   try {
     const server = await listen(app, config, sockets as unknown as WebSocketServerLike);
+    ({ address } = server);
     return {
       address: server.address,
       moderatorAddress: `${server.address}/?moderator=${moderatorKey(config.secret)}`,

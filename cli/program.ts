@@ -56,6 +56,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/model.ts'),
   },
   {
+    name: 'slack',
+    summary: 'what a Slack app for Krona needs',
+    load: () => import('./commands/slack.ts'),
+  },
+  {
     name: 'pretrain',
     summary: 'make the embedded model from drawings',
     load: () => import('./commands/pretrain.ts'),
