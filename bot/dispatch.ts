@@ -96,6 +96,8 @@ export function createHandlers({ platform, context, delivery, votes, log }: Disp
           log.error({ error, platform }, 'could not store a reaction');
           return false;
         }),
+
+    onMissed: () => votes.readAgain(),
   };
 }
 

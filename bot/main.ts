@@ -35,7 +35,8 @@ export interface BotOptions {
 /**
  * Starts the bot on an open storage.
  *
- * @throws KronaError KRONA_PORT_TAKEN, KRONA_HOST_INVALID
+ * @throws KronaError KRONA_PORT_TAKEN, KRONA_HOST_INVALID, DISCORD_TOKEN_INVALID, DISCORD_SHARDS_NEEDED,
+ * DISCORD_UNREACHABLE
  */
 export async function startBot(storage: Storage, config: Config, { log }: BotOptions): Promise<Bot> {
   // Photos are looked at one by one and once: nothing to cache, and the other cores belong to the worker.
@@ -48,7 +49,16 @@ export async function startBot(storage: Storage, config: Config, { log }: BotOpt
   const web = new WebGateway(context, config.secret, uploads, log);
   mountWeb(app, { gateway: web, context, uploads, page, secret: config.secret });
 
-  const stopGateways = await Promise.all([web].map((gateway) => runGateway(gateway, context, log)));
+  let address = config.publicUrl ?? `http://localhost:${config.port}`;
+  const gateways: Gateway[] = [web];
+  if (config.discord !== null) {
+    const { DiscordGateway } = await import('./discord/discord-gateway.ts');
+    const { discord, secret } = config;
+    gateways.push(
+      new DiscordGateway({ config: discord, blobs: storage.blobs, secret, address: () => address, log }),
+    );
+  }
+  const stopGateways: (() => Promise<void>)[] = [];
   const stopRelay = relayOutbox(storage.records, storage.jobs, {
     onError: (error) => log.error({ error }, 'could not move jobs from the records to the queue'),
   });
@@ -58,7 +68,9 @@ export async function startBot(storage: Storage, config: Config, { log }: BotOpt
     await stopRelay();
   };
   try {
+    for (const gateway of gateways) stopGateways.push(await runGateway(gateway, context, log));
     const server = await listen(app, config, sockets as unknown as WebSocketServerLike);
+    address = server.address;
     return {
       address: server.address,
       moderatorAddress: `${server.address}/?moderator=${moderatorKey(config.secret)}`,

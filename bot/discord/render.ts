@@ -91,7 +91,7 @@ export async function renderCard(card: Card, parts: RenderParts): Promise<Render
       files.push(upload);
       downloads.push({ type: ComponentType.File, file: { url: `attachment://${upload.name}` } });
     }
-    downloads.push(...take(`-# [${escaped(file.name)}](${link(file.blobHash, file.name)})`));
+    downloads.push(...take(`-# [${escaped(file.name)}](<${link(file.blobHash, file.name)}>)`));
   }
   const chart = await chartParts(card, files, take);
   const pictures = await picturesParts(card, parts, files, take);
@@ -141,7 +141,7 @@ async function chartParts({ chart }: Card, files: UploadFile[], take: Take) {
 }
 
 async function picturesParts({ pictures = [] }: Card, parts: RenderParts, files: UploadFile[], take: Take) {
-  const shown = await pictureFiles(pictures.slice(0, MAX_PICTURES), parts.blobs, parts.limit);
+  const shown = await pictureFiles(pictures.slice(0, MAX_PICTURES - files.length), parts.blobs, parts.limit);
   if (shown.length === 0) return [];
   files.push(...shown.map(({ file }) => file));
   const captions = shown.flatMap(({ picture: { caption } }) => (caption ? [escaped(caption)] : []));

@@ -3,25 +3,19 @@
  * code block where they fit its width.
  */
 
-/** What Discord could read as a mark, a mention or a link; a backslash before it makes it plain. */
-const MARKS = /[\\*_~|`<>@:#[\]()+\-.]/g;
+/** What Discord could read as a mark, a mention, an emoji or a link, wherever it stands. */
+const MARKS = /[\\*_~|`<>@:[\]]/g;
 /** The marks of a card's text. */
 const SPANS = /(`[^`]+`|\*\*[^*]+\*\*)/;
 /** Columns of a code block that a container shows without breaking lines, on a computer. */
 const TABLE_WIDTH = 58;
 
-/** Text without any meaning as markdown. Discord drops each backslash before punctuation when it draws. */
+/** Text without any meaning as markdown. Discord drops a backslash before punctuation when it draws. */
 export function escaped(text: string): string {
-  return text.replace(MARKS, (mark, at: number) => {
-    // Only at the start of a line are these anything (headings, lists): less noise in notifications.
-    const startsLine = at === 0 || text[at - 1] === '\n';
-    if ((mark === '-' || mark === '+' || mark === '#') && !startsLine) return mark;
-    if (mark === '.' || mark === '(' || mark === ')') {
-      // `1. ` would begin a list; brackets only mean something after `]`, which is escaped.
-      return mark === '.' && /^\d+$/.test(text.slice(0, at)) ? '\\.' : mark;
-    }
-    return `\\${mark}`;
-  });
+  return text
+    .replace(MARKS, '\\$&')
+    .replace(/^(\s*)([#+-])/gm, '$1\\$2')
+    .replace(/^(\s*\d+)\./gm, '$1\\.');
 }
 
 /** A card's text, in which `**bold**` and `` `code` `` keep their meaning. */
@@ -46,11 +40,12 @@ export function cut(text: string, most: number): string {
 function width(text: string): number {
   let columns = 0;
   for (const { segment } of new Intl.Segmenter().segment(text))
-    columns += /\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60]/u.test(
-      segment,
-    )
-      ? 2
-      : 1;
+    columns +=
+      /\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60]/u.test(
+        segment,
+      )
+        ? 2
+        : 1;
   return columns;
 }
 
@@ -61,7 +56,9 @@ interface Table {
 
 /** A table of at most `most` characters; the rows that do not fit are counted at its end. */
 export function table({ columns, rows }: Table, most: number): string {
-  const widths = columns.map((name, index) => Math.max(width(name), ...rows.map((row) => width(row[index]!))));
+  const widths = columns.map((name, index) =>
+    Math.max(width(name), ...rows.map((row) => width(row[index]!))),
+  );
   const aligned = widths.reduce((sum, each) => sum + each, 2 * (columns.length - 1)) <= TABLE_WIDTH;
   const line = (cells: readonly string[]) =>
     cells
