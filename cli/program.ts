@@ -56,6 +56,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/model.ts'),
   },
   {
+    name: 'discord',
+    summary: 'make the commands known to Discord',
+    load: () => import('./commands/discord.ts'),
+  },
+  {
     name: 'pretrain',
     summary: 'make the embedded model from drawings',
     load: () => import('./commands/pretrain.ts'),

@@ -16,7 +16,7 @@ import {
   Routes,
 } from 'discord.js';
 import type { Card } from '../../commands/card.ts';
-import type { KronaError } from '../../storage/errors.ts';
+import { KronaError } from '../../storage/errors.ts';
 import { isTooLarge, translated } from './errors.ts';
 import { renderCard, type Rendered, type RenderParts } from './render.ts';
 
@@ -103,7 +103,10 @@ export class Messages {
     return this.#told(channelId, false, async () => {
       const mark = markOf(nonce);
       const standing = lookBack ? await this.#find(channelId, mark) : null;
-      if (standing !== null) return standing;
+      if (standing !== null) {
+        await this.#refresh(channelId, standing, card, mark);
+        return standing;
+      }
       return withinLimits(this.#parts.limitOf(channelId), async (limit) => {
         const { body, files } = await payload(await renderCard(card, { ...this.#parts, limit, mark }));
         const unique = { nonce: nonceOf(nonce), enforce_nonce: true };
@@ -118,10 +121,23 @@ export class Messages {
   }
 
   /** @throws KronaError MESSAGE_GONE, MESSAGE_STALE, CHANNEL_GONE, POST_FORBIDDEN */
-  async edit(channelId: string, messageId: string, card: Card): Promise<void> {
+  edit(channelId: string, messageId: string, card: Card): Promise<void> {
+    return this.#edit(channelId, messageId, card);
+  }
+
+  /** What a standing message shows may be older than the card: the record can have changed since it was posted. */
+  async #refresh(channelId: string, messageId: string, card: Card, mark: number): Promise<void> {
+    await this.#edit(channelId, messageId, card, mark).catch((error: unknown) => {
+      // The next edit meets this again, and is the place to deal with it.
+      if (!(error instanceof KronaError && /^MESSAGE_/.test(error.code))) throw error;
+    });
+  }
+
+  async #edit(channelId: string, messageId: string, card: Card, mark?: number): Promise<void> {
     await this.#told(channelId, true, () =>
       withinLimits(this.#parts.limitOf(channelId), async (limit) => {
-        const rendered = await renderCard(card, { ...this.#parts, limit });
+        const parts = { ...this.#parts, limit, ...(mark !== undefined && { mark }) };
+        const rendered = await renderCard(card, parts);
         const { body, files } = await payload(rendered, this.#uploaded.get(messageId));
         const message = (await this.#parts.rest.patch(Routes.channelMessage(channelId, messageId), {
           body: body satisfies RESTPatchAPIChannelMessageJSONBody,
