@@ -15,7 +15,7 @@ import type { Card, CardButton, Tone } from '../../commands/card.ts';
 import type { BlobStore } from '../../storage/blobs/contract.ts';
 import { chartWords, drawChart } from './chart.ts';
 import { bar, cut, escaped, marked, table } from './text.ts';
-import { cardFile, pictureFiles, type UploadFile } from './uploads.ts';
+import { cardFile, pictureFiles, REQUEST_LIMIT, type UploadFile } from './uploads.ts';
 
 /** Pictures in one message. */
 export const MAX_PICTURES = 10;
@@ -85,16 +85,18 @@ export async function renderCard(card: Card, parts: RenderParts): Promise<Render
   const progress = take(progressText(card));
   const fields = take(fieldsText(card));
   const downloads: APIComponentInContainer[] = [];
+  let room = REQUEST_LIMIT;
   for (const file of card.files ?? []) {
-    const upload = await cardFile(file, blobs, limit);
+    const upload = await cardFile(file, blobs, Math.min(limit, room));
     if (upload !== null) {
+      room -= upload.size;
       files.push(upload);
       downloads.push({ type: ComponentType.File, file: { url: `attachment://${upload.name}` } });
     }
     downloads.push(...take(`-# [${escaped(file.name)}](<${link(file.blobHash, file.name)}>)`));
   }
   const chart = await chartParts(card, files, take);
-  const pictures = await picturesParts(card, parts, files, take);
+  const pictures = await picturesParts(card, parts, room, files, take);
   // The longest and least urgent: it gets what is left.
   const rows = card.table && budget.left > 100 ? take(table(card.table, budget.left)) : [];
 
@@ -140,8 +142,14 @@ async function chartParts({ chart }: Card, files: UploadFile[], take: Take) {
   return [gallery([{ name, description }]), ...take(`-# ${escaped(chartWords(chart))}`)];
 }
 
-async function picturesParts({ pictures = [] }: Card, parts: RenderParts, files: UploadFile[], take: Take) {
-  const shown = await pictureFiles(pictures.slice(0, MAX_PICTURES - files.length), parts.blobs, parts.limit);
+async function picturesParts(
+  { pictures = [] }: Card,
+  { blobs, limit }: RenderParts,
+  room: number,
+  files: UploadFile[],
+  take: Take,
+) {
+  const shown = await pictureFiles(pictures.slice(0, MAX_PICTURES - files.length), blobs, limit, room);
   if (shown.length === 0) return [];
   files.push(...shown.map(({ file }) => file));
   const captions = shown.flatMap(({ picture: { caption } }) => (caption ? [escaped(caption)] : []));

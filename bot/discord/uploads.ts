@@ -10,7 +10,7 @@ const MIB = 1024 ** 2;
 /** Bytes of one file where nothing else is known. */
 export const DEFAULT_LIMIT = 10 * MIB;
 /** Bytes of all files of one request, with room for the rest of it; 25 MiB are refused. */
-const REQUEST_LIMIT = 24 * MIB;
+export const REQUEST_LIMIT = 24 * MIB;
 
 export interface UploadFile {
   /** Unique in the message and told by the content: the same name is the same file. */
@@ -23,20 +23,28 @@ export interface UploadFile {
 /** Re-encodes a picture so that it takes at most `most` bytes. */
 async function shrunk(bytes: Uint8Array, most: number): Promise<Buffer> {
   const { width = 1024 } = await sharp(bytes).metadata();
-  for (let scale = 1; ; scale *= 0.75) {
+  for (let scale = 1; ;) {
     const small = await sharp(bytes)
       .resize({ width: Math.max(64, Math.round(width * scale)), withoutEnlargement: true })
       .webp({ quality: 88 })
       .toBuffer();
     if (small.length <= most || width * scale <= 64) return small;
+    // Bytes grow with the area.
+    scale *= 0.95 * Math.sqrt(most / small.length);
   }
 }
 
-/** The pictures of one message, at most 10, as files. Those whose blob is gone are left out. */
+/**
+ * The pictures of one message, at most 10, as files. Those whose blob is gone are left out.
+ *
+ * @param limit bytes of one file
+ * @param room bytes of all of them
+ */
 export async function pictureFiles(
   pictures: readonly CardPicture[],
   blobs: BlobStore,
   limit: number,
+  room: number,
 ): Promise<{ readonly picture: CardPicture; readonly file: UploadFile }[]> {
   const found = [];
   for (const picture of pictures) {
@@ -44,9 +52,9 @@ export async function pictureFiles(
     if (info !== null) found.push({ picture, size: info.size });
   }
   const total = found.reduce((sum, { size }) => sum + size, 0);
-  const share = Math.min(limit, Math.floor(REQUEST_LIMIT / Math.max(1, found.length)));
+  const share = Math.min(limit, Math.floor(room / Math.max(1, found.length)));
   return found.map(({ picture, size }, index) => {
-    const whole = size <= limit && total <= REQUEST_LIMIT;
+    const whole = size <= limit && total <= room;
     // The index keeps two pictures with the same bytes apart.
     const stem = `${index + 1}-${picture.blobHash.slice(0, 12)}`;
     return {
@@ -71,9 +79,9 @@ export async function cardFile(
   { name, blobHash }: CardFile,
   blobs: BlobStore,
   limit: number,
-): Promise<UploadFile | null> {
+): Promise<(UploadFile & { readonly size: number }) | null> {
   const info = await blobs.stat(blobHash);
   // Half the request is left to the pictures.
   if (info === null || info.size > Math.min(limit, REQUEST_LIMIT / 2)) return null;
-  return { name: safeName(name), load: () => blobs.get(blobHash) };
+  return { name: safeName(name), size: info.size, load: () => blobs.get(blobHash) };
 }
