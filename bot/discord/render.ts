@@ -12,6 +12,7 @@ import {
   ComponentType,
 } from 'discord.js';
 import type { Card, CardButton, Tone } from '../../commands/card.ts';
+import { byteSize } from '../../commands/cards/format.ts';
 import type { BlobStore } from '../../storage/blobs/contract.ts';
 import { chartWords, drawChart } from './chart.ts';
 import { bar, cut, escaped, marked, table } from './text.ts';
@@ -93,7 +94,10 @@ export async function renderCard(card: Card, parts: RenderParts): Promise<Render
       files.push(upload);
       downloads.push({ type: ComponentType.File, file: { url: `attachment://${upload.name}` } });
     }
-    downloads.push(...take(`-# [${escaped(file.name)}](<${link(file.blobHash, file.name)}>)`));
+    const url = link(file.blobHash, file.name);
+    const words =
+      upload === null ? `${escaped(file.name)}](<${url}>) · ${byteSize(file.size)}` : `Link to it](<${url}>)`;
+    downloads.push(...take(`-# [${words}`));
   }
   const chart = await chartParts(card, files, take);
   const pictures = await picturesParts(card, parts, room, files, take);

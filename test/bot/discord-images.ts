@@ -28,7 +28,7 @@ try {
   const [ann, bob, cleo] = [await comeIn('Ann'), await comeIn('Bob'), await comeIn('Cleo')];
   const { worker } = world;
   const pictures = (names: readonly string[], background: string) =>
-    Promise.all(names.map((name, turn) => sprite(name, background, 256, turn * 12 - 18)));
+    Promise.all(names.map((name) => sprite(name, background, 256)));
 
   const asked = await ann.command('train', { subject: 'mochi', class: 'cat' });
   await shoot('form', formPage(asked.form as unknown as Parameters<typeof formPage>[0]));
@@ -40,7 +40,7 @@ try {
   const run = await until(() => worker.run(id).catch(() => null));
   await worker.progress(run, run.settings.steps * 0.6, 95);
   const early = await worker.adapter(run, Math.round(run.settings.steps * 0.5), false);
-  const faces = ['cat-face', 'smiling-cat-face-with-heart-eyes', 'grinning-cat', 'cat'];
+  const faces = ['cat-face', 'grinning-cat', 'cat-with-wry-smile', 'cat'];
   await worker.picturesOfRun(run, 'samples', early, await pictures(faces.slice(0, 2), '#9aa7c4'));
   const running = await until(async () => {
     const message = await ann.found('Learning mochi');

@@ -1,5 +1,18 @@
 /** @file Messages of the fake Discord as a page that looks as its client does (dark, on a computer), to be looked at. */
+import { createRequire } from 'node:module';
 import type { MessageView } from './views.ts';
+
+const require = createRequire(import.meta.url);
+const twemoji = require('@iconify-json/twemoji/icons.json') as { icons: Record<string, { body: string }> };
+const names = require('@iconify-json/twemoji/chars.json') as Record<string, string>;
+
+/** Emoji as Discord draws them: as Twemoji, whatever fonts there are. */
+const withEmoji = (content: string): string =>
+  content.replace(/[0-9]\ufe0f\u20e3|\p{Emoji_Presentation}|\p{Emoji}\ufe0f/gu, (emoji) => {
+    const code = [...emoji].map((character) => character.codePointAt(0)!.toString(16).padStart(4, '0')).join('-');
+    const icon = twemoji.icons[names[code] ?? names[code.replace('-fe0f', '')] ?? ''];
+    return icon ? `<svg class="emoji" viewBox="0 0 36 36">${icon.body}</svg>` : emoji;
+  });
 
 interface Component {
   readonly type: number;
@@ -76,7 +89,7 @@ function message({ raw, reactions, onlyFor, files }: MessageView): string {
   const body = (raw['components'] as Component[]).map((each) => component(each, files)).join('');
   const pills = reactions.map(({ emoji, count }) => `<span>${emoji} ${count}</span>`).join('');
   const note =
-    onlyFor === null ? '' : '<small class="only">👁 Only you can see this · <u>Dismiss message</u></small>';
+    onlyFor === null ? '' : '<small class="only">👁️ Only you can see this · <u>Dismiss message</u></small>';
   const badge = author.bot ? '<em>APP</em>' : '';
   return `<article class="${onlyFor === null ? '' : 'mine'}"><div class="face">${author.username[0]!}</div><div class="said">
     <header><b>${html(author.username)}</b>${badge}<time>Today at 12:00</time></header>${body}
@@ -94,7 +107,7 @@ const STYLE = `
   code { background: #1e1f22; border-radius: 4px; padding: 1px 4px; font: 14px "DejaVu Sans Mono", monospace } pre { background: #1e1f22; border: 1px solid #232428; border-radius: 4px; padding: 8px; font: 13px/1.3 "DejaVu Sans Mono", monospace; overflow-x: auto }
   .gallery { display: grid; gap: 4px; border-radius: 8px; overflow: hidden } .gallery.n2 { grid-template-columns: 1fr 1fr } .gallery.n3 { grid-template-columns: repeat(3, 1fr) }
   .gallery img { width: 100%; aspect-ratio: 1; object-fit: cover } .gallery.n1 img { aspect-ratio: auto; max-height: 350px; object-fit: contain; object-position: left }
-  .row { display: flex; gap: 8px } button { border: 0; border-radius: 8px; color: #fff; background: #4e5058; padding: 0 16px; height: 32px; font: 500 14px sans-serif } button.primary { background: #5865f2 } button.danger { background: #da373c }
+  .emoji { width: 1.2em; height: 1.2em; vertical-align: -0.22em } .row { display: flex; gap: 8px } button { border: 0; border-radius: 8px; color: #fff; background: #4e5058; padding: 0 16px; height: 32px; font: 500 14px sans-serif } button.primary { background: #5865f2 } button.danger { background: #da373c }
   .file { display: flex; gap: 10px; background: #2b2d31; border: 1px solid #3f4147; border-radius: 8px; padding: 12px; align-items: center } .file b { font-size: 24px } .file i { display: block; font: 12px sans-serif; color: #949ba4 } a { color: #00a8fc; text-decoration: none }
   .pills { display: flex; gap: 4px; margin-top: 6px } .pills span { background: #2b2d31; border: 1px solid #5865f2; border-radius: 8px; padding: 2px 8px; font-size: 14px } .only { margin-top: 6px } u { color: #00a8fc; text-decoration: none }
   .modal { background: #36393f; border-radius: 12px; padding: 24px; width: 500px; margin: 12px auto; display: grid; gap: 16px } .modal h2 { color: #f2f3f5; font-size: 20px } .modal label b { display: block; color: #f2f3f5; font-size: 15px } .modal label b.needed::after { content: " *"; color: #fa777c } .modal label span { font-size: 13px; color: #b5bac1; display: block; margin-bottom: 6px }
@@ -141,4 +154,4 @@ export const messagesPage = (messages: readonly MessageView[]): string =>
   page(messages.map(message).join(''));
 
 const page = (body: string): string =>
-  `<!doctype html><meta charset="utf-8"><style>${STYLE}</style><body>${body}</body>`;
+  `<!doctype html><meta charset="utf-8"><style>${STYLE}</style><body>${withEmoji(body)}</body>`;
