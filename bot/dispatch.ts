@@ -97,7 +97,7 @@ export function createHandlers({ platform, context, delivery, votes, log }: Disp
           return false;
         }),
 
-    onReturn: () =>
+    onMissed: () =>
       votes.readAgain().catch((error: unknown) => {
         log.error({ error, platform }, 'could not read the reactions again');
       }),

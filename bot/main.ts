@@ -37,7 +37,8 @@ export interface BotOptions {
 /**
  * Starts the bot on an open storage.
  *
- * @throws KronaError KRONA_PORT_TAKEN, KRONA_HOST_INVALID
+ * @throws KronaError KRONA_PORT_TAKEN, KRONA_HOST_INVALID, DISCORD_TOKEN_INVALID, DISCORD_SHARDS_NEEDED,
+ * DISCORD_UNREACHABLE
  */
 export async function startBot(storage: Storage, config: Config, { log }: BotOptions): Promise<Bot> {
   // Photos are looked at one by one and once: nothing to cache, and the other cores belong to the worker.
@@ -55,21 +56,21 @@ export async function startBot(storage: Storage, config: Config, { log }: BotOpt
     address + signLink(config.secret, { hash, fileName, expiresAt: linkExpiry() });
 
   const gateways: Gateway[] = [web];
+  // Loaded only where they are used: the platforms' clients take a while and some 20 MB each.
+  if (config.discord !== null) {
+    const { DiscordGateway } = await import('./discord/discord-gateway.ts');
+    const { discord, secret } = config;
+    gateways.push(
+      new DiscordGateway({ config: discord, blobs: storage.blobs, secret, address: () => address, log }),
+    );
+  }
   if (config.slack !== null) {
-    // Loaded only where it is used: Bolt and its server take a while and 20 MB.
     const { SlackGateway } = await import('./slack/slack-gateway.ts');
     const slack = new SlackGateway({ config: config.slack, context, log, link });
     slack.mount(app);
     gateways.push(slack);
   }
-
-  const started = await Promise.allSettled(gateways.map((gateway) => runGateway(gateway, context, log)));
-  const stopGateways = started.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
-  const failed = started.find((each) => each.status === 'rejected');
-  if (failed) {
-    await Promise.all(stopGateways.map((stop) => stop()));
-    throw failed.reason;
-  }
+  const stopGateways: (() => Promise<void>)[] = [];
   const stopRelay = relayOutbox(storage.records, storage.jobs, {
     onError: (error) => log.error({ error }, 'could not move jobs from the records to the queue'),
   });
@@ -79,6 +80,7 @@ export async function startBot(storage: Storage, config: Config, { log }: BotOpt
     await stopRelay();
   };
   try {
+    for (const gateway of gateways) stopGateways.push(await runGateway(gateway, context, log));
     const server = await listen(app, config, sockets as unknown as WebSocketServerLike);
     ({ address } = server);
     return {

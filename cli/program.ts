@@ -56,6 +56,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/model.ts'),
   },
   {
+    name: 'discord',
+    summary: 'make the commands known to Discord',
+    load: () => import('./commands/discord.ts'),
+  },
+  {
     name: 'slack',
     summary: 'what a Slack app for Krona needs',
     load: () => import('./commands/slack.ts'),

@@ -85,7 +85,7 @@ export class SlackGateway implements Gateway {
             api: config.api,
             log,
             onReturn: (away) => {
-              if (away > AWAY && this.#handlers) this.#inBackground(this.#handlers.onReturn());
+              if (away > AWAY && this.#handlers) this.#inBackground(this.#handlers.onMissed());
             },
           });
   }

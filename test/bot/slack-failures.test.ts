@@ -44,7 +44,7 @@ class Desk implements GatewayHandlers {
     return [];
   };
   onReaction = async (event: ReactionEvent): Promise<boolean> => this.reactions.push(event) > 0;
-  onReturn = async (): Promise<void> => void (this.returns += 1);
+  onMissed = async (): Promise<void> => void (this.returns += 1);
 }
 
 const open: SlackGateway[] = [];
