@@ -139,6 +139,17 @@ function valuesOf(layers: AdapterLayers, name: string): Float32Array {
   return (layer as unknown as Record<string, Float32Array>)[name.slice(dot + 1)]!;
 }
 
+/** The same with every LoRA's scale in its numbers, so that adapters of one shape share a program. */
+export function withoutScales(layers: AdapterLayers): AdapterLayers {
+  return new Map(
+    [...layers].map(([path, layer]): [string, Layer] => {
+      if (!isLowRank(layer) || layer.scale === 1) return [path, layer];
+      const { up, scale } = layer;
+      return [path, { ...layer, up: up.map((value) => value * scale), scale: 1 }];
+    }),
+  );
+}
+
 /** The modules whose names begin with `prefix` ('' for the UNet's: all that belong to no text encoder). */
 export function layersOf<T>(layers: ReadonlyMap<string, T>, prefix: string): ReadonlyMap<string, T> {
   return new Map(

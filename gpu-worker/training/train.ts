@@ -61,7 +61,9 @@ export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}
     weightDecay: options.weightDecay,
     maxGradNorm: options.maxGradNorm,
   };
-  const start = await startingPoint(options, () => initialState(method.initial(layout, options.seed, options), adamw));
+  const start = await startingPoint(options, () =>
+    initialState(method.initial(layout, options.seed, options), adamw),
+  );
   const losses = [...start.losses];
   report('preparing', start.state.step, losses.at(-1) ?? null, null);
   const shape = {
