@@ -197,7 +197,27 @@ function toLowRank(
       if (worst === null || error > worst.error) worst = { module, error };
     }
   }
-  return { made, error: whole === 0 ? 0 : Math.sqrt(lost / whole), worst };
+  return { made: withOneAlpha(made), error: whole === 0 ? 0 : Math.sqrt(lost / whole), worst };
+}
+
+/**
+ * The same ΔW with one alpha for all modules, whatever their ranks: diffusers reads files that hold several at the wrong
+ * scales. Those of the commonest rank stay copies; the others are rounded once.
+ */
+function withOneAlpha(layers: ReadonlyMap<string, LowRankFactors>): ReadonlyMap<string, LowRankFactors> {
+  const alphas = [...layers.values()].map(({ scale, rank }) => scale * rank);
+  const counts = new Map<number, number>();
+  for (const alpha of alphas) counts.set(alpha, (counts.get(alpha) ?? 0) + 1);
+  if (counts.size < 2) return layers;
+  const [alpha] = [...counts].reduce((best, each) => (each[1] > best[1] ? each : best));
+  return new Map(
+    [...layers].map(([module, layer]) => {
+      const { rank, scale, up } = layer;
+      if (scale * rank === alpha) return [module, layer];
+      const factor = (scale * rank) / alpha;
+      return [module, { ...layer, scale: alpha / rank, up: up.map((value) => value * factor) }];
+    }),
+  );
 }
 
 async function writeLowRank(

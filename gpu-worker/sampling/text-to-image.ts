@@ -4,25 +4,15 @@
  */
 import { KronaError } from '../../storage/errors.ts';
 import type { SchedulerName } from '../../storage/settings.ts';
-import {
-  adapterLayout,
-  flatLayers,
-  isKronecker,
-  isLowRank,
-  layersOf,
-  withAdapter,
-  withoutScales,
-  type AdapterLayers,
-  type AdapterShapes,
-} from '../adapters/adapter.ts';
+import { layersOf, withoutScales, type AdapterLayers, type AdapterShapes } from '../adapters/adapter.ts';
 import { adapterBase } from '../adapters/adapter-base.ts';
+import { adapterFeeds, adapterInputs, shapesKey } from '../adapters/adapter-inputs.ts';
 import { readAdapter } from '../adapters/read-adapter.ts';
 import { compile } from '../graph/compile.ts';
-import * as op from '../graph/ops.ts';
 import { Session, type Feeds } from '../graph/runtime.ts';
 import { openDecoder, type Decoder } from '../models/autoencoder.ts';
 import { openModelFolder, type ModelFolder } from '../models/model-folder.ts';
-import { frozenParameters, type Parameters } from '../models/parameters.ts';
+import { frozenParameters } from '../models/parameters.ts';
 import { TextEncoder, type EncodedPrompt } from '../models/text-encoder.ts';
 import { unet, unetInputs } from '../models/unet.ts';
 import { vaeScale } from '../models/vae.ts';
@@ -197,29 +187,6 @@ export class TextToImage {
       );
     });
   }
-}
-
-/** The same for layers that one program serves. */
-function shapesKey(shapes: AdapterShapes): string {
-  return [...shapes]
-    .map(([path, shape]) => {
-      if (isKronecker(shape)) return `${path}:${shape.a1}x${shape.a2}${shape.rowOrder ?? ''}`;
-      return isLowRank(shape) ? `${path}:${shape.rank}` : path;
-    })
-    .join();
-}
-
-/** An adapter as inputs of a program: all its numbers, flat, and the strength. One set of inputs for all parts. */
-function adapterInputs(layers: AdapterShapes): (p: Parameters, prefix: string) => Parameters {
-  const layout = adapterLayout(layers);
-  return (p, prefix) => {
-    const tensors = layout.split(op.input('parameters', [layout.length]));
-    return withAdapter(p, layers, tensors, op.input('strength', [1, 1]), prefix);
-  };
-}
-
-function adapterFeeds(layers: AdapterLayers, strength: number): Feeds {
-  return { parameters: flatLayers(layers), strength: new Float32Array([strength]) };
 }
 
 /** Each part `count` times, part after part. */
