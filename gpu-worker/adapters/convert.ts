@@ -184,8 +184,8 @@ function toLowRank(
       if (!hasExactForm(layer))
         throw new KronaError(
           'ADAPTER_LOSSY',
-          `${name} changes ${module} by a product of full rank, which a LoRA can only come close to; ` +
-            'say how close with --rank N, and the error will be told.',
+          `${name} changes ${module} by a product whose exact LoRA would be larger than full rank; ` +
+            'say how close it may come with --rank N, and the error will be told.',
         );
       made.set(module, exactLowRank(layer));
     } else {

@@ -12,10 +12,10 @@ export function exactRank({ a1, a2, b1, b }: KroneckerFactors): number {
   return Math.min(a1 * (b.length / b1), a2 * b1);
 }
 
-/** Whether an exact LoRA is smaller than ΔW itself. */
+/** Whether an exact LoRA has no more than ΔW's full rank. */
 export function hasExactForm(layer: KroneckerFactors): boolean {
   const { a1, a2, b1, b } = layer;
-  return exactRank(layer) < Math.min(a1 * b1, (a2 * b.length) / b1);
+  return exactRank(layer) <= Math.min(a1 * b1, (a2 * b.length) / b1);
 }
 
 export function exactLowRank(layer: KroneckerFactors): LowRankFactors {
