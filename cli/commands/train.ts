@@ -232,7 +232,7 @@ function factorPairs(text: string): FactorPairs {
       );
     return [kind, [Number(a1), Number(a2)]] as const;
   });
-  return Object.fromEntries(pairs) as FactorPairs;
+  return Object.fromEntries(pairs);
 }
 
 function targetList(text: string): Target[] {

@@ -93,7 +93,7 @@ function lowRank(
 }
 
 function decompose(values: Float32Array, rows: number, columns: number) {
-  const matrix = Matrix.from1DArray(rows, columns, values as unknown as number[]);
+  const matrix = Matrix.from1DArray(rows, columns, values);
   const svd = new SingularValueDecomposition(matrix, { autoTranspose: true });
   return { u: svd.leftSingularVectors, v: svd.rightSingularVectors, values: svd.diagonal };
 }

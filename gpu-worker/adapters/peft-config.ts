@@ -57,11 +57,10 @@ export async function openPeft(path: string): Promise<PeftAdapter | null> {
         'save it again with safe_serialization=True.',
     );
   const mapping = config['auto_mapping'] as { base_model_class?: unknown } | null | undefined;
-  const base = String(mapping?.base_model_class ?? '');
   return {
     weights,
     scales: configScales(config),
-    encoder: /^CLIPTextModelWithProjection$/.test(base) ? 'text_encoder_2' : 'text_encoder',
+    encoder: mapping?.base_model_class === 'CLIPTextModelWithProjection' ? 'text_encoder_2' : 'text_encoder',
   };
 }
 

@@ -189,11 +189,11 @@ function fitLayer(
   const { kernel: _kernel, ...rest } = shape;
   const sided = kernel ? { ...rest, kernel } : rest;
   if (isLowRank(shape)) {
-    return shape.out === out && shape.in === inputs && own === area ? (sided as LowRankShape) : null;
+    return shape.out === out && shape.in === inputs && own === area ? sided : null;
   }
   const { a1, a2, b1, b2 } = shape;
   if (a1 * b1 !== out) return null;
-  if (a2 * b2 === inputs && own === area) return sided as FactorShape;
+  if (a2 * b2 === inputs && own === area) return sided;
   // LyCORIS flattens the kernel of a low-rank B.
   return own === 1 && a2 * b2 === inputs * area ? { ...(sided as FactorShape), b2: b2 / area } : null;
 }

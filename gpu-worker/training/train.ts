@@ -237,7 +237,7 @@ async function textInputs(model: ModelFolder, prompt: string): Promise<Feeds> {
       ] as const;
     }),
   );
-  return Object.fromEntries(inputs.flat());
+  return Object.fromEntries<Feeds[string]>(inputs.flat());
 }
 
 async function adapterInfoOf(

@@ -29,7 +29,7 @@ export async function makePhotos(folder: string, count: number): Promise<string[
   return paths;
 }
 
-/** Twenty steps (of krona, eight of others) that use accumulation, batches, warm-up and clipping. */
+/** A few steps that use accumulation, batches, warm-up and clipping. */
 export function tinyRun(photos: readonly string[], out: string, method: Method = 'krona'): TrainOptions {
   return {
     model: TINY_MODEL,
@@ -43,7 +43,7 @@ export function tinyRun(photos: readonly string[], out: string, method: Method =
     ...(method === 'lora' ? { rank: 2, alpha: 1 } : {}),
     lr: method === 'full' ? 1e-3 : 1e-2,
     warmup: 3,
-    steps: method === 'krona' ? 20 : 8,
+    steps: { krona: 20, lora: 8, full: 4 }[method],
     batch: 1,
     accumulation: 2,
     weightDecay: 0.01,

@@ -42,7 +42,7 @@ async function compared(file: string, method: Method, options: MethodOptions, te
     model.tokenizers.map(async (folder) => (await loadTokenizer(folder)).encode('a photo of a cat')),
   );
   const told: Feeds = text
-    ? Object.fromEntries(
+    ? Object.fromEntries<Feeds[string]>(
         ids.flatMap((each, n) => [
           [`ids.${n}`, BigInt64Array.from(each, BigInt)],
           [`end.${n}`, endPositions(model.textEncoders[n]!.config, [each])],
@@ -172,20 +172,20 @@ describe('an adapter starts', () => {
     '%s at the model itself: one factor normal, the other zero',
     async (method, options, random, zero, deviation) => {
       const model = await openModelFolder(TINY_MODEL);
-      const { shapes, initial } = ADAPTER_METHODS[method];
-      const layout = adapterLayout(shapes(model, options));
+      const trained = ADAPTER_METHODS[method];
+      const layout = adapterLayout(trained.shapes(model, options));
       const values = (flat: Float32Array, end: string) =>
         layout.entries
           .filter(({ name }) => name.endsWith(end))
           .flatMap(({ offset, size }) => [...flat.subarray(offset, offset + size)]);
-      const flat = initial(layout, 5, options);
+      const flat = trained.initial(layout, 5, options);
       expect(values(flat, zero).every((value) => value === 0)).toBe(true);
       const spread = values(flat, random);
       expect(Math.sqrt(spread.reduce((sum, x) => sum + x * x, 0) / spread.length) / deviation).toBeCloseTo(
         1,
         1,
       );
-      const uniform = values(initial(layout, 5, { ...options, init: 'kaiming' }), random);
+      const uniform = values(trained.initial(layout, 5, { ...options, init: 'kaiming' }), random);
       // In ±1/√columns; the narrowest has 16 of them, or A's own.
       const bound = method === 'krona' ? 1 / Math.sqrt(8) : 1 / 4;
       expect(uniform.every((value) => Math.abs(value) <= bound)).toBe(true);
