@@ -49,8 +49,8 @@ export function settingsSuite(storage: () => TestStorage): void {
     const channel = room();
     const changed = await channel.say('ann', '/krona settings method:lora');
     expect(changed.fields).toEqual([
-      { name: 'method', value: 'krona → lora' },
       { name: 'lr', value: '0.002 → 0.0004' },
+      { name: 'method', value: 'krona → lora' },
     ]);
     await channel.say('ann', '/krona settings method:full lr:1e-5');
     expect((await channel.actor('ann')).channel.settings).toMatchObject({ method: 'full', lr: 1e-5 });
