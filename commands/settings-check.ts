@@ -4,6 +4,7 @@
  */
 import { KronaError } from '../storage/errors.ts';
 import {
+  LR_SHARE,
   METHODS,
   SCHEDULERS,
   type ChannelSettings,
@@ -77,7 +78,11 @@ export function withOptions(settings: ChannelSettings, options: OptionValues): C
     changed[setting] = setting === 'scheduler' && value === MODEL_SCHEDULER ? null : value;
   }
   // The options were checked against SETTING_OPTIONS, so each value has its setting's type.
-  return { ...settings, ...(changed as { method?: Method; scheduler?: SchedulerName | null }) };
+  const after = { ...settings, ...(changed as { method?: Method; scheduler?: SchedulerName | null }) };
+  // A learning rate that suits one method ruins another's training: it moves along unless one is given.
+  if (changed.lr !== undefined || after.method === settings.method) return after;
+  const lr = (settings.lr / LR_SHARE[settings.method]) * LR_SHARE[after.method];
+  return { ...after, lr: Number(lr.toPrecision(6)) };
 }
 
 /** A setting as members read and type it. */

@@ -1,8 +1,14 @@
 /** @file What a channel can tune. One type from the chat command to the training graph. */
 
-/** How an adapter changes the model. LoRA and full fine-tuning, the paper's rivals, will join here. */
-export const METHODS = ['krona'] as const;
+/** How a training changes the model: Kronecker factors, or the paper's rivals LoRA and full fine-tuning. */
+export const METHODS = ['krona', 'lora', 'full'] as const;
 export type Method = (typeof METHODS)[number];
+
+/**
+ * Each method's learning rate as a share of krona's, as the paper tunes them on SDXL: 5e-4 for krona, 1e-4 for LoRA
+ * (arXiv 2402.17412, §4.1), and 5e-6 for full fine-tuning (DreamBooth, arXiv 2208.12242, §4).
+ */
+export const LR_SHARE: Readonly<Record<Method, number>> = { krona: 1, lora: 0.2, full: 0.01 };
 
 /** Scheduler names that the sampler knows (diffusers' classes of the same names). */
 export const SCHEDULERS = [

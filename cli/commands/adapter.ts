@@ -1,21 +1,84 @@
-/** @file `krona adapter inspect FILE`: what an adapter file is. */
-import type { Command } from 'commander';
+/** @file `krona adapter`: what an adapter file is, and the same adapter as another kind of file. */
+import { Option, type Command } from 'commander';
+import { adapterBase } from '../../gpu-worker/adapters/adapter-base.ts';
+import { convertAdapter, CONVERSIONS, type Conversion } from '../../gpu-worker/adapters/convert.ts';
 import { inspectAdapter, type AdapterReport } from '../../gpu-worker/adapters/inspect.ts';
+import { openModelFolder } from '../../gpu-worker/models/model-folder.ts';
+import { checked } from '../options.ts';
 import { action, type Shell } from '../output.ts';
 
+/** What commander gives: values that were checked one by one. */
+interface Given {
+  to: (typeof CONVERSIONS)[number];
+  out: string;
+  names?: 'kohya' | 'diffusers';
+  rank?: number;
+  model?: string;
+}
+
 export function define(adapter: Command, shell: Shell): void {
+  defineInspect(adapter, shell);
+  defineConvert(adapter, shell);
+}
+
+function defineConvert(adapter: Command, shell: Shell): void {
+  const rank = {
+    name: 'rank',
+    description: 'Allow a LoRA that is only close',
+    type: 'integer',
+    min: 1,
+  } as const;
+  const convert = adapter
+    .command('convert')
+    .description('write the same adapter as another kind of file: exactly, or not at all')
+    .argument('<file>', 'a .safetensors file, or a folder of PEFT')
+    .addOption(new Option('--to <kind>', 'kind of file').choices(CONVERSIONS).makeOptionMandatory())
+    .requiredOption('--out <file>', 'where it goes; a folder for peft')
+    .addOption(
+      new Option('--names <style>', "a LoRA's names").choices(['kohya', 'diffusers']).default('kohya'),
+    )
+    .addOption(checked('--rank <n>', { ...rank, max: 4096 }, 'only what is exact; the error is told'))
+    .option('--model <dir>', 'check it against the model that it is for');
+  action(convert, shell, async (_io, file: string, given: Given) => {
+    const { to, out, names, rank, model } = given;
+    const result = await convertAdapter(file, {
+      to,
+      out,
+      ...(names ? { names } : {}),
+      ...(rank === undefined ? {} : { rank }),
+      ...(model === undefined ? {} : { base: adapterBase(await openModelFolder(model)) }),
+    });
+    return { json: result, text: describeConversion(result) };
+  });
+}
+
+function describeConversion({ out, format, modules, parameters, rank, error, worst }: Conversion): string {
+  const percent = (share: number) => `${(share * 100).toFixed(2)} %`;
+  const size = `${modules} modules, ${parameters.toLocaleString('en')} numbers`;
+  return [
+    `${out}: ${format}, ${size}${rank === null ? '' : `, rank up to ${rank}`}`,
+    worst === null || error === 0
+      ? 'the same ΔW'
+      : `ΔW differs by ${percent(error)} of its size, most in ${worst.module} (${percent(worst.error)})`,
+  ].join('\n');
+}
+
+function defineInspect(adapter: Command, shell: Shell): void {
   const inspect = adapter
     .command('inspect')
-    .description('tell format, targets, parameters, factors and base of an adapter file')
-    .argument('<file>', 'a .safetensors file');
+    .description('tell format, targets, parameters, factors or rank and base of an adapter file')
+    .argument('<file>', 'a .safetensors file, or a folder of PEFT');
   action(inspect, shell, async (_io, file: string) => {
     const report = await inspectAdapter(file);
     return { json: report, text: describe(report) };
   });
 }
 
-function describe({ format, method, targets, parameters, factors, base, metadata }: AdapterReport): string {
-  const pairs = [factors].flat().map(({ a1, a2 }) => `${a1}×${a2}`);
+function describe(report: AdapterReport): string {
+  const { format, method, targets, parameters, factors, rank, scale, base, metadata } = report;
+  const pairs = [factors].flat().flatMap((pair) => (pair ? `${pair.a1}×${pair.a2}` : []));
+  const list = (values: number | readonly number[] | null) =>
+    values === null ? null : [values].flat().join(', ');
   const subject = [metadata['krona.subject_token'], metadata['krona.subject_class']]
     .filter(Boolean)
     .join(' ');
@@ -24,6 +87,8 @@ function describe({ format, method, targets, parameters, factors, base, metadata
     ['targets', `${targets.length}: ${summary(targets)}`],
     ['parameters', parameters.toLocaleString('en')],
     ['factors', pairs.join(', ')],
+    ['rank', list(rank)],
+    ['scale', list(scale)],
     ['base', [base.model, base.version].filter((part) => part !== null).join(', ') || 'not said'],
     ['subject', subject],
     ['steps', metadata['krona.steps'] ?? metadata['ss_steps']],
@@ -37,6 +102,6 @@ function describe({ format, method, targets, parameters, factors, base, metadata
 
 /** `attn1.to_q, attn1.to_k, …` */
 function summary(targets: readonly string[]): string {
-  const kinds = new Set(targets.map((path) => path.replace(/^.*\.transformer_blocks\.\d+\./, '')));
+  const kinds = new Set(targets.map((path) => path.replace(/^.*\.(?:transformer_blocks|layers)\.\d+\./, '')));
   return [...kinds].sort().slice(0, 8).join(', ') + (kinds.size > 8 ? ', …' : '');
 }

@@ -1,10 +1,14 @@
 /** @file `krona train`: an adapter from a folder of photos. */
 import { mkdir } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { checkFactors, SETTING_OPTIONS } from '../../commands/settings-check.ts';
+import { DISTRIBUTIONS, type Distribution } from '../../gpu-worker/adapters/initial.ts';
+import type { FactorPairs } from '../../gpu-worker/adapters/krona.ts';
+import { DEFAULT_RANK } from '../../gpu-worker/adapters/methods.ts';
 import { modelCard } from '../../gpu-worker/adapters/model-card.ts';
 import { openModel } from '../../gpu-worker/models/open-model.ts';
+import { PROJECTION_KINDS, projectionKind, TARGETS, type Target } from '../../gpu-worker/adapters/targets.ts';
 import { listPhotos } from '../../gpu-worker/training/photos.ts';
 import {
   trainDefaults,
@@ -14,7 +18,7 @@ import {
 } from '../../gpu-worker/training/train-options.ts';
 import { trainAdapter } from '../../gpu-worker/training/train.ts';
 import { KronaError } from '../../storage/errors.ts';
-import type { Method } from '../../storage/settings.ts';
+import type { Method, ModelCard } from '../../storage/settings.ts';
 import { checked, checkSize, modelOption } from '../options.ts';
 import { action, type Shell } from '../output.ts';
 
@@ -28,6 +32,11 @@ interface Given {
   method?: Method;
   a1?: number;
   a2?: number;
+  factors?: FactorPairs;
+  rank?: number;
+  alpha?: number;
+  init?: Distribution;
+  targets?: Target[];
   lr?: number;
   steps?: number;
   warmup?: number;
@@ -45,6 +54,7 @@ interface Given {
 }
 
 const MANY_STEPS = 1_000_000;
+const MOST_RANK = 1280;
 /** At most this much work is lost when the process dies. */
 const STATE_SECONDS = 60;
 
@@ -63,7 +73,39 @@ export function define(train: Command, shell: Shell): void {
     .addOption(checked('--method <name>', method, 'krona'))
     .addOption(checked('--a1 <n>', a1, '4'))
     .addOption(checked('--a2 <n>', a2, "64, or what the model's widths allow"))
-    .addOption(checked('--lr <x>', lr, '5e-4; small models 2e-3'))
+    .addOption(
+      new Option(
+        '--factors <list>',
+        'another a1 and a2 for some of q, k, v, o, ff, e.g. k:8x64,v:8x64',
+      ).argParser(factorPairs),
+    )
+    .addOption(checked('--rank <n>', integer('rank', 'Rank of lora', 1, MOST_RANK), String(DEFAULT_RANK)))
+    .addOption(
+      checked(
+        '--alpha <x>',
+        { ...number('alpha', 'What lora is multiplied by, over its rank', 0, 1e6), aboveMin: true },
+        'the rank',
+      ),
+    )
+    .addOption(
+      checked(
+        '--init <name>',
+        {
+          name: 'init',
+          description: 'How the random factor starts',
+          type: 'text',
+          choices: DISTRIBUTIONS,
+        },
+        'normal',
+      ),
+    )
+    .addOption(
+      new Option(
+        '--targets <list>',
+        `what krona and lora change: ${TARGETS.join(', ')} (default: attention)`,
+      ).argParser(targetList),
+    )
+    .addOption(checked('--lr <x>', lr, 'krona 5e-4, lora 1e-4, full 5e-6; small models 4 times that'))
     .addOption(checked('--steps <n>', { ...steps, max: MANY_STEPS }, '1000; small models 200'))
     .addOption(
       checked('--warmup <n>', integer('warmup', 'Steps of rising learning rate', 0, MANY_STEPS), '0'),
@@ -118,15 +160,21 @@ export function define(train: Command, shell: Shell): void {
 
 async function trainOptions(given: Given): Promise<TrainOptions> {
   const model = modelCard(await openModel(given.model));
-  const defaults = { ...trainRecipe(model), ...trainDefaults(model) };
+  const method = given.method ?? 'krona';
+  const defaults = { ...trainRecipe(model), ...trainDefaults(model, method) };
   const options: TrainOptions = {
     model: given.model,
     photos: await listPhotos(given.photos),
     ...subjectWords(given.subject, given.class),
     prompt: given.prompt ?? '',
-    method: given.method ?? 'krona',
+    method,
     a1: given.a1 ?? defaults.a1,
     a2: given.a2 ?? defaults.a2,
+    ...(given.factors ? { factors: given.factors } : {}),
+    ...(given.rank === undefined ? {} : { rank: given.rank }),
+    ...(given.alpha === undefined ? {} : { alpha: given.alpha }),
+    ...(given.init ? { init: given.init } : {}),
+    ...(given.targets ? { targets: given.targets } : {}),
     lr: given.lr ?? defaults.lr,
     warmup: given.warmup ?? defaults.warmup,
     steps: given.steps ?? defaults.steps,
@@ -143,13 +191,59 @@ async function trainOptions(given: Given): Promise<TrainOptions> {
     trace: given.trace ?? null,
     out: given.out,
   };
-  if (options.method === 'krona') checkFactors(options, model);
+  if (method === 'krona') checkAllFactors(options, model);
   checkSize('resolution', options.resolution, model);
   if (options.prompt !== '') return options;
   return {
     ...options,
     prompt: `a photo of ${options.subjectToken} ${options.subjectClass}`.trim(),
   };
+}
+
+/** Each kind of projection by the pair that it gets. @throws KronaError FACTORS_UNFIT */
+function checkAllFactors({ a1, a2, factors }: TrainOptions, model: ModelCard): void {
+  const own = (path: string): boolean => factors?.[projectionKind(path)] !== undefined;
+  const among = (fits: (path: string) => boolean): ModelCard => ({
+    ...model,
+    projections: model.projections.filter(({ path }) => fits(path)),
+  });
+  checkFactors(
+    { a1, a2 },
+    among((path) => !own(path)),
+  );
+  for (const kind of PROJECTION_KINDS) {
+    const pair = factors?.[kind];
+    if (pair)
+      checkFactors(
+        { a1: pair[0], a2: pair[1] },
+        among((path) => projectionKind(path) === kind),
+      );
+  }
+}
+
+/** `k:8x64,v:8x64` → a pair each. */
+function factorPairs(text: string): FactorPairs {
+  const pairs = text.split(',').map((each) => {
+    const [, kind, a1, a2] = /^\s*(\w+):([1-9]\d*)[x×]([1-9]\d*)\s*$/.exec(each) ?? [];
+    if (kind === undefined || !PROJECTION_KINDS.some((known) => known === kind))
+      throw new KronaError(
+        'OPTION_INVALID',
+        `factors must be a list as k:8x64,v:8x64 of ${PROJECTION_KINDS.join(', ')}; you gave “${each}”.`,
+      );
+    return [kind, [Number(a1), Number(a2)]] as const;
+  });
+  return Object.fromEntries(pairs);
+}
+
+function targetList(text: string): Target[] {
+  const given = text.split(',').map((each) => each.trim());
+  const unknown = given.find((each) => !TARGETS.some((target) => target === each));
+  if (unknown !== undefined)
+    throw new KronaError(
+      'OPTION_INVALID',
+      `targets must be a list of ${TARGETS.join(', ')}; you gave “${unknown}”.`,
+    );
+  return TARGETS.filter((target) => given.includes(target));
 }
 
 /** `sks cat` → token `sks` and class `cat`; a class that is given is what follows the token. */

@@ -1,7 +1,6 @@
 /** @file What an adapter file is, from its header alone: no model is needed and no weight is read. */
-import { KronaError } from '../../storage/errors.ts';
-import { elementCount, openSafetensors } from '../models/safetensors.ts';
-import { isLokr, lokrShapes } from './lokr-file.ts';
+import { isDifference, isKronecker, isLowRank } from './adapter.ts';
+import { openAdapter, type AdapterFormat } from './read-adapter.ts';
 
 export interface FactorShape {
   readonly a1: number;
@@ -9,14 +8,19 @@ export interface FactorShape {
 }
 
 export interface AdapterReport {
-  readonly format: 'lokr';
-  readonly method: 'krona';
-  /** Module paths as in diffusers. */
+  readonly format: AdapterFormat;
+  /** What its modules are changed by; the commonest where there are several. */
+  readonly method: 'krona' | 'lora' | 'full';
+  /** Module paths as in diffusers; of differences the parameters. */
   readonly targets: readonly string[];
   /** Trained numbers in the file. */
   readonly parameters: number;
-  /** Shape of A; a list where targets have different ones. */
-  readonly factors: FactorShape | readonly FactorShape[];
+  /** Shape of A; a list where targets have different ones, null where none has any. */
+  readonly factors: FactorShape | readonly FactorShape[] | null;
+  /** Of LoRAs; a list where targets have different ones, null where none has any. */
+  readonly rank: number | readonly number[] | null;
+  /** alpha/rank and the like that LoRAs are multiplied by; as `rank`. */
+  readonly scale: number | readonly number[] | null;
   readonly base: {
     /** The model's name, when the file says it. */
     readonly model: string | null;
@@ -27,31 +31,35 @@ export interface AdapterReport {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** @throws KronaError ADAPTER_FORMAT_UNSUPPORTED, ADAPTER_INVALID, SAFETENSORS_*, FILE_* */
+/** @throws KronaError as openAdapter */
 export async function inspectAdapter(path: string): Promise<AdapterReport> {
-  const file = await openSafetensors(path);
-  if (!isLokr(file)) {
-    const keys = [...file.tensors.keys()];
-    const lora = keys.some((key) => /lora/i.test(key));
-    throw new KronaError(
-      'ADAPTER_FORMAT_UNSUPPORTED',
-      `${file.name} is ${lora ? 'a LoRA' : 'no adapter that is known here'} (its first tensor: ${keys[0] ?? 'none'}); ` +
-        'supported: LoKr.',
-    );
-  }
-  const shapes = lokrShapes(file);
+  const adapter = await openAdapter(path);
+  const { shapes, format, parameters } = adapter;
   const factors = new Map<string, FactorShape>();
-  for (const { a1, a2 } of shapes.values()) factors.set(`${a1}x${a2}`, { a1, a2 });
-  let parameters = 0;
-  for (const [key, { shape }] of file.tensors)
-    if (/\.lokr_w[12](_[ab])?$/.test(key)) parameters += elementCount(shape);
-  const { metadata } = file;
+  const ranks = new Set<number>();
+  const scales = new Set<number>();
+  const counts = { krona: 0, lora: 0, full: 0 };
+  for (const [module, shape] of shapes) {
+    if (isDifference(shape)) counts.full++;
+    else if (isLowRank(shape)) {
+      counts.lora++;
+      ranks.add(shape.rank);
+      scales.add(await adapter.scale(module));
+    } else if (isKronecker(shape)) {
+      counts.krona++;
+      factors.set(`${shape.a1}x${shape.a2}`, { a1: shape.a1, a2: shape.a2 });
+    }
+  }
+  const [method] = (['krona', 'lora', 'full'] as const).toSorted((x, y) => counts[y] - counts[x]);
+  const { metadata } = adapter.file;
   return {
-    format: 'lokr',
-    method: 'krona',
+    format,
+    method: method!,
     targets: [...shapes.keys()],
     parameters,
-    factors: factors.size === 1 ? [...factors.values()][0]! : [...factors.values()],
+    factors: oneOrAll([...factors.values()]),
+    rank: oneOrAll([...ranks]),
+    scale: oneOrAll([...scales]),
     base: {
       model: metadata.get('krona.base_model') ?? metadata.get('ss_sd_model_name') ?? null,
       version: metadata.get('ss_base_model_version') ?? null,
@@ -59,4 +67,8 @@ export async function inspectAdapter(path: string): Promise<AdapterReport> {
     },
     metadata: Object.fromEntries(metadata),
   };
+}
+
+function oneOrAll<T>(values: readonly T[]): T | readonly T[] | null {
+  return values.length > 1 ? values : (values[0] ?? null);
 }

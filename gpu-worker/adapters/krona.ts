@@ -1,6 +1,7 @@
 /**
  * @file The Kronecker adapter of DiffuseKronA (arXiv 2402.17412, §3.2): W + strength · A ⊗ B on a projection W [out, in],
- * with A [a1, a2] on the left and B [b1, b2], out = a1·b1, in = a2·b2. The product is never formed.
+ * with A [a1, a2] on the left and B [b1, b2], out = a1·b1, in = a2·b2. The product is never formed, except for
+ * convolutions, which training here does not change but files of other programs do.
  */
 import { KronaError } from '../../storage/errors.ts';
 import type { ProjectionShape } from '../../storage/settings.ts';
@@ -8,19 +9,48 @@ import * as op from '../graph/ops.ts';
 import { sizeOf, type Tensor } from '../graph/tensor.ts';
 import { FlatLayout, namedSlices, type Parameters } from '../models/parameters.ts';
 import { KeyedRandom } from '../random.ts';
-import type { KroneckerFactors, KroneckerLayers } from './lokr-file.ts';
+import { kaiming, type Distribution } from './initial.ts';
+import { projectionKind, type ProjectionKind } from './targets.ts';
 
-export type FactorShape = Pick<KroneckerFactors, 'a1' | 'a2' | 'b1' | 'b2'>;
+/** One adapted projection: W [a1·b1, a2·b2] += A ⊗ B, both row-major. */
+export interface KroneckerFactors {
+  readonly a1: number;
+  readonly a2: number;
+  readonly b1: number;
+  readonly b2: number;
+  /** Of a convolution [a1·b1, a2·b2, kh, kw], whose kernel is B's. */
+  readonly kernel?: readonly [kh: number, kw: number];
+  /** The authors' files: row p·a1+i of ΔW is row i·b1+p of A ⊗ B (their forward pass leaves out a transposition). */
+  readonly rowOrder?: 'b-major';
+  /** a1 × a2 */
+  readonly a: Float32Array;
+  /** b1 × b2·kh·kw */
+  readonly b: Float32Array;
+}
+
+/** By module path as in diffusers, e.g. `mid_block.attentions.0.transformer_blocks.0.attn1.to_q`. */
+export type KroneckerLayers = ReadonlyMap<string, KroneckerFactors>;
+
+export type FactorShape = Omit<KroneckerFactors, 'a' | 'b'>;
 /** By module path. */
 export type FactorShapes = ReadonlyMap<string, FactorShape>;
 
+/** A pair (a1, a2) of its own for projections of a kind. */
+export type FactorPairs = Readonly<Partial<Record<ProjectionKind, readonly [a1: number, a2: number]>>>;
+
 /**
- * The shapes of B for one A on every projection.
+ * The shapes of B for one A on every projection, or for one on each kind of projection.
  * @throws KronaError FACTORS_DO_NOT_DIVIDE naming the first projection that it does not fit
  */
-export function factorShapes(projections: readonly ProjectionShape[], a1: number, a2: number): FactorShapes {
+export function factorShapes(
+  projections: readonly ProjectionShape[],
+  allA1: number,
+  allA2: number,
+  pairs: FactorPairs = {},
+): FactorShapes {
   return new Map(
     projections.map(({ path, out, in: inputs }) => {
+      const [a1, a2] = pairs[projectionKind(path)] ?? [allA1, allA2];
       for (const [name, factor, side] of [
         ['a1', a1, out],
         ['a2', a2, inputs],
@@ -40,20 +70,29 @@ export function factorShapes(projections: readonly ProjectionShape[], a1: number
 /** All factors in one vector: `PATH.a`, `PATH.b` of each projection in order. */
 export function factorLayout(shapes: FactorShapes): FlatLayout {
   return new FlatLayout(
-    [...shapes].flatMap(([path, { a1, a2, b1, b2 }]) => [
+    [...shapes].flatMap(([path, { a1, a2, b1, b2, kernel = [1, 1] }]) => [
       { name: `${path}.a`, shape: [a1, a2] },
-      { name: `${path}.b`, shape: [b1, b2] },
+      { name: `${path}.b`, shape: [b1, b2 * kernel[0] * kernel[1]] },
     ]),
   );
 }
 
-/** A normal with deviation 1/a2 and B zero, so that training starts at the model itself (paper §3.3, "Normal"). */
-export function initialFactors(layout: FlatLayout, seed: number): Float32Array {
+/**
+ * A random and B zero, so that training starts at the model itself (paper §3.3): normal with deviation 1/a2, or
+ * Kaiming's uniform distribution, as torch draws a linear layer's weight [a1, a2].
+ */
+export function initialFactors(
+  layout: FlatLayout,
+  seed: number,
+  distribution: Distribution = 'normal',
+): Float32Array {
   const flat = new Float32Array(layout.length);
   layout.entries.forEach(({ name, shape, offset, size }, index) => {
     if (!name.endsWith('.a')) return;
     const random = new KeyedRandom(seed, 'factors', index);
-    for (let i = 0; i < size; i++) flat[offset + i] = random.normal() / shape[1]!;
+    const columns = shape[1]!;
+    const draw = distribution === 'normal' ? () => random.normal() / columns : () => kaiming(random, columns);
+    for (let i = 0; i < size; i++) flat[offset + i] = draw();
   });
   return flat;
 }
@@ -78,10 +117,10 @@ export function withKrona(
 }
 
 /**
- * x [...,a2·b2] · (A ⊗ B)ᵀ → [...,a1·b1]: with X the row as [a2, b2], the result is A X Bᵀ read row by row.
- * Multiplies by A or by B first, whichever costs less for these shapes.
+ * x [...,a2·b2] · (A ⊗ B)ᵀ → [...,a1·b1]: with X the row as [a2, b2], the result is A X Bᵀ read row by row; or column
+ * by column, as the authors' code does. Multiplies by A or by B first, whichever costs less for these shapes.
  */
-export function kroneckerLinear(x: Tensor, a: Tensor, b: Tensor): Tensor {
+export function kroneckerLinear(x: Tensor, a: Tensor, b: Tensor, rowOrder?: FactorShape['rowOrder']): Tensor {
   const [a1, a2] = a.shape as [number, number];
   const [b1, b2] = b.shape as [number, number];
   const rows = sizeOf(x.shape) / (a2 * b2);
@@ -90,12 +129,27 @@ export function kroneckerLinear(x: Tensor, a: Tensor, b: Tensor): Tensor {
   if (contractAFirst({ a1, a2, b1, b2 })) {
     const columns = op.transpose(op.reshape(x, [rows, a2, b2]), [0, 2, 1]); // [N,b2,a2]
     const ax = op.reshape(op.matmul(flatten(columns, a2), op.swap(a)), [rows, b2, a1]);
-    return op.reshape(op.matmul(flatten(op.transpose(ax, [0, 2, 1]), b2), op.swap(b)), result);
+    const axb = op.matmul(flatten(op.transpose(ax, [0, 2, 1]), b2), op.swap(b)); // [N·a1,b1]
+    return op.reshape(
+      rowOrder === 'b-major' ? op.transpose(op.reshape(axb, [rows, a1, b1]), [0, 2, 1]) : axb,
+      result,
+    );
   }
   const xb = op.reshape(op.matmul(flatten(x, b2), op.swap(b)), [rows, a2, b1]);
   const columns = op.transpose(xb, [0, 2, 1]); // [N,b1,a2]
   const abx = op.reshape(op.matmul(flatten(columns, a2), op.swap(a)), [rows, b1, a1]);
-  return op.reshape(op.transpose(abx, [0, 2, 1]), result);
+  return op.reshape(rowOrder === 'b-major' ? abx : op.transpose(abx, [0, 2, 1]), result);
+}
+
+/** A ⊗ B as [a1·b1, a2·b2·kh·kw], formed. */
+export function kroneckerProduct(
+  { a1, a2, b1, b2, kernel = [1, 1] }: FactorShape,
+  a: Tensor,
+  b: Tensor,
+): Tensor {
+  const columns = b2 * kernel[0] * kernel[1];
+  const product = op.mul(op.reshape(a, [a1, 1, a2, 1]), op.reshape(b, [1, b1, 1, columns]));
+  return op.reshape(product, [a1 * b1, a2 * columns]);
 }
 
 /** Multiplications of a row, plus what the two transposes move, which costs about as much as eight of them a value. */

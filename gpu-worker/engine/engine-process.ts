@@ -6,7 +6,7 @@ import { writeFile } from 'node:fs/promises';
 import { setImmediate as nextLoop } from 'node:timers/promises';
 import sharp from 'sharp';
 import { KronaError } from '../../storage/errors.ts';
-import type { KroneckerLayers } from '../adapters/lokr-file.ts';
+import type { AdapterLayers } from '../adapters/adapter.ts';
 import { modelCard } from '../adapters/model-card.ts';
 import { checkModel } from '../models/model-check.ts';
 import { TextToImage, type DrawnPicture } from '../sampling/text-to-image.ts';
@@ -40,8 +40,8 @@ function openPainter(): Promise<TextToImage> {
   return painter;
 }
 
-const adapters = new Map<string, KroneckerLayers>();
-async function readAdapter(path: string): Promise<KroneckerLayers> {
+const adapters = new Map<string, AdapterLayers>();
+async function readAdapter(path: string): Promise<AdapterLayers> {
   const layers = adapters.get(path) ?? (await (await openPainter()).readAdapter(path));
   adapters.delete(path);
   adapters.set(path, layers);

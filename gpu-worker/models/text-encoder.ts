@@ -1,11 +1,11 @@
 /** @file The text encoders of a model, ready to turn prompts into what the UNet is told. */
 import { compile } from '../graph/compile.ts';
 import * as op from '../graph/ops.ts';
-import { Session } from '../graph/runtime.ts';
+import { Session, type Feeds } from '../graph/runtime.ts';
 import { ARCHITECTURES } from './architecture.ts';
 import { clipText, endPositions } from './clip-text.ts';
 import type { ModelFolder } from './model-folder.ts';
-import { frozenParameters } from './parameters.ts';
+import { frozenParameters, type Parameters } from './parameters.ts';
 import { checkVocabulary, loadTokenizer, type ClipTokenizer } from './tokenizer.ts';
 
 export interface EncodedPrompt {
@@ -36,8 +36,14 @@ export class TextEncoder {
     this.width = model.textEncoders.reduce((sum, { config }) => sum + config.hidden_size, 0);
   }
 
-  /** @throws KronaError MODEL_TENSOR_*, MODEL_FILE_MISSING, MODEL_TOKENIZER_MISMATCH */
-  static async open(model: ModelFolder): Promise<TextEncoder> {
+  /**
+   * @param adapted changes an encoder's parameters; `prefix` is its folder and a dot
+   * @throws KronaError MODEL_TENSOR_*, MODEL_FILE_MISSING, MODEL_TOKENIZER_MISMATCH
+   */
+  static async open(
+    model: ModelFolder,
+    adapted: (p: Parameters, prefix: string) => Parameters = (p) => p,
+  ): Promise<TextEncoder> {
     const tokenizers = await Promise.all(model.tokenizers.map(loadTokenizer));
     tokenizers.forEach((tokenizer, i) => checkVocabulary(tokenizer, model.textEncoders[i]!));
     const { textStates } = ARCHITECTURES[model.architecture];
@@ -45,14 +51,16 @@ export class TextEncoder {
     for (const [i, { name, config, tensors }] of model.textEncoders.entries()) {
       const { length } = tokenizers[i]!;
       const ids = op.input('ids', [1, length], 'int64');
-      const outputs = clipText(config, frozenParameters(name, tensors), ids, op.input('end', [1, length]));
+      const parameters = adapted(frozenParameters(name, tensors), `${name}.`);
+      const outputs = clipText(config, parameters, ids, op.input('end', [1, length]));
       const wanted = { states: outputs[textStates], ...(outputs.pooled ? { pooled: outputs.pooled } : {}) };
       sessions.push(await Session.create(compile(wanted)));
     }
     return new TextEncoder(model, tokenizers, sessions);
   }
 
-  async encode(prompt: string): Promise<EncodedPrompt> {
+  /** @param adapter what `adapted` takes as inputs */
+  async encode(prompt: string, adapter: Feeds = {}): Promise<EncodedPrompt> {
     const states = new Float32Array(this.tokens * this.width);
     let pooled = new Float32Array();
     let column = 0;
@@ -60,6 +68,7 @@ export class TextEncoder {
       const { config } = this.#model.textEncoders[i]!;
       const ids = this.#tokenizers[i]!.encode(prompt);
       const feeds = {
+        ...adapter,
         ids: BigInt64Array.from(ids, BigInt),
         ...(config.projection_dim === null ? {} : { end: endPositions(config, [ids]) }),
       };

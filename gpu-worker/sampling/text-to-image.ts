@@ -4,12 +4,12 @@
  */
 import { KronaError } from '../../storage/errors.ts';
 import type { SchedulerName } from '../../storage/settings.ts';
-import { factorLayout, flatFactors, withKrona, type FactorShapes } from '../adapters/krona.ts';
-import { readLokr, type KroneckerLayers } from '../adapters/lokr-file.ts';
-import { attentionProjections } from '../adapters/naming.ts';
+import { layersOf, withoutScales, type AdapterLayers, type AdapterShapes } from '../adapters/adapter.ts';
+import { adapterBase } from '../adapters/adapter-base.ts';
+import { adapterFeeds, adapterInputs, shapesKey } from '../adapters/adapter-inputs.ts';
+import { readAdapter } from '../adapters/read-adapter.ts';
 import { compile } from '../graph/compile.ts';
-import * as op from '../graph/ops.ts';
-import { Session } from '../graph/runtime.ts';
+import { Session, type Feeds } from '../graph/runtime.ts';
 import { timeIds } from '../models/architecture.ts';
 import { openDecoder, type Decoder } from '../models/autoencoder.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
@@ -26,7 +26,7 @@ export interface DrawRequest {
   readonly prompt: string;
   /** null: as the folder's force_zeros_for_empty_prompt says. */
   readonly negative: string | null;
-  readonly adapter: { readonly layers: KroneckerLayers; readonly strength: number } | null;
+  readonly adapter: { readonly layers: AdapterLayers; readonly strength: number } | null;
   readonly steps: number;
   readonly guidance: number;
   readonly scheduler: SchedulerName | null;
@@ -61,6 +61,8 @@ export class TextToImage {
   readonly #text: TextEncoder;
   readonly #unets = new SessionCache<Session>(KEPT);
   readonly #decoders = new SessionCache<Decoder>(2);
+  /** For adapters that change the text encoders. */
+  readonly #adaptedTexts = new SessionCache<TextEncoder>(1);
 
   private constructor(model: ModelFolder, text: TextEncoder) {
     this.model = model;
@@ -76,15 +78,9 @@ export class TextToImage {
     return new TextToImage(model, await TextEncoder.open(model));
   }
 
-  /** @throws KronaError ADAPTER_* when the file does not fit this model */
-  async readAdapter(path: string): Promise<KroneckerLayers> {
-    const { config } = this.model.unet;
-    const base = {
-      name: this.model.name,
-      layers: config.layers_per_block,
-      projections: attentionProjections(config),
-    };
-    return (await readLokr(path, base)).layers;
+  /** Any adapter file, or PEFT's folder. @throws KronaError ADAPTER_* when it does not fit this model */
+  async readAdapter(path: string): Promise<AdapterLayers> {
+    return withoutScales((await readAdapter(path, adapterBase(this.model))).layers);
   }
 
   /** @throws KronaError SIZE_INVALID, SCHEDULER_UNSUPPORTED, STEPS_INVALID; and the signal's reason when it aborts */
@@ -124,17 +120,12 @@ export class TextToImage {
     const rows = guided ? 2 * count : count;
     const text = await this.#conditioning(request, guided);
     const [h, w] = [height / scale, width / scale];
-    const session = await this.#session(rows, h, w, request.adapter?.layers ?? null);
+    const layers = request.adapter ? layersOf(request.adapter.layers, '') : null;
+    const session = await this.#session(rows, h, w, layers);
     const size = config.in_channels * h * w * count;
 
-    const adapter = request.adapter
-      ? {
-          parameters: flatFactors(request.adapter.layers),
-          strength: new Float32Array([request.adapter.strength]),
-        }
-      : {};
     const fixed = {
-      ...adapter,
+      ...(layers ? adapterFeeds(layers, request.adapter!.strength) : {}),
       encoder_hidden_states: perRow(
         text.map(({ states }) => states),
         count,
@@ -162,15 +153,18 @@ export class TextToImage {
   async release(): Promise<void> {
     await this.#unets.release();
     await this.#decoders.release();
+    await this.#adaptedTexts.release();
     await this.#text.release();
   }
 
   /** What each part of the batch is told: without the prompt first, as diffusers orders them. */
-  async #conditioning({ prompt, negative }: DrawRequest, guided: boolean): Promise<EncodedPrompt[]> {
-    const positive = await this.#text.encode(prompt);
+  async #conditioning(request: DrawRequest, guided: boolean): Promise<EncodedPrompt[]> {
+    const { prompt, negative } = request;
+    const { text, feeds } = await this.#encoder(request.adapter);
+    const positive = await text.encode(prompt, feeds);
     if (!guided) return [positive];
     const zeros = negative === null && this.model.forceZerosForEmptyPrompt;
-    return [zeros ? this.#text.zeros() : await this.#text.encode(negative ?? ''), positive];
+    return [zeros ? text.zeros() : await text.encode(negative ?? '', feeds), positive];
   }
 
   /** Pooled text and numbers about the picture of each row, for models that are told them. */
@@ -184,27 +178,28 @@ export class TextToImage {
     return { text_embeds: perRow(pooled, count), time_ids: perRow(ids, count) };
   }
 
-  #session(rows: number, height: number, width: number, layers: FactorShapes | null): Promise<Session> {
+  /** The text encoders, with the adapter's changes where it has any of them. */
+  async #encoder(adapter: DrawRequest['adapter']): Promise<{ text: TextEncoder; feeds: Feeds }> {
+    const layers = new Map(
+      adapter ? this.model.textEncoders.flatMap(({ name }) => [...layersOf(adapter.layers, `${name}.`)]) : [],
+    );
+    if (layers.size === 0) return { text: this.#text, feeds: {} };
+    const text = await this.#adaptedTexts.get(shapesKey(layers), () =>
+      TextEncoder.open(this.model, adapterInputs(layers)),
+    );
+    return { text, feeds: adapterFeeds(layers, adapter!.strength) };
+  }
+
+  #session(rows: number, height: number, width: number, layers: AdapterShapes | null): Promise<Session> {
     const { config, tensors, name } = this.model.unet;
-    const adapter = layers ? [...layers].map(([path, { a1, a2 }]) => `${path}:${a1}x${a2}`).join() : '';
-    return this.#unets.get(`${rows}x${height}x${width} ${adapter}`, () => {
+    return this.#unets.get(`${rows}x${height}x${width} ${layers ? shapesKey(layers) : ''}`, () => {
       const inputs = unetInputs(config, rows, height, width, this.#text.tokens);
       const base = frozenParameters(name, tensors);
       return Session.create(
-        compile({ prediction: unet(config, layers ? adapted(base, layers) : base, inputs) }),
+        compile({ prediction: unet(config, layers?.size ? adapterInputs(layers)(base, '') : base, inputs) }),
       );
     });
   }
-}
-
-function adapted(base: ReturnType<typeof frozenParameters>, layers: FactorShapes) {
-  const layout = factorLayout(layers);
-  return withKrona(
-    base,
-    layers,
-    layout.split(op.input('parameters', [layout.length])),
-    op.input('strength', [1, 1]),
-  );
 }
 
 /** Each part `count` times, part after part. */

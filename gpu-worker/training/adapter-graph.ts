@@ -1,11 +1,14 @@
-/** @file The graph of one micro-batch of adapter training: the loss, and its gradient by all factors. */
-import { factorLayout, withKrona, type FactorShapes } from '../adapters/krona.ts';
+/** @file The graph of one micro-batch of adapter training: the loss, and its gradient by all trained numbers. */
+import { adapterLayout, layersOf, withAdapter, type AdapterShapes } from '../adapters/adapter.ts';
 import { compile, type Program } from '../graph/compile.ts';
 import { gradients } from '../graph/gradients.ts';
 import * as op from '../graph/ops.ts';
+import type { Tensor } from '../graph/tensor.ts';
+import { ARCHITECTURES } from '../models/architecture.ts';
+import { clipText } from '../models/clip-text.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
-import { frozenParameters } from '../models/parameters.ts';
-import { unet, unetInputs } from '../models/unet.ts';
+import { frozenParameters, type Parameters } from '../models/parameters.ts';
+import { unet, unetInputs, type UNetInputs } from '../models/unet.ts';
 import { vaeScale } from '../models/vae.ts';
 import { addNoise, denoisingLoss, noisyBatch } from './loss.ts';
 import type { NoiseSchedule } from './noise-schedule.ts';
@@ -18,40 +21,70 @@ export interface StepShape {
   /** Tokens of the prompt. */
   readonly tokens: number;
   readonly checkpointing: boolean;
-  /** What A ⊗ B is multiplied by; 1 by default. */
+  /** What ΔW is multiplied by; 1 by default. */
   readonly strength?: number;
 }
 
 /**
- * Inputs: `parameters` (all factors, flat), clean_latents, noise, signal, sigma, timesteps, encoder_hidden_states,
- * and with `text_time` text_embeds, time_ids. Outputs: `loss`, `gradient` (flat).
+ * Inputs: `parameters` (all trained numbers, flat), clean_latents, noise, signal, sigma, timesteps,
+ * encoder_hidden_states, and with `text_time` text_embeds, time_ids; where text encoders are trained, instead of the two of text,
+ * `ids.N` int64 [1,S] and `end.N` [1,S] of encoder N (see trainedText). Outputs: `loss`, `gradient` (flat).
  */
 export function adapterGradient(
   model: ModelFolder,
-  shapes: FactorShapes,
+  shapes: AdapterShapes,
   schedule: NoiseSchedule,
   shape: StepShape,
 ): Program {
   const { config, tensors, name } = model.unet;
   const scale = vaeScale(model.vae.config);
   const [height, width] = [shape.height / scale, shape.width / scale];
-  const layout = factorLayout(shapes);
-  const factors = layout.split(op.input('parameters', [layout.length]));
+  const layout = adapterLayout(shapes);
+  const trained = layout.split(op.input('parameters', [layout.length]));
   const batch = noisyBatch(shape.batch, config.in_channels, height, width);
   const inputs = unetInputs(config, shape.batch, height, width, shape.tokens);
-  const parameters = withKrona(
-    frozenParameters(name, tensors),
-    shapes,
-    factors,
-    op.scalar(shape.strength ?? 1),
-  );
+  const strength = op.scalar(shape.strength ?? 1);
+  const adapted = (p: Parameters, prefix: string): Parameters =>
+    withAdapter(p, shapes, trained, strength, prefix);
+  const text = trainsText(shapes) ? trainedText(model, adapted, shape) : {};
   const prediction = unet(
     config,
-    parameters,
-    { ...inputs, latents: addNoise(batch) },
+    adapted(frozenParameters(name, tensors), ''),
+    { ...inputs, ...text, latents: addNoise(batch) },
     { checkpointing: shape.checkpointing },
   );
   const loss = denoisingLoss(batch, prediction, schedule.prediction);
-  const targets = layout.entries.map((entry) => factors.get(entry.name)!);
+  const targets = layout.entries.map((entry) => trained.get(entry.name)!);
   return compile({ loss, gradient: layout.join(gradients(loss, targets)) });
+}
+
+/** Whether an adapter changes text encoders, so that the text is encoded anew at every step. */
+export function trainsText(shapes: AdapterShapes): boolean {
+  return layersOf(shapes, '').size < shapes.size;
+}
+
+/** What the UNet is told of one prompt, every row of the batch the same, by encoders that are trained. */
+function trainedText(
+  model: ModelFolder,
+  adapted: (p: Parameters, prefix: string) => Parameters,
+  { batch, tokens }: StepShape,
+): Partial<UNetInputs> {
+  const outputs = model.textEncoders.map((encoder, n) =>
+    clipText(
+      encoder.config,
+      adapted(frozenParameters(encoder.name, encoder.tensors), `${encoder.name}.`),
+      op.input(`ids.${n}`, [1, tokens], 'int64'),
+      op.input(`end.${n}`, [1, tokens]),
+    ),
+  );
+  const rows = (x: Tensor): Tensor => op.broadcast(x, [batch, ...x.shape.slice(1)]);
+  const { textStates } = ARCHITECTURES[model.architecture];
+  const encoderHiddenStates = rows(
+    op.concat(
+      outputs.map((each) => each[textStates]),
+      2,
+    ),
+  );
+  if (model.unet.config.addition_embed_type === null) return { encoderHiddenStates };
+  return { encoderHiddenStates, textEmbeds: rows(outputs.at(-1)!.pooled!) };
 }

@@ -2,14 +2,15 @@
  * @file Records a run so that any other implementation can follow it: what went into every micro-batch, the losses,
  * and the factors after every optimiser step (test/fixtures/check-trace.py does so with torch and diffusers).
  */
-import { factorLayout, type FactorShapes } from '../adapters/krona.ts';
+import type { Method } from '../../storage/settings.ts';
+import { adapterLayout, type AdapterShapes } from '../adapters/adapter.ts';
 import { namedSlices } from '../models/parameters.ts';
 import { writeSafetensors, type TensorToWrite } from '../models/safetensors.ts';
 import type { ADAMW_DEFAULTS } from './adamw.ts';
 
 export interface TraceSettings {
-  readonly method: 'krona';
-  /** Strength times any alpha: what A⊗B is multiplied by. */
+  readonly method: Method;
+  /** Strength times any alpha/rank: what A⊗B, up·down or the difference is multiplied by. */
   readonly scale: number;
   readonly accumulation: number;
   /** One an optimiser step. */
@@ -20,9 +21,9 @@ export interface TraceSettings {
 
 export class Trace {
   readonly #tensors = new Map<string, TensorToWrite>();
-  readonly #shapes: FactorShapes;
+  readonly #shapes: AdapterShapes;
 
-  constructor(shapes: FactorShapes) {
+  constructor(shapes: AdapterShapes) {
     this.#shapes = shapes;
   }
 
@@ -44,7 +45,7 @@ export class Trace {
 
   /** The factors after optimiser step m; 0 is the start. */
   factors(m: number, flat: Float32Array): void {
-    const layout = factorLayout(this.#shapes);
+    const layout = adapterLayout(this.#shapes);
     const values = namedSlices(layout, flat);
     for (const { name, shape } of layout.entries) {
       this.#tensors.set(`factors.${m}.${name}`, { dtype: 'F32', shape, data: values.get(name)!.slice() });

@@ -1,13 +1,16 @@
 /** @file All that decides what a training run computes: the same for the command line and for jobs. */
+import type { MethodOptions } from '../adapters/methods.ts';
 import type { Progress } from '../../storage/records/contract.ts';
 import {
   DEFAULT_SETTINGS,
+  LR_SHARE,
   type ChannelSettings,
   type Method,
   type ModelCard,
 } from '../../storage/settings.ts';
 
-export interface TrainOptions {
+/** Beside the method's own: a1 and a2, factors, rank, alpha, init and targets (see MethodOptions). */
+export interface TrainOptions extends MethodOptions {
   /** Model folder. */
   readonly model: string;
   /** Paths of the photos, in the order in which they are numbered. */
@@ -18,9 +21,6 @@ export interface TrainOptions {
   /** What every photo is said to show, e.g. `a photo of sks cat`. */
   readonly prompt: string;
   readonly method: Method;
-  /** Shape of the left Kronecker factor; a1 divides every adapted output, a2 every input. */
-  readonly a1: number;
-  readonly a2: number;
   /** Learning rate of AdamW after the warm-up; constant. */
   readonly lr: number;
   /** Optimiser steps over which the learning rate rises from 0; 0: none. */
@@ -96,8 +96,12 @@ const PAPER = { a1: 4, a2: 64, lr: 5e-4, steps: 1000 };
 const SMALL = 256;
 
 /** Factors, learning rate and steps to start from for a model; factors are reduced until they divide all its widths. */
-export function trainDefaults(model: ModelCard): Pick<ChannelSettings, 'a1' | 'a2' | 'lr' | 'steps'> {
-  const { a1, a2, lr, steps } = model.nativeSize <= SMALL ? DEFAULT_SETTINGS : PAPER;
+export function trainDefaults(
+  model: ModelCard,
+  method: Method = 'krona',
+): Pick<ChannelSettings, 'a1' | 'a2' | 'lr' | 'steps'> {
+  const { a1, a2, lr: kronaLr, steps } = model.nativeSize <= SMALL ? DEFAULT_SETTINGS : PAPER;
+  const lr = kronaLr * LR_SHARE[method];
   const common = (start: number, width: 'out' | 'in') =>
     model.projections.reduce((divisor, projection) => gcd(divisor, projection[width]), start);
   return { a1: common(a1, 'out'), a2: common(a2, 'in'), lr, steps };

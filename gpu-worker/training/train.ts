@@ -1,20 +1,22 @@
 /**
- * @file DreamBooth (arXiv 2208.12242) with a Kronecker adapter: photos and a prompt in, an adapter file out.
+ * @file DreamBooth (arXiv 2208.12242) with an adapter of any method: photos and a prompt in, an adapter file out.
  * Text embeddings and latents are made once, before the first step; a checkpoint holds all that is needed to go on.
  */
 import { rm } from 'node:fs/promises';
 import { KronaError } from '../../storage/errors.ts';
-import { writeLokr, type AdapterInfo } from '../adapters/lokr-file.ts';
-import { factorLayout, factorShapes, initialFactors, kroneckerLayers } from '../adapters/krona.ts';
-import { attentionProjections } from '../adapters/naming.ts';
-import { Session } from '../graph/runtime.ts';
+import { adapterLayers, adapterLayout } from '../adapters/adapter.ts';
+import type { AdapterInfo } from '../adapters/adapter-info.ts';
+import { ADAPTER_METHODS } from '../adapters/methods.ts';
+import { Session, type Feeds } from '../graph/runtime.ts';
+import { endPositions } from '../models/clip-text.ts';
 import { modelFingerprint } from '../models/fingerprint.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
 import { openModel } from '../models/open-model.ts';
 import { TextEncoder } from '../models/text-encoder.ts';
+import { loadTokenizer } from '../models/tokenizer.ts';
 import { vaeScale } from '../models/vae.ts';
 import { AdamW, ADAMW_DEFAULTS, initialState, type AdamWSettings } from './adamw.ts';
-import { adapterGradient } from './adapter-graph.ts';
+import { adapterGradient, trainsText } from './adapter-graph.ts';
 import { cachePhotos, Dataset, repeated } from './dataset.ts';
 import { noiseSchedule } from './noise-schedule.ts';
 import { loadOptimizer, saveOptimizer } from './optimizer-file.ts';
@@ -24,8 +26,8 @@ import type { TrainOptions, TrainProgress, TrainResult } from './train-options.t
 
 /**
  * Trains, or goes on training.
- * @throws KronaError MODEL_*, PHOTO_*, FACTORS_DO_NOT_DIVIDE, RESUME_MISMATCH, TRAINING_DIVERGED,
- * DISK_FULL; and the signal's reason when it aborts
+ * @throws KronaError MODEL_*, PHOTO_*, FACTORS_DO_NOT_DIVIDE, RANK_UNFIT, TARGETS_UNSUPPORTED, TRACE_UNSUPPORTED,
+ * RESUME_MISMATCH, TRAINING_DIVERGED, DISK_FULL; and the signal's reason when it aborts
  */
 export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}): Promise<TrainResult> {
   const { steps, batch, accumulation, signal } = { ...options, signal: hooks.signal };
@@ -35,8 +37,15 @@ export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}
   // 1. the model, and what the adapter adds to it
   const model = await openModel(options.model);
   const schedule = noiseSchedule(model.scheduler);
-  const shapes = factorShapes(attentionProjections(model.unet.config), options.a1, options.a2);
-  const layout = factorLayout(shapes);
+  const method = ADAPTER_METHODS[options.method];
+  const shapes = method.shapes(model, options);
+  const layout = adapterLayout(shapes);
+  const trainedText = trainsText(shapes) ? await textInputs(model, options.prompt) : null;
+  if (trainedText && options.trace !== null)
+    throw new KronaError(
+      'TRACE_UNSUPPORTED',
+      'A trace holds encoded texts, which change when text encoders are trained; leave out one of the two.',
+    );
   const info = await adapterInfoOf(model, options, schedule.prediction);
 
   // 2. what it is trained on: encoded once
@@ -53,7 +62,9 @@ export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}
     weightDecay: options.weightDecay,
     maxGradNorm: options.maxGradNorm,
   };
-  const start = await startingPoint(options, () => initialState(initialFactors(layout, options.seed), adamw));
+  const start = await startingPoint(options, () =>
+    initialState(method.initial(layout, options.seed, options), adamw),
+  );
   const losses = [...start.losses];
   report('preparing', start.state.step, losses.at(-1) ?? null, null);
   const shape = {
@@ -86,10 +97,7 @@ export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}
   const save = async (final: boolean): Promise<void> => {
     const { step, parameters } = optimizer.state;
     const path = final ? options.out : checkpointPath(options.out, step);
-    await writeLokr(path, kroneckerLayers(shapes, parameters), model.unet.config.layers_per_block, {
-      ...info,
-      steps: step,
-    });
+    await method.write(path, adapterLayers(shapes, parameters), model, { ...info, steps: step });
     if (!final) await saveState();
     await hooks.onSaved?.({ step, path, final });
   };
@@ -118,6 +126,7 @@ export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}
           encoder_hidden_states: text.states,
           // Models without them have no such inputs.
           ...(timeIds.length > 0 ? { text_embeds: text.pooled, time_ids: timeIds } : {}),
+          ...trainedText,
           ...schedule.coefficients(timesteps),
         };
         const one = (await session.run(feeds, { gradient: micro }))['loss'] as Float32Array;
@@ -155,8 +164,8 @@ export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}
     await save(true);
     await rm(statePath(options.out), { force: true });
     await trace?.write(options.trace!, {
-      method: 'krona',
-      scale: 1,
+      method: options.method,
+      scale: method.scale(options),
       accumulation,
       lr: losses.map((_, step) => learningRate(step)),
       optimizer: adamw,
@@ -220,17 +229,32 @@ async function startingPoint(options: TrainOptions, fresh: () => ReturnType<type
   return { state: saved.state, losses: JSON.parse(saved.facts.get('losses') ?? '[]') as number[] };
 }
 
+/** The prompt for encoders that are trained: what adapterGradient names `ids.N` and `end.N`. */
+async function textInputs(model: ModelFolder, prompt: string): Promise<Feeds> {
+  const inputs = await Promise.all(
+    model.textEncoders.map(async ({ config }, n) => {
+      const ids = (await loadTokenizer(model.tokenizers[n]!)).encode(prompt);
+      return [
+        [`ids.${n}`, BigInt64Array.from(ids, BigInt)],
+        [`end.${n}`, endPositions(config, [ids])],
+      ] as const;
+    }),
+  );
+  return Object.fromEntries<Feeds[string]>(inputs.flat());
+}
+
 async function adapterInfoOf(
   model: ModelFolder,
   options: TrainOptions,
   predictionType: string,
 ): Promise<AdapterInfo> {
-  const { method, a1, a2, lr, warmup, batch, accumulation, weightDecay, maxGradNorm, prompt } = options;
+  const { method, lr, warmup, batch, accumulation, weightDecay, maxGradNorm, prompt } = options;
+  const { factors, targets, init } = options;
+  const facts = ADAPTER_METHODS[method].facts(options);
   return {
     baseModel: model.name,
     baseHash: await modelFingerprint(model),
-    a1,
-    a2,
+    ...facts,
     subjectToken: options.subjectToken,
     subjectClass: options.subjectClass,
     steps: options.steps,
@@ -239,8 +263,10 @@ async function adapterInfoOf(
     predictionType,
     settings: {
       method,
-      a1,
-      a2,
+      ...facts,
+      ...(factors ? { factors } : {}),
+      ...(targets ? { targets } : {}),
+      ...(init ? { init } : {}),
       lr,
       warmup,
       batch,

@@ -278,14 +278,17 @@ describe('files of other programs', () => {
     await expect(readLokr(await fileWith(tensors), base)).rejects.toMatchObject({ code });
   });
 
-  it('are refused by name when they are LoRA files, or no adapter at all', async () => {
-    const lora = await fileWith([[`${name}.lora_down.weight`, matrix(4, 24)]]);
-    await expect(inspectAdapter(lora)).rejects.toMatchObject({
-      code: 'ADAPTER_FORMAT_UNSUPPORTED',
-      message: expect.stringContaining('a LoRA') as string,
-    });
+  it('are refused by name when they are no adapter at all, or a LoRA where LoKr is asked for', async () => {
     await expect(inspectAdapter(join(TINY, 'vae/diffusion_pytorch_model.safetensors'))).rejects.toMatchObject(
       { code: 'ADAPTER_FORMAT_UNSUPPORTED' },
     );
+    const lora = await fileWith([
+      [`${name}.lora_down.weight`, matrix(4, 24)],
+      [`${name}.lora_up.weight`, matrix(24, 4)],
+    ]);
+    await expect(readLokr(lora, base)).rejects.toMatchObject({
+      code: 'ADAPTER_FORMAT_UNSUPPORTED',
+      message: expect.stringContaining('more than LoKr') as string,
+    });
   });
 });

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { moduleNames, modulePath } from '../../gpu-worker/adapters/module-names.ts';
 import { attentionProjections, kohyaName, projectionPath } from '../../gpu-worker/adapters/naming.ts';
 import { unetConfig } from '../../gpu-worker/models/model-configs.ts';
 import { openModelFolder } from '../../gpu-worker/models/model-folder.ts';
@@ -76,5 +77,52 @@ describe('names in adapter files', () => {
       'transformer.blocks.0.attn1.to_q',
     ])
       expect(projectionPath(name, [2, 2, 2])).toBeNull();
+  });
+
+  it.each([
+    // Of the original checkpoints, where attention and upsamplers have these places.
+    ['conv_in', 'input_blocks_0_0'],
+    ['down_blocks.0.resnets.1.conv1', 'input_blocks_2_0_in_layers_2'],
+    ['down_blocks.0.downsamplers.0.conv', 'input_blocks_3_0_op'],
+    ['down_blocks.1.resnets.0.conv_shortcut', 'input_blocks_4_0_skip_connection'],
+    ['mid_block.resnets.1.time_emb_proj', 'middle_block_2_emb_layers_1'],
+    ['up_blocks.0.upsamplers.0.conv', 'output_blocks_2_2_conv'],
+    ['up_blocks.2.resnets.2.conv2', 'output_blocks_8_0_out_layers_3'],
+    ['add_embedding.linear_2', 'label_emb_0_2'],
+    ['conv_out', 'out_2'],
+    [
+      'up_blocks.1.attentions.2.transformer_blocks.1.ff.net.0.proj',
+      'output_blocks_5_1_transformer_blocks_1_ff_net_0_proj',
+    ],
+  ])('of every module of SDXL: %s is %s', (path, original) => {
+    expect(moduleNames([path], [2, 2, 2], 'ldm')(path)).toBe(`lora_unet_${original}`);
+    expect(modulePath(`lora_unet_${original}`, [2, 2, 2])).toBe(path);
+  });
+
+  it('of every module of a model lead back to it, in both styles', async () => {
+    const { unet, textEncoders } = await openModelFolder(
+      join(import.meta.dirname, '../fixtures/sdxl-tiny/model'),
+    );
+    const paths = [unet, ...textEncoders].flatMap((part) =>
+      [...part.tensors.keys()]
+        .filter((name) => name.endsWith('.weight') && !name.includes('_embedding.weight'))
+        .map((name) => (part === unet ? '' : `${part.name}.`) + name.replace('.weight', '')),
+    );
+    const layers = unet.config.layers_per_block;
+    const ldm = moduleNames(paths, layers, 'ldm');
+    expect(paths.map((path) => modulePath(ldm(path), layers))).toEqual(paths);
+    expect(new Set(paths.map(ldm)).size).toBe(paths.length);
+    // kohya's files for SD 1.x have one text encoder.
+    const first = paths.filter((path) => !path.startsWith('text_encoder_2'));
+    const diffusers = moduleNames(first, layers, 'diffusers');
+    expect(first.map((path) => modulePath(diffusers(path), layers))).toEqual(first);
+    // diffusers' own names, with dots.
+    for (const path of paths)
+      expect(modulePath(path.startsWith('text') ? path : `unet.${path}`, layers)).toBe(path);
+  });
+
+  it('know the upsampler of a block without attention by its place', () => {
+    const paths = ['up_blocks.0.upsamplers.0.conv', 'up_blocks.0.resnets.0.conv1'];
+    expect(moduleNames(paths, [2, 2, 2, 2], 'ldm')(paths[0]!)).toBe('lora_unet_output_blocks_2_1_conv');
   });
 });

@@ -96,6 +96,47 @@ describe('krona train', () => {
     expect(changed!.equals(base!)).toBe(false);
   });
 
+  it.each([
+    ['lora', ['--rank', '2', '--alpha', '4'], { format: 'lora', method: 'lora', rank: 2, scale: 2 }],
+    ['full', [], { format: 'difference', method: 'full' }],
+    [
+      'krona',
+      ['--factors', 'k:2x8,v:8x4', '--targets', 'attention,text-encoders', '--init', 'kaiming'],
+      {
+        format: 'lokr',
+        method: 'krona',
+        factors: [
+          { a1: 2, a2: 8 },
+          { a1: 4, a2: 2 },
+          { a1: 8, a2: 4 },
+        ],
+      },
+    ],
+  ])(
+    'by the method %s makes a file that inspect knows and imagine draws with',
+    async (method, words, expected) => {
+      const out = `${method}-all.safetensors`;
+      const ended = await krona(...training(out, '--steps', '2', '--method', method, ...words, '--json'));
+      expect(ended.code).toBe(0);
+      const { adapter, parameters } = printed(ended.stdout);
+      const inspected = await krona('adapter', 'inspect', adapter, '--json');
+      expect(JSON.parse(inspected.stdout)).toMatchObject({ ...expected, parameters });
+      const drawing = [
+        'imagine',
+        '--model',
+        TINY,
+        '--adapter',
+        adapter,
+        '--prompt',
+        'sks cat',
+        '--steps',
+        '1',
+      ];
+      const drawn = await krona(...[...drawing, '--out', join(folder, method), '--json']);
+      expect(printed(drawn.stdout).images).toHaveLength(1);
+    },
+  );
+
   it('stops at Ctrl-C with what it had saved, and --resume ends as if nothing had happened', async () => {
     const steps = ['--steps', '12', '--checkpoint-every', '4'];
     expect((await krona(...training('whole.safetensors', ...steps))).code).toBe(0);
@@ -141,6 +182,12 @@ describe('krona train', () => {
     ['a learning rate of -1', ['--lr', '-1'], 'OPTION_INVALID', /lr must be/],
     ['a learning rate of 1e9', ['--lr', '1e9'], 'OPTION_INVALID', /“1e9”/],
     ['a learning rate in words', ['--lr', 'fast'], 'OPTION_INVALID', /“fast”/],
+    ['a method that is none', ['--method', 'dora'], 'OPTION_INVALID', /krona, lora, full/],
+    ['a rank of 0', ['--method', 'lora', '--rank', '0'], 'OPTION_INVALID', /rank must be/],
+    ['a rank above the widths', ['--method', 'lora', '--rank', '17'], 'RANK_UNFIT', /at most 16/],
+    ['factors that are no list', ['--factors', 'k=8'], 'OPTION_INVALID', /k:8x64/],
+    ['factors that do not divide', ['--factors', 'k:5x8'], 'FACTORS_UNFIT', /a1=5 does not divide/],
+    ['targets that are none', ['--targets', 'vae'], 'OPTION_INVALID', /attention, feed-forward/],
     ['no step', ['--steps', '0'], 'OPTION_INVALID', /steps must be a whole number from 1/],
     ['a size that the model cannot draw', ['--resolution', '60'], 'SIZE_UNFIT', /choose 56 or 64/],
     ['no photos', ['--photos', TINY], 'PHOTOS_MISSING', /holds no photos/],
@@ -175,6 +222,45 @@ describe('krona imagine', () => {
           expect(Math.abs(data[i * 3 + c]! - unit * 255)).toBeLessThan(1);
         }
     }
+  });
+
+  it("draws with a folder of PEFT, and with what convert made of another trainer's file", async () => {
+    const files = join(ROOT, 'test/fixtures/adapters');
+    const lokr = join(folder, 'converted.safetensors');
+    const words = ['adapter', 'convert', join(files, 'peft-lokr'), '--to', 'lokr', '--out', lokr];
+    const converted = await krona(...words, '--model', TINY);
+    expect(converted.stdout).toContain('the same ΔW');
+    const images = await Promise.all(
+      [join(files, 'peft-lokr'), lokr].map(async (adapter, n) => {
+        const drawing = [
+          'imagine',
+          '--model',
+          TINY,
+          '--adapter',
+          adapter,
+          '--prompt',
+          'a cat',
+          '--steps',
+          '2',
+        ];
+        const out = join(folder, `exchanged-${n}`);
+        const drawn = await krona(...[...drawing, '--seed', '3', '--out', out, '--json']);
+        return sharp(printed(drawn.stdout).images[0]).raw().toBuffer();
+      }),
+    );
+    expect(images[0]!.equals(images[1]!)).toBe(true);
+    const lossy = [
+      'adapter',
+      'convert',
+      lokr,
+      '--to',
+      'lora',
+      '--rank',
+      '2',
+      '--out',
+      join(folder, 'near.safetensors'),
+    ];
+    expect((await krona(...lossy, '--model', TINY)).stdout).toMatch(/ΔW differs by \d+\.\d\d % of its size/);
   });
 
   it.each([

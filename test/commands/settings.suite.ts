@@ -45,6 +45,19 @@ export function settingsSuite(storage: () => TestStorage): void {
     expect((await channel.actor('ann')).channel.settings).toEqual(DEFAULT_SETTINGS);
   });
 
+  it('keep a learning rate that suits the method, unless one is given', async () => {
+    const channel = room();
+    const changed = await channel.say('ann', '/krona settings method:lora');
+    expect(changed.fields).toEqual([
+      { name: 'lr', value: '0.002 → 0.0004' },
+      { name: 'method', value: 'krona → lora' },
+    ]);
+    await channel.say('ann', '/krona settings method:full lr:1e-5');
+    expect((await channel.actor('ann')).channel.settings).toMatchObject({ method: 'full', lr: 1e-5 });
+    await channel.say('ann', '/krona settings method:krona');
+    expect((await channel.actor('ann')).channel.settings).toMatchObject({ method: 'krona', lr: 1e-3 });
+  });
+
   it.each([
     ['lr:0', /lr must be a number above 0 and at most 0\.1; you gave “0”/],
     ['lr:-1', /lr must be .*“-1”/],
@@ -58,7 +71,7 @@ export function settingsSuite(storage: () => TestStorage): void {
     ['guidance:0.5', /guidance must be a number from 1 to 30/],
     ['sampling_steps:151', /sampling_steps must be a whole number from 1 to 150/],
     ['count:5', /count must be a whole number from 1 to 4/],
-    ['method:kronna', /method must be one of krona;.*“krona”\?/],
+    ['method:kronna', /method must be one of krona, lora, full;.*“krona”\?/],
     ['scheduler:eular', /scheduler must be one of model, ddim, euler.*“euler”\?/],
   ])('with %s are refused, nothing else of the line is taken', async (bad, message) => {
     const channel = room();

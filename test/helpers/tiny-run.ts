@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import type { TrainOptions } from '../../gpu-worker/training/train-options.ts';
+import type { Method } from '../../storage/settings.ts';
 import { TINY_MODEL } from './fixtures.ts';
 
 /** Writes `count` different pictures of 64×64 into a folder and returns their paths. */
@@ -28,20 +29,21 @@ export async function makePhotos(folder: string, count: number): Promise<string[
   return paths;
 }
 
-/** Twenty steps that use accumulation, batches, warm-up and clipping. */
-export function tinyRun(photos: readonly string[], out: string): TrainOptions {
+/** A few steps that use accumulation, batches, warm-up and clipping. */
+export function tinyRun(photos: readonly string[], out: string, method: Method = 'krona'): TrainOptions {
   return {
     model: TINY_MODEL,
     photos,
     subjectToken: 'sks',
     subjectClass: 'dog',
     prompt: 'a photo of sks dog',
-    method: 'krona',
+    method,
     a1: 4,
     a2: 2,
-    lr: 1e-2,
+    ...(method === 'lora' ? { rank: 2, alpha: 1 } : {}),
+    lr: method === 'full' ? 1e-3 : 1e-2,
     warmup: 3,
-    steps: 20,
+    steps: { krona: 20, lora: 8, full: 4 }[method],
     batch: 1,
     accumulation: 2,
     weightDecay: 0.01,

@@ -3,21 +3,28 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { adapterBase } from '../../gpu-worker/adapters/adapter-base.ts';
+import { readAdapter } from '../../gpu-worker/adapters/read-adapter.ts';
+import { openModelFolder } from '../../gpu-worker/models/model-folder.ts';
 import { openSafetensors, readTensor } from '../../gpu-worker/models/safetensors.ts';
 import { trainAdapter } from '../../gpu-worker/training/train.ts';
 import type { TrainOptions } from '../../gpu-worker/training/train-options.ts';
-import { worstError } from '../helpers/fixtures.ts';
+import type { Method } from '../../storage/settings.ts';
+import { TINY_MODEL, worstError } from '../helpers/fixtures.ts';
 import { makePhotos, tinyRun } from '../helpers/tiny-run.ts';
 
 /** Recorded by this engine and followed by torch autograd on diffusers' UNet (test/fixtures/check-trace.py). */
-const TRACE = join(import.meta.dirname, '../fixtures/krona-trace.safetensors');
+const traceOf = (method: string) => join(import.meta.dirname, `../fixtures/${method}-trace.safetensors`);
+
+/** Two graphs of everything are compiled: patience on a busy machine, ms. */
+const RESUMED = 600_000;
 
 let folder: string;
-let run: (name: string) => TrainOptions;
+let run: (name: string, method?: Method) => TrainOptions;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'krona-train-'));
   const photos = await makePhotos(join(folder, 'photos'), 3);
-  run = (name) => tinyRun(photos, join(folder, `${name}.safetensors`));
+  run = (name, method) => tinyRun(photos, join(folder, `${name}.safetensors`), method);
 });
 afterAll(() => rm(folder, { recursive: true }));
 
@@ -31,38 +38,69 @@ const numbers = async (path: string): Promise<Map<string, Float64Array>> => {
 };
 
 describe('training', () => {
-  it('computes the run that torch has followed: every batch, loss and factor', async () => {
-    const trace = join(folder, 'trace.safetensors');
-    const result = await trainAdapter({ ...run('traced'), trace });
-    const [found, expected] = [await numbers(trace), await numbers(TRACE)];
-    expect([...found.keys()].sort()).toEqual([...expected.keys()].sort());
-    const tolerance = (name: string) => (name.startsWith('factors.') ? 1e-3 : 1e-4);
-    for (const [name, values] of expected) {
-      expect(worstError(found.get(name)!, values), name).toBeLessThan(tolerance(name));
-    }
-    expect((await openSafetensors(trace)).metadata).toEqual((await openSafetensors(TRACE)).metadata);
-    expect(result.loss).toHaveLength(20);
-  });
+  it.each([
+    ['krona', 20],
+    ['lora', 8],
+  ] as const)(
+    'computes the run of %s that torch has followed: every batch, loss and factor',
+    async (method, steps) => {
+      const trace = join(folder, `${method}-trace.safetensors`);
+      const result = await trainAdapter({ ...run(`traced-${method}`, method), trace });
+      const [found, expected] = [await numbers(trace), await numbers(traceOf(method))];
+      expect([...found.keys()].sort()).toEqual([...expected.keys()].sort());
+      const tolerance = (name: string) => (name.startsWith('factors.') ? 1e-3 : 1e-4);
+      for (const [name, values] of expected) {
+        expect(worstError(found.get(name)!, values), name).toBeLessThan(tolerance(name));
+      }
+      expect((await openSafetensors(trace)).metadata).toEqual(
+        (await openSafetensors(traceOf(method))).metadata,
+      );
+      expect(result.loss).toHaveLength(steps);
+    },
+  );
 
-  it('goes on after a kill to the very same file', async () => {
-    const whole = await trainAdapter(run('whole'));
-    const kill = new AbortController();
-    const disturbed = { ...run('disturbed'), checkpointEvery: 5 };
-    await expect(
-      trainAdapter(disturbed, {
-        signal: kill.signal,
-        onProgress: ({ step }) => step === 12 && kill.abort(new Error('killed')),
-      }),
-    ).rejects.toThrow('killed');
-    const resumed = await trainAdapter({ ...disturbed, resume: true });
-    expect(await readFile(resumed.adapter)).toEqual(await readFile(whole.adapter));
-    expect(resumed.loss).toEqual(whole.loss);
-  });
+  it.each([
+    ['krona', 5, 12],
+    ['lora', 2, 5],
+    ['full', 2, 3],
+  ] as const)(
+    'of %s goes on after a kill to the very same file',
+    async (method, checkpointEvery, at) => {
+      const whole = await trainAdapter(run(`whole-${method}`, method));
+      const kill = new AbortController();
+      const disturbed = { ...run(`disturbed-${method}`, method), checkpointEvery };
+      await expect(
+        trainAdapter(disturbed, {
+          signal: kill.signal,
+          onProgress: ({ step }) => step === at && kill.abort(new Error('killed')),
+        }),
+      ).rejects.toThrow('killed');
+      const resumed = await trainAdapter({ ...disturbed, resume: true });
+      expect(await readFile(resumed.adapter)).toEqual(await readFile(whole.adapter));
+      expect(resumed.loss).toEqual(whole.loss);
+    },
+    RESUMED,
+  );
 
   it('recomputes activations to the same losses', async () => {
     const plain = await trainAdapter({ ...run('plain'), steps: 4 });
     const saving = await trainAdapter({ ...run('saving'), steps: 4, checkpointing: true });
     expect(worstError(saving.loss, plain.loss)).toBeLessThan(1e-4);
+  });
+
+  it('of text encoders too writes what sampling reads, and takes no trace', async () => {
+    const options = { ...run('text'), targets: ['attention', 'text-encoders'], steps: 3, warmup: 0 } as const;
+    const { adapter, parameters } = await trainAdapter(options);
+    const { layers } = await readAdapter(adapter, adapterBase(await openModelFolder(TINY_MODEL)));
+    const texts = [...layers].filter(([path]) => path.startsWith('text_encoder'));
+    expect([layers.size, texts.length]).toEqual([108, 20]);
+    const sizes = [...layers.values()].map((layer) => ('a' in layer ? layer.a.length + layer.b.length : 0));
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(parameters);
+    const learnt = texts.filter(([, layer]) => 'b' in layer && layer.b.some((value) => value !== 0));
+    // All but the first encoder's last layer, which SDXL does not hear.
+    expect(learnt).toHaveLength(16);
+    const traced = { ...options, trace: join(folder, 'never.safetensors') };
+    await expect(trainAdapter(traced)).rejects.toMatchObject({ code: 'TRACE_UNSUPPORTED' });
   });
 
   it('does not continue a run with other settings', async () => {

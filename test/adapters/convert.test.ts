@@ -1,0 +1,315 @@
+/** Converting adapters: the same ΔW, or a refusal that says what would work; and files that are refused. */
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { layerDelta } from '../../gpu-worker/adapters/adapter.ts';
+import { adapterBase } from '../../gpu-worker/adapters/adapter-base.ts';
+import { convertAdapter } from '../../gpu-worker/adapters/convert.ts';
+import { inspectAdapter } from '../../gpu-worker/adapters/inspect.ts';
+import { peftFactor } from '../../gpu-worker/adapters/peft-file.ts';
+import { openAdapter, readAdapter } from '../../gpu-worker/adapters/read-adapter.ts';
+import { openModelFolder, type ModelFolder } from '../../gpu-worker/models/model-folder.ts';
+import { writeSafetensors, type TensorToWrite } from '../../gpu-worker/models/safetensors.ts';
+import { KeyedRandom } from '../../gpu-worker/random.ts';
+import { TINY_MODEL } from '../helpers/fixtures.ts';
+import { writeOurAdapters, type OurAdapter } from '../helpers/our-adapters.ts';
+
+const FOREIGN = join(import.meta.dirname, '../fixtures/adapters');
+
+let folder: string;
+let model: ModelFolder;
+let ours: Map<string, OurAdapter>;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'krona-convert-'));
+  model = await openModelFolder(TINY_MODEL);
+  ours = new Map((await writeOurAdapters(join(folder, 'ours'))).map((each) => [each.name, each]));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+let files = 0;
+const fresh = () => join(folder, `converted-${files++}`);
+
+/** ‖found − wanted‖ / ‖wanted‖ over all modules. */
+async function distance(found: string, wanted: string): Promise<number> {
+  const [one, other] = [await openAdapter(found, [1, 1, 1]), await openAdapter(wanted, [1, 1, 1])];
+  expect([...one.shapes.keys()].sort()).toEqual([...other.shapes.keys()].sort());
+  let [lost, whole] = [0, 0];
+  for (const [module, shape] of other.shapes) {
+    const target = layerDelta(await other.read(module, shape));
+    const delta = layerDelta(await one.read(module, one.shapes.get(module)!));
+    target.forEach((value, i) => {
+      lost += (delta[i]! - value) ** 2;
+      whole += value ** 2;
+    });
+  }
+  return Math.sqrt(lost / whole);
+}
+
+describe('converting', () => {
+  it.each([
+    ['a LoKr of LyCORIS', 'lycoris-lokr-full.safetensors', 'lokr'],
+    ['a low-rank LoKr with convolutions', 'lycoris-lokr-low-rank.safetensors', 'lokr'],
+    ['a LoKr with a Tucker core', 'lycoris-lokr-tucker.safetensors', 'lokr'],
+    ['a LoKr of PEFT, whose alpha/rank is 1/2', 'peft-lokr', 'lokr'],
+    ['a LoKr of PEFT', 'peft-lokr', 'peft'],
+    ['a LoRA of PEFT with ranks, alphas and a convolution', 'peft-lora', 'lora'],
+    ['the same to another folder', 'peft-lora', 'peft'],
+    ['the same to LoKr', 'peft-lora', 'lokr'],
+    ['a rank-stabilised LoRA', 'peft-rslora', 'peft'],
+    ['a LoRA of diffusers', 'diffusers-lora.safetensors', 'lora'],
+    ['a LoRA of kohya in half precision', 'kohya-lora.safetensors', 'lokr'],
+    ["DiffuseKronA's factors", 'diffusekrona.safetensors', 'lora'],
+    ["DiffuseKronA's factors that are plain products", 'diffusekrona-edges.safetensors', 'lokr'],
+  ] as const)('%s changes nothing', async (_, file, to) => {
+    const out = fresh() + (to === 'peft' ? '' : '.safetensors');
+    const result = await convertAdapter(join(FOREIGN, file), { to, out, base: adapterBase(model) });
+    expect(result).toMatchObject({ error: 0, worst: null, format: to });
+    expect(await distance(out, join(FOREIGN, file))).toBeLessThan(2e-7);
+    // The model itself has all of it.
+    expect((await readAdapter(out, adapterBase(model))).layers.size).toBe(result.modules);
+  });
+
+  it('without the model reads names by the usual counts of SDXL', async () => {
+    const name = 'lora_unet_output_blocks_5_1_transformer_blocks_0_attn1_to_q';
+    const random = new KeyedRandom(1, 'factors');
+    const tensor = (shape: number[]): TensorToWrite => ({
+      dtype: 'F32',
+      shape,
+      data: random.normals(shape.reduce((n, side) => n * side)),
+    });
+    const source = `${fresh()}.safetensors`;
+    await writeSafetensors(
+      source,
+      new Map([
+        [`${name}.lokr_w1`, tensor([8, 8])],
+        [`${name}.lokr_w2`, tensor([80, 80])],
+      ]),
+      new Map([['ss_base_model_version', 'sdxl_base_v1-0']]),
+    );
+    const out = fresh();
+    await convertAdapter(source, { to: 'peft', out });
+    const path = 'up_blocks.1.attentions.2.transformer_blocks.0.attn1.to_q';
+    expect(JSON.parse(await readFile(join(out, 'adapter_config.json'), 'utf8'))).toMatchObject({
+      peft_type: 'LOKR',
+      decompose_factor: 8,
+      r: 80,
+      alpha: 80,
+      target_modules: [path],
+    });
+    const back = `${fresh()}.safetensors`;
+    await convertAdapter(out, { to: 'lokr', out: back });
+    expect((await openAdapter(back)).nameOf(path)).toBe(name);
+    expect(await distance(back, source)).toBe(0);
+  });
+
+  it('to a LoRA of a given rank tells the error that it makes', async () => {
+    const source = ours.get('krona')!.path;
+    const out = `${fresh()}.safetensors`;
+    const base = adapterBase(model);
+    const near = await convertAdapter(source, { to: 'lora', out, rank: 5, base });
+    expect(near.rank).toBe(5);
+    expect(near.error).toBeGreaterThan(0.01);
+    expect(near.worst!.error).toBeGreaterThan(near.error);
+    // Modules whose exact rank is small enough are copied, and only the others lose anything.
+    expect(await distance(out, source)).toBeCloseTo(near.error, 5);
+    const nearer = await convertAdapter(source, { to: 'lora', out: `${fresh()}.safetensors`, rank: 7, base });
+    expect(nearer.error).toBeLessThan(near.error);
+    const exact = await convertAdapter(source, { to: 'lora', out: `${fresh()}.safetensors`, rank: 24, base });
+    expect(exact.error).toBe(0);
+  });
+
+  it('to a LoRA is refused where only an approximation could be, without a rank', async () => {
+    // 24×40: both exact forms would have a rank of 30 or more.
+    const name = 'lora_unet_middle_block_1_transformer_blocks_0_attn2_to_k';
+    const source = `${fresh()}.safetensors`;
+    const ones = (rows: number, columns: number): TensorToWrite => ({
+      dtype: 'F32',
+      shape: [rows, columns],
+      data: new Float32Array(rows * columns).fill(1),
+    });
+    await writeSafetensors(
+      source,
+      new Map([
+        [`${name}.lokr_w1`, ones(3, 4)],
+        [`${name}.lokr_w2`, ones(8, 10)],
+      ]),
+    );
+    await expect(convertAdapter(source, { to: 'lora', out: fresh() })).rejects.toMatchObject({
+      code: 'ADAPTER_LOSSY',
+      message: expect.stringMatching(/full rank.*--rank/) as string,
+    });
+    // As it happens, this one has rank 1.
+    const { error } = await convertAdapter(source, { to: 'lora', out: `${fresh()}.safetensors`, rank: 1 });
+    expect(error).toBeLessThan(1e-6);
+  });
+
+  it("to PEFT's LoKr is refused for shapes that it cannot cut, with those that it can", async () => {
+    await expect(convertAdapter(ours.get('krona')!.path, { to: 'peft', out: fresh() })).rejects.toMatchObject(
+      {
+        code: 'ADAPTER_UNREPRESENTABLE',
+        message: expect.stringMatching(/cannot make A 4×2 .*A 1×1, 2×2, 4×4, 8×8 here.*--to lora/) as string,
+      },
+    );
+    const out = fresh();
+    await convertAdapter(ours.get('krona')!.path, { to: 'peft', out, rank: 24 });
+    expect(await distance(out, ours.get('krona')!.path)).toBeLessThan(2e-7);
+  });
+
+  it.each([
+    ["DiffuseKronA's factors to LoKr", 'diffusekrona.safetensors', 'lokr', /row-permuted.*--to lora/],
+    ["DiffuseKronA's factors to PEFT", 'diffusekrona.safetensors', 'peft', /row-permuted.*--to lora/],
+    ['differences', 'lycoris-full.safetensors', 'lora', /in full; only a difference file/],
+    ['UNet and text encoders to PEFT', 'kohya-lora.safetensors', 'peft', /one model/],
+  ] as const)('refuses %s', async (_, file, to, message) => {
+    await expect(convertAdapter(join(FOREIGN, file), { to, out: fresh() })).rejects.toMatchObject({
+      code: 'ADAPTER_UNREPRESENTABLE',
+      message: expect.stringMatching(message) as string,
+    });
+  });
+
+  it('cuts sides as PEFT does', () => {
+    const cuts = [
+      [640, -1],
+      [1280, -1],
+      [2048, -1],
+      [640, 8],
+      [640, 128],
+      [360, 16],
+      [24, 5],
+    ] as const;
+    expect(cuts.map(([side, factor]) => peftFactor(side, factor))).toEqual([
+      [20, 32],
+      [32, 40],
+      [32, 64],
+      [8, 80],
+      [128, 5],
+      [15, 24],
+      [4, 6],
+    ]);
+  });
+});
+
+describe('inspecting', () => {
+  it.each([
+    ['peft-lokr', { format: 'peft', method: 'krona', factors: { a1: 2, a2: 2 }, rank: null }],
+    ['peft-lora', { format: 'peft', method: 'lora', rank: [4, 2], scale: [0.5, 1.5], factors: null }],
+    ['diffusers-lora.safetensors', { format: 'lora', method: 'lora' }],
+    ['kohya-lora.safetensors', { format: 'lora', rank: [4, 2], scale: [0.25, 0.5] }],
+    ['diffusekrona.safetensors', { format: 'diffusekrona', method: 'krona' }],
+    ['lycoris-full.safetensors', { format: 'difference', method: 'full' }],
+    ['lycoris-lokr-low-rank.safetensors', { format: 'lokr', method: 'krona' }],
+  ])('%s tells what it is', async (file, expected) => {
+    const report = await inspectAdapter(join(FOREIGN, file));
+    const sorted = (value: unknown) =>
+      Array.isArray(value) ? (value as number[]).toSorted((x, y) => x - y) : value;
+    for (const [key, value] of Object.entries(expected))
+      expect(sorted(report[key as keyof typeof report]), key).toEqual(sorted(value));
+    expect(report.parameters).toBeGreaterThan(100);
+  });
+
+  it('counts what was trained', async () => {
+    const count = async (name: string) => (await inspectAdapter(ours.get(name)!.path)).parameters;
+    // 88 projections: Σ 4·2 + out·in/8, and the whole UNet.
+    expect(await count('full')).toBe([...model.unet.tensors.values()].reduce((n, t) => n + t.length / 4, 0));
+    const sides = [...ours.get('krona')!.layers.values()] as { a: Float32Array; b: Float32Array }[];
+    expect(await count('krona')).toBe(sides.reduce((n, { a, b }) => n + a.length + b.length, 0));
+  });
+});
+
+describe('files that are refused', () => {
+  const matrix = (rows: number, columns: number): TensorToWrite => ({
+    dtype: 'F32',
+    shape: [rows, columns],
+    data: new Float32Array(rows * columns).fill(1),
+  });
+  const name = 'lora_unet_middle_block_1_transformer_blocks_0_attn1_to_q';
+  it.each<[string, Record<string, TensorToWrite>, string, RegExp]>([
+    [
+      'LoHa',
+      { [`${name}.hada_w1_a`]: matrix(24, 2), [`${name}.diff`]: matrix(24, 24) },
+      'ADAPTER_METHOD_UNSUPPORTED',
+      /LoHa/,
+    ],
+    [
+      'DoRA',
+      {
+        [`${name}.lora_down.weight`]: matrix(2, 24),
+        [`${name}.lora_up.weight`]: matrix(24, 2),
+        [`${name}.dora_scale`]: matrix(24, 1),
+      },
+      'ADAPTER_TARGETS_UNSUPPORTED',
+      /DoRA/,
+    ],
+    ['a lone factor', { [`${name}.lora_down.weight`]: matrix(2, 24) }, 'ADAPTER_INVALID', /both factors/],
+    [
+      'factors that do not meet',
+      { [`${name}.lora_down.weight`]: matrix(2, 24), [`${name}.lora_up.weight`]: matrix(24, 3) },
+      'ADAPTER_INVALID',
+      /\[2, 24\] and \[24, 3\]/,
+    ],
+    ['a model', { 'conv_in.weight': matrix(2, 2) }, 'ADAPTER_FORMAT_UNSUPPORTED', /conv_in\.weight/],
+  ])('%s', async (_, tensors, code, message) => {
+    const path = `${fresh()}.safetensors`;
+    await writeSafetensors(path, new Map(Object.entries(tensors)));
+    await expect(inspectAdapter(path)).rejects.toMatchObject({
+      code,
+      message: expect.stringMatching(message) as string,
+    });
+  });
+
+  it('for another base, naming a module and both sizes, or what is not there', async () => {
+    const path = `${fresh()}.safetensors`;
+    const sdxl = new Map([['ss_base_model_version', 'sdxl_base_v1-0']]);
+    const pair = (module: string, width: number) => [
+      [`${module}.lora_down.weight`, matrix(4, width)] as const,
+      [`${module}.lora_up.weight`, matrix(width, 4)] as const,
+    ];
+    await writeSafetensors(path, new Map(pair(name, 1280)), sdxl);
+    await expect(readAdapter(path, adapterBase(model))).rejects.toMatchObject({
+      code: 'ADAPTER_BASE_MISMATCH',
+      message: expect.stringMatching(
+        /sdxl_base_v1-0.*rank 4 of 1280×1280, which in model is 24×24/,
+      ) as string,
+    });
+    const deep = 'lora_unet_middle_block_1_transformer_blocks_9_attn1_to_q';
+    await writeSafetensors(path, new Map([...pair(name, 24), ...pair(deep, 24)]), sdxl);
+    await expect(readAdapter(path, adapterBase(model))).rejects.toMatchObject({
+      code: 'ADAPTER_TARGETS_UNSUPPORTED',
+      message: expect.stringMatching(/1 of 2 modules.*transformer_blocks_9_attn1_to_q/) as string,
+    });
+  });
+
+  it('a folder of PEFT without its config, with a pickle, or of another kind', async () => {
+    const at = fresh();
+    await mkdir(at);
+    const config = (facts: object) => writeFile(join(at, 'adapter_config.json'), JSON.stringify(facts));
+    await copyFile(
+      join(FOREIGN, 'peft-lora/adapter_model.safetensors'),
+      join(at, 'adapter_model.safetensors'),
+    );
+    for (const path of [at, join(at, 'adapter_model.safetensors')])
+      await expect(inspectAdapter(path)).rejects.toMatchObject({
+        code: 'ADAPTER_INVALID',
+        message: expect.stringContaining('adapter_config.json') as string,
+      });
+    await config({ peft_type: 'IA3' });
+    await expect(inspectAdapter(at)).rejects.toMatchObject({ code: 'ADAPTER_METHOD_UNSUPPORTED' });
+    await rm(join(at, 'adapter_model.safetensors'));
+    await writeFile(join(at, 'adapter_model.bin'), '');
+    await config({ peft_type: 'LORA', r: 4, lora_alpha: 4 });
+    await expect(inspectAdapter(at)).rejects.toMatchObject({
+      code: 'SAFETENSORS_FOREIGN',
+      message: expect.stringMatching(/pickle.*run code/) as string,
+    });
+  });
+
+  it('a truncated file, and a pickle, by what they are', async () => {
+    const path = `${fresh()}.safetensors`;
+    const whole = await readFile(ours.get('lora')!.path);
+    await writeFile(path, whole.subarray(0, whole.length - 5));
+    await expect(inspectAdapter(path)).rejects.toMatchObject({ code: 'SAFETENSORS_TRUNCATED' });
+    await writeFile(path, Buffer.from('\x80\x02}q\x00(X\x04\x00\x00\x00unetq', 'latin1'));
+    await expect(inspectAdapter(path)).rejects.toMatchObject({ code: 'SAFETENSORS_FOREIGN' });
+  });
+});

@@ -1,0 +1,195 @@
+/** LoRA's gradients, and those through the text encoders, are torch autograd's; sizes of adapters are the papers'. */
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { adapterLayout } from '../../gpu-worker/adapters/adapter.ts';
+import { ADAPTER_METHODS, type MethodOptions } from '../../gpu-worker/adapters/methods.ts';
+import { clipTextConfig, unetConfig } from '../../gpu-worker/models/model-configs.ts';
+import { endPositions } from '../../gpu-worker/models/clip-text.ts';
+import { openModelFolder } from '../../gpu-worker/models/model-folder.ts';
+import { openSafetensors, readFloats } from '../../gpu-worker/models/safetensors.ts';
+import { loadTokenizer } from '../../gpu-worker/models/tokenizer.ts';
+import { runOnce, type Feeds } from '../../gpu-worker/graph/runtime.ts';
+import { adapterGradient } from '../../gpu-worker/training/adapter-graph.ts';
+import { noiseSchedule } from '../../gpu-worker/training/noise-schedule.ts';
+import type { Method } from '../../storage/settings.ts';
+import { readFixture, TINY_MODEL } from '../helpers/fixtures.ts';
+
+const FOLDER = join(import.meta.dirname, '../fixtures/adapters');
+
+/** What torch computed, and what the engine does with the same factors. */
+async function compared(file: string, method: Method, options: MethodOptions, text: boolean) {
+  const model = await openModelFolder(TINY_MODEL);
+  const { tensor } = await readFixture('kronecker-4x2');
+  const stored = (await openSafetensors(join(FOLDER, file))).tensors;
+  const shapes = ADAPTER_METHODS[method].shapes(model, options);
+  const layout = adapterLayout(shapes);
+  const [batch, , height, width] = tensor('latents').shape as [number, number, number, number];
+  const schedule = noiseSchedule(model.scheduler);
+  const tokens = tensor('encoder_hidden_states').shape[1]!;
+  const program = adapterGradient(model, shapes, schedule, {
+    batch,
+    height: height * 8,
+    width: width * 8,
+    tokens,
+    checkpointing: false,
+  });
+  const parameters = new Float32Array(layout.length);
+  const known = layout.entries.filter(({ name }) => stored.has(`factors.${name}`));
+  for (const { name, offset } of known)
+    parameters.set(await readFloats(stored.get(`factors.${name}`)!), offset);
+  const timesteps = tensor('timesteps').data;
+  const ids = await Promise.all(
+    model.tokenizers.map(async (folder) => (await loadTokenizer(folder)).encode('a photo of a cat')),
+  );
+  const told: Feeds = text
+    ? Object.fromEntries<Feeds[string]>(
+        ids.flatMap((each, n) => [
+          [`ids.${n}`, BigInt64Array.from(each, BigInt)],
+          [`end.${n}`, endPositions(model.textEncoders[n]!.config, [each])],
+        ]),
+      )
+    : {
+        encoder_hidden_states: tensor('encoder_hidden_states').data,
+        text_embeds: tensor('text_embeds').data,
+      };
+  const { loss, gradient } = (await runOnce(program, {
+    parameters,
+    clean_latents: tensor('latents').data,
+    noise: tensor('noise').data,
+    timesteps,
+    time_ids: tensor('time_ids').data,
+    ...told,
+    ...schedule.coefficients(timesteps),
+  })) as { loss: Float32Array; gradient: Float32Array };
+  const wanted = await readFloats(stored.get('loss')!);
+  expect(Math.abs(loss[0]! - wanted[0]!)).toBeLessThan(1e-4);
+  const largest = Math.max(...gradient.map(Math.abs));
+  expect(largest).toBeGreaterThan(0);
+  for (const { name, offset, size } of layout.entries) {
+    const found = gradient.subarray(offset, offset + size);
+    const torch = stored.get(`grad.${name}`);
+    // Where torch has none, the loss does not depend on it.
+    const values = torch ? await readFloats(torch) : new Float32Array(size);
+    const scale = Math.max(...values.map(Math.abs), 1e-3 * largest);
+    const error = values.reduce((worst, x, i) => Math.max(worst, Math.abs(x - found[i]!)), 0);
+    expect(error / scale, name).toBeLessThan(1e-3);
+  }
+  return { known: known.length, all: layout.entries.length };
+}
+
+describe('gradients', () => {
+  it("of LoRA are torch's", async () => {
+    const options = { a1: 1, a2: 1, rank: 2, alpha: 1 };
+    const { known, all } = await compared('gradients-lora.safetensors', 'lora', options, false);
+    expect([known, all]).toEqual([176, 176]);
+  });
+
+  it("of factors in the text encoders are torch's, through all that they tell the UNet", async () => {
+    const options = { a1: 4, a2: 2, targets: ['text-encoders'] } as const;
+    const { known, all } = await compared('gradients-text-krona.safetensors', 'krona', options, true);
+    // The first encoder's second layer comes after the states that SDXL takes.
+    expect([known, all]).toEqual([32, 40]);
+  });
+});
+
+/** The parts of the published configs that say which projections there are. */
+const SDXL = {
+  sample_size: 128,
+  block_out_channels: [320, 640, 1280],
+  down_block_types: ['DownBlock2D', 'CrossAttnDownBlock2D', 'CrossAttnDownBlock2D'],
+  up_block_types: ['CrossAttnUpBlock2D', 'CrossAttnUpBlock2D', 'UpBlock2D'],
+  transformer_layers_per_block: [1, 2, 10],
+  attention_head_dim: [5, 10, 20],
+  cross_attention_dim: 2048,
+  use_linear_projection: true,
+  addition_embed_type: 'text_time',
+  addition_time_embed_dim: 256,
+  projection_class_embeddings_input_dim: 2816,
+};
+const SD15 = { sample_size: 64, attention_head_dim: 8, cross_attention_dim: 768 };
+const CLIP_L = { hidden_size: 768, intermediate_size: 3072, num_hidden_layers: 12, num_attention_heads: 12 };
+
+function count(unet: object, method: Method, options: MethodOptions): number {
+  const model = {
+    unet: { name: 'unet', config: unetConfig('unet/config.json', { ...unet }), tensors: new Map() },
+    textEncoders: [
+      { name: 'text_encoder', config: clipTextConfig('', CLIP_L, false), tensors: new Map() },
+    ] as never,
+  };
+  return adapterLayout(ADAPTER_METHODS[method].shapes(model, options)).length;
+}
+
+describe('the size of an adapter', () => {
+  it.each<[string, object, Method, MethodOptions, number]>([
+    ['SDXL, A 4×64', SDXL, 'krona', { a1: 4, a2: 64 }, 3_874_560],
+    ['SDXL, A 8×64', SDXL, 'krona', { a1: 8, a2: 64 }, 2_152_320],
+    ['SDXL, A 64×8, the authors’ script', SDXL, 'krona', { a1: 64, a2: 8 }, 2_152_320],
+    ['SDXL, A 16×64', SDXL, 'krona', { a1: 16, a2: 64 }, 1_506_240],
+    ['SDXL, LoRA of rank 4', SDXL, 'lora', { a1: 1, a2: 1, rank: 4 }, 5_806_080],
+    ['SDXL, everything', SDXL, 'full', { a1: 1, a2: 1 }, 2_567_463_684],
+    ['SD 1.5, A 4×64', SD15, 'krona', { a1: 4, a2: 64 }, 398_048],
+    ['SD 1.5, LoRA of rank 4', SD15, 'lora', { a1: 1, a2: 1, rank: 4 }, 797_184],
+    [
+      'SD 1.5 and its text encoder, A 4×64',
+      SD15,
+      'krona',
+      { a1: 4, a2: 64, targets: ['attention', 'text-encoders'] },
+      520_928,
+    ],
+    [
+      'SD 1.5 and its text encoder, LoRA of rank 4',
+      SD15,
+      'lora',
+      { a1: 1, a2: 1, targets: ['attention', 'text-encoders'] },
+      1_092_096,
+    ],
+    // 280·(4·64) + 409,600,000/(4·64) of q and o, 280·(16·64) + 545,587,200/(16·64) of k and v.
+    [
+      'SDXL, A 16×64 on k and v, 4×64 on q and o',
+      SDXL,
+      'krona',
+      { a1: 4, a2: 64, factors: { k: [16, 64], v: [16, 64] } },
+      2_491_200,
+    ],
+  ])('of %s is as published or computed', (_, unet, method, options, parameters) => {
+    expect(count(unet, method, options)).toBe(parameters);
+  });
+
+  it('refuses what cannot be', () => {
+    expect(() => count(SDXL, 'lora', { a1: 1, a2: 1, rank: 641 })).toThrow(/rank=641 .*640×640/);
+    expect(() => count(SDXL, 'krona', { a1: 4, a2: 64, factors: { v: [4, 7] } })).toThrow(
+      /a2=7 does not divide 640/,
+    );
+    expect(() => count(SDXL, 'full', { a1: 1, a2: 1, targets: ['attention'] })).toThrow(/whole UNet/);
+  });
+});
+
+describe('an adapter starts', () => {
+  it.each<[Method, MethodOptions, string, string, number]>([
+    ['krona', { a1: 4, a2: 8 }, '.a', '.b', 1 / 8],
+    ['lora', { a1: 1, a2: 1, rank: 4 }, '.down', '.up', 1 / 4],
+  ])(
+    '%s at the model itself: one factor normal, the other zero',
+    async (method, options, random, zero, deviation) => {
+      const model = await openModelFolder(TINY_MODEL);
+      const trained = ADAPTER_METHODS[method];
+      const layout = adapterLayout(trained.shapes(model, options));
+      const values = (flat: Float32Array, end: string) =>
+        layout.entries
+          .filter(({ name }) => name.endsWith(end))
+          .flatMap(({ offset, size }) => [...flat.subarray(offset, offset + size)]);
+      const flat = trained.initial(layout, 5, options);
+      expect(values(flat, zero).every((value) => value === 0)).toBe(true);
+      const spread = values(flat, random);
+      expect(Math.sqrt(spread.reduce((sum, x) => sum + x * x, 0) / spread.length) / deviation).toBeCloseTo(
+        1,
+        1,
+      );
+      const uniform = values(trained.initial(layout, 5, { ...options, init: 'kaiming' }), random);
+      // In ±1/√columns; the narrowest has 16 of them, or A's own.
+      const bound = method === 'krona' ? 1 / Math.sqrt(8) : 1 / 4;
+      expect(uniform.every((value) => Math.abs(value) <= bound)).toBe(true);
+      expect(Math.max(...uniform.map(Math.abs))).toBeGreaterThan(0.95 * bound);
+    },
+  );
+});
