@@ -247,7 +247,7 @@ it('what was cancelled or deleted before its turn is left alone', async () => {
   expect(await shop.adaptersOf(waiting)).toEqual([]);
 
   const set = await shop.imagine({}, { enqueue: false });
-  await records.deleteSet(set.id);
+  await records.deleteSet(set.id, 'By Ada.');
   await jobs.enqueue('imagine', set.id, { setId: set.id });
   await until(async () => (await jobs.state('imagine', set.id)) === 'completed');
 });
