@@ -19,6 +19,8 @@ import type { Log } from './log.ts';
 const LOOK_EVERY = 250;
 /** Posts looked at in one go. */
 const BATCH = 200;
+/** Posts of an earlier process that are looked for at the start. */
+const LEFT_OVER = 10_000;
 /** How often messages about waiting work are looked at: their place in the queue changes without their record, ms. */
 const LOOK_AT_QUEUE_EVERY = 2_000;
 /** Pause after a failure, doubled with each that follows, ms. */
@@ -49,6 +51,13 @@ export class Delivery {
   readonly #paces = new Map<string, Pace>();
   /** Posts about work that waits, and the card that each shows, as JSON. */
   readonly #waiting = new Map<string, { readonly post: Post; readonly shown: string }>();
+  /**
+   * Posts that a process before this one may have tried, and what this one tried in vain: the gateway may give a
+   * message for them that shows something older.
+   */
+  readonly #triedBefore = new Set<string>();
+  /** Why messages were given up, by target, for the members who may still wait to hear of them. */
+  readonly #gaveUp = new Map<string, KronaError>();
   #queueLookedAt = 0;
   readonly #stopping = new AbortController();
   #pause = new AbortController();
@@ -61,8 +70,8 @@ export class Delivery {
   }
 
   start(): void {
-    this.#running = this.#findWaiting()
-      .catch((error: unknown) => this.#log.error({ error }, 'could not look for messages about waiting work'))
+    this.#running = this.#takeOver()
+      .catch((error: unknown) => this.#log.error({ error }, 'could not look for what was left to show'))
       .then(() => this.#run());
   }
 
@@ -95,16 +104,21 @@ export class Delivery {
    * POST_FORBIDDEN. null when it was posted, or when that takes long, as on a busy platform; it then follows.
    */
   async postNow(targetId: string): Promise<KronaError | null> {
-    const post = await this.#context.records.postOf(targetId);
-    if (post === null) return null;
-    const attempt = this.#lanes.run(post.id, () => this.#paced(post, () => this.#show(post)));
     const late = new AbortController();
     const error = await Promise.race([
-      attempt,
+      this.#tryNow(targetId),
       sleep(WAIT_FOR_POST, null, { signal: late.signal }).catch(() => null),
     ]);
     late.abort();
-    return error instanceof KronaError && isRefusal(error) ? error : null;
+    // The look that came before this may have found the channel gone.
+    const gaveUp = this.#gaveUp.get(targetId);
+    this.#gaveUp.delete(targetId);
+    return gaveUp ?? (isCode(error, 'CHANNEL_GONE') || isCode(error, 'POST_FORBIDDEN') ? error : null);
+  }
+
+  async #tryNow(targetId: string): Promise<unknown> {
+    const post = await this.#context.records.postOf(targetId);
+    return post && this.#lanes.run(post.id, () => this.#paced(post, () => this.#show(post)));
   }
 
   async #run(): Promise<void> {
@@ -134,8 +148,10 @@ export class Delivery {
     await Promise.all(attempts);
   }
 
-  /** Work that an earlier process has posted and that still waits. */
-  async #findWaiting(): Promise<void> {
+  /** What an earlier process has left: posts that it may have tried, and work that still waits. */
+  async #takeOver(): Promise<void> {
+    for (const { id } of await this.#context.records.stalePosts(this.#gateway.platform, LEFT_OVER))
+      this.#triedBefore.add(id);
     for (const post of await this.#context.records.recentPosts(this.#gateway.platform, BATCH))
       if ((await this.#target(post))?.waiting) this.#waiting.set(post.id, { post, shown: '' });
   }
@@ -159,6 +175,7 @@ export class Delivery {
         await this.#giveUp(post, error);
         return error;
       }
+      this.#triedBefore.add(post.id);
       const failures = (this.#paces.get(post.id)?.failures ?? 0) + 1;
       const pause = isCode(error, 'POST_FORBIDDEN')
         ? FORBIDDEN_PAUSE
@@ -191,7 +208,7 @@ export class Delivery {
     const card = await loadCard(post.kind, post.targetId, this.#context);
     const messageId =
       post.messageId === null
-        ? await this.#gateway.post(channel, card, post.id)
+        ? await this.#post(channel, post, card, post.id)
         : await this.#edit(channel, post, post.messageId, card);
     await records.markPost(post.id, messageId, target.revision);
     if (target.waiting)
@@ -223,13 +240,25 @@ export class Delivery {
       if (isCode(error, 'MESSAGE_GONE')) return messageId;
       if (!isCode(error, 'MESSAGE_STALE')) throw error;
     }
-    const next = await this.#gateway.post(channel, card, nonceAfter(post.id, messageId));
+    const next = await this.#post(channel, post, card, nonceAfter(post.id, messageId));
     await this.#context.records.markPost(post.id, next, post.shownRevision);
     return next;
   }
 
+  /** Posts the message of a post, or finds it standing: then it is made to show the card. */
+  async #post(channel: Channel, post: Post, card: Card, nonce: string): Promise<string> {
+    const messageId = await this.#gateway.post(channel, card, nonce);
+    if (this.#triedBefore.delete(post.id))
+      await this.#gateway.edit(channel, messageId, card).catch((error: unknown) => {
+        if (!isCode(error, 'MESSAGE_GONE')) throw error;
+      });
+    return messageId;
+  }
+
   /** The platform no longer has the channel, or has put the bot out of it: there is nobody to show it to. */
-  async #giveUp(post: Post, error: unknown): Promise<void> {
+  async #giveUp(post: Post, error: KronaError): Promise<void> {
+    if (this.#gaveUp.size >= BATCH) this.#gaveUp.clear();
+    this.#gaveUp.set(post.targetId, error);
     this.#log.info({ error, post: post.id }, 'gave up a message, as its channel is gone');
     await this.#forget(post).catch((failure: unknown) => {
       this.#log.warn({ error: failure, post: post.id }, 'could not forget a message');
@@ -239,6 +268,7 @@ export class Delivery {
   async #forget(post: Post): Promise<void> {
     await this.#context.records.removePost(post.id);
     this.#waiting.delete(post.id);
+    this.#triedBefore.delete(post.id);
   }
 
   async #target({ kind, targetId }: Post): Promise<Target | null> {
@@ -252,12 +282,9 @@ export class Delivery {
   }
 }
 
-function isCode(error: unknown, code: string): boolean {
+function isCode(error: unknown, code: string): error is KronaError {
   return error instanceof KronaError && error.code === code;
 }
-
-const isRefusal = (error: KronaError): boolean =>
-  isCode(error, 'CHANNEL_GONE') || isCode(error, 'POST_FORBIDDEN');
 
 /**
  * The nonce of the message that takes the place of another: the same in every process, so that one that dies after

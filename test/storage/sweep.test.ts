@@ -39,6 +39,6 @@ it('keeps a file that somebody sends again while the sweep is under way', async 
       return new Set<string>();
     },
   };
-  expect(await sweepBlobs(records, blobs)).toBe(0);
+  await sweepBlobs(records, blobs);
   expect(await there(again)).toBe(true);
 });
