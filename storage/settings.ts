@@ -5,7 +5,20 @@ export const METHODS = ['krona'] as const;
 export type Method = (typeof METHODS)[number];
 
 /** Scheduler names that the sampler knows (diffusers' classes of the same names). */
-export const SCHEDULERS = ['ddim', 'euler'] as const;
+export const SCHEDULERS = [
+  'ddim',
+  'ddpm',
+  'euler',
+  'euler_a',
+  'heun',
+  'dpmpp_2m',
+  'dpmpp_2m_karras',
+  'dpmpp_2m_sde',
+  'dpmpp_2m_sde_karras',
+  'unipc',
+  'pndm',
+  'lcm',
+] as const;
 export type SchedulerName = (typeof SCHEDULERS)[number];
 
 /** A channel's settings. Changed by `/krona settings`, used by the next train or imagine. */

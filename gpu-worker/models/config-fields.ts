@@ -12,6 +12,11 @@ export class ConfigFields {
     this.#raw = raw;
   }
 
+  /** The same fields with some of them replaced. */
+  with(changes: Readonly<Record<string, unknown>>): ConfigFields {
+    return new ConfigFields(this.where, { ...this.#raw, ...changes });
+  }
+
   /** The value as it is; null when it is absent. */
   get(key: string): unknown {
     return this.#raw[key] === undefined ? null : this.#raw[key];

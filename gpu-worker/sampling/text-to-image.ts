@@ -140,8 +140,9 @@ export class TextToImage {
       ),
       time_ids: perRow([Float32Array.of(height, width, 0, 0, height, width)], rows),
     };
-    const noise = createNoise(request.noise, request.seed).draw(count, size / count);
-    let sample: Float32Array = variedNoise(request.varies ?? [], noise, size / count).map(
+    const source = createNoise(request.noise, request.seed);
+    const noise = () => source.draw(count, size / count);
+    let sample: Float32Array = variedNoise(request.varies ?? [], noise(), size / count).map(
       (x) => x * scheduler.initNoiseSigma,
     );
     for (const [i, timestep] of scheduler.timesteps.entries()) {
@@ -151,7 +152,7 @@ export class TextToImage {
       const latents = perRow(guided ? [scaled, scaled] : [scaled], 1);
       const feeds = { ...fixed, latents, timesteps: new Float32Array(rows).fill(timestep) };
       const output = (await session.run(feeds))['prediction'] as Float32Array;
-      sample = scheduler.step(guided ? guide(output, guidance) : output, i, sample);
+      sample = scheduler.step(guided ? guide(output, guidance) : output, i, sample, noise);
       onStep?.(i + 1, scheduler.timesteps.length);
     }
     return sample;

@@ -229,7 +229,13 @@ export class PlayedWorker {
   }
 
   /** Pictures of a run: samples at a checkpoint, or its result. */
-  async picturesOfRun(run: Run, kind: 'samples' | 'finals', adapterId: string, pictures: readonly Buffer[]) {
+  async picturesOfRun(
+    run: Run,
+    kind: 'samples' | 'finals',
+    adapterId: string,
+    pictures: readonly Buffer[],
+    drawnBy: readonly string[] = [],
+  ) {
     const { channelId, memberId, subjectId, settings, seed } = run;
     const set = await this.#storage.records.addSet({
       id: randomUUID(),
@@ -247,11 +253,16 @@ export class PlayedWorker {
       adapterId,
       state: 'running',
     });
-    await this.draw(set, pictures);
+    await this.draw(set, pictures, drawnBy);
     return set;
   }
 
-  async draw(set: PictureSet, pictures: readonly Buffer[]): Promise<Picture[]> {
+  /** @param drawnBy - the adapter of each picture, where they differ from the set's */
+  async draw(
+    set: PictureSet,
+    pictures: readonly Buffer[],
+    drawnBy: readonly string[] = [],
+  ): Promise<Picture[]> {
     const { records, blobs } = this.#storage;
     const drawn: Picture[] = [];
     for (const [index, bytes] of pictures.entries()) {
@@ -264,7 +275,7 @@ export class PlayedWorker {
         width: 128,
         height: 128,
         seed: set.seed + index,
-        adapterId: set.adapterId,
+        adapterId: drawnBy[index] ?? set.adapterId,
       };
       await records.addPicture(picture);
       drawn.push(picture);

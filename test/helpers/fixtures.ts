@@ -1,4 +1,4 @@
-/** @file Reads the reference values in test/fixtures/sdxl-tiny; its README says what each tensor is. */
+/** @file Reads the reference values in the folders of test/fixtures; its README says what each tensor is. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openSafetensors, readTensor } from '../../gpu-worker/models/safetensors.ts';
@@ -26,12 +26,17 @@ export interface Fixture<Facts> {
 }
 
 /**
- * Reads `sdxl-tiny/NAME.safetensors` whole, and its entry of index.json.
+ * Reads `FOLDER/NAME.safetensors` whole, and its entry of the folder's index.json.
  *
+ * @param folder in test/fixtures
  * @example const { tensor } = await readFixture('unet'); tensor('output').data
  */
-export async function readFixture<Facts = unknown>(name: string): Promise<Fixture<Facts>> {
-  const file = await openSafetensors(join(FOLDER, `${name}.safetensors`));
+export async function readFixture<Facts = unknown>(
+  name: string,
+  folder = 'sdxl-tiny',
+): Promise<Fixture<Facts>> {
+  const path = join(import.meta.dirname, '../fixtures', folder);
+  const file = await openSafetensors(join(path, `${name}.safetensors`));
   const tensors = new Map<string, FixtureTensor>();
   for (const [key, stored] of file.tensors) {
     const data = await readTensor(stored);
@@ -46,7 +51,11 @@ export async function readFixture<Facts = unknown>(name: string): Promise<Fixtur
     if (found === undefined) throw new Error(`${name}.safetensors has no tensor ${key}`);
     return found;
   };
-  return { tensor, names: [...tensors.keys()], facts: readJson<Record<string, Facts>>('index.json')[name]! };
+  return {
+    tensor,
+    names: [...tensors.keys()],
+    facts: readJson<Record<string, Facts>>(join(path, 'index.json'))[name]!,
+  };
 }
 
 /** What both tokenizers of the tiny model make of a prompt: 77 ids each. */
@@ -57,7 +66,7 @@ export interface TokenCase {
 }
 
 export function readTokenCases(): readonly TokenCase[] {
-  return readJson<TokenCase[]>('tokens.json');
+  return readJson<TokenCase[]>(join(FOLDER, 'tokens.json'));
 }
 
 /** Largest |actual − expected| as a share of the largest |expected|, counting that as at least 1; NaN if any is. */
@@ -74,6 +83,6 @@ export function worstError(actual: ArrayLike<number>, expected: ArrayLike<number
   return error / scale;
 }
 
-function readJson<T>(file: string): T {
-  return JSON.parse(readFileSync(join(FOLDER, file), 'utf8')) as T;
+function readJson<T>(path: string): T {
+  return JSON.parse(readFileSync(path, 'utf8')) as T;
 }

@@ -15,6 +15,11 @@ const outputs = tensor('model_outputs').data;
 /** Entry `i` of a tensor of samples. */
 const at = (values: Float32Array, i: number) => values.subarray(i * noise.length, (i + 1) * noise.length);
 
+/** DDIM and Euler draw no noise. */
+const none = (): never => {
+  throw new Error('noise was drawn');
+};
+
 describe.each(facts.cases)('$name', ({ name, scheduler: kind, config, steps }) => {
   const scheduler = createScheduler(kind, config, steps);
 
@@ -33,7 +38,7 @@ describe.each(facts.cases)('$name', ({ name, scheduler: kind, config, steps }) =
         expect(worstError(scaled, at(tensor(`${name}.scaled`).data, i))).toBeLessThan(1e-5);
       } else expect(scaled).toEqual(sample);
       const before = sample.slice();
-      const next = scheduler.step(at(outputs, i), i, sample);
+      const next = scheduler.step(at(outputs, i), i, sample, none);
       expect(sample).toEqual(before);
       expect(worstError(next, at(expected, i))).toBeLessThan(1e-5);
       sample = next;
@@ -54,7 +59,7 @@ describe('the scheduler of a model folder', () => {
 
   it('is refused by name when it is not built', () => {
     expect(() => createScheduler(null, named('FlowMatchEulerDiscreteScheduler'), 10)).toThrow(
-      /FlowMatchEulerDiscreteScheduler.*choose one of ddim, euler/,
+      /FlowMatchEulerDiscreteScheduler.*choose one of ddim, ddpm, euler/,
     );
   });
 

@@ -3,18 +3,39 @@ import { KronaError } from '../../../storage/errors.ts';
 import { SCHEDULERS, type SchedulerName } from '../../../storage/settings.ts';
 import { ConfigFields } from '../../models/config-fields.ts';
 import { createDdim } from './ddim.ts';
+import { createDdpm } from './ddpm.ts';
+import { createDpmpp } from './dpmpp.ts';
 import { createEuler } from './euler.ts';
+import { createEulerAncestral } from './euler-ancestral.ts';
+import { createHeun } from './heun.ts';
+import { createLcm } from './lcm.ts';
+import { createPndm } from './pndm.ts';
 import type { Scheduler } from './scheduler.ts';
+import { createUniPc } from './unipc.ts';
 
 interface Entry {
   /** The class in diffusers, as scheduler_config.json names it. */
   readonly className: string;
   readonly create: (config: ConfigFields, steps: number) => Scheduler;
+  /** Fields that the name stands for, whatever the folder's config says of them. */
+  readonly fields?: Readonly<Record<string, unknown>>;
 }
+
+const DPMPP = { className: 'DPMSolverMultistepScheduler', create: createDpmpp };
 
 const ENTRIES: { readonly [Name in SchedulerName]: Entry } = {
   ddim: { className: 'DDIMScheduler', create: createDdim },
+  ddpm: { className: 'DDPMScheduler', create: createDdpm },
   euler: { className: 'EulerDiscreteScheduler', create: createEuler },
+  euler_a: { className: 'EulerAncestralDiscreteScheduler', create: createEulerAncestral },
+  heun: { className: 'HeunDiscreteScheduler', create: createHeun },
+  dpmpp_2m: { ...DPMPP, fields: { algorithm_type: 'dpmsolver++', use_karras_sigmas: false } },
+  dpmpp_2m_karras: { ...DPMPP, fields: { algorithm_type: 'dpmsolver++', use_karras_sigmas: true } },
+  dpmpp_2m_sde: { ...DPMPP, fields: { algorithm_type: 'sde-dpmsolver++', use_karras_sigmas: false } },
+  dpmpp_2m_sde_karras: { ...DPMPP, fields: { algorithm_type: 'sde-dpmsolver++', use_karras_sigmas: true } },
+  unipc: { className: 'UniPCMultistepScheduler', create: createUniPc },
+  pndm: { className: 'PNDMScheduler', create: createPndm },
+  lcm: { className: 'LCMScheduler', create: createLcm },
 };
 
 /**
@@ -40,5 +61,5 @@ export function createScheduler(
       'SCHEDULER_UNSUPPORTED',
       `The model's own scheduler is ${JSON.stringify(className)}, which is not built; choose one of ${SCHEDULERS.join(', ')}.`,
     );
-  return entry.create(fields, steps);
+  return entry.create(name === null ? fields : fields.with(entry.fields ?? {}), steps);
 }

@@ -4,7 +4,8 @@
  */
 import type { ConfigFields } from '../../models/config-fields.ts';
 import { PREDICTION_TYPES, type Scheduler } from './scheduler.ts';
-import { createSigmas } from './sigmas.ts';
+import { cleanOfSigma } from './clean-sample.ts';
+import { createSigmas, firstSigma, scaleBySigma } from './sigmas.ts';
 
 const f = Math.fround;
 
@@ -12,38 +13,15 @@ const f = Math.fround;
 export function createEuler(config: ConfigFields, steps: number): Scheduler {
   const prediction = config.oneOf('prediction_type', PREDICTION_TYPES, 'epsilon');
   const { timesteps, sigmas, spacing } = createSigmas(config, steps);
-  const largest = sigmas.reduce((a, b) => Math.max(a, b));
-
   return {
     timesteps,
-    // With `leading` the first σ is below the largest: the variance of the first sample is then σ² + 1.
-    initNoiseSigma: spacing === 'leading' ? f(Math.sqrt(f(f(largest * largest) + 1))) : largest,
-    scaleModelInput(sample, i) {
-      const scale = f(Math.sqrt(f(f(sigmas[i]! ** 2) + 1)));
-      return sample.map((x) => x / scale);
-    },
+    initNoiseSigma: firstSigma(sigmas, spacing),
+    scaleModelInput: scaleBySigma(sigmas),
     step(modelOutput, i, sample) {
       const sigma = sigmas[i]!;
       const change = f(sigmas[i + 1]! - sigma);
-      const variance = f(f(sigma * sigma) + 1);
-      const outputShare = f(-sigma / f(Math.sqrt(variance)));
-      return sample.map((x, at) => {
-        const output = modelOutput[at]!;
-        let clean: number;
-        switch (prediction) {
-          case 'epsilon':
-            clean = f(x - f(sigma * output));
-            break;
-          case 'sample':
-            clean = output;
-            break;
-          case 'v_prediction':
-            clean = f(f(output * outputShare) + f(x / variance));
-            break;
-        }
-        const slope = f(f(x - clean) / sigma);
-        return x + f(slope * change);
-      });
+      const clean = cleanOfSigma(prediction, sigma);
+      return sample.map((x, at) => x + f(f(f(x - clean(modelOutput[at]!, x)) / sigma) * change));
     },
   };
 }

@@ -7,7 +7,7 @@
  * @example
  * let sample = noise.map((x) => x * scheduler.initNoiseSigma);
  * for (const [i, t] of scheduler.timesteps.entries())
- *   sample = scheduler.step(await model(scheduler.scaleModelInput(sample, i), t), i, sample);
+ *   sample = scheduler.step(await model(scheduler.scaleModelInput(sample, i), t), i, sample, noise);
  */
 export interface Scheduler {
   /** What the model is told at each of its calls, in order; Euler's may be fractions. */
@@ -16,8 +16,13 @@ export interface Scheduler {
   readonly initNoiseSigma: number;
   /** The sample as the model wants to see it at call `i` (from 0). */
   scaleModelInput(sample: Float32Array, i: number): Float32Array;
-  /** The next sample, from the model's output at call `i` for `sample` (not scaled). Calls come in order. */
-  step(modelOutput: Float32Array, i: number, sample: Float32Array): Float32Array;
+  /**
+   * The next sample, from the model's output at call `i` for `sample` (not scaled). Calls come in order.
+   *
+   * @param noise draws fresh standard normal noise as large as the sample; only stochastic schedulers call it, at most
+   * once a step, in the order in which diffusers draws from its generator
+   */
+  step(modelOutput: Float32Array, i: number, sample: Float32Array, noise: () => Float32Array): Float32Array;
 }
 
 /** What a model predicts: the noise, the clean sample, or a mixture (Salimans and Ho 2022, arXiv 2202.00512). */

@@ -20,14 +20,21 @@ export interface Sigmas {
  */
 const SIGMA_OF_ZERO_SNR = 4096;
 
+/** Fields of Euler's config that other classes of diffusers do not know and leave at these values. */
+export const PLAIN_SIGMAS = {
+  use_karras_sigmas: false,
+  use_exponential_sigmas: false,
+  interpolation_type: 'linear',
+  final_sigmas_type: 'zero',
+  timestep_type: 'discrete',
+} as const;
+
 /** @throws KronaError MODEL_CONFIG_INVALID, MODEL_CONFIG_UNSUPPORTED, STEPS_INVALID */
 export function createSigmas(config: ConfigFields, steps: number): Sigmas {
   config.mustBe({ use_beta_sigmas: false });
   const f = Math.fround;
   const spacing = timestepSpacing(config, 'linspace');
-  const trained = alphasCumprod(config).map((level) =>
-    level === 0 ? SIGMA_OF_ZERO_SNR : Math.sqrt(f(f(1 - level) / level)),
-  );
+  const trained = trainedSigmas(config);
   // diffusers keeps these timesteps in fp32 while it interpolates.
   let timesteps = Float32Array.from(spacedTimesteps(config, spacing, steps));
   let sigmas: Float64Array;
@@ -52,8 +59,33 @@ export function createSigmas(config: ConfigFields, steps: number): Sigmas {
   return { timesteps, sigmas: all, spacing };
 }
 
+/** What the first sample's noise is multiplied by. */
+export function firstSigma(sigmas: Float32Array, spacing: Spacing): number {
+  const f = Math.fround;
+  const largest = sigmas.reduce((a, b) => Math.max(a, b));
+  // With `leading` the first σ is below the largest: the variance of the first sample is then σ² + 1.
+  return spacing === 'leading' ? f(Math.sqrt(f(f(largest * largest) + 1))) : largest;
+}
+
+/** The sample at variance 1, as models that were trained on √ᾱ·clean + √(1-ᾱ)·noise want to see it. */
+export function scaleBySigma(sigmas: Float32Array) {
+  const f = Math.fround;
+  return (sample: Float32Array, i: number): Float32Array => {
+    const scale = f(Math.sqrt(f(f(sigmas[i]! ** 2) + 1)));
+    return sample.map((x) => x / scale);
+  };
+}
+
+/** σ of every training timestep. */
+export function trainedSigmas(config: ConfigFields): Float32Array {
+  const f = Math.fround;
+  return alphasCumprod(config).map((level) =>
+    level === 0 ? SIGMA_OF_ZERO_SNR : Math.sqrt(f(f(1 - level) / level)),
+  );
+}
+
 /** Karras's or exponential steps between the largest and smallest of `sigmas`; null where neither is asked for. */
-function spreadSigmas(config: ConfigFields, sigmas: Float64Array, steps: number): Float64Array | null {
+export function spreadSigmas(config: ConfigFields, sigmas: Float64Array, steps: number): Float64Array | null {
   const karras = config.get('use_karras_sigmas') === true;
   const exponential = config.get('use_exponential_sigmas') === true;
   if (karras && exponential) throw config.invalid('use_karras_sigmas', 'one of Karras and exponential only');
@@ -67,14 +99,14 @@ function spreadSigmas(config: ConfigFields, sigmas: Float64Array, steps: number)
 }
 
 /** numpy.interp over 0, 1, 2, …: the value of `values` at a place between its indices. */
-function interpolate(values: Float32Array, place: number): number {
+export function interpolate(values: Float32Array, place: number): number {
   const at = Math.floor(place);
   if (at >= values.length - 1) return values.at(-1)!;
   return (values[at + 1]! - values[at]!) * (place - at) + values[at]!;
 }
 
 /** The place of σ among the training timesteps' σs, by its logarithm. */
-function timestepOf(sigma: number, trained: Float32Array): number {
+export function timestepOf(sigma: number, trained: Float32Array): number {
   const f = Math.fround;
   const log = Math.log(Math.max(sigma, 1e-10));
   const logs = trained.map(Math.log);

@@ -1,0 +1,51 @@
+/**
+ * @file Heun's second-order steps (Karras et al. 2022, arXiv 2206.00364, algorithm 1), as diffusers'
+ * HeunDiscreteScheduler computes them: each σ but the first and the last is visited twice, so that n steps call the
+ * model 2n − 1 times.
+ */
+import type { ConfigFields } from '../../models/config-fields.ts';
+import { cleanOfSigma, clipped } from './clean-sample.ts';
+import { PREDICTION_TYPES, type Scheduler } from './scheduler.ts';
+import { createSigmas, firstSigma, PLAIN_SIGMAS, scaleBySigma } from './sigmas.ts';
+
+const f = Math.fround;
+
+/** @throws KronaError MODEL_CONFIG_INVALID, MODEL_CONFIG_UNSUPPORTED, STEPS_INVALID */
+export function createHeun(config: ConfigFields, steps: number): Scheduler {
+  const prediction = config.oneOf('prediction_type', PREDICTION_TYPES, 'epsilon');
+  const range = config.flag('clip_sample', false) ? config.number('clip_sample_range', 1) : Infinity;
+  const fields = config.with({
+    ...PLAIN_SIGMAS,
+    use_karras_sigmas: config.get('use_karras_sigmas'),
+    use_exponential_sigmas: config.get('use_exponential_sigmas'),
+    // The class does not know zero terminal SNR, and has its own defaults here.
+    rescale_betas_zero_snr: false,
+    beta_start: config.number('beta_start', 0.00085),
+    beta_end: config.number('beta_end', 0.012),
+  });
+  const once = createSigmas(fields, steps);
+  // t₀, t₁, t₁, t₂, t₂, … and σ₀, σ₁, σ₁, …, σₙ.
+  const timesteps = Float32Array.from({ length: 2 * steps - 1 }, (_, i) => once.timesteps[(i + 1) >> 1]!);
+  const sigmas = Float32Array.from({ length: 2 * steps }, (_, i) => once.sigmas[(i + 1) >> 1]!);
+  let first: { readonly sample: Float32Array; readonly slope: Float32Array } | null = null;
+
+  return {
+    timesteps,
+    initNoiseSigma: firstSigma(sigmas, once.spacing),
+    scaleModelInput: scaleBySigma(sigmas),
+    step(modelOutput, i, sample) {
+      const sigma = sigmas[i]!;
+      const clean = clipped(cleanOfSigma(prediction, sigma), range);
+      const slope = sample.map((x, at) => f(x - clean(modelOutput[at]!, x)) / sigma);
+      if (first === null) {
+        const change = f(sigmas[i + 1]! - sigma);
+        first = { sample, slope };
+        return sample.map((x, at) => x + f(slope[at]! * change));
+      }
+      const { sample: start, slope: before } = first;
+      first = null;
+      const change = f(sigma - sigmas[i - 1]!);
+      return start.map((x, at) => x + f(f(f(before[at]! + slope[at]!) / 2) * change));
+    },
+  };
+}

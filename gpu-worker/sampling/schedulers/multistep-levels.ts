@@ -1,0 +1,68 @@
+/**
+ * @file The noise levels that the multi-step solvers in log-SNR walk through (DPM-Solver++, UniPC): timesteps spaced by
+ * one more than there are steps, since the last goes to the clean sample; in diffusers' arithmetic.
+ */
+import type { ConfigFields } from '../../models/config-fields.ts';
+import { KronaError } from '../../../storage/errors.ts';
+import { trainTimesteps } from './noise-levels.ts';
+import { interpolate, spreadSigmas, timestepOf, trainedSigmas } from './sigmas.ts';
+import { linspace, roundHalfEven, spacedTimesteps, timestepSpacing } from './timesteps.ts';
+
+const f = Math.fround;
+
+/** One noise level: noisy = signal·clean + sigma·noise. */
+export interface Level {
+  readonly signal: number;
+  readonly sigma: number;
+  /** ln(signal/sigma), half the logarithm of the signal-to-noise ratio. */
+  readonly lambda: number;
+}
+
+export interface MultistepLevels {
+  readonly timesteps: Float32Array;
+  /** Before each call of the model, and after the last. */
+  readonly levels: readonly Level[];
+}
+
+/** @throws KronaError MODEL_CONFIG_INVALID, MODEL_CONFIG_UNSUPPORTED, STEPS_INVALID */
+export function multistepLevels(config: ConfigFields, steps: number): MultistepLevels {
+  config.mustBe({ use_beta_sigmas: false, use_flow_sigmas: false, use_lu_lambdas: false });
+  const trained = trainedSigmas(config);
+  let timesteps = Float64Array.from(multistepTimesteps(config, steps), roundHalfEven);
+  let sigmas: Float64Array = timesteps.map((timestep) => interpolate(trained, timestep));
+  const spread = spreadSigmas(config, Float64Array.from(trained).reverse(), steps);
+  if (spread !== null) {
+    sigmas = spread;
+    // diffusers rounds Karras's timesteps and cuts exponential ones off.
+    const whole = config.get('use_karras_sigmas') === true ? roundHalfEven : Math.trunc;
+    timesteps = spread.map((sigma) => whole(timestepOf(sigma, trained)));
+  }
+  const final = config.oneOf('final_sigmas_type', ['zero', 'sigma_min'], 'zero');
+  const last = final === 'zero' ? 0 : trained[0]!;
+  return {
+    timesteps: Float32Array.from(timesteps),
+    levels: [...sigmas, last].map((sigma) => levelOf(f(sigma))),
+  };
+}
+
+function levelOf(ratio: number): Level {
+  const signal = f(1 / f(Math.sqrt(f(f(ratio * ratio) + 1))));
+  const sigma = f(ratio * signal);
+  return { signal, sigma, lambda: f(f(Math.log(signal)) - f(Math.log(sigma))) };
+}
+
+function multistepTimesteps(config: ConfigFields, steps: number): Float64Array {
+  const total = trainTimesteps(config);
+  const spacing = timestepSpacing(config, 'linspace');
+  if (spacing === 'trailing') return spacedTimesteps(config, spacing, steps);
+  const offset = config.integer('steps_offset', 0, 0);
+  const atMost = spacing === 'leading' ? Math.max(1, total - offset - 1) : total - 1;
+  if (!Number.isSafeInteger(steps) || steps < 1 || steps > atMost)
+    throw new KronaError('STEPS_INVALID', `Got ${steps} sampling steps; this model takes 1 to ${atMost}.`);
+  if (spacing === 'linspace')
+    return linspace(0, total - 1, steps + 1)
+      .reverse()
+      .subarray(0, steps);
+  const ratio = Math.floor(total / (steps + 1));
+  return Float64Array.from({ length: steps }, (_, i) => (steps - i) * ratio + offset);
+}

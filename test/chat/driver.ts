@@ -1,0 +1,54 @@
+/**
+ * @file A chat platform with the real bot in it, as the scenarios see it: members who can do what a person can there,
+ * and what they are shown. One implementation a platform; none of them looks behind the platform's surface.
+ */
+import type { Storage } from '../../storage/open.ts';
+import type { Platform } from '../../storage/records/contract.ts';
+
+/** One of the bot's messages as a person reads it. */
+export interface Seen {
+  /** The platform's own id. */
+  readonly id: string;
+  /** Everything that can be read on it: title, paragraphs, fields, tables, progress. */
+  readonly text: string;
+  /** Pictures to look at, a loss curve not counted. */
+  readonly pictures: number;
+  /** Names of files, attached or linked. */
+  readonly files: readonly string[];
+  /** Labels of its buttons. */
+  readonly buttons: readonly string[];
+}
+
+export interface TestPhoto {
+  readonly name: string;
+  readonly bytes: Buffer;
+}
+
+export interface ChatMember {
+  readonly name: string;
+  /** Gives photos to a subject in the way that the platform offers: dropped files, a form with its consent box. */
+  givePhotos(subject: string, className: string, photos: readonly TestPhoto[]): Promise<void>;
+  /** Runs `/krona …` as it would be typed; settles when the platform has delivered it and its answer. */
+  run(command: string): Promise<void>;
+  /** Presses the button with that label. */
+  press(message: Seen, label: string): Promise<void>;
+  /** Votes for a picture, from 1, or takes the vote back. */
+  vote(message: Seen, picture: number, added?: boolean): Promise<void>;
+  /** What this member alone has been shown, oldest first. */
+  whispers(): Promise<Seen[]>;
+}
+
+export interface ChatDriver {
+  readonly platform: Platform;
+  readonly storage: Storage;
+  /** The channel's id at the platform. */
+  readonly channelId: string;
+  member(name: string, options?: { readonly moderator?: boolean }): Promise<ChatMember>;
+  /** The bot's messages in the channel as everybody sees them now, oldest first. */
+  messages(): Promise<Seen[]>;
+  /** Whom the bot's messages have pinged so far. */
+  pinged(): Promise<string[]>;
+  stopBot(): Promise<void>;
+  startBot(): Promise<void>;
+  close(): Promise<void>;
+}

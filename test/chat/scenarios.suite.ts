@@ -1,0 +1,267 @@
+/** @file What a channel does with Krona, the same on every platform. The worker is played: it writes what a worker writes. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { PictureSet, Run } from '../../storage/records/contract.ts';
+import { PlayedWorker, sprite } from '../bot/world.ts';
+import type { ChatDriver, ChatMember, Seen, TestPhoto } from './driver.ts';
+
+/** Scenarios that cannot be on a platform, each with the reason. */
+export type Skips = Partial<Record<'votes while the bot is away', string>>;
+
+const PATIENCE = { timeout: 20_000, interval: 100 };
+
+const photosOf = (name: string, colours: readonly string[]): Promise<TestPhoto[]> =>
+  Promise.all(
+    colours.map(async (colour, n) => ({
+      name: `${name}-${n + 1}.png`,
+      bytes: await sprite('cat-face', colour, 300, 15 * n),
+    })),
+  );
+const drawings = (count: number): Promise<Buffer[]> =>
+  Promise.all(
+    Array.from({ length: count }, (_, n) => sprite('fox', ['#cfe3f7', '#f7e2b8', '#d9f0d0', '#f3d3dd'][n]!)),
+  );
+
+export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, skips: Skips = {}): void {
+  describe(`a channel on ${name}`, () => {
+    let chat: ChatDriver;
+    let worker: PlayedWorker;
+    let mia: ChatMember;
+    let ben: ChatMember;
+    let zoe: ChatMember;
+    let boss: ChatMember;
+
+    beforeAll(async () => {
+      chat = await open();
+      worker = new PlayedWorker(chat.storage);
+      [mia, ben, zoe] = [await chat.member('Mia'), await chat.member('Ben'), await chat.member('Zoe')];
+      boss = await chat.member('Boss', { moderator: true });
+    });
+    afterAll(() => chat?.close());
+
+    /** The newest message that says so, once it is there. */
+    const message = async (words: string | RegExp): Promise<Seen> =>
+      eventually(async () => {
+        const found = (await chat.messages()).findLast(({ text }) => says(text, words));
+        expect(found, `a message that says ${String(words)}`).toBeDefined();
+        return found!;
+      });
+    /** What a member was told alone and newest, once it says so. */
+    const whisper = async (member: ChatMember, words: string | RegExp): Promise<Seen> =>
+      eventually(async () => {
+        const found = (await member.whispers()).findLast(({ text }) => says(text, words));
+        expect(found, `a word to ${member.name} alone that says ${String(words)}`).toBeDefined();
+        return found!;
+      });
+    /** The newest set of that prompt, once its pictures are there. */
+    const drawnSet = (words: string, pictures = 2): Promise<Seen> =>
+      eventually(async () => {
+        const found = (await chat.messages()).findLast(
+          (each) => each.text.includes(words) && each.buttons.includes('Again') && each.pictures === pictures,
+        );
+        expect(found, `${pictures} pictures of ${words}`).toBeDefined();
+        return found!;
+      });
+    const channel = () => chat.storage.records.channel(chat.platform, chat.channelId, 'test');
+    const openRun = (): Promise<Run> =>
+      eventually(async () => {
+        const run = (await chat.storage.records.openWork((await channel()).id)).runs[0];
+        expect(run, 'a run in the queue').toBeDefined();
+        return run!;
+      });
+    const openSet = (): Promise<PictureSet> =>
+      eventually(async () => {
+        const set = (await chat.storage.records.openWork((await channel()).id)).sets[0];
+        expect(set, 'a set in the queue').toBeDefined();
+        return set!;
+      });
+
+    it('gives photos to one subject, several members together', async () => {
+      await mia.givePhotos('mochi', 'cat', await photosOf('mia', ['#cfe3f7', '#f7e2b8']));
+      await message(/2 photos of mochi added/);
+      await ben.givePhotos('mochi', 'cat', await photosOf('ben', ['#d9f0d0', '#f3d3dd']));
+      await message(/mochi has 4 photos now/);
+      await ben.run('/krona photos list subject:mochi');
+      const list = await whisper(ben, '4 photos of mochi');
+      expect(list.pictures).toBe(4);
+      expect(list.text).toContain('Mia');
+    });
+
+    it('trains in one message that lives: place, percent, time left, samples, result', async () => {
+      await mia.run('/krona train subject:mochi');
+      const waiting = await message(/mochi is waiting to be learnt/);
+      expect(waiting.buttons).toContain('Cancel');
+      const run = await openRun();
+      expect(run.photoHashes).toHaveLength(4);
+      const before = (await chat.messages()).length;
+
+      await worker.progress(run, 50, 30);
+      const learning = await message(/25 %[^]*30 s left/);
+      expect(learning.id).toBe(waiting.id);
+      const early = await worker.adapter(run, 100, false);
+      await worker.picturesOfRun(run, 'samples', early, await drawings(2));
+      await eventually(async () => expect((await message('Learning mochi')).pictures).toBe(2));
+
+      const last = await worker.adapter(run, run.settings.steps, true);
+      await worker.picturesOfRun(run, 'finals', last, await drawings(2), [early, last]);
+      await worker.finish(run);
+      const learnt = await eventually(async () => {
+        const seen = await message('mochi is learnt');
+        expect(seen.pictures).toBe(2);
+        expect(seen.files.join()).toContain('.safetensors');
+        return seen;
+      });
+      expect(learnt.id).toBe(waiting.id);
+      expect((await chat.messages()).length).toBe(before);
+    });
+
+    it('chooses the champion by the votes of three members, and says so once', async () => {
+      const grid = await message('mochi is learnt');
+      for (const member of [ben, zoe]) await member.vote(grid, 2);
+      await boss.vote(grid, 2);
+      const news = await message(/is the new champion of mochi/);
+      expect(news.pictures).toBe(1);
+      expect(
+        (await chat.messages()).filter(({ text }) => text.includes('new champion of mochi')),
+      ).toHaveLength(1);
+      const subject = (await chat.storage.records.subjects((await channel()).id))[0]!;
+      expect(subject.championId).not.toBeNull();
+    });
+
+    it('draws with it when a prompt names it, and anybody can draw the set again', async () => {
+      await ben.run('/krona imagine mochi in the rain count:2');
+      const set = await openSet();
+      expect(set.adapterId).not.toBeNull();
+      await worker.draw(set, await drawings(2));
+      const drawn = await drawnSet('mochi in the rain');
+      expect(drawn.buttons).toEqual(
+        expect.arrayContaining(['Vary 1', 'Vary 2', 'Again', 'Details', 'Delete']),
+      );
+      await zoe.press(drawn, 'Details');
+      await whisper(zoe, String(set.seed));
+      await zoe.press(drawn, 'Again');
+      const again = await openSet();
+      expect(again.prompt).toBe(set.prompt);
+      expect(again.seed).not.toBe(set.seed);
+      await worker.draw(again, await drawings(2));
+    });
+
+    it('ranks what was voted on; a vote taken back counts no more', async () => {
+      const drawn = await drawnSet('mochi in the rain');
+      await mia.vote(drawn, 1);
+      await zoe.vote(drawn, 2);
+      await zoe.vote(drawn, 2, false);
+      await eventually(async () => {
+        const { votes } = await chat.storage.records.standingVotes((await channel()).id);
+        const names = await chat.storage.records.members(votes.map(({ memberId }) => memberId));
+        expect(votes).toHaveLength(4);
+        expect(new Set(names.map(({ name }) => name))).toEqual(new Set(['Mia', 'Ben', 'Zoe', 'Boss']));
+      });
+      await mia.run('/krona top');
+      const top = await eventually(async () => {
+        const seen = [...(await chat.messages()), ...(await mia.whispers())].findLast(({ text }) =>
+          /Best|Top|ranking/i.test(text),
+        );
+        expect(seen, 'a ranking').toBeDefined();
+        return seen!;
+      });
+      expect(top.text).toContain('mochi');
+    });
+
+    const away = skips['votes while the bot is away'];
+    it.skipIf(away !== undefined)(
+      `counts votes that came while the bot was away${away === undefined ? '' : ` (${away})`}`,
+      async () => {
+        const drawn = await drawnSet('mochi in the rain');
+        await chat.stopBot();
+        await ben.vote(drawn, 2);
+        await mia.vote(drawn, 1, false);
+        await chat.startBot();
+        await eventually(async () => {
+          const { votes } = await chat.storage.records.standingVotes((await channel()).id);
+          const names = await chat.storage.records.members(votes.map(({ memberId }) => memberId));
+          expect(names.map(({ name }) => name).filter((each) => each === 'Mia')).toHaveLength(0);
+          expect(
+            votes.filter(({ memberId }) => names.find(({ id }) => id === memberId)?.name === 'Ben'),
+          ).toHaveLength(2);
+        });
+      },
+    );
+
+    it('changes settings before everybody; what cannot be is said to the caller alone', async () => {
+      const before = (await chat.messages()).length;
+      await mia.run('/krona settings set lr:-1');
+      await whisper(mia, /lr must be/);
+      expect((await chat.messages()).length).toBe(before);
+      await mia.run('/krona settings set steps:300');
+      await eventually(async () => expect((await channel()).settings.steps).toBe(300));
+      await message('300');
+    });
+
+    it('lets nobody else cancel or delete; who asked, and moderators, can', async () => {
+      await mia.run('/krona imagine a fox');
+      const waiting = await eventually(async () => {
+        const seen = await message(/^a fox/);
+        expect(seen.buttons).toContain('Cancel');
+        return seen;
+      });
+      await ben.press(waiting, 'Cancel');
+      await whisper(ben, 'NOT_ALLOWED');
+      await mia.press(waiting, 'Cancel');
+      await message(/a fox[^]*Cancelled/);
+
+      const drawn = await drawnSet('mochi in the rain');
+      await mia.press(drawn, 'Delete');
+      await whisper(mia, 'NOT_ALLOWED');
+      await boss.press(drawn, 'Delete');
+      await eventually(async () => {
+        const now = (await chat.messages()).find(({ id }) => id === drawn.id);
+        expect(now === undefined || now.text.includes('deleted')).toBe(true);
+        expect(now?.pictures ?? 0).toBe(0);
+      });
+    });
+
+    it('answers buttons of messages from before a restart', async () => {
+      const drawn = await drawnSet('mochi in the rain');
+      await chat.stopBot();
+      await chat.startBot();
+      await ben.press(drawn, 'Again');
+      const set = await openSet();
+      expect(set.prompt).toContain('mochi in the rain');
+      await worker.draw(set, await drawings(2));
+    });
+
+    it('pings nobody, whatever is typed', async () => {
+      const prompt = 'a cat @everyone <!channel> <@U1> <@1> & **bold** `code`';
+      await zoe.run(`/krona imagine ${prompt}`);
+      const set = await openSet();
+      expect(set.prompt).toContain('@everyone');
+      await worker.draw(set, await drawings(2));
+      await drawnSet('a cat @everyone');
+      expect(await chat.pinged()).toEqual([]);
+    });
+
+    it('says what is wrong with photos, all in one answer, and keeps the good ones', async () => {
+      const [good] = await photosOf('good', ['#ffeeaa']);
+      await zoe.givePhotos('rex', 'dog', [good!, { name: 'note.png', bytes: Buffer.from('not a picture') }]);
+      const told = await whisper(zoe, 'note.png');
+      expect(told.text).toMatch(/1 of 2 photos kept/);
+      await message(/1 photo of rex added/);
+    });
+  });
+}
+
+const says = (text: string, words: string | RegExp): boolean =>
+  typeof words === 'string' ? text.includes(words) : words.test(text);
+
+/** Tries until the expectations hold. */
+async function eventually<T>(look: () => Promise<T>): Promise<T> {
+  const until = Date.now() + PATIENCE.timeout;
+  for (;;) {
+    try {
+      return await look();
+    } catch (error) {
+      if (Date.now() > until) throw error;
+      await new Promise((resolve) => setTimeout(resolve, PATIENCE.interval));
+    }
+  }
+}
