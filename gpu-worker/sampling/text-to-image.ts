@@ -10,7 +10,7 @@ import { attentionProjections } from '../adapters/naming.ts';
 import { compile } from '../graph/compile.ts';
 import * as op from '../graph/ops.ts';
 import { Session } from '../graph/runtime.ts';
-import { openDecoder, type Decoder } from '../models/autoencoder.ts';
+import { openDecoder, openEncoder, type Decoder } from '../models/autoencoder.ts';
 import { openModelFolder, type ModelFolder } from '../models/model-folder.ts';
 import { frozenParameters } from '../models/parameters.ts';
 import { TextEncoder, type EncodedPrompt } from '../models/text-encoder.ts';
@@ -18,6 +18,8 @@ import { unet, unetInputs } from '../models/unet.ts';
 import { vaeScale } from '../models/vae.ts';
 import { createNoise, variedNoise } from './noise.ts';
 import { createScheduler } from './schedulers/create-scheduler.ts';
+import { firstStep } from './schedulers/picture-start.ts';
+import type { Scheduler } from './schedulers/scheduler.ts';
 import { SessionCache } from './session-cache.ts';
 
 export interface DrawRequest {
@@ -35,6 +37,15 @@ export interface DrawRequest {
   /** Seed of the picture that these vary, after those of the pictures that it varied itself; none by default. */
   readonly varies?: readonly number[];
   readonly noise: 'torch' | 'krona';
+  /** Start from pictures instead of pure noise. Their noise is that of the level at which the run then begins. */
+  readonly start?: StartPicture;
+}
+
+export interface StartPicture {
+  /** [count,4,h,w], scaled, as `latentsOf` gives them. */
+  readonly latents: Float32Array;
+  /** Share of the steps that are done, in (0, 1]: how much may change. */
+  readonly strength: number;
 }
 
 export interface DrawHooks {
@@ -103,17 +114,25 @@ export class TextToImage {
     return pictures;
   }
 
+  /** The latents [4,h,w] of a picture, scaled as the UNet sees them: the mean of what the VAE makes of it. */
+  async latentsOf({ width, height, pixels }: DrawnPicture): Promise<Float32Array> {
+    this.#checkSize(width, height);
+    const { scaling_factor: factor, shift_factor: shift } = this.model.vae.config;
+    // Rarely needed and large, so it is not kept.
+    const encoder = await openEncoder(this.model, width, height);
+    try {
+      const { mean } = await encoder.encode(fromBytes(pixels, width * height));
+      return mean.map((x) => (x - shift) * factor);
+    } finally {
+      await encoder.release();
+    }
+  }
+
   /** The final latents [count,4,h,w], still scaled. */
   async denoise(request: DrawRequest, { onStep, turn, signal }: DrawHooks = {}): Promise<Float32Array> {
     const { config } = this.model.unet;
     const { steps, guidance, width, height, count } = request;
-    const scale = vaeScale(this.model.vae.config);
-    if (width % scale !== 0 || height % scale !== 0 || width < scale || height < scale) {
-      throw new KronaError(
-        'SIZE_INVALID',
-        `A picture of ${width}×${height} pixels cannot be drawn; both sides must be multiples of ${scale}.`,
-      );
-    }
+    const scale = this.#checkSize(width, height);
     const scheduler = createScheduler(request.scheduler, this.model.scheduler, steps);
     const guided = guidance > 1;
     const rows = guided ? 2 * count : count;
@@ -142,10 +161,13 @@ export class TextToImage {
     };
     const source = createNoise(request.noise, request.seed);
     const noise = () => source.draw(count, size / count);
-    let sample: Float32Array = variedNoise(request.varies ?? [], noise(), size / count).map(
-      (x) => x * scheduler.initNoiseSigma,
-    );
-    for (const [i, timestep] of scheduler.timesteps.entries()) {
+    const first = variedNoise(request.varies ?? [], noise(), size / count);
+    const start = request.start ? startFrom(request.start, steps, scheduler, first) : null;
+    let sample = start?.sample ?? first.map((x) => x * scheduler.initNoiseSigma);
+    const from = start?.call ?? 0;
+    const calls = scheduler.timesteps.length - from;
+    for (let i = from; i < scheduler.timesteps.length; i++) {
+      const timestep = scheduler.timesteps[i]!;
       await turn?.();
       signal?.throwIfAborted();
       const scaled = scheduler.scaleModelInput(sample, i);
@@ -153,9 +175,19 @@ export class TextToImage {
       const feeds = { ...fixed, latents, timesteps: new Float32Array(rows).fill(timestep) };
       const output = (await session.run(feeds))['prediction'] as Float32Array;
       sample = scheduler.step(guided ? guide(output, guidance) : output, i, sample, noise);
-      onStep?.(i + 1, scheduler.timesteps.length);
+      onStep?.(i - from + 1, calls);
     }
     return sample;
+  }
+
+  /** @returns pixels per latent @throws KronaError SIZE_INVALID */
+  #checkSize(width: number, height: number): number {
+    const scale = vaeScale(this.model.vae.config);
+    if (width % scale === 0 && height % scale === 0 && width >= scale && height >= scale) return scale;
+    throw new KronaError(
+      'SIZE_INVALID',
+      `A picture of ${width}×${height} pixels cannot be drawn; both sides must be multiples of ${scale}.`,
+    );
   }
 
   async release(): Promise<void> {
@@ -195,6 +227,19 @@ function adapted(base: ReturnType<typeof frozenParameters>, layers: FactorShapes
   );
 }
 
+/** Where a run from a picture begins, and its first sample. */
+function startFrom(
+  { latents, strength }: StartPicture,
+  steps: number,
+  scheduler: Scheduler,
+  noise: Float32Array,
+): { call: number; sample: Float32Array } {
+  if (latents.length !== noise.length)
+    throw new RangeError(`start.latents has ${latents.length} numbers, not ${noise.length}`);
+  const { call, signal, sigma } = scheduler.startOf(firstStep(steps, strength));
+  return { call, sample: latents.map((x, i) => signal * x + sigma * noise[i]!) };
+}
+
 /** Each part `count` times, part after part. */
 function perRow(parts: readonly Float32Array[], count: number): Float32Array {
   const rows = parts.flatMap((part) => Array<Float32Array>(count).fill(part));
@@ -213,6 +258,14 @@ function guide(output: Float32Array, guidance: number): Float32Array {
     { length: half },
     (_, i) => output[i]! + guidance * (output[half + i]! - output[i]!),
   );
+}
+
+/** Interleaved bytes to [3,H,W] in [-1,1]. */
+function fromBytes(pixels: Uint8Array, area: number): Float32Array {
+  const picture = new Float32Array(3 * area);
+  for (let i = 0; i < area; i++)
+    for (let c = 0; c < 3; c++) picture[c * area + i] = pixels[3 * i + c]! / 127.5 - 1;
+  return picture;
 }
 
 /** [3,H,W] around [-1,1] to interleaved bytes, rounded as diffusers does. */
