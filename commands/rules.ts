@@ -6,7 +6,7 @@ import { note } from './audit.ts';
 import type { Card } from './card.ts';
 import { counted, plain } from './cards/format.ts';
 import type { Command, CommandContext, Invocation, OptionData } from './contract.ts';
-import { flagOption, numberOption, textOption } from './options.ts';
+import { numberOption, textOption } from './options.ts';
 import { readWho, requireMember, showWho } from './rules/members.ts';
 import { isSameWord, listedWord } from './rules/words.ts';
 
@@ -30,7 +30,6 @@ const RIGHT_WORDS: Readonly<Record<Right, string>> = {
 };
 
 const limit = (value: number | null): string => (value === null ? 'no limit' : String(value));
-const onOff = (on: boolean): string => (on ? 'on' : 'off');
 
 /** Changes the rules and notes what was changed; null when nothing was. */
 async function change(
@@ -64,7 +63,6 @@ async function show(invocation: Invocation, { records }: CommandContext): Promis
   const rows = [
     ...RIGHTS.map((right) => [RIGHT_WORDS[right], showWho(rules.who[right])]),
     ...QUOTAS.map(([whose, what, description]) => [description.toLowerCase(), limit(rules[whose][what])]),
-    ['pictures are looked at before they are shown', onOff(rules.safety)],
     ['refused words', counted(rules.words.length, 'word')],
     ['blocked members', String(blocked.length)],
   ];
@@ -91,7 +89,7 @@ async function set(invocation: Invocation, context: CommandContext): Promise<Car
   if (Object.keys(invocation.options).length === 0)
     throw new KronaError(
       'OPTION_MISSING',
-      'Say what to set, for example: /krona rules set member_pictures:40 safety:yes.',
+      'Say what to set, for example: /krona rules set member_pictures:40.',
     );
   return changedCard(
     await change(context, invocation, async (before) => {
@@ -105,9 +103,7 @@ async function set(invocation: Invocation, context: CommandContext): Promise<Car
         after[whose] = { ...after[whose], [quota]: value };
         what.push(`${description.toLowerCase()}: ${limit(before[whose][quota])} → ${limit(value)}`);
       }
-      const safety = flagOption(invocation, 'safety') ?? before.safety;
-      if (safety !== before.safety) what.push(`safety: ${onOff(before.safety)} → ${onOff(safety)}`);
-      return what.length === 0 ? null : { rules: { ...after, safety }, what: what.join(', ') };
+      return what.length === 0 ? null : { rules: after, what: what.join(', ') };
     }),
   );
 }
@@ -243,11 +239,8 @@ export const rules: Command = {
       { name: 'show', description: 'Show the rules', options: [] },
       {
         name: 'set',
-        description: 'Change limits and the safety check',
-        options: [
-          ...QUOTAS.map(quotaOption),
-          { name: 'safety', description: 'Look at pictures before they are shown', type: 'flag' },
-        ],
+        description: 'Change limits',
+        options: QUOTAS.map(quotaOption),
         needs: 'moderator',
       },
       {

@@ -26,8 +26,6 @@ export interface ChannelRules {
   readonly words: readonly string[];
   readonly member: Quota;
   readonly channel: Quota;
-  /** Pictures are looked at before they are shown. */
-  readonly safety: boolean;
 }
 
 const UNLIMITED: Quota = { trainings: null, pictures: null, open: null };
@@ -46,6 +44,5 @@ export function defaultRules(platform: Platform): ChannelRules {
     blocked: [],
     words: [],
     ...limits,
-    safety: true,
   };
 }

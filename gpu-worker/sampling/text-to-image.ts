@@ -12,7 +12,7 @@ import * as op from '../graph/ops.ts';
 import { Session } from '../graph/runtime.ts';
 import { openDecoder, openEncoder, type Decoder } from '../models/autoencoder.ts';
 import { openModelFolder, type ModelFolder } from '../models/model-folder.ts';
-import { frozenParameters } from '../models/parameters.ts';
+import { frozenParameters, type Parameters } from '../models/parameters.ts';
 import { TextEncoder, type EncodedPrompt } from '../models/text-encoder.ts';
 import { unet, unetInputs } from '../models/unet.ts';
 import { vaeScale } from '../models/vae.ts';
@@ -22,11 +22,18 @@ import { firstStep } from './schedulers/picture-start.ts';
 import type { Scheduler } from './schedulers/scheduler.ts';
 import { SessionCache } from './session-cache.ts';
 
+export interface AppliedAdapter {
+  readonly layers: KroneckerLayers;
+  /** 1 as trained. */
+  readonly strength: number;
+}
+
 export interface DrawRequest {
   readonly prompt: string;
   /** null: as the folder's force_zeros_for_empty_prompt says. */
   readonly negative: string | null;
-  readonly adapter: { readonly layers: KroneckerLayers; readonly strength: number } | null;
+  /** null: the model alone. The changes of several add up. */
+  readonly adapter: AppliedAdapter | readonly AppliedAdapter[] | null;
   readonly steps: number;
   readonly guidance: number;
   readonly scheduler: SchedulerName | null;
@@ -138,17 +145,17 @@ export class TextToImage {
     const rows = guided ? 2 * count : count;
     const text = await this.#conditioning(request, guided);
     const [h, w] = [height / scale, width / scale];
-    const session = await this.#session(rows, h, w, request.adapter?.layers ?? null);
+    const adapters = [request.adapter ?? []].flat();
+    const session = await this.#session(
+      rows,
+      h,
+      w,
+      adapters.map(({ layers }) => layers),
+    );
     const size = config.in_channels * h * w * count;
 
-    const adapter = request.adapter
-      ? {
-          parameters: flatFactors(request.adapter.layers),
-          strength: new Float32Array([request.adapter.strength]),
-        }
-      : {};
     const fixed = {
-      ...adapter,
+      ...adapterFeeds(adapters),
       encoder_hidden_states: perRow(
         text.map(({ states }) => states),
         count,
@@ -204,26 +211,36 @@ export class TextToImage {
     return [zeros ? this.#text.zeros() : await this.#text.encode(negative ?? ''), positive];
   }
 
-  #session(rows: number, height: number, width: number, layers: FactorShapes | null): Promise<Session> {
+  #session(rows: number, height: number, width: number, adapters: readonly FactorShapes[]): Promise<Session> {
     const { config, tensors, name } = this.model.unet;
-    const adapter = layers ? [...layers].map(([path, { a1, a2 }]) => `${path}:${a1}x${a2}`).join() : '';
-    return this.#unets.get(`${rows}x${height}x${width} ${adapter}`, () => {
+    const shapes = adapters
+      .map((layers) => [...layers].map(([path, { a1, a2 }]) => `${path}:${a1}x${a2}`).join())
+      .join(' + ');
+    return this.#unets.get(`${rows}x${height}x${width} ${shapes}`, () => {
       const inputs = unetInputs(config, rows, height, width, this.#text.tokens);
       const base = frozenParameters(name, tensors);
-      return Session.create(
-        compile({ prediction: unet(config, layers ? adapted(base, layers) : base, inputs) }),
-      );
+      return Session.create(compile({ prediction: unet(config, adapters.reduce(adapted, base), inputs) }));
     });
   }
 }
 
-function adapted(base: ReturnType<typeof frozenParameters>, layers: FactorShapes) {
+/** Names of an adapter's inputs, by its place among those of a request. */
+const inputNames = (n: number) => ({ factors: `parameters.${n}`, strength: `strength.${n}` });
+
+/** The model with one more adapter, whose numbers are inputs. */
+function adapted(base: Parameters, layers: FactorShapes, n: number): Parameters {
   const layout = factorLayout(layers);
-  return withKrona(
-    base,
-    layers,
-    layout.split(op.input('parameters', [layout.length])),
-    op.input('strength', [1, 1]),
+  const { factors, strength } = inputNames(n);
+  const split = layout.split(op.input(factors, [layout.length]));
+  return withKrona(base, layers, split, op.input(strength, [1, 1]));
+}
+
+function adapterFeeds(adapters: readonly AppliedAdapter[]): Record<string, Float32Array> {
+  return Object.fromEntries(
+    adapters.flatMap(({ layers, strength }, n) => [
+      [inputNames(n).factors, flatFactors(layers)],
+      [inputNames(n).strength, Float32Array.of(strength)],
+    ]),
   );
 }
 

@@ -31,7 +31,7 @@ export function rulesSuite(storage: () => TestStorage): void {
       expect(await channel.refusal('bob', `/krona rules ${line}`)).toMatch(/^NOT_ALLOWED: Only moderators/);
     expect(await channel.refusal('mod', '/krona rules set')).toMatch(/^OPTION_MISSING/);
 
-    const card = await channel.say('mod', '/krona rules set member_pictures:5 channel_open:3 safety:no');
+    const card = await channel.say('mod', '/krona rules set member_pictures:5 channel_open:3');
     expect(card.text![0]).toContain('no limit → 5');
     expect(await channel.say('mod', '/krona rules set member_pictures:5')).toMatchObject({
       title: 'Nothing changed',
@@ -40,7 +40,6 @@ export function rulesSuite(storage: () => TestStorage): void {
     const { rows } = (await channel.say('bob', '/krona rules show')).table!;
     expect(rows).toContainEqual(['pictures a member may ask for in an hour', '5']);
     expect(rows).toContainEqual(['things of the channel that may wait or run at once', 'no limit']);
-    expect(rows).toContainEqual(['pictures are looked at before they are shown', 'off']);
   });
 
   describe('rights', () => {

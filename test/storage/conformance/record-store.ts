@@ -414,7 +414,6 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
       ...defaultRules('discord'),
       who: { train: ['123'], imagine: 'everyone', settings: 'moderators' },
       words: ['bad "word"'],
-      safety: false,
     } as const;
     await bot.saveRules(channel.id, rules);
     expect(await worker.rules(channel.id)).toEqual(rules);
