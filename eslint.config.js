@@ -38,6 +38,7 @@ const vendors = {
   'onnxruntime-node': 'gpu-worker/graph',
   pbf: 'gpu-worker/graph',
   '@huggingface/tokenizers': 'gpu-worker/models',
+  '@huggingface/hub': 'gpu-worker/models',
   bullmq: 'storage',
   ioredis: 'storage',
   pg: 'storage',

@@ -111,6 +111,11 @@ export function createHandlers({ platform, context, delivery, votes, log }: Disp
           log.error({ error, platform }, 'could not store a reaction');
           return false;
         }),
+
+    onMissed: () =>
+      votes.readAgain().catch((error: unknown) => {
+        log.error({ error, platform }, 'could not read the reactions again');
+      }),
   };
 }
 

@@ -78,6 +78,8 @@ export interface GatewayHandlers {
   onCompletion(event: CompletionEvent): Promise<readonly string[]>;
   /** False when it could not be stored, so that the platform's own state must be read again later. */
   onReaction(event: ReactionEvent): Promise<boolean>;
+  /** Reactions may have changed without an event, as after a lost connection: the platform's state is read again. */
+  onMissed(): Promise<void>;
 }
 
 /** A reaction that stands on a message at the platform. */

@@ -4,10 +4,12 @@ import type { WebSocketServerLike } from '@hono/node-server';
 import sharp from 'sharp';
 import { WebSocketServer } from 'ws';
 import type { Config } from '../storage/config.ts';
+import { signLink } from '../storage/links.ts';
 import type { Storage } from '../storage/open.ts';
 import { relayOutbox } from '../storage/outbox.ts';
 import { Delivery } from './delivery.ts';
 import { createHandlers } from './dispatch.ts';
+import { linkExpiry } from './files.ts';
 import type { Gateway } from './gateway.ts';
 import { createHttp, listen } from './http.ts';
 import type { Log } from './log.ts';
@@ -35,7 +37,8 @@ export interface BotOptions {
 /**
  * Starts the bot on an open storage.
  *
- * @throws KronaError KRONA_PORT_TAKEN, KRONA_HOST_INVALID
+ * @throws KronaError KRONA_PORT_TAKEN, KRONA_HOST_INVALID, DISCORD_TOKEN_INVALID, DISCORD_SHARDS_NEEDED,
+ * DISCORD_UNREACHABLE
  */
 export async function startBot(storage: Storage, config: Config, { log }: BotOptions): Promise<Bot> {
   // Photos are looked at one by one and once: nothing to cache, and the other cores belong to the worker.
@@ -47,8 +50,27 @@ export async function startBot(storage: Storage, config: Config, { log }: BotOpt
   const [uploads, page] = await Promise.all([Uploads.open(join(config.dataFolder, 'uploads')), buildPage()]);
   const web = new WebGateway(context, config.secret, uploads, log);
   mountWeb(app, { gateway: web, context, uploads, page, secret: config.secret });
+  // Until the server listens, the port that it asked for.
+  let address = config.publicUrl ?? `http://localhost:${config.port}`;
+  const link = (hash: string, fileName: string): string =>
+    address + signLink(config.secret, { hash, fileName, expiresAt: linkExpiry() });
 
-  const stopGateways = await Promise.all([web].map((gateway) => runGateway(gateway, context, log)));
+  const gateways: Gateway[] = [web];
+  // Loaded only where they are used: the platforms' clients take a while and some 20 MB each.
+  if (config.discord !== null) {
+    const { DiscordGateway } = await import('./discord/discord-gateway.ts');
+    const { discord, secret } = config;
+    gateways.push(
+      new DiscordGateway({ config: discord, blobs: storage.blobs, secret, address: () => address, log }),
+    );
+  }
+  if (config.slack !== null) {
+    const { SlackGateway } = await import('./slack/slack-gateway.ts');
+    const slack = new SlackGateway({ config: config.slack, context, log, link });
+    slack.mount(app);
+    gateways.push(slack);
+  }
+  const stopGateways: (() => Promise<void>)[] = [];
   const stopRelay = relayOutbox(storage.records, storage.jobs, {
     onError: (error) => log.error({ error }, 'could not move jobs from the records to the queue'),
   });
@@ -58,7 +80,9 @@ export async function startBot(storage: Storage, config: Config, { log }: BotOpt
     await stopRelay();
   };
   try {
+    for (const gateway of gateways) stopGateways.push(await runGateway(gateway, context, log));
     const server = await listen(app, config, sockets as unknown as WebSocketServerLike);
+    ({ address } = server);
     return {
       address: server.address,
       moderatorAddress: `${server.address}/?moderator=${moderatorKey(config.secret)}`,

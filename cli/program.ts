@@ -52,8 +52,18 @@ const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'model',
-    summary: 'look into model folders',
+    summary: 'get models and look into them',
     load: () => import('./commands/model.ts'),
+  },
+  {
+    name: 'discord',
+    summary: 'make the commands known to Discord',
+    load: () => import('./commands/discord.ts'),
+  },
+  {
+    name: 'slack',
+    summary: 'what a Slack app for Krona needs',
+    load: () => import('./commands/slack.ts'),
   },
   {
     name: 'pretrain',

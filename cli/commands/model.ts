@@ -1,28 +1,84 @@
-/** @file `krona model check DIR`: whether a model folder is whole and would run here. */
-import type { Command } from 'commander';
-import { checkModel, type ModelReport } from '../../gpu-worker/models/model-check.ts';
+/** @file `krona model check PATH`: whether a model is whole and would run here; `krona model pull REPO`: gets one. */
+import { join, resolve } from 'node:path';
+import { Option, type Command } from 'commander';
+import { ARCHITECTURES } from '../../gpu-worker/models/architecture.ts';
+import { PARTS, type Part } from '../../gpu-worker/models/hub/choose-files.ts';
+import { hubSettings } from '../../gpu-worker/models/hub/hub-client.ts';
+import { pullModel, type PullResult } from '../../gpu-worker/models/hub/pull.ts';
+import { inspectModel, reportOf, type ModelInspection } from '../../gpu-worker/models/model-check.ts';
+import { KronaError } from '../../storage/errors.ts';
 import { action, type Shell } from '../output.ts';
 
+interface PullGiven {
+  variant?: string;
+  revision: string;
+  only?: Part[];
+  file?: string;
+  to?: string;
+}
+
 export function define(model: Command, shell: Shell): void {
+  defineCheck(model, shell);
+  definePull(model, shell);
+}
+
+function defineCheck(model: Command, shell: Shell): void {
   const check = model
     .command('check')
-    .description('tell architecture and parameters of a model folder, and what is wrong with it')
-    .argument('<dir>', 'a folder as diffusers saves it');
-  action(check, shell, async (_io, dir: string) => {
-    const report = await checkModel(dir);
-    return { json: report, text: describe(report), exitCode: report.ok ? 0 : 1 };
+    .description('tell architecture and parameters of a model, and what is wrong with it')
+    .argument('<path>', 'a folder as diffusers saves it, or a .safetensors file with the original names');
+  action(check, shell, async (_io, path: string) => {
+    const found = await inspectModel(path);
+    return { json: reportOf(found), text: describe(found), exitCode: found.ok ? 0 : 1 };
   });
 }
 
-function describe(report: ModelReport): string {
-  const lines = [`architecture   ${report.architecture ?? 'unknown'}`];
-  if (report.architecture !== null)
-    lines.push(
-      `UNet           ${report.unetParameters.toLocaleString('en')} parameters`,
-      `text encoders  ${report.textEncoderParameters.toLocaleString('en')} parameters`,
-      `VAE            ${report.vaeParameters.toLocaleString('en')} parameters`,
-    );
-  for (const { code, message } of report.problems) lines.push(`${code}: ${message}`);
-  lines.push(report.ok ? 'This model runs here.' : 'This model does not run here.');
+function definePull(model: Command, shell: Shell): void {
+  const pull = model
+    .command('pull')
+    .description('download a model from the hub, or go on with a download; HF_TOKEN opens gated ones')
+    .argument('<repo>', 'owner/name, e.g. stabilityai/stable-diffusion-xl-base-1.0')
+    .option('--variant <name>', 'precision to take where there are several, e.g. fp16 (default: full)')
+    .option('--revision <name>', 'branch, tag or commit', 'main')
+    .addOption(new Option('--only <parts>', `of a folder: ${PARTS.join(', ')}`).argParser(partsOf))
+    .option('--file <path>', 'a single-file checkpoint of the repository, in place of its folder')
+    .option('--to <dir>', "folder for the files (default: KRONA_DATA's models/ and the repository's name)");
+  action(pull, shell, async (io, repo: string, given: PullGiven) => {
+    const { to, ...options } = given;
+    const folder = to ?? join(process.env['KRONA_DATA'] || 'data', 'models', repo.split('/').at(-1)!);
+    const result = await pullModel({ ...options, repo, to: resolve(folder) }, hubSettings(), {
+      signal: io.signal,
+      onProgress: (progress) => io.progress.show(progress),
+    });
+    if (given.only !== undefined) return { json: { ...result, model: null }, text: describePull(result) };
+    const found = await inspectModel(result.path);
+    return {
+      json: { ...result, model: reportOf(found) },
+      text: `${describePull(result)}\n${describe(found)}\nUse it with --model or KRONA_MODEL.`,
+      exitCode: found.ok ? 0 : 1,
+    };
+  });
+}
+
+function partsOf(value: string): Part[] {
+  const parts = value.split(',').map((part) => part.trim());
+  const wrong = parts.find((part) => !PARTS.includes(part as Part));
+  if (wrong !== undefined)
+    throw new KronaError('OPTION_INVALID', `only must be some of ${PARTS.join(', ')}; you gave “${wrong}”.`);
+  return parts as Part[];
+}
+
+function describePull({ path, files, bytes, downloaded, commit }: PullResult): string {
+  const mib = (count: number): string => `${(count / 2 ** 20).toFixed(1)} MiB`;
+  return `${path}: ${files.length} files, ${mib(bytes)} (${mib(downloaded)} downloaded), commit ${commit.slice(0, 12)}`;
+}
+
+function describe({ architecture, parts, problems, ok }: ModelInspection): string {
+  const label = architecture === null ? 'unknown' : `${architecture} (${ARCHITECTURES[architecture].label})`;
+  const lines = [`architecture   ${label}`];
+  for (const { name, parameters, dtypes } of parts)
+    lines.push(`${name.padEnd(14)} ${parameters.toLocaleString('en')} parameters, ${dtypes.join(' and ')}`);
+  for (const { code, message } of problems) lines.push(`${code}: ${message}`);
+  lines.push(ok ? 'This model runs here.' : 'This model does not run here.');
   return lines.join('\n');
 }

@@ -4,7 +4,7 @@ import { basename, dirname } from 'node:path';
 import type { Command } from 'commander';
 import { checkFactors, SETTING_OPTIONS } from '../../commands/settings-check.ts';
 import { modelCard } from '../../gpu-worker/adapters/model-card.ts';
-import { openModelFolder } from '../../gpu-worker/models/model-folder.ts';
+import { openModel } from '../../gpu-worker/models/open-model.ts';
 import { listPhotos } from '../../gpu-worker/training/photos.ts';
 import {
   trainDefaults,
@@ -117,7 +117,7 @@ export function define(train: Command, shell: Shell): void {
 }
 
 async function trainOptions(given: Given): Promise<TrainOptions> {
-  const model = modelCard(await openModelFolder(given.model));
+  const model = modelCard(await openModel(given.model));
   const defaults = { ...trainRecipe(model), ...trainDefaults(model) };
   const options: TrainOptions = {
     model: given.model,

@@ -1,17 +1,17 @@
 /**
- * @file Whether a model folder is whole: its configs are supported, and its files hold every tensor that the models
+ * @file Whether a model is whole: its configs are supported, and its files hold every tensor that the models
  * here ask for, in the right shape. Nothing is loaded or computed: the models are traced.
  */
 import { describeError } from '../../storage/errors.ts';
-import * as op from '../graph/ops.ts';
 import { sizeOf } from '../graph/tensor.ts';
-import { clipText } from './clip-text.ts';
-import type { ClipTextConfig, UNetConfig, VaeConfig } from './model-configs.ts';
-import { openModelFolder, type ModelComponent, type ModelFolder } from './model-folder.ts';
-import { parametersOf, type ParameterShape } from './parameters.ts';
-import { loadTokenizer } from './tokenizer.ts';
-import { unet, unetInputs } from './unet.ts';
-import { vaeDecoder, vaeEncoder, vaeScale } from './vae.ts';
+import type { Architecture } from './architecture.ts';
+import type { ModelComponent, ModelFolder } from './model-folder.ts';
+import { openModel } from './open-model.ts';
+import type { ParameterShape } from './parameters.ts';
+import { clipParameters, unetParameters, vaeParameters } from './part-parameters.ts';
+import { checkVocabulary, loadTokenizer } from './tokenizer.ts';
+
+export { clipParameters, unetParameters, vaeParameters } from './part-parameters.ts';
 
 export interface ModelProblem {
   readonly code: string;
@@ -19,9 +19,10 @@ export interface ModelProblem {
 }
 
 export interface ModelReport {
-  /** null when the folder could not be opened so far; then the counts are 0. */
-  readonly architecture: 'sdxl' | null;
+  /** null when the model could not be opened so far; then the counts are 0. */
+  readonly architecture: Architecture | null;
   readonly unetParameters: number;
+  /** Of all text encoders together. */
   readonly textEncoderParameters: number;
   readonly vaeParameters: number;
   /** It would run here. Tensors without a use are told as problems, but stop nothing. */
@@ -29,63 +30,81 @@ export interface ModelReport {
   readonly problems: readonly ModelProblem[];
 }
 
+export interface ModelPart {
+  /** `unet`, `vae`, `text_encoder`, `text_encoder_2` */
+  readonly name: string;
+  readonly parameters: number;
+  /** Of its tensors, as safetensors names them. */
+  readonly dtypes: readonly string[];
+}
+
+export interface ModelInspection extends Pick<ModelReport, 'architecture' | 'ok' | 'problems'> {
+  /** UNet, text encoders, VAE. */
+  readonly parts: readonly ModelPart[];
+}
+
 /**
- * Checks a folder. What is wrong with it is in the report.
+ * Checks a folder or a single file. What is wrong with it is in the report.
  *
- * @throws KronaError MODEL_NOT_FOUND when there is no such folder
+ * @throws KronaError MODEL_NOT_FOUND when there is nothing at `path`
  */
 export async function checkModel(path: string): Promise<ModelReport> {
-  let model: ModelFolder;
-  try {
-    model = await openModelFolder(path);
-  } catch (error) {
-    const problem = describeError(error);
-    if (problem.code === 'MODEL_NOT_FOUND' || problem.code === 'INTERNAL') throw error;
-    const counts = { unetParameters: 0, textEncoderParameters: 0, vaeParameters: 0 };
-    return { architecture: null, ...counts, ok: false, problems: [problem] };
-  }
-  const { textEncoders, unet, vae, tokenizers } = model;
-  const clip = textEncoders.map(({ config }) => clipParameters(config));
-  const inUnet = unetParameters(unet.config);
-  const inVae = vaeParameters(vae.config);
-  const problems = [
-    ...textEncoders.flatMap((encoder, i) => compare(encoder, clip[i]!)),
-    ...compare(unet, inUnet),
-    ...compare(vae, inVae),
-  ];
-  for (const folder of tokenizers)
-    await loadTokenizer(folder).catch((error: unknown) => problems.push(describeError(error)));
+  return reportOf(await inspectModel(path));
+}
+
+/** An inspection with the counts of its parts added up by kind. */
+export function reportOf({ architecture, parts, ok, problems }: ModelInspection): ModelReport {
+  const parameters = (wanted: RegExp): number =>
+    parts.filter(({ name }) => wanted.test(name)).reduce((sum, part) => sum + part.parameters, 0);
   return {
-    architecture: model.architecture,
-    unetParameters: count(inUnet),
-    textEncoderParameters: count(clip.flat()),
-    vaeParameters: count(inVae),
-    ok: problems.every(({ code }) => code === 'MODEL_TENSOR_UNKNOWN'),
+    architecture,
+    unetParameters: parameters(/^unet$/),
+    textEncoderParameters: parameters(/^text_encoder/),
+    vaeParameters: parameters(/^vae$/),
+    ok,
     problems,
   };
 }
 
-/** Everything that a text encoder of this config asks for. */
-export function clipParameters(config: ClipTextConfig): ParameterShape[] {
-  const length = config.max_position_embeddings;
-  const ids = op.input('ids', [1, length], 'int64');
-  return parametersOf((p) => clipText(config, p, ids, op.input('ends', [1, length])));
-}
-
-/** Everything that a UNet of this config asks for. */
-export function unetParameters(config: UNetConfig): ParameterShape[] {
-  // The smallest latents whose sides halve evenly at every level; sizes do not change what is asked for.
-  const side = 2 ** (config.block_out_channels.length - 1);
-  return parametersOf((p) => unet(config, p, unetInputs(config, 1, side, side, 1)));
-}
-
-/** Everything that both halves of a VAE of this config ask for. */
-export function vaeParameters(config: VaeConfig): ParameterShape[] {
-  const side = vaeScale(config);
-  return parametersOf((p) => [
-    vaeEncoder(config, p, op.input('pictures', [1, config.in_channels, side, side])),
-    vaeDecoder(config, p, op.input('latents', [1, config.latent_channels, 1, 1])),
-  ]);
+/** As `checkModel`, with each part by itself. */
+export async function inspectModel(
+  path: string,
+  open: (path: string) => Promise<ModelFolder> = openModel,
+): Promise<ModelInspection> {
+  let model: ModelFolder;
+  try {
+    model = await open(path);
+  } catch (error) {
+    const problem = describeError(error);
+    if (problem.code === 'MODEL_NOT_FOUND' || problem.code === 'INTERNAL') throw error;
+    return { architecture: null, parts: [], ok: false, problems: [problem] };
+  }
+  const { textEncoders, unet, vae, tokenizers } = model;
+  const parts: [ModelComponent<unknown>, ParameterShape[]][] = [
+    [unet, unetParameters(unet.config)],
+    ...textEncoders.map((encoder) => [encoder, clipParameters(encoder.config)] as [typeof encoder, ParameterShape[]]),
+    [vae, vaeParameters(vae.config)],
+  ];
+  const problems = parts.flatMap(([component, shapes]) => compare(component, shapes));
+  if (model.extra.length > 0) problems.push(unknownTensors(model.name, model.extra));
+  for (const [i, files] of tokenizers.entries())
+    await loadTokenizer(files)
+      .then((tokenizer) => checkVocabulary(tokenizer, textEncoders[i]!))
+      .catch((error: unknown) => {
+        const problem = describeError(error);
+        // Both tokenizers of a single file may be the same folder.
+        if (!problems.some(({ message }) => message === problem.message)) problems.push(problem);
+      });
+  return {
+    architecture: model.architecture,
+    parts: parts.map(([{ name, tensors }, shapes]) => ({
+      name,
+      parameters: count(shapes),
+      dtypes: [...new Set([...tensors.values()].map(({ dtype }) => dtype))].sort(),
+    })),
+    ok: problems.every(({ code }) => code === 'MODEL_TENSOR_UNKNOWN'),
+    problems,
+  };
 }
 
 function count(shapes: readonly ParameterShape[]): number {
@@ -100,7 +119,8 @@ function compare(component: ModelComponent<unknown>, shapes: readonly ParameterS
   const unused = new Set(component.tensors.keys());
   for (const { name, shape } of shapes) {
     unused.delete(name);
-    const where = `${component.name}: ${name}`;
+    const inFile = component.fileName?.(name);
+    const where = `${component.name}: ${name}${inFile === undefined ? '' : ` (in the file ${inFile})`}`;
     const stored = component.tensors.get(name);
     const expected = `[${shape.join(', ')}]`;
     if (stored === undefined)
@@ -119,12 +139,15 @@ function compare(component: ModelComponent<unknown>, shapes: readonly ParameterS
         message: `${where} is ${stored.dtype}; supported: ${FLOATS.join(', ')}.`,
       });
   }
-  if (unused.size > 0)
-    problems.push({
-      code: 'MODEL_TENSOR_UNKNOWN',
-      message:
-        `${component.name}: ${unused.size} tensors have no place in this architecture: ` +
-        `${[...unused].slice(0, 3).join(', ')}${unused.size > 3 ? ', …' : ''}.`,
-    });
+  if (unused.size > 0) problems.push(unknownTensors(component.name, [...unused]));
   return problems;
+}
+
+function unknownTensors(where: string, names: readonly string[]): ModelProblem {
+  return {
+    code: 'MODEL_TENSOR_UNKNOWN',
+    message:
+      `${where}: ${names.length} tensors have no place in this architecture: ` +
+      `${names.slice(0, 3).join(', ')}${names.length > 3 ? ', …' : ''}.`,
+  };
 }

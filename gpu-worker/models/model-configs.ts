@@ -1,5 +1,5 @@
 /**
- * @file Typed configs of the SDXL architecture's parts. Fields have the names, meanings and defaults of
+ * @file Typed configs of the parts of SD 1.x, SD 2.x and SDXL. Fields have the names, meanings and defaults of
  * diffusers' and transformers' config.json, except that what may be one number for all blocks is always a list.
  * Fields that have one supported value (SiLU, 3×3 input convolution, …) are checked and then left out.
  */
@@ -55,8 +55,10 @@ export interface UNetConfig {
   readonly addition_embed_type: 'text_time' | null;
   /** Width of each size's sinusoidal embedding; 0 without `text_time`. */
   readonly addition_time_embed_dim: number;
-  /** Pooled width + 6 × addition_time_embed_dim; 0 without `text_time`. */
+  /** Pooled width + added_time_ids × addition_time_embed_dim; 0 without `text_time`. */
   readonly projection_class_embeddings_input_dim: number;
+  /** How many numbers it is told of a picture (`timeIds` in architecture.ts): no file says it. 0 without `text_time`. */
+  readonly added_time_ids: number;
 }
 
 /** diffusers' AutoencoderKL. */
@@ -97,8 +99,13 @@ export function clipTextConfig(where: string, raw: JsonObject, projected: boolea
   return config;
 }
 
-/** @throws KronaError MODEL_CONFIG_INVALID, MODEL_CONFIG_UNSUPPORTED */
-export function unetConfig(where: string, raw: JsonObject): UNetConfig {
+/**
+ * `upcast_attention` (SD 2.1) is not looked at: attention is computed in fp32 everywhere.
+ *
+ * @param timeIds with `text_time`: 6, or 5 for SDXL's refiner
+ * @throws KronaError MODEL_CONFIG_INVALID, MODEL_CONFIG_UNSUPPORTED
+ */
+export function unetConfig(where: string, raw: JsonObject, timeIds = 6): UNetConfig {
   const fields = new ConfigFields(where, raw);
   fields.mustBe({
     // SDXL's and SD's UNets all have these; a mid_block_type of null would mean no middle block.
@@ -164,6 +171,7 @@ export function unetConfig(where: string, raw: JsonObject): UNetConfig {
     addition_time_embed_dim: added === null ? 0 : fields.integer('addition_time_embed_dim'),
     projection_class_embeddings_input_dim:
       added === null ? 0 : fields.integer('projection_class_embeddings_input_dim'),
+    added_time_ids: added === null ? 0 : timeIds,
   };
   channels.forEach((width, block) => {
     if (width % config.norm_num_groups !== 0)

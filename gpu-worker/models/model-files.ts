@@ -1,14 +1,12 @@
 /**
  * @file Finds and opens the weight files of one component folder (unet/, vae/, text_encoder/) as diffusers and
- * transformers lay them out: one file, a variant of it (`.fp16.`), or shards with an index.
+ * transformers lay them out: one file, a variant of it (`.fp16.`), or shards with an index. weight-files.ts chooses.
  */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describeError, KronaError } from '../../storage/errors.ts';
 import { openSafetensors, type StoredTensor } from './safetensors.ts';
-
-/** Full precision first; a variant only where nothing else is there. */
-const VARIANTS = ['', '.fp16', '.bf16'];
+import { shardFiles, weightFiles } from './weight-files.ts';
 
 /** The JSON object in `folder/file`. @throws KronaError MODEL_FILE_MISSING, MODEL_CONFIG_INVALID */
 export async function readJson(folder: string, file: string): Promise<Record<string, unknown>> {
@@ -40,14 +38,9 @@ export async function componentTensors(
   component: string,
 ): Promise<ReadonlyMap<string, StoredTensor>> {
   const found = await readdir(join(folder, component)).catch(() => [] as string[]);
-  for (const variant of VARIANTS)
-    for (const base of ['diffusion_pytorch_model', 'model']) {
-      const single = `${base}${variant}.safetensors`;
-      if (found.includes(single)) return openPart(folder, component, single);
-      // diffusers writes the variant after `index`, transformers before `safetensors`.
-      const index = [`${base}.safetensors.index${variant}.json`, `${base}${variant}.safetensors.index.json`];
-      for (const file of index) if (found.includes(file)) return shards(folder, component, file);
-    }
+  const [choice] = weightFiles(found);
+  if (choice?.kind === 'file') return openPart(folder, component, choice.name);
+  if (choice?.kind === 'index') return shards(folder, component, choice.name);
   const pickles = found.filter((file) => /\.(bin|ckpt|pt|pth)$/.test(file));
   throw new KronaError(
     'MODEL_FILE_MISSING',
@@ -60,16 +53,9 @@ export async function componentTensors(
 
 async function shards(folder: string, component: string, indexFile: string) {
   const where = `${component}/${indexFile}`;
-  const index = await readJson(folder, where);
-  const map = index['weight_map'];
-  if (typeof map !== 'object' || map === null)
-    throw new KronaError('MODEL_INDEX_INVALID', `${where} has no weight_map.`);
   const files = new Map<string, ReadonlyMap<string, StoredTensor>>();
   const tensors = new Map<string, StoredTensor>();
-  for (const [name, file] of Object.entries(map)) {
-    // An index may only name files beside it: it must not reach into the rest of the disk.
-    if (typeof file !== 'string' || !/^[^/\\]+\.safetensors$/.test(file))
-      throw new KronaError('MODEL_INDEX_INVALID', `${where} places ${name} in ${JSON.stringify(file)}.`);
+  for (const [name, file] of shardFiles(where, await readJson(folder, where))) {
     let part = files.get(file);
     if (part === undefined) files.set(file, (part = await openPart(folder, component, file)));
     const tensor = part.get(name);

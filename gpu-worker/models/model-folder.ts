@@ -1,11 +1,13 @@
 /**
- * @file Opens a diffusers model folder of the SDXL architecture: configs are checked and typed, tensors are
- * located under one set of names, and nothing is loaded. Which tensors a model needs, the models themselves say.
+ * @file Opens a diffusers model folder of the SD 1.x, SD 2.x or SDXL architecture: configs are checked and typed,
+ * tensors are located under one set of names, and nothing is loaded. Which tensors a model needs, the models say.
  */
 import { realpath, stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { KronaError } from '../../storage/errors.ts';
+import { ARCHITECTURES, type Architecture } from './architecture.ts';
 import { ConfigFields } from './config-fields.ts';
+import { cachedSnapshot, modelName } from './hub-cache.ts';
 import {
   clipTextConfig,
   unetConfig,
@@ -15,82 +17,89 @@ import {
   type VaeConfig,
 } from './model-configs.ts';
 import { componentTensors, readJson } from './model-files.ts';
+import { checkFit } from './model-fit.ts';
+import type { ModelTensor } from './parameters.ts';
 import { elementCount, type StoredTensor } from './safetensors.ts';
+import type { TokenizerFiles } from './tokenizer.ts';
 
 export interface ModelComponent<Config> {
   /** Folder inside the model's, e.g. `text_encoder_2`. */
   readonly name: string;
   readonly config: Config;
   /** By the names that current diffusers gives them; text encoders always with `text_model.` in front. */
-  readonly tensors: ReadonlyMap<string, StoredTensor>;
+  readonly tensors: ReadonlyMap<string, ModelTensor>;
+  /** What a parameter is called in the file, where files have other names than diffusers. */
+  readonly fileName?: (parameter: string) => string;
 }
 
+/** A model: a diffusers folder, or a single file that is read as one. */
 export interface ModelFolder {
-  /** The folder's name, e.g. `krona-emoji`. */
+  /** The folder's name, e.g. `krona-emoji`, or the file's without its extension. */
   readonly name: string;
   /** Real path. */
   readonly path: string;
-  readonly architecture: 'sdxl';
-  /** In the order in which their states are joined. The last has the projection for pooled text. */
-  readonly textEncoders: readonly [ModelComponent<ClipTextConfig>, ModelComponent<ClipTextConfig>];
-  /** Folders of the tokenizers, in the order of the text encoders. */
-  readonly tokenizers: readonly [string, string];
+  readonly architecture: Architecture;
+  /** In the order in which their states are joined. With `text_time` the last has the projection for pooled text. */
+  readonly textEncoders: readonly [ModelComponent<ClipTextConfig>, ...ModelComponent<ClipTextConfig>[]];
+  /** In the order of the text encoders. */
+  readonly tokenizers: readonly [TokenizerFiles, ...TokenizerFiles[]];
   readonly unet: ModelComponent<UNetConfig>;
   readonly vae: ModelComponent<VaeConfig>;
   /** scheduler/scheduler_config.json as it is. */
   readonly scheduler: Readonly<Record<string, unknown>>;
   /** Without a negative prompt the unconditional states are zeros, not the encoding of an empty text. */
   readonly forceZerosForEmptyPrompt: boolean;
+  /** Tensors of a single file that belong to no part. */
+  readonly extra: readonly string[];
 }
 
-/** model_index.json's class → what its parts must be. */
-const SDXL_PARTS = {
-  text_encoder: 'CLIPTextModel',
-  text_encoder_2: 'CLIPTextModelWithProjection',
-  unet: 'UNet2DConditionModel',
-  vae: 'AutoencoderKL',
-} as const;
+/** Parts of each architecture as model_index.json names their classes. */
+const TEXT_PARTS: Readonly<Record<Architecture, Readonly<Record<string, string>>>> = {
+  sd1: { text_encoder: 'CLIPTextModel' },
+  sd2: { text_encoder: 'CLIPTextModel' },
+  sdxl: { text_encoder: 'CLIPTextModel', text_encoder_2: 'CLIPTextModelWithProjection' },
+  'sdxl-refiner': { text_encoder_2: 'CLIPTextModelWithProjection' },
+};
+const OTHER_PARTS = { unet: 'UNet2DConditionModel', vae: 'AutoencoderKL' };
+
+const XL_PIPELINES = ['StableDiffusionXLPipeline', 'StableDiffusionXLImg2ImgPipeline'];
+const SD_PIPELINES = ['StableDiffusionPipeline', 'StableDiffusionImg2ImgPipeline'];
 
 /**
- * Opens a folder as saved by diffusers, or as a model hub's cache holds it (links are followed).
+ * Opens a folder as saved by diffusers, or as a model hub's cache holds it (links are followed): a snapshot, or the
+ * repository's folder, whose `main` it then is.
  *
  * @throws KronaError MODEL_NOT_FOUND, MODEL_ARCHITECTURE_UNSUPPORTED, MODEL_CONFIG_*, MODEL_FILE_MISSING,
  * MODEL_INDEX_INVALID, SAFETENSORS_*
  */
 export async function openModelFolder(path: string): Promise<ModelFolder> {
-  const real = await realpath(path).catch(() => null);
-  if (real === null || !(await stat(real)).isDirectory())
+  const given = await realpath(path).catch(() => null);
+  if (given === null || !(await stat(given)).isDirectory())
     throw new KronaError(
       'MODEL_NOT_FOUND',
       `There is no model folder ${basename(path)}; give a folder with a model_index.json.`,
     );
+  const real = (await cachedSnapshot(given)) ?? given;
   const index = new ConfigFields('model_index.json', await readJson(real, 'model_index.json'));
-  const pipeline = index.get('_class_name');
-  if (pipeline !== 'StableDiffusionXLPipeline')
-    throw new KronaError(
-      'MODEL_ARCHITECTURE_UNSUPPORTED',
-      `model_index.json names the pipeline ${JSON.stringify(pipeline)}; supported: StableDiffusionXLPipeline.`,
-    );
-  for (const [part, expected] of Object.entries(SDXL_PARTS)) {
-    const entry = index.get(part);
-    const found: unknown = Array.isArray(entry) ? entry[1] : entry;
-    if (found !== expected)
-      throw new KronaError(
-        'MODEL_ARCHITECTURE_UNSUPPORTED',
-        `model_index.json names ${part} ${JSON.stringify(found)}; supported: ${expected}.`,
-      );
-  }
+  const unetJson = (): Promise<Record<string, unknown>> => readJson(real, 'unet/config.json');
+  const architecture = await architectureOf(index, unetJson);
+  const textParts = Object.entries(TEXT_PARTS[architecture]);
+  for (const [part, expected] of [...textParts, ...Object.entries(OTHER_PARTS)]) checkPart(index, part, expected);
 
-  const textEncoder = async (name: string, projected: boolean): Promise<ModelComponent<ClipTextConfig>> => ({
-    name,
-    config: clipTextConfig(`${name}/config.json`, await readJson(real, `${name}/config.json`), projected),
-    tensors: clipTensors(await componentTensors(real, name)),
-  });
-  const first = await textEncoder('text_encoder', false);
-  const second = await textEncoder('text_encoder_2', true);
+  const [first, ...more] = await Promise.all(
+    textParts.map(async ([name, className]) => ({
+      name,
+      config: clipTextConfig(
+        `${name}/config.json`,
+        await readJson(real, `${name}/config.json`),
+        className === 'CLIPTextModelWithProjection',
+      ),
+      tensors: clipTensors(await componentTensors(real, name)),
+    })),
+  );
   const unet = {
     name: 'unet',
-    config: unetConfig('unet/config.json', await readJson(real, 'unet/config.json')),
+    config: unetConfig('unet/config.json', await unetJson(), ARCHITECTURES[architecture].timeIds),
     tensors: await componentTensors(real, 'unet'),
   };
   const vae = {
@@ -98,18 +107,62 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
     config: vaeConfig('vae/config.json', await readJson(real, 'vae/config.json')),
     tensors: vaeTensors(await componentTensors(real, 'vae')),
   };
-  checkWidths(first.config, second.config, unet.config, vae.config);
+  const textEncoders = [first!, ...more] as const;
+  checkFit(
+    architecture,
+    textEncoders.map(({ config }) => config),
+    unet.config,
+    vae.config,
+  );
+  const [tokenizer, ...moreTokenizers] = textEncoders.map(({ name }) => ({
+    folder: join(real, name.replace('text_encoder', 'tokenizer')),
+  }));
   return {
-    name: basename(path) === '.' ? basename(real) : basename(path),
+    name: basename(path) === '.' || real !== given ? modelName(real) : modelName(resolve(path)),
     path: real,
-    architecture: 'sdxl',
-    textEncoders: [first, second],
-    tokenizers: [join(real, 'tokenizer'), join(real, 'tokenizer_2')],
+    architecture,
+    textEncoders,
+    tokenizers: [tokenizer!, ...moreTokenizers],
     unet,
     vae,
     scheduler: await readJson(real, 'scheduler/scheduler_config.json'),
-    forceZerosForEmptyPrompt: index.flag('force_zeros_for_empty_prompt', true),
+    // SD's pipelines encode an empty prompt; only SDXL's know this field, and there its default is true.
+    forceZerosForEmptyPrompt:
+      ARCHITECTURES[architecture].timeIds > 0 && index.flag('force_zeros_for_empty_prompt', true),
+    extra: [],
   };
+}
+
+/** SD 1.x and 2.x share their pipeline; SD 2.x enters its transformers by matrices, as nothing of SD 1.x does. */
+async function architectureOf(
+  index: ConfigFields,
+  unetJson: () => Promise<Record<string, unknown>>,
+): Promise<Architecture> {
+  const pipeline = index.get('_class_name');
+  if (SD_PIPELINES.includes(pipeline as string))
+    return (await unetJson())['use_linear_projection'] === true ? 'sd2' : 'sd1';
+  if (!XL_PIPELINES.includes(pipeline as string))
+    throw new KronaError(
+      'MODEL_ARCHITECTURE_UNSUPPORTED',
+      `model_index.json names the pipeline ${JSON.stringify(pipeline)}; supported: ${[...XL_PIPELINES, ...SD_PIPELINES].join(', ')}.`,
+    );
+  const first = className(index, 'text_encoder');
+  return first === null && className(index, 'text_encoder_2') !== null ? 'sdxl-refiner' : 'sdxl';
+}
+
+/** `["diffusers", "AutoencoderKL"]` → AutoencoderKL; null for a part that is left out. */
+function className(index: ConfigFields, part: string): unknown {
+  const entry = index.get(part);
+  return Array.isArray(entry) ? (entry[1] as unknown) : entry;
+}
+
+function checkPart(index: ConfigFields, part: string, expected: string): void {
+  const found = className(index, part);
+  if (found !== expected)
+    throw new KronaError(
+      'MODEL_ARCHITECTURE_UNSUPPORTED',
+      `model_index.json names ${part} ${JSON.stringify(found)}; supported: ${expected}.`,
+    );
 }
 
 /** Number of parameters that a component's files hold. */
@@ -120,7 +173,7 @@ export function parameterCount(component: ModelComponent<unknown>): number {
 }
 
 /** transformers 5 writes CLIPTextModel without `text_model.`; older files also hold the constant position ids. */
-function clipTensors(files: ReadonlyMap<string, StoredTensor>): ReadonlyMap<string, StoredTensor> {
+export function clipTensors(files: ReadonlyMap<string, StoredTensor>): ReadonlyMap<string, StoredTensor> {
   const named = new Map<string, StoredTensor>();
   for (const [name, tensor] of files) {
     if (name.endsWith('embeddings.position_ids')) continue;
@@ -150,32 +203,4 @@ function vaeTensors(files: ReadonlyMap<string, StoredTensor>): ReadonlyMap<strin
     named.set(renamed, projection && pointwise ? { ...tensor, shape: [out!, input!] } : tensor);
   }
   return named;
-}
-
-/** Widths at which one part meets another. */
-function checkWidths(first: ClipTextConfig, second: ClipTextConfig, unet: UNetConfig, vae: VaeConfig): void {
-  const mismatch = (what: string, found: number, expected: number) => {
-    if (found !== expected)
-      throw new KronaError(
-        'MODEL_CONFIG_INVALID',
-        `The parts do not fit: ${what} is ${found}, expected ${expected}.`,
-      );
-  };
-  if (unet.addition_embed_type !== 'text_time')
-    throw new KronaError(
-      'MODEL_CONFIG_UNSUPPORTED',
-      'unet/config.json: "addition_embed_type" is null; an SDXL pipeline needs "text_time".',
-    );
-  mismatch(
-    "unet's cross_attention_dim (the text encoders' hidden_size together)",
-    unet.cross_attention_dim,
-    first.hidden_size + second.hidden_size,
-  );
-  mismatch(
-    "unet's projection_class_embeddings_input_dim (text_encoder_2's projection_dim + 6 × addition_time_embed_dim)",
-    unet.projection_class_embeddings_input_dim,
-    second.projection_dim! + 6 * unet.addition_time_embed_dim,
-  );
-  mismatch("unet's in_channels (the VAE's latent_channels)", unet.in_channels, vae.latent_channels);
-  mismatch("unet's out_channels (the VAE's latent_channels)", unet.out_channels, vae.latent_channels);
 }

@@ -24,10 +24,16 @@ export interface ParameterShape {
   readonly shape: Shape;
 }
 
+/** A frozen parameter where it lies. */
+export interface ModelTensor extends StoredTensor {
+  /** The file holds the transpose of the matrix whose shape this is. */
+  readonly transposed?: boolean;
+}
+
 const DTYPES: Readonly<Record<string, DType>> = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' };
 
 /** Frozen parameters in their .safetensors files; half precision is widened where it is used. */
-export function frozenParameters(component: string, tensors: ReadonlyMap<string, StoredTensor>): Parameters {
+export function frozenParameters(component: string, tensors: ReadonlyMap<string, ModelTensor>): Parameters {
   const made = new Map<string, Tensor>();
   return {
     tensor(name, shape) {
@@ -56,11 +62,12 @@ export function frozenParameters(component: string, tensors: ReadonlyMap<string,
       const { path, offset, length } = stored;
       const weight = make('weight', {
         name: `${component}.${name}`,
-        shape,
+        shape: stored.transposed ? shape.toReversed() : shape,
         dtype,
         source: { path, offset, length },
       });
-      const tensor = op.cast(weight, 'float32');
+      const wide = op.cast(weight, 'float32');
+      const tensor = stored.transposed ? op.swap(wide) : wide;
       made.set(name, tensor);
       return tensor;
     },

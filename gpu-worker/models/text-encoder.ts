@@ -1,16 +1,17 @@
-/** @file Both text encoders of a model folder, ready to turn prompts into what the UNet is told. */
+/** @file The text encoders of a model, ready to turn prompts into what the UNet is told. */
 import { compile } from '../graph/compile.ts';
 import * as op from '../graph/ops.ts';
 import { Session } from '../graph/runtime.ts';
+import { ARCHITECTURES } from './architecture.ts';
 import { clipText, endPositions } from './clip-text.ts';
 import type { ModelFolder } from './model-folder.ts';
 import { frozenParameters } from './parameters.ts';
-import { loadTokenizer, type ClipTokenizer } from './tokenizer.ts';
+import { checkVocabulary, loadTokenizer, type ClipTokenizer } from './tokenizer.ts';
 
 export interface EncodedPrompt {
-  /** Penultimate states of both encoders side by side [tokens, width]. */
+  /** States of all encoders side by side [tokens, width]; which ones, the architecture says. */
   readonly states: Float32Array;
-  /** The second encoder's pooled projection [pooledWidth]. */
+  /** The last encoder's pooled projection [pooledWidth]; empty where there is none (SD 1.x, 2.x). */
   readonly pooled: Float32Array;
 }
 
@@ -35,15 +36,17 @@ export class TextEncoder {
     this.width = model.textEncoders.reduce((sum, { config }) => sum + config.hidden_size, 0);
   }
 
-  /** @throws KronaError MODEL_TENSOR_*, MODEL_FILE_MISSING */
+  /** @throws KronaError MODEL_TENSOR_*, MODEL_FILE_MISSING, MODEL_TOKENIZER_MISMATCH */
   static async open(model: ModelFolder): Promise<TextEncoder> {
     const tokenizers = await Promise.all(model.tokenizers.map(loadTokenizer));
+    tokenizers.forEach((tokenizer, i) => checkVocabulary(tokenizer, model.textEncoders[i]!));
+    const { textStates } = ARCHITECTURES[model.architecture];
     const sessions: Session[] = [];
     for (const [i, { name, config, tensors }] of model.textEncoders.entries()) {
       const { length } = tokenizers[i]!;
       const ids = op.input('ids', [1, length], 'int64');
       const outputs = clipText(config, frozenParameters(name, tensors), ids, op.input('end', [1, length]));
-      const wanted = { states: outputs.penultimate, ...(outputs.pooled ? { pooled: outputs.pooled } : {}) };
+      const wanted = { states: outputs[textStates], ...(outputs.pooled ? { pooled: outputs.pooled } : {}) };
       sessions.push(await Session.create(compile(wanted)));
     }
     return new TextEncoder(model, tokenizers, sessions);
@@ -76,7 +79,7 @@ export class TextEncoder {
 
   /** What stands for no prompt at all, where the model asks for zeros. */
   zeros(): EncodedPrompt {
-    const pooled = this.#model.textEncoders[1].config.projection_dim!;
+    const pooled = this.#model.textEncoders.at(-1)!.config.projection_dim ?? 0;
     return { states: new Float32Array(this.tokens * this.width), pooled: new Float32Array(pooled) };
   }
 

@@ -23,9 +23,21 @@ const END = '<|endoftext|>';
 /** CLIP's positions; files without a sensible model_max_length get this many. */
 const CLIP_LENGTH = 77;
 
+/** Where a tokenizer's files lie. */
+export interface TokenizerFiles {
+  /** e.g. `model/tokenizer` */
+  readonly folder: string;
+  /** The padding token, where the folder serves several tokenizers that share all but that; else the folder says it. */
+  readonly pad?: string;
+  /** What to do when nothing is there. */
+  readonly advice?: string;
+}
+
 export interface ClipTokenizer {
   /** Ids of every text, start and end token included: 77 in all known models. */
   readonly length: number;
+  /** The largest of the ids that end and padding have; those of text are smaller in every CLIP vocabulary. */
+  readonly largestId: number;
   /**
    * Start token, the text's tokens, end token, padding. A text that is too long loses its end, not the end token.
    *
@@ -35,21 +47,23 @@ export interface ClipTokenizer {
 }
 
 /**
- * @param folder e.g. `model/tokenizer`
+ * @param source a folder, e.g. `model/tokenizer`
  * @throws KronaError MODEL_FILE_MISSING, MODEL_CONFIG_INVALID
  */
-export async function loadTokenizer(folder: string): Promise<ClipTokenizer> {
+export async function loadTokenizer(source: string | TokenizerFiles): Promise<ClipTokenizer> {
+  const { folder, pad: ownPad, advice }: TokenizerFiles = typeof source === 'string' ? { folder: source } : source;
   const files = await readdir(folder).catch(() => [] as string[]);
   const optional = (file: string) => (files.includes(file) ? readJson(folder, file) : Promise.resolve({}));
   const config: Record<string, unknown> = {
     ...(await optional('special_tokens_map.json')),
     ...(await optional('tokenizer_config.json')),
+    ...(ownPad === undefined ? {} : { pad_token: ownPad }),
   };
   const padding = specialToken(config, 'pad_token')?.content ?? END;
   const where = basename(folder);
 
   let definition: object;
-  if (files.includes('tokenizer.json')) definition = await readJson(folder, 'tokenizer.json');
+  if (files.includes('tokenizer.json')) definition = withSpecial(await readJson(folder, 'tokenizer.json'), ownPad);
   else if (files.includes('vocab.json') && files.includes('merges.txt')) {
     const vocabulary = await readJson(folder, 'vocab.json');
     const merges = await readFile(join(folder, 'merges.txt'), 'utf8');
@@ -57,7 +71,7 @@ export async function loadTokenizer(folder: string): Promise<ClipTokenizer> {
   } else {
     throw new KronaError(
       'MODEL_FILE_MISSING',
-      `${where}/ has neither tokenizer.json nor vocab.json and merges.txt. Is the download complete?`,
+      `${where}/ has neither tokenizer.json nor vocab.json and merges.txt. ${advice ?? 'Is the download complete?'}`,
     );
   }
   let tokenizer: Tokenizer;
@@ -80,6 +94,7 @@ export async function loadTokenizer(folder: string): Promise<ClipTokenizer> {
 
   return {
     length,
+    largestId: Math.max(start, end, pad),
     encode(text) {
       // JavaScript lower-cases a Σ at a word's end to ς; transformers looks at each character alone.
       const { ids } = tokenizer.encode(text.replaceAll('Σ', 'σ'), { add_special_tokens: false });
@@ -88,6 +103,19 @@ export async function loadTokenizer(folder: string): Promise<ClipTokenizer> {
       return padded;
     },
   };
+}
+
+/** Whether a text encoder knows every token that its tokenizer says. @throws KronaError MODEL_TOKENIZER_MISMATCH */
+export function checkVocabulary(
+  { largestId }: ClipTokenizer,
+  encoder: { readonly name: string; readonly config: { readonly vocab_size: number } },
+): void {
+  if (largestId >= encoder.config.vocab_size)
+    throw new KronaError(
+      'MODEL_TOKENIZER_MISMATCH',
+      `The tokenizer numbers tokens up to ${largestId}, but ${encoder.name} knows ${encoder.config.vocab_size}; ` +
+        'use the tokenizer that the model was made with.',
+    );
 }
 
 /** The same tokenizer that transformers builds from vocab.json and merges.txt (CLIPTokenizer), as a tokenizer.json. */
@@ -142,6 +170,16 @@ function clipDefinition(
     post_processor: null,
     decoder: { type: 'ByteLevel' },
   };
+}
+
+/** A tokenizer.json in which `token` is special too: the vocabulary has it, but its folder pads with another. */
+function withSpecial(definition: Record<string, unknown>, token: string | undefined): object {
+  const added = (definition['added_tokens'] ?? []) as readonly { readonly content: string }[];
+  const { vocab } = (definition['model'] ?? {}) as { vocab?: Readonly<Record<string, number>> };
+  const id = token === undefined ? undefined : vocab?.[token];
+  if (id === undefined || added.some(({ content }) => content === token)) return definition;
+  const flags = { single_word: false, lstrip: false, rstrip: false, normalized: false, special: true };
+  return { ...definition, added_tokens: [...added, { id, content: token, ...flags }] };
 }
 
 /**

@@ -38,7 +38,7 @@ export async function fromModel(folder: string, vocabulary: Vocabulary['vocab'])
   for (const part of [...model.textEncoders, model.unet, model.vae]) {
     for (const [name, tensor] of part.tensors) stored.set(`${part.name}.${name}`, tensor);
   }
-  const path = join(model.tokenizers[0], 'vocab.json');
+  const path = join(model.tokenizers[0].folder, 'vocab.json');
   const known = JSON.parse(await readFile(path, 'utf8')) as Vocabulary['vocab'];
 
   return async (layout, values, prefix) => {

@@ -102,7 +102,7 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
   const diffusion = diffusionStage(config, cache, text, tokenizers, start);
   const trained = await runStage(
     { ...diffusion, saved: publish },
-    { ...stageOptions, secondsBetweenSaves: 300 },
+    { ...stageOptions, secondsBetweenSaves: 600 },
   );
 
   // 5. what it can do, told beside it

@@ -1,5 +1,5 @@
 /**
- * @file Prompts to pictures with one model folder: text, denoising with classifier-free guidance (arXiv 2207.12598),
+ * @file Prompts to pictures with one model: text, denoising with classifier-free guidance (arXiv 2207.12598),
  * decoding. Holds its sessions, so that further requests of the same size start at once; adapters are inputs of them.
  */
 import { KronaError } from '../../storage/errors.ts';
@@ -10,8 +10,10 @@ import { attentionProjections } from '../adapters/naming.ts';
 import { compile } from '../graph/compile.ts';
 import * as op from '../graph/ops.ts';
 import { Session } from '../graph/runtime.ts';
+import { timeIds } from '../models/architecture.ts';
 import { openDecoder, openEncoder, type Decoder } from '../models/autoencoder.ts';
-import { openModelFolder, type ModelFolder } from '../models/model-folder.ts';
+import type { ModelFolder } from '../models/model-folder.ts';
+import { openModel } from '../models/open-model.ts';
 import { frozenParameters, type Parameters } from '../models/parameters.ts';
 import { TextEncoder, type EncodedPrompt } from '../models/text-encoder.ts';
 import { unet, unetInputs } from '../models/unet.ts';
@@ -83,9 +85,12 @@ export class TextToImage {
     this.#text = text;
   }
 
-  /** @throws KronaError MODEL_* */
-  static async open(folder: string): Promise<TextToImage> {
-    const model = await openModelFolder(folder);
+  /**
+   * @param source path of a folder or single file, or a model that is open
+   * @throws KronaError MODEL_*
+   */
+  static async open(source: string | ModelFolder): Promise<TextToImage> {
+    const model = typeof source === 'string' ? await openModel(source) : source;
     return new TextToImage(model, await TextEncoder.open(model));
   }
 
@@ -160,11 +165,7 @@ export class TextToImage {
         text.map(({ states }) => states),
         count,
       ),
-      text_embeds: perRow(
-        text.map(({ pooled }) => pooled),
-        count,
-      ),
-      time_ids: perRow([Float32Array.of(height, width, 0, 0, height, width)], rows),
+      ...(config.addition_embed_type === null ? {} : this.#pictureFeeds(text, width, height, count)),
     };
     const source = createNoise(request.noise, request.seed);
     const noise = () => source.draw(count, size / count);
@@ -209,6 +210,17 @@ export class TextToImage {
     if (!guided) return [positive];
     const zeros = negative === null && this.model.forceZerosForEmptyPrompt;
     return [zeros ? this.#text.zeros() : await this.#text.encode(negative ?? ''), positive];
+  }
+
+  /** Pooled text and numbers about the picture of each row, for models that are told them. */
+  #pictureFeeds(text: readonly EncodedPrompt[], width: number, height: number, count: number) {
+    const sizes = [height, width, 0, 0, height, width] as const;
+    const ids = text.map((_, i) =>
+      // What is drawn is the last part; the one before it is what is led away from.
+      Float32Array.from(timeIds(this.model.architecture, sizes, i === text.length - 1)),
+    );
+    const pooled = text.map((part) => part.pooled);
+    return { text_embeds: perRow(pooled, count), time_ids: perRow(ids, count) };
   }
 
   #session(rows: number, height: number, width: number, adapters: readonly FactorShapes[]): Promise<Session> {

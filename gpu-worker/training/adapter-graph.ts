@@ -24,7 +24,7 @@ export interface StepShape {
 
 /**
  * Inputs: `parameters` (all factors, flat), clean_latents, noise, signal, sigma, timesteps, encoder_hidden_states,
- * text_embeds, time_ids. Outputs: `loss`, `gradient` (flat).
+ * and with `text_time` text_embeds, time_ids. Outputs: `loss`, `gradient` (flat).
  */
 export function adapterGradient(
   model: ModelFolder,

@@ -2,6 +2,7 @@
  * @file What each micro-batch of a run trains on. Micro-batch n depends on the seed and n alone, so a resumed run
  * goes on with the very batches that an undisturbed one sees.
  */
+import { timeIds as timeIdsOf } from '../models/architecture.ts';
 import { openEncoder, type EncodedPicture } from '../models/autoencoder.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
 import type { EncodedPrompt } from '../models/text-encoder.ts';
@@ -10,6 +11,7 @@ import type { NoiseSchedule } from './noise-schedule.ts';
 import { loadPhoto } from './photos.ts';
 
 export interface CachedPhoto extends EncodedPicture {
+  /** What the UNet is told of it: 6 numbers for SDXL, 5 for its refiner, none for SD. */
   readonly timeIds: readonly number[];
 }
 
@@ -25,7 +27,7 @@ export async function cachePhotos(
   try {
     for (const path of paths) {
       const { pixels, timeIds } = await loadPhoto(path, side, side);
-      cached.push({ ...(await encoder.encode(pixels)), timeIds });
+      cached.push({ ...(await encoder.encode(pixels)), timeIds: timeIdsOf(model.architecture, timeIds) });
       onDone(cached.length);
     }
   } finally {
@@ -39,7 +41,7 @@ export interface MicroBatch {
   readonly latents: Float32Array;
   readonly noise: Float32Array;
   readonly timesteps: Int32Array;
-  /** [B,6] */
+  /** [B, as many as each photo has] */
   readonly timeIds: Float32Array;
 }
 
@@ -71,13 +73,14 @@ export class Dataset {
     const timesteps = Int32Array.from({ length: this.#batch }, () => random.integer(this.#timesteps));
     const noise = random.normals(this.#batch * size);
     const latents = new Float32Array(this.#batch * size);
-    const timeIds = new Float32Array(this.#batch * 6);
+    const told = this.#photos[0]!.timeIds.length;
+    const timeIds = new Float32Array(this.#batch * told);
     for (let row = 0; row < this.#batch; row++) {
       const { mean, deviation, timeIds: sizes } = this.#photos[this.#photoAt(n * this.#batch + row)]!;
       const { factor, shift } = this.#scale;
       for (let i = 0; i < size; i++)
         latents[row * size + i] = (mean[i]! + deviation[i]! * random.normal() - shift) * factor;
-      timeIds.set(sizes, row * 6);
+      timeIds.set(sizes, row * told);
     }
     return { latents, noise, timesteps, timeIds };
   }

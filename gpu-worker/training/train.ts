@@ -9,7 +9,8 @@ import { factorLayout, factorShapes, initialFactors, kroneckerLayers } from '../
 import { attentionProjections } from '../adapters/naming.ts';
 import { Session } from '../graph/runtime.ts';
 import { modelFingerprint } from '../models/fingerprint.ts';
-import { openModelFolder, type ModelFolder } from '../models/model-folder.ts';
+import type { ModelFolder } from '../models/model-folder.ts';
+import { openModel } from '../models/open-model.ts';
 import { TextEncoder } from '../models/text-encoder.ts';
 import { vaeScale } from '../models/vae.ts';
 import { AdamW, ADAMW_DEFAULTS, initialState, type AdamWSettings } from './adamw.ts';
@@ -32,7 +33,7 @@ export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}
     hooks.onProgress?.({ phase, step, steps, loss, secondsLeft } satisfies TrainProgress);
 
   // 1. the model, and what the adapter adds to it
-  const model = await openModelFolder(options.model);
+  const model = await openModel(options.model);
   const schedule = noiseSchedule(model.scheduler);
   const shapes = factorShapes(attentionProjections(model.unet.config), options.a1, options.a2);
   const layout = factorLayout(shapes);
@@ -115,8 +116,8 @@ export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}
           noise,
           timesteps: Float32Array.from(timesteps),
           encoder_hidden_states: text.states,
-          text_embeds: text.pooled,
-          time_ids: timeIds,
+          // Models without them have no such inputs.
+          ...(timeIds.length > 0 ? { text_embeds: text.pooled, time_ids: timeIds } : {}),
           ...schedule.coefficients(timesteps),
         };
         const one = (await session.run(feeds, { gradient: micro }))['loss'] as Float32Array;
@@ -127,8 +128,10 @@ export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}
           noise: { shape: latentShape, data: noise },
           timesteps: { shape: [batch], data: BigInt64Array.from(timesteps, BigInt) },
           encoder_hidden_states: { shape: [batch, encoder.tokens, encoder.width], data: text.states },
-          text_embeds: { shape: [batch, text.pooled.length / batch], data: text.pooled },
-          time_ids: { shape: [batch, 6], data: timeIds },
+          ...(timeIds.length > 0 && {
+            text_embeds: { shape: [batch, text.pooled.length / batch], data: text.pooled },
+            time_ids: { shape: [batch, timeIds.length / batch], data: timeIds },
+          }),
           loss: { shape: [], data: one },
         });
       }

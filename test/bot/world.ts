@@ -14,7 +14,7 @@ import { type Bot, startBot } from '../../bot/main.ts';
 import { type Config, readConfig } from '../../storage/config.ts';
 import { startEmbeddedDatabase } from '../../storage/embedded/database.ts';
 import { openStorage, type Storage } from '../../storage/open.ts';
-import type { Picture, PictureSet, Run } from '../../storage/records/contract.ts';
+import type { Picture, PictureSet, Platform, Run } from '../../storage/records/contract.ts';
 import { launchChromium } from '../helpers/chromium.ts';
 
 const icons = createRequire(import.meta.url)('@iconify-json/twemoji/icons.json') as {
@@ -168,12 +168,14 @@ export async function paste(page: Page, file: TestFile): Promise<void> {
 /** The worker's side of a run and of sets: what it writes while it works. */
 export class PlayedWorker {
   readonly #storage: Storage;
+  readonly #platform: Platform;
 
-  constructor(storage: Storage) {
+  constructor(storage: Storage, platform: Platform = 'web') {
     this.#storage = storage;
+    this.#platform = platform;
   }
 
-  /** The oldest open run of a web channel, once there is one. */
+  /** The oldest open run of a channel, by the platform's id of it, once there is one. */
   async run(channelName = 'general'): Promise<Run> {
     return this.#open(channelName, (work) => work.runs[0]);
   }
@@ -187,7 +189,7 @@ export class PlayedWorker {
     pick: (work: { runs: Run[]; sets: PictureSet[] }) => T | undefined,
   ): Promise<T> {
     const { records } = this.#storage;
-    const channel = await records.channel('web', channelName, channelName);
+    const channel = await records.channel(this.#platform, channelName, channelName);
     for (let tries = 0; tries < 100; tries++) {
       const found = pick(await records.openWork(channel.id));
       if (found !== undefined) return found;

@@ -64,7 +64,7 @@ describe('a folder that diffusers saved', () => {
       use_quant_conv: true,
     });
     expect(model.textEncoders[0].config).toMatchObject({ hidden_act: 'quick_gelu', projection_dim: null });
-    expect(model.textEncoders[1].config).toMatchObject({
+    expect(model.textEncoders[1]!.config).toMatchObject({
       hidden_act: 'gelu',
       projection_dim: 20,
       eos_token_id: 2,
@@ -82,7 +82,7 @@ describe('a folder that diffusers saved', () => {
       expect(tensors.has('text_model.embeddings.token_embedding.weight')).toBe(true);
       expect(tensors.has('text_model.final_layer_norm.bias')).toBe(true);
     }
-    expect(textEncoders[1].tensors.get('text_projection.weight')!.shape).toEqual([20, 24]);
+    expect(textEncoders[1]!.tensors.get('text_projection.weight')!.shape).toEqual([20, 24]);
   });
 
   it('points at the weights where they lie', async () => {

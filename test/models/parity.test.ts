@@ -43,7 +43,7 @@ describe('text encoders', () => {
     async (which) => {
       const f = await readFixture('text');
       const ids = f.tensor(which === 0 ? 'input_ids' : 'input_ids_2');
-      const { config, tensors, name } = model.textEncoders[which];
+      const { config, tensors, name } = model.textEncoders[which]!;
       const [batch, length] = ids.shape as [number, number];
       const outputs = clipText(
         config,

@@ -1,0 +1,47 @@
+/** @file A curve as a PNG, for a message: the points faint, their running mean strong, no text that would need fonts. */
+import sharp from 'sharp';
+import type { Card } from '../../commands/card.ts';
+
+type Chart = NonNullable<Card['chart']>;
+
+const WIDTH = 720;
+const HEIGHT = 200;
+const MARGIN = 14;
+
+const number = (value: number): string => String(Number(value.toPrecision(3)));
+
+/** Running mean over about a tenth of the points: a single step's loss says little, as its timesteps are random. */
+function smoothed(values: readonly number[]): number[] {
+  const reach = Math.max(1, Math.round(values.length / 20));
+  return values.map((_, at) => {
+    const near = values.slice(Math.max(0, at - reach), at + reach + 1);
+    return near.reduce((sum, value) => sum + value, 0) / near.length;
+  });
+}
+
+/** What the curve says, for people who cannot see it, and beneath it for all. */
+export function chartWords({ label, points }: Chart): string {
+  const means = smoothed(points.map(({ y }) => y));
+  return `${label} ${number(means[0]!)} → ${number(means.at(-1)!)} after ${points.at(-1)!.x} steps`;
+}
+
+/** @param chart with two points or more */
+export function drawChart({ points }: Chart): Promise<Buffer> {
+  const xs = points.map(({ x }) => x);
+  const ys = points.map(({ y }) => y);
+  const [left, right] = [Math.min(...xs), Math.max(...xs)];
+  const [low, high] = [Math.min(...ys), Math.max(...ys)];
+  const px = (x: number) => MARGIN + ((x - left) / (right - left || 1)) * (WIDTH - 2 * MARGIN);
+  const py = (y: number) => HEIGHT - MARGIN - ((y - low) / (high - low || 1)) * (HEIGHT - 2 * MARGIN);
+  const path = (values: readonly number[]) =>
+    values.map((y, at) => `${at === 0 ? 'M' : 'L'}${px(xs[at]!).toFixed(1)} ${py(y).toFixed(1)}`).join('');
+  const grid = [0, 1, 2, 3, 4]
+    .map((n) => MARGIN + (n / 4) * (HEIGHT - 2 * MARGIN))
+    .map((y) => `<line x1="${MARGIN}" x2="${WIDTH - MARGIN}" y1="${y}" y2="${y}" stroke="#3f4147"/>`)
+    .join('');
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${HEIGHT}">
+    <rect width="100%" height="100%" fill="#1e1f22"/>${grid}
+    <path d="${path(ys)}" fill="none" stroke="#8ea1e1" stroke-opacity="0.35" stroke-width="1.5"/>
+    <path d="${path(smoothed(ys))}" fill="none" stroke="#8ea1e1" stroke-width="3" stroke-linejoin="round"/></svg>`;
+  return sharp(Buffer.from(svg)).png().toBuffer();
+}

@@ -1,0 +1,117 @@
+/**
+ * @file The discord.js client and REST as Krona uses them: the fewest intents, next to nothing cached, and errors
+ * that come at once where waiting would not help.
+ */
+import {
+  Client,
+  type ClientOptions,
+  Events,
+  GatewayCloseCodes,
+  GatewayIntentBits,
+  Options,
+  REST,
+  type RESTOptions,
+} from 'discord.js';
+import type { DiscordConfig } from '../../storage/config.ts';
+import { KronaError } from '../../storage/errors.ts';
+import { CODE, tokenInvalid } from './errors.ts';
+
+type ResponseLike = Awaited<ReturnType<RESTOptions['makeRequest']>>;
+
+/**
+ * The answer “no more edits of this old message” has the status of a rate limit, which the library would wait for
+ * and repeat without end; with another status it comes back as an error.
+ */
+const makeRequest: RESTOptions['makeRequest'] = async (url, init) => {
+  const response = await fetch(url, init as RequestInit);
+  // The library's types are those of another version of the same fetch.
+  if (response.status !== 429) return response as unknown as ResponseLike;
+  const body = await response.text();
+  const code = /"code":\s*(\d+)/.exec(body)?.[1];
+  const status = Number(code) === CODE.tooManyEditsOfOldMessage ? 400 : 429;
+  return new Response(body, { status, headers: response.headers }) as unknown as ResponseLike;
+};
+
+const restOptions = ({ api }: DiscordConfig): Partial<RESTOptions> => ({
+  makeRequest,
+  ...(api !== null && { api: api.replace(/\/+$/, '') }),
+});
+
+/** REST with the bot's token, of its own: it goes on until what is under way is done, also when the client has gone. */
+export const createRest = (config: DiscordConfig): REST => {
+  if (!/^[\w.-]+$/.test(config.token)) throw tokenInvalid();
+  return new REST(restOptions(config)).setToken(config.token);
+};
+
+export function createClient(config: DiscordConfig): Client {
+  const { shards } = config;
+  const sharding: Pick<ClientOptions, 'shards' | 'shardCount'> =
+    shards === null ? {} : shards === 'auto' ? { shards } : { shardCount: shards };
+  return new Client({
+    intents: [GatewayIntentBits.Guilds, GatewayIntentBits.GuildMessageReactions],
+    makeCache: Options.cacheWithLimits({
+      ...Options.DefaultMakeCacheSettings,
+      MessageManager: 0,
+      ReactionManager: 0,
+      ReactionUserManager: 0,
+      UserManager: 1000,
+      GuildMemberManager: { maxSize: 200, keepOverLimit: (member) => member.id === member.client.user.id },
+      PresenceManager: 0,
+      VoiceStateManager: 0,
+      GuildEmojiManager: 0,
+      GuildStickerManager: 0,
+      GuildScheduledEventManager: 0,
+    }),
+    allowedMentions: { parse: [] },
+    rest: restOptions(config),
+    ...sharding,
+  });
+}
+
+/** What a close of the connection means that does not mend itself; null when the client connects again. */
+export function fatalClose(code: number): KronaError | null {
+  if (code === (GatewayCloseCodes.AuthenticationFailed as number)) return tokenInvalid();
+  if (code === (GatewayCloseCodes.ShardingRequired as number))
+    return new KronaError(
+      'DISCORD_SHARDS_NEEDED',
+      'The bot is in too many servers for one connection; set KRONA_DISCORD_SHARDS=auto.',
+    );
+  if (code === (GatewayCloseCodes.InvalidShard as number))
+    return new KronaError(
+      'DISCORD_SHARDS_NEEDED',
+      'Discord refuses this number of shards; set KRONA_DISCORD_SHARDS=auto.',
+    );
+  return null;
+}
+
+/**
+ * Connects the client; done when it knows its servers.
+ *
+ * @throws KronaError DISCORD_TOKEN_INVALID, DISCORD_SHARDS_NEEDED, DISCORD_UNREACHABLE
+ */
+export async function connect(client: Client, token: string): Promise<void> {
+  const ready = new Promise<void>((resolve, reject) => {
+    client.once(Events.ClientReady, () => resolve());
+    client.on(Events.ShardDisconnect, ({ code }) =>
+      reject(fatalClose(code) ?? unreachable(new Error(`gateway closed with ${code}`))),
+    );
+  });
+  // Whichever of the two fails first is told; the other must not end the process.
+  ready.catch(() => undefined);
+  try {
+    await Promise.race([client.login(token), ready.then(() => token)]);
+    await ready;
+  } catch (error) {
+    await client.destroy();
+    if (error instanceof KronaError) throw error;
+    const { code, status } = error as { code?: unknown; status?: unknown };
+    throw code === 'TokenInvalid' || status === 401 ? tokenInvalid(error) : unreachable(error);
+  }
+}
+
+const unreachable = (cause: unknown): KronaError =>
+  new KronaError(
+    'DISCORD_UNREACHABLE',
+    'Discord cannot be reached; see whether this machine reaches discord.com, and https://discordstatus.com.',
+    { cause, retryable: true },
+  );

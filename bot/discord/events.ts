@@ -1,0 +1,75 @@
+/** @file What interactions say about who, where and what, in the words of the gateway contract. */
+import {
+  type AutocompleteInteraction,
+  type BaseInteraction,
+  type ChatInputCommandInteraction,
+  type CommandInteractionOption,
+  PermissionFlagsBits,
+} from 'discord.js';
+import type { Attachment } from '../../commands/contract.ts';
+import type { InvocationEvent, Party, Place } from '../gateway.ts';
+import { incoming } from './incoming.ts';
+
+export interface WhoAndWhere {
+  readonly channel: Place;
+  readonly member: Party;
+  readonly moderator: boolean;
+  readonly roles: readonly string[];
+}
+
+/** Who did something where. @param interaction of a server */
+export function whoAndWhere(interaction: BaseInteraction): WhoAndWhere {
+  const { channel, channelId, user, guildId } = interaction;
+  const member = interaction.member;
+  const name =
+    channel !== null && !channel.partial && 'name' in channel ? (channel.name ?? channelId) : channelId;
+  const home = channel?.isThread() ? channel.parent : channel;
+  const cached = member !== null && 'displayName' in member;
+  const roles =
+    member === null ? [] : Array.isArray(member.roles) ? member.roles : [...member.roles.cache.keys()];
+  return {
+    channel: {
+      externalId: channelId!,
+      name: name!,
+      ageRestricted: home !== null && 'nsfw' in home && home.nsfw,
+    },
+    member: {
+      externalId: user.id,
+      name: cached ? member.displayName : (member?.nick ?? user.displayName),
+    },
+    // Administrators have every permission.
+    moderator: interaction.memberPermissions?.has(PermissionFlagsBits.ManageMessages) ?? false,
+    // The role of everybody has the server's id.
+    roles: roles.filter((id) => id !== guildId),
+  };
+}
+
+export interface NamedCommand {
+  readonly command: string;
+  readonly action: string;
+}
+
+/** `/krona <command> [<action>]` */
+export function commandName({
+  options,
+}: ChatInputCommandInteraction | AutocompleteInteraction): NamedCommand {
+  const group = options.getSubcommandGroup(false);
+  const sub = options.getSubcommand();
+  return group === null ? { command: sub, action: '' } : { command: group, action: sub };
+}
+
+/** The values and files of a command. */
+export function commandOptions({ options: { data } }: ChatInputCommandInteraction): {
+  options: InvocationEvent['options'];
+  attachments: Attachment[];
+} {
+  const options: Record<string, string | number | boolean> = {};
+  const attachments: Attachment[] = [];
+  const read = ({ name, value, attachment, options: nested }: CommandInteractionOption) => {
+    if (attachment) attachments.push(incoming(attachment));
+    else if (value !== undefined) options[name] = value;
+    nested?.forEach(read);
+  };
+  data.forEach(read);
+  return { options, attachments };
+}

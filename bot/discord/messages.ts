@@ -1,0 +1,188 @@
+/**
+ * @file Krona's messages in channels, written with the bot's own token: that of an interaction dies after 15
+ * minutes. A message is posted once for its nonce: Discord itself tells for some minutes, after that the mark that
+ * its container carries does. Nobody is ever pinged.
+ */
+import { createHash } from 'node:crypto';
+import {
+  ComponentType,
+  MessageFlags,
+  type RawFile,
+  type REST,
+  type RESTGetAPIChannelMessagesResult,
+  type RESTPatchAPIChannelMessageJSONBody,
+  type RESTPostAPIChannelMessageJSONBody,
+  type RESTPostAPIChannelMessageResult,
+  Routes,
+} from 'discord.js';
+import type { Card } from '../../commands/card.ts';
+import { KronaError } from '../../storage/errors.ts';
+import { isTooLarge, translated } from './errors.ts';
+import { renderCard, type Rendered, type RenderParts } from './render.ts';
+
+/** Messages whose attachments are remembered, so that an edit sends only new ones. */
+const MOST_REMEMBERED = 500;
+/** Pages of 100 messages in which a message of an earlier process is looked for. */
+const PAGES_BACK = 3;
+/** Smallest limit that is tried when Discord finds files too large, bytes. */
+const LEAST_LIMIT = 256 * 1024;
+
+type Body = Pick<
+  RESTPostAPIChannelMessageJSONBody,
+  'flags' | 'components' | 'attachments' | 'allowed_mentions'
+>;
+
+/** A message's body and new files. @param kept ids of attachments that the message has already, by name */
+export async function payload(
+  { components, files }: Rendered,
+  kept: ReadonlyMap<string, string> = new Map(),
+): Promise<{ readonly body: Body; readonly files: RawFile[] }> {
+  const fresh: RawFile[] = [];
+  const attachments = [];
+  for (const { name, description, load } of files) {
+    const id = kept.get(name);
+    if (id === undefined) {
+      attachments.push({ id: String(fresh.length), filename: name, ...(description && { description }) });
+      fresh.push({ name, data: Buffer.from(await load()) });
+    } else attachments.push({ id });
+  }
+  return {
+    body: {
+      flags: MessageFlags.IsComponentsV2,
+      components: [...components],
+      attachments,
+      allowed_mentions: { parse: [] },
+    },
+    files: fresh,
+  };
+}
+
+/** Sends with a smaller limit for files while Discord finds them too large. */
+export async function withinLimits<T>(limit: number, send: (limit: number) => Promise<T>): Promise<T> {
+  try {
+    return await send(limit);
+  } catch (error) {
+    if (!isTooLarge(error) || limit <= LEAST_LIMIT) throw error;
+    return withinLimits(Math.max(LEAST_LIMIT, Math.floor(limit / 4)), send);
+  }
+}
+
+/** What Discord takes as a nonce: at most 25 characters. */
+const nonceOf = (nonce: string): string =>
+  createHash('sha256').update(nonce).digest('base64url').slice(0, 22);
+
+/** 1 to 2³¹ − 1, for the id of the container. */
+const markOf = (nonce: string): number =>
+  createHash('sha256').update(`mark ${nonce}`).digest().readUInt32BE() & 0x7fffffff || 1;
+
+export interface MessagesParts extends Pick<RenderParts, 'blobs' | 'link'> {
+  readonly rest: REST;
+  /** Bytes of one file in a channel. */
+  readonly limitOf: (channelId: string) => number;
+  readonly forbidden: (channelId: string, cause: unknown) => KronaError;
+  readonly botId: () => string;
+}
+
+export class Messages {
+  readonly #parts: MessagesParts;
+  /** Ids of attachments by file name, by message. */
+  readonly #uploaded = new Map<string, ReadonlyMap<string, string>>();
+
+  constructor(parts: MessagesParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Posts a message; the id of the standing one when it was posted before.
+   *
+   * @param lookBack also looks for one that is older than Discord remembers nonces
+   * @throws KronaError CHANNEL_GONE, POST_FORBIDDEN
+   */
+  async post(channelId: string, card: Card, nonce: string, lookBack: boolean): Promise<string> {
+    const { rest } = this.#parts;
+    return this.#told(channelId, false, async () => {
+      const mark = markOf(nonce);
+      const standing = lookBack ? await this.#find(channelId, mark) : null;
+      if (standing !== null) {
+        await this.#refresh(channelId, standing, card, mark);
+        return standing;
+      }
+      return withinLimits(this.#parts.limitOf(channelId), async (limit) => {
+        const { body, files } = await payload(await renderCard(card, { ...this.#parts, limit, mark }));
+        const unique = { nonce: nonceOf(nonce), enforce_nonce: true };
+        const message = (await rest.post(Routes.channelMessages(channelId), {
+          body: { ...body, ...unique } satisfies RESTPostAPIChannelMessageJSONBody,
+          files,
+        })) as RESTPostAPIChannelMessageResult;
+        this.#remember(message);
+        return message.id;
+      });
+    });
+  }
+
+  /** @throws KronaError MESSAGE_GONE, MESSAGE_STALE, CHANNEL_GONE, POST_FORBIDDEN */
+  edit(channelId: string, messageId: string, card: Card): Promise<void> {
+    return this.#edit(channelId, messageId, card);
+  }
+
+  /** What a standing message shows may be older than the card: the record can have changed since it was posted. */
+  async #refresh(channelId: string, messageId: string, card: Card, mark: number): Promise<void> {
+    await this.#edit(channelId, messageId, card, mark).catch((error: unknown) => {
+      // The next edit meets this again, and is the place to deal with it.
+      if (!(error instanceof KronaError && /^MESSAGE_/.test(error.code))) throw error;
+    });
+  }
+
+  async #edit(channelId: string, messageId: string, card: Card, mark?: number): Promise<void> {
+    await this.#told(channelId, true, () =>
+      withinLimits(this.#parts.limitOf(channelId), async (limit) => {
+        const parts = { ...this.#parts, limit, ...(mark !== undefined && { mark }) };
+        const rendered = await renderCard(card, parts);
+        const { body, files } = await payload(rendered, this.#uploaded.get(messageId));
+        const message = (await this.#parts.rest.patch(Routes.channelMessage(channelId, messageId), {
+          body: body satisfies RESTPatchAPIChannelMessageJSONBody,
+          files,
+        })) as RESTPostAPIChannelMessageResult;
+        this.#remember(message);
+      }),
+    );
+  }
+
+  /** Does something to a message, with Discord's refusals in our words. */
+  async #told<T>(channelId: string, onMessage: boolean, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw translated(error, onMessage, (cause) => this.#parts.forbidden(channelId, cause));
+    }
+  }
+
+  /** Our own message with this mark, among the newest of the channel. */
+  async #find(channelId: string, mark: number): Promise<string | null> {
+    let before: string | undefined;
+    for (let page = 0; page < PAGES_BACK; page++) {
+      const query = new URLSearchParams({ limit: '100', ...(before !== undefined && { before }) });
+      const messages = (await this.#parts.rest.get(Routes.channelMessages(channelId), {
+        query,
+      })) as RESTGetAPIChannelMessagesResult;
+      const found = messages.find(
+        ({ author, components }) =>
+          author.id === this.#parts.botId() &&
+          components?.some(({ type, id }) => type === ComponentType.Container && id === mark),
+      );
+      if (found) {
+        this.#remember(found);
+        return found.id;
+      }
+      if (messages.length < 100) return null;
+      before = messages.at(-1)!.id;
+    }
+    return null;
+  }
+
+  #remember({ id, attachments }: RESTPostAPIChannelMessageResult): void {
+    this.#uploaded.delete(id);
+    this.#uploaded.set(id, new Map(attachments.map((each) => [each.filename, each.id])));
+    if (this.#uploaded.size > MOST_REMEMBERED) this.#uploaded.delete(this.#uploaded.keys().next().value!);
+  }
+}

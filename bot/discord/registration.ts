@@ -1,0 +1,105 @@
+/**
+ * @file The commands as Discord lists them, made from their one definition: `/krona <command> [<action>]` with
+ * typed options, and a command in the menu of a message.
+ * https://docs.discord.com/developers/interactions/application-commands
+ */
+import {
+  type APIApplicationCommandBasicOption,
+  type APIApplicationCommandOption,
+  type APIApplicationCommandSubcommandOption,
+  ApplicationCommandOptionType,
+  ApplicationCommandType,
+  ApplicationIntegrationType,
+  InteractionContextType,
+  type RESTPutAPIApplicationCommandsJSONBody,
+} from 'discord.js';
+import type { OptionData, SubcommandData } from '../../commands/contract.ts';
+import { COMMANDS } from '../../commands/index.ts';
+import { MAX_FILES } from '../../commands/photo-intake.ts';
+
+/** In the menu of a message: its pictures become photos of a subject. */
+export const ADD_PHOTOS = 'Add photos to a subject';
+
+/** Longest text of an option that Discord takes. */
+const MAX_LENGTH = 6000;
+
+/** `photo1` to `photo10`: an option takes one file. */
+export const photoOptionNames = Array.from({ length: MAX_FILES }, (_, index) => `photo${index + 1}`);
+
+function option(data: OptionData): APIApplicationCommandBasicOption[] {
+  const { name, description, choices, min, max, maxLength } = data;
+  const base = { name, description, ...(data.required && { required: true }) };
+  const bounds = {
+    ...(min !== undefined && { min_value: min }),
+    ...(max !== undefined && { max_value: max }),
+  };
+  switch (data.type) {
+    case 'photos':
+      // None is required: without files a form asks for them.
+      return photoOptionNames.map((photo, index) => ({
+        type: ApplicationCommandOptionType.Attachment as const,
+        name: photo,
+        description: index === 0 ? description : `Photo ${index + 1}`,
+        file_types: ['image'],
+      }));
+    case 'integer':
+      return [{ type: ApplicationCommandOptionType.Integer, ...base, ...bounds }];
+    case 'number':
+      return [{ type: ApplicationCommandOptionType.Number, ...base, ...bounds }];
+    case 'flag':
+      return [{ type: ApplicationCommandOptionType.Boolean, ...base }];
+    case 'text':
+      if (choices)
+        return [
+          {
+            type: ApplicationCommandOptionType.String,
+            ...base,
+            choices: choices.map((value) => ({ name: value, value })),
+          },
+        ];
+      return [
+        {
+          type: ApplicationCommandOptionType.String,
+          ...base,
+          max_length: Math.min(MAX_LENGTH, maxLength ?? MAX_LENGTH),
+          ...(data.complete && { autocomplete: true }),
+        },
+      ];
+  }
+}
+
+const subcommand = (data: SubcommandData): APIApplicationCommandSubcommandOption => ({
+  type: ApplicationCommandOptionType.Subcommand,
+  name: data.name,
+  description: data.description,
+  options: data.options.flatMap(option),
+});
+
+/** Everything that Krona registers. */
+export function registration(): RESTPutAPIApplicationCommandsJSONBody {
+  const options: APIApplicationCommandOption[] = COMMANDS.map(({ data }) =>
+    data.actions
+      ? {
+          type: ApplicationCommandOptionType.SubcommandGroup,
+          name: data.name,
+          description: data.description,
+          options: data.actions.map(subcommand),
+        }
+      : subcommand(data),
+  );
+  // In servers only: a subject belongs to a channel, and votes need a company.
+  const where = {
+    contexts: [InteractionContextType.Guild],
+    integration_types: [ApplicationIntegrationType.GuildInstall],
+  };
+  return [
+    {
+      type: ApplicationCommandType.ChatInput,
+      name: 'krona',
+      description: 'Teach Krona something of yours, and draw it',
+      options,
+      ...where,
+    },
+    { type: ApplicationCommandType.Message, name: ADD_PHOTOS, ...where },
+  ];
+}

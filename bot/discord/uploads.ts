@@ -1,0 +1,87 @@
+/**
+ * @file What goes up with a message, within Discord's limits: files by a name that tells their content, so that an
+ * edit sends only what is new; pictures too heavy for the limit as WebP, smaller until they fit.
+ */
+import sharp from 'sharp';
+import type { CardFile, CardPicture } from '../../commands/card.ts';
+import type { BlobStore } from '../../storage/blobs/contract.ts';
+
+const MIB = 1024 ** 2;
+/** Bytes of one file where nothing else is known. */
+export const DEFAULT_LIMIT = 10 * MIB;
+/** Bytes of all files of one request, with room for the rest of it; 25 MiB are refused. */
+export const REQUEST_LIMIT = 24 * MIB;
+
+export interface UploadFile {
+  /** Unique in the message and told by the content: the same name is the same file. */
+  readonly name: string;
+  /** Alt text, at most 1024 characters. */
+  readonly description?: string;
+  load(): Promise<Uint8Array>;
+}
+
+/** Re-encodes a picture so that it takes at most `most` bytes. */
+async function shrunk(bytes: Uint8Array, most: number): Promise<Buffer> {
+  const { width = 1024 } = await sharp(bytes).metadata();
+  for (let scale = 1; ;) {
+    const small = await sharp(bytes)
+      .resize({ width: Math.max(64, Math.round(width * scale)), withoutEnlargement: true })
+      .webp({ quality: 88 })
+      .toBuffer();
+    if (small.length <= most || width * scale <= 64) return small;
+    // Bytes grow with the area.
+    scale *= 0.95 * Math.sqrt(most / small.length);
+  }
+}
+
+/**
+ * The pictures of one message, at most 10, as files. Those whose blob is gone are left out.
+ *
+ * @param limit bytes of one file
+ * @param room bytes of all of them
+ */
+export async function pictureFiles(
+  pictures: readonly CardPicture[],
+  blobs: BlobStore,
+  limit: number,
+  room: number,
+): Promise<{ readonly picture: CardPicture; readonly file: UploadFile }[]> {
+  const found = [];
+  for (const picture of pictures) {
+    const info = await blobs.stat(picture.blobHash);
+    if (info !== null) found.push({ picture, size: info.size });
+  }
+  const total = found.reduce((sum, { size }) => sum + size, 0);
+  const share = Math.min(limit, Math.floor(room / Math.max(1, found.length)));
+  return found.map(({ picture, size }, index) => {
+    const whole = size <= limit && total <= room;
+    // The index keeps two pictures with the same bytes apart.
+    const stem = `${index + 1}-${picture.blobHash.slice(0, 12)}`;
+    return {
+      picture,
+      file: {
+        name: whole ? `${stem}.png` : `${stem}-${share}.webp`,
+        description: picture.alt.slice(0, 1024),
+        load: async () => {
+          const bytes = await blobs.get(picture.blobHash);
+          return whole ? bytes : shrunk(bytes, share);
+        },
+      },
+    };
+  });
+}
+
+/** Discord keeps letters, digits and `._-` of a file name; others it changes, and a reference would miss it. */
+export const safeName = (name: string): string => name.replace(/[^\w.-]+/g, '_');
+
+/** A card's file as it goes up, or null when it is too large for the message or gone. */
+export async function cardFile(
+  { name, blobHash }: CardFile,
+  blobs: BlobStore,
+  limit: number,
+): Promise<(UploadFile & { readonly size: number }) | null> {
+  const info = await blobs.stat(blobHash);
+  // Half the request is left to the pictures.
+  if (info === null || info.size > Math.min(limit, REQUEST_LIMIT / 2)) return null;
+  return { name: safeName(name), size: info.size, load: () => blobs.get(blobHash) };
+}

@@ -1,0 +1,151 @@
+/**
+ * @file A card as Block Kit. Pictures and the curve are files that Slack has already; see slack-files.ts.
+ * Limits: https://docs.slack.dev/reference/block-kit/blocks
+ */
+import type { types } from '@slack/bolt';
+import type { Card, CardButton, Tone } from '../../commands/card.ts';
+import { byteSize } from '../../commands/cards/format.ts';
+import { chartWords } from './chart.ts';
+import { cut, escapeText, MAX_TEXT, mrkdwn, progressText, tableTexts, unmarked } from './text.ts';
+
+const MAX_BLOCKS = 50;
+const MAX_HEADER = 150;
+const MAX_FIELDS = 10;
+const MAX_FIELD = 2_000;
+const MAX_BUTTONS = 25;
+const MAX_LABEL = 75;
+const MAX_ALT = 2_000;
+/** Of a message's plain text, which notifications and screen readers use. */
+const MAX_FALLBACK = 300;
+
+const MARKS: Readonly<Record<Tone, string>> = {
+  info: '',
+  progress: '⏳ ',
+  success: '✅ ',
+  warning: '⚠️ ',
+  error: '❌ ',
+};
+
+/** What of a card lies elsewhere. */
+export interface CardFiles {
+  /** Slack's file id of a picture by the blob's hash. A picture without one is named, not shown. */
+  readonly pictures: ReadonlyMap<string, string>;
+  readonly chart: string | null;
+  /** The signed link to a file of the card. */
+  link(hash: string, fileName: string): string;
+}
+
+const section = (text: string): types.SectionBlock => ({
+  type: 'section',
+  // Verbatim: addresses and names in a member's text do not become links and mentions.
+  text: { type: 'mrkdwn', text: cut(text, MAX_TEXT), verbatim: true },
+  expand: true,
+});
+
+const context = (text: string): types.ContextBlock => ({
+  type: 'context',
+  elements: [{ type: 'mrkdwn', text: cut(text, MAX_TEXT), verbatim: true }],
+});
+
+const plainText = (text: string, most: number): types.PlainTextElement => ({
+  type: 'plain_text',
+  text: cut(text, most),
+  emoji: false,
+});
+
+function image(fileId: string, alt: string, title: string | undefined): types.ImageBlock {
+  return {
+    type: 'image',
+    slack_file: { id: fileId },
+    alt_text: cut(unmarked(alt).trim() || 'a picture', MAX_ALT),
+    ...(title !== undefined && title !== '' && { title: plainText(unmarked(title), MAX_ALT) }),
+  };
+}
+
+function fieldBlocks(fields: NonNullable<Card['fields']>): types.SectionBlock[] {
+  const blocks: types.SectionBlock[] = [];
+  for (let from = 0; from < fields.length; from += MAX_FIELDS)
+    blocks.push({
+      type: 'section',
+      fields: fields.slice(from, from + MAX_FIELDS).map(({ name, value }) => ({
+        type: 'mrkdwn',
+        text: cut(`*${mrkdwn(name)}*\n${mrkdwn(value) || '–'}`, MAX_FIELD),
+        verbatim: true,
+      })),
+    });
+  return blocks;
+}
+
+/** A button: all that a press needs is in it. */
+function button({ action, label, style }: CardButton): types.Button {
+  return {
+    type: 'button',
+    action_id: action,
+    value: action,
+    text: plainText(label, MAX_LABEL),
+    ...(style && { style }),
+  };
+}
+
+function pictureBlocks(card: Card, files: CardFiles): types.KnownBlock[] {
+  return (card.pictures ?? []).map(({ blobHash, alt, caption }) => {
+    const id = files.pictures.get(blobHash);
+    return id === undefined
+      ? context(`${mrkdwn(caption ?? alt)} (this picture was deleted)`)
+      : image(id, alt, caption);
+  });
+}
+
+function headBlocks(card: Card): types.KnownBlock[] {
+  const title = unmarked(card.title);
+  const whole = MARKS[card.tone] + title;
+  return [
+    { type: 'header', text: plainText(whole, MAX_HEADER) },
+    ...(whole.length > MAX_HEADER ? [section(mrkdwn(title))] : []),
+  ];
+}
+
+function bodyBlocks(card: Card, files: CardFiles): types.KnownBlock[] {
+  const { progress, chart } = card;
+  return [
+    ...(progress ? [section(progressText(progress))] : []),
+    ...(card.text ?? []).map((text) => section(mrkdwn(text))),
+    ...(card.table ? tableTexts(card.table).map((text) => section(text)) : []),
+    ...fieldBlocks(card.fields ?? []),
+    ...(chart && files.chart !== null ? [image(files.chart, chartWords(chart), chartWords(chart))] : []),
+  ];
+}
+
+function footBlocks(card: Card, files: CardFiles): types.KnownBlock[] {
+  const links = (card.files ?? []).map(
+    ({ name, blobHash, size }) =>
+      `<${escapeText(files.link(blobHash, name))}|${escapeText(name)}> (${byteSize(size)})`,
+  );
+  const buttons = (card.buttons ?? []).slice(0, MAX_BUTTONS);
+  return [
+    ...(links.length > 0 ? [context(`📎 ${links.join(' · ')}`)] : []),
+    ...(buttons.length > 0 ? [{ type: 'actions' as const, elements: buttons.map(button) }] : []),
+  ];
+}
+
+/** The blocks of a card, at most 50: when it has more, pictures and paragraphs in the middle give way. */
+export function cardBlocks(card: Card, files: CardFiles): types.KnownBlock[] {
+  const head = headBlocks(card);
+  const foot = footBlocks(card, files);
+  const middle = [...bodyBlocks(card, files), ...pictureBlocks(card, files)];
+  const room = MAX_BLOCKS - head.length - foot.length;
+  if (middle.length <= room) return [...head, ...middle, ...foot];
+  const left = middle.length - room + 1;
+  return [
+    ...head,
+    ...middle.slice(0, room - 1),
+    context(`… and ${left} more that do not fit here.`),
+    ...foot,
+  ];
+}
+
+/** A card in one line, where blocks cannot be shown. */
+export function cardFallback(card: Card): string {
+  const words = [card.title, card.progress?.label ?? card.text?.[0] ?? ''].filter((part) => part !== '');
+  return escapeText(cut(unmarked(words.join(' – ')), MAX_FALLBACK));
+}

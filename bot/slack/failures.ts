@@ -1,0 +1,122 @@
+/** @file Slack's refusals in our words: what happened and what an administrator does about it. */
+import { KronaError } from '../../storage/errors.ts';
+
+/** The part of the errors of `@slack/web-api` that is read here. */
+interface WebApiError {
+  readonly code?: string;
+  readonly retryAfter?: number;
+  readonly statusCode?: number;
+  readonly data?: { readonly error?: string; readonly needed?: string };
+}
+
+const TOKEN_DEAD = ['invalid_auth', 'not_authed', 'account_inactive', 'token_revoked', 'token_expired'];
+const TROUBLE = ['fatal_error', 'internal_error', 'service_unavailable', 'request_timeout', 'ratelimited'];
+const NO_PERMISSION = [
+  'not_in_channel',
+  'missing_scope',
+  'restricted_action',
+  'restricted_action_read_only_channel',
+  'user_not_in_channel',
+  'no_permission',
+  'access_denied',
+];
+
+function rawOf(error: unknown): WebApiError {
+  const raw = error instanceof KronaError ? error.cause : error;
+  return typeof raw === 'object' && raw !== null ? raw : {};
+}
+
+/** Slack's own word for a refusal, e.g. `not_in_channel`; null for any other failure. */
+export const reasonOf = (error: unknown): string | null => rawOf(error).data?.error ?? null;
+
+/** Seconds that Slack asks to wait; null when this is no rate limit. */
+export function retryAfter(error: unknown): number | null {
+  const raw = rawOf(error);
+  return raw.code === 'slack_webapi_rate_limited_error' ? Math.max(1, raw.retryAfter ?? 1) : null;
+}
+
+/** True when it cannot be told whether Slack did what was asked: the answer was lost, or Slack is in trouble. */
+export function isUncertain(error: unknown): boolean {
+  const raw = rawOf(error);
+  if (raw.code === 'slack_webapi_request_error' || raw.code === 'slack_webapi_http_error') return true;
+  return TROUBLE.includes(raw.data?.error ?? '');
+}
+
+export const isTokenDead = (error: unknown): boolean => TOKEN_DEAD.includes(reasonOf(error) ?? '');
+
+/** @param variable the environment variable that holds the token */
+export function tokenInvalid(variable: string, cause?: unknown): KronaError {
+  const kind =
+    variable === 'SLACK_APP_TOKEN' ? 'xapp- token of Basic Information' : 'xoxb- token of Install App';
+  return new KronaError(
+    'SLACK_TOKEN_INVALID',
+    `Slack does not accept ${variable} (${reasonOf(cause) ?? 'it has another form'}); copy the ${kind} at api.slack.com/apps again and restart Krona.`,
+    { cause },
+  );
+}
+
+export function scopeMissing(method: string, cause: unknown): KronaError {
+  const scope = rawOf(cause).data?.needed ?? 'it names none';
+  return new KronaError(
+    'SLACK_SCOPE_MISSING',
+    `Slack's ${method} needs the scope ${scope}: add it at api.slack.com/apps under OAuth & Permissions, and reinstall the app.`,
+    { cause },
+  );
+}
+
+/** What a call that failed becomes, when its caller knows nothing better. Slack's error stays as the cause. */
+export function toKronaError(error: unknown, method: string): KronaError {
+  if (error instanceof KronaError) return error;
+  const reason = reasonOf(error);
+  if (isTokenDead(error)) return tokenInvalid('SLACK_BOT_TOKEN', error);
+  if (reason === 'missing_scope') return scopeMissing(method, error);
+  if (retryAfter(error) !== null)
+    return new KronaError(
+      'SLACK_RATE_LIMITED',
+      `Slack asks Krona to call ${method} less often; it tries again.`,
+      {
+        cause: error,
+        retryable: true,
+      },
+    );
+  if (isUncertain(error))
+    return new KronaError('SLACK_UNREACHABLE', `Slack did not answer ${method}; try again in a moment.`, {
+      cause: error,
+      retryable: true,
+    });
+  return new KronaError('SLACK_REFUSED', `Slack refused ${method}: ${reason ?? 'without a reason'}.`, {
+    cause: error,
+  });
+}
+
+/**
+ * What is wrong with a place where a message should go.
+ *
+ * @param alive the channel was heard of just now, so it is there even when Slack hides it from the bot
+ */
+export function placeError(error: unknown, alive: boolean): KronaError {
+  const reason = reasonOf(error) ?? '';
+  if (reason === 'missing_scope')
+    return new KronaError('POST_FORBIDDEN', toKronaError(error, 'chat.postMessage').message, {
+      cause: error,
+    });
+  if (reason.startsWith('restricted_action'))
+    return new KronaError(
+      'POST_FORBIDDEN',
+      'Krona may not post in this channel: its posting permissions name who may. A channel manager can add Krona there.',
+      { cause: error },
+    );
+  if (NO_PERMISSION.includes(reason) || (alive && reason === 'channel_not_found'))
+    return new KronaError(
+      'POST_FORBIDDEN',
+      'Krona is not in this channel and cannot post here. Write `/invite @krona` and send the command again.',
+      { cause: error },
+    );
+  if (reason === 'channel_not_found' || reason === 'is_archived')
+    return new KronaError(
+      'CHANNEL_GONE',
+      reason === 'is_archived' ? 'This channel is archived.' : 'This channel is not there any more.',
+      { cause: error },
+    );
+  return toKronaError(error, 'chat.postMessage');
+}

@@ -1,0 +1,103 @@
+/**
+ * @file The Home tab: what a member has begun and asked for, and how much he may give, from the records alone.
+ * https://docs.slack.dev/surfaces/app-home
+ */
+import type { types } from '@slack/bolt';
+import { MAX_FILES, MAX_PHOTOS } from '../../commands/photo-intake.ts';
+import { counted, plain } from '../../commands/cards/format.ts';
+import type { CommandContext } from '../../commands/contract.ts';
+import type { Member, Run } from '../../storage/records/contract.ts';
+import { cut, MAX_TEXT, mrkdwn } from './text.ts';
+
+/** Runs of a channel that are looked at, newest first. */
+const RUNS = 50;
+const MOST_SHOWN = 15;
+
+const STATES: Readonly<Record<Run['state'], string>> = {
+  queued: '🕓 waiting',
+  running: '⏳ running',
+  done: '✅ done',
+  failed: '❌ failed',
+  cancelled: '⚠️ cancelled',
+};
+
+const section = (text: string): types.SectionBlock => ({
+  type: 'section',
+  text: { type: 'mrkdwn', text: cut(text, MAX_TEXT), verbatim: true },
+});
+
+const header = (text: string): types.HeaderBlock => ({
+  type: 'header',
+  text: { type: 'plain_text', text, emoji: false },
+});
+
+interface Belongings {
+  readonly subjects: readonly string[];
+  readonly runs: readonly string[];
+  readonly open: number;
+}
+
+async function belongings(member: Member, { records }: CommandContext): Promise<Belongings> {
+  const subjects: string[] = [];
+  const runs: { readonly at: number; readonly text: string }[] = [];
+  let open = 0;
+  for (const channel of await records.channels('slack')) {
+    // A channel is named by its id: Slack shows the name to those alone who may see it.
+    const where = `<#${channel.externalId}>`;
+    const names = new Map<string, string>();
+    for (const subject of await records.subjects(channel.id)) {
+      names.set(subject.id, subject.name);
+      if (subject.ownerId !== member.id) continue;
+      const photos = (await records.photos(subject.id)).length;
+      const ready = subject.championId === null ? 'not learnt yet' : 'ready to draw';
+      subjects.push(
+        `• *${mrkdwn(plain(subject.name))}* (${mrkdwn(plain(subject.className))}) in ${where}: ${counted(photos, 'photo')} of ${MAX_PHOTOS}, ${ready}`,
+      );
+    }
+    for (const run of await records.runs(channel.id, RUNS)) {
+      if (run.memberId !== member.id) continue;
+      const name = names.get(run.subjectId) ?? 'a deleted subject';
+      const step = run.progress ? `, step ${run.progress.step} of ${run.progress.steps}` : '';
+      runs.push({
+        at: run.createdAt.getTime(),
+        text: `• ${STATES[run.state]}: ${mrkdwn(plain(name))} in ${where}${step}`,
+      });
+    }
+    const work = await records.openWork(channel.id);
+    open += [...work.runs, ...work.sets.filter(({ runId }) => runId === null)].filter(
+      ({ memberId }) => memberId === member.id,
+    ).length;
+  }
+  return { subjects, runs: runs.sort((a, b) => b.at - a.at).map(({ text }) => text), open };
+}
+
+const listed = (lines: readonly string[], none: string): types.SectionBlock =>
+  section(lines.length === 0 ? none : lines.slice(0, MOST_SHOWN).join('\n'));
+
+/** The view of a member's Home tab. Reads only. */
+export async function homeView(member: Member, context: CommandContext): Promise<types.HomeView> {
+  const { subjects, runs, open } = await belongings(member, context);
+  return {
+    type: 'home',
+    blocks: [
+      header('Your subjects'),
+      listed(subjects, 'None yet. In a channel with Krona, write `/krona train subject:mochi class:cat`.'),
+      header('Your runs'),
+      listed(runs, 'None yet.'),
+      header('Your limits'),
+      section(
+        `• ${open === 0 ? 'Nothing of yours waits or runs now.' : `${counted(open, 'thing')} of yours waits or runs now.`}\n` +
+          `• At most ${MAX_FILES} photos at once, and ${MAX_PHOTOS} in a subject.`,
+      ),
+      {
+        type: 'context',
+        elements: [
+          {
+            type: 'mrkdwn',
+            text: 'Photos that you gave: `/krona photos remove` takes them back. All commands: `/krona help`.',
+          },
+        ],
+      },
+    ],
+  };
+}

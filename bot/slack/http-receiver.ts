@@ -1,0 +1,103 @@
+/**
+ * @file Events over HTTP, at `/slack/events` of the bot's own server. Every request is checked against the signing
+ * secret before it is read. https://docs.slack.dev/authentication/verifying-requests-from-slack
+ */
+import { type App, type Receiver, type ReceiverEvent, verifySlackRequest } from '@slack/bolt';
+import type { Context, Hono } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
+import type { Log } from '../log.ts';
+
+const MAX_BODY = 1024 * 1024;
+/** Slack waits 3 s; an answer that is late is worth nothing. */
+const LATEST_ANSWER = 2_900;
+
+type Body = Record<string, unknown>;
+
+export class HttpReceiver implements Receiver {
+  readonly #signingSecret: string;
+  readonly #log: Log;
+  #app: App | null = null;
+  #open = false;
+
+  constructor(signingSecret: string, log: Log) {
+    this.#signingSecret = signingSecret;
+    this.#log = log;
+  }
+
+  /** Adds the route; before `start` and after `stop` it answers that Slack shall try again. */
+  mount(server: Hono): void {
+    server.post('/slack/events', bodyLimit({ maxSize: MAX_BODY }), (context) => this.#answer(context));
+  }
+
+  init(app: App): void {
+    this.#app = app;
+  }
+
+  async start(): Promise<void> {
+    this.#open = true;
+  }
+
+  async stop(): Promise<void> {
+    this.#open = false;
+  }
+
+  async #answer(context: Context): Promise<Response> {
+    const text = await context.req.text();
+    if (!this.#isGenuine(context, text)) return context.text('This request is not signed by Slack.', 401);
+    const body = parseBody(context.req.header('content-type') ?? '', text);
+    if (body === null) return context.text('This request cannot be read.', 400);
+    if (body['type'] === 'url_verification') return context.json({ challenge: body['challenge'] });
+    if (body['ssl_check'] !== undefined) return context.body(null, 200);
+    const app = this.#app;
+    if (!this.#open || app === null) return context.text('Krona is starting or stopping.', 503);
+    return new Promise((resolve) => {
+      const late = setTimeout(() => resolve(context.text('Krona is busy.', 503)), LATEST_ANSWER);
+      const event: ReceiverEvent = {
+        body,
+        ack: async (answer: unknown) => {
+          clearTimeout(late);
+          resolve(
+            answer === undefined || answer === ''
+              ? context.body(null, 200)
+              : typeof answer === 'string'
+                ? context.text(answer)
+                : context.json(answer as object),
+          );
+        },
+        retryNum: Number(context.req.header('x-slack-retry-num') ?? 0),
+        retryReason: context.req.header('x-slack-retry-reason') ?? '',
+      };
+      app.processEvent(event).catch((error: unknown) => {
+        this.#log.error({ error }, 'Slack: an event could not be dealt with');
+      });
+    });
+  }
+
+  #isGenuine(context: Context, body: string): boolean {
+    const signature = context.req.header('x-slack-signature');
+    const time = context.req.header('x-slack-request-timestamp');
+    if (!signature || !time || !/^\d+$/.test(time)) return false;
+    try {
+      verifySlackRequest({
+        signingSecret: this.#signingSecret,
+        body,
+        headers: { 'x-slack-signature': signature, 'x-slack-request-timestamp': Number(time) },
+      });
+      return true;
+    } catch {
+      return false;
+    }
+  }
+}
+
+/** Events are JSON; commands are a form, and interactions JSON in a form. */
+function parseBody(type: string, text: string): Body | null {
+  try {
+    if (type.startsWith('application/json')) return JSON.parse(text) as Body;
+    const form = new URLSearchParams(text);
+    const payload = form.get('payload');
+    return payload === null ? Object.fromEntries(form) : (JSON.parse(payload) as Body);
+  } catch {
+    return null;
+  }
+}

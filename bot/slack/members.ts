@@ -1,0 +1,81 @@
+/** @file Who acts: names, workspace admins and user groups, asked of Slack and kept for a while. */
+import type { Party } from '../gateway.ts';
+import type { Log } from '../log.ts';
+import { reasonOf } from './failures.ts';
+import type { SlackApi } from './web-api.ts';
+
+/** How long an answer holds, ms: a promotion or a new name is known after that. */
+const PERSON_FOR = 10 * 60_000;
+const GROUPS_FOR = 5 * 60_000;
+const REMEMBERED = 5_000;
+
+export interface Person extends Party {
+  /** Admin or owner of the workspace. */
+  readonly moderator: boolean;
+  readonly bot: boolean;
+}
+
+export class Members {
+  readonly #api: SlackApi;
+  readonly #log: Log;
+  readonly #people = new Map<string, { readonly until: number; readonly person: Promise<Person> }>();
+  #groups: { readonly until: number; readonly ofUser: Promise<ReadonlyMap<string, string[]>> } | null = null;
+  #complained = false;
+
+  constructor(api: SlackApi, log: Log) {
+    this.#api = api;
+    this.#log = log;
+  }
+
+  /** @param name what the event calls him, for when Slack does not tell */
+  async person(id: string, name = id): Promise<Person> {
+    const known = this.#people.get(id);
+    if (known && known.until > Date.now()) return known.person;
+    const person = this.#ask(id, name);
+    this.#people.delete(id);
+    this.#people.set(id, { until: Date.now() + PERSON_FOR, person });
+    if (this.#people.size > REMEMBERED) this.#people.delete(this.#people.keys().next().value!);
+    return person;
+  }
+
+  /** Ids of the user groups that a member is in; none where the app may not read them. */
+  async groupsOf(id: string): Promise<readonly string[]> {
+    if (this.#groups === null || this.#groups.until <= Date.now())
+      this.#groups = { until: Date.now() + GROUPS_FOR, ofUser: this.#askGroups() };
+    return (await this.#groups.ofUser).get(id) ?? [];
+  }
+
+  async #ask(id: string, name: string): Promise<Person> {
+    try {
+      const { user } = await this.#api.call('users.info', (client) => client.users.info({ user: id }));
+      return {
+        externalId: id,
+        name: user?.profile?.display_name || user?.profile?.real_name || user?.name || name,
+        moderator: user?.is_admin === true || user?.is_owner === true,
+        bot: user?.is_bot === true,
+      };
+    } catch (error) {
+      this.#people.delete(id);
+      if (!this.#complained && reasonOf(error) !== 'user_not_found')
+        this.#log.warn({ error }, 'Slack: could not ask who a member is; he counts as no admin');
+      this.#complained = true;
+      return { externalId: id, name, moderator: false, bot: false };
+    }
+  }
+
+  async #askGroups(): Promise<ReadonlyMap<string, string[]>> {
+    const ofUser = new Map<string, string[]>();
+    try {
+      const { usergroups = [] } = await this.#api.call('usergroups.list', (client) =>
+        client.usergroups.list({ include_users: true }),
+      );
+      for (const { id, users = [] } of usergroups)
+        for (const user of users) if (id) ofUser.set(user, [...(ofUser.get(user) ?? []), id]);
+    } catch (error) {
+      // The scope is optional, and free workspaces have no user groups.
+      if (!['missing_scope', 'paid_teams_only'].includes(reasonOf(error) ?? ''))
+        this.#log.warn({ error }, 'Slack: could not read the user groups; nobody is in one');
+    }
+    return ofUser;
+  }
+}

@@ -1,0 +1,68 @@
+/** @file Cards to Slack's blocks, with everything in them uploaded before; and again when Slack lost a file. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Card } from '../../commands/card.ts';
+import type { Rendered } from './answers.ts';
+import { cardBlocks, cardFallback } from './blocks.ts';
+import { chartWords, drawChart } from './chart.ts';
+import { reasonOf } from './failures.ts';
+import type { ShownFile, SlackFiles } from './slack-files.ts';
+
+/** A curve that still grows is drawn anew no more often than this, ms: each drawing is an upload. */
+const CURVE_EVERY = 30_000;
+const REMEMBERED = 500;
+const TRIES = 4;
+
+export class Renderer {
+  readonly #files: SlackFiles;
+  readonly #link: (hash: string, fileName: string) => string;
+  readonly #curves = new Map<string, { readonly at: number; readonly file: ShownFile }>();
+
+  constructor(files: SlackFiles, link: (hash: string, fileName: string) => string) {
+    this.#files = files;
+    this.#link = link;
+  }
+
+  /**
+   * Renders a card and sends it.
+   *
+   * @returns what sending gave, and the keys of the files that the message shows
+   */
+  async send<T>(
+    card: Card,
+    send: (rendered: Rendered) => Promise<T>,
+  ): Promise<{ readonly sent: T; readonly keys: readonly string[] }> {
+    const curve = this.#curveOf(card);
+    const files = [
+      ...(card.pictures ?? []).map(({ blobHash, alt }) => this.#files.ofBlob(blobHash, alt)),
+      ...(curve ? [curve] : []),
+    ];
+    const keys = [...new Set(files.map(({ key }) => key))];
+    for (let tries = 1; ; tries++) {
+      const ids = await this.#files.idsOf(files);
+      const chart = (curve && ids.get(curve.key)) ?? null;
+      const blocks = cardBlocks(card, { pictures: ids, chart, link: this.#link });
+      try {
+        return { sent: await send({ text: cardFallback(card), blocks }), keys };
+      } catch (error) {
+        if (reasonOf(error) !== 'invalid_blocks' || keys.length === 0 || tries === TRIES) throw error;
+        // A file was deleted there, or Slack's other machines have not heard of it yet.
+        if (!(await this.#files.forgetDeleted(keys))) await sleep(tries * 1_000);
+      }
+    }
+  }
+
+  #curveOf(card: Card): ShownFile | null {
+    const { chart, follows, title, tone } = card;
+    if (!chart || chart.points.length < 2) return null;
+    const id = follows?.id ?? title;
+    const known = this.#curves.get(id);
+    const key = `curve ${id} ${chart.points.length}`;
+    if (known && (known.file.key === key || (tone === 'progress' && Date.now() < known.at + CURVE_EVERY)))
+      return known.file;
+    const file = { key, alt: chartWords(chart), bytes: () => drawChart(chart) };
+    this.#curves.delete(id);
+    this.#curves.set(id, { at: Date.now(), file });
+    if (this.#curves.size > REMEMBERED) this.#curves.delete(this.#curves.keys().next().value!);
+    return file;
+  }
+}

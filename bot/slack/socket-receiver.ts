@@ -1,0 +1,98 @@
+/**
+ * @file Socket Mode, always on: Bolt's receiver, connected again by us whenever the connection ends, at once at first
+ * and then with growing pauses, for as long as it takes. (Bolt's own reconnecting gives up, with an unhandled
+ * rejection, when Slack cannot be reached at all.) https://docs.slack.dev/apis/events-api/using-socket-mode
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type App, type Receiver, SocketModeReceiver } from '@slack/bolt';
+import type { Log } from '../log.ts';
+import { isTokenDead, reasonOf, tokenInvalid, toKronaError } from './failures.ts';
+import { clientOptions, slackLogger } from './web-api.ts';
+
+const FIRST_PAUSE = 500;
+const LAST_PAUSE = 30_000;
+/** A connection that ends sooner counts as a failure, ms. */
+const SHORT_LIVED = 5_000;
+/** Longest that closing a connection may take, ms. */
+const LONGEST_CLOSE = 2_000;
+const NOT_ACCEPTED = ['not_allowed_token_type', 'no_permission', 'missing_scope'];
+
+export interface SocketOptions {
+  readonly appToken: string;
+  readonly api: string | null;
+  readonly log: Log;
+  /** Called when a connection stands again, with the time in between, ms. */
+  readonly onReturn: (away: number) => void;
+}
+
+export class SocketReceiver implements Receiver {
+  readonly #inner: SocketModeReceiver;
+  readonly #options: SocketOptions;
+  readonly #stopping = new AbortController();
+
+  constructor(options: SocketOptions) {
+    this.#options = options;
+    this.#inner = new SocketModeReceiver({
+      appToken: options.appToken,
+      autoReconnectEnabled: false,
+      logger: slackLogger(options.log),
+      installerOptions: { clientOptions: clientOptions(options.api, options.log) },
+      customPropertiesExtractor: ({ envelope_id }: { envelope_id?: string }) => ({ envelopeId: envelope_id }),
+    });
+  }
+
+  init(app: App): void {
+    this.#inner.init(app);
+  }
+
+  /** Resolves when the first connection stands. @throws KronaError SLACK_TOKEN_INVALID, SLACK_UNREACHABLE */
+  async start(): Promise<void> {
+    try {
+      await this.#inner.client.start();
+    } catch (error) {
+      if (isTokenDead(error) || NOT_ACCEPTED.includes(reasonOf(error) ?? ''))
+        throw tokenInvalid('SLACK_APP_TOKEN', error);
+      throw toKronaError(error ?? new Error('the connection ended at once'), 'apps.connections.open');
+    }
+    void this.#stayConnected();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    // A connection that is closed already never tells that it is.
+    await Promise.race([this.#inner.client.disconnect(), sleep(LONGEST_CLOSE, undefined, { ref: false })]);
+  }
+
+  async #stayConnected(): Promise<void> {
+    const { client } = this.#inner;
+    let pause = FIRST_PAUSE;
+    let since = Date.now();
+    for (;;) {
+      await new Promise((resolve) => client.once('disconnected', resolve));
+      const ended = Date.now();
+      if (ended - since > SHORT_LIVED) pause = FIRST_PAUSE;
+      while (!(await this.#connect(pause))) {
+        if (this.#stopping.signal.aborted) return;
+        pause = Math.min(LAST_PAUSE, pause * 2);
+      }
+      since = Date.now();
+      this.#options.onReturn(since - ended);
+    }
+  }
+
+  /** False when there is no connection yet; then `pause` has passed. */
+  async #connect(pause: number): Promise<boolean> {
+    const { signal } = this.#stopping;
+    if (signal.aborted) return false;
+    try {
+      await this.#inner.client.start();
+      if (!signal.aborted) return true;
+      await this.#inner.client.disconnect();
+    } catch (error) {
+      const { code, message } = toKronaError(error ?? new Error('it ended at once'), 'apps.connections.open');
+      this.#options.log.warn({ code, again: pause }, `Slack: no connection: ${message}`);
+      await sleep(pause, undefined, { signal }).catch(() => undefined);
+    }
+    return false;
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * @file Which of our messages stand in a channel already, by the nonce in their metadata. Read from the channel's
+ * history once a channel and process, and again after a post of which it is not known whether Slack took it.
+ */
+import type { Log } from '../log.ts';
+import { reasonOf } from './failures.ts';
+import type { SlackApi } from './web-api.ts';
+
+/** The type of the metadata of our messages. https://docs.slack.dev/messaging/message-metadata */
+export const POST_EVENT = 'krona_post';
+
+const PAGE = 200;
+/** Messages of a channel that are looked through, newest first. */
+const PAGES = 5;
+const REMEMBERED = 5_000;
+
+export class StandingPosts {
+  readonly #api: SlackApi;
+  readonly #log: Log;
+  readonly #known = new Map<string, string>();
+  /** Channels whose history holds nothing that is not in `#known`. */
+  readonly #read = new Map<string, Promise<void>>();
+  #told = false;
+
+  constructor(api: SlackApi, log: Log) {
+    this.#api = api;
+    this.#log = log;
+  }
+
+  /** The ts of the message that was posted with a nonce, null when there is none or it cannot be told. */
+  async find(channelId: string, nonce: string): Promise<string | null> {
+    const known = this.#known.get(nonce);
+    if (known !== undefined) return known;
+    const reading = this.#read.get(channelId) ?? this.#readHistory(channelId);
+    this.#read.set(channelId, reading);
+    await reading.catch((error: unknown) => {
+      this.#read.delete(channelId);
+      throw error;
+    });
+    return this.#known.get(nonce) ?? null;
+  }
+
+  note(nonce: string, ts: string): void {
+    this.#known.set(nonce, ts);
+    if (this.#known.size > REMEMBERED) this.#known.delete(this.#known.keys().next().value!);
+  }
+
+  /** A post's answer was lost: the channel must be read again before the next one. */
+  doubt(channelId: string): void {
+    this.#read.delete(channelId);
+  }
+
+  async #readHistory(channel: string): Promise<void> {
+    let cursor: string | undefined;
+    try {
+      for (let page = 0; page < PAGES; page++) {
+        const answer = await this.#api.call('conversations.history', (client) =>
+          client.conversations.history({
+            channel,
+            limit: PAGE,
+            include_all_metadata: true,
+            ...(cursor !== undefined && { cursor }),
+          }),
+        );
+        for (const { ts, metadata } of answer.messages ?? []) {
+          const nonce = (metadata?.event_payload as { nonce?: unknown } | undefined)?.nonce;
+          if (metadata?.event_type === POST_EVENT && typeof nonce === 'string' && ts) this.note(nonce, ts);
+        }
+        cursor = answer.response_metadata?.next_cursor || undefined;
+        if (cursor === undefined) return;
+      }
+    } catch (error) {
+      const reason = reasonOf(error);
+      // Not in the channel, or it is gone: posting will tell.
+      if (['not_in_channel', 'channel_not_found', 'is_archived'].includes(reason ?? '')) return;
+      if (reason !== 'missing_scope') throw error;
+      if (this.#told) return;
+      this.#told = true;
+      this.#log.info(
+        {},
+        'Slack: without the optional scopes channels:history and groups:history, a message may be posted twice when Krona is killed while it posts',
+      );
+    }
+  }
+}

@@ -1,0 +1,51 @@
+/**
+ * @file Files of a card, put in its message's thread once. What is there already is asked of Slack, so a restart
+ * uploads nothing twice; a file's name holds its record's id.
+ */
+import type { CardFile } from '../../commands/card.ts';
+import type { BlobStore } from '../../storage/blobs/contract.ts';
+import { KronaError } from '../../storage/errors.ts';
+import { Lanes } from '../lanes.ts';
+import type { SlackFiles } from './slack-files.ts';
+import type { SlackApi } from './web-api.ts';
+
+/** Larger files are given as links alone: the bot holds one in memory while it sends it. */
+const MOST_BYTES = 100 * 1024 * 1024;
+
+export class ThreadFiles {
+  readonly #api: SlackApi;
+  readonly #files: SlackFiles;
+  readonly #blobs: BlobStore;
+  readonly #there = new Set<string>();
+  readonly #lanes = new Lanes();
+
+  constructor(api: SlackApi, files: SlackFiles, blobs: BlobStore) {
+    this.#api = api;
+    this.#files = files;
+    this.#blobs = blobs;
+  }
+
+  /** @param botUser - who has uploaded them */
+  attach(channelId: string, thread: string, file: CardFile, botUser: string): Promise<void> {
+    const key = `${channelId} ${file.name}`;
+    return this.#lanes.run(channelId, async () => {
+      if (this.#there.has(key) || file.size > MOST_BYTES) return;
+      if (!(await this.#isThere(channelId, file.name, botUser))) {
+        const bytes = await this.#blobs.get(file.blobHash).catch((error: unknown) => {
+          if (error instanceof KronaError && error.code === 'BLOB_NOT_FOUND') return null;
+          throw error;
+        });
+        if (bytes === null) return;
+        await this.#files.upload(bytes, file.name, file.name, { channelId, thread });
+      }
+      this.#there.add(key);
+    });
+  }
+
+  async #isThere(channel: string, name: string, user: string): Promise<boolean> {
+    const { files = [] } = await this.#api.call('files.list', (client) =>
+      client.files.list({ channel, user, count: 200 }),
+    );
+    return files.some((file) => file.name === name);
+  }
+}

@@ -1,0 +1,119 @@
+/**
+ * @file Calls of Slack's Web API with its rules kept: one message a second in a channel, the pause that a rate limit
+ * asks for, and another try where trying twice cannot do something twice.
+ * https://docs.slack.dev/apis/web-api/rate-limits
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { webApi } from '@slack/bolt';
+import { KronaError } from '../../storage/errors.ts';
+import { Lanes } from '../lanes.ts';
+import type { Log } from '../log.ts';
+import { isUncertain, retryAfter, toKronaError } from './failures.ts';
+
+/** Least pause between two messages in one channel, ms: Slack's limit is one a second. */
+const MESSAGE_EVERY = 1_050;
+/** Longest that a call waits for rate limits in all, ms. */
+const PATIENCE = 180_000;
+/** Tries of a call whose answer was lost. */
+const TRIES = 3;
+/** A call that Slack does not answer is given up after this, ms. */
+const TIMEOUT = 30_000;
+
+export interface CallOptions {
+  /** A second call with the same arguments does no harm. Default true. */
+  readonly repeatable?: boolean;
+  /** What the limit is counted by beside the method, e.g. a channel. */
+  readonly limitedBy?: string;
+}
+
+/** The log as Slack's packages want it. What they tell below a warning is of no use to an administrator. */
+export function slackLogger(log: Log) {
+  const text = (parts: unknown[]) => parts.map(String).join(' ');
+  return {
+    debug() {},
+    info() {},
+    warn: (...parts: unknown[]) => log.warn({}, `Slack: ${text(parts)}`),
+    error: (...parts: unknown[]) => log.warn({}, `Slack: ${text(parts)}`),
+    setLevel() {},
+    getLevel: () => 'warn' as webApi.LogLevel,
+    setName() {},
+  };
+}
+
+export function clientOptions(api: string | null, log: Log): webApi.WebClientOptions {
+  return {
+    ...(api !== null && { slackApiUrl: api }),
+    logger: slackLogger(log),
+    // Retries and rate limits are ours: the client would stop all methods for one that is limited.
+    retryConfig: { retries: 0 },
+    rejectRateLimitedCalls: true,
+    timeout: TIMEOUT,
+  };
+}
+
+export class SlackApi {
+  readonly client: webApi.WebClient;
+  readonly #freeAt = new Map<string, number>();
+  readonly #lastMessage = new Map<string, number>();
+  readonly #messages = new Lanes();
+  readonly #closing = new AbortController();
+
+  constructor(token: string, api: string | null, log: Log) {
+    this.client = new webApi.WebClient(token, clientOptions(api, log));
+  }
+
+  /** Ends the pauses of calls under way; they fail with a retryable error. */
+  close(): void {
+    this.#closing.abort();
+  }
+
+  /**
+   * Does one call.
+   *
+   * @throws KronaError as `toKronaError` words it, with Slack's error as its cause
+   */
+  async call<T>(
+    method: string,
+    work: (client: webApi.WebClient) => Promise<T>,
+    { repeatable = true, limitedBy = '' }: CallOptions = {},
+  ): Promise<T> {
+    const key = `${method} ${limitedBy}`;
+    const until = Date.now() + PATIENCE;
+    for (let tries = 1; ; tries++) {
+      await this.#pause((this.#freeAt.get(key) ?? 0) - Date.now());
+      try {
+        return await work(this.client);
+      } catch (error) {
+        const seconds = retryAfter(error);
+        const again = Date.now() + (seconds ?? 0) * 1000;
+        if (seconds !== null && again < until) this.#freeAt.set(key, again);
+        else if (seconds === null && repeatable && isUncertain(error) && tries < TRIES)
+          await this.#pause(250 * 2 ** tries);
+        else throw toKronaError(error, method);
+      }
+    }
+  }
+
+  /** Does a call that puts a message in a channel, in its turn and not sooner than Slack allows. */
+  inTurn<T>(channelId: string, method: string, work: (client: webApi.WebClient) => Promise<T>): Promise<T> {
+    return this.#messages.run(channelId, async () => {
+      await this.#pause((this.#lastMessage.get(channelId) ?? 0) + MESSAGE_EVERY - Date.now());
+      try {
+        return await this.call(method, work, { repeatable: false, limitedBy: channelId });
+      } finally {
+        this.#lastMessage.delete(channelId);
+        this.#lastMessage.set(channelId, Date.now());
+        if (this.#lastMessage.size > 1_000) this.#lastMessage.delete(this.#lastMessage.keys().next().value!);
+      }
+    });
+  }
+
+  async #pause(ms: number): Promise<void> {
+    if (ms <= 0) return;
+    await sleep(ms, undefined, { signal: this.#closing.signal }).catch(() => {
+      throw new KronaError('STOPPING', 'Krona is being restarted; try again in a moment.', {
+        retryable: true,
+      });
+    });
+  }
+}

@@ -1,0 +1,46 @@
+/** @file The model architectures that are built here, and what is told about each of them apart from its sizes. */
+
+/**
+ * `sd1`: Stable Diffusion 1.x; `sd2`: 2.x, base and 768-v; `sdxl`: SDXL base (arXiv 2307.01952) and all that share its
+ * parts; `sdxl-refiner`: SDXL's second model, which has OpenCLIP alone and is told an aesthetic score.
+ */
+export type Architecture = 'sd1' | 'sd2' | 'sdxl' | 'sdxl-refiner';
+
+export interface ArchitectureFacts {
+  /** For people. */
+  readonly label: string;
+  /** The states of the text encoders that the UNet reads: after the last layer and norm, or before the last layer. */
+  readonly textStates: 'last' | 'penultimate';
+  /**
+   * Numbers that tell the UNet of a picture beside its text (`time_ids` in diffusers): original height and width, top
+   * and left of the crop, then target height and width (6), or an aesthetic score (5). 0: it is told none.
+   */
+  readonly timeIds: 0 | 5 | 6;
+}
+
+export const ARCHITECTURES: Readonly<Record<Architecture, ArchitectureFacts>> = {
+  sd1: { label: 'Stable Diffusion 1.x', textStates: 'last', timeIds: 0 },
+  // OpenCLIP-H without its last layer: folders and files leave that layer out, so what is left is read to its end.
+  sd2: { label: 'Stable Diffusion 2.x', textStates: 'last', timeIds: 0 },
+  sdxl: { label: 'SDXL', textStates: 'penultimate', timeIds: 6 },
+  'sdxl-refiner': { label: 'SDXL refiner', textStates: 'penultimate', timeIds: 5 },
+};
+
+/** The refiner's score of what is wanted, and of what is not, out of 10: diffusers' defaults. */
+const AESTHETIC_SCORE = 6;
+const NEGATIVE_AESTHETIC_SCORE = 2.5;
+
+/** Original height and width, top and left of the crop, target height and width; pixels. */
+export type PictureSizes = readonly [number, number, number, number, number, number];
+
+/** What the UNet is told of a picture: as many numbers as `ArchitectureFacts.timeIds`. */
+export function timeIds(architecture: Architecture, sizes: PictureSizes, wanted = true): number[] {
+  switch (ARCHITECTURES[architecture].timeIds) {
+    case 0:
+      return [];
+    case 5:
+      return [...sizes.slice(0, 4), wanted ? AESTHETIC_SCORE : NEGATIVE_AESTHETIC_SCORE];
+    case 6:
+      return [...sizes];
+  }
+}

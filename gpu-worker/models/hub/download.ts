@@ -1,0 +1,149 @@
+/**
+ * @file One file from the hub to the disk: goes on where an earlier attempt stopped, and is there whole and verified or
+ * not at all. What has come lies beside it under a name with the file's hash, so bytes of two versions never mix.
+ */
+import { createHash, type Hash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { KronaError } from '../../../storage/errors.ts';
+import type { HubClient, HubFile, HubSnapshot } from './hub-client.ts';
+
+export interface DownloadHooks {
+  /** Bytes of the file that are on the disk, after every piece. */
+  readonly onBytes?: (bytes: number) => void;
+  readonly signal?: AbortSignal;
+  /** Before the second attempt in a row that brought nothing, ms; doubled before each further one. */
+  readonly patienceMs?: number;
+}
+
+/** Attempts in a row that may bring nothing. */
+const ATTEMPTS = 5;
+const PATIENCE_MS = 1000;
+
+/**
+ * @returns bytes that came over the network; 0 for a file that was there already
+ * @throws KronaError HUB_* , HUB_HASH_MISMATCH (retryable), DISK_FULL, FILE_UNWRITABLE; the signal's reason when it aborts
+ */
+export async function downloadTo(
+  client: HubClient,
+  snapshot: HubSnapshot,
+  file: HubFile,
+  path: string,
+  hooks: DownloadHooks = {},
+): Promise<number> {
+  if (await isWhole(path, file)) {
+    hooks.onBytes?.(file.size);
+    return 0;
+  }
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    return await fetchAll(client, snapshot, file, path, hooks);
+  } catch (error) {
+    throw diskProblem(error, path);
+  }
+}
+
+async function fetchAll(
+  client: HubClient,
+  snapshot: HubSnapshot,
+  file: HubFile,
+  path: string,
+  { onBytes, signal, patienceMs = PATIENCE_MS }: DownloadHooks,
+): Promise<number> {
+  const partial = join(dirname(path), `.${basename(path)}.${file.hash.value.slice(0, 16)}.part`);
+  const hash = hashOf(file);
+  let have = await hashedSoFar(partial, file, hash);
+  let came = 0;
+  const output = await open(partial, have === 0 ? 'w' : 'a');
+  try {
+    onBytes?.(have);
+    for (let vain = 0; have < file.size; ) {
+      const before = have;
+      let problem: unknown;
+      try {
+        for await (const piece of client.bytes(snapshot, file, have)) {
+          // More than was promised is another file; its hash will tell.
+          const kept = piece.subarray(0, file.size - have);
+          await output.writeFile(kept);
+          hash.update(kept);
+          have += kept.length;
+          came += kept.length;
+          onBytes?.(have);
+          if (have === file.size) break;
+        }
+      } catch (error) {
+        signal?.throwIfAborted();
+        if (!(error instanceof KronaError) || !error.retryable) throw error;
+        problem = error;
+      }
+      if (have === file.size) break;
+      vain = have > before ? 0 : vain + 1;
+      if (vain >= ATTEMPTS) throw gaveUp(file, have, problem);
+      await sleep(vain === 0 ? 0 : patienceMs * 2 ** (vain - 1), undefined, signal ? { signal } : {}).catch(() =>
+        signal?.throwIfAborted(),
+      );
+    }
+    await output.sync();
+  } finally {
+    await output.close();
+  }
+  const found = hash.digest('hex');
+  if (found !== file.hash.value) {
+    await rm(partial, { force: true });
+    throw new KronaError(
+      'HUB_HASH_MISMATCH',
+      `${file.path} came with the hash ${found.slice(0, 12)}…, expected ${file.hash.value.slice(0, 12)}…: it was damaged on the way ` +
+        'and is thrown away; run the same command again.',
+      { retryable: true },
+    );
+  }
+  await rename(partial, path);
+  return came;
+}
+
+/** Whether the file is there with the right bytes. */
+async function isWhole(path: string, file: HubFile): Promise<boolean> {
+  const found = await stat(path).catch(() => null);
+  if (found === null || !found.isFile() || found.size !== file.size) return false;
+  const hash = hashOf(file);
+  for await (const piece of createReadStream(path)) hash.update(piece as Buffer);
+  return hash.digest('hex') === file.hash.value;
+}
+
+/** Bytes of an earlier attempt, which the hash has seen when this returns. */
+async function hashedSoFar(partial: string, file: HubFile, hash: Hash): Promise<number> {
+  const found = await stat(partial).catch(() => null);
+  if (found === null || found.size > file.size) return 0;
+  for await (const piece of createReadStream(partial)) hash.update(piece as Buffer);
+  return found.size;
+}
+
+/** git hashes a blob with its kind and length in front. */
+function hashOf({ hash, size }: HubFile): Hash {
+  return hash.kind === 'sha256' ? createHash('sha256') : createHash('sha1').update(`blob ${size}\0`);
+}
+
+function gaveUp(file: HubFile, have: number, cause: unknown): KronaError {
+  const why = cause instanceof KronaError ? ` ${cause.message}` : '';
+  return new KronaError(
+    'HUB_UNREACHABLE',
+    `${file.path} stopped at ${have} of ${file.size} bytes, and ${ATTEMPTS} attempts brought no more.${why} ` +
+      'Run the same command again to go on from there.',
+    { cause, retryable: true },
+  );
+}
+
+function diskProblem(error: unknown, path: string): unknown {
+  const code = (error as NodeJS.ErrnoException).code;
+  if (error instanceof KronaError || typeof code !== 'string' || !/^E[A-Z]+$/.test(code)) return error;
+  const full = code === 'ENOSPC';
+  return new KronaError(
+    full ? 'DISK_FULL' : 'FILE_UNWRITABLE',
+    full
+      ? `There is no room on the disk for ${basename(path)}; free some and run the same command again to go on.`
+      : `${basename(path)} could not be written (${code}).`,
+    { cause: error, retryable: full },
+  );
+}

@@ -1,0 +1,162 @@
+/**
+ * @file The model hub, as far as downloading takes it: a repository's files at one commit, and their bytes from any
+ * place on. The only file that imports @huggingface/hub. API: https://huggingface.co/docs/hub/api
+ */
+import { downloadFile, HubApiError, listFiles, modelInfo } from '@huggingface/hub';
+import { KronaError } from '../../../storage/errors.ts';
+
+export interface HubFile {
+  readonly path: string;
+  /** Bytes. */
+  readonly size: number;
+  /** What its bytes must hash to: `sha256` of large files, git's own `sha1` of a blob with its length for the others. */
+  readonly hash: { readonly kind: 'sha256' | 'git'; readonly value: string };
+}
+
+export interface HubSnapshot {
+  /** `owner/name` */
+  readonly repo: string;
+  /** 40 hex digits: files of one commit belong together, whatever is pushed meanwhile. */
+  readonly commit: string;
+  readonly files: readonly HubFile[];
+}
+
+export interface HubSettings {
+  /** HF_ENDPOINT, without a closing slash. */
+  readonly endpoint: string;
+  /** HF_TOKEN; null: as anybody. */
+  readonly token: string | null;
+}
+
+const ENDPOINT = 'https://huggingface.co';
+/** A connection that brings nothing for so long is given up, ms. */
+const STALL_MS = 60_000;
+
+/** @throws KronaError HF_TOKEN_INVALID, HF_ENDPOINT_INVALID; no message repeats a value */
+export function hubSettings(env: Readonly<Record<string, string | undefined>> = process.env): HubSettings {
+  const token = env['HF_TOKEN'] || null;
+  if (token !== null && !token.startsWith('hf_'))
+    throw new KronaError('HF_TOKEN_INVALID', 'HF_TOKEN must be an access token that begins with hf_; make one in the hub’s settings.');
+  const endpoint = (env['HF_ENDPOINT'] || ENDPOINT).replace(/\/+$/, '');
+  if (!URL.canParse(endpoint) || !/^https?:$/.test(new URL(endpoint).protocol))
+    throw new KronaError('HF_ENDPOINT_INVALID', `HF_ENDPOINT must be an address such as ${ENDPOINT}.`);
+  return { endpoint, token };
+}
+
+export class HubClient {
+  readonly #settings: HubSettings;
+  readonly #signal: AbortSignal | undefined;
+
+  constructor(settings: HubSettings, signal?: AbortSignal) {
+    this.#settings = settings;
+    this.#signal = signal;
+  }
+
+  /**
+   * @param revision branch, tag or commit
+   * @throws KronaError HUB_NOT_FOUND, HUB_FORBIDDEN, HUB_UNREACHABLE (retryable)
+   */
+  async snapshot(repo: string, revision: string): Promise<HubSnapshot> {
+    const common = this.#common(this.#fetch());
+    try {
+      const { sha: commit } = await modelInfo({ ...common, name: repo, revision, additionalFields: ['sha'] });
+      const files: HubFile[] = [];
+      for await (const { type, path, size, oid, lfs } of listFiles({ ...common, repo, revision: commit, recursive: true })) {
+        if (type !== 'file') continue;
+        const hash = lfs ? ({ kind: 'sha256', value: lfs.oid } as const) : ({ kind: 'git', value: oid! } as const);
+        files.push({ path, size: lfs?.size ?? size, hash });
+      }
+      return { repo, commit, files };
+    } catch (error) {
+      throw this.#problem(error, repo);
+    }
+  }
+
+  /**
+   * The bytes of a file from `start` on. The stream may end early or fail: whoever reads counts.
+   *
+   * @throws KronaError as snapshot; so does the stream
+   */
+  async *bytes({ repo, commit }: HubSnapshot, file: HubFile, start: number): AsyncGenerator<Uint8Array> {
+    let status = 0;
+    const stall = new AbortController();
+    const timer = setTimeout(() => stall.abort(new Error('no bytes came')), STALL_MS);
+    const fetch = this.#fetch(stall.signal, (response) => (status = response.status));
+    const { endpoint } = this.#settings;
+    try {
+      // Plain ranges over HTTP: a download can go on at any byte, which the hub's chunk protocol (xet) has no need for.
+      const blob = await downloadFile({
+        ...this.#common(fetch),
+        repo,
+        path: file.path,
+        revision: commit,
+        xet: false,
+        downloadInfo: {
+          size: file.size,
+          etag: file.hash.value,
+          url: `${endpoint}/${repo}/resolve/${commit}/${file.path}`,
+        },
+      });
+      let skip = -1;
+      for await (const chunk of blob!.slice(start, file.size).stream() as unknown as AsyncIterable<Uint8Array>) {
+        timer.refresh();
+        // A server that knows no ranges answers with the whole file.
+        if (skip < 0) skip = status === 200 ? start : 0;
+        const passed = Math.min(skip, chunk.length);
+        skip -= passed;
+        if (passed < chunk.length) yield chunk.subarray(passed);
+      }
+    } catch (error) {
+      // The package passes on the text of an answer that is an error, but not its status.
+      throw this.#problem(error, repo, status >= 400 ? status : 0);
+    } finally {
+      clearTimeout(timer);
+      // Whoever has read enough leaves the rest.
+      stall.abort();
+    }
+  }
+
+  #common(customFetch: typeof fetch) {
+    const { endpoint, token } = this.#settings;
+    return { hubUrl: endpoint, fetch: customFetch, ...(token === null ? {} : { accessToken: token }) };
+  }
+
+  /** fetch that ends with the client's signal, or with `until`. */
+  #fetch(until?: AbortSignal, onResponse?: (response: Response) => void): typeof fetch {
+    const signals = [this.#signal, until].filter((signal) => signal !== undefined);
+    return async (input, init) => {
+      const response = await fetch(input, { ...init, signal: AbortSignal.any(signals) });
+      onResponse?.(response);
+      return response;
+    };
+  }
+
+  /** What went wrong, for people; addresses are left out, as they may be signed. */
+  #problem(error: unknown, repo: string, known = 0): unknown {
+    if (this.#signal?.aborted) return this.#signal.reason;
+    if (error instanceof KronaError) return error;
+    const host = new URL(this.#settings.endpoint).host;
+    const status = error instanceof HubApiError ? error.statusCode : known;
+    if (status === 404) return notFound(repo, host, error);
+    if (status === 401 || status === 403)
+      return new KronaError(
+        'HUB_FORBIDDEN',
+        `${host} does not give ${repo}${this.#settings.token === null ? ' to everybody (or has no such repository)' : ' with this HF_TOKEN'}; ` +
+          'accept its licence on its page and set HF_TOKEN to an access token of that account.',
+        { cause: error },
+      );
+    return new KronaError(
+      'HUB_UNREACHABLE',
+      status > 0 ? `${host} answered with an error (${status}).` : `The connection to ${host} failed.`,
+      { cause: error, retryable: true },
+    );
+  }
+}
+
+function notFound(repo: string, host: string, cause: unknown): KronaError {
+  return new KronaError(
+    'HUB_NOT_FOUND',
+    `${host} has no repository ${repo} (or not this revision or file of it); give it as owner/name.`,
+    { cause },
+  );
+}

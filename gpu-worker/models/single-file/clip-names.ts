@@ -1,0 +1,49 @@
+/**
+ * @file What a text encoder's parameters are called in original checkpoints: transformers' own names for CLIP-L, and
+ * OpenCLIP's (open_clip/transformer.py), where q, k and v are rows of one matrix and the projection is stored as the
+ * factor on the right, which is the transpose of a linear layer's weight.
+ */
+
+export interface ClipPlace {
+  readonly name: string;
+  /** Which third of the tensor's rows it is: q, k or v. */
+  readonly third?: 0 | 1 | 2;
+  readonly transposed?: boolean;
+}
+
+const WHOLE: Readonly<Record<string, string>> = {
+  'text_model.embeddings.token_embedding.weight': 'token_embedding.weight',
+  'text_model.embeddings.position_embedding.weight': 'positional_embedding',
+  'text_model.final_layer_norm.weight': 'ln_final.weight',
+  'text_model.final_layer_norm.bias': 'ln_final.bias',
+};
+
+const LAYER: Readonly<Record<string, string>> = {
+  layer_norm1: 'ln_1',
+  layer_norm2: 'ln_2',
+  'mlp.fc1': 'mlp.c_fc',
+  'mlp.fc2': 'mlp.c_proj',
+  'self_attn.out_proj': 'attn.out_proj',
+};
+
+/**
+ * @param name as transformers has it
+ * @example openClipPlace('text_model.encoder.layers.3.self_attn.k_proj.bias')
+ *   // { name: 'transformer.resblocks.3.attn.in_proj_bias', third: 1 }
+ */
+export function openClipPlace(name: string): ClipPlace {
+  if (name === 'text_projection.weight') return { name: 'text_projection', transposed: true };
+  const whole = WHOLE[name];
+  if (whole !== undefined) return { name: whole };
+  const [, layer, inner, kind] = /\.layers\.(\d+)\.(.+)\.(\w+)$/.exec(name) as unknown as [
+    string,
+    string,
+    string,
+    string,
+  ];
+  const block = `transformer.resblocks.${layer}`;
+  const fused = ['self_attn.q_proj', 'self_attn.k_proj', 'self_attn.v_proj'].indexOf(inner);
+  return fused < 0
+    ? { name: `${block}.${LAYER[inner]}.${kind}` }
+    : { name: `${block}.attn.in_proj_${kind}`, third: fused as 0 | 1 | 2 };
+}

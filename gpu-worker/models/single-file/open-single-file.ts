@@ -1,0 +1,156 @@
+/**
+ * @file Opens a .safetensors checkpoint with the original tensor names (CompVis' ldm, Stability's sgm) as the same model
+ * that a diffusers folder would be. Nothing is converted: each parameter is a range of the file, also where it is a
+ * third of a fused tensor.
+ */
+import { basename } from 'node:path';
+import { ARCHITECTURES } from '../architecture.ts';
+import { clipTextConfig, unetConfig, vaeConfig } from '../model-configs.ts';
+import type { ModelComponent, ModelFolder } from '../model-folder.ts';
+import { checkFit } from '../model-fit.ts';
+import type { ModelTensor, ParameterShape } from '../parameters.ts';
+import { clipParameters, unetParameters, vaeParameters } from '../part-parameters.ts';
+import { openSafetensors, type SafetensorsFile, type StoredTensor } from '../safetensors.ts';
+import {
+  SINGLE_FILE_MODELS,
+  UNET_PREFIX,
+  VAE_PREFIX,
+  type SingleFileModel,
+  type TextEncoderPart,
+} from './architectures.ts';
+import { openClipPlace, type ClipPlace } from './clip-names.ts';
+import { predictionOf } from './prediction.ts';
+import { recognise } from './recognise.ts';
+import { TOKENIZER_ADVICE, tokenizerFolder } from './tokenizer-folder.ts';
+import { originalUnetName } from './unet-names.ts';
+import { originalVaeName } from './vae-names.ts';
+
+/** What files hold beside the weights that are used: schedules, averaged copies, marks, constants. */
+const KNOWN_EXTRA =
+  /^(betas|alphas_|sqrt_|log_one_minus_|posterior_|logvar$|model_ema\.|denoiser\.|loss\.|v_pred$|ztsnr$|edm_)|\.position_ids$|\.logit_scale$|\.attn_mask$|^first_stage_model\.(loss|model_ema)\./;
+
+/**
+ * @param known the models that a file may hold, with their configs
+ * @throws KronaError MODEL_ARCHITECTURE_UNSUPPORTED, SAFETENSORS_*, FILE_*
+ */
+export async function openSingleFile(
+  path: string,
+  known: readonly SingleFileModel[] = SINGLE_FILE_MODELS,
+): Promise<ModelFolder> {
+  const file = await openSafetensors(path);
+  const model = recognise(file, known);
+  const { velocity, zeroSnr } = await predictionOf(file, model, path);
+  const changed = velocity ? model.velocity : null;
+  const left = new Set(file.tensors.keys());
+
+  const unetJson = { ...model.unet, ...changed?.unet };
+  const unet = part(
+    file,
+    left,
+    'unet',
+    UNET_PREFIX,
+    unetConfig('the UNet', unetJson, ARCHITECTURES[model.architecture].timeIds),
+    unetParameters,
+    (name, config) => ({ name: originalUnetName(name, config) }),
+  );
+  const vae = part(file, left, 'vae', VAE_PREFIX, vaeConfig('the VAE', model.vae), vaeParameters, (name, config) => ({
+    name: originalVaeName(name, config.block_out_channels.length),
+  }));
+  const textEncoder = (form: TextEncoderPart): ModelFolder['textEncoders'][0] =>
+    part(
+      file,
+      left,
+      form.part,
+      form.prefix,
+      clipTextConfig('the text encoder', form.config, form.projected),
+      clipParameters,
+      form.names === 'openclip' ? openClipPlace : clipPlaces(file, form.prefix),
+    );
+  const [first, ...more] = model.textEncoders;
+  const textEncoders = [textEncoder(first), ...more.map(textEncoder)] as const;
+  checkFit(
+    model.architecture,
+    textEncoders.map(({ config }) => config),
+    unet.config,
+    vae.config,
+  );
+
+  const folder = await tokenizerFolder(path);
+  const tokenizer = ({ pad }: TextEncoderPart) => ({ folder, pad, advice: TOKENIZER_ADVICE });
+  return {
+    name: basename(path).replace(/\.safetensors$/i, ''),
+    path: file.path,
+    architecture: model.architecture,
+    textEncoders,
+    tokenizers: [tokenizer(first), ...more.map(tokenizer)],
+    unet,
+    vae,
+    scheduler: {
+      ...(changed?.scheduler ?? model.scheduler),
+      ...(zeroSnr ? { rescale_betas_zero_snr: true, timestep_spacing: 'trailing' } : {}),
+    },
+    forceZerosForEmptyPrompt: model.forceZerosForEmptyPrompt,
+    extra: [...left].filter((name) => !KNOWN_EXTRA.test(name) && !isUnusedText(name, model)),
+  };
+}
+
+/** transformers' names, in old files without `text_model.`. */
+function clipPlaces(file: SafetensorsFile, prefix: string): (name: string) => ClipPlace {
+  const bare = file.tensors.has(`${prefix}embeddings.token_embedding.weight`);
+  return (name) => ({ name: bare ? name.replace(/^text_model\./, '') : name });
+}
+
+/** Text layers after the last that is read, and a projection that is not: SD 2 uses neither. */
+function isUnusedText(name: string, { textEncoders }: SingleFileModel): boolean {
+  return textEncoders.some(({ prefix, config, projected, names }) => {
+    if (names !== 'openclip' || !name.startsWith(prefix)) return false;
+    const layer = /^transformer\.resblocks\.(\d+)\./.exec(name.slice(prefix.length))?.[1];
+    return layer === undefined
+      ? !projected && name === `${prefix}text_projection`
+      : Number(layer) >= (config['num_hidden_layers'] as number);
+  });
+}
+
+/** One part of the file, its tensors under diffusers' names; those that are found are taken out of `left`. */
+function part<Config>(
+  file: SafetensorsFile,
+  left: Set<string>,
+  name: string,
+  prefix: string,
+  config: Config,
+  parameters: (config: Config) => ParameterShape[],
+  place: (parameter: string, config: Config) => ClipPlace,
+): ModelComponent<Config> {
+  const tensors = new Map<string, ModelTensor>();
+  for (const { name: parameter, shape } of parameters(config)) {
+    const { name: original, third, transposed } = place(parameter, config);
+    const stored = file.tensors.get(prefix + original);
+    if (stored === undefined) continue;
+    left.delete(prefix + original);
+    const rows = third === undefined ? stored : thirdOf(stored, third);
+    tensors.set(parameter, transposed ? transposedOf(rows) : pointwiseAs(rows, shape));
+  }
+  return { name, config, tensors, fileName: (parameter) => prefix + place(parameter, config).name };
+}
+
+/** Rows of q, k or v in a fused tensor: a row-major slice of rows is one range of bytes. */
+function thirdOf(stored: StoredTensor, third: number): StoredTensor {
+  const [rows, ...rest] = stored.shape;
+  // Left as it is, its shape is told as wrong.
+  if (rows === undefined || rows % 3 !== 0) return stored;
+  const length = stored.length / 3;
+  return { ...stored, shape: [rows / 3, ...rest], offset: stored.offset + third * length, length };
+}
+
+const transposedOf = (stored: StoredTensor): ModelTensor => ({
+  ...stored,
+  shape: stored.shape.toReversed(),
+  transposed: true,
+});
+
+/** A 1×1 convolution is a matrix with the same bytes, and the other way round. */
+function pointwiseAs(stored: StoredTensor, shape: readonly number[]): StoredTensor {
+  const bare = (sizes: readonly number[]): string =>
+    (sizes.length === 4 && sizes[2] === 1 && sizes[3] === 1 ? sizes.slice(0, 2) : sizes).join();
+  return stored.shape.join() !== shape.join() && bare(stored.shape) === bare(shape) ? { ...stored, shape } : stored;
+}

@@ -1,0 +1,61 @@
+/**
+ * @file What a single file's model predicts, noise or velocity: no tensor's shape tells it. What says so, in order:
+ * marks that trainers leave among the tensors, the file's metadata, a config beside it, and for SD 2.x its weights.
+ */
+import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { KronaError } from '../../../storage/errors.ts';
+import { readFloats, type SafetensorsFile } from '../safetensors.ts';
+import { UNET_PREFIX, type SingleFileModel } from './architectures.ts';
+
+export interface Prediction {
+  readonly velocity: boolean;
+  /** The last timestep is noise alone (Lin et al. 2023, arXiv 2305.08891). */
+  readonly zeroSnr: boolean;
+}
+
+/**
+ * Spread of the biases in the last attention's first norm: 768-v's are far wider than those of base. The only sign in
+ * the weights that is known; ComfyUI goes by it too, with this limit.
+ */
+const VELOCITY_SPREAD = 0.09;
+const LAST_NORM = /^output_blocks\.(\d+)\.1\.transformer_blocks\.0\.norm1\.bias$/;
+
+/** @param path of the file as it was given: a config may lie beside a link */
+export async function predictionOf(
+  file: SafetensorsFile,
+  model: SingleFileModel,
+  path: string,
+): Promise<Prediction> {
+  if (file.tensors.has('edm_mean') || file.tensors.has('edm_vpred.sigma_max'))
+    throw new KronaError(
+      'MODEL_ARCHITECTURE_UNSUPPORTED',
+      `${file.name} was trained with EDM preconditioning; supported: models that predict noise or velocity.`,
+    );
+  if (model.velocity === null) return { velocity: false, zeroSnr: false };
+  const zeroSnr = file.tensors.has('ztsnr');
+  if (file.tensors.has('v_pred')) return { velocity: true, zeroSnr };
+  const said = file.metadata.get('modelspec.prediction_type') ?? (await besides(path));
+  if (said !== null) return { velocity: /^v/.test(said), zeroSnr };
+  return { velocity: model.architecture === 'sd2' && (await isWide(file)), zeroSnr };
+}
+
+/** `parameterization` of the original config that web UIs expect beside a file; `eps` where it says nothing. */
+async function besides(path: string): Promise<string | null> {
+  const yaml = join(dirname(path), path.slice(dirname(path).length).replace(/\.safetensors$/i, '.yaml'));
+  const text = await readFile(yaml, 'utf8').catch(() => null);
+  if (text === null) return null;
+  return /^\s*parameterization:\s*["']?(\w+)/m.exec(text)?.[1] ?? 'eps';
+}
+
+async function isWide(file: SafetensorsFile): Promise<boolean> {
+  let last: { readonly layer: number; readonly name: string } | null = null;
+  for (const name of file.tensors.keys()) {
+    const layer = Number(LAST_NORM.exec(name.replace(UNET_PREFIX, ''))?.[1] ?? -1);
+    if (layer > (last?.layer ?? -1)) last = { layer, name };
+  }
+  if (last === null) return false;
+  const biases = await readFloats(file.tensors.get(last.name)!);
+  const mean = biases.reduce((sum, x) => sum + x, 0) / biases.length;
+  return Math.sqrt(biases.reduce((sum, x) => sum + (x - mean) ** 2, 0) / biases.length) > VELOCITY_SPREAD;
+}

@@ -1,0 +1,94 @@
+/** @file Which model a single file holds, from the names and shapes of its tensors alone. */
+import { KronaError } from '../../../storage/errors.ts';
+import { ARCHITECTURES } from '../architecture.ts';
+import type { SafetensorsFile } from '../safetensors.ts';
+import { UNET_PREFIX, VAE_PREFIX, type SingleFileModel } from './architectures.ts';
+
+/** What tells one UNet from another. */
+interface UNetSigns {
+  /** Channels of the latents that it reads. */
+  readonly input: number;
+  /** Channels of its first layer. */
+  readonly first: number;
+  /** Width of the text states. */
+  readonly text: number;
+}
+
+/** Tensors of formats that people also call checkpoints. */
+const FOREIGN: readonly (readonly [RegExp, string])[] = [
+  [/(^|[._])(lora|lokr|hada)_|\.diff$/, 'an adapter and not a model; give it as the adapter'],
+  [/^control_model\.|^controlnet|^input_hint_block/, 'a ControlNet'],
+  [/^(model\.diffusion_model\.)?double_blocks\./, 'a FLUX model'],
+  [/^(model\.diffusion_model\.)?joint_blocks\./, 'a Stable Diffusion 3 model'],
+  [
+    /^(down_blocks|up_blocks|mid_block|conv_in|text_model|encoder|decoder|time_embedding)\./,
+    'one part of a diffusers folder; give the folder that has the model_index.json',
+  ],
+];
+
+/**
+ * @throws KronaError MODEL_ARCHITECTURE_UNSUPPORTED: says what the file seems to be
+ */
+export function recognise(file: SafetensorsFile, known: readonly SingleFileModel[]): SingleFileModel {
+  const names = [...file.tensors.keys()];
+  const has = (prefix: string): boolean => names.some((name) => name.startsWith(prefix));
+  const signs = has(UNET_PREFIX) ? unetSigns(file) : null;
+  if (signs === null) {
+    const kind = FOREIGN.find(([pattern]) => names.some((name) => pattern.test(name)))?.[1];
+    throw unsupported(
+      file,
+      kind === undefined
+        ? `holds no UNet under original names (${UNET_PREFIX}input_blocks.…); its first tensor is ${names[0] ?? 'none'}`
+        : `is ${kind}`,
+      known,
+    );
+  }
+  const sameUnet = known.filter(({ unet }) => {
+    const [first] = unet['block_out_channels'] as readonly number[];
+    return first === signs.first && unet['cross_attention_dim'] === signs.text;
+  });
+  const found = sameUnet.find(({ textEncoders }) => textEncoders.every(({ prefix }) => has(prefix)));
+  if (found === undefined) {
+    const near = sameUnet[0];
+    throw unsupported(
+      file,
+      near === undefined
+        ? `holds a UNet that begins with ${signs.first} channels and reads text of width ${signs.text}, which is no model known here`
+        : `holds the UNet of ${ARCHITECTURES[near.architecture].label} without its text ` +
+            `encoders (${near.textEncoders.map(({ prefix }) => `${prefix}…`).join(', ')}); use a checkpoint that has all parts`,
+      known,
+    );
+  }
+  if (signs.input !== 4) {
+    const kind = signs.input === 9 ? 'an inpainting' : signs.input === 5 ? 'a depth-guided' : 'an unknown';
+    throw unsupported(
+      file,
+      `is ${kind} variant of ${ARCHITECTURES[found.architecture].label}: its UNet reads ${signs.input} channels, expected 4`,
+      known,
+    );
+  }
+  if (!has(VAE_PREFIX))
+    throw unsupported(
+      file,
+      `has no VAE (${VAE_PREFIX}…); use a checkpoint with a VAE baked in`,
+      known,
+    );
+  return found;
+}
+
+function unetSigns(file: SafetensorsFile): UNetSigns | null {
+  const first = file.tensors.get(`${UNET_PREFIX}input_blocks.0.0.weight`)?.shape;
+  const reads = [...file.tensors].find(
+    ([name]) => name.startsWith(UNET_PREFIX) && name.endsWith('.attn2.to_k.weight'),
+  )?.[1].shape;
+  if (first?.length !== 4 || reads?.length !== 2) return null;
+  return { input: first[1]!, first: first[0]!, text: reads[1]! };
+}
+
+function unsupported(file: SafetensorsFile, what: string, known: readonly SingleFileModel[]): KronaError {
+  const labels = known.map(({ architecture }) => ARCHITECTURES[architecture].label);
+  return new KronaError(
+    'MODEL_ARCHITECTURE_UNSUPPORTED',
+    `${file.name} ${what}. Supported as single files: ${labels.join(', ')}.`,
+  );
+}

@@ -1,0 +1,62 @@
+/**
+ * @file What a UNet's parameters are called in original checkpoints (CompVis' and Stability's openaimodel.py): one list
+ * of layers on the way in, where 0 is conv_in and a block's layers are followed by its downsampler, and one on the way
+ * out, where an upsampler belongs to its block's last layer. A layer's parts are numbered: resnet, attention, resampler.
+ */
+import type { UNetConfig } from '../model-configs.ts';
+
+const WHOLE: Readonly<Record<string, string>> = {
+  'time_embedding.linear_1': 'time_embed.0',
+  'time_embedding.linear_2': 'time_embed.2',
+  'add_embedding.linear_1': 'label_emb.0.0',
+  'add_embedding.linear_2': 'label_emb.0.2',
+  conv_in: 'input_blocks.0.0',
+  conv_norm_out: 'out.0',
+  conv_out: 'out.2',
+  'mid_block.resnets.0': 'middle_block.0',
+  'mid_block.attentions.0': 'middle_block.1',
+  'mid_block.resnets.1': 'middle_block.2',
+};
+
+const RESNET: Readonly<Record<string, string>> = {
+  norm1: 'in_layers.0',
+  conv1: 'in_layers.2',
+  time_emb_proj: 'emb_layers.1',
+  norm2: 'out_layers.0',
+  conv2: 'out_layers.3',
+  conv_shortcut: 'skip_connection',
+};
+
+/**
+ * @param name as diffusers has it
+ * @example originalUnetName('down_blocks.1.resnets.0.conv1.weight', sd15) // 'input_blocks.4.0.in_layers.2.weight'
+ */
+export function originalUnetName(name: string, config: UNetConfig): string {
+  const [, site, inner, kind] = /^((?:down|up)_blocks\.\d+\.\w+\.\d+|mid_block\.\w+\.\d+|.*?)(?:\.(.+))?\.(\w+)$/.exec(
+    name,
+  ) as unknown as [string, string, string | undefined, string];
+  if (!/^(down|up|mid)_block/.test(site)) return `${WHOLE[name.slice(0, -kind.length - 1)]}.${kind}`;
+  const parts = [WHOLE[site] ?? layerOf(site, config)];
+  // Attentions have the same names inside; a resampler is its one convolution.
+  if (site.includes('.resnets.')) parts.push(RESNET[inner!]!);
+  else if (site.includes('.attentions.')) parts.push(inner!);
+  return `${parts.join('.')}.${kind}`;
+}
+
+/** `up_blocks.1.upsamplers.0` → `output_blocks.5.2.conv` */
+function layerOf(site: string, config: UNetConfig): string {
+  const [side, block, what, layer] = site.split('.') as [string, string, string, string];
+  const down = side === 'down_blocks';
+  const counts = down ? config.layers_per_block : config.layers_per_block.toReversed();
+  // Every block takes one layer more than its resnets on the way in.
+  const first = counts.slice(0, Number(block)).reduce((sum, count) => sum + count + 1, down ? 1 : 0);
+  const last = first + counts[Number(block)]!;
+  switch (what) {
+    case 'downsamplers':
+      return `input_blocks.${last}.0.op`;
+    case 'upsamplers':
+      return `output_blocks.${last}.${config.up_block_types[Number(block)] === 'CrossAttnUpBlock2D' ? 2 : 1}.conv`;
+    default:
+      return `${down ? 'input' : 'output'}_blocks.${first + Number(layer)}.${what === 'resnets' ? 0 : 1}`;
+  }
+}

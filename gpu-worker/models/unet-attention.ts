@@ -1,0 +1,92 @@
+/**
+ * @file The attention blocks of a UNet, under diffusers' parameter names: a transformer over the pixels that also reads
+ * the text (arXiv 2112.10752, appendix E.2). B batch, N = h·w pixels, S text tokens, D width of the text states.
+ */
+import * as op from '../graph/ops.ts';
+import type { Tensor } from '../graph/tensor.ts';
+import { conv, groupNorm, layerNorm, linear } from './layers.ts';
+import type { UNetConfig } from './model-configs.ts';
+import type { Parameters } from './parameters.ts';
+
+const ATTENTION_NORM_EPS = 1e-6;
+const LAYER_NORM_EPS = 1e-5;
+const pointwise = { kernel: 1, padding: 0 };
+
+/** Transformer2DModel: x [B,C,h,w] as h·w tokens through the blocks of its level, plus x. */
+export function transformer(
+  config: UNetConfig,
+  p: Parameters,
+  path: string,
+  x: Tensor,
+  text: Tensor,
+  level: number,
+): Tensor {
+  const heads = config.num_attention_heads[level]!;
+  const around = config.use_linear_projection ? linearProjections : convProjections;
+  const { enter, leave } = around(p, path, x);
+
+  let h = enter(groupNorm(p, `${path}.norm`, x, config.norm_num_groups, ATTENTION_NORM_EPS));
+  for (let i = 0; i < config.transformer_layers_per_block[level]!; i++) {
+    h = transformerBlock(p, `${path}.transformer_blocks.${i}`, h, text, heads);
+  }
+  return op.add(leave(h), x);
+}
+
+/** How pixels become tokens and tokens pixels again, each with a projection of its own. */
+interface Projections {
+  /** [B,C,h,w] → [B,N,C] */
+  readonly enter: (x: Tensor) => Tensor;
+  /** [B,N,C] → [B,C,h,w] */
+  readonly leave: (tokens: Tensor) => Tensor;
+}
+
+/** SD 1.x: 1×1 convolutions of the picture. */
+function convProjections(p: Parameters, path: string, x: Tensor): Projections {
+  const channels = x.shape[1]!;
+  return {
+    enter: (y) => toTokens(conv(p, `${path}.proj_in`, y, channels, pointwise)),
+    leave: (tokens) => conv(p, `${path}.proj_out`, toPicture(tokens, x), channels, pointwise),
+  };
+}
+
+/** SD 2.x and SDXL: matrices on the tokens. */
+function linearProjections(p: Parameters, path: string, x: Tensor): Projections {
+  const channels = x.shape[1]!;
+  return {
+    enter: (y) => linear(p, `${path}.proj_in`, toTokens(y), channels),
+    leave: (tokens) => toPicture(linear(p, `${path}.proj_out`, tokens, channels), x),
+  };
+}
+
+function toTokens(x: Tensor): Tensor {
+  const [batch, channels, height, width] = x.shape as [number, number, number, number];
+  return op.transpose(op.reshape(x, [batch, channels, height * width]), [0, 2, 1]);
+}
+
+/** Tokens as a picture of the size of `like`. */
+const toPicture = (tokens: Tensor, like: Tensor): Tensor =>
+  op.reshape(op.transpose(tokens, [0, 2, 1]), like.shape);
+
+/** BasicTransformerBlock: self-attention, attention to the text, GEGLU; x [B,N,C]. */
+function transformerBlock(p: Parameters, path: string, x: Tensor, text: Tensor, heads: number): Tensor {
+  const width = x.shape.at(-1)!;
+  const normed = layerNorm(p, `${path}.norm1`, x, LAYER_NORM_EPS);
+  let h = op.add(x, attend(p, `${path}.attn1`, normed, normed, heads));
+  h = op.add(h, attend(p, `${path}.attn2`, layerNorm(p, `${path}.norm2`, h, LAYER_NORM_EPS), text, heads));
+  const wide = linear(
+    p,
+    `${path}.ff.net.0.proj`,
+    layerNorm(p, `${path}.norm3`, h, LAYER_NORM_EPS),
+    width * 8,
+  );
+  const gated = op.mul(op.slice(wide, 2, 0, width * 4), op.gelu(op.slice(wide, 2, width * 4, width * 8)));
+  return op.add(h, linear(p, `${path}.ff.net.2`, gated, width));
+}
+
+function attend(p: Parameters, path: string, x: Tensor, context: Tensor, heads: number): Tensor {
+  const width = x.shape.at(-1)!;
+  const q = linear(p, `${path}.to_q`, x, width, false);
+  const k = linear(p, `${path}.to_k`, context, width, false);
+  const v = linear(p, `${path}.to_v`, context, width, false);
+  return linear(p, `${path}.to_out.0`, op.attention(q, k, v, heads, (width / heads) ** -0.5), width);
+}

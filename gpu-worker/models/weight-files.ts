@@ -1,0 +1,63 @@
+/**
+ * @file Which files of a component folder hold its weights, from their names alone: the same choice for a folder on
+ * disk and for one that is about to be downloaded. Names: diffusers' and transformers' save_pretrained.
+ */
+import { KronaError } from '../../storage/errors.ts';
+
+export interface WeightFiles {
+  /** A file with everything, or the index of several. */
+  readonly kind: 'file' | 'index';
+  readonly name: string;
+  /** `fp16` in `model.fp16.safetensors`; '' for none. */
+  readonly variant: string;
+}
+
+const FILE = /^(?:diffusion_pytorch_model|model)(?:\.([\w-]+))?\.safetensors$/;
+// diffusers writes the variant after `index`, transformers before `safetensors`.
+const INDEX = /^(?:diffusion_pytorch_model|model)(?:\.([\w-]+))?\.safetensors\.index(?:\.([\w-]+))?\.json$/;
+
+/** Full precision first, then what loses least, then whatever there is (`non_ema`). */
+const ORDER = ['', 'fp32', 'fp16', 'bf16'];
+
+/**
+ * Every choice in a component folder, the one to take first. One file goes before shards of the same variant.
+ *
+ * @param names of all files of the folder
+ * @param variant the one that is wanted, if it is there
+ */
+export function weightFiles(names: readonly string[], variant?: string): WeightFiles[] {
+  const choices: WeightFiles[] = [];
+  for (const name of names) {
+    const file = FILE.exec(name);
+    if (file) choices.push({ kind: 'file', name, variant: file[1] ?? '' });
+    const index = INDEX.exec(name);
+    if (index) choices.push({ kind: 'index', name, variant: index[1] ?? index[2] ?? '' });
+  }
+  const rank = (choice: WeightFiles): number => {
+    if (choice.variant === variant) return -1;
+    const at = ORDER.indexOf(choice.variant);
+    return at < 0 ? ORDER.length : at;
+  };
+  return choices.sort(
+    (a, b) =>
+      rank(a) - rank(b) || (a.kind === b.kind ? (a.name < b.name ? -1 : 1) : a.kind === 'file' ? -1 : 1),
+  );
+}
+
+/**
+ * Which file holds which tensor, by the `weight_map` of an index.
+ *
+ * @param where the index, for messages
+ * @throws KronaError MODEL_INDEX_INVALID
+ */
+export function shardFiles(where: string, index: Readonly<Record<string, unknown>>): Map<string, string> {
+  const map = index['weight_map'];
+  if (typeof map !== 'object' || map === null)
+    throw new KronaError('MODEL_INDEX_INVALID', `${where} has no weight_map.`);
+  for (const [name, file] of Object.entries(map)) {
+    // An index may only name files beside it: it must not reach into the rest of the disk.
+    if (typeof file !== 'string' || !/^[^/\\]+\.safetensors$/.test(file))
+      throw new KronaError('MODEL_INDEX_INVALID', `${where} places ${name} in ${JSON.stringify(file)}.`);
+  }
+  return new Map(Object.entries(map as Record<string, string>));
+}

@@ -1,0 +1,392 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { DiscordGateway } from '../../bot/discord/discord-gateway.ts';
+import { registerCommands } from '../../bot/discord/register.ts';
+import type { ActionEvent, GatewayHandlers, InvocationEvent, ReactionEvent } from '../../bot/gateway.ts';
+import type { Card } from '../../commands/card.ts';
+import { openBlobFolder } from '../../storage/blobs/folder.ts';
+import type { BlobStore } from '../../storage/blobs/contract.ts';
+import type { DiscordConfig } from '../../storage/config.ts';
+import type { Channel } from '../../storage/records/contract.ts';
+import { DEFAULT_SETTINGS } from '../../storage/settings.ts';
+import { krona } from '../cli/run-krona.ts';
+import { type FakeDiscord, startFakeDiscord } from '../fakes/discord/fake-discord.ts';
+import { Person, until } from './discord-world.ts';
+
+const HOUR = 3_600_000;
+const MIB = 1024 ** 2;
+
+let folder: string;
+let blobs: BlobStore;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'krona-discord-'));
+  blobs = await openBlobFolder(folder);
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+let discord: FakeDiscord;
+let config: DiscordConfig;
+let channelId: string;
+const problems: string[] = [];
+const gateways: DiscordGateway[] = [];
+beforeEach(async () => {
+  discord = await startFakeDiscord();
+  config = await discord.config();
+  channelId = await discord.addChannel('pets');
+  problems.length = 0;
+});
+afterEach(async () => {
+  for (const gateway of gateways.splice(0)) await gateway.stop();
+  expect(await discord.violations()).toEqual([]);
+  await discord.stop();
+});
+
+const channel = (externalId = channelId): Channel => ({
+  id: randomUUID(),
+  platform: 'discord',
+  externalId,
+  name: 'pets',
+  settings: DEFAULT_SETTINGS,
+  ageRestricted: false,
+});
+
+const nothing: GatewayHandlers = {
+  onInvocation: async () => {},
+  onAction: async () => {},
+  onCompletion: async () => [],
+  onReaction: async () => true,
+  onMissed: async () => {},
+};
+
+async function start(
+  handlers: Partial<GatewayHandlers> = {},
+  change: Partial<DiscordConfig> = {},
+  clock?: () => number,
+) {
+  const note = (fields: object, message: string) => {
+    const { error } = fields as { error?: unknown };
+    problems.push(`${message}: ${error instanceof Error ? error.message : ''}`);
+  };
+  const gateway = new DiscordGateway({
+    config: { ...config, ...change },
+    blobs,
+    secret: 'a secret of tests',
+    address: () => 'http://localhost:1',
+    log: { info: () => {}, warn: note, error: note },
+    ...(clock && { clock }),
+  });
+  gateways.push(gateway);
+  await gateway.start({ ...nothing, ...handlers });
+  return gateway;
+}
+
+const ann = async () =>
+  new Person(discord, await discord.addUser('Ann', { moderator: true, roles: ['77'] }), channelId);
+/** Something to wait for until a test opens it. */
+function gate(): { readonly opened: Promise<void>; open(): void } {
+  let open = () => {};
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  return { opened, open };
+}
+
+const card = (title: string, more: Partial<Card> = {}): Card => ({ tone: 'info', title, ...more });
+const seen = async () => discord.messages(await discord.addUser('Somebody'), channelId);
+
+describe('the gateway to Discord', () => {
+  it('tells a wrong token in one line, and a revoked one when it happens', async () => {
+    await expect(start({}, { token: 'wrong.token' })).rejects.toMatchObject({
+      code: 'DISCORD_TOKEN_INVALID',
+    });
+    await expect(start({}, { token: 'with a space' })).rejects.toMatchObject({
+      code: 'DISCORD_TOKEN_INVALID',
+    });
+    gateways.length = 0;
+    const gateway = await start();
+    await discord.revokeToken();
+    await until(() => problems.some((line) => line.startsWith('DISCORD_TOKEN_INVALID')));
+    await expect(gateway.post(channel(), card('hello'), randomUUID())).rejects.toMatchObject({
+      code: 'DISCORD_TOKEN_INVALID',
+    });
+    expect(problems.join()).not.toContain(config.token);
+  });
+
+  it('says when Discord cannot be reached', async () => {
+    const api = 'http://127.0.0.1:9/api';
+    await expect(start({}, { api })).rejects.toMatchObject({ code: 'DISCORD_UNREACHABLE', retryable: true });
+    gateways.length = 0;
+  });
+
+  it('runs as many shards as it is told, each hearing of its own servers', async () => {
+    const heard: string[] = [];
+    await registerCommands(config, null);
+    const onInvocation = async ({ command }: InvocationEvent) => void heard.push(command);
+    await start({ onInvocation }, { shards: 3 });
+    expect((await discord.connections()).sessions).toBe(3);
+    await discord.command(await discord.addUser('Ann'), channelId, 'top', {});
+    await until(() => heard.length > 0);
+    expect(heard).toEqual(['top']);
+    await gateways.pop()!.stop();
+    await discord.setShards(2);
+    await start({}, { shards: 'auto' });
+    expect((await discord.connections()).identified).toBe(5);
+  });
+
+  it('tells who did what where: names, roles, moderators, age-restricted channels', async () => {
+    const events: (InvocationEvent | ActionEvent)[] = [];
+    await registerCommands(config, null);
+    const person = await ann();
+    const gateway = await start({
+      onInvocation: async (event) => void events.push(event),
+      onAction: async (event) => void events.push(event),
+    });
+    await gateway.post(
+      channel(),
+      card('x', { buttons: [{ action: 'again:1', label: 'Again' }] }),
+      randomUUID(),
+    );
+    await discord.setNsfw(channelId, true);
+    await discord.command(person.id, channelId, 'settings set', { a1: 8, lr: 5e-4, method: 'krona' });
+    await discord.press(person.id, channelId, (await seen())[0]!.id, 'Again');
+    await until(() => events.length === 2);
+    expect(events).toMatchObject([
+      {
+        command: 'settings',
+        action: 'set',
+        options: { a1: 8, lr: 5e-4, method: 'krona' },
+        channel: { externalId: channelId, name: 'pets', ageRestricted: true },
+        member: { externalId: person.id, name: 'Ann' },
+        moderator: true,
+        roles: ['77'],
+      },
+      { action: 'again:1' },
+    ]);
+  });
+
+  it('drops an answer for one member after 15 minutes, and posts one for all', async () => {
+    const late = gate();
+    let clock = 0;
+    await registerCommands(config, null);
+    const onInvocation = async ({ acknowledge, answer }: InvocationEvent) => {
+      await acknowledge();
+      await late.opened;
+      await answer([card('For all'), card('For you', { audience: 'caller' })]);
+    };
+    await start({ onInvocation }, {}, () => clock);
+    const person = await ann();
+    const ids = [await discord.command(person.id, channelId, 'top', {})];
+    await until(async () => (await discord.interaction(ids[0]!)).state === 'thinking');
+    await discord.advance(16 * 60_000);
+    clock = 16 * 60_000;
+    late.open();
+    await person.found('For all');
+    await until(() => problems.length > 0);
+    expect(problems).toEqual(['an answer came after Discord takes it: ']);
+    expect((await discord.requests()).some((line) => line.includes('@original'))).toBe(false);
+    // And when the clocks differ, Discord says it.
+    const second = gate();
+    await gateways.pop()!.stop();
+    await start({
+      onInvocation: async ({ acknowledge, answer }) => {
+        await acknowledge();
+        await second.opened;
+        await answer([card('Too late', { audience: 'caller' })]);
+      },
+    });
+    const id = await discord.command(person.id, channelId, 'top', {});
+    await until(async () => (await discord.interaction(id)).state === 'thinking');
+    await discord.advance(16 * 60_000);
+    second.open();
+    await until(() => problems.length > 1);
+    expect(problems[1]).toBe('an answer came after Discord takes it: Invalid Webhook Token');
+  });
+
+  it('carries out nothing that it could not acknowledge in time, or that another process has taken', async () => {
+    const failures: unknown[] = [];
+    await registerCommands(config, null);
+    const hold = gate();
+    const take = async ({ acknowledge }: InvocationEvent) => {
+      await hold.opened;
+      await acknowledge().catch((error: unknown) => failures.push(error));
+    };
+    await start({ onInvocation: take });
+    const person = await ann();
+    await discord.command(person.id, channelId, 'top', {});
+    await discord.advance(3_500);
+    hold.open();
+    await until(() => failures.length === 1);
+    expect(failures[0]).toMatchObject({ code: 'DISCORD_TOO_LATE' });
+
+    await start({ onInvocation: take });
+    await discord.command(person.id, channelId, 'top', {});
+    await until(() => failures.length === 2);
+    expect(failures[1]).toMatchObject({ code: 'DISCORD_TAKEN' });
+  });
+
+  it('knows its message again by the nonce, also when Discord has forgotten that, and brings it up to date', async () => {
+    const nonce = randomUUID();
+    const first = await start();
+    const id = await first.post(channel(), card('Working'), nonce);
+    for (let n = 0; n < 120; n++)
+      await discord.say(await discord.addUser('Chatter'), channelId, `line ${n}`, []);
+    await discord.advance(HOUR / 2);
+    const second = await start();
+    expect(await second.post(channel(), card('Done'), nonce)).toBe(id);
+    const own = (await seen()).filter(({ text }) => text !== '');
+    expect(own).toHaveLength(1);
+    expect(own[0]!.text).toContain('Done');
+  });
+
+  it('says when a message takes no more edits, is gone, or its channel is', async () => {
+    const gateway = await start();
+    const id = await gateway.post(channel(), card('0'), randomUUID());
+    await discord.advance(2 * HOUR);
+    const edits = Array.from({ length: 3 }, (_, n) => gateway.edit(channel(), id, card(String(n))));
+    await Promise.all(edits);
+    await expect(gateway.edit(channel(), id, card('one too many'))).rejects.toMatchObject({
+      code: 'MESSAGE_STALE',
+    });
+    expect(gateway.editInterval(0)).toBeGreaterThanOrEqual(3_000);
+    expect(gateway.editInterval(2 * HOUR)).toBeGreaterThan(gateway.editInterval(0));
+
+    await discord.deleteMessage(channelId, id);
+    await expect(gateway.edit(channel(), id, card('x'))).rejects.toMatchObject({ code: 'MESSAGE_GONE' });
+    await expect(gateway.readReactions(channel(), id)).rejects.toMatchObject({ code: 'MESSAGE_GONE' });
+
+    await discord.forbid(channelId, ['SendMessages']);
+    // The gateway hears of it a moment later, and then names what is missing.
+    await until(async () => {
+      const error: unknown = await gateway
+        .post(channel(), card('x'), randomUUID())
+        .catch((each: unknown) => each);
+      expect(error).toMatchObject({ code: 'POST_FORBIDDEN' });
+      return (error as Error).message.includes('#pets: it lacks the permission Send Messages.');
+    });
+    await discord.forbid(channelId, ['ViewChannel']);
+    await expect(gateway.post(channel(), card('x'), randomUUID())).rejects.toMatchObject({
+      code: 'CHANNEL_GONE',
+    });
+    await discord.forbid(channelId, []);
+    const second = await gateway.post(channel(), card('x'), randomUUID());
+    await discord.deleteChannel(channelId);
+    await expect(gateway.post(channel(), card('x'), randomUUID())).rejects.toMatchObject({
+      code: 'CHANNEL_GONE',
+    });
+    await expect(gateway.edit(channel(), second, card('x'))).rejects.toMatchObject({ code: 'MESSAGE_GONE' });
+  });
+
+  it('makes heavy pictures fit, and leaves a file that is too large to its link', async () => {
+    const gateway = await start();
+    const side = 1880;
+    const heavy = await Promise.all(
+      [1, 2].map(() =>
+        sharp(randomBytes(side * side * 3), { raw: { width: side, height: side, channels: 3 } })
+          .png({ compressionLevel: 0 })
+          .toBuffer(),
+      ),
+    );
+    expect(heavy[0]!.length).toBeGreaterThan(10 * MIB);
+    const hashes = await Promise.all(heavy.map(async (bytes) => (await blobs.put(bytes)).hash));
+    const { hash, size } = await blobs.put(randomBytes(11 * MIB));
+    const pictures = hashes.map((blobHash, n) => ({ id: String(n), blobHash, alt: 'noise '.repeat(300) }));
+    const files = [{ name: 'big (1).safetensors', blobHash: hash, size }];
+    await gateway.post(channel(), card('Noise', { pictures, files }), randomUUID());
+    const message = (await seen())[0]!;
+    expect(message.pictures).toHaveLength(2);
+    expect(message.pictures[0]!.alt).toHaveLength(1024);
+    expect(message.files).toEqual([]);
+    expect(message.text).toContain(`[big (1).safetensors](<http://localhost:1/blobs/${hash}/`);
+    // A server with more boosts takes the file, and the pictures share what is left of the request.
+    await discord.setPremiumTier(2);
+    await discord.drop({ forget: true });
+    await until(async () => {
+      await gateway.post(channel(), card('Noise', { pictures, files }), randomUUID());
+      return (await seen()).at(-1)!.files[0]?.name === 'big_1_.safetensors';
+    }, 'the file in the message');
+    expect((await seen()).at(-1)!.pictures).toHaveLength(2);
+  });
+
+  it('reads all reactions on a message, page by page, without those of bots', async () => {
+    const reactions: ReactionEvent[] = [];
+    const gateway = await start({ onReaction: async (event) => Boolean(reactions.push(event)) });
+    const { hash } = await blobs.put(
+      await sharp({ create: { width: 8, height: 8, channels: 3, background: '#fff' } })
+        .png()
+        .toBuffer(),
+    );
+    const pictures = [{ id: '1', blobHash: hash, alt: 'a white square' }];
+    const id = await gateway.post(channel(), card('One', { pictures, votesOn: 'set' }), randomUUID());
+    await until(async () => (await seen())[0]!.reactions.length === 1, 'the number');
+    for (let n = 0; n < 130; n++) await discord.react(await discord.addUser(`Fan ${n}`), channelId, id, '1️⃣');
+    await discord.react(await discord.addUser('Machine', { bot: true }), channelId, id, '1️⃣');
+    await discord.react(await discord.addUser('Own emoji'), channelId, id, 'heart:123456');
+    await discord.react(await discord.addUser('Super'), channelId, id, '🔥', true);
+    const standing = await gateway.readReactions(channel(), id);
+    expect(standing).toHaveLength(132);
+    expect(standing.filter(({ emoji }) => emoji === '1️⃣')).toHaveLength(130);
+    expect(standing.map(({ emoji }) => emoji)).toEqual(expect.arrayContaining(['heart:123456', '🔥']));
+    await until(() => reactions.length === 132);
+    expect(reactions.some(({ member: { name } }) => name === 'Machine' || name === 'Krona')).toBe(false);
+
+    // Numbers that no longer fit are no reason to fail.
+    for (let n = 0; n < 17; n++)
+      await discord.react(await discord.addUser('Fan'), channelId, id, String.fromCodePoint(0x1f400 + n));
+    const more = [1, 2, 3, 4].map((n) => ({ id: String(n), blobHash: hash, alt: `square ${n}` }));
+    await gateway.edit(channel(), id, card('Four', { pictures: more, votesOn: 'set' }));
+    expect((await seen())[0]!.pictures).toHaveLength(4);
+    expect(problems).toEqual([]);
+  });
+
+  it('asks members of an emptied message again only through the platform', async () => {
+    let asked = 0;
+    const gateway = await start({ onMissed: async () => void asked++ });
+    const id = await gateway.post(channel(), card('x'), randomUUID());
+    await discord.clearReactions(channelId, id);
+    await discord.clearReactions(channelId, id);
+    await until(() => asked > 0);
+    expect(asked).toBe(1);
+  });
+});
+
+describe('krona discord register', () => {
+  const environment = { ...process.env };
+  afterEach(() => {
+    process.env = { ...environment };
+  });
+
+  it('registers the commands and gives the link that lets the bot in', async () => {
+    Object.assign(process.env, {
+      DISCORD_TOKEN: config.token,
+      KRONA_DISCORD_API: config.api,
+      KRONA_DATA: folder,
+    });
+    const { code, stdout } = await krona('discord', 'register');
+    expect(code).toBe(0);
+    expect(stdout).toContain('/krona photos add');
+    expect(stdout).toContain('Add photos to a subject');
+    const link = new URL(/https:\/\/\S+/.exec(stdout)![0]);
+    // View Channel, Send Messages (also in threads), Attach Files, Add Reactions, Read Message History: no more.
+    expect(BigInt(link.searchParams.get('permissions')!)).toBe(
+      (1n << 10n) | (1n << 11n) | (1n << 38n) | (1n << 15n) | (1n << 6n) | (1n << 16n),
+    );
+    const registered = await discord.registered();
+    expect(registered.map(({ name }) => name)).toEqual(['krona', 'Add photos to a subject']);
+
+    const { guildId } = await discord.about();
+    const there = await krona('discord', 'register', '--guild', guildId, '--json');
+    expect(JSON.parse(there.stdout)).toMatchObject({ guildId, application: { name: 'Krona' } });
+    const elsewhere = await krona('discord', 'register', '--guild', '1');
+    expect(elsewhere).toMatchObject({ code: 1, stdout: '' });
+    expect(elsewhere.stderr).toMatch(/^DISCORD_GUILD_UNKNOWN: /);
+  });
+
+  it('tells a missing and a wrong token in one line', async () => {
+    Object.assign(process.env, { DISCORD_TOKEN: '', KRONA_DISCORD_API: config.api, KRONA_DATA: folder });
+    expect((await krona('discord', 'register')).stderr).toMatch(/^DISCORD_TOKEN_MISSING: [^\n]+\n$/);
+    process.env['DISCORD_TOKEN'] = 'wrong.token';
+    expect((await krona('discord', 'register')).stderr).toMatch(/^DISCORD_TOKEN_INVALID: [^\n]+\n$/);
+  });
+});

@@ -1,0 +1,130 @@
+import { describe, expect, it } from 'vitest';
+import { payload } from '../../bot/discord/messages.ts';
+import { registration } from '../../bot/discord/registration.ts';
+import { pages, renderCard } from '../../bot/discord/render.ts';
+import { escaped, marked, table } from '../../bot/discord/text.ts';
+import type { Card } from '../../commands/card.ts';
+import { COMMANDS } from '../../commands/index.ts';
+import type { BlobStore } from '../../storage/blobs/contract.ts';
+import { commandsProblem, messageProblem, SCHEMAS, schemaProblem } from '../fakes/discord/rules.ts';
+import { flat } from '../fakes/discord/platform.ts';
+
+const blobs = {
+  stat: async (hash: string) => ({ hash, size: 100 }),
+  get: async () => Buffer.alloc(100),
+} as unknown as BlobStore;
+
+/** A card as it would be sent, held against Discord's schema and rules. */
+async function sent(card: Card) {
+  const parts = { blobs, link: (_hash: string, name: string) => `http://x/${name}`, limit: 10 * 1024 ** 2 };
+  const { body, files } = await payload(await renderCard(card, parts));
+  expect(schemaProblem(SCHEMAS.createMessage, body)).toBe('');
+  expect(
+    messageProblem(
+      body,
+      files.map(({ name }) => name!),
+    ),
+  ).toBe('');
+  const components = flat(body.components as unknown[]);
+  const text = components.filter(({ type }) => type === 10).map(({ content }) => String(content));
+  return { components, text: text.join('\n'), files };
+}
+
+const picture = (n: number) => ({ id: String(n), blobHash: String(n).padStart(64, '0'), alt: `photo ${n}` });
+
+describe('cards as Discord’s components', () => {
+  it('give members’ text no meaning, and our own marks theirs', () => {
+    expect(escaped('*a* _b_ ~c~ `d` ||e|| [f](https://g) <@1> @here')).toBe(
+      '\\*a\\* \\_b\\_ \\~c\\~ \\`d\\` \\|\\|e\\|\\| \\[f\\](https\\://g) \\<\\@1\\> \\@here',
+    );
+    expect(escaped('# a\n- b\n1. c\nd - e #f')).toBe('\\# a\n\\- b\n1\\. c\nd - e #f');
+    expect(marked('type `/krona top_x` for **the _best_**, or *all*')).toBe(
+      'type `/krona top_x` for **the \\_best\\_**, or \\*all\\*',
+    );
+  });
+
+  it('stay within 4000 characters and 40 components, whatever a card holds', async () => {
+    const long = '_'.repeat(3000);
+    const { text, components } = await sent({
+      tone: 'error',
+      title: long,
+      text: [long, long],
+      fields: [{ name: 'prompt', value: long }],
+      table: { columns: ['a', 'b'], rows: Array.from({ length: 200 }, () => ['x'.repeat(20), 'y']) },
+      buttons: Array.from({ length: 30 }, (_, n) => ({ action: `vary:${n}`, label: 'l'.repeat(200) })),
+    });
+    expect(text.length).toBeLessThanOrEqual(4000);
+    expect(text).toMatch(/…$/);
+    expect(components.length).toBeLessThanOrEqual(40);
+  });
+
+  it('put seven buttons in rows of four and three', async () => {
+    const buttons = Array.from({ length: 7 }, (_, n) => ({ action: `vary:${n}`, label: String(n) }));
+    const { components } = await sent({ tone: 'info', title: 'x', buttons });
+    const rows = components.filter(({ type }) => type === 1);
+    expect(rows.map(({ components: each }) => (each as unknown[]).length)).toEqual([4, 3]);
+    expect(JSON.stringify(rows)).toContain('"k1:vary:0"');
+  });
+
+  it('align a table that is narrow enough, and list the rows of a wide one', () => {
+    const narrow = table(
+      {
+        columns: ['', 'wins'],
+        rows: [
+          ['猫', '9 %'],
+          ['dog', '100 %'],
+        ],
+      },
+      1000,
+    );
+    expect(narrow).toBe('```\n     wins\n───  ─────\n猫   9 %\ndog  100 %\n```');
+    const wide = table(
+      {
+        columns: ['command', 'what', 'example'],
+        rows: [['/krona top', 'w'.repeat(60), '/krona top what:`x`']],
+      },
+      1000,
+    );
+    expect(wide).toBe(`**/krona top**  ${'w'.repeat(60)}\n-# example: \`/krona top what:ˋxˋ\``);
+    const cut = table({ columns: ['n'], rows: Array.from({ length: 50 }, (_, n) => [String(n)]) }, 120);
+    expect(cut.length).toBeLessThanOrEqual(120);
+    expect(cut).toMatch(/and \d+ more$/);
+  });
+
+  it('show a subject’s twenty photos in two messages', async () => {
+    const all = pages({
+      tone: 'info',
+      title: 'Photos',
+      pictures: Array.from({ length: 20 }, (_, n) => picture(n)),
+      audience: 'caller',
+    });
+    expect(all.map(({ pictures }) => pictures!.length)).toEqual([10, 10]);
+    expect(all[1]).toMatchObject({ title: 'Photos (11 to 20)', audience: 'caller' });
+    for (const card of all) expect((await sent(card)).files).toHaveLength(10);
+  });
+
+  it('show progress, a curve without needing fonts, and two pictures with the same bytes', async () => {
+    const { text, files } = await sent({
+      tone: 'progress',
+      title: 'Learning',
+      progress: { fraction: 0.5, label: '50 %' },
+      chart: { label: 'loss', points: Array.from({ length: 40 }, (_, x) => ({ x, y: 1 / (x + 1) })) },
+      pictures: [picture(1), picture(1)],
+    });
+    expect(text).toContain(`${'▰'.repeat(10)}${'▱'.repeat(10)}\n50 %`);
+    expect(text).toMatch(/loss 0\.\d+ → 0\.0\d+ after 39 steps/);
+    expect(new Set(files.map(({ name }) => name)).size).toBe(3);
+    expect((files[0]!.data as Buffer).subarray(1, 4).toString()).toBe('PNG');
+  });
+});
+
+describe('the commands as Discord registers them', () => {
+  it('are all there, within Discord’s limits', () => {
+    const commands = registration() as unknown as Record<string, unknown>[];
+    expect(commandsProblem(commands)).toBe('');
+    const root = commands[0]!['options'] as { name: string; options: { name: string; type: number }[] }[];
+    expect(root.map(({ name }) => name)).toEqual(COMMANDS.map(({ data }) => data.name));
+    const train = root.find(({ name }) => name === 'train')!;
+    expect(train.options.filter(({ type }) => type === 11)).toHaveLength(10);
+  });
+});

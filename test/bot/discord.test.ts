@@ -1,0 +1,366 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { PictureSet, Run } from '../../storage/records/contract.ts';
+import type { MessageView } from '../fakes/discord/views.ts';
+import { type DiscordWorld, openDiscordWorld, type Person, photos, until } from './discord-world.ts';
+import { sprite } from './world.ts';
+
+let world: DiscordWorld;
+beforeAll(async () => {
+  world = await openDiscordWorld();
+});
+afterAll(() => world.close());
+// Whatever a test is about: nothing that Discord forbids, nobody left waiting, nothing in the log.
+afterEach(async () => {
+  expect(await world.discord.violations()).toEqual([]);
+  await until(async () => (await world.discord.waiting()) === 0, 'an end of all waiting');
+  expect(world.problems.splice(0)).toEqual([]);
+});
+
+const pixels = (names: readonly string[], background: string) =>
+  Promise.all(names.map((name, turn) => sprite(name, background, 128, turn * 15)));
+
+const set = (channelId: string): Promise<PictureSet> =>
+  until(() => world.worker.set(channelId).catch(() => null));
+const run = (channelId: string): Promise<Run> => until(() => world.worker.run(channelId).catch(() => null));
+
+describe('photos on Discord', () => {
+  it('come with the command, are shown to all, and leave nobody thinking', async () => {
+    const { join } = await world.channel();
+    const [ann, bob] = [await join('Ann'), await join('Bob')];
+    const [one, two] = await photos();
+    const asked = await ann.command('photos add', {
+      subject: 'mochi',
+      class: 'cat',
+      photo1: one!,
+      photo2: two!,
+    });
+    expect(asked.state).toBe('gone');
+    expect((await bob.found('2 photos of mochi added')).onlyFor).toBeNull();
+  });
+
+  it('come in a form with a consent that must be given', async () => {
+    const { join } = await world.channel();
+    const [ann, bob] = [await join('Ann'), await join('Bob')];
+    const [one, two, three] = await photos();
+    const asked = await ann.command('photos add', { subject: 'mochi' });
+    expect(asked.state).toBe('form');
+    const fields = { class: 'cat', photos: [one!, two!, three!] };
+    await expect(ann.submit(asked.id, fields)).rejects.toThrow('without “Consent”');
+    // The subject is filled in already.
+    expect((await ann.submit(asked.id, { ...fields, consent: true })).state).toBe('gone');
+    await bob.found('3 photos of mochi added');
+    const settled = await ann.command('photos list', { subject: 'mochi' });
+    expect(settled.answers[0]!.onlyFor).toBe(ann.id);
+    expect(settled.answers[0]!.pictures).toHaveLength(3);
+    expect(settled.answers[0]!.text).toContain('1 · Ann');
+    expect((await bob.sees()).some(({ text }) => text.includes('1 · Ann'))).toBe(false);
+  });
+
+  it('come from one’s own message by its menu, and from nobody else’s', async () => {
+    const { join } = await world.channel();
+    const [ann, bob] = [await join('Ann'), await join('Bob')];
+    const message = await ann.say('look at her!', (await photos()).slice(0, 2));
+    const refused = await bob.choose(message, 'Add photos to a subject');
+    expect(refused.answers[0]!.text).toContain('Only who sent a message');
+    const asked = await ann.choose(message, 'Add photos to a subject');
+    expect(JSON.stringify(asked.form)).not.toContain('"photos"');
+    await ann.submit(asked.id, { subject: 'mochi', class: 'cat', consent: true });
+    await bob.found('2 photos of mochi added');
+    const bare = await ann.choose(await ann.say('no picture here'), 'Add photos to a subject');
+    expect(bare.answers[0]!.text).toContain('No file is attached');
+  });
+
+  it('get their verdicts in one answer, for the giver alone', async () => {
+    const { join } = await world.channel();
+    const [ann, bob] = [await join('Ann'), await join('Bob')];
+    const [one] = await photos();
+    const asked = await ann.command('photos add', {
+      subject: 'mochi',
+      class: 'cat',
+      photo1: one!,
+      photo2: { name: 'again.png', bytes: one!.bytes },
+      photo3: { name: 'letter.png', bytes: Buffer.from('Dear Krona') },
+    });
+    const [verdict] = asked.answers;
+    expect(verdict!.onlyFor).toBe(ann.id);
+    expect(verdict!.text).toMatch(/1 of 3 photos kept[^]*again\.png is the same photo[^]*letter\.png/);
+    await bob.found('1 photo of mochi added');
+  });
+});
+
+describe('a subject on Discord', () => {
+  it('is trained in one living message and drawn, voted on and deleted', async () => {
+    const { id: channelId, join } = await world.channel();
+    const [ann, bob, cleo] = [await join('Ann'), await join('Bob'), await join('Cleo')];
+    const moderator = await join('Mo', true);
+    const { worker } = world;
+
+    // A new subject without files: the form, which keeps what the command said.
+    const asked = await ann.command('train', { subject: 'mochi', class: 'cat', steps: 120 });
+    expect(asked.state).toBe('form');
+    await ann.submit(asked.id, { photos: await photos(), consent: true });
+    const waiting = await bob.found('mochi is waiting to be learnt');
+    expect(waiting.buttons.map(({ label }) => label)).toEqual(['Cancel']);
+    expect(waiting.text).toContain('120 steps');
+
+    const trained = await run(channelId);
+    await worker.progress(trained, 40, 80);
+    const living = await bob.found('33 %');
+    expect(living.id).toBe(waiting.id);
+    expect(living.text).toMatch(/▰▰▰▰▰▰▰▱[^]*1 min left|80 s left/);
+    expect(living.pictures[0]!.alt).toMatch(/^Curve: loss/);
+
+    const early = await worker.adapter(trained, 60, false);
+    await worker.progress(trained, 60, 60);
+    await worker.picturesOfRun(trained, 'samples', early, await pixels(['cat-face'], '#88a'));
+    await until(async () => (await bob.found('step 60')).pictures.length === 2, 'a sample beside the curve');
+
+    const final = await worker.adapter(trained, 120, true);
+    await worker.picturesOfRun(
+      trained,
+      'finals',
+      final,
+      await pixels(['cat-face', 'dog-face', 'fox', 'owl'], '#a86'),
+    );
+    await worker.finish(trained);
+    const done = await bob.found('mochi is learnt');
+    expect(done.id).toBe(waiting.id);
+    expect(done.pictures.slice(1).map(({ alt }) => alt)).toEqual(
+      [1, 2, 3, 4].map((n) => `mochi (picture ${n} of 4)`),
+    );
+    await until(async () => (await bob.found('mochi is learnt')).reactions.length === 4, 'four numbers');
+    expect(done.files[0]!.name).toMatch(/^mochi.*\.safetensors$/);
+    // The signed link, as a member would click it.
+    const link = /\]\(<(http[^>]+)>\)/.exec(done.text)![1]!;
+    expect(
+      (await (await fetch(link.replace(/^https?:\/\/[^/]+/, world.address()))).arrayBuffer()).byteLength,
+    ).toBe(done.files[0]!.size);
+
+    const hint = await (await bob.press(done.id, 'Draw mochi')).answered();
+    expect(hint.onlyFor).toBe(bob.id);
+    await ann.press(done.id, 'Make it the champion');
+    await bob.found('is the champion of mochi');
+
+    expect(await ann.complete('imagine', 'prompt', 'a painting of mo')).toEqual(['a painting of mochi']);
+    expect((await ann.command('imagine', { prompt: 'a painting of *mochi* @everyone' })).state).toBe('gone');
+    const drawing = await bob.found('a painting of *mochi* @everyone');
+    // Escaped, so that nothing in it is bold or a mention.
+    expect(JSON.stringify(drawing.raw['components'])).toContain('\\\\*mochi\\\\* \\\\@everyone');
+    await worker.draw(await set(channelId), await pixels(['cat-face', 'dog-face', 'fox', 'owl'], '#68a'));
+    const drawn = await until(async () => {
+      const message = await bob.found('a painting of *mochi*');
+      return message.reactions.length === 4 ? message : null;
+    }, 'pictures with numbers');
+    expect(drawn.pictures).toHaveLength(4);
+    expect(drawn.buttons.map(({ label }) => label)).toEqual([
+      'Vary 1',
+      'Vary 2',
+      'Vary 3',
+      'Vary 4',
+      'Again',
+      'Details',
+      'Delete',
+    ]);
+
+    await bob.react(drawn.id, '2️⃣');
+    await cleo.react(drawn.id, '2️⃣');
+    await bob.react(drawn.id, '3️⃣');
+    await bob.unreact(drawn.id, '3️⃣');
+    const voted = await bob.found('2 · 2️⃣ 2');
+    expect(voted.text).not.toContain('3 · 3️⃣');
+    // What has not changed is not sent again.
+    expect(voted.pictures.map(({ url }) => new URL(url).pathname)).toEqual(
+      drawn.pictures.map(({ url }) => new URL(url).pathname),
+    );
+    const ranking = await cleo.command('top');
+    expect(ranking.state).toBe('gone');
+    const top = await cleo.found('Best pictures');
+    expect(top.text).toContain('a painting of *mochi*');
+    expect(top.pictures).toHaveLength(1);
+
+    const forbidden = await (await bob.press(drawn.id, 'Delete')).answered();
+    expect(forbidden.onlyFor).toBe(bob.id);
+    expect(forbidden.text).toContain('NOT_ALLOWED');
+    await moderator.press(drawn.id, 'Delete');
+    const gone = await bob.found('These pictures were deleted');
+    expect(gone.id).toBe(drawn.id);
+    expect(gone.pictures).toEqual([]);
+  });
+
+  it('gets its champion by votes, announced with the picture that won', async () => {
+    const { id: channelId, join } = await world.channel();
+    const people = [await join('Ann'), await join('Bob'), await join('Cleo'), await join('Dan')];
+    const [ann, ...others] = people as [Person, ...Person[]];
+    const { worker, storage } = world;
+    const [one, two] = await photos('fox');
+    await ann.command('train', { subject: 'rex', class: 'dog', photo1: one!, photo2: two! });
+    const trained = await run(channelId);
+    const early = await worker.adapter(trained, 50, false);
+    const late = await worker.adapter(trained, 100, true);
+    // One grid, drawn by two checkpoints: the second and the fourth picture are the later one's.
+    const { memberId, subjectId, settings, seed } = trained;
+    const finals = await storage.records.addSet({
+      id: randomUUID(),
+      channelId: trained.channelId,
+      memberId,
+      kind: 'finals',
+      runId: trained.id,
+      subjectId,
+      prompt: 'a picture of it',
+      negative: null,
+      seed,
+      count: 4,
+      strength: 1,
+      settings,
+      adapterId: late,
+      state: 'running',
+    });
+    for (const [index, bytes] of (await pixels(['dog-face', 'fox', 'owl', 'frog'], '#bcd')).entries()) {
+      const { hash } = await storage.blobs.put(bytes);
+      await storage.records.addPicture({
+        id: randomUUID(),
+        setId: finals.id,
+        index,
+        blobHash: hash,
+        width: 128,
+        height: 128,
+        seed: index,
+        adapterId: index % 2 === 1 ? late : early,
+      });
+    }
+    await storage.records.updateSet(finals.id, { state: 'done', endedAt: new Date() });
+    await worker.finish(trained);
+    const done = await ann.found('rex is learnt');
+    await until(async () => (await ann.found('rex is learnt')).reactions.length === 4, 'numbers');
+    for (const person of others) {
+      await person.react(done.id, '2️⃣');
+      await person.react(done.id, '4️⃣');
+    }
+    const announced = await ann.found('is the new champion of rex');
+    expect(announced.pictures).toHaveLength(1);
+    expect(announced.id).not.toBe(done.id);
+  });
+
+  it('counts what was reacted while the bot was away, and answers its old buttons after a restart', async () => {
+    const { id: channelId, join } = await world.channel();
+    const [ann, bob, cleo] = [await join('Ann'), await join('Bob'), await join('Cleo')];
+    await ann.command('imagine', { prompt: 'an owl', count: 1 });
+    const owl = await set(channelId);
+    await world.worker.draw(owl, await pixels(['owl'], '#486'));
+    const drawn = await until(async () => {
+      const message = await bob.found('an owl');
+      return message.reactions.length === 1 ? message : null;
+    });
+    await bob.react(drawn.id, '👍🏽');
+    await bob.found('👍 1');
+    const machine = await world.discord.addUser('Other bot', { bot: true });
+    await world.discord.react(machine, channelId, drawn.id, '👍');
+
+    await world.stopBot();
+    await bob.unreact(drawn.id, '👍🏽');
+    await cleo.react(drawn.id, '❤️', true);
+    await ann.react(drawn.id, '🔥');
+    await world.startBot();
+    const counted = await until(async () => {
+      const message = await bob.found('an owl');
+      return message.text.includes('🔥 1') && message.text.includes('❤️ 1') ? message : null;
+    }, 'the votes of the time away');
+    expect(counted.text).not.toContain('👍');
+
+    const details = await (await bob.press(drawn.id, 'Details')).answered();
+    expect(details.text).toContain('seed');
+    await bob.press(drawn.id, 'Again');
+    const again = await until(async () =>
+      (await bob.sees()).find(
+        ({ id, text, onlyFor }) => onlyFor === null && id > drawn.id && text.includes('an owl'),
+      ),
+    );
+    await bob.press(again.id, 'Cancel');
+    await until(async () =>
+      (await bob.sees()).find(({ id, text }) => id === again.id && text.includes('Cancelled')),
+    );
+  });
+});
+
+describe('what goes wrong on Discord', () => {
+  it('is told to the caller when Krona may not post in the channel, by the permission’s name', async () => {
+    const { id: channelId, join } = await world.channel();
+    const ann = await join('Ann');
+    await world.discord.forbid(channelId, ['AttachFiles', 'AddReactions']);
+    const asked = await ann.command('imagine', { prompt: 'a fox' });
+    expect(asked.answers[0]!.onlyFor).toBe(ann.id);
+    expect(asked.answers[0]!.text).toContain('lacks the permission Attach Files, Add Reactions');
+    const channel = await world.storage.records.channel('discord', channelId, 'x');
+    expect((await world.storage.records.openWork(channel.id)).sets).toEqual([]);
+  });
+
+  it('leaves a photo out whose link has expired, and says so', async () => {
+    const { join } = await world.channel();
+    const ann = await join('Ann');
+    const message = await ann.say('mine', (await photos()).slice(0, 1));
+    const asked = await ann.choose(message, 'Add photos to a subject');
+    await world.discord.advance(25 * 3_600_000);
+    const late = await ann.submit(asked.id, { subject: 'mochi', class: 'cat', consent: true });
+    expect(late.answers[0]!.text).toContain('could not be fetched from Discord any more');
+  });
+
+  it('is nothing when the channel has shared limits, or an answer of Discord is lost on its way', async () => {
+    const { id: channelId, join } = await world.channel();
+    const ann = await join('Ann');
+    const path = `^/channels/${channelId}/messages$`;
+    const limit = { kind: 'limited' as const, retryAfter: 1, scope: 'shared' as const, times: 2 };
+    await world.discord.trouble({ ...limit, method: 'POST', path });
+    await world.discord.trouble({ ...limit, kind: 'answer lost', method: 'POST', path, times: 1 });
+    await ann.command('imagine', { prompt: 'a fox' });
+    await ann.found('a fox');
+    await world.worker.draw(await set(channelId), await pixels(['fox'], '#333'));
+    await until(async () => (await ann.found('a fox')).pictures.length === 1, 'the picture');
+    const messages: MessageView[] = await ann.sees();
+    expect(messages.filter(({ text }) => text.includes('a fox'))).toHaveLength(1);
+    // The connection that broke is told of, as nobody but the administrator can mend it.
+    world.problems.splice(0);
+  });
+
+  it('goes on when a message is deleted while its pictures are drawn', async () => {
+    const { id: channelId, join } = await world.channel();
+    const ann = await join('Ann');
+    await ann.command('imagine', { prompt: 'a frog' });
+    const posted = await ann.found('a frog');
+    await world.discord.deleteMessage(channelId, posted.id);
+    const drawn = await set(channelId);
+    await world.worker.draw(drawn, await pixels(['frog'], '#777'));
+    await until(async () => {
+      const post = await world.storage.records.postOf(drawn.id);
+      return post!.shownRevision === (await world.storage.records.set(drawn.id))!.revision;
+    }, 'the end of trying to show it');
+    expect(await ann.sees()).toEqual([]);
+  });
+
+  it('is caught up with after a lost connection, whether the session could be resumed or not', async () => {
+    const { id: channelId, join } = await world.channel();
+    const [ann, bob] = [await join('Ann'), await join('Bob')];
+    await ann.command('imagine', { prompt: 'a bee', count: 1 });
+    await world.worker.draw(await set(channelId), await pixels(['honeybee'], '#eed'));
+    const drawn = await until(async () => {
+      const message = await ann.found('a bee');
+      return message.reactions.length === 1 ? message : null;
+    });
+    const before = await world.discord.connections();
+    await world.discord.drop({});
+    await bob.react(drawn.id, '👍');
+    await ann.found('👍 1');
+    expect((await world.discord.connections()).resumed).toBe(before.resumed + 1);
+
+    await world.discord.drop({ forget: true });
+    await bob.react(drawn.id, '🎉');
+    await ann.found('🎉 1');
+    expect((await world.discord.connections()).identified).toBe(before.identified + 1);
+
+    const { id } = await world.channel();
+    await world.discord.clearReactions(channelId, drawn.id);
+    await until(async () => !(await ann.found('a bee')).text.includes('👍'), 'the votes gone');
+    expect(id).not.toBe(channelId);
+    world.problems.splice(0);
+  });
+});

@@ -1,0 +1,130 @@
+/** Cards as Block Kit: what a reader sees, and what Slack's rules say of it. */
+import sharp from 'sharp';
+import { describe, expect, it } from 'vitest';
+import { cardBlocks, cardFallback, type CardFiles } from '../../bot/slack/blocks.ts';
+import { drawChart } from '../../bot/slack/chart.ts';
+import { mrkdwn, tableTexts } from '../../bot/slack/text.ts';
+import type { Card } from '../../commands/card.ts';
+import { checkBlocks } from '../fakes/slack/block-rules.ts';
+import { textOf } from '../fakes/slack/fake-slack.ts';
+import { type Json, Workspace } from '../fakes/slack/workspace.ts';
+
+const files: CardFiles = {
+  pictures: new Map(),
+  chart: null,
+  link: (hash, name) => `https://krona.example.org/blobs/${hash}/${name}?expires=1&signature=x`,
+};
+const blocksOf = (card: Partial<Card>): Json[] =>
+  cardBlocks({ tone: 'info', title: 'A title', ...card }, files);
+const errors = (blocks: readonly Json[]) => checkBlocks(new Workspace(), blocks).errors;
+
+describe('text for Slack', () => {
+  it.each([
+    ['a **bold** word and `/krona help`', 'a *bold* word and `/krona help`'],
+    ['<!channel> & <@U1> > all', '&lt;!channel&gt; &amp; &lt;@U1&gt; &gt; all'],
+    [
+      '*not bold*, ~not struck~, _not slanted_, red_robot',
+      '∗not bold∗, ∼not struck∼, ＿not slanted＿, red_robot',
+    ],
+    ['> no quote', '\u2060&gt; no quote'],
+    ['`a <b> & *c*`', '`a &lt;b&gt; &amp; *c*`'],
+    ['** and ` alone', '∗∗ and ˋ alone'],
+  ])('%s', (text, shown) => {
+    expect(mrkdwn(text)).toBe(shown);
+  });
+
+  it('sets narrow tables in columns, with wide characters and emoji measured, and wide ones in lines', () => {
+    const [narrow] = tableTexts({
+      columns: ['name', 'votes'],
+      rows: [
+        ['猫', '1'],
+        ['mochi & <b>', '12'],
+      ],
+    });
+    expect(narrow).toBe('```\nname         votes\n猫           1\nmochi &amp; &lt;b&gt;  12\n```');
+    const [wide] = tableTexts({ columns: ['a', 'b'], rows: [['/krona x', `${'long '.repeat(20)}`]] });
+    expect(wide).toMatch(/^\*\/krona x\* · long long/);
+    const rows = Array.from({ length: 300 }, (_, n) => [`row ${n}`, 'x'.repeat(40)]);
+    const texts = tableTexts({ columns: ['a', 'b'], rows });
+    expect(
+      texts.every((text) => text.length <= 3000 && text.startsWith('```\n') && text.endsWith('\n```')),
+    ).toBe(true);
+    expect(texts.join('')).toContain('row 299');
+  });
+});
+
+describe('a card for Slack', () => {
+  it('keeps every limit, whatever a member wrote, and still ends with its buttons', () => {
+    const long = '𝓁🐈‍⬛&<!here>'.repeat(1_000);
+    const blocks = blocksOf({
+      title: long,
+      text: Array.from({ length: 40 }, () => long),
+      fields: Array.from({ length: 33 }, () => ({ name: long, value: long })),
+      table: { columns: ['a'], rows: [[long], ['']] },
+      progress: { fraction: 2, label: long },
+      pictures: Array.from({ length: 20 }, (_, n) => ({ id: `${n}`, blobHash: `${n}`, alt: '' })),
+      files: [{ name: 'a|b>.safetensors', blobHash: 'f'.repeat(64), size: 5_000_000 }],
+      buttons: Array.from({ length: 30 }, (_, n) => ({ action: `vary:${n}`, label: long })),
+    });
+    expect(errors(blocks)).toEqual([]);
+    expect(blocks).toHaveLength(50);
+    expect(blocks.at(-1)!['type']).toBe('actions');
+    expect(textOf(blocks)).toMatch(/… and \d+ more that do not fit here/);
+    expect(cardFallback({ tone: 'info', title: long }).includes('<')).toBe(false);
+  });
+
+  it('has pictures with words for those who cannot see them, and names those that are deleted', () => {
+    const pictures = [
+      { id: 'a', blobHash: 'here', alt: 'a **fox**', caption: '1 · 👍 2' },
+      { id: 'b', blobHash: 'gone', alt: 'an owl', caption: '2' },
+    ];
+    const card: Card = { tone: 'success', title: 'x', pictures };
+    const blocks = cardBlocks(card, { ...files, pictures: new Map([['here', 'F1']]) }) as unknown as Json[];
+    expect(blocks[1]).toMatchObject({
+      type: 'image',
+      slack_file: { id: 'F1' },
+      alt_text: 'a fox',
+      title: { text: '1 · 👍 2' },
+    });
+    expect(textOf(blocks.slice(2))).toContain('this picture was deleted');
+  });
+
+  it('links files, with nothing of their names read as markup', () => {
+    const text = textOf(
+      blocksOf({ files: [{ name: 'mochi.safetensors', blobHash: 'abc', size: 1_300_000 }] }),
+    );
+    expect(text).toContain(
+      '<https://krona.example.org/blobs/abc/mochi.safetensors?expires=1&amp;signature=x|mochi.safetensors> (1.2 MiB)',
+    );
+  });
+
+  it('says a progress that cannot be told without a bar', () => {
+    expect(textOf(blocksOf({ progress: { fraction: null, label: '2nd in the queue' } }))).toBe(
+      'A title\n2nd in the queue',
+    );
+  });
+
+  it.each([
+    [
+      [
+        { x: 1, y: 2 },
+        { x: 2, y: 1 },
+      ],
+    ],
+    [
+      [
+        { x: 5, y: 0 },
+        { x: 5, y: 0 },
+      ],
+    ],
+    [
+      [
+        { x: 0, y: -3 },
+        { x: 9, y: NaN },
+      ],
+    ],
+  ])('draws a curve of %j', async (points) => {
+    const { width, height, format } = await sharp(await drawChart({ label: 'loss', points })).metadata();
+    expect({ width, height, format }).toEqual({ width: 1280, height: 400, format: 'png' });
+  });
+});

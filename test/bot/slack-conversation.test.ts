@@ -1,0 +1,272 @@
+/** The whole conversation in a Slack channel, over Socket Mode, as its members see it. */
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { VoteFact } from '../../storage/records/contract.ts';
+import { imagesOf, labelsOf, type Person, textOf } from '../fakes/slack/fake-slack.ts';
+import type { Json, Message } from '../fakes/slack/workspace.ts';
+import { catPhotos, drawings, SlackWorld, until } from './slack-world.ts';
+
+let world: SlackWorld;
+let mia: Person;
+let ben: Person;
+let ada: Person;
+let channel: string;
+
+beforeAll(async () => {
+  world = await SlackWorld.open();
+  const { slack } = world;
+  [mia, ben, ada] = [
+    await slack.person('Mia'),
+    await slack.person('Ben'),
+    await slack.person('Ada', { admin: true }),
+  ];
+  channel = await slack.channel('pets', [mia, ben, ada]);
+}, 300_000);
+afterAll(() => world.close());
+
+const channelRecord = async () =>
+  (await world.storage.records.channels('slack')).find(({ externalId }) => externalId === channel)!;
+const blocksOf = (form: Json | null): Json[] => (form?.['blocks'] as Json[] | undefined) ?? [];
+
+describe('a Slack channel', () => {
+  it('shows help and slips to the caller alone', async () => {
+    expect(await mia.types(channel, '')).toBe(true);
+    const help = await world.whisper(mia, 'Krona learns what is yours');
+    expect(textOf(help.blocks)).toContain('/krona train');
+    await mia.types(channel, 'imagin a fox');
+    await world.whisper(mia, /There is no command “imagin”.*imagine/);
+    expect(await world.slack.messages(channel)).toEqual([]);
+  });
+
+  it('takes photos by a form, filled with what was typed, and only with consent', async () => {
+    await mia.types(channel, 'photos add subject:mochi class:cat');
+    const form = await until('the form', () => mia.form());
+    expect(form['title']).toMatchObject({ text: 'Add photos' });
+    const subject = blocksOf(form).find(({ block_id: id }) => id === 'subject')!;
+    expect(subject['element']).toMatchObject({ initial_option: { value: 'mochi' } });
+    const two = await catPhotos(2);
+    await expect(mia.submits({}, two)).rejects.toThrow(/Consent.*complete/);
+    const good = [...two, { name: 'notes.png', bytes: Buffer.from('not a picture') }];
+    expect(await mia.submits({ consent: true }, good)).toBeNull();
+    const posted = await world.message(channel, '2 photos of mochi added');
+    expect(textOf(posted.blocks)).not.toContain('not a picture');
+    const verdict = await world.whisper(mia, '2 of 3 photos kept');
+    expect(textOf(verdict.blocks)).toMatch(/notes\.png is not a picture/);
+    expect(await ben.whispers()).toEqual([]);
+  });
+
+  it('takes photos by the shortcut, from the own message only, and suggests subjects', async () => {
+    const ts = await ben.says(channel, 'look at her', (await catPhotos(4)).slice(2));
+    expect(await mia.usesShortcut(channel, ts)).toBe(true);
+    await world.whisper(mia, 'Only who sent a message can give its photos');
+    expect(await mia.form()).toBeNull();
+    await ben.usesShortcut(channel, ts);
+    const form = await until('the form', () => ben.form());
+    expect(textOf(blocksOf(form))).toContain('2 files of the message');
+    expect(await ben.suggestions('subject', 'mo')).toEqual(['mochi', 'mo (new)']);
+    expect(await ben.suggestions('subject', 'Mochi')).toEqual(['mochi']);
+    expect(await ben.submits({ subject: 'mochi', consent: true })).toBeNull();
+    await world.message(channel, 'mochi has 4 photos now');
+    await ben.types(channel, 'photos list subject:mochi');
+    const list = await world.whisper(ben, '4 photos of mochi');
+    expect(imagesOf(list.blocks)).toHaveLength(4);
+    expect(textOf(list.blocks)).toMatch(/1 · Mia[^]*3 · Ben/);
+  });
+
+  it('shows one living message for a run: place, progress, curve, samples, then the result', async () => {
+    await mia.types(channel, 'train subject:mochi');
+    await until('the form', () => mia.form());
+    expect(await mia.submits({})).toBeNull();
+    const first = await world.message(channel, 'mochi is waiting to be learnt');
+    expect(labelsOf(first.blocks)).toEqual(['Cancel']);
+
+    const run = await world.openRun(channel);
+    await world.worker.progress(run, Math.floor(run.settings.steps / 2), 40);
+    const learning = await world.message(channel, 'Learning mochi');
+    expect(textOf(learning.blocks)).toMatch(/▰▰▰▰▰▰▰▰▰▰▱▱▱▱▱▱▱▱▱▱ {2}50 % · training/);
+    expect(imagesOf(learning.blocks)).toHaveLength(1);
+    const curve = learning.blocks.find(({ type }) => type === 'image')!;
+    expect(curve['alt_text']).toMatch(/^loss: [\d.]+ at 5 → [\d.]+ at \d+$/);
+
+    const half = await world.worker.adapter(run, Math.floor(run.settings.steps / 2), false);
+    await world.worker.picturesOfRun(run, 'samples', half, await drawings(2));
+    await world.worker.progress(run, Math.floor(run.settings.steps / 2) + 5, 30);
+    await until(
+      'samples',
+      async () => imagesOf((await world.message(channel, 'Learning mochi')).blocks).length === 3,
+    );
+
+    const end = await world.worker.adapter(run, run.settings.steps, true);
+    await world.storage.records.setChampion(run.subjectId, end, false);
+    await world.worker.picturesOfRun(run, 'finals', end, await drawings(4));
+    await world.worker.finish(run);
+    const learnt = await world.message(channel, 'mochi is learnt');
+    expect(learnt.ts).toBe(first.ts);
+    expect(imagesOf(learnt.blocks)).toHaveLength(5);
+    const link = /<(http:[^|]+)\|(mochi-\d+-\w+\.safetensors)>/.exec(textOf(learnt.blocks))!;
+    expect((await fetch(link[1]!.replaceAll('&amp;', '&'))).status).toBe(200);
+    const file = await until('the adapter in the thread', async () =>
+      (await world.slack.see()).channels[channel]!.find(
+        ({ thread, files }) => thread === first.ts && files.length > 0,
+      ),
+    );
+    const { name } = (await world.slack.see()).files.find(({ id }) => id === file.files[0])!;
+    expect(name).toBe(link[2]);
+    // Curves and samples that no message shows any more are not left lying at Slack.
+    await until('old files deleted', async () => {
+      const own = (await world.slack.see()).files.filter(
+        ({ owner, deleted }) => owner === 'U0KRONABOT' && !deleted,
+      );
+      return own.length === 5 + 1 + 4;
+    });
+  });
+
+  let set: Message;
+  it('draws, and puts the numbers to vote with under the pictures', async () => {
+    await ben.types(channel, 'imagine <!channel> *a* watercolour of mochi & <@U123>');
+    const { id: setId } = await world.openSet(channel);
+    await world.worker.draw((await world.storage.records.set(setId))!, await drawings(4));
+    set = await until('pictures', async () => {
+      const message = await world.message(channel, 'watercolour of mochi');
+      return imagesOf(message.blocks).length === 4 && message.reactions.length === 4 ? message : null;
+    });
+    expect(set.reactions.map(({ name }) => name)).toEqual(['one', 'two', 'three', 'four']);
+    expect(labelsOf(set.blocks)).toEqual([
+      'Vary 1',
+      'Vary 2',
+      'Vary 3',
+      'Vary 4',
+      'Again',
+      'Details',
+      'Delete',
+    ]);
+    const alts = set.blocks.filter(({ type }) => type === 'image').map(({ alt_text: alt }) => String(alt));
+    expect(alts[2]).toMatch(/watercolour of mochi.*picture 3 of 4/);
+    expect(set.text).toContain('&lt;!channel&gt;');
+  });
+
+  it('counts votes, leaves bots out, and takes votes back', async () => {
+    const robot = await world.slack.person('Robot', { bot: true });
+    await world.slack.act('channel', { channel, join: robot.id });
+    const record = await channelRecord();
+    const post = (await world.storage.records.postByMessage(record.id, set.ts))!;
+    const standing = async () => {
+      const stands = new Map<string, boolean>();
+      for (const fact of await world.storage.records.voteFacts(post.targetId))
+        stands.set(`${fact.memberId} ${fact.emoji} ${fact.pictureId}`, fact.added);
+      return [...stands.values()].filter(Boolean).length;
+    };
+    await mia.reacts(channel, set.ts, 'two');
+    await robot.reacts(channel, set.ts, 'one');
+    await ada.reacts(channel, set.ts, 'two');
+    await until('two votes', async () => (await standing()) === 2);
+    await until('the votes shown', async () =>
+      textOf((await world.message(channel, 'watercolour of mochi')).blocks).includes('2 · 2️⃣ 2'),
+    );
+    await ada.reacts(channel, set.ts, 'two', false);
+    await until('one vote', async () => (await standing()) === 1);
+  });
+
+  it('draws again and varies, and shows details to who asks', async () => {
+    expect(await mia.presses(channel, set.ts, 'Details')).toBe(true);
+    const details = await world.whisper(mia, 'seed');
+    expect(textOf(details.blocks)).toContain('guidance');
+    await mia.presses(channel, set.ts, 'Vary 2');
+    const varied = await world.openSet(channel);
+    expect(varied.variationOf).not.toBeNull();
+    await until('its message', async () => (await world.slack.messages(channel)).length === 6);
+  });
+
+  it('cancels what waits, by its asker only', async () => {
+    const waiting = await until('the varied set', async () =>
+      (await world.slack.messages(channel)).find(({ blocks }) => labelsOf(blocks).includes('Cancel')),
+    );
+    await ben.presses(channel, waiting.ts, 'Cancel');
+    await world.whisper(ben, /NOT_ALLOWED/);
+    await mia.presses(channel, waiting.ts, 'Cancel');
+    await until('cancelled', async () =>
+      (await world.slack.messages(channel)).some(
+        ({ ts, blocks }) => ts === waiting.ts && textOf(blocks).includes('Cancelled'),
+      ),
+    );
+  });
+
+  it('keeps votes given while it was away, and its buttons work after a restart', async () => {
+    await world.stopBot();
+    await ben.reacts(channel, set.ts, 'three');
+    await mia.reacts(channel, set.ts, 'two', false);
+    expect(await mia.types(channel, 'queue')).toBe(false);
+    await world.startBot();
+    const record = await channelRecord();
+    const { targetId } = (await world.storage.records.postByMessage(record.id, set.ts))!;
+    const facts = () => world.storage.records.voteFacts(targetId);
+    const last = (list: readonly VoteFact[], name: string) =>
+      list.filter(({ emoji }) => emoji === name).at(-1);
+    await until('both caught up with', async () => {
+      const list = await facts();
+      return last(list, 'three')?.added === true && last(list, 'two')?.added === false;
+    });
+    await mia.presses(channel, set.ts, 'Details');
+    await until(
+      'details again',
+      async () =>
+        (await mia.whispers()).filter(({ blocks }) => textOf(blocks).includes('guidance')).length === 2,
+    );
+  });
+
+  it('announces a champion that votes have chosen', async () => {
+    const { records, blobs } = world.storage;
+    const record = await channelRecord();
+    const subject = (await records.subjectByName(record.id, 'mochi'))!;
+    const adapters = (await records.adapters(record.id)).filter(({ subjectId }) => subjectId === subject.id);
+    const other = adapters.find(({ id }) => id !== subject.championId)!;
+    const [cleo, dan] = [await world.slack.person('Cleo'), await world.slack.person('Dan')];
+    for (const { id } of [cleo, dan]) await world.slack.act('channel', { channel, join: id });
+    await mia.types(channel, 'imagine mochi in the snow');
+    const drawn = await world.openSet(channel);
+    // The first picture is by the other adapter, as in a run's result, which compares its checkpoints.
+    for (const [index, bytes] of (await drawings(4)).entries()) {
+      const { hash: blobHash } = await blobs.put(bytes);
+      const adapterId = index === 0 ? other.id : subject.championId;
+      const size = { width: 128, height: 128, seed: index };
+      await records.addPicture({ id: randomUUID(), setId: drawn.id, index, blobHash, ...size, adapterId });
+    }
+    await records.updateSet(drawn.id, { state: 'done', progress: null, endedAt: new Date() });
+    const message = await until('its pictures', async () => {
+      const found = await world.message(channel, 'mochi in the snow');
+      return imagesOf(found.blocks).length === 4 ? found : null;
+    });
+    for (const person of [ben, ada, cleo, dan]) await person.reacts(channel, message.ts, 'one');
+    const crowned = await world.message(channel, /is the new champion of mochi/);
+    expect(imagesOf(crowned.blocks)).toHaveLength(1);
+    expect((await records.subject(subject.id))!.championId).toBe(other.id);
+  });
+
+  it('deletes pictures for their asker and for admins only, in the message and at Slack', async () => {
+    const shown = imagesOf(set.blocks);
+    await mia.presses(channel, set.ts, 'Delete');
+    await world.whisper(mia, /delete these pictures/);
+    await ada.presses(channel, set.ts, 'Delete');
+    const gone = await world.message(channel, 'These pictures were deleted');
+    expect(gone.ts).toBe(set.ts);
+    expect(imagesOf(gone.blocks)).toEqual([]);
+    expect(shown).toHaveLength(4);
+  });
+
+  it('shows a member what is his on the Home tab', async () => {
+    await mia.opensHome();
+    const home = await until('the Home tab', async () => (await world.slack.see()).homes[mia.id]);
+    const text = textOf(home['blocks'] as Json[]);
+    expect(text).toMatch(new RegExp(`\\*mochi\\* \\(cat\\) in <#${channel}>: 4 photos of 20, ready to draw`));
+    expect(text).toMatch(/✅ done: mochi/);
+  });
+
+  it('pinged nobody, broke no rule of Slack and complained of nothing', async () => {
+    const { problems, acks, limited, calls } = await world.slack.see();
+    expect(problems).toEqual([]);
+    expect(Math.max(...acks)).toBeLessThan(3_000);
+    expect(limited).toEqual({});
+    expect(calls['chat.postMessage']).toBeGreaterThan(5);
+    expect(world.log).toEqual([]);
+  });
+});

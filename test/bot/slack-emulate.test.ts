@@ -1,0 +1,217 @@
+/**
+ * The Web API and file part of the conversation against a Slack that is not ours: npm's `emulate`, which knows neither
+ * slash commands nor forms, but keeps messages, files, reactions and scopes by its own reading of Slack's reference.
+ */
+import { randomUUID } from 'node:crypto';
+import { createEmulator, type Emulator } from 'emulate';
+import { webApi } from '@slack/bolt';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Delivery } from '../../bot/delivery.ts';
+import { createHandlers } from '../../bot/dispatch.ts';
+import type { Log } from '../../bot/log.ts';
+import { appManifest } from '../../bot/slack/manifest.ts';
+import { PhotoDownloads } from '../../bot/slack/photo-download.ts';
+import { SlackGateway } from '../../bot/slack/slack-gateway.ts';
+import { SlackApi } from '../../bot/slack/web-api.ts';
+import { VoteDesk } from '../../bot/votes.ts';
+import type { Channel } from '../../storage/records/contract.ts';
+import { catPhotos, drawings, until } from './slack-world.ts';
+import { openHouse, PlayedWorker, type TestHouse } from './world.ts';
+
+let emulator: Emulator;
+let house: TestHouse;
+let mia: webApi.WebClient;
+let channelId: string;
+const logged: string[] = [];
+const say = (fields: object, message: string) =>
+  void logged.push(`${message} ${String((fields as { error?: { message?: string } }).error?.message)}`);
+const log: Log = { info: () => {}, warn: say, error: say };
+
+/** Port of the emulator; it does not take 0. */
+const PORT = 20_000 + Math.floor(Math.random() * 20_000);
+const TOKEN = 'xoxb-krona';
+const scopes = appManifest(null).oauth_config!.scopes!;
+
+beforeAll(async () => {
+  house = await openHouse();
+  emulator = await createEmulator({
+    service: 'slack',
+    port: PORT,
+    seed: {
+      slack: {
+        users: [{ name: 'krona' }, { name: 'mia', real_name: 'Mia', is_admin: true }],
+        channels: [{ name: 'pets' }],
+        tokens: [
+          // No more than the manifest asks for.
+          { token: TOKEN, user: 'krona', scopes: [...scopes.bot!, ...scopes.bot_optional!] },
+          {
+            token: 'xoxp-mia',
+            user: 'mia',
+            scopes: ['chat:write', 'files:write', 'reactions:write', 'channels:read'],
+          },
+        ],
+        strict_scopes: true,
+      },
+    },
+  });
+  mia = new webApi.WebClient('xoxp-mia', { slackApiUrl: `${emulator.url}/api/` });
+  const { channels } = await mia.conversations.list();
+  channelId = channels!.find(({ name }) => name === 'pets')!.id!;
+}, 300_000);
+afterAll(async () => {
+  await emulator.close();
+  await house.close();
+});
+
+async function startBot() {
+  const { storage: context } = house;
+  const config = { botToken: TOKEN, appToken: null, signingSecret: 'unused', api: `${emulator.url}/api/` };
+  const gateway = new SlackGateway({
+    config,
+    context,
+    log,
+    link: (hash, name) => `http://krona.test/${hash}/${name}`,
+  });
+  const delivery = new Delivery(gateway, context, log);
+  const votes = new VoteDesk(gateway, context, log);
+  await gateway.start(createHandlers({ platform: 'slack', context, delivery, votes, log }));
+  delivery.start();
+  return {
+    gateway,
+    votes,
+    async stop() {
+      await gateway.stop();
+      await delivery.stop();
+    },
+  };
+}
+
+const history = async () =>
+  (await mia.apiCall('conversations.history', { channel: channelId, token: TOKEN })) as unknown as {
+    messages: {
+      ts: string;
+      blocks?: { type: string; slack_file?: { id: string } }[];
+      files?: { name: string }[];
+      thread_ts?: string;
+    }[];
+  };
+
+describe('a Slack of somebody else’s making', () => {
+  let channel: Channel;
+  let ts: string;
+
+  it('shows a set by one message, with its pictures as files that are there, and numbers to vote with', async () => {
+    const { records } = house.storage;
+    channel = await records.channel('slack', channelId, 'pets');
+    const member = await records.member('slack', 'U1', 'Ann');
+    const bot = await startBot();
+    const set = await records.addSet({
+      id: randomUUID(),
+      channelId: channel.id,
+      memberId: member.id,
+      kind: 'imagine',
+      runId: null,
+      subjectId: null,
+      prompt: 'a fox & <!channel>',
+      negative: null,
+      seed: 1,
+      count: 4,
+      strength: 1,
+      settings: channel.settings,
+      adapterId: null,
+      state: 'queued',
+    });
+    await records.addPost({ id: randomUUID(), channelId: channel.id, kind: 'set', targetId: set.id });
+    await until('its message', async () => (await records.postOf(set.id))!.messageId);
+    await new PlayedWorker(house.storage).draw(set, await drawings(4));
+    const shown = await until('its pictures', async () =>
+      (await history()).messages.find(
+        ({ blocks }) => blocks?.filter(({ type }) => type === 'image').length === 4,
+      ),
+    );
+    ts = shown.ts;
+    expect(ts).toBe((await records.postOf(set.id))!.messageId);
+    for (const { slack_file: file } of shown.blocks!.filter(({ type }) => type === 'image')) {
+      const info = await mia.files.info({ file: file!.id, token: TOKEN });
+      expect(info.file).toMatchObject({ mimetype: 'image/png' });
+    }
+    await until('the numbers', async () => {
+      const { message } = await mia.reactions.get({ channel: channelId, timestamp: ts, token: TOKEN });
+      return message?.reactions?.map(({ name }) => name).join() === 'one,two,three,four';
+    });
+
+    await mia.reactions.add({ channel: channelId, timestamp: ts, name: 'three' });
+    await bot.votes.readAgain();
+    const [fact] = await records.voteFacts(set.id);
+    const [voter] = await records.members([fact!.memberId]);
+    expect(fact).toMatchObject({ emoji: 'three', added: true });
+    expect(voter!.name).toBe('mia');
+    await bot.stop();
+  });
+
+  it('has a message once, also for a process that does not know of it', async () => {
+    const nonce = randomUUID();
+    const card = { tone: 'info', title: 'Once' } as const;
+    const first = await startBot();
+    const posted = await first.gateway.post(channel, card, nonce);
+    await first.stop();
+    const second = await startBot();
+    expect(await second.gateway.post(channel, card, nonce)).toBe(posted);
+    expect(await second.gateway.post(channel, card, randomUUID())).not.toBe(posted);
+    await mia.chat.delete({ channel: channelId, ts: posted, token: TOKEN });
+    await expect(second.gateway.edit(channel, posted, card)).rejects.toMatchObject({ code: 'MESSAGE_GONE' });
+    await expect(
+      second.gateway.post({ ...channel, externalId: 'C0NOWHERE' }, card, randomUUID()),
+    ).rejects.toMatchObject({
+      code: 'CHANNEL_GONE',
+    });
+    await second.stop();
+  });
+
+  it('keeps an adapter in the thread of its message, once', async () => {
+    const { hash: blobHash, size } = await house.storage.blobs.put(Buffer.from('adapter'.repeat(500)));
+    const card = {
+      tone: 'success',
+      title: 'Learnt',
+      files: [{ name: 'mochi-200-3fa9c1.safetensors', blobHash, size }],
+    } as const;
+    const threads = async () => {
+      const answer = (await mia.apiCall('conversations.replies', {
+        channel: channelId,
+        ts,
+        token: TOKEN,
+      })) as unknown as {
+        messages: { ts: string; files?: { name: string }[] }[];
+      };
+      return answer.messages.flatMap(({ files }) => files ?? []).map(({ name }) => name);
+    };
+    for (let round = 0; round < 2; round++) {
+      const bot = await startBot();
+      await bot.gateway.edit(channel, ts, card);
+      await bot.stop();
+      expect(await threads()).toEqual(['mochi-200-3fa9c1.safetensors']);
+    }
+  });
+
+  it('hands over a photo that a member gave', async () => {
+    const [photo] = await catPhotos(1);
+    const { files } = (await mia.filesUploadV2({
+      channel_id: channelId,
+      file: photo!.bytes,
+      filename: 'mochi.png',
+    })) as unknown as {
+      files: { files: { id: string }[] }[];
+    };
+    const api = new SlackApi(TOKEN, `${emulator.url}/api/`, log);
+    const downloads = new PhotoDownloads(api, TOKEN, `${emulator.url}/api/`);
+    const bytes = await downloads.attachment({ id: files[0]!.files[0]!.id, name: 'mochi.png' }).read();
+    expect(Buffer.from(bytes).equals(photo!.bytes)).toBe(true);
+    await expect(downloads.attachment({ id: 'F0NOWHERE', name: 'x.png' }).read()).rejects.toMatchObject({
+      code: 'ATTACHMENT_GONE',
+    });
+  });
+
+  it('gave the bot nothing to complain of', () => {
+    expect(logged).toEqual([]);
+  });
+});

@@ -1,0 +1,399 @@
+/** What can go wrong with Slack, provoked one by one, and what the gateway makes of it. */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import sharp from 'sharp';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { CompletionEvent, GatewayHandlers, InvocationEvent, ReactionEvent } from '../../bot/gateway.ts';
+import type { Log } from '../../bot/log.ts';
+import { startBot } from '../../bot/main.ts';
+import { SlackGateway } from '../../bot/slack/slack-gateway.ts';
+import type { Card } from '../../commands/card.ts';
+import type { Channel } from '../../storage/records/contract.ts';
+import { FakeSlack, imagesOf, type Person, textOf } from '../fakes/slack/fake-slack.ts';
+import { catPhotos, drawings, until } from './slack-world.ts';
+import { openHouse, type TestHouse } from './world.ts';
+
+let slack: FakeSlack;
+let house: TestHouse;
+let mia: Person;
+let ada: Person;
+beforeAll(async () => {
+  [slack, house] = await Promise.all([FakeSlack.start(), openHouse()]);
+  mia = await slack.person('Mia');
+  ada = await slack.person('Ada', { admin: true });
+}, 300_000);
+afterAll(async () => {
+  await slack.stop();
+  await house.close();
+});
+
+const logged: string[] = [];
+const say = (_: object, message: string) => void logged.push(message);
+const log: Log = { info: say, warn: say, error: say };
+
+/** Events that came, and what is done with them unless a test says so. */
+class Desk implements GatewayHandlers {
+  readonly invocations: InvocationEvent[] = [];
+  readonly reactions: ReactionEvent[] = [];
+  readonly completions: CompletionEvent[] = [];
+  returns = 0;
+  onInvocation = async (event: InvocationEvent): Promise<void> => void this.invocations.push(event);
+  onAction = async (): Promise<void> => {};
+  onCompletion = async (event: CompletionEvent): Promise<string[]> => {
+    this.completions.push(event);
+    return [];
+  };
+  onReaction = async (event: ReactionEvent): Promise<boolean> => this.reactions.push(event) > 0;
+  onMissed = async (): Promise<void> => void (this.returns += 1);
+}
+
+const open: SlackGateway[] = [];
+async function start(desk = new Desk()): Promise<{ gateway: SlackGateway; desk: Desk }> {
+  const link = (hash: string, name: string) => `http://krona.test/${hash}/${name}`;
+  const gateway = new SlackGateway({ config: slack.config(), context: house.storage, log, link });
+  await gateway.start(desk);
+  open.push(gateway);
+  return { gateway, desk };
+}
+
+const card = (title: string, more: Partial<Card> = {}): Card => ({ tone: 'info', title, ...more });
+
+async function blob(bytes: Uint8Array): Promise<string> {
+  return (await house.storage.blobs.put(bytes)).hash;
+}
+
+async function gallery(title: string): Promise<Card> {
+  const hashes = await Promise.all((await drawings(2)).map(blob));
+  return card(title, {
+    pictures: hashes.map((blobHash, n) => ({
+      id: `${n}`,
+      blobHash,
+      alt: `picture ${n}`,
+      caption: `${n + 1}`,
+    })),
+  });
+}
+
+describe('Slack as a gateway', () => {
+  let place: Channel;
+  beforeEach(async () => {
+    logged.length = 0;
+    const id = await slack.channel('pets', [mia, ada]);
+    place = await house.storage.records.channel('slack', id, 'pets');
+  });
+  afterEach(async () => {
+    await Promise.all(open.splice(0).map((gateway) => gateway.stop()));
+  });
+  const titles = async () =>
+    (await slack.messages(place.externalId)).map(({ blocks }) => textOf(blocks).split('\n')[0]);
+
+  it('says in one line that a token is not accepted', async () => {
+    const config = slack.config();
+    const wrong = [
+      [{ ...config, botToken: 'xapp-swapped' }, 'SLACK_BOT_TOKEN'],
+      [{ ...config, botToken: 'xoxb-unknown' }, 'SLACK_BOT_TOKEN'],
+      [{ ...config, appToken: 'xapp-unknown' }, 'SLACK_APP_TOKEN'],
+    ] as const;
+    for (const [given, variable] of wrong) {
+      const failed = await startBot(house.storage, { ...house.config, slack: given }, { log }).catch(
+        (e: unknown) => e,
+      );
+      expect(failed).toMatchObject({ code: 'SLACK_TOKEN_INVALID' });
+      expect((failed as Error).message).toContain(variable);
+      expect((failed as Error).message).not.toContain('unknown');
+    }
+  });
+
+  it('names a scope that is missing, and with what it does not work', async () => {
+    await slack.act('scope', { name: 'files:write', granted: false });
+    const { gateway } = await start();
+    expect(logged.join()).toMatch(
+      /lacks the scope files:write, so it cannot show pictures\. Add it .* reinstall/,
+    );
+    const posting = gateway.post(place, await gallery('needs pictures'), randomUUID());
+    await expect(posting).rejects.toMatchObject({
+      code: 'POST_FORBIDDEN',
+      message: expect.stringMatching(/scope files:write/) as string,
+    });
+    await slack.act('scope', { name: 'files:write', granted: true });
+  });
+
+  it('acknowledges while nobody has time for the command', async () => {
+    let free: (() => void) | null = null;
+    const desk = new Desk();
+    desk.onInvocation = () => new Promise((resolve) => (free = resolve));
+    await start(desk);
+    expect(await mia.types(place.externalId, 'queue')).toBe(true);
+    const finish = await until('it to come', () => free);
+    finish();
+  });
+
+  it('tells who acts: names, admins, user groups', async () => {
+    await slack.act('addGroup', { id: 'S0ARTISTS', users: [ada.id] });
+    const { desk } = await start();
+    await ada.types(place.externalId, 'queue');
+    await mia.types(place.externalId, 'imagine <@U1> & co');
+    await until('both', () => desk.invocations.length === 2);
+    const [first, second] = desk.invocations;
+    expect(first).toMatchObject({
+      member: { externalId: ada.id, name: 'Ada' },
+      moderator: true,
+      roles: ['S0ARTISTS'],
+    });
+    expect(second).toMatchObject({ moderator: false, command: 'imagine', options: { prompt: '<@U1> & co' } });
+    expect(second).not.toHaveProperty('roles');
+  });
+
+  it('tells the caller that it may not post, and how to let it', async () => {
+    const elsewhere = await slack.channel('elsewhere', [mia], { withBot: false });
+    const hidden = await slack.channel('hidden', [mia], { withBot: false, isPrivate: true });
+    const closed = await slack.channel('closed', [mia]);
+    await slack.act('channel', { channel: closed, restricted: true });
+    const { gateway, desk } = await start();
+    const cases = [
+      [elsewhere, /invite @krona/],
+      [hidden, /invite @krona/],
+      [closed, /posting permissions/],
+    ] as const;
+    for (const [n, [id, words]] of cases.entries()) {
+      const channel = await house.storage.records.channel('slack', id, 'there');
+      await mia.types(id, 'queue');
+      await until('the command', () => desk.invocations.length === n + 1);
+      await expect(gateway.post(channel, card('x'), randomUUID())).rejects.toMatchObject({
+        code: 'POST_FORBIDDEN',
+      });
+      const whisper = await until('the word', async () =>
+        (await mia.whispers()).find(({ channel }) => channel === id),
+      );
+      expect(textOf(whisper.blocks)).toMatch(words);
+    }
+    await desk.invocations[0]!.answer([card('Done all the same')]);
+    const shown = (await mia.whispers())
+      .filter(({ channel }) => channel === elsewhere)
+      .map(({ blocks }) => textOf(blocks));
+    expect(shown.at(-1)).toContain('Done all the same');
+  });
+
+  it('knows channels and messages that are gone, and messages that take no more edits', async () => {
+    const { gateway } = await start();
+    const ts = await gateway.post(place, card('one'), randomUUID());
+    const old = await gateway.post(place, card('two'), randomUUID());
+    await slack.act('lockMessage', { channel: place.externalId, ts: old });
+    await expect(gateway.edit(place, old, card('new'))).rejects.toMatchObject({ code: 'MESSAGE_STALE' });
+    await ada.deletes(place.externalId, ts);
+    await expect(gateway.edit(place, ts, card('new'))).rejects.toMatchObject({ code: 'MESSAGE_GONE' });
+    await expect(gateway.readReactions(place, ts)).rejects.toMatchObject({ code: 'MESSAGE_GONE' });
+    await slack.act('channel', { channel: place.externalId, archived: true });
+    await expect(gateway.post(place, card('three'), randomUUID())).rejects.toMatchObject({
+      code: 'CHANNEL_GONE',
+    });
+    await slack.act('channel', { channel: place.externalId, deleted: true });
+    await expect(gateway.post(place, card('three'), randomUUID())).rejects.toMatchObject({
+      code: 'CHANNEL_GONE',
+    });
+    await expect(gateway.edit(place, old, card('new'))).rejects.toMatchObject({ code: 'MESSAGE_GONE' });
+  });
+
+  it('posts once when Slack’s answer was lost, and when the process died before it noted the message', async () => {
+    const { gateway } = await start();
+    const nonce = randomUUID();
+    await slack.act('fault', { method: 'chat.postMessage', kind: 'lose', times: 1 });
+    await expect(gateway.post(place, card('once'), nonce)).rejects.toMatchObject({ retryable: true });
+    const ts = await gateway.post(place, card('once'), nonce);
+    expect(await titles()).toEqual(['once']);
+    const after = await start();
+    expect(await after.gateway.post(place, card('once'), nonce)).toBe(ts);
+    expect(await titles()).toEqual(['once']);
+  });
+
+  it('posts without the scopes to read a channel too, and says what that means', async () => {
+    await slack.act('scope', { name: 'channels:history', granted: false });
+    const { gateway } = await start();
+    await gateway.post(place, card('blind'), randomUUID());
+    expect(await titles()).toEqual(['blind']);
+    expect(logged.join()).toContain('channels:history');
+    await slack.act('scope', { name: 'channels:history', granted: true });
+  });
+
+  it('keeps to a message a second in a channel, in order, and waits as long as a rate limit asks', async () => {
+    const { gateway } = await start();
+    const before = (await slack.see()).limited['chat.postMessage'] ?? 0;
+    await Promise.all(['a', 'b', 'c'].map((title) => gateway.post(place, card(title), randomUUID())));
+    expect(await titles()).toEqual(['a', 'b', 'c']);
+    expect((await slack.see()).limited['chat.postMessage'] ?? 0).toBe(before);
+    const [message] = await slack.messages(place.externalId);
+    await slack.act('fault', { method: 'chat.update', kind: 'limit', times: 2, value: '1' });
+    await gateway.edit(place, message!.ts, card('a, edited'));
+    expect((await titles())[0]).toBe('a, edited');
+    expect((await slack.see()).limited['chat.update']).toBe(2);
+  });
+
+  it('edits slower with age, and when many messages live', async () => {
+    const { gateway } = await start();
+    expect(gateway.editInterval(0)).toBe(3_000);
+    expect(gateway.editInterval(30 * 60_000)).toBeGreaterThan(3_000);
+    expect(gateway.editInterval(5 * 3_600_000)).toBeGreaterThan(gateway.editInterval(30 * 60_000));
+    for (let n = 0; n < 3; n++) {
+      const ts = await gateway.post(place, card(`${n}`), randomUUID());
+      await gateway.edit(place, ts, card(`${n} again`));
+    }
+    expect(gateway.editInterval(0)).toBeGreaterThan(3_000);
+  });
+
+  it('shows pictures that Slack takes long for, that are WebP, and that somebody deleted there', async () => {
+    await slack.act('fileDelay', { ms: 2_500 });
+    const { gateway } = await start();
+    const webp = await blob(
+      await sharp((await drawings(1))[0])
+        .webp()
+        .toBuffer(),
+    );
+    const shown = await gallery('pictures');
+    const picture = { id: 'w', blobHash: webp, alt: 'a WebP' };
+    const all = { ...shown, pictures: [...shown.pictures!, picture] };
+    const ts = await gateway.post(place, all, randomUUID());
+    await slack.act('fileDelay', { ms: 300 });
+    const images = async () => imagesOf((await slack.messages(place.externalId))[0]!.blocks);
+    const [first, ...others] = await images();
+    expect(others).toHaveLength(2);
+    await slack.act('deleteFile', { file: first });
+    await gateway.edit(place, ts, { ...all, title: 'pictures, edited' });
+    const [again, ...same] = await images();
+    expect(again).not.toBe(first);
+    expect(same).toEqual(others);
+    expect((await titles())[0]).toBe('pictures, edited');
+  });
+
+  it('takes a form’s answer through another door when its address has expired', async () => {
+    const { desk } = await start();
+    await mia.types(place.externalId, 'photos add subject:rex class:dog');
+    await until('the form', () => mia.form());
+    await slack.act('advance', { ms: 31 * 60_000 });
+    await mia.submits({ consent: true }, await catPhotos(1));
+    const event = await until('the submission', () => desk.invocations.at(-1));
+    expect(event).toMatchObject({
+      command: 'photos',
+      action: 'add',
+      options: { subject: 'rex', class: 'dog' },
+    });
+    const before = (await slack.see()).calls['chat.postEphemeral'] ?? 0;
+    await event.answer([card('for you alone', { audience: 'caller' })]);
+    expect((await slack.see()).calls['chat.postEphemeral']).toBe(before + 1);
+    expect(textOf((await mia.whispers()).at(-1)!.blocks)).toContain('for you alone');
+  });
+
+  it('answers at one address no more often than Slack takes it', async () => {
+    const { desk } = await start();
+    await mia.types(place.externalId, 'queue');
+    const event = await until('the command', () => desk.invocations.at(-1));
+    const before = (await slack.see()).calls['chat.postEphemeral'] ?? 0;
+    for (let n = 0; n < 7; n++) await event.answer([card(`whisper ${n}`, { audience: 'caller' })]);
+    const texts = (await mia.whispers())
+      .map(({ blocks }) => textOf(blocks))
+      .filter((text) => text.includes('whisper'));
+    expect(texts).toHaveLength(7);
+    expect((await slack.see()).calls['chat.postEphemeral']).toBe(before + 2);
+    expect(logged).toEqual([]);
+  });
+
+  it('asks to send a command again whose form Slack did not open', async () => {
+    await start();
+    await slack.act('fault', { method: 'views.open', kind: 'refuse', times: 1, value: 'expired_trigger_id' });
+    await mia.types(place.externalId, 'train subject:mochi class:cat');
+    await until('the word', async () =>
+      (await mia.whispers()).some(({ blocks }) => textOf(blocks).includes('FORM_EXPIRED')),
+    );
+    expect(await mia.form()).toBeNull();
+  });
+
+  it('asks for consent when photos come with a training, and for none without', async () => {
+    const { desk } = await start();
+    await mia.types(place.externalId, 'train subject:mochi class:cat steps:100');
+    await until('the form', () => mia.form());
+    expect(await mia.submits({}, await catPhotos(1))).toMatchObject({
+      consent: expect.stringMatching(/consent/) as string,
+    });
+    expect(await mia.submits({})).toBeNull();
+    const event = await until('the submission', () => desk.invocations.at(-1));
+    expect(event).toMatchObject({
+      command: 'train',
+      options: { subject: 'mochi', class: 'cat', steps: '100' },
+      attachments: [],
+    });
+  });
+
+  it('reads a photo, and says why when it cannot', async () => {
+    const { desk } = await start();
+    await mia.types(place.externalId, 'photos add subject:rex class:dog');
+    await until('the form', () => mia.form());
+    const [photo] = await catPhotos(1);
+    await mia.submits({ consent: true }, [photo!]);
+    const { attachments } = await until('the submission', () => desk.invocations.at(-1));
+    expect(attachments[0]).toMatchObject({ fileName: 'mochi-1.png', size: photo!.bytes.length });
+    expect(Buffer.from(await attachments[0]!.read()).equals(photo!.bytes)).toBe(true);
+    await slack.act('scope', { name: 'files:read', granted: false });
+    await expect(attachments[0]!.read()).rejects.toMatchObject({
+      code: 'ATTACHMENT_FORBIDDEN',
+      message: expect.stringMatching(/scope files:read/) as string,
+    });
+    await slack.act('scope', { name: 'files:read', granted: true });
+    const { id } = (await slack.see()).files.find(({ owner }) => owner === mia.id)!;
+    for (const file of (await slack.see()).files.filter(({ owner }) => owner === mia.id))
+      await slack.act('deleteFile', { file: file.id });
+    expect(id).toBeTruthy();
+    await expect(attachments[0]!.read()).rejects.toMatchObject({ code: 'ATTACHMENT_GONE' });
+  });
+
+  it('deals once with what Slack sends twice, and tries again to store a reaction', async () => {
+    const desk = new Desk();
+    let stored = 0;
+    desk.onReaction = async (event) => desk.reactions.push(event) > 1 && (stored += 1) > 0;
+    const { gateway } = await start(desk);
+    await mia.types(place.externalId, 'queue');
+    expect(await slack.act('again')).toBe(true);
+    expect(await slack.act('again')).toBe(true);
+    const ts = await gateway.post(place, card('vote'), randomUUID());
+    await mia.reacts(place.externalId, ts, '+1::skin-tone-3');
+    await until('it to be stored', () => stored === 1);
+    await slack.act('again');
+    await until('the command', () => desk.invocations.length > 0);
+    await sleep(300);
+    expect(desk.invocations).toHaveLength(1);
+    expect(desk.reactions.map(({ emoji, added }) => `${emoji} ${added}`)).toEqual([
+      '+1::skin-tone-3 true',
+      '+1::skin-tone-3 true',
+    ]);
+  });
+
+  it('is back at once when Slack renews the connection, and reads votes again when it was away for long', async () => {
+    const { desk } = await start();
+    await slack.act('disconnect', { politely: true });
+    await until(
+      'an end and a new connection',
+      async () => (await slack.see()).connections === 1 && (await mia.types(place.externalId, 'queue')),
+    );
+    expect(desk.returns).toBe(0);
+    await slack.act('down', { down: true });
+    await sleep(11_000);
+    await slack.act('down', { down: false });
+    await until('the connection', async () => (await slack.see()).connections === 1);
+    await until('the word of it', () => desk.returns === 1);
+    expect(await mia.types(place.externalId, 'queue')).toBe(true);
+  });
+
+  it('says that a token was revoked, and goes on when it is good again', async () => {
+    const { gateway } = await start();
+    const nonce = randomUUID();
+    await slack.act('tokens', { bot: false });
+    await expect(gateway.post(place, card('later'), nonce)).rejects.toMatchObject({
+      code: 'SLACK_TOKEN_INVALID',
+    });
+    await slack.act('tokens', { bot: true });
+    await gateway.post(place, card('later'), nonce);
+    expect(await titles()).toEqual(['later']);
+  });
+
+  it('broke no rule of Slack in all of this', async () => {
+    expect((await slack.see()).problems).toEqual([]);
+  });
+});

@@ -1,0 +1,104 @@
+/**
+ * @file Makes docs/images/slack-*.png: plays a conversation with the real bot on the fake Slack and draws what stands
+ * there. `npx tsx test/bot/slack-pictures.ts`
+ */
+import { mkdir } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import type { Browser } from 'playwright-core';
+import { imagesOf, textOf } from '../fakes/slack/fake-slack.ts';
+import { BOT_TOKEN, type Json } from '../fakes/slack/workspace.ts';
+import { messageHtml, viewHtml } from '../helpers/block-kit-html.ts';
+import { launchChromium } from '../helpers/chromium.ts';
+import { catPhotos, SlackWorld, until } from './slack-world.ts';
+import { sprite } from './world.ts';
+
+const FOLDER = fileURLToPath(new URL('../../docs/images/', import.meta.url));
+
+/** Data addresses of the files that blocks show. */
+async function picturesOf(world: SlackWorld, blocks: readonly Json[]): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  for (const id of imagesOf(blocks)) {
+    const response = await fetch(`${world.slack.address}/files-pri/T0FAKE-${id}/download/x`, {
+      headers: { authorization: `Bearer ${BOT_TOKEN}` },
+    });
+    found.set(id, `data:image/png;base64,${Buffer.from(await response.arrayBuffer()).toString('base64')}`);
+  }
+  return found;
+}
+
+async function shoot(browser: Browser, name: string, html: string): Promise<void> {
+  const page = await browser.newPage({ viewport: { width: 760, height: 200 }, deviceScaleFactor: 1.5 });
+  await page.setContent(html);
+  const body = page.locator('body');
+  await body.screenshot({ path: `${FOLDER}slack-${name}.png` });
+  await page.close();
+}
+
+const world = await SlackWorld.open();
+const browser = await launchChromium();
+try {
+  await mkdir(FOLDER, { recursive: true });
+  const { slack, worker } = world;
+  const [mia, ben] = [await slack.person('Mia'), await slack.person('Ben')];
+  const channel = await slack.channel('pets', [mia, ben]);
+  const draw = async (name: string, words: string | RegExp) => {
+    const message = await world.message(channel, words);
+    await shoot(browser, name, messageHtml(message, await picturesOf(world, message.blocks)));
+  };
+  const whisper = async (name: string, words: string | RegExp) => {
+    const { blocks } = await world.whisper(mia, words);
+    await shoot(browser, name, messageHtml({ blocks, whispered: true }, await picturesOf(world, blocks)));
+  };
+  const cats = (colours: readonly string[], turn: number) =>
+    Promise.all(colours.map((colour, n) => sprite('cat-face', colour, 256, turn * n)));
+
+  await mia.types(channel, 'help');
+  await whisper('help', 'Krona learns what is yours');
+  await mia.types(channel, 'train subject:mochi class:cat');
+  await shoot(browser, 'form', viewHtml(await until('the form', () => mia.form()), new Map()));
+  await mia.submits({ consent: true }, [
+    ...(await catPhotos(4)),
+    { name: 'notes.png', bytes: Buffer.from('x') },
+  ]);
+  await whisper('verdict', '4 of 5 photos kept');
+
+  const run = await world.openRun(channel);
+  const half = Math.floor(run.settings.steps / 2);
+  await worker.progress(run, half, 95);
+  const checkpoint = await worker.adapter(run, half, false);
+  await worker.picturesOfRun(run, 'samples', checkpoint, await cats(['#f4d9a0', '#a9c8ee'], 8));
+  await until(
+    'samples',
+    async () => imagesOf((await world.message(channel, 'Learning mochi')).blocks).length === 3,
+  );
+  await draw('run', 'Learning mochi');
+  const end = await worker.adapter(run, run.settings.steps, true);
+  await worker.picturesOfRun(run, 'finals', end, await cats(['#f4d9a0', '#a9c8ee', '#d8b6d9', '#bfe3c0'], 6));
+  await world.storage.records.setChampion(run.subjectId, end, false);
+  await worker.finish(run);
+  await until(
+    'the result',
+    async () => imagesOf((await world.message(channel, 'mochi is learnt')).blocks).length === 5,
+  );
+  await draw('learnt', 'mochi is learnt');
+
+  await ben.types(channel, 'imagine mochi on a yellow background count:2');
+  await worker.draw(await world.openSet(channel), await cats(['#ffd84d', '#ffe48a'], 10));
+  const set = await until('pictures', async () => {
+    const message = await world.message(channel, 'yellow background');
+    return imagesOf(message.blocks).length === 2 && message.reactions.length === 2 ? message : null;
+  });
+  await mia.reacts(channel, set.ts, 'two');
+  await until('the vote', async () =>
+    textOf((await world.message(channel, 'yellow')).blocks).includes('2 · 2️⃣ 1'),
+  );
+  await draw('set', 'yellow background');
+  await mia.types(channel, 'queue cancel');
+  await whisper('error', 'WORK_UNKNOWN');
+  await mia.opensHome();
+  const home = await until('the Home tab', async () => (await slack.see()).homes[mia.id]);
+  await shoot(browser, 'home', viewHtml(home, new Map()));
+} finally {
+  await browser.close();
+  await world.close();
+}

@@ -1,0 +1,124 @@
+/**
+ * @file The real bot on the real embedded storage with the fake Slack before it, in Socket Mode or over HTTP, and
+ * somebody who plays the worker.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { inspect } from 'node:util';
+import type { Log } from '../../bot/log.ts';
+import { type Bot, startBot } from '../../bot/main.ts';
+import type { Storage } from '../../storage/open.ts';
+import type { PictureSet, Run } from '../../storage/records/contract.ts';
+import { FakeSlack, textOf } from '../fakes/slack/fake-slack.ts';
+import type { Ephemeral, Message } from '../fakes/slack/workspace.ts';
+import { openHouse, PlayedWorker, sprite, type TestHouse } from './world.ts';
+
+/** Waits until something holds; the delivery and Slack work in their own time. */
+export async function until<T>(what: string, look: () => T | Promise<T>): Promise<NonNullable<T>> {
+  for (let tries = 0; tries < 600; tries++) {
+    const found = await look();
+    if (found) return found;
+    await sleep(100);
+  }
+  throw new Error(`within 60 s it did not come: ${what}`);
+}
+
+export class SlackWorld {
+  readonly slack: FakeSlack;
+  readonly storage: Storage;
+  readonly worker: PlayedWorker;
+  /** What the bot warned and complained of. */
+  readonly log: string[] = [];
+  readonly #house: TestHouse;
+  readonly #http: boolean;
+  #bot: Bot | null = null;
+
+  private constructor(slack: FakeSlack, house: TestHouse, http: boolean) {
+    this.slack = slack;
+    this.#house = house;
+    this.#http = http;
+    this.storage = house.storage;
+    this.worker = new PlayedWorker(house.storage);
+  }
+
+  static async open({ http = false } = {}): Promise<SlackWorld> {
+    const [slack, house] = await Promise.all([FakeSlack.start(), openHouse()]);
+    const world = new SlackWorld(slack, house, http);
+    await world.startBot();
+    return world;
+  }
+
+  get address(): string {
+    return this.#bot!.address;
+  }
+
+  async startBot(): Promise<void> {
+    const say = (fields: object, message: string) => void this.log.push(`${message} ${describe(fields)}`);
+    const log: Log = { info: () => {}, warn: say, error: say };
+    const config = { ...this.#house.config, slack: this.slack.config(this.#http) };
+    this.#bot = await startBot(this.storage, config, { log });
+    await this.slack.act('http', { url: this.#http ? `${this.#bot.address}/slack/events` : null });
+  }
+
+  async stopBot(): Promise<void> {
+    await this.#bot?.stop();
+    this.#bot = null;
+  }
+
+  async close(): Promise<void> {
+    await this.stopBot();
+    await this.slack.stop();
+    await this.#house.close();
+  }
+
+  async openRun(channel: string): Promise<Run> {
+    return until('a run', async () => (await this.#openWork(channel)).runs[0]);
+  }
+
+  async openSet(channel: string): Promise<PictureSet> {
+    return until('a set', async () =>
+      (await this.#openWork(channel)).sets.find(({ runId }) => runId === null),
+    );
+  }
+
+  async #openWork(channel: string) {
+    const { records } = this.storage;
+    const found = (await records.channels('slack')).find(({ externalId }) => externalId === channel);
+    return found ? records.openWork(found.id) : { runs: [], sets: [] };
+  }
+
+  /** The newest message of a channel whose text has this in it, once there is one. */
+  async message(channel: string, words: string | RegExp): Promise<Message> {
+    return until(`a message with ${words}`, async () =>
+      (await this.slack.messages(channel)).reverse().find(({ blocks }) => has(textOf(blocks), words)),
+    );
+  }
+
+  /** What somebody alone is shown, once it has this in it. */
+  async whisper(person: { whispers(): Promise<Ephemeral[]> }, words: string | RegExp): Promise<Ephemeral> {
+    return until(`a whisper with ${words}`, async () =>
+      (await person.whispers()).reverse().find(({ blocks }) => has(textOf(blocks), words)),
+    );
+  }
+}
+
+const has = (text: string, words: string | RegExp): boolean =>
+  typeof words === 'string' ? text.includes(words) : words.test(text);
+
+function describe(fields: object): string {
+  const { error } = fields as { error?: unknown };
+  return error instanceof Error ? `${error.message} ${inspect(error.cause)}` : JSON.stringify(fields);
+}
+
+/** Photos of a cat as members send them, each another one. */
+export async function catPhotos(count: number): Promise<{ name: string; bytes: Buffer }[]> {
+  const colours = ['#cfe3f7', '#f7e2b8', '#d9f0d0', '#f3d3dd', '#ddd', '#bca'].slice(0, count);
+  return Promise.all(
+    colours.map(async (colour, n) => ({
+      name: `mochi-${n + 1}.png`,
+      bytes: await sprite('cat-face', colour, 128, 9 * n),
+    })),
+  );
+}
+
+export const drawings = (count: number): Promise<Buffer[]> =>
+  Promise.all(['#d33', '#3a3', '#33d', '#cc3'].slice(0, count).map((colour) => sprite('fox', colour, 128)));

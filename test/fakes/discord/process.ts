@@ -1,0 +1,147 @@
+/** @file The fake Discord as a process of its own: `fork` it, and call what `operations` has over IPC. */
+import type { AddressInfo } from 'node:net';
+import { PermissionFlagsBits } from 'discord-api-types/v10';
+import { Actors } from './actors.ts';
+import { Platform } from './platform.ts';
+import { RestServer, type Trouble } from './rest.ts';
+import { GatewaySockets } from './sockets.ts';
+import { viewMessage, type MessageView } from './views.ts';
+
+const platform = new Platform();
+const sockets = new GatewaySockets(platform);
+let shards = 1;
+const rest = new RestServer(
+  platform,
+  () => sockets.url,
+  () => shards,
+);
+sockets.listen(rest.server);
+const actors = new Actors(platform);
+
+const channelOf = (id: string) => {
+  const channel = platform.channels.get(id);
+  if (!channel) throw new Error(`there is no channel ${id}`);
+  return channel;
+};
+const messageOf = (channelId: string, id: string) => {
+  const message = channelOf(channelId).messages.get(id);
+  if (!message) throw new Error(`there is no message ${id}`);
+  return message;
+};
+
+/** What tests can do. Times in milliseconds. */
+export const operations = {
+  // The house: servers and people
+  addUser: (name: string, { moderator = false, bot = false, roles = [] as string[] } = {}) =>
+    platform.addUser(name, { bot, roles, permissions: moderator ? PermissionFlagsBits.ManageMessages : 0n })
+      .id,
+  addChannel(name: string, nsfw = false): string {
+    const channel = platform.addChannel(name, nsfw);
+    platform.tell('CHANNEL_CREATE', platform.channelData(channel));
+    return channel.id;
+  },
+  setNsfw(channelId: string, nsfw: boolean): void {
+    channelOf(channelId).nsfw = nsfw;
+    platform.tell('CHANNEL_UPDATE', platform.channelData(channelOf(channelId)));
+  },
+  /** Takes permissions from the bot in a channel. */
+  forbid(channelId: string, names: readonly (keyof typeof PermissionFlagsBits)[]): void {
+    const channel = channelOf(channelId);
+    channel.denied = names.reduce((bits, name) => bits | PermissionFlagsBits[name], 0n);
+    platform.tell('CHANNEL_UPDATE', platform.channelData(channel));
+  },
+  deleteChannel(channelId: string): void {
+    channelOf(channelId).deleted = true;
+    platform.tell('CHANNEL_DELETE', platform.channelData(channelOf(channelId)));
+  },
+  deleteMessage: (channelId: string, id: string) => channelOf(channelId).messages.delete(id),
+
+  // People
+  command: actors.command.bind(actors),
+  complete: actors.complete.bind(actors),
+  messageCommand: actors.messageCommand.bind(actors),
+  press: actors.press.bind(actors),
+  submit: actors.submit.bind(actors),
+  say: actors.say.bind(actors),
+  react: (userId: string, channelId: string, id: string, emoji: string, burst = false) =>
+    platform.react(messageOf(channelId, id), platform.user(userId), emoji, burst),
+  unreact: (userId: string, channelId: string, id: string, emoji: string) =>
+    platform.unreact(messageOf(channelId, id), platform.user(userId), emoji),
+  /** A moderator takes all reactions off. */
+  clearReactions(channelId: string, id: string): void {
+    messageOf(channelId, id).reactions.splice(0);
+    platform.tell('MESSAGE_REACTION_REMOVE_ALL', {
+      channel_id: channelId,
+      message_id: id,
+      guild_id: platform.guildId,
+    });
+  },
+
+  // What they see
+  messages: (userId: string, channelId: string): MessageView[] =>
+    [...channelOf(channelId).messages.values()]
+      .filter(({ onlyFor }) => onlyFor === null || onlyFor === userId)
+      .map((message) => viewMessage(platform, message)),
+  interaction(id: string) {
+    const { state, form, choices, ephemeral, originalId, followUps, channelId } =
+      platform.interactions.get(id)!;
+    const answers = [originalId, ...followUps].flatMap((messageId) => {
+      const message = messageId === null ? undefined : channelOf(channelId).messages.get(messageId);
+      return message ? [viewMessage(platform, message)] : [];
+    });
+    return { state, form, choices, ephemeral, answers };
+  },
+  /** Interactions on which somebody waits: nothing was said, or only “thinking…”. */
+  waiting: () =>
+    [...platform.interactions.values()].filter(({ state }) => state === 'waiting' || state === 'thinking')
+      .length,
+
+  // The world
+  advance: (ms: number) => platform.advance(ms),
+  revokeToken(): void {
+    platform.token = 'another.token';
+    sockets.revoke();
+  },
+  drop({ forget = false, down = false } = {}): void {
+    sockets.down = down;
+    sockets.drop(forget);
+  },
+  up(): void {
+    sockets.down = false;
+  },
+  trouble: (given: Omit<Trouble, 'path'> & { path: string }) =>
+    void rest.troubles.push({ ...given, path: new RegExp(given.path) }),
+  setShards: (count: number) => void (shards = count),
+  setPremiumTier: (tier: number) => void (platform.premiumTier = tier),
+  about: () => ({
+    api: `${platform.origin}/api`,
+    token: platform.token,
+    guildId: platform.guildId,
+    botId: platform.bot.id,
+  }),
+  connections: () => ({
+    identified: sockets.identified,
+    resumed: sockets.resumed,
+    sessions: sockets.sessions.size,
+  }),
+  registered: () => platform.commands,
+  requests: () => [...rest.requests],
+  violations: () => [...platform.violations],
+};
+
+export type Operations = typeof operations;
+
+process.on('message', ({ call, name, given }: { call: number; name: keyof Operations; given: unknown[] }) => {
+  try {
+    const result = (operations[name] as (...all: unknown[]) => unknown)(...given);
+    process.send!({ call, result });
+  } catch (error) {
+    process.send!({ call, error: error instanceof Error ? error.message : String(error) });
+  }
+});
+process.on('disconnect', () => process.exit(0));
+
+rest.server.listen(0, '127.0.0.1', () => {
+  platform.origin = `http://127.0.0.1:${(rest.server.address() as AddressInfo).port}`;
+  process.send!({ ready: true });
+});

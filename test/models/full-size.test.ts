@@ -1,0 +1,130 @@
+/**
+ * The published models at full size, by headers alone: files with the true names and shapes (test/fixtures/sd-tiny,
+ * full-size.json.gz: taken from diffusers and transformers) and a hole where the weights would be.
+ */
+import { cp, mkdir, mkdtemp, open, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { inspectModel } from '../../gpu-worker/models/model-check.ts';
+import { openModel } from '../../gpu-worker/models/open-model.ts';
+import { TINY_MODEL } from '../helpers/fixtures.ts';
+import { readFullSize, type TinyName } from '../helpers/sd-fixtures.ts';
+
+const REAL = readFullSize();
+
+/** Parameters of each part, as the models' authors and torch count them. */
+const COUNTS = {
+  sd15: { unet: 859_520_964, text_encoder: 123_060_480, vae: 83_653_863 },
+  sd21: { unet: 865_910_724, text_encoder: 340_387_840, vae: 83_653_863 },
+  sdxl: { unet: 2_567_463_684, text_encoder: 123_060_480, text_encoder_2: 694_659_840, vae: 83_653_863 },
+  refiner: { unet: 2_259_526_660, text_encoder_2: 694_659_840, vae: 83_653_863 },
+} as const;
+const ARCHITECTURE = { sd15: 'sd1', sd21: 'sd2', sdxl: 'sdxl', refiner: 'sdxl-refiner' } as const;
+const NAMES = Object.keys(COUNTS) as TinyName[];
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'krona-full-'));
+  // One vocabulary beside the single files; the tiny one numbers fewer tokens than the models know, which is no harm.
+  await cp(join(TINY_MODEL, 'tokenizer'), join(folder, 'tokenizer'), { recursive: true });
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+type Shapes = Readonly<Record<string, readonly number[]>>;
+const WIDTH = { F16: 2, F32: 4 };
+
+/** A .safetensors file of these tensors, all of whose weights are one hole. */
+async function sparse(path: string, shapes: Shapes, dtype: keyof typeof WIDTH): Promise<void> {
+  const header: Record<string, unknown> = {};
+  let end = 0;
+  for (const [name, shape] of Object.entries(shapes)) {
+    const begin = end;
+    end += shape.reduce((a, b) => a * b, 1) * WIDTH[dtype];
+    header[name] = { dtype, shape, data_offsets: [begin, end] };
+  }
+  const json = Buffer.from(JSON.stringify(header));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(json.length));
+  await mkdir(dirname(path), { recursive: true });
+  const file = await open(path, 'w');
+  await file.writeFile(Buffer.concat([length, json]));
+  await file.truncate(8 + json.length + end);
+  await file.close();
+}
+
+/** As StableDiffusionPipeline and its kin save themselves. */
+async function writeFolder(name: TinyName, path: string): Promise<void> {
+  const { folder: parts, configs } = REAL[name];
+  const pipeline = name === 'refiner' ? 'XLImg2Img' : name === 'sdxl' ? 'XL' : '';
+  const text = (part: string) => {
+    if (!(part in parts)) return [null, null];
+    return ['transformers', part === 'text_encoder_2' ? 'CLIPTextModelWithProjection' : 'CLIPTextModel'];
+  };
+  await mkdir(join(path, 'scheduler'), { recursive: true });
+  await writeFile(
+    join(path, 'model_index.json'),
+    JSON.stringify({
+      _class_name: `StableDiffusion${pipeline}Pipeline`,
+      unet: ['diffusers', 'UNet2DConditionModel'],
+      vae: ['diffusers', 'AutoencoderKL'],
+      text_encoder: text('text_encoder'),
+      text_encoder_2: text('text_encoder_2'),
+      ...(name === 'refiner' ? { requires_aesthetics_score: true } : {}),
+    }),
+  );
+  await writeFile(join(path, 'scheduler/scheduler_config.json'), '{"_class_name": "DDIMScheduler"}');
+  for (const [part, shapes] of Object.entries(parts)) {
+    const isText = part.startsWith('text');
+    await sparse(join(path, part, `${isText ? '' : 'diffusion_pytorch_'}model.safetensors`), shapes, 'F32');
+    await writeFile(join(path, part, 'config.json'), JSON.stringify(configs[part]));
+    if (isText)
+      await cp(join(TINY_MODEL, 'tokenizer'), join(path, part.replace('text_encoder', 'tokenizer')), {
+        recursive: true,
+      });
+  }
+}
+
+describe.each(NAMES)('%s', (name) => {
+  it.each(['folder', 'single file'])('is whole as a %s, with exactly the parameters it is known for', async (form) => {
+    const path = join(folder, form === 'folder' ? name : `${name}.safetensors`);
+    if (form === 'folder') await writeFolder(name, path);
+    else await sparse(path, REAL[name].single, 'F16');
+    const report = await inspectModel(path);
+    expect(report.problems).toEqual([]);
+    expect(report).toMatchObject({ architecture: ARCHITECTURE[name], ok: true });
+    expect(Object.fromEntries(report.parts.map(({ name: part, parameters }) => [part, parameters]))).toEqual(
+      COUNTS[name],
+    );
+    expect(report.parts.every(({ dtypes }) => dtypes.join() === (form === 'folder' ? 'F32' : 'F16'))).toBe(true);
+    // Nothing was written but headers.
+    const written = form === 'folder' ? join(path, 'unet/diffusion_pytorch_model.safetensors') : path;
+    const { size, blocks } = await stat(written);
+    expect(size).toBeGreaterThan(1e9);
+    expect(blocks * 512).toBeLessThan(4e6);
+  });
+
+  it('has the same configs in both forms', async () => {
+    const model = await openModel(join(folder, `${name}.safetensors`));
+    const saved = await openModel(join(folder, name));
+    // 768-v has other latents than base, which shapes do not tell: the hole's biases have no spread.
+    const expected = { ...saved.unet.config, ...(name === 'sd21' ? { sample_size: 64 } : {}) };
+    expect(model.unet.config).toEqual(expected);
+    const { sample_size: _, scaling_factor: __, ...vae } = saved.vae.config;
+    expect(model.vae.config).toMatchObject(vae);
+    for (const [i, { config }] of saved.textEncoders.entries()) {
+      const { pad_token_id: ___, ...text } = config;
+      expect(model.textEncoders[i]!.config).toMatchObject(text);
+    }
+  });
+});
+
+it('SDXL and its refiner scale latents as their VAE was trained, SD as its own', async () => {
+  const factor = async (name: TinyName) => {
+    const { vae } = await openModel(join(folder, `${name}.safetensors`));
+    return vae.config.scaling_factor;
+  };
+  expect([await factor('sd15'), await factor('sd21'), await factor('sdxl'), await factor('refiner')]).toEqual([
+    0.18215, 0.18215, 0.13025, 0.13025,
+  ]);
+});

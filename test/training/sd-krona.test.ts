@@ -1,0 +1,106 @@
+/**
+ * Adapters train on SD 1.x, SD 2.x with v-prediction and the refiner: losses and gradients are those of torch autograd on
+ * W + scale·kron(A, B), and a whole run ends in a file that draws.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { factorLayout, factorShapes } from '../../gpu-worker/adapters/krona.ts';
+import { attentionProjections } from '../../gpu-worker/adapters/naming.ts';
+import { runOnce } from '../../gpu-worker/graph/runtime.ts';
+import { TextToImage } from '../../gpu-worker/sampling/text-to-image.ts';
+import { adapterGradient } from '../../gpu-worker/training/adapter-graph.ts';
+import { noiseSchedule } from '../../gpu-worker/training/noise-schedule.ts';
+import { trainAdapter } from '../../gpu-worker/training/train.ts';
+import { openTiny, readReference, tinyFolder } from '../helpers/sd-fixtures.ts';
+import { makePhotos, tinyRun } from '../helpers/tiny-run.ts';
+
+describe.each([
+  { name: 'sd15', form: 'folder', checkpointing: false },
+  { name: 'sd15', form: 'folder', checkpointing: true },
+  { name: 'sd15', form: 'single file', checkpointing: false },
+  { name: 'sd21', form: 'folder', checkpointing: false },
+  { name: 'sd21', form: 'single file', checkpointing: true },
+  { name: 'refiner', form: 'folder', checkpointing: false },
+] as const)('$name from a $form, checkpointing $checkpointing', ({ name, form, checkpointing }) => {
+  it("has torch's loss, and its gradient by every factor", async () => {
+    const model = await openTiny(name, form);
+    const { tensor, facts } = await readReference(name);
+    const at = (key: string) => tensor(`kronecker.${key}`);
+    const shapes = factorShapes(attentionProjections(model.unet.config), 4, 2);
+    const layout = factorLayout(shapes);
+    const schedule = noiseSchedule(model.scheduler);
+    expect(schedule.prediction).toBe(name === 'sd21' ? 'v_prediction' : 'epsilon');
+    const [batch, , height, width] = at('latents').shape as [number, number, number, number];
+    const program = adapterGradient(model, shapes, schedule, {
+      batch,
+      height: height * 8,
+      width: width * 8,
+      tokens: at('encoder_hidden_states').shape[1]!,
+      checkpointing,
+      strength: facts.scale,
+    });
+    const parameters = new Float32Array(layout.length);
+    for (const entry of layout.entries) parameters.set(at(`factors.${entry.name}`).data, entry.offset);
+    const timesteps = at('timesteps').data;
+    const { loss, gradient } = (await runOnce(program, {
+      parameters,
+      clean_latents: at('latents').data,
+      noise: at('noise').data,
+      timesteps,
+      encoder_hidden_states: at('encoder_hidden_states').data,
+      ...(name === 'refiner' ? { text_embeds: at('text_embeds').data, time_ids: at('time_ids').data } : {}),
+      ...schedule.coefficients(timesteps),
+    })) as Record<string, Float32Array>;
+    expect(Math.abs(loss![0]! - at('loss').data[0]!)).toBeLessThan(1e-4);
+    const largest = Math.max(...gradient!.map(Math.abs));
+    for (const entry of layout.entries) {
+      const wanted = at(`grad.${entry.name}`).data;
+      const found = gradient!.subarray(entry.offset, entry.offset + entry.size);
+      const size = Math.max(...wanted.map(Math.abs), 1e-3 * largest);
+      const error = wanted.reduce((worst, x, i) => Math.max(worst, Math.abs(x - found[i]!)), 0);
+      expect(error / size, entry.name).toBeLessThan(1e-3);
+    }
+  });
+});
+
+describe('a whole run', () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'krona-sd-'));
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+
+  it.each(['sd15', 'sd21', 'refiner'] as const)(
+    'on %s ends in an adapter that changes its pictures',
+    async (name) => {
+      const photos = await makePhotos(join(folder, 'photos'), 2);
+      const out = join(folder, `${name}.safetensors`);
+      const result = await trainAdapter({ ...tinyRun(photos, out), model: tinyFolder(name), steps: 3 });
+      expect(result.loss).toHaveLength(3);
+      expect(result.loss.every(Number.isFinite)).toBe(true);
+      const engine = await TextToImage.open(tinyFolder(name));
+      const layers = await engine.readAdapter(out);
+      expect(layers.size).toBe(attentionProjections(engine.model.unet.config).length);
+      const draw = (strength: number) =>
+        engine.denoise({
+          prompt: 'a photo of sks dog',
+          negative: null,
+          adapter: { layers, strength },
+          steps: 2,
+          guidance: 3,
+          scheduler: null,
+          width: 32,
+          height: 32,
+          seed: 1,
+          count: 1,
+          noise: 'krona',
+        });
+      const [without, with_] = [await draw(0), await draw(1)];
+      expect(without.every(Number.isFinite)).toBe(true);
+      expect(Math.max(...with_.map((x, i) => Math.abs(x - without[i]!)))).toBeGreaterThan(1e-4);
+      await engine.release();
+    },
+  );
+});
