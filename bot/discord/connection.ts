@@ -11,6 +11,7 @@ import {
   Options,
   REST,
   type RESTOptions,
+  Status,
 } from 'discord.js';
 import type { DiscordConfig } from '../../storage/config.ts';
 import { KronaError } from '../../storage/errors.ts';
@@ -102,7 +103,7 @@ export async function connect(client: Client, token: string): Promise<void> {
     await Promise.race([client.login(token), ready.then(() => token)]);
     await ready;
   } catch (error) {
-    await client.destroy();
+    await disconnect(client);
     if (error instanceof KronaError) throw error;
     const { code, status } = error as { code?: unknown; status?: unknown };
     throw code === 'TokenInvalid' || status === 401 ? tokenInvalid(error) : unreachable(error);
@@ -115,3 +116,33 @@ const unreachable = (cause: unknown): KronaError =>
     'Discord cannot be reached; see whether this machine reaches discord.com, and https://discordstatus.com.',
     { cause, retryable: true },
   );
+
+/** What the library keeps to itself of a connection. */
+interface Internals {
+  readonly _ws: {
+    readonly strategy?: {
+      readonly shards?: ReadonlyMap<
+        number,
+        {
+          internalConnect(): Promise<void>;
+          readonly connection: { on(event: 'error', listener: () => void): void; terminate(): void } | null;
+        }
+      >;
+    };
+  } | null;
+}
+
+/**
+ * Ends the client for good, also while it tries to connect again: left to itself, the library goes on trying when it
+ * is told to end between two attempts, and when it is told during one, that attempt's failure ends the process.
+ */
+export async function disconnect(client: Client): Promise<void> {
+  const shards = (client.ws as unknown as Internals)._ws?.strategy?.shards;
+  for (const shard of shards?.values() ?? []) shard.internalConnect = () => Promise.resolve();
+  if (client.ws.shards.some(({ status }) => status !== Status.Ready))
+    for (const { connection } of shards?.values() ?? []) {
+      connection?.on('error', () => undefined);
+      connection?.terminate();
+    }
+  await client.destroy();
+}

@@ -19,7 +19,7 @@ import type { Channel } from '../../storage/records/contract.ts';
 import { linkExpiry } from '../files.ts';
 import type { Gateway, GatewayHandlers, Party, StandingReaction } from '../gateway.ts';
 import type { Log } from '../log.ts';
-import { connect, createClient, createRest, fatalClose } from './connection.ts';
+import { connect, createClient, createRest, disconnect, fatalClose } from './connection.ts';
 import { postForbidden, translated } from './errors.ts';
 import { Interactions } from './interactions.ts';
 import { Messages } from './messages.ts';
@@ -126,7 +126,7 @@ export class DiscordGateway implements Gateway {
     this.#handlers = null;
     if (this.#gathering !== null) clearTimeout(this.#gathering);
     while (this.#underWay.size > 0) await Promise.all(this.#underWay);
-    await this.#client.destroy();
+    await disconnect(this.#client);
   }
 
   post(channel: Channel, card: Card, nonce: string): Promise<string> {

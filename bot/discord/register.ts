@@ -1,5 +1,6 @@
 /** @file Registers the commands with Discord, for all servers or for one: what `krona discord register` does. */
 import {
+  ApplicationCommandOptionType,
   DiscordAPIError,
   type RESTGetCurrentApplicationResult,
   type RESTPutAPIApplicationCommandsResult,
@@ -54,7 +55,10 @@ function commandNames(data: ReturnType<typeof registration>): string[] {
     if (!('options' in command) || !command.options) return [command.name];
     return command.options.flatMap((option) => {
       const path = `/${command.name} ${option.name}`;
-      const actions = 'options' in option ? (option.options ?? []).filter(({ type }) => type === 1) : [];
+      const actions =
+        'options' in option
+          ? (option.options ?? []).filter(({ type }) => type === ApplicationCommandOptionType.Subcommand)
+          : [];
       return actions.length === 0 ? [path] : actions.map(({ name }) => `${path} ${name}`);
     });
   });

@@ -17,7 +17,7 @@ export interface UploadFile {
   readonly name: string;
   /** Alt text, at most 1024 characters. */
   readonly description?: string;
-  load(): Promise<Uint8Array>;
+  readonly load: () => Promise<Uint8Array>;
 }
 
 /** Re-encodes a picture so that it takes at most `most` bytes. */

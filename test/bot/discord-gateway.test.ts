@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { DiscordGateway } from '../../bot/discord/discord-gateway.ts';
@@ -120,6 +121,21 @@ describe('the gateway to Discord', () => {
     gateways.length = 0;
   });
 
+  it.each([0, 150, 300, 450, 600])(
+    'ends for good while it tries to connect again, %i ms after',
+    async (ms) => {
+      const gateway = await start();
+      const { identified } = await discord.connections();
+      await discord.drop({ down: true, forget: true });
+      await sleep(ms);
+      await gateway.stop();
+      gateways.length = 0;
+      await discord.up();
+      await sleep(1_500);
+      expect((await discord.connections()).identified).toBe(identified);
+    },
+  );
+
   it('runs as many shards as it is told, each hearing of its own servers', async () => {
     const heard: string[] = [];
     await registerCommands(config, null);
@@ -170,10 +186,10 @@ describe('the gateway to Discord', () => {
     const late = gate();
     let clock = 0;
     await registerCommands(config, null);
-    const onInvocation = async ({ acknowledge, answer }: InvocationEvent) => {
-      await acknowledge();
+    const onInvocation = async (event: InvocationEvent) => {
+      await event.acknowledge();
       await late.opened;
-      await answer([card('For all'), card('For you', { audience: 'caller' })]);
+      await event.answer([card('For all'), card('For you', { audience: 'caller' })]);
     };
     await start({ onInvocation }, {}, () => clock);
     const person = await ann();
@@ -190,10 +206,10 @@ describe('the gateway to Discord', () => {
     const second = gate();
     await gateways.pop()!.stop();
     await start({
-      onInvocation: async ({ acknowledge, answer }) => {
-        await acknowledge();
+      onInvocation: async (event) => {
+        await event.acknowledge();
         await second.opened;
-        await answer([card('Too late', { audience: 'caller' })]);
+        await event.answer([card('Too late', { audience: 'caller' })]);
       },
     });
     const id = await discord.command(person.id, channelId, 'top', {});
@@ -208,9 +224,9 @@ describe('the gateway to Discord', () => {
     const failures: unknown[] = [];
     await registerCommands(config, null);
     const hold = gate();
-    const take = async ({ acknowledge }: InvocationEvent) => {
+    const take = async (event: InvocationEvent) => {
       await hold.opened;
-      await acknowledge().catch((error: unknown) => failures.push(error));
+      await event.acknowledge().catch((error: unknown) => failures.push(error));
     };
     await start({ onInvocation: take });
     const person = await ann();

@@ -22,7 +22,7 @@ async function sent(card: Card) {
   expect(
     messageProblem(
       body,
-      files.map(({ name }) => name!),
+      files.map(({ name }) => name),
     ),
   ).toBe('');
   const components = flat(body.components as unknown[]);

@@ -106,7 +106,7 @@ export interface DiscordWorld {
   /** A channel of its own, with people in it. */
   channel(options?: {
     nsfw?: boolean;
-  }): Promise<{ id: string; join(name: string, moderator?: boolean): Promise<Person> }>;
+  }): Promise<{ id: string; join: (name: string, moderator?: boolean) => Promise<Person> }>;
   stopBot(): Promise<void>;
   startBot(): Promise<void>;
   close(): Promise<void>;

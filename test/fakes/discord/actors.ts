@@ -171,10 +171,10 @@ export class Actors {
         : option['type'] === OptionType.Boolean
           ? typeof value === 'boolean'
           : typeof value === 'number' && (option['type'] === OptionType.Number || Number.isInteger(value));
-    if (!fits) throw new Error(`the client does not take ${String(value)} for ${name}`);
+    if (!fits) throw new Error(`the client does not take ${JSON.stringify(value)} for ${name}`);
     const choices = option['choices'] as { value: unknown }[] | undefined;
     if (choices && !choices.some((choice) => choice.value === value))
-      throw new Error(`${name} has no choice ${String(value)}`);
+      throw new Error(`${name} has no choice ${JSON.stringify(value)}`);
     if (
       typeof value === 'number' &&
       (value < Number(option['min_value'] ?? -Infinity) || value > Number(option['max_value'] ?? Infinity))
@@ -185,7 +185,7 @@ export class Actors {
 
   /** The declaration of `photos add`, and what puts its options into their group. */
   #find(path: string): { leaf: Node; wrap: (options: object[]) => object[] } {
-    let leaf = this.#root(1, 'krona') as Node;
+    let leaf = this.#root(1, 'krona');
     let wrap = (options: object[]) => options;
     for (const name of path.split(' ')) {
       const next = optionsOf(leaf).find((each) => each['name'] === name);

@@ -58,7 +58,7 @@ export async function startFakeDiscord(): Promise<FakeDiscord> {
       }),
   };
   return new Proxy(own as unknown as FakeDiscord, {
-    get: (target, name) =>
+    get: (target, name): unknown =>
       Reflect.get(target, name) ??
       // A promise's `then` is asked for by whoever awaits the object itself.
       (name === 'then' ? undefined : (...given: unknown[]) => call(String(name), given)),

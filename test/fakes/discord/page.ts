@@ -9,7 +9,9 @@ const names = require('@iconify-json/twemoji/chars.json') as Record<string, stri
 /** Emoji as Discord draws them: as Twemoji, whatever fonts there are. */
 const withEmoji = (content: string): string =>
   content.replace(/[0-9]\ufe0f\u20e3|\p{Emoji_Presentation}|\p{Emoji}\ufe0f/gu, (emoji) => {
-    const code = [...emoji].map((character) => character.codePointAt(0)!.toString(16).padStart(4, '0')).join('-');
+    const code = [...emoji]
+      .map((character) => character.codePointAt(0)!.toString(16).padStart(4, '0'))
+      .join('-');
     const icon = twemoji.icons[names[code] ?? names[code.replace('-fe0f', '')] ?? ''];
     return icon ? `<svg class="emoji" viewBox="0 0 36 36">${icon.body}</svg>` : emoji;
   });

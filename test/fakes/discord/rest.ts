@@ -93,39 +93,39 @@ export class RestServer {
       route('GET', '/applications/@me', () => ({ id: this.#platform.applicationId, name: 'Krona' })),
       route('PUT', '/applications/(\\d+)/commands', (r) => this.#register(r)),
       route('PUT', '/applications/(\\d+)/guilds/(\\d+)/commands', (r, _, guild) => this.#register(r, guild)),
-      route('GET', '/users/(\\d+)', (_, id) => this.#platform.userData(this.#platform.user(id!))),
-      route('POST', messages, (r, channel) => this.#post(r, channel!), { limit: [5, 1000] }),
-      route('GET', messages, (r, channel) => this.#list(r, channel!), { limit: [5, 1000] }),
-      route('GET', `${messages}/(\\d+)`, (_, channel, id) => this.#read(channel!, id!), { limit: [5, 1000] }),
-      route('PATCH', `${messages}/(\\d+)`, (r, channel, id) => this.#edit(r, channel!, id!), {
+      route('GET', '/users/(\\d+)', (_, id) => this.#platform.userData(this.#platform.user(id))),
+      route('POST', messages, (r, channel) => this.#post(r, channel), { limit: [5, 1000] }),
+      route('GET', messages, (r, channel) => this.#list(r, channel), { limit: [5, 1000] }),
+      route('GET', `${messages}/(\\d+)`, (_, channel, id) => this.#read(channel, id), { limit: [5, 1000] }),
+      route('PATCH', `${messages}/(\\d+)`, (r, channel, id) => this.#edit(r, channel, id), {
         limit: [5, 1000],
       }),
       route(
         'PUT',
         `${messages}/(\\d+)/reactions/([^/]+)/@me`,
-        (_, c, id, emoji) => this.#react(c!, id!, emoji!),
+        (_, c, id, emoji) => this.#react(c, id, emoji),
         {
           limit: [1, 100],
         },
       ),
       route('GET', `${messages}/(\\d+)/reactions/([^/]+)`, (r, c, id, emoji) =>
-        this.#reacted(r, c!, id!, emoji!),
+        this.#reacted(r, c, id, emoji),
       ),
       route(
         'POST',
         '/interactions/(\\d+)/([\\w.-]+)/callback',
-        (r, id, token) => this.#callback(r, id!, token!),
+        (r, id, token) => this.#callback(r, id, token),
         {
           open: true,
         },
       ),
-      route('PATCH', `${callback}/messages/@original`, (r, _, token) => this.#editOriginal(r, token!), {
+      route('PATCH', `${callback}/messages/@original`, (r, _, token) => this.#editOriginal(r, token), {
         open: true,
       }),
-      route('DELETE', `${callback}/messages/@original`, (_r, _, token) => this.#deleteOriginal(token!), {
+      route('DELETE', `${callback}/messages/@original`, (_r, _, token) => this.#deleteOriginal(token), {
         open: true,
       }),
-      route('POST', callback, (r, _, token) => this.#followUp(r, token!), { open: true }),
+      route('POST', callback, (r, _, token) => this.#followUp(r, token), { open: true }),
     ];
   }
 

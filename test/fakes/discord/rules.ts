@@ -120,12 +120,13 @@ export function commandsProblem(commands: readonly Record<string, unknown>[]): s
 }
 
 type Node = Record<string, unknown>;
+const text = (value: unknown): string => (typeof value === 'string' ? value : '');
 const options = (node: Node): Node[] => (node['options'] ?? []) as Node[];
 const names = (node: Node): string[] => [String(node['name']), ...options(node).flatMap(names)];
 const optionLists = (node: Node): Node[][] => [options(node), ...options(node).flatMap(optionLists)];
 const characters = (node: Node): number =>
   String(node['name']).length +
-  String(node['description'] ?? '').length +
+  text(node['description']).length +
   ((node['choices'] ?? []) as { name: string; value: string | number }[]).reduce(
     (sum, { name, value }) => sum + name.length + String(value).length,
     0,

@@ -54,7 +54,7 @@ export class GatewaySockets {
     const send = (payload: object) => socket.send(JSON.stringify(payload));
     send({ op: GatewayOpcodes.Hello, d: { heartbeat_interval: 41_250 }, s: null, t: null });
     socket.on('message', (raw: Buffer) => {
-      const { op, d } = JSON.parse(raw.toString()) as { op: number; d: Record<string, unknown> };
+      const { op, d } = JSON.parse(raw.toString()) as { op: GatewayOpcodes; d: Record<string, unknown> };
       if (op === GatewayOpcodes.Heartbeat)
         send({ op: GatewayOpcodes.HeartbeatAck, d: null, s: null, t: null });
       else if (op === GatewayOpcodes.Identify) this.#identify(socket, d);

@@ -1,0 +1,85 @@
+/** @file Discord as the scenarios see it: the real bot and discord.js before the fake of test/fakes/discord. */
+import { parseCommandLine } from '../../commands/index.ts';
+import { openDiscordWorld, type DiscordWorld, type Person } from '../bot/discord-world.ts';
+import type { MessageView } from '../fakes/discord/views.ts';
+import type { ChatDriver, ChatMember, Seen, TestPhoto } from './driver.ts';
+
+export async function openDiscordChat(): Promise<ChatDriver> {
+  const world = await openDiscordWorld();
+  const channel = await world.channel();
+  const watcher = await channel.join('Watcher');
+  return {
+    platform: 'discord',
+    storage: world.storage,
+    channelId: channel.id,
+    member: async (name, { moderator = false } = {}) =>
+      new DiscordMember(name, await channel.join(name, moderator)),
+    messages: async () => ofKrona(world, await watcher.sees(), null),
+    // The fake refuses messages that could ping; this is what it lets through.
+    pinged: async () =>
+      (await watcher.sees()).flatMap(({ raw }) => [
+        ...(raw['mentions'] as string[]),
+        ...(raw['mention_everyone'] === true ? ['everyone'] : []),
+      ]),
+    stopBot: () => world.stopBot(),
+    startBot: () => world.startBot(),
+    close: () => world.close(),
+  };
+}
+
+class DiscordMember implements ChatMember {
+  readonly name: string;
+  readonly #person: Person;
+
+  constructor(name: string, person: Person) {
+    this.name = name;
+    this.#person = person;
+  }
+
+  /** The form that `/krona photos add` without files opens. */
+  async givePhotos(subject: string, className: string, photos: readonly TestPhoto[]): Promise<void> {
+    const asked = await this.#person.command('photos add', { subject, class: className });
+    await this.#person.submit(asked.id, { photos: [...photos], consent: true });
+  }
+
+  async run(command: string): Promise<void> {
+    const { name, action, options } = parseCommandLine(command);
+    // Discord's client hands numbers over as numbers.
+    const typed = Object.entries(options).map(([key, value]) => [
+      key,
+      typeof value === 'string' && /^-?\d+(\.\d+)?$/.test(value) ? Number(value) : value,
+    ]);
+    await this.#person.command(
+      action === '' ? name : `${name} ${action}`,
+      Object.fromEntries(typed) as typeof options,
+    );
+  }
+
+  async press(message: Seen, label: string): Promise<void> {
+    await this.#person.press(message.id, label);
+  }
+
+  async vote(message: Seen, picture: number, added = true): Promise<void> {
+    const emoji = `${picture}\u20e3`;
+    await (added ? this.#person.react(message.id, emoji) : this.#person.unreact(message.id, emoji));
+  }
+
+  async whispers(): Promise<Seen[]> {
+    return (await this.#person.sees()).filter(({ onlyFor }) => onlyFor === this.#person.id).map(read);
+  }
+}
+
+const ofKrona = (_world: DiscordWorld, messages: readonly MessageView[], onlyFor: string | null): Seen[] =>
+  messages.filter((each) => each.colour !== null && each.onlyFor === onlyFor).map(read);
+
+function read({ id, text, buttons, pictures, files }: MessageView): Seen {
+  const linked = text.match(/[^\s[\]()]+\.safetensors/g) ?? [];
+  return {
+    id,
+    // The title is a heading.
+    text: text.replace(/^#+ /, ''),
+    pictures: pictures.filter(({ alt }) => !alt?.startsWith('Curve: ')).length,
+    files: [...files.map(({ name }) => name), ...linked],
+    buttons: buttons.map(({ label }) => label),
+  };
+}

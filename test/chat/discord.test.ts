@@ -1,0 +1,4 @@
+import { openDiscordChat } from './discord-driver.ts';
+import { runChatScenarios } from './scenarios.suite.ts';
+
+runChatScenarios('Discord', openDiscordChat);

@@ -1,0 +1,84 @@
+/** @file Slack as the scenarios see it: the real bot and Bolt before the fake of test/fakes/slack, in Socket Mode. */
+import { SlackWorld, until } from '../bot/slack-world.ts';
+import { labelsOf, textOf, type Person } from '../fakes/slack/fake-slack.ts';
+import type { Json } from '../fakes/slack/workspace.ts';
+import type { ChatDriver, ChatMember, Seen, TestPhoto } from './driver.ts';
+
+const NUMBERS = ['one', 'two', 'three', 'four'];
+
+export async function openSlackChat(): Promise<ChatDriver> {
+  const world = await SlackWorld.open();
+  const { slack } = world;
+  const channel = await slack.channel('pets', []);
+  return {
+    platform: 'slack',
+    storage: world.storage,
+    channelId: channel,
+    async member(name, { moderator = false } = {}) {
+      const person = await slack.person(name, { admin: moderator });
+      await slack.act('channel', { channel, join: person.id });
+      return new SlackMember(person, channel);
+    },
+    messages: async () => (await slack.messages(channel)).map(({ ts, blocks }) => read(ts, blocks)),
+    // The fake notes every text that would ping as a problem.
+    pinged: async () => (await slack.see()).problems.filter((problem) => problem.includes('pings')),
+    stopBot: () => world.stopBot(),
+    startBot: () => world.startBot(),
+    close: () => world.close(),
+  };
+}
+
+class SlackMember implements ChatMember {
+  readonly name: string;
+  readonly #person: Person;
+  readonly #channel: string;
+
+  constructor(person: Person, channel: string) {
+    this.name = person.name;
+    this.#person = person;
+    this.#channel = channel;
+  }
+
+  /** Slash commands carry no files: a form opens, filled with what was typed. */
+  async givePhotos(subject: string, className: string, photos: readonly TestPhoto[]): Promise<void> {
+    await this.#types(`photos add subject:${subject} class:${className}`);
+    await until('the form', () => this.#person.form());
+    const complaint = await this.#person.submits({ consent: true }, photos);
+    if (complaint !== null) throw new Error(`the form complains: ${JSON.stringify(complaint)}`);
+  }
+
+  async run(command: string): Promise<void> {
+    await this.#types(command.replace(/^\/krona /, ''));
+    if (!/^\/krona train/.test(command)) return;
+    await until('the form', () => this.#person.form());
+    await this.#person.submits({});
+  }
+
+  async press(message: Seen, label: string): Promise<void> {
+    await this.#person.presses(this.#channel, message.id, label);
+  }
+
+  vote(message: Seen, picture: number, added = true): Promise<void> {
+    return this.#person.reacts(this.#channel, message.id, NUMBERS[picture - 1]!, added);
+  }
+
+  async whispers(): Promise<Seen[]> {
+    return (await this.#person.whispers()).map(({ id, blocks }) => read(id, blocks));
+  }
+
+  async #types(text: string): Promise<void> {
+    if (!(await this.#person.types(this.#channel, text))) throw new Error('Slack: krona did not answer');
+  }
+}
+
+function read(id: string, blocks: readonly Json[]): Seen {
+  const text = textOf(blocks);
+  const images = blocks.filter(({ type, alt_text: alt }) => type === 'image' && !/^loss:/.test(String(alt)));
+  return {
+    id,
+    text: text.replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&'),
+    pictures: images.length,
+    files: text.match(/[^\s|<>]+\.safetensors/g) ?? [],
+    buttons: labelsOf(blocks),
+  };
+}
