@@ -1,15 +1,16 @@
 /**
- * @file Brings the messages that follow a run or a set up to date: posts them, then edits them when their record has
- * changed, from what the records say alone. A process that dies between posting and noting it leaves a post without
- * a message; the next one asks the gateway again with the same nonce and gets the standing message. So a result is
- * posted exactly once, and nothing is lost but the time in between.
+ * @file Brings the messages that follow a run, a set or a new champion up to date: posts them, then edits them when
+ * their record has changed, from what the records say alone. A process that dies between posting and noting it leaves
+ * a post without a message; the next one asks the gateway again with the same nonce and gets the standing message. So
+ * a result is posted exactly once, and nothing is lost but the time in between.
  */
+import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Card } from '../commands/card.ts';
-import { loadCard } from '../commands/cards/load-card.ts';
+import { goneCard, loadCard } from '../commands/cards/load-card.ts';
 import type { CommandContext } from '../commands/contract.ts';
 import { KronaError } from '../storage/errors.ts';
-import type { Channel, PictureSet, Post, Run } from '../storage/records/contract.ts';
+import type { Channel, Post } from '../storage/records/contract.ts';
 import type { Gateway } from './gateway.ts';
 import { Lanes } from './lanes.ts';
 import type { Log } from './log.ts';
@@ -18,11 +19,23 @@ import type { Log } from './log.ts';
 const LOOK_EVERY = 250;
 /** Posts looked at in one go. */
 const BATCH = 200;
+/** Posts of an earlier process that are looked for at the start. */
+const LEFT_OVER = 10_000;
 /** How often messages about waiting work are looked at: their place in the queue changes without their record, ms. */
 const LOOK_AT_QUEUE_EVERY = 2_000;
 /** Pause after a failure, doubled with each that follows, ms. */
 const FIRST_PAUSE = 1_000;
 const LAST_PAUSE = 60_000;
+/** Pause where the bot may not post: until somebody has given it the permission, ms. */
+const FORBIDDEN_PAUSE = 10 * 60_000;
+/** How long a member's command waits to hear whether its message could be posted, ms. */
+const WAIT_FOR_POST = 5_000;
+
+/** What a post shows, as far as it tells when to show it again. */
+interface Target {
+  readonly revision: number;
+  readonly waiting: boolean;
+}
 
 interface Pace {
   /** The post is left alone until then (ms since the epoch). */
@@ -38,6 +51,13 @@ export class Delivery {
   readonly #paces = new Map<string, Pace>();
   /** Posts about work that waits, and the card that each shows, as JSON. */
   readonly #waiting = new Map<string, { readonly post: Post; readonly shown: string }>();
+  /**
+   * Posts that a process before this one may have tried, and what this one tried in vain: the gateway may give a
+   * message for them that shows something older.
+   */
+  readonly #triedBefore = new Set<string>();
+  /** Why messages were given up, by target, for the members who may still wait to hear of them. */
+  readonly #gaveUp = new Map<string, KronaError>();
   #queueLookedAt = 0;
   readonly #stopping = new AbortController();
   #pause = new AbortController();
@@ -50,8 +70,8 @@ export class Delivery {
   }
 
   start(): void {
-    this.#running = this.#findWaiting()
-      .catch((error: unknown) => this.#log.error({ error }, 'could not look for messages about waiting work'))
+    this.#running = this.#takeOver()
+      .catch((error: unknown) => this.#log.error({ error }, 'could not look for what was left to show'))
       .then(() => this.#run());
   }
 
@@ -69,8 +89,36 @@ export class Delivery {
   }
 
   /** Puts another card in a post's message, in its turn among the post's own edits. */
-  replace(channel: Channel, postId: string, messageId: string, card: Card): Promise<void> {
-    return this.#lanes.run(postId, () => this.#gateway.edit(channel, messageId, card));
+  replace(channel: Channel, postId: string, card: Card): Promise<void> {
+    return this.#lanes.run(postId, async () => {
+      const post = await this.#context.records.post(postId);
+      if (post === null || post.messageId === null) return;
+      await this.#edit(channel, post, post.messageId, card);
+      // Its target was deleted, and the message has said so: nothing is left to follow.
+      if (post.gone !== null) await this.#forget(post);
+    });
+  }
+
+  /**
+   * Posts the message of a run or set that was just asked for, and tells what stands in its way: CHANNEL_GONE or
+   * POST_FORBIDDEN. null when it was posted, or when that takes long, as on a busy platform; it then follows.
+   */
+  async postNow(targetId: string): Promise<KronaError | null> {
+    const late = new AbortController();
+    const error = await Promise.race([
+      this.#tryNow(targetId),
+      sleep(WAIT_FOR_POST, null, { signal: late.signal }).catch(() => null),
+    ]);
+    late.abort();
+    // The look that came before this may have found the channel gone.
+    const gaveUp = this.#gaveUp.get(targetId);
+    this.#gaveUp.delete(targetId);
+    return gaveUp ?? (isCode(error, 'CHANNEL_GONE') || isCode(error, 'POST_FORBIDDEN') ? error : null);
+  }
+
+  async #tryNow(targetId: string): Promise<unknown> {
+    const post = await this.#context.records.postOf(targetId);
+    return post && this.#lanes.run(post.id, () => this.#paced(post, () => this.#show(post)));
   }
 
   async #run(): Promise<void> {
@@ -100,42 +148,70 @@ export class Delivery {
     await Promise.all(attempts);
   }
 
-  /** Work that an earlier process has posted and that still waits. */
-  async #findWaiting(): Promise<void> {
+  /** What an earlier process has left: posts that it may have tried, and work that still waits. */
+  async #takeOver(): Promise<void> {
+    for (const { id } of await this.#context.records.stalePosts(this.#gateway.platform, LEFT_OVER))
+      this.#triedBefore.add(id);
     for (const post of await this.#context.records.recentPosts(this.#gateway.platform, BATCH))
-      if ((await this.#target(post))?.state === 'queued') this.#waiting.set(post.id, { post, shown: '' });
+      if ((await this.#target(post))?.waiting) this.#waiting.set(post.id, { post, shown: '' });
   }
 
-  #attempt(post: Post, work: () => Promise<void>): Promise<void> {
-    return this.#lanes.run(post.id, () => this.#paced(post, work));
+  async #attempt(post: Post, work: () => Promise<void>): Promise<void> {
+    await this.#lanes.run(post.id, async () => {
+      // It may have been shown while it waited for its turn.
+      if ((this.#paces.get(post.id)?.until ?? 0) <= Date.now()) await this.#paced(post, work);
+    });
   }
 
-  async #paced(post: Post, work: () => Promise<void>): Promise<void> {
+  /** Does the work and sets the time of the next, by how it went. Returns what went wrong. */
+  async #paced(post: Post, work: () => Promise<void>): Promise<unknown> {
     try {
       await work();
       const interval = this.#gateway.editInterval(Date.now() - post.createdAt.getTime());
       this.#paces.set(post.id, { until: Date.now() + interval, failures: 0 });
+      return null;
     } catch (error) {
+      if (isCode(error, 'CHANNEL_GONE')) {
+        await this.#giveUp(post, error);
+        return error;
+      }
+      this.#triedBefore.add(post.id);
       const failures = (this.#paces.get(post.id)?.failures ?? 0) + 1;
-      const pause = Math.min(LAST_PAUSE, FIRST_PAUSE * 2 ** (failures - 1));
+      const pause = isCode(error, 'POST_FORBIDDEN')
+        ? FORBIDDEN_PAUSE
+        : Math.min(LAST_PAUSE, FIRST_PAUSE * 2 ** (failures - 1));
       this.#paces.set(post.id, { until: Date.now() + pause, failures });
       this.#log.warn({ error, post: post.id, again: pause }, 'could not show a message');
+      return error;
     }
   }
 
-  async #show(post: Post): Promise<void> {
+  async #show({ id }: Post): Promise<void> {
     const { records } = this.#context;
-    const channel = await records.channelById(post.channelId);
+    // Read again, as it waited for its turn: it may have been shown, or have ended.
+    const post = await records.post(id);
+    const channel = post && (await records.channelById(post.channelId));
+    if (post === null || channel === null) {
+      this.#waiting.delete(id);
+      return;
+    }
+    if (post.gone !== null) {
+      if (post.messageId !== null)
+        await this.#edit(channel, post, post.messageId, goneCard(post.kind, post.gone));
+      await this.#forget(post);
+      return;
+    }
     // Read before the card: when the record changes in between, the message counts as older and is shown again.
     const target = await this.#target(post);
-    this.#waiting.delete(post.id);
-    if (channel === null || target === null) return;
+    if (target === null || (post.messageId !== null && target.revision <= post.shownRevision)) return;
+    this.#waiting.delete(id);
     const card = await loadCard(post.kind, post.targetId, this.#context);
-    let { messageId } = post;
-    if (messageId === null) messageId = await this.#gateway.post(channel, card, post.id);
-    else await this.#edit(channel, messageId, card);
+    const messageId =
+      post.messageId === null
+        ? await this.#post(channel, post, card, post.id)
+        : await this.#edit(channel, post, post.messageId, card);
     await records.markPost(post.id, messageId, target.revision);
-    if (target.state === 'queued')
+    if (target.waiting)
       this.#waiting.set(post.id, { post: { ...post, messageId }, shown: JSON.stringify(card) });
   }
 
@@ -143,25 +219,78 @@ export class Delivery {
   async #showPlace(post: Post, shown: string): Promise<void> {
     const channel = await this.#context.records.channelById(post.channelId);
     const target = await this.#target(post);
-    if (channel === null || post.messageId === null || target?.state !== 'queued') {
+    if (channel === null || post.messageId === null || !target?.waiting) {
       this.#waiting.delete(post.id);
       return;
     }
     const card = await loadCard(post.kind, post.targetId, this.#context);
     const now = JSON.stringify(card);
     if (now === shown) return;
-    await this.#edit(channel, post.messageId, card);
-    this.#waiting.set(post.id, { post, shown: now });
+    const messageId = await this.#edit(channel, post, post.messageId, card);
+    this.#waiting.set(post.id, { post: { ...post, messageId }, shown: now });
   }
 
-  async #edit(channel: Channel, messageId: string, card: Card): Promise<void> {
-    await this.#gateway.edit(channel, messageId, card).catch((error: unknown) => {
+  /** Returns the message that shows the card now: another one, when the platform takes no more edits of this. */
+  async #edit(channel: Channel, post: Post, messageId: string, card: Card): Promise<string> {
+    try {
+      await this.#gateway.edit(channel, messageId, card);
+      return messageId;
+    } catch (error) {
       // Somebody deleted the message at the platform: what was in it is not wanted there.
-      if (!(error instanceof KronaError && error.code === 'MESSAGE_GONE')) throw error;
+      if (isCode(error, 'MESSAGE_GONE')) return messageId;
+      if (!isCode(error, 'MESSAGE_STALE')) throw error;
+    }
+    const next = await this.#post(channel, post, card, nonceAfter(post.id, messageId));
+    await this.#context.records.markPost(post.id, next, post.shownRevision);
+    return next;
+  }
+
+  /** Posts the message of a post, or finds it standing: then it is made to show the card. */
+  async #post(channel: Channel, post: Post, card: Card, nonce: string): Promise<string> {
+    const messageId = await this.#gateway.post(channel, card, nonce);
+    if (this.#triedBefore.delete(post.id))
+      await this.#gateway.edit(channel, messageId, card).catch((error: unknown) => {
+        if (!isCode(error, 'MESSAGE_GONE')) throw error;
+      });
+    return messageId;
+  }
+
+  /** The platform no longer has the channel, or has put the bot out of it: there is nobody to show it to. */
+  async #giveUp(post: Post, error: KronaError): Promise<void> {
+    if (this.#gaveUp.size >= BATCH) this.#gaveUp.clear();
+    this.#gaveUp.set(post.targetId, error);
+    this.#log.info({ error, post: post.id }, 'gave up a message, as its channel is gone');
+    await this.#forget(post).catch((failure: unknown) => {
+      this.#log.warn({ error: failure, post: post.id }, 'could not forget a message');
     });
   }
 
-  #target({ kind, targetId }: Post): Promise<Run | PictureSet | null> {
-    return kind === 'run' ? this.#context.records.run(targetId) : this.#context.records.set(targetId);
+  async #forget(post: Post): Promise<void> {
+    await this.#context.records.removePost(post.id);
+    this.#waiting.delete(post.id);
+    this.#triedBefore.delete(post.id);
   }
+
+  async #target({ kind, targetId }: Post): Promise<Target | null> {
+    const { records } = this.#context;
+    if (kind === 'champion') {
+      const change = await records.championChange(targetId);
+      return change && { revision: 0, waiting: false };
+    }
+    const record = kind === 'run' ? await records.run(targetId) : await records.set(targetId);
+    return record && { revision: record.revision, waiting: record.state === 'queued' };
+  }
+}
+
+function isCode(error: unknown, code: string): error is KronaError {
+  return error instanceof KronaError && error.code === code;
+}
+
+/**
+ * The nonce of the message that takes the place of another: the same in every process, so that one that dies after
+ * posting it posts no second. A UUID of version 8 (RFC 9562 §5.8) from a hash.
+ */
+function nonceAfter(postId: string, messageId: string): string {
+  const hash = createHash('sha256').update(`${postId} ${messageId}`).digest('hex');
+  return `${hash.slice(0, 8)}-${hash.slice(8, 12)}-8${hash.slice(13, 16)}-a${hash.slice(17, 20)}-${hash.slice(20, 32)}`;
 }

@@ -9,6 +9,7 @@ import { errorCard } from '../commands/cards/format.ts';
 import type { Actor, CommandContext } from '../commands/contract.ts';
 import { completeOption } from '../commands/complete.ts';
 import { runCommand } from '../commands/index.ts';
+import type { KronaError } from '../storage/errors.ts';
 import type { Platform } from '../storage/records/contract.ts';
 import type { Delivery } from './delivery.ts';
 import type { ActionEvent, GatewayHandlers, InvocationEvent } from './gateway.ts';
@@ -30,9 +31,15 @@ export function createHandlers({ platform, context, delivery, votes, log }: Disp
   const lanes = new Lanes();
 
   const actorOf = async (event: InvocationEvent | ActionEvent): Promise<Actor> => ({
-    channel: await records.channel(platform, event.channel.externalId, event.channel.name),
+    channel: await records.channel(
+      platform,
+      event.channel.externalId,
+      event.channel.name,
+      event.channel.ageRestricted,
+    ),
     member: await records.member(platform, event.member.externalId, event.member.name),
     moderator: event.moderator,
+    roles: event.roles ?? [],
   });
 
   /** Acknowledges, then does the work in the channel's lane and answers with its cards, or with what went wrong. */
@@ -55,14 +62,22 @@ export function createHandlers({ platform, context, delivery, votes, log }: Disp
     }
   };
 
+  /** What to answer: a card that follows a record is posted by the delivery, exactly once; all others are answers. */
+  const shown = async (card: Card, aside: Card | undefined): Promise<Card[]> => {
+    const asides = aside ? [aside] : [];
+    delivery.hurry();
+    if (card.follows === undefined) return [card, ...asides];
+    const refused = await delivery.postNow(card.follows.id);
+    return refused ? [notPostedCard(refused), ...asides] : asides;
+  };
+
   return {
     onInvocation: (event) =>
       answer(event, { command: event.command, action: event.action }, async () => {
         const { action, options, attachments } = event;
         const invocation = { ...(await actorOf(event)), action, options, attachments };
         const { aside, ...card } = await runCommand(event.command, invocation, context);
-        delivery.hurry();
-        return shown(card, aside);
+        return await shown(card, aside);
       }),
 
     onAction: (event) =>
@@ -71,16 +86,16 @@ export function createHandlers({ platform, context, delivery, votes, log }: Disp
         // Looked up first: with a set that is deleted, its post goes too.
         const post = await records.postOf(event.action.split(':')[1] ?? '');
         const { card: answered, replace } = await runAction(event.action, actor, context);
-        delivery.hurry();
         const { aside, ...card } = answered;
-        if (!replace) return shown(card, aside);
-        if (post?.messageId) await delivery.replace(actor.channel, post.id, post.messageId, card);
+        if (!replace) return await shown(card, aside);
+        if (post) await delivery.replace(actor.channel, post.id, card);
+        delivery.hurry();
         return aside ? [aside] : [];
       }),
 
     onCompletion: async ({ channel: place, command, action, option, typed }) => {
       try {
-        const channel = await records.channel(platform, place.externalId, place.name);
+        const channel = await records.channel(platform, place.externalId, place.name, place.ageRestricted);
         return await completeOption({ name: command, action, option, typed }, context, channel);
       } catch (error) {
         log.error({ error, platform, command, option }, 'could not complete an option');
@@ -104,7 +119,17 @@ export function createHandlers({ platform, context, delivery, votes, log }: Disp
   };
 }
 
-/** A card that follows a record is posted by the delivery, exactly once; all others are answers. */
-function shown(card: Card, aside: Card | undefined): Card[] {
-  return [card, aside].filter((each) => each !== undefined && each.follows === undefined) as Card[];
+/** To the one who asked, as nobody sees the message that he waits for. */
+function notPostedCard(error: KronaError): Card {
+  const text =
+    error.code === 'POST_FORBIDDEN'
+      ? ['What you asked for is done all the same, and I try to post it again from time to time.']
+      : [];
+  return {
+    tone: 'warning',
+    title: 'I could not post here',
+    text: [error.message, ...text],
+    fields: [{ name: 'code', value: error.code }],
+    audience: 'caller',
+  };
 }

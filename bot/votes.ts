@@ -1,8 +1,7 @@
 /**
  * @file Reactions become facts in the records, as they come and, for those that came while the bot was away, by
- * reading what stands at the platform when the bot starts. A champion that they change is announced.
+ * reading what stands at the platform when the bot starts.
  */
-import { randomUUID } from 'node:crypto';
 import { loadCard } from '../commands/cards/load-card.ts';
 import { foldEmoji } from '../commands/votes/emoji.ts';
 import { recordReaction } from '../commands/votes/react.ts';
@@ -30,7 +29,7 @@ export class VoteDesk {
   async record({ channel: place, member: author, on, emoji, added }: ReactionEvent): Promise<boolean> {
     const { records } = this.#context;
     const { platform } = this.#gateway;
-    const channel = await records.channel(platform, place.externalId, place.name);
+    const channel = await records.channel(platform, place.externalId, place.name, place.ageRestricted);
     const pictureId = 'pictureId' in on ? on.pictureId : null;
     const setId =
       'pictureId' in on ? await this.#setOfPicture(on.pictureId) : await this.#setOf(channel, on.messageId);
@@ -47,23 +46,49 @@ export class VoteDesk {
       try {
         const channel = await records.channelById(post.channelId);
         if (channel === null || post.messageId === null) continue;
-        const standing = await this.#gateway.readReactions(channel, post.messageId);
-        if (standing === null) return;
-        await this.#reconcile(channel, post, standing);
+        const standing: StandingReaction[] = [];
+        let complete = true;
+        for (const messageId of [...post.formerMessageIds, post.messageId]) {
+          const found = await this.#standingOn(channel, messageId);
+          if (found === 'elsewhere') return;
+          if (found === 'gone') complete = false;
+          else standing.push(...found);
+        }
+        await this.#reconcile(channel, post, standing, complete);
       } catch (error) {
-        if (error instanceof KronaError && error.code === 'MESSAGE_GONE') continue;
         this.#log.warn({ error, post: post.id }, 'could not read the reactions on a message again');
       }
     }
   }
 
-  async #reconcile(channel: Channel, post: Post, standing: readonly StandingReaction[]): Promise<void> {
+  async #standingOn(
+    channel: Channel,
+    messageId: string,
+  ): Promise<readonly StandingReaction[] | 'gone' | 'elsewhere'> {
+    try {
+      return (await this.#gateway.readReactions(channel, messageId)) ?? 'elsewhere';
+    } catch (error) {
+      if (error instanceof KronaError && error.code === 'MESSAGE_GONE') return 'gone';
+      throw error;
+    }
+  }
+
+  /** @param complete - false when reactions may stand that nobody can read: none is taken back then */
+  async #reconcile(
+    channel: Channel,
+    post: Post,
+    standing: readonly StandingReaction[],
+    complete: boolean,
+  ): Promise<void> {
     const { records } = this.#context;
     const { votesOn: setId } = await loadCard(post.kind, post.targetId, this.#context);
     if (setId === undefined) return;
     const there = new Map<string, { memberId: string; emoji: string }>();
+    const erased = new Set<string>();
     for (const { member: author, emoji } of standing) {
       const member = await records.member(channel.platform, author.externalId, author.name);
+      // He had his votes deleted, which the platform does not know.
+      if (member.erasedAt !== null && member.erasedAt > post.createdAt) erased.add(member.id);
       there.set(`${member.id} ${foldEmoji(emoji)}`, { memberId: member.id, emoji });
     }
     const here = new Map<string, VoteFact>();
@@ -73,7 +98,9 @@ export class VoteDesk {
       else here.delete(key);
     }
     for (const [key, reaction] of there)
-      if (!here.has(key)) await this.#store(channel, { setId, pictureId: null, ...reaction, added: true });
+      if (!here.has(key) && !erased.has(reaction.memberId))
+        await this.#store(channel, { setId, pictureId: null, ...reaction, added: true });
+    if (!complete) return;
     for (const [key, { pictureId, memberId, emoji }] of here)
       if (!there.has(key)) await this.#store(channel, { setId, pictureId, memberId, emoji, added: false });
   }
@@ -81,8 +108,7 @@ export class VoteDesk {
   async #store(channel: Channel, reaction: Parameters<typeof recordReaction>[0]): Promise<void> {
     const set = await this.#context.records.set(reaction.setId);
     if (set?.channelId !== channel.id) return;
-    const { announcement } = await recordReaction(reaction, this.#context);
-    if (announcement) await this.#gateway.post(channel, announcement, randomUUID());
+    await recordReaction(reaction, this.#context);
   }
 
   async #setOfPicture(pictureId: string): Promise<string | null> {

@@ -5,12 +5,16 @@
 import { KronaError } from '../storage/errors.ts';
 import type { PictureSet, Records, Subject } from '../storage/records/contract.ts';
 import { crown } from './adapters.ts';
+import { note } from './audit.ts';
 import type { Card } from './card.ts';
 import { errorCard, plain } from './cards/format.ts';
-import { loadCard, setSource } from './cards/load-card.ts';
+import { goneCard, loadCard, setSource } from './cards/load-card.ts';
 import { detailsCard } from './cards/set-card.ts';
 import type { Actor, CommandContext } from './contract.ts';
 import { requireOwner } from './permission.ts';
+import { forgetSubject } from './delete.ts';
+import { eraseOwn } from './privacy.ts';
+import { admit, type Needs } from './rules/guard.ts';
 import { adapterName } from './subjects.ts';
 import { cancelWork, findWork, isOpen, randomSeed, startSet } from './work.ts';
 
@@ -52,10 +56,8 @@ async function drawLike(
   change: Pick<PictureSet, 'seed' | 'variationOf'>,
 ): Promise<PictureSet> {
   const subject = set.subjectId === null ? null : await records.subject(set.subjectId);
-  const { channelId, subjectId, prompt, negative, count, strength, settings } = set;
-  return startSet(records, {
-    channelId,
-    memberId: actor.member.id,
+  const { subjectId, prompt, negative, count, strength, settings } = set;
+  return startSet(records, actor, {
     subjectId,
     prompt,
     negative,
@@ -84,6 +86,32 @@ const vary: Action = async (id, actor, context) => {
   return { card: await loadCard('set', set.id, context), replace: false };
 };
 
+const upscale: Action = async (id, actor, context) => {
+  const set = await context.records.transaction(async (records) => {
+    const picture = await records.picture(id);
+    if (!picture) throw gone('This picture');
+    const origin = await setHere(records, actor, picture.setId);
+    if (origin.kind === 'upscale')
+      throw new KronaError('UPSCALED_ALREADY', 'This picture is twice its first size already.');
+    const { subjectId, prompt, negative, strength, settings, variationOf } = origin;
+    return startSet(records, actor, {
+      subjectId,
+      prompt,
+      negative,
+      strength,
+      settings,
+      variationOf,
+      count: 1,
+      seed: picture.seed,
+      // Of a run's grid, each picture may be by another adapter than the set's.
+      adapterId:
+        picture.adapterId ?? adapterFor(origin, subjectId === null ? null : await records.subject(subjectId)),
+      upscaleOf: picture.id,
+    });
+  });
+  return { card: await loadCard('set', set.id, context), replace: false };
+};
+
 const cancel: Action = async (id, actor, context) => {
   const work = await findWork(context.records, actor, id);
   if (!work) throw gone('This');
@@ -95,9 +123,12 @@ const remove: Action = async (id, actor, context) => {
   const set = await setHere(context.records, actor, id);
   requireOwner(actor, [set.memberId], 'delete these pictures');
   if (isOpen(set)) await cancelWork(actor, { kind: 'set', set }, context);
-  await context.records.deleteSet(id);
-  const by = set.memberId === actor.member.id ? 'who asked for them' : 'a moderator';
-  return { card: { tone: 'info', title: 'These pictures were deleted', text: [`By ${by}.`] }, replace: true };
+  const how = `By ${set.memberId === actor.member.id ? 'who asked for them' : 'a moderator'}.`;
+  await context.records.transaction(async (records) => {
+    await records.deleteSet(id, how);
+    await note(records, actor, 'delete', `pictures: ${set.prompt}`);
+  });
+  return { card: goneCard('set', how), replace: true };
 };
 
 const details: Action = async (id, actor, context) => {
@@ -112,6 +143,16 @@ const champion: Action = async (id, actor, context) => {
   const named = { name: adapterName(subject, adapter), adapter, subject };
   return { card: await crown(actor, named, true, context), replace: false };
 };
+
+const forget: Action = async (id, actor, context) => ({
+  card: await forgetSubject(id, actor, context),
+  replace: false,
+});
+
+const erase: Action = async (id, actor, context) => ({
+  card: await eraseOwn(id, actor, context),
+  replace: false,
+});
 
 const hint: Action = async (id, actor, context) => {
   const subject = await context.records.subject(id);
@@ -132,14 +173,17 @@ const hint: Action = async (id, actor, context) => {
   };
 };
 
-const ACTIONS: Readonly<Record<string, Action>> = {
-  cancel,
-  champion,
-  hint,
-  again,
-  vary,
-  details,
-  delete: remove,
+const ACTIONS: Readonly<Record<string, Needs & { readonly act: Action }>> = {
+  cancel: { act: cancel },
+  champion: { act: champion, needs: 'settings' },
+  hint: { act: hint },
+  again: { act: again, needs: 'imagine' },
+  vary: { act: vary, needs: 'imagine' },
+  upscale: { act: upscale, needs: 'imagine' },
+  details: { act: details },
+  delete: { act: remove },
+  forget: { act: forget },
+  erase: { act: erase, openToBlocked: true },
 };
 
 /**
@@ -155,13 +199,14 @@ export async function runAction(
 ): Promise<ActionAnswer> {
   const [verb = '', id = ''] = action.split(':');
   try {
-    const act = Object.hasOwn(ACTIONS, verb) ? ACTIONS[verb] : undefined;
-    if (!act)
+    const action = Object.hasOwn(ACTIONS, verb) ? ACTIONS[verb] : undefined;
+    if (!action)
       throw new KronaError(
         'ACTION_UNKNOWN',
         'This button is of another version of Krona; use the command instead.',
       );
-    return await act(id, actor, context);
+    await admit(context.records, actor, action);
+    return await action.act(id, actor, context);
   } catch (error) {
     if (error instanceof KronaError) return { card: errorCard(error), replace: false };
     throw error;

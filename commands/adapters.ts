@@ -1,5 +1,8 @@
 /** @file `/krona adapters`: what the channel has trained; which of them draws. */
+import { randomUUID } from 'node:crypto';
 import { KronaError } from '../storage/errors.ts';
+import type { ChampionChange } from '../storage/records/contract.ts';
+import { note } from './audit.ts';
 import type { Card } from './card.ts';
 import { byteSize, plain, trainingWords } from './cards/format.ts';
 import type { Actor, Command, CommandContext, Invocation, OptionData } from './contract.ts';
@@ -61,8 +64,18 @@ export async function crown(
   { name, adapter, subject }: NamedAdapter,
   pinned: boolean,
   context: CommandContext,
+  cause: ChampionChange['cause'] = 'member',
 ): Promise<Card> {
-  await context.records.setChampion(subject.id, adapter.id, pinned);
+  await context.records.transaction(async (records) => {
+    const change = { id: randomUUID(), subjectId: subject.id, adapterId: adapter.id, cause } as const;
+    await records.changeChampion({ ...change, memberId: actor.member.id }, pinned);
+    await note(
+      records,
+      actor,
+      'champion',
+      `${name}${pinned ? ', pinned' : ''}${cause === 'rollback' ? ', rolled back' : ''}`,
+    );
+  });
   return {
     tone: 'success',
     title: `${plain(name)} is the champion of ${plain(subject.name)}`,
@@ -82,6 +95,34 @@ async function champion(invocation: Invocation, context: CommandContext): Promis
     textOption(invocation, 'adapter')!,
   );
   return crown(invocation, chosen, flagOption(invocation, 'pin') ?? true, context);
+}
+
+/** The adapters that were champions, the newest last, without those that a rollback has taken back. */
+function reigns(changes: readonly ChampionChange[]): string[] {
+  const stack: string[] = [];
+  for (const { adapterId, cause } of changes) {
+    if (adapterId === null) continue;
+    const before = stack.lastIndexOf(adapterId);
+    if (cause === 'rollback' && before !== -1) stack.length = before + 1;
+    else if (stack.at(-1) !== adapterId) stack.push(adapterId);
+  }
+  return stack;
+}
+
+async function rollback(invocation: Invocation, context: CommandContext): Promise<Card> {
+  const { records } = context;
+  const { channel } = invocation;
+  const subject = await requireSubject(records, channel, textOption(invocation, 'subject')!);
+  const earlier = reigns(await records.championChanges(subject.id)).filter((id) => id !== subject.championId);
+  const named = await namedAdapters(records, channel);
+  const before = named.find(({ adapter }) => adapter.id === earlier.at(-1));
+  if (!before)
+    throw new KronaError(
+      'NO_CHAMPION_BEFORE',
+      `${subject.name} has had no other champion that is still there; /krona adapters champion chooses one.`,
+    );
+  // Pinned, or the votes that chose the other would choose it again.
+  return crown(invocation, before, true, context, 'rollback');
 }
 
 async function remove(invocation: Invocation, context: CommandContext): Promise<Card> {
@@ -106,6 +147,7 @@ async function remove(invocation: Invocation, context: CommandContext): Promise<
     const wasChampion = subject.championId === adapter.id;
     if (wasChampion) await records.setChampion(subject.id, null, false);
     await records.deleteAdapter(adapter.id);
+    await note(records, invocation, 'delete', `adapter ${removed.name}`);
     return { removed, wasChampion };
   });
   return {
@@ -134,7 +176,7 @@ async function link(invocation: Invocation, context: CommandContext): Promise<Ca
   };
 }
 
-const ACTIONS: Readonly<Record<string, Command['run']>> = { list, champion, delete: remove, link };
+const ACTIONS: Readonly<Record<string, Command['run']>> = { list, champion, rollback, delete: remove, link };
 
 const ADAPTER: OptionData = {
   name: 'adapter',
@@ -165,6 +207,21 @@ export const adapters: Command = {
           ADAPTER,
           { name: 'pin', description: 'Keep it whatever the votes say (yes by default)', type: 'flag' },
         ],
+        needs: 'settings',
+      },
+      {
+        name: 'rollback',
+        description: 'Back to the champion before, and keep it',
+        options: [
+          {
+            name: 'subject',
+            description: 'Whose champion',
+            type: 'text',
+            required: true,
+            complete: completeSubject,
+          },
+        ],
+        needs: 'settings',
       },
       { name: 'delete', description: 'Delete an adapter', options: [ADAPTER] },
       { name: 'link', description: 'Get a download link', options: [ADAPTER] },

@@ -110,8 +110,23 @@ function checkClosed(token: Token): void {
     );
 }
 
+/** @throws KronaError OPTION_UNKNOWN when a word of a text looks like an option that was meant. */
+function refuseSlip({ key, value }: Token, data: SubcommandData, known: ReadonlySet<string>): void {
+  if (key === null || value === '') return;
+  const names = data.options.map((option) => option.name);
+  // `16:9`, `https://…` and `cat:` are words of the text, but `sede:5` is a slip that would cost a drawing.
+  if (nearest(key, names) === null && !known.has(key)) return;
+  const { code, message } = unknownOption(key, data);
+  throw new KronaError(code, `${message} Put the whole text in "quotes" if it is meant as words.`);
+}
+
 /** Options of a command that takes free text: everything that is no `key:value` of its own is the text. */
-function readFreeText(data: SubcommandData, free: string, list: readonly Token[]): OptionValues {
+function readFreeText(
+  data: SubcommandData,
+  free: string,
+  list: readonly Token[],
+  known: ReadonlySet<string>,
+): OptionValues {
   const names = data.options.filter((option) => option.type !== 'photos').map((option) => option.name);
   const values = new Values();
   const text: Token[] = [];
@@ -130,9 +145,7 @@ function readFreeText(data: SubcommandData, free: string, list: readonly Token[]
     } else if (last !== null && values.isEmpty(last)) {
       values.extend(last, token.value);
     } else {
-      // `16:9`, `https://…` and `cat:` are words of the text, but `sede:5` is a slip that would cost a drawing.
-      if (token.key !== null && token.value !== '' && nearest(token.key, names) !== null)
-        throw unknownOption(token.key, data);
+      refuseSlip(token, data, known);
       text.push(token);
     }
   }
@@ -142,9 +155,10 @@ function readFreeText(data: SubcommandData, free: string, list: readonly Token[]
   return values.done();
 }
 
-function readOptions(data: SubcommandData, list: readonly Token[]): OptionValues {
+/** @param known - names of options of all commands */
+function readOptions(data: SubcommandData, list: readonly Token[], known: ReadonlySet<string>): OptionValues {
   const free = data.options.find((option) => option.freeText);
-  if (free) return readFreeText(data, free.name, list);
+  if (free) return readFreeText(data, free.name, list, known);
   const names = data.options.filter((option) => option.type !== 'photos').map((option) => option.name);
   const values = new Values();
   let last: string | null = null;
@@ -168,11 +182,16 @@ function readOptions(data: SubcommandData, list: readonly Token[]): OptionValues
 }
 
 /** The action of a command whose action was not named: the first that takes what was given. */
-function fittingAction(data: CommandData, list: readonly Token[], attachments: number): ParsedCommand {
+function fittingAction(
+  data: CommandData,
+  list: readonly Token[],
+  attachments: number,
+  known: ReadonlySet<string>,
+): ParsedCommand {
   let failure: { options: number; error: KronaError } | null = null;
   for (const action of data.actions!) {
     try {
-      const options = readOptions(action, list);
+      const options = readOptions(action, list, known);
       const lacks = action.options.find(
         (option) =>
           option.required && (option.type === 'photos' ? attachments === 0 : !(option.name in options)),
@@ -220,18 +239,27 @@ export function parseCommandLine(
       'COMMAND_UNKNOWN',
       `There is no command “${first!.raw.slice(0, 40)}”.${suggestion(name, names)} Commands: ${names.join(', ')}.`,
     );
-  if (data.actions === undefined) return { name, action: '', options: readOptions(data, list) };
+  const known = optionNames(commands);
+  if (data.actions === undefined) return { name, action: '', options: readOptions(data, list, known) };
 
   const word = list[0]?.key === null && !list[0].quoted ? list[0].raw : null;
   const action = data.actions.find((each) => each.name === word?.toLowerCase());
-  if (action) return { name, action: action.name, options: readOptions(action, list.slice(1)) };
+  if (action) return { name, action: action.name, options: readOptions(action, list.slice(1), known) };
   const actions = data.actions.map((each) => each.name);
   if (word !== null && nearest(word, actions) !== null)
     throw new KronaError(
       'ACTION_UNKNOWN',
       `/krona ${name} has no action “${word}”.${suggestion(word, actions)} Actions: ${actions.join(', ')}.`,
     );
-  return fittingAction(data, list, attachments);
+  return fittingAction(data, list, attachments, known);
+}
+
+function optionNames(commands: readonly CommandData[]): Set<string> {
+  return new Set(
+    commands.flatMap(({ options, actions = [] }) =>
+      [...options, ...actions.flatMap((action) => action.options)].map((option) => option.name),
+    ),
+  );
 }
 
 /** A value as `parseCommandLine` reads it back. */

@@ -2,6 +2,7 @@
 import type { BlobStore } from '../storage/blobs/contract.ts';
 import type { JobQueue } from '../storage/jobs/contract.ts';
 import type { Channel, Member, RecordStore } from '../storage/records/contract.ts';
+import type { Right } from '../storage/rules.ts';
 import type { Card } from './card.ts';
 
 /** A file that came with a command. Nothing is fetched or read before the command asks for it. */
@@ -40,6 +41,10 @@ export interface SubcommandData {
   readonly name: string;
   readonly description: string;
   readonly options: readonly OptionData[];
+  /** Who may use it: whoever has this right in the channel, or moderators alone. Default everybody who is not blocked. */
+  readonly needs?: Right | 'moderator';
+  /** True for what even a blocked member may use. */
+  readonly openToBlocked?: boolean;
 }
 
 /** `/krona <name> …`; with `actions` (and then no options of its own), `/krona <name> <action> …`. */
@@ -55,6 +60,8 @@ export interface Actor {
   readonly member: Member;
   /** May delete other members' subjects, adapters and sets. */
   readonly moderator: boolean;
+  /** Ids of the member's roles at the platform. */
+  readonly roles: readonly string[];
 }
 
 export interface Invocation extends Actor {

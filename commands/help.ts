@@ -52,6 +52,7 @@ export function helpFor(others: readonly Command[]): Command {
       name: 'help',
       description: 'What Krona can do',
       example: '/krona help train',
+      openToBlocked: true,
       options: [
         {
           name: 'command',

@@ -3,14 +3,17 @@ import { KronaError } from '../storage/errors.ts';
 import { resolvePrompt } from '../storage/prompt.ts';
 import type { Channel, Records, Subject } from '../storage/records/contract.ts';
 import { loadCard } from './cards/load-card.ts';
-import type { Command, CommandContext } from './contract.ts';
+import type { Command, CommandContext, OptionData } from './contract.ts';
 import { numberOption, textOption } from './options.ts';
-import { SETTING_OPTIONS, withOptions } from './settings-check.ts';
+import { SETTING_OPTIONS } from './settings-check.ts';
 import { completeAdapter, completeSubject, requireAdapter, requireSubject } from './subjects.ts';
 import { MAX_SEED, randomSeed, startSet } from './work.ts';
 
 /** Most characters of a prompt; the text encoders read about the first 77 tokens. */
 export const MAX_PROMPT = 1000;
+
+/** In a picture's command, steps are those of the picture; the channel's training steps do not matter. */
+const STEPS: OptionData = { ...SETTING_OPTIONS.samplingSteps, name: 'steps' };
 
 /** Why a subject cannot be drawn yet, and what to do. */
 async function noChampion(records: Records, channel: Channel, subject: Subject): Promise<KronaError> {
@@ -62,6 +65,7 @@ export const imagine: Command = {
         complete: completeSubject,
       },
       SETTING_OPTIONS.count,
+      STEPS,
       {
         name: 'seed',
         description: 'Same seed, same picture; random by default',
@@ -84,10 +88,11 @@ export const imagine: Command = {
         complete: completeAdapter,
       },
     ],
+    needs: 'imagine',
   },
 
   async run(invocation, context) {
-    const { channel, member } = invocation;
+    const { channel } = invocation;
     const prompt = textOption(invocation, 'prompt')!;
     const subjectName = textOption(invocation, 'subject');
     const adapterTyped = textOption(invocation, 'adapter');
@@ -105,10 +110,12 @@ export const imagine: Command = {
       const adapterId = chosen?.adapter.id ?? subject?.championId ?? null;
       if (subject && adapterId === null) throw await noChampion(records, channel, subject);
       const { settings } = (await records.channelById(channel.id)) ?? channel;
-      const drawn = withOptions(settings, invocation.options);
-      return startSet(records, {
-        channelId: channel.id,
-        memberId: member.id,
+      const drawn = {
+        ...settings,
+        count: numberOption(invocation, 'count') ?? settings.count,
+        samplingSteps: numberOption(invocation, 'steps') ?? settings.samplingSteps,
+      };
+      return startSet(records, invocation, {
         subjectId: subject?.id ?? null,
         prompt,
         negative: textOption(invocation, 'negative') ?? null,

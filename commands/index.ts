@@ -9,16 +9,31 @@ import { errorCard } from './cards/format.ts';
 import { checkDefinitions } from './check-definitions.ts';
 import { parseCommandLine as parse, type ParsedCommand } from './command-line.ts';
 import type { Command, CommandContext, Invocation, SubcommandData } from './contract.ts';
+import { deleteSubject } from './delete.ts';
 import { helpFor } from './help.ts';
 import { imagine } from './imagine.ts';
 import { checkOptions } from './options.ts';
 import { photos } from './photos.ts';
+import { privacy } from './privacy.ts';
 import { queue } from './queue.ts';
+import { admit } from './rules/guard.ts';
+import { rules } from './rules.ts';
 import { settings } from './settings.ts';
 import { top } from './top.ts';
 import { train } from './train.ts';
 
-const acting: readonly Command[] = [train, photos, imagine, settings, adapters, top, queue];
+const acting: readonly Command[] = [
+  train,
+  photos,
+  imagine,
+  settings,
+  adapters,
+  top,
+  queue,
+  deleteSubject,
+  rules,
+  privacy,
+];
 
 /** All commands, in the order in which help shows them. */
 export const COMMANDS: readonly Command[] = [...acting, helpFor(acting)];
@@ -49,7 +64,7 @@ function declared(name: string, action: string): { command: Command; data: Subco
 }
 
 /**
- * Runs a command for a member: checks the options against the definition, then does it.
+ * Runs a command for a member: checks whether he may and the options against the definition, then does it.
  * What the member can mend comes back as a card for him alone; anything else thrown is a bug, for the gateway to log
  * and to answer with `errorCard`.
  */
@@ -60,6 +75,7 @@ export async function runCommand(
 ): Promise<Card> {
   try {
     const { command, data } = declared(name, invocation.action);
+    await admit(context.records, invocation, data);
     return await command.run({ ...invocation, options: checkOptions(data, invocation.options) }, context);
   } catch (error) {
     if (error instanceof KronaError) return errorCard(error);

@@ -1,6 +1,7 @@
 /** @file `/krona photos`: the photos of a subject; several members give them, each can take his back. */
 import { KronaError } from '../storage/errors.ts';
 import type { Photo } from '../storage/records/contract.ts';
+import { note } from './audit.ts';
 import type { Card } from './card.ts';
 import { counted, plain } from './cards/format.ts';
 import type { Command, CommandContext, Invocation } from './contract.ts';
@@ -32,6 +33,9 @@ async function add(invocation: Invocation, context: CommandContext): Promise<Car
       throw new KronaError('NO_PHOTOS', intake.refused.map((verdict) => verdict.message).join(' '));
     const subject = await ensureSubject(records, invocation, name, className);
     const verdicts = await keepPhotos(records, subject, member, intake, likenesses);
+    const kept = verdicts.filter((verdict) => verdict.kept).length;
+    if (kept > 0)
+      await note(records, invocation, 'photos', `${counted(kept, 'photo')} of ${subject.name} added`);
     return { subject, verdicts, photos: await records.photos(subject.id) };
   });
   const kept = verdicts.filter((verdict) => verdict.kept).length;
@@ -134,6 +138,8 @@ async function remove(invocation: Invocation, context: CommandContext): Promise<
         `Photo ${photos.indexOf(foreign) + 1} is not yours; who gave it, who began ${subject.name}, or a moderator may remove it.`,
       );
     for (const photo of wanted) await records.removePhoto(photo.id);
+    const what = `${counted(wanted.length, 'photo')} of ${subject.name} removed`;
+    await note(records, invocation, 'photos', what);
     return { removed: wanted.length, left: photos.length - wanted.length };
   });
   return {

@@ -1,6 +1,7 @@
 /** @file `/krona settings`: how the channel trains and draws, checked against the model before anything runs. */
 import { KronaError } from '../storage/errors.ts';
 import type { ChannelSettings, ModelCard } from '../storage/settings.ts';
+import { note } from './audit.ts';
 import type { Card } from './card.ts';
 import { plain } from './cards/format.ts';
 import type { Command, CommandContext, Invocation } from './contract.ts';
@@ -40,6 +41,12 @@ async function show({ channel }: Invocation, context: CommandContext): Promise<C
   };
 }
 
+const changedIn = (before: ChannelSettings, after: ChannelSettings) =>
+  SETTING_NAMES.filter((setting) => before[setting] !== after[setting]);
+
+const changeOf = (before: ChannelSettings, after: ChannelSettings, setting: keyof ChannelSettings): string =>
+  `${showSetting(before, setting)} → ${showSetting(after, setting)}`;
+
 async function set(invocation: Invocation, context: CommandContext): Promise<Card> {
   const { channel, options } = invocation;
   if (Object.keys(options).length === 0)
@@ -57,9 +64,13 @@ async function set(invocation: Invocation, context: CommandContext): Promise<Car
     // The pair is checked even when one is set: the other may stem from another model.
     if (model && ('a1' in options || 'a2' in options)) checkFactors(after, model);
     await records.saveSettings(channel.id, after);
+    const changes = changedIn(before, after).map(
+      (setting) => `${SETTING_OPTIONS[setting].name}: ${changeOf(before, after, setting)}`,
+    );
+    if (changes.length > 0) await note(records, invocation, 'settings', changes.join(', '));
     return { before, after };
   });
-  const changed = SETTING_NAMES.filter((setting) => before[setting] !== after[setting]);
+  const changed = changedIn(before, after);
   if (changed.length === 0)
     return {
       tone: 'info',
@@ -73,7 +84,7 @@ async function set(invocation: Invocation, context: CommandContext): Promise<Car
     text: [`By ${plain(invocation.member.name)}, from the next command on.`, ...sizeLine(after, model)],
     fields: changed.map((setting) => ({
       name: SETTING_OPTIONS[setting].name,
-      value: `${showSetting(before, setting)} → ${showSetting(after, setting)}`,
+      value: changeOf(before, after, setting),
     })),
   };
 }
@@ -92,6 +103,7 @@ export const settings: Command = {
         name: 'set',
         description: 'Change settings for everybody in this channel',
         options: SETTING_NAMES.map((setting) => SETTING_OPTIONS[setting]),
+        needs: 'settings',
       },
     ],
   },

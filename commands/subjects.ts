@@ -4,6 +4,7 @@ import { KronaError } from '../storage/errors.ts';
 import type { Adapter, Channel, Records, Subject } from '../storage/records/contract.ts';
 import type { Actor, CommandContext } from './contract.ts';
 import { suggestion } from './nearest.ts';
+import { admitTexts } from './rules/guard.ts';
 
 /** Most characters of a subject's name. */
 export const MAX_NAME = 32;
@@ -74,7 +75,7 @@ export function classMissing(name: string): KronaError {
  * The subject of this name, added when it is new. Call inside a transaction.
  *
  * @param className - the class that was given; needed for a new subject, and must be a known one's own
- * @throws KronaError CLASS_MISSING, CLASS_DIFFERS
+ * @throws KronaError CLASS_MISSING, CLASS_DIFFERS, PROMPT_REFUSED
  */
 export async function ensureSubject(
   records: Records,
@@ -93,6 +94,7 @@ export async function ensureSubject(
     return known;
   }
   if (className === undefined) throw classMissing(name);
+  await admitTexts(records, actor, [name, className]);
   const token = newToken(name, await records.subjects(channelId));
   return records.addSubject({
     id: randomUUID(),

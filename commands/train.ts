@@ -13,6 +13,7 @@ import {
   completeSubject,
   ensureSubject,
 } from './subjects.ts';
+import { admitWork } from './rules/guard.ts';
 import { startRun } from './work.ts';
 
 /** @throws KronaError SUBJECT_BUSY */
@@ -59,6 +60,7 @@ export const train: Command = {
       SETTING_OPTIONS.steps,
       SETTING_OPTIONS.method,
     ],
+    needs: 'train',
   },
 
   async run(invocation, context) {
@@ -70,6 +72,8 @@ export const train: Command = {
     const before = await context.records.subjectByName(channel.id, name);
     if (before) refuseWhileTraining(before, (await context.records.openWork(channel.id)).runs);
     else if (className === undefined) throw classMissing(name);
+    // Asked again when the run begins; here so that nobody waits for photos to be read in vain.
+    await admitWork(context.records, invocation, { kind: 'train' }, [name, className ?? '']);
     const intake = await takePhotos(invocation.attachments, context.blobs);
     const likenesses = await likenessesOf(context.records, before, context.blobs);
 
@@ -82,13 +86,7 @@ export const train: Command = {
       const verdicts = await keepPhotos(records, subject, member, intake, likenesses);
       const photoHashes = (await records.photos(subject.id)).map((photo) => photo.blobHash);
       if (photoHashes.length === 0) throw noPhotos(name, verdicts);
-      const run = await startRun(records, {
-        channelId: channel.id,
-        subjectId: subject.id,
-        memberId: member.id,
-        settings,
-        photoHashes,
-      });
+      const run = await startRun(records, invocation, subject, { settings, photoHashes });
       return { run, verdicts };
     });
     const card = await loadCard('run', run.id, context);

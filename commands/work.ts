@@ -1,9 +1,12 @@
 /** @file Runs and sets as work: put in the queue, watched, cancelled. A job's id is its record's id. */
 import { randomInt, randomUUID } from 'node:crypto';
 import { KronaError } from '../storage/errors.ts';
-import type { PictureSet, Records, Run } from '../storage/records/contract.ts';
+import type { PictureSet, Records, Run, Subject } from '../storage/records/contract.ts';
+import { note } from './audit.ts';
+import { counted } from './cards/format.ts';
 import type { Actor, CommandContext } from './contract.ts';
 import { requireOwner } from './permission.ts';
+import { admitWork } from './rules/guard.ts';
 
 /** Seeds are whole numbers from 0 to this. */
 export const MAX_SEED = 2 ** 32 - 1;
@@ -25,34 +28,76 @@ export function isOpen(record: Pick<Run, 'state'>): boolean {
   return record.state === 'queued' || record.state === 'running';
 }
 
-/** Adds a run with the post that shows it and the job that does it. Call inside a transaction. */
+/**
+ * Adds a run with the post that shows it and the job that does it. Call inside a transaction.
+ *
+ * @throws KronaError PROMPT_REFUSED, QUOTA_EXCEEDED
+ */
 export async function startRun(
   records: Records,
-  run: Pick<Run, 'channelId' | 'subjectId' | 'memberId' | 'settings' | 'photoHashes'>,
+  actor: Actor,
+  subject: Subject,
+  run: Pick<Run, 'settings' | 'photoHashes'>,
 ): Promise<Run> {
-  const added = await records.addRun({ ...run, id: randomUUID(), state: 'queued', seed: randomSeed() });
-  await records.addPost({ id: randomUUID(), channelId: run.channelId, kind: 'run', targetId: added.id });
+  await admitWork(records, actor, { kind: 'train' }, [subject.name, subject.className]);
+  const channelId = actor.channel.id;
+  const added = await records.addRun({
+    ...run,
+    id: randomUUID(),
+    channelId,
+    subjectId: subject.id,
+    memberId: actor.member.id,
+    state: 'queued',
+    seed: randomSeed(),
+  });
+  await records.addPost({ id: randomUUID(), channelId, kind: 'run', targetId: added.id });
   await records.addOutboxJob({ id: added.id, kind: 'train', payload: { runId: added.id } });
+  const what = `${subject.name} from ${counted(run.photoHashes.length, 'photo')}, ${run.settings.steps} steps`;
+  await note(records, actor, 'train', what, { targetId: added.id, amount: 1 });
   return added;
 }
 
-/** Adds a member's set with the post that shows it and the job that draws it. Call inside a transaction. */
-export async function startSet(
-  records: Records,
-  set: Omit<
-    PictureSet,
-    'id' | 'kind' | 'runId' | 'state' | 'progress' | 'failure' | 'revision' | 'createdAt' | 'endedAt'
-  >,
-): Promise<PictureSet> {
+/** What a member asks to have drawn. */
+export type AskedSet = Pick<
+  PictureSet,
+  | 'subjectId'
+  | 'prompt'
+  | 'negative'
+  | 'seed'
+  | 'count'
+  | 'strength'
+  | 'settings'
+  | 'adapterId'
+  | 'variationOf'
+> & { readonly upscaleOf?: string };
+
+function noteOf({ prompt, count, variationOf, upscaleOf }: AskedSet): string {
+  const what = upscaleOf !== undefined ? 'upscaled: ' : variationOf !== null ? 'varied: ' : '';
+  return `${what}${prompt} (${counted(count, 'picture')})`;
+}
+
+/**
+ * Adds a member's set with the post that shows it and the job that draws it. Call inside a transaction.
+ *
+ * @throws KronaError PROMPT_REFUSED, QUOTA_EXCEEDED
+ */
+export async function startSet(records: Records, actor: Actor, set: AskedSet): Promise<PictureSet> {
+  const subject = set.subjectId === null ? null : await records.subject(set.subjectId);
+  const texts = [set.prompt, ...(subject ? [subject.className] : [])];
+  await admitWork(records, actor, { kind: 'imagine', pictures: set.count }, texts);
+  const channelId = actor.channel.id;
   const added = await records.addSet({
     ...set,
     id: randomUUID(),
-    kind: 'imagine',
+    channelId,
+    memberId: actor.member.id,
+    kind: set.upscaleOf === undefined ? 'imagine' : 'upscale',
     runId: null,
     state: 'queued',
   });
-  await records.addPost({ id: randomUUID(), channelId: set.channelId, kind: 'set', targetId: added.id });
+  await records.addPost({ id: randomUUID(), channelId, kind: 'set', targetId: added.id });
   await records.addOutboxJob({ id: added.id, kind: 'imagine', payload: { setId: added.id } });
+  await note(records, actor, 'imagine', noteOf(set), { targetId: added.id, amount: set.count });
   return added;
 }
 
@@ -71,9 +116,14 @@ export async function findWork(records: Records, actor: Actor, id: string): Prom
  * @throws KronaError NOT_ALLOWED, WORK_ENDED
  */
 export async function cancelWork(actor: Actor, work: Work, context: CommandContext): Promise<void> {
-  const { id, memberId } = workRecord(work);
   const what = work.kind === 'run' ? 'cancel this run' : 'cancel this set';
-  requireOwner(actor, [memberId], what);
+  requireOwner(actor, [workRecord(work).memberId], what);
+  await stopWork(work, context);
+}
+
+/** Cancels without asking whose it is, for what is about to be deleted. @throws KronaError WORK_ENDED */
+export async function stopWork(work: Work, context: CommandContext): Promise<void> {
+  const { id } = workRecord(work);
   await context.records.transaction(async (records) => {
     const now = work.kind === 'run' ? await records.run(id) : await records.set(id);
     if (!now || !isOpen(now))

@@ -2,6 +2,7 @@
 import { KronaError } from '../storage/errors.ts';
 import type { Config } from '../storage/config.ts';
 import type { Storage } from '../storage/open.ts';
+import { sweepDaily } from '../storage/sweep.ts';
 import type { ModelCard } from '../storage/settings.ts';
 import { Engine } from './engine/engine.ts';
 import type { Log, WorkerContext } from './jobs/context.ts';
@@ -43,9 +44,14 @@ export async function startWorker(storage: Storage, config: Config, { log }: Wor
       await jobs.work('imagine', imagineJob(context)),
       await jobs.work('train', trainJob(context)),
     ];
+    const stopSweeping = sweepDaily(records, blobs, {
+      onSwept: (removed) => removed > 0 && log.info({ removed }, 'removed files that nothing needs any more'),
+      onError: (error) => log.warn({ error }, 'could not look for files that nothing needs any more'),
+    });
     return {
       model,
       async stop() {
+        await stopSweeping();
         await Promise.all(handles.map((handle) => handle.close()));
         await engine.close();
       },

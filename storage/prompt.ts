@@ -30,7 +30,7 @@ export interface ResolvedPrompt {
 const UNSPACED = String.raw`\p{Script=Han}\p{Script=Hiragana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}`;
 
 /** A word, found without regard to case, that is no part of a longer word of its script. */
-function wordPattern(word: string): string {
+export function wordPattern(word: string): string {
   const escaped = word.replace(/[\\^$.*+?()[\]{}|/]/g, String.raw`\$&`);
   const unspaced = new RegExp(`[${UNSPACED}]`, 'u');
   const first = [...word][0] ?? '';

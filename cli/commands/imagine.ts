@@ -6,6 +6,7 @@ import sharp from 'sharp';
 import { MAX_PROMPT } from '../../commands/imagine.ts';
 import { SETTING_OPTIONS } from '../../commands/settings-check.ts';
 import { randomSeed } from '../../commands/work.ts';
+import type { AppliedAdapter } from '../../gpu-worker/adapters/adapter-inputs.ts';
 import { modelCard } from '../../gpu-worker/adapters/model-card.ts';
 import { imagineDefaults } from '../../gpu-worker/sampling/imagine-defaults.ts';
 import { TextToImage, type DrawnPicture, type DrawRequest } from '../../gpu-worker/sampling/text-to-image.ts';
@@ -17,7 +18,7 @@ import { action, type CommandIo, type Shell } from '../output.ts';
 /** What commander gives: values that were checked one by one. */
 interface Given {
   model: string;
-  adapter?: { path: string; strength: number };
+  adapter?: readonly { path: string; strength: number }[];
   prompt: string;
   negative?: string;
   steps?: number;
@@ -46,8 +47,8 @@ export function define(command: Command, shell: Shell): void {
     .addOption(
       new Option(
         '--adapter <file[:strength]>',
-        'an adapter file, at strength 1 unless another is given',
-      ).argParser(adapterAndStrength),
+        'an adapter file, at strength 1 unless another is given; give it again for several at once',
+      ).argParser(adaptersAndStrengths),
     )
     .addOption(checked('--prompt <text>', prompt).makeOptionMandatory())
     // May be empty, which is not the same as none: see force_zeros_for_empty_prompt.
@@ -101,13 +102,16 @@ export function define(command: Command, shell: Shell): void {
 async function drawRequest(painter: TextToImage, given: Given): Promise<DrawRequest> {
   const model = modelCard(painter.model);
   const defaults = imagineDefaults(model);
-  const { width = defaults.width, height = defaults.height, adapter } = given;
+  const { width = defaults.width, height = defaults.height, adapter = [] } = given;
   checkSize('width', width, model);
   checkSize('height', height, model);
+  const adapters: AppliedAdapter[] = [];
+  for (const { path, strength } of adapter)
+    adapters.push({ layers: await painter.readAdapter(path), strength });
   return {
     prompt: given.prompt,
     negative: given.negative ?? null,
-    adapter: adapter ? { layers: await painter.readAdapter(adapter.path), strength: adapter.strength } : null,
+    adapter: adapters,
     steps: given.steps ?? defaults.steps,
     guidance: given.guidance ?? defaults.guidance,
     scheduler: given.scheduler ?? null,
@@ -161,10 +165,8 @@ async function save(
   );
 }
 
-/** `mochi.safetensors:0.8` → that file at strength 0.8. */
-function adapterAndStrength(value: string, earlier: unknown) {
-  if (earlier !== undefined)
-    throw new KronaError('OPTION_INVALID', 'One adapter at a time is supported; give --adapter once.');
+/** `mochi.safetensors:0.8` → that file at strength 0.8, after those given before it. */
+function adaptersAndStrengths(value: string, earlier: Given['adapter'] = []): NonNullable<Given['adapter']> {
   const [, path, strength] = /^(.+?)(?::([+-]?[\d.]+(?:e[+-]?\d+)?))?$/i.exec(value) ?? [];
   const number = strength === undefined ? 1 : Number(strength);
   if (path === undefined || !Number.isFinite(number))
@@ -172,5 +174,5 @@ function adapterAndStrength(value: string, earlier: unknown) {
       'OPTION_INVALID',
       `adapter must be a file, or a file and a number as in mochi.safetensors:0.8; you gave “${value}”.`,
     );
-  return { path, strength: number };
+  return [...earlier, { path, strength: number }];
 }

@@ -1,8 +1,9 @@
 /** @file Reads what a living card shows. Delivery calls it whenever the record has changed. */
 import { resolvePrompt } from '../../storage/prompt.ts';
-import type { Records, PictureSet, Run } from '../../storage/records/contract.ts';
+import type { PictureSet, PostKind, Records, Run } from '../../storage/records/contract.ts';
 import type { Card } from '../card.ts';
 import type { CommandContext } from '../contract.ts';
+import { championCard } from './champion-card.ts';
 import { runCard, type RunCardSource } from './run-card.ts';
 import { setCard, type SetCardSource } from './set-card.ts';
 
@@ -47,12 +48,34 @@ export async function setSource(set: PictureSet, context: CommandContext): Promi
   };
 }
 
-function goneCard(kind: 'run' | 'set'): Card {
-  return { tone: 'info', title: kind === 'run' ? 'This run was deleted' : 'These pictures were deleted' };
+const GONE: Readonly<Record<PostKind, string>> = {
+  run: 'This training was deleted',
+  set: 'These pictures were deleted',
+  champion: 'This adapter was deleted',
+};
+
+/** In the place of what was deleted. @param how - in words: `By a moderator.` */
+export function goneCard(kind: PostKind, how?: string): Card {
+  return { tone: 'info', title: GONE[kind], ...(how !== undefined && { text: [how] }) };
 }
 
-/** The card of a run or set as it is now; a card that says so when it was deleted. */
-export async function loadCard(kind: 'run' | 'set', id: string, context: CommandContext): Promise<Card> {
+async function championSource(id: string, { records }: CommandContext) {
+  const change = await records.championChange(id);
+  const subject = change && (await records.subject(change.subjectId));
+  const adapter = change?.adapterId ? await records.adapter(change.adapterId) : null;
+  if (!change || !subject || !adapter) return null;
+  const picture = change.pictureId === null ? null : await records.picture(change.pictureId);
+  return { subject, adapter, reason: change.reason ?? '', picture };
+}
+
+/** The card of what a post shows as it is now; a card that says so when it was deleted. */
+export async function loadCard(kind: PostKind, id: string, context: CommandContext): Promise<Card> {
+  if (kind === 'champion') {
+    const source = await championSource(id, context);
+    return source
+      ? championCard(source.subject, source.adapter, source.reason, source.picture)
+      : goneCard(kind);
+  }
   if (kind === 'run') {
     const run = await context.records.run(id);
     const source = run && (await runSource(run, context));

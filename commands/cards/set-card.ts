@@ -55,13 +55,16 @@ function textOf({ set, resolved }: SetCardSource): string[] {
   return text;
 }
 
-/** At most one `vary` a picture, then what concerns the whole set. */
+/** What can be done with each picture, then what concerns the whole set. */
 function buttonsOf({ set, pictures }: SetCardSource): CardButton[] {
   if (set.state === 'queued' || set.state === 'running')
     return [{ action: `cancel:${set.id}`, label: 'Cancel', style: 'danger' }];
-  const vary = pictures.map(({ id, index }) => ({ action: `vary:${id}`, label: `Vary ${index + 1}` }));
+  const each = pictures.flatMap(({ id, index }) => [
+    { action: `vary:${id}`, label: `Vary ${index + 1}` },
+    ...(set.kind === 'upscale' ? [] : [{ action: `upscale:${id}`, label: `Upscale ${index + 1}` }]),
+  ]);
   return [
-    ...vary,
+    ...each,
     { action: `again:${set.id}`, label: 'Again', style: 'primary' },
     { action: `details:${set.id}`, label: 'Details' },
     { action: `delete:${set.id}`, label: 'Delete', style: 'danger' },
@@ -96,6 +99,7 @@ export function detailsCard({ set, pictures, resolved, adapter }: SetCardSource)
   const { settings } = set;
   const rows: [string, string | null][] = [
     ['varies', set.variationOf === null ? null : 'a picture of another set'],
+    ['upscales', set.kind === 'upscale' ? 'a picture of another set' : null],
     ['prompt', plain(set.prompt, 1000)],
     ['given to the model', resolved.text === set.prompt ? null : plain(resolved.text, 1000)],
     ['negative prompt', set.negative === null ? null : plain(set.negative, 1000)],

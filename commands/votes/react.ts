@@ -1,7 +1,6 @@
-/** @file A reaction on a message becomes a vote fact, and may change the champion. */
-import type { Picture, PictureSet } from '../../storage/records/contract.ts';
-import type { Card } from '../card.ts';
-import { championCard } from '../cards/champion-card.ts';
+/** @file A reaction on a message becomes a vote fact, and may change the champion, which a post then announces. */
+import { randomUUID } from 'node:crypto';
+import type { ChampionChange, Picture, PictureSet } from '../../storage/records/contract.ts';
 import type { CommandContext } from '../contract.ts';
 import { decideChampion } from './champion.ts';
 import { meaningOf } from './emoji.ts';
@@ -25,43 +24,59 @@ function pictureOf(reaction: Reaction, pictures: readonly Picture[]): Picture | 
   return pictures.length === 1 ? pictures[0]! : null;
 }
 
-/** Lets the votes of a set's channel choose the champion of the set's subject. The card announces a change. */
-async function crownByVotes(set: PictureSet, { records }: CommandContext): Promise<Card | null> {
+/** Lets the votes of a set's channel choose the champion of the set's subject. */
+async function crownByVotes(set: PictureSet, { records }: CommandContext): Promise<ChampionChange | null> {
   const subject = set.subjectId === null ? null : await records.subject(set.subjectId);
   if (!subject || subject.championPinned) return null;
   const data = await records.standingVotes(set.channelId);
   const adapters = (await records.adapters(set.channelId)).filter((each) => each.subjectId === subject.id);
   const change = decideChampion(subject, adapters, data);
   if (!change) return null;
-  const crowned = await records.transaction(async (inside) => {
+  const best = rankPictures(data).find((each) => each.picture.adapterId === change.adapterId);
+  const { adapterId, reason } = change;
+  return records.transaction(async (inside) => {
     // Votes were read outside, so that reactions never wait for each other; somebody may have chosen meanwhile.
     const now = await inside.subject(subject.id);
     const stands = now?.championId === change.previousId && !now.championPinned;
-    if (!stands || !(await inside.adapter(change.adapterId))) return false;
-    await inside.setChampion(subject.id, change.adapterId, false);
-    return true;
+    if (!stands || !(await inside.adapter(adapterId))) return null;
+    const crowned = await inside.changeChampion(
+      {
+        id: randomUUID(),
+        subjectId: subject.id,
+        adapterId,
+        cause: 'votes',
+        reason,
+        pictureId: best && (await inside.picture(best.picture.id)) ? best.picture.id : null,
+      },
+      false,
+    );
+    await inside.addPost({
+      id: randomUUID(),
+      channelId: set.channelId,
+      kind: 'champion',
+      targetId: crowned.id,
+    });
+    return crowned;
   });
-  if (!crowned) return null;
-  const adapter = adapters.find((each) => each.id === change.adapterId)!;
-  const best = rankPictures(data).find((each) => each.picture.adapterId === adapter.id);
-  return championCard(subject, adapter, change.reason, best?.picture ?? null);
 }
 
 /**
- * Records a reaction on a picture of a set. Reactions of bots must not come here.
+ * Records a reaction on a picture of a set; a blocked member's says nothing. Reactions of bots must not come here.
  *
- * @returns whether it added a fact, and a card for the channel when it changed the champion
+ * @returns whether it added a fact, and how it changed the champion
  */
 export async function recordReaction(
   reaction: Reaction,
   context: CommandContext,
-): Promise<{ recorded: boolean; announcement: Card | null }> {
+): Promise<{ recorded: boolean; change: ChampionChange | null }> {
   const { records } = context;
   const { memberId, emoji, added } = reaction;
   const set = await records.set(reaction.setId);
   const picture = set && pictureOf(reaction, await records.pictures(set.id));
-  if (!set || !picture) return { recorded: false, announcement: null };
+  if (!set || !picture) return { recorded: false, change: null };
+  if (added && (await records.rules(set.channelId)).blocked.includes(memberId))
+    return { recorded: false, change: null };
   const recorded = await records.addVote({ pictureId: picture.id, memberId, emoji, added });
   const counts = recorded && meaningOf(emoji).sign !== 0;
-  return { recorded, announcement: counts ? await crownByVotes(set, context) : null };
+  return { recorded, change: counts ? await crownByVotes(set, context) : null };
 }

@@ -12,29 +12,48 @@ import {
   type AdapterShapes,
 } from './adapter.ts';
 
-/** The same for layers that one program serves. Scales are no part of it: see withoutScales. */
-export function shapesKey(shapes: AdapterShapes): string {
-  return [...shapes]
-    .map(([path, shape]) => {
-      if (isKronecker(shape)) return `${path}:${shape.a1}x${shape.a2}${shape.rowOrder ?? ''}`;
-      return isLowRank(shape) ? `${path}:${shape.rank}` : path;
-    })
-    .join();
+/** An adapter as a request uses it. */
+export interface AppliedAdapter {
+  readonly layers: AdapterLayers;
+  /** 1 as trained. */
+  readonly strength: number;
 }
 
+/** The same for adapters that one program serves. Scales are no part of it: see withoutScales. */
+export function shapesKey(adapters: readonly AdapterShapes[]): string {
+  const one = (shapes: AdapterShapes) =>
+    [...shapes].map(([path, shape]) => {
+      if (isKronecker(shape)) return `${path}:${shape.a1}x${shape.a2}${shape.rowOrder ?? ''}`;
+      return isLowRank(shape) ? `${path}:${shape.rank}` : path;
+    });
+  return adapters.map((shapes) => one(shapes).join()).join(' + ');
+}
+
+/** Names of an adapter's inputs, by its place among those of a request: all its numbers, flat, and [1,1]. */
+const inputNames = (n: number) => ({ numbers: `parameters.${n}`, strength: `strength.${n}` });
+
 /**
- * Adds an adapter's inputs to a program: `parameters`, all its numbers, flat, and `strength` [1,1].
- * @returns a part's parameters with the adapter; `prefix` is '' for the UNet, a text encoder's folder and a dot for that
+ * Adds adapters to a program; their changes add up.
+ * @returns a part's parameters with them; `prefix` is '' for the UNet, a text encoder's folder and a dot for that
  */
-export function adapterInputs(layers: AdapterShapes): (p: Parameters, prefix: string) => Parameters {
-  const layout = adapterLayout(layers);
-  return (p, prefix) => {
-    const tensors = layout.split(op.input('parameters', [layout.length]));
-    return withAdapter(p, layers, tensors, op.input('strength', [1, 1]), prefix);
-  };
+export function adapterInputs(
+  adapters: readonly AdapterShapes[],
+): (p: Parameters, prefix: string) => Parameters {
+  return (base, prefix) =>
+    adapters.reduce((p, shapes, n) => {
+      const layout = adapterLayout(shapes);
+      const { numbers, strength } = inputNames(n);
+      const tensors = layout.split(op.input(numbers, [layout.length]));
+      return withAdapter(p, shapes, tensors, op.input(strength, [1, 1]), prefix);
+    }, base);
 }
 
 /** What those inputs are fed. */
-export function adapterFeeds(layers: AdapterLayers, strength: number): Feeds {
-  return { parameters: flatLayers(layers), strength: new Float32Array([strength]) };
+export function adapterFeeds(adapters: readonly AppliedAdapter[]): Feeds {
+  return Object.fromEntries(
+    adapters.flatMap(({ layers, strength }, n) => [
+      [inputNames(n).numbers, flatLayers(layers)],
+      [inputNames(n).strength, Float32Array.of(strength)],
+    ]),
+  );
 }

@@ -97,7 +97,10 @@ export function initialFactors(
   return flat;
 }
 
-/** The model's parameters with factors added to its projections. `strength` is a scalar, 1 as trained. */
+/**
+ * The model's parameters with factors added to its projections, and to what adapters before it have added.
+ * `strength` is a scalar, 1 as trained.
+ */
 export function withKrona(
   p: Parameters,
   shapes: FactorShapes,
@@ -107,11 +110,13 @@ export function withKrona(
   return {
     tensor: (name, shape) => p.tensor(name, shape),
     adapt(path, x) {
+      const before = p.adapt?.(path, x);
       const shape = shapes.get(path);
-      if (!shape) return undefined;
+      if (!shape) return before;
       // Scaling A, the smaller factor, scales the product.
       const a = op.mul(factors.get(`${path}.a`)!, strength);
-      return kroneckerLinear(x, a, factors.get(`${path}.b`)!);
+      const change = kroneckerLinear(x, a, factors.get(`${path}.b`)!);
+      return before ? op.add(before, change) : change;
     },
   };
 }

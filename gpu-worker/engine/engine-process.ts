@@ -9,7 +9,7 @@ import { KronaError } from '../../storage/errors.ts';
 import type { AdapterLayers } from '../adapters/adapter.ts';
 import { modelCard } from '../adapters/model-card.ts';
 import { checkModel } from '../models/model-check.ts';
-import { TextToImage, type DrawnPicture } from '../sampling/text-to-image.ts';
+import { TextToImage, type DrawnPicture, type StartPicture } from '../sampling/text-to-image.ts';
 import { trainAdapter } from '../training/train.ts';
 import {
   errorMessage,
@@ -17,9 +17,10 @@ import {
   type EngineKind,
   type EngineWork,
   type FromEngine,
+  type FromPicture,
   type ToEngine,
 } from './protocol.ts';
-import { Turns } from './turns.ts';
+import { Turns, type Place } from './turns.ts';
 
 /** Pictures that somebody waits for, then those that nobody does, then training. */
 const RANK = { draw: 0, background: 1, train: 2 } as const;
@@ -80,9 +81,10 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
     }
   },
 
-  async draw({ pictures, strength, background, ...request }, tell, signal) {
+  async draw({ pictures, strength, background, from, ...request }, tell, signal) {
     const place = turns.enter(background ? RANK.background : RANK.draw);
     try {
+      const start = from && (await startPicture(from, request, place, signal));
       for (const [index, { seed, adapter }] of pictures.entries()) {
         // Pictures one by one, not as a batch: that costs 7 % more time, and each is seen as soon as it is done.
         await place.turn(signal);
@@ -95,6 +97,7 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
             seed,
             count: 1,
             noise: 'krona',
+            ...(start && { start }),
           },
           {
             signal,
@@ -111,6 +114,23 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
     }
   },
 };
+
+/** A picture enlarged to a request's size, as latents. */
+async function startPicture(
+  { png: bytes, strength }: FromPicture,
+  { width, height }: { width: number; height: number },
+  place: Place,
+  signal: AbortSignal,
+): Promise<StartPicture> {
+  const pixels = await sharp(bytes)
+    .resize(width, height, { fit: 'fill', kernel: 'lanczos3' })
+    .removeAlpha()
+    .toColourspace('srgb')
+    .raw()
+    .toBuffer();
+  await place.turn(signal);
+  return { latents: await (await openPainter()).latentsOf({ width, height, pixels }), strength };
+}
 
 async function png({ width, height, pixels }: DrawnPicture): Promise<Uint8Array> {
   return sharp(pixels, { raw: { width, height, channels: 3 } })

@@ -6,12 +6,20 @@ import type { SavedAdapter } from '../training/train-hooks.ts';
 import type { TrainOptions, TrainProgress, TrainResult } from '../training/train-options.ts';
 
 /** Pictures of one prompt, each with its own seed and adapter. */
-export interface DrawAsk extends Omit<DrawRequest, 'adapter' | 'count' | 'seed' | 'noise'> {
+export interface DrawAsk extends Omit<DrawRequest, 'adapter' | 'count' | 'seed' | 'noise' | 'start'> {
   readonly pictures: readonly PictureAsk[];
   /** What the adapters are multiplied by. */
   readonly strength: number;
   /** Nobody waits for it: pictures that somebody waits for go first. */
   readonly background: boolean;
+  /** The pictures are this one again, enlarged to their size. */
+  readonly from?: FromPicture;
+}
+
+export interface FromPicture {
+  readonly png: Uint8Array;
+  /** Share of the steps that are done over it, in (0, 1]. */
+  readonly strength: number;
 }
 
 export interface PictureAsk {

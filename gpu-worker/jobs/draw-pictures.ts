@@ -1,6 +1,6 @@
 /** @file Draws the pictures of a set and stores each as soon as it is there; those that it has are not drawn again. */
 import { randomUUID } from 'node:crypto';
-import type { Adapter, PictureSet } from '../../storage/records/contract.ts';
+import type { Adapter, Picture, PictureSet } from '../../storage/records/contract.ts';
 import type { PngPicture } from '../engine/protocol.ts';
 import type { WorkerContext } from './context.ts';
 import { InOrder } from './in-order.ts';
@@ -14,6 +14,9 @@ export function nthSeed(seed: number, n: number): number {
   return (seed + n) % SEEDS;
 }
 
+/** How much of an enlarged picture is drawn anew: its details, and nothing that one would call another picture. */
+const UPSCALE_STRENGTH = 0.35;
+
 export interface PlannedPicture {
   readonly seed: number;
   readonly adapter: Adapter | null;
@@ -26,6 +29,8 @@ export interface DrawingOptions {
   readonly pictures: readonly PlannedPicture[];
   /** Seeds of the picture that these vary; see DrawRequest. */
   readonly varies?: readonly number[];
+  /** They are this one again, at twice its size. */
+  readonly upscales?: Picture;
   /** Nobody waits for them. */
   readonly background: boolean;
   readonly signal: AbortSignal;
@@ -37,7 +42,7 @@ export interface DrawingOptions {
 export async function drawPictures(
   context: Pick<WorkerContext, 'records' | 'blobs' | 'engine' | 'model' | 'dataFolder'>,
   set: PictureSet,
-  { prompt, pictures, varies, background, signal, onStep }: DrawingOptions,
+  { prompt, pictures, varies, upscales, background, signal, onStep }: DrawingOptions,
 ): Promise<void> {
   const { records, blobs, engine, model } = context;
   const there = new Set((await records.pictures(set.id)).map(({ index }) => index));
@@ -71,8 +76,11 @@ export async function drawPictures(
       guidance,
       scheduler,
       steps: samplingSteps,
-      width: model.nativeSize,
-      height: model.nativeSize,
+      width: upscales ? 2 * upscales.width : model.nativeSize,
+      height: upscales ? 2 * upscales.height : model.nativeSize,
+      ...(upscales && {
+        from: { png: await blobs.get(upscales.blobHash), strength: UPSCALE_STRENGTH },
+      }),
       pictures: asked,
       strength: set.strength,
       varies: varies ?? [],

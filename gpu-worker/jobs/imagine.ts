@@ -2,7 +2,7 @@
 import { KronaError } from '../../storage/errors.ts';
 import type { JobHandler } from '../../storage/jobs/contract.ts';
 import { resolvePrompt } from '../../storage/prompt.ts';
-import type { Adapter, PictureSet, Records } from '../../storage/records/contract.ts';
+import type { Adapter, Picture, PictureSet, Records } from '../../storage/records/contract.ts';
 import { carryOut, SETS, type Conduct } from './carry-out.ts';
 import type { WorkerContext } from './context.ts';
 import { drawPictures, nthSeed } from './draw-pictures.ts';
@@ -15,6 +15,7 @@ export function imagineJob(context: WorkerContext): JobHandler<'imagine'> {
 async function imagine(set: PictureSet, context: WorkerContext, { signal, report }: Conduct): Promise<void> {
   const { records } = context;
   const adapter = await adapterOf(set, records);
+  const upscales = await originalOf(set, records);
   const subjects = await records.subjects(set.channelId);
   let first: { readonly step: number; readonly at: number } | null = null;
   const show = (step: number, steps: number): void => {
@@ -29,6 +30,7 @@ async function imagine(set: PictureSet, context: WorkerContext, { signal, report
     prompt: resolvePrompt(set.prompt, subjects, set.subjectId).text,
     pictures: Array.from({ length: set.count }, (_, n) => ({ seed: nthSeed(set.seed, n), adapter })),
     varies: await seedsBehind(records, set.variationOf),
+    ...(upscales && { upscales }),
     background: false,
     signal,
     onStep: show,
@@ -44,6 +46,14 @@ async function adapterOf(set: PictureSet, records: Records): Promise<Adapter | n
       'The adapter that was to draw this has been deleted meanwhile; ask again to have it drawn with another.',
     );
   return adapter;
+}
+
+/** The picture that an `upscale` set draws again. @throws KronaError PICTURE_GONE */
+async function originalOf(set: PictureSet, records: Records): Promise<Picture | null> {
+  if (set.kind !== 'upscale') return null;
+  const picture = set.upscaleOf === null ? null : await records.picture(set.upscaleOf);
+  if (picture !== null) return picture;
+  throw new KronaError('PICTURE_GONE', 'The picture that was to be drawn larger has been deleted meanwhile.');
 }
 
 /** Seeds of a picture and of those that it varies, the original first. */

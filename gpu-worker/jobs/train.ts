@@ -230,7 +230,11 @@ class Training {
   async #crown(final: Adapter): Promise<void> {
     await this.#context.records.transaction(async (records) => {
       const subject = await records.subject(this.#subject.id);
-      if (subject?.championId === null) await records.setChampion(subject.id, final.id, false);
+      if (subject?.championId === null)
+        await records.changeChampion(
+          { id: randomUUID(), subjectId: subject.id, adapterId: final.id, cause: 'training' },
+          false,
+        );
     });
   }
 }

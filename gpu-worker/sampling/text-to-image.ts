@@ -6,12 +6,12 @@ import { KronaError } from '../../storage/errors.ts';
 import type { SchedulerName } from '../../storage/settings.ts';
 import { layersOf, withoutScales, type AdapterLayers, type AdapterShapes } from '../adapters/adapter.ts';
 import { adapterBase } from '../adapters/adapter-base.ts';
-import { adapterFeeds, adapterInputs, shapesKey } from '../adapters/adapter-inputs.ts';
+import { adapterFeeds, adapterInputs, shapesKey, type AppliedAdapter } from '../adapters/adapter-inputs.ts';
 import { readAdapter } from '../adapters/read-adapter.ts';
 import { compile } from '../graph/compile.ts';
 import { Session, type Feeds } from '../graph/runtime.ts';
 import { timeIds } from '../models/architecture.ts';
-import { openDecoder, type Decoder } from '../models/autoencoder.ts';
+import { openDecoder, openEncoder, type Decoder } from '../models/autoencoder.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
 import { openModel } from '../models/open-model.ts';
 import { frozenParameters } from '../models/parameters.ts';
@@ -20,13 +20,16 @@ import { unet, unetInputs } from '../models/unet.ts';
 import { vaeScale } from '../models/vae.ts';
 import { createNoise, variedNoise } from './noise.ts';
 import { createScheduler } from './schedulers/create-scheduler.ts';
+import { firstStep } from './schedulers/picture-start.ts';
+import type { Scheduler } from './schedulers/scheduler.ts';
 import { SessionCache } from './session-cache.ts';
 
 export interface DrawRequest {
   readonly prompt: string;
   /** null: as the folder's force_zeros_for_empty_prompt says. */
   readonly negative: string | null;
-  readonly adapter: { readonly layers: AdapterLayers; readonly strength: number } | null;
+  /** null: the model alone. The changes of several add up. */
+  readonly adapter: AppliedAdapter | readonly AppliedAdapter[] | null;
   readonly steps: number;
   readonly guidance: number;
   readonly scheduler: SchedulerName | null;
@@ -37,6 +40,15 @@ export interface DrawRequest {
   /** Seed of the picture that these vary, after those of the pictures that it varied itself; none by default. */
   readonly varies?: readonly number[];
   readonly noise: 'torch' | 'krona';
+  /** Start from pictures instead of pure noise. Their noise is that of the level at which the run then begins. */
+  readonly start?: StartPicture;
+}
+
+export interface StartPicture {
+  /** [count,4,h,w], scaled, as `latentsOf` gives them. */
+  readonly latents: Float32Array;
+  /** Share of the steps that are done, in (0, 1]: how much may change. */
+  readonly strength: number;
 }
 
 export interface DrawHooks {
@@ -104,28 +116,41 @@ export class TextToImage {
     return pictures;
   }
 
+  /** The latents [4,h,w] of a picture, scaled as the UNet sees them: the mean of what the VAE makes of it. */
+  async latentsOf({ width, height, pixels }: DrawnPicture): Promise<Float32Array> {
+    this.#checkSize(width, height);
+    const { scaling_factor: factor, shift_factor: shift } = this.model.vae.config;
+    // Rarely needed and large, so it is not kept.
+    const encoder = await openEncoder(this.model, width, height);
+    try {
+      const { mean } = await encoder.encode(fromBytes(pixels, width * height));
+      return mean.map((x) => (x - shift) * factor);
+    } finally {
+      await encoder.release();
+    }
+  }
+
   /** The final latents [count,4,h,w], still scaled. */
   async denoise(request: DrawRequest, { onStep, turn, signal }: DrawHooks = {}): Promise<Float32Array> {
     const { config } = this.model.unet;
     const { steps, guidance, width, height, count } = request;
-    const scale = vaeScale(this.model.vae.config);
-    if (width % scale !== 0 || height % scale !== 0 || width < scale || height < scale) {
-      throw new KronaError(
-        'SIZE_INVALID',
-        `A picture of ${width}×${height} pixels cannot be drawn; both sides must be multiples of ${scale}.`,
-      );
-    }
+    const scale = this.#checkSize(width, height);
     const scheduler = createScheduler(request.scheduler, this.model.scheduler, steps);
     const guided = guidance > 1;
     const rows = guided ? 2 * count : count;
     const text = await this.#conditioning(request, guided);
     const [h, w] = [height / scale, width / scale];
-    const layers = request.adapter ? layersOf(request.adapter.layers, '') : null;
-    const session = await this.#session(rows, h, w, layers);
+    const adapters = partOf(request, ['']);
+    const session = await this.#session(
+      rows,
+      h,
+      w,
+      adapters.map(({ layers }) => layers),
+    );
     const size = config.in_channels * h * w * count;
 
     const fixed = {
-      ...(layers ? adapterFeeds(layers, request.adapter!.strength) : {}),
+      ...adapterFeeds(adapters),
       encoder_hidden_states: perRow(
         text.map(({ states }) => states),
         count,
@@ -134,10 +159,13 @@ export class TextToImage {
     };
     const source = createNoise(request.noise, request.seed);
     const noise = () => source.draw(count, size / count);
-    let sample: Float32Array = variedNoise(request.varies ?? [], noise(), size / count).map(
-      (x) => x * scheduler.initNoiseSigma,
-    );
-    for (const [i, timestep] of scheduler.timesteps.entries()) {
+    const first = variedNoise(request.varies ?? [], noise(), size / count);
+    const start = request.start ? startFrom(request.start, steps, scheduler, first) : null;
+    let sample = start?.sample ?? first.map((x) => x * scheduler.initNoiseSigma);
+    const from = start?.call ?? 0;
+    const calls = scheduler.timesteps.length - from;
+    for (let i = from; i < scheduler.timesteps.length; i++) {
+      const timestep = scheduler.timesteps[i]!;
       await turn?.();
       signal?.throwIfAborted();
       const scaled = scheduler.scaleModelInput(sample, i);
@@ -145,9 +173,19 @@ export class TextToImage {
       const feeds = { ...fixed, latents, timesteps: new Float32Array(rows).fill(timestep) };
       const output = (await session.run(feeds))['prediction'] as Float32Array;
       sample = scheduler.step(guided ? guide(output, guidance) : output, i, sample, noise);
-      onStep?.(i + 1, scheduler.timesteps.length);
+      onStep?.(i - from + 1, calls);
     }
     return sample;
+  }
+
+  /** @returns pixels per latent @throws KronaError SIZE_INVALID */
+  #checkSize(width: number, height: number): number {
+    const scale = vaeScale(this.model.vae.config);
+    if (width % scale === 0 && height % scale === 0 && width >= scale && height >= scale) return scale;
+    throw new KronaError(
+      'SIZE_INVALID',
+      `A picture of ${width}×${height} pixels cannot be drawn; both sides must be multiples of ${scale}.`,
+    );
   }
 
   async release(): Promise<void> {
@@ -160,7 +198,7 @@ export class TextToImage {
   /** What each part of the batch is told: without the prompt first, as diffusers orders them. */
   async #conditioning(request: DrawRequest, guided: boolean): Promise<EncodedPrompt[]> {
     const { prompt, negative } = request;
-    const { text, feeds } = await this.#encoder(request.adapter);
+    const { text, feeds } = await this.#encoder(request);
     const positive = await text.encode(prompt, feeds);
     if (!guided) return [positive];
     const zeros = negative === null && this.model.forceZerosForEmptyPrompt;
@@ -178,28 +216,57 @@ export class TextToImage {
     return { text_embeds: perRow(pooled, count), time_ids: perRow(ids, count) };
   }
 
-  /** The text encoders, with the adapter's changes where it has any of them. */
-  async #encoder(adapter: DrawRequest['adapter']): Promise<{ text: TextEncoder; feeds: Feeds }> {
-    const layers = new Map(
-      adapter ? this.model.textEncoders.flatMap(({ name }) => [...layersOf(adapter.layers, `${name}.`)]) : [],
+  /** The text encoders, with the changes of the adapters that have any of them. */
+  async #encoder(request: DrawRequest): Promise<{ text: TextEncoder; feeds: Feeds }> {
+    const adapters = partOf(
+      request,
+      this.model.textEncoders.map(({ name }) => `${name}.`),
     );
-    if (layers.size === 0) return { text: this.#text, feeds: {} };
-    const text = await this.#adaptedTexts.get(shapesKey(layers), () =>
-      TextEncoder.open(this.model, adapterInputs(layers)),
+    if (adapters.length === 0) return { text: this.#text, feeds: {} };
+    const shapes = adapters.map(({ layers }) => layers);
+    const text = await this.#adaptedTexts.get(shapesKey(shapes), () =>
+      TextEncoder.open(this.model, adapterInputs(shapes)),
     );
-    return { text, feeds: adapterFeeds(layers, adapter!.strength) };
+    return { text, feeds: adapterFeeds(adapters) };
   }
 
-  #session(rows: number, height: number, width: number, layers: AdapterShapes | null): Promise<Session> {
+  #session(
+    rows: number,
+    height: number,
+    width: number,
+    adapters: readonly AdapterShapes[],
+  ): Promise<Session> {
     const { config, tensors, name } = this.model.unet;
-    return this.#unets.get(`${rows}x${height}x${width} ${layers ? shapesKey(layers) : ''}`, () => {
+    return this.#unets.get(`${rows}x${height}x${width} ${shapesKey(adapters)}`, () => {
       const inputs = unetInputs(config, rows, height, width, this.#text.tokens);
-      const base = frozenParameters(name, tensors);
-      return Session.create(
-        compile({ prediction: unet(config, layers?.size ? adapterInputs(layers)(base, '') : base, inputs) }),
-      );
+      const parameters = adapterInputs(adapters)(frozenParameters(name, tensors), '');
+      return Session.create(compile({ prediction: unet(config, parameters, inputs) }));
     });
   }
+}
+
+/** What a request's adapters change under `prefixes`; those that change nothing there are left out. */
+function partOf({ adapter }: DrawRequest, prefixes: readonly string[]): AppliedAdapter[] {
+  return [adapter ?? []]
+    .flat()
+    .map(({ layers, strength }) => ({
+      layers: new Map(prefixes.flatMap((prefix) => [...layersOf(layers, prefix)])),
+      strength,
+    }))
+    .filter(({ layers }) => layers.size > 0);
+}
+
+/** Where a run from a picture begins, and its first sample. */
+function startFrom(
+  { latents, strength }: StartPicture,
+  steps: number,
+  scheduler: Scheduler,
+  noise: Float32Array,
+): { call: number; sample: Float32Array } {
+  if (latents.length !== noise.length)
+    throw new RangeError(`start.latents has ${latents.length} numbers, not ${noise.length}`);
+  const { call, signal, sigma } = scheduler.startOf(firstStep(steps, strength));
+  return { call, sample: latents.map((x, i) => signal * x + sigma * noise[i]!) };
 }
 
 /** Each part `count` times, part after part. */
@@ -220,6 +287,14 @@ function guide(output: Float32Array, guidance: number): Float32Array {
     { length: half },
     (_, i) => output[i]! + guidance * (output[half + i]! - output[i]!),
   );
+}
+
+/** Interleaved bytes to [3,H,W] in [-1,1]. */
+function fromBytes(pixels: Uint8Array, area: number): Float32Array {
+  const picture = new Float32Array(3 * area);
+  for (let i = 0; i < area; i++)
+    for (let c = 0; c < 3; c++) picture[c * area + i] = pixels[3 * i + c]! / 127.5 - 1;
+  return picture;
 }
 
 /** [3,H,W] around [-1,1] to interleaved bytes, rounded as diffusers does. */

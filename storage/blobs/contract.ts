@@ -16,7 +16,10 @@ export interface BlobRange {
 }
 
 export interface BlobStore {
-  /** Stores bytes (idempotent: the same bytes are kept once). Atomic: a crash leaves no half-written blob. */
+  /**
+   * Stores bytes (idempotent: the same bytes are kept once, and count as put now). Atomic: a crash leaves no
+   * half-written blob.
+   */
   put(bytes: Uint8Array | Readable): Promise<BlobInfo>;
   /** null when there is no such blob. */
   stat(hash: string): Promise<BlobInfo | null>;
@@ -26,6 +29,10 @@ export interface BlobStore {
   stream(hash: string, range?: BlobRange): Promise<Readable>;
   /** Removes a blob; nothing happens when it is not there. */
   delete(hash: string): Promise<void>;
+  /** Hashes of all blobs that were put before a time, in any order. */
+  putBefore(time: Date): AsyncIterable<string>;
+  /** Removes a blob unless it was put again since a time, however close both are. True when it was removed. */
+  deleteOlder(hash: string, time: Date): Promise<boolean>;
   /** A path that a process on this machine can read, when the store has one (a folder does), else null. */
   localPath(hash: string): Promise<string | null>;
   close(): Promise<void>;

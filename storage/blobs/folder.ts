@@ -1,6 +1,6 @@
 /** @file Blobs in a folder: `ab/cd/abcd…`, by SHA-256. A blob appears whole, by renaming, or not at all. */
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, stat, utimes, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { KronaError } from '../errors.ts';
@@ -40,7 +40,7 @@ export async function openBlobFolder(folder: string): Promise<BlobStore> {
       try {
         const info = await writeDraft(draft, bytes);
         const path = pathOf(info.hash);
-        if ((await sizeOf(path)) === null) {
+        if (!(await touch(path))) {
           await mkdir(dirname(path), { recursive: true });
           await rename(draft, path);
           await syncFolder(dirname(path));
@@ -81,6 +81,33 @@ export async function openBlobFolder(folder: string): Promise<BlobStore> {
       await rm(pathOf(hash), { force: true });
     },
 
+    async *putBefore(time) {
+      for (const first of await foldersIn(folder))
+        for (const second of await foldersIn(join(folder, first)))
+          for (const hash of await readdir(join(folder, first, second)).catch(() => [])) {
+            const info = await stat(join(folder, first, second, hash)).catch(() => null);
+            if (info !== null && info.mtimeMs < time.getTime()) yield hash;
+          }
+    },
+
+    async deleteOlder(hash, time) {
+      const path = pathOf(hash);
+      // Taken aside first: who puts it now finds nothing and writes it anew, who put it just before has touched it.
+      const aside = join(drafts, randomUUID());
+      try {
+        await rename(path, aside);
+      } catch (error) {
+        if (isFileError(error, 'ENOENT')) return false;
+        throw error;
+      }
+      if ((await stat(aside)).mtimeMs < time.getTime()) {
+        await rm(aside);
+        return true;
+      }
+      await rename(aside, path);
+      return false;
+    },
+
     async localPath(hash) {
       const path = pathOf(hash);
       return (await sizeOf(path)) === null ? null : path;
@@ -88,6 +115,23 @@ export async function openBlobFolder(folder: string): Promise<BlobStore> {
 
     async close() {},
   };
+}
+
+/** Marks a blob as put now; false when there is none. */
+async function touch(path: string): Promise<boolean> {
+  const now = new Date();
+  try {
+    await utimes(path, now, now);
+    return true;
+  } catch (error) {
+    if (isFileError(error, 'ENOENT')) return false;
+    throw error;
+  }
+}
+
+/** The two levels of folders that blobs lie in have names of two hex digits. */
+async function foldersIn(folder: string): Promise<string[]> {
+  return (await readdir(folder).catch(() => [])).filter((name) => /^[0-9a-f]{2}$/.test(name));
 }
 
 /** Writes and hashes at once, and returns when the bytes are on the disk. */

@@ -4,6 +4,7 @@
  */
 import type { ChannelSettings, ModelCard } from '../settings.ts';
 import type { JobKind, JobPayloads } from '../jobs/payloads.ts';
+import type { ChannelRules } from '../rules.ts';
 
 export type Platform = 'web' | 'discord' | 'slack';
 
@@ -14,6 +15,8 @@ export interface Channel {
   readonly externalId: string;
   readonly name: string;
   readonly settings: ChannelSettings;
+  /** The platform lets adults alone in, when the channel was last heard of. */
+  readonly ageRestricted: boolean;
 }
 
 export interface Member {
@@ -21,6 +24,8 @@ export interface Member {
   readonly platform: Platform;
   readonly externalId: string;
   readonly name: string;
+  /** When he had his votes deleted: reactions on older pictures, which may stand at the platform, say nothing since. */
+  readonly erasedAt: Date | null;
 }
 
 /** Something of the channel's own: a pet, a mascot, a product. */
@@ -110,8 +115,11 @@ export interface PictureSet {
   readonly id: string;
   readonly channelId: string;
   readonly memberId: string;
-  /** `imagine`: asked for by a member; `samples`: a run's pictures at a checkpoint; `finals`: a run's result grid. */
-  readonly kind: 'imagine' | 'samples' | 'finals';
+  /**
+   * `imagine`: asked for by a member; `upscale`: likewise, one picture again at twice its size; `samples`: a run's
+   * pictures at a checkpoint; `finals`: a run's result grid.
+   */
+  readonly kind: 'imagine' | 'upscale' | 'samples' | 'finals';
   /** The run whose samples these are. */
   readonly runId: string | null;
   readonly subjectId: string | null;
@@ -126,6 +134,8 @@ export interface PictureSet {
   readonly adapterId: string | null;
   /** The picture that this set varies: drawn from its noise mixed with some of each new seed's. null: afresh. */
   readonly variationOf: string | null;
+  /** The picture that an `upscale` set draws again; null when that was deleted. */
+  readonly upscaleOf: string | null;
   readonly state: WorkState;
   readonly progress: Progress | null;
   readonly failure: WorkFailure | null;
@@ -164,14 +174,71 @@ export interface StandingVote {
   readonly at: Date;
 }
 
-/** A message of ours in a channel that shows a run or a set and follows its changes. */
+/** How a subject came by a champion. */
+export interface ChampionChange {
+  readonly id: string;
+  readonly subjectId: string;
+  /** null when it was deleted since. */
+  readonly adapterId: string | null;
+  /** `training`: the subject's first adapter; `rollback`: back to the one before. */
+  readonly cause: 'training' | 'votes' | 'member' | 'rollback';
+  /** Who chose it, null when nobody did by hand. */
+  readonly memberId: string | null;
+  /** Why votes chose it, in words. */
+  readonly reason: string | null;
+  /** The picture that won it the votes. */
+  readonly pictureId: string | null;
+  readonly at: Date;
+}
+
+/** What was done in a channel. Never changed, only added. */
+export interface AuditEntry {
+  readonly id: string;
+  readonly channelId: string;
+  /** null: nobody by hand. */
+  readonly memberId: string | null;
+  /** One word: `train`, `imagine`, `settings`, `rules`, `delete`, `champion`, `photos`. */
+  readonly action: string;
+  /** What of it, in words, with texts of members as they wrote them. */
+  readonly details: string;
+  /** The run or set that was asked for. */
+  readonly targetId: string | null;
+  /** Pictures or trainings asked for, 0 where nothing is counted. */
+  readonly amount: number;
+  readonly at: Date;
+}
+
+/** Something that counts against a quota. */
+export interface Usage {
+  readonly memberId: string | null;
+  readonly amount: number;
+  readonly at: Date;
+}
+
+/** Everything kept about a member. */
+export interface MemberData {
+  readonly subjects: readonly Subject[];
+  readonly photos: readonly Photo[];
+  readonly runs: readonly Run[];
+  readonly sets: readonly PictureSet[];
+  readonly votes: readonly VoteFact[];
+  readonly entries: readonly AuditEntry[];
+}
+
+export type PostKind = 'run' | 'set' | 'champion';
+
+/** A message of ours in a channel that shows a run, a set or a new champion, and follows its changes. */
 export interface Post {
   readonly id: string;
   readonly channelId: string;
-  readonly kind: 'run' | 'set';
+  readonly kind: PostKind;
   readonly targetId: string;
   /** The platform's id of the message, null until it is posted. */
   readonly messageId: string | null;
+  /** Messages that this one took the place of, oldest first: reactions on them still count. */
+  readonly formerMessageIds: readonly string[];
+  /** How the target was deleted, in words, for the message's end; null while it is there. */
+  readonly gone: string | null;
   /** The target's revision that the message shows, -1 before the first. */
   readonly shownRevision: number;
   readonly createdAt: Date;
@@ -201,20 +268,59 @@ type New<T, Optional extends keyof T = never> = Omit<T, 'revision' | 'createdAt'
 /** Reads and writes of one unit of work. Get it from `RecordStore` itself (each call alone) or from `transaction`. */
 export interface Records {
   // Channels and members
-  channel(platform: Platform, externalId: string, name: string): Promise<Channel>;
+  /** @param ageRestricted as the platform says now; left out, what it said last holds */
+  channel(platform: Platform, externalId: string, name: string, ageRestricted?: boolean): Promise<Channel>;
   channelById(id: string): Promise<Channel | null>;
   /** Every channel of a platform, oldest first: the web chat's sidebar. */
   channels(platform: Platform): Promise<Channel[]>;
   saveSettings(channelId: string, settings: ChannelSettings): Promise<void>;
+  /** As saved, else the defaults of the channel's platform. */
+  rules(channelId: string): Promise<ChannelRules>;
+  saveRules(channelId: string, rules: ChannelRules): Promise<void>;
   member(platform: Platform, externalId: string, name: string): Promise<Member>;
   members(ids: readonly string[]): Promise<Member[]>;
+  /** A member by the platform's own id, if he was ever heard of. */
+  memberByExternalId(platform: Platform, externalId: string): Promise<Member | null>;
+  /** Members who have done anything in a channel, by name. */
+  membersOf(channelId: string): Promise<Member[]>;
+  memberData(memberId: string): Promise<MemberData>;
+  /** Deletes a member's photos and votes everywhere, and pictures in what he wrote. */
+  eraseMember(memberId: string): Promise<{ photos: number; votes: number }>;
+
+  // What was done
+  addAudit(
+    entry: Pick<AuditEntry, 'channelId' | 'memberId' | 'action' | 'details'> &
+      Partial<Pick<AuditEntry, 'targetId' | 'amount'>>,
+  ): Promise<void>;
+  /** Newest first. */
+  audit(channelId: string, limit: number): Promise<AuditEntry[]>;
+  /** What was asked for with an action since a time, oldest first, but for work that failed. */
+  usage(channelId: string, action: string, since: Date): Promise<Usage[]>;
 
   // Subjects and photos
   addSubject(subject: Omit<Subject, 'createdAt' | 'championId' | 'championPinned'>): Promise<Subject>;
   subject(id: string): Promise<Subject | null>;
   subjectByName(channelId: string, name: string): Promise<Subject | null>;
   subjects(channelId: string): Promise<Subject[]>;
+  /** Sets or takes away the champion and notes nothing; to choose one is `changeChampion`. */
   setChampion(subjectId: string, adapterId: string | null, pinned: boolean): Promise<void>;
+  /** Makes an adapter the champion, and notes how that came. */
+  changeChampion(
+    change: Pick<ChampionChange, 'id' | 'subjectId' | 'cause'> & { readonly adapterId: string } & Partial<
+        Pick<ChampionChange, 'memberId' | 'reason' | 'pictureId'>
+      >,
+    pinned: boolean,
+  ): Promise<ChampionChange>;
+  championChange(id: string): Promise<ChampionChange | null>;
+  /** Oldest first. */
+  championChanges(subjectId: string): Promise<ChampionChange[]>;
+  /**
+   * Deletes a subject with its photos, runs and adapters, and every set that was drawn of it. Their posts stay until
+   * their messages have said so.
+   *
+   * @param how - in words, for those messages: `By Ann.`
+   */
+  deleteSubject(id: string, how: string): Promise<void>;
   /** False when this subject already has a photo with the same bytes. */
   addPhoto(photo: Omit<Photo, 'createdAt'>): Promise<boolean>;
   photos(subjectId: string): Promise<Photo[]>;
@@ -239,7 +345,9 @@ export interface Records {
   deleteAdapter(id: string): Promise<void>;
 
   // Sets, pictures and votes
-  addSet(set: New<PictureSet, 'variationOf' | 'progress' | 'failure' | 'endedAt'>): Promise<PictureSet>;
+  addSet(
+    set: New<PictureSet, 'variationOf' | 'upscaleOf' | 'progress' | 'failure' | 'endedAt'>,
+  ): Promise<PictureSet>;
   set(id: string): Promise<PictureSet | null>;
   setsOfRun(runId: string): Promise<PictureSet[]>;
   updateSet(
@@ -250,7 +358,8 @@ export interface Records {
   addPicture(picture: Picture): Promise<void>;
   pictures(setId: string): Promise<Picture[]>;
   picture(id: string): Promise<Picture | null>;
-  deleteSet(id: string): Promise<void>;
+  /** Deletes a set; its posts stay until their messages have said so, with `how` in words. */
+  deleteSet(id: string, how: string): Promise<void>;
   /** Adds a fact unless it changes nothing (the reaction already stands, or is already gone). True when added. */
   addVote(vote: Omit<VoteFact, 'id' | 'at'>): Promise<boolean>;
   voteFacts(setId: string): Promise<VoteFact[]>;
@@ -261,13 +370,17 @@ export interface Records {
 
   // Messages and jobs
   addPost(post: Pick<Post, 'id' | 'channelId' | 'kind' | 'targetId'>): Promise<Post>;
-  /** Posts of a platform whose target has changed since they were last shown, oldest first. */
+  post(id: string): Promise<Post | null>;
+  /** Posts of a platform whose target has changed or gone since they were last shown, oldest first. */
   stalePosts(platform: Platform, limit: number): Promise<Post[]>;
+  /** The post of a message, also of one that another has taken the place of. */
   postByMessage(channelId: string, messageId: string): Promise<Post | null>;
   postOf(targetId: string): Promise<Post | null>;
   /** Messages that are posted, newest first: whose reactions are read again when the bot starts. */
   recentPosts(platform: Platform, limit: number): Promise<Post[]>;
+  /** What a post's message shows now. Another message than before has taken that one's place. */
   markPost(id: string, messageId: string, shownRevision: number): Promise<void>;
+  removePost(id: string): Promise<void>;
   /** Adds a line once: with an id that is there already, nothing is changed and the standing line is returned. */
   addLine(line: Pick<ChatLine, 'id' | 'channelId' | 'memberId' | 'body'>): Promise<ChatLine>;
   updateLine(id: string, body: unknown): Promise<void>;
@@ -277,6 +390,9 @@ export interface Records {
   addOutboxJob(job: OutboxJob): Promise<void>;
   outboxJobs(limit: number): Promise<OutboxJob[]>;
   removeOutboxJob(id: string): Promise<void>;
+
+  /** Hashes of all blobs that a record names, or a line of a conversation. */
+  blobsInUse(): Promise<Set<string>>;
 
   // The worker's model
   saveModelCard(card: ModelCard): Promise<void>;

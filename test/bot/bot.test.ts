@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Delivery } from '../../bot/delivery.ts';
 import { createHandlers } from '../../bot/dispatch.ts';
 import type { Party } from '../../bot/gateway.ts';
@@ -53,7 +53,7 @@ async function startOn(platform: FakePlatform, context: CommandContext = storage
   await gateway.start(createHandlers({ platform: 'discord', context, delivery, votes, log }));
   delivery.start();
   await votes.readAgain();
-  return {
+  const bot = {
     gateway,
     delivery,
     async stop() {
@@ -61,7 +61,14 @@ async function startOn(platform: FakePlatform, context: CommandContext = storage
       await delivery.stop();
     },
   };
+  bots.push(bot);
+  return bot;
 }
+/** Started in this test: one that fails must not leave a bot which takes the next test's messages. */
+const bots: { stop(): Promise<void> }[] = [];
+afterEach(async () => {
+  await Promise.all(bots.splice(0).map((bot) => bot.stop()));
+});
 
 /** The pictures of a set, drawn by the worker that a test plays. */
 async function drawn(set: PictureSet): Promise<void> {
@@ -79,8 +86,11 @@ describe('the bot on a chat platform', () => {
     errors.length = 0;
   });
 
-  const message = () =>
-    until(() => [...platform.messages.values()].find(({ channelId }) => channelId === place.externalId));
+  // All tests share the database: what others have left unposted is posted here, too.
+  const messages = () =>
+    [...platform.messages.values()].filter(({ channelId }) => channelId === place.externalId);
+  const message = () => until(() => messages()[0]);
+  const triesHere = () => platform.tries.get(place.externalId) ?? 0;
   const setHere = async () => {
     const channel = await storage.records.channel('discord', place.externalId, place.name);
     return until(async () => (await storage.records.openWork(channel.id)).sets[0]);
@@ -192,6 +202,191 @@ describe('the bot on a chat platform', () => {
     await until(async () => (await message()).card.tone === 'success');
     expect(platform.messages.size).toBe(1);
     await second.stop();
+  });
+
+  it('goes on in a new message when the platform takes no more edits of the old, and counts votes on both', async () => {
+    const bot = await startOn(platform);
+    await bot.gateway.invoke(place, ann, { command: 'imagine', options: { prompt: 'a fox' } }).done;
+    const first = await message();
+    const set = await setHere();
+    await bot.stop();
+
+    platform.stale.add(first.id);
+    // The first bot dies between posting the new message and noting it.
+    const forgetful = new Proxy(storage.records, {
+      get: (target, name, receiver): unknown =>
+        name === 'markPost'
+          ? () => Promise.reject(new Error('connection lost'))
+          : Reflect.get(target, name, receiver),
+    });
+    await drawn(set);
+    const dying = await startOn(platform, { ...storage, records: forgetful });
+    const second = await until(() => messages().find(({ id }) => id !== first.id));
+    await dying.stop();
+
+    const again = await startOn(platform);
+    await until(async () => (await storage.records.postOf(set.id))!.messageId === second.id);
+    expect(second.card).toMatchObject({ tone: 'success', votesOn: set.id });
+    expect(messages().length).toBe(2);
+    await again.gateway.react(first, bob, '2️⃣');
+    await again.gateway.react(second, ann, '3️⃣');
+    const votes = async () => (await storage.records.standingVotes(set.channelId)).votes.length;
+    expect(await votes()).toBe(2);
+    await again.stop();
+    // Read again at the start: the vote under the old message still stands there.
+    const last = await startOn(platform);
+    expect(await votes()).toBe(2);
+    await last.stop();
+  });
+
+  it('gives a message up whose channel is gone, and tells who asked where it can', async () => {
+    const bot = await startOn(platform);
+    platform.goneChannels.add(place.externalId);
+    const asked = bot.gateway.invoke(place, ann, { command: 'imagine', options: { prompt: 'a fox' } });
+    await asked.done;
+    expect(asked.cards).toMatchObject([{ audience: 'caller', fields: [{ value: 'CHANNEL_GONE' }] }]);
+    const set = await setHere();
+    await until(async () => (await storage.records.postOf(set.id)) === null);
+    const tries = triesHere();
+    await drawn(set);
+    await sleep(600);
+    expect(triesHere()).toBe(tries);
+    expect(errors).toEqual([]);
+    await bot.stop();
+  });
+
+  it('tells who asked that it may not post, and does not try again and again', async () => {
+    const bot = await startOn(platform);
+    platform.forbidden.add(place.externalId);
+    const asked = bot.gateway.invoke(place, ann, { command: 'imagine', options: { prompt: 'a fox' } });
+    await asked.done;
+    expect(asked.steps).toEqual(['acknowledged', 'I could not post here']);
+    expect(asked.cards[0]).toMatchObject({ audience: 'caller', fields: [{ value: 'POST_FORBIDDEN' }] });
+    expect(asked.cards[0]!.text![0]).toContain('Send Messages');
+    const tries = triesHere();
+    expect(tries).toBeLessThanOrEqual(2);
+    await sleep(1500);
+    expect(triesHere()).toBe(tries);
+    await bot.stop();
+
+    // Somebody has given the permission; the next start tries at once.
+    platform.forbidden.clear();
+    const again = await startOn(platform);
+    expect((await message()).card.title).toBe('a fox');
+    await again.stop();
+  });
+
+  it('posts a message once for a command, however the answer and the delivery meet', async () => {
+    const bot = await startOn(platform, storage, 1000);
+    await Promise.all(
+      ['a', 'b', 'c', 'd'].map(
+        (prompt) => bot.gateway.invoke(place, ann, { command: 'imagine', options: { prompt } }).done,
+      ),
+    );
+    await sleep(600);
+    expect(messages().length).toBe(4);
+    for (const { shown } of messages()) expect(shown).toHaveLength(1);
+    await bot.stop();
+  });
+
+  it('announces a champion once, also when it stops between the vote and the post', async () => {
+    const { records } = storage;
+    const channel = await records.channel('discord', place.externalId, place.name);
+    const owner = await records.member('discord', ann.externalId, ann.name);
+    const subject = await records.addSubject({
+      id: randomUUID(),
+      channelId: channel.id,
+      name: 'mochi',
+      className: 'cat',
+      token: 'zqkv',
+      ownerId: owner.id,
+    });
+    const run = await records.addRun({
+      id: randomUUID(),
+      channelId: channel.id,
+      subjectId: subject.id,
+      memberId: owner.id,
+      state: 'done',
+      settings: channel.settings,
+      seed: 1,
+      photoHashes: [],
+    });
+    await records.addPost({ id: randomUUID(), channelId: channel.id, kind: 'run', targetId: run.id });
+    const worker = new PlayedWorker(storage);
+    const [early, final] = [await worker.adapter(run, 100, false), await worker.adapter(run, 200, true)];
+    await records.setChampion(subject.id, final, false);
+    const finals = await records.addSet({
+      id: randomUUID(),
+      channelId: channel.id,
+      memberId: owner.id,
+      kind: 'finals',
+      runId: run.id,
+      subjectId: subject.id,
+      prompt: 'a mochi',
+      negative: null,
+      seed: 1,
+      count: 2,
+      strength: 1,
+      settings: channel.settings,
+      adapterId: final,
+      state: 'done',
+    });
+    for (const [index, adapterId] of [final, early].entries()) {
+      const { hash: blobHash } = await storage.blobs.put(await sprite('fox', '#d33', 64));
+      const picture = { id: randomUUID(), setId: finals.id, index, blobHash, width: 64, height: 64, seed: 1 };
+      await records.addPicture({ ...picture, adapterId });
+    }
+
+    // It hears the votes, and dies before it posts what they decided.
+    const mute = new Proxy(records, {
+      get: (target, name, receiver): unknown =>
+        name === 'stalePosts'
+          ? async (...given: Parameters<typeof records.stalePosts>) =>
+              (await target.stalePosts(...given)).filter(({ kind }) => kind !== 'champion')
+          : Reflect.get(target, name, receiver),
+    });
+    const bot = await startOn(platform, { ...storage, records: mute });
+    const posted = await message();
+    for (const name of ['bob', 'cid', 'dee'])
+      await bot.gateway.react(posted, { externalId: name, name }, '2️⃣');
+    expect((await records.subject(subject.id))!.championId).toBe(early);
+    await bot.stop();
+    expect(messages().length).toBe(1);
+
+    const announced = () => messages().filter(({ card }) => card.title.includes('champion'));
+    for (let starts = 0; starts < 2; starts++) {
+      const again = await startOn(platform);
+      await until(() => announced().length > 0);
+      await sleep(400);
+      await again.stop();
+    }
+    expect(announced()).toHaveLength(1);
+    expect(announced()[0]!.card.pictures).toHaveLength(1);
+  });
+
+  it('replaces every message of a deleted subject by word of that', async () => {
+    const bot = await startOn(platform);
+    const file = { fileName: 'fox.png', size: 1, read: async () => sprite('fox', '#39c', 128) };
+    const asked = bot.gateway.invoke(place, ann, {
+      command: 'train',
+      options: { subject: 'rex', class: 'fox' },
+      attachments: [file],
+    });
+    await asked.done;
+    const posted = await message();
+    const { id } = (await storage.records.subjectByName(
+      (await storage.records.channel('discord', place.externalId, place.name)).id,
+      'rex',
+    ))!;
+    const foreign = bot.gateway.press(place, bob, `forget:${id}`);
+    await foreign.done;
+    expect(foreign.cards[0]).toMatchObject({ tone: 'error', fields: [{ value: 'NOT_ALLOWED' }] });
+    await bot.gateway.press(place, bob, `forget:${id}`, { moderator: true }).done;
+    await until(() => posted.card.text?.[0] === 'With all of rex, by a moderator.');
+    expect(posted.card.title).toBe('This training was deleted');
+    expect(posted.card.buttons).toBeUndefined();
+    await until(async () => (await storage.records.recentPosts('discord', 1000)).every(({ gone }) => !gone));
+    await bot.stop();
   });
 
   it('counts reactions by number, without skin tones and twice the same, and takes them back', async () => {

@@ -52,6 +52,7 @@ const channel = (externalId = channelId): Channel => ({
   externalId,
   name: 'pets',
   settings: DEFAULT_SETTINGS,
+  ageRestricted: false,
 });
 
 const nothing: GatewayHandlers = {

@@ -94,6 +94,17 @@ describe('krona train', () => {
     );
     expect(same!.equals(base!)).toBe(true);
     expect(changed!.equals(base!)).toBe(false);
+
+    // The changes of several add up: once at 5 is as 2 and 3 together.
+    const [two, three] = ['2', '3'].map((strength) => ['--adapter', `${result.adapter}:${strength}`]);
+    const both = printed(
+      (await krona(...[...drawing, ...two!, ...three!, '--out', join(folder, 'both')])).stdout,
+    );
+    const sum = await sharp(both.images[0]).raw().toBuffer();
+    const apart = (picture: Buffer) =>
+      sum.reduce((worst, value, i) => Math.max(worst, Math.abs(value - picture[i]!)), 0);
+    expect(apart(changed!)).toBeLessThanOrEqual(1);
+    expect(apart(base!)).toBeGreaterThan(1);
   });
 
   it.each([

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { completeLine, completeOption } from '../../commands/complete.ts';
+import { SCHEDULERS } from '../../storage/settings.ts';
 import { photo, Room, type TestStorage } from './helpers.ts';
 
 /** Suggestions while a member types. */
@@ -42,7 +43,7 @@ export function completionSuite(storage: () => TestStorage): void {
   it('gives values option by option', async () => {
     const { values } = await typing();
     expect(await values('train', '', 'subject', 'Mö')).toEqual(['Möhre']);
-    expect(await values('settings', 'set', 'scheduler', '')).toEqual(['model', 'ddim', 'euler']);
+    expect(await values('settings', 'set', 'scheduler', '')).toEqual(['model', ...SCHEDULERS]);
     expect((await values('adapters', 'link', 'adapter', 'moch'))[0]).toMatch(/^mochi-200-/);
     expect(await values('help', '', 'command', 'tra')).toEqual(['train']);
     expect(await values('adapters', 'champion', 'pin', '')).toEqual(['yes', 'no']);

@@ -1,8 +1,10 @@
 /** @file Everything that needs the embedded storage, in one file: it is started once. */
 import { afterAll, beforeAll, describe } from 'vitest';
 import { completionSuite } from './completion.suite.ts';
+import { deletionSuite } from './deletion.suite.ts';
 import { drawingSuite } from './drawing.suite.ts';
 import { MODEL, openTestStorage, type TestStorage } from './helpers.ts';
+import { rulesSuite } from './rules.suite.ts';
 import { settingsSuite } from './settings.suite.ts';
 import { trainingSuite } from './training.suite.ts';
 import { votingSuite } from './voting.suite.ts';
@@ -19,4 +21,6 @@ describe('training', () => trainingSuite(() => storage));
 describe('settings', () => settingsSuite(() => storage));
 describe('drawing', () => drawingSuite(() => storage));
 describe('voting', () => votingSuite(() => storage));
+describe('rules', () => rulesSuite(() => storage));
+describe('deletion', () => deletionSuite(() => storage));
 describe('completion', () => completionSuite(() => storage));

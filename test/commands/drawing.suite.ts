@@ -167,6 +167,51 @@ export function drawingSuite(storage: () => TestStorage): void {
     expect(await records.set(varied.id)).toBeNull();
   });
 
+  it('a picture is drawn again at twice its size, once, with its own seed and adapter', async () => {
+    const channel = room();
+    const [adapter] = await channel.trained('mochi', 'cat');
+    const set = await channel.set(
+      await channel.say('ann', '/krona imagine mochi count:2 seed:7 strength:0.5'),
+    );
+    const [, second] = await channel.finishSet(set);
+    expect((await channel.card(await channel.say('bob', '/krona imagine a cat'))).buttons).toHaveLength(1);
+    const done = await channel.card({ tone: 'info', title: '', follows: { kind: 'set', id: set.id } });
+    expect(done.buttons!.map(({ label }) => label)).toEqual(
+      expect.arrayContaining(['Vary 2', 'Upscale 1', 'Upscale 2']),
+    );
+    const upscaled = await channel.set((await channel.press('bob', `upscale:${second!}`)).card);
+    expect(upscaled).toMatchObject({
+      kind: 'upscale',
+      upscaleOf: second,
+      count: 1,
+      seed: 8,
+      strength: 0.5,
+      adapterId: adapter!.id,
+      prompt: 'mochi',
+    });
+    const [larger] = await channel.finishSet(upscaled);
+    const card = await channel.card({ tone: 'info', title: '', follows: { kind: 'set', id: upscaled.id } });
+    expect(card.buttons!.map(({ label }) => label)).not.toContain('Upscale 1');
+    expect((await channel.press('bob', `upscale:${larger!}`)).card.fields![0]!.value).toBe(
+      'UPSCALED_ALREADY',
+    );
+    expect((await channel.set((await channel.press('bob', `again:${upscaled.id}`)).card)).kind).toBe(
+      'imagine',
+    );
+  });
+
+  it('steps given with imagine are those of the picture, and hold for that set only', async () => {
+    const channel = room();
+    const set = await channel.set(await channel.say('ann', '/krona imagine a cat steps:5'));
+    expect(set.prompt).toBe('a cat');
+    expect(set.settings).toMatchObject({ samplingSteps: 5, steps: 200 });
+    expect(await channel.refusal('ann', '/krona imagine a cat steps:0')).toMatch(/^OPTION_INVALID: steps/);
+    expect(await channel.refusal('ann', '/krona imagine a cat lr:0.1')).toMatch(/^OPTION_UNKNOWN: .*“lr”/);
+    expect((await channel.set(await channel.say('ann', '/krona imagine a cat'))).settings.samplingSteps).toBe(
+      20,
+    );
+  });
+
   it('buttons of other channels and of no known kind do nothing', async () => {
     const [here, there] = [room(), room()];
     const [adapter] = await here.trained('mochi', 'cat');

@@ -82,6 +82,7 @@ export class Room {
   readonly #storage: Storage;
   readonly #id = randomUUID();
   readonly moderators = new Set<string>();
+  readonly roles = new Map<string, readonly string[]>();
 
   constructor(storage: Storage) {
     this.#storage = storage;
@@ -96,6 +97,7 @@ export class Room {
       channel: await this.#storage.records.channel('web', this.#id, 'test'),
       member: await this.#storage.records.member('web', `${this.#id}/${name}`, name),
       moderator: this.moderators.has(name),
+      roles: this.roles.get(name) ?? [],
     };
   }
 
@@ -169,7 +171,11 @@ export class Room {
     const adapters = (await records.adapters(run.channelId)).filter((adapter) => adapter.runId === run.id);
     const final = adapters.find((adapter) => adapter.final)!;
     const subject = await records.subject(run.subjectId);
-    if (subject!.championId === null) await records.setChampion(run.subjectId, final.id, false);
+    if (subject!.championId === null)
+      await records.changeChampion(
+        { id: randomUUID(), subjectId: run.subjectId, adapterId: final.id, cause: 'training' },
+        false,
+      );
     return adapters.sort((a, b) => a.step - b.step);
   }
 

@@ -35,6 +35,7 @@ class Votes implements VoteData {
       settings: DEFAULT_SETTINGS,
       adapterId: null,
       variationOf: null,
+      upscaleOf: null,
       state: 'done',
       progress: null,
       failure: null,

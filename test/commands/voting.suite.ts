@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { expect, it } from 'vitest';
+import { loadCard } from '../../commands/cards/load-card.ts';
 import type { PictureSet } from '../../storage/records/contract.ts';
 import { Room, type TestStorage } from './helpers.ts';
 
@@ -56,11 +57,14 @@ export function votingSuite(storage: () => TestStorage): void {
       ['bob', pictures[1]!, '👍'],
       ['cid', null, '2️⃣'],
     ] as const)
-      expect((await channel.react(name, set, picture, emoji)).announcement).toBeNull();
-    const { announcement } = await channel.react('dee', set, pictures[1]!, '🔥');
+      expect((await channel.react(name, set, picture, emoji)).change).toBeNull();
+    const { change } = await channel.react('dee', set, pictures[1]!, '🔥');
+    expect(change).toMatchObject({ cause: 'votes', adapterId: adapters[1]!.id, pictureId: pictures[1] });
+    expect(await storage().records.postOf(change!.id)).toMatchObject({ kind: 'champion', messageId: null });
+    const announcement = await loadCard('champion', change!.id, storage());
     expect(announcement).toMatchObject({ tone: 'success', pictures: [{ id: pictures[1] }] });
-    expect(announcement!.title).toMatch(/^mochi-100-[0-9a-f]{6} is the new champion of mochi$/);
-    expect(announcement!.text![0]).toContain('3 members voted');
+    expect(announcement.title).toMatch(/^mochi-100-[0-9a-f]{6} is the new champion of mochi$/);
+    expect(announcement.text![0]).toContain('3 members voted');
     expect(await storage().records.subject(set.subjectId!)).toMatchObject({
       championId: adapters[1]!.id,
       championPinned: false,
@@ -74,8 +78,35 @@ export function votingSuite(storage: () => TestStorage): void {
     const { adapters, set, pictures } = await withFinals(channel);
     await channel.press('ann', `champion:${adapters[3]!.id}`);
     for (const name of ['bob', 'cid', 'dee', 'eve'])
-      expect((await channel.react(name, set, pictures[0]!, '👍')).announcement).toBeNull();
+      expect((await channel.react(name, set, pictures[0]!, '👍')).change).toBeNull();
     expect((await storage().records.subject(set.subjectId!))!.championId).toBe(adapters[3]!.id);
+  });
+
+  it('champions that followed each other are gone back through, and stay when gone back to', async () => {
+    const channel = room();
+    const { adapters, set, pictures } = await withFinals(channel);
+    const champion = async () => (await storage().records.subject(set.subjectId!))!;
+    expect(await channel.refusal('ann', '/krona adapters rollback mochi')).toMatch(/^NO_CHAMPION_BEFORE/);
+    for (const name of ['bob', 'cid', 'dee']) await channel.react(name, set, pictures[1]!, '👍');
+    await channel.press('ann', `champion:${adapters[0]!.id}`);
+    expect((await champion()).championId).toBe(adapters[0]!.id);
+
+    const card = await channel.say('bob', '/krona adapters rollback mochi');
+    expect(card.title).toMatch(/^mochi-100-/);
+    expect(await champion()).toMatchObject({ championId: adapters[1]!.id, championPinned: true });
+    await channel.say('bob', '/krona adapters rollback subject:mochi');
+    expect(await champion()).toMatchObject({ championId: adapters[3]!.id, championPinned: true });
+    expect(await channel.refusal('bob', '/krona adapters rollback mochi')).toMatch(/^NO_CHAMPION_BEFORE/);
+
+    const changes = await storage().records.championChanges(set.subjectId!);
+    expect(changes.map(({ cause }) => cause)).toEqual([
+      'training',
+      'votes',
+      'member',
+      'rollback',
+      'rollback',
+    ]);
+    expect(changes[1]).toMatchObject({ memberId: null, pictureId: pictures[1] });
   });
 
   it('reactions are facts: given twice they count once, and can be taken back', async () => {

@@ -20,14 +20,14 @@ export async function adaptedOutput(
   const { config, name, tensors } = model.unet;
   const [batch, , height, width] = tensor('sample').shape as [number, number, number, number];
   const inputs = unetInputs(config, batch, height, width, tensor('encoder_hidden_states').shape[1]!);
-  const parameters = adapterInputs(layers)(frozenParameters(name, tensors), '');
+  const parameters = adapterInputs([layers])(frozenParameters(name, tensors), '');
   const { prediction } = await runOnce(compile({ prediction: unet(config, parameters, inputs) }), {
     latents: tensor('sample').data,
     timesteps: tensor('timesteps').data,
     encoder_hidden_states: tensor('encoder_hidden_states').data,
     text_embeds: tensor('text_embeds').data,
     time_ids: tensor('time_ids').data,
-    ...adapterFeeds(layers, strength),
+    ...adapterFeeds([{ layers, strength }]),
   });
   return prediction as Float32Array;
 }
@@ -40,9 +40,9 @@ export async function adaptedText(
 ): Promise<EncodedPrompt> {
   const all = withoutScales(adapter);
   const layers = new Map(model.textEncoders.flatMap(({ name }) => [...layersOf(all, `${name}.`)]));
-  const encoder = await TextEncoder.open(model, adapterInputs(layers));
+  const encoder = await TextEncoder.open(model, adapterInputs([layers]));
   try {
-    return await encoder.encode(prompt, adapterFeeds(layers, 1));
+    return await encoder.encode(prompt, adapterFeeds([{ layers, strength: 1 }]));
   } finally {
     await encoder.release();
   }

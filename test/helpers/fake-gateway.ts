@@ -2,6 +2,7 @@
  * @file A chat platform in memory, at the bot's edge: the messages that stand there, the reactions on them, and
  * members who send events. It forgets nothing when the bot dies, as a platform does not.
  */
+import { randomUUID } from 'node:crypto';
 import type { Card } from '../../commands/card.ts';
 import { KronaError } from '../../storage/errors.ts';
 import type { Channel, Platform } from '../../storage/records/contract.ts';
@@ -37,6 +38,14 @@ export interface Answered {
 export class FakePlatform {
   readonly messages = new Map<string, FakeMessage>();
   readonly deleted = new Set<string>();
+  /** Messages that take no more edits. */
+  readonly stale = new Set<string>();
+  /** Channels that were deleted, or that put the bot out. */
+  readonly goneChannels = new Set<string>();
+  /** Channels in which the bot may not post. */
+  readonly forbidden = new Set<string>();
+  /** Posts and edits that were tried, by channel. */
+  readonly tries = new Map<string, number>();
 }
 
 export class FakeGateway implements Gateway {
@@ -63,9 +72,14 @@ export class FakeGateway implements Gateway {
   }
 
   async post(channel: Channel, card: Card, nonce: string): Promise<string> {
+    this.#count(channel);
+    if (this.at.goneChannels.has(channel.externalId))
+      throw new KronaError('CHANNEL_GONE', 'The channel was deleted.');
+    if (this.at.forbidden.has(channel.externalId))
+      throw new KronaError('POST_FORBIDDEN', 'I lack the permission Send Messages here.');
     const standing = [...this.at.messages.values()].find((message) => message.nonce === nonce);
     if (standing) return standing.id;
-    const id = `message ${this.at.messages.size + 1}`;
+    const id = `message ${randomUUID()}`;
     const channelId = channel.externalId;
     this.at.messages.set(id, {
       id,
@@ -79,10 +93,12 @@ export class FakeGateway implements Gateway {
     return id;
   }
 
-  async edit(_channel: Channel, messageId: string, card: Card): Promise<void> {
+  async edit(channel: Channel, messageId: string, card: Card): Promise<void> {
+    this.#count(channel);
     const message = this.at.messages.get(messageId);
-    if (!message || this.at.deleted.has(messageId))
+    if (!message || this.at.deleted.has(messageId) || this.at.goneChannels.has(message.channelId))
       throw new KronaError('MESSAGE_GONE', 'deleted at the platform');
+    if (this.at.stale.has(messageId)) throw new KronaError('MESSAGE_STALE', 'too old to edit');
     message.card = card;
     message.shown.push(card);
     message.times.push(Date.now());
@@ -106,16 +122,23 @@ export class FakeGateway implements Gateway {
         action: '',
         options: {},
         attachments: [],
-        ...event,
         channel,
         member,
         ...answered,
+        ...event,
       }),
     );
   }
 
-  press(channel: Party, member: Party, action: ActionEvent['action']): Answered {
-    return this.#ask((answered) => this.#handlers!.onAction({ action, channel, member, ...answered }));
+  press(
+    channel: Party,
+    member: Party,
+    action: ActionEvent['action'],
+    more: Partial<Pick<ActionEvent, 'moderator' | 'roles'>> = {},
+  ): Answered {
+    return this.#ask((answered) =>
+      this.#handlers!.onAction({ action, channel, member, ...answered, ...more }),
+    );
   }
 
   /** A member reacts, and the platform tells the bot if it listens. */
@@ -128,6 +151,10 @@ export class FakeGateway implements Gateway {
     const channel = { externalId: message.channelId, name: message.channelId };
     const event: ReactionEvent = { channel, member, on: { messageId: message.id }, emoji, added };
     await this.#handlers?.onReaction(event);
+  }
+
+  #count({ externalId }: Channel): void {
+    this.at.tries.set(externalId, (this.at.tries.get(externalId) ?? 0) + 1);
   }
 
   #ask(

@@ -219,6 +219,29 @@ it('a variation resembles its picture more than another seed does', async () => 
   expect(distance(from!, near!)).toBeLessThan(distance(from!, far!));
 });
 
+it('a picture is drawn again at twice its size from what is on it; without it, that is said', async () => {
+  const { records, blobs } = shop.storage;
+  const originals = await Promise.all([100, 101].map((seed) => shop.imagine({ seed })));
+  for (const set of originals) await drawn(set);
+  const larger: Buffer[] = [];
+  for (const { id } of originals) {
+    const [picture] = await records.pictures(id);
+    const set = await shop.imagine({ kind: 'upscale', upscaleOf: picture!.id, seed: 100 });
+    expect(await drawn(set)).toMatchObject({ state: 'done', failure: null });
+    const [again] = await records.pictures(set.id);
+    expect(again).toMatchObject({ width: 2 * picture!.width, height: 2 * picture!.height });
+    const { data, info } = await sharp(await blobs.get(again!.blobHash))
+      .raw()
+      .toBuffer({ resolveWithObject: true });
+    expect([info.width, info.height]).toEqual([128, 128]);
+    larger.push(data);
+  }
+  // The same seed and prompt over two pictures.
+  expect(larger[0]!.equals(larger[1]!)).toBe(false);
+  const gone = await shop.imagine({ kind: 'upscale', upscaleOf: null });
+  expect((await drawn(gone)).failure).toMatchObject({ code: 'PICTURE_GONE' });
+});
+
 it('a run that cannot work fails with a code and what to do, and is not tried again', async () => {
   const tries = () => shop.log.lines.filter((line) => line.startsWith('work begins')).length;
   const before = tries();
@@ -247,7 +270,7 @@ it('what was cancelled or deleted before its turn is left alone', async () => {
   expect(await shop.adaptersOf(waiting)).toEqual([]);
 
   const set = await shop.imagine({}, { enqueue: false });
-  await records.deleteSet(set.id);
+  await records.deleteSet(set.id, 'By Ada.');
   await jobs.enqueue('imagine', set.id, { setId: set.id });
   await until(async () => (await jobs.state('imagine', set.id)) === 'completed');
 });

@@ -1,6 +1,7 @@
 /** @file DDIM without added noise (Song et al. 2021, arXiv 2010.02502), as diffusers' DDIMScheduler computes it. */
 import type { ConfigFields } from '../../models/config-fields.ts';
 import { alphasCumprod, trainTimesteps } from './noise-levels.ts';
+import { startsByLevel } from './picture-start.ts';
 import { PREDICTION_TYPES, type Scheduler } from './scheduler.ts';
 import { roundHalfEven, spacedTimesteps, timestepSpacing } from './timesteps.ts';
 
@@ -23,6 +24,7 @@ export function createDdim(config: ConfigFields, steps: number): Scheduler {
   return {
     timesteps,
     initNoiseSigma: 1,
+    startOf: startsByLevel(levels, timesteps),
     scaleModelInput: (sample) => sample,
     step(modelOutput, i, sample) {
       const timestep = timesteps[i]!;

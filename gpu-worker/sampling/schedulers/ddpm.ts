@@ -2,6 +2,7 @@
 import type { ConfigFields } from '../../models/config-fields.ts';
 import { cleanOfSignal, clipped } from './clean-sample.ts';
 import { alphasCumprod } from './noise-levels.ts';
+import { startsByLevel } from './picture-start.ts';
 import { PREDICTION_TYPES, type Scheduler } from './scheduler.ts';
 import { roundHalfEven, spacedTimesteps, timestepSpacing } from './timesteps.ts';
 
@@ -23,6 +24,7 @@ export function createDdpm(config: ConfigFields, steps: number): Scheduler {
   return {
     timesteps,
     initNoiseSigma: 1,
+    startOf: startsByLevel(levels, timesteps),
     scaleModelInput: (sample) => sample,
     step(modelOutput, i, sample, noise) {
       const timestep = timesteps[i]!;

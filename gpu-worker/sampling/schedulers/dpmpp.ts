@@ -29,6 +29,7 @@ export function createDpmpp(config: ConfigFields, steps: number): Scheduler {
   return {
     timesteps,
     initNoiseSigma: 1,
+    startOf: (step) => ({ ...levels[step]!, call: step }),
     scaleModelInput: (sample) => sample,
     step(modelOutput, i, sample, noise) {
       const [now, next] = [levels[i]!, levels[i + 1]!];

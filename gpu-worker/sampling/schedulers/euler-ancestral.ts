@@ -4,6 +4,7 @@
  */
 import type { ConfigFields } from '../../models/config-fields.ts';
 import { cleanOfSigma } from './clean-sample.ts';
+import { startsBySigma } from './picture-start.ts';
 import type { Scheduler } from './scheduler.ts';
 import { createSigmas, firstSigma, PLAIN_SIGMAS, scaleBySigma } from './sigmas.ts';
 
@@ -17,6 +18,7 @@ export function createEulerAncestral(config: ConfigFields, steps: number): Sched
   return {
     timesteps,
     initNoiseSigma: firstSigma(sigmas, spacing),
+    startOf: startsBySigma(sigmas),
     scaleModelInput: scaleBySigma(sigmas),
     step(modelOutput, i, sample, noise) {
       const [from, to] = [sigmas[i]!, sigmas[i + 1]!];

@@ -3,6 +3,7 @@
  * diffusers' EulerDiscreteScheduler computes them. Samples are x_0 + σ·noise; the model sees them scaled to variance 1.
  */
 import type { ConfigFields } from '../../models/config-fields.ts';
+import { startsBySigma } from './picture-start.ts';
 import { PREDICTION_TYPES, type Scheduler } from './scheduler.ts';
 import { cleanOfSigma } from './clean-sample.ts';
 import { createSigmas, firstSigma, scaleBySigma } from './sigmas.ts';
@@ -16,6 +17,7 @@ export function createEuler(config: ConfigFields, steps: number): Scheduler {
   return {
     timesteps,
     initNoiseSigma: firstSigma(sigmas, spacing),
+    startOf: startsBySigma(sigmas),
     scaleModelInput: scaleBySigma(sigmas),
     step(modelOutput, i, sample) {
       const sigma = sigmas[i]!;

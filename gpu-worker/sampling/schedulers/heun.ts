@@ -5,6 +5,7 @@
  */
 import type { ConfigFields } from '../../models/config-fields.ts';
 import { cleanOfSigma, clipped } from './clean-sample.ts';
+import { startsBySigma } from './picture-start.ts';
 import { PREDICTION_TYPES, type Scheduler } from './scheduler.ts';
 import { createSigmas, firstSigma, PLAIN_SIGMAS, scaleBySigma } from './sigmas.ts';
 
@@ -32,6 +33,7 @@ export function createHeun(config: ConfigFields, steps: number): Scheduler {
   return {
     timesteps,
     initNoiseSigma: firstSigma(sigmas, once.spacing),
+    startOf: startsBySigma(sigmas, (step) => 2 * step),
     scaleModelInput: scaleBySigma(sigmas),
     step(modelOutput, i, sample) {
       const sigma = sigmas[i]!;

@@ -6,6 +6,7 @@ import type { ConfigFields } from '../../models/config-fields.ts';
 import { KronaError } from '../../../storage/errors.ts';
 import { cleanOfSignal, clipped } from './clean-sample.ts';
 import { alphasCumprod } from './noise-levels.ts';
+import { startsByLevel } from './picture-start.ts';
 import { PREDICTION_TYPES, type Scheduler } from './scheduler.ts';
 
 const f = Math.fround;
@@ -37,6 +38,7 @@ export function createLcm(config: ConfigFields, steps: number): Scheduler {
   return {
     timesteps,
     initNoiseSigma: 1,
+    startOf: startsByLevel(levels, timesteps),
     scaleModelInput: (sample) => sample,
     step(modelOutput, i, sample, noise) {
       const timestep = timesteps[i]!;

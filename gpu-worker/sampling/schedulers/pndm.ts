@@ -4,6 +4,7 @@
  */
 import type { ConfigFields } from '../../models/config-fields.ts';
 import { alphasCumprod, trainTimesteps } from './noise-levels.ts';
+import { startsByLevel } from './picture-start.ts';
 import type { Scheduler } from './scheduler.ts';
 import { roundHalfEven, spacedTimesteps, timestepSpacing } from './timesteps.ts';
 
@@ -52,6 +53,7 @@ export function createPndm(config: ConfigFields, steps: number): Scheduler {
   return {
     timesteps,
     initNoiseSigma: 1,
+    startOf: startsByLevel(levels, timesteps, (step) => (step === 0 ? 0 : step + 1)),
     scaleModelInput: (sample) => sample,
     step(modelOutput, i, sample) {
       const timestep = timesteps[i]!;

@@ -1,4 +1,5 @@
 /** @file What a scheduler is: the arithmetic between one call of the model and the next. It holds no model. */
+import type { StepStarts } from './picture-start.ts';
 
 /**
  * One sampling run. Made anew for each run, as multi-step schedulers remember earlier outputs. Samples are fp32 of
@@ -14,6 +15,8 @@ export interface Scheduler {
   readonly timesteps: Float32Array;
   /** What standard normal noise is multiplied by to become the first sample. */
   readonly initNoiseSigma: number;
+  /** Where each step begins, for runs that start from a picture; from step 1 on no earlier call is needed. */
+  readonly startOf: StepStarts;
   /** The sample as the model wants to see it at call `i` (from 0). */
   scaleModelInput(sample: Float32Array, i: number): Float32Array;
   /**

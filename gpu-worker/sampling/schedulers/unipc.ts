@@ -61,6 +61,7 @@ export function createUniPc(config: ConfigFields, steps: number): Scheduler {
   return {
     timesteps,
     initNoiseSigma: 1,
+    startOf: (step) => ({ ...levels[step]!, call: step }),
     scaleModelInput: (sample) => sample,
     step(modelOutput, i, predicted) {
       const toClean = cleanOfSignal(prediction, levels[i]!.signal, levels[i]!.sigma);
@@ -68,7 +69,7 @@ export function createUniPc(config: ConfigFields, steps: number): Scheduler {
       const sample = correct(clean, i, predicted);
       cleans = [clean, ...cleans].slice(0, 2);
       const left = lowerFinal ? steps - i : solverOrder;
-      const order = Math.min(solverOrder, left, i + 1) as 1 | 2;
+      const order = Math.min(solverOrder, left, cleans.length) as 1 | 2;
       last = { sample, order };
       return predict(i, order, sample);
     },

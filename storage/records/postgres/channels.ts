@@ -1,28 +1,40 @@
-/** @file Channels with their settings, and members. */
+/** @file Channels with their settings and rules, and members. */
+import { defaultRules, type ChannelRules } from '../../rules.ts';
 import { DEFAULT_SETTINGS } from '../../settings.ts';
-import type { Channel, Member, Records } from '../contract.ts';
+import type { Channel, Member, Platform, Records } from '../contract.ts';
 import type { Database } from './database.ts';
 import { found } from './found.ts';
 import { json, sql } from './sql.ts';
 
-const CHANNEL = sql`id, platform, external_id AS "externalId", name, settings`;
-const MEMBER = sql`id, platform, external_id AS "externalId", name`;
+const CHANNEL = sql`id, platform, external_id AS "externalId", name, settings, age_restricted AS "ageRestricted"`;
+const MEMBER = sql`id, platform, external_id AS "externalId", name, erased_at AS "erasedAt"`;
 
 type ChannelRecords = Pick<
   Records,
-  'channel' | 'channelById' | 'channels' | 'saveSettings' | 'member' | 'members'
+  | 'channel'
+  | 'channelById'
+  | 'channels'
+  | 'saveSettings'
+  | 'rules'
+  | 'saveRules'
+  | 'member'
+  | 'members'
+  | 'memberByExternalId'
+  | 'membersOf'
 >;
 
 export const channelRecords = (db: Database): ChannelRecords => ({
-  async channel(platform, externalId, name) {
-    // Seen before: only a new name is worth a write.
+  async channel(platform, externalId, name, ageRestricted) {
+    // Seen before: only what is new about it is worth a write.
     const [known] = await db.query<Channel>(sql`
       SELECT ${CHANNEL} FROM krona.channel WHERE platform = ${platform} AND external_id = ${externalId}`);
-    if (known?.name === name) return known;
+    const restricted = ageRestricted ?? known?.ageRestricted ?? false;
+    if (known?.name === name && known.ageRestricted === restricted) return known;
     const [saved] = await db.query<Channel>(sql`
-      INSERT INTO krona.channel (platform, external_id, name, settings)
-      VALUES (${platform}, ${externalId}, ${name}, ${json(DEFAULT_SETTINGS)})
-      ON CONFLICT (platform, external_id) DO UPDATE SET name = excluded.name
+      INSERT INTO krona.channel (platform, external_id, name, settings, age_restricted)
+      VALUES (${platform}, ${externalId}, ${name}, ${json(DEFAULT_SETTINGS)}, ${restricted})
+      ON CONFLICT (platform, external_id)
+      DO UPDATE SET name = excluded.name, age_restricted = excluded.age_restricted
       RETURNING ${CHANNEL}`);
     return saved!;
   },
@@ -42,6 +54,20 @@ export const channelRecords = (db: Database): ChannelRecords => ({
     found(saved, 'CHANNEL', channelId);
   },
 
+  async rules(channelId) {
+    const [channel] = await db.query<{ platform: Platform; rules: ChannelRules | null }>(sql`
+      SELECT platform, rules FROM krona.channel WHERE id = ${channelId}`);
+    found(channel ? [channel] : [], 'CHANNEL', channelId);
+    // Rules that were saved before one was added to them have the default for that one.
+    return { ...defaultRules(channel!.platform), ...channel!.rules };
+  },
+
+  async saveRules(channelId, rules) {
+    const saved = await db.query(sql`
+      UPDATE krona.channel SET rules = ${json(rules)} WHERE id = ${channelId} RETURNING id`);
+    found(saved, 'CHANNEL', channelId);
+  },
+
   async member(platform, externalId, name) {
     const [known] = await db.query<Member>(sql`
       SELECT ${MEMBER} FROM krona.member WHERE platform = ${platform} AND external_id = ${externalId}`);
@@ -55,4 +81,30 @@ export const channelRecords = (db: Database): ChannelRecords => ({
   },
 
   members: (ids) => db.query<Member>(sql`SELECT ${MEMBER} FROM krona.member WHERE id = ANY (${ids})`),
+
+  async memberByExternalId(platform, externalId) {
+    const [member] = await db.query<Member>(sql`
+      SELECT ${MEMBER} FROM krona.member WHERE platform = ${platform} AND external_id = ${externalId}`);
+    return member ?? null;
+  },
+
+  membersOf: (channelId) =>
+    db.query<Member>(sql`
+      SELECT ${MEMBER} FROM krona.member
+      WHERE id IN (
+        SELECT member_id FROM krona.audit_entry WHERE channel_id = ${channelId}
+        UNION SELECT owner_id FROM krona.subject WHERE channel_id = ${channelId}
+        UNION SELECT member_id FROM krona.run WHERE channel_id = ${channelId}
+        UNION SELECT member_id FROM krona.picture_set WHERE channel_id = ${channelId}
+        UNION SELECT photo.member_id
+          FROM krona.photo JOIN krona.subject ON subject.id = photo.subject_id
+          WHERE subject.channel_id = ${channelId}
+        UNION SELECT vote_fact.member_id
+          FROM krona.vote_fact
+          JOIN krona.picture ON picture.id = vote_fact.picture_id
+          JOIN krona.picture_set ON picture_set.id = picture.set_id
+          WHERE picture_set.channel_id = ${channelId}
+        UNION SELECT member_id FROM krona.chat_line WHERE channel_id = ${channelId}
+      )
+      ORDER BY name, id`),
 });

@@ -1,6 +1,7 @@
 /** @file The records in PostgreSQL: a server, or the embedded database. */
 import type { Records, RecordStore } from '../contract.ts';
 import { adapterRecords } from './adapters.ts';
+import { auditRecords } from './audit.ts';
 import { channelRecords } from './channels.ts';
 import { connectDatabase, type Database } from './database.ts';
 import { lineRecords } from './lines.ts';
@@ -8,6 +9,7 @@ import { migrate } from './migrate.ts';
 import { modelRecords } from './model-card.ts';
 import { outboxRecords } from './outbox.ts';
 import { postRecords } from './posts.ts';
+import { privacyRecords } from './privacy.ts';
 import { runRecords } from './runs.ts';
 import { setRecords } from './sets.ts';
 import { subjectRecords } from './subjects.ts';
@@ -15,6 +17,8 @@ import { voteRecords } from './votes.ts';
 
 const recordsOn = (db: Database): Records => ({
   ...channelRecords(db),
+  ...privacyRecords(db),
+  ...auditRecords(db),
   ...subjectRecords(db),
   ...runRecords(db),
   ...adapterRecords(db),

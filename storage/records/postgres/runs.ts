@@ -5,7 +5,7 @@ import { found } from './found.ts';
 import { SET } from './sets.ts';
 import { assignments, json, sql } from './sql.ts';
 
-const RUN = sql`
+export const RUN = sql`
   id, channel_id AS "channelId", subject_id AS "subjectId", member_id AS "memberId", state, settings, seed,
   photo_hashes AS "photoHashes", progress, losses, failure, revision,
   created_at AS "createdAt", started_at AS "startedAt", ended_at AS "endedAt"`;

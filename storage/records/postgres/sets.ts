@@ -2,12 +2,13 @@
 import type { Picture, PictureSet, Records } from '../contract.ts';
 import type { Database } from './database.ts';
 import { found } from './found.ts';
+import { endPosts } from './posts.ts';
 import { assignments, json, sql, type Sql } from './sql.ts';
 
 export const SET = sql`
   id, channel_id AS "channelId", member_id AS "memberId", kind, run_id AS "runId", subject_id AS "subjectId",
   prompt, negative, seed, count, strength, settings, adapter_id AS "adapterId", variation_of AS "variationOf",
-  state, progress, failure,
+  upscale_of AS "upscaleOf", state, progress, failure,
   revision, created_at AS "createdAt", ended_at AS "endedAt"`;
 
 export const PICTURE = sql`
@@ -34,11 +35,11 @@ export const setRecords = (db: Database): SetRecords => ({
     const [added] = await db.query<PictureSet>(sql`
       INSERT INTO krona.picture_set (
         id, channel_id, member_id, kind, run_id, subject_id, prompt, negative, seed, count, strength,
-        settings, adapter_id, variation_of, state, progress, failure, ended_at
+        settings, adapter_id, variation_of, upscale_of, state, progress, failure, ended_at
       ) VALUES (
         ${set.id}, ${set.channelId}, ${set.memberId}, ${set.kind}, ${set.runId}, ${set.subjectId}, ${set.prompt},
         ${set.negative}, ${set.seed}, ${set.count}, ${set.strength}, ${json(set.settings)}, ${set.adapterId},
-        ${set.variationOf}, ${set.state}, ${json(set.progress)}, ${json(set.failure)}, ${set.endedAt}
+        ${set.variationOf}, ${set.upscaleOf}, ${set.state}, ${json(set.progress)}, ${json(set.failure)}, ${set.endedAt}
       )
       RETURNING ${SET}`);
     return added!;
@@ -65,8 +66,10 @@ export const setRecords = (db: Database): SetRecords => ({
     found(changed, 'SET', id);
   },
 
-  async deleteSet(id) {
-    await db.query(sql`DELETE FROM krona.picture_set WHERE id = ${id}`);
+  async deleteSet(id, how) {
+    await db.query(sql`
+      WITH ended AS (${endPosts(sql`SELECT ${id}::uuid`, how)})
+      DELETE FROM krona.picture_set WHERE id = ${id}`);
   },
 
   async addPicture({ id, setId, index, blobHash, width, height, seed, adapterId }) {

@@ -1,17 +1,22 @@
-/** @file Subjects and their photos. */
+/** @file Subjects, their photos and their champions. */
 import { KronaError } from '../../errors.ts';
-import type { Photo, Records, Subject } from '../contract.ts';
+import type { ChampionChange, Photo, Records, Subject } from '../contract.ts';
 import type { Database } from './database.ts';
 import { found } from './found.ts';
+import { endPosts } from './posts.ts';
 import { sql } from './sql.ts';
 
-const SUBJECT = sql`
+export const SUBJECT = sql`
   id, channel_id AS "channelId", name, class_name AS "className", token, owner_id AS "ownerId",
   champion_id AS "championId", champion_pinned AS "championPinned", created_at AS "createdAt"`;
 
-const PHOTO = sql`
+export const PHOTO = sql`
   id, subject_id AS "subjectId", member_id AS "memberId", blob_hash AS "blobHash", width, height,
   file_name AS "fileName", created_at AS "createdAt"`;
+
+const CHANGE = sql`
+  id, subject_id AS "subjectId", adapter_id AS "adapterId", cause, member_id AS "memberId", reason,
+  picture_id AS "pictureId", at`;
 
 /** What names are compared by: full-width and other forms of a letter, and its case, make no difference. */
 const nameKey = (name: string): string => name.normalize('NFKC').toLowerCase();
@@ -23,6 +28,10 @@ type SubjectRecords = Pick<
   | 'subjectByName'
   | 'subjects'
   | 'setChampion'
+  | 'changeChampion'
+  | 'championChange'
+  | 'championChanges'
+  | 'deleteSubject'
   | 'addPhoto'
   | 'photos'
   | 'removePhoto'
@@ -63,6 +72,49 @@ export const subjectRecords = (db: Database): SubjectRecords => ({
       WHERE id = ${subjectId}
       RETURNING id`);
     found(changed, 'SUBJECT', subjectId);
+  },
+
+  async changeChampion({ id, subjectId, adapterId, cause, memberId, reason, pictureId }, pinned) {
+    const [added] = await db.query<ChampionChange>(sql`
+      WITH crowned AS (
+        UPDATE krona.subject SET champion_id = ${adapterId}, champion_pinned = ${pinned}
+        WHERE id = ${subjectId}
+        RETURNING id
+      )
+      INSERT INTO krona.champion_change (id, subject_id, adapter_id, cause, member_id, reason, picture_id)
+      SELECT ${id}::uuid, id, ${adapterId}::uuid, ${cause}, ${memberId}::uuid, ${reason}, ${pictureId}::uuid
+      FROM crowned
+      RETURNING ${CHANGE}`);
+    found(added ? [added] : [], 'SUBJECT', subjectId);
+    return added!;
+  },
+
+  async championChange(id) {
+    const [change] = await db.query<ChampionChange>(
+      sql`SELECT ${CHANGE} FROM krona.champion_change WHERE id = ${id}`,
+    );
+    return change ?? null;
+  },
+
+  championChanges: (subjectId) =>
+    db.query<ChampionChange>(sql`
+      SELECT ${CHANGE} FROM krona.champion_change WHERE subject_id = ${subjectId} ORDER BY made`),
+
+  async deleteSubject(id, how) {
+    const runs = sql`SELECT id FROM krona.run WHERE subject_id = ${id}`;
+    const sets = sql`
+      SELECT id FROM krona.picture_set
+      WHERE subject_id = ${id} OR run_id IN (${runs})
+        OR adapter_id IN (SELECT id FROM krona.adapter WHERE subject_id = ${id})`;
+    const changes = sql`SELECT id FROM krona.champion_change WHERE subject_id = ${id}`;
+    // One statement is one moment: all parts see the records as they were before it.
+    await db.query(sql`
+      WITH ended AS (
+        ${endPosts(sql`${runs} UNION ALL ${sets} UNION ALL ${changes}`, how)}
+      ), drawn AS (
+        DELETE FROM krona.picture_set WHERE id IN (${sets})
+      )
+      DELETE FROM krona.subject WHERE id = ${id}`);
   },
 
   async addPhoto({ id, subjectId, memberId, blobHash, width, height, fileName }) {

@@ -4,6 +4,8 @@ import type { Database } from './database.ts';
 import { PICTURE, SET, touchSets } from './sets.ts';
 import { sql } from './sql.ts';
 
+export const FACT = sql`id, picture_id AS "pictureId", member_id AS "memberId", emoji, added, at`;
+
 type VoteRecords = Pick<Records, 'addVote' | 'voteFacts' | 'standingVotes'>;
 
 export const voteRecords = (db: Database): VoteRecords => ({
@@ -25,7 +27,7 @@ export const voteRecords = (db: Database): VoteRecords => ({
 
   voteFacts: (setId) =>
     db.query<VoteFact>(sql`
-      SELECT id, picture_id AS "pictureId", member_id AS "memberId", emoji, added, at
+      SELECT ${FACT}
       FROM krona.vote_fact
       WHERE picture_id IN (SELECT id FROM krona.picture WHERE set_id = ${setId})
       ORDER BY at, nth`),

@@ -3,6 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { BlobStore } from '../../../storage/blobs/contract.ts';
 
@@ -38,6 +39,30 @@ export function runBlobStoreTests(open: () => Promise<BlobStore>): void {
     const infos = await Promise.all([blobs.put(Readable.from(pieces)), blobs.put(bytes), blobs.put(bytes)]);
     expect(new Set(infos.map(({ hash }) => hash))).toEqual(new Set([sha256(bytes)]));
     expect(Buffer.from(await blobs.get(sha256(bytes))).equals(bytes)).toBe(true);
+  });
+
+  it('lists what was put before a time, and removes it unless it was put again since', async () => {
+    const listed = async (time: Date) => {
+      const hashes = new Set<string>();
+      for await (const hash of blobs.putBefore(time)) hashes.add(hash);
+      return hashes;
+    };
+    const bytes = [randomBytes(100), randomBytes(100)] as const;
+    const [kept, left] = [await blobs.put(bytes[0]), await blobs.put(bytes[1])];
+    expect((await listed(new Date(Date.now() - 60_000))).has(kept.hash)).toBe(false);
+    await sleep(20);
+    const time = new Date();
+    await sleep(20);
+    const before = await listed(time);
+    expect([before.has(kept.hash), before.has(left.hash)]).toEqual([true, true]);
+    await blobs.put(bytes[0]);
+    const old = await listed(time);
+    expect([old.has(kept.hash), old.has(left.hash)]).toEqual([false, true]);
+    expect(await blobs.deleteOlder(kept.hash, time)).toBe(false);
+    expect(Buffer.from(await blobs.get(kept.hash)).equals(bytes[0])).toBe(true);
+    expect(await blobs.deleteOlder(left.hash, time)).toBe(true);
+    expect(await blobs.stat(left.hash)).toBeNull();
+    expect(await blobs.deleteOlder(left.hash, time)).toBe(false);
   });
 
   it('keeps nothing of a stream that breaks', async () => {

@@ -1,7 +1,8 @@
 /** @file What every RecordStore does. Tests share one database, so each begins with a channel of its own. */
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Channel, Member, RecordStore, Records, Subject } from '../../../storage/records/contract.ts';
+import { defaultRules } from '../../../storage/rules.ts';
 import { DEFAULT_SETTINGS } from '../../../storage/settings.ts';
 
 const hash = (digit: string): string => digit.repeat(64);
@@ -283,15 +284,25 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect(added.filter(Boolean)).toHaveLength(1);
   });
 
-  it('deletes a set with its pictures, votes and messages', async () => {
+  it('deletes a set with its pictures and votes, and remembers its message until that has said so', async () => {
     const { channel, ann } = await newChannel();
     const set = await newSet(channel, ann);
     const pictureId = await newPicture(set.id);
     await bot.addVote({ pictureId, memberId: ann.id, emoji: '👍', added: true });
-    await bot.addPost({ id: randomUUID(), channelId: channel.id, kind: 'set', targetId: set.id });
-    await bot.deleteSet(set.id);
+    const post = await bot.addPost({
+      id: randomUUID(),
+      channelId: channel.id,
+      kind: 'set',
+      targetId: set.id,
+    });
+    await bot.markPost(post.id, 'message 1', 1e9);
+    await bot.deleteSet(set.id, 'By Ann.');
     expect(await bot.set(set.id)).toBeNull();
     expect(await bot.picture(pictureId)).toBeNull();
+    const isStale = async () => (await bot.stalePosts('discord', 1000)).find(({ id }) => id === post.id);
+    expect(await isStale()).toMatchObject({ gone: 'By Ann.', messageId: 'message 1' });
+    await bot.removePost(post.id);
+    expect(await isStale()).toBeUndefined();
     expect(await bot.postOf(set.id)).toBeNull();
     expect((await bot.standingVotes(channel.id)).votes).toEqual([]);
   });
@@ -316,7 +327,192 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect(await isStale()).toBe(true);
 
     expect(await bot.postByMessage(channel.id, 'message 1')).toMatchObject({ id: post.id });
+    expect((await bot.post(post.id))!.formerMessageIds).toEqual([]);
+    await bot.markPost(post.id, 'message 2', set.revision);
+    await bot.markPost(post.id, 'message 2', set.revision);
+    expect(await bot.post(post.id)).toMatchObject({
+      messageId: 'message 2',
+      formerMessageIds: ['message 1'],
+    });
+    for (const message of ['message 1', 'message 2'])
+      expect(await bot.postByMessage(channel.id, message)).toMatchObject({ id: post.id });
     expect((await bot.recentPosts('discord', 1000)).map(({ id }) => id)).toContain(post.id);
+  });
+
+  it('posts a new champion once, and knows champions in their order', async () => {
+    const { channel, ann } = await newChannel();
+    const subject = await newSubject(channel, ann);
+    const run = await newRun(subject);
+    const [first, second] = [await newAdapter(run.id, subject, 10), await newAdapter(run.id, subject, 20)];
+    const pictureId = await newPicture((await newSet(channel, ann, { subjectId: subject.id })).id);
+    const change = { subjectId: subject.id, id: randomUUID() };
+    await bot.changeChampion({ ...change, adapterId: first, cause: 'member', memberId: ann.id }, true);
+    expect(await bot.subject(subject.id)).toMatchObject({ championId: first, championPinned: true });
+    const reason = '3 members voted';
+    const voted = { id: randomUUID(), subjectId: subject.id, adapterId: second };
+    const crowned = await worker.changeChampion({ ...voted, cause: 'votes', reason, pictureId }, false);
+    expect(crowned).toMatchObject({ ...voted, cause: 'votes', reason, pictureId, memberId: null });
+    expect(await bot.subject(subject.id)).toMatchObject({ championId: second, championPinned: false });
+
+    const targetId = crowned.id;
+    const post = await bot.addPost({ id: randomUUID(), channelId: channel.id, kind: 'champion', targetId });
+    const isStale = async () => (await bot.stalePosts('discord', 1000)).some(({ id }) => id === post.id);
+    expect(await isStale()).toBe(true);
+    await bot.markPost(post.id, randomUUID(), 0);
+    expect(await isStale()).toBe(false);
+
+    await bot.deleteAdapter(first);
+    expect((await bot.championChanges(subject.id)).map(({ adapterId }) => adapterId)).toEqual([null, second]);
+    expect(await bot.championChange(crowned.id)).toEqual(crowned);
+    const nobody = { id: randomUUID(), subjectId: randomUUID(), adapterId: second };
+    await expect(bot.changeChampion({ ...nobody, cause: 'votes' }, false)).rejects.toMatchObject({
+      code: 'SUBJECT_NOT_FOUND',
+    });
+  });
+
+  it('deletes a subject with everything of it and nothing else, and remembers the messages', async () => {
+    const { channel, ann, bob } = await newChannel();
+    const subject = await newSubject(channel, ann);
+    const other = await newSubject(channel, ann, 'Rex');
+    const run = await newRun(subject);
+    const adapterId = await newAdapter(run.id, subject, 10);
+    const file = { width: 64, height: 64, fileName: 'cat.png' };
+    const photo = { id: randomUUID(), subjectId: subject.id, memberId: bob.id, blobHash: hash('3') };
+    await bot.addPhoto({ ...photo, ...file });
+    const samples = await newSet(channel, ann, { runId: run.id, subjectId: subject.id });
+    const asked = await newSet(channel, bob, { subjectId: subject.id });
+    const plain = await newSet(channel, bob);
+    await bot.addVote({ pictureId: await newPicture(asked.id), memberId: bob.id, emoji: '👍', added: true });
+    const change = { id: randomUUID(), subjectId: subject.id, adapterId };
+    await bot.changeChampion({ ...change, cause: 'votes' }, false);
+    const posts = [];
+    for (const [kind, targetId] of [
+      ['run', run.id],
+      ['set', asked.id],
+      ['champion', change.id],
+      ['set', plain.id],
+    ] as const) {
+      const post = await bot.addPost({ id: randomUUID(), channelId: channel.id, kind, targetId });
+      await bot.markPost(post.id, randomUUID(), 1e9);
+      posts.push(post.id);
+    }
+    await worker.deleteSubject(subject.id, 'By Ann.');
+    expect((await bot.subjects(channel.id)).map(({ id }) => id)).toEqual([other.id]);
+    expect(await bot.run(run.id)).toBeNull();
+    expect(await bot.adapters(channel.id)).toEqual([]);
+    for (const { id } of [samples, asked]) expect(await bot.set(id)).toBeNull();
+    expect(await bot.set(plain.id)).toEqual(plain);
+    expect((await bot.standingVotes(channel.id)).votes).toEqual([]);
+    const ended = (await bot.stalePosts('discord', 1000)).filter(({ channelId }) => channelId === channel.id);
+    expect(ended.map(({ id, gone }) => [id, gone])).toEqual(posts.slice(0, 3).map((id) => [id, 'By Ann.']));
+  });
+
+  it('knows the rules of a channel: the platform’s defaults until others are saved', async () => {
+    const { channel } = await newChannel();
+    expect(await bot.rules(channel.id)).toEqual(defaultRules('discord'));
+    const rules = {
+      ...defaultRules('discord'),
+      who: { train: ['123'], imagine: 'everyone', settings: 'moderators' },
+      words: ['bad "word"'],
+    } as const;
+    await bot.saveRules(channel.id, rules);
+    expect(await worker.rules(channel.id)).toEqual(rules);
+    await expect(bot.rules(randomUUID())).rejects.toMatchObject({ code: 'CHANNEL_NOT_FOUND' });
+  });
+
+  it('remembers whether a channel is for adults alone, as last heard', async () => {
+    const externalId = randomUUID();
+    expect((await bot.channel('discord', externalId, 'art')).ageRestricted).toBe(false);
+    expect((await bot.channel('discord', externalId, 'art', true)).ageRestricted).toBe(true);
+    expect((await worker.channel('discord', externalId, 'art')).ageRestricted).toBe(true);
+    expect((await worker.channel('discord', externalId, 'art', false)).ageRestricted).toBe(false);
+  });
+
+  it('logs what was done, newest first, and counts what was asked for unless it failed', async () => {
+    const { channel, ann, bob } = await newChannel();
+    const before = new Date(Date.now() - 1000);
+    const [failed, asked] = [await newSet(channel, ann), await newSet(channel, bob)];
+    const entry = (member: Member, details: string, targetId: string | null, amount: number) =>
+      bot.addAudit({
+        channelId: channel.id,
+        memberId: member.id,
+        action: 'imagine',
+        details,
+        targetId,
+        amount,
+      });
+    await entry(ann, 'one that fails', failed.id, 2);
+    await entry(bob, 'one', asked.id, 2);
+    await entry(ann, 'one that is deleted', randomUUID(), 3);
+    await bot.addAudit({ channelId: channel.id, memberId: null, action: 'champion', details: 'by votes' });
+    await worker.updateSet(failed.id, { state: 'failed' });
+    expect((await worker.audit(channel.id, 2)).map(({ details }) => details)).toEqual([
+      'by votes',
+      'one that is deleted',
+    ]);
+    const used = await worker.usage(channel.id, 'imagine', before);
+    expect(used.map(({ memberId, amount }) => [memberId, amount])).toEqual([
+      [bob.id, 2],
+      [ann.id, 3],
+    ]);
+    expect(await worker.usage(channel.id, 'imagine', new Date(Date.now() + 60_000))).toEqual([]);
+    expect(await worker.usage(channel.id, 'train', before)).toEqual([]);
+    expect((await bot.membersOf(channel.id)).map(({ name }) => name)).toEqual(['Ann', 'Bob']);
+    expect(await bot.memberByExternalId('discord', ann.externalId)).toEqual(ann);
+    expect(await bot.memberByExternalId('slack', ann.externalId)).toBeNull();
+  });
+
+  it('deletes photos and votes of one member, and tells all that is kept about him', async () => {
+    const { channel, ann, bob } = await newChannel();
+    const subject = await newSubject(channel, ann);
+    const set = await newSet(channel, ann);
+    const pictureId = await newPicture(set.id);
+    for (const [member, digit] of [
+      [ann, '4'],
+      [bob, '5'],
+    ] as const) {
+      const file = { width: 64, height: 64, fileName: 'cat.png', blobHash: hash(digit) };
+      await bot.addPhoto({ id: randomUUID(), subjectId: subject.id, memberId: member.id, ...file });
+      await bot.addVote({ pictureId, memberId: member.id, emoji: '👍', added: true });
+      const body = { kind: 'said', text: 'look', photos: [{ name: 'cat.png', thumb: hash(digit) }] };
+      await bot.addLine({ id: randomUUID(), channelId: channel.id, memberId: member.id, body });
+    }
+    const all = await bot.memberData(ann.id);
+    expect(all.subjects.map(({ id }) => id)).toEqual([subject.id]);
+    expect(all.sets.map(({ id }) => id)).toEqual([set.id]);
+    expect([all.photos.length, all.votes.length, all.runs.length]).toEqual([1, 1, 0]);
+
+    const { revision } = (await bot.set(set.id))!;
+    expect(await bot.eraseMember(ann.id)).toEqual({ photos: 1, votes: 1 });
+    expect((await bot.photos(subject.id)).map(({ memberId }) => memberId)).toEqual([bob.id]);
+    expect((await bot.voteFacts(set.id)).map(({ memberId }) => memberId)).toEqual([bob.id]);
+    expect((await bot.set(set.id))!.revision).toBeGreaterThan(revision);
+    const lines = await bot.lines(channel.id, 0, 10);
+    expect(lines.map(({ body }) => (body as { photos: unknown[] }).photos.length).sort()).toEqual([0, 1]);
+    expect((await bot.members([ann.id]))[0]!.erasedAt).toBeInstanceOf(Date);
+    expect((await bot.members([bob.id]))[0]!.erasedAt).toBeNull();
+  });
+
+  it('knows which blobs are needed: of records, of lines, and of runs that have not ended', async () => {
+    const { channel, ann } = await newChannel();
+    const subject = await newSubject(channel, ann);
+    const named = () => createHash('sha256').update(randomUUID()).digest('hex');
+    const [photo, inRun, picture, inLine] = [named(), named(), named(), named()];
+    const file = { width: 64, height: 64, fileName: 'cat.png', blobHash: photo };
+    await bot.addPhoto({ id: randomUUID(), subjectId: subject.id, memberId: ann.id, ...file });
+    const run = await bot.addRun({ ...(await newRun(subject)), id: randomUUID(), photoHashes: [inRun] });
+    const set = await newSet(channel, ann);
+    const drawn = { id: randomUUID(), setId: set.id, index: 0, seed: 1, adapterId: null };
+    await bot.addPicture({ ...drawn, blobHash: picture, width: 8, height: 8 });
+    const body = { card: { pictures: [{ blobHash: inLine }] } };
+    await bot.addLine({ id: randomUUID(), channelId: channel.id, memberId: null, body });
+
+    const used = await worker.blobsInUse();
+    for (const hash of [photo, inRun, picture, inLine]) expect(used).toContain(hash);
+    await worker.updateRun(run.id, { state: 'done' });
+    await worker.deleteSet(set.id, '');
+    const then = await worker.blobsInUse();
+    expect([photo, inRun, picture, inLine].map((hash) => then.has(hash))).toEqual([true, false, false, true]);
   });
 
   it('keeps a conversation in order and gives what is new since last time', async () => {

@@ -1,0 +1,37 @@
+/** @file Words that a channel does not allow: found as whole words, whatever their case, accents and spacing. */
+import { wordPattern } from '../../storage/prompt.ts';
+
+/** A text as it is compared: compatible forms of letters as one, no accents, no case, nothing that cannot be seen. */
+function folded(text: string): string {
+  return text
+    .normalize('NFKD')
+    .replace(/[\p{M}\p{Cf}]/gu, '')
+    .toLowerCase()
+    .replaceAll('ß', 'ss')
+    .replaceAll('ς', 'σ');
+}
+
+/** The words of a text, folded. */
+function wordsOf(text: string): string[] {
+  return folded(text).match(/[\p{L}\p{N}]+/gu) ?? [];
+}
+
+/** A word or phrase as it is listed: on one line, '' when it has no letter or digit. */
+export function listedWord(typed: string): string {
+  return wordsOf(typed).length === 0 ? '' : typed.normalize('NFC').trim().replace(/\s+/gu, ' ');
+}
+
+export function isSameWord(a: string, b: string): boolean {
+  return wordsOf(a).join(' ') === wordsOf(b).join(' ');
+}
+
+/** The first of `words` that one of `texts` has; null when none has any. */
+export function refusedWord(words: readonly string[], texts: readonly string[]): string | null {
+  const said = texts.map((text) => wordsOf(text).join(' '));
+  return (
+    words.find((word) => {
+      const pattern = new RegExp(wordPattern(wordsOf(word).join(' ')), 'u');
+      return said.some((text) => pattern.test(text));
+    }) ?? null
+  );
+}

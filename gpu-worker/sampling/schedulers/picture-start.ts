@@ -1,0 +1,46 @@
+/**
+ * @file Where a run begins that starts from a picture instead of pure noise (SDEdit: Meng et al. 2022, arXiv 2108.01073):
+ * some steps down the schedule, with the noise of that level on the picture's latents.
+ */
+const f = Math.fround;
+
+/** The sample before a step is signal · clean + sigma · noise. */
+export interface StepStart {
+  /** The call of the model with which the step begins. */
+  readonly call: number;
+  readonly signal: number;
+  readonly sigma: number;
+}
+
+/** @param step from 0 */
+export type StepStarts = (step: number) => StepStart;
+
+const sameCall = (step: number): number => step;
+
+/** For samples of variance 1. @param levels ᾱ by training timestep */
+export function startsByLevel(
+  levels: Float32Array,
+  timesteps: Float32Array,
+  callOf: (step: number) => number = sameCall,
+): StepStarts {
+  return (step) => {
+    const call = callOf(step);
+    const level = levels[timesteps[call]!]!;
+    return { call, signal: f(Math.sqrt(level)), sigma: f(Math.sqrt(f(1 - level))) };
+  };
+}
+
+/** For samples clean + σ · noise. @param sigmas before each call */
+export function startsBySigma(sigmas: Float32Array, callOf: (step: number) => number = sameCall): StepStarts {
+  return (step) => ({ call: callOf(step), signal: 1, sigma: sigmas[callOf(step)]! });
+}
+
+/**
+ * The first step of a run of `steps` that keeps about 1 - strength of the picture: as in diffusers' image-to-image
+ * pipelines, but never none at all.
+ *
+ * @param strength in (0, 1]
+ */
+export function firstStep(steps: number, strength: number): number {
+  return steps - Math.max(1, Math.min(steps, Math.floor(steps * strength)));
+}

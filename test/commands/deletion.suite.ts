@@ -1,0 +1,73 @@
+import { expect, it } from 'vitest';
+import { photo, Room, type TestStorage } from './helpers.ts';
+
+/** Subjects, and what is kept about a member: asked about, then gone. */
+export function deletionSuite(storage: () => TestStorage): void {
+  const room = (): Room => new Room(storage());
+
+  it('a subject goes with everything of it, after a button, by who began it or a moderator', async () => {
+    const channel = room();
+    const { records, jobs } = storage();
+    await channel.trained('mochi', 'cat', [100, 200]);
+    await channel.say('bob', '/krona photos add mochi', [await photo(2)]);
+    const set = await channel.set(await channel.say('bob', '/krona imagine mochi'));
+    const other = await channel.set(await channel.say('bob', '/krona imagine a dog'));
+    const open = await channel.run(await channel.say('ann', '/krona train mochi'));
+    const subject = (await records.subject(set.subjectId!))!;
+
+    expect(await channel.refusal('bob', '/krona delete mochi')).toMatch(
+      /^NOT_ALLOWED: Only who began mochi or a moderator may delete mochi/,
+    );
+    expect((await channel.press('bob', `forget:${subject.id}`)).card.fields![0]!.value).toBe('NOT_ALLOWED');
+    const asked = await channel.say('ann', '/krona delete mochi');
+    expect(asked).toMatchObject({ tone: 'warning', audience: 'caller' });
+    expect(asked.text![0]).toContain('2 photos and 2 adapters');
+    expect(await records.subject(subject.id)).not.toBeNull();
+
+    const done = await channel.press('ann', asked.buttons![0]!.action);
+    expect(done).toMatchObject({ replace: false, card: { title: 'mochi is deleted' } });
+    expect(await records.subject(subject.id)).toBeNull();
+    expect(await records.adapters(subject.channelId)).toEqual([]);
+    expect(await records.set(set.id)).toBeNull();
+    expect(await records.set(other.id)).toMatchObject({ state: 'queued' });
+    expect(await jobs.state('train', open.id)).toBe('cancelled');
+    expect(await records.postOf(open.id)).toMatchObject({ gone: 'With all of mochi, by who began it.' });
+    expect((await channel.press('ann', asked.buttons![0]!.action)).card.fields![0]!.value).toBe('GONE');
+    // Its name is free again.
+    expect((await channel.say('bob', '/krona train mochi class:dog', [await photo(3)])).tone).toBe(
+      'progress',
+    );
+  });
+
+  it('a member sees what is kept about him, has it as a file, and has photos and votes deleted', async () => {
+    const channel = room();
+    const { records, blobs } = storage();
+    await channel.trained('mochi', 'cat');
+    await channel.say('bob', '/krona photos add mochi', [await photo(2), await photo(3)]);
+    const set = await channel.set(await channel.say('ann', '/krona imagine mochi count:1'));
+    const [picture] = await channel.finishSet(set);
+    await channel.react('bob', set, picture!, '👍');
+
+    const shown = await channel.say('bob', '/krona privacy');
+    expect(shown.audience).toBe('caller');
+    expect(shown.table!.rows).toContainEqual(['photos you gave', '2']);
+    const { files } = await channel.say('bob', '/krona privacy export');
+    const data = JSON.parse(Buffer.from(await blobs.get(files![0]!.blobHash)).toString()) as {
+      member: { name: string };
+      photos: { fileName: string }[];
+      votes: { emoji: string }[];
+    };
+    expect(data.member.name).toBe('bob');
+    expect(data.photos.map(({ fileName }) => fileName)).toEqual(['photo-2.png', 'photo-3.png']);
+    expect(data.votes.map(({ emoji }) => emoji)).toEqual(['👍']);
+
+    const asked = await channel.say('bob', '/krona privacy delete');
+    expect(asked.text![0]).toContain('2 photos and 1 reaction');
+    const { action } = asked.buttons![0]!;
+    expect((await channel.press('ann', action)).card.fields![0]!.value).toBe('NOT_ALLOWED');
+    expect((await channel.press('bob', action)).card.title).toBe('Your photos and votes are deleted');
+    expect((await records.photos(set.subjectId!)).length).toBe(1);
+    expect(await records.voteFacts(set.id)).toEqual([]);
+    expect((await channel.say('bob', '/krona privacy')).table!.rows).toContainEqual(['photos you gave', '0']);
+  });
+}

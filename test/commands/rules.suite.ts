@@ -1,0 +1,239 @@
+import { describe, expect, it } from 'vitest';
+import { defaultRules, type ChannelRules } from '../../storage/rules.ts';
+import { photo, Room, type TestStorage } from './helpers.ts';
+
+/** What a channel's moderators allow, forbid and read. */
+export function rulesSuite(storage: () => TestStorage): void {
+  const room = (): Room => {
+    const channel = new Room(storage());
+    channel.moderators.add('mod');
+    return channel;
+  };
+  const setRules = async (channel: Room, change: Partial<ChannelRules>) => {
+    const { id } = (await channel.actor('mod')).channel;
+    await storage().records.saveRules(id, { ...defaultRules('web'), ...change });
+  };
+
+  it('are shown to everybody and changed by moderators alone', async () => {
+    const channel = room();
+    const shown = await channel.say('bob', '/krona rules');
+    expect(shown).toMatchObject({ audience: 'caller', title: 'Rules of this channel' });
+    expect(shown.table!.rows).toContainEqual(['who may train', 'everyone']);
+    expect(shown.table!.rows).toContainEqual(['pictures a member may ask for in an hour', 'no limit']);
+    for (const line of [
+      'set member_pictures:5',
+      'roles train moderators',
+      'block ann',
+      'unblock ann',
+      'words add:bad',
+      'log',
+    ])
+      expect(await channel.refusal('bob', `/krona rules ${line}`)).toMatch(/^NOT_ALLOWED: Only moderators/);
+    expect(await channel.refusal('mod', '/krona rules set')).toMatch(/^OPTION_MISSING/);
+
+    const card = await channel.say('mod', '/krona rules set member_pictures:5 channel_open:3');
+    expect(card.text![0]).toContain('no limit → 5');
+    expect(await channel.say('mod', '/krona rules set member_pictures:5')).toMatchObject({
+      title: 'Nothing changed',
+    });
+    await channel.say('mod', '/krona rules set channel_open:0');
+    const { rows } = (await channel.say('bob', '/krona rules show')).table!;
+    expect(rows).toContainEqual(['pictures a member may ask for in an hour', '5']);
+    expect(rows).toContainEqual(['things of the channel that may wait or run at once', 'no limit']);
+  });
+
+  describe('rights', () => {
+    it('go to everyone, to moderators, or to roles, and hold for buttons, too', async () => {
+      const channel = room();
+      channel.roles.set('art', ['55', '77']);
+      channel.roles.set('bob', ['99']);
+      const [adapter] = await channel.trained('mochi', 'cat');
+      const set = await channel.set(await channel.say('bob', '/krona imagine mochi'));
+      const [picture] = await channel.finishSet(set);
+
+      await channel.say('mod', '/krona rules roles right:imagine who:"<@&77>, 88"');
+      await channel.say('mod', '/krona rules roles train moderators');
+      await channel.say('mod', '/krona rules roles settings 77');
+      expect(await channel.refusal('bob', '/krona imagine mochi')).toMatch(
+        /^NOT_ALLOWED: Only moderators and members with certain roles may ask for pictures/,
+      );
+      for (const action of [
+        `vary:${picture!}`,
+        `again:${set.id}`,
+        `upscale:${picture!}`,
+        `champion:${adapter!.id}`,
+      ])
+        expect((await channel.press('bob', action)).card).toMatchObject({
+          audience: 'caller',
+          fields: [{ value: 'NOT_ALLOWED' }],
+        });
+      expect((await channel.press('bob', `details:${set.id}`)).card.tone).toBe('info');
+      expect(await channel.refusal('bob', '/krona settings steps:5')).toMatch(/^NOT_ALLOWED/);
+      expect(await channel.refusal('bob', '/krona adapters rollback mochi')).toMatch(/^NOT_ALLOWED/);
+      expect((await channel.say('bob', '/krona settings')).tone).toBe('info');
+      expect(await channel.refusal('art', '/krona train mochi')).toMatch(
+        /^NOT_ALLOWED: Only moderators may train/,
+      );
+
+      expect((await channel.say('art', '/krona imagine mochi')).tone).toBe('progress');
+      expect((await channel.press('art', `again:${set.id}`)).card.tone).toBe('progress');
+      expect((await channel.say('art', '/krona settings steps:5')).tone).toBe('success');
+      expect((await channel.say('mod', '/krona train mochi')).tone).toBe('progress');
+      await channel.say('mod', '/krona rules roles imagine everyone');
+      expect((await channel.say('bob', '/krona imagine mochi')).tone).toBe('progress');
+    });
+
+    it('are refused when they name no roles', async () => {
+      const channel = room();
+      expect(await channel.refusal('mod', '/krona rules roles train "?!"')).toMatch(/^ROLES_INVALID/);
+      expect(await channel.refusal('mod', '/krona rules roles dance everyone')).toMatch(
+        /^OPTION_INVALID: right/,
+      );
+    });
+  });
+
+  it('a blocked member may read help and have his own data, and nothing else; his votes say nothing', async () => {
+    const channel = room();
+    await channel.trained('mochi', 'cat');
+    const set = await channel.set(await channel.say('bob', '/krona imagine mochi count:1'));
+    const [picture] = await channel.finishSet(set);
+    await channel.react('eve', set, picture!, '👍');
+    expect(await channel.refusal('mod', '/krona rules block eva')).toMatch(/^MEMBER_UNKNOWN: .*mean “eve”/);
+    await channel.say('mod', '/krona rules block EVE');
+    for (const line of ['imagine a cat', 'photos', 'rules', 'queue'])
+      expect(await channel.refusal('eve', `/krona ${line}`)).toMatch(/^BLOCKED: /);
+    expect((await channel.press('eve', `again:${set.id}`)).card.fields![0]!.value).toBe('BLOCKED');
+    expect((await channel.react('eve', set, picture!, '❤️')).recorded).toBe(false);
+    expect((await channel.react('eve', set, picture!, '👍', false)).recorded).toBe(true);
+    expect((await channel.say('eve', '/krona help')).tone).toBe('info');
+    expect((await channel.say('eve', '/krona privacy')).tone).toBe('info');
+    expect((await channel.say('mod', '/krona rules')).text!.join()).toContain('Blocked: eve.');
+    expect((await channel.say('bob', '/krona rules')).text!.join()).not.toContain('eve');
+
+    // Somebody who has done nothing here yet, as the platform mentions him.
+    await channel.say('mod', '/krona rules block <@!4711>');
+    await channel.say('mod', '/krona rules unblock eve');
+    expect((await channel.say('eve', '/krona imagine a cat')).tone).toBe('progress');
+    await channel.say('mod', '/krona rules unblock 4711');
+    expect((await channel.say('mod', '/krona rules')).table!.rows).toContainEqual(['blocked members', '0']);
+  });
+
+  it('refused words are found whole, whatever case, accents and spacing, in prompts and in names', async () => {
+    const channel = room();
+    for (const word of ['Blut', 'très méchant', '血', 'ass'])
+      await channel.say('mod', `/krona rules words add:"${word}"`);
+    expect(await channel.say('mod', '/krona rules words add:BLUT')).toMatchObject({
+      title: 'Nothing changed',
+    });
+    for (const prompt of [
+      'a cat in BLUT',
+      'bl\u00adut',
+      'ｂｌｕｔ everywhere',
+      'TRES\n  mechant',
+      'très-méchant',
+      '鮮血の絵',
+      'blüt',
+    ])
+      expect(await channel.refusal('mod', `/krona imagine prompt:"${prompt}"`), prompt).toMatch(
+        /^PROMPT_REFUSED: “/,
+      );
+    for (const prompt of ['a bluthund', 'a grass field', 'très gentil', 'mechant'])
+      expect((await channel.say('bob', `/krona imagine ${prompt}`)).tone).toBe('progress');
+    expect(await channel.refusal('bob', '/krona train blut class:cat', [await photo(1)])).toMatch(
+      /^PROMPT_REFUSED/,
+    );
+    expect(await channel.refusal('bob', '/krona photos add rex class:ass', [await photo(1)])).toMatch(
+      /^PROMPT_REFUSED/,
+    );
+    // A set from before the rule is not drawn again.
+    const set = await channel.set(await channel.say('bob', '/krona imagine a red moon'));
+    await channel.finishSet(set);
+    await channel.say('mod', '/krona rules words add:moon');
+    expect((await channel.press('bob', `again:${set.id}`)).card.fields![0]!.value).toBe('PROMPT_REFUSED');
+    await channel.say('mod', '/krona rules words remove:MOON');
+    expect((await channel.press('bob', `again:${set.id}`)).card.tone).toBe('progress');
+    expect(await channel.refusal('mod', '/krona rules words add:"!?"')).toMatch(/^WORD_INVALID/);
+    expect((await channel.say('mod', '/krona rules')).text!.join()).toContain('très méchant');
+    expect((await channel.say('bob', '/krona rules')).text!.join()).not.toContain('méchant');
+  });
+
+  describe('quotas', () => {
+    const quota = { trainings: null, pictures: null, open: null };
+
+    it('of pictures count what was asked for, also what was deleted since, and say when there is room again', async () => {
+      const channel = room();
+      await setRules(channel, { member: { ...quota, pictures: 5 } });
+      const set = await channel.set(await channel.say('bob', '/krona imagine a cat count:4'));
+      await channel.finishSet(set);
+      expect(await channel.refusal('bob', '/krona imagine a cat count:2')).toMatch(
+        /^QUOTA_EXCEEDED: You may have 5 pictures in an hour\. There is room again in (59|60) min, at \d\d:\d\d UTC\.$|^QUOTA_EXCEEDED: .*in 1 h 0 min/,
+      );
+      await channel.press('bob', `delete:${set.id}`);
+      expect((await channel.press('bob', `again:${set.id}`)).card.tone).toBe('error');
+      expect(await channel.refusal('bob', '/krona imagine a cat count:2')).toMatch(/^QUOTA_EXCEEDED/);
+      expect((await channel.say('cid', '/krona imagine a cat count:4')).tone).toBe('progress');
+      const last = await channel.set(await channel.say('bob', '/krona imagine a cat count:1'));
+      expect((await channel.press('bob', `again:${last.id}`)).card.fields![0]!.value).toBe('QUOTA_EXCEEDED');
+      // What failed is given back.
+      await storage().records.updateSet(last.id, { state: 'failed', endedAt: new Date() });
+      expect((await channel.press('bob', `again:${last.id}`)).card.tone).toBe('progress');
+      await setRules(channel, { member: { ...quota, pictures: 3 } });
+      expect(await channel.refusal('dee', '/krona imagine a cat count:4')).toMatch(/asks for 4 at once/);
+      // Moderators are not bound.
+      expect((await channel.say('mod', '/krona imagine a cat count:4')).tone).toBe('progress');
+    });
+
+    it('of trainings and of the channel hold for all its members together', async () => {
+      const channel = room();
+      await setRules(channel, { channel: { ...quota, trainings: 1 } });
+      await channel.trained('mochi', 'cat');
+      expect(await channel.refusal('bob', '/krona train rex class:dog', [await photo(2)])).toMatch(
+        /^QUOTA_EXCEEDED: This channel may have 1 training in 24 hours\. There is room again in (23 h 59|24 h 0) min/,
+      );
+      expect(
+        await storage().records.subjectByName((await channel.actor('bob')).channel.id, 'rex'),
+      ).toBeNull();
+      expect((await channel.say('mod', '/krona train mochi')).tone).toBe('progress');
+    });
+
+    it('of what is open let the next in when something ends, and of two at once only one', async () => {
+      const channel = room();
+      await setRules(channel, { member: { ...quota, open: 2 } });
+      const first = await channel.set(await channel.say('bob', '/krona imagine a cat'));
+      const both = await Promise.all([1, 2, 3].map(() => channel.say('bob', '/krona imagine a dog')));
+      expect(both.filter(({ tone }) => tone === 'progress')).toHaveLength(1);
+      await storage().records.updateSet(first.id, {
+        state: 'running',
+        progress: { step: 1, steps: 20, secondsLeft: 12, phase: 'drawing' },
+      });
+      expect(await channel.refusal('bob', '/krona imagine a cat')).toMatch(
+        /^QUOTA_EXCEEDED: You may have 2 things waiting or running at once.*about 12 s; \/krona queue/,
+      );
+      await channel.finishSet(first);
+      expect((await channel.say('bob', '/krona imagine a cat')).tone).toBe('progress');
+    });
+  });
+
+  it('the log tells moderators who did what, newest first', async () => {
+    const channel = room();
+    const [adapter] = await channel.trained('mochi', 'cat');
+    const set = await channel.set(await channel.say('bob', '/krona imagine mochi `in` space count:2'));
+    const [picture] = await channel.finishSet(set);
+    await channel.press('cid', `vary:${picture!}`);
+    await channel.say('cid', '/krona settings steps:300');
+    await channel.press('cid', `champion:${adapter!.id}`);
+    await channel.press('bob', `delete:${set.id}`);
+    await channel.say('mod', '/krona rules words add:bad');
+    const { rows } = (await channel.say('mod', '/krona rules log')).table!;
+    expect(rows.map((row) => row.slice(1))).toEqual([
+      ['mod', 'rules', 'refused from now on: bad'],
+      ['bob', 'delete', 'pictures: mochi ˋinˋ space'],
+      ['cid', 'champion', expect.stringMatching(/^mochi-200-\w+, pinned$/)],
+      ['cid', 'settings', 'steps: 200 → 300'],
+      ['cid', 'imagine', 'varied: mochi ˋinˋ space (2 pictures)'],
+      ['bob', 'imagine', 'mochi ˋinˋ space (2 pictures)'],
+      ['ann', 'train', 'mochi from 1 photo, 200 steps'],
+    ]);
+    expect(rows[0]![0]).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d$/);
+  });
+}
