@@ -55,14 +55,20 @@ export function service<Args extends unknown[]>(
 ): void {
   bind<Args>(command, shell, async (io, ...args) => {
     // `krona start` holds the other end: when that is gone, also by kill -9, there is nobody left to serve.
-    process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
-    const running = await start(io, ...args);
-    print(shell, running);
-    await new Promise<void>((resolve) => {
-      if (io.signal.aborted) resolve();
-      else io.signal.addEventListener('abort', () => resolve(), { once: true });
-    });
-    await running.stop();
+    const leave = () => process.kill(process.pid, 'SIGTERM');
+    process.once('disconnect', leave);
+    try {
+      const running = await start(io, ...args);
+      print(shell, running);
+      await new Promise<void>((resolve) => {
+        if (io.signal.aborted) resolve();
+        else io.signal.addEventListener('abort', () => resolve(), { once: true });
+      });
+      await running.stop();
+    } finally {
+      // Listening holds the process open, also one that could not start.
+      process.off('disconnect', leave);
+    }
   });
 }
 

@@ -240,7 +240,10 @@ export class Incoming {
       const known = Promise.all([members.person(caller.userId, userName), members.groupsOf(caller.userId)]);
       // When Slack limits these questions, a channel does not wait for them: the member has no rights beyond his own.
       const unknown = { externalId: caller.userId, name: userName, moderator: false, bot: false };
-      const [person, roles] = await Promise.race([known, sleep(LONGEST_QUESTION, [unknown, []] as const)]);
+      const [person, roles] = await Promise.race([
+        known,
+        sleep(LONGEST_QUESTION, [unknown, []] as const, { ref: false }),
+      ]);
       this.#track(
         hand({
           channel: place,
