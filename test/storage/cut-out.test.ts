@@ -56,7 +56,14 @@ describe('a drawing on one colour', () => {
   it('keeps holes of the background’s colour that the outline closes in', () => {
     const pixels = new Uint8Array(3 * 9 * 9).fill(250);
     const set = (x: number, y: number) => pixels.fill(20, 3 * (9 * y + x), 3 * (9 * y + x) + 3);
-    for (let i = 2; i <= 6; i++) [set(i, 2), set(i, 6), set(2, i), set(6, i)];
+    for (let i = 2; i <= 6; i++)
+      for (const [x, y] of [
+        [i, 2],
+        [i, 6],
+        [2, i],
+        [6, i],
+      ] as const)
+        set(x, y);
     const { alpha } = cutOut({ width: 9, height: 9, pixels })!;
     expect(alpha[9 * 4 + 4]).toBe(255);
     expect(alpha[0]).toBe(0);
