@@ -26,7 +26,7 @@ const LOOK_AT_QUEUE_EVERY = 2_000;
 /** Pause after a failure, doubled with each that follows, ms. */
 const FIRST_PAUSE = 1_000;
 const LAST_PAUSE = 60_000;
-/** Pause where the bot may not post: until somebody has given it the permission, ms. */
+/** The longest where the bot may not post: until somebody has given it the permission, ms. */
 const FORBIDDEN_PAUSE = 10 * 60_000;
 /** How long a member's command waits to hear whether its message could be posted, ms. */
 const WAIT_FOR_POST = 5_000;
@@ -177,9 +177,9 @@ export class Delivery {
       }
       this.#triedBefore.add(post.id);
       const failures = (this.#paces.get(post.id)?.failures ?? 0) + 1;
-      const pause = isCode(error, 'POST_FORBIDDEN')
-        ? FORBIDDEN_PAUSE
-        : Math.min(LAST_PAUSE, FIRST_PAUSE * 2 ** (failures - 1));
+      const forbidden = isCode(error, 'POST_FORBIDDEN');
+      const longest = forbidden ? FORBIDDEN_PAUSE : LAST_PAUSE;
+      const pause = Math.min(longest, (forbidden ? 5 : 1) * FIRST_PAUSE * 2 ** (failures - 1));
       this.#paces.set(post.id, { until: Date.now() + pause, failures });
       this.#log.warn({ error, post: post.id, again: pause }, 'could not show a message');
       return error;

@@ -57,6 +57,8 @@ export class SlackApi {
   readonly #lastMessage = new Map<string, number>();
   readonly #messages = new Lanes();
   readonly #closing = new AbortController();
+  /** A process before this one may have posted just now. */
+  readonly #began = Date.now();
 
   constructor(token: string, api: string | null, log: Log) {
     this.client = new webApi.WebClient(token, clientOptions(api, log));
@@ -97,7 +99,7 @@ export class SlackApi {
   /** Does a call that puts a message in a channel, in its turn and not sooner than Slack allows. */
   inTurn<T>(channelId: string, method: string, work: (client: webApi.WebClient) => Promise<T>): Promise<T> {
     return this.#messages.run(channelId, async () => {
-      await this.#pause((this.#lastMessage.get(channelId) ?? 0) + MESSAGE_EVERY - Date.now());
+      await this.#pause((this.#lastMessage.get(channelId) ?? this.#began) + MESSAGE_EVERY - Date.now());
       try {
         return await this.call(method, work, { repeatable: false, limitedBy: channelId });
       } finally {

@@ -59,13 +59,13 @@ function textOf({ set, resolved }: SetCardSource): string[] {
 function buttonsOf({ set, pictures }: SetCardSource): CardButton[] {
   if (set.state === 'queued' || set.state === 'running')
     return [{ action: `cancel:${set.id}`, label: 'Cancel', style: 'danger' }];
-  const each = pictures.flatMap(({ id, index }) => [
-    { action: `vary:${id}`, label: `Vary ${index + 1}` },
-    ...(set.kind === 'upscale' ? [] : [{ action: `upscale:${id}`, label: `Upscale ${index + 1}` }]),
-  ]);
+  const each = (verb: string, label: string): CardButton[] =>
+    pictures.map(({ id, index }) => ({ action: `${verb}:${id}`, label: `${label} ${index + 1}` }));
+  // Platforms show five in a row: with four pictures each verb has a row, and one word for all at its end.
   return [
-    ...each,
+    ...each('vary', 'Vary'),
     { action: `again:${set.id}`, label: 'Again', style: 'primary' },
+    ...(set.kind === 'upscale' ? [] : each('upscale', 'Upscale')),
     { action: `details:${set.id}`, label: 'Details' },
     { action: `delete:${set.id}`, label: 'Delete', style: 'danger' },
   ];

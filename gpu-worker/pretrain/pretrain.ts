@@ -123,6 +123,9 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
       versions: sheet.versions,
       parameters: { 'UNet and text encoders': count(trained), VAE: count(vae) },
       training: [
+        ...(options.from
+          ? ['begun on the weights of an earlier checkpoint, whose training is not counted here']
+          : []),
         describeStage('autoencoder', config.training.autoencoder),
         describeStage('UNet and text encoders', config.training.diffusion),
       ],

@@ -48,7 +48,7 @@ export async function contactSheet(
       })),
       { input: Buffer.from(overlay), left: 0, top: 0 },
     ])
-    .png()
+    .png({ palette: true, quality: 90 })
     .toBuffer();
 }
 

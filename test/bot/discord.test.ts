@@ -160,6 +160,10 @@ describe('a subject on Discord', () => {
       'Vary 3',
       'Vary 4',
       'Again',
+      'Upscale 1',
+      'Upscale 2',
+      'Upscale 3',
+      'Upscale 4',
       'Details',
       'Delete',
     ]);

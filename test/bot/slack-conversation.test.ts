@@ -137,6 +137,10 @@ describe('a Slack channel', () => {
       'Vary 3',
       'Vary 4',
       'Again',
+      'Upscale 1',
+      'Upscale 2',
+      'Upscale 3',
+      'Upscale 4',
       'Details',
       'Delete',
     ]);

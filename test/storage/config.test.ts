@@ -43,6 +43,8 @@ it('takes what is set', async () => {
     port: 0,
     publicUrl: 'https://krona.example.org/chat',
     secret: 'sixteen letters!',
+    discord: null,
+    slack: null,
   });
 });
 

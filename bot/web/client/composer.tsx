@@ -57,7 +57,8 @@ export function Composer(): JSX.Element {
     write(text, at);
     requestAnimationFrame(() => {
       area.current?.focus();
-      area.current?.setSelectionRange(at, at);
+      // Whoever typed on meanwhile is past it already.
+      if (area.current?.value === text) area.current.setSelectionRange(at, at);
     });
   };
   const submit = () => {
