@@ -13,7 +13,7 @@ import type { GatewayHandlers, Place } from '../gateway.ts';
 import { Lanes } from '../lanes.ts';
 import type { Log } from '../log.ts';
 import type { Caller } from './answers.ts';
-import type { Callers } from './callers.ts';
+import type { HeardChannels } from './heard-channels.ts';
 import {
   COMPLETED,
   completionOptions,
@@ -50,7 +50,7 @@ export interface IncomingParts {
   readonly context: CommandContext;
   readonly members: Members;
   readonly downloads: PhotoDownloads;
-  readonly callers: Callers;
+  readonly heard: HeardChannels;
   readonly log: Log;
   readonly handlers: GatewayHandlers;
   /** Tells a member alone; never rejects. */
@@ -234,8 +234,8 @@ export class Incoming {
 
   /** Finds out who asks, in the order of the channel, and hands the event on; the bot keeps that order then. */
   #enter({ place, caller, userName }: Asked, hand: (who: AnsweredParts) => Promise<void>): void {
-    const { members, callers } = this.#parts;
-    callers.note(caller);
+    const { members, heard } = this.#parts;
+    heard.note(caller.channelId);
     const entered = this.#lanes.run(place.externalId, async () => {
       const known = Promise.all([members.person(caller.userId, userName), members.groupsOf(caller.userId)]);
       // When Slack limits these questions, a channel does not wait for them: the member has no rights beyond his own.

@@ -15,8 +15,8 @@ import type { Channel } from '../../storage/records/contract.ts';
 import type { Gateway, GatewayHandlers, StandingReaction } from '../gateway.ts';
 import type { Log } from '../log.ts';
 import { Answers, type Caller } from './answers.ts';
-import { Callers } from './callers.ts';
 import { isTokenDead, isUncertain, placeError, reasonOf, tokenInvalid } from './failures.ts';
+import { HeardChannels } from './heard-channels.ts';
 import { HttpReceiver } from './http-receiver.ts';
 import { Incoming } from './incoming.ts';
 import { NEEDED_SCOPES } from './manifest.ts';
@@ -57,7 +57,7 @@ export class SlackGateway implements Gateway {
   readonly #standing: StandingPosts;
   readonly #members: Members;
   readonly #answers: Answers;
-  readonly #callers = new Callers();
+  readonly #heard = new HeardChannels();
   readonly #receiver: SocketReceiver | HttpReceiver;
   /** When each message was edited last, ms since the epoch; those of the last half minute. */
   readonly #edited = new Map<string, number>();
@@ -134,7 +134,7 @@ export class SlackGateway implements Gateway {
       context,
       members: this.#members,
       downloads: new PhotoDownloads(this.#api, config.botToken, config.api),
-      callers: this.#callers,
+      heard: this.#heard,
       log,
       handlers,
       tell: (caller, card) => this.#tell(caller, card),
@@ -164,10 +164,7 @@ export class SlackGateway implements Gateway {
     try {
       return (await this.#standing.find(id, nonce)) ?? (await this.#post(id, card, nonce));
     } catch (error) {
-      const failure = placeError(error, this.#callers.isAlive(id));
-      if (failure.code === 'POST_FORBIDDEN')
-        for (const caller of this.#callers.takeAll(id)) await this.#tell(caller, errorCard(failure));
-      throw failure;
+      throw placeError(error, this.#heard.isAlive(id));
     }
   }
 
