@@ -2,7 +2,8 @@
 import type { MethodOptions } from '../adapters/methods.ts';
 import type { Progress } from '../../storage/records/contract.ts';
 import {
-  DEFAULT_SETTINGS,
+  SMALL_MODEL,
+  startingSettings,
   LR_SHARE,
   type ChannelSettings,
   type Method,
@@ -86,27 +87,15 @@ export function trainRecipe({
     weightDecay: 0.01,
     maxGradNorm: 1,
     resolution: nativeSize,
-    checkpointing: nativeSize > SMALL,
+    checkpointing: nativeSize > SMALL_MODEL,
   };
 }
 
-/** Settings with which DiffuseKronA's paper trains SDXL (arXiv 2402.17412, section 4.1). */
-const PAPER = { a1: 4, a2: 64, lr: 5e-4, steps: 1000 };
-/** Models drawing at this size or less train with the embedded model's settings. */
-const SMALL = 256;
-
-/** Factors, learning rate and steps to start from for a model; factors are reduced until they divide all its widths. */
+/** Factors, learning rate and steps to start from for a model and a method. */
 export function trainDefaults(
   model: ModelCard,
   method: Method = 'krona',
 ): Pick<ChannelSettings, 'a1' | 'a2' | 'lr' | 'steps'> {
-  const { a1, a2, lr: kronaLr, steps } = model.nativeSize <= SMALL ? DEFAULT_SETTINGS : PAPER;
-  const lr = kronaLr * LR_SHARE[method];
-  const common = (start: number, width: 'out' | 'in') =>
-    model.projections.reduce((divisor, projection) => gcd(divisor, projection[width]), start);
-  return { a1: common(a1, 'out'), a2: common(a2, 'in'), lr, steps };
-}
-
-function gcd(a: number, b: number): number {
-  return b === 0 ? a : gcd(b, a % b);
+  const { a1, a2, lr, steps } = startingSettings(model);
+  return { a1, a2, lr: lr * LR_SHARE[method], steps };
 }

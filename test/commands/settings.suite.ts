@@ -16,9 +16,9 @@ export function settingsSuite(storage: () => TestStorage): void {
     );
     expect(changed.fields).toEqual(
       [
-        { name: 'a1', value: '4 → 8' },
-        { name: 'a2', value: '32 → 64' },
-        { name: 'lr', value: '0.002 → 0.0005' },
+        { name: 'a1', value: '2 → 8' },
+        { name: 'a2', value: '4 → 64' },
+        { name: 'lr', value: '0.005 → 0.0005' },
         { name: 'scheduler', value: 'model → euler' },
         { name: 'sampling_steps', value: '20 → 30' },
       ].sort((a, b) => order(a.name) - order(b.name)),
@@ -49,7 +49,7 @@ export function settingsSuite(storage: () => TestStorage): void {
     const channel = room();
     const changed = await channel.say('ann', '/krona settings method:lora');
     expect(changed.fields).toEqual([
-      { name: 'lr', value: '0.002 → 0.0004' },
+      { name: 'lr', value: '0.005 → 0.001' },
       { name: 'method', value: 'krona → lora' },
     ]);
     await channel.say('ann', '/krona settings method:full lr:1e-5');

@@ -1,9 +1,10 @@
 /** @file Channels with their settings and rules, and members. */
 import { defaultRules, type ChannelRules } from '../../rules.ts';
-import { DEFAULT_SETTINGS } from '../../settings.ts';
+import { startingSettings, type ChannelSettings } from '../../settings.ts';
 import type { Channel, Member, Platform, Records } from '../contract.ts';
 import type { Database } from './database.ts';
 import { found } from './found.ts';
+import { modelRecords } from './model-card.ts';
 import { json, sql } from './sql.ts';
 
 const CHANNEL = sql`id, platform, external_id AS "externalId", name, settings, age_restricted AS "ageRestricted"`;
@@ -23,30 +24,45 @@ type ChannelRecords = Pick<
   | 'membersOf'
 >;
 
+type Row = Omit<Channel, 'settings'> & { readonly settings: ChannelSettings | Record<string, never> };
+
+/** Settings that nobody has changed are stored as {} and follow the model. */
+async function channels(db: Database, rows: readonly Row[]): Promise<Channel[]> {
+  const changed = (row: Row): row is Channel => Object.keys(row.settings).length > 0;
+  const starting = rows.every(changed) ? null : startingSettings(await modelRecords(db).modelCard());
+  return rows.map((row) => (changed(row) ? row : { ...row, settings: starting! }));
+}
+
 export const channelRecords = (db: Database): ChannelRecords => ({
   async channel(platform, externalId, name, ageRestricted) {
     // Seen before: only what is new about it is worth a write.
-    const [known] = await db.query<Channel>(sql`
-      SELECT ${CHANNEL} FROM krona.channel WHERE platform = ${platform} AND external_id = ${externalId}`);
+    const [known] = await channels(
+      db,
+      await db.query<Row>(sql`
+        SELECT ${CHANNEL} FROM krona.channel WHERE platform = ${platform} AND external_id = ${externalId}`),
+    );
     const restricted = ageRestricted ?? known?.ageRestricted ?? false;
     if (known?.name === name && known.ageRestricted === restricted) return known;
-    const [saved] = await db.query<Channel>(sql`
+    const saved = await db.query<Row>(sql`
       INSERT INTO krona.channel (platform, external_id, name, settings, age_restricted)
-      VALUES (${platform}, ${externalId}, ${name}, ${json(DEFAULT_SETTINGS)}, ${restricted})
+      VALUES (${platform}, ${externalId}, ${name}, ${json({})}, ${restricted})
       ON CONFLICT (platform, external_id)
       DO UPDATE SET name = excluded.name, age_restricted = excluded.age_restricted
       RETURNING ${CHANNEL}`);
-    return saved!;
+    return (await channels(db, saved))[0]!;
   },
 
   async channelById(id) {
-    const [channel] = await db.query<Channel>(sql`SELECT ${CHANNEL} FROM krona.channel WHERE id = ${id}`);
-    return channel ?? null;
+    const rows = await db.query<Row>(sql`SELECT ${CHANNEL} FROM krona.channel WHERE id = ${id}`);
+    return (await channels(db, rows))[0] ?? null;
   },
 
-  channels: (platform) =>
-    db.query<Channel>(sql`
-      SELECT ${CHANNEL} FROM krona.channel WHERE platform = ${platform} ORDER BY made`),
+  channels: async (platform) =>
+    channels(
+      db,
+      await db.query<Row>(sql`
+        SELECT ${CHANNEL} FROM krona.channel WHERE platform = ${platform} ORDER BY made`),
+    ),
 
   async saveSettings(channelId, settings) {
     const saved = await db.query(sql`

@@ -629,4 +629,21 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     await worker.saveModelCard(card);
     expect(await bot.modelCard()).toEqual(card);
   });
+
+  it('lets the settings of a channel follow the model until somebody changes them', async () => {
+    const card = { name: 'm', architecture: 'sdxl', sizeMultiple: 8, projections: [] };
+    await worker.saveModelCard({ ...card, nativeSize: 128 });
+    const [here, there] = [randomUUID(), randomUUID()];
+    const { id, settings } = await bot.channel('web', here, 'here');
+    await bot.channel('web', there, 'there');
+    await bot.saveSettings(id, { ...settings, count: 1 });
+    await worker.saveModelCard({ ...card, nativeSize: 1024 });
+    expect((await bot.channel('web', here, 'here')).settings).toEqual({ ...DEFAULT_SETTINGS, count: 1 });
+    expect((await bot.channel('web', there, 'there')).settings).toMatchObject({
+      a1: 4,
+      a2: 64,
+      steps: 1000,
+      guidance: 5,
+    });
+  });
 }
