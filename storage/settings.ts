@@ -55,7 +55,7 @@ export interface ChannelSettings {
 export const DEFAULT_SETTINGS: ChannelSettings = {
   method: 'krona',
   a1: 2,
-  a2: 4,
+  a2: 8,
   lr: 5e-3,
   steps: 200,
   guidance: 4,

@@ -71,8 +71,8 @@ export interface TrainResult {
 }
 
 /**
- * What a channel's settings leave open. Small batches suit a handful of photos, and activations of large pictures do
- * not fit into common memories.
+ * What a channel's settings leave open. Four pictures a step where they are small, as processors are better used and
+ * the loss falls further for the same steps; one where they are large, whose activations do not fit into common memories.
  */
 export function trainRecipe({
   nativeSize,
@@ -82,7 +82,7 @@ export function trainRecipe({
 > {
   return {
     warmup: 0,
-    batch: 1,
+    batch: nativeSize > SMALL_MODEL ? 1 : 4,
     accumulation: 1,
     weightDecay: 0.01,
     maxGradNorm: 1,

@@ -17,7 +17,7 @@ export function settingsSuite(storage: () => TestStorage): void {
     expect(changed.fields).toEqual(
       [
         { name: 'a1', value: '2 → 8' },
-        { name: 'a2', value: '4 → 64' },
+        { name: 'a2', value: '8 → 64' },
         { name: 'lr', value: '0.005 → 0.0005' },
         { name: 'scheduler', value: 'model → euler' },
         { name: 'sampling_steps', value: '20 → 30' },
