@@ -26,7 +26,13 @@ async function photos(name: string) {
     ['#cfe3f7', '#f7e2b8', '#d9f0d0', '#f3d3dd'].map(async (background, n) => ({
       name: `rex-${n + 1}.png`,
       bytes: await sharp({ create: { width: 512, height: 512, channels: 3, background } })
-        .composite([{ input: await sharp(Buffer.from(svg([0, 6, -6, 3][n]!))).png().toBuffer() }])
+        .composite([
+          {
+            input: await sharp(Buffer.from(svg([0, 6, -6, 3][n]!)))
+              .png()
+              .toBuffer(),
+          },
+        ])
         .png()
         .toBuffer(),
     })),
@@ -43,7 +49,10 @@ const { address } = JSON.parse(line.toString()) as { address: string };
 const browser = await launchChromium();
 
 async function newcomer(name: string): Promise<Page> {
-  const context = await browser.newContext({ viewport: { width: 1180, height: 900 }, deviceScaleFactor: 1.5 });
+  const context = await browser.newContext({
+    viewport: { width: 1180, height: 900 },
+    deviceScaleFactor: 1.5,
+  });
   const page = await context.newPage();
   page.setDefaultTimeout(120_000);
   await page.goto(address);
