@@ -59,10 +59,7 @@ export async function startBot(storage: Storage, config: Config, { log }: BotOpt
   // Loaded only where they are used: the platforms' clients take a while and some 20 MB each.
   if (config.discord !== null) {
     const { DiscordGateway } = await import('./discord/discord-gateway.ts');
-    const { discord, secret } = config;
-    gateways.push(
-      new DiscordGateway({ config: discord, blobs: storage.blobs, secret, address: () => address, log }),
-    );
+    gateways.push(new DiscordGateway({ config: config.discord, blobs: storage.blobs, log, link }));
   }
   if (config.slack !== null) {
     const { SlackGateway } = await import('./slack/slack-gateway.ts');

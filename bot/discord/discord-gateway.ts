@@ -14,9 +14,7 @@ import type { Card } from '../../commands/card.ts';
 import type { BlobStore } from '../../storage/blobs/contract.ts';
 import type { DiscordConfig } from '../../storage/config.ts';
 import type { KronaError } from '../../storage/errors.ts';
-import { signLink } from '../../storage/links.ts';
 import type { Channel } from '../../storage/records/contract.ts';
-import { linkExpiry } from '../files.ts';
 import type { Gateway, GatewayHandlers, Party, StandingReaction } from '../gateway.ts';
 import type { Log } from '../log.ts';
 import { connect, createClient, createRest, disconnect, fatalClose } from './connection.ts';
@@ -36,11 +34,9 @@ const GATHER = 2_000;
 export interface DiscordParts {
   readonly config: DiscordConfig;
   readonly blobs: BlobStore;
-  /** Signs links. */
-  readonly secret: string;
-  /** What links begin with. */
-  readonly address: () => string;
   readonly log: Log;
+  /** The signed link to a blob, with the bot's public address. */
+  link(hash: string, fileName: string): string;
   /** Milliseconds since the epoch; Date.now by default. */
   readonly clock?: () => number;
 }
@@ -65,11 +61,10 @@ export class DiscordGateway implements Gateway {
   /** @throws KronaError DISCORD_TOKEN_INVALID */
   constructor(parts: DiscordParts) {
     this.#parts = parts;
-    const { config, blobs, secret, address, log, clock = Date.now } = parts;
+    const { config, blobs, log, clock = Date.now } = parts;
+    const link = (hash: string, fileName: string) => parts.link(hash, fileName);
     this.#rest = createRest(config);
     this.#client = createClient(config);
-    const link = (hash: string, fileName: string) =>
-      address() + signLink(secret, { hash, fileName, expiresAt: linkExpiry() });
     this.#messages = new Messages({
       rest: this.#rest,
       blobs,

@@ -13,6 +13,7 @@ import { openBlobFolder } from '../../storage/blobs/folder.ts';
 import type { BlobStore } from '../../storage/blobs/contract.ts';
 import type { DiscordConfig } from '../../storage/config.ts';
 import type { Channel } from '../../storage/records/contract.ts';
+import { signLink } from '../../storage/links.ts';
 import { DEFAULT_SETTINGS } from '../../storage/settings.ts';
 import { krona } from '../cli/run-krona.ts';
 import { type FakeDiscord, startFakeDiscord } from '../fakes/discord/fake-discord.ts';
@@ -75,8 +76,8 @@ async function start(
   const gateway = new DiscordGateway({
     config: { ...config, ...change },
     blobs,
-    secret: 'a secret of tests',
-    address: () => 'http://localhost:1',
+    link: (hash, fileName) =>
+      `http://localhost:1${signLink('a secret of tests', { hash, fileName, expiresAt: new Date(4e12) })}`,
     log: { info: () => {}, warn: note, error: note },
     ...(clock && { clock }),
   });

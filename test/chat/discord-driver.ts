@@ -1,6 +1,6 @@
 /** @file Discord as the scenarios see it: the real bot and discord.js before the fake of test/fakes/discord. */
 import { parseCommandLine } from '../../commands/index.ts';
-import { openDiscordWorld, type DiscordWorld, type Person } from '../bot/discord-world.ts';
+import { openDiscordWorld, type Person } from '../bot/discord-world.ts';
 import type { MessageView } from '../fakes/discord/views.ts';
 import type { ChatDriver, ChatMember, Seen, TestPhoto } from './driver.ts';
 
@@ -14,7 +14,8 @@ export async function openDiscordChat(): Promise<ChatDriver> {
     channelId: channel.id,
     member: async (name, { moderator = false } = {}) =>
       new DiscordMember(name, await channel.join(name, moderator)),
-    messages: async () => ofKrona(world, await watcher.sees(), null),
+    messages: async () =>
+      (await watcher.sees()).filter(({ colour, onlyFor }) => colour !== null && onlyFor === null).map(read),
     // The fake refuses messages that could ping; this is what it lets through.
     pinged: async () =>
       (await watcher.sees()).flatMap(({ raw }) => [
@@ -68,9 +69,6 @@ class DiscordMember implements ChatMember {
     return (await this.#person.sees()).filter(({ onlyFor }) => onlyFor === this.#person.id).map(read);
   }
 }
-
-const ofKrona = (_world: DiscordWorld, messages: readonly MessageView[], onlyFor: string | null): Seen[] =>
-  messages.filter((each) => each.colour !== null && each.onlyFor === onlyFor).map(read);
 
 function read({ id, text, buttons, pictures, files }: MessageView): Seen {
   const linked = text.match(/[^\s[\]()]+\.safetensors/g) ?? [];

@@ -1,5 +1,6 @@
 /** @file DDIM without added noise (Song et al. 2021, arXiv 2010.02502), as diffusers' DDIMScheduler computes it. */
 import type { ConfigFields } from '../../models/config-fields.ts';
+import { cleanOfSignal, clipped } from './clean-sample.ts';
 import { alphasCumprod, trainTimesteps } from './noise-levels.ts';
 import { startsByLevel } from './picture-start.ts';
 import { PREDICTION_TYPES, type Scheduler } from './scheduler.ts';
@@ -13,7 +14,7 @@ export function createDdim(config: ConfigFields, steps: number): Scheduler {
   config.mustBe({ thresholding: false });
   const levels = alphasCumprod(config);
   const prediction = config.oneOf('prediction_type', PREDICTION_TYPES, 'epsilon');
-  const clip = config.flag('clip_sample', true) ? config.number('clip_sample_range', 1) : Infinity;
+  const range = config.flag('clip_sample', true) ? config.number('clip_sample_range', 1) : Infinity;
   const finalLevel = config.flag('set_alpha_to_one', true) ? 1 : levels[0]!;
   const stride = Math.floor(trainTimesteps(config) / steps);
   const timesteps = Float32Array.from(
@@ -33,26 +34,22 @@ export function createDdim(config: ConfigFields, steps: number): Scheduler {
       // √ᾱ and √(1-ᾱ), here and after the step.
       const [signal, sigma] = [f(Math.sqrt(level)), f(Math.sqrt(f(1 - level)))];
       const [nextSignal, nextSigma] = [f(Math.sqrt(nextLevel)), f(Math.sqrt(f(1 - nextLevel)))];
+      const clean = clipped(cleanOfSignal(prediction, signal, sigma), range);
       return sample.map((x, at) => {
         const output = modelOutput[at]!;
-        let clean: number;
         let noise: number;
         switch (prediction) {
           case 'epsilon':
-            clean = f(f(x - f(sigma * output)) / signal);
             noise = output;
             break;
           case 'sample':
-            clean = output;
             noise = f(f(x - f(signal * output)) / sigma);
             break;
           case 'v_prediction':
-            clean = f(f(signal * x) - f(sigma * output));
             noise = f(f(signal * output) + f(sigma * x));
             break;
         }
-        clean = Math.max(-clip, Math.min(clip, clean));
-        return f(nextSignal * clean) + f(nextSigma * noise);
+        return f(nextSignal * clean(output, x)) + f(nextSigma * noise);
       });
     },
   };
