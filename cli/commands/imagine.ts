@@ -54,7 +54,7 @@ export function define(command: Command, shell: Shell): void {
     // May be empty, which is not the same as none: see force_zeros_for_empty_prompt.
     .option('--negative <text>', 'what to keep out')
     .addOption(checked('--steps <n>', { ...samplingSteps, name: 'steps' }, '30; small models 20'))
-    .addOption(checked('--guidance <x>', guidance, '5; small models 4'))
+    .addOption(checked('--guidance <x>', guidance, '5; small models 3'))
     .addOption(
       checked('--scheduler <name>', { ...scheduler, choices: SCHEDULERS }, 'the one the folder names'),
     )
