@@ -1,5 +1,7 @@
 /** @file From symbolic outputs to an ONNX program: passes, then one rule a node. Weights stay in their files. */
+import { checkGraph } from './check.ts';
 import { GraphError } from './errors.ts';
+import { toHalfPrecision } from './half-precision.ts';
 import {
   encodeModel,
   type Attribute,
@@ -25,13 +27,28 @@ export interface Program {
 /** External files are named from the root, so that one program can use files of many folders, links resolved. */
 const WEIGHTS_FOLDER = '/';
 
+export interface CompileOptions {
+  /** What a program computes in; what it takes and gives stays as it is. float32 by default. */
+  readonly precision?: 'float32' | 'float16';
+}
+
 /**
  * Compiles named outputs. Inputs are all `input` leaves that they need, in order of creation.
  * @throws GraphError GRAPH_ILLEGAL when a pass leaves an illegal graph, GRAPH_NAME when two things have one name
  */
-export function compile(outputs: Readonly<Record<string, Tensor>>): Program {
+export function compile(outputs: Readonly<Record<string, Tensor>>, options: CompileOptions = {}): Program {
+  const model = assemble(outputs, options);
+  const bytes = encodeModel(model, (path) => path.slice(WEIGHTS_FOLDER.length));
+  return { bytes, weightsFolder: WEIGHTS_FOLDER, inputs: model.inputs, outputs: model.outputs };
+}
+
+/** The program as it is before it is encoded, for those who want to look at its operators. */
+export function assemble(
+  outputs: Readonly<Record<string, Tensor>>,
+  { precision = 'float32' }: CompileOptions = {},
+): OnnxModel {
   const names = Object.keys(outputs);
-  const results = runPasses(Object.values(outputs));
+  const results = runPasses(inPrecision(Object.values(outputs), precision));
   const order = reachable(results);
   const emitter = new ModelEmitter();
   const absorbed = absorbedTransposes(order, results);
@@ -44,8 +61,13 @@ export function compile(outputs: Readonly<Record<string, Tensor>>): Program {
     outputs: produced,
   };
   checkNames(model);
-  const bytes = encodeModel(model, (path) => path.slice(WEIGHTS_FOLDER.length));
-  return { bytes, weightsFolder: WEIGHTS_FOLDER, inputs: emitter.inputs, outputs: produced };
+  return model;
+}
+
+function inPrecision(outputs: readonly Tensor[], precision: 'float32' | 'float16'): readonly Tensor[] {
+  if (precision === 'float32') return outputs;
+  checkGraph(outputs, 'building');
+  return toHalfPrecision(outputs);
 }
 
 /** Inputs, weights and outputs share one space of names: the runtime's own message does not say what is wrong. */
