@@ -17,8 +17,10 @@ import {
   type DrawnPicture,
   type DrawRequest,
 } from '../../gpu-worker/sampling/text-to-image.ts';
+import type { Device } from '../../storage/config.ts';
 import { KronaError } from '../../storage/errors.ts';
 import { SCHEDULERS, type SchedulerName } from '../../storage/settings.ts';
+import { deviceOption, prepareDevice } from '../device.ts';
 import { imageStart, sizeOfImage, STRENGTH } from '../image-start.ts';
 import { checked, checkSize, modelOption } from '../options.ts';
 import { action, type CommandIo, type Shell } from '../output.ts';
@@ -42,6 +44,7 @@ interface Given {
   strength?: number;
   refiner?: string;
   refineFrom?: number;
+  device?: Device;
   tiles?: 'auto' | 'on' | 'off';
   out: string;
 }
@@ -132,6 +135,7 @@ export function define(command: Command, shell: Shell): void {
         'auto: above two megapixels',
       ),
     )
+    .addOption(deviceOption())
     .requiredOption('--out <dir>', 'folder for the pictures');
   action(command, shell, async (io, given: Given) => {
     // Better told now than after the last step.
@@ -139,6 +143,7 @@ export function define(command: Command, shell: Shell): void {
       throw new KronaError('FILE_UNWRITABLE', `The folder ${basename(given.out)} cannot be made.`, { cause });
     });
     checkTogether(given);
+    await prepareDevice(given.device);
     const painter = await TextToImage.open(given.model);
     const refiner = given.refiner === undefined ? null : await TextToImage.open(given.refiner);
     try {

@@ -27,26 +27,22 @@ export interface Program {
 /** External files are named from the root, so that one program can use files of many folders, links resolved. */
 const WEIGHTS_FOLDER = '/';
 
+/** What a program computes in: float16 has islands of float32 (half-precision.ts). */
+export type Precision = 'float32' | 'float16';
+
 export interface CompileOptions {
-  /** What a program computes in; what it takes and gives stays as it is. float32 by default. */
-  readonly precision?: 'float32' | 'float16';
+  /** float32 by default. What a program takes and gives stays as it is. */
+  readonly precision?: Precision;
 }
 
 /**
  * Compiles named outputs. Inputs are all `input` leaves that they need, in order of creation.
  * @throws GraphError GRAPH_ILLEGAL when a pass leaves an illegal graph, GRAPH_NAME when two things have one name
  */
-export function compile(outputs: Readonly<Record<string, Tensor>>, options: CompileOptions = {}): Program {
-  const model = assemble(outputs, options);
-  const bytes = encodeModel(model, (path) => path.slice(WEIGHTS_FOLDER.length));
-  return { bytes, weightsFolder: WEIGHTS_FOLDER, inputs: model.inputs, outputs: model.outputs };
-}
-
-/** The program as it is before it is encoded, for those who want to look at its operators. */
-export function assemble(
+export function compile(
   outputs: Readonly<Record<string, Tensor>>,
   { precision = 'float32' }: CompileOptions = {},
-): OnnxModel {
+): Program {
   const names = Object.keys(outputs);
   const results = runPasses(inPrecision(Object.values(outputs), precision));
   const order = reachable(results);
@@ -61,10 +57,11 @@ export function assemble(
     outputs: produced,
   };
   checkNames(model);
-  return model;
+  const bytes = encodeModel(model, (path) => path.slice(WEIGHTS_FOLDER.length));
+  return { bytes, weightsFolder: WEIGHTS_FOLDER, inputs: emitter.inputs, outputs: produced };
 }
 
-function inPrecision(outputs: readonly Tensor[], precision: 'float32' | 'float16'): readonly Tensor[] {
+function inPrecision(outputs: readonly Tensor[], precision: Precision): readonly Tensor[] {
   if (precision === 'float32') return outputs;
   checkGraph(outputs, 'building');
   return toHalfPrecision(outputs);

@@ -71,7 +71,10 @@ class Converter {
 
   add(node: Node): void {
     if (node.dtype === 'int64' || node.primitive === 'weight') {
-      this.#kept.set(node, this.#rebuilt(node, (x) => this.unchanged(x)));
+      this.#kept.set(
+        node,
+        this.#rebuilt(node, (x) => this.unchanged(x)),
+      );
       if (node.dtype !== 'int64') this.#precision.set(node, 'either');
       return;
     }
@@ -79,7 +82,10 @@ class Converter {
     this.#precision.set(node, precision);
     if (precision === 'either' || this.#isWidening(node)) return; // made where it is used
     const width = ISLAND.has(node.primitive) ? 'float32' : precision;
-    this.#made[width].set(node, this.#rebuilt(node, (x) => this.#as(x, width)));
+    this.#made[width].set(
+      node,
+      this.#rebuilt(node, (x) => this.#as(x, width)),
+    );
   }
 
   /** In the type that it had. */
@@ -111,10 +117,9 @@ class Converter {
     const known = this.#made[width].get(x);
     if (known) return known;
     const source = this.#kept.get(x) ?? this.#made[width === 'float16' ? 'float32' : 'float16'].get(x);
-    const free = this.#precision.get(x) === 'either' && x.primitive !== 'weight' && x.primitive !== 'constant';
-    const made = free
-      ? this.#rebuilt(x, (input) => this.#as(input, width))
-      : cast(source ?? x, width);
+    const free =
+      this.#precision.get(x) === 'either' && x.primitive !== 'weight' && x.primitive !== 'constant';
+    const made = free ? this.#rebuilt(x, (input) => this.#as(input, width)) : cast(source ?? x, width);
     this.#made[width].set(x, made);
     return made;
   }

@@ -9,6 +9,7 @@ import { adapterBase } from '../adapters/adapter-base.ts';
 import { adapterFeeds, adapterInputs, shapesKey, type AppliedAdapter } from '../adapters/adapter-inputs.ts';
 import { readAdapter } from '../adapters/read-adapter.ts';
 import { compile } from '../graph/compile.ts';
+import { devicePrecision } from '../graph/device.ts';
 import { Session, type Feeds } from '../graph/runtime.ts';
 import { timeIds } from '../models/architecture.ts';
 import { openDecoder, openEncoder, type Decoder } from '../models/autoencoder.ts';
@@ -302,7 +303,8 @@ export class TextToImage {
     return this.#unets.get(`${rows}x${height}x${width} ${shapesKey(adapters)}`, () => {
       const inputs = unetInputs(config, rows, height, width, this.#text.tokens);
       const parameters = adapterInputs(adapters)(frozenParameters(name, tensors), '');
-      return Session.create(compile({ prediction: unet(config, parameters, inputs) }));
+      const prediction = unet(config, parameters, inputs);
+      return Session.create(compile({ prediction }, { precision: devicePrecision() }));
     });
   }
 }

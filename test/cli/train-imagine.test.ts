@@ -344,6 +344,7 @@ describe('krona imagine', () => {
     ['an image that is none', ['--image', TINY], 'IMAGE_INVALID'],
     ['a strength of no image', ['--strength', '0.5'], 'OPTION_INVALID'],
     ['a takeover by no refiner', ['--refine-from', '0.8'], 'OPTION_INVALID'],
+    ['a device that nobody has heard of', ['--device', 'abacus'], 'OPTION_INVALID'],
     ['a refiner of another family', ['--refiner', SD15], 'REFINER_UNFIT'],
   ])('refuses %s', async (_, wrong, code) => {
     const words = ['imagine', '--model', TINY, '--prompt', 'a cat', '--out', join(folder, 'never')];
