@@ -44,7 +44,7 @@ export function compile(
   { precision = 'float32' }: CompileOptions = {},
 ): Program {
   const names = Object.keys(outputs);
-  const results = runPasses(inPrecision(Object.values(outputs), precision));
+  const results = compiledGraph(Object.values(outputs), precision);
   const order = reachable(results);
   const emitter = new ModelEmitter();
   const absorbed = absorbedTransposes(order, results);
@@ -61,10 +61,11 @@ export function compile(
   return { bytes, weightsFolder: WEIGHTS_FOLDER, inputs: emitter.inputs, outputs: produced };
 }
 
-function inPrecision(outputs: readonly Tensor[], precision: Precision): readonly Tensor[] {
-  if (precision === 'float32') return outputs;
+/** The graph after all passes, of which `compile` makes a program node by node. */
+export function compiledGraph(outputs: readonly Tensor[], precision: Precision): Tensor[] {
+  if (precision === 'float32') return runPasses(outputs);
   checkGraph(outputs, 'building');
-  return toHalfPrecision(outputs);
+  return runPasses(toHalfPrecision(outputs));
 }
 
 /** Inputs, weights and outputs share one space of names: the runtime's own message does not say what is wrong. */
