@@ -27,12 +27,14 @@ export interface WorkerOptions {
  * request for pictures at a time.
  *
  * @throws KronaError MODEL_NOT_FOUND, MODEL_*, SAFETENSORS_* when the folder that KRONA_MODEL names cannot be used;
- * ENGINE_DIED
+ * DEVICE_UNAVAILABLE, ENGINE_DIED
  */
 export async function startWorker(storage: Storage, config: Config, { log }: WorkerOptions): Promise<Worker> {
   const { records, blobs, jobs } = storage;
-  const engine = new Engine(config.modelPath);
+  const engine = new Engine(config.modelPath, { device: config.device });
   try {
+    const { device, notice } = await engine.device();
+    log.info({ device }, notice ?? `Computing on ${device}.`);
     const model = await engine.describe().catch((error: unknown) => {
       if (!(error instanceof KronaError && error.code === 'MODEL_NOT_FOUND')) throw error;
       throw new KronaError(error.code, `${error.message} KRONA_MODEL says which.`, { cause: error });

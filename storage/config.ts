@@ -7,6 +7,10 @@ import { join, resolve } from 'node:path';
 import { KronaError } from './errors.ts';
 import { createFileOnce, readFileIfAny } from './files.ts';
 
+/** What a model can be computed on, as the runtime names it. */
+export const DEVICES = ['cpu', 'cuda', 'webgpu'] as const;
+export type Device = (typeof DEVICES)[number];
+
 export interface Config {
   /** DATABASE_URL: a PostgreSQL server. null: the embedded database in the data folder. */
   readonly databaseUrl: string | null;
@@ -16,6 +20,8 @@ export interface Config {
   readonly dataFolder: string;
   /** KRONA_MODEL, absolute: a model folder or single file; `./models/krona-emoji` by default. */
   readonly modelPath: string;
+  /** KRONA_DEVICE: what the worker computes on. null: CUDA where it is there, else the CPU. */
+  readonly device: Device | null;
   /** KRONA_HOST: the address that the bot's http server listens on, 127.0.0.1 by default. */
   readonly host: string;
   /** KRONA_PORT: 7860 by default; 0 lets the system choose. */
@@ -67,6 +73,7 @@ export async function readConfig(env: Environment = process.env): Promise<Config
     redisUrl: url(env, 'REDIS_URL', ['redis:', 'rediss:'], 'redis://host:6379'),
     dataFolder,
     modelPath: resolve(env['KRONA_MODEL'] || 'models/krona-emoji'),
+    device: readDevice(env),
     host: env['KRONA_HOST'] || '127.0.0.1',
     port: port(env),
     publicUrl:
@@ -75,6 +82,18 @@ export async function readConfig(env: Environment = process.env): Promise<Config
     discord: discord(env),
     slack: slack(env),
   };
+}
+
+/** @throws KronaError KRONA_DEVICE_INVALID */
+export function readDevice(env: Environment = process.env): Device | null {
+  const value = env['KRONA_DEVICE'];
+  if (!value) return null;
+  const device = DEVICES.find((name) => name === value);
+  if (device !== undefined) return device;
+  throw new KronaError(
+    'KRONA_DEVICE_INVALID',
+    `KRONA_DEVICE must be one of ${DEVICES.join(', ')}, not "${value}".`,
+  );
 }
 
 function discord(env: Environment): DiscordConfig | null {

@@ -9,9 +9,19 @@ import { randomSeed } from '../../commands/work.ts';
 import type { AppliedAdapter } from '../../gpu-worker/adapters/adapter-inputs.ts';
 import { modelCard } from '../../gpu-worker/adapters/model-card.ts';
 import { imagineDefaults } from '../../gpu-worker/sampling/imagine-defaults.ts';
-import { TextToImage, type DrawnPicture, type DrawRequest } from '../../gpu-worker/sampling/text-to-image.ts';
+import { createNoise } from '../../gpu-worker/sampling/noise.ts';
+import { drawRefined, REFINER_STRENGTH } from '../../gpu-worker/sampling/refine.ts';
+import {
+  TextToImage,
+  type DrawHooks,
+  type DrawnPicture,
+  type DrawRequest,
+} from '../../gpu-worker/sampling/text-to-image.ts';
+import type { Device } from '../../storage/config.ts';
 import { KronaError } from '../../storage/errors.ts';
 import { SCHEDULERS, type SchedulerName } from '../../storage/settings.ts';
+import { deviceOption, prepareDevice } from '../device.ts';
+import { imageStart, sizeOfImage, STRENGTH } from '../image-start.ts';
 import { checked, checkSize, modelOption } from '../options.ts';
 import { action, type CommandIo, type Shell } from '../output.ts';
 
@@ -23,12 +33,19 @@ interface Given {
   negative?: string;
   steps?: number;
   guidance?: number;
+  guidanceRescale?: number;
   scheduler?: SchedulerName;
   width?: number;
   height?: number;
   seed?: number;
   count?: number;
   noise?: 'torch' | 'krona';
+  image?: string;
+  strength?: number;
+  refiner?: string;
+  refineFrom?: number;
+  device?: Device;
+  tiles?: 'auto' | 'on' | 'off';
   out: string;
 }
 
@@ -40,6 +57,8 @@ export function define(command: Command, shell: Shell): void {
     type: 'text',
     maxLength: MAX_PROMPT,
   } as const;
+  const share = (name: string, description: string, min: number, max: number) =>
+    ({ name, description, type: 'number', min, max }) as const;
   const integer = (name: string, description: string, min: number, max: number) =>
     ({ name, description, type: 'integer', min, max }) as const;
   command
@@ -55,6 +74,18 @@ export function define(command: Command, shell: Shell): void {
     .option('--negative <text>', 'what to keep out')
     .addOption(checked('--steps <n>', { ...samplingSteps, name: 'steps' }, '30; small models 20'))
     .addOption(checked('--guidance <x>', guidance, '5; small models 3'))
+    .addOption(
+      checked(
+        '--guidance-rescale <x>',
+        share(
+          'guidance-rescale',
+          'Against overexposed pictures; 0.7 suits models trained with zero terminal SNR',
+          0,
+          1,
+        ),
+        '0',
+      ),
+    )
     .addOption(
       checked('--scheduler <name>', { ...scheduler, choices: SCHEDULERS }, 'the one the folder names'),
     )
@@ -76,16 +107,65 @@ export function define(command: Command, shell: Shell): void {
         'krona',
       ),
     )
+    .option('--image <file>', 'a picture to start from instead of noise')
+    .addOption(
+      checked(
+        '--strength <x>',
+        share('strength', 'How much of the image may change', 0.01, 1),
+        `${STRENGTH}`,
+      ),
+    )
+    .option('--refiner <dir>', "a second model that goes over the pictures, such as SDXL's refiner")
+    .addOption(
+      checked(
+        '--refine-from <x>',
+        share('refine-from', 'Share of the noise levels after which the refiner takes over', 0.05, 0.95),
+        `it goes over the finished latents at strength ${REFINER_STRENGTH}`,
+      ),
+    )
+    .addOption(
+      checked(
+        '--tiles <when>',
+        {
+          name: 'tiles',
+          description: 'Decode in tiles, which takes less memory',
+          type: 'text',
+          choices: ['auto', 'on', 'off'],
+        },
+        'auto: above two megapixels',
+      ),
+    )
+    .addOption(deviceOption())
     .requiredOption('--out <dir>', 'folder for the pictures');
   action(command, shell, async (io, given: Given) => {
     // Better told now than after the last step.
     await mkdir(given.out, { recursive: true }).catch((cause: unknown) => {
       throw new KronaError('FILE_UNWRITABLE', `The folder ${basename(given.out)} cannot be made.`, { cause });
     });
+    checkTogether(given);
+    await prepareDevice(given.device);
     const painter = await TextToImage.open(given.model);
+    const refiner = given.refiner === undefined ? null : await TextToImage.open(given.refiner);
     try {
       const request = await drawRequest(painter, given);
-      const { pictures, ...times } = await timed(painter, request, io);
+      const source = createNoise(request.noise, request.seed);
+      const start =
+        given.image === undefined
+          ? null
+          : await imageStart(
+              painter,
+              request,
+              { path: given.image, strength: given.strength ?? STRENGTH },
+              source,
+            );
+      const whole = start ? { ...request, start } : request;
+      const how =
+        given.refineFrom === undefined ? { strength: REFINER_STRENGTH } : { from: given.refineFrom };
+      const { pictures, ...times } = await timed(request.steps, io, (hooks) =>
+        refiner
+          ? drawRefined(painter, refiner, whole, how, hooks, source)
+          : painter.draw(whole, hooks, source),
+      );
       const images = await save(pictures, request, given.out);
       const peakMemoryMiB = process.resourceUsage().maxRSS / 1024;
       io.log(
@@ -95,13 +175,28 @@ export function define(command: Command, shell: Shell): void {
       return { json: { images, seed: request.seed, ...times, peakMemoryMiB }, text: images.join('\n') };
     } finally {
       await painter.release();
+      await refiner?.release();
     }
   });
 }
 
+/** @throws KronaError OPTION_INVALID when an option says something about another that is not there */
+function checkTogether(given: Given): void {
+  const invalid = (message: string): never => {
+    throw new KronaError('OPTION_INVALID', message);
+  };
+  if (given.strength !== undefined && given.image === undefined)
+    invalid('--strength says how much of --image may change; give an image.');
+  if (given.refineFrom !== undefined && given.refiner === undefined)
+    invalid('--refine-from says when the model of --refiner takes over; give a refiner.');
+  if (given.refineFrom !== undefined && given.image !== undefined)
+    invalid('With --image the refiner goes over the finished picture; leave out --refine-from.');
+}
+
 async function drawRequest(painter: TextToImage, given: Given): Promise<DrawRequest> {
   const model = modelCard(painter.model);
-  const defaults = imagineDefaults(model);
+  const own = imagineDefaults(model);
+  const defaults = given.image === undefined ? own : { ...own, ...(await sizeOfImage(given.image, model)) };
   const { width = defaults.width, height = defaults.height, adapter = [] } = given;
   checkSize('width', width, model);
   checkSize('height', height, model);
@@ -114,32 +209,40 @@ async function drawRequest(painter: TextToImage, given: Given): Promise<DrawRequ
     adapter: adapters,
     steps: given.steps ?? defaults.steps,
     guidance: given.guidance ?? defaults.guidance,
+    guidanceRescale: given.guidanceRescale ?? 0,
     scheduler: given.scheduler ?? null,
     width,
     height,
     seed: given.seed ?? randomSeed(),
     count: given.count ?? 1,
     noise: given.noise ?? 'krona',
+    ...(given.tiles && given.tiles !== 'auto' && { tiled: given.tiles === 'on' }),
   };
 }
 
-async function timed(painter: TextToImage, request: DrawRequest, io: CommandIo) {
+async function timed(
+  steps: number,
+  io: CommandIo,
+  draw: (hooks: DrawHooks) => Promise<readonly DrawnPicture[]>,
+) {
   const began = performance.now();
   let first = began;
   let last = began;
   const show = (step: number, steps: number, secondsLeft: number | null) =>
     io.progress.show({ phase: 'drawing', step, steps, secondsLeft });
-  show(0, request.steps, null);
-  const pictures = await painter.draw(request, {
+  let counted = 1;
+  show(0, steps, null);
+  const pictures = await draw({
     signal: io.signal,
     onStep: (step, steps) => {
       last = performance.now();
       if (step === 1) first = last;
+      counted = step;
       show(step, steps, step === 1 ? null : ((last - first) / (step - 1) / 1000) * (steps - step));
     },
   });
   // The first step also prepares the model, so it counts only when it is the only one.
-  const secondsPerStep = (request.steps > 1 ? (last - first) / (request.steps - 1) : last - began) / 1000;
+  const secondsPerStep = (counted > 1 ? (last - first) / (counted - 1) : last - began) / 1000;
   const secondsPerImage = (performance.now() - began) / 1000 / pictures.length;
   return { pictures, secondsPerImage, secondsPerStep };
 }

@@ -5,9 +5,12 @@
 import { writeFile } from 'node:fs/promises';
 import { setImmediate as nextLoop } from 'node:timers/promises';
 import sharp from 'sharp';
+import type { Device } from '../../storage/config.ts';
 import { KronaError } from '../../storage/errors.ts';
 import type { AdapterLayers } from '../adapters/adapter.ts';
 import { modelCard } from '../adapters/model-card.ts';
+import { chooseDevice, useDevice } from '../graph/device.ts';
+import { tryDevice } from '../graph/runtime.ts';
 import { checkModel } from '../models/model-check.ts';
 import { TextToImage, type DrawnPicture, type StartPicture } from '../sampling/text-to-image.ts';
 import { trainAdapter } from '../training/train.ts';
@@ -28,7 +31,12 @@ const RANK = { draw: 0, background: 1, train: 2 } as const;
 /** Adapters kept in memory, so that going back and forth between some costs nothing. */
 const KEPT_ADAPTERS = 4;
 
-const folder = process.argv[2]!;
+const [folder, asked] = process.argv.slice(2) as [string, Device | ''];
+/** Chosen before the first session; a device that is not there is told to whoever asks for anything. */
+const device = chooseDevice(asked || null, tryDevice).then((chosen) => {
+  useDevice(chosen.device);
+  return chosen;
+});
 const turns = new Turns();
 const running = new Map<number, AbortController>();
 
@@ -57,6 +65,8 @@ type Carry<K extends EngineKind> = (
 ) => Promise<EngineWork[K]['answer']>;
 
 const WORK: { readonly [K in EngineKind]: Carry<K> } = {
+  device: () => device,
+
   async describe() {
     const { problems } = await checkModel(folder);
     const problem = problems.find(({ code }) => code !== 'MODEL_TENSOR_UNKNOWN');
@@ -144,6 +154,7 @@ async function carryOut<K extends EngineKind>(id: number, kind: K, ask: EngineWo
   const abort = new AbortController();
   running.set(id, abort);
   try {
+    await device;
     const answer = await WORK[kind](ask, (event) => send({ type: 'event', id, event }), abort.signal);
     send({ type: 'done', id, answer });
   } catch (error) {

@@ -5,8 +5,10 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import type { Device } from '../../storage/config.ts';
 import { KronaError } from '../../storage/errors.ts';
 import type { ModelCard } from '../../storage/settings.ts';
+import type { ChosenDevice } from '../graph/device.ts';
 import type { TrainResult } from '../training/train-options.ts';
 import {
   errorMessage,
@@ -34,6 +36,7 @@ export interface AskOptions<K extends EngineKind> {
 
 export class Engine {
   readonly #model: string;
+  readonly #device: Device | null;
   readonly #grace: number;
   readonly #open = new Map<number, Open>();
   #child: ChildProcess | null = null;
@@ -43,11 +46,21 @@ export class Engine {
   /**
    * Starts nothing yet: the process comes with the first request, and again after it died.
    * @param model path of the model folder
+   * @param device null: CUDA where it is there, else the CPU
    * @param graceMs what is not cancelled within this time is killed, and all else that is under way with it
    */
-  constructor(model: string, { graceMs = GRACE }: { graceMs?: number } = {}) {
+  constructor(
+    model: string,
+    { device = null, graceMs = GRACE }: { device?: Device | null; graceMs?: number } = {},
+  ) {
     this.#model = model;
+    this.#device = device;
     this.#grace = graceMs;
+  }
+
+  /** What it computes on. @throws KronaError DEVICE_UNAVAILABLE, ENGINE_DIED */
+  device(): Promise<ChosenDevice> {
+    return this.#ask('device', null, {});
   }
 
   /** Checks the model folder and makes ready to draw. @throws KronaError MODEL_*, SAFETENSORS_*, ENGINE_DIED */
@@ -117,7 +130,7 @@ export class Engine {
   #ensureChild(): ChildProcess {
     if (this.#closed) throw died('it was closed');
     if (this.#child?.connected) return this.#child;
-    const child = fork(join(import.meta.dirname, 'engine-process.ts'), [this.#model], {
+    const child = fork(join(import.meta.dirname, 'engine-process.ts'), [this.#model, this.#device ?? ''], {
       // However this process was started itself: by tsx, or by a test runner.
       execArgv: ['--import', import.meta.resolve('tsx')],
       serialization: 'advanced',

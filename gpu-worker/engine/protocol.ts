@@ -1,6 +1,7 @@
 /** @file What the worker and its engine process say to each other, and how errors keep their codes on the way. */
 import { describeError, KronaError } from '../../storage/errors.ts';
 import type { ModelCard } from '../../storage/settings.ts';
+import type { ChosenDevice } from '../graph/device.ts';
 import type { DrawRequest } from '../sampling/text-to-image.ts';
 import type { SavedAdapter } from '../training/train-hooks.ts';
 import type { TrainOptions, TrainProgress, TrainResult } from '../training/train-options.ts';
@@ -38,6 +39,7 @@ export interface PngPicture {
 
 /** What can be asked of the engine, what it tells on the way, and what it answers. */
 export interface EngineWork {
+  device: { ask: null; event: never; answer: ChosenDevice };
   describe: { ask: null; event: never; answer: ModelCard };
   train: {
     ask: Omit<TrainOptions, 'model'>;

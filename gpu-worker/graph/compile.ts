@@ -1,5 +1,7 @@
 /** @file From symbolic outputs to an ONNX program: passes, then one rule a node. Weights stay in their files. */
+import { checkGraph } from './check.ts';
 import { GraphError } from './errors.ts';
+import { toHalfPrecision } from './half-precision.ts';
 import {
   encodeModel,
   type Attribute,
@@ -25,13 +27,24 @@ export interface Program {
 /** External files are named from the root, so that one program can use files of many folders, links resolved. */
 const WEIGHTS_FOLDER = '/';
 
+/** What a program computes in: float16 has islands of float32 (half-precision.ts). */
+export type Precision = 'float32' | 'float16';
+
+export interface CompileOptions {
+  /** float32 by default. What a program takes and gives stays as it is. */
+  readonly precision?: Precision;
+}
+
 /**
  * Compiles named outputs. Inputs are all `input` leaves that they need, in order of creation.
  * @throws GraphError GRAPH_ILLEGAL when a pass leaves an illegal graph, GRAPH_NAME when two things have one name
  */
-export function compile(outputs: Readonly<Record<string, Tensor>>): Program {
+export function compile(
+  outputs: Readonly<Record<string, Tensor>>,
+  { precision = 'float32' }: CompileOptions = {},
+): Program {
   const names = Object.keys(outputs);
-  const results = runPasses(Object.values(outputs));
+  const results = compiledGraph(Object.values(outputs), precision);
   const order = reachable(results);
   const emitter = new ModelEmitter();
   const absorbed = absorbedTransposes(order, results);
@@ -46,6 +59,13 @@ export function compile(outputs: Readonly<Record<string, Tensor>>): Program {
   checkNames(model);
   const bytes = encodeModel(model, (path) => path.slice(WEIGHTS_FOLDER.length));
   return { bytes, weightsFolder: WEIGHTS_FOLDER, inputs: emitter.inputs, outputs: produced };
+}
+
+/** The graph after all passes, of which `compile` makes a program node by node. */
+export function compiledGraph(outputs: readonly Tensor[], precision: Precision): Tensor[] {
+  if (precision === 'float32') return runPasses(outputs);
+  checkGraph(outputs, 'building');
+  return runPasses(toHalfPrecision(outputs));
 }
 
 /** Inputs, weights and outputs share one space of names: the runtime's own message does not say what is wrong. */

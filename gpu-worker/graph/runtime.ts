@@ -3,9 +3,12 @@
  * `run` blocks its thread until it is done and cannot be interrupted; see the worker's engine process for what follows.
  */
 import * as ort from 'onnxruntime-node';
+import type { Device } from '../../storage/config.ts';
 import { KronaError } from '../../storage/errors.ts';
-import type { Program } from './compile.ts';
+import { compile, type Program } from './compile.ts';
+import { currentDevice } from './device.ts';
 import type { OnnxValue } from './onnx-model.ts';
+import * as op from './ops.ts';
 import type { DType, Shape } from './primitives.ts';
 import { sizeOf } from './tensor.ts';
 
@@ -13,6 +16,8 @@ export type TensorData = Float32Array | BigInt64Array | Uint16Array;
 export type Feeds = Readonly<Record<string, TensorData>>;
 
 export interface SessionOptions {
+  /** That of the process by default. */
+  readonly device?: Device;
   /** Threads of one operator; 0 (the default) lets the runtime take every core. */
   readonly threads?: number;
   /** Where per-operator timings go (JSON, read by bench/); none by default. */
@@ -40,7 +45,7 @@ export class Session {
   static async create(program: Program, options: SessionOptions = {}): Promise<Session> {
     try {
       const session = await ort.InferenceSession.create(program.bytes, {
-        executionProviders: ['cpu'],
+        executionProviders: [options.device ?? currentDevice()],
         intraOpNumThreads: options.threads ?? 0,
         graphOptimizationLevel: 'all',
         // The pattern planner keeps every buffer of a training graph apart: twice the peak for nothing.
@@ -127,5 +132,31 @@ export async function runOnce(program: Program, feeds: Feeds): Promise<Record<st
     return await session.run(feeds);
   } finally {
     await session.release();
+  }
+}
+
+/** The reason why a session of one operator does not run on a device; null where it does. A trial for chooseDevice. */
+export async function tryDevice(device: Device): Promise<string | null> {
+  const backends = ort.listSupportedBackends().map(({ name }) => name);
+  if (!backends.includes(device)) return `this build of onnxruntime has ${backends.join(', ')} only`;
+  // What is not there is an answer here, not an error for the log.
+  const { logLevel } = ort.env;
+  ort.env.logLevel = 'fatal';
+  try {
+    const session = await Session.create(compile({ sum: op.add(op.input('x', [1]), 1) }), { device });
+    await session.run({ x: new Float32Array(1) });
+    await session.release();
+    return null;
+  } catch (error) {
+    const { cause } = error as Error;
+    // The runtime's messages begin with where in its source they come from, and name files of this machine.
+    const message = cause instanceof Error ? cause.message : String(error);
+    return message
+      .replace(/^.*?(Failed|failed)/s, '$1')
+      .replaceAll(/(?:\/[^\s/:]+)+\//g, '')
+      .split('\n')[0]!
+      .trim();
+  } finally {
+    if (logLevel !== undefined) ort.env.logLevel = logLevel;
   }
 }

@@ -1,7 +1,10 @@
 /** @file A model folder's VAE, ready to run on pictures of one size, one at a time. */
-import { compile } from '../graph/compile.ts';
+import { compile, type Precision } from '../graph/compile.ts';
+import { devicePrecision } from '../graph/device.ts';
 import * as op from '../graph/ops.ts';
 import { Session } from '../graph/runtime.ts';
+import type { Tensor } from '../graph/tensor.ts';
+import { ARCHITECTURES } from './architecture.ts';
 import type { ModelFolder } from './model-folder.ts';
 import { frozenParameters } from './parameters.ts';
 import { vaeDecoder, vaeEncoder, vaeScale } from './vae.ts';
@@ -25,25 +28,53 @@ export interface Decoder {
   release(): Promise<void>;
 }
 
-export async function openEncoder({ vae }: ModelFolder, width: number, height: number): Promise<Encoder> {
+/** Results: `mean`, `deviation` of `pictures` [1,3,height,width]. */
+export function encoderOutputs({ vae }: ModelFolder, width: number, height: number): Readonly<Record<string, Tensor>> {
   const pictures = op.input('pictures', [1, vae.config.in_channels, height, width]);
   const { mean, logvar } = vaeEncoder(vae.config, frozenParameters(vae.name, vae.tensors), pictures);
   // diffusers' DiagonalGaussianDistribution clamps the logarithm.
   const deviation = op.exp(op.mul(0.5, op.max(-30, op.min(20, logvar))));
-  const session = await Session.create(compile({ mean, deviation }));
+  return { mean, deviation };
+}
+
+/** Results: `pictures` of `latents` [1,4,h,w]. */
+export function decoderOutputs({ vae }: ModelFolder, width: number, height: number): Readonly<Record<string, Tensor>> {
+  const { latent_channels: channels, scaling_factor: factor, shift_factor: shift } = vae.config;
+  const scale = vaeScale(vae.config);
+  const latents = op.input('latents', [1, channels, height / scale, width / scale]);
+  const unscaled = op.add(op.div(latents, factor), shift);
+  return { pictures: vaeDecoder(vae.config, frozenParameters(vae.name, vae.tensors), unscaled) };
+}
+
+/**
+ * What the VAE computes in on a device that computes in `precision`: the values inside SDXL's grow beyond 16 bits, which
+ * its config says (`force_upcast`). As in diffusers, SD's pipelines do not ask.
+ */
+export function vaePrecision({ architecture, vae }: ModelFolder, precision: Precision): Precision {
+  const told = ARCHITECTURES[architecture].timeIds > 0;
+  return told && vae.config.force_upcast ? 'float32' : precision;
+}
+
+export async function openEncoder(
+  model: ModelFolder,
+  width: number,
+  height: number,
+  precision = vaePrecision(model, devicePrecision()),
+): Promise<Encoder> {
+  const session = await Session.create(compile(encoderOutputs(model, width, height), { precision }));
   return {
     encode: async (pixels) => (await session.run({ pictures: pixels })) as unknown as EncodedPicture,
     release: () => session.release(),
   };
 }
 
-export async function openDecoder({ vae }: ModelFolder, width: number, height: number): Promise<Decoder> {
-  const { latent_channels: channels, scaling_factor: factor, shift_factor: shift } = vae.config;
-  const scale = vaeScale(vae.config);
-  const latents = op.input('latents', [1, channels, height / scale, width / scale]);
-  const unscaled = op.add(op.div(latents, factor), shift);
-  const pictures = vaeDecoder(vae.config, frozenParameters(vae.name, vae.tensors), unscaled);
-  const session = await Session.create(compile({ pictures }));
+export async function openDecoder(
+  model: ModelFolder,
+  width: number,
+  height: number,
+  precision = vaePrecision(model, devicePrecision()),
+): Promise<Decoder> {
+  const session = await Session.create(compile(decoderOutputs(model, width, height), { precision }));
   return {
     decode: async (values) => (await session.run({ latents: values }))['pictures'] as Float32Array,
     release: () => session.release(),

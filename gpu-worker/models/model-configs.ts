@@ -76,6 +76,8 @@ export interface VaeConfig {
   readonly use_quant_conv: boolean;
   readonly use_post_quant_conv: boolean;
   readonly mid_block_add_attention: boolean;
+  /** Its values outgrow 16-bit floats. */
+  readonly force_upcast: boolean;
 }
 
 /** @throws KronaError MODEL_CONFIG_INVALID, MODEL_CONFIG_UNSUPPORTED */
@@ -206,5 +208,6 @@ export function vaeConfig(where: string, raw: JsonObject): VaeConfig {
     use_quant_conv: fields.flag('use_quant_conv', true),
     use_post_quant_conv: fields.flag('use_post_quant_conv', true),
     mid_block_add_attention: fields.flag('mid_block_add_attention', true),
+    force_upcast: fields.flag('force_upcast', true),
   };
 }

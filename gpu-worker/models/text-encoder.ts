@@ -1,5 +1,6 @@
 /** @file The text encoders of a model, ready to turn prompts into what the UNet is told. */
 import { compile } from '../graph/compile.ts';
+import { devicePrecision } from '../graph/device.ts';
 import * as op from '../graph/ops.ts';
 import { Session, type Feeds } from '../graph/runtime.ts';
 import { ARCHITECTURES } from './architecture.ts';
@@ -54,7 +55,7 @@ export class TextEncoder {
       const parameters = adapted(frozenParameters(name, tensors), `${name}.`);
       const outputs = clipText(config, parameters, ids, op.input('end', [1, length]));
       const wanted = { states: outputs[textStates], ...(outputs.pooled ? { pooled: outputs.pooled } : {}) };
-      sessions.push(await Session.create(compile(wanted)));
+      sessions.push(await Session.create(compile(wanted, { precision: devicePrecision() })));
     }
     return new TextEncoder(model, tokenizers, sessions);
   }

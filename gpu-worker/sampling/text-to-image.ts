@@ -9,20 +9,26 @@ import { adapterBase } from '../adapters/adapter-base.ts';
 import { adapterFeeds, adapterInputs, shapesKey, type AppliedAdapter } from '../adapters/adapter-inputs.ts';
 import { readAdapter } from '../adapters/read-adapter.ts';
 import { compile } from '../graph/compile.ts';
+import { devicePrecision } from '../graph/device.ts';
 import { Session, type Feeds } from '../graph/runtime.ts';
 import { timeIds } from '../models/architecture.ts';
 import { openDecoder, openEncoder, type Decoder } from '../models/autoencoder.ts';
+import { ConfigFields } from '../models/config-fields.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
 import { openModel } from '../models/open-model.ts';
 import { frozenParameters } from '../models/parameters.ts';
 import { TextEncoder, type EncodedPrompt } from '../models/text-encoder.ts';
 import { unet, unetInputs } from '../models/unet.ts';
 import { vaeScale } from '../models/vae.ts';
-import { createNoise, variedNoise } from './noise.ts';
+import { guide } from './guidance.ts';
+import { createNoise, variedNoise, type NoiseSource } from './noise.ts';
+import { fromBytes, toBytes } from './pixels.ts';
 import { createScheduler } from './schedulers/create-scheduler.ts';
-import { firstStep } from './schedulers/picture-start.ts';
+import { firstStep, handover } from './schedulers/picture-start.ts';
+import { trainTimesteps } from './schedulers/noise-levels.ts';
 import type { Scheduler } from './schedulers/scheduler.ts';
 import { SessionCache } from './session-cache.ts';
+import { needsTiles, openTiledDecoder, openTiledEncoder } from './tiles.ts';
 
 export interface DrawRequest {
   readonly prompt: string;
@@ -32,6 +38,8 @@ export interface DrawRequest {
   readonly adapter: AppliedAdapter | readonly AppliedAdapter[] | null;
   readonly steps: number;
   readonly guidance: number;
+  /** How far guided outputs go back to the deviation of those without guidance, in [0, 1]; 0 by default. */
+  readonly guidanceRescale?: number;
   readonly scheduler: SchedulerName | null;
   readonly width: number;
   readonly height: number;
@@ -40,16 +48,27 @@ export interface DrawRequest {
   /** Seed of the picture that these vary, after those of the pictures that it varied itself; none by default. */
   readonly varies?: readonly number[];
   readonly noise: 'torch' | 'krona';
-  /** Start from pictures instead of pure noise. Their noise is that of the level at which the run then begins. */
+  /** Start from latents instead of pure noise. */
   readonly start?: StartPicture;
+  /** Whether pictures are decoded in tiles (tiles.ts); by their size by default. */
+  readonly tiled?: boolean;
+  /** Leave the run when this share of the noise levels is behind, in (0, 1); to its end by default. */
+  readonly until?: number;
 }
 
-export interface StartPicture {
+export type StartPicture = {
   /** [count,4,h,w], scaled, as `latentsOf` gives them. */
   readonly latents: Float32Array;
-  /** Share of the steps that are done, in (0, 1]: how much may change. */
-  readonly strength: number;
-}
+} & (
+  | {
+      /** Share of the steps that are done, in (0, 1]: how much may change. Noise of the level at which they begin is added. */
+      readonly strength: number;
+    }
+  | {
+      /** Go on where a run with this `until` was left. */
+      readonly from: number;
+    }
+);
 
 export interface DrawHooks {
   /** After each denoising step, from 1. */
@@ -96,11 +115,16 @@ export class TextToImage {
   }
 
   /** @throws KronaError SIZE_INVALID, SCHEDULER_UNSUPPORTED, STEPS_INVALID; and the signal's reason when it aborts */
-  async draw(request: DrawRequest, hooks: DrawHooks = {}): Promise<DrawnPicture[]> {
+  async draw(
+    request: DrawRequest,
+    hooks: DrawHooks = {},
+    source: NoiseSource = createNoise(request.noise, request.seed),
+  ): Promise<DrawnPicture[]> {
     const { width, height, count } = request;
-    const latents = await this.denoise(request, hooks);
-    const decoder = await this.#decoders.get(`${width}x${height}`, () =>
-      openDecoder(this.model, width, height),
+    const latents = await this.denoise(request, hooks, source);
+    const tiled = needsTiles(this.model, width, height, request.tiled ?? null);
+    const decoder = await this.#decoders.get(`${width}x${height}${tiled ? ' in tiles' : ''}`, async () =>
+      (tiled ? openTiledDecoder : openDecoder)(this.model, width, height),
     );
     const each = latents.length / count;
     const pictures: DrawnPicture[] = [];
@@ -116,24 +140,39 @@ export class TextToImage {
     return pictures;
   }
 
-  /** The latents [4,h,w] of a picture, scaled as the UNet sees them: the mean of what the VAE makes of it. */
-  async latentsOf({ width, height, pixels }: DrawnPicture): Promise<Float32Array> {
+  /**
+   * The latents [4,h,w] of a picture, scaled as the UNet sees them.
+   *
+   * @param source draws one of the latents that the VAE allows, as diffusers' image-to-image pipelines do before all
+   * other noise; their mean without it
+   */
+  async latentsOf({ width, height, pixels }: DrawnPicture, source?: NoiseSource): Promise<Float32Array> {
     this.#checkSize(width, height);
     const { scaling_factor: factor, shift_factor: shift } = this.model.vae.config;
     // Rarely needed and large, so it is not kept.
-    const encoder = await openEncoder(this.model, width, height);
+    const tiled = needsTiles(this.model, width, height, null);
+    const encoder = await (tiled ? openTiledEncoder : openEncoder)(this.model, width, height);
     try {
-      const { mean } = await encoder.encode(fromBytes(pixels, width * height));
-      return mean.map((x) => (x - shift) * factor);
+      const { mean, deviation } = await encoder.encode(fromBytes(pixels, width * height));
+      const noise = source?.draw(1, mean.length);
+      return mean.map((x, i) => ((noise ? x + deviation[i]! * noise[i]! : x) - shift) * factor);
     } finally {
       await encoder.release();
     }
   }
 
-  /** The final latents [count,4,h,w], still scaled. */
-  async denoise(request: DrawRequest, { onStep, turn, signal }: DrawHooks = {}): Promise<Float32Array> {
+  /**
+   * The final latents [count,4,h,w], still scaled.
+   *
+   * @param source goes on drawing where what came before this run stopped; a fresh one by default
+   */
+  async denoise(
+    request: DrawRequest,
+    { onStep, turn, signal }: DrawHooks = {},
+    source: NoiseSource = createNoise(request.noise, request.seed),
+  ): Promise<Float32Array> {
     const { config } = this.model.unet;
-    const { steps, guidance, width, height, count } = request;
+    const { steps, guidance, guidanceRescale = 0, width, height, count } = request;
     const scale = this.#checkSize(width, height);
     const scheduler = createScheduler(request.scheduler, this.model.scheduler, steps);
     const guided = guidance > 1;
@@ -157,14 +196,15 @@ export class TextToImage {
       ),
       ...(config.addition_embed_type === null ? {} : this.#pictureFeeds(text, width, height, count)),
     };
-    const source = createNoise(request.noise, request.seed);
     const noise = () => source.draw(count, size / count);
-    const first = variedNoise(request.varies ?? [], noise(), size / count);
-    const start = request.start ? startFrom(request.start, steps, scheduler, first) : null;
-    let sample = start?.sample ?? first.map((x) => x * scheduler.initNoiseSigma);
-    const from = start?.call ?? 0;
-    const calls = scheduler.timesteps.length - from;
-    for (let i = from; i < scheduler.timesteps.length; i++) {
+    const first = () => variedNoise(request.varies ?? [], noise(), size / count);
+    const { call: from, sample: start } = this.#startOf(request, scheduler, first, size);
+    const end =
+      request.until === undefined
+        ? scheduler.timesteps.length
+        : this.#callAt(request.until, scheduler, steps);
+    let sample = start;
+    for (let i = from; i < end; i++) {
       const timestep = scheduler.timesteps[i]!;
       await turn?.();
       signal?.throwIfAborted();
@@ -172,10 +212,33 @@ export class TextToImage {
       const latents = perRow(guided ? [scaled, scaled] : [scaled], 1);
       const feeds = { ...fixed, latents, timesteps: new Float32Array(rows).fill(timestep) };
       const output = (await session.run(feeds))['prediction'] as Float32Array;
-      sample = scheduler.step(guided ? guide(output, guidance) : output, i, sample, noise);
-      onStep?.(i - from + 1, calls);
+      const led = guided ? guide(output, guidance, guidanceRescale, count) : output;
+      sample = scheduler.step(led, i, sample, noise);
+      onStep?.(i - from + 1, end - from);
     }
     return sample;
+  }
+
+  /** The first call of the model, and the sample before it. */
+  #startOf(
+    { start, steps }: DrawRequest,
+    scheduler: Scheduler,
+    noise: () => Float32Array,
+    size: number,
+  ): { readonly call: number; readonly sample: Float32Array } {
+    if (start === undefined) return { call: 0, sample: noise().map((x) => x * scheduler.initNoiseSigma) };
+    const { latents } = start;
+    if (latents.length !== size)
+      throw new RangeError(`start.latents has ${latents.length} numbers, not ${size}`);
+    if ('from' in start) return { call: this.#callAt(start.from, scheduler, steps), sample: latents };
+    const { call, signal, sigma } = scheduler.startOf(firstStep(steps, start.strength));
+    const fresh = noise();
+    return { call, sample: latents.map((x, i) => signal * x + sigma * fresh[i]!) };
+  }
+
+  #callAt(share: number, scheduler: Scheduler, steps: number): number {
+    const trained = trainTimesteps(new ConfigFields('scheduler/scheduler_config.json', this.model.scheduler));
+    return handover(scheduler, steps, trained, share);
   }
 
   /** @returns pixels per latent @throws KronaError SIZE_INVALID */
@@ -240,7 +303,8 @@ export class TextToImage {
     return this.#unets.get(`${rows}x${height}x${width} ${shapesKey(adapters)}`, () => {
       const inputs = unetInputs(config, rows, height, width, this.#text.tokens);
       const parameters = adapterInputs(adapters)(frozenParameters(name, tensors), '');
-      return Session.create(compile({ prediction: unet(config, parameters, inputs) }));
+      const prediction = unet(config, parameters, inputs);
+      return Session.create(compile({ prediction }, { precision: devicePrecision() }));
     });
   }
 }
@@ -256,19 +320,6 @@ function partOf({ adapter }: DrawRequest, prefixes: readonly string[]): AppliedA
     .filter(({ layers }) => layers.size > 0);
 }
 
-/** Where a run from a picture begins, and its first sample. */
-function startFrom(
-  { latents, strength }: StartPicture,
-  steps: number,
-  scheduler: Scheduler,
-  noise: Float32Array,
-): { call: number; sample: Float32Array } {
-  if (latents.length !== noise.length)
-    throw new RangeError(`start.latents has ${latents.length} numbers, not ${noise.length}`);
-  const { call, signal, sigma } = scheduler.startOf(firstStep(steps, strength));
-  return { call, sample: latents.map((x, i) => signal * x + sigma * noise[i]!) };
-}
-
 /** Each part `count` times, part after part. */
 function perRow(parts: readonly Float32Array[], count: number): Float32Array {
   const rows = parts.flatMap((part) => Array<Float32Array>(count).fill(part));
@@ -278,33 +329,4 @@ function perRow(parts: readonly Float32Array[], count: number): Float32Array {
     return offset + row.length;
   }, 0);
   return joined;
-}
-
-/** unconditional + guidance · (conditional - unconditional); the two halves of the output. */
-function guide(output: Float32Array, guidance: number): Float32Array {
-  const half = output.length / 2;
-  return Float32Array.from(
-    { length: half },
-    (_, i) => output[i]! + guidance * (output[half + i]! - output[i]!),
-  );
-}
-
-/** Interleaved bytes to [3,H,W] in [-1,1]. */
-function fromBytes(pixels: Uint8Array, area: number): Float32Array {
-  const picture = new Float32Array(3 * area);
-  for (let i = 0; i < area; i++)
-    for (let c = 0; c < 3; c++) picture[c * area + i] = pixels[3 * i + c]! / 127.5 - 1;
-  return picture;
-}
-
-/** [3,H,W] around [-1,1] to interleaved bytes, rounded as diffusers does. */
-function toBytes(picture: Float32Array, area: number): Uint8Array {
-  const bytes = new Uint8Array(3 * area);
-  for (let i = 0; i < area; i++) {
-    for (let c = 0; c < 3; c++) {
-      const unit = Math.min(1, Math.max(0, picture[c * area + i]! / 2 + 0.5));
-      bytes[3 * i + c] = Math.round(unit * 255);
-    }
-  }
-  return bytes;
 }

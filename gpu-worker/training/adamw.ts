@@ -65,7 +65,11 @@ export class AdamW {
   static async create(settings: AdamWSettings, state: OptimizerState, threads = 0): Promise<AdamW> {
     return new AdamW(
       settings,
-      await Session.create(compile(updateGraph(settings, state.parameters.length)), { threads }),
+      await Session.create(compile(updateGraph(settings, state.parameters.length)), {
+        threads,
+        // In fp32, and where its state lies: a GPU would be sent all of it at every step.
+        device: 'cpu',
+      }),
       state,
     );
   }

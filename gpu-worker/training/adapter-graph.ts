@@ -1,9 +1,10 @@
 /** @file The graph of one micro-batch of adapter training: the loss, and its gradient by all trained numbers. */
 import { adapterLayout, layersOf, withAdapter, type AdapterShapes } from '../adapters/adapter.ts';
-import { compile, type Program } from '../graph/compile.ts';
+import { compile, type Precision, type Program } from '../graph/compile.ts';
+import { devicePrecision } from '../graph/device.ts';
 import { gradients } from '../graph/gradients.ts';
 import * as op from '../graph/ops.ts';
-import type { Tensor } from '../graph/tensor.ts';
+import { sizeOf, type Tensor } from '../graph/tensor.ts';
 import { ARCHITECTURES } from '../models/architecture.ts';
 import { clipText } from '../models/clip-text.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
@@ -23,6 +24,8 @@ export interface StepShape {
   readonly checkpointing: boolean;
   /** What ΔW is multiplied by; 1 by default. */
   readonly strength?: number;
+  /** What the step computes in; that of the process's device by default. */
+  readonly precision?: Precision;
 }
 
 /**
@@ -36,6 +39,17 @@ export function adapterGradient(
   schedule: NoiseSchedule,
   shape: StepShape,
 ): Program {
+  const { precision = devicePrecision() } = shape;
+  return compile(adapterOutputs(model, shapes, schedule, { ...shape, precision }), { precision });
+}
+
+/** The graph of that program. */
+export function adapterOutputs(
+  model: ModelFolder,
+  shapes: AdapterShapes,
+  schedule: NoiseSchedule,
+  shape: StepShape,
+): { readonly loss: Tensor; readonly gradient: Tensor } {
   const { config, tensors, name } = model.unet;
   const scale = vaeScale(model.vae.config);
   const [height, width] = [shape.height / scale, shape.width / scale];
@@ -55,7 +69,9 @@ export function adapterGradient(
   );
   const loss = denoisingLoss(batch, prediction, schedule.prediction);
   const targets = layout.entries.map((entry) => trained.get(entry.name)!);
-  return compile({ loss, gradient: layout.join(gradients(loss, targets)) });
+  // The loss is a mean: by its sum, gradients inside are about 1, as 16 bits hold them.
+  const lossScale = shape.precision === 'float16' ? 2 ** Math.floor(Math.log2(sizeOf(prediction.shape))) : 1;
+  return { loss, gradient: layout.join(gradients(loss, targets, lossScale)) };
 }
 
 /** Whether an adapter changes text encoders, so that the text is encoded anew at every step. */

@@ -6,6 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openSafetensors, readFloats } from '../../gpu-worker/models/safetensors.ts';
 import { krona, kronaProcess, ROOT, TINY } from './run-krona.ts';
 
+const SD15 = join(ROOT, 'test/fixtures/sd-tiny/sd15/model');
+
 let folder: string;
 let photos: string;
 beforeAll(async () => {
@@ -235,6 +237,64 @@ describe('krona imagine', () => {
     }
   });
 
+  it('starts from an image, in its shape, and changes it as far as the strength says', async () => {
+    const image = join(folder, 'image.png');
+    const raw = { width: 48, height: 24, channels: 3 } as const;
+    const gradient = Buffer.from(Uint8Array.from({ length: 48 * 24 * 3 }, (_, i) => (i * 5) % 256));
+    await sharp(gradient, { raw }).toFile(image);
+    const pictures = await Promise.all(
+      ['0.1', '1'].map(async (strength) => {
+        const words = [
+          'imagine',
+          '--model',
+          TINY,
+          '--prompt',
+          'a cat',
+          '--image',
+          image,
+          '--strength',
+          strength,
+        ];
+        const out = join(folder, `from-image-${strength}`);
+        const drawn = await krona(
+          ...words,
+          '--steps',
+          '10',
+          '--seed',
+          '3',
+          '--tiles',
+          'off',
+          '--out',
+          out,
+          '--json',
+        );
+        const { data, info } = await sharp(printed(drawn.stdout).images[0])
+          .raw()
+          .toBuffer({ resolveWithObject: true });
+        expect(info).toMatchObject(raw);
+        return data;
+      }),
+    );
+    expect(pictures[0]!.equals(pictures[1]!)).toBe(false);
+  });
+
+  it('lets a second model take over', async () => {
+    const words = [
+      'imagine',
+      '--model',
+      TINY,
+      '--refiner',
+      TINY,
+      '--refine-from',
+      '0.5',
+      '--prompt',
+      'a cat',
+    ];
+    const more = ['--steps', '4', '--seed', '3', '--guidance-rescale', '0.5', '--json'];
+    const { images } = printed((await krona(...words, ...more, '--out', join(folder, 'refined'))).stdout);
+    expect(images).toHaveLength(1);
+  });
+
   it("draws with a folder of PEFT, and with what convert made of another trainer's file", async () => {
     const files = join(ROOT, 'test/fixtures/adapters');
     const lokr = join(folder, 'converted.safetensors');
@@ -281,6 +341,11 @@ describe('krona imagine', () => {
     ['an endless prompt', ['--prompt', 'cat '.repeat(1250)], 'OPTION_TOO_LONG'],
     ['an unknown scheduler', ['--scheduler', 'eular'], 'OPTION_INVALID'],
     ['a size that the model cannot draw', ['--width', '65'], 'SIZE_UNFIT'],
+    ['an image that is none', ['--image', TINY], 'IMAGE_INVALID'],
+    ['a strength of no image', ['--strength', '0.5'], 'OPTION_INVALID'],
+    ['a takeover by no refiner', ['--refine-from', '0.8'], 'OPTION_INVALID'],
+    ['a device that nobody has heard of', ['--device', 'abacus'], 'OPTION_INVALID'],
+    ['a refiner of another family', ['--refiner', SD15], 'REFINER_UNFIT'],
   ])('refuses %s', async (_, wrong, code) => {
     const words = ['imagine', '--model', TINY, '--prompt', 'a cat', '--out', join(folder, 'never')];
     const { stdout, code: exit } = await krona(...[...words, ...wrong, '--json']);

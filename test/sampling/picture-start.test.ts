@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openEncoder } from '../../gpu-worker/models/autoencoder.ts';
 import { createScheduler } from '../../gpu-worker/sampling/schedulers/create-scheduler.ts';
-import { firstStep } from '../../gpu-worker/sampling/schedulers/picture-start.ts';
+import { firstStep, handover } from '../../gpu-worker/sampling/schedulers/picture-start.ts';
 import { TextToImage, type DrawRequest } from '../../gpu-worker/sampling/text-to-image.ts';
 import { KeyedRandom } from '../../gpu-worker/random.ts';
 import { SCHEDULERS } from '../../storage/settings.ts';
@@ -48,6 +48,15 @@ describe.each(SCHEDULERS)('%s', (name) => {
 it('as many steps are done as the strength says, and never none', () => {
   expect([1, 0.35, 0.5, 0.01].map((strength) => firstStep(20, strength))).toEqual([0, 13, 10, 19]);
   expect(firstStep(1, 0.35)).toBe(0);
+});
+
+it('a second model takes over at the beginning of a whole step', () => {
+  const at = (name: (typeof SCHEDULERS)[number], share: number) =>
+    handover(createScheduler(name, CONFIG, 10), 10, 1000, share);
+  expect([0.2, 0.8].map((share) => at('euler', share))).toEqual([2, 8]);
+  // Heun calls the model twice a step, PNDM twice at the second timestep.
+  expect([0.2, 0.8].map((share) => at('heun', share))).toEqual([4, 16]);
+  expect([0.2, 0.8].map((share) => at('pndm', share))).toEqual([3, 9]);
 });
 
 describe('with the tiny model', () => {

@@ -2,6 +2,9 @@
  * @file Where a run begins that starts from a picture instead of pure noise (SDEdit: Meng et al. 2022, arXiv 2108.01073):
  * some steps down the schedule, with the noise of that level on the picture's latents.
  */
+import type { Scheduler } from './scheduler.ts';
+import { roundHalfEven } from './timesteps.ts';
+
 const f = Math.fround;
 
 /** The sample before a step is signal · clean + sigma · noise. */
@@ -43,4 +46,23 @@ export function startsBySigma(sigmas: Float32Array, callOf: (step: number) => nu
  */
 export function firstStep(steps: number, strength: number): number {
   return steps - Math.max(1, Math.min(steps, Math.floor(steps * strength)));
+}
+
+/**
+ * The call with which a second model takes over from a first: that of the first step told a timestep below
+ * (1 − share) · trained, as with diffusers' `denoising_end` and `denoising_start`; but always between whole steps, where
+ * diffusers leaves a Heun step half done.
+ *
+ * @param trained timesteps of the training
+ * @param share of the noise levels that the first model gets, in (0, 1)
+ */
+export function handover(
+  { timesteps, startOf }: Scheduler,
+  steps: number,
+  trained: number,
+  share: number,
+): number {
+  const cutoff = roundHalfEven(trained - share * trained);
+  const begins = Array.from({ length: steps }, (_, step) => startOf(step).call);
+  return begins.find((call) => timesteps[call]! < cutoff) ?? timesteps.length;
 }

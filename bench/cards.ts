@@ -1,0 +1,151 @@
+/**
+ * @file Memory and time of SDXL and SD 1.5 on graphics cards, computed from the graphs that would run there and written as
+ * the tables of docs/gpu.md: `npx tsx bench/cards.ts`. Weights are not needed: only their shapes are looked at.
+ */
+import { adapterLayout, type AdapterShapes } from '../gpu-worker/adapters/adapter.ts';
+import { adapterInputs } from '../gpu-worker/adapters/adapter-inputs.ts';
+import { ADAPTER_METHODS } from '../gpu-worker/adapters/methods.ts';
+import type { Precision } from '../gpu-worker/graph/compile.ts';
+import { sizeOf, type Tensor } from '../gpu-worker/graph/tensor.ts';
+import { ARCHITECTURES } from '../gpu-worker/models/architecture.ts';
+import { decoderOutputs } from '../gpu-worker/models/autoencoder.ts';
+import { clipTextConfig, unetConfig, vaeConfig } from '../gpu-worker/models/model-configs.ts';
+import type { ModelFolder } from '../gpu-worker/models/model-folder.ts';
+import { frozenParameters, type ModelTensor, type ParameterShape } from '../gpu-worker/models/parameters.ts';
+import { clipParameters, unetParameters, vaeParameters } from '../gpu-worker/models/part-parameters.ts';
+import { SINGLE_FILE_MODELS } from '../gpu-worker/models/single-file/architectures.ts';
+import { unet, unetInputs } from '../gpu-worker/models/unet.ts';
+import { adapterOutputs } from '../gpu-worker/training/adapter-graph.ts';
+import { noiseSchedule } from '../gpu-worker/training/noise-schedule.ts';
+import { countFlops } from './flops.ts';
+import { graphMemory } from './peak-memory.ts';
+
+/** Rates at which torch samples SDXL in 16 bits on these cards (published it/s × 12 TFLOP); TFLOP a second. */
+const CARDS = [
+  ['RTX 3060, 12 GB', 12, 17],
+  ['RTX 4060 Ti, 16 GB', 16, 25],
+  ['RTX 3090, 24 GB', 24, 47],
+  ['A100, 80 GB', 80, 101],
+] as const;
+/** Of a card's memory, what driver, context, cuDNN's workspaces and the runtime's arena take: an assumption, GiB. */
+const OVERHEAD = 1.5;
+
+/** A published model whose weights are 16 bits wide and nowhere. */
+function published(architecture: ModelFolder['architecture']): ModelFolder {
+  const entry = SINGLE_FILE_MODELS.find((model) => model.architecture === architecture)!;
+  const unetOwn = unetConfig('unet', entry.unet, ARCHITECTURES[architecture].timeIds);
+  const vae = vaeConfig('vae', entry.vae);
+  const [first, ...more] = entry.textEncoders.map(({ part, config, projected }) => {
+    const own = clipTextConfig(part, config, projected);
+    return { name: part, config: own, tensors: nowhere(clipParameters(own)) };
+  });
+  return {
+    name: ARCHITECTURES[architecture].label,
+    path: '/',
+    architecture,
+    textEncoders: [first!, ...more],
+    tokenizers: [{ folder: '/' }],
+    unet: { name: 'unet', config: unetOwn, tensors: nowhere(unetParameters(unetOwn)) },
+    vae: { name: 'vae', config: vae, tensors: nowhere(vaeParameters(vae)) },
+    scheduler: entry.scheduler,
+    forceZerosForEmptyPrompt: entry.forceZerosForEmptyPrompt,
+    extra: [],
+  };
+}
+
+function nowhere(shapes: readonly ParameterShape[]): Map<string, ModelTensor> {
+  return new Map(
+    shapes.map(({ name, shape }) => [
+      name,
+      { name, dtype: 'F16', shape, path: '/weights.safetensors', offset: 0, length: 2 * sizeOf(shape) },
+    ]),
+  );
+}
+
+const GIB = 2 ** 30;
+const gib = (bytes: number): string => (bytes / GIB).toFixed(bytes < GIB ? 2 : 1);
+
+interface Row {
+  readonly what: string;
+  readonly precision: Precision;
+  readonly bytes: number;
+  readonly flops: number;
+  readonly line: string;
+}
+
+function row(what: string, outputs: Readonly<Record<string, Tensor>>, precision: Precision): Row {
+  const { weights, activations } = graphMemory(outputs, precision);
+  const flops = countFlops(outputs);
+  const bytes = weights + activations;
+  const line = `| ${what} | ${gib(weights)} | ${gib(activations)} | ${gib(bytes)} | ${(flops / 1e12).toFixed(1)} |`;
+  process.stderr.write(`${line}\n`);
+  return { what, precision, bytes, flops, line };
+}
+
+const TOKENS = 77;
+
+function sampling(model: ModelFolder, side: number, precision: Precision, shapes: AdapterShapes): Row {
+  const { config, tensors, name } = model.unet;
+  const inputs = unetInputs(config, 2, side / 8, side / 8, TOKENS);
+  const parameters = adapterInputs([shapes])(frozenParameters(name, tensors), '');
+  const outputs = { prediction: unet(config, parameters, inputs) };
+  return row(`${model.name}, ${side}², sampling step with guidance, ${precision}`, outputs, precision);
+}
+
+function training(
+  model: ModelFolder,
+  side: number,
+  precision: Precision,
+  checkpointing: boolean,
+  shapes: AdapterShapes,
+): Row {
+  const shape = { batch: 1, width: side, height: side, tokens: TOKENS, checkpointing, precision };
+  const outputs = adapterOutputs(model, shapes, noiseSchedule(model.scheduler), shape);
+  const what = `${model.name}, ${side}², training step${checkpointing ? ', recomputing' : ''}, ${precision}`;
+  // Parameters and their gradient are in the graph; AdamW's state lies in the machine's own memory.
+  return row(what, { ...outputs }, precision);
+}
+
+const rows: Row[] = [];
+for (const [architecture, side] of [
+  ['sdxl', 1024],
+  ['sd1', 512],
+] as const) {
+  const model = published(architecture);
+  const shapes = ADAPTER_METHODS.krona.shapes(model, { a1: 4, a2: 64 });
+  process.stderr.write(`${model.name}: ${adapterLayout(shapes).length} numbers are trained\n`);
+  rows.push(
+    sampling(model, side, 'float16', shapes),
+    sampling(model, side, 'float32', shapes),
+    training(model, side, 'float16', true, shapes),
+    training(model, side, 'float16', false, shapes),
+    training(model, side, 'float32', true, shapes),
+  );
+  const decoding = architecture === 'sdxl' ? 'float32' : 'float16';
+  rows.push(
+    row(
+      `${model.name}, ${side}², decoding one picture, ${decoding}`,
+      decoderOutputs(model, side, side),
+      decoding,
+    ),
+  );
+}
+const fits = rows.map(({ what, precision, bytes, flops }) => {
+  const cells = CARDS.map(([, memory, rate]) => {
+    if (bytes / GIB + OVERHEAD > memory) return 'does not fit';
+    // The rates are those of 16 bits.
+    return precision === 'float32' ? 'fits' : `${(flops / 1e12 / rate).toFixed(2)} s`;
+  });
+  return `| ${what} | ${cells.join(' | ')} |`;
+});
+console.log(
+  [
+    '| what | weights, GiB | activations, GiB | together, GiB | TFLOP |',
+    '| --- | --- | --- | --- | --- |',
+    ...rows.map(({ line }) => line),
+    '',
+    `| what | ${CARDS.map(([card]) => card).join(' | ')} |`,
+    `| --- |${' --- |'.repeat(CARDS.length)}`,
+    ...fits,
+  ].join('\n'),
+);

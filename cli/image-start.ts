@@ -1,0 +1,52 @@
+/** @file A picture file as what a drawing begins with. */
+import { basename } from 'node:path';
+import sharp, { type Sharp } from 'sharp';
+import type { NoiseSource } from '../gpu-worker/sampling/noise.ts';
+import type { DrawRequest, StartPicture, TextToImage } from '../gpu-worker/sampling/text-to-image.ts';
+import { KronaError } from '../storage/errors.ts';
+import type { ModelCard } from '../storage/settings.ts';
+
+/** How much of a picture may change when nobody says it: the default of diffusers' image-to-image pipeline of SD. */
+export const STRENGTH = 0.8;
+
+/** `--image` as what a run begins with, every picture of the set from the same latents. */
+export async function imageStart(
+  painter: TextToImage,
+  { width, height, count, noise }: DrawRequest,
+  { path, strength }: { readonly path: string; readonly strength: number },
+  source: NoiseSource,
+): Promise<StartPicture> {
+  const pixels = await readPicture(path, (picture) =>
+    picture.resize(width, height, { fit: 'fill', kernel: 'lanczos3' }).raw().toBuffer(),
+  );
+  // With torch's noise as diffusers does it: one of the VAE's latents, not their mean.
+  const latents = await painter.latentsOf({ width, height, pixels }, noise === 'torch' ? source : undefined);
+  const all = new Float32Array(latents.length * count);
+  for (let i = 0; i < count; i++) all.set(latents, i * latents.length);
+  return { latents: all, strength };
+}
+
+/** @throws KronaError IMAGE_INVALID when the file is no picture */
+async function readPicture<T>(path: string, use: (picture: Sharp) => Promise<T>): Promise<T> {
+  try {
+    return await use(sharp(path).rotate().toColourspace('srgb').removeAlpha());
+  } catch (cause) {
+    throw new KronaError(
+      'IMAGE_INVALID',
+      `${basename(path)} is not a picture that can be read; give a PNG, JPEG or WebP file.`,
+      { cause },
+    );
+  }
+}
+
+/** The shape of `--image` at no more than the model's own area, in sides that it can draw. */
+export async function sizeOfImage(path: string, { nativeSize, sizeMultiple }: ModelCard) {
+  const { width, height } = await readPicture(path, async (picture) => {
+    const { info } = await picture.toBuffer({ resolveWithObject: true });
+    return info;
+  });
+  const scale = Math.min(1, nativeSize / Math.sqrt(width * height));
+  const side = (pixels: number): number =>
+    Math.max(1, Math.floor((pixels * scale) / sizeMultiple)) * sizeMultiple;
+  return { width: side(width), height: side(height) };
+}

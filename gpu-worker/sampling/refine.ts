@@ -1,0 +1,47 @@
+/**
+ * @file A second model after the first, as SDXL's refiner after SDXL (arXiv 2307.01952, section 2.5): it takes over at
+ * some noise level, or goes over the finished latents once more. Both see the same latents, so their VAEs must agree.
+ */
+import { KronaError } from '../../storage/errors.ts';
+import { createNoise, type NoiseSource } from './noise.ts';
+import type { DrawHooks, DrawnPicture, DrawRequest, TextToImage } from './text-to-image.ts';
+
+/** The strength at which diffusers' image-to-image pipelines of SDXL and the method's authors use a refiner. */
+export const REFINER_STRENGTH = 0.3;
+
+export type Refinement =
+  /** Share of the noise levels that are the first model's, in (0, 1); 0.8 in the refiner's model card. */
+  | { readonly from: number }
+  /** Share of the steps that are done again, from the finished latents. */
+  | { readonly strength: number };
+
+/**
+ * Pictures of the first model, refined by the second. Adapters are the first model's alone; noise is drawn on.
+ *
+ * @throws KronaError REFINER_UNFIT when their latents differ; and as TextToImage.draw
+ */
+export async function drawRefined(
+  base: TextToImage,
+  refiner: TextToImage,
+  request: DrawRequest,
+  how: Refinement,
+  hooks: DrawHooks = {},
+  source: NoiseSource = createNoise(request.noise, request.seed),
+): Promise<DrawnPicture[]> {
+  const [a, b] = [base.model.vae.config, refiner.model.vae.config];
+  if (
+    a.latent_channels !== b.latent_channels ||
+    a.scaling_factor !== b.scaling_factor ||
+    a.block_out_channels.length !== b.block_out_channels.length
+  )
+    throw new KronaError(
+      'REFINER_UNFIT',
+      `${refiner.model.name} cannot refine ${base.model.name}: their latents differ (scaling ${b.scaling_factor} and ` +
+        `${a.scaling_factor}); take the refiner of the same family.`,
+    );
+  const first = 'from' in how ? { ...request, until: how.from } : request;
+  const latents = await base.denoise(first, hooks, source);
+  const { varies: _varies, until: _until, ...rest } = request;
+  const second = { ...rest, adapter: null, start: { latents, ...how } };
+  return refiner.draw(second, hooks, source);
+}

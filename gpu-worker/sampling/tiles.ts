@@ -1,0 +1,187 @@
+/**
+ * @file Large pictures through the VAE in overlapping tiles, so that memory does not grow with the picture: the tiles,
+ * overlaps and blending of diffusers' AutoencoderKL.enable_tiling. Group norms see a tile alone, so colours may differ
+ * a little from a picture in one piece; the overlaps hide where tiles meet.
+ */
+import { openDecoder, openEncoder, type Decoder, type Encoder } from '../models/autoencoder.ts';
+import type { ModelFolder } from '../models/model-folder.ts';
+import { vaeScale } from '../models/vae.ts';
+import { SessionCache } from './session-cache.ts';
+
+/** Pixels above which a picture goes through the VAE in tiles by itself: twice SDXL's 1024×1024, some 5 GiB in fp32. */
+const TILED_ABOVE = 2 * 1024 * 1024;
+/** Share of a tile that lies under the next. */
+const OVERLAP = 0.25;
+/** Tiles in the middle, at the right side, at the bottom and in the corner differ in size; a row has two of them. */
+const SIZES_IN_A_ROW = 2;
+
+/** Sides and distances of square tiles in what goes in and in what comes out. */
+interface Tiling {
+  readonly tile: number;
+  readonly step: number;
+  /** Rows and columns of the result that two tiles share. */
+  readonly blend: number;
+  /** Rows and columns of the result that a tile gives. */
+  readonly keep: number;
+}
+
+/** Values [channels, height, width]. */
+interface Planes {
+  readonly data: Float32Array;
+  readonly height: number;
+  readonly width: number;
+}
+
+/** @param asked null: by size */
+export function needsTiles(
+  { vae }: ModelFolder,
+  width: number,
+  height: number,
+  asked: boolean | null,
+): boolean {
+  return (asked ?? width * height > TILED_ABOVE) && Math.max(width, height) > vae.config.sample_size;
+}
+
+/** A decoder in tiles of the size that the VAE was trained at. */
+export function openTiledDecoder(model: ModelFolder, width: number, height: number): Decoder {
+  const { config } = model.vae;
+  const scale = vaeScale(config);
+  const tiling = tilingOf(Math.floor(config.sample_size / scale), config.sample_size);
+  const decoders = new SessionCache<Decoder>(SIZES_IN_A_ROW);
+  return {
+    async decode(latents) {
+      const input = { data: latents, height: height / scale, width: width / scale };
+      return inTiles(input, tiling, config.latent_channels, async ({ data, height: h, width: w }) => {
+        const [rows, columns] = [h * scale, w * scale];
+        const decoder = await decoders.get(`${w}x${h}`, () => openDecoder(model, columns, rows));
+        return { data: await decoder.decode(data), height: rows, width: columns };
+      });
+    },
+    release: () => decoders.release(),
+  };
+}
+
+/** An encoder in such tiles. */
+export function openTiledEncoder(model: ModelFolder, width: number, height: number): Encoder {
+  const { config } = model.vae;
+  const scale = vaeScale(config);
+  const tiling = tilingOf(config.sample_size, Math.floor(config.sample_size / scale));
+  const encoders = new SessionCache<Encoder>(SIZES_IN_A_ROW);
+  return {
+    async encode(pixels) {
+      const input = { data: pixels, height, width };
+      const moments = await inTiles(
+        input,
+        tiling,
+        config.in_channels,
+        async ({ data, height: h, width: w }) => {
+          const encoder = await encoders.get(`${w}x${h}`, () => openEncoder(model, w, h));
+          const { mean, deviation } = await encoder.encode(data);
+          // Blended are the logarithms, as the VAE gives them.
+          const both = Float32Array.from([...mean, ...deviation.map(Math.log)]);
+          return { data: both, height: h / scale, width: w / scale };
+        },
+      );
+      const half = moments.length / 2;
+      return { mean: moments.slice(0, half), deviation: moments.slice(half).map(Math.exp) };
+    },
+    release: () => encoders.release(),
+  };
+}
+
+function tilingOf(tile: number, result: number): Tiling {
+  const blend = Math.floor(result * OVERLAP);
+  return { tile, step: Math.floor(tile * (1 - OVERLAP)), blend, keep: result - blend };
+}
+
+/** Runs tile after tile, row by row; each is blended with what is above and to the left of it. */
+async function inTiles(
+  input: Planes,
+  { tile, step, blend, keep }: Tiling,
+  channels: number,
+  run: (part: Planes) => Promise<Planes>,
+): Promise<Float32Array> {
+  const rows: Planes[] = [];
+  let above: Planes[] = [];
+  for (let top = 0; top < input.height; top += step) {
+    const row: Planes[] = [];
+    for (let left = 0; left < input.width; left += step) {
+      const made = await run(cut(input, channels, top, left, tile));
+      const upper = above[row.length];
+      const before = row.at(-1);
+      if (upper) blendRows(upper, made, blend);
+      if (before) blendColumns(before, made, blend);
+      row.push(made);
+    }
+    rows.push(beside(row, keep));
+    above = row;
+  }
+  return below(rows);
+}
+
+const planesOf = ({ data, height, width }: Planes): number => data.length / (height * width);
+
+function cut(from: Planes, channels: number, top: number, left: number, side: number): Planes {
+  const [height, width] = [Math.min(side, from.height - top), Math.min(side, from.width - left)];
+  const data = new Float32Array(channels * height * width);
+  for (let line = 0; line < channels * height; line++) {
+    const [channel, y] = [Math.floor(line / height), top + (line % height)];
+    const start = (channel * from.height + y) * from.width + left;
+    data.set(from.data.subarray(start, start + width), line * width);
+  }
+  return { data, height, width };
+}
+
+/** The first rows of `lower` fade in over the last of `upper`. */
+function blendRows(upper: Planes, lower: Planes, blend: number): void {
+  const { width } = lower;
+  const extent = Math.min(blend, upper.height, lower.height);
+  for (let c = 0; c < planesOf(lower); c++)
+    for (let y = 0; y < extent; y++)
+      for (let x = 0; x < width; x++) {
+        const at = (c * lower.height + y) * width + x;
+        const old = upper.data[(c * upper.height + upper.height - extent + y) * width + x]!;
+        lower.data[at] = old * (1 - y / extent) + lower.data[at]! * (y / extent);
+      }
+}
+
+/** The first columns of `right` fade in over the last of `left`. */
+function blendColumns(left: Planes, right: Planes, blend: number): void {
+  const extent = Math.min(blend, left.width, right.width);
+  for (let line = 0; line < planesOf(right) * right.height; line++)
+    for (let x = 0; x < extent; x++) {
+      const at = line * right.width + x;
+      const old = left.data[(line + 1) * left.width - extent + x]!;
+      right.data[at] = old * (1 - x / extent) + right.data[at]! * (x / extent);
+    }
+}
+
+/** The first `keep` rows and columns of each tile, side by side. */
+function beside(row: readonly Planes[], keep: number): Planes {
+  const parts = row.map((tile) => cut(tile, planesOf(tile), 0, 0, keep));
+  const height = parts[0]!.height;
+  const width = parts.reduce((sum, part) => sum + part.width, 0);
+  const data = new Float32Array(planesOf(parts[0]!) * height * width);
+  for (let line = 0; line < data.length / width; line++) {
+    let at = line * width;
+    for (const part of parts) {
+      data.set(part.data.subarray(line * part.width, (line + 1) * part.width), at);
+      at += part.width;
+    }
+  }
+  return { data, height, width };
+}
+
+/** Rows of tiles one below the other. */
+function below(rows: readonly Planes[]): Float32Array {
+  const data = new Float32Array(rows.reduce((sum, row) => sum + row.data.length, 0));
+  const channels = planesOf(rows[0]!);
+  let at = 0;
+  for (let c = 0; c < channels; c++)
+    for (const row of rows) {
+      const plane = row.height * row.width;
+      data.set(row.data.subarray(c * plane, (c + 1) * plane), at);
+      at += plane;
+    }
+  return data;
+}

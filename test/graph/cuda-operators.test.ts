@@ -1,0 +1,65 @@
+/** Every operator of every program has a CUDA kernel of its type, so that nothing goes back to the CPU between two of them. */
+import { describe, expect, it } from 'vitest';
+import type { Program } from '../../gpu-worker/graph/compile.ts';
+import { samplingPrograms, trainingPrograms } from '../helpers/model-graphs.ts';
+import { operatorsOf, type UsedOperator } from '../helpers/read-onnx.ts';
+import { openTiny } from '../helpers/sd-fixtures.ts';
+import { CUDA_KERNELS } from './cuda-kernels.ts';
+
+/** Those that a program uses on a type for which there is no kernel. */
+const withoutKernel = (used: readonly UsedOperator[]): string[] => [
+  ...new Set(
+    used
+      .filter(({ operator, type }) => type.split('→').some((each) => !CUDA_KERNELS[operator]?.includes(each)))
+      .map(({ operator, type }) => `${operator} of ${type}`),
+  ),
+];
+
+const typesOf = (used: readonly UsedOperator[], operator: string): string[] => [
+  ...new Set(used.filter((each) => each.operator === operator).map(({ type }) => type)),
+];
+
+describe.each(['sd15', 'sd21', 'sdxl', 'refiner'] as const)('%s', (name) => {
+  it.each(name === 'sdxl' ? (['float16', 'float32'] as const) : (['float16'] as const))(
+    'in %s',
+    async (precision) => {
+      const model = await openTiny(name, 'folder');
+      const programs: [string, Program][] = [
+        ...Object.entries(samplingPrograms(model, precision)),
+        ...Object.entries(trainingPrograms(model, precision)).map(([what, make]): [string, Program] => [
+          `training ${what}`,
+          make(),
+        ]),
+      ];
+      for (const [what, { bytes }] of programs) {
+        const used = operatorsOf(bytes);
+        expect(withoutKernel(used), what).toEqual([]);
+        // Where the time goes, the narrow type is used; statistics stay wide.
+        for (const operator of ['Conv', 'Gemm', 'MatMul', 'com.microsoft.MultiHeadAttention'])
+          expect([[], [precision]], `${what}: ${operator}`).toContainEqual(typesOf(used, operator));
+        for (const operator of [
+          'InstanceNormalization',
+          'LayerNormalization',
+          'Softmax',
+          'ReduceMean',
+          'ReduceSum',
+          'Sin',
+        ])
+          expect([[], ['float32']], `${what}: ${operator}`).toContainEqual(typesOf(used, operator));
+      }
+      // Forward attention is the operator that has flash attention in 16 bits.
+      const unet = operatorsOf(programs.find(([what]) => what === 'unet')![1].bytes);
+      expect(typesOf(unet, 'com.microsoft.MultiHeadAttention')).toEqual([precision]);
+      expect(typesOf(unet, 'Softmax')).toEqual([]);
+    },
+  );
+});
+
+it('an operator without a kernel would be found', () => {
+  const used = [
+    { operator: 'Conv', type: 'bfloat16', source: 'x' },
+    { operator: 'Cast', type: 'float32→float16', source: 'x' },
+    { operator: 'Hardmax', type: 'float32', source: 'x' },
+  ];
+  expect(withoutKernel(used)).toEqual(['Conv of bfloat16', 'Hardmax of float32']);
+});
