@@ -8,7 +8,8 @@ import type { Page } from 'playwright-core';
 import { formPage, messagesPage } from '../fakes/discord/page.ts';
 import type { MessageView } from '../fakes/discord/views.ts';
 import { launchChromium } from '../helpers/chromium.ts';
-import { openDiscordWorld, photos, until } from './discord-world.ts';
+import { until } from '../helpers/until.ts';
+import { openDiscordWorld, photos } from './discord-world.ts';
 import { sprite } from './world.ts';
 
 const folder = process.argv[2] ?? join(import.meta.dirname, '../../docs/images');

@@ -3,7 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { PictureSet, Run } from '../../storage/records/contract.ts';
 import type { MessageView } from '../fakes/discord/views.ts';
-import { type DiscordWorld, openDiscordWorld, type Person, photos, until } from './discord-world.ts';
+import { until } from '../helpers/until.ts';
+import { type DiscordWorld, openDiscordWorld, type Person, photos } from './discord-world.ts';
 import { sprite } from './world.ts';
 
 let world: DiscordWorld;

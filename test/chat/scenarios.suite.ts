@@ -1,5 +1,5 @@
 /** @file What a channel does with Krona, the same on every platform. The worker is played: it writes what a worker writes. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { PictureSet, Run } from '../../storage/records/contract.ts';
 import { PlayedWorker, sprite } from '../bot/world.ts';
 import { MODEL } from '../commands/helpers.ts';
@@ -8,7 +8,9 @@ import type { ChatDriver, ChatMember, Seen, TestPhoto } from './driver.ts';
 /** Scenarios that cannot be on a platform, each with the reason. */
 export type Skips = Partial<Record<'votes while the bot is away', string>>;
 
-const PATIENCE = { timeout: 20_000, interval: 100 };
+/** Tries until the expectations hold. */
+const eventually = <T>(look: () => Promise<T>): Promise<T> =>
+  vi.waitFor(look, { timeout: 20_000, interval: 100 });
 
 const photosOf = (name: string, colours: readonly string[]): Promise<TestPhoto[]> =>
   Promise.all(
@@ -254,16 +256,3 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
 
 const says = (text: string, words: string | RegExp): boolean =>
   typeof words === 'string' ? text.includes(words) : words.test(text);
-
-/** Tries until the expectations hold. */
-async function eventually<T>(look: () => Promise<T>): Promise<T> {
-  const until = Date.now() + PATIENCE.timeout;
-  for (;;) {
-    try {
-      return await look();
-    } catch (error) {
-      if (Date.now() > until) throw error;
-      await new Promise((resolve) => setTimeout(resolve, PATIENCE.interval));
-    }
-  }
-}

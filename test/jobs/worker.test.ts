@@ -14,7 +14,8 @@ import { openModelFolder } from '../../gpu-worker/models/model-folder.ts';
 import { loadOptimizer } from '../../gpu-worker/training/optimizer-file.ts';
 import type { PictureSet, Run } from '../../storage/records/contract.ts';
 import { TINY_MODEL } from '../helpers/fixtures.ts';
-import { openWorkshop, until, type Workshop } from './workshop.ts';
+import { until } from '../helpers/until.ts';
+import { openWorkshop, type Workshop } from './workshop.ts';
 
 let shop: Workshop;
 let worker: Worker;
