@@ -103,7 +103,9 @@ describe('a Slack channel', () => {
     await world.worker.finish(run);
     const learnt = await world.message(channel, 'mochi is learnt');
     expect(learnt.ts).toBe(first.ts);
-    expect(imagesOf(learnt.blocks)).toHaveLength(5);
+    expect(imagesOf(learnt.blocks)).toHaveLength(1);
+    const grid = await world.message(channel, 'Which mochi is the best');
+    expect(imagesOf(grid.blocks)).toHaveLength(4);
     const link = /<(http:[^|]+)\|(mochi-\d+-\w+\.safetensors)>/.exec(textOf(learnt.blocks))!;
     expect((await fetch(link[1]!.replaceAll('&amp;', '&'))).status).toBe(200);
     const file = await until(

@@ -78,7 +78,7 @@ try {
   await world.storage.records.setChampion(run.subjectId, end, false);
   await worker.finish(run);
   await until(
-    async () => imagesOf((await world.message(channel, 'mochi is learnt')).blocks).length === 5,
+    async () => imagesOf((await world.message(channel, 'Which mochi is the best')).blocks).length === 4,
     'the result',
   );
   await draw('learnt', 'mochi is learnt');

@@ -37,6 +37,10 @@ export class SlackWorld {
     return world;
   }
 
+  get dataFolder(): string {
+    return this.#house.config.dataFolder;
+  }
+
   get address(): string {
     return this.#bot!.address;
   }

@@ -12,6 +12,12 @@ export async function openDiscordChat(): Promise<ChatDriver> {
     platform: 'discord',
     storage: world.storage,
     channelId: channel.id,
+    environment: {
+      KRONA_DATA: world.config.dataFolder,
+      KRONA_PORT: '0',
+      DISCORD_TOKEN: world.config.discord!.token,
+      KRONA_DISCORD_API: world.config.discord!.api!,
+    },
     member: async (name, { moderator = false } = {}) =>
       new DiscordMember(name, await channel.join(name, moderator)),
     messages: async () =>

@@ -1,7 +1,7 @@
 /** @file Slack as the scenarios see it: the real bot and Bolt before the fake of test/fakes/slack, in Socket Mode. */
 import { SlackWorld } from '../bot/slack-world.ts';
 import { labelsOf, textOf, type Person } from '../fakes/slack/fake-slack.ts';
-import type { Json } from '../fakes/slack/workspace.ts';
+import { APP_TOKEN, BOT_TOKEN, type Json } from '../fakes/slack/workspace.ts';
 import { until } from '../helpers/until.ts';
 import type { ChatDriver, ChatMember, Seen, TestPhoto } from './driver.ts';
 
@@ -15,6 +15,13 @@ export async function openSlackChat(): Promise<ChatDriver> {
     platform: 'slack',
     storage: world.storage,
     channelId: channel,
+    environment: {
+      KRONA_DATA: world.dataFolder,
+      KRONA_PORT: '0',
+      SLACK_BOT_TOKEN: BOT_TOKEN,
+      SLACK_APP_TOKEN: APP_TOKEN,
+      KRONA_SLACK_API: slack.config().api!,
+    },
     async member(name, { moderator = false } = {}) {
       const person = await slack.person(name, { admin: moderator });
       await slack.act('channel', { channel, join: person.id });

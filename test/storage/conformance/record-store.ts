@@ -229,11 +229,11 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect(await bot.adapter(adapter)).toBeNull();
   });
 
-  it('keeps one picture per place in a set, and tells the set and its run that something is new', async () => {
+  it('keeps one picture per place in a set, and tells the set and the run whose sample it is that something is new', async () => {
     const { channel, ann } = await newChannel();
     const subject = await newSubject(channel, ann);
     const run = await newRun(subject);
-    const set = await newSet(channel, ann, { runId: run.id, subjectId: subject.id });
+    const set = await newSet(channel, ann, { runId: run.id, subjectId: subject.id, kind: 'samples' });
     const second = await newPicture(set.id, 1, worker);
     const first = await newPicture(set.id, 0, worker);
     await newPicture(set.id, 0, worker);
