@@ -148,6 +148,14 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       expect(again.prompt).toBe(set.prompt);
       expect(again.seed).not.toBe(set.seed);
       await worker.draw(again, await drawings(2));
+      // The next scenarios vote on the newer one, once it shows its pictures.
+      await eventually(async () =>
+        expect(
+          (await chat.messages()).filter(
+            (each) => each.text.includes('mochi in the rain') && each.pictures === 2,
+          ),
+        ).toHaveLength(2),
+      );
     });
 
     it('ranks what was voted on; a vote taken back counts no more', async () => {
