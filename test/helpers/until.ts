@@ -4,6 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const TRIES = 600;
 const EVERY = 100;
 
+type Nothing = null | undefined | false | 0;
+
 /**
  * Looks until there is something to see.
  *
@@ -11,7 +13,7 @@ const EVERY = 100;
  * @param what - is waited for, for the failure's message
  * @throws Error after a minute
  */
-export async function until<T>(look: () => T | Promise<T>, what = 'it'): Promise<NonNullable<T>> {
+export async function until<T>(look: () => T | Nothing | Promise<T | Nothing>, what = 'it'): Promise<T> {
   for (let tries = 0; tries < TRIES; tries++) {
     const found = await look();
     if (found) return found;

@@ -233,7 +233,7 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     const { channel, ann } = await newChannel();
     const subject = await newSubject(channel, ann);
     const run = await newRun(subject);
-    const set = await newSet(channel, ann, { runId: run.id, subjectId: subject.id, kind: 'samples' });
+    const set = await newSet(channel, ann, { runId: run.id, subjectId: subject.id });
     const second = await newPicture(set.id, 1, worker);
     const first = await newPicture(set.id, 0, worker);
     await newPicture(set.id, 0, worker);
