@@ -18,5 +18,6 @@ export const MEASURES: Readonly<Record<string, () => Promise<Measure>>> = {
   training: async () => (await import('./rows/training.ts')).measureTraining,
   pictures: async () => (await import('./rows/pictures.ts')).measurePictures,
   switching: async () => (await import('./rows/switching.ts')).measureSwitching,
+  load: async () => (await import('./rows/load.ts')).measureLoad,
   start: async () => (await import('./rows/start.ts')).measureStart,
 };

@@ -23,6 +23,8 @@ const BATCH = 200;
 const LEFT_OVER = 10_000;
 /** How often messages about waiting work are looked at: their place in the queue changes without their record, ms. */
 const LOOK_AT_QUEUE_EVERY = 2_000;
+/** Of how many messages at a time, in turn: a look costs several questions to the records. */
+const PLACES_AT_A_TIME = 10;
 /** Pause after a failure, doubled with each that follows, ms. */
 const FIRST_PAUSE = 1_000;
 const LAST_PAUSE = 60_000;
@@ -118,7 +120,7 @@ export class Delivery {
 
   async #tryNow(targetId: string): Promise<unknown> {
     const post = await this.#context.records.postOf(targetId);
-    return post && this.#lanes.run(post.id, () => this.#paced(post, () => this.#show(post)));
+    return post && this.#inTurn(post, () => this.#paced(post, () => this.#show(post)));
   }
 
   async #run(): Promise<void> {
@@ -141,9 +143,15 @@ export class Delivery {
     const attempts = due.map((post) => this.#attempt(post, () => this.#show(post)));
     if (now - this.#queueLookedAt >= LOOK_AT_QUEUE_EVERY) {
       this.#queueLookedAt = now;
-      for (const [id, { post, shown }] of this.#waiting)
-        if (!due.some((each) => each.id === id) && (this.#paces.get(id)?.until ?? 0) <= now)
-          attempts.push(this.#attempt(post, () => this.#showPlace(post, shown)));
+      const others = [...this.#waiting].filter(
+        ([id]) => !due.some((each) => each.id === id) && (this.#paces.get(id)?.until ?? 0) <= now,
+      );
+      for (const [id, waiting] of others.slice(0, PLACES_AT_A_TIME)) {
+        // To the end of the line.
+        this.#waiting.delete(id);
+        this.#waiting.set(id, waiting);
+        attempts.push(this.#attempt(waiting.post, () => this.#showPlace(waiting.post, waiting.shown)));
+      }
     }
     await Promise.all(attempts);
   }
@@ -156,8 +164,14 @@ export class Delivery {
       if ((await this.#target(post))?.waiting) this.#waiting.set(post.id, { post, shown: '' });
   }
 
+  /** Work on a post, after other work on it; what is not posted yet also in the order of its channel. */
+  #inTurn<T>(post: Post, work: () => Promise<T>): Promise<T> {
+    const onPost = () => this.#lanes.run(post.id, work);
+    return post.messageId === null ? this.#lanes.run(`channel ${post.channelId}`, onPost) : onPost();
+  }
+
   async #attempt(post: Post, work: () => Promise<void>): Promise<void> {
-    await this.#lanes.run(post.id, async () => {
+    await this.#inTurn(post, async () => {
       // It may have been shown while it waited for its turn.
       if ((this.#paces.get(post.id)?.until ?? 0) <= Date.now()) await this.#paced(post, work);
     });

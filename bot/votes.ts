@@ -1,13 +1,14 @@
 /**
  * @file Reactions become facts in the records, as they come and, for those that came while the bot was away, by
- * reading what stands at the platform when the bot starts.
+ * reading what stands at the platform when the bot starts. Then champions are decided, too, as the last process may
+ * have died between a vote and what follows from it.
  */
 import { loadCard } from '../commands/cards/load-card.ts';
 import { foldEmoji } from '../commands/votes/emoji.ts';
-import { recordReaction } from '../commands/votes/react.ts';
+import { crownByVotes, recordReaction } from '../commands/votes/react.ts';
 import type { CommandContext } from '../commands/contract.ts';
 import { KronaError } from '../storage/errors.ts';
-import type { Channel, Post, VoteFact } from '../storage/records/contract.ts';
+import type { Channel, PictureSet, Post, VoteFact } from '../storage/records/contract.ts';
 import type { Gateway, ReactionEvent, StandingReaction } from './gateway.ts';
 import type { Log } from './log.ts';
 
@@ -42,23 +43,37 @@ export class VoteDesk {
   /** Makes the records say what the platform says, for the newest messages. Failures are logged. */
   async readAgain(): Promise<void> {
     const { records } = this.#context;
+    /** The last set of each subject. */
+    const sets = new Map<string, PictureSet>();
     for (const post of await records.recentPosts(this.#gateway.platform, READ_AGAIN)) {
       try {
-        const channel = await records.channelById(post.channelId);
-        if (channel === null || post.messageId === null) continue;
-        const standing: StandingReaction[] = [];
-        let complete = true;
-        for (const messageId of [...post.formerMessageIds, post.messageId]) {
-          const found = await this.#standingOn(channel, messageId);
-          if (found === 'elsewhere') return;
-          if (found === 'gone') complete = false;
-          else standing.push(...found);
-        }
-        await this.#reconcile(channel, post, standing, complete);
+        const { votesOn } = await loadCard(post.kind, post.targetId, this.#context);
+        const set = votesOn === undefined ? null : await records.set(votesOn);
+        if (set === null) continue;
+        if (set.subjectId !== null && !sets.has(set.subjectId)) sets.set(set.subjectId, set);
+        await this.#readPost(post, set.id);
       } catch (error) {
         this.#log.warn({ error, post: post.id }, 'could not read the reactions on a message again');
       }
     }
+    for (const set of sets.values())
+      await crownByVotes(set, this.#context).catch((error: unknown) => {
+        this.#log.warn({ error, set: set.id }, 'could not let votes choose a champion');
+      });
+  }
+
+  async #readPost(post: Post, setId: string): Promise<void> {
+    const channel = await this.#context.records.channelById(post.channelId);
+    if (channel === null || post.messageId === null) return;
+    const standing: StandingReaction[] = [];
+    let complete = true;
+    for (const messageId of [...post.formerMessageIds, post.messageId]) {
+      const found = await this.#standingOn(channel, messageId);
+      if (found === 'elsewhere') return;
+      if (found === 'gone') complete = false;
+      else standing.push(...found);
+    }
+    await this.#reconcile(channel, post, setId, standing, complete);
   }
 
   async #standingOn(
@@ -77,12 +92,11 @@ export class VoteDesk {
   async #reconcile(
     channel: Channel,
     post: Post,
+    setId: string,
     standing: readonly StandingReaction[],
     complete: boolean,
   ): Promise<void> {
     const { records } = this.#context;
-    const { votesOn: setId } = await loadCard(post.kind, post.targetId, this.#context);
-    if (setId === undefined) return;
     const there = new Map<string, { memberId: string; emoji: string }>();
     const erased = new Set<string>();
     for (const { member: author, emoji } of standing) {

@@ -55,10 +55,10 @@ async function drawLike(
   records: Records,
   set: PictureSet,
   actor: Actor,
-  change: Pick<PictureSet, 'seed' | 'variationOf'>,
+  change: Pick<PictureSet, 'seed' | 'variationOf'> & Partial<Pick<PictureSet, 'adapterId'>>,
 ): Promise<PictureSet> {
   const subject = set.subjectId === null ? null : await records.subject(set.subjectId);
-  const { subjectId, prompt, negative, count, strength, settings } = set;
+  const { subjectId, prompt, negative, count, strength, settings, alsoAdapterIds } = set;
   return startSet(records, actor, {
     subjectId,
     prompt,
@@ -67,6 +67,7 @@ async function drawLike(
     strength,
     settings,
     adapterId: adapterFor(set, subject),
+    alsoAdapterIds,
     ...change,
   });
 }
@@ -83,7 +84,9 @@ const vary: Action = async (id, actor, context) => {
     const picture = await records.picture(id);
     if (!picture) throw gone('This picture');
     const origin = await setHere(records, actor, picture.setId);
-    return drawLike(records, origin, actor, { seed: randomSeed(), variationOf: picture.id });
+    // Of a run's grid, each picture may be by another adapter than the set's.
+    const by = picture.adapterId === null ? {} : { adapterId: picture.adapterId };
+    return drawLike(records, origin, actor, { seed: randomSeed(), variationOf: picture.id, ...by });
   });
   return { card: await loadCard('set', set.id, context), replace: false };
 };
@@ -95,13 +98,14 @@ const upscale: Action = async (id, actor, context) => {
     const origin = await setHere(records, actor, picture.setId);
     if (origin.kind === 'upscale')
       throw new KronaError('UPSCALED_ALREADY', 'This picture is twice its first size already.');
-    const { subjectId, prompt, negative, strength, settings, variationOf } = origin;
+    const { subjectId, prompt, negative, strength, settings, alsoAdapterIds, variationOf } = origin;
     return startSet(records, actor, {
       subjectId,
       prompt,
       negative,
       strength,
       settings,
+      alsoAdapterIds,
       variationOf,
       count: 1,
       seed: picture.seed,

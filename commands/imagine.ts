@@ -1,6 +1,6 @@
-/** @file `/krona imagine`: pictures of a prompt, drawn with the champion adapter of the subject that it names. */
+/** @file `/krona imagine`: pictures of a prompt, drawn with the champion adapters of the subjects that it names. */
 import { KronaError } from '../storage/errors.ts';
-import { resolvePrompt } from '../storage/prompt.ts';
+import { MOST_SUBJECTS, resolvePrompt } from '../storage/prompt.ts';
 import type { Channel, Records, Subject } from '../storage/records/contract.ts';
 import { loadCard } from './cards/load-card.ts';
 import type { Command, CommandContext, OptionData } from './contract.ts';
@@ -105,10 +105,17 @@ export const imagine: Command = {
           `${chosen.name} is an adapter of ${chosen.subject.name}, not of ${asked.name}; leave one of the two out.`,
         );
       const subjects = await records.subjects(channel.id);
-      const named = resolvePrompt(prompt, subjects, chosen?.subject.id ?? asked?.id).subject;
-      const subject = subjects.find((each) => each.id === named?.id) ?? null;
-      const adapterId = chosen?.adapter.id ?? subject?.championId ?? null;
-      if (subject && adapterId === null) throw await noChampion(records, channel, subject);
+      const first = chosen?.subject ?? asked;
+      const named = resolvePrompt(prompt, subjects).subjects.map(({ id }) => id);
+      const ids = [...new Set([...(first ? [first.id] : []), ...named])].slice(0, MOST_SUBJECTS);
+      const drawnOnes = ids.map((id) => subjects.find((each) => each.id === id)!);
+      const adapterIds: string[] = [];
+      for (const subject of drawnOnes) {
+        const own = subject.id === chosen?.subject.id ? chosen.adapter.id : subject.championId;
+        if (own !== null) adapterIds.push(own);
+        // Beside one that is learnt, another is drawn as any of its class.
+        else if (adapterIds.length === 0) throw await noChampion(records, channel, subject);
+      }
       const { settings } = (await records.channelById(channel.id)) ?? channel;
       const drawn = {
         ...settings,
@@ -116,14 +123,15 @@ export const imagine: Command = {
         samplingSteps: numberOption(invocation, 'steps') ?? settings.samplingSteps,
       };
       return startSet(records, invocation, {
-        subjectId: subject?.id ?? null,
+        subjectId: drawnOnes[0]?.id ?? null,
         prompt,
         negative: textOption(invocation, 'negative') ?? null,
         seed: numberOption(invocation, 'seed') ?? randomSeed(),
         count: drawn.count,
         strength: numberOption(invocation, 'strength') ?? 1,
         settings: drawn,
-        adapterId,
+        adapterId: adapterIds[0] ?? null,
+        alsoAdapterIds: adapterIds.slice(1),
         variationOf: null,
       });
     });

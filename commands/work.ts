@@ -68,6 +68,7 @@ export type AskedSet = Pick<
   | 'strength'
   | 'settings'
   | 'adapterId'
+  | 'alsoAdapterIds'
   | 'variationOf'
 > & { readonly upscaleOf?: string };
 

@@ -20,8 +20,8 @@ export function trainingPrompt(subject: Pick<Subject, 'className' | 'token'>): s
 export interface ResolvedPrompt {
   /** What the model is given. */
   readonly text: string;
-  /** The subject whose adapter draws it, null when the prompt is about none. */
-  readonly subject: PromptSubject | null;
+  /** The subjects whose adapters draw it; none when the prompt is about none. */
+  readonly subjects: readonly PromptSubject[];
   /** Other subjects that the prompt names, in order; drawn as any member of their class. */
   readonly others: readonly PromptSubject[];
 }
@@ -54,44 +54,49 @@ function mentions(prompt: string, subjects: readonly PromptSubject[]) {
   }));
 }
 
+/** Most subjects in one set: each costs its adapter's memory, and the model confuses many. */
+export const MOST_SUBJECTS = 3;
+
 /**
- * Replaces the names of a channel's subjects by what the model knows: the drawn subject's by `{token} {class}`,
- * the others' by their class noun, as one adapter holds one subject.
+ * Replaces the names of a channel's subjects by what the model knows: the drawn subjects' by `{token} {class}`,
+ * the others' by their class noun.
  *
  * @param subjects - the channel's subjects
- * @param chosen - id of the subject to draw; null draws none and changes nothing; left out, it is the first
- * named one that has a champion, else the first named one. A chosen subject that the prompt does not name
- * stands in for the first mention of its class noun, else goes in front.
+ * @param chosen - ids of the subjects to draw; [] draws none and changes nothing; left out, they are the first
+ * `MOST_SUBJECTS` named ones that have a champion, else the first named one. A chosen subject that the prompt does not
+ * name stands in for the first mention of its class noun, else goes in front.
  * @example resolvePrompt('a watercolour of Mochi', [mochi]).text // 'a watercolour of zqkv cat'
  */
 export function resolvePrompt(
   prompt: string,
   subjects: readonly PromptSubject[],
-  chosen?: string | null,
+  chosen?: readonly string[],
 ): ResolvedPrompt {
-  if (chosen === null) return { text: prompt, subject: null, others: [] };
   const normal = prompt.normalize('NFC');
   const found = mentions(normal, subjects);
   const named = [...new Set(found.map((mention) => mention.subject))];
-  const subject =
+  const learnt = named.filter((each) => each.championId !== null);
+  const drawn =
     chosen === undefined
-      ? (named.find((each) => each.championId !== null) ?? named[0] ?? null)
-      : (subjects.find((each) => each.id === chosen) ?? null);
-  if (subject === null) return { text: prompt, subject: null, others: [] };
+      ? learnt.length > 0
+        ? learnt.slice(0, MOST_SUBJECTS)
+        : named.slice(0, 1)
+      : chosen.flatMap((id) => subjects.find((each) => each.id === id) ?? []);
+  if (drawn.length === 0) return { text: prompt, subjects: [], others: [] };
 
   let text = '';
   let from = 0;
-  for (const mention of found) {
-    text += normal.slice(from, mention.start);
-    text += mention.subject === subject ? inPrompt(subject) : mention.subject.className;
-    from = mention.end;
+  for (const { subject, start, end } of found) {
+    text += normal.slice(from, start);
+    text += drawn.includes(subject) ? inPrompt(subject) : subject.className;
+    from = end;
   }
   text += normal.slice(from);
-  if (!named.includes(subject)) {
+  for (const subject of drawn.filter((each) => !named.includes(each))) {
     const noun = new RegExp(wordPattern(subject.className), 'iu');
     text = noun.test(text)
       ? text.replace(noun, () => inPrompt(subject))
       : `${trainingPrompt(subject)}, ${text}`;
   }
-  return { text, subject, others: named.filter((each) => each !== subject) };
+  return { text, subjects: drawn, others: named.filter((each) => !drawn.includes(each)) };
 }

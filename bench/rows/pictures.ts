@@ -12,7 +12,10 @@ export async function measurePictures(context: Context): Promise<Measured> {
   const seconds: number[] = [];
   try {
     for (let set = 0; set < (context.quick ? 2 : 6); set++) {
-      const pictures = Array.from({ length: COUNT }, (_, i) => ({ seed: COUNT * set + i, adapter }));
+      const pictures = Array.from({ length: COUNT }, (_, i) => ({
+        seed: COUNT * set + i,
+        adapters: [adapter],
+      }));
       seconds.push(await painter.draw(pictures, STEPS));
     }
   } finally {

@@ -12,7 +12,7 @@ export async function measureSwitching(context: Context): Promise<Measured> {
   const painter = await openPainter(context);
   const { adapter: known } = painter;
   const seconds = { unread: [] as number[], same: [] as number[], back: [] as number[] };
-  const draw = (adapter: string) => painter.draw([{ seed: 1, adapter }], STEPS);
+  const draw = (adapter: string) => painter.draw([{ seed: 1, adapters: [adapter] }], STEPS);
   try {
     for (let i = 0; i < 3; i++) await draw(known);
     for (let i = 0; i < (context.quick ? 4 : 60); i++) {

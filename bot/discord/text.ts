@@ -3,6 +3,8 @@
  * code block where they fit its width.
  */
 
+import { parseCommandLine } from '../../commands/index.ts';
+
 /** What Discord could read as a mark, a mention, an emoji or a link, wherever it stands. */
 const MARKS = /[\\*_~|`<>@:[\]]/g;
 /** The marks of a card's text. */
@@ -18,12 +20,27 @@ export function escaped(text: string): string {
     .replace(/^(\s*\d+)\./gm, '$1\\.');
 }
 
+/** A command as it is typed in Discord, where every option has its name; anything else as it is. */
+function asTyped(code: string): string {
+  if (!code.startsWith('/krona ')) return code;
+  try {
+    const { name, action, options } = parseCommandLine(code);
+    // Words that stood without a name are read last, and are what it is about.
+    const given = Object.entries(options).map(([option, value]) => `${option}:${value}`);
+    given.sort((a, b) => Number(code.includes(a)) - Number(code.includes(b)));
+    return ['/krona', name, action, ...given].filter((part) => part !== '').join(' ');
+  } catch {
+    // Only the beginning of one.
+    return code;
+  }
+}
+
 /** A card's text, in which `**bold**` and `` `code` `` keep their meaning. */
 export function marked(text: string): string {
   return text
     .split(SPANS)
     .map((part) => {
-      if (/^`[^`]+`$/.test(part)) return part;
+      if (/^`[^`]+`$/.test(part)) return `\`${asTyped(part.slice(1, -1))}\``;
       const bold = /^\*\*([^*]+)\*\*$/.exec(part);
       return bold ? `**${escaped(bold[1]!)}**` : escaped(part);
     })
@@ -81,7 +98,7 @@ function listed(columns: readonly string[], row: readonly string[]): string {
   const rest = others.flatMap((cell, index) => {
     const column = columns[index + 2]!;
     // A command is code, so that it can be copied as it is.
-    const shown = cell.startsWith('/') ? `\`${cell.replaceAll('`', 'ˋ')}\`` : escaped(cell);
+    const shown = cell.startsWith('/') ? `\`${asTyped(cell).replaceAll('`', 'ˋ')}\`` : escaped(cell);
     return cell === '' ? [] : [column === '' ? shown : `${escaped(column)}: ${shown}`];
   });
   return `**${escaped(first) || '·'}**  ${escaped(second)}${rest.length === 0 ? '' : `\n-# ${rest.join(' · ')}`}`;

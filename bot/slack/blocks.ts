@@ -5,7 +5,7 @@
 import type { types } from '@slack/bolt';
 import type { Card, CardButton, Tone } from '../../commands/card.ts';
 import { byteSize } from '../../commands/cards/format.ts';
-import { chartWords } from './chart.ts';
+import { chartWords } from '../chart.ts';
 import { cut, escapeText, MAX_TEXT, mrkdwn, progressText, tableTexts, unmarked } from './text.ts';
 
 const MAX_BLOCKS = 50;

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Card } from '../../commands/card.ts';
 import type { Rendered } from './answers.ts';
 import { cardBlocks, cardFallback } from './blocks.ts';
-import { chartWords, drawChart } from './chart.ts';
+import { chartWords, drawChart, type Palette } from '../chart.ts';
 import { reasonOf } from './failures.ts';
 import type { ShownFile, SlackFiles } from './slack-files.ts';
 
@@ -11,6 +11,7 @@ import type { ShownFile, SlackFiles } from './slack-files.ts';
 const CURVE_EVERY = 30_000;
 const REMEMBERED = 500;
 const TRIES = 4;
+const LIGHT: Palette = { ground: '#ffffff', grid: '#e4e2e8', line: '#7c4dbd' };
 
 export class Renderer {
   readonly #files: SlackFiles;
@@ -59,7 +60,7 @@ export class Renderer {
     const key = `curve ${id} ${chart.points.length}`;
     if (known && (known.file.key === key || (tone === 'progress' && Date.now() < known.at + CURVE_EVERY)))
       return known.file;
-    const file = { key, alt: chartWords(chart), bytes: () => drawChart(chart) };
+    const file = { key, alt: chartWords(chart), bytes: () => drawChart(chart, LIGHT) };
     this.#curves.delete(id);
     this.#curves.set(id, { at: Date.now(), file });
     if (this.#curves.size > REMEMBERED) this.#curves.delete(this.#curves.keys().next().value!);

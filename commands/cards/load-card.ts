@@ -1,5 +1,6 @@
 /** @file Reads what a living card shows. Delivery calls it whenever the record has changed. */
 import { resolvePrompt } from '../../storage/prompt.ts';
+import { adaptersOf, subjectsOf } from '../../storage/set-adapters.ts';
 import type { PictureSet, PostKind, Records, Run } from '../../storage/records/contract.ts';
 import type { Card } from '../card.ts';
 import type { CommandContext } from '../contract.ts';
@@ -23,7 +24,7 @@ async function runSource(run: Run, context: CommandContext): Promise<RunCardSour
   const adapters = await records.adapters(run.channelId);
   const sets = [];
   for (const set of await records.setsOfRun(run.id))
-    sets.push({ set, pictures: await records.pictures(set.id), facts: await records.voteFacts(set.id) });
+    sets.push({ set, pictures: await records.pictures(set.id) });
   return {
     run,
     subject,
@@ -37,13 +38,14 @@ async function runSource(run: Run, context: CommandContext): Promise<RunCardSour
 /** What cards about a set are made of. */
 export async function setSource(set: PictureSet, context: CommandContext): Promise<SetCardSource> {
   const { records } = context;
+  const adapters = await adaptersOf(set, records);
   return {
     set,
     pictures: await records.pictures(set.id),
     facts: await records.voteFacts(set.id),
     memberName: await nameOf(records, set.memberId),
-    resolved: resolvePrompt(set.prompt, await records.subjects(set.channelId), set.subjectId),
-    adapter: set.adapterId === null ? null : await records.adapter(set.adapterId),
+    resolved: resolvePrompt(set.prompt, await records.subjects(set.channelId), subjectsOf(set, adapters)),
+    adapters,
     position: await positionOf(set, 'imagine', context),
   };
 }

@@ -1,5 +1,5 @@
 /** @file The message that lives through a run: waiting, learning, learnt; from records alone. */
-import type { Adapter, Picture, PictureSet, Run, Subject, VoteFact } from '../../storage/records/contract.ts';
+import type { Adapter, Picture, PictureSet, Run, Subject } from '../../storage/records/contract.ts';
 import type { Card, CardButton, CardFile, Tone } from '../card.ts';
 import { adapterName } from '../subjects.ts';
 import { counted, duration, ordinal, plain, trainingWords } from './format.ts';
@@ -12,12 +12,8 @@ export interface RunCardSource {
   readonly memberName: string;
   /** Of this run, in any order. */
   readonly adapters: readonly Adapter[];
-  /** Samples and finals of this run, oldest first, each with its pictures and votes. */
-  readonly sets: readonly {
-    readonly set: PictureSet;
-    readonly pictures: readonly Picture[];
-    readonly facts: readonly VoteFact[];
-  }[];
+  /** Samples and finals of this run, oldest first, each with its pictures. */
+  readonly sets: readonly { readonly set: PictureSet; readonly pictures: readonly Picture[] }[];
   /** 1 for the next to run; null when it is not waiting. */
   readonly position: number | null;
 }
@@ -46,7 +42,7 @@ function progressOf({ run, position }: RunCardSource): Card['progress'] {
   return { fraction, label: parts.filter((part) => part !== '').join(' · ') };
 }
 
-function textOf({ run, subject, adapters }: RunCardSource): string[] {
+function textOf({ run, subject, adapters, sets }: RunCardSource): string[] {
   const name = plain(subject.name);
   const again = `\`/krona train subject:${name}\` starts another run.`;
   if (run.state === 'failed') return [plain(run.failure?.message ?? 'The run failed.', 600), again];
@@ -60,27 +56,28 @@ function textOf({ run, subject, adapters }: RunCardSource): string[] {
   if (run.state !== 'done') return [];
   const took = run.startedAt && run.endedAt ? (run.endedAt.getTime() - run.startedAt.getTime()) / 1000 : null;
   return [
-    `Draw with it: \`/krona imagine a watercolour of ${name}\`. Vote for the best picture with a reaction.`,
+    `Draw with it: \`/krona imagine a watercolour of ${name}\`.`,
+    ...(sets.some(({ set }) => set.kind === 'finals' && set.state === 'done')
+      ? ['Its pictures are in a message of their own: vote for the best.']
+      : []),
     ...(took === null ? [] : [`It took ${duration(took)}.`]),
   ];
 }
 
-/** The pictures to show: the result grid, or while there is none the newest samples. */
-function picturesOf({ subject, sets, adapters }: RunCardSource): Pick<Card, 'pictures' | 'votesOn'> {
-  const drawn = sets.filter(({ pictures }) => pictures.length > 0);
-  const shown = drawn.findLast(({ set }) => set.kind === 'finals') ?? drawn.at(-1);
-  if (!shown) return {};
-  const { set, pictures, facts } = shown;
+/** The newest samples while it learns. They change under the message, so nobody votes on them; the finals' own. */
+function picturesOf({ run, subject, sets, adapters }: RunCardSource): Pick<Card, 'pictures'> {
+  const shown = sets.findLast(({ set, pictures }) => set.kind === 'samples' && pictures.length > 0);
+  if (!shown || run.state === 'done') return {};
+  const { set, pictures } = shown;
   const step = adapters.find((adapter) => adapter.id === set.adapterId)?.step;
-  // The grid does not tell which checkpoint drew which picture: people would vote for the number.
-  const what =
-    set.kind === 'finals' || step === undefined ? subject.name : `${subject.name} after step ${step}`;
-  const voted = votedPictures(pictures, facts, plain(what));
-  const captioned =
-    set.kind === 'finals' || step === undefined
-      ? voted
-      : voted.map((picture) => ({ ...picture, caption: `step ${step} · ${picture.caption!}` }));
-  return { pictures: captioned, votesOn: set.id };
+  const when = step === undefined ? '' : `step ${step} · `;
+  const what = step === undefined ? subject.name : `${subject.name} after step ${step}`;
+  return {
+    pictures: votedPictures(pictures, [], plain(what)).map((picture) => ({
+      ...picture,
+      caption: `${when}${picture.caption!}`,
+    })),
+  };
 }
 
 function buttonsOf({ run, subject }: RunCardSource, final: Adapter | undefined): CardButton[] {

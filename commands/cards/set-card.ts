@@ -15,7 +15,8 @@ export interface SetCardSource {
   readonly memberName: string;
   /** The set's prompt as the model is given it. */
   readonly resolved: ResolvedPrompt;
-  readonly adapter: Adapter | null;
+  /** Those that draw it, without deleted ones. */
+  readonly adapters: readonly Adapter[];
   /** 1 for the next to be drawn; null when it is not waiting. */
   readonly position: number | null;
 }
@@ -44,14 +45,12 @@ function progressOf({ set, position }: SetCardSource): Card['progress'] {
 
 function textOf({ set, resolved }: SetCardSource): string[] {
   const text: string[] = [];
+  if (set.kind === 'finals')
+    text.push('Vote for the best picture with a reaction: votes choose the adapter that draws from now on.');
   if (set.state === 'failed') text.push(plain(set.failure?.message ?? 'Drawing failed.', 600));
   if (set.state === 'cancelled') text.push('Cancelled.');
-  if (resolved.subject)
-    for (const other of resolved.others)
-      text.push(
-        `${plain(other.name)} is drawn as any ${plain(other.className)}: ` +
-          `one set uses one adapter, here that of ${plain(resolved.subject.name)}.`,
-      );
+  for (const other of resolved.others)
+    text.push(`${plain(other.name)} is drawn as any ${plain(other.className)}: no adapter of it is used.`);
   return text;
 }
 
@@ -72,17 +71,33 @@ function buttonsOf({ set, pictures }: SetCardSource): CardButton[] {
   ];
 }
 
+/** The adapters by name, as far as they and their subjects are there. */
+function adapterNames({ adapters, resolved }: SetCardSource): string[] {
+  return adapters.flatMap((adapter) => {
+    const subject = resolved.subjects.find(({ id }) => id === adapter.subjectId);
+    return subject ? [plain(adapterName(subject, adapter))] : [];
+  });
+}
+
+/** `adapter` or `adapters`, with their names; none when there are none. */
+function adapterField(source: SetCardSource): { name: string; value: string }[] {
+  const names = adapterNames(source);
+  if (names.length === 0) return [];
+  return [{ name: names.length === 1 ? 'adapter' : 'adapters', value: names.join(' and ') }];
+}
+
 /** The living card of a set. */
 export function setCard(source: SetCardSource): Card {
-  const { set, pictures, facts, memberName, resolved, adapter } = source;
+  const { set, pictures, facts, memberName, resolved } = source;
   const progress = progressOf(source);
-  const { subject } = resolved;
+  const [subject] = resolved.subjects;
   return {
     tone: TONES[set.state],
-    title: plain(set.prompt),
+    title: set.kind === 'finals' && subject ? `Which ${plain(subject.name)} is the best?` : plain(set.prompt),
     text: textOf(source),
     fields: [
-      ...(subject && adapter ? [{ name: 'adapter', value: plain(adapterName(subject, adapter)) }] : []),
+      // Of finals it is not told which adapter drew which: people would vote for the number.
+      ...(set.kind === 'finals' ? [] : adapterField(source)),
       { name: 'asked by', value: plain(memberName) },
     ],
     ...(progress && { progress }),
@@ -96,7 +111,8 @@ export function setCard(source: SetCardSource): Card {
 }
 
 /** Everything that one needs to draw a set again, for the `details` button. */
-export function detailsCard({ set, pictures, resolved, adapter }: SetCardSource): Card {
+export function detailsCard(source: SetCardSource): Card {
+  const { set, pictures, resolved, adapters } = source;
   const { settings } = set;
   const rows: [string, string | null][] = [
     ['varies', set.variationOf === null ? null : 'a picture of another set'],
@@ -104,8 +120,8 @@ export function detailsCard({ set, pictures, resolved, adapter }: SetCardSource)
     ['prompt', plain(set.prompt, 1000)],
     ['given to the model', resolved.text === set.prompt ? null : plain(resolved.text, 1000)],
     ['negative prompt', set.negative === null ? null : plain(set.negative, 1000)],
-    ['adapter', adapter && resolved.subject ? plain(adapterName(resolved.subject, adapter)) : null],
-    ['strength', adapter ? String(set.strength) : null],
+    ...adapterField(source).map(({ name, value }): [string, string] => [name, value]),
+    ['strength', adapters.length > 0 ? String(set.strength) : null],
     ['seed', String(set.seed)],
     ['seeds of the pictures', pictures.map(({ seed }) => seed).join(', ') || null],
     ['guidance', String(settings.guidance)],

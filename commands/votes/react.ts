@@ -24,8 +24,11 @@ function pictureOf(reaction: Reaction, pictures: readonly Picture[]): Picture | 
   return pictures.length === 1 ? pictures[0]! : null;
 }
 
-/** Lets the votes of a set's channel choose the champion of the set's subject. */
-async function crownByVotes(set: PictureSet, { records }: CommandContext): Promise<ChampionChange | null> {
+/** Lets the votes of a set's channel choose the champion of the set's subject; null when that stays. */
+export async function crownByVotes(
+  set: PictureSet,
+  { records }: CommandContext,
+): Promise<ChampionChange | null> {
   const subject = set.subjectId === null ? null : await records.subject(set.subjectId);
   if (!subject || subject.championPinned) return null;
   const data = await records.standingVotes(set.channelId);

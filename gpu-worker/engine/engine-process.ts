@@ -95,15 +95,17 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
     const place = turns.enter(background ? RANK.background : RANK.draw);
     try {
       const start = from && (await startPicture(from, request, place, signal));
-      for (const [index, { seed, adapter }] of pictures.entries()) {
+      for (const [index, { seed, adapters: paths }] of pictures.entries()) {
         // Pictures one by one, not as a batch: that costs 7 % more time, and each is seen as soon as it is done.
         await place.turn(signal);
+        const adapter = [];
+        for (const path of paths) adapter.push({ layers: await readAdapter(path), strength });
         const [picture] = await (
           await openPainter()
         ).draw(
           {
             ...request,
-            adapter: adapter === null ? null : { layers: await readAdapter(adapter), strength },
+            adapter,
             seed,
             count: 1,
             noise: 'krona',

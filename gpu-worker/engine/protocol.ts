@@ -6,7 +6,7 @@ import type { DrawRequest } from '../sampling/text-to-image.ts';
 import type { SavedAdapter } from '../training/train-hooks.ts';
 import type { TrainOptions, TrainProgress, TrainResult } from '../training/train-options.ts';
 
-/** Pictures of one prompt, each with its own seed and adapter. */
+/** Pictures of one prompt, each with its own seed and adapters. */
 export interface DrawAsk extends Omit<DrawRequest, 'adapter' | 'count' | 'seed' | 'noise' | 'start'> {
   readonly pictures: readonly PictureAsk[];
   /** What the adapters are multiplied by. */
@@ -25,8 +25,8 @@ export interface FromPicture {
 
 export interface PictureAsk {
   readonly seed: number;
-  /** Path of the adapter's file; null: the model alone. A path always means the same bytes. */
-  readonly adapter: string | null;
+  /** Paths of adapters' files, whose changes add up; none: the model alone. A path always means the same bytes. */
+  readonly adapters: readonly string[];
 }
 
 export interface PngPicture {

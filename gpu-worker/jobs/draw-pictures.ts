@@ -27,6 +27,8 @@ export interface DrawingOptions {
   readonly prompt: string;
   /** By index. */
   readonly pictures: readonly PlannedPicture[];
+  /** Adapters that draw all of them, beside each picture's own. */
+  readonly also?: readonly Adapter[];
   /** Seeds of the picture that these vary; see DrawRequest. */
   readonly varies?: readonly number[];
   /** They are this one again, at twice its size. */
@@ -42,16 +44,21 @@ export interface DrawingOptions {
 export async function drawPictures(
   context: Pick<WorkerContext, 'records' | 'blobs' | 'engine' | 'model' | 'dataFolder'>,
   set: PictureSet,
-  { prompt, pictures, varies, upscales, background, signal, onStep }: DrawingOptions,
+  { prompt, pictures, also = [], varies, upscales, background, signal, onStep }: DrawingOptions,
 ): Promise<void> {
   const { records, blobs, engine, model } = context;
   const there = new Set((await records.pictures(set.id)).map(({ index }) => index));
   const missing = [...pictures.entries()].filter(([index]) => !there.has(index));
   if (missing.length === 0) return;
 
+  const filesOf = async (adapters: readonly Adapter[]): Promise<string[]> => {
+    const paths: string[] = [];
+    for (const { blobHash } of adapters) paths.push(await adapterFile(context, blobHash));
+    return paths;
+  };
   const asked = [];
   for (const [, { seed, adapter }] of missing)
-    asked.push({ seed, adapter: adapter && (await adapterFile(context, adapter.blobHash)) });
+    asked.push({ seed, adapters: await filesOf([adapter ?? [], also].flat()) });
 
   const store = async ({ place, width, height, png }: PngPicture): Promise<void> => {
     const [index, { seed, adapter }] = missing[place]!;

@@ -3,6 +3,7 @@ import { KronaError } from '../../storage/errors.ts';
 import type { JobHandler } from '../../storage/jobs/contract.ts';
 import { resolvePrompt } from '../../storage/prompt.ts';
 import type { Adapter, Picture, PictureSet, Records } from '../../storage/records/contract.ts';
+import { adaptersOf, subjectsOf } from '../../storage/set-adapters.ts';
 import { carryOut, SETS, type Conduct } from './carry-out.ts';
 import type { WorkerContext } from './context.ts';
 import { drawPictures, nthSeed } from './draw-pictures.ts';
@@ -14,7 +15,8 @@ export function imagineJob(context: WorkerContext): JobHandler<'imagine'> {
 
 async function imagine(set: PictureSet, context: WorkerContext, { signal, report }: Conduct): Promise<void> {
   const { records } = context;
-  const adapter = await adapterOf(set, records);
+  const adapters = await requireAdapters(set, records);
+  const [adapter = null, ...also] = adapters;
   const upscales = await originalOf(set, records);
   const subjects = await records.subjects(set.channelId);
   let first: { readonly step: number; readonly at: number } | null = null;
@@ -27,8 +29,9 @@ async function imagine(set: PictureSet, context: WorkerContext, { signal, report
     report({ progress: { step, steps, secondsLeft, phase: 'drawing' } });
   };
   await drawPictures(context, set, {
-    prompt: resolvePrompt(set.prompt, subjects, set.subjectId).text,
+    prompt: resolvePrompt(set.prompt, subjects, subjectsOf(set, adapters)).text,
     pictures: Array.from({ length: set.count }, (_, n) => ({ seed: nthSeed(set.seed, n), adapter })),
+    also,
     varies: await seedsBehind(records, set.variationOf),
     ...(upscales && { upscales }),
     background: false,
@@ -37,15 +40,15 @@ async function imagine(set: PictureSet, context: WorkerContext, { signal, report
   });
 }
 
-/** @throws KronaError ADAPTER_GONE when it was deleted after the set was asked for */
-async function adapterOf(set: PictureSet, records: Records): Promise<Adapter | null> {
-  const adapter = set.adapterId === null ? null : await records.adapter(set.adapterId);
-  if (adapter === null && set.subjectId !== null)
+/** @throws KronaError ADAPTER_GONE when one was deleted after the set was asked for */
+async function requireAdapters(set: PictureSet, records: Records): Promise<Adapter[]> {
+  const adapters = await adaptersOf(set, records);
+  if (set.subjectId !== null && adapters.length < 1 + set.alsoAdapterIds.length)
     throw new KronaError(
       'ADAPTER_GONE',
-      'The adapter that was to draw this has been deleted meanwhile; ask again to have it drawn with another.',
+      'An adapter that was to draw this has been deleted meanwhile; ask again to have it drawn with another.',
     );
-  return adapter;
+  return adapters;
 }
 
 /** The picture that an `upscale` set draws again. @throws KronaError PICTURE_GONE */

@@ -1,6 +1,7 @@
 /**
- * @file The pictures of a run: samples at each checkpoint, which show how far it is, and the finals, which members
- * vote on. Drawn in the background, while the training waits.
+ * @file The pictures of a run: samples at each checkpoint, which the run's message shows, and the finals, which have a
+ * message of their own: members vote on them, and reactions that were given to samples must not count there. Drawn in
+ * the background, while the training waits.
  */
 import { randomUUID } from 'node:crypto';
 import { resolvePrompt } from '../../storage/prompt.ts';
@@ -66,20 +67,32 @@ export async function drawRunPictures(
 ): Promise<void> {
   const { records, log } = context;
   const set = await setFor(context, run, subject, shown);
-  if (hasEnded(set)) return;
+  if (hasEnded(set)) {
+    if (set.state === 'done') await postFinals(context, set);
+    return;
+  }
   try {
     await drawPictures(context, set, {
-      prompt: resolvePrompt(set.prompt, [subject], subject.id).text,
+      prompt: resolvePrompt(set.prompt, [subject], [subject.id]).text,
       pictures: shown.pictures,
       background: true,
       signal,
     });
     await endWork(SETS, set.id, { state: 'done', failure: null }, records);
+    await postFinals(context, set);
   } catch (error) {
     if (signal.aborted || isRetryable(error)) throw error;
     log.warn({ error, run: run.id, set: set.id }, 'could not draw pictures of a run');
     await endWork(SETS, set.id, { state: 'failed', failure: failureOf(error) }, records);
   }
+}
+
+/** Gives finals their message, once. */
+function postFinals({ records }: WorkerContext, { id, kind, channelId }: PictureSet): Promise<void> {
+  return records.transaction(async (within) => {
+    if (kind === 'finals' && (await within.postOf(id)) === null)
+      await within.addPost({ id: randomUUID(), channelId, kind: 'set', targetId: id });
+  });
 }
 
 /** The run's set of this kind by this adapter; new unless an earlier attempt began it. */

@@ -132,6 +132,8 @@ export interface PictureSet {
   readonly strength: number;
   readonly settings: ChannelSettings;
   readonly adapterId: string | null;
+  /** Adapters of the further subjects that the prompt names; their changes add up. */
+  readonly alsoAdapterIds: readonly string[];
   /** The picture that this set varies: drawn from its noise mixed with some of each new seed's. null: afresh. */
   readonly variationOf: string | null;
   /** The picture that an `upscale` set draws again; null when that was deleted. */
@@ -346,7 +348,7 @@ export interface Records {
 
   // Sets, pictures and votes
   addSet(
-    set: New<PictureSet, 'variationOf' | 'upscaleOf' | 'progress' | 'failure' | 'endedAt'>,
+    set: New<PictureSet, 'alsoAdapterIds' | 'variationOf' | 'upscaleOf' | 'progress' | 'failure' | 'endedAt'>,
   ): Promise<PictureSet>;
   set(id: string): Promise<PictureSet | null>;
   setsOfRun(runId: string): Promise<PictureSet[]>;

@@ -1,7 +1,4 @@
-import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Delivery } from '../../bot/delivery.ts';
@@ -14,6 +11,8 @@ import type { Card } from '../../commands/card.ts';
 import type { CommandContext } from '../../commands/contract.ts';
 import type { Storage } from '../../storage/open.ts';
 import type { PictureSet } from '../../storage/records/contract.ts';
+import { until } from '../helpers/until.ts';
+import { startMortalBot } from './mortal-bot.ts';
 import { FakeGateway, type FakeMessage, FakePlatform } from '../helpers/fake-gateway.ts';
 import { openHouse, PlayedWorker, sprite, type TestHouse } from './world.ts';
 
@@ -34,16 +33,6 @@ afterAll(() => house.close());
 
 const ann: Party = { externalId: 'ann', name: 'Ann' };
 const bob: Party = { externalId: 'bob', name: 'Bob' };
-
-/** Waits until something holds, as the delivery works in its own time. */
-async function until<T>(look: () => T | Promise<T>): Promise<NonNullable<T>> {
-  for (let tries = 0; tries < 400; tries++) {
-    const found = await look();
-    if (found) return found;
-    await sleep(25);
-  }
-  throw new Error('it did not come within 10 s');
-}
 
 /** A bot on a platform; the platform outlives it. */
 async function startOn(platform: FakePlatform, context: CommandContext = storage, interval = 50) {
@@ -337,6 +326,8 @@ describe('the bot on a chat platform', () => {
       await records.addPicture({ ...picture, adapterId });
     }
 
+    await records.addPost({ id: randomUUID(), channelId: channel.id, kind: 'set', targetId: finals.id });
+
     // It hears the votes, and dies before it posts what they decided.
     const mute = new Proxy(records, {
       get: (target, name, receiver): unknown =>
@@ -346,12 +337,12 @@ describe('the bot on a chat platform', () => {
           : Reflect.get(target, name, receiver),
     });
     const bot = await startOn(platform, { ...storage, records: mute });
-    const posted = await message();
+    const posted = await until(() => messages().find(({ card }) => card.votesOn === finals.id));
     for (const name of ['bob', 'cid', 'dee'])
       await bot.gateway.react(posted, { externalId: name, name }, '2️⃣');
     expect((await records.subject(subject.id))!.championId).toBe(early);
     await bot.stop();
-    expect(messages().length).toBe(1);
+    expect(messages().length).toBe(2);
 
     const announced = () => messages().filter(({ card }) => card.title.includes('champion'));
     for (let starts = 0; starts < 2; starts++) {
@@ -471,6 +462,8 @@ describe('the bot on a chat platform', () => {
 describe('a bot process killed between posting and noting it', () => {
   it('leaves one message, and the next process goes on with that one', async () => {
     const { config } = house;
+    const bot = await startMortalBot({ KRONA_DATA: config.dataFolder, KRONA_PORT: '0' });
+    bot.dieAt('markPost');
     const channel = await storage.records.channel('web', randomUUID(), 'killed');
     const member = await storage.records.member('web', randomUUID(), 'Ann');
     const set = await storage.records.addSet({
@@ -490,23 +483,16 @@ describe('a bot process killed between posting and noting it', () => {
       state: 'queued',
     });
     await storage.records.addPost({ id: randomUUID(), channelId: channel.id, kind: 'set', targetId: set.id });
-
-    const script = fileURLToPath(new URL('killed-bot.ts', import.meta.url));
-    const child = spawn(process.execPath, ['--import', 'tsx', script], {
-      env: { ...process.env, KRONA_DATA: config.dataFolder, KRONA_PORT: '0' },
-      stdio: 'ignore',
-    });
-    const [, signal] = (await once(child, 'exit')) as [number | null, string | null];
-    expect(signal).toBe('SIGKILL');
+    await bot.died;
     const cards = async () =>
       (await storage.records.lines(channel.id, 0, 100)).map(({ body }) => (body as { card: Card }).card);
     expect(await cards()).toHaveLength(1);
     expect((await storage.records.postOf(set.id))!.messageId).toBeNull();
 
-    const bot = await startBot(storage, config, { log });
+    const next = await startBot(storage, config, { log });
     await drawn(set);
     await until(async () => (await cards()).at(-1)!.tone === 'success');
     expect(await cards()).toHaveLength(1);
-    await bot.stop();
+    await next.stop();
   });
 });

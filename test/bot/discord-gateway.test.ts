@@ -17,7 +17,8 @@ import { signLink } from '../../storage/links.ts';
 import { DEFAULT_SETTINGS } from '../../storage/settings.ts';
 import { krona } from '../cli/run-krona.ts';
 import { type FakeDiscord, startFakeDiscord } from '../fakes/discord/fake-discord.ts';
-import { Person, until } from './discord-world.ts';
+import { until } from '../helpers/until.ts';
+import { Person } from './discord-world.ts';
 
 const HOUR = 3_600_000;
 const MIB = 1024 ** 2;

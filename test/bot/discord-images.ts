@@ -8,7 +8,8 @@ import type { Page } from 'playwright-core';
 import { formPage, messagesPage } from '../fakes/discord/page.ts';
 import type { MessageView } from '../fakes/discord/views.ts';
 import { launchChromium } from '../helpers/chromium.ts';
-import { openDiscordWorld, photos, until } from './discord-world.ts';
+import { until } from '../helpers/until.ts';
+import { openDiscordWorld, photos } from './discord-world.ts';
 import { sprite } from './world.ts';
 
 const folder = process.argv[2] ?? join(import.meta.dirname, '../../docs/images');
@@ -53,12 +54,13 @@ try {
   await worker.picturesOfRun(run, 'finals', final, await pictures(faces, '#c4a79a'));
   await worker.finish(run);
   const done = await until(async () => {
-    const message = await ann.found('mochi is learnt');
+    const message = await ann.found('Which mochi is the best');
     return message.reactions.length === 4 ? message : null;
   });
-  await messages('result', done);
+  const learnt = await ann.found('mochi is learnt');
+  await messages('result', learnt, done);
 
-  await ann.press(done.id, 'Make it the champion');
+  await ann.press(learnt.id, 'Make it the champion');
   await ann.command('imagine', { prompt: 'a watercolour of mochi in the garden' });
   const set = await until(() => worker.set(id).catch(() => null));
   await worker.draw(set, await pictures(faces, '#9cc49a'));

@@ -103,6 +103,21 @@ describe('cards as Discord’s components', () => {
     for (const card of all) expect((await sent(card)).files).toHaveLength(10);
   });
 
+  it('show commands as one types them there, with the name of every option', async () => {
+    const { text } = await sent({
+      tone: 'info',
+      title: 'Help',
+      text: ['Type `/krona imagine a watercolour of mochi count:2`, not `/krona rules set safety:`.'],
+      table: {
+        columns: ['command', 'what it does', 'for example'],
+        rows: [['/krona delete', 'Delete '.repeat(9), '/krona delete mochi']],
+      },
+    });
+    expect(text).toContain('`/krona imagine prompt:a watercolour of mochi count:2`');
+    expect(text).toContain('`/krona rules set safety:`');
+    expect(text).toContain('`/krona delete subject:mochi`');
+  });
+
   it('show progress, a curve without needing fonts, and two pictures with the same bytes', async () => {
     const { text, files } = await sent({
       tone: 'progress',
@@ -112,7 +127,7 @@ describe('cards as Discord’s components', () => {
       pictures: [picture(1), picture(1)],
     });
     expect(text).toContain(`${'▰'.repeat(10)}${'▱'.repeat(10)}\n50 %`);
-    expect(text).toMatch(/loss 0\.\d+ → 0\.0\d+ after 39 steps/);
+    expect(text).toMatch(/loss\\?: 0\.\d+ at 0 → 0\.0\d+ at 39/);
     expect(new Set(files.map(({ name }) => name)).size).toBe(3);
     expect((files[0]!.data as Buffer).subarray(1, 4).toString()).toBe('PNG');
   });

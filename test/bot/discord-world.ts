@@ -1,5 +1,4 @@
 /** @file The whole bot on the embedded storage, in front of it the fake Discord with people who use its client. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '../../bot/log.ts';
 import { registerCommands } from '../../bot/discord/register.ts';
 import { type Bot, startBot } from '../../bot/main.ts';
@@ -8,17 +7,8 @@ import type { Storage } from '../../storage/open.ts';
 import type { GivenFields, GivenFile, GivenOptions } from '../fakes/discord/actors.ts';
 import { type FakeDiscord, startFakeDiscord } from '../fakes/discord/fake-discord.ts';
 import type { MessageView } from '../fakes/discord/views.ts';
+import { until } from '../helpers/until.ts';
 import { openHouse, PlayedWorker, sprite } from './world.ts';
-
-/** Waits until something holds: the bot works in its own time, and the machine may be busy. */
-export async function until<T>(look: () => T | Promise<T>, what = 'it'): Promise<NonNullable<T>> {
-  for (let tries = 0; tries < 600; tries++) {
-    const found = await look();
-    if (found) return found;
-    await sleep(100);
-  }
-  throw new Error(`${what} did not come within a minute`);
-}
 
 /** Somebody in a channel, with what he can do there. */
 export class Person {

@@ -4,7 +4,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { VoteFact } from '../../storage/records/contract.ts';
 import { imagesOf, labelsOf, type Person, textOf } from '../fakes/slack/fake-slack.ts';
 import type { Json, Message } from '../fakes/slack/workspace.ts';
-import { catPhotos, drawings, SlackWorld, until } from './slack-world.ts';
+import { until } from '../helpers/until.ts';
+import { catPhotos, drawings, SlackWorld } from './slack-world.ts';
 
 let world: SlackWorld;
 let mia: Person;
@@ -40,7 +41,7 @@ describe('a Slack channel', () => {
 
   it('takes photos by a form, filled with what was typed, and only with consent', async () => {
     await mia.types(channel, 'photos add subject:mochi class:cat');
-    const form = await until('the form', () => mia.form());
+    const form = await until(() => mia.form(), 'the form');
     expect(form['title']).toMatchObject({ text: 'Add photos' });
     const subject = blocksOf(form).find(({ block_id: id }) => id === 'subject')!;
     expect(subject['element']).toMatchObject({ initial_option: { value: 'mochi' } });
@@ -61,7 +62,7 @@ describe('a Slack channel', () => {
     await world.whisper(mia, 'Only who sent a message can give its photos');
     expect(await mia.form()).toBeNull();
     await ben.usesShortcut(channel, ts);
-    const form = await until('the form', () => ben.form());
+    const form = await until(() => ben.form(), 'the form');
     expect(textOf(blocksOf(form))).toContain('2 files of the message');
     expect(await ben.suggestions('subject', 'mo')).toEqual(['mochi', 'mo (new)']);
     expect(await ben.suggestions('subject', 'Mochi')).toEqual(['mochi']);
@@ -75,7 +76,7 @@ describe('a Slack channel', () => {
 
   it('shows one living message for a run: place, progress, curve, samples, then the result', async () => {
     await mia.types(channel, 'train subject:mochi');
-    await until('the form', () => mia.form());
+    await until(() => mia.form(), 'the form');
     expect(await mia.submits({})).toBeNull();
     const first = await world.message(channel, 'mochi is waiting to be learnt');
     expect(labelsOf(first.blocks)).toEqual(['Cancel']);
@@ -92,8 +93,8 @@ describe('a Slack channel', () => {
     await world.worker.picturesOfRun(run, 'samples', half, await drawings(2));
     await world.worker.progress(run, Math.floor(run.settings.steps / 2) + 5, 30);
     await until(
-      'samples',
       async () => imagesOf((await world.message(channel, 'Learning mochi')).blocks).length === 3,
+      'samples',
     );
 
     const end = await world.worker.adapter(run, run.settings.steps, true);
@@ -102,23 +103,27 @@ describe('a Slack channel', () => {
     await world.worker.finish(run);
     const learnt = await world.message(channel, 'mochi is learnt');
     expect(learnt.ts).toBe(first.ts);
-    expect(imagesOf(learnt.blocks)).toHaveLength(5);
+    expect(imagesOf(learnt.blocks)).toHaveLength(1);
+    const grid = await world.message(channel, 'Which mochi is the best');
+    expect(imagesOf(grid.blocks)).toHaveLength(4);
     const link = /<(http:[^|]+)\|(mochi-\d+-\w+\.safetensors)>/.exec(textOf(learnt.blocks))!;
     expect((await fetch(link[1]!.replaceAll('&amp;', '&'))).status).toBe(200);
-    const file = await until('the adapter in the thread', async () =>
-      (await world.slack.see()).channels[channel]!.find(
-        ({ thread, files }) => thread === first.ts && files.length > 0,
-      ),
+    const file = await until(
+      async () =>
+        (await world.slack.see()).channels[channel]!.find(
+          ({ thread, files }) => thread === first.ts && files.length > 0,
+        ),
+      'the adapter in the thread',
     );
     const { name } = (await world.slack.see()).files.find(({ id }) => id === file.files[0])!;
     expect(name).toBe(link[2]);
     // Curves and samples that no message shows any more are not left lying at Slack.
-    await until('old files deleted', async () => {
+    await until(async () => {
       const own = (await world.slack.see()).files.filter(
         ({ owner, deleted }) => owner === 'U0KRONABOT' && !deleted,
       );
       return own.length === 5 + 1 + 4;
-    });
+    }, 'old files deleted');
   });
 
   let set: Message;
@@ -126,10 +131,10 @@ describe('a Slack channel', () => {
     await ben.types(channel, 'imagine <!channel> *a* watercolour of mochi & <@U123>');
     const { id: setId } = await world.openSet(channel);
     await world.worker.draw((await world.storage.records.set(setId))!, await drawings(4));
-    set = await until('pictures', async () => {
+    set = await until(async () => {
       const message = await world.message(channel, 'watercolour of mochi');
       return imagesOf(message.blocks).length === 4 && message.reactions.length === 4 ? message : null;
-    });
+    }, 'pictures');
     expect(set.reactions.map(({ name }) => name)).toEqual(['one', 'two', 'three', 'four']);
     expect(labelsOf(set.blocks)).toEqual([
       'Vary 1',
@@ -163,12 +168,13 @@ describe('a Slack channel', () => {
     await mia.reacts(channel, set.ts, 'two');
     await robot.reacts(channel, set.ts, 'one');
     await ada.reacts(channel, set.ts, 'two');
-    await until('two votes', async () => (await standing()) === 2);
-    await until('the votes shown', async () =>
-      textOf((await world.message(channel, 'watercolour of mochi')).blocks).includes('2 · 2️⃣ 2'),
+    await until(async () => (await standing()) === 2, 'two votes');
+    await until(
+      async () => textOf((await world.message(channel, 'watercolour of mochi')).blocks).includes('2 · 2️⃣ 2'),
+      'the votes shown',
     );
     await ada.reacts(channel, set.ts, 'two', false);
-    await until('one vote', async () => (await standing()) === 1);
+    await until(async () => (await standing()) === 1, 'one vote');
   });
 
   it('draws again and varies, and shows details to who asks', async () => {
@@ -178,20 +184,24 @@ describe('a Slack channel', () => {
     await mia.presses(channel, set.ts, 'Vary 2');
     const varied = await world.openSet(channel);
     expect(varied.variationOf).not.toBeNull();
-    await until('its message', async () => (await world.slack.messages(channel)).length === 6);
+    await until(async () => (await world.slack.messages(channel)).length === 6, 'its message');
   });
 
   it('cancels what waits, by its asker only', async () => {
-    const waiting = await until('the varied set', async () =>
-      (await world.slack.messages(channel)).find(({ blocks }) => labelsOf(blocks).includes('Cancel')),
+    const waiting = await until(
+      async () =>
+        (await world.slack.messages(channel)).find(({ blocks }) => labelsOf(blocks).includes('Cancel')),
+      'the varied set',
     );
     await ben.presses(channel, waiting.ts, 'Cancel');
     await world.whisper(ben, /NOT_ALLOWED/);
     await mia.presses(channel, waiting.ts, 'Cancel');
-    await until('cancelled', async () =>
-      (await world.slack.messages(channel)).some(
-        ({ ts, blocks }) => ts === waiting.ts && textOf(blocks).includes('Cancelled'),
-      ),
+    await until(
+      async () =>
+        (await world.slack.messages(channel)).some(
+          ({ ts, blocks }) => ts === waiting.ts && textOf(blocks).includes('Cancelled'),
+        ),
+      'cancelled',
     );
   });
 
@@ -206,15 +216,15 @@ describe('a Slack channel', () => {
     const facts = () => world.storage.records.voteFacts(targetId);
     const last = (list: readonly VoteFact[], name: string) =>
       list.filter(({ emoji }) => emoji === name).at(-1);
-    await until('both caught up with', async () => {
+    await until(async () => {
       const list = await facts();
       return last(list, 'three')?.added === true && last(list, 'two')?.added === false;
-    });
+    }, 'both caught up with');
     await mia.presses(channel, set.ts, 'Details');
     await until(
-      'details again',
       async () =>
         (await mia.whispers()).filter(({ blocks }) => textOf(blocks).includes('guidance')).length === 2,
+      'details again',
     );
   });
 
@@ -236,10 +246,10 @@ describe('a Slack channel', () => {
       await records.addPicture({ id: randomUUID(), setId: drawn.id, index, blobHash, ...size, adapterId });
     }
     await records.updateSet(drawn.id, { state: 'done', progress: null, endedAt: new Date() });
-    const message = await until('its pictures', async () => {
+    const message = await until(async () => {
       const found = await world.message(channel, 'mochi in the snow');
       return imagesOf(found.blocks).length === 4 ? found : null;
-    });
+    }, 'its pictures');
     for (const person of [ben, ada, cleo, dan]) await person.reacts(channel, message.ts, 'one');
     const crowned = await world.message(channel, /is the new champion of mochi/);
     expect(imagesOf(crowned.blocks)).toHaveLength(1);
@@ -259,7 +269,7 @@ describe('a Slack channel', () => {
 
   it('shows a member what is his on the Home tab', async () => {
     await mia.opensHome();
-    const home = await until('the Home tab', async () => (await world.slack.see()).homes[mia.id]);
+    const home = await until(async () => (await world.slack.see()).homes[mia.id], 'the Home tab');
     const text = textOf(home['blocks'] as Json[]);
     expect(text).toMatch(new RegExp(`\\*mochi\\* \\(cat\\) in <#${channel}>: 4 photos of 20, ready to draw`));
     expect(text).toMatch(/✅ done: mochi/);

@@ -15,7 +15,8 @@ import { SlackGateway } from '../../bot/slack/slack-gateway.ts';
 import { SlackApi } from '../../bot/slack/web-api.ts';
 import { VoteDesk } from '../../bot/votes.ts';
 import type { Channel } from '../../storage/records/contract.ts';
-import { catPhotos, drawings, until } from './slack-world.ts';
+import { until } from '../helpers/until.ts';
+import { catPhotos, drawings } from './slack-world.ts';
 import { openHouse, PlayedWorker, type TestHouse } from './world.ts';
 
 let emulator: Emulator;
@@ -122,12 +123,14 @@ describe('a Slack of somebody else’s making', () => {
       state: 'queued',
     });
     await records.addPost({ id: randomUUID(), channelId: channel.id, kind: 'set', targetId: set.id });
-    await until('its message', async () => (await records.postOf(set.id))!.messageId);
+    await until(async () => (await records.postOf(set.id))!.messageId, 'its message');
     await new PlayedWorker(house.storage).draw(set, await drawings(4));
-    const shown = await until('its pictures', async () =>
-      (await history()).messages.find(
-        ({ blocks }) => blocks?.filter(({ type }) => type === 'image').length === 4,
-      ),
+    const shown = await until(
+      async () =>
+        (await history()).messages.find(
+          ({ blocks }) => blocks?.filter(({ type }) => type === 'image').length === 4,
+        ),
+      'its pictures',
     );
     ts = shown.ts;
     expect(ts).toBe((await records.postOf(set.id))!.messageId);
@@ -135,10 +138,10 @@ describe('a Slack of somebody else’s making', () => {
       const info = await mia.files.info({ file: file!.id, token: TOKEN });
       expect(info.file).toMatchObject({ mimetype: 'image/png' });
     }
-    await until('the numbers', async () => {
+    await until(async () => {
       const { message } = await mia.reactions.get({ channel: channelId, timestamp: ts, token: TOKEN });
       return message?.reactions?.map(({ name }) => name).join() === 'one,two,three,four';
-    });
+    }, 'the numbers');
 
     await mia.reactions.add({ channel: channelId, timestamp: ts, name: 'three' });
     await bot.votes.readAgain();

@@ -10,7 +10,8 @@ import { SlackGateway } from '../../bot/slack/slack-gateway.ts';
 import type { Card } from '../../commands/card.ts';
 import type { Channel } from '../../storage/records/contract.ts';
 import { FakeSlack, imagesOf, type Person, textOf } from '../fakes/slack/fake-slack.ts';
-import { catPhotos, drawings, until } from './slack-world.ts';
+import { until } from '../helpers/until.ts';
+import { catPhotos, drawings } from './slack-world.ts';
 import { openHouse, type TestHouse } from './world.ts';
 
 let slack: FakeSlack;
@@ -124,7 +125,7 @@ describe('Slack as a gateway', () => {
     desk.onInvocation = () => new Promise((resolve) => (free = resolve));
     await start(desk);
     expect(await mia.types(place.externalId, 'queue')).toBe(true);
-    const finish = await until('it to come', () => free);
+    const finish = await until(() => free, 'it to come');
     finish();
   });
 
@@ -133,7 +134,7 @@ describe('Slack as a gateway', () => {
     const { desk } = await start();
     await ada.types(place.externalId, 'queue');
     await mia.types(place.externalId, 'imagine <@U1> & co');
-    await until('both', () => desk.invocations.length === 2);
+    await until(() => desk.invocations.length === 2, 'both');
     const [first, second] = desk.invocations;
     expect(first).toMatchObject({
       member: { externalId: ada.id, name: 'Ada' },
@@ -158,7 +159,7 @@ describe('Slack as a gateway', () => {
     for (const [n, [id, words]] of cases.entries()) {
       const channel = await house.storage.records.channel('slack', id, 'there');
       await mia.types(id, 'queue');
-      await until('the command', () => desk.invocations.length === n + 1);
+      await until(() => desk.invocations.length === n + 1, 'the command');
       await expect(gateway.post(channel, card('x'), randomUUID())).rejects.toMatchObject({
         code: 'POST_FORBIDDEN',
         message: expect.stringMatching(words) as string,
@@ -264,10 +265,10 @@ describe('Slack as a gateway', () => {
   it('takes a form’s answer through another door when its address has expired', async () => {
     const { desk } = await start();
     await mia.types(place.externalId, 'photos add subject:rex class:dog');
-    await until('the form', () => mia.form());
+    await until(() => mia.form(), 'the form');
     await slack.act('advance', { ms: 31 * 60_000 });
     await mia.submits({ consent: true }, await catPhotos(1));
-    const event = await until('the submission', () => desk.invocations.at(-1));
+    const event = await until(() => desk.invocations.at(-1), 'the submission');
     expect(event).toMatchObject({
       command: 'photos',
       action: 'add',
@@ -282,7 +283,7 @@ describe('Slack as a gateway', () => {
   it('answers at one address no more often than Slack takes it', async () => {
     const { desk } = await start();
     await mia.types(place.externalId, 'queue');
-    const event = await until('the command', () => desk.invocations.at(-1));
+    const event = await until(() => desk.invocations.at(-1), 'the command');
     const before = (await slack.see()).calls['chat.postEphemeral'] ?? 0;
     for (let n = 0; n < 7; n++) await event.answer([card(`whisper ${n}`, { audience: 'caller' })]);
     const texts = (await mia.whispers())
@@ -297,8 +298,9 @@ describe('Slack as a gateway', () => {
     await start();
     await slack.act('fault', { method: 'views.open', kind: 'refuse', times: 1, value: 'expired_trigger_id' });
     await mia.types(place.externalId, 'train subject:mochi class:cat');
-    await until('the word', async () =>
-      (await mia.whispers()).some(({ blocks }) => textOf(blocks).includes('FORM_EXPIRED')),
+    await until(
+      async () => (await mia.whispers()).some(({ blocks }) => textOf(blocks).includes('FORM_EXPIRED')),
+      'the word',
     );
     expect(await mia.form()).toBeNull();
   });
@@ -306,12 +308,12 @@ describe('Slack as a gateway', () => {
   it('asks for consent when photos come with a training, and for none without', async () => {
     const { desk } = await start();
     await mia.types(place.externalId, 'train subject:mochi class:cat steps:100');
-    await until('the form', () => mia.form());
+    await until(() => mia.form(), 'the form');
     expect(await mia.submits({}, await catPhotos(1))).toMatchObject({
       consent: expect.stringMatching(/consent/) as string,
     });
     expect(await mia.submits({})).toBeNull();
-    const event = await until('the submission', () => desk.invocations.at(-1));
+    const event = await until(() => desk.invocations.at(-1), 'the submission');
     expect(event).toMatchObject({
       command: 'train',
       options: { subject: 'mochi', class: 'cat', steps: '100' },
@@ -322,10 +324,10 @@ describe('Slack as a gateway', () => {
   it('reads a photo, and says why when it cannot', async () => {
     const { desk } = await start();
     await mia.types(place.externalId, 'photos add subject:rex class:dog');
-    await until('the form', () => mia.form());
+    await until(() => mia.form(), 'the form');
     const [photo] = await catPhotos(1);
     await mia.submits({ consent: true }, [photo!]);
-    const { attachments } = await until('the submission', () => desk.invocations.at(-1));
+    const { attachments } = await until(() => desk.invocations.at(-1), 'the submission');
     expect(attachments[0]).toMatchObject({ fileName: 'mochi-1.png', size: photo!.bytes.length });
     expect(Buffer.from(await attachments[0]!.read()).equals(photo!.bytes)).toBe(true);
     await slack.act('scope', { name: 'files:read', granted: false });
@@ -351,9 +353,9 @@ describe('Slack as a gateway', () => {
     expect(await slack.act('again')).toBe(true);
     const ts = await gateway.post(place, card('vote'), randomUUID());
     await mia.reacts(place.externalId, ts, '+1::skin-tone-3');
-    await until('it to be stored', () => stored === 1);
+    await until(() => stored === 1, 'it to be stored');
     await slack.act('again');
-    await until('the command', () => desk.invocations.length > 0);
+    await until(() => desk.invocations.length > 0, 'the command');
     await sleep(300);
     expect(desk.invocations).toHaveLength(1);
     expect(desk.reactions.map(({ emoji, added }) => `${emoji} ${added}`)).toEqual([
@@ -366,15 +368,15 @@ describe('Slack as a gateway', () => {
     const { desk } = await start();
     await slack.act('disconnect', { politely: true });
     await until(
-      'an end and a new connection',
       async () => (await slack.see()).connections === 1 && (await mia.types(place.externalId, 'queue')),
+      'an end and a new connection',
     );
     expect(desk.returns).toBe(0);
     await slack.act('down', { down: true });
     await sleep(11_000);
     await slack.act('down', { down: false });
-    await until('the connection', async () => (await slack.see()).connections === 1);
-    await until('the word of it', () => desk.returns === 1);
+    await until(async () => (await slack.see()).connections === 1, 'the connection');
+    await until(() => desk.returns === 1, 'the word of it');
     expect(await mia.types(place.externalId, 'queue')).toBe(true);
   });
 

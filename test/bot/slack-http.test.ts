@@ -4,7 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { imagesOf, type Person, textOf } from '../fakes/slack/fake-slack.ts';
 import { type Json, SIGNING_SECRET } from '../fakes/slack/workspace.ts';
-import { catPhotos, drawings, SlackWorld, until } from './slack-world.ts';
+import { until } from '../helpers/until.ts';
+import { catPhotos, drawings, SlackWorld } from './slack-world.ts';
 
 let world: SlackWorld;
 let mia: Person;
@@ -41,21 +42,22 @@ describe('Slack over HTTP', () => {
 
   it('takes photos by form, draws, counts a vote once that came twice, and shows the Home tab', async () => {
     await mia.types(channel, 'photos add subject:mochi class:cat');
-    await until('the form', () => mia.form());
+    await until(() => mia.form(), 'the form');
     expect(await mia.suggestions('subject', 'mo')).toEqual(['mo (new)']);
     expect(await mia.submits({ consent: true }, await catPhotos(2))).toBeNull();
     await world.message(channel, '2 photos of mochi added');
 
     await ben.types(channel, 'imagine a fox');
     await world.worker.draw(await world.openSet(channel), await drawings(2));
-    const set = await until('pictures', async () => {
+    const set = await until(async () => {
       const message = await world.message(channel, 'a fox');
       return imagesOf(message.blocks).length === 2 ? message : null;
-    });
+    }, 'pictures');
     await mia.reacts(channel, set.ts, 'one');
     await world.slack.act('again');
-    await until('the vote shown', async () =>
-      textOf((await world.message(channel, 'a fox')).blocks).includes('1 · 1️⃣ 1'),
+    await until(
+      async () => textOf((await world.message(channel, 'a fox')).blocks).includes('1 · 1️⃣ 1'),
+      'the vote shown',
     );
     await sleep(300);
     const record = (await world.storage.records.channels('slack'))[0]!;
@@ -65,7 +67,7 @@ describe('Slack over HTTP', () => {
     await ben.presses(channel, set.ts, 'Details');
     await world.whisper(ben, 'guidance');
     await ben.opensHome();
-    const home = await until('the Home tab', async () => (await world.slack.see()).homes[ben.id]);
+    const home = await until(async () => (await world.slack.see()).homes[ben.id], 'the Home tab');
     expect(textOf(home['blocks'] as Json[])).toContain('None yet.');
   });
 
@@ -76,8 +78,9 @@ describe('Slack over HTTP', () => {
     await sleep(500);
     await world.startBot();
     await world.slack.act('advance', { ms: 61_000 });
-    await until('the vote', async () =>
-      textOf((await world.message(channel, 'a fox')).blocks).includes('2 · 2️⃣ 1'),
+    await until(
+      async () => textOf((await world.message(channel, 'a fox')).blocks).includes('2 · 2️⃣ 1'),
+      'the vote',
     );
   });
 
@@ -89,8 +92,8 @@ describe('Slack over HTTP', () => {
     await world.slack.act('channel', { channel: elsewhere, bot: true });
     const message = await world.message(elsewhere, 'an owl');
     await until(
-      'its picture',
       async () => imagesOf((await world.message(elsewhere, 'an owl')).blocks).length === 1,
+      'its picture',
     );
     expect(await world.slack.messages(elsewhere)).toMatchObject([{ ts: message.ts }]);
     const told = (await ben.whispers()).filter(({ blocks }) => textOf(blocks).includes('/invite'));

@@ -9,7 +9,8 @@ import { imagesOf, textOf } from '../fakes/slack/fake-slack.ts';
 import { BOT_TOKEN, type Json } from '../fakes/slack/workspace.ts';
 import { messageHtml, viewHtml } from '../helpers/block-kit-html.ts';
 import { launchChromium } from '../helpers/chromium.ts';
-import { catPhotos, SlackWorld, until } from './slack-world.ts';
+import { until } from '../helpers/until.ts';
+import { catPhotos, SlackWorld } from './slack-world.ts';
 import { sprite } from './world.ts';
 
 const FOLDER = fileURLToPath(new URL('../../docs/images/', import.meta.url));
@@ -55,7 +56,7 @@ try {
   await mia.types(channel, 'help');
   await whisper('help', 'Krona learns what is yours');
   await mia.types(channel, 'train subject:mochi class:cat');
-  await shoot(browser, 'form', viewHtml(await until('the form', () => mia.form()), new Map()));
+  await shoot(browser, 'form', viewHtml(await until(() => mia.form(), 'the form'), new Map()));
   await mia.submits({ consent: true }, [
     ...(await catPhotos(4)),
     { name: 'notes.png', bytes: Buffer.from('x') },
@@ -68,8 +69,8 @@ try {
   const checkpoint = await worker.adapter(run, half, false);
   await worker.picturesOfRun(run, 'samples', checkpoint, await cats(['#f4d9a0', '#a9c8ee'], 8));
   await until(
-    'samples',
     async () => imagesOf((await world.message(channel, 'Learning mochi')).blocks).length === 3,
+    'samples',
   );
   await draw('run', 'Learning mochi');
   const end = await worker.adapter(run, run.settings.steps, true);
@@ -77,26 +78,27 @@ try {
   await world.storage.records.setChampion(run.subjectId, end, false);
   await worker.finish(run);
   await until(
+    async () => imagesOf((await world.message(channel, 'Which mochi is the best')).blocks).length === 4,
     'the result',
-    async () => imagesOf((await world.message(channel, 'mochi is learnt')).blocks).length === 5,
   );
   await draw('learnt', 'mochi is learnt');
 
   await ben.types(channel, 'imagine mochi on a yellow background count:2');
   await worker.draw(await world.openSet(channel), await cats(['#ffd84d', '#ffe48a'], 10));
-  const set = await until('pictures', async () => {
+  const set = await until(async () => {
     const message = await world.message(channel, 'yellow background');
     return imagesOf(message.blocks).length === 2 && message.reactions.length === 2 ? message : null;
-  });
+  }, 'pictures');
   await mia.reacts(channel, set.ts, 'two');
-  await until('the vote', async () =>
-    textOf((await world.message(channel, 'yellow')).blocks).includes('2 · 2️⃣ 1'),
+  await until(
+    async () => textOf((await world.message(channel, 'yellow')).blocks).includes('2 · 2️⃣ 1'),
+    'the vote',
   );
   await draw('set', 'yellow background');
   await mia.types(channel, 'queue cancel');
   await whisper('error', 'WORK_UNKNOWN');
   await mia.opensHome();
-  const home = await until('the Home tab', async () => (await slack.see()).homes[mia.id]);
+  const home = await until(async () => (await slack.see()).homes[mia.id], 'the Home tab');
   await shoot(browser, 'home', viewHtml(home, new Map()));
 } finally {
   await browser.close();

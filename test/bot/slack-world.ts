@@ -2,7 +2,6 @@
  * @file The real bot on the real embedded storage with the fake Slack before it, in Socket Mode or over HTTP, and
  * somebody who plays the worker.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import type { Log } from '../../bot/log.ts';
 import { type Bot, startBot } from '../../bot/main.ts';
@@ -10,17 +9,8 @@ import type { Storage } from '../../storage/open.ts';
 import type { PictureSet, Run } from '../../storage/records/contract.ts';
 import { FakeSlack, textOf } from '../fakes/slack/fake-slack.ts';
 import type { Ephemeral, Message } from '../fakes/slack/workspace.ts';
+import { until } from '../helpers/until.ts';
 import { openHouse, PlayedWorker, sprite, type TestHouse } from './world.ts';
-
-/** Waits until something holds; the delivery and Slack work in their own time. */
-export async function until<T>(what: string, look: () => T | Promise<T>): Promise<NonNullable<T>> {
-  for (let tries = 0; tries < 600; tries++) {
-    const found = await look();
-    if (found) return found;
-    await sleep(100);
-  }
-  throw new Error(`within 60 s it did not come: ${what}`);
-}
 
 export class SlackWorld {
   readonly slack: FakeSlack;
@@ -47,6 +37,10 @@ export class SlackWorld {
     return world;
   }
 
+  get dataFolder(): string {
+    return this.#house.config.dataFolder;
+  }
+
   get address(): string {
     return this.#bot!.address;
   }
@@ -71,12 +65,13 @@ export class SlackWorld {
   }
 
   async openRun(channel: string): Promise<Run> {
-    return until('a run', async () => (await this.#openWork(channel)).runs[0]);
+    return until(async () => (await this.#openWork(channel)).runs[0], 'a run');
   }
 
   async openSet(channel: string): Promise<PictureSet> {
-    return until('a set', async () =>
-      (await this.#openWork(channel)).sets.find(({ runId }) => runId === null),
+    return until(
+      async () => (await this.#openWork(channel)).sets.find(({ runId }) => runId === null),
+      'a set',
     );
   }
 
@@ -88,15 +83,18 @@ export class SlackWorld {
 
   /** The newest message of a channel whose text has this in it, once there is one. */
   async message(channel: string, words: string | RegExp): Promise<Message> {
-    return until(`a message with ${words}`, async () =>
-      (await this.slack.messages(channel)).reverse().find(({ blocks }) => has(textOf(blocks), words)),
+    return until(
+      async () =>
+        (await this.slack.messages(channel)).reverse().find(({ blocks }) => has(textOf(blocks), words)),
+      `a message with ${words}`,
     );
   }
 
   /** What somebody alone is shown, once it has this in it. */
   async whisper(person: { whispers(): Promise<Ephemeral[]> }, words: string | RegExp): Promise<Ephemeral> {
-    return until(`a whisper with ${words}`, async () =>
-      (await person.whispers()).reverse().find(({ blocks }) => has(textOf(blocks), words)),
+    return until(
+      async () => (await person.whispers()).reverse().find(({ blocks }) => has(textOf(blocks), words)),
+      `a whisper with ${words}`,
     );
   }
 }

@@ -131,7 +131,7 @@ describe('a training', () => {
   it('ends with a result grid and the adapter to download, resumable', async () => {
     await worker.picturesOfRun(run, 'finals', await worker.adapter(run, 200, true), await foxes());
     await worker.finish(run);
-    await expect.poll(() => decoded(mia, 'mochi is learnt')).toBe(4);
+    await expect.poll(() => decoded(mia, 'Which mochi is the best')).toBe(4);
     const link = card(mia, 'mochi is learnt').getByRole('link', { name: /safetensors/ });
     const waiting = mia.waitForEvent('download');
     await link.click();
@@ -142,8 +142,8 @@ describe('a training', () => {
       headers: { range: 'bytes=10-19' },
     });
     expect([part.status(), (await part.body()).length]).toEqual([206, 10]);
-    // One message all along.
-    expect(await mia.locator('article.card').filter({ hasText: /mochi/ }).count()).toBe(1);
+    // One message all along, and the result.
+    expect(await mia.locator('article.card').filter({ hasText: /mochi/ }).count()).toBe(2);
   });
 
   it('can be cancelled by who asked, and not by others', async () => {

@@ -230,7 +230,7 @@ export class PlayedWorker {
     return id;
   }
 
-  /** Pictures of a run: samples at a checkpoint, or its result. */
+  /** Pictures of a run: samples at a checkpoint, or its result, which has a message of its own. */
   async picturesOfRun(
     run: Run,
     kind: 'samples' | 'finals',
@@ -256,6 +256,8 @@ export class PlayedWorker {
       state: 'running',
     });
     await this.draw(set, pictures, drawnBy);
+    if (kind === 'finals')
+      await this.#storage.records.addPost({ id: randomUUID(), channelId, kind: 'set', targetId: set.id });
     return set;
   }
 

@@ -1,7 +1,7 @@
 /** @file Discord as the scenarios see it: the real bot and discord.js before the fake of test/fakes/discord. */
-import { parseCommandLine } from '../../commands/index.ts';
 import { openDiscordWorld, type Person } from '../bot/discord-world.ts';
 import type { MessageView } from '../fakes/discord/views.ts';
+import { asTyped } from './crowd.ts';
 import type { ChatDriver, ChatMember, Seen, TestPhoto } from './driver.ts';
 
 export async function openDiscordChat(): Promise<ChatDriver> {
@@ -12,6 +12,12 @@ export async function openDiscordChat(): Promise<ChatDriver> {
     platform: 'discord',
     storage: world.storage,
     channelId: channel.id,
+    environment: {
+      KRONA_DATA: world.config.dataFolder,
+      KRONA_PORT: '0',
+      DISCORD_TOKEN: world.config.discord!.token,
+      KRONA_DISCORD_API: world.config.discord!.api!,
+    },
     member: async (name, { moderator = false } = {}) =>
       new DiscordMember(name, await channel.join(name, moderator)),
     messages: async () =>
@@ -44,16 +50,8 @@ class DiscordMember implements ChatMember {
   }
 
   async run(command: string): Promise<void> {
-    const { name, action, options } = parseCommandLine(command);
-    // Discord's client hands numbers over as numbers.
-    const typed = Object.entries(options).map(([key, value]) => [
-      key,
-      typeof value === 'string' && /^-?\d+(\.\d+)?$/.test(value) ? Number(value) : value,
-    ]);
-    await this.#person.command(
-      action === '' ? name : `${name} ${action}`,
-      Object.fromEntries(typed) as typeof options,
-    );
+    const { path, options } = asTyped(command);
+    await this.#person.command(path, options);
   }
 
   async press(message: Seen, label: string): Promise<void> {

@@ -43,6 +43,8 @@ export interface ChatDriver {
   readonly storage: Storage;
   /** The channel's id at the platform. */
   readonly channelId: string;
+  /** What a bot process of its own reads its configuration from, to be there in place of the one that is stopped. */
+  readonly environment: Readonly<Record<string, string>>;
   member(name: string, options?: { readonly moderator?: boolean }): Promise<ChatMember>;
   /** The bot's messages in the channel as everybody sees them now, oldest first. */
   messages(): Promise<Seen[]>;

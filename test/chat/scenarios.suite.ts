@@ -1,5 +1,5 @@
 /** @file What a channel does with Krona, the same on every platform. The worker is played: it writes what a worker writes. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { PictureSet, Run } from '../../storage/records/contract.ts';
 import { PlayedWorker, sprite } from '../bot/world.ts';
 import { MODEL } from '../commands/helpers.ts';
@@ -8,7 +8,9 @@ import type { ChatDriver, ChatMember, Seen, TestPhoto } from './driver.ts';
 /** Scenarios that cannot be on a platform, each with the reason. */
 export type Skips = Partial<Record<'votes while the bot is away', string>>;
 
-const PATIENCE = { timeout: 20_000, interval: 100 };
+/** Tries until the expectations hold. */
+const eventually = <T>(look: () => Promise<T>): Promise<T> =>
+  vi.waitFor(look, { timeout: 20_000, interval: 100 });
 
 const photosOf = (name: string, colours: readonly string[]): Promise<TestPhoto[]> =>
   Promise.all(
@@ -88,7 +90,7 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       expect(list.text).toContain('Mia');
     });
 
-    it('trains in one message that lives: place, percent, time left, samples, result', async () => {
+    it('trains in one message that lives: place, percent, time left, samples, file; the result is another', async () => {
       await mia.run('/krona train subject:mochi');
       const waiting = await message(/mochi is waiting to be learnt/);
       expect(waiting.buttons).toContain('Cancel');
@@ -108,16 +110,17 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       await worker.finish(run);
       const learnt = await eventually(async () => {
         const seen = await message('mochi is learnt');
-        expect(seen.pictures).toBe(2);
+        expect(seen.pictures).toBe(0);
         expect(seen.files.join()).toContain('.safetensors');
         return seen;
       });
       expect(learnt.id).toBe(waiting.id);
-      expect((await chat.messages()).length).toBe(before);
+      await eventually(async () => expect((await message('Which mochi is the best')).pictures).toBe(2));
+      expect((await chat.messages()).length).toBe(before + 1);
     });
 
     it('chooses the champion by the votes of three members, and says so once', async () => {
-      const grid = await message('mochi is learnt');
+      const grid = await message('Which mochi is the best');
       for (const member of [ben, zoe]) await member.vote(grid, 2);
       await boss.vote(grid, 2);
       const news = await message(/is the new champion of mochi/);
@@ -145,6 +148,14 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       expect(again.prompt).toBe(set.prompt);
       expect(again.seed).not.toBe(set.seed);
       await worker.draw(again, await drawings(2));
+      // The next scenarios vote on the newer one, once it shows its pictures.
+      await eventually(async () =>
+        expect(
+          (await chat.messages()).filter(
+            (each) => each.text.includes('mochi in the rain') && each.pictures === 2,
+          ),
+        ).toHaveLength(2),
+      );
     });
 
     it('ranks what was voted on; a vote taken back counts no more', async () => {
@@ -222,6 +233,36 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       });
     });
 
+    it('says when there is room again to who is over the quota; moderators have none', async () => {
+      const kim = await chat.member('Kim');
+      await boss.run('/krona rules set member_pictures:3');
+      await whisper(boss, 'Rules changed');
+      await kim.run('/krona imagine a bird count:2');
+      await worker.draw(await openSet(), await drawings(2));
+      await drawnSet('a bird');
+      await kim.run('/krona imagine a fish count:2');
+      const refused = await whisper(kim, 'QUOTA_EXCEEDED');
+      expect(refused.text).toMatch(/You may have 3 pictures in an hour. There is room again in .* UTC/);
+      expect((await chat.messages()).filter(({ text }) => text.includes('a fish'))).toEqual([]);
+      await boss.run('/krona imagine a whale count:4');
+      const whale = await openSet();
+      await worker.draw(whale, await drawings(4));
+      await drawnSet('a whale', 4);
+      await boss.run('/krona rules set member_pictures:0');
+      await whisper(boss, /3 → no limit/);
+    });
+
+    it('lets only those train who may, and says so to others alone', async () => {
+      await boss.run('/krona rules roles right:train who:moderators');
+      await whisper(boss, /who may train: everyone → moderators/);
+      const before = (await chat.messages()).length;
+      await mia.run('/krona train subject:mochi');
+      await whisper(mia, /Only moderators may train here[^]*NOT_ALLOWED/);
+      expect((await chat.messages()).length).toBe(before);
+      await boss.run('/krona rules roles right:train who:everyone');
+      await whisper(boss, /who may train: moderators → everyone/);
+    });
+
     it('answers buttons of messages from before a restart', async () => {
       const drawn = await drawnSet('mochi in the rain');
       await chat.stopBot();
@@ -249,21 +290,20 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       expect(told.text).toMatch(/1 of 2 photos kept/);
       await message(/1 photo of rex added/);
     });
+
+    it('deletes all of a subject for who began it, after a second word', async () => {
+      await mia.run('/krona delete rex');
+      await whisper(mia, /Only who began rex/i);
+      await zoe.run('/krona delete rex');
+      const asked = await whisper(zoe, 'Delete everything of rex?');
+      await zoe.press(asked, 'Delete rex for good');
+      await message('rex is deleted');
+      expect((await chat.storage.records.subjects((await channel()).id)).map(({ name }) => name)).toEqual([
+        'mochi',
+      ]);
+    });
   });
 }
 
 const says = (text: string, words: string | RegExp): boolean =>
   typeof words === 'string' ? text.includes(words) : words.test(text);
-
-/** Tries until the expectations hold. */
-async function eventually<T>(look: () => Promise<T>): Promise<T> {
-  const until = Date.now() + PATIENCE.timeout;
-  for (;;) {
-    try {
-      return await look();
-    } catch (error) {
-      if (Date.now() > until) throw error;
-      await new Promise((resolve) => setTimeout(resolve, PATIENCE.interval));
-    }
-  }
-}

@@ -1,7 +1,8 @@
 /** @file Slack as the scenarios see it: the real bot and Bolt before the fake of test/fakes/slack, in Socket Mode. */
-import { SlackWorld, until } from '../bot/slack-world.ts';
+import { SlackWorld } from '../bot/slack-world.ts';
 import { labelsOf, textOf, type Person } from '../fakes/slack/fake-slack.ts';
-import type { Json } from '../fakes/slack/workspace.ts';
+import { APP_TOKEN, BOT_TOKEN, type Json } from '../fakes/slack/workspace.ts';
+import { until } from '../helpers/until.ts';
 import type { ChatDriver, ChatMember, Seen, TestPhoto } from './driver.ts';
 
 const NUMBERS = ['one', 'two', 'three', 'four'];
@@ -14,6 +15,13 @@ export async function openSlackChat(): Promise<ChatDriver> {
     platform: 'slack',
     storage: world.storage,
     channelId: channel,
+    environment: {
+      KRONA_DATA: world.dataFolder,
+      KRONA_PORT: '0',
+      SLACK_BOT_TOKEN: BOT_TOKEN,
+      SLACK_APP_TOKEN: APP_TOKEN,
+      KRONA_SLACK_API: slack.config().api!,
+    },
     async member(name, { moderator = false } = {}) {
       const person = await slack.person(name, { admin: moderator });
       await slack.act('channel', { channel, join: person.id });
@@ -42,7 +50,7 @@ class SlackMember implements ChatMember {
   /** Slash commands carry no files: a form opens, filled with what was typed. */
   async givePhotos(subject: string, className: string, photos: readonly TestPhoto[]): Promise<void> {
     await this.#types(`photos add subject:${subject} class:${className}`);
-    await until('the form', () => this.#person.form());
+    await until(() => this.#person.form(), 'the form');
     const complaint = await this.#person.submits({ consent: true }, photos);
     if (complaint !== null) throw new Error(`the form complains: ${JSON.stringify(complaint)}`);
   }
@@ -50,7 +58,7 @@ class SlackMember implements ChatMember {
   async run(command: string): Promise<void> {
     await this.#types(command.replace(/^\/krona /, ''));
     if (!/^\/krona train/.test(command)) return;
-    await until('the form', () => this.#person.form());
+    await until(() => this.#person.form(), 'the form');
     await this.#person.submits({});
   }
 

@@ -27,6 +27,7 @@ export async function openWebChat(): Promise<ChatDriver> {
     platform: 'web',
     storage: house.storage,
     channelId: CHANNEL,
+    environment: { KRONA_DATA: config.dataFolder, KRONA_PORT: String(config.port) },
     member: (name, { moderator = false } = {}) => enter(name, moderator),
     messages: async () => watcher.messages(),
     // Nothing in a page can ping anybody.
@@ -154,6 +155,8 @@ class Browser implements ChatMember {
   }
 
   #card(lineId: string): Card {
+    const whisper = this.#whispers.get(lineId);
+    if (whisper) return whisper.card;
     const body = this.#lines.get(lineId)?.body;
     if (body?.kind !== 'card') throw new Error(`there is no message ${lineId}`);
     return body.card;

@@ -89,14 +89,29 @@ export function drawingSuite(storage: () => TestStorage): void {
     );
   });
 
-  it('of two named subjects the first with a champion is drawn, and the card says so', async () => {
+  it('two named subjects are drawn by the champions of both, and the card names them', async () => {
+    const channel = room();
+    const [mochi] = await channel.trained('mochi', 'cat');
+    const [rex] = await channel.trained('rex', 'dog');
+    const card = await channel.say('bob', '/krona imagine mochi and rex on a beach');
+    const set = await channel.set(card);
+    expect([set.adapterId, ...set.alsoAdapterIds]).toEqual([mochi!.id, rex!.id]);
+    const { value } = card.fields!.find(({ name }) => name === 'adapters')!;
+    expect(value).toMatch(/^mochi-\d+-[0-9a-f]{6} and rex-\d+-[0-9a-f]{6}$/);
+    expect(card.text).toEqual([]);
+    // What is drawn of a subject goes with it, also where it is not the first.
+    const again = await channel.set((await channel.press('bob', `again:${set.id}`)).card);
+    expect(again.alsoAdapterIds).toEqual([rex!.id]);
+    await storage().records.deleteSubject(rex!.subjectId, 'By who began it.');
+    expect(await storage().records.set(set.id)).toBeNull();
+  });
+
+  it('of two named subjects one that is not learnt is drawn as any of its class, and the card says so', async () => {
     const channel = room();
     await channel.trained('mochi', 'cat');
     await channel.say('ann', '/krona photos add rex class:dog', [await photo(2)]);
     const card = await channel.say('bob', '/krona imagine rex and mochi');
-    expect(card.text!.join()).toContain(
-      'rex is drawn as any dog: one set uses one adapter, here that of mochi',
-    );
+    expect(card.text!.join()).toContain('rex is drawn as any dog: no adapter of it is used');
   });
 
   it('the card follows the set, with votes under each picture', async () => {

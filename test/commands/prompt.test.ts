@@ -10,14 +10,14 @@ const mochi = subject('mochi', 'cat');
 const rex = subject('rex', 'dog');
 const M = `${mochi.token} cat`;
 
-const textOf = (prompt: string, subjects = [mochi, rex], chosen?: string | null): string =>
+const textOf = (prompt: string, subjects = [mochi, rex], chosen?: readonly string[]): string =>
   resolvePrompt(prompt, subjects, chosen).text;
 
 describe('a prompt that names a subject', () => {
   it('gives the model its token and class, as training did', () => {
     expect(trainingPrompt(mochi)).toBe(`a ${M}`);
     expect(textOf('a watercolour of mochi')).toBe(`a watercolour of ${M}`);
-    expect(resolvePrompt('a watercolour of mochi', [mochi, rex]).subject).toBe(mochi);
+    expect(resolvePrompt('a watercolour of mochi', [mochi, rex]).subjects).toEqual([mochi]);
   });
 
   it.each([
@@ -58,34 +58,38 @@ describe('a prompt that names a subject', () => {
 
   it('takes the longer of two names, whatever their order', () => {
     const second = subject('mochi-2', 'fox');
-    expect(resolvePrompt('mochi-2 jumps', [mochi, second]).subject).toBe(second);
-    expect(resolvePrompt('mochi jumps', [second, mochi]).subject).toBe(mochi);
+    expect(resolvePrompt('mochi-2 jumps', [mochi, second]).subjects).toEqual([second]);
+    expect(resolvePrompt('mochi jumps', [second, mochi]).subjects).toEqual([mochi]);
   });
 
-  it('with two subjects draws the first that has a champion, the other as any of its class', () => {
+  it('with two subjects draws both, one without a champion as any of its class', () => {
     expect(resolvePrompt('rex chases mochi', [mochi, rex])).toEqual({
-      text: `${rex.token} dog chases cat`,
-      subject: rex,
-      others: [mochi],
+      text: `${rex.token} dog chases ${M}`,
+      subjects: [rex, mochi],
+      others: [],
     });
     const untrained = subject('rex', 'dog', null);
     expect(resolvePrompt('rex chases mochi', [mochi, untrained])).toEqual({
       text: `dog chases ${M}`,
-      subject: mochi,
+      subjects: [mochi],
       others: [untrained],
     });
-    expect(resolvePrompt('rex', [mochi, untrained]).subject).toBe(untrained);
+    expect(resolvePrompt('rex', [mochi, untrained]).subjects).toEqual([untrained]);
+    const crowd = ['one', 'two', 'three', 'four'].map((name) => subject(name, 'owl'));
+    const { text, others } = resolvePrompt('four and three and two and one', crowd);
+    expect(others).toEqual([crowd[0]]);
+    expect(text).toMatch(/owl and \w+ owl and \w+ owl and owl$/);
   });
 
   it('may be told which subject to draw', () => {
-    expect(textOf('a cat in a hat', [mochi, rex], mochi.id)).toBe(`a ${M} in a hat`);
-    expect(textOf('on the moon', [mochi, rex], mochi.id)).toBe(`a ${M}, on the moon`);
-    expect(textOf('mochi on the moon', [mochi, rex], null)).toBe('mochi on the moon');
+    expect(textOf('a cat in a hat', [mochi, rex], [mochi.id])).toBe(`a ${M} in a hat`);
+    expect(textOf('on the moon', [mochi, rex], [mochi.id])).toBe(`a ${M}, on the moon`);
+    expect(textOf('mochi on the moon', [mochi, rex], [])).toBe('mochi on the moon');
   });
 
   it('is left as it is when it names none', () => {
-    expect(resolvePrompt('🐈🐈🐈', [mochi])).toEqual({ text: '🐈🐈🐈', subject: null, others: [] });
-    expect(resolvePrompt('a cat', [])).toEqual({ text: 'a cat', subject: null, others: [] });
+    expect(resolvePrompt('🐈🐈🐈', [mochi])).toEqual({ text: '🐈🐈🐈', subjects: [], others: [] });
+    expect(resolvePrompt('a cat', [])).toEqual({ text: 'a cat', subjects: [], others: [] });
   });
 });
 

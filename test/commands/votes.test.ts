@@ -34,6 +34,7 @@ class Votes implements VoteData {
       strength: 1,
       settings: DEFAULT_SETTINGS,
       adapterId: null,
+      alsoAdapterIds: [],
       variationOf: null,
       upscaleOf: null,
       state: 'done',

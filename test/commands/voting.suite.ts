@@ -35,14 +35,22 @@ export function votingSuite(storage: () => TestStorage): void {
     return { adapters, run, set, pictures };
   }
 
-  it('the result grid is voted on under the run’s own message', async () => {
+  it('the result grid is voted on under its own message, and the run’s shows no pictures then', async () => {
     const channel = room();
     const { run, set, pictures } = await withFinals(channel);
-    const { revision } = (await storage().records.run(run.id))!;
+    const { revision } = (await storage().records.set(set.id))!;
+    const before = (await storage().records.run(run.id))!.revision;
     await channel.react('bob', set, pictures[1]!, '❤️');
-    expect((await storage().records.run(run.id))!.revision).toBeGreaterThan(revision);
-    const card = await channel.card({ tone: 'info', title: '', follows: { kind: 'run', id: run.id } });
+    expect((await storage().records.set(set.id))!.revision).toBeGreaterThan(revision);
+    expect((await storage().records.run(run.id))!.revision).toBe(before);
+    const own = await channel.card({ tone: 'info', title: '', follows: { kind: 'run', id: run.id } });
+    expect(own.votesOn).toBeUndefined();
+    expect(own.pictures).toBeUndefined();
+    expect(own.text!.join()).toContain('vote for the best');
+    const card = await channel.card({ tone: 'info', title: '', follows: { kind: 'set', id: set.id } });
+    expect(card.title).toBe('Which mochi is the best?');
     expect(card.votesOn).toBe(set.id);
+    expect(card.fields!.map(({ name }) => name)).toEqual(['asked by']);
     // Which checkpoint drew which picture is not told.
     expect(card.pictures!.map(({ caption }) => caption)).toEqual(['1', '2 · ❤️ 1', '3', '4']);
   });

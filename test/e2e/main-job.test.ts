@@ -96,7 +96,9 @@ describe('the main job', () => {
     await drop(mia, await Promise.all(photos));
     await say(mia, '/krona train subject:mochi class:cat');
     await card(ben, /mochi is learnt/).waitFor();
-    await expect.poll(() => decoded(ben, /mochi is learnt/), { timeout: 60_000 }).toBeGreaterThanOrEqual(1);
+    await expect
+      .poll(() => decoded(ben, /Which mochi is the best/), { timeout: 60_000 })
+      .toBeGreaterThanOrEqual(1);
     await card(ben, /mochi is learnt/)
       .getByRole('link', { name: /safetensors/ })
       .first()
@@ -105,7 +107,7 @@ describe('the main job', () => {
 
   it('draws the subject by its name and counts the vote of another member', async () => {
     await say(ben, '/krona imagine a watercolour of mochi');
-    await expect.poll(() => decoded(ben, /mochi/), { timeout: 90_000 }).toBe(2);
+    await expect.poll(() => decoded(ben, /watercolour of mochi/), { timeout: 90_000 }).toBe(2);
     await mia
       .getByRole('button', { name: /^Vote for picture 1;/ })
       .last()

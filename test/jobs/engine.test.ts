@@ -59,7 +59,7 @@ describe('the engine process', () => {
     height: 64,
     strength: 1,
     background: false,
-    pictures: Array.from({ length: count }, (_, n) => ({ seed: n, adapter: null })),
+    pictures: Array.from({ length: count }, (_, n) => ({ seed: n, adapters: [] })),
   });
 
   it('tells what its model is', async () => {
@@ -139,7 +139,9 @@ describe('the engine process', () => {
       retryable: false,
     });
     const adapter = join(folder, 'nothing.safetensors');
-    await expect(engine.draw({ ...drawing(1), pictures: [{ seed: 1, adapter }] })).rejects.toMatchObject({
+    await expect(
+      engine.draw({ ...drawing(1), pictures: [{ seed: 1, adapters: [adapter] }] }),
+    ).rejects.toMatchObject({
       code: 'FILE_NOT_FOUND',
     });
   });

@@ -14,7 +14,8 @@ import { openModelFolder } from '../../gpu-worker/models/model-folder.ts';
 import { loadOptimizer } from '../../gpu-worker/training/optimizer-file.ts';
 import type { PictureSet, Run } from '../../storage/records/contract.ts';
 import { TINY_MODEL } from '../helpers/fixtures.ts';
-import { openWorkshop, until, type Workshop } from './workshop.ts';
+import { until } from '../helpers/until.ts';
+import { openWorkshop, type Workshop } from './workshop.ts';
 
 let shop: Workshop;
 let worker: Worker;
@@ -94,6 +95,12 @@ it('a run leaves an adapter, a loss curve, samples at each checkpoint and a grid
     ['finals', 'done', 4],
   ]);
   expect(sets.map(({ adapterId }) => adapterId)).toEqual(adapters.map(({ id }) => id));
+  // The result has a message of its own; samples are in the run's.
+  expect(await Promise.all(sets.map(async ({ id }) => (await records.postOf(id))?.kind))).toEqual([
+    undefined,
+    undefined,
+    'set',
+  ]);
   const finals = await records.pictures(sets[2]!.id);
   expect(finals.map(({ index }) => index)).toEqual([0, 1, 2, 3]);
   // The final adapter and the one halfway, each with two seeds; four different pictures of the model's size.
@@ -174,7 +181,7 @@ it('a worker that is stopped gives its training back, and loses no step of it', 
 
 it('the same seed draws the same picture, alone or in a set, and a stored one is not drawn again', async () => {
   const { records, blobs, jobs } = shop.storage;
-  const [final] = (await shop.adaptersOf(plain)).slice(-1);
+  const [early, final] = (await shop.adaptersOf(plain)).slice(-2);
   const ours = { prompt: 'a Mochi', subjectId: shop.subject.id, adapterId: final!.id };
   const sets = [
     await shop.imagine({ ...ours, count: 3, seed: 2 ** 32 - 2 }),
@@ -182,11 +189,14 @@ it('the same seed draws the same picture, alone or in a set, and a stored one is
     await shop.imagine({ ...ours, seed: 0 }),
     await shop.imagine({ ...ours, strength: 0 }),
     await shop.imagine(ours),
+    await shop.imagine({ ...ours, alsoAdapterIds: [early!.id] }),
   ];
   for (const set of sets) expect((await drawn(set)).state).toBe('done');
-  const [three, second, third, without, withAdapter] = await Promise.all(sets.map(pictureHashes));
+  const [three, second, third, without, withAdapter, withTwo] = await Promise.all(sets.map(pictureHashes));
   expect(three!.slice(1)).toEqual([...second!, ...third!]);
   expect(without).not.toEqual(withAdapter);
+  // The changes of both add up.
+  expect([without, withAdapter]).not.toContainEqual(withTwo);
 
   const begun = await shop.imagine({ ...ours, count: 2 }, { enqueue: false });
   const { hash } = await blobs.put(Buffer.from('stands for a picture that an earlier attempt has stored'));

@@ -3,7 +3,6 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import sharp from 'sharp';
 import type { Log } from '../../gpu-worker/jobs/context.ts';
 import { startWorker, type Worker } from '../../gpu-worker/main.ts';
@@ -122,12 +121,3 @@ const photo = (background: string): Promise<Buffer> =>
   sharp({ create: { width: 80, height: 64, channels: 3, background } })
     .jpeg()
     .toBuffer();
-
-/** Looks again and again until `find` finds something; the test's own timeout ends it. */
-export async function until<T>(find: () => Promise<T | null | undefined | false>): Promise<T> {
-  for (;;) {
-    const found = await find();
-    if (found) return found;
-    await sleep(30);
-  }
-}

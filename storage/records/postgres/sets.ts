@@ -7,7 +7,8 @@ import { assignments, json, sql, type Sql } from './sql.ts';
 
 export const SET = sql`
   id, channel_id AS "channelId", member_id AS "memberId", kind, run_id AS "runId", subject_id AS "subjectId",
-  prompt, negative, seed, count, strength, settings, adapter_id AS "adapterId", variation_of AS "variationOf",
+  prompt, negative, seed, count, strength, settings, adapter_id AS "adapterId",
+  also_adapter_ids AS "alsoAdapterIds", variation_of AS "variationOf",
   upscale_of AS "upscaleOf", state, progress, failure,
   revision, created_at AS "createdAt", ended_at AS "endedAt"`;
 
@@ -15,14 +16,15 @@ export const PICTURE = sql`
   id, set_id AS "setId", index, blob_hash AS "blobHash", width, height, seed, adapter_id AS "adapterId"`;
 
 /**
- * Goes on a WITH: gives the sets that `ids` selects a new revision, and the runs whose sets they are, since a
- * run's message shows its pictures.
+ * Goes on a WITH: gives the sets that `ids` selects a new revision, and the runs whose samples they are, since a
+ * run's message shows those.
  */
 export const touchSets = (ids: Sql): Sql => sql`
   touched_set AS (
-    UPDATE krona.picture_set SET revision = krona.next_revision() WHERE id IN (${ids}) RETURNING run_id
+    UPDATE krona.picture_set SET revision = krona.next_revision() WHERE id IN (${ids}) RETURNING run_id, kind
   ), touched_run AS (
-    UPDATE krona.run SET revision = krona.next_revision() WHERE id IN (SELECT run_id FROM touched_set)
+    UPDATE krona.run SET revision = krona.next_revision() 
+    WHERE id IN (SELECT run_id FROM touched_set WHERE kind = 'samples')
   )`;
 
 type SetRecords = Pick<
@@ -35,11 +37,11 @@ export const setRecords = (db: Database): SetRecords => ({
     const [added] = await db.query<PictureSet>(sql`
       INSERT INTO krona.picture_set (
         id, channel_id, member_id, kind, run_id, subject_id, prompt, negative, seed, count, strength,
-        settings, adapter_id, variation_of, upscale_of, state, progress, failure, ended_at
+        settings, adapter_id, also_adapter_ids, variation_of, upscale_of, state, progress, failure, ended_at
       ) VALUES (
         ${set.id}, ${set.channelId}, ${set.memberId}, ${set.kind}, ${set.runId}, ${set.subjectId}, ${set.prompt},
         ${set.negative}, ${set.seed}, ${set.count}, ${set.strength}, ${json(set.settings)}, ${set.adapterId},
-        ${set.variationOf}, ${set.upscaleOf}, ${set.state}, ${json(set.progress)}, ${json(set.failure)}, ${set.endedAt}
+        ${set.alsoAdapterIds ?? []}::uuid[], ${set.variationOf}, ${set.upscaleOf}, ${set.state}, ${json(set.progress)}, ${json(set.failure)}, ${set.endedAt}
       )
       RETURNING ${SET}`);
     return added!;

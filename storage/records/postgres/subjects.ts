@@ -105,7 +105,8 @@ export const subjectRecords = (db: Database): SubjectRecords => ({
     const sets = sql`
       SELECT id FROM krona.picture_set
       WHERE subject_id = ${id} OR run_id IN (${runs})
-        OR adapter_id IN (SELECT id FROM krona.adapter WHERE subject_id = ${id})`;
+        OR adapter_id IN (SELECT id FROM krona.adapter WHERE subject_id = ${id})
+        OR also_adapter_ids && ARRAY(SELECT id FROM krona.adapter WHERE subject_id = ${id})`;
     const changes = sql`SELECT id FROM krona.champion_change WHERE subject_id = ${id}`;
     // One statement is one moment: all parts see the records as they were before it.
     await db.query(sql`

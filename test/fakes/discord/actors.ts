@@ -225,6 +225,8 @@ export class Actors {
       userId,
       channelId,
       createdAt: platform.now(),
+      sentAt: performance.now(),
+      acknowledgedAt: null,
       messageId: message?.id ?? null,
       state: 'waiting',
       ephemeral: false,

@@ -79,6 +79,9 @@ export interface StoredInteraction {
   readonly userId: string;
   readonly channelId: string;
   readonly createdAt: number;
+  /** On the machine's clock, ms: how long the bot took is the one thing that the still time cannot tell. */
+  readonly sentAt: number;
+  acknowledgedAt: number | null;
   readonly messageId: string | null;
   state: InteractionState;
   /** The answer to it is for the caller alone. */

@@ -82,6 +82,12 @@ export const operations = {
     [...channelOf(channelId).messages.values()]
       .filter(({ onlyFor }) => onlyFor === null || onlyFor === userId)
       .map((message) => viewMessage(platform, message)),
+  /** All that stands in a channel with words in it, whoever sees it, oldest first. */
+  everything: (channelId: string) =>
+    [...channelOf(channelId).messages.values()].map((message) => {
+      const { text, onlyFor } = viewMessage(platform, message);
+      return { text, onlyFor };
+    }),
   interaction(id: string) {
     const { state, form, choices, ephemeral, originalId, followUps, channelId } =
       platform.interactions.get(id)!;
@@ -95,6 +101,12 @@ export const operations = {
   waiting: () =>
     [...platform.interactions.values()].filter(({ state }) => state === 'waiting' || state === 'thinking')
       .length,
+
+  /** From an interaction to the word on it, ms of the machine's clock, of each that had one. */
+  acknowledgements: () =>
+    [...platform.interactions.values()].flatMap(({ sentAt, acknowledgedAt }) =>
+      acknowledgedAt === null ? [] : [acknowledgedAt - sentAt],
+    ),
 
   // The world
   advance: (ms: number) => platform.advance(ms),

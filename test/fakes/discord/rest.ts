@@ -355,6 +355,7 @@ export class RestServer {
     const problem = callbackProblem(answer) || misplaced(interaction, answer.type);
     if (problem !== '') this.#invalid('callback', problem);
     const { type, data = {} } = answer;
+    interaction.acknowledgedAt = performance.now();
     interaction.ephemeral = (Number(data['flags'] ?? 0) & MessageFlags.Ephemeral) !== 0;
     if (type === 5) interaction.state = 'thinking';
     if (type === 6) interaction.state = 'updating';

@@ -229,7 +229,7 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect(await bot.adapter(adapter)).toBeNull();
   });
 
-  it('keeps one picture per place in a set, and tells the set and its run that something is new', async () => {
+  it('keeps one picture per place in a set, and tells the set and the run whose sample it is that something is new', async () => {
     const { channel, ann } = await newChannel();
     const subject = await newSubject(channel, ann);
     const run = await newRun(subject);

@@ -1,12 +1,22 @@
-/** @file A curve as a PNG, for a message: the points faint, their running mean strong, no text that would need fonts. */
+/**
+ * @file A curve as a PNG, for a message: the points faint, their running mean strong. No letters in it: machines
+ * without fonts draw them as boxes.
+ */
 import sharp from 'sharp';
-import type { Card } from '../../commands/card.ts';
+import type { Card } from '../commands/card.ts';
 
-type Chart = NonNullable<Card['chart']>;
+export type Chart = NonNullable<Card['chart']>;
 
 const WIDTH = 720;
 const HEIGHT = 200;
 const MARGIN = 14;
+
+/** Colours of a platform's messages. */
+export interface Palette {
+  readonly ground: string;
+  readonly grid: string;
+  readonly line: string;
+}
 
 const number = (value: number): string => String(Number(value.toPrecision(3)));
 
@@ -19,14 +29,15 @@ function smoothed(values: readonly number[]): number[] {
   });
 }
 
-/** What the curve says, for people who cannot see it, and beneath it for all. */
+/** What the curve says, for people who cannot see it, and beside it for all: `loss: 0.26 at 5 → 0.05 at 200`. */
 export function chartWords({ label, points }: Chart): string {
   const means = smoothed(points.map(({ y }) => y));
-  return `${label} ${number(means[0]!)} → ${number(means.at(-1)!)} after ${points.at(-1)!.x} steps`;
+  const [first, last] = [points[0]!, points.at(-1)!];
+  return `${label}: ${number(means[0]!)} at ${number(first.x)} → ${number(means.at(-1)!)} at ${number(last.x)}`;
 }
 
 /** @param chart with two points or more */
-export function drawChart({ points }: Chart): Promise<Buffer> {
+export function drawChart({ points }: Chart, { ground, grid, line }: Palette): Promise<Buffer> {
   const xs = points.map(({ x }) => x);
   const ys = points.map(({ y }) => y);
   const [left, right] = [Math.min(...xs), Math.max(...xs)];
@@ -35,13 +46,13 @@ export function drawChart({ points }: Chart): Promise<Buffer> {
   const py = (y: number) => HEIGHT - MARGIN - ((y - low) / (high - low || 1)) * (HEIGHT - 2 * MARGIN);
   const path = (values: readonly number[]) =>
     values.map((y, at) => `${at === 0 ? 'M' : 'L'}${px(xs[at]!).toFixed(1)} ${py(y).toFixed(1)}`).join('');
-  const grid = [0, 1, 2, 3, 4]
+  const lines = [0, 1, 2, 3, 4]
     .map((n) => MARGIN + (n / 4) * (HEIGHT - 2 * MARGIN))
-    .map((y) => `<line x1="${MARGIN}" x2="${WIDTH - MARGIN}" y1="${y}" y2="${y}" stroke="#3f4147"/>`)
+    .map((y) => `<line x1="${MARGIN}" x2="${WIDTH - MARGIN}" y1="${y}" y2="${y}" stroke="${grid}"/>`)
     .join('');
   const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${HEIGHT}">
-    <rect width="100%" height="100%" fill="#1e1f22"/>${grid}
-    <path d="${path(ys)}" fill="none" stroke="#8ea1e1" stroke-opacity="0.35" stroke-width="1.5"/>
-    <path d="${path(smoothed(ys))}" fill="none" stroke="#8ea1e1" stroke-width="3" stroke-linejoin="round"/></svg>`;
+    <rect width="100%" height="100%" fill="${ground}"/>${lines}
+    <path d="${path(ys)}" fill="none" stroke="${line}" stroke-opacity="0.35" stroke-width="1.5"/>
+    <path d="${path(smoothed(ys))}" fill="none" stroke="${line}" stroke-width="3" stroke-linejoin="round"/></svg>`;
   return sharp(Buffer.from(svg)).png().toBuffer();
 }

@@ -1,0 +1,110 @@
+/** The bot's process is killed at the worst moments, on both platforms; the next one goes on where it was. */
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { startMortalBot } from '../bot/mortal-bot.ts';
+import { PlayedWorker, sprite } from '../bot/world.ts';
+import { MODEL } from '../commands/helpers.ts';
+import { until } from '../helpers/until.ts';
+import { openDiscordChat } from './discord-driver.ts';
+import type { ChatDriver, ChatMember, Seen } from './driver.ts';
+import { openSlackChat } from './slack-driver.ts';
+
+const COLOURS = ['#cfe3f7', '#f7e2b8', '#d9f0d0', '#f3d3dd'];
+const drawings = (count: number): Promise<Buffer[]> =>
+  Promise.all(COLOURS.slice(0, count).map((colour) => sprite('fox', colour)));
+
+describe.each([
+  ['Discord', openDiscordChat],
+  ['Slack', openSlackChat],
+] as const)('a bot killed on %s', (_, open) => {
+  let chat: ChatDriver;
+  let worker: PlayedWorker;
+  let members: ChatMember[];
+  beforeAll(async () => {
+    chat = await open();
+    await chat.storage.records.saveModelCard(MODEL);
+    worker = new PlayedWorker(chat.storage, chat.platform);
+    members = await Promise.all(['Mia', 'Ben', 'Zoe', 'Kim'].map((name) => chat.member(name)));
+    const photos = COLOURS.map(async (colour, n) => ({
+      name: `mia-${n}.png`,
+      bytes: await sprite('cat-face', colour, 300, 15 * n),
+    }));
+    await members[0]!.givePhotos('mochi', 'cat', await Promise.all(photos));
+    await found('4 photos of mochi added');
+  }, 300_000);
+  afterAll(() => chat?.close());
+  beforeEach(() => chat.stopBot());
+
+  const saying = async (words: string | RegExp): Promise<Seen[]> =>
+    (await chat.messages()).filter(({ text }) =>
+      typeof words === 'string' ? text.includes(words) : words.test(text),
+    );
+  const found = (words: string | RegExp): Promise<Seen> =>
+    until(async () => (await saying(words)).at(-1), `a message with ${String(words)}`);
+  const channelId = async () =>
+    (await chat.storage.records.channel(chat.platform, chat.channelId, 'pets')).id;
+  const standing = async () => (await chat.storage.records.standingVotes(await channelId())).votes;
+
+  it('in the middle of a run keeps the one message of the run, up to its result', async () => {
+    const bot = await startMortalBot(chat.environment);
+    await members[0]!.run('/krona train subject:mochi');
+    const run = await worker.run(chat.channelId);
+    await worker.progress(run, 50, 30);
+    const { id } = await found(/Learning mochi[^]*25 %/);
+    bot.dieAt('markPost');
+    await worker.progress(run, 100, 20);
+    await bot.died;
+    // The worker goes on meanwhile.
+    const early = await worker.adapter(run, 100, false);
+    await worker.picturesOfRun(run, 'samples', early, await drawings(2));
+    const last = await worker.adapter(run, run.settings.steps, true);
+    await worker.picturesOfRun(run, 'finals', last, await drawings(2), [early, last]);
+    await worker.finish(run);
+    await chat.startBot();
+    const learnt = await found('mochi is learnt');
+    expect(learnt.id).toBe(id);
+    await found('Which mochi is the best');
+    expect(await saying(/mochi is (waiting|learnt)|Learning mochi/)).toHaveLength(1);
+    expect(await saying('Which mochi is the best')).toHaveLength(1);
+  });
+
+  it('when it has just posted the first message of a set posts no second one', async () => {
+    const bot = await startMortalBot(chat.environment);
+    bot.dieAt('markPost');
+    // Nobody is there any more to answer her, so she is not waited for.
+    members[0]!.run('/krona imagine a fox at sea').catch(() => undefined);
+    await bot.died;
+    expect(await saying('a fox at sea')).toHaveLength(1);
+    const set = await worker.set(chat.channelId);
+    await worker.draw(set, await drawings(2));
+    await chat.startBot();
+    await until(async () => (await found('a fox at sea')).pictures === 2);
+    expect(await saying('a fox at sea')).toHaveLength(1);
+  });
+
+  it.each([
+    ['between a vote and the champion that it chooses', 'standingVotes', 1],
+    ['between posting its announcement and noting that', 'markPost', 2],
+  ] as const)('%s loses no vote, and announces once', async (_moment, method, picture) => {
+    const { records } = chat.storage;
+    const subject = (await records.subjects(await channelId()))[0]!;
+    const before = (await saying('new champion of mochi')).length;
+    const had = (await standing()).length;
+    const bot = await startMortalBot(chat.environment);
+    const grid = await found('Which mochi is the best');
+    const [, ben, zoe, kim] = members as [ChatMember, ChatMember, ChatMember, ChatMember];
+    await ben.vote(grid, picture);
+    await zoe.vote(grid, picture);
+    await until(async () => (await standing()).length === had + 2, 'two votes');
+    bot.dieAt(method);
+    await kim.vote(grid, picture);
+    await bot.died;
+    await chat.startBot();
+    await until(async () => (await saying('new champion of mochi')).length > before, 'the announcement');
+    expect(await saying('new champion of mochi')).toHaveLength(before + 1);
+    expect(await standing()).toHaveLength(had + 3);
+    expect((await records.subject(subject.id))!.championId).not.toBe(subject.championId);
+    // For the next: those who changed their minds.
+    for (const member of [ben, zoe, kim]) await member.vote(grid, picture, false);
+    await until(async () => (await standing()).length === had, 'no vote');
+  });
+});
