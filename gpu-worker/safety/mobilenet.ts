@@ -1,0 +1,88 @@
+/**
+ * @file nsfwjs' MobileNetV2 on our own runtime: what kind of picture a picture is, and features by which pictures of
+ * one subject are near to each other. Source of weights and preparation: npm `nsfwjs`, of github.com/gantman/nsfw_model.
+ */
+import { compile } from '../graph/compile.ts';
+import * as op from '../graph/ops.ts';
+import { Session } from '../graph/runtime.ts';
+import { mobileNetV2 } from '../models/mobilenet.ts';
+import { givenParameters } from '../models/parameters.ts';
+import { readNsfwWeights } from './nsfw-weights.ts';
+
+/** In the order of the network's results. */
+export const CLASSES = ['drawing', 'hentai', 'neutral', 'porn', 'sexy'] as const;
+
+/** Probability of each class; they sum to 1. */
+export type ClassScores = Readonly<Record<(typeof CLASSES)[number], number>>;
+
+/** RGB, 8 bits, rows from the top; of any size. */
+export interface RgbPicture {
+  readonly width: number;
+  readonly height: number;
+  readonly pixels: Uint8Array;
+}
+
+export interface MobileNet {
+  classify(pictures: readonly RgbPicture[]): Promise<ClassScores[]>;
+  /**
+   * 576 numbers, at least 0, for each picture: the mean of each channel of `block_13_expand_relu`. Compare them by
+   * cosine after standardising each number over the pictures compared.
+   */
+  features(pictures: readonly RgbPicture[]): Promise<Float32Array[]>;
+  release(): Promise<void>;
+}
+
+/** Side of the network's pictures, pixels. */
+const SIDE = 224;
+
+/** Reads the weights and compiles, in half a second or so. @throws KronaError SAFETY_MODEL_MISSING */
+export async function openMobileNet(): Promise<MobileNet> {
+  const pictures = op.input('pictures', [1, 3, SIDE, SIDE]);
+  const parameters = givenParameters(await readNsfwWeights());
+  const session = await Session.create(compile({ ...mobileNetV2(parameters, pictures, CLASSES.length) }));
+  const run = async (picture: RgbPicture) =>
+    (await session.run({ pictures: prepared(picture) })) as Record<
+      'probabilities' | 'features',
+      Float32Array
+    >;
+  return {
+    async classify(list) {
+      const scores: ClassScores[] = [];
+      for (const picture of list) {
+        const { probabilities } = await run(picture);
+        scores.push(Object.fromEntries(CLASSES.map((name, i) => [name, probabilities[i]!])) as ClassScores);
+      }
+      return scores;
+    },
+    async features(list) {
+      const found: Float32Array[] = [];
+      for (const picture of list) found.push((await run(picture)).features);
+      return found;
+    },
+    release: () => session.release(),
+  };
+}
+
+/** [3,224,224] in [0, 1]: bilinear with corners on corners, as nsfwjs (tf.image.resizeBilinear, alignCorners). */
+function prepared({ width, height, pixels }: RgbPicture): Float32Array {
+  const result = new Float32Array(3 * SIDE * SIDE);
+  const columns = taps(width);
+  for (const [row, [top, bottom, down]] of taps(height).entries())
+    for (const [column, [left, right, across]] of columns.entries())
+      for (let c = 0; c < 3; c++) {
+        const at = (y: number, x: number): number => pixels[3 * (y * width + x) + c]!;
+        const above = at(top, left) + (at(top, right) - at(top, left)) * across;
+        const below = at(bottom, left) + (at(bottom, right) - at(bottom, left)) * across;
+        result[(c * SIDE + row) * SIDE + column] = (above + (below - above) * down) / 255;
+      }
+  return result;
+}
+
+/** For each of the network's pixels along a side: the pixels before and after it, and the share of the latter. */
+function taps(side: number): [before: number, after: number, share: number][] {
+  return Array.from({ length: SIDE }, (_, i) => {
+    const exact = (i * (side - 1)) / (SIDE - 1);
+    const before = Math.floor(exact);
+    return [before, Math.min(before + 1, side - 1), exact - before];
+  });
+}
