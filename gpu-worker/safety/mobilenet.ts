@@ -66,23 +66,24 @@ export async function openMobileNet(): Promise<MobileNet> {
 /** [3,224,224] in [0, 1]: bilinear with corners on corners, as nsfwjs (tf.image.resizeBilinear, alignCorners). */
 function prepared({ width, height, pixels }: RgbPicture): Float32Array {
   const result = new Float32Array(3 * SIDE * SIDE);
-  const columns = taps(width);
-  for (const [row, [top, bottom, down]] of taps(height).entries())
-    for (const [column, [left, right, across]] of columns.entries())
+  // Divided last, so that the last pixel is met exactly.
+  const place = (i: number, side: number): number => (i * (side - 1)) / (SIDE - 1);
+  for (let row = 0; row < SIDE; row++) {
+    const y = place(row, height);
+    const above = 3 * width * Math.floor(y);
+    const below = 3 * width * Math.ceil(y);
+    for (let column = 0; column < SIDE; column++) {
+      const x = place(column, width);
+      const left = 3 * Math.floor(x);
+      const right = 3 * Math.ceil(x);
       for (let c = 0; c < 3; c++) {
-        const at = (y: number, x: number): number => pixels[3 * (y * width + x) + c]!;
-        const above = at(top, left) + (at(top, right) - at(top, left)) * across;
-        const below = at(bottom, left) + (at(bottom, right) - at(bottom, left)) * across;
-        result[(c * SIDE + row) * SIDE + column] = (above + (below - above) * down) / 255;
+        const top = mix(pixels[above + left + c]!, pixels[above + right + c]!, x % 1);
+        const bottom = mix(pixels[below + left + c]!, pixels[below + right + c]!, x % 1);
+        result[(c * SIDE + row) * SIDE + column] = mix(top, bottom, y % 1) / 255;
       }
+    }
+  }
   return result;
 }
 
-/** For each of the network's pixels along a side: the pixels before and after it, and the share of the latter. */
-function taps(side: number): [before: number, after: number, share: number][] {
-  return Array.from({ length: SIDE }, (_, i) => {
-    const exact = (i * (side - 1)) / (SIDE - 1);
-    const before = Math.floor(exact);
-    return [before, Math.min(before + 1, side - 1), exact - before];
-  });
-}
+const mix = (a: number, b: number, share: number): number => a + (b - a) * share;
