@@ -1,8 +1,17 @@
 /** @file The message that lives through a run: waiting, learning, learnt; from records alone. */
-import type { Adapter, Picture, PictureSet, Run, Subject, VoteFact } from '../../storage/records/contract.ts';
+import type {
+  Adapter,
+  HeldPicture,
+  Picture,
+  PictureSet,
+  Run,
+  Subject,
+  VoteFact,
+} from '../../storage/records/contract.ts';
 import type { Card, CardButton, CardFile, Tone } from '../card.ts';
 import { adapterName } from '../subjects.ts';
 import { counted, duration, ordinal, plain, trainingWords } from './format.ts';
+import { heldText } from './pictures.ts';
 import { votedPictures } from './votes.ts';
 
 export interface RunCardSource {
@@ -16,6 +25,7 @@ export interface RunCardSource {
   readonly sets: readonly {
     readonly set: PictureSet;
     readonly pictures: readonly Picture[];
+    readonly held: readonly HeldPicture[];
     readonly facts: readonly VoteFact[];
   }[];
   /** 1 for the next to run; null when it is not waiting. */
@@ -114,7 +124,7 @@ export function runCard(source: RunCardSource): Card {
   return {
     tone: TONES[run.state],
     title: titles[run.state],
-    text: textOf(source),
+    text: [...textOf(source), ...heldText(source.sets.flatMap(({ held }) => held))],
     fields: [
       { name: 'class', value: plain(subject.className) },
       { name: 'photos', value: String(run.photoHashes.length) },

@@ -19,6 +19,12 @@ interface Manifest {
   readonly weightsManifest: readonly { readonly weights: readonly ManifestEntry[] }[];
 }
 
+/** What `nsfwjs/models/mobilenet_v2` exports, as far as it is used; its own types need TensorFlow.js'. */
+interface BundledModel {
+  readonly modelJson: () => Promise<{ readonly default: Manifest }>;
+  readonly weightBundles: readonly (() => Promise<{ readonly default: string }>)[];
+}
+
 interface Stored {
   readonly shape: readonly number[];
   readonly data: Float32Array;
@@ -47,19 +53,9 @@ export async function readNsfwWeights(): Promise<Map<string, Tensor>> {
 }
 
 async function readStored(): Promise<Map<string, Stored>> {
-  // Loaded when it is needed: 3.5 MB of text.
-  const { MobileNetV2Model } = await import('nsfwjs/models/mobilenet_v2').catch((cause: unknown) => {
-    throw new KronaError(
-      'SAFETY_MODEL_MISSING',
-      'The safety check needs the package nsfwjs, which cannot be loaded: run npm install, or let a moderator switch the check off with /krona rules set safety:off.',
-      { cause },
-    );
-  });
-  const { default: manifest } = (await MobileNetV2Model.modelJson()) as { readonly default: Manifest };
-  const bundles = MobileNetV2Model.weightBundles.map(async (load) => {
-    const { default: base64 } = (await load()) as { readonly default: string };
-    return Buffer.from(base64, 'base64');
-  });
+  const { modelJson, weightBundles } = await bundledModel();
+  const { default: manifest } = await modelJson();
+  const bundles = weightBundles.map(async (load) => Buffer.from((await load()).default, 'base64'));
   const bytes = Buffer.concat(await Promise.all(bundles));
   const stored = new Map<string, Stored>();
   let offset = 0;
@@ -71,6 +67,20 @@ async function readStored(): Promise<Map<string, Stored>> {
     offset += size;
   }
   return stored;
+}
+
+async function bundledModel(): Promise<BundledModel> {
+  try {
+    // Loaded when it is needed: 3.5 MB of text.
+    const { MobileNetV2Model } = await import('nsfwjs/models/mobilenet_v2');
+    return MobileNetV2Model as BundledModel;
+  } catch (cause) {
+    throw new KronaError(
+      'SAFETY_MODEL_MISSING',
+      'The safety check needs the package nsfwjs, which cannot be loaded: run npm install, or let a moderator switch the check off with /krona rules set safety:off.',
+      { cause },
+    );
+  }
 }
 
 /** scale and shift of a layer's batch normalisation: γ/√(σ² + ε) and β − μ · scale. */
