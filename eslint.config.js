@@ -70,7 +70,7 @@ const zones = Object.entries(forbidden).flatMap(([target, froms]) =>
 );
 
 export default tseslint.config(
-  { ignores: ['node_modules', 'data', 'out', 'models', '**/*.js', '**/*.d.ts'] },
+  { ignores: ['node_modules', 'data', 'out', 'models', '**/*.js', '**/*.mjs', '**/*.d.ts'] },
   ...tseslint.configs.recommendedTypeChecked,
   {
     plugins: { 'import-x': importX },

@@ -72,8 +72,8 @@ async function readStored(): Promise<Map<string, Stored>> {
 async function bundledModel(): Promise<BundledModel> {
   try {
     // Loaded when it is needed: 3.5 MB of text.
-    const { MobileNetV2Model } = await import('nsfwjs/models/mobilenet_v2');
-    return MobileNetV2Model as BundledModel;
+    const bundle: unknown = await import('nsfwjs/models/mobilenet_v2');
+    return (bundle as { readonly MobileNetV2Model: BundledModel }).MobileNetV2Model;
   } catch (cause) {
     throw new KronaError(
       'SAFETY_MODEL_MISSING',
