@@ -212,15 +212,18 @@ describe('pictures', () => {
     expect(await blurred(0)).toBe('none');
     expect(await blurred(1)).toContain('blur');
     // Walking through them large shows it no sooner.
+    const dialog = ben.getByRole('dialog');
     await tiles.nth(0).click();
+    await dialog.getByRole('img', { name: /picture 1 of 2/ }).waitFor();
     await ben.keyboard.press('ArrowRight');
-    await ben.getByRole('dialog').getByText('May be for adults alone').waitFor();
-    expect(await ben.getByRole('dialog').getByLabel('Download this picture').count()).toBe(0);
+    await dialog.getByText('May be for adults alone').waitFor();
+    expect(await dialog.getByLabel('Download this picture').count()).toBe(0);
     await ben.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'hidden' });
 
     await tiles.nth(1).click();
     await expect.poll(() => blurred(1)).toBe('none');
-    expect(await ben.getByRole('dialog').count()).toBe(0);
+    expect(await dialog.count()).toBe(0);
     // What one reader asks to see stays hidden from the others.
     expect(await card(mia, title).locator('.tile').nth(1).locator('.veil').count()).toBe(1);
   });
