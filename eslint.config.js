@@ -12,6 +12,7 @@ const forbidden = {
     'gpu-worker/adapters',
     'gpu-worker/training',
     'gpu-worker/sampling',
+    'gpu-worker/safety',
     'gpu-worker/engine',
     'gpu-worker/jobs',
   ],
@@ -19,6 +20,7 @@ const forbidden = {
     'gpu-worker/adapters',
     'gpu-worker/training',
     'gpu-worker/sampling',
+    'gpu-worker/safety',
     'gpu-worker/engine',
     'gpu-worker/jobs',
   ],
@@ -30,6 +32,13 @@ const forbidden = {
   ],
   'gpu-worker/training': ['gpu-worker/engine', 'gpu-worker/jobs'],
   'gpu-worker/sampling': ['gpu-worker/training', 'gpu-worker/engine', 'gpu-worker/jobs'],
+  'gpu-worker/safety': [
+    'gpu-worker/adapters',
+    'gpu-worker/training',
+    'gpu-worker/sampling',
+    'gpu-worker/engine',
+    'gpu-worker/jobs',
+  ],
   'gpu-worker/engine': ['gpu-worker/jobs'],
 };
 
@@ -39,6 +48,7 @@ const vendors = {
   pbf: 'gpu-worker/graph',
   '@huggingface/tokenizers': 'gpu-worker/models',
   '@huggingface/hub': 'gpu-worker/models',
+  'nsfwjs/models/mobilenet_v2': 'gpu-worker/safety',
   bullmq: 'storage',
   ioredis: 'storage',
   pg: 'storage',
@@ -60,7 +70,7 @@ const zones = Object.entries(forbidden).flatMap(([target, froms]) =>
 );
 
 export default tseslint.config(
-  { ignores: ['node_modules', 'data', 'out', 'models', '**/*.js', '**/*.d.ts'] },
+  { ignores: ['node_modules', 'data', 'out', 'models', '**/*.js', '**/*.mjs', '**/*.d.ts'] },
   ...tseslint.configs.recommendedTypeChecked,
   {
     plugins: { 'import-x': importX },

@@ -34,6 +34,7 @@ export async function openPainter({ model, folder }: Context): Promise<Painter> 
         width,
         height,
         background: false,
+        check: false,
       });
       return (performance.now() - began) / 1000;
     },

@@ -151,6 +151,22 @@ const details: Action = async (id, actor, context) => {
   return { card: detailsCard(await setSource(set, context)), replace: false };
 };
 
+const reveal: Action = async (id, actor, context) => {
+  const picture = await context.records.picture(id);
+  if (!picture) throw gone('This picture');
+  const { prompt } = await setHere(context.records, actor, picture.setId);
+  const title = plain(prompt);
+  return {
+    card: {
+      tone: 'info',
+      title,
+      pictures: [{ id, blobHash: picture.blobHash, alt: title }],
+      audience: 'caller',
+    },
+    replace: false,
+  };
+};
+
 const champion: Action = async (id, actor, context) => {
   const adapter = await context.records.adapter(id);
   const subject = adapter && (await context.records.subject(adapter.subjectId));
@@ -197,6 +213,7 @@ const ACTIONS: Readonly<Record<string, Needs & { readonly act: Action }>> = {
   upscale: { act: upscale, needs: 'imagine' },
   emoji: { act: emoji },
   details: { act: details },
+  reveal: { act: reveal },
   delete: { act: remove },
   forget: { act: forget },
   erase: { act: erase, openToBlocked: true },

@@ -12,6 +12,8 @@ export interface CardPicture {
   readonly blobHash: string;
   readonly alt: string;
   readonly caption?: string;
+  /** Shown only to those who ask to see it; then a picture of ours, as `reveal:` shows it. Default false. */
+  readonly sensitive?: boolean;
 }
 
 export interface CardButton {

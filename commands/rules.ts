@@ -1,6 +1,14 @@
 /** @file `/krona rules`: what a channel allows. Its moderators own it; everybody may look. */
 import { KronaError } from '../storage/errors.ts';
-import { RIGHTS, type ChannelRules, type Quota, type Right } from '../storage/rules.ts';
+import {
+  RIGHTS,
+  SAFETY,
+  safetyIn,
+  type ChannelRules,
+  type Quota,
+  type Right,
+  type Safety,
+} from '../storage/rules.ts';
 import type { Records } from '../storage/records/contract.ts';
 import { note } from './audit.ts';
 import type { Card } from './card.ts';
@@ -28,6 +36,15 @@ const RIGHT_WORDS: Readonly<Record<Right, string>> = {
   imagine: 'who may ask for pictures',
   settings: 'who may change settings and champions',
 };
+
+const SAFETY_WORDS: Readonly<Record<Safety, string>> = {
+  off: 'not checked',
+  spoiler: 'checked, and hidden until somebody asks',
+  block: 'checked, and held back',
+};
+const BY_DEFAULT = 'default';
+const SAFETY_TITLE = 'pictures for adults alone';
+const PERCENT_TITLE = 'certainty from which the check acts';
 
 const limit = (value: number | null): string => (value === null ? 'no limit' : String(value));
 
@@ -59,10 +76,13 @@ function changedCard(what: string | null): Card {
 
 async function show(invocation: Invocation, { records }: CommandContext): Promise<Card> {
   const rules = await records.rules(invocation.channel.id);
+  const safety = safetyIn(rules, invocation.channel, await records.modelCard());
   const blocked = await records.members(rules.blocked);
   const rows = [
     ...RIGHTS.map((right) => [RIGHT_WORDS[right], showWho(rules.who[right])]),
     ...QUOTAS.map(([whose, what, description]) => [description.toLowerCase(), limit(rules[whose][what])]),
+    [SAFETY_TITLE, `${SAFETY_WORDS[safety]}${rules.safety === null ? ' (by default)' : ''}`],
+    ...(safety === 'off' ? [] : [[PERCENT_TITLE, `${rules.safetyPercent} %`]]),
     ['refused words', counted(rules.words.length, 'word')],
     ['blocked members', String(blocked.length)],
   ];
@@ -103,7 +123,13 @@ async function set(invocation: Invocation, context: CommandContext): Promise<Car
         after[whose] = { ...after[whose], [quota]: value };
         what.push(`${description.toLowerCase()}: ${limit(before[whose][quota])} → ${limit(value)}`);
       }
-      return what.length === 0 ? null : { rules: after, what: what.join(', ') };
+      const given = textOption(invocation, 'safety') as Safety | typeof BY_DEFAULT | undefined;
+      const safety = given === BY_DEFAULT ? null : (given ?? before.safety);
+      if (safety !== before.safety) what.push(`${SAFETY_TITLE}: ${given}`);
+      const safetyPercent = numberOption(invocation, 'safety_percent') ?? before.safetyPercent;
+      if (safetyPercent !== before.safetyPercent)
+        what.push(`${PERCENT_TITLE}: ${before.safetyPercent} % → ${safetyPercent} %`);
+      return what.length === 0 ? null : { rules: { ...after, safety, safetyPercent }, what: what.join(', ') };
     }),
   );
 }
@@ -239,8 +265,23 @@ export const rules: Command = {
       { name: 'show', description: 'Show the rules', options: [] },
       {
         name: 'set',
-        description: 'Change limits',
-        options: QUOTAS.map(quotaOption),
+        description: 'Change limits, and what happens to pictures for adults alone',
+        options: [
+          ...QUOTAS.map(quotaOption),
+          {
+            name: 'safety',
+            description: 'Pictures for adults alone: off lets them pass, spoiler hides, block holds back',
+            type: 'text',
+            choices: [BY_DEFAULT, ...SAFETY],
+          },
+          {
+            name: 'safety_percent',
+            description: 'How sure the check must be of a picture to act; 50 by default, 0 for all pictures',
+            type: 'integer',
+            min: 0,
+            max: 100,
+          },
+        ],
         needs: 'moderator',
       },
       {

@@ -1,6 +1,7 @@
 /** @file `/krona top`: what the votes say, with how sure they are. */
 import type { Card } from './card.ts';
 import { plain } from './cards/format.ts';
+import { onCard } from './cards/pictures.ts';
 import type { Command, CommandContext, Invocation } from './contract.ts';
 import { textOption } from './options.ts';
 import { completeSubject, namedAdapters, requireSubject } from './subjects.ts';
@@ -39,8 +40,7 @@ function topPictures(data: VoteData, names: ReadonlyMap<string, string>): Card {
       ]),
     },
     pictures: ranked.slice(0, MOST_PICTURES).map(({ picture, set }, index) => ({
-      id: picture.id,
-      blobHash: picture.blobHash,
+      ...onCard(picture),
       alt: plain(set.prompt),
       caption: `${index + 1} · ${plain(set.prompt, 60)}`,
     })),

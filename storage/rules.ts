@@ -1,5 +1,6 @@
 /** @file What a channel allows: who may do what, how much, and which words. Owned by the channel's moderators. */
-import type { Platform } from './records/contract.ts';
+import type { Channel, Platform } from './records/contract.ts';
+import { SMALL_MODEL, type ModelCard } from './settings.ts';
 
 /** What can be reserved for some members. */
 export const RIGHTS = ['train', 'imagine', 'settings'] as const;
@@ -18,12 +19,23 @@ export interface Quota {
   readonly open: number | null;
 }
 
+/**
+ * What becomes of pictures that the safety check takes for pictures for adults alone: `off`: nothing is checked;
+ * `spoiler`: they are hidden until somebody asks to see them; `block`: nobody gets them.
+ */
+export const SAFETY = ['off', 'spoiler', 'block'] as const;
+export type Safety = (typeof SAFETY)[number];
+
 export interface ChannelRules {
   readonly who: Readonly<Record<Right, Who>>;
   /** Ids of member records. */
   readonly blocked: readonly string[];
   /** Words and phrases that prompts and subjects must not have, as they were given. */
   readonly words: readonly string[];
+  /** null: as `safetyIn` finds right for the place and the model. */
+  readonly safety: Safety | null;
+  /** The check acts on a picture when it is surer than this, percent. */
+  readonly safetyPercent: number;
   readonly member: Quota;
   readonly channel: Quota;
 }
@@ -43,6 +55,26 @@ export function defaultRules(platform: Platform): ChannelRules {
     who: { train: 'everyone', imagine: 'everyone', settings: 'everyone' },
     blocked: [],
     words: [],
+    safety: null,
+    // Of 480 drawings of harmless things, 2 were above.
+    safetyPercent: 50,
     ...limits,
   };
+}
+
+/**
+ * What the safety check does in a channel. Without a word of its moderators: nothing with small models, which draw
+ * pictograms and of which the check has nothing but false alarms; with others it holds back, but hides where the
+ * platform lets adults alone in, and in the web chat, which somebody runs for himself and people he knows.
+ *
+ * @param model null: not known yet
+ */
+export function safetyIn(
+  { safety }: Pick<ChannelRules, 'safety'>,
+  { platform, ageRestricted }: Pick<Channel, 'platform' | 'ageRestricted'>,
+  model: Pick<ModelCard, 'nativeSize'> | null,
+): Safety {
+  if (safety !== null) return safety;
+  if (model !== null && model.nativeSize <= SMALL_MODEL) return 'off';
+  return ageRestricted || platform === 'web' ? 'spoiler' : 'block';
 }

@@ -161,17 +161,30 @@ async function picturesParts(
   files.push(...shown.map(({ file }) => file));
   const captions = shown.flatMap(({ picture: { caption } }) => (caption ? [escaped(caption)] : []));
   return [
-    gallery(shown.map(({ picture, file }) => ({ name: file.name, description: picture.alt.slice(0, 1024) }))),
+    gallery(
+      shown.map(({ picture, file }) => ({
+        name: file.name,
+        description: picture.alt.slice(0, 1024),
+        spoiler: picture.sensitive === true,
+      })),
+    ),
     ...take(captions.length === 0 ? '' : `-# ${captions.join('   |   ')}`),
   ];
 }
 
-function gallery(items: readonly { name: string; description: string }[]): APIComponentInContainer {
+interface GalleryItem {
+  readonly name: string;
+  readonly description: string;
+  readonly spoiler?: boolean;
+}
+
+function gallery(items: readonly GalleryItem[]): APIComponentInContainer {
   return {
     type: ComponentType.MediaGallery,
-    items: items.map(({ name, description }) => ({
+    items: items.map(({ name, description, spoiler = false }) => ({
       media: { url: `attachment://${name}` },
       ...(description !== '' && { description }),
+      ...(spoiler && { spoiler }),
     })),
   };
 }

@@ -3,7 +3,7 @@
  * Limits: https://docs.slack.dev/reference/block-kit/blocks
  */
 import type { types } from '@slack/bolt';
-import type { Card, CardButton, Tone } from '../../commands/card.ts';
+import type { Card, CardButton, CardPicture, Tone } from '../../commands/card.ts';
 import { byteSize } from '../../commands/cards/format.ts';
 import { chartWords } from '../chart.ts';
 import { cut, escapeText, MAX_TEXT, mrkdwn, progressText, tableTexts, unmarked } from './text.ts';
@@ -87,8 +87,18 @@ function button({ action, label, style }: CardButton): types.Button {
   };
 }
 
+/** Slack has no spoilers: words, and a button that shows the picture to whoever presses it. */
+function hiddenPicture({ id, alt, caption }: CardPicture): types.SectionBlock {
+  return {
+    ...section(`🙈 *Hidden: may be for adults alone*\n${mrkdwn(caption ?? alt)}`),
+    accessory: button({ action: `reveal:${id}`, label: 'Show me' }),
+  };
+}
+
 function pictureBlocks(card: Card, files: CardFiles): types.KnownBlock[] {
-  return (card.pictures ?? []).map(({ blobHash, alt, caption }) => {
+  return (card.pictures ?? []).map((picture) => {
+    if (picture.sensitive) return hiddenPicture(picture);
+    const { blobHash, alt, caption } = picture;
     const id = files.pictures.get(blobHash);
     return id === undefined
       ? context(`${mrkdwn(caption ?? alt)} (this picture was deleted)`)

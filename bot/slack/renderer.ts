@@ -34,7 +34,10 @@ export class Renderer {
   ): Promise<{ readonly sent: T; readonly keys: readonly string[] }> {
     const curve = this.#curveOf(card);
     const files = [
-      ...(card.pictures ?? []).map(({ blobHash, alt }) => this.#files.ofBlob(blobHash, alt)),
+      // What is hidden is not uploaded until somebody asks to see it.
+      ...(card.pictures ?? [])
+        .filter(({ sensitive }) => !sensitive)
+        .map(({ blobHash, alt }) => this.#files.ofBlob(blobHash, alt)),
       ...(curve ? [curve] : []),
     ];
     const keys = [...new Set(files.map(({ key }) => key))];

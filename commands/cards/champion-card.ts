@@ -3,6 +3,7 @@ import type { Adapter, Picture, Subject } from '../../storage/records/contract.t
 import type { Card } from '../card.ts';
 import { adapterName } from '../subjects.ts';
 import { plain } from './format.ts';
+import { onCard } from './pictures.ts';
 
 /** @param reason - why it changed, as `decideChampion` words it */
 export function championCard(
@@ -20,9 +21,7 @@ export function championCard(
       `Prompts that name ${name} use it from now on; \`/krona adapters champion\` chooses another one.`,
     ],
     ...(picture && {
-      pictures: [
-        { id: picture.id, blobHash: picture.blobHash, alt: `A picture of ${name} by the new champion` },
-      ],
+      pictures: [{ ...onCard(picture), alt: `A picture of ${name} by the new champion` }],
     }),
   };
 }

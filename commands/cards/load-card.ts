@@ -24,7 +24,11 @@ async function runSource(run: Run, context: CommandContext): Promise<RunCardSour
   const adapters = await records.adapters(run.channelId);
   const sets = [];
   for (const set of await records.setsOfRun(run.id))
-    sets.push({ set, pictures: await records.pictures(set.id) });
+    sets.push({
+      set,
+      pictures: await records.pictures(set.id),
+      held: await records.heldPictures(set.id),
+    });
   return {
     run,
     subject,
@@ -42,6 +46,7 @@ export async function setSource(set: PictureSet, context: CommandContext): Promi
   return {
     set,
     pictures: await records.pictures(set.id),
+    held: await records.heldPictures(set.id),
     facts: await records.voteFacts(set.id),
     memberName: await nameOf(records, set.memberId),
     resolved: resolvePrompt(set.prompt, await records.subjects(set.channelId), subjectsOf(set, adapters)),

@@ -1,8 +1,16 @@
 /** @file The message that lives through a run: waiting, learning, learnt; from records alone. */
-import type { Adapter, Picture, PictureSet, Run, Subject } from '../../storage/records/contract.ts';
+import type {
+  Adapter,
+  HeldPicture,
+  Picture,
+  PictureSet,
+  Run,
+  Subject,
+} from '../../storage/records/contract.ts';
 import type { Card, CardButton, CardFile, Tone } from '../card.ts';
 import { adapterName } from '../subjects.ts';
 import { counted, duration, ordinal, plain, trainingWords } from './format.ts';
+import { heldText } from './pictures.ts';
 import { votedPictures } from './votes.ts';
 
 export interface RunCardSource {
@@ -13,7 +21,11 @@ export interface RunCardSource {
   /** Of this run, in any order. */
   readonly adapters: readonly Adapter[];
   /** Samples and finals of this run, oldest first, each with its pictures. */
-  readonly sets: readonly { readonly set: PictureSet; readonly pictures: readonly Picture[] }[];
+  readonly sets: readonly {
+    readonly set: PictureSet;
+    readonly pictures: readonly Picture[];
+    readonly held: readonly HeldPicture[];
+  }[];
   /** 1 for the next to run; null when it is not waiting. */
   readonly position: number | null;
 }
@@ -111,7 +123,10 @@ export function runCard(source: RunCardSource): Card {
   return {
     tone: TONES[run.state],
     title: titles[run.state],
-    text: textOf(source),
+    text: [
+      ...textOf(source),
+      ...heldText(source.sets.flatMap(({ set, held }) => (set.kind === 'samples' ? held : []))),
+    ],
     fields: [
       { name: 'class', value: plain(subject.className) },
       { name: 'photos', value: String(run.photoHashes.length) },

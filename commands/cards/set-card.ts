@@ -1,14 +1,16 @@
 /** @file The message that lives through a set: waiting, drawing, pictures with votes; from records alone. */
-import type { Adapter, Picture, PictureSet, VoteFact } from '../../storage/records/contract.ts';
+import type { Adapter, HeldPicture, Picture, PictureSet, VoteFact } from '../../storage/records/contract.ts';
 import type { ResolvedPrompt } from '../../storage/prompt.ts';
 import type { Card, CardButton, Tone } from '../card.ts';
 import { adapterName } from '../subjects.ts';
 import { duration, ordinal, plain } from './format.ts';
+import { heldText } from './pictures.ts';
 import { votedPictures } from './votes.ts';
 
 export interface SetCardSource {
   readonly set: PictureSet;
   readonly pictures: readonly Picture[];
+  readonly held: readonly HeldPicture[];
   /** Of this set, oldest first. */
   readonly facts: readonly VoteFact[];
   /** Who asked for it. */
@@ -43,8 +45,8 @@ function progressOf({ set, position }: SetCardSource): Card['progress'] {
   };
 }
 
-function textOf({ set, resolved }: SetCardSource): string[] {
-  const text: string[] = [];
+function textOf({ set, held, resolved }: SetCardSource): string[] {
+  const text = heldText(held);
   if (set.kind === 'finals')
     text.push('Vote for the best picture with a reaction: votes choose the adapter that draws from now on.');
   if (set.state === 'failed') text.push(plain(set.failure?.message ?? 'Drawing failed.', 600));

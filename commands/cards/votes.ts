@@ -2,6 +2,7 @@
 import type { Picture, VoteFact } from '../../storage/records/contract.ts';
 import type { CardPicture } from '../card.ts';
 import { groupBy } from '../group.ts';
+import { onCard } from './pictures.ts';
 import { foldEmoji, shownEmoji } from '../votes/emoji.ts';
 
 /** Distinct members behind each reaction that stands on a picture, most first, e.g. `👍 3  👎 1`. */
@@ -31,12 +32,11 @@ export function votedPictures(
   facts: readonly VoteFact[],
   what: string,
 ): CardPicture[] {
-  return pictures.map(({ id, blobHash, index }) => {
-    const reactions = reactionsOn(id, facts);
-    const number = String(index + 1);
+  return pictures.map((picture) => {
+    const reactions = reactionsOn(picture.id, facts);
+    const number = String(picture.index + 1);
     return {
-      id,
-      blobHash,
+      ...onCard(picture),
       alt: `${what} (picture ${number} of ${pictures.length})`,
       caption: reactions === '' ? number : `${number} · ${reactions}`,
     };

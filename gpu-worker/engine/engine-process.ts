@@ -12,6 +12,8 @@ import { modelCard } from '../adapters/model-card.ts';
 import { chooseDevice, useDevice } from '../graph/device.ts';
 import { tryDevice } from '../graph/runtime.ts';
 import { checkModel } from '../models/model-check.ts';
+import { openMobileNet, type MobileNet } from '../safety/mobilenet.ts';
+import { unsafeScore } from '../safety/unsafe-score.ts';
 import { TextToImage, type DrawnPicture, type StartPicture } from '../sampling/text-to-image.ts';
 import { trainAdapter } from '../training/train.ts';
 import {
@@ -47,6 +49,20 @@ function openPainter(): Promise<TextToImage> {
     throw error;
   });
   return painter;
+}
+
+let classifier: Promise<MobileNet> | null = null;
+function openClassifier(): Promise<MobileNet> {
+  classifier ??= openMobileNet().catch((error: unknown) => {
+    classifier = null;
+    throw error;
+  });
+  return classifier;
+}
+
+async function unsafeness(picture: DrawnPicture): Promise<number> {
+  const [scores] = await (await openClassifier()).classify([picture]);
+  return unsafeScore(scores!);
 }
 
 const adapters = new Map<string, AdapterLayers>();
@@ -91,7 +107,7 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
     }
   },
 
-  async draw({ pictures, strength, background, from, ...request }, tell, signal) {
+  async draw({ pictures, strength, background, check, from, ...request }, tell, signal) {
     const place = turns.enter(background ? RANK.background : RANK.draw);
     try {
       const start = from && (await startPicture(from, request, place, signal));
@@ -118,7 +134,8 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
           },
         );
         const { width, height } = picture!;
-        tell({ picture: { place: index, width, height, png: await png(picture!) } });
+        const unsafe = check ? await unsafeness(picture!) : null;
+        tell({ picture: { place: index, width, height, png: await png(picture!), unsafe } });
       }
       return null;
     } finally {

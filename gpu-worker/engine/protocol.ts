@@ -13,6 +13,8 @@ export interface DrawAsk extends Omit<DrawRequest, 'adapter' | 'count' | 'seed' 
   readonly strength: number;
   /** Nobody waits for it: pictures that somebody waits for go first. */
   readonly background: boolean;
+  /** Have the safety check look at each picture. */
+  readonly check: boolean;
   /** The pictures are this one again, enlarged to their size. */
   readonly from?: FromPicture;
 }
@@ -35,6 +37,8 @@ export interface PngPicture {
   readonly width: number;
   readonly height: number;
   readonly png: Uint8Array;
+  /** How sure the safety check is that it is for adults alone, 0 to 1; null when it was not asked for. */
+  readonly unsafe: number | null;
 }
 
 /** What can be asked of the engine, what it tells on the way, and what it answers. */

@@ -1,6 +1,10 @@
-/** @file Draws the pictures of a set and stores each as soon as it is there; those that it has are not drawn again. */
+/**
+ * @file Draws the pictures of a set and stores each as soon as it is there; those that it has are not drawn again.
+ * Every picture that is ever posted comes from here, so here the channel's safety check is.
+ */
 import { randomUUID } from 'node:crypto';
 import type { Adapter, Picture, PictureSet } from '../../storage/records/contract.ts';
+import { safetyIn } from '../../storage/rules.ts';
 import type { PngPicture } from '../engine/protocol.ts';
 import type { WorkerContext } from './context.ts';
 import { InOrder } from './in-order.ts';
@@ -47,9 +51,12 @@ export async function drawPictures(
   { prompt, pictures, also = [], varies, upscales, background, signal, onStep }: DrawingOptions,
 ): Promise<void> {
   const { records, blobs, engine, model } = context;
-  const there = new Set((await records.pictures(set.id)).map(({ index }) => index));
-  const missing = [...pictures.entries()].filter(([index]) => !there.has(index));
+  let shown = (await records.pictures(set.id)).length;
+  // They are stored in order, so those that are there or held back are the first.
+  const done = shown + (await records.heldPictures(set.id)).length;
+  const missing = pictures.slice(done);
   if (missing.length === 0) return;
+  const { safety, above } = await safetyOf(context, set.channelId);
 
   const filesOf = async (adapters: readonly Adapter[]): Promise<string[]> => {
     const paths: string[] = [];
@@ -57,22 +64,30 @@ export async function drawPictures(
     return paths;
   };
   const asked = [];
-  for (const [, { seed, adapter }] of missing)
+  for (const { seed, adapter } of missing)
     asked.push({ seed, adapters: await filesOf([adapter ?? [], also].flat()) });
 
-  const store = async ({ place, width, height, png }: PngPicture): Promise<void> => {
-    const [index, { seed, adapter }] = missing[place]!;
+  const store = async ({ place, width, height, png, unsafe }: PngPicture): Promise<void> => {
+    const { seed, adapter } = missing[place]!;
+    const alarming = unsafe !== null && unsafe > above;
+    if (alarming && safety === 'block') {
+      await records.holdPicture({ setId: set.id, place: done + place, unsafe });
+      return;
+    }
     const { hash } = await blobs.put(png);
     await records.addPicture({
       id: randomUUID(),
       setId: set.id,
-      index,
+      index: shown,
       blobHash: hash,
       width,
       height,
       seed,
       adapterId: adapter?.id ?? null,
+      unsafe,
+      sensitive: alarming,
     });
+    shown += 1;
   };
   const storing = new InOrder();
   const { guidance, scheduler, samplingSteps } = set.settings;
@@ -92,17 +107,25 @@ export async function drawPictures(
       strength: set.strength,
       varies: varies ?? [],
       background,
+      check: safety !== 'off',
     },
     {
       signal: AbortSignal.any([signal, storing.signal]),
       onEvent: (event) => {
         if ('picture' in event) storing.add(() => store(event.picture));
         else {
-          const before = (event.steps / missing.length) * there.size;
+          const before = (event.steps / missing.length) * done;
           onStep?.(before + event.step, before + event.steps);
         }
       },
     },
   );
   await storing.done();
+}
+
+/** What the channel's rules do with unsafe pictures, and which are: those whose score is above `above`. */
+async function safetyOf({ records, model }: Pick<WorkerContext, 'records' | 'model'>, channelId: string) {
+  const rules = await records.rules(channelId);
+  const channel = await records.channelById(channelId);
+  return { safety: safetyIn(rules, channel!, model), above: rules.safetyPercent / 100 };
 }

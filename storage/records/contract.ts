@@ -149,13 +149,26 @@ export interface PictureSet {
 export interface Picture {
   readonly id: string;
   readonly setId: string;
-  /** From 0, the order in the grid. */
+  /** From 0, the order in the grid; pictures that are held back have no place there. */
   readonly index: number;
   readonly blobHash: string;
   readonly width: number;
   readonly height: number;
   readonly seed: number;
   readonly adapterId: string | null;
+  /** How sure the safety check is that the picture is for adults alone, 0 to 1; null: not checked. */
+  readonly unsafe: number | null;
+  /** Shown only to those who ask to see it. */
+  readonly sensitive: boolean;
+}
+
+/** A picture that the channel's rules keep from everybody: it is stored nowhere. */
+export interface HeldPicture {
+  readonly setId: string;
+  /** From 0, among all pictures that the set asked for. */
+  readonly place: number;
+  /** As Picture.unsafe. */
+  readonly unsafe: number;
 }
 
 /** A fact: somebody put a reaction on a picture or took it away. Never changed, only added. */
@@ -357,9 +370,13 @@ export interface Records {
     change: Partial<Pick<PictureSet, 'state' | 'progress' | 'failure' | 'endedAt'>>,
   ): Promise<void>;
   /** Does nothing when the set already has a picture at this index. */
-  addPicture(picture: Picture): Promise<void>;
+  addPicture(picture: New<Picture, 'unsafe' | 'sensitive'>): Promise<void>;
   pictures(setId: string): Promise<Picture[]>;
   picture(id: string): Promise<Picture | null>;
+  /** Notes that a picture is held back, once. */
+  holdPicture(held: HeldPicture): Promise<void>;
+  /** By place. */
+  heldPictures(setId: string): Promise<HeldPicture[]>;
   /** Deletes a set; its posts stay until their messages have said so, with `how` in words. */
   deleteSet(id: string, how: string): Promise<void>;
   /** Adds a fact unless it changes nothing (the reaction already stands, or is already gone). True when added. */

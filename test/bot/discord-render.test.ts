@@ -118,6 +118,20 @@ describe('cards as Discord’s components', () => {
     expect(text).toContain('`/krona delete subject:mochi`');
   });
 
+  it('hide a sensitive picture behind a spoiler, and no other', async () => {
+    const { components } = await sent({
+      tone: 'success',
+      title: 'x',
+      pictures: [picture(1), { ...picture(2), sensitive: true }],
+    });
+    const [gallery] = components.filter(({ type }) => type === 12);
+    const items = gallery!['items'] as { spoiler?: boolean; description: string }[];
+    expect(items.map(({ description, spoiler }) => [description, spoiler])).toEqual([
+      ['photo 1', undefined],
+      ['photo 2', true],
+    ]);
+  });
+
   it('show progress, a curve without needing fonts, and two pictures with the same bytes', async () => {
     const { text, files } = await sent({
       tone: 'progress',

@@ -73,6 +73,21 @@ describe('a card for Slack', () => {
     expect(cardFallback({ tone: 'info', title: long }).includes('<')).toBe(false);
   });
 
+  it('has words and a button in the place of a sensitive picture', () => {
+    const shown = { ...files, pictures: new Map([['here', 'F1']]) };
+    const pictures = [
+      { id: 'a', blobHash: 'here', alt: 'a fox', caption: '1' },
+      { id: 'b', blobHash: 'here', alt: 'a fox', caption: '2 · 👍 1', sensitive: true },
+    ];
+    const blocks: Json[] = cardBlocks({ tone: 'info', title: 'x', pictures }, shown);
+    expect(blocks.map(({ type }) => type)).toEqual(['header', 'image', 'section']);
+    expect(blocks[2]).toMatchObject({
+      text: { text: expect.stringMatching(/Hidden.*\n2 · 👍 1/s) as string },
+      accessory: { type: 'button', action_id: 'reveal:b' },
+    });
+    expect(errors(blocks.slice(2))).toEqual([]);
+  });
+
   it('has pictures with words for those who cannot see them, and names those that are deleted', () => {
     const pictures = [
       { id: 'a', blobHash: 'here', alt: 'a **fox**', caption: '1 · 👍 2' },

@@ -198,6 +198,36 @@ describe('pictures', () => {
     await expect.poll(facts).toBe(before + 1);
   });
 
+  it('are hidden where they may be for adults alone, until a reader asks to see one', async () => {
+    const title = 'a beach';
+    await say(mia, `/krona imagine ${title} count:2`);
+    await worker.draw(await worker.set(), (await foxes()).slice(0, 2), [], [1]);
+    const tiles = card(ben, title).locator('.tile');
+    const blurred = (n: number) =>
+      tiles
+        .nth(n)
+        .locator('img')
+        .evaluate((img) => getComputedStyle(img).filter);
+    await tiles.nth(1).getByText('May be for adults alone').waitFor();
+    expect(await blurred(0)).toBe('none');
+    expect(await blurred(1)).toContain('blur');
+    // Walking through them large shows it no sooner.
+    const dialog = ben.getByRole('dialog');
+    await tiles.nth(0).click();
+    await dialog.getByRole('img', { name: /picture 1 of 2/ }).waitFor();
+    await ben.keyboard.press('ArrowRight');
+    await dialog.getByText('May be for adults alone').waitFor();
+    expect(await dialog.getByLabel('Download this picture').count()).toBe(0);
+    await ben.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'hidden' });
+
+    await tiles.nth(1).click();
+    await expect.poll(() => blurred(1)).toBe('none');
+    expect(await dialog.count()).toBe(0);
+    // What one reader asks to see stays hidden from the others.
+    expect(await card(mia, title).locator('.tile').nth(1).locator('.veil').count()).toBe(1);
+  });
+
   it('open large and are walked through with the keyboard', async () => {
     await card(ben, 'a fox')
       .getByRole('button', { name: /^Enlarge: / })

@@ -261,11 +261,15 @@ export class PlayedWorker {
     return set;
   }
 
-  /** @param drawnBy - the adapter of each picture, where they differ from the set's */
+  /**
+   * @param drawnBy - the adapter of each picture, where they differ from the set's
+   * @param sensitive - indices of pictures that the safety check hides
+   */
   async draw(
     set: PictureSet,
     pictures: readonly Buffer[],
     drawnBy: readonly string[] = [],
+    sensitive: readonly number[] = [],
   ): Promise<Picture[]> {
     const { records, blobs } = this.#storage;
     const drawn: Picture[] = [];
@@ -280,6 +284,8 @@ export class PlayedWorker {
         height: 128,
         seed: set.seed + index,
         adapterId: drawnBy[index] ?? set.adapterId,
+        unsafe: sensitive.includes(index) ? 0.9 : null,
+        sensitive: sensitive.includes(index),
       };
       await records.addPicture(picture);
       drawn.push(picture);

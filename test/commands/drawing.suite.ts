@@ -1,5 +1,7 @@
+import { randomUUID } from 'node:crypto';
 import sharp from 'sharp';
 import { expect, it } from 'vitest';
+import { loadCard } from '../../commands/cards/load-card.ts';
 import { photo, Room, type TestStorage } from './helpers.ts';
 
 /** Prompts, sets and adapters, as members see them. */
@@ -236,6 +238,39 @@ export function drawingSuite(storage: () => TestStorage): void {
     expect(at(64, 64)).toEqual([32, 48, 128, 255]);
     // Cut to what is drawn, which then fills the frame.
     expect(at(64, 2)[3]).toBe(255);
+  });
+
+  it('pictures held back are counted, with what a moderator can do; hidden ones are for who asks to see them', async () => {
+    const channel = room();
+    const { records, blobs } = storage();
+    const set = await channel.set(await channel.say('bob', '/krona imagine a beach count:4'));
+    await records.holdPicture({ setId: set.id, place: 0, unsafe: 0.714 });
+    await records.holdPicture({ setId: set.id, place: 2, unsafe: 0.96 });
+    const { hash: blobHash } = await blobs.put(Buffer.from('a beach'));
+    const drawn = { setId: set.id, blobHash, width: 128, height: 128, seed: 1, adapterId: null };
+    const [plain, hidden] = [randomUUID(), randomUUID()];
+    await records.addPicture({ ...drawn, id: plain, index: 0, unsafe: 0.1, sensitive: false });
+    await records.addPicture({ ...drawn, id: hidden, index: 1, unsafe: 0.9, sensitive: true });
+    await records.updateSet(set.id, { state: 'done' });
+
+    const card = await loadCard('set', set.id, channel.context);
+    expect(card.text!.join(' ')).toMatch(
+      /2 pictures were held back.* for adults alone \(71 %, 96 % sure\).*\/krona rules set safety:/,
+    );
+    expect(card.pictures!.map(({ id, sensitive, caption }) => [id, sensitive, caption])).toEqual([
+      [plain, undefined, '1'],
+      [hidden, true, '2'],
+    ]);
+
+    const shown = (await channel.press('ann', `reveal:${hidden}`)).card;
+    expect(shown).toMatchObject({ audience: 'caller', pictures: [{ id: hidden, blobHash }] });
+    expect(shown.pictures![0]!.sensitive).toBeUndefined();
+    const elsewhere = await room().press('ann', `reveal:${hidden}`);
+    expect(elsewhere.card.fields).toEqual([{ name: 'code', value: 'GONE' }]);
+
+    await channel.react('ann', set, hidden, '👍');
+    const top = await channel.say('ann', '/krona top');
+    expect(top.pictures).toMatchObject([{ id: hidden, sensitive: true }]);
   });
 
   it('steps given with imagine are those of the picture, and hold for that set only', async () => {

@@ -42,6 +42,25 @@ export function rulesSuite(storage: () => TestStorage): void {
     expect(rows).toContainEqual(['things of the channel that may wait or run at once', 'no limit']);
   });
 
+  it('say what happens to pictures for adults alone: as the model and the place ask, or as moderators do', async () => {
+    const channel = room();
+    const what = 'pictures for adults alone';
+    const rows = async () => (await channel.say('bob', '/krona rules')).table!.rows;
+    expect(await rows()).toContainEqual([what, 'not checked (by default)']);
+    expect(await channel.refusal('bob', '/krona rules set safety:off')).toMatch(/^NOT_ALLOWED/);
+
+    const card = await channel.say('mod', '/krona rules set safety:block safety_percent:70');
+    expect(card.text![0]).toMatch(/pictures for adults alone: block, .*50 % → 70 %/);
+    expect(await rows()).toContainEqual([what, 'checked, and held back']);
+    expect(await rows()).toContainEqual(['certainty from which the check acts', '70 %']);
+    expect(await channel.say('mod', '/krona rules set safety:block')).toMatchObject({
+      title: 'Nothing changed',
+    });
+    expect(await channel.refusal('mod', '/krona rules set safety:maybe')).toMatch(/^OPTION_INVALID/);
+    await channel.say('mod', '/krona rules set safety:default');
+    expect(await rows()).toContainEqual([what, 'not checked (by default)']);
+  });
+
   describe('rights', () => {
     it('go to everyone, to moderators, or to roles, and hold for buttons, too', async () => {
       const channel = room();

@@ -53,6 +53,8 @@ class Votes implements VoteData {
       height: 128,
       seed: index,
       adapterId,
+      unsafe: null,
+      sensitive: false,
     }));
     this.pictures.push(...pictures);
     return pictures;

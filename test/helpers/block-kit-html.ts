@@ -84,8 +84,10 @@ function block(value: Json, pictures: ReadonlyMap<string, string>): string {
     case 'section': {
       const fields = (value['fields'] as Json[] | undefined) ?? [];
       const own = value['text'] ? `<p>${text(value['text'] as Json)}</p>` : '';
+      const beside = value['accessory'] ? button(value['accessory'] as Json) : '';
       return (
         own +
+        beside +
         (fields.length > 0
           ? `<div class="fields">${fields.map((each) => `<div>${text(each)}</div>`).join('')}</div>`
           : '')

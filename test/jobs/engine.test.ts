@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Engine } from '../../gpu-worker/engine/engine.ts';
 import type { EngineWork, PngPicture } from '../../gpu-worker/engine/protocol.ts';
 import { Turns, type Place } from '../../gpu-worker/engine/turns.ts';
+import { openMobileNet, type ClassScores } from '../../gpu-worker/safety/mobilenet.ts';
 import { KronaError } from '../../storage/errors.ts';
 import { TINY_MODEL } from '../helpers/fixtures.ts';
 
@@ -59,6 +60,7 @@ describe('the engine process', () => {
     height: 64,
     strength: 1,
     background: false,
+    check: false,
     pictures: Array.from({ length: count }, (_, n) => ({ seed: n, adapters: [] })),
   });
 
@@ -104,6 +106,28 @@ describe('the engine process', () => {
     await trained;
     await otherEnded;
     await engine.draw(drawing(1));
+  });
+
+  it('has pictures looked at when it is asked to, as the classifier itself sees them', async () => {
+    const told: PngPicture[] = [];
+    const onEvent = (event: EngineWork['draw']['event']): void => {
+      if ('picture' in event) told.push(event.picture);
+    };
+    await engine.draw({ ...drawing(2), check: true }, { onEvent });
+    await engine.draw(drawing(1), { onEvent });
+    const network = await openMobileNet();
+    const expected = [];
+    for (const { png } of told.slice(0, 2)) {
+      const pixels = await sharp(png).raw().toBuffer();
+      const [{ hentai, porn, sexy }] = (await network.classify([{ width: 64, height: 64, pixels }])) as [
+        ClassScores,
+      ];
+      expected.push(hentai + porn + sexy);
+    }
+    await network.release();
+    expect(told[0]!.unsafe).toBeCloseTo(expected[0]!, 6);
+    expect(told[1]!.unsafe).toBeCloseTo(expected[1]!, 6);
+    expect(told[2]!.unsafe).toBeNull();
   });
 
   it('saves a training that is cancelled, and goes on from the very step', async () => {

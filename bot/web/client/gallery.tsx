@@ -5,7 +5,7 @@ import type { CardPicture } from '../../../commands/card.ts';
 import type { PictureVotes } from '../protocol.ts';
 import { namesOf } from './format.ts';
 import { Heart } from './icons.tsx';
-import { Lightbox } from './lightbox.tsx';
+import { Lightbox, Veil } from './lightbox.tsx';
 import { store, useStore } from './store.ts';
 
 /** The reaction that the page's hearts give, as the records spell it. */
@@ -21,6 +21,10 @@ interface GalleryProps {
 
 export function Gallery({ pictures, links, votesOn, underPicture }: GalleryProps): JSX.Element {
   const [open, setOpen] = useState<number | null>(null);
+  /** Sensitive pictures that this reader has asked to see. */
+  const [revealed, setRevealed] = useState<ReadonlySet<string>>(new Set());
+  const isHidden = ({ id, sensitive = false }: CardPicture) => sensitive && !revealed.has(id);
+  const reveal = ({ id }: CardPicture) => setRevealed(new Set(revealed).add(id));
   const shape = pictures.length === 1 ? 'one' : pictures.length <= 4 ? 'few' : 'many';
   const votes = (picture: CardPicture) =>
     votesOn === undefined ? null : <Votes setId={votesOn} picture={picture} of={pictures} />;
@@ -28,7 +32,12 @@ export function Gallery({ pictures, links, votesOn, underPicture }: GalleryProps
     <div class={`gallery ${shape}`}>
       {pictures.map((picture, index) => (
         <figure key={picture.id}>
-          <Tile picture={picture} link={links[picture.blobHash]} onOpen={() => setOpen(index)} />
+          <Tile
+            picture={picture}
+            link={links[picture.blobHash]}
+            hidden={isHidden(picture)}
+            onPress={() => (isHidden(picture) ? reveal(picture) : setOpen(index))}
+          />
           {votesOn === undefined ? (
             picture.caption !== undefined && <figcaption>{picture.caption}</figcaption>
           ) : (
@@ -48,6 +57,8 @@ export function Gallery({ pictures, links, votesOn, underPicture }: GalleryProps
           index={Math.min(open, pictures.length - 1)}
           onIndex={setOpen}
           onClose={() => setOpen(null)}
+          isHidden={isHidden}
+          onReveal={reveal}
           votes={votes}
         />
       )}
@@ -58,13 +69,19 @@ export function Gallery({ pictures, links, votesOn, underPicture }: GalleryProps
 interface TileProps {
   readonly picture: CardPicture;
   readonly link: string | undefined;
-  readonly onOpen: () => void;
+  readonly hidden: boolean;
+  readonly onPress: () => void;
 }
 
-function Tile({ picture, link, onOpen }: TileProps): JSX.Element {
+function Tile({ picture, link, hidden, onPress }: TileProps): JSX.Element {
   const [state, setState] = useState<'loading' | 'shown' | 'failed'>('loading');
   return (
-    <button type="button" class={`tile ${state}`} onClick={onOpen} aria-label={`Enlarge: ${picture.alt}`}>
+    <button
+      type="button"
+      class={`tile ${state} ${hidden ? 'hidden' : ''}`}
+      onClick={onPress}
+      aria-label={`${hidden ? 'Show, though it may be for adults alone' : 'Enlarge'}: ${picture.alt}`}
+    >
       <img
         src={link}
         alt={picture.alt}
@@ -73,6 +90,7 @@ function Tile({ picture, link, onOpen }: TileProps): JSX.Element {
         onLoad={() => setState('shown')}
         onError={() => setState('failed')}
       />
+      {hidden && <Veil />}
       {state === 'failed' && <span class="missing">This picture could not be loaded.</span>}
     </button>
   );

@@ -10,14 +10,34 @@ interface LightboxProps {
   readonly index: number;
   readonly onIndex: (index: number) => void;
   readonly onClose: () => void;
+  readonly isHidden: (picture: CardPicture) => boolean;
+  readonly onReveal: (picture: CardPicture) => void;
   readonly votes: (picture: CardPicture) => JSX.Element | null;
 }
 
-export function Lightbox({ pictures, links, index, onIndex, onClose, votes }: LightboxProps): JSX.Element {
+/** What lies over a picture that is shown only to those who ask for it. */
+export const Veil = (): JSX.Element => (
+  <span class="veil">
+    <b>May be for adults alone</b>
+    Show it
+  </span>
+);
+
+export function Lightbox({
+  pictures,
+  links,
+  index,
+  onIndex,
+  onClose,
+  isHidden,
+  onReveal,
+  votes,
+}: LightboxProps): JSX.Element {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => dialog.current?.showModal(), []);
   const picture = pictures[index]!;
   const link = links[picture.blobHash];
+  const hidden = isHidden(picture);
   const go = (step: number) => onIndex((index + step + pictures.length) % pictures.length);
   return (
     <dialog
@@ -35,12 +55,17 @@ export function Lightbox({ pictures, links, index, onIndex, onClose, votes }: Li
       }}
     >
       <figure>
-        <img key={picture.id} src={link} alt={picture.alt} />
+        <img key={picture.id} class={hidden ? 'hidden' : ''} src={link} alt={picture.alt} />
+        {hidden && (
+          <button type="button" class="unveil" onClick={() => onReveal(picture)}>
+            <Veil />
+          </button>
+        )}
       </figure>
       <footer>
         <p>{picture.alt}</p>
         {votes(picture)}
-        {link !== undefined && (
+        {link !== undefined && !hidden && (
           <a class="round" href={link} download aria-label="Download this picture">
             <DownloadIcon />
           </a>

@@ -1,5 +1,5 @@
 /** @file Picture sets and their pictures. */
-import type { Picture, PictureSet, Records } from '../contract.ts';
+import type { HeldPicture, Picture, PictureSet, Records } from '../contract.ts';
 import type { Database } from './database.ts';
 import { found } from './found.ts';
 import { endPosts } from './posts.ts';
@@ -13,7 +13,8 @@ export const SET = sql`
   revision, created_at AS "createdAt", ended_at AS "endedAt"`;
 
 export const PICTURE = sql`
-  id, set_id AS "setId", index, blob_hash AS "blobHash", width, height, seed, adapter_id AS "adapterId"`;
+  id, set_id AS "setId", index, blob_hash AS "blobHash", width, height, seed, adapter_id AS "adapterId",
+  unsafe, sensitive`;
 
 /**
  * Goes on a WITH: gives the sets that `ids` selects a new revision, and the runs whose samples they are, since a
@@ -29,7 +30,16 @@ export const touchSets = (ids: Sql): Sql => sql`
 
 type SetRecords = Pick<
   Records,
-  'addSet' | 'set' | 'setsOfRun' | 'updateSet' | 'deleteSet' | 'addPicture' | 'pictures' | 'picture'
+  | 'addSet'
+  | 'set'
+  | 'setsOfRun'
+  | 'updateSet'
+  | 'deleteSet'
+  | 'addPicture'
+  | 'pictures'
+  | 'picture'
+  | 'holdPicture'
+  | 'heldPictures'
 >;
 
 export const setRecords = (db: Database): SetRecords => ({
@@ -74,11 +84,16 @@ export const setRecords = (db: Database): SetRecords => ({
       DELETE FROM krona.picture_set WHERE id = ${id}`);
   },
 
-  async addPicture({ id, setId, index, blobHash, width, height, seed, adapterId }) {
+  async addPicture(picture) {
+    const { id, setId, index, blobHash, width, height, seed, adapterId } = picture;
+    const { unsafe = null, sensitive = false } = picture;
     await db.query(sql`
       WITH added AS (
-        INSERT INTO krona.picture (id, set_id, index, blob_hash, width, height, seed, adapter_id)
-        VALUES (${id}, ${setId}, ${index}, ${blobHash}, ${width}, ${height}, ${seed}, ${adapterId})
+        INSERT INTO krona.picture (
+          id, set_id, index, blob_hash, width, height, seed, adapter_id, unsafe, sensitive
+        ) VALUES (
+          ${id}, ${setId}, ${index}, ${blobHash}, ${width}, ${height}, ${seed}, ${adapterId}, ${unsafe}, ${sensitive}
+        )
         ON CONFLICT (set_id, index) DO NOTHING
         RETURNING set_id
       ), ${touchSets(sql`SELECT set_id FROM added`)}
@@ -92,4 +107,19 @@ export const setRecords = (db: Database): SetRecords => ({
     const [picture] = await db.query<Picture>(sql`SELECT ${PICTURE} FROM krona.picture WHERE id = ${id}`);
     return picture ?? null;
   },
+
+  async holdPicture({ setId, place, unsafe }) {
+    await db.query(sql`
+      WITH added AS (
+        INSERT INTO krona.held_picture (set_id, place, unsafe)
+        VALUES (${setId}, ${place}, ${unsafe})
+        ON CONFLICT DO NOTHING
+        RETURNING set_id
+      ), ${touchSets(sql`SELECT set_id FROM added`)}
+      SELECT FROM added`);
+  },
+
+  heldPictures: (setId) =>
+    db.query<HeldPicture>(sql`
+      SELECT set_id AS "setId", place, unsafe FROM krona.held_picture WHERE set_id = ${setId} ORDER BY place`),
 });

@@ -21,7 +21,11 @@ interface Component {
   readonly content?: string;
   readonly components?: readonly Component[];
   readonly accent_color?: number;
-  readonly items?: readonly { readonly media: { readonly url: string }; readonly description?: string }[];
+  readonly items?: readonly {
+    readonly media: { readonly url: string };
+    readonly description?: string;
+    readonly spoiler?: boolean;
+  }[];
   readonly file?: { readonly url: string };
   readonly style?: number;
   readonly label?: string;
@@ -71,7 +75,8 @@ function component(each: Component, files: MessageView['files']): string {
     case 12: {
       const items = each.items!;
       const images = items.map(
-        ({ media, description }) => `<img src="${html(media.url)}" alt="${html(description ?? '')}">`,
+        ({ media, description, spoiler }) =>
+          `<span class="${spoiler ? 'spoiler' : ''}"><img src="${html(media.url)}" alt="${html(description ?? '')}"></span>`,
       );
       return `<div class="gallery n${items.length === 1 ? 1 : items.length <= 4 ? 2 : 3}">${images.join('')}</div>`;
     }
@@ -108,6 +113,8 @@ const STYLE = `
   h3 { font-size: 18px; color: #f2f3f5; margin-bottom: 2px; overflow-wrap: anywhere } p { min-height: 4px; overflow-wrap: anywhere } small { display: block; font-size: 13px; color: #949ba4; white-space: pre-wrap; overflow-wrap: anywhere }
   code { background: #1e1f22; border-radius: 4px; padding: 1px 4px; font: 14px "DejaVu Sans Mono", monospace } pre { background: #1e1f22; border: 1px solid #232428; border-radius: 4px; padding: 8px; font: 13px/1.3 "DejaVu Sans Mono", monospace; overflow-x: auto }
   .gallery { display: grid; gap: 4px; border-radius: 8px; overflow: hidden } .gallery.n2 { grid-template-columns: 1fr 1fr } .gallery.n3 { grid-template-columns: repeat(3, 1fr) }
+  .gallery span { position: relative; overflow: hidden; display: block } .gallery .spoiler img { filter: blur(30px) }
+  .gallery .spoiler::after { content: 'SPOILER'; position: absolute; inset: 0; margin: auto; width: 90px; height: 32px; line-height: 32px; text-align: center; border-radius: 20px; background: #000a; color: #fff; font-weight: 700 }
   .gallery img { width: 100%; aspect-ratio: 1; object-fit: cover } .gallery.n1 img { aspect-ratio: auto; max-height: 350px; object-fit: contain; object-position: left }
   .emoji { width: 1.2em; height: 1.2em; vertical-align: -0.22em } .row { display: flex; gap: 8px } button { border: 0; border-radius: 8px; color: #fff; background: #4e5058; padding: 0 16px; height: 32px; font: 500 14px sans-serif } button.primary { background: #5865f2 } button.danger { background: #da373c }
   .file { display: flex; gap: 10px; background: #2b2d31; border: 1px solid #3f4147; border-radius: 8px; padding: 12px; align-items: center } .file b { font-size: 24px } .file i { display: block; font: 12px sans-serif; color: #949ba4 } a { color: #00a8fc; text-decoration: none }

@@ -284,6 +284,35 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect(added.filter(Boolean)).toHaveLength(1);
   });
 
+  it('keeps what the safety check found, and of pictures held back that and nothing else', async () => {
+    const { channel, ann } = await newChannel();
+    const set = await newSet(channel, ann);
+    await newPicture(set.id);
+    const hidden = { id: randomUUID(), setId: set.id, index: 1, blobHash: hash('e'), width: 8, height: 8 };
+    await bot.addPicture({ ...hidden, seed: 8, adapterId: null, unsafe: 0.75, sensitive: true });
+    const found = (await worker.pictures(set.id)).map(({ unsafe, sensitive }) => ({ unsafe, sensitive }));
+    expect(found).toEqual([
+      { unsafe: null, sensitive: false },
+      { unsafe: 0.75, sensitive: true },
+    ]);
+    expect(await worker.picture(hidden.id)).toMatchObject({ unsafe: 0.75, sensitive: true });
+
+    expect(await bot.heldPictures(set.id)).toEqual([]);
+    const before = (await bot.set(set.id))!.revision;
+    await bot.holdPicture({ setId: set.id, place: 3, unsafe: 0.5 });
+    await bot.holdPicture({ setId: set.id, place: 2, unsafe: 1 });
+    const after = (await bot.set(set.id))!.revision;
+    expect(after).toBeGreaterThan(before);
+    await worker.holdPicture({ setId: set.id, place: 2, unsafe: 0.25 });
+    expect((await bot.set(set.id))!.revision).toBe(after);
+    expect(await worker.heldPictures(set.id)).toEqual([
+      { setId: set.id, place: 2, unsafe: 1 },
+      { setId: set.id, place: 3, unsafe: 0.5 },
+    ]);
+    await bot.deleteSet(set.id, 'By Ann.');
+    expect(await bot.heldPictures(set.id)).toEqual([]);
+  });
+
   it('deletes a set with its pictures and votes, and remembers its message until that has said so', async () => {
     const { channel, ann } = await newChannel();
     const set = await newSet(channel, ann);
