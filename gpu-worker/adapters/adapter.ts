@@ -49,6 +49,7 @@ export function adapterLayout(shapes: AdapterShapes): FlatLayout {
  * @param tensors the flat vector's parts, by the names of adapterLayout
  * @param strength what ΔW is multiplied by, 1 as trained; a scalar
  * @param prefix stands before the part's paths in `shapes`: '' for the UNet, `text_encoder.` for that
+ * @param rowStrengths of each row of the batch [B], beside `strength`; not for differences, which all rows share
  */
 export function withAdapter(
   p: Parameters,
@@ -56,6 +57,7 @@ export function withAdapter(
   tensors: ReadonlyMap<string, Tensor>,
   strength: Tensor,
   prefix = '',
+  rowStrengths?: Tensor,
 ): Parameters {
   return {
     tensor(name, shape) {
@@ -68,11 +70,16 @@ export function withAdapter(
     },
     adapt(path, x) {
       const below = p.adapt?.(path, x);
-      const added = outputChange(prefix + path, x, shapes, tensors, strength);
+      const change = outputChange(prefix + path, x, shapes, tensors, strength);
+      const added = change && rowStrengths ? op.mul(change, perRow(rowStrengths, change)) : change;
       return below && added ? op.add(below, added) : (added ?? below);
     },
   };
 }
+
+/** [B] as [B,1,…], to multiply each row of `like`. */
+const perRow = (x: Tensor, like: Tensor): Tensor =>
+  op.reshape(x, [x.shape[0]!, ...like.shape.slice(1).map(() => 1)]);
 
 /** What is added to a linear module's output; the product of the factors is never formed. */
 function outputChange(

@@ -6,7 +6,7 @@ import { writeFile } from 'node:fs/promises';
 import { setImmediate as nextLoop } from 'node:timers/promises';
 import sharp from 'sharp';
 import { KronaError } from '../../storage/errors.ts';
-import type { AdapterLayers } from '../adapters/adapter.ts';
+import type { AppliedAdapter } from '../adapters/adapter-inputs.ts';
 import { modelCard } from '../adapters/model-card.ts';
 import { checkModel } from '../models/model-check.ts';
 import { TextToImage, type DrawnPicture, type StartPicture } from '../sampling/text-to-image.ts';
@@ -41,13 +41,13 @@ function openPainter(): Promise<TextToImage> {
   return painter;
 }
 
-const adapters = new Map<string, AdapterLayers>();
-async function readAdapter(path: string): Promise<AdapterLayers> {
-  const layers = adapters.get(path) ?? (await (await openPainter()).readAdapter(path));
+const adapters = new Map<string, AppliedAdapter>();
+async function readAdapter(path: string): Promise<AppliedAdapter> {
+  const adapter = adapters.get(path) ?? (await (await openPainter()).readAdapter(path));
   adapters.delete(path);
-  adapters.set(path, layers);
+  adapters.set(path, adapter);
   if (adapters.size > KEPT_ADAPTERS) adapters.delete([...adapters.keys()][0]!);
-  return layers;
+  return adapter;
 }
 
 type Carry<K extends EngineKind> = (
@@ -93,7 +93,7 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
         ).draw(
           {
             ...request,
-            adapter: adapter === null ? null : { layers: await readAdapter(adapter), strength },
+            adapter: adapter === null ? null : { ...(await readAdapter(adapter)), strength },
             seed,
             count: 1,
             noise: 'krona',

@@ -7,7 +7,7 @@ import { createReadStream } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KronaError } from '../../storage/errors.ts';
-import { isFileError } from '../../storage/files.ts';
+import { exists, isFileError } from '../../storage/files.ts';
 import type { JobHandler } from '../../storage/jobs/contract.ts';
 import { trainingPrompt } from '../../storage/prompt.ts';
 import type { Adapter, Run, Subject } from '../../storage/records/contract.ts';
@@ -17,7 +17,7 @@ import { trainRecipe, type TrainResult } from '../training/train-options.ts';
 import { carryOut, endWork, hasEnded, RUNS, SETS, type Conduct } from './carry-out.ts';
 import type { WorkerContext } from './context.ts';
 import { InOrder } from './in-order.ts';
-import { copyBlob, exists } from './local-files.ts';
+import { copyBlob } from './local-files.ts';
 import { LossCurve } from './loss-curve.ts';
 import { drawRunPictures, finalsOf, samplesOf } from './run-pictures.ts';
 

@@ -4,14 +4,22 @@
  */
 import { KronaError } from '../../storage/errors.ts';
 import type { SchedulerName } from '../../storage/settings.ts';
-import { layersOf, withoutScales, type AdapterLayers, type AdapterShapes } from '../adapters/adapter.ts';
+import { layersOf, withoutScales, type AdapterShapes } from '../adapters/adapter.ts';
 import { adapterBase } from '../adapters/adapter-base.ts';
-import { adapterFeeds, adapterInputs, shapesKey, type AppliedAdapter } from '../adapters/adapter-inputs.ts';
+import {
+  adapterFeeds,
+  adapterInputs,
+  shapesKey,
+  strengthFeeds,
+  type AppliedAdapter,
+} from '../adapters/adapter-inputs.ts';
+import { noiseStrengthOf } from '../adapters/adapter-info.ts';
 import { readAdapter } from '../adapters/read-adapter.ts';
 import { compile } from '../graph/compile.ts';
 import { Session, type Feeds } from '../graph/runtime.ts';
 import { timeIds } from '../models/architecture.ts';
 import { openDecoder, openEncoder, type Decoder } from '../models/autoencoder.ts';
+import { ConfigFields } from '../models/config-fields.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
 import { openModel } from '../models/open-model.ts';
 import { frozenParameters } from '../models/parameters.ts';
@@ -20,6 +28,7 @@ import { unet, unetInputs } from '../models/unet.ts';
 import { vaeScale } from '../models/vae.ts';
 import { createNoise, variedNoise } from './noise.ts';
 import { createScheduler } from './schedulers/create-scheduler.ts';
+import { trainTimesteps } from './schedulers/noise-levels.ts';
 import { firstStep } from './schedulers/picture-start.ts';
 import type { Scheduler } from './schedulers/scheduler.ts';
 import { SessionCache } from './session-cache.ts';
@@ -91,8 +100,14 @@ export class TextToImage {
   }
 
   /** Any adapter file, or PEFT's folder. @throws KronaError ADAPTER_* when it does not fit this model */
-  async readAdapter(path: string): Promise<AdapterLayers> {
-    return withoutScales((await readAdapter(path, adapterBase(this.model))).layers);
+  async readAdapter(path: string, strength = 1): Promise<AppliedAdapter> {
+    const { layers, metadata } = await readAdapter(path, adapterBase(this.model));
+    const noiseStrength = noiseStrengthOf(metadata);
+    return {
+      layers: withoutScales(layers),
+      strength,
+      ...(noiseStrength === undefined ? {} : { noiseStrength }),
+    };
   }
 
   /** @throws KronaError SIZE_INVALID, SCHEDULER_UNSUPPORTED, STEPS_INVALID; and the signal's reason when it aborts */
@@ -164,13 +179,19 @@ export class TextToImage {
     let sample = start?.sample ?? first.map((x) => x * scheduler.initNoiseSigma);
     const from = start?.call ?? 0;
     const calls = scheduler.timesteps.length - from;
+    const trained = trainTimesteps(new ConfigFields('scheduler/scheduler_config.json', this.model.scheduler));
     for (let i = from; i < scheduler.timesteps.length; i++) {
       const timestep = scheduler.timesteps[i]!;
       await turn?.();
       signal?.throwIfAborted();
       const scaled = scheduler.scaleModelInput(sample, i);
       const latents = perRow(guided ? [scaled, scaled] : [scaled], 1);
-      const feeds = { ...fixed, latents, timesteps: new Float32Array(rows).fill(timestep) };
+      const feeds = {
+        ...fixed,
+        ...strengthFeeds(adapters, timestep, trained),
+        latents,
+        timesteps: new Float32Array(rows).fill(timestep),
+      };
       const output = (await session.run(feeds))['prediction'] as Float32Array;
       sample = scheduler.step(guided ? guide(output, guidance) : output, i, sample, noise);
       onStep?.(i - from + 1, calls);
@@ -249,9 +270,9 @@ export class TextToImage {
 function partOf({ adapter }: DrawRequest, prefixes: readonly string[]): AppliedAdapter[] {
   return [adapter ?? []]
     .flat()
-    .map(({ layers, strength }) => ({
+    .map(({ layers, ...strengths }) => ({
       layers: new Map(prefixes.flatMap((prefix) => [...layersOf(layers, prefix)])),
-      strength,
+      ...strengths,
     }))
     .filter(({ layers }) => layers.size > 0);
 }
