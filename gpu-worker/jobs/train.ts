@@ -125,7 +125,7 @@ class Training {
   /** What the engine is asked for, with the photos in the run's folder: members may remove theirs meanwhile. */
   async #ask(): Promise<TrainAsk> {
     const { photoHashes, seed } = this.#run;
-    const { steps, method, a1, a2, lr } = this.#run.settings;
+    const { steps, method, a1, a2, rank, alpha, lr } = this.#run.settings;
     this.#report('collecting photos', null);
     const photos: string[] = [];
     for (const [n, hash] of photoHashes.entries()) {
@@ -142,6 +142,8 @@ class Training {
       method,
       a1,
       a2,
+      rank,
+      alpha,
       lr,
       steps,
       seed,
