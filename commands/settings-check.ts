@@ -177,8 +177,7 @@ export function adapterParameters(settings: ChannelSettings, model: ModelCard): 
   const { method, a1, a2, rank } = settings;
   if (method === 'full') return null;
   return model.projections.reduce(
-    (sum, p) =>
-      sum + (method === 'krona' ? a1 * a2 + (p.out / a1) * (p.in / a2) : rank * (p.out + p.in)),
+    (sum, p) => sum + (method === 'krona' ? a1 * a2 + (p.out / a1) * (p.in / a2) : rank * (p.out + p.in)),
     0,
   );
 }

@@ -67,12 +67,13 @@ export function defineExamples(train: Command): void {
       ),
     )
     .option('--class-prompt <text>', 'what class pictures show (default: "a photo of" and the class)')
-    .option(
-      '--class-pictures <dir>',
-      "where class pictures are kept (default: KRONA_DATA's class-pictures/)",
-    )
+    .option('--class-pictures <dir>', "where class pictures are kept (default: KRONA_DATA's class-pictures/)")
     .addOption(
-      checked('--min-snr <gamma>', number('min-snr', 'Min-SNR weights of the loss, 5 in the paper', 100), 'none'),
+      checked(
+        '--min-snr <gamma>',
+        number('min-snr', 'Min-SNR weights of the loss, 5 in the paper', 100),
+        'none',
+      ),
     )
     .addOption(
       checked(
