@@ -33,6 +33,21 @@ export const SETTING_OPTIONS = {
     type: 'integer',
     min: 1,
   },
+  rank: {
+    name: 'rank',
+    description: 'Rank of lora: how much its change of a projection can hold',
+    type: 'integer',
+    min: 1,
+    max: 1280,
+  },
+  alpha: {
+    name: 'alpha',
+    description: 'What lora is multiplied by, over its rank',
+    type: 'number',
+    min: 0,
+    aboveMin: true,
+    max: 10_000,
+  },
   lr: {
     name: 'lr',
     description: 'Learning rate, e.g. 5e-4',
@@ -78,7 +93,10 @@ export function withOptions(settings: ChannelSettings, options: OptionValues): C
     changed[setting] = setting === 'scheduler' && value === MODEL_SCHEDULER ? null : value;
   }
   // The options were checked against SETTING_OPTIONS, so each value has its setting's type.
-  const after = { ...settings, ...(changed as { method?: Method; scheduler?: SchedulerName | null }) };
+  const given = { ...settings, ...(changed as { method?: Method; scheduler?: SchedulerName | null }) };
+  // Another rank is to learn more, not to count more: alpha keeps its share of it unless one is given.
+  const alpha = changed.alpha === undefined ? (settings.alpha / settings.rank) * given.rank : given.alpha;
+  const after = { ...given, alpha };
   // A learning rate that suits one method ruins another's training: it moves along unless one is given.
   if (changed.lr !== undefined || after.method === settings.method) return after;
   const lr = (settings.lr / LR_SHARE[settings.method]) * LR_SHARE[after.method];
@@ -137,8 +155,36 @@ export function checkFactors(settings: Pick<ChannelSettings, 'a1' | 'a2'>, model
   if (problems.length > 0) throw new KronaError('FACTORS_UNFIT', problems.join(' '));
 }
 
-/** Trained numbers of a Kronecker adapter: Σ a1·a2 + (out/a1)·(in/a2). */
-export function adapterParameters(settings: Pick<ChannelSettings, 'a1' | 'a2'>, model: ModelCard): number {
-  const { a1, a2 } = settings;
-  return model.projections.reduce((sum, p) => sum + a1 * a2 + (p.out / a1) * (p.in / a2), 0);
+/** @throws KronaError RANK_UNFIT when lora's rank is more than the narrowest projection can have */
+export function checkRank({ rank }: Pick<ChannelSettings, 'rank'>, model: ModelCard): void {
+  const side = (projection: ProjectionShape): number => Math.min(projection.out, projection.in);
+  const narrowest = model.projections.reduce<ProjectionShape | null>(
+    (best, each) => (best === null || side(each) < side(best) ? each : best),
+    null,
+  );
+  if (narrowest === null || rank <= side(narrowest)) return;
+  throw new KronaError(
+    'RANK_UNFIT',
+    `rank=${rank} is more than ${narrowest.out}×${narrowest.in} (${shortPath(narrowest.path)}) can have; choose at most ${side(narrowest)}.`,
+  );
+}
+
+/**
+ * Trained numbers of an adapter: Σ a1·a2 + (out/a1)·(in/a2) of krona, Σ rank·(out + in) of lora; null of full
+ * fine-tuning, which changes more than the projections.
+ */
+export function adapterParameters(settings: ChannelSettings, model: ModelCard): number | null {
+  const { method, a1, a2, rank } = settings;
+  if (method === 'full') return null;
+  return model.projections.reduce(
+    (sum, p) => sum + (method === 'krona' ? a1 * a2 + (p.out / a1) * (p.in / a2) : rank * (p.out + p.in)),
+    0,
+  );
+}
+
+/** What a method adds to a projection, in a word: `4×64`, `rank 8`; '' for full fine-tuning. */
+export function adapterSize({ method, a1, a2, rank, alpha }: ChannelSettings): string {
+  if (method === 'krona') return `${a1}×${a2}`;
+  if (method === 'full') return '';
+  return alpha === rank ? `rank ${rank}` : `rank ${rank} alpha ${alpha}`;
 }

@@ -8,17 +8,18 @@ import type { Command, CommandContext, Invocation } from './contract.ts';
 import {
   adapterParameters,
   checkFactors,
+  checkRank,
   SETTING_NAMES,
   SETTING_OPTIONS,
   showSetting,
   withOptions,
 } from './settings-check.ts';
 
-/** The size of what a training makes, which is what a1 and a2 trade for likeness. */
+/** The size of what a training makes, which is what a1 and a2, or rank, trade for likeness. */
 function sizeLine(settings: ChannelSettings, model: ModelCard | null): string[] {
-  if (!model || settings.method !== 'krona') return [];
-  const parameters = adapterParameters(settings, model).toLocaleString('en');
-  return [`An adapter has ${parameters} parameters on ${plain(model.name)}.`];
+  const parameters = model && adapterParameters(settings, model);
+  if (!model || parameters === null) return [];
+  return [`An adapter has ${parameters.toLocaleString('en')} parameters on ${plain(model.name)}.`];
 }
 
 async function show({ channel }: Invocation, context: CommandContext): Promise<Card> {
@@ -52,10 +53,10 @@ async function set(invocation: Invocation, context: CommandContext): Promise<Car
   if (Object.keys(options).length === 0)
     throw new KronaError('OPTION_MISSING', 'Say what to set, for example: /krona settings set steps:300.');
   const model = await context.records.modelCard();
-  if (!model && ('a1' in options || 'a2' in options))
+  if (!model && ('a1' in options || 'a2' in options || 'rank' in options))
     throw new KronaError(
       'MODEL_UNKNOWN',
-      'a1 and a2 must fit the model, and no worker has told which one it has; start the worker, then try again.',
+      'a1, a2 and rank must fit the model, and no worker has told which one it has; start the worker, then try again.',
       { retryable: true },
     );
   const { before, after } = await context.records.transaction(async (records) => {
@@ -63,6 +64,7 @@ async function set(invocation: Invocation, context: CommandContext): Promise<Car
     const after = withOptions(before, options);
     // The pair is checked even when one is set: the other may stem from another model.
     if (model && ('a1' in options || 'a2' in options)) checkFactors(after, model);
+    if (model && 'rank' in options) checkRank(after, model);
     await records.saveSettings(channel.id, after);
     const changes = changedIn(before, after).map(
       (setting) => `${SETTING_OPTIONS[setting].name}: ${changeOf(before, after, setting)}`,

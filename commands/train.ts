@@ -5,7 +5,7 @@ import { loadCard } from './cards/load-card.ts';
 import type { Command } from './contract.ts';
 import { textOption } from './options.ts';
 import { keepPhotos, likenessesOf, takePhotos, verdictCard, type Verdict } from './photo-intake.ts';
-import { checkFactors, SETTING_OPTIONS, withOptions } from './settings-check.ts';
+import { checkFactors, checkRank, SETTING_OPTIONS, withOptions } from './settings-check.ts';
 import {
   checkClassName,
   checkSubjectName,
@@ -81,6 +81,7 @@ export const train: Command = {
       const settings = withOptions((await currentChannel(records, channel)).settings, invocation.options);
       // The model may have changed since the settings were checked.
       if (model && settings.method === 'krona') checkFactors(settings, model);
+      if (model && settings.method === 'lora') checkRank(settings, model);
       const subject = await ensureSubject(records, invocation, name, className);
       refuseWhileTraining(subject, (await records.openWork(channel.id)).runs);
       const verdicts = await keepPhotos(records, subject, member, intake, likenesses);

@@ -60,6 +60,14 @@ export class KeyedRandom {
     return numbers;
   }
 
+  /** Puts the items of an array into a random order, in place (Fisher–Yates). */
+  shuffle(items: unknown[]): void {
+    for (let i = items.length - 1; i > 0; i--) {
+      const j = this.integer(i + 1);
+      [items[i], items[j]] = [items[j], items[i]];
+    }
+  }
+
   #word(): number {
     if (this.#left === 0) {
       const count = this.#blocks++;

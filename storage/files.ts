@@ -1,6 +1,6 @@
 /** @file Small file operations that hold up when two processes do them at the same moment. */
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /**
@@ -31,6 +31,13 @@ export async function readFileIfAny(path: string): Promise<string | null> {
     throw error;
   }
 }
+
+/** Whether there is a file or folder that may be read. */
+export const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
 
 /** Whether an error of node:fs or node:net has this code, e.g. `ENOENT`. */
 export function isFileError(error: unknown, code: string): boolean {

@@ -10,6 +10,9 @@ export type Method = (typeof METHODS)[number];
  */
 export const LR_SHARE: Readonly<Record<Method, number>> = { krona: 1, lora: 0.2, full: 0.01 };
 
+/** LoRA's rank in the paper's comparison (arXiv 2402.17412, table 2). */
+export const DEFAULT_RANK = 4;
+
 /** Scheduler names that the sampler knows (diffusers' classes of the same names). */
 export const SCHEDULERS = [
   'ddim',
@@ -34,6 +37,10 @@ export interface ChannelSettings {
   readonly a1: number;
   /** Columns of A; must divide every adapted projection's input width. */
   readonly a2: number;
+  /** Of lora; at most the width of the narrowest adapted projection. */
+  readonly rank: number;
+  /** What lora is multiplied by, over its rank. */
+  readonly alpha: number;
   /** Learning rate of AdamW, in (0, 1]. */
   readonly lr: number;
   /** Optimiser steps of a run. */
@@ -57,6 +64,8 @@ export const DEFAULT_SETTINGS: ChannelSettings = {
   method: 'krona',
   a1: 2,
   a2: 8,
+  rank: DEFAULT_RANK,
+  alpha: DEFAULT_RANK,
   lr: 5e-3,
   steps: 200,
   guidance: 3,

@@ -201,8 +201,7 @@ async function drawRequest(painter: TextToImage, given: Given): Promise<DrawRequ
   checkSize('width', width, model);
   checkSize('height', height, model);
   const adapters: AppliedAdapter[] = [];
-  for (const { path, strength } of adapter)
-    adapters.push({ layers: await painter.readAdapter(path), strength });
+  for (const { path, strength } of adapter) adapters.push(await painter.readAdapter(path, strength));
   return {
     prompt: given.prompt,
     negative: given.negative ?? null,

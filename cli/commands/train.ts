@@ -5,7 +5,6 @@ import { Option, type Command } from 'commander';
 import { checkFactors, SETTING_OPTIONS } from '../../commands/settings-check.ts';
 import { DISTRIBUTIONS, type Distribution } from '../../gpu-worker/adapters/initial.ts';
 import type { FactorPairs } from '../../gpu-worker/adapters/krona.ts';
-import { DEFAULT_RANK } from '../../gpu-worker/adapters/methods.ts';
 import { modelCard } from '../../gpu-worker/adapters/model-card.ts';
 import { openModel } from '../../gpu-worker/models/open-model.ts';
 import { PROJECTION_KINDS, projectionKind, TARGETS, type Target } from '../../gpu-worker/adapters/targets.ts';
@@ -18,12 +17,13 @@ import {
 } from '../../gpu-worker/training/train-options.ts';
 import { trainAdapter } from '../../gpu-worker/training/train.ts';
 import { KronaError } from '../../storage/errors.ts';
-import type { Method, ModelCard } from '../../storage/settings.ts';
+import { DEFAULT_RANK, type Method, type ModelCard } from '../../storage/settings.ts';
 import { checked, checkSize, modelOption } from '../options.ts';
 import { action, type Shell } from '../output.ts';
+import { defineExamples, examplesOf, type ExamplesGiven } from './train-examples.ts';
 
 /** What commander gives: values that were checked one by one. */
-interface Given {
+interface Given extends ExamplesGiven {
   model: string;
   photos: string;
   subject: string;
@@ -54,12 +54,11 @@ interface Given {
 }
 
 const MANY_STEPS = 1_000_000;
-const MOST_RANK = 1280;
 /** At most this much work is lost when the process dies. */
 const STATE_SECONDS = 60;
 
 export function define(train: Command, shell: Shell): void {
-  const { a1, a2, lr, steps, method } = SETTING_OPTIONS;
+  const { a1, a2, rank, alpha, lr, steps, method } = SETTING_OPTIONS;
   const integer = (name: string, description: string, min: number, max: number) =>
     ({ name, description, type: 'integer', min, max }) as const;
   const number = (name: string, description: string, min: number, max: number) =>
@@ -79,14 +78,8 @@ export function define(train: Command, shell: Shell): void {
         'another a1 and a2 for some of q, k, v, o, ff, e.g. k:8x64,v:8x64',
       ).argParser(factorPairs),
     )
-    .addOption(checked('--rank <n>', integer('rank', 'Rank of lora', 1, MOST_RANK), String(DEFAULT_RANK)))
-    .addOption(
-      checked(
-        '--alpha <x>',
-        { ...number('alpha', 'What lora is multiplied by, over its rank', 0, 1e6), aboveMin: true },
-        'the rank',
-      ),
-    )
+    .addOption(checked('--rank <n>', rank, String(DEFAULT_RANK)))
+    .addOption(checked('--alpha <x>', alpha, 'the rank'))
     .addOption(
       checked(
         '--init <name>',
@@ -141,6 +134,7 @@ export function define(train: Command, shell: Shell): void {
     .option('--resume', 'go on from what a stopped run left beside --out')
     .option('--trace <file>', 'record the run, for another implementation to follow')
     .requiredOption('--out <file>', 'where the adapter goes, a .safetensors file');
+  defineExamples(train);
   action(train, shell, async (io, given: Given) => {
     const options = await trainOptions(given);
     // Better told now than after the last step.
@@ -162,10 +156,12 @@ async function trainOptions(given: Given): Promise<TrainOptions> {
   const model = modelCard(await openModel(given.model));
   const method = given.method ?? 'krona';
   const defaults = { ...trainRecipe(model), ...trainDefaults(model, method) };
+  const photos = await listPhotos(given.photos);
+  const words = subjectWords(given.subject, given.class);
   const options: TrainOptions = {
     model: given.model,
-    photos: await listPhotos(given.photos),
-    ...subjectWords(given.subject, given.class),
+    photos,
+    ...words,
     prompt: given.prompt ?? '',
     method,
     a1: given.a1 ?? defaults.a1,
@@ -190,6 +186,7 @@ async function trainOptions(given: Given): Promise<TrainOptions> {
     resume: given.resume ?? false,
     trace: given.trace ?? null,
     out: given.out,
+    ...(await examplesOf(given, photos, words.subjectClass, defaults)),
   };
   if (method === 'krona') checkAllFactors(options, model);
   checkSize('resolution', options.resolution, model);

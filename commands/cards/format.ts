@@ -1,6 +1,7 @@
 /** @file Small texts that several cards share. */
 import type { ChannelSettings } from '../../storage/settings.ts';
 import type { Card } from '../card.ts';
+import { adapterSize } from '../settings-check.ts';
 import { describeError, KronaError } from '../../storage/errors.ts';
 
 /** Text of a member, for a card: without what a card would read as marks, on one line, cut to `most` characters. */
@@ -40,8 +41,7 @@ export function byteSize(bytes: number): string {
 
 /** What a training changes and how, in a few words. */
 export function trainingWords(settings: ChannelSettings): string {
-  const factors = settings.method === 'krona' ? ` ${settings.a1}×${settings.a2}` : '';
-  return `${settings.method}${factors}, lr ${settings.lr}`;
+  return `${`${settings.method} ${adapterSize(settings)}`.trim()}, lr ${settings.lr}`;
 }
 
 /** What went wrong, for the one who asked. Errors that are no KronaError say nothing of our inside. */

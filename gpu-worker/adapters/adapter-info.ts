@@ -17,6 +17,8 @@ export interface AdapterInfo {
   /** Of the method lora. */
   readonly rank?: number;
   readonly alpha?: number;
+  /** Its strength at pure noise, as a share, where that depends on the noise (noise-strength.ts). */
+  readonly noiseStrength?: number;
   /** The word that stands for the subject in prompts, and what kind of thing it is. */
   readonly subjectToken: string;
   readonly subjectClass: string;
@@ -128,7 +130,16 @@ export function adapterMetadata(
     ...optional('krona.a2', info.a2),
     ...optional('krona.rank', info.rank),
     ...optional('krona.alpha', info.alpha),
+    ...optional(NOISE_STRENGTH, info.noiseStrength),
   ]);
+}
+
+const NOISE_STRENGTH = 'krona.noise_strength';
+
+/** What a file says of its strength at pure noise; undefined: nothing, or no number that could be meant. */
+export function noiseStrengthOf(metadata: ReadonlyMap<string, string>): number | undefined {
+  const value = Number(metadata.get(NOISE_STRENGTH) ?? NaN);
+  return value >= 0 && value <= 1 ? value : undefined;
 }
 
 /** The info that `adapterMetadata` stored; null for a file that another program made. */
@@ -141,10 +152,12 @@ export function adapterInfo(metadata: ReadonlyMap<string, string>): AdapterInfo 
       return value === undefined ? [] : [[key, Number(value)]];
     }),
   );
+  const noiseStrength = noiseStrengthOf(metadata);
   return {
     baseModel: text('base_model'),
     baseHash: text('base_hash'),
     ...numbers,
+    ...(noiseStrength === undefined ? {} : { noiseStrength }),
     subjectToken: text('subject_token'),
     subjectClass: text('subject_class'),
     steps: Number(text('steps')),

@@ -11,12 +11,15 @@ import {
   type AdapterLayers,
   type AdapterShapes,
 } from './adapter.ts';
+import { strengthAt } from './noise-strength.ts';
 
 /** An adapter as a request uses it. */
 export interface AppliedAdapter {
   readonly layers: AdapterLayers;
   /** 1 as trained. */
   readonly strength: number;
+  /** Its strength at pure noise, of `strength`; the same at all noise levels unless given (noise-strength.ts). */
+  readonly noiseStrength?: number;
 }
 
 /** The same for adapters that one program serves. Scales are no part of it: see withoutScales. */
@@ -55,5 +58,25 @@ export function adapterFeeds(adapters: readonly AppliedAdapter[]): Feeds {
       [inputNames(n).numbers, flatLayers(layers)],
       [inputNames(n).strength, Float32Array.of(strength)],
     ]),
+  );
+}
+
+/** What the strengths of those whose strength depends on the noise are fed at a timestep, of so many. */
+export function strengthFeeds(
+  adapters: readonly AppliedAdapter[],
+  timestep: number,
+  timesteps: number,
+): Feeds {
+  return Object.fromEntries(
+    adapters.flatMap(({ strength, noiseStrength }, n) =>
+      noiseStrength === undefined
+        ? []
+        : [
+            [
+              inputNames(n).strength,
+              Float32Array.of(strength * strengthAt(noiseStrength, timestep, timesteps)),
+            ],
+          ],
+    ),
   );
 }

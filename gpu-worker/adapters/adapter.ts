@@ -49,6 +49,7 @@ export function adapterLayout(shapes: AdapterShapes): FlatLayout {
  * @param tensors the flat vector's parts, by the names of adapterLayout
  * @param strength what ΔW is multiplied by, 1 as trained; a scalar
  * @param prefix stands before the part's paths in `shapes`: '' for the UNet, `text_encoder.` for that
+ * @param rowStrengths of each row of the batch [B], beside `strength`; not for differences, which all rows share
  */
 export function withAdapter(
   p: Parameters,
@@ -56,20 +57,26 @@ export function withAdapter(
   tensors: ReadonlyMap<string, Tensor>,
   strength: Tensor,
   prefix = '',
+  rowStrengths?: Tensor,
 ): Parameters {
   return {
     tensor(name, shape) {
       const weight = p.tensor(name, shape);
-      const change = weightChange(prefix + name, shapes, tensors, strength);
+      const change = weightChange(prefix + name, shapes, tensors, strength, rowStrengths !== undefined);
       return change === null ? weight : op.add(weight, op.reshape(change, shape));
     },
     adapt(path, x) {
       const below = p.adapt?.(path, x);
-      const added = outputChange(prefix + path, x, shapes, tensors, strength);
+      const change = outputChange(prefix + path, x, shapes, tensors, strength, rowStrengths !== undefined);
+      const added = change && rowStrengths ? op.mul(change, perRow(rowStrengths, change)) : change;
       return below && added ? op.add(below, added) : (added ?? below);
     },
   };
 }
+
+/** [B] as [B,1,…], to multiply each row of `like`. */
+const perRow = (x: Tensor, like: Tensor): Tensor =>
+  op.reshape(x, [x.shape[0]!, ...like.shape.slice(1).map(() => 1)]);
 
 /**
  * Kronecker products of at most so many numbers are formed and added to the weight. For small layers this is quicker than
@@ -78,9 +85,12 @@ export function withAdapter(
  */
 const FORMED = 1 << 16;
 
-/** Convolutions are always formed: training here does not change them, but files of other programs do. */
-const isFormed = ({ a1, a2, b1, b2, kernel }: FactorShape): boolean =>
-  kernel !== undefined || a1 * a2 * b1 * b2 <= FORMED;
+/**
+ * Convolutions are always formed: training here does not change them, but files of other programs do. Where each row of
+ * the batch has a strength of its own, no weight is shared that a product could be added to.
+ */
+const isFormed = ({ a1, a2, b1, b2, kernel }: FactorShape, rowStrengths: boolean): boolean =>
+  kernel !== undefined || (!rowStrengths && a1 * a2 * b1 * b2 <= FORMED);
 
 /** What is added to a linear module's output, without forming ΔW. */
 function outputChange(
@@ -89,11 +99,12 @@ function outputChange(
   shapes: AdapterShapes,
   tensors: ReadonlyMap<string, Tensor>,
   strength: Tensor,
+  rowStrengths: boolean,
 ): Tensor | undefined {
   const shape = shapes.get(path);
   if (!shape || isDifference(shape) || shape.kernel) return undefined;
   if (isKronecker(shape)) {
-    if (isFormed(shape)) return undefined;
+    if (isFormed(shape, rowStrengths)) return undefined;
     // Scaling A, the smaller factor, scales the product.
     const a = op.mul(tensors.get(`${path}.a`)!, strength);
     return kroneckerLinear(x, a, tensors.get(`${path}.b`)!, shape.rowOrder);
@@ -108,6 +119,7 @@ function weightChange(
   shapes: AdapterShapes,
   tensors: ReadonlyMap<string, Tensor>,
   strength: Tensor,
+  rowStrengths: boolean,
 ): Tensor | null {
   if (shapes.has(name)) {
     // Two axes, as the strength may be [1,1].
@@ -118,7 +130,7 @@ function weightChange(
   const shape = path === name ? undefined : shapes.get(path);
   if (!shape || isDifference(shape)) return null;
   if (isKronecker(shape)) {
-    if (!isFormed(shape)) return null;
+    if (!isFormed(shape, rowStrengths)) return null;
     // Scaling A, the smaller factor, scales the product.
     return kroneckerProduct(shape, op.mul(tensors.get(`${path}.a`)!, strength), tensors.get(`${path}.b`)!);
   }

@@ -3,7 +3,7 @@
  * in. The graph's part of each is in adapter.ts; training, jobs and commands know no other difference between them.
  */
 import { KronaError } from '../../storage/errors.ts';
-import type { Method } from '../../storage/settings.ts';
+import { DEFAULT_RANK, type Method } from '../../storage/settings.ts';
 import { unetParameters } from '../models/model-check.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
 import type { FlatLayout } from '../models/parameters.ts';
@@ -45,9 +45,6 @@ export interface AdapterMethod {
   /** The same layers give the same bytes. @throws KronaError DISK_FULL, FILE_UNWRITABLE */
   write(path: string, layers: AdapterLayers, model: ModelFolder, info: AdapterInfo): Promise<void>;
 }
-
-/** LoRA's rank in the paper's comparison (arXiv 2402.17412, table 2). */
-export const DEFAULT_RANK = 4;
 
 const targetsOf = ({ targets }: MethodOptions): readonly Target[] => targets ?? ['attention'];
 const rankOf = ({ rank }: MethodOptions): number => rank ?? DEFAULT_RANK;

@@ -7,7 +7,7 @@ import { setImmediate as nextLoop } from 'node:timers/promises';
 import sharp from 'sharp';
 import type { Device } from '../../storage/config.ts';
 import { KronaError } from '../../storage/errors.ts';
-import type { AdapterLayers } from '../adapters/adapter.ts';
+import type { AppliedAdapter } from '../adapters/adapter-inputs.ts';
 import { modelCard } from '../adapters/model-card.ts';
 import { chooseDevice, useDevice } from '../graph/device.ts';
 import { tryDevice } from '../graph/runtime.ts';
@@ -65,13 +65,13 @@ async function unsafeness(picture: DrawnPicture): Promise<number> {
   return unsafeScore(scores!);
 }
 
-const adapters = new Map<string, AdapterLayers>();
-async function readAdapter(path: string): Promise<AdapterLayers> {
-  const layers = adapters.get(path) ?? (await (await openPainter()).readAdapter(path));
+const adapters = new Map<string, AppliedAdapter>();
+async function readAdapter(path: string): Promise<AppliedAdapter> {
+  const adapter = adapters.get(path) ?? (await (await openPainter()).readAdapter(path));
   adapters.delete(path);
-  adapters.set(path, layers);
+  adapters.set(path, adapter);
   if (adapters.size > KEPT_ADAPTERS) adapters.delete([...adapters.keys()][0]!);
-  return layers;
+  return adapter;
 }
 
 type Carry<K extends EngineKind> = (
@@ -115,7 +115,7 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
         // Pictures one by one, not as a batch: that costs 7 % more time, and each is seen as soon as it is done.
         await place.turn(signal);
         const adapter = [];
-        for (const path of paths) adapter.push({ layers: await readAdapter(path), strength });
+        for (const path of paths) adapter.push({ ...(await readAdapter(path)), strength });
         const [picture] = await (
           await openPainter()
         ).draw(

@@ -1,11 +1,11 @@
 /** @file Blobs as files that the engine can open. */
 import { randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { access, mkdir, rename, rm } from 'node:fs/promises';
+import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { KronaError } from '../../storage/errors.ts';
-import { isFileError } from '../../storage/files.ts';
+import { exists, isFileError } from '../../storage/files.ts';
 import type { WorkerContext } from './context.ts';
 
 type Files = Pick<WorkerContext, 'blobs' | 'dataFolder'>;
@@ -39,11 +39,4 @@ export async function adapterFile(files: Files, hash: string): Promise<string> {
   const copy = join(files.dataFolder, 'adapters', `${hash}.safetensors`);
   await copyBlob(files, hash, copy);
   return copy;
-}
-
-export async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -7,7 +7,7 @@ import { createReadStream } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KronaError } from '../../storage/errors.ts';
-import { isFileError } from '../../storage/files.ts';
+import { exists, isFileError } from '../../storage/files.ts';
 import type { JobHandler } from '../../storage/jobs/contract.ts';
 import { trainingPrompt } from '../../storage/prompt.ts';
 import type { Adapter, Run, Subject } from '../../storage/records/contract.ts';
@@ -17,7 +17,7 @@ import { trainRecipe, type TrainResult } from '../training/train-options.ts';
 import { carryOut, endWork, hasEnded, RUNS, SETS, type Conduct } from './carry-out.ts';
 import type { WorkerContext } from './context.ts';
 import { InOrder } from './in-order.ts';
-import { copyBlob, exists } from './local-files.ts';
+import { copyBlob } from './local-files.ts';
 import { LossCurve } from './loss-curve.ts';
 import { drawRunPictures, finalsOf, samplesOf } from './run-pictures.ts';
 
@@ -125,7 +125,7 @@ class Training {
   /** What the engine is asked for, with the photos in the run's folder: members may remove theirs meanwhile. */
   async #ask(): Promise<TrainAsk> {
     const { photoHashes, seed } = this.#run;
-    const { steps, method, a1, a2, lr } = this.#run.settings;
+    const { steps, method, a1, a2, rank, alpha, lr } = this.#run.settings;
     this.#report('collecting photos', null);
     const photos: string[] = [];
     for (const [n, hash] of photoHashes.entries()) {
@@ -142,6 +142,8 @@ class Training {
       method,
       a1,
       a2,
+      rank,
+      alpha,
       lr,
       steps,
       seed,

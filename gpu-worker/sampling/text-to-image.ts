@@ -4,9 +4,16 @@
  */
 import { KronaError } from '../../storage/errors.ts';
 import type { SchedulerName } from '../../storage/settings.ts';
-import { layersOf, withoutScales, type AdapterLayers, type AdapterShapes } from '../adapters/adapter.ts';
+import { layersOf, withoutScales, type AdapterShapes } from '../adapters/adapter.ts';
 import { adapterBase } from '../adapters/adapter-base.ts';
-import { adapterFeeds, adapterInputs, shapesKey, type AppliedAdapter } from '../adapters/adapter-inputs.ts';
+import {
+  adapterFeeds,
+  adapterInputs,
+  shapesKey,
+  strengthFeeds,
+  type AppliedAdapter,
+} from '../adapters/adapter-inputs.ts';
+import { noiseStrengthOf } from '../adapters/adapter-info.ts';
 import { readAdapter } from '../adapters/read-adapter.ts';
 import { compile } from '../graph/compile.ts';
 import { devicePrecision } from '../graph/device.ts';
@@ -24,8 +31,8 @@ import { guide } from './guidance.ts';
 import { createNoise, variedNoise, type NoiseSource } from './noise.ts';
 import { fromBytes, toBytes } from './pixels.ts';
 import { createScheduler } from './schedulers/create-scheduler.ts';
-import { firstStep, handover } from './schedulers/picture-start.ts';
 import { trainTimesteps } from './schedulers/noise-levels.ts';
+import { firstStep, handover } from './schedulers/picture-start.ts';
 import type { Scheduler } from './schedulers/scheduler.ts';
 import { SessionCache } from './session-cache.ts';
 import { needsTiles, openTiledDecoder, openTiledEncoder } from './tiles.ts';
@@ -110,8 +117,14 @@ export class TextToImage {
   }
 
   /** Any adapter file, or PEFT's folder. @throws KronaError ADAPTER_* when it does not fit this model */
-  async readAdapter(path: string): Promise<AdapterLayers> {
-    return withoutScales((await readAdapter(path, adapterBase(this.model))).layers);
+  async readAdapter(path: string, strength = 1): Promise<AppliedAdapter> {
+    const { layers, metadata } = await readAdapter(path, adapterBase(this.model));
+    const noiseStrength = noiseStrengthOf(metadata);
+    return {
+      layers: withoutScales(layers),
+      strength,
+      ...(noiseStrength === undefined ? {} : { noiseStrength }),
+    };
   }
 
   /** @throws KronaError SIZE_INVALID, SCHEDULER_UNSUPPORTED, STEPS_INVALID; and the signal's reason when it aborts */
@@ -204,13 +217,19 @@ export class TextToImage {
         ? scheduler.timesteps.length
         : this.#callAt(request.until, scheduler, steps);
     let sample = start;
+    const trained = this.#trainedTimesteps();
     for (let i = from; i < end; i++) {
       const timestep = scheduler.timesteps[i]!;
       await turn?.();
       signal?.throwIfAborted();
       const scaled = scheduler.scaleModelInput(sample, i);
       const latents = perRow(guided ? [scaled, scaled] : [scaled], 1);
-      const feeds = { ...fixed, latents, timesteps: new Float32Array(rows).fill(timestep) };
+      const feeds = {
+        ...fixed,
+        ...strengthFeeds(adapters, timestep, trained),
+        latents,
+        timesteps: new Float32Array(rows).fill(timestep),
+      };
       const output = (await session.run(feeds))['prediction'] as Float32Array;
       const led = guided ? guide(output, guidance, guidanceRescale, count) : output;
       sample = scheduler.step(led, i, sample, noise);
@@ -237,8 +256,11 @@ export class TextToImage {
   }
 
   #callAt(share: number, scheduler: Scheduler, steps: number): number {
-    const trained = trainTimesteps(new ConfigFields('scheduler/scheduler_config.json', this.model.scheduler));
-    return handover(scheduler, steps, trained, share);
+    return handover(scheduler, steps, this.#trainedTimesteps(), share);
+  }
+
+  #trainedTimesteps(): number {
+    return trainTimesteps(new ConfigFields('scheduler/scheduler_config.json', this.model.scheduler));
   }
 
   /** @returns pixels per latent @throws KronaError SIZE_INVALID */
@@ -313,9 +335,9 @@ export class TextToImage {
 function partOf({ adapter }: DrawRequest, prefixes: readonly string[]): AppliedAdapter[] {
   return [adapter ?? []]
     .flat()
-    .map(({ layers, strength }) => ({
+    .map(({ layers, ...strengths }) => ({
       layers: new Map(prefixes.flatMap((prefix) => [...layersOf(layers, prefix)])),
-      strength,
+      ...strengths,
     }))
     .filter(({ layers }) => layers.size > 0);
 }

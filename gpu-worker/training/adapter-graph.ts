@@ -26,12 +26,18 @@ export interface StepShape {
   readonly strength?: number;
   /** What the step computes in; that of the process's device by default. */
   readonly precision?: Precision;
+  /** Squared errors have weights: input `weights` [B,1,h,w]. */
+  readonly weighted?: boolean;
+  /** The adapter has a strength in each row: input `strengths` [B]. Not in text encoders. */
+  readonly rowStrengths?: boolean;
+  /** Where text encoders are trained: each row has its own prompt, `ids.N` and `end.N` are [B,S]. */
+  readonly promptPerRow?: boolean;
 }
 
 /**
  * Inputs: `parameters` (all trained numbers, flat), clean_latents, noise, signal, sigma, timesteps,
  * encoder_hidden_states, and with `text_time` text_embeds, time_ids; where text encoders are trained, instead of the two of text,
- * `ids.N` int64 [1,S] and `end.N` [1,S] of encoder N (see trainedText). Outputs: `loss`, `gradient` (flat).
+ * `ids.N` int64 [1,S] and `end.N` [1,S] of encoder N (see trainedText); further ones by StepShape. Outputs: `loss`, `gradient` (flat).
  */
 export function adapterGradient(
   model: ModelFolder,
@@ -61,13 +67,15 @@ export function adapterOutputs(
   const adapted = (p: Parameters, prefix: string): Parameters =>
     withAdapter(p, shapes, trained, strength, prefix);
   const text = trainsText(shapes) ? trainedText(model, adapted, shape) : {};
+  const strengths = shape.rowStrengths ? op.input('strengths', [shape.batch]) : undefined;
   const prediction = unet(
     config,
-    adapted(frozenParameters(name, tensors), ''),
+    withAdapter(frozenParameters(name, tensors), shapes, trained, strength, '', strengths),
     { ...inputs, ...text, latents: addNoise(batch) },
     { checkpointing: shape.checkpointing },
   );
-  const loss = denoisingLoss(batch, prediction, schedule.prediction);
+  const weights = shape.weighted ? op.input('weights', [shape.batch, 1, height, width]) : undefined;
+  const loss = denoisingLoss(batch, prediction, schedule.prediction, weights);
   const targets = layout.entries.map((entry) => trained.get(entry.name)!);
   // The loss is a mean: by its sum, gradients inside are about 1, as 16 bits hold them.
   const lossScale = shape.precision === 'float16' ? 2 ** Math.floor(Math.log2(sizeOf(prediction.shape))) : 1;
@@ -79,18 +87,19 @@ export function trainsText(shapes: AdapterShapes): boolean {
   return layersOf(shapes, '').size < shapes.size;
 }
 
-/** What the UNet is told of one prompt, every row of the batch the same, by encoders that are trained. */
+/** What the UNet is told by encoders that are trained: of one prompt for all rows of the batch, or of one each. */
 function trainedText(
   model: ModelFolder,
   adapted: (p: Parameters, prefix: string) => Parameters,
-  { batch, tokens }: StepShape,
+  { batch, tokens, promptPerRow }: StepShape,
 ): Partial<UNetInputs> {
+  const prompts = promptPerRow ? batch : 1;
   const outputs = model.textEncoders.map((encoder, n) =>
     clipText(
       encoder.config,
       adapted(frozenParameters(encoder.name, encoder.tensors), `${encoder.name}.`),
-      op.input(`ids.${n}`, [1, tokens], 'int64'),
-      op.input(`end.${n}`, [1, tokens]),
+      op.input(`ids.${n}`, [prompts, tokens], 'int64'),
+      op.input(`end.${n}`, [prompts, tokens]),
     ),
   );
   const rows = (x: Tensor): Tensor => op.broadcast(x, [batch, ...x.shape.slice(1)]);

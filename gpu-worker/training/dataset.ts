@@ -2,111 +2,171 @@
  * @file What each micro-batch of a run trains on. Micro-batch n depends on the seed and n alone, so a resumed run
  * goes on with the very batches that an undisturbed one sees.
  */
-import { timeIds as timeIdsOf } from '../models/architecture.ts';
-import { openEncoder, type EncodedPicture } from '../models/autoencoder.ts';
+import { strengthAt } from '../adapters/noise-strength.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
-import type { EncodedPrompt } from '../models/text-encoder.ts';
 import { KeyedRandom } from '../random.ts';
+import { bucketAt, type Size } from './buckets.ts';
+import { minSnrWeight } from './loss-weights.ts';
 import type { NoiseSchedule } from './noise-schedule.ts';
-import { loadPhoto } from './photos.ts';
+import { distinctSizes, type CachedPhoto, type CachedView } from './photo-cache.ts';
 
-export interface CachedPhoto extends EncodedPicture {
-  /** What the UNet is told of it: 6 numbers for SDXL, 5 for its refiner, none for SD. */
-  readonly timeIds: readonly number[];
+export interface DatasetOptions {
+  readonly seed: number;
+  /** Photos of a micro-batch. */
+  readonly batch: number;
+  /** γ of min-SNR weights; none unless given. */
+  readonly minSnr?: number;
+  /** Standard deviation of a further noise that is the same all over a channel; none unless given. */
+  readonly offsetNoise?: number;
+  /** The adapter's strength at pure noise, see noise-strength.ts; 1 everywhere unless given. */
+  readonly noiseStrength?: number;
+  /** What the class pictures' loss counts against the photos'. */
+  readonly priorWeight?: number;
 }
 
-/** Encodes every photo once; the VAE is released after. */
-export async function cachePhotos(
-  model: ModelFolder,
-  paths: readonly string[],
-  side: number,
-  onDone: (photos: number) => void,
-): Promise<CachedPhoto[]> {
-  const encoder = await openEncoder(model, side, side);
-  const cached: CachedPhoto[] = [];
-  try {
-    for (const path of paths) {
-      const { pixels, timeIds } = await loadPhoto(path, side, side);
-      cached.push({ ...(await encoder.encode(pixels)), timeIds: timeIdsOf(model.architecture, timeIds) });
-      onDone(cached.length);
-    }
-  } finally {
-    await encoder.release();
-  }
-  return cached;
-}
-
-export interface MicroBatch {
-  /** Scaled, before noise [B,4,h,w]. */
+/** R rows: the photos, then as many class pictures where there are any; h×w latents. */
+export interface MicroBatch extends Size {
+  /** Of each row. */
+  readonly prompts: readonly string[];
+  /** Scaled, before noise [R,4,h,w]. */
   readonly latents: Float32Array;
   readonly noise: Float32Array;
   readonly timesteps: Int32Array;
-  /** [B, as many as each photo has] */
+  /** [R, as many as each photo has] */
   readonly timeIds: Float32Array;
+  /** Of the squared errors [R,1,h,w]; null: all 1. */
+  readonly weights: Float32Array | null;
+  /** Of the adapter in each row [R]; null: all 1. */
+  readonly strengths: Float32Array | null;
+}
+
+interface Bucket extends Size {
+  readonly photos: readonly CachedPhoto[];
+  readonly classPictures: readonly CachedPhoto[];
 }
 
 export class Dataset {
-  readonly #photos: readonly CachedPhoto[];
-  readonly #seed: number;
-  readonly #batch: number;
-  readonly #timesteps: number;
+  readonly #buckets: readonly Bucket[];
+  readonly #options: DatasetOptions;
+  readonly #schedule: NoiseSchedule;
+  readonly #channels: number;
   readonly #scale: { readonly factor: number; readonly shift: number };
 
+  /** @param classPictures of every size that the photos have; none without prior preservation */
   constructor(
     photos: readonly CachedPhoto[],
+    classPictures: readonly CachedPhoto[],
     model: ModelFolder,
     schedule: NoiseSchedule,
-    options: { seed: number; batch: number },
+    options: DatasetOptions,
   ) {
-    const { scaling_factor: factor, shift_factor: shift } = model.vae.config;
-    this.#photos = photos;
+    const { scaling_factor: factor, shift_factor: shift, latent_channels: channels } = model.vae.config;
+    const of = (all: readonly CachedPhoto[], { width, height }: Size) =>
+      all.filter((each) => each.width === width && each.height === height);
+    this.#buckets = distinctSizes(photos).map(({ width, height }) => {
+      const size = { width, height };
+      return { ...size, photos: of(photos, size), classPictures: of(classPictures, size) };
+    });
+    this.#options = options;
+    this.#schedule = schedule;
+    this.#channels = channels;
     this.#scale = { factor, shift };
-    this.#timesteps = schedule.timesteps;
-    this.#seed = options.seed;
-    this.#batch = options.batch;
   }
 
-  /** Micro-batch n, from 0. Every photo is seen once before any is seen again; latents are drawn anew each time. */
+  /** How many sizes the micro-batches have. */
+  get sizes(): number {
+    return this.#buckets.length;
+  }
+
+  /**
+   * Micro-batch n, from 0. Every photo of a bucket is seen once before any of it is seen again; latents are drawn anew
+   * each time, and one of the photo's views.
+   */
   batch(n: number): MicroBatch {
-    const size = this.#photos[0]!.mean.length;
-    const random = new KeyedRandom(this.#seed, 'batch', n);
-    const timesteps = Int32Array.from({ length: this.#batch }, () => random.integer(this.#timesteps));
-    const noise = random.normals(this.#batch * size);
-    const latents = new Float32Array(this.#batch * size);
-    const told = this.#photos[0]!.timeIds.length;
-    const timeIds = new Float32Array(this.#batch * told);
-    for (let row = 0; row < this.#batch; row++) {
-      const { mean, deviation, timeIds: sizes } = this.#photos[this.#photoAt(n * this.#batch + row)]!;
+    const { seed, offsetNoise, noiseStrength } = this.#options;
+    const counts = this.#buckets.map(({ photos }) => photos.length);
+    const { bucket, batch } = bucketAt(counts, seed, n);
+    const { width, height, ...pictures } = this.#buckets[bucket]!;
+    const rows = [
+      ...this.#examples(pictures.photos, `order${bucket === 0 ? '' : ` ${bucket}`}`, batch),
+      ...this.#examples(pictures.classPictures, `class order ${bucket}`, batch),
+    ];
+    const views = this.#views(rows, n);
+
+    const size = views[0]!.mean.length;
+    const random = new KeyedRandom(seed, 'batch', n);
+    const timesteps = Int32Array.from(rows, () => random.integer(this.#schedule.timesteps));
+    const noise = random.normals(rows.length * size);
+    const latents = new Float32Array(rows.length * size);
+    const told = views[0]!.timeIds.length;
+    const timeIds = new Float32Array(rows.length * told);
+    for (const [row, { mean, deviation, timeIds: sizes }] of views.entries()) {
       const { factor, shift } = this.#scale;
       for (let i = 0; i < size; i++)
         latents[row * size + i] = (mean[i]! + deviation[i]! * random.normal() - shift) * factor;
       timeIds.set(sizes, row * told);
     }
-    return { latents, noise, timesteps, timeIds };
+    if (offsetNoise) this.#addOffset(noise, size / this.#channels, offsetNoise, n);
+    return {
+      width,
+      height,
+      prompts: rows.map(({ prompt }) => prompt),
+      latents,
+      noise,
+      timesteps,
+      timeIds,
+      weights: this.#weights(views, timesteps, size / this.#channels),
+      strengths:
+        noiseStrength === undefined
+          ? null
+          : Float32Array.from(timesteps, (t) => strengthAt(noiseStrength, t, this.#schedule.timesteps)),
+    };
   }
 
-  /** The photo of example `index`: each round through the photos has its own order. */
-  #photoAt(index: number): number {
-    const count = this.#photos.length;
-    const random = new KeyedRandom(this.#seed, 'order', Math.floor(index / count));
-    const order = [...Array(count).keys()];
-    for (let i = count - 1; i > 0; i--) {
-      const j = random.integer(i + 1);
-      [order[i], order[j]] = [order[j]!, order[i]!];
+  /** A batch of photos: each round through them has its own order. */
+  #examples(photos: readonly CachedPhoto[], purpose: string, batch: number): CachedPhoto[] {
+    const { seed, batch: count } = this.#options;
+    if (photos.length === 0) return [];
+    return Array.from({ length: count }, (_, row) => {
+      const index = batch * count + row;
+      const order = [...photos];
+      new KeyedRandom(seed, purpose, Math.floor(index / photos.length)).shuffle(order);
+      return order[index % photos.length]!;
+    });
+  }
+
+  #views(rows: readonly CachedPhoto[], n: number): CachedView[] {
+    const random = new KeyedRandom(this.#options.seed, 'view', n);
+    return rows.map(({ views }) => (views.length === 1 ? views[0]! : views[random.integer(views.length)]!));
+  }
+
+  /**
+   * Offset noise (N. Guttenberg, "Diffusion with offset noise", 2023): a constant over each channel of each row, as the
+   * mean colour of a picture is hardly touched by noise of every pixel its own, and so hardly learnt.
+   */
+  #addOffset(noise: Float32Array, area: number, deviation: number, n: number): void {
+    const random = new KeyedRandom(this.#options.seed, 'offset noise', n);
+    for (let channel = 0; channel < noise.length / area; channel++) {
+      const offset = deviation * random.normal();
+      for (let i = channel * area; i < (channel + 1) * area; i++) noise[i]! += offset;
     }
-    return order[index % count]!;
   }
-}
 
-/** One prompt for every row of a batch. */
-export function repeated(
-  prompt: EncodedPrompt,
-  batch: number,
-): { readonly states: Float32Array; readonly pooled: Float32Array } {
-  const fill = (values: Float32Array): Float32Array => {
-    const rows = new Float32Array(batch * values.length);
-    for (let row = 0; row < batch; row++) rows.set(values, row * values.length);
-    return rows;
-  };
-  return { states: fill(prompt.states), pooled: fill(prompt.pooled) };
+  /** Weights of mask, min-SNR and prior preservation, multiplied. */
+  #weights(views: readonly CachedView[], timesteps: Int32Array, area: number): Float32Array | null {
+    const { minSnr, priorWeight, batch } = this.#options;
+    const rowsOfPhotos = Math.min(batch, views.length);
+    const prior = views.length > batch;
+    if (minSnr === undefined && !prior && views.every((view) => view.weights === null)) return null;
+    const { signal, sigma } = this.#schedule.coefficients(timesteps);
+    const weights = new Float32Array(views.length * area);
+    for (const [row, view] of views.entries()) {
+      const snr =
+        minSnr === undefined ? 1 : minSnrWeight(signal[row]!, sigma[row]!, minSnr, this.#schedule.prediction);
+      // The two losses are means over their own rows, and the graph takes the mean over all.
+      const share = prior ? (views.length / batch) * (row < rowsOfPhotos ? 1 : (priorWeight ?? 1)) : 1;
+      for (let i = 0; i < area; i++) weights[row * area + i] = snr * share * (view.weights?.[i] ?? 1);
+    }
+    return weights;
+  }
 }

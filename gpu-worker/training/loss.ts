@@ -29,14 +29,20 @@ const spread = (x: Tensor): Tensor => op.reshape(x, [x.shape[0]!, 1, 1, 1]);
 export const addNoise = ({ latents, noise, signal, sigma }: NoisyBatch): Tensor =>
   op.add(op.mul(latents, spread(signal)), op.mul(noise, spread(sigma)));
 
-/** Mean squared error to ε, or to the velocity √ᾱ ε - √(1-ᾱ) x_0 (Salimans & Ho 2022, arXiv 2202.00512). */
+/**
+ * Mean squared error to ε, or to the velocity √ᾱ ε - √(1-ᾱ) x_0 (Salimans & Ho 2022, arXiv 2202.00512).
+ *
+ * @param weights what each squared error counts [B,1,h,w]; the mean is over all places, whatever their weight
+ */
 export function denoisingLoss(
   batch: NoisyBatch,
   prediction: Tensor,
   type: 'epsilon' | 'v_prediction',
+  weights?: Tensor,
 ): Tensor {
   const { latents, noise, signal, sigma } = batch;
   const target =
     type === 'epsilon' ? noise : op.sub(op.mul(noise, spread(signal)), op.mul(latents, spread(sigma)));
-  return op.reshape(op.mean(op.square(op.sub(prediction, target))), []);
+  const errors = op.square(op.sub(prediction, target));
+  return op.reshape(op.mean(weights ? op.mul(errors, weights) : errors), []);
 }

@@ -1,6 +1,6 @@
 /**
- * @file Photos as a diffusion model takes them: upright, sRGB, on white, cropped from the centre to the model's
- * size, in [-1, 1], with the sizes that SDXL is told. Chat photos were checked and re-encoded before they came
+ * @file Photos as a diffusion model takes them: upright, sRGB, on white, cropped (from the centre unless said otherwise)
+ * to the model's size, in [-1, 1], with the sizes that SDXL is told. Chat photos were checked and re-encoded before they came
  * here; those of a folder come as they are, so nothing is trusted. The same file gives the same numbers.
  */
 import { readdir } from 'node:fs/promises';
@@ -13,6 +13,8 @@ const MAX_PIXELS = 64_000_000;
 
 const FORMATS = ['jpeg', 'png', 'webp', 'gif', 'tiff', 'heif'];
 const EXTENSIONS = /\.(jpe?g|png|webp|gif|tiff?|avif)$/i;
+/** `photo.mask.png` is the mask of a photo beside it. */
+const MASK_FILE = /\.mask\.png$/i;
 
 export interface TrainingPhoto {
   readonly width: number;
@@ -28,19 +30,28 @@ export interface TrainingPhoto {
   readonly timeIds: readonly [number, number, number, number, number, number];
 }
 
-/**
- * Loads a photo at a size. It is resized (Lanczos) until it covers the size, then the middle is cut out.
- *
- * @param source path or bytes
- * @param name as the giver knows it, for messages
- * @throws KronaError PHOTO_NOT_IMAGE, PHOTO_DAMAGED, PHOTO_TOO_LARGE
- */
-export async function loadPhoto(
-  source: string | Uint8Array,
-  width: number,
-  height: number,
-  name = typeof source === 'string' ? basename(source) : 'A photo',
-): Promise<TrainingPhoto> {
+/** Which part of a photo is cut out, of those that its resizing to cover the wanted size leaves open. */
+export interface PhotoView {
+  /** Where the cut lies in what is left over, from 0 (left, top) to 1 (right, bottom). */
+  readonly x: number;
+  readonly y: number;
+  /** Mirrored left to right, before it is cut. */
+  readonly flip: boolean;
+}
+
+export const MIDDLE: PhotoView = { x: 0.5, y: 0.5, flip: false };
+
+/** A picture's file, its header read. */
+export interface OpenPhoto {
+  readonly image: Sharp;
+  readonly header: Metadata;
+  /** Upright. */
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Reads a header. @throws KronaError PHOTO_NOT_IMAGE, PHOTO_TOO_LARGE */
+export async function openPhoto(source: string | Uint8Array, name: string): Promise<OpenPhoto> {
   let image: Sharp;
   let header: Metadata;
   try {
@@ -55,48 +66,98 @@ export async function loadPhoto(
   }
   if (!FORMATS.includes(header.format))
     throw new KronaError('PHOTO_NOT_IMAGE', `${name} is ${header.format}, not a photo; give PNG or JPEG.`);
-  const { width: originalWidth, height: originalHeight } = header.autoOrient;
-  if (originalWidth * originalHeight > MAX_PIXELS)
+  const { width, height } = header.autoOrient;
+  if (width * height > MAX_PIXELS)
     throw new KronaError(
       'PHOTO_TOO_LARGE',
-      `${name} has ${originalWidth}×${originalHeight} pixels; at most ${MAX_PIXELS / 1e6} megapixels are read.`,
+      `${name} has ${width}×${height} pixels; at most ${MAX_PIXELS / 1e6} megapixels are read.`,
     );
+  return { image, header, width, height };
+}
 
-  const scale = Math.max(width / originalWidth, height / originalHeight);
-  const resizedWidth = Math.max(width, Math.round(originalWidth * scale));
-  const resizedHeight = Math.max(height, Math.round(originalHeight * scale));
-  const left = Math.round((resizedWidth - width) / 2);
-  const top = Math.round((resizedHeight - height) / 2);
-  const rgba = await image
-    .autoOrient()
-    // Decoding a JPEG at a lower size would be faster, and softer than Lanczos.
-    .resize(resizedWidth, resizedHeight, { kernel: 'lanczos3', fit: 'fill', fastShrinkOnLoad: false })
-    .extract({ left, top, width, height })
-    .toColourspace('srgb')
-    .ensureAlpha()
+/** The pixels of a decoded picture, 8 bits a channel, and its sides. @throws KronaError PHOTO_DAMAGED */
+export async function rawPixels(image: Sharp, { format }: Metadata, name: string) {
+  const { data, info } = await image
     .raw({ depth: 'uchar' })
-    .toBuffer()
+    .toBuffer({ resolveWithObject: true })
     .catch((cause: unknown) => {
       throw new KronaError(
         'PHOTO_DAMAGED',
-        `${name} is damaged or cut off: it starts as ${header.format.toUpperCase()} but cannot be read to its end.`,
+        `${name} is damaged or cut off: it starts as ${format.toUpperCase()} but cannot be read to its end.`,
         { cause },
       );
     });
+  return { data, width: info.width, height: info.height };
+}
+
+/** How large a photo is made to cover a size, and where in it the cut begins, mirrored if it is. */
+export function cutOf(
+  photo: { readonly width: number; readonly height: number },
+  width: number,
+  height: number,
+  { x, y }: PhotoView,
+) {
+  const scale = Math.max(width / photo.width, height / photo.height);
+  const resizedWidth = Math.max(width, Math.round(photo.width * scale));
+  const resizedHeight = Math.max(height, Math.round(photo.height * scale));
+  const left = Math.round((resizedWidth - width) * x);
+  const top = Math.round((resizedHeight - height) * y);
+  return { resizedWidth, resizedHeight, left, top };
+}
+
+/**
+ * Loads a photo at a size. It is resized (Lanczos) until it covers the size, then the view is cut out.
+ *
+ * @param source path or bytes
+ * @param name as the giver knows it, for messages
+ * @throws KronaError PHOTO_NOT_IMAGE, PHOTO_DAMAGED, PHOTO_TOO_LARGE
+ */
+export async function loadPhoto(
+  source: string | Uint8Array,
+  width: number,
+  height: number,
+  name = typeof source === 'string' ? basename(source) : 'A photo',
+  view = MIDDLE,
+): Promise<TrainingPhoto> {
+  const photo = await openPhoto(source, name);
+  const { header } = photo;
+  const { resizedWidth, resizedHeight, left, top } = cutOf(photo, width, height, view);
+  const { data: rgba } = await rawPixels(
+    photo.image
+      .autoOrient()
+      // Decoding a JPEG at a lower size would be faster, and softer than Lanczos.
+      .resize(resizedWidth, resizedHeight, { kernel: 'lanczos3', fit: 'fill', fastShrinkOnLoad: false })
+      // Of a mirrored photo the cut lies as far from the other side.
+      .extract({ left: view.flip ? resizedWidth - width - left : left, top, width, height })
+      .toColourspace('srgb')
+      .ensureAlpha(),
+    header,
+    name,
+  );
 
   const area = width * height;
   const pixels = new Float32Array(3 * area);
   const mask = header.hasAlpha ? new Float32Array(area) : null;
   for (let i = 0; i < area; i++) {
-    const alpha = rgba[4 * i + 3]! / 255;
+    const from = 4 * (view.flip ? mirrored(i, width) : i);
+    const alpha = rgba[from + 3]! / 255;
     if (mask !== null) mask[i] = alpha;
     for (let c = 0; c < 3; c++) {
-      const onWhite = rgba[4 * i + c]! * alpha + 255 * (1 - alpha);
+      const onWhite = rgba[from + c]! * alpha + 255 * (1 - alpha);
       pixels[c * area + i] = onWhite / 127.5 - 1;
     }
   }
-  return { width, height, pixels, mask, timeIds: [originalHeight, originalWidth, top, left, height, width] };
+  return {
+    width,
+    height,
+    pixels,
+    mask,
+    timeIds: [photo.height, photo.width, top, left, height, width],
+  };
 }
+
+/** The place of pixel `i` in the rows read from right to left. */
+export const mirrored = (i: number, width: number): number => i + width - 1 - 2 * (i % width);
 
 /**
  * Paths of the photos in a folder, by name; other files are passed over.
@@ -107,7 +168,9 @@ export async function listPhotos(folder: string): Promise<string[]> {
   const names = await readdir(folder).catch((cause: unknown) => {
     throw new KronaError('PHOTOS_MISSING', `There is no folder ${basename(folder)} with photos.`, { cause });
   });
-  const photos = names.filter((name) => EXTENSIONS.test(name) && !name.startsWith('.')).sort();
+  const photos = names
+    .filter((name) => EXTENSIONS.test(name) && !name.startsWith('.') && !MASK_FILE.test(name))
+    .sort();
   if (photos.length === 0)
     throw new KronaError(
       'PHOTOS_MISSING',

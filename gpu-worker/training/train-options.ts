@@ -1,5 +1,8 @@
 /** @file All that decides what a training run computes: the same for the command line and for jobs. */
 import type { MethodOptions } from '../adapters/methods.ts';
+import type { Prior } from './class-pictures.ts';
+import type { LrSchedule } from './lr-schedule.ts';
+import type { Augmentation } from './photo-cache.ts';
 import type { Progress } from '../../storage/records/contract.ts';
 import {
   SMALL_MODEL,
@@ -10,8 +13,12 @@ import {
   type ModelCard,
 } from '../../storage/settings.ts';
 
-/** Beside the method's own: a1 and a2, factors, rank, alpha, init and targets (see MethodOptions). */
-export interface TrainOptions extends MethodOptions {
+/**
+ * Beside the method's own (a1 and a2, factors, rank, alpha, init and targets: MethodOptions) and how photos become
+ * examples (crop, cuts, flip, buckets, mask and background: Augmentation). docs/training.md has them all with their
+ * sources.
+ */
+export interface TrainOptions extends MethodOptions, Augmentation {
   /** Model folder. */
   readonly model: string;
   /** Paths of the photos, in the order in which they are numbered. */
@@ -19,11 +26,17 @@ export interface TrainOptions extends MethodOptions {
   /** The word that stands for the subject, and its class noun ('' for none). */
   readonly subjectToken: string;
   readonly subjectClass: string;
-  /** What every photo is said to show, e.g. `a photo of sks cat`. */
+  /** What every photo without a caption is said to show, e.g. `a photo of sks cat`. */
   readonly prompt: string;
+  /** A caption of each photo, in which the subject's token is put where it is missing; null: the prompt. */
+  readonly captions?: readonly (string | null)[];
+  /** Path of each photo's mask file; null: none. */
+  readonly masks?: readonly (string | null)[];
   readonly method: Method;
-  /** Learning rate of AdamW after the warm-up; constant. */
+  /** Learning rate of AdamW after the warm-up. */
   readonly lr: number;
+  /** How it goes on after the warm-up; constant unless given. */
+  readonly lrSchedule?: LrSchedule;
   /** Optimiser steps over which the learning rate rises from 0; 0: none. */
   readonly warmup: number;
   /** Optimiser steps. */
@@ -35,8 +48,16 @@ export interface TrainOptions extends MethodOptions {
   readonly weightDecay: number;
   /** Gradients with a larger global norm are scaled down to it; null: never. */
   readonly maxGradNorm: number | null;
+  /** Class pictures that keep what the model knows of the class (class-pictures.ts); none unless given. */
+  readonly prior?: Prior;
+  /** γ of min-SNR weights of the loss (loss-weights.ts), 5 in the paper; no weights unless given. */
+  readonly minSnr?: number;
+  /** Standard deviation of the noise that is the same all over a channel, see Dataset; none unless given. */
+  readonly offsetNoise?: number;
+  /** The adapter's strength at pure noise, 0 to 1 (noise-strength.ts); 1 throughout unless given. Not with full. */
+  readonly noiseStrength?: number;
   readonly seed: number;
-  /** Side of the square training pictures, pixels. */
+  /** Side of the square training pictures, or of the square whose area buckets have, pixels. */
   readonly resolution: number;
   /** Recompute each block in the backward pass: less memory, about 15 % more time. */
   readonly checkpointing: boolean;
@@ -70,17 +91,25 @@ export interface TrainResult {
   readonly peakMemoryMiB: number;
 }
 
+/** SDXL base was trained with this much (kohya's documentation; its report, arXiv 2307.01952, section 2.5, says 0.05). */
+const SDXL_OFFSET_NOISE = 0.0357;
+
 /**
- * What a channel's settings leave open. Four pictures a step where they are small, as processors are better used and
+ * What a channel's settings leave open. As DiffuseKronA and the DreamBooth scripts train: constant learning rate without
+ * warm-up, AdamW's weight decay of 0.01, middle crops, every example counting the same, and no prior preservation, which
+ * costs likeness (DINO .684 with it, .712 without, in DreamBooth's table). Noise-dependent strength is the one choice
+ * with numbers for it (T-LoRA), yet off: other programs would draw its files at full strength throughout. Four pictures a step where they are small, as processors are better used and
  * the loss falls further for the same steps; one where they are large, whose activations do not fit into common memories.
  */
 export function trainRecipe({
   nativeSize,
+  architecture,
 }: ModelCard): Pick<
   TrainOptions,
   'warmup' | 'batch' | 'accumulation' | 'weightDecay' | 'maxGradNorm' | 'resolution' | 'checkpointing'
-> {
+> & { readonly offsetNoise?: number } {
   return {
+    ...(nativeSize > SMALL_MODEL && architecture === 'sdxl' ? { offsetNoise: SDXL_OFFSET_NOISE } : {}),
     warmup: 0,
     batch: nativeSize > SMALL_MODEL ? 1 : 4,
     accumulation: 1,

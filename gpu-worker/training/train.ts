@@ -1,36 +1,40 @@
 /**
  * @file DreamBooth (arXiv 2208.12242) with an adapter of any method: photos and a prompt in, an adapter file out.
  * Text embeddings and latents are made once, before the first step; a checkpoint holds all that is needed to go on.
+ * What the options are for and where they come from: docs/training.md.
  */
 import { rm } from 'node:fs/promises';
 import { KronaError } from '../../storage/errors.ts';
 import { adapterLayers, adapterLayout } from '../adapters/adapter.ts';
-import type { AdapterInfo } from '../adapters/adapter-info.ts';
 import { ADAPTER_METHODS } from '../adapters/methods.ts';
-import { Session, type Feeds } from '../graph/runtime.ts';
-import { endPositions } from '../models/clip-text.ts';
-import { modelFingerprint } from '../models/fingerprint.ts';
-import type { ModelFolder } from '../models/model-folder.ts';
+import { Session } from '../graph/runtime.ts';
 import { openModel } from '../models/open-model.ts';
-import { TextEncoder } from '../models/text-encoder.ts';
-import { loadTokenizer } from '../models/tokenizer.ts';
 import { vaeScale } from '../models/vae.ts';
+import { SessionCache } from '../sampling/session-cache.ts';
 import { AdamW, ADAMW_DEFAULTS, initialState, type AdamWSettings } from './adamw.ts';
 import { adapterGradient, trainsText } from './adapter-graph.ts';
-import { cachePhotos, Dataset, repeated } from './dataset.ts';
+import type { MicroBatch } from './dataset.ts';
+import { lrShare } from './lr-schedule.ts';
 import { noiseSchedule } from './noise-schedule.ts';
 import { loadOptimizer, saveOptimizer } from './optimizer-file.ts';
+import { adapterInfoOf, runKey } from './run-facts.ts';
+import { Texts } from './texts.ts';
 import { Trace } from './trace.ts';
+import { trainData } from './train-data.ts';
 import type { TrainHooks } from './train-hooks.ts';
 import type { TrainOptions, TrainProgress, TrainResult } from './train-options.ts';
 
+/** Sizes of batches whose graphs are kept at once; each holds the model's weights. */
+const KEPT_SIZES = 4;
+
 /**
  * Trains, or goes on training.
- * @throws KronaError MODEL_*, PHOTO_*, FACTORS_DO_NOT_DIVIDE, RANK_UNFIT, TARGETS_UNSUPPORTED, TRACE_UNSUPPORTED,
- * RESUME_MISMATCH, TRAINING_DIVERGED, DISK_FULL; and the signal's reason when it aborts
+ * @throws KronaError MODEL_*, PHOTO_*, MASK_*, FACTORS_DO_NOT_DIVIDE, RANK_UNFIT, TARGETS_UNSUPPORTED,
+ * TRACE_UNSUPPORTED, NOISE_STRENGTH_UNSUPPORTED, RESUME_MISMATCH, TRAINING_DIVERGED, DISK_FULL, FILE_UNWRITABLE; and the
+ * signal's reason when it aborts
  */
 export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}): Promise<TrainResult> {
-  const { steps, batch, accumulation, signal } = { ...options, signal: hooks.signal };
+  const { steps, accumulation, signal } = { ...options, signal: hooks.signal };
   const report = (phase: string, step: number, loss: number | null, secondsLeft: number | null): void =>
     hooks.onProgress?.({ phase, step, steps, loss, secondsLeft } satisfies TrainProgress);
 
@@ -40,21 +44,25 @@ export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}
   const method = ADAPTER_METHODS[options.method];
   const shapes = method.shapes(model, options);
   const layout = adapterLayout(shapes);
-  const trainedText = trainsText(shapes) ? await textInputs(model, options.prompt) : null;
-  if (trainedText && options.trace !== null)
+  const textTrained = trainsText(shapes);
+  if (textTrained && options.trace !== null)
     throw new KronaError(
       'TRACE_UNSUPPORTED',
       'A trace holds encoded texts, which change when text encoders are trained; leave out one of the two.',
     );
+  if (options.noiseStrength !== undefined && options.method === 'full')
+    throw new KronaError(
+      'NOISE_STRENGTH_UNSUPPORTED',
+      'Full fine-tuning changes weights that all noise levels of a batch share; leave out noise-strength, or train krona or lora.',
+    );
   const info = await adapterInfoOf(model, options, schedule.prediction);
 
   // 2. what it is trained on: encoded once
-  report('reading photos', 0, null, null);
-  const photos = await cachePhotos(model, options.photos, options.resolution, () => signal?.throwIfAborted());
-  const dataset = new Dataset(photos, model, schedule, options);
-  const encoder = await TextEncoder.open(model);
-  const text = repeated(await encoder.encode(options.prompt), batch);
-  await encoder.release();
+  const { dataset, prompts } = await trainData(model, schedule, options, hooks, (phase) =>
+    report(phase, 0, null, null),
+  );
+  const texts = await Texts.encode(model, prompts);
+  const onePrompt = new Set(prompts).size === 1;
 
   // 3. where it starts
   const adamw: AdamWSettings = {
@@ -67,24 +75,38 @@ export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}
   );
   const losses = [...start.losses];
   report('preparing', start.state.step, losses.at(-1) ?? null, null);
-  const shape = {
-    batch,
-    width: options.resolution,
-    height: options.resolution,
-    tokens: encoder.tokens,
-    checkpointing: options.checkpointing,
-  };
-  const session = await Session.create(adapterGradient(model, shapes, schedule, shape));
+  const scale = vaeScale(model.vae.config);
+  const sessions = new SessionCache<Session>(KEPT_SIZES);
+  /** One graph for each size of the batches. */
+  const sessionOf = ({ width, height, timesteps, weights, strengths }: MicroBatch): Promise<Session> =>
+    sessions.get(`${width}x${height}`, () =>
+      Session.create(
+        adapterGradient(model, shapes, schedule, {
+          batch: timesteps.length,
+          width,
+          height,
+          tokens: texts.tokens,
+          checkpointing: options.checkpointing,
+          weighted: weights !== null,
+          rowStrengths: strengths !== null,
+          promptPerRow: !onePrompt,
+        }),
+      ),
+    );
+  // Made before the steps are timed.
+  for (let n = 0, sizes = new Set<string>(); sizes.size < Math.min(KEPT_SIZES, dataset.sizes); n++) {
+    const first = dataset.batch(n);
+    sizes.add(`${first.width}x${first.height}`);
+    await sessionOf(first);
+  }
   const optimizer = await AdamW.create(adamw, start.state);
   const trace = options.trace === null ? null : new Trace(shapes);
   trace?.factors(0, optimizer.state.parameters);
 
   const learningRate = (step: number): number =>
-    options.lr * Math.min(1, (step + 1) / Math.max(1, options.warmup));
+    options.lr * lrShare(options.lrSchedule ?? 'constant', step, steps, options.warmup);
   const gradient = new Float32Array(layout.length);
   const micro = new Float32Array(layout.length);
-  const side = options.resolution / vaeScale(model.vae.config);
-  const latentShape = [batch, model.unet.config.in_channels, side, side];
 
   let stateSaved = { step: start.state.step, at: performance.now() };
   const saveState = async (): Promise<void> => {
@@ -117,7 +139,9 @@ export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}
       let loss = 0;
       for (let n = step * accumulation; n < (step + 1) * accumulation; n++) {
         await turn();
-        const { latents, noise, timesteps, timeIds } = dataset.batch(n);
+        const batch = dataset.batch(n);
+        const { latents, noise, timesteps, timeIds, weights, strengths } = batch;
+        const text = texts.rows(batch.prompts);
         const feeds = {
           parameters: optimizer.state.parameters,
           clean_latents: latents,
@@ -126,21 +150,29 @@ export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}
           encoder_hidden_states: text.states,
           // Models without them have no such inputs.
           ...(timeIds.length > 0 ? { text_embeds: text.pooled, time_ids: timeIds } : {}),
-          ...trainedText,
+          ...(weights && { weights }),
+          ...(strengths && { strengths }),
+          ...(textTrained && texts.ids(onePrompt ? batch.prompts.slice(0, 1) : batch.prompts)),
           ...schedule.coefficients(timesteps),
         };
+        const session = await sessionOf(batch);
         const one = (await session.run(feeds, { gradient: micro }))['loss'] as Float32Array;
         loss += one[0]! / accumulation;
         for (let i = 0; i < gradient.length; i++) gradient[i]! += micro[i]! / accumulation;
+        const rows = timesteps.length;
+        const [h, w] = [batch.height / scale, batch.width / scale];
+        const latentShape = [rows, model.unet.config.in_channels, h, w];
         trace?.batch(n, {
           latents: { shape: latentShape, data: latents },
           noise: { shape: latentShape, data: noise },
-          timesteps: { shape: [batch], data: BigInt64Array.from(timesteps, BigInt) },
-          encoder_hidden_states: { shape: [batch, encoder.tokens, encoder.width], data: text.states },
+          timesteps: { shape: [rows], data: BigInt64Array.from(timesteps, BigInt) },
+          encoder_hidden_states: { shape: [rows, texts.tokens, texts.width], data: text.states },
           ...(timeIds.length > 0 && {
-            text_embeds: { shape: [batch, text.pooled.length / batch], data: text.pooled },
-            time_ids: { shape: [batch, timeIds.length / batch], data: timeIds },
+            text_embeds: { shape: [rows, text.pooled.length / rows], data: text.pooled },
+            time_ids: { shape: [rows, timeIds.length / rows], data: timeIds },
           }),
+          ...(weights && { weights: { shape: [rows, 1, h, w], data: weights } }),
+          ...(strengths && { strengths: { shape: [rows], data: strengths } }),
           loss: { shape: [], data: one },
         });
       }
@@ -185,7 +217,7 @@ export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}
     if (signal?.aborted && resumable) await saveState().catch(() => {});
     throw error;
   } finally {
-    await session.release();
+    await sessions.release();
     await optimizer.release();
   }
 }
@@ -196,20 +228,6 @@ export const checkpointPath = (out: string, step: number): string =>
 
 /** The newest optimiser state; gone when the run has ended. */
 const statePath = (out: string): string => out.replace(/(\.safetensors)?$/, '.state.safetensors');
-
-/** Everything that decides the result, so that a run is not continued as another. */
-function runKey(options: TrainOptions): string {
-  const {
-    steps: _steps,
-    out: _out,
-    resume: _resume,
-    trace: _trace,
-    checkpointEvery: _every,
-    stateSeconds: _seconds,
-    ...rest
-  } = options;
-  return JSON.stringify({ ...rest, photos: rest.photos.length });
-}
 
 async function startingPoint(options: TrainOptions, fresh: () => ReturnType<typeof initialState>) {
   const saved = options.resume ? await loadOptimizer(statePath(options.out)) : null;
@@ -227,54 +245,4 @@ async function startingPoint(options: TrainOptions, fresh: () => ReturnType<type
     );
   }
   return { state: saved.state, losses: JSON.parse(saved.facts.get('losses') ?? '[]') as number[] };
-}
-
-/** The prompt for encoders that are trained: what adapterGradient names `ids.N` and `end.N`. */
-async function textInputs(model: ModelFolder, prompt: string): Promise<Feeds> {
-  const inputs = await Promise.all(
-    model.textEncoders.map(async ({ config }, n) => {
-      const ids = (await loadTokenizer(model.tokenizers[n]!)).encode(prompt);
-      return [
-        [`ids.${n}`, BigInt64Array.from(ids, BigInt)],
-        [`end.${n}`, endPositions(config, [ids])],
-      ] as const;
-    }),
-  );
-  return Object.fromEntries<Feeds[string]>(inputs.flat());
-}
-
-async function adapterInfoOf(
-  model: ModelFolder,
-  options: TrainOptions,
-  predictionType: string,
-): Promise<AdapterInfo> {
-  const { method, lr, warmup, batch, accumulation, weightDecay, maxGradNorm, prompt } = options;
-  const { factors, targets, init } = options;
-  const facts = ADAPTER_METHODS[method].facts(options);
-  return {
-    baseModel: model.name,
-    baseHash: await modelFingerprint(model),
-    ...facts,
-    subjectToken: options.subjectToken,
-    subjectClass: options.subjectClass,
-    steps: options.steps,
-    seed: options.seed,
-    resolution: options.resolution,
-    predictionType,
-    settings: {
-      method,
-      ...facts,
-      ...(factors ? { factors } : {}),
-      ...(targets ? { targets } : {}),
-      ...(init ? { init } : {}),
-      lr,
-      warmup,
-      batch,
-      accumulation,
-      weight_decay: weightDecay,
-      max_grad_norm: maxGradNorm,
-      prompt,
-      photos: options.photos.length,
-    },
-  };
 }

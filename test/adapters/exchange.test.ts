@@ -69,11 +69,11 @@ describe('a file of another program', () => {
     const painter = await TextToImage.open(TINY_MODEL);
     try {
       const drawn = async (file: string | null, strength = 1) => {
-        const layers = file === null ? null : await painter.readAdapter(join(FOLDER, file));
+        const adapter = file === null ? null : await painter.readAdapter(join(FOLDER, file), strength);
         const pictures = await painter.draw({
           prompt,
           negative: null,
-          adapter: layers && { layers, strength },
+          adapter,
           steps: 1,
           guidance: 1,
           scheduler: 'euler',

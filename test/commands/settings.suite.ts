@@ -58,7 +58,31 @@ export function settingsSuite(storage: () => TestStorage): void {
     expect((await channel.actor('ann')).channel.settings).toMatchObject({ method: 'krona', lr: 1e-3 });
   });
 
+  it('have a rank and an alpha for lora, which keeps its share of the rank unless one is given', async () => {
+    const channel = room();
+    const changed = await channel.say('ann', '/krona settings method:lora rank:8 alpha:4');
+    expect(changed.fields).toEqual([
+      { name: 'rank', value: '4 → 8' },
+      { name: 'lr', value: '0.005 → 0.001' },
+      { name: 'method', value: 'krona → lora' },
+    ]);
+    // Σ rank·(out + in) of the four projections.
+    expect(changed.text!.join()).toContain('77,824 parameters');
+    const again = await channel.say('ann', '/krona settings rank:16');
+    expect(again.fields).toEqual([
+      { name: 'rank', value: '8 → 16' },
+      { name: 'alpha', value: '4 → 8' },
+    ]);
+    expect((await channel.actor('ann')).channel.settings).toMatchObject({ rank: 16, alpha: 8 });
+    expect(await channel.refusal('ann', '/krona settings rank:1000')).toMatch(
+      /^RANK_UNFIT: rank=1000 is more than 640×\d+ .* choose at most 640\./,
+    );
+    expect((await channel.actor('ann')).channel.settings).toMatchObject({ rank: 16, alpha: 8 });
+  });
+
   it.each([
+    ['rank:0', /rank must be a whole number from 1 to 1280/],
+    ['alpha:0', /alpha must be a number above 0/],
     ['lr:0', /lr must be a number above 0 and at most 0\.1; you gave “0”/],
     ['lr:-1', /lr must be .*“-1”/],
     ['lr:1e9', /lr must be .*“1e9”/],
@@ -94,5 +118,17 @@ export function settingsSuite(storage: () => TestStorage): void {
   });
 }
 
-const ORDER = ['method', 'a1', 'a2', 'lr', 'steps', 'guidance', 'scheduler', 'sampling_steps', 'count'];
+const ORDER = [
+  'method',
+  'a1',
+  'a2',
+  'rank',
+  'alpha',
+  'lr',
+  'steps',
+  'guidance',
+  'scheduler',
+  'sampling_steps',
+  'count',
+];
 const order = (name: string): number => ORDER.indexOf(name);

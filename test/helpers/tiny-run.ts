@@ -57,3 +57,38 @@ export function tinyRun(photos: readonly string[], out: string, method: Method =
     out,
   };
 }
+
+/** A run that uses every option at once: two shapes of photos, one of them with a transparent background. */
+export async function everyOption(folder: string, out: string): Promise<TrainOptions> {
+  await mkdir(folder, { recursive: true });
+  const drawn = async (name: string, width: number, height: number, background: string): Promise<string> => {
+    const path = join(folder, name);
+    const disc = `<circle cx="${width * 0.4}" cy="${height / 2}" r="${Math.min(width, height) / 3}" fill="#e64"/>`;
+    const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}">
+      <rect width="100%" height="100%" fill="${background}"/>${disc}</svg>`;
+    await sharp(Buffer.from(svg)).png().toFile(path);
+    return path;
+  };
+  const photos = [
+    await drawn('square.png', 64, 64, '#36a'),
+    await drawn('wide.png', 96, 64, 'none'),
+    await drawn('wider.png', 100, 60, '#8a4'),
+  ];
+  return {
+    ...tinyRun(photos, out),
+    steps: 6,
+    captions: [null, 'a dog on grass', null],
+    crop: 'random',
+    cuts: 2,
+    flip: true,
+    buckets: true,
+    mask: 'auto',
+    masks: [null, null, null],
+    background: 0.2,
+    prior: { prompt: 'a photo of dog', pictures: 2, weight: 0.5, folder: join(folder, 'class-pictures') },
+    minSnr: 5,
+    offsetNoise: 0.05,
+    noiseStrength: 0.5,
+    lrSchedule: 'cosine',
+  };
+}

@@ -8,7 +8,7 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { attentionProjections } from '../../gpu-worker/adapters/naming.ts';
 import { readLokr } from '../../gpu-worker/adapters/lokr-file.ts';
-import { exists } from '../../gpu-worker/jobs/local-files.ts';
+import { exists } from '../../storage/files.ts';
 import { startWorker, type Worker } from '../../gpu-worker/main.ts';
 import { openModelFolder } from '../../gpu-worker/models/model-folder.ts';
 import { loadOptimizer } from '../../gpu-worker/training/optimizer-file.ts';

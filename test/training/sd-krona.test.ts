@@ -81,13 +81,13 @@ describe('a whole run', () => {
       expect(result.loss).toHaveLength(3);
       expect(result.loss.every(Number.isFinite)).toBe(true);
       const engine = await TextToImage.open(tinyFolder(name));
-      const layers = await engine.readAdapter(out);
-      expect(layers.size).toBe(attentionProjections(engine.model.unet.config).length);
+      const adapter = await engine.readAdapter(out);
+      expect(adapter.layers.size).toBe(attentionProjections(engine.model.unet.config).length);
       const draw = (strength: number) =>
         engine.denoise({
           prompt: 'a photo of sks dog',
           negative: null,
-          adapter: { layers, strength },
+          adapter: { ...adapter, strength },
           steps: 2,
           guidance: 3,
           scheduler: null,

@@ -1,0 +1,27 @@
+/**
+ * @file What a photo is said to show when it has a caption of its own. Captions name what is not the subject (place,
+ * pose, light), so that the subject's word does not learn it too; as in kohya's trainer they lie in `photo.txt`.
+ */
+import { wordPattern } from '../../storage/prompt.ts';
+
+/** How prompts name the subject: `{token} {class}`, or the token alone. */
+export interface SubjectWords {
+  readonly subjectToken: string;
+  /** '' for none. */
+  readonly subjectClass: string;
+}
+
+/**
+ * The prompt of a caption, in which the subject's token always stands: as the caption has it, before the first mention
+ * of its class noun, or in front.
+ *
+ * @example captionPrompt('a dog on grass', { subjectToken: 'sks', subjectClass: 'dog' }) // 'a sks dog on grass'
+ */
+export function captionPrompt(caption: string, { subjectToken, subjectClass }: SubjectWords): string {
+  const mentioned = (word: string): RegExp => new RegExp(wordPattern(word), 'iu');
+  if (mentioned(subjectToken).test(caption)) return caption;
+  const named = `${subjectToken} ${subjectClass}`.trim();
+  return subjectClass !== '' && mentioned(subjectClass).test(caption)
+    ? caption.replace(mentioned(subjectClass), () => named)
+    : `${named}, ${caption}`;
+}

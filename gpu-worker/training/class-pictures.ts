@@ -1,0 +1,104 @@
+/**
+ * @file Prior preservation's pictures (DreamBooth, arXiv 2208.12242, section 3.3): what the model itself draws for the
+ * class, trained along with the photos so that "a dog" does not become this dog. They are drawn once and kept: their
+ * folder is named by all that decides them.
+ */
+import { createHash } from 'node:crypto';
+import { mkdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { KronaError } from '../../storage/errors.ts';
+import { exists } from '../../storage/files.ts';
+import { modelCard } from '../adapters/model-card.ts';
+import { modelFingerprint } from '../models/fingerprint.ts';
+import type { ModelFolder } from '../models/model-folder.ts';
+import { imagineDefaults } from '../sampling/imagine-defaults.ts';
+import { TextToImage } from '../sampling/text-to-image.ts';
+
+export interface Prior {
+  /** What the class pictures show, e.g. `a photo of a dog`. */
+  readonly prompt: string;
+  /** How many there are. */
+  readonly pictures: number;
+  /** What their loss counts against the photos'. */
+  readonly weight: number;
+  /** Where they are kept, those of each model, prompt, seed and size in a folder of their own. */
+  readonly folder: string;
+}
+
+/** diffusers' `num_class_images` and `prior_loss_weight`, which the authors' scripts keep. */
+export const PRIOR_DEFAULTS = { pictures: 100, weight: 1 } as const;
+
+export interface DrawHooks {
+  /** Before picture n of so many, from 1. */
+  readonly onPicture?: (n: number, pictures: number) => void;
+  readonly turn?: () => Promise<void>;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Draws the pictures that are not there yet, as `krona imagine` draws by default.
+ *
+ * @param side pixels
+ * @returns paths, one a picture; a smaller number of pictures gives the first of a larger
+ * @throws KronaError as TextToImage; FILE_UNWRITABLE; the signal's reason when it aborts
+ */
+export async function classPictures(
+  model: ModelFolder,
+  { prompt, pictures, folder }: Prior,
+  seed: number,
+  side: number,
+  { onPicture, turn, signal }: DrawHooks = {},
+): Promise<string[]> {
+  const { steps, guidance } = imagineDefaults(modelCard(model));
+  const facts = [await modelFingerprint(model), prompt, seed, side, steps, guidance];
+  const own = join(folder, createHash('sha256').update(JSON.stringify(facts)).digest('hex').slice(0, 16));
+  const paths = Array.from({ length: pictures }, (_, n) => join(own, `${String(n).padStart(5, '0')}.png`));
+  const there = await Promise.all(paths.map(exists));
+  const missing = [...paths.entries()].filter(([n]) => !there[n]);
+  if (missing.length === 0) return paths;
+  await mkdir(own, { recursive: true }).catch((cause: unknown) => {
+    throw new KronaError('FILE_UNWRITABLE', 'The folder for class pictures cannot be made.', { cause });
+  });
+  const painter = await TextToImage.open(model);
+  try {
+    for (const [n, path] of missing) {
+      onPicture?.(n + 1, pictures);
+      const [picture] = await painter.draw(
+        {
+          prompt,
+          negative: null,
+          adapter: null,
+          steps,
+          guidance,
+          scheduler: null,
+          width: side,
+          height: side,
+          seed: (seed + n) % Number.MAX_SAFE_INTEGER,
+          count: 1,
+          noise: 'krona',
+        },
+        { ...(turn && { turn }), ...(signal && { signal }) },
+      );
+      await writePng(path, side, picture!.pixels);
+    }
+  } finally {
+    await painter.release();
+  }
+  return paths;
+}
+
+/** It appears whole or not at all. */
+async function writePng(path: string, side: number, pixels: Uint8Array): Promise<void> {
+  const draft = `${path}.${process.pid}`;
+  try {
+    await sharp(pixels, { raw: { width: side, height: side, channels: 3 } })
+      .png()
+      .toFile(draft);
+    await rename(draft, path);
+  } catch (cause) {
+    throw new KronaError('FILE_UNWRITABLE', 'A class picture could not be written.', { cause });
+  } finally {
+    await rm(draft, { force: true });
+  }
+}

@@ -1,0 +1,25 @@
+/** @file How the learning rate moves over a run: diffusers' `get_scheduler` of the same names (diffusers/optimization.py). */
+
+/**
+ * `constant`: what DreamBooth, DiffuseKronA and their scripts train with; `cosine` and `linear` fall to zero over the
+ * run, so that a long one settles instead of wandering around its last photos.
+ */
+export const LR_SCHEDULES = ['constant', 'cosine', 'linear'] as const;
+export type LrSchedule = (typeof LR_SCHEDULES)[number];
+
+/**
+ * The share of the learning rate that optimiser step `step` takes, from 0. The warm-up rises to 1 in its last step;
+ * diffusers' begins with a step at zero, which moves nothing.
+ */
+export function lrShare(schedule: LrSchedule, step: number, steps: number, warmup: number): number {
+  if (step < warmup) return (step + 1) / warmup;
+  const done = (step - warmup) / Math.max(1, steps - warmup);
+  switch (schedule) {
+    case 'constant':
+      return 1;
+    case 'cosine':
+      return (1 + Math.cos(Math.PI * done)) / 2;
+    case 'linear':
+      return 1 - done;
+  }
+}

@@ -1,0 +1,147 @@
+/**
+ * @file Where a photo's subject is, for a loss that leaves the rest out (kohya's `masked_loss`, OneTrainer's masked
+ * training, T-LoRA's `mask_dir`): what surrounds the subject in a few photos is not learnt as part of it.
+ */
+import { basename } from 'node:path';
+import sharp from 'sharp';
+import { KronaError } from '../../storage/errors.ts';
+import { cutOut } from '../../storage/pictures/cut-out.ts';
+import { cutOf, mirrored, openPhoto, rawPixels, type PhotoView, type TrainingPhoto } from './photos.ts';
+
+/**
+ * `file`: a grey picture beside the photo, white where the subject is; `alpha`: the photo's own transparency; `border`:
+ * what a flood fill from a border of one colour leaves; `auto`: the first of these that the photo has, else all of it.
+ */
+export const MASKS = ['auto', 'file', 'alpha', 'border'] as const;
+export type MaskKind = (typeof MASKS)[number];
+
+/** Sides of a mask at most, pixels: more than the latents of any picture that is trained. */
+const MASK_SIDE = 384;
+/** Shares by which the shapes of a photo and its mask may differ. */
+const SAME_SHAPE = 0.02;
+
+/** The subject in a photo as given, before it is resized and cut. */
+interface WholeMask {
+  readonly width: number;
+  readonly height: number;
+  /** 0 (background) to 255. */
+  readonly grey: Uint8Array;
+}
+
+/** Cuts the mask of one photo as its views are cut. */
+export class PhotoMask {
+  readonly #kind: MaskKind;
+  readonly #whole: WholeMask | null;
+
+  private constructor(kind: MaskKind, whole: WholeMask | null) {
+    this.#kind = kind;
+    this.#whole = whole;
+  }
+
+  /**
+   * @param photo path
+   * @param file path of its mask; null: there is none
+   * @throws KronaError MASK_MISSING, MASK_UNFIT, MASK_EMPTY, PHOTO_*
+   */
+  static async open(kind: MaskKind, photo: string, file: string | null): Promise<PhotoMask> {
+    if (kind === 'file' && file === null)
+      throw new KronaError(
+        'MASK_MISSING',
+        `${basename(photo)} has no mask; put ${stem(photo)}.mask.png beside it, or ${stem(photo)}.png into a folder masks there.`,
+      );
+    if (file !== null && (kind === 'file' || kind === 'auto'))
+      return new PhotoMask('file', await fromFile(photo, file));
+    const { header } = await openPhoto(photo, basename(photo));
+    if (kind === 'alpha' && !header.hasAlpha)
+      throw new KronaError(
+        'MASK_MISSING',
+        `${basename(photo)} has no transparency that could be its mask; use another --mask.`,
+      );
+    if (kind === 'alpha' || (kind === 'auto' && header.hasAlpha)) return new PhotoMask('alpha', null);
+    const filled = await fromBorder(photo);
+    if (kind === 'border' && filled === null)
+      throw new KronaError(
+        'MASK_MISSING',
+        `${basename(photo)} has no border of one colour to cut along; give a mask file, or use another --mask.`,
+      );
+    return new PhotoMask(kind, filled);
+  }
+
+  /** [height, width] of a view, 1 where the subject is. */
+  async of(loaded: TrainingPhoto, view: PhotoView): Promise<Float32Array> {
+    const { width, height } = loaded;
+    if (this.#kind === 'alpha') return loaded.mask!;
+    if (this.#whole === null) return new Float32Array(width * height).fill(1);
+    const { grey, ...size } = this.#whole;
+    const [photoHeight, photoWidth] = loaded.timeIds;
+    const cut = cutOf({ width: photoWidth, height: photoHeight }, width, height, view);
+    const bytes = await sharp(grey, { raw: { ...size, channels: 1 } })
+      .resize(cut.resizedWidth, cut.resizedHeight, { kernel: 'linear', fit: 'fill' })
+      .extract({
+        left: view.flip ? cut.resizedWidth - width - cut.left : cut.left,
+        top: cut.top,
+        width,
+        height,
+      })
+      .extractChannel(0)
+      .raw()
+      .toBuffer();
+    return Float32Array.from(bytes, (_, i) => bytes[view.flip ? mirrored(i, width) : i]! / 255);
+  }
+}
+
+/** The mask at the size of the latents [h·w]: each place the mean of its pixels. */
+export function latentMask(mask: Float32Array, width: number, height: number, scale: number): Float32Array {
+  const [w, h] = [width / scale, height / scale];
+  const places = new Float32Array(h * w);
+  for (let y = 0; y < height; y++)
+    for (let x = 0; x < width; x++)
+      places[Math.floor(y / scale) * w + Math.floor(x / scale)]! += mask[y * width + x]! / scale ** 2;
+  return places;
+}
+
+async function fromFile(photo: string, file: string): Promise<WholeMask> {
+  const [{ width, height }, mask] = [
+    await openPhoto(photo, basename(photo)),
+    await openPhoto(file, basename(file)),
+  ];
+  const stretch = (width * mask.height) / (height * mask.width);
+  if (Math.abs(stretch - 1) > SAME_SHAPE)
+    throw new KronaError(
+      'MASK_UNFIT',
+      `${basename(file)} is ${mask.width}×${mask.height}, another shape than ${basename(photo)} with ${width}×${height}.`,
+    );
+  const { data: grey, ...size } = await rawPixels(
+    mask.image
+      .autoOrient()
+      .flatten({ background: 'black' })
+      .resize(MASK_SIDE, MASK_SIDE, { fit: 'inside', withoutEnlargement: true })
+      .toColourspace('b-w')
+      .extractChannel(0),
+    mask.header,
+    basename(file),
+  );
+  if (!grey.some((value) => value > 0))
+    throw new KronaError(
+      'MASK_EMPTY',
+      `${basename(file)} is black everywhere; it must be white where the subject is.`,
+    );
+  return { ...size, grey };
+}
+
+async function fromBorder(photo: string): Promise<WholeMask | null> {
+  const { image, header } = await openPhoto(photo, basename(photo));
+  const { data: pixels, ...size } = await rawPixels(
+    image
+      .autoOrient()
+      .flatten({ background: 'white' })
+      .resize(MASK_SIDE, MASK_SIDE, { fit: 'inside', withoutEnlargement: true })
+      .toColourspace('srgb'),
+    header,
+    basename(photo),
+  );
+  const cut = cutOut({ ...size, pixels });
+  return cut && { ...size, grey: cut.alpha };
+}
+
+const stem = (path: string): string => basename(path).replace(/\.[^.]+$/, '');

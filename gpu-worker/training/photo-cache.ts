@@ -1,0 +1,138 @@
+/**
+ * @file The photos of a run as latents, encoded once before the first step: each in the size of its bucket, and in as
+ * many views as its augmentations ask for (arXiv 2112.10752 for latents; kohya's `cache_latents`, which leaves random
+ * crops out). A view costs 8 bytes for each number of its latents.
+ */
+import { basename } from 'node:path';
+import { timeIds as timeIdsOf } from '../models/architecture.ts';
+import { openEncoder, type EncodedPicture } from '../models/autoencoder.ts';
+import type { ModelFolder } from '../models/model-folder.ts';
+import { vaeScale } from '../models/vae.ts';
+import { KeyedRandom } from '../random.ts';
+import { bucketSizes, nearestSize, type Size } from './buckets.ts';
+import { placeWeights } from './loss-weights.ts';
+import { latentMask, PhotoMask, type MaskKind } from './masks.ts';
+import { loadPhoto, MIDDLE, openPhoto, type PhotoView } from './photos.ts';
+
+/** `center`: the middle of each photo; `random`: several cuts of it, as in DreamBooth's scripts. */
+export const CROPS = ['center', 'random'] as const;
+export type Crop = (typeof CROPS)[number];
+
+/** Cuts of a photo that random crop caches: on a 3:2 photo four of them show all of it. */
+export const DEFAULT_CUTS = 4;
+/** OneTrainer's `unmasked_weight`: what surrounds the subject is still drawn sensibly. */
+export const DEFAULT_BACKGROUND = 0.1;
+
+/** How photos become views. */
+export interface Augmentation {
+  readonly crop?: Crop;
+  /** Cuts that random crop makes of each photo; DEFAULT_CUTS unless given. */
+  readonly cuts?: number;
+  /** Each view mirrored left to right as well. Not for subjects with text or a side of their own. */
+  readonly flip?: boolean;
+  /** Photos keep about their shape instead of being cut square; see buckets.ts. */
+  readonly buckets?: boolean;
+  /** Weights of the loss by where the subject is; none unless given. */
+  readonly mask?: MaskKind;
+  /** What counts for places without the subject, of 1; DEFAULT_BACKGROUND unless given. */
+  readonly background?: number;
+}
+
+/** One view of a photo. */
+export interface CachedView extends EncodedPicture {
+  /** What the UNet is told of it: 6 numbers for SDXL, 5 for its refiner, none for SD. */
+  readonly timeIds: readonly number[];
+  /** Weights of the latents' places [h·w]; null: all 1. */
+  readonly weights: Float32Array | null;
+}
+
+/** All views of a photo, of one size. */
+export interface CachedPhoto extends Size {
+  readonly prompt: string;
+  readonly views: readonly CachedView[];
+}
+
+export interface PhotoSource {
+  readonly path: string;
+  /** What it is said to show. */
+  readonly prompt: string;
+  /** Path of its mask; null for none. */
+  readonly mask: string | null;
+}
+
+export interface CacheOptions extends Augmentation {
+  readonly seed: number;
+  /** Side of the square pictures, or of the square whose area buckets have. */
+  readonly resolution: number;
+}
+
+/** The size that each photo is trained at. @throws KronaError PHOTO_* */
+export async function photoSizes(
+  paths: readonly string[],
+  { resolution, buckets }: Pick<CacheOptions, 'resolution' | 'buckets'>,
+  sizeMultiple: number,
+): Promise<Size[]> {
+  const square = { width: resolution, height: resolution };
+  if (!buckets) return paths.map(() => square);
+  const sizes = bucketSizes(resolution, sizeMultiple);
+  const found: Size[] = [];
+  for (const path of paths) found.push(nearestSize(await openPhoto(path, basename(path)), sizes));
+  return found;
+}
+
+/** The views of photo number `n`: the same for the same seed. */
+export function viewsOf({ crop, cuts = DEFAULT_CUTS, flip, seed }: CacheOptions, n: number): PhotoView[] {
+  const random = new KeyedRandom(seed, 'cuts', n);
+  const cut =
+    crop === 'random'
+      ? Array.from({ length: cuts }, () => ({ x: random.uniform(), y: random.uniform(), flip: false }))
+      : [MIDDLE];
+  return flip ? cut.flatMap((view) => [view, { ...view, flip: true }]) : cut;
+}
+
+/**
+ * Encodes every view of every photo, in the order of the photos; the VAE is released after.
+ *
+ * @param sizes that of each photo
+ * @param onDone after each photo
+ * @throws KronaError PHOTO_*, MASK_*; what `onDone` throws
+ */
+export async function cachePhotos(
+  model: ModelFolder,
+  photos: readonly PhotoSource[],
+  sizes: readonly Size[],
+  options: CacheOptions,
+  onDone: () => void,
+): Promise<CachedPhoto[]> {
+  const cached = new Map<number, CachedPhoto>();
+  for (const size of distinctSizes(sizes)) {
+    const encoder = await openEncoder(model, size.width, size.height);
+    try {
+      for (const [n, photo] of photos.entries()) {
+        if (sizes[n]!.width !== size.width || sizes[n]!.height !== size.height) continue;
+        const mask = options.mask ? await PhotoMask.open(options.mask, photo.path, photo.mask) : null;
+        const views: CachedView[] = [];
+        for (const view of viewsOf(options, n)) {
+          const loaded = await loadPhoto(photo.path, size.width, size.height, undefined, view);
+          const places =
+            mask &&
+            latentMask(await mask.of(loaded, view), size.width, size.height, vaeScale(model.vae.config));
+          views.push({
+            ...(await encoder.encode(loaded.pixels)),
+            timeIds: timeIdsOf(model.architecture, loaded.timeIds),
+            weights: places && placeWeights(places, options.background ?? DEFAULT_BACKGROUND),
+          });
+        }
+        cached.set(n, { ...size, prompt: photo.prompt, views });
+        onDone();
+      }
+    } finally {
+      await encoder.release();
+    }
+  }
+  return photos.map((_, n) => cached.get(n)!);
+}
+
+export function distinctSizes(sizes: readonly Size[]): Size[] {
+  return [...new Map(sizes.map((size) => [`${size.width}x${size.height}`, size])).values()];
+}

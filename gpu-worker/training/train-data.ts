@@ -1,0 +1,62 @@
+/** @file From a run's options to what its micro-batches are made of: class pictures, captions, masks, latents. */
+import { modelCard } from '../adapters/model-card.ts';
+import type { ModelFolder } from '../models/model-folder.ts';
+import { captionPrompt } from './captions.ts';
+import { classPictures } from './class-pictures.ts';
+import { Dataset } from './dataset.ts';
+import type { NoiseSchedule } from './noise-schedule.ts';
+import { cachePhotos, distinctSizes, photoSizes, type CachedPhoto } from './photo-cache.ts';
+import type { TrainHooks } from './train-hooks.ts';
+import type { TrainOptions } from './train-options.ts';
+
+export interface TrainData {
+  readonly dataset: Dataset;
+  /** All prompts of its rows. */
+  readonly prompts: readonly string[];
+}
+
+/**
+ * @param report hears what is being done
+ * @throws KronaError PHOTO_*, MASK_*, FILE_UNWRITABLE; the signal's reason when it aborts
+ */
+export async function trainData(
+  model: ModelFolder,
+  schedule: NoiseSchedule,
+  options: TrainOptions,
+  { turn, signal }: TrainHooks,
+  report: (phase: string) => void,
+): Promise<TrainData> {
+  const { photos, prior, seed, resolution } = options;
+  report('reading photos');
+  const sizes = await photoSizes(photos, options, modelCard(model).sizeMultiple);
+  const sources = photos.map((path, n) => {
+    const caption = options.captions?.[n];
+    return {
+      path,
+      prompt: caption ? captionPrompt(caption, options) : options.prompt,
+      mask: options.masks?.[n] ?? null,
+    };
+  });
+  const onDone = (): void => signal?.throwIfAborted();
+  const cached = await cachePhotos(model, sources, sizes, options, onDone);
+
+  const ofClass: CachedPhoto[] = [];
+  if (prior) {
+    const paths = await classPictures(model, prior, seed, resolution, {
+      onPicture: (n, all) => report(`drawing class picture ${n} of ${all}`),
+      ...(turn && { turn }),
+      ...(signal && { signal }),
+    });
+    report('reading class pictures');
+    const pictures = paths.map((path) => ({ path, prompt: prior.prompt, mask: null }));
+    for (const size of distinctSizes(sizes)) {
+      const same = pictures.map(() => size);
+      ofClass.push(...(await cachePhotos(model, pictures, same, { seed, resolution }, onDone)));
+    }
+  }
+  const dataset = new Dataset(cached, ofClass, model, schedule, {
+    ...options,
+    ...(prior && { priorWeight: prior.weight }),
+  });
+  return { dataset, prompts: [...cached, ...ofClass].map(({ prompt }) => prompt) };
+}
