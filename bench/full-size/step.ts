@@ -14,12 +14,19 @@ import { noiseSchedule } from '../../gpu-worker/training/noise-schedule.ts';
 import { peakMemory } from '../processes.ts';
 import type { StepRequest, StepResult } from './steps.ts';
 
-const { model: folder, kind, inputs, output, threads, repeats, profile } = JSON.parse(
-  process.argv[2]!,
-) as StepRequest;
+const {
+  model: folder,
+  kind,
+  inputs,
+  output,
+  threads,
+  repeats,
+  profile,
+} = JSON.parse(process.argv[2]!) as StepRequest;
 const model = await openModelFolder(folder);
 const given = new Map<string, Float32Array>();
-for (const [name, tensor] of (await openSafetensors(inputs)).tensors) given.set(name, await readFloats(tensor));
+for (const [name, tensor] of (await openSafetensors(inputs)).tensors)
+  given.set(name, await readFloats(tensor));
 const options = { threads, ...(profile ? { profilePrefix: join(profile, kind) } : {}) };
 
 const began = performance.now();
@@ -64,7 +71,7 @@ async function training() {
     tokens: 77,
     checkpointing: true,
   });
-  const session = await Session.create(program, options);
+  const session = await Session.create(program, { ...options, mapWeights: true });
   const optimizer = await AdamW.create(
     ADAMW_DEFAULTS,
     initialState(method.initial(layout, 0, factors), ADAMW_DEFAULTS),
@@ -83,11 +90,18 @@ async function training() {
 }
 
 /** The first row, or the first two, of what every program of this model is given. */
-function feedsOf(wanted: readonly { readonly name: string; readonly shape: readonly number[] }[], own: Feeds = {}): Feeds {
+function feedsOf(
+  wanted: readonly { readonly name: string; readonly shape: readonly number[] }[],
+  own: Feeds = {},
+): Feeds {
   return Object.fromEntries(
     wanted.map(({ name, shape: sides }) => [
       name,
-      own[name] ?? given.get(name)!.subarray(0, sides.reduce((a, b) => a * b, 1)),
+      own[name] ??
+        given.get(name)!.subarray(
+          0,
+          sides.reduce((a, b) => a * b, 1),
+        ),
     ]),
   );
 }

@@ -74,7 +74,8 @@ export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}
     tokens: encoder.tokens,
     checkpointing: options.checkpointing,
   };
-  const session = await Session.create(adapterGradient(model, shapes, schedule, shape));
+  const program = adapterGradient(model, shapes, schedule, shape);
+  const session = await Session.create(program, { mapWeights: program.weightBytes > PACKED_WEIGHTS });
   const optimizer = await AdamW.create(adamw, start.state);
   const trace = options.trace === null ? null : new Trace(shapes);
   trace?.factors(0, optimizer.state.parameters);
@@ -189,6 +190,9 @@ export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}
     await optimizer.release();
   }
 }
+
+/** Weights that may lie in memory more than once, for speed; bytes. */
+export const PACKED_WEIGHTS = 512 * 2 ** 20;
 
 /** Adapter files of checkpoints lie beside the last, numbered by step. */
 export const checkpointPath = (out: string, step: number): string =>
