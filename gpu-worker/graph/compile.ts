@@ -22,6 +22,8 @@ export interface Program {
   readonly weightsFolder: string;
   readonly inputs: readonly OnnxValue[];
   readonly outputs: readonly OnnxValue[];
+  /** Of the weights that stay in their files. */
+  readonly weightBytes: number;
 }
 
 /** External files are named from the root, so that one program can use files of many folders, links resolved. */
@@ -58,7 +60,11 @@ export function compile(
   };
   checkNames(model);
   const bytes = encodeModel(model, (path) => path.slice(WEIGHTS_FOLDER.length));
-  return { bytes, weightsFolder: WEIGHTS_FOLDER, inputs: emitter.inputs, outputs: produced };
+  const weightBytes = emitter.initializers.reduce(
+    (sum, { data }) => sum + (data instanceof Uint8Array ? 0 : data.length),
+    0,
+  );
+  return { bytes, weightsFolder: WEIGHTS_FOLDER, inputs: emitter.inputs, outputs: produced, weightBytes };
 }
 
 /** The graph after all passes, of which `compile` makes a program node by node. */

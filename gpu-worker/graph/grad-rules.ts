@@ -287,18 +287,44 @@ export const gradRules: { readonly [P in Primitive]: GradRule<P> } = {
       () => op.reshape(op.sum(s1, [0]), bias.shape),
     ];
   },
-  // P = softmax(q kᵀ s) is made again: keeping it would cost S·T values a head.
-  // dv = Pᵀ do; dP = do vᵀ; dS = P (dP - Σ dP P); dq = dS k s; dk = dSᵀ q s.
-  attention: ({ params: { heads, scale }, inputs }, dy) => {
-    const [q, k, v] = inputs.map((x) => op.splitHeads(x, heads)) as [Tensor, Tensor, Tensor];
-    const dOut = op.splitHeads(dy, heads);
-    const p = op.softmax(op.matmul(op.mul(q, scale), op.swap(k)));
-    const dP = op.matmul(dOut, op.swap(v));
-    const dS = op.mul(p, op.sub(dP, op.sum(op.mul(dP, p), [3])));
-    return [
-      () => op.joinHeads(op.mul(op.matmul(dS, k), scale)),
-      () => op.joinHeads(op.mul(op.matmul(op.swap(dS), q), scale)),
-      () => op.joinHeads(op.matmul(op.swap(p), dOut)),
-    ];
+  attention: (y, dy) => {
+    let made: readonly Tensor[] | undefined;
+    const gradient = (i: number) => () => op.joinHeads((made ??= attentionGradients(y, dy))[i]!);
+    return [gradient(0), gradient(1), gradient(2)];
   },
 };
+
+/** Values of P that the gradient of attention holds at once (32 MiB in float32). */
+const ATTENTION_PART = 2 ** 23;
+
+/**
+ * By q, k and v in heads [B,H,·,D]. P = softmax(q kᵀ s) is made again, for some queries after the others: whole, it
+ * takes S·T values a head, which at 64×64 latents is more than everything else. With o the attention's result,
+ * dv = Pᵀ do; dP = do vᵀ; dS = P (dP - Σ do o); dq = dS k s; dk = dSᵀ q s (Dao et al. 2022, arXiv 2205.14135, B.2).
+ */
+function attentionGradients(y: Tensor<'attention'>, dy: Tensor): readonly [Tensor, Tensor, Tensor] {
+  const { heads, scale } = y.params;
+  const [q, k, v, out, dOut] = [...y.inputs, y, dy].map((x) => op.splitHeads(x, heads)) as Tensors5;
+  const [batch, , queries] = q.shape as [number, number, number];
+  const rows = Math.max(1, Math.floor(ATTENTION_PART / (batch * heads * k.shape[2]!)));
+  const sums = op.sum(op.mul(dOut, out), [3]);
+  const dq: Tensor[] = [];
+  let dk: Tensor | null = null;
+  let dv: Tensor | null = null;
+  for (let from = 0; from < queries; from += rows) {
+    const earlier = dk && dv ? [dq.at(-1)!, dk, dv] : [];
+    const part = (x: Tensor): Tensor =>
+      op.after(op.slice(x, 2, from, Math.min(queries, from + rows)), earlier);
+    const [someQ, someOut] = [part(q), part(dOut)];
+    const p = op.softmax(op.matmul(op.mul(someQ, scale), op.swap(k)));
+    const dS = op.mul(p, op.sub(op.matmul(someOut, op.swap(v)), part(sums)));
+    dq.push(op.mul(op.matmul(dS, k), scale));
+    const moreK = op.mul(op.matmul(op.swap(dS), someQ), scale);
+    const moreV = op.matmul(op.swap(p), someOut);
+    dk = dk ? op.add(dk, moreK) : moreK;
+    dv = dv ? op.add(dv, moreV) : moreV;
+  }
+  return [op.concat(dq, 2), dk!, dv!];
+}
+
+type Tensors5 = [Tensor, Tensor, Tensor, Tensor, Tensor];

@@ -5,7 +5,7 @@
 import { GraphError } from './errors.ts';
 import type { Attribute } from './onnx-model.ts';
 import type { Leaf, Primitive, Shape } from './primitives.ts';
-import type { Tensor } from './tensor.ts';
+import { sizeOf, type Tensor } from './tensor.ts';
 
 /** What a rule may do. */
 export interface Emitter {
@@ -40,6 +40,25 @@ export function untransposed(x: Tensor): Tensor | null {
   return x.primitive === 'transpose' && x.shape.length === 2 ? x.inputs[0]! : null;
 }
 
+/** Values, 4 MiB in float32. */
+const LARGE_WEIGHT = 2 ** 20;
+
+/**
+ * x reshaped to its own shape, to which an empty slice of every earlier tensor is appended: the runtime can neither
+ * fold this nor start before those are there (a Shape of them would be folded away).
+ */
+function emitAfter(emit: Emitter, x: Tensor, earlier: readonly Tensor[]): string {
+  const nothing = earlier.map((t) => {
+    const flat = t.shape.length === 0 ? emit.node('Reshape', [emit.name(t), emit.ints([1])]) : emit.name(t);
+    const empty = emit.node('Slice', [flat, emit.ints([0]), emit.ints([0]), emit.ints([0])]);
+    return emit.node('Cast', [emit.node('Reshape', [empty, emit.ints([0])], { allowzero: 1 })], {
+      to: CAST_TYPE.int64,
+    });
+  });
+  const shape = emit.node('Concat', [emit.ints(x.shape), ...nothing], { axis: 0 });
+  return emit.node('Reshape', [emit.name(x), shape]);
+}
+
 const reduction =
   (type: string): OnnxRule<'reduceSum' | 'reduceMean'> =>
   (emit, y) =>
@@ -70,20 +89,7 @@ export const onnxRules: { readonly [P in Exclude<Primitive, Leaf>]: OnnxRule<P> 
   less: (emit, y) => emit.node('Cast', [plain('Less')(emit, y)], { to: CAST_TYPE[y.dtype] }),
   cast: (emit, y) => emit.node('Cast', [emit.name(y.inputs[0]!)], { to: CAST_TYPE[y.params.to] }),
   stopGradient: plain('Identity'),
-  // x reshaped to its own shape, to which an empty slice of every other input is appended: the runtime can neither
-  // fold this nor start before those inputs are there (a Shape of them would be folded away).
-  after: (emit, y) => {
-    const [x, ...earlier] = y.inputs as [Tensor, ...Tensor[]];
-    const nothing = earlier.map((t) => {
-      const flat = t.shape.length === 0 ? emit.node('Reshape', [emit.name(t), emit.ints([1])]) : emit.name(t);
-      const empty = emit.node('Slice', [flat, emit.ints([0]), emit.ints([0]), emit.ints([0])]);
-      return emit.node('Cast', [emit.node('Reshape', [empty, emit.ints([0])], { allowzero: 1 })], {
-        to: CAST_TYPE.int64,
-      });
-    });
-    const shape = emit.node('Concat', [emit.ints(x.shape), ...nothing], { axis: 0 });
-    return emit.node('Reshape', [emit.name(x), shape]);
-  },
+  after: (emit, y) => emitAfter(emit, y.inputs[0]!, y.inputs.slice(1)),
 
   reshape: (emit, y) => emit.node('Reshape', [emit.name(y.inputs[0]!), emit.ints(y.shape)]),
   transpose: (emit, y) => emit.node('Transpose', [emit.name(y.inputs[0]!)], { perm: y.params.perm }),
@@ -177,7 +183,10 @@ export const onnxRules: { readonly [P in Exclude<Primitive, Leaf>]: OnnxRule<P> 
     const [kh, kw] = w.shape.slice(2) as [number, number];
     const [top, left, bottom, right] = pads;
     if (stride === 1 && Math.max(top, bottom) < kh && Math.max(left, right) < kw) {
-      const exchanged = emit.node('Transpose', [emit.name(w)], { perm: [1, 0, 2, 3] });
+      // The runtime would turn a frozen weight once and keep both; of a large one that is too much memory.
+      const large = w.primitive === 'weight' && sizeOf(w.shape) > LARGE_WEIGHT;
+      const weight = large ? emitAfter(emit, w, [dy]) : emit.name(w);
+      const exchanged = emit.node('Transpose', [weight], { perm: [1, 0, 2, 3] });
       const backwards = [
         emit.ints([-1, -1]),
         emit.ints([-kh - 1, -kw - 1]),

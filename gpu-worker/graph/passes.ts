@@ -9,7 +9,10 @@ export interface Pass {
   begin(): (node: Node) => Tensor;
 }
 
-/** Drops what does nothing: x·1, x+0, a reshape of a reshape, two transposes that cancel; turns (AB)ᵀ into BᵀAᵀ. */
+/**
+ * Drops what does nothing: x·1, x+0, a reshape of a reshape, two transposes that cancel; turns (AB)ᵀ into BᵀAᵀ, and rows
+ * of a frozen weight into a shorter weight, as they lie together in its file.
+ */
 export const simplify: Pass = {
   name: 'simplify',
   begin: () => (node) => {
@@ -40,11 +43,38 @@ export const simplify: Pass = {
         const perm = node.params.perm.map((axis) => inner[axis]!);
         return perm.every((axis, i) => axis === i) ? a!.inputs[0]! : make('transpose', { perm }, a!.inputs);
       }
+      case 'slice':
+        return weightRows(node) ?? node;
       default:
         return node;
     }
   },
 };
+
+/** The weight that is left of one, also of one that is widened, when only rows are cut off; else null. */
+function weightRows({ params: { starts, ends, steps }, inputs }: Tensor<'slice'>): Tensor | null {
+  const x = inputs[0]! as Node;
+  if (x.primitive === 'cast') {
+    const rows =
+      x.inputs[0]!.primitive === 'weight'
+        ? weightRows(make('slice', { starts, ends, steps }, x.inputs))
+        : null;
+    return rows && make('cast', x.params, [rows]);
+  }
+  const [start, end] = [starts[0]!, ends[0]!];
+  const whole = x.shape.every(
+    (side, i) => i === 0 || (starts[i] === 0 && ends[i] === side && steps[i] === 1),
+  );
+  if (x.primitive !== 'weight' || !whole || steps[0] !== 1) return null;
+  const { name, shape, dtype, source } = x.params;
+  const row = source.length / shape[0]!;
+  return make('weight', {
+    name: `${name}[${start}:${end}]`,
+    shape: [end - start, ...shape.slice(1)],
+    dtype,
+    source: { path: source.path, offset: source.offset + start * row, length: (end - start) * row },
+  });
+}
 
 /** Computes the same thing once. Recomputed blocks stay apart: their inputs come from their own `after`. */
 export const deduplicate: Pass = {

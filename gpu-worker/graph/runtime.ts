@@ -20,6 +20,12 @@ export interface SessionOptions {
   readonly device?: Device;
   /** Threads of one operator; 0 (the default) lets the runtime take every core. */
   readonly threads?: number;
+  /**
+   * Read weights from their files' pages, as every session of the model shares them, instead of from copies in the order
+   * that its products like best: slower by some percent, and without one copy for each way in which a weight is read,
+   * of which training has two. False by default.
+   */
+  readonly mapWeights?: boolean;
   /** Where per-operator timings go (JSON, read by bench/); none by default. */
   readonly profilePrefix?: string;
 }
@@ -57,9 +63,14 @@ export class Session {
           session: {
             model_external_initializers_file_folder_path: program.weightsFolder,
             set_denormal_as_zero: '1',
+            disable_prepacking: options.mapWeights ? '1' : '0',
           },
           // It would join `after` with a reshape behind it and lose the order that `after` is for.
-          optimization: { disable_specified_optimizers: 'ReshapeFusion' },
+          optimization: {
+            disable_specified_optimizers: options.mapWeights
+              ? 'ReshapeFusion;NchwcTransformer'
+              : 'ReshapeFusion',
+          },
         },
       });
       return new Session(session, program);

@@ -12,6 +12,22 @@ export function linear(p: Parameters, path: string, x: Tensor, out: number, bias
   return added ? op.add(y, added) : y;
 }
 
+/**
+ * The two halves of `linear`'s outputs, each a product of its own with half of the weight's rows: cutting the result
+ * would copy it.
+ */
+export function linearHalves(p: Parameters, path: string, x: Tensor, out: number): [Tensor, Tensor] {
+  const weight = p.tensor(`${path}.weight`, [out, x.shape.at(-1)!]);
+  const bias = p.tensor(`${path}.bias`, [out]);
+  const added = p.adapt?.(path, x);
+  const half = (start: number): Tensor => {
+    const end = start + out / 2;
+    const y = op.linear(x, op.slice(weight, 0, start, end), op.slice(bias, 0, start, end));
+    return added ? op.add(y, op.slice(added, added.shape.length - 1, start, end)) : y;
+  };
+  return [half(0), half(out / 2)];
+}
+
 export interface ConvOptions {
   readonly kernel?: number;
   readonly stride?: number;

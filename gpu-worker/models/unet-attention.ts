@@ -4,7 +4,7 @@
  */
 import * as op from '../graph/ops.ts';
 import type { Tensor } from '../graph/tensor.ts';
-import { conv, groupNorm, layerNorm, linear } from './layers.ts';
+import { conv, groupNorm, layerNorm, linear, linearHalves } from './layers.ts';
 import type { UNetConfig } from './model-configs.ts';
 import type { Parameters } from './parameters.ts';
 
@@ -12,7 +12,10 @@ const ATTENTION_NORM_EPS = 1e-6;
 const LAYER_NORM_EPS = 1e-5;
 const pointwise = { kernel: 1, padding: 0 };
 
-/** Transformer2DModel: x [B,C,h,w] as h·w tokens through the blocks of its level, plus x. */
+/**
+ * Transformer2DModel: x [B,C,h,w] as h·w tokens through the blocks of its level, plus x. `block` goes around each of
+ * them, with what comes before the first and after the last.
+ */
 export function transformer(
   config: UNetConfig,
   p: Parameters,
@@ -20,16 +23,23 @@ export function transformer(
   x: Tensor,
   text: Tensor,
   level: number,
+  block: <T>(build: () => T) => T,
 ): Tensor {
   const heads = config.num_attention_heads[level]!;
   const around = config.use_linear_projection ? linearProjections : convProjections;
   const { enter, leave } = around(p, path, x);
 
-  let h = enter(groupNorm(p, `${path}.norm`, x, config.norm_num_groups, ATTENTION_NORM_EPS));
-  for (let i = 0; i < config.transformer_layers_per_block[level]!; i++) {
-    h = transformerBlock(p, `${path}.transformer_blocks.${i}`, h, text, heads);
+  const last = config.transformer_layers_per_block[level]! - 1;
+  let h = x;
+  for (let i = 0; i <= last; i++) {
+    h = block(() => {
+      const tokens =
+        i === 0 ? enter(groupNorm(p, `${path}.norm`, x, config.norm_num_groups, ATTENTION_NORM_EPS)) : h;
+      const y = transformerBlock(p, `${path}.transformer_blocks.${i}`, tokens, text, heads);
+      return i === last ? op.add(leave(y), x) : y;
+    });
   }
-  return op.add(leave(h), x);
+  return h;
 }
 
 /** How pixels become tokens and tokens pixels again, each with a projection of its own. */
@@ -73,14 +83,13 @@ function transformerBlock(p: Parameters, path: string, x: Tensor, text: Tensor, 
   const normed = layerNorm(p, `${path}.norm1`, x, LAYER_NORM_EPS);
   let h = op.add(x, attend(p, `${path}.attn1`, normed, normed, heads));
   h = op.add(h, attend(p, `${path}.attn2`, layerNorm(p, `${path}.norm2`, h, LAYER_NORM_EPS), text, heads));
-  const wide = linear(
+  const [value, gate] = linearHalves(
     p,
     `${path}.ff.net.0.proj`,
     layerNorm(p, `${path}.norm3`, h, LAYER_NORM_EPS),
     width * 8,
   );
-  const gated = op.mul(op.slice(wide, 2, 0, width * 4), op.gelu(op.slice(wide, 2, width * 4, width * 8)));
-  return op.add(h, linear(p, `${path}.ff.net.2`, gated, width));
+  return op.add(h, linear(p, `${path}.ff.net.2`, op.mul(value, op.gelu(gate)), width));
 }
 
 function attend(p: Parameters, path: string, x: Tensor, context: Tensor, heads: number): Tensor {

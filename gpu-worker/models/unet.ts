@@ -24,7 +24,7 @@ export interface UNetInputs {
 }
 
 export interface UNetOptions {
-  /** Recompute each resnet and each attention in the backward pass instead of keeping its activations. */
+  /** Recompute each resnet and each transformer block in the backward pass instead of keeping its activations. */
   readonly checkpointing?: boolean;
 }
 
@@ -46,7 +46,7 @@ export function unet(
   const resnetBlock = (path: string, x: Tensor, out: number): Tensor =>
     block(() => resnet(p, path, x, out, { ...norm, time }));
   const attentionBlock = (path: string, x: Tensor, level: number): Tensor =>
-    block(() => transformer(config, p, path, x, text, level));
+    transformer(config, p, path, x, text, level, block);
 
   // 2. in
   let x = conv(p, 'conv_in', inputs.latents, channels[0]!);

@@ -79,20 +79,19 @@ export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}
   const sessions = new SessionCache<Session>(KEPT_SIZES);
   /** One graph for each size of the batches. */
   const sessionOf = ({ width, height, timesteps, weights, strengths }: MicroBatch): Promise<Session> =>
-    sessions.get(`${width}x${height}`, () =>
-      Session.create(
-        adapterGradient(model, shapes, schedule, {
-          batch: timesteps.length,
-          width,
-          height,
-          tokens: texts.tokens,
-          checkpointing: options.checkpointing,
-          weighted: weights !== null,
-          rowStrengths: strengths !== null,
-          promptPerRow: !onePrompt,
-        }),
-      ),
-    );
+    sessions.get(`${width}x${height}`, () => {
+      const program = adapterGradient(model, shapes, schedule, {
+        batch: timesteps.length,
+        width,
+        height,
+        tokens: texts.tokens,
+        checkpointing: options.checkpointing,
+        weighted: weights !== null,
+        rowStrengths: strengths !== null,
+        promptPerRow: !onePrompt,
+      });
+      return Session.create(program, { mapWeights: program.weightBytes > PACKED_WEIGHTS });
+    });
   // Made before the steps are timed.
   for (let n = 0, sizes = new Set<string>(); sizes.size < Math.min(KEPT_SIZES, dataset.sizes); n++) {
     const first = dataset.batch(n);
@@ -221,6 +220,9 @@ export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}
     await optimizer.release();
   }
 }
+
+/** Weights that may lie in memory more than once, for speed; bytes. */
+export const PACKED_WEIGHTS = 512 * 2 ** 20;
 
 /** Adapter files of checkpoints lie beside the last, numbered by step. */
 export const checkpointPath = (out: string, step: number): string =>

@@ -90,6 +90,31 @@ async function lossAndGradients(
   return Object.values(results);
 }
 
+describe('attention over more queries and keys than its gradient holds at once', () => {
+  it('has the gradients of the same products written out', async () => {
+    const { inputs, feeds } = inputsOf([
+      [1, 3001, 4],
+      [1, 3000, 4],
+      [1, 3000, 4],
+    ]);
+    const [q, k, v] = inputs as [Tensor, Tensor, Tensor];
+    const scores = op.matmul(op.mul(op.splitHeads(q, 2), 0.5), op.swap(op.splitHeads(k, 2)));
+    const plain = op.joinHeads(op.matmul(op.softmax(scores), op.splitHeads(v, 2)));
+    const gradientsOf = (y: Tensor): Promise<TensorData[]> =>
+      lossAndGradients(op.sum(op.mul(y, op.sin(q))), inputs, feeds);
+    const expected = await gradientsOf(plain);
+    const actual = await gradientsOf(op.attention(q, k, v, 2, 0.5));
+    actual.forEach((data, n) => {
+      const reference = expected[n] as Float32Array;
+      const size = Math.max(...reference.map(Math.abs));
+      expect(data as Float32Array, `result ${n}`).toBeAllclose(reference, {
+        absolute: 1e-5 * size,
+        relative: 1e-3,
+      });
+    });
+  });
+});
+
 describe('checkpointed blocks', () => {
   const plain = <T>(build: () => T): T => build();
   const shapeOf = (operand: Operand): Shape => ('shape' in operand ? operand.shape : operand);

@@ -47,6 +47,20 @@ describe('what is dropped', () => {
     expect(result).toMatchObject({ primitive: 'matmul', inputs: [x, y] });
   });
 
+  it('rows of a frozen weight, which lie together in its file, also where it is widened', () => {
+    const source = { path: '/file', offset: 100, length: 5 * 3 * 2 };
+    const weight = make('weight', { name: 'w', shape: [5, 3], dtype: 'float16', source });
+    const rows = only(op.slice(op.cast(weight, 'float32'), 0, 2, 4));
+    expect(rows.primitive).toBe('cast');
+    expect(rows.inputs[0]).toMatchObject({
+      primitive: 'weight',
+      params: { shape: [2, 3], source: { path: '/file', offset: 100 + 2 * 6, length: 2 * 6 } },
+    });
+    const columns = op.slice(weight, 1, 0, 2);
+    const everyOther = op.slice(weight, 0, 0, 5, 2);
+    expect([only(columns), only(everyOther)]).toEqual([columns, everyOther]);
+  });
+
   it('what is computed twice, small constants too', () => {
     const once = (): Tensor => op.sin(op.mul(op.add(x, op.constant(new Float32Array([1, 2, 3]), [3])), 2));
     expect(count(...runPasses([op.add(once(), once()), once()]))).toBe(count(op.neg(once())));

@@ -2,13 +2,14 @@
  * The published models at full size, by headers alone: files with the true names and shapes (test/fixtures/sd-tiny,
  * full-size.json.gz: taken from diffusers and transformers) and a hole where the weights would be.
  */
-import { cp, mkdir, mkdtemp, open, rm, stat, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { inspectModel } from '../../gpu-worker/models/model-check.ts';
 import { openModel } from '../../gpu-worker/models/open-model.ts';
 import { TINY_MODEL } from '../helpers/fixtures.ts';
+import { writeFullSizeFolder, writeWeights } from '../helpers/full-size-folder.ts';
 import { readFullSize, type TinyName } from '../helpers/sd-fixtures.ts';
 
 const REAL = readFullSize();
@@ -31,65 +32,11 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-type Shapes = Readonly<Record<string, readonly number[]>>;
-const WIDTH = { F16: 2, F32: 4 };
-
-/** A .safetensors file of these tensors, all of whose weights are one hole. */
-async function sparse(path: string, shapes: Shapes, dtype: keyof typeof WIDTH): Promise<void> {
-  const header: Record<string, unknown> = {};
-  let end = 0;
-  for (const [name, shape] of Object.entries(shapes)) {
-    const begin = end;
-    end += shape.reduce((a, b) => a * b, 1) * WIDTH[dtype];
-    header[name] = { dtype, shape, data_offsets: [begin, end] };
-  }
-  const json = Buffer.from(JSON.stringify(header));
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(json.length));
-  await mkdir(dirname(path), { recursive: true });
-  const file = await open(path, 'w');
-  await file.writeFile(Buffer.concat([length, json]));
-  await file.truncate(8 + json.length + end);
-  await file.close();
-}
-
-/** As StableDiffusionPipeline and its kin save themselves. */
-async function writeFolder(name: TinyName, path: string): Promise<void> {
-  const { folder: parts, configs } = REAL[name];
-  const pipeline = name === 'refiner' ? 'XLImg2Img' : name === 'sdxl' ? 'XL' : '';
-  const text = (part: string) => {
-    if (!(part in parts)) return [null, null];
-    return ['transformers', part === 'text_encoder_2' ? 'CLIPTextModelWithProjection' : 'CLIPTextModel'];
-  };
-  await mkdir(join(path, 'scheduler'), { recursive: true });
-  await writeFile(
-    join(path, 'model_index.json'),
-    JSON.stringify({
-      _class_name: `StableDiffusion${pipeline}Pipeline`,
-      unet: ['diffusers', 'UNet2DConditionModel'],
-      vae: ['diffusers', 'AutoencoderKL'],
-      text_encoder: text('text_encoder'),
-      text_encoder_2: text('text_encoder_2'),
-      ...(name === 'refiner' ? { requires_aesthetics_score: true } : {}),
-    }),
-  );
-  await writeFile(join(path, 'scheduler/scheduler_config.json'), '{"_class_name": "DDIMScheduler"}');
-  for (const [part, shapes] of Object.entries(parts)) {
-    const isText = part.startsWith('text');
-    await sparse(join(path, part, `${isText ? '' : 'diffusion_pytorch_'}model.safetensors`), shapes, 'F32');
-    await writeFile(join(path, part, 'config.json'), JSON.stringify(configs[part]));
-    if (isText)
-      await cp(join(TINY_MODEL, 'tokenizer'), join(path, part.replace('text_encoder', 'tokenizer')), {
-        recursive: true,
-      });
-  }
-}
-
 describe.each(NAMES)('%s', (name) => {
   it.each(['folder', 'single file'])('is whole as a %s, with exactly the parameters it is known for', async (form) => {
     const path = join(folder, form === 'folder' ? name : `${name}.safetensors`);
-    if (form === 'folder') await writeFolder(name, path);
-    else await sparse(path, REAL[name].single, 'F16');
+    if (form === 'folder') await writeFullSizeFolder(name, path);
+    else await writeWeights(path, REAL[name].single, 'F16');
     const report = await inspectModel(path);
     expect(report.problems).toEqual([]);
     expect(report).toMatchObject({ architecture: ARCHITECTURE[name], ok: true });

@@ -1,0 +1,50 @@
+/** @file Models at full size with random weights, as the published ones cannot be had: made once, then kept. */
+import { access, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { writeFullSizeFolder, type Fill } from '../../test/helpers/full-size-folder.ts';
+
+export type ModelName = 'sd15' | 'sdxl';
+
+/**
+ * The folder of a model under `root`, written when it is not there: 4.1 GiB for SD 1.5, 13.2 GiB for SDXL. Every part is
+ * the same on every machine.
+ */
+export async function randomModel(name: ModelName, root: string): Promise<string> {
+  const path = join(root, name);
+  const there = await access(path).then(
+    () => true,
+    () => false,
+  );
+  if (there) return path;
+  // Under another name until it is whole, so that what was broken off is not taken for a model.
+  const unfinished = `${path}.unfinished`;
+  await rm(unfinished, { recursive: true, force: true });
+  await writeFullSizeFolder(name, unfinished, fillRandom);
+  await rename(unfinished, path);
+  return path;
+}
+
+/**
+ * Uniform numbers of variance 1/(inputs of a value), so that every layer hands on what it gets at the same size; norms
+ * begin at one, biases at zero.
+ */
+const fillRandom: Fill = async (file, offset, shapes) => {
+  let state = 0x9e3779b9;
+  let position = offset;
+  for (const [name, shape] of Object.entries(shapes)) {
+    const values = new Float32Array(shape.reduce((a, b) => a * b, 1));
+    if (shape.length > 1) {
+      const bound = Math.sqrt(3 / (values.length / shape[0]!));
+      const step = bound / 2 ** 31;
+      for (let i = 0; i < values.length; i++) {
+        // Xorshift (Marsaglia 2003): fast, and good enough for weights that mean nothing.
+        state ^= state << 13;
+        state ^= state >>> 17;
+        state ^= state << 5;
+        values[i] = state * step;
+      }
+    } else if (name.endsWith('.weight')) values.fill(1);
+    await file.write(new Uint8Array(values.buffer), 0, values.byteLength, position);
+    position += values.byteLength;
+  }
+};

@@ -1,0 +1,107 @@
+/** @file Steps of one kind on one model in this process, for run.ts; the argument is a `StepRequest` as JSON. */
+import { join } from 'node:path';
+import { adapterLayout } from '../../gpu-worker/adapters/adapter.ts';
+import { ADAPTER_METHODS } from '../../gpu-worker/adapters/methods.ts';
+import { compile } from '../../gpu-worker/graph/compile.ts';
+import { Session, type Feeds } from '../../gpu-worker/graph/runtime.ts';
+import { openModelFolder } from '../../gpu-worker/models/model-folder.ts';
+import { frozenParameters } from '../../gpu-worker/models/parameters.ts';
+import { openSafetensors, readFloats, writeSafetensors } from '../../gpu-worker/models/safetensors.ts';
+import { unet, unetInputs } from '../../gpu-worker/models/unet.ts';
+import { adapterGradient } from '../../gpu-worker/training/adapter-graph.ts';
+import { AdamW, ADAMW_DEFAULTS, initialState } from '../../gpu-worker/training/adamw.ts';
+import { noiseSchedule } from '../../gpu-worker/training/noise-schedule.ts';
+import { peakMemory } from '../processes.ts';
+import type { StepRequest, StepResult } from './steps.ts';
+
+const {
+  model: folder,
+  kind,
+  inputs,
+  output,
+  threads,
+  repeats,
+  profile,
+} = JSON.parse(process.argv[2]!) as StepRequest;
+const model = await openModelFolder(folder);
+const given = new Map<string, Float32Array>();
+for (const [name, tensor] of (await openSafetensors(inputs)).tensors)
+  given.set(name, await readFloats(tensor));
+const options = { threads, ...(profile ? { profilePrefix: join(profile, kind) } : {}) };
+
+const began = performance.now();
+const { step, shape } = kind === 'sampling' ? await sampling() : await training();
+const opened = (performance.now() - began) / 1000;
+const seconds: number[] = [];
+let result = new Float32Array();
+for (let i = 0; i <= repeats; i++) {
+  const start = performance.now();
+  const values = await step();
+  seconds.push((performance.now() - start) / 1000);
+  if (i === 0) result = values.slice();
+}
+await writeSafetensors(output, new Map([['result', { dtype: 'F32', shape, data: result }]]));
+const [first, ...later] = seconds as [number, ...number[]];
+const measured: StepResult = { opened, first, seconds: later, peak: await peakMemory(process.pid) };
+process.stdout.write(`${JSON.stringify(measured)}\n`);
+
+/** One call of the UNet with guidance; its prediction. */
+async function sampling() {
+  const { config, tensors, name } = model.unet;
+  const symbols = unetInputs(config, 2, 64, 64, 77);
+  const program = compile({ prediction: unet(config, frozenParameters(name, tensors), symbols) });
+  const session = await Session.create(program, options);
+  const feeds = feedsOf(program.inputs);
+  return {
+    step: async () => (await session.run(feeds))['prediction'] as Float32Array,
+    shape: program.outputs[0]!.shape,
+  };
+}
+
+/** Gradient of a photo and a step of the optimiser, with (4, 64) on every projection; the loss before it. */
+async function training() {
+  const method = ADAPTER_METHODS.krona;
+  const factors = { a1: 4, a2: 64 };
+  const shapes = method.shapes(model, factors);
+  const layout = adapterLayout(shapes);
+  const program = adapterGradient(model, shapes, noiseSchedule(model.scheduler), {
+    batch: 1,
+    width: 512,
+    height: 512,
+    tokens: 77,
+    checkpointing: true,
+  });
+  const session = await Session.create(program, { ...options, mapWeights: true });
+  const optimizer = await AdamW.create(
+    ADAMW_DEFAULTS,
+    initialState(method.initial(layout, 0, factors), ADAMW_DEFAULTS),
+    threads,
+  );
+  const gradient = new Float32Array(layout.length);
+  return {
+    step: async () => {
+      const feeds = feedsOf(program.inputs, { parameters: optimizer.state.parameters });
+      const { loss } = await session.run(feeds, { gradient });
+      await optimizer.step(gradient, 1e-4);
+      return loss as Float32Array;
+    },
+    shape: [1],
+  };
+}
+
+/** The first row, or the first two, of what every program of this model is given. */
+function feedsOf(
+  wanted: readonly { readonly name: string; readonly shape: readonly number[] }[],
+  own: Feeds = {},
+): Feeds {
+  return Object.fromEntries(
+    wanted.map(({ name, shape: sides }) => [
+      name,
+      own[name] ??
+        given.get(name)!.subarray(
+          0,
+          sides.reduce((a, b) => a * b, 1),
+        ),
+    ]),
+  );
+}
