@@ -15,6 +15,7 @@ export const flopRules: { readonly [P in Primitive]: FlopRule<P> } = {
   matmul: (y) => 2 * sizeOf(y.shape) * y.inputs[0]!.shape.at(-1)!,
   // Every result is a sum over the window of every channel; zeros of the padding are multiplied as well.
   conv2d: (y) => 2 * sizeOf(y.shape) * sizeOf(y.inputs[1]!.shape.slice(1)),
+  depthwiseConv2d: (y) => 2 * sizeOf(y.shape) * sizeOf(y.inputs[1]!.shape.slice(1)),
   // The same products as forward, where dy is the result.
   conv2dInputGrad: (y) => 2 * sizeOf(y.inputs[0]!.shape) * sizeOf(y.inputs[1]!.shape.slice(1)),
   conv2dWeightGrad: (y) => 2 * sizeOf(y.inputs[1]!.shape) * sizeOf(y.shape.slice(1)),

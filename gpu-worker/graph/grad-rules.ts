@@ -175,6 +175,49 @@ export const gradRules: { readonly [P in Primitive]: GradRule<P> } = {
       () => op.reshape(op.sum(dy, [0, 2, 3]), [filters]),
     ].slice(0, inputs.length);
   },
+  // With xᵤᵥ = the padded x from (u, v) on in steps of the stride, y = Σᵤᵥ wᵤᵥ xᵤᵥ: each window position is a product.
+  depthwiseConv2d: ({ params: { stride, pads }, inputs, shape }, dy) => {
+    const [x, w] = inputs as [Tensor, Tensor];
+    const [batch, channels, height, width] = x.shape as [number, number, number, number];
+    const [, , kh, kw] = w.shape as [number, number, number, number];
+    const [, , rows, columns] = shape as [number, number, number, number];
+    const [top, left, bottom, right] = pads;
+    const [high, wide] = [height + top + bottom, width + left + right];
+    const positions = Array.from({ length: kh * kw }, (_, i) => [Math.floor(i / kw), i % kw] as const);
+    const at = (t: Tensor, u: number, v: number): Tensor => {
+      const part = op.slice(t, 2, u, u + (rows - 1) * stride + 1, stride);
+      return op.slice(part, 3, v, v + (columns - 1) * stride + 1, stride);
+    };
+    /** The adjoint of `at`: every value back to where it came from, zeros elsewhere. */
+    const back = (t: Tensor, u: number, v: number): Tensor => {
+      const apart = op.pad(
+        op.reshape(t, [batch, channels, rows, 1, columns, 1]),
+        [0, 0, 0, 0, 0, 0],
+        [0, 0, 0, stride - 1, 0, stride - 1],
+      );
+      const spread = op.reshape(apart, [batch, channels, rows * stride, columns * stride]);
+      const cut = op.slice(op.slice(spread, 2, 0, (rows - 1) * stride + 1), 3, 0, (columns - 1) * stride + 1);
+      return op.pad(cut, [0, 0, u, v], [0, 0, high - u - cut.shape[2]!, wide - v - cut.shape[3]!]);
+    };
+    return [
+      () => {
+        const parts = positions.map(([u, v]) => {
+          const weight = op.slice(op.slice(w, 2, u, u + 1), 3, v, v + 1);
+          return back(op.mul(dy, op.reshape(weight, [channels, 1, 1])), u, v);
+        });
+        const padded = parts.reduce((sum, part) => op.add(sum, part));
+        return op.slice(op.slice(padded, 2, top, top + height), 3, left, left + width);
+      },
+      () => {
+        const padded = op.pad(x, [0, 0, top, left], [0, 0, bottom, right]);
+        const sums = positions.map(([u, v]) =>
+          op.reshape(op.sum(op.mul(dy, at(padded, u, v)), [0, 2, 3]), [channels, 1]),
+        );
+        return op.reshape(op.concat(sums, 1), w.shape);
+      },
+      () => op.reshape(op.sum(dy, [0, 2, 3]), [channels]),
+    ].slice(0, inputs.length);
+  },
   // Both are linear in each input, and each other's and conv2d's adjoints.
   conv2dInputGrad: ({ params: { stride, pads }, inputs }, dx) => {
     const [dy, w] = inputs as [Tensor, Tensor];

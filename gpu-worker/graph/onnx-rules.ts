@@ -157,6 +157,17 @@ export const onnxRules: { readonly [P in Exclude<Primitive, Leaf>]: OnnxRule<P> 
         pads: y.params.pads,
       },
     ),
+  depthwiseConv2d: (emit, y) =>
+    emit.node(
+      'Conv',
+      y.inputs.map((x) => emit.name(x)),
+      {
+        group: y.shape[1]!,
+        kernel_shape: y.inputs[1]!.shape.slice(2),
+        strides: [y.params.stride, y.params.stride],
+        pads: y.params.pads,
+      },
+    ),
   // Stride 1: a convolution with the weight's filters and channels exchanged and its window turned by 180°, which is
   // faster than ConvTranspose, by far so for frozen weights; other strides would need zeros between dy's values, and
   // padding wider than the window negative padding, which Conv does not take.

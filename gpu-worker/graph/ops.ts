@@ -127,6 +127,9 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
   return reshape(bias ? add(y, bias) : y, [...x.shape.slice(0, -1), outputs]);
 }
 
+const allSides = (padding: number | Pads): Pads =>
+  typeof padding === 'number' ? [padding, padding, padding, padding] : padding;
+
 /** Convolution of [B,C,H,W] with weight [K,C,kh,kw] and bias [K]; `padding` on each side, or all four of them. */
 export function conv2d(
   x: Tensor,
@@ -135,8 +138,18 @@ export function conv2d(
   stride = 1,
   padding: number | Pads = 0,
 ): Tensor {
-  const pads: Pads = typeof padding === 'number' ? [padding, padding, padding, padding] : padding;
-  return make('conv2d', { stride, pads }, bias ? [x, weight, bias] : [x, weight]);
+  return make('conv2d', { stride, pads: allSides(padding) }, bias ? [x, weight, bias] : [x, weight]);
+}
+
+/** As conv2d, but each channel of [B,C,H,W] is seen by its own window alone: weight [C,1,kh,kw], bias [C]. */
+export function depthwiseConv2d(
+  x: Tensor,
+  weight: Tensor,
+  bias: Tensor | undefined,
+  stride = 1,
+  padding: number | Pads = 0,
+): Tensor {
+  return make('depthwiseConv2d', { stride, pads: allSides(padding) }, bias ? [x, weight, bias] : [x, weight]);
 }
 
 export const conv2dInputGrad = (

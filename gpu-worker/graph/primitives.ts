@@ -92,6 +92,8 @@ export interface PrimitiveParams {
   matmul: None;
   /** x [B,C,H,W], w [K,C,kh,kw], and if there is one, bias [K]. */
   conv2d: { readonly stride: number; readonly pads: Pads };
+  /** Each channel by its own window: x [B,C,H,W], w [C,1,kh,kw], and if there is one, bias [C]. */
+  depthwiseConv2d: { readonly stride: number; readonly pads: Pads };
   /** Gradient by x: dy [B,K,H',W'], w [K,C,kh,kw] → [B,C,H,W]. */
   conv2dInputGrad: { readonly stride: number; readonly pads: Pads; readonly size: readonly [number, number] };
   /** Gradient by w: x [B,C,H,W], dy [B,K,H',W'] → [K,C,kh,kw]. */

@@ -253,6 +253,21 @@ export const shapeRules: { readonly [P in Primitive]: ShapeRule<P> } = {
     );
     return { shape: [batch, filters, ...convSize(height, width, [kh, kw], stride, pads)], dtype: x.dtype };
   },
+  depthwiseConv2d: ({ stride, pads }, inputs) => {
+    need(inputs.length === 2 || inputs.length === 3, 'depthwiseConv2d takes x, weight and perhaps a bias');
+    const [x, w, bias] = inputs as [Tensor, Tensor, Tensor?];
+    const [batch, channels, height, width] = imageSize(x, 'depthwiseConv2d');
+    const [windows, fan, kh, kw] = imageSize(w, 'depthwiseConv2d weight');
+    need(
+      channels === windows && fan === 1,
+      `depthwiseConv2d of ${show(x.shape)} with weight ${show(w.shape)}: takes [channels,1,height,width]`,
+    );
+    need(
+      !bias || show(bias.shape) === show([channels]),
+      `depthwiseConv2d of ${channels} channels with bias ${show(bias?.shape ?? [])}`,
+    );
+    return { shape: [batch, channels, ...convSize(height, width, [kh, kw], stride, pads)], dtype: x.dtype };
+  },
   conv2dInputGrad: ({ stride, pads, size }, inputs) => {
     arity('conv2dInputGrad', inputs, 2);
     const [dy, w] = inputs as [Tensor, Tensor];

@@ -302,6 +302,10 @@ const CASES: { readonly [P in Primitive]: readonly Case[] } = {
     [[x, w], (a, b) => op.conv2d(a, b, undefined, stride, pads)],
     [[x, w, [w[0]]], (a, b, bias) => op.conv2d(a, b, bias, stride, pads)],
   ]),
+  depthwiseConv2d: CONVOLUTIONS.flatMap(([x, [, , kh, kw], stride, pads]): Case[] => [
+    [[x, [x[1], 1, kh, kw]], (a, b) => op.depthwiseConv2d(a, b, undefined, stride, pads)],
+    [[x, [x[1], 1, kh, kw], [x[1]]], (a, b, bias) => op.depthwiseConv2d(a, b, bias, stride, pads)],
+  ]),
   conv2dInputGrad: CONVOLUTIONS.map(([x, w, stride, pads]): Case => [
     [convolved(x, w, stride, pads), w],
     (dy, b) => op.conv2dInputGrad(dy, b, stride, pads, [x[2], x[3]]),

@@ -342,6 +342,22 @@ export const references: { readonly [P in Primitive]: Reference<P> } = {
     eachProduct(conv, (i, j, k) => (y.data[k]! += x.data[i]! * w.data[j]!));
     return y;
   },
+  depthwiseConv2d: ({ stride, pads }, inputs) => {
+    const [x, w, bias] = inputs as readonly [Values, Values, Values?];
+    const [batch, channels] = x.shape as [number, number];
+    const steps = stepsOf({ x: x.shape, w: w.shape, stride, pads });
+    return fill([batch, channels, ...steps], ([b, c, i, j]) => {
+      let sum = bias?.data[c!] ?? 0;
+      for (let u = 0; u < w.shape[2]!; u++)
+        for (let v = 0; v < w.shape[3]!; v++) {
+          const row = i! * stride + u - pads[0];
+          const column = j! * stride + v - pads[1];
+          const inside = row >= 0 && row < x.shape[2]! && column >= 0 && column < x.shape[3]!;
+          if (inside) sum += at(x, [b!, c!, row, column]) * at(w, [c!, 0, u, v]);
+        }
+      return sum;
+    });
+  },
   conv2dInputGrad: ({ stride, pads, size }, inputs) => {
     const [dy, w] = inputs as Two;
     const dx = fill([dy.shape[0]!, w.shape[1]!, ...size], () => 0);

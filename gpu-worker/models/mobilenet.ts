@@ -1,0 +1,68 @@
+/**
+ * @file MobileNetV2 (Sandler et al. 2018, arXiv 1801.04381, table 2) with a head of three dense layers, in Keras'
+ * layer names. Batch normalisation is part of the convolutions' weights and biases.
+ */
+import * as op from '../graph/ops.ts';
+import type { Pads } from '../graph/primitives.ts';
+import type { Tensor } from '../graph/tensor.ts';
+import { conv, linear } from './layers.ts';
+import type { Parameters } from './parameters.ts';
+
+/** Inverted residual blocks: channels out and stride; all but the first widen sixfold inside. */
+const BLOCKS: readonly (readonly [channels: number, stride: 1 | 2])[] = [
+  [16, 1],
+  ...[24, 24].map((channels, i) => [channels, i === 0 ? 2 : 1] as const),
+  ...[32, 32, 32].map((channels, i) => [channels, i === 0 ? 2 : 1] as const),
+  ...[64, 64, 64, 64].map((channels, i) => [channels, i === 0 ? 2 : 1] as const),
+  ...[96, 96, 96].map((channels) => [channels, 1] as const),
+  ...[160, 160, 160].map((channels, i) => [channels, i === 0 ? 2 : 1] as const),
+  [320, 1],
+];
+const WIDENING = 6;
+const STEM = 32;
+const LAST = 1280;
+const HEAD = [256, 128] as const;
+
+/** The block whose widened activations tell subjects apart best. */
+const FEATURE_BLOCK = 13;
+/** Numbers in `features`. */
+export const FEATURES = 576;
+
+const relu = (x: Tensor): Tensor => op.max(x, 0);
+const relu6 = (x: Tensor): Tensor => op.min(relu(x), 6);
+
+/** Keras pads below and right alone where it halves. */
+const padsOf = (stride: 1 | 2): Pads => (stride === 1 ? [1, 1, 1, 1] : [0, 0, 1, 1]);
+
+const pointwise = (p: Parameters, path: string, x: Tensor, out: number): Tensor =>
+  conv(p, path, x, out, { kernel: 1, padding: 0 });
+
+function depthwise(p: Parameters, path: string, x: Tensor, stride: 1 | 2): Tensor {
+  const channels = x.shape[1]!;
+  const weight = p.tensor(`${path}.weight`, [channels, 1, 3, 3]);
+  return op.depthwiseConv2d(x, weight, p.tensor(`${path}.bias`, [channels]), stride, padsOf(stride));
+}
+
+/**
+ * @param pictures [B,3,224,224] in [0, 1]
+ * @returns `probabilities` [B,classes]; `features` [B,576], the mean of each channel of block_13_expand_relu
+ */
+export function mobileNetV2(
+  p: Parameters,
+  pictures: Tensor,
+  classes: number,
+): { readonly probabilities: Tensor; readonly features: Tensor } {
+  let x = relu6(conv(p, 'Conv1', pictures, STEM, { stride: 2, padding: padsOf(2) }));
+  let features = x;
+  for (const [i, [channels, stride]] of BLOCKS.entries()) {
+    const path = i === 0 ? 'expanded_conv' : `block_${i}`;
+    const wide = i === 0 ? x : relu6(pointwise(p, `${path}_expand`, x, WIDENING * x.shape[1]!));
+    if (i === FEATURE_BLOCK) features = op.reshape(op.mean(wide, [2, 3]), [x.shape[0]!, wide.shape[1]!]);
+    const y = pointwise(p, `${path}_project`, relu6(depthwise(p, `${path}_depthwise`, wide, stride)), channels);
+    x = stride === 1 && channels === x.shape[1] ? op.add(x, y) : y;
+  }
+  x = op.mean(relu6(pointwise(p, 'Conv_1', x, LAST)), [2, 3]);
+  let h = op.reshape(x, [x.shape[0]!, LAST]);
+  for (const [i, width] of HEAD.entries()) h = relu(linear(p, `dense_${i + 1}`, h, width));
+  return { probabilities: op.softmax(linear(p, 'dense_3', h, classes)), features };
+}

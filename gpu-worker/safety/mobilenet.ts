@@ -1,0 +1,89 @@
+/**
+ * @file nsfwjs' MobileNetV2 on our own runtime: what kind of picture a picture is, and features by which pictures of
+ * one subject are near to each other. Source of weights and preparation: npm `nsfwjs`, of github.com/gantman/nsfw_model.
+ */
+import { compile } from '../graph/compile.ts';
+import * as op from '../graph/ops.ts';
+import { Session } from '../graph/runtime.ts';
+import { mobileNetV2 } from '../models/mobilenet.ts';
+import { givenParameters } from '../models/parameters.ts';
+import { readNsfwWeights } from './nsfw-weights.ts';
+
+/** In the order of the network's results. */
+export const CLASSES = ['drawing', 'hentai', 'neutral', 'porn', 'sexy'] as const;
+
+/** Probability of each class; they sum to 1. */
+export type ClassScores = Readonly<Record<(typeof CLASSES)[number], number>>;
+
+/** RGB, 8 bits, rows from the top; of any size. */
+export interface RgbPicture {
+  readonly width: number;
+  readonly height: number;
+  readonly pixels: Uint8Array;
+}
+
+export interface MobileNet {
+  classify(pictures: readonly RgbPicture[]): Promise<ClassScores[]>;
+  /**
+   * 576 numbers, at least 0, for each picture: the mean of each channel of `block_13_expand_relu`. Compare them by
+   * cosine after standardising each number over the pictures compared.
+   */
+  features(pictures: readonly RgbPicture[]): Promise<Float32Array[]>;
+  release(): Promise<void>;
+}
+
+/** Side of the network's pictures, pixels. */
+const SIDE = 224;
+
+/** Reads the weights and compiles, in half a second or so. @throws KronaError SAFETY_MODEL_MISSING */
+export async function openMobileNet(): Promise<MobileNet> {
+  const pictures = op.input('pictures', [1, 3, SIDE, SIDE]);
+  const parameters = givenParameters(await readNsfwWeights());
+  const session = await Session.create(compile({ ...mobileNetV2(parameters, pictures, CLASSES.length) }));
+  const run = async (picture: RgbPicture) =>
+    (await session.run({ pictures: prepared(picture) })) as Record<
+      'probabilities' | 'features',
+      Float32Array
+    >;
+  return {
+    async classify(list) {
+      const scores: ClassScores[] = [];
+      for (const picture of list) {
+        const { probabilities } = await run(picture);
+        scores.push(Object.fromEntries(CLASSES.map((name, i) => [name, probabilities[i]!])) as ClassScores);
+      }
+      return scores;
+    },
+    async features(list) {
+      const found: Float32Array[] = [];
+      for (const picture of list) found.push((await run(picture)).features);
+      return found;
+    },
+    release: () => session.release(),
+  };
+}
+
+/** [3,224,224] in [0, 1]: bilinear with corners on corners, as nsfwjs (tf.image.resizeBilinear, alignCorners). */
+function prepared({ width, height, pixels }: RgbPicture): Float32Array {
+  const result = new Float32Array(3 * SIDE * SIDE);
+  // Divided last, so that the last pixel is met exactly.
+  const place = (i: number, side: number): number => (i * (side - 1)) / (SIDE - 1);
+  for (let row = 0; row < SIDE; row++) {
+    const y = place(row, height);
+    const above = 3 * width * Math.floor(y);
+    const below = 3 * width * Math.ceil(y);
+    for (let column = 0; column < SIDE; column++) {
+      const x = place(column, width);
+      const left = 3 * Math.floor(x);
+      const right = 3 * Math.ceil(x);
+      for (let c = 0; c < 3; c++) {
+        const top = mix(pixels[above + left + c]!, pixels[above + right + c]!, x % 1);
+        const bottom = mix(pixels[below + left + c]!, pixels[below + right + c]!, x % 1);
+        result[(c * SIDE + row) * SIDE + column] = mix(top, bottom, y % 1) / 255;
+      }
+    }
+  }
+  return result;
+}
+
+const mix = (a: number, b: number, share: number): number => a + (b - a) * share;

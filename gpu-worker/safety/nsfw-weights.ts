@@ -1,0 +1,106 @@
+/**
+ * @file The weights of nsfwjs' MobileNetV2 as they lie in its package: base64 of one byte a value, with min and scale
+ * of each tensor (TensorFlow.js' weight manifest), in Keras' names and layouts. Nothing of TensorFlow.js is needed.
+ */
+import { KronaError } from '../../storage/errors.ts';
+import * as op from '../graph/ops.ts';
+import { sizeOf, type Tensor } from '../graph/tensor.ts';
+
+/** Keras' BatchNormalization of this model. */
+const EPS = 1e-3;
+
+interface ManifestEntry {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly quantization: { readonly min: number; readonly scale: number };
+}
+
+interface Manifest {
+  readonly weightsManifest: readonly { readonly weights: readonly ManifestEntry[] }[];
+}
+
+interface Stored {
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
+
+/**
+ * The parameters by the names that mobilenet.ts asks for: convolutions [out,in,h,w] with batch normalisation folded
+ * in, dense layers [out,in].
+ *
+ * @throws KronaError SAFETY_MODEL_MISSING when the package is not there
+ */
+export async function readNsfwWeights(): Promise<Map<string, Tensor>> {
+  const stored = await readStored();
+  const parameters = new Map<string, Tensor>();
+  for (const [name, kernel] of stored) {
+    const [, layer, what] = /^(.+)\/(kernel|depthwise_kernel)$/.exec(name) ?? [];
+    if (layer === undefined) continue;
+    const bias = stored.get(`${layer}/bias`);
+    const { weight, shift } = bias
+      ? { weight: transposed(kernel, [1, 0]), shift: bias.data }
+      : folded(transposed(kernel, what === 'kernel' ? [3, 2, 0, 1] : [2, 3, 0, 1]), normOf(stored, layer));
+    parameters.set(`${layer}.weight`, op.constant(weight.data, weight.shape));
+    parameters.set(`${layer}.bias`, op.constant(shift, [shift.length]));
+  }
+  return parameters;
+}
+
+async function readStored(): Promise<Map<string, Stored>> {
+  // Loaded when it is needed: 3.5 MB of text.
+  const { MobileNetV2Model } = await import('nsfwjs/models/mobilenet_v2').catch((cause: unknown) => {
+    throw new KronaError(
+      'SAFETY_MODEL_MISSING',
+      'The safety check needs the package nsfwjs, which cannot be loaded: run npm install, or let a moderator switch the check off with /krona rules set safety:off.',
+      { cause },
+    );
+  });
+  const { default: manifest } = (await MobileNetV2Model.modelJson()) as { readonly default: Manifest };
+  const bundles = MobileNetV2Model.weightBundles.map(async (load) => {
+    const { default: base64 } = (await load()) as { readonly default: string };
+    return Buffer.from(base64, 'base64');
+  });
+  const bytes = Buffer.concat(await Promise.all(bundles));
+  const stored = new Map<string, Stored>();
+  let offset = 0;
+  for (const { name, shape, quantization } of manifest.weightsManifest.flatMap(({ weights }) => weights)) {
+    const { min, scale } = quantization;
+    const size = sizeOf(shape);
+    const data = Float32Array.from(bytes.subarray(offset, offset + size), (byte) => byte * scale + min);
+    stored.set(name, { shape, data });
+    offset += size;
+  }
+  return stored;
+}
+
+/** scale and shift of a layer's batch normalisation: γ/√(σ² + ε) and β − μ · scale. */
+function normOf(stored: ReadonlyMap<string, Stored>, layer: string) {
+  const name = [`${layer}_BN`, `${layer}_bn`, `bn_${layer}`].find((each) => stored.has(`${each}/gamma`))!;
+  const of = (what: string): Float32Array => stored.get(`${name}/${what}`)!.data;
+  const variance = of('moving_variance');
+  const scale = of('gamma').map((gamma, i) => gamma / Math.sqrt(variance[i]! + EPS));
+  const mean = of('moving_mean');
+  return { scale, shift: of('beta').map((beta, i) => beta - mean[i]! * scale[i]!) };
+}
+
+/** A convolution whose results are then scaled, as one with other weights. */
+function folded(
+  kernel: Stored,
+  { scale, shift }: { readonly scale: Float32Array; readonly shift: Float32Array },
+): { readonly weight: Stored; readonly shift: Float32Array } {
+  const each = kernel.data.length / scale.length;
+  const data = kernel.data.map((value, i) => value * scale[Math.floor(i / each)]!);
+  return { weight: { shape: kernel.shape, data }, shift };
+}
+
+function transposed({ shape, data }: Stored, perm: readonly number[]): Stored {
+  const to = perm.map((axis) => shape[axis]!);
+  const strides = perm.map((axis) => sizeOf(shape.slice(axis + 1)));
+  const result = new Float32Array(data.length);
+  const index = perm.map(() => 0);
+  for (let i = 0; i < result.length; i++) {
+    result[i] = data[index.reduce((sum, at, axis) => sum + at * strides[axis]!, 0)]!;
+    for (let axis = to.length - 1; axis >= 0 && ++index[axis]! === to[axis]; axis--) index[axis] = 0;
+  }
+  return { shape: to, data: result };
+}
