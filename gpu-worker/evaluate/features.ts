@@ -2,9 +2,11 @@
  * @file What pictures are compared by: features of networks that know neither the subjects nor the drawn model, each
  * dimension measured in deviations from its mean over real pictures, so that no few loud ones decide a cosine.
  */
+import { toBytes } from '../pretrain/composite.ts';
 import { prepareArt, sampleExample, type TrainingArt } from '../pretrain/sampler.ts';
 import type { SpriteSheet } from '../pretrain/sprites.ts';
 import type { PretrainData } from '../pretrain/concepts.ts';
+import type { MobileNet } from '../safety/mobilenet.ts';
 import { classifierView, type Classifier } from './classifier.ts';
 import { cosine, mean } from './statistics.ts';
 
@@ -19,6 +21,17 @@ export function classifierFeatures(classifier: Classifier): FeatureExtractor {
   return {
     name: 'classifier',
     features: async (picture, side) => (await classifier.classify(classifierView(picture, side))).features,
+  };
+}
+
+/** Inner features of MobileNetV2, which was trained on photographs and drawings of everything else. */
+export function mobileNetFeatures(network: MobileNet): FeatureExtractor {
+  return {
+    name: 'mobilenet',
+    async features(picture, side) {
+      const [row] = await network.features([{ width: side, height: side, pixels: toBytes(picture) }]);
+      return row!;
+    },
   };
 }
 

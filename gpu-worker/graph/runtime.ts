@@ -13,7 +13,7 @@ export type TensorData = Float32Array | BigInt64Array | Uint16Array;
 export type Feeds = Readonly<Record<string, TensorData>>;
 
 export interface SessionOptions {
-  /** Threads of one operator; 0 (the default) lets the runtime take every core. */
+  /** Threads of one operator; 0 lets the runtime take every core. Default: KRONA_THREADS, or 0. */
   readonly threads?: number;
   /** Where per-operator timings go (JSON, read by bench/); none by default. */
   readonly profilePrefix?: string;
@@ -41,7 +41,7 @@ export class Session {
     try {
       const session = await ort.InferenceSession.create(program.bytes, {
         executionProviders: ['cpu'],
-        intraOpNumThreads: options.threads ?? 0,
+        intraOpNumThreads: options.threads ?? (Number(process.env['KRONA_THREADS']) || 0),
         graphOptimizationLevel: 'all',
         // The pattern planner keeps every buffer of a training graph apart: twice the peak for nothing.
         enableMemPattern: false,

@@ -62,10 +62,13 @@ export class AdamW {
     );
   }
 
-  static async create(settings: AdamWSettings, state: OptimizerState, threads = 0): Promise<AdamW> {
+  static async create(settings: AdamWSettings, state: OptimizerState, threads?: number): Promise<AdamW> {
     return new AdamW(
       settings,
-      await Session.create(compile(updateGraph(settings, state.parameters.length)), { threads }),
+      await Session.create(
+        compile(updateGraph(settings, state.parameters.length)),
+        threads === undefined ? {} : { threads },
+      ),
       state,
     );
   }
