@@ -2,7 +2,7 @@
  * @file The graphs of both training steps before they are compiled, so that their work can be counted: the same as
  * gpu-worker/training/adapter-graph.ts and gpu-worker/pretrain/stage.ts compile.
  */
-import { factorLayout, withKrona, type FactorShapes } from '../gpu-worker/adapters/krona.ts';
+import { adapterLayout, withAdapter, type AdapterShapes } from '../gpu-worker/adapters/adapter.ts';
 import { compile, type Program } from '../gpu-worker/graph/compile.ts';
 import { gradients } from '../gpu-worker/graph/gradients.ts';
 import * as op from '../gpu-worker/graph/ops.ts';
@@ -29,16 +29,16 @@ export interface CountedProgram {
 }
 
 /** One micro-batch of adapter training. */
-export function adapterStep(model: ModelFolder, shapes: FactorShapes, shape: StepShape): CountedProgram {
+export function adapterStep(model: ModelFolder, shapes: AdapterShapes, shape: StepShape): CountedProgram {
   const { config, tensors, name } = model.unet;
   const schedule = noiseSchedule(model.scheduler);
   const scale = vaeScale(model.vae.config);
   const [height, width] = [shape.height / scale, shape.width / scale];
-  const layout = factorLayout(shapes);
+  const layout = adapterLayout(shapes);
   const factors = layout.split(op.input('parameters', [layout.length]));
   const batch = noisyBatch(shape.batch, config.in_channels, height, width);
   const inputs = unetInputs(config, shape.batch, height, width, shape.tokens);
-  const parameters = withKrona(frozenParameters(name, tensors), shapes, factors, op.scalar(1));
+  const parameters = withAdapter(frozenParameters(name, tensors), shapes, factors, op.scalar(1));
   const { checkpointing } = shape;
   const prediction = unet(config, parameters, { ...inputs, latents: addNoise(batch) }, { checkpointing });
   const loss = denoisingLoss(batch, prediction, schedule.prediction);

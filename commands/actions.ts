@@ -3,12 +3,14 @@
  * works after a restart and a year later; permissions are those of the commands.
  */
 import { KronaError } from '../storage/errors.ts';
+import { emojiOf } from '../storage/pictures/emoji.ts';
 import type { PictureSet, Records, Subject } from '../storage/records/contract.ts';
 import { crown } from './adapters.ts';
 import { note } from './audit.ts';
 import type { Card } from './card.ts';
 import { errorCard, plain } from './cards/format.ts';
 import { goneCard, loadCard, setSource } from './cards/load-card.ts';
+import { emojiCard } from './cards/emoji-card.ts';
 import { detailsCard } from './cards/set-card.ts';
 import type { Actor, CommandContext } from './contract.ts';
 import { requireOwner } from './permission.ts';
@@ -131,6 +133,15 @@ const remove: Action = async (id, actor, context) => {
   return { card: goneCard('set', how), replace: true };
 };
 
+const emoji: Action = async (id, actor, { records, blobs }) => {
+  const picture = await records.picture(id);
+  if (!picture) throw gone('This picture');
+  const set = await setHere(records, actor, picture.setId);
+  const { png, transparent } = await emojiOf(await blobs.get(picture.blobHash));
+  const { hash, size } = await blobs.put(png);
+  return { card: emojiCard(set, picture, { hash, size, transparent }), replace: false };
+};
+
 const details: Action = async (id, actor, context) => {
   const set = await setHere(context.records, actor, id);
   return { card: detailsCard(await setSource(set, context)), replace: false };
@@ -180,6 +191,7 @@ const ACTIONS: Readonly<Record<string, Needs & { readonly act: Action }>> = {
   again: { act: again, needs: 'imagine' },
   vary: { act: vary, needs: 'imagine' },
   upscale: { act: upscale, needs: 'imagine' },
+  emoji: { act: emoji },
   details: { act: details },
   delete: { act: remove },
   forget: { act: forget },

@@ -67,6 +67,7 @@ function buttonsOf({ set, pictures }: SetCardSource): CardButton[] {
     { action: `again:${set.id}`, label: 'Again', style: 'primary' },
     ...(set.kind === 'upscale' ? [] : each('upscale', 'Upscale')),
     { action: `details:${set.id}`, label: 'Details' },
+    ...each('emoji', 'Emoji'),
     { action: `delete:${set.id}`, label: 'Delete', style: 'danger' },
   ];
 }

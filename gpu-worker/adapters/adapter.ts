@@ -60,11 +60,8 @@ export function withAdapter(
   return {
     tensor(name, shape) {
       const weight = p.tensor(name, shape);
-      const change = weightChange(prefix + name, shapes, tensors);
-      if (change === null) return weight;
-      // Two axes, as the strength may be [1,1].
-      const flat = op.mul(op.reshape(change, [1, sizeOf(shape)]), strength);
-      return op.add(weight, op.reshape(flat, shape));
+      const change = weightChange(prefix + name, shapes, tensors, strength);
+      return change === null ? weight : op.add(weight, op.reshape(change, shape));
     },
     adapt(path, x) {
       const below = p.adapt?.(path, x);
@@ -74,7 +71,18 @@ export function withAdapter(
   };
 }
 
-/** What is added to a linear module's output; the product of the factors is never formed. */
+/**
+ * Kronecker products of at most so many numbers are formed and added to the weight. For small layers this is quicker than
+ * products with the factors, whose transpositions take most of the time, and alike for all factors; larger ones would
+ * pay for the gradient of the whole weight.
+ */
+const FORMED = 1 << 16;
+
+/** Convolutions are always formed: training here does not change them, but files of other programs do. */
+const isFormed = ({ a1, a2, b1, b2, kernel }: FactorShape): boolean =>
+  kernel !== undefined || a1 * a2 * b1 * b2 <= FORMED;
+
+/** What is added to a linear module's output, without forming ΔW. */
 function outputChange(
   path: string,
   x: Tensor,
@@ -85,6 +93,7 @@ function outputChange(
   const shape = shapes.get(path);
   if (!shape || isDifference(shape) || shape.kernel) return undefined;
   if (isKronecker(shape)) {
+    if (isFormed(shape)) return undefined;
     // Scaling A, the smaller factor, scales the product.
     const a = op.mul(tensors.get(`${path}.a`)!, strength);
     return kroneckerLinear(x, a, tensors.get(`${path}.b`)!, shape.rowOrder);
@@ -93,21 +102,29 @@ function outputChange(
   return lowRankLinear(x, tensors.get(`${path}.down`)!, tensors.get(`${path}.up`)!, scale);
 }
 
-/** What is added to a parameter itself: differences, and ΔW of convolutions, formed from its factors. */
+/** What is added to a parameter itself: differences, and ΔW formed from its factors. Flat, or as the file has it. */
 function weightChange(
   name: string,
   shapes: AdapterShapes,
   tensors: ReadonlyMap<string, Tensor>,
+  strength: Tensor,
 ): Tensor | null {
-  if (shapes.has(name)) return tensors.get(name)!;
+  if (shapes.has(name)) {
+    // Two axes, as the strength may be [1,1].
+    const delta = tensors.get(name)!;
+    return op.mul(op.reshape(delta, [1, sizeOf(delta.shape)]), strength);
+  }
   const path = name.replace(/\.weight$/, '');
   const shape = path === name ? undefined : shapes.get(path);
-  if (!shape || isDifference(shape) || !shape.kernel) return null;
+  if (!shape || isDifference(shape)) return null;
   if (isKronecker(shape)) {
-    return kroneckerProduct(shape, tensors.get(`${path}.a`)!, tensors.get(`${path}.b`)!);
+    if (!isFormed(shape)) return null;
+    // Scaling A, the smaller factor, scales the product.
+    return kroneckerProduct(shape, op.mul(tensors.get(`${path}.a`)!, strength), tensors.get(`${path}.b`)!);
   }
-  const scaled = op.mul(tensors.get(`${path}.down`)!, shape.scale);
-  return op.matmul(tensors.get(`${path}.up`)!, scaled);
+  if (!shape.kernel) return null;
+  const scale = op.mul(strength, shape.scale);
+  return op.matmul(tensors.get(`${path}.up`)!, op.mul(tensors.get(`${path}.down`)!, scale));
 }
 
 /** The layers of a flat vector, as files hold them; copies. */

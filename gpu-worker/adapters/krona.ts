@@ -1,13 +1,13 @@
 /**
  * @file The Kronecker adapter of DiffuseKronA (arXiv 2402.17412, §3.2): W + strength · A ⊗ B on a projection W [out, in],
- * with A [a1, a2] on the left and B [b1, b2], out = a1·b1, in = a2·b2. The product is never formed, except for
- * convolutions, which training here does not change but files of other programs do.
+ * with A [a1, a2] on the left and B [b1, b2], out = a1·b1, in = a2·b2. Two ways to the same: products
+ * with the factors in turn, or A ⊗ B formed (adapter.ts chooses).
  */
 import { KronaError } from '../../storage/errors.ts';
 import type { ProjectionShape } from '../../storage/settings.ts';
 import * as op from '../graph/ops.ts';
 import { sizeOf, type Tensor } from '../graph/tensor.ts';
-import { FlatLayout, namedSlices, type Parameters } from '../models/parameters.ts';
+import { FlatLayout, namedSlices } from '../models/parameters.ts';
 import { KeyedRandom } from '../random.ts';
 import { kaiming, type Distribution } from './initial.ts';
 import { projectionKind, type ProjectionKind } from './targets.ts';
@@ -98,30 +98,6 @@ export function initialFactors(
 }
 
 /**
- * The model's parameters with factors added to its projections, and to what adapters before it have added.
- * `strength` is a scalar, 1 as trained.
- */
-export function withKrona(
-  p: Parameters,
-  shapes: FactorShapes,
-  factors: ReadonlyMap<string, Tensor>,
-  strength: Tensor,
-): Parameters {
-  return {
-    tensor: (name, shape) => p.tensor(name, shape),
-    adapt(path, x) {
-      const before = p.adapt?.(path, x);
-      const shape = shapes.get(path);
-      if (!shape) return before;
-      // Scaling A, the smaller factor, scales the product.
-      const a = op.mul(factors.get(`${path}.a`)!, strength);
-      const change = kroneckerLinear(x, a, factors.get(`${path}.b`)!);
-      return before ? op.add(before, change) : change;
-    },
-  };
-}
-
-/**
  * x [...,a2·b2] · (A ⊗ B)ᵀ → [...,a1·b1]: with X the row as [a2, b2], the result is A X Bᵀ read row by row; or column
  * by column, as the authors' code does. Multiplies by A or by B first, whichever costs less for these shapes.
  */
@@ -146,15 +122,22 @@ export function kroneckerLinear(x: Tensor, a: Tensor, b: Tensor, rowOrder?: Fact
   return op.reshape(rowOrder === 'b-major' ? abx : op.transpose(abx, [0, 2, 1]), result);
 }
 
-/** A ⊗ B as [a1·b1, a2·b2·kh·kw], formed. */
+/**
+ * A ⊗ B as [a1·b1, a2·b2·kh·kw], formed: the outer product of all numbers of A with all of B, put in order. Its
+ * gradients are two products of a matrix with a vector.
+ */
 export function kroneckerProduct(
-  { a1, a2, b1, b2, kernel = [1, 1] }: FactorShape,
+  { a1, a2, b1, b2, kernel = [1, 1], rowOrder }: FactorShape,
   a: Tensor,
   b: Tensor,
 ): Tensor {
   const columns = b2 * kernel[0] * kernel[1];
-  const product = op.mul(op.reshape(a, [a1, 1, a2, 1]), op.reshape(b, [1, b1, 1, columns]));
-  return op.reshape(product, [a1 * b1, a2 * columns]);
+  const outer = op.matmul(op.reshape(a, [a1 * a2, 1]), op.reshape(b, [1, b1 * columns]));
+  const ordered = op.transpose(
+    op.reshape(outer, [a1, a2, b1, columns]),
+    rowOrder === 'b-major' ? [2, 0, 1, 3] : [0, 2, 1, 3],
+  );
+  return op.reshape(ordered, [a1 * b1, a2 * columns]);
 }
 
 /** Multiplications of a row, plus what the two transposes move, which costs about as much as eight of them a value. */

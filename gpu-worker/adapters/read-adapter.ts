@@ -57,7 +57,7 @@ interface Module {
 }
 
 /**
- * Opens an adapter without reading its weights.
+ * Opens an adapter; its weights are read with it where they are few.
  *
  * @param path a .safetensors file, or PEFT's folder
  * @param layers what block names count by, when the file does not say it
@@ -66,7 +66,7 @@ interface Module {
  */
 export async function openAdapter(path: string, layers?: BlockLayers): Promise<OpenAdapter> {
   const peft = await openPeft(path);
-  const file = await openSafetensors(peft?.weights ?? path);
+  const file = await openSafetensors(peft?.weights ?? path, true);
   if (!isAdapter(file)) {
     const [first] = file.tensors.keys();
     throw new KronaError(

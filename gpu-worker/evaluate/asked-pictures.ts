@@ -5,13 +5,14 @@
  */
 import { composite } from '../pretrain/composite.ts';
 import { nounPhrase, withArticle, type Concept, type PretrainData } from '../pretrain/concepts.ts';
-import { plural } from '../pretrain/captions.ts';
-import { hashName } from '../pretrain/held-out.ts';
+import { judgePrompt, plural } from '../pretrain/captions.ts';
+import { hashName, isHeldOutHue } from '../pretrain/held-out.ts';
 import { heldOutPrompts } from '../pretrain/judge.ts';
 import { KeyedRandom } from '../pretrain/keyed-random.ts';
+import { dominantHue, otherHues, recoloured, type Hue } from '../pretrain/recolour.ts';
 import { corners, isHeldOutPair, placeSprites, type Shown, type TrainingArt } from '../pretrain/sampler.ts';
 
-export const ASKED_KINDS = ['single', 'pair', 'corner', 'count'] as const;
+export const ASKED_KINDS = ['single', 'pair', 'corner', 'count', 'recolour'] as const;
 export type AskedKind = (typeof ASKED_KINDS)[number];
 
 export interface AskedPicture extends Shown {
@@ -19,6 +20,8 @@ export interface AskedPicture extends Shown {
   readonly prompt: string;
   /** Index of the background. */
   readonly background: number;
+  /** Another colour than the drawing's own. */
+  readonly hue?: Hue;
 }
 
 /** How many prompts of each kind. */
@@ -26,10 +29,11 @@ export type AskedCounts = Readonly<Record<AskedKind, number>>;
 
 /** In a fixed order; fewer than `counts` where there are no more. @param judged whether a concept can be judged */
 export function askedPictures(
-  data: PretrainData,
+  art: TrainingArt,
   counts: AskedCounts,
   judged: (concept: number) => boolean,
 ): AskedPicture[] {
+  const { data } = art;
   const { placement } = data;
   const singles = heldOutPrompts(data, counts.single).map((asked): AskedPicture => ({
     ...asked,
@@ -42,6 +46,7 @@ export function askedPictures(
     ...(placement.pairs > 0 ? heldOutPairs(data, counts.pair, judged) : []),
     ...(placement.corners > 0 ? inCorners(data, counts.corner) : []),
     ...(placement.counts > 0 ? inRows(data, counts.count) : []),
+    ...(placement.recolours > 0 ? recolours(art, counts.recolour) : []),
   ];
 }
 
@@ -49,7 +54,9 @@ export function askedPictures(
 export function realPicture(art: TrainingArt, asked: AskedPicture, index: number): Float32Array {
   const { size, backgrounds } = art.data;
   const image = new Float32Array(3 * size * size);
-  const placed = placeSprites(art, asked, new KeyedRandom(hashName('real pictures'), index));
+  const sprite = art.sprites[asked.concept]![asked.style]!;
+  const own = asked.hue ? recoloured(sprite, dominantHue(sprite)!, asked.hue) : sprite;
+  const placed = placeSprites(art, asked, own, new KeyedRandom(hashName('real pictures'), index));
   composite(
     image,
     0,
@@ -122,6 +129,25 @@ function inRows(data: PretrainData, count: number): AskedPicture[] {
       const layout = { kind: 'count', count: number } as const;
       return { kind: 'count', prompt, concept, other: concept, style, background, layout };
     });
+}
+
+/** Concepts in a colour that they were never trained in, where their drawing has one strong colour to turn. */
+function recolours(art: TrainingArt, count: number): AskedPicture[] {
+  const { data } = art;
+  return heldOutPrompts(data, 12 * count)
+    .flatMap(({ concept, style, background }): AskedPicture[] => {
+      const [named, ground] = [data.concepts[concept]!, data.backgrounds[background]!];
+      const dominant = dominantHue(art.sprites[concept]![style]!);
+      const hue =
+        dominant === null
+          ? undefined
+          : otherHues(dominant).find(({ name }) => isHeldOutHue(data, named, name));
+      if (!hue || hue.name === ground.name) return [];
+      const prompt = judgePrompt(named, data.styles[style]!, ground, hue.name);
+      const layout = { kind: 'single' } as const;
+      return [{ kind: 'recolour', prompt, concept, other: concept, style, background, layout, hue }];
+    })
+    .slice(0, count);
 }
 
 const styled = (data: PretrainData, concept: Concept, style: number): string =>

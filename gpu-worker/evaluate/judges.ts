@@ -4,10 +4,11 @@
  * errors are measured by the same functions.
  */
 import { fileURLToPath } from 'node:url';
-import { cutOut } from '../../storage/pictures/cut-out.ts';
+import { cutOut, withoutBackground } from '../../storage/pictures/cut-out.ts';
 import { toBytes } from '../pretrain/composite.ts';
 import type { PretrainData } from '../pretrain/concepts.ts';
 import { backgroundSeen } from '../pretrain/judge.ts';
+import { dominantHue, HUES } from '../pretrain/recolour.ts';
 import { corners, pairMiddles } from '../pretrain/sampler.ts';
 import { Classifier, CLASSIFIER_SIDE, classifierView, ranked } from './classifier.ts';
 
@@ -116,6 +117,22 @@ export class Judges {
       size,
       SPECK * size * size,
     );
+  }
+
+  /** The nearest of HUES to the strong colour of what is shown; null where there is none, or on a busy background. */
+  hue(picture: Float32Array): string | null {
+    const { size } = this.data;
+    const shown = { width: size, height: size, pixels: toBytes(picture) };
+    const cut = cutOut(shown);
+    if (cut === null) return null;
+    const rgba = withoutBackground(shown, cut);
+    // Sprites hold premultiplied colour.
+    for (let at = 0; at < rgba.length; at++) if (at % 4 < 3) rgba[at] = (rgba[at]! * rgba[at | 3]!) / 255;
+    const dominant = dominantHue({ levels: [rgba], extent: [1, 1] });
+    if (dominant === null) return null;
+    const apart = (degrees: number) =>
+      Math.min(Math.abs(degrees - dominant), 360 - Math.abs(degrees - dominant));
+    return [...HUES].sort((a, b) => apart(a.degrees) - apart(b.degrees))[0]!.name;
   }
 
   #cover(picture: Float32Array): Uint8Array | null {

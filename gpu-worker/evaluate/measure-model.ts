@@ -35,8 +35,8 @@ export interface MeasureOptions {
 }
 
 /** What is measured in full: the single prompts of the README's figures, and enough of the others. */
-export const FULL_COUNTS: AskedCounts = { single: 512, pair: 96, corner: 48, count: 48 };
-export const QUICK_COUNTS: AskedCounts = { single: 48, pair: 12, corner: 6, count: 6 };
+export const FULL_COUNTS: AskedCounts = { single: 512, pair: 96, corner: 48, count: 48, recolour: 96 };
+export const QUICK_COUNTS: AskedCounts = { single: 48, pair: 12, corner: 6, count: 6, recolour: 12 };
 
 /** @throws KronaError MODEL_*, PRETRAIN_*, EVALUATION_MISMATCH, FILE_UNWRITABLE; and the signal's reason when it aborts */
 export async function measureModel(options: MeasureOptions): Promise<ModelReport> {
@@ -46,7 +46,8 @@ export async function measureModel(options: MeasureOptions): Promise<ModelReport
   const painter = await TextToImage.open(options.model);
   const restorer = await openRestorer(painter.model, data.size);
   try {
-    const asked = askedPictures(data, counts, (concept) => judges.knows(concept));
+    const art = prepareArt(data, (await loadSprites(data, join(out, 'sprites'))).sprites);
+    const asked = askedPictures(art, counts, (concept) => judges.knows(concept));
     await claimFolder(join(out, 'run.json'), {
       model: await modelFingerprint(painter.model),
       prompts: hashName(JSON.stringify(asked.map(({ prompt }) => prompt))),
@@ -74,7 +75,6 @@ export async function measureModel(options: MeasureOptions): Promise<ModelReport
     }
 
     // 2. judgements
-    const art = prepareArt(data, (await loadSprites(data, join(out, 'sprites'))).sprites);
     const nearest = new Judge(art);
     const seen: SeenPicture[] = [];
     began = performance.now();
@@ -156,13 +156,14 @@ async function seePicture(
   }
   if (layout.kind === 'pair')
     answers['both shown'] = await judges.showsBoth(picture, concept, other, layout.relation);
+  if (asked.hue) answers['colour'] = judges.hue(picture) === asked.hue.name;
   if (layout.kind === 'corner') answers['place'] = judges.place(picture) === layout.where;
   if (layout.kind === 'count') answers['number'] = judges.count(picture) === layout.count;
   return { asked: index, source, answers, copy };
 }
 
 /** Of each kind so many first pictures; green where all answers but the nearest drawing's are right. */
-const SHOWN: AskedCounts = { single: 64, pair: 24, corner: 8, count: 8 };
+const SHOWN: AskedCounts = { single: 64, pair: 24, corner: 8, count: 8, recolour: 24 };
 
 async function sheetOf(
   asked: readonly AskedPicture[],

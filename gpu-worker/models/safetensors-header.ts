@@ -37,6 +37,8 @@ export interface StoredTensor {
   readonly offset: number;
   /** Bytes. */
   readonly length: number;
+  /** The bytes themselves, where the file was read whole. */
+  readonly bytes?: Uint8Array;
 }
 
 /** Number of elements of a shape; 1 for a scalar `[]`. */

@@ -57,13 +57,18 @@ export interface TensorToWrite {
   readonly data: Float32Array | BigInt64Array | Int32Array | Uint8Array;
 }
 
+/** Files up to this size can be held whole while they are open: adapters, not models. */
+const WHOLE_BYTES = 1 << 26;
+
 /**
  * Reads and checks a file's header.
  *
+ * @param whole read the data with it, when it is at most 64 MiB: one read instead of one for each tensor, of which
+ * adapters have hundreds
  * @throws KronaError FILE_NOT_FOUND, FILE_UNREADABLE, SAFETENSORS_FOREIGN (a pickle, zip, … named as what it is),
  * SAFETENSORS_TRUNCATED (names the first tensor that is cut), SAFETENSORS_INVALID
  */
-export async function openSafetensors(path: string): Promise<SafetensorsFile> {
+export async function openSafetensors(path: string, whole = false): Promise<SafetensorsFile> {
   const name = basename(path);
   const real = await realpath(path).catch((error: unknown) => {
     throw fileError(name, error);
@@ -99,8 +104,9 @@ export async function openSafetensors(path: string): Promise<SafetensorsFile> {
       );
     const header = Buffer.alloc(headerBytes);
     await readFully(file, header, 8);
-    const { tensors, metadata } = parseHeader(name, header);
-    return { name, path: real, metadata, tensors: locate(name, real, tensors, 8 + headerBytes, stat.size) };
+    const { tensors: listed, metadata } = parseHeader(name, header);
+    const tensors = locate(name, real, listed, 8 + headerBytes, stat.size);
+    return { name, path: real, metadata, tensors: whole ? await held(file, tensors, stat.size) : tensors };
   } finally {
     await file.close();
   }
@@ -205,9 +211,25 @@ export async function writeSafetensors(
   });
 }
 
+/** The same tensors with their bytes, unless these are too many. */
+async function held(
+  file: FileHandle,
+  tensors: ReadonlyMap<string, StoredTensor>,
+  size: number,
+): Promise<ReadonlyMap<string, StoredTensor>> {
+  if (size > WHOLE_BYTES) return tensors;
+  const all = new Uint8Array(size);
+  await readFully(file, all, 0);
+  return new Map(
+    [...tensors].map(([name, tensor]) => [
+      name,
+      { ...tensor, bytes: all.subarray(tensor.offset, tensor.offset + tensor.length) },
+    ]),
+  );
+}
+
 async function readInto<T extends TensorData>(tensor: StoredTensor, to: T): Promise<T> {
-  const bytes = new Uint8Array(to.buffer, to.byteOffset, to.byteLength);
-  await withFile(tensor.path, (file) => readFully(file, bytes, tensor.offset));
+  await withData(tensor, (read) => read(new Uint8Array(to.buffer, to.byteOffset, to.byteLength), 0));
   return to;
 }
 
@@ -218,22 +240,29 @@ async function readConverted(
   const to = new Float32Array(elementCount(tensor.shape));
   const width = DTYPE_BYTES[tensor.dtype];
   const buffer = new Uint8Array(Math.min(tensor.length, CHUNK_BYTES));
-  await withFile(tensor.path, async (file) => {
+  await withData(tensor, async (read) => {
     for (let at = 0; at < tensor.length; at += CHUNK_BYTES) {
       const bytes = buffer.subarray(0, Math.min(CHUNK_BYTES, tensor.length - at));
-      await readFully(file, bytes, tensor.offset + at);
+      await read(bytes, at);
       convert(bytes, to.subarray(at / width, (at + bytes.length) / width));
     }
   });
   return to;
 }
 
-async function withFile<T>(path: string, work: (file: FileHandle) => Promise<T>): Promise<T> {
+/** Gives `work` a function that fills bytes from a position in the tensor's data on. */
+async function withData(
+  { path, offset, bytes }: StoredTensor,
+  work: (read: (to: Uint8Array, position: number) => Promise<void>) => Promise<void>,
+): Promise<void> {
+  if (bytes) {
+    return work((to, position) => Promise.resolve(to.set(bytes.subarray(position, position + to.length))));
+  }
   const file = await open(path, 'r').catch((error: unknown) => {
     throw fileError(basename(path), error);
   });
   try {
-    return await work(file);
+    await work((to, position) => readFully(file, to, offset + position));
   } finally {
     await file.close();
   }

@@ -25,6 +25,8 @@ export interface Subject {
   readonly style: Style;
   readonly background: Background;
   readonly layout: Layout;
+  /** The colour that the drawing was given in place of its own. */
+  readonly hue?: string;
 }
 
 /** A caption for the picture by the shares of the configuration. */
@@ -34,7 +36,8 @@ export function writeCaption(subject: Subject, shares: CaptionShares, random: Ke
   const say = (concept: Concept, adjective: string) => {
     const others = concept.also ?? [];
     const word = others.length > 0 && random.chance(shares.synonym) ? random.pick(others) : concept.word;
-    return { word, phrase: nounPhrase(concept, word, adjective) };
+    const named = subject.hue === undefined ? word : `${subject.hue} ${word}`;
+    return { word: named, phrase: nounPhrase(concept, named, adjective) };
   };
   const short = kind < shares.empty + shares.short;
   return subject.layout.kind === 'single'
@@ -43,8 +46,9 @@ export function writeCaption(subject: Subject, shares: CaptionShares, random: Ke
 }
 
 /** The prompt that the model is judged with: one fixed form that names everything. */
-export function judgePrompt(concept: Concept, style: Style, background: Background): string {
-  return `${nounPhrase(concept, concept.word, style.word)} on ${withArticle(background.name)} background`;
+export function judgePrompt(concept: Concept, style: Style, background: Background, hue?: string): string {
+  const word = hue === undefined ? concept.word : `${hue} ${concept.word}`;
+  return `${nounPhrase(concept, word, style.word)} on ${withArticle(background.name)} background`;
 }
 
 type Say = (concept: Concept, adjective: string) => { word: string; phrase: string };
@@ -77,7 +81,7 @@ function singleCaption(subject: Subject, short: boolean, say: Say, random: Keyed
 }
 
 function layoutCaption(
-  { concept, style, background }: Subject,
+  { concept, style, background, hue = '' }: Subject,
   layout: Exclude<Layout, { kind: 'single' }>,
   short: boolean,
   say: Say,
@@ -94,7 +98,7 @@ function layoutCaption(
       return `${nounPhrase(concept, word, adjective === '' ? 'small' : `small ${adjective}`)} in the ${layout.where}${ground}`;
     }
     case 'count': {
-      const words = [layout.count === 2 ? 'two' : 'three', adjective, plural(concept.word), 'in a row'];
+      const words = [layout.count === 2 ? 'two' : 'three', adjective, hue, plural(concept.word), 'in a row'];
       return `${words.filter((word) => word !== '').join(' ')}${ground}`;
     }
     case 'pair': {

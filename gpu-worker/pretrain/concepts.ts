@@ -52,6 +52,8 @@ export interface Placement {
   readonly counts: number;
   /** Share of pictures with two different concepts. */
   readonly pairs: number;
+  /** Share of the other pictures whose drawing is shown in another colour, where it has one strong colour. */
+  readonly recolours: number;
 }
 
 export interface CaptionShares {
@@ -129,6 +131,7 @@ function findProblem(data: PretrainData): string | undefined {
     'placement.mirror': placement.mirror,
     'placement.rotate.share': placement.rotate.share,
     'placement.corners + counts + pairs': placement.corners + placement.counts + placement.pairs,
+    'placement.recolours': placement.recolours,
     'crops.wild': data.crops.wild,
     'captions.empty + short': captions.empty + captions.short,
     'captions.synonym': captions.synonym,

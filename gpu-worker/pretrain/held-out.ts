@@ -1,6 +1,6 @@
 /**
- * @file Which (concept, background) pairs are never trained in any style, so that a picture of one shows what
- * the model has put together by itself. A pure function of names, the same on every machine and for ever.
+ * @file Which (concept, background) pairs, and which concepts in another colour, are never trained in any style, so that
+ * a picture of one shows what the model has put together by itself. A pure function of names, the same on every machine and for ever.
  */
 import type { Background, Concept, PretrainData } from './concepts.ts';
 
@@ -18,4 +18,9 @@ export function hashName(name: string): number {
 /** True for the pairs kept for judging: one in `data.heldOut.modulus`. */
 export function isHeldOut(data: PretrainData, concept: Concept, background: Background): boolean {
   return hashName(`${concept.hex}|${background.name}`) % data.heldOut.modulus === 0;
+}
+
+/** The same for a concept in another colour than its own. */
+export function isHeldOutHue(data: PretrainData, concept: Concept, hue: string): boolean {
+  return hashName(`${concept.hex}#${hue}`) % data.heldOut.modulus === 0;
 }

@@ -5,8 +5,9 @@
 import { writeCaption, type Layout, type Subject } from './captions.ts';
 import { composite, type PlacedSprite } from './composite.ts';
 import type { Background, PretrainData } from './concepts.ts';
-import { hashName, isHeldOut } from './held-out.ts';
+import { hashName, isHeldOut, isHeldOutHue } from './held-out.ts';
 import { KeyedRandom } from './keyed-random.ts';
+import { dominantHue, otherHues, recoloured, type Hue } from './recolour.ts';
 import type { Sprite } from './sprites.ts';
 
 /** [left, top, right, bottom] in pixels. */
@@ -20,6 +21,8 @@ export interface Example {
   readonly concept: number;
   readonly style: number;
   readonly background: number;
+  /** The colour that the drawing was given; null: its own. */
+  readonly hue: string | null;
   /** Where each drawing is, in the order they are drawn. */
   readonly boxes: readonly Box[];
 }
@@ -30,13 +33,15 @@ export interface TrainingArt {
   readonly sprites: readonly (readonly Sprite[])[];
   /** Backgrounds each concept may be trained on, as indices. */
   readonly allowed: readonly (readonly number[])[];
+  /** By concept and style: the drawing's own hue in degrees, null where it has no strong one. */
+  readonly hues: readonly (readonly (number | null)[])[];
 }
 
 export function prepareArt(data: PretrainData, sprites: readonly (readonly Sprite[])[]): TrainingArt {
   const allowed = data.concepts.map((concept) =>
     data.backgrounds.flatMap((background, index) => (isHeldOut(data, concept, background) ? [] : [index])),
   );
-  return { data, sprites, allowed };
+  return { data, sprites, allowed, hues: sprites.map((styles) => styles.map(dominantHue)) };
 }
 
 interface Scene extends Omit<Example, 'image'> {
@@ -90,19 +95,27 @@ function drawScene(art: TrainingArt, random: KeyedRandom): Scene {
   const { data } = art;
   const concept = Math.floor(random.unit() * data.concepts.length);
   const style = Math.floor(random.unit() * data.styles.length);
-  const { layout, other, background } = drawLayout(art, concept, random);
+  const drawn = drawLayout(art, concept, random);
+  const { layout, other } = drawn;
+  const dominant = art.hues[concept]![style]!;
+  const hue = layout.kind === 'pair' || dominant === null ? null : drawHue(art, concept, dominant, random);
+  const background = hue === null ? drawn.background : otherThan(hue, drawn.background, art, concept, random);
   const subject: Subject = {
     concept: data.concepts[concept]!,
     style: data.styles[style]!,
     background: data.backgrounds[background]!,
     layout,
+    ...(hue && { hue: hue.name }),
   };
-  const placed = placeSprites(art, { concept, style, layout, other }, random);
+  const sprite = art.sprites[concept]![style]!;
+  const own = hue === null ? sprite : recoloured(sprite, dominant!, hue);
+  const placed = placeSprites(art, { concept, style, layout, other }, own, random);
   return {
     caption: writeCaption(subject, data.captions, random),
     concept,
     style,
     background,
+    hue: hue?.name ?? null,
     boxes: placed.map(boxOf),
     rgb: jitter(subject.background, data.backgroundJitter, random),
     placed,
@@ -117,10 +130,11 @@ export interface Shown {
   readonly other: number;
 }
 
-/** Where each drawing goes, as the configuration's placement has it. */
+/** Where each drawing goes, as the configuration's placement has it. @param own the concept's drawing, in any colour */
 export function placeSprites(
   { data, sprites }: TrainingArt,
   { concept, style, layout, other }: Shown,
+  own: Sprite,
   random: KeyedRandom,
 ): PlacedSprite[] {
   return placesOf(layout, data, random).map(([x, y, side], place): PlacedSprite => {
@@ -129,7 +143,14 @@ export function placeSprites(
     const turned = random.chance(rotate.share);
     const angle = turned ? (random.between(-rotate.degrees, rotate.degrees) * Math.PI) / 180 : 0;
     const mirrored = random.chance(mirror) && !data.concepts[index]!.noMirror;
-    return { sprite: sprites[index]![style]!, x, y, side, angle, mirror: mirrored };
+    return {
+      sprite: index === concept ? own : sprites[index]![style]!,
+      x,
+      y,
+      side,
+      angle,
+      mirror: mirrored,
+    };
   });
 }
 
@@ -154,6 +175,26 @@ function drawLayout(art: TrainingArt, concept: number, random: KeyedRandom) {
     }
   }
   return alone({ kind: 'single' });
+}
+
+/** Another colour for a drawing of the hue `dominant`, or null to leave it; never a held-out one. */
+function drawHue({ data }: TrainingArt, concept: number, dominant: number, random: KeyedRandom): Hue | null {
+  if (!random.chance(data.placement.recolours)) return null;
+  const hues = otherHues(dominant).filter(({ name }) => !isHeldOutHue(data, data.concepts[concept]!, name));
+  return hues.length === 0 ? null : random.pick(hues);
+}
+
+/** The background, or another one where it has the drawing's colour. */
+function otherThan(
+  hue: Hue,
+  background: number,
+  { data, allowed }: TrainingArt,
+  concept: number,
+  random: KeyedRandom,
+) {
+  return data.backgrounds[background]!.name === hue.name
+    ? random.pick(allowed[concept]!.filter((index) => index !== background))
+    : background;
 }
 
 /** Middles of the named parts of a picture, as shares of its sides. */

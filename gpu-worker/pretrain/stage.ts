@@ -1,6 +1,6 @@
 /**
  * @file One stage of pretraining: a loss over a batch, taught for a number of steps to one flat vector of parameters.
- * Saves itself every few minutes and goes on from there to the same result.
+ * Saves itself every few minutes and when it is stopped, and goes on from there to the same result.
  */
 import { appendFile, mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -19,6 +19,7 @@ import {
 import { AdamW, ADAMW_DEFAULTS, initialState, type AdamWSettings } from '../training/adamw.ts';
 import { loadOptimizer, saveOptimizer } from '../training/optimizer-file.ts';
 import type { StageSettings } from './pretrain-config.ts';
+import { writeStatusPage } from './status-page.ts';
 
 export interface Stage {
   readonly name: string;
@@ -80,7 +81,11 @@ export async function runStage(stage: Stage, options: StageOptions): Promise<Map
   let recent: { at: number; loss: number }[] = [];
   try {
     for (let step = optimizer.state.step; step < settings.steps; step++) {
-      signal?.throwIfAborted();
+      if (signal?.aborted) {
+        // Nothing is lost by stopping. Samples can wait.
+        await saveOptimizer(path, optimizer.state);
+        signal.throwIfAborted();
+      }
       const feeds = await stage.batch(step);
       const results = await session.run({ ...feeds, parameters: optimizer.state.parameters }, { gradient });
       const loss = (results['loss'] as Float32Array)[0]!;
@@ -118,10 +123,11 @@ function gradientProgram(stage: Stage, layout: FlatLayout) {
   return compile({ loss, gradient: layout.join(gradients(loss, targets)) });
 }
 
-/** status.json holds the newest progress, log.jsonl all of it. */
+/** status.json holds the newest progress, log.jsonl all of it, index.html shows it. */
 async function record(folder: string, progress: StageProgress): Promise<void> {
   const line = JSON.stringify(progress);
   await appendFile(join(folder, 'log.jsonl'), `${line}\n`);
   await writeFile(join(folder, 'status.json.new'), `${line}\n`);
   await rename(join(folder, 'status.json.new'), join(folder, 'status.json'));
+  await writeStatusPage(folder);
 }

@@ -22,6 +22,8 @@ export interface CutOut {
  * generated pictures have a grain of their own.
  */
 const TOLERANCE = 60;
+/** What differs nowhere more than this many times the tolerance, and is not the largest, is a stain of the background. */
+const STAIN = 3;
 /** Share of the border that must have the background's colour. */
 const PLAIN = 0.7;
 
@@ -48,6 +50,9 @@ export function cutOut({ width, height, pixels }: RgbPicture, tolerance = TOLERA
       waiting.push(next);
     }
   }
+  const islands = islandsOf(outside, width, height).sort((a, b) => b.length - a.length);
+  for (const island of islands.slice(1))
+    if (island.every((at) => distance(at) < STAIN * tolerance)) for (const at of island) outside[at] = 1;
   const alpha = outside.map((out) => (out ? 0 : 255));
   // Pixels along the edge are mixtures of the background and what lies behind the edge.
   for (let at = 0; at < alpha.length; at++) {
@@ -73,6 +78,26 @@ export function withoutBackground({ width, height, pixels }: RgbPicture, cut: Cu
     rgba[4 * at + 3] = cut.alpha[at]!;
   }
   return rgba;
+}
+
+/** Connected pixels that are not outside. */
+function islandsOf(outside: Uint8Array, width: number, height: number): number[][] {
+  const seen = outside.slice();
+  const islands: number[][] = [];
+  for (let start = 0; start < seen.length; start++) {
+    if (seen[start]) continue;
+    const island = [start];
+    seen[start] = 1;
+    for (const at of island) {
+      for (const next of neighbours(at, width, height)) {
+        if (seen[next]) continue;
+        seen[next] = 1;
+        island.push(next);
+      }
+    }
+    islands.push(island);
+  }
+  return islands;
 }
 
 function borderOf(width: number, height: number): number[] {

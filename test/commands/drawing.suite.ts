@@ -1,3 +1,4 @@
+import sharp from 'sharp';
 import { expect, it } from 'vitest';
 import { photo, Room, type TestStorage } from './helpers.ts';
 
@@ -198,6 +199,28 @@ export function drawingSuite(storage: () => TestStorage): void {
     expect((await channel.set((await channel.press('bob', `again:${upscaled.id}`)).card)).kind).toBe(
       'imagine',
     );
+  });
+
+  it('a picture becomes an emoji without its background, for the one who asked', async () => {
+    const channel = room();
+    const set = await channel.set(
+      await channel.say('ann', '/krona imagine a Crème-Brûlée on the moon count:2'),
+    );
+    const [, second] = await channel.finishSet(set);
+    const { card, replace } = await channel.press('bob', `emoji:${second!}`);
+    expect(card).toMatchObject({ title: 'Picture 2 as an emoji', audience: 'caller' });
+    expect(replace).toBe(false);
+    const [file] = card.files!;
+    expect(file!.name).toBe('creme_brulee_moon.png');
+    const { info, data } = await sharp(await storage().blobs.get(file!.blobHash))
+      .raw()
+      .toBuffer({ resolveWithObject: true });
+    expect(info).toMatchObject({ width: 128, height: 128, channels: 4 });
+    const at = (x: number, y: number) => [...data.subarray(4 * (128 * y + x), 4 * (128 * y + x) + 4)];
+    expect(at(0, 64)[3]).toBe(0);
+    expect(at(64, 64)).toEqual([32, 48, 128, 255]);
+    // Cut to what is drawn, which then fills the frame.
+    expect(at(64, 2)[3]).toBe(255);
   });
 
   it('steps given with imagine are those of the picture, and hold for that set only', async () => {

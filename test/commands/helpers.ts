@@ -77,6 +77,15 @@ export async function photo(seed: number, name = `photo-${seed}.png`): Promise<A
   return file(name, await scene(seed).png().toBuffer());
 }
 
+/** A bar of its own width on yellow, as drawn pictures are: one thing on one colour. */
+async function drawnPicture(index: number): Promise<Buffer> {
+  const bar = { width: 20 + index, height: 40, channels: 3, background: '#203080' } as const;
+  return sharp({ create: { width: 64, height: 64, channels: 3, background: '#f0d020' } })
+    .composite([{ input: await sharp({ create: bar }).png().toBuffer() }])
+    .png()
+    .toBuffer();
+}
+
 /** One channel of the web chat; each test has its own. */
 export class Room {
   readonly #storage: Storage;
@@ -184,7 +193,7 @@ export class Room {
     const { records, blobs } = this.#storage;
     const ids: string[] = [];
     for (let index = 0; index < set.count; index++) {
-      const { hash } = await blobs.put(Buffer.from(`picture ${set.id} ${index}`));
+      const { hash } = await blobs.put(await drawnPicture(index));
       const id = randomUUID();
       const adapterId = adapterIds[index] ?? set.adapterId;
       await records.addPicture({

@@ -53,6 +53,21 @@ describe('a drawing on one colour', () => {
     expect(green).toBeLessThan(SIDE / 4);
   });
 
+  it('takes away stains of the background, and keeps a second thing', () => {
+    const pixels = new Uint8Array(3 * 20 * 20).fill(250);
+    const fill = (x0: number, y0: number, side: number, value: number) => {
+      for (let y = y0; y < y0 + side; y++)
+        for (let x = x0; x < x0 + side; x++) pixels.fill(value, 3 * (20 * y + x), 3 * (20 * y + x) + 3);
+    };
+    fill(3, 3, 8, 30);
+    fill(14, 3, 3, 215);
+    fill(14, 14, 2, 30);
+    const { alpha } = cutOut({ width: 20, height: 20, pixels })!;
+    expect(alpha[20 * 6 + 6]).toBe(255);
+    expect(alpha[20 * 4 + 15]).toBe(0);
+    expect(alpha[20 * 14 + 14]).toBe(255);
+  });
+
   it('keeps holes of the background’s colour that the outline closes in', () => {
     const pixels = new Uint8Array(3 * 9 * 9).fill(250);
     const set = (x: number, y: number) => pixels.fill(20, 3 * (9 * y + x), 3 * (9 * y + x) + 3);

@@ -4,14 +4,17 @@ import {
   factorLayout,
   factorShapes,
   kroneckerLinear,
+  kroneckerProduct,
   type FactorShapes,
 } from '../../gpu-worker/adapters/krona.ts';
 import { attentionProjections } from '../../gpu-worker/adapters/naming.ts';
 import { compile } from '../../gpu-worker/graph/compile.ts';
+import { gradients } from '../../gpu-worker/graph/gradients.ts';
 import * as op from '../../gpu-worker/graph/ops.ts';
 import { runOnce } from '../../gpu-worker/graph/runtime.ts';
 import { openModelFolder } from '../../gpu-worker/models/model-folder.ts';
 import { adapterGradient } from '../../gpu-worker/training/adapter-graph.ts';
+import { KeyedRandom } from '../../gpu-worker/random.ts';
 import { noiseSchedule } from '../../gpu-worker/training/noise-schedule.ts';
 import { readFixture, TINY_MODEL, worstError } from '../helpers/fixtures.ts';
 
@@ -98,4 +101,38 @@ describe('kroneckerLinear', () => {
     const { product } = (await runOnce(compile({ product: y }), {})) as Record<string, Float32Array>;
     expect(worstError(product!, expected)).toBeLessThan(1e-5);
   });
+});
+
+describe('kroneckerProduct', () => {
+  // Models apply small layers by the one way and large ones by the other.
+  it.each([undefined, 'b-major'] as const)(
+    'has the output and the gradients of kroneckerLinear, rows %s',
+    async (rowOrder) => {
+      const [a1, a2, b1, b2] = [4, 2, 3, 5];
+      const x = op.input('x', [7, a2 * b2]);
+      const a = op.input('a', [a1, a2]);
+      const b = op.input('b', [b1, b2]);
+      const weight = op.input('weight', [7, a1 * b1]);
+      const ways = {
+        linear: kroneckerLinear(x, a, b, rowOrder),
+        product: op.linear(x, kroneckerProduct({ a1, a2, b1, b2, ...(rowOrder && { rowOrder }) }, a, b)),
+      };
+      const outputs = Object.fromEntries(
+        Object.entries(ways).flatMap(([name, y]) => {
+          const loss = op.sum(op.mul(y, weight));
+          const grads = gradients(loss, [x, a, b]);
+          return [[name, y], ...grads.map((grad, i) => [`${name}.d${'xab'[i]}`, grad] as const)] as const;
+        }),
+      );
+      const random = (seed: number, size: number) => new KeyedRandom(seed, 'test').normals(size);
+      const found = (await runOnce(compile(outputs), {
+        x: random(1, 7 * a2 * b2),
+        a: random(2, a1 * a2),
+        b: random(3, b1 * b2),
+        weight: random(4, 7 * a1 * b1),
+      })) as Record<string, Float32Array>;
+      for (const part of ['', '.dx', '.da', '.db'])
+        expect(worstError(found[`product${part}`]!, [...found[`linear${part}`]!]), part).toBeLessThan(1e-5);
+    },
+  );
 });

@@ -1,0 +1,51 @@
+/** @file A picture made into a custom emoji, for whoever asked for it to save and to add. */
+import { EMOJI_SIDE } from '../../storage/pictures/emoji.ts';
+import type { Picture, PictureSet } from '../../storage/records/contract.ts';
+import type { Card } from '../card.ts';
+import { plain } from './format.ts';
+
+export interface EmojiFile {
+  readonly hash: string;
+  /** Bytes. */
+  readonly size: number;
+  readonly transparent: boolean;
+}
+
+export function emojiCard(set: PictureSet, { id, index }: Picture, file: EmojiFile): Card {
+  const name = emojiName(set.prompt);
+  const alt = `${plain(set.prompt)}, as an emoji`;
+  return {
+    tone: 'success',
+    title: `Picture ${index + 1} as an emoji`,
+    text: [
+      `${EMOJI_SIDE}×${EMOJI_SIDE} pixels${file.transparent ? ' with a transparent background' : ''}. Save it and add it ` +
+        'where this chat’s settings keep custom emoji. The link works for a day.',
+      ...(file.transparent
+        ? []
+        : [
+            'Its background has more than one colour, so it stayed: prompts that name one, such as “on a white background”, are cut out.',
+          ]),
+    ],
+    pictures: [{ id, blobHash: file.hash, alt }],
+    files: [{ name: `${name}.png`, blobHash: file.hash, size: file.size }],
+    audience: 'caller',
+  };
+}
+
+/** A name that both platforms take for an emoji: 2 to 32 of a-z, 0-9 and _. */
+function emojiName(prompt: string): string {
+  const words = prompt
+    .normalize('NFKD')
+    .toLowerCase()
+    .replace(/\p{M}/gu, '')
+    .split(/[^a-z0-9]+/)
+    .filter((word) => word !== '' && !FILLERS.has(word));
+  let name = '';
+  for (const word of words) {
+    if (name.length + word.length + 1 > 32) break;
+    name = name === '' ? word : `${name}_${word}`;
+  }
+  return name.length < 2 ? 'krona' : name;
+}
+
+const FILLERS = new Set(['a', 'an', 'the', 'of', 'on', 'in', 'with', 'background']);

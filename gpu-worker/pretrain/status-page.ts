@@ -1,0 +1,83 @@
+/**
+ * @file A run of pretraining as a page to look at: `index.html` in its folder, which reloads itself. Loss curves of the
+ * stages, throughput, time left, and the sheets of samples, newest first.
+ */
+import { readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { StageProgress } from './stage.ts';
+
+/** Writes the page of what `log.jsonl` and the sheets in the folder tell. */
+export async function writeStatusPage(folder: string): Promise<void> {
+  const log = (await readFile(join(folder, 'log.jsonl'), 'utf8'))
+    .split('\n')
+    .flatMap((line) => (line === '' ? [] : [JSON.parse(line) as StageProgress]));
+  const sheets = (await readdir(folder)).filter((name) => /^sheet-\d+\.png$/.test(name)).sort();
+  const path = join(folder, 'index.html');
+  await writeFile(`${path}.new`, statusPage(log, sheets.reverse()));
+  await rename(`${path}.new`, path);
+}
+
+export function statusPage(log: readonly StageProgress[], sheets: readonly string[]): string {
+  const stages = [...new Set(log.map(({ stage }) => stage))];
+  const curves = stages.map((stage) => curve(stage, latestRun(log.filter((entry) => entry.stage === stage))));
+  return `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<meta http-equiv="refresh" content="30">
+<title>krona pretrain</title>
+<style>
+  body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color-scheme: light dark; }
+  h2 { font-size: 1.1rem; margin: 2rem 0 0; }
+  p { margin: 0.2rem 0; }
+  svg, img { width: 100%; height: auto; }
+  path { fill: none; stroke: #5b6ef5; stroke-width: 2; }
+  line { stroke: currentColor; opacity: 0.2; }
+  text { font-size: 12px; fill: currentColor; opacity: 0.7; }
+</style>
+<h1>krona pretrain</h1>
+${curves.reverse().join('\n')}
+${sheets.map((name) => `<h2>Samples at step ${Number(/\d+/.exec(name)![0])}</h2>\n<img src="${name}" alt="Pictures of held-out prompts">`).join('\n')}
+</html>
+`;
+}
+
+/** Without what was taken back: a run that goes on from a save repeats the steps since. */
+function latestRun(entries: readonly StageProgress[]): StageProgress[] {
+  const kept: StageProgress[] = [];
+  for (const entry of entries) {
+    while (kept.length > 0 && kept.at(-1)!.step >= entry.step) kept.pop();
+    kept.push(entry);
+  }
+  return kept;
+}
+
+const WIDTH = 900;
+const HEIGHT = 220;
+const LEFT = 56;
+const BOTTOM = 24;
+
+/** The loss on a logarithmic axis, over all steps of the stage. */
+function curve(stage: string, entries: readonly StageProgress[]): string {
+  const { step, steps, loss, samplesPerSecond, secondsLeft } = entries.at(-1)!;
+  const losses = entries.map((entry) => entry.loss);
+  const [low, high] = [Math.min(...losses), Math.max(...losses)];
+  const x = (at: number) => LEFT + ((WIDTH - LEFT - 8) * at) / steps;
+  const share = (value: number) => (high > low ? Math.log(value / low) / Math.log(high / low) : 0.5);
+  const y = (value: number) => 8 + (HEIGHT - BOTTOM - 8) * (1 - share(value));
+  const points = entries.map((entry) => `${x(entry.step).toFixed(1)} ${y(entry.loss).toFixed(1)}`);
+  const done = step === steps;
+  const rate = `${samplesPerSecond.toFixed(1)} samples/s`;
+  return `<h2>${stage}</h2>
+<p>Step ${step} of ${steps} · loss ${loss.toFixed(4)} · ${rate}${done ? ' · done' : ` · ${minutes(secondsLeft)} left`}</p>
+<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="Loss of ${stage} over its steps">
+${[low, high].map((value) => `<line x1="${LEFT}" x2="${WIDTH - 8}" y1="${y(value)}" y2="${y(value)}"/><text x="0" y="${y(value) + 4}">${value.toPrecision(3)}</text>`).join('')}
+<text x="${LEFT}" y="${HEIGHT - 4}">0</text><text x="${WIDTH - 8}" y="${HEIGHT - 4}" text-anchor="end">${steps}</text>
+<path d="M${points.join(' L')}"/>
+</svg>`;
+}
+
+function minutes(seconds: number): string {
+  const all = Math.ceil(seconds / 60);
+  return all < 60 ? `${all} min` : `${Math.floor(all / 60)} h ${all % 60} min`;
+}
