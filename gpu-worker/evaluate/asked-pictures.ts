@@ -9,7 +9,7 @@ import { judgePrompt, plural } from '../pretrain/captions.ts';
 import { hashName, isHeldOutHue } from '../pretrain/held-out.ts';
 import { heldOutPrompts } from '../pretrain/judge.ts';
 import { KeyedRandom } from '../pretrain/keyed-random.ts';
-import { dominantHue, otherHues, recoloured, type Hue } from '../pretrain/recolour.ts';
+import { otherHues, recoloured, type Hue } from '../pretrain/recolour.ts';
 import { corners, isHeldOutPair, placeSprites, type Shown, type TrainingArt } from '../pretrain/sampler.ts';
 
 export const ASKED_KINDS = ['single', 'pair', 'corner', 'count', 'recolour'] as const;
@@ -55,7 +55,7 @@ export function realPicture(art: TrainingArt, asked: AskedPicture, index: number
   const { size, backgrounds } = art.data;
   const image = new Float32Array(3 * size * size);
   const sprite = art.sprites[asked.concept]![asked.style]!;
-  const own = asked.hue ? recoloured(sprite, dominantHue(sprite)!, asked.hue) : sprite;
+  const own = asked.hue ? recoloured(sprite, art.hues[asked.concept]![asked.style]!, asked.hue) : sprite;
   const placed = placeSprites(art, asked, own, new KeyedRandom(hashName('real pictures'), index));
   composite(
     image,
@@ -137,7 +137,7 @@ function recolours(art: TrainingArt, count: number): AskedPicture[] {
   return heldOutPrompts(data, 12 * count)
     .flatMap(({ concept, style, background }): AskedPicture[] => {
       const [named, ground] = [data.concepts[concept]!, data.backgrounds[background]!];
-      const dominant = dominantHue(art.sprites[concept]![style]!);
+      const dominant = art.hues[concept]![style]!;
       const hue =
         dominant === null
           ? undefined

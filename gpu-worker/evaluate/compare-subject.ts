@@ -32,7 +32,6 @@ import {
   readSubjects,
   subjectPhotos,
   subjectSprite,
-  type DriftPrompt,
   type Subject,
   type SubjectPrompt,
   type SubjectRecipe,
@@ -354,8 +353,5 @@ interface Answers {
   readonly partner?: boolean;
   readonly style?: boolean;
 }
-
-/** Drift prompts by what they ask, for tables. */
-export type { DriftPrompt };
 
 const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
