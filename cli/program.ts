@@ -70,6 +70,11 @@ const COMMANDS: readonly CommandEntry[] = [
     summary: 'make the embedded model from drawings',
     load: () => import('./commands/pretrain.ts'),
   },
+  {
+    name: 'evaluate',
+    summary: 'measure models and compare methods',
+    load: () => import('./commands/evaluate.ts'),
+  },
 ];
 
 /** The program with every command named and the one in `words` complete. */

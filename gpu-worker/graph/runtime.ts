@@ -18,7 +18,7 @@ export type Feeds = Readonly<Record<string, TensorData>>;
 export interface SessionOptions {
   /** That of the process by default. */
   readonly device?: Device;
-  /** Threads of one operator; 0 (the default) lets the runtime take every core. */
+  /** Threads of one operator; 0 lets the runtime take every core. Default: KRONA_THREADS, or 0. */
   readonly threads?: number;
   /**
    * Read weights from their files' pages, as every session of the model shares them, instead of from copies in the order
@@ -52,7 +52,7 @@ export class Session {
     try {
       const session = await ort.InferenceSession.create(program.bytes, {
         executionProviders: [options.device ?? currentDevice()],
-        intraOpNumThreads: options.threads ?? 0,
+        intraOpNumThreads: options.threads ?? (Number(process.env['KRONA_THREADS']) || 0),
         graphOptimizationLevel: 'all',
         // The pattern planner keeps every buffer of a training graph apart: twice the peak for nothing.
         enableMemPattern: false,

@@ -119,3 +119,13 @@ export function toBytes(image: Float32Array): Uint8Array<ArrayBuffer> {
   }
   return bytes;
 }
+
+/** Interleaved RGB bytes as a picture [3, height, width] in [-1, 1]. */
+export function fromBytes(bytes: Uint8Array): Float32Array {
+  const area = bytes.length / 3;
+  const image = new Float32Array(bytes.length);
+  for (let pixel = 0; pixel < area; pixel++) {
+    for (let c = 0; c < 3; c++) image[c * area + pixel] = bytes[3 * pixel + c]! / 127.5 - 1;
+  }
+  return image;
+}

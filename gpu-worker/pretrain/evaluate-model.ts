@@ -1,5 +1,6 @@
 /** @file Draws the fixed held-out prompts with a model and judges the pictures. */
 import type { TextToImage } from '../sampling/text-to-image.ts';
+import { fromBytes } from './composite.ts';
 import type { PretrainData } from './concepts.ts';
 import { heldOutPrompts, Judge, summarise, type Report } from './judge.ts';
 import { prepareArt } from './sampler.ts';
@@ -38,7 +39,7 @@ export async function drawPrompts(
       height: data.size,
     };
     const [picture] = await engine.draw({ ...request, seed, count: 1, noise: 'krona' });
-    const image = planes(picture!.pixels);
+    const image = fromBytes(picture!.pixels);
     const judgement = judge.judge(image, background);
     judgements.push(judgement);
     cells.push({
@@ -49,13 +50,4 @@ export async function drawPrompts(
     onDrawn(cells.length);
   }
   return { report: summarise(prompts, judgements), sheet: await contactSheet(cells) };
-}
-
-/** Interleaved bytes to [3, height, width] in [-1, 1]. */
-function planes(pixels: Uint8Array): Float32Array {
-  const area = pixels.length / 3;
-  const image = new Float32Array(pixels.length);
-  for (let i = 0; i < area; i++)
-    for (let c = 0; c < 3; c++) image[c * area + i] = pixels[3 * i + c]! / 127.5 - 1;
-  return image;
 }

@@ -117,7 +117,7 @@ export class Judge {
   judge(image: Float32Array, asked: number): Judgement {
     const { size, backgrounds, concepts } = this.#data;
     const median = borderColour(image, size);
-    const background = nearest(backgrounds.map(({ rgb }) => squaredDistance(rgb, median)));
+    const background = backgroundSeen(this.#data, image);
     const picture = shrink(image, size);
     const { rgb } = backgrounds[asked]!;
     const best = new Float64Array(concepts.length).fill(Infinity);
@@ -159,6 +159,12 @@ export function summarise(prompts: readonly JudgePrompt[], judgements: readonly 
     ),
     copyDistance: distances[distances.length >> 1] ?? NaN,
   };
+}
+
+/** The background whose colour is nearest to that of the border, as an index. */
+export function backgroundSeen({ backgrounds, size }: PretrainData, image: Float32Array): number {
+  const median = borderColour(image, size);
+  return nearest(backgrounds.map(({ rgb }) => squaredDistance(rgb, median)));
 }
 
 /** Drawn on black and on white: the difference is what shows of the background. */

@@ -109,22 +109,7 @@ function drawScene(art: TrainingArt, random: KeyedRandom): Scene {
   };
   const sprite = art.sprites[concept]![style]!;
   const own = hue === null ? sprite : recoloured(sprite, dominant!, hue);
-  const places = placesOf(layout, data, random);
-  const placed = places.map(([x, y, side], place): PlacedSprite => {
-    const index = layout.kind === 'pair' && place === 1 ? other : concept;
-    const { rotate, mirror } = data.placement;
-    const turned = random.chance(rotate.share);
-    const angle = turned ? (random.between(-rotate.degrees, rotate.degrees) * Math.PI) / 180 : 0;
-    const mirrored = random.chance(mirror) && !data.concepts[index]!.noMirror;
-    return {
-      sprite: index === concept ? own : art.sprites[index]![style]!,
-      x,
-      y,
-      side,
-      angle,
-      mirror: mirrored,
-    };
-  });
+  const placed = placeSprites(art, { concept, style, layout, other }, own, random);
   return {
     caption: writeCaption(subject, data.captions, random),
     concept,
@@ -135,6 +120,38 @@ function drawScene(art: TrainingArt, random: KeyedRandom): Scene {
     rgb: jitter(subject.background, data.backgroundJitter, random),
     placed,
   };
+}
+
+/** What a picture shows, as indices; `other` is the second concept of a pair. */
+export interface Shown {
+  readonly concept: number;
+  readonly style: number;
+  readonly layout: Layout;
+  readonly other: number;
+}
+
+/** Where each drawing goes, as the configuration's placement has it. @param own the concept's drawing, in any colour */
+export function placeSprites(
+  { data, sprites }: TrainingArt,
+  { concept, style, layout, other }: Shown,
+  own: Sprite,
+  random: KeyedRandom,
+): PlacedSprite[] {
+  return placesOf(layout, data, random).map(([x, y, side], place): PlacedSprite => {
+    const index = layout.kind === 'pair' && place === 1 ? other : concept;
+    const { rotate, mirror } = data.placement;
+    const turned = random.chance(rotate.share);
+    const angle = turned ? (random.between(-rotate.degrees, rotate.degrees) * Math.PI) / 180 : 0;
+    const mirrored = random.chance(mirror) && !data.concepts[index]!.noMirror;
+    return {
+      sprite: index === concept ? own : sprites[index]![style]!,
+      x,
+      y,
+      side,
+      angle,
+      mirror: mirrored,
+    };
+  });
 }
 
 /** Layout, second concept and background; whatever is chosen, no held-out combination comes out. */
@@ -150,9 +167,8 @@ function drawLayout(art: TrainingArt, concept: number, random: KeyedRandom) {
   }
   if (kind >= corners + counts && kind < corners + counts + pairs) {
     const other = Math.floor(random.unit() * data.concepts.length);
-    const hexes = [data.concepts[concept]!.hex, data.concepts[other]!.hex].sort().join('+');
     const both = backgrounds.filter((background) => allowed[other]!.includes(background));
-    if (other !== concept && both.length > 0 && hashName(hexes) % data.heldOut.modulus !== 0) {
+    if (other !== concept && both.length > 0 && !isHeldOutPair(data, concept, other)) {
       const relation = random.chance(0.5) ? 'next to' : 'above';
       const layout: Layout = { kind: 'pair', relation, other: data.concepts[other]! };
       return { layout, other, background: random.pick(both) };
@@ -181,7 +197,8 @@ function otherThan(
     : background;
 }
 
-const corners: Readonly<Record<string, readonly [number, number]>> = {
+/** Middles of the named parts of a picture, as shares of its sides. */
+export const corners: Readonly<Record<string, readonly [number, number]>> = {
   'top left': [0.28, 0.28],
   'top right': [0.72, 0.28],
   'bottom left': [0.28, 0.72],
@@ -189,6 +206,24 @@ const corners: Readonly<Record<string, readonly [number, number]>> = {
   center: [0.5, 0.5],
 };
 const cornerNames = Object.keys(corners);
+
+/** Middles of the first and the second drawing of a pair. */
+export const pairMiddles = {
+  'next to': [
+    [0.27, 0.5],
+    [0.73, 0.5],
+  ],
+  above: [
+    [0.5, 0.27],
+    [0.5, 0.73],
+  ],
+} as const;
+
+/** True for pairs of concepts that are never shown together in training. */
+export function isHeldOutPair(data: PretrainData, a: number, b: number): boolean {
+  const hexes = [data.concepts[a]!.hex, data.concepts[b]!.hex].sort().join('+');
+  return hashName(hexes) % data.heldOut.modulus === 0;
+}
 
 /** Middle and longer side of each drawing in pixels. */
 function placesOf(layout: Layout, data: PretrainData, random: KeyedRandom): [number, number, number][] {
@@ -214,9 +249,7 @@ function placesOf(layout: Layout, data: PretrainData, random: KeyedRandom): [num
       );
     }
     case 'pair':
-      return layout.relation === 'above'
-        ? [around(0.5, 0.27, placement.frame / 2), around(0.5, 0.73, placement.frame / 2)]
-        : [around(0.27, 0.5, placement.frame / 2), around(0.73, 0.5, placement.frame / 2)];
+      return pairMiddles[layout.relation].map(([x, y]) => around(x, y, placement.frame / 2));
   }
 }
 

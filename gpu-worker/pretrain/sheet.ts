@@ -130,10 +130,10 @@ function colourOf(right: boolean | undefined): string {
   return right === undefined ? '#1c2330' : right ? '#197a3d' : '#c02a1d';
 }
 
-function svg(width: number, height: number, content: string): string {
+export function svg(width: number, height: number, content: string): string {
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="sans-serif" font-size="10">${content}</svg>`;
 }
 
-function escapeXml(text: string): string {
+export function escapeXml(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
 }

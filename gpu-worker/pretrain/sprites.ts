@@ -6,11 +6,11 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import sharp from 'sharp';
 import { KronaError } from '../../storage/errors.ts';
 import type { ArtSet, PretrainData } from './concepts.ts';
+import { artFile, openIconSet } from './icon-set.ts';
 
 /** Side of a sprite's largest level. */
 export const spriteSide = 128;
@@ -114,7 +114,9 @@ export function viewSprites(
 
 /** Name and version of a set's installed package. */
 export async function artVersion(set: ArtSet): Promise<ArtVersion> {
-  const manifest = JSON.parse(await readFile(resolveArt(set, 'package.json'), 'utf8')) as { version: string };
+  const manifest = JSON.parse(await readFile(artFile(packages[set], 'package.json'), 'utf8')) as {
+    version: string;
+  };
   return { set, package: packages[set], version: manifest.version };
 }
 
@@ -144,7 +146,9 @@ async function renderAll(data: PretrainData, pixels: SharedArrayBuffer): Promise
 }
 
 /** Trims a drawing to its visible part and fits it into the sprite; premultiplied before it is ever averaged. */
-async function renderSprite(source: Buffer): Promise<{ levels: Uint8Array[]; extent: [number, number] }> {
+export async function renderSprite(
+  source: Buffer,
+): Promise<{ levels: Uint8Array[]; extent: [number, number] }> {
   const whole = await sharp(source).ensureAlpha().raw().toBuffer({ resolveWithObject: true });
   const raw = { width: whole.info.width, height: whole.info.height, channels: 4 as const };
   const fitted = await sharp(whole.data, { raw })
@@ -205,11 +209,13 @@ function halve(pixels: Uint8Array, side: number): Uint8Array {
   return half;
 }
 
-type DrawingLookup = (hex: string) => Promise<Buffer | undefined>;
+/** A drawing's file by code points. */
+export type DrawingLookup = (hex: string) => Promise<Buffer | undefined>;
 
-async function openSet(set: ArtSet): Promise<DrawingLookup> {
+/** @throws KronaError PRETRAIN_ART_MISSING when the package is not installed */
+export async function openSet(set: ArtSet): Promise<DrawingLookup> {
   if (set === 'fluent-3d') {
-    const folder = dirname(resolveArt(set, 'package.json'));
+    const folder = dirname(artFile(packages[set], 'package.json'));
     return async (hex) => {
       // Unicode's "show as picture" mark is part of some file names and not of others.
       for (const name of [hex, `${hex}-FE0F`]) {
@@ -219,42 +225,12 @@ async function openSet(set: ArtSet): Promise<DrawingLookup> {
       return undefined;
     };
   }
-  const readJson = async (name: string) =>
-    JSON.parse(await readFile(resolveArt(set, name), 'utf8')) as unknown;
-  const names = (await readJson('chars.json')) as Record<string, string>;
-  const icons = (await readJson('icons.json')) as IconSet;
-  return async (hex) => {
-    const icon = icons.icons[names[hex.toLowerCase()] ?? ''];
-    if (!icon) return undefined;
-    const width = icon.width ?? icons.width;
-    const height = icon.height ?? icons.height;
-    const box = `${icon.left ?? 0} ${icon.top ?? 0} ${width} ${height}`;
-    return Buffer.from(
-      `<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="256" height="${Math.round((256 * height) / width)}" viewBox="${box}">${icon.body}</svg>`,
-    );
-  };
-}
-
-/** The part of iconify's format that is read: https://iconify.design/docs/types/iconify-json.html */
-interface IconSet {
-  readonly width: number;
-  readonly height: number;
-  readonly icons: Record<
+  const names = JSON.parse(await readFile(artFile(packages[set], 'chars.json'), 'utf8')) as Record<
     string,
-    { body: string; width?: number; height?: number; left?: number; top?: number } | undefined
+    string
   >;
-}
-
-function resolveArt(set: ArtSet, file: string): string {
-  try {
-    return createRequire(import.meta.url).resolve(`${packages[set]}/${file}`);
-  } catch (cause) {
-    throw new KronaError(
-      'PRETRAIN_ART_MISSING',
-      `The drawings of ${packages[set]} are not installed; run npm install with development packages.`,
-      { cause },
-    );
-  }
+  const icons = await openIconSet(packages[set]);
+  return async (hex) => icons.svg(names[hex.toLowerCase()] ?? '');
 }
 
 /** Writes a file under another name first, so that an interrupted run leaves no half of it. */

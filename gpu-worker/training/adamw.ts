@@ -62,11 +62,11 @@ export class AdamW {
     );
   }
 
-  static async create(settings: AdamWSettings, state: OptimizerState, threads = 0): Promise<AdamW> {
+  static async create(settings: AdamWSettings, state: OptimizerState, threads?: number): Promise<AdamW> {
     return new AdamW(
       settings,
       await Session.create(compile(updateGraph(settings, state.parameters.length)), {
-        threads,
+        ...(threads === undefined ? {} : { threads }),
         // In fp32, and where its state lies: a GPU would be sent all of it at every step.
         device: 'cpu',
       }),

@@ -1,0 +1,129 @@
+/** @file `krona evaluate`: how good a model is, how the methods compare, and the classifiers that judge both. */
+import { Option, type Command } from 'commander';
+import { compareMethods } from '../../gpu-worker/evaluate/compare-methods.ts';
+import { fullSize, quickSize } from '../../gpu-worker/evaluate/comparison-plan.ts';
+import { comparisonTable } from '../../gpu-worker/evaluate/comparison-report.ts';
+import {
+  CLASSIFIER_KINDS,
+  makeClassifier,
+  type ClassifierKind,
+} from '../../gpu-worker/evaluate/make-classifiers.ts';
+import { FULL_COUNTS, measureModel, QUICK_COUNTS } from '../../gpu-worker/evaluate/measure-model.ts';
+import { modelTable } from '../../gpu-worker/evaluate/model-report.ts';
+import { readSubjects } from '../../gpu-worker/evaluate/subjects.ts';
+import { defaultConfigPath } from '../../gpu-worker/pretrain/concepts.ts';
+import { checked, modelOption } from '../options.ts';
+import { action, type Shell } from '../output.ts';
+
+export function define(evaluate: Command, shell: Shell): void {
+  defineModel(evaluate, shell);
+  defineMethods(evaluate, shell);
+  defineClassifier(evaluate, shell);
+}
+
+const configOption = (): Option =>
+  new Option('--config <file>', 'what the model was trained with').default(
+    defaultConfigPath,
+    "the embedded model's",
+  );
+const QUICK = 'little of it, in a few minutes, to see that it runs';
+
+function defineModel(evaluate: Command, shell: Shell): void {
+  const model = evaluate
+    .command('model')
+    .description('draw prompts that were never trained and judge the pictures, beside real ones')
+    .addOption(modelOption())
+    .addOption(configOption())
+    .option('--quick', QUICK)
+    .requiredOption(
+      '--out <dir>',
+      'folder for pictures, report, table and sheet; goes on from what is there',
+    );
+  action(model, shell, async (io, given: { model: string; config: string; quick?: boolean; out: string }) => {
+    const { model: folder, config, out, quick } = given;
+    const report = await measureModel({
+      model: folder,
+      config,
+      out,
+      counts: quick ? QUICK_COUNTS : FULL_COUNTS,
+      seeds: quick ? 1 : 2,
+      signal: io.signal,
+      onProgress: (progress) => io.progress.show(progress),
+    });
+    return { json: report, text: modelTable(report) };
+  });
+}
+
+function defineMethods(evaluate: Command, shell: Shell): void {
+  const jobs = {
+    name: 'jobs',
+    description: 'Trainings at a time',
+    type: 'integer',
+    min: 1,
+    max: 64,
+  } as const;
+  const methods = evaluate
+    .command('methods')
+    .description(
+      "compare krona, lora and full fine-tuning on subjects of nobody's model, and test the paper's claims",
+    )
+    .addOption(modelOption())
+    .addOption(configOption())
+    .addOption(checked('--jobs <n>', jobs, '2'))
+    .option('--quick', QUICK)
+    .requiredOption('--out <dir>', 'folder for results, table, charts and sheet; goes on from what is there');
+  action(
+    methods,
+    shell,
+    async (io, given: { model: string; config: string; jobs?: number; quick?: boolean; out: string }) => {
+      const { subjects } = await readSubjects();
+      const report = await compareMethods({
+        model: given.model,
+        config: given.config,
+        out: given.out,
+        jobs: given.jobs ?? 2,
+        size: given.quick ? quickSize(subjects) : fullSize(subjects),
+        signal: io.signal,
+        onProgress: (progress) => io.progress.show(progress),
+      });
+      return { json: report, text: comparisonTable(report) };
+    },
+  );
+}
+
+function defineClassifier(evaluate: Command, shell: Shell): void {
+  const steps = {
+    name: 'steps',
+    description: 'Steps of training',
+    type: 'integer',
+    min: 1,
+    max: 1e6,
+  } as const;
+  const classifier = evaluate
+    .command('classifier')
+    .description('make one of the two classifiers that judge pictures')
+    .addOption(
+      new Option('--kind <name>', 'what it tells apart').choices(CLASSIFIER_KINDS).makeOptionMandatory(),
+    )
+    .addOption(checked('--steps <n>', steps, 'what the kind needs'))
+    .requiredOption('--run <dir>', 'folder of the training; goes on from what is there')
+    .requiredOption('--out <file>', 'where the classifier goes');
+  action(
+    classifier,
+    shell,
+    async (io, given: { kind: ClassifierKind; steps?: number; run: string; out: string }) => {
+      const accuracies = await makeClassifier(given.kind, {
+        run: given.run,
+        out: given.out,
+        ...(given.steps === undefined ? {} : { steps: given.steps }),
+        signal: io.signal,
+        onProgress: ({ stage, step, steps: all, loss, secondsLeft }) =>
+          io.progress.show({ phase: stage, step, steps: all, secondsLeft }, `loss ${loss.toFixed(3)}`),
+      });
+      const lines = Object.entries(accuracies).map(
+        ([what, share]) => `${what}: ${(100 * share).toFixed(1)} %`,
+      );
+      return { json: { classifier: given.out, accuracies }, text: lines.join('\n') };
+    },
+  );
+}

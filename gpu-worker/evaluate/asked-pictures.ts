@@ -1,0 +1,157 @@
+/**
+ * @file The prompts that a model is measured with, and the real pictures of the same: drawings of the training sets put
+ * together as training does. None was trained: single concepts on backgrounds that they never had, pairs never shown
+ * together; places and numbers on such backgrounds too. Kinds that a configuration does not train are left out.
+ */
+import { composite } from '../pretrain/composite.ts';
+import { nounPhrase, withArticle, type Concept, type PretrainData } from '../pretrain/concepts.ts';
+import { judgePrompt, plural } from '../pretrain/captions.ts';
+import { hashName, isHeldOutHue } from '../pretrain/held-out.ts';
+import { heldOutPrompts } from '../pretrain/judge.ts';
+import { KeyedRandom } from '../pretrain/keyed-random.ts';
+import { otherHues, recoloured, type Hue } from '../pretrain/recolour.ts';
+import { corners, isHeldOutPair, placeSprites, type Shown, type TrainingArt } from '../pretrain/sampler.ts';
+
+export const ASKED_KINDS = ['single', 'pair', 'corner', 'count', 'recolour'] as const;
+export type AskedKind = (typeof ASKED_KINDS)[number];
+
+export interface AskedPicture extends Shown {
+  readonly kind: AskedKind;
+  readonly prompt: string;
+  /** Index of the background. */
+  readonly background: number;
+  /** Another colour than the drawing's own. */
+  readonly hue?: Hue;
+}
+
+/** How many prompts of each kind. */
+export type AskedCounts = Readonly<Record<AskedKind, number>>;
+
+/** In a fixed order; fewer than `counts` where there are no more. @param judged whether a concept can be judged */
+export function askedPictures(
+  art: TrainingArt,
+  counts: AskedCounts,
+  judged: (concept: number) => boolean,
+): AskedPicture[] {
+  const { data } = art;
+  const { placement } = data;
+  const singles = heldOutPrompts(data, counts.single).map((asked): AskedPicture => ({
+    ...asked,
+    kind: 'single',
+    layout: { kind: 'single' },
+    other: asked.concept,
+  }));
+  return [
+    ...singles,
+    ...(placement.pairs > 0 ? heldOutPairs(data, counts.pair, judged) : []),
+    ...(placement.corners > 0 ? inCorners(data, counts.corner) : []),
+    ...(placement.counts > 0 ? inRows(data, counts.count) : []),
+    ...(placement.recolours > 0 ? recolours(art, counts.recolour) : []),
+  ];
+}
+
+/** The real picture of the same, from [-1, 1] as all of them: [3, size, size]. @param index its number, for the placing */
+export function realPicture(art: TrainingArt, asked: AskedPicture, index: number): Float32Array {
+  const { size, backgrounds } = art.data;
+  const image = new Float32Array(3 * size * size);
+  const sprite = art.sprites[asked.concept]![asked.style]!;
+  const own = asked.hue ? recoloured(sprite, art.hues[asked.concept]![asked.style]!, asked.hue) : sprite;
+  const placed = placeSprites(art, asked, own, new KeyedRandom(hashName('real pictures'), index));
+  composite(
+    image,
+    0,
+    { left: 0, top: 0, width: size, height: size },
+    backgrounds[asked.background]!.rgb,
+    placed,
+  );
+  return image;
+}
+
+function heldOutPairs(
+  data: PretrainData,
+  count: number,
+  judged: (concept: number) => boolean,
+): AskedPicture[] {
+  const known = [...data.concepts.keys()].filter(judged);
+  const pairs = known.flatMap((a) =>
+    known.filter((b) => a < b && isHeldOutPair(data, a, b)).map((b) => [a, b] as const),
+  );
+  const order = ([a, b]: readonly [number, number]) =>
+    hashName(`judge ${data.concepts[a]!.hex}+${data.concepts[b]!.hex}`);
+  return pairs
+    .sort((x, y) => order(x) - order(y))
+    .slice(0, count)
+    .map(([concept, other], index) => {
+      const style = index % data.styles.length;
+      const background = index % data.backgrounds.length;
+      const relation = index % 2 === 0 ? 'next to' : 'above';
+      const [first, second] = [data.concepts[concept]!, data.concepts[other]!];
+      const prompt = `${styled(data, first, style)} ${relation} ${nounPhrase(second)}${ground(data, background)}`;
+      return {
+        kind: 'pair',
+        prompt,
+        concept,
+        other,
+        style,
+        background,
+        layout: { kind: 'pair', relation, other: second },
+      };
+    });
+}
+
+function inCorners(data: PretrainData, count: number): AskedPicture[] {
+  const names = Object.keys(corners);
+  return heldOutPrompts(data, count).map(({ concept, style, background }, index) => {
+    const where = names[index % names.length]!;
+    const named = data.concepts[concept]!;
+    const adjective = `small ${data.styles[style]!.word}`;
+    const prompt = `${nounPhrase(named, named.word, adjective)} in the ${where}${ground(data, background)}`;
+    return {
+      kind: 'corner',
+      prompt,
+      concept,
+      other: concept,
+      style,
+      background,
+      layout: { kind: 'corner', where },
+    };
+  });
+}
+
+function inRows(data: PretrainData, count: number): AskedPicture[] {
+  return heldOutPrompts(data, 4 * count)
+    .filter(({ concept }) => !data.concepts[concept]!.noArticle)
+    .slice(0, count)
+    .map(({ concept, style, background }, index) => {
+      const number = index % 2 === 0 ? 2 : 3;
+      const words = `${number === 2 ? 'two' : 'three'} ${data.styles[style]!.word}`;
+      const prompt = `${words} ${plural(data.concepts[concept]!.word)} in a row${ground(data, background)}`;
+      const layout = { kind: 'count', count: number } as const;
+      return { kind: 'count', prompt, concept, other: concept, style, background, layout };
+    });
+}
+
+/** Concepts in a colour that they were never trained in, where their drawing has one strong colour to turn. */
+function recolours(art: TrainingArt, count: number): AskedPicture[] {
+  const { data } = art;
+  return heldOutPrompts(data, 12 * count)
+    .flatMap(({ concept, style, background }): AskedPicture[] => {
+      const [named, ground] = [data.concepts[concept]!, data.backgrounds[background]!];
+      const dominant = art.hues[concept]![style]!;
+      const hue =
+        dominant === null
+          ? undefined
+          : otherHues(dominant).find(({ name }) => isHeldOutHue(data, named, name));
+      if (!hue || hue.name === ground.name) return [];
+      const prompt = judgePrompt(named, data.styles[style]!, ground, hue.name);
+      const layout = { kind: 'single' } as const;
+      return [{ kind: 'recolour', prompt, concept, other: concept, style, background, layout, hue }];
+    })
+    .slice(0, count);
+}
+
+const styled = (data: PretrainData, concept: Concept, style: number): string =>
+  nounPhrase(concept, concept.word, data.styles[style]!.word);
+
+const ground = (data: PretrainData, background: number): string =>
+  ` on ${withArticle(data.backgrounds[background]!.name)} background`;

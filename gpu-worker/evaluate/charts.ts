@@ -1,0 +1,51 @@
+/** @file Charts of scores with their intervals, as SVG: a column for each setting, a colour for each method. */
+import { escapeXml, svg } from '../pretrain/sheet.ts';
+import type { Interval } from './statistics.ts';
+
+export interface ChartSeries {
+  readonly name: string;
+  readonly points: readonly { readonly label: string; readonly interval: Interval }[];
+}
+
+const COLOURS = ['#2f6feb', '#d1481f', '#2a8f4d', '#8a3fc4'];
+const [HEIGHT, LEFT, TOP, BOTTOM, COLUMN] = [300, 52, 44, 40, 66];
+
+/** Points with bars of their intervals; every series takes a column of its own for each of its labels. */
+export function intervalChart(title: string, series: readonly ChartSeries[]): string {
+  const labels = [...new Set(series.flatMap(({ points }) => points.map(({ label }) => label)))];
+  const all = series.flatMap(({ points }) => points.map(({ interval }) => interval));
+  const [low, high] = [
+    Math.min(0, ...all.map((interval) => interval.low)),
+    Math.max(0.1, ...all.map((interval) => interval.high)),
+  ];
+  const width = LEFT + labels.length * COLUMN + 20;
+  const y = (value: number) => HEIGHT - BOTTOM - ((value - low) / (high - low)) * (HEIGHT - TOP - BOTTOM);
+  const x = (label: string, place: number) =>
+    LEFT + (labels.indexOf(label) + 0.5) * COLUMN + (place - (series.length - 1) / 2) * 14;
+  const grid = [0, 0.25, 0.5, 0.75, 1].map((share) => {
+    const value = low + share * (high - low);
+    return (
+      `<line x1="${LEFT}" x2="${width - 10}" y1="${y(value)}" y2="${y(value)}" stroke="#e3e6eb"/>` +
+      `<text x="${LEFT - 6}" y="${y(value) + 4}" text-anchor="end">${value.toFixed(2)}</text>`
+    );
+  });
+  const names = labels.map(
+    (label) =>
+      `<text x="${LEFT + (labels.indexOf(label) + 0.5) * COLUMN}" y="${HEIGHT - BOTTOM + 18}" text-anchor="middle">${escapeXml(label)}</text>`,
+  );
+  const drawn = series.map(({ name, points }, place) => {
+    const colour = COLOURS[place % COLOURS.length]!;
+    const marks = points.map(({ label, interval }) => {
+      const at = x(label, place);
+      return (
+        `<line x1="${at}" x2="${at}" y1="${y(interval.low)}" y2="${y(interval.high)}" stroke="${colour}" stroke-width="2"/>` +
+        `<circle cx="${at}" cy="${y(interval.estimate)}" r="4" fill="${colour}"/>`
+      );
+    });
+    const key = `<text x="${LEFT + place * 80}" y="36" fill="${colour}">● ${escapeXml(name)}</text>`;
+    return marks.join('') + key;
+  });
+  const heading = `<text x="${LEFT}" y="18" font-size="14" font-weight="bold">${escapeXml(title)}</text>`;
+  const ground = `<rect width="${width}" height="${HEIGHT}" fill="#ffffff"/>`;
+  return svg(width, HEIGHT, [ground, heading, ...grid, ...names, ...drawn].join(''));
+}

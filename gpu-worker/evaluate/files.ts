@@ -1,0 +1,78 @@
+/** @file Files of an evaluation: written whole or not at all, so that one that was stopped goes on from what is there. */
+import { randomBytes } from 'node:crypto';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
+import sharp from 'sharp';
+import { KronaError } from '../../storage/errors.ts';
+import { fromBytes, toBytes } from '../pretrain/composite.ts';
+
+/** @throws KronaError FILE_UNWRITABLE */
+export async function writeWhole(path: string, content: string | Uint8Array): Promise<void> {
+  const partial = `${path}.${randomBytes(4).toString('hex')}.partial`;
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(partial, content);
+    await rename(partial, path);
+  } catch (cause) {
+    throw new KronaError('FILE_UNWRITABLE', `${basename(path)} could not be written.`, { cause });
+  }
+}
+
+/** null where there is no such file. */
+export async function readJson<T>(path: string): Promise<T | null> {
+  const text = await readFile(path, 'utf8').catch(() => null);
+  return text === null ? null : (JSON.parse(text) as T);
+}
+
+export const writeJson = (path: string, value: unknown): Promise<void> =>
+  writeWhole(path, `${JSON.stringify(value, null, 1)}\n`);
+
+/**
+ * Notes in a folder what its results belong to, or checks that they belong to the same.
+ *
+ * @throws KronaError EVALUATION_MISMATCH
+ */
+export async function claimFolder(path: string, facts: object): Promise<void> {
+  const known = await readJson<object>(path);
+  if (known === null) return writeJson(path, facts);
+  if (JSON.stringify(known) !== JSON.stringify(facts))
+    throw new KronaError(
+      'EVALUATION_MISMATCH',
+      'The folder holds results of another model, configuration or size; give another --out.',
+    );
+}
+
+/** Pictures [3, size, size] in [-1, 1] side by side as one PNG. */
+export async function writeStrip(
+  path: string,
+  pictures: readonly Float32Array[],
+  size: number,
+): Promise<void> {
+  const raw = { width: size, height: size, channels: 3 as const };
+  const width = size * pictures.length;
+  const strip = sharp({ create: { width, height: size, channels: 3, background: '#ffffff' } }).composite(
+    pictures.map((picture, index) => ({
+      input: Buffer.from(toBytes(picture).buffer),
+      raw,
+      left: index * size,
+      top: 0,
+    })),
+  );
+  await writeWhole(path, await strip.png().toBuffer());
+}
+
+/** The pictures of a strip; null where there is no such file. */
+export async function readStrip(path: string): Promise<Float32Array[] | null> {
+  const file = await readFile(path).catch(() => null);
+  if (file === null) return null;
+  const { data, info } = await sharp(file).removeAlpha().raw().toBuffer({ resolveWithObject: true });
+  const size = info.height;
+  return Array.from({ length: info.width / size }, (_, index) => {
+    const bytes = new Uint8Array(3 * size * size);
+    for (let row = 0; row < size; row++) {
+      const from = (row * info.width + index * size) * 3;
+      bytes.set(data.subarray(from, from + 3 * size), row * size * 3);
+    }
+    return fromBytes(bytes);
+  });
+}

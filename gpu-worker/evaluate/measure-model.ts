@@ -1,0 +1,182 @@
+/**
+ * @file `krona evaluate model`: draws what was never trained with a model and judges it, beside the same judgements of real
+ * pictures, as they are and through the model's autoencoder. Drawn pictures are kept, so a run that was stopped goes on.
+ */
+import { join } from 'node:path';
+import { modelFingerprint } from '../models/fingerprint.ts';
+import { fromBytes } from '../pretrain/composite.ts';
+import { readPretrainData, type PretrainData } from '../pretrain/concepts.ts';
+import { JUDGED_SAMPLING } from '../pretrain/evaluate-model.ts';
+import { hashName } from '../pretrain/held-out.ts';
+import { Judge } from '../pretrain/judge.ts';
+import { prepareArt } from '../pretrain/sampler.ts';
+import { contactSheet } from '../pretrain/sheet.ts';
+import { loadSprites } from '../pretrain/sprites.ts';
+import { TextToImage } from '../sampling/text-to-image.ts';
+import type { Progress } from '../../storage/records/contract.ts';
+import { askedPictures, realPicture, type AskedCounts, type AskedPicture } from './asked-pictures.ts';
+import { claimFolder, readStrip, writeJson, writeStrip, writeWhole } from './files.ts';
+import { Judges } from './judges.ts';
+import { modelTable, summariseModel, type ModelReport, type SeenPicture } from './model-report.ts';
+import { openRestorer } from './restore.ts';
+
+export interface MeasureOptions {
+  /** Model folder. */
+  readonly model: string;
+  /** The configuration that the model was trained with. */
+  readonly config: string;
+  /** Where pictures, report.json, table.md and sheet.png go. */
+  readonly out: string;
+  readonly counts: AskedCounts;
+  /** Pictures of each prompt. */
+  readonly seeds: number;
+  readonly onProgress?: (progress: Progress) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** What is measured in full: the single prompts of the README's figures, and enough of the others. */
+export const FULL_COUNTS: AskedCounts = { single: 512, pair: 96, corner: 48, count: 48, recolour: 96 };
+export const QUICK_COUNTS: AskedCounts = { single: 48, pair: 12, corner: 6, count: 6, recolour: 12 };
+
+/** @throws KronaError MODEL_*, PRETRAIN_*, EVALUATION_MISMATCH, FILE_UNWRITABLE; and the signal's reason when it aborts */
+export async function measureModel(options: MeasureOptions): Promise<ModelReport> {
+  const { out, seeds, counts, signal } = options;
+  const data = await readPretrainData(options.config);
+  const judges = await Judges.open(data);
+  const painter = await TextToImage.open(options.model);
+  const restorer = await openRestorer(painter.model, data.size);
+  try {
+    const art = prepareArt(data, (await loadSprites(data, join(out, 'sprites'))).sprites);
+    const asked = askedPictures(art, counts, (concept) => judges.knows(concept));
+    await claimFolder(join(out, 'run.json'), {
+      model: await modelFingerprint(painter.model),
+      prompts: hashName(JSON.stringify(asked.map(({ prompt }) => prompt))),
+      seeds,
+      ...JUDGED_SAMPLING,
+    });
+
+    // 1. the model's pictures
+    const drawn: Float32Array[][] = [];
+    const show = (phase: string, step: number, began: number, first: number): void => {
+      const perStep = (performance.now() - began) / 1000 / Math.max(1, step - first);
+      const secondsLeft = step > first ? perStep * (asked.length - step) : null;
+      options.onProgress?.({ phase, step, steps: asked.length, secondsLeft });
+    };
+    let began = performance.now();
+    let known = 0;
+    for (const [index, { prompt }] of asked.entries()) {
+      signal?.throwIfAborted();
+      const path = join(out, 'pictures', `${String(index).padStart(4, '0')}.png`);
+      const earlier = await readStrip(path);
+      if (earlier) known++;
+      drawn.push(earlier ?? (await drawPrompt(painter, data, prompt, index, seeds, signal)));
+      if (!earlier) await writeStrip(path, drawn.at(-1)!, data.size);
+      show('drawing', index + 1, began, known);
+    }
+
+    // 2. judgements
+    const nearest = new Judge(art);
+    const seen: SeenPicture[] = [];
+    began = performance.now();
+    for (const [index, each] of asked.entries()) {
+      signal?.throwIfAborted();
+      const real = realPicture(art, each, index);
+      const pictures = [
+        ...drawn[index]!.map((picture) => ({ source: 'model' as const, picture })),
+        { source: 'real' as const, picture: real },
+        { source: 'restored' as const, picture: await restorer.restore(real) },
+      ];
+      for (const { source, picture } of pictures)
+        seen.push(await seePicture(judges, nearest, each, index, source, picture));
+      show('judging', index + 1, began, 0);
+    }
+
+    // 3. what came out
+    const report = summariseModel(data, asked, seen, {
+      model: painter.model.name,
+      classifiers: { concepts: judges.concepts.accuracies, styles: judges.styles.accuracies },
+    });
+    await writeJson(join(out, 'report.json'), { ...report, pictures: seen });
+    await writeWhole(join(out, 'table.md'), modelTable(report));
+    await writeWhole(join(out, 'sheet.png'), await sheetOf(asked, drawn, seen));
+    return report;
+  } finally {
+    await restorer.release();
+    await painter.release();
+    await judges.release();
+  }
+}
+
+async function drawPrompt(
+  painter: TextToImage,
+  data: PretrainData,
+  prompt: string,
+  seed: number,
+  count: number,
+  signal?: AbortSignal,
+): Promise<Float32Array[]> {
+  const request = {
+    prompt,
+    negative: null,
+    adapter: null,
+    ...JUDGED_SAMPLING,
+    scheduler: null,
+    width: data.size,
+    height: data.size,
+    seed,
+    count,
+    noise: 'krona' as const,
+  };
+  const pictures = await painter.draw(request, signal ? { signal } : {});
+  return pictures.map(({ pixels }) => fromBytes(pixels));
+}
+
+/** All answers of the judges that the kind of prompt asks for; questions that cannot be judged are left out. */
+async function seePicture(
+  judges: Judges,
+  nearest: Judge,
+  asked: AskedPicture,
+  index: number,
+  source: SeenPicture['source'],
+  picture: Float32Array,
+): Promise<SeenPicture> {
+  const { kind, layout, concept, other, style } = asked;
+  const answers: Record<string, boolean> = { background: judges.background(picture) === asked.background };
+  let copy: SeenPicture['copy'] = null;
+  if (kind === 'single') {
+    const drawing = nearest.judge(picture, asked.background);
+    answers['nearest drawing'] = drawing.concepts[0] === concept;
+    copy = { distance: drawing.copyDistance, concept: drawing.concepts[0]!, style: drawing.style };
+    answers['style'] = (await judges.style(picture)) === style;
+    if (judges.knows(concept)) {
+      const concepts = await judges.conceptsIn(picture);
+      answers['concept, top-1'] = concepts[0] === concept;
+      answers['concept, top-5'] = concepts.slice(0, 5).includes(concept);
+    }
+  }
+  if (layout.kind === 'pair')
+    answers['both shown'] = await judges.showsBoth(picture, concept, other, layout.relation);
+  if (asked.hue) answers['colour'] = judges.hue(picture) === asked.hue.name;
+  if (layout.kind === 'corner') answers['place'] = judges.place(picture) === layout.where;
+  if (layout.kind === 'count') answers['number'] = judges.count(picture) === layout.count;
+  return { asked: index, source, answers, copy };
+}
+
+/** Of each kind so many first pictures; green where all answers but the nearest drawing's are right. */
+const SHOWN: AskedCounts = { single: 64, pair: 24, corner: 8, count: 8, recolour: 24 };
+
+async function sheetOf(
+  asked: readonly AskedPicture[],
+  drawn: readonly Float32Array[][],
+  seen: readonly SeenPicture[],
+): Promise<Buffer> {
+  const left = { ...SHOWN };
+  const cells = asked.flatMap(({ kind, prompt }, index) => {
+    if (left[kind]-- <= 0) return [];
+    const { answers } = seen.find((one) => one.asked === index && one.source === 'model')!;
+    const questions = Object.entries(answers).filter(([question]) => question !== 'nearest drawing');
+    const right = questions.every(([, answer]) => answer);
+    return [{ image: drawn[index]![0]!, label: prompt, right }];
+  });
+  return contactSheet(cells);
+}

@@ -1,0 +1,155 @@
+/** @file A model's judgements as shares with their intervals, beside those of real pictures, and as a table. */
+import type { PretrainData } from '../pretrain/concepts.ts';
+import type { Accuracies } from './classifier.ts';
+import type { AskedKind, AskedPicture } from './asked-pictures.ts';
+import { bootstrap, groupsOf, mean, quantile, type Interval } from './statistics.ts';
+
+export interface SeenPicture {
+  /** Number of the prompt. */
+  readonly asked: number;
+  /** Drawn by the model; real drawings put together; the same through the model's autoencoder. */
+  readonly source: 'model' | 'real' | 'restored';
+  /** By question; questions that no judge can answer are absent. */
+  readonly answers: Readonly<Record<string, boolean>>;
+  /** Nearest training picture of a single thing: root mean square difference in 0–255, and what it shows. */
+  readonly copy: { readonly distance: number; readonly concept: number; readonly style: number } | null;
+}
+
+export interface ModelFigure {
+  readonly kind: AskedKind;
+  readonly question: string;
+  /** Prompts that were judged. */
+  readonly prompts: number;
+  /** Share of the model's pictures, prompts resampled. */
+  readonly model: Interval;
+  /** Shares of the real pictures: the ceiling of the judge, and with the autoencoder of the model. */
+  readonly real: number;
+  readonly restored: number;
+  /** What is wanted of the model's share; null where nothing is. */
+  readonly goal: number | null;
+}
+
+export interface ModelReport {
+  readonly model: string;
+  readonly figures: readonly ModelFigure[];
+  readonly copies: {
+    /** Medians of the distance from the nearest training picture. */
+    readonly model: number;
+    readonly restored: number;
+    /** Share of the model's pictures that are nearer to a training picture than half of its restored copies are. */
+    readonly asNearAsCopies: number;
+    /** The nearest of all. */
+    readonly nearest: readonly { prompt: string; distance: number; training: string }[];
+  } | null;
+  /** Accuracies of the judges on drawings that they did not learn from. */
+  readonly classifiers: Readonly<Record<string, Accuracies>>;
+}
+
+/** Wanted shares, or shares of the ceiling on real pictures. */
+const GOALS: Readonly<Record<string, { readonly share: number; readonly ofCeiling?: boolean }>> = {
+  'single background': { share: 0.97 },
+  'single concept, top-1': { share: 0.7, ofCeiling: true },
+  'single concept, top-5': { share: 0.85, ofCeiling: true },
+  'single style': { share: 0.9 },
+  'pair both shown': { share: 0.5 },
+};
+
+export function summariseModel(
+  data: PretrainData,
+  asked: readonly AskedPicture[],
+  seen: readonly SeenPicture[],
+  facts: Pick<ModelReport, 'model' | 'classifiers'>,
+): ModelReport {
+  const groups = new Map<string, { kind: AskedKind; question: string; seen: SeenPicture[] }>();
+  for (const one of seen) {
+    const { kind } = asked[one.asked]!;
+    for (const question of Object.keys(one.answers)) {
+      const key = `${kind} ${question}`;
+      if (!groups.has(key)) groups.set(key, { kind, question, seen: [] });
+      groups.get(key)!.seen.push(one);
+    }
+  }
+  const figures = [...groups].map(([key, group]): ModelFigure => {
+    const share = (ones: readonly SeenPicture[]) =>
+      mean(ones.map(({ answers }) => (answers[group.question] ? 1 : 0)));
+    const of = (source: SeenPicture['source']) => group.seen.filter((one) => one.source === source);
+    const prompts = groupsOf(of('model'), (one) => one.asked);
+    const real = share(of('real'));
+    const goal = GOALS[key];
+    return {
+      kind: group.kind,
+      question: group.question,
+      prompts: prompts.length,
+      model: bootstrap(prompts, (sample) => share(sample.flat())),
+      real,
+      restored: share(of('restored')),
+      goal: goal ? goal.share * (goal.ofCeiling ? real : 1) : null,
+    };
+  });
+  return { ...facts, figures, copies: copiesOf(data, asked, seen) };
+}
+
+/** Pictures listed by name. */
+const LISTED = 8;
+
+function copiesOf(
+  data: PretrainData,
+  asked: readonly AskedPicture[],
+  seen: readonly SeenPicture[],
+): ModelReport['copies'] {
+  const of = (source: SeenPicture['source']) =>
+    seen.flatMap((one) => (one.source === source && one.copy ? [{ ...one.copy, asked: one.asked }] : []));
+  const model = of('model').sort((a, b) => a.distance - b.distance);
+  const restored = of('restored').map(({ distance }) => distance);
+  if (model.length === 0) return null;
+  const median = quantile(restored, 0.5);
+  return {
+    model: quantile(
+      model.map(({ distance }) => distance),
+      0.5,
+    ),
+    restored: median,
+    asNearAsCopies: mean(model.map(({ distance }) => (distance < median ? 1 : 0))),
+    nearest: model.slice(0, LISTED).map(({ asked: index, distance, concept, style }) => ({
+      prompt: asked[index]!.prompt,
+      distance,
+      training: `${data.styles[style]!.word} ${data.concepts[concept]!.word}`,
+    })),
+  };
+}
+
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+
+/** Markdown. */
+export function modelTable({ model, figures, copies, classifiers }: ModelReport): string {
+  const rows = figures.map(({ kind, question, prompts, model: share, real, restored, goal }) => {
+    const met = goal === null ? '' : `≥ ${percent(goal)} ${share.estimate >= goal ? '✓' : '✗'}`;
+    const range = `${percent(share.estimate)} (${percent(share.low)} to ${percent(share.high)})`;
+    return `| ${kind} | ${question} | ${prompts} | ${range} | ${percent(real)} | ${percent(restored)} | ${met} |`;
+  });
+  const near = copies
+    ? [
+        `Nearest training picture: median distance ${copies.model.toFixed(1)} of 255; real pictures through the autoencoder ${copies.restored.toFixed(1)}. ${percent(copies.asNearAsCopies)} of the pictures are nearer than half of those. The nearest:`,
+        '',
+        ...copies.nearest.map(
+          ({ prompt, distance, training }) => `- ${distance.toFixed(1)}: “${prompt}”, a ${training}`,
+        ),
+        '',
+      ]
+    : [];
+  const judged = Object.entries(classifiers).map(([name, accuracies]) => {
+    const list = Object.entries(accuracies).map(([what, share]) => `${what} ${percent(share)}`);
+    return `- ${name}: ${list.join(', ')}`;
+  });
+  return [
+    `| prompts | question | number | ${model} (95 %) | real pictures | through its autoencoder | goal |`,
+    '|---|---|---|---|---|---|---|',
+    ...rows,
+    '',
+    ...near,
+    'The judges on drawings that they did not learn from:',
+    '',
+    ...judged,
+    '',
+  ].join('\n');
+}
