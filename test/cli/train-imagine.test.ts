@@ -52,6 +52,24 @@ interface Printed {
 const printed = (stdout: string) => JSON.parse(stdout) as Printed;
 
 describe('krona train', () => {
+  it('takes the options of the trade and says them in the file; class pictures need a class', async () => {
+    const options = ['--min-snr', '5', '--buckets', '--flip', '--prior', '1', '--lr-schedule', 'cosine'];
+    const kept = ['--class-pictures', join(folder, 'class')];
+    const ended = await krona(...training('more.safetensors', '--steps', '2', '--json', ...options, ...kept));
+    expect(ended.code).toBe(0);
+    const inspected = await krona('adapter', 'inspect', printed(ended.stdout).adapter, '--json');
+    const { metadata } = JSON.parse(inspected.stdout) as { metadata: Record<string, string> };
+    expect(JSON.parse(metadata['krona.settings']!)).toMatchObject({
+      min_snr: 5,
+      buckets: true,
+      flip: true,
+      class_prompt: 'a photo of cat',
+      lr_schedule: 'cosine',
+    });
+    const nameless = await krona(...training('none.safetensors', '--prior', '1', '--class', '', '--json'));
+    expect(JSON.parse(nameless.stdout)).toMatchObject({ error: { code: 'OPTION_MISSING' } });
+  });
+
   it('makes an adapter that other programs read and imagine draws with', async () => {
     const ended = await krona(...training('mochi.safetensors', '--steps', '6', '--json'));
     expect(ended.stderr).toContain('training 6/6');
