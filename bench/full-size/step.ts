@@ -1,9 +1,11 @@
 /** @file Steps of one kind on one model in this process, for run.ts; the argument is a `StepRequest` as JSON. */
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { adapterLayout } from '../../gpu-worker/adapters/adapter.ts';
 import { ADAPTER_METHODS } from '../../gpu-worker/adapters/methods.ts';
 import { compile } from '../../gpu-worker/graph/compile.ts';
 import { Session, type Feeds } from '../../gpu-worker/graph/runtime.ts';
+import { inspectModel } from '../../gpu-worker/models/model-check.ts';
 import { openModelFolder } from '../../gpu-worker/models/model-folder.ts';
 import { frozenParameters } from '../../gpu-worker/models/parameters.ts';
 import { openSafetensors, readFloats, writeSafetensors } from '../../gpu-worker/models/safetensors.ts';
@@ -29,20 +31,25 @@ for (const [name, tensor] of (await openSafetensors(inputs)).tensors)
   given.set(name, await readFloats(tensor));
 const options = { threads, ...(profile ? { profilePrefix: join(profile, kind) } : {}) };
 
+const { ok } = await inspectModel(folder);
+if (!ok) throw new Error(`${folder} is no whole model`);
 const began = performance.now();
 const { step, shape } = kind === 'sampling' ? await sampling() : await training();
 const opened = (performance.now() - began) / 1000;
 const seconds: number[] = [];
 let result = new Float32Array();
+let written = 0;
 for (let i = 0; i <= repeats; i++) {
   const start = performance.now();
   const values = await step();
   seconds.push((performance.now() - start) / 1000);
-  if (i === 0) result = values.slice();
+  if (i > 0) continue;
+  result = values.slice();
+  written = await writtenBytes();
 }
 await writeSafetensors(output, new Map([['result', { dtype: 'F32', shape, data: result }]]));
 const [first, ...later] = seconds as [number, ...number[]];
-const measured: StepResult = { opened, first, seconds: later, peak: await peakMemory(process.pid) };
+const measured: StepResult = { opened, first, seconds: later, peak: await peakMemory(process.pid), written };
 process.stdout.write(`${JSON.stringify(measured)}\n`);
 
 /** One call of the UNet with guidance; its prediction. */
@@ -104,4 +111,9 @@ function feedsOf(
         ),
     ]),
   );
+}
+
+/** By this process, to disk. */
+async function writtenBytes(): Promise<number> {
+  return Number(/^write_bytes: (\d+)/m.exec(await readFile('/proc/self/io', 'utf8'))![1]);
 }

@@ -30,6 +30,8 @@ export interface StepResult {
   readonly seconds: readonly number[];
   /** Largest resident memory of the process, bytes. */
   readonly peak: number;
+  /** Bytes that the process wrote to disk until the end of the first step, the check of the model included; ours only. */
+  readonly written?: number;
 }
 
 /** Two rows of everything that a UNet and its loss read at 512×512; a training step takes the first row. */
