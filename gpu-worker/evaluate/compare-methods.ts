@@ -154,7 +154,7 @@ function answer(child: ChildProcess, ask: WorkerAsk, signal?: AbortSignal): Prom
     const end = (error: unknown): void => {
       child.off('message', hear).off('exit', gone);
       signal?.removeEventListener('abort', stop);
-      if (error) reject(error instanceof Error ? error : new Error(String(error)));
+      if (error) reject(error instanceof Error ? error : new Error('the worker failed', { cause: error }));
       else resolve();
     };
     const hear = ({ error }: WorkerAnswer): void =>

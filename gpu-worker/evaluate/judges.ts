@@ -3,7 +3,10 @@
  * things of two, in the right place, as many as asked. Each answers for real drawings as for drawn ones, so that its own
  * errors are measured by the same functions.
  */
+import { existsSync } from 'node:fs';
+import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { KronaError } from '../../storage/errors.ts';
 import { cutOut, withoutBackground } from '../../storage/pictures/cut-out.ts';
 import { toBytes } from '../pretrain/composite.ts';
 import type { PretrainData } from '../pretrain/concepts.ts';
@@ -15,6 +18,16 @@ import { Classifier, CLASSIFIER_SIDE, classifierView, ranked } from './classifie
 /** The classifiers that come with the program. */
 export const classifierPath = (kind: 'concepts' | 'styles'): string =>
   fileURLToPath(new URL(`./classifiers/${kind}.safetensors`, import.meta.url));
+
+async function openClassifier(kind: 'concepts' | 'styles'): Promise<Classifier> {
+  const path = classifierPath(kind);
+  if (!existsSync(path))
+    throw new KronaError(
+      'CLASSIFIER_MISSING',
+      `The classifier of ${kind} is not there; make it with krona evaluate classifier --kind ${kind} --run data/${kind} --out ${relative(process.cwd(), path)}.`,
+    );
+  return Classifier.open(path);
+}
 
 /** A concept counts as shown beside another when it is among so many likeliest. */
 const AMONG = 5;
@@ -35,10 +48,10 @@ export class Judges {
     this.#styleClass = data.styles.map(({ set }) => styles.classes.indexOf(set));
   }
 
-  /** @throws KronaError FILE_NOT_FOUND, CLASSIFIER_INVALID, SAFETENSORS_* */
+  /** @throws KronaError CLASSIFIER_MISSING, CLASSIFIER_INVALID, SAFETENSORS_* */
   static async open(data: PretrainData): Promise<Judges> {
-    const concepts = await Classifier.open(classifierPath('concepts'));
-    return new Judges(data, concepts, await Classifier.open(classifierPath('styles')));
+    const [concepts, styles] = [await openClassifier('concepts'), await openClassifier('styles')];
+    return new Judges(data, concepts, styles);
   }
 
   async release(): Promise<void> {

@@ -25,7 +25,7 @@ export interface ModelFigure {
   /** Shares of the real pictures: the ceiling of the judge, and with the autoencoder of the model. */
   readonly real: number;
   readonly restored: number;
-  /** What is wanted of the model's share; null where nothing is. */
+  /** What is wanted of the model's share; null where nothing is, or where the judge knows too few real pictures. */
   readonly goal: number | null;
 }
 
@@ -53,6 +53,9 @@ const GOALS: Readonly<Record<string, { readonly share: number; readonly ofCeilin
   'single style': { share: 0.9 },
   'pair both shown': { share: 0.5 },
 };
+
+/** A judge that misses more than this of real pictures holds a model to nothing. */
+const LOWEST_CEILING = 0.3;
 
 export function summariseModel(
   data: PretrainData,
@@ -83,7 +86,7 @@ export function summariseModel(
       model: bootstrap(prompts, (sample) => share(sample.flat())),
       real,
       restored: share(of('restored')),
-      goal: goal ? goal.share * (goal.ofCeiling ? real : 1) : null,
+      goal: goal && real >= LOWEST_CEILING ? goal.share * (goal.ofCeiling ? real : 1) : null,
     };
   });
   return { ...facts, figures, copies: copiesOf(data, asked, seen) };

@@ -108,7 +108,7 @@ function drawScene(art: TrainingArt, random: KeyedRandom): Scene {
     ...(hue && { hue: hue.name }),
   };
   const sprite = art.sprites[concept]![style]!;
-  const own = hue === null ? sprite : recoloured(sprite, dominant!, hue);
+  const own = hue === null ? sprite : recoloured(sprite, dominant, hue);
   const placed = placeSprites(art, { concept, style, layout, other }, own, random);
   return {
     caption: writeCaption(subject, data.captions, random),

@@ -80,7 +80,7 @@ describe('a card for Slack', () => {
       { id: 'b', blobHash: 'here', alt: 'a fox', caption: '2 · 👍 1', sensitive: true },
     ];
     const blocks: Json[] = cardBlocks({ tone: 'info', title: 'x', pictures }, shown);
-    expect(blocks.map(({ type }) => type)).toEqual(['header', 'image', 'section']);
+    expect(blocks.map(({ type }) => type as string)).toEqual(['header', 'image', 'section']);
     expect(blocks[2]).toMatchObject({
       text: { text: expect.stringMatching(/Hidden.*\n2 · 👍 1/s) as string },
       accessory: { type: 'button', action_id: 'reveal:b' },

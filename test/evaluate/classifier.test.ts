@@ -147,7 +147,10 @@ describe('the subjects', () => {
         recipe.photos.map(({ background }) => data.backgrounds.find((one) => one.name === background)!.rgb),
       );
       const shown = drawSubject(data, sprite, 'red');
-      const covered = Array.from({ length: 128 * 128 }, (_, i) => Math.abs(shown[i]! - shown[0]!) > 0.1);
+      const at = (pixel: number) => [0, 1, 2].map((c) => shown[c * 128 * 128 + pixel]!);
+      const covered = Array.from({ length: 128 * 128 }, (_, pixel) =>
+        at(pixel).some((value, c) => Math.abs(value - at(0)[c]!) > 0.1),
+      );
       expect(covered.filter(Boolean).length, name).toBeGreaterThan(0.1 * 128 * 128);
     }
     // What pictures are judged with was no photo's background.
