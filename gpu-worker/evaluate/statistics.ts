@@ -6,6 +6,8 @@ export interface Interval {
   /** 95 % of the resamples lie between these. */
   readonly low: number;
   readonly high: number;
+  /** What was resampled. */
+  readonly units: number;
 }
 
 export function mean(values: readonly number[]): number {
@@ -38,21 +40,30 @@ export function bootstrap<Unit>(
   statistic: (sample: readonly Unit[]) => number,
   { resamples = 4000, seed = 0 }: { resamples?: number; seed?: number } = {},
 ): Interval {
-  if (units.length === 0) return { estimate: NaN, low: NaN, high: NaN };
+  if (units.length === 0) return { estimate: NaN, low: NaN, high: NaN, units: 0 };
   const random = new KeyedRandom(seed, 'bootstrap');
   const drawn = Array.from({ length: resamples }, () =>
     statistic(units.map(() => units[random.integer(units.length)]!)),
   );
-  return { estimate: statistic(units), low: quantile(drawn, 0.025), high: quantile(drawn, 0.975) };
+  return {
+    estimate: statistic(units),
+    low: quantile(drawn, 0.025),
+    high: quantile(drawn, 0.975),
+    units: units.length,
+  };
 }
 
 export type Verdict = 'true' | 'false' | 'undecided';
+
+/** With fewer units an interval is too narrow to be believed: that of a single one has no width. */
+const FEWEST_UNITS = 5;
 
 /**
  * Whether a difference is above `-margin`: true when all of its interval is, false when none is. With margin 0 it asks
  * for better, with a positive one for as good within that much.
  */
-export function verdictOf({ low, high }: Interval, margin = 0): Verdict {
+export function verdictOf({ low, high, units }: Interval, margin = 0): Verdict {
+  if (units < FEWEST_UNITS) return 'undecided';
   if (low > -margin) return 'true';
   return high < -margin ? 'false' : 'undecided';
 }

@@ -109,7 +109,7 @@ describe('the plan', () => {
 });
 
 describe('claims', () => {
-  const subjects = ['a', 'b', 'c', 'd'];
+  const subjects = ['a', 'b', 'c', 'd', 'e'];
 
   it('pair methods by subject and seed', () => {
     // LoRA is 0.1 worse everywhere, though subjects and seeds differ by more than that.
@@ -184,7 +184,7 @@ describe('claims', () => {
   });
 
   it('are drawn as charts, a mark for each setting', () => {
-    const interval = { estimate: 0.5, low: 0.4, high: 0.6 };
+    const interval = { estimate: 0.5, low: 0.4, high: 0.6, units: 5 };
     const chart = intervalChart('A & B', [
       { name: 'krona', points: ['1', '2'].map((label) => ({ label, interval })) },
       { name: 'lora', points: [{ label: '2', interval }] },

@@ -32,6 +32,7 @@ describe('statistics', () => {
       estimate: expect.closeTo(0.4, 12) as number,
       low: expect.closeTo(0.4, 12) as number,
       high: expect.closeTo(0.4, 12) as number,
+      units: 3,
     });
     // Ten units of 0 and ten of 1: the mean of 20 draws has deviation √(0.25/20) = 0.112.
     const units = Array.from({ length: 20 }, (_, i) => i % 2);
@@ -39,16 +40,18 @@ describe('statistics', () => {
     expect(estimate).toBe(0.5);
     expect(low).toBeCloseTo(0.5 - 1.96 * 0.112, 1);
     expect(high).toBeCloseTo(0.5 + 1.96 * 0.112, 1);
-    expect(bootstrap(units, mean)).toEqual({ estimate, low, high });
+    expect(bootstrap(units, mean)).toMatchObject({ estimate, low, high });
     expect(bootstrap([], mean).estimate).toBeNaN();
   });
 
   it('decide only where the whole interval lies on one side', () => {
-    const at = (low: number, high: number) => ({ estimate: (low + high) / 2, low, high });
+    const at = (low: number, high: number, units = 12) => ({ estimate: (low + high) / 2, low, high, units });
     expect(verdictOf(at(0.01, 0.05))).toBe('true');
     expect(verdictOf(at(-0.01, 0.05))).toBe('undecided');
     expect(verdictOf(at(-0.01, 0.05), 0.02)).toBe('true');
     expect(verdictOf(at(-0.09, -0.03), 0.02)).toBe('false');
+    // Too few subjects decide nothing, however narrow the interval.
+    expect(verdictOf(at(0.04, 0.04, 1))).toBe('undecided');
     expect(allOf(['true', 'undecided'])).toBe('undecided');
     expect(allOf(['true', 'undecided', 'false'])).toBe('false');
     expect(allOf(['true', 'true'])).toBe('true');
