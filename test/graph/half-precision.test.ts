@@ -39,19 +39,25 @@ describe.each(['sd15', 'sd21', 'sdxl', 'refiner'] as const)('%s', (name) => {
       }
     }
   });
-
-  it.each(name === 'sdxl' ? ['krona', 'full'] : ['krona, recomputed'])(
-    "training's loss and gradient: %s",
-    async (what) => {
-      const [half, full] = (['float16', 'float32'] as const).map((precision) =>
-        trainingPrograms(model, precision)[what]!(),
-      ) as [Program, Program];
-      const [found, wanted] = [await run(half), await run(full)];
-      expect(Math.abs(found['loss']![0]! / wanted['loss']![0]! - 1)).toBeLessThan(2e-2);
-      expect(distance(found['gradient']!, wanted['gradient']!)).toBeLessThan(2e-2);
-    },
-  );
 });
+
+// Opening such a program takes the CPU long, as casts are put around every operator.
+it.each([
+  ['sdxl', 'krona'],
+  ['sd21', 'krona, recomputed'],
+] as const)(
+  "%s: training's loss and gradient by %s",
+  async (name, what) => {
+    const model = await openTiny(name, 'folder');
+    const results = { float16: {} as Floats, float32: {} as Floats };
+    for (const precision of ['float16', 'float32'] as const)
+      results[precision] = await run(trainingPrograms(model, precision)[what]!());
+    const { float16: found, float32: wanted } = results;
+    expect(Math.abs(found['loss']![0]! / wanted['loss']![0]! - 1)).toBeLessThan(2e-2);
+    expect(distance(found['gradient']!, wanted['gradient']!)).toBeLessThan(2e-2);
+  },
+  400_000,
+);
 
 it('gradients that 16 bits would lose come through with the loss scaled', async () => {
   const weight = op.input('weight', [1, 4]);

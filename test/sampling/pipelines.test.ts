@@ -30,7 +30,11 @@ const SIDE = 32;
 const opened = new Map<TinyName, Promise<TextToImage>>();
 /** A tiny model with a case's scheduler config in place of its own. */
 async function engineOf(name: TinyName, { config }: Case): Promise<TextToImage> {
-  if (!opened.has(name)) opened.set(name, openTiny(name, 'folder').then(TextToImage.open));
+  if (!opened.has(name))
+    opened.set(
+      name,
+      openTiny(name, 'folder').then((model) => TextToImage.open(model)),
+    );
   const engine = await opened.get(name)!;
   Object.assign(engine.model, { scheduler: config });
   return engine;
