@@ -16,14 +16,17 @@ import {
   type TrainResult,
 } from '../../gpu-worker/training/train-options.ts';
 import { trainAdapter } from '../../gpu-worker/training/train.ts';
+import type { Device } from '../../storage/config.ts';
 import { KronaError } from '../../storage/errors.ts';
 import { DEFAULT_RANK, type Method, type ModelCard } from '../../storage/settings.ts';
+import { deviceOption, prepareDevice } from '../device.ts';
 import { checked, checkSize, modelOption } from '../options.ts';
 import { action, type Shell } from '../output.ts';
 import { defineExamples, examplesOf, type ExamplesGiven } from './train-examples.ts';
 
 /** What commander gives: values that were checked one by one. */
 interface Given extends ExamplesGiven {
+  device?: Device;
   model: string;
   photos: string;
   subject: string;
@@ -133,9 +136,11 @@ export function define(train: Command, shell: Shell): void {
     )
     .option('--resume', 'go on from what a stopped run left beside --out')
     .option('--trace <file>', 'record the run, for another implementation to follow')
+    .addOption(deviceOption())
     .requiredOption('--out <file>', 'where the adapter goes, a .safetensors file');
   defineExamples(train);
   action(train, shell, async (io, given: Given) => {
+    await prepareDevice(given.device);
     const options = await trainOptions(given);
     // Better told now than after the last step.
     await mkdir(dirname(options.out), { recursive: true }).catch((cause: unknown) => {

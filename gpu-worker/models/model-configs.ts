@@ -102,7 +102,8 @@ export function clipTextConfig(where: string, raw: JsonObject, projected: boolea
 }
 
 /**
- * `upcast_attention` (SD 2.1) is not looked at: attention is computed in fp32 everywhere.
+ * `upcast_attention` (SD 2.1) is not looked at: fused attention adds up in fp32, and where scores are written out queries
+ * are scaled before the product and softmax is fp32, so that they stay in range in 16 bits too.
  *
  * @param timeIds with `text_time`: 6, or 5 for SDXL's refiner
  * @throws KronaError MODEL_CONFIG_INVALID, MODEL_CONFIG_UNSUPPORTED
