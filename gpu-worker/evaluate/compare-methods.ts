@@ -33,7 +33,9 @@ import {
 } from './comparison-plan.ts';
 import type { WorkerAnswer, WorkerAsk } from './comparison-worker.ts';
 import { measureScales } from './features.ts';
-import { claimFolder, readJson, writeJson } from './files.ts';
+import { claimFolder, fileHashes, readJson, writeJson } from './files.ts';
+import { classifierPath } from './judges.ts';
+import { subjectsPath } from './subjects.ts';
 
 export interface CompareOptions extends ComparisonFolder {
   readonly size: ComparisonSize;
@@ -49,8 +51,16 @@ export interface CompareOptions extends ComparisonFolder {
  */
 export async function compareMethods(options: CompareOptions): Promise<ComparisonReport> {
   const { out, size } = options;
-  const model = await modelFingerprint(await openModel(options.model));
-  await claimFolder(join(out, 'run.json'), { model });
+  await claimFolder(join(out, 'run.json'), {
+    model: await modelFingerprint(await openModel(options.model)),
+    // Whatever else decides a result that is kept.
+    ...(await fileHashes({
+      config: options.config,
+      subjects: subjectsPath,
+      concepts: classifierPath('concepts'),
+      styles: classifierPath('styles'),
+    })),
+  });
   await prepareScales(options);
   const pool = new Pool(options);
   try {

@@ -1,5 +1,5 @@
 /** @file Files of an evaluation: written whole or not at all, so that one that was stopped goes on from what is there. */
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import sharp from 'sharp';
@@ -40,6 +40,18 @@ export async function claimFolder(path: string, facts: object): Promise<void> {
       'EVALUATION_MISMATCH',
       'The folder holds results of another model, configuration or size; give another --out.',
     );
+}
+
+/** SHA-256 of files, the first 16 digits; '' for one that is not there. */
+export async function fileHashes(paths: Readonly<Record<string, string>>): Promise<Record<string, string>> {
+  const hashes = Object.entries(paths).map(async ([name, path]) => {
+    const bytes = await readFile(path).catch(() => null);
+    return [
+      name,
+      bytes === null ? '' : createHash('sha256').update(bytes).digest('hex').slice(0, 16),
+    ] as const;
+  });
+  return Object.fromEntries(await Promise.all(hashes));
 }
 
 /** Pictures [3, size, size] in [-1, 1] side by side as one PNG. */

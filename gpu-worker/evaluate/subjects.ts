@@ -4,6 +4,7 @@
  * drawings; its photos show it on plain backgrounds, moved, scaled, turned a little and mirrored.
  */
 import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { KronaError } from '../../storage/errors.ts';
 import { composite, toBytes } from '../pretrain/composite.ts';
@@ -68,8 +69,10 @@ export interface SubjectRecipe {
   readonly drift: readonly DriftPrompt[];
 }
 
+export const subjectsPath = fileURLToPath(new URL('./subjects.json', import.meta.url));
+
 export async function readSubjects(): Promise<SubjectRecipe> {
-  return JSON.parse(await readFile(new URL('./subjects.json', import.meta.url), 'utf8')) as SubjectRecipe;
+  return JSON.parse(await readFile(subjectsPath, 'utf8')) as SubjectRecipe;
 }
 
 /** Side of a mascot's picture before it becomes a sprite, pixels. */
