@@ -4,6 +4,7 @@
  */
 import { readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { lossCurve } from './sheet.ts';
 import type { StageProgress } from './stage.ts';
 
 /** Writes the page of what `log.jsonl` and the sheets in the folder tell. */
@@ -31,9 +32,6 @@ export function statusPage(log: readonly StageProgress[], sheets: readonly strin
   h2 { font-size: 1.1rem; margin: 2rem 0 0; }
   p { margin: 0.2rem 0; }
   svg, img { width: 100%; height: auto; }
-  path { fill: none; stroke: #5b6ef5; stroke-width: 2; }
-  line { stroke: currentColor; opacity: 0.2; }
-  text { font-size: 12px; fill: currentColor; opacity: 0.7; }
 </style>
 <h1>krona pretrain</h1>
 ${curves.reverse().join('\n')}
@@ -52,29 +50,13 @@ function latestRun(entries: readonly StageProgress[]): StageProgress[] {
   return kept;
 }
 
-const WIDTH = 900;
-const HEIGHT = 220;
-const LEFT = 56;
-const BOTTOM = 24;
-
-/** The loss on a logarithmic axis, over all steps of the stage. */
 function curve(stage: string, entries: readonly StageProgress[]): string {
   const { step, steps, loss, samplesPerSecond, secondsLeft } = entries.at(-1)!;
-  const losses = entries.map((entry) => entry.loss);
-  const [low, high] = [Math.min(...losses), Math.max(...losses)];
-  const x = (at: number) => LEFT + ((WIDTH - LEFT - 8) * at) / steps;
-  const share = (value: number) => (high > low ? Math.log(value / low) / Math.log(high / low) : 0.5);
-  const y = (value: number) => 8 + (HEIGHT - BOTTOM - 8) * (1 - share(value));
-  const points = entries.map((entry) => `${x(entry.step).toFixed(1)} ${y(entry.loss).toFixed(1)}`);
-  const done = step === steps;
-  const rate = `${samplesPerSecond.toFixed(1)} samples/s`;
+  const left = step === steps ? 'done' : `${minutes(secondsLeft)} left`;
+  const points = entries.map((entry) => [entry.step, entry.loss] as const);
   return `<h2>${stage}</h2>
-<p>Step ${step} of ${steps} · loss ${loss.toFixed(4)} · ${rate}${done ? ' · done' : ` · ${minutes(secondsLeft)} left`}</p>
-<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="Loss of ${stage} over its steps">
-${[low, high].map((value) => `<line x1="${LEFT}" x2="${WIDTH - 8}" y1="${y(value)}" y2="${y(value)}"/><text x="0" y="${y(value) + 4}">${value.toPrecision(3)}</text>`).join('')}
-<text x="${LEFT}" y="${HEIGHT - 4}">0</text><text x="${WIDTH - 8}" y="${HEIGHT - 4}" text-anchor="end">${steps}</text>
-<path d="M${points.join(' L')}"/>
-</svg>`;
+<p>Step ${step} of ${steps} · loss ${loss.toFixed(4)} · ${samplesPerSecond.toFixed(1)} samples/s · ${left}</p>
+${lossCurve([{ name: stage, points }], 'loss')}`;
 }
 
 function minutes(seconds: number): string {

@@ -36,7 +36,7 @@ it('learns, and leaves a page that shows how', async () => {
   WANTED.forEach((wanted, i) => expect(Math.abs(w[i]! - wanted)).toBeLessThan(0.1));
   const page = await readFile(join(folder, 'index.html'), 'utf8');
   expect(page).toContain('Step 60 of 60');
-  expect(page.match(/<path d="M[^"]+"/)![0].split(' L')).toHaveLength(6);
+  expect(page.match(/<polyline points="([^"]+)"/)![1]!.split(' ')).toHaveLength(6);
 });
 
 it('is stopped at any step without loss, and goes on to the same numbers', async () => {
