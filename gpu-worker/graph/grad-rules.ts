@@ -299,15 +299,15 @@ const ATTENTION_PART = 2 ** 23;
 
 /**
  * By q, k and v in heads [B,H,·,D]. P = softmax(q kᵀ s) is made again, for some queries after the others: whole, it
- * takes S·T values a head, which at 64×64 latents is more than everything else. With o the attention's result,
- * dv = Pᵀ do; dP = do vᵀ; dS = P (dP - Σ do o); dq = dS k s; dk = dSᵀ q s (Dao et al. 2022, arXiv 2205.14135, B.2).
+ * takes S·T values a head, which at 64×64 latents is more than everything else. dv = Pᵀ do; dP = do vᵀ;
+ * dS = P (dP - Σ dP P); dq = dS k s; dk = dSᵀ q s. With Σ do o in place of Σ dP P (Dao et al. 2022, arXiv 2205.14135,
+ * B.2) a product less would be needed, but dS of a single key, which is zero, would come out as its rounding error.
  */
 function attentionGradients(y: Tensor<'attention'>, dy: Tensor): readonly [Tensor, Tensor, Tensor] {
   const { heads, scale } = y.params;
-  const [q, k, v, out, dOut] = [...y.inputs, y, dy].map((x) => op.splitHeads(x, heads)) as Tensors5;
+  const [q, k, v, dOut] = [...y.inputs, dy].map((x) => op.splitHeads(x, heads)) as Tensors4;
   const [batch, , queries] = q.shape as [number, number, number];
   const rows = Math.max(1, Math.floor(ATTENTION_PART / (batch * heads * k.shape[2]!)));
-  const sums = op.sum(op.mul(dOut, out), [3]);
   const dq: Tensor[] = [];
   let dk: Tensor | null = null;
   let dv: Tensor | null = null;
@@ -317,7 +317,8 @@ function attentionGradients(y: Tensor<'attention'>, dy: Tensor): readonly [Tenso
       op.after(op.slice(x, 2, from, Math.min(queries, from + rows)), earlier);
     const [someQ, someOut] = [part(q), part(dOut)];
     const p = op.softmax(op.matmul(op.mul(someQ, scale), op.swap(k)));
-    const dS = op.mul(p, op.sub(op.matmul(someOut, op.swap(v)), part(sums)));
+    const dP = op.matmul(someOut, op.swap(v));
+    const dS = op.mul(p, op.sub(dP, op.sum(op.mul(dP, p), [3])));
     dq.push(op.mul(op.matmul(dS, k), scale));
     const moreK = op.mul(op.matmul(op.swap(dS), someQ), scale);
     const moreV = op.matmul(op.swap(p), someOut);
@@ -327,4 +328,4 @@ function attentionGradients(y: Tensor<'attention'>, dy: Tensor): readonly [Tenso
   return [op.concat(dq, 2), dk!, dv!];
 }
 
-type Tensors5 = [Tensor, Tensor, Tensor, Tensor, Tensor];
+type Tensors4 = [Tensor, Tensor, Tensor, Tensor];
