@@ -170,6 +170,10 @@ describe('a subject on Discord', () => {
       'Upscale 3',
       'Upscale 4',
       'Details',
+      'Emoji 1',
+      'Emoji 2',
+      'Emoji 3',
+      'Emoji 4',
       'Delete',
     ]);
 
