@@ -99,7 +99,8 @@ describe('a training', () => {
     expect(run.photoHashes).toHaveLength(4);
     await card(ben, 'mochi is waiting to be learnt').waitFor();
     // The others see what was asked and the photos, without the files' own data.
-    expect(await ben.locator('.said-photos img').count()).toBe(4);
+    // They come on a line of their own, before the card or after it.
+    await expect.poll(() => ben.locator('.said-photos img').count()).toBe(4);
     await ben.getByText('subject').first().waitFor();
     await card(ben, 'mochi is waiting to be learnt').getByText('1st in the queue').waitFor();
   });
