@@ -1,7 +1,8 @@
 /** @file Small file operations that hold up when two processes do them at the same moment. */
 import { randomUUID } from 'node:crypto';
-import { access, link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { access, link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
+import { KronaError } from './errors.ts';
 
 /**
  * Writes a private file (mode 0600) unless it is already there. It appears whole or not at all: of several
@@ -19,6 +20,22 @@ export async function createFileOnce(path: string, text: string): Promise<boolea
     throw error;
   } finally {
     await rm(draft);
+  }
+}
+
+/**
+ * Writes a file, and its folder where there is none; it appears whole or not at all, in the place of an earlier one.
+ *
+ * @throws KronaError FILE_UNWRITABLE
+ */
+export async function writeWhole(path: string, content: string | Uint8Array): Promise<void> {
+  const draft = `${path}.${randomUUID()}`;
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(draft, content);
+    await rename(draft, path);
+  } catch (cause) {
+    throw new KronaError('FILE_UNWRITABLE', `${basename(path)} could not be written.`, { cause });
   }
 }
 

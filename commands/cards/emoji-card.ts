@@ -3,6 +3,7 @@ import { EMOJI_SIDE } from '../../storage/pictures/emoji.ts';
 import type { Picture, PictureSet } from '../../storage/records/contract.ts';
 import type { Card } from '../card.ts';
 import { plain } from './format.ts';
+import { onCard } from './pictures.ts';
 
 export interface EmojiFile {
   readonly hash: string;
@@ -11,12 +12,12 @@ export interface EmojiFile {
   readonly transparent: boolean;
 }
 
-export function emojiCard(set: PictureSet, { id, index }: Picture, file: EmojiFile): Card {
+export function emojiCard(set: PictureSet, picture: Picture, file: EmojiFile): Card {
   const name = emojiName(set.prompt);
   const alt = `${plain(set.prompt)}, as an emoji`;
   return {
     tone: 'success',
-    title: `Picture ${index + 1} as an emoji`,
+    title: `Picture ${picture.index + 1} as an emoji`,
     text: [
       `${EMOJI_SIDE}×${EMOJI_SIDE} pixels${file.transparent ? ' with a transparent background' : ''}. Save it and add it ` +
         'where this chat’s settings keep custom emoji. The link works for a day.',
@@ -26,7 +27,7 @@ export function emojiCard(set: PictureSet, { id, index }: Picture, file: EmojiFi
             'Its background has more than one colour, so it stayed: prompts that name one, such as “on a white background”, are cut out.',
           ]),
     ],
-    pictures: [{ id, blobHash: file.hash, alt }],
+    pictures: [{ ...onCard(picture), blobHash: file.hash, alt }],
     files: [{ name: `${name}.png`, blobHash: file.hash, size: file.size }],
     audience: 'caller',
   };

@@ -12,7 +12,7 @@ import { modelCard } from '../adapters/model-card.ts';
 import { chooseDevice, useDevice } from '../graph/device.ts';
 import { tryDevice } from '../graph/runtime.ts';
 import { checkModel } from '../models/model-check.ts';
-import { openMobileNet, type MobileNet } from '../safety/mobilenet.ts';
+import { openMobileNet } from '../safety/mobilenet.ts';
 import { unsafeScore } from '../safety/unsafe-score.ts';
 import { TextToImage, type DrawnPicture, type StartPicture } from '../sampling/text-to-image.ts';
 import { trainAdapter } from '../training/train.ts';
@@ -42,23 +42,18 @@ const device = chooseDevice(asked || null, tryDevice).then((chosen) => {
 const turns = new Turns();
 const running = new Map<number, AbortController>();
 
-let painter: Promise<TextToImage> | null = null;
-function openPainter(): Promise<TextToImage> {
-  painter ??= TextToImage.open(folder).catch((error: unknown) => {
-    painter = null;
-    throw error;
-  });
-  return painter;
+/** Opens once, when it is first needed; again after a failure. */
+function opened<T>(open: () => Promise<T>): () => Promise<T> {
+  let known: Promise<T> | null = null;
+  return () =>
+    (known ??= open().catch((error: unknown) => {
+      known = null;
+      throw error;
+    }));
 }
 
-let classifier: Promise<MobileNet> | null = null;
-function openClassifier(): Promise<MobileNet> {
-  classifier ??= openMobileNet().catch((error: unknown) => {
-    classifier = null;
-    throw error;
-  });
-  return classifier;
-}
+const openPainter = opened(() => TextToImage.open(folder));
+const openClassifier = opened(openMobileNet);
 
 async function unsafeness(picture: DrawnPicture): Promise<number> {
   const [scores] = await (await openClassifier()).classify([picture]);

@@ -4,13 +4,13 @@
  */
 import { rm, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeWhole } from '../../storage/files.ts';
 import { trainingPrompt } from '../../storage/prompt.ts';
 import { KronaError } from '../../storage/errors.ts';
-import type { AdapterLayers } from '../adapters/adapter.ts';
+import type { AppliedAdapter } from '../adapters/adapter-inputs.ts';
 import { modelCard } from '../adapters/model-card.ts';
-import { fromBytes } from '../pretrain/composite.ts';
 import { readPretrainData, type PretrainData } from '../pretrain/concepts.ts';
-import { JUDGED_SAMPLING } from '../pretrain/evaluate-model.ts';
+import { drawJudged } from '../pretrain/evaluate-model.ts';
 import { openMobileNet, type MobileNet } from '../safety/mobilenet.ts';
 import { TextToImage } from '../sampling/text-to-image.ts';
 import { trainAdapter, checkpointPath } from '../training/train.ts';
@@ -23,7 +23,7 @@ import {
   type FeatureExtractor,
   type FeatureScales,
 } from './features.ts';
-import { readJson, readStrip, writeJson, writeStrip, writeWhole } from './files.ts';
+import { readJson, readStrip, writeJson, writeStrip } from './files.ts';
 import { openJudgeArt } from './judge-art.ts';
 import { Judges } from './judges.ts';
 import { mean } from './statistics.ts';
@@ -152,8 +152,8 @@ export class Comparison {
     try {
       const trained = await trainAdapter(options, signal ? { signal } : {});
       for (const [index, cell] of wanted.entries()) {
-        const { layers } = await this.painter.readAdapter(paths[index]!);
-        const pictures = await this.#draw(subject, layers, training.seed);
+        const learnt = await this.painter.readAdapter(paths[index]!);
+        const pictures = await this.#draw(subject, learnt, training.seed);
         await writeStrip(stripPath(out, cell), pictures, this.data.size);
         await writeJson(resultPath(out, cell), {
           ...cell,
@@ -220,8 +220,7 @@ export class Comparison {
   }
 
   /** Pictures of the subject's prompts, then of those without it. */
-  async #draw(subject: Subject, layers: AdapterLayers | null, seed: number): Promise<Float32Array[]> {
-    const { size } = this.data;
+  async #draw(subject: Subject, adapter: AppliedAdapter | null, seed: number): Promise<Float32Array[]> {
     const named = `${this.recipe.token} ${subject.class}`;
     const asked = [
       ...this.recipe.prompts.map(({ text }, i) => ({
@@ -235,18 +234,7 @@ export class Comparison {
     ];
     const pictures: Float32Array[] = [];
     for (const each of asked) {
-      const [picture] = await this.painter.draw({
-        ...each,
-        ...JUDGED_SAMPLING,
-        negative: null,
-        adapter: layers === null ? null : { layers, strength: 1 },
-        scheduler: null,
-        width: size,
-        height: size,
-        count: 1,
-        noise: 'krona',
-      });
-      pictures.push(fromBytes(picture!.pixels));
+      pictures.push(...(await drawJudged(this.painter, this.data.size, { ...each, adapter })));
     }
     return pictures;
   }

@@ -1,6 +1,7 @@
 /** @file What the comparison found: a table, the claims with their intervals, charts of the grids, a sheet of pictures. */
 import { join } from 'node:path';
 import sharp from 'sharp';
+import { writeWhole } from '../../storage/files.ts';
 import type { Method } from '../../storage/settings.ts';
 import { fromBytes } from '../pretrain/composite.ts';
 import { contactSheet, type SheetPicture } from '../pretrain/sheet.ts';
@@ -8,7 +9,7 @@ import { intervalChart, type ChartSeries } from './charts.ts';
 import { driftOf, fidelityOf, scoreOf, testClaims, type Claim, type Studies } from './claims.ts';
 import { baseStripPath, stripPath, type Result, type Scores } from './compare-subject.ts';
 import type { ComparisonSize } from './comparison-plan.ts';
-import { readStrip, writeJson, writeWhole } from './files.ts';
+import { readStrip, writeJson } from './files.ts';
 import { readSubjects, subjectNotices } from './subjects.ts';
 import { bootstrap, groupsOf, mean, type Interval } from './statistics.ts';
 

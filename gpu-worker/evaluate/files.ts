@@ -1,22 +1,10 @@
 /** @file Files of an evaluation: written whole or not at all, so that one that was stopped goes on from what is there. */
-import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { basename, dirname } from 'node:path';
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import sharp from 'sharp';
 import { KronaError } from '../../storage/errors.ts';
+import { writeWhole } from '../../storage/files.ts';
 import { fromBytes, toBytes } from '../pretrain/composite.ts';
-
-/** @throws KronaError FILE_UNWRITABLE */
-export async function writeWhole(path: string, content: string | Uint8Array): Promise<void> {
-  const partial = `${path}.${randomBytes(4).toString('hex')}.partial`;
-  try {
-    await mkdir(dirname(path), { recursive: true });
-    await writeFile(partial, content);
-    await rename(partial, path);
-  } catch (cause) {
-    throw new KronaError('FILE_UNWRITABLE', `${basename(path)} could not be written.`, { cause });
-  }
-}
 
 /** null where there is no such file. */
 export async function readJson<T>(path: string): Promise<T | null> {

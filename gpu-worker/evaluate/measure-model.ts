@@ -3,10 +3,10 @@
  * pictures, as they are and through the model's autoencoder. Drawn pictures are kept, so a run that was stopped goes on.
  */
 import { join } from 'node:path';
+import { writeWhole } from '../../storage/files.ts';
 import { modelFingerprint } from '../models/fingerprint.ts';
-import { fromBytes } from '../pretrain/composite.ts';
-import { readPretrainData, type PretrainData } from '../pretrain/concepts.ts';
-import { JUDGED_SAMPLING } from '../pretrain/evaluate-model.ts';
+import { readPretrainData } from '../pretrain/concepts.ts';
+import { drawJudged, JUDGED_SAMPLING } from '../pretrain/evaluate-model.ts';
 import { hashName } from '../pretrain/held-out.ts';
 import { Judge } from '../pretrain/judge.ts';
 import { prepareArt } from '../pretrain/sampler.ts';
@@ -15,7 +15,7 @@ import { loadSprites } from '../pretrain/sprites.ts';
 import { TextToImage } from '../sampling/text-to-image.ts';
 import type { Progress } from '../../storage/records/contract.ts';
 import { askedPictures, realPicture, type AskedCounts, type AskedPicture } from './asked-pictures.ts';
-import { claimFolder, readStrip, writeJson, writeStrip, writeWhole } from './files.ts';
+import { claimFolder, readStrip, writeJson, writeStrip } from './files.ts';
 import { Judges } from './judges.ts';
 import { modelTable, summariseModel, type ModelReport, type SeenPicture } from './model-report.ts';
 import { openRestorer } from './restore.ts';
@@ -69,7 +69,15 @@ export async function measureModel(options: MeasureOptions): Promise<ModelReport
       const path = join(out, 'pictures', `${String(index).padStart(4, '0')}.png`);
       const earlier = await readStrip(path);
       if (earlier) known++;
-      drawn.push(earlier ?? (await drawPrompt(painter, data, prompt, index, seeds, signal)));
+      drawn.push(
+        earlier ??
+          (await drawJudged(
+            painter,
+            data.size,
+            { prompt, seed: index, count: seeds },
+            signal ? { signal } : {},
+          )),
+      );
       if (!earlier) await writeStrip(path, drawn.at(-1)!, data.size);
       show('drawing', index + 1, began, known);
     }
@@ -105,30 +113,6 @@ export async function measureModel(options: MeasureOptions): Promise<ModelReport
     await painter.release();
     await judges.release();
   }
-}
-
-async function drawPrompt(
-  painter: TextToImage,
-  data: PretrainData,
-  prompt: string,
-  seed: number,
-  count: number,
-  signal?: AbortSignal,
-): Promise<Float32Array[]> {
-  const request = {
-    prompt,
-    negative: null,
-    adapter: null,
-    ...JUDGED_SAMPLING,
-    scheduler: null,
-    width: data.size,
-    height: data.size,
-    seed,
-    count,
-    noise: 'krona' as const,
-  };
-  const pictures = await painter.draw(request, signal ? { signal } : {});
-  return pictures.map(({ pixels }) => fromBytes(pixels));
 }
 
 /** All answers of the judges that the kind of prompt asks for; questions that cannot be judged are left out. */

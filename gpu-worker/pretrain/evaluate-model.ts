@@ -1,5 +1,6 @@
 /** @file Draws the fixed held-out prompts with a model and judges the pictures. */
-import type { TextToImage } from '../sampling/text-to-image.ts';
+import { DEFAULT_SETTINGS } from '../../storage/settings.ts';
+import type { DrawHooks, DrawRequest, TextToImage } from '../sampling/text-to-image.ts';
 import { fromBytes } from './composite.ts';
 import type { PretrainData } from './concepts.ts';
 import { heldOutPrompts, Judge, summarise, type Report } from './judge.ts';
@@ -13,8 +14,35 @@ export interface Evaluation {
   readonly sheet: Buffer;
 }
 
-/** How judged pictures are drawn. */
-export const JUDGED_SAMPLING = { steps: 20, guidance: 4 } as const;
+/** How judged pictures are drawn: as people draw with small models. */
+export const JUDGED_SAMPLING = {
+  steps: DEFAULT_SETTINGS.samplingSteps,
+  guidance: DEFAULT_SETTINGS.guidance,
+} as const;
+
+/** Pictures to be judged, [3, size, size] in [-1, 1] each. */
+export async function drawJudged(
+  engine: TextToImage,
+  size: number,
+  asked: Pick<DrawRequest, 'prompt' | 'seed'> & Partial<Pick<DrawRequest, 'adapter' | 'count'>>,
+  hooks: DrawHooks = {},
+): Promise<Float32Array[]> {
+  const pictures = await engine.draw(
+    {
+      negative: null,
+      adapter: null,
+      count: 1,
+      ...asked,
+      ...JUDGED_SAMPLING,
+      scheduler: null,
+      width: size,
+      height: size,
+      noise: 'krona',
+    },
+    hooks,
+  );
+  return pictures.map(({ pixels }) => fromBytes(pixels));
+}
 
 /** One picture for each of the first `count` held-out prompts (judge.ts), its number as seed. */
 export async function drawPrompts(
@@ -29,21 +57,11 @@ export async function drawPrompts(
   const judgements = [];
   const cells: SheetPicture[] = [];
   for (const [seed, { prompt, concept, background }] of prompts.entries()) {
-    const request = {
-      prompt,
-      negative: null,
-      adapter: null,
-      ...JUDGED_SAMPLING,
-      scheduler: null,
-      width: data.size,
-      height: data.size,
-    };
-    const [picture] = await engine.draw({ ...request, seed, count: 1, noise: 'krona' });
-    const image = fromBytes(picture!.pixels);
-    const judgement = judge.judge(image, background);
+    const [image] = await drawJudged(engine, data.size, { prompt, seed });
+    const judgement = judge.judge(image!, background);
     judgements.push(judgement);
     cells.push({
-      image,
+      image: image!,
       label: prompt,
       right: judgement.background === background && judgement.concepts[0] === concept,
     });

@@ -5,10 +5,12 @@
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import sharp from 'sharp';
 import { KronaError } from '../../storage/errors.ts';
+import { writeWhole } from '../../storage/files.ts';
+import { visibleBox, type Box } from '../../storage/pictures/visible-box.ts';
 import type { ArtSet, PretrainData } from './concepts.ts';
 import { artFile, openIconSet } from './icon-set.ts';
 
@@ -152,7 +154,7 @@ export async function renderSprite(
   const whole = await sharp(source).ensureAlpha().raw().toBuffer({ resolveWithObject: true });
   const raw = { width: whole.info.width, height: whole.info.height, channels: 4 as const };
   const fitted = await sharp(whole.data, { raw })
-    .extract(visibleBox(whole.data, raw.width, raw.height))
+    .extract(drawnBox(whole.data, raw.width, raw.height))
     // Sharper kernels overshoot at edges by up to 17 of 255, which is seen as a light seam; this one by 4.
     .resize(drawingSide, drawingSide, { fit: 'inside', kernel: 'mitchell' })
     .raw()
@@ -178,19 +180,10 @@ export async function renderSprite(
 }
 
 /** The smallest box around all pixels that are more than a trace. */
-function visibleBox(rgba: Uint8Array, width: number, height: number) {
-  let [left, top, right, bottom] = [width, height, -1, -1];
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      if (rgba[(y * width + x) * 4 + 3]! <= 8) continue;
-      left = Math.min(left, x);
-      right = Math.max(right, x);
-      top = Math.min(top, y);
-      bottom = y;
-    }
-  }
-  if (bottom < 0) throw new KronaError('PRETRAIN_ART_MISSING', 'A drawing is empty; choose another concept.');
-  return { left, top, width: right - left + 1, height: bottom - top + 1 };
+function drawnBox(rgba: Uint8Array, width: number, height: number): Box {
+  const box = visibleBox(width, height, (at) => rgba[4 * at + 3]! > 8);
+  if (!box) throw new KronaError('PRETRAIN_ART_MISSING', 'A drawing is empty; choose another concept.');
+  return box;
 }
 
 /** The mean of each 2×2 block; `side` is that of the result. */
@@ -231,11 +224,4 @@ export async function openSet(set: ArtSet): Promise<DrawingLookup> {
   >;
   const icons = await openIconSet(packages[set]);
   return async (hex) => icons.svg(names[hex.toLowerCase()] ?? '');
-}
-
-/** Writes a file under another name first, so that an interrupted run leaves no half of it. */
-async function writeWhole(path: string, content: string | Uint8Array): Promise<void> {
-  const partial = `${path}.${process.pid}.partial`;
-  await writeFile(partial, content);
-  await rename(partial, path);
 }

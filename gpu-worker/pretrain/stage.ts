@@ -2,8 +2,9 @@
  * @file One stage of pretraining: a loss over a batch, taught for a number of steps to one flat vector of parameters.
  * Saves itself every few minutes and when it is stopped, and goes on from there to the same result.
  */
-import { appendFile, mkdir, rename, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeWhole } from '../../storage/files.ts';
 import { compile } from '../graph/compile.ts';
 import { gradients } from '../graph/gradients.ts';
 import * as op from '../graph/ops.ts';
@@ -17,6 +18,7 @@ import {
   type Parameters,
 } from '../models/parameters.ts';
 import { AdamW, ADAMW_DEFAULTS, initialState, type AdamWSettings } from '../training/adamw.ts';
+import { lrShare } from '../training/lr-schedule.ts';
 import { loadOptimizer, saveOptimizer } from '../training/optimizer-file.ts';
 import type { StageSettings } from './pretrain-config.ts';
 import { writeStatusPage } from './status-page.ts';
@@ -53,12 +55,6 @@ export interface StageOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Half a cosine from 1 to 0 after a linear warm-up. */
-export function learningRate({ lr, warmup, steps }: StageSettings, step: number): number {
-  if (step < warmup) return (lr * (step + 1)) / warmup;
-  return lr * 0.5 * (1 + Math.cos((Math.PI * (step - warmup)) / Math.max(1, steps - warmup)));
-}
-
 /** Runs or resumes a stage to its end and returns the averaged parameters by name. */
 export async function runStage(stage: Stage, options: StageOptions): Promise<Map<string, Float32Array>> {
   const { folder, threads = 0, secondsBetweenSaves = 120, onProgress, signal } = options;
@@ -73,6 +69,8 @@ export async function runStage(stage: Stage, options: StageOptions): Promise<Map
   const session = await Session.create(gradientProgram(stage, layout), { threads });
   const optimizer = await AdamW.create(adamw, state, threads);
   const gradient = new Float32Array(layout.length);
+  const learningRate = (step: number): number =>
+    settings.lr * lrShare('cosine', step, settings.steps, settings.warmup);
   const save = async (): Promise<void> => {
     await saveOptimizer(path, optimizer.state);
     await stage.saved?.(namedSlices(layout, optimizer.state.average!), optimizer.state.step);
@@ -89,7 +87,7 @@ export async function runStage(stage: Stage, options: StageOptions): Promise<Map
       const feeds = await stage.batch(step);
       const results = await session.run({ ...feeds, parameters: optimizer.state.parameters }, { gradient });
       const loss = (results['loss'] as Float32Array)[0]!;
-      const gradientNorm = await optimizer.step(gradient, learningRate(settings, step));
+      const gradientNorm = await optimizer.step(gradient, learningRate(step));
       recent = [...recent, { at: performance.now(), loss }].slice(-50);
       const seconds = (recent.at(-1)!.at - recent[0]!.at) / 1000 / Math.max(1, recent.length - 1);
       const progress: StageProgress = {
@@ -127,7 +125,6 @@ function gradientProgram(stage: Stage, layout: FlatLayout) {
 async function record(folder: string, progress: StageProgress): Promise<void> {
   const line = JSON.stringify(progress);
   await appendFile(join(folder, 'log.jsonl'), `${line}\n`);
-  await writeFile(join(folder, 'status.json.new'), `${line}\n`);
-  await rename(join(folder, 'status.json.new'), join(folder, 'status.json'));
+  await writeWhole(join(folder, 'status.json'), `${line}\n`);
   await writeStatusPage(folder);
 }

@@ -2,8 +2,9 @@
  * @file A run of pretraining as a page to look at: `index.html` in its folder, which reloads itself. Loss curves of the
  * stages, throughput, time left, and the sheets of samples, newest first.
  */
-import { readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeWhole } from '../../storage/files.ts';
 import { lossCurve } from './sheet.ts';
 import type { StageProgress } from './stage.ts';
 
@@ -13,9 +14,7 @@ export async function writeStatusPage(folder: string): Promise<void> {
     .split('\n')
     .flatMap((line) => (line === '' ? [] : [JSON.parse(line) as StageProgress]));
   const sheets = (await readdir(folder)).filter((name) => /^sheet-\d+\.png$/.test(name)).sort();
-  const path = join(folder, 'index.html');
-  await writeFile(`${path}.new`, statusPage(log, sheets.reverse()));
-  await rename(`${path}.new`, path);
+  await writeWhole(join(folder, 'index.html'), statusPage(log, sheets.reverse()));
 }
 
 export function statusPage(log: readonly StageProgress[], sheets: readonly string[]): string {

@@ -5,6 +5,7 @@
  */
 import sharp from 'sharp';
 import { cutOut, withoutBackground } from './cut-out.ts';
+import { visibleBox } from './visible-box.ts';
 
 export const EMOJI_SIDE = 128;
 
@@ -24,7 +25,7 @@ export async function emojiOf(picture: Uint8Array): Promise<Emoji> {
     .toBuffer({ resolveWithObject: true });
   const rgb = { width: info.width, height: info.height, pixels: data };
   const cut = cutOut(rgb);
-  const box = cut && drawnBox(cut.alpha, info.width);
+  const box = cut && visibleBox(info.width, info.height, (at) => cut.alpha[at] !== 0);
   if (!box) {
     const png = await sharp(picture).resize(EMOJI_SIDE, EMOJI_SIDE).png({ compressionLevel: 9 }).toBuffer();
     return { png, transparent: false };
@@ -36,19 +37,4 @@ export async function emojiOf(picture: Uint8Array): Promise<Emoji> {
     .png({ compressionLevel: 9 })
     .toBuffer();
   return { png, transparent: true };
-}
-
-/** The smallest box around everything that is not fully transparent; null when there is nothing. */
-function drawnBox(
-  alpha: Uint8Array,
-  width: number,
-): { left: number; top: number; width: number; height: number } | null {
-  let [left, right, top, bottom] = [width, -1, alpha.length, -1];
-  for (let at = 0; at < alpha.length; at++) {
-    if (alpha[at] === 0) continue;
-    const [x, y] = [at % width, Math.floor(at / width)];
-    [left, right] = [Math.min(left, x), Math.max(right, x)];
-    [top, bottom] = [Math.min(top, y), Math.max(bottom, y)];
-  }
-  return right < 0 ? null : { left, top, width: right - left + 1, height: bottom - top + 1 };
 }
