@@ -2,7 +2,8 @@
  * @file Brings the messages that follow a run, a set or a new champion up to date: posts them, then edits them when
  * their record has changed, from what the records say alone. A process that dies between posting and noting it leaves
  * a post without a message; the next one asks the gateway again with the same nonce and gets the standing message. So
- * a result is posted exactly once, and nothing is lost but the time in between.
+ * a result is posted exactly once, and nothing is lost but the time in between. The message of what was deleted is
+ * taken away; its post stays until that is done.
  */
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -90,14 +91,14 @@ export class Delivery {
     this.#pause.abort();
   }
 
-  /** Puts another card in a post's message, in its turn among the post's own edits. */
+  /** Puts another card in a post's message, or takes that away, in its turn among the post's own edits. */
   replace(channel: Channel, postId: string, card: Card): Promise<void> {
     return this.#lanes.run(postId, async () => {
       const post = await this.#context.records.post(postId);
       if (post === null || post.messageId === null) return;
-      await this.#edit(channel, post, post.messageId, card);
-      // Its target was deleted, and the message has said so: nothing is left to follow.
-      if (post.gone !== null) await this.#forget(post);
+      if (post.gone === null) await this.#edit(channel, post, post.messageId, card);
+      // The message goes with its target.
+      else await this.#paced(post, () => this.#show(post));
     });
   }
 
@@ -139,12 +140,12 @@ export class Delivery {
     for (const [id, pace] of this.#paces)
       if (pace.until <= now && pace.failures === 0) this.#paces.delete(id);
     const posts = await this.#context.records.stalePosts(this.#gateway.platform, BATCH);
-    const due = posts.filter(({ id }) => (this.#paces.get(id)?.until ?? 0) <= now);
+    const due = posts.filter((post) => this.#isDue(post, now));
     const attempts = due.map((post) => this.#attempt(post, () => this.#show(post)));
     if (now - this.#queueLookedAt >= LOOK_AT_QUEUE_EVERY) {
       this.#queueLookedAt = now;
       const others = [...this.#waiting].filter(
-        ([id]) => !due.some((each) => each.id === id) && (this.#paces.get(id)?.until ?? 0) <= now,
+        ([id, { post }]) => !due.some((each) => each.id === id) && this.#isDue(post, now),
       );
       for (const [id, waiting] of others.slice(0, PLACES_AT_A_TIME)) {
         // To the end of the line.
@@ -173,8 +174,14 @@ export class Delivery {
   async #attempt(post: Post, work: () => Promise<void>): Promise<void> {
     await this.#inTurn(post, async () => {
       // It may have been shown while it waited for its turn.
-      if ((this.#paces.get(post.id)?.until ?? 0) <= Date.now()) await this.#paced(post, work);
+      if (this.#isDue(post, Date.now())) await this.#paced(post, work);
     });
+  }
+
+  #isDue({ id, gone }: Post, now: number): boolean {
+    const pace = this.#paces.get(id);
+    // To be taken away is no edit, so it waits for nothing but the pause after a failure.
+    return pace === undefined || pace.until <= now || (gone !== null && pace.failures === 0);
   }
 
   /** Does the work and sets the time of the next, by how it went. Returns what went wrong. */
@@ -210,9 +217,7 @@ export class Delivery {
       return;
     }
     if (post.gone !== null) {
-      if (post.messageId !== null)
-        await this.#edit(channel, post, post.messageId, goneCard(post.kind, post.gone));
-      await this.#forget(post);
+      await this.#end(channel, post, goneCard(post.kind, post.gone));
       return;
     }
     // Read before the card: when the record changes in between, the message counts as older and is shown again.
@@ -227,6 +232,25 @@ export class Delivery {
     await records.markPost(post.id, messageId, target.revision);
     if (target.waiting)
       this.#waiting.set(post.id, { post: { ...post, messageId }, shown: JSON.stringify(card) });
+  }
+
+  /** Takes away the messages of what was deleted. @param card - for messages that the bot may not delete */
+  async #end(channel: Channel, post: Post, card: Card): Promise<void> {
+    const messageIds = [...post.formerMessageIds];
+    if (post.messageId !== null) messageIds.push(post.messageId);
+    // A process that died may have posted it without noting that: its nonce finds it.
+    else if (this.#triedBefore.has(post.id))
+      messageIds.push(await this.#gateway.post(channel, card, post.id));
+    for (const messageId of messageIds)
+      try {
+        await this.#gateway.remove(channel, messageId);
+      } catch (error) {
+        if (!isCode(error, 'DELETE_FORBIDDEN')) throw error;
+        await this.#gateway.edit(channel, messageId, card).catch((failure: unknown) => {
+          if (!isCode(failure, 'MESSAGE_GONE') && !isCode(failure, 'MESSAGE_STALE')) throw failure;
+        });
+      }
+    await this.#forget(post);
   }
 
   /** Shows the place in the queue when it has changed. */

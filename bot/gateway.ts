@@ -110,6 +110,12 @@ export interface Gateway {
    */
   edit(channel: Channel, messageId: string, card: Card): Promise<void>;
   /**
+   * Takes a message of ours away. Done as well when somebody has deleted it at the platform, or its channel.
+   * @throws KronaError DELETE_FORBIDDEN where the platform does not let the bot: the message can be edited to say so;
+   * CHANNEL_GONE when the bot was put out of the channel
+   */
+  remove(channel: Channel, messageId: string): Promise<void>;
+  /**
    * Members' reactions standing on a message of ours, or null where reactions reach the records without a
    * platform in between, so that none can be missed.
    * @throws KronaError MESSAGE_GONE

@@ -133,6 +133,10 @@ export class DiscordGateway implements Gateway {
     this.#track(this.#reactions.invite(channel.externalId, messageId, card));
   }
 
+  remove(channel: Channel, messageId: string): Promise<void> {
+    return this.#messages.remove(channel.externalId, messageId);
+  }
+
   async readReactions(channel: Channel, messageId: string): Promise<readonly StandingReaction[]> {
     try {
       return await this.#reactions.standing(channel.externalId, messageId);

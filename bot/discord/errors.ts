@@ -56,6 +56,10 @@ export const postForbidden = (channelName: string, missing: readonly string[], c
 const channelGone = (cause: unknown): KronaError =>
   new KronaError('CHANNEL_GONE', 'The channel was deleted, or Krona was put out of it.', { cause });
 
+/** Its words are for the log. */
+export const deleteForbidden = (cause: unknown): KronaError =>
+  new KronaError('DELETE_FORBIDDEN', 'Discord does not let Krona delete this message.', { cause });
+
 const messageGone = (cause: unknown): KronaError =>
   new KronaError('MESSAGE_GONE', 'The message was deleted at Discord.', { cause });
 

@@ -17,7 +17,7 @@ import {
 } from 'discord.js';
 import type { Card } from '../../commands/card.ts';
 import { KronaError } from '../../storage/errors.ts';
-import { isTooLarge, translated } from './errors.ts';
+import { deleteForbidden, isDiscord, isTooLarge, translated } from './errors.ts';
 import { renderCard, type Rendered, type RenderParts } from './render.ts';
 
 /** Messages whose attachments are remembered, so that an edit sends only new ones. */
@@ -123,6 +123,17 @@ export class Messages {
   /** @throws KronaError MESSAGE_GONE, MESSAGE_STALE, CHANNEL_GONE, POST_FORBIDDEN */
   edit(channelId: string, messageId: string, card: Card): Promise<void> {
     return this.#edit(channelId, messageId, card);
+  }
+
+  /** Deletes a message, if it is still there. @throws KronaError CHANNEL_GONE, DELETE_FORBIDDEN */
+  async remove(channelId: string, messageId: string): Promise<void> {
+    this.#uploaded.delete(messageId);
+    try {
+      await this.#parts.rest.delete(Routes.channelMessage(channelId, messageId));
+    } catch (error) {
+      if (isDiscord(error, 'unknownMessage', 'unknownChannel')) return;
+      throw translated(error, true, deleteForbidden);
+    }
   }
 
   /** What a standing message shows may be older than the card: the record can have changed since it was posted. */

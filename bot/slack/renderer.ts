@@ -63,7 +63,7 @@ export class Renderer {
     const key = `curve ${id} ${chart.points.length}`;
     if (known && (known.file.key === key || (tone === 'progress' && Date.now() < known.at + CURVE_EVERY)))
       return known.file;
-    const file = { key, alt: chartWords(chart), bytes: () => drawChart(chart, LIGHT) };
+    const file = { key, source: id, alt: chartWords(chart), bytes: () => drawChart(chart, LIGHT) };
     this.#curves.delete(id);
     this.#curves.set(id, { at: Date.now(), file });
     if (this.#curves.size > REMEMBERED) this.#curves.delete(this.#curves.keys().next().value!);

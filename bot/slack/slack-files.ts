@@ -6,8 +6,9 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import sharp from 'sharp';
-import type { BlobStore } from '../../storage/blobs/contract.ts';
+import type { CommandContext } from '../../commands/contract.ts';
 import { KronaError } from '../../storage/errors.ts';
+import type { Log } from '../log.ts';
 import { reasonOf } from './failures.ts';
 import type { SlackApi } from './web-api.ts';
 
@@ -22,28 +23,49 @@ const LONGEST_WAIT = 30_000;
 const REMEMBERED = 2_000;
 const UPLOADS_AT_ONCE = 4;
 
+/** How often is looked for files to delete, ms, and how many are deleted in one go. */
+const LOOK_EVERY = 1_000;
+const BATCH = 50;
+
 /** A file to be shown, by what is in it. */
 export interface ShownFile {
   readonly key: string;
+  /** As of `Records.addPlatformFile`. */
+  readonly source: string;
   readonly alt: string;
   bytes(): Promise<Uint8Array>;
 }
 
 export class SlackFiles {
   readonly #api: SlackApi;
-  readonly #blobs: BlobStore;
+  readonly #context: Pick<CommandContext, 'blobs' | 'records'>;
+  readonly #log: Log;
+  readonly #stopping = new AbortController();
+  #deleting: Promise<void> = Promise.resolve();
   readonly #ids = new Map<string, Promise<string>>();
   /** Keys that each message shows, by channel and ts. */
   readonly #shownBy = new Map<string, ReadonlySet<string>>();
 
-  constructor(api: SlackApi, blobs: BlobStore) {
+  constructor(api: SlackApi, context: Pick<CommandContext, 'blobs' | 'records'>, log: Log) {
     this.#api = api;
-    this.#blobs = blobs;
+    this.#context = context;
+    this.#log = log;
+  }
+
+  /** From now on, files whose pictures, photos, adapters or runs are deleted are deleted at Slack, too. */
+  start(): void {
+    this.#deleting = this.#deleteUnwanted();
+  }
+
+  /** Stops after the deletion under way. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#deleting;
   }
 
   /** A blob as a file to be shown. */
   ofBlob(hash: string, alt: string): ShownFile {
-    return { key: hash, alt, bytes: () => this.#blobs.get(hash) };
+    return { key: hash, source: hash, alt, bytes: () => this.#context.blobs.get(hash) };
   }
 
   /**
@@ -77,11 +99,35 @@ export class SlackFiles {
       this.#ids.delete(key);
       const id = await known.catch(() => null);
       // Nobody sees the file any more: failing to delete it costs a little space.
-      if (id !== null)
-        await this.#api
-          .call('files.delete', (client) => client.files.delete({ file: id }))
-          .catch(() => undefined);
+      if (id !== null) await this.#delete(id).catch(() => undefined);
     }
+  }
+
+  async #deleteUnwanted(): Promise<void> {
+    const { records } = this.#context;
+    const { signal } = this.#stopping;
+    const told = (error: unknown) => {
+      if (!signal.aborted) this.#log.warn({ error }, 'Slack: could not delete a file; it is tried again');
+    };
+    await records.dropStrayPlatformFiles('slack').catch(told);
+    while (!signal.aborted) {
+      const ids = await records.unwantedPlatformFiles('slack', BATCH).catch((error: unknown) => {
+        told(error);
+        return [];
+      });
+      for (const id of ids) if (!signal.aborted) await this.#delete(id).catch(told);
+      await sleep(LOOK_EVERY, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  /** Deletes a file at Slack, if it is still there. */
+  async #delete(id: string): Promise<void> {
+    await this.#api
+      .call('files.delete', (client) => client.files.delete({ file: id }))
+      .catch((error: unknown) => {
+        if (!isGone(error)) throw error;
+      });
+    await this.#context.records.removePlatformFile('slack', id);
   }
 
   /** Forgets those of the files that Slack does not have any more. True when there was one. */
@@ -116,7 +162,7 @@ export class SlackFiles {
     const fits = SHOWN.includes(format ?? '');
     const image = fits ? bytes : await sharp(bytes).png().toBuffer();
     const name = `${createHash('sha256').update(file.key).digest('hex').slice(0, 12)}.${fits ? format : 'png'}`;
-    const id = await this.upload(image, name, file.alt);
+    const id = await this.upload(image, { name, alt: file.alt, source: file.source });
     await this.#ready(id, name);
     return id;
   }
@@ -128,8 +174,7 @@ export class SlackFiles {
    */
   async upload(
     bytes: Uint8Array,
-    name: string,
-    alt: string,
+    { name, alt, source }: Pick<ShownFile, 'alt' | 'source'> & { readonly name: string },
     to?: { readonly channelId: string; readonly thread: string },
   ): Promise<string> {
     const begun = await this.#api.call('files.getUploadURLExternal', (client) =>
@@ -141,6 +186,8 @@ export class SlackFiles {
     );
     const { upload_url: url, file_id: id } = begun;
     if (!url || !id) throw uploadFailed(name);
+    // Before Slack has the bytes: whatever happens next, the file is not forgotten there.
+    await this.#context.records.addPlatformFile('slack', id, source);
     const sent = await fetch(url, { method: 'POST', body: Buffer.from(bytes) }).catch((cause: unknown) => {
       throw uploadFailed(name, cause);
     });
@@ -180,12 +227,14 @@ export class SlackFiles {
       // Type and kind are told once Slack has looked into the file.
       return file?.mimetype ? 'ready' : 'waiting';
     } catch (error) {
-      const reason = reasonOf(error);
-      if (reason === 'file_not_found' || reason === 'file_deleted') return 'gone';
+      if (isGone(error)) return 'gone';
       throw error;
     }
   }
 }
+
+const isGone = (error: unknown): boolean =>
+  ['file_not_found', 'file_deleted'].includes(reasonOf(error) ?? '');
 
 function uploadFailed(name: string, cause?: unknown): KronaError {
   return new KronaError('SLACK_UPLOAD_FAILED', `Slack did not take the file ${name}; Krona tries again.`, {

@@ -36,6 +36,10 @@ const NUMBERS = ['one', 'two', 'three', 'four'];
 const SHARE = 1_300;
 /** Files that one member was shown stay at Slack so long, ms: such messages are gone when the page is loaded again. */
 const WHISPER_LASTS = 60 * MINUTE;
+/** What Slack answers about a message that is not there any more, or in a channel that is not. */
+const GONE = ['message_not_found', 'channel_not_found', 'is_archived'];
+/** What it answers where messages cannot be deleted, as in workspaces that keep all for the law. */
+const KEPT = ['cant_delete_message', 'compliance_exports_prevent_deletion'];
 /** A connection gone for longer may have cost events: Slack sends them again for a while only. */
 const AWAY = 10_000;
 
@@ -71,7 +75,7 @@ export class SlackGateway implements Gateway {
     const { config, context, log } = parts;
     this.#parts = parts;
     this.#api = new SlackApi(config.botToken, config.api, log);
-    this.#files = new SlackFiles(this.#api, context.blobs);
+    this.#files = new SlackFiles(this.#api, context, log);
     this.#renderer = new Renderer(this.#files, (hash, name) => parts.link(hash, name));
     this.#threads = new ThreadFiles(this.#api, this.#files, context.blobs);
     this.#standing = new StandingPosts(this.#api, log);
@@ -143,6 +147,7 @@ export class SlackGateway implements Gateway {
     this.#incoming.listen(app);
     this.#handlers = handlers;
     await this.#receiver.start();
+    this.#files.start();
   }
 
   async stop(): Promise<void> {
@@ -151,6 +156,7 @@ export class SlackGateway implements Gateway {
     await this.#incoming?.stop();
     while (this.#background.size > 0) await Promise.all(this.#background);
     this.#api.close();
+    await this.#files.stop();
   }
 
   /**
@@ -181,6 +187,21 @@ export class SlackGateway implements Gateway {
     } catch (error) {
       throw messageError(error);
     }
+  }
+
+  async remove({ externalId: channel }: Channel, ts: string): Promise<void> {
+    await this.#api
+      .call('chat.delete', (client) => client.chat.delete({ channel, ts }))
+      .catch((error: unknown) => {
+        const reason = reasonOf(error) ?? '';
+        if (KEPT.includes(reason))
+          throw new KronaError('DELETE_FORBIDDEN', 'Slack does not let Krona delete this message.', {
+            cause: error,
+          });
+        if (!GONE.includes(reason)) throw error;
+      });
+    // The files that it showed: see SlackFiles.start.
+    this.#edited.delete(`${channel} ${ts}`);
   }
 
   async readReactions(channel: Channel, messageId: string): Promise<readonly StandingReaction[]> {
@@ -310,7 +331,7 @@ export class SlackGateway implements Gateway {
 /** What is wrong with a message that stood there. */
 function messageError(error: unknown): unknown {
   const reason = reasonOf(error) ?? '';
-  if (['message_not_found', 'channel_not_found', 'is_archived'].includes(reason))
+  if (GONE.includes(reason))
     return new KronaError('MESSAGE_GONE', 'This message is not in Slack any more.', { cause: error });
   if (['cant_update_message', 'edit_window_closed'].includes(reason))
     return new KronaError('MESSAGE_STALE', 'Slack takes no more edits of this message.', { cause: error });

@@ -36,7 +36,8 @@ export class ThreadFiles {
           throw error;
         });
         if (bytes === null) return;
-        await this.#files.upload(bytes, file.name, file.name, { channelId, thread });
+        const { name, blobHash: source } = file;
+        await this.#files.upload(bytes, { name, alt: name, source }, { channelId, thread });
       }
       this.#there.add(key);
     });

@@ -32,7 +32,7 @@ const view = ({ id, name }: MemberView): MemberView => ({ id, name });
 
 /** A line being answered, or answered to its author alone, is nobody else's business. */
 const mayRead = (viewer: Viewer, line: LineView): boolean =>
-  line.body.kind === 'card' || line.body.state === 'settled' || line.member?.id === viewer.member.id;
+  line.body.kind !== 'said' || line.body.state === 'settled' || line.member?.id === viewer.member.id;
 
 export class Hub {
   readonly #views: ConversationViews;

@@ -34,8 +34,13 @@ export interface CardBody {
   readonly card: Card;
 }
 
-/** The body of a web ChatLine. */
-export type LineBody = SaidBody | CardBody;
+/** What is told of a line that was taken away: a page that has it drops it. */
+export interface GoneBody {
+  readonly kind: 'gone';
+}
+
+/** The body of a web ChatLine; `gone` where that is null. */
+export type LineBody = SaidBody | CardBody | GoneBody;
 
 export interface LineView {
   readonly id: string;

@@ -76,7 +76,7 @@ export class ConversationViews {
   }
 
   async #line(line: ChatLine, members: ReadonlyMap<string, MemberView>): Promise<LineView> {
-    const body = line.body as LineBody;
+    const body = (line.body ?? { kind: 'gone' }) as LineBody;
     const setId = body.kind === 'card' ? body.card.votesOn : undefined;
     return {
       id: line.id,
@@ -87,7 +87,7 @@ export class ConversationViews {
           ? null
           : (members.get(line.memberId) ?? { id: line.memberId, name: 'Somebody' }),
       body,
-      links: body.kind === 'card' ? this.cardLinks(body.card) : this.#saidLinks(body.photos),
+      links: this.#linksOf(body),
       ...(setId === undefined ? {} : { votes: await this.votes(setId) }),
       ...(body.kind === 'said' && body.state === 'open' && !this.#beingAnswered.has(line.id)
         ? { interrupted: true }
@@ -95,9 +95,11 @@ export class ConversationViews {
     };
   }
 
-  #saidLinks(photos: readonly { thumb: string | null }[]): Record<string, string> {
+  #linksOf(body: LineBody): Record<string, string> {
+    if (body.kind === 'card') return this.cardLinks(body.card);
+    if (body.kind === 'gone') return {};
     return Object.fromEntries(
-      photos.flatMap(({ thumb }) => (thumb === null ? [] : [[thumb, this.link(thumb, 'photo.webp')]])),
+      body.photos.flatMap(({ thumb }) => (thumb === null ? [] : [[thumb, this.link(thumb, 'photo.webp')]])),
     );
   }
 

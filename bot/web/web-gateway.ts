@@ -13,7 +13,7 @@ import type { Channel, Member } from '../../storage/records/contract.ts';
 import type { Gateway, GatewayHandlers, Party } from '../gateway.ts';
 import type { Log } from '../log.ts';
 import { Hub } from './hub.ts';
-import type { CardBody, LineBody, PictureVotes, SaidBody, SaidPhoto } from './protocol.ts';
+import type { CardBody, PictureVotes, SaidBody, SaidPhoto } from './protocol.ts';
 import type { Upload, Uploads } from './uploads.ts';
 import { ConversationViews } from './views.ts';
 
@@ -105,6 +105,11 @@ export class WebGateway implements Gateway {
   async edit(channel: Channel, messageId: string, card: Card): Promise<void> {
     await this.#context.records.updateLine(messageId, { kind: 'card', card } satisfies CardBody);
     this.hub.refresh(channel.externalId);
+  }
+
+  async remove({ externalId }: Channel, messageId: string): Promise<void> {
+    await this.#context.records.removeLine(messageId);
+    this.hub.refresh(externalId);
   }
 
   async readReactions(): Promise<null> {
@@ -215,7 +220,7 @@ export class WebGateway implements Gateway {
   }
 
   /** False when the line was there already. */
-  async #addLine(channel: Channel, memberId: string | null, id: string, body: LineBody): Promise<boolean> {
+  async #addLine(channel: Channel, memberId: string | null, id: string, body: CardBody | SaidBody): Promise<boolean> {
     const { records } = this.#context;
     const before = await this.views.newestRevision(channel);
     const line = await records.addLine({ id, channelId: channel.id, memberId, body });

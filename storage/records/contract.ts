@@ -252,7 +252,7 @@ export interface Post {
   readonly messageId: string | null;
   /** Messages that this one took the place of, oldest first: reactions on them still count. */
   readonly formerMessageIds: readonly string[];
-  /** How the target was deleted, in words, for the message's end; null while it is there. */
+  /** How the target was deleted, in words, for a message that cannot be taken away; null while it is there. */
   readonly gone: string | null;
   /** The target's revision that the message shows, -1 before the first. */
   readonly shownRevision: number;
@@ -265,7 +265,7 @@ export interface ChatLine {
   readonly channelId: string;
   /** null: Krona itself. */
   readonly memberId: string | null;
-  /** The rendered card or text as JSON, platform-neutral. */
+  /** The rendered card or text as JSON, platform-neutral; null when the line was taken away. */
   readonly body: unknown;
   readonly revision: number;
   readonly createdAt: Date;
@@ -331,9 +331,9 @@ export interface Records {
   championChanges(subjectId: string): Promise<ChampionChange[]>;
   /**
    * Deletes a subject with its photos, runs and adapters, and every set that was drawn of it. Their posts stay until
-   * their messages have said so.
+   * their messages are gone.
    *
-   * @param how - in words, for those messages: `By Ann.`
+   * @param how - in words, for messages that cannot be taken away: `By Ann.`
    */
   deleteSubject(id: string, how: string): Promise<void>;
   /** False when this subject already has a photo with the same bytes. */
@@ -357,6 +357,7 @@ export interface Records {
   adapter(id: string): Promise<Adapter | null>;
   /** Newest first. */
   adapters(channelId: string): Promise<Adapter[]>;
+  /** Its run's message is then behind. */
   deleteAdapter(id: string): Promise<void>;
 
   // Sets, pictures and votes
@@ -377,7 +378,7 @@ export interface Records {
   holdPicture(held: HeldPicture): Promise<void>;
   /** By place. */
   heldPictures(setId: string): Promise<HeldPicture[]>;
-  /** Deletes a set; its posts stay until their messages have said so, with `how` in words. */
+  /** Deletes a set; its posts stay until their messages are gone. @param how - as of `deleteSubject` */
   deleteSet(id: string, how: string): Promise<void>;
   /** Adds a fact unless it changes nothing (the reaction already stands, or is already gone). True when added. */
   addVote(vote: Omit<VoteFact, 'id' | 'at'>): Promise<boolean>;
@@ -400,10 +401,26 @@ export interface Records {
   /** What a post's message shows now. Another message than before has taken that one's place. */
   markPost(id: string, messageId: string, shownRevision: number): Promise<void>;
   removePost(id: string): Promise<void>;
+  /**
+   * Notes a file that a platform keeps apart from the messages that show it.
+   *
+   * @param source - the hash of the blob that it shows, or the id of the run whose curve it is
+   */
+  addPlatformFile(platform: Platform, id: string, source: string): Promise<void>;
+  /** Files to delete at the platform: the last record of what they show was deleted. */
+  unwantedPlatformFiles(platform: Platform, limit: number): Promise<string[]>;
+  /** Makes unwanted what shows nothing that a record names: what a process left that died. */
+  dropStrayPlatformFiles(platform: Platform): Promise<void>;
+  removePlatformFile(platform: Platform, id: string): Promise<void>;
   /** Adds a line once: with an id that is there already, nothing is changed and the standing line is returned. */
   addLine(line: Pick<ChatLine, 'id' | 'channelId' | 'memberId' | 'body'>): Promise<ChatLine>;
   updateLine(id: string, body: unknown): Promise<void>;
-  /** The lines of a channel with revision > since, oldest first, at most `limit` of the newest. */
+  /** Takes a line away. Its body is then null, for those who have the line to hear of it. */
+  removeLine(id: string): Promise<void>;
+  /**
+   * The lines of a channel with revision > since, oldest first, at most `limit` of the newest. Since 0 without those
+   * that were taken away.
+   */
   lines(channelId: string, since: number, limit: number): Promise<ChatLine[]>;
   /** The job will be queued once this unit of work is committed, even if the process dies right after. */
   addOutboxJob(job: OutboxJob): Promise<void>;

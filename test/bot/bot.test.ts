@@ -355,7 +355,7 @@ describe('the bot on a chat platform', () => {
     expect(announced()[0]!.card.pictures).toHaveLength(1);
   });
 
-  it('replaces every message of a deleted subject by word of that', async () => {
+  it('takes away every message of a deleted subject', async () => {
     const bot = await startOn(platform);
     const file = { fileName: 'fox.png', size: 1, read: async () => sprite('fox', '#39c', 128) };
     const asked = bot.gateway.invoke(place, ann, {
@@ -373,9 +373,7 @@ describe('the bot on a chat platform', () => {
     await foreign.done;
     expect(foreign.cards[0]).toMatchObject({ tone: 'error', fields: [{ value: 'NOT_ALLOWED' }] });
     await bot.gateway.press(place, bob, `forget:${id}`, { moderator: true }).done;
-    await until(() => posted.card.text?.[0] === 'With all of rex, by a moderator.');
-    expect(posted.card.title).toBe('This training was deleted');
-    expect(posted.card.buttons).toBeUndefined();
+    await until(() => !platform.messages.has(posted.id));
     await until(async () => (await storage.records.recentPosts('discord', 1000)).every(({ gone }) => !gone));
     await bot.stop();
   });
@@ -430,7 +428,7 @@ describe('the bot on a chat platform', () => {
     await again.stop();
   });
 
-  it('puts the word of a deletion in the place of the pictures, and leaves a message deleted there alone', async () => {
+  it('takes the message of deleted pictures away, and leaves one that was deleted there alone', async () => {
     const bot = await startOn(platform);
     await bot.gateway.invoke(place, ann, { command: 'imagine', options: { prompt: 'a fox' } }).done;
     const set = await setHere();
@@ -440,8 +438,8 @@ describe('the bot on a chat platform', () => {
     const pressed = bot.gateway.press(place, ann, `delete:${set.id}`);
     await pressed.done;
     expect(pressed.steps).toEqual(['acknowledged']);
-    expect(posted.card.pictures).toBeUndefined();
-    expect(posted.card.title).toContain('deleted');
+    expect(platform.messages.has(posted.id)).toBe(false);
+    expect(await storage.records.postOf(set.id)).toBeNull();
 
     await bot.gateway.invoke(place, ann, { command: 'imagine', options: { prompt: 'an owl' } }).done;
     const second = await until(() =>
@@ -453,10 +451,76 @@ describe('the bot on a chat platform', () => {
       const post = await storage.records.postByMessage(set.channelId, second.id);
       return post !== null && (await storage.records.set(post.targetId))!.revision === post.shownRevision;
     });
-    expect(platform.messages.size).toBe(2);
+    expect(platform.messages.size).toBe(1);
     expect(errors).toEqual([]);
     await bot.stop();
   });
+
+  const drawnHere = async (bot: { gateway: FakeGateway }) => {
+    await bot.gateway.invoke(place, ann, { command: 'imagine', options: { prompt: 'a fox' } }).done;
+    const set = await setHere();
+    await drawn(set);
+    const posted = await message();
+    await until(() => posted.card.pictures?.length === 4);
+    return { set, posted };
+  };
+
+  it('tries to take a message away until the platform lets it', async () => {
+    const bot = await startOn(platform);
+    const { set, posted } = await drawnHere(bot);
+    platform.refusals = 2;
+    await bot.gateway.press(place, ann, `delete:${set.id}`).done;
+    expect(platform.messages.has(posted.id)).toBe(true);
+    await until(() => !platform.messages.has(posted.id));
+    expect(platform.refusals).toBe(0);
+    await until(async () => (await storage.records.postOf(set.id)) === null);
+    await bot.stop();
+  });
+
+  it('says what was deleted where it may not take the message away', async () => {
+    const bot = await startOn(platform);
+    const { set, posted } = await drawnHere(bot);
+    platform.kept.add(posted.id);
+    await bot.gateway.press(place, ann, `delete:${set.id}`).done;
+    expect(posted.card).toMatchObject({ title: 'These pictures were deleted' });
+    expect(posted.card.pictures).toBeUndefined();
+    expect(await storage.records.postOf(set.id)).toBeNull();
+    await bot.stop();
+  });
+
+  it('takes away also the messages that a newer one has taken the place of', async () => {
+    const bot = await startOn(platform);
+    const { set, posted } = await drawnHere(bot);
+    platform.stale.add(posted.id);
+    await bot.gateway.react(posted, bob, '1️⃣');
+    await until(() => messages().length === 2);
+    await until(async () => (await storage.records.postOf(set.id))!.formerMessageIds.length === 1);
+    await bot.gateway.press(place, ann, `delete:${set.id}`).done;
+    await until(() => messages().length === 0);
+    await bot.stop();
+  });
+
+  it.each(['stood there noted', 'stood there, and the process died before noting it'])(
+    'takes away after a restart what was deleted without it, when it %s',
+    async (how) => {
+      const bot = await startOn(platform);
+      const { set, posted } = await drawnHere(bot);
+      await bot.stop();
+      const { records } = storage;
+      if (how !== 'stood there noted') {
+        // As if it had been posted, and nothing written of that.
+        const { id, channelId } = (await records.postOf(set.id))!;
+        await records.removePost(id);
+        await records.addPost({ id, channelId, kind: 'set', targetId: set.id });
+      }
+      await records.deleteSet(set.id, 'By Ann.');
+      const again = await startOn(platform);
+      await until(() => !platform.messages.has(posted.id));
+      await until(async () => (await records.postOf(set.id)) === null);
+      expect(messages()).toEqual([]);
+      await again.stop();
+    },
+  );
 });
 
 describe('a bot process killed between posting and noting it', () => {

@@ -40,11 +40,15 @@ export class FakePlatform {
   readonly deleted = new Set<string>();
   /** Messages that take no more edits. */
   readonly stale = new Set<string>();
+  /** Messages that the bot may not delete. */
+  readonly kept = new Set<string>();
+  /** How often taking away fails before it is done. */
+  refusals = 0;
   /** Channels that were deleted, or that put the bot out. */
   readonly goneChannels = new Set<string>();
   /** Channels in which the bot may not post. */
   readonly forbidden = new Set<string>();
-  /** Posts and edits that were tried, by channel. */
+  /** Posts, edits and deletions that were tried, by channel. */
   readonly tries = new Map<string, number>();
 }
 
@@ -102,6 +106,18 @@ export class FakeGateway implements Gateway {
     message.card = card;
     message.shown.push(card);
     message.times.push(Date.now());
+  }
+
+  async remove(channel: Channel, messageId: string): Promise<void> {
+    this.#count(channel);
+    if (this.at.goneChannels.has(channel.externalId))
+      throw new KronaError('CHANNEL_GONE', 'The bot was put out of the channel.');
+    if (this.at.kept.has(messageId)) throw new KronaError('DELETE_FORBIDDEN', 'not to be deleted');
+    if (this.at.refusals > 0) {
+      this.at.refusals -= 1;
+      throw new Error('slow down');
+    }
+    this.at.messages.delete(messageId);
   }
 
   async readReactions(_channel: Channel, messageId: string): Promise<readonly StandingReaction[]> {

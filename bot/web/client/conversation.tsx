@@ -49,7 +49,7 @@ export function Conversation(): JSX.Element {
     setAtEnd(end.current);
   };
 
-  const shown = (lines ?? []).filter((line) => line.body.kind === 'card' || line.body.state !== 'hidden');
+  const shown = (lines ?? []).filter((line) => line.body.kind !== 'said' || line.body.state !== 'hidden');
   const entries: Entry[] = [
     ...shown.map((line) => ({ at: line.at, line })),
     ...whispers.map((whisper) => ({ at: whisper.at, whisper })),

@@ -46,8 +46,9 @@ function Row({ id, member, at, joined, kind, children }: RowProps): JSX.Element 
   );
 }
 
-export function Line({ line, joined }: { line: LineView; joined: boolean }): JSX.Element {
+export function Line({ line, joined }: { line: LineView; joined: boolean }): JSX.Element | null {
   const { body } = line;
+  if (body.kind === 'gone') return null;
   return (
     <Row id={line.id} member={line.member} at={line.at} joined={joined} kind={body.kind}>
       {body.kind === 'card' ? (

@@ -295,7 +295,8 @@ class Store {
     const lines = new Map((this.state.lines ?? []).map((line) => [line.id, line]));
     for (const line of changed)
       if ((lines.get(line.id)?.revision ?? -1) <= line.revision) {
-        lines.set(line.id, line);
+        if (line.body.kind === 'gone') lines.delete(line.id);
+        else lines.set(line.id, line);
         if (line.body.kind === 'card' && line.body.card.votesOn !== undefined)
           this.#votes[line.body.card.votesOn] = line.votes ?? [];
       }

@@ -31,6 +31,8 @@ export const adapterRecords = (db: Database): AdapterRecords => ({
       SELECT ${ADAPTER} FROM krona.adapter WHERE channel_id = ${channelId} ORDER BY made DESC`),
 
   async deleteAdapter(id) {
-    await db.query(sql`DELETE FROM krona.adapter WHERE id = ${id}`);
+    await db.query(sql`
+      WITH deleted AS (DELETE FROM krona.adapter WHERE id = ${id} RETURNING run_id)
+      UPDATE krona.run SET revision = krona.next_revision() WHERE id IN (SELECT run_id FROM deleted)`);
   },
 });

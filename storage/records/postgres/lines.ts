@@ -7,7 +7,7 @@ import { json, sql } from './sql.ts';
 const LINE = sql`
   id, channel_id AS "channelId", member_id AS "memberId", body, revision, created_at AS "createdAt"`;
 
-type LineRecords = Pick<Records, 'addLine' | 'updateLine' | 'lines'>;
+type LineRecords = Pick<Records, 'addLine' | 'updateLine' | 'removeLine' | 'lines'>;
 
 export const lineRecords = (db: Database): LineRecords => ({
   async addLine({ id, channelId, memberId, body }) {
@@ -29,10 +29,16 @@ export const lineRecords = (db: Database): LineRecords => ({
     found(changed, 'LINE', id);
   },
 
+  async removeLine(id) {
+    await db.query(sql`
+      UPDATE krona.chat_line SET revision = krona.next_revision(), body = 'null'
+      WHERE id = ${id} AND body <> 'null'`);
+  },
+
   async lines(channelId, since, limit) {
     const newestFirst = await db.query<ChatLine>(sql`
       SELECT ${LINE} FROM krona.chat_line
-      WHERE channel_id = ${channelId} AND revision > ${since}
+      WHERE channel_id = ${channelId} AND revision > ${since} AND (${since} > 0 OR body <> 'null')
       ORDER BY revision DESC
       LIMIT ${limit}`);
     return newestFirst.reverse();

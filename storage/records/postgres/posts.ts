@@ -13,7 +13,7 @@ type PostRecords = Pick<
   'addPost' | 'post' | 'stalePosts' | 'postByMessage' | 'postOf' | 'recentPosts' | 'markPost' | 'removePost'
 >;
 
-/** Lets the posts of deleted targets say so. `ids` selects the targets' ids. */
+/** Ends the posts of deleted targets: their messages are to go. `ids` selects the targets' ids. */
 export const endPosts = (ids: Sql, how: string): Sql =>
   sql`UPDATE krona.post SET gone = ${how} WHERE target_id IN (${ids})`;
 

@@ -8,6 +8,7 @@ import { lineRecords } from './lines.ts';
 import { migrate } from './migrate.ts';
 import { modelRecords } from './model-card.ts';
 import { outboxRecords } from './outbox.ts';
+import { platformFileRecords } from './platform-files.ts';
 import { postRecords } from './posts.ts';
 import { privacyRecords } from './privacy.ts';
 import { runRecords } from './runs.ts';
@@ -25,6 +26,7 @@ const recordsOn = (db: Database): Records => ({
   ...setRecords(db),
   ...voteRecords(db),
   ...postRecords(db),
+  ...platformFileRecords(db),
   ...lineRecords(db),
   ...outboxRecords(db),
   ...modelRecords(db),

@@ -80,7 +80,16 @@ export const setRecords = (db: Database): SetRecords => ({
 
   async deleteSet(id, how) {
     await db.query(sql`
-      WITH ended AS (${endPosts(sql`SELECT ${id}::uuid`, how)})
+      WITH ended AS (
+        ${endPosts(sql`SELECT ${id}::uuid`, how)}
+      ), announced AS (
+        -- Announcements of champions lose the picture that had won.
+        UPDATE krona.post SET shown_revision = -1
+        WHERE kind = 'champion' AND target_id IN (
+          SELECT id FROM krona.champion_change
+          WHERE picture_id IN (SELECT id FROM krona.picture WHERE set_id = ${id})
+        )
+      )
       DELETE FROM krona.picture_set WHERE id = ${id}`);
   },
 

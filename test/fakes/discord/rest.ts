@@ -100,6 +100,9 @@ export class RestServer {
       route('PATCH', `${messages}/(\\d+)`, (r, channel, id) => this.#edit(r, channel, id), {
         limit: [5, 1000],
       }),
+      route('DELETE', `${messages}/(\\d+)`, (_, channel, id) => this.#delete(channel, id), {
+        limit: [5, 1000],
+      }),
       route(
         'PUT',
         `${messages}/(\\d+)/reactions/([^/]+)/@me`,
@@ -321,6 +324,14 @@ export class RestServer {
     const files = this.#files('editMessage', request, message.files, this.#limit);
     change(message, request.body, files, this.#platform.now());
     return this.#platform.messageData(message);
+  }
+
+  #delete(channelId: string, id: string): null {
+    const channel = this.#platform.need(channelId);
+    const message = this.#platform.message(channel, id);
+    if (message.authorId !== this.#platform.bot.id) this.#platform.need(channelId, 'ManageMessages');
+    channel.messages.delete(id);
+    return null;
   }
 
   #react(channelId: string, id: string, emoji: string): null {

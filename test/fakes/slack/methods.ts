@@ -203,6 +203,17 @@ export const METHODS: Readonly<Record<string, Method>> = {
       return { channel: message.channel, ts: message.ts, text: message.text };
     },
   },
+  'chat.delete': {
+    scope: 'chat:write',
+    args: 'channel! ts!',
+    run(args, host) {
+      const message = messageAt(host, args['channel'], args['ts']);
+      if (message.user !== BOT_USER) throw new Refusal('cant_delete_message');
+      const { messages } = host.workspace.channel(message.channel)!;
+      messages.splice(messages.indexOf(message), 1);
+      return { channel: message.channel, ts: message.ts };
+    },
+  },
   'views.open': {
     args: 'trigger_id! view!{}',
     run(args, host) {
