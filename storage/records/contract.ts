@@ -409,7 +409,10 @@ export interface Records {
   addPlatformFile(platform: Platform, id: string, source: string): Promise<void>;
   /** Files to delete at the platform: the last record of what they show was deleted. */
   unwantedPlatformFiles(platform: Platform, limit: number): Promise<string[]>;
-  /** Makes unwanted what shows nothing that a record names: what a process left that died. */
+  /**
+   * Makes unwanted what a process leaves that dies: files that show neither a picture or adapter that is there nor the
+   * curve of a run. Photos are shown to one member alone, and not for long.
+   */
   dropStrayPlatformFiles(platform: Platform): Promise<void>;
   removePlatformFile(platform: Platform, id: string): Promise<void>;
   /** Adds a line once: with an id that is there already, nothing is changed and the standing line is returned. */

@@ -130,7 +130,7 @@ describe('a Slack channel', () => {
   it('draws, and puts the numbers to vote with under the pictures', async () => {
     await ben.types(channel, 'imagine <!channel> *a* watercolour of mochi & <@U123>');
     const { id: setId } = await world.openSet(channel);
-    await world.worker.draw((await world.storage.records.set(setId))!, await drawings(4));
+    await world.worker.draw((await world.storage.records.set(setId))!, await drawings(4, 30));
     set = await until(async () => {
       const message = await world.message(channel, 'watercolour of mochi');
       return imagesOf(message.blocks).length === 4 && message.reactions.length === 4 ? message : null;

@@ -118,5 +118,8 @@ export async function catPhotos(count: number): Promise<{ name: string; bytes: B
   );
 }
 
-export const drawings = (count: number): Promise<Buffer[]> =>
-  Promise.all(['#d33', '#3a3', '#33d', '#cc3'].slice(0, count).map((colour) => sprite('fox', colour, 128)));
+/** @param turn degrees, for pictures that no other set has */
+export const drawings = (count: number, turn = 0): Promise<Buffer[]> =>
+  Promise.all(
+    ['#d33', '#3a3', '#33d', '#cc3'].slice(0, count).map((colour) => sprite('fox', colour, 128, turn)),
+  );

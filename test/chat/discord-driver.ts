@@ -22,6 +22,19 @@ export async function openDiscordChat(): Promise<ChatDriver> {
       new DiscordMember(name, await channel.join(name, moderator)),
     messages: async () =>
       (await watcher.sees()).filter(({ colour, onlyFor }) => colour !== null && onlyFor === null).map(read),
+    // Files go with the message that they are attached to.
+    files: async () =>
+      (await watcher.sees()).reduce((sum, { pictures, files }) => sum + pictures.length + files.length, 0),
+    deleteThere: ({ id }) => world.discord.deleteMessage(channel.id, id),
+    limitDeletion: () =>
+      world.discord.trouble({
+        method: 'DELETE',
+        path: '/messages/\\d+$',
+        kind: 'limited',
+        times: 1,
+        retryAfter: 1,
+        scope: 'shared',
+      }),
     // The fake refuses messages that could ping; this is what it lets through.
     pinged: async () =>
       (await watcher.sees()).flatMap(({ raw }) => [

@@ -48,6 +48,12 @@ export interface ChatDriver {
   member(name: string, options?: { readonly moderator?: boolean }): Promise<ChatMember>;
   /** The bot's messages in the channel as everybody sees them now, oldest first. */
   messages(): Promise<Seen[]>;
+  /** How many files of the bot's the platform still has, whoever may see them. */
+  files(): Promise<number>;
+  /** Somebody deletes a message by the platform's own means. null: there are none. */
+  readonly deleteThere: ((message: Seen) => Promise<unknown>) | null;
+  /** The platform refuses the next deletion for its rate, for a second. null: it has no limits. */
+  readonly limitDeletion: (() => Promise<unknown>) | null;
   /** Whom the bot's messages have pinged so far. */
   pinged(): Promise<string[]>;
   stopBot(): Promise<void>;

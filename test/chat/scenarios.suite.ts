@@ -6,7 +6,7 @@ import { MODEL } from '../commands/helpers.ts';
 import type { ChatDriver, ChatMember, Seen, TestPhoto } from './driver.ts';
 
 /** Scenarios that cannot be on a platform, each with the reason. */
-export type Skips = Partial<Record<'votes while the bot is away', string>>;
+export type Skips = Partial<Record<'votes while the bot is away' | 'photos shown to one member', string>>;
 
 /** Tries until the expectations hold. */
 const eventually = <T>(look: () => Promise<T>): Promise<T> =>
@@ -19,9 +19,12 @@ const photosOf = (name: string, colours: readonly string[]): Promise<TestPhoto[]
       bytes: await sprite('cat-face', colour, 300, 15 * n),
     })),
   );
-const drawings = (count: number): Promise<Buffer[]> =>
+/** @param turn - degrees, for pictures that no other set has */
+const drawings = (count: number, turn = 0): Promise<Buffer[]> =>
   Promise.all(
-    Array.from({ length: count }, (_, n) => sprite('fox', ['#cfe3f7', '#f7e2b8', '#d9f0d0', '#f3d3dd'][n]!)),
+    ['#cfe3f7', '#f7e2b8', '#d9f0d0', '#f3d3dd']
+      .slice(0, count)
+      .map((colour) => sprite('fox', colour, 128, turn)),
   );
 
 export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, skips: Skips = {}): void {
@@ -227,9 +230,7 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       await whisper(mia, 'NOT_ALLOWED');
       await boss.press(drawn, 'Delete');
       await eventually(async () => {
-        const now = (await chat.messages()).find(({ id }) => id === drawn.id);
-        expect(now === undefined || now.text.includes('deleted')).toBe(true);
-        expect(now?.pictures ?? 0).toBe(0);
+        expect((await chat.messages()).map(({ id }) => id)).not.toContain(drawn.id);
       });
     });
 
@@ -290,6 +291,73 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       expect(told.text).toMatch(/1 of 2 photos kept/);
       await message(/1 photo of rex added/);
     });
+
+    it('takes back from the platform all that was posted of a subject, when that is deleted', async () => {
+      const before = await chat.files();
+      await zoe.givePhotos('tofu', 'dog', await photosOf('zoe', ['#cceeff', '#ffeecc']));
+      await message(/2 photos of tofu added/);
+      await zoe.run('/krona train subject:tofu');
+      const run = await openRun();
+      const early = await worker.adapter(run, 100, false);
+      await worker.picturesOfRun(run, 'samples', early, await drawings(2, 10));
+      const last = await worker.adapter(run, run.settings.steps, true);
+      await chat.storage.records.setChampion(run.subjectId, last, false);
+      await worker.picturesOfRun(run, 'finals', last, await drawings(2, 20), [early, last]);
+      await worker.finish(run);
+      const learnt = await message('tofu is learnt');
+      const grid = await message('Which tofu is the best');
+      for (const [turn, words] of [
+        [30, 'tofu on a hill'],
+        [40, 'tofu by the sea'],
+      ] as const) {
+        await zoe.run(`/krona imagine ${words} count:2`);
+        await worker.draw(await openSet(), await drawings(2, turn));
+      }
+      const [hill, sea] = [await drawnSet('tofu on a hill'), await drawnSet('tofu by the sea')];
+      expect(await chat.files()).toBeGreaterThan(before);
+
+      await chat.deleteThere?.(sea);
+      await chat.limitDeletion?.();
+      await zoe.run('/krona delete tofu');
+      await zoe.press(await whisper(zoe, 'Delete everything of tofu?'), 'Delete tofu for good');
+      await message('tofu is deleted');
+      await eventually(async () => {
+        const standing = (await chat.messages()).map(({ id }) => id);
+        for (const { id } of [learnt, grid, hill, sea]) expect(standing).not.toContain(id);
+        expect(await chat.files()).toBe(before);
+      });
+    });
+
+    it('takes back after a restart what was deleted while the bot was away', async () => {
+      const before = await chat.files();
+      await zoe.run('/krona imagine a lone owl count:2');
+      const set = await openSet();
+      await worker.draw(set, await drawings(2, 50));
+      const drawn = await drawnSet('a lone owl');
+      await chat.stopBot();
+      await chat.storage.records.deleteSet(set.id, 'By Zoe.');
+      await chat.startBot();
+      await eventually(async () => {
+        expect((await chat.messages()).map(({ id }) => id)).not.toContain(drawn.id);
+        expect(await chat.files()).toBe(before);
+      });
+    });
+
+    const alone = skips['photos shown to one member'];
+    it.skipIf(alone !== undefined)(
+      `takes back photos that a member has deleted${alone === undefined ? '' : ` (${alone})`}`,
+      async () => {
+        await mia.run('/krona photos list subject:mochi');
+        expect((await whisper(mia, '4 photos of mochi')).pictures).toBe(4);
+        const before = await chat.files();
+        await ben.run('/krona privacy delete');
+        await ben.press(await whisper(ben, 'Delete your photos and votes?'), 'Delete them for good');
+        await whisper(ben, 'Your photos and votes are deleted');
+        await eventually(async () => expect(await chat.files()).toBeLessThanOrEqual(before - 2));
+        await mia.run('/krona photos remove subject:mochi photo:1');
+        await eventually(async () => expect(await chat.files()).toBeLessThanOrEqual(before - 3));
+      },
+    );
 
     it('deletes all of a subject for who began it, after a second word', async () => {
       await mia.run('/krona delete rex');

@@ -1,7 +1,7 @@
 /** @file Slack as the scenarios see it: the real bot and Bolt before the fake of test/fakes/slack, in Socket Mode. */
 import { SlackWorld } from '../bot/slack-world.ts';
 import { labelsOf, textOf, type Person } from '../fakes/slack/fake-slack.ts';
-import { APP_TOKEN, BOT_TOKEN, type Json } from '../fakes/slack/workspace.ts';
+import { APP_TOKEN, BOT_TOKEN, BOT_USER, type Json } from '../fakes/slack/workspace.ts';
 import { until } from '../helpers/until.ts';
 import type { ChatDriver, ChatMember, Seen, TestPhoto } from './driver.ts';
 
@@ -28,6 +28,17 @@ export async function openSlackChat(): Promise<ChatDriver> {
       return new SlackMember(person, channel);
     },
     messages: async () => (await slack.messages(channel)).map(({ ts, blocks }) => read(ts, blocks)),
+    files: async () =>
+      (await slack.see()).files.filter(({ owner, deleted }) => owner === BOT_USER && !deleted).length,
+    async deleteThere({ id }) {
+      const person = await slack.person('Admin', { admin: true });
+      await slack.act('channel', { channel, join: person.id });
+      await person.deletes(channel, id);
+    },
+    limitDeletion: async () => {
+      for (const method of ['chat.delete', 'files.delete'])
+        await slack.act('fault', { method, kind: 'limit', times: 1, value: 1 });
+    },
     // The fake notes every text that would ping as a problem.
     pinged: async () => (await slack.see()).problems.filter((problem) => problem.includes('pings')),
     stopBot: () => world.stopBot(),

@@ -30,6 +30,9 @@ export async function openWebChat(): Promise<ChatDriver> {
     environment: { KRONA_DATA: config.dataFolder, KRONA_PORT: String(config.port) },
     member: (name, { moderator = false } = {}) => enter(name, moderator),
     messages: async () => watcher.messages(),
+    files: async () => watcher.links(),
+    deleteThere: null,
+    limitDeletion: null,
     // Nothing in a page can ping anybody.
     pinged: async () => [],
     async stopBot() {
@@ -98,7 +101,10 @@ class Browser implements ChatMember {
       for (const line of message.lines) this.#lines.set(line.id, line);
       for (const whisper of message.whispers) this.#whispers.set(whisper.id, whisper);
     }
-    if (message.type === 'line') this.#lines.set(message.line.id, message.line);
+    if (message.type === 'line') {
+      if (message.line.body.kind === 'gone') this.#lines.delete(message.line.id);
+      else this.#lines.set(message.line.id, message.line);
+    }
     if (message.type === 'whisper') this.#whispers.set(message.whisper.id, message.whisper);
     if (message.type === 'settled') this.#settled.add(message.id);
   }
@@ -107,6 +113,11 @@ class Browser implements ChatMember {
     return [...this.#lines.values()].flatMap(({ id, body }) =>
       body.kind === 'card' ? [read(id, body.card)] : [],
     );
+  }
+
+  /** How many files the lines link to. */
+  links(): number {
+    return [...this.#lines.values()].reduce((sum, { links }) => sum + Object.keys(links).length, 0);
   }
 
   async whispers(): Promise<Seen[]> {

@@ -26,8 +26,7 @@ export const platformFileRecords = (db: Database): PlatformFileRecords => ({
     await db.query(sql`
       UPDATE krona.platform_file SET unwanted = true
       WHERE platform = ${platform} AND source NOT IN (
-        SELECT blob_hash FROM krona.photo
-        UNION ALL SELECT blob_hash FROM krona.picture
+        SELECT blob_hash FROM krona.picture
         UNION ALL SELECT blob_hash FROM krona.adapter
         UNION ALL SELECT id::text FROM krona.run
       )`);

@@ -336,6 +336,83 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect((await bot.standingVotes(channel.id)).votes).toEqual([]);
   });
 
+  it('knows the files at a platform whose pictures, photos, adapters or runs are gone', async () => {
+    const { channel, ann } = await newChannel();
+    const subject = await newSubject(channel, ann);
+    const run = await newRun(subject);
+    const set = await newSet(channel, ann);
+    const twin = await newSet(channel, ann);
+    const unique = () => createHash('sha256').update(randomUUID()).digest('hex');
+    const [shown, both, photo, adapter, stray] = [unique(), unique(), unique(), unique(), unique()];
+    const picture = { width: 64, height: 64, seed: 1, adapterId: null };
+    await bot.addPicture({ id: randomUUID(), setId: set.id, index: 0, blobHash: shown, ...picture });
+    await bot.addPicture({ id: randomUUID(), setId: set.id, index: 1, blobHash: both, ...picture });
+    await bot.addPicture({ id: randomUUID(), setId: twin.id, index: 0, blobHash: both, ...picture });
+    const file = { width: 64, height: 64, fileName: 'a.png' };
+    await bot.addPhoto({ id: randomUUID(), subjectId: subject.id, memberId: ann.id, blobHash: photo, ...file });
+    const { id: runId, subjectId, channelId, settings } = run;
+    const adapterId = randomUUID();
+    const trained = { runId, subjectId, channelId, settings, step: 1, final: true, size: 9 };
+    await bot.addAdapter({ id: adapterId, blobHash: adapter, ...trained });
+    for (const source of [shown, both, photo, adapter, run.id, stray])
+      await bot.addPlatformFile('slack', `F ${source}`, source);
+    const unwanted = async () => (await worker.unwantedPlatformFiles('slack', 1000)).sort();
+    const files = (...sources: string[]) => sources.map((source) => `F ${source}`).sort();
+
+    expect(await unwanted()).toEqual([]);
+    await bot.deleteSet(set.id, 'By Ann.');
+    expect(await unwanted()).toEqual(files(shown));
+    const { revision } = (await bot.run(run.id))!;
+    await bot.deleteAdapter(adapterId);
+    // Its run's message has a file less.
+    expect((await bot.run(run.id))!.revision).toBeGreaterThan(revision);
+    expect(await unwanted()).toEqual(files(shown, adapter));
+    await bot.deleteSubject(subject.id, 'By Ann.');
+    expect(await unwanted()).toEqual(files(shown, adapter, photo, run.id));
+    await bot.deleteSet(twin.id, 'By Ann.');
+    await bot.dropStrayPlatformFiles('slack');
+    expect(await unwanted()).toEqual(files(shown, both, adapter, photo, run.id, stray));
+    expect(await bot.unwantedPlatformFiles('discord', 1000)).toEqual([]);
+    for (const id of await unwanted()) await bot.removePlatformFile('slack', id);
+    expect(await unwanted()).toEqual([]);
+  });
+
+  it('shows an announcement again without the picture that had won, when that is deleted', async () => {
+    const { channel, ann } = await newChannel();
+    const subject = await newSubject(channel, ann);
+    const run = await newRun(subject);
+    const set = await newSet(channel, ann);
+    const pictureId = await newPicture(set.id);
+    const adapterId = await newAdapter(run.id, subject, 10);
+    const change = { id: randomUUID(), subjectId: subject.id, adapterId, pictureId, cause: 'votes' } as const;
+    await bot.changeChampion(change, false);
+    const post = await bot.addPost({
+      id: randomUUID(),
+      channelId: channel.id,
+      kind: 'champion',
+      targetId: change.id,
+    });
+    await bot.markPost(post.id, randomUUID(), 0);
+    const isStale = async () => (await bot.stalePosts('discord', 1000)).some(({ id }) => id === post.id);
+    expect(await isStale()).toBe(false);
+    await bot.deleteSet(set.id, 'By Ann.');
+    expect(await isStale()).toBe(true);
+    expect((await bot.championChange(change.id))!.pictureId).toBeNull();
+  });
+
+  it('takes a line away: who has it hears of that, who has not does not', async () => {
+    const { channel } = await newChannel();
+    const id = randomUUID();
+    await bot.addLine({ id, channelId: channel.id, memberId: null, body: { title: 'hello' } });
+    const { revision } = (await bot.lines(channel.id, 0, 10))[0]!;
+    await worker.removeLine(id);
+    expect(await bot.lines(channel.id, 0, 10)).toEqual([]);
+    expect(await bot.lines(channel.id, revision, 10)).toMatchObject([{ id, body: null }]);
+    const [{ revision: now }] = (await bot.lines(channel.id, revision, 10)) as [{ revision: number }];
+    await worker.removeLine(id);
+    expect(await bot.lines(channel.id, now, 10)).toEqual([]);
+  });
+
   it('knows which messages are behind of what they show', async () => {
     const { channel, ann } = await newChannel();
     const set = await newSet(channel, ann);
