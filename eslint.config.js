@@ -100,6 +100,19 @@ export default tseslint.config(
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
     },
   },
+  {
+    files: ['bot/**/*.{ts,tsx}', 'commands/**/*.ts', 'gpu-worker/**/*.ts', 'storage/**/*.ts'],
+    rules: {
+      // Platforms spell a command as it is typed there, and know it by its marks.
+      'no-restricted-syntax': [
+        'error',
+        ...[
+          'Literal[value=/[^`]\\u002fkrona [a-z]/]',
+          'TemplateElement[value.raw=/[^`]\\u002fkrona [a-z]/]',
+        ].map((selector) => ({ selector, message: 'a command in a text stands between backticks' })),
+      ],
+    },
+  },
   ...Object.entries(vendors).map(([name, folder]) => ({
     // Each folder may import its own vendors and, as the one rule replaces the other, no other folder's.
     files: [`${folder}/**/*.{ts,tsx}`],

@@ -119,7 +119,7 @@ async function rollback(invocation: Invocation, context: CommandContext): Promis
   if (!before)
     throw new KronaError(
       'NO_CHAMPION_BEFORE',
-      `${subject.name} has had no other champion that is still there; /krona adapters champion chooses one.`,
+      `${subject.name} has had no other champion that is still there; \`/krona adapters champion\` chooses one.`,
     );
   // Pinned, or the votes that chose the other would choose it again.
   return crown(invocation, before, true, context, 'rollback');

@@ -208,7 +208,10 @@ function fittingAction(
   const actions = data.actions!.map((action) => action.name).join(', ');
   throw (
     failure?.error ??
-    new KronaError('ACTION_MISSING', `Say what to do: /krona ${data.name} is followed by one of ${actions}.`)
+    new KronaError(
+      'ACTION_MISSING',
+      `Say what to do: \`/krona ${data.name}\` is followed by one of ${actions}.`,
+    )
   );
 }
 
@@ -249,7 +252,7 @@ export function parseCommandLine(
   if (word !== null && nearest(word, actions) !== null)
     throw new KronaError(
       'ACTION_UNKNOWN',
-      `/krona ${name} has no action “${word}”.${suggestion(word, actions)} Actions: ${actions.join(', ')}.`,
+      `\`/krona ${name}\` has no action “${word}”.${suggestion(word, actions)} Actions: ${actions.join(', ')}.`,
     );
   return fittingAction(data, list, attachments, known);
 }

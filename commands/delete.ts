@@ -24,7 +24,7 @@ async function belongings(records: Records, subject: Subject): Promise<string> {
 }
 
 /**
- * Deletes a subject with all that was made of it. Its messages are replaced by word of that, by the delivery.
+ * Deletes a subject with all that was made of it. Its messages are taken away by the delivery.
  *
  * @throws KronaError GONE, NOT_ALLOWED
  */
@@ -83,8 +83,8 @@ export const deleteSubject: Command = {
       tone: 'warning',
       title: `Delete everything of ${name}?`,
       text: [
-        `${await belongings(records, subject)}, every training and every picture of it go, and cannot be brought back. ` +
-          'Messages that show them will say so.',
+        `${await belongings(records, subject)}, every training and every picture of it go, with the messages that show ` +
+          'them, and cannot be brought back.',
       ],
       buttons: [{ action: `forget:${subject.id}`, label: `Delete ${name} for good`, style: 'danger' }],
       audience: 'caller',

@@ -28,8 +28,8 @@ async function noChampion(records: Records, channel: Channel, subject: Subject):
   return new KronaError(
     'SUBJECT_NOT_READY',
     trained
-      ? `${name} has adapters but no champion; choose one with /krona adapters champion.`
-      : `${name} has not been learnt yet; start with /krona train subject:${name}.`,
+      ? `${name} has adapters but no champion; choose one with \`/krona adapters champion\`.`
+      : `${name} has not been learnt yet; start with \`/krona train subject:${name}\`.`,
   );
 }
 

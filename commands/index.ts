@@ -52,13 +52,14 @@ export function parseCommandLine(text: string, attachments = 0): ParsedCommand {
 /** What is declared of a command, or of one action of it. @throws KronaError COMMAND_UNKNOWN, ACTION_UNKNOWN */
 function declared(name: string, action: string): { command: Command; data: SubcommandData } {
   const command = COMMANDS.find((each) => each.data.name === name);
-  if (!command) throw new KronaError('COMMAND_UNKNOWN', `There is no command “${name}”; see /krona help.`);
+  if (!command)
+    throw new KronaError('COMMAND_UNKNOWN', `There is no command “${name}”; see \`/krona help\`.`);
   if (!command.data.actions) return { command, data: command.data };
   const data = command.data.actions.find((each) => each.name === action);
   if (!data)
     throw new KronaError(
       'ACTION_UNKNOWN',
-      `/krona ${name} has no action “${action}”; see /krona help ${name}.`,
+      `\`/krona ${name}\` has no action “${action}”; see \`/krona help ${name}\`.`,
     );
   return { command, data };
 }

@@ -65,7 +65,7 @@ async function askToDelete({ member }: Invocation, { records }: CommandContext):
 /** @throws KronaError NOT_ALLOWED for anybody else's id */
 export async function eraseOwn(id: string, actor: Actor, { records }: CommandContext): Promise<Card> {
   if (id !== actor.member.id)
-    throw new KronaError('NOT_ALLOWED', 'This button is somebody else’s; use /krona privacy delete.');
+    throw new KronaError('NOT_ALLOWED', 'This button is somebody else’s; use `/krona privacy delete`.');
   const { photos, votes } = await records.transaction(async (inside) => {
     const erased = await inside.eraseMember(id);
     await note(inside, actor, 'privacy', 'had own photos and votes deleted');
@@ -76,7 +76,8 @@ export async function eraseOwn(id: string, actor: Actor, { records }: CommandCon
     title: 'Your photos and votes are deleted',
     text: [
       `${counted(photos, 'photo')} and ${counted(votes, 'reaction')}. The files themselves are gone within two days. ` +
-        'Reactions that still stand under messages count no more; new ones do.',
+        'Reactions that still stand under messages count no more; new ones do. Messages and files that you sent ' +
+        'yourself stay in the chat until you delete them there.',
     ],
     audience: 'caller',
   };

@@ -5,6 +5,7 @@ import type { Card } from './card.ts';
 import { duration, ordinal, plain } from './cards/format.ts';
 import type { Command, CommandContext, Invocation } from './contract.ts';
 import { textOption } from './options.ts';
+import { limitLines } from './rules/quota.ts';
 import { cancelWork, workRecord, type Work } from './work.ts';
 
 /** How work is named in chat: the start of its id. */
@@ -43,9 +44,11 @@ async function stateOf(work: Work, context: CommandContext): Promise<string> {
   return `step ${progress.step} of ${progress.steps}${left}`;
 }
 
-async function show({ channel }: Invocation, context: CommandContext): Promise<Card> {
+async function show({ channel, member }: Invocation, context: CommandContext): Promise<Card> {
   const work = await openWork(context.records, channel);
-  if (work.length === 0) return { tone: 'info', title: 'Nothing runs and nothing waits', audience: 'caller' };
+  const limits = await limitLines(context.records, channel.id, member);
+  if (work.length === 0)
+    return { tone: 'info', title: 'Nothing runs and nothing waits', text: limits, audience: 'caller' };
   const subjects = await subjectNames(context.records, channel);
   const ids = [...new Set(work.map((each) => workRecord(each).memberId))];
   const members = new Map((await context.records.members(ids)).map((member) => [member.id, member.name]));
@@ -62,7 +65,7 @@ async function show({ channel }: Invocation, context: CommandContext): Promise<C
   return {
     tone: 'info',
     title: 'Queue of this channel',
-    text: ['`/krona queue cancel` stops what you asked for.'],
+    text: ['`/krona queue cancel` stops what you asked for.', ...limits],
     table: { columns: ['id', 'what', 'by', 'state'], rows },
     audience: 'caller',
   };
@@ -76,7 +79,7 @@ function choose(work: readonly Work[], typed: string | undefined, memberId: stri
     if (found.length === 1 && wanted.length >= 4) return found[0]!;
     throw new KronaError(
       'WORK_UNKNOWN',
-      `Nothing open here has the id “${typed.slice(0, 40)}”; /krona queue shows the ids.`,
+      `Nothing open here has the id “${typed.slice(0, 40)}”; \`/krona queue show\` lists the ids.`,
     );
   }
   const own = work.filter((each) => workRecord(each).memberId === memberId);
@@ -106,7 +109,11 @@ export const queue: Command = {
     example: '/krona queue show',
     options: [],
     actions: [
-      { name: 'show', description: 'Show what runs and waits in this channel', options: [] },
+      {
+        name: 'show',
+        description: 'Show what runs and waits here, and how much you may ask for',
+        options: [],
+      },
       {
         name: 'cancel',
         description: 'Stop something you asked for',

@@ -177,7 +177,7 @@ async function words(invocation: Invocation, context: CommandContext): Promise<C
   if (add === undefined && remove === undefined)
     throw new KronaError(
       'OPTION_MISSING',
-      'Say which word or phrase: /krona rules words add:"…" or remove:"…"; /krona rules shows them.',
+      'Say which word or phrase: `/krona rules words add:…` or `/krona rules words remove:…`; `/krona rules show` lists them.',
     );
   return changedCard(
     await change(context, invocation, async (rules) => {

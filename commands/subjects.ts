@@ -108,7 +108,7 @@ export async function ensureSubject(
 
 /** Names for messages: `mochi, rex` or `none yet`. */
 function listed(names: readonly string[]): string {
-  return names.length === 0 ? 'none yet; /krona train makes one' : names.slice(0, 20).join(', ');
+  return names.length === 0 ? 'none yet; `/krona train` makes one' : names.slice(0, 20).join(', ');
 }
 
 /** @throws KronaError SUBJECT_UNKNOWN with the nearest name */

@@ -27,7 +27,7 @@ function refuseWhileTraining(subject: Subject, open: readonly Run[]): void {
       : 'in the queue already';
   throw new KronaError(
     'SUBJECT_BUSY',
-    `${subject.name} is ${how}. Wait for it, or stop it with /krona queue cancel ${run.id.slice(0, 8)}.`,
+    `${subject.name} is ${how}. Wait for it, or stop it with \`/krona queue cancel work:${run.id.slice(0, 8)}\`.`,
   );
 }
 

@@ -3,6 +3,7 @@
  * https://docs.slack.dev/surfaces/app-home
  */
 import type { types } from '@slack/bolt';
+import { limitLines } from '../../commands/rules/quota.ts';
 import { MAX_FILES, MAX_PHOTOS } from '../../commands/photo-intake.ts';
 import { counted, plain } from '../../commands/cards/format.ts';
 import type { CommandContext } from '../../commands/contract.ts';
@@ -35,11 +36,13 @@ interface Belongings {
   readonly subjects: readonly string[];
   readonly runs: readonly string[];
   readonly open: number;
+  readonly limits: readonly string[];
 }
 
 async function belongings(member: Member, { records }: CommandContext): Promise<Belongings> {
   const subjects: string[] = [];
   const runs: { readonly at: number; readonly text: string }[] = [];
+  const limits: string[] = [];
   let open = 0;
   for (const channel of await records.channels('slack')) {
     // A channel is named by its id: Slack shows the name to those alone who may see it.
@@ -63,12 +66,15 @@ async function belongings(member: Member, { records }: CommandContext): Promise<
         text: `• ${STATES[run.state]}: ${mrkdwn(plain(name))} in ${where}${step}`,
       });
     }
+    if ((await records.membersOf(channel.id)).some(({ id }) => id === member.id))
+      for (const line of await limitLines(records, channel.id, member))
+        limits.push(`• ${where}: ${mrkdwn(line)}`);
     const work = await records.openWork(channel.id);
     open += [...work.runs, ...work.sets.filter(({ runId }) => runId === null)].filter(
       ({ memberId }) => memberId === member.id,
     ).length;
   }
-  return { subjects, runs: runs.sort((a, b) => b.at - a.at).map(({ text }) => text), open };
+  return { subjects, runs: runs.sort((a, b) => b.at - a.at).map(({ text }) => text), open, limits };
 }
 
 const listed = (lines: readonly string[], none: string): types.SectionBlock =>
@@ -76,7 +82,7 @@ const listed = (lines: readonly string[], none: string): types.SectionBlock =>
 
 /** The view of a member's Home tab. Reads only. */
 export async function homeView(member: Member, context: CommandContext): Promise<types.HomeView> {
-  const { subjects, runs, open } = await belongings(member, context);
+  const { subjects, runs, open, limits } = await belongings(member, context);
   return {
     type: 'home',
     blocks: [
@@ -89,6 +95,7 @@ export async function homeView(member: Member, context: CommandContext): Promise
         `• ${open === 0 ? 'Nothing of yours waits or runs now.' : `${counted(open, 'thing')} of yours waits or runs now.`}\n` +
           `• At most ${MAX_FILES} photos at once, and ${MAX_PHOTOS} in a subject.`,
       ),
+      ...(limits.length === 0 ? [] : [listed(limits, '')]),
       {
         type: 'context',
         elements: [

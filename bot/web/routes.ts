@@ -4,12 +4,13 @@ import type { ReadableStream } from 'node:stream/web';
 import { upgradeWebSocket } from '@hono/node-server';
 import type { Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
+import { completeOption } from '../../commands/complete.ts';
 import type { CommandContext } from '../../commands/contract.ts';
 import { COMMANDS, parseCommandLine } from '../../commands/index.ts';
 import { KronaError } from '../../storage/errors.ts';
 import type { Channel, Member } from '../../storage/records/contract.ts';
 import { becomeModerator, isModerator, memberOf, requireMember, setName } from './identity.ts';
-import { completions, describeCommands } from './options.ts';
+import { describeCommands } from './options.ts';
 import type { Page } from './page.ts';
 import type { ChannelView, ClientMessage, ServerMessage } from './protocol.ts';
 import { MAX_NAME, MAX_PHOTO_BYTES, MAX_PHOTOS, MAX_TEXT } from './protocol.ts';
@@ -120,8 +121,9 @@ export function mountWeb(app: Hono, { gateway, context: parts, uploads, page, se
     await requireMember(context, records);
     const { channel: id = '', path = '', option = '', typed = '' } = context.req.query();
     const channel = await channelOf(id);
+    const [name = '', action = ''] = path.split(' ');
     return context.json(
-      await completions(COMMANDS, { path, option, typed: typed.slice(0, 100) }, parts, channel),
+      await completeOption({ name, action, option, typed: typed.slice(0, 100) }, parts, channel),
     );
   });
 

@@ -21,7 +21,7 @@ const TO: Readonly<Record<Right, string>> = {
 function notAllowed(who: string, what: string): KronaError {
   return new KronaError(
     'NOT_ALLOWED',
-    `Only ${who} may ${what}; /krona rules shows what this channel allows.`,
+    `Only ${who} may ${what}; \`/krona rules show\` tells what this channel allows.`,
   );
 }
 

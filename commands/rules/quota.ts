@@ -1,6 +1,6 @@
 /** @file How much a member and a channel may still ask for, and when again. */
 import { KronaError } from '../../storage/errors.ts';
-import type { Member, Records, Usage } from '../../storage/records/contract.ts';
+import type { Member, PictureSet, Records, Run, Usage } from '../../storage/records/contract.ts';
 import type { ChannelRules, Quota } from '../../storage/rules.ts';
 import { counted, duration } from '../cards/format.ts';
 
@@ -38,6 +38,12 @@ export function freeAt(used: readonly Usage[], wanted: number, limit: number, wi
   return new Date(NaN);
 }
 
+/** Trainings and sets that wait or run in a channel; a run's own samples belong to it. */
+async function openWork(records: Records, channelId: string): Promise<(Run | PictureSet)[]> {
+  const { runs, sets } = await records.openWork(channelId);
+  return [...runs, ...sets.filter(({ runId }) => runId === null)];
+}
+
 /** `in 12 min, at 14:05 UTC`. */
 function when(time: Date): string {
   const clock = time.toISOString().slice(11, 16);
@@ -70,9 +76,7 @@ async function checkOpen(
   rules: ChannelRules,
 ): Promise<void> {
   if (rules.member.open === null && rules.channel.open === null) return;
-  const { runs, sets } = await records.openWork(channelId);
-  // A run's own samples belong to it.
-  const open = [...runs, ...sets.filter(({ runId }) => runId === null)];
+  const open = await openWork(records, channelId);
   const own = open.filter(({ memberId }) => memberId === member.id);
   for (const [who, quota, list] of [
     ['You', rules.member, own],
@@ -83,7 +87,7 @@ async function checkOpen(
     const soon = left.length === 0 ? '' : `, which is in about ${duration(Math.min(...left))}`;
     throw exceeded(
       `${who} may have ${counted(quota.open, 'thing')} waiting or running at once. There is room again when one of ` +
-        `them ends${soon}; /krona queue shows them.`,
+        `them ends${soon}; \`/krona queue show\` lists them.`,
     );
   }
 }
@@ -109,4 +113,34 @@ export async function checkQuotas(
     checkAmount('This channel', rules.channel, used, wish);
   }
   await checkOpen(records, channelId, member, rules);
+}
+
+/**
+ * What a channel allows a member, and all its members together, a line a limit: how much of it is used, and when
+ * there is room again where all of it is.
+ */
+export async function limitLines(records: Records, channelId: string, member: Member): Promise<string[]> {
+  const rules = await records.rules(channelId);
+  const both = [
+    ['You', rules.member, ({ memberId }: Pick<Usage, 'memberId'>) => memberId === member.id],
+    ['This channel', rules.channel, () => true],
+  ] as const;
+  const lines: string[] = [];
+  for (const kind of ['train', 'imagine'] as const) {
+    const { name, period, window } = LIMITS[kind];
+    const used = await records.usage(channelId, kind, new Date(Date.now() - window));
+    for (const [who, { [name]: limit }, counts] of both) {
+      if (limit === null) continue;
+      const its = used.filter(counts);
+      const free = freeAt(its, 1, limit, window);
+      const again = free === null ? '' : `; there is room again ${when(free)}`;
+      const sum = its.reduce((total, { amount }) => total + amount, 0);
+      lines.push(`${who}: ${sum} of ${limit} ${name} in ${period}${again}.`);
+    }
+  }
+  const open = await openWork(records, channelId);
+  for (const [who, { open: limit }, counts] of both)
+    if (limit !== null)
+      lines.push(`${who}: ${open.filter(counts).length} of ${limit} things waiting or running at once.`);
+  return lines.length === 0 ? ['No limit set here.'] : lines;
 }

@@ -77,7 +77,7 @@ async function bundledModel(): Promise<BundledModel> {
   } catch (cause) {
     throw new KronaError(
       'SAFETY_MODEL_MISSING',
-      'The safety check needs the package nsfwjs, which cannot be loaded: run npm install, or let a moderator switch the check off with /krona rules set safety:off.',
+      'The safety check needs the package nsfwjs, which cannot be loaded: run npm install, or let a moderator switch the check off with `/krona rules set safety:off`.',
       { cause },
     );
   }

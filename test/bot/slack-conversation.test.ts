@@ -261,6 +261,32 @@ describe('a Slack channel', () => {
     expect((await records.subject(subject.id))!.championId).toBe(other.id);
   });
 
+  it('hides what may be for adults alone, until somebody asks to see it', async () => {
+    await mia.types(channel, 'imagine something bare count:1');
+    const { records, blobs } = world.storage;
+    const { id: setId } = await world.openSet(channel);
+    const { hash: blobHash } = await blobs.put((await drawings(1, 60))[0]!);
+    const size = { width: 128, height: 128, seed: 1, index: 0, adapterId: null };
+    await records.addPicture({ id: randomUUID(), setId, blobHash, ...size, unsafe: 0.9, sensitive: true });
+    await records.updateSet(setId, { state: 'done', progress: null, endedAt: new Date() });
+    const hidden = await until(async () => {
+      const message = await world.message(channel, 'something bare');
+      return textOf(message.blocks).includes('Hidden') ? message : null;
+    }, 'the hidden picture');
+    expect(imagesOf(hidden.blocks)).toEqual([]);
+    await ben.presses(channel, hidden.ts, 'Show me');
+    const shown = await world.whisper(ben, 'something bare');
+    expect(imagesOf(shown.blocks)).toHaveLength(1);
+    expect(imagesOf((await world.message(channel, 'something bare')).blocks)).toEqual([]);
+
+    // With the set goes also what was shown to one alone.
+    await mia.presses(channel, hidden.ts, 'Delete');
+    await until(async () => {
+      const { files } = await world.slack.see();
+      return files.find(({ id }) => id === imagesOf(shown.blocks)[0])!.deleted;
+    }, 'its file is gone');
+  });
+
   it('deletes pictures for their asker and for admins only, in the message and at Slack', async () => {
     const shown = imagesOf(set.blocks);
     await mia.presses(channel, set.ts, 'Delete');
@@ -282,6 +308,8 @@ describe('a Slack channel', () => {
     const text = textOf(home['blocks'] as Json[]);
     expect(text).toMatch(new RegExp(`\\*mochi\\* \\(cat\\) in <#${channel}>: 4 photos of 20, ready to draw`));
     expect(text).toMatch(/✅ done: mochi/);
+    expect(text).toMatch(new RegExp(`<#${channel}>: You: 1 of 10 trainings in 24 hours\\.`));
+    expect(text).toMatch(new RegExp(`<#${channel}>: This channel: \\d+ of 1000 pictures in an hour\\.`));
   });
 
   it('pinged nobody, broke no rule of Slack and complained of nothing', async () => {

@@ -161,6 +161,15 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       );
     });
 
+    it('makes a picture an emoji for who asks, and shows it to him alone', async () => {
+      const before = (await chat.messages()).length;
+      await ben.press(await drawnSet('mochi in the rain'), 'Emoji 2');
+      const made = await whisper(ben, 'Picture 2 as an emoji');
+      expect(made.pictures).toBe(1);
+      expect(made.text).toMatch(/128×128 pixels/);
+      expect((await chat.messages()).length).toBe(before);
+    });
+
     it('ranks what was voted on; a vote taken back counts no more', async () => {
       const drawn = await drawnSet('mochi in the rain');
       await mia.vote(drawn, 1);

@@ -226,11 +226,36 @@ export function rulesSuite(storage: () => TestStorage): void {
         progress: { step: 1, steps: 20, secondsLeft: 12, phase: 'drawing' },
       });
       expect(await channel.refusal('bob', '/krona imagine a cat')).toMatch(
-        /^QUOTA_EXCEEDED: You may have 2 things waiting or running at once.*about 12 s; \/krona queue/,
+        /^QUOTA_EXCEEDED: You may have 2 things waiting or running at once.*about 12 s; `\/krona queue show`/,
       );
       await channel.finishSet(first);
       expect((await channel.say('bob', '/krona imagine a cat')).tone).toBe('progress');
     });
+  });
+
+  it('the queue tells what is left of each limit, and when there is room again', async () => {
+    const channel = room();
+    const none = { trainings: null, pictures: null, open: null };
+    const limits = async () =>
+      (await channel.say('bob', '/krona queue')).text!.filter((line) => !line.includes('`'));
+    await setRules(channel, { member: none, channel: none });
+    expect(await limits()).toEqual(['No limit set here.']);
+    await setRules(channel, {
+      member: { trainings: null, pictures: 5, open: 3 },
+      channel: { trainings: 4, pictures: 200, open: null },
+    });
+    await channel.say('ann', '/krona imagine a cat count:4');
+    await channel.say('bob', '/krona imagine a cat count:2');
+    expect(await limits()).toEqual([
+      'This channel: 0 of 4 trainings in 24 hours.',
+      'You: 2 of 5 pictures in an hour.',
+      'This channel: 6 of 200 pictures in an hour.',
+      'You: 1 of 3 things waiting or running at once.',
+    ]);
+    await channel.say('bob', '/krona imagine a cat count:3');
+    expect((await limits())[1]).toMatch(
+      /^You: 5 of 5 pictures in an hour; there is room again in .*, at \d\d:\d\d UTC\.$/,
+    );
   });
 
   it('the log tells moderators who did what, newest first', async () => {

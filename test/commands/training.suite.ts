@@ -140,7 +140,7 @@ export function trainingSuite(storage: () => TestStorage): void {
     );
     expect(answers.map(({ tone }) => tone).sort()).toEqual(['error', 'error', 'progress']);
     const busy = await channel.refusal('dee', '/krona train mochi');
-    expect(busy).toMatch(/^SUBJECT_BUSY: mochi is in the queue already.*queue cancel [0-9a-f]{8}/);
+    expect(busy).toMatch(/^SUBJECT_BUSY: mochi is in the queue already.*queue cancel work:[0-9a-f]{8}`/);
     await channel.finishRun(await channel.run(answers.find(({ tone }) => tone === 'progress')!));
     expect(await channel.say('bob', '/krona train mochi')).toMatchObject({ tone: 'progress' });
   });

@@ -7,6 +7,7 @@ import { type Assistance, assist, type Suggestion, valueSuggestions } from './co
 import { withFiles } from './draft.ts';
 import { CloseIcon, PhotoIcon, SendIcon } from './icons.tsx';
 import { store, useStore } from './store.ts';
+import { Marked } from './text.tsx';
 
 const PHOTO_TYPES = 'image/png,image/jpeg,image/webp,image/gif,image/avif,image/tiff';
 
@@ -103,7 +104,9 @@ export function Composer(): JSX.Element {
     >
       {notice !== null && (
         <div class="notice" role="alert">
-          <span>{notice}</span>
+          <span>
+            <Marked text={notice} />
+          </span>
           <button type="button" aria-label="Dismiss" onClick={() => store.set({ notice: null })}>
             <CloseIcon size={16} />
           </button>

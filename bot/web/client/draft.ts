@@ -53,7 +53,7 @@ export function withFiles(draft: Draft, files: readonly File[]): { draft: Draft;
     notices.push(`${large === 1 ? 'One file is' : `${large} files are`} over 25 MiB and left out.`);
   if (excess > 0)
     notices.push(
-      `A message takes ${MAX_PHOTOS} photos; ${excess} left out. Add more with /krona photos add.`,
+      `A message takes ${MAX_PHOTOS} photos; ${excess} left out. Add more with \`/krona photos add\`.`,
     );
   return {
     draft: { ...draft, photos: [...draft.photos, ...fitting.map(newPhoto)] },

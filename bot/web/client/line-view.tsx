@@ -7,7 +7,7 @@ import { Preview } from './composer.tsx';
 import { fullTime, timeOfDay } from './format.ts';
 import { EyeIcon } from './icons.tsx';
 import { type Sending, store, useStore } from './store.ts';
-import { CommandText } from './text.tsx';
+import { CommandText, Marked } from './text.tsx';
 
 interface RowProps {
   readonly id: string;
@@ -123,7 +123,7 @@ export function SendingLine({ sending, me }: { sending: Sending; me: MemberView 
         <Working />
       ) : (
         <p class="aside failed" role="alert">
-          {error}{' '}
+          <Marked text={error} />{' '}
           <button type="button" class="link" onClick={() => store.edit(draft)}>
             Edit
           </button>

@@ -217,8 +217,10 @@ export class People {
     const own = this.#workspace.ephemerals.find((each) => each.id === ts && each.user === user);
     const { blocks } = own ?? this.#visible(channel, ts);
     const button = blocks
-      .filter(({ type }) => type === 'actions')
-      .flatMap(({ elements }) => elements as Json[])
+      .flatMap(({ type, elements, accessory }) => [
+        ...(type === 'actions' ? (elements as Json[]) : []),
+        ...(accessory === undefined ? [] : [accessory as Json]),
+      ])
       .find(({ text }) => (text as Json)['text'] === label);
     if (!button) throw new NotPossible(`there is no button “${label}”`);
     const answer = await this.#wire.ask('interactive', {

@@ -349,7 +349,13 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     await bot.addPicture({ id: randomUUID(), setId: set.id, index: 1, blobHash: both, ...picture });
     await bot.addPicture({ id: randomUUID(), setId: twin.id, index: 0, blobHash: both, ...picture });
     const file = { width: 64, height: 64, fileName: 'a.png' };
-    await bot.addPhoto({ id: randomUUID(), subjectId: subject.id, memberId: ann.id, blobHash: photo, ...file });
+    await bot.addPhoto({
+      id: randomUUID(),
+      subjectId: subject.id,
+      memberId: ann.id,
+      blobHash: photo,
+      ...file,
+    });
     const { id: runId, subjectId, channelId, settings } = run;
     const adapterId = randomUUID();
     const trained = { runId, subjectId, channelId, settings, step: 1, final: true, size: 9 };
