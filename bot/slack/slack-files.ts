@@ -23,8 +23,9 @@ const LONGEST_WAIT = 30_000;
 const REMEMBERED = 2_000;
 const UPLOADS_AT_ONCE = 4;
 
-/** How often is looked for files to delete, ms, and how many are deleted in one go. */
+/** How often is looked for files to delete, and how rarely after failures, ms; how many are deleted in one go. */
 const LOOK_EVERY = 1_000;
+const LONGEST_PAUSE = 60_000;
 const BATCH = 50;
 
 /** A file to be shown, by what is in it. */
@@ -69,7 +70,8 @@ export class SlackFiles {
   }
 
   /**
-   * Slack's ids of the files, by key, all ready to be shown. What Slack has already is not uploaded again.
+   * Slack's ids of the files, by key, all ready to be shown. What Slack has already, also from before a restart, is
+   * not uploaded again.
    *
    * @throws KronaError SLACK_FILE_NOT_READY, SLACK_UPLOAD_FAILED; files whose bytes are deleted are left out
    */
@@ -106,17 +108,17 @@ export class SlackFiles {
   async #deleteUnwanted(): Promise<void> {
     const { records } = this.#context;
     const { signal } = this.#stopping;
-    const told = (error: unknown) => {
-      if (!signal.aborted) this.#log.warn({ error }, 'Slack: could not delete a file; it is tried again');
-    };
-    await records.dropStrayPlatformFiles('slack').catch(told);
-    while (!signal.aborted) {
-      const ids = await records.unwantedPlatformFiles('slack', BATCH).catch((error: unknown) => {
-        told(error);
-        return [];
-      });
-      for (const id of ids) if (!signal.aborted) await this.#delete(id).catch(told);
-      await sleep(LOOK_EVERY, undefined, { signal }).catch(() => undefined);
+    for (let pause = LOOK_EVERY; !signal.aborted;) {
+      try {
+        for (const id of await records.unwantedPlatformFiles('slack', BATCH))
+          if (!signal.aborted) await this.#delete(id);
+        pause = LOOK_EVERY;
+      } catch (error) {
+        pause = Math.min(LONGEST_PAUSE, 2 * pause);
+        if (!signal.aborted)
+          this.#log.warn({ error, again: pause }, 'Slack: could not delete a file; it is tried again');
+      }
+      await sleep(pause, undefined, { signal }).catch(() => undefined);
     }
   }
 
@@ -145,7 +147,7 @@ export class SlackFiles {
   async #idOf(file: ShownFile): Promise<string | null> {
     let known = this.#ids.get(file.key);
     if (known === undefined) {
-      known = this.#uploadImage(file);
+      known = this.#standing(file).then((id) => id ?? this.#uploadImage(file));
       this.#ids.set(file.key, known);
       known.catch(() => this.#ids.delete(file.key));
       if (this.#ids.size > REMEMBERED) this.#ids.delete(this.#ids.keys().next().value!);
@@ -154,6 +156,14 @@ export class SlackFiles {
       if (error instanceof KronaError && error.code === 'BLOB_NOT_FOUND') return null;
       throw error;
     });
+  }
+
+  /** The id of a file that a process before this one has uploaded; null when there is none that is good to use. */
+  async #standing({ key, source }: ShownFile): Promise<string | null> {
+    // A curve is another one with every step.
+    if (key !== source) return null;
+    const id = await this.#context.records.platformFile('slack', source);
+    return id !== null && (await this.#state(id)) === 'ready' ? id : null;
   }
 
   async #uploadImage(file: ShownFile): Promise<string> {

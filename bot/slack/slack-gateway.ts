@@ -146,6 +146,7 @@ export class SlackGateway implements Gateway {
     });
     this.#incoming.listen(app);
     this.#handlers = handlers;
+    await context.records.dropStrayPlatformFiles('slack');
     await this.#receiver.start();
     this.#files.start();
   }

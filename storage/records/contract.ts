@@ -407,6 +407,8 @@ export interface Records {
    * @param source - the hash of the blob that it shows, or the id of the run whose curve it is
    */
   addPlatformFile(platform: Platform, id: string, source: string): Promise<void>;
+  /** A file that shows a source and is wanted, the newest. */
+  platformFile(platform: Platform, source: string): Promise<string | null>;
   /** Files to delete at the platform: the last record of what they show was deleted. */
   unwantedPlatformFiles(platform: Platform, limit: number): Promise<string[]>;
   /**

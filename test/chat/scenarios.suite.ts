@@ -362,9 +362,9 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
         await ben.run('/krona privacy delete');
         await ben.press(await whisper(ben, 'Delete your photos and votes?'), 'Delete them for good');
         await whisper(ben, 'Your photos and votes are deleted');
-        await eventually(async () => expect(await chat.files()).toBeLessThanOrEqual(before - 2));
+        await eventually(async () => expect(await chat.files()).toBe(before - 2));
         await mia.run('/krona photos remove subject:mochi photo:1');
-        await eventually(async () => expect(await chat.files()).toBeLessThanOrEqual(before - 3));
+        await eventually(async () => expect(await chat.files()).toBe(before - 3));
       },
     );
 

@@ -5,7 +5,11 @@ import { sql } from './sql.ts';
 
 type PlatformFileRecords = Pick<
   Records,
-  'addPlatformFile' | 'unwantedPlatformFiles' | 'dropStrayPlatformFiles' | 'removePlatformFile'
+  | 'addPlatformFile'
+  | 'platformFile'
+  | 'unwantedPlatformFiles'
+  | 'dropStrayPlatformFiles'
+  | 'removePlatformFile'
 >;
 
 export const platformFileRecords = (db: Database): PlatformFileRecords => ({
@@ -16,9 +20,18 @@ export const platformFileRecords = (db: Database): PlatformFileRecords => ({
       ON CONFLICT DO NOTHING`);
   },
 
+  async platformFile(platform, source) {
+    const [file] = await db.query<{ id: string }>(sql`
+      SELECT id FROM krona.platform_file
+      WHERE platform = ${platform} AND source = ${source} AND NOT unwanted
+      ORDER BY made DESC
+      LIMIT 1`);
+    return file?.id ?? null;
+  },
+
   async unwantedPlatformFiles(platform, limit) {
     const rows = await db.query<{ id: string }>(sql`
-      SELECT id FROM krona.platform_file WHERE platform = ${platform} AND unwanted LIMIT ${limit}`);
+      SELECT id FROM krona.platform_file WHERE platform = ${platform} AND unwanted ORDER BY made LIMIT ${limit}`);
     return rows.map(({ id }) => id);
   },
 

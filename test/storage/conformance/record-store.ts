@@ -366,8 +366,11 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     const files = (...sources: string[]) => sources.map((source) => `F ${source}`).sort();
 
     expect(await unwanted()).toEqual([]);
+    expect(await bot.platformFile('slack', shown)).toBe(`F ${shown}`);
+    expect(await bot.platformFile('discord', shown)).toBeNull();
     await bot.deleteSet(set.id, 'By Ann.');
     expect(await unwanted()).toEqual(files(shown));
+    expect(await bot.platformFile('slack', shown)).toBeNull();
     const { revision } = (await bot.run(run.id))!;
     await bot.deleteAdapter(adapterId);
     // Its run's message has a file less.

@@ -6,6 +6,7 @@ CREATE TABLE krona.platform_file (
   source text NOT NULL,
   -- What it shows was deleted, so it is to go.
   unwanted boolean NOT NULL DEFAULT false,
+  made bigint GENERATED ALWAYS AS IDENTITY,
   PRIMARY KEY (platform, id)
 );
 CREATE INDEX platform_file_source ON krona.platform_file (source);
