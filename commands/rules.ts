@@ -109,7 +109,7 @@ async function set(invocation: Invocation, context: CommandContext): Promise<Car
   if (Object.keys(invocation.options).length === 0)
     throw new KronaError(
       'OPTION_MISSING',
-      'Say what to set, for example: /krona rules set member_pictures:40.',
+      'Say what to set, for example: `/krona rules set member_pictures:40`.',
     );
   return changedCard(
     await change(context, invocation, async (before) => {

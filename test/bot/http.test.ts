@@ -236,6 +236,23 @@ describe('the http server', () => {
     expect(errors).toEqual([]);
   });
 
+  it('completes an option of a command, by the rules of all platforms', async () => {
+    const named = await fetch(`${bot.address}/api/me`, {
+      method: 'POST',
+      body: '{"name":"Cleo"}',
+      headers: { 'content-type': 'application/json' },
+    });
+    const cookie = named.headers.get('set-cookie')!.split(';')[0]!;
+    const complete = async (path: string, option: string, typed: string): Promise<unknown> => {
+      const query = new URLSearchParams({ channel: 'general', path, option, typed }).toString();
+      return (await fetch(`${bot.address}/api/complete?${query}`, { headers: { cookie } })).json();
+    };
+    expect(await complete('help', 'command', 'tra')).toEqual(['train']);
+    expect(await complete('settings set', 'scheduler', ' EULER')).toEqual(['euler', 'euler_a']);
+    expect(await complete('adapters champion', 'pin', 'y')).toEqual(['yes']);
+    expect(await complete('nothing', 'x', '')).toEqual([]);
+  });
+
   it('makes a moderator of who opens the terminal’s link, and of nobody else', async () => {
     const open = (address: string) => fetch(address, { redirect: 'manual' });
     const right = await open(bot.moderatorAddress);
