@@ -108,16 +108,20 @@ export class SlackFiles {
   async #deleteUnwanted(): Promise<void> {
     const { records } = this.#context;
     const { signal } = this.#stopping;
-    for (let pause = LOOK_EVERY; !signal.aborted;) {
-      try {
-        for (const id of await records.unwantedPlatformFiles('slack', BATCH))
-          if (!signal.aborted) await this.#delete(id);
-        pause = LOOK_EVERY;
-      } catch (error) {
-        pause = Math.min(LONGEST_PAUSE, 2 * pause);
-        if (!signal.aborted)
-          this.#log.warn({ error, again: pause }, 'Slack: could not delete a file; it is tried again');
-      }
+    let pause = LOOK_EVERY;
+    while (!signal.aborted) {
+      let failures = 0;
+      const failed = (error: unknown) => {
+        failures += 1;
+        if (!signal.aborted) this.#log.warn({ error }, 'Slack: could not delete a file; it is tried again');
+      };
+      const ids = await records.unwantedPlatformFiles('slack', BATCH).catch((error: unknown) => {
+        failed(error);
+        return [];
+      });
+      // One that cannot be deleted does not keep the others.
+      for (const id of ids) if (!signal.aborted) await this.#delete(id).catch(failed);
+      pause = failures === 0 ? LOOK_EVERY : Math.min(LONGEST_PAUSE, 2 * pause);
       await sleep(pause, undefined, { signal }).catch(() => undefined);
     }
   }
