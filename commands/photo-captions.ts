@@ -22,6 +22,7 @@ export const CAPTION: OptionData = {
   description: 'What else the photos show: asleep on grass; one for all, or one for each with | between',
   type: 'text',
   maxLength: 1000,
+  keyed: true,
 };
 
 /** @throws KronaError CAPTION_TOO_LONG */

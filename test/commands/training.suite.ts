@@ -60,6 +60,11 @@ export function trainingSuite(storage: () => TestStorage): void {
   it('photos have captions, given with them or later, and a run is told what each shows', async () => {
     const channel = room();
     const photos = [await photo(1), await photo(2)];
+    await channel.say('ann', '/krona photos add bibi guinea pig', photos);
+    expect((await channel.say('ann', '/krona photos')).table!.rows[0]!.slice(0, 2)).toEqual([
+      'bibi',
+      'guinea pig',
+    ]);
     expect(await channel.refusal('ann', '/krona photos add mochi class:cat caption:a|b|c', photos)).toMatch(
       /^CAPTIONS_COUNT: There are 3 captions for 2 photos/,
     );
