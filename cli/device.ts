@@ -10,7 +10,13 @@ export function deviceOption(): Option {
   return checked('--device <name>', data, 'KRONA_DEVICE, or cuda where it is there, else cpu');
 }
 
-/** Before the first session. @throws KronaError DEVICE_UNAVAILABLE, KRONA_DEVICE_INVALID */
-export async function prepareDevice(asked?: Device): Promise<void> {
-  useDevice((await chooseDevice(asked ?? readDevice(), tryDevice)).device);
+/**
+ * Before the first session.
+ * @returns what is computed on, in one line
+ * @throws KronaError DEVICE_UNAVAILABLE, KRONA_DEVICE_INVALID
+ */
+export async function prepareDevice(asked?: Device): Promise<string> {
+  const { device, notice } = await chooseDevice(asked ?? readDevice(), tryDevice);
+  useDevice(device);
+  return notice ?? `Computing on ${device}.`;
 }

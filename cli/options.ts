@@ -3,8 +3,6 @@ import { fileURLToPath } from 'node:url';
 import { Option } from 'commander';
 import type { OptionData } from '../commands/contract.ts';
 import { checkOptions } from '../commands/options.ts';
-import { KronaError } from '../storage/errors.ts';
-import type { ModelCard } from '../storage/settings.ts';
 
 /**
  * @param flags as commander wants them, e.g. `--a1 <n>`
@@ -26,16 +24,5 @@ export function modelOption(): Option {
   return new Option('--model <dir>', 'model folder').default(
     process.env['KRONA_MODEL'] || embedded,
     'the embedded model, or KRONA_MODEL',
-  );
-}
-
-/** @throws KronaError SIZE_UNFIT when a side of the pictures is none that the model can draw */
-export function checkSize(name: string, pixels: number, model: ModelCard): void {
-  const { sizeMultiple } = model;
-  if (pixels % sizeMultiple === 0) return;
-  const below = Math.max(1, Math.floor(pixels / sizeMultiple)) * sizeMultiple;
-  throw new KronaError(
-    'SIZE_UNFIT',
-    `${name}=${pixels} is no multiple of ${sizeMultiple}, as ${model.name} needs; choose ${below} or ${below + sizeMultiple}.`,
   );
 }

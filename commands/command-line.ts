@@ -159,7 +159,9 @@ function readFreeText(
 function readOptions(data: SubcommandData, list: readonly Token[], known: ReadonlySet<string>): OptionValues {
   const free = data.options.find((option) => option.freeText);
   if (free) return readFreeText(data, free.name, list, known);
-  const names = data.options.filter((option) => option.type !== 'photos').map((option) => option.name);
+  const typed = data.options.filter((option) => option.type !== 'photos');
+  const names = typed.map((option) => option.name);
+  const inOrder = typed.filter((option) => !option.keyed).map((option) => option.name);
   const values = new Values();
   let last: string | null = null;
   for (const token of list) {
@@ -171,10 +173,10 @@ function readOptions(data: SubcommandData, list: readonly Token[], known: Readon
     } else if (last !== null) {
       values.extend(last, token.value);
     } else {
-      const next = names.find((name) => !values.has(name));
-      if (names.length === 0)
+      const next = inOrder.find((name) => !values.has(name));
+      if (inOrder.length === 0)
         throw new KronaError('WORD_UNEXPECTED', `“${token.raw}” belongs to no option; there are none here.`);
-      if (next === undefined) values.extend(names.at(-1)!, token.value);
+      if (next === undefined) values.extend(inOrder.at(-1)!, token.value);
       else values.begin(next, token.value);
     }
   }

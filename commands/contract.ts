@@ -29,6 +29,8 @@ export interface OptionData {
   readonly maxLength?: number;
   /** Takes every word that belongs to no other option where a command is typed as text; at most one a command. */
   readonly freeText?: boolean;
+  /** Where a command is typed as text, words without a key never belong to it. */
+  readonly keyed?: boolean;
   /** Suggestions while a member types; at most 25 are shown. */
   readonly complete?: (
     typed: string,

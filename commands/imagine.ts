@@ -5,7 +5,7 @@ import type { Channel, Records, Subject } from '../storage/records/contract.ts';
 import { loadCard } from './cards/load-card.ts';
 import type { Command, CommandContext, OptionData } from './contract.ts';
 import { numberOption, textOption } from './options.ts';
-import { SETTING_OPTIONS } from './settings-check.ts';
+import { checkDrawing, SETTING_OPTIONS, withOptions } from './settings-check.ts';
 import { completeAdapter, completeSubject, requireAdapter, requireSubject } from './subjects.ts';
 import { MAX_SEED, randomSeed, startSet } from './work.ts';
 
@@ -81,6 +81,11 @@ export const imagine: Command = {
         max: 2,
       },
       { name: 'negative', description: 'What to keep out', type: 'text', maxLength: MAX_PROMPT },
+      SETTING_OPTIONS.size,
+      SETTING_OPTIONS.guidance,
+      SETTING_OPTIONS.rescale,
+      SETTING_OPTIONS.scheduler,
+      SETTING_OPTIONS.refine,
       {
         name: 'adapter',
         description: 'Another adapter than the champion',
@@ -96,6 +101,8 @@ export const imagine: Command = {
     const prompt = textOption(invocation, 'prompt')!;
     const subjectName = textOption(invocation, 'subject');
     const adapterTyped = textOption(invocation, 'adapter');
+    const model = await context.records.modelCard();
+    const { steps, ...options } = invocation.options;
     const set = await context.records.transaction(async (records) => {
       const asked = subjectName === undefined ? null : await requireSubject(records, channel, subjectName);
       const chosen = adapterTyped === undefined ? null : await requireAdapter(records, channel, adapterTyped);
@@ -117,11 +124,11 @@ export const imagine: Command = {
         else if (adapterIds.length === 0) throw await noChampion(records, channel, subject);
       }
       const { settings } = (await records.channelById(channel.id)) ?? channel;
-      const drawn = {
-        ...settings,
-        count: numberOption(invocation, 'count') ?? settings.count,
-        samplingSteps: numberOption(invocation, 'steps') ?? settings.samplingSteps,
-      };
+      const drawn = withOptions(settings, {
+        ...options,
+        ...(steps !== undefined && { [SETTING_OPTIONS.samplingSteps.name]: steps }),
+      });
+      if (model) checkDrawing(drawn, model);
       return startSet(records, invocation, {
         subjectId: drawnOnes[0]?.id ?? null,
         prompt,

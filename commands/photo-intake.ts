@@ -8,6 +8,7 @@ import { describeError, KronaError } from '../storage/errors.ts';
 import type { Member, Records, Subject } from '../storage/records/contract.ts';
 import type { Card } from './card.ts';
 import type { Attachment } from './contract.ts';
+import type { Captions } from './photo-captions.ts';
 import { checkPhoto, MAX_PHOTO_BYTES, tooManyBytes } from './photo-check.ts';
 import { looksTheSame, photoPrint, type PhotoPrint } from './photo-likeness.ts';
 
@@ -30,6 +31,7 @@ interface ReadyPhoto {
   readonly width: number;
   readonly height: number;
   readonly print: PhotoPrint;
+  readonly caption: string | null;
   readonly notes: readonly string[];
 }
 
@@ -65,14 +67,19 @@ function checkCount(attachments: readonly Attachment[]): void {
  * Reads and checks the files of a command, one after the other to keep memory low, and stores the good ones'
  * bytes. Nothing refers to those yet: see `keepPhotos`.
  *
+ * @param captions what each file is said to show, by its place; none by default
  * @throws KronaError TOO_MANY_FILES; what is wrong with a single file is in `refused`
  */
-export async function takePhotos(attachments: readonly Attachment[], blobs: BlobStore): Promise<Intake> {
+export async function takePhotos(
+  attachments: readonly Attachment[],
+  blobs: BlobStore,
+  captions: Captions = [],
+): Promise<Intake> {
   checkCount(attachments);
   const ready: ReadyPhoto[] = [];
   const refused: Verdict[] = [];
   const sources = new Map<string, string>();
-  for (const attachment of attachments) {
+  for (const [place, attachment] of attachments.entries()) {
     const { fileName } = attachment;
     try {
       if (attachment.size > MAX_PHOTO_BYTES) throw tooManyBytes(fileName, attachment.size);
@@ -85,7 +92,8 @@ export async function takePhotos(attachments: readonly Attachment[], blobs: Blob
         throw new KronaError('PHOTO_DUPLICATE', `${fileName} is the same photo as ${twin}.`);
       sources.set(blobHash, fileName);
       const print = await printOf(blobHash, async () => photo.png);
-      ready.push({ fileName, blobHash, width: photo.width, height: photo.height, print, notes: photo.notes });
+      const { width, height, notes } = photo;
+      ready.push({ fileName, blobHash, width, height, print, caption: captions[place] ?? null, notes });
     } catch (error) {
       // A full disk or a lost store is no fault of the photo: the command fails, and the member sends it again.
       if (!(error instanceof KronaError) || !/^(PHOTO|ATTACHMENT)_/.test(error.code)) throw error;
@@ -114,7 +122,7 @@ export async function keepPhotos(
   });
   let count = standing.length;
   const verdicts: Verdict[] = [];
-  for (const { fileName, blobHash, width, height, print, notes } of intake.ready) {
+  for (const { fileName, blobHash, width, height, print, caption, notes } of intake.ready) {
     const refuse = (message: string) => verdicts.push({ fileName, kept: false, message });
     const twin = standing.find((photo) => photo.blobHash === blobHash);
     if (twin) {
@@ -135,6 +143,7 @@ export async function keepPhotos(
       width,
       height,
       fileName,
+      caption,
     };
     if (!(await records.addPhoto(photo))) {
       refuse(`${fileName} is a photo that ${subject.name} has already.`);

@@ -1,12 +1,14 @@
 /** @file `/krona photos`: the photos of a subject; several members give them, each can take his back. */
 import { KronaError } from '../storage/errors.ts';
-import type { Photo } from '../storage/records/contract.ts';
+import type { Photo, Subject } from '../storage/records/contract.ts';
 import { note } from './audit.ts';
 import type { Card } from './card.ts';
 import { counted, plain } from './cards/format.ts';
-import type { Command, CommandContext, Invocation } from './contract.ts';
+import type { Command, CommandContext, Invocation, OptionData } from './contract.ts';
 import { textOption } from './options.ts';
+import { CAPTION, checkCaption, MAX_CAPTION, readCaptions } from './photo-captions.ts';
 import { mayChange } from './permission.ts';
+import { admitTexts } from './rules/guard.ts';
 import { keepPhotos, likenessesOf, MAX_PHOTOS, takePhotos, verdictCard } from './photo-intake.ts';
 import {
   checkClassName,
@@ -25,12 +27,18 @@ async function add(invocation: Invocation, context: CommandContext): Promise<Car
     throw new KronaError('NO_PHOTOS', 'No photo came with the command; attach 1 to 10 of them.');
   const before = await context.records.subjectByName(channel.id, name);
   if (!before && className === undefined) throw classMissing(name);
-  const intake = await takePhotos(attachments, context.blobs);
+  const captions = readCaptions(textOption(invocation, 'caption'), attachments.length);
+  const intake = await takePhotos(attachments, context.blobs, captions);
   const likenesses = await likenessesOf(context.records, before, context.blobs);
   const { subject, verdicts, photos } = await context.records.transaction(async (records) => {
     // A subject is not begun with nothing: when no file is good, the answer says why and nothing changes.
     if (!before && intake.ready.length === 0)
       throw new KronaError('NO_PHOTOS', intake.refused.map((verdict) => verdict.message).join(' '));
+    await admitTexts(
+      records,
+      invocation,
+      captions.filter((caption) => caption !== null),
+    );
     const subject = await ensureSubject(records, invocation, name, className);
     const verdicts = await keepPhotos(records, subject, member, intake, likenesses);
     const kept = verdicts.filter((verdict) => verdict.kept).length;
@@ -73,12 +81,17 @@ async function list(invocation: Invocation, context: CommandContext): Promise<Ca
         ? [`Add some: \`/krona photos add subject:${plain(subject.name)}\` with up to 10 files.`]
         : [
             `\`/krona photos remove subject:${plain(subject.name)} photo:1\` takes the first away; \`photo:mine\` all of yours.`,
+            `\`/krona photos caption subject:${plain(subject.name)} photo:1 caption:asleep on grass\` says what else the first shows.`,
           ],
     pictures: photos.map((photo, index) => ({
       id: photo.id,
       blobHash: photo.blobHash,
       alt: `Photo ${index + 1} of ${plain(subject.name)}`,
-      caption: `${index + 1} · ${plain(names.get(photo.memberId) ?? 'a member who left', 40)}`,
+      caption: [
+        String(index + 1),
+        plain(names.get(photo.memberId) ?? 'a member who left', 40),
+        ...(photo.caption === null ? [] : [plain(photo.caption, 100)]),
+      ].join(' · '),
     })),
     audience: 'caller',
   };
@@ -125,18 +138,23 @@ function chosen(typed: string, photos: readonly Photo[], memberId: string): Phot
   });
 }
 
+/** The photos that were typed, when the actor may do this with all of them. @throws KronaError PHOTO_UNKNOWN, NOT_ALLOWED */
+function requirePhotos(invocation: Invocation, subject: Subject, photos: readonly Photo[], what: string) {
+  const wanted = chosen(textOption(invocation, 'photo')!, photos, invocation.member.id);
+  const foreign = wanted.find((photo) => !mayChange(invocation, [photo.memberId, subject.ownerId]));
+  if (!foreign) return wanted;
+  throw new KronaError(
+    'NOT_ALLOWED',
+    `Photo ${photos.indexOf(foreign) + 1} is not yours; who gave it, who began ${subject.name}, or a moderator may ${what} it.`,
+  );
+}
+
 async function remove(invocation: Invocation, context: CommandContext): Promise<Card> {
-  const { channel, member } = invocation;
+  const { channel } = invocation;
   const subject = await requireSubject(context.records, channel, textOption(invocation, 'subject')!);
   const { removed, left } = await context.records.transaction(async (records) => {
     const photos = await records.photos(subject.id);
-    const wanted = chosen(textOption(invocation, 'photo')!, photos, member.id);
-    const foreign = wanted.find((photo) => !mayChange(invocation, [photo.memberId, subject.ownerId]));
-    if (foreign)
-      throw new KronaError(
-        'NOT_ALLOWED',
-        `Photo ${photos.indexOf(foreign) + 1} is not yours; who gave it, who began ${subject.name}, or a moderator may remove it.`,
-      );
+    const wanted = requirePhotos(invocation, subject, photos, 'remove');
     for (const photo of wanted) await records.removePhoto(photo.id);
     const what = `${counted(wanted.length, 'photo')} of ${subject.name} removed`;
     await note(records, invocation, 'photos', what);
@@ -152,12 +170,59 @@ async function remove(invocation: Invocation, context: CommandContext): Promise<
   };
 }
 
-const ACTIONS: Readonly<Record<string, Command['run']>> = { add, list, remove };
+async function caption(invocation: Invocation, context: CommandContext): Promise<Card> {
+  const subject = await requireSubject(
+    context.records,
+    invocation.channel,
+    textOption(invocation, 'subject')!,
+  );
+  const said = checkCaption(textOption(invocation, 'caption') ?? '');
+  const wanted = await context.records.transaction(async (records) => {
+    const wanted = requirePhotos(invocation, subject, await records.photos(subject.id), 'caption');
+    await admitTexts(records, invocation, said === null ? [] : [said]);
+    for (const { id } of wanted) await records.setCaption(id, said);
+    await note(
+      records,
+      invocation,
+      'photos',
+      `${counted(wanted.length, 'photo')} of ${subject.name} captioned`,
+    );
+    return wanted;
+  });
+  return {
+    tone: 'success',
+    title: `${counted(wanted.length, 'photo')} of ${plain(subject.name)} ${said === null ? 'without a caption' : 'captioned'}`,
+    text: [
+      said === null
+        ? 'The next training is told nothing of it but the subject.'
+        : `“${plain(said, MAX_CAPTION)}”, from the next training on.`,
+    ],
+    audience: 'caller',
+  };
+}
+
+const ACTIONS: Readonly<Record<string, Command['run']>> = { add, list, remove, caption };
+
+/** Which photos an action is about. */
+const NUMBERS: OptionData = {
+  name: 'photo',
+  description: 'Numbers as the list shows them, or mine',
+  type: 'text',
+  required: true,
+};
+
+const SUBJECT: OptionData = {
+  name: 'subject',
+  description: 'Whose photos',
+  type: 'text',
+  required: true,
+  complete: completeSubject,
+};
 
 export const photos: Command = {
   data: {
     name: 'photos',
-    description: 'Photos of a subject: add, look at, remove',
+    description: 'Photos of a subject: add, look at, caption, remove',
     example: '/krona photos list subject:mochi',
     options: [],
     actions: [
@@ -165,38 +230,33 @@ export const photos: Command = {
         name: 'add',
         description: 'Add photos to a subject; everybody can',
         options: [
-          {
-            name: 'subject',
-            description: 'Whose photos',
-            type: 'text',
-            required: true,
-            complete: completeSubject,
-          },
+          SUBJECT,
           { name: 'photos', description: 'Up to 10 photos', type: 'photos', required: true },
           { name: 'class', description: 'What it is, when the subject is new: cat, robot', type: 'text' },
+          CAPTION,
         ],
       },
       {
         name: 'list',
         description: 'Show the photos of a subject, or all subjects',
-        options: [{ name: 'subject', description: 'Whose photos', type: 'text', complete: completeSubject }],
+        options: [{ ...SUBJECT, required: false }],
       },
       {
         name: 'remove',
         description: 'Take photos away: your own, or those of a subject you began',
+        options: [SUBJECT, NUMBERS],
+      },
+      {
+        name: 'caption',
+        description: 'Say what else photos show, so that it is not learnt as part of the subject',
         options: [
+          SUBJECT,
+          NUMBERS,
           {
-            name: 'subject',
-            description: 'Whose photos',
+            name: 'caption',
+            description: 'What is around it: asleep on grass; leave it out to take the caption away',
             type: 'text',
-            required: true,
-            complete: completeSubject,
-          },
-          {
-            name: 'photo',
-            description: 'Numbers as the list shows them, or mine',
-            type: 'text',
-            required: true,
+            maxLength: MAX_CAPTION,
           },
         ],
       },

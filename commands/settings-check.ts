@@ -6,18 +6,38 @@ import { KronaError } from '../storage/errors.ts';
 import {
   LR_SHARE,
   METHODS,
+  pictureSize,
   SCHEDULERS,
   type ChannelSettings,
-  type Method,
   type ModelCard,
+  type PictureSize,
   type ProjectionShape,
-  type SchedulerName,
 } from '../storage/settings.ts';
-import type { OptionData } from './contract.ts';
+import type { CommandContext, OptionData } from './contract.ts';
 import type { OptionValues } from './options.ts';
 
-/** What members type for “the scheduler that the model's folder names”. */
-export const MODEL_SCHEDULER = 'model';
+/** What members type for “the scheduler that the model's folder names”, and the size that it was trained on. */
+export const OWN_OF_MODEL = 'model';
+
+/** Sides of a picture to the model's own: outside of this it draws things twice, or none at all. */
+const SIDES = { least: 0.5, most: 2 };
+
+/** Shapes that are suggested, width by height, of about the area that the model was trained on. */
+const SHAPES = [1, 4 / 3, 3 / 4, 3 / 2, 2 / 3, 16 / 9, 9 / 16];
+
+/** Sizes that suit the worker's model. */
+async function completeSize(_typed: string, { records }: CommandContext): Promise<string[]> {
+  const model = await records.modelCard();
+  if (!model) return [OWN_OF_MODEL];
+  const { nativeSize, sizeMultiple } = model;
+  // As buckets are cut: an eighth of the side on small models, 64 pixels on large ones.
+  const step = Math.max(sizeMultiple, Math.min(64, nativeSize / 8));
+  const side = (pixels: number): number => Math.round(pixels / step) * step;
+  const sizes = SHAPES.map(
+    (shape) => `${side(nativeSize * Math.sqrt(shape))}x${side(nativeSize / Math.sqrt(shape))}`,
+  );
+  return [OWN_OF_MODEL, ...sizes];
+}
 
 /** The options of `/krona settings set`, by the setting they change. */
 export const SETTING_OPTIONS = {
@@ -65,11 +85,18 @@ export const SETTING_OPTIONS = {
     min: 1,
     max: 30,
   },
+  rescale: {
+    name: 'rescale',
+    description: 'Against overexposed pictures; 0.7 suits models with zero terminal SNR',
+    type: 'number',
+    min: 0,
+    max: 1,
+  },
   scheduler: {
     name: 'scheduler',
     description: 'How a picture is denoised',
     type: 'text',
-    choices: [MODEL_SCHEDULER, ...SCHEDULERS],
+    choices: [OWN_OF_MODEL, ...SCHEDULERS],
   },
   samplingSteps: {
     name: 'sampling_steps',
@@ -78,11 +105,72 @@ export const SETTING_OPTIONS = {
     min: 1,
     max: 150,
   },
+  size: {
+    name: 'size',
+    description: 'Width and height in pixels, as 1024x768; or model, for its own',
+    type: 'text',
+    maxLength: 20,
+    complete: completeSize,
+  },
+  refine: {
+    name: 'refine',
+    description: 'Share of the drawing that is left to the refiner: 0.2 for SDXL’s, 0 for none',
+    type: 'number',
+    min: 0,
+    max: 0.95,
+  },
   count: { name: 'count', description: 'Pictures in a set', type: 'integer', min: 1, max: 4 },
 } as const satisfies { readonly [S in keyof ChannelSettings]: OptionData };
 
 /** Settings in the order in which they are shown. */
 export const SETTING_NAMES = Object.keys(SETTING_OPTIONS) as (keyof ChannelSettings)[];
+
+/** `1024x768`, `1024×768` or `1024`, a square; `model`: null. @throws KronaError OPTION_INVALID */
+function readSize(typed: string): PictureSize | null {
+  if (typed.toLowerCase() === OWN_OF_MODEL) return null;
+  const [, width, height = width] = /^(\d{1,5})(?:\s*[x×]\s*(\d{1,5}))?$/i.exec(typed) ?? [];
+  if (width === undefined)
+    throw new KronaError(
+      'OPTION_INVALID',
+      `size must be width and height in pixels, as 1024x768, or ${OWN_OF_MODEL}; you gave “${typed}”.`,
+    );
+  return `${Number(width)}x${Number(height)}`;
+}
+
+/** @throws KronaError SIZE_UNFIT when a side of the pictures is none that the model can draw */
+export function checkSide(name: string, pixels: number, { name: model, sizeMultiple }: ModelCard): void {
+  if (pixels % sizeMultiple === 0 && pixels > 0) return;
+  const below = Math.max(1, Math.floor(pixels / sizeMultiple)) * sizeMultiple;
+  throw new KronaError(
+    'SIZE_UNFIT',
+    `${name}=${pixels} is no multiple of ${sizeMultiple}, as ${model} needs; choose ${below} or ${below + sizeMultiple}.`,
+  );
+}
+
+/**
+ * Checks what pictures are drawn with against the worker's model.
+ *
+ * @throws KronaError SIZE_UNFIT, REFINER_MISSING
+ */
+export function checkDrawing(settings: Pick<ChannelSettings, 'size' | 'refine'>, model: ModelCard): void {
+  if (settings.refine > 0 && model.refiner === undefined)
+    throw new KronaError(
+      'REFINER_MISSING',
+      `refine=${settings.refine} needs a refiner, and the worker has none beside ${model.name}; ` +
+        'leave refine at 0, or have the worker started with KRONA_REFINER.',
+    );
+  if (settings.size === null) return;
+  const least = model.nativeSize * SIDES.least;
+  const most = model.nativeSize * SIDES.most;
+  for (const [side, pixels] of Object.entries(pictureSize(settings, model))) {
+    checkSide(side, pixels, model);
+    if (pixels < least || pixels > most)
+      throw new KronaError(
+        'SIZE_UNFIT',
+        `${side}=${pixels} is not what ${model.name} was trained for, ${model.nativeSize} pixels; choose ${least} to ${most}.`,
+      );
+  }
+}
 
 /** Settings after the checked options of `/krona settings set` or `/krona train`. */
 export function withOptions(settings: ChannelSettings, options: OptionValues): ChannelSettings {
@@ -90,12 +178,16 @@ export function withOptions(settings: ChannelSettings, options: OptionValues): C
   for (const setting of SETTING_NAMES) {
     const value = options[SETTING_OPTIONS[setting].name];
     if (value === undefined) continue;
-    changed[setting] = setting === 'scheduler' && value === MODEL_SCHEDULER ? null : value;
+    changed[setting] = setting === 'size' ? readSize(String(value)) : value;
+    if (setting === 'scheduler' && value === OWN_OF_MODEL) changed[setting] = null;
   }
   // The options were checked against SETTING_OPTIONS, so each value has its setting's type.
-  const given = { ...settings, ...(changed as { method?: Method; scheduler?: SchedulerName | null }) };
+  const given = { ...settings, ...(changed as Partial<ChannelSettings>) };
   // Another rank is to learn more, not to count more: alpha keeps its share of it unless one is given.
-  const alpha = changed.alpha === undefined ? (settings.alpha / settings.rank) * given.rank : given.alpha;
+  const alpha =
+    changed.alpha === undefined && changed.rank !== undefined
+      ? (settings.alpha / settings.rank) * given.rank
+      : given.alpha;
   const after = { ...given, alpha };
   // A learning rate that suits one method ruins another's training: it moves along unless one is given.
   if (changed.lr !== undefined || after.method === settings.method) return after;
@@ -106,7 +198,7 @@ export function withOptions(settings: ChannelSettings, options: OptionValues): C
 /** A setting as members read and type it. */
 export function showSetting(settings: ChannelSettings, setting: keyof ChannelSettings): string {
   const value = settings[setting];
-  return value === null ? MODEL_SCHEDULER : String(value);
+  return value === null ? OWN_OF_MODEL : String(value);
 }
 
 /** Numbers that divide every width, ascending. */

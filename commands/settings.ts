@@ -7,6 +7,7 @@ import { plain } from './cards/format.ts';
 import type { Command, CommandContext, Invocation } from './contract.ts';
 import {
   adapterParameters,
+  checkDrawing,
   checkFactors,
   checkRank,
   SETTING_NAMES,
@@ -48,15 +49,18 @@ const changedIn = (before: ChannelSettings, after: ChannelSettings) =>
 const changeOf = (before: ChannelSettings, after: ChannelSettings, setting: keyof ChannelSettings): string =>
   `${showSetting(before, setting)} → ${showSetting(after, setting)}`;
 
+/** What is checked against the model. */
+const OF_MODEL = ['a1', 'a2', 'rank', 'size', 'refine'];
+
 async function set(invocation: Invocation, context: CommandContext): Promise<Card> {
   const { channel, options } = invocation;
   if (Object.keys(options).length === 0)
     throw new KronaError('OPTION_MISSING', 'Say what to set, for example: /krona settings set steps:300.');
   const model = await context.records.modelCard();
-  if (!model && ('a1' in options || 'a2' in options || 'rank' in options))
+  if (!model && OF_MODEL.some((name) => name in options))
     throw new KronaError(
       'MODEL_UNKNOWN',
-      'a1, a2 and rank must fit the model, and no worker has told which one it has; start the worker, then try again.',
+      `${OF_MODEL.join(', ')} must fit the model, and no worker has told which one it has; start the worker, then try again.`,
       { retryable: true },
     );
   const { before, after } = await context.records.transaction(async (records) => {
@@ -65,6 +69,7 @@ async function set(invocation: Invocation, context: CommandContext): Promise<Car
     // The pair is checked even when one is set: the other may stem from another model.
     if (model && ('a1' in options || 'a2' in options)) checkFactors(after, model);
     if (model && 'rank' in options) checkRank(after, model);
+    if (model && ('size' in options || 'refine' in options)) checkDrawing(after, model);
     await records.saveSettings(channel.id, after);
     const changes = changedIn(before, after).map(
       (setting) => `${SETTING_OPTIONS[setting].name}: ${changeOf(before, after, setting)}`,

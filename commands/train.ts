@@ -4,6 +4,7 @@ import type { Channel, Records, Run, Subject } from '../storage/records/contract
 import { loadCard } from './cards/load-card.ts';
 import type { Command } from './contract.ts';
 import { textOption } from './options.ts';
+import { CAPTION, photoPrompts, readCaptions } from './photo-captions.ts';
 import { keepPhotos, likenessesOf, takePhotos, verdictCard, type Verdict } from './photo-intake.ts';
 import { checkFactors, checkRank, SETTING_OPTIONS, withOptions } from './settings-check.ts';
 import {
@@ -57,6 +58,7 @@ export const train: Command = {
       },
       { name: 'class', description: 'What it is, in one plain noun: cat, robot, mug', type: 'text' },
       { name: 'photos', description: 'Photos of it, up to 10 at once', type: 'photos' },
+      CAPTION,
       SETTING_OPTIONS.steps,
       SETTING_OPTIONS.method,
     ],
@@ -73,8 +75,10 @@ export const train: Command = {
     if (before) refuseWhileTraining(before, (await context.records.openWork(channel.id)).runs);
     else if (className === undefined) throw classMissing(name);
     // Asked again when the run begins; here so that nobody waits for photos to be read in vain.
-    await admitWork(context.records, invocation, { kind: 'train' }, [name, className ?? '']);
-    const intake = await takePhotos(invocation.attachments, context.blobs);
+    const captions = readCaptions(textOption(invocation, 'caption'), invocation.attachments.length);
+    const texts = [name, className ?? '', ...captions.filter((caption) => caption !== null)];
+    await admitWork(context.records, invocation, { kind: 'train' }, texts);
+    const intake = await takePhotos(invocation.attachments, context.blobs, captions);
     const likenesses = await likenessesOf(context.records, before, context.blobs);
 
     const { run, verdicts } = await context.records.transaction(async (records) => {
@@ -85,9 +89,13 @@ export const train: Command = {
       const subject = await ensureSubject(records, invocation, name, className);
       refuseWhileTraining(subject, (await records.openWork(channel.id)).runs);
       const verdicts = await keepPhotos(records, subject, member, intake, likenesses);
-      const photoHashes = (await records.photos(subject.id)).map((photo) => photo.blobHash);
-      if (photoHashes.length === 0) throw noPhotos(name, verdicts);
-      const run = await startRun(records, invocation, subject, { settings, photoHashes });
+      const photos = await records.photos(subject.id);
+      if (photos.length === 0) throw noPhotos(name, verdicts);
+      const run = await startRun(records, invocation, subject, {
+        settings,
+        photoHashes: photos.map(({ blobHash }) => blobHash),
+        photoPrompts: await photoPrompts(records, subject, photos),
+      });
       return { run, verdicts };
     });
     const card = await loadCard('run', run.id, context);

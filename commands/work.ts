@@ -37,7 +37,7 @@ export async function startRun(
   records: Records,
   actor: Actor,
   subject: Subject,
-  run: Pick<Run, 'settings' | 'photoHashes'>,
+  run: Pick<Run, 'settings' | 'photoHashes' | 'photoPrompts'>,
 ): Promise<Run> {
   await admitWork(records, actor, { kind: 'train' }, [subject.name, subject.className]);
   const channelId = actor.channel.id;

@@ -31,7 +31,10 @@ export interface WorkerOptions {
  */
 export async function startWorker(storage: Storage, config: Config, { log }: WorkerOptions): Promise<Worker> {
   const { records, blobs, jobs } = storage;
-  const engine = new Engine(config.modelPath, { device: config.device });
+  const engine = new Engine(config.modelPath, {
+    device: config.device,
+    refiner: config.refinerPath,
+  });
   try {
     const { device, notice } = await engine.device();
     log.info({ device }, notice ?? `Computing on ${device}.`);

@@ -20,6 +20,8 @@ export interface Config {
   readonly dataFolder: string;
   /** KRONA_MODEL, absolute: a model folder or single file; `./models/krona-emoji` by default. */
   readonly modelPath: string;
+  /** KRONA_REFINER, absolute: a second model that goes over the pictures, such as SDXL's refiner. null: none. */
+  readonly refinerPath: string | null;
   /** KRONA_DEVICE: what the worker computes on. null: CUDA where it is there, else the CPU. */
   readonly device: Device | null;
   /** KRONA_HOST: the address that the bot's http server listens on, 127.0.0.1 by default. */
@@ -73,6 +75,7 @@ export async function readConfig(env: Environment = process.env): Promise<Config
     redisUrl: url(env, 'REDIS_URL', ['redis:', 'rediss:'], 'redis://host:6379'),
     dataFolder,
     modelPath: resolve(env['KRONA_MODEL'] || 'models/krona-emoji'),
+    refinerPath: env['KRONA_REFINER'] ? resolve(env['KRONA_REFINER']) : null,
     device: readDevice(env),
     host: env['KRONA_HOST'] || '127.0.0.1',
     port: port(env),

@@ -30,6 +30,9 @@ export const SCHEDULERS = [
 ] as const;
 export type SchedulerName = (typeof SCHEDULERS)[number];
 
+/** Width and height of a picture, pixels: `1024x768`. */
+export type PictureSize = `${number}x${number}`;
+
 /** A channel's settings. Changed by `/krona settings`, used by the next train or imagine. */
 export interface ChannelSettings {
   readonly method: Method;
@@ -47,10 +50,19 @@ export interface ChannelSettings {
   readonly steps: number;
   /** Classifier-free guidance scale; 1 turns guidance off. */
   readonly guidance: number;
+  /**
+   * How far guided outputs go back to the deviation of those without guidance, in [0, 1] (arXiv 2305.08891, section 3.4);
+   * 0: not at all.
+   */
+  readonly rescale: number;
   /** null: the one that the model's folder names. */
   readonly scheduler: SchedulerName | null;
   /** Denoising steps of a picture. */
   readonly samplingSteps: number;
+  /** null: the square that the model was trained on. */
+  readonly size: PictureSize | null;
+  /** Share of the noise levels that the worker's refiner takes over, in [0, 1): 0.2 in its model card; 0: none. */
+  readonly refine: number;
   /** Pictures in a set, 1 to 4. */
   readonly count: number;
 }
@@ -69,8 +81,11 @@ export const DEFAULT_SETTINGS: ChannelSettings = {
   lr: 5e-3,
   steps: 200,
   guidance: 3,
+  rescale: 0,
   scheduler: null,
   samplingSteps: 20,
+  size: null,
+  refine: 0,
   count: 4,
 };
 
@@ -91,6 +106,17 @@ export interface ModelCard {
   /** Width and height must be multiples of this. */
   readonly sizeMultiple: number;
   readonly projections: readonly ProjectionShape[];
+  /** Name of the model that the worker refines pictures with; none where it has none. */
+  readonly refiner?: string;
+}
+
+/** Width and height that pictures of these settings have on a model, pixels. */
+export function pictureSize(
+  { size }: Pick<ChannelSettings, 'size'>,
+  { nativeSize }: ModelCard,
+): { readonly width: number; readonly height: number } {
+  const [width = nativeSize, height = nativeSize] = size?.split('x').map(Number) ?? [];
+  return { width, height };
 }
 
 /** Models drawing at this size or less, pixels, start with the embedded model's settings. */

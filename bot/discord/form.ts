@@ -1,9 +1,10 @@
 /**
- * @file The form that asks for photos: subject, class, up to 10 files, and a consent that must be given. What the
+ * @file The form that asks for photos: subject, class, up to 10 files, what they show, and a consent that must be given. What the
  * command already said comes back in the form's id, so that a form needs nothing kept, also across a restart.
  */
 import { type APIModalInteractionResponseCallbackData, ComponentType, TextInputStyle } from 'discord.js';
 import type { InvocationEvent } from '../gateway.ts';
+import { CAPTION } from '../../commands/photo-captions.ts';
 import { MAX_FILES } from '../../commands/photo-intake.ts';
 import { KronaError } from '../../storage/errors.ts';
 
@@ -20,10 +21,16 @@ export interface FormPurpose {
   readonly messageId: string | null;
 }
 
-export const FIELD = { subject: 'subject', class: 'class', photos: 'photos', consent: 'consent' } as const;
+export const FIELD = {
+  subject: 'subject',
+  class: 'class',
+  caption: 'caption',
+  photos: 'photos',
+  consent: 'consent',
+} as const;
 /** The value of the consent box when it is ticked. */
 export const AGREED = 'yes';
-const ASKED: readonly string[] = [FIELD.subject, FIELD.class];
+const ASKED: readonly string[] = [FIELD.subject, FIELD.class, FIELD.caption];
 
 const PREFIX = 'k1:form:';
 /** Most characters of a form's id. */
@@ -108,6 +115,19 @@ export function photoForm(purpose: FormPurpose): APIModalInteractionResponseCall
             },
           ]
         : []),
+      {
+        type: ComponentType.Label,
+        label: 'Caption',
+        description: CAPTION.description,
+        component: {
+          type: ComponentType.TextInput,
+          custom_id: FIELD.caption,
+          style: TextInputStyle.Paragraph,
+          required: false,
+          max_length: CAPTION.maxLength!,
+          ...filled('caption'),
+        },
+      },
       {
         type: ComponentType.Label,
         label: 'Consent',

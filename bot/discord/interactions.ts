@@ -119,14 +119,16 @@ export class Interactions {
         'CONSENT_MISSING',
         'Krona takes photos only from who may share them: tick the box.',
       );
-    const className = fields.getTextInputValue(FIELD.class);
+    const filled = [FIELD.subject, FIELD.class, FIELD.caption].flatMap((name) => {
+      const value = fields.getTextInputValue(name);
+      return value === '' ? [] : [[name, value]];
+    });
     await this.#invoke(interaction, handlers, {
       command: purpose.command,
       action: purpose.action,
       options: {
         ...purpose.options,
-        subject: fields.getTextInputValue(FIELD.subject),
-        ...(className !== '' && { class: className }),
+        ...(Object.fromEntries(filled) as Record<string, string>),
       },
       attachments: this.#filesOf(interaction, purpose),
     });

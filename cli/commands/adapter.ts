@@ -52,7 +52,8 @@ function defineConvert(adapter: Command, shell: Shell): void {
   });
 }
 
-function describeConversion({ out, format, modules, parameters, rank, error, worst }: Conversion): string {
+function describeConversion(result: Conversion): string {
+  const { out, format, modules, parameters, rank, error, worst, notes } = result;
   const percent = (share: number) => `${(share * 100).toFixed(2)} %`;
   const size = `${modules} modules, ${parameters.toLocaleString('en')} numbers`;
   return [
@@ -60,6 +61,7 @@ function describeConversion({ out, format, modules, parameters, rank, error, wor
     worst === null || error === 0
       ? 'the same ΔW'
       : `ΔW differs by ${percent(error)} of its size, most in ${worst.module} (${percent(worst.error)})`,
+    ...notes,
   ].join('\n');
 }
 

@@ -12,6 +12,8 @@ import { FULL_COUNTS, measureModel, QUICK_COUNTS } from '../../gpu-worker/evalua
 import { modelTable } from '../../gpu-worker/evaluate/model-report.ts';
 import { readSubjects } from '../../gpu-worker/evaluate/subjects.ts';
 import { defaultConfigPath } from '../../gpu-worker/pretrain/concepts.ts';
+import type { Device } from '../../storage/config.ts';
+import { deviceOption, prepareDevice } from '../device.ts';
 import { checked, modelOption } from '../options.ts';
 import { action, type Shell } from '../output.ts';
 
@@ -26,6 +28,14 @@ const configOption = (): Option =>
     defaultConfigPath,
     "the embedded model's",
   );
+interface Given {
+  model: string;
+  config: string;
+  quick?: boolean;
+  device?: Device;
+  out: string;
+}
+
 const QUICK = 'little of it, in a few minutes, to see that it runs';
 
 function defineModel(evaluate: Command, shell: Shell): void {
@@ -35,12 +45,14 @@ function defineModel(evaluate: Command, shell: Shell): void {
     .addOption(modelOption())
     .addOption(configOption())
     .option('--quick', QUICK)
+    .addOption(deviceOption())
     .requiredOption(
       '--out <dir>',
       'folder for pictures, report, table and sheet; goes on from what is there',
     );
-  action(model, shell, async (io, given: { model: string; config: string; quick?: boolean; out: string }) => {
+  action(model, shell, async (io, given: Given) => {
     const { model: folder, config, out, quick } = given;
+    io.log(await prepareDevice(given.device));
     const report = await measureModel({
       model: folder,
       config,
@@ -71,24 +83,22 @@ function defineMethods(evaluate: Command, shell: Shell): void {
     .addOption(configOption())
     .addOption(checked('--jobs <n>', jobs, '2'))
     .option('--quick', QUICK)
+    .addOption(deviceOption())
     .requiredOption('--out <dir>', 'folder for results, table, charts and sheet; goes on from what is there');
-  action(
-    methods,
-    shell,
-    async (io, given: { model: string; config: string; jobs?: number; quick?: boolean; out: string }) => {
-      const { subjects } = await readSubjects();
-      const report = await compareMethods({
-        model: given.model,
-        config: given.config,
-        out: given.out,
-        jobs: given.jobs ?? 2,
-        size: given.quick ? quickSize(subjects) : fullSize(subjects),
-        signal: io.signal,
-        onProgress: (progress) => io.progress.show(progress),
-      });
-      return { json: report, text: comparisonTable(report) };
-    },
-  );
+  action(methods, shell, async (io, given: Given & { jobs?: number }) => {
+    io.log(await prepareDevice(given.device));
+    const { subjects } = await readSubjects();
+    const report = await compareMethods({
+      model: given.model,
+      config: given.config,
+      out: given.out,
+      jobs: given.jobs ?? 2,
+      size: given.quick ? quickSize(subjects) : fullSize(subjects),
+      signal: io.signal,
+      onProgress: (progress) => io.progress.show(progress),
+    });
+    return { json: report, text: comparisonTable(report) };
+  });
 }
 
 function defineClassifier(evaluate: Command, shell: Shell): void {
@@ -106,12 +116,17 @@ function defineClassifier(evaluate: Command, shell: Shell): void {
       new Option('--kind <name>', 'what it tells apart').choices(CLASSIFIER_KINDS).makeOptionMandatory(),
     )
     .addOption(checked('--steps <n>', steps, 'what the kind needs'))
+    .addOption(deviceOption())
     .requiredOption('--run <dir>', 'folder of the training; goes on from what is there')
     .requiredOption('--out <file>', 'where the classifier goes');
   action(
     classifier,
     shell,
-    async (io, given: { kind: ClassifierKind; steps?: number; run: string; out: string }) => {
+    async (
+      io,
+      given: Pick<Given, 'device' | 'out'> & { kind: ClassifierKind; steps?: number; run: string },
+    ) => {
+      io.log(await prepareDevice(given.device));
       const accuracies = await makeClassifier(given.kind, {
         run: given.run,
         out: given.out,

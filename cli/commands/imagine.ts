@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import { Option, type Command } from 'commander';
 import sharp from 'sharp';
 import { MAX_PROMPT } from '../../commands/imagine.ts';
-import { SETTING_OPTIONS } from '../../commands/settings-check.ts';
+import { checkSide, SETTING_OPTIONS } from '../../commands/settings-check.ts';
 import { randomSeed } from '../../commands/work.ts';
 import type { AppliedAdapter } from '../../gpu-worker/adapters/adapter-inputs.ts';
 import { modelCard } from '../../gpu-worker/adapters/model-card.ts';
@@ -22,7 +22,7 @@ import { KronaError } from '../../storage/errors.ts';
 import { SCHEDULERS, type SchedulerName } from '../../storage/settings.ts';
 import { deviceOption, prepareDevice } from '../device.ts';
 import { imageStart, sizeOfImage, STRENGTH } from '../image-start.ts';
-import { checked, checkSize, modelOption } from '../options.ts';
+import { checked, modelOption } from '../options.ts';
 import { action, type CommandIo, type Shell } from '../output.ts';
 
 /** What commander gives: values that were checked one by one. */
@@ -50,7 +50,7 @@ interface Given {
 }
 
 export function define(command: Command, shell: Shell): void {
-  const { samplingSteps, guidance, scheduler } = SETTING_OPTIONS;
+  const { samplingSteps, guidance, rescale, scheduler } = SETTING_OPTIONS;
   const prompt = {
     name: 'prompt',
     description: 'What to draw',
@@ -74,18 +74,7 @@ export function define(command: Command, shell: Shell): void {
     .option('--negative <text>', 'what to keep out')
     .addOption(checked('--steps <n>', { ...samplingSteps, name: 'steps' }, '30; small models 20'))
     .addOption(checked('--guidance <x>', guidance, '5; small models 3'))
-    .addOption(
-      checked(
-        '--guidance-rescale <x>',
-        share(
-          'guidance-rescale',
-          'Against overexposed pictures; 0.7 suits models trained with zero terminal SNR',
-          0,
-          1,
-        ),
-        '0',
-      ),
-    )
+    .addOption(checked('--guidance-rescale <x>', { ...rescale, name: 'guidance-rescale' }, '0'))
     .addOption(
       checked('--scheduler <name>', { ...scheduler, choices: SCHEDULERS }, 'the one the folder names'),
     )
@@ -198,8 +187,8 @@ async function drawRequest(painter: TextToImage, given: Given): Promise<DrawRequ
   const own = imagineDefaults(model);
   const defaults = given.image === undefined ? own : { ...own, ...(await sizeOfImage(given.image, model)) };
   const { width = defaults.width, height = defaults.height, adapter = [] } = given;
-  checkSize('width', width, model);
-  checkSize('height', height, model);
+  checkSide('width', width, model);
+  checkSide('height', height, model);
   const adapters: AppliedAdapter[] = [];
   for (const { path, strength } of adapter) adapters.push(await painter.readAdapter(path, strength));
   return {

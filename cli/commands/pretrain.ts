@@ -3,7 +3,17 @@ import type { Command } from 'commander';
 import { defaultConfigPath } from '../../gpu-worker/pretrain/concepts.ts';
 import type { Report } from '../../gpu-worker/pretrain/judge.ts';
 import { pretrain } from '../../gpu-worker/pretrain/pretrain.ts';
+import type { Device } from '../../storage/config.ts';
+import { deviceOption, prepareDevice } from '../device.ts';
 import { action, type Shell } from '../output.ts';
+
+interface Given {
+  config: string;
+  run: string;
+  from?: string;
+  device?: Device;
+  out: string;
+}
 
 export function define(command: Command, shell: Shell): void {
   command
@@ -13,8 +23,10 @@ export function define(command: Command, shell: Shell): void {
       'folder for checkpoints, logs and sample sheets; goes on from what is there',
     )
     .option('--from <dir>', 'a model folder whose weights this run begins with, where their shapes agree')
+    .addOption(deviceOption())
     .requiredOption('--out <dir>', 'where the model folder goes');
-  action(command, shell, async (io, given: { config: string; run: string; from?: string; out: string }) => {
+  action(command, shell, async (io, given: Given) => {
+    io.log(await prepareDevice(given.device));
     let samples: { sheet: string; report: Report } | null = null;
     await pretrain({
       config: given.config,

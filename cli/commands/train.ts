@@ -2,7 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { Option, type Command } from 'commander';
-import { checkFactors, SETTING_OPTIONS } from '../../commands/settings-check.ts';
+import { checkFactors, checkSide, SETTING_OPTIONS } from '../../commands/settings-check.ts';
 import { DISTRIBUTIONS, type Distribution } from '../../gpu-worker/adapters/initial.ts';
 import type { FactorPairs } from '../../gpu-worker/adapters/krona.ts';
 import { modelCard } from '../../gpu-worker/adapters/model-card.ts';
@@ -20,7 +20,7 @@ import type { Device } from '../../storage/config.ts';
 import { KronaError } from '../../storage/errors.ts';
 import { DEFAULT_RANK, type Method, type ModelCard } from '../../storage/settings.ts';
 import { deviceOption, prepareDevice } from '../device.ts';
-import { checked, checkSize, modelOption } from '../options.ts';
+import { checked, modelOption } from '../options.ts';
 import { action, type Shell } from '../output.ts';
 import { defineExamples, examplesOf, type ExamplesGiven } from './train-examples.ts';
 
@@ -194,7 +194,7 @@ async function trainOptions(given: Given): Promise<TrainOptions> {
     ...(await examplesOf(given, photos, words.subjectClass, defaults)),
   };
   if (method === 'krona') checkAllFactors(options, model);
-  checkSize('resolution', options.resolution, model);
+  checkSide('resolution', options.resolution, model);
   if (options.prompt !== '') return options;
   return {
     ...options,

@@ -127,8 +127,11 @@ export function detailsCard(source: SetCardSource): Card {
     ['seed', String(set.seed)],
     ['seeds of the pictures', pictures.map(({ seed }) => seed).join(', ') || null],
     ['guidance', String(settings.guidance)],
+    ['guidance rescale', settings.rescale > 0 ? String(settings.rescale) : null],
     ['scheduler', settings.scheduler ?? 'the model’s own'],
     ['sampling steps', String(settings.samplingSteps)],
+    ['size', settings.size],
+    ['share of the refiner', settings.refine > 0 && set.kind !== 'upscale' ? String(settings.refine) : null],
   ];
   return {
     tone: 'info',

@@ -6,14 +6,14 @@ import { KronaError } from '../../storage/errors.ts';
 import { writeSafetensors, type TensorToWrite } from '../models/safetensors.ts';
 import { isDifference, isKronecker, isLowRank, type Layer, type LayerShape } from './adapter.ts';
 import type { AdapterBase } from './adapter-base.ts';
-import { FAMILIES, fileLayers, type Family } from './adapter-info.ts';
+import { FAMILIES, fileLayers, noiseStrengthOf, type Family } from './adapter-info.ts';
 import type { KroneckerFactors } from './krona.ts';
 import { lokrTensors, type FileDtype } from './lokr-file.ts';
 import type { LowRankFactors } from './lora.ts';
 import { diffusersName, kohyaTensors, peftTensors } from './lora-file.ts';
 import { exactLowRank, exactRank, hasExactForm, truncatedLowRank } from './low-rank-forms.ts';
 import { moduleNames } from './module-names.ts';
-import { writePeftLokr, writePeftLora } from './peft-file.ts';
+import { writePeftLokr, writePeftLora, type PeftFacts } from './peft-file.ts';
 import { openAdapter, readOpened, type OpenAdapter } from './read-adapter.ts';
 import type { BlockLayers } from './unet-layers.ts';
 
@@ -42,7 +42,11 @@ export interface Conversion {
   /** ‖ΔW written − ΔW‖ / ‖ΔW‖ over all modules and for the worst; 0 where it is the same. */
   readonly error: number;
   readonly worst: { readonly module: string; readonly error: number } | null;
+  /** What the target's programs make of it otherwise than Krona, a sentence each. */
+  readonly notes: readonly string[];
 }
+
+type Written = Omit<Conversion, 'error' | 'worst' | 'notes'>;
 
 interface Source {
   readonly adapter: OpenAdapter;
@@ -58,6 +62,10 @@ interface Source {
  */
 export async function convertAdapter(path: string, options: ConvertOptions): Promise<Conversion> {
   const source = await open(path, options);
+  return { ...(await write(source, options)), notes: notesOf(source) };
+}
+
+async function write(source: Source, options: ConvertOptions): Promise<Omit<Conversion, 'notes'>> {
   const { adapter, layers } = source;
   for (const [module, layer] of layers)
     if (isDifference(layer))
@@ -81,7 +89,7 @@ export async function convertAdapter(path: string, options: ConvertOptions): Pro
         `${adapter.file.name} mixes LoKr and LoRA; a folder of PEFT holds one of them. Convert with --to lora.`,
       );
     if (kronecker.size === 0) return { ...(await writeLowRank(lowRank, source, options)), ...EXACT };
-    await writePeftLokr(options.out, kronecker, baseModelOf(source), source.dtype);
+    await writePeftLokr(options.out, kronecker, aboutPeft(source));
     return { ...summary(options, factors), ...EXACT };
   }
   for (const [module, { rowOrder }] of kronecker)
@@ -224,10 +232,10 @@ async function writeLowRank(
   layers: ReadonlyMap<string, LowRankFactors>,
   source: Source,
   options: ConvertOptions,
-): Promise<Omit<Conversion, 'error' | 'worst'>> {
+): Promise<Written> {
   const { base, family, dtype } = source;
   const ranks = [...layers.values()].map(({ rank }) => rank);
-  if (options.to === 'peft') await writePeftLora(options.out, layers, baseModelOf(source), dtype);
+  if (options.to === 'peft') await writePeftLora(options.out, layers, aboutPeft(source));
   else {
     const tensors =
       options.names === 'diffusers'
@@ -258,6 +266,22 @@ function baseModelOf({ adapter: { file } }: Source): string | null {
   return file.metadata.get('krona.base_model') ?? file.metadata.get('ss_sd_model_name') ?? null;
 }
 
+/** What the source says about itself, of which the folder of PEFT has another form for how its numbers are held. */
+function aboutPeft(source: Source): PeftFacts {
+  const { file } = source.adapter;
+  const metadata = [...file.metadata].filter(([key]) => !/^(?:ss_network_|lora_adapter_metadata$)/.test(key));
+  return { baseModel: baseModelOf(source), dtype: source.dtype, metadata: new Map(metadata) };
+}
+
+function notesOf({ adapter: { file } }: Source): string[] {
+  const strength = noiseStrengthOf(file.metadata);
+  if (strength === undefined) return [];
+  return [
+    `Its strength falls to ${strength} at pure noise (krona.noise_strength), which Krona alone follows: other programs ` +
+      'draw it at full strength throughout.',
+  ];
+}
+
 /** The source's metadata, with what other programs need to know of the new form. */
 function metadataFor(
   { adapter: { file }, family, base }: Source,
@@ -282,7 +306,7 @@ function metadataFor(
 function summary(
   { out, to }: ConvertOptions,
   layers: ReadonlyMap<string, KroneckerFactors | LowRankFactors>,
-): Omit<Conversion, 'error' | 'worst'> {
+): Written {
   let parameters = 0;
   let rank: number | null = null;
   for (const layer of layers.values()) {

@@ -58,7 +58,7 @@ export function factorShapes(
         if (side % factor !== 0) {
           throw new KronaError(
             'FACTORS_DO_NOT_DIVIDE',
-            `${name}=${factor} does not divide ${side} (${path}); choose a divisor.`,
+            `${name}=${factor} does not divide ${side} (${path}); choose one of ${divisors(side).join(', ')}.`,
           );
         }
       }
@@ -66,6 +66,9 @@ export function factorShapes(
     }),
   );
 }
+
+const divisors = (side: number): number[] =>
+  Array.from({ length: side }, (_, i) => i + 1).filter((n) => side % n === 0);
 
 /** All factors in one vector: `PATH.a`, `PATH.b` of each projection in order. */
 export function factorLayout(shapes: FactorShapes): FlatLayout {

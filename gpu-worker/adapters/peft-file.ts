@@ -21,12 +21,19 @@ const TEXT_CLASSES = {
   text_encoder_2: 'CLIPTextModelWithProjection',
 } as const;
 
+/** What a folder says beside its numbers. */
+export interface PeftFacts {
+  readonly baseModel: string | null;
+  readonly dtype: FileDtype;
+  /** Goes into the file of the numbers, where PEFT leaves it alone. */
+  readonly metadata: ReadonlyMap<string, string>;
+}
+
 /** @throws KronaError ADAPTER_UNREPRESENTABLE, DISK_FULL, FILE_UNWRITABLE */
 export async function writePeftLokr(
   folder: string,
   layers: KroneckerLayers,
-  baseModel: string | null,
-  dtype: FileDtype,
+  { baseModel, dtype, metadata }: PeftFacts,
 ): Promise<void> {
   const factor = decomposeFactor(layers);
   const part = onePart(layers.keys());
@@ -39,7 +46,7 @@ export async function writePeftLokr(
     // From this rank on PEFT takes B whole.
     rank = Math.max(rank, b1, b2);
   }
-  await writeFolder(folder, tensors, {
+  await writeFolder(folder, tensors, metadata, {
     ...part.config(layers.keys(), baseModel),
     peft_type: 'LOKR',
     r: rank,
@@ -61,8 +68,7 @@ export async function writePeftLokr(
 export async function writePeftLora(
   folder: string,
   layers: LowRankLayers,
-  baseModel: string | null,
-  dtype: FileDtype,
+  { baseModel, dtype, metadata }: PeftFacts,
 ): Promise<void> {
   const part = onePart(layers.keys());
   const [first] = layers.values();
@@ -78,6 +84,7 @@ export async function writePeftLora(
   await writeFolder(
     folder,
     peftTensors(unscaled, (path) => `base_model.model.${part.inside(path)}`, dtype),
+    metadata,
     {
       ...part.config(layers.keys(), baseModel),
       peft_type: 'LORA',
@@ -182,6 +189,7 @@ function onePart(paths: Iterable<string>) {
 async function writeFolder(
   folder: string,
   tensors: ReadonlyMap<string, TensorToWrite>,
+  metadata: ReadonlyMap<string, string>,
   config: Readonly<Record<string, unknown>>,
 ): Promise<void> {
   const unwritable = (cause: unknown) =>
@@ -189,7 +197,11 @@ async function writeFolder(
   await mkdir(folder, { recursive: true }).catch((cause: unknown) => {
     throw unwritable(cause);
   });
-  await writeSafetensors(join(folder, 'adapter_model.safetensors'), tensors, new Map([['format', 'pt']]));
+  await writeSafetensors(
+    join(folder, 'adapter_model.safetensors'),
+    tensors,
+    new Map([...metadata, ['format', 'pt']]),
+  );
   const sorted = Object.fromEntries(Object.entries(config).sort(([x], [y]) => (x < y ? -1 : 1)));
   await writeFile(join(folder, 'adapter_config.json'), `${JSON.stringify(sorted, null, 2)}\n`).catch(
     (cause: unknown) => {

@@ -153,7 +153,7 @@ export async function readOpened(
         throw new KronaError(
           'ADAPTER_BASE_MISMATCH',
           `${file.name} was made for another model${madeFor(file)}: it changes ${module} by ` +
-            `${describeShape(shape)}, which in ${base.name} is ${sides}.`,
+            `${describeShape(shape)}, which in ${base.name} is ${sides}. Use the model that it was made for, or train one for this.`,
         );
       }
       fitted.set(module, fit);
@@ -163,7 +163,8 @@ export async function readOpened(
     throw new KronaError(
       'ADAPTER_TARGETS_UNSUPPORTED',
       `${file.name}${madeFor(file)} changes ${unknown.length} of ${shapes.size} modules that ${base.name} does not ` +
-        `have or adapters do not change: ${unknown.slice(0, 4).join(', ')}${unknown.length > 4 ? ', …' : ''}.`,
+        `have or adapters do not change: ${unknown.slice(0, 4).join(', ')}${unknown.length > 4 ? ', …' : ''}. ` +
+        'Use the model that it was made for.',
     );
   }
   const layers = new Map<string, Layer>();

@@ -12,8 +12,10 @@ import { modelCard } from '../adapters/model-card.ts';
 import { chooseDevice, useDevice } from '../graph/device.ts';
 import { tryDevice } from '../graph/runtime.ts';
 import { checkModel } from '../models/model-check.ts';
+import { openModel } from '../models/open-model.ts';
 import { openMobileNet } from '../safety/mobilenet.ts';
 import { unsafeScore } from '../safety/unsafe-score.ts';
+import { checkRefiner, drawRefined } from '../sampling/refine.ts';
 import { TextToImage, type DrawnPicture, type StartPicture } from '../sampling/text-to-image.ts';
 import { trainAdapter } from '../training/train.ts';
 import {
@@ -33,7 +35,7 @@ const RANK = { draw: 0, background: 1, train: 2 } as const;
 /** Adapters kept in memory, so that going back and forth between some costs nothing. */
 const KEPT_ADAPTERS = 4;
 
-const [folder, asked] = process.argv.slice(2) as [string, Device | ''];
+const [folder, refinerFolder, asked] = process.argv.slice(2) as [string, string, Device | ''];
 /** Chosen before the first session; a device that is not there is told to whoever asks for anything. */
 const device = chooseDevice(asked || null, tryDevice).then((chosen) => {
   useDevice(chosen.device);
@@ -53,6 +55,7 @@ function opened<T>(open: () => Promise<T>): () => Promise<T> {
 }
 
 const openPainter = opened(() => TextToImage.open(folder));
+const openRefiner = opened(() => TextToImage.open(refinerFolder));
 const openClassifier = opened(openMobileNet);
 
 async function unsafeness(picture: DrawnPicture): Promise<number> {
@@ -82,7 +85,11 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
     const { problems } = await checkModel(folder);
     const problem = problems.find(({ code }) => code !== 'MODEL_TENSOR_UNKNOWN');
     if (problem) throw new KronaError(problem.code, problem.message);
-    return modelCard((await openPainter()).model);
+    const { model } = await openPainter();
+    if (refinerFolder === '') return modelCard(model);
+    const refiner = await openModel(refinerFolder);
+    checkRefiner(model, refiner);
+    return { ...modelCard(model), refiner: refiner.name };
   },
 
   async train(options, tell, signal) {
@@ -102,7 +109,12 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
     }
   },
 
-  async draw({ pictures, strength, background, check, from, ...request }, tell, signal) {
+  async draw({ pictures, strength, background, check, refine = 0, from, ...request }, tell, signal) {
+    if (refine > 0 && refinerFolder === '')
+      throw new KronaError(
+        'REFINER_MISSING',
+        'This picture is to be refined, and the worker has no refiner; start it with KRONA_REFINER, or ask with refine:0.',
+      );
     const place = turns.enter(background ? RANK.background : RANK.draw);
     try {
       const start = from && (await startPicture(from, request, place, signal));
@@ -111,23 +123,25 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
         await place.turn(signal);
         const adapter = [];
         for (const path of paths) adapter.push({ ...(await readAdapter(path)), strength });
-        const [picture] = await (
-          await openPainter()
-        ).draw(
-          {
-            ...request,
-            adapter,
-            seed,
-            count: 1,
-            noise: 'krona',
-            ...(start && { start }),
-          },
-          {
-            signal,
-            turn: () => nextLoop(),
-            onStep: (step, steps) => tell({ step: index * steps + step, steps: pictures.length * steps }),
-          },
-        );
+        const painter = await openPainter();
+        const asked = {
+          ...request,
+          adapter,
+          seed,
+          count: 1,
+          noise: 'krona' as const,
+          ...(start && { start }),
+        };
+        const hooks = {
+          signal,
+          turn: () => nextLoop(),
+          onStep: (step: number, steps: number) =>
+            tell({ step: index * steps + step, steps: pictures.length * steps }),
+        };
+        const [picture] =
+          refine > 0 && !start
+            ? await drawRefined(painter, await openRefiner(), asked, { from: 1 - refine }, hooks)
+            : await painter.draw(asked, hooks);
         const { width, height } = picture!;
         const unsafe = check ? await unsafeness(picture!) : null;
         tell({ picture: { place: index, width, height, png: await png(picture!), unsafe } });

@@ -36,6 +36,7 @@ export interface AskOptions<K extends EngineKind> {
 
 export class Engine {
   readonly #model: string;
+  readonly #refiner: string | null;
   readonly #device: Device | null;
   readonly #grace: number;
   readonly #open = new Map<number, Open>();
@@ -46,14 +47,20 @@ export class Engine {
   /**
    * Starts nothing yet: the process comes with the first request, and again after it died.
    * @param model path of the model folder
+   * @param refiner path of the model that goes over the pictures; null: none
    * @param device null: CUDA where it is there, else the CPU
    * @param graceMs what is not cancelled within this time is killed, and all else that is under way with it
    */
   constructor(
     model: string,
-    { device = null, graceMs = GRACE }: { device?: Device | null; graceMs?: number } = {},
+    {
+      refiner = null,
+      device = null,
+      graceMs = GRACE,
+    }: { refiner?: string | null; device?: Device | null; graceMs?: number } = {},
   ) {
     this.#model = model;
+    this.#refiner = refiner;
     this.#device = device;
     this.#grace = graceMs;
   }
@@ -63,7 +70,7 @@ export class Engine {
     return this.#ask('device', null, {});
   }
 
-  /** Checks the model folder and makes ready to draw. @throws KronaError MODEL_*, SAFETENSORS_*, ENGINE_DIED */
+  /** Checks the models and makes ready to draw. @throws KronaError MODEL_*, SAFETENSORS_*, REFINER_UNFIT, ENGINE_DIED */
   describe(): Promise<ModelCard> {
     return this.#ask('describe', null, {});
   }
@@ -130,7 +137,8 @@ export class Engine {
   #ensureChild(): ChildProcess {
     if (this.#closed) throw died('it was closed');
     if (this.#child?.connected) return this.#child;
-    const child = fork(join(import.meta.dirname, 'engine-process.ts'), [this.#model, this.#device ?? ''], {
+    const args = [this.#model, this.#refiner ?? '', this.#device ?? ''];
+    const child = fork(join(import.meta.dirname, 'engine-process.ts'), args, {
       // However this process was started itself: by tsx, or by a test runner.
       execArgv: ['--import', import.meta.resolve('tsx')],
       serialization: 'advanced',

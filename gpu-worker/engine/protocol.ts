@@ -15,6 +15,8 @@ export interface DrawAsk extends Omit<DrawRequest, 'adapter' | 'count' | 'seed' 
   readonly background: boolean;
   /** Have the safety check look at each picture. */
   readonly check: boolean;
+  /** Share of the noise levels that the refiner takes over, in [0, 1); none by default. Not with `from`. */
+  readonly refine?: number;
   /** The pictures are this one again, enlarged to their size. */
   readonly from?: FromPicture;
 }

@@ -32,6 +32,7 @@ import {
   type ComparisonSize,
 } from './comparison-plan.ts';
 import type { WorkerAnswer, WorkerAsk } from './comparison-worker.ts';
+import { currentDevice } from '../graph/device.ts';
 import { measureScales } from './features.ts';
 import { claimFolder, fileHashes, readJson, writeJson } from './files.ts';
 import { classifierPath } from './judges.ts';
@@ -150,7 +151,8 @@ class Pool {
     const { jobs, model, config, out } = this.#options;
     const threads = Math.max(1, Math.floor(availableParallelism() / jobs));
     const folder: ComparisonFolder = { model, config, out };
-    return fork(join(import.meta.dirname, 'comparison-worker.ts'), [JSON.stringify(folder)], {
+    const args = [JSON.stringify(folder), currentDevice()];
+    return fork(join(import.meta.dirname, 'comparison-worker.ts'), args, {
       execArgv: ['--import', import.meta.resolve('tsx')],
       env: { ...process.env, KRONA_THREADS: String(threads) },
       stdio: ['ignore', 2, 2, 'ipc'],

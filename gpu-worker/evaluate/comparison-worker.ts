@@ -1,5 +1,7 @@
 /** @file One of the processes that train for the comparison: takes a training at a time from its parent, which starts it. */
+import type { Device } from '../../storage/config.ts';
 import { describeError } from '../../storage/errors.ts';
+import { useDevice } from '../graph/device.ts';
 import { Comparison, type ComparisonFolder } from './compare-subject.ts';
 import type { Training } from './comparison-plan.ts';
 
@@ -7,6 +9,8 @@ import type { Training } from './comparison-plan.ts';
 export type WorkerAsk = { readonly prepare: string } | { readonly training: Training };
 export type WorkerAnswer = { readonly error: { readonly code: string; readonly message: string } | null };
 
+// That of the parent, which has tried it.
+useDevice(process.argv[3] as Device);
 const comparison = Comparison.open(JSON.parse(process.argv[2]!) as ComparisonFolder);
 
 process.on('message', (ask: WorkerAsk) => {

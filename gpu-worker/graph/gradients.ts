@@ -17,11 +17,11 @@ export const checkpoint = inBlock;
  * dLoss/dT for each T of `targets`, in their order and shapes; zeros where the loss does not depend on one. Targets
  * may be results of other targets: gradients go through them.
  *
- * @param scale what the loss is multiplied by on the way and the results divided by: small gradients vanish in 16 bits
- * (Micikevicius et al. 2018, arXiv 1710.03740, section 3.2). A power of two changes nothing in fp32.
+ * @param scale what the loss is multiplied by on the way and the results divided by, one number: small gradients vanish
+ * in 16 bits (Micikevicius et al. 2018, arXiv 1710.03740, section 3.2). A power of two changes nothing in fp32.
  * @throws GraphError GRAPH_SHAPE when the loss is not a scalar, GRAPH_NO_GRADIENT where a rule is missing
  */
-export function gradients(loss: Tensor, targets: readonly Tensor[], scale = 1): Tensor[] {
+export function gradients(loss: Tensor, targets: readonly Tensor[], scale?: Tensor): Tensor[] {
   if (loss.shape.some((side) => side !== 1)) {
     throw new GraphError('GRAPH_SHAPE', `the loss must be one number, got shape [${loss.shape.join(',')}]`);
   }
@@ -30,7 +30,8 @@ export function gradients(loss: Tensor, targets: readonly Tensor[], scale = 1): 
   const moving = new Set<Tensor>(); // depends on a target
   for (const node of order) if (wanted.has(node) || node.inputs.some((x) => moving.has(x))) moving.add(node);
 
-  const received = new Map<Tensor, Tensor[]>([[loss, [op.constant(new Float32Array([scale]), loss.shape)]]]);
+  const start = scale ? op.reshape(scale, loss.shape) : op.constant(Float32Array.of(1), loss.shape);
+  const received = new Map<Tensor, Tensor[]>([[loss, [start]]]);
   const total = (tensor: Tensor): Tensor | undefined => received.get(tensor)?.reduce((a, b) => op.add(a, b));
   const recompute = new Recomputation(order, wanted);
 
@@ -49,7 +50,7 @@ export function gradients(loss: Tensor, targets: readonly Tensor[], scale = 1): 
       if (wanted.has(x)) recompute.finished(dx);
     });
   }
-  const unscaled = (gradient: Tensor): Tensor => (scale === 1 ? gradient : op.div(gradient, scale));
+  const unscaled = (gradient: Tensor): Tensor => (scale ? op.div(gradient, scale) : gradient);
   return targets.map((target) => {
     const gradient = total(target);
     return gradient ? unscaled(gradient) : op.broadcast(op.scalar(0), target.shape);

@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Adapter, Picture, PictureSet } from '../../storage/records/contract.ts';
 import { safetyIn } from '../../storage/rules.ts';
+import { pictureSize } from '../../storage/settings.ts';
 import type { PngPicture } from '../engine/protocol.ts';
 import type { WorkerContext } from './context.ts';
 import { InOrder } from './in-order.ts';
@@ -90,19 +91,21 @@ export async function drawPictures(
     shown += 1;
   };
   const storing = new InOrder();
-  const { guidance, scheduler, samplingSteps } = set.settings;
+  const { guidance, rescale, scheduler, samplingSteps, refine } = set.settings;
+  const { width, height } = upscales ?? pictureSize(set.settings, model);
   await engine.draw(
     {
       prompt,
       negative: set.negative,
       guidance,
+      guidanceRescale: rescale,
       scheduler,
       steps: samplingSteps,
-      width: upscales ? 2 * upscales.width : model.nativeSize,
-      height: upscales ? 2 * upscales.height : model.nativeSize,
-      ...(upscales && {
-        from: { png: await blobs.get(upscales.blobHash), strength: UPSCALE_STRENGTH },
-      }),
+      width: upscales ? 2 * width : width,
+      height: upscales ? 2 * height : height,
+      ...(upscales
+        ? { from: { png: await blobs.get(upscales.blobHash), strength: UPSCALE_STRENGTH } }
+        : { refine }),
       pictures: asked,
       strength: set.strength,
       varies: varies ?? [],

@@ -124,7 +124,7 @@ class Training {
 
   /** What the engine is asked for, with the photos in the run's folder: members may remove theirs meanwhile. */
   async #ask(): Promise<TrainAsk> {
-    const { photoHashes, seed } = this.#run;
+    const { photoHashes, photoPrompts, seed } = this.#run;
     const { steps, method, a1, a2, rank, alpha, lr } = this.#run.settings;
     this.#report('collecting photos', null);
     const photos: string[] = [];
@@ -139,6 +139,7 @@ class Training {
       subjectToken: this.#subject.token,
       subjectClass: this.#subject.className,
       prompt: trainingPrompt(this.#subject),
+      ...(photoPrompts.some((prompt) => prompt !== null) && { captions: photoPrompts }),
       method,
       a1,
       a2,

@@ -7,7 +7,7 @@ import { sizeOf } from '../graph/tensor.ts';
 import type { Architecture } from './architecture.ts';
 import type { ModelComponent, ModelFolder } from './model-folder.ts';
 import { openModel } from './open-model.ts';
-import type { ParameterShape } from './parameters.ts';
+import { tensorProblem, type ParameterShape } from './parameters.ts';
 import { clipParameters, unetParameters, vaeParameters } from './part-parameters.ts';
 import { checkVocabulary, loadTokenizer } from './tokenizer.ts';
 
@@ -111,8 +111,6 @@ function count(shapes: readonly ParameterShape[]): number {
   return shapes.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
 }
 
-const FLOATS = ['F32', 'F16', 'BF16'];
-
 /** What a component's files lack, hold in another shape, or hold without any use. */
 function compare(component: ModelComponent<unknown>, shapes: readonly ParameterShape[]): ModelProblem[] {
   const problems: ModelProblem[] = [];
@@ -121,23 +119,8 @@ function compare(component: ModelComponent<unknown>, shapes: readonly ParameterS
     unused.delete(name);
     const inFile = component.fileName?.(name);
     const where = `${component.name}: ${name}${inFile === undefined ? '' : ` (in the file ${inFile})`}`;
-    const stored = component.tensors.get(name);
-    const expected = `[${shape.join(', ')}]`;
-    if (stored === undefined)
-      problems.push({
-        code: 'MODEL_TENSOR_MISSING',
-        message: `${where} is missing; expected shape ${expected}.`,
-      });
-    else if (stored.shape.join() !== shape.join())
-      problems.push({
-        code: 'MODEL_TENSOR_SHAPE',
-        message: `${where} has shape [${stored.shape.join(', ')}]; the config needs ${expected}.`,
-      });
-    else if (!FLOATS.includes(stored.dtype))
-      problems.push({
-        code: 'MODEL_TENSOR_DTYPE',
-        message: `${where} is ${stored.dtype}; supported: ${FLOATS.join(', ')}.`,
-      });
+    const problem = tensorProblem(where, component.tensors.get(name), shape);
+    if (problem !== null) problems.push({ code: problem.code, message: problem.message });
   }
   if (unused.size > 0) problems.push(unknownTensors(component.name, [...unused]));
   return problems;
@@ -148,6 +131,6 @@ function unknownTensors(where: string, names: readonly string[]): ModelProblem {
     code: 'MODEL_TENSOR_UNKNOWN',
     message:
       `${where}: ${names.length} tensors have no place in this architecture: ` +
-      `${names.slice(0, 3).join(', ')}${names.length > 3 ? ', …' : ''}.`,
+      `${names.slice(0, 3).join(', ')}${names.length > 3 ? ', …' : ''}. They are left out.`,
   };
 }

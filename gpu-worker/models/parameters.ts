@@ -32,6 +32,30 @@ export interface ModelTensor extends StoredTensor {
 
 const DTYPES: Readonly<Record<string, DType>> = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' };
 
+/** Why a stored tensor cannot be the parameter of this shape that a config asks for; null when it can. */
+export function tensorProblem(
+  where: string,
+  stored: StoredTensor | undefined,
+  shape: Shape,
+): KronaError | null {
+  const expected = `[${shape.join(', ')}]`;
+  if (stored === undefined)
+    return new KronaError(
+      'MODEL_TENSOR_MISSING',
+      `${where} is missing; expected shape ${expected}. Download the model again.`,
+    );
+  if (stored.shape.join() !== shape.join())
+    return new KronaError(
+      'MODEL_TENSOR_SHAPE',
+      `${where} has shape [${stored.shape.join(', ')}]; the config needs ${expected}. Take weights and config of the same model.`,
+    );
+  if (stored.dtype in DTYPES) return null;
+  return new KronaError(
+    'MODEL_TENSOR_DTYPE',
+    `${where} is ${stored.dtype}; supported: ${Object.keys(DTYPES).join(', ')}. Save the model in one of these.`,
+  );
+}
+
 /** Frozen parameters in their .safetensors files; half precision is widened where it is used. */
 export function frozenParameters(component: string, tensors: ReadonlyMap<string, ModelTensor>): Parameters {
   const made = new Map<string, Tensor>();
@@ -40,34 +64,17 @@ export function frozenParameters(component: string, tensors: ReadonlyMap<string,
       const known = made.get(name);
       if (known) return known;
       const stored = tensors.get(name);
-      if (!stored) {
-        throw new KronaError(
-          'MODEL_TENSOR_MISSING',
-          `${component} lacks the tensor ${name} of shape [${shape.join(', ')}].`,
-        );
-      }
-      if (stored.shape.join() !== shape.join()) {
-        throw new KronaError(
-          'MODEL_TENSOR_SHAPE',
-          `${component}: ${name} has shape [${stored.shape.join(', ')}]; the config needs [${shape.join(', ')}].`,
-        );
-      }
-      const dtype = DTYPES[stored.dtype];
-      if (!dtype) {
-        throw new KronaError(
-          'MODEL_TENSOR_DTYPE',
-          `${component}: ${name} is ${stored.dtype}; supported: F32, F16, BF16.`,
-        );
-      }
-      const { path, offset, length } = stored;
+      const problem = tensorProblem(`${component}: ${name}`, stored, shape);
+      if (problem !== null) throw problem;
+      const { path, offset, length, dtype, transposed } = stored!;
       const weight = make('weight', {
         name: `${component}.${name}`,
-        shape: stored.transposed ? shape.toReversed() : shape,
-        dtype,
+        shape: transposed ? shape.toReversed() : shape,
+        dtype: DTYPES[dtype]!,
         source: { path, offset, length },
       });
       const wide = op.cast(weight, 'float32');
-      const tensor = stored.transposed ? op.swap(wide) : wide;
+      const tensor = transposed ? op.swap(wide) : wide;
       made.set(name, tensor);
       return tensor;
     },

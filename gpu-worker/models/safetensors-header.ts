@@ -74,7 +74,7 @@ export function parseHeader(name: string, header: Buffer) {
     text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(header);
     parsed = JSON.parse(text);
   } catch (error) {
-    throw new KronaError('SAFETENSORS_INVALID', `${name} has a header that is not JSON in UTF-8.`, {
+    throw new KronaError('SAFETENSORS_INVALID', `${name} has a header that is not JSON in UTF-8. The file is damaged, or no .safetensors file: download it again.`, {
       cause: error,
     });
   }
@@ -177,7 +177,7 @@ function duplicateKey(text: string): string | null {
 }
 
 export function invalid(name: string, what: string): KronaError {
-  return new KronaError('SAFETENSORS_INVALID', `${name} ${what}. The file is damaged or badly made.`);
+  return new KronaError('SAFETENSORS_INVALID', `${name} ${what}. The file is damaged or badly made: download it again, or save it with the safetensors library.`);
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -3,6 +3,7 @@
  * some noise level, or goes over the finished latents once more. Both see the same latents, so their VAEs must agree.
  */
 import { KronaError } from '../../storage/errors.ts';
+import type { ModelFolder } from '../models/model-folder.ts';
 import { createNoise, type NoiseSource } from './noise.ts';
 import type { DrawHooks, DrawnPicture, DrawRequest, TextToImage } from './text-to-image.ts';
 
@@ -14,6 +15,21 @@ export type Refinement =
   | { readonly from: number }
   /** Share of the steps that are done again, from the finished latents. */
   | { readonly strength: number };
+
+/** @throws KronaError REFINER_UNFIT when the latents of the two differ */
+export function checkRefiner(base: ModelFolder, refiner: ModelFolder): void {
+  const [a, b] = [base.vae.config, refiner.vae.config];
+  if (
+    a.latent_channels !== b.latent_channels ||
+    a.scaling_factor !== b.scaling_factor ||
+    a.block_out_channels.length !== b.block_out_channels.length
+  )
+    throw new KronaError(
+      'REFINER_UNFIT',
+      `${refiner.name} cannot refine ${base.name}: their latents differ (scaling ${b.scaling_factor} and ` +
+        `${a.scaling_factor}); take the refiner of the same family.`,
+    );
+}
 
 /**
  * Pictures of the first model, refined by the second. Adapters are the first model's alone; noise is drawn on.
@@ -28,20 +44,22 @@ export async function drawRefined(
   hooks: DrawHooks = {},
   source: NoiseSource = createNoise(request.noise, request.seed),
 ): Promise<DrawnPicture[]> {
-  const [a, b] = [base.model.vae.config, refiner.model.vae.config];
-  if (
-    a.latent_channels !== b.latent_channels ||
-    a.scaling_factor !== b.scaling_factor ||
-    a.block_out_channels.length !== b.block_out_channels.length
-  )
-    throw new KronaError(
-      'REFINER_UNFIT',
-      `${refiner.model.name} cannot refine ${base.model.name}: their latents differ (scaling ${b.scaling_factor} and ` +
-        `${a.scaling_factor}); take the refiner of the same family.`,
-    );
+  checkRefiner(base.model, refiner.model);
   const first = 'from' in how ? { ...request, until: how.from } : request;
-  const latents = await base.denoise(first, hooks, source);
+  let before = 0;
+  const latents = await base.denoise(
+    first,
+    {
+      ...hooks,
+      onStep: (step, steps) => {
+        before = steps;
+        hooks.onStep?.(step, Math.max(steps, request.steps));
+      },
+    },
+    source,
+  );
   const { varies: _varies, until: _until, ...rest } = request;
   const second = { ...rest, adapter: null, start: { latents, ...how } };
-  return refiner.draw(second, hooks, source);
+  const onStep = (step: number, steps: number): void => hooks.onStep?.(before + step, before + steps);
+  return refiner.draw(second, { ...hooks, onStep }, source);
 }

@@ -267,9 +267,11 @@ export class TextToImage {
   #checkSize(width: number, height: number): number {
     const scale = vaeScale(this.model.vae.config);
     if (width % scale === 0 && height % scale === 0 && width >= scale && height >= scale) return scale;
+    const near = (side: number): number => Math.max(1, Math.round(side / scale)) * scale;
     throw new KronaError(
       'SIZE_INVALID',
-      `A picture of ${width}×${height} pixels cannot be drawn; both sides must be multiples of ${scale}.`,
+      `A picture of ${width}×${height} pixels cannot be drawn; both sides must be multiples of ${scale}, ` +
+        `as in ${near(width)}×${near(height)}.`,
     );
   }
 

@@ -4,7 +4,7 @@ import { compile, type Precision, type Program } from '../graph/compile.ts';
 import { devicePrecision } from '../graph/device.ts';
 import { gradients } from '../graph/gradients.ts';
 import * as op from '../graph/ops.ts';
-import { sizeOf, type Tensor } from '../graph/tensor.ts';
+import type { Tensor } from '../graph/tensor.ts';
 import { ARCHITECTURES } from '../models/architecture.ts';
 import { clipText } from '../models/clip-text.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
@@ -37,7 +37,7 @@ export interface StepShape {
 /**
  * Inputs: `parameters` (all trained numbers, flat), clean_latents, noise, signal, sigma, timesteps,
  * encoder_hidden_states, and with `text_time` text_embeds, time_ids; where text encoders are trained, instead of the two of text,
- * `ids.N` int64 [1,S] and `end.N` [1,S] of encoder N (see trainedText); further ones by StepShape. Outputs: `loss`, `gradient` (flat).
+ * `ids.N` int64 [1,S] and `end.N` [1,S] of encoder N (see trainedText); further ones by StepShape; in 16 bits `loss_scale` (loss-scale.ts). Outputs: `loss`, `gradient` (flat).
  */
 export function adapterGradient(
   model: ModelFolder,
@@ -77,8 +77,7 @@ export function adapterOutputs(
   const weights = shape.weighted ? op.input('weights', [shape.batch, 1, height, width]) : undefined;
   const loss = denoisingLoss(batch, prediction, schedule.prediction, weights);
   const targets = layout.entries.map((entry) => trained.get(entry.name)!);
-  // The loss is a mean: by its sum, gradients inside are about 1, as 16 bits hold them.
-  const lossScale = shape.precision === 'float16' ? 2 ** Math.floor(Math.log2(sizeOf(prediction.shape))) : 1;
+  const lossScale = shape.precision === 'float16' ? op.input('loss_scale', []) : undefined;
   return { loss, gradient: layout.join(gradients(loss, targets, lossScale)) };
 }
 

@@ -1,5 +1,6 @@
 /** @file All that decides what a training run computes: the same for the command line and for jobs. */
 import type { MethodOptions } from '../adapters/methods.ts';
+import type { Precision } from '../graph/compile.ts';
 import type { Prior } from './class-pictures.ts';
 import type { LrSchedule } from './lr-schedule.ts';
 import type { Augmentation } from './photo-cache.ts';
@@ -59,6 +60,8 @@ export interface TrainOptions extends MethodOptions, Augmentation {
   readonly seed: number;
   /** Side of the square training pictures, or of the square whose area buckets have, pixels. */
   readonly resolution: number;
+  /** What a step computes in; what suits the process's device unless given. In 16 bits the loss is scaled (loss-scale.ts). */
+  readonly precision?: Precision;
   /** Recompute each block in the backward pass: less memory, about 15 % more time. */
   readonly checkpointing: boolean;
   /** Optimiser steps between saved checkpoints; null: only the end is saved. */

@@ -7,6 +7,7 @@ import { rm } from 'node:fs/promises';
 import { KronaError } from '../../storage/errors.ts';
 import { adapterLayers, adapterLayout } from '../adapters/adapter.ts';
 import { ADAPTER_METHODS } from '../adapters/methods.ts';
+import { devicePrecision } from '../graph/device.ts';
 import { Session } from '../graph/runtime.ts';
 import { openModel } from '../models/open-model.ts';
 import { vaeScale } from '../models/vae.ts';
@@ -14,6 +15,7 @@ import { SessionCache } from '../sampling/session-cache.ts';
 import { AdamW, ADAMW_DEFAULTS, initialState, type AdamWSettings } from './adamw.ts';
 import { adapterGradient, trainsText } from './adapter-graph.ts';
 import type { MicroBatch } from './dataset.ts';
+import { INITIAL_LOSS_SCALE, scaledStep, type LossScale } from './loss-scale.ts';
 import { lrShare } from './lr-schedule.ts';
 import { noiseSchedule } from './noise-schedule.ts';
 import { loadOptimizer, saveOptimizer } from './optimizer-file.ts';
@@ -34,7 +36,11 @@ const KEPT_SIZES = 4;
  * signal's reason when it aborts
  */
 export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}): Promise<TrainResult> {
-  const { steps, accumulation, signal } = { ...options, signal: hooks.signal };
+  const { steps, accumulation, signal, precision } = {
+    precision: devicePrecision(),
+    ...options,
+    signal: hooks.signal,
+  };
   const report = (phase: string, step: number, loss: number | null, secondsLeft: number | null): void =>
     hooks.onProgress?.({ phase, step, steps, loss, secondsLeft } satisfies TrainProgress);
 
@@ -70,10 +76,12 @@ export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}
     weightDecay: options.weightDecay,
     maxGradNorm: options.maxGradNorm,
   };
-  const start = await startingPoint(options, () =>
+  const key = runKey({ ...options, ...(precision === 'float16' && { precision }) });
+  const start = await startingPoint(options, key, () =>
     initialState(method.initial(layout, options.seed, options), adamw),
   );
   const losses = [...start.losses];
+  let lossScale = precision === 'float16' ? (start.lossScale ?? INITIAL_LOSS_SCALE) : null;
   report('preparing', start.state.step, losses.at(-1) ?? null, null);
   const scale = vaeScale(model.vae.config);
   const sessions = new SessionCache<Session>(KEPT_SIZES);
@@ -89,6 +97,7 @@ export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}
         weighted: weights !== null,
         rowStrengths: strengths !== null,
         promptPerRow: !onePrompt,
+        precision,
       });
       return Session.create(program, { mapWeights: program.weightBytes > PACKED_WEIGHTS });
     });
@@ -111,7 +120,11 @@ export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}
   const saveState = async (): Promise<void> => {
     const { step } = optimizer.state;
     if (step === stateSaved.step) return;
-    const facts = { run: runKey(options), losses: JSON.stringify(losses) };
+    const facts = {
+      run: key,
+      losses: JSON.stringify(losses),
+      loss_scale: JSON.stringify(lossScale),
+    };
     await saveOptimizer(statePath(options.out), optimizer.state, facts);
     stateSaved = { step, at: performance.now() };
   };
@@ -133,7 +146,7 @@ export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}
     signal?.throwIfAborted();
   };
   try {
-    for (let step = start.state.step; step < steps; step++) {
+    for (let step = start.state.step; step < steps;) {
       gradient.fill(0);
       let loss = 0;
       for (let n = step * accumulation; n < (step + 1) * accumulation; n++) {
@@ -153,6 +166,7 @@ export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}
           ...(strengths && { strengths }),
           ...(textTrained && texts.ids(onePrompt ? batch.prompts.slice(0, 1) : batch.prompts)),
           ...schedule.coefficients(timesteps),
+          ...(lossScale && { loss_scale: Float32Array.of(lossScale.scale) }),
         };
         const session = await sessionOf(batch);
         const one = (await session.run(feeds, { gradient: micro }))['loss'] as Float32Array;
@@ -181,13 +195,19 @@ export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}
           `The loss became ${loss} at step ${step + 1}; try a lower learning rate than ${options.lr}.`,
         );
       }
-      await optimizer.step(gradient, learningRate(step));
+      const rate = learningRate(step);
+      const { taken, scale: next } = await scaledStep(gradient, lossScale, () =>
+        optimizer.step(gradient, rate),
+      );
+      lossScale = next;
+      if (!taken) continue;
+      step += 1;
       losses.push(loss);
-      trace?.factors(step + 1, optimizer.state.parameters);
-      const perStep = (performance.now() - began - waited) / 1000 / (step + 1 - start.state.step);
-      report('training', step + 1, loss, perStep * (steps - step - 1));
-      if (step + 1 === steps) break;
-      if (options.checkpointEvery && (step + 1) % options.checkpointEvery === 0) await save(false);
+      trace?.factors(step, optimizer.state.parameters);
+      const perStep = (performance.now() - began - waited) / 1000 / (step - start.state.step);
+      report('training', step, loss, perStep * (steps - step));
+      if (step === steps) break;
+      if (options.checkpointEvery && step % options.checkpointEvery === 0) await save(false);
       else if ((performance.now() - stateSaved.at) / 1000 >= (options.stateSeconds ?? Infinity))
         await saveState();
     }
@@ -231,10 +251,14 @@ export const checkpointPath = (out: string, step: number): string =>
 /** The newest optimiser state; gone when the run has ended. */
 const statePath = (out: string): string => out.replace(/(\.safetensors)?$/, '.state.safetensors');
 
-async function startingPoint(options: TrainOptions, fresh: () => ReturnType<typeof initialState>) {
+async function startingPoint(
+  options: TrainOptions,
+  key: string,
+  fresh: () => ReturnType<typeof initialState>,
+) {
   const saved = options.resume ? await loadOptimizer(statePath(options.out)) : null;
-  if (!saved) return { state: fresh(), losses: [] };
-  if (saved.facts.get('run') !== runKey(options)) {
+  if (!saved) return { state: fresh(), losses: [], lossScale: null };
+  if (saved.facts.get('run') !== key) {
     throw new KronaError(
       'RESUME_MISMATCH',
       'The checkpoint beside the output belongs to a run with other settings; use them again, or another output.',
@@ -246,5 +270,9 @@ async function startingPoint(options: TrainOptions, fresh: () => ReturnType<type
       'A trace must hold the whole run; leave out --resume or --trace.',
     );
   }
-  return { state: saved.state, losses: JSON.parse(saved.facts.get('losses') ?? '[]') as number[] };
+  return {
+    state: saved.state,
+    losses: JSON.parse(saved.facts.get('losses') ?? '[]') as number[],
+    lossScale: JSON.parse(saved.facts.get('loss_scale') ?? 'null') as LossScale | null,
+  };
 }

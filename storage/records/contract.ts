@@ -54,6 +54,8 @@ export interface Photo {
   readonly width: number;
   readonly height: number;
   readonly fileName: string;
+  /** What it shows beside the subject, as a member says it: `asleep on a red sofa`; null: nothing is said. */
+  readonly caption: string | null;
   readonly createdAt: Date;
 }
 
@@ -84,6 +86,8 @@ export interface Run {
   readonly seed: number;
   /** The photos as they were when the run was asked for. */
   readonly photoHashes: readonly string[];
+  /** By photo, what the model is told that it shows; null, or none at all: the training prompt. */
+  readonly photoPrompts: readonly (string | null)[];
   readonly progress: Progress | null;
   /** Mean loss of each reported stretch, in order: what the loss curve shows. */
   readonly losses: readonly { readonly step: number; readonly loss: number }[];
@@ -337,12 +341,14 @@ export interface Records {
    */
   deleteSubject(id: string, how: string): Promise<void>;
   /** False when this subject already has a photo with the same bytes. */
-  addPhoto(photo: Omit<Photo, 'createdAt'>): Promise<boolean>;
+  addPhoto(photo: New<Photo, 'caption'>): Promise<boolean>;
   photos(subjectId: string): Promise<Photo[]>;
+  /** @throws KronaError PHOTO_NOT_FOUND */
+  setCaption(photoId: string, caption: string | null): Promise<void>;
   removePhoto(id: string): Promise<void>;
 
   // Runs and adapters
-  addRun(run: New<Run, 'progress' | 'losses' | 'failure' | 'startedAt' | 'endedAt'>): Promise<Run>;
+  addRun(run: New<Run, 'photoPrompts' | 'progress' | 'losses' | 'failure' | 'startedAt' | 'endedAt'>): Promise<Run>;
   run(id: string): Promise<Run | null>;
   /** Newest first. */
   runs(channelId: string, limit: number): Promise<Run[]>;

@@ -5,6 +5,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { layerDelta } from '../../gpu-worker/adapters/adapter.ts';
 import { adapterBase } from '../../gpu-worker/adapters/adapter-base.ts';
+import { adapterInfo, type AdapterInfo } from '../../gpu-worker/adapters/adapter-info.ts';
+import type { KroneckerLayers } from '../../gpu-worker/adapters/krona.ts';
+import { writeLokr } from '../../gpu-worker/adapters/lokr-file.ts';
+import { TextToImage } from '../../gpu-worker/sampling/text-to-image.ts';
 import { convertAdapter } from '../../gpu-worker/adapters/convert.ts';
 import { inspectAdapter } from '../../gpu-worker/adapters/inspect.ts';
 import { peftFactor } from '../../gpu-worker/adapters/peft-file.ts';
@@ -166,6 +170,51 @@ describe('converting', () => {
       code: 'ADAPTER_UNREPRESENTABLE',
       message: expect.stringMatching(message) as string,
     });
+  });
+
+  it('keeps all that Krona says of an adapter in every kind of file, and tells what others do not follow', async () => {
+    const source = `${fresh()}.safetensors`;
+    const { layers } = ours.get('square')!;
+    const info: AdapterInfo = {
+      baseModel: 'sdxl-tiny',
+      baseHash: 'abc',
+      a1: 4,
+      a2: 4,
+      noiseStrength: 0.25,
+      subjectToken: 'sks',
+      subjectClass: 'cat',
+      steps: 20,
+      seed: 1,
+      resolution: 64,
+      predictionType: 'epsilon',
+      settings: { method: 'krona', captions: ['a sks cat on “grass”', null] },
+    };
+    await writeLokr(source, layers as KroneckerLayers, [1, 1, 1], info);
+    const base = adapterBase(model);
+    const painter = await TextToImage.open(TINY_MODEL);
+    try {
+      for (const [to, names] of [
+        ['lokr', 'kohya'],
+        ['lora', 'kohya'],
+        ['lora', 'diffusers'],
+        ['peft', 'kohya'],
+      ] as const) {
+        const out = fresh() + (to === 'peft' ? '' : '.safetensors');
+        const { notes } = await convertAdapter(source, { to, names, out, base });
+        expect(notes).toEqual([expect.stringMatching(/falls to 0\.25 .*krona\.noise_strength.*Krona alone/)]);
+        // There, and on the way back.
+        const back = `${fresh()}.safetensors`;
+        await convertAdapter(out, { to: to === 'peft' ? 'lokr' : 'lora', out: back, base });
+        for (const path of [out, back]) {
+          expect(adapterInfo((await openAdapter(path)).file.metadata), `${to} ${names}`).toEqual(info);
+          expect((await painter.readAdapter(path)).noiseStrength).toBe(0.25);
+        }
+      }
+    } finally {
+      await painter.release();
+    }
+    const plain = await convertAdapter(ours.get('square')!.path, { to: 'peft', out: fresh() });
+    expect(plain.notes).toEqual([]);
   });
 
   it('cuts sides as PEFT does', () => {

@@ -47,7 +47,7 @@ describe('photos on Discord', () => {
     const [one, two, three] = await photos();
     const asked = await ann.command('photos add', { subject: 'mochi' });
     expect(asked.state).toBe('form');
-    const fields = { class: 'cat', photos: [one!, two!, three!] };
+    const fields = { class: 'cat', caption: 'on grass | | in a box', photos: [one!, two!, three!] };
     await expect(ann.submit(asked.id, fields)).rejects.toThrow('without “Consent”');
     // The subject is filled in already.
     expect((await ann.submit(asked.id, { ...fields, consent: true })).state).toBe('gone');
@@ -55,7 +55,8 @@ describe('photos on Discord', () => {
     const settled = await ann.command('photos list', { subject: 'mochi' });
     expect(settled.answers[0]!.onlyFor).toBe(ann.id);
     expect(settled.answers[0]!.pictures).toHaveLength(3);
-    expect(settled.answers[0]!.text).toContain('1 · Ann');
+    expect(settled.answers[0]!.text).toContain('1 · Ann · on grass');
+    expect(settled.answers[0]!.text).toContain('3 · Ann · in a box');
     expect((await bob.sees()).some(({ text }) => text.includes('1 · Ann'))).toBe(false);
   });
 

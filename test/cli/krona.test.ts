@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ProgressBar } from '../../cli/progress.ts';
+import { tryDevice } from '../../gpu-worker/graph/runtime.ts';
 import { writeLokr } from '../../gpu-worker/adapters/lokr-file.ts';
 import { krona, kronaProcess, TINY } from './run-krona.ts';
 
@@ -59,6 +60,31 @@ describe('the krona program', () => {
     const debugged = await kronaProcess(['adapter', 'inspect', file], undefined, { KRONA_DEBUG: '1' });
     expect(debugged.stderr).toMatch(/^\s+at /m);
   });
+});
+
+describe('the device', () => {
+  // With a recipe that is not there, so that nothing is computed.
+  const nowhere = ['--config', '/nowhere.json', '--out', '/nowhere'];
+  const COMPUTING: [string, string[]][] = [
+    ['pretrain', ['pretrain', ...nowhere, '--run', '/nowhere']],
+    ['evaluate model', ['evaluate', 'model', ...nowhere]],
+    ['evaluate methods', ['evaluate', 'methods', ...nowhere]],
+  ];
+
+  it.each(COMPUTING)(
+    'of %s is told in one line, or why there is none, before anything is done',
+    async (_, words) => {
+      const cpu = await krona(...words, '--device', 'cpu');
+      expect(cpu.code).toBe(1);
+      expect(cpu.stderr).toMatch(/^Computing on cpu\.\n/);
+      // WebGPU is taken only when it is asked for; nothing of the kind is on a machine for tests.
+      const reason = await tryDevice('webgpu');
+      if (reason === null) return;
+      const { stderr } = await krona(...words, '--device', 'webgpu');
+      expect(stderr).toMatch(/^DEVICE_UNAVAILABLE: The device webgpu was asked for.*\n$/);
+      expect(stderr).toContain(reason);
+    },
+  );
 });
 
 describe('progress', () => {

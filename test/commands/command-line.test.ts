@@ -86,7 +86,7 @@ describe('a command typed as text', () => {
     ['/krona train subjcet:mochi', /^OPTION_UNKNOWN: .*“subject”/],
     ['/krona imagine a cat lr:0.1', /^OPTION_UNKNOWN: .*“lr” here.*It takes prompt, subject.*in "quotes"/],
     ['/krona imagine a cat photo:3', /^OPTION_UNKNOWN/],
-    ['/krona train mochi colour:red', /^OPTION_UNKNOWN: .*It takes subject, class, steps, method/],
+    ['/krona train mochi colour:red', /^OPTION_UNKNOWN: .*It takes subject, class, caption, steps, method/],
     ['/krona train mochi class:cat class:dog', /^OPTION_TWICE/],
     ['/krona train mochi class:"guinea pig', /^QUOTE_OPEN/],
     ['/krona settings lrr:5e-4', /^OPTION_UNKNOWN: .*“lr”/],

@@ -25,7 +25,7 @@ export function completionSuite(storage: () => TestStorage): void {
     expect(await lines('/krona im')).toEqual(['/krona imagine ']);
     expect(await lines('/krona queue ')).toEqual(['/krona queue show ', '/krona queue cancel ']);
     expect(await lines('/krona train ')).toEqual(
-      ['subject', 'class', 'steps', 'method'].map((name) => `/krona train ${name}:`),
+      ['subject', 'class', 'caption', 'steps', 'method'].map((name) => `/krona train ${name}:`),
     );
     expect(await lines('/krona train subject:mo')).toEqual(['/krona train subject:mochi ']);
     expect(await lines('/krona train subject:mochi me')).toEqual(['/krona train subject:mochi method:']);
@@ -45,6 +45,17 @@ export function completionSuite(storage: () => TestStorage): void {
     expect(await values('train', '', 'subject', 'Mö')).toEqual(['Möhre']);
     expect(await values('settings', 'set', 'scheduler', '')).toEqual(['model', ...SCHEDULERS]);
     expect((await values('adapters', 'link', 'adapter', 'moch'))[0]).toMatch(/^mochi-200-/);
+    // Of about the area that the model was trained on, in steps of an eighth of its side.
+    expect(await values('imagine', '', 'size', '')).toEqual([
+      'model',
+      '128x128',
+      '144x112',
+      '112x144',
+      '160x112',
+      '112x160',
+      '176x96',
+      '96x176',
+    ]);
     expect(await values('help', '', 'command', 'tra')).toEqual(['train']);
     expect(await values('adapters', 'champion', 'pin', '')).toEqual(['yes', 'no']);
     expect(await values('nothing', '', 'x', '')).toEqual([]);

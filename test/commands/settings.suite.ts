@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { DEFAULT_SETTINGS } from '../../storage/settings.ts';
-import { Room, type TestStorage } from './helpers.ts';
+import { MODEL, Room, type TestStorage } from './helpers.ts';
 
 /** A channel's settings, as members change them. */
 export function settingsSuite(storage: () => TestStorage): void {
@@ -94,6 +94,16 @@ export function settingsSuite(storage: () => TestStorage): void {
     ['steps:5001', /steps must be a whole number from 1 to 5000/],
     ['guidance:0.5', /guidance must be a number from 1 to 30/],
     ['sampling_steps:151', /sampling_steps must be a whole number from 1 to 150/],
+    ['rescale:2', /rescale must be a number from 0 to 1/],
+    ['refine:1', /refine must be a number from 0 to 0\.95/],
+    ['size:wide', /size must be width and height in pixels, as 1024x768, or model; you gave “wide”/],
+    ['size:100x128', /^SIZE_UNFIT: width=100 is no multiple of 8, as sdxl-like needs; choose 96 or 104/],
+    ['size:128x0', /^SIZE_UNFIT: height=0 is no multiple of 8/],
+    [
+      'size:512',
+      /^SIZE_UNFIT: width=512 is not what sdxl-like was trained for, 128 pixels; choose 64 to 256/,
+    ],
+    ['refine:0.2', /^REFINER_MISSING: refine=0\.2 needs a refiner, and the worker has none beside sdxl-like/],
     ['count:5', /count must be a whole number from 1 to 4/],
     ['method:kronna', /method must be one of krona, lora, full;.*“krona”\?/],
     ['scheduler:eular', /scheduler must be one of model, ddim,.*“euler”\?/],
@@ -106,6 +116,44 @@ export function settingsSuite(storage: () => TestStorage): void {
       ),
     ).toMatch(message);
     expect((await channel.actor('ann')).channel.settings).toEqual(DEFAULT_SETTINGS);
+  });
+
+  it('hold how pictures are drawn: size, rescaled guidance, and the refiner when the worker has one', async () => {
+    const channel = room();
+    const { records } = storage();
+    const changed = await channel.say('ann', '/krona settings size:160×96 rescale:0.7');
+    expect(changed.fields).toEqual([
+      { name: 'rescale', value: '0 → 0.7' },
+      { name: 'size', value: 'model → 160x96' },
+    ]);
+    const drawn = async (line: string) => (await channel.set(await channel.say('ann', line))).settings;
+    expect(await drawn('/krona imagine a cat')).toMatchObject({ size: '160x96', rescale: 0.7, refine: 0 });
+    expect(
+      await drawn('/krona imagine a cat size:64 rescale:0 guidance:9 scheduler:euler steps:7'),
+    ).toMatchObject({ size: '64x64', rescale: 0, guidance: 9, scheduler: 'euler', samplingSteps: 7 });
+    expect(await drawn('/krona imagine a cat size:model')).toMatchObject({ size: null, scheduler: null });
+    expect(await channel.refusal('ann', '/krona imagine a cat size:60')).toMatch(/^SIZE_UNFIT: width=60/);
+    expect(await channel.refusal('ann', '/krona imagine a cat refine:0.2')).toMatch(/^REFINER_MISSING/);
+
+    await records.saveModelCard({ ...MODEL, refiner: 'sdxl-refiner' });
+    try {
+      expect(await drawn('/krona imagine a cat refine:0.2')).toMatchObject({ refine: 0.2 });
+      await channel.say('ann', '/krona settings refine:0.3');
+      const card = await channel.say('ann', '/krona imagine a cat');
+      const details = await channel.press('ann', `details:${card.follows!.id}`);
+      expect(details.card.fields).toEqual(
+        expect.arrayContaining([
+          { name: 'guidance rescale', value: '0.7' },
+          { name: 'size', value: '160x96' },
+          { name: 'share of the refiner', value: '0.3' },
+        ]),
+      );
+    } finally {
+      await records.saveModelCard(MODEL);
+    }
+    // The refiner is gone: told before anything is queued.
+    expect(await channel.refusal('ann', '/krona imagine a cat')).toMatch(/^REFINER_MISSING: refine=0\.3/);
+    expect(await drawn('/krona imagine a cat refine:0')).toMatchObject({ refine: 0 });
   });
 
   it('changed by two members at once are both kept', async () => {
@@ -127,8 +175,11 @@ const ORDER = [
   'lr',
   'steps',
   'guidance',
+  'rescale',
   'scheduler',
   'sampling_steps',
+  'size',
+  'refine',
   'count',
 ];
 const order = (name: string): number => ORDER.indexOf(name);

@@ -57,6 +57,59 @@ export function trainingSuite(storage: () => TestStorage): void {
     expect(rows).toEqual([['mochi', 'cat', '1', 'ann']]);
   });
 
+  it('photos have captions, given with them or later, and a run is told what each shows', async () => {
+    const channel = room();
+    const photos = [await photo(1), await photo(2)];
+    await channel.say('ann', '/krona photos add bibi guinea pig', photos);
+    expect((await channel.say('ann', '/krona photos')).table!.rows[0]!.slice(0, 2)).toEqual([
+      'bibi',
+      'guinea pig',
+    ]);
+    expect(await channel.refusal('ann', '/krona photos add mochi class:cat caption:a|b|c', photos)).toMatch(
+      /^CAPTIONS_COUNT: There are 3 captions for 2 photos/,
+    );
+    await channel.say('ann', '/krona photos add mochi class:cat caption:"Mochi asleep on grass |"', photos);
+    await channel.say('bob', '/krona photos add mochi caption:in a box', [await photo(3), await photo(4)]);
+    const shown = async () =>
+      (await channel.say('cid', '/krona photos list mochi')).pictures!.map(({ caption }) => caption);
+    expect(await shown()).toEqual([
+      '1 · ann · Mochi asleep on grass',
+      '2 · ann',
+      '3 · bob · in a box',
+      '4 · bob · in a box',
+    ]);
+    expect(await channel.refusal('bob', '/krona photos caption mochi 2 a cat on a sofa')).toMatch(
+      /^NOT_ALLOWED: Photo 2 is not yours; .* may caption it/,
+    );
+    const long = `/krona photos caption mochi 2 ${'x'.repeat(301)}`;
+    expect(await channel.refusal('ann', long)).toMatch(/^OPTION_TOO_LONG/);
+    await channel.say('ann', '/krona photos caption mochi 2 a cat on a sofa');
+    await channel.say('bob', '/krona photos caption mochi 4');
+    expect((await shown()).slice(1)).toEqual(['2 · ann · a cat on a sofa', '3 · bob · in a box', '4 · bob']);
+
+    const card = await channel.say('ann', '/krona train mochi caption:by the sea', [await photo(5)]);
+    const { photoPrompts, photoHashes, subjectId } = await channel.run(card);
+    const { token } = (await storage().records.subject(subjectId))!;
+    expect(photoHashes).toHaveLength(5);
+    expect(photoPrompts).toEqual([
+      `${token} cat asleep on grass`,
+      `a ${token} cat on a sofa`,
+      `a ${token} cat, in a box`,
+      null,
+      `a ${token} cat, by the sea`,
+    ]);
+  });
+
+  it('a caption with a word that the channel refuses is not taken', async () => {
+    const channel = room();
+    channel.moderators.add('mod');
+    await channel.say('mod', '/krona rules words add:gore');
+    const line = '/krona photos add mochi class:cat caption:full of gore';
+    expect(await channel.refusal('ann', line, [await photo(1)])).toMatch(/^PROMPT_REFUSED/);
+    await channel.say('ann', '/krona photos add mochi class:cat', [await photo(1)]);
+    expect(await channel.refusal('ann', '/krona photos caption mochi 1 gore')).toMatch(/^PROMPT_REFUSED/);
+  });
+
   it('bad photos are told all in one answer, and the good ones are learnt from', async () => {
     const channel = room();
     const good = await photo(1, 'good.png');

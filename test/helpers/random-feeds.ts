@@ -14,6 +14,7 @@ export function randomFeeds({ inputs }: Program, seed = 1): Feeds {
     else if (name === 'timesteps') feeds[name] = new Float32Array(size).fill(437);
     else if (name === 'time_ids')
       feeds[name] = Float32Array.from({ length: size }, (_, i) => (i % 2 ? 1024 : 0));
+    else if (name === 'loss_scale') feeds[name] = Float32Array.of(2 ** 8);
     else if (name === 'signal') feeds[name] = new Float32Array(size).fill(0.6);
     else if (name === 'sigma') feeds[name] = new Float32Array(size).fill(0.8);
     else if (name.startsWith('end'))

@@ -1,5 +1,5 @@
 /** The engine process, without storage: pictures between the steps of a training, turns, and its death. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -8,8 +8,12 @@ import { Engine } from '../../gpu-worker/engine/engine.ts';
 import type { EngineWork, PngPicture } from '../../gpu-worker/engine/protocol.ts';
 import { Turns, type Place } from '../../gpu-worker/engine/turns.ts';
 import { openMobileNet, type ClassScores } from '../../gpu-worker/safety/mobilenet.ts';
+import { openModel } from '../../gpu-worker/models/open-model.ts';
+import { drawRefined } from '../../gpu-worker/sampling/refine.ts';
+import { TextToImage } from '../../gpu-worker/sampling/text-to-image.ts';
 import { KronaError } from '../../storage/errors.ts';
 import { TINY_MODEL } from '../helpers/fixtures.ts';
+import { tinyFolder } from '../helpers/sd-fixtures.ts';
 
 describe('the engine process', () => {
   let folder: string;
@@ -128,6 +132,43 @@ describe('the engine process', () => {
     expect(told[0]!.unsafe).toBeCloseTo(expected[0]!, 6);
     expect(told[1]!.unsafe).toBeCloseTo(expected[1]!, 6);
     expect(told[2]!.unsafe).toBeNull();
+  });
+
+  it('has its refiner end pictures, and says so where it has none or one of another family', async () => {
+    const refiner = join(folder, 'refiner');
+    await cp(tinyFolder('refiner'), refiner, { recursive: true });
+    const refining = new Engine(TINY_MODEL, { refiner });
+    try {
+      // The tiny models' VAEs scale latents differently, which the published ones do not.
+      await expect(refining.describe()).rejects.toMatchObject({ code: 'REFINER_UNFIT' });
+      const config = join(refiner, 'vae/config.json');
+      const { scaling_factor } = (await openModel(TINY_MODEL)).vae.config;
+      const vae = JSON.parse(await readFile(config, 'utf8')) as object;
+      await writeFile(config, JSON.stringify({ ...vae, scaling_factor }));
+      expect(await refining.describe()).toMatchObject({ name: 'model', refiner: 'refiner' });
+
+      const told: PngPicture[] = [];
+      const steps: number[] = [];
+      const onEvent = (event: EngineWork['draw']['event']): void => {
+        if ('picture' in event) told.push(event.picture);
+        else steps.push(event.step);
+      };
+      const ask = { ...drawing(1), steps: 4, scheduler: 'euler' as const };
+      await refining.draw({ ...ask, refine: 0.5 }, { onEvent });
+      expect(steps).toEqual([1, 2, 3, 4]);
+      const [base, second] = [await TextToImage.open(TINY_MODEL), await TextToImage.open(refiner)];
+      const request = { ...ask, adapter: null, seed: 0, count: 1, noise: 'krona' as const };
+      const [expected] = await drawRefined(base, second, request, { from: 0.5 });
+      await Promise.all([base.release(), second.release()]);
+      const pixels = await sharp(told[0]!.png).raw().toBuffer();
+      expect(Buffer.compare(pixels, expected!.pixels)).toBe(0);
+    } finally {
+      await refining.close();
+    }
+    await expect(engine.draw({ ...drawing(1), refine: 0.5 })).rejects.toMatchObject({
+      code: 'REFINER_MISSING',
+      message: expect.stringContaining('KRONA_REFINER') as string,
+    });
   });
 
   it('saves a training that is cancelled, and goes on from the very step', async () => {

@@ -11,6 +11,7 @@ import { readLokr } from '../../gpu-worker/adapters/lokr-file.ts';
 import { exists } from '../../storage/files.ts';
 import { startWorker, type Worker } from '../../gpu-worker/main.ts';
 import { openModelFolder } from '../../gpu-worker/models/model-folder.ts';
+import { openSafetensors } from '../../gpu-worker/models/safetensors.ts';
 import { loadOptimizer } from '../../gpu-worker/training/optimizer-file.ts';
 import type { PictureSet, Run } from '../../storage/records/contract.ts';
 import { TINY_MODEL } from '../helpers/fixtures.ts';
@@ -68,6 +69,18 @@ it('a run whose worker is killed goes on at the next and ends in the very file o
   expect(await hashes(killed)).toEqual(await hashes(plain));
   await until(async () => !(await exists(join(dataFolder, 'runs', killed.id))));
 }, 240_000);
+
+it('a run trains each photo with what it is said to show, and the adapter remembers that', async () => {
+  const captions = ['a zqkv cat on red', null, 'a zqkv cat on green'];
+  const run = await shop.train({ steps: 20 }, { photoPrompts: captions });
+  expect((await trained(run)).state).toBe('done');
+  const [adapter] = await shop.adaptersOf(run);
+  const { metadata } = await openSafetensors((await shop.storage.blobs.localPath(adapter!.blobHash))!);
+  expect(JSON.parse(metadata.get('krona.settings')!)).toMatchObject({ prompt: 'a zqkv cat', captions });
+  // What is trained is another thing than without captions.
+  const [, first] = (await runNow(plain)).losses;
+  expect((await runNow(run)).losses[1]!.loss).not.toBe(first!.loss);
+}, 120_000);
 
 it('a run leaves an adapter, a loss curve, samples at each checkpoint and a grid to vote on', async () => {
   const { records, blobs } = shop.storage;
@@ -257,7 +270,7 @@ it('a run that cannot work fails with a code and what to do, and is not tried ag
   const before = tries();
   const factors = await shop.train({ a1: 7 });
   const { hash } = await shop.storage.blobs.put(Buffer.from('not a photo'));
-  const photo = await shop.train({}, [hash]);
+  const photo = await shop.train({}, { photoHashes: [hash] });
   expect((await trained(factors)).failure).toMatchObject({ code: 'FACTORS_DO_NOT_DIVIDE' });
   expect((await trained(factors)).failure!.message).toContain('7');
   expect((await trained(photo)).failure).toMatchObject({ code: 'PHOTO_NOT_IMAGE' });

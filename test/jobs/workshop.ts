@@ -30,7 +30,7 @@ export interface Workshop {
   readonly log: Log & { readonly lines: string[] };
   startWorker(): Promise<Worker>;
   /** Adds a run of the subject and puts its job in the queue. */
-  train(settings?: Partial<ChannelSettings>, photoHashes?: readonly string[]): Promise<Run>;
+  train(settings?: Partial<ChannelSettings>, change?: Partial<Run>): Promise<Run>;
   /** Adds a set and puts its job in the queue, unless told otherwise. */
   imagine(change?: Partial<PictureSet>, options?: { enqueue: boolean }): Promise<PictureSet>;
   /** The run's adapters in order of steps. */
@@ -70,7 +70,7 @@ export async function openWorkshop(): Promise<Workshop> {
     subject,
     log,
     startWorker: () => startWorker(storage, config, { log }),
-    async train(settings = {}, photoHashes = photos) {
+    async train(settings = {}, change = {}) {
       const run = await records.addRun({
         id: randomUUID(),
         channelId: channel.id,
@@ -79,7 +79,8 @@ export async function openWorkshop(): Promise<Workshop> {
         state: 'queued',
         settings: { ...SETTINGS, ...settings },
         seed: 7,
-        photoHashes,
+        photoHashes: photos,
+        ...change,
       });
       await jobs.enqueue('train', run.id, { runId: run.id });
       return run;

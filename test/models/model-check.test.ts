@@ -66,9 +66,9 @@ describe('checking a model folder', () => {
     const report = await checkModel(model);
     expect(report).toMatchObject({ architecture: 'sdxl', ok: false });
     expect(report.problems.map(({ message }) => message)).toEqual([
-      'unet: conv_in.weight is missing; expected shape [8, 4, 3, 3].',
-      'unet: mid_block.attentions.0.proj_in.bias is missing; expected shape [24].',
-      'unet: conv_out.weight has shape [4, 8, 1, 1]; the config needs [4, 8, 3, 3].',
+      'unet: conv_in.weight is missing; expected shape [8, 4, 3, 3]. Download the model again.',
+      'unet: mid_block.attentions.0.proj_in.bias is missing; expected shape [24]. Download the model again.',
+      'unet: conv_out.weight has shape [4, 8, 1, 1]; the config needs [4, 8, 3, 3]. Take weights and config of the same model.',
     ]);
   });
 

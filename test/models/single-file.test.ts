@@ -321,9 +321,9 @@ describe('a file that cannot be used says why', () => {
     const report = await inspectModel(path, openTinyFile);
     expect(report).toMatchObject({ architecture: 'sd1', ok: false });
     expect(report.problems.map(({ message }) => message)).toEqual([
-      `unet: time_embedding.linear_1.weight (in the file ${UNET}time_embed.0.weight) is missing; expected shape [32, 8].`,
-      `unet: conv_out.bias (in the file ${UNET}out.2.bias) has shape [5]; the config needs [4].`,
-      'vae: quant_conv.bias (in the file first_stage_model.quant_conv.bias) is I32; supported: F32, F16, BF16.',
+      `unet: time_embedding.linear_1.weight (in the file ${UNET}time_embed.0.weight) is missing; expected shape [32, 8]. Download the model again.`,
+      `unet: conv_out.bias (in the file ${UNET}out.2.bias) has shape [5]; the config needs [4]. Take weights and config of the same model.`,
+      'vae: quant_conv.bias (in the file first_stage_model.quant_conv.bias) is I32; supported: F32, F16, BF16. Save the model in one of these.',
       expect.stringMatching(/1 tensors have no place in this architecture: model\.diffusion_model\.extra\.weight/),
     ]);
   });
@@ -333,7 +333,7 @@ describe('a file that cannot be used says why', () => {
     const path = await changed('sd21', (tensors) => tensors.set(name, floats([70])));
     const { problems } = await inspectModel(path, openTinyFile);
     expect(problems.map(({ message }) => message)).toContain(
-      `text_encoder: text_model.encoder.layers.0.self_attn.q_proj.bias (in the file ${name}) has shape [70]; the config needs [24].`,
+      `text_encoder: text_model.encoder.layers.0.self_attn.q_proj.bias (in the file ${name}) has shape [70]; the config needs [24]. Take weights and config of the same model.`,
     );
   });
 });

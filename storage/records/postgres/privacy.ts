@@ -33,7 +33,23 @@ export const privacyRecords = (db: Database): PrivacyRecords => ({
   },
 
   async eraseMember(id) {
-    const photos = await db.query(sql`DELETE FROM krona.photo WHERE member_id = ${id} RETURNING id`);
+    // What the photos were said to show stands in the runs that learnt from them, too.
+    const photos = await db.query(sql`
+      WITH gone AS (
+        DELETE FROM krona.photo WHERE member_id = ${id} RETURNING id, subject_id, blob_hash
+      ), silenced AS (
+        UPDATE krona.run
+        SET photo_prompts = ARRAY(
+          SELECT CASE
+            WHEN hash IN (SELECT blob_hash FROM gone WHERE gone.subject_id = run.subject_id) THEN NULL
+            ELSE prompt
+          END
+          FROM unnest(photo_hashes, photo_prompts) WITH ORDINALITY AS said(hash, prompt, place)
+          ORDER BY place
+        )
+        WHERE photo_prompts <> '{}' AND subject_id IN (SELECT subject_id FROM gone)
+      )
+      SELECT id FROM gone`);
     const votes = await db.query(sql`
       WITH fact AS (
         DELETE FROM krona.vote_fact WHERE member_id = ${id} RETURNING id, picture_id

@@ -7,7 +7,7 @@ import { assignments, json, sql } from './sql.ts';
 
 export const RUN = sql`
   id, channel_id AS "channelId", subject_id AS "subjectId", member_id AS "memberId", state, settings, seed,
-  photo_hashes AS "photoHashes", progress, losses, failure, revision,
+  photo_hashes AS "photoHashes", photo_prompts AS "photoPrompts", progress, losses, failure, revision,
   created_at AS "createdAt", started_at AS "startedAt", ended_at AS "endedAt"`;
 
 type RunRecords = Pick<Records, 'addRun' | 'run' | 'runs' | 'openWork' | 'updateRun'>;
@@ -16,11 +16,11 @@ export const runRecords = (db: Database): RunRecords => ({
   async addRun(run) {
     const [added] = await db.query<Run>(sql`
       INSERT INTO krona.run (
-        id, channel_id, subject_id, member_id, state, settings, seed, photo_hashes,
+        id, channel_id, subject_id, member_id, state, settings, seed, photo_hashes, photo_prompts,
         progress, losses, failure, started_at, ended_at
       ) VALUES (
         ${run.id}, ${run.channelId}, ${run.subjectId}, ${run.memberId}, ${run.state}, ${json(run.settings)},
-        ${run.seed}, ${run.photoHashes}, ${json(run.progress)}, ${json(run.losses ?? [])}, ${json(run.failure)},
+        ${run.seed}, ${run.photoHashes}, ${run.photoPrompts ?? []}, ${json(run.progress)}, ${json(run.losses ?? [])}, ${json(run.failure)},
         ${run.startedAt}, ${run.endedAt}
       )
       RETURNING ${RUN}`);

@@ -12,7 +12,7 @@ export const SUBJECT = sql`
 
 export const PHOTO = sql`
   id, subject_id AS "subjectId", member_id AS "memberId", blob_hash AS "blobHash", width, height,
-  file_name AS "fileName", created_at AS "createdAt"`;
+  file_name AS "fileName", caption, created_at AS "createdAt"`;
 
 const CHANGE = sql`
   id, subject_id AS "subjectId", adapter_id AS "adapterId", cause, member_id AS "memberId", reason,
@@ -34,6 +34,7 @@ type SubjectRecords = Pick<
   | 'deleteSubject'
   | 'addPhoto'
   | 'photos'
+  | 'setCaption'
   | 'removePhoto'
 >;
 
@@ -118,10 +119,10 @@ export const subjectRecords = (db: Database): SubjectRecords => ({
       DELETE FROM krona.subject WHERE id = ${id}`);
   },
 
-  async addPhoto({ id, subjectId, memberId, blobHash, width, height, fileName }) {
+  async addPhoto({ id, subjectId, memberId, blobHash, width, height, fileName, caption = null }) {
     const added = await db.query(sql`
-      INSERT INTO krona.photo (id, subject_id, member_id, blob_hash, width, height, file_name)
-      VALUES (${id}, ${subjectId}, ${memberId}, ${blobHash}, ${width}, ${height}, ${fileName})
+      INSERT INTO krona.photo (id, subject_id, member_id, blob_hash, width, height, file_name, caption)
+      VALUES (${id}, ${subjectId}, ${memberId}, ${blobHash}, ${width}, ${height}, ${fileName}, ${caption})
       ON CONFLICT (subject_id, blob_hash) DO NOTHING
       RETURNING id`);
     return added.length > 0;
@@ -130,6 +131,12 @@ export const subjectRecords = (db: Database): SubjectRecords => ({
   photos: (subjectId) =>
     db.query<Photo>(sql`
       SELECT ${PHOTO} FROM krona.photo WHERE subject_id = ${subjectId} ORDER BY made`),
+
+  async setCaption(photoId, caption) {
+    const changed = await db.query(sql`
+      UPDATE krona.photo SET caption = ${caption} WHERE id = ${photoId} RETURNING id`);
+    found(changed, 'PHOTO', photoId);
+  },
 
   async removePhoto(id) {
     await db.query(sql`DELETE FROM krona.photo WHERE id = ${id}`);

@@ -150,6 +150,29 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect((await bot.photos(subject.id)).length).toBe(1);
   });
 
+  it('keeps what a photo is said to show, and what a run was told of each', async () => {
+    const { channel, ann } = await newChannel();
+    const subject = await newSubject(channel, ann);
+    const file = { width: 64, height: 64, fileName: 'cat.png' };
+    const id = randomUUID();
+    const photo = { subjectId: subject.id, memberId: ann.id, ...file };
+    await bot.addPhoto({ ...photo, id, blobHash: hash('2'), caption: "asleep on “grass”, 'now'" });
+    await bot.addPhoto({ ...photo, id: randomUUID(), blobHash: hash('3') });
+    const captions = async () => (await worker.photos(subject.id)).map(({ caption }) => caption);
+    expect(await captions()).toEqual(["asleep on “grass”, 'now'", null]);
+    await bot.setCaption(id, 'in a box');
+    expect(await captions()).toEqual(['in a box', null]);
+    await bot.setCaption(id, null);
+    expect(await captions()).toEqual([null, null]);
+    await expect(bot.setCaption(randomUUID(), 'x')).rejects.toMatchObject({ code: 'PHOTO_NOT_FOUND' });
+
+    const run = await newRun(subject);
+    expect(run.photoPrompts).toEqual([]);
+    const photoPrompts = ['a sks cat, "in" a {box}', null];
+    const told = await bot.addRun({ ...run, id: randomUUID(), photoPrompts });
+    expect((await worker.run(told.id))!.photoPrompts).toEqual(photoPrompts);
+  });
+
   it('gives a run back as it was written, and a higher revision with every change', async () => {
     const { channel, ann } = await newChannel();
     const run = await newRun(await newSubject(channel, ann));
@@ -592,14 +615,23 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
       const body = { kind: 'said', text: 'look', photos: [{ name: 'cat.png', thumb: hash(digit) }] };
       await bot.addLine({ id: randomUUID(), channelId: channel.id, memberId: member.id, body });
     }
+    const run = {
+      ...(await newRun(subject)),
+      id: randomUUID(),
+      memberId: bob.id,
+      photoHashes: [hash('5'), hash('4')],
+      photoPrompts: ['of Bob', 'of Ann'],
+    };
+    await bot.addRun(run);
     const all = await bot.memberData(ann.id);
     expect(all.subjects.map(({ id }) => id)).toEqual([subject.id]);
     expect(all.sets.map(({ id }) => id)).toEqual([set.id]);
-    expect([all.photos.length, all.votes.length, all.runs.length]).toEqual([1, 1, 0]);
+    expect([all.photos.length, all.votes.length, all.runs.length]).toEqual([1, 1, 1]);
 
     const { revision } = (await bot.set(set.id))!;
     expect(await bot.eraseMember(ann.id)).toEqual({ photos: 1, votes: 1 });
     expect((await bot.photos(subject.id)).map(({ memberId }) => memberId)).toEqual([bob.id]);
+    expect((await bot.run(run.id))!.photoPrompts).toEqual(['of Bob', null]);
     expect((await bot.voteFacts(set.id)).map(({ memberId }) => memberId)).toEqual([bob.id]);
     expect((await bot.set(set.id))!.revision).toBeGreaterThan(revision);
     const lines = await bot.lines(channel.id, 0, 10);
