@@ -95,9 +95,11 @@ export class DiscordGateway implements Gateway {
     );
     this.#listenToReactions();
     client.on(Events.Error, (error) => log.error({ error }, 'Discord client failed'));
-    client.on(Events.ShardError, (error, shard) =>
-      log.warn({ error, shard }, 'connection to Discord failed'),
-    );
+    client.on(Events.ShardError, (error, shard) => {
+      // ShardDisconnect follows, and tells of the token in our words.
+      if (error.message !== 'Authentication failed')
+        log.warn({ error, shard }, 'connection to Discord failed');
+    });
     const connected = new Set<number>();
     client.on(Events.ShardReady, (shard) => {
       // A second time: the session could not be resumed, and what happened meanwhile was not told.
