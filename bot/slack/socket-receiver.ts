@@ -35,11 +35,14 @@ export class SocketReceiver implements Receiver {
 
   constructor(options: SocketOptions) {
     this.#options = options;
+    // What goes wrong with the connection is told by us, once; Slack's package says it at each try.
+    const say: Log['info'] = (fields, message) => options.log.info(fields, message);
+    const quiet: Log = { info: say, warn: say, error: say };
     this.#inner = new SocketModeReceiver({
       appToken: options.appToken,
       autoReconnectEnabled: false,
-      logger: slackLogger(options.log),
-      installerOptions: { clientOptions: clientOptions(options.api, options.log) },
+      logger: slackLogger(quiet),
+      installerOptions: { clientOptions: clientOptions(options.api, quiet) },
       customPropertiesExtractor: ({ envelope_id }: { envelope_id?: string }) => ({ envelopeId: envelope_id }),
     });
   }

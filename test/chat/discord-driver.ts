@@ -37,7 +37,6 @@ export async function openDiscordChat(): Promise<FragileChat> {
 }
 
 function faultsOf({ discord }: DiscordWorld, channelId: string): Faults {
-  const messages = `^/channels/${channelId}/messages`;
   return {
     token: (good) => (good ? discord.acceptToken() : discord.revokeToken()),
     posting: (allowed) => discord.forbid(channelId, allowed ? [] : ['SendMessages']),
@@ -47,9 +46,9 @@ function faultsOf({ discord }: DiscordWorld, channelId: string): Faults {
     leave: (member) => discord.leave((member as DiscordMember).id),
     async limit(retryAfter) {
       const limit = { kind: 'limited', retryAfter, scope: 'shared', times: 1 } as const;
-      await discord.trouble({ ...limit, method: 'POST', path: `${messages}$` });
-      await discord.trouble({ ...limit, method: 'PATCH', path: messages });
+      await discord.trouble({ ...limit, method: 'POST', path: `^/channels/${channelId}/messages$` });
     },
+    limited: () => discord.limited(),
     networkGone: () => discord.drop({ network: true, forget: true }),
     async networkBack(minutesLater) {
       await discord.advance(minutesLater * 60_000);

@@ -51,8 +51,10 @@ export interface Faults {
   deleteChannel(): Promise<void>;
   /** A member leaves for good. */
   leave(member: ChatMember): Promise<void>;
-  /** The next new message in the channel, and the next edit, are refused for so long. */
+  /** New messages in the channel are refused for so long, from the next on. */
   limit(seconds: number): Promise<void>;
+  /** How often a limit was told. */
+  limited(): Promise<number>;
   /** Nothing of the platform can be reached. */
   networkGone(): Promise<void>;
   /** It can again, so much later; the platform remembers no connection. */

@@ -54,9 +54,10 @@ function faultsOf(slack: FakeSlack, channel: string): Faults {
     deleteChannel: () => slack.act('channel', { channel, deleted: true }),
     leave: (member) => slack.act('leave', { user: (member as SlackMember).id }),
     async limit(seconds) {
-      for (const method of ['chat.postMessage', 'chat.update'])
-        await slack.act('fault', { method, kind: 'limit', times: 1, value: String(seconds) });
+      const fault = { method: 'chat.postMessage', kind: 'limit', times: 1, value: String(seconds) };
+      await slack.act('fault', fault);
     },
+    limited: async () => (await slack.see()).limited['chat.postMessage'] ?? 0,
     networkGone: () => slack.act('down', { down: true }),
     async networkBack(minutesLater) {
       await slack.act('advance', { ms: minutesLater * 60_000 });

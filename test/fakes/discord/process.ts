@@ -150,6 +150,7 @@ export const operations = {
   },
   trouble: (given: Omit<Trouble, 'path'> & { path: string }) =>
     void rest.troubles.push({ ...given, path: new RegExp(given.path) }),
+  limited: () => rest.limits.length,
   setShards: (count: number) => void (shards = count),
   setPremiumTier: (tier: number) => void (platform.premiumTier = tier),
   about: () => ({

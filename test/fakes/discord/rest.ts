@@ -74,7 +74,7 @@ export class RestServer {
   /** Nobody gets an answer: the network is gone. */
   down = false;
   /** Limits that stand, in the machine's time. */
-  readonly #limits: { readonly trouble: Trouble; readonly told: number; readonly until: number }[] = [];
+  readonly limits: { readonly trouble: Trouble; readonly told: number; readonly until: number }[] = [];
   readonly #platform: Platform;
   readonly #gatewayUrl: () => string;
   readonly #recommendedShards: () => number;
@@ -150,7 +150,7 @@ export class RestServer {
     try {
       const request = await readRequest(incoming, path, url.searchParams, this.#platform.token);
       const now = Date.now();
-      const limit = this.#limits.find(
+      const limit = this.limits.find(
         ({ trouble, told, until }) =>
           trouble.method === method && trouble.path.test(path) && now > told + UNDER_WAY && now < until,
       );
@@ -162,7 +162,7 @@ export class RestServer {
         trouble.times--;
         if (trouble.kind === 'limited') {
           // The clocks of two processes on one machine differ by no more than their ticks.
-          this.#limits.push({ trouble, told: now, until: now + trouble.retryAfter * 1000 - 20 });
+          this.limits.push({ trouble, told: now, until: now + trouble.retryAfter * 1000 - 20 });
           headers['retry-after'] = String(trouble.retryAfter);
           headers['x-ratelimit-scope'] = trouble.scope;
           throw new Refusal(429, 0, 'You are being rate limited.', {
