@@ -35,12 +35,10 @@ export interface Trouble {
   readonly method: string;
   /** Matched against the path. */
   readonly path: RegExp;
-  readonly kind: 'limited' | 'refused' | 'answer lost';
+  readonly kind: 'limited' | 'answer lost';
   /** Seconds, of a limit. */
   readonly retryAfter: number;
   readonly scope: 'user' | 'shared';
-  /** Of a refusal. */
-  readonly refusal?: { readonly status: number; readonly code: number; readonly message: string };
   times: number;
 }
 
@@ -169,10 +167,6 @@ export class RestServer {
             retry_after: trouble.retryAfter,
             global: false,
           });
-        }
-        if (trouble.kind === 'refused') {
-          const { status, code, message } = trouble.refusal!;
-          throw new Refusal(status, code, message);
         }
         losing = true;
       }
