@@ -31,6 +31,8 @@ const FIRST_PAUSE = 1_000;
 const LAST_PAUSE = 60_000;
 /** The longest where the bot may not post: until somebody has given it the permission, ms. */
 const FORBIDDEN_PAUSE = 10 * 60_000;
+/** Where the bot may not post for so long, it gives the message up, ms. */
+const FORBIDDEN_FOR = 7 * 86_400_000;
 /** How long a member's command waits to hear whether its message could be posted, ms. */
 const WAIT_FOR_POST = 5_000;
 
@@ -44,6 +46,8 @@ interface Pace {
   /** The post is left alone until then (ms since the epoch). */
   readonly until: number;
   readonly failures: number;
+  /** When the first of these failures was. */
+  readonly since?: number;
 }
 
 export class Delivery {
@@ -52,6 +56,8 @@ export class Delivery {
   readonly #log: Log;
   readonly #lanes = new Lanes();
   readonly #paces = new Map<string, Pace>();
+  /** Posts being shown: one that the platform holds up, as by a rate limit, holds up no other channel's. */
+  readonly #underWay = new Set<string>();
   /** Posts about work that waits, and the card that each shows, as JSON. */
   readonly #waiting = new Map<string, { readonly post: Post; readonly shown: string }>();
   /**
@@ -134,27 +140,31 @@ export class Delivery {
     }
   }
 
-  /** One look: shows every changed post whose turn has come. */
+  /** One look: begins to show every changed post whose turn has come. */
   async deliver(): Promise<void> {
     const now = Date.now();
     for (const [id, pace] of this.#paces)
       if (pace.until <= now && pace.failures === 0) this.#paces.delete(id);
-    const posts = await this.#context.records.stalePosts(this.#gateway.platform, BATCH);
-    const due = posts.filter((post) => this.#isDue(post, now));
-    const attempts = due.map((post) => this.#attempt(post, () => this.#show(post)));
+    // However many posts must wait, as in a channel where the bot may not post: they leave room for others.
+    const most = BATCH + this.#paces.size + this.#underWay.size;
+    const posts = await this.#context.records.stalePosts(this.#gateway.platform, most);
+    for (const post of posts) if (this.#isDue(post, now)) this.#begin(post, () => this.#show(post));
     if (now - this.#queueLookedAt >= LOOK_AT_QUEUE_EVERY) {
       this.#queueLookedAt = now;
-      const others = [...this.#waiting].filter(
-        ([id, { post }]) => !due.some((each) => each.id === id) && this.#isDue(post, now),
-      );
+      const others = [...this.#waiting].filter(([, { post }]) => this.#isDue(post, now));
       for (const [id, waiting] of others.slice(0, PLACES_AT_A_TIME)) {
         // To the end of the line.
         this.#waiting.delete(id);
         this.#waiting.set(id, waiting);
-        attempts.push(this.#attempt(waiting.post, () => this.#showPlace(waiting.post, waiting.shown)));
+        this.#begin(waiting.post, () => this.#showPlace(waiting.post, waiting.shown));
       }
     }
-    await Promise.all(attempts);
+  }
+
+  #begin(post: Post, work: () => Promise<void>): void {
+    if (this.#underWay.has(post.id)) return;
+    this.#underWay.add(post.id);
+    void this.#attempt(post, work).finally(() => this.#underWay.delete(post.id));
   }
 
   /** What an earlier process has left: posts that it may have tried, and work that still waits. */
@@ -197,12 +207,20 @@ export class Delivery {
         return error;
       }
       this.#triedBefore.add(post.id);
-      const failures = (this.#paces.get(post.id)?.failures ?? 0) + 1;
+      const last: Partial<Pace> = this.#paces.get(post.id) ?? {};
+      const failures = (last.failures ?? 0) + 1;
+      const since = last.since ?? Date.now();
       const forbidden = isCode(error, 'POST_FORBIDDEN');
+      if (forbidden && Date.now() - since > FORBIDDEN_FOR) {
+        await this.#giveUp(post, error);
+        return error;
+      }
       const longest = forbidden ? FORBIDDEN_PAUSE : LAST_PAUSE;
       const pause = Math.min(longest, (forbidden ? 5 : 1) * FIRST_PAUSE * 2 ** (failures - 1));
-      this.#paces.set(post.id, { until: Date.now() + pause, failures });
-      this.#log.warn({ error, post: post.id, again: pause }, 'could not show a message');
+      this.#paces.set(post.id, { until: Date.now() + pause, failures, since });
+      // Of a dead token the gateway has told, once: it is the same for every message.
+      if (!(error instanceof KronaError && error.code.endsWith('_TOKEN_INVALID')))
+        this.#log.warn({ error, post: post.id, again: pause }, 'could not show a message');
       return error;
     }
   }
@@ -293,11 +311,14 @@ export class Delivery {
     return messageId;
   }
 
-  /** The platform no longer has the channel, or has put the bot out of it: there is nobody to show it to. */
+  /**
+   * The platform no longer has the channel, or has put the bot out of it: there is nobody to show it to. What was made
+   * stays in the records.
+   */
   async #giveUp(post: Post, error: KronaError): Promise<void> {
     if (this.#gaveUp.size >= BATCH) this.#gaveUp.clear();
     this.#gaveUp.set(post.targetId, error);
-    this.#log.info({ error, post: post.id }, 'gave up a message, as its channel is gone');
+    this.#log.info({ error, post: post.id }, 'gave up a message, as its channel is gone or closed to Krona');
     await this.#forget(post).catch((failure: unknown) => {
       this.#log.warn({ error: failure, post: post.id }, 'could not forget a message');
     });
@@ -305,6 +326,7 @@ export class Delivery {
 
   async #forget(post: Post): Promise<void> {
     await this.#context.records.removePost(post.id);
+    this.#paces.delete(post.id);
     this.#waiting.delete(post.id);
     this.#triedBefore.delete(post.id);
   }

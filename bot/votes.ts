@@ -83,7 +83,7 @@ export class VoteDesk {
     try {
       return (await this.#gateway.readReactions(channel, messageId)) ?? 'elsewhere';
     } catch (error) {
-      if (error instanceof KronaError && error.code === 'MESSAGE_GONE') return 'gone';
+      if (error instanceof KronaError && /^(MESSAGE|CHANNEL)_GONE$/.test(error.code)) return 'gone';
       throw error;
     }
   }

@@ -13,7 +13,7 @@ import {
 import type { Card } from '../../commands/card.ts';
 import type { BlobStore } from '../../storage/blobs/contract.ts';
 import type { DiscordConfig } from '../../storage/config.ts';
-import type { KronaError } from '../../storage/errors.ts';
+import { KronaError } from '../../storage/errors.ts';
 import type { Channel } from '../../storage/records/contract.ts';
 import type { Gateway, GatewayHandlers, Party, StandingReaction } from '../gateway.ts';
 import type { Log } from '../log.ts';
@@ -54,6 +54,8 @@ export class DiscordGateway implements Gateway {
   readonly #underWay = new Set<Promise<unknown>>();
   /** Nonces whose last attempt failed: the message may stand all the same. */
   readonly #uncertain = new Set<string>();
+  /** Codes of errors that the log has. */
+  readonly #told = new Set<string>();
   #handlers: GatewayHandlers | null = null;
   #startedAt = 0;
   #gathering: NodeJS.Timeout | null = null;
@@ -95,9 +97,11 @@ export class DiscordGateway implements Gateway {
     );
     this.#listenToReactions();
     client.on(Events.Error, (error) => log.error({ error }, 'Discord client failed'));
-    client.on(Events.ShardError, (error, shard) =>
-      log.warn({ error, shard }, 'connection to Discord failed'),
-    );
+    client.on(Events.ShardError, (error, shard) => {
+      // ShardDisconnect follows, and tells of the token in our words.
+      if (error.message !== 'Authentication failed')
+        log.warn({ error, shard }, 'connection to Discord failed');
+    });
     const connected = new Set<number>();
     client.on(Events.ShardReady, (shard) => {
       // A second time: the session could not be resumed, and what happened meanwhile was not told.
@@ -107,10 +111,8 @@ export class DiscordGateway implements Gateway {
     await connect(client, config.token);
     client.on(Events.ShardDisconnect, ({ code }) => {
       const error = fatalClose(code);
-      log.error(
-        { code },
-        error === null ? 'Discord closed the connection for good' : `${error.code}: ${error.message}`,
-      );
+      if (error === null) log.error({ code }, 'Discord closed the connection for good');
+      else this.#tellOnce(error);
     });
     this.#startedAt = Date.now();
     log.info({ servers: client.guilds.cache.size, shards: client.ws.shards.size }, 'on Discord');
@@ -129,7 +131,9 @@ export class DiscordGateway implements Gateway {
   }
 
   async edit(channel: Channel, messageId: string, card: Card): Promise<void> {
-    await this.#messages.edit(channel.externalId, messageId, card);
+    await this.#messages.edit(channel.externalId, messageId, card).catch((error: unknown) => {
+      throw this.#seenTo(error);
+    });
     this.#track(this.#reactions.invite(channel.externalId, messageId, card));
   }
 
@@ -155,7 +159,7 @@ export class DiscordGateway implements Gateway {
       return messageId;
     } catch (error) {
       this.#uncertain.add(nonce);
-      throw error;
+      throw this.#seenTo(error);
     }
   }
 
@@ -223,6 +227,17 @@ export class DiscordGateway implements Gateway {
       const reading = this.#handlers?.onMissed();
       if (reading) this.#track(reading);
     }, GATHER);
+  }
+
+  /** An error that is the same for every message is told here, and no more than once. */
+  #seenTo(error: unknown): unknown {
+    if (error instanceof KronaError && error.code === 'DISCORD_TOKEN_INVALID') this.#tellOnce(error);
+    return error;
+  }
+
+  #tellOnce({ code, message }: KronaError): void {
+    if (!this.#told.has(code)) this.#parts.log.error({ code }, `${code}: ${message}`);
+    this.#told.add(code);
   }
 
   #limitOf(channelId: string): number {

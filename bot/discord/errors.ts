@@ -19,7 +19,9 @@ export const CODE = {
   missingAccess: 50_001,
   missingPermissions: 50_013,
   invalidWebhookToken: 50_027,
+  threadArchived: 50_083,
   reactionBlocked: 90_001,
+  threadLocked: 160_005,
 } as const;
 
 type Name = keyof typeof CODE;
@@ -53,6 +55,13 @@ export const postForbidden = (channelName: string, missing: readonly string[], c
     { cause },
   );
 
+const threadClosed = (cause: unknown): KronaError =>
+  new KronaError(
+    'POST_FORBIDDEN',
+    'This thread is closed, and only who moderates it opens it again (its menu, Unlock Thread); Krona may not post here until then.',
+    { cause },
+  );
+
 const channelGone = (cause: unknown): KronaError =>
   new KronaError('CHANNEL_GONE', 'The channel was deleted, or Krona was put out of it.', { cause });
 
@@ -78,6 +87,15 @@ export function translated(
   if (isDiscord(error, 'unknownChannel')) return onMessage ? messageGone(error) : channelGone(error);
   if (isDiscord(error, 'missingAccess')) return channelGone(error);
   if (isDiscord(error, 'missingPermissions')) return forbidden(error);
+  if (isDiscord(error, 'threadLocked')) return threadClosed(error);
+  // A thread falls asleep, edits or not; a new message wakes it.
+  if (isDiscord(error, 'threadArchived') && !onMessage) return threadClosed(error);
+  if (isDiscord(error, 'threadArchived'))
+    return new KronaError(
+      'MESSAGE_STALE',
+      'Discord takes no edits in a thread that is archived; a new message must take its place.',
+      { cause: error },
+    );
   if (isDiscord(error, 'tooManyEditsOfOldMessage'))
     return new KronaError(
       'MESSAGE_STALE',

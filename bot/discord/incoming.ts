@@ -1,7 +1,7 @@
 /** @file Files that members gave, fetched from the address that came with the event and from nowhere else. */
 import type { Attachment as DiscordAttachment } from 'discord.js';
 import type { Attachment } from '../../commands/contract.ts';
-import { MAX_PHOTO_BYTES } from '../../commands/photo-check.ts';
+import { MAX_PHOTO_BYTES, tooManyBytes } from '../../commands/photo-check.ts';
 import { KronaError } from '../../storage/errors.ts';
 
 /** Longest wait for a file, ms. */
@@ -29,7 +29,7 @@ async function download(url: string, name: string): Promise<Uint8Array> {
   try {
     for await (const part of response.body as unknown as AsyncIterable<Uint8Array>) {
       size += part.length;
-      if (size > MAX_PHOTO_BYTES) throw tooLarge(name);
+      if (size > MAX_PHOTO_BYTES) throw tooManyBytes(name, size);
       parts.push(part);
     }
   } catch (cause) {
@@ -37,9 +37,3 @@ async function download(url: string, name: string): Promise<Uint8Array> {
   }
   return Buffer.concat(parts);
 }
-
-const tooLarge = (name: string): KronaError =>
-  new KronaError(
-    'ATTACHMENT_TOO_LARGE',
-    `${name} is larger than ${MAX_PHOTO_BYTES / 1024 ** 2} MiB; send a smaller copy.`,
-  );

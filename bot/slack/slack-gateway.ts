@@ -70,6 +70,7 @@ export class SlackGateway implements Gateway {
   #incoming: Incoming | null = null;
   #handlers: GatewayHandlers | null = null;
   #botUser = '';
+  #tokenDead = false;
 
   constructor(parts: SlackParts) {
     const { config, context, log } = parts;
@@ -171,6 +172,7 @@ export class SlackGateway implements Gateway {
     try {
       return (await this.#standing.find(id, nonce)) ?? (await this.#post(id, card, nonce));
     } catch (error) {
+      this.#tellOfDeadToken(error);
       throw placeError(error, this.#heard.isAlive(id));
     }
   }
@@ -186,6 +188,7 @@ export class SlackGateway implements Gateway {
       this.#edited.set(`${id} ${messageId}`, Date.now());
       this.#follow(id, messageId, card, keys);
     } catch (error) {
+      this.#tellOfDeadToken(error);
       throw messageError(error);
     }
   }
@@ -251,6 +254,7 @@ export class SlackGateway implements Gateway {
   /** What goes with a message: reactions to vote with, files in its thread, and no files that nobody sees. */
   #follow(channelId: string, ts: string, card: Card, keys: readonly string[]): void {
     const { log } = this.#parts;
+    this.#tokenDead = false;
     this.#inBackground(this.#files.shows(`${channelId} ${ts}`, keys));
     if (card.votesOn !== undefined)
       this.#inBackground(
@@ -311,6 +315,14 @@ export class SlackGateway implements Gateway {
     } catch (error) {
       this.#parts.log.warn({ error }, 'Slack: could not tell a member something');
     }
+  }
+
+  /** In the log, once until the token is good again: it is the same for every message. */
+  #tellOfDeadToken(error: unknown): void {
+    if (!isTokenDead(error) || this.#tokenDead) return;
+    this.#tokenDead = true;
+    const { code, message } = tokenInvalid('SLACK_BOT_TOKEN', error);
+    this.#parts.log.error({ code }, `${code}: ${message}`);
   }
 
   #warnOfScopes(granted: readonly string[]): void {

@@ -5,6 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type App, type Receiver, SocketModeReceiver } from '@slack/bolt';
+import type { KronaError } from '../../storage/errors.ts';
 import type { Log } from '../log.ts';
 import { isTokenDead, reasonOf, tokenInvalid, toKronaError } from './failures.ts';
 import { clientOptions, slackLogger } from './web-api.ts';
@@ -29,14 +30,19 @@ export class SocketReceiver implements Receiver {
   readonly #inner: SocketModeReceiver;
   readonly #options: SocketOptions;
   readonly #stopping = new AbortController();
+  /** The code of the failure that the log told last. */
+  #told = '';
 
   constructor(options: SocketOptions) {
     this.#options = options;
+    // What goes wrong with the connection is told by us, once; Slack's package says it at each try.
+    const say: Log['info'] = (fields, message) => options.log.info(fields, message);
+    const quiet: Log = { info: say, warn: say, error: say };
     this.#inner = new SocketModeReceiver({
       appToken: options.appToken,
       autoReconnectEnabled: false,
-      logger: slackLogger(options.log),
-      installerOptions: { clientOptions: clientOptions(options.api, options.log) },
+      logger: slackLogger(quiet),
+      installerOptions: { clientOptions: clientOptions(options.api, quiet) },
       customPropertiesExtractor: ({ envelope_id }: { envelope_id?: string }) => ({ envelopeId: envelope_id }),
     });
   }
@@ -50,9 +56,7 @@ export class SocketReceiver implements Receiver {
     try {
       await this.#inner.client.start();
     } catch (error) {
-      if (isTokenDead(error) || NOT_ACCEPTED.includes(reasonOf(error) ?? ''))
-        throw tokenInvalid('SLACK_APP_TOKEN', error);
-      throw toKronaError(error ?? new Error('the connection ended at once'), 'apps.connections.open');
+      throw connectionError(error);
     }
     void this.#stayConnected();
   }
@@ -86,13 +90,25 @@ export class SocketReceiver implements Receiver {
     if (signal.aborted) return false;
     try {
       await this.#inner.client.start();
-      if (!signal.aborted) return true;
+      if (!signal.aborted) {
+        this.#told = '';
+        return true;
+      }
       await this.#inner.client.disconnect();
     } catch (error) {
-      const { code, message } = toKronaError(error ?? new Error('it ended at once'), 'apps.connections.open');
-      this.#options.log.warn({ code, again: pause }, `Slack: no connection: ${message}`);
+      const { code, message } = connectionError(error);
+      // Once for each reason: it may be the same for hours.
+      if (code !== this.#told) this.#options.log.warn({ code }, `Slack: no connection: ${code}: ${message}`);
+      this.#told = code;
       await sleep(pause, undefined, { signal }).catch(() => undefined);
     }
     return false;
   }
+}
+
+/** Why there is no connection. @param error undefined when it ended at once */
+function connectionError(error: unknown): KronaError {
+  if (isTokenDead(error) || NOT_ACCEPTED.includes(reasonOf(error) ?? ''))
+    return tokenInvalid('SLACK_APP_TOKEN', error);
+  return toKronaError(error ?? new Error('the connection ended at once'), 'apps.connections.open');
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Delivery } from '../../bot/delivery.ts';
 import { createHandlers } from '../../bot/dispatch.ts';
 import type { Party } from '../../bot/gateway.ts';
@@ -56,6 +56,7 @@ async function startOn(platform: FakePlatform, context: CommandContext = storage
 /** Started in this test: one that fails must not leave a bot which takes the next test's messages. */
 const bots: { stop(): Promise<void> }[] = [];
 afterEach(async () => {
+  vi.useRealTimers();
   await Promise.all(bots.splice(0).map((bot) => bot.stop()));
 });
 
@@ -263,6 +264,45 @@ describe('the bot on a chat platform', () => {
     const again = await startOn(platform);
     expect((await message()).card.title).toBe('a fox');
     await again.stop();
+  });
+
+  it('gives up a message that it may not post for a week, and keeps what was made', async () => {
+    const bot = await startOn(platform);
+    platform.forbidden.add(place.externalId);
+    await bot.gateway.invoke(place, ann, { command: 'imagine', options: { prompt: 'a fox' } }).done;
+    const set = await setHere();
+    expect(await storage.records.postOf(set.id)).not.toBeNull();
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 8 * 86_400_000 });
+    await until(async () => (await storage.records.postOf(set.id)) === null, 'the end of trying');
+    vi.useRealTimers();
+    const tries = triesHere();
+    await drawn(set);
+    await sleep(600);
+    expect(triesHere()).toBe(tries);
+    expect(await storage.records.pictures(set.id)).toHaveLength(set.count);
+    await bot.stop();
+  });
+
+  it('shows what happens elsewhere while the platform holds up a channel', async () => {
+    const bot = await startOn(platform);
+    let free = () => {};
+    platform.held.set(place.externalId, new Promise((resolve) => (free = resolve)));
+    const asked = bot.gateway.invoke(place, ann, { command: 'imagine', options: { prompt: 'a snail' } });
+    const held = await setHere();
+    const elsewhere = { externalId: randomUUID(), name: 'elsewhere' };
+    await bot.gateway.invoke(elsewhere, bob, { command: 'imagine', options: { prompt: 'a hare' } }).done;
+    const { id } = await storage.records.channel('discord', elsewhere.externalId, elsewhere.name);
+    await drawn((await storage.records.openWork(id)).sets[0]!);
+    const hare = () =>
+      [...platform.messages.values()].find(({ channelId }) => channelId === elsewhere.externalId);
+    await until(() => (hare()?.card.pictures?.length ?? 0) > 0, 'the pictures');
+    expect(messages()).toEqual([]);
+    await drawn(held);
+    free();
+    await asked.done;
+    await until(() => (messages()[0]?.card.pictures?.length ?? 0) > 0, 'its pictures');
+    expect(messages()).toHaveLength(1);
+    await bot.stop();
   });
 
   it('posts a message once for a command, however the answer and the delivery meet', async () => {

@@ -96,6 +96,10 @@ function gate(): { readonly opened: Promise<void>; open(): void } {
   return { opened, open };
 }
 
+const dot = (): Promise<Buffer> =>
+  sharp({ create: { width: 8, height: 8, channels: 3, background: '#fff' } })
+    .png()
+    .toBuffer();
 const card = (title: string, more: Partial<Card> = {}): Card => ({ tone: 'info', title, ...more });
 const seen = async () => discord.messages(await discord.addUser('Somebody'), channelId);
 
@@ -323,16 +327,19 @@ describe('the gateway to Discord', () => {
       return (await seen()).at(-1)!.files[0]?.name === 'big_1_.safetensors';
     }, 'the file in the message');
     expect((await seen()).at(-1)!.pictures).toHaveLength(1);
+    // And one that has lost its boosts meanwhile takes the link again.
+    await discord.setPremiumTier(0);
+    const small = [{ id: '1', blobHash: (await blobs.put(await dot())).hash, alt: 'a dot' }];
+    await gateway.post(channel(), card('Dot', { pictures: small, files }), randomUUID());
+    const last = (await seen()).at(-1)!;
+    expect(last).toMatchObject({ files: [], pictures: [{ alt: 'a dot' }] });
+    expect(last.text).toContain(`[big (1).safetensors](<http://localhost:1/blobs/${hash}/`);
   });
 
   it('reads all reactions on a message, page by page, without those of bots', async () => {
     const reactions: ReactionEvent[] = [];
     const gateway = await start({ onReaction: async (event) => Boolean(reactions.push(event)) });
-    const { hash } = await blobs.put(
-      await sharp({ create: { width: 8, height: 8, channels: 3, background: '#fff' } })
-        .png()
-        .toBuffer(),
-    );
+    const { hash } = await blobs.put(await dot());
     const pictures = [{ id: '1', blobHash: hash, alt: 'a white square' }];
     const id = await gateway.post(channel(), card('One', { pictures, votesOn: 'set' }), randomUUID());
     await until(async () => (await seen())[0]!.reactions.length === 1, 'the number');

@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { PictureSet, Run } from '../../storage/records/contract.ts';
 import type { MessageView } from '../fakes/discord/views.ts';
 import { until } from '../helpers/until.ts';
-import { type DiscordWorld, openDiscordWorld, type Person, photos } from './discord-world.ts';
+import { type DiscordWorld, openDiscordWorld, Person, photos } from './discord-world.ts';
 import { sprite } from './world.ts';
 
 let world: DiscordWorld;
@@ -282,11 +282,10 @@ describe('a subject on Discord', () => {
     await cleo.react(drawn.id, '❤️', true);
     await ann.react(drawn.id, '🔥');
     await world.startBot();
-    const counted = await until(async () => {
-      const message = await bob.found('an owl');
-      return message.text.includes('🔥 1') && message.text.includes('❤️ 1') ? message : null;
+    await until(async () => {
+      const { text } = await bob.found('an owl');
+      return text.includes('🔥 1') && text.includes('❤️ 1') && !text.includes('👍');
     }, 'the votes of the time away');
-    expect(counted.text).not.toContain('👍');
 
     const details = await (await bob.press(drawn.id, 'Details')).answered();
     expect(details.text).toContain('seed');
@@ -307,12 +306,66 @@ describe('what goes wrong on Discord', () => {
   it('is told to the caller when Krona may not post in the channel, by the permission’s name', async () => {
     const { id: channelId, join } = await world.channel();
     const ann = await join('Ann');
-    await world.discord.forbid(channelId, ['AttachFiles', 'AddReactions']);
-    const asked = await ann.command('imagine', { prompt: 'a fox' });
-    expect(asked.answers[0]!.onlyFor).toBe(ann.id);
-    expect(asked.answers[0]!.text).toContain('lacks the permission Attach Files, Add Reactions');
+    for (const [names, said] of [
+      [['ViewChannel'], 'View Channel'],
+      [['SendMessages'], 'Send Messages'],
+      [['ReadMessageHistory'], 'Read Message History'],
+      [['AttachFiles', 'AddReactions'], 'Attach Files, Add Reactions'],
+    ] as const) {
+      await world.discord.forbid(channelId, names);
+      const asked = await ann.command('imagine', { prompt: 'a fox' });
+      expect(asked.answers[0]!.onlyFor).toBe(ann.id);
+      expect(asked.answers[0]!.text).toContain(
+        `lacks the permission ${said}. Who manages the server grants it`,
+      );
+    }
     const channel = await world.storage.records.channel('discord', channelId, 'x');
     expect((await world.storage.records.openWork(channel.id)).sets).toEqual([]);
+  });
+
+  it('leaves a photo out that is too large, and says so', async () => {
+    const { join } = await world.channel();
+    const ann = await join('Ann');
+    const [one] = await photos();
+    const huge = { name: 'huge.png', bytes: Buffer.alloc(33 * 1024 ** 2) };
+    const asked = await ann.command('photos add', {
+      subject: 'mochi',
+      class: 'cat',
+      photo1: one!,
+      photo2: huge,
+    });
+    expect(asked.answers[0]!.onlyFor).toBe(ann.id);
+    expect(asked.answers[0]!.text).toMatch(
+      /1 of 2 photos kept[^]*huge\.png has 33 MiB; at most 32 MiB are allowed/,
+    );
+  });
+
+  it('goes on in a thread that fell asleep, and waits at one that is locked', async () => {
+    const { discord, worker, storage } = world;
+    const { id: channelId } = await world.channel();
+    const thread = await discord.addThread(channelId, 'foxes');
+    const ann = new Person(discord, await discord.addUser('Ann'), thread);
+    const pictures = async (words: string) => (await ann.found(words)).pictures.length;
+    await ann.command('imagine', { prompt: 'a fox' });
+    const first = await ann.found('a fox');
+    // Nobody wrote there for an hour, and edits do not keep a thread awake.
+    await discord.archive(thread);
+    await worker.draw(await set(thread), await pixels(['fox'], '#333'));
+    await until(async () => (await pictures('a fox')) === 1, 'the picture in a new message');
+    expect((await ann.found('a fox')).id).not.toBe(first.id);
+    expect(await ann.sees()).toHaveLength(2);
+
+    await ann.command('imagine', { prompt: 'an owl' });
+    await ann.found('an owl');
+    const owl = await set(thread);
+    await discord.archive(thread, { locked: true });
+    await worker.draw(owl, await pixels(['owl'], '#333'));
+    await until(() => world.problems.some((line) => line.includes('This thread is closed')), 'a vain try');
+    await discord.archive(thread, { locked: false });
+    await until(async () => (await pictures('an owl')) === 1, 'the picture, once it is unlocked');
+    expect(await storage.records.pictures(owl.id)).toHaveLength(1);
+    expect(await ann.sees()).toHaveLength(4);
+    world.problems.splice(0);
   });
 
   it('leaves a photo out whose link has expired, and says so', async () => {

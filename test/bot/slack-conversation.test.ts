@@ -74,6 +74,20 @@ describe('a Slack channel', () => {
     expect(textOf(list.blocks)).toMatch(/1 · Mia[^]*3 · Ben/);
   });
 
+  it('says of each photo that is gone or too large, and keeps the others', async () => {
+    const [one, two] = (await catPhotos(6)).slice(4);
+    const huge = { name: 'huge.png', bytes: Buffer.alloc(33 * 1024 ** 2) };
+    const ts = await ben.says(channel, 'three', [one!, two!, huge]);
+    await ben.usesShortcut(channel, ts);
+    await until(() => ben.form(), 'the form');
+    const gone = (await world.slack.see()).files.findLast(({ name }) => name === two!.name)!;
+    await world.slack.act('deleteFile', { file: gone.id });
+    await ben.submits({ subject: 'rex', class: 'dog', consent: true });
+    const verdict = textOf((await world.whisper(ben, '1 of 3 photos kept')).blocks);
+    expect(verdict).toMatch(new RegExp(`${two!.name} is not at Slack any more`));
+    expect(verdict).toContain('huge.png has 33 MiB; at most 32 MiB are allowed');
+  });
+
   it('shows one living message for a run: place, progress, curve, samples, then the result', async () => {
     await mia.types(channel, 'train subject:mochi');
     await until(() => mia.form(), 'the form');

@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { CompletionEvent, GatewayHandlers, InvocationEvent, ReactionEvent } from '../../bot/gateway.ts';
 import type { Log } from '../../bot/log.ts';
 import { startBot } from '../../bot/main.ts';
+import { NEEDED_SCOPES } from '../../bot/slack/manifest.ts';
 import { SlackGateway } from '../../bot/slack/slack-gateway.ts';
 import type { Card } from '../../commands/card.ts';
 import type { Channel } from '../../storage/records/contract.ts';
@@ -117,6 +118,50 @@ describe('Slack as a gateway', () => {
       message: expect.stringMatching(/scope files:write/) as string,
     });
     await slack.act('scope', { name: 'files:write', granted: true });
+  });
+
+  it('names every scope that is missing at its start, and does without where it can', async () => {
+    const grant = (granted: boolean) =>
+      Promise.all(NEEDED_SCOPES.map(({ scope: name }) => slack.act('scope', { name, granted })));
+    await grant(false);
+    const { gateway, desk } = await start();
+    for (const { scope, without } of NEEDED_SCOPES)
+      expect(logged.join()).toContain(`lacks the scope ${scope}, so ${without}. Add it`);
+    await expect(gateway.post(place, card('never'), randomUUID())).rejects.toMatchObject({
+      code: 'POST_FORBIDDEN',
+      message: expect.stringMatching(/scope chat:write: .*reinstall/) as string,
+    });
+    // Nobody knows who asks, but he is heard, and answered.
+    await mia.types(place.externalId, 'queue');
+    const event = await until(() => desk.invocations.at(-1), 'the command');
+    expect(event).toMatchObject({ member: { externalId: mia.id, name: 'mia' }, moderator: false });
+    await event.answer([card('heard all the same', { audience: 'caller' })]);
+    expect(textOf((await mia.whispers()).at(-1)!.blocks)).toContain('heard all the same');
+    // Without the scope for reactions pictures stand there without their numbers.
+    for (const name of ['chat:write', 'files:write', 'files:read'])
+      await slack.act('scope', { name, granted: true });
+    logged.length = 0;
+    await gateway.post(place, { ...(await gallery('bare')), votesOn: randomUUID() }, randomUUID());
+    await until(() => logged.some((line) => line.includes('first reactions')), 'the word about it');
+    expect(imagesOf((await slack.messages(place.externalId))[0]!.blocks)).toHaveLength(2);
+    await grant(true);
+  });
+
+  it('leaves a file that is too large for a message to its link', async () => {
+    const { gateway } = await start();
+    const blobHash = await blob(Buffer.from('an adapter'));
+    const files = [
+      { name: 'huge.safetensors', blobHash, size: 200 * 1024 ** 2 },
+      { name: 'small.safetensors', blobHash, size: 10 },
+    ];
+    await gateway.post(place, card('learnt', { files }), randomUUID());
+    const [message] = await slack.messages(place.externalId);
+    for (const { name } of files)
+      expect(textOf(message!.blocks)).toContain(`<http://krona.test/${blobHash}/${name}|${name}>`);
+    const inThread = async () =>
+      (await slack.see()).files.filter(({ shares }) => shares.length > 0).map(({ name }) => name);
+    await until(async () => (await inThread()).includes('small.safetensors'), 'the small one in the thread');
+    expect(await inThread()).not.toContain('huge.safetensors');
   });
 
   it('acknowledges while nobody has time for the command', async () => {

@@ -1,15 +1,17 @@
 /** @file Discord as the scenarios see it: the real bot and discord.js before the fake of test/fakes/discord. */
-import { openDiscordWorld, type Person } from '../bot/discord-world.ts';
+import { type DiscordWorld, openDiscordWorld, type Person } from '../bot/discord-world.ts';
 import type { MessageView } from '../fakes/discord/views.ts';
 import { asTyped } from './crowd.ts';
-import type { ChatDriver, ChatMember, Seen, TestPhoto } from './driver.ts';
+import type { ChatMember, Faults, FragileChat, Seen, TestPhoto } from './driver.ts';
 
-export async function openDiscordChat(): Promise<ChatDriver> {
+export async function openDiscordChat(): Promise<FragileChat> {
   const world = await openDiscordWorld();
   const channel = await world.channel();
   const watcher = await channel.join('Watcher');
   return {
     platform: 'discord',
+    faults: faultsOf(world, channel.id),
+    log: world.problems,
     storage: world.storage,
     channelId: channel.id,
     environment: {
@@ -47,6 +49,28 @@ export async function openDiscordChat(): Promise<ChatDriver> {
   };
 }
 
+function faultsOf({ discord }: DiscordWorld, channelId: string): Faults {
+  return {
+    token: (good) => (good ? discord.acceptToken() : discord.revokeToken()),
+    posting: (allowed) => discord.forbid(channelId, allowed ? [] : ['SendMessages']),
+    inside: (is) => (is ? discord.letIn() : discord.putOut()),
+    deleteMessage: async ({ id }) => void (await discord.deleteMessage(channelId, id)),
+    deleteChannel: () => discord.deleteChannel(channelId),
+    leave: (member) => discord.leave((member as DiscordMember).id),
+    async limit(retryAfter) {
+      const limit = { kind: 'limited', retryAfter, scope: 'shared', times: 1 } as const;
+      await discord.trouble({ ...limit, method: 'POST', path: `^/channels/${channelId}/messages$` });
+    },
+    limited: () => discord.limited(),
+    networkGone: () => discord.drop({ network: true, forget: true }),
+    async networkBack(minutesLater) {
+      await discord.advance(minutesLater * 60_000);
+      await discord.up();
+    },
+    violations: () => discord.violations(),
+  };
+}
+
 class DiscordMember implements ChatMember {
   readonly name: string;
   readonly #person: Person;
@@ -54,6 +78,10 @@ class DiscordMember implements ChatMember {
   constructor(name: string, person: Person) {
     this.name = name;
     this.#person = person;
+  }
+
+  get id(): string {
+    return this.#person.id;
   }
 
   /** The form that `/krona photos add` without files opens. */

@@ -38,6 +38,38 @@ export interface ChatMember {
   whispers(): Promise<Seen[]>;
 }
 
+/** What goes wrong at a platform, and is mended again. */
+export interface Faults {
+  /** The bot's token is revoked, or good again. */
+  token(good: boolean): Promise<void>;
+  /** The bot may not, or may, write in the channel. */
+  posting(allowed: boolean): Promise<void>;
+  /** The bot is put out of the place, or let in again. */
+  inside(is: boolean): Promise<void>;
+  /** Somebody who may deletes one of the bot's messages. */
+  deleteMessage(message: Seen): Promise<void>;
+  deleteChannel(): Promise<void>;
+  /** A member leaves for good. */
+  leave(member: ChatMember): Promise<void>;
+  /** New messages in the channel are refused for so long, from the next on. */
+  limit(seconds: number): Promise<void>;
+  /** How often a limit was told. */
+  limited(): Promise<number>;
+  /** Nothing of the platform can be reached. */
+  networkGone(): Promise<void>;
+  /** It can again, so much later; the platform remembers no connection. */
+  networkBack(minutesLater: number): Promise<void>;
+  /** Every rule of the platform that the bot has broken. */
+  violations(): Promise<readonly string[]>;
+}
+
+/** A chat in which faults can be made. */
+export interface FragileChat extends ChatDriver {
+  readonly faults: Faults;
+  /** What the bot warned and complained of. */
+  readonly log: string[];
+}
+
 export interface ChatDriver {
   readonly platform: Platform;
   readonly storage: Storage;

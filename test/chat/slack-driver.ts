@@ -1,18 +1,20 @@
 /** @file Slack as the scenarios see it: the real bot and Bolt before the fake of test/fakes/slack, in Socket Mode. */
 import { SlackWorld } from '../bot/slack-world.ts';
-import { labelsOf, textOf, type Person } from '../fakes/slack/fake-slack.ts';
+import { type FakeSlack, labelsOf, textOf, type Person } from '../fakes/slack/fake-slack.ts';
 import { APP_TOKEN, BOT_TOKEN, BOT_USER, type Json } from '../fakes/slack/workspace.ts';
 import { until } from '../helpers/until.ts';
-import type { ChatDriver, ChatMember, Seen, TestPhoto } from './driver.ts';
+import type { ChatMember, Faults, FragileChat, Seen, TestPhoto } from './driver.ts';
 
 const NUMBERS = ['one', 'two', 'three', 'four'];
 
-export async function openSlackChat(): Promise<ChatDriver> {
+export async function openSlackChat(): Promise<FragileChat> {
   const world = await SlackWorld.open();
   const { slack } = world;
   const channel = await slack.channel('pets', []);
   return {
     platform: 'slack',
+    faults: faultsOf(slack, channel),
+    log: world.log,
     storage: world.storage,
     channelId: channel,
     environment: {
@@ -47,6 +49,35 @@ export async function openSlackChat(): Promise<ChatDriver> {
   };
 }
 
+function faultsOf(slack: FakeSlack, channel: string): Faults {
+  return {
+    async token(good) {
+      await slack.act('tokens', { bot: good, app: good });
+      if (!good) await slack.act('disconnect');
+    },
+    posting: (allowed) => slack.act('channel', { channel, restricted: !allowed }),
+    inside: (is) => slack.act('channel', { channel, bot: is }),
+    async deleteMessage({ id }) {
+      const admin = await slack.person('Admin', { admin: true });
+      await slack.act('channel', { channel, join: admin.id });
+      await admin.deletes(channel, id);
+    },
+    deleteChannel: () => slack.act('channel', { channel, deleted: true }),
+    leave: (member) => slack.act('leave', { user: (member as SlackMember).id }),
+    async limit(seconds) {
+      const fault = { method: 'chat.postMessage', kind: 'limit', times: 1, value: String(seconds) };
+      await slack.act('fault', fault);
+    },
+    limited: async () => (await slack.see()).limited['chat.postMessage'] ?? 0,
+    networkGone: () => slack.act('down', { down: true }),
+    async networkBack(minutesLater) {
+      await slack.act('advance', { ms: minutesLater * 60_000 });
+      await slack.act('down', { down: false });
+    },
+    violations: async () => (await slack.see()).problems,
+  };
+}
+
 class SlackMember implements ChatMember {
   readonly name: string;
   readonly #person: Person;
@@ -56,6 +87,10 @@ class SlackMember implements ChatMember {
     this.name = person.name;
     this.#person = person;
     this.#channel = channel;
+  }
+
+  get id(): string {
+    return this.#person.id;
   }
 
   /** Slash commands carry no files: a form opens, filled with what was typed. */

@@ -48,6 +48,8 @@ export class FakePlatform {
   readonly goneChannels = new Set<string>();
   /** Channels in which the bot may not post. */
   readonly forbidden = new Set<string>();
+  /** Channels in which posting takes until then, as while the platform limits it. */
+  readonly held = new Map<string, Promise<void>>();
   /** Posts, edits and deletions that were tried, by channel. */
   readonly tries = new Map<string, number>();
 }
@@ -77,6 +79,7 @@ export class FakeGateway implements Gateway {
 
   async post(channel: Channel, card: Card, nonce: string): Promise<string> {
     this.#count(channel);
+    await this.at.held.get(channel.externalId);
     if (this.at.goneChannels.has(channel.externalId))
       throw new KronaError('CHANNEL_GONE', 'The channel was deleted.');
     if (this.at.forbidden.has(channel.externalId))

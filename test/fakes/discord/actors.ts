@@ -218,6 +218,7 @@ export class Actors {
     const platform = this.#platform;
     const user = platform.user(userId);
     const channel = platform.channels.get(channelId)!;
+    if (user.left || channel.deleted || !platform.joined) throw new Error('there is no such command here');
     const interaction: StoredInteraction = {
       id: platform.newId(),
       token: `token-${platform.newId()}`,

@@ -29,6 +29,8 @@ export interface User {
   readonly username: string;
   readonly bot: boolean;
   readonly roles: string[];
+  /** Has left the server. */
+  left: boolean;
   /** Beside everybody's. */
   permissions: bigint;
 }
@@ -38,6 +40,10 @@ export interface Channel {
   name: string;
   nsfw: boolean;
   deleted: boolean;
+  /** Of a thread: the channel that it is in, and whether it sleeps and who may wake it. */
+  readonly parentId: string | null;
+  archived: boolean;
+  locked: boolean;
   /** Taken from the bot in this channel. */
   denied: bigint;
   readonly messages: Map<string, Message>;
@@ -119,6 +125,8 @@ export class Platform {
   readonly applicationId: string;
   token = 'fake.discord.token';
   premiumTier = 0;
+  /** The bot is in the server. */
+  joined = true;
   /** Where files are, told when the server listens. */
   origin = '';
   /** Told of everything that clients are told. */
@@ -147,13 +155,23 @@ export class Platform {
   }
 
   addUser(username: string, { bot = false, permissions = 0n, roles = [] as string[] } = {}): User {
-    const user = { id: this.newId(), username, bot, roles, permissions };
+    const user = { id: this.newId(), username, bot, roles, permissions, left: false };
     this.users.set(user.id, user);
     return user;
   }
 
-  addChannel(name: string, nsfw = false): Channel {
-    const channel = { id: this.newId(), name, nsfw, deleted: false, denied: 0n, messages: new Map() };
+  /** @param parentId of the channel that a thread is in */
+  addChannel(name: string, nsfw = false, parentId: string | null = null): Channel {
+    const thread = { parentId, archived: false, locked: false };
+    const channel = {
+      id: this.newId(),
+      name,
+      nsfw,
+      deleted: false,
+      ...thread,
+      denied: 0n,
+      messages: new Map(),
+    };
     this.channels.set(channel.id, channel);
     return channel;
   }
@@ -169,9 +187,10 @@ export class Platform {
     return user === this.bot ? all & ~channel.denied : all;
   }
 
-  /** @throws Refusal as Discord refuses: 10003, 50001, 50013 */
+  /** @throws Refusal as Discord refuses: 50001, 10003, 50013 */
   need(channelId: string, ...flags: (keyof typeof PermissionFlagsBits)[]): Channel {
     const channel = this.channels.get(channelId);
+    if (!this.joined) throw new Refusal(403, 50_001, 'Missing Access');
     if (!channel || channel.deleted) throw new Refusal(404, 10_003, 'Unknown Channel');
     const granted = this.permissions(this.bot, channel);
     if (!(granted & PermissionFlagsBits.ViewChannel)) throw new Refusal(403, 50_001, 'Missing Access');
@@ -246,7 +265,22 @@ export class Platform {
   }
 
   channelData(channel: Channel): object {
-    const { id, name, nsfw, denied } = channel;
+    const { id, name, nsfw, denied, parentId, archived, locked } = channel;
+    if (parentId !== null)
+      return {
+        id,
+        name,
+        type: 11,
+        guild_id: this.guildId,
+        parent_id: parentId,
+        owner_id: this.bot.id,
+        thread_metadata: {
+          archived,
+          locked,
+          auto_archive_duration: 60,
+          archive_timestamp: new Date(this.#now).toISOString(),
+        },
+      };
     const overwrite = { id: this.bot.id, type: 1, allow: '0', deny: String(denied) };
     return {
       id,
@@ -283,11 +317,13 @@ export class Platform {
         ...[...roles].map((id) => role(id, `role ${id}`, 0n)),
       ],
       channels: [...this.channels.values()]
-        .filter(({ deleted }) => !deleted)
+        .filter(({ deleted, parentId }) => !deleted && parentId === null)
         .map((each) => this.channelData(each)),
       members: [this.memberData(this.bot)],
       member_count: this.users.size,
-      threads: [],
+      threads: [...this.channels.values()]
+        .filter(({ deleted, parentId, archived }) => !deleted && parentId !== null && !archived)
+        .map((each) => this.channelData(each)),
       emojis: [],
       stickers: [],
       features: [],

@@ -10,6 +10,7 @@ import { viewMessage, type MessageView } from './views.ts';
 const platform = new Platform();
 const sockets = new GatewaySockets(platform);
 let shards = 1;
+let revoked = platform.token;
 const rest = new RestServer(
   platform,
   () => sockets.url,
@@ -53,6 +54,27 @@ export const operations = {
   deleteChannel(channelId: string): void {
     channelOf(channelId).deleted = true;
     platform.tell('CHANNEL_DELETE', platform.channelData(channelOf(channelId)));
+  },
+  addThread(parentId: string, name: string): string {
+    const thread = platform.addChannel(name, false, parentId);
+    platform.tell('THREAD_CREATE', platform.channelData(thread));
+    return thread.id;
+  },
+  /** A thread falls asleep; a locked one is woken by moderators alone. */
+  archive(threadId: string, { locked = false } = {}): void {
+    Object.assign(channelOf(threadId), { archived: true, locked });
+    platform.tell('THREAD_UPDATE', platform.channelData(channelOf(threadId)));
+  },
+  /** A member leaves the server. Nobody is told of it without a privileged intent. */
+  leave: (userId: string) => void (platform.user(userId).left = true),
+  /** The bot is put out of the server. */
+  putOut(): void {
+    platform.joined = false;
+    platform.tell('GUILD_DELETE', { id: platform.guildId, unavailable: false });
+  },
+  letIn(): void {
+    platform.joined = true;
+    platform.tell('GUILD_CREATE', platform.guildData());
   },
   deleteMessage: (channelId: string, id: string) => channelOf(channelId).messages.delete(id),
 
@@ -111,18 +133,24 @@ export const operations = {
   // The world
   advance: (ms: number) => platform.advance(ms),
   revokeToken(): void {
+    revoked = platform.token;
     platform.token = 'another.token';
     sockets.revoke();
   },
-  drop({ forget = false, down = false } = {}): void {
-    sockets.down = down;
+  acceptToken: () => void (platform.token = revoked),
+  /** @param network requests are cut off as well, as when the network is gone */
+  drop({ forget = false, down = false, network = false } = {}): void {
+    sockets.down = down || network;
+    rest.down = network;
     sockets.drop(forget);
   },
   up(): void {
     sockets.down = false;
+    rest.down = false;
   },
   trouble: (given: Omit<Trouble, 'path'> & { path: string }) =>
     void rest.troubles.push({ ...given, path: new RegExp(given.path) }),
+  limited: () => rest.limits.length,
   setShards: (count: number) => void (shards = count),
   setPremiumTier: (tier: number) => void (platform.premiumTier = tier),
   about: () => ({

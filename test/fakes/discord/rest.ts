@@ -42,6 +42,9 @@ export interface Trouble {
   times: number;
 }
 
+/** Requests that were under way when the limit was told are no offence, ms. */
+const UNDER_WAY = 1_000;
+
 interface Request {
   readonly method: string;
   readonly path: string;
@@ -66,6 +69,10 @@ interface Route {
 export class RestServer {
   readonly troubles: Trouble[] = [];
   readonly requests: string[] = [];
+  /** Nobody gets an answer: the network is gone. */
+  down = false;
+  /** Limits that stand, in the machine's time. */
+  readonly limits: { readonly trouble: Trouble; readonly told: number; readonly until: number }[] = [];
   readonly #platform: Platform;
   readonly #gatewayUrl: () => string;
   readonly #recommendedShards: () => number;
@@ -133,6 +140,7 @@ export class RestServer {
   }
 
   async #serve(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (this.down) return void incoming.socket.destroy();
     const url = new URL(incoming.url!, this.#platform.origin);
     if (!url.pathname.startsWith('/api/v10')) return this.#serveFile(url, response);
     const path = decodeURIComponent(url.pathname.slice('/api/v10'.length));
@@ -142,12 +150,20 @@ export class RestServer {
     let losing = false;
     try {
       const request = await readRequest(incoming, path, url.searchParams, this.#platform.token);
+      const now = Date.now();
+      const limit = this.limits.find(
+        ({ trouble, told, until }) =>
+          trouble.method === method && trouble.path.test(path) && now > told + UNDER_WAY && now < until,
+      );
+      if (limit) this.#platform.violations.push(`${method} ${path}: again before the limit was over`);
       const trouble = this.troubles.find(
         (each) => each.times > 0 && each.method === method && each.path.test(path),
       );
       if (trouble) {
         trouble.times--;
         if (trouble.kind === 'limited') {
+          // The clocks of two processes on one machine differ by no more than their ticks.
+          this.limits.push({ trouble, told: now, until: now + trouble.retryAfter * 1000 - 20 });
           headers['retry-after'] = String(trouble.retryAfter);
           headers['x-ratelimit-scope'] = trouble.scope;
           throw new Refusal(429, 0, 'You are being rate limited.', {
@@ -278,6 +294,9 @@ export class RestServer {
   #post(request: Request, channelId: string): object {
     const { body } = request;
     const channel = this.#platform.need(channelId, 'SendMessages');
+    if (channel.locked) throw new Refusal(403, 160_005, 'Thread is locked');
+    // Whoever writes in a sleeping thread wakes it.
+    channel.archived = false;
     if (request.files.length > 0) this.#platform.need(channelId, 'AttachFiles');
     const known = this.#platform.nonces.get(String(body['nonce']));
     if (body['enforce_nonce'] === true && known && this.#platform.now() - known.at < NONCES_KNOWN_FOR)
@@ -313,6 +332,7 @@ export class RestServer {
   #edit(request: Request, channelId: string, id: string): object {
     const channel = this.#platform.need(channelId);
     const message = this.#platform.message(channel, id);
+    if (channel.archived) throw new Refusal(400, 50_083, 'Thread is archived');
     if (message.authorId !== this.#platform.bot.id)
       throw new Refusal(403, 50_005, 'Cannot edit a message authored by another user');
     if (request.files.length > 0) this.#platform.need(channelId, 'AttachFiles');
@@ -337,6 +357,7 @@ export class RestServer {
   #react(channelId: string, id: string, emoji: string): null {
     const channel = this.#platform.need(channelId, 'ReadMessageHistory');
     const message = this.#platform.message(channel, id);
+    if (channel.archived) throw new Refusal(400, 50_083, 'Thread is archived');
     if (!message.reactions.some((each) => each.emoji === emoji))
       this.#platform.need(channelId, 'AddReactions');
     this.#platform.react(message, this.#platform.bot, emoji);

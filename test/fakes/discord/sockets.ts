@@ -20,6 +20,8 @@ const NEEDED: Readonly<Record<string, number>> = {
   CHANNEL_UPDATE: GatewayIntentBits.Guilds,
   CHANNEL_DELETE: GatewayIntentBits.Guilds,
   CHANNEL_CREATE: GatewayIntentBits.Guilds,
+  THREAD_CREATE: GatewayIntentBits.Guilds,
+  THREAD_UPDATE: GatewayIntentBits.Guilds,
 };
 
 const PRIVILEGED =
@@ -75,7 +77,7 @@ export class GatewaySockets {
     const session: Session = { id: this.#platform.newId(), shard, intents, sent: [], socket };
     this.sessions.set(session.id, session);
     const { applicationId: id, bot, guildId } = this.#platform;
-    const here = this.#shardOf(shard[1]) === shard[0];
+    const here = this.#platform.joined && this.#shardOf(shard[1]) === shard[0];
     this.#send(session, 'READY', {
       v: 10,
       user: this.#platform.userData(bot),

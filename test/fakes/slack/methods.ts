@@ -73,7 +73,8 @@ function takeText(workspace: Workspace, where: string, given: unknown): string {
 
 function messageAt(host: Host, channelId: unknown, ts: unknown): Message {
   const channel = host.workspace.channel(String(channelId));
-  if (!channel) throw new Refusal('channel_not_found');
+  if (!channel || (channel.id.startsWith('G') && !channel.members.has(BOT_USER)))
+    throw new Refusal('channel_not_found');
   const message = host.workspace.message(channel.id, String(ts));
   if (!message) throw new Refusal('message_not_found');
   return message;
@@ -122,7 +123,7 @@ export const METHODS: Readonly<Record<string, Method>> = {
     run({ user }, { workspace }) {
       const found = workspace.users.get(String(user));
       if (!found) throw new Refusal('user_not_found');
-      const { id, name, realName, admin, bot } = found;
+      const { id, name, realName, admin, bot, left } = found;
       const profile = { real_name: realName, display_name: realName };
       return {
         user: {
@@ -134,6 +135,7 @@ export const METHODS: Readonly<Record<string, Method>> = {
           is_admin: admin,
           is_owner: false,
           is_bot: bot,
+          deleted: left,
         },
       };
     },

@@ -10,6 +10,8 @@ export interface User {
   readonly realName: string;
   readonly admin: boolean;
   readonly bot: boolean;
+  /** Was deactivated. */
+  left: boolean;
 }
 
 export interface Message {
@@ -113,7 +115,14 @@ export class Workspace {
   readonly #due: { readonly at: number; readonly work: () => void }[] = [];
 
   constructor() {
-    this.users.set(BOT_USER, { id: BOT_USER, name: 'krona', realName: 'krona', admin: false, bot: true });
+    this.users.set(BOT_USER, {
+      id: BOT_USER,
+      name: 'krona',
+      realName: 'krona',
+      admin: false,
+      bot: true,
+      left: false,
+    });
     setInterval(() => this.#tick(), 20).unref();
   }
 

@@ -1,0 +1,254 @@
+/**
+ * What goes wrong on Discord and Slack while work goes on, whoever's fault it is: nothing is lost, nothing comes twice,
+ * and the bot does not try for ever. Which fault is tested where else: test/chat/README.md.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { PictureSet, Run } from '../../storage/records/contract.ts';
+import { PlayedWorker, sprite } from '../bot/world.ts';
+import { MODEL } from '../commands/helpers.ts';
+import { until } from '../helpers/until.ts';
+import { openDiscordChat } from './discord-driver.ts';
+import type { ChatMember, FragileChat, Seen } from './driver.ts';
+import { openSlackChat } from './slack-driver.ts';
+
+const COLOURS = ['#cfe3f7', '#f7e2b8', '#d9f0d0', '#f3d3dd'];
+const drawings = (count: number): Promise<Buffer[]> =>
+  Promise.all(COLOURS.slice(0, count).map((colour) => sprite('fox', colour)));
+
+describe.each([
+  ['Discord', openDiscordChat],
+  ['Slack', openSlackChat],
+] as const)('with a fault on %s', (_, open) => {
+  let chat: FragileChat;
+  let worker: PlayedWorker;
+  let mia: ChatMember;
+  let ben: ChatMember;
+  let zoe: ChatMember;
+  beforeAll(async () => {
+    chat = await open();
+    await chat.storage.records.saveModelCard(MODEL);
+    worker = new PlayedWorker(chat.storage, chat.platform);
+    [mia, ben, zoe] = [await chat.member('Mia'), await chat.member('Ben'), await chat.member('Zoe')];
+    const photos = COLOURS.map(async (colour, n) => ({
+      name: `mia-${n}.png`,
+      bytes: await sprite('cat-face', colour, 300, 15 * n),
+    }));
+    await mia.givePhotos('mochi', 'cat', await Promise.all(photos));
+    await found('4 photos of mochi added');
+  }, 300_000);
+  afterAll(() => chat?.close());
+  afterEach(async () => {
+    vi.useRealTimers();
+    expect(await chat.faults.violations()).toEqual([]);
+    expect(await chat.pinged()).toEqual([]);
+  });
+
+  const saying = async (words: string | RegExp): Promise<Seen[]> =>
+    (await chat.messages()).filter(({ text }) =>
+      typeof words === 'string' ? text.includes(words) : words.test(text),
+    );
+  const found = (words: string | RegExp): Promise<Seen> =>
+    until(async () => (await saying(words)).at(-1), `a message with ${String(words)}`);
+  const channelId = async () =>
+    (await chat.storage.records.channel(chat.platform, chat.channelId, 'pets')).id;
+
+  /** A run that has begun, and the message that lives through it. */
+  async function begun(): Promise<{ run: Run; living: Seen }> {
+    await mia.run('/krona train subject:mochi');
+    const run = await worker.run(chat.channelId);
+    await worker.progress(run, 50, 30);
+    return { run, living: await found(/Learning mochi[^]*25 %/) };
+  }
+
+  /** The worker ends a run, with a result of two pictures. */
+  async function ended(run: Run): Promise<PictureSet> {
+    const last = await worker.adapter(run, run.settings.steps, true);
+    const finals = await worker.picturesOfRun(run, 'finals', last, await drawings(2));
+    await worker.finish(run);
+    return finals;
+  }
+
+  /** The set that was asked for last, drawn. */
+  async function drawn(words: string): Promise<Seen> {
+    await worker.draw(await worker.set(chat.channelId), await drawings(2));
+    return until(async () => (await saying(words)).findLast(({ pictures }) => pictures === 2), words);
+  }
+
+  const standing = async () => (await chat.storage.records.standingVotes(await channelId())).votes.length;
+
+  it('a dead token is told once; the work of that time is kept, and shown once by a start with a good one', async () => {
+    const { run, living } = await begun();
+    await chat.faults.token(false);
+    const { id: setId } = await ended(run);
+    const told = () => chat.log.filter((line) => line.includes('_TOKEN_INVALID'));
+    const names = chat.platform === 'slack' ? ['SLACK_BOT_TOKEN', 'SLACK_APP_TOKEN'] : ['in DISCORD_TOKEN'];
+    const named = () => names.filter((name) => told().some((line) => line.includes(name)));
+    await until(() => named().length === names.length, 'a word on each token');
+    // Several tries of the run's two messages, and of the connection, later.
+    await sleep(5_000);
+    expect(told()).toHaveLength(names.length);
+    expect(chat.log).toEqual(told());
+    await chat.stopBot();
+    expect((await chat.storage.records.set(setId))!.state).toBe('done');
+    await chat.faults.token(true);
+    await chat.startBot();
+    expect((await found('mochi is learnt')).id).toBe(living.id);
+    await found('Which mochi is the best');
+    await sleep(1_000);
+    expect(await saying(/mochi is learnt|Learning mochi/)).toHaveLength(1);
+    expect(await saying('Which mochi is the best')).toHaveLength(1);
+    chat.log.splice(0);
+  });
+
+  it('a channel closed to the bot gets the result when it opens, once; who asks meanwhile is told alone', async () => {
+    const before = (await saying('Which mochi is the best')).length;
+    const { run } = await begun();
+    await chat.faults.posting(false);
+    await ended(run);
+    await ben.run('/krona imagine a fox behind a door');
+    await until(async () => (await ben.whispers()).some(({ text }) => text.includes('POST_FORBIDDEN')));
+    expect((await zoe.whispers()).filter(({ text }) => text.includes('POST_FORBIDDEN'))).toEqual([]);
+    await until(() => chat.log.some((line) => line.includes('could not show a message')), 'a vain try');
+    await chat.faults.posting(true);
+    await until(async () => (await saying('Which mochi is the best')).length > before, 'the result');
+    await sleep(1_000);
+    expect(await saying('Which mochi is the best')).toHaveLength(before + 1);
+    expect(chat.log.splice(0).every((line) => /may not post|lacks the permission/.test(line))).toBe(true);
+    for (const set of (await chat.storage.records.openWork(await channelId())).sets)
+      await worker.draw(set, await drawings(1));
+  });
+
+  it('a message deleted while its run goes on stays away; the result comes', async () => {
+    const before = (await saying('Which mochi is the best')).length;
+    const learnt = (await saying('mochi is learnt')).length;
+    const { run, living } = await begun();
+    await chat.faults.deleteMessage(living);
+    await worker.progress(run, 100, 20);
+    await ended(run);
+    await until(async () => (await saying('Which mochi is the best')).length > before, 'the result');
+    await sleep(1_000);
+    expect(await saying('Which mochi is the best')).toHaveLength(before + 1);
+    expect(await saying(/Learning mochi|mochi is learnt/)).toHaveLength(learnt);
+    expect(chat.log).toEqual([]);
+  });
+
+  it('a member who left is still who asked and voted, and his pictures can be used', async () => {
+    const kim = await chat.member('Kim');
+    await kim.run('/krona imagine <@U1> @everyone an owl');
+    const owl = await drawn('an owl');
+    const had = await standing();
+    await kim.vote(owl, 1);
+    await until(async () => (await standing()) === had + 1, 'the vote');
+    await kim.run('/krona train subject:mochi');
+    const run = await worker.run(chat.channelId);
+    await worker.progress(run, 50, 30);
+    await chat.faults.leave(kim);
+    const before = (await saying('Which mochi is the best')).length;
+    await ended(run);
+    await until(async () => (await saying('Which mochi is the best')).length > before, 'the result');
+    // Also read again from the platform, where his reaction stands.
+    await chat.stopBot();
+    await chat.startBot();
+    await ben.vote(owl, 1);
+    await until(async () => (await found('an owl')).text.includes('1️⃣ 2'), 'both votes');
+    await ben.press(owl, 'Again');
+    await until(async () => (await saying('an owl')).length === 2, 'another set');
+    await drawn('an owl');
+    expect(await standing()).toBe(had + 2);
+    expect(chat.log).toEqual([]);
+  });
+
+  it('a limit of a minute delays what is to be shown: once each, in order, and is kept', async () => {
+    const limited = await chat.faults.limited();
+    await chat.faults.limit(60);
+    for (const thing of ['a snail', 'a turtle', 'a sloth']) await ben.run(`/krona imagine ${thing}`);
+    for (const _ of [1, 2, 3]) await worker.draw(await worker.set(chat.channelId), await drawings(2));
+    // Whatever needs no message in the channel works meanwhile.
+    const told = (await zoe.whispers()).length;
+    await zoe.run('/krona photos list subject:mochi');
+    await until(async () => (await zoe.whispers()).length > told, 'an answer');
+    const slow = async () => (await saying(/a (snail|turtle|sloth)/)).map(({ text }) => text.split('\n')[0]);
+    await until(async () => (await slow()).length > 0, 'the first message');
+    await until(async () => (await slow()).length === 3, 'all three');
+    await sleep(2_000);
+    expect(await chat.faults.limited()).toBe(limited + 1);
+    expect(await slow()).toEqual(
+      ['a snail', 'a turtle', 'a sloth'].map((thing) => expect.stringContaining(thing) as string),
+    );
+    await until(async () => (await saying(/a (snail|turtle|sloth)/)).every(({ pictures }) => pictures === 2));
+    expect(chat.log).toEqual([]);
+  });
+
+  it('ten minutes without a network lose no vote and no result, and post nothing twice', async () => {
+    await ben.run('/krona imagine a lighthouse');
+    const light = await drawn('a lighthouse');
+    await zoe.vote(light, 2);
+    await until(async () => (await found('a lighthouse')).text.includes('2️⃣ 1'), 'a vote');
+    const results = (await saying('Which mochi is the best')).length;
+    const { run, living } = await begun();
+    const had = await standing();
+
+    await chat.faults.networkGone();
+    await ben.vote(light, 1);
+    await mia.vote(light, 1);
+    await zoe.vote(light, 2, false);
+    await ended(run);
+    // As long as it takes the bot to know that it may have missed something.
+    await sleep(12_000);
+    await chat.faults.networkBack(10);
+
+    await until(async () => (await saying('Which mochi is the best')).length > results, 'the result');
+    await until(async () => (await saying('mochi is learnt')).some(({ id }) => id === living.id), 'its end');
+    const voted = await until(async () => {
+      const seen = await found('a lighthouse');
+      return seen.text.includes('1️⃣ 2') ? seen : null;
+    }, 'the votes of that time');
+    expect(voted.text).not.toContain('2️⃣ 1');
+    expect(await standing()).toBe(had + 1);
+    await sleep(2_000);
+    expect(await saying('Which mochi is the best')).toHaveLength(results + 1);
+    expect(await saying('Learning mochi')).toEqual([]);
+    // And commands work again.
+    await ben.run('/krona imagine a harbour');
+    await drawn('a harbour');
+    chat.log.splice(0);
+  });
+
+  it('put out in the middle of a run, it keeps the work, and goes on when it is let in again', async () => {
+    const { run } = await begun();
+    await chat.faults.inside(false);
+    const { id: setId } = await ended(run);
+    await sleep(3_000);
+    await chat.faults.inside(true);
+    await ben.run('/krona imagine a heron');
+    await drawn('a heron');
+    await ben.run('/krona adapters list');
+    await until(
+      async () => (await ben.whispers()).some(({ text }) => text.includes('mochi')),
+      'the adapters',
+    );
+    expect((await chat.storage.records.set(setId))!.state).toBe('done');
+    expect((await chat.storage.records.run(run.id))!.state).toBe('done');
+    chat.log.splice(0);
+  });
+
+  it('a channel deleted in the middle of a run is given up, and the work kept', async () => {
+    const { records } = chat.storage;
+    const { run } = await begun();
+    await chat.faults.deleteChannel();
+    const { id: setId } = await ended(run);
+    // Slack does not tell a channel that is gone from one without the bot, until nobody was heard in it for a while.
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 11 * 60_000 });
+    const left = async () => (await records.stalePosts(chat.platform, 100)).map(({ targetId }) => targetId);
+    await until(async () => (await left()).length === 0, 'an end of trying');
+    expect((await records.pictures(setId)).length).toBe(2);
+    expect((await records.adapters(await channelId())).some(({ runId }) => runId === run.id)).toBe(true);
+    // Also a start finds nothing to complain of.
+    chat.log.splice(0);
+    await chat.stopBot();
+    await chat.startBot();
+    await sleep(1_500);
+    expect(chat.log).toEqual([]);
+  });
+});

@@ -1,0 +1,60 @@
+/** `krona start` with a token that the platform does not take: one line, and an exit code. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type FakeDiscord, startFakeDiscord } from '../fakes/discord/fake-discord.ts';
+import { FakeSlack } from '../fakes/slack/fake-slack.ts';
+import { APP_TOKEN, BOT_TOKEN } from '../fakes/slack/workspace.ts';
+import { kronaProcess } from './run-krona.ts';
+
+let discord: FakeDiscord;
+let slack: FakeSlack;
+let folder: string;
+beforeAll(async () => {
+  [discord, slack] = await Promise.all([startFakeDiscord(), FakeSlack.start()]);
+  folder = await mkdtemp(join(tmpdir(), 'krona-tokens-'));
+});
+afterAll(async () => {
+  await Promise.all([discord.stop(), slack.stop()]);
+  await rm(folder, { recursive: true });
+});
+
+/** What is set, and the line that it ends with. */
+const CASES: readonly [what: string, tokens: Record<string, string>, line: RegExp][] = [
+  [
+    'one that Discord does not know',
+    { DISCORD_TOKEN: 'wrong.token' },
+    /^DISCORD_TOKEN_INVALID: .* DISCORD_TOKEN\. .*start Krona again\.$/,
+  ],
+  [
+    'two of Slack’s swapped',
+    { SLACK_BOT_TOKEN: APP_TOKEN, SLACK_APP_TOKEN: BOT_TOKEN },
+    /^SLACK_TOKEN_INVALID: Slack does not accept SLACK_BOT_TOKEN .*restart Krona\.$/,
+  ],
+  [
+    'a bot’s that Slack does not know',
+    { SLACK_BOT_TOKEN: 'xoxb-wrong', SLACK_APP_TOKEN: APP_TOKEN },
+    /^SLACK_TOKEN_INVALID: Slack does not accept SLACK_BOT_TOKEN \(invalid_auth\).*restart Krona\.$/,
+  ],
+  [
+    'an app’s that Slack does not know',
+    { SLACK_BOT_TOKEN: BOT_TOKEN, SLACK_APP_TOKEN: 'xapp-wrong' },
+    /^SLACK_TOKEN_INVALID: Slack does not accept SLACK_APP_TOKEN \(invalid_auth\).*restart Krona\.$/,
+  ],
+];
+
+describe('krona start with a token that is not taken', () => {
+  it.each(CASES)(
+    '%s',
+    async (_, tokens, line) => {
+      const apis = { KRONA_DISCORD_API: (await discord.config()).api!, KRONA_SLACK_API: slack.config().api! };
+      const env = { ...apis, ...tokens, KRONA_DATA: folder, KRONA_PORT: '0' };
+      const { code, stdout, stderr } = await kronaProcess(['start'], undefined, env);
+      expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+      expect(stderr.trim()).toMatch(line);
+      expect(stderr).not.toContain('wrong');
+    },
+    300_000,
+  );
+});
