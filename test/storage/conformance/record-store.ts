@@ -440,7 +440,7 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     await worker.removeLine(id);
     expect(await bot.lines(channel.id, 0, 10)).toEqual([]);
     expect(await bot.lines(channel.id, revision, 10)).toMatchObject([{ id, body: null }]);
-    const [{ revision: now }] = (await bot.lines(channel.id, revision, 10)) as [{ revision: number }];
+    const { revision: now } = (await bot.lines(channel.id, revision, 10))[0]!;
     await worker.removeLine(id);
     expect(await bot.lines(channel.id, now, 10)).toEqual([]);
   });
