@@ -127,7 +127,7 @@ export async function checkPhoto(bytes: Uint8Array, name: string): Promise<Check
 
 /** The error for a file over the limit, whether its size was claimed or measured. */
 export function tooManyBytes(name: string, size: number): KronaError {
-  const mebibytes = (bytes: number): string => (bytes / 1024 / 1024).toFixed(0);
+  const mebibytes = (bytes: number): number => Math.ceil(bytes / 1024 ** 2);
   return new KronaError(
     'PHOTO_TOO_LARGE',
     `${name} has ${mebibytes(size)} MiB; at most ${mebibytes(MAX_PHOTO_BYTES)} MiB are allowed. Send a smaller copy.`,

@@ -35,6 +35,9 @@ export class PhotoDownloads {
       .catch((error: unknown) => {
         throw readError(error, name);
       });
+    // A message's menu does not tell it, and nothing too large need be fetched.
+    const size = file?.size ?? 0;
+    if (size > MAX_PHOTO_BYTES) throw tooManyBytes(name, size);
     const address = file?.url_private_download ?? file?.url_private;
     if (!address) throw gone(name);
     return this.#fetch(address, name);
