@@ -17,6 +17,8 @@ const UPDATES_A_MINUTE = 60;
 const workspace = new Workspace();
 const wire = new Wire(workspace);
 const server = createServer((request, response) => void serve(request, response));
+// On a busy machine a connection may rest for longer than Node's 5 s, and a large file would break off on it.
+server.keepAliveTimeout = 60_000;
 const sockets = new WebSocketServer({ noServer: true });
 const lastMessage = new Map<string, number>();
 const updates: number[] = [];
