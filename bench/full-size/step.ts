@@ -34,7 +34,7 @@ const options = { threads, ...(profile ? { profilePrefix: join(profile, kind) } 
 const { ok } = await inspectModel(folder);
 if (!ok) throw new Error(`${folder} is no whole model`);
 const began = performance.now();
-const { step, shape } = kind === 'sampling' ? await sampling() : await training();
+const { session, step, shape } = kind === 'sampling' ? await sampling() : await training();
 const opened = (performance.now() - began) / 1000;
 const seconds: number[] = [];
 let result = new Float32Array();
@@ -47,6 +47,7 @@ for (let i = 0; i <= repeats; i++) {
   result = values.slice();
   written = await writtenBytes();
 }
+if (profile) session.endProfiling();
 await writeSafetensors(output, new Map([['result', { dtype: 'F32', shape, data: result }]]));
 const [first, ...later] = seconds as [number, ...number[]];
 const measured: StepResult = { opened, first, seconds: later, peak: await peakMemory(process.pid), written };
@@ -60,6 +61,7 @@ async function sampling() {
   const session = await Session.create(program, options);
   const feeds = feedsOf(program.inputs);
   return {
+    session,
     step: async () => (await session.run(feeds))['prediction'] as Float32Array,
     shape: program.outputs[0]!.shape,
   };
@@ -86,6 +88,7 @@ async function training() {
   );
   const gradient = new Float32Array(layout.length);
   return {
+    session,
     step: async () => {
       const feeds = feedsOf(program.inputs, { parameters: optimizer.state.parameters });
       const { loss } = await session.run(feeds, { gradient });
