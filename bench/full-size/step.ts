@@ -37,12 +37,15 @@ const began = performance.now();
 const { session, step, shape } = kind === 'sampling' ? await sampling() : await training();
 const opened = (performance.now() - began) / 1000;
 const seconds: number[] = [];
+const processor: number[] = [];
 let result = new Float32Array();
 let written = 0;
 for (let i = 0; i <= repeats; i++) {
-  const start = performance.now();
+  const [start, used] = [performance.now(), process.cpuUsage()];
   const values = await step();
+  const { user, system } = process.cpuUsage(used);
   seconds.push((performance.now() - start) / 1000);
+  processor.push((user + system) / 1e6);
   if (i > 0) continue;
   result = values.slice();
   written = await writtenBytes();
@@ -50,7 +53,14 @@ for (let i = 0; i <= repeats; i++) {
 if (profile) session.endProfiling();
 await writeSafetensors(output, new Map([['result', { dtype: 'F32', shape, data: result }]]));
 const [first, ...later] = seconds as [number, ...number[]];
-const measured: StepResult = { opened, first, seconds: later, peak: await peakMemory(process.pid), written };
+const measured: StepResult = {
+  opened,
+  first,
+  seconds: later,
+  processor: processor.slice(1),
+  peak: await peakMemory(process.pid),
+  written,
+};
 process.stdout.write(`${JSON.stringify(measured)}\n`);
 
 /** One call of the UNet with guidance; its prediction. */

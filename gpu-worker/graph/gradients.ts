@@ -15,10 +15,10 @@ import { inBlock, make, reachable, sizeOf, type Node, type Tensor } from './tens
 export const checkpoint = inBlock;
 
 /**
- * Multiplications behind each value from which on a result is kept: those of 3×3 convolutions of 228 channels, or of
- * attention to 1024 tokens.
+ * Multiplications behind each value from which on a result is kept: those of 3×3 convolutions of 143 channels, of
+ * projections from 1280 channels (the lowest levels of SD and SDXL) or of attention to 640 tokens.
  */
-const KEPT_FROM = 2048;
+const KEPT_FROM = 1280;
 
 /** Multiplications behind each value of a product; 0 for everything else. */
 function multiplications({ primitive, inputs }: Node): number {
