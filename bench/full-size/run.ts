@@ -3,10 +3,12 @@
  * ours and, when there is a Python to run it, diffusers' with PEFT's LoKr, in turns. Linux only (it reads /proc).
  *
  *   --models sd15,sdxl    sd15 by default: 8 GiB of memory; sdxl takes 16 GiB
+ *   --steps KIND,KIND     sampling,training by default
  *   --python PATH         with the packages of test/fixtures/requirements.txt; ours alone without it
- *   --rounds N            processes of each kind, 3 by default; each times --repeats N steps (1) after its first
+ *   --rounds N            processes of each kind, 2 by default; each times --repeats N steps (2) after its first
  *   --folder PATH         where the models are made and kept (4 and 13 GiB)
- *   --write               write the table to bench/full-size.md too
+ *   --write               keep each row in bench/full-size.json as soon as it is measured, and make bench/full-size.md of
+ *                         all that are there; so models and steps can be measured in runs of their own
  */
 import { execFile } from 'node:child_process';
 import { access, mkdir, writeFile } from 'node:fs/promises';
@@ -15,62 +17,50 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { openSafetensors, readFloats } from '../../gpu-worker/models/safetensors.ts';
-import { median, short } from '../report.ts';
 import { randomModel, type ModelName } from './random-model.ts';
 import { KINDS, writeInputs, type StepKind, type StepRequest, type StepResult } from './steps.ts';
+import { fullSizeTable, keepRow, TITLES, type FullSizeRow } from './table.ts';
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 const { values } = parseArgs({
   options: {
     models: { type: 'string', default: 'sd15' },
+    steps: { type: 'string', default: KINDS.join() },
     python: { type: 'string' },
-    rounds: { type: 'string', default: '3' },
-    repeats: { type: 'string', default: '1' },
+    rounds: { type: 'string', default: '2' },
+    repeats: { type: 'string', default: '2' },
     folder: { type: 'string', default: join(tmpdir(), 'krona-full-size') },
     write: { type: 'boolean', default: false },
   },
 });
-const TITLES: Readonly<Record<ModelName, string>> = { sd15: 'SD 1.5', sdxl: 'SDXL' };
-const names = values.models.split(',');
-for (const name of names)
-  if (!(name in TITLES)) throw new Error(`--models takes sd15, sdxl or both with a comma; you gave ${name}`);
+const names = listed('models', values.models, Object.keys(TITLES) as ModelName[]);
+const kinds = listed('steps', values.steps, KINDS);
 
 const run = promisify(execFile);
 const OURS = [process.execPath, '--import', import.meta.resolve('tsx'), here('step.ts')];
 const THEIRS = [values.python ?? '', here('../rivals/diffusers-step.py')];
-const MIB = 2 ** 20;
-const began = { load: loadavg()[0]!, date: new Date().toISOString().slice(0, 10) };
+const ROWS = here('../full-size.json');
 
 await mkdir(values.folder, { recursive: true });
-const lines: string[] = [];
-for (const name of names as ModelName[]) {
+for (const name of names) {
   const model = await randomModel(name, values.folder);
-  for (const kind of KINDS) lines.push(await compare(name, kind, model));
+  for (const kind of kinds) {
+    const row = await compare(name, kind, model).catch((error: unknown) => {
+      // Killed for want of memory, say; the other rows are worth having.
+      process.stderr.write(`${TITLES[name]} ${kind} failed: ${String(error)}\n`);
+      process.exitCode = 1;
+      return null;
+    });
+    if (!row) continue;
+    process.stdout.write(`${fullSizeTable([row]).trim().split('\n').slice(-3).join('\n')}\n`);
+    if (values.write) await writeFile(here('../full-size.md'), fullSizeTable(await keepRow(ROWS, row)));
+  }
 }
-const table = [
-  `Random weights, 512×512, float32, ${cpus().length} threads of ${cpus()[0]!.model.trim()}, ${began.date}; load of the machine when it began: ${short(began.load)}.`,
-  'A sampling step is one call of the UNet on two rows (guidance); a training step is forward, backward and AdamW for one',
-  'photo with checkpointing: factors (4, 64) here, (16, 16) in PEFT, which are as many numbers. Medians; peaks are of the',
-  'whole process. Difference: of the prediction (largest, against the largest value) or of the first loss.',
-  '',
-  '| step | seconds | theirs | ratio | peak MiB | theirs | ratio | difference | MB written until the first |',
-  '| --- | --- | --- | --- | --- | --- | --- | --- | --- |',
-  ...lines,
-  '',
-].join('\n');
-process.stdout.write(table);
-if (values.write) await writeFile(here('../full-size.md'), table);
 
 /** A row: processes of ours and theirs in turns, so that both meet the same machine. */
-async function compare(name: ModelName, kind: StepKind, model: string): Promise<string> {
+async function compare(name: ModelName, kind: StepKind, model: string): Promise<FullSizeRow> {
   const inputs = join(values.folder, `${name}-inputs.safetensors`);
-  if (
-    !(await access(inputs).then(
-      () => true,
-      () => false,
-    ))
-  )
-    await writeInputs(name, inputs);
+  if (!(await exists(inputs))) await writeInputs(name, inputs);
   const request = (who: string): StepRequest => ({
     model,
     kind,
@@ -79,6 +69,7 @@ async function compare(name: ModelName, kind: StepKind, model: string): Promise<
     threads: cpus().length,
     repeats: Number(values.repeats),
   });
+  const began = { date: new Date().toISOString(), load: loadavg()[0]! };
   const ours: StepResult[] = [];
   const theirs: StepResult[] = [];
   for (let round = 0; round < Number(values.rounds); round++) {
@@ -86,23 +77,15 @@ async function compare(name: ModelName, kind: StepKind, model: string): Promise<
     ours.push(await measure(OURS, request('ours')));
     if (values.python !== undefined) theirs.push(await measure(THEIRS, request('theirs')));
   }
-  const time = (results: readonly StepResult[]): number => median(results.flatMap(({ seconds }) => seconds));
-  const peak = (results: readonly StepResult[]): number => Math.max(...results.map((one) => one.peak)) / MIB;
-  const written = Math.max(...ours.map((one) => one.written ?? 0)) / 1e6;
-  const pair = (of: typeof time): string =>
-    theirs.length === 0
-      ? `${short(of(ours))} | | `
-      : `${short(of(ours))} | ${short(of(theirs))} | ${short(of(ours) / of(theirs))}`;
   const difference =
-    theirs.length === 0
-      ? ''
-      : (await largestDifference(request('ours').output, request('theirs').output)).toExponential(1);
-  return `| ${TITLES[name]} ${kind} | ${pair(time)} | ${pair(peak)} | ${difference} | ${short(written)} |`;
+    theirs.length === 0 ? null : await largestDifference(request('ours').output, request('theirs').output);
+  const cpu = cpus()[0]!.model.trim();
+  return { model: name, kind, ...began, cpu, threads: cpus().length, ours, theirs, difference };
 }
 
 async function measure(command: readonly string[], request: StepRequest): Promise<StepResult> {
   const [program, ...words] = command as [string, ...string[]];
-  const { stdout } = await run(program, [...words, JSON.stringify(request)], { maxBuffer: MIB });
+  const { stdout } = await run(program, [...words, JSON.stringify(request)], { maxBuffer: 2 ** 20 });
   return JSON.parse(stdout.trim().split('\n').at(-1)!) as StepResult;
 }
 
@@ -118,4 +101,18 @@ async function largestDifference(one: string, other: string): Promise<number> {
     size = Math.max(size, Math.abs(value));
   });
   return most / size;
+}
+
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
+
+function listed<T extends string>(option: string, given: string, known: readonly T[]): T[] {
+  return given.split(',').map((name) => {
+    const found = known.find((one) => one === name);
+    if (!found) throw new Error(`--${option} takes ${known.join(' and ')}, with a comma; you gave ${name}`);
+    return found;
+  });
 }

@@ -34,22 +34,33 @@ const options = { threads, ...(profile ? { profilePrefix: join(profile, kind) } 
 const { ok } = await inspectModel(folder);
 if (!ok) throw new Error(`${folder} is no whole model`);
 const began = performance.now();
-const { step, shape } = kind === 'sampling' ? await sampling() : await training();
+const { session, step, shape } = kind === 'sampling' ? await sampling() : await training();
 const opened = (performance.now() - began) / 1000;
 const seconds: number[] = [];
+const processor: number[] = [];
 let result = new Float32Array();
 let written = 0;
 for (let i = 0; i <= repeats; i++) {
-  const start = performance.now();
+  const [start, used] = [performance.now(), process.cpuUsage()];
   const values = await step();
+  const { user, system } = process.cpuUsage(used);
   seconds.push((performance.now() - start) / 1000);
+  processor.push((user + system) / 1e6);
   if (i > 0) continue;
   result = values.slice();
   written = await writtenBytes();
 }
+if (profile) session.endProfiling();
 await writeSafetensors(output, new Map([['result', { dtype: 'F32', shape, data: result }]]));
 const [first, ...later] = seconds as [number, ...number[]];
-const measured: StepResult = { opened, first, seconds: later, peak: await peakMemory(process.pid), written };
+const measured: StepResult = {
+  opened,
+  first,
+  seconds: later,
+  processor: processor.slice(1),
+  peak: await peakMemory(process.pid),
+  written,
+};
 process.stdout.write(`${JSON.stringify(measured)}\n`);
 
 /** One call of the UNet with guidance; its prediction. */
@@ -60,6 +71,7 @@ async function sampling() {
   const session = await Session.create(program, options);
   const feeds = feedsOf(program.inputs);
   return {
+    session,
     step: async () => (await session.run(feeds))['prediction'] as Float32Array,
     shape: program.outputs[0]!.shape,
   };
@@ -86,6 +98,7 @@ async function training() {
   );
   const gradient = new Float32Array(layout.length);
   return {
+    session,
     step: async () => {
       const feeds = feedsOf(program.inputs, { parameters: optimizer.state.parameters });
       const { loss } = await session.run(feeds, { gradient });

@@ -28,6 +28,8 @@ export interface StepResult {
   /** The first step, seconds. */
   readonly first: number;
   readonly seconds: readonly number[];
+  /** User and system time of all threads in each of those steps, seconds. */
+  readonly processor: readonly number[];
   /** Largest resident memory of the process, bytes. */
   readonly peak: number;
   /** Bytes that the process wrote to disk until the end of the first step, the check of the model included; ours only. */

@@ -70,13 +70,16 @@ def training():
 step = sampling() if request["kind"] == "sampling" else training()
 opened = time.perf_counter() - began
 seconds = []
+processor = []
 for i in range(request["repeats"] + 1):
-    start = time.perf_counter()
+    start, used = time.perf_counter(), time.process_time()
     result = step()
     seconds.append(time.perf_counter() - start)
+    processor.append(time.process_time() - used)
     if i == 0:
         save_file({"result": result.contiguous()}, request["output"])
 
 with open("/proc/self/status") as status:
     peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) * 1024
-print(json.dumps({"opened": opened, "first": seconds[0], "seconds": seconds[1:], "peak": peak}))
+measured = {"opened": opened, "first": seconds[0], "seconds": seconds[1:], "processor": processor[1:], "peak": peak}
+print(json.dumps(measured))

@@ -294,38 +294,61 @@ export const gradRules: { readonly [P in Primitive]: GradRule<P> } = {
   },
 };
 
-/** Values of P that the gradient of attention holds at once (32 MiB in float32). */
-const ATTENTION_PART = 2 ** 23;
+/** Values of P that the gradient of attention holds at once (8 MiB in float32, which stay in a processor's cache). */
+const ATTENTION_PART = 2 ** 21;
 
 /**
- * By q, k and v in heads [B,H,·,D]. P = softmax(q kᵀ s) is made again, for some queries after the others: whole, it
+ * By q, k and v, [B,·,H·D]. P = softmax(q kᵀ s) is made again, for some heads and queries after the others: whole, it
  * takes S·T values a head, which at 64×64 latents is more than everything else. dv = Pᵀ do; dP = do vᵀ;
  * dS = P (dP - Σ dP P); dq = dS k s; dk = dSᵀ q s. With Σ do o in place of Σ dP P (Dao et al. 2022, arXiv 2205.14135,
  * B.2) a product less would be needed, but dS of a single key, which is zero, would come out as its rounding error.
  */
-function attentionGradients(y: Tensor<'attention'>, dy: Tensor): readonly [Tensor, Tensor, Tensor] {
+function attentionGradients(y: Tensor<'attention'>, dy: Tensor): readonly Tensor[] {
   const { heads, scale } = y.params;
   const [q, k, v, dOut] = [...y.inputs, dy].map((x) => op.splitHeads(x, heads)) as Tensors4;
   const [batch, , queries] = q.shape as [number, number, number];
-  const rows = Math.max(1, Math.floor(ATTENTION_PART / (batch * heads * k.shape[2]!)));
+  const row = batch * k.shape[2]!; // of P, in one head of each of the batch
+  const together = Math.min(heads, Math.max(1, Math.floor(ATTENTION_PART / (row * queries))));
+  const rows = Math.min(queries, Math.max(1, Math.floor(ATTENTION_PART / (row * together))));
+  const some: (readonly [Tensor, Tensor, Tensor])[] = [];
+  for (let head = 0; head < heads; head += together) {
+    const part = (x: Tensor): Tensor => op.slice(x, 1, head, Math.min(heads, head + together));
+    some.push(headGradients(part(q), part(op.mul(k, scale)), part(v), part(dOut), rows, some.at(-1) ?? []));
+  }
+  const [dq, dk, dv] = [0, 1, 2].map((i) =>
+    op.concat(
+      some.map((parts) => parts[i]!),
+      1,
+    ),
+  ) as [Tensor, Tensor, Tensor];
+  return [dq, op.swap(op.mul(dk, scale)), op.swap(dv)];
+}
+
+/** dq, dkᵀ/s and dvᵀ of some heads by q, k·s, v and do, `rows` queries at a time; not before `earlier`. */
+function headGradients(
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  dOut: Tensor,
+  rows: number,
+  earlier: readonly Tensor[],
+): readonly [Tensor, Tensor, Tensor] {
+  const queries = q.shape[2]!;
   const dq: Tensor[] = [];
-  let dk: Tensor | null = null;
-  let dv: Tensor | null = null;
+  let sums: readonly Tensor[] = [];
   for (let from = 0; from < queries; from += rows) {
-    const earlier = dk && dv ? [dq.at(-1)!, dk, dv] : [];
+    const before = from === 0 ? earlier : [dq.at(-1)!, ...sums];
     const part = (x: Tensor): Tensor =>
-      op.after(op.slice(x, 2, from, Math.min(queries, from + rows)), earlier);
+      op.after(op.slice(x, 2, from, Math.min(queries, from + rows)), before);
     const [someQ, someOut] = [part(q), part(dOut)];
-    const p = op.softmax(op.matmul(op.mul(someQ, scale), op.swap(k)));
+    const p = op.softmax(op.matmul(someQ, op.swap(k)));
     const dP = op.matmul(someOut, op.swap(v));
     const dS = op.mul(p, op.sub(dP, op.sum(op.mul(dP, p), [3])));
-    dq.push(op.mul(op.matmul(dS, k), scale));
-    const moreK = op.mul(op.matmul(op.swap(dS), someQ), scale);
-    const moreV = op.matmul(op.swap(p), someOut);
-    dk = dk ? op.add(dk, moreK) : moreK;
-    dv = dv ? op.add(dv, moreV) : moreV;
+    dq.push(op.matmul(dS, k));
+    const more = [op.matmul(op.swap(someQ), dS), op.matmul(op.swap(someOut), p)];
+    sums = sums.length === 0 ? more : sums.map((sum, i) => op.add(sum, more[i]!));
   }
-  return [op.concat(dq, 2), dk!, dv!];
+  return [op.concat(dq, 2), sums[0]!, sums[1]!];
 }
 
 type Tensors4 = [Tensor, Tensor, Tensor, Tensor];

@@ -5,13 +5,35 @@
 import { GraphError } from './errors.ts';
 import { gradRules, type InputGradients } from './grad-rules.ts';
 import * as op from './ops.ts';
-import { inBlock, make, reachable, type Node, type Tensor } from './tensor.ts';
+import { inBlock, make, reachable, sizeOf, type Node, type Tensor } from './tensor.ts';
 
 /**
  * Activation checkpointing (Chen et al. 2016, arXiv 1604.06174): what `build` computes is not kept for the backward
- * pass but computed again there, from the block's inputs. Blocks do not nest.
+ * pass but computed again there, from the block's inputs; save the few results that take long for their size, which are
+ * kept (as Korthikanti et al. 2022, arXiv 2205.05198, section 5, choose). Blocks do not nest.
  */
 export const checkpoint = inBlock;
+
+/**
+ * Multiplications behind each value from which on a result is kept: those of 3×3 convolutions of 143 channels, of
+ * projections from 1280 channels (the lowest levels of SD and SDXL) or of attention to 640 tokens.
+ */
+const KEPT_FROM = 1280;
+
+/** Multiplications behind each value of a product; 0 for everything else. */
+function multiplications({ primitive, inputs }: Node): number {
+  const [, second] = inputs;
+  switch (primitive) {
+    case 'conv2d':
+      return sizeOf(second!.shape.slice(1));
+    case 'matmul':
+      return second!.shape.at(-2)!;
+    case 'attention':
+      return 2 * second!.shape[1]!;
+    default:
+      return 0;
+  }
+}
 
 /**
  * dLoss/dT for each T of `targets`, in their order and shapes; zeros where the loss does not depend on one. Targets
@@ -62,7 +84,7 @@ function applyRule(node: Node, dy: Tensor): InputGradients {
   return rule(node, dy);
 }
 
-/** Makes blocks again, each not before the gradient that needs it and the target gradients of the block after it. */
+/** Makes blocks again, without what is kept of them, each not before the gradient that needs it and the target gradients of the block after it. */
 class Recomputation {
   readonly #members = new Map<number, Node[]>();
   readonly #copies = new Map<Tensor, Tensor>();
@@ -102,16 +124,19 @@ class Recomputation {
     const inside = new Set<Tensor>(members);
     const fixed = (x: Tensor): boolean =>
       x.primitive === 'weight' || x.primitive === 'constant' || this.#wanted.has(x);
+    /** What comes from outside and what is kept, in the form in which this block reads it. */
+    const delayed = new Map<Tensor, Tensor>();
     const delay = (x: Tensor): Tensor => {
-      const delayed = op.after(x, earlier);
-      this.#copies.set(x, delayed);
-      return delayed;
+      const late = op.after(x, earlier);
+      delayed.set(x, late);
+      return late;
     };
     for (const member of members) {
       if (member.inputs.length === 0 || this.#wanted.has(member)) continue;
       const inputs = member.inputs.map((x) => {
-        const copy = this.#copies.get(x);
-        return copy ?? (inside.has(x) || fixed(x) ? x : delay(x));
+        const kept = inside.has(x) && multiplications(x as Node) >= KEPT_FROM;
+        if (kept) return delayed.get(x) ?? delay(x);
+        return this.#copies.get(x) ?? delayed.get(x) ?? (inside.has(x) || fixed(x) ? x : delay(x));
       });
       if (inputs.every((x, i) => x === member.inputs[i])) {
         // Made of targets alone, such as a product of factors: without a delay it would be computed once and kept.
@@ -120,7 +145,5 @@ class Recomputation {
       }
       this.#copies.set(member, make(member.primitive, member.params, inputs));
     }
-    // An outer input's delayed form serves this block only.
-    for (const x of [...this.#copies.keys()]) if (!inside.has(x)) this.#copies.delete(x);
   }
 }

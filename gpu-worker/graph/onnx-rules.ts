@@ -43,6 +43,9 @@ export function untransposed(x: Tensor): Tensor | null {
 /** Values, 4 MiB in float32. */
 const LARGE_WEIGHT = 2 ** 20;
 
+/** A filter bank's values against those of the pictures on both sides, above which to exchange its axes costs too much. */
+const LARGE_FILTERS = 32;
+
 /**
  * x reshaped to its own shape, to which an empty slice of every earlier tensor is appended: the runtime can neither
  * fold this nor start before those are there (a Shape of them would be folded away).
@@ -179,35 +182,41 @@ export const onnxRules: { readonly [P in Exclude<Primitive, Leaf>]: OnnxRule<P> 
   // padding wider than the window negative padding, which Conv does not take.
   conv2dInputGrad: (emit, y) => {
     const [dy, w] = y.inputs as [Tensor, Tensor];
-    const { stride, pads, size } = y.params;
+    const { stride, pads } = y.params;
     const [kh, kw] = w.shape.slice(2) as [number, number];
+    const [rows, columns] = dy.shape.slice(2) as [number, number];
     const [top, left, bottom, right] = pads;
-    if (stride === 1 && Math.max(top, bottom) < kh && Math.max(left, right) < kw) {
-      // The runtime would turn a frozen weight once and keep both; of a large one that is too much memory.
-      const large = w.primitive === 'weight' && sizeOf(w.shape) > LARGE_WEIGHT;
+    // The runtime would turn a frozen weight once and keep both; of a large one that is too much memory.
+    const large = w.primitive === 'weight' && sizeOf(w.shape) > LARGE_WEIGHT;
+    const everyRun = large || w.primitive !== 'weight';
+    const share = everyRun ? sizeOf(w.shape) / (sizeOf(dy.shape) + sizeOf(y.shape)) : 0;
+    if (stride === 1 && share <= LARGE_FILTERS && Math.max(top, bottom) < kh && Math.max(left, right) < kw) {
+      const turn = (x: string): string => {
+        const [from, to] = [emit.ints([-1, -1]), emit.ints([-(2 ** 31), -(2 ** 31)])];
+        return kh * kw === 1 ? x : emit.node('Slice', [x, from, to, emit.ints([2, 3]), emit.ints([-1, -1])]);
+      };
       const weight = large ? emitAfter(emit, w, [dy]) : emit.name(w);
       const exchanged = emit.node('Transpose', [weight], { perm: [1, 0, 2, 3] });
-      const backwards = [
-        emit.ints([-1, -1]),
-        emit.ints([-kh - 1, -kw - 1]),
-        emit.ints([2, 3]),
-        emit.ints([-1, -1]),
-      ];
-      const turned = kh === 1 && kw === 1 ? exchanged : emit.node('Slice', [exchanged, ...backwards]);
-      return emit.node('Conv', [emit.name(dy), turned], {
+      // Where the window has more values, the pictures on both sides are turned in its place, and their margins with them.
+      const turnsPictures = share > 1;
+      const [picture, window] = turnsPictures
+        ? [turn(emit.name(dy)), exchanged]
+        : [emit.name(dy), turn(exchanged)];
+      const [t, l, b, r] = turnsPictures ? [bottom, right, top, left] : [top, left, bottom, right];
+      const product = emit.node('Conv', [picture, window], {
         kernel_shape: [kh, kw],
         strides: [1, 1],
-        pads: [kh - 1 - top, kw - 1 - left, kh - 1 - bottom, kw - 1 - right],
+        pads: [kh - 1 - t, kw - 1 - l, kh - 1 - b, kw - 1 - r],
       });
+      return turnsPictures ? turn(product) : product;
     }
-    const [rows, columns] = dy.shape.slice(2) as [number, number];
     return emit.node('ConvTranspose', [emit.name(dy), emit.name(w)], {
       kernel_shape: [kh, kw],
       strides: [stride, stride],
       pads,
       output_padding: [
-        size[0] - ((rows - 1) * stride + kh - top - bottom),
-        size[1] - ((columns - 1) * stride + kw - left - right),
+        y.shape[2]! - ((rows - 1) * stride + kh - top - bottom),
+        y.shape[3]! - ((columns - 1) * stride + kw - left - right),
       ],
     });
   },

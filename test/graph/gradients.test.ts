@@ -5,7 +5,7 @@ import { checkpoint, gradients } from '../../gpu-worker/graph/gradients.ts';
 import * as op from '../../gpu-worker/graph/ops.ts';
 import type { Shape } from '../../gpu-worker/graph/primitives.ts';
 import { runOnce, type Feeds, type TensorData } from '../../gpu-worker/graph/runtime.ts';
-import type { Tensor } from '../../gpu-worker/graph/tensor.ts';
+import { reachable, type Tensor } from '../../gpu-worker/graph/tensor.ts';
 import { checkOp, dataOf, randomValues, weightedSum, type Operand } from '../helpers/check-op.ts';
 import '../helpers/allclose.ts';
 
@@ -156,6 +156,26 @@ describe('checkpointed blocks', () => {
       (block, ...all) => op.sin(block(() => residualBlock(...(all as [Tensor, Tensor, ...Tensor[]])))),
       [0, 1],
     ));
+
+  describe.each([
+    { width: 8, convolutions: 2 },
+    { width: 256, convolutions: 1 },
+  ])('a convolution of $width channels', ({ width, convolutions }) => {
+    const shapes = [
+      [1, width, 2, 2],
+      [width, width, 3, 3],
+    ];
+    const build = (block: typeof plain, x: Tensor, w: Tensor): Tensor =>
+      block(() => op.tanh(op.conv2d(op.sin(x), w, undefined, 1, 1)));
+
+    it('has the same gradients', () => compareBoth(shapes, build));
+    it(`is computed ${convolutions === 1 ? 'once, as it takes long' : 'again'}`, () => {
+      const [x, w] = inputsOf(shapes).inputs as [Tensor, Tensor];
+      const loss = op.sum(build(checkpoint, x, w));
+      const graph = reachable([loss, ...gradients(loss, [x])]);
+      expect(graph.filter(({ primitive }) => primitive === 'conv2d').length).toBe(convolutions);
+    });
+  });
 
   it('blocks whose results go to several places, past other blocks too', () =>
     compareBoth(

@@ -67,6 +67,10 @@ const CONVOLUTIONS: readonly (readonly [
   [[2, 3, 5, 4], [2, 3, 1, 1], 2, [0, 0, 0, 0]],
   [[1, 1, 3, 3], [1, 1, 3, 3], 1, [0, 0, 0, 0]],
   [[1, 2, 8, 7], [2, 2, 2, 2], 3, [0, 1, 1, 0]],
+  // More values in the filters than in the pictures, and very many more
+  [[1, 4, 2, 3], [5, 4, 3, 3], 1, SAME],
+  [[1, 6, 3, 4], [5, 6, 2, 3], 1, [0, 2, 1, 0]],
+  [[1, 8, 1, 1], [8, 8, 3, 3], 1, SAME],
 ];
 
 const steps = (length: number, kernel: number, stride: number, padding: number): number =>
