@@ -348,7 +348,9 @@ export interface Records {
   removePhoto(id: string): Promise<void>;
 
   // Runs and adapters
-  addRun(run: New<Run, 'photoPrompts' | 'progress' | 'losses' | 'failure' | 'startedAt' | 'endedAt'>): Promise<Run>;
+  addRun(
+    run: New<Run, 'photoPrompts' | 'progress' | 'losses' | 'failure' | 'startedAt' | 'endedAt'>,
+  ): Promise<Run>;
   run(id: string): Promise<Run | null>;
   /** Newest first. */
   runs(channelId: string, limit: number): Promise<Run[]>;
