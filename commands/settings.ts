@@ -55,7 +55,7 @@ const OF_MODEL = ['a1', 'a2', 'rank', 'size', 'refine'];
 async function set(invocation: Invocation, context: CommandContext): Promise<Card> {
   const { channel, options } = invocation;
   if (Object.keys(options).length === 0)
-    throw new KronaError('OPTION_MISSING', 'Say what to set, for example: /krona settings set steps:300.');
+    throw new KronaError('OPTION_MISSING', 'Say what to set, for example `/krona settings set steps:300`.');
   const model = await context.records.modelCard();
   if (!model && OF_MODEL.some((name) => name in options))
     throw new KronaError(
