@@ -220,7 +220,12 @@ export class WebGateway implements Gateway {
   }
 
   /** False when the line was there already. */
-  async #addLine(channel: Channel, memberId: string | null, id: string, body: CardBody | SaidBody): Promise<boolean> {
+  async #addLine(
+    channel: Channel,
+    memberId: string | null,
+    id: string,
+    body: CardBody | SaidBody,
+  ): Promise<boolean> {
     const { records } = this.#context;
     const before = await this.views.newestRevision(channel);
     const line = await records.addLine({ id, channelId: channel.id, memberId, body });
