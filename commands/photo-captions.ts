@@ -44,6 +44,11 @@ export function checkCaption(text: string): string | null {
  */
 export function readCaptions(typed: string | undefined, photos: number): Captions {
   if (typed === undefined) return [];
+  if (photos === 0)
+    throw new KronaError(
+      'CAPTIONS_COUNT',
+      'A caption is for photos that come with the command; /krona photos caption says what earlier ones show.',
+    );
   const captions = typed.split(BETWEEN).map(checkCaption);
   if (captions.length === 1) return Array<string | null>(photos).fill(captions[0]!);
   if (captions.length === photos) return captions;

@@ -87,6 +87,9 @@ export function trainingSuite(storage: () => TestStorage): void {
     await channel.say('bob', '/krona photos caption mochi 4');
     expect((await shown()).slice(1)).toEqual(['2 · ann · a cat on a sofa', '3 · bob · in a box', '4 · bob']);
 
+    expect(await channel.refusal('ann', '/krona train mochi caption:by the sea')).toMatch(
+      /^CAPTIONS_COUNT: .*\/krona photos caption/,
+    );
     const card = await channel.say('ann', '/krona train mochi caption:by the sea', [await photo(5)]);
     const { photoPrompts, photoHashes, subjectId } = await channel.run(card);
     const { token } = (await storage().records.subject(subjectId))!;

@@ -16,7 +16,7 @@ import { loadOptimizer } from '../../gpu-worker/training/optimizer-file.ts';
 import type { PictureSet, Run } from '../../storage/records/contract.ts';
 import { TINY_MODEL } from '../helpers/fixtures.ts';
 import { until } from '../helpers/until.ts';
-import { openWorkshop, type Workshop } from './workshop.ts';
+import { openWorkshop, SETTINGS, type Workshop } from './workshop.ts';
 
 let shop: Workshop;
 let worker: Worker;
@@ -220,6 +220,19 @@ it('the same seed draws the same picture, alone or in a set, and a stored one is
   const [first, next] = await pictureHashes(begun);
   expect(first).toBe(hash);
   expect(next).not.toBe(withAdapter![0]);
+});
+
+it('size, rescaled guidance and refiner of the settings reach the picture', async () => {
+  const draw = (settings: Partial<typeof SETTINGS>) =>
+    shop.imagine({ settings: { ...SETTINGS, ...settings } });
+  const wide = await draw({ size: '96x64' });
+  const rescaled = await draw({ size: '96x64', rescale: 0.7 });
+  const refined = await draw({ refine: 0.2 });
+  for (const set of [wide, rescaled]) expect((await drawn(set)).state).toBe('done');
+  const [picture] = await shop.storage.records.pictures(wide.id);
+  expect(picture).toMatchObject({ width: 96, height: 64 });
+  expect(await pictureHashes(rescaled)).not.toEqual(await pictureHashes(wide));
+  expect((await drawn(refined)).failure).toMatchObject({ code: 'REFINER_MISSING' });
 });
 
 it('a variation resembles its picture more than another seed does', async () => {
