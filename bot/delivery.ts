@@ -164,7 +164,10 @@ export class Delivery {
   #begin(post: Post, work: () => Promise<void>): void {
     if (this.#underWay.has(post.id)) return;
     this.#underWay.add(post.id);
-    void this.#attempt(post, work).finally(() => this.#underWay.delete(post.id));
+    void this.#attempt(post, work)
+      // As when the database goes away just then; the next look begins again.
+      .catch((error: unknown) => this.#log.error({ error, post: post.id }, 'could not show a message'))
+      .finally(() => this.#underWay.delete(post.id));
   }
 
   /** What an earlier process has left: posts that it may have tried, and work that still waits. */

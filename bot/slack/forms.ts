@@ -125,7 +125,7 @@ function consentBlock(required: boolean): types.InputBlock {
       options: [
         {
           text: plain('I may give these photos, and whoever is on them agrees', 75),
-          description: plain('Take them back at any time: `/krona photos remove`', 75),
+          description: plain('You can take them back at any time', 75),
           value: 'yes',
         },
       ],

@@ -39,7 +39,7 @@ interface Lesson {
 }
 
 const SETTINGS: Readonly<Record<ClassifierKind, StageSettings>> = {
-  concepts: { batch: 32, steps: 4000, lr: 3e-3, warmup: 100, averageDecay: 0.995 },
+  concepts: { batch: 32, steps: 12_000, lr: 3e-3, warmup: 100, averageDecay: 0.995 },
   styles: { batch: 64, steps: 400, lr: 2e-3, warmup: 50, averageDecay: 0.98 },
 };
 
