@@ -47,7 +47,7 @@ export function readCaptions(typed: string | undefined, photos: number): Caption
   if (photos === 0)
     throw new KronaError(
       'CAPTIONS_COUNT',
-      'A caption is for photos that come with the command; /krona photos caption says what earlier ones show.',
+      'A caption is for photos that come with the command; `/krona photos caption` says what earlier ones show.',
     );
   const captions = typed.split(BETWEEN).map(checkCaption);
   if (captions.length === 1) return Array<string | null>(photos).fill(captions[0]!);
