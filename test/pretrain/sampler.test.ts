@@ -4,7 +4,12 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { plural } from '../../gpu-worker/pretrain/captions.ts';
 import { makeBatch, openBatches } from '../../gpu-worker/pretrain/composite-worker.ts';
-import { nounPhrase, readPretrainData, type PretrainData } from '../../gpu-worker/pretrain/concepts.ts';
+import {
+  nounPhrase,
+  readPretrainData,
+  type Concept,
+  type PretrainData,
+} from '../../gpu-worker/pretrain/concepts.ts';
 import { hashName, isHeldOut } from '../../gpu-worker/pretrain/held-out.ts';
 import {
   prepareArt,
@@ -28,16 +33,24 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** Finds each concept by every word it is called by; a longer name is read before a shorter one inside it. */
+/**
+ * Finds each concept by every word it is called by; a longer name is read before a shorter one inside it. Plurals are of
+ * rows alone: elsewhere "books" is a thing of its own.
+ */
 function conceptReader(): (caption: string) => number[] {
-  const owners = new Map(
-    data.concepts.flatMap((concept, index) =>
-      [concept.word, ...(concept.also ?? []), plural(concept.word)].map((word) => [word, index] as const),
-    ),
-  );
-  const longestFirst = [...owners.keys()].sort((a, b) => b.length - a.length);
-  const pattern = new RegExp(`\\b(${longestFirst.join('|')})(?![\\w-])`, 'g');
-  return (caption) => [...new Set([...caption.matchAll(pattern)].map(([word]) => owners.get(word)!))];
+  const readerOf = (wordsOf: (concept: Concept) => readonly string[]) => {
+    const owners = new Map(
+      data.concepts.flatMap((concept, index) => wordsOf(concept).map((word) => [word, index] as const)),
+    );
+    const longestFirst = [...owners.keys()].sort((a, b) => b.length - a.length);
+    const pattern = new RegExp(`\\b(${longestFirst.join('|')})(?![\\w-])`, 'g');
+    return (caption: string) => [
+      ...new Set([...caption.matchAll(pattern)].map(([word]) => owners.get(word)!)),
+    ];
+  };
+  const single = readerOf(({ word, also = [] }) => [word, ...also]);
+  const row = readerOf(({ word }) => [plural(word)]);
+  return (caption) => (caption.includes(' in a row') ? row(caption) : single(caption));
 }
 
 /** Index of the background that a caption names, or −1. */
