@@ -103,8 +103,8 @@ describe('the judge', () => {
       return image;
     });
     const { top1, top5, copyDistance } = judge.report(prompts, images);
-    expect(top1).toBeGreaterThan(0.5);
-    expect(top5).toBeGreaterThan(0.7);
+    expect(top1).toBeGreaterThan(0.4);
+    expect(top5).toBeGreaterThan(0.55);
     expect(copyDistance).toBeGreaterThan(20);
   });
 });
