@@ -1,9 +1,9 @@
 /**
- * @file Brings the messages that follow a run, a set or a new champion up to date: posts them, then edits them when
- * their record has changed, from what the records say alone. A process that dies between posting and noting it leaves
- * a post without a message; the next one asks the gateway again with the same nonce and gets the standing message. So
- * a result is posted exactly once, and nothing is lost but the time in between. The message of what was deleted is
- * taken away; its post stays until that is done.
+ * @file Brings the messages that follow a run, a set, a new champion or a ranking up to date: posts them, then edits
+ * them when their record has changed, from what the records say alone. A process that dies between posting and noting
+ * it leaves a post without a message; the next one asks the gateway again with the same nonce and gets the standing
+ * message. So a result is posted exactly once, and nothing is lost but the time in between. The message of what was
+ * deleted is taken away; its post stays until that is done.
  */
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -339,6 +339,10 @@ export class Delivery {
     if (kind === 'champion') {
       const change = await records.championChange(targetId);
       return change && { revision: 0, waiting: false };
+    }
+    if (kind === 'ranking') {
+      const ranking = await records.ranking(targetId);
+      return ranking && { revision: ranking.revision, waiting: false };
     }
     const record = kind === 'run' ? await records.run(targetId) : await records.set(targetId);
     return record && { revision: record.revision, waiting: record.state === 'queued' };
