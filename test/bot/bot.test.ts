@@ -422,6 +422,12 @@ describe('the bot on a chat platform', () => {
     await until(() => ranking!.card.pictures?.length === 1);
     expect(ranking!.card.table!.rows.map((row) => row.slice(0, 2))).toEqual([['1', 'a fox (1)']]);
     expect(ranking!.shown).toHaveLength(2);
+
+    // Where it takes no more edits, it goes when another has taken its place.
+    platform.stale.add(ranking!.id);
+    await storage.records.deleteSet(sets[1]!.id, 'By Ann.');
+    await until(() => messages().every(({ card }) => card.title === 'Nothing of this ranking is left'));
+    expect(messages()).toHaveLength(1);
     await second.stop();
   });
 
