@@ -1,9 +1,9 @@
 /**
- * @file Brings the messages that follow a run, a set or a new champion up to date: posts them, then edits them when
- * their record has changed, from what the records say alone. A process that dies between posting and noting it leaves
- * a post without a message; the next one asks the gateway again with the same nonce and gets the standing message. So
- * a result is posted exactly once, and nothing is lost but the time in between. The message of what was deleted is
- * taken away; its post stays until that is done.
+ * @file Brings the messages that follow a run, a set, a new champion or a ranking up to date: posts them, then edits
+ * them when their record has changed, from what the records say alone. A process that dies between posting and noting
+ * it leaves a post without a message; the next one asks the gateway again with the same nonce and gets the standing
+ * message. So a result is posted exactly once, and nothing is lost but the time in between. The message of what was
+ * deleted is taken away; its post stays until that is done.
  */
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -250,6 +250,12 @@ export class Delivery {
       post.messageId === null
         ? await this.#post(channel, post, card, post.id)
         : await this.#edit(channel, post, post.messageId, card);
+    if (post.kind === 'champion' || post.kind === 'ranking') {
+      // They change only by a deletion: a message that this one took the place of still shows what was deleted.
+      const former = new Set(post.formerMessageIds).add(post.messageId ?? messageId);
+      former.delete(messageId);
+      await this.#takeAway(channel, former, card);
+    }
     await records.markPost(post.id, messageId, target.revision);
     if (target.waiting)
       this.#waiting.set(post.id, { post: { ...post, messageId }, shown: JSON.stringify(card) });
@@ -262,6 +268,12 @@ export class Delivery {
     // A process that died may have posted it without noting that: its nonce finds it.
     else if (this.#triedBefore.has(post.id))
       messageIds.push(await this.#gateway.post(channel, card, post.id));
+    await this.#takeAway(channel, messageIds, card);
+    await this.#forget(post);
+  }
+
+  /** @param card - for messages that the bot may not delete */
+  async #takeAway(channel: Channel, messageIds: Iterable<string>, card: Card): Promise<void> {
     for (const messageId of messageIds)
       try {
         await this.#gateway.remove(channel, messageId);
@@ -271,7 +283,6 @@ export class Delivery {
           if (!isCode(failure, 'MESSAGE_GONE') && !isCode(failure, 'MESSAGE_STALE')) throw failure;
         });
       }
-    await this.#forget(post);
   }
 
   /** Shows the place in the queue when it has changed. */
@@ -339,6 +350,10 @@ export class Delivery {
     if (kind === 'champion') {
       const change = await records.championChange(targetId);
       return change && { revision: 0, waiting: false };
+    }
+    if (kind === 'ranking') {
+      const ranking = await records.ranking(targetId);
+      return ranking && { revision: ranking.revision, waiting: false };
     }
     const record = kind === 'run' ? await records.run(targetId) : await records.set(targetId);
     return record && { revision: record.revision, waiting: record.state === 'queued' };

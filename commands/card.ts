@@ -55,5 +55,5 @@ export interface Card {
   /** A second answer for the caller alone, beside a card that everybody sees and that changes later. */
   readonly aside?: Card;
   /** The message lives: it follows this record's changes until it ends. */
-  readonly follows?: { readonly kind: 'run' | 'set'; readonly id: string };
+  readonly follows?: { readonly kind: 'run' | 'set' | 'ranking'; readonly id: string };
 }

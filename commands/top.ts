@@ -1,7 +1,9 @@
 /** @file `/krona top`: what the votes say, with how sure they are. */
+import { randomUUID } from 'node:crypto';
 import type { Card } from './card.ts';
-import { plain } from './cards/format.ts';
-import { onCard } from './cards/pictures.ts';
+import { percent, plain } from './cards/format.ts';
+import { loadCard } from './cards/load-card.ts';
+import { OWN_VOTES } from './cards/ranking-card.ts';
 import type { Command, CommandContext, Invocation } from './contract.ts';
 import { textOption } from './options.ts';
 import { completeSubject, namedAdapters, requireSubject } from './subjects.ts';
@@ -9,42 +11,9 @@ import type { VoteData } from './votes/ballots.ts';
 import { rankArms, rankPictures, settingsArm, winChance, type RankedArm } from './votes/ranking.ts';
 
 const MOST_ROWS = 10;
-/** Pictures shown beside the ranking. */
-const MOST_PICTURES = 4;
-
-function percent(share: number): string {
-  return `${Math.round(share * 100)} %`;
-}
 
 function noVotes(title: string, hint: string): Card {
   return { tone: 'info', title, text: [`No votes count yet. ${hint}`], audience: 'caller' };
-}
-
-const OWN = 'Votes on pictures that one asked for oneself are shown but do not count.';
-
-function topPictures(data: VoteData, names: ReadonlyMap<string, string>): Card {
-  const ranked = rankPictures(data).slice(0, MOST_ROWS);
-  if (ranked.length === 0) return noVotes('Best pictures', `React to a picture of somebody else. ${OWN}`);
-  return {
-    tone: 'info',
-    title: 'Best pictures',
-    text: [`Share of votes for a picture, with 95 % certainty. ${OWN}`],
-    table: {
-      columns: ['', 'picture', 'by', 'liked', 'voters'],
-      rows: ranked.map(({ picture, set, low, high, voters }, index) => [
-        String(index + 1),
-        `${plain(set.prompt, 60)} (${picture.index + 1})`,
-        plain(names.get(set.memberId) ?? 'a member who left', 40),
-        `${percent(low)} to ${percent(high)}`,
-        String(voters),
-      ]),
-    },
-    pictures: ranked.slice(0, MOST_PICTURES).map(({ picture, set }, index) => ({
-      ...onCard(picture),
-      alt: plain(set.prompt),
-      caption: `${index + 1} · ${plain(set.prompt, 60)}`,
-    })),
-  };
 }
 
 function topArms(
@@ -62,7 +31,7 @@ function topArms(
     tone: 'info',
     title,
     text: [
-      `How often a picture of it is preferred over an average one of its set, with 95 % certainty. ${OWN}`,
+      `How often a picture of it is preferred over an average one of its set, with 95 % certainty. ${OWN_VOTES}`,
     ],
     table: {
       columns: ['', what, 'wins', 'certainly', 'voters'],
@@ -106,8 +75,16 @@ export const top: Command = {
     const data: VoteData = { ...all, sets };
     const what = textOption(invocation, 'what') ?? 'pictures';
     if (what === 'pictures') {
-      const members = await records.members([...new Set(sets.map((set) => set.memberId))]);
-      return topPictures(data, new Map(members.map((member) => [member.id, member.name])));
+      const ranked = rankPictures(data).slice(0, MOST_ROWS);
+      if (ranked.length === 0)
+        return noVotes('Best pictures', `React to a picture of somebody else. ${OWN_VOTES}`);
+      const ranking = { id: randomUUID(), channelId: channel.id };
+      await records.transaction(async (inside) => {
+        await inside.addRanking({ ...ranking, pictureIds: ranked.map(({ picture }) => picture.id) });
+        const post = { kind: 'ranking', channelId: channel.id, targetId: ranking.id } as const;
+        await inside.addPost({ id: randomUUID(), ...post });
+      });
+      return loadCard('ranking', ranking.id, context);
     }
     const named = new Map((await namedAdapters(records, channel)).map((each) => [each.adapter.id, each]));
     if (what === 'adapters') {

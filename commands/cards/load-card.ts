@@ -4,7 +4,9 @@ import { adaptersOf, subjectsOf } from '../../storage/set-adapters.ts';
 import type { PictureSet, PostKind, Records, Run } from '../../storage/records/contract.ts';
 import type { Card } from '../card.ts';
 import type { CommandContext } from '../contract.ts';
+import { rankPictures } from '../votes/ranking.ts';
 import { championCard } from './champion-card.ts';
+import { rankingCard } from './ranking-card.ts';
 import { runCard, type RunCardSource } from './run-card.ts';
 import { setCard, type SetCardSource } from './set-card.ts';
 
@@ -59,6 +61,7 @@ const GONE: Readonly<Record<PostKind, string>> = {
   run: 'This training was deleted',
   set: 'These pictures were deleted',
   champion: 'This adapter was deleted',
+  ranking: 'Nothing of this ranking is left',
 };
 
 /** In the place of what was deleted. @param how - in words: `By a moderator.` */
@@ -75,6 +78,21 @@ async function championSource(id: string, { records }: CommandContext) {
   return { subject, adapter, reason: change.reason ?? '', picture };
 }
 
+/** What votes say at present of the pictures that a ranking showed. */
+async function rankingOf(id: string, { records }: CommandContext): Promise<Card> {
+  const ranking = await records.ranking(id);
+  const shown = new Set(ranking?.pictureIds);
+  const ranked =
+    ranking === null
+      ? []
+      : rankPictures(await records.standingVotes(ranking.channelId)).filter(({ picture }) =>
+          shown.has(picture.id),
+        );
+  if (ranked.length === 0) return goneCard('ranking');
+  const members = await records.members([...new Set(ranked.map(({ set }) => set.memberId))]);
+  return rankingCard(id, ranked, new Map(members.map((member) => [member.id, member.name])));
+}
+
 /** The card of what a post shows as it is now; a card that says so when it was deleted. */
 export async function loadCard(kind: PostKind, id: string, context: CommandContext): Promise<Card> {
   if (kind === 'champion') {
@@ -83,6 +101,7 @@ export async function loadCard(kind: PostKind, id: string, context: CommandConte
       ? championCard(source.subject, source.adapter, source.reason, source.picture)
       : goneCard(kind);
   }
+  if (kind === 'ranking') return rankingOf(id, context);
   if (kind === 'run') {
     const run = await context.records.run(id);
     const source = run && (await runSource(run, context));

@@ -244,9 +244,19 @@ export interface MemberData {
   readonly entries: readonly AuditEntry[];
 }
 
-export type PostKind = 'run' | 'set' | 'champion';
+/** Pictures that a channel was shown as the best. */
+export interface Ranking {
+  readonly id: string;
+  readonly channelId: string;
+  /** Without those that were deleted since, in no order. */
+  readonly pictureIds: readonly string[];
+  /** Grows when a picture, or a member's votes on one, are deleted; votes as such do not change it. */
+  readonly revision: number;
+}
 
-/** A message of ours in a channel that shows a run, a set or a new champion, and follows its changes. */
+export type PostKind = 'run' | 'set' | 'champion' | 'ranking';
+
+/** A message of ours in a channel that shows a run, a set, a new champion or a ranking, and follows its changes. */
 export interface Post {
   readonly id: string;
   readonly channelId: string;
@@ -395,6 +405,9 @@ export interface Records {
   standingVotes(
     channelId: string,
   ): Promise<{ votes: StandingVote[]; pictures: Picture[]; sets: PictureSet[] }>;
+  /** Pictures that were deleted just now are left out. */
+  addRanking(ranking: Omit<Ranking, 'revision'>): Promise<void>;
+  ranking(id: string): Promise<Ranking | null>;
 
   // Messages and jobs
   addPost(post: Pick<Post, 'id' | 'channelId' | 'kind' | 'targetId'>): Promise<Post>;

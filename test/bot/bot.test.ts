@@ -395,6 +395,42 @@ describe('the bot on a chat platform', () => {
     expect(announced()[0]!.card.pictures).toHaveLength(1);
   });
 
+  it('shows a ranking again after a restart, without what was deleted meanwhile', async () => {
+    const first = await startOn(platform);
+    const sets: PictureSet[] = [];
+    for (const prompt of ['an owl', 'a fox']) {
+      await first.gateway.invoke(place, ann, { command: 'imagine', options: { prompt, count: 1 } }).done;
+      const set = await setHere();
+      sets.push(set);
+      await drawn(set);
+      const posted = await until(() =>
+        messages().find(({ card }) => card.votesOn === set.id && card.pictures?.length === 1),
+      );
+      await first.gateway.react(posted, bob, '👍');
+    }
+    const asked = first.gateway.invoke(place, bob, { command: 'top' });
+    await asked.done;
+    // It is the delivery's message, and there is no other answer.
+    expect(asked.cards).toEqual([]);
+    const [ranking, ...more] = messages().filter(({ card }) => card.title === 'Best pictures');
+    expect(more).toEqual([]);
+    expect(ranking!.card.pictures).toHaveLength(2);
+    await first.stop();
+    await storage.records.deleteSet(sets[0]!.id, 'By Ann.');
+
+    const second = await startOn(platform);
+    await until(() => ranking!.card.pictures?.length === 1);
+    expect(ranking!.card.table!.rows.map((row) => row.slice(0, 2))).toEqual([['1', 'a fox (1)']]);
+    expect(ranking!.shown).toHaveLength(2);
+
+    // Where it takes no more edits, it goes when another has taken its place.
+    platform.stale.add(ranking!.id);
+    await storage.records.deleteSet(sets[1]!.id, 'By Ann.');
+    await until(() => messages().every(({ card }) => card.title === 'Nothing of this ranking is left'));
+    expect(messages()).toHaveLength(1);
+    await second.stop();
+  });
+
   it('takes away every message of a deleted subject', async () => {
     const bot = await startOn(platform);
     const file = { fileName: 'fox.png', size: 1, read: async () => sprite('fox', '#39c', 128) };

@@ -318,12 +318,33 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       for (const [turn, words] of [
         [30, 'tofu on a hill'],
         [40, 'tofu by the sea'],
+        [60, 'tofu asleep'],
       ] as const) {
         await zoe.run(`/krona imagine ${words} count:2`);
         await worker.draw(await openSet(), await drawings(2, turn));
       }
       const [hill, sea] = [await drawnSet('tofu on a hill'), await drawnSet('tofu by the sea')];
+      const asleep = await drawnSet('tofu asleep');
+      for (const drawn of [hill, sea, asleep]) await mia.vote(drawn, 1);
+      await eventually(async () => {
+        const { votes, pictures, sets } = await chat.storage.records.standingVotes((await channel()).id);
+        const tofus = sets.filter(({ subjectId }) => subjectId === run.subjectId).map(({ id }) => id);
+        const shown = pictures.filter(({ setId }) => tofus.includes(setId)).map(({ id }) => id);
+        expect(votes.filter(({ pictureId }) => shown.includes(pictureId))).toHaveLength(3);
+      });
+      await mia.run('/krona top subject:tofu');
+      const best = await message(/Best pictures[^]*tofu/);
+      expect(best.pictures).toBe(3);
       expect(await chat.files()).toBeGreaterThan(before);
+
+      const bestNow = async () => (await chat.messages()).find(({ id }) => id === best.id)!;
+      await zoe.press(asleep, 'Delete');
+      await eventually(async () => {
+        const { text, pictures } = await bestNow();
+        for (const words of ['tofu on a hill', 'tofu by the sea']) expect(text).toContain(words);
+        expect(text).not.toContain('tofu asleep');
+        expect(pictures).toBe(2);
+      });
 
       await chat.deleteThere?.(sea);
       await chat.limitDeletion?.();
@@ -333,6 +354,9 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       await eventually(async () => {
         const standing = (await chat.messages()).map(({ id }) => id);
         for (const { id } of [learnt, grid, hill, sea]) expect(standing).not.toContain(id);
+        const { text, pictures } = await bestNow();
+        expect(text).toContain('Nothing of this ranking is left');
+        expect([text.includes('tofu'), pictures]).toEqual([false, 0]);
         expect(await chat.files()).toBe(before);
       });
     });

@@ -154,4 +154,20 @@ export function votingSuite(storage: () => TestStorage): void {
       title: 'Best settings',
     });
   });
+
+  it('top shows again without what was deleted, and without other pictures than before', async () => {
+    const channel = room();
+    const { set, pictures } = await withFinals(channel);
+    await channel.react('bob', set, pictures[2]!, '👍');
+    await channel.react('eve', set, pictures[0]!, '👎');
+    const best = await channel.say('fay', '/krona top');
+    expect(best.table!.rows).toHaveLength(2);
+    await channel.react('cid', set, pictures[1]!, '👍');
+    const { id: eve } = (await channel.actor('eve')).member;
+    await storage().records.eraseMember(eve);
+    expect((await channel.card(best)).table!.rows.map(([, picture]) => picture)).toEqual(['mochi (3)']);
+    expect((await channel.say('fay', '/krona top')).table!.rows).toHaveLength(2);
+    await storage().records.deleteSet(set.id, 'By Ann.');
+    expect(await channel.card(best)).toEqual({ tone: 'info', title: 'Nothing of this ranking is left' });
+  });
 }

@@ -38,10 +38,11 @@ export const postRecords = (db: Database): PostRecords => ({
       JOIN krona.channel ON channel.id = post.channel_id
       LEFT JOIN krona.run ON run.id = post.target_id
       LEFT JOIN krona.picture_set ON picture_set.id = post.target_id
+      LEFT JOIN krona.ranking ON ranking.id = post.target_id
       WHERE channel.platform = ${platform}
         AND (
           -- A change of champion does not change itself.
-          coalesce(run.revision, picture_set.revision, 0) > post.shown_revision OR post.gone IS NOT NULL
+          coalesce(run.revision, picture_set.revision, ranking.revision, 0) > post.shown_revision OR post.gone IS NOT NULL
         )
       ORDER BY post.made
       LIMIT ${limit}`),

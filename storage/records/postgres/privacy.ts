@@ -53,7 +53,13 @@ export const privacyRecords = (db: Database): PrivacyRecords => ({
     const votes = await db.query(sql`
       WITH fact AS (
         DELETE FROM krona.vote_fact WHERE member_id = ${id} RETURNING id, picture_id
-      ), ${touchSets(sql`SELECT set_id FROM krona.picture WHERE id IN (SELECT picture_id FROM fact)`)}
+      ), ${touchSets(sql`SELECT set_id FROM krona.picture WHERE id IN (SELECT picture_id FROM fact)`)},
+      touched_ranking AS (
+        UPDATE krona.ranking SET revision = krona.next_revision()
+        WHERE id IN (
+          SELECT ranking_id FROM krona.ranked_picture WHERE picture_id IN (SELECT picture_id FROM fact)
+        )
+      )
       SELECT id FROM fact`);
     await db.query(sql`
       UPDATE krona.chat_line

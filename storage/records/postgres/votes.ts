@@ -1,12 +1,12 @@
-/** @file Votes as facts, and the reactions that stand now. */
-import type { Picture, PictureSet, Records, StandingVote, VoteFact } from '../contract.ts';
+/** @file Votes as facts, the reactions that stand now, and rankings by them that were shown. */
+import type { Picture, PictureSet, Ranking, Records, StandingVote, VoteFact } from '../contract.ts';
 import type { Database } from './database.ts';
 import { PICTURE, SET, touchSets } from './sets.ts';
 import { sql } from './sql.ts';
 
 export const FACT = sql`id, picture_id AS "pictureId", member_id AS "memberId", emoji, added, at`;
 
-type VoteRecords = Pick<Records, 'addVote' | 'voteFacts' | 'standingVotes'>;
+type VoteRecords = Pick<Records, 'addVote' | 'voteFacts' | 'standingVotes' | 'addRanking' | 'ranking'>;
 
 export const voteRecords = (db: Database): VoteRecords => ({
   async addVote({ pictureId, memberId, emoji, added }) {
@@ -44,5 +44,23 @@ export const voteRecords = (db: Database): VoteRecords => ({
       WHERE picture_id = ANY (${pictures.map(({ id }) => id)})
       ORDER BY at`);
     return { votes, pictures, sets };
+  },
+
+  async addRanking({ id, channelId, pictureIds }) {
+    await db.query(sql`
+      WITH ranking AS (
+        INSERT INTO krona.ranking (id, channel_id) VALUES (${id}, ${channelId}) RETURNING id
+      )
+      INSERT INTO krona.ranked_picture (ranking_id, picture_id)
+      SELECT ranking.id, picture.id FROM ranking, krona.picture WHERE picture.id = ANY (${pictureIds})`);
+  },
+
+  async ranking(id) {
+    const [ranking] = await db.query<Ranking>(sql`
+      SELECT id, channel_id AS "channelId", revision,
+        ARRAY(SELECT picture_id FROM krona.ranked_picture WHERE ranking_id = id) AS "pictureIds"
+      FROM krona.ranking
+      WHERE id = ${id}`);
+    return ranking ?? null;
   },
 });

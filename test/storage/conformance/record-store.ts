@@ -432,6 +432,48 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect((await bot.championChange(change.id))!.pictureId).toBeNull();
   });
 
+  it('shows a ranking again without what was deleted of it: a set, a subject, a member’s votes', async () => {
+    const { channel, ann, bob } = await newChannel();
+    const subject = await newSubject(channel, ann);
+    const run = await newRun(subject);
+    const sets = [
+      await newSet(channel, ann),
+      await newSet(channel, ann, { subjectId: subject.id, runId: run.id }),
+      await newSet(channel, ann),
+    ] as const;
+    const [alone, samples, voted] = await Promise.all(sets.map(({ id }) => newPicture(id)));
+    await bot.addVote({ pictureId: voted!, memberId: bob.id, emoji: '👍', added: true });
+    const ranking = { id: randomUUID(), channelId: channel.id };
+    // One was deleted while the votes were counted.
+    await bot.addRanking({ ...ranking, pictureIds: [voted!, samples!, randomUUID(), alone!] });
+    const targetId = ranking.id;
+    const post = await bot.addPost({ id: randomUUID(), channelId: channel.id, kind: 'ranking', targetId });
+    const other = { id: randomUUID(), channelId: channel.id };
+    await bot.addRanking({ ...other, pictureIds: [] });
+    const untouched = await bot.ranking(other.id);
+    const show = async () => bot.markPost(post.id, 'best', (await bot.ranking(ranking.id))!.revision);
+    const isStale = async () => (await bot.stalePosts('discord', 1000)).some(({ id }) => id === post.id);
+    const left = async () => new Set((await bot.ranking(ranking.id))!.pictureIds);
+    expect(await isStale()).toBe(true);
+    expect(await left()).toEqual(new Set([alone, samples, voted]));
+
+    for (const [remove, ...still] of [
+      [() => worker.deleteSet(sets[0].id, 'By Ann.'), samples, voted],
+      [() => worker.deleteSubject(subject.id, 'By Ann.'), voted],
+      [() => worker.eraseMember(bob.id), voted],
+    ] as const) {
+      await show();
+      expect(await isStale()).toBe(false);
+      await remove();
+      expect(await isStale()).toBe(true);
+      expect(await left()).toEqual(new Set(still));
+    }
+    // Its message says that nothing is left, so the post stays.
+    expect(await bot.post(post.id)).toMatchObject({ gone: null, messageId: 'best' });
+    expect(await bot.ranking(other.id)).toEqual(untouched);
+    expect(await bot.ranking(randomUUID())).toBeNull();
+  });
+
   it('takes a line away: who has it hears of that, who has not does not', async () => {
     const { channel } = await newChannel();
     const id = randomUUID();
