@@ -35,6 +35,7 @@ describe('help while a command is typed', () => {
       '/krona photos add',
       '/krona photos list',
       '/krona photos remove',
+      '/krona photos caption',
     ]);
     expect(labels('/krona zzz')).toEqual([]);
   });
