@@ -64,8 +64,7 @@ function eightBit(): { product: OnnxNode[]; convolution: OnnxNode[] } {
 }
 
 function programOf({ input, weight }: Work, nodes: readonly OnnxNode[], w: Float32Array): Program {
-  const output =
-    input.length === 2 ? [input[0]!, weight[1]!] : [input[0]!, weight[0]!, input[2]!, input[3]!];
+  const output = input.length === 2 ? [input[0]!, weight[1]!] : [input[0]!, weight[0]!, input[2]!, input[3]!];
   const model: OnnxModel = {
     nodes,
     // A constant, so that the runtime turns it to 8 bits, or packs it, when the session opens.
