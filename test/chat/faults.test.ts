@@ -120,6 +120,8 @@ describe.each([
   });
 
   it('a message deleted while its run goes on stays away; the result comes', async () => {
+    // Of earlier runs.
+    await until(async () => (await saying('Learning mochi')).length === 0, 'the last edits');
     const before = (await saying('Which mochi is the best')).length;
     const learnt = (await saying('mochi is learnt')).length;
     const { run, living } = await begun();
