@@ -5,10 +5,11 @@ import { note } from './audit.ts';
 import type { Card } from './card.ts';
 import { counted, plain } from './cards/format.ts';
 import type { Actor, Command, CommandContext } from './contract.ts';
+import { openWork, workRecord } from './open-work.ts';
 import { textOption } from './options.ts';
 import { requireOwner } from './permission.ts';
 import { completeSubject, requireSubject } from './subjects.ts';
-import { stopWork, type Work } from './work.ts';
+import { stopWork } from './work.ts';
 
 function requireItsOwner(actor: Actor, subject: Subject): void {
   requireOwner(actor, [subject.ownerId], `delete ${subject.name}`, `who began ${subject.name}`);
@@ -35,14 +36,8 @@ export async function forgetSubject(id: string, actor: Actor, context: CommandCo
     throw new KronaError('GONE', 'This subject is not there any more; it was deleted.');
   requireItsOwner(actor, subject);
   const what = await belongings(records, subject);
-  const { runs, sets } = await records.openWork(subject.channelId);
-  const open: Work[] = [
-    ...runs.filter((run) => run.subjectId === id).map((run) => ({ kind: 'run', run }) as const),
-    ...sets
-      .filter((set) => set.subjectId === id && set.runId === null)
-      .map((set) => ({ kind: 'set', set }) as const),
-  ];
-  for (const work of open)
+  const open = await openWork(records, subject.channelId);
+  for (const work of open.filter((each) => workRecord(each).subjectId === id))
     await stopWork(work, context).catch((error: unknown) => {
       // It ended by itself meanwhile.
       if (!(error instanceof KronaError && error.code === 'WORK_ENDED')) throw error;

@@ -4,22 +4,19 @@ import type { Channel, PictureSet, Records, Run } from '../storage/records/contr
 import type { Card } from './card.ts';
 import { duration, ordinal, plain } from './cards/format.ts';
 import type { Command, CommandContext, Invocation } from './contract.ts';
+import { openWork, workRecord, type Work } from './open-work.ts';
 import { textOption } from './options.ts';
 import { limitLines } from './rules/quota.ts';
-import { cancelWork, workRecord, type Work } from './work.ts';
+import { cancelWork } from './work.ts';
 
 /** How work is named in chat: the start of its id. */
 function shortId(record: Run | PictureSet): string {
   return record.id.slice(0, 8);
 }
 
-/** Open runs and members' sets, oldest first; a run's own samples belong to it. */
-async function openWork(records: Records, channel: Channel): Promise<Work[]> {
-  const { runs, sets } = await records.openWork(channel.id);
-  const work: Work[] = [
-    ...runs.map((run) => ({ kind: 'run', run }) as const),
-    ...sets.filter((set) => set.runId === null).map((set) => ({ kind: 'set', set }) as const),
-  ];
+/** Open work, oldest first. */
+async function queueOf(records: Records, channel: Channel): Promise<Work[]> {
+  const work = await openWork(records, channel.id);
   return work.sort((a, b) => workRecord(a).createdAt.getTime() - workRecord(b).createdAt.getTime());
 }
 
@@ -45,7 +42,7 @@ async function stateOf(work: Work, context: CommandContext): Promise<string> {
 }
 
 async function show({ channel, member }: Invocation, context: CommandContext): Promise<Card> {
-  const work = await openWork(context.records, channel);
+  const work = await queueOf(context.records, channel);
   const limits = await limitLines(context.records, channel.id, member);
   if (work.length === 0)
     return { tone: 'info', title: 'Nothing runs and nothing waits', text: limits, audience: 'caller' };
@@ -93,7 +90,7 @@ function choose(work: readonly Work[], typed: string | undefined, memberId: stri
 }
 
 async function cancel(invocation: Invocation, context: CommandContext): Promise<Card> {
-  const work = await openWork(context.records, invocation.channel);
+  const work = await queueOf(context.records, invocation.channel);
   const chosen = choose(work, textOption(invocation, 'work'), invocation.member.id);
   await cancelWork(invocation, chosen, context);
   const subjects = await subjectNames(context.records, invocation.channel);
@@ -123,7 +120,7 @@ export const queue: Command = {
             description: 'Its id as the queue shows it; not needed when you have only one',
             type: 'text',
             complete: async (_typed, context, channel) =>
-              (await openWork(context.records, channel)).map((work) => shortId(workRecord(work))),
+              (await queueOf(context.records, channel)).map((work) => shortId(workRecord(work))),
           },
         ],
       },

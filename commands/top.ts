@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Card } from './card.ts';
 import { percent, plain } from './cards/format.ts';
-import { loadCard } from './cards/load-card.ts';
+import { rankedCard } from './cards/load-card.ts';
 import { OWN_VOTES } from './cards/ranking-card.ts';
 import type { Command, CommandContext, Invocation } from './contract.ts';
 import { textOption } from './options.ts';
@@ -84,7 +84,7 @@ export const top: Command = {
         const post = { kind: 'ranking', channelId: channel.id, targetId: ranking.id } as const;
         await inside.addPost({ id: randomUUID(), ...post });
       });
-      return loadCard('ranking', ranking.id, context);
+      return rankedCard(ranking.id, ranked, records);
     }
     const named = new Map((await namedAdapters(records, channel)).map((each) => [each.adapter.id, each]));
     if (what === 'adapters') {

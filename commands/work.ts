@@ -5,6 +5,7 @@ import type { PictureSet, Records, Run, Subject } from '../storage/records/contr
 import { note } from './audit.ts';
 import { counted } from './cards/format.ts';
 import type { Actor, CommandContext } from './contract.ts';
+import { workRecord, type Work } from './open-work.ts';
 import { requireOwner } from './permission.ts';
 import { admitWork } from './rules/guard.ts';
 
@@ -13,15 +14,6 @@ export const MAX_SEED = 2 ** 32 - 1;
 
 export function randomSeed(): number {
   return randomInt(MAX_SEED + 1);
-}
-
-/** A run or set of a channel, found by id. */
-export type Work =
-  { readonly kind: 'run'; readonly run: Run } | { readonly kind: 'set'; readonly set: PictureSet };
-
-/** The part of a run or set that both have. */
-export function workRecord(work: Work): Run | PictureSet {
-  return work.kind === 'run' ? work.run : work.set;
 }
 
 export function isOpen(record: Pick<Run, 'state'>): boolean {

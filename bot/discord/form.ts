@@ -1,6 +1,6 @@
 /**
- * @file The form that asks for photos: subject, class, up to 10 files, what they show, and a consent that must be given. What the
- * command already said comes back in the form's id, so that a form needs nothing kept, also across a restart.
+ * @file The form that asks for photos: subject, class, up to 10 files, what they show, and a consent that must be given.
+ * What the command already said comes back in the form's id, so that a form needs nothing kept, also across a restart.
  */
 import { type APIModalInteractionResponseCallbackData, ComponentType, TextInputStyle } from 'discord.js';
 import type { InvocationEvent } from '../gateway.ts';

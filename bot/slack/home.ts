@@ -3,6 +3,7 @@
  * https://docs.slack.dev/surfaces/app-home
  */
 import type { types } from '@slack/bolt';
+import { openWork, workRecord } from '../../commands/open-work.ts';
 import { limitLines } from '../../commands/rules/quota.ts';
 import { MAX_FILES, MAX_PHOTOS } from '../../commands/photo-intake.ts';
 import { counted, plain } from '../../commands/cards/format.ts';
@@ -69,10 +70,8 @@ async function belongings(member: Member, { records }: CommandContext): Promise<
     if ((await records.membersOf(channel.id)).some(({ id }) => id === member.id))
       for (const line of await limitLines(records, channel.id, member))
         limits.push(`• ${where}: ${mrkdwn(line)}`);
-    const work = await records.openWork(channel.id);
-    open += [...work.runs, ...work.sets.filter(({ runId }) => runId === null)].filter(
-      ({ memberId }) => memberId === member.id,
-    ).length;
+    const work = await openWork(records, channel.id);
+    open += work.filter((each) => workRecord(each).memberId === member.id).length;
   }
   return { subjects, runs: runs.sort((a, b) => b.at - a.at).map(({ text }) => text), open, limits };
 }

@@ -4,7 +4,7 @@ import { adaptersOf, subjectsOf } from '../../storage/set-adapters.ts';
 import type { PictureSet, PostKind, Records, Run } from '../../storage/records/contract.ts';
 import type { Card } from '../card.ts';
 import type { CommandContext } from '../contract.ts';
-import { rankPictures } from '../votes/ranking.ts';
+import { rankPictures, type RankedPicture } from '../votes/ranking.ts';
 import { championCard } from './champion-card.ts';
 import { rankingCard } from './ranking-card.ts';
 import { runCard, type RunCardSource } from './run-card.ts';
@@ -88,7 +88,15 @@ async function rankingOf(id: string, { records }: CommandContext): Promise<Card>
       : rankPictures(await records.standingVotes(ranking.channelId)).filter(({ picture }) =>
           shown.has(picture.id),
         );
-  if (ranked.length === 0) return goneCard('ranking');
+  return ranked.length === 0 ? goneCard('ranking') : rankedCard(id, ranked, records);
+}
+
+/** A ranking that was just made. @param id - of its record */
+export async function rankedCard(
+  id: string,
+  ranked: readonly RankedPicture[],
+  records: Records,
+): Promise<Card> {
   const members = await records.members([...new Set(ranked.map(({ set }) => set.memberId))]);
   return rankingCard(id, ranked, new Map(members.map((member) => [member.id, member.name])));
 }

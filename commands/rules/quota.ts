@@ -1,8 +1,9 @@
 /** @file How much a member and a channel may still ask for, and when again. */
 import { KronaError } from '../../storage/errors.ts';
-import type { Member, PictureSet, Records, Run, Usage } from '../../storage/records/contract.ts';
+import type { Member, Records, Usage } from '../../storage/records/contract.ts';
 import type { ChannelRules, Quota } from '../../storage/rules.ts';
 import { counted, duration } from '../cards/format.ts';
+import { openWork, workRecord } from '../open-work.ts';
 
 const HOUR = 3600_000;
 const DAY = 24 * HOUR;
@@ -38,12 +39,6 @@ export function freeAt(used: readonly Usage[], wanted: number, limit: number, wi
   return new Date(NaN);
 }
 
-/** Trainings and sets that wait or run in a channel; a run's own samples belong to it. */
-async function openWork(records: Records, channelId: string): Promise<(Run | PictureSet)[]> {
-  const { runs, sets } = await records.openWork(channelId);
-  return [...runs, ...sets.filter(({ runId }) => runId === null)];
-}
-
 /** `in 12 min, at 14:05 UTC`. */
 function when(time: Date): string {
   const clock = time.toISOString().slice(11, 16);
@@ -76,7 +71,7 @@ async function checkOpen(
   rules: ChannelRules,
 ): Promise<void> {
   if (rules.member.open === null && rules.channel.open === null) return;
-  const open = await openWork(records, channelId);
+  const open = (await openWork(records, channelId)).map(workRecord);
   const own = open.filter(({ memberId }) => memberId === member.id);
   for (const [who, quota, list] of [
     ['You', rules.member, own],
@@ -138,7 +133,7 @@ export async function limitLines(records: Records, channelId: string, member: Me
       lines.push(`${who}: ${sum} of ${limit} ${name} in ${period}${again}.`);
     }
   }
-  const open = await openWork(records, channelId);
+  const open = (await openWork(records, channelId)).map(workRecord);
   for (const [who, { open: limit }, counts] of both)
     if (limit !== null)
       lines.push(`${who}: ${open.filter(counts).length} of ${limit} things waiting or running at once.`);

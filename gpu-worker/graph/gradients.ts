@@ -84,7 +84,10 @@ function applyRule(node: Node, dy: Tensor): InputGradients {
   return rule(node, dy);
 }
 
-/** Makes blocks again, without what is kept of them, each not before the gradient that needs it and the target gradients of the block after it. */
+/**
+ * Makes blocks again, without what is kept of them, each not before the gradient that needs it and the target gradients
+ * of the block after it.
+ */
 class Recomputation {
   readonly #members = new Map<number, Node[]>();
   readonly #copies = new Map<Tensor, Tensor>();

@@ -37,7 +37,8 @@ export interface StepShape {
 /**
  * Inputs: `parameters` (all trained numbers, flat), clean_latents, noise, signal, sigma, timesteps,
  * encoder_hidden_states, and with `text_time` text_embeds, time_ids; where text encoders are trained, instead of the two of text,
- * `ids.N` int64 [1,S] and `end.N` [1,S] of encoder N (see trainedText); further ones by StepShape; in 16 bits `loss_scale` (loss-scale.ts). Outputs: `loss`, `gradient` (flat).
+ * `ids.N` int64 [1,S] and `end.N` [1,S] of encoder N (see trainedText); further ones by StepShape; in 16 bits
+ * `loss_scale` (loss-scale.ts). Outputs: `loss`, `gradient` (flat).
  */
 export function adapterGradient(
   model: ModelFolder,

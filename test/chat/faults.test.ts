@@ -5,16 +5,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { PictureSet, Run } from '../../storage/records/contract.ts';
-import { PlayedWorker, sprite } from '../bot/world.ts';
+import { PlayedWorker } from '../bot/world.ts';
 import { MODEL } from '../commands/helpers.ts';
 import { until } from '../helpers/until.ts';
 import { openDiscordChat } from './discord-driver.ts';
 import type { ChatMember, FragileChat, Seen } from './driver.ts';
+import { drawings, photosOf } from './pictures.ts';
 import { openSlackChat } from './slack-driver.ts';
-
-const COLOURS = ['#cfe3f7', '#f7e2b8', '#d9f0d0', '#f3d3dd'];
-const drawings = (count: number): Promise<Buffer[]> =>
-  Promise.all(COLOURS.slice(0, count).map((colour) => sprite('fox', colour)));
 
 describe.each([
   ['Discord', openDiscordChat],
@@ -30,11 +27,7 @@ describe.each([
     await chat.storage.records.saveModelCard(MODEL);
     worker = new PlayedWorker(chat.storage, chat.platform);
     [mia, ben, zoe] = [await chat.member('Mia'), await chat.member('Ben'), await chat.member('Zoe')];
-    const photos = COLOURS.map(async (colour, n) => ({
-      name: `mia-${n}.png`,
-      bytes: await sprite('cat-face', colour, 300, 15 * n),
-    }));
-    await mia.givePhotos('mochi', 'cat', await Promise.all(photos));
+    await mia.givePhotos('mochi', 'cat', await photosOf('mia'));
     await found('4 photos of mochi added');
   }, 300_000);
   afterAll(() => chat?.close());

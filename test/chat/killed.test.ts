@@ -1,16 +1,13 @@
 /** The bot's process is killed at the worst moments, on both platforms; the next one goes on where it was. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startMortalBot } from '../bot/mortal-bot.ts';
-import { PlayedWorker, sprite } from '../bot/world.ts';
+import { PlayedWorker } from '../bot/world.ts';
 import { MODEL } from '../commands/helpers.ts';
 import { until } from '../helpers/until.ts';
 import { openDiscordChat } from './discord-driver.ts';
 import type { ChatDriver, ChatMember, Seen } from './driver.ts';
+import { drawings, photosOf } from './pictures.ts';
 import { openSlackChat } from './slack-driver.ts';
-
-const COLOURS = ['#cfe3f7', '#f7e2b8', '#d9f0d0', '#f3d3dd'];
-const drawings = (count: number): Promise<Buffer[]> =>
-  Promise.all(COLOURS.slice(0, count).map((colour) => sprite('fox', colour)));
 
 describe.each([
   ['Discord', openDiscordChat],
@@ -24,11 +21,7 @@ describe.each([
     await chat.storage.records.saveModelCard(MODEL);
     worker = new PlayedWorker(chat.storage, chat.platform);
     members = await Promise.all(['Mia', 'Ben', 'Zoe', 'Kim'].map((name) => chat.member(name)));
-    const photos = COLOURS.map(async (colour, n) => ({
-      name: `mia-${n}.png`,
-      bytes: await sprite('cat-face', colour, 300, 15 * n),
-    }));
-    await members[0]!.givePhotos('mochi', 'cat', await Promise.all(photos));
+    await members[0]!.givePhotos('mochi', 'cat', await photosOf('mia'));
     await found('4 photos of mochi added');
   }, 300_000);
   afterAll(() => chat?.close());

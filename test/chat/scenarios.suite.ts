@@ -1,9 +1,10 @@
 /** @file What a channel does with Krona, the same on every platform. The worker is played: it writes what a worker writes. */
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { PictureSet, Run } from '../../storage/records/contract.ts';
-import { PlayedWorker, sprite } from '../bot/world.ts';
+import { PlayedWorker } from '../bot/world.ts';
 import { MODEL } from '../commands/helpers.ts';
-import type { ChatDriver, ChatMember, Seen, TestPhoto } from './driver.ts';
+import type { ChatDriver, ChatMember, Seen } from './driver.ts';
+import { drawings, photosOf } from './pictures.ts';
 
 /** Scenarios that cannot be on a platform, each with the reason. */
 export type Skips = Partial<Record<'votes while the bot is away' | 'photos shown to one member', string>>;
@@ -11,21 +12,6 @@ export type Skips = Partial<Record<'votes while the bot is away' | 'photos shown
 /** Tries until the expectations hold. */
 const eventually = <T>(look: () => Promise<T>): Promise<T> =>
   vi.waitFor(look, { timeout: 20_000, interval: 100 });
-
-const photosOf = (name: string, colours: readonly string[]): Promise<TestPhoto[]> =>
-  Promise.all(
-    colours.map(async (colour, n) => ({
-      name: `${name}-${n + 1}.png`,
-      bytes: await sprite('cat-face', colour, 300, 15 * n),
-    })),
-  );
-/** @param turn - degrees, for pictures that no other set has */
-const drawings = (count: number, turn = 0): Promise<Buffer[]> =>
-  Promise.all(
-    ['#cfe3f7', '#f7e2b8', '#d9f0d0', '#f3d3dd']
-      .slice(0, count)
-      .map((colour) => sprite('fox', colour, 128, turn)),
-  );
 
 export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, skips: Skips = {}): void {
   describe(`a channel on ${name}`, () => {
