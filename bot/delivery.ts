@@ -46,8 +46,8 @@ interface Pace {
   /** The post is left alone until then (ms since the epoch). */
   readonly until: number;
   readonly failures: number;
-  /** When the first of these failures was. */
-  readonly since?: number;
+  /** When the first of these failures was; without any, when it was shown. */
+  readonly since: number;
 }
 
 export class Delivery {
@@ -97,20 +97,10 @@ export class Delivery {
     this.#pause.abort();
   }
 
-  /** Puts another card in a post's message, or takes that away, in its turn among the post's own edits. */
-  replace(channel: Channel, postId: string, card: Card): Promise<void> {
-    return this.#lanes.run(postId, async () => {
-      const post = await this.#context.records.post(postId);
-      if (post === null || post.messageId === null) return;
-      if (post.gone === null) await this.#edit(channel, post, post.messageId, card);
-      // The message goes with its target.
-      else await this.#paced(post, () => this.#show(post));
-    });
-  }
-
   /**
    * Posts the message of a run or set that was just asked for, and tells what stands in its way: CHANNEL_GONE or
-   * POST_FORBIDDEN. null when it was posted, or when that takes long, as on a busy platform; it then follows.
+   * POST_FORBIDDEN. null when it was posted, or when that takes long, as on a busy platform; it then follows. One that
+   * stands already, as somebody has pressed a button on it, is shown again as soon as its last edit lets it.
    */
   async postNow(targetId: string): Promise<KronaError | null> {
     const late = new AbortController();
@@ -127,7 +117,15 @@ export class Delivery {
 
   async #tryNow(targetId: string): Promise<unknown> {
     const post = await this.#context.records.postOf(targetId);
-    return post && this.#inTurn(post, () => this.#paced(post, () => this.#show(post)));
+    if (post === null) return null;
+    if (post.messageId === null) return this.#inTurn(post, () => this.#paced(post, () => this.#show(post)));
+    const pace = this.#paces.get(post.id);
+    if (pace?.failures === 0) {
+      const soonest = pace.since + this.#gateway.editInterval(0);
+      this.#paces.set(post.id, { ...pace, until: Math.min(pace.until, soonest) });
+    }
+    this.hurry();
+    return null;
   }
 
   async #run(): Promise<void> {
@@ -201,8 +199,9 @@ export class Delivery {
   async #paced(post: Post, work: () => Promise<void>): Promise<unknown> {
     try {
       await work();
-      const interval = this.#gateway.editInterval(Date.now() - post.createdAt.getTime());
-      this.#paces.set(post.id, { until: Date.now() + interval, failures: 0 });
+      const since = Date.now();
+      const until = since + this.#gateway.editInterval(since - post.createdAt.getTime());
+      this.#paces.set(post.id, { until, failures: 0, since });
       return null;
     } catch (error) {
       if (isCode(error, 'CHANNEL_GONE')) {
@@ -210,9 +209,9 @@ export class Delivery {
         return error;
       }
       this.#triedBefore.add(post.id);
-      const last: Partial<Pace> = this.#paces.get(post.id) ?? {};
-      const failures = (last.failures ?? 0) + 1;
-      const since = last.since ?? Date.now();
+      const last = this.#paces.get(post.id);
+      const failures = (last?.failures ?? 0) + 1;
+      const since = last && last.failures > 0 ? last.since : Date.now();
       const forbidden = isCode(error, 'POST_FORBIDDEN');
       if (forbidden && Date.now() - since > FORBIDDEN_FOR) {
         await this.#giveUp(post, error);

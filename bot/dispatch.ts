@@ -82,15 +82,8 @@ export function createHandlers({ platform, context, delivery, votes, log }: Disp
 
     onAction: (event) =>
       answer(event, { action: event.action }, async () => {
-        const actor = await actorOf(event);
-        // Looked up first: with a set that is deleted, its post goes too.
-        const post = await records.postOf(event.action.split(':')[1] ?? '');
-        const { card: answered, replace } = await runAction(event.action, actor, context);
-        const { aside, ...card } = answered;
-        if (!replace) return await shown(card, aside);
-        if (post) await delivery.replace(actor.channel, post.id, card);
-        delivery.hurry();
-        return aside ? [aside] : [];
+        const { aside, ...card } = await runAction(event.action, await actorOf(event), context);
+        return await shown(card, aside);
       }),
 
     onCompletion: async ({ channel: place, command, action, option, typed }) => {

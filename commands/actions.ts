@@ -9,8 +9,10 @@ import { crown } from './adapters.ts';
 import { note } from './audit.ts';
 import type { Card } from './card.ts';
 import { errorCard, plain } from './cards/format.ts';
-import { goneCard, loadCard, setSource } from './cards/load-card.ts';
+import { goneCard, loadCard, runSource, setSource } from './cards/load-card.ts';
 import { emojiCard } from './cards/emoji-card.ts';
+import type { RunCardSource } from './cards/run-card.ts';
+import { runSettingsCard, samplesCard } from './cards/run-details.ts';
 import { detailsCard } from './cards/set-card.ts';
 import type { Actor, CommandContext } from './contract.ts';
 import { requireOwner } from './permission.ts';
@@ -20,13 +22,8 @@ import { admit, type Needs } from './rules/guard.ts';
 import { adapterName } from './subjects.ts';
 import { cancelWork, findWork, isOpen, randomSeed, startSet } from './work.ts';
 
-export interface ActionAnswer {
-  readonly card: Card;
-  /** True: the card takes the place of the message that has the button. False: it is an answer of its own. */
-  readonly replace: boolean;
-}
-
-type Action = (id: string, actor: Actor, context: CommandContext) => Promise<ActionAnswer>;
+/** The answer: of its own, or the message that follows the same record, which then shows it. */
+type Action = (id: string, actor: Actor, context: CommandContext) => Promise<Card>;
 
 function gone(what: string): KronaError {
   return new KronaError('GONE', `${what} is not there any more; it was deleted.`);
@@ -76,7 +73,7 @@ const again: Action = async (id, actor, context) => {
   const set = await context.records.transaction(async (records) =>
     drawLike(records, await setHere(records, actor, id), actor, { seed: randomSeed(), variationOf: null }),
   );
-  return { card: await loadCard('set', set.id, context), replace: false };
+  return await loadCard('set', set.id, context);
 };
 
 const vary: Action = async (id, actor, context) => {
@@ -88,7 +85,7 @@ const vary: Action = async (id, actor, context) => {
     const by = picture.adapterId === null ? {} : { adapterId: picture.adapterId };
     return drawLike(records, origin, actor, { seed: randomSeed(), variationOf: picture.id, ...by });
   });
-  return { card: await loadCard('set', set.id, context), replace: false };
+  return await loadCard('set', set.id, context);
 };
 
 const upscale: Action = async (id, actor, context) => {
@@ -115,14 +112,14 @@ const upscale: Action = async (id, actor, context) => {
       upscaleOf: picture.id,
     });
   });
-  return { card: await loadCard('set', set.id, context), replace: false };
+  return await loadCard('set', set.id, context);
 };
 
 const cancel: Action = async (id, actor, context) => {
   const work = await findWork(context.records, actor, id);
   if (!work) throw gone('This');
   await cancelWork(actor, work, context);
-  return { card: await loadCard(work.kind, id, context), replace: true };
+  return await loadCard(work.kind, id, context);
 };
 
 const remove: Action = async (id, actor, context) => {
@@ -134,7 +131,7 @@ const remove: Action = async (id, actor, context) => {
     await records.deleteSet(id, how);
     await note(records, actor, 'delete', `pictures: ${set.prompt}`);
   });
-  return { card: goneCard('set', how), replace: true };
+  return { ...goneCard('set', how), follows: { kind: 'set', id } };
 };
 
 const emoji: Action = async (id, actor, { records, blobs }) => {
@@ -143,13 +140,24 @@ const emoji: Action = async (id, actor, { records, blobs }) => {
   const set = await setHere(records, actor, picture.setId);
   const { png, transparent } = await emojiOf(await blobs.get(picture.blobHash));
   const { hash, size } = await blobs.put(png);
-  return { card: emojiCard(set, picture, { hash, size, transparent }), replace: false };
+  return emojiCard(set, picture, { hash, size, transparent });
 };
 
 const details: Action = async (id, actor, context) => {
   const set = await setHere(context.records, actor, id);
-  return { card: detailsCard(await setSource(set, context)), replace: false };
+  return detailsCard(await setSource(set, context));
 };
+
+async function runHere(id: string, actor: Actor, context: CommandContext): Promise<RunCardSource> {
+  const run = await context.records.run(id);
+  const source = run?.channelId === actor.channel.id ? await runSource(run, context) : null;
+  if (source === null) throw gone('This training');
+  return source;
+}
+
+const samples: Action = async (id, actor, context) => samplesCard(await runHere(id, actor, context));
+
+const settings: Action = async (id, actor, context) => runSettingsCard(await runHere(id, actor, context));
 
 const reveal: Action = async (id, actor, context) => {
   const picture = await context.records.picture(id);
@@ -157,13 +165,10 @@ const reveal: Action = async (id, actor, context) => {
   const { prompt } = await setHere(context.records, actor, picture.setId);
   const title = plain(prompt);
   return {
-    card: {
-      tone: 'info',
-      title,
-      pictures: [{ id, blobHash: picture.blobHash, alt: title }],
-      audience: 'caller',
-    },
-    replace: false,
+    tone: 'info',
+    title,
+    pictures: [{ id, blobHash: picture.blobHash, alt: title }],
+    audience: 'caller',
   };
 };
 
@@ -172,35 +177,26 @@ const champion: Action = async (id, actor, context) => {
   const subject = adapter && (await context.records.subject(adapter.subjectId));
   if (!subject || adapter.channelId !== actor.channel.id) throw gone('This adapter');
   const named = { name: adapterName(subject, adapter), adapter, subject };
-  return { card: await crown(actor, named, true, context), replace: false };
+  return await crown(actor, named, true, context);
 };
 
-const forget: Action = async (id, actor, context) => ({
-  card: await forgetSubject(id, actor, context),
-  replace: false,
-});
+const forget: Action = async (id, actor, context) => await forgetSubject(id, actor, context);
 
-const erase: Action = async (id, actor, context) => ({
-  card: await eraseOwn(id, actor, context),
-  replace: false,
-});
+const erase: Action = async (id, actor, context) => await eraseOwn(id, actor, context);
 
 const hint: Action = async (id, actor, context) => {
   const subject = await context.records.subject(id);
   if (subject?.channelId !== actor.channel.id) throw gone('This subject');
   const name = plain(subject.name);
   return {
-    card: {
-      tone: 'info',
-      title: `Draw ${name}`,
-      text: [
-        'Type a prompt that names it, for example:',
-        `\`/krona imagine a watercolour of ${name}\``,
-        `\`/krona imagine ${name} as an astronaut count:4\``,
-      ],
-      audience: 'caller',
-    },
-    replace: false,
+    tone: 'info',
+    title: `Draw ${name}`,
+    text: [
+      'Type a prompt that names it, for example:',
+      `\`/krona imagine a watercolour of ${name}\``,
+      `\`/krona imagine ${name} as an astronaut count:4\``,
+    ],
+    audience: 'caller',
   };
 };
 
@@ -213,6 +209,8 @@ const ACTIONS: Readonly<Record<string, Needs & { readonly act: Action }>> = {
   upscale: { act: upscale, needs: 'imagine' },
   emoji: { act: emoji },
   details: { act: details },
+  samples: { act: samples },
+  settings: { act: settings },
   reveal: { act: reveal },
   delete: { act: remove },
   forget: { act: forget },
@@ -225,11 +223,7 @@ const ACTIONS: Readonly<Record<string, Needs & { readonly act: Action }>> = {
  *
  * @param action - `verb:recordId`, from `CardButton.action`
  */
-export async function runAction(
-  action: string,
-  actor: Actor,
-  context: CommandContext,
-): Promise<ActionAnswer> {
+export async function runAction(action: string, actor: Actor, context: CommandContext): Promise<Card> {
   const [verb = '', id = ''] = action.split(':');
   try {
     const action = Object.hasOwn(ACTIONS, verb) ? ACTIONS[verb] : undefined;
@@ -241,7 +235,7 @@ export async function runAction(
     await admit(context.records, actor, action);
     return await action.act(id, actor, context);
   } catch (error) {
-    if (error instanceof KronaError) return { card: errorCard(error), replace: false };
+    if (error instanceof KronaError) return errorCard(error);
     throw error;
   }
 }

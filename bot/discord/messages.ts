@@ -103,10 +103,7 @@ export class Messages {
     return this.#told(channelId, false, async () => {
       const mark = markOf(nonce);
       const standing = lookBack ? await this.#find(channelId, mark) : null;
-      if (standing !== null) {
-        await this.#refresh(channelId, standing, card, mark);
-        return standing;
-      }
+      if (standing !== null) return standing;
       return withinLimits(this.#parts.limitOf(channelId), async (limit) => {
         const { body, files } = await payload(await renderCard(card, { ...this.#parts, limit, mark }));
         const unique = { nonce: nonceOf(nonce), enforce_nonce: true };
@@ -121,8 +118,18 @@ export class Messages {
   }
 
   /** @throws KronaError MESSAGE_GONE, MESSAGE_STALE, CHANNEL_GONE, POST_FORBIDDEN */
-  edit(channelId: string, messageId: string, card: Card): Promise<void> {
-    return this.#edit(channelId, messageId, card);
+  async edit(channelId: string, messageId: string, card: Card): Promise<void> {
+    await this.#told(channelId, true, () =>
+      withinLimits(this.#parts.limitOf(channelId), async (limit) => {
+        const rendered = await renderCard(card, { ...this.#parts, limit });
+        const { body, files } = await payload(rendered, this.#uploaded.get(messageId));
+        const message = (await this.#parts.rest.patch(Routes.channelMessage(channelId, messageId), {
+          body: body satisfies RESTPatchAPIChannelMessageJSONBody,
+          files,
+        })) as RESTPostAPIChannelMessageResult;
+        this.#remember(message);
+      }),
+    );
   }
 
   /** Deletes a message, if it is still there. @throws KronaError CHANNEL_GONE, DELETE_FORBIDDEN */
@@ -134,29 +141,6 @@ export class Messages {
       if (isDiscord(error, 'unknownMessage', 'unknownChannel')) return;
       throw translated(error, true, deleteForbidden);
     }
-  }
-
-  /** What a standing message shows may be older than the card: the record can have changed since it was posted. */
-  async #refresh(channelId: string, messageId: string, card: Card, mark: number): Promise<void> {
-    await this.#edit(channelId, messageId, card, mark).catch((error: unknown) => {
-      // The next edit meets this again, and is the place to deal with it.
-      if (!(error instanceof KronaError && /^MESSAGE_/.test(error.code))) throw error;
-    });
-  }
-
-  async #edit(channelId: string, messageId: string, card: Card, mark?: number): Promise<void> {
-    await this.#told(channelId, true, () =>
-      withinLimits(this.#parts.limitOf(channelId), async (limit) => {
-        const parts = { ...this.#parts, limit, ...(mark !== undefined && { mark }) };
-        const rendered = await renderCard(card, parts);
-        const { body, files } = await payload(rendered, this.#uploaded.get(messageId));
-        const message = (await this.#parts.rest.patch(Routes.channelMessage(channelId, messageId), {
-          body: body satisfies RESTPatchAPIChannelMessageJSONBody,
-          files,
-        })) as RESTPostAPIChannelMessageResult;
-        this.#remember(message);
-      }),
-    );
   }
 
   /** Does something to a message, with Discord's refusals in our words. */

@@ -19,7 +19,8 @@ async function positionOf(record: Run | PictureSet, kind: 'train' | 'imagine', c
   return record.state === 'queued' ? context.jobs.position(kind, record.id) : null;
 }
 
-async function runSource(run: Run, context: CommandContext): Promise<RunCardSource | null> {
+/** What cards about a run are made of; null when its subject was deleted. */
+export async function runSource(run: Run, context: CommandContext): Promise<RunCardSource | null> {
   const { records } = context;
   const subject = await records.subject(run.subjectId);
   if (!subject) return null;

@@ -93,12 +93,20 @@ function picturesOf({ run, subject, sets, adapters }: RunCardSource): Pick<Card,
 }
 
 function buttonsOf({ run, subject }: RunCardSource, final: Adapter | undefined): CardButton[] {
+  const look: CardButton[] = [
+    { action: `samples:${run.id}`, label: 'Samples' },
+    { action: `settings:${run.id}`, label: 'Settings' },
+  ];
   if (run.state === 'queued' || run.state === 'running')
-    return [{ action: `cancel:${run.id}`, label: 'Cancel', style: 'danger' }];
-  if (run.state !== 'done') return [];
+    return [{ action: `cancel:${run.id}`, label: 'Cancel', style: 'danger' }, ...look];
+  if (run.state !== 'done') return look;
   const draw: CardButton = { action: `hint:${subject.id}`, label: `Draw ${subject.name}`, style: 'primary' };
   const crown = final && final.id !== subject.championId;
-  return crown ? [draw, { action: `champion:${final.id}`, label: 'Make it the champion' }] : [draw];
+  return [
+    draw,
+    ...(crown ? [{ action: `champion:${final.id}`, label: 'Make it the champion' }] : []),
+    ...look,
+  ];
 }
 
 /** The living card of a run. */

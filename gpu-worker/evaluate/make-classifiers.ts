@@ -40,7 +40,7 @@ interface Lesson {
 
 const SETTINGS: Readonly<Record<ClassifierKind, StageSettings>> = {
   concepts: { batch: 32, steps: 12_000, lr: 3e-3, warmup: 100, averageDecay: 0.995 },
-  styles: { batch: 64, steps: 400, lr: 2e-3, warmup: 50, averageDecay: 0.98 },
+  styles: { batch: 64, steps: 2_400, lr: 2e-3, warmup: 50, averageDecay: 0.99 },
 };
 
 export interface MakeOptions extends Pick<StageOptions, 'onProgress' | 'signal' | 'threads'> {

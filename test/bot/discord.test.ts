@@ -104,7 +104,7 @@ describe('a subject on Discord', () => {
     expect(asked.state).toBe('form');
     await ann.submit(asked.id, { photos: await photos(), consent: true });
     const waiting = await bob.found('mochi is waiting to be learnt');
-    expect(waiting.buttons.map(({ label }) => label)).toEqual(['Cancel']);
+    expect(waiting.buttons.map(({ label }) => label)).toEqual(['Cancel', 'Samples', 'Settings']);
     expect(waiting.text).toContain('120 steps');
 
     const trained = await run(channelId);

@@ -93,7 +93,7 @@ describe('a Slack channel', () => {
     await until(() => mia.form(), 'the form');
     expect(await mia.submits({})).toBeNull();
     const first = await world.message(channel, 'mochi is waiting to be learnt');
-    expect(labelsOf(first.blocks)).toEqual(['Cancel']);
+    expect(labelsOf(first.blocks)).toEqual(['Cancel', 'Samples', 'Settings']);
 
     const run = await world.openRun(channel);
     await world.worker.progress(run, Math.floor(run.settings.steps / 2), 40);

@@ -93,6 +93,12 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       const early = await worker.adapter(run, 100, false);
       await worker.picturesOfRun(run, 'samples', early, await drawings(2));
       await eventually(async () => expect((await message('Learning mochi')).pictures).toBe(2));
+      await ben.press(await message('Learning mochi'), 'Samples');
+      const samples = await whisper(ben, 'Samples of mochi');
+      expect(samples.pictures).toBe(2);
+      expect(samples.text).toContain('step 100');
+      await ben.press(await message('Learning mochi'), 'Settings');
+      expect((await whisper(ben, 'Settings of this training')).text).toContain(String(run.settings.lr));
 
       const last = await worker.adapter(run, run.settings.steps, true);
       await worker.picturesOfRun(run, 'finals', last, await drawings(2), [early, last]);

@@ -18,21 +18,21 @@ export function deletionSuite(storage: () => TestStorage): void {
     expect(await channel.refusal('bob', '/krona delete mochi')).toMatch(
       /^NOT_ALLOWED: Only who began mochi or a moderator may delete mochi/,
     );
-    expect((await channel.press('bob', `forget:${subject.id}`)).card.fields![0]!.value).toBe('NOT_ALLOWED');
+    expect((await channel.press('bob', `forget:${subject.id}`)).fields![0]!.value).toBe('NOT_ALLOWED');
     const asked = await channel.say('ann', '/krona delete mochi');
     expect(asked).toMatchObject({ tone: 'warning', audience: 'caller' });
     expect(asked.text![0]).toContain('2 photos and 2 adapters');
     expect(await records.subject(subject.id)).not.toBeNull();
 
     const done = await channel.press('ann', asked.buttons![0]!.action);
-    expect(done).toMatchObject({ replace: false, card: { title: 'mochi is deleted' } });
+    expect(done).toMatchObject({ title: 'mochi is deleted' });
     expect(await records.subject(subject.id)).toBeNull();
     expect(await records.adapters(subject.channelId)).toEqual([]);
     expect(await records.set(set.id)).toBeNull();
     expect(await records.set(other.id)).toMatchObject({ state: 'queued' });
     expect(await jobs.state('train', open.id)).toBe('cancelled');
     expect(await records.postOf(open.id)).toMatchObject({ gone: 'With all of mochi, by who began it.' });
-    expect((await channel.press('ann', asked.buttons![0]!.action)).card.fields![0]!.value).toBe('GONE');
+    expect((await channel.press('ann', asked.buttons![0]!.action)).fields![0]!.value).toBe('GONE');
     // Its name is free again.
     expect((await channel.say('bob', '/krona train mochi class:dog', [await photo(3)])).tone).toBe(
       'progress',
@@ -64,8 +64,8 @@ export function deletionSuite(storage: () => TestStorage): void {
     const asked = await channel.say('bob', '/krona privacy delete');
     expect(asked.text![0]).toContain('2 photos and 1 reaction');
     const { action } = asked.buttons![0]!;
-    expect((await channel.press('ann', action)).card.fields![0]!.value).toBe('NOT_ALLOWED');
-    expect((await channel.press('bob', action)).card.title).toBe('Your photos and votes are deleted');
+    expect((await channel.press('ann', action)).fields![0]!.value).toBe('NOT_ALLOWED');
+    expect((await channel.press('bob', action)).title).toBe('Your photos and votes are deleted');
     expect((await records.photos(set.subjectId!)).length).toBe(1);
     expect(await records.voteFacts(set.id)).toEqual([]);
     expect((await channel.say('bob', '/krona privacy')).table!.rows).toContainEqual(['photos you gave', '0']);

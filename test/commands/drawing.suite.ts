@@ -102,7 +102,7 @@ export function drawingSuite(storage: () => TestStorage): void {
     expect(value).toMatch(/^mochi-\d+-[0-9a-f]{6} and rex-\d+-[0-9a-f]{6}$/);
     expect(card.text).toEqual([]);
     // What is drawn of a subject goes with it, also where it is not the first.
-    const again = await channel.set((await channel.press('bob', `again:${set.id}`)).card);
+    const again = await channel.set(await channel.press('bob', `again:${set.id}`));
     expect(again.alsoAdapterIds).toEqual([rex!.id]);
     await storage().records.deleteSubject(rex!.subjectId, 'By who began it.');
     expect(await storage().records.set(set.id)).toBeNull();
@@ -153,18 +153,17 @@ export function drawingSuite(storage: () => TestStorage): void {
     const [first] = await channel.finishSet(set);
 
     const again = await channel.press('bob', `again:${set.id}`);
-    expect(again.replace).toBe(false);
     const { prompt, negative, count, strength, settings, adapterId, subjectId } = set;
     const same = { prompt, negative, count, strength, settings, adapterId, subjectId };
-    const second = await channel.set(again.card);
+    const second = await channel.set(again);
     expect(second).toMatchObject({ ...same, state: 'queued', variationOf: null });
     expect(second.seed).not.toBe(7);
     expect((await records.members([second.memberId]))[0]!.name).toBe('bob');
 
-    const varied = await channel.set((await channel.press('cid', `vary:${first!}`)).card);
+    const varied = await channel.set(await channel.press('cid', `vary:${first!}`));
     expect(varied).toMatchObject({ prompt: 'mochi in space', variationOf: first, adapterId: adapter!.id });
 
-    const details = (await channel.press('bob', `details:${set.id}`)).card;
+    const details = await channel.press('bob', `details:${set.id}`);
     expect(details.audience).toBe('caller');
     const values = Object.fromEntries(details.fields!.map(({ name, value }) => [name, value]));
     expect(values).toMatchObject({
@@ -173,13 +172,13 @@ export function drawingSuite(storage: () => TestStorage): void {
       'seeds of the pictures': '7, 8',
     });
 
-    expect((await channel.press('bob', `delete:${set.id}`)).card.text!.join()).toMatch(/Only who asked/);
+    expect((await channel.press('bob', `delete:${set.id}`)).text!.join()).toMatch(/Only who asked/);
     expect(await records.set(set.id)).not.toBeNull();
     const deleted = await channel.press('ann', `delete:${set.id}`);
-    expect(deleted).toMatchObject({ replace: true, card: { title: 'These pictures were deleted' } });
+    expect(deleted).toMatchObject({ title: 'These pictures were deleted', follows: { id: set.id } });
     expect(await records.set(set.id)).toBeNull();
     for (const action of [`again:${set.id}`, `delete:${set.id}`, `vary:${first!}`])
-      expect((await channel.press('ann', action)).card).toMatchObject({ tone: 'error', audience: 'caller' });
+      expect(await channel.press('ann', action)).toMatchObject({ tone: 'error', audience: 'caller' });
     channel.moderators.add('mod');
     await channel.press('mod', `delete:${varied.id}`);
     expect(await records.set(varied.id)).toBeNull();
@@ -197,7 +196,7 @@ export function drawingSuite(storage: () => TestStorage): void {
     expect(done.buttons!.map(({ label }) => label)).toEqual(
       expect.arrayContaining(['Vary 2', 'Upscale 1', 'Upscale 2']),
     );
-    const upscaled = await channel.set((await channel.press('bob', `upscale:${second!}`)).card);
+    const upscaled = await channel.set(await channel.press('bob', `upscale:${second!}`));
     expect(upscaled).toMatchObject({
       kind: 'upscale',
       upscaleOf: second,
@@ -210,12 +209,8 @@ export function drawingSuite(storage: () => TestStorage): void {
     const [larger] = await channel.finishSet(upscaled);
     const card = await channel.card({ tone: 'info', title: '', follows: { kind: 'set', id: upscaled.id } });
     expect(card.buttons!.map(({ label }) => label)).not.toContain('Upscale 1');
-    expect((await channel.press('bob', `upscale:${larger!}`)).card.fields![0]!.value).toBe(
-      'UPSCALED_ALREADY',
-    );
-    expect((await channel.set((await channel.press('bob', `again:${upscaled.id}`)).card)).kind).toBe(
-      'imagine',
-    );
+    expect((await channel.press('bob', `upscale:${larger!}`)).fields![0]!.value).toBe('UPSCALED_ALREADY');
+    expect((await channel.set(await channel.press('bob', `again:${upscaled.id}`))).kind).toBe('imagine');
   });
 
   it('a picture becomes an emoji without its background, for the one who asked', async () => {
@@ -224,9 +219,8 @@ export function drawingSuite(storage: () => TestStorage): void {
       await channel.say('ann', '/krona imagine a Crème-Brûlée on the moon count:2'),
     );
     const [, second] = await channel.finishSet(set);
-    const { card, replace } = await channel.press('bob', `emoji:${second!}`);
+    const card = await channel.press('bob', `emoji:${second!}`);
     expect(card).toMatchObject({ title: 'Picture 2 as an emoji', audience: 'caller' });
-    expect(replace).toBe(false);
     const [file] = card.files!;
     expect(file!.name).toBe('creme_brulee_moon.png');
     const { info, data } = await sharp(await storage().blobs.get(file!.blobHash))
@@ -262,11 +256,11 @@ export function drawingSuite(storage: () => TestStorage): void {
       [hidden, true, '2'],
     ]);
 
-    const shown = (await channel.press('ann', `reveal:${hidden}`)).card;
+    const shown = await channel.press('ann', `reveal:${hidden}`);
     expect(shown).toMatchObject({ audience: 'caller', pictures: [{ id: hidden, blobHash }] });
     expect(shown.pictures![0]!.sensitive).toBeUndefined();
     const elsewhere = await room().press('ann', `reveal:${hidden}`);
-    expect(elsewhere.card.fields).toEqual([{ name: 'code', value: 'GONE' }]);
+    expect(elsewhere.fields).toEqual([{ name: 'code', value: 'GONE' }]);
 
     await channel.react('ann', set, hidden, '👍');
     const top = await channel.say('ann', '/krona top');
@@ -297,9 +291,9 @@ export function drawingSuite(storage: () => TestStorage): void {
       `champion:${adapter!.id}`,
       `hint:${adapter!.subjectId}`,
     ])
-      expect((await there.press('ann', action)).card).toMatchObject({ tone: 'error' });
+      expect(await there.press('ann', action)).toMatchObject({ tone: 'error' });
     for (const action of ['explode:1', 'constructor:x', '', 'again:not-an-id'])
-      expect((await here.press('ann', action)).card).toMatchObject({ tone: 'error', audience: 'caller' });
+      expect(await here.press('ann', action)).toMatchObject({ tone: 'error', audience: 'caller' });
     expect(await storage().records.set(set.id)).toMatchObject({ state: 'queued' });
   });
 
@@ -332,7 +326,7 @@ export function drawingSuite(storage: () => TestStorage): void {
       championPinned: false,
     });
     const pressed = await channel.press('cid', `champion:${final!.id}`);
-    expect(pressed.card.title).toContain('is the champion of mochi');
+    expect(pressed.title).toContain('is the champion of mochi');
     const set = await channel.set(
       await channel.say('bob', `/krona imagine a cat adapter:${name(early!.id)}`),
     );

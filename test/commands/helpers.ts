@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp, { type Sharp } from 'sharp';
-import { runAction, type ActionAnswer } from '../../commands/actions.ts';
+import { runAction } from '../../commands/actions.ts';
 import type { Card } from '../../commands/card.ts';
 import type { Actor, Attachment, CommandContext } from '../../commands/contract.ts';
 import { parseCommandLine, runCommand } from '../../commands/index.ts';
@@ -130,7 +130,7 @@ export class Room {
     return `${card.fields![0]!.value}: ${card.text!.join(' ')}`;
   }
 
-  async press(name: string, action: string): Promise<ActionAnswer> {
+  async press(name: string, action: string): Promise<Card> {
     return runAction(action, await this.actor(name), this.#storage);
   }
 

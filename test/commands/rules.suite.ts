@@ -82,11 +82,11 @@ export function rulesSuite(storage: () => TestStorage): void {
         `upscale:${picture!}`,
         `champion:${adapter!.id}`,
       ])
-        expect((await channel.press('bob', action)).card).toMatchObject({
+        expect(await channel.press('bob', action)).toMatchObject({
           audience: 'caller',
           fields: [{ value: 'NOT_ALLOWED' }],
         });
-      expect((await channel.press('bob', `details:${set.id}`)).card.tone).toBe('info');
+      expect((await channel.press('bob', `details:${set.id}`)).tone).toBe('info');
       expect(await channel.refusal('bob', '/krona settings steps:5')).toMatch(/^NOT_ALLOWED/);
       expect(await channel.refusal('bob', '/krona adapters rollback mochi')).toMatch(/^NOT_ALLOWED/);
       expect((await channel.say('bob', '/krona settings')).tone).toBe('info');
@@ -95,7 +95,7 @@ export function rulesSuite(storage: () => TestStorage): void {
       );
 
       expect((await channel.say('art', '/krona imagine mochi')).tone).toBe('progress');
-      expect((await channel.press('art', `again:${set.id}`)).card.tone).toBe('progress');
+      expect((await channel.press('art', `again:${set.id}`)).tone).toBe('progress');
       expect((await channel.say('art', '/krona settings steps:5')).tone).toBe('success');
       expect((await channel.say('mod', '/krona train mochi')).tone).toBe('progress');
       await channel.say('mod', '/krona rules roles imagine everyone');
@@ -121,7 +121,7 @@ export function rulesSuite(storage: () => TestStorage): void {
     await channel.say('mod', '/krona rules block EVE');
     for (const line of ['imagine a cat', 'photos', 'rules', 'queue'])
       expect(await channel.refusal('eve', `/krona ${line}`)).toMatch(/^BLOCKED: /);
-    expect((await channel.press('eve', `again:${set.id}`)).card.fields![0]!.value).toBe('BLOCKED');
+    expect((await channel.press('eve', `again:${set.id}`)).fields![0]!.value).toBe('BLOCKED');
     expect((await channel.react('eve', set, picture!, '❤️')).recorded).toBe(false);
     expect((await channel.react('eve', set, picture!, '👍', false)).recorded).toBe(true);
     expect((await channel.say('eve', '/krona help')).tone).toBe('info');
@@ -168,9 +168,9 @@ export function rulesSuite(storage: () => TestStorage): void {
     const set = await channel.set(await channel.say('bob', '/krona imagine a red moon'));
     await channel.finishSet(set);
     await channel.say('mod', '/krona rules words add:moon');
-    expect((await channel.press('bob', `again:${set.id}`)).card.fields![0]!.value).toBe('PROMPT_REFUSED');
+    expect((await channel.press('bob', `again:${set.id}`)).fields![0]!.value).toBe('PROMPT_REFUSED');
     await channel.say('mod', '/krona rules words remove:MOON');
-    expect((await channel.press('bob', `again:${set.id}`)).card.tone).toBe('progress');
+    expect((await channel.press('bob', `again:${set.id}`)).tone).toBe('progress');
     expect(await channel.refusal('mod', '/krona rules words add:"!?"')).toMatch(/^WORD_INVALID/);
     expect((await channel.say('mod', '/krona rules')).text!.join()).toContain('très méchant');
     expect((await channel.say('bob', '/krona rules')).text!.join()).not.toContain('méchant');
@@ -188,14 +188,14 @@ export function rulesSuite(storage: () => TestStorage): void {
         /^QUOTA_EXCEEDED: You may have 5 pictures in an hour\. There is room again in (59|60) min, at \d\d:\d\d UTC\.$|^QUOTA_EXCEEDED: .*in 1 h 0 min/,
       );
       await channel.press('bob', `delete:${set.id}`);
-      expect((await channel.press('bob', `again:${set.id}`)).card.tone).toBe('error');
+      expect((await channel.press('bob', `again:${set.id}`)).tone).toBe('error');
       expect(await channel.refusal('bob', '/krona imagine a cat count:2')).toMatch(/^QUOTA_EXCEEDED/);
       expect((await channel.say('cid', '/krona imagine a cat count:4')).tone).toBe('progress');
       const last = await channel.set(await channel.say('bob', '/krona imagine a cat count:1'));
-      expect((await channel.press('bob', `again:${last.id}`)).card.fields![0]!.value).toBe('QUOTA_EXCEEDED');
+      expect((await channel.press('bob', `again:${last.id}`)).fields![0]!.value).toBe('QUOTA_EXCEEDED');
       // What failed is given back.
       await storage().records.updateSet(last.id, { state: 'failed', endedAt: new Date() });
-      expect((await channel.press('bob', `again:${last.id}`)).card.tone).toBe('progress');
+      expect((await channel.press('bob', `again:${last.id}`)).tone).toBe('progress');
       await setRules(channel, { member: { ...quota, pictures: 3 } });
       expect(await channel.refusal('dee', '/krona imagine a cat count:4')).toMatch(/asks for 4 at once/);
       // Moderators are not bound.

@@ -141,7 +141,7 @@ export function settingsSuite(storage: () => TestStorage): void {
       await channel.say('ann', '/krona settings refine:0.3');
       const card = await channel.say('ann', '/krona imagine a cat');
       const details = await channel.press('ann', `details:${card.follows!.id}`);
-      expect(details.card.fields).toEqual(
+      expect(details.fields).toEqual(
         expect.arrayContaining([
           { name: 'guidance rescale', value: '0.7' },
           { name: 'size', value: '160x96' },

@@ -237,7 +237,15 @@ export function trainingSuite(storage: () => TestStorage): void {
       { x: 10, y: 0.3 },
       { x: 90, y: 0.1 },
     ]);
-    expect(running.buttons).toEqual([{ action: `cancel:${run.id}`, label: 'Cancel', style: 'danger' }]);
+    expect(running.buttons).toEqual([
+      { action: `cancel:${run.id}`, label: 'Cancel', style: 'danger' },
+      { action: `samples:${run.id}`, label: 'Samples' },
+      { action: `settings:${run.id}`, label: 'Settings' },
+    ]);
+    const early = await channel.press('bob', `samples:${run.id}`);
+    expect(early).toMatchObject({ title: 'Samples of mochi', audience: 'caller' });
+    expect(early.text!.join()).toMatch(/None is drawn yet/);
+    expect(early.pictures).toBeUndefined();
 
     const [, final] = await channel.finishRun(run, [100, 200]);
     const done = await channel.card(card);
@@ -247,7 +255,21 @@ export function trainingSuite(storage: () => TestStorage): void {
       files: [{ blobHash: final!.blobHash }],
     });
     expect(done.files![0]!.name).toMatch(/^mochi-200-[0-9a-f]{6}\.safetensors$/);
-    expect(done.buttons!.map(({ action }) => action.split(':')[0])).toEqual(['hint']);
+    expect(done.buttons!.map(({ action }) => action.split(':')[0])).toEqual(['hint', 'samples', 'settings']);
+    const asked = await channel.press('bob', `settings:${run.id}`);
+    expect(asked.audience).toBe('caller');
+    expect(Object.fromEntries(asked.fields!.map(({ name, value }) => [name, value]))).toMatchObject({
+      subject: 'mochi (cat)',
+      photos: '1',
+      'learning rate': String(run.settings.lr),
+      seed: String(run.seed),
+      checkpoints: '100, 200',
+    });
+    const elsewhere = room();
+    expect((await elsewhere.press('bob', `settings:${run.id}`)).fields).toContainEqual({
+      name: 'code',
+      value: 'GONE',
+    });
   });
 
   it('a run that failed says why and how to go on', async () => {
@@ -274,7 +296,7 @@ export function trainingSuite(storage: () => TestStorage): void {
     expect(await channel.refusal('bob', `/krona queue cancel ${first.id.slice(0, 8)}`)).toMatch(
       /^NOT_ALLOWED/,
     );
-    expect((await channel.press('bob', `cancel:${first.id}`)).card.text!.join()).toMatch(
+    expect((await channel.press('bob', `cancel:${first.id}`)).text!.join()).toMatch(
       /Only who asked for it or a moderator/,
     );
     expect(await channel.say('ann', '/krona queue cancel')).toMatchObject({
@@ -282,13 +304,12 @@ export function trainingSuite(storage: () => TestStorage): void {
     });
     expect(await records.run(first.id)).toMatchObject({ state: 'cancelled' });
     expect(await jobs.state('train', first.id)).toBe('cancelled');
-    expect((await channel.press('ann', `cancel:${first.id}`)).card.text!.join()).toMatch(/ended already/);
+    expect((await channel.press('ann', `cancel:${first.id}`)).text!.join()).toMatch(/ended already/);
 
     const second = await channel.run(await channel.say('ann', '/krona train mochi'));
     channel.moderators.add('mod');
-    const { card, replace } = await channel.press('mod', `cancel:${second.id}`);
-    expect(replace).toBe(true);
-    expect(card).toMatchObject({ tone: 'warning', title: 'Learning mochi was cancelled' });
+    const cancelled = await channel.press('mod', `cancel:${second.id}`);
+    expect(cancelled).toMatchObject({ tone: 'warning', title: 'Learning mochi was cancelled' });
     expect(await channel.say('ann', '/krona queue')).toMatchObject({
       title: 'Nothing runs and nothing waits',
     });

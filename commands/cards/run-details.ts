@@ -1,0 +1,62 @@
+/** @file What the buttons of a run's message show to whoever presses them: its samples so far, and its settings. */
+import type { Card, CardPicture } from '../card.ts';
+import { plain } from './format.ts';
+import { heldText, onCard } from './pictures.ts';
+import type { RunCardSource } from './run-card.ts';
+import { adapterSize } from '../settings-check.ts';
+
+/** As many as a gallery holds on every platform. */
+const MOST_PICTURES = 10;
+
+/** The pictures of a run's checkpoints, the newest where they are too many, in the order in which they were drawn. */
+export function samplesCard({ run, subject, adapters, sets }: RunCardSource): Card {
+  const samples = sets.filter(({ set }) => set.kind === 'samples');
+  const name = plain(subject.name);
+  const pictures = samples.flatMap(({ set, pictures: drawn }): CardPicture[] => {
+    const step = adapters.find(({ id }) => id === set.adapterId)?.step;
+    const when = step === undefined ? 'an earlier checkpoint' : `step ${step}`;
+    return drawn.map((picture) => ({
+      ...onCard(picture),
+      alt: `${name}, ${when}: ${plain(set.prompt)}`,
+      caption: `${when} · ${plain(set.prompt, 60)}`,
+    }));
+  });
+  const waits = run.state === 'queued' || run.state === 'running';
+  const none = waits ? 'None is drawn yet: they come with each checkpoint.' : 'None is left of it.';
+  return {
+    tone: 'info',
+    title: `Samples of ${name}`,
+    text: [...(pictures.length === 0 ? [none] : []), ...heldText(samples.flatMap(({ held }) => held))],
+    ...(pictures.length > 0 && { pictures: pictures.slice(-MOST_PICTURES) }),
+    audience: 'caller',
+  };
+}
+
+/** Everything that one needs to train it again. */
+export function runSettingsCard({ run, subject, adapters, memberName }: RunCardSource): Card {
+  const { settings } = run;
+  const rows: [string, string | null][] = [
+    ['subject', `${plain(subject.name)} (${plain(subject.className)})`],
+    ['asked by', plain(memberName)],
+    ['photos', String(run.photoHashes.length)],
+    ['captions', String(run.photoPrompts.filter((prompt) => prompt !== null).length || '') || null],
+    ['method', `${settings.method} ${adapterSize(settings)}`.trim()],
+    ['learning rate', String(settings.lr)],
+    ['steps', String(settings.steps)],
+    ['seed', String(run.seed)],
+    [
+      'checkpoints',
+      adapters
+        .map(({ step }) => step)
+        .sort((a, b) => a - b)
+        .join(', ') || null,
+    ],
+  ];
+  return {
+    tone: 'info',
+    title: 'Settings of this training',
+    text: ['`/krona settings set` changes what the next one begins with.'],
+    fields: rows.flatMap(([name, value]) => (value === null ? [] : [{ name, value }])),
+    audience: 'caller',
+  };
+}
