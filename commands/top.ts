@@ -46,6 +46,8 @@ function topArms(
         ];
       }),
     },
+    // As other lists with adapters' names: in the channel they would stay after the adapter is deleted.
+    audience: 'caller',
   };
 }
 

@@ -63,9 +63,9 @@ export function defaultRules(platform: Platform): ChannelRules {
 }
 
 /**
- * What the safety check does in a channel. Without a word of its moderators: nothing with small models, which draw
- * pictograms and of which the check has nothing but false alarms; with others it holds back, but hides where the
- * platform lets adults alone in, and in the web chat, which somebody runs for himself and people he knows.
+ * What the safety check does in a channel. Without a word of its moderators it holds back, but hides where the platform
+ * lets adults alone in, and with small models, which draw pictograms: what it finds in these is mostly false alarms. In
+ * the web chat, which somebody runs for himself and people he knows, it hides, and looks at nothing of small models.
  *
  * @param model null: not known yet
  */
@@ -75,6 +75,7 @@ export function safetyIn(
   model: Pick<ModelCard, 'nativeSize'> | null,
 ): Safety {
   if (safety !== null) return safety;
-  if (model !== null && model.nativeSize <= SMALL_MODEL) return 'off';
-  return ageRestricted || platform === 'web' ? 'spoiler' : 'block';
+  const small = model !== null && model.nativeSize <= SMALL_MODEL;
+  if (platform === 'web') return small ? 'off' : 'spoiler';
+  return small || ageRestricted ? 'spoiler' : 'block';
 }

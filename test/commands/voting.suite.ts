@@ -147,6 +147,8 @@ export function votingSuite(storage: () => TestStorage): void {
     const ranked = await channel.say('fay', '/krona top adapters');
     expect(ranked.table!.rows).toHaveLength(4);
     expect(ranked.table!.rows[0]![1]).toMatch(new RegExp(`^mochi-150-${adapters[2]!.id.slice(0, 6)}`));
+    // In the channel the names would stay after their adapters are deleted.
+    expect(ranked.audience).toBe('caller');
     expect(ranked.table!.rows[0]![3]).toMatch(/^\d+ % to \d+ %$/);
     expect(ranked.table!.rows.at(-1)![1]).toMatch(/^mochi-50-/);
     expect(await channel.say('fay', '/krona top settings')).toMatchObject({

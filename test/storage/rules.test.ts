@@ -7,7 +7,8 @@ const discord = { platform: 'discord', ageRestricted: false } as const;
 
 describe('the safety check where no moderator has said a word', () => {
   it.each([
-    ['a model of pictograms', discord, small, 'off'],
+    ['a model of pictograms', discord, small, 'spoiler'],
+    ['a model of pictograms on one’s own machine', { ...discord, platform: 'web' as const }, small, 'off'],
     ['a large model', discord, large, 'block'],
     ['a model that is not known yet', discord, null, 'block'],
     ['a large model where adults alone are let in', { ...discord, ageRestricted: true }, large, 'spoiler'],
