@@ -46,7 +46,7 @@ class Desk implements GatewayHandlers {
   readonly completions: CompletionEvent[] = [];
   returns = 0;
   onInvocation = async (event: InvocationEvent): Promise<void> => void this.invocations.push(event);
-  onAction = async (): Promise<void> => {};
+  onAction: GatewayHandlers['onAction'] = async () => {};
   onCompletion = async (event: CompletionEvent): Promise<string[]> => {
     this.completions.push(event);
     return [];
@@ -471,7 +471,7 @@ describe('Slack as a gateway', () => {
   it('loses nothing where a server gives all events one trigger id, and deals with each once', async () => {
     const desk = new Desk();
     const pressed: string[] = [];
-    desk.onAction = async ({ action }: ActionEvent) => void pressed.push(action);
+    desk.onAction = async ({ action }) => void pressed.push(action);
     const { gateway } = await start(desk);
     await slack.act('onlyTrigger', { id: 'trigger' });
     for (const line of ['queue', 'queue', 'imagine a fox']) {
