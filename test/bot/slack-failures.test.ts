@@ -3,13 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type {
-  ActionEvent,
-  CompletionEvent,
-  GatewayHandlers,
-  InvocationEvent,
-  ReactionEvent,
-} from '../../bot/gateway.ts';
+import type { CompletionEvent, GatewayHandlers, InvocationEvent, ReactionEvent } from '../../bot/gateway.ts';
 import type { Log } from '../../bot/log.ts';
 import { startBot } from '../../bot/main.ts';
 import { NEEDED_SCOPES } from '../../bot/slack/manifest.ts';
