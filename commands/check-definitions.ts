@@ -34,8 +34,8 @@ function checkOption(where: string, option: OptionData): void {
   if (option.aboveMin && option.min === undefined) complain(where, 'aboveMin needs min');
   if (option.min !== undefined && option.max !== undefined && option.min > option.max)
     complain(where, `min ${option.min} is above max ${option.max}`);
-  if (option.type !== 'text' && (option.maxLength !== undefined || option.freeText))
-    complain(where, 'maxLength and freeText are for text');
+  if (option.type !== 'text' && (option.maxLength !== undefined || option.freeText || option.mentions))
+    complain(where, 'maxLength, freeText and mentions are for text');
 }
 
 function checkOptionList(where: string, data: SubcommandData): void {

@@ -27,6 +27,8 @@ export interface OptionData {
   readonly aboveMin?: boolean;
   /** Most characters of a text, counted as code points. */
   readonly maxLength?: number;
+  /** Names members or roles: gateways leave mentions in it with their ids; elsewhere they are names alone. */
+  readonly mentions?: boolean;
   /** Takes every word that belongs to no other option where a command is typed as text; at most one a command. */
   readonly freeText?: boolean;
   /** Where a command is typed as text, words without a key never belong to it. */

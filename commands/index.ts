@@ -50,7 +50,7 @@ export function parseCommandLine(text: string, attachments = 0): ParsedCommand {
 }
 
 /** What is declared of a command, or of one action of it. @throws KronaError COMMAND_UNKNOWN, ACTION_UNKNOWN */
-function declared(name: string, action: string): { command: Command; data: SubcommandData } {
+export function declared(name: string, action: string): { command: Command; data: SubcommandData } {
   const command = COMMANDS.find((each) => each.data.name === name);
   if (!command)
     throw new KronaError('COMMAND_UNKNOWN', `There is no command “${name}”; see \`/krona help\`.`);

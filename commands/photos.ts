@@ -16,6 +16,7 @@ import {
   classMissing,
   completeSubject,
   ensureSubject,
+  MAX_NAME,
   requireSubject,
 } from './subjects.ts';
 
@@ -216,6 +217,7 @@ const SUBJECT: OptionData = {
   description: 'Whose photos',
   type: 'text',
   required: true,
+  maxLength: MAX_NAME,
   complete: completeSubject,
 };
 
@@ -232,7 +234,12 @@ export const photos: Command = {
         options: [
           SUBJECT,
           { name: 'photos', description: 'Up to 10 photos', type: 'photos', required: true },
-          { name: 'class', description: 'What it is, when the subject is new: cat, robot', type: 'text' },
+          {
+            name: 'class',
+            description: 'What it is, when the subject is new: cat, robot',
+            type: 'text',
+            maxLength: MAX_NAME,
+          },
           CAPTION,
         ],
       },

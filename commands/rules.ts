@@ -252,6 +252,7 @@ const member = (complete: NonNullable<OptionData['complete']>): OptionData => ({
   description: 'A name as it is shown, or a mention',
   type: 'text',
   required: true,
+  mentions: true,
   complete,
 });
 
@@ -295,6 +296,7 @@ export const rules: Command = {
             type: 'text',
             required: true,
             maxLength: 1000,
+            mentions: true,
           },
         ],
         needs: 'moderator',

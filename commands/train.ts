@@ -13,6 +13,7 @@ import {
   classMissing,
   completeSubject,
   ensureSubject,
+  MAX_NAME,
 } from './subjects.ts';
 import { admitWork } from './rules/guard.ts';
 import { startRun } from './work.ts';
@@ -54,9 +55,15 @@ export const train: Command = {
         description: 'Its name, as you will say it in prompts',
         type: 'text',
         required: true,
+        maxLength: MAX_NAME,
         complete: completeSubject,
       },
-      { name: 'class', description: 'What it is, in one plain noun: cat, robot, mug', type: 'text' },
+      {
+        name: 'class',
+        description: 'What it is, in one plain noun: cat, robot, mug',
+        type: 'text',
+        maxLength: MAX_NAME,
+      },
       { name: 'photos', description: 'Photos of it, up to 10 at once', type: 'photos' },
       CAPTION,
       SETTING_OPTIONS.steps,

@@ -9,6 +9,11 @@ interface WebApiError {
   readonly data?: { readonly error?: string; readonly needed?: string };
 }
 
+/** What Slack answers about a message that is not there any more, or in a channel that is not. */
+export const GONE = ['message_not_found', 'channel_not_found', 'is_archived'];
+/** What it answers where messages cannot be deleted, as in workspaces that keep all for the law. */
+export const KEPT = ['cant_delete_message', 'compliance_exports_prevent_deletion'];
+
 const TOKEN_DEAD = ['invalid_auth', 'not_authed', 'account_inactive', 'token_revoked', 'token_expired'];
 const TROUBLE = ['fatal_error', 'internal_error', 'service_unavailable', 'request_timeout', 'ratelimited'];
 const NO_PERMISSION = [

@@ -2,12 +2,14 @@
  * @file What Slack tells, as the bot's events: commands, forms, buttons, the shortcut, reactions, the Home tab. Each is
  * acknowledged before anything else; what takes a form opens it right after, as the key to open it lasts 3 s.
  */
+import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AllMiddlewareArgs, App, types } from '@slack/bolt';
 import type { Card } from '../../commands/card.ts';
 import { errorCard } from '../../commands/cards/format.ts';
 import type { Attachment, CommandContext, SubcommandData } from '../../commands/contract.ts';
-import { parseCommandLine } from '../../commands/index.ts';
+import { declared, parseCommandLine } from '../../commands/index.ts';
+import type { OptionValues } from '../../commands/options.ts';
 import { KronaError } from '../../storage/errors.ts';
 import type { GatewayHandlers, Place } from '../gateway.ts';
 import { Lanes } from '../lanes.ts';
@@ -27,9 +29,9 @@ import {
 } from './forms.ts';
 import { homeView } from './home.ts';
 import type { Members, Person } from './members.ts';
+import { inPlainText, type Mention, optionsOf, readText, refusePlainMentions } from './mentions.ts';
 import type { PhotoDownloads } from './photo-download.ts';
 import { Seen } from './seen.ts';
-import { unescapeText } from './text.ts';
 import type { SlackApi } from './web-api.ts';
 
 export const COMMAND = '/krona';
@@ -41,6 +43,8 @@ const LAST_PAUSE = 60_000;
 const TRIES = 12;
 /** Longest that a command waits to know who gives it, ms. */
 const LONGEST_QUESTION = 5_000;
+/** Longest that a command waits for the names of whom it mentions, ms: a form must be opened within 3 s. */
+const LONGEST_NAMING = 1_000;
 /** Characters of a file's name in a form: ten of them must fit beside the rest. */
 const NAME = 60;
 
@@ -98,7 +102,7 @@ export class Incoming {
         userName: command.user_name,
       };
       await acknowledged;
-      await this.#command(asked, unescapeText(command.text ?? ''), command.trigger_id);
+      await this.#command(asked, command.text ?? '', command.trigger_id);
     });
 
     app.shortcut({ callback_id: SHORTCUT_CALLBACK, type: 'message_action' }, async ({ shortcut, ack }) => {
@@ -125,7 +129,8 @@ export class Incoming {
       const attachments = form.files.map((file) => this.#parts.downloads.attachment(file));
       this.#invoke(
         { place, caller, userName: body.user.name },
-        { command, action, options: form.options, attachments },
+        { command, action, attachments },
+        Promise.resolve(form.options),
       );
     });
 
@@ -149,7 +154,9 @@ export class Incoming {
         userName: body.user.username ?? body.user.id,
       };
       const pressed = action.value ?? action.action_id;
-      this.#enter(asked, (who) => this.#parts.handlers.onAction({ ...who, action: pressed }));
+      this.#enter(asked, Promise.resolve(), (who) =>
+        this.#parts.handlers.onAction({ ...who, action: pressed }),
+      );
     });
 
     app.event('reaction_added', async ({ event }) => this.#reaction(event, true));
@@ -161,8 +168,7 @@ export class Incoming {
 
   /** Lets an event through once: those that come again are acknowledged and nothing else. */
   async #once({ body, context, next, ...rest }: AllMiddlewareArgs & { body: unknown }): Promise<void> {
-    const event = body as { event_id?: string; trigger_id?: string };
-    const key = event.event_id ?? event.trigger_id ?? (context['envelopeId'] as string | undefined);
+    const key = deliveryKey(body) ?? (context['envelopeId'] as string | undefined);
     const ack = (rest as { ack?: () => Promise<void> }).ack;
     if (this.#stopping.signal.aborted) return;
     if (key === undefined || this.#seen.first(key)) await next();
@@ -170,14 +176,36 @@ export class Incoming {
   }
 
   async #command(asked: Asked, text: string, trigger: string): Promise<void> {
+    const { line, mentions } = readText(text);
     try {
-      const { name, action, options } = parseCommandLine(text);
-      const form = photoCommand(name, action);
-      if (form === null) this.#invoke(asked, { command: name, action, options, attachments: [] });
-      else await this.#openForm(asked, form, { command: name, action, files: [] }, options, trigger);
+      const { name: command, action, options: parsed } = parseCommandLine(line);
+      const { data } = declared(command, action);
+      refusePlainMentions(parsed, data);
+      const options = this.#named(mentions).then((named) => optionsOf(parsed, data, named));
+      const form = photoCommand(command, action);
+      if (form === null) this.#invoke(asked, { command, action, attachments: [] }, options);
+      else await this.#openForm(asked, form, { command, action, files: [] }, await options, trigger);
     } catch (error) {
-      await this.#parts.tell(asked.caller, errorCard(error));
+      const card = errorCard(error);
+      const text = card.text?.map((each) => inPlainText(each, mentions));
+      await this.#parts.tell(asked.caller, { ...card, ...(text && { text }) });
     }
+  }
+
+  /** Mentions with the names that Slack has left out, as far as those are known in time. */
+  async #named(mentions: readonly Mention[]): Promise<readonly Mention[]> {
+    return Promise.all(
+      mentions.map(async (mention) => {
+        if (mention.name !== null || mention.kind === 'group') return mention;
+        const { id } = mention;
+        const asked = mention.kind === 'member' ? this.#parts.members.person(id) : this.#knownPlace(id);
+        const name = Promise.race([
+          asked.then((found) => found.name),
+          sleep(LONGEST_NAMING, id, { ref: false }),
+        ]);
+        return { ...mention, name: await name.catch(() => id) };
+      }),
+    );
   }
 
   async #shortcut(asked: Asked, message: MessageWithFiles, trigger: string): Promise<void> {
@@ -225,15 +253,25 @@ export class Incoming {
     what: {
       readonly command: string;
       readonly action: string;
-      readonly options: Readonly<Record<string, string | number | boolean>>;
       readonly attachments: readonly Attachment[];
     },
+    options: Promise<OptionValues>,
   ): void {
-    this.#enter(asked, (who) => this.#parts.handlers.onInvocation({ ...who, ...what }));
+    this.#enter(asked, options, (who, options) =>
+      this.#parts.handlers.onInvocation({ ...who, ...what, options }),
+    );
   }
 
-  /** Finds out who asks, in the order of the channel, and hands the event on; the bot keeps that order then. */
-  #enter({ place, caller, userName }: Asked, hand: (who: AnsweredParts) => Promise<void>): void {
+  /**
+   * Finds out who asks, in the order of the channel, and hands the event on; the bot keeps that order then.
+   *
+   * @param ready - what else the event needs
+   */
+  #enter<T>(
+    { place, caller, userName }: Asked,
+    ready: Promise<T>,
+    hand: (who: AnsweredParts, ready: T) => Promise<void>,
+  ): void {
     const { members, heard } = this.#parts;
     heard.note(caller.channelId);
     const entered = this.#lanes.run(place.externalId, async () => {
@@ -244,17 +282,16 @@ export class Incoming {
         known,
         sleep(LONGEST_QUESTION, [unknown, []] as const, { ref: false }),
       ]);
-      this.#track(
-        hand({
-          channel: place,
-          member: party(person),
-          moderator: person.moderator,
-          ...(roles.length > 0 && { roles }),
-          // Slack has been told already.
-          acknowledge: async () => {},
-          answer: (cards) => this.#parts.answer(caller, cards),
-        }),
-      );
+      const who: AnsweredParts = {
+        channel: place,
+        member: party(person),
+        moderator: person.moderator,
+        ...(roles.length > 0 && { roles }),
+        // Slack has been told already.
+        acknowledge: async () => {},
+        answer: (cards) => this.#parts.answer(caller, cards),
+      };
+      this.#track(hand(who, await ready));
     });
     this.#track(entered);
   }
@@ -324,6 +361,14 @@ export class Incoming {
       .finally(() => this.#underWay.delete(tracked));
     this.#underWay.add(tracked);
   }
+}
+
+/** The same for what is delivered again, and another for everything else; undefined: nothing in it tells. */
+function deliveryKey(body: unknown): string | undefined {
+  const { event_id: id, trigger_id: trigger } = body as { event_id?: string; trigger_id?: string };
+  if (id !== undefined || trigger === undefined) return id;
+  // Not by the trigger alone, which not every server that speaks as Slack does makes anew.
+  return createHash('sha256').update(JSON.stringify(body)).digest('base64');
 }
 
 interface MessageWithFiles {

@@ -52,7 +52,8 @@ export function appManifest(address: string | null): Manifest {
           command: '/krona',
           description: 'Teach Krona something and draw it',
           usage_hint: 'help | train subject:mochi class:cat | imagine a watercolour of mochi',
-          should_escape: false,
+          // Mentions come with their ids: see mentions.ts.
+          should_escape: true,
           ...url,
         },
       ],

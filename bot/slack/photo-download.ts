@@ -14,13 +14,13 @@ const TIMEOUT = 60_000;
 export class PhotoDownloads {
   readonly #api: SlackApi;
   readonly #token: string;
-  /** The host of a Web API that is not Slack's own: files are there too. */
-  readonly #apiHost: string | null;
+  /** A Web API that is not Slack's own: files are there too. */
+  readonly #apiAddress: URL | null;
 
   constructor(api: SlackApi, token: string, apiAddress: string | null) {
     this.#api = api;
     this.#token = token;
-    this.#apiHost = apiAddress === null ? null : new URL(apiAddress).host;
+    this.#apiAddress = apiAddress === null ? null : new URL(apiAddress);
   }
 
   /** A file at Slack as an attachment. Nothing is asked or fetched before it is read. */
@@ -68,13 +68,21 @@ export class PhotoDownloads {
     throw forbidden(name);
   }
 
+  /** Whether the token may go there. */
   #isSlack({ protocol, hostname, host }: URL): boolean {
-    if (host === this.#apiHost) return true;
+    const api = this.#apiAddress;
+    // On this machine one server has many names, and may give its files by a port of their own.
+    if (api !== null && (host === api.host || (isLoopback(api.hostname) && isLoopback(hostname))))
+      return true;
     return (
       protocol === 'https:' && (hostname.endsWith('.slack.com') || /(^|\.)slack-files\.com$/.test(hostname))
     );
   }
 }
+
+/** The URL parser has brought addresses such as 127.1 into their full form. */
+const isLoopback = (hostname: string): boolean =>
+  hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname);
 
 async function readBody(response: Response, name: string): Promise<Uint8Array> {
   // Without the scope, Slack answers with its page to sign in, and says that all is well.

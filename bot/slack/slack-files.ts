@@ -9,7 +9,7 @@ import sharp from 'sharp';
 import type { CommandContext } from '../../commands/contract.ts';
 import { KronaError } from '../../storage/errors.ts';
 import type { Log } from '../log.ts';
-import { reasonOf } from './failures.ts';
+import { GONE, KEPT, reasonOf } from './failures.ts';
 import type { SlackApi } from './web-api.ts';
 
 /** What image blocks can show. */
@@ -120,10 +120,40 @@ export class SlackFiles {
         return [];
       });
       // One that cannot be deleted does not keep the others.
-      for (const id of ids) if (!signal.aborted) await this.#delete(id).catch(failed);
+      for (const id of ids)
+        if (!signal.aborted)
+          await this.#unshare(id)
+            .then(() => this.#delete(id))
+            .catch(failed);
       pause = failures === 0 ? LOOK_EVERY : Math.min(LONGEST_PAUSE, 2 * pause);
       await sleep(pause, undefined, { signal }).catch(() => undefined);
     }
+  }
+
+  /**
+   * Takes back our messages that put a file into threads; without it they would stay and say that it was deleted.
+   * Before the file is deleted, as it alone tells of them: a failure in between loses none. Cards, which stand in no
+   * thread, only show files and are not touched.
+   */
+  async #unshare(id: string): Promise<void> {
+    const { file } = await this.#api
+      .call('files.info', (client) => client.files.info({ file: id }))
+      .catch((error: unknown) => {
+        if (isGone(error) || reasonOf(error) === 'missing_scope') return { file: undefined };
+        throw error;
+      });
+    const shares = [file?.shares?.public, file?.shares?.private].flatMap((kind) =>
+      Object.entries(kind ?? {}),
+    );
+    for (const [channel, messages] of shares)
+      for (const { ts, thread_ts: thread } of messages) {
+        if (!ts || !thread || thread === ts) continue;
+        await this.#api
+          .call('chat.delete', (client) => client.chat.delete({ channel, ts }))
+          .catch((error: unknown) => {
+            if (![...GONE, ...KEPT].includes(reasonOf(error) ?? '')) throw error;
+          });
+      }
   }
 
   /** Deletes a file at Slack, if it is still there. */

@@ -15,7 +15,7 @@ import type { Channel } from '../../storage/records/contract.ts';
 import type { Gateway, GatewayHandlers, StandingReaction } from '../gateway.ts';
 import type { Log } from '../log.ts';
 import { Answers, type Caller } from './answers.ts';
-import { isTokenDead, isUncertain, placeError, reasonOf, tokenInvalid } from './failures.ts';
+import { GONE, isTokenDead, isUncertain, KEPT, placeError, reasonOf, tokenInvalid } from './failures.ts';
 import { HeardChannels } from './heard-channels.ts';
 import { HttpReceiver } from './http-receiver.ts';
 import { Incoming } from './incoming.ts';
@@ -36,10 +36,6 @@ const NUMBERS = ['one', 'two', 'three', 'four'];
 const SHARE = 1_300;
 /** Files that one member was shown stay at Slack so long, ms: such messages are gone when the page is loaded again. */
 const WHISPER_LASTS = 60 * MINUTE;
-/** What Slack answers about a message that is not there any more, or in a channel that is not. */
-const GONE = ['message_not_found', 'channel_not_found', 'is_archived'];
-/** What it answers where messages cannot be deleted, as in workspaces that keep all for the law. */
-const KEPT = ['cant_delete_message', 'compliance_exports_prevent_deletion'];
 /** A connection gone for longer may have cost events: Slack sends them again for a while only. */
 const AWAY = 10_000;
 

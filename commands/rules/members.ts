@@ -4,8 +4,10 @@ import type { Channel, Member, Records } from '../../storage/records/contract.ts
 import type { Who } from '../../storage/rules.ts';
 import { suggestion } from '../nearest.ts';
 
-/** A mention, with the id in it: `<@123>`, `<@!123>`, `<@&456>`, `<@U7|ann>`, `<!subteam^S8|@artists>`. */
-const MENTION = /^<[@!#&]*(?:\w+\^)?(\w+)(?:\|([^>]*))?>$/;
+/** Mentions, with the id in them, of members: `<@123>`, `<@!123>`, `<@U7|ann>`. */
+const MEMBER = /^<@!?(\w+)(?:\|([^>]*))?>$/;
+/** And of roles: `<@&456>`, `<!subteam^S8|artists>`. */
+const ROLE = /^<(?:@&|!subteam\^)(\w+)(?:\|[^>]*)?>$/;
 
 /**
  * The member that a text names. Somebody who is mentioned need not have done anything here yet.
@@ -19,7 +21,7 @@ export async function requireMember(
   typed: string,
   others: readonly Member[] = [],
 ): Promise<Member> {
-  const [, mentioned, label] = MENTION.exec(typed) ?? [];
+  const [, mentioned, label] = MEMBER.exec(typed) ?? [];
   if (mentioned !== undefined)
     return (
       (await records.memberByExternalId(channel.platform, mentioned)) ??
@@ -54,11 +56,11 @@ export function readWho(typed: string): Who {
   const [only] = words;
   if (words.length === 1 && (only!.toLowerCase() === 'everyone' || only!.toLowerCase() === 'moderators'))
     return only!.toLowerCase() as Who;
-  const roles = [...new Set(words.map((word) => MENTION.exec(word)?.[1] ?? word))];
+  const roles = [...new Set(words.map((word) => ROLE.exec(word)?.[1] ?? word))];
   if (roles.length === 0 || roles.length > MOST_ROLES || roles.some((role) => !/^\w{1,64}$/.test(role)))
     throw new KronaError(
       'ROLES_INVALID',
-      `who must be everyone, moderators, or 1 to ${MOST_ROLES} roles: mentions, or ids as the platform gives them.`,
+      `who must be everyone, moderators, or 1 to ${MOST_ROLES} roles: mentions of roles, not of members, or ids as the platform gives them.`,
     );
   return roles;
 }

@@ -172,6 +172,22 @@ describe('a Slack channel', () => {
     expect(set.text).toContain('&lt;!channel&gt;');
   });
 
+  it('keeps its rules for whom its moderators mention', async () => {
+    await world.slack.act('addGroup', { id: 'S0ARTISTS', handle: 'artists', users: [mia.id] });
+    await ada.types(channel, 'rules roles right:imagine who:@artists');
+    await world.whisper(ada, 'members with the role S0ARTISTS');
+    await ben.types(channel, 'imagine a fox');
+    await world.whisper(ben, 'NOT_ALLOWED');
+    await ada.types(channel, 'rules roles right:imagine who:everyone');
+    await world.whisper(ada, /S0ARTISTS → everyone/);
+    await ada.types(channel, 'rules block @ben');
+    await world.whisper(ada, 'Ben blocked');
+    await ben.types(channel, 'imagine a fox');
+    await world.whisper(ben, 'BLOCKED');
+    await ada.types(channel, 'rules unblock @ben');
+    await world.whisper(ada, 'Ben unblocked');
+  });
+
   it('counts votes, leaves bots out, and takes votes back', async () => {
     const robot = await world.slack.person('Robot', { bot: true });
     await world.slack.act('channel', { channel, join: robot.id });
@@ -324,6 +340,25 @@ describe('a Slack channel', () => {
     expect(text).toMatch(/✅ done: mochi/);
     expect(text).toMatch(new RegExp(`<#${channel}>: You: 1 of 10 trainings in 24 hours\\.`));
     expect(text).toMatch(new RegExp(`<#${channel}>: This channel: \\d+ of 1000 pictures in an hour\\.`));
+  });
+
+  it('takes what is deleted out of the threads, too, with the message that shared it', async () => {
+    const inThreads = async () => {
+      const { channels, files } = await world.slack.see();
+      return channels[channel]!.filter(({ thread }) => thread !== null).map(
+        (message) => files.find(({ id }) => id === message.files[0])!.name,
+      );
+    };
+    const { length: before } = await world.slack.messages(channel);
+    const [file, ...others] = await inThreads();
+    expect(others).toEqual([]);
+    await ada.types(channel, `adapters delete ${file!.replace('.safetensors', '')}`);
+    await until(async () => (await inThreads()).length === 0, 'its message to go');
+    const { files } = await world.slack.see();
+    expect(files.find(({ name }) => name === file)!.deleted).toBe(true);
+    // What stands in the channel and only shows pictures stays.
+    expect((await world.slack.messages(channel)).length).toBeGreaterThanOrEqual(before);
+    expect(textOf((await world.message(channel, 'mochi is learnt')).blocks)).toContain('mochi');
   });
 
   it('pinged nobody, broke no rule of Slack and complained of nothing', async () => {

@@ -171,8 +171,23 @@ describe('a Slack of somebody else’s making', () => {
     await second.stop();
   });
 
-  it('keeps an adapter in the thread of its message, once', async () => {
-    const { hash: blobHash, size } = await house.storage.blobs.put(Buffer.from('adapter'.repeat(500)));
+  it('keeps an adapter in the thread of its message, once, and nothing of it when it is deleted', async () => {
+    const { records } = house.storage;
+    const { id: ownerId } = await records.member('slack', 'U1', 'Ann');
+    const mochi = { name: 'mochi', className: 'cat', token: 'zqkv' };
+    const subject = await records.addSubject({ id: randomUUID(), channelId: channel.id, ...mochi, ownerId });
+    const run = await records.addRun({
+      id: randomUUID(),
+      channelId: channel.id,
+      subjectId: subject.id,
+      memberId: ownerId,
+      state: 'done',
+      settings: channel.settings,
+      seed: 1,
+      photoHashes: [],
+    });
+    const adapterId = await new PlayedWorker(house.storage).adapter(run, 200, true);
+    const { blobHash, size } = (await records.adapter(adapterId))!;
     const card = {
       tone: 'success',
       title: 'Learnt',
@@ -186,7 +201,9 @@ describe('a Slack of somebody else’s making', () => {
       })) as unknown as {
         messages: { ts: string; files?: { name: string }[] }[];
       };
-      return answer.messages.flatMap(({ files }) => files ?? []).map(({ name }) => name);
+      const [message, ...replies] = answer.messages;
+      expect(message!.ts).toBe(ts);
+      return replies.map(({ files }) => files![0]!.name);
     };
     for (let round = 0; round < 2; round++) {
       const bot = await startBot();
@@ -194,6 +211,10 @@ describe('a Slack of somebody else’s making', () => {
       await bot.stop();
       expect(await threads()).toEqual(['mochi-200-3fa9c1.safetensors']);
     }
+    const bot = await startBot();
+    await records.deleteAdapter(adapterId);
+    await until(async () => (await threads()).length === 0, 'the reply to go');
+    await bot.stop();
   });
 
   it('hands over a photo that a member gave', async () => {

@@ -40,7 +40,7 @@ class Desk implements GatewayHandlers {
   readonly completions: CompletionEvent[] = [];
   returns = 0;
   onInvocation = async (event: InvocationEvent): Promise<void> => void this.invocations.push(event);
-  onAction = async (): Promise<void> => {};
+  onAction: GatewayHandlers['onAction'] = async () => {};
   onCompletion = async (event: CompletionEvent): Promise<string[]> => {
     this.completions.push(event);
     return [];
@@ -175,7 +175,7 @@ describe('Slack as a gateway', () => {
   });
 
   it('tells who acts: names, admins, user groups', async () => {
-    await slack.act('addGroup', { id: 'S0ARTISTS', users: [ada.id] });
+    await slack.act('addGroup', { id: 'S0ARTISTS', handle: 'artists', users: [ada.id] });
     const { desk } = await start();
     await ada.types(place.externalId, 'queue');
     await mia.types(place.externalId, 'imagine <@U1> & co');
@@ -188,6 +188,59 @@ describe('Slack as a gateway', () => {
     });
     expect(second).toMatchObject({ moderator: false, command: 'imagine', options: { prompt: '<@U1> & co' } });
     expect(second).not.toHaveProperty('roles');
+  });
+
+  it('reads mentions: with ids where members and roles are meant, as they were typed elsewhere', async () => {
+    await slack.act('addGroup', { id: 'S0ARTISTS', handle: 'artists', users: [ada.id] });
+    const { desk } = await start();
+    const prompt = 'imagine @ada & <b> in #pets, <@U1> at https://krona.test/?a=1&b=2 @here @nobody @artists';
+    const lines = [prompt, 'rules block @mia', 'rules roles right:imagine who:"@artists, S9"'];
+    for (const names of [true, false]) {
+      await slack.act('declareCommand', { names });
+      desk.invocations.length = 0;
+      for (const line of lines) await ada.types(place.externalId, line);
+      await until(() => desk.invocations.length === lines.length, 'all');
+      const options = desk.invocations.map((event) => event.options);
+      const asTyped = prompt.slice('imagine '.length);
+      expect(options).toEqual(
+        names
+          ? [
+              { prompt: asTyped },
+              { member: `<@${mia.id}|mia>` },
+              { right: 'imagine', who: '<!subteam^S0ARTISTS|artists>, S9' },
+            ]
+          : [
+              { prompt: asTyped.replace('@ada', '@Ada').replace('@artists', '@S0ARTISTS') },
+              { member: `<@${mia.id}|Mia>` },
+              { right: 'imagine', who: '<!subteam^S0ARTISTS>, S9' },
+            ],
+      );
+    }
+    await slack.act('declareCommand', { names: true });
+    await mia.types(place.externalId, '@ada please');
+    await until(
+      async () => textOf((await mia.whispers()).at(-1)?.blocks ?? []).includes('no command “@ada”'),
+      'the word about it',
+    );
+  });
+
+  it('says what to do where an older manifest gives mentions without ids', async () => {
+    await slack.act('declareCommand', { shouldEscape: false });
+    const { desk } = await start();
+    for (const line of ['rules block @mia', 'rules roles imagine "@artists"']) {
+      const before = (await ada.whispers()).length;
+      await ada.types(place.externalId, line);
+      const told = await until(async () => (await ada.whispers())[before], 'the word about it');
+      expect(textOf(told.blocks)).toMatch(/“@(mia|artists)”.*App Manifest.*krona slack manifest/s);
+    }
+    await ada.types(place.externalId, 'imagine @ada & <b>');
+    await ada.types(place.externalId, `rules block <@${mia.id}>`);
+    await until(() => desk.invocations.length === 2, 'the others');
+    expect(desk.invocations.map(({ options }) => options)).toEqual([
+      { prompt: '@ada & <b>' },
+      { member: `<@${mia.id}>` },
+    ]);
+    await slack.act('declareCommand', { shouldEscape: true });
   });
 
   it('says that it may not post and how to let it; answers reach the caller all the same', async () => {
@@ -407,6 +460,36 @@ describe('Slack as a gateway', () => {
       '+1::skin-tone-3 true',
       '+1::skin-tone-3 true',
     ]);
+  });
+
+  it('loses nothing where a server gives all events one trigger id, and deals with each once', async () => {
+    const desk = new Desk();
+    const pressed: string[] = [];
+    desk.onAction = async ({ action }) => void pressed.push(action);
+    const { gateway } = await start(desk);
+    await slack.act('onlyTrigger', { id: 'trigger' });
+    for (const line of ['queue', 'queue', 'imagine a fox']) {
+      await mia.types(place.externalId, line);
+      await slack.act('again');
+    }
+    const ts = await gateway.post(
+      place,
+      card('x', { buttons: [{ action: 'go:1', label: 'Go' }] }),
+      randomUUID(),
+    );
+    for (let n = 0; n < 2; n++) {
+      await mia.presses(place.externalId, ts, 'Go');
+      await slack.act('again');
+    }
+    await mia.types(place.externalId, 'photos add subject:rex class:dog');
+    await until(() => mia.form(), 'the form');
+    await mia.submits({ consent: true }, await catPhotos(1));
+    await slack.act('again');
+    await until(() => desk.invocations.length > 3, 'the submission');
+    await sleep(300);
+    expect(desk.invocations.map(({ command }) => command)).toEqual(['queue', 'queue', 'imagine', 'photos']);
+    expect(pressed).toEqual(['go:1', 'go:1']);
+    await slack.act('onlyTrigger', { id: null });
   });
 
   it('is back at once when Slack renews the connection, and reads votes again when it was away for long', async () => {

@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { checkDefinitions } from '../../commands/check-definitions.ts';
 import type { Command, CommandData, SubcommandData } from '../../commands/contract.ts';
 import { COMMANDS, parseCommandLine } from '../../commands/index.ts';
+import { checkOptions } from '../../commands/options.ts';
+import { MAX_NAME } from '../../commands/subjects.ts';
 
 function command(change: Partial<CommandData>): Command {
   return {
@@ -44,6 +46,30 @@ describe('the list of commands', () => {
     const all = sizes.reduce((sum, each) => sum + each, 0);
     expect(all).toBeGreaterThan(2000);
     expect(all).toBeLessThan(8000);
+  });
+
+  it('takes names of subjects and classes as long as they may be, and says so of longer ones', () => {
+    const taking = COMMANDS.filter(({ data }) => ['train', 'photos'].includes(data.name)).flatMap(
+      ({ data }) => data.actions ?? [data],
+    );
+    const options = taking.flatMap((data) =>
+      data.options
+        .filter(({ name }) => name === 'subject' || name === 'class')
+        .map((option) => ({ option, data: { ...data, options: [option] } })),
+    );
+    expect(
+      options
+        .map(({ option }) => option.name)
+        .sort()
+        .slice(0, 3),
+    ).toEqual(['class', 'class', 'subject']);
+    for (const { option, data } of options) {
+      const longest = 'ä'.repeat(MAX_NAME);
+      expect(checkOptions(data, { [option.name]: longest })).toEqual({ [option.name]: longest });
+      expect(() => checkOptions(data, { [option.name]: `${longest}o` })).toThrow(
+        `${option.name} has ${MAX_NAME + 1} characters; at most ${MAX_NAME} are allowed.`,
+      );
+    }
   });
 
   it('is all that help shows', async () => {

@@ -70,7 +70,7 @@ export function rulesSuite(storage: () => TestStorage): void {
       const set = await channel.set(await channel.say('bob', '/krona imagine mochi'));
       const [picture] = await channel.finishSet(set);
 
-      await channel.say('mod', '/krona rules roles right:imagine who:"<@&77>, 88"');
+      await channel.say('mod', '/krona rules roles right:imagine who:"<@&77>, <!subteam^88|artists>"');
       await channel.say('mod', '/krona rules roles train moderators');
       await channel.say('mod', '/krona rules roles settings 77');
       expect(await channel.refusal('bob', '/krona imagine mochi')).toMatch(
@@ -102,9 +102,11 @@ export function rulesSuite(storage: () => TestStorage): void {
       expect((await channel.say('bob', '/krona imagine mochi')).tone).toBe('progress');
     });
 
-    it('are refused when they name no roles', async () => {
+    it('are refused when they name no roles, and members when they are none', async () => {
       const channel = room();
-      expect(await channel.refusal('mod', '/krona rules roles train "?!"')).toMatch(/^ROLES_INVALID/);
+      for (const who of ['?!', '<@77>', '<@U7|ann>, 88', '<#C3|pets>'])
+        expect(await channel.refusal('mod', `/krona rules roles train "${who}"`)).toMatch(/^ROLES_INVALID/);
+      expect(await channel.refusal('mod', '/krona rules block <@&77>')).toMatch(/^MEMBER_UNKNOWN/);
       expect(await channel.refusal('mod', '/krona rules roles dance everyone')).toMatch(
         /^OPTION_INVALID: right/,
       );

@@ -93,8 +93,18 @@ export function fileObject(host: Pick<Host, 'workspace' | 'address'>, file: Slac
     ...(ready && { mimetype: mimeOf(file), filetype: mimeOf(file).split('/')[1] }),
     url_private: url,
     url_private_download: url,
-    shares: file.shares,
+    shares: sharesOf(file),
   };
+}
+
+/** Where a file was shared: by kind of channel, then by channel. */
+function sharesOf({ shares }: SlackFile): Json {
+  const found: Record<string, Record<string, Json[]>> = {};
+  for (const { channel, ts, thread } of shares) {
+    const ofKind = (found[channel.startsWith('G') ? 'private' : 'public'] ??= {});
+    (ofKind[channel] ??= []).push({ ts, team_id: TEAM, ...(thread !== null && { thread_ts: thread }) });
+  }
+  return found;
 }
 
 function openFile({ workspace }: Host, id: unknown): SlackFile {
@@ -143,7 +153,9 @@ export const METHODS: Readonly<Record<string, Method>> = {
   'usergroups.list': {
     scope: 'usergroups:read',
     args: 'include_users',
-    run: (_, { workspace }) => ({ usergroups: [...workspace.groups].map(([id, users]) => ({ id, users })) }),
+    run: (_, { workspace }) => ({
+      usergroups: [...workspace.groups].map(([id, group]) => ({ id, ...group })),
+    }),
   },
   'chat.postMessage': {
     scope: 'chat:write',
@@ -211,8 +223,7 @@ export const METHODS: Readonly<Record<string, Method>> = {
     run(args, host) {
       const message = messageAt(host, args['channel'], args['ts']);
       if (message.user !== BOT_USER) throw new Refusal('cant_delete_message');
-      const { messages } = host.workspace.channel(message.channel)!;
-      messages.splice(messages.indexOf(message), 1);
+      host.workspace.unpost(host.workspace.channel(message.channel)!, message);
       return { channel: message.channel, ts: message.ts };
     },
   },
@@ -346,7 +357,7 @@ export const METHODS: Readonly<Record<string, Method>> = {
             thread,
           };
           channel.messages.push({ ...shared, files: [file.id], reactions: [], edits: 0, locked: false });
-          file.shares.push({ channel: channel.id, ts });
+          file.shares.push({ channel: channel.id, ts, thread });
         });
       }
       return { files: files.map(({ id, name }) => ({ id, title: name })) };

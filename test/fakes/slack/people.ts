@@ -91,8 +91,7 @@ export class People {
       user_id: user,
       user_name: this.#workspace.users.get(user)!.name,
       command: '/krona',
-      // As Slack hands it over.
-      text: text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;'),
+      text: this.#handedOver(text),
       api_app_id: APP_ID,
       is_enterprise_install: 'false',
       ...this.#keys(user, channel.id),
@@ -100,12 +99,33 @@ export class People {
     return { acknowledged: acknowledged !== null };
   }
 
+  /** A command's text as the app gets it: where it says so, mentions and addresses are written out. */
+  #handedOver(text: string): string {
+    const { users, groups, channels, command } = this.#workspace;
+    const escaped = text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+    if (command.shouldEscape !== true) return escaped;
+    const label = (name: string) => (command.names ? `|${name}` : '');
+    return escaped.replace(/https?:\/\/[^\s"]+|@[\w.-]*\w|#[\w-]+/g, (found) => {
+      const name = found.slice(1);
+      if (/^https?:/.test(found)) return `<${found}>`;
+      if (found.startsWith('#')) {
+        const channel = [...channels.values()].find((each) => each.name === name);
+        return channel ? `<#${channel.id}${label(name)}>` : found;
+      }
+      if (['here', 'channel', 'everyone'].includes(name)) return `<!${name}>`;
+      const user = [...users.values()].find((each) => each.name === name);
+      if (user) return `<@${user.id}${label(name)}>`;
+      const group = [...groups].find(([, { handle }]) => handle === name);
+      return group ? `<!subteam^${group[0]}${label(found)}>` : found;
+    });
+  }
+
   /** Writes a message, with files. */
   say(user: string, channelId: string, text: string, files: readonly GivenFile[]): string {
     const channel = this.#member(user, channelId);
     const kept = files.map((file) => this.#upload(user, file));
     const ts = this.#workspace.ts();
-    for (const file of kept) file.shares.push({ channel: channel.id, ts });
+    for (const file of kept) file.shares.push({ channel: channel.id, ts, thread: null });
     channel.messages.push({
       ts,
       channel: channel.id,
@@ -286,11 +306,11 @@ export class People {
     const message = this.#visible(channel, ts);
     if (message.user !== user && !this.#workspace.users.get(user)!.admin)
       throw new NotPossible('only admins delete what others wrote');
-    channel.messages.splice(channel.messages.indexOf(message), 1);
+    this.#workspace.unpost(channel, message);
   }
 
   #keys(user: string, channel: string): { trigger_id: string; response_url: string } {
-    const trigger = this.#workspace.id('trigger');
+    const trigger = this.#workspace.onlyTrigger ?? this.#workspace.id('trigger');
     this.#triggers.set(trigger, { user, until: this.#workspace.now() + TRIGGER_LASTS });
     const url = this.#workspace.id('url');
     this.#urls.set(url, { user, channel, until: this.#workspace.now() + URL_LASTS, uses: 0 });

@@ -224,7 +224,10 @@ const DEEDS: Readonly<Record<string, Deed>> = {
   },
   lockMessage: ({ channel, ts }) => void (workspace.message(String(channel), String(ts))!.locked = true),
   deleteFile: ({ file }) => void (workspace.files.get(String(file))!.deleted = true),
-  addGroup: ({ id, users }) => void workspace.groups.set(String(id), users as string[]),
+  addGroup: ({ id, handle, users }) =>
+    void workspace.groups.set(String(id), { handle: String(handle), users: users as string[] }),
+  onlyTrigger: ({ id }) => void (workspace.onlyTrigger = id as string | null),
+  declareCommand: (change) => void Object.assign(workspace.command, change),
   tokens({ bot, app }) {
     if (bot !== undefined) workspace.tokenAlive = bot === true;
     if (app !== undefined) workspace.appTokenAlive = app === true;

@@ -3,6 +3,7 @@
  * What was done that no client of Slack's could or should do is kept as a problem, for the test to fail on.
  */
 import { randomBytes } from 'node:crypto';
+import { appManifest } from '../../../bot/slack/manifest.ts';
 
 export interface User {
   readonly id: string;
@@ -47,7 +48,7 @@ export interface SlackFile {
   /** When Slack is done with it, by the workspace's clock; null before it is complete. */
   readyAt: number | null;
   deleted: boolean;
-  readonly shares: { channel: string; ts: string }[];
+  readonly shares: { channel: string; ts: string; thread: string | null }[];
   /** Handed to the app in a form. */
   given: boolean;
 }
@@ -100,12 +101,20 @@ export class Workspace {
   /** Open forms by user. */
   readonly forms = new Map<string, View>();
   readonly homes = new Map<string, Json>();
-  readonly groups = new Map<string, string[]>();
+  /** User groups by id. */
+  readonly groups = new Map<string, { readonly handle: string; readonly users: readonly string[] }>();
+  /** How the app's command is declared, and whether names come with the ids that its text is given. */
+  readonly command = {
+    shouldEscape: appManifest(null).features!.slash_commands![0]!.should_escape,
+    names: true,
+  };
   readonly problems: string[] = [];
   /** How often each method was called, and how often it was refused for its rate. */
   readonly calls = new Map<string, number>();
   readonly limited = new Map<string, number>();
   readonly scopes = new Set(SCOPES);
+  /** Given out as every event's trigger id; null: each has its own, as at Slack. */
+  onlyTrigger: string | null = null;
   tokenAlive = true;
   appTokenAlive = true;
   /** How long Slack works on a file, ms. */
@@ -167,6 +176,15 @@ export class Workspace {
 
   message(channelId: string, ts: string): Message | null {
     return this.channel(channelId)?.messages.find((each) => each.ts === ts) ?? null;
+  }
+
+  /** Takes a message away. What it shared is not shared there any more. */
+  unpost({ messages }: Channel, message: Message): void {
+    messages.splice(messages.indexOf(message), 1);
+    for (const id of message.files) {
+      const { shares } = this.files.get(id)!;
+      shares.splice(0, shares.length, ...shares.filter(({ ts }) => ts !== message.ts));
+    }
   }
 
   isReady(file: SlackFile): boolean {
