@@ -119,7 +119,9 @@ export function modulePath(name: string, layers: BlockLayers): string | null {
   if (text !== null) {
     const [, kohya, folder, letter, rest] = text;
     const inside = textModule(underscored(rest!));
-    return inside && `text_encoder${kohya === '2' || folder !== undefined || letter === 'g' ? '_2' : ''}.${inside}`;
+    return (
+      inside && `text_encoder${kohya === '2' || folder !== undefined || letter === 'g' ? '_2' : ''}.${inside}`
+    );
   }
   return unetModule(underscored(name.replace(PREFIX, '')), layers);
 }

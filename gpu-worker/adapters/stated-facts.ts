@@ -61,7 +61,10 @@ const PREDICTS: Readonly<Record<Prediction, string>> = {
  * Sentences for people about what may come out otherwise than its maker saw it.
  * @param base the model that it is for; without one, velocity alone is told
  */
-export function statedNotes(file: SafetensorsFile, base?: Pick<AdapterBase, 'name' | 'prediction'>): string[] {
+export function statedNotes(
+  file: SafetensorsFile,
+  base?: Pick<AdapterBase, 'name' | 'prediction'>,
+): string[] {
   const notes: string[] = [];
   const prediction = statedPrediction(file.metadata);
   if (base?.prediction !== undefined) {
