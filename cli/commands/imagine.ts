@@ -76,7 +76,15 @@ export function define(command: Command, shell: Shell): void {
     .addOption(checked('--guidance <x>', guidance, '5; small models 3'))
     .addOption(checked('--guidance-rescale <x>', { ...rescale, name: 'guidance-rescale' }, '0'))
     .addOption(
-      checked('--scheduler <name>', { ...scheduler, choices: SCHEDULERS }, 'the one the folder names'),
+      checked(
+        '--scheduler <name>',
+        {
+          ...scheduler,
+          description: `${scheduler.description} (pndm: without the Runge–Kutta start, as SD 1.x has it)`,
+          choices: SCHEDULERS,
+        },
+        'the one the folder names',
+      ),
     )
     .addOption(checked('--width <n>', integer('width', 'Pixels', 8, 4096), "the model's size"))
     .addOption(checked('--height <n>', integer('height', 'Pixels', 8, 4096), "the model's size"))
