@@ -3,7 +3,7 @@ import { Option, type Command } from 'commander';
 import { adapterBase } from '../../gpu-worker/adapters/adapter-base.ts';
 import { convertAdapter, CONVERSIONS, type Conversion } from '../../gpu-worker/adapters/convert.ts';
 import { inspectAdapter, type AdapterReport } from '../../gpu-worker/adapters/inspect.ts';
-import { openModelFolder } from '../../gpu-worker/models/model-folder.ts';
+import { openModel } from '../../gpu-worker/models/open-model.ts';
 import { checked } from '../options.ts';
 import { action, type Shell } from '../output.ts';
 
@@ -38,7 +38,7 @@ function defineConvert(adapter: Command, shell: Shell): void {
       new Option('--names <style>', "a LoRA's names").choices(['kohya', 'diffusers']).default('kohya'),
     )
     .addOption(checked('--rank <n>', { ...rank, max: 4096 }, 'only what is exact; the error is told'))
-    .option('--model <dir>', 'check it against the model that it is for');
+    .option('--model <path>', 'check it against the model that it is for');
   action(convert, shell, async (_io, file: string, given: Given) => {
     const { to, out, names, rank, model } = given;
     const result = await convertAdapter(file, {
@@ -46,7 +46,7 @@ function defineConvert(adapter: Command, shell: Shell): void {
       out,
       ...(names ? { names } : {}),
       ...(rank === undefined ? {} : { rank }),
-      ...(model === undefined ? {} : { base: adapterBase(await openModelFolder(model)) }),
+      ...(model === undefined ? {} : { base: adapterBase(await openModel(model)) }),
     });
     return { json: result, text: describeConversion(result) };
   });
@@ -77,7 +77,7 @@ function defineInspect(adapter: Command, shell: Shell): void {
 }
 
 function describe(report: AdapterReport): string {
-  const { format, method, targets, parameters, factors, rank, scale, base, metadata } = report;
+  const { format, method, targets, parameters, factors, rank, scale, base, metadata, notes } = report;
   const pairs = [factors].flat().flatMap((pair) => (pair ? `${pair.a1}×${pair.a2}` : []));
   const list = (values: number | readonly number[] | null) =>
     values === null ? null : [values].flat().join(', ');
@@ -99,6 +99,7 @@ function describe(report: AdapterReport): string {
   return lines
     .filter(([, value]) => value)
     .map(([name, value]) => `${name.padEnd(11)} ${value}`)
+    .concat(notes)
     .join('\n');
 }
 

@@ -76,7 +76,15 @@ export function define(command: Command, shell: Shell): void {
     .addOption(checked('--guidance <x>', guidance, '5; small models 3'))
     .addOption(checked('--guidance-rescale <x>', { ...rescale, name: 'guidance-rescale' }, '0'))
     .addOption(
-      checked('--scheduler <name>', { ...scheduler, choices: SCHEDULERS }, 'the one the folder names'),
+      checked(
+        '--scheduler <name>',
+        {
+          ...scheduler,
+          description: `${scheduler.description} (pndm: without the Runge–Kutta start, as SD 1.x has it)`,
+          choices: SCHEDULERS,
+        },
+        'the one the folder names',
+      ),
     )
     .addOption(checked('--width <n>', integer('width', 'Pixels', 8, 4096), "the model's size"))
     .addOption(checked('--height <n>', integer('height', 'Pixels', 8, 4096), "the model's size"))
@@ -136,7 +144,7 @@ export function define(command: Command, shell: Shell): void {
     const painter = await TextToImage.open(given.model);
     const refiner = given.refiner === undefined ? null : await TextToImage.open(given.refiner);
     try {
-      const request = await drawRequest(painter, given);
+      const request = await drawRequest(painter, given, io);
       const source = createNoise(request.noise, request.seed);
       const start =
         given.image === undefined
@@ -182,7 +190,7 @@ function checkTogether(given: Given): void {
     invalid('With --image the refiner goes over the finished picture; leave out --refine-from.');
 }
 
-async function drawRequest(painter: TextToImage, given: Given): Promise<DrawRequest> {
+async function drawRequest(painter: TextToImage, given: Given, io: CommandIo): Promise<DrawRequest> {
   const model = modelCard(painter.model);
   const own = imagineDefaults(model);
   const defaults = given.image === undefined ? own : { ...own, ...(await sizeOfImage(given.image, model)) };
@@ -190,7 +198,11 @@ async function drawRequest(painter: TextToImage, given: Given): Promise<DrawRequ
   checkSide('width', width, model);
   checkSide('height', height, model);
   const adapters: AppliedAdapter[] = [];
-  for (const { path, strength } of adapter) adapters.push(await painter.readAdapter(path, strength));
+  for (const { path, strength } of adapter) {
+    const applied = await painter.readAdapter(path, strength);
+    adapters.push(applied);
+    for (const note of applied.notes ?? []) io.log(note);
+  }
   return {
     prompt: given.prompt,
     negative: given.negative ?? null,

@@ -2,7 +2,7 @@
  * @file What an adapter file says about itself: kohya's metadata keys, which other programs look at, and our own.
  * All values are text. Key lists: sd-scripts library/train_util.py (`ss_…`) and sai_model_spec.py (`modelspec.…`).
  */
-import type { UNetConfig } from '../models/model-configs.ts';
+import type { Architecture } from '../models/architecture.ts';
 import type { NameStyle } from './module-names.ts';
 import type { BlockLayers } from './unet-layers.ts';
 
@@ -67,11 +67,15 @@ export const FAMILIES: Readonly<Record<Family, FamilyFacts>> = {
   },
 };
 
-/** SDXL's UNets have size conditioning; the others differ by the width of the text they read. */
-export function familyOf(config: Pick<UNetConfig, 'addition_embed_type' | 'cross_attention_dim'>): Family {
-  if (config.addition_embed_type !== null) return 'sdxl';
-  return config.cross_attention_dim === 768 ? 'sd1' : 'sd2';
+export function familyOf(architecture: Architecture): Family {
+  return architecture === 'sd1' || architecture === 'sd2' ? architecture : 'sdxl';
 }
+
+/** What sd-scripts says of SD models that predict velocity. */
+const VELOCITY: Partial<Record<Family, Pick<FamilyFacts, 'version'> & Partial<FamilyFacts>>> = {
+  sd1: { version: 'sd_v1_v' },
+  sd2: { version: 'sd_v2_v', architecture: 'stable-diffusion-v2-768-v/lora' },
+};
 
 /** kohya's account of the network: module, rank, alpha and arguments. */
 export interface NetworkFacts {
@@ -88,7 +92,8 @@ export function adapterMetadata(
   network: NetworkFacts,
 ): Map<string, string> {
   const { resolution } = info;
-  const facts = FAMILIES[family];
+  const velocity = info.predictionType === 'v_prediction';
+  const facts = { ...FAMILIES[family], ...(velocity ? VELOCITY[family] : {}) };
   const optional = (key: string, value: unknown): [string, string][] =>
     value === undefined ? [] : [[key, typeof value === 'string' ? value : JSON.stringify(value)]];
   return new Map([
@@ -110,7 +115,7 @@ export function adapterMetadata(
       'modelspec.implementation': facts.implementation,
       'modelspec.title': `${info.subjectToken} ${info.subjectClass}`,
       'modelspec.resolution': `${resolution}x${resolution}`,
-      'modelspec.prediction_type': info.predictionType === 'v_prediction' ? 'v' : info.predictionType,
+      'modelspec.prediction_type': velocity ? 'v' : info.predictionType,
       'modelspec.trigger_phrase': `${info.subjectToken} ${info.subjectClass}`,
       // Ours.
       'krona.version': '1',

@@ -15,6 +15,8 @@ import { strengthAt } from './noise-strength.ts';
 
 /** An adapter as a request uses it. */
 export interface AppliedAdapter {
+  /** For people, where the file gives cause. */
+  readonly notes?: readonly string[];
   readonly layers: AdapterLayers;
   /** 1 as trained. */
   readonly strength: number;

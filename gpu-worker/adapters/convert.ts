@@ -15,6 +15,7 @@ import { exactLowRank, exactRank, hasExactForm, truncatedLowRank } from './low-r
 import { moduleNames } from './module-names.ts';
 import { writePeftLokr, writePeftLora, type PeftFacts } from './peft-file.ts';
 import { openAdapter, readOpened, type OpenAdapter } from './read-adapter.ts';
+import { statedFamily, statedNotes } from './stated-facts.ts';
 import type { BlockLayers } from './unet-layers.ts';
 
 export const CONVERSIONS = ['lokr', 'peft', 'lora'] as const;
@@ -42,7 +43,7 @@ export interface Conversion {
   /** ‖ΔW written − ΔW‖ / ‖ΔW‖ over all modules and for the worst; 0 where it is the same. */
   readonly error: number;
   readonly worst: { readonly module: string; readonly error: number } | null;
-  /** What the target's programs make of it otherwise than Krona, a sentence each. */
+  /** What programs make of it otherwise than Krona or its maker, a sentence each. */
   readonly notes: readonly string[];
 }
 
@@ -62,7 +63,7 @@ interface Source {
  */
 export async function convertAdapter(path: string, options: ConvertOptions): Promise<Conversion> {
   const source = await open(path, options);
-  return { ...(await write(source, options)), notes: notesOf(source) };
+  return { ...(await write(source, options)), notes: notesOf(source, options) };
 }
 
 async function write(source: Source, options: ConvertOptions): Promise<Omit<Conversion, 'notes'>> {
@@ -153,9 +154,8 @@ function isUnknown(module: string): boolean {
 
 /** By what the file says, or by the width of the text that its cross-attention reads. */
 function guessFamily({ file, shapes }: OpenAdapter): Family {
-  const said = file.metadata.get('ss_base_model_version') ?? '';
-  if (said.startsWith('sdxl')) return 'sdxl';
-  if (/^sd_v[12]/.test(said)) return said.startsWith('sd_v2') ? 'sd2' : 'sd1';
+  const said = statedFamily(file.metadata);
+  if (said !== null) return said;
   for (const [module, shape] of shapes) {
     if (!/\.attn2\.to_[kv]$/.test(module)) continue;
     const width = inputsOf(shape);
@@ -273,13 +273,20 @@ function aboutPeft(source: Source): PeftFacts {
   return { baseModel: baseModelOf(source), dtype: source.dtype, metadata: new Map(metadata) };
 }
 
-function notesOf({ adapter: { file } }: Source): string[] {
+function notesOf({ adapter: { file }, layers }: Source, { to, base }: ConvertOptions): string[] {
+  const notes = statedNotes(file, base);
   const strength = noiseStrengthOf(file.metadata);
-  if (strength === undefined) return [];
-  return [
-    `Its strength falls to ${strength} at pure noise (krona.noise_strength), which Krona alone follows: other programs ` +
-      'draw it at full strength throughout.',
-  ];
+  if (strength !== undefined)
+    notes.push(
+      `Its strength falls to ${strength} at pure noise (krona.noise_strength), which Krona alone follows: other programs ` +
+        'draw it at full strength throughout.',
+    );
+  if (to === 'peft' && [...layers.keys()].some((path) => path.startsWith('text_encoder.')))
+    notes.push(
+      'PEFT finds these modules in the text encoder of transformers 5 and later, whose names have no text_model; for ' +
+        'transformers 4 convert with --to lora --names diffusers, which diffusers reads with either.',
+    );
+  return notes;
 }
 
 /** The source's metadata, with what other programs need to know of the new form. */

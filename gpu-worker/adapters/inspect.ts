@@ -1,6 +1,7 @@
 /** @file What an adapter file is, from its header alone: no model is needed and no weight is read. */
 import { isDifference, isKronecker, isLowRank } from './adapter.ts';
 import { openAdapter, type AdapterFormat } from './read-adapter.ts';
+import { statedNotes } from './stated-facts.ts';
 
 export interface FactorShape {
   readonly a1: number;
@@ -29,6 +30,8 @@ export interface AdapterReport {
     readonly hash: string | null;
   };
   readonly metadata: Readonly<Record<string, string>>;
+  /** What may come out otherwise than its maker saw it, a sentence each. */
+  readonly notes: readonly string[];
 }
 
 /** @throws KronaError as openAdapter */
@@ -66,6 +69,7 @@ export async function inspectAdapter(path: string): Promise<AdapterReport> {
       hash: metadata.get('krona.base_hash') ?? null,
     },
     metadata: Object.fromEntries(metadata),
+    notes: statedNotes(adapter.file),
   };
 }
 

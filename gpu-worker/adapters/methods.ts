@@ -49,7 +49,8 @@ export interface AdapterMethod {
 const targetsOf = ({ targets }: MethodOptions): readonly Target[] => targets ?? ['attention'];
 const rankOf = ({ rank }: MethodOptions): number => rank ?? DEFAULT_RANK;
 const alphaOf = (options: MethodOptions): number => options.alpha ?? rankOf(options);
-const fileFacts = ({ unet }: ModelFolder) => [unet.config.layers_per_block, familyOf(unet.config)] as const;
+const fileFacts = ({ unet, architecture }: ModelFolder) =>
+  [unet.config.layers_per_block, familyOf(architecture)] as const;
 
 export const ADAPTER_METHODS: Readonly<Record<Method, AdapterMethod>> = {
   krona: {

@@ -104,20 +104,24 @@ function resnetPart(part: string, from: 0 | 1, to: 0 | 1): string {
 }
 
 /** Prefixes before a UNet module's name; more than one may stand there. */
-const PREFIX = /^(?:base_model[._]model[._]|diffusion_model[._]|lora_unet_|lycoris_|unet[._])+/;
-const TEXT = /^(?:base_model[._]model[._])?(?:lora_te([12])?_|text_encoder(_2)?[._]|(?=text_model[._]))(.+)$/;
+const PREFIX = /^(?:base_model[._]model[._]|(?:model[._])?diffusion_model[._]|lora_unet_|lycoris_|unet[._])+/;
+/** Kohya's number, diffusers' folder, ComfyUI's letter; or the names inside, with and without `text_model`. */
+const TEXT =
+  /^(?:base_model[._]model[._]|lycoris_)?(?:lora_te([12])?_|text_encoder(_2)?[._]|text_encoders[._]clip_([lgh])[._]transformer[._]|(?=text_model[._]|encoder[._]layers[._]|final_layer_norm$|text_projection$))(.+)$/;
 
 /**
  * The module that a name means, spelt in any known way: with `.` or `_` between the words, by diffusers' or the
  * original names, after any of the prefixes that trainers put in front. null for anything else. A text encoder's module
- * without a prefix, as PEFT's folders have it, counts as the first one's.
+ * without a prefix, as PEFT's folders and LyCORIS's own files have it, counts as the first one's.
  */
 export function modulePath(name: string, layers: BlockLayers): string | null {
   const text = TEXT.exec(name);
   if (text !== null) {
-    const [, kohya, folder, rest] = text;
+    const [, kohya, folder, letter, rest] = text;
     const inside = textModule(underscored(rest!));
-    return inside && `text_encoder${kohya === '2' || folder !== undefined ? '_2' : ''}.${inside}`;
+    return (
+      inside && `text_encoder${kohya === '2' || folder !== undefined || letter === 'g' ? '_2' : ''}.${inside}`
+    );
   }
   return unetModule(underscored(name.replace(PREFIX, '')), layers);
 }

@@ -161,7 +161,9 @@ function onePart(paths: Iterable<string>) {
       'ADAPTER_UNREPRESENTABLE',
       `A folder of PEFT is for one model; this adapter changes ${[...parts].join(' and ')}. Convert with --to lora or lokr.`,
     );
-  const inside = (path: string): string => (part === 'unet' ? path : path.slice(part!.length + 1));
+  // transformers 5 has CLIPTextModel's modules without `text_model.`; CLIPTextModelWithProjection's have it in all versions.
+  const inside = (path: string): string =>
+    path.replace(/^text_encoder\.(?:text_model\.)?|^text_encoder_2\./, '');
   const mapping =
     part === 'unet'
       ? MAPPING

@@ -29,6 +29,7 @@ import type { FactorShape } from './krona.ts';
 import type { LowRankShape } from './lora.ts';
 import { modulePath } from './module-names.ts';
 import { diffusersScales, openPeft, type Scales } from './peft-config.ts';
+import { checkStatedFamily, statedNotes } from './stated-facts.ts';
 import type { BlockLayers } from './unet-layers.ts';
 
 /** Files of kohya, LyCORIS and diffusers by what they hold most of; PEFT's folders; DiffuseKronA's own files. */
@@ -47,6 +48,12 @@ export interface OpenAdapter {
   scale(path: string): Promise<number>;
   /** The numbers of a layer; `shape` as in `shapes`, or as the base has it. */
   read(path: string, shape: LayerShape): Promise<Layer>;
+}
+
+export interface ReadAdapter {
+  readonly layers: AdapterLayers;
+  readonly metadata: ReadonlyMap<string, string>;
+  readonly notes: readonly string[];
 }
 
 interface Module {
@@ -121,21 +128,16 @@ export async function openAdapter(path: string, layers?: BlockLayers): Promise<O
 /**
  * Reads an adapter for a model: every module must be there, with the sides that it has there.
  *
+ * @returns `notes`: what may come out otherwise than its maker saw it, a sentence each
  * @throws KronaError as openAdapter; ADAPTER_TARGETS_UNSUPPORTED (modules that the model's adapters do not change),
- * ADAPTER_BASE_MISMATCH (made for a model of other widths)
+ * ADAPTER_BASE_MISMATCH (made for a model of other widths, or by its metadata for another architecture)
  */
-export async function readAdapter(
-  path: string,
-  base: AdapterBase,
-): Promise<{ readonly layers: AdapterLayers; readonly metadata: ReadonlyMap<string, string> }> {
+export async function readAdapter(path: string, base: AdapterBase): Promise<ReadAdapter> {
   return readOpened(await openAdapter(path, base.layers), base);
 }
 
 /** As readAdapter, of what is open. */
-export async function readOpened(
-  adapter: OpenAdapter,
-  base: AdapterBase,
-): Promise<{ readonly layers: AdapterLayers; readonly metadata: ReadonlyMap<string, string> }> {
+export async function readOpened(adapter: OpenAdapter, base: AdapterBase): Promise<ReadAdapter> {
   const { file, shapes } = adapter;
   const projections = new Map(base.projections.map((projection) => [projection.path, projection]));
   const fitted = new Map<string, LayerShape>();
@@ -159,6 +161,7 @@ export async function readOpened(
       fitted.set(module, fit);
     }
   }
+  checkStatedFamily(file, base);
   if (unknown.length > 0) {
     throw new KronaError(
       'ADAPTER_TARGETS_UNSUPPORTED',
@@ -173,7 +176,7 @@ export async function readOpened(
     const shape = fitted.get(module);
     if (shape !== undefined && !layers.has(module)) layers.set(module, await adapter.read(module, shape));
   }
-  return { layers, metadata: file.metadata };
+  return { layers, metadata: file.metadata, notes: statedNotes(file, base) };
 }
 
 /** The shape as the base has it, or null when that is another. A pointwise convolution may be a matrix in the file. */

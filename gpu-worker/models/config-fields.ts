@@ -36,8 +36,9 @@ export class ConfigFields {
     return value;
   }
 
+  /** null counts as false: the libraries ask only whether such a field is true. */
   flag(key: string, fallback: boolean): boolean {
-    const value = this.#value(key, fallback);
+    const value = this.#value(key, fallback) ?? false;
     if (typeof value !== 'boolean') throw this.invalid(key, 'true or false');
     return value;
   }

@@ -3,10 +3,12 @@
  * transformers lay them out: one file, a variant of it (`.fp16.`), or shards with an index. weight-files.ts chooses.
  */
 import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { describeError, KronaError } from '../../storage/errors.ts';
 import { openSafetensors, type StoredTensor } from './safetensors.ts';
 import { shardFiles, weightFiles } from './weight-files.ts';
+
+const PICKLE = /\.(bin|ckpt|pt|pth)$/;
 
 /** The JSON object in `folder/file`. @throws KronaError MODEL_FILE_MISSING, MODEL_CONFIG_INVALID */
 export async function readJson(folder: string, file: string): Promise<Record<string, unknown>> {
@@ -14,17 +16,50 @@ export async function readJson(folder: string, file: string): Promise<Record<str
   try {
     text = await readFile(join(folder, file), 'utf8');
   } catch (error) {
-    throw new KronaError('MODEL_FILE_MISSING', `The model folder has no readable ${file}.`, { cause: error });
+    throw new KronaError(
+      'MODEL_FILE_MISSING',
+      `The model folder has no readable ${file}. Download it again; \`krona model pull\` takes all that is needed.`,
+      { cause: error },
+    );
   }
   let json: unknown;
   try {
     json = JSON.parse(text);
   } catch (error) {
-    throw new KronaError('MODEL_CONFIG_INVALID', `${file} is not JSON.`, { cause: error });
+    throw new KronaError('MODEL_CONFIG_INVALID', `${file} is not JSON. Download that file again: it is cut off or another page was saved in its place.`, { cause: error });
   }
   if (typeof json !== 'object' || json === null || Array.isArray(json))
-    throw new KronaError('MODEL_CONFIG_INVALID', `${file} holds no JSON object.`);
+    throw new KronaError('MODEL_CONFIG_INVALID', `${file} holds no JSON object. Download that file again.`);
   return json as Record<string, unknown>;
+}
+
+/** Why a folder without model_index.json is no model, by what lies in it, and what would work. */
+export async function noModelFolder(folder: string): Promise<KronaError> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  const names = entries.map(({ name }) => name).sort();
+  const whole: string[] = [];
+  for (const name of names)
+    if (await readFile(join(folder, name, 'model_index.json')).catch(() => null)) whole.push(name);
+  const weights = names.filter((name) => name.endsWith('.safetensors'));
+  const pickles = names.filter((name) => PICKLE.test(name));
+  const listed = (found: readonly string[]) => found.slice(0, 5).join(', ') + (found.length > 5 ? ', …' : '');
+  const says =
+    entries.length === 0
+      ? 'is empty. Download a model into it with `krona model pull`'
+      : whole.length > 0
+        ? `has no model_index.json, but ${listed(whole)} has one: give that folder`
+        : names.includes('config.json')
+          ? 'has a config.json and no model_index.json, so it is one part of a model: give the folder above, which holds ' +
+            'unet/, vae/ and the text encoders'
+          : weights.length > 0
+            ? `has no model_index.json, but single files: ${listed(weights)}. Give one of them, such as ` +
+              join(basename(folder), weights[0]!)
+            : pickles.length > 0
+              ? `has no model_index.json, and ${listed(pickles)} is a Python pickle, which may run code when loaded: ` +
+                'convert it to .safetensors and give that file'
+              : `has no readable model_index.json; in it are ${listed(names)}. Give a folder that diffusers saved, or a ` +
+                '.safetensors file';
+  return new KronaError('MODEL_FILE_MISSING', `The folder ${basename(folder)} ${says}.`);
 }
 
 /**
@@ -41,7 +76,7 @@ export async function componentTensors(
   const [choice] = weightFiles(found);
   if (choice?.kind === 'file') return openPart(folder, component, choice.name);
   if (choice?.kind === 'index') return shards(folder, component, choice.name);
-  const pickles = found.filter((file) => /\.(bin|ckpt|pt|pth)$/.test(file));
+  const pickles = found.filter((file) => PICKLE.test(file));
   throw new KronaError(
     'MODEL_FILE_MISSING',
     `${component}/ has no diffusion_pytorch_model.safetensors or model.safetensors (nor a .fp16 or sharded one)` +

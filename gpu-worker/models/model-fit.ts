@@ -38,6 +38,7 @@ function mustEqual(what: string, found: number, expected: number): void {
   if (found !== expected)
     throw new KronaError(
       'MODEL_CONFIG_INVALID',
-      `The parts do not fit: ${what} is ${found}, expected ${expected}.`,
+      `The parts do not fit: ${what} is ${found}, expected ${expected}. Take all parts from one model` +
+        (what.includes('in_channels') ? '; UNets for inpainting (9 channels) or depth (5) are not supported.' : '.'),
     );
 }

@@ -2,7 +2,7 @@
  * @file Opens a diffusers model folder of the SD 1.x, SD 2.x or SDXL architecture: configs are checked and typed,
  * tensors are located under one set of names, and nothing is loaded. Which tensors a model needs, the models say.
  */
-import { realpath, stat } from 'node:fs/promises';
+import { readdir, realpath, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { KronaError } from '../../storage/errors.ts';
 import { ARCHITECTURES, type Architecture } from './architecture.ts';
@@ -16,7 +16,7 @@ import {
   type UNetConfig,
   type VaeConfig,
 } from './model-configs.ts';
-import { componentTensors, readJson } from './model-files.ts';
+import { componentTensors, noModelFolder, readJson } from './model-files.ts';
 import { checkFit } from './model-fit.ts';
 import type { ModelTensor } from './parameters.ts';
 import { elementCount, type StoredTensor } from './safetensors.ts';
@@ -80,6 +80,7 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
       `There is no model folder ${basename(path)}; give a folder with a model_index.json.`,
     );
   const real = (await cachedSnapshot(given)) ?? given;
+  if (!(await readdir(real)).includes('model_index.json')) throw await noModelFolder(real);
   const index = new ConfigFields('model_index.json', await readJson(real, 'model_index.json'));
   const unetJson = (): Promise<Record<string, unknown>> => readJson(real, 'unet/config.json');
   const architecture = await architectureOf(index, unetJson);

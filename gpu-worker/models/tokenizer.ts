@@ -1,6 +1,6 @@
 /**
  * @file CLIP's tokenizer from a model folder's files: vocab.json + merges.txt as on the hub, or tokenizer.json as
- * transformers 5 writes it. Byte-pair encoding of lower-cased words; texts are cut and padded to one length.
+ * transformers 5 writes it; with the tokens that somebody added (`add_tokens`, textual inversion). Byte-pair encoding of lower-cased words; texts are cut and padded to one length.
  * No clean-up of broken encodings or HTML entities (ftfy), as transformers 5 has none.
  */
 import { readdir, readFile } from 'node:fs/promises';
@@ -36,7 +36,7 @@ export interface TokenizerFiles {
 export interface ClipTokenizer {
   /** Ids of every text, start and end token included: 77 in all known models. */
   readonly length: number;
-  /** The largest of the ids that end and padding have; those of text are smaller in every CLIP vocabulary. */
+  /** The largest of the ids that end, padding and added tokens have; those of text are smaller in every CLIP vocabulary. */
   readonly largestId: number;
   /**
    * Start token, the text's tokens, end token, padding. A text that is too long loses its end, not the end token.
@@ -62,12 +62,20 @@ export async function loadTokenizer(source: string | TokenizerFiles): Promise<Cl
   const padding = specialToken(config, 'pad_token')?.content ?? END;
   const where = basename(folder);
 
-  let definition: object;
+  let definition: Record<string, unknown>;
   if (files.includes('tokenizer.json')) definition = withSpecial(await readJson(folder, 'tokenizer.json'), ownPad);
   else if (files.includes('vocab.json') && files.includes('merges.txt')) {
     const vocabulary = await readJson(folder, 'vocab.json');
     const merges = await readFile(join(folder, 'merges.txt'), 'utf8');
-    definition = clipDefinition(where, vocabulary, merges, specialTokens(config));
+    const special = specialTokens(config);
+    const added = addedTokens(where, config, await optional('added_tokens.json'));
+    definition = clipDefinition(
+      where,
+      vocabulary,
+      merges,
+      special,
+      added.filter(({ content }) => !special.has(content)),
+    );
   } else {
     throw new KronaError(
       'MODEL_FILE_MISSING',
@@ -94,7 +102,7 @@ export async function loadTokenizer(source: string | TokenizerFiles): Promise<Cl
 
   return {
     length,
-    largestId: Math.max(start, end, pad),
+    largestId: Math.max(start, end, pad, ...addedIds(definition)),
     encode(text) {
       // JavaScript lower-cases a Σ at a word's end to ς; transformers looks at each character alone.
       const { ids } = tokenizer.encode(text.replaceAll('Σ', 'σ'), { add_special_tokens: false });
@@ -124,17 +132,18 @@ function clipDefinition(
   vocabulary: Readonly<Record<string, unknown>>,
   mergesText: string,
   specials: ReadonlyMap<string, boolean>,
-): object {
+  added: readonly AddedToken[],
+): Record<string, unknown> {
   const merges = mergesText.split(/\r?\n/).filter((line) => line !== '' && !line.startsWith('#version'));
   const wrong = merges.find((line) => line.split(' ').length !== 2);
   if (wrong !== undefined) throw invalid(where, `has the line "${wrong}" in merges.txt, which is no pair`);
-  const addedTokens = [...specials].map(([content, normalized]) => {
+  const known = [...specials].map(([content, normalized]): AddedToken => {
     const id = vocabulary[content];
-    if (!Number.isSafeInteger(id)) throw invalid(where, `has no token ${content} in vocab.json`);
-    return { id, content, single_word: false, lstrip: false, rstrip: false, normalized, special: true };
+    if (!isId(id)) throw invalid(where, `has no token ${content} in vocab.json`);
+    return { id, content, lstrip: false, rstrip: false, normalized, special: true };
   });
   return {
-    added_tokens: addedTokens,
+    added_tokens: [...known, ...added],
     normalizer: {
       type: 'Sequence',
       normalizers: [
@@ -173,13 +182,67 @@ function clipDefinition(
 }
 
 /** A tokenizer.json in which `token` is special too: the vocabulary has it, but its folder pads with another. */
-function withSpecial(definition: Record<string, unknown>, token: string | undefined): object {
+function withSpecial(
+  definition: Record<string, unknown>,
+  token: string | undefined,
+): Record<string, unknown> {
   const added = (definition['added_tokens'] ?? []) as readonly { readonly content: string }[];
   const { vocab } = (definition['model'] ?? {}) as { vocab?: Readonly<Record<string, number>> };
   const id = token === undefined ? undefined : vocab?.[token];
   if (id === undefined || added.some(({ content }) => content === token)) return definition;
-  const flags = { single_word: false, lstrip: false, rstrip: false, normalized: false, special: true };
+  const flags = { lstrip: false, rstrip: false, normalized: false, special: true };
   return { ...definition, added_tokens: [...added, { id, content: token, ...flags }] };
+}
+
+/** A token beside the vocabulary, in the words of tokenizer.json. */
+interface AddedToken {
+  readonly id: number;
+  readonly content: string;
+  /** It takes the blanks before and behind it. */
+  readonly lstrip: boolean;
+  readonly rstrip: boolean;
+  /** Looked for after lower-casing, in lower case. */
+  readonly normalized: boolean;
+  readonly special: boolean;
+}
+
+const isId = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+
+/**
+ * Tokens that were added to CLIP's: `added_tokens_decoder` of tokenizer_config.json with their flags, else
+ * added_tokens.json, token → id, as transformers 4 writes it for `add_tokens`; transformers asks in this order.
+ *
+ * @throws KronaError MODEL_CONFIG_INVALID
+ */
+function addedTokens(
+  where: string,
+  config: Readonly<Record<string, unknown>>,
+  byContent: Readonly<Record<string, unknown>>,
+): AddedToken[] {
+  const decoder = config['added_tokens_decoder'];
+  const listed = decoder
+    ? Object.entries(decoder as Readonly<Record<string, Readonly<Record<string, unknown>>>>).map(
+        ([id, { content, special, ...flags }]) => ({ id: Number(id), content, special: special === true, ...flags }),
+      )
+    : Object.entries(byContent).map(([content, id]) => ({ id, content, special: false }));
+  return listed.map((token: Readonly<Record<string, unknown>>) => {
+    const { id, content, special } = token;
+    if (!isId(id) || typeof content !== 'string' || content === '')
+      throw invalid(where, `numbers the added token ${JSON.stringify(content)} ${JSON.stringify(id)}`);
+    const flag = (key: string, fallback: boolean) => (typeof token[key] === 'boolean' ? token[key] : fallback);
+    return {
+      id,
+      content,
+      lstrip: flag('lstrip', false),
+      rstrip: flag('rstrip', false),
+      normalized: flag('normalized', special !== true),
+      special: special === true,
+    };
+  });
+}
+
+function addedIds({ added_tokens: added }: Readonly<Record<string, unknown>>): number[] {
+  return ((added ?? []) as readonly { readonly id?: unknown }[]).map(({ id }) => id).filter(isId);
 }
 
 /**

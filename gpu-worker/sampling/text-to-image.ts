@@ -118,12 +118,13 @@ export class TextToImage {
 
   /** Any adapter file, or PEFT's folder. @throws KronaError ADAPTER_* when it does not fit this model */
   async readAdapter(path: string, strength = 1): Promise<AppliedAdapter> {
-    const { layers, metadata } = await readAdapter(path, adapterBase(this.model));
+    const { layers, metadata, notes } = await readAdapter(path, adapterBase(this.model));
     const noiseStrength = noiseStrengthOf(metadata);
     return {
       layers: withoutScales(layers),
       strength,
       ...(noiseStrength === undefined ? {} : { noiseStrength }),
+      notes,
     };
   }
 

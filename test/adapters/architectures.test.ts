@@ -3,15 +3,17 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { AdapterInfo } from '../../gpu-worker/adapters/adapter-info.ts';
 import { adapterLayers, adapterLayout, layerDelta } from '../../gpu-worker/adapters/adapter.ts';
 import { adapterBase } from '../../gpu-worker/adapters/adapter-base.ts';
 import { convertAdapter } from '../../gpu-worker/adapters/convert.ts';
 import { ADAPTER_METHODS, type MethodOptions } from '../../gpu-worker/adapters/methods.ts';
-import { readAdapter } from '../../gpu-worker/adapters/read-adapter.ts';
+import { openAdapter, readAdapter } from '../../gpu-worker/adapters/read-adapter.ts';
+import { readFloats, writeSafetensors, type TensorToWrite } from '../../gpu-worker/models/safetensors.ts';
 import { KeyedRandom } from '../../gpu-worker/random.ts';
 import type { Method } from '../../storage/settings.ts';
 import { worstError } from '../helpers/fixtures.ts';
-import { openTiny } from '../helpers/sd-fixtures.ts';
+import { openTiny, type TinyName } from '../helpers/sd-fixtures.ts';
 
 let folder: string;
 beforeAll(async () => {
@@ -65,5 +67,78 @@ describe.each(['sd15', 'sd21', 'sdxl', 'refiner'] as const)('%s', (name) => {
       await convertAdapter(path, { to, names, out, base });
       await same(out);
     }
+  });
+});
+
+describe('what a file says of its base', () => {
+  const info = (predictionType: string): AdapterInfo => ({
+    baseModel: 'tiny',
+    baseHash: 'abc',
+    a1: 4,
+    a2: 4,
+    subjectToken: 'sks',
+    subjectClass: 'cat',
+    steps: 1,
+    seed: 1,
+    resolution: 64,
+    predictionType,
+    settings: {},
+  });
+  /** A file for `name`, as training writes it. */
+  const written = async (name: TinyName, predictionType: string): Promise<string> => {
+    const model = await openTiny(name, 'folder');
+    const options = { a1: 4, a2: 4 };
+    const shapes = ADAPTER_METHODS.krona.shapes(model, options);
+    const path = join(folder, `${name}-${predictionType}.safetensors`);
+    const layers = adapterLayers(shapes, new Float32Array(adapterLayout(shapes).length).fill(1));
+    await ADAPTER_METHODS.krona.write(path, layers, model, info(predictionType));
+    return path;
+  };
+
+  it.each([
+    ['sd15', 'epsilon', 'sd_v1', 'False', 'stable-diffusion-v1/lora', 'epsilon'],
+    ['sd15', 'v_prediction', 'sd_v1_v', 'False', 'stable-diffusion-v1/lora', 'v'],
+    ['sd21', 'epsilon', 'sd_v2', 'True', 'stable-diffusion-v2-512/lora', 'epsilon'],
+    ['sd21', 'v_prediction', 'sd_v2_v', 'True', 'stable-diffusion-v2-768-v/lora', 'v'],
+    ['sdxl', 'v_prediction', 'sdxl_base_v1-0', 'False', 'stable-diffusion-xl-v1-base/lora', 'v'],
+  ] as const)(
+    'is the word of sd-scripts: %s %s',
+    async (name, predictionType, version, v2, architecture, said) => {
+      const { metadata } = (await openAdapter(await written(name, predictionType))).file;
+      expect(Object.fromEntries(metadata)).toMatchObject({
+        ss_base_model_version: version,
+        ss_v2: v2,
+        'modelspec.architecture': architecture,
+        'modelspec.prediction_type': said,
+      });
+    },
+  );
+
+  it('is refused where it is another architecture, though all shapes agree', async () => {
+    const base = adapterBase(await openTiny('sd15', 'folder'));
+    const own = await written('sd15', 'epsilon');
+    expect((await readAdapter(own, base)).notes).toEqual([]);
+    const other = { ...base, family: 'sd2', name: 'sd21' } as const;
+    await expect(readAdapter(own, other)).rejects.toMatchObject({
+      code: 'ADAPTER_BASE_MISMATCH',
+      message: expect.stringMatching(
+        /base is Stable Diffusion 1\.x \(sd_v1\), and sd21 is Stable Diffusion 2\.x; expected sd_v2.*Use a model of/,
+      ) as string,
+    });
+    const { file } = await openAdapter(own);
+    const silent = join(folder, 'silent.safetensors');
+    const tensors = new Map<string, TensorToWrite>();
+    for (const [key, tensor] of file.tensors)
+      tensors.set(key, { dtype: 'F32', shape: tensor.shape, data: await readFloats(tensor) });
+    await writeSafetensors(silent, tensors, new Map([['ss_sd_model_name', 'sd_v1 of somebody']]));
+    expect((await readAdapter(silent, other)).layers.size).toBeGreaterThan(0);
+  });
+
+  it('is told where it predicts otherwise, and read all the same', async () => {
+    const model = await openTiny('sd21', 'folder');
+    expect((await readAdapter(await written('sd21', 'v_prediction'), adapterBase(model))).notes).toEqual([]);
+    const { notes, layers } = await readAdapter(await written('sd21', 'epsilon'), adapterBase(model));
+    expect(notes).toEqual([expect.stringMatching(/predicts noise.*predicts velocity.*all the same/)]);
+    expect(layers.size).toBeGreaterThan(0);
   });
 });

@@ -239,7 +239,49 @@ describe('converting', () => {
   });
 });
 
+describe('converting a text encoder to PEFT', () => {
+  it('names its modules as transformers 5 does, and says what transformers 4 takes', async () => {
+    const modules = async (name: string) => {
+      const config = JSON.parse(
+        await readFile(join(ours.get(name)!.path, 'adapter_config.json'), 'utf8'),
+      ) as {
+        target_modules: string[];
+      };
+      return config.target_modules[0];
+    };
+    expect(await modules('text-peft')).toBe('encoder.layers.0.self_attn.k_proj');
+    expect(await modules('text-2-peft')).toBe('text_model.encoder.layers.0.self_attn.k_proj');
+    const note = async (name: string) =>
+      (await convertAdapter(ours.get(name)!.path, { to: 'peft', out: fresh() })).notes;
+    expect(await note('text')).toEqual([expect.stringMatching(/transformers 5.*transformers 4.*--to lora/)]);
+    expect(await note('text-2')).toEqual([]);
+  });
+});
+
 describe('inspecting', () => {
+  it('tells what its maker saw otherwise', async () => {
+    const written = async (metadata: Record<string, string>, ...parts: string[]) => {
+      const path = `${fresh()}.safetensors`;
+      const tensor: TensorToWrite = { dtype: 'F32', shape: [4, 4], data: new Float32Array(16).fill(1) };
+      const name = 'lora_unet_middle_block_1_transformer_blocks_0_attn1_to_q';
+      await writeSafetensors(
+        path,
+        new Map(parts.map((part) => [`${name}.${part}`, tensor])),
+        new Map(Object.entries(metadata)),
+      );
+      return path;
+    };
+    const args = { ss_network_args: '{"algo": "lokr", "rs_lora": "True"}', ss_network_dim: '16' };
+    const whole = await written(args, 'lokr_w1', 'lokr_w2');
+    const note = [expect.stringMatching(/rs_lora.*√16 = 4\.00.*Krona too/)];
+    expect((await inspectAdapter(whole)).notes).toEqual(note);
+    expect((await convertAdapter(whole, { to: 'lora', out: `${fresh()}.safetensors` })).notes).toEqual(note);
+    const product = await written(args, 'lokr_w1', 'lokr_w2_a', 'lokr_w2_b');
+    expect((await inspectAdapter(product)).notes).toEqual([]);
+    const velocity = await written({ ss_base_model_version: 'sd_v2_v' }, 'lokr_w1', 'lokr_w2');
+    expect((await inspectAdapter(velocity)).notes).toEqual([expect.stringMatching(/velocity/)]);
+  });
+
   it.each([
     ['peft-lokr', { format: 'peft', method: 'krona', factors: { a1: 2, a2: 2 }, rank: null }],
     ['peft-lora', { format: 'peft', method: 'lora', rank: [4, 2], scale: [0.5, 1.5], factors: null }],

@@ -121,6 +121,30 @@ describe('names in adapter files', () => {
       expect(modulePath(path.startsWith('text') ? path : `unet.${path}`, layers)).toBe(path);
   });
 
+  const FC1 = 'text_model.encoder.layers.1.mlp.fc1';
+  it.each([
+    // PEFT with transformers 4 and 5; which encoder it is, its folder's config says.
+    ['base_model.model.text_model.encoder.layers.1.mlp.fc1', `text_encoder.${FC1}`],
+    ['base_model.model.encoder.layers.1.mlp.fc1', `text_encoder.${FC1}`],
+    ['base_model.model.final_layer_norm', 'text_encoder.text_model.final_layer_norm'],
+    ['base_model.model.text_projection', 'text_encoder.text_projection'],
+    // ComfyUI.
+    ['text_encoders.clip_l.transformer.text_model.encoder.layers.1.mlp.fc1', `text_encoder.${FC1}`],
+    ['text_encoders.clip_h.transformer.text_model.encoder.layers.1.mlp.fc1', `text_encoder.${FC1}`],
+    ['text_encoders.clip_g.transformer.text_model.encoder.layers.1.mlp.fc1', `text_encoder_2.${FC1}`],
+    ['text_encoders.clip_g.transformer.text_projection', 'text_encoder_2.text_projection'],
+    ['model.diffusion_model.input_blocks.0.0', 'conv_in'],
+    ['model.diffusion_model.middle_block.1.proj_in', 'mid_block.attentions.0.proj_in'],
+    // LyCORIS's own wrapper.
+    ['lycoris_text_model_encoder_layers_1_mlp_fc1', `text_encoder.${FC1}`],
+    ['lycoris_mid_block_attentions_0_proj_in', 'mid_block.attentions.0.proj_in'],
+    // Of other models.
+    ['text_encoders.t5xxl.transformer.encoder.block.0.layer.0.SelfAttention.q', null],
+    ['base_model.model.encoder.layers.1.linear', null],
+  ])('of other programs: %s', (name, path) => {
+    expect(modulePath(name, [2, 2, 2])).toBe(path);
+  });
+
   it('know the upsampler of a block without attention by its place', () => {
     const paths = ['up_blocks.0.upsamplers.0.conv', 'up_blocks.0.resnets.0.conv1'];
     expect(moduleNames(paths, [2, 2, 2, 2], 'ldm')(paths[0]!)).toBe('lora_unet_output_blocks_2_1_conv');

@@ -12,7 +12,15 @@ import type { Method } from '../../storage/settings.ts';
 import { TINY_MODEL } from './fixtures.ts';
 
 /** What is trained: by name, with how large its numbers are. */
-const ADAPTERS: Readonly<Record<string, { method: Method; size: number; options: MethodOptions }>> = {
+interface Trained {
+  readonly method: Method;
+  readonly size: number;
+  readonly options: MethodOptions;
+  /** The one text encoder that it changes. */
+  readonly encoder?: 'text_encoder' | 'text_encoder_2';
+}
+const TEXT = ['text-encoders'] as const;
+const ADAPTERS: Readonly<Record<string, Trained>> = {
   krona: { method: 'krona', size: 0.4, options: { a1: 4, a2: 2 } },
   square: { method: 'krona', size: 0.4, options: { a1: 4, a2: 4 } },
   pairs: {
@@ -32,12 +40,21 @@ const ADAPTERS: Readonly<Record<string, { method: Method; size: number; options:
     options: { a1: 1, a2: 1, rank: 3, targets: ['attention', 'feed-forward', 'text-encoders'] },
   },
   full: { method: 'full', size: 0.05, options: { a1: 1, a2: 1 } },
+  text: { method: 'krona', size: 0.4, options: { a1: 4, a2: 4, targets: TEXT }, encoder: 'text_encoder' },
+  'text-2': {
+    method: 'lora',
+    size: 0.4,
+    options: { a1: 1, a2: 1, rank: 2, targets: TEXT },
+    encoder: 'text_encoder_2',
+  },
 };
 
 /** Made of others by converting: source, target, names. */
 const CONVERTED = {
   'square-peft': ['square', 'peft', 'kohya'],
   'lora-peft': ['lora', 'peft', 'kohya'],
+  'text-peft': ['text', 'peft', 'kohya'],
+  'text-2-peft': ['text-2', 'peft', 'kohya'],
   'lora-diffusers': ['lora-all', 'lora', 'diffusers'],
   'lora-lokr': ['lora', 'lokr', 'kohya'],
   'krona-lora': ['krona', 'lora', 'kohya'],
@@ -53,12 +70,13 @@ export interface OurAdapter {
 
 /** Numbers in ±size that are the same on every machine. */
 export function randomLayers(model: ModelFolder, name: keyof typeof ADAPTERS): AdapterLayers {
-  const { method, size, options } = ADAPTERS[name]!;
+  const { method, size, options, encoder } = ADAPTERS[name]!;
   const shapes = ADAPTER_METHODS[method].shapes(model, options);
   const layout = adapterLayout(shapes);
   const random = new KeyedRandom(1, name);
   const flat = Float32Array.from({ length: layout.length }, () => size * (2 * random.uniform() - 1));
-  return adapterLayers(shapes, flat);
+  const layers = adapterLayers(shapes, flat);
+  return encoder ? new Map([...layers].filter(([path]) => path.startsWith(`${encoder}.`))) : layers;
 }
 
 /** Writes all of them into a folder: the same bytes every time. */

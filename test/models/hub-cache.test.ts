@@ -15,7 +15,7 @@ afterAll(() => rm(folder, { recursive: true }));
 
 /** A cache folder with one snapshot of a tiny model, its commit in refs/main. */
 async function cacheOf(name: TinyName): Promise<string> {
-  const repository = join(folder, `models--stabilityai--tiny-${name}`);
+  const repository = join(await mkdtemp(join(folder, 'hub-')), `models--stabilityai--tiny-${name}`);
   const root = tinyFolder(name);
   const snapshot = join(repository, 'snapshots', 'abc123');
   await mkdir(join(repository, 'blobs'), { recursive: true });
@@ -35,7 +35,7 @@ async function cacheOf(name: TinyName): Promise<string> {
 }
 
 describe('a hub cache', () => {
-  it.each(['sd15', 'sd21', 'refiner'] as const)('opens %s by its snapshot and by its repository', async (name) => {
+  it.each(['sd15', 'sd21', 'sdxl', 'refiner'] as const)('opens %s by its snapshot and by its repository', async (name) => {
     const repository = await cacheOf(name);
     for (const path of [repository, join(repository, 'snapshots/abc123')]) {
       const model = await openModel(path);

@@ -88,8 +88,9 @@ describe('pulling a folder', () => {
 
   it('gets a part alone, such as the tokenizer that a single file lacks', async () => {
     const to = target();
-    await pull(await hubOf('sd15'), { to, only: ['tokenizer'] });
+    await pull(await hubOf('sd15', { 'tokenizer/added_tokens.json': '{"<sks>":614}' }), { to, only: ['tokenizer'] });
     expect(await tree(to)).toEqual([
+      'tokenizer/added_tokens.json',
       'tokenizer/merges.txt',
       'tokenizer/special_tokens_map.json',
       'tokenizer/tokenizer_config.json',

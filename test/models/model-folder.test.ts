@@ -1,6 +1,6 @@
 import { cp, mkdir, mkdtemp, readFile, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openModelFolder, parameterCount } from '../../gpu-worker/models/model-folder.ts';
 import {
@@ -219,7 +219,7 @@ describe('a folder that cannot be used says why', () => {
       'has parts that do not fit',
       (m) => editJson(join(m, 'unet/config.json'), { cross_attention_dim: 2048 }),
       'MODEL_CONFIG_INVALID',
-      /cross_attention_dim.* is 2048, expected 40/,
+      /cross_attention_dim.* is 2048, expected 40\. Take all parts from one model/,
     ],
     [
       'has latents scaled by statistics',
@@ -231,7 +231,7 @@ describe('a folder that cannot be used says why', () => {
       'has a config that is not JSON',
       (m) => writeFile(join(m, 'vae/config.json'), '{'),
       'MODEL_CONFIG_INVALID',
-      /vae\/config\.json is not JSON/,
+      /vae\/config\.json is not JSON\. Download that file again/,
     ],
     ['lacks a config', (m) => rm(join(m, 'unet/config.json')), 'MODEL_FILE_MISSING', /unet\/config\.json/],
     [
@@ -256,6 +256,34 @@ describe('a folder that cannot be used says why', () => {
     await spoil(model);
     await expect(openModelFolder(model)).rejects.toMatchObject({
       code,
+      message: expect.stringMatching(message) as string,
+    });
+  });
+
+  it.each<[string, string[], RegExp]>([
+    ['is empty', [], /models is empty.*krona model pull/],
+    [
+      'holds single files',
+      ['sd15.safetensors', 'anime.safetensors', 'notes.txt'],
+      /no model_index\.json, but single files: anime\.safetensors, sd15\.safetensors\. Give one of them, such as models\/anime\.safetensors/,
+    ],
+    [
+      'is one part of a model',
+      ['config.json', 'diffusion_pytorch_model.safetensors'],
+      /one part of a model: give the folder above/,
+    ],
+    ['lies around a model', ['sdxl/model_index.json', 'vae.txt'], /but sdxl has one: give that folder/],
+    ['holds pickles', ['sd15.ckpt'], /sd15\.ckpt is a Python pickle.*convert it to \.safetensors/],
+    ['holds anything else', ['cat.png'], /in it are cat\.png\. Give a folder that diffusers saved/],
+  ])('%s', async (_, files, message) => {
+    const at = join(await mkdtemp(join(folder, 'other-')), 'models');
+    await mkdir(at);
+    for (const file of files) {
+      await mkdir(dirname(join(at, file)), { recursive: true });
+      await writeFile(join(at, file), 'x');
+    }
+    await expect(openModelFolder(at)).rejects.toMatchObject({
+      code: 'MODEL_FILE_MISSING',
       message: expect.stringMatching(message) as string,
     });
   });

@@ -117,6 +117,36 @@ describe('a single file', () => {
   });
 });
 
+describe("OpenCLIP's projection", () => {
+  /** Of SDXL's second encoder, as diffusers has it; and what model check says of the file. */
+  const projection = async (path: string) => {
+    const { textEncoders } = await openTinyFile(path);
+    const tensor = textEncoders.at(-1)!.tensors.get('text_projection.weight')!;
+    return { shape: tensor.shape, transposed: tensor.transposed ?? false, values: await readFloats(tensor) };
+  };
+
+  it.each([
+    ['sdxl', 'conditioner.embedders.1.model.'],
+    ['refiner', 'conditioner.embedders.0.model.'],
+  ] as const)('%s opens with it as a linear layer, as the script of diffusers leaves it', async (name, prefix) => {
+    const original = await projection(tinySingleFile(name));
+    expect(original.transposed).toBe(true);
+    const [rows, columns] = original.shape as [number, number];
+    const linear = original.values.map((_, i) => original.values[(i % columns) * rows + Math.floor(i / columns)]!);
+    const path = await changed(name, (tensors) => {
+      tensors.delete(`${prefix}text_projection`);
+      tensors.set(`${prefix}text_projection.weight`, { dtype: 'F32', shape: [rows, columns], data: linear });
+    });
+    expect((await inspectModel(path, openTinyFile)).problems).toEqual([]);
+    expect(await projection(path)).toEqual({ shape: original.shape, transposed: false, values: linear });
+  });
+
+  it.each(['text_projection', 'text_projection.weight'])('is known and unused in SD 2: %s', async (key) => {
+    const path = await changed('sd21', (tensors) => tensors.set(`cond_stage_model.model.${key}`, floats([24, 20])));
+    expect((await inspectModel(path, openTinyFile)).problems).toEqual([]);
+  });
+});
+
 describe('what it predicts', () => {
   const prediction = async (path: string) => (await openTinyFile(path)).scheduler['prediction_type'] ?? 'epsilon';
 
@@ -304,6 +334,23 @@ describe('a file that cannot be used says why', () => {
     });
   });
 
+  const beside: [string, TinyName, string, RegExp][] = [
+    ['unCLIP by its class embedding', 'sd21', `${UNET}label_emb.0.0.weight`, /label_emb.*text-to-image model/],
+    ['unCLIP by its picture encoder', 'sd21', 'embedder.model.visual.class_embedding', /unCLIP.*text-to-image original/],
+    ['unCLIP by its noise', 'sd21', 'noise_augmentor.data_mean', /unCLIP/],
+    ['an LCM in full', 'sd15', `${UNET}time_embed.cond_proj.weight`, /LCM.*guidance.*LCM LoRA and the scheduler lcm/],
+    ['whatever is left of a UNet', 'sdxl', `${UNET}extra.weight`, /another: 1 tensors .*SDXL.*extra\.weight.*plain/],
+  ];
+  it.each(beside)('%s: its UNet would compute something else', async (_, name, key, message) => {
+    const path = await changed(name, (tensors) => tensors.set(key, floats([4])));
+    const report = await inspectModel(path, openTinyFile);
+    expect(report.ok).toBe(false);
+    expect(report.problems).toEqual([
+      { code: 'MODEL_ARCHITECTURE_UNSUPPORTED', message: expect.stringMatching(message) as string },
+    ]);
+    expect(report.problems[0]!.message).toContain(key);
+  });
+
   it('cut off', async () => {
     const path = join(folder, 'cut.safetensors');
     await cp(tinySingleFile('sd15'), path);
@@ -315,7 +362,7 @@ describe('a file that cannot be used says why', () => {
     const path = await changed('sd15', (tensors) => {
       tensors.delete(`${UNET}time_embed.0.weight`);
       tensors.set(`${UNET}out.2.bias`, floats([5]));
-      tensors.set('model.diffusion_model.extra.weight', floats([1]));
+      tensors.set('first_stage_model.extra.weight', floats([1]));
       tensors.set('first_stage_model.quant_conv.bias', { dtype: 'I32', shape: [8], data: new Int32Array(8) });
     });
     const report = await inspectModel(path, openTinyFile);
@@ -324,7 +371,7 @@ describe('a file that cannot be used says why', () => {
       `unet: time_embedding.linear_1.weight (in the file ${UNET}time_embed.0.weight) is missing; expected shape [32, 8]. Download the model again.`,
       `unet: conv_out.bias (in the file ${UNET}out.2.bias) has shape [5]; the config needs [4]. Take weights and config of the same model.`,
       'vae: quant_conv.bias (in the file first_stage_model.quant_conv.bias) is I32; supported: F32, F16, BF16. Save the model in one of these.',
-      expect.stringMatching(/1 tensors have no place in this architecture: model\.diffusion_model\.extra\.weight/),
+      expect.stringMatching(/1 tensors have no place in this architecture: first_stage_model\.extra\.weight/),
     ]);
   });
 

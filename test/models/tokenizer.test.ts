@@ -2,7 +2,7 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { loadTokenizer } from '../../gpu-worker/models/tokenizer.ts';
+import { checkVocabulary, loadTokenizer } from '../../gpu-worker/models/tokenizer.ts';
 import { readTokenCases, TINY_MODEL, TINY_TOKENIZERS } from '../helpers/fixtures.ts';
 
 const HUB = join(TINY_MODEL, 'tokenizer');
@@ -20,6 +20,35 @@ describe.each([
   it.each(readTokenCases())('gives the ids of transformers for "$prompt"', async (example) => {
     const tokenizer = await loadTokenizer(folder);
     expect([...tokenizer.encode(example.prompt)]).toEqual(example[ids]);
+  });
+});
+
+interface Added {
+  readonly file: string;
+  readonly content: unknown;
+  readonly texts: readonly { readonly prompt: string; readonly ids: readonly number[] }[];
+}
+const added = JSON.parse(
+  await readFile(join(import.meta.dirname, '../fixtures/sdxl-tiny/added-tokens.json'), 'utf8'),
+) as Added[];
+
+describe.each(added)('tokens that $file adds', ({ file, content, texts }) => {
+  it('have the ids of transformers, whatever stands around them', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'krona-added-'));
+    try {
+      await cp(HUB, folder, { recursive: true });
+      await writeFile(join(folder, file), JSON.stringify(content));
+      const tokenizer = await loadTokenizer(folder);
+      expect(tokenizer.largestId).toBe(615);
+      for (const { prompt, ids } of texts)
+        expect([...tokenizer.encode(prompt)].slice(0, ids.length), prompt).toEqual(ids);
+      // A text encoder that was not made larger with them knows none of them.
+      const encoder = (vocab_size: number) => ({ name: 'text_encoder', config: { vocab_size } });
+      expect(() => checkVocabulary(tokenizer, encoder(616))).not.toThrow();
+      expect(() => checkVocabulary(tokenizer, encoder(615))).toThrow(/up to 615.*knows 615/);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 });
 
@@ -73,6 +102,15 @@ describe('a tokenizer folder that is not as it should be', () => {
     const folder = await copy();
     await writeFile(join(folder, 'tokenizer.json'), '{"version": "1.0"}');
     await expect(loadTokenizer(folder)).rejects.toMatchObject({ code: 'MODEL_CONFIG_INVALID' });
+  });
+
+  it('says which added token has no id', async () => {
+    const folder = await copy();
+    await writeFile(join(folder, 'added_tokens.json'), '{"<sks>":"x"}');
+    await expect(loadTokenizer(folder)).rejects.toMatchObject({
+      code: 'MODEL_CONFIG_INVALID',
+      message: expect.stringContaining('<sks>') as string,
+    });
   });
 
   it('works without the two optional files, as CLIP does: 77 ids, padded with the end token', async () => {

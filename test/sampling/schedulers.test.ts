@@ -74,6 +74,20 @@ describe('the scheduler of a model folder', () => {
     expect(() => createScheduler('euler', config, 10)).toThrow(message);
   });
 
+  it.each<[SchedulerName, string, unknown]>([
+    ['ddpm', 'variance_type', 'fixed_small'],
+    ['ddim', 'set_alpha_to_one', false],
+    ['euler', 'rescale_betas_zero_snr', false],
+    ['heun', 'use_karras_sigmas', false],
+  ])('takes null as diffusers does: %s, %s is %j then', (name, field, same) => {
+    const last = (config: Readonly<Record<string, unknown>>) => {
+      const scheduler = createScheduler(name, { _class_name: 'DPMSolverMultistepScheduler', ...config }, 2);
+      const first = scheduler.step(at(outputs, 0), 0, noise, () => at(outputs, 5));
+      return scheduler.step(at(outputs, 1), 1, first, () => at(outputs, 6));
+    };
+    expect(last({ [field]: null })).toEqual(last({ [field]: same }));
+  });
+
   it.each([0, -1, 2.5, NaN, 1001])('is refused with %d steps', (steps) => {
     expect(() => createScheduler('ddim', {}, steps)).toThrow(/1 to 1000/);
   });

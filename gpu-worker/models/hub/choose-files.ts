@@ -14,7 +14,14 @@ export const PARTS = [
 ] as const;
 export type Part = (typeof PARTS)[number];
 
-const TOKENIZER = ['vocab.json', 'merges.txt', 'tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json'];
+const TOKENIZER = [
+  'vocab.json',
+  'merges.txt',
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+  'added_tokens.json',
+];
 const PICKLE = /\.(bin|ckpt|pt|pth)$/i;
 
 export interface Choice {

@@ -1,7 +1,8 @@
 /**
  * @file What a text encoder's parameters are called in original checkpoints: transformers' own names for CLIP-L, and
  * OpenCLIP's (open_clip/transformer.py), where q, k and v are rows of one matrix and the projection is stored as the
- * factor on the right, which is the transpose of a linear layer's weight.
+ * factor on the right, which is the transpose of a linear layer's weight. diffusers' convert_diffusers_to_original_sdxl.py
+ * leaves the projection the linear layer that it is.
  */
 
 export interface ClipPlace {
@@ -26,13 +27,18 @@ const LAYER: Readonly<Record<string, string>> = {
   'self_attn.out_proj': 'attn.out_proj',
 };
 
+/** The projection's two names: OpenCLIP's parameter, and a linear layer's weight. */
+export const PROJECTIONS = ['text_projection', 'text_projection.weight'] as const;
+
 /**
  * @param name as transformers has it
+ * @param linearProjection the file has the projection as a linear layer
  * @example openClipPlace('text_model.encoder.layers.3.self_attn.k_proj.bias')
  *   // { name: 'transformer.resblocks.3.attn.in_proj_bias', third: 1 }
  */
-export function openClipPlace(name: string): ClipPlace {
-  if (name === 'text_projection.weight') return { name: 'text_projection', transposed: true };
+export function openClipPlace(name: string, linearProjection = false): ClipPlace {
+  if (name === 'text_projection.weight')
+    return linearProjection ? { name } : { name: PROJECTIONS[0], transposed: true };
   const whole = WHOLE[name];
   if (whole !== undefined) return { name: whole };
   const [, layer, inner, kind] = /\.layers\.(\d+)\.(.+)\.(\w+)$/.exec(name) as unknown as [

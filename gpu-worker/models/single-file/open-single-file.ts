@@ -18,9 +18,9 @@ import {
   type SingleFileModel,
   type TextEncoderPart,
 } from './architectures.ts';
-import { openClipPlace, type ClipPlace } from './clip-names.ts';
+import { openClipPlace, PROJECTIONS, type ClipPlace } from './clip-names.ts';
 import { predictionOf } from './prediction.ts';
-import { recognise } from './recognise.ts';
+import { recognise, refuseOthers } from './recognise.ts';
 import { TOKENIZER_ADVICE, tokenizerFolder } from './tokenizer-folder.ts';
 import { originalUnetName } from './unet-names.ts';
 import { originalVaeName } from './vae-names.ts';
@@ -64,10 +64,11 @@ export async function openSingleFile(
       form.prefix,
       clipTextConfig('the text encoder', form.config, form.projected),
       clipParameters,
-      form.names === 'openclip' ? openClipPlace : clipPlaces(file, form.prefix),
+      (form.names === 'openclip' ? openClipPlaces : clipPlaces)(file, form.prefix),
     );
   const [first, ...more] = model.textEncoders;
   const textEncoders = [textEncoder(first), ...more.map(textEncoder)] as const;
+  refuseOthers(file, model, left);
   checkFit(
     model.architecture,
     textEncoders.map(({ config }) => config),
@@ -100,13 +101,18 @@ function clipPlaces(file: SafetensorsFile, prefix: string): (name: string) => Cl
   return (name) => ({ name: bare ? name.replace(/^text_model\./, '') : name });
 }
 
+function openClipPlaces(file: SafetensorsFile, prefix: string): (name: string) => ClipPlace {
+  const linear = file.tensors.has(`${prefix}${PROJECTIONS[1]}`);
+  return (name) => openClipPlace(name, linear);
+}
+
 /** Text layers after the last that is read, and a projection that is not: SD 2 uses neither. */
 function isUnusedText(name: string, { textEncoders }: SingleFileModel): boolean {
   return textEncoders.some(({ prefix, config, projected, names }) => {
     if (names !== 'openclip' || !name.startsWith(prefix)) return false;
     const layer = /^transformer\.resblocks\.(\d+)\./.exec(name.slice(prefix.length))?.[1];
     return layer === undefined
-      ? !projected && name === `${prefix}text_projection`
+      ? !projected && PROJECTIONS.some((projection) => name === prefix + projection)
       : Number(layer) >= (config['num_hidden_layers'] as number);
   });
 }

@@ -76,6 +76,48 @@ export function recognise(file: SafetensorsFile, known: readonly SingleFileModel
   return found;
 }
 
+/** Variants that add inputs of their own to a UNet, and what serves in their place. */
+const VARIANTS: readonly (readonly [RegExp, string, string])[] = [
+  [
+    /^noise_augmentor\.|^embedder\.model\.visual\./,
+    'an unCLIP model, which is told of pictures by their embeddings',
+    'use its text-to-image original, for example stabilityai/stable-diffusion-2-1',
+  ],
+  [
+    /^model\.diffusion_model\.time_embed\.cond_proj\./,
+    'a model distilled to latent consistency (LCM) in full, whose UNet is told the guidance',
+    'use the model that it was made from with an LCM LoRA and the scheduler lcm',
+  ],
+  [
+    /^model\.diffusion_model\.label_emb\./,
+    'a model whose UNet is told a class or a picture beside the text (label_emb)',
+    'use the text-to-image model that it was made from',
+  ],
+];
+
+/**
+ * Refuses what only looks like a known model: without the tensors that are left over, its UNet would compute something else.
+ *
+ * @param left names of the file's tensors without a place in `model`
+ * @throws KronaError MODEL_ARCHITECTURE_UNSUPPORTED
+ */
+export function refuseOthers(file: SafetensorsFile, { architecture }: SingleFileModel, left: ReadonlySet<string>): void {
+  const { label } = ARCHITECTURES[architecture];
+  const refusal = (found: readonly string[], what: string, advice: string) =>
+    new KronaError(
+      'MODEL_ARCHITECTURE_UNSUPPORTED',
+      `${file.name} ${what}: ${found.length} tensors have no place in ${label}, the first is ${found[0]}. Expected ` +
+        `${label} and no more; ${advice}.`,
+    );
+  for (const [sign, what, advice] of VARIANTS) {
+    const found = [...left].filter((name) => sign.test(name));
+    if (found.length > 0) throw refusal(found, `is ${what}`, advice);
+  }
+  const found = [...left].filter((name) => name.startsWith(UNET_PREFIX));
+  if (found.length > 0)
+    throw refusal(found, 'holds a UNet that is another', 'use a checkpoint of the plain architecture, or remove them if they are there by mistake');
+}
+
 function unetSigns(file: SafetensorsFile): UNetSigns | null {
   const first = file.tensors.get(`${UNET_PREFIX}input_blocks.0.0.weight`)?.shape;
   const reads = [...file.tensors].find(

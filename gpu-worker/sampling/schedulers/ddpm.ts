@@ -15,7 +15,11 @@ export function createDdpm(config: ConfigFields, steps: number): Scheduler {
   const levels = alphasCumprod(config);
   const prediction = config.oneOf('prediction_type', PREDICTION_TYPES, 'epsilon');
   const range = config.flag('clip_sample', true) ? config.number('clip_sample_range', 1) : Infinity;
-  const kind = config.oneOf('variance_type', VARIANCES, 'fixed_small');
+  // null is what the DPM-Solver classes write; without a type diffusers takes the variance as it is, which is the small one.
+  const kind =
+    config.get('variance_type') === null
+      ? 'fixed_small'
+      : config.oneOf('variance_type', VARIANCES, 'fixed_small');
   const timesteps = Float32Array.from(
     spacedTimesteps(config, timestepSpacing(config, 'leading'), steps),
     roundHalfEven,
