@@ -8,11 +8,12 @@ import type { Hono } from 'hono';
 import type { Card } from '../../commands/card.ts';
 import { errorCard } from '../../commands/cards/format.ts';
 import type { CommandContext } from '../../commands/contract.ts';
-import { invitingEmoji } from '../../commands/votes/emoji.ts';
+import { foldEmoji, invitingEmoji, shownEmoji } from '../../commands/votes/emoji.ts';
 import type { SlackConfig } from '../../storage/config.ts';
 import { KronaError } from '../../storage/errors.ts';
 import type { Channel } from '../../storage/records/contract.ts';
 import type { Gateway, GatewayHandlers, StandingReaction } from '../gateway.ts';
+import { Invitations } from '../invitations.ts';
 import type { Log } from '../log.ts';
 import { Answers, type Caller } from './answers.ts';
 import { isTokenDead, isUncertain, placeError, reasonOf, tokenInvalid } from './failures.ts';
@@ -38,6 +39,8 @@ const SHARE = 1_300;
 const WHISPER_LASTS = 60 * MINUTE;
 /** What Slack answers about a message that is not there any more, or in a channel that is not. */
 const GONE = ['message_not_found', 'channel_not_found', 'is_archived'];
+/** What it answers where a reaction stands already, or none can be put. */
+const TAKES_NONE = ['already_reacted', 'too_many_emoji', 'too_many_reactions', 'thread_locked', ...GONE];
 /** What it answers where messages cannot be deleted, as in workspaces that keep all for the law. */
 const KEPT = ['cant_delete_message', 'compliance_exports_prevent_deletion'];
 /** A connection gone for longer may have cost events: Slack sends them again for a while only. */
@@ -65,7 +68,7 @@ export class SlackGateway implements Gateway {
   readonly #receiver: SocketReceiver | HttpReceiver;
   /** When each message was edited last, ms since the epoch; those of the last half minute. */
   readonly #edited = new Map<string, number>();
-  readonly #invited = new Set<string>();
+  readonly #invitations: Invitations;
   readonly #background = new Set<Promise<unknown>>();
   #incoming: Incoming | null = null;
   #handlers: GatewayHandlers | null = null;
@@ -82,6 +85,7 @@ export class SlackGateway implements Gateway {
     this.#standing = new StandingPosts(this.#api, log);
     this.#members = new Members(this.#api, log);
     this.#answers = new Answers(this.#api, log);
+    this.#invitations = new Invitations((...where) => this.#putNumber(...where), log);
     this.#receiver =
       config.appToken === null
         ? new HttpReceiver(config.signingSecret!, log)
@@ -156,6 +160,7 @@ export class SlackGateway implements Gateway {
     this.#handlers = null;
     await this.#receiver.stop();
     await this.#incoming?.stop();
+    this.#invitations.stop();
     while (this.#background.size > 0) await Promise.all(this.#background);
     this.#api.close();
     await this.#files.stop();
@@ -219,11 +224,17 @@ export class SlackGateway implements Gateway {
     const standing: StandingReaction[] = [];
     for (const { name, users = [] } of answer.message?.reactions ?? [])
       for (const user of users) {
+        if (user === this.#botUser && name)
+          this.#invitations.note(channel.externalId, messageId, shownEmoji(foldEmoji(name)));
         const person = user === this.#botUser ? null : await this.#members.person(user);
         if (name && person && !person.bot)
           standing.push({ member: { externalId: user, name: person.name }, emoji: name });
       }
     return standing;
+  }
+
+  invite({ externalId }: Channel, messageId: string, card: Card): void {
+    this.#inBackground(this.#invitations.invite(externalId, messageId, card));
   }
 
   async #post(channelId: string, card: Card, nonce: string): Promise<string> {
@@ -256,12 +267,7 @@ export class SlackGateway implements Gateway {
     const { log } = this.#parts;
     this.#tokenDead = false;
     this.#inBackground(this.#files.shows(`${channelId} ${ts}`, keys));
-    if (card.votesOn !== undefined)
-      this.#inBackground(
-        this.#invite(channelId, ts, card.pictures?.length ?? 0).catch((error: unknown) =>
-          log.warn({ error }, 'Slack: could not put the first reactions under pictures'),
-        ),
-      );
+    this.#inBackground(this.#invitations.invite(channelId, ts, card));
     for (const file of card.files ?? [])
       this.#inBackground(
         this.#threads
@@ -275,18 +281,13 @@ export class SlackGateway implements Gateway {
       );
   }
 
-  async #invite(channel: string, timestamp: string, pictures: number): Promise<void> {
-    for (const name of NUMBERS.slice(0, invitingEmoji(pictures).length)) {
-      const key = `${channel} ${timestamp} ${name}`;
-      if (this.#invited.has(key)) continue;
-      this.#invited.add(key);
-      if (this.#invited.size > 10_000) this.#invited.delete(this.#invited.values().next().value!);
-      await this.#api
-        .call('reactions.add', (client) => client.reactions.add({ channel, timestamp, name }))
-        .catch((error: unknown) => {
-          if (!['already_reacted', 'message_not_found'].includes(reasonOf(error) ?? '')) throw error;
-        });
-    }
+  async #putNumber(channel: string, timestamp: string, emoji: string): Promise<void> {
+    const name = NUMBERS[invitingEmoji(NUMBERS.length).indexOf(emoji)]!;
+    await this.#api
+      .call('reactions.add', (client) => client.reactions.add({ channel, timestamp, name }))
+      .catch((error: unknown) => {
+        if (!TAKES_NONE.includes(reasonOf(error) ?? '')) throw error;
+      });
   }
 
   async #answer(caller: Caller, cards: readonly Card[]): Promise<void> {

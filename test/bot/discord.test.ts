@@ -323,6 +323,34 @@ describe('what goes wrong on Discord', () => {
     expect((await world.storage.records.openWork(channel.id)).sets).toEqual([]);
   });
 
+  it('loses nothing when a channel is closed to Krona for a while', async () => {
+    const { discord, worker, storage } = world;
+    const { id: channelId, join } = await world.channel();
+    const [ann, bob] = [await join('Ann'), await join('Bob')];
+    await ann.command('imagine', { prompt: 'a crane', count: 1 });
+    const { id } = await ann.found('a crane');
+    const drawn = await set(channelId);
+    await discord.forbid(channelId, ['ViewChannel']);
+    await worker.draw(drawn, await pixels(['owl'], '#357'));
+    await until(() => world.problems.some((line) => line.includes('permission View Channel')), 'a vain try');
+    await discord.forbid(channelId, []);
+    const shown = await until(async () => {
+      const message = await ann.found('a crane');
+      return message.reactions.length === 1 ? message : null;
+    }, 'the picture, in the message of before');
+    expect(shown.id).toBe(id);
+    await bob.react(id, '👍');
+    await ann.found('👍 1');
+    // Also what is deleted meanwhile goes when it can.
+    world.problems.splice(0);
+    await discord.forbid(channelId, ['ViewChannel']);
+    await storage.records.deleteSet(drawn.id, 'deleted');
+    await until(() => world.problems.some((line) => line.includes('permission View Channel')), 'a vain try');
+    await discord.forbid(channelId, []);
+    await until(async () => (await ann.sees()).length === 0, 'the message gone');
+    world.problems.splice(0);
+  });
+
   it('leaves a photo out that is too large, and says so', async () => {
     const { join } = await world.channel();
     const ann = await join('Ann');
