@@ -323,17 +323,31 @@ describe('what goes wrong on Discord', () => {
     expect((await world.storage.records.openWork(channel.id)).sets).toEqual([]);
   });
 
-  it('loses nothing when a channel is closed to Krona for a while', async () => {
+  it.each([
+    [
+      'may not see a channel',
+      'permission View Channel',
+      (channelId: string) => world.discord.forbid(channelId, ['ViewChannel']),
+      (channelId: string) => world.discord.forbid(channelId, []),
+    ],
+    [
+      'is put out of the server',
+      'put out of its server',
+      () => world.discord.putOut(),
+      () => world.discord.letIn(),
+    ],
+  ] as const)('keeps its messages known while Krona %s', async (_, told, close, open) => {
     const { discord, worker, storage } = world;
     const { id: channelId, join } = await world.channel();
     const [ann, bob] = [await join('Ann'), await join('Bob')];
+    const vainTry = () => until(() => world.problems.some((line) => line.includes(told)), 'a vain try');
     await ann.command('imagine', { prompt: 'a crane', count: 1 });
     const { id } = await ann.found('a crane');
     const drawn = await set(channelId);
-    await discord.forbid(channelId, ['ViewChannel']);
+    await close(channelId);
     await worker.draw(drawn, await pixels(['owl'], '#357'));
-    await until(() => world.problems.some((line) => line.includes('permission View Channel')), 'a vain try');
-    await discord.forbid(channelId, []);
+    await vainTry();
+    await open(channelId);
     const shown = await until(async () => {
       const message = await ann.found('a crane');
       return message.reactions.length === 1 ? message : null;
@@ -341,13 +355,14 @@ describe('what goes wrong on Discord', () => {
     expect(shown.id).toBe(id);
     await bob.react(id, '👍');
     await ann.found('👍 1');
-    // Also what is deleted meanwhile goes when it can.
+    // What is deleted meanwhile goes when it can.
     world.problems.splice(0);
-    await discord.forbid(channelId, ['ViewChannel']);
+    await close(channelId);
     await storage.records.deleteSet(drawn.id, 'deleted');
-    await until(() => world.problems.some((line) => line.includes('permission View Channel')), 'a vain try');
-    await discord.forbid(channelId, []);
+    await vainTry();
+    await open(channelId);
     await until(async () => (await ann.sees()).length === 0, 'the message gone');
+    expect(await discord.violations()).toEqual([]);
     world.problems.splice(0);
   });
 
