@@ -10,8 +10,8 @@ const MOST_REMEMBERED = 1_000;
 
 /** Bytes of one file in the answer to an interaction. */
 export const answerLimit = ({ attachmentSizeLimit }: Pick<BaseInteraction, 'attachmentSizeLimit'>): number =>
-  // Not every proxy and old event has it.
-  (attachmentSizeLimit as number | undefined) ?? DEFAULT_LIMIT;
+  // Whatever the library's types say, an event can come without it.
+  attachmentSizeLimit ?? DEFAULT_LIMIT;
 
 export class Limits {
   readonly #client: Client;
@@ -23,7 +23,7 @@ export class Limits {
 
   /** Takes note of what an interaction tells. */
   note({ channelId, attachmentSizeLimit }: BaseInteraction): void {
-    if (channelId === null || (attachmentSizeLimit as number | undefined) === undefined) return;
+    if (channelId === null || attachmentSizeLimit === undefined) return;
     this.#told.delete(channelId);
     this.#told.set(channelId, attachmentSizeLimit);
     if (this.#told.size > MOST_REMEMBERED) this.#told.delete(this.#told.keys().next().value!);

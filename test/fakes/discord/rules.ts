@@ -66,7 +66,7 @@ export function callbackProblem(body: Callback): string {
 export function formProblem({ type, data }: Callback): string {
   if (type !== 9) return '';
   for (const { type: kind, custom_id: id, value, max_length: most } of flat(data!['components'] as unknown[]))
-    if (kind === ComponentType.TextInput && String(value ?? '').length > Number(most ?? 4000))
+    if (kind === ComponentType.TextInput && text(value).length > Number(most ?? 4000))
       return `the value of ${String(id)} is longer than ${String(most)}`;
   return '';
 }
