@@ -31,7 +31,7 @@ const FIRST_PAUSE = 1_000;
 const LAST_PAUSE = 60_000;
 /** The longest where the bot may not post: until somebody has given it the permission, ms. */
 const FORBIDDEN_PAUSE = 10 * 60_000;
-/** Where the bot may not post for so long, it gives the message up, ms. */
+/** Where the bot may not post for so long, it gives the message up, ms; one that stands there stays known. */
 const FORBIDDEN_FOR = 7 * 86_400_000;
 /** How long a member's command waits to hear whether its message could be posted, ms. */
 const WAIT_FOR_POST = 5_000;
@@ -204,7 +204,9 @@ export class Delivery {
       this.#paces.set(post.id, { until, failures: 0, since });
       return null;
     } catch (error) {
-      if (isCode(error, 'CHANNEL_GONE')) {
+      const gone = isCode(error, 'CHANNEL_GONE');
+      // What stands in the channel is there again when the bot is let in again.
+      if (gone && post.messageId === null) {
         await this.#giveUp(post, error);
         return error;
       }
@@ -212,7 +214,7 @@ export class Delivery {
       const last = this.#paces.get(post.id);
       const failures = (last?.failures ?? 0) + 1;
       const since = last && last.failures > 0 ? last.since : Date.now();
-      const forbidden = isCode(error, 'POST_FORBIDDEN');
+      const forbidden = gone || isCode(error, 'POST_FORBIDDEN');
       if (forbidden && Date.now() - since > FORBIDDEN_FOR) {
         await this.#giveUp(post, error);
         return error;
@@ -268,7 +270,7 @@ export class Delivery {
     else if (this.#triedBefore.has(post.id))
       messageIds.push(await this.#gateway.post(channel, card, post.id));
     await this.#takeAway(channel, messageIds, card);
-    await this.#forget(post);
+    await this.#forget(post.id);
   }
 
   /** @param card - for messages that the bot may not delete */
@@ -326,22 +328,33 @@ export class Delivery {
 
   /**
    * The platform no longer has the channel, or has put the bot out of it: there is nobody to show it to. What was made
-   * stays in the records.
+   * stays in the records. So does a message that stands there, as reactions and deletion find it by its post: it is
+   * tried again when its record changes.
    */
-  async #giveUp(post: Post, error: KronaError): Promise<void> {
+  async #giveUp({ id, targetId }: Post, error: KronaError): Promise<void> {
+    const { records } = this.#context;
     if (this.#gaveUp.size >= BATCH) this.#gaveUp.clear();
-    this.#gaveUp.set(post.targetId, error);
-    this.#log.info({ error, post: post.id }, 'gave up a message, as its channel is gone or closed to Krona');
-    await this.#forget(post).catch((failure: unknown) => {
-      this.#log.warn({ error: failure, post: post.id }, 'could not forget a message');
-    });
+    this.#gaveUp.set(targetId, error);
+    this.#log.info({ error, post: id }, 'gave up a message, as its channel is gone or closed to Krona');
+    try {
+      const post = await records.post(id);
+      const target = post?.gone === null ? await this.#target(post) : null;
+      if (target === null || !post?.messageId) await this.#forget(id);
+      else {
+        await records.markPost(id, post.messageId, target.revision);
+        this.#waiting.delete(id);
+        this.#paces.delete(id);
+      }
+    } catch (failure) {
+      this.#log.warn({ error: failure, post: id }, 'could not forget a message');
+    }
   }
 
-  async #forget(post: Post): Promise<void> {
-    await this.#context.records.removePost(post.id);
-    this.#paces.delete(post.id);
-    this.#waiting.delete(post.id);
-    this.#triedBefore.delete(post.id);
+  async #forget(id: string): Promise<void> {
+    await this.#context.records.removePost(id);
+    this.#paces.delete(id);
+    this.#waiting.delete(id);
+    this.#triedBefore.delete(id);
   }
 
   async #target({ kind, targetId }: Post): Promise<Target | null> {

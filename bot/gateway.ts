@@ -106,19 +106,25 @@ export interface Gateway {
   post(channel: Channel, card: Card, nonce: string): Promise<string>;
   /**
    * @throws KronaError MESSAGE_GONE when the message or its channel was deleted at the platform, MESSAGE_STALE when the
-   * platform takes no more edits of it, so that a new message must take its place
+   * platform takes no more edits of it, so that a new message must take its place; CHANNEL_GONE, POST_FORBIDDEN as for a
+   * new one
    */
   edit(channel: Channel, messageId: string, card: Card): Promise<void>;
   /**
    * Takes a message of ours away. Done as well when somebody has deleted it at the platform, or its channel.
    * @throws KronaError DELETE_FORBIDDEN where the platform does not let the bot: the message can be edited to say so;
-   * CHANNEL_GONE when the bot was put out of the channel
+   * CHANNEL_GONE when the bot was put out of the channel, POST_FORBIDDEN where it may not see it
    */
   remove(channel: Channel, messageId: string): Promise<void>;
   /**
    * Members' reactions standing on a message of ours, or null where reactions reach the records without a
    * platform in between, so that none can be missed.
-   * @throws KronaError MESSAGE_GONE
+   * @throws KronaError MESSAGE_GONE, CHANNEL_GONE, POST_FORBIDDEN
    */
   readReactions(channel: Channel, messageId: string): Promise<readonly StandingReaction[] | null>;
+  /**
+   * Puts what invites to vote on a message of ours, as far as it is not there, as after a kill. `post` and `edit` do it
+   * by themselves. It goes on in the background; failures are logged and tried again.
+   */
+  invite(channel: Channel, messageId: string, card: Card): void;
 }

@@ -1,8 +1,9 @@
 /**
  * @file Reactions become facts in the records, as they come and, for those that came while the bot was away, by
- * reading what stands at the platform when the bot starts. Then champions are decided, too, as the last process may
- * have died between a vote and what follows from it.
+ * reading what stands at the platform when the bot starts. Then champions are decided, too, and numbers to vote with
+ * put where they are missing, as the last process may have died between a vote or post and what follows from it.
  */
+import type { Card } from '../commands/card.ts';
 import { loadCard } from '../commands/cards/load-card.ts';
 import { foldEmoji } from '../commands/votes/emoji.ts';
 import { crownByVotes, recordReaction } from '../commands/votes/react.ts';
@@ -14,6 +15,8 @@ import type { Log } from './log.ts';
 
 /** Messages whose reactions are read again at start-up, newest first. */
 const READ_AGAIN = 200;
+/** Codes of a message that cannot be looked at: it or its channel is deleted, or closed to the bot. */
+const UNREADABLE = ['MESSAGE_GONE', 'CHANNEL_GONE', 'POST_FORBIDDEN'];
 
 export class VoteDesk {
   readonly #gateway: Gateway;
@@ -47,11 +50,11 @@ export class VoteDesk {
     const sets = new Map<string, PictureSet>();
     for (const post of await records.recentPosts(this.#gateway.platform, READ_AGAIN)) {
       try {
-        const { votesOn } = await loadCard(post.kind, post.targetId, this.#context);
-        const set = votesOn === undefined ? null : await records.set(votesOn);
+        const card = await loadCard(post.kind, post.targetId, this.#context);
+        const set = card.votesOn === undefined ? null : await records.set(card.votesOn);
         if (set === null) continue;
         if (set.subjectId !== null && !sets.has(set.subjectId)) sets.set(set.subjectId, set);
-        await this.#readPost(post, set.id);
+        await this.#readPost(post, set.id, card);
       } catch (error) {
         this.#log.warn({ error, post: post.id }, 'could not read the reactions on a message again');
       }
@@ -62,7 +65,7 @@ export class VoteDesk {
       });
   }
 
-  async #readPost(post: Post, setId: string): Promise<void> {
+  async #readPost(post: Post, setId: string, card: Card): Promise<void> {
     const channel = await this.#context.records.channelById(post.channelId);
     if (channel === null || post.messageId === null) return;
     const standing: StandingReaction[] = [];
@@ -70,8 +73,13 @@ export class VoteDesk {
     for (const messageId of [...post.formerMessageIds, post.messageId]) {
       const found = await this.#standingOn(channel, messageId);
       if (found === 'elsewhere') return;
-      if (found === 'gone') complete = false;
-      else standing.push(...found);
+      if (found === 'unreadable') {
+        complete = false;
+        continue;
+      }
+      standing.push(...found);
+      // The last process may have died before the numbers were there.
+      if (messageId === post.messageId) this.#gateway.invite(channel, messageId, card);
     }
     await this.#reconcile(channel, post, setId, standing, complete);
   }
@@ -79,11 +87,11 @@ export class VoteDesk {
   async #standingOn(
     channel: Channel,
     messageId: string,
-  ): Promise<readonly StandingReaction[] | 'gone' | 'elsewhere'> {
+  ): Promise<readonly StandingReaction[] | 'unreadable' | 'elsewhere'> {
     try {
       return (await this.#gateway.readReactions(channel, messageId)) ?? 'elsewhere';
     } catch (error) {
-      if (error instanceof KronaError && /^(MESSAGE|CHANNEL)_GONE$/.test(error.code)) return 'gone';
+      if (error instanceof KronaError && UNREADABLE.includes(error.code)) return 'unreadable';
       throw error;
     }
   }

@@ -19,6 +19,7 @@ import { KronaError } from '../../storage/errors.ts';
 import type { InvocationEvent } from '../gateway.ts';
 import type { Log } from '../log.ts';
 import { isDiscord, isExpired } from './errors.ts';
+import { answerLimit } from './limits.ts';
 import { type Messages, payload, withinLimits } from './messages.ts';
 import { pages, renderCard, type RenderParts } from './render.ts';
 
@@ -46,9 +47,7 @@ export async function answerAtOnce(
   card: Card,
   parts: AnsweringParts,
 ): Promise<void> {
-  const { body } = await payload(
-    await renderCard(card, { ...parts, limit: interaction.attachmentSizeLimit }),
-  );
+  const { body } = await payload(await renderCard(card, { ...parts, limit: answerLimit(interaction) }));
   const flags = MessageFlags.IsComponentsV2 | MessageFlags.Ephemeral;
   await parts.rest.post(Routes.interactionCallback(interaction.id, interaction.token), {
     body: { type: InteractionResponseType.ChannelMessageWithSource, data: { ...body, flags } },
@@ -138,7 +137,7 @@ async function tellCaller(
     card: Card,
     request: (message: Awaited<ReturnType<typeof payload>>) => Promise<unknown>,
   ) {
-    await withinLimits(interaction.attachmentSizeLimit, async (limit) =>
+    await withinLimits(answerLimit(interaction), async (limit) =>
       request(await payload(await renderCard(card, { ...parts, limit }))),
     );
   }

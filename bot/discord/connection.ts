@@ -8,6 +8,7 @@ import {
   Events,
   GatewayCloseCodes,
   GatewayIntentBits,
+  type InternalRequest,
   Options,
   REST,
   type RESTOptions,
@@ -15,7 +16,7 @@ import {
 } from 'discord.js';
 import type { DiscordConfig } from '../../storage/config.ts';
 import { KronaError } from '../../storage/errors.ts';
-import { CODE, tokenInvalid } from './errors.ts';
+import { CODE, stopping, tokenInvalid } from './errors.ts';
 
 type ResponseLike = Awaited<ReturnType<RESTOptions['makeRequest']>>;
 
@@ -38,11 +39,43 @@ const restOptions = ({ api }: DiscordConfig): Partial<RESTOptions> => ({
   ...(api !== null && { api: api.replace(/\/+$/, '') }),
 });
 
-/** REST with the bot's token, of its own: it goes on until what is under way is done, also when the client has gone. */
-export const createRest = (config: DiscordConfig): REST => {
-  if (!/^[\w.-]+$/.test(config.token)) throw tokenInvalid();
-  return new REST(restOptions(config)).setToken(config.token);
-};
+/** REST with the bot's token, of its own: it goes on when the client has gone, until it is ended. */
+export class BotRest extends REST {
+  readonly #refusals = new Set<(error: KronaError) => void>();
+  #ended = false;
+
+  /** @throws KronaError DISCORD_TOKEN_INVALID */
+  constructor(config: DiscordConfig) {
+    if (!/^[\w.-]+$/.test(config.token)) throw tokenInvalid();
+    super(restOptions(config));
+    this.setToken(config.token);
+    this.options.makeRequest = async (url, init) => {
+      // Its caller has been told that it was not sent.
+      if (this.#ended && new Headers(init.headers as HeadersInit).has('authorization')) throw stopping();
+      return makeRequest(url, init);
+    };
+  }
+
+  /**
+   * Ends all waiting, as for a rate limit, with STOPPING, and sends nothing more. Answers to interactions, which carry
+   * no token of the bot's, go on: no record keeps those.
+   */
+  end(): void {
+    this.#ended = true;
+    for (const refuse of this.#refusals) refuse(stopping());
+  }
+
+  override request(options: InternalRequest): Promise<unknown> {
+    if (options.auth === false) return super.request(options);
+    return new Promise((resolve, reject) => {
+      this.#refusals.add(reject);
+      void super
+        .request(options)
+        .then(resolve, reject)
+        .finally(() => this.#refusals.delete(reject));
+    });
+  }
+}
 
 export function createClient(config: DiscordConfig): Client {
   const { shards } = config;
@@ -110,7 +143,7 @@ export async function connect(client: Client, token: string): Promise<void> {
   }
 }
 
-const unreachable = (cause: unknown): KronaError =>
+export const unreachable = (cause: unknown): KronaError =>
   new KronaError(
     'DISCORD_UNREACHABLE',
     'Discord cannot be reached; see whether this machine reaches discord.com, and https://discordstatus.com.',

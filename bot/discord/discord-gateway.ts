@@ -5,8 +5,6 @@ import {
   GatewayDispatchEvents,
   type GatewayMessageReactionAddDispatchData,
   type GatewayMessageReactionRemoveDispatchData,
-  GuildPremiumTier,
-  type REST,
   type RESTGetAPIUserResult,
   Routes,
 } from 'discord.js';
@@ -17,19 +15,22 @@ import { KronaError } from '../../storage/errors.ts';
 import type { Channel } from '../../storage/records/contract.ts';
 import type { Gateway, GatewayHandlers, Party, StandingReaction } from '../gateway.ts';
 import type { Log } from '../log.ts';
-import { connect, createClient, createRest, disconnect, fatalClose } from './connection.ts';
-import { postForbidden, translated } from './errors.ts';
+import { BotRest, connect, createClient, disconnect, fatalClose } from './connection.ts';
+import { channelGone, isDiscord, postForbidden, translated } from './errors.ts';
 import { Interactions } from './interactions.ts';
 import { Messages } from './messages.ts';
-import { missingPermissions } from './permissions.ts';
+import { missingPermissions, VIEW_CHANNEL } from './permissions.ts';
 import { emojiName, Reactions } from './reactions.ts';
-import { DEFAULT_LIMIT } from './uploads.ts';
+import { Limits } from './limits.ts';
 
 const MINUTE = 60_000;
 /** After a start, messages of an earlier process are looked for in the channel before one is posted, ms. */
 const LOOK_BACK_FOR = 10 * MINUTE;
 /** Several reasons to read the platform's state again within this time are one, ms. */
 const GATHER = 2_000;
+
+/** How long a stop waits for what is being sent, ms. */
+const PATIENCE = 5_000;
 
 export interface DiscordParts {
   readonly config: DiscordConfig;
@@ -47,7 +48,8 @@ export class DiscordGateway implements Gateway {
   readonly platform = 'discord';
   readonly #parts: DiscordParts;
   readonly #client: Client;
-  readonly #rest: REST;
+  readonly #rest: BotRest;
+  readonly #limits: Limits;
   readonly #messages: Messages;
   readonly #reactions: Reactions;
   readonly #interactions: Interactions;
@@ -65,13 +67,14 @@ export class DiscordGateway implements Gateway {
     this.#parts = parts;
     const { config, blobs, log, clock = Date.now } = parts;
     const link = (hash: string, fileName: string) => parts.link(hash, fileName);
-    this.#rest = createRest(config);
+    this.#rest = new BotRest(config);
     this.#client = createClient(config);
+    this.#limits = new Limits(this.#client);
     this.#messages = new Messages({
       rest: this.#rest,
       blobs,
       link,
-      limitOf: (channelId) => this.#limitOf(channelId),
+      limitOf: (channelId) => this.#limits.of(channelId),
       forbidden: (channelId, cause) => this.#forbidden(channelId, cause),
       botId: () => this.#client.user!.id,
     });
@@ -92,9 +95,10 @@ export class DiscordGateway implements Gateway {
     const { config, log } = this.#parts;
     const client = this.#client;
     this.#handlers = handlers;
-    client.on(Events.InteractionCreate, (interaction) =>
-      this.#track(this.#interactions.take(interaction, this.#handlers)),
-    );
+    client.on(Events.InteractionCreate, (interaction) => {
+      this.#limits.note(interaction);
+      this.#track(this.#interactions.take(interaction, this.#handlers));
+    });
     this.#listenToReactions();
     client.on(Events.Error, (error) => log.error({ error }, 'Discord client failed'));
     client.on(Events.ShardError, (error, shard) => {
@@ -122,6 +126,9 @@ export class DiscordGateway implements Gateway {
     // New events are told to come again until the connection is closed.
     this.#handlers = null;
     if (this.#gathering !== null) clearTimeout(this.#gathering);
+    this.#reactions.invitations.stop();
+    // The records know what was not shown, and nonces what was.
+    setTimeout(() => this.#rest.end(), PATIENCE).unref();
     while (this.#underWay.size > 0) await Promise.all(this.#underWay);
     await disconnect(this.#client);
   }
@@ -134,7 +141,7 @@ export class DiscordGateway implements Gateway {
     await this.#messages.edit(channel.externalId, messageId, card).catch((error: unknown) => {
       throw this.#seenTo(error);
     });
-    this.#track(this.#reactions.invite(channel.externalId, messageId, card));
+    this.invite(channel, messageId, card);
   }
 
   remove(channel: Channel, messageId: string): Promise<void> {
@@ -149,13 +156,17 @@ export class DiscordGateway implements Gateway {
     }
   }
 
+  invite({ externalId }: Channel, messageId: string, card: Card): void {
+    this.#track(this.#reactions.invitations.invite(externalId, messageId, card));
+  }
+
   async #post(channelId: string, card: Card, nonce: string): Promise<string> {
     const young = Date.now() - this.#startedAt < LOOK_BACK_FOR;
     const lookBack = young || this.#uncertain.has(nonce);
     try {
       const messageId = await this.#messages.post(channelId, card, nonce, lookBack);
       this.#uncertain.delete(nonce);
-      this.#track(this.#reactions.invite(channelId, messageId, card));
+      this.#track(this.#reactions.invitations.invite(channelId, messageId, card));
       return messageId;
     } catch (error) {
       this.#uncertain.add(nonce);
@@ -240,19 +251,18 @@ export class DiscordGateway implements Gateway {
     this.#told.add(code);
   }
 
-  #limitOf(channelId: string): number {
-    const channel = this.#client.channels.cache.get(channelId);
-    const tier = channel && 'guild' in channel ? channel.guild.premiumTier : GuildPremiumTier.None;
-    if (tier === GuildPremiumTier.Tier3) return 10 * DEFAULT_LIMIT;
-    return tier === GuildPremiumTier.Tier2 ? 5 * DEFAULT_LIMIT : DEFAULT_LIMIT;
-  }
-
   #forbidden(channelId: string, cause: unknown): KronaError {
+    const hidden = isDiscord(cause, 'missingAccess');
     const channel = this.#client.channels.cache.get(channelId);
-    if (!channel || !('guild' in channel)) return postForbidden(channelId, [], cause);
+    // With the server that it was put out of, the client forgets the channels.
+    if (!channel || !('guild' in channel))
+      return hidden ? channelGone(cause) : postForbidden(channelId, [], cause);
     const me = channel.guild.members.me;
     const granted = me && channel.permissionsFor(me);
-    return postForbidden(channel.name, granted ? missingPermissions(granted, channel.isThread()) : [], cause);
+    const missing = granted ? missingPermissions(granted, channel.isThread()) : [];
+    // The answer can come before the news that the permission was taken away.
+    if (hidden && !missing.includes(VIEW_CHANNEL)) missing.unshift(VIEW_CHANNEL);
+    return postForbidden(channel.name, missing, cause);
   }
 
   #track(work: Promise<unknown>): void {

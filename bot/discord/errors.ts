@@ -46,6 +46,9 @@ export const tokenInvalid = (cause?: unknown): KronaError =>
     { cause },
   );
 
+export const stopping = (): KronaError =>
+  new KronaError('STOPPING', 'Krona is being restarted; try again in a moment.', { retryable: true });
+
 /** @param missing names of permissions, as the server settings show them */
 export const postForbidden = (channelName: string, missing: readonly string[], cause?: unknown): KronaError =>
   new KronaError(
@@ -62,8 +65,8 @@ const threadClosed = (cause: unknown): KronaError =>
     { cause },
   );
 
-const channelGone = (cause: unknown): KronaError =>
-  new KronaError('CHANNEL_GONE', 'The channel was deleted, or Krona was put out of it.', { cause });
+export const channelGone = (cause: unknown): KronaError =>
+  new KronaError('CHANNEL_GONE', 'The channel was deleted, or Krona was put out of its server.', { cause });
 
 /** Its words are for the log. */
 export const deleteForbidden = (cause: unknown): KronaError =>
@@ -76,7 +79,8 @@ const messageGone = (cause: unknown): KronaError =>
  * What to throw for an answer to a request about a channel's messages.
  *
  * @param onMessage a message that is there already: when its channel is deleted, so is it
- * @param forbidden makes the error for a missing permission, which only its channel can name
+ * @param forbidden makes the error for a missing permission, which only its channel can name, or for a server that
+ * Krona was put out of: Discord answers the same (50001) where it may not view the channel
  */
 export function translated(
   error: unknown,
@@ -85,8 +89,7 @@ export function translated(
 ): unknown {
   if (isDiscord(error, 'unknownMessage')) return messageGone(error);
   if (isDiscord(error, 'unknownChannel')) return onMessage ? messageGone(error) : channelGone(error);
-  if (isDiscord(error, 'missingAccess')) return channelGone(error);
-  if (isDiscord(error, 'missingPermissions')) return forbidden(error);
+  if (isDiscord(error, 'missingAccess', 'missingPermissions')) return forbidden(error);
   if (isDiscord(error, 'threadLocked')) return threadClosed(error);
   // A thread falls asleep, edits or not; a new message wakes it.
   if (isDiscord(error, 'threadArchived') && !onMessage) return threadClosed(error);

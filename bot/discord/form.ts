@@ -33,6 +33,8 @@ export const AGREED = 'yes';
 const ASKED: readonly string[] = [FIELD.subject, FIELD.class, FIELD.caption];
 
 const PREFIX = 'k1:form:';
+/** Most characters of a subject's name or class in the form. */
+const MAX_NAME = 100;
 /** Most characters of a form's id. */
 const MAX_ID = 100;
 
@@ -66,7 +68,16 @@ export function purposeOf(id: string): FormPurpose | null {
 
 export function photoForm(purpose: FormPurpose): APIModalInteractionResponseCallbackData {
   const { command, options, messageId } = purpose;
-  const filled = (name: string) => (options[name] === undefined ? {} : { value: String(options[name]) });
+  // Discord opens no form with a longer value; half a character at the cut would be none.
+  const filled = (name: string, max: number) =>
+    options[name] === undefined
+      ? { max_length: max }
+      : {
+          max_length: max,
+          value: String(options[name])
+            .slice(0, max)
+            .replace(/[\ud800-\udbff]$/, ''),
+        };
   const required = command === 'photos';
   return {
     custom_id: formId(purpose),
@@ -81,8 +92,7 @@ export function photoForm(purpose: FormPurpose): APIModalInteractionResponseCall
           custom_id: FIELD.subject,
           style: TextInputStyle.Short,
           required: true,
-          max_length: 100,
-          ...filled('subject'),
+          ...filled('subject', MAX_NAME),
         },
       },
       {
@@ -94,8 +104,7 @@ export function photoForm(purpose: FormPurpose): APIModalInteractionResponseCall
           custom_id: FIELD.class,
           style: TextInputStyle.Short,
           required: false,
-          max_length: 100,
-          ...filled('class'),
+          ...filled('class', MAX_NAME),
         },
       },
       ...(messageId === null
@@ -124,8 +133,7 @@ export function photoForm(purpose: FormPurpose): APIModalInteractionResponseCall
           custom_id: FIELD.caption,
           style: TextInputStyle.Paragraph,
           required: false,
-          max_length: CAPTION.maxLength!,
-          ...filled('caption'),
+          ...filled('caption', CAPTION.maxLength!),
         },
       },
       {

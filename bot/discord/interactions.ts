@@ -15,7 +15,7 @@ import type { Attachment } from '../../commands/contract.ts';
 import { KronaError } from '../../storage/errors.ts';
 import type { GatewayHandlers, InvocationEvent } from '../gateway.ts';
 import { type Answerable, answerAtOnce, answering, type AnsweringParts } from './answering.ts';
-import { isExpired, postForbidden } from './errors.ts';
+import { isDiscord, isExpired, postForbidden, stopping } from './errors.ts';
 import { commandName, commandOptions, whoAndWhere } from './events.ts';
 import { AGREED, FIELD, type FormPurpose, photoForm, purposeOf, wantsForm } from './form.ts';
 import { incoming } from './incoming.ts';
@@ -50,9 +50,7 @@ export class Interactions {
         interaction.isModalSubmit() ||
         interaction.isButton()
       ) {
-        const refused = refusal(interaction, handlers);
-        if (refused !== null) await answerAtOnce(interaction, errorCard(refused), this.#parts);
-        else await this.#dispatch(interaction, handlers!);
+        await this.#dispatch(interaction, handlers);
       }
     } catch (error) {
       if (isExpired(error)) this.#parts.log.warn({ error }, 'an answer came after Discord takes it');
@@ -60,15 +58,19 @@ export class Interactions {
     }
   }
 
-  async #dispatch(interaction: Answerable, handlers: GatewayHandlers): Promise<void> {
+  async #dispatch(interaction: Answerable, handlers: GatewayHandlers | null): Promise<void> {
     try {
+      if (handlers === null) throw stopping();
+      refuse(interaction);
       if (interaction.isButton()) await this.#press(interaction, handlers);
       else if (interaction.isModalSubmit()) await this.#submit(interaction, handlers);
       else if (interaction.isMessageContextMenuCommand()) await this.#choosePhotos(interaction);
       else await this.#command(interaction, handlers);
     } catch (error) {
-      // Thrown before anything was acknowledged: what the member can mend.
-      if (!(error instanceof KronaError)) throw error;
+      // Handlers do not throw: nothing was acknowledged, and the member would wait in vain.
+      if (isExpired(error) || isDiscord(error, 'alreadyAcknowledged')) throw error;
+      if (!(error instanceof KronaError))
+        this.#parts.log.error({ error }, 'could not deal with an interaction on Discord');
       await answerAtOnce(interaction, errorCard(error), this.#parts);
     }
   }
@@ -176,18 +178,14 @@ export class Interactions {
   }
 }
 
-/** Why an interaction is not carried out at all; null when it is. */
-function refusal(interaction: Answerable, handlers: GatewayHandlers | null): KronaError | null {
-  if (handlers === null)
-    return new KronaError('STOPPING', 'Krona is being restarted; try again in a moment.', {
-      retryable: true,
-    });
+/** @throws KronaError NOT_HERE, POST_FORBIDDEN when an interaction is not to be carried out at all */
+function refuse(interaction: Answerable): void {
   if (!interaction.inGuild())
-    return new KronaError(
+    throw new KronaError(
       'NOT_HERE',
       'Krona works in the channels of a server, as it learns with a company; ask there.',
     );
   const thread = interaction.channel?.isThread() ?? false;
   const missing = missingPermissions(interaction.appPermissions, thread);
-  return missing.length === 0 ? null : postForbidden(whoAndWhere(interaction).channel.name, missing);
+  if (missing.length > 0) throw postForbidden(whoAndWhere(interaction).channel.name, missing);
 }

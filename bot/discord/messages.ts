@@ -19,6 +19,7 @@ import type { Card } from '../../commands/card.ts';
 import { KronaError } from '../../storage/errors.ts';
 import { deleteForbidden, isDiscord, isTooLarge, translated } from './errors.ts';
 import { renderCard, type Rendered, type RenderParts } from './render.ts';
+import { DEFAULT_LIMIT } from './uploads.ts';
 
 /** Messages whose attachments are remembered, so that an edit sends only new ones. */
 const MOST_REMEMBERED = 500;
@@ -57,13 +58,14 @@ export async function payload(
   };
 }
 
-/** Sends with a smaller limit for files while Discord finds them too large. */
+/** Sends with a smaller limit for files while Discord finds them too large: first with the one that holds everywhere. */
 export async function withinLimits<T>(limit: number, send: (limit: number) => Promise<T>): Promise<T> {
   try {
     return await send(limit);
   } catch (error) {
     if (!isTooLarge(error) || limit <= LEAST_LIMIT) throw error;
-    return withinLimits(Math.max(LEAST_LIMIT, Math.floor(limit / 4)), send);
+    const next = limit > DEFAULT_LIMIT ? DEFAULT_LIMIT : Math.floor(limit / 4);
+    return withinLimits(Math.max(LEAST_LIMIT, next), send);
   }
 }
 
@@ -132,14 +134,16 @@ export class Messages {
     );
   }
 
-  /** Deletes a message, if it is still there. @throws KronaError CHANNEL_GONE, DELETE_FORBIDDEN */
+  /** Deletes a message, if it is still there. @throws KronaError CHANNEL_GONE, POST_FORBIDDEN, DELETE_FORBIDDEN */
   async remove(channelId: string, messageId: string): Promise<void> {
     this.#uploaded.delete(messageId);
     try {
       await this.#parts.rest.delete(Routes.channelMessage(channelId, messageId));
     } catch (error) {
       if (isDiscord(error, 'unknownMessage', 'unknownChannel')) return;
-      throw translated(error, true, deleteForbidden);
+      throw translated(error, true, (cause) =>
+        isDiscord(cause, 'missingAccess') ? this.#parts.forbidden(channelId, cause) : deleteForbidden(cause),
+      );
     }
   }
 

@@ -9,8 +9,10 @@ import {
 
 type Needed = readonly [name: string, flag: bigint];
 
+export const VIEW_CHANNEL = 'View Channel';
+
 const EVERYWHERE: readonly Needed[] = [
-  ['View Channel', PermissionFlagsBits.ViewChannel],
+  [VIEW_CHANNEL, PermissionFlagsBits.ViewChannel],
   ['Attach Files', PermissionFlagsBits.AttachFiles],
   ['Add Reactions', PermissionFlagsBits.AddReactions],
   ['Read Message History', PermissionFlagsBits.ReadMessageHistory],

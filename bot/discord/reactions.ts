@@ -8,16 +8,21 @@ import {
   type RESTGetAPIChannelMessageResult,
   Routes,
 } from 'discord.js';
-import type { Card } from '../../commands/card.ts';
-import { invitingEmoji } from '../../commands/votes/emoji.ts';
 import type { StandingReaction } from '../gateway.ts';
+import { Invitations } from '../invitations.ts';
 import type { Log } from '../log.ts';
 import { isDiscord } from './errors.ts';
 
+/** A message that is gone, has its 20 emoji, sleeps with its thread, or whose channel lets us react no more. */
+const TAKES_NONE = [
+  'unknownMessage',
+  'unknownChannel',
+  'tooManyReactions',
+  'threadArchived',
+  'reactionBlocked',
+] as const;
 /** Users that one request tells. */
 const PAGE = 100;
-/** Messages that are remembered to have their numbers. */
-const MOST_REMEMBERED = 1000;
 
 /** A server's own emoji keeps its id, so that its name is not taken for another emoji's. */
 export const emojiName = ({ id, name }: Pick<APIEmoji, 'id' | 'name'>): string =>
@@ -25,30 +30,19 @@ export const emojiName = ({ id, name }: Pick<APIEmoji, 'id' | 'name'>): string =
 
 export class Reactions {
   readonly #rest: REST;
-  readonly #log: Log;
-  /** How many numbers are on a message. */
-  readonly #numbered = new Map<string, number>();
+  readonly invitations: Invitations;
 
   constructor(rest: REST, log: Log) {
     this.#rest = rest;
-    this.#log = log;
+    this.invitations = new Invitations((...where) => this.#put(...where), log);
   }
 
-  /** Puts the numbers of a card's pictures on its message. Without them members can still vote: failures are logged. */
-  async invite(channelId: string, messageId: string, { votesOn, pictures = [] }: Card): Promise<void> {
-    const there = this.#numbered.get(messageId) ?? 0;
-    if (votesOn === undefined || pictures.length <= there) return;
-    this.#numbered.set(messageId, pictures.length);
-    if (this.#numbered.size > MOST_REMEMBERED) this.#numbered.delete(this.#numbered.keys().next().value!);
+  async #put(channelId: string, messageId: string, emoji: string): Promise<void> {
+    const route = Routes.channelMessageOwnReaction(channelId, messageId, encodeURIComponent(emoji));
     try {
-      for (const emoji of invitingEmoji(pictures.length).slice(there))
-        await this.#rest.put(
-          Routes.channelMessageOwnReaction(channelId, messageId, encodeURIComponent(emoji)),
-        );
+      await this.#rest.put(route);
     } catch (error) {
-      // A message that was deleted meanwhile, or that has its 20 emoji, needs no more.
-      if (isDiscord(error, 'unknownMessage', 'unknownChannel', 'tooManyReactions')) return;
-      this.#log.warn({ error, messageId }, 'could not put the numbers to vote with on a message');
+      if (!isDiscord(error, ...TAKES_NONE)) throw error;
     }
   }
 
@@ -59,7 +53,8 @@ export class Reactions {
     )) as RESTGetAPIChannelMessageResult;
     const found: StandingReaction[] = [];
     for (const reaction of reactions) {
-      const { burst, normal } = reaction.count_details;
+      const { burst, normal } = reaction.count_details ?? { normal: reaction.count, burst: 0 };
+      if (reaction.me) this.invitations.note(channelId, messageId, emojiName(reaction.emoji));
       if (normal > (reaction.me ? 1 : 0))
         found.push(...(await this.#users(channelId, messageId, reaction, ReactionType.Normal)));
       if (burst > 0) found.push(...(await this.#users(channelId, messageId, reaction, ReactionType.Super)));

@@ -1,4 +1,4 @@
-/** @file Registers the commands with Discord, for all servers or for one: what `krona discord register` does. */
+/** @file Registers the commands with Discord, or takes them away, for all servers or for one: `krona discord register`. */
 import {
   ApplicationCommandOptionType,
   DiscordAPIError,
@@ -8,7 +8,7 @@ import {
 } from 'discord.js';
 import type { DiscordConfig } from '../../storage/config.ts';
 import { KronaError } from '../../storage/errors.ts';
-import { createRest } from './connection.ts';
+import { BotRest, unreachable } from './connection.ts';
 import { tokenInvalid } from './errors.ts';
 import { inviteLink } from './permissions.ts';
 import { registration } from './registration.ts';
@@ -17,21 +17,27 @@ export interface Registered {
   readonly application: { readonly id: string; readonly name: string };
   /** null: in all servers. */
   readonly guildId: string | null;
-  /** Each as a member types or finds it. */
+  /** Each as a member types or finds it. None when they were taken away. */
   readonly commands: readonly string[];
   /** Lets the bot into a server, with the permissions that it needs and no more. */
   readonly invite: string;
 }
 
 /**
- * Puts the commands in the place of those that were registered before.
+ * Puts the commands in the place of those that were registered before. What is registered for all servers and for one is
+ * listed twice in that one.
  *
  * @param guildId only there, where they appear at once; null: everywhere
- * @throws KronaError DISCORD_TOKEN_INVALID, DISCORD_GUILD_UNKNOWN
+ * @param remove only takes those away that were registered there
+ * @throws KronaError DISCORD_TOKEN_INVALID, DISCORD_GUILD_UNKNOWN, DISCORD_UNREACHABLE
  */
-export async function registerCommands(config: DiscordConfig, guildId: string | null): Promise<Registered> {
-  const rest = createRest(config);
-  const data = registration();
+export async function registerCommands(
+  config: DiscordConfig,
+  guildId: string | null,
+  remove = false,
+): Promise<Registered> {
+  const rest = new BotRest(config);
+  const data = remove ? [] : registration();
   try {
     const { id, name } = (await rest.get(Routes.currentApplication())) as RESTGetCurrentApplicationResult;
     const route =
@@ -46,7 +52,8 @@ export async function registerCommands(config: DiscordConfig, guildId: string | 
         'Krona is not in the server with this id. Invite it first, and copy the id with the developer mode switched on (Settings, Advanced).',
         { cause: error },
       );
-    throw error;
+    if (error instanceof DiscordAPIError && error.status < 500) throw error;
+    throw unreachable(error);
   }
 }
 

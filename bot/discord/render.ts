@@ -87,8 +87,10 @@ export async function renderCard(card: Card, parts: RenderParts): Promise<Render
   const fields = take(fieldsText(card));
   const downloads: APIComponentInContainer[] = [];
   let room = REQUEST_LIMIT;
+  // Pictures, which must be shown, are left half of the request.
+  const kept = card.pictures?.length ? REQUEST_LIMIT / 2 : 0;
   for (const file of card.files ?? []) {
-    const upload = await cardFile(file, blobs, Math.min(limit, room));
+    const upload = await cardFile(file, blobs, Math.min(limit, room - kept));
     if (upload !== null) {
       room -= upload.size;
       files.push(upload);

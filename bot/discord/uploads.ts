@@ -74,14 +74,13 @@ export async function pictureFiles(
 /** Discord keeps letters, digits and `._-` of a file name; others it changes, and a reference would miss it. */
 export const safeName = (name: string): string => name.replace(/[^\w.-]+/g, '_');
 
-/** A card's file as it goes up, or null when it is too large for the message or gone. */
+/** A card's file as it goes up, or null when it is gone or has more than `most` bytes. */
 export async function cardFile(
   { name, blobHash }: CardFile,
   blobs: BlobStore,
-  limit: number,
+  most: number,
 ): Promise<(UploadFile & { readonly size: number }) | null> {
   const info = await blobs.stat(blobHash);
-  // Half the request is left to the pictures.
-  if (info === null || info.size > Math.min(limit, REQUEST_LIMIT / 2)) return null;
+  if (info === null || info.size > most) return null;
   return { name: safeName(name), size: info.size, load: () => blobs.get(blobHash) };
 }

@@ -8,11 +8,12 @@ import type { Hono } from 'hono';
 import type { Card } from '../../commands/card.ts';
 import { errorCard } from '../../commands/cards/format.ts';
 import type { CommandContext } from '../../commands/contract.ts';
-import { invitingEmoji } from '../../commands/votes/emoji.ts';
+import { foldEmoji, invitingEmoji, shownEmoji } from '../../commands/votes/emoji.ts';
 import type { SlackConfig } from '../../storage/config.ts';
 import { KronaError } from '../../storage/errors.ts';
 import type { Channel } from '../../storage/records/contract.ts';
 import type { Gateway, GatewayHandlers, StandingReaction } from '../gateway.ts';
+import { Invitations } from '../invitations.ts';
 import type { Log } from '../log.ts';
 import { Answers, type Caller } from './answers.ts';
 import { GONE, isTokenDead, isUncertain, KEPT, placeError, reasonOf, tokenInvalid } from './failures.ts';
@@ -36,6 +37,8 @@ const NUMBERS = ['one', 'two', 'three', 'four'];
 const SHARE = 1_300;
 /** Files that one member was shown stay at Slack so long, ms: such messages are gone when the page is loaded again. */
 const WHISPER_LASTS = 60 * MINUTE;
+/** What Slack answers where a reaction stands already, or none can be put. */
+const TAKES_NONE = ['already_reacted', 'too_many_emoji', 'too_many_reactions', 'thread_locked', ...GONE];
 /** A connection gone for longer may have cost events: Slack sends them again for a while only. */
 const AWAY = 10_000;
 
@@ -61,7 +64,7 @@ export class SlackGateway implements Gateway {
   readonly #receiver: SocketReceiver | HttpReceiver;
   /** When each message was edited last, ms since the epoch; those of the last half minute. */
   readonly #edited = new Map<string, number>();
-  readonly #invited = new Set<string>();
+  readonly #invitations: Invitations;
   readonly #background = new Set<Promise<unknown>>();
   #incoming: Incoming | null = null;
   #handlers: GatewayHandlers | null = null;
@@ -78,6 +81,7 @@ export class SlackGateway implements Gateway {
     this.#standing = new StandingPosts(this.#api, log);
     this.#members = new Members(this.#api, log);
     this.#answers = new Answers(this.#api, log);
+    this.#invitations = new Invitations((...where) => this.#putNumber(...where), log);
     this.#receiver =
       config.appToken === null
         ? new HttpReceiver(config.signingSecret!, log)
@@ -152,6 +156,7 @@ export class SlackGateway implements Gateway {
     this.#handlers = null;
     await this.#receiver.stop();
     await this.#incoming?.stop();
+    this.#invitations.stop();
     while (this.#background.size > 0) await Promise.all(this.#background);
     this.#api.close();
     await this.#files.stop();
@@ -215,11 +220,17 @@ export class SlackGateway implements Gateway {
     const standing: StandingReaction[] = [];
     for (const { name, users = [] } of answer.message?.reactions ?? [])
       for (const user of users) {
+        if (user === this.#botUser && name)
+          this.#invitations.note(channel.externalId, messageId, shownEmoji(foldEmoji(name)));
         const person = user === this.#botUser ? null : await this.#members.person(user);
         if (name && person && !person.bot)
           standing.push({ member: { externalId: user, name: person.name }, emoji: name });
       }
     return standing;
+  }
+
+  invite({ externalId }: Channel, messageId: string, card: Card): void {
+    this.#inBackground(this.#invitations.invite(externalId, messageId, card));
   }
 
   async #post(channelId: string, card: Card, nonce: string): Promise<string> {
@@ -252,12 +263,7 @@ export class SlackGateway implements Gateway {
     const { log } = this.#parts;
     this.#tokenDead = false;
     this.#inBackground(this.#files.shows(`${channelId} ${ts}`, keys));
-    if (card.votesOn !== undefined)
-      this.#inBackground(
-        this.#invite(channelId, ts, card.pictures?.length ?? 0).catch((error: unknown) =>
-          log.warn({ error }, 'Slack: could not put the first reactions under pictures'),
-        ),
-      );
+    this.#inBackground(this.#invitations.invite(channelId, ts, card));
     for (const file of card.files ?? [])
       this.#inBackground(
         this.#threads
@@ -271,18 +277,13 @@ export class SlackGateway implements Gateway {
       );
   }
 
-  async #invite(channel: string, timestamp: string, pictures: number): Promise<void> {
-    for (const name of NUMBERS.slice(0, invitingEmoji(pictures).length)) {
-      const key = `${channel} ${timestamp} ${name}`;
-      if (this.#invited.has(key)) continue;
-      this.#invited.add(key);
-      if (this.#invited.size > 10_000) this.#invited.delete(this.#invited.values().next().value!);
-      await this.#api
-        .call('reactions.add', (client) => client.reactions.add({ channel, timestamp, name }))
-        .catch((error: unknown) => {
-          if (!['already_reacted', 'message_not_found'].includes(reasonOf(error) ?? '')) throw error;
-        });
-    }
+  async #putNumber(channel: string, timestamp: string, emoji: string): Promise<void> {
+    const name = NUMBERS[invitingEmoji(NUMBERS.length).indexOf(emoji)]!;
+    await this.#api
+      .call('reactions.add', (client) => client.reactions.add({ channel, timestamp, name }))
+      .catch((error: unknown) => {
+        if (!TAKES_NONE.includes(reasonOf(error) ?? '')) throw error;
+      });
   }
 
   async #answer(caller: Caller, cards: readonly Card[]): Promise<void> {

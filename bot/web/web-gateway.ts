@@ -116,6 +116,9 @@ export class WebGateway implements Gateway {
     return null;
   }
 
+  /** Every picture has its emoji on the page. */
+  invite(): void {}
+
   /**
    * Takes in a member's message; the answer comes later, through the hub. A message that was sent twice, as a page
    * does that lost its connection in between, is dealt with once.

@@ -287,10 +287,6 @@ describe('the gateway to Discord', () => {
       expect(error).toMatchObject({ code: 'POST_FORBIDDEN' });
       return (error as Error).message.includes('#pets: it lacks the permission Send Messages.');
     });
-    await discord.forbid(channelId, ['ViewChannel']);
-    await expect(gateway.post(channel(), card('x'), randomUUID())).rejects.toMatchObject({
-      code: 'CHANNEL_GONE',
-    });
     await discord.forbid(channelId, []);
     const second = await gateway.post(channel(), card('x'), randomUUID());
     await discord.deleteChannel(channelId);
@@ -298,6 +294,122 @@ describe('the gateway to Discord', () => {
       code: 'CHANNEL_GONE',
     });
     await expect(gateway.edit(channel(), second, card('x'))).rejects.toMatchObject({ code: 'MESSAGE_GONE' });
+  });
+
+  it('tells a channel that it may not see from a server that it was put out of', async () => {
+    const gateway = await start();
+    const id = await gateway.post(channel(), card('0'), randomUUID());
+    const all = [
+      () => gateway.post(channel(), card('x'), randomUUID()),
+      () => gateway.edit(channel(), id, card('x')),
+      () => gateway.remove(channel(), id),
+      () => gateway.readReactions(channel(), id),
+    ];
+    // Also before the gateway has heard of it.
+    await discord.forbid(channelId, ['ViewChannel']);
+    for (const work of all)
+      await expect(work()).rejects.toMatchObject({
+        code: 'POST_FORBIDDEN',
+        message: expect.stringContaining('#pets: it lacks the permission View Channel.') as string,
+      });
+    await discord.forbid(channelId, []);
+    await gateway.edit(channel(), id, card('seen again'));
+    await discord.putOut();
+    await until(async () => {
+      const error = await gateway.edit(channel(), id, card('x')).catch((each: unknown) => each);
+      return (error as { code?: string }).code === 'CHANNEL_GONE';
+    }, 'the news that it was put out');
+    for (const work of all) await expect(work()).rejects.toMatchObject({ code: 'CHANNEL_GONE' });
+  });
+
+  it('names what it lacks in a thread, where other permissions hold than in its channel', async () => {
+    const gateway = await start();
+    const thread = await discord.addThread(channelId, 'cats');
+    const post = () => gateway.post(channel(thread), card('x'), randomUUID());
+    await discord.forbid(channelId, ['SendMessages']);
+    await post();
+    await discord.forbid(channelId, ['SendMessagesInThreads']);
+    await until(async () => {
+      const error: unknown = await post().catch((each: unknown) => each);
+      expect(error).toMatchObject({ code: 'POST_FORBIDDEN' });
+      return (error as Error).message.includes('#cats: it lacks the permission Send Messages in Threads.');
+    });
+  });
+
+  it('puts the numbers to vote with again that could not be put, and complains once', async () => {
+    const gateway = await start();
+    const { hash } = await blobs.put(await dot());
+    const pictures = [1, 2].map((n) => ({ id: String(n), blobHash: hash, alt: `square ${n}` }));
+    const lost = { kind: 'lost', retryAfter: 0, scope: 'user', times: 2 } as const;
+    await discord.trouble({ ...lost, method: 'PUT', path: '/reactions/' });
+    const id = await gateway.post(channel(), card('Two', { pictures, votesOn: 'set' }), randomUUID());
+    await gateway.edit(channel(), id, card('Two!', { pictures, votesOn: 'set' }));
+    await until(async () => (await seen())[0]!.reactions.length === 2, 'both numbers');
+    expect(problems).toHaveLength(1);
+  });
+
+  it('ends within seconds while Discord asks to wait for a minute, and then sends nothing more', async () => {
+    const gateway = await start();
+    const limit = { kind: 'limited', retryAfter: 60, scope: 'shared', times: 1 } as const;
+    await discord.trouble({ ...limit, method: 'POST', path: '/messages$' });
+    const posted = gateway.post(channel(), card('late'), randomUUID());
+    const refused = expect(posted).rejects.toMatchObject({ code: 'STOPPING', retryable: true });
+    await until(async () => (await discord.limited()) === 1);
+    await gateway.stop();
+    gateways.length = 0;
+    await refused;
+    expect(await seen()).toEqual([]);
+  });
+
+  it('takes the limit of files that the newest command in the channel told', async () => {
+    const { hash, size } = await blobs.put(randomBytes(11 * MIB));
+    const files = [{ name: 'mochi.safetensors', blobHash: hash, size }];
+    await registerCommands(config, null);
+    const { hash: blobHash } = await blobs.put(await dot());
+    const pictures = [{ id: '1', blobHash, alt: 'a dot' }];
+    const gateway = await start({
+      onInvocation: async (event) => {
+        await event.acknowledge();
+        await event.answer([card('Seen', { audience: 'caller', pictures })]);
+      },
+    });
+    const person = await ann();
+    const attached = async () => {
+      await gateway.post(channel(), card('Adapter', { files }), randomUUID());
+      return (await seen()).at(-1)!.files.length === 1;
+    };
+    const posts = async () =>
+      (await discord.requests()).filter((line) => /POST .*messages$/.test(line)).length;
+    // The client is not told of the server's boosts.
+    await discord.setPremiumTier(2);
+    expect(await attached()).toBe(false);
+    await person.command('top');
+    expect(await attached()).toBe(true);
+    // Boosts that ended are known after one refusal, and from the next command on.
+    await discord.setPremiumTier(0);
+    expect(await attached()).toBe(false);
+    await person.command('top');
+    const before = await posts();
+    expect(await attached()).toBe(false);
+    expect(await posts()).toBe(before + 1);
+    await discord.tellLimit(false);
+    const { answers } = await person.command('top');
+    expect(new URL(answers[0]!.pictures[0]!.url).pathname).toMatch(/\/1-[0-9a-f]{12}\.png$/);
+  });
+
+  it('answers a member also when something fails before it could be acknowledged', async () => {
+    await registerCommands(config, null);
+    await start();
+    const person = await ann();
+    const lost = { kind: 'lost', retryAfter: 0, scope: 'user', times: 1 } as const;
+    await discord.trouble({ ...lost, method: 'POST', path: '/callback$' });
+    const asked = await person.command('train', { subject: 'mochi', class: 'cat' });
+    expect(asked.answers[0]).toMatchObject({ onlyFor: person.id });
+    expect(asked.answers[0]!.text).toContain('INTERNAL');
+    expect(problems).toHaveLength(1);
+    // What is too long for a field of the form is cut; the command tells of it when the form comes back.
+    const form = await person.command('photos add', { subject: 'm'.repeat(99) + '😀'.repeat(60) });
+    expect(form.state).toBe('form');
   });
 
   it('makes heavy pictures fit, and leaves a file that is too large to its link', async () => {
@@ -404,6 +516,36 @@ describe('krona discord register', () => {
     const elsewhere = await krona('discord', 'register', '--guild', '1');
     expect(elsewhere).toMatchObject({ code: 1, stdout: '' });
     expect(elsewhere.stderr).toMatch(/^DISCORD_GUILD_UNKNOWN: /);
+  });
+
+  it('takes the commands of one server away again, which would be listed twice', async () => {
+    Object.assign(process.env, {
+      DISCORD_TOKEN: config.token,
+      KRONA_DISCORD_API: config.api,
+      KRONA_DATA: folder,
+    });
+    const { guildId } = await discord.about();
+    const listed = async () => (await discord.registered()).map(({ name }) => name);
+    await krona('discord', 'register', '--guild', guildId);
+    await krona('discord', 'register');
+    expect(await listed()).toHaveLength(4);
+    const { code, stdout } = await krona('discord', 'register', '--guild', guildId, '--remove');
+    expect({ code, stdout }).toEqual({
+      code: 0,
+      stdout: `Took away what Krona had registered in the server ${guildId}.\n`,
+    });
+    expect(await listed()).toEqual(['krona', 'Add photos to a subject']);
+  });
+
+  it('says when Discord cannot be reached', async () => {
+    Object.assign(process.env, {
+      DISCORD_TOKEN: config.token,
+      KRONA_DISCORD_API: 'http://127.0.0.1:9/api',
+      KRONA_DATA: folder,
+    });
+    const { code, stderr } = await krona('discord', 'register');
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^DISCORD_UNREACHABLE: [^\n]+\n$/);
   });
 
   it('tells a missing and a wrong token in one line', async () => {

@@ -43,6 +43,20 @@ describe('cards as Discord’s components', () => {
     );
   });
 
+  it('have a file of up to 24 MiB where the server takes it, and half of that beside pictures', async () => {
+    const mib = 1024 ** 2;
+    const large = { stat: async (hash: string) => ({ hash, size: 20 * mib }) } as unknown as BlobStore;
+    const files = [{ name: 'mochi.safetensors', blobHash: 'f'.repeat(64), size: 20 * mib }];
+    const attached = async (limit: number, more: Partial<Card> = {}) => {
+      const parts = { blobs: large, link: () => 'http://x/', limit };
+      const made = await renderCard({ tone: 'success', title: 'x', files, ...more }, parts);
+      return made.files.map(({ name }) => name).includes('mochi.safetensors');
+    };
+    expect(await attached(50 * mib)).toBe(true);
+    expect(await attached(10 * mib)).toBe(false);
+    expect(await attached(50 * mib, { pictures: [picture(1)] })).toBe(false);
+  });
+
   it('stay within 4000 characters and 40 components, whatever a card holds', async () => {
     const long = '_'.repeat(3000);
     const { text, components } = await sent({

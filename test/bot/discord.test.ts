@@ -323,6 +323,49 @@ describe('what goes wrong on Discord', () => {
     expect((await world.storage.records.openWork(channel.id)).sets).toEqual([]);
   });
 
+  it.each([
+    [
+      'may not see a channel',
+      'permission View Channel',
+      (channelId: string) => world.discord.forbid(channelId, ['ViewChannel']),
+      (channelId: string) => world.discord.forbid(channelId, []),
+    ],
+    [
+      'is put out of the server',
+      'put out of its server',
+      () => world.discord.putOut(),
+      () => world.discord.letIn(),
+    ],
+  ] as const)('keeps its messages known while Krona %s', async (_, told, close, open) => {
+    const { discord, worker, storage } = world;
+    const { id: channelId, join } = await world.channel();
+    const [ann, bob] = [await join('Ann'), await join('Bob')];
+    const vainTry = () => until(() => world.problems.some((line) => line.includes(told)), 'a vain try');
+    await ann.command('imagine', { prompt: 'a crane', count: 1 });
+    const { id } = await ann.found('a crane');
+    const drawn = await set(channelId);
+    await close(channelId);
+    await worker.draw(drawn, await pixels(['owl'], '#357'));
+    await vainTry();
+    await open(channelId);
+    const shown = await until(async () => {
+      const message = await ann.found('a crane');
+      return message.reactions.length === 1 ? message : null;
+    }, 'the picture, in the message of before');
+    expect(shown.id).toBe(id);
+    await bob.react(id, '👍');
+    await ann.found('👍 1');
+    // What is deleted meanwhile goes when it can.
+    world.problems.splice(0);
+    await close(channelId);
+    await storage.records.deleteSet(drawn.id, 'deleted');
+    await vainTry();
+    await open(channelId);
+    await until(async () => (await ann.sees()).length === 0, 'the message gone');
+    expect(await discord.violations()).toEqual([]);
+    world.problems.splice(0);
+  });
+
   it('leaves a photo out that is too large, and says so', async () => {
     const { join } = await world.channel();
     const ann = await join('Ann');

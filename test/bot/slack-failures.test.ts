@@ -142,7 +142,7 @@ describe('Slack as a gateway', () => {
       await slack.act('scope', { name, granted: true });
     logged.length = 0;
     await gateway.post(place, { ...(await gallery('bare')), votesOn: randomUUID() }, randomUUID());
-    await until(() => logged.some((line) => line.includes('first reactions')), 'the word about it');
+    await until(() => logged.some((line) => line.includes('the numbers to vote with')), 'the word about it');
     expect(imagesOf((await slack.messages(place.externalId))[0]!.blocks)).toHaveLength(2);
     await grant(true);
   });

@@ -11,6 +11,7 @@ export async function openDiscordChat(): Promise<FragileChat> {
   return {
     platform: 'discord',
     faults: faultsOf(world, channel.id),
+    numbers: async ({ id }) => (await watcher.sees()).find((message) => message.id === id)!.reactions.length,
     log: world.problems,
     storage: world.storage,
     channelId: channel.id,
@@ -60,6 +61,10 @@ function faultsOf({ discord }: DiscordWorld, channelId: string): Faults {
     async limit(retryAfter) {
       const limit = { kind: 'limited', retryAfter, scope: 'shared', times: 1 } as const;
       await discord.trouble({ ...limit, method: 'POST', path: `^/channels/${channelId}/messages$` });
+    },
+    async reactions(lost) {
+      const fault = { kind: 'lost', retryAfter: 0, scope: 'user', times: Infinity } as const;
+      await (lost ? discord.trouble({ ...fault, method: 'PUT', path: '/reactions/' }) : discord.calm());
     },
     limited: () => discord.limited(),
     networkGone: () => discord.drop({ network: true, forget: true }),

@@ -53,6 +53,8 @@ export interface Faults {
   leave(member: ChatMember): Promise<void>;
   /** New messages in the channel are refused for so long, from the next on. */
   limit(seconds: number): Promise<void>;
+  /** Reactions of the bot's are, or are not, lost on their way. */
+  reactions(lost: boolean): Promise<void>;
   /** How often a limit was told. */
   limited(): Promise<number>;
   /** Nothing of the platform can be reached. */
@@ -66,6 +68,8 @@ export interface Faults {
 /** A chat in which faults can be made. */
 export interface FragileChat extends ChatDriver {
   readonly faults: Faults;
+  /** How many numbers to vote with are on a message. */
+  numbers(message: Seen): Promise<number>;
   /** What the bot warned and complained of. */
   readonly log: string[];
 }

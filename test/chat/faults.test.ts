@@ -112,6 +112,17 @@ describe.each([
       await worker.draw(set, await drawings(1));
   });
 
+  it('numbers to vote with that were lost come later, and are complained of once', async () => {
+    await chat.faults.reactions(true);
+    await ben.run('/krona imagine a stork');
+    const stork = await drawn('a stork');
+    await until(() => chat.log.length > 0, 'a complaint');
+    expect(await chat.numbers(stork)).toBe(0);
+    await chat.faults.reactions(false);
+    await until(async () => (await chat.numbers(stork)) === 2, 'two numbers');
+    expect(chat.log.splice(0)).toHaveLength(1);
+  });
+
   it('a message deleted while its run goes on stays away; the result comes', async () => {
     // Of earlier runs.
     await until(async () => (await saying('Learning mochi')).length === 0, 'the last edits');

@@ -5,7 +5,7 @@ import { PlayedWorker } from '../bot/world.ts';
 import { MODEL } from '../commands/helpers.ts';
 import { until } from '../helpers/until.ts';
 import { openDiscordChat } from './discord-driver.ts';
-import type { ChatDriver, ChatMember, Seen } from './driver.ts';
+import type { ChatMember, FragileChat, Seen } from './driver.ts';
 import { drawings, photosOf } from './pictures.ts';
 import { openSlackChat } from './slack-driver.ts';
 
@@ -13,7 +13,7 @@ describe.each([
   ['Discord', openDiscordChat],
   ['Slack', openSlackChat],
 ] as const)('a bot killed on %s', (_, open) => {
-  let chat: ChatDriver;
+  let chat: FragileChat;
   let worker: PlayedWorker;
   let members: ChatMember[];
   beforeAll(async () => {
@@ -72,6 +72,25 @@ describe.each([
     await chat.startBot();
     await until(async () => (await found('a fox at sea')).pictures === 2);
     expect(await saying('a fox at sea')).toHaveLength(1);
+  });
+
+  it('when it has shown pictures and not yet the numbers to vote with puts those at its start', async () => {
+    const { records } = chat.storage;
+    await chat.faults.reactions(true);
+    const bot = await startMortalBot(chat.environment);
+    await members[0]!.run('/krona imagine a heron');
+    const { id } = await worker.set(chat.channelId);
+    await worker.draw((await records.set(id))!, await drawings(2));
+    await until(async () => {
+      const [post, set] = [await records.postOf(id), await records.set(id)];
+      return post!.shownRevision === set!.revision;
+    }, 'the pictures noted as shown');
+    bot.dieAt('stalePosts');
+    await bot.died;
+    expect(await chat.numbers(await found('a heron'))).toBe(0);
+    await chat.faults.reactions(false);
+    await chat.startBot();
+    await until(async () => (await chat.numbers(await found('a heron'))) === 2, 'two numbers');
   });
 
   it.each([

@@ -14,6 +14,7 @@ export async function openSlackChat(): Promise<FragileChat> {
   return {
     platform: 'slack',
     faults: faultsOf(slack, channel),
+    numbers: async ({ id }) => (await slack.messages(channel)).find(({ ts }) => ts === id)!.reactions.length,
     log: world.log,
     storage: world.storage,
     channelId: channel,
@@ -67,6 +68,10 @@ function faultsOf(slack: FakeSlack, channel: string): Faults {
     async limit(seconds) {
       const fault = { method: 'chat.postMessage', kind: 'limit', times: 1, value: String(seconds) };
       await slack.act('fault', fault);
+    },
+    async reactions(lost) {
+      const times = lost ? Number.MAX_SAFE_INTEGER : 0;
+      await slack.act('fault', { method: 'reactions.add', kind: 'refuse', times, value: 'internal_error' });
     },
     limited: async () => (await slack.see()).limited['chat.postMessage'] ?? 0,
     networkGone: () => slack.act('down', { down: true }),

@@ -130,6 +130,8 @@ export class FakeGateway implements Gateway {
     return message.reactions;
   }
 
+  invite(): void {}
+
   /** A member sends a command. */
   invoke(
     channel: Party,

@@ -200,7 +200,8 @@ export class Actors {
 
   /** A registered command. */
   #root(type: number, name: string): Node {
-    const command = this.#platform.commands.find(
+    const { global, guild } = this.#platform.commands;
+    const command = [...guild, ...global].find(
       (each) => each['name'] === name && (each['type'] ?? 1) === type,
     );
     if (!command) throw new Error(`${name} is not registered`);
@@ -273,7 +274,7 @@ export class Actors {
       entitlements: [],
       authorizing_integration_owners: { 0: platform.guildId },
       context: 0,
-      attachment_size_limit: 10 * 1024 ** 2,
+      ...(platform.tellsLimit && { attachment_size_limit: platform.fileLimit }),
       data: told,
       ...(message && { message: platform.messageData(message) }),
     };

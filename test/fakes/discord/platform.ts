@@ -118,13 +118,15 @@ export class Platform {
   readonly channels = new Map<string, Channel>();
   readonly interactions = new Map<string, StoredInteraction>();
   readonly files = new Map<string, StoredFile>();
-  /** Registered commands, global or of the server, as they were sent. */
-  commands: Record<string, unknown>[] = [];
+  /** Registered commands, as they were sent. A client lists both kinds, so what is in both twice. */
+  readonly commands: Record<'global' | 'guild', Record<string, unknown>[]> = { global: [], guild: [] };
   readonly guildId: string;
   readonly bot: User;
   readonly applicationId: string;
   token = 'fake.discord.token';
   premiumTier = 0;
+  /** Interactions say how large files may be. */
+  tellsLimit = true;
   /** The bot is in the server. */
   joined = true;
   /** Where files are, told when the server listens. */
@@ -182,9 +184,16 @@ export class Platform {
     return user;
   }
 
+  /** A thread has the permissions of its channel. */
   permissions(user: User, channel: Channel): bigint {
     const all = EVERYBODY | user.permissions;
-    return user === this.bot ? all & ~channel.denied : all;
+    const { denied } = channel.parentId === null ? channel : this.channels.get(channel.parentId)!;
+    return user === this.bot ? all & ~denied : all;
+  }
+
+  /** Bytes that a file may have in the server. */
+  get fileLimit(): number {
+    return [10, 10, 50, 100][this.premiumTier]! * 1024 ** 2;
   }
 
   /** @throws Refusal as Discord refuses: 50001, 10003, 50013 */

@@ -150,9 +150,12 @@ export const operations = {
   },
   trouble: (given: Omit<Trouble, 'path'> & { path: string }) =>
     void rest.troubles.push({ ...given, path: new RegExp(given.path) }),
+  calm: () => void rest.troubles.splice(0),
   limited: () => rest.limits.length,
   setShards: (count: number) => void (shards = count),
   setPremiumTier: (tier: number) => void (platform.premiumTier = tier),
+  /** Interactions say, or do not, how large files may be. */
+  tellLimit: (tells: boolean) => void (platform.tellsLimit = tells),
   about: () => ({
     api: `${platform.origin}/api`,
     token: platform.token,
@@ -164,7 +167,8 @@ export const operations = {
     resumed: sockets.resumed,
     sessions: sockets.sessions.size,
   }),
-  registered: () => platform.commands,
+  /** As a client in the server lists them. */
+  registered: () => [...platform.commands.guild, ...platform.commands.global],
   requests: () => [...rest.requests],
   violations: () => [...platform.violations],
 };

@@ -17,6 +17,7 @@ import {
 import {
   callbackProblem,
   commandsProblem,
+  formProblem,
   messageProblem,
   SCHEMAS,
   type SchemaName,
@@ -35,7 +36,7 @@ export interface Trouble {
   readonly method: string;
   /** Matched against the path. */
   readonly path: RegExp;
-  readonly kind: 'limited' | 'answer lost';
+  readonly kind: 'limited' | 'lost' | 'answer lost';
   /** Seconds, of a limit. */
   readonly retryAfter: number;
   readonly scope: 'user' | 'shared';
@@ -171,6 +172,7 @@ export class RestServer {
             global: false,
           });
         }
+        if (trouble.kind === 'lost') return void incoming.socket.destroy();
         losing = true;
       }
       for (const { method: wanted, pattern, handle, limit, open } of this.#routes) {
@@ -244,7 +246,7 @@ export class RestServer {
       throw new Refusal(403, 50_001, 'Missing Access');
     const problem = commandsProblem(commands);
     if (problem !== '') this.#invalid('registration', problem);
-    this.#platform.commands = commands;
+    this.#platform.commands[guildId === undefined ? 'global' : 'guild'] = commands;
     return commands.map((command) => ({ ...command, id: this.#platform.newId(), version: '1' }));
   }
 
@@ -287,13 +289,10 @@ export class RestServer {
     return made;
   }
 
-  get #limit(): number {
-    return [10, 10, 50, 100][this.#platform.premiumTier]! * MIB;
-  }
-
   #post(request: Request, channelId: string): object {
     const { body } = request;
-    const channel = this.#platform.need(channelId, 'SendMessages');
+    const thread = this.#platform.channels.get(channelId)?.parentId != null;
+    const channel = this.#platform.need(channelId, thread ? 'SendMessagesInThreads' : 'SendMessages');
     if (channel.locked) throw new Refusal(403, 160_005, 'Thread is locked');
     // Whoever writes in a sleeping thread wakes it.
     channel.archived = false;
@@ -301,7 +300,7 @@ export class RestServer {
     const known = this.#platform.nonces.get(String(body['nonce']));
     if (body['enforce_nonce'] === true && known && this.#platform.now() - known.at < NONCES_KNOWN_FOR)
       return this.#platform.messageData(this.#platform.message(channel, known.messageId));
-    const files = this.#files('createMessage', request, [], this.#limit);
+    const files = this.#files('createMessage', request, [], this.#platform.fileLimit);
     const message = this.#platform.addMessage(
       newMessage(this.#platform.bot.id, channelId, body, files, null),
     );
@@ -341,7 +340,7 @@ export class RestServer {
         retry_after: 600,
         global: false,
       });
-    const files = this.#files('editMessage', request, message.files, this.#limit);
+    const files = this.#files('editMessage', request, message.files, this.#platform.fileLimit);
     change(message, request.body, files, this.#platform.now());
     return this.#platform.messageData(message);
   }
@@ -384,7 +383,7 @@ export class RestServer {
     if (this.#platform.now() - interaction.createdAt > ACKNOWLEDGE_WITHIN)
       throw new Refusal(404, 10_062, 'Unknown interaction');
     const answer = body as { type: number; data?: Record<string, unknown> };
-    const problem = callbackProblem(answer) || misplaced(interaction, answer.type);
+    const problem = callbackProblem(answer) || formProblem(answer) || misplaced(interaction, answer.type);
     if (problem !== '') this.#invalid('callback', problem);
     const { type, data = {} } = answer;
     interaction.acknowledgedAt = performance.now();
@@ -432,7 +431,7 @@ export class RestServer {
     const channel = this.#platform.channels.get(interaction.channelId)!;
     const original =
       interaction.originalId === null ? undefined : channel.messages.get(interaction.originalId);
-    const files = this.#files('editOriginal', request, original?.files ?? [], this.#limit);
+    const files = this.#files('editOriginal', request, original?.files ?? [], this.#platform.fileLimit);
     const message = original ?? this.#answer(interaction, request.body, files);
     if (original) change(message, request.body, files, this.#platform.now());
     return this.#platform.messageData(message);
@@ -449,7 +448,7 @@ export class RestServer {
 
   #followUp(request: Request, token: string): object {
     const interaction = this.#living(token);
-    const files = this.#files('followUp', request, [], this.#limit);
+    const files = this.#files('followUp', request, [], this.#platform.fileLimit);
     const ephemeral = (Number(request.body['flags'] ?? 0) & MessageFlags.Ephemeral) !== 0;
     const onlyFor = ephemeral ? interaction.userId : null;
     const made = newMessage(this.#platform.bot.id, interaction.channelId, request.body, files, onlyFor);

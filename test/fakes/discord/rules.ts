@@ -48,10 +48,28 @@ export function schemaProblem(schema: Schema, body: unknown): string {
   return unknownField(body, result.data, '');
 }
 
-export const callbackProblem = (body: { type: number }): string => {
+interface Callback {
+  readonly type: number;
+  readonly data?: Record<string, unknown>;
+}
+
+export function callbackProblem(body: Callback): string {
   const schema = CALLBACKS[body.type];
-  return schema ? schemaProblem(schema, body) : `callback type ${body.type} is unknown`;
-};
+  if (!schema) return `callback type ${body.type} is unknown`;
+  const flags = Number(body.data?.['flags'] ?? 0);
+  if (body.type === 5 && (flags & ~MessageFlags.Ephemeral) !== 0)
+    return `flags ${flags} of a deferred answer, which can be but ephemeral`;
+  return schemaProblem(schema, body);
+}
+
+/** What is wrong with the values that a form is filled with. */
+export function formProblem({ type, data }: Callback): string {
+  if (type !== 9) return '';
+  for (const { type: kind, custom_id: id, value, max_length: most } of flat(data!['components'] as unknown[]))
+    if (kind === ComponentType.TextInput && text(value).length > Number(most ?? 4000))
+      return `the value of ${String(id)} is longer than ${String(most)}`;
+  return '';
+}
 
 function unknownField(given: unknown, kept: unknown, path: string): string {
   if (typeof given !== 'object' || given === null) return '';

@@ -104,7 +104,7 @@ function callMethod(request: IncomingMessage, response: ServerResponse, name: st
   if (needed !== undefined && !workspace.scopes.has(needed))
     return refuse('missing_scope', { needed, provided: [...workspace.scopes].join() });
   const fault = faults.get(name);
-  if (fault && fault.times-- <= 1) faults.delete(name);
+  if (fault && --fault.times < 1) faults.delete(name);
   const seconds = fault?.kind === 'limit' ? Number(fault.value) : rateLimit(name, body);
   const key = `${name} ${new URLSearchParams(body).get('channel') ?? ''}`;
   const limit = limits.get(key);
@@ -237,7 +237,9 @@ const DEEDS: Readonly<Record<string, Deed>> = {
     else workspace.scopes.delete(String(name));
   },
   fault: ({ method, kind, times, value }) =>
-    void faults.set(String(method), { kind: kind as 'limit', times: Number(times), value: String(value) }),
+    void (times === 0
+      ? faults.delete(String(method))
+      : faults.set(String(method), { kind: kind as 'limit', times: Number(times), value: String(value) })),
   down({ down }) {
     wire.down = down === true;
     if (wire.down) wire.disconnect(false);
