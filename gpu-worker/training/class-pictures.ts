@@ -24,6 +24,8 @@ export interface Prior {
   readonly weight: number;
   /** Where they are kept, those of each model, prompt, seed and size in a folder of their own. */
   readonly folder: string;
+  /** Of the first picture; the run's unless given. With one of their own, all runs of a class share their pictures. */
+  readonly seed?: number;
 }
 
 /** diffusers' `num_class_images` and `prior_loss_weight`, which the authors' scripts keep. */
@@ -45,8 +47,7 @@ export interface DrawHooks {
  */
 export async function classPictures(
   model: ModelFolder,
-  { prompt, pictures, folder }: Prior,
-  seed: number,
+  { prompt, pictures, folder, seed }: Required<Prior>,
   side: number,
   { onPicture, turn, signal }: DrawHooks = {},
 ): Promise<string[]> {
