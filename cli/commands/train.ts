@@ -28,6 +28,7 @@ import { TARGETS, type Target } from '../../storage/train-settings.ts';
 import { deviceOption, prepareDevice } from '../device.ts';
 import { checked, modelOption } from '../options.ts';
 import { action, type Shell } from '../output.ts';
+import { drawSamples } from './train-samples.ts';
 import { defineExamples, examplesOf, type ExamplesGiven } from './train-examples.ts';
 
 /** What commander gives: values that were checked one by one. */
@@ -57,6 +58,7 @@ interface Given extends ExamplesGiven {
   checkpointEvery?: number;
   resume?: boolean;
   trace?: string;
+  sample?: string[];
   out: string;
 }
 
@@ -139,6 +141,11 @@ export function define(train: Command, shell: Shell): void {
       ),
     )
     .option('--resume', 'go on from what a stopped run left beside --out')
+    .option(
+      '--sample <prompt>',
+      'draw this beside the adapter at every checkpoint and at the end; repeatable',
+      (prompt: string, earlier: string[] = []) => [...earlier, prompt],
+    )
     .option('--trace <file>', 'record the run, for another implementation to follow')
     .addOption(deviceOption())
     .requiredOption('--out <file>', 'where the adapter goes, a .safetensors file');
@@ -152,12 +159,26 @@ export function define(train: Command, shell: Shell): void {
         cause,
       });
     });
+    const samples: string[] = [];
     const result = await trainAdapter(options, {
       signal: io.signal,
+      onSaved: async (saved) => {
+        if (!given.sample) return;
+        io.progress.show({
+          phase: 'drawing samples',
+          step: saved.step,
+          steps: options.steps,
+          secondsLeft: null,
+        });
+        samples.push(...(await drawSamples(saved, given.sample, options, io.signal)));
+      },
       onProgress: (progress) =>
         io.progress.show(progress, progress.loss === null ? '' : `loss ${progress.loss.toFixed(4)}`),
     });
-    return { json: result, text: describe(result) };
+    return {
+      json: given.sample ? { ...result, samples } : result,
+      text: [describe(result), ...samples].join('\n'),
+    };
   });
 }
 
