@@ -13,10 +13,20 @@ import {
   type PictureSize,
   type ProjectionShape,
 } from '../storage/settings.ts';
+import {
+  CROPS,
+  DEFAULT_TRAIN_SETTINGS,
+  LR_SCHEDULES,
+  MASKS,
+  TARGET_LISTS,
+  targetsOf,
+  type Target,
+  type TrainSettings,
+} from '../storage/train-settings.ts';
 import type { CommandContext, OptionData } from './contract.ts';
-import type { OptionValues } from './options.ts';
+import { checkOptions, type OptionValues } from './options.ts';
 
-/** What members type for “the scheduler that the model's folder names”, and the size that it was trained on. */
+/** What members type for what the model decides: its folder's scheduler, the size that it was trained on, its recipe. */
 export const OWN_OF_MODEL = 'model';
 
 /** Sides of a picture to the model's own: outside of this it draws things twice, or none at all. */
@@ -38,6 +48,12 @@ async function completeSize(_typed: string, { records }: CommandContext): Promis
   );
   return [OWN_OF_MODEL, ...sizes];
 }
+
+/** Numbers that a setting of the model's own may have instead. */
+const OWN_OR_NUMBER = {
+  batch: { name: 'batch', description: '', type: 'integer', min: 1, max: 16 },
+  offsetNoise: { name: 'offset_noise', description: '', type: 'number', min: 0, max: 1 },
+} as const satisfies Partial<Record<keyof ChannelSettings, OptionData>>;
 
 /** The options of `/krona settings set`, by the setting they change. */
 export const SETTING_OPTIONS = {
@@ -78,6 +94,71 @@ export const SETTING_OPTIONS = {
   },
   steps: { name: 'steps', description: 'Optimiser steps of a training', type: 'integer', min: 1, max: 5000 },
   method: { name: 'method', description: 'What a training changes', type: 'text', choices: METHODS },
+  targets: {
+    name: 'targets',
+    description: 'Parts of the model that krona and lora change',
+    type: 'text',
+    choices: TARGET_LISTS,
+  },
+  batch: {
+    name: 'batch',
+    description: 'Photos of a step, 1 to 16: more needs memory; or model, for its own',
+    type: 'text',
+    maxLength: 20,
+    complete: () => Promise.resolve([OWN_OF_MODEL, '1', '2', '4', '8']),
+  },
+  lrSchedule: {
+    name: 'lr_schedule',
+    description: 'How the learning rate goes on after the warm-up',
+    type: 'text',
+    choices: LR_SCHEDULES,
+  },
+  warmup: {
+    name: 'warmup',
+    description: 'Steps over which the learning rate rises',
+    type: 'integer',
+    min: 0,
+    max: 5000,
+  },
+  prior: {
+    name: 'prior',
+    description:
+      'Class pictures trained beside the photos, so that others of the class stay as they are; 0: none',
+    type: 'integer',
+    min: 0,
+    max: 200,
+  },
+  mask: {
+    name: 'mask',
+    description: 'Learn the subject and little of what surrounds it; where it is, says',
+    type: 'text',
+    choices: ['off', ...MASKS.filter((mask) => mask !== 'file')],
+  },
+  crop: { name: 'crop', description: 'What of a photo is cut out', type: 'text', choices: CROPS },
+  flip: {
+    name: 'flip',
+    description: 'Mirrored photos too; not for subjects with text or a side of their own',
+    type: 'flag',
+  },
+  buckets: {
+    name: 'buckets',
+    description: 'Photos keep about their shape instead of being cut square',
+    type: 'flag',
+  },
+  minSnr: {
+    name: 'min_snr',
+    description: 'Min-SNR weights of the loss, 5 in the paper; 0: none',
+    type: 'number',
+    min: 0,
+    max: 100,
+  },
+  offsetNoise: {
+    name: 'offset_noise',
+    description: 'Noise of whole channels, 0 to 1, to learn brightness; or model, for its own',
+    type: 'text',
+    maxLength: 20,
+    complete: () => Promise.resolve([OWN_OF_MODEL, '0', '0.0357', '0.05', '0.1']),
+  },
   guidance: {
     name: 'guidance',
     description: 'Guidance scale: how closely pictures follow the prompt',
@@ -137,6 +218,13 @@ function readSize(typed: string): PictureSize | null {
   return `${Number(width)}x${Number(height)}`;
 }
 
+/** A number, or `model`: null. @throws KronaError OPTION_INVALID */
+function readOwnOrNumber(option: OptionData, typed: string): number | null {
+  if (typed.toLowerCase() === OWN_OF_MODEL) return null;
+  const { name } = option;
+  return Number(checkOptions({ name, description: '', options: [option] }, { [name]: typed })[name]);
+}
+
 /** @throws KronaError SIZE_UNFIT when a side of the pictures is none that the model can draw */
 export function checkSide(name: string, pixels: number, { name: model, sizeMultiple }: ModelCard): void {
   if (pixels % sizeMultiple === 0 && pixels > 0) return;
@@ -178,8 +266,10 @@ export function withOptions(settings: ChannelSettings, options: OptionValues): C
   for (const setting of SETTING_NAMES) {
     const value = options[SETTING_OPTIONS[setting].name];
     if (value === undefined) continue;
-    changed[setting] = setting === 'size' ? readSize(String(value)) : value;
-    if (setting === 'scheduler' && value === OWN_OF_MODEL) changed[setting] = null;
+    if (setting === 'size') changed[setting] = readSize(String(value));
+    else if (setting === 'batch' || setting === 'offsetNoise')
+      changed[setting] = readOwnOrNumber(OWN_OR_NUMBER[setting], String(value));
+    else changed[setting] = setting === 'scheduler' && value === OWN_OF_MODEL ? null : value;
   }
   // The options were checked against SETTING_OPTIONS, so each value has its setting's type.
   const given = { ...settings, ...(changed as Partial<ChannelSettings>) };
@@ -198,7 +288,16 @@ export function withOptions(settings: ChannelSettings, options: OptionValues): C
 /** A setting as members read and type it. */
 export function showSetting(settings: ChannelSettings, setting: keyof ChannelSettings): string {
   const value = settings[setting];
+  if (typeof value === 'boolean') return value ? 'yes' : 'no';
   return value === null ? OWN_OF_MODEL : String(value);
+}
+
+/** What a channel chose of a training beside its method, as it is typed: `prior 50`, `mask auto`. */
+export function trainChoices(settings: ChannelSettings): string[] {
+  const names = Object.keys(DEFAULT_TRAIN_SETTINGS) as (keyof TrainSettings)[];
+  return names
+    .filter((setting) => settings[setting] !== DEFAULT_TRAIN_SETTINGS[setting])
+    .map((setting) => `${SETTING_OPTIONS[setting].name} ${showSetting(settings, setting)}`);
 }
 
 /** Numbers that divide every width, ascending. */
@@ -234,23 +333,39 @@ function factorProblem(
   return `${name}=${value} does not divide ${width(worst)} (${shortPath(worst.path)}); choose ${list}.`;
 }
 
+/** Those of a model that adapters change. */
+export function trainedProjections(
+  targets: readonly Target[],
+  { projections, furtherProjections }: ModelCard,
+): ProjectionShape[] {
+  return targets.flatMap((target) =>
+    target === 'attention' ? projections : (furtherProjections?.[target] ?? []),
+  );
+}
+
 /**
  * Checks a pair of factors against every projection that adapters change.
  *
  * @throws KronaError FACTORS_UNFIT naming a projection and the values that fit all of them
  */
-export function checkFactors(settings: Pick<ChannelSettings, 'a1' | 'a2'>, model: ModelCard): void {
+export function checkFactors(
+  settings: Pick<ChannelSettings, 'a1' | 'a2'>,
+  projections: readonly ProjectionShape[],
+): void {
   const problems = [
-    factorProblem('a1', settings.a1, model.projections, (projection) => projection.out),
-    factorProblem('a2', settings.a2, model.projections, (projection) => projection.in),
+    factorProblem('a1', settings.a1, projections, (projection) => projection.out),
+    factorProblem('a2', settings.a2, projections, (projection) => projection.in),
   ].filter((problem) => problem !== null);
   if (problems.length > 0) throw new KronaError('FACTORS_UNFIT', problems.join(' '));
 }
 
 /** @throws KronaError RANK_UNFIT when lora's rank is more than the narrowest projection can have */
-export function checkRank({ rank }: Pick<ChannelSettings, 'rank'>, model: ModelCard): void {
+export function checkRank(
+  { rank }: Pick<ChannelSettings, 'rank'>,
+  projections: readonly ProjectionShape[],
+): void {
   const side = (projection: ProjectionShape): number => Math.min(projection.out, projection.in);
-  const narrowest = model.projections.reduce<ProjectionShape | null>(
+  const narrowest = projections.reduce<ProjectionShape | null>(
     (best, each) => (best === null || side(each) < side(best) ? each : best),
     null,
   );
@@ -261,14 +376,42 @@ export function checkRank({ rank }: Pick<ChannelSettings, 'rank'>, model: ModelC
   );
 }
 
+/** @throws KronaError TARGETS_UNSUPPORTED, WARMUP_UNFIT when settings of a training do not go together */
+export function checkTogether({ method, targets, warmup, steps }: ChannelSettings): void {
+  if (method === 'full' && targets !== DEFAULT_TRAIN_SETTINGS.targets)
+    throw new KronaError(
+      'TARGETS_UNSUPPORTED',
+      `Full fine-tuning changes the whole UNet, and targets=${targets} is for krona and lora; ` +
+        `choose targets:${DEFAULT_TRAIN_SETTINGS.targets}, or another method.`,
+    );
+  if (warmup > steps)
+    throw new KronaError(
+      'WARMUP_UNFIT',
+      `warmup=${warmup} is longer than the run of ${steps} steps; choose at most ${steps}.`,
+    );
+}
+
+/**
+ * Checks what a run is to train with.
+ *
+ * @throws KronaError FACTORS_UNFIT, RANK_UNFIT, TARGETS_UNSUPPORTED, WARMUP_UNFIT
+ */
+export function checkTraining(settings: ChannelSettings, model: ModelCard | null): void {
+  checkTogether(settings);
+  if (!model) return;
+  const projections = trainedProjections(targetsOf(settings.targets), model);
+  if (settings.method === 'krona') checkFactors(settings, projections);
+  if (settings.method === 'lora') checkRank(settings, projections);
+}
+
 /**
  * Trained numbers of an adapter: Σ a1·a2 + (out/a1)·(in/a2) of krona, Σ rank·(out + in) of lora; null of full
  * fine-tuning, which changes more than the projections.
  */
 export function adapterParameters(settings: ChannelSettings, model: ModelCard): number | null {
-  const { method, a1, a2, rank } = settings;
+  const { method, a1, a2, rank, targets } = settings;
   if (method === 'full') return null;
-  return model.projections.reduce(
+  return trainedProjections(targetsOf(targets), model).reduce(
     (sum, p) => sum + (method === 'krona' ? a1 * a2 + (p.out / a1) * (p.in / a2) : rank * (p.out + p.in)),
     0,
   );

@@ -1,6 +1,7 @@
 /** @file `/krona settings`: how the channel trains and draws, checked against the model before anything runs. */
 import { KronaError } from '../storage/errors.ts';
 import type { ChannelSettings, ModelCard } from '../storage/settings.ts';
+import { targetsOf } from '../storage/train-settings.ts';
 import { note } from './audit.ts';
 import type { Card } from './card.ts';
 import { plain } from './cards/format.ts';
@@ -10,9 +11,11 @@ import {
   checkDrawing,
   checkFactors,
   checkRank,
+  checkTogether,
   SETTING_NAMES,
   SETTING_OPTIONS,
   showSetting,
+  trainedProjections,
   withOptions,
 } from './settings-check.ts';
 
@@ -50,7 +53,7 @@ const changeOf = (before: ChannelSettings, after: ChannelSettings, setting: keyo
   `${showSetting(before, setting)} → ${showSetting(after, setting)}`;
 
 /** What is checked against the model. */
-const OF_MODEL = ['a1', 'a2', 'rank', 'size', 'refine'];
+const OF_MODEL = ['a1', 'a2', 'rank', 'targets', 'size', 'refine'];
 
 async function set(invocation: Invocation, context: CommandContext): Promise<Card> {
   const { channel, options } = invocation;
@@ -66,9 +69,13 @@ async function set(invocation: Invocation, context: CommandContext): Promise<Car
   const { before, after } = await context.records.transaction(async (records) => {
     const before = ((await records.channelById(channel.id)) ?? channel).settings;
     const after = withOptions(before, options);
+    checkTogether(after);
+    const projections = model ? trainedProjections(targetsOf(after.targets), model) : [];
     // The pair is checked even when one is set: the other may stem from another model.
-    if (model && ('a1' in options || 'a2' in options)) checkFactors(after, model);
-    if (model && 'rank' in options) checkRank(after, model);
+    const { method } = after;
+    if ('a1' in options || 'a2' in options || ('targets' in options && method === 'krona'))
+      checkFactors(after, projections);
+    if ('rank' in options || ('targets' in options && method === 'lora')) checkRank(after, projections);
     if (model && ('size' in options || 'refine' in options)) checkDrawing(after, model);
     await records.saveSettings(channel.id, after);
     const changes = changedIn(before, after).map(

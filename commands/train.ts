@@ -5,8 +5,9 @@ import { loadCard } from './cards/load-card.ts';
 import type { Command } from './contract.ts';
 import { textOption } from './options.ts';
 import { CAPTION, photoPrompts, readCaptions } from './photo-captions.ts';
+import { checkMasks } from './photo-masks.ts';
 import { keepPhotos, likenessesOf, takePhotos, verdictCard, type Verdict } from './photo-intake.ts';
-import { checkFactors, checkRank, SETTING_OPTIONS, withOptions } from './settings-check.ts';
+import { checkTraining, SETTING_OPTIONS, withOptions } from './settings-check.ts';
 import {
   checkClassName,
   checkSubjectName,
@@ -68,6 +69,11 @@ export const train: Command = {
       CAPTION,
       SETTING_OPTIONS.steps,
       SETTING_OPTIONS.method,
+      // What hangs on the subject and its photos; the rest is the channel's.
+      SETTING_OPTIONS.mask,
+      SETTING_OPTIONS.prior,
+      SETTING_OPTIONS.crop,
+      SETTING_OPTIONS.flip,
     ],
     needs: 'train',
   },
@@ -87,12 +93,17 @@ export const train: Command = {
     await admitWork(context.records, invocation, { kind: 'train' }, texts);
     const intake = await takePhotos(invocation.attachments, context.blobs, captions);
     const likenesses = await likenessesOf(context.records, before, context.blobs);
+    const { mask } = withOptions(
+      (await currentChannel(context.records, channel)).settings,
+      invocation.options,
+    );
+    const standing = before ? await context.records.photos(before.id) : [];
+    await checkMasks(mask, [...standing, ...intake.ready], context.blobs);
 
     const { run, verdicts } = await context.records.transaction(async (records) => {
       const settings = withOptions((await currentChannel(records, channel)).settings, invocation.options);
       // The model may have changed since the settings were checked.
-      if (model && settings.method === 'krona') checkFactors(settings, model);
-      if (model && settings.method === 'lora') checkRank(settings, model);
+      checkTraining(settings, model);
       const subject = await ensureSubject(records, invocation, name, className);
       refuseWhileTraining(subject, (await records.openWork(channel.id)).runs);
       const verdicts = await keepPhotos(records, subject, member, intake, likenesses);

@@ -17,6 +17,11 @@ export function trainingPrompt(subject: Pick<Subject, 'className' | 'token'>): s
   return `a ${inPrompt(subject)}`;
 }
 
+/** The prompt of what the model draws of a subject's class for prior preservation: `a {class}`. */
+export function classPrompt({ className }: Pick<Subject, 'className'>): string {
+  return `a ${className}`;
+}
+
 export interface ResolvedPrompt {
   /** What the model is given. */
   readonly text: string;

@@ -2,7 +2,6 @@
 import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Option, type Command } from 'commander';
-import sharp from 'sharp';
 import { MAX_PROMPT } from '../../commands/imagine.ts';
 import { checkSide, SETTING_OPTIONS } from '../../commands/settings-check.ts';
 import { randomSeed } from '../../commands/work.ts';
@@ -10,6 +9,7 @@ import type { AppliedAdapter } from '../../gpu-worker/adapters/adapter-inputs.ts
 import { modelCard } from '../../gpu-worker/adapters/model-card.ts';
 import { imagineDefaults } from '../../gpu-worker/sampling/imagine-defaults.ts';
 import { createNoise } from '../../gpu-worker/sampling/noise.ts';
+import { writePicture } from '../../gpu-worker/sampling/picture-file.ts';
 import { drawRefined, REFINER_STRENGTH } from '../../gpu-worker/sampling/refine.ts';
 import {
   TextToImage,
@@ -256,13 +256,9 @@ async function save(
   const words = request.prompt.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? ['picture'];
   const name = `${words.join('-').slice(0, 40)}-${request.seed}`;
   return Promise.all(
-    pictures.map(async ({ width, height, pixels }, i) => {
+    pictures.map(async (picture, i) => {
       const path = join(folder, `${name}-${i + 1}.png`);
-      await sharp(pixels, { raw: { width, height, channels: 3 } })
-        .toFile(path)
-        .catch((cause: unknown) => {
-          throw new KronaError('FILE_UNWRITABLE', `${basename(path)} could not be written.`, { cause });
-        });
+      await writePicture(path, picture);
       return path;
     }),
   );

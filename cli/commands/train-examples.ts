@@ -1,54 +1,42 @@
 /** @file The options of `krona train` that decide what its examples are and what they count. */
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { SETTING_OPTIONS } from '../../commands/settings-check.ts';
 import { PRIOR_DEFAULTS } from '../../gpu-worker/training/class-pictures.ts';
-import { LR_SCHEDULES, type LrSchedule } from '../../gpu-worker/training/lr-schedule.ts';
-import { MASKS, type MaskKind } from '../../gpu-worker/training/masks.ts';
-import { CROPS, DEFAULT_BACKGROUND, DEFAULT_CUTS, type Crop } from '../../gpu-worker/training/photo-cache.ts';
+import { chosenOptions } from '../../gpu-worker/training/chosen-options.ts';
+import { DEFAULT_BACKGROUND, DEFAULT_CUTS } from '../../gpu-worker/training/photo-cache.ts';
 import { findMasks, readCaptions } from '../../gpu-worker/training/photo-sidecars.ts';
-import type { trainRecipe, TrainOptions } from '../../gpu-worker/training/train-options.ts';
+import type { TrainOptions } from '../../gpu-worker/training/train-options.ts';
 import { KronaError } from '../../storage/errors.ts';
+import { DEFAULT_TRAIN_SETTINGS, MASKS, type TrainSettings } from '../../storage/train-settings.ts';
 import { checked } from '../options.ts';
 
 /** What commander gives. */
-export interface ExamplesGiven {
+export interface ExamplesGiven extends Partial<Omit<TrainSettings, 'targets'>> {
   captions?: boolean;
-  crop?: Crop;
   cuts?: number;
-  flip?: boolean;
-  buckets?: boolean;
-  mask?: MaskKind;
   background?: number;
-  prior?: number;
   priorWeight?: number;
   classPrompt?: string;
   classPictures?: string;
-  minSnr?: number;
-  offsetNoise?: number;
   noiseStrength?: number;
-  lrSchedule?: LrSchedule;
 }
 
 export function defineExamples(train: Command): void {
-  const text = (name: string, description: string, choices: readonly string[]) =>
-    ({ name, description, type: 'text', choices }) as const;
+  const { crop, flip, buckets, mask, prior, minSnr, lrSchedule } = SETTING_OPTIONS;
+  const told = ({ description }: { description: string }): string =>
+    description.charAt(0).toLowerCase() + description.slice(1);
   const number = (name: string, description: string, max: number) =>
     ({ name, description, type: 'number', min: 0, max }) as const;
   const integer = (name: string, description: string, min: number, max: number) =>
     ({ name, description, type: 'integer', min, max }) as const;
   train
     .option('--no-captions', 'do not read photo.txt beside a photo as what it shows')
-    .addOption(checked('--crop <where>', text('crop', 'What of a photo is cut out', CROPS), 'center'))
+    .addOption(checked('--crop <where>', crop, 'center'))
     .addOption(checked('--cuts <n>', integer('cuts', 'Random cuts of a photo', 1, 64), `${DEFAULT_CUTS}`))
-    .option('--flip', 'mirrored photos too; not for subjects with text or a side of their own')
-    .option('--buckets', 'photos keep about their shape instead of being cut square')
-    .addOption(
-      checked(
-        '--mask <source>',
-        text('mask', 'Learn the subject and little of what surrounds it; where it is, says', MASKS),
-        'no mask',
-      ),
-    )
+    .option('--flip', told(flip))
+    .option('--buckets', told(buckets))
+    .addOption(checked('--mask <source>', { ...mask, choices: ['off', ...MASKS] }, 'off'))
     .addOption(
       checked(
         '--background <x>',
@@ -56,9 +44,7 @@ export function defineExamples(train: Command): void {
         `${DEFAULT_BACKGROUND}`,
       ),
     )
-    .addOption(
-      checked('--prior <n>', integer('prior', 'Class pictures of prior preservation', 0, 10_000), '0'),
-    )
+    .addOption(checked('--prior <n>', { ...prior, max: 10_000 }, '0'))
     .addOption(
       checked(
         '--prior-weight <x>',
@@ -68,13 +54,7 @@ export function defineExamples(train: Command): void {
     )
     .option('--class-prompt <text>', 'what class pictures show (default: "a photo of" and the class)')
     .option('--class-pictures <dir>', "where class pictures are kept (default: KRONA_DATA's class-pictures/)")
-    .addOption(
-      checked(
-        '--min-snr <gamma>',
-        number('min-snr', 'Min-SNR weights of the loss, 5 in the paper', 100),
-        'none',
-      ),
-    )
+    .addOption(checked('--min-snr <gamma>', minSnr, '0'))
     .addOption(
       checked(
         '--offset-noise <x>',
@@ -89,60 +69,32 @@ export function defineExamples(train: Command): void {
         '1',
       ),
     )
-    .addOption(
-      checked(
-        '--lr-schedule <name>',
-        text('lr-schedule', 'How the learning rate goes on after the warm-up', LR_SCHEDULES),
-        'constant',
-      ),
-    );
+    .addOption(checked('--lr-schedule <name>', lrSchedule, 'constant'));
 }
 
-type Examples = Pick<
-  TrainOptions,
-  | 'captions'
-  | 'masks'
-  | 'crop'
-  | 'cuts'
-  | 'flip'
-  | 'buckets'
-  | 'mask'
-  | 'background'
-  | 'prior'
-  | 'minSnr'
-  | 'offsetNoise'
-  | 'noiseStrength'
-  | 'lrSchedule'
->;
+type Examples = ReturnType<typeof chosenOptions> &
+  Partial<Pick<TrainOptions, 'captions' | 'masks' | 'cuts' | 'background' | 'noiseStrength'>>;
 
 /** Those that are given. @throws KronaError OPTION_MISSING for class pictures of no class */
 export async function examplesOf(
   given: ExamplesGiven,
   photos: readonly string[],
   subjectClass: string,
-  defaults: ReturnType<typeof trainRecipe>,
 ): Promise<Examples> {
   const captions = given.captions === false ? [] : await readCaptions(photos);
-  const offsetNoise = given.offsetNoise ?? defaults.offsetNoise;
+  const { mask, cuts, background, noiseStrength = 1 } = given;
+  const settings: TrainSettings = { ...DEFAULT_TRAIN_SETTINGS, ...given, targets: 'attention' };
   return {
+    ...chosenOptions(settings, () => priorOf(given, subjectClass)),
     ...(captions.some((caption) => caption !== null) ? { captions } : {}),
-    ...(given.crop ? { crop: given.crop } : {}),
-    ...(given.cuts === undefined ? {} : { cuts: given.cuts }),
-    ...(given.flip ? { flip: true } : {}),
-    ...(given.buckets ? { buckets: true } : {}),
-    ...(given.mask ? { mask: given.mask, masks: await findMasks(photos) } : {}),
-    ...(given.background === undefined ? {} : { background: given.background }),
-    ...(given.prior ? { prior: priorOf(given, given.prior, subjectClass) } : {}),
-    ...(given.minSnr ? { minSnr: given.minSnr } : {}),
-    ...(offsetNoise ? { offsetNoise } : {}),
-    ...(given.noiseStrength === undefined || given.noiseStrength === 1
-      ? {}
-      : { noiseStrength: given.noiseStrength }),
-    ...(given.lrSchedule ? { lrSchedule: given.lrSchedule } : {}),
+    ...(cuts === undefined ? {} : { cuts }),
+    ...(mask && mask !== 'off' ? { masks: await findMasks(photos) } : {}),
+    ...(background === undefined ? {} : { background }),
+    ...(noiseStrength === 1 ? {} : { noiseStrength }),
   };
 }
 
-function priorOf(given: ExamplesGiven, pictures: number, subjectClass: string) {
+function priorOf(given: ExamplesGiven, subjectClass: string) {
   if (given.classPrompt === undefined && subjectClass === '')
     throw new KronaError(
       'OPTION_MISSING',
@@ -150,7 +102,6 @@ function priorOf(given: ExamplesGiven, pictures: number, subjectClass: string) {
     );
   return {
     prompt: given.classPrompt ?? `a photo of ${subjectClass}`,
-    pictures,
     weight: given.priorWeight ?? PRIOR_DEFAULTS.weight,
     folder: given.classPictures ?? join(process.env['KRONA_DATA'] || 'data', 'class-pictures'),
   };

@@ -2,12 +2,17 @@
 import { mkdir } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { Option, type Command } from 'commander';
-import { checkFactors, checkSide, SETTING_OPTIONS } from '../../commands/settings-check.ts';
+import {
+  checkFactors,
+  checkSide,
+  SETTING_OPTIONS,
+  trainedProjections,
+} from '../../commands/settings-check.ts';
 import { DISTRIBUTIONS, type Distribution } from '../../gpu-worker/adapters/initial.ts';
 import type { FactorPairs } from '../../gpu-worker/adapters/krona.ts';
 import { modelCard } from '../../gpu-worker/adapters/model-card.ts';
 import { openModel } from '../../gpu-worker/models/open-model.ts';
-import { PROJECTION_KINDS, projectionKind, TARGETS, type Target } from '../../gpu-worker/adapters/targets.ts';
+import { PROJECTION_KINDS, projectionKind } from '../../gpu-worker/adapters/targets.ts';
 import { listPhotos } from '../../gpu-worker/training/photos.ts';
 import {
   trainDefaults,
@@ -19,9 +24,11 @@ import { trainAdapter } from '../../gpu-worker/training/train.ts';
 import type { Device } from '../../storage/config.ts';
 import { KronaError } from '../../storage/errors.ts';
 import { DEFAULT_RANK, type Method, type ModelCard } from '../../storage/settings.ts';
+import { TARGETS, type Target } from '../../storage/train-settings.ts';
 import { deviceOption, prepareDevice } from '../device.ts';
 import { checked, modelOption } from '../options.ts';
 import { action, type Shell } from '../output.ts';
+import { drawSamples } from './train-samples.ts';
 import { defineExamples, examplesOf, type ExamplesGiven } from './train-examples.ts';
 
 /** What commander gives: values that were checked one by one. */
@@ -42,8 +49,6 @@ interface Given extends ExamplesGiven {
   targets?: Target[];
   lr?: number;
   steps?: number;
-  warmup?: number;
-  batch?: number;
   accumulation?: number;
   weightDecay?: number;
   maxGradNorm?: number;
@@ -53,6 +58,7 @@ interface Given extends ExamplesGiven {
   checkpointEvery?: number;
   resume?: boolean;
   trace?: string;
+  sample?: string[];
   out: string;
 }
 
@@ -61,7 +67,7 @@ const MANY_STEPS = 1_000_000;
 const STATE_SECONDS = 60;
 
 export function define(train: Command, shell: Shell): void {
-  const { a1, a2, rank, alpha, lr, steps, method } = SETTING_OPTIONS;
+  const { a1, a2, rank, alpha, lr, steps, method, warmup } = SETTING_OPTIONS;
   const integer = (name: string, description: string, min: number, max: number) =>
     ({ name, description, type: 'integer', min, max }) as const;
   const number = (name: string, description: string, min: number, max: number) =>
@@ -103,10 +109,10 @@ export function define(train: Command, shell: Shell): void {
     )
     .addOption(checked('--lr <x>', lr, 'krona 5e-4, lora 1e-4, full 5e-6; small models 4 times that'))
     .addOption(checked('--steps <n>', { ...steps, max: MANY_STEPS }, '1000; small models 200'))
+    .addOption(checked('--warmup <n>', { ...warmup, max: MANY_STEPS }, '0'))
     .addOption(
-      checked('--warmup <n>', integer('warmup', 'Steps of rising learning rate', 0, MANY_STEPS), '0'),
+      checked('--batch <n>', integer('batch', 'Photos of a micro-batch', 1, 256), '1; small models 4'),
     )
-    .addOption(checked('--batch <n>', integer('batch', 'Photos at a time', 1, 256), '1'))
     .addOption(checked('--accumulation <n>', integer('accumulation', 'Batches of one step', 1, 1024), '1'))
     .addOption(checked('--weight-decay <x>', number('weight-decay', 'Of AdamW', 0, 1), '0.01'))
     .addOption(
@@ -135,6 +141,11 @@ export function define(train: Command, shell: Shell): void {
       ),
     )
     .option('--resume', 'go on from what a stopped run left beside --out')
+    .option(
+      '--sample <prompt>',
+      'draw this beside the adapter at every checkpoint and at the end; repeatable',
+      (prompt: string, earlier: string[] = []) => [...earlier, prompt],
+    )
     .option('--trace <file>', 'record the run, for another implementation to follow')
     .addOption(deviceOption())
     .requiredOption('--out <file>', 'where the adapter goes, a .safetensors file');
@@ -148,12 +159,26 @@ export function define(train: Command, shell: Shell): void {
         cause,
       });
     });
+    const samples: string[] = [];
     const result = await trainAdapter(options, {
       signal: io.signal,
+      onSaved: async (saved) => {
+        if (!given.sample) return;
+        io.progress.show({
+          phase: 'drawing samples',
+          step: saved.step,
+          steps: options.steps,
+          secondsLeft: null,
+        });
+        samples.push(...(await drawSamples(saved, given.sample, options, io.signal)));
+      },
       onProgress: (progress) =>
         io.progress.show(progress, progress.loss === null ? '' : `loss ${progress.loss.toFixed(4)}`),
     });
-    return { json: result, text: describe(result) };
+    return {
+      json: given.sample ? { ...result, samples } : result,
+      text: [describe(result), ...samples].join('\n'),
+    };
   });
 }
 
@@ -175,11 +200,10 @@ async function trainOptions(given: Given): Promise<TrainOptions> {
     ...(given.rank === undefined ? {} : { rank: given.rank }),
     ...(given.alpha === undefined ? {} : { alpha: given.alpha }),
     ...(given.init ? { init: given.init } : {}),
-    ...(given.targets ? { targets: given.targets } : {}),
     lr: given.lr ?? defaults.lr,
-    warmup: given.warmup ?? defaults.warmup,
+    warmup: defaults.warmup,
     steps: given.steps ?? defaults.steps,
-    batch: given.batch ?? defaults.batch,
+    batch: defaults.batch,
     accumulation: given.accumulation ?? defaults.accumulation,
     weightDecay: given.weightDecay ?? defaults.weightDecay,
     maxGradNorm: given.maxGradNorm === 0 ? null : (given.maxGradNorm ?? defaults.maxGradNorm),
@@ -191,7 +215,9 @@ async function trainOptions(given: Given): Promise<TrainOptions> {
     resume: given.resume ?? false,
     trace: given.trace ?? null,
     out: given.out,
-    ...(await examplesOf(given, photos, words.subjectClass, defaults)),
+    ...(defaults.offsetNoise === undefined ? {} : { offsetNoise: defaults.offsetNoise }),
+    ...(given.targets ? { targets: given.targets } : {}),
+    ...(await examplesOf(given, photos, words.subjectClass)),
   };
   if (method === 'krona') checkAllFactors(options, model);
   checkSide('resolution', options.resolution, model);
@@ -203,12 +229,10 @@ async function trainOptions(given: Given): Promise<TrainOptions> {
 }
 
 /** Each kind of projection by the pair that it gets. @throws KronaError FACTORS_UNFIT */
-function checkAllFactors({ a1, a2, factors }: TrainOptions, model: ModelCard): void {
+function checkAllFactors({ a1, a2, factors, targets }: TrainOptions, model: ModelCard): void {
+  const projections = trainedProjections(targets ?? ['attention'], model);
   const own = (path: string): boolean => factors?.[projectionKind(path)] !== undefined;
-  const among = (fits: (path: string) => boolean): ModelCard => ({
-    ...model,
-    projections: model.projections.filter(({ path }) => fits(path)),
-  });
+  const among = (fits: (path: string) => boolean) => projections.filter(({ path }) => fits(path));
   checkFactors(
     { a1, a2 },
     among((path) => !own(path)),

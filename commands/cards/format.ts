@@ -1,7 +1,7 @@
 /** @file Small texts that several cards share. */
 import type { ChannelSettings } from '../../storage/settings.ts';
 import type { Card } from '../card.ts';
-import { adapterSize } from '../settings-check.ts';
+import { adapterSize, trainChoices } from '../settings-check.ts';
 import { describeError, KronaError } from '../../storage/errors.ts';
 
 /** Text of a member, for a card: without what a card would read as marks, on one line, cut to `most` characters. */
@@ -46,7 +46,8 @@ export function byteSize(bytes: number): string {
 
 /** What a training changes and how, in a few words. */
 export function trainingWords(settings: ChannelSettings): string {
-  return `${`${settings.method} ${adapterSize(settings)}`.trim()}, lr ${settings.lr}`;
+  const method = `${settings.method} ${adapterSize(settings)}`.trim();
+  return [method, `lr ${settings.lr}`, ...trainChoices(settings)].join(', ');
 }
 
 /** What went wrong, for the one who asked. Errors that are no KronaError say nothing of our inside. */

@@ -3,7 +3,7 @@
  * from preferences within sets, as votes across prompts would mostly measure the prompt.
  */
 import type { Adapter, Picture, PictureSet } from '../../storage/records/contract.ts';
-import { adapterSize } from '../settings-check.ts';
+import { trainingWords } from '../cards/format.ts';
 import { countedBallots, preferences, type VoteData } from './ballots.ts';
 import { bradleyTerry, type Strength } from './bradley-terry.ts';
 import { wilsonInterval } from './wilson.ts';
@@ -69,8 +69,7 @@ export function rankArms(data: VoteData, armOf: (picture: Picture) => string | n
 
 /** What distinguishes training settings in the ranking, in words: `krona 4×32, lr 0.002, 200 steps`. */
 export function settingsArm({ settings }: Pick<Adapter, 'settings'>): string {
-  const { method, lr, steps } = settings;
-  return `${`${method} ${adapterSize(settings)}`.trim()}, lr ${lr}, ${steps} steps`;
+  return `${trainingWords(settings)}, ${settings.steps} steps`;
 }
 
 /** Chance to beat an average arm, with its 95 % interval: strengths as members read them. */

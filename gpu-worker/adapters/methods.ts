@@ -4,6 +4,7 @@
  */
 import { KronaError } from '../../storage/errors.ts';
 import { DEFAULT_RANK, type Method } from '../../storage/settings.ts';
+import type { Target } from '../../storage/train-settings.ts';
 import { unetParameters } from '../models/model-check.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
 import type { FlatLayout } from '../models/parameters.ts';
@@ -16,7 +17,7 @@ import { factorShapes, initialFactors, type FactorPairs, type KroneckerLayers } 
 import { writeLokr } from './lokr-file.ts';
 import { initialLowRank, lowRankShapes } from './lora.ts';
 import { writeLora, type LowRankLayers } from './lora-file.ts';
-import { targetProjections, type Target } from './targets.ts';
+import { targetProjections } from './targets.ts';
 
 /** What a method needs to know of a training's options. */
 export interface MethodOptions {

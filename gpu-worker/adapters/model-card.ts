@@ -2,7 +2,7 @@
 import type { ModelCard } from '../../storage/settings.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
 import { vaeScale } from '../models/vae.ts';
-import { attentionProjections } from './naming.ts';
+import { targetProjections } from './targets.ts';
 
 export function modelCard(model: ModelFolder): ModelCard {
   const scale = vaeScale(model.vae.config);
@@ -12,6 +12,11 @@ export function modelCard(model: ModelFolder): ModelCard {
     nativeSize: model.unet.config.sample_size * scale,
     // Sides of the latents need not be even: the UNet's way out takes its sizes from the way in.
     sizeMultiple: scale,
-    projections: attentionProjections(model.unet.config),
+    projections: targetProjections(model, ['attention']),
+    furtherProjections: {
+      'feed-forward': targetProjections(model, ['feed-forward']),
+      'text-encoders': targetProjections(model, ['text-encoders']),
+    },
+    ...(model.scheduler['rescale_betas_zero_snr'] === true && { zeroTerminalSnr: true }),
   };
 }

@@ -1,15 +1,8 @@
 /** @file Which modules an adapter can change, and which of them training takes. */
 import type { ProjectionShape } from '../../storage/settings.ts';
+import type { Target } from '../../storage/train-settings.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
 import { attentionProjections } from './naming.ts';
-
-/**
- * `attention`: q, k, v and out of every attention of the UNet, the paper's choice; `feed-forward`: both matrices of its
- * feed-forward layers, which double the count and gain nothing by the paper's ablation (§4.3, figure 13);
- * `text-encoders`: q, k, v and out of every text encoder, as the paper trains Stable Diffusion.
- */
-export const TARGETS = ['attention', 'feed-forward', 'text-encoders'] as const;
-export type Target = (typeof TARGETS)[number];
 
 /** Kinds of projections that may have factors of their own. */
 export const PROJECTION_KINDS = ['q', 'k', 'v', 'o', 'ff'] as const;

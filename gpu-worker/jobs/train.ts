@@ -9,9 +9,11 @@ import { join } from 'node:path';
 import { KronaError } from '../../storage/errors.ts';
 import { exists, isFileError } from '../../storage/files.ts';
 import type { JobHandler } from '../../storage/jobs/contract.ts';
-import { trainingPrompt } from '../../storage/prompt.ts';
+import { classPrompt, trainingPrompt } from '../../storage/prompt.ts';
 import type { Adapter, Run, Subject } from '../../storage/records/contract.ts';
 import type { EngineWork } from '../engine/protocol.ts';
+import { chosenOptions } from '../training/chosen-options.ts';
+import { PRIOR_DEFAULTS } from '../training/class-pictures.ts';
 import type { SavedAdapter } from '../training/train-hooks.ts';
 import { trainRecipe, type TrainResult } from '../training/train-options.ts';
 import { carryOut, endWork, hasEnded, RUNS, SETS, type Conduct } from './carry-out.ts';
@@ -29,6 +31,9 @@ const LEAST_STEPS = 20;
 const STATE_SECONDS = 30;
 
 const DRAWING = 'drawing samples';
+
+/** The same for all runs, so that class pictures are drawn once. */
+const CLASS_SEED = 0;
 
 type TrainAsk = EngineWork['train']['ask'];
 
@@ -153,6 +158,12 @@ class Training {
       resume: true,
       trace: null,
       out: join(this.#folder, 'adapter.safetensors'),
+      ...chosenOptions(this.#run.settings, () => ({
+        prompt: classPrompt(this.#subject),
+        weight: PRIOR_DEFAULTS.weight,
+        folder: join(this.#context.dataFolder, 'class-pictures'),
+        seed: CLASS_SEED,
+      })),
     };
   }
 

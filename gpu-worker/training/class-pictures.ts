@@ -4,15 +4,15 @@
  * folder is named by all that decides them.
  */
 import { createHash } from 'node:crypto';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import sharp from 'sharp';
 import { KronaError } from '../../storage/errors.ts';
 import { exists } from '../../storage/files.ts';
 import { modelCard } from '../adapters/model-card.ts';
 import { modelFingerprint } from '../models/fingerprint.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
 import { imagineDefaults } from '../sampling/imagine-defaults.ts';
+import { writePicture } from '../sampling/picture-file.ts';
 import { TextToImage } from '../sampling/text-to-image.ts';
 
 export interface Prior {
@@ -24,6 +24,8 @@ export interface Prior {
   readonly weight: number;
   /** Where they are kept, those of each model, prompt, seed and size in a folder of their own. */
   readonly folder: string;
+  /** Of the first picture; the run's unless given. With one of their own, all runs of a class share their pictures. */
+  readonly seed?: number;
 }
 
 /** diffusers' `num_class_images` and `prior_loss_weight`, which the authors' scripts keep. */
@@ -45,8 +47,7 @@ export interface DrawHooks {
  */
 export async function classPictures(
   model: ModelFolder,
-  { prompt, pictures, folder }: Prior,
-  seed: number,
+  { prompt, pictures, folder, seed }: Required<Prior>,
   side: number,
   { onPicture, turn, signal }: DrawHooks = {},
 ): Promise<string[]> {
@@ -80,25 +81,10 @@ export async function classPictures(
         },
         { ...(turn && { turn }), ...(signal && { signal }) },
       );
-      await writePng(path, side, picture!.pixels);
+      await writePicture(path, picture!);
     }
   } finally {
     await painter.release();
   }
   return paths;
-}
-
-/** It appears whole or not at all. */
-async function writePng(path: string, side: number, pixels: Uint8Array): Promise<void> {
-  const draft = `${path}.${process.pid}`;
-  try {
-    await sharp(pixels, { raw: { width: side, height: side, channels: 3 } })
-      .png()
-      .toFile(draft);
-    await rename(draft, path);
-  } catch (cause) {
-    throw new KronaError('FILE_UNWRITABLE', 'A class picture could not be written.', { cause });
-  } finally {
-    await rm(draft, { force: true });
-  }
 }

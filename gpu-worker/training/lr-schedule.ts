@@ -1,11 +1,5 @@
 /** @file How the learning rate moves over a run: diffusers' `get_scheduler` of the same names (diffusers/optimization.py). */
-
-/**
- * `constant`: what DreamBooth, DiffuseKronA and their scripts train with; `cosine` and `linear` fall to zero over the
- * run, so that a long one settles instead of wandering around its last photos.
- */
-export const LR_SCHEDULES = ['constant', 'cosine', 'linear'] as const;
-export type LrSchedule = (typeof LR_SCHEDULES)[number];
+import type { LrSchedule } from '../../storage/train-settings.ts';
 
 /**
  * The share of the learning rate that optimiser step `step` takes, from 0. The warm-up rises to 1 in its last step;

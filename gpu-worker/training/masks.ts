@@ -5,18 +5,11 @@
 import { basename } from 'node:path';
 import sharp from 'sharp';
 import { KronaError } from '../../storage/errors.ts';
+import { forBorderMask, MASK_SIDE } from '../../storage/pictures/border-mask.ts';
 import { cutOut } from '../../storage/pictures/cut-out.ts';
+import type { MaskKind } from '../../storage/train-settings.ts';
 import { cutOf, mirrored, openPhoto, rawPixels, type PhotoView, type TrainingPhoto } from './photos.ts';
 
-/**
- * `file`: a grey picture beside the photo, white where the subject is; `alpha`: the photo's own transparency; `border`:
- * what a flood fill from a border of one colour leaves; `auto`: the first of these that the photo has, else all of it.
- */
-export const MASKS = ['auto', 'file', 'alpha', 'border'] as const;
-export type MaskKind = (typeof MASKS)[number];
-
-/** Sides of a mask at most, pixels: more than the latents of any picture that is trained. */
-const MASK_SIDE = 384;
 /** Shares by which the shapes of a photo and its mask may differ. */
 const SAME_SHAPE = 0.02;
 
@@ -131,15 +124,7 @@ async function fromFile(photo: string, file: string): Promise<WholeMask> {
 
 async function fromBorder(photo: string): Promise<WholeMask | null> {
   const { image, header } = await openPhoto(photo, basename(photo));
-  const { data: pixels, ...size } = await rawPixels(
-    image
-      .autoOrient()
-      .flatten({ background: 'white' })
-      .resize(MASK_SIDE, MASK_SIDE, { fit: 'inside', withoutEnlargement: true })
-      .toColourspace('srgb'),
-    header,
-    basename(photo),
-  );
+  const { data: pixels, ...size } = await rawPixels(forBorderMask(image), header, basename(photo));
   const cut = cutOut({ ...size, pixels });
   return cut && { ...size, grey: cut.alpha };
 }

@@ -4,6 +4,7 @@
  * crops out). A view costs 8 bytes for each number of its latents.
  */
 import { basename } from 'node:path';
+import type { Crop, MaskKind } from '../../storage/train-settings.ts';
 import { timeIds as timeIdsOf } from '../models/architecture.ts';
 import { openEncoder, type EncodedPicture } from '../models/autoencoder.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
@@ -11,12 +12,8 @@ import { vaeScale } from '../models/vae.ts';
 import { KeyedRandom } from '../random.ts';
 import { bucketSizes, nearestSize, type Size } from './buckets.ts';
 import { placeWeights } from './loss-weights.ts';
-import { latentMask, PhotoMask, type MaskKind } from './masks.ts';
+import { latentMask, PhotoMask } from './masks.ts';
 import { loadPhoto, MIDDLE, openPhoto, type PhotoView } from './photos.ts';
-
-/** `center`: the middle of each photo; `random`: several cuts of it, as in DreamBooth's scripts. */
-export const CROPS = ['center', 'random'] as const;
-export type Crop = (typeof CROPS)[number];
 
 /** Cuts of a photo that random crop caches: on a 3:2 photo four of them show all of it. */
 export const DEFAULT_CUTS = 4;

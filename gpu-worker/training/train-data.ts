@@ -42,7 +42,7 @@ export async function trainData(
 
   const ofClass: CachedPhoto[] = [];
   if (prior) {
-    const paths = await classPictures(model, prior, seed, resolution, {
+    const paths = await classPictures(model, { seed, ...prior }, resolution, {
       onPicture: (n, all) => report(`drawing class picture ${n} of ${all}`),
       ...(turn && { turn }),
       ...(signal && { signal }),

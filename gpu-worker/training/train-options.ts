@@ -2,9 +2,9 @@
 import type { MethodOptions } from '../adapters/methods.ts';
 import type { Precision } from '../graph/compile.ts';
 import type { Prior } from './class-pictures.ts';
-import type { LrSchedule } from './lr-schedule.ts';
 import type { Augmentation } from './photo-cache.ts';
 import type { Progress } from '../../storage/records/contract.ts';
+import { DEFAULT_TRAIN_SETTINGS, type LrSchedule } from '../../storage/train-settings.ts';
 import {
   SMALL_MODEL,
   startingSettings,
@@ -94,7 +94,11 @@ export interface TrainResult {
   readonly peakMemoryMiB: number;
 }
 
-/** SDXL base was trained with this much (kohya's documentation; its report, arXiv 2307.01952, section 2.5, says 0.05). */
+/**
+ * SDXL base was trained with this much (kohya's documentation; its report, arXiv 2307.01952, section 2.5, says 0.05): a
+ * schedule whose last step keeps some of the signal never learns overall brightness. One that ends in pure noise learns
+ * it without (arXiv 2305.08891, section 3.1).
+ */
 const SDXL_OFFSET_NOISE = 0.0357;
 
 /**
@@ -107,13 +111,16 @@ const SDXL_OFFSET_NOISE = 0.0357;
 export function trainRecipe({
   nativeSize,
   architecture,
+  zeroTerminalSnr,
 }: ModelCard): Pick<
   TrainOptions,
   'warmup' | 'batch' | 'accumulation' | 'weightDecay' | 'maxGradNorm' | 'resolution' | 'checkpointing'
 > & { readonly offsetNoise?: number } {
   return {
-    ...(nativeSize > SMALL_MODEL && architecture === 'sdxl' ? { offsetNoise: SDXL_OFFSET_NOISE } : {}),
-    warmup: 0,
+    ...(nativeSize > SMALL_MODEL && architecture === 'sdxl' && !zeroTerminalSnr
+      ? { offsetNoise: SDXL_OFFSET_NOISE }
+      : {}),
+    warmup: DEFAULT_TRAIN_SETTINGS.warmup,
     batch: nativeSize > SMALL_MODEL ? 1 : 4,
     accumulation: 1,
     weightDecay: 0.01,

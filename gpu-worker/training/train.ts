@@ -116,6 +116,8 @@ export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}
   const gradient = new Float32Array(layout.length);
   const micro = new Float32Array(layout.length);
 
+  /** Time that is none of the steps', ms. */
+  let waited = 0;
   let stateSaved = { step: start.state.step, at: performance.now() };
   const saveState = async (): Promise<void> => {
     const { step } = optimizer.state;
@@ -133,12 +135,13 @@ export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}
     const path = final ? options.out : checkpointPath(options.out, step);
     await method.write(path, adapterLayers(shapes, parameters), model, { ...info, steps: step });
     if (!final) await saveState();
+    const saved = performance.now();
     await hooks.onSaved?.({ step, path, final });
+    waited += performance.now() - saved;
   };
 
   // 4. the steps
   const began = performance.now();
-  let waited = 0;
   const turn = async (): Promise<void> => {
     const asked = performance.now();
     await hooks.turn?.();

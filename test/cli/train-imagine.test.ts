@@ -70,6 +70,22 @@ describe('krona train', () => {
     expect(JSON.parse(nameless.stdout)).toMatchObject({ error: { code: 'OPTION_MISSING' } });
   });
 
+  it('draws samples beside each checkpoint and the end, from the same noise, as imagine draws them', async () => {
+    const prompts = ['--sample', 'a sks cat', '--sample', 'a sks cat on red'];
+    const every = ['--steps', '4', '--checkpoint-every', '2', '--json'];
+    const ended = await krona(...training('shown.safetensors', ...every, ...prompts));
+    expect(ended.code).toBe(0);
+    const { samples } = JSON.parse(ended.stdout) as { samples: string[] };
+    const names = ['shown-000002-sample-1', 'shown-000002-sample-2', 'shown-sample-1', 'shown-sample-2'];
+    expect(samples).toEqual(names.map((name) => join(folder, `${name}.png`)));
+    const pixels = await Promise.all(samples.map((path) => sharp(path).raw().toBuffer()));
+    expect(new Set(pixels.map((each) => each.toString('base64'))).size).toBe(4);
+    const words = ['imagine', '--model', TINY, '--adapter', join(folder, 'shown.safetensors'), '--json'];
+    const asked = ['--prompt', 'a sks cat', '--seed', '7', '--out', join(folder, 'drawn')];
+    const [image] = printed((await krona(...words, ...asked)).stdout).images;
+    expect(await sharp(image).raw().toBuffer()).toEqual(pixels[2]);
+  });
+
   it('makes an adapter that other programs read and imagine draws with', async () => {
     const ended = await krona(...training('mochi.safetensors', '--steps', '6', '--json'));
     expect(ended.stderr).toContain('training 6/6');

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { DEFAULT_SETTINGS } from '../../storage/settings.ts';
-import { MODEL, Room, type TestStorage } from './helpers.ts';
+import { MODEL, photo, Room, type TestStorage } from './helpers.ts';
 
 /** A channel's settings, as members change them. */
 export function settingsSuite(storage: () => TestStorage): void {
@@ -104,6 +104,18 @@ export function settingsSuite(storage: () => TestStorage): void {
       /^SIZE_UNFIT: width=512 is not what sdxl-like was trained for, 128 pixels; choose 64 to 256/,
     ],
     ['refine:0.2', /^REFINER_MISSING: refine=0\.2 needs a refiner, and the worker has none beside sdxl-like/],
+    ['batch:0', /batch must be a whole number from 1 to 16; you gave “0”/],
+    ['offset_noise:2', /offset_noise must be a number from 0 to 1/],
+    ['offset_noise:much', /offset_noise must be a number from 0 to 1; you gave “much”/],
+    ['mask:file', /mask must be one of off, auto, alpha, border/],
+    ['targets:text', /targets must be one of attention, attention,feed-forward, /],
+    ['flip:perhaps', /flip must be yes or no/],
+    ['prior:201', /prior must be a whole number from 0 to 200/],
+    ['warmup:201', /^WARMUP_UNFIT: warmup=201 is longer than the run of 200 steps; choose at most 200/],
+    [
+      'method:full targets:attention,feed-forward',
+      /^TARGETS_UNSUPPORTED: .*targets=attention,feed-forward is for krona and lora; choose targets:attention/,
+    ],
     ['count:5', /count must be a whole number from 1 to 4/],
     ['method:kronna', /method must be one of krona, lora, full;.*“krona”\?/],
     ['scheduler:eular', /scheduler must be one of model, ddim,.*“euler”\?/],
@@ -154,6 +166,78 @@ export function settingsSuite(storage: () => TestStorage): void {
     // The refiner is gone: told before anything is queued.
     expect(await channel.refusal('ann', '/krona imagine a cat')).toMatch(/^REFINER_MISSING: refine=0\.3/);
     expect(await drawn('/krona imagine a cat refine:0')).toMatchObject({ refine: 0 });
+  });
+
+  it('hold how trainings are made, which every run of the channel then is, and its card says', async () => {
+    const channel = room();
+    const changed = await channel.say(
+      'ann',
+      '/krona settings prior:50 mask:auto crop:random flip:yes buckets:on min_snr:5 offset_noise:0.05 ' +
+        'lr_schedule:cosine warmup:20 batch:2',
+    );
+    expect(changed.fields).toEqual([
+      { name: 'batch', value: 'model → 2' },
+      { name: 'lr_schedule', value: 'constant → cosine' },
+      { name: 'warmup', value: '0 → 20' },
+      { name: 'prior', value: '0 → 50' },
+      { name: 'mask', value: 'off → auto' },
+      { name: 'crop', value: 'center → random' },
+      { name: 'flip', value: 'no → yes' },
+      { name: 'buckets', value: 'no → yes' },
+      { name: 'min_snr', value: '0 → 5' },
+      { name: 'offset_noise', value: 'model → 0.05' },
+    ]);
+    const card = await channel.say('bob', '/krona train mochi cat', [await photo(1)]);
+    expect((await channel.run(card)).settings).toMatchObject({
+      prior: 50,
+      mask: 'auto',
+      crop: 'random',
+      flip: true,
+      buckets: true,
+      minSnr: 5,
+      offsetNoise: 0.05,
+      lrSchedule: 'cosine',
+      warmup: 20,
+      batch: 2,
+      targets: 'attention',
+    });
+    expect(card.fields!.find(({ name }) => name === 'training')!.value).toBe(
+      'krona 2×8, lr 0.005, batch 2, lr_schedule cosine, warmup 20, prior 50, mask auto, crop random, flip yes, ' +
+        'buckets yes, min_snr 5, offset_noise 0.05, 200 steps',
+    );
+    const back = await channel.say('ann', '/krona settings offset_noise:0 batch:model prior:0 flip:no');
+    expect(back.fields!.map(({ value }) => value)).toEqual(['2 → model', '50 → 0', 'yes → no', '0.05 → 0']);
+    expect((await channel.actor('ann')).channel.settings).toMatchObject({ batch: null, offsetNoise: 0 });
+  });
+
+  it('have targets, whose projections count and must be divided too', async () => {
+    const channel = room();
+    const { records } = storage();
+    const textEncoder = {
+      path: 'text_encoder.text_model.encoder.layers.0.self_attn.q_proj',
+      out: 768,
+      in: 768,
+    };
+    const furtherProjections = { 'feed-forward': [], 'text-encoders': [textEncoder] };
+    await records.saveModelCard({ ...MODEL, furtherProjections });
+    try {
+      const changed = await channel.say('ann', '/krona settings a1:4 targets:attention,text-encoders');
+      const before = await channel.say('ann', '/krona settings targets:attention');
+      const count = (card: typeof changed) =>
+        Number(/has ([\d,]+) parameters/.exec(card.text!.join())![1]!.replaceAll(',', ''));
+      // a1·a2 + (out/a1)·(in/a2) of the text encoder's.
+      expect(count(changed) - count(before)).toBe(4 * 8 + (768 / 4) * (768 / 8));
+      await channel.say('ann', '/krona settings a1:5');
+      expect(await channel.refusal('ann', '/krona settings targets:attention,text-encoders')).toMatch(
+        /^FACTORS_UNFIT: a1=5 does not divide 768 \(text_encoder … q_proj\)/,
+      );
+      await channel.say('ann', '/krona settings a1:4 rank:640 targets:attention,text-encoders method:lora');
+      expect(await channel.refusal('ann', '/krona train mochi cat method:full', [await photo(1)])).toMatch(
+        /^TARGETS_UNSUPPORTED/,
+      );
+    } finally {
+      await records.saveModelCard(MODEL);
+    }
   });
 
   it('changed by two members at once are both kept', async () => {

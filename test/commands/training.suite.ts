@@ -1,3 +1,4 @@
+import sharp from 'sharp';
 import { expect, it } from 'vitest';
 import { file, MODEL, photo, Room, scene, type TestStorage } from './helpers.ts';
 
@@ -27,6 +28,56 @@ export function trainingSuite(storage: () => TestStorage): void {
     expect(subject).toMatchObject({ name: 'mochi', className: 'cat', championId: null });
     const stored = await storage().blobs.get(run.photoHashes[0]!);
     expect(Buffer.from(stored).subarray(1, 4).toString()).toBe('PNG');
+  });
+
+  it('masks that some photos cannot have are refused before anything is queued, with their names', async () => {
+    const channel = room();
+    const cutOut = file('cut-out.png', await scene(1).ensureAlpha().png().toBuffer());
+    const plain = await photo(2);
+    expect(await channel.refusal('ann', '/krona train mochi cat mask:alpha', [cutOut, plain])).toBe(
+      'MASK_MISSING: mask=alpha needs photos with transparency, which photo-2.png has not; ' +
+        'choose mask:auto, which takes of each photo what it has, or mask:off.',
+    );
+    expect(await channel.refusal('ann', '/krona train mochi cat mask:border', [cutOut, plain])).toMatch(
+      /^MASK_MISSING: mask=border needs photos with a border of one colour, which cut-out.png, photo-2.png have not/,
+    );
+    expect(await channel.say('ann', '/krona queue')).toMatchObject({
+      title: 'Nothing runs and nothing waits',
+    });
+    // Photos that the subject has already count too.
+    await channel.say('ann', '/krona photos add mochi class:cat', [plain]);
+    expect(await channel.refusal('ann', '/krona train mochi mask:alpha', [cutOut])).toMatch(
+      /photo-2\.png has not/,
+    );
+    const card = await channel.say('ann', '/krona train mochi mask:auto', [cutOut]);
+    expect((await channel.run(card)).photoHashes).toHaveLength(2);
+
+    const bar = { width: 40, height: 60, channels: 3, background: '#203080' } as const;
+    const drawn = await sharp({ create: { width: 90, height: 80, channels: 3, background: '#fff' } })
+      .composite([{ input: await sharp({ create: bar }).png().toBuffer() }])
+      .png()
+      .toBuffer();
+    const bordered = await channel.say('ann', '/krona train robot robot mask:border', [file('a.png', drawn)]);
+    expect((await channel.run(bordered)).settings.mask).toBe('border');
+  });
+
+  it('what hangs on the photos can be said with train, and holds for that run only', async () => {
+    const channel = room();
+    await channel.say('ann', '/krona settings prior:20 crop:random');
+    const line = '/krona train mochi cat mask:auto prior:100 crop:center flip:yes';
+    const card = await channel.say('ann', line, [await photo(1)]);
+    expect((await channel.run(card)).settings).toMatchObject({
+      mask: 'auto',
+      prior: 100,
+      crop: 'center',
+      flip: true,
+    });
+    expect((await channel.actor('ann')).channel.settings).toMatchObject({
+      mask: 'off',
+      prior: 20,
+      crop: 'random',
+      flip: false,
+    });
   });
 
   it('steps and method given with train hold for that run only', async () => {

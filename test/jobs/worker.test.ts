@@ -1,7 +1,7 @@
 /** The worker with its engine process, the embedded storage and the tiny model: what members and crashes do to it. */
 import { execFileSync, fork } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { cp, mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -81,6 +81,76 @@ it('a run trains each photo with what it is said to show, and the adapter rememb
   const [, first] = (await runNow(plain)).losses;
   expect((await runNow(run)).losses[1]!.loss).not.toBe(first!.loss);
 }, 120_000);
+
+it('a run trains as its channel chose, beside class pictures that are drawn once and kept', async () => {
+  const cutOut = (colour: string) =>
+    sharp({ create: { width: 80, height: 64, channels: 4, background: '#0000' } })
+      .composite([
+        { input: { create: { width: 30, height: 40, channels: 3, background: colour } }, left: 8, top: 12 },
+      ])
+      .png()
+      .toBuffer();
+  const photoHashes: string[] = [];
+  for (const colour of ['#c33', '#39c'])
+    photoHashes.push((await shop.storage.blobs.put(await cutOut(colour))).hash);
+  const chosen = {
+    steps: 20,
+    prior: 8,
+    mask: 'alpha',
+    crop: 'random',
+    flip: true,
+    minSnr: 5,
+    offsetNoise: 0.05,
+    lrSchedule: 'cosine',
+    warmup: 5,
+    batch: 2,
+    targets: 'attention,feed-forward',
+  } as const;
+  const run = await shop.train(chosen, { photoHashes });
+  const drawing = await until(async () => {
+    const { progress } = await runNow(run);
+    return progress && /^drawing class picture [1-8] of 8$/.test(progress.phase) && progress;
+  });
+  expect(drawing).toMatchObject({ step: 0, steps: 20 });
+  expect((await trained(run)).state).toBe('done');
+  const [adapter] = await shop.adaptersOf(run);
+  const { metadata, tensors } = await openSafetensors(
+    (await shop.storage.blobs.localPath(adapter!.blobHash))!,
+  );
+  expect(JSON.parse(metadata.get('krona.settings')!)).toMatchObject({
+    class_prompt: 'a cat',
+    class_pictures: 8,
+    prior_weight: 1,
+    mask: 'alpha',
+    background: 0.1,
+    crop: 'random',
+    flip: true,
+    min_snr: 5,
+    offset_noise: 0.05,
+    lr_schedule: 'cosine',
+    warmup: 5,
+    batch: 2,
+    targets: ['attention', 'feed-forward'],
+  });
+  expect([...tensors.keys()].some((name) => name.includes('ff_net'))).toBe(true);
+
+  const kept = join(shop.config.dataFolder, 'class-pictures');
+  const pictures = async () => {
+    const names = (await readdir(kept, { recursive: true })).filter((name) => name.endsWith('.png')).sort();
+    return Promise.all(names.map(async (name) => [name, (await stat(join(kept, name))).mtimeMs]));
+  };
+  const drawn = await pictures();
+  expect(drawn).toHaveLength(8);
+  const [, masked] = (await runNow(run)).losses;
+  // Another run has another seed of its own, and the same pictures.
+  const again = await shop.train({ ...chosen, prior: 4 }, { photoHashes, seed: 8 });
+  expect((await trained(again)).state).toBe('done');
+  expect(await pictures()).toEqual(drawn);
+  // What surrounds the subject counts less under the mask: the same steps lose more without.
+  const whole = await shop.train({ ...chosen, mask: 'off' }, { photoHashes });
+  expect((await trained(whole)).state).toBe('done');
+  expect((await runNow(whole)).losses[1]!.loss).toBeGreaterThan(1.2 * masked!.loss);
+}, 240_000);
 
 it('a run leaves an adapter, a loss curve, samples at each checkpoint and a grid to vote on', async () => {
   const { records, blobs } = shop.storage;

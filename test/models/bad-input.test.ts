@@ -253,7 +253,7 @@ it('what the check finds also stops whoever did not check', async () => {
 
 it('factors that do not divide: in chat all that fit every projection, in a training all that fit the one', async () => {
   const card = modelCard(await openModel(TINY));
-  expect(() => checkFactors({ a1: 7, a2: 2 }, card)).toThrow(
+  expect(() => checkFactors({ a1: 7, a2: 2 }, card.projections)).toThrow(
     /^a1=7 does not divide 24 \(.*to_\w+.*\); choose 1, 2, 4, 8\.$/,
   );
   const { projections } = adapterBase(await openModel(TINY));

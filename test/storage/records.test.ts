@@ -2,8 +2,12 @@
 import { once } from 'node:events';
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { connectDatabase } from '../../storage/records/postgres/database.ts';
 import { openRecords } from '../../storage/records/postgres/record-store.ts';
+import { sql } from '../../storage/records/postgres/sql.ts';
 import type { RecordStore } from '../../storage/records/contract.ts';
+import { DEFAULT_SETTINGS, startingSettings, type ChannelSettings } from '../../storage/settings.ts';
+import { DEFAULT_TRAIN_SETTINGS } from '../../storage/train-settings.ts';
 import { runRecordStoreTests } from './conformance/record-store.ts';
 import { runFork, startEmbedded, startPostgres, type Server } from './helpers/servers.ts';
 
@@ -29,6 +33,48 @@ describe.each(Object.entries(servers))('records on %s', (_name, start) => {
     child.kill('SIGKILL');
     await once(child, 'exit');
     expect(await records.subjects(channel.id)).toEqual([]);
+    await records.close();
+  });
+
+  it('of a release without settings of trainings have those that everything was trained with', async () => {
+    const before = await open();
+    const channel = await before.channel('web', randomUUID(), 'pets');
+    const untouched = await before.channel('web', randomUUID(), 'robots');
+    const { id: ownerId } = await before.member('web', randomUUID(), 'Ann');
+    const trainings = Object.keys(DEFAULT_TRAIN_SETTINGS);
+    const settings = Object.fromEntries(
+      Object.entries({ ...DEFAULT_SETTINGS, a1: 8 }).filter(([name]) => !trainings.includes(name)),
+    ) as unknown as ChannelSettings;
+    await before.saveSettings(channel.id, settings);
+    const subject = {
+      id: randomUUID(),
+      channelId: channel.id,
+      name: 'Mochi',
+      className: 'cat',
+      token: 'zqkv',
+    };
+    await before.addSubject({ ...subject, ownerId });
+    const { id } = await before.addRun({
+      id: randomUUID(),
+      channelId: channel.id,
+      subjectId: subject.id,
+      memberId: ownerId,
+      state: 'queued',
+      settings,
+      seed: 1,
+      photoHashes: [],
+    });
+    await before.close();
+    const database = connectDatabase(server.url, () => {});
+    await database.query(sql`DELETE FROM krona.migration WHERE name = '011-training.sql'`);
+    await database.close();
+
+    const records = await open();
+    expect((await records.channelById(channel.id))!.settings).toEqual({ ...DEFAULT_SETTINGS, a1: 8 });
+    expect((await records.run(id))!.settings).toEqual({ ...DEFAULT_SETTINGS, a1: 8 });
+    expect((await records.channelById(untouched.id))!.settings).toEqual(
+      startingSettings(await records.modelCard()),
+    );
     await records.close();
   });
 });

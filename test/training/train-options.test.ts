@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { modelCard } from '../../gpu-worker/adapters/model-card.ts';
 import { openModelFolder } from '../../gpu-worker/models/model-folder.ts';
-import { trainDefaults } from '../../gpu-worker/training/train-options.ts';
+import { trainDefaults, trainRecipe } from '../../gpu-worker/training/train-options.ts';
 import type { ModelCard } from '../../storage/settings.ts';
 
 const model = (nativeSize: number, widths: number[]): ModelCard => ({
@@ -16,6 +16,14 @@ const model = (nativeSize: number, widths: number[]): ModelCard => ({
 describe('settings to start from', () => {
   it("are the paper's for SDXL", () => {
     expect(trainDefaults(model(1024, [640, 1280, 2048]))).toEqual({ a1: 4, a2: 64, lr: 5e-4, steps: 1000 });
+  });
+
+  it('have offset noise for SDXL alone, and not where its noise ends without any signal', () => {
+    const sdxl = model(1024, [640]);
+    expect(trainRecipe(sdxl).offsetNoise).toBe(0.0357);
+    expect(trainRecipe({ ...sdxl, zeroTerminalSnr: true })).not.toHaveProperty('offsetNoise');
+    expect(trainRecipe({ ...sdxl, architecture: 'sd2' })).not.toHaveProperty('offsetNoise');
+    expect(trainRecipe(model(128, [640]))).not.toHaveProperty('offsetNoise');
   });
 
   it('have factors that divide every width of the model', async () => {

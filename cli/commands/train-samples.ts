@@ -1,0 +1,47 @@
+/** @file Pictures that show how far a training is: `--sample`. */
+import { modelCard } from '../../gpu-worker/adapters/model-card.ts';
+import { imagineDefaults } from '../../gpu-worker/sampling/imagine-defaults.ts';
+import { writePicture } from '../../gpu-worker/sampling/picture-file.ts';
+import { TextToImage } from '../../gpu-worker/sampling/text-to-image.ts';
+import type { SavedAdapter } from '../../gpu-worker/training/train-hooks.ts';
+import type { TrainOptions } from '../../gpu-worker/training/train-options.ts';
+
+/**
+ * Draws each prompt with an adapter that was just saved, as `krona imagine` draws by default and from the same noise at
+ * every checkpoint; the model is let go again, as it would be in memory twice while the training goes on.
+ *
+ * @returns paths, beside the adapter: `mochi-000200-sample-1.png`
+ * @throws KronaError as TextToImage; FILE_UNWRITABLE; the signal's reason when it aborts
+ */
+export async function drawSamples(
+  { path }: SavedAdapter,
+  prompts: readonly string[],
+  { model, seed }: TrainOptions,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const painter = await TextToImage.open(model);
+  try {
+    const adapter = [await painter.readAdapter(path)];
+    const paths: string[] = [];
+    for (const [n, prompt] of prompts.entries()) {
+      const [picture] = await painter.draw(
+        {
+          ...imagineDefaults(modelCard(painter.model)),
+          prompt,
+          negative: null,
+          adapter,
+          scheduler: null,
+          seed,
+          count: 1,
+          noise: 'krona',
+        },
+        { signal },
+      );
+      paths.push(path.replace(/(\.safetensors)?$/, `-sample-${n + 1}.png`));
+      await writePicture(paths.at(-1)!, picture!);
+    }
+    return paths;
+  } finally {
+    await painter.release();
+  }
+}

@@ -1,0 +1,21 @@
+/** @file A picture as a PNG file. */
+import { rename, rm } from 'node:fs/promises';
+import { basename } from 'node:path';
+import sharp from 'sharp';
+import { KronaError } from '../../storage/errors.ts';
+import type { DrawnPicture } from './text-to-image.ts';
+
+/** It appears whole or not at all. @throws KronaError FILE_UNWRITABLE */
+export async function writePicture(path: string, { width, height, pixels }: DrawnPicture): Promise<void> {
+  const draft = `${path}.${process.pid}`;
+  try {
+    await sharp(pixels, { raw: { width, height, channels: 3 } })
+      .png()
+      .toFile(draft);
+    await rename(draft, path);
+  } catch (cause) {
+    throw new KronaError('FILE_UNWRITABLE', `${basename(path)} could not be written.`, { cause });
+  } finally {
+    await rm(draft, { force: true });
+  }
+}
