@@ -118,7 +118,9 @@ export class Delivery {
   async #tryNow(targetId: string): Promise<unknown> {
     const post = await this.#context.records.postOf(targetId);
     if (post === null) return null;
-    if (post.messageId === null) return this.#inTurn(post, () => this.#paced(post, () => this.#show(post)));
+    // To be taken away is no edit, so it need not wait for one.
+    if (post.messageId === null || post.gone !== null)
+      return this.#inTurn(post, () => this.#paced(post, () => this.#show(post)));
     const pace = this.#paces.get(post.id);
     if (pace?.failures === 0) {
       const soonest = pace.since + this.#gateway.editInterval(0);
