@@ -42,7 +42,9 @@ class EightBitNodes {
     const [y] = outputs as [string];
     const [x, right, bias] = inputs as [string, string, string?];
     if (attributes['transA']) throw new Error(`${y}: a turned left side is not expected before a weight`);
-    const w = attributes['transB'] ? this.#node('Transpose', [right], `${y}.turned`, { perm: [1, 0] }) : right;
+    const w = attributes['transB']
+      ? this.#node('Transpose', [right], `${y}.turned`, { perm: [1, 0] })
+      : right;
     this.#quantise(x);
     this.#quantise(w);
     const sides = [`${x}.u8`, `${w}.u8`, `${x}.zero`, `${w}.zero`];
@@ -51,7 +53,7 @@ class EightBitNodes {
         ? this.#node('ConvInteger', sides, `${y}.i32`, attributes)
         : this.#node('MatMulInteger', sides, `${y}.i32`);
     const floats = this.#node('Cast', [whole], `${y}.float`, { to: 1 });
-    const scale = this.#node('Mul', [`${x}.scale`, `${w}.scale`], `${y}.scale`);
+    const scale = this.#node('Mul', [`${x}.scale`, `${w}.scale`], `${y}.bothScales`);
     if (bias === undefined) {
       this.#node('Mul', [floats, scale], y);
       return;

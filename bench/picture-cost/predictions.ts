@@ -1,7 +1,7 @@
 /** @file The ways of computing a UNet's prediction that run.ts compares. */
 import { compile, onnxModel, programOf, type Program } from '../../gpu-worker/graph/compile.ts';
 import * as op from '../../gpu-worker/graph/ops.ts';
-import { Session, type SessionOptions } from '../../gpu-worker/graph/runtime.ts';
+import { Session } from '../../gpu-worker/graph/runtime.ts';
 import type { Tensor } from '../../gpu-worker/graph/tensor.ts';
 import type { UNetConfig } from '../../gpu-worker/models/model-configs.ts';
 import type { ModelFolder } from '../../gpu-worker/models/model-folder.ts';
@@ -9,15 +9,14 @@ import { frozenParameters, type Parameters } from '../../gpu-worker/models/param
 import { unet, unetInputs, unetOutputs } from '../../gpu-worker/models/unet.ts';
 import { withEightBitProducts } from './eight-bit-products.ts';
 import { roundedParameters, type Scales } from './rounded-weights.ts';
-import type { Predict } from './sampler.ts';
+import type { Predict, Sampler } from './sampler.ts';
 
 export interface Prediction {
   readonly predict: Predict;
   release(): Promise<void>;
 }
 
-/** Latents' height and width, and tokens of the text. */
-export type Sizes = readonly [height: number, width: number, tokens: number];
+type Sizes = Sampler['sizes'];
 
 /** As is usual, the convolutions at both ends stay in float32: they have four channels on one side. */
 const atAnEnd = (name: string): boolean => /(^|\.)conv_(in|out)\./.test(name);
@@ -89,8 +88,8 @@ export function reuseGraphs(
 
 const frozen = ({ unet: { name, tensors } }: ModelFolder): Parameters => frozenParameters(name, tensors);
 
-async function alone(program: Program, options: SessionOptions = {}): Promise<Prediction> {
-  const session = await Session.create(program, options);
+async function alone(program: Program): Promise<Prediction> {
+  const session = await Session.create(program);
   return {
     predict: async (feeds) => (await session.run(feeds))['prediction'] as Float32Array,
     release: () => session.release(),

@@ -8,7 +8,7 @@ import { openDecoder, type Decoder } from '../../gpu-worker/models/autoencoder.t
 import type { ModelFolder } from '../../gpu-worker/models/model-folder.ts';
 import { TextEncoder } from '../../gpu-worker/models/text-encoder.ts';
 import { vaeScale } from '../../gpu-worker/models/vae.ts';
-import type { ImagineDefaults } from '../../gpu-worker/sampling/imagine-defaults.ts';
+import { JUDGED_SAMPLING } from '../../gpu-worker/pretrain/evaluate-model.ts';
 import { guide } from '../../gpu-worker/sampling/guidance.ts';
 import { createNoise } from '../../gpu-worker/sampling/noise.ts';
 import { toBytes } from '../../gpu-worker/sampling/pixels.ts';
@@ -25,50 +25,57 @@ export interface Asked {
 const twice = (one: Float32Array, other = one): Float32Array => Float32Array.from([...one, ...other]);
 
 export class Sampler {
+  /** Latents' height and width, and tokens of the text. */
+  readonly sizes: readonly [height: number, width: number, tokens: number];
   readonly #model: ModelFolder;
-  readonly #defaults: ImagineDefaults;
+  readonly #side: number;
   readonly #text: TextEncoder;
   readonly #decoder: Decoder;
 
-  private constructor(model: ModelFolder, defaults: ImagineDefaults, text: TextEncoder, decoder: Decoder) {
+  private constructor(model: ModelFolder, side: number, text: TextEncoder, decoder: Decoder) {
+    const latent = side / vaeScale(model.vae.config);
+    this.sizes = [latent, latent, text.tokens];
     this.#model = model;
-    this.#defaults = defaults;
+    this.#side = side;
     this.#text = text;
     this.#decoder = decoder;
   }
 
-  static async open(model: ModelFolder, defaults: ImagineDefaults): Promise<Sampler> {
-    const decoder = await openDecoder(model, defaults.width, defaults.height);
-    return new Sampler(model, defaults, await TextEncoder.open(model), decoder);
+  /** @param side of the pictures, pixels */
+  static async open(model: ModelFolder, side: number): Promise<Sampler> {
+    return new Sampler(model, side, await TextEncoder.open(model), await openDecoder(model, side, side));
   }
 
   /** RGB, 8 bits, rows from the top; with the model's own scheduler. */
   async draw(
     predict: Predict,
     { prompt, seed }: Asked,
-    steps = this.#defaults.steps,
+    steps: number = JUDGED_SAMPLING.steps,
   ): Promise<Uint8Array> {
-    const { width, height, guidance } = this.#defaults;
-    const { unet, vae, scheduler: config, architecture } = this.#model;
-    const size = (unet.config.in_channels * width * height) / vaeScale(vae.config) ** 2;
+    const { unet, scheduler: config, architecture, forceZerosForEmptyPrompt } = this.#model;
+    const [height, width] = this.sizes;
+    const size = unet.config.in_channels * height * width;
     const scheduler = createScheduler(null, config, steps);
     const noise = createNoise('krona', seed);
     const fresh = (): Float32Array => noise.draw(1, size);
-    const without = this.#model.forceZerosForEmptyPrompt ? this.#text.zeros() : await this.#text.encode('');
+    const without = forceZerosForEmptyPrompt ? this.#text.zeros() : await this.#text.encode('');
     const wanted = await this.#text.encode(prompt);
-    const sizes = [height, width, 0, 0, height, width] as const;
+    const picture = [this.#side, this.#side, 0, 0, this.#side, this.#side] as const;
     const fixed = {
       encoder_hidden_states: twice(without.states, wanted.states),
       text_embeds: twice(without.pooled, wanted.pooled),
-      time_ids: Float32Array.from([false, true].flatMap((row) => timeIds(architecture, sizes, row))),
+      time_ids: Float32Array.from([false, true].flatMap((row) => timeIds(architecture, picture, row))),
     };
     let sample = fresh().map((x) => x * scheduler.initNoiseSigma);
     for (const [call, timestep] of scheduler.timesteps.entries()) {
       const latents = twice(scheduler.scaleModelInput(sample, call));
-      const output = await predict({ ...fixed, latents, timesteps: Float32Array.of(timestep, timestep) }, call);
-      sample = scheduler.step(guide(output, guidance, 0, 1), call, sample, fresh);
+      const output = await predict(
+        { ...fixed, latents, timesteps: Float32Array.of(timestep, timestep) },
+        call,
+      );
+      sample = scheduler.step(guide(output, JUDGED_SAMPLING.guidance, 0, 1), call, sample, fresh);
     }
-    return toBytes(await this.#decoder.decode(sample), width * height);
+    return toBytes(await this.#decoder.decode(sample), this.#side ** 2);
   }
 
   async release(): Promise<void> {
