@@ -72,11 +72,11 @@ console.log(
 );
 console.log('| --- | --- | --- | --- | --- | --- |');
 for (const { name, open, steps = JUDGED_SAMPLING.steps, seed = 0, inSheet } of WAYS) {
-  const { predict, release } = await open();
+  const prediction = await open();
   const pictures: Uint8Array[] = [];
   for (const [index, { prompt }] of prompts.entries())
-    pictures.push(await sampler.draw(predict, { prompt, seed: index + seed }, steps));
-  await release();
+    pictures.push(await sampler.draw(prediction.predict, { prompt, seed: index + seed }, steps));
+  await prediction.release();
   if (reference === null) await sameAsEngine(pictures[0]!);
 
   const judged = pictures.map((picture, i) => judge.judge(fromBytes(picture), prompts[i]!.background));
