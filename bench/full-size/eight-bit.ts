@@ -5,9 +5,9 @@
  *
  *   npx tsx bench/full-size/eight-bit.ts
  */
-import { encodeModel, type OnnxModel, type OnnxNode } from '../../gpu-worker/graph/onnx-model.ts';
+import { programOf, type Program } from '../../gpu-worker/graph/compile.ts';
+import type { OnnxNode } from '../../gpu-worker/graph/onnx-model.ts';
 import { sizeOf } from '../../gpu-worker/graph/tensor.ts';
-import type { Program } from '../../gpu-worker/graph/compile.ts';
 import { Session } from '../../gpu-worker/graph/runtime.ts';
 import { TorchGenerator } from '../../gpu-worker/sampling/torch-noise.ts';
 import { median } from '../report.ts';
@@ -63,17 +63,15 @@ function eightBit(): { product: OnnxNode[]; convolution: OnnxNode[] } {
   };
 }
 
-function programOf({ input, weight }: Work, nodes: readonly OnnxNode[], w: Float32Array): Program {
+function workProgram({ input, weight }: Work, nodes: readonly OnnxNode[], w: Float32Array): Program {
   const output = input.length === 2 ? [input[0]!, weight[1]!] : [input[0]!, weight[0]!, input[2]!, input[3]!];
-  const model: OnnxModel = {
+  return programOf({
     nodes,
     // A constant, so that the runtime turns it to 8 bits, or packs it, when the session opens.
     initializers: [{ name: 'w', dtype: 'float32', shape: weight, data: new Uint8Array(w.buffer) }],
     inputs: [{ name: 'x', dtype: 'float32', shape: input }],
     outputs: [{ name: 'y', dtype: 'float32', shape: output }],
-  };
-  const bytes = encodeModel(model, (path) => path);
-  return { bytes, weightsFolder: '/', inputs: model.inputs, outputs: model.outputs, weightBytes: 0 };
+  });
 }
 
 console.log('| what | float32, ms | 8 bits, ms | ratio | error |');
@@ -83,7 +81,7 @@ for (const work of WORK) {
   const [x, w] = [random.randn(sizeOf(work.input)), random.randn(sizeOf(work.weight))];
   const kind = work.input.length === 2 ? 'product' : 'convolution';
   const sessions = await Promise.all(
-    [float32(), eightBit()].map((nodes) => Session.create(programOf(work, nodes[kind], w))),
+    [float32(), eightBit()].map((nodes) => Session.create(workProgram(work, nodes[kind], w))),
   );
   const times: [number[], number[]] = [[], []];
   const results: Float32Array[] = [];

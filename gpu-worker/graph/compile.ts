@@ -41,10 +41,15 @@ export interface CompileOptions {
  * Compiles named outputs. Inputs are all `input` leaves that they need, in order of creation.
  * @throws GraphError GRAPH_ILLEGAL when a pass leaves an illegal graph, GRAPH_NAME when two things have one name
  */
-export function compile(
+export function compile(outputs: Readonly<Record<string, Tensor>>, options: CompileOptions = {}): Program {
+  return programOf(onnxModel(outputs, options));
+}
+
+/** What `compile` encodes. @throws GraphError GRAPH_ILLEGAL */
+export function onnxModel(
   outputs: Readonly<Record<string, Tensor>>,
   { precision = 'float32' }: CompileOptions = {},
-): Program {
+): OnnxModel {
   const names = Object.keys(outputs);
   const results = compiledGraph(Object.values(outputs), precision);
   const order = reachable(results);
@@ -52,19 +57,19 @@ export function compile(
   const absorbed = absorbedTransposes(order, results);
   for (const node of order) if (!absorbed.has(node)) emitter.add(node);
   const produced = results.map((tensor, i) => emitter.output(names[i]!, tensor));
-  const model = {
-    nodes: emitter.nodes,
-    initializers: emitter.initializers,
-    inputs: emitter.inputs,
-    outputs: produced,
-  };
+  const { nodes, initializers, inputs } = emitter;
+  return { nodes, initializers, inputs, outputs: produced };
+}
+
+/** @throws GraphError GRAPH_NAME when two things have one name */
+export function programOf(model: OnnxModel): Program {
   checkNames(model);
   const bytes = encodeModel(model, (path) => path.slice(WEIGHTS_FOLDER.length));
-  const weightBytes = emitter.initializers.reduce(
+  const weightBytes = model.initializers.reduce(
     (sum, { data }) => sum + (data instanceof Uint8Array ? 0 : data.length),
     0,
   );
-  return { bytes, weightsFolder: WEIGHTS_FOLDER, inputs: emitter.inputs, outputs: produced, weightBytes };
+  return { bytes, weightsFolder: WEIGHTS_FOLDER, inputs: model.inputs, outputs: model.outputs, weightBytes };
 }
 
 /** The graph after all passes, of which `compile` makes a program node by node. */

@@ -26,16 +26,39 @@ export interface UNetInputs {
 export interface UNetOptions {
   /** Recompute each resnet and each transformer block in the backward pass instead of keeping its activations. */
   readonly checkpointing?: boolean;
+  /**
+   * `deep` of a step shortly before: only the first level runs, and takes this for what all levels below it would give
+   * (DeepCache, arXiv 2312.00858, section 3.2). What it costs in pictures is in docs/speed.md.
+   */
+  readonly deep?: Tensor;
 }
 
-/** The prediction (noise or velocity, as the model was trained) [B,4,h,w]. */
+export interface UNetOutputs {
+  /** Noise or velocity, as the model was trained [B,4,h,w]. */
+  readonly prediction: Tensor;
+  /** What the last up block is given from below [B,C,h,w], C the second level's channels. */
+  readonly deep: Tensor;
+}
+
+/** The prediction alone [B,4,h,w]. */
 export function unet(
   config: UNetConfig,
   p: Parameters,
   inputs: UNetInputs,
   options: UNetOptions = {},
 ): Tensor {
+  return unetOutputs(config, p, inputs, options).prediction;
+}
+
+export function unetOutputs(
+  config: UNetConfig,
+  p: Parameters,
+  inputs: UNetInputs,
+  options: UNetOptions = {},
+): UNetOutputs {
   const channels = config.block_out_channels;
+  const last = channels.length - 1;
+  const lowest = options.deep ? 0 : last;
   const norm = { groups: config.norm_num_groups, eps: config.norm_eps };
   const text = inputs.encoderHiddenStates;
   const block = options.checkpointing ? checkpoint : <T>(build: () => T): T => build();
@@ -53,29 +76,34 @@ export function unet(
   const skips = [x];
 
   // 3. down
-  config.down_block_types.forEach((type, level) => {
+  config.down_block_types.slice(0, lowest + 1).forEach((type, level) => {
     const path = `down_blocks.${level}`;
     for (let layer = 0; layer < config.layers_per_block[level]!; layer++) {
       x = resnetBlock(`${path}.resnets.${layer}`, x, channels[level]!);
       if (type === 'CrossAttnDownBlock2D') x = attentionBlock(`${path}.attentions.${layer}`, x, level);
       skips.push(x);
     }
-    if (level < channels.length - 1) {
+    if (level < lowest) {
       x = conv(p, `${path}.downsamplers.0.conv`, x, channels[level]!, { stride: 2 });
       skips.push(x);
     }
   });
 
   // 4. middle
-  const last = channels.length - 1;
-  x = resnetBlock('mid_block.resnets.0', x, channels[last]!);
-  x = attentionBlock('mid_block.attentions.0', x, last);
-  x = resnetBlock('mid_block.resnets.1', x, channels[last]!);
+  if (options.deep) x = options.deep;
+  else {
+    x = resnetBlock('mid_block.resnets.0', x, channels[last]!);
+    x = attentionBlock('mid_block.attentions.0', x, last);
+    x = resnetBlock('mid_block.resnets.1', x, channels[last]!);
+  }
 
   // 5. up
+  let deep = x;
   config.up_block_types.forEach((type, i) => {
     const path = `up_blocks.${i}`;
     const level = last - i;
+    if (level > lowest) return;
+    if (level === 0) deep = x;
     for (let layer = 0; layer <= config.layers_per_block[level]!; layer++) {
       x = resnetBlock(`${path}.resnets.${layer}`, op.concat([x, skips.pop()!], 1), channels[level]!);
       if (type === 'CrossAttnUpBlock2D') x = attentionBlock(`${path}.attentions.${layer}`, x, level);
@@ -89,7 +117,7 @@ export function unet(
 
   // 6. out
   x = op.silu(groupNorm(p, 'conv_norm_out', x, norm.groups, norm.eps));
-  return conv(p, 'conv_out', x, config.out_channels);
+  return { prediction: conv(p, 'conv_out', x, config.out_channels), deep };
 }
 
 /** The timestep, and with `text_time` the pooled text and the numbers about the picture, as one vector a row. */
