@@ -3,7 +3,7 @@ import type { Card, CardPicture } from '../card.ts';
 import { plain } from './format.ts';
 import { heldText, onCard } from './pictures.ts';
 import type { RunCardSource } from './run-card.ts';
-import { adapterSize } from '../settings-check.ts';
+import { adapterSize, trainChoices } from '../settings-check.ts';
 
 /** As many as a gallery holds on every platform. */
 const MOST_PICTURES = 10;
@@ -43,6 +43,7 @@ export function runSettingsCard({ run, subject, adapters, memberName }: RunCardS
     ['method', `${settings.method} ${adapterSize(settings)}`.trim()],
     ['learning rate', String(settings.lr)],
     ['steps', String(settings.steps)],
+    ['further choices', trainChoices(settings).join(', ') || null],
     ['seed', String(run.seed)],
     [
       'checkpoints',

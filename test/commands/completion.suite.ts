@@ -25,7 +25,9 @@ export function completionSuite(storage: () => TestStorage): void {
     expect(await lines('/krona im')).toEqual(['/krona imagine ']);
     expect(await lines('/krona queue ')).toEqual(['/krona queue show ', '/krona queue cancel ']);
     expect(await lines('/krona train ')).toEqual(
-      ['subject', 'class', 'caption', 'steps', 'method', 'mask', 'prior', 'crop', 'flip'].map((name) => `/krona train ${name}:`),
+      ['subject', 'class', 'caption', 'steps', 'method', 'mask', 'prior', 'crop', 'flip'].map(
+        (name) => `/krona train ${name}:`,
+      ),
     );
     expect(await lines('/krona train subject:mo')).toEqual(['/krona train subject:mochi ']);
     expect(await lines('/krona train subject:mochi me')).toEqual(['/krona train subject:mochi method:']);

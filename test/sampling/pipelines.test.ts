@@ -88,7 +88,11 @@ describe('from a picture', () => {
     const noise = createNoise('torch', each.seed);
     const pixels = Uint8Array.from(tensor('picture').data);
     const one = await engine.latentsOf({ width: SIDE, height: SIDE, pixels }, noise);
-    const latents = Float32Array.from(Array<number[]>(each.num_images_per_prompt).fill([...one]).flat());
+    const latents = Float32Array.from(
+      Array<number[]>(each.num_images_per_prompt)
+        .fill([...one])
+        .flat(),
+    );
     const request = { ...requestOf(each), start: { latents, strength: each.strength! } };
     expect(difference(each.name, await engine.draw(request, {}, noise))).toBeLessThan(0.5);
   });
