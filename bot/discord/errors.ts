@@ -58,7 +58,7 @@ export const postForbidden = (channelName: string, missing: readonly string[], c
     { cause },
   );
 
-const threadClosed = (cause: unknown): KronaError =>
+export const threadClosed = (cause: unknown): KronaError =>
   new KronaError(
     'POST_FORBIDDEN',
     'This thread is closed, and only who moderates it opens it again (its menu, Unlock Thread); Krona may not post here until then.',

@@ -17,7 +17,7 @@ import {
 } from 'discord.js';
 import type { Card } from '../../commands/card.ts';
 import { KronaError } from '../../storage/errors.ts';
-import { deleteForbidden, isDiscord, isTooLarge, translated } from './errors.ts';
+import { deleteForbidden, isDiscord, isTooLarge, threadClosed, translated } from './errors.ts';
 import { renderCard, type Rendered, type RenderParts } from './render.ts';
 import { DEFAULT_LIMIT } from './uploads.ts';
 
@@ -134,17 +134,36 @@ export class Messages {
     );
   }
 
-  /** Deletes a message, if it is still there. @throws KronaError CHANNEL_GONE, POST_FORBIDDEN, DELETE_FORBIDDEN */
+  /**
+   * Deletes a message, if it is still there; a thread that sleeps is woken for it.
+   *
+   * @throws KronaError CHANNEL_GONE, DELETE_FORBIDDEN, POST_FORBIDDEN in a locked thread
+   */
   async remove(channelId: string, messageId: string): Promise<void> {
     this.#uploaded.delete(messageId);
     try {
-      await this.#parts.rest.delete(Routes.channelMessage(channelId, messageId));
+      await this.#delete(channelId, messageId).catch(async (error: unknown) => {
+        if (!isDiscord(error, 'threadArchived')) throw error;
+        await this.#wake(channelId);
+        await this.#delete(channelId, messageId);
+      });
     } catch (error) {
       if (isDiscord(error, 'unknownMessage', 'unknownChannel')) return;
-      throw translated(error, true, (cause) =>
-        isDiscord(cause, 'missingAccess') ? this.#parts.forbidden(channelId, cause) : deleteForbidden(cause),
-      );
+      throw translated(error, true, deleteForbidden);
     }
+  }
+
+  async #delete(channelId: string, messageId: string): Promise<void> {
+    await this.#parts.rest.delete(Routes.channelMessage(channelId, messageId));
+  }
+
+  /** Whoever may write in a thread may wake it, unless it is locked. */
+  async #wake(threadId: string): Promise<void> {
+    await this.#parts.rest
+      .patch(Routes.channel(threadId), { body: { archived: false } })
+      .catch((error: unknown) => {
+        throw isDiscord(error, 'threadLocked', 'missingPermissions') ? threadClosed(error) : error;
+      });
   }
 
   /** Does something to a message, with Discord's refusals in our words. */

@@ -408,6 +408,17 @@ describe('what goes wrong on Discord', () => {
     await until(async () => (await pictures('an owl')) === 1, 'the picture, once it is unlocked');
     expect(await storage.records.pictures(owl.id)).toHaveLength(1);
     expect(await ann.sees()).toHaveLength(4);
+
+    // Nothing can be deleted in a thread that sleeps: it is woken, once it may be.
+    const { id: setId } = owl;
+    await discord.archive(thread, { locked: true });
+    await storage.records.deleteSet(setId, 'By Ann.');
+    await until(
+      () => world.problems.filter((line) => line.includes('This thread is closed')).length > 1,
+      'a vain try to delete',
+    );
+    await discord.archive(thread, { locked: false });
+    await until(async () => (await ann.sees()).every(({ text }) => !text.includes('an owl')), 'none is left');
     world.problems.splice(0);
   });
 

@@ -111,6 +111,7 @@ export class RestServer {
       route('DELETE', `${messages}/(\\d+)`, (_, channel, id) => this.#delete(channel, id), {
         limit: [5, 1000],
       }),
+      route('PATCH', '/channels/(\\d+)', (r, channel) => this.#wake(r, channel)),
       route(
         'PUT',
         `${messages}/(\\d+)/reactions/([^/]+)/@me`,
@@ -348,9 +349,21 @@ export class RestServer {
   #delete(channelId: string, id: string): null {
     const channel = this.#platform.need(channelId);
     const message = this.#platform.message(channel, id);
+    if (channel.archived) throw new Refusal(400, 50_083, 'Thread is archived');
     if (message.authorId !== this.#platform.bot.id) this.#platform.need(channelId, 'ManageMessages');
     channel.messages.delete(id);
     return null;
+  }
+
+  /** Of what can be changed in a thread, only that it is awake. */
+  #wake({ body }: Request, threadId: string): object {
+    const thread = this.#platform.need(threadId, 'SendMessagesInThreads');
+    const change = JSON.stringify(body);
+    if (thread.parentId === null || change !== '{"archived":false}')
+      throw new Refusal(403, 50_013, `Missing Permissions for ${change}`);
+    if (thread.locked) this.#platform.need(threadId, 'ManageThreads');
+    thread.archived = false;
+    return { id: thread.id, name: thread.name };
   }
 
   #react(channelId: string, id: string, emoji: string): null {
