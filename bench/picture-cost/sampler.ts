@@ -66,7 +66,7 @@ export class Sampler {
       text_embeds: twice(without.pooled, wanted.pooled),
       time_ids: Float32Array.from([false, true].flatMap((row) => timeIds(architecture, picture, row))),
     };
-    let sample = fresh().map((x) => x * scheduler.initNoiseSigma);
+    let sample: Float32Array = fresh().map((x) => x * scheduler.initNoiseSigma);
     for (const [call, timestep] of scheduler.timesteps.entries()) {
       const latents = twice(scheduler.scaleModelInput(sample, call));
       const output = await predict(
