@@ -149,7 +149,9 @@ export class Messages {
       });
     } catch (error) {
       if (isDiscord(error, 'unknownMessage', 'unknownChannel')) return;
-      throw translated(error, true, deleteForbidden);
+      throw translated(error, true, (cause) =>
+        isDiscord(cause, 'missingAccess') ? this.#parts.forbidden(channelId, cause) : deleteForbidden(cause),
+      );
     }
   }
 

@@ -832,7 +832,7 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
       a1: 4,
       a2: 64,
       steps: 1000,
-      guidance: 5,
+      guidance: 7,
     });
   });
 }
