@@ -10,9 +10,16 @@ export interface ChartSeries {
 const COLOURS = ['#2f6feb', '#d1481f', '#2a8f4d', '#8a3fc4'];
 const [HEIGHT, LEFT, TOP, BOTTOM, COLUMN] = [300, 52, 44, 40, 66];
 
-/** Points with bars of their intervals; every series takes a column of its own for each of its labels. */
-export function intervalChart(title: string, series: readonly ChartSeries[]): string {
-  const labels = [...new Set(series.flatMap(({ points }) => points.map(({ label }) => label)))];
+/**
+ * Points with bars of their intervals; every series takes a column of its own for each of its labels.
+ *
+ * @param labels from left to right
+ */
+export function intervalChart(
+  title: string,
+  labels: readonly string[],
+  series: readonly ChartSeries[],
+): string {
   const all = series.flatMap(({ points }) => points.map(({ interval }) => interval));
   const [low, high] = [
     Math.min(0, ...all.map((interval) => interval.low)),

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { writeWhole } from '../../storage/files.ts';
-import type { Method } from '../../storage/settings.ts';
+import { METHODS, type Method } from '../../storage/settings.ts';
 import { fromBytes } from '../pretrain/composite.ts';
 import { contactSheet, type SheetPicture } from '../pretrain/sheet.ts';
 import { intervalChart, type ChartSeries } from './charts.ts';
@@ -87,10 +87,7 @@ export async function reportComparison(
     subjects: size.subjects.length,
     seeds: size.seeds.length,
     steps: size.steps,
-    methods: [
-      alone,
-      ...(['krona', 'lora', 'full'] as const).map((method) => figuresOf(method, found.methods)),
-    ],
+    methods: [alone, ...METHODS.map((method) => figuresOf(method, found.methods))],
     claims: testClaims(found),
   };
   await writeJson(join(out, 'report.json'), report);
@@ -133,30 +130,30 @@ export function comparisonTable({ subjects, seeds, steps, methods, claims }: Com
 }
 
 function chartsOf({ rates, forms, steps }: Studies): Record<string, string> {
-  const series = (results: readonly Result[], label: (result: Result) => string): ChartSeries[] =>
-    groupsOf(results, ({ method }) => method).map((own) => ({
-      name: own[0]!.method,
-      points: groupsOf(own, label).map((group) => ({
+  const chart = (title: string, results: readonly Result[], label: (result: Result) => string): string => {
+    const series = METHODS.map((method): ChartSeries => ({
+      name: method,
+      points: groupsOf(
+        results.filter((result) => result.method === method),
+        label,
+      ).map((group) => ({
         label: label(group[0]!),
         interval: overSubjects(group, ({ subject }) => subject, scoreOf),
       })),
     }));
+    const shown = series.filter(({ points }) => points.length > 0);
+    return intervalChart(title, [...new Set(results.map(label))], shown);
+  };
   return {
-    rates: intervalChart(
+    rates: chart(
       'Score by learning rate',
-      series(
-        [...rates].sort((a, b) => a.lr - b.lr),
-        ({ lr }) => lr.toExponential(),
-      ),
+      [...rates].sort((a, b) => a.lr - b.lr),
+      ({ lr }) => lr.toExponential(),
     ),
-    forms: intervalChart(
-      "Score by krona's factors a1×a2 and LoRA's ranks",
-      series(forms, ({ method, a1, a2, rank }) => (method === 'krona' ? `${a1}×${a2}` : `rank ${rank}`)),
+    forms: chart("Score by krona's factors a1×a2 and LoRA's ranks", forms, ({ method, a1, a2, rank }) =>
+      method === 'krona' ? `${a1}×${a2}` : `rank ${rank}`,
     ),
-    steps: intervalChart(
-      "Krona's score on simple subjects by steps",
-      series(steps, (result) => String(result.steps)),
-    ),
+    steps: chart("Krona's score on simple subjects by steps", steps, (result) => String(result.steps)),
   };
 }
 
@@ -173,7 +170,7 @@ async function sheetOf(out: string, size: ComparisonSize, methods: readonly Resu
     cells.push({ image: fromBytes(raw), label: subject });
     const rows = [
       { name: 'model alone', path: baseStripPath(out, subject) },
-      ...(['krona', 'lora', 'full'] as const).map((method) => ({
+      ...METHODS.map((method) => ({
         name: method,
         path: stripPath(
           out,

@@ -185,10 +185,14 @@ describe('claims', () => {
 
   it('are drawn as charts, a mark for each setting', () => {
     const interval = { estimate: 0.5, low: 0.4, high: 0.6, units: 5 };
-    const chart = intervalChart('A & B', [
-      { name: 'krona', points: ['1', '2'].map((label) => ({ label, interval })) },
-      { name: 'lora', points: [{ label: '2', interval }] },
-    ]);
+    const chart = intervalChart(
+      'A & B',
+      ['1', '2'],
+      [
+        { name: 'krona', points: ['1', '2'].map((label) => ({ label, interval })) },
+        { name: 'lora', points: [{ label: '2', interval }] },
+      ],
+    );
     expect(chart.match(/<circle/g)).toHaveLength(3);
     expect(chart).toContain('A &amp; B');
     expect(chart).not.toContain('NaN');
