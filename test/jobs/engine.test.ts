@@ -12,6 +12,7 @@ import { openModel } from '../../gpu-worker/models/open-model.ts';
 import { drawRefined } from '../../gpu-worker/sampling/refine.ts';
 import { TextToImage } from '../../gpu-worker/sampling/text-to-image.ts';
 import { KronaError } from '../../storage/errors.ts';
+import { enginePid } from '../helpers/engine-pid.ts';
 import { TINY_MODEL } from '../helpers/fixtures.ts';
 import { tinyFolder } from '../helpers/sd-fixtures.ts';
 
@@ -106,6 +107,8 @@ describe('the engine process', () => {
 
     const other = engine.draw({ ...drawing(1), steps: 1000 });
     const otherEnded = expect(other).rejects.toMatchObject({ code: 'ENGINE_DIED', retryable: true });
+    // Asleep, it cannot answer in time.
+    process.kill(enginePid(), 'SIGSTOP');
     abort.abort(new KronaError('JOB_CANCELLED', 'Somebody cancelled this job.'));
     await trained;
     await otherEnded;

@@ -1,5 +1,5 @@
 /** The worker with its engine process, the embedded storage and the tiny model: what members and crashes do to it. */
-import { execFileSync, fork } from 'node:child_process';
+import { fork } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { cp, mkdtemp, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -14,6 +14,7 @@ import { openModelFolder } from '../../gpu-worker/models/model-folder.ts';
 import { openSafetensors } from '../../gpu-worker/models/safetensors.ts';
 import { loadOptimizer } from '../../gpu-worker/training/optimizer-file.ts';
 import type { PictureSet, Run } from '../../storage/records/contract.ts';
+import { enginePid } from '../helpers/engine-pid.ts';
 import { TINY_MODEL } from '../helpers/fixtures.ts';
 import { until } from '../helpers/until.ts';
 import { openWorkshop, SETTINGS, type Workshop } from './workshop.ts';
@@ -83,6 +84,8 @@ it('a run trains each photo with what it is said to show, and the adapter rememb
 }, 120_000);
 
 it('a run trains as its channel chose, beside class pictures that are drawn once and kept', async () => {
+  // So many that they take longer than the pause between two looks.
+  const PRIOR = 60;
   const cutOut = (colour: string) =>
     sharp({ create: { width: 80, height: 64, channels: 4, background: '#0000' } })
       .composite([
@@ -95,7 +98,7 @@ it('a run trains as its channel chose, beside class pictures that are drawn once
     photoHashes.push((await shop.storage.blobs.put(await cutOut(colour))).hash);
   const chosen = {
     steps: 20,
-    prior: 8,
+    prior: PRIOR,
     mask: 'alpha',
     crop: 'random',
     flip: true,
@@ -109,7 +112,7 @@ it('a run trains as its channel chose, beside class pictures that are drawn once
   const run = await shop.train(chosen, { photoHashes });
   const drawing = await until(async () => {
     const { progress } = await runNow(run);
-    return progress && /^drawing class picture [1-8] of 8$/.test(progress.phase) && progress;
+    return progress && /^drawing class picture \d+ of 60$/.test(progress.phase) && progress;
   });
   expect(drawing).toMatchObject({ step: 0, steps: 20 });
   expect((await trained(run)).state).toBe('done');
@@ -119,7 +122,7 @@ it('a run trains as its channel chose, beside class pictures that are drawn once
   );
   expect(JSON.parse(metadata.get('krona.settings')!)).toMatchObject({
     class_prompt: 'a cat',
-    class_pictures: 8,
+    class_pictures: PRIOR,
     prior_weight: 1,
     mask: 'alpha',
     background: 0.1,
@@ -140,7 +143,7 @@ it('a run trains as its channel chose, beside class pictures that are drawn once
     return Promise.all(names.map(async (name) => [name, (await stat(join(kept, name))).mtimeMs]));
   };
   const drawn = await pictures();
-  expect(drawn).toHaveLength(8);
+  expect(drawn).toHaveLength(PRIOR);
   const [, masked] = (await runNow(run)).losses;
   // Another run has another seed of its own, and the same pictures.
   const again = await shop.train({ ...chosen, prior: 4 }, { photoHashes, seed: 8 });
@@ -214,10 +217,7 @@ it('a second delivery of a finished job does nothing', async () => {
 it('an engine process that dies in the middle costs a retry and changes nothing', async () => {
   const run = await shop.train();
   await until(async () => (await shop.adaptersOf(run)).length > 0);
-  const [pid] = execFileSync('pgrep', ['-P', `${process.pid}`, '-f', 'engine-process'], { encoding: 'utf8' })
-    .trim()
-    .split('\n');
-  process.kill(Number(pid), 'SIGKILL');
+  process.kill(enginePid(), 'SIGKILL');
   expect((await trained(run)).state).toBe('done');
   expect(shop.log.lines.join('\n')).toContain('ended in the middle (SIGKILL)');
   expect(await hashes(run)).toEqual(await hashes(plain));
