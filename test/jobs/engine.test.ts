@@ -105,7 +105,7 @@ describe('the engine process', () => {
     expect([format, channels]).toEqual(['png', 3]);
     expect(pictures[0]!.png.length).toBeLessThan(128 * 1024);
 
-    const other = engine.draw({ ...drawing(1), steps: 1000 });
+    const other = engine.draw({ ...drawing(4), steps: 500 });
     const otherEnded = expect(other).rejects.toMatchObject({ code: 'ENGINE_DIED', retryable: true });
     // Asleep, it cannot answer in time.
     process.kill(enginePid(), 'SIGSTOP');
