@@ -50,6 +50,11 @@ export function trainingWords(settings: ChannelSettings): string {
   return [method, `lr ${settings.lr}`, ...trainChoices(settings)].join(', ');
 }
 
+/** Fields of a card by name; those with nothing to say are left out. */
+export function fieldsOf(rows: readonly (readonly [string, string | null])[]): NonNullable<Card['fields']> {
+  return rows.flatMap(([name, value]) => (value === null ? [] : [{ name, value }]));
+}
+
 /** What went wrong, for the one who asked. Errors that are no KronaError say nothing of our inside. */
 export function errorCard(error: unknown): Card {
   const known = error instanceof KronaError;

@@ -1,6 +1,6 @@
 /** @file What the buttons of a run's message show to whoever presses them: its samples so far, and its settings. */
 import type { Card, CardPicture } from '../card.ts';
-import { plain } from './format.ts';
+import { fieldsOf, plain } from './format.ts';
 import { heldText, onCard } from './pictures.ts';
 import type { RunCardSource } from './run-card.ts';
 import { adapterSize, trainChoices } from '../settings-check.ts';
@@ -57,7 +57,7 @@ export function runSettingsCard({ run, subject, adapters, memberName }: RunCardS
     tone: 'info',
     title: 'Settings of this training',
     text: ['`/krona settings set` changes what the next one begins with.'],
-    fields: rows.flatMap(([name, value]) => (value === null ? [] : [{ name, value }])),
+    fields: fieldsOf(rows),
     audience: 'caller',
   };
 }

@@ -3,7 +3,7 @@ import type { Adapter, HeldPicture, Picture, PictureSet, VoteFact } from '../../
 import type { ResolvedPrompt } from '../../storage/prompt.ts';
 import type { Card, CardButton, Tone } from '../card.ts';
 import { adapterName } from '../subjects.ts';
-import { duration, ordinal, plain } from './format.ts';
+import { duration, fieldsOf, ordinal, plain } from './format.ts';
 import { heldText } from './pictures.ts';
 import { votedPictures } from './votes.ts';
 
@@ -136,7 +136,7 @@ export function detailsCard(source: SetCardSource): Card {
   return {
     tone: 'info',
     title: 'Details',
-    fields: rows.flatMap(([name, value]) => (value === null ? [] : [{ name, value }])),
+    fields: fieldsOf(rows),
     audience: 'caller',
   };
 }
