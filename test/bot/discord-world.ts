@@ -111,8 +111,9 @@ export async function openDiscordWorld(
   await registerCommands(config.discord!, null);
   const problems: string[] = [];
   const note = (fields: object, message: string) => {
-    const { error } = fields as { error?: unknown };
-    problems.push(`${message}${error instanceof Error ? `: ${error.stack}` : ''}`);
+    const { error, messageId } = fields as { error?: unknown; messageId?: string };
+    const where = messageId === undefined ? '' : ` ${messageId}`;
+    problems.push(`${message}${where}${error instanceof Error ? `: ${error.stack}` : ''}`);
   };
   const log: Log = { info: () => {}, warn: note, error: note };
   let bot: Bot | null = await startBot(storage, config, { log });

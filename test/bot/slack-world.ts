@@ -103,8 +103,9 @@ const has = (text: string, words: string | RegExp): boolean =>
   typeof words === 'string' ? text.includes(words) : words.test(text);
 
 function describe(fields: object): string {
-  const { error } = fields as { error?: unknown };
-  return error instanceof Error ? `${error.message} ${inspect(error.cause)}` : JSON.stringify(fields);
+  const { error, messageId = '' } = fields as { error?: unknown; messageId?: string };
+  if (!(error instanceof Error)) return JSON.stringify(fields);
+  return `${messageId} ${error.message} ${inspect(error.cause)}`;
 }
 
 /** Photos of a cat as members send them, each another one. */
