@@ -124,10 +124,11 @@ export const imagine: Command = {
         else if (adapterIds.length === 0) throw await noChampion(records, channel, subject);
       }
       const { settings } = (await records.channelById(channel.id)) ?? channel;
-      const drawn = withOptions(settings, {
+      const drawing = {
         ...options,
         ...(steps !== undefined && { [SETTING_OPTIONS.samplingSteps.name]: steps }),
-      });
+      };
+      const drawn = withOptions(settings, drawing, model);
       if (model) checkDrawing(drawn, model);
       return startSet(records, invocation, {
         subjectId: drawnOnes[0]?.id ?? null,

@@ -4,7 +4,7 @@
  */
 import { KronaError } from '../storage/errors.ts';
 import {
-  LR_SHARE,
+  startingRates,
   METHODS,
   pictureSize,
   SCHEDULERS,
@@ -260,8 +260,16 @@ export function checkDrawing(settings: Pick<ChannelSettings, 'size' | 'refine'>,
   }
 }
 
-/** Settings after the checked options of `/krona settings set` or `/krona train`. */
-export function withOptions(settings: ChannelSettings, options: OptionValues): ChannelSettings {
+/**
+ * Settings after the checked options of `/krona settings set` or `/krona train`.
+ *
+ * @param model the worker's; null: not known
+ */
+export function withOptions(
+  settings: ChannelSettings,
+  options: OptionValues,
+  model: ModelCard | null,
+): ChannelSettings {
   const changed: Partial<Record<keyof ChannelSettings, string | number | boolean | null>> = {};
   for (const setting of SETTING_NAMES) {
     const value = options[SETTING_OPTIONS[setting].name];
@@ -281,7 +289,8 @@ export function withOptions(settings: ChannelSettings, options: OptionValues): C
   const after = { ...given, alpha };
   // A learning rate that suits one method ruins another's training: it moves along unless one is given.
   if (changed.lr !== undefined || after.method === settings.method) return after;
-  const lr = (settings.lr / LR_SHARE[settings.method]) * LR_SHARE[after.method];
+  const rates = startingRates(model);
+  const lr = (settings.lr / rates[settings.method]) * rates[after.method];
   return { ...after, lr: Number(lr.toPrecision(6)) };
 }
 

@@ -68,7 +68,7 @@ async function set(invocation: Invocation, context: CommandContext): Promise<Car
     );
   const { before, after } = await context.records.transaction(async (records) => {
     const before = ((await records.channelById(channel.id)) ?? channel).settings;
-    const after = withOptions(before, options);
+    const after = withOptions(before, options, model);
     checkTogether(after);
     const projections = model ? trainedProjections(targetsOf(after.targets), model) : [];
     // The pair is checked even when one is set: the other may stem from another model.

@@ -96,12 +96,17 @@ export const train: Command = {
     const { mask } = withOptions(
       (await currentChannel(context.records, channel)).settings,
       invocation.options,
+      model,
     );
     const standing = before ? await context.records.photos(before.id) : [];
     await checkMasks(mask, [...standing, ...intake.ready], context.blobs);
 
     const { run, verdicts } = await context.records.transaction(async (records) => {
-      const settings = withOptions((await currentChannel(records, channel)).settings, invocation.options);
+      const settings = withOptions(
+        (await currentChannel(records, channel)).settings,
+        invocation.options,
+        model,
+      );
       // The model may have changed since the settings were checked.
       checkTraining(settings, model);
       const subject = await ensureSubject(records, invocation, name, className);

@@ -5,12 +5,6 @@ import { DEFAULT_TRAIN_SETTINGS, type Target, type TrainSettings } from './train
 export const METHODS = ['krona', 'lora', 'full'] as const;
 export type Method = (typeof METHODS)[number];
 
-/**
- * Each method's learning rate as a share of krona's, as the paper tunes them on SDXL: 5e-4 for krona, 1e-4 for LoRA
- * (arXiv 2402.17412, §4.1), and 5e-6 for full fine-tuning (DreamBooth, arXiv 2208.12242, §4).
- */
-export const LR_SHARE: Readonly<Record<Method, number>> = { krona: 1, lora: 0.2, full: 0.01 };
-
 /** LoRA's rank in the paper's comparison (arXiv 2402.17412, table 2). */
 export const DEFAULT_RANK = 4;
 
@@ -130,6 +124,19 @@ export function pictureSize(
 export const SMALL_MODEL = 256;
 
 /**
+ * The learning rate at which each method starts on a model. Large ones as the paper tunes them on SDXL: 5e-4 for krona, 1e-4
+ * for LoRA (arXiv 2402.17412, §4.1), 5e-6 for full fine-tuning (DreamBooth, arXiv 2208.12242, §4). Small ones by the grid
+ * of docs/evaluation.md.
+ *
+ * @param model null: not known yet
+ */
+export function startingRates(model: ModelCard | null): Readonly<Record<Method, number>> {
+  return model === null || model.nativeSize <= SMALL_MODEL
+    ? { krona: DEFAULT_SETTINGS.lr, lora: 5e-3, full: 2e-4 }
+    : { krona: 5e-4, lora: 1e-4, full: 5e-6 };
+}
+
+/**
  * What a channel starts with on a model, until somebody changes it. Large models train as DiffuseKronA's paper trains SDXL
  * (arXiv 2402.17412, section 4.1), in the variant (4, 64) of its comparisons, the most faithful of its ablation of
  * factors. Its table 7 has a1=8 and 16 as good on subjects (CLIP-I .815 and .817 of .809, DINO .649 and .654 of .651),
@@ -148,7 +155,7 @@ export function startingSettings(model: ModelCard | null): ChannelSettings {
   const large = {
     a1: 4,
     a2: 64,
-    lr: 5e-4,
+    lr: startingRates(model).krona,
     steps: 1000,
     samplingSteps: 30,
     guidance: model.architecture.startsWith('sdxl') ? 7 : 7.5,

@@ -23,7 +23,7 @@ import {
 import { trainAdapter } from '../../gpu-worker/training/train.ts';
 import type { Device } from '../../storage/config.ts';
 import { KronaError } from '../../storage/errors.ts';
-import { DEFAULT_RANK, type Method, type ModelCard } from '../../storage/settings.ts';
+import { DEFAULT_RANK, SMALL_MODEL, type Method, type ModelCard } from '../../storage/settings.ts';
 import { TARGETS, type Target } from '../../storage/train-settings.ts';
 import { deviceOption, prepareDevice } from '../device.ts';
 import { checked, modelOption } from '../options.ts';
@@ -77,10 +77,13 @@ export function define(train: Command, shell: Shell): void {
     .requiredOption('--photos <dir>', 'folder with photos of the subject')
     .requiredOption('--subject <text>', 'how prompts name it: a rare word and its class, e.g. "sks cat"')
     .option('--class <noun>', 'what it is (default: the last word of the subject, when it has several)')
-    .option('--prompt <text>', 'what each photo is said to show (default: "a photo of" and the subject)')
+    .option(
+      '--prompt <text>',
+      'what each photo is said to show (default: "a photo of" and the subject; small models: "a" and the subject)',
+    )
     .addOption(checked('--method <name>', method, 'krona'))
-    .addOption(checked('--a1 <n>', a1, '4'))
-    .addOption(checked('--a2 <n>', a2, "64, or what the model's widths allow"))
+    .addOption(checked('--a1 <n>', a1, '4; small models 2'))
+    .addOption(checked('--a2 <n>', a2, "64, or what the model's widths allow; small models 8"))
     .addOption(
       new Option(
         '--factors <list>',
@@ -107,7 +110,7 @@ export function define(train: Command, shell: Shell): void {
         `what krona and lora change: ${TARGETS.join(', ')} (default: attention)`,
       ).argParser(targetList),
     )
-    .addOption(checked('--lr <x>', lr, 'krona 5e-4, lora 1e-4, full 5e-6; small models 4 times that'))
+    .addOption(checked('--lr <x>', lr, 'krona 5e-4, lora 1e-4, full 5e-6; small models 5e-3, 5e-3, 2e-4'))
     .addOption(checked('--steps <n>', { ...steps, max: MANY_STEPS }, '1000; small models 200'))
     .addOption(checked('--warmup <n>', { ...warmup, max: MANY_STEPS }, '0'))
     .addOption(
@@ -222,10 +225,9 @@ async function trainOptions(given: Given): Promise<TrainOptions> {
   if (method === 'krona') checkAllFactors(options, model);
   checkSide('resolution', options.resolution, model);
   if (options.prompt !== '') return options;
-  return {
-    ...options,
-    prompt: `a photo of ${options.subjectToken} ${options.subjectClass}`.trim(),
-  };
+  const named = `${options.subjectToken} ${options.subjectClass}`.trim();
+  // No small model knows photos; chat trains all models with this one.
+  return { ...options, prompt: model.nativeSize > SMALL_MODEL ? `a photo of ${named}` : `a ${named}` };
 }
 
 /** Each kind of projection by the pair that it gets. @throws KronaError FACTORS_UNFIT */

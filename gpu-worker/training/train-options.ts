@@ -7,8 +7,8 @@ import type { Progress } from '../../storage/records/contract.ts';
 import { DEFAULT_TRAIN_SETTINGS, type LrSchedule } from '../../storage/train-settings.ts';
 import {
   SMALL_MODEL,
+  startingRates,
   startingSettings,
-  LR_SHARE,
   type ChannelSettings,
   type Method,
   type ModelCard,
@@ -135,6 +135,6 @@ export function trainDefaults(
   model: ModelCard,
   method: Method = 'krona',
 ): Pick<ChannelSettings, 'a1' | 'a2' | 'lr' | 'steps'> {
-  const { a1, a2, lr, steps } = startingSettings(model);
-  return { a1, a2, lr: lr * LR_SHARE[method], steps };
+  const { a1, a2, steps } = startingSettings(model);
+  return { a1, a2, lr: startingRates(model)[method], steps };
 }

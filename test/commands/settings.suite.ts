@@ -47,15 +47,17 @@ export function settingsSuite(storage: () => TestStorage): void {
 
   it('keep a learning rate that suits the method, unless one is given', async () => {
     const channel = room();
-    const changed = await channel.say('ann', '/krona settings method:lora');
+    const changed = await channel.say('ann', '/krona settings method:full');
     expect(changed.fields).toEqual([
-      { name: 'lr', value: '0.005 → 0.001' },
-      { name: 'method', value: 'krona → lora' },
+      { name: 'lr', value: '0.005 → 0.0002' },
+      { name: 'method', value: 'krona → full' },
     ]);
-    await channel.say('ann', '/krona settings method:full lr:1e-5');
+    await channel.say('ann', '/krona settings lr:1e-5');
     expect((await channel.actor('ann')).channel.settings).toMatchObject({ method: 'full', lr: 1e-5 });
     await channel.say('ann', '/krona settings method:krona');
-    expect((await channel.actor('ann')).channel.settings).toMatchObject({ method: 'krona', lr: 1e-3 });
+    expect((await channel.actor('ann')).channel.settings).toMatchObject({ method: 'krona', lr: 2.5e-4 });
+    await channel.say('ann', '/krona settings method:lora lr:1e-3');
+    expect((await channel.actor('ann')).channel.settings).toMatchObject({ method: 'lora', lr: 1e-3 });
   });
 
   it('have a rank and an alpha for lora, which keeps its share of the rank unless one is given', async () => {
@@ -63,7 +65,6 @@ export function settingsSuite(storage: () => TestStorage): void {
     const changed = await channel.say('ann', '/krona settings method:lora rank:8 alpha:4');
     expect(changed.fields).toEqual([
       { name: 'rank', value: '4 → 8' },
-      { name: 'lr', value: '0.005 → 0.001' },
       { name: 'method', value: 'krona → lora' },
     ]);
     // Σ rank·(out + in) of the four projections.
