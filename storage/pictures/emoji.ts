@@ -12,7 +12,7 @@ export const EMOJI_SIDE = 128;
 export interface Emoji {
   /** 128×128. */
   readonly png: Buffer;
-  /** False where the background has more than one colour, so that it stayed. */
+  /** Whether the background was taken away: false where it has more than one colour. */
   readonly transparent: boolean;
 }
 
@@ -26,15 +26,15 @@ export async function emojiOf(picture: Uint8Array): Promise<Emoji> {
   const rgb = { width: info.width, height: info.height, pixels: data };
   const cut = cutOut(rgb);
   const box = cut && visibleBox(info.width, info.height, (at) => cut.alpha[at] !== 0);
-  if (!box) {
-    const png = await sharp(picture).resize(EMOJI_SIDE, EMOJI_SIDE).png({ compressionLevel: 9 }).toBuffer();
-    return { png, transparent: false };
-  }
+  if (!box) return { png: await framed(sharp(picture).ensureAlpha()), transparent: false };
   const { width, height } = rgb;
-  const png = await sharp(withoutBackground(rgb, cut), { raw: { width, height, channels: 4 } })
-    .extract(box)
+  const cutout = sharp(withoutBackground(rgb, cut), { raw: { width, height, channels: 4 } });
+  return { png: await framed(cutout.extract(box)), transparent: true };
+}
+
+/** All of it, in the middle of the frame; what it leaves of the frame is transparent. */
+const framed = (picture: sharp.Sharp): Promise<Buffer> =>
+  picture
     .resize(EMOJI_SIDE, EMOJI_SIDE, { fit: 'contain', background: { r: 0, g: 0, b: 0, alpha: 0 } })
     .png({ compressionLevel: 9 })
     .toBuffer();
-  return { png, transparent: true };
-}

@@ -36,3 +36,23 @@ it('takes a picture of nothing but background as it is', async () => {
     .toBuffer();
   expect((await emojiOf(plain)).transparent).toBe(false);
 });
+
+it('shows all of a wide picture with a busy background', async () => {
+  const half = (background: string) => ({
+    create: { width: 40, height: 40, channels: 3 as const, background },
+  });
+  // Thirds of different colours: what is cut off is missed.
+  const wide = await sharp({ create: { width: 120, height: 40, channels: 3, background: '#00ff00' } })
+    .composite([
+      { input: half('#ff0000'), left: 0, top: 0 },
+      { input: half('#0000ff'), left: 80, top: 0 },
+    ])
+    .png()
+    .toBuffer();
+  const { png } = await emojiOf(wide);
+  const { data } = await sharp(png).raw().toBuffer({ resolveWithObject: true });
+  const at = (x: number, y: number) => [...data.subarray(4 * (128 * y + x), 4 * (128 * y + x) + 4)];
+  expect(at(4, 64)).toEqual([255, 0, 0, 255]);
+  expect(at(124, 64)).toEqual([0, 0, 255, 255]);
+  expect(at(64, 4)[3]).toBe(0);
+});
