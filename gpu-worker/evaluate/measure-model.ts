@@ -131,7 +131,8 @@ async function seePicture(
     const drawing = nearest.judge(picture, asked.background);
     answers['nearest drawing'] = drawing.concepts[0] === concept;
     copy = { distance: drawing.copyDistance, concept: drawing.concepts[0]!, style: drawing.style };
-    answers['style'] = (await judges.style(picture)) === style;
+    answers['style'] = nearest.styleOf(picture, asked.background, concept) === style;
+    answers['style, by the classifier'] = (await judges.style(picture)) === style;
     if (judges.knows(concept)) {
       const concepts = await judges.conceptsIn(picture);
       answers['concept, top-1'] = concepts[0] === concept;

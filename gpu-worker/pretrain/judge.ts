@@ -133,6 +133,14 @@ export class Judge {
     return { background, concepts: ranked, style: closest.style, copyDistance };
   }
 
+  /** The style whose drawing of a concept is nearest, as an index. @param asked as above */
+  styleOf(image: Float32Array, asked: number, concept: number): number {
+    const picture = shrink(image, this.#data.size);
+    const { rgb } = this.#data.backgrounds[asked]!;
+    const own = this.#prototypes.filter((prototype) => prototype.concept === concept);
+    return own[nearest(own.map((prototype) => prototypeDistance(picture, prototype, rgb)))]!.style;
+  }
+
   /** Judges one picture per prompt. */
   report(prompts: readonly JudgePrompt[], images: readonly Float32Array[]): Report {
     const judgements = prompts.map((prompt, index) => this.judge(images[index]!, prompt.background));

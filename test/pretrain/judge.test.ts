@@ -65,6 +65,16 @@ describe('the judge', () => {
     expect(report.copyDistance).toBeLessThan(5);
   });
 
+  it('tells the style among the drawings of what was asked, though another thing be nearer', () => {
+    const examples = Array.from({ length: 60 }, (_, index) => sampleExample(art, 98, index));
+    const right = examples.filter((example) => {
+      // A third of it is another picture: the nearest drawing of all is often something else.
+      const blurred = example.image.map((value, at) => (2 * value + examples[0]!.image[at]!) / 3);
+      return judge.styleOf(blurred, example.background, example.concept) === example.style;
+    });
+    expect(right.length).toBeGreaterThan(50);
+  });
+
   it('refuses wrong colours, wrong concepts and empty pictures', () => {
     const prompts = heldOutPrompts(data, 32);
     const window = { left: 0, top: 0, width: data.size, height: data.size };
