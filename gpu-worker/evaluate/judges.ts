@@ -166,11 +166,10 @@ type Part = NonNullable<Parameters<typeof classifierView>[2]>;
 /** Share of the picture below which something is no thing of its own. */
 const SPECK = 0.01;
 
-/** The square of the classifier's size around a point given in shares, moved until it lies inside. */
-export function partAround(size: number, x: number, y: number): Part {
-  const from = (share: number) =>
-    Math.max(0, Math.min(size - CLASSIFIER_SIDE, Math.round(share * size - CLASSIFIER_SIDE / 2)));
-  return { left: from(x), top: from(y), part: CLASSIFIER_SIDE };
+/** The square of side `part` (default: the classifier's) around a point given in shares, moved until it lies inside. */
+export function partAround(size: number, x: number, y: number, part: number = CLASSIFIER_SIDE): Part {
+  const from = (share: number) => Math.max(0, Math.min(size - part, Math.round(share * size - part / 2)));
+  return { left: from(x), top: from(y), part };
 }
 
 /** Connected parts (by sides) of a square mask of 0 and 1 with at least `least` pixels. */

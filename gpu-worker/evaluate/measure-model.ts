@@ -17,6 +17,7 @@ import type { Progress } from '../../storage/records/contract.ts';
 import { askedPictures, realPicture, type AskedCounts, type AskedPicture } from './asked-pictures.ts';
 import { claimFolder, readStrip, writeJson, writeStrip } from './files.ts';
 import { Judges } from './judges.ts';
+import { PairJudge } from './pair-judge.ts';
 import { modelTable, summariseModel, type ModelReport, type SeenPicture } from './model-report.ts';
 import { openRestorer } from './restore.ts';
 
@@ -83,7 +84,7 @@ export async function measureModel(options: MeasureOptions): Promise<ModelReport
     }
 
     // 2. judgements
-    const nearest = new Judge(art);
+    const nearest = { single: new Judge(art), pair: new PairJudge(art) };
     const seen: SeenPicture[] = [];
     began = performance.now();
     for (const [index, each] of asked.entries()) {
@@ -118,20 +119,20 @@ export async function measureModel(options: MeasureOptions): Promise<ModelReport
 /** All answers of the judges that the kind of prompt asks for; questions that cannot be judged are left out. */
 async function seePicture(
   judges: Judges,
-  nearest: Judge,
+  nearest: { readonly single: Judge; readonly pair: PairJudge },
   asked: AskedPicture,
   index: number,
   source: SeenPicture['source'],
   picture: Float32Array,
 ): Promise<SeenPicture> {
-  const { kind, layout, concept, other, style } = asked;
-  const answers: Record<string, boolean> = { background: judges.background(picture) === asked.background };
+  const { kind, layout, concept, other, style, background } = asked;
+  const answers: Record<string, boolean> = { background: judges.background(picture) === background };
   let copy: SeenPicture['copy'] = null;
   if (kind === 'single') {
-    const drawing = nearest.judge(picture, asked.background);
+    const drawing = nearest.single.judge(picture, background);
     answers['nearest drawing'] = drawing.concepts[0] === concept;
     copy = { distance: drawing.copyDistance, concept: drawing.concepts[0]!, style: drawing.style };
-    answers['style'] = nearest.styleOf(picture, asked.background, concept) === style;
+    answers['style'] = nearest.single.styleOf(picture, background, concept) === style;
     answers['style, by the classifier'] = (await judges.style(picture)) === style;
     if (judges.knows(concept)) {
       const concepts = await judges.conceptsIn(picture);
@@ -139,15 +140,26 @@ async function seePicture(
       answers['concept, top-5'] = concepts.slice(0, 5).includes(concept);
     }
   }
-  if (layout.kind === 'pair')
-    answers['both shown'] = await judges.showsBoth(picture, concept, other, layout.relation);
+  if (layout.kind === 'pair') {
+    const { relation } = layout;
+    answers['both nearest drawings'] = nearest.pair.showsBoth(
+      picture,
+      background,
+      [concept, other],
+      relation,
+    );
+    answers['both shown'] = await judges.showsBoth(picture, concept, other, relation);
+  }
   if (asked.hue) answers['colour'] = judges.hue(picture) === asked.hue.name;
   if (layout.kind === 'corner') answers['place'] = judges.place(picture) === layout.where;
   if (layout.kind === 'count') answers['number'] = judges.count(picture) === layout.count;
   return { asked: index, source, answers, copy };
 }
 
-/** Of each kind so many first pictures; green where all answers but the nearest drawing's are right. */
+/** Answers of the classifiers, which are wrong of many real pictures too. */
+const CLASSIFIED = ['concept, top-1', 'concept, top-5', 'style, by the classifier', 'both shown'];
+
+/** Of each kind so many first pictures; green where all answers but the classifiers' are right. */
 const SHOWN: AskedCounts = { single: 64, pair: 24, corner: 8, count: 8, recolour: 24 };
 
 async function sheetOf(
@@ -159,7 +171,7 @@ async function sheetOf(
   const cells = asked.flatMap(({ kind, prompt }, index) => {
     if (left[kind]-- <= 0) return [];
     const { answers } = seen.find((one) => one.asked === index && one.source === 'model')!;
-    const questions = Object.entries(answers).filter(([question]) => question !== 'nearest drawing');
+    const questions = Object.entries(answers).filter(([question]) => !CLASSIFIED.includes(question));
     const right = questions.every(([, answer]) => answer);
     return [{ image: drawn[index]![0]!, label: prompt, right }];
   });

@@ -115,9 +115,29 @@ export class Judge {
    * @param asked index of the background that was asked for, on whose colour the drawings are compared.
    */
   judge(image: Float32Array, asked: number): Judgement {
-    const { size, backgrounds, concepts } = this.#data;
+    const { size } = this.#data;
     const median = borderColour(image, size);
     const background = backgroundSeen(this.#data, image);
+    const { ranked, closest } = this.#compare(image, asked);
+    const copyDistance = nearestCopy(image, size, median, closest.placed);
+    return { background, concepts: ranked, style: closest.style, copyDistance };
+  }
+
+  /** Concepts by distance, the nearest first. @param asked as above */
+  conceptsIn(image: Float32Array, asked: number): readonly number[] {
+    return this.#compare(image, asked).ranked;
+  }
+
+  /** The style whose drawing of a concept is nearest, as an index. @param asked as above */
+  styleOf(image: Float32Array, asked: number, concept: number): number {
+    const picture = shrink(image, this.#data.size);
+    const { rgb } = this.#data.backgrounds[asked]!;
+    const own = this.#prototypes.filter((prototype) => prototype.concept === concept);
+    return own[nearest(own.map((prototype) => prototypeDistance(picture, prototype, rgb)))]!.style;
+  }
+
+  #compare(image: Float32Array, asked: number): { ranked: number[]; closest: Prototype } {
+    const { size, backgrounds, concepts } = this.#data;
     const picture = shrink(image, size);
     const { rgb } = backgrounds[asked]!;
     const best = new Float64Array(concepts.length).fill(Infinity);
@@ -128,17 +148,7 @@ export class Judge {
       best[prototype.concept] = Math.min(best[prototype.concept]!, apart);
       if (apart < distance) [closest, distance] = [prototype, apart];
     }
-    const ranked = [...concepts.keys()].sort((a, b) => best[a]! - best[b]!);
-    const copyDistance = nearestCopy(image, size, median, closest.placed);
-    return { background, concepts: ranked, style: closest.style, copyDistance };
-  }
-
-  /** The style whose drawing of a concept is nearest, as an index. @param asked as above */
-  styleOf(image: Float32Array, asked: number, concept: number): number {
-    const picture = shrink(image, this.#data.size);
-    const { rgb } = this.#data.backgrounds[asked]!;
-    const own = this.#prototypes.filter((prototype) => prototype.concept === concept);
-    return own[nearest(own.map((prototype) => prototypeDistance(picture, prototype, rgb)))]!.style;
+    return { ranked: [...concepts.keys()].sort((a, b) => best[a]! - best[b]!), closest };
   }
 
   /** Judges one picture per prompt. */

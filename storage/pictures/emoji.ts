@@ -3,7 +3,7 @@
  * 128×128 pixels in 256 KiB (https://support.discord.com/hc/en-us/articles/360036479811), Slack the same in 128 KB
  * (https://slack.com/help/articles/206870177); 128×128 pixels with transparency never take more than 66 KB.
  */
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import { cutOut, withoutBackground } from './cut-out.ts';
 import { visibleBox } from './visible-box.ts';
 
@@ -33,7 +33,7 @@ export async function emojiOf(picture: Uint8Array): Promise<Emoji> {
 }
 
 /** All of it, in the middle of the frame; what it leaves of the frame is transparent. */
-const framed = (picture: sharp.Sharp): Promise<Buffer> =>
+const framed = (picture: Sharp): Promise<Buffer> =>
   picture
     .resize(EMOJI_SIDE, EMOJI_SIDE, { fit: 'contain', background: { r: 0, g: 0, b: 0, alpha: 0 } })
     .png({ compressionLevel: 9 })
