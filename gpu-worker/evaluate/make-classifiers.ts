@@ -34,7 +34,6 @@ interface Lesson {
   readonly learnt: readonly LabelledDrawing[];
   readonly kept: Readonly<Record<string, readonly LabelledDrawing[]>>;
   readonly recolour: number;
-  readonly softened: number;
   readonly settings: StageSettings;
   readonly sources: readonly string[];
 }
@@ -65,7 +64,6 @@ export async function makeClassifier(kind: ClassifierKind, options: MakeOptions)
     settings,
     seed: 1,
     recolour: lesson.recolour,
-    softened: lesson.softened,
   };
   const parameters = await trainClassifier(training, { folder: join(run, kind), ...hooks });
   await saveClassifier(out, lesson.config, parameters, { accuracies: {}, sources: lesson.sources });
@@ -118,15 +116,14 @@ async function conceptLesson(): Promise<Lesson> {
     learnt,
     kept: { 'judge sets': kept, ...others },
     recolour: 0.25,
-    softened: 3,
     settings: SETTINGS.concepts,
     sources: art.versions,
   };
 }
 
-/** The training sets; one in four emoji is kept. */
+/** The training sets, of every third emoji; one in four of these is kept. */
 async function styleLesson(): Promise<Lesson> {
-  const emoji = await namedEmoji();
+  const emoji = (await namedEmoji()).filter((_, index) => index % 3 === 0);
   const learnt: LabelledDrawing[] = [];
   const kept = Object.fromEntries(artSets.map((set) => [set, [] as LabelledDrawing[]])) as Record<
     ArtSet,
@@ -141,11 +138,10 @@ async function styleLesson(): Promise<Lesson> {
     }
   }
   return {
-    config: { widths: [24, 48, 96, 128], classes: artSets },
+    config: { widths: [16, 32, 64, 96], classes: artSets },
     learnt,
     kept,
     recolour: 0,
-    softened: 2,
     settings: SETTINGS.styles,
     sources: (await Promise.all(artSets.map(artVersion))).map(
       ({ package: name, version }) => `${name} ${version}`,
@@ -154,14 +150,14 @@ async function styleLesson(): Promise<Lesson> {
 }
 
 /** Shares of the kept drawings, augmented as in training, that come first and among the first five. */
-async function measure(classifier: Classifier, { kept, config, softened }: Lesson): Promise<Accuracies> {
+async function measure(classifier: Classifier, { kept, config }: Lesson): Promise<Accuracies> {
   const all = config.classes.map((_, index) => index);
   const accuracies: Record<string, number> = {};
   for (const [name, drawings] of Object.entries(kept)) {
     let [first, five] = [0, 0];
     for (const [index, drawing] of drawings.entries()) {
       const picture = new Float32Array(3 * CLASSIFIER_SIDE ** 2);
-      sampleDrawing({ drawings: [drawing], seed: 2, recolour: 0, softened }, index, picture, 0);
+      sampleDrawing({ drawings: [drawing], seed: 2, recolour: 0 }, index, picture, 0);
       const order = ranked((await classifier.classify(picture)).logits, all);
       if (order[0] === drawing.label) first++;
       if (order.slice(0, 5).includes(drawing.label)) five++;

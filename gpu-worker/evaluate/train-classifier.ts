@@ -34,8 +34,6 @@ export interface ClassifierTraining {
   readonly seed: number;
   /** Share of the examples whose colours are mixed or turned grey: 0 where colour tells classes apart. */
   readonly recolour: number;
-  /** How often an example is softened at most: few where texture tells classes apart. */
-  readonly softened: number;
 }
 
 /** Trains or goes on; what a run has left in the options' folder is used again. @returns parameters by name */
@@ -79,13 +77,13 @@ export function crossEntropy(logits: Tensor, asked: Tensor): Tensor {
 
 /** Writes example `index` to `into` from `offset` on. @returns its label */
 export function sampleDrawing(
-  training: Pick<ClassifierTraining, 'drawings' | 'seed' | 'recolour' | 'softened'>,
+  { drawings, seed, recolour }: Pick<ClassifierTraining, 'drawings' | 'seed' | 'recolour'>,
   index: number,
   into: Float32Array,
   offset: number,
 ): number {
-  const random = new KeyedRandom(training.seed, index);
-  const { sprite, label } = random.pick(training.drawings);
+  const random = new KeyedRandom(seed, index);
+  const { sprite, label } = random.pick(drawings);
   const rgb = [0, 1, 2].map(() => random.between(0, 256)) as [number, number, number];
   const side = random.between(0.6, 1) * SIDE;
   const room = (SIDE - side) / 2 + 0.03 * SIDE;
@@ -94,8 +92,8 @@ export function sampleDrawing(
   const placed = { sprite, x, y, side, angle, mirror: random.chance(0.4) };
   composite(into, offset, { left: 0, top: 0, width: SIDE, height: SIDE }, rgb, [placed]);
   const image = into.subarray(offset, offset + 3 * SIDE * SIDE);
-  if (random.chance(training.recolour)) mixColours(image, random);
-  for (let passes = Math.floor(random.between(0, training.softened + 1)); passes > 0; passes--) soften(image);
+  if (random.chance(recolour)) mixColours(image, random);
+  for (let passes = Math.floor(random.between(0, 4)); passes > 0; passes--) soften(image);
   const [gain, grain] = [random.between(0.85, 1.15), random.between(0, 0.06)];
   for (let i = 0; i < image.length; i++) image[i] = image[i]! * gain + grain * random.between(-1, 1);
   return label;

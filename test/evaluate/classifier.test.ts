@@ -53,7 +53,6 @@ describe('the classifier', () => {
       drawings,
       seed: 3,
       recolour: 0,
-      softened: 3,
       settings: { batch: 12, steps: 60, lr: 1e-2, warmup: 5, averageDecay: 0.9 },
     };
     const whole = await trainClassifier(training, { folder: join(folder, 'whole') });
