@@ -82,6 +82,7 @@ it('is refused before anything is drawn for a model without a card', async () =>
   const model = join(root, 'model');
   await cp(join(import.meta.dirname, '../fixtures/sdxl-tiny/model'), model, { recursive: true });
   const none = { single: 1, pair: 0, corner: 0, count: 0, recolour: 0 };
+  let drawn = 0;
   const measuring = measureModel({
     model,
     config: defaultConfigPath,
@@ -89,8 +90,10 @@ it('is refused before anything is drawn for a model without a card', async () =>
     counts: none,
     seeds: 1,
     card: true,
+    onProgress: () => drawn++,
   });
   await expect(measuring).rejects.toMatchObject({ code: 'MODEL_CARD_MISSING' });
+  expect(drawn).toBe(0);
   await writeFile(join(model, 'README.md'), CARD);
   await writeMeasuredCard(model, report(0.5, 0.7));
   expect(await readFile(join(model, 'README.md'), 'utf8')).toBe(measuredCard(CARD, report(0.5, 0.7)));
