@@ -5,9 +5,9 @@ import { KronaError } from '../../storage/errors.ts';
 import { exists } from '../../storage/files.ts';
 
 /**
- * Fills a folder beside the given one and exchanges the two by renaming. What the former has at its top and the new one
- * has not (a note, a picture that somebody put there) goes along. Until the exchange the former is as it was; when the
- * process is killed between its two renames, the former lies beside as `.NAME.former`, and the next call begins by putting it back.
+ * Fills a folder beside the given one and exchanges the two by renaming. What only the former has at its top (a note, a
+ * picture that somebody put there) goes along. Until the exchange the former is as it was; when the process is killed between
+ * the two renames, the former lies beside as `.NAME.former`, and the next call begins by putting it back.
  *
  * @returns what `fill` does
  * @throws KronaError FILE_UNWRITABLE; and what `fill` throws
