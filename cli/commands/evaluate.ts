@@ -32,6 +32,7 @@ interface Given {
   model: string;
   config: string;
   quick?: boolean;
+  card?: boolean;
   device?: Device;
   out: string;
 }
@@ -45,13 +46,14 @@ function defineModel(evaluate: Command, shell: Shell): void {
     .addOption(modelOption())
     .addOption(configOption())
     .option('--quick', QUICK)
+    .option('--card', "write the table and the goals it misses into the model's README.md")
     .addOption(deviceOption())
     .requiredOption(
       '--out <dir>',
       'folder for pictures, report, table and sheet; goes on from what is there',
     );
   action(model, shell, async (io, given: Given) => {
-    const { model: folder, config, out, quick } = given;
+    const { model: folder, config, out, quick, card = false } = given;
     io.log(await prepareDevice(given.device));
     const report = await measureModel({
       model: folder,
@@ -59,6 +61,7 @@ function defineModel(evaluate: Command, shell: Shell): void {
       out,
       counts: quick ? QUICK_COUNTS : FULL_COUNTS,
       seeds: quick ? 1 : 2,
+      card,
       signal: io.signal,
       onProgress: (progress) => io.progress.show(progress),
     });
@@ -118,7 +121,7 @@ function defineClassifier(evaluate: Command, shell: Shell): void {
     .addOption(checked('--steps <n>', steps, 'what the kind needs'))
     .addOption(deviceOption())
     .requiredOption('--run <dir>', 'folder of the training; goes on from what is there')
-    .requiredOption('--out <file>', 'where the classifier goes');
+    .requiredOption('--out <file>', 'where the classifier goes, with LICENSES.md beside it');
   action(
     classifier,
     shell,

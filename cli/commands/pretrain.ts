@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { defaultConfigPath } from '../../gpu-worker/pretrain/concepts.ts';
 import type { Report } from '../../gpu-worker/pretrain/judge.ts';
-import { pretrain } from '../../gpu-worker/pretrain/pretrain.ts';
+import { pretrain, statusPagePath } from '../../gpu-worker/pretrain/pretrain.ts';
 import type { Device } from '../../storage/config.ts';
 import { deviceOption, prepareDevice } from '../device.ts';
 import { action, type Shell } from '../output.ts';
@@ -20,13 +20,14 @@ export function define(command: Command, shell: Shell): void {
     .option('--config <file>', 'concepts, sizes and lengths of the recipe', defaultConfigPath)
     .requiredOption(
       '--run <dir>',
-      'folder for checkpoints, logs and sample sheets; goes on from what is there',
+      'folder for checkpoints, logs and sample sheets; goes on from what is there; its index.html shows the run',
     )
     .option('--from <dir>', 'a model folder whose weights this run begins with, where their shapes agree')
     .addOption(deviceOption())
-    .requiredOption('--out <dir>', 'where the model folder goes');
+    .requiredOption('--out <dir>', 'where the model folder goes; an earlier model there is replaced');
   action(command, shell, async (io, given: Given) => {
     io.log(await prepareDevice(given.device));
+    io.log(`How far it is: ${statusPagePath(given.run)}`);
     let samples: { sheet: string; report: Report } | null = null;
     await pretrain({
       config: given.config,
@@ -37,7 +38,10 @@ export function define(command: Command, shell: Shell): void {
       onProgress: ({ stage, step, steps, loss, samplesPerSecond, secondsLeft }) =>
         io.progress.show(
           { phase: stage, step, steps, secondsLeft: secondsLeft > 0 ? secondsLeft : null },
-          samplesPerSecond > 0 ? `loss ${loss.toFixed(4)}, ${samplesPerSecond.toFixed(1)} samples/s` : '',
+          [
+            ...(loss === null ? [] : [`loss ${loss.toFixed(4)}`]),
+            ...(samplesPerSecond > 0 ? [`${samplesPerSecond.toFixed(1)} samples/s`] : []),
+          ].join(', '),
         ),
       onSamples: (sheet, { report }) => {
         samples = { sheet, report };

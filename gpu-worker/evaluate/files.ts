@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import sharp from 'sharp';
 import { KronaError } from '../../storage/errors.ts';
 import { writeWhole } from '../../storage/files.ts';
+import { claimFolder as claim } from '../pretrain/claim-folder.ts';
 import { fromBytes, toBytes } from '../pretrain/composite.ts';
 
 /** null where there is no such file. */
@@ -20,15 +21,16 @@ export const writeJson = (path: string, value: unknown): Promise<void> =>
  *
  * @throws KronaError EVALUATION_MISMATCH
  */
-export async function claimFolder(path: string, facts: object): Promise<void> {
-  const known = await readJson<object>(path);
-  if (known === null) return writeJson(path, facts);
-  if (JSON.stringify(known) !== JSON.stringify(facts))
-    throw new KronaError(
-      'EVALUATION_MISMATCH',
-      'The folder holds results of another model, configuration or size; give another --out.',
-    );
-}
+export const claimFolder = (path: string, facts: object): Promise<void> =>
+  claim(
+    path,
+    facts,
+    (differences) =>
+      new KronaError(
+        'EVALUATION_MISMATCH',
+        `The folder holds results of another model, configuration or size (${differences.join('; ')}); give another --out.`,
+      ),
+  );
 
 /** SHA-256 of files, the first 16 digits; '' for one that is not there. */
 export async function fileHashes(paths: Readonly<Record<string, string>>): Promise<Record<string, string>> {

@@ -18,7 +18,7 @@ export const JUDGE_SET_NOTICES: Readonly<Record<JudgeSet, string>> = {
   'streamline-emojis': 'Streamline Emojis, © Streamline, CC BY 4.0',
 };
 
-const packageOf = (set: JudgeSet): string => `@iconify-json/${set}`;
+export const judgePackage = (set: JudgeSet): string => `@iconify-json/${set}`;
 
 /** An emoji of the word list: code points as in the training sets, and Unicode's name. */
 export interface NamedEmoji {
@@ -49,9 +49,9 @@ export interface JudgeArt {
 export async function openJudgeArt(): Promise<JudgeArt> {
   const opened = await Promise.all(
     JUDGE_SETS.map(async (set) => {
-      const icons = await openIconSet(packageOf(set));
+      const icons = await openIconSet(judgePackage(set));
       const names = new Map(icons.names.map((name) => [plainName(name), name]));
-      const manifest = JSON.parse(await readFile(artFile(packageOf(set), 'package.json'), 'utf8')) as {
+      const manifest = JSON.parse(await readFile(artFile(judgePackage(set), 'package.json'), 'utf8')) as {
         version: string;
       };
       return [set, { icons, names, version: manifest.version }] as const;
@@ -65,7 +65,7 @@ export async function openJudgeArt(): Promise<JudgeArt> {
   return {
     svg,
     setsWith: (label) => JUDGE_SETS.filter((set) => sets.get(set)!.names.has(plainName(label))),
-    versions: JUDGE_SETS.map((set) => `${packageOf(set)} ${sets.get(set)!.version}`),
+    versions: JUDGE_SETS.map((set) => `${judgePackage(set)} ${sets.get(set)!.version}`),
   };
 }
 

@@ -2,7 +2,8 @@
  * @file Makes the two classifiers that judge pictures and measures them on drawings that they did not learn from. What the
  * comparison's subjects are made of is left out, so that their features know no subject.
  */
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { writeWhole } from '../../storage/files.ts';
 import { artSets, type ArtSet } from '../pretrain/concepts.ts';
 import type { StageSettings } from '../pretrain/pretrain-config.ts';
 import { artVersion, openSet, renderSprite } from '../pretrain/sprites.ts';
@@ -15,6 +16,7 @@ import {
   type Accuracies,
   type ClassifierConfig,
 } from './classifier.ts';
+import { classifierLicences } from './classifier-licences.ts';
 import { judgeSprite, namedEmoji, openJudgeArt, plainName } from './judge-art.ts';
 import { readSubjects } from './subjects.ts';
 import {
@@ -46,7 +48,7 @@ const SETTINGS: Readonly<Record<ClassifierKind, StageSettings>> = {
 export interface MakeOptions extends Pick<StageOptions, 'onProgress' | 'signal' | 'threads'> {
   /** Where the training is kept, to go on from. */
   readonly run: string;
-  /** The classifier's file. */
+  /** The classifier's file; LICENSES.md is written beside it. */
   readonly out: string;
   /** Steps instead of the kind's own. */
   readonly steps?: number;
@@ -71,6 +73,7 @@ export async function makeClassifier(kind: ClassifierKind, options: MakeOptions)
   try {
     const accuracies = await measure(classifier, lesson);
     await saveClassifier(out, lesson.config, parameters, { accuracies, sources: lesson.sources });
+    await writeWhole(join(dirname(out), 'LICENSES.md'), await classifierLicences());
     return accuracies;
   } finally {
     await classifier.release();

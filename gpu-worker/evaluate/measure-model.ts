@@ -17,6 +17,7 @@ import type { Progress } from '../../storage/records/contract.ts';
 import { askedPictures, realPicture, type AskedCounts, type AskedPicture } from './asked-pictures.ts';
 import { claimFolder, readStrip, writeJson, writeStrip } from './files.ts';
 import { Judges } from './judges.ts';
+import { readModelCard, writeMeasuredCard } from './model-card.ts';
 import { PairJudge } from './pair-judge.ts';
 import { modelTable, summariseModel, type ModelReport, type SeenPicture } from './model-report.ts';
 import { openRestorer } from './restore.ts';
@@ -31,6 +32,8 @@ export interface MeasureOptions {
   readonly counts: AskedCounts;
   /** Pictures of each prompt. */
   readonly seeds: number;
+  /** Whether the model's README.md gets the table and the missed goals; it does not by default. */
+  readonly card?: boolean;
   readonly onProgress?: (progress: Progress) => void;
   readonly signal?: AbortSignal;
 }
@@ -43,6 +46,7 @@ export const QUICK_COUNTS: AskedCounts = { single: 48, pair: 12, corner: 6, coun
 export async function measureModel(options: MeasureOptions): Promise<ModelReport> {
   const { out, seeds, counts, signal } = options;
   const data = await readPretrainData(options.config);
+  if (options.card) await readModelCard(options.model);
   const judges = await Judges.open(data);
   const painter = await TextToImage.open(options.model);
   const restorer = await openRestorer(painter.model, data.size);
@@ -108,6 +112,7 @@ export async function measureModel(options: MeasureOptions): Promise<ModelReport
     await writeJson(join(out, 'report.json'), { ...report, pictures: seen });
     await writeWhole(join(out, 'table.md'), modelTable(report));
     await writeWhole(join(out, 'sheet.png'), await sheetOf(asked, drawn, seen));
+    if (options.card) await writeMeasuredCard(options.model, report);
     return report;
   } finally {
     await restorer.release();

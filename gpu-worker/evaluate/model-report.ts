@@ -121,7 +121,8 @@ function copiesOf(
   };
 }
 
-const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+/** A share in Markdown. */
+export const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
 /** Markdown. */
 export function modelTable({ model, figures, copies, classifiers }: ModelReport): string {

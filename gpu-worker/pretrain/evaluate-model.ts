@@ -44,13 +44,17 @@ export async function drawJudged(
   return pictures.map(({ pixels }) => fromBytes(pixels));
 }
 
-/** One picture for each of the first `count` held-out prompts (judge.ts), its number as seed. */
+/**
+ * One picture for each of the first `count` held-out prompts (judge.ts), its number as seed.
+ *
+ * @param onDrawn after each, with pictures done and in all; awaited
+ */
 export async function drawPrompts(
   engine: TextToImage,
   data: PretrainData,
   sprites: SpriteSheet,
   count: number,
-  onDrawn: (done: number) => void = () => undefined,
+  onDrawn?: (done: number, all: number) => Promise<void>,
 ): Promise<Evaluation> {
   const prompts = heldOutPrompts(data, count);
   const judge = new Judge(prepareArt(data, sprites.sprites));
@@ -65,7 +69,7 @@ export async function drawPrompts(
       label: prompt,
       right: judgement.background === background && judgement.concepts[0] === concept,
     });
-    onDrawn(cells.length);
+    await onDrawn?.(cells.length, prompts.length);
   }
   return { report: summarise(prompts, judgements), sheet: await contactSheet(cells) };
 }

@@ -1,12 +1,12 @@
-/** @file The training pictures as latents, encoded once: the autoencoder does not change any more. */
-import { readFile, writeFile } from 'node:fs/promises';
+/** @file The training pictures as latents, encoded once with the autoencoder that they belong to. */
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { KronaError } from '../../storage/errors.ts';
 import { compile } from '../graph/compile.ts';
 import * as op from '../graph/ops.ts';
 import { Session } from '../graph/runtime.ts';
 import { givenParameters, parametersOf } from '../models/parameters.ts';
-import { openSafetensors, readTensor, writeSafetensors } from '../models/safetensors.ts';
+import { openSafetensors, readTensor, writeSafetensors, type TensorToWrite } from '../models/safetensors.ts';
 import { vaeEncoder, vaeScale } from '../models/vae.ts';
 import { openBatches } from './composite-worker.ts';
 import type { PretrainConfig } from './pretrain-config.ts';
@@ -24,13 +24,18 @@ export interface LatentCache {
 /** Pictures in one file: what is lost at most when the run is stopped. */
 const PART = 1024;
 
-/** Encodes what is not encoded yet, with the posterior's mean, and reads everything. */
+/**
+ * Encodes what is not encoded yet with this autoencoder, with the posterior's mean, and reads everything.
+ *
+ * @param onProgress after each batch that is encoded, with pictures done and in all; awaited
+ * @throws KronaError PRETRAIN_CONFIG, DISK_FULL, FILE_UNWRITABLE
+ */
 export async function cacheLatents(
   config: PretrainConfig,
   sheet: SpriteSheet,
   autoencoder: ReadonlyMap<string, Float32Array>,
   folder: string,
-  onProgress: (done: number, all: number) => void,
+  onProgress: (done: number, all: number) => Promise<void>,
 ): Promise<LatentCache> {
   const { pictures, batch } = config.training.latents;
   if (pictures % PART !== 0 || PART % batch !== 0) {
@@ -39,16 +44,28 @@ export async function cacheLatents(
       `latents.pictures must be a multiple of ${PART}, and latents.batch divide ${PART}.`,
     );
   }
+  const belongsTo = fingerprint(autoencoder);
   const captions: string[] = [];
   const parts: Float32Array[] = [];
   for (let start = 0; start < pictures; start += PART) {
     const path = join(folder, `latents-${start}.safetensors`);
     const known = await openSafetensors(path).catch(() => null);
-    if (!known)
-      await encodePart(config, sheet, autoencoder, path, start, (done) => onProgress(start + done, pictures));
-    const file = known ?? (await openSafetensors(path));
-    parts.push((await readTensor(file.tensors.get('latents')!)) as Float32Array);
-    captions.push(...(JSON.parse(await readFile(`${path}.captions.json`, 'utf8')) as string[]));
+    if (known?.metadata.get('autoencoder') !== belongsTo) {
+      const part = await encodePart(config, sheet, autoencoder, start, (done) =>
+        onProgress(start + done, pictures),
+      );
+      await writeSafetensors(
+        path,
+        new Map([['latents', part.latents]]),
+        new Map([
+          ['autoencoder', belongsTo],
+          ['captions', JSON.stringify(part.captions)],
+        ]),
+      );
+    }
+    const { tensors, metadata } = await openSafetensors(path);
+    parts.push((await readTensor(tensors.get('latents')!)) as Float32Array);
+    captions.push(...(JSON.parse(metadata.get('captions')!) as string[]));
   }
   const latents = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
   parts.forEach((part, i) => latents.set(part, i * parts[0]!.length));
@@ -59,10 +76,9 @@ async function encodePart(
   config: PretrainConfig,
   sheet: SpriteSheet,
   autoencoder: ReadonlyMap<string, Float32Array>,
-  path: string,
   start: number,
-  onProgress: (done: number) => void,
-): Promise<void> {
+  onProgress: (done: number) => Promise<void>,
+): Promise<{ latents: TensorToWrite; captions: readonly string[] }> {
   const { size } = config.data;
   const { batch } = config.training.latents;
   const image = op.input('image', [batch, 3, size, size]);
@@ -89,15 +105,22 @@ async function encodePart(
       const { mean } = await session.run({ image: pictures.images });
       latents.set(mean as Float32Array, done * each);
       captions.push(...pictures.captions);
-      onProgress(done + batch);
+      await onProgress(done + batch);
     }
   } finally {
     await source.close();
     await session.release();
   }
-  await writeFile(`${path}.captions.json`, JSON.stringify(captions));
   const shape = [PART, config.vae.latent_channels, side, side];
-  await writeSafetensors(path, new Map([['latents', { dtype: 'F32', shape, data: latents }]]));
+  return { latents: { dtype: 'F32', shape, data: latents }, captions };
+}
+
+/** Of all parameters: lower-case hex, 16 digits. */
+function fingerprint(parameters: ReadonlyMap<string, Float32Array>): string {
+  const hash = createHash('sha256');
+  for (const [name, { buffer, byteOffset, byteLength }] of parameters)
+    hash.update(name).update(new Uint8Array(buffer, byteOffset, byteLength));
+  return hash.digest('hex').slice(0, 16);
 }
 
 function deviation(values: Float32Array): number {

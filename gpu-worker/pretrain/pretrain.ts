@@ -11,28 +11,32 @@ import type { Parameters } from '../models/parameters.ts';
 import { loadTokenizer } from '../models/tokenizer.ts';
 import { unet, unetInputs } from '../models/unet.ts';
 import { vaeDecoder, vaeEncoder, vaeScale } from '../models/vae.ts';
-import { TextToImage } from '../sampling/text-to-image.ts';
 import { autoencoderStage } from './autoencoder-stage.ts';
 import { trainModelVocabulary, writeTokenizers } from './bpe.ts';
+import { claimRun } from './claim-run.ts';
 import { diffusionStage } from './diffusion-stage.ts';
-import { drawPrompts, JUDGED_SAMPLING, type Evaluation } from './evaluate-model.ts';
 import { fromModel, fromScratch } from './earlier-model.ts';
-import { exportModel, PARTS, vocabularySizes, type Part } from './export-model.ts';
+import type { Evaluation } from './evaluate-model.ts';
+import { vocabularySizes, type Part, type TrainedModel } from './export-model.ts';
 import { cacheLatents } from './latent-cache.ts';
-import { writeModelCard, writeModelLicences } from './licences.ts';
-import { readPretrainConfig, type PretrainConfig, type StageSettings } from './pretrain-config.ts';
+import { readPretrainConfig, type PretrainConfig } from './pretrain-config.ts';
+import { checkOut, publishModel, type Publication } from './publish-model.ts';
 import { loadSprites } from './sprites.ts';
-import { runStage, type StageOptions, type StageProgress } from './stage.ts';
+import { runStage, type StageOptions } from './stage.ts';
+import { recordProgress, writeStatusPage, type LoggedProgress } from './status-page.ts';
+import { readTrainingHistory, runRecord } from './training-history.ts';
 
 export interface PretrainOptions {
   readonly config: string;
-  /** Checkpoints, latents, logs and sample sheets of the run. */
+  /** Checkpoints, latents, logs, sample sheets and the page index.html of the run. */
   readonly folder: string;
   /** A model whose weights this one begins with, where their shapes agree; default: none, from scratch. */
   readonly from?: string;
   /** Where the model is written, after every save of the last stage and at the end. */
   readonly out: string;
-  readonly onProgress?: (progress: StageProgress) => void;
+  /** Of the last stage; 600 by default. */
+  readonly secondsBetweenSaves?: number;
+  readonly onProgress?: (progress: LoggedProgress) => void;
   readonly onSamples?: (sheet: string, evaluation: Evaluation) => void;
   readonly signal?: AbortSignal;
 }
@@ -41,21 +45,31 @@ export interface PretrainOptions {
 const SAMPLED = 32;
 const JUDGED = 128;
 
-/** @throws KronaError PRETRAIN_CONFIG, DISK_FULL; and the signal's reason when it aborts */
+/** The page of a run, for a browser. */
+export const statusPagePath = (folder: string): string => join(folder, 'index.html');
+
+/**
+ * Trains, or goes on with what is in the folder.
+ *
+ * @throws KronaError PRETRAIN_CONFIG, PRETRAIN_ART_MISSING, PRETRAIN_MISMATCH (the folder belongs to something else),
+ * PRETRAIN_OUT, PRETRAIN_HISTORY, MODEL_*, DISK_FULL, FILE_UNWRITABLE; and the signal's reason when it aborts
+ */
 export async function pretrain(options: PretrainOptions): Promise<void> {
-  const { folder, out, onProgress, signal } = options;
+  const { folder, from, out, secondsBetweenSaves = 600, onProgress, signal } = options;
   const config = await readPretrainConfig(options.config);
   const stageOptions: StageOptions = {
     folder,
     ...(onProgress ? { onProgress } : {}),
     ...(signal ? { signal } : {}),
   };
-  const report = (stage: string, step: number, steps: number): void =>
-    onProgress?.({ stage, step, steps, loss: 0, gradientNorm: 0, samplesPerSecond: 0, secondsLeft: 0 });
+  await checkOut(out, from);
+  const earlier = from === undefined ? [] : await readTrainingHistory(from);
   await mkdir(folder, { recursive: true });
+  await writeStatusPage(folder);
 
   // 1. drawings and words
   const sheet = await loadSprites(config.data, join(folder, 'sprites'));
+  await claimRun(folder, config, sheet.versions, from);
   const vocabulary = await trainModelVocabulary(config.data);
   const { maxLength } = config.data.tokenizer;
   await writeTokenizers(folder, vocabulary, maxLength);
@@ -67,79 +81,87 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
   ] as const;
 
   // 2. the autoencoder
-  const start = options.from ? await fromModel(options.from, vocabulary.vocab) : fromScratch;
+  const start = from === undefined ? fromScratch : await fromModel(from, vocabulary.vocab);
   const { stage: autoencoder, close } = autoencoderStage(config, sheet, start);
   const vae = await runStage(autoencoder, stageOptions).finally(close);
 
   // 3. all pictures as latents
-  const cache = await cacheLatents(config, sheet, vae, folder, (done, all) => {
-    signal?.throwIfAborted();
-    report('latents', done, all);
-  });
+  const cache = await cacheLatents(config, sheet, vae, folder, reporter('latents', options));
 
   // 4. the UNet and what it is told
   const forward = forwards(config, text);
-  const publish = async (parameters: ReadonlyMap<string, Float32Array>, step: number): Promise<void> => {
-    const part = (name: Part): ReadonlyMap<string, Float32Array> =>
-      name === 'vae'
-        ? vae
-        : new Map(
-            [...parameters]
-              .filter(([key]) => key.startsWith(`${name}.`))
-              .map(([key, value]) => [key.slice(name.length + 1), value]),
-          );
-    const parts = Object.fromEntries(PARTS.map((name) => [name, part(name)])) as Record<
-      Part,
-      ReadonlyMap<string, Float32Array>
-    >;
-    await exportModel(out, { config, vocabulary, scalingFactor: cache.scalingFactor, parts, forward });
-    const engine = await TextToImage.open(out);
-    const evaluation = await drawPrompts(engine, config.data, sheet, SAMPLED).finally(() => engine.release());
+  const publish = async (
+    trained: ReadonlyMap<string, Float32Array>,
+    judged: Pick<Publication, 'prompts' | 'onDrawn'>,
+  ): Promise<void> => {
+    const { autoencoder: first, diffusion: second } = config.training;
+    const run = await runRecord(folder, { autoencoder: first, diffusion: second });
+    const evaluation = await publishModel(out, {
+      model: {
+        config,
+        vocabulary,
+        scalingFactor: cache.scalingFactor,
+        parts: partsOf(trained, vae),
+        forward,
+      },
+      sheet,
+      training: [...earlier, run],
+      ...judged,
+    });
+    const step = run.stages!.at(-1)!.steps;
     const path = join(folder, `sheet-${String(step).padStart(6, '0')}.png`);
     await writeFile(path, evaluation.sheet);
+    await writeStatusPage(folder);
     options.onSamples?.(path, evaluation);
   };
   const diffusion = diffusionStage(config, cache, text, tokenizers, start);
   const trained = await runStage(
-    { ...diffusion, saved: publish },
-    { ...stageOptions, secondsBetweenSaves: 600 },
+    { ...diffusion, saved: (parameters) => publish(parameters, { prompts: SAMPLED }) },
+    { ...stageOptions, secondsBetweenSaves },
   );
 
-  // 5. what it can do, told beside it
-  const engine = await TextToImage.open(out);
-  const evaluation = await drawPrompts(engine, config.data, sheet, JUDGED, (step) => {
-    signal?.throwIfAborted();
-    report('judging', step, JUDGED);
-  }).finally(() => engine.release());
-  const count = (parameters: ReadonlyMap<string, Float32Array>) =>
-    [...parameters.values()].reduce((sum, values) => sum + values.length, 0);
-  await writeFile(join(out, 'held-out.png'), evaluation.sheet);
-  await writeFile(join(out, 'MODEL_LICENSES.md'), writeModelLicences(NAME, sheet.versions));
-  await writeFile(
-    join(out, 'README.md'),
-    writeModelCard({
-      name: NAME,
-      data: config.data,
-      versions: sheet.versions,
-      parameters: { 'UNet and text encoders': count(trained), VAE: count(vae) },
-      training: [
-        ...(options.from
-          ? ['begun on the weights of an earlier checkpoint, whose training is not counted here']
-          : []),
-        describeStage('autoencoder', config.training.autoencoder),
-        describeStage('UNet and text encoders', config.training.diffusion),
-      ],
-      heldOut: evaluation.report,
-      sampling: `${JUDGED_SAMPLING.steps} steps, guidance ${JUDGED_SAMPLING.guidance}.`,
-    }),
-  );
-  options.onSamples?.(join(out, 'held-out.png'), evaluation);
+  // 5. the model, also when an earlier call came to the end of its training and no further
+  await publish(trained, { prompts: JUDGED, onDrawn: reporter('judging', options) });
 }
 
-const describeStage = (name: string, { steps, batch, lr }: StageSettings): string =>
-  `${name}: ${(steps * batch).toLocaleString('en')} samples in ${steps} steps of ${batch}, learning rate ${lr} falling to 0`;
+/** Tells of a stage that has no loss, and logs one in so many reports. */
+function reporter(
+  stage: string,
+  { folder, onProgress, signal }: PretrainOptions,
+): (step: number, steps: number) => Promise<void> {
+  let first: { readonly step: number; readonly at: number } | undefined;
+  let reports = 0;
+  return async (step, steps) => {
+    signal?.throwIfAborted();
+    const at = performance.now();
+    first ??= { step, at };
+    const perSecond = at > first.at ? (1000 * (step - first.step)) / (at - first.at) : 0;
+    const secondsLeft = perSecond > 0 ? (steps - step) / perSecond : 0;
+    const nothing = { loss: null, gradientNorm: null };
+    const progress = { stage, step, steps, ...nothing, samplesPerSecond: perSecond, secondsLeft };
+    onProgress?.(progress);
+    if (reports++ % 10 === 0 || step === steps) await recordProgress(folder, progress);
+  };
+}
 
-const NAME = 'krona-emoji';
+/** The parameters of the last stage by part, and the autoencoder's. */
+function partsOf(
+  trained: ReadonlyMap<string, Float32Array>,
+  vae: ReadonlyMap<string, Float32Array>,
+): TrainedModel['parts'] {
+  const part = (name: Part): ReadonlyMap<string, Float32Array> =>
+    new Map(
+      [...trained]
+        .filter(([key]) => key.startsWith(`${name}.`))
+        .map(([key, value]) => [key.slice(name.length + 1), value]),
+    );
+  return {
+    text_encoder: part('text_encoder'),
+    text_encoder_2: part('text_encoder_2'),
+    unet: part('unet'),
+    vae,
+  };
+}
 
 /** Each part's forward pass at any size: its parameters do not depend on it. */
 function forwards(

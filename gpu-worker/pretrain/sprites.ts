@@ -114,6 +114,8 @@ export function viewSprites(
   );
 }
 
+export const artPackage = (set: ArtSet): string => packages[set];
+
 /** Name and version of a set's installed package. */
 export async function artVersion(set: ArtSet): Promise<ArtVersion> {
   const manifest = JSON.parse(await readFile(artFile(packages[set], 'package.json'), 'utf8')) as {

@@ -1,0 +1,35 @@
+/** @file What must be said beside the classifiers: whose drawings they learnt from, and under which licences. */
+import { artSets } from '../pretrain/concepts.ts';
+import { apacheSection, ART_NOTICES, noticeSection } from '../pretrain/licences.ts';
+import { artPackage } from '../pretrain/sprites.ts';
+import { JUDGE_SET_NOTICES, JUDGE_SETS, judgePackage, type JudgeSet } from './judge-art.ts';
+
+const SOURCES: Readonly<Record<JudgeSet, string>> = {
+  emojione: 'https://github.com/EmojiTwo/emojitwo',
+  'noto-v1': 'https://github.com/googlefonts/noto-emoji',
+  fxemoji: 'https://github.com/mozilla/fxemoji',
+  'streamline-emojis': 'https://github.com/webalys-hq/streamline-vectors',
+};
+
+/** LICENSES.md for the folder of both classifiers. */
+export async function classifierLicences(): Promise<string> {
+  const judges = JUDGE_SETS.map(
+    (set) => `- ${JUDGE_SET_NOTICES[set]}. Source: ${SOURCES[set]}; package: ${judgePackage(set)}`,
+  );
+  const styles = artSets.map((set) => noticeSection(ART_NOTICES[set], artPackage(set), '###'));
+  return `# Drawings that the classifiers learnt from
+
+The versions of the packages stand in the metadata of each classifier (\`sources\`). CC BY 4.0 is at
+https://creativecommons.org/licenses/by/4.0/.
+
+## concepts.safetensors
+
+The graphics were changed: rendered, recoloured, softened and put on coloured backgrounds for training.
+
+${judges.join('\n')}
+
+## styles.safetensors
+
+${styles.join('\n')}
+${await apacheSection()}`;
+}

@@ -1,0 +1,100 @@
+/** @file The model card: README.md of a model folder, which says only what was really used, done and measured. */
+import type { PretrainData } from './concepts.ts';
+import { JUDGED_SAMPLING } from './evaluate-model.ts';
+import type { Report } from './judge.ts';
+import { ART_NOTICES } from './licences.ts';
+import type { ArtVersion } from './sprites.ts';
+import { describeTraining, type TrainingRun } from './training-history.ts';
+
+export interface ModelCardFacts {
+  /** Such as "krona-emoji". */
+  readonly name: string;
+  readonly data: PretrainData;
+  readonly versions: readonly ArtVersion[];
+  /** Parameters by component, such as `{ unet: 4260000 }`. */
+  readonly parameters: Readonly<Record<string, number>>;
+  /** All that the weights went through, the first run first. */
+  readonly training: readonly TrainingRun[];
+  /** Shares of prompts that were never trained: those of held-out.png. */
+  readonly heldOut: Report;
+}
+
+/** README.md for a model folder, with the front matter that hubs read. */
+export function writeModelCard(facts: ModelCardFacts): string {
+  const { name, data, versions, parameters, training, heldOut } = facts;
+  const { size } = data;
+  const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
+  const total = Object.values(parameters).reduce((sum, count) => sum + count, 0);
+  const styles = data.styles.map(({ word, set }) => `${word} (${ART_NOTICES[set].title})`);
+  const { steps, guidance } = JUDGED_SAMPLING;
+  const background = data.backgrounds.find(({ name: colour }) => colour === 'blue') ?? data.backgrounds[0]!;
+  const begun = training[0]?.stages === null ? 'Begun on the weights of another model' : 'Begun from nothing';
+  return `---
+license: other
+license_name: see-model-licenses
+license_link: MODEL_LICENSES.md
+library_name: diffusers
+pipeline_tag: text-to-image
+tags: [emoji, text-to-image, stable-diffusion-xl-architecture]
+---
+
+# ${name}
+
+A small text-to-image model of the SDXL architecture (two text encoders, UNet with size conditioning, autoencoder with
+factor 8) that draws emoji of ${size}×${size} pixels. It was made by \`krona pretrain\`, and is meant to be taught a subject
+of your own with a small adapter.
+
+\`\`\`python
+from diffusers import StableDiffusionXLPipeline
+pipe = StableDiffusionXLPipeline.from_pretrained("${name}")
+prompt = "a ${data.styles[0]!.word} ${data.concepts[0]!.word} on a ${background.name} background"
+size = {"height": ${size}, "width": ${size}, "original_size": (${size}, ${size}), "target_size": (${size}, ${size})}
+pipe(prompt, num_inference_steps=${steps}, guidance_scale=${guidance}, **size).images[0].save("emoji.png")
+\`\`\`
+
+## What it knows
+
+- Styles: ${styles.join(', ')}.
+- Backgrounds: ${data.backgrounds.map(({ name: colour }) => colour).join(', ')}.
+- ${data.concepts.length} concepts: ${data.concepts.map(({ word }) => word).join(', ')}.
+- Prompts look like "a ${data.styles[0]!.word} ${data.concepts[0]!.word} on a red background"; at most ${data.tokenizer.maxLength - 2} tokens are read. Words it was not taught give something undefined.
+
+## Made of
+
+| component | parameters |
+|---|---|
+${Object.entries(parameters)
+  .map(([component, count]) => `| ${component} | ${count.toLocaleString('en-US')} |\n`)
+  .join('')}| all | ${total.toLocaleString('en-US')} |
+
+## Training
+
+${begun}${training.length > 1 ? '; each later run began on the weights of the one before it' : ''}. Hours are those of training
+steps alone. training.json tells the same to programs.
+
+${describeTraining(training)}
+## Measured
+
+${steps} steps, guidance ${guidance}.
+
+| prompts | number | background as asked | concept nearest | among 5 nearest | style |
+|---|---|---|---|---|---|
+| never trained pair of concept and background | ${heldOut.prompts} | ${percent(heldOut.background)} | ${percent(heldOut.top1)} | ${percent(heldOut.top5)} | ${percent(heldOut.style)} |
+
+These are the prompts of held-out.png, judged leniently at the end of the run: a concept is right when, of all training
+drawings in ${data.styles.length} styles of ${data.concepts.length} concepts, the nearest at 16×16 pixels on the asked colour is one of it, so whether a
+picture can be recognised is not asked; the background goes by the median colour of the border among ${data.backgrounds.length} names.
+Pairs, places, numbers and colours are not asked either. \`krona evaluate model --card\` judges all of it by classifiers that
+learnt from other drawings, and writes its table here.
+
+## Limits
+
+It draws emoji-like pictures of the concepts above and nothing else: no photographs, no text, no scenes. It has seen no
+picture of a real person.
+
+## Art and licences
+
+Trained on ${versions.map(({ package: packageName, version }) => `${packageName} ${version}`).join(', ')}; notices and licences are in
+MODEL_LICENSES.md.
+`;
+}
