@@ -5,6 +5,7 @@
 import type { Method } from '../../storage/settings.ts';
 import type { Result } from './compare-subject.ts';
 import { GRID_SEED } from './comparison-plan.ts';
+import { KINDS, type Kind } from './comparison-scores.ts';
 import {
   allOf,
   bootstrap,
@@ -35,12 +36,14 @@ export interface Claim {
   }[];
 }
 
+/** Mean over the kinds of what is asked for: the many backgrounds weigh no more than the few styles. */
+export const alignmentOf = (result: Pick<Result, Kind>): number => mean(KINDS.map((kind) => result[kind]));
 /** Mean over the extractors. */
 export const fidelityOf = ({ fidelity }: Pick<Result, 'fidelity'>): number => mean(Object.values(fidelity));
 export const driftOf = ({ drift }: Pick<Result, 'drift'>): number => mean(Object.values(drift));
 /** Half fidelity, half alignment: what a member wants is both. */
-export const scoreOf = (result: Pick<Result, 'fidelity' | 'alignment'>): number =>
-  (fidelityOf(result) + result.alignment) / 2;
+export const scoreOf = (result: Pick<Result, 'fidelity' | Kind>): number =>
+  (fidelityOf(result) + alignmentOf(result)) / 2;
 
 export interface Studies {
   readonly rates: readonly Result[];
@@ -56,10 +59,13 @@ export function testClaims({ rates, methods, forms, steps }: Studies): Claim[] {
   return [
     claim('a', `krona with ${Math.round(100 * share)} % of LoRA's parameters is as good`, [
       part('fidelity', pairedDifference(methods, fidelityOf), MARGIN),
-      part(
-        'alignment',
-        pairedDifference(methods, ({ alignment }) => alignment),
-        MARGIN,
+      part('alignment', pairedDifference(methods, alignmentOf), MARGIN),
+      ...KINDS.map((kind) =>
+        part(
+          `alignment: ${kind}`,
+          pairedDifference(methods, (one) => one[kind]),
+          MARGIN,
+        ),
       ),
     ]),
     claim(

@@ -16,10 +16,10 @@ import { bestRates, reportComparison, type ComparisonReport } from './comparison
 import {
   baseScoresPath,
   Comparison,
+  type BaseScores,
   resultPath,
   type ComparisonFolder,
   type Result,
-  type Scores,
 } from './compare-subject.ts';
 import {
   cellsOf,
@@ -85,7 +85,7 @@ export async function compareMethods(options: CompareOptions): Promise<Compariso
     const forms = await carryOut('factors and ranks', formsStudy(size, best));
     const steps = await carryOut('steps', stepsStudy(size, best));
     const base = await Promise.all(
-      size.subjects.map(async (name) => (await readJson<Scores>(baseScoresPath(out, name)))!),
+      size.subjects.map(async (name) => (await readJson<BaseScores>(baseScoresPath(out, name)))!),
     );
     return await reportComparison(options, { rates, methods, forms, steps, base, best });
   } finally {

@@ -6,8 +6,9 @@ import { METHODS, type Method } from '../../storage/settings.ts';
 import { fromBytes } from '../pretrain/composite.ts';
 import { contactSheet, type SheetPicture } from '../pretrain/sheet.ts';
 import { intervalChart, type ChartSeries } from './charts.ts';
-import { driftOf, fidelityOf, scoreOf, testClaims, type Claim, type Studies } from './claims.ts';
-import { baseStripPath, stripPath, type Result, type Scores } from './compare-subject.ts';
+import { alignmentOf, driftOf, fidelityOf, scoreOf, testClaims, type Claim, type Studies } from './claims.ts';
+import { baseStripPath, stripPath, type BaseScores, type Result } from './compare-subject.ts';
+import type { Scores } from './comparison-scores.ts';
 import type { ComparisonSize } from './comparison-plan.ts';
 import { readStrip, writeJson } from './files.ts';
 import { readSubjects, subjectNotices } from './subjects.ts';
@@ -62,16 +63,16 @@ const figuresOf = (method: Method, results: readonly Result[]): MethodFigures =>
     method,
     lr: own[0]!.lr,
     parameters: own[0]!.parameters,
-    secondsPerStep: mean(own.map(({ secondsPerStep }) => secondsPerStep)),
+    secondsPerStep: mean(own.flatMap(({ secondsPerStep }) => secondsPerStep ?? [])),
     fidelity: interval(fidelityOf),
-    alignment: interval(({ alignment }) => alignment),
+    alignment: interval(alignmentOf),
     drift: interval(driftOf),
   };
 };
 
 export async function reportComparison(
   { out, size }: { readonly out: string; readonly size: ComparisonSize },
-  found: Studies & { readonly base: readonly Scores[]; readonly best: BestRates },
+  found: Studies & { readonly base: readonly BaseScores[]; readonly best: BestRates },
 ): Promise<ComparisonReport> {
   const each = (score: (one: Scores) => number) => overSubjects(found.base, (one) => one, score);
   const alone: MethodFigures = {
@@ -80,7 +81,7 @@ export async function reportComparison(
     parameters: 0,
     secondsPerStep: 0,
     fidelity: each(fidelityOf),
-    alignment: each(({ alignment }) => alignment),
+    alignment: each(alignmentOf),
     drift: each(driftOf),
   };
   const report: ComparisonReport = {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Result } from '../../gpu-worker/evaluate/compare-subject.ts';
 import { intervalChart } from '../../gpu-worker/evaluate/charts.ts';
 import {
+  alignmentOf,
   enough,
   mirrored,
   pairedDifference,
@@ -43,7 +44,7 @@ function result(cell: Partial<Cell>, score: number): Result {
     background: score,
     partner: score,
     style: score,
-    alignment: score,
+
     drift: { one: 0, two: 0 },
     parameters: cell.method === 'lora' ? 100 : 56,
     secondsPerStep: 0.1,
@@ -119,7 +120,7 @@ describe('claims', () => {
         result({ subject, seed, method: 'lora' }, 0.2 + 0.15 * s + 0.1 * seed),
       ]),
     );
-    const { estimate, low, high } = pairedDifference(results, ({ alignment }) => alignment);
+    const { estimate, low, high } = pairedDifference(results, alignmentOf);
     for (const value of [estimate, low, high]) expect(value).toBeCloseTo(0.1, 9);
   });
 
