@@ -12,7 +12,8 @@ import { modelFingerprint } from '../models/fingerprint.ts';
 import { openModel } from '../models/open-model.ts';
 import { readPretrainData } from '../pretrain/concepts.ts';
 import { loadSprites } from '../pretrain/sprites.ts';
-import { bestRates, reportComparison, type ComparisonReport } from './comparison-report.ts';
+import { bestRates } from './comparison-figures.ts';
+import { reportComparison, type ComparisonReport } from './comparison-report.ts';
 import {
   baseScoresPath,
   Comparison,
@@ -87,7 +88,7 @@ export async function compareMethods(options: CompareOptions): Promise<Compariso
     const base = await Promise.all(
       size.subjects.map(async (name) => (await readJson<BaseScores>(baseScoresPath(out, name)))!),
     );
-    return await reportComparison(options, { rates, methods, forms, steps, base, best });
+    return await reportComparison(options, { rates, methods, forms, steps, base });
   } finally {
     pool.close();
   }
