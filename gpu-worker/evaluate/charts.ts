@@ -49,7 +49,7 @@ export function intervalChart(
   const digits = Math.max(...ticks.map((tick) => String(tick).split('.')[1]?.length ?? 0));
   const width = Math.max(
     LEFT + labels.length * COLUMN + 20,
-    LEFT + title.length * TITLE_LETTER + 10,
+    LEFT + Math.ceil(title.length * TITLE_LETTER) + 10,
     LEFT + series.length * KEY + 10,
   );
   const y = (value: number) => HEIGHT - BOTTOM - ((value - low) / (high - low)) * (HEIGHT - TOP - BOTTOM);
