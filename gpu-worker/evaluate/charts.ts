@@ -8,7 +8,9 @@ export interface ChartSeries {
 }
 
 const COLOURS = ['#2f6feb', '#d1481f', '#2a8f4d', '#8a3fc4'];
-const [HEIGHT, LEFT, TOP, BOTTOM, COLUMN] = [300, 52, 44, 40, 66];
+const [HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [300, 52, 20, 44, 40];
+/** Least width of a setting. */
+const COLUMN = 66;
 
 /** Pixels that a letter of the title takes at most on average, and a name in the key. */
 const [TITLE_LETTER, KEY] = [9.5, 80];
@@ -48,13 +50,14 @@ export function intervalChart(
   const [low, high] = [ticks[0]!, ticks.at(-1)!];
   const digits = Math.max(...ticks.map((tick) => String(tick).split('.')[1]?.length ?? 0));
   const width = Math.max(
-    LEFT + labels.length * COLUMN + 20,
-    LEFT + Math.ceil(title.length * TITLE_LETTER) + 10,
-    LEFT + series.length * KEY + 10,
+    LEFT + labels.length * COLUMN + RIGHT,
+    LEFT + Math.ceil(title.length * TITLE_LETTER) + RIGHT,
+    LEFT + series.length * KEY + RIGHT,
   );
+  const column = (width - LEFT - RIGHT) / labels.length;
   const y = (value: number) => HEIGHT - BOTTOM - ((value - low) / (high - low)) * (HEIGHT - TOP - BOTTOM);
   const x = (label: string, place: number) =>
-    LEFT + (labels.indexOf(label) + 0.5) * COLUMN + (place - (series.length - 1) / 2) * 14;
+    LEFT + (labels.indexOf(label) + 0.5) * column + (place - (series.length - 1) / 2) * 14;
   const grid = ticks.map(
     (value) =>
       `<line x1="${LEFT}" x2="${width - 10}" y1="${y(value)}" y2="${y(value)}" stroke="#e3e6eb"/>` +
@@ -62,7 +65,7 @@ export function intervalChart(
   );
   const names = labels.map(
     (label) =>
-      `<text x="${LEFT + (labels.indexOf(label) + 0.5) * COLUMN}" y="${HEIGHT - BOTTOM + 18}" text-anchor="middle">${escapeXml(label)}</text>`,
+      `<text x="${LEFT + (labels.indexOf(label) + 0.5) * column}" y="${HEIGHT - BOTTOM + 18}" text-anchor="middle">${escapeXml(label)}</text>`,
   );
   const drawn = series.map(({ name, points }, place) => {
     const colour = COLOURS[place % COLOURS.length]!;
