@@ -8,7 +8,29 @@ export interface ChartSeries {
 }
 
 const COLOURS = ['#2f6feb', '#d1481f', '#2a8f4d', '#8a3fc4'];
-const [HEIGHT, LEFT, TOP, BOTTOM, COLUMN] = [300, 52, 44, 40, 66];
+const [HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [300, 52, 20, 44, 40];
+/** Least width of a setting. */
+const COLUMN = 66;
+
+/** Pixels that a letter of the title takes at most on average, and a name in the key. */
+const [TITLE_LETTER, KEY] = [9.5, 80];
+
+/** At most so many steps between the ends of an axis. */
+const MOST_STEPS = 6;
+
+/** Multiples of 1, 2 or 5 times a power of ten around all values, ascending; two at least. */
+export function roundTicks(low: number, high: number): number[] {
+  const power = 10 ** Math.floor(Math.log10(Math.max(high - low, 0.01) / MOST_STEPS));
+  const first = (step: number): number => Math.floor(low / step);
+  const last = (step: number): number => Math.max(Math.ceil(high / step), first(step) + 1);
+  const step = [1, 2, 5, 10, 20]
+    .map((factor) => factor * power)
+    .find((each) => last(each) - first(each) <= MOST_STEPS)!;
+  // Rounded, as few multiples of a tenth are exact in binary.
+  return Array.from({ length: last(step) - first(step) + 1 }, (_, i) =>
+    Number(((first(step) + i) * step).toPrecision(6)),
+  );
+}
 
 /**
  * Points with bars of their intervals; every series takes a column of its own for each of its labels.
@@ -21,24 +43,29 @@ export function intervalChart(
   series: readonly ChartSeries[],
 ): string {
   const all = series.flatMap(({ points }) => points.map(({ interval }) => interval));
-  const [low, high] = [
-    Math.min(0, ...all.map((interval) => interval.low)),
-    Math.max(0.1, ...all.map((interval) => interval.high)),
-  ];
-  const width = LEFT + labels.length * COLUMN + 20;
+  const ticks = roundTicks(
+    Math.min(...all.map((interval) => interval.low)),
+    Math.max(...all.map((interval) => interval.high)),
+  );
+  const [low, high] = [ticks[0]!, ticks.at(-1)!];
+  const digits = Math.max(...ticks.map((tick) => String(tick).split('.')[1]?.length ?? 0));
+  const width = Math.max(
+    LEFT + labels.length * COLUMN + RIGHT,
+    LEFT + Math.ceil(title.length * TITLE_LETTER) + RIGHT,
+    LEFT + series.length * KEY + RIGHT,
+  );
+  const column = (width - LEFT - RIGHT) / labels.length;
   const y = (value: number) => HEIGHT - BOTTOM - ((value - low) / (high - low)) * (HEIGHT - TOP - BOTTOM);
   const x = (label: string, place: number) =>
-    LEFT + (labels.indexOf(label) + 0.5) * COLUMN + (place - (series.length - 1) / 2) * 14;
-  const grid = [0, 0.25, 0.5, 0.75, 1].map((share) => {
-    const value = low + share * (high - low);
-    return (
+    LEFT + (labels.indexOf(label) + 0.5) * column + (place - (series.length - 1) / 2) * 14;
+  const grid = ticks.map(
+    (value) =>
       `<line x1="${LEFT}" x2="${width - 10}" y1="${y(value)}" y2="${y(value)}" stroke="#e3e6eb"/>` +
-      `<text x="${LEFT - 6}" y="${y(value) + 4}" text-anchor="end">${value.toFixed(2)}</text>`
-    );
-  });
+      `<text x="${LEFT - 6}" y="${y(value) + 4}" text-anchor="end">${value.toFixed(digits)}</text>`,
+  );
   const names = labels.map(
     (label) =>
-      `<text x="${LEFT + (labels.indexOf(label) + 0.5) * COLUMN}" y="${HEIGHT - BOTTOM + 18}" text-anchor="middle">${escapeXml(label)}</text>`,
+      `<text x="${LEFT + (labels.indexOf(label) + 0.5) * column}" y="${HEIGHT - BOTTOM + 18}" text-anchor="middle">${escapeXml(label)}</text>`,
   );
   const drawn = series.map(({ name, points }, place) => {
     const colour = COLOURS[place % COLOURS.length]!;
@@ -49,7 +76,7 @@ export function intervalChart(
         `<circle cx="${at}" cy="${y(interval.estimate)}" r="4" fill="${colour}"/>`
       );
     });
-    const key = `<text x="${LEFT + place * 80}" y="36" fill="${colour}">● ${escapeXml(name)}</text>`;
+    const key = `<text x="${LEFT + place * KEY}" y="36" fill="${colour}">● ${escapeXml(name)}</text>`;
     return marks.join('') + key;
   });
   const heading = `<text x="${LEFT}" y="18" font-size="14" font-weight="bold">${escapeXml(title)}</text>`;

@@ -1,16 +1,17 @@
 /**
- * @file The claims of DiffuseKronA's paper (arXiv 2402.17412) as tests on the comparison's results. Subjects are the units
- * that are resampled, as scores of one subject belong together.
+ * @file The claims of DiffuseKronA's paper (arXiv 2402.17412) as tests on the comparison's results. Subjects are the units,
+ * as scores of one subject belong together.
  */
 import type { Method } from '../../storage/settings.ts';
 import type { Result } from './compare-subject.ts';
 import { GRID_SEED } from './comparison-plan.ts';
+import { KINDS, type Kind } from './comparison-scores.ts';
 import {
   allOf,
-  bootstrap,
   deviation,
   groupsOf,
   mean,
+  meanInterval,
   verdictOf,
   type Interval,
   type Verdict,
@@ -18,6 +19,9 @@ import {
 
 /** As good as means at most this much worse, in similarity and in share of what was asked. */
 export const MARGIN = 0.02;
+
+/** Shares of LoRA's parameters with which the paper says that krona is as good. */
+const STATED_SHARES = [0.5, 0.67] as const;
 
 /** Learning rates over which the paper says that krona is steady. */
 const STATED_RATES = [1e-4, 5e-3] as const;
@@ -35,12 +39,14 @@ export interface Claim {
   }[];
 }
 
+/** Mean over the kinds of what is asked for: the many backgrounds weigh no more than the few styles. */
+export const alignmentOf = (result: Pick<Result, Kind>): number => mean(KINDS.map((kind) => result[kind]));
 /** Mean over the extractors. */
 export const fidelityOf = ({ fidelity }: Pick<Result, 'fidelity'>): number => mean(Object.values(fidelity));
 export const driftOf = ({ drift }: Pick<Result, 'drift'>): number => mean(Object.values(drift));
 /** Half fidelity, half alignment: what a member wants is both. */
-export const scoreOf = (result: Pick<Result, 'fidelity' | 'alignment'>): number =>
-  (fidelityOf(result) + result.alignment) / 2;
+export const scoreOf = (result: Pick<Result, 'fidelity' | Kind>): number =>
+  (fidelityOf(result) + alignmentOf(result)) / 2;
 
 export interface Studies {
   readonly rates: readonly Result[];
@@ -56,11 +62,20 @@ export function testClaims({ rates, methods, forms, steps }: Studies): Claim[] {
   return [
     claim('a', `krona with ${Math.round(100 * share)} % of LoRA's parameters is as good`, [
       part('fidelity', pairedDifference(methods, fidelityOf), MARGIN),
+      part('alignment', pairedDifference(methods, alignmentOf), MARGIN),
+      ...KINDS.map((kind) =>
+        part(
+          `alignment: ${kind}`,
+          pairedDifference(methods, (one) => one[kind]),
+          MARGIN,
+        ),
+      ),
       part(
-        'alignment',
-        pairedDifference(methods, ({ alignment }) => alignment),
+        "fidelity, all factors and ranks with 50 to 67 % of LoRA's parameters",
+        smaller(forms, fidelityOf),
         MARGIN,
       ),
+      part('alignment, the same', smaller(forms, alignmentOf), MARGIN),
     ]),
     claim(
       'b',
@@ -95,7 +110,7 @@ const part = (what: string, interval: Interval, margin: number): Claim['parts'][
 const of = (results: readonly Result[], method: Method): Result[] =>
   results.filter((result) => result.method === method);
 
-/** Units for resampling: the results of each subject. */
+/** The results of each subject. */
 const bySubject = (results: readonly Result[]): Result[][] => groupsOf(results, ({ subject }) => subject);
 
 /** Krona less `other`, paired by subject and seed. */
@@ -112,17 +127,33 @@ export function pairedDifference(
       }),
     ),
   );
-  return bootstrap(differences, mean);
+  return meanInterval(differences);
+}
+
+/** Krona's factors less LoRA's ranks: the mean over all pairs of them with the stated share of parameters. */
+export function smaller(results: readonly Result[], score: (result: Result) => number): Interval {
+  const [least, most] = STATED_SHARES;
+  const differences = bySubject(results).flatMap((own) => {
+    const pairs = of(own, 'krona').flatMap((one) =>
+      of(own, 'lora')
+        .filter(({ parameters }) => {
+          const share = one.parameters / parameters;
+          return share >= least && share <= most;
+        })
+        .map((rival) => score(one) - score(rival)),
+    );
+    return pairs.length === 0 ? [] : mean(pairs);
+  });
+  return meanInterval(differences);
 }
 
 /** Standard deviation of LoRA's scores over its grid less that of krona's, within each subject. */
 export function steadier(results: readonly Result[]): Interval {
   const spread = (own: readonly Result[]): number => deviation(own.map(scoreOf));
-  return bootstrap(
+  return meanInterval(
     bySubject(results.filter(({ seed }) => seed === GRID_SEED)).map(
       (own) => spread(of(own, 'lora')) - spread(of(own, 'krona')),
     ),
-    mean,
   );
 }
 
@@ -138,7 +169,7 @@ export function mirrored(results: readonly Result[]): Interval {
         }),
     ),
   );
-  return bootstrap(differences, mean);
+  return meanInterval(differences);
 }
 
 /** Score after the second last number of steps less that after the last. */
@@ -147,7 +178,7 @@ export function enough(results: readonly Result[]): Interval {
     const [last, before] = [...own].sort((a, b) => b.steps - a.steps);
     return scoreOf(before!) - scoreOf(last!);
   });
-  return bootstrap(differences, mean);
+  return meanInterval(differences);
 }
 
 const secondLast = (results: readonly Result[]): number =>

@@ -12,14 +12,15 @@ import { modelFingerprint } from '../models/fingerprint.ts';
 import { openModel } from '../models/open-model.ts';
 import { readPretrainData } from '../pretrain/concepts.ts';
 import { loadSprites } from '../pretrain/sprites.ts';
-import { bestRates, reportComparison, type ComparisonReport } from './comparison-report.ts';
+import { bestRates } from './comparison-figures.ts';
+import { reportComparison, type ComparisonReport } from './comparison-report.ts';
 import {
   baseScoresPath,
   Comparison,
+  type BaseScores,
   resultPath,
   type ComparisonFolder,
   type Result,
-  type Scores,
 } from './compare-subject.ts';
 import {
   cellsOf,
@@ -85,9 +86,9 @@ export async function compareMethods(options: CompareOptions): Promise<Compariso
     const forms = await carryOut('factors and ranks', formsStudy(size, best));
     const steps = await carryOut('steps', stepsStudy(size, best));
     const base = await Promise.all(
-      size.subjects.map(async (name) => (await readJson<Scores>(baseScoresPath(out, name)))!),
+      size.subjects.map(async (name) => (await readJson<BaseScores>(baseScoresPath(out, name)))!),
     );
-    return await reportComparison(options, { rates, methods, forms, steps, base, best });
+    return await reportComparison(options, { rates, methods, forms, steps, base });
   } finally {
     pool.close();
   }

@@ -1,12 +1,12 @@
-/** @file Means, spreads and bootstrap intervals, and what an interval says about a claim. */
+/** @file Means, spreads and intervals, and what an interval says about a claim. */
 import { KeyedRandom } from '../random.ts';
 
 export interface Interval {
   readonly estimate: number;
-  /** 95 % of the resamples lie between these. */
+  /** Ends of the 95 % interval. */
   readonly low: number;
   readonly high: number;
-  /** What was resampled. */
+  /** Independent values that it rests on. */
   readonly units: number;
 }
 
@@ -29,8 +29,40 @@ export function quantile(values: readonly number[], share: number): number {
   return sorted[below]! + (at - below) * (sorted[above]! - sorted[below]!);
 }
 
+/** The standard normal distribution's quantile of 0.975. */
+const NORMAL = 1.959963984540054;
+
 /**
- * Percentile bootstrap (Efron 1979). Units are drawn with replacement, so what belongs together — all seeds of one
+ * Student's t quantile of 0.975 by its Cornish–Fisher expansion in 1/ν (Abramowitz & Stegun 26.7.5): within 0.2 % from
+ * 3 degrees of freedom on; 0.8 % too small with 2, 11 % with 1.
+ *
+ * @param freedom ν, at least 1
+ */
+export function studentQuantile(freedom: number): number {
+  const x = NORMAL;
+  const terms = [
+    x,
+    (x ** 3 + x) / 4,
+    (5 * x ** 5 + 16 * x ** 3 + 3 * x) / 96,
+    (3 * x ** 7 + 19 * x ** 5 + 17 * x ** 3 - 15 * x) / 384,
+    (79 * x ** 9 + 776 * x ** 7 + 1482 * x ** 5 - 1920 * x ** 3 - 945 * x) / 92160,
+  ];
+  return terms.reduce((sum, term, power) => sum + term / freedom ** power, 0);
+}
+
+/**
+ * Student's t interval of a mean: for few units, where resampling gives intervals that are too narrow. What belongs
+ * together must be one unit. That of a single unit has no width; NaN when there are none.
+ */
+export function meanInterval(units: readonly number[]): Interval {
+  const estimate = mean(units);
+  const reach =
+    units.length < 2 ? 0 : (studentQuantile(units.length - 1) * deviation(units)) / Math.sqrt(units.length);
+  return { estimate, low: estimate - reach, high: estimate + reach, units: units.length };
+}
+
+/**
+ * Percentile bootstrap (Efron 1979), for many units. Units are drawn with replacement, so what belongs together — all seeds of one
  * subject, both methods of one pair — must be one unit.
  *
  * @param statistic of a sample of units; NaN when there are no units

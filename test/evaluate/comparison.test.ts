@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { Result } from '../../gpu-worker/evaluate/compare-subject.ts';
-import { intervalChart } from '../../gpu-worker/evaluate/charts.ts';
 import {
+  alignmentOf,
   enough,
   mirrored,
   pairedDifference,
+  smaller,
   steadier,
   testClaims,
 } from '../../gpu-worker/evaluate/claims.ts';
@@ -19,7 +20,7 @@ import {
   trainingsFor,
   type Cell,
 } from '../../gpu-worker/evaluate/comparison-plan.ts';
-import { bestRates } from '../../gpu-worker/evaluate/comparison-report.ts';
+import { bestRates } from '../../gpu-worker/evaluate/comparison-figures.ts';
 import { readSubjects } from '../../gpu-worker/evaluate/subjects.ts';
 
 const best = { krona: 5e-3, lora: 1e-3, full: 2e-4 };
@@ -43,7 +44,7 @@ function result(cell: Partial<Cell>, score: number): Result {
     background: score,
     partner: score,
     style: score,
-    alignment: score,
+
     drift: { one: 0, two: 0 },
     parameters: cell.method === 'lora' ? 100 : 56,
     secondsPerStep: 0.1,
@@ -119,8 +120,28 @@ describe('claims', () => {
         result({ subject, seed, method: 'lora' }, 0.2 + 0.15 * s + 0.1 * seed),
       ]),
     );
-    const { estimate, low, high } = pairedDifference(results, ({ alignment }) => alignment);
+    const { estimate, low, high } = pairedDifference(results, alignmentOf);
     for (const value of [estimate, low, high]) expect(value).toBeCloseTo(0.1, 9);
+  });
+
+  it('weigh each kind of what was asked the same', () => {
+    expect(alignmentOf({ background: 1, partner: 0.5, style: 0 })).toBeCloseTo(0.5, 12);
+    expect(alignmentOf({ background: 0, partner: 0, style: 0.9 })).toBeCloseTo(0.3, 12);
+  });
+
+  it('compare all factors and ranks whose parameters are 50 to 67 % of LoRA’s', () => {
+    const results = subjects.flatMap((subject, s) => [
+      { ...result({ subject, a1: 2 }, 0.6 + 0.1 * s), parameters: 50 },
+      { ...result({ subject, a1: 4 }, 0.5 + 0.1 * s), parameters: 66 },
+      { ...result({ subject, a1: 8 }, 0.9), parameters: 49 },
+      { ...result({ subject, method: 'lora', rank: 8 }, 0.3 + 0.1 * s), parameters: 100 },
+      { ...result({ subject, method: 'lora', rank: 16 }, 0.1), parameters: 200 },
+    ]);
+    // Differences of 0.3 and 0.2; what has 49 % or 33 % is not among them.
+    const { estimate, low, high, units } = smaller(results, alignmentOf);
+    for (const value of [estimate, low, high]) expect(value).toBeCloseTo(0.25, 9);
+    expect(units).toBe(5);
+    expect(smaller(results.slice(0, 1), alignmentOf)).toMatchObject({ units: 0 });
   });
 
   it('measure spread, mirror images and steps within each subject', () => {
@@ -181,20 +202,5 @@ describe('claims', () => {
       [1e-4, 1e-3, 1e-2].map((lr, i) => result({ method, lr }, i === m ? 0.9 : 0.1)),
     );
     expect(bestRates(results)).toEqual({ krona: 1e-4, lora: 1e-3, full: 1e-2 });
-  });
-
-  it('are drawn as charts, a mark for each setting', () => {
-    const interval = { estimate: 0.5, low: 0.4, high: 0.6, units: 5 };
-    const chart = intervalChart(
-      'A & B',
-      ['1', '2'],
-      [
-        { name: 'krona', points: ['1', '2'].map((label) => ({ label, interval })) },
-        { name: 'lora', points: [{ label: '2', interval }] },
-      ],
-    );
-    expect(chart.match(/<circle/g)).toHaveLength(3);
-    expect(chart).toContain('A &amp; B');
-    expect(chart).not.toContain('NaN');
   });
 });

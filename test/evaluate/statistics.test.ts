@@ -6,7 +6,9 @@ import {
   deviation,
   groupsOf,
   mean,
+  meanInterval,
   quantile,
+  studentQuantile,
   verdictOf,
 } from '../../gpu-worker/evaluate/statistics.ts';
 import { components } from '../../gpu-worker/evaluate/judges.ts';
@@ -42,6 +44,25 @@ describe('statistics', () => {
     expect(high).toBeCloseTo(0.5 + 1.96 * 0.112, 1);
     expect(bootstrap(units, mean)).toMatchObject({ estimate, low, high });
     expect(bootstrap([], mean).estimate).toBeNaN();
+  });
+
+  it('give Student’s interval of a mean of few units', () => {
+    // Tables of Student's t, two-sided 95 %.
+    for (const [freedom, known] of [
+      [3, 3.1824],
+      [5, 2.5706],
+      [11, 2.201],
+      [30, 2.0423],
+      [1000, 1.9623],
+    ] as const)
+      expect(Math.abs(studentQuantile(freedom) / known - 1)).toBeLessThan(0.005);
+    // Mean 3.5, deviation √3.5, six units: 2.5706·√(3.5/6) on either side.
+    const { estimate, low, high, units } = meanInterval([1, 2, 3, 4, 5, 6]);
+    expect([estimate, units]).toEqual([3.5, 6]);
+    expect(high - estimate).toBeCloseTo(2.5706 * Math.sqrt(3.5 / 6), 3);
+    expect(estimate - low).toBeCloseTo(high - estimate, 12);
+    expect(meanInterval([0.4])).toEqual({ estimate: 0.4, low: 0.4, high: 0.4, units: 1 });
+    expect(meanInterval([])).toMatchObject({ estimate: NaN, units: 0 });
   });
 
   it('decide only where the whole interval lies on one side', () => {
