@@ -103,11 +103,12 @@ async function largestDifference(one: string, other: string): Promise<number> {
   return most / size;
 }
 
-const exists = (path: string): Promise<boolean> =>
-  access(path).then(
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
     () => true,
     () => false,
   );
+}
 
 function listed<T extends string>(option: string, given: string, known: readonly T[]): T[] {
   return given.split(',').map((name) => {
