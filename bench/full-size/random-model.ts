@@ -1,6 +1,7 @@
 /** @file Models at full size with random weights, as the published ones cannot be had: made once, then kept. */
-import { access, rename, rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { exists } from '../../storage/files.ts';
 import { writeFullSizeFolder, type Fill } from '../../test/helpers/full-size-folder.ts';
 
 export type ModelName = 'sd15' | 'sdxl';
@@ -11,11 +12,7 @@ export type ModelName = 'sd15' | 'sdxl';
  */
 export async function randomModel(name: ModelName, root: string): Promise<string> {
   const path = join(root, name);
-  const there = await access(path).then(
-    () => true,
-    () => false,
-  );
-  if (there) return path;
+  if (await exists(path)) return path;
   // Under another name until it is whole, so that what was broken off is not taken for a model.
   const unfinished = `${path}.unfinished`;
   await rm(unfinished, { recursive: true, force: true });

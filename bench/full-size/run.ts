@@ -5,18 +5,20 @@
  *   --models sd15,sdxl    sd15 by default: 8 GiB of memory; sdxl takes 16 GiB
  *   --steps KIND,KIND     sampling,training by default
  *   --python PATH         with the packages of test/fixtures/requirements.txt; ours alone without it
+ *   --theirs DTYPE        what diffusers computes in: float32 by default; such a row of bfloat16 is shown, not kept
  *   --rounds N            processes of each kind, 2 by default; each times --repeats N steps (2) after its first
  *   --folder PATH         where the models are made and kept (4 and 13 GiB)
  *   --write               keep each row in bench/full-size.json as soon as it is measured, and make bench/full-size.md of
  *                         all that are there; so models and steps can be measured in runs of their own
  */
 import { execFile } from 'node:child_process';
-import { access, mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { openSafetensors, readFloats } from '../../gpu-worker/models/safetensors.ts';
+import { exists } from '../../storage/files.ts';
 import { randomModel, type ModelName } from './random-model.ts';
 import { KINDS, writeInputs, type StepKind, type StepRequest, type StepResult } from './steps.ts';
 import { fullSizeTable, keepRow, TITLES, type FullSizeRow } from './table.ts';
@@ -27,6 +29,7 @@ const { values } = parseArgs({
     models: { type: 'string', default: 'sd15' },
     steps: { type: 'string', default: KINDS.join() },
     python: { type: 'string' },
+    theirs: { type: 'string', default: 'float32' },
     rounds: { type: 'string', default: '2' },
     repeats: { type: 'string', default: '2' },
     folder: { type: 'string', default: join(tmpdir(), 'krona-full-size') },
@@ -53,7 +56,7 @@ for (const name of names) {
     });
     if (!row) continue;
     process.stdout.write(`${fullSizeTable([row]).trim().split('\n').slice(-3).join('\n')}\n`);
-    if (values.write) await writeFile(here('../full-size.md'), fullSizeTable(await keepRow(ROWS, row)));
+    if (values.write && values.theirs === 'float32') await writeFile(here('../full-size.md'), fullSizeTable(await keepRow(ROWS, row)));
   }
 }
 
@@ -75,7 +78,7 @@ async function compare(name: ModelName, kind: StepKind, model: string): Promise<
   for (let round = 0; round < Number(values.rounds); round++) {
     process.stderr.write(`${TITLES[name]} ${kind}, round ${round + 1} …\n`);
     ours.push(await measure(OURS, request('ours')));
-    if (values.python !== undefined) theirs.push(await measure(THEIRS, request('theirs')));
+    if (values.python !== undefined) theirs.push(await measure(THEIRS, { ...request('theirs'), dtype: values.theirs }));
   }
   const difference =
     theirs.length === 0 ? null : await largestDifference(request('ours').output, request('theirs').output);
@@ -101,13 +104,6 @@ async function largestDifference(one: string, other: string): Promise<number> {
     size = Math.max(size, Math.abs(value));
   });
   return most / size;
-}
-
-function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 function listed<T extends string>(option: string, given: string, known: readonly T[]): T[] {

@@ -16,6 +16,8 @@ export interface StepRequest {
   /** Where the first step's result goes: the prediction, or the loss. */
   readonly output: string;
   readonly threads: number;
+  /** torch's name of what a rival computes in. */
+  readonly dtype?: string;
   /** Steps that are timed, after one that is not. */
   readonly repeats: number;
   /** A folder for the runtime's profile. */

@@ -14,9 +14,10 @@ from diffusers import UNet2DConditionModel  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 
 torch.set_num_threads(request["threads"])
-given = load_file(request["inputs"])
+dtype = getattr(torch, request["dtype"])
+given = {name: value.to(dtype) for name, value in load_file(request["inputs"]).items()}
 began = time.perf_counter()
-unet = UNet2DConditionModel.from_pretrained(request["model"], subfolder="unet")
+unet = UNet2DConditionModel.from_pretrained(request["model"], subfolder="unet", torch_dtype=dtype)
 unet.requires_grad_(False)
 
 
@@ -77,7 +78,7 @@ for i in range(request["repeats"] + 1):
     seconds.append(time.perf_counter() - start)
     processor.append(time.process_time() - used)
     if i == 0:
-        save_file({"result": result.contiguous()}, request["output"])
+        save_file({"result": result.float().contiguous()}, request["output"])
 
 with open("/proc/self/status") as status:
     peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) * 1024
