@@ -56,7 +56,8 @@ for (const name of names) {
     });
     if (!row) continue;
     process.stdout.write(`${fullSizeTable([row]).trim().split('\n').slice(-3).join('\n')}\n`);
-    if (values.write && values.theirs === 'float32') await writeFile(here('../full-size.md'), fullSizeTable(await keepRow(ROWS, row)));
+    if (values.write && values.theirs === 'float32')
+      await writeFile(here('../full-size.md'), fullSizeTable(await keepRow(ROWS, row)));
   }
 }
 
@@ -78,7 +79,8 @@ async function compare(name: ModelName, kind: StepKind, model: string): Promise<
   for (let round = 0; round < Number(values.rounds); round++) {
     process.stderr.write(`${TITLES[name]} ${kind}, round ${round + 1} …\n`);
     ours.push(await measure(OURS, request('ours')));
-    if (values.python !== undefined) theirs.push(await measure(THEIRS, { ...request('theirs'), dtype: values.theirs }));
+    if (values.python !== undefined)
+      theirs.push(await measure(THEIRS, { ...request('theirs'), dtype: values.theirs }));
   }
   const difference =
     theirs.length === 0 ? null : await largestDifference(request('ours').output, request('theirs').output);
