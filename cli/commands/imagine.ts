@@ -73,7 +73,7 @@ export function define(command: Command, shell: Shell): void {
     // May be empty, which is not the same as none: see force_zeros_for_empty_prompt.
     .option('--negative <text>', 'what to keep out')
     .addOption(checked('--steps <n>', { ...samplingSteps, name: 'steps' }, '30; small models 20'))
-    .addOption(checked('--guidance <x>', guidance, '5; small models 3'))
+    .addOption(checked('--guidance <x>', guidance, '7 for SDXL, 7.5 for SD 1 and 2; small models 3'))
     .addOption(checked('--guidance-rescale <x>', { ...rescale, name: 'guidance-rescale' }, '0'))
     .addOption(
       checked(
