@@ -52,7 +52,10 @@ export function defineExamples(train: Command): void {
         `${PRIOR_DEFAULTS.weight}`,
       ),
     )
-    .option('--class-prompt <text>', 'what class pictures show (default: "a photo of" and the class)')
+    .option(
+      '--class-prompt <text>',
+      'what class pictures show (default: "a photo of" and the class; small models: "a" and the class)',
+    )
     .option('--class-pictures <dir>', "where class pictures are kept (default: KRONA_DATA's class-pictures/)")
     .addOption(checked('--min-snr <gamma>', minSnr, '0'))
     .addOption(
@@ -75,17 +78,23 @@ export function defineExamples(train: Command): void {
 type Examples = ReturnType<typeof chosenOptions> &
   Partial<Pick<TrainOptions, 'captions' | 'masks' | 'cuts' | 'background' | 'noiseStrength'>>;
 
-/** Those that are given. @throws KronaError OPTION_MISSING for class pictures of no class */
+/**
+ * Those that are given.
+ *
+ * @param photoOf the prompt of a photo of what is named
+ * @throws KronaError OPTION_MISSING for class pictures of no class
+ */
 export async function examplesOf(
   given: ExamplesGiven,
   photos: readonly string[],
   subjectClass: string,
+  photoOf: (named: string) => string,
 ): Promise<Examples> {
   const captions = given.captions === false ? [] : await readCaptions(photos);
   const { mask, cuts, background, noiseStrength = 1 } = given;
   const settings: TrainSettings = { ...DEFAULT_TRAIN_SETTINGS, ...given, targets: 'attention' };
   return {
-    ...chosenOptions(settings, () => priorOf(given, subjectClass)),
+    ...chosenOptions(settings, () => priorOf(given, subjectClass, photoOf)),
     ...(captions.some((caption) => caption !== null) ? { captions } : {}),
     ...(cuts === undefined ? {} : { cuts }),
     ...(mask && mask !== 'off' ? { masks: await findMasks(photos) } : {}),
@@ -94,14 +103,14 @@ export async function examplesOf(
   };
 }
 
-function priorOf(given: ExamplesGiven, subjectClass: string) {
+function priorOf(given: ExamplesGiven, subjectClass: string, photoOf: (named: string) => string) {
   if (given.classPrompt === undefined && subjectClass === '')
     throw new KronaError(
       'OPTION_MISSING',
       'Class pictures need to know the class; give --class, --class-prompt or a --subject of two words.',
     );
   return {
-    prompt: given.classPrompt ?? `a photo of ${subjectClass}`,
+    prompt: given.classPrompt ?? photoOf(subjectClass),
     weight: given.priorWeight ?? PRIOR_DEFAULTS.weight,
     folder: given.classPictures ?? join(process.env['KRONA_DATA'] || 'data', 'class-pictures'),
   };

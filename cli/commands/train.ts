@@ -191,6 +191,8 @@ async function trainOptions(given: Given): Promise<TrainOptions> {
   const defaults = { ...trainRecipe(model), ...trainDefaults(model, method) };
   const photos = await listPhotos(given.photos);
   const words = subjectWords(given.subject, given.class);
+  // No small model knows photos; chat says it so to all models.
+  const photoOf = (named: string) => (model.nativeSize > SMALL_MODEL ? `a photo of ${named}` : `a ${named}`);
   const options: TrainOptions = {
     model: given.model,
     photos,
@@ -220,14 +222,12 @@ async function trainOptions(given: Given): Promise<TrainOptions> {
     out: given.out,
     ...(defaults.offsetNoise === undefined ? {} : { offsetNoise: defaults.offsetNoise }),
     ...(given.targets ? { targets: given.targets } : {}),
-    ...(await examplesOf(given, photos, words.subjectClass)),
+    ...(await examplesOf(given, photos, words.subjectClass, photoOf)),
   };
   if (method === 'krona') checkAllFactors(options, model);
   checkSide('resolution', options.resolution, model);
   if (options.prompt !== '') return options;
-  const named = `${options.subjectToken} ${options.subjectClass}`.trim();
-  // No small model knows photos; chat trains all models with this one.
-  return { ...options, prompt: model.nativeSize > SMALL_MODEL ? `a photo of ${named}` : `a ${named}` };
+  return { ...options, prompt: photoOf(`${options.subjectToken} ${options.subjectClass}`.trim()) };
 }
 
 /** Each kind of projection by the pair that it gets. @throws KronaError FACTORS_UNFIT */

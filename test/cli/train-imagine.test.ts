@@ -63,7 +63,7 @@ describe('krona train', () => {
       min_snr: 5,
       buckets: true,
       flip: true,
-      class_prompt: 'a photo of cat',
+      class_prompt: 'a cat',
       lr_schedule: 'cosine',
     });
     const nameless = await krona(...training('none.safetensors', '--prior', '1', '--class', '', '--json'));
