@@ -1,4 +1,5 @@
 /** @file The model card: README.md of a model folder, which says only what was really used, done and measured. */
+import { plural } from './captions.ts';
 import type { PretrainData } from './concepts.ts';
 import { JUDGED_SAMPLING } from './evaluate-model.ts';
 import type { Report } from './judge.ts';
@@ -57,7 +58,7 @@ pipe(prompt, num_inference_steps=${steps}, guidance_scale=${guidance}, **size).i
 - Styles: ${styles.join(', ')}.
 - Backgrounds: ${data.backgrounds.map(({ name: colour }) => colour).join(', ')}.
 - ${data.concepts.length} concepts: ${data.concepts.map(({ word }) => word).join(', ')}.
-- Prompts look like "a ${data.styles[0]!.word} ${data.concepts[0]!.word} on a red background"; at most ${data.tokenizer.maxLength - 2} tokens are read. Words it was not taught give something undefined.
+- Prompts look like ${examplePrompts(data)}; at most ${data.tokenizer.maxLength - 2} tokens are read. Words it was not taught give something undefined.
 
 ## Made of
 
@@ -97,4 +98,17 @@ picture of a real person.
 Trained on ${versions.map(({ package: packageName, version }) => `${packageName} ${version}`).join(', ')}; notices and licences are in
 MODEL_LICENSES.md.
 `;
+}
+
+/** One of each kind that was trained. */
+function examplePrompts({ styles, concepts, placement }: PretrainData): string {
+  const [style, first, second] = [styles[0]!.word, concepts[0]!.word, (concepts[1] ?? concepts[0]!).word];
+  const { pairs, counts, corners, recolours } = placement;
+  return [
+    `"a ${style} ${first} on a red background"`,
+    ...(pairs > 0 ? [`"a ${style} ${first} next to a ${second} on a red background" (or above it)`] : []),
+    ...(counts > 0 ? [`"two ${style} ${plural(first)} in a row"`] : []),
+    ...(corners > 0 ? [`"a small ${style} ${first} in the top left"`] : []),
+    ...(recolours > 0 ? [`"a purple ${first}"`] : []),
+  ].join(', ');
 }
