@@ -3,7 +3,7 @@
  * together as training does. None was trained: single concepts on backgrounds that they never had, pairs never shown
  * together; places and numbers on such backgrounds too. Kinds that a configuration does not train are left out.
  */
-import { composite } from '../pretrain/composite.ts';
+import { compositePicture } from '../pretrain/composite.ts';
 import { nounPhrase, withArticle, type Concept, type PretrainData } from '../pretrain/concepts.ts';
 import { judgePrompt, plural } from '../pretrain/captions.ts';
 import { hashName, isHeldOutHue } from '../pretrain/held-out.ts';
@@ -53,18 +53,10 @@ export function askedPictures(
 /** The real picture of the same, from [-1, 1] as all of them: [3, size, size]. @param index its number, for the placing */
 export function realPicture(art: TrainingArt, asked: AskedPicture, index: number): Float32Array {
   const { size, backgrounds } = art.data;
-  const image = new Float32Array(3 * size * size);
   const sprite = art.sprites[asked.concept]![asked.style]!;
   const own = asked.hue ? recoloured(sprite, art.hues[asked.concept]![asked.style]!, asked.hue) : sprite;
   const placed = placeSprites(art, asked, own, new KeyedRandom(hashName('real pictures'), index));
-  composite(
-    image,
-    0,
-    { left: 0, top: 0, width: size, height: size },
-    backgrounds[asked.background]!.rgb,
-    placed,
-  );
-  return image;
+  return compositePicture(size, backgrounds[asked.background]!.rgb, placed);
 }
 
 function heldOutPairs(

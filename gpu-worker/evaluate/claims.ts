@@ -111,7 +111,8 @@ const of = (results: readonly Result[], method: Method): Result[] =>
   results.filter((result) => result.method === method);
 
 /** The results of each subject. */
-const bySubject = (results: readonly Result[]): Result[][] => groupsOf(results, ({ subject }) => subject);
+export const bySubject = (results: readonly Result[]): Result[][] =>
+  groupsOf(results, ({ subject }) => subject);
 
 /** Krona less `other`, paired by subject and seed. */
 export function pairedDifference(

@@ -30,7 +30,7 @@ import {
 import { readJson, readStrip, writeJson, writeStrip } from './files.ts';
 import { Judges } from './judges.ts';
 import { mean } from './statistics.ts';
-import { readSubjects, subjectPhotos, type Subject, type SubjectRecipe } from './subjects.ts';
+import { readSubjects, subjectPhotos, textOf, type Subject, type SubjectRecipe } from './subjects.ts';
 
 /** What a subject's file of the model alone holds. */
 export interface BaseScores extends Scores {
@@ -60,6 +60,8 @@ export const resultPath = (out: string, cell: Cell): string => join(out, 'result
 export const stripPath = (out: string, cell: Cell): string => join(out, 'results', `${cellKey(cell)}.png`);
 /** The subject's own name as a file's. */
 const fileName = (subject: string): string => subject.replaceAll(' ', '-');
+export const photoPath = (out: string, subject: string, index: number): string =>
+  join(out, 'photos', fileName(subject), `${index + 1}.png`);
 export const baseStripPath = (out: string, subject: string): string =>
   join(out, 'base', `${fileName(subject)}.png`);
 export const baseScoresPath = (out: string, subject: string): string =>
@@ -182,7 +184,7 @@ export class Comparison {
   }
 
   #photoPath(name: string, index: number): string {
-    return join(this.#folder.out, 'photos', fileName(name), `${index + 1}.png`);
+    return photoPath(this.#folder.out, name, index);
   }
 
   #trainOptions(training: Training, subject: Subject, steps: number, out: string): TrainOptions {
@@ -212,10 +214,9 @@ export class Comparison {
 
   /** Pictures of the subject's prompts, then of those without it. */
   async #draw(subject: Subject, adapter: AppliedAdapter | null, seed: number): Promise<Float32Array[]> {
-    const named = `${this.recipe.token} ${subject.class}`;
     const asked = [
-      ...this.recipe.prompts.map(({ text }, i) => ({
-        prompt: text.replace('{subject}', named),
+      ...this.recipe.prompts.map((prompt, i) => ({
+        prompt: textOf(prompt, this.recipe, subject),
         seed: pictureSeed(seed, i),
       })),
       ...this.recipe.drift.map(({ text }, i) => ({

@@ -1,6 +1,14 @@
 /** @file The comparison's results as means over subjects with their intervals: of each method, and of each setting of the grids. */
 import { METHODS, type Method } from '../../storage/settings.ts';
-import { alignmentOf, driftOf, fidelityOf, pairedDifference, scoreOf, type Studies } from './claims.ts';
+import {
+  alignmentOf,
+  bySubject,
+  driftOf,
+  fidelityOf,
+  pairedDifference,
+  scoreOf,
+  type Studies,
+} from './claims.ts';
 import type { BaseScores, Result } from './compare-subject.ts';
 import { cellKey } from './comparison-plan.ts';
 import type { RealShares, Scores } from './comparison-scores.ts';
@@ -66,8 +74,6 @@ function figuresOf(units: readonly (readonly Scores[])[]): ScoreFigures {
   );
   return Object.fromEntries(figures) as Record<keyof typeof SCORES, Interval>;
 }
-
-const bySubject = (results: readonly Result[]): Result[][] => groupsOf(results, ({ subject }) => subject);
 
 /** The model alone, then each method. */
 export function methodFigures(methods: readonly Result[], base: readonly BaseScores[]): MethodFigures[] {

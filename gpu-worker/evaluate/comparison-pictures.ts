@@ -1,15 +1,14 @@
 /** @file The comparison for the eye: charts of the grids, and a sheet of what the methods draw. */
-import { join } from 'node:path';
 import sharp from 'sharp';
 import { METHODS } from '../../storage/settings.ts';
 import { fromBytes } from '../pretrain/composite.ts';
 import type { SheetPicture } from '../pretrain/sheet.ts';
 import { intervalChart } from './charts.ts';
-import { baseStripPath, stripPath, type Result } from './compare-subject.ts';
+import { baseStripPath, photoPath, stripPath, type Result } from './compare-subject.ts';
 import type { Grid, SettingFigures } from './comparison-figures.ts';
 import type { ComparisonSize } from './comparison-plan.ts';
 import { readStrip } from './files.ts';
-import type { SubjectRecipe } from './subjects.ts';
+import { textOf, type SubjectRecipe } from './subjects.ts';
 
 /** SVG texts by grid: the score of each setting. */
 export function gridCharts(grids: Readonly<Record<Grid, readonly SettingFigures[]>>): Record<Grid, string> {
@@ -44,15 +43,17 @@ export const SHEET_COLUMNS = 1 + (1 + METHODS.length) * SHOWN.length;
 export async function sheetPictures(
   out: string,
   size: Pick<ComparisonSize, 'subjects' | 'seeds'>,
-  { token, subjects, prompts }: Pick<SubjectRecipe, 'token' | 'subjects' | 'prompts'>,
+  recipe: Pick<SubjectRecipe, 'token' | 'subjects' | 'prompts'>,
   methods: readonly Result[],
 ): Promise<SheetPicture[]> {
   const cells: SheetPicture[] = [];
   for (const subject of size.subjects) {
-    const photo = join(out, 'photos', subject.replaceAll(' ', '-'), '1.png');
-    const raw = await sharp(photo).removeAlpha().raw().toBuffer();
+    const raw = await sharp(photoPath(out, subject, 0))
+      .removeAlpha()
+      .raw()
+      .toBuffer();
     cells.push({ image: fromBytes(raw), label: `photo: ${subject}` });
-    const named = `${token} ${subjects.find(({ name }) => name === subject)!.class}`;
+    const asked = recipe.subjects.find(({ name }) => name === subject)!;
     const rows = [
       { name: 'model', path: baseStripPath(out, subject) },
       ...METHODS.map((method) => ({
@@ -68,7 +69,7 @@ export async function sheetPictures(
     for (const { name, path } of rows) {
       const pictures = await readStrip(path);
       for (const index of SHOWN) {
-        const text = pictures ? prompts[index]!.text.replace('{subject}', named) : 'diverged';
+        const text = pictures ? textOf(recipe.prompts[index]!, recipe, asked) : 'diverged';
         const image = pictures?.[index] ?? new Float32Array(raw.length).fill(1);
         cells.push({ image, label: `${name}: ${text}` });
       }

@@ -3,7 +3,7 @@
  * likeness to the subject; distance from what the model drew before. Real pictures of the same prompts are judged too.
  */
 import { KronaError } from '../../storage/errors.ts';
-import { composite } from '../pretrain/composite.ts';
+import { compositePicture } from '../pretrain/composite.ts';
 import type { PretrainData } from '../pretrain/concepts.ts';
 import { hashName } from '../pretrain/held-out.ts';
 import { KeyedRandom } from '../pretrain/keyed-random.ts';
@@ -110,9 +110,7 @@ export class Scorer {
       for (const style of styles.keys()) {
         const random = new KeyedRandom(hashName(`real ${subject.name}`), index * styles.length + style);
         const placed = placeSprites(art, { concept, style, layout, other }, sprite, random);
-        const picture = new Float32Array(3 * size * size);
-        const whole = { left: 0, top: 0, width: size, height: size };
-        composite(picture, 0, whole, backgroundOf(this.#data, prompt.background), placed);
+        const picture = compositePicture(size, backgroundOf(this.#data, prompt.background), placed);
         answers.push(await this.#answers(prompt, picture));
       }
     }

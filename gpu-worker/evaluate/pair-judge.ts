@@ -1,18 +1,17 @@
 /** @file Which training drawings two things next to or above each other are nearest to, each in its own place. */
 import { Judge } from '../pretrain/judge.ts';
 import { pairMiddles, type TrainingArt } from '../pretrain/sampler.ts';
+import { CLASSIFIER_SIDE, classifierView } from './classifier.ts';
 import { partAround } from './judges.ts';
 
 export class PairJudge {
   readonly #side: number;
-  readonly #half: number;
   readonly #judge: Judge;
 
   constructor(art: TrainingArt) {
     this.#side = art.data.size;
-    this.#half = art.data.size / 2;
     // In a pair either thing is drawn as a single one is in a picture of half the side.
-    this.#judge = new Judge({ ...art, data: { ...art.data, size: this.#half } });
+    this.#judge = new Judge({ ...art, data: { ...art.data, size: CLASSIFIER_SIDE } });
   }
 
   /**
@@ -28,20 +27,9 @@ export class PairJudge {
     relation: keyof typeof pairMiddles,
   ): boolean {
     const [first, second] = pairMiddles[relation].map(([x, y]) => {
-      const { left, top } = partAround(this.#side, x, y, this.#half);
-      return this.#judge.conceptsIn(this.#part(picture, left, top), background)[0]!;
+      const view = classifierView(picture, this.#side, partAround(this.#side, x, y, this.#side / 2));
+      return this.#judge.conceptsIn(view, background)[0]!;
     });
     return (first === a && second === b) || (first === b && second === a);
-  }
-
-  #part(picture: Float32Array, left: number, top: number): Float32Array {
-    const [side, half] = [this.#side, this.#half];
-    const part = new Float32Array(3 * half * half);
-    for (let row = 0; row < 3 * half; row++) {
-      const [channel, y] = [Math.floor(row / half), row % half];
-      const from = (channel * side + top + y) * side + left;
-      part.set(picture.subarray(from, from + half), row * half);
-    }
-    return part;
   }
 }

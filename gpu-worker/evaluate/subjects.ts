@@ -7,7 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { KronaError } from '../../storage/errors.ts';
-import { composite, toBytes } from '../pretrain/composite.ts';
+import { compositePicture, toBytes } from '../pretrain/composite.ts';
 import type { PretrainData } from '../pretrain/concepts.ts';
 import { renderSprite, type Sprite } from '../pretrain/sprites.ts';
 import { JUDGE_SET_NOTICES, type JudgeArt, type JudgeSet } from './judge-art.ts';
@@ -110,7 +110,6 @@ export function drawSubject(
   pose: Omit<Pose, 'background'> = { scale: 0.92, x: 0.5, y: 0.5, angle: 0, mirror: false },
 ): Float32Array {
   const { size, placement } = data;
-  const image = new Float32Array(3 * size * size);
   const placed = {
     sprite,
     x: pose.x * size,
@@ -119,11 +118,15 @@ export function drawSubject(
     angle: (pose.angle * Math.PI) / 180,
     mirror: pose.mirror,
   };
-  composite(image, 0, { left: 0, top: 0, width: size, height: size }, backgroundOf(data, background), [
-    placed,
-  ]);
-  return image;
+  return compositePicture(size, backgroundOf(data, background), [placed]);
 }
+
+/** A prompt's text as a subject is asked for with it. */
+export const textOf = (
+  { text }: Pick<SubjectPrompt, 'text'>,
+  { token }: Pick<SubjectRecipe, 'token'>,
+  subject: Pick<Subject, 'class'>,
+): string => text.replace('{subject}', `${token} ${subject.class}`);
 
 /** PNG files of the subject's photos, in the recipe's order. */
 export async function subjectPhotos(

@@ -45,6 +45,17 @@ export function composite(
   for (const one of placed) drawSprite(out, offset, window, one);
 }
 
+/** The whole picture of `placed` on `rgb` (0–255): [3, size, size] in [-1, 1]. */
+export function compositePicture(
+  size: number,
+  rgb: readonly [number, number, number],
+  placed: readonly PlacedSprite[],
+): Float32Array {
+  const picture = new Float32Array(3 * size * size);
+  composite(picture, 0, { left: 0, top: 0, width: size, height: size }, rgb, placed);
+  return picture;
+}
+
 function drawSprite(out: Float32Array, offset: number, window: Window, placed: PlacedSprite): void {
   const { sprite, x: middleX, y: middleY, angle } = placed;
   const scale = placed.side / drawingSide;

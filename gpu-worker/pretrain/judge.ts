@@ -4,7 +4,7 @@
  * distances, so the ceiling is measured on real drawings with the same functions.
  */
 import { judgePrompt } from './captions.ts';
-import { composite, type PlacedSprite } from './composite.ts';
+import { compositePicture, type PlacedSprite } from './composite.ts';
 import type { PretrainData } from './concepts.ts';
 import { hashName, isHeldOut } from './held-out.ts';
 import type { TrainingArt } from './sampler.ts';
@@ -194,8 +194,8 @@ function makePrototype(
   style: number,
 ): Prototype {
   const placed = { sprite, x: size / 2, y: size / 2, side: share * size, angle: 0, mirror: false };
-  const colour = shrink(draw(size, [0, 0, 0], placed), size);
-  const onWhite = shrink(draw(size, [255, 255, 255], placed), size);
+  const colour = shrink(compositePicture(size, [0, 0, 0], [placed]), size);
+  const onWhite = shrink(compositePicture(size, [255, 255, 255], [placed]), size);
   const clear = new Float32Array(smallArea);
   for (let pixel = 0; pixel < smallArea; pixel++) clear[pixel] = (onWhite[pixel]! - colour[pixel]!) / 255;
   return { concept, style, placed, colour, clear };
@@ -215,7 +215,7 @@ function nearestCopy(
   const small = shrink(image, size, half);
   for (let index = 0; index < small.length; index++) small[index] = small[index]! / 127.5 - 1;
   let best: PlacedSprite = { ...start, x: start.x / 2, y: start.y / 2, side: start.side / 2 };
-  let least = difference(draw(half, rgb, best), small);
+  let least = difference(compositePicture(half, rgb, [best]), small);
   for (let step = half / 32; step >= half / 256;) {
     const moves = [
       { ...best, x: best.x - step },
@@ -227,12 +227,12 @@ function nearestCopy(
     ];
     const before = least;
     for (const move of moves) {
-      const distance = difference(draw(half, rgb, move), small);
+      const distance = difference(compositePicture(half, rgb, [move]), small);
       if (distance < least) [best, least] = [move, distance];
     }
     if (least === before) step /= 2;
   }
-  const copy = draw(size, rgb, { ...best, x: best.x * 2, y: best.y * 2, side: best.side * 2 });
+  const copy = compositePicture(size, rgb, [{ ...best, x: best.x * 2, y: best.y * 2, side: best.side * 2 }]);
   return difference(copy, image);
 }
 
@@ -241,12 +241,6 @@ function difference(a: Float32Array, b: Float32Array): number {
   let sum = 0;
   for (let index = 0; index < a.length; index++) sum += (a[index]! - b[index]!) ** 2;
   return Math.sqrt(sum / a.length) * 127.5;
-}
-
-function draw(size: number, rgb: readonly [number, number, number], placed: PlacedSprite): Float32Array {
-  const image = new Float32Array(3 * size * size);
-  composite(image, 0, { left: 0, top: 0, width: size, height: size }, rgb, [placed]);
-  return image;
 }
 
 /** Means over blocks: [3, size, size] in [-1, 1] → [3, side, side] in 0–255. */
