@@ -48,6 +48,7 @@ const vendors = {
   pbf: 'gpu-worker/graph',
   '@huggingface/tokenizers': 'gpu-worker/models',
   '@huggingface/hub': 'gpu-worker/models',
+  valibot: 'gpu-worker/pretrain',
   'nsfwjs/models/mobilenet_v2': 'gpu-worker/safety',
   bullmq: 'storage',
   ioredis: 'storage',

@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openModelFolder } from '../../gpu-worker/models/model-folder.ts';
 import { fromBytes, toBytes } from '../../gpu-worker/pretrain/composite.ts';
-import { readPretrainData } from '../../gpu-worker/pretrain/concepts.ts';
+import { readPretrainData } from '../../gpu-worker/pretrain/pretrain-config.ts';
 import { drawJudged, JUDGED_SAMPLING } from '../../gpu-worker/pretrain/evaluate-model.ts';
 import { heldOutPrompts, Judge } from '../../gpu-worker/pretrain/judge.ts';
 import { prepareArt } from '../../gpu-worker/pretrain/sampler.ts';

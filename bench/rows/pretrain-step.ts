@@ -3,11 +3,14 @@ import { join } from 'node:path';
 import { loadTokenizer } from '../../gpu-worker/models/tokenizer.ts';
 import { vaeScale } from '../../gpu-worker/models/vae.ts';
 import { trainModelVocabulary, writeTokenizers } from '../../gpu-worker/pretrain/bpe.ts';
-import { defaultConfigPath } from '../../gpu-worker/pretrain/concepts.ts';
+import {
+  defaultConfigPath,
+  readPretrainConfig,
+  type PretrainConfig,
+} from '../../gpu-worker/pretrain/pretrain-config.ts';
 import { diffusionStage } from '../../gpu-worker/pretrain/diffusion-stage.ts';
 import { fromScratch } from '../../gpu-worker/pretrain/earlier-model.ts';
 import { vocabularySizes } from '../../gpu-worker/pretrain/export-model.ts';
-import { readPretrainConfig, type PretrainConfig } from '../../gpu-worker/pretrain/pretrain-config.ts';
 import { runStage, type Stage } from '../../gpu-worker/pretrain/stage.ts';
 import { KeyedRandom } from '../../gpu-worker/random.ts';
 import type { Context, Measured } from '../context.ts';

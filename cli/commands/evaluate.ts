@@ -11,7 +11,7 @@ import {
 import { FULL_COUNTS, measureModel, QUICK_COUNTS } from '../../gpu-worker/evaluate/measure-model.ts';
 import { modelTable } from '../../gpu-worker/evaluate/model-report.ts';
 import { readSubjects } from '../../gpu-worker/evaluate/subjects.ts';
-import { defaultConfigPath } from '../../gpu-worker/pretrain/concepts.ts';
+import { defaultConfigPath } from '../../gpu-worker/pretrain/pretrain-config.ts';
 import type { Device } from '../../storage/config.ts';
 import { deviceOption, prepareDevice } from '../device.ts';
 import { checked, modelOption } from '../options.ts';

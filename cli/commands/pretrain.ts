@@ -1,6 +1,6 @@
 /** @file `krona pretrain`: the recipe of the embedded model, from drawings to a model folder. */
 import type { Command } from 'commander';
-import { defaultConfigPath } from '../../gpu-worker/pretrain/concepts.ts';
+import { defaultConfigPath } from '../../gpu-worker/pretrain/pretrain-config.ts';
 import type { Report } from '../../gpu-worker/pretrain/judge.ts';
 import { pretrain, statusPagePath } from '../../gpu-worker/pretrain/pretrain.ts';
 import type { Device } from '../../storage/config.ts';

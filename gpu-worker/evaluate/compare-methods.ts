@@ -10,7 +10,7 @@ import { KronaError } from '../../storage/errors.ts';
 import type { Progress } from '../../storage/records/contract.ts';
 import { modelFingerprint } from '../models/fingerprint.ts';
 import { openModel } from '../models/open-model.ts';
-import { readPretrainData } from '../pretrain/concepts.ts';
+import { readPretrainData } from '../pretrain/pretrain-config.ts';
 import { loadSprites } from '../pretrain/sprites.ts';
 import { bestRates } from './comparison-figures.ts';
 import { reportComparison, type ComparisonReport } from './comparison-report.ts';

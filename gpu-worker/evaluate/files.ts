@@ -19,16 +19,17 @@ export const writeJson = (path: string, value: unknown): Promise<void> =>
 /**
  * Notes in a folder what its results belong to, or checks that they belong to the same.
  *
+ * @param option that named the folder, as the error calls it
  * @throws KronaError EVALUATION_MISMATCH
  */
-export const claimFolder = (path: string, facts: object): Promise<void> =>
+export const claimFolder = (path: string, facts: object, option = '--out'): Promise<void> =>
   claim(
     path,
     facts,
     (differences) =>
       new KronaError(
         'EVALUATION_MISMATCH',
-        `The folder holds results of another model, configuration or size (${differences.join('; ')}); give another --out.`,
+        `The folder holds what something else left there (${differences.join('; ')}); give another ${option}.`,
       ),
   );
 

@@ -17,6 +17,7 @@ import {
   type ClassifierConfig,
 } from './classifier.ts';
 import { classifierLicences } from './classifier-licences.ts';
+import { claimFolder } from './files.ts';
 import { judgeSprite, namedEmoji, openJudgeArt, plainName } from './judge-art.ts';
 import { readSubjects } from './subjects.ts';
 import {
@@ -54,7 +55,7 @@ export interface MakeOptions extends Pick<StageOptions, 'onProgress' | 'signal' 
   readonly steps?: number;
 }
 
-/** @returns what was measured @throws KronaError PRETRAIN_ART_MISSING, DISK_FULL; and the signal's reason */
+/** @returns what was measured @throws KronaError PRETRAIN_ART_MISSING, EVALUATION_MISMATCH, DISK_FULL, FILE_UNWRITABLE; and the signal's reason */
 export async function makeClassifier(kind: ClassifierKind, options: MakeOptions): Promise<Accuracies> {
   const { run, out, steps, ...hooks } = options;
   const lesson = await (kind === 'concepts' ? conceptLesson() : styleLesson());
@@ -67,13 +68,22 @@ export async function makeClassifier(kind: ClassifierKind, options: MakeOptions)
     seed: 1,
     recolour: lesson.recolour,
   };
-  const parameters = await trainClassifier(training, { folder: join(run, kind), ...hooks });
+  const folder = join(run, kind);
+  // Also shows, before anything is trained, that the folder can be written.
+  await writeWhole(join(dirname(out), 'LICENSES.md'), await classifierLicences());
+  // Only steps may differ, so that a run can be prolonged.
+  const { steps: _, ...decisive } = settings;
+  await claimFolder(
+    join(folder, 'run.json'),
+    { classifier: kind, drawings: lesson.learnt.length, sources: lesson.sources, ...decisive },
+    '--run',
+  );
+  const parameters = await trainClassifier(training, { folder, ...hooks });
   await saveClassifier(out, lesson.config, parameters, { accuracies: {}, sources: lesson.sources });
   const classifier = await Classifier.open(out);
   try {
     const accuracies = await measure(classifier, lesson);
     await saveClassifier(out, lesson.config, parameters, { accuracies, sources: lesson.sources });
-    await writeWhole(join(dirname(out), 'LICENSES.md'), await classifierLicences());
     return accuracies;
   } finally {
     await classifier.release();

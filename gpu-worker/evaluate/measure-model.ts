@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { writeWhole } from '../../storage/files.ts';
 import { modelFingerprint } from '../models/fingerprint.ts';
-import { readPretrainData } from '../pretrain/concepts.ts';
+import { readPretrainData } from '../pretrain/pretrain-config.ts';
 import { drawJudged, JUDGED_SAMPLING } from '../pretrain/evaluate-model.ts';
 import { hashName } from '../pretrain/held-out.ts';
 import { Judge } from '../pretrain/judge.ts';

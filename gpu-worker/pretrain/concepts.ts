@@ -1,11 +1,7 @@
 /**
- * @file What the embedded model is taught: concepts, styles, backgrounds and how pictures of them are laid out,
- * read from the `data` key of the configuration file. Not the model's sizes nor its training, which are the
- * other keys of the same file.
+ * @file What a model is taught: concepts, styles, backgrounds and how pictures of them are laid out. It is the key `data` of a
+ * configuration file; the model's sizes and its training are the other keys.
  */
-import { readFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
-import { KronaError } from '../../storage/errors.ts';
 
 /** One thing with a name, drawn once in every style. */
 export interface Concept {
@@ -79,70 +75,6 @@ export interface PretrainData {
   /** The autoencoder's pictures: side in pixels, and the share that is busier than training pictures. */
   readonly crops: { readonly side: number; readonly wild: number };
   readonly tokenizer: { readonly vocabularySize: number; readonly maxLength: number };
-}
-
-/** The configuration of the model that is shipped. */
-export const defaultConfigPath = fileURLToPath(new URL('./krona-emoji.json', import.meta.url));
-
-/**
- * Reads and checks the `data` key of a configuration file.
- *
- * @throws KronaError PRETRAIN_CONFIG naming the first value that is missing or wrong.
- */
-export async function readPretrainData(path: string = defaultConfigPath): Promise<PretrainData> {
-  let data: PretrainData | undefined;
-  try {
-    ({ data } = JSON.parse(await readFile(path, 'utf8')) as { data?: PretrainData });
-  } catch (cause) {
-    throw new KronaError('PRETRAIN_CONFIG', 'The pretraining configuration cannot be read as JSON.', {
-      cause,
-    });
-  }
-  const problem = data ? findProblem(data) : 'the key "data" is missing';
-  if (!data || problem) {
-    throw new KronaError('PRETRAIN_CONFIG', `The pretraining configuration is wrong: ${problem ?? ''}.`);
-  }
-  return data;
-}
-
-function findProblem(data: PretrainData): string | undefined {
-  for (const key of ['concepts', 'styles', 'backgrounds'] as const) {
-    if (!Array.isArray(data[key]) || data[key].length === 0) return `data.${key} must be a list with entries`;
-  }
-  if (!Number.isInteger(data.size) || data.size % 16 !== 0 || data.size < 16) {
-    return `data.size must be a multiple of 16, not ${data.size}`;
-  }
-  const words = data.concepts.flatMap((concept) => [concept.word, ...(concept.also ?? [])]);
-  const names: [string, readonly string[]][] = [
-    ['concept', words],
-    ['code point', data.concepts.map((concept) => concept.hex)],
-    ['style', data.styles.map((style) => style.word)],
-    ['background', data.backgrounds.map((background) => background.name)],
-  ];
-  for (const [kind, list] of names) {
-    const twice = list.find((name, index) => list.indexOf(name) !== index);
-    if (twice !== undefined) return `the ${kind} "${twice}" occurs twice`;
-  }
-  const unknown = data.styles.find((style) => !artSets.includes(style.set));
-  if (unknown) return `"${unknown.set}" is no set of drawings; choose from ${artSets.join(', ')}`;
-  const { placement, captions } = data;
-  const shares = {
-    'placement.frame': placement.frame,
-    'placement.mirror': placement.mirror,
-    'placement.rotate.share': placement.rotate.share,
-    'placement.corners + counts + pairs': placement.corners + placement.counts + placement.pairs,
-    'placement.recolours': placement.recolours,
-    'crops.wild': data.crops.wild,
-    'captions.empty + short': captions.empty + captions.short,
-    'captions.synonym': captions.synonym,
-  };
-  for (const [name, share] of Object.entries(shares)) {
-    if (!(share >= 0 && share <= 1)) return `data.${name} must be between 0 and 1, not ${share}`;
-  }
-  const [low, high] = placement.scale;
-  if (!(low > 0 && low <= high && high <= 1))
-    return 'data.placement.scale must be [low, high] within 0 and 1';
-  return undefined;
 }
 
 /**

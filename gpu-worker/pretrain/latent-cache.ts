@@ -1,7 +1,6 @@
 /** @file The training pictures as latents, encoded once with the autoencoder that they belong to. */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { KronaError } from '../../storage/errors.ts';
 import { compile } from '../graph/compile.ts';
 import * as op from '../graph/ops.ts';
 import { Session } from '../graph/runtime.ts';
@@ -9,6 +8,7 @@ import { givenParameters, parametersOf } from '../models/parameters.ts';
 import { openSafetensors, readTensor, writeSafetensors, type TensorToWrite } from '../models/safetensors.ts';
 import { vaeEncoder, vaeScale } from '../models/vae.ts';
 import { openBatches } from './composite-worker.ts';
+import { LATENTS_A_FILE } from './config-schema.ts';
 import type { PretrainConfig } from './pretrain-config.ts';
 import type { SpriteSheet } from './sprites.ts';
 
@@ -21,14 +21,11 @@ export interface LatentCache {
   readonly scalingFactor: number;
 }
 
-/** Pictures in one file: what is lost at most when the run is stopped. */
-const PART = 1024;
-
 /**
  * Encodes what is not encoded yet with this autoencoder, with the posterior's mean, and reads everything.
  *
  * @param onProgress after each batch that is encoded, with pictures done and in all; awaited
- * @throws KronaError PRETRAIN_CONFIG, DISK_FULL, FILE_UNWRITABLE
+ * @throws KronaError DISK_FULL, FILE_UNWRITABLE
  */
 export async function cacheLatents(
   config: PretrainConfig,
@@ -37,17 +34,11 @@ export async function cacheLatents(
   folder: string,
   onProgress: (done: number, all: number) => Promise<void>,
 ): Promise<LatentCache> {
-  const { pictures, batch } = config.training.latents;
-  if (pictures % PART !== 0 || PART % batch !== 0) {
-    throw new KronaError(
-      'PRETRAIN_CONFIG',
-      `latents.pictures must be a multiple of ${PART}, and latents.batch divide ${PART}.`,
-    );
-  }
+  const { pictures } = config.training.latents;
   const belongsTo = fingerprint(autoencoder);
   const captions: string[] = [];
   const parts: Float32Array[] = [];
-  for (let start = 0; start < pictures; start += PART) {
+  for (let start = 0; start < pictures; start += LATENTS_A_FILE) {
     const path = join(folder, `latents-${start}.safetensors`);
     const known = await openSafetensors(path).catch(() => null);
     if (known?.metadata.get('autoencoder') !== belongsTo) {
@@ -97,10 +88,10 @@ async function encodePart(
   });
   const side = size / vaeScale(config.vae);
   const each = config.vae.latent_channels * side * side;
-  const latents = new Float32Array(PART * each);
+  const latents = new Float32Array(LATENTS_A_FILE * each);
   const captions: string[] = [];
   try {
-    for (let done = 0; done < PART; done += batch) {
+    for (let done = 0; done < LATENTS_A_FILE; done += batch) {
       const pictures = await source.next();
       const { mean } = await session.run({ image: pictures.images });
       latents.set(mean as Float32Array, done * each);
@@ -111,7 +102,7 @@ async function encodePart(
     await source.close();
     await session.release();
   }
-  const shape = [PART, config.vae.latent_channels, side, side];
+  const shape = [LATENTS_A_FILE, config.vae.latent_channels, side, side];
   return { latents: { dtype: 'F32', shape, data: latents }, captions };
 }
 

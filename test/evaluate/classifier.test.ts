@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -9,6 +9,8 @@ import {
   ranked,
   saveClassifier,
 } from '../../gpu-worker/evaluate/classifier.ts';
+import { makeClassifier } from '../../gpu-worker/evaluate/make-classifiers.ts';
+import { artSets } from '../../gpu-worker/pretrain/concepts.ts';
 import { judgeSprite, namedEmoji, openJudgeArt, plainName } from '../../gpu-worker/evaluate/judge-art.ts';
 import {
   drawSubject,
@@ -27,7 +29,7 @@ import { compile } from '../../gpu-worker/graph/compile.ts';
 import { gradients } from '../../gpu-worker/graph/gradients.ts';
 import * as op from '../../gpu-worker/graph/ops.ts';
 import { Session } from '../../gpu-worker/graph/runtime.ts';
-import { readPretrainData } from '../../gpu-worker/pretrain/concepts.ts';
+import { readPretrainData } from '../../gpu-worker/pretrain/pretrain-config.ts';
 import sharp from 'sharp';
 
 let folder: string;
@@ -116,6 +118,27 @@ describe('the classifier', () => {
     const part = classifierView(picture, side, { left: 30, top: 10, part: 64 });
     expect([part[0], part[63], part[64]]).toEqual([30, 93, 30]);
     expect(startingParameters(config, 1).get('head.weight')).toHaveLength(48);
+  });
+});
+
+describe('making a classifier', () => {
+  it('writes it with what it gets right and whose drawings it learnt, and takes no folder of other drawings', async () => {
+    const run = join(folder, 'made');
+    const out = join(folder, 'out', 'styles.safetensors');
+    const accuracies = await makeClassifier('styles', { run, out, steps: 2 });
+    expect(Object.keys(accuracies)).toEqual(artSets.map((set) => `${set} top-1`));
+    const made = await Classifier.open(out);
+    expect(made.classes).toEqual(artSets);
+    expect(made.accuracies).toEqual(accuracies);
+    await made.release();
+    expect(await readFile(join(folder, 'out', 'LICENSES.md'), 'utf8')).toContain('Twemoji');
+
+    const note = join(run, 'styles', 'run.json');
+    await writeFile(note, (await readFile(note, 'utf8')).replace(/twemoji \d+/, 'twemoji 0'));
+    await expect(makeClassifier('styles', { run, out, steps: 2 })).rejects.toMatchObject({
+      code: 'EVALUATION_MISMATCH',
+      message: expect.stringMatching(/sources: .*twemoji 0.*give another --run\./) as string,
+    });
   });
 });
 

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { measureModel } from '../../gpu-worker/evaluate/measure-model.ts';
 import { measuredCard, writeMeasuredCard } from '../../gpu-worker/evaluate/model-card.ts';
 import type { ModelFigure, ModelReport } from '../../gpu-worker/evaluate/model-report.ts';
-import { defaultConfigPath } from '../../gpu-worker/pretrain/concepts.ts';
+import { defaultConfigPath } from '../../gpu-worker/pretrain/pretrain-config.ts';
 
 const CARD = `---
 license: other

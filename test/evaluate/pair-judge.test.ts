@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { askedPictures, realPicture, type AskedPicture } from '../../gpu-worker/evaluate/asked-pictures.ts';
 import { PairJudge } from '../../gpu-worker/evaluate/pair-judge.ts';
-import { readPretrainData } from '../../gpu-worker/pretrain/concepts.ts';
+import { readPretrainData } from '../../gpu-worker/pretrain/pretrain-config.ts';
 import { prepareArt, type TrainingArt } from '../../gpu-worker/pretrain/sampler.ts';
 import { loadSprites } from '../../gpu-worker/pretrain/sprites.ts';
 

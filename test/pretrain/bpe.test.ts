@@ -9,7 +9,8 @@ import {
   writeTokenizers,
   type Vocabulary,
 } from '../../gpu-worker/pretrain/bpe.ts';
-import { readPretrainData, type PretrainData } from '../../gpu-worker/pretrain/concepts.ts';
+import type { PretrainData } from '../../gpu-worker/pretrain/concepts.ts';
+import { readPretrainData } from '../../gpu-worker/pretrain/pretrain-config.ts';
 
 let folder: string;
 let data: PretrainData;

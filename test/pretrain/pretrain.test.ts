@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { openSafetensors } from '../../gpu-worker/models/safetensors.ts';
-import { defaultConfigPath } from '../../gpu-worker/pretrain/concepts.ts';
+import { defaultConfigPath } from '../../gpu-worker/pretrain/pretrain-config.ts';
 import { pretrain, type PretrainOptions } from '../../gpu-worker/pretrain/pretrain.ts';
 import type { TrainingRun } from '../../gpu-worker/pretrain/training-history.ts';
 

@@ -4,12 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { plural } from '../../gpu-worker/pretrain/captions.ts';
 import { makeBatch, openBatches } from '../../gpu-worker/pretrain/composite-worker.ts';
-import {
-  nounPhrase,
-  readPretrainData,
-  type Concept,
-  type PretrainData,
-} from '../../gpu-worker/pretrain/concepts.ts';
+import { nounPhrase, type Concept, type PretrainData } from '../../gpu-worker/pretrain/concepts.ts';
+import { readPretrainData } from '../../gpu-worker/pretrain/pretrain-config.ts';
 import { hashName, isHeldOut } from '../../gpu-worker/pretrain/held-out.ts';
 import {
   prepareArt,

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { composite, toBytes, type PlacedSprite } from '../../gpu-worker/pretrain/composite.ts';
-import { artSets, readPretrainData, type PretrainData } from '../../gpu-worker/pretrain/concepts.ts';
+import { artSets, type PretrainData } from '../../gpu-worker/pretrain/concepts.ts';
+import { readPretrainData } from '../../gpu-worker/pretrain/pretrain-config.ts';
 import { loadSprites, type Sprite } from '../../gpu-worker/pretrain/sprites.ts';
 
 let folder: string;
