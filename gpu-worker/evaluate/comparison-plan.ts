@@ -34,8 +34,6 @@ export interface ComparisonSize {
   readonly subjects: readonly string[];
   readonly simple: readonly string[];
   readonly rates: Readonly<Record<Method, readonly number[]>>;
-  /** Those on which factors and ranks are tried. */
-  readonly formSubjects: readonly string[];
   /** Factors of A, each with its mirror image: as many numbers, the other way round. */
   readonly factors: readonly (readonly [number, number])[];
   readonly ranks: readonly number[];
@@ -60,8 +58,6 @@ export function fullSize(subjects: readonly { name: string; simple: boolean }[])
     ...CHOSEN,
     subjects: subjects.map(({ name }) => name),
     simple: subjects.filter(({ simple }) => simple).map(({ name }) => name),
-    // The largest grid: six subjects are enough for an interval.
-    formSubjects: subjects.filter((_, index) => index % 2 === 0).map(({ name }) => name),
     rates: {
       krona: [1e-4, 5e-4, 1e-3, 5e-3, 2e-2],
       lora: [1e-4, 5e-4, 1e-3, 5e-3, 2e-2],
@@ -93,7 +89,6 @@ export function quickSize(subjects: readonly { name: string; simple: boolean }[]
     ...CHOSEN,
     subjects: chosen.map(({ name }) => name),
     simple: chosen.filter(({ simple }) => simple).map(({ name }) => name),
-    formSubjects: chosen.map(({ name }) => name),
     rates: { krona: [1e-3, 5e-3], lora: [1e-3, 5e-3], full: [2e-4] },
     factors: [
       [2, 8],
@@ -146,8 +141,8 @@ export function methodsStudy(size: ComparisonSize, best: Readonly<Record<Method,
 
 /** Krona's factors and LoRA's ranks, each at its method's rate. */
 export function formsStudy(size: ComparisonSize, best: Readonly<Record<Method, number>>): Cell[] {
-  const { formSubjects, factors, ranks, a1, a2, rank, steps } = size;
-  return formSubjects.flatMap((subject) => {
+  const { subjects, factors, ranks, a1, a2, rank, steps } = size;
+  return subjects.flatMap((subject) => {
     const common = { subject, steps, seed: GRID_SEED };
     return [
       ...factors.map(([first, second]) => ({

@@ -25,7 +25,6 @@ import { readSubjects } from '../../gpu-worker/evaluate/subjects.ts';
 const SIZE: ComparisonSize = {
   subjects: ['poodle'],
   simple: ['poodle'],
-  formSubjects: ['poodle'],
   rates: { krona: [5e-3], lora: [5e-3, 1e10], full: [2e-4] },
   factors: [
     [2, 8],
