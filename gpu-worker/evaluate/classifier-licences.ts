@@ -2,20 +2,14 @@
 import { artSets } from '../pretrain/concepts.ts';
 import { apacheSection, ART_NOTICES, noticeSection } from '../pretrain/licences.ts';
 import { artPackage } from '../pretrain/sprites.ts';
-import { JUDGE_SET_NOTICES, JUDGE_SETS, judgePackage, type JudgeSet } from './judge-art.ts';
-
-const SOURCES: Readonly<Record<JudgeSet, string>> = {
-  emojione: 'https://github.com/EmojiTwo/emojitwo',
-  'noto-v1': 'https://github.com/googlefonts/noto-emoji',
-  fxemoji: 'https://github.com/mozilla/fxemoji',
-  'streamline-emojis': 'https://github.com/webalys-hq/streamline-vectors',
-};
+import { JUDGE_SET_NOTICES, JUDGE_SETS, judgePackage } from './judge-art.ts';
 
 /** LICENSES.md for the folder of both classifiers. */
 export async function classifierLicences(): Promise<string> {
-  const judges = JUDGE_SETS.map(
-    (set) => `- ${JUDGE_SET_NOTICES[set]}. Source: ${SOURCES[set]}; package: ${judgePackage(set)}`,
-  );
+  const judges = JUDGE_SETS.map((set) => {
+    const { notice, source } = JUDGE_SET_NOTICES[set];
+    return `- ${notice}. Source: ${source}; package: ${judgePackage(set)}`;
+  });
   const styles = artSets.map((set) => noticeSection(ART_NOTICES[set], artPackage(set), '###'));
   return `# Drawings that the classifiers learnt from
 

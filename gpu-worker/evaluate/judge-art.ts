@@ -10,12 +10,26 @@ import { KronaError } from '../../storage/errors.ts';
 export const JUDGE_SETS = ['emojione', 'noto-v1', 'fxemoji', 'streamline-emojis'] as const;
 export type JudgeSet = (typeof JUDGE_SETS)[number];
 
-/** What must be said beside pictures made of each set. */
-export const JUDGE_SET_NOTICES: Readonly<Record<JudgeSet, string>> = {
-  emojione: 'Emoji One 2, © Ranks.com Inc. and EmojiTwo contributors, CC BY 4.0',
-  'noto-v1': 'Noto Emoji 1, © Google Inc, Apache License 2.0',
-  fxemoji: 'Firefox OS Emoji, © Mozilla, CC BY 4.0 (its code: Apache License 2.0)',
-  'streamline-emojis': 'Streamline Emojis, © Streamline, CC BY 4.0',
+/** What must be said beside what is made of each set, and where the set is. */
+export const JUDGE_SET_NOTICES: Readonly<
+  Record<JudgeSet, { readonly notice: string; readonly source: string }>
+> = {
+  emojione: {
+    notice: 'Emoji One 2, © Ranks.com Inc. and EmojiTwo contributors, CC BY 4.0',
+    source: 'https://github.com/EmojiTwo/emojitwo',
+  },
+  'noto-v1': {
+    notice: 'Noto Emoji 1, © Google Inc, Apache License 2.0',
+    source: 'https://github.com/googlefonts/noto-emoji',
+  },
+  fxemoji: {
+    notice: 'Firefox OS Emoji, © Mozilla, CC BY 4.0 (its code: Apache License 2.0)',
+    source: 'https://github.com/mozilla/fxemoji',
+  },
+  'streamline-emojis': {
+    notice: 'Streamline Emojis, © Streamline, CC BY 4.0',
+    source: 'https://github.com/webalys-hq/streamline-vectors',
+  },
 };
 
 export const judgePackage = (set: JudgeSet): string => `@iconify-json/${set}`;

@@ -156,6 +156,6 @@ export function backgroundOf(data: PretrainData, name: string): readonly [number
 export function subjectNotices({ subjects }: SubjectRecipe): string[] {
   const used = new Set(subjects.flatMap(({ parts }) => parts.map(({ set }) => set)));
   return [...used].map(
-    (set) => `${JUDGE_SET_NOTICES[set]}. Changed: rendered, combined, put on backgrounds.`,
+    (set) => `${JUDGE_SET_NOTICES[set].notice}. Changed: rendered, combined, put on backgrounds.`,
   );
 }

@@ -8,8 +8,7 @@ import { ART_NOTICES } from '../../gpu-worker/pretrain/licences.ts';
 it('beside the classifiers stands whose drawings they learnt from, with the licences to be kept', async () => {
   const beside = await readFile(new URL('LICENSES.md', `file://${classifierPath('concepts')}`), 'utf8');
   expect(beside).toBe(await classifierLicences());
-  for (const notice of Object.values(JUDGE_SET_NOTICES)) expect(beside).toContain(notice);
-  for (const { notice, source } of Object.values(ART_NOTICES))
+  for (const { notice, source } of [...Object.values(JUDGE_SET_NOTICES), ...Object.values(ART_NOTICES)])
     for (const part of [notice, source]) expect(beside).toContain(part);
   expect(beside).toContain('TERMS AND CONDITIONS FOR USE, REPRODUCTION, AND DISTRIBUTION');
 });
