@@ -44,9 +44,14 @@ export const alignmentOf = (result: Pick<Result, Kind>): number => mean(KINDS.ma
 /** Mean over the extractors. */
 export const fidelityOf = ({ fidelity }: Pick<Result, 'fidelity'>): number => mean(Object.values(fidelity));
 export const driftOf = ({ drift }: Pick<Result, 'drift'>): number => mean(Object.values(drift));
-/** Half fidelity, half alignment: what a member wants is both. */
-export const scoreOf = (result: Pick<Result, 'fidelity' | Kind>): number =>
-  (fidelityOf(result) + alignmentOf(result)) / 2;
+/**
+ * Harmonic mean of fidelity and alignment, 0 when either is 0 or less: what a member wants is both, and a model that
+ * never learnt the subject does all that is asked.
+ */
+export function scoreOf(result: Pick<Result, 'fidelity' | Kind>): number {
+  const [fidelity, alignment] = [fidelityOf(result), alignmentOf(result)];
+  return fidelity > 0 && alignment > 0 ? (2 * fidelity * alignment) / (fidelity + alignment) : 0;
+}
 
 export interface Studies {
   readonly rates: readonly Result[];

@@ -59,8 +59,8 @@ export function fullSize(subjects: readonly { name: string; simple: boolean }[])
     subjects: subjects.map(({ name }) => name),
     simple: subjects.filter(({ simple }) => simple).map(({ name }) => name),
     rates: {
-      krona: [1e-4, 5e-4, 1e-3, 5e-3, 2e-2],
-      lora: [1e-4, 5e-4, 1e-3, 5e-3, 2e-2],
+      krona: [1e-4, 5e-4, 1e-3, 2e-3, 5e-3, 2e-2],
+      lora: [1e-4, 5e-4, 1e-3, 2e-3, 5e-3, 2e-2],
       full: [5e-5, 2e-4, 1e-3],
     },
     factors: [

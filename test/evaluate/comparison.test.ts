@@ -5,6 +5,7 @@ import {
   enough,
   mirrored,
   pairedDifference,
+  scoreOf,
   smaller,
   steadier,
   testClaims,
@@ -44,7 +45,6 @@ function result(cell: Partial<Cell>, score: number): Result {
     background: score,
     partner: score,
     style: score,
-
     drift: { one: 0, two: 0 },
     parameters: cell.method === 'lora' ? 100 : 56,
     secondsPerStep: 0.1,
@@ -127,6 +127,15 @@ describe('claims', () => {
   it('weigh each kind of what was asked the same', () => {
     expect(alignmentOf({ background: 1, partner: 0.5, style: 0 })).toBeCloseTo(0.5, 12);
     expect(alignmentOf({ background: 0, partner: 0, style: 0.9 })).toBeCloseTo(0.3, 12);
+  });
+
+  it('score what has the subject and what was asked above what has one of them', () => {
+    const score = (fidelity: number, alignment: number): number =>
+      scoreOf({ ...result({}, alignment), fidelity: { one: fidelity } });
+    expect(score(0.6, 0.6)).toBeCloseTo(0.6);
+    expect(score(0.25, 1)).toBeCloseTo(0.4);
+    expect(score(0, 1)).toBe(0);
+    expect(score(-0.1, 1)).toBe(0);
   });
 
   it('compare all factors and ranks whose parameters are 50 to 67 % of LoRA’s', () => {
