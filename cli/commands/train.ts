@@ -110,7 +110,7 @@ export function define(train: Command, shell: Shell): void {
         `what krona and lora change: ${TARGETS.join(', ')} (default: attention)`,
       ).argParser(targetList),
     )
-    .addOption(checked('--lr <x>', lr, 'krona 5e-4, lora 1e-4, full 5e-6; small models 5e-3, 5e-3, 2e-4'))
+    .addOption(checked('--lr <x>', lr, 'krona 5e-4, lora 1e-4, full 5e-6; small models 2e-3, 2e-3, 2e-4'))
     .addOption(checked('--steps <n>', { ...steps, max: MANY_STEPS }, '1000; small models 200'))
     .addOption(checked('--warmup <n>', { ...warmup, max: MANY_STEPS }, '0'))
     .addOption(

@@ -18,7 +18,7 @@ export function settingsSuite(storage: () => TestStorage): void {
       [
         { name: 'a1', value: '2 → 8' },
         { name: 'a2', value: '8 → 64' },
-        { name: 'lr', value: '0.005 → 0.0005' },
+        { name: 'lr', value: '0.002 → 0.0005' },
         { name: 'scheduler', value: 'model → euler' },
         { name: 'sampling_steps', value: '20 → 30' },
       ].sort((a, b) => order(a.name) - order(b.name)),
@@ -49,13 +49,13 @@ export function settingsSuite(storage: () => TestStorage): void {
     const channel = room();
     const changed = await channel.say('ann', '/krona settings method:full');
     expect(changed.fields).toEqual([
-      { name: 'lr', value: '0.005 → 0.0002' },
+      { name: 'lr', value: '0.002 → 0.0002' },
       { name: 'method', value: 'krona → full' },
     ]);
     await channel.say('ann', '/krona settings lr:1e-5');
     expect((await channel.actor('ann')).channel.settings).toMatchObject({ method: 'full', lr: 1e-5 });
     await channel.say('ann', '/krona settings method:krona');
-    expect((await channel.actor('ann')).channel.settings).toMatchObject({ method: 'krona', lr: 2.5e-4 });
+    expect((await channel.actor('ann')).channel.settings).toMatchObject({ method: 'krona', lr: 1e-4 });
     await channel.say('ann', '/krona settings method:lora lr:1e-3');
     expect((await channel.actor('ann')).channel.settings).toMatchObject({ method: 'lora', lr: 1e-3 });
   });
@@ -203,7 +203,7 @@ export function settingsSuite(storage: () => TestStorage): void {
       targets: 'attention',
     });
     expect(card.fields!.find(({ name }) => name === 'training')!.value).toBe(
-      'krona 2×8, lr 0.005, batch 2, lr_schedule cosine, warmup 20, prior 50, mask auto, crop random, flip yes, ' +
+      'krona 2×8, lr 0.002, batch 2, lr_schedule cosine, warmup 20, prior 50, mask auto, crop random, flip yes, ' +
         'buckets yes, min_snr 5, offset_noise 0.05, 200 steps',
     );
     const back = await channel.say('ann', '/krona settings offset_noise:0 batch:model prior:0 flip:no');
