@@ -18,7 +18,7 @@ const word = v.pipe(
   v.regex(/^[\p{Ll}\p{Lo}\p{N}][\p{Ll}\p{Lo}\p{N} '-]*$/u, 'words in lower case'),
 );
 const list = <const Item extends v.GenericSchema>(item: Item) =>
-  v.pipe(v.array(item), v.minLength(1, 'an entry at least'));
+  v.pipe(v.array(item), v.minLength(1));
 
 export const dataSchema: v.GenericSchema<unknown, PretrainData> = v.strictObject({
   // Of the autoencoder's eighth and the UNet's half of that.
@@ -94,6 +94,7 @@ export function checkConfig<Value>(
   const path = [key, v.getDotPath(issue)].filter(Boolean).join('.');
   if (issue.received === 'undefined') throw wrongConfig(`"${path}" is missing`);
   if (issue.expected === 'never') throw wrongConfig(`"${path}" is not known`);
+  if (issue.type === 'min_length') throw wrongConfig(`"${path}" has no entries`);
   // Without words of its own an issue says "Invalid type: Expected … but received …".
   const expected = issue.message.startsWith('Invalid ') ? issue.expected : issue.message;
   throw wrongConfig(`"${path}" is ${issue.received}; expected ${expected}`);

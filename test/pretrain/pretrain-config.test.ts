@@ -35,7 +35,7 @@ describe('the pretraining configuration', () => {
     ['data', undefined, /"data" is missing/],
     ['data', 'cats', /"data" is "cats"; expected Object/],
     ['data.size', 100, /"data\.size" is 100; expected a multiple of 16/],
-    ['data.concepts', [], /"data\.concepts" is 0; expected an entry at least/],
+    ['data.concepts', [], /"data\.concepts" has no entries/],
     ['data.concepts.3.word', undefined, /"data\.concepts\.3\.word" is missing/],
     ['data.concepts.3.word', 'Lion', /"data\.concepts\.3\.word" is "Lion"; expected words in lower case/],
     ['data.concepts.3.word', 'cat', /the concept "cat" occurs twice/],
