@@ -39,6 +39,27 @@ export async function writeWhole(path: string, content: string | Uint8Array): Pr
   }
 }
 
+/**
+ * Makes a folder, and those above it, where there is none.
+ *
+ * @throws KronaError FILE_UNWRITABLE
+ */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (cause) {
+    const why =
+      isFileError(cause, 'EEXIST') || isFileError(cause, 'ENOTDIR')
+        ? 'a file is in its place'
+        : 'it may not be written';
+    throw new KronaError(
+      'FILE_UNWRITABLE',
+      `The folder ${basename(path)} cannot be made: ${why}; give another.`,
+      { cause },
+    );
+  }
+}
+
 /** The file's text, null when there is no such file. */
 export async function readFileIfAny(path: string): Promise<string | null> {
   try {

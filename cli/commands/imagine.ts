@@ -1,6 +1,5 @@
 /** @file `krona imagine`: pictures of a prompt, with or without an adapter. */
-import { mkdir } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { Option, type Command } from 'commander';
 import { MAX_PROMPT } from '../../commands/imagine.ts';
 import { checkSide, SETTING_OPTIONS } from '../../commands/settings-check.ts';
@@ -19,6 +18,7 @@ import {
 } from '../../gpu-worker/sampling/text-to-image.ts';
 import type { Device } from '../../storage/config.ts';
 import { KronaError } from '../../storage/errors.ts';
+import { makeFolder } from '../../storage/files.ts';
 import { SCHEDULERS, type SchedulerName } from '../../storage/settings.ts';
 import { deviceOption, prepareDevice } from '../device.ts';
 import { imageStart, sizeOfImage, STRENGTH } from '../image-start.ts';
@@ -136,9 +136,7 @@ export function define(command: Command, shell: Shell): void {
     .requiredOption('--out <dir>', 'folder for the pictures');
   action(command, shell, async (io, given: Given) => {
     // Better told now than after the last step.
-    await mkdir(given.out, { recursive: true }).catch((cause: unknown) => {
-      throw new KronaError('FILE_UNWRITABLE', `The folder ${basename(given.out)} cannot be made.`, { cause });
-    });
+    await makeFolder(given.out);
     checkTogether(given);
     await prepareDevice(given.device);
     const painter = await TextToImage.open(given.model);

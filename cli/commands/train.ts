@@ -1,6 +1,5 @@
 /** @file `krona train`: an adapter from a folder of photos. */
-import { mkdir } from 'node:fs/promises';
-import { basename, dirname } from 'node:path';
+import { dirname } from 'node:path';
 import { Option, type Command } from 'commander';
 import {
   checkFactors,
@@ -23,6 +22,7 @@ import {
 import { trainAdapter } from '../../gpu-worker/training/train.ts';
 import type { Device } from '../../storage/config.ts';
 import { KronaError } from '../../storage/errors.ts';
+import { makeFolder } from '../../storage/files.ts';
 import { DEFAULT_RANK, SMALL_MODEL, type Method, type ModelCard } from '../../storage/settings.ts';
 import { TARGETS, type Target } from '../../storage/train-settings.ts';
 import { deviceOption, prepareDevice } from '../device.ts';
@@ -157,11 +157,7 @@ export function define(train: Command, shell: Shell): void {
     await prepareDevice(given.device);
     const options = await trainOptions(given);
     // Better told now than after the last step.
-    await mkdir(dirname(options.out), { recursive: true }).catch((cause: unknown) => {
-      throw new KronaError('FILE_UNWRITABLE', `The folder for ${basename(options.out)} cannot be made.`, {
-        cause,
-      });
-    });
+    await makeFolder(dirname(options.out));
     const samples: string[] = [];
     const result = await trainAdapter(options, {
       signal: io.signal,

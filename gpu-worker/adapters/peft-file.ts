@@ -3,9 +3,9 @@
  * PEFT cuts every module's sides by one number, `decompose_factor`, so only some shapes of A can be said there.
  * Rules: peft/tuners/lokr/layer.py, peft/tuners/lokr/config.py, peft/tuners/lora/config.py.
  */
-import { mkdir, writeFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { KronaError } from '../../storage/errors.ts';
+import { makeFolder, writeWhole } from '../../storage/files.ts';
 import { writeSafetensors, type TensorToWrite } from '../models/safetensors.ts';
 import type { KroneckerLayers } from './krona.ts';
 import type { FileDtype } from './lokr-file.ts';
@@ -194,20 +194,12 @@ async function writeFolder(
   metadata: ReadonlyMap<string, string>,
   config: Readonly<Record<string, unknown>>,
 ): Promise<void> {
-  const unwritable = (cause: unknown) =>
-    new KronaError('FILE_UNWRITABLE', `The folder ${basename(folder)} could not be written.`, { cause });
-  await mkdir(folder, { recursive: true }).catch((cause: unknown) => {
-    throw unwritable(cause);
-  });
+  await makeFolder(folder);
   await writeSafetensors(
     join(folder, 'adapter_model.safetensors'),
     tensors,
     new Map([...metadata, ['format', 'pt']]),
   );
   const sorted = Object.fromEntries(Object.entries(config).sort(([x], [y]) => (x < y ? -1 : 1)));
-  await writeFile(join(folder, 'adapter_config.json'), `${JSON.stringify(sorted, null, 2)}\n`).catch(
-    (cause: unknown) => {
-      throw unwritable(cause);
-    },
-  );
+  await writeWhole(join(folder, 'adapter_config.json'), `${JSON.stringify(sorted, null, 2)}\n`);
 }

@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { KronaError } from '../../storage/errors.ts';
+import { makeFolder } from '../../storage/files.ts';
 import type { Progress } from '../../storage/records/contract.ts';
 import { modelFingerprint } from '../models/fingerprint.ts';
 import { openModel } from '../models/open-model.ts';
@@ -53,6 +54,7 @@ export interface CompareOptions extends ComparisonFolder {
  */
 export async function compareMethods(options: CompareOptions): Promise<ComparisonReport> {
   const { out, size } = options;
+  await makeFolder(out);
   await claimFolder(join(out, 'run.json'), {
     model: await modelFingerprint(await openModel(options.model)),
     // Whatever else decides a result that is kept.

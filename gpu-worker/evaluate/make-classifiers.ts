@@ -3,7 +3,7 @@
  * comparison's subjects are made of is left out, so that their features know no subject.
  */
 import { dirname, join } from 'node:path';
-import { writeWhole } from '../../storage/files.ts';
+import { makeFolder, writeWhole } from '../../storage/files.ts';
 import { artSets, type ArtSet } from '../pretrain/concepts.ts';
 import type { StageSettings } from '../pretrain/pretrain-config.ts';
 import { artVersion, openSet, renderSprite } from '../pretrain/sprites.ts';
@@ -58,6 +58,8 @@ export interface MakeOptions extends Pick<StageOptions, 'onProgress' | 'signal' 
 /** @returns what was measured @throws KronaError PRETRAIN_ART_MISSING, EVALUATION_MISMATCH, DISK_FULL, FILE_UNWRITABLE; and the signal's reason */
 export async function makeClassifier(kind: ClassifierKind, options: MakeOptions): Promise<Accuracies> {
   const { run, out, steps, ...hooks } = options;
+  const folder = join(run, kind);
+  await makeFolder(folder);
   const lesson = await (kind === 'concepts' ? conceptLesson() : styleLesson());
   const settings = { ...lesson.settings, ...(steps === undefined ? {} : { steps }) };
   const training: ClassifierTraining = {
@@ -68,7 +70,6 @@ export async function makeClassifier(kind: ClassifierKind, options: MakeOptions)
     seed: 1,
     recolour: lesson.recolour,
   };
-  const folder = join(run, kind);
   // Also shows, before anything is trained, that the folder can be written.
   await writeWhole(join(dirname(out), 'LICENSES.md'), await classifierLicences());
   // Only steps may differ, so that a run can be prolonged.

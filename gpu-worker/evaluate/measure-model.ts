@@ -3,7 +3,7 @@
  * pictures, as they are and through the model's autoencoder. Drawn pictures are kept, so a run that was stopped goes on.
  */
 import { join } from 'node:path';
-import { writeWhole } from '../../storage/files.ts';
+import { makeFolder, writeWhole } from '../../storage/files.ts';
 import { modelFingerprint } from '../models/fingerprint.ts';
 import { readPretrainData } from '../pretrain/pretrain-config.ts';
 import { drawJudged, JUDGED_SAMPLING } from '../pretrain/evaluate-model.ts';
@@ -45,6 +45,7 @@ export const QUICK_COUNTS: AskedCounts = { single: 48, pair: 12, corner: 6, coun
 /** @throws KronaError MODEL_*, PRETRAIN_*, EVALUATION_MISMATCH, FILE_UNWRITABLE; and the signal's reason when it aborts */
 export async function measureModel(options: MeasureOptions): Promise<ModelReport> {
   const { out, seeds, counts, signal } = options;
+  await makeFolder(out);
   const data = await readPretrainData(options.config);
   if (options.card) await readModelCard(options.model);
   const judges = await Judges.open(data);

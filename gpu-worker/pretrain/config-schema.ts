@@ -17,8 +17,7 @@ const word = v.pipe(
   v.string(),
   v.regex(/^[\p{Ll}\p{Lo}\p{N}][\p{Ll}\p{Lo}\p{N} '-]*$/u, 'words in lower case'),
 );
-const list = <const Item extends v.GenericSchema>(item: Item) =>
-  v.pipe(v.array(item), v.minLength(1));
+const list = <const Item extends v.GenericSchema>(item: Item) => v.pipe(v.array(item), v.minLength(1));
 
 export const dataSchema: v.GenericSchema<unknown, PretrainData> = v.strictObject({
   // Of the autoencoder's eighth and the UNet's half of that.

@@ -1,7 +1,9 @@
 /** @file Reads the configuration file of a pretraining: what is taught, sizes of the parts, and how long each is taught. */
 import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { KronaError } from '../../storage/errors.ts';
+import { isFileError } from '../../storage/files.ts';
 import {
   clipTextConfig,
   unetConfig,
@@ -100,7 +102,8 @@ async function readConfigFile(path: string): Promise<JsonObject> {
   try {
     file = JSON.parse(await readFile(path, 'utf8'));
   } catch (cause) {
-    throw new KronaError('PRETRAIN_CONFIG', 'The pretraining configuration cannot be read as JSON.', {
+    const what = isFileError(cause, 'ENOENT') ? 'is not there' : 'cannot be read as JSON';
+    throw new KronaError('PRETRAIN_CONFIG', `The pretraining configuration ${basename(path)} ${what}.`, {
       cause,
     });
   }

@@ -2,8 +2,9 @@
  * @file The recipe of the embedded model, from drawings to a diffusers folder: vocabulary, autoencoder, latents, then
  * UNet and text encoders together. Every stage saves itself and goes on where it was; a finished one costs nothing.
  */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '../../storage/files.ts';
 import * as op from '../graph/ops.ts';
 import { clipText } from '../models/clip-text.ts';
 import type { ClipTextConfig } from '../models/model-configs.ts';
@@ -64,7 +65,7 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
   };
   await checkOut(out, from);
   const earlier = from === undefined ? [] : await readTrainingHistory(from);
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   await writeStatusPage(folder);
 
   // 1. drawings and words

@@ -4,10 +4,8 @@
  * folder is named by all that decides them.
  */
 import { createHash } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { KronaError } from '../../storage/errors.ts';
-import { exists } from '../../storage/files.ts';
+import { exists, makeFolder } from '../../storage/files.ts';
 import { modelCard } from '../adapters/model-card.ts';
 import { modelFingerprint } from '../models/fingerprint.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
@@ -58,9 +56,7 @@ export async function classPictures(
   const there = await Promise.all(paths.map(exists));
   const missing = [...paths.entries()].filter(([n]) => !there[n]);
   if (missing.length === 0) return paths;
-  await mkdir(own, { recursive: true }).catch((cause: unknown) => {
-    throw new KronaError('FILE_UNWRITABLE', 'The folder for class pictures cannot be made.', { cause });
-  });
+  await makeFolder(own);
   const painter = await TextToImage.open(model);
   try {
     for (const [n, path] of missing) {

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -123,11 +123,33 @@ function workerOf(log: string): number {
     .pid;
 }
 
+describe('a folder that cannot be made', () => {
+  it.each([
+    'pretrain --out model --run',
+    'evaluate methods --out',
+    'evaluate model --out',
+    'imagine --prompt cat --out',
+  ])('is named before krona %s begins', async (command) => {
+    const file = join(dataFolder, 'a-file');
+    await writeFile(file, '');
+    const { code, stdout } = await krona(...command.split(' '), file, '--json');
+    expect(code).toBe(1);
+    expect(JSON.parse(stdout)).toMatchObject({
+      error: {
+        code: 'FILE_UNWRITABLE',
+        message: 'The folder a-file cannot be made: a file is in its place; give another.',
+      },
+    });
+  });
+});
+
 describe('krona pretrain', () => {
   it('refuses a recipe that is not there', async () => {
     const folders = ['--run', join(dataFolder, 'run'), '--out', join(dataFolder, 'model')];
     const { code, stdout } = await krona('pretrain', '--config', 'none.json', ...folders, '--json');
     expect(code).toBe(1);
-    expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'PRETRAIN_CONFIG' } });
+    expect(JSON.parse(stdout)).toMatchObject({
+      error: { code: 'PRETRAIN_CONFIG', message: 'The pretraining configuration none.json is not there.' },
+    });
   });
 });
