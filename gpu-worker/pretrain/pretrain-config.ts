@@ -129,7 +129,7 @@ function checkData(value: unknown): PretrainData {
     'data.captions.empty + short': captions.empty + captions.short,
   };
   for (const [name, sum] of Object.entries(sums))
-    if (sum > 1) throw wrongConfig(`${name} is ${sum}; expected 1 at most`);
+    if (sum > 1 + 1e-9) throw wrongConfig(`${name} is ${sum}; expected 1 at most`);
   const [low, high] = placement.scale;
   if (low > high)
     throw wrongConfig(`"data.placement.scale" is [${low}, ${high}]; expected the smaller first`);
