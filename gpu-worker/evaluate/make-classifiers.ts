@@ -5,7 +5,7 @@
 import { dirname, join } from 'node:path';
 import { makeFolder, writeWhole } from '../../storage/files.ts';
 import { artSets, type ArtSet } from '../pretrain/concepts.ts';
-import type { StageSettings } from '../pretrain/pretrain-config.ts';
+import type { StageSettings } from '../pretrain/config-schema.ts';
 import { artVersion, openSet, renderSprite } from '../pretrain/sprites.ts';
 import type { StageOptions } from '../pretrain/stage.ts';
 import {

@@ -10,7 +10,7 @@ import { hashName } from '../pretrain/held-out.ts';
 import { initialise } from '../pretrain/initialise.ts';
 import type { Sprite } from '../pretrain/sprites.ts';
 import { runStage, type Stage, type StageOptions } from '../pretrain/stage.ts';
-import type { StageSettings } from '../pretrain/pretrain-config.ts';
+import type { StageSettings } from '../pretrain/config-schema.ts';
 import { KeyedRandom } from '../pretrain/keyed-random.ts';
 import {
   CLASSIFIER_SIDE as SIDE,

@@ -1,6 +1,9 @@
 /** @file Reads fields of a model's JSON configs, with errors that say what was found and what is supported. */
 import { KronaError } from '../../storage/errors.ts';
 
+export const isJsonObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
 /** Typed access to one JSON object. A field that is absent takes its default; null is a value like any other. */
 export class ConfigFields {
   /** The file as people know it, e.g. `unet/config.json`. */

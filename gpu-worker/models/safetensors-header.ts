@@ -3,6 +3,7 @@
  * Opens no file itself. Format: https://github.com/huggingface/safetensors#format
  */
 import { KronaError } from '../../storage/errors.ts';
+import { isJsonObject } from './config-fields.ts';
 
 /** Bytes of one element. The order is that of the reference implementation, which sorts tensors by it. */
 export const DTYPE_BYTES = {
@@ -78,7 +79,7 @@ export function parseHeader(name: string, header: Buffer) {
       cause: error,
     });
   }
-  if (!isObject(parsed) || !text.startsWith('{')) throw invalid(name, 'has a header that is no JSON object');
+  if (!isJsonObject(parsed) || !text.startsWith('{')) throw invalid(name, 'has a header that is no JSON object');
   const duplicate = duplicateKey(text);
   if (duplicate !== null) throw invalid(name, `names "${duplicate}" twice in its header`);
 
@@ -86,7 +87,7 @@ export function parseHeader(name: string, header: Buffer) {
   const tensors = new Map<string, HeaderTensor>();
   for (const [key, value] of Object.entries(parsed)) {
     if (key === '__metadata__') {
-      if (!isObject(value)) throw invalid(name, 'has metadata that is no JSON object');
+      if (!isJsonObject(value)) throw invalid(name, 'has metadata that is no JSON object');
       for (const [field, content] of Object.entries(value)) {
         if (typeof content !== 'string') throw invalid(name, `has metadata "${field}" that is no text`);
         metadata.set(field, content);
@@ -97,7 +98,7 @@ export function parseHeader(name: string, header: Buffer) {
 }
 
 function parseTensor(name: string, key: string, value: unknown): HeaderTensor {
-  if (!isObject(value)) throw invalid(name, `describes tensor ${key} by something that is no JSON object`);
+  if (!isJsonObject(value)) throw invalid(name, `describes tensor ${key} by something that is no JSON object`);
   const { dtype, shape, data_offsets: offsets } = value;
   if (typeof dtype !== 'string' || !DTYPES.includes(dtype as Dtype))
     throw invalid(
@@ -178,10 +179,6 @@ function duplicateKey(text: string): string | null {
 
 export function invalid(name: string, what: string): KronaError {
   return new KronaError('SAFETENSORS_INVALID', `${name} ${what}. The file is damaged or badly made: download it again, or save it with the safetensors library.`);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isSize(value: unknown): value is number {

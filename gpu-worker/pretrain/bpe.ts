@@ -20,7 +20,8 @@ export interface Vocabulary {
 const endOfWord = '</w>';
 const startOfText = '<|startoftext|>';
 const endOfText = '<|endoftext|>';
-const smallest = 2 * 256 + 2;
+/** Every byte, every byte at the end of a word, and the two special tokens. */
+export const SMALLEST_VOCABULARY = 2 * 256 + 2;
 
 /**
  * Merges the most frequent neighbours again and again; ties go to the pair first in code point order, so that
@@ -31,8 +32,11 @@ const smallest = 2 * 256 + 2;
  * @throws KronaError PRETRAIN_CONFIG for a size that does not hold all bytes.
  */
 export function trainVocabulary(counts: ReadonlyMap<string, number>, size: number): Vocabulary {
-  if (!Number.isInteger(size) || size < smallest) {
-    throw new KronaError('PRETRAIN_CONFIG', `A vocabulary has at least ${smallest} entries, not ${size}.`);
+  if (!Number.isInteger(size) || size < SMALLEST_VOCABULARY) {
+    throw new KronaError(
+      'PRETRAIN_CONFIG',
+      `A vocabulary has at least ${SMALLEST_VOCABULARY} entries, not ${size}.`,
+    );
   }
   const words = [...countWords(counts)].map(([word, count]) => ({ parts: splitBytes(word), count }));
   const tokens = [...byteSymbols.values()];

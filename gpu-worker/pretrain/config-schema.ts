@@ -1,8 +1,8 @@
 /** @file What the keys `data` and `training` of a pretraining configuration must hold, and the first thing that they do not. */
 import * as v from 'valibot';
 import { KronaError } from '../../storage/errors.ts';
+import { SMALLEST_VOCABULARY } from './bpe.ts';
 import { artSets, type PretrainData } from './concepts.ts';
-import type { TrainingSettings } from './pretrain-config.ts';
 
 const whole = (least: number) =>
   v.pipe(v.number(), v.safeInteger('a whole number'), v.minValue(least, `at least ${least}`));
@@ -54,8 +54,24 @@ export const dataSchema: v.GenericSchema<unknown, PretrainData> = v.strictObject
   }),
   captions: v.strictObject({ empty: share, short: share, synonym: share }),
   crops: v.strictObject({ side: whole(1), wild: share }),
-  tokenizer: v.strictObject({ vocabularySize: whole(514), maxLength: whole(4) }),
+  tokenizer: v.strictObject({ vocabularySize: whole(SMALLEST_VOCABULARY), maxLength: whole(4) }),
 });
+
+export interface StageSettings {
+  readonly batch: number;
+  readonly steps: number;
+  /** Highest learning rate: reached after `warmup` steps, then falling to 0 along a half cosine. */
+  readonly lr: number;
+  readonly warmup: number;
+  readonly averageDecay: number;
+}
+
+export interface TrainingSettings {
+  readonly seed: number;
+  readonly autoencoder: StageSettings & { readonly kl: number };
+  readonly latents: { readonly pictures: number; readonly batch: number };
+  readonly diffusion: StageSettings;
+}
 
 const stage = {
   batch: whole(1),

@@ -4,6 +4,7 @@ import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { KronaError } from '../../storage/errors.ts';
 import { isFileError } from '../../storage/files.ts';
+import { isJsonObject } from '../models/config-fields.ts';
 import {
   clipTextConfig,
   unetConfig,
@@ -16,25 +17,15 @@ import { checkFit } from '../models/model-fit.ts';
 import { vaeScale } from '../models/vae.ts';
 import { noiseSchedule } from '../training/noise-schedule.ts';
 import type { PretrainData } from './concepts.ts';
-import { checkConfig, dataSchema, trainingSchema, wrongConfig } from './config-schema.ts';
+import {
+  checkConfig,
+  dataSchema,
+  trainingSchema,
+  wrongConfig,
+  type TrainingSettings,
+} from './config-schema.ts';
 
 type JsonObject = Readonly<Record<string, unknown>>;
-
-export interface StageSettings {
-  readonly batch: number;
-  readonly steps: number;
-  /** Highest learning rate: reached after `warmup` steps, then falling to 0 along a half cosine. */
-  readonly lr: number;
-  readonly warmup: number;
-  readonly averageDecay: number;
-}
-
-export interface TrainingSettings {
-  readonly seed: number;
-  readonly autoencoder: StageSettings & { readonly kl: number };
-  readonly latents: { readonly pictures: number; readonly batch: number };
-  readonly diffusion: StageSettings;
-}
 
 /** Sections of the key `models`. */
 const SECTIONS = ['vae', 'unet', 'text_encoder', 'text_encoder_2', 'scheduler'] as const;
@@ -107,7 +98,7 @@ async function readConfigFile(path: string): Promise<JsonObject> {
       cause,
     });
   }
-  return isObject(file) ? file : {};
+  return isJsonObject(file) ? file : {};
 }
 
 /** The values one by one, then what they must be together. */
@@ -137,11 +128,8 @@ function checkData(value: unknown): PretrainData {
 }
 
 function checkSections(models: unknown): PretrainConfig['raw'] {
-  const sections = isObject(models) ? models : {};
-  const missing = SECTIONS.find((name) => !isObject(sections[name]));
+  const sections = isJsonObject(models) ? models : {};
+  const missing = SECTIONS.find((name) => !isJsonObject(sections[name]));
   if (missing !== undefined) throw wrongConfig(`"models.${missing}" is missing`);
   return sections as PretrainConfig['raw'];
 }
-
-const isObject = (value: unknown): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);

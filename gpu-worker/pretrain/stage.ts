@@ -18,7 +18,7 @@ import {
 import { AdamW, ADAMW_DEFAULTS, initialState, type AdamWSettings } from '../training/adamw.ts';
 import { lrShare } from '../training/lr-schedule.ts';
 import { loadOptimizer, saveOptimizer } from '../training/optimizer-file.ts';
-import type { StageSettings } from './pretrain-config.ts';
+import type { StageSettings } from './config-schema.ts';
 import { recordFacts, recordOf, statePath } from './stage-record.ts';
 import { recordProgress } from './status-page.ts';
 

@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { KronaError } from '../../storage/errors.ts';
 import { readFileIfAny } from '../../storage/files.ts';
-import type { StageSettings } from './pretrain-config.ts';
+import type { StageSettings } from './config-schema.ts';
 import { readStageRecord, type StageRecord } from './stage-record.ts';
 
 export interface TrainedStage extends StageRecord {
