@@ -1,6 +1,6 @@
 /**
  * @file The graphs of both training steps before they are compiled, so that their work can be counted: the same as
- * gpu-worker/training/adapter-graph.ts and gpu-worker/pretrain/stage.ts compile.
+ * gpu-worker/training/adapter-graph.ts and lab/pretrain/stage.ts compile.
  */
 import { adapterLayout, withAdapter, type AdapterShapes } from '../gpu-worker/adapters/adapter.ts';
 import { compile, type Program } from '../gpu-worker/graph/compile.ts';
@@ -16,7 +16,7 @@ import {
 } from '../gpu-worker/models/parameters.ts';
 import { unet, unetInputs } from '../gpu-worker/models/unet.ts';
 import { vaeScale } from '../gpu-worker/models/vae.ts';
-import type { Stage } from '../gpu-worker/pretrain/stage.ts';
+import type { Stage } from '../lab/pretrain/stage.ts';
 import { adapterGradient, type StepShape } from '../gpu-worker/training/adapter-graph.ts';
 import { addNoise, denoisingLoss, noisyBatch } from '../gpu-worker/training/loss.ts';
 import { noiseSchedule } from '../gpu-worker/training/noise-schedule.ts';

@@ -10,11 +10,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Card } from '../commands/card.ts';
 import { goneCard, loadCard } from '../commands/cards/load-card.ts';
 import type { CommandContext } from '../commands/contract.ts';
-import { KronaError } from '../storage/errors.ts';
-import type { Channel, Post } from '../storage/records/contract.ts';
+import { KronaError } from '../core/errors.ts';
+import type { Channel, Post } from '../core/records.ts';
 import type { Gateway } from './gateway.ts';
 import { Lanes } from './lanes.ts';
-import type { Log } from './log.ts';
+import type { Log } from '../core/log.ts';
 
 /** Pause between looks, ms. */
 const LOOK_EVERY = 250;

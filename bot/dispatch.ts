@@ -7,14 +7,14 @@ import { runAction } from '../commands/actions.ts';
 import type { Card } from '../commands/card.ts';
 import { errorCard } from '../commands/cards/format.ts';
 import type { Actor, CommandContext } from '../commands/contract.ts';
-import { completeOption } from '../commands/complete.ts';
+import { completeOption } from '../commands/line/complete.ts';
 import { runCommand } from '../commands/index.ts';
-import type { KronaError } from '../storage/errors.ts';
-import type { Platform } from '../storage/records/contract.ts';
+import type { KronaError } from '../core/errors.ts';
+import type { Platform } from '../core/records.ts';
 import type { Delivery } from './delivery.ts';
 import type { ActionEvent, GatewayHandlers, InvocationEvent } from './gateway.ts';
 import { Lanes } from './lanes.ts';
-import type { Log } from './log.ts';
+import type { Log } from '../core/log.ts';
 import type { VoteDesk } from './votes.ts';
 
 export interface DispatchParts {

@@ -5,7 +5,7 @@
 import { Readable } from 'node:stream';
 import type { Context } from 'hono';
 import type { BlobStore } from '../storage/blobs/contract.ts';
-import { KronaError } from '../storage/errors.ts';
+import { KronaError } from '../core/errors.ts';
 import { verifyLink } from '../storage/links.ts';
 
 /** What is shown in the browser; all else is saved. SVG and HTML are missing on purpose: they can carry scripts. */

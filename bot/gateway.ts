@@ -4,7 +4,7 @@
  */
 import type { Card } from '../commands/card.ts';
 import type { Attachment } from '../commands/contract.ts';
-import type { Channel, Platform } from '../storage/records/contract.ts';
+import type { Channel, Platform } from '../core/records.ts';
 
 /** A channel or member by the platform's own id, as the event brought it. */
 export interface Party {

@@ -8,10 +8,10 @@ import { serve, type WebSocketServerLike } from '@hono/node-server';
 import { type Context, Hono, type MiddlewareHandler } from 'hono';
 import { secureHeaders } from 'hono/secure-headers';
 import type { BlobStore } from '../storage/blobs/contract.ts';
-import type { Config } from '../storage/config.ts';
-import { describeError, KronaError } from '../storage/errors.ts';
+import type { Config } from '../core/config.ts';
+import { describeError, KronaError } from '../core/errors.ts';
 import { serveFile } from './files.ts';
-import type { Log } from './log.ts';
+import type { Log } from '../core/log.ts';
 
 /** Status of errors that are not the request's fault alone; every other KronaError is 400. */
 const STATUS: Readonly<Record<string, 401 | 403 | 404 | 409 | 413>> = {

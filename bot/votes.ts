@@ -8,10 +8,10 @@ import { loadCard } from '../commands/cards/load-card.ts';
 import { foldEmoji } from '../commands/votes/emoji.ts';
 import { crownByVotes, recordReaction } from '../commands/votes/react.ts';
 import type { CommandContext } from '../commands/contract.ts';
-import { KronaError } from '../storage/errors.ts';
-import type { Channel, PictureSet, Post, VoteFact } from '../storage/records/contract.ts';
+import { KronaError } from '../core/errors.ts';
+import type { Channel, PictureSet, Post, VoteFact } from '../core/records.ts';
 import type { Gateway, ReactionEvent, StandingReaction } from './gateway.ts';
-import type { Log } from './log.ts';
+import type { Log } from '../core/log.ts';
 
 /** Messages whose reactions are read again at start-up, newest first. */
 const READ_AGAIN = 200;

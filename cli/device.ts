@@ -2,7 +2,7 @@
 import type { Option } from 'commander';
 import { chooseDevice, useDevice } from '../gpu-worker/graph/device.ts';
 import { tryDevice } from '../gpu-worker/graph/runtime.ts';
-import { DEVICES, readDevice, type Device } from '../storage/config.ts';
+import { DEVICES, readDevice, type Device } from '../core/config.ts';
 import { checked } from './options.ts';
 
 export function deviceOption(): Option {

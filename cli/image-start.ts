@@ -3,8 +3,8 @@ import { basename } from 'node:path';
 import sharp, { type Sharp } from 'sharp';
 import type { NoiseSource } from '../gpu-worker/sampling/noise.ts';
 import type { DrawRequest, StartPicture, TextToImage } from '../gpu-worker/sampling/text-to-image.ts';
-import { KronaError } from '../storage/errors.ts';
-import type { ModelCard } from '../storage/settings.ts';
+import { KronaError } from '../core/errors.ts';
+import type { ModelCard } from '../core/settings/settings.ts';
 
 /** How much of a picture may change when nobody says it: the default of diffusers' image-to-image pipeline of SD. */
 export const STRENGTH = 0.8;

@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { Option } from 'commander';
 import type { OptionData } from '../commands/contract.ts';
-import { checkOptions } from '../commands/options.ts';
+import { checkOptions } from '../commands/line/options.ts';
 
 /**
  * @param flags as commander wants them, e.g. `--a1 <n>`

@@ -1,7 +1,7 @@
 /** @file What commands print: results on stdout, everything else on stderr, so that `--json` is one object to a pipe. */
 import { inspect } from 'node:util';
 import type { Command } from 'commander';
-import { describeError, KronaError } from '../storage/errors.ts';
+import { describeError, KronaError } from '../core/errors.ts';
 import { ProgressBar, type Stream } from './progress.ts';
 
 export interface Shell {

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
-import { KronaError } from '../storage/errors.ts';
+import { KronaError } from '../core/errors.ts';
 import { reportError, type Shell } from './output.ts';
 import type { Stream } from './progress.ts';
 

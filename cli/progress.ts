@@ -1,5 +1,5 @@
 /** @file A progress bar on a terminal; elsewhere a line now and then, for log files. */
-import type { Progress } from '../storage/records/contract.ts';
+import type { Progress } from '../core/records.ts';
 
 /** Where text goes: the process's streams, or a test's. */
 export interface Stream {

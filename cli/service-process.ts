@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
-import { KronaError } from '../storage/errors.ts';
+import { KronaError } from '../core/errors.ts';
 
 /** Wait before the next start, ms: doubled after each death, and short again when a process has lived for a while. */
 const FIRST_WAIT = 1000;

@@ -1,6 +1,6 @@
 /** @file Opens the storage for as long as a serving command runs. */
-import type { Config } from '../storage/config.ts';
-import { describeError } from '../storage/errors.ts';
+import type { Config } from '../core/config.ts';
+import { describeError } from '../core/errors.ts';
 import { openStorage, type Storage } from '../storage/open.ts';
 import type { createLog } from './log.ts';
 import type { Service } from './output.ts';

@@ -2,11 +2,12 @@
  * @file What the buttons of cards do. An action is `verb:recordId` and nothing else is remembered, so a button
  * works after a restart and a year later; permissions are those of the commands.
  */
-import { KronaError } from '../storage/errors.ts';
-import { emojiOf } from '../storage/pictures/emoji.ts';
-import type { PictureSet, Records, Subject } from '../storage/records/contract.ts';
-import { crown } from './adapters.ts';
-import { note } from './audit.ts';
+import { KronaError } from '../core/errors.ts';
+import { emojiOf } from '../core/pictures/emoji.ts';
+import type { PictureSet, Subject } from '../core/records.ts';
+import type { Records } from '../storage/records.ts';
+import { crown } from './subjects/adapters.ts';
+import { note } from './rules/audit.ts';
 import type { Card } from './card.ts';
 import { errorCard, plain } from './cards/format.ts';
 import { goneCard, loadCard, runSource, setSource } from './cards/load-card.ts';
@@ -15,12 +16,12 @@ import type { RunCardSource } from './cards/run-card.ts';
 import { runSettingsCard, samplesCard } from './cards/run-details.ts';
 import { detailsCard } from './cards/set-card.ts';
 import type { Actor, CommandContext } from './contract.ts';
-import { requireOwner } from './permission.ts';
-import { forgetSubject } from './delete.ts';
-import { eraseOwn } from './privacy.ts';
+import { requireOwner } from './rules/permission.ts';
+import { forgetSubject } from './subjects/delete.ts';
+import { eraseOwn } from './rules/privacy.ts';
 import { admit, type Needs } from './rules/guard.ts';
-import { adapterName } from './subjects.ts';
-import { cancelWork, findWork, isOpen, randomSeed, startSet } from './work.ts';
+import { adapterName } from './subjects/subjects.ts';
+import { cancelWork, findWork, isOpen, randomSeed, startSet } from './work/work.ts';
 
 /** The answer: of its own, or the message that follows the same record, which then shows it. */
 type Action = (id: string, actor: Actor, context: CommandContext) => Promise<Card>;

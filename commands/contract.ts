@@ -1,8 +1,9 @@
 /** @file What a command is. One file a command; gateways register, complete and call them all alike. */
 import type { BlobStore } from '../storage/blobs/contract.ts';
 import type { JobQueue } from '../storage/jobs/contract.ts';
-import type { Channel, Member, RecordStore } from '../storage/records/contract.ts';
-import type { Right } from '../storage/rules.ts';
+import type { Channel, Member } from '../core/records.ts';
+import type { RecordStore } from '../storage/records.ts';
+import type { Right } from '../core/rules.ts';
 import type { Card } from './card.ts';
 
 /** A file that came with a command. Nothing is fetched or read before the command asks for it. */

@@ -1,9 +1,9 @@
 /** @file `/krona help`: made from the definitions of the commands themselves. */
-import { KronaError } from '../storage/errors.ts';
+import { KronaError } from '../core/errors.ts';
 import type { Card } from './card.ts';
 import type { Command, CommandData, SubcommandData } from './contract.ts';
-import { suggestion } from './nearest.ts';
-import { expectation, textOption } from './options.ts';
+import { suggestion } from './line/nearest.ts';
+import { expectation, textOption } from './line/options.ts';
 
 function overview(commands: readonly CommandData[]): Card {
   return {

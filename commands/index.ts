@@ -2,25 +2,25 @@
  * @file The one list of commands. Registration on the platforms, help, completion and routing all use it;
  * a command is added by a file and a line here.
  */
-import { KronaError } from '../storage/errors.ts';
-import { adapters } from './adapters.ts';
+import { KronaError } from '../core/errors.ts';
+import { adapters } from './subjects/adapters.ts';
 import type { Card } from './card.ts';
 import { errorCard } from './cards/format.ts';
 import { checkDefinitions } from './check-definitions.ts';
-import { parseCommandLine as parse, type ParsedCommand } from './command-line.ts';
+import { parseCommandLine as parse, type ParsedCommand } from './line/command-line.ts';
 import type { Command, CommandContext, Invocation, SubcommandData } from './contract.ts';
-import { deleteSubject } from './delete.ts';
+import { deleteSubject } from './subjects/delete.ts';
 import { helpFor } from './help.ts';
-import { imagine } from './imagine.ts';
-import { checkOptions } from './options.ts';
-import { photos } from './photos.ts';
-import { privacy } from './privacy.ts';
-import { queue } from './queue.ts';
+import { imagine } from './work/imagine.ts';
+import { checkOptions } from './line/options.ts';
+import { photos } from './photos/photos.ts';
+import { privacy } from './rules/privacy.ts';
+import { queue } from './work/queue.ts';
 import { admit } from './rules/guard.ts';
-import { rules } from './rules.ts';
-import { settings } from './settings.ts';
-import { top } from './top.ts';
-import { train } from './train.ts';
+import { rules } from './rules/rules.ts';
+import { settings } from './settings/settings.ts';
+import { top } from './votes/top.ts';
+import { train } from './work/train.ts';
 
 const acting: readonly Command[] = [
   train,

@@ -1,9 +1,9 @@
 /** @file The worker process: takes jobs off the queue and has the engine process compute them. */
-import { KronaError } from '../storage/errors.ts';
-import type { Config } from '../storage/config.ts';
+import { KronaError } from '../core/errors.ts';
+import type { Config } from '../core/config.ts';
 import type { Storage } from '../storage/open.ts';
 import { sweepDaily } from '../storage/sweep.ts';
-import type { ModelCard } from '../storage/settings.ts';
+import type { ModelCard } from '../core/settings/settings.ts';
 import { Engine } from './engine/engine.ts';
 import type { Log, WorkerContext } from './jobs/context.ts';
 import { imagineJob } from './jobs/imagine.ts';

@@ -3,7 +3,7 @@
  * stored for them: `/blobs/<hash>/<file name>?expires=<seconds>&signature=<HMAC-SHA256, base64url>`.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import { KronaError } from './errors.ts';
+import { KronaError } from '../core/errors.ts';
 
 export interface BlobLink {
   readonly hash: string;

@@ -1,13 +1,13 @@
 /** @file The one place that chooses adapters: which database, which queue, which blob store. */
 import type { BlobStore } from './blobs/contract.ts';
 import { openBlobFolder } from './blobs/folder.ts';
-import type { Config } from './config.ts';
+import type { Config } from '../core/config.ts';
 import { embeddedDatabaseUrl } from './embedded/database.ts';
 import type { JobQueue } from './jobs/contract.ts';
 import { openJobQueue } from './jobs/bullmq.ts';
 import type { StorageOptions } from './options.ts';
-import type { RecordStore } from './records/contract.ts';
-import { openRecords } from './records/postgres/record-store.ts';
+import type { RecordStore } from './records.ts';
+import { openRecords } from './postgres/record-store.ts';
 import { join } from 'node:path';
 
 export interface Storage {

@@ -5,7 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { JobQueue } from './jobs/contract.ts';
-import type { RecordStore } from './records/contract.ts';
+import type { RecordStore } from './records.ts';
 
 export interface OutboxOptions {
   /** Pause between looks, ms; default 200. */

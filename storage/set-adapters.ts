@@ -1,5 +1,6 @@
 /** @file Which adapters draw a set, and so which subjects are in it. */
-import type { Adapter, PictureSet, Records } from './records/contract.ts';
+import type { Adapter, PictureSet } from '../core/records.ts';
+import type { Records } from './records.ts';
 
 /** The adapters that draw a set, its own first; without those that were deleted since. */
 export async function adaptersOf(

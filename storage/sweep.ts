@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BlobStore } from './blobs/contract.ts';
-import type { RecordStore } from './records/contract.ts';
+import type { RecordStore } from './records.ts';
 
 /** A blob is left alone for this long after it was put, ms: longer than any command or job takes to name it. */
 const YOUNG = 24 * 3600_000;

@@ -1,7 +1,7 @@
 /** @file Models at full size with random weights, as the published ones cannot be had: made once, then kept. */
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { exists } from '../../storage/files.ts';
+import { exists } from '../../core/files.ts';
 import { writeFullSizeFolder, type Fill } from '../../test/helpers/full-size-folder.ts';
 
 export type ModelName = 'sd15' | 'sdxl';

@@ -18,7 +18,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { openSafetensors, readFloats } from '../../gpu-worker/models/safetensors.ts';
-import { exists } from '../../storage/files.ts';
+import { exists } from '../../core/files.ts';
 import { randomModel, type ModelName } from './random-model.ts';
 import { KINDS, writeInputs, type StepKind, type StepRequest, type StepResult } from './steps.ts';
 import { fullSizeTable, keepRow, TITLES, type FullSizeRow } from './table.ts';

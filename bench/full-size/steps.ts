@@ -1,7 +1,7 @@
 /** @file What a step at full size is given, and what it gives back; ours and a rival's alike. */
 import { sizeOf } from '../../gpu-worker/graph/tensor.ts';
 import { writeSafetensors, type TensorToWrite } from '../../gpu-worker/models/safetensors.ts';
-import { KeyedRandom } from '../../gpu-worker/random.ts';
+import { KeyedRandom } from '../../core/random.ts';
 import type { ModelName } from './random-model.ts';
 
 export const KINDS = ['sampling', 'training'] as const;

@@ -8,7 +8,7 @@ import { openDecoder, type Decoder } from '../../gpu-worker/models/autoencoder.t
 import type { ModelFolder } from '../../gpu-worker/models/model-folder.ts';
 import { TextEncoder } from '../../gpu-worker/models/text-encoder.ts';
 import { vaeScale } from '../../gpu-worker/models/vae.ts';
-import { JUDGED_SAMPLING } from '../../gpu-worker/pretrain/evaluate-model.ts';
+import { JUDGED_SAMPLING } from '../../lab/pretrain/evaluate-model.ts';
 import { guide } from '../../gpu-worker/sampling/guidance.ts';
 import { createNoise } from '../../gpu-worker/sampling/noise.ts';
 import { toBytes } from '../../gpu-worker/sampling/pixels.ts';

@@ -5,7 +5,7 @@ import type { Feeds } from '../../gpu-worker/graph/runtime.ts';
 import { sizeOf } from '../../gpu-worker/graph/tensor.ts';
 import { openModelFolder } from '../../gpu-worker/models/model-folder.ts';
 import { loadTokenizer } from '../../gpu-worker/models/tokenizer.ts';
-import { KeyedRandom } from '../../gpu-worker/random.ts';
+import { KeyedRandom } from '../../core/random.ts';
 import { trainAdapter } from '../../gpu-worker/training/train.ts';
 import type { Context, Measured } from '../context.ts';
 import { adapterStep, type CountedProgram } from '../graphs.ts';

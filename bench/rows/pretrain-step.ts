@@ -2,17 +2,17 @@
 import { join } from 'node:path';
 import { loadTokenizer } from '../../gpu-worker/models/tokenizer.ts';
 import { vaeScale } from '../../gpu-worker/models/vae.ts';
-import { trainModelVocabulary, writeTokenizers } from '../../gpu-worker/pretrain/bpe.ts';
+import { trainModelVocabulary, writeTokenizers } from '../../lab/pretrain/bpe.ts';
 import {
   defaultConfigPath,
   readPretrainConfig,
   type PretrainConfig,
-} from '../../gpu-worker/pretrain/pretrain-config.ts';
-import { diffusionStage } from '../../gpu-worker/pretrain/diffusion-stage.ts';
-import { fromScratch } from '../../gpu-worker/pretrain/earlier-model.ts';
-import { vocabularySizes } from '../../gpu-worker/pretrain/export-model.ts';
-import { runStage, type Stage } from '../../gpu-worker/pretrain/stage.ts';
-import { KeyedRandom } from '../../gpu-worker/random.ts';
+} from '../../lab/pretrain/pretrain-config.ts';
+import { diffusionStage } from '../../lab/pretrain/diffusion-stage.ts';
+import { fromScratch } from '../../lab/pretrain/earlier-model.ts';
+import { vocabularySizes } from '../../lab/pretrain/export-model.ts';
+import { runStage, type Stage } from '../../lab/pretrain/stage.ts';
+import { KeyedRandom } from '../../core/random.ts';
 import type { Context, Measured } from '../context.ts';
 import { stageStep } from '../graphs.ts';
 import { productSeconds, StepClock, stepRows } from '../step.ts';

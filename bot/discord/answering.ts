@@ -15,9 +15,9 @@ import {
 } from 'discord.js';
 import type { Card } from '../../commands/card.ts';
 import { errorCard } from '../../commands/cards/format.ts';
-import { KronaError } from '../../storage/errors.ts';
+import { KronaError } from '../../core/errors.ts';
 import type { InvocationEvent } from '../gateway.ts';
-import type { Log } from '../log.ts';
+import type { Log } from '../../core/log.ts';
 import { isDiscord, isExpired } from './errors.ts';
 import { answerLimit } from './limits.ts';
 import { type Messages, payload, withinLimits } from './messages.ts';

@@ -14,8 +14,8 @@ import {
   type RESTOptions,
   Status,
 } from 'discord.js';
-import type { DiscordConfig } from '../../storage/config.ts';
-import { KronaError } from '../../storage/errors.ts';
+import type { DiscordConfig } from '../../core/config.ts';
+import { KronaError } from '../../core/errors.ts';
 import { CODE, stopping, tokenInvalid } from './errors.ts';
 
 type ResponseLike = Awaited<ReturnType<RESTOptions['makeRequest']>>;

@@ -10,11 +10,11 @@ import {
 } from 'discord.js';
 import type { Card } from '../../commands/card.ts';
 import type { BlobStore } from '../../storage/blobs/contract.ts';
-import type { DiscordConfig } from '../../storage/config.ts';
-import { KronaError } from '../../storage/errors.ts';
-import type { Channel } from '../../storage/records/contract.ts';
+import type { DiscordConfig } from '../../core/config.ts';
+import { KronaError } from '../../core/errors.ts';
+import type { Channel } from '../../core/records.ts';
 import type { Gateway, GatewayHandlers, Party, StandingReaction } from '../gateway.ts';
-import type { Log } from '../log.ts';
+import type { Log } from '../../core/log.ts';
 import { BotRest, connect, createClient, disconnect, fatalClose } from './connection.ts';
 import { channelGone, isDiscord, postForbidden, translated } from './errors.ts';
 import { Interactions } from './interactions.ts';

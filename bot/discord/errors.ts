@@ -4,7 +4,7 @@
  * https://docs.discord.com/developers/topics/opcodes-and-status-codes#json
  */
 import { DiscordAPIError } from 'discord.js';
-import { KronaError } from '../../storage/errors.ts';
+import { KronaError } from '../../core/errors.ts';
 
 /** A name for the codes that are told apart. */
 export const CODE = {

@@ -4,9 +4,9 @@
  */
 import { type APIModalInteractionResponseCallbackData, ComponentType, TextInputStyle } from 'discord.js';
 import type { InvocationEvent } from '../gateway.ts';
-import { CAPTION } from '../../commands/photo-captions.ts';
-import { MAX_FILES } from '../../commands/photo-intake.ts';
-import { KronaError } from '../../storage/errors.ts';
+import { CAPTION } from '../../commands/photos/photo-captions.ts';
+import { MAX_FILES } from '../../commands/photos/photo-intake.ts';
+import { KronaError } from '../../core/errors.ts';
 
 type Options = InvocationEvent['options'];
 

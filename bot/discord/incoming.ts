@@ -1,8 +1,8 @@
 /** @file Files that members gave, fetched from the address that came with the event and from nowhere else. */
 import type { Attachment as DiscordAttachment } from 'discord.js';
 import type { Attachment } from '../../commands/contract.ts';
-import { MAX_PHOTO_BYTES, tooManyBytes } from '../../commands/photo-check.ts';
-import { KronaError } from '../../storage/errors.ts';
+import { MAX_PHOTO_BYTES, tooManyBytes } from '../../commands/photos/photo-check.ts';
+import { KronaError } from '../../core/errors.ts';
 
 /** Longest wait for a file, ms. */
 const PATIENCE = 60_000;

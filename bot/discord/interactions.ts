@@ -12,7 +12,7 @@ import {
 } from 'discord.js';
 import { errorCard } from '../../commands/cards/format.ts';
 import type { Attachment } from '../../commands/contract.ts';
-import { KronaError } from '../../storage/errors.ts';
+import { KronaError } from '../../core/errors.ts';
 import type { GatewayHandlers, InvocationEvent } from '../gateway.ts';
 import { type Answerable, answerAtOnce, answering, type AnsweringParts } from './answering.ts';
 import { isDiscord, isExpired, postForbidden, stopping } from './errors.ts';

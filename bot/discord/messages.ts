@@ -16,7 +16,7 @@ import {
   Routes,
 } from 'discord.js';
 import type { Card } from '../../commands/card.ts';
-import { KronaError } from '../../storage/errors.ts';
+import { KronaError } from '../../core/errors.ts';
 import { deleteForbidden, isDiscord, isTooLarge, threadClosed, translated } from './errors.ts';
 import { renderCard, type Rendered, type RenderParts } from './render.ts';
 import { DEFAULT_LIMIT } from './uploads.ts';

@@ -10,7 +10,7 @@ import {
 } from 'discord.js';
 import type { StandingReaction } from '../gateway.ts';
 import { Invitations } from '../invitations.ts';
-import type { Log } from '../log.ts';
+import type { Log } from '../../core/log.ts';
 import { isDiscord } from './errors.ts';
 
 /** A message that is gone, has its 20 emoji, sleeps with its thread, or whose channel lets us react no more. */

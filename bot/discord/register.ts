@@ -6,8 +6,8 @@ import {
   type RESTPutAPIApplicationCommandsResult,
   Routes,
 } from 'discord.js';
-import type { DiscordConfig } from '../../storage/config.ts';
-import { KronaError } from '../../storage/errors.ts';
+import type { DiscordConfig } from '../../core/config.ts';
+import { KronaError } from '../../core/errors.ts';
 import { BotRest, unreachable } from './connection.ts';
 import { tokenInvalid } from './errors.ts';
 import { inviteLink } from './permissions.ts';

@@ -15,7 +15,7 @@ import {
 } from 'discord.js';
 import type { OptionData, SubcommandData } from '../../commands/contract.ts';
 import { COMMANDS } from '../../commands/index.ts';
-import { MAX_FILES } from '../../commands/photo-intake.ts';
+import { MAX_FILES } from '../../commands/photos/photo-intake.ts';
 
 /** In the menu of a message: its pictures become photos of a subject. */
 export const ADD_PHOTOS = 'Add photos to a subject';

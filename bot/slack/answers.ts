@@ -3,7 +3,7 @@
  * ephemeral messages. https://docs.slack.dev/interactivity/handling-user-interaction#message_responses
  */
 import type { types } from '@slack/bolt';
-import type { Log } from '../log.ts';
+import type { Log } from '../../core/log.ts';
 import type { SlackApi } from './web-api.ts';
 
 /** How often and how long Slack takes answers at one address; a little less than its 30 minutes. */

@@ -1,5 +1,5 @@
 /** @file Slack's refusals in our words: what happened and what an administrator does about it. */
-import { KronaError } from '../../storage/errors.ts';
+import { KronaError } from '../../core/errors.ts';
 
 /** The part of the errors of `@slack/web-api` that is read here. */
 interface WebApiError {

@@ -4,7 +4,7 @@
  * https://docs.slack.dev/surfaces/modals
  */
 import type { types } from '@slack/bolt';
-import { MAX_FILES } from '../../commands/photo-intake.ts';
+import { MAX_FILES } from '../../commands/photos/photo-intake.ts';
 import type { OptionData, SubcommandData } from '../../commands/contract.ts';
 import { COMMANDS } from '../../commands/index.ts';
 import type { Place } from '../gateway.ts';

@@ -3,12 +3,12 @@
  * https://docs.slack.dev/surfaces/app-home
  */
 import type { types } from '@slack/bolt';
-import { openWork, workRecord } from '../../commands/open-work.ts';
+import { openWork, workRecord } from '../../commands/work/open-work.ts';
 import { limitLines } from '../../commands/rules/quota.ts';
-import { MAX_FILES, MAX_PHOTOS } from '../../commands/photo-intake.ts';
+import { MAX_FILES, MAX_PHOTOS } from '../../commands/photos/photo-intake.ts';
 import { counted, plain } from '../../commands/cards/format.ts';
 import type { CommandContext } from '../../commands/contract.ts';
-import type { Member, Run } from '../../storage/records/contract.ts';
+import type { Member, Run } from '../../core/records.ts';
 import { cut, MAX_TEXT, mrkdwn } from './text.ts';
 
 /** Runs of a channel that are looked at, newest first. */

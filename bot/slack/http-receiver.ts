@@ -5,7 +5,7 @@
 import { type App, type Receiver, type ReceiverEvent, verifySlackRequest } from '@slack/bolt';
 import type { Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
-import type { Log } from '../log.ts';
+import type { Log } from '../../core/log.ts';
 
 const MAX_BODY = 1024 * 1024;
 /** Slack waits 3 s; an answer that is late is worth nothing. */

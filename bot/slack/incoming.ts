@@ -9,11 +9,11 @@ import type { Card } from '../../commands/card.ts';
 import { errorCard } from '../../commands/cards/format.ts';
 import type { Attachment, CommandContext, SubcommandData } from '../../commands/contract.ts';
 import { declared, parseCommandLine } from '../../commands/index.ts';
-import type { OptionValues } from '../../commands/options.ts';
-import { KronaError } from '../../storage/errors.ts';
+import type { OptionValues } from '../../commands/line/options.ts';
+import { KronaError } from '../../core/errors.ts';
 import type { GatewayHandlers, Place } from '../gateway.ts';
 import { Lanes } from '../lanes.ts';
-import type { Log } from '../log.ts';
+import type { Log } from '../../core/log.ts';
 import type { Caller } from './answers.ts';
 import type { HeardChannels } from './heard-channels.ts';
 import {

@@ -1,6 +1,6 @@
 /** @file Who acts: names, workspace admins and user groups, asked of Slack and kept for a while. */
 import type { Party } from '../gateway.ts';
-import type { Log } from '../log.ts';
+import type { Log } from '../../core/log.ts';
 import { reasonOf } from './failures.ts';
 import type { SlackApi } from './web-api.ts';
 

@@ -4,8 +4,8 @@
  * https://docs.slack.dev/interactivity/implementing-slash-commands
  */
 import type { SubcommandData } from '../../commands/contract.ts';
-import type { OptionValues } from '../../commands/options.ts';
-import { KronaError } from '../../storage/errors.ts';
+import type { OptionValues } from '../../commands/line/options.ts';
+import { KronaError } from '../../core/errors.ts';
 import { unescapeText } from './text.ts';
 
 /** Something that Slack has written out: who or what is meant, and its name where Slack tells it. */

@@ -2,9 +2,9 @@
  * @file Photos that members handed over, fetched with the bot's token and from Slack alone.
  * https://docs.slack.dev/messaging/working-with-files#auth
  */
-import { MAX_PHOTO_BYTES, tooManyBytes } from '../../commands/photo-check.ts';
+import { MAX_PHOTO_BYTES, tooManyBytes } from '../../commands/photos/photo-check.ts';
 import type { Attachment } from '../../commands/contract.ts';
-import { KronaError } from '../../storage/errors.ts';
+import { KronaError } from '../../core/errors.ts';
 import { isTokenDead, reasonOf, toKronaError } from './failures.ts';
 import type { SlackApi } from './web-api.ts';
 

@@ -7,8 +7,8 @@ import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import sharp from 'sharp';
 import type { CommandContext } from '../../commands/contract.ts';
-import { KronaError } from '../../storage/errors.ts';
-import type { Log } from '../log.ts';
+import { KronaError } from '../../core/errors.ts';
+import type { Log } from '../../core/log.ts';
 import { GONE, KEPT, reasonOf } from './failures.ts';
 import type { SlackApi } from './web-api.ts';
 

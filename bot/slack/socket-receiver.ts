@@ -5,8 +5,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type App, type Receiver, SocketModeReceiver } from '@slack/bolt';
-import type { KronaError } from '../../storage/errors.ts';
-import type { Log } from '../log.ts';
+import type { KronaError } from '../../core/errors.ts';
+import type { Log } from '../../core/log.ts';
 import { isTokenDead, reasonOf, tokenInvalid, toKronaError } from './failures.ts';
 import { clientOptions, slackLogger } from './web-api.ts';
 

@@ -2,7 +2,7 @@
  * @file Which of our messages stand in a channel already, by the nonce in their metadata. Read from the channel's
  * history once a channel and process, and again after a post of which it is not known whether Slack took it.
  */
-import type { Log } from '../log.ts';
+import type { Log } from '../../core/log.ts';
 import { reasonOf } from './failures.ts';
 import type { SlackApi } from './web-api.ts';
 

@@ -4,7 +4,7 @@
  */
 import type { CardFile } from '../../commands/card.ts';
 import type { BlobStore } from '../../storage/blobs/contract.ts';
-import { KronaError } from '../../storage/errors.ts';
+import { KronaError } from '../../core/errors.ts';
 import { Lanes } from '../lanes.ts';
 import type { SlackFiles } from './slack-files.ts';
 import type { SlackApi } from './web-api.ts';

@@ -5,9 +5,9 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { webApi } from '@slack/bolt';
-import { KronaError } from '../../storage/errors.ts';
+import { KronaError } from '../../core/errors.ts';
 import { Lanes } from '../lanes.ts';
-import type { Log } from '../log.ts';
+import type { Log } from '../../core/log.ts';
 import { isUncertain, retryAfter, toKronaError } from './failures.ts';
 
 /** Least pause between two messages in one channel, ms: Slack's limit is one a second. */

@@ -2,9 +2,9 @@
  * @file Who is looking at which channel, and what they are told. All that is sent about one channel goes through
  * its lane, so a page never gets an older state after a newer one.
  */
-import type { Channel, Member } from '../../storage/records/contract.ts';
+import type { Channel, Member } from '../../core/records.ts';
 import { Lanes } from '../lanes.ts';
-import type { Log } from '../log.ts';
+import type { Log } from '../../core/log.ts';
 import type { ChannelView, LineView, MemberView, ServerMessage, WhisperView } from './protocol.ts';
 import type { ConversationViews } from './views.ts';
 

@@ -5,8 +5,9 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Context } from 'hono';
 import { getCookie, setCookie } from 'hono/cookie';
-import { KronaError } from '../../storage/errors.ts';
-import type { Member, RecordStore } from '../../storage/records/contract.ts';
+import { KronaError } from '../../core/errors.ts';
+import type { Member } from '../../core/records.ts';
+import type { RecordStore } from '../../storage/records.ts';
 import { MAX_NAME } from './protocol.ts';
 
 const COOKIE = 'krona-member';

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Attachment } from '../../commands/contract.ts';
-import { KronaError } from '../../storage/errors.ts';
+import { KronaError } from '../../core/errors.ts';
 import { MAX_PHOTO_BYTES, MAX_PHOTOS } from './protocol.ts';
 
 /** Files of one member that may wait for their message; the oldest make room for new ones. */

@@ -2,7 +2,8 @@
 import { foldEmoji } from '../../commands/votes/emoji.ts';
 import type { Card } from '../../commands/card.ts';
 import { signLink } from '../../storage/links.ts';
-import type { Channel, ChatLine, Member, RecordStore } from '../../storage/records/contract.ts';
+import type { Channel, ChatLine, Member } from '../../core/records.ts';
+import type { RecordStore } from '../../storage/records.ts';
 import { linkExpiry } from '../files.ts';
 import type { LineBody, LineView, MemberView, PictureVotes } from './protocol.ts';
 

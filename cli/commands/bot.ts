@@ -1,7 +1,7 @@
 /** @file `krona bot`: the chat process alone. It shares a database with workers; `krona start` runs both. */
 import type { Command } from 'commander';
 import { startBot } from '../../bot/main.ts';
-import { readConfig, type Config } from '../../storage/config.ts';
+import { readConfig, type Config } from '../../core/config.ts';
 import { createLog } from '../log.ts';
 import { service, type Outcome, type Service, type Shell } from '../output.ts';
 import { onStorage } from '../storage.ts';

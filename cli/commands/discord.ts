@@ -1,8 +1,8 @@
 /** @file `krona discord register`: makes the commands known to Discord, once and after each update, or takes them away. */
 import type { Command } from 'commander';
 import { type Registered, registerCommands } from '../../bot/discord/register.ts';
-import { readConfig } from '../../storage/config.ts';
-import { KronaError } from '../../storage/errors.ts';
+import { readConfig } from '../../core/config.ts';
+import { KronaError } from '../../core/errors.ts';
 import { action, type Shell } from '../output.ts';
 
 export function define(discord: Command, shell: Shell): void {

@@ -1,18 +1,18 @@
 /** @file `krona evaluate`: how good a model is, how the methods compare, and the classifiers that judge both. */
 import { Option, type Command } from 'commander';
-import { compareMethods } from '../../gpu-worker/evaluate/compare-methods.ts';
-import { fullSize, quickSize } from '../../gpu-worker/evaluate/comparison-plan.ts';
-import { comparisonTable } from '../../gpu-worker/evaluate/comparison-report.ts';
+import { compareMethods } from '../../lab/evaluate/compare-methods.ts';
+import { fullSize, quickSize } from '../../lab/evaluate/comparison-plan.ts';
+import { comparisonTable } from '../../lab/evaluate/comparison-report.ts';
 import {
   CLASSIFIER_KINDS,
   makeClassifier,
   type ClassifierKind,
-} from '../../gpu-worker/evaluate/make-classifiers.ts';
-import { FULL_COUNTS, measureModel, QUICK_COUNTS } from '../../gpu-worker/evaluate/measure-model.ts';
-import { modelTable } from '../../gpu-worker/evaluate/model-report.ts';
-import { readSubjects } from '../../gpu-worker/evaluate/subjects.ts';
-import { defaultConfigPath } from '../../gpu-worker/pretrain/pretrain-config.ts';
-import type { Device } from '../../storage/config.ts';
+} from '../../lab/evaluate/make-classifiers.ts';
+import { FULL_COUNTS, measureModel, QUICK_COUNTS } from '../../lab/evaluate/measure-model.ts';
+import { modelTable } from '../../lab/evaluate/model-report.ts';
+import { readSubjects } from '../../lab/evaluate/subjects.ts';
+import { defaultConfigPath } from '../../lab/pretrain/pretrain-config.ts';
+import type { Device } from '../../core/config.ts';
 import { deviceOption, prepareDevice } from '../device.ts';
 import { checked, modelOption } from '../options.ts';
 import { action, type Shell } from '../output.ts';

@@ -1,9 +1,9 @@
 /** @file `krona imagine`: pictures of a prompt, with or without an adapter. */
 import { join } from 'node:path';
 import { Option, type Command } from 'commander';
-import { MAX_PROMPT } from '../../commands/imagine.ts';
-import { checkSide, SETTING_OPTIONS } from '../../commands/settings-check.ts';
-import { randomSeed } from '../../commands/work.ts';
+import { MAX_PROMPT } from '../../commands/work/imagine.ts';
+import { checkSide, SETTING_OPTIONS } from '../../commands/settings/settings-check.ts';
+import { randomSeed } from '../../commands/work/work.ts';
 import type { AppliedAdapter } from '../../gpu-worker/adapters/adapter-inputs.ts';
 import { modelCard } from '../../gpu-worker/adapters/model-card.ts';
 import { imagineDefaults } from '../../gpu-worker/sampling/imagine-defaults.ts';
@@ -16,10 +16,10 @@ import {
   type DrawnPicture,
   type DrawRequest,
 } from '../../gpu-worker/sampling/text-to-image.ts';
-import type { Device } from '../../storage/config.ts';
-import { KronaError } from '../../storage/errors.ts';
-import { makeFolder } from '../../storage/files.ts';
-import { SCHEDULERS, type SchedulerName } from '../../storage/settings.ts';
+import type { Device } from '../../core/config.ts';
+import { KronaError } from '../../core/errors.ts';
+import { makeFolder } from '../../core/files.ts';
+import { SCHEDULERS, type SchedulerName } from '../../core/settings/settings.ts';
 import { deviceOption, prepareDevice } from '../device.ts';
 import { imageStart, sizeOfImage, STRENGTH } from '../image-start.ts';
 import { checked, modelOption } from '../options.ts';

@@ -6,7 +6,7 @@ import { PARTS, type Part } from '../../gpu-worker/models/hub/choose-files.ts';
 import { hubSettings } from '../../gpu-worker/models/hub/hub-client.ts';
 import { pullModel, type PullResult } from '../../gpu-worker/models/hub/pull.ts';
 import { inspectModel, reportOf, type ModelInspection } from '../../gpu-worker/models/model-check.ts';
-import { KronaError } from '../../storage/errors.ts';
+import { KronaError } from '../../core/errors.ts';
 import { action, type Shell } from '../output.ts';
 
 interface PullGiven {

@@ -1,9 +1,9 @@
 /** @file `krona pretrain`: the recipe of the embedded model, from drawings to a model folder. */
 import type { Command } from 'commander';
-import { defaultConfigPath } from '../../gpu-worker/pretrain/pretrain-config.ts';
-import type { Report } from '../../gpu-worker/pretrain/judge.ts';
-import { pretrain, statusPagePath } from '../../gpu-worker/pretrain/pretrain.ts';
-import type { Device } from '../../storage/config.ts';
+import { defaultConfigPath } from '../../lab/pretrain/pretrain-config.ts';
+import type { Report } from '../../lab/pretrain/judge.ts';
+import { pretrain, statusPagePath } from '../../lab/pretrain/pretrain.ts';
+import type { Device } from '../../core/config.ts';
 import { deviceOption, prepareDevice } from '../device.ts';
 import { action, type Shell } from '../output.ts';
 

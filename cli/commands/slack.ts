@@ -1,7 +1,7 @@
 /** @file `krona slack manifest`: the app manifest with which Slack makes an app for Krona in one step. */
 import type { Command } from 'commander';
 import { appManifest, creationLink } from '../../bot/slack/manifest.ts';
-import { KronaError } from '../../storage/errors.ts';
+import { KronaError } from '../../core/errors.ts';
 import { action, type Shell } from '../output.ts';
 
 export function define(slack: Command, shell: Shell): void {

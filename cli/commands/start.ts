@@ -1,6 +1,6 @@
 /** @file `krona start`: everything on one machine. The embedded database lives here, bot and worker beside it. */
 import type { Command } from 'commander';
-import { readConfig } from '../../storage/config.ts';
+import { readConfig } from '../../core/config.ts';
 import { startEmbeddedDatabase } from '../../storage/embedded/database.ts';
 import { createLog } from '../log.ts';
 import { service, type Service, type Shell } from '../output.ts';

@@ -1,14 +1,14 @@
 /** @file The options of `krona train` that decide what its examples are and what they count. */
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { SETTING_OPTIONS } from '../../commands/settings-check.ts';
+import { SETTING_OPTIONS } from '../../commands/settings/settings-check.ts';
 import { PRIOR_DEFAULTS } from '../../gpu-worker/training/class-pictures.ts';
 import { chosenOptions } from '../../gpu-worker/training/chosen-options.ts';
 import { DEFAULT_BACKGROUND, DEFAULT_CUTS } from '../../gpu-worker/training/photo-cache.ts';
 import { findMasks, readCaptions } from '../../gpu-worker/training/photo-sidecars.ts';
 import type { TrainOptions } from '../../gpu-worker/training/train-options.ts';
-import { KronaError } from '../../storage/errors.ts';
-import { DEFAULT_TRAIN_SETTINGS, MASKS, type TrainSettings } from '../../storage/train-settings.ts';
+import { KronaError } from '../../core/errors.ts';
+import { DEFAULT_TRAIN_SETTINGS, MASKS, type TrainSettings } from '../../core/settings/train-settings.ts';
 import { checked } from '../options.ts';
 
 /** What commander gives. */

@@ -6,7 +6,7 @@ import {
   checkSide,
   SETTING_OPTIONS,
   trainedProjections,
-} from '../../commands/settings-check.ts';
+} from '../../commands/settings/settings-check.ts';
 import { DISTRIBUTIONS, type Distribution } from '../../gpu-worker/adapters/initial.ts';
 import type { FactorPairs } from '../../gpu-worker/adapters/krona.ts';
 import { modelCard } from '../../gpu-worker/adapters/model-card.ts';
@@ -20,11 +20,11 @@ import {
   type TrainResult,
 } from '../../gpu-worker/training/train-options.ts';
 import { trainAdapter } from '../../gpu-worker/training/train.ts';
-import type { Device } from '../../storage/config.ts';
-import { KronaError } from '../../storage/errors.ts';
-import { makeFolder } from '../../storage/files.ts';
-import { DEFAULT_RANK, SMALL_MODEL, type Method, type ModelCard } from '../../storage/settings.ts';
-import { TARGETS, type Target } from '../../storage/train-settings.ts';
+import type { Device } from '../../core/config.ts';
+import { KronaError } from '../../core/errors.ts';
+import { makeFolder } from '../../core/files.ts';
+import { DEFAULT_RANK, SMALL_MODEL, type Method, type ModelCard } from '../../core/settings/settings.ts';
+import { TARGETS, type Target } from '../../core/settings/train-settings.ts';
 import { deviceOption, prepareDevice } from '../device.ts';
 import { checked, modelOption } from '../options.ts';
 import { action, type Shell } from '../output.ts';

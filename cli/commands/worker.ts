@@ -1,7 +1,7 @@
 /** @file `krona worker`: the model process alone. Any number of them share one database. */
 import type { Command } from 'commander';
 import { startWorker } from '../../gpu-worker/main.ts';
-import { readConfig } from '../../storage/config.ts';
+import { readConfig } from '../../core/config.ts';
 import { createLog } from '../log.ts';
 import { service, type Shell } from '../output.ts';
 import { onStorage } from '../storage.ts';

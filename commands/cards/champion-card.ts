@@ -1,7 +1,7 @@
 /** @file The announcement of a champion that votes have chosen, with the picture that won it. */
-import type { Adapter, Picture, Subject } from '../../storage/records/contract.ts';
+import type { Adapter, Picture, Subject } from '../../core/records.ts';
 import type { Card } from '../card.ts';
-import { adapterName } from '../subjects.ts';
+import { adapterName } from '../subjects/subjects.ts';
 import { plain } from './format.ts';
 import { onCard } from './pictures.ts';
 

@@ -1,6 +1,6 @@
 /** @file A picture made into a custom emoji, for whoever asked for it to save and to add. */
-import { EMOJI_SIDE } from '../../storage/pictures/emoji.ts';
-import type { Picture, PictureSet } from '../../storage/records/contract.ts';
+import { EMOJI_SIDE } from '../../core/pictures/emoji.ts';
+import type { Picture, PictureSet } from '../../core/records.ts';
 import type { Card } from '../card.ts';
 import { plain } from './format.ts';
 import { onCard } from './pictures.ts';

@@ -1,8 +1,8 @@
 /** @file Small texts that several cards share. */
-import type { ChannelSettings } from '../../storage/settings.ts';
+import type { ChannelSettings } from '../../core/settings/settings.ts';
 import type { Card } from '../card.ts';
-import { adapterSize, trainChoices } from '../settings-check.ts';
-import { describeError, KronaError } from '../../storage/errors.ts';
+import { adapterSize, trainChoices } from '../settings/settings-check.ts';
+import { describeError, KronaError } from '../../core/errors.ts';
 
 /** Text of a member, for a card: without what a card would read as marks, on one line, cut to `most` characters. */
 export function plain(text: string, most = 200): string {

@@ -1,7 +1,8 @@
 /** @file Reads what a living card shows. Delivery calls it whenever the record has changed. */
-import { resolvePrompt } from '../../storage/prompt.ts';
+import { resolvePrompt } from '../../core/prompt.ts';
 import { adaptersOf, subjectsOf } from '../../storage/set-adapters.ts';
-import type { PictureSet, PostKind, Records, Run } from '../../storage/records/contract.ts';
+import type { PictureSet, PostKind, Run } from '../../core/records.ts';
+import type { Records } from '../../storage/records.ts';
 import type { Card } from '../card.ts';
 import type { CommandContext } from '../contract.ts';
 import { rankPictures, type RankedPicture } from '../votes/ranking.ts';

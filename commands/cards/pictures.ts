@@ -1,5 +1,5 @@
 /** @file What cards say of pictures and the safety check. */
-import type { HeldPicture, Picture } from '../../storage/records/contract.ts';
+import type { HeldPicture, Picture } from '../../core/records.ts';
 import type { CardPicture } from '../card.ts';
 import { counted } from './format.ts';
 

@@ -1,7 +1,7 @@
 /** @file Votes under pictures: what people see, while ranking.ts says what they count. */
-import type { Picture, VoteFact } from '../../storage/records/contract.ts';
+import type { Picture, VoteFact } from '../../core/records.ts';
 import type { CardPicture } from '../card.ts';
-import { groupBy } from '../group.ts';
+import { groupBy } from '../../core/group.ts';
 import { onCard } from './pictures.ts';
 import { foldEmoji, shownEmoji } from '../votes/emoji.ts';
 

@@ -2,9 +2,9 @@
  * @file The one place where a channel's rules are held: `admit` before any command or button does something,
  * `admitWork` before any training or picture is put in the queue. Refusals are for the caller alone.
  */
-import { KronaError } from '../../storage/errors.ts';
-import type { Records } from '../../storage/records/contract.ts';
-import type { ChannelRules, Right } from '../../storage/rules.ts';
+import { KronaError } from '../../core/errors.ts';
+import type { Records } from '../../storage/records.ts';
+import type { ChannelRules, Right } from '../../core/rules.ts';
 import type { Actor, SubcommandData } from '../contract.ts';
 import { checkQuotas, type Wish } from './quota.ts';
 import { refusedWord } from './words.ts';

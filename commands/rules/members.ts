@@ -1,8 +1,9 @@
 /** @file Members and roles as moderators type them: by name, or as the platform mentions them. */
-import { KronaError } from '../../storage/errors.ts';
-import type { Channel, Member, Records } from '../../storage/records/contract.ts';
-import type { Who } from '../../storage/rules.ts';
-import { suggestion } from '../nearest.ts';
+import { KronaError } from '../../core/errors.ts';
+import type { Channel, Member } from '../../core/records.ts';
+import type { Records } from '../../storage/records.ts';
+import type { Who } from '../../core/rules.ts';
+import { suggestion } from '../line/nearest.ts';
 
 /** Mentions, with the id in them, of members: `<@123>`, `<@!123>`, `<@U7|ann>`. */
 const MEMBER = /^<@!?(\w+)(?:\|([^>]*))?>$/;

@@ -1,9 +1,10 @@
 /** @file How much a member and a channel may still ask for, and when again. */
-import { KronaError } from '../../storage/errors.ts';
-import type { Member, Records, Usage } from '../../storage/records/contract.ts';
-import type { ChannelRules, Quota } from '../../storage/rules.ts';
+import { KronaError } from '../../core/errors.ts';
+import type { Member, Usage } from '../../core/records.ts';
+import type { Records } from '../../storage/records.ts';
+import type { ChannelRules, Quota } from '../../core/rules.ts';
 import { counted, duration } from '../cards/format.ts';
-import { openWork, workRecord } from '../open-work.ts';
+import { openWork, workRecord } from '../work/open-work.ts';
 
 const HOUR = 3600_000;
 const DAY = 24 * HOUR;

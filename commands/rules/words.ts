@@ -1,5 +1,5 @@
 /** @file Words that a channel does not allow: found as whole words, whatever their case, accents and spacing. */
-import { wordPattern } from '../../storage/prompt.ts';
+import { wordPattern } from '../../core/prompt.ts';
 
 /** A text as it is compared: compatible forms of letters as one, no accents, no case, nothing that cannot be seen. */
 function folded(text: string): string {

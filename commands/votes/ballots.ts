@@ -1,6 +1,6 @@
 /** @file Reactions into ballots: what one member says about one set, whatever the number of his reactions. */
-import type { Picture, PictureSet, StandingVote } from '../../storage/records/contract.ts';
-import { groupBy } from '../group.ts';
+import type { Picture, PictureSet, StandingVote } from '../../core/records.ts';
+import { groupBy } from '../../core/group.ts';
 import type { Comparison } from './bradley-terry.ts';
 import { meaningOf } from './emoji.ts';
 

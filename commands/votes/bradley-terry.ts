@@ -4,7 +4,7 @@
  * A place in the grid has a strength of its own that is fitted beside: people vote for what they see first.
  */
 
-import { groupBy } from '../group.ts';
+import { groupBy } from '../../core/group.ts';
 
 export interface Comparison {
   readonly winner: string;

@@ -1,5 +1,5 @@
 /** @file When votes change the adapter that a subject's prompts use. Decides; writes nothing. */
-import type { Adapter, Subject } from '../../storage/records/contract.ts';
+import type { Adapter, Subject } from '../../core/records.ts';
 import { countedBallots, preferences, type VoteData } from './ballots.ts';
 import { bradleyTerry } from './bradley-terry.ts';
 

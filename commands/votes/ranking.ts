@@ -2,7 +2,7 @@
  * @file Rankings: single pictures by the lower end of Wilson's interval, adapters and settings by Bradley–Terry
  * from preferences within sets, as votes across prompts would mostly measure the prompt.
  */
-import type { Adapter, Picture, PictureSet } from '../../storage/records/contract.ts';
+import type { Adapter, Picture, PictureSet } from '../../core/records.ts';
 import { trainingWords } from '../cards/format.ts';
 import { countedBallots, preferences, type VoteData } from './ballots.ts';
 import { bradleyTerry, type Strength } from './bradley-terry.ts';

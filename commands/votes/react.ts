@@ -1,6 +1,6 @@
 /** @file A reaction on a message becomes a vote fact, and may change the champion, which a post then announces. */
 import { randomUUID } from 'node:crypto';
-import type { ChampionChange, Picture, PictureSet } from '../../storage/records/contract.ts';
+import type { ChampionChange, Picture, PictureSet } from '../../core/records.ts';
 import type { CommandContext } from '../contract.ts';
 import { decideChampion } from './champion.ts';
 import { meaningOf } from './emoji.ts';

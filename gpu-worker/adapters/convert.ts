@@ -2,7 +2,7 @@
  * @file One adapter file from another: exactly wherever the target can say the same ΔW, and otherwise not, unless a rank
  * is asked for, whose error is then told.
  */
-import { KronaError } from '../../storage/errors.ts';
+import { KronaError } from '../../core/errors.ts';
 import { writeSafetensors, type TensorToWrite } from '../models/safetensors.ts';
 import { isDifference, isKronecker, isLowRank, type Layer, type LayerShape } from './adapter.ts';
 import type { AdapterBase } from './adapter-base.ts';

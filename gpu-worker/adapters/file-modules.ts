@@ -3,7 +3,7 @@
  * named them: kohya and LyCORIS (`lora_down.weight`, `lokr_w1`, `diff`), PEFT (`lora_A.weight`), diffusers old and new
  * (`processor.to_q_lora.down.weight`, `lora_linear_layer.down.weight`). Nothing is read but the header.
  */
-import { KronaError } from '../../storage/errors.ts';
+import { KronaError } from '../../core/errors.ts';
 import type { SafetensorsFile, StoredTensor } from '../models/safetensors.ts';
 import { isKronecker, isLowRank, type LayerShape } from './adapter.ts';
 import type { FactorShape } from './krona.ts';

@@ -1,5 +1,5 @@
 /** @file Where the trained numbers of an adapter start. */
-import type { KeyedRandom } from '../random.ts';
+import type { KeyedRandom } from '../../core/random.ts';
 
 /** `normal` as the method's paper or scripts have it; `kaiming` as torch starts a linear layer. */
 export const DISTRIBUTIONS = ['normal', 'kaiming'] as const;

@@ -3,12 +3,12 @@
  * with A [a1, a2] on the left and B [b1, b2], out = a1·b1, in = a2·b2. Two ways to the same: products
  * with the factors in turn, or A ⊗ B formed (adapter.ts chooses).
  */
-import { KronaError } from '../../storage/errors.ts';
-import type { ProjectionShape } from '../../storage/settings.ts';
+import { KronaError } from '../../core/errors.ts';
+import type { ProjectionShape } from '../../core/settings/settings.ts';
 import * as op from '../graph/ops.ts';
 import { sizeOf, type Tensor } from '../graph/tensor.ts';
 import { FlatLayout, namedSlices } from '../models/parameters.ts';
-import { KeyedRandom } from '../random.ts';
+import { KeyedRandom } from '../../core/random.ts';
 import { kaiming, type Distribution } from './initial.ts';
 import { projectionKind, type ProjectionKind } from './targets.ts';
 

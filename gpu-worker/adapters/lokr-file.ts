@@ -3,7 +3,7 @@
  * projection `lokr_w1` = A and `lokr_w2` = B with ΔW = A ⊗ B, A on the left. Not the authors' original files:
  * those hold a row-permuted product. Format: LyCORIS `lycoris/modules/lokr.py`, kohya's metadata keys.
  */
-import { KronaError } from '../../storage/errors.ts';
+import { KronaError } from '../../core/errors.ts';
 import { writeSafetensors, type TensorToWrite } from '../models/safetensors.ts';
 import { isKronecker } from './adapter.ts';
 import type { AdapterBase } from './adapter-base.ts';

@@ -2,12 +2,12 @@
  * @file LoRA (arXiv 2106.09685): W + strength · alpha/rank · up · down on a module's W [out, in], with down [rank, in]
  * and up [out, rank]; for a convolution down is [rank, in, kh, kw]. The paper's rival of the Kronecker adapter.
  */
-import { KronaError } from '../../storage/errors.ts';
-import type { ProjectionShape } from '../../storage/settings.ts';
+import { KronaError } from '../../core/errors.ts';
+import type { ProjectionShape } from '../../core/settings/settings.ts';
 import * as op from '../graph/ops.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { FlatLayout, type ParameterShape } from '../models/parameters.ts';
-import { KeyedRandom } from '../random.ts';
+import { KeyedRandom } from '../../core/random.ts';
 import { kaiming, type Distribution } from './initial.ts';
 
 export interface LowRankShape {

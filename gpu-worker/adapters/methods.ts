@@ -2,9 +2,9 @@
  * @file The methods that train, each with the same parts: what it changes and how it starts, and the file that it ends
  * in. The graph's part of each is in adapter.ts; training, jobs and commands know no other difference between them.
  */
-import { KronaError } from '../../storage/errors.ts';
-import { DEFAULT_RANK, type Method } from '../../storage/settings.ts';
-import type { Target } from '../../storage/train-settings.ts';
+import { KronaError } from '../../core/errors.ts';
+import { DEFAULT_RANK, type Method } from '../../core/settings/settings.ts';
+import type { Target } from '../../core/settings/train-settings.ts';
 import { unetParameters } from '../models/model-check.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
 import type { FlatLayout } from '../models/parameters.ts';

@@ -4,8 +4,8 @@
  * Rules: peft/tuners/lokr/layer.py, peft/tuners/lokr/config.py, peft/tuners/lora/config.py.
  */
 import { join } from 'node:path';
-import { KronaError } from '../../storage/errors.ts';
-import { makeFolder, writeWhole } from '../../storage/files.ts';
+import { KronaError } from '../../core/errors.ts';
+import { makeFolder, writeWhole } from '../../core/files.ts';
 import { writeSafetensors, type TensorToWrite } from '../models/safetensors.ts';
 import type { KroneckerLayers } from './krona.ts';
 import type { FileDtype } from './lokr-file.ts';

@@ -3,7 +3,7 @@
  * scales worked out. Rules of scale: LoKr with whole factors has none, otherwise alpha/rank (LyCORIS); LoRA alpha/rank,
  * 1 without alpha (kohya); PEFT's and diffusers' by their configs; DiffuseKronA none.
  */
-import { KronaError } from '../../storage/errors.ts';
+import { KronaError } from '../../core/errors.ts';
 import { openSafetensors, readFloats, type SafetensorsFile } from '../models/safetensors.ts';
 import {
   isDifference,

@@ -5,9 +5,9 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import type { Device } from '../../storage/config.ts';
-import { KronaError } from '../../storage/errors.ts';
-import type { ModelCard } from '../../storage/settings.ts';
+import type { Device } from '../../core/config.ts';
+import { KronaError } from '../../core/errors.ts';
+import type { ModelCard } from '../../core/settings/settings.ts';
 import type { ChosenDevice } from '../graph/device.ts';
 import type { TrainResult } from '../training/train-options.ts';
 import {

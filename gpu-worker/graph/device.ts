@@ -2,8 +2,8 @@
  * @file What this process computes on. A process holds one device for its life, as the engine process holds one GPU:
  * it is chosen once, before the first session.
  */
-import type { Device } from '../../storage/config.ts';
-import { KronaError } from '../../storage/errors.ts';
+import type { Device } from '../../core/config.ts';
+import { KronaError } from '../../core/errors.ts';
 import type { Precision } from './compile.ts';
 
 /** Whether a session of one operator runs on a device; the reason where it does not. */

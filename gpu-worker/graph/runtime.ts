@@ -3,8 +3,8 @@
  * `run` blocks its thread until it is done and cannot be interrupted; see the worker's engine process for what follows.
  */
 import * as ort from 'onnxruntime-node';
-import type { Device } from '../../storage/config.ts';
-import { KronaError } from '../../storage/errors.ts';
+import type { Device } from '../../core/config.ts';
+import { KronaError } from '../../core/errors.ts';
 import { compile, type Program } from './compile.ts';
 import { currentDevice } from './device.ts';
 import type { OnnxValue } from './onnx-model.ts';

@@ -2,10 +2,11 @@
  * @file From a job to the end of the record that it is about: running, then done, failed or cancelled, whatever
  * happens in between. A job may come again at any time; what has ended is left alone.
  */
-import { describeError, KronaError } from '../../storage/errors.ts';
+import { describeError, KronaError } from '../../core/errors.ts';
 import type { JobContext } from '../../storage/jobs/contract.ts';
-import type { JobKind } from '../../storage/jobs/payloads.ts';
-import type { PictureSet, Progress, Records, Run, WorkFailure } from '../../storage/records/contract.ts';
+import type { JobKind } from '../../core/job-payloads.ts';
+import type { PictureSet, Progress, Run, WorkFailure } from '../../core/records.ts';
+import type { Records } from '../../storage/records.ts';
 import type { WorkerContext } from './context.ts';
 import { Paced } from './paced.ts';
 

@@ -3,9 +3,9 @@
  * Every picture that is ever posted comes from here, so here the channel's safety check is.
  */
 import { randomUUID } from 'node:crypto';
-import type { Adapter, Picture, PictureSet } from '../../storage/records/contract.ts';
-import { safetyIn } from '../../storage/rules.ts';
-import { pictureSize } from '../../storage/settings.ts';
+import type { Adapter, Picture, PictureSet } from '../../core/records.ts';
+import { safetyIn } from '../../core/rules.ts';
+import { pictureSize } from '../../core/settings/settings.ts';
 import type { PngPicture } from '../engine/protocol.ts';
 import type { WorkerContext } from './context.ts';
 import { InOrder } from './in-order.ts';

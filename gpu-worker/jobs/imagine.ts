@@ -1,8 +1,9 @@
 /** @file The job `imagine`: the pictures of a set, as its record asks for them. */
-import { KronaError } from '../../storage/errors.ts';
+import { KronaError } from '../../core/errors.ts';
 import type { JobHandler } from '../../storage/jobs/contract.ts';
-import { resolvePrompt } from '../../storage/prompt.ts';
-import type { Adapter, Picture, PictureSet, Records } from '../../storage/records/contract.ts';
+import { resolvePrompt } from '../../core/prompt.ts';
+import type { Adapter, Picture, PictureSet } from '../../core/records.ts';
+import type { Records } from '../../storage/records.ts';
 import { adaptersOf, subjectsOf } from '../../storage/set-adapters.ts';
 import { carryOut, SETS, type Conduct } from './carry-out.ts';
 import type { WorkerContext } from './context.ts';

@@ -4,8 +4,8 @@ import { createWriteStream } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { KronaError } from '../../storage/errors.ts';
-import { exists, isFileError } from '../../storage/files.ts';
+import { KronaError } from '../../core/errors.ts';
+import { exists, isFileError } from '../../core/files.ts';
 import type { WorkerContext } from './context.ts';
 
 type Files = Pick<WorkerContext, 'blobs' | 'dataFolder'>;

@@ -1,5 +1,5 @@
 /** @file A run's losses as its message shows them: the mean of each stretch, some 200 points whatever the steps. */
-import type { Run } from '../../storage/records/contract.ts';
+import type { Run } from '../../core/records.ts';
 
 const MAX_POINTS = 200;
 

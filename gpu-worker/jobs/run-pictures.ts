@@ -4,9 +4,9 @@
  * the background, while the training waits.
  */
 import { randomUUID } from 'node:crypto';
-import { resolvePrompt } from '../../storage/prompt.ts';
-import type { Adapter, PictureSet, Run, Subject } from '../../storage/records/contract.ts';
-import { KeyedRandom } from '../random.ts';
+import { resolvePrompt } from '../../core/prompt.ts';
+import type { Adapter, PictureSet, Run, Subject } from '../../core/records.ts';
+import { KeyedRandom } from '../../core/random.ts';
 import { endWork, failureOf, hasEnded, isRetryable, SETS } from './carry-out.ts';
 import type { WorkerContext } from './context.ts';
 import { drawPictures, nthSeed, type PlannedPicture } from './draw-pictures.ts';

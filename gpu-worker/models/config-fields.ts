@@ -1,5 +1,5 @@
 /** @file Reads fields of a model's JSON configs, with errors that say what was found and what is supported. */
-import { KronaError } from '../../storage/errors.ts';
+import { KronaError } from '../../core/errors.ts';
 
 export const isJsonObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -2,7 +2,7 @@
  * @file Whether a model is whole: its configs are supported, and its files hold every tensor that the models
  * here ask for, in the right shape. Nothing is loaded or computed: the models are traced.
  */
-import { describeError } from '../../storage/errors.ts';
+import { describeError } from '../../core/errors.ts';
 import { sizeOf } from '../graph/tensor.ts';
 import type { Architecture } from './architecture.ts';
 import type { ModelComponent, ModelFolder } from './model-folder.ts';

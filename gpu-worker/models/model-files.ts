@@ -4,7 +4,7 @@
  */
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { describeError, KronaError } from '../../storage/errors.ts';
+import { describeError, KronaError } from '../../core/errors.ts';
 import { openSafetensors, type StoredTensor } from './safetensors.ts';
 import { shardFiles, weightFiles } from './weight-files.ts';
 

@@ -1,5 +1,5 @@
 /** @file Whether a model's parts fit each other: the widths at which one meets another. */
-import { KronaError } from '../../storage/errors.ts';
+import { KronaError } from '../../core/errors.ts';
 import { ARCHITECTURES, type Architecture } from './architecture.ts';
 import type { ClipTextConfig, UNetConfig, VaeConfig } from './model-configs.ts';
 

@@ -1,7 +1,7 @@
 /** @file Opens a model, whatever it lies in: a diffusers folder, or a single file with the original tensor names. */
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { KronaError } from '../../storage/errors.ts';
+import { KronaError } from '../../core/errors.ts';
 import { openModelFolder, type ModelFolder } from './model-folder.ts';
 import { openSingleFile } from './single-file/open-single-file.ts';
 

@@ -2,7 +2,7 @@
  * @file Where a model's parameters come from. Models ask by name and shape and do not know whether they get a frozen
  * tensor in a file, a trainable slice of one vector, or only a note of what they would need.
  */
-import { KronaError } from '../../storage/errors.ts';
+import { KronaError } from '../../core/errors.ts';
 import * as op from '../graph/ops.ts';
 import type { DType, Shape } from '../graph/primitives.ts';
 import { make, sizeOf, type Tensor } from '../graph/tensor.ts';

@@ -2,7 +2,7 @@
  * @file The header of a .safetensors file: read from bytes and checked against the format and the file's size.
  * Opens no file itself. Format: https://github.com/huggingface/safetensors#format
  */
-import { KronaError } from '../../storage/errors.ts';
+import { KronaError } from '../../core/errors.ts';
 import { isJsonObject } from './config-fields.ts';
 
 /** Bytes of one element. The order is that of the reference implementation, which sorts tensors by it. */

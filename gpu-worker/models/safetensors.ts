@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { open, realpath, rename, rm, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { KronaError } from '../../storage/errors.ts';
+import { KronaError } from '../../core/errors.ts';
 import { decodeHalf, decodeBrain, encodeHalf } from './half.ts';
 import {
   DTYPE_BYTES,

@@ -6,7 +6,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import * as tokenizers from '@huggingface/tokenizers';
-import { KronaError } from '../../storage/errors.ts';
+import { KronaError } from '../../core/errors.ts';
 import { readJson } from './model-files.ts';
 
 /** What is used of the package: its own type files import each other in a way that NodeNext does not resolve. */

@@ -2,7 +2,7 @@
  * @file Which files of a component folder hold its weights, from their names alone: the same choice for a folder on
  * disk and for one that is about to be downloaded. Names: diffusers' and transformers' save_pretrained.
  */
-import { KronaError } from '../../storage/errors.ts';
+import { KronaError } from '../../core/errors.ts';
 
 export interface WeightFiles {
   /** A file with everything, or the index of several. */

@@ -2,7 +2,7 @@
  * @file The weights of nsfwjs' MobileNetV2 as they lie in its package: base64 of one byte a value, with min and scale
  * of each tensor (TensorFlow.js' weight manifest), in Keras' names and layouts. Nothing of TensorFlow.js is needed.
  */
-import { KronaError } from '../../storage/errors.ts';
+import { KronaError } from '../../core/errors.ts';
 import * as op from '../graph/ops.ts';
 import { sizeOf, type Tensor } from '../graph/tensor.ts';
 

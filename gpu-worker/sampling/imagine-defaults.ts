@@ -1,5 +1,5 @@
 /** @file What a request for pictures leaves out, by the model's architecture and the size that it draws at. */
-import { startingSettings, type ModelCard } from '../../storage/settings.ts';
+import { startingSettings, type ModelCard } from '../../core/settings/settings.ts';
 
 export interface ImagineDefaults {
   readonly steps: number;

@@ -1,5 +1,5 @@
 /** @file Where a sampling run's noise comes from: torch's CPU generator, or numbers keyed by picture. */
-import { KeyedRandom } from '../random.ts';
+import { KeyedRandom } from '../../core/random.ts';
 import { TorchGenerator } from './torch-noise.ts';
 
 /** Draws in the order in which a run needs them: the initial latents first. */

@@ -2,7 +2,7 @@
 import { rename, rm } from 'node:fs/promises';
 import { basename } from 'node:path';
 import sharp from 'sharp';
-import { KronaError } from '../../storage/errors.ts';
+import { KronaError } from '../../core/errors.ts';
 import type { DrawnPicture } from './text-to-image.ts';
 
 /** It appears whole or not at all. @throws KronaError FILE_UNWRITABLE */

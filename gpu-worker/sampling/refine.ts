@@ -2,7 +2,7 @@
  * @file A second model after the first, as SDXL's refiner after SDXL (arXiv 2307.01952, section 2.5): it takes over at
  * some noise level, or goes over the finished latents once more. Both see the same latents, so their VAEs must agree.
  */
-import { KronaError } from '../../storage/errors.ts';
+import { KronaError } from '../../core/errors.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
 import { createNoise, type NoiseSource } from './noise.ts';
 import type { DrawHooks, DrawnPicture, DrawRequest, TextToImage } from './text-to-image.ts';

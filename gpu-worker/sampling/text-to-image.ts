@@ -2,8 +2,8 @@
  * @file Prompts to pictures with one model: text, denoising with classifier-free guidance (arXiv 2207.12598),
  * decoding. Holds its sessions, so that further requests of the same size start at once; adapters are inputs of them.
  */
-import { KronaError } from '../../storage/errors.ts';
-import type { SchedulerName } from '../../storage/settings.ts';
+import { KronaError } from '../../core/errors.ts';
+import type { SchedulerName } from '../../core/settings/settings.ts';
 import { layersOf, withoutScales, type AdapterShapes } from '../adapters/adapter.ts';
 import { adapterBase } from '../adapters/adapter-base.ts';
 import {

@@ -3,7 +3,7 @@
  * and not cut square (NovelAI's, 2022; SDXL's multi-aspect training, arXiv 2307.01952, section 2.3; kohya's
  * `enable_bucket`). Each size is a graph of its own, so a batch is of one bucket.
  */
-import { KeyedRandom } from '../random.ts';
+import { KeyedRandom } from '../../core/random.ts';
 
 export interface Size {
   readonly width: number;

@@ -2,7 +2,7 @@
  * @file What a photo is said to show when it has a caption of its own. Captions name what is not the subject (place,
  * pose, light), so that the subject's word does not learn it too; as in kohya's trainer they lie in `photo.txt`.
  */
-import { wordPattern } from '../../storage/prompt.ts';
+import { wordPattern } from '../../core/prompt.ts';
 
 /** How prompts name the subject: `{token} {class}`, or the token alone. */
 export interface SubjectWords {

@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { exists, makeFolder } from '../../storage/files.ts';
+import { exists, makeFolder } from '../../core/files.ts';
 import { modelCard } from '../adapters/model-card.ts';
 import { modelFingerprint } from '../models/fingerprint.ts';
 import type { ModelFolder } from '../models/model-folder.ts';

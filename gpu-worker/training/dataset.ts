@@ -4,7 +4,7 @@
  */
 import { strengthAt } from '../adapters/noise-strength.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
-import { KeyedRandom } from '../random.ts';
+import { KeyedRandom } from '../../core/random.ts';
 import { bucketAt, type Size } from './buckets.ts';
 import { minSnrWeight } from './loss-weights.ts';
 import type { NoiseSchedule } from './noise-schedule.ts';

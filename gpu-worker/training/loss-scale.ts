@@ -3,7 +3,7 @@
  * gradients do not vanish in 16 bits grows until one of them overflows (Micikevicius et al. 2018, arXiv 1710.03740,
  * section 3.2). A step whose gradient is not finite is not taken; it is computed again at half the scale.
  */
-import { KronaError } from '../../storage/errors.ts';
+import { KronaError } from '../../core/errors.ts';
 
 /** Part of what a run resumes from. */
 export interface LossScale {

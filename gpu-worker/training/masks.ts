@@ -4,10 +4,10 @@
  */
 import { basename } from 'node:path';
 import sharp from 'sharp';
-import { KronaError } from '../../storage/errors.ts';
-import { forBorderMask, MASK_SIDE } from '../../storage/pictures/border-mask.ts';
-import { cutOut } from '../../storage/pictures/cut-out.ts';
-import type { MaskKind } from '../../storage/train-settings.ts';
+import { KronaError } from '../../core/errors.ts';
+import { forBorderMask, MASK_SIDE } from '../../core/pictures/border-mask.ts';
+import { cutOut } from '../../core/pictures/cut-out.ts';
+import type { MaskKind } from '../../core/settings/train-settings.ts';
 import { cutOf, mirrored, openPhoto, rawPixels, type PhotoView, type TrainingPhoto } from './photos.ts';
 
 /** Shares by which the shapes of a photo and its mask may differ. */

@@ -4,12 +4,12 @@
  * crops out). A view costs 8 bytes for each number of its latents.
  */
 import { basename } from 'node:path';
-import type { Crop, MaskKind } from '../../storage/train-settings.ts';
+import type { Crop, MaskKind } from '../../core/settings/train-settings.ts';
 import { timeIds as timeIdsOf } from '../models/architecture.ts';
 import { openEncoder, type EncodedPicture } from '../models/autoencoder.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
 import { vaeScale } from '../models/vae.ts';
-import { KeyedRandom } from '../random.ts';
+import { KeyedRandom } from '../../core/random.ts';
 import { bucketSizes, nearestSize, type Size } from './buckets.ts';
 import { placeWeights } from './loss-weights.ts';
 import { latentMask, PhotoMask } from './masks.ts';

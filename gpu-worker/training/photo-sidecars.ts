@@ -1,6 +1,6 @@
 /** @file What lies beside the photos of a folder: captions in `photo.txt`, masks in `photo.mask.png` or `masks/photo.png`. */
 import { dirname, join, parse } from 'node:path';
-import { exists, readFileIfAny } from '../../storage/files.ts';
+import { exists, readFileIfAny } from '../../core/files.ts';
 
 /** The first line of each photo's caption file, as kohya's trainer reads it; null where there is none. */
 export async function readCaptions(photos: readonly string[]): Promise<(string | null)[]> {

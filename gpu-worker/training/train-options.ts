@@ -3,8 +3,8 @@ import type { MethodOptions } from '../adapters/methods.ts';
 import type { Precision } from '../graph/compile.ts';
 import type { Prior } from './class-pictures.ts';
 import type { Augmentation } from './photo-cache.ts';
-import type { Progress } from '../../storage/records/contract.ts';
-import { DEFAULT_TRAIN_SETTINGS, type LrSchedule } from '../../storage/train-settings.ts';
+import type { Progress } from '../../core/records.ts';
+import { DEFAULT_TRAIN_SETTINGS, type LrSchedule } from '../../core/settings/train-settings.ts';
 import {
   SMALL_MODEL,
   startingRates,
@@ -12,7 +12,7 @@ import {
   type ChannelSettings,
   type Method,
   type ModelCard,
-} from '../../storage/settings.ts';
+} from '../../core/settings/settings.ts';
 
 /**
  * Beside the method's own (a1 and a2, factors, rank, alpha, init and targets: MethodOptions) and how photos become

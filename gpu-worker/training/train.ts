@@ -4,7 +4,7 @@
  * What the options are for and where they come from: docs/training.md.
  */
 import { rm } from 'node:fs/promises';
-import { KronaError } from '../../storage/errors.ts';
+import { KronaError } from '../../core/errors.ts';
 import { adapterLayers, adapterLayout } from '../adapters/adapter.ts';
 import { ADAPTER_METHODS } from '../adapters/methods.ts';
 import { devicePrecision } from '../graph/device.ts';

@@ -3,8 +3,8 @@ import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, rm, stat, utimes, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
-import { KronaError } from '../errors.ts';
-import { isFileError } from '../files.ts';
+import { KronaError } from '../../core/errors.ts';
+import { isFileError } from '../../core/files.ts';
 import type { BlobStore } from './contract.ts';
 
 /** A draft this old belongs to no living writer; ms. */

@@ -5,8 +5,8 @@
 import { randomUUID } from 'node:crypto';
 import { readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { KronaError } from '../errors.ts';
-import { createFileOnce, isFileError, readFileIfAny } from '../files.ts';
+import { KronaError } from '../../core/errors.ts';
+import { createFileOnce, isFileError, readFileIfAny } from '../../core/files.ts';
 
 export interface Owner {
   readonly pid: number;

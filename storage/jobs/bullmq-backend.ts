@@ -9,7 +9,7 @@ import {
   type WorkerOptions,
 } from 'bullmq';
 import { Redis } from 'ioredis';
-import { KronaError } from '../errors.ts';
+import { KronaError } from '../../core/errors.ts';
 
 /** What BullMQ carries for a job of ours. */
 export interface JobData {

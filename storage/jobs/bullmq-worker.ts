@@ -1,10 +1,10 @@
 /** @file Takes jobs of one kind and runs them: cancellation, interruption, and which errors are tried again. */
 import { UnrecoverableError, WaitingError, type Job, type Queue } from 'bullmq';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { KronaError } from '../errors.ts';
+import { KronaError } from '../../core/errors.ts';
 import type { JobData, QueueBackend } from './bullmq-backend.ts';
 import type { JobHandler } from './contract.ts';
-import type { JobKind, JobPayloads } from './payloads.ts';
+import type { JobKind, JobPayloads } from '../../core/job-payloads.ts';
 
 export interface RunningWorker {
   close(): Promise<void>;

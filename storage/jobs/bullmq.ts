@@ -6,7 +6,7 @@ import { Queue, type Job, type JobState as BullState } from 'bullmq';
 import { queueBackend, type JobData } from './bullmq-backend.ts';
 import { startWorker, type RunningWorker } from './bullmq-worker.ts';
 import type { JobQueue, JobState } from './contract.ts';
-import { JOB_KINDS, type JobKind } from './payloads.ts';
+import { JOB_KINDS, type JobKind } from '../../core/job-payloads.ts';
 
 /**
  * Tries of a job that fails with a retryable error. Deaths of workers do not count: how often to begin again

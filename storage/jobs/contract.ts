@@ -1,5 +1,5 @@
 /** @file The queue between bot and worker, by meaning. Adapters: BullMQ on PostgreSQL (embedded or not) and on Redis. */
-import type { JobKind, JobPayloads } from './payloads.ts';
+import type { JobKind, JobPayloads } from '../../core/job-payloads.ts';
 
 export type JobState = 'waiting' | 'active' | 'completed' | 'failed' | 'cancelled' | 'unknown';
 

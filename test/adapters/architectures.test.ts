@@ -10,8 +10,8 @@ import { convertAdapter } from '../../gpu-worker/adapters/convert.ts';
 import { ADAPTER_METHODS, type MethodOptions } from '../../gpu-worker/adapters/methods.ts';
 import { openAdapter, readAdapter } from '../../gpu-worker/adapters/read-adapter.ts';
 import { readFloats, writeSafetensors, type TensorToWrite } from '../../gpu-worker/models/safetensors.ts';
-import { KeyedRandom } from '../../gpu-worker/random.ts';
-import type { Method } from '../../storage/settings.ts';
+import { KeyedRandom } from '../../core/random.ts';
+import type { Method } from '../../core/settings/settings.ts';
 import { worstError } from '../helpers/fixtures.ts';
 import { openTiny, type TinyName } from '../helpers/sd-fixtures.ts';
 

@@ -15,7 +15,7 @@ import { peftFactor } from '../../gpu-worker/adapters/peft-file.ts';
 import { openAdapter, readAdapter } from '../../gpu-worker/adapters/read-adapter.ts';
 import { openModelFolder, type ModelFolder } from '../../gpu-worker/models/model-folder.ts';
 import { writeSafetensors, type TensorToWrite } from '../../gpu-worker/models/safetensors.ts';
-import { KeyedRandom } from '../../gpu-worker/random.ts';
+import { KeyedRandom } from '../../core/random.ts';
 import { TINY_MODEL } from '../helpers/fixtures.ts';
 import { writeOurAdapters, type OurAdapter } from '../helpers/our-adapters.ts';
 

@@ -4,13 +4,13 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { Delivery } from '../../bot/delivery.ts';
 import { createHandlers } from '../../bot/dispatch.ts';
 import type { Party } from '../../bot/gateway.ts';
-import type { Log } from '../../bot/log.ts';
+import type { Log } from '../../core/log.ts';
 import { startBot } from '../../bot/main.ts';
 import { VoteDesk } from '../../bot/votes.ts';
 import type { Card } from '../../commands/card.ts';
 import type { CommandContext } from '../../commands/contract.ts';
 import type { Storage } from '../../storage/open.ts';
-import type { PictureSet } from '../../storage/records/contract.ts';
+import type { PictureSet } from '../../core/records.ts';
 import { until } from '../helpers/until.ts';
 import { startMortalBot } from './mortal-bot.ts';
 import { FakeGateway, type FakeMessage, FakePlatform } from '../helpers/fake-gateway.ts';

@@ -11,10 +11,10 @@ import type { ActionEvent, GatewayHandlers, InvocationEvent, ReactionEvent } fro
 import type { Card } from '../../commands/card.ts';
 import { openBlobFolder } from '../../storage/blobs/folder.ts';
 import type { BlobStore } from '../../storage/blobs/contract.ts';
-import type { DiscordConfig } from '../../storage/config.ts';
-import type { Channel } from '../../storage/records/contract.ts';
+import type { DiscordConfig } from '../../core/config.ts';
+import type { Channel } from '../../core/records.ts';
 import { signLink } from '../../storage/links.ts';
-import { DEFAULT_SETTINGS } from '../../storage/settings.ts';
+import { DEFAULT_SETTINGS } from '../../core/settings/settings.ts';
 import { krona } from '../cli/run-krona.ts';
 import { type FakeDiscord, startFakeDiscord } from '../fakes/discord/fake-discord.ts';
 import { until } from '../helpers/until.ts';

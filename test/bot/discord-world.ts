@@ -1,8 +1,8 @@
 /** @file The whole bot on the embedded storage, in front of it the fake Discord with people who use its client. */
-import type { Log } from '../../bot/log.ts';
+import type { Log } from '../../core/log.ts';
 import { registerCommands } from '../../bot/discord/register.ts';
 import { type Bot, startBot } from '../../bot/main.ts';
-import type { Config } from '../../storage/config.ts';
+import type { Config } from '../../core/config.ts';
 import type { Storage } from '../../storage/open.ts';
 import type { GivenFields, GivenFile, GivenOptions } from '../fakes/discord/actors.ts';
 import { type FakeDiscord, startFakeDiscord } from '../fakes/discord/fake-discord.ts';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { PictureSet, Run } from '../../storage/records/contract.ts';
+import type { PictureSet, Run } from '../../core/records.ts';
 import type { MessageView } from '../fakes/discord/views.ts';
 import { until } from '../helpers/until.ts';
 import { type DiscordWorld, openDiscordWorld, Person, photos } from './discord-world.ts';

@@ -3,9 +3,9 @@
  * told by message. Configured by environment variables; another process serves the database. See mortal-bot.ts.
  */
 import { startBot } from '../../bot/main.ts';
-import { readConfig } from '../../storage/config.ts';
+import { readConfig } from '../../core/config.ts';
 import { openStorage } from '../../storage/open.ts';
-import type { RecordStore } from '../../storage/records/contract.ts';
+import type { RecordStore } from '../../storage/records.ts';
 
 let last: keyof RecordStore | null = null;
 process.on('message', (name: keyof RecordStore) => (last = name));

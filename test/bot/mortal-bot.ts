@@ -2,7 +2,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { RecordStore } from '../../storage/records/contract.ts';
+import type { RecordStore } from '../../storage/records.ts';
 
 export interface MortalBot {
   /** Kills it when it next uses this method of the records, before that has done anything. */

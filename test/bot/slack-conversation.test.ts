@@ -1,7 +1,7 @@
 /** The whole conversation in a Slack channel, over Socket Mode, as its members see it. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { VoteFact } from '../../storage/records/contract.ts';
+import type { VoteFact } from '../../core/records.ts';
 import { imagesOf, labelsOf, type Person, textOf } from '../fakes/slack/fake-slack.ts';
 import type { Json, Message } from '../fakes/slack/workspace.ts';
 import { until } from '../helpers/until.ts';

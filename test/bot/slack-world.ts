@@ -3,10 +3,10 @@
  * somebody who plays the worker.
  */
 import { inspect } from 'node:util';
-import type { Log } from '../../bot/log.ts';
+import type { Log } from '../../core/log.ts';
 import { type Bot, startBot } from '../../bot/main.ts';
 import type { Storage } from '../../storage/open.ts';
-import type { PictureSet, Run } from '../../storage/records/contract.ts';
+import type { PictureSet, Run } from '../../core/records.ts';
 import { FakeSlack, textOf } from '../fakes/slack/fake-slack.ts';
 import type { Ephemeral, Message } from '../fakes/slack/workspace.ts';
 import { until } from '../helpers/until.ts';

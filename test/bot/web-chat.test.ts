@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Run } from '../../storage/records/contract.ts';
+import type { Run } from '../../core/records.ts';
 import { drop, openWorld, paste, PlayedWorker, say, sprite, type World } from './world.ts';
 
 let world: World;

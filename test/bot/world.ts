@@ -9,12 +9,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import sharp from 'sharp';
-import type { Log } from '../../bot/log.ts';
+import type { Log } from '../../core/log.ts';
 import { type Bot, startBot } from '../../bot/main.ts';
-import { type Config, readConfig } from '../../storage/config.ts';
+import { type Config, readConfig } from '../../core/config.ts';
 import { startEmbeddedDatabase } from '../../storage/embedded/database.ts';
 import { openStorage, type Storage } from '../../storage/open.ts';
-import type { Picture, PictureSet, Platform, Run } from '../../storage/records/contract.ts';
+import type { Picture, PictureSet, Platform, Run } from '../../core/records.ts';
 import { launchChromium } from '../helpers/chromium.ts';
 
 const icons = createRequire(import.meta.url)('@iconify-json/twemoji/icons.json') as {

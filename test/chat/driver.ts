@@ -3,7 +3,7 @@
  * and what they are shown. One implementation a platform; none of them looks behind the platform's surface.
  */
 import type { Storage } from '../../storage/open.ts';
-import type { Platform } from '../../storage/records/contract.ts';
+import type { Platform } from '../../core/records.ts';
 
 /** One of the bot's messages as a person reads it. */
 export interface Seen {

@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { PictureSet, Run } from '../../storage/records/contract.ts';
+import type { PictureSet, Run } from '../../core/records.ts';
 import { PlayedWorker } from '../bot/world.ts';
 import { MODEL } from '../commands/helpers.ts';
 import { until } from '../helpers/until.ts';

@@ -1,6 +1,6 @@
 /** @file What a channel does with Krona, the same on every platform. The worker is played: it writes what a worker writes. */
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { PictureSet, Run } from '../../storage/records/contract.ts';
+import type { PictureSet, Run } from '../../core/records.ts';
 import { PlayedWorker } from '../bot/world.ts';
 import { MODEL } from '../commands/helpers.ts';
 import type { ChatDriver, ChatMember, Seen } from './driver.ts';

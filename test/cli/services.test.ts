@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startEmbeddedDatabase, type EmbeddedDatabase } from '../../storage/embedded/database.ts';
-import { readConfig } from '../../storage/config.ts';
+import { readConfig } from '../../core/config.ts';
 import { openStorage, type Storage } from '../../storage/open.ts';
-import type { ModelCard } from '../../storage/settings.ts';
+import type { ModelCard } from '../../core/settings/settings.ts';
 import { krona, kronaProcess, TINY } from './run-krona.ts';
 
 let dataFolder: string;

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { formatCommandLine } from '../../commands/command-line.ts';
+import { formatCommandLine } from '../../commands/line/command-line.ts';
 import { COMMANDS, parseCommandLine } from '../../commands/index.ts';
-import { editDistance, nearest } from '../../commands/nearest.ts';
-import { KronaError } from '../../storage/errors.ts';
+import { editDistance, nearest } from '../../commands/line/nearest.ts';
+import { KronaError } from '../../core/errors.ts';
 import { randomNumbers } from './helpers.ts';
 
 function refusal(text: string, attachments = 0): string {

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { checkDefinitions } from '../../commands/check-definitions.ts';
 import type { Command, CommandData, SubcommandData } from '../../commands/contract.ts';
 import { COMMANDS, parseCommandLine } from '../../commands/index.ts';
-import { checkOptions } from '../../commands/options.ts';
-import { MAX_NAME } from '../../commands/subjects.ts';
+import { checkOptions } from '../../commands/line/options.ts';
+import { MAX_NAME } from '../../commands/subjects/subjects.ts';
 
 function command(change: Partial<CommandData>): Command {
   return {

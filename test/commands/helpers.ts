@@ -10,12 +10,12 @@ import type { Actor, Attachment, CommandContext } from '../../commands/contract.
 import { parseCommandLine, runCommand } from '../../commands/index.ts';
 import { loadCard } from '../../commands/cards/load-card.ts';
 import { recordReaction } from '../../commands/votes/react.ts';
-import { KronaError } from '../../storage/errors.ts';
-import { readConfig } from '../../storage/config.ts';
+import { KronaError } from '../../core/errors.ts';
+import { readConfig } from '../../core/config.ts';
 import { startEmbeddedDatabase } from '../../storage/embedded/database.ts';
 import { openStorage, type Storage } from '../../storage/open.ts';
-import type { Adapter, PictureSet, Run } from '../../storage/records/contract.ts';
-import type { ModelCard } from '../../storage/settings.ts';
+import type { Adapter, PictureSet, Run } from '../../core/records.ts';
+import type { ModelCard } from '../../core/settings/settings.ts';
 
 /** Widths as SDXL has them, few of them. */
 export const MODEL: ModelCard = {

@@ -1,8 +1,8 @@
 import sharp, { type Sharp } from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { checkPhoto } from '../../commands/photo-check.ts';
-import { looksTheSame, photoPrint } from '../../commands/photo-likeness.ts';
-import { KronaError } from '../../storage/errors.ts';
+import { checkPhoto } from '../../commands/photos/photo-check.ts';
+import { looksTheSame, photoPrint } from '../../commands/photos/photo-likeness.ts';
+import { KronaError } from '../../core/errors.ts';
 import { scene } from './helpers.ts';
 
 async function refusal(bytes: Uint8Array): Promise<string> {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { defaultRules, type ChannelRules } from '../../storage/rules.ts';
+import { defaultRules, type ChannelRules } from '../../core/rules.ts';
 import { photo, Room, type TestStorage } from './helpers.ts';
 
 /** What a channel's moderators allow, forbid and read. */

@@ -5,8 +5,8 @@ import { decideChampion } from '../../commands/votes/champion.ts';
 import { foldEmoji, invitingEmoji, meaningOf } from '../../commands/votes/emoji.ts';
 import { rankArms, rankPictures } from '../../commands/votes/ranking.ts';
 import { wilsonInterval } from '../../commands/votes/wilson.ts';
-import type { Adapter, Picture, PictureSet, StandingVote } from '../../storage/records/contract.ts';
-import { DEFAULT_SETTINGS } from '../../storage/settings.ts';
+import type { Adapter, Picture, PictureSet, StandingVote } from '../../core/records.ts';
+import { DEFAULT_SETTINGS } from '../../core/settings/settings.ts';
 import { randomNumbers } from './helpers.ts';
 
 const T0 = new Date(0);

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { loadCard } from '../../commands/cards/load-card.ts';
-import type { PictureSet } from '../../storage/records/contract.ts';
+import type { PictureSet } from '../../core/records.ts';
 import { Room, type TestStorage } from './helpers.ts';
 
 /** Reactions, rankings and champions, as members see them. */

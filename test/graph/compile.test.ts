@@ -21,7 +21,7 @@ import type { DType, Shape } from '../../gpu-worker/graph/primitives.ts';
 import { runOnce, Session } from '../../gpu-worker/graph/runtime.ts';
 import { make, sizeOf, type Tensor } from '../../gpu-worker/graph/tensor.ts';
 import { openSafetensors, writeSafetensors } from '../../gpu-worker/models/safetensors.ts';
-import { KronaError } from '../../storage/errors.ts';
+import { KronaError } from '../../core/errors.ts';
 import '../helpers/allclose.ts';
 import { randomValues, weightedSum } from '../helpers/check-op.ts';
 import { decode, evaluate } from '../helpers/reference-math.ts';

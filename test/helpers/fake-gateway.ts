@@ -4,8 +4,8 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Card } from '../../commands/card.ts';
-import { KronaError } from '../../storage/errors.ts';
-import type { Channel, Platform } from '../../storage/records/contract.ts';
+import { KronaError } from '../../core/errors.ts';
+import type { Channel, Platform } from '../../core/records.ts';
 import type {
   ActionEvent,
   Gateway,

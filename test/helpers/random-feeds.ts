@@ -2,7 +2,7 @@
 import type { Program } from '../../gpu-worker/graph/compile.ts';
 import type { Feeds, TensorData } from '../../gpu-worker/graph/runtime.ts';
 import { sizeOf } from '../../gpu-worker/graph/tensor.ts';
-import { KeyedRandom } from '../../gpu-worker/random.ts';
+import { KeyedRandom } from '../../core/random.ts';
 
 /** The same numbers on every machine. */
 export function randomFeeds({ inputs }: Program, seed = 1): Feeds {

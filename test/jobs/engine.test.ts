@@ -11,7 +11,7 @@ import { openMobileNet, type ClassScores } from '../../gpu-worker/safety/mobilen
 import { openModel } from '../../gpu-worker/models/open-model.ts';
 import { drawRefined } from '../../gpu-worker/sampling/refine.ts';
 import { TextToImage } from '../../gpu-worker/sampling/text-to-image.ts';
-import { KronaError } from '../../storage/errors.ts';
+import { KronaError } from '../../core/errors.ts';
 import { enginePid } from '../helpers/engine-pid.ts';
 import { TINY_MODEL } from '../helpers/fixtures.ts';
 import { tinyFolder } from '../helpers/sd-fixtures.ts';

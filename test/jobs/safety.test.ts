@@ -2,8 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Worker } from '../../gpu-worker/main.ts';
-import type { Picture, PictureSet } from '../../storage/records/contract.ts';
-import { defaultRules, type ChannelRules } from '../../storage/rules.ts';
+import type { Picture, PictureSet } from '../../core/records.ts';
+import { defaultRules, type ChannelRules } from '../../core/rules.ts';
 import { until } from '../helpers/until.ts';
 import { openWorkshop, type Workshop } from './workshop.ts';
 

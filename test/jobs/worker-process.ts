@@ -1,6 +1,6 @@
 /** @file A worker in a process of its own, to be killed. Arguments: data folder, model folder. */
 import { startWorker } from '../../gpu-worker/main.ts';
-import { readConfig } from '../../storage/config.ts';
+import { readConfig } from '../../core/config.ts';
 import { openStorage } from '../../storage/open.ts';
 
 const [dataFolder, model] = process.argv.slice(2);

@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import type { Log } from '../../gpu-worker/jobs/context.ts';
 import { startWorker, type Worker } from '../../gpu-worker/main.ts';
-import { readConfig, type Config } from '../../storage/config.ts';
+import { readConfig, type Config } from '../../core/config.ts';
 import { startEmbeddedDatabase } from '../../storage/embedded/database.ts';
 import { openStorage, type Storage } from '../../storage/open.ts';
-import type { Adapter, PictureSet, Run, Subject } from '../../storage/records/contract.ts';
-import { DEFAULT_SETTINGS, type ChannelSettings } from '../../storage/settings.ts';
+import type { Adapter, PictureSet, Run, Subject } from '../../core/records.ts';
+import { DEFAULT_SETTINGS, type ChannelSettings } from '../../core/settings/settings.ts';
 import { TINY_MODEL } from '../helpers/fixtures.ts';
 
 /** Settings that fit the tiny model: 60 steps with checkpoints at 20 and 40. */

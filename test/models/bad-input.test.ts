@@ -6,7 +6,7 @@ import { cp, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { checkFactors } from '../../commands/settings-check.ts';
+import { checkFactors } from '../../commands/settings/settings-check.ts';
 import { adapterBase } from '../../gpu-worker/adapters/adapter-base.ts';
 import { factorShapes } from '../../gpu-worker/adapters/krona.ts';
 import { inspectAdapter } from '../../gpu-worker/adapters/inspect.ts';

@@ -12,7 +12,7 @@ import { frozenParameters } from '../../gpu-worker/models/parameters.ts';
 import { openSingleFile } from '../../gpu-worker/models/single-file/open-single-file.ts';
 import { TextEncoder } from '../../gpu-worker/models/text-encoder.ts';
 import { unet, unetInputs } from '../../gpu-worker/models/unet.ts';
-import { KeyedRandom } from '../../gpu-worker/random.ts';
+import { KeyedRandom } from '../../core/random.ts';
 import { worstError } from '../helpers/fixtures.ts';
 import { resaveFolder, resaveSingleFile, type SavedDtype, type SavedForm } from '../helpers/resave.ts';
 import { openTiny, TINY_SINGLE_FILES, tinyFolder, tinySingleFile } from '../helpers/sd-fixtures.ts';

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { hubSettings } from '../../gpu-worker/models/hub/hub-client.ts';
 import { pullModel, type PullHooks, type PullOptions } from '../../gpu-worker/models/hub/pull.ts';
 import { inspectModel } from '../../gpu-worker/models/model-check.ts';
-import type { Progress } from '../../storage/records/contract.ts';
+import type { Progress } from '../../core/records.ts';
 import { krona } from '../cli/run-krona.ts';
 import { COMMIT, FakeHub } from '../helpers/fake-hub.ts';
 import { tinyFolder, tinySingleFile, type TinyName } from '../helpers/sd-fixtures.ts';

@@ -4,8 +4,8 @@ import { openEncoder } from '../../gpu-worker/models/autoencoder.ts';
 import { createScheduler } from '../../gpu-worker/sampling/schedulers/create-scheduler.ts';
 import { firstStep, handover } from '../../gpu-worker/sampling/schedulers/picture-start.ts';
 import { TextToImage, type DrawRequest } from '../../gpu-worker/sampling/text-to-image.ts';
-import { KeyedRandom } from '../../gpu-worker/random.ts';
-import { SCHEDULERS } from '../../storage/settings.ts';
+import { KeyedRandom } from '../../core/random.ts';
+import { SCHEDULERS } from '../../core/settings/settings.ts';
 import { TINY_MODEL, worstError } from '../helpers/fixtures.ts';
 
 const CONFIG = {

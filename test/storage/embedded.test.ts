@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { readConfig } from '../../storage/config.ts';
+import { readConfig } from '../../core/config.ts';
 import { embeddedDatabaseUrl, startEmbeddedDatabase, tidy } from '../../storage/embedded/database.ts';
 import { folderOwner, lockFolder } from '../../storage/embedded/folder-lock.ts';
 import { serveDatabase } from '../../storage/embedded/wire-server.ts';

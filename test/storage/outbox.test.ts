@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { readConfig, type Config } from '../../storage/config.ts';
+import { readConfig, type Config } from '../../core/config.ts';
 import { openStorage, type Storage } from '../../storage/open.ts';
 import { relayOutbox } from '../../storage/outbox.ts';
 import { startPostgres, type Server } from './helpers/servers.ts';

@@ -2,12 +2,12 @@
 import { once } from 'node:events';
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { connectDatabase } from '../../storage/records/postgres/database.ts';
-import { openRecords } from '../../storage/records/postgres/record-store.ts';
-import { sql } from '../../storage/records/postgres/sql.ts';
-import type { RecordStore } from '../../storage/records/contract.ts';
-import { DEFAULT_SETTINGS, startingSettings, type ChannelSettings } from '../../storage/settings.ts';
-import { DEFAULT_TRAIN_SETTINGS } from '../../storage/train-settings.ts';
+import { connectDatabase } from '../../storage/postgres/database.ts';
+import { openRecords } from '../../storage/postgres/record-store.ts';
+import { sql } from '../../storage/postgres/sql.ts';
+import type { RecordStore } from '../../storage/records.ts';
+import { DEFAULT_SETTINGS, startingSettings, type ChannelSettings } from '../../core/settings/settings.ts';
+import { DEFAULT_TRAIN_SETTINGS } from '../../core/settings/train-settings.ts';
 import { runRecordStoreTests } from './conformance/record-store.ts';
 import { runFork, startEmbedded, startPostgres, type Server } from './helpers/servers.ts';
 

@@ -14,7 +14,7 @@ import * as op from '../../gpu-worker/graph/ops.ts';
 import { runOnce } from '../../gpu-worker/graph/runtime.ts';
 import { openModelFolder } from '../../gpu-worker/models/model-folder.ts';
 import { adapterGradient } from '../../gpu-worker/training/adapter-graph.ts';
-import { KeyedRandom } from '../../gpu-worker/random.ts';
+import { KeyedRandom } from '../../core/random.ts';
 import { noiseSchedule } from '../../gpu-worker/training/noise-schedule.ts';
 import { readFixture, TINY_MODEL, worstError } from '../helpers/fixtures.ts';
 

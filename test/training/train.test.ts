@@ -11,7 +11,7 @@ import type { LossScale } from '../../gpu-worker/training/loss-scale.ts';
 import { loadOptimizer, saveOptimizer } from '../../gpu-worker/training/optimizer-file.ts';
 import { trainAdapter } from '../../gpu-worker/training/train.ts';
 import type { TrainOptions } from '../../gpu-worker/training/train-options.ts';
-import type { Method } from '../../storage/settings.ts';
+import type { Method } from '../../core/settings/settings.ts';
 import { TINY_MODEL, worstError } from '../helpers/fixtures.ts';
 import { makePhotos, tinyRun } from '../helpers/tiny-run.ts';
 

@@ -1,5 +1,5 @@
 /** @file What could come next in a command being typed. Pure: text and cursor in, suggestions out. */
-import { quoteValue } from '../../../commands/command-line.ts';
+import { quoteValue } from '../../../commands/line/command-line.ts';
 import type { CommandView, OptionView } from '../protocol.ts';
 
 export interface Suggestion {

@@ -1,5 +1,5 @@
 /** @file Which files of a hub repository make a model that opens here: what a diffusers folder needs, once. */
-import { KronaError } from '../../../storage/errors.ts';
+import { KronaError } from '../../../core/errors.ts';
 import { shardFiles, weightFiles } from '../weight-files.ts';
 import type { HubFile, HubSnapshot } from './hub-client.ts';
 

@@ -3,7 +3,7 @@
  * place on. The only file that imports @huggingface/hub. API: https://huggingface.co/docs/hub/api
  */
 import { downloadFile, HubApiError, listFiles, modelInfo } from '@huggingface/hub';
-import { KronaError } from '../../../storage/errors.ts';
+import { KronaError } from '../../../core/errors.ts';
 
 export interface HubFile {
   readonly path: string;

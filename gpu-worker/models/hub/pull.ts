@@ -1,7 +1,7 @@
 /** @file Downloads a model from the hub: the files that it needs to open here, into one folder. */
 import { basename, join } from 'node:path';
-import { KronaError } from '../../../storage/errors.ts';
-import type { Progress } from '../../../storage/records/contract.ts';
+import { KronaError } from '../../../core/errors.ts';
+import type { Progress } from '../../../core/records.ts';
 import { chooseFolderFiles, chooseSingleFile, type Part } from './choose-files.ts';
 import { downloadTo } from './download.ts';
 import { HubClient, type HubFile, type HubSettings } from './hub-client.ts';

@@ -4,7 +4,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { KronaError } from '../../../storage/errors.ts';
+import { KronaError } from '../../../core/errors.ts';
 import { readFloats, type SafetensorsFile } from '../safetensors.ts';
 import { UNET_PREFIX, type SingleFileModel } from './architectures.ts';
 

@@ -1,5 +1,5 @@
 /** @file Which model a single file holds, from the names and shapes of its tensors alone. */
-import { KronaError } from '../../../storage/errors.ts';
+import { KronaError } from '../../../core/errors.ts';
 import { ARCHITECTURES } from '../architecture.ts';
 import type { SafetensorsFile } from '../safetensors.ts';
 import { UNET_PREFIX, VAE_PREFIX, type SingleFileModel } from './architectures.ts';

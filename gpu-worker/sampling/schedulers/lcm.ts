@@ -3,7 +3,7 @@
  * as diffusers' LCMScheduler computes it: for models and adapters distilled for 1 to 8 steps.
  */
 import type { ConfigFields } from '../../models/config-fields.ts';
-import { KronaError } from '../../../storage/errors.ts';
+import { KronaError } from '../../../core/errors.ts';
 import { cleanOfSignal, clipped } from './clean-sample.ts';
 import { alphasCumprod } from './noise-levels.ts';
 import { startsByLevel } from './picture-start.ts';

@@ -3,7 +3,7 @@
  * one more than there are steps, since the last goes to the clean sample; in diffusers' arithmetic.
  */
 import type { ConfigFields } from '../../models/config-fields.ts';
-import { KronaError } from '../../../storage/errors.ts';
+import { KronaError } from '../../../core/errors.ts';
 import { trainTimesteps } from './noise-levels.ts';
 import { interpolate, spreadSigmas, timestepOf, trainedSigmas } from './sigmas.ts';
 import { linspace, roundHalfEven, spacedTimesteps, timestepSpacing } from './timesteps.ts';

@@ -2,7 +2,7 @@
  * @file Which of the training timesteps a run of fewer steps visits, from high to low: table 2 of Lin et al. 2023
  * (arXiv 2305.08891), with numpy's roundings as diffusers has them.
  */
-import { KronaError } from '../../../storage/errors.ts';
+import { KronaError } from '../../../core/errors.ts';
 import type { ConfigFields } from '../../models/config-fields.ts';
 import { trainTimesteps } from './noise-levels.ts';
 

@@ -1,7 +1,7 @@
 /** @file The test's end of the fake Discord: starts the process and calls its operations. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { DiscordConfig } from '../../../storage/config.ts';
+import type { DiscordConfig } from '../../../core/config.ts';
 import type { Operations } from './process.ts';
 
 type Remote = {

@@ -2,7 +2,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import type { SlackConfig } from '../../../storage/config.ts';
+import type { SlackConfig } from '../../../core/config.ts';
 import {
   APP_TOKEN,
   BOT_TOKEN,

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { KronaError } from '../../../storage/errors.ts';
+import { KronaError } from '../../../core/errors.ts';
 import { runFork } from '../helpers/servers.ts';
 import type { JobContext, JobQueue, JobWorkerHandle } from '../../../storage/jobs/contract.ts';
 

@@ -1,9 +1,10 @@
 /** @file What every RecordStore does. Tests share one database, so each begins with a channel of its own. */
 import { createHash, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { Channel, Member, RecordStore, Records, Subject } from '../../../storage/records/contract.ts';
-import { defaultRules } from '../../../storage/rules.ts';
-import { DEFAULT_SETTINGS } from '../../../storage/settings.ts';
+import type { Channel, Member, Subject } from '../../../core/records.ts';
+import type { RecordStore, Records } from '../../../storage/records.ts';
+import { defaultRules } from '../../../core/rules.ts';
+import { DEFAULT_SETTINGS } from '../../../core/settings/settings.ts';
 
 const hash = (digit: string): string => digit.repeat(64);
 

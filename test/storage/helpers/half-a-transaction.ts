@@ -1,6 +1,6 @@
 /** @file A process that writes in a transaction and never commits. Arguments: database URL, channel, member. */
 import { randomUUID } from 'node:crypto';
-import { openRecords } from '../../../storage/records/postgres/record-store.ts';
+import { openRecords } from '../../../storage/postgres/record-store.ts';
 
 // Not longer than the test that started it.
 process.once('disconnect', () => process.exit());

@@ -1,0 +1,189 @@
+/**
+ * @file The way of photos from a command into a subject: every file is checked and gets a verdict, the good ones
+ * are kept, and all problems come in one answer.
+ */
+import { randomUUID } from 'node:crypto';
+import type { BlobStore } from '../../storage/blobs/contract.ts';
+import { describeError, KronaError } from '../../core/errors.ts';
+import type { Member, Subject } from '../../core/records.ts';
+import type { Records } from '../../storage/records.ts';
+import type { Card } from '../card.ts';
+import type { Attachment } from '../contract.ts';
+import type { Captions } from './photo-captions.ts';
+import { checkPhoto, MAX_PHOTO_BYTES, tooManyBytes } from './photo-check.ts';
+import { looksTheSame, photoPrint, type PhotoPrint } from './photo-likeness.ts';
+
+/** Most files in one command: what forms of the chat platforms take. */
+export const MAX_FILES = 10;
+/** Most photos of a subject. */
+export const MAX_PHOTOS = 20;
+
+export interface Verdict {
+  readonly fileName: string;
+  readonly kept: boolean;
+  /** '' for a photo that is kept and about which there is nothing to say. */
+  readonly message: string;
+}
+
+/** A checked photo, its bytes stored. */
+interface ReadyPhoto {
+  readonly fileName: string;
+  readonly blobHash: string;
+  readonly width: number;
+  readonly height: number;
+  readonly print: PhotoPrint;
+  readonly caption: string | null;
+  readonly notes: readonly string[];
+}
+
+export interface Intake {
+  readonly ready: readonly ReadyPhoto[];
+  /** Verdicts of the files that are not ready. */
+  readonly refused: readonly Verdict[];
+}
+
+/** Prints by blob hash: a blob never changes, so its print is computed once. The newest 500 are kept. */
+const prints = new Map<string, PhotoPrint>();
+
+async function printOf(blobHash: string, read: () => Promise<Uint8Array>): Promise<PhotoPrint> {
+  const known = prints.get(blobHash);
+  if (known) return known;
+  const print = await photoPrint(await read());
+  prints.set(blobHash, print);
+  if (prints.size > 500) prints.delete(prints.keys().next().value!);
+  return print;
+}
+
+/** @throws KronaError TOO_MANY_FILES */
+function checkCount(attachments: readonly Attachment[]): void {
+  if (attachments.length > MAX_FILES)
+    throw new KronaError(
+      'TOO_MANY_FILES',
+      `${attachments.length} files came with the command; at most ${MAX_FILES} are taken at once, and a subject ` +
+        `has at most ${MAX_PHOTOS} photos. Nothing was stored; send the best ${MAX_FILES} first.`,
+    );
+}
+
+/**
+ * Reads and checks the files of a command, one after the other to keep memory low, and stores the good ones'
+ * bytes. Nothing refers to those yet: see `keepPhotos`.
+ *
+ * @param captions what each file is said to show, by its place; none by default
+ * @throws KronaError TOO_MANY_FILES; what is wrong with a single file is in `refused`
+ */
+export async function takePhotos(
+  attachments: readonly Attachment[],
+  blobs: BlobStore,
+  captions: Captions = [],
+): Promise<Intake> {
+  checkCount(attachments);
+  const ready: ReadyPhoto[] = [];
+  const refused: Verdict[] = [];
+  const sources = new Map<string, string>();
+  for (const [place, attachment] of attachments.entries()) {
+    const { fileName } = attachment;
+    try {
+      if (attachment.size > MAX_PHOTO_BYTES) throw tooManyBytes(fileName, attachment.size);
+      const bytes = await attachment.read();
+      const photo = await checkPhoto(bytes, fileName);
+      // The same pixels encode to the same PNG, so this finds copies of a file and of its picture alike.
+      const { hash: blobHash } = await blobs.put(photo.png);
+      const twin = sources.get(blobHash);
+      if (twin !== undefined)
+        throw new KronaError('PHOTO_DUPLICATE', `${fileName} is the same photo as ${twin}.`);
+      sources.set(blobHash, fileName);
+      const print = await printOf(blobHash, async () => photo.png);
+      const { width, height, notes } = photo;
+      ready.push({ fileName, blobHash, width, height, print, caption: captions[place] ?? null, notes });
+    } catch (error) {
+      // A full disk or a lost store is no fault of the photo: the command fails, and the member sends it again.
+      if (!(error instanceof KronaError) || !/^(PHOTO|ATTACHMENT)_/.test(error.code)) throw error;
+      refused.push({ fileName, kept: false, message: describeError(error).message });
+    }
+  }
+  return { ready, refused };
+}
+
+/**
+ * Adds checked photos to a subject, up to its limit. Run it inside the command's transaction.
+ *
+ * @param likenesses - prints of the subject's photos, from `likenessesOf`, to warn of near-duplicates
+ */
+export async function keepPhotos(
+  records: Records,
+  subject: Subject,
+  member: Member,
+  intake: Intake,
+  likenesses: ReadonlyMap<string, PhotoPrint>,
+): Promise<Verdict[]> {
+  const standing = await records.photos(subject.id);
+  const seen = standing.flatMap((photo) => {
+    const print = likenesses.get(photo.blobHash);
+    return print ? [{ fileName: photo.fileName, print }] : [];
+  });
+  let count = standing.length;
+  const verdicts: Verdict[] = [];
+  for (const { fileName, blobHash, width, height, print, caption, notes } of intake.ready) {
+    const refuse = (message: string) => verdicts.push({ fileName, kept: false, message });
+    const twin = standing.find((photo) => photo.blobHash === blobHash);
+    if (twin) {
+      refuse(`${fileName} is the same photo as ${twin.fileName}, which ${subject.name} has already.`);
+      continue;
+    }
+    if (count >= MAX_PHOTOS) {
+      refuse(
+        `${fileName} is one too many: ${subject.name} has ${MAX_PHOTOS} photos, the most a subject can have.`,
+      );
+      continue;
+    }
+    const photo = {
+      id: randomUUID(),
+      subjectId: subject.id,
+      memberId: member.id,
+      blobHash,
+      width,
+      height,
+      fileName,
+      caption,
+    };
+    if (!(await records.addPhoto(photo))) {
+      refuse(`${fileName} is a photo that ${subject.name} has already.`);
+      continue;
+    }
+    count += 1;
+    const alike = seen.find((other) => looksTheSame(other.print, print));
+    const remarks = alike
+      ? [...notes, `looks almost the same as ${alike.fileName}; different photos teach more`]
+      : notes;
+    seen.push({ fileName, print });
+    const message = remarks.length === 0 ? '' : `${fileName} is kept. Note: ${remarks.join('; ')}.`;
+    verdicts.push({ fileName, kept: true, message });
+  }
+  return [...verdicts, ...intake.refused];
+}
+
+/** Prints of a subject's photos by blob hash; computed before the transaction, as decoding takes time. */
+export async function likenessesOf(
+  records: Records,
+  subject: Subject | null,
+  blobs: BlobStore,
+): Promise<Map<string, PhotoPrint>> {
+  const found = new Map<string, PhotoPrint>();
+  if (subject === null) return found;
+  for (const { blobHash } of await records.photos(subject.id))
+    if (await blobs.stat(blobHash)) found.set(blobHash, await printOf(blobHash, () => blobs.get(blobHash)));
+  return found;
+}
+
+/** What happened to the files of one command, or null when all were kept and there is nothing to say. */
+export function verdictCard(verdicts: readonly Verdict[]): Card | null {
+  const remarks = verdicts.map((verdict) => verdict.message).filter((message) => message !== '');
+  if (remarks.length === 0) return null;
+  const kept = verdicts.filter((verdict) => verdict.kept).length;
+  return {
+    tone: 'warning',
+    title: `${kept} of ${verdicts.length} ${verdicts.length === 1 ? 'photo' : 'photos'} kept`,
+    text: remarks,
+    audience: 'caller',
+  };
+}

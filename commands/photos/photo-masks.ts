@@ -1,0 +1,41 @@
+/** @file Whether photos have what a mask of their subject is made of, told before anybody waits for a run that cannot be. */
+import sharp from 'sharp';
+import type { BlobStore } from '../../storage/blobs/contract.ts';
+import { KronaError } from '../../core/errors.ts';
+import { forBorderMask } from '../../core/pictures/border-mask.ts';
+import { cutOut } from '../../core/pictures/cut-out.ts';
+import type { Photo } from '../../core/records.ts';
+import type { TrainSettings } from '../../core/settings/train-settings.ts';
+import { plain } from '../cards/format.ts';
+
+/** What masks that not every photo has are made of. */
+const NEEDED = {
+  alpha: 'transparency',
+  border: 'a border of one colour',
+} as const;
+
+async function has(need: keyof typeof NEEDED, png: Uint8Array): Promise<boolean> {
+  if (need === 'alpha') return (await sharp(png).metadata()).hasAlpha;
+  const { data: pixels, info } = await forBorderMask(sharp(png))
+    .raw({ depth: 'uchar' })
+    .toBuffer({ resolveWithObject: true });
+  return cutOut({ width: info.width, height: info.height, pixels }) !== null;
+}
+
+/** @throws KronaError MASK_MISSING naming the photos that the mask cannot be made of */
+export async function checkMasks(
+  mask: TrainSettings['mask'],
+  photos: readonly Pick<Photo, 'fileName' | 'blobHash'>[],
+  blobs: BlobStore,
+): Promise<void> {
+  if (mask !== 'alpha' && mask !== 'border') return;
+  const without: string[] = [];
+  for (const { fileName, blobHash } of photos)
+    if ((await blobs.stat(blobHash)) && !(await has(mask, await blobs.get(blobHash)))) without.push(fileName);
+  if (without.length === 0) return;
+  throw new KronaError(
+    'MASK_MISSING',
+    `mask=${mask} needs photos with ${NEEDED[mask]}, which ${without.map((name) => plain(name)).join(', ')} ` +
+      `${without.length === 1 ? 'has' : 'have'} not; choose mask:auto, which takes of each photo what it has, or mask:off.`,
+  );
+}

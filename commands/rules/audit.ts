@@ -1,0 +1,18 @@
+/** @file Notes what members do, for the channel's moderators (`/krona rules log`). */
+import type { AuditEntry } from '../../core/records.ts';
+import type { Records } from '../../storage/records.ts';
+import type { Actor } from '../contract.ts';
+
+export type AuditAction =
+  'train' | 'imagine' | 'photos' | 'settings' | 'rules' | 'champion' | 'delete' | 'privacy';
+
+/** Call inside the transaction that does it. */
+export function note(
+  records: Records,
+  { channel, member }: Pick<Actor, 'channel' | 'member'>,
+  action: AuditAction,
+  details: string,
+  counted: Partial<Pick<AuditEntry, 'targetId' | 'amount'>> = {},
+): Promise<void> {
+  return records.addAudit({ channelId: channel.id, memberId: member.id, action, details, ...counted });
+}

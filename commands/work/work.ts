@@ -1,0 +1,136 @@
+/** @file Runs and sets as work: put in the queue, watched, cancelled. A job's id is its record's id. */
+import { randomInt, randomUUID } from 'node:crypto';
+import { KronaError } from '../../core/errors.ts';
+import type { PictureSet, Run, Subject } from '../../core/records.ts';
+import type { Records } from '../../storage/records.ts';
+import { note } from '../rules/audit.ts';
+import { counted } from '../cards/format.ts';
+import type { Actor, CommandContext } from '../contract.ts';
+import { workRecord, type Work } from './open-work.ts';
+import { requireOwner } from '../rules/permission.ts';
+import { admitWork } from '../rules/guard.ts';
+
+/** Seeds are whole numbers from 0 to this. */
+export const MAX_SEED = 2 ** 32 - 1;
+
+export function randomSeed(): number {
+  return randomInt(MAX_SEED + 1);
+}
+
+export function isOpen(record: Pick<Run, 'state'>): boolean {
+  return record.state === 'queued' || record.state === 'running';
+}
+
+/**
+ * Adds a run with the post that shows it and the job that does it. Call inside a transaction.
+ *
+ * @throws KronaError PROMPT_REFUSED, QUOTA_EXCEEDED
+ */
+export async function startRun(
+  records: Records,
+  actor: Actor,
+  subject: Subject,
+  run: Pick<Run, 'settings' | 'photoHashes' | 'photoPrompts'>,
+): Promise<Run> {
+  await admitWork(records, actor, { kind: 'train' }, [subject.name, subject.className]);
+  const channelId = actor.channel.id;
+  const added = await records.addRun({
+    ...run,
+    id: randomUUID(),
+    channelId,
+    subjectId: subject.id,
+    memberId: actor.member.id,
+    state: 'queued',
+    seed: randomSeed(),
+  });
+  await records.addPost({ id: randomUUID(), channelId, kind: 'run', targetId: added.id });
+  await records.addOutboxJob({ id: added.id, kind: 'train', payload: { runId: added.id } });
+  const what = `${subject.name} from ${counted(run.photoHashes.length, 'photo')}, ${run.settings.steps} steps`;
+  await note(records, actor, 'train', what, { targetId: added.id, amount: 1 });
+  return added;
+}
+
+/** What a member asks to have drawn. */
+export type AskedSet = Pick<
+  PictureSet,
+  | 'subjectId'
+  | 'prompt'
+  | 'negative'
+  | 'seed'
+  | 'count'
+  | 'strength'
+  | 'settings'
+  | 'adapterId'
+  | 'alsoAdapterIds'
+  | 'variationOf'
+> & { readonly upscaleOf?: string };
+
+function noteOf({ prompt, count, variationOf, upscaleOf }: AskedSet): string {
+  const what = upscaleOf !== undefined ? 'upscaled: ' : variationOf !== null ? 'varied: ' : '';
+  return `${what}${prompt} (${counted(count, 'picture')})`;
+}
+
+/**
+ * Adds a member's set with the post that shows it and the job that draws it. Call inside a transaction.
+ *
+ * @throws KronaError PROMPT_REFUSED, QUOTA_EXCEEDED
+ */
+export async function startSet(records: Records, actor: Actor, set: AskedSet): Promise<PictureSet> {
+  const subject = set.subjectId === null ? null : await records.subject(set.subjectId);
+  const texts = [set.prompt, ...(subject ? [subject.className] : [])];
+  await admitWork(records, actor, { kind: 'imagine', pictures: set.count }, texts);
+  const channelId = actor.channel.id;
+  const added = await records.addSet({
+    ...set,
+    id: randomUUID(),
+    channelId,
+    memberId: actor.member.id,
+    kind: set.upscaleOf === undefined ? 'imagine' : 'upscale',
+    runId: null,
+    state: 'queued',
+  });
+  await records.addPost({ id: randomUUID(), channelId, kind: 'set', targetId: added.id });
+  await records.addOutboxJob({ id: added.id, kind: 'imagine', payload: { setId: added.id } });
+  await note(records, actor, 'imagine', noteOf(set), { targetId: added.id, amount: set.count });
+  return added;
+}
+
+/** The run or set of this channel with an id, null when there is none. */
+export async function findWork(records: Records, actor: Actor, id: string): Promise<Work | null> {
+  const run = await records.run(id);
+  if (run?.channelId === actor.channel.id) return { kind: 'run', run };
+  const set = await records.set(id);
+  if (set?.channelId === actor.channel.id) return { kind: 'set', set };
+  return null;
+}
+
+/**
+ * Cancels a run or set: the records say so at once, and the worker stops within a step.
+ *
+ * @throws KronaError NOT_ALLOWED, WORK_ENDED
+ */
+export async function cancelWork(actor: Actor, work: Work, context: CommandContext): Promise<void> {
+  const what = work.kind === 'run' ? 'cancel this run' : 'cancel this set';
+  requireOwner(actor, [workRecord(work).memberId], what);
+  await stopWork(work, context);
+}
+
+/** Cancels without asking whose it is, for what is about to be deleted. @throws KronaError WORK_ENDED */
+export async function stopWork(work: Work, context: CommandContext): Promise<void> {
+  const { id } = workRecord(work);
+  await context.records.transaction(async (records) => {
+    const now = work.kind === 'run' ? await records.run(id) : await records.set(id);
+    if (!now || !isOpen(now))
+      throw new KronaError(
+        'WORK_ENDED',
+        `There is nothing to cancel: it has ended already (${now?.state ?? 'deleted'}).`,
+      );
+    const change = { state: 'cancelled', endedAt: new Date() } as const;
+    await (work.kind === 'run' ? records.updateRun(id, change) : records.updateSet(id, change));
+  });
+  // The job may still be on its way to the queue: putting it there (once only) makes sure there is one to cancel.
+  const { jobs } = context;
+  if (work.kind === 'run') await jobs.enqueue('train', id, { runId: id });
+  else await jobs.enqueue('imagine', id, { setId: id });
+  await jobs.cancel(work.kind === 'run' ? 'train' : 'imagine', id);
+}

@@ -1,0 +1,189 @@
+/**
+ * @file `krona evaluate methods`: the whole comparison in parallel processes. Every result is a file that is not computed
+ * again, so a run that was stopped goes on, and grids grow by what is new in them.
+ */
+import { fork, type ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { KronaError } from '../../core/errors.ts';
+import { makeFolder } from '../../core/files.ts';
+import type { Progress } from '../../core/records.ts';
+import { modelFingerprint } from '../../gpu-worker/models/fingerprint.ts';
+import { openModel } from '../../gpu-worker/models/open-model.ts';
+import { readPretrainData } from '../pretrain/pretrain-config.ts';
+import { loadSprites } from '../pretrain/sprites.ts';
+import { bestRates } from './comparison-figures.ts';
+import { reportComparison, type ComparisonReport } from './comparison-report.ts';
+import {
+  baseScoresPath,
+  Comparison,
+  type BaseScores,
+  resultPath,
+  type ComparisonFolder,
+  type Result,
+} from './compare-subject.ts';
+import {
+  cellsOf,
+  formsStudy,
+  methodsStudy,
+  ratesStudy,
+  stepsStudy,
+  trainingsFor,
+  type Cell,
+  type ComparisonSize,
+} from './comparison-plan.ts';
+import type { WorkerAnswer, WorkerAsk } from './comparison-worker.ts';
+import { currentDevice } from '../../gpu-worker/graph/device.ts';
+import { measureScales } from './features.ts';
+import { claimFolder, fileHashes, readJson, writeJson } from './files.ts';
+import { classifierPath } from './judges.ts';
+import { subjectsPath } from './subjects.ts';
+
+export interface CompareOptions extends ComparisonFolder {
+  readonly size: ComparisonSize;
+  /** Trainings at a time. */
+  readonly jobs: number;
+  readonly onProgress?: (progress: Progress) => void;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * @returns what came out; written to `out` as report.json, table.md, sheet.png and charts
+ * @throws KronaError MODEL_*, PRETRAIN_*, EVALUATION_MISMATCH, FILE_UNWRITABLE; and the signal's reason when it aborts
+ */
+export async function compareMethods(options: CompareOptions): Promise<ComparisonReport> {
+  const { out, size } = options;
+  await makeFolder(out);
+  await claimFolder(join(out, 'run.json'), {
+    model: await modelFingerprint(await openModel(options.model)),
+    // Whatever else decides a result that is kept.
+    ...(await fileHashes({
+      config: options.config,
+      subjects: subjectsPath,
+      concepts: classifierPath('concepts'),
+      styles: classifierPath('styles'),
+    })),
+  });
+  await prepareScales(options);
+  const pool = new Pool(options);
+  try {
+    await pool.all(
+      'the model alone',
+      size.subjects.filter((name) => !existsSync(baseScoresPath(out, name))).map((prepare) => ({ prepare })),
+    );
+    const carryOut = async (phase: string, cells: readonly Cell[]): Promise<Result[]> => {
+      const missing = trainingsFor(cells).filter((training) =>
+        cellsOf(training).some((cell) => !existsSync(resultPath(out, cell))),
+      );
+      await pool.all(
+        phase,
+        missing.map((training) => ({ training })),
+      );
+      return Promise.all(cells.map(async (cell) => (await readJson<Result>(resultPath(out, cell)))!));
+    };
+    const rates = await carryOut('learning rates', ratesStudy(size));
+    const best = bestRates(rates);
+    const methods = await carryOut('methods', methodsStudy(size, best));
+    const forms = await carryOut('factors and ranks', formsStudy(size, best));
+    const steps = await carryOut('steps', stepsStudy(size, best));
+    const base = await Promise.all(
+      size.subjects.map(async (name) => (await readJson<BaseScores>(baseScoresPath(out, name)))!),
+    );
+    return await reportComparison(options, { rates, methods, forms, steps, base });
+  } finally {
+    pool.close();
+  }
+}
+
+/** How features are scaled is measured once, so that all processes compare alike. */
+async function prepareScales(options: CompareOptions): Promise<void> {
+  const path = join(options.out, 'scales.json');
+  if (existsSync(path)) return;
+  options.onProgress?.({ phase: 'scales of features', step: 0, steps: 1, secondsLeft: null });
+  const comparison = await Comparison.open(options);
+  try {
+    const data = await readPretrainData(options.config);
+    const sheet = await loadSprites(data, join(options.out, 'sprites'));
+    await writeJson(path, await measureScales(comparison.extractors, data, sheet));
+  } finally {
+    await comparison.release();
+  }
+}
+
+/** Child processes, each with its share of the cores. */
+class Pool {
+  readonly #options: CompareOptions;
+  readonly #children: ChildProcess[] = [];
+
+  constructor(options: CompareOptions) {
+    this.#options = options;
+  }
+
+  /** Does all of it, as many at a time as there are jobs; the first error ends it. */
+  async all(phase: string, asks: readonly WorkerAsk[]): Promise<void> {
+    const { jobs, onProgress, signal } = this.#options;
+    const waiting = [...asks];
+    const began = performance.now();
+    let done = 0;
+    const show = (): void => {
+      const each = (performance.now() - began) / 1000 / Math.max(1, done);
+      const secondsLeft = done > 0 ? each * (asks.length - done) : null;
+      onProgress?.({ phase, step: done, steps: asks.length, secondsLeft });
+    };
+    const work = async (child: ChildProcess): Promise<void> => {
+      for (let ask = waiting.shift(); ask; ask = waiting.shift()) {
+        signal?.throwIfAborted();
+        await answer(child, ask, signal);
+        done++;
+        show();
+      }
+    };
+    if (asks.length === 0) return;
+    show();
+    const count = Math.min(jobs, asks.length);
+    while (this.#children.length < count) this.#children.push(this.#start());
+    await Promise.all(this.#children.slice(0, count).map(work));
+  }
+
+  close(): void {
+    for (const child of this.#children.splice(0)) child.kill();
+  }
+
+  #start(): ChildProcess {
+    const { jobs, model, config, out } = this.#options;
+    const threads = Math.max(1, Math.floor(availableParallelism() / jobs));
+    const folder: ComparisonFolder = { model, config, out };
+    const args = [JSON.stringify(folder), currentDevice()];
+    return fork(join(import.meta.dirname, 'comparison-worker.ts'), args, {
+      execArgv: ['--import', import.meta.resolve('tsx')],
+      env: { ...process.env, KRONA_THREADS: String(threads) },
+      stdio: ['ignore', 2, 2, 'ipc'],
+    });
+  }
+}
+
+/** Sends one piece of work and waits for its end. */
+function answer(child: ChildProcess, ask: WorkerAsk, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const end = (error: unknown): void => {
+      child.off('message', hear).off('exit', gone);
+      signal?.removeEventListener('abort', stop);
+      if (error) reject(error instanceof Error ? error : new Error('the worker failed', { cause: error }));
+      else resolve();
+    };
+    const hear = ({ error }: WorkerAnswer): void =>
+      end(error === null ? null : new KronaError(error.code, error.message));
+    const gone = (): void =>
+      end(
+        new KronaError(
+          'EVALUATION_STOPPED',
+          'A process of the comparison has ended; start it again to go on.',
+        ),
+      );
+    const stop = (): void => end(signal!.reason);
+    child.on('message', hear).on('exit', gone);
+    signal?.addEventListener('abort', stop, { once: true });
+    child.send(ask);
+  });
+}

@@ -1,0 +1,79 @@
+/** @file The comparison for the eye: charts of the grids, and a sheet of what the methods draw. */
+import sharp from 'sharp';
+import { METHODS } from '../../core/settings/settings.ts';
+import { fromBytes } from '../pretrain/composite.ts';
+import type { SheetPicture } from '../pretrain/sheet.ts';
+import { intervalChart } from './charts.ts';
+import { baseStripPath, photoPath, stripPath, type Result } from './compare-subject.ts';
+import type { Grid, SettingFigures } from './comparison-figures.ts';
+import type { ComparisonSize } from './comparison-plan.ts';
+import { readStrip } from './files.ts';
+import { textOf, type SubjectRecipe } from './subjects.ts';
+
+/** SVG texts by grid: the score of each setting. */
+export function gridCharts(grids: Readonly<Record<Grid, readonly SettingFigures[]>>): Record<Grid, string> {
+  const chart = (
+    title: string,
+    rows: readonly SettingFigures[],
+    label: (row: SettingFigures) => string,
+  ): string => {
+    const series = METHODS.map((name) => ({
+      name,
+      points: rows
+        .filter(({ method }) => method === name)
+        .map((row) => ({ label: label(row), interval: row.score })),
+    }));
+    const shown = series.filter(({ points }) => points.length > 0);
+    return intervalChart(title, [...new Set(rows.map(label))], shown);
+  };
+  const byRate = [...grids.rates].sort((a, b) => a.lr - b.lr);
+  return {
+    rates: chart('Score by learning rate', byRate, ({ lr }) => lr.toExponential()),
+    forms: chart("Score by krona's factors a1×a2 and LoRA's ranks", grids.forms, ({ form }) => form),
+    steps: chart("Krona's score on simple subjects by steps", grids.steps, ({ steps }) => String(steps)),
+  };
+}
+
+/** Prompts shown of each adapter: a background, a partner and a style. */
+const SHOWN = [0, 5, 9] as const;
+
+export const SHEET_COLUMNS = 1 + (1 + METHODS.length) * SHOWN.length;
+
+/** A row for each subject: a photo, then the model alone and each method with the same prompts and seeds. */
+export async function sheetPictures(
+  out: string,
+  size: Pick<ComparisonSize, 'subjects' | 'seeds'>,
+  recipe: Pick<SubjectRecipe, 'token' | 'subjects' | 'prompts'>,
+  methods: readonly Result[],
+): Promise<SheetPicture[]> {
+  const cells: SheetPicture[] = [];
+  for (const subject of size.subjects) {
+    const raw = await sharp(photoPath(out, subject, 0))
+      .removeAlpha()
+      .raw()
+      .toBuffer();
+    cells.push({ image: fromBytes(raw), label: `photo: ${subject}` });
+    const asked = recipe.subjects.find(({ name }) => name === subject)!;
+    const rows = [
+      { name: 'model', path: baseStripPath(out, subject) },
+      ...METHODS.map((method) => ({
+        name: method,
+        path: stripPath(
+          out,
+          methods.find(
+            (one) => one.subject === subject && one.method === method && one.seed === size.seeds[0],
+          )!,
+        ),
+      })),
+    ];
+    for (const { name, path } of rows) {
+      const pictures = await readStrip(path);
+      for (const index of SHOWN) {
+        const text = pictures ? textOf(recipe.prompts[index]!, recipe, asked) : 'diverged';
+        const image = pictures?.[index] ?? new Float32Array(raw.length).fill(1);
+        cells.push({ image, label: `${name}: ${text}` });
+      }
+    }
+  }
+  return cells;
+}

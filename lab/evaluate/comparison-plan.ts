@@ -1,0 +1,192 @@
+/**
+ * @file What is trained for the comparison of methods: grids of learning rates, factors, ranks and steps, then the methods
+ * at the rate at which each did best, on seeds that had no part in choosing it.
+ */
+import type { Method } from '../../core/settings/settings.ts';
+
+/** What one training is, beside its subject. */
+export interface Setting {
+  readonly method: Method;
+  /** Of krona; other methods ignore them. */
+  readonly a1: number;
+  readonly a2: number;
+  /** Of lora. */
+  readonly rank: number;
+  readonly lr: number;
+}
+
+export interface Training extends Setting {
+  readonly subject: string;
+  readonly seed: number;
+  /** Optimiser steps after which the adapter is judged, ascending; it is trained for the last of them. */
+  readonly steps: readonly number[];
+}
+
+/** A training after some of its steps: what one result file holds. */
+export interface Cell extends Setting {
+  readonly subject: string;
+  readonly seed: number;
+  readonly steps: number;
+}
+
+export interface ComparisonSize {
+  /** Subjects by name, in the recipe's order; those of the steps study must be simple ones. */
+  readonly subjects: readonly string[];
+  readonly simple: readonly string[];
+  readonly rates: Readonly<Record<Method, readonly number[]>>;
+  /** Factors of A, each with its mirror image: as many numbers, the other way round. */
+  readonly factors: readonly (readonly [number, number])[];
+  readonly ranks: readonly number[];
+  /** Seeds of the comparison itself; the grids are on seed 0. */
+  readonly seeds: readonly number[];
+  readonly steps: number;
+  /** Of the steps study: the second last must do as well as the last. */
+  readonly longSteps: readonly number[];
+  /** Factors and rank of the comparison. */
+  readonly a1: number;
+  readonly a2: number;
+  readonly rank: number;
+}
+
+export const GRID_SEED = 0;
+
+/** Half of LoRA's numbers or a little more: 2×8 has 56 % of rank 8 on the embedded model. */
+const CHOSEN = { a1: 2, a2: 8, rank: 8 } as const;
+
+export function fullSize(subjects: readonly { name: string; simple: boolean }[]): ComparisonSize {
+  return {
+    ...CHOSEN,
+    subjects: subjects.map(({ name }) => name),
+    simple: subjects.filter(({ simple }) => simple).map(({ name }) => name),
+    rates: {
+      krona: [1e-4, 5e-4, 1e-3, 2e-3, 5e-3, 2e-2],
+      lora: [1e-4, 5e-4, 1e-3, 2e-3, 5e-3, 2e-2],
+      full: [5e-5, 2e-4, 1e-3],
+    },
+    factors: [
+      [2, 8],
+      [8, 2],
+      [2, 32],
+      [32, 2],
+      [4, 16],
+      [16, 4],
+      [4, 64],
+      [64, 4],
+      [8, 64],
+      [64, 8],
+    ],
+    ranks: [1, 2, 4, 8, 16],
+    seeds: [1, 2],
+    steps: 200,
+    longSteps: [100, 200, 500, 1000],
+  };
+}
+
+/** The same in a few minutes, to see that it runs; too little to decide anything. */
+export function quickSize(subjects: readonly { name: string; simple: boolean }[]): ComparisonSize {
+  const chosen = [...subjects.filter(({ simple }) => simple).slice(0, 2), ...subjects.slice(-1)];
+  return {
+    ...CHOSEN,
+    subjects: chosen.map(({ name }) => name),
+    simple: chosen.filter(({ simple }) => simple).map(({ name }) => name),
+    rates: { krona: [1e-3, 5e-3], lora: [1e-3, 5e-3], full: [2e-4] },
+    factors: [
+      [2, 8],
+      [8, 2],
+    ],
+    ranks: [2, 8],
+    seeds: [1],
+    steps: 100,
+    longSteps: [50, 100, 200],
+  };
+}
+
+/** Names a result; settings that a method ignores are not in it, so that equal trainings share it. */
+export function cellKey({ subject, method, a1, a2, rank, lr, steps, seed }: Cell): string {
+  const form = { krona: `${a1}x${a2}`, lora: `r${rank}`, full: 'all' }[method];
+  return `${subject.replaceAll(' ', '-')}.${method}-${form}-lr${lr}-steps${steps}-seed${seed}`;
+}
+
+export const cellsOf = ({ steps, ...rest }: Training): Cell[] =>
+  steps.map((each) => ({ ...rest, steps: each }));
+
+/** The grid of learning rates, which decides what the rest is trained with. */
+export function ratesStudy(size: ComparisonSize): Cell[] {
+  const { subjects, rates, a1, a2, rank, steps } = size;
+  return subjects.flatMap((subject) =>
+    (Object.entries(rates) as [Method, readonly number[]][]).flatMap(([method, values]) =>
+      values.map((lr) => ({ subject, method, a1, a2, rank, lr, steps, seed: GRID_SEED })),
+    ),
+  );
+}
+
+/** The comparison itself. @param best each method's learning rate */
+export function methodsStudy(size: ComparisonSize, best: Readonly<Record<Method, number>>): Cell[] {
+  const { subjects, seeds, a1, a2, rank, steps } = size;
+  return subjects.flatMap((subject) =>
+    seeds.flatMap((seed) =>
+      (['krona', 'lora', 'full'] as const).map((method) => ({
+        subject,
+        method,
+        a1,
+        a2,
+        rank,
+        lr: best[method],
+        steps,
+        seed,
+      })),
+    ),
+  );
+}
+
+/** Krona's factors and LoRA's ranks, each at its method's rate. */
+export function formsStudy(size: ComparisonSize, best: Readonly<Record<Method, number>>): Cell[] {
+  const { subjects, factors, ranks, a1, a2, rank, steps } = size;
+  return subjects.flatMap((subject) => {
+    const common = { subject, steps, seed: GRID_SEED };
+    return [
+      ...factors.map(([first, second]) => ({
+        ...common,
+        method: 'krona' as const,
+        a1: first,
+        a2: second,
+        rank,
+        lr: best.krona,
+      })),
+      ...ranks.map((each) => ({ ...common, method: 'lora' as const, a1, a2, rank: each, lr: best.lora })),
+    ];
+  });
+}
+
+/** Krona on simple subjects, judged on its way. */
+export function stepsStudy(size: ComparisonSize, best: Readonly<Record<Method, number>>): Cell[] {
+  const { simple, longSteps, a1, a2, rank } = size;
+  return simple.flatMap((subject) =>
+    longSteps.map((steps) => ({
+      subject,
+      method: 'krona' as const,
+      a1,
+      a2,
+      rank,
+      lr: best.krona,
+      steps,
+      seed: GRID_SEED,
+    })),
+  );
+}
+
+/**
+ * Trainings for cells, each once: cells that differ in steps alone are stages of one training, as the learning rate is
+ * constant and randomness depends on the step's number only.
+ */
+export function trainingsFor(cells: readonly Cell[]): Training[] {
+  const trainings = new Map<string, Cell[]>();
+  for (const cell of cells) {
+    const key = cellKey({ ...cell, steps: 0 });
+    trainings.set(key, [...(trainings.get(key) ?? []), cell]);
+  }
+  return [...trainings.values()].map((stages) => ({
+    ...stages[0]!,
+    steps: [...new Set(stages.map(({ steps }) => steps))].sort((a, b) => a - b),
+  }));
+}

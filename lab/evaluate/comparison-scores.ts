@@ -1,0 +1,196 @@
+/**
+ * @file What pictures of a subject's prompts are given: by kind of prompt, the share in which what was asked is there;
+ * likeness to the subject; distance from what the model drew before. Real pictures of the same prompts are judged too.
+ */
+import { KronaError } from '../../core/errors.ts';
+import { compositePicture } from '../pretrain/composite.ts';
+import type { PretrainData } from '../pretrain/concepts.ts';
+import { hashName } from '../pretrain/held-out.ts';
+import { KeyedRandom } from '../pretrain/keyed-random.ts';
+import { placeSprites, type TrainingArt } from '../pretrain/sampler.ts';
+import { similarity, type FeatureExtractor, type FeatureScales } from './features.ts';
+import { openJudgeArt } from './judge-art.ts';
+import type { Judges } from './judges.ts';
+import { mean } from './statistics.ts';
+import {
+  backgroundOf,
+  drawSubject,
+  subjectSprite,
+  type Subject,
+  type SubjectPrompt,
+  type SubjectRecipe,
+} from './subjects.ts';
+
+/** What prompts ask for; each makes a third of alignment, however many prompts ask for it. */
+export const KINDS = ['background', 'partner', 'style'] as const;
+export type Kind = (typeof KINDS)[number];
+
+/** Scores of the pictures of one adapter, or of the model alone; by kind the share of prompts in which it is there. */
+export interface Scores extends Readonly<Record<Kind, number>> {
+  /** By extractor: mean similarity to the subject's photos on the asked background, over the prompts of backgrounds. */
+  readonly fidelity: Readonly<Record<string, number>>;
+  /** By extractor: one less mean similarity to the model's own pictures of prompts without the subject. */
+  readonly drift: Readonly<Record<string, number>>;
+}
+
+/** The same shares of real pictures; styles have none, as a subject is drawn in one way. */
+export type RealShares = Readonly<Record<Exclude<Kind, 'style'>, number>>;
+
+/** What a picture was asked for and whether it is there. */
+type Answers = Readonly<Partial<Record<Kind, boolean>>>;
+
+export class Scorer {
+  readonly #data: PretrainData;
+  readonly #recipe: SubjectRecipe;
+  readonly #judges: Judges;
+  readonly #extractors: readonly FeatureExtractor[];
+  readonly #references = new Map<string, Promise<Float32Array[]>>();
+
+  constructor(
+    recipe: SubjectRecipe,
+    judges: Judges,
+    /** Of fidelity and drift. */
+    extractors: readonly FeatureExtractor[],
+  ) {
+    this.#data = judges.data;
+    this.#recipe = recipe;
+    this.#judges = judges;
+    this.#extractors = extractors;
+  }
+
+  /**
+   * @param pictures of the subject's prompts, then of those without it, in the recipe's order
+   * @param base the model's own pictures, which have no drift; null for these themselves
+   */
+  async score(
+    subject: Subject,
+    pictures: readonly Float32Array[],
+    base: readonly Float32Array[] | null,
+    scales: FeatureScales,
+  ): Promise<Scores> {
+    const { prompts } = this.#recipe;
+    const answers = await Promise.all(prompts.map((prompt, i) => this.#answers(prompt, pictures[i]!)));
+    const byExtractor = async (score: (extractor: FeatureExtractor) => Promise<number>) =>
+      Object.fromEntries(
+        await Promise.all(this.#extractors.map(async (each) => [each.name, await score(each)] as const)),
+      );
+    return {
+      background: shareOf(answers, 'background'),
+      partner: shareOf(answers, 'partner'),
+      style: shareOf(answers, 'style'),
+      fidelity: await byExtractor((extractor) => this.#fidelity(extractor, scales, subject, pictures)),
+      drift: await byExtractor(async (extractor) =>
+        base === null ? 0 : 1 - (await this.#kept(extractor, scales, pictures, base)),
+      ),
+    };
+  }
+
+  /** Scores as bad as can be. */
+  worst(): Scores {
+    const each = (value: number) => Object.fromEntries(this.#extractors.map(({ name }) => [name, value]));
+    return { background: 0, partner: 0, style: 0, fidelity: each(0), drift: each(1) };
+  }
+
+  /**
+   * What the judges see in real pictures of the prompts: the subject alone or in a pair's places with the partner's training
+   * drawings, one picture for each style of these.
+   */
+  async real(subject: Subject, art: TrainingArt): Promise<RealShares> {
+    const { size, concepts, styles } = this.#data;
+    const sprite = await spriteOf(subject);
+    const concept = this.#conceptNamed(subject.class);
+    const answers: Answers[] = [];
+    for (const [index, { style: asked, ...prompt }] of this.#recipe.prompts.entries()) {
+      if (asked !== undefined) continue;
+      const other = prompt.partner === undefined ? concept : this.#conceptNamed(prompt.partner);
+      const layout =
+        prompt.partner === undefined
+          ? ({ kind: 'single' } as const)
+          : ({ kind: 'pair', relation: 'next to', other: concepts[other]! } as const);
+      for (const style of styles.keys()) {
+        const random = new KeyedRandom(hashName(`real ${subject.name}`), index * styles.length + style);
+        const placed = placeSprites(art, { concept, style, layout, other }, sprite, random);
+        const picture = compositePicture(size, backgroundOf(this.#data, prompt.background), placed);
+        answers.push(await this.#answers(prompt, picture));
+      }
+    }
+    return { background: shareOf(answers, 'background'), partner: shareOf(answers, 'partner') };
+  }
+
+  async #answers(
+    { background, partner, style }: Omit<SubjectPrompt, 'kind'>,
+    picture: Float32Array,
+  ): Promise<Answers> {
+    const [{ backgrounds, styles }, judges] = [this.#data, this.#judges];
+    return {
+      background: backgrounds[judges.background(picture)]!.name === background,
+      ...(partner !== undefined && {
+        partner: await judges.showsBeside(picture, this.#conceptNamed(partner)),
+      }),
+      ...(style !== undefined && { style: styles[await judges.style(picture)]!.word === style }),
+    };
+  }
+
+  #conceptNamed(word: string): number {
+    const index = this.#data.concepts.findIndex((concept) => concept.word === word);
+    if (index < 0) throw new KronaError('PRETRAIN_CONFIG', `The configuration has no concept “${word}”.`);
+    return index;
+  }
+
+  /** Mean over pictures of a background and the subject's poses on that background (all pairs, as the paper's CLIP-I). */
+  async #fidelity(
+    extractor: FeatureExtractor,
+    scales: FeatureScales,
+    subject: Subject,
+    pictures: readonly Float32Array[],
+  ): Promise<number> {
+    const found: number[] = [];
+    for (const [index, { kind, background }] of this.#recipe.prompts.entries()) {
+      if (kind !== 'background') continue;
+      const drawn = await extractor.features(pictures[index]!, this.#data.size);
+      for (const real of await this.#poses(extractor, subject, background))
+        found.push(similarity(drawn, real, scales[extractor.name]!));
+    }
+    return mean(found);
+  }
+
+  /** Mean similarity of two sets of pictures of the prompts without the subject. */
+  async #kept(
+    extractor: FeatureExtractor,
+    scales: FeatureScales,
+    pictures: readonly Float32Array[],
+    base: readonly Float32Array[],
+  ): Promise<number> {
+    const { prompts, drift } = this.#recipe;
+    const found: number[] = [];
+    for (let at = prompts.length; at < prompts.length + drift.length; at++) {
+      const changed = await extractor.features(pictures[at]!, this.#data.size);
+      const first = await extractor.features(base[at]!, this.#data.size);
+      found.push(similarity(changed, first, scales[extractor.name]!));
+    }
+    return mean(found);
+  }
+
+  /** Features of the subject's poses on a background. */
+  #poses(extractor: FeatureExtractor, subject: Subject, background: string): Promise<Float32Array[]> {
+    const key = `${extractor.name} ${subject.name} ${background}`;
+    const known = this.#references.get(key);
+    if (known) return known;
+    const made = (async () => {
+      const sprite = await spriteOf(subject);
+      return Promise.all(
+        this.#recipe.photos.map((pose) =>
+          extractor.features(drawSubject(this.#data, sprite, background, pose), this.#data.size),
+        ),
+      );
+    })();
+    this.#references.set(key, made);
+    return made;
+  }
+}
+
+export const spriteOf = async (subject: Subject) => subjectSprite(await openJudgeArt(), subject);
+
+/** Among the pictures that were asked for it. */
+const shareOf = (answers: readonly Answers[], kind: Kind): number =>
+  mean(answers.flatMap((each) => each[kind] ?? []).map(Number));

@@ -1,0 +1,80 @@
+/**
+ * @file What pictures are compared by: features of networks that know neither the subjects nor the drawn model, each
+ * dimension measured in deviations from its mean over real pictures, so that no few loud ones decide a cosine.
+ */
+import { toBytes } from '../pretrain/composite.ts';
+import { prepareArt, sampleExample, type TrainingArt } from '../pretrain/sampler.ts';
+import type { SpriteSheet } from '../pretrain/sprites.ts';
+import type { PretrainData } from '../pretrain/concepts.ts';
+import type { MobileNet } from '../../gpu-worker/safety/mobilenet.ts';
+import { classifierView, type Classifier } from './classifier.ts';
+import { cosine, mean } from './statistics.ts';
+
+export interface FeatureExtractor {
+  readonly name: string;
+  /** @param picture [3, side, side] in [-1, 1]; the result always has the same length */
+  features(picture: Float32Array, side: number): Promise<Float32Array>;
+}
+
+/** The last features of a classifier, before its linear layer. */
+export function classifierFeatures(classifier: Classifier): FeatureExtractor {
+  return {
+    name: 'classifier',
+    features: async (picture, side) => (await classifier.classify(classifierView(picture, side))).features,
+  };
+}
+
+/** Inner features of MobileNetV2, which was trained on photographs and drawings of everything else. */
+export function mobileNetFeatures(network: MobileNet): FeatureExtractor {
+  return {
+    name: 'mobilenet',
+    async features(picture, side) {
+      const [row] = await network.features([{ width: side, height: side, pixels: toBytes(picture) }]);
+      return row!;
+    },
+  };
+}
+
+/** Mean and deviation of each dimension. */
+export interface FeatureScale {
+  readonly means: readonly number[];
+  readonly deviations: readonly number[];
+}
+
+/** By extractor's name. */
+export type FeatureScales = Readonly<Record<string, FeatureScale>>;
+
+/** Training pictures from which scales are taken. */
+const SCALED_ON = 256;
+
+export async function measureScales(
+  extractors: readonly FeatureExtractor[],
+  data: PretrainData,
+  sheet: SpriteSheet,
+  pictures = SCALED_ON,
+): Promise<FeatureScales> {
+  const art: TrainingArt = prepareArt(data, sheet.sprites);
+  const scales: Record<string, FeatureScale> = {};
+  for (const extractor of extractors) {
+    const rows: Float32Array[] = [];
+    for (let index = 0; index < pictures; index++)
+      rows.push(await extractor.features(sampleExample(art, 7, index).image, data.size));
+    scales[extractor.name] = scaleOf(rows);
+  }
+  return scales;
+}
+
+/** @param rows one picture each */
+export function scaleOf(rows: readonly Float32Array[]): FeatureScale {
+  const means = Array.from(rows[0]!, (_, i) => mean(rows.map((row) => row[i]!)));
+  const deviations = means.map((middle, i) => Math.sqrt(mean(rows.map((row) => (row[i]! - middle) ** 2))));
+  return { means, deviations };
+}
+
+/** Cosine of two pictures' features in deviations from the mean: 1 alike, around 0 unrelated. */
+export function similarity(a: Float32Array, b: Float32Array, { means, deviations }: FeatureScale): number {
+  // A dimension that never moves says nothing.
+  const scaled = (row: Float32Array): Float32Array =>
+    row.map((value, i) => (deviations[i]! > 1e-6 ? (value - means[i]!) / deviations[i]! : 0));
+  return cosine(scaled(a), scaled(b));
+}

@@ -1,0 +1,185 @@
+/**
+ * @file `krona evaluate model`: draws what was never trained with a model and judges it, beside the same judgements of real
+ * pictures, as they are and through the model's autoencoder. Drawn pictures are kept, so a run that was stopped goes on.
+ */
+import { join } from 'node:path';
+import { makeFolder, writeWhole } from '../../core/files.ts';
+import { modelFingerprint } from '../../gpu-worker/models/fingerprint.ts';
+import { readPretrainData } from '../pretrain/pretrain-config.ts';
+import { drawJudged, JUDGED_SAMPLING } from '../pretrain/evaluate-model.ts';
+import { hashName } from '../pretrain/held-out.ts';
+import { Judge } from '../pretrain/judge.ts';
+import { prepareArt } from '../pretrain/sampler.ts';
+import { contactSheet } from '../pretrain/sheet.ts';
+import { loadSprites } from '../pretrain/sprites.ts';
+import { TextToImage } from '../../gpu-worker/sampling/text-to-image.ts';
+import type { Progress } from '../../core/records.ts';
+import { askedPictures, realPicture, type AskedCounts, type AskedPicture } from './asked-pictures.ts';
+import { claimFolder, readStrip, writeJson, writeStrip } from './files.ts';
+import { Judges } from './judges.ts';
+import { readModelCard, writeMeasuredCard } from './model-card.ts';
+import { PairJudge } from './pair-judge.ts';
+import { modelTable, summariseModel, type ModelReport, type SeenPicture } from './model-report.ts';
+import { openRestorer } from './restore.ts';
+
+export interface MeasureOptions {
+  /** Model folder. */
+  readonly model: string;
+  /** The configuration that the model was trained with. */
+  readonly config: string;
+  /** Where pictures, report.json, table.md and sheet.png go. */
+  readonly out: string;
+  readonly counts: AskedCounts;
+  /** Pictures of each prompt. */
+  readonly seeds: number;
+  /** Whether the model's README.md gets the table and the missed goals; it does not by default. */
+  readonly card?: boolean;
+  readonly onProgress?: (progress: Progress) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** What is measured in full: the single prompts of the README's figures, and enough of the others. */
+export const FULL_COUNTS: AskedCounts = { single: 512, pair: 96, corner: 48, count: 48, recolour: 96 };
+export const QUICK_COUNTS: AskedCounts = { single: 48, pair: 12, corner: 6, count: 6, recolour: 12 };
+
+/** @throws KronaError MODEL_*, PRETRAIN_*, EVALUATION_MISMATCH, FILE_UNWRITABLE; and the signal's reason when it aborts */
+export async function measureModel(options: MeasureOptions): Promise<ModelReport> {
+  const { out, seeds, counts, signal } = options;
+  await makeFolder(out);
+  const data = await readPretrainData(options.config);
+  if (options.card) await readModelCard(options.model);
+  const judges = await Judges.open(data);
+  const painter = await TextToImage.open(options.model);
+  const restorer = await openRestorer(painter.model, data.size);
+  try {
+    const art = prepareArt(data, (await loadSprites(data, join(out, 'sprites'))).sprites);
+    const asked = askedPictures(art, counts, (concept) => judges.knows(concept));
+    await claimFolder(join(out, 'run.json'), {
+      model: await modelFingerprint(painter.model),
+      prompts: hashName(JSON.stringify(asked.map(({ prompt }) => prompt))),
+      seeds,
+      ...JUDGED_SAMPLING,
+    });
+
+    // 1. the model's pictures
+    const drawn: Float32Array[][] = [];
+    const show = (phase: string, step: number, began: number, first: number): void => {
+      const perStep = (performance.now() - began) / 1000 / Math.max(1, step - first);
+      const secondsLeft = step > first ? perStep * (asked.length - step) : null;
+      options.onProgress?.({ phase, step, steps: asked.length, secondsLeft });
+    };
+    let began = performance.now();
+    let known = 0;
+    for (const [index, { prompt }] of asked.entries()) {
+      signal?.throwIfAborted();
+      const path = join(out, 'pictures', `${String(index).padStart(4, '0')}.png`);
+      const earlier = await readStrip(path);
+      if (earlier) known++;
+      drawn.push(
+        earlier ??
+          (await drawJudged(
+            painter,
+            data.size,
+            { prompt, seed: index, count: seeds },
+            signal ? { signal } : {},
+          )),
+      );
+      if (!earlier) await writeStrip(path, drawn.at(-1)!, data.size);
+      show('drawing', index + 1, began, known);
+    }
+
+    // 2. judgements
+    const nearest = { single: new Judge(art), pair: new PairJudge(art) };
+    const seen: SeenPicture[] = [];
+    began = performance.now();
+    for (const [index, each] of asked.entries()) {
+      signal?.throwIfAborted();
+      const real = realPicture(art, each, index);
+      const pictures = [
+        ...drawn[index]!.map((picture) => ({ source: 'model' as const, picture })),
+        { source: 'real' as const, picture: real },
+        { source: 'restored' as const, picture: await restorer.restore(real) },
+      ];
+      for (const { source, picture } of pictures)
+        seen.push(await seePicture(judges, nearest, each, index, source, picture));
+      show('judging', index + 1, began, 0);
+    }
+
+    // 3. what came out
+    const report = summariseModel(data, asked, seen, {
+      model: painter.model.name,
+      classifiers: { concepts: judges.concepts.accuracies, styles: judges.styles.accuracies },
+    });
+    await writeJson(join(out, 'report.json'), { ...report, pictures: seen });
+    await writeWhole(join(out, 'table.md'), modelTable(report));
+    await writeWhole(join(out, 'sheet.png'), await sheetOf(asked, drawn, seen));
+    if (options.card) await writeMeasuredCard(options.model, report);
+    return report;
+  } finally {
+    await restorer.release();
+    await painter.release();
+    await judges.release();
+  }
+}
+
+/** All answers of the judges that the kind of prompt asks for; questions that cannot be judged are left out. */
+async function seePicture(
+  judges: Judges,
+  nearest: { readonly single: Judge; readonly pair: PairJudge },
+  asked: AskedPicture,
+  index: number,
+  source: SeenPicture['source'],
+  picture: Float32Array,
+): Promise<SeenPicture> {
+  const { kind, layout, concept, other, style, background } = asked;
+  const answers: Record<string, boolean> = { background: judges.background(picture) === background };
+  let copy: SeenPicture['copy'] = null;
+  if (kind === 'single') {
+    const drawing = nearest.single.judge(picture, background);
+    answers['nearest drawing'] = drawing.concepts[0] === concept;
+    copy = { distance: drawing.copyDistance, concept: drawing.concepts[0]!, style: drawing.style };
+    answers['style'] = nearest.single.styleOf(picture, background, concept) === style;
+    answers['style, by the classifier'] = (await judges.style(picture)) === style;
+    if (judges.knows(concept)) {
+      const concepts = await judges.conceptsIn(picture);
+      answers['concept, top-1'] = concepts[0] === concept;
+      answers['concept, top-5'] = concepts.slice(0, 5).includes(concept);
+    }
+  }
+  if (layout.kind === 'pair') {
+    const { relation } = layout;
+    answers['both nearest drawings'] = nearest.pair.showsBoth(
+      picture,
+      background,
+      [concept, other],
+      relation,
+    );
+    answers['both shown'] = await judges.showsBoth(picture, concept, other, relation);
+  }
+  if (asked.hue) answers['colour'] = judges.hue(picture) === asked.hue.name;
+  if (layout.kind === 'corner') answers['place'] = judges.place(picture) === layout.where;
+  if (layout.kind === 'count') answers['number'] = judges.count(picture) === layout.count;
+  return { asked: index, source, answers, copy };
+}
+
+/** Answers of the classifiers, which are wrong of many real pictures too. */
+const CLASSIFIED = ['concept, top-1', 'concept, top-5', 'style, by the classifier', 'both shown'];
+
+/** Of each kind so many first pictures; green where all answers but the classifiers' are right. */
+const SHOWN: AskedCounts = { single: 64, pair: 24, corner: 8, count: 8, recolour: 24 };
+
+async function sheetOf(
+  asked: readonly AskedPicture[],
+  drawn: readonly Float32Array[][],
+  seen: readonly SeenPicture[],
+): Promise<Buffer> {
+  const left = { ...SHOWN };
+  const cells = asked.flatMap(({ kind, prompt }, index) => {
+    if (left[kind]-- <= 0) return [];
+    const { answers } = seen.find((one) => one.asked === index && one.source === 'model')!;
+    const questions = Object.entries(answers).filter(([question]) => !CLASSIFIED.includes(question));
+    const right = questions.every(([, answer]) => answer);
+    return [{ image: drawn[index]![0]!, label: prompt, right }];
+  });
+  return contactSheet(cells);
+}

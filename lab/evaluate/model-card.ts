@@ -1,0 +1,59 @@
+/** @file What `krona evaluate model` measured, in the README.md of the model's folder: its table, and the goals it misses. */
+import { join } from 'node:path';
+import { KronaError } from '../../core/errors.ts';
+import { readFileIfAny, writeWhole } from '../../core/files.ts';
+import { JUDGED_SAMPLING } from '../pretrain/evaluate-model.ts';
+import { modelTable, percent, type ModelReport } from './model-report.ts';
+
+/** @throws KronaError MODEL_CARD_MISSING */
+export async function readModelCard(model: string): Promise<string> {
+  const card = await readFileIfAny(join(model, 'README.md')).catch(() => null);
+  if (card !== null) return card;
+  throw new KronaError(
+    'MODEL_CARD_MISSING',
+    'The model has no README.md to write into; put one into its folder, or leave out --card.',
+  );
+}
+
+/** @throws KronaError MODEL_CARD_MISSING, FILE_UNWRITABLE */
+export async function writeMeasuredCard(model: string, report: ModelReport): Promise<void> {
+  await writeWhole(join(model, 'README.md'), measuredCard(await readModelCard(model), report));
+}
+
+const MISSED = 'It misses these goals of the table above:';
+
+/**
+ * The card with the section "Measured" made of the report, and the missed goals at the end of "Limits"; what an earlier
+ * report said in both is gone. A section that is not there comes last; one without a
+ * text goes.
+ */
+export function measuredCard(card: string, report: ModelReport): string {
+  const { steps, guidance } = JUDGED_SAMPLING;
+  const measured = `By \`krona evaluate model\`, with ${steps} steps and guidance ${guidance}, of prompts that were never trained. Beside the model's pictures stand
+real ones, put together from the drawings that it was taught, under the same judges.
+
+${modelTable(report)}
+In held-out.png, where it is there, what is green was judged more leniently, by the nearest training drawing.`;
+  const missed = report.figures.flatMap(({ kind, question, model, goal }) =>
+    goal === null || model.estimate >= goal
+      ? []
+      : [`- ${kind}, ${question}: ${percent(model.estimate)}, wanted ${percent(goal)}`],
+  );
+  const withTable = setSection(card, 'Measured', () => measured);
+  return setSection(withTable, 'Limits', (limits) => {
+    const others = limits.split(MISSED)[0]!.trim();
+    return [others, ...(missed.length > 0 ? [`${MISSED}\n\n${missed.join('\n')}`] : [])].join('\n\n').trim();
+  });
+}
+
+/** @param body makes the section's text from the one it had, both without heading */
+function setSection(card: string, title: string, body: (former: string) => string): string {
+  const heading = `## ${title}`;
+  const sections = card.split(/^(?=## )/m);
+  const at = sections.findIndex((section) => section.split('\n')[0]!.trim() === heading);
+  const text = body(at < 0 ? '' : sections[at]!.slice(heading.length));
+  if (text === '') return at < 0 ? card : sections.toSpliced(at, 1).join('');
+  const section = `${heading}\n\n${text}\n`;
+  if (at < 0) return `${card.trimEnd()}\n\n${section}`;
+  return sections.with(at, at === sections.length - 1 ? section : `${section}\n`).join('');
+}

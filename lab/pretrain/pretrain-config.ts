@@ -1,0 +1,135 @@
+/** @file Reads the configuration file of a pretraining: what is taught, sizes of the parts, and how long each is taught. */
+import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { KronaError } from '../../core/errors.ts';
+import { isFileError } from '../../core/files.ts';
+import { isJsonObject } from '../../gpu-worker/models/config-fields.ts';
+import {
+  clipTextConfig,
+  unetConfig,
+  vaeConfig,
+  type ClipTextConfig,
+  type UNetConfig,
+  type VaeConfig,
+} from '../../gpu-worker/models/model-configs.ts';
+import { checkFit } from '../../gpu-worker/models/model-fit.ts';
+import { vaeScale } from '../../gpu-worker/models/vae.ts';
+import { noiseSchedule } from '../../gpu-worker/training/noise-schedule.ts';
+import type { PretrainData } from './concepts.ts';
+import {
+  checkConfig,
+  dataSchema,
+  trainingSchema,
+  wrongConfig,
+  type TrainingSettings,
+} from './config-schema.ts';
+
+type JsonObject = Readonly<Record<string, unknown>>;
+
+/** Sections of the key `models`. */
+const SECTIONS = ['vae', 'unet', 'text_encoder', 'text_encoder_2', 'scheduler'] as const;
+
+export interface PretrainConfig {
+  readonly data: PretrainData;
+  /** What is written as each part's config.json, vocabulary sizes and scaling factor filled in later. */
+  readonly raw: Readonly<Record<(typeof SECTIONS)[number], JsonObject>>;
+  readonly vae: VaeConfig;
+  readonly unet: UNetConfig;
+  /** Without vocab_size and the special ids, which the vocabulary decides. */
+  textEncoders(vocabulary: {
+    readonly size: number;
+    readonly end: number;
+  }): readonly [ClipTextConfig, ClipTextConfig];
+  readonly training: TrainingSettings;
+}
+
+/** The configuration of the model that is shipped. */
+export const defaultConfigPath = fileURLToPath(new URL('./krona-emoji.json', import.meta.url));
+
+/**
+ * What a model is taught: the key `data`.
+ *
+ * @throws KronaError PRETRAIN_CONFIG naming the first value that is missing or wrong
+ */
+export async function readPretrainData(path: string = defaultConfigPath): Promise<PretrainData> {
+  return checkData((await readConfigFile(path))['data']);
+}
+
+/** @throws KronaError PRETRAIN_CONFIG, MODEL_CONFIG_* naming the first value that is missing or wrong */
+export async function readPretrainConfig(path: string): Promise<PretrainConfig> {
+  const file = await readConfigFile(path);
+  const data = checkData(file['data']);
+  const training = checkConfig(trainingSchema, 'training', file['training']);
+  const raw = checkSections(file['models']);
+  const [vae, unet] = [vaeConfig('models.vae', raw.vae), unetConfig('models.unet', raw.unet)];
+  const textEncoders: PretrainConfig['textEncoders'] = ({ size, end }) => {
+    const sized = {
+      vocab_size: size,
+      max_position_embeddings: data.tokenizer.maxLength,
+      eos_token_id: end,
+      bos_token_id: end - 1,
+      pad_token_id: end,
+    };
+    return [
+      clipTextConfig('models.text_encoder', { ...raw.text_encoder, ...sized }, false),
+      clipTextConfig('models.text_encoder_2', { ...raw.text_encoder_2, ...sized }, true),
+    ];
+  };
+  const { vocabularySize: size } = data.tokenizer;
+  checkFit('sdxl', textEncoders({ size, end: size - 1 }), unet, vae);
+  noiseSchedule(raw.scheduler);
+  const scale = vaeScale(vae);
+  for (const [key, side] of Object.entries({ 'data.size': data.size, 'data.crops.side': data.crops.side }))
+    if (side % scale !== 0)
+      throw wrongConfig(
+        `"${key}" is ${side}; expected a multiple of ${scale}, by which the autoencoder divides`,
+      );
+  return { data, raw, training, vae, unet, textEncoders };
+}
+
+async function readConfigFile(path: string): Promise<JsonObject> {
+  let file: unknown;
+  try {
+    file = JSON.parse(await readFile(path, 'utf8'));
+  } catch (cause) {
+    const what = isFileError(cause, 'ENOENT') ? 'is not there' : 'cannot be read as JSON';
+    throw new KronaError('PRETRAIN_CONFIG', `The pretraining configuration ${basename(path)} ${what}.`, {
+      cause,
+    });
+  }
+  return isJsonObject(file) ? file : {};
+}
+
+/** The values one by one, then what they must be together. */
+function checkData(value: unknown): PretrainData {
+  const data = checkConfig(dataSchema, 'data', value);
+  const { concepts, styles, backgrounds, placement, captions } = data;
+  const names: readonly (readonly [string, readonly string[]])[] = [
+    ['concept', concepts.flatMap(({ word, also = [] }) => [word, ...also])],
+    ['code point', concepts.map(({ hex }) => hex)],
+    ['style', styles.map(({ word }) => word)],
+    ['background', backgrounds.map(({ name }) => name)],
+  ];
+  for (const [kind, list] of names) {
+    const twice = list.find((name, index) => list.indexOf(name) !== index);
+    if (twice !== undefined) throw wrongConfig(`the ${kind} "${twice}" occurs twice`);
+  }
+  const sums = {
+    'data.placement.corners + counts + pairs': placement.corners + placement.counts + placement.pairs,
+    'data.captions.empty + short': captions.empty + captions.short,
+  };
+  for (const [name, sum] of Object.entries(sums))
+    if (sum > 1 + 1e-9) throw wrongConfig(`${name} is ${sum}; expected 1 at most`);
+  const [low, high] = placement.scale;
+  if (low > high)
+    throw wrongConfig(`"data.placement.scale" is [${low}, ${high}]; expected the smaller first`);
+  return data;
+}
+
+function checkSections(models: unknown): PretrainConfig['raw'] {
+  const sections = isJsonObject(models) ? models : {};
+  const missing = SECTIONS.find((name) => !isJsonObject(sections[name]));
+  if (missing !== undefined) throw wrongConfig(`"models.${missing}" is missing`);
+  return sections as PretrainConfig['raw'];
+}

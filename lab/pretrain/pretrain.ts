@@ -1,0 +1,186 @@
+/**
+ * @file The recipe of the embedded model, from drawings to a diffusers folder: vocabulary, autoencoder, latents, then
+ * UNet and text encoders together. Every stage saves itself and goes on where it was; a finished one costs nothing.
+ */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { makeFolder } from '../../core/files.ts';
+import * as op from '../../gpu-worker/graph/ops.ts';
+import { clipText } from '../../gpu-worker/models/clip-text.ts';
+import type { ClipTextConfig } from '../../gpu-worker/models/model-configs.ts';
+import type { Parameters } from '../../gpu-worker/models/parameters.ts';
+import { loadTokenizer } from '../../gpu-worker/models/tokenizer.ts';
+import { unet, unetInputs } from '../../gpu-worker/models/unet.ts';
+import { vaeDecoder, vaeEncoder, vaeScale } from '../../gpu-worker/models/vae.ts';
+import { autoencoderStage } from './autoencoder-stage.ts';
+import { trainModelVocabulary, writeTokenizers } from './bpe.ts';
+import { claimRun } from './claim-run.ts';
+import { diffusionStage } from './diffusion-stage.ts';
+import { fromModel, fromScratch } from './earlier-model.ts';
+import type { Evaluation } from './evaluate-model.ts';
+import { vocabularySizes, type Part, type TrainedModel } from './export-model.ts';
+import { cacheLatents } from './latent-cache.ts';
+import { readPretrainConfig, type PretrainConfig } from './pretrain-config.ts';
+import { checkOut, publishModel, type Publication } from './publish-model.ts';
+import { loadSprites } from './sprites.ts';
+import { runStage, type StageOptions } from './stage.ts';
+import { recordProgress, writeStatusPage, type LoggedProgress } from './status-page.ts';
+import { readTrainingHistory, runRecord } from './training-history.ts';
+
+export interface PretrainOptions {
+  readonly config: string;
+  /** Checkpoints, latents, logs, sample sheets and the page index.html of the run. */
+  readonly folder: string;
+  /** A model whose weights this one begins with, where their shapes agree; default: none, from scratch. */
+  readonly from?: string;
+  /** Where the model is written, after every save of the last stage and at the end. */
+  readonly out: string;
+  /** Of the last stage; 600 by default. */
+  readonly secondsBetweenSaves?: number;
+  readonly onProgress?: (progress: LoggedProgress) => void;
+  readonly onSamples?: (sheet: string, evaluation: Evaluation) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** Prompts drawn at every save, and at the end. */
+const SAMPLED = 32;
+const JUDGED = 128;
+
+/** The page of a run, for a browser. */
+export const statusPagePath = (folder: string): string => join(folder, 'index.html');
+
+/**
+ * Trains, or goes on with what is in the folder.
+ *
+ * @throws KronaError PRETRAIN_CONFIG, PRETRAIN_ART_MISSING, PRETRAIN_MISMATCH (the folder belongs to something else),
+ * PRETRAIN_OUT, PRETRAIN_HISTORY, MODEL_*, DISK_FULL, FILE_UNWRITABLE; and the signal's reason when it aborts
+ */
+export async function pretrain(options: PretrainOptions): Promise<void> {
+  const { folder, from, out, secondsBetweenSaves = 600, onProgress, signal } = options;
+  const config = await readPretrainConfig(options.config);
+  const stageOptions: StageOptions = {
+    folder,
+    ...(onProgress ? { onProgress } : {}),
+    ...(signal ? { signal } : {}),
+  };
+  await checkOut(out, from);
+  const earlier = from === undefined ? [] : await readTrainingHistory(from);
+  await makeFolder(folder);
+  await writeStatusPage(folder);
+
+  // 1. drawings and words
+  const sheet = await loadSprites(config.data, join(folder, 'sprites'));
+  await claimRun(folder, config, sheet.versions, from);
+  const vocabulary = await trainModelVocabulary(config.data);
+  const { maxLength } = config.data.tokenizer;
+  await writeTokenizers(folder, vocabulary, maxLength);
+  const sizes = vocabularySizes(vocabulary, maxLength);
+  const text = config.textEncoders({ size: sizes.vocab_size, end: sizes.eos_token_id });
+  const tokenizers = [
+    await loadTokenizer(join(folder, 'tokenizer')),
+    await loadTokenizer(join(folder, 'tokenizer_2')),
+  ] as const;
+
+  // 2. the autoencoder
+  const start = from === undefined ? fromScratch : await fromModel(from, vocabulary.vocab);
+  const { stage: autoencoder, close } = autoencoderStage(config, sheet, start);
+  const vae = await runStage(autoencoder, stageOptions).finally(close);
+
+  // 3. all pictures as latents
+  const cache = await cacheLatents(config, sheet, vae, folder, reporter('latents', options));
+
+  // 4. the UNet and what it is told
+  const forward = forwards(config, text);
+  const publish = async (
+    trained: ReadonlyMap<string, Float32Array>,
+    judged: Pick<Publication, 'prompts' | 'onDrawn'>,
+  ): Promise<void> => {
+    const { autoencoder: first, diffusion: second } = config.training;
+    const run = await runRecord(folder, { autoencoder: first, diffusion: second });
+    const evaluation = await publishModel(out, {
+      model: {
+        config,
+        vocabulary,
+        scalingFactor: cache.scalingFactor,
+        parts: partsOf(trained, vae),
+        forward,
+      },
+      sheet,
+      training: [...earlier, run],
+      ...judged,
+    });
+    const step = run.stages!.at(-1)!.steps;
+    const path = join(folder, `sheet-${String(step).padStart(6, '0')}.png`);
+    await writeFile(path, evaluation.sheet);
+    await writeStatusPage(folder);
+    options.onSamples?.(path, evaluation);
+  };
+  const diffusion = diffusionStage(config, cache, text, tokenizers, start);
+  const trained = await runStage(
+    { ...diffusion, saved: (parameters) => publish(parameters, { prompts: SAMPLED }) },
+    { ...stageOptions, secondsBetweenSaves },
+  );
+
+  // 5. the model, also when an earlier call came to the end of its training and no further
+  await publish(trained, { prompts: JUDGED, onDrawn: reporter('judging', options) });
+}
+
+/** Tells of a stage that has no loss, and logs one in so many reports. */
+function reporter(
+  stage: string,
+  { folder, onProgress, signal }: PretrainOptions,
+): (step: number, steps: number) => Promise<void> {
+  let first: { readonly step: number; readonly at: number } | undefined;
+  let reports = 0;
+  return async (step, steps) => {
+    signal?.throwIfAborted();
+    const at = performance.now();
+    first ??= { step, at };
+    const perSecond = at > first.at ? (1000 * (step - first.step)) / (at - first.at) : 0;
+    const secondsLeft = perSecond > 0 ? (steps - step) / perSecond : 0;
+    const nothing = { loss: null, gradientNorm: null };
+    const progress = { stage, step, steps, ...nothing, samplesPerSecond: perSecond, secondsLeft };
+    onProgress?.(progress);
+    if (reports++ % 10 === 0 || step === steps) await recordProgress(folder, progress);
+  };
+}
+
+/** The parameters of the last stage by part, and the autoencoder's. */
+function partsOf(
+  trained: ReadonlyMap<string, Float32Array>,
+  vae: ReadonlyMap<string, Float32Array>,
+): TrainedModel['parts'] {
+  const part = (name: Part): ReadonlyMap<string, Float32Array> =>
+    new Map(
+      [...trained]
+        .filter(([key]) => key.startsWith(`${name}.`))
+        .map(([key, value]) => [key.slice(name.length + 1), value]),
+    );
+  return {
+    text_encoder: part('text_encoder'),
+    text_encoder_2: part('text_encoder_2'),
+    unet: part('unet'),
+    vae,
+  };
+}
+
+/** Each part's forward pass at any size: its parameters do not depend on it. */
+function forwards(
+  config: PretrainConfig,
+  text: readonly [ClipTextConfig, ClipTextConfig],
+): Record<Part, (p: Parameters) => unknown> {
+  const clip = (which: 0 | 1) => (p: Parameters) => {
+    const shape = [1, text[which].max_position_embeddings];
+    return clipText(text[which], p, op.input('ids', shape, 'int64'), op.input('end', shape));
+  };
+  const side = vaeScale(config.vae);
+  return {
+    text_encoder: clip(0),
+    text_encoder_2: clip(1),
+    unet: (p) => unet(config.unet, p, unetInputs(config.unet, 1, side, side, 1)),
+    vae: (p) => [
+      vaeEncoder(config.vae, p, op.input('pictures', [1, 3, side, side])),
+      vaeDecoder(config.vae, p, op.input('latents', [1, config.vae.latent_channels, 1, 1])),
+    ],
+  };
+}

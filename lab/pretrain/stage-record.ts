@@ -1,0 +1,52 @@
+/** @file How long a stage was taught and on what, kept in the metadata of its saved state. */
+import { availableParallelism, cpus } from 'node:os';
+import { join } from 'node:path';
+import { currentDevice } from '../../gpu-worker/graph/device.ts';
+import { openSafetensors } from '../../gpu-worker/models/safetensors.ts';
+
+export interface StageRecord {
+  /** Steps taken. */
+  readonly steps: number;
+  /** Wall time spent in them, however often the stage was stopped between; null for a state that does not tell it. */
+  readonly seconds: number | null;
+  /** Threads of one operator, and what they ran on, when the stage was saved last. */
+  readonly threads: number | null;
+  readonly processor: string | null;
+}
+
+/** The file of a stage's saved state. */
+export const statePath = (folder: string, stage: string): string => join(folder, `${stage}.safetensors`);
+
+/** @param threads as asked for; undefined or 0: as KRONA_THREADS says, or as many as there are */
+export function recordFacts(
+  seconds: number | null,
+  threads: number | undefined,
+): Readonly<Record<string, string>> {
+  const device = currentDevice() === 'cpu' ? '' : `, ${currentDevice()}`;
+  return {
+    ...(seconds === null ? {} : { seconds: `${seconds}` }),
+    threads: `${threads || Number(process.env['KRONA_THREADS']) || availableParallelism()}`,
+    processor: `${cpus()[0]?.model.trim() || 'unknown'}${device}`,
+  };
+}
+
+/** @param facts metadata of a saved state */
+export function recordOf(facts: ReadonlyMap<string, string>): StageRecord {
+  const number = (key: string): number | null => (facts.has(key) ? Number(facts.get(key)) : null);
+  return {
+    steps: number('step') ?? 0,
+    seconds: number('seconds'),
+    threads: number('threads'),
+    processor: facts.get('processor') ?? null,
+  };
+}
+
+/** null for a stage that has saved nothing. @throws KronaError SAFETENSORS_* when its state is damaged */
+export async function readStageRecord(folder: string, stage: string): Promise<StageRecord | null> {
+  try {
+    return recordOf((await openSafetensors(statePath(folder, stage))).metadata);
+  } catch (error) {
+    if ((error as { code?: string }).code === 'FILE_NOT_FOUND') return null;
+    throw error;
+  }
+}

@@ -1,0 +1,49 @@
+/** @file Brings the database's tables up to date: migrations/NNN-name.sql, each once, in order. */
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { KronaError } from '../../core/errors.ts';
+import type { PooledDatabase } from './database.ts';
+import { raw, sql } from './sql.ts';
+
+const FOLDER = join(import.meta.dirname, 'migrations');
+
+/** Key of the advisory lock that lets one process migrate at a time: "krona" in ASCII. */
+const LOCK = 0x6b726f6e61;
+
+/**
+ * Applies the migrations that are missing, all or none. Bot and worker may call it at the same time.
+ *
+ * @throws KronaError DATABASE_NEWER when a later release of Krona has migrated this database.
+ */
+export async function migrate(database: PooledDatabase): Promise<void> {
+  const files = (await readdir(FOLDER)).filter((name) => name.endsWith('.sql')).sort();
+  // Read committed: who waited for the lock must then see what the other has done.
+  await database.transaction('READ COMMITTED', async (transaction) => {
+    // Held until the end of the transaction, so it also works where all clients share one session.
+    await transaction.query(sql`SELECT pg_advisory_xact_lock(${LOCK})`);
+    await transaction.query(sql`CREATE SCHEMA IF NOT EXISTS krona`);
+    await transaction.query(sql`
+      CREATE TABLE IF NOT EXISTS krona.migration (
+        number integer PRIMARY KEY,
+        name text NOT NULL,
+        applied_at timestamptz NOT NULL DEFAULT clock_timestamp()
+      )`);
+    const [row] = await transaction.query<{ last: number }>(
+      sql`SELECT coalesce(max(number), 0) AS last FROM krona.migration`,
+    );
+    const last = row!.last;
+    const newest = Number.parseInt(files.at(-1)!, 10);
+    if (last > newest) {
+      throw new KronaError(
+        'DATABASE_NEWER',
+        `The database has migration ${last}, this release of Krona knows ${newest}; start the newer release.`,
+      );
+    }
+    for (const name of files) {
+      const number = Number.parseInt(name, 10);
+      if (number <= last) continue;
+      await transaction.query(raw(await readFile(join(FOLDER, name), 'utf8')));
+      await transaction.query(sql`INSERT INTO krona.migration (number, name) VALUES (${number}, ${name})`);
+    }
+  });
+}

@@ -1,0 +1,135 @@
+/** @file Picture sets and their pictures. */
+import type { HeldPicture, Picture, PictureSet } from '../../core/records.ts';
+import type { Records } from '../records.ts';
+import type { Database } from './database.ts';
+import { found } from './found.ts';
+import { endPosts } from './posts.ts';
+import { assignments, json, sql, type Sql } from './sql.ts';
+
+export const SET = sql`
+  id, channel_id AS "channelId", member_id AS "memberId", kind, run_id AS "runId", subject_id AS "subjectId",
+  prompt, negative, seed, count, strength, settings, adapter_id AS "adapterId",
+  also_adapter_ids AS "alsoAdapterIds", variation_of AS "variationOf",
+  upscale_of AS "upscaleOf", state, progress, failure,
+  revision, created_at AS "createdAt", ended_at AS "endedAt"`;
+
+export const PICTURE = sql`
+  id, set_id AS "setId", index, blob_hash AS "blobHash", width, height, seed, adapter_id AS "adapterId",
+  unsafe, sensitive`;
+
+/**
+ * Goes on a WITH: gives the sets that `ids` selects a new revision, and the runs whose samples they are, since a
+ * run's message shows those.
+ */
+export const touchSets = (ids: Sql): Sql => sql`
+  touched_set AS (
+    UPDATE krona.picture_set SET revision = krona.next_revision() WHERE id IN (${ids}) RETURNING run_id, kind
+  ), touched_run AS (
+    UPDATE krona.run SET revision = krona.next_revision() 
+    WHERE id IN (SELECT run_id FROM touched_set WHERE kind = 'samples')
+  )`;
+
+type SetRecords = Pick<
+  Records,
+  | 'addSet'
+  | 'set'
+  | 'setsOfRun'
+  | 'updateSet'
+  | 'deleteSet'
+  | 'addPicture'
+  | 'pictures'
+  | 'picture'
+  | 'holdPicture'
+  | 'heldPictures'
+>;
+
+export const setRecords = (db: Database): SetRecords => ({
+  async addSet(set) {
+    const [added] = await db.query<PictureSet>(sql`
+      INSERT INTO krona.picture_set (
+        id, channel_id, member_id, kind, run_id, subject_id, prompt, negative, seed, count, strength,
+        settings, adapter_id, also_adapter_ids, variation_of, upscale_of, state, progress, failure, ended_at
+      ) VALUES (
+        ${set.id}, ${set.channelId}, ${set.memberId}, ${set.kind}, ${set.runId}, ${set.subjectId}, ${set.prompt},
+        ${set.negative}, ${set.seed}, ${set.count}, ${set.strength}, ${json(set.settings)}, ${set.adapterId},
+        ${set.alsoAdapterIds ?? []}::uuid[], ${set.variationOf}, ${set.upscaleOf}, ${set.state}, ${json(set.progress)}, ${json(set.failure)}, ${set.endedAt}
+      )
+      RETURNING ${SET}`);
+    return added!;
+  },
+
+  async set(id) {
+    const [set] = await db.query<PictureSet>(sql`SELECT ${SET} FROM krona.picture_set WHERE id = ${id}`);
+    return set ?? null;
+  },
+
+  setsOfRun: (runId) =>
+    db.query<PictureSet>(sql`
+      SELECT ${SET} FROM krona.picture_set WHERE run_id = ${runId} ORDER BY made`),
+
+  async updateSet(id, change) {
+    const columns = assignments({
+      state: change.state,
+      progress: json(change.progress),
+      failure: json(change.failure),
+      ended_at: change.endedAt,
+    });
+    const changed = await db.query(sql`
+      UPDATE krona.picture_set SET revision = krona.next_revision()${columns} WHERE id = ${id} RETURNING id`);
+    found(changed, 'SET', id);
+  },
+
+  async deleteSet(id, how) {
+    await db.query(sql`
+      WITH ended AS (
+        ${endPosts(sql`SELECT ${id}::uuid`, how)}
+      ), announced AS (
+        -- Announcements of champions lose the picture that had won.
+        UPDATE krona.post SET shown_revision = -1
+        WHERE kind = 'champion' AND target_id IN (
+          SELECT id FROM krona.champion_change
+          WHERE picture_id IN (SELECT id FROM krona.picture WHERE set_id = ${id})
+        )
+      )
+      DELETE FROM krona.picture_set WHERE id = ${id}`);
+  },
+
+  async addPicture(picture) {
+    const { id, setId, index, blobHash, width, height, seed, adapterId } = picture;
+    const { unsafe = null, sensitive = false } = picture;
+    await db.query(sql`
+      WITH added AS (
+        INSERT INTO krona.picture (
+          id, set_id, index, blob_hash, width, height, seed, adapter_id, unsafe, sensitive
+        ) VALUES (
+          ${id}, ${setId}, ${index}, ${blobHash}, ${width}, ${height}, ${seed}, ${adapterId}, ${unsafe}, ${sensitive}
+        )
+        ON CONFLICT (set_id, index) DO NOTHING
+        RETURNING set_id
+      ), ${touchSets(sql`SELECT set_id FROM added`)}
+      SELECT FROM added`);
+  },
+
+  pictures: (setId) =>
+    db.query<Picture>(sql`SELECT ${PICTURE} FROM krona.picture WHERE set_id = ${setId} ORDER BY index`),
+
+  async picture(id) {
+    const [picture] = await db.query<Picture>(sql`SELECT ${PICTURE} FROM krona.picture WHERE id = ${id}`);
+    return picture ?? null;
+  },
+
+  async holdPicture({ setId, place, unsafe }) {
+    await db.query(sql`
+      WITH added AS (
+        INSERT INTO krona.held_picture (set_id, place, unsafe)
+        VALUES (${setId}, ${place}, ${unsafe})
+        ON CONFLICT DO NOTHING
+        RETURNING set_id
+      ), ${touchSets(sql`SELECT set_id FROM added`)}
+      SELECT FROM added`);
+  },
+
+  heldPictures: (setId) =>
+    db.query<HeldPicture>(sql`
+      SELECT set_id AS "setId", place, unsafe FROM krona.held_picture WHERE set_id = ${setId} ORDER BY place`),
+});

@@ -1,0 +1,89 @@
+/** @file Configuration from the environment. */
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { readConfig } from '../../core/config.ts';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'krona-test-'));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+it('needs nothing to be set', async () => {
+  expect(await readConfig({ KRONA_DATA: folder, DATABASE_URL: '' })).toMatchObject({
+    databaseUrl: null,
+    redisUrl: null,
+    dataFolder: folder,
+    modelPath: resolve('models/krona-emoji'),
+    refinerPath: null,
+    device: null,
+    host: '127.0.0.1',
+    port: 7860,
+    publicUrl: null,
+  });
+});
+
+it('takes what is set', async () => {
+  const config = await readConfig({
+    KRONA_DATA: folder,
+    DATABASE_URL: 'postgres://krona:pw@db.example.org/krona',
+    REDIS_URL: 'rediss://:pw@redis.example.org:6380/1',
+    KRONA_MODEL: '/models/sdxl',
+    KRONA_REFINER: '/models/sdxl-refiner',
+    KRONA_DEVICE: 'cuda',
+    KRONA_HOST: '0.0.0.0',
+    KRONA_PORT: '0',
+    KRONA_URL: 'https://krona.example.org/chat/',
+    KRONA_SECRET: 'sixteen letters!',
+  });
+  expect(config).toEqual({
+    databaseUrl: 'postgres://krona:pw@db.example.org/krona',
+    redisUrl: 'rediss://:pw@redis.example.org:6380/1',
+    dataFolder: folder,
+    modelPath: '/models/sdxl',
+    refinerPath: '/models/sdxl-refiner',
+    device: 'cuda',
+    host: '0.0.0.0',
+    port: 0,
+    publicUrl: 'https://krona.example.org/chat',
+    secret: 'sixteen letters!',
+    discord: null,
+    slack: null,
+  });
+});
+
+it('makes a secret once, which only this user can read, whoever is first', async () => {
+  const configs = await Promise.all([1, 2, 3].map(() => readConfig({ KRONA_DATA: join(folder, 'new') })));
+  expect(new Set(configs.map(({ secret }) => secret)).size).toBe(1);
+  expect(configs[0]!.secret.length).toBeGreaterThanOrEqual(32);
+  expect((await stat(join(folder, 'new/secret'))).mode & 0o777).toBe(0o600);
+  expect((await readConfig({ KRONA_DATA: join(folder, 'new') })).secret).toBe(configs[0]!.secret);
+});
+
+it('says which variable is wrong, without repeating what it holds', async () => {
+  await writeFile(join(folder, 'secret'), '');
+  const wrong: [string, string][] = [
+    ['DATABASE_URL', 'mysql://root:topsecret@host/db'],
+    ['DATABASE_URL', 'topsecret'],
+    ['REDIS_URL', 'http://:topsecret@host'],
+    ['KRONA_URL', 'ftp://topsecret'],
+    ['KRONA_DEVICE', 'abacus'],
+    ['KRONA_PORT', '70000'],
+    ['KRONA_PORT', '80a'],
+    ['KRONA_PORT', '-1'],
+    ['KRONA_SECRET', 'topsecret'],
+    ['KRONA_SECRET', ''],
+  ];
+  for (const [name, value] of wrong) {
+    const reading = readConfig({ KRONA_DATA: folder, KRONA_SECRET: 'sixteen letters!', [name]: value });
+    const error = await reading.catch((caught: unknown) => caught);
+    expect([name, value, error]).toMatchObject([
+      name,
+      value,
+      { name: 'KronaError', code: `${name}_INVALID` },
+    ]);
+    expect((error as Error).message).not.toContain('topsecret');
+  }
+});
