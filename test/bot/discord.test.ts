@@ -316,7 +316,7 @@ describe('what goes wrong on Discord', () => {
       const asked = await ann.command('imagine', { prompt: 'a fox' });
       expect(asked.answers[0]!.onlyFor).toBe(ann.id);
       expect(asked.answers[0]!.text).toContain(
-        `lacks the permission ${said}. Who manages the server grants it`,
+        `lacks the permission ${said}. A server administrator can grant it`,
       );
     }
     const channel = await world.storage.records.channel('discord', channelId, 'x');
@@ -332,7 +332,7 @@ describe('what goes wrong on Discord', () => {
     ],
     [
       'is put out of the server',
-      'put out of its server',
+      'removed from its server',
       () => world.discord.putOut(),
       () => world.discord.letIn(),
     ],
@@ -429,7 +429,7 @@ describe('what goes wrong on Discord', () => {
     const asked = await ann.choose(message, 'Add photos to a subject');
     await world.discord.advance(25 * 3_600_000);
     const late = await ann.submit(asked.id, { subject: 'mochi', class: 'cat', consent: true });
-    expect(late.answers[0]!.text).toContain('could not be fetched from Discord any more');
+    expect(late.answers[0]!.text).toContain('Krona could not fetch');
   });
 
   it('is nothing when the channel has shared limits, or an answer of Discord is lost on its way', async () => {

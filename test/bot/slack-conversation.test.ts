@@ -84,7 +84,7 @@ describe('a Slack channel', () => {
     await world.slack.act('deleteFile', { file: gone.id });
     await ben.submits({ subject: 'rex', class: 'dog', consent: true });
     const verdict = textOf((await world.whisper(ben, '1 of 3 photos kept')).blocks);
-    expect(verdict).toMatch(new RegExp(`${two!.name} is not at Slack any more`));
+    expect(verdict).toMatch(new RegExp(`${two!.name} was deleted on Slack`));
     expect(verdict).toContain('huge.png has 33 MiB; at most 32 MiB are allowed');
   });
 
@@ -304,7 +304,7 @@ describe('a Slack channel', () => {
       return textOf(message.blocks).includes('Hidden') ? message : null;
     }, 'the hidden picture');
     expect(imagesOf(hidden.blocks)).toEqual([]);
-    await ben.presses(channel, hidden.ts, 'Show me');
+    await ben.presses(channel, hidden.ts, 'Show');
     const shown = await world.whisper(ben, 'something bare');
     expect(imagesOf(shown.blocks)).toHaveLength(1);
     expect(imagesOf((await world.message(channel, 'something bare')).blocks)).toEqual([]);
@@ -336,7 +336,7 @@ describe('a Slack channel', () => {
     await mia.opensHome();
     const home = await until(async () => (await world.slack.see()).homes[mia.id], 'the Home tab');
     const text = textOf(home['blocks'] as Json[]);
-    expect(text).toMatch(new RegExp(`\\*mochi\\* \\(cat\\) in <#${channel}>: 4 photos of 20, ready to draw`));
+    expect(text).toMatch(new RegExp(`\\*mochi\\* \\(cat\\) in <#${channel}>: 4 photos of 20, trained`));
     expect(text).toMatch(/✅ done: mochi/);
     expect(text).toMatch(new RegExp(`<#${channel}>: You: 1 of 10 trainings in 24 hours\\.`));
     expect(text).toMatch(new RegExp(`<#${channel}>: This channel: \\d+ of 1000 pictures in an hour\\.`));

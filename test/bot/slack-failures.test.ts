@@ -129,7 +129,7 @@ describe('Slack as a gateway', () => {
       expect(logged.join()).toContain(`lacks the scope ${scope}, so ${without}. Add it`);
     await expect(gateway.post(place, card('never'), randomUUID())).rejects.toMatchObject({
       code: 'POST_FORBIDDEN',
-      message: expect.stringMatching(/scope chat:write: .*reinstall/) as string,
+      message: expect.stringMatching(/scope chat:write\. .*reinstall/) as string,
     });
     // Nobody knows who asks, but he is heard, and answered.
     await mia.types(place.externalId, 'queue');
