@@ -125,3 +125,13 @@ export function placeError(error: unknown, alive: boolean): KronaError {
     );
   return toKronaError(error, 'chat.postMessage');
 }
+
+/** What is wrong with an existing message. */
+export function messageError(error: unknown): unknown {
+  const reason = reasonOf(error) ?? '';
+  if (GONE.includes(reason))
+    return new KronaError('MESSAGE_GONE', 'This message was deleted on Slack.', { cause: error });
+  if (['cant_update_message', 'edit_window_closed'].includes(reason))
+    return new KronaError('MESSAGE_STALE', 'Slack takes no more edits of this message.', { cause: error });
+  return error;
+}

@@ -1,22 +1,30 @@
 /**
- * @file Slack as a gateway: cards become messages of Block Kit, what members do comes in through Bolt, over a
- * WebSocket (Socket Mode) or over HTTP.
+ * @file Slack as a gateway: cards become messages of Block Kit, and events come in through Bolt, over a WebSocket (Socket
+ * Mode) or over HTTP.
  */
-import { randomUUID } from 'node:crypto';
 import { App } from '@slack/bolt';
 import type { Hono } from 'hono';
 import type { Card } from '../../commands/card.ts';
-import { errorCard } from '../../commands/cards/format.ts';
 import type { CommandContext } from '../../commands/contract.ts';
-import { foldEmoji, invitingEmoji, shownEmoji } from '../../commands/votes/emoji.ts';
 import type { SlackConfig } from '../../core/config.ts';
 import { KronaError } from '../../core/errors.ts';
+import type { Log } from '../../core/log.ts';
 import type { Channel } from '../../core/records.ts';
 import type { Gateway, GatewayHandlers, StandingReaction } from '../gateway.ts';
-import { Invitations } from '../invitations.ts';
-import type { Log } from '../../core/log.ts';
-import { Answers, type Caller } from './answers.ts';
-import { GONE, isTokenDead, isUncertain, KEPT, placeError, reasonOf, tokenInvalid } from './failures.ts';
+import { UnderWay } from '../under-way.ts';
+import { Answering } from './answering.ts';
+import { Answers } from './answers.ts';
+import {
+  GONE,
+  isTokenDead,
+  isUncertain,
+  KEPT,
+  messageError,
+  placeError,
+  reasonOf,
+  tokenInvalid,
+} from './failures.ts';
+import { FileDeletion } from './file-deletion.ts';
 import { HeardChannels } from './heard-channels.ts';
 import { HttpReceiver } from './http-receiver.ts';
 import { Incoming } from './incoming.ts';
@@ -28,18 +36,14 @@ import { SlackFiles } from './slack-files.ts';
 import { SocketReceiver } from './socket-receiver.ts';
 import { POST_EVENT, StandingPosts } from './standing-posts.ts';
 import { ThreadFiles } from './thread-files.ts';
+import { Uploading } from './uploading.ts';
+import { Votes } from './votes.ts';
 import { SlackApi, slackLogger } from './web-api.ts';
 
 const MINUTE = 60_000;
-/** Slack calls the emoji of numbers so; in the order of `invitingEmoji`. */
-const NUMBERS = ['one', 'two', 'three', 'four'];
 /** Slack takes some fifty edits a minute in a workspace: each living message gets its share, ms. */
 const SHARE = 1_300;
-/** Files that one member was shown stay at Slack so long, ms: such messages are gone when the page is loaded again. */
-const WHISPER_LASTS = 60 * MINUTE;
-/** What Slack answers where a reaction stands already, or none can be put. */
-const TAKES_NONE = ['already_reacted', 'too_many_emoji', 'too_many_reactions', 'thread_locked', ...GONE];
-/** A connection gone for longer may have cost events: Slack sends them again for a while only. */
+/** A connection lost for longer may have cost events: Slack sends them again only for a while. */
 const AWAY = 10_000;
 
 export interface SlackParts {
@@ -55,17 +59,18 @@ export class SlackGateway implements Gateway {
   readonly #parts: SlackParts;
   readonly #api: SlackApi;
   readonly #files: SlackFiles;
+  readonly #deletion: FileDeletion;
   readonly #renderer: Renderer;
   readonly #threads: ThreadFiles;
   readonly #standing: StandingPosts;
   readonly #members: Members;
-  readonly #answers: Answers;
+  readonly #answering: Answering;
+  readonly #votes: Votes;
   readonly #heard = new HeardChannels();
   readonly #receiver: SocketReceiver | HttpReceiver;
+  readonly #underWay = new UnderWay();
   /** When each message was edited last, ms since the epoch; those of the last half minute. */
   readonly #edited = new Map<string, number>();
-  readonly #invitations: Invitations;
-  readonly #background = new Set<Promise<unknown>>();
   #incoming: Incoming | null = null;
   #handlers: GatewayHandlers | null = null;
   #botUser = '';
@@ -75,24 +80,23 @@ export class SlackGateway implements Gateway {
     const { config, context, log } = parts;
     this.#parts = parts;
     this.#api = new SlackApi(config.botToken, config.api, log);
-    this.#files = new SlackFiles(this.#api, context, log);
+    const uploading = new Uploading(this.#api, context.records);
+    this.#deletion = new FileDeletion(this.#api, context.records, log);
+    this.#files = new SlackFiles(uploading, this.#deletion, context);
     this.#renderer = new Renderer(this.#files, (hash, name) => parts.link(hash, name));
-    this.#threads = new ThreadFiles(this.#api, this.#files, context.blobs);
+    this.#threads = new ThreadFiles(this.#api, uploading, context.blobs);
     this.#standing = new StandingPosts(this.#api, log);
     this.#members = new Members(this.#api, log);
-    this.#answers = new Answers(this.#api, log);
-    this.#invitations = new Invitations((...where) => this.#putNumber(...where), log);
-    this.#receiver =
-      config.appToken === null
-        ? new HttpReceiver(config.signingSecret!, log)
-        : new SocketReceiver({
-            appToken: config.appToken,
-            api: config.api,
-            log,
-            onReturn: (away) => {
-              if (away > AWAY && this.#handlers) this.#inBackground(this.#handlers.onMissed());
-            },
-          });
+    this.#votes = new Votes(this.#api, this.#members, log);
+    this.#answering = new Answering({
+      renderer: this.#renderer,
+      files: this.#files,
+      answers: new Answers(this.#api, log),
+      underWay: this.#underWay,
+      log,
+      post: (channelId, card, nonce) => this.#post(channelId, card, nonce),
+    });
+    this.#receiver = this.#newReceiver();
   }
 
   /** Adds the route for events to the bot's server, where they come over HTTP. */
@@ -100,7 +104,7 @@ export class SlackGateway implements Gateway {
     if (this.#receiver instanceof HttpReceiver) this.#receiver.mount(server);
   }
 
-  /** 3 s, slower with age and when many messages live: all edits of a workspace share one limit. */
+  /** 3 s, longer with age and when many messages are edited: all edits of a workspace share one limit. */
   editInterval(age: number): number {
     const since = Date.now() - MINUTE / 2;
     for (const [message, at] of this.#edited) if (at < since) this.#edited.delete(message);
@@ -111,23 +115,13 @@ export class SlackGateway implements Gateway {
   /** @throws KronaError SLACK_TOKEN_INVALID, SLACK_UNREACHABLE */
   async start(handlers: GatewayHandlers): Promise<void> {
     const { config, context, log } = this.#parts;
-    if (!/^(xoxe\.)?xoxb-/.test(config.botToken)) throw tokenInvalid('SLACK_BOT_TOKEN');
-    if (config.appToken !== null && !config.appToken.startsWith('xapp-'))
-      throw tokenInvalid('SLACK_APP_TOKEN');
-    const who = await this.#api
-      .call('auth.test', (client) => client.auth.test())
-      .catch((error: unknown) => {
-        throw isTokenDead(error) ? tokenInvalid('SLACK_BOT_TOKEN', error) : error;
-      });
-    this.#botUser = who.user_id ?? '';
-    this.#warnOfScopes(who.response_metadata?.scopes ?? []);
-
+    const botId = await this.#signIn();
     const app = new App({
       receiver: this.#receiver,
       authorize: async () => ({
         botToken: config.botToken,
         botUserId: this.#botUser,
-        ...(who.bot_id !== undefined && { botId: who.bot_id }),
+        ...(botId !== undefined && { botId }),
       }),
       convoStore: false,
       logger: slackLogger(log),
@@ -142,31 +136,31 @@ export class SlackGateway implements Gateway {
       heard: this.#heard,
       log,
       handlers,
-      tell: (caller, card) => this.#tell(caller, card),
-      answer: (caller, cards) => this.#answer(caller, cards),
+      tell: (caller, card) => this.#answering.tell(caller, card),
+      answer: (caller, cards) => this.#answering.answer(caller, cards),
     });
     this.#incoming.listen(app);
     this.#handlers = handlers;
     await context.records.dropStrayPlatformFiles('slack');
     await this.#receiver.start();
-    this.#files.start();
+    this.#deletion.start();
   }
 
   async stop(): Promise<void> {
     this.#handlers = null;
     await this.#receiver.stop();
     await this.#incoming?.stop();
-    this.#invitations.stop();
-    while (this.#background.size > 0) await Promise.all(this.#background);
+    this.#votes.invitations.stop();
+    await this.#underWay.idle();
     this.#api.close();
-    await this.#files.stop();
+    await this.#deletion.stop();
   }
 
   /**
-   * Slack knows no nonce, so it goes into the message's metadata, where it is looked for before posting. Exactly
-   * once is assured within a process as long as Slack answers. Across a kill, or when Slack's answer was lost, it is
-   * assured where the app has the optional scopes channels:history and groups:history (conversations.history, the
-   * channel's newest 1,000 messages); without them such a message may stand there twice, and is never missing.
+   * Slack knows no nonce, so it goes into the message's metadata, where it is looked for before posting. Exactly once
+   * holds within a process as long as Slack answers. Across a kill, or when Slack's answer was lost, it holds where the
+   * app has the optional scopes channels:history and groups:history (conversations.history, the channel's newest 1,000
+   * messages); without them such a message may appear twice, and is never missing.
    */
   async post(channel: Channel, card: Card, nonce: string): Promise<string> {
     const id = channel.externalId;
@@ -205,32 +199,45 @@ export class SlackGateway implements Gateway {
           });
         if (!GONE.includes(reason)) throw error;
       });
-    // The files that it showed: see SlackFiles.start.
+    // FileDeletion deletes the files that it showed.
     this.#edited.delete(`${channel} ${ts}`);
   }
 
-  async readReactions(channel: Channel, messageId: string): Promise<readonly StandingReaction[]> {
-    const answer = await this.#api
-      .call('reactions.get', (client) =>
-        client.reactions.get({ channel: channel.externalId, timestamp: messageId, full: true }),
-      )
-      .catch((error: unknown) => {
-        throw messageError(error);
-      });
-    const standing: StandingReaction[] = [];
-    for (const { name, users = [] } of answer.message?.reactions ?? [])
-      for (const user of users) {
-        if (user === this.#botUser && name)
-          this.#invitations.note(channel.externalId, messageId, shownEmoji(foldEmoji(name)));
-        const person = user === this.#botUser ? null : await this.#members.person(user);
-        if (name && person && !person.bot)
-          standing.push({ member: { externalId: user, name: person.name }, emoji: name });
-      }
-    return standing;
+  readReactions(channel: Channel, messageId: string): Promise<readonly StandingReaction[]> {
+    return this.#votes.standing(channel, messageId, this.#botUser);
   }
 
   invite({ externalId }: Channel, messageId: string, card: Card): void {
-    this.#inBackground(this.#invitations.invite(externalId, messageId, card));
+    this.#underWay.add(this.#votes.invitations.invite(externalId, messageId, card));
+  }
+
+  #newReceiver(): SocketReceiver | HttpReceiver {
+    const { config, log } = this.#parts;
+    if (config.appToken === null) return new HttpReceiver(config.signingSecret ?? '', log);
+    return new SocketReceiver({
+      appToken: config.appToken,
+      api: config.api,
+      log,
+      onReturn: (away) => {
+        if (away > AWAY && this.#handlers) this.#underWay.add(this.#handlers.onMissed());
+      },
+    });
+  }
+
+  /** Checks the tokens and finds out who the bot is. Returns the bot's id. */
+  async #signIn(): Promise<string | undefined> {
+    const { config } = this.#parts;
+    if (!/^(xoxe\.)?xoxb-/.test(config.botToken)) throw tokenInvalid('SLACK_BOT_TOKEN');
+    if (config.appToken !== null && !config.appToken.startsWith('xapp-'))
+      throw tokenInvalid('SLACK_APP_TOKEN');
+    const who = await this.#api
+      .call('auth.test', (client) => client.auth.test())
+      .catch((error: unknown) => {
+        throw isTokenDead(error) ? tokenInvalid('SLACK_BOT_TOKEN', error) : error;
+      });
+    this.#botUser = who.user_id ?? '';
+    this.#warnOfScopes(who.response_metadata?.scopes ?? []);
+    return who.bot_id;
   }
 
   async #post(channelId: string, card: Card, nonce: string): Promise<string> {
@@ -252,66 +259,27 @@ export class SlackGateway implements Gateway {
           throw error;
         }),
     );
-    const ts = sent.ts!;
-    this.#standing.note(nonce, ts);
-    this.#follow(channelId, ts, card, keys);
-    return ts;
+    if (sent.ts === undefined)
+      throw new KronaError('SLACK_REFUSED', 'Slack did not name the message that it posted.');
+    this.#standing.note(nonce, sent.ts);
+    this.#follow(channelId, sent.ts, card, keys);
+    return sent.ts;
   }
 
-  /** What goes with a message: reactions to vote with, files in its thread, and no files that nobody sees. */
+  /** Adds what goes with a message: reactions to vote with, and files in its thread. Drops files that nobody sees. */
   #follow(channelId: string, ts: string, card: Card, keys: readonly string[]): void {
     const { log } = this.#parts;
     this.#tokenDead = false;
-    this.#inBackground(this.#files.shows(`${channelId} ${ts}`, keys));
-    this.#inBackground(this.#invitations.invite(channelId, ts, card));
+    this.#underWay.add(this.#files.shows(`${channelId} ${ts}`, keys));
+    this.#underWay.add(this.#votes.invitations.invite(channelId, ts, card));
     for (const file of card.files ?? [])
-      this.#inBackground(
+      this.#underWay.add(
         this.#threads
           .attach(channelId, ts, file, this.#botUser)
           .catch((error: unknown) =>
-            log.warn(
-              { error, file: file.name },
-              'Slack: could not upload a file; its link stands in the message',
-            ),
+            log.warn({ error, file: file.name }, 'Slack: could not upload a file; the message has its link'),
           ),
       );
-  }
-
-  async #putNumber(channel: string, timestamp: string, emoji: string): Promise<void> {
-    const name = NUMBERS[invitingEmoji(NUMBERS.length).indexOf(emoji)]!;
-    await this.#api
-      .call('reactions.add', (client) => client.reactions.add({ channel, timestamp, name }))
-      .catch((error: unknown) => {
-        if (!TAKES_NONE.includes(reasonOf(error) ?? '')) throw error;
-      });
-  }
-
-  async #answer(caller: Caller, cards: readonly Card[]): Promise<void> {
-    for (const card of cards) {
-      if (card.audience === 'caller') {
-        await this.#tell(caller, card);
-        continue;
-      }
-      try {
-        await this.#post(caller.channelId, card, randomUUID());
-      } catch (error) {
-        // What was done is done: the caller sees it, and why nobody else does.
-        await this.#tell(caller, errorCard(placeError(error, true)));
-        await this.#tell(caller, card);
-      }
-    }
-  }
-
-  async #tell(caller: Caller, card: Card): Promise<void> {
-    try {
-      const { keys } = await this.#renderer.send(card, (rendered) => this.#answers.tell(caller, rendered));
-      if (keys.length === 0) return;
-      const whisper = randomUUID();
-      await this.#files.shows(whisper, keys);
-      setTimeout(() => this.#inBackground(this.#files.shows(whisper, [])), WHISPER_LASTS).unref();
-    } catch (error) {
-      this.#parts.log.warn({ error }, 'Slack: could not tell a member something');
-    }
   }
 
   /** In the log, once until the token is good again: it is the same for every message. */
@@ -331,19 +299,4 @@ export class SlackGateway implements Gateway {
           `Slack: the app lacks the scope ${scope}, so ${without}. Add it at api.slack.com/apps under OAuth & Permissions, and reinstall the app.`,
         );
   }
-
-  #inBackground(work: Promise<unknown>): void {
-    const tracked = work.catch(() => undefined).finally(() => this.#background.delete(tracked));
-    this.#background.add(tracked);
-  }
-}
-
-/** What is wrong with a message that stood there. */
-function messageError(error: unknown): unknown {
-  const reason = reasonOf(error) ?? '';
-  if (GONE.includes(reason))
-    return new KronaError('MESSAGE_GONE', 'This message is not in Slack any more.', { cause: error });
-  if (['cant_update_message', 'edit_window_closed'].includes(reason))
-    return new KronaError('MESSAGE_STALE', 'Slack takes no more edits of this message.', { cause: error });
-  return error;
 }

@@ -50,7 +50,11 @@ export async function buildPage(): Promise<Page> {
     assets.set(name, { type, bodies });
     return name;
   };
-  const output = (end: string) => outputFiles.find((file) => file.path.endsWith(end))!.contents;
+  const output = (end: string): Uint8Array => {
+    const file = outputFiles.find(({ path }) => path.endsWith(end));
+    if (file === undefined) throw new Error(`the bundler wrote no ${end} file`);
+    return file.contents;
+  };
   const script = add('app', 'js', 'text/javascript; charset=utf-8', output('.js'));
   const style = add('app', 'css', 'text/css; charset=utf-8', output('.css'));
   const icon = add('icon', 'svg', 'image/svg+xml', Buffer.from(ICON));
@@ -63,7 +67,7 @@ export async function buildPage(): Promise<Page> {
       return context.html(
         `<!doctype html><html lang="en"${chosen}><head><meta charset="utf-8"><title>Krona</title>` +
           `<meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover, interactive-widget=resizes-content">` +
-          `<meta name="description" content="Teach it something of yours, and make pictures together.">` +
+          `<meta name="description" content="Train an image model on your photos, and generate pictures together.">` +
           `<link rel="icon" href="/assets/${icon}"><link rel="stylesheet" href="/assets/${style}">` +
           `<script type="module" src="/assets/${script}"></script></head>` +
           `<body><noscript>Krona's chat needs JavaScript.</noscript></body></html>`,

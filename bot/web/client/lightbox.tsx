@@ -1,4 +1,4 @@
-/** @file One picture as large as the window allows; arrows go on, Esc goes back. */
+/** @file One picture as large as the window allows; arrow keys go to the others, Esc closes. */
 import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import type { CardPicture } from '../../../commands/card.ts';
@@ -15,11 +15,11 @@ interface LightboxProps {
   readonly votes: (picture: CardPicture) => JSX.Element | null;
 }
 
-/** What lies over a picture that is shown only to those who ask for it. */
+/** What covers a picture that is shown only to members who ask for it. */
 export const Veil = (): JSX.Element => (
   <span class="veil">
-    <b>May be for adults alone</b>
-    Show it
+    <b>May be an adult (NSFW) image</b>
+    Show
   </span>
 );
 
@@ -32,10 +32,11 @@ export function Lightbox({
   isHidden,
   onReveal,
   votes,
-}: LightboxProps): JSX.Element {
+}: LightboxProps): JSX.Element | null {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => dialog.current?.showModal(), []);
-  const picture = pictures[index]!;
+  const picture = pictures[index];
+  if (picture === undefined) return null;
   const link = links[picture.blobHash];
   const hidden = isHidden(picture);
   const go = (step: number) => onIndex((index + step + pictures.length) % pictures.length);
@@ -46,7 +47,10 @@ export function Lightbox({
       aria-label={picture.alt}
       onClose={onClose}
       onClick={(event) => {
-        if (event.target === dialog.current || (event.target as Element).tagName === 'FIGURE')
+        if (
+          event.target === dialog.current ||
+          (event.target instanceof Element && event.target.tagName === 'FIGURE')
+        )
           dialog.current?.close();
       }}
       onKeyDown={(event) => {
@@ -76,7 +80,7 @@ export function Lightbox({
       </button>
       {pictures.length > 1 && (
         <>
-          <button type="button" class="round back" aria-label="Picture before" onClick={() => go(-1)}>
+          <button type="button" class="round back" aria-label="Previous picture" onClick={() => go(-1)}>
             <BackIcon />
           </button>
           <button type="button" class="round next" aria-label="Next picture" onClick={() => go(1)}>

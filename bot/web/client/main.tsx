@@ -59,13 +59,12 @@ function Chat(): JSX.Element {
             {here.slice(0, 5).map((member) => (
               <Avatar key={member.id} member={member} size={26} />
             ))}
-            <span>{here.length <= 1 ? (me === null ? '' : 'Only you here') : `${here.length} here`}</span>
+            <span>{here.length <= 1 ? (me === null ? '' : 'Only you') : `${here.length} here`}</span>
           </div>
         </header>
         {late && (
           <div class="banner" role="status">
-            <span class="spinner" aria-hidden="true" /> Connection lost. Trying again; nothing you see is
-            lost.
+            <span class="spinner" aria-hidden="true" /> Connection lost. Reconnecting…
           </div>
         )}
         <Conversation />
@@ -76,7 +75,7 @@ function Chat(): JSX.Element {
           <div>
             <PhotoIcon size={40} />
             <b>Drop photos here</b>
-            <span>They go into your message; nothing is sent yet.</span>
+            <span>They are added to your message. Nothing is sent yet.</span>
           </div>
         </div>
       )}
@@ -84,7 +83,7 @@ function Chat(): JSX.Element {
   );
 }
 
-/** True once `state` has held for a moment: a blink of the connection is nobody's business. */
+/** True once `state` has held for a moment: short interruptions of the connection are not shown. */
 function useLate(state: boolean): boolean {
   const [late, setLate] = useState(false);
   useEffect(() => {
