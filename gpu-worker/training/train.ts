@@ -6,6 +6,7 @@
 import { rm } from 'node:fs/promises';
 import { KronaError } from '../../core/errors.ts';
 import { adapterLayers, adapterLayout } from '../adapters/adapter.ts';
+import { writeAdapter } from '../adapters/files/write-adapter.ts';
 import { ADAPTER_METHODS } from '../adapters/methods.ts';
 import { devicePrecision } from '../graph/device.ts';
 import { Session } from '../graph/runtime.ts';
@@ -133,7 +134,7 @@ export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}
   const save = async (final: boolean): Promise<void> => {
     const { step, parameters } = optimizer.state;
     const path = final ? options.out : checkpointPath(options.out, step);
-    await method.write(path, adapterLayers(shapes, parameters), model, { ...info, steps: step });
+    await writeAdapter(path, adapterLayers(shapes, parameters), model, { ...info, steps: step });
     if (!final) await saveState();
     const saved = performance.now();
     await hooks.onSaved?.({ step, path, final });
