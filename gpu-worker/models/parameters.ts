@@ -72,7 +72,7 @@ export function frozenParameters(component: string, tensors: ReadonlyMap<string,
         shape: transposed ? shape.toReversed() : shape,
         dtype: DTYPES[dtype]!,
         source: { path, offset, length },
-      });
+      }, []);
       const wide = op.cast(weight, 'float32');
       const tensor = transposed ? op.swap(wide) : wide;
       made.set(name, tensor);

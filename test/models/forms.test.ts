@@ -43,7 +43,7 @@ async function computed(model: ModelFolder): Promise<{ prediction: Float32Array;
   const encoder = await TextEncoder.open(model);
   const { states } = await encoder.encode('a photo of a cat');
   await encoder.release();
-  return { prediction: prediction as Float32Array, states };
+  return { prediction, states };
 }
 
 /** The most that a dtype's rounding of the weights moves an output of these models, as a share of the largest value. */
