@@ -48,7 +48,7 @@ const vendors = {
   pbf: 'gpu-worker/graph',
   '@huggingface/tokenizers': 'gpu-worker/models',
   '@huggingface/hub': 'gpu-worker/models',
-  valibot: 'gpu-worker/pretrain',
+  valibot: 'bot',
   'nsfwjs/models/mobilenet_v2': 'gpu-worker/safety',
   bullmq: 'storage',
   ioredis: 'storage',

@@ -403,7 +403,7 @@ describe('what goes wrong on Discord', () => {
     const owl = await set(thread);
     await discord.archive(thread, { locked: true });
     await worker.draw(owl, await pixels(['owl'], '#333'));
-    await until(() => world.problems.some((line) => line.includes('This thread is closed')), 'a vain try');
+    await until(() => world.problems.some((line) => line.includes('This thread is locked')), 'a vain try');
     await discord.archive(thread, { locked: false });
     await until(async () => (await pictures('an owl')) === 1, 'the picture, once it is unlocked');
     expect(await storage.records.pictures(owl.id)).toHaveLength(1);
@@ -414,7 +414,7 @@ describe('what goes wrong on Discord', () => {
     await discord.archive(thread, { locked: true });
     await storage.records.deleteSet(setId, 'By Ann.');
     await until(
-      () => world.problems.filter((line) => line.includes('This thread is closed')).length > 1,
+      () => world.problems.filter((line) => line.includes('This thread is locked')).length > 1,
       'a vain try to delete',
     );
     await discord.archive(thread, { locked: false });
