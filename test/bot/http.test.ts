@@ -314,7 +314,7 @@ describe('the http server', () => {
       headers: { 'content-type': 'application/json' },
     });
     const cookie = named.headers.get('set-cookie')!.split(';')[0]!;
-    const look = async (sent: string) =>
+    const look = async (sent: string): Promise<unknown> =>
       (await fetch(`${bot.address}/api/me`, { headers: { cookie: sent } })).json();
     expect(await look(cookie)).toMatchObject({ me: { name: '~luna~' } });
     expect(await look(`krona-member=${randomBytes(32).toString('base64url')}~Nobody`)).toEqual({ me: null });
