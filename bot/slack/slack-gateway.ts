@@ -7,42 +7,29 @@ import type { Hono } from 'hono';
 import type { Card } from '../../commands/card.ts';
 import type { CommandContext } from '../../commands/contract.ts';
 import type { SlackConfig } from '../../core/config.ts';
-import { KronaError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { Channel } from '../../core/records.ts';
 import type { Gateway, GatewayHandlers, StandingReaction } from '../gateway.ts';
 import { UnderWay } from '../under-way.ts';
 import { Answering } from './answering.ts';
 import { Answers } from './answers.ts';
-import {
-  GONE,
-  isTokenDead,
-  isUncertain,
-  KEPT,
-  messageError,
-  placeError,
-  reasonOf,
-  tokenInvalid,
-} from './failures.ts';
+import { isTokenDead, tokenInvalid } from './failures.ts';
 import { FileDeletion } from './file-deletion.ts';
 import { HeardChannels } from './heard-channels.ts';
 import { HttpReceiver } from './http-receiver.ts';
 import { Incoming } from './incoming.ts';
 import { NEEDED_SCOPES } from './manifest.ts';
 import { Members } from './members.ts';
+import { Messages } from './messages.ts';
 import { PhotoDownloads } from './photo-download.ts';
 import { Renderer } from './renderer.ts';
 import { SlackFiles } from './slack-files.ts';
 import { SocketReceiver } from './socket-receiver.ts';
-import { POST_EVENT, StandingPosts } from './standing-posts.ts';
 import { ThreadFiles } from './thread-files.ts';
 import { Uploading } from './uploading.ts';
 import { Votes } from './votes.ts';
 import { SlackApi, slackLogger } from './web-api.ts';
 
-const MINUTE = 60_000;
-/** Slack takes some fifty edits a minute in a workspace: each living message gets its share, ms. */
-const SHARE = 1_300;
 /** A connection lost for longer may have cost events: Slack sends them again only for a while. */
 const AWAY = 10_000;
 
@@ -58,43 +45,45 @@ export class SlackGateway implements Gateway {
   readonly platform = 'slack';
   readonly #parts: SlackParts;
   readonly #api: SlackApi;
-  readonly #files: SlackFiles;
   readonly #deletion: FileDeletion;
-  readonly #renderer: Renderer;
-  readonly #threads: ThreadFiles;
-  readonly #standing: StandingPosts;
+  readonly #messages: Messages;
   readonly #members: Members;
   readonly #answering: Answering;
   readonly #votes: Votes;
   readonly #heard = new HeardChannels();
   readonly #receiver: SocketReceiver | HttpReceiver;
   readonly #underWay = new UnderWay();
-  /** When each message was edited last, ms since the epoch; those of the last half minute. */
-  readonly #edited = new Map<string, number>();
   #incoming: Incoming | null = null;
   #handlers: GatewayHandlers | null = null;
   #botUser = '';
-  #tokenDead = false;
 
   constructor(parts: SlackParts) {
     const { config, context, log } = parts;
     this.#parts = parts;
     this.#api = new SlackApi(config.botToken, config.api, log);
-    const uploading = new Uploading(this.#api, context.records);
-    this.#deletion = new FileDeletion(this.#api, context.records, log);
-    this.#files = new SlackFiles(uploading, this.#deletion, context);
-    this.#renderer = new Renderer(this.#files, (hash, name) => parts.link(hash, name));
-    this.#threads = new ThreadFiles(this.#api, uploading, context.blobs);
-    this.#standing = new StandingPosts(this.#api, log);
     this.#members = new Members(this.#api, log);
     this.#votes = new Votes(this.#api, this.#members, log);
-    this.#answering = new Answering({
-      renderer: this.#renderer,
-      files: this.#files,
-      answers: new Answers(this.#api, log),
+    const uploading = new Uploading(this.#api, context.records);
+    this.#deletion = new FileDeletion(this.#api, context.records, log);
+    const files = new SlackFiles(uploading, this.#deletion, context);
+    const shared = {
+      api: this.#api,
+      files,
+      renderer: new Renderer(files, (hash, name) => parts.link(hash, name)),
       underWay: this.#underWay,
       log,
-      post: (channelId, card, nonce) => this.#post(channelId, card, nonce),
+    };
+    this.#messages = new Messages({
+      ...shared,
+      threads: new ThreadFiles(this.#api, uploading, context.blobs),
+      votes: this.#votes,
+      heard: this.#heard,
+      botUser: () => this.#botUser,
+    });
+    this.#answering = new Answering({
+      ...shared,
+      answers: new Answers(this.#api, log),
+      post: (channelId, card, nonce) => this.#messages.postNew(channelId, card, nonce),
     });
     this.#receiver = this.#newReceiver();
   }
@@ -104,12 +93,8 @@ export class SlackGateway implements Gateway {
     if (this.#receiver instanceof HttpReceiver) this.#receiver.mount(server);
   }
 
-  /** 3 s, longer with age and when many messages are edited: all edits of a workspace share one limit. */
   editInterval(age: number): number {
-    const since = Date.now() - MINUTE / 2;
-    for (const [message, at] of this.#edited) if (at < since) this.#edited.delete(message);
-    const byAge = age < 10 * MINUTE ? 3_000 : age < 60 * MINUTE ? 5_000 : 15_000;
-    return Math.max(byAge, this.#edited.size * SHARE);
+    return this.#messages.editInterval(age);
   }
 
   /** @throws KronaError SLACK_TOKEN_INVALID, SLACK_UNREACHABLE */
@@ -156,51 +141,16 @@ export class SlackGateway implements Gateway {
     await this.#deletion.stop();
   }
 
-  /**
-   * Slack knows no nonce, so it goes into the message's metadata, where it is looked for before posting. Exactly once
-   * holds within a process as long as Slack answers. Across a kill, or when Slack's answer was lost, it holds where the
-   * app has the optional scopes channels:history and groups:history (conversations.history, the channel's newest 1,000
-   * messages); without them such a message may appear twice, and is never missing.
-   */
-  async post(channel: Channel, card: Card, nonce: string): Promise<string> {
-    const id = channel.externalId;
-    try {
-      return (await this.#standing.find(id, nonce)) ?? (await this.#post(id, card, nonce));
-    } catch (error) {
-      this.#tellOfDeadToken(error);
-      throw placeError(error, this.#heard.isAlive(id));
-    }
+  post({ externalId }: Channel, card: Card, nonce: string): Promise<string> {
+    return this.#messages.post(externalId, card, nonce);
   }
 
-  async edit(channel: Channel, messageId: string, card: Card): Promise<void> {
-    const id = channel.externalId;
-    try {
-      const { keys } = await this.#renderer.send(card, (rendered) =>
-        this.#api.call('chat.update', (client) =>
-          client.chat.update({ channel: id, ts: messageId, ...rendered, parse: 'none', link_names: false }),
-        ),
-      );
-      this.#edited.set(`${id} ${messageId}`, Date.now());
-      this.#follow(id, messageId, card, keys);
-    } catch (error) {
-      this.#tellOfDeadToken(error);
-      throw messageError(error);
-    }
+  edit({ externalId }: Channel, messageId: string, card: Card): Promise<void> {
+    return this.#messages.edit(externalId, messageId, card);
   }
 
-  async remove({ externalId: channel }: Channel, ts: string): Promise<void> {
-    await this.#api
-      .call('chat.delete', (client) => client.chat.delete({ channel, ts }))
-      .catch((error: unknown) => {
-        const reason = reasonOf(error) ?? '';
-        if (KEPT.includes(reason))
-          throw new KronaError('DELETE_FORBIDDEN', 'Slack does not let Krona delete this message.', {
-            cause: error,
-          });
-        if (!GONE.includes(reason)) throw error;
-      });
-    // FileDeletion deletes the files that it showed.
-    this.#edited.delete(`${channel} ${ts}`);
+  remove({ externalId }: Channel, messageId: string): Promise<void> {
+    return this.#messages.remove(externalId, messageId);
   }
 
   readReactions(channel: Channel, messageId: string): Promise<readonly StandingReaction[]> {
@@ -238,56 +188,6 @@ export class SlackGateway implements Gateway {
     this.#botUser = who.user_id ?? '';
     this.#warnOfScopes(who.response_metadata?.scopes ?? []);
     return who.bot_id;
-  }
-
-  async #post(channelId: string, card: Card, nonce: string): Promise<string> {
-    const { sent, keys } = await this.#renderer.send(card, (rendered) =>
-      this.#api
-        .inTurn(channelId, 'chat.postMessage', (client) =>
-          client.chat.postMessage({
-            channel: channelId,
-            ...rendered,
-            metadata: { event_type: POST_EVENT, event_payload: { nonce } },
-            unfurl_links: false,
-            unfurl_media: false,
-            parse: 'none',
-            link_names: false,
-          }),
-        )
-        .catch((error: unknown) => {
-          if (isUncertain(error)) this.#standing.doubt(channelId);
-          throw error;
-        }),
-    );
-    if (sent.ts === undefined)
-      throw new KronaError('SLACK_REFUSED', 'Slack did not name the message that it posted.');
-    this.#standing.note(nonce, sent.ts);
-    this.#follow(channelId, sent.ts, card, keys);
-    return sent.ts;
-  }
-
-  /** Adds what goes with a message: reactions to vote with, and files in its thread. Drops files that nobody sees. */
-  #follow(channelId: string, ts: string, card: Card, keys: readonly string[]): void {
-    const { log } = this.#parts;
-    this.#tokenDead = false;
-    this.#underWay.add(this.#files.shows(`${channelId} ${ts}`, keys));
-    this.#underWay.add(this.#votes.invitations.invite(channelId, ts, card));
-    for (const file of card.files ?? [])
-      this.#underWay.add(
-        this.#threads
-          .attach(channelId, ts, file, this.#botUser)
-          .catch((error: unknown) =>
-            log.warn({ error, file: file.name }, 'Slack: could not upload a file; the message has its link'),
-          ),
-      );
-  }
-
-  /** In the log, once until the token is good again: it is the same for every message. */
-  #tellOfDeadToken(error: unknown): void {
-    if (!isTokenDead(error) || this.#tokenDead) return;
-    this.#tokenDead = true;
-    const { code, message } = tokenInvalid('SLACK_BOT_TOKEN', error);
-    this.#parts.log.error({ code }, `${code}: ${message}`);
   }
 
   #warnOfScopes(granted: readonly string[]): void {

@@ -81,7 +81,7 @@ export class StandingPosts {
       this.#told = true;
       this.#log.info(
         {},
-        'Slack: without the optional scopes channels:history and groups:history, a message may be posted twice when Krona is killed while it posts',
+        'Slack: without the optional scopes channels:history and groups:history, a message can appear twice when Krona is killed while it posts',
       );
     }
   }

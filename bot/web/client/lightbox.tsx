@@ -23,16 +23,8 @@ export const Veil = (): JSX.Element => (
   </span>
 );
 
-export function Lightbox({
-  pictures,
-  links,
-  index,
-  onIndex,
-  onClose,
-  isHidden,
-  onReveal,
-  votes,
-}: LightboxProps): JSX.Element | null {
+export function Lightbox(props: LightboxProps): JSX.Element | null {
+  const { pictures, links, index, onIndex, onClose, isHidden, onReveal, votes } = props;
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => dialog.current?.showModal(), []);
   const picture = pictures[index];
@@ -78,16 +70,18 @@ export function Lightbox({
       <button type="button" class="round close" aria-label="Close" onClick={() => dialog.current?.close()}>
         <CloseIcon />
       </button>
-      {pictures.length > 1 && (
-        <>
-          <button type="button" class="round back" aria-label="Previous picture" onClick={() => go(-1)}>
-            <BackIcon />
-          </button>
-          <button type="button" class="round next" aria-label="Next picture" onClick={() => go(1)}>
-            <NextIcon />
-          </button>
-        </>
-      )}
+      {pictures.length > 1 && <Arrows go={go} />}
     </dialog>
   );
 }
+
+const Arrows = ({ go }: { go: (step: number) => void }): JSX.Element => (
+  <>
+    <button type="button" class="round back" aria-label="Previous picture" onClick={() => go(-1)}>
+      <BackIcon />
+    </button>
+    <button type="button" class="round next" aria-label="Next picture" onClick={() => go(1)}>
+      <NextIcon />
+    </button>
+  </>
+);
