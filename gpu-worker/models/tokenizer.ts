@@ -52,7 +52,7 @@ export interface ClipTokenizer {
  */
 export async function loadTokenizer(source: string | TokenizerFiles): Promise<ClipTokenizer> {
   const { folder, pad: ownPad, advice }: TokenizerFiles = typeof source === 'string' ? { folder: source } : source;
-  const files = await readdir(folder).catch(() => [] as string[]);
+  const files = await readdir(folder).catch((): string[] => []);
   const optional = (file: string) => (files.includes(file) ? readJson(folder, file) : Promise.resolve({}));
   const config: Record<string, unknown> = {
     ...(await optional('special_tokens_map.json')),

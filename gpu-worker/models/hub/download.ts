@@ -8,6 +8,7 @@ import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KronaError } from '../../../core/errors.ts';
+import { errorCode } from '../safetensors.ts';
 import type { HubClient, HubFile, HubSnapshot } from './hub-client.ts';
 
 export interface DownloadHooks {
@@ -136,8 +137,8 @@ function gaveUp(file: HubFile, have: number, cause: unknown): KronaError {
 }
 
 function diskProblem(error: unknown, path: string): unknown {
-  const code = (error as NodeJS.ErrnoException).code;
-  if (error instanceof KronaError || typeof code !== 'string' || !/^E[A-Z]+$/.test(code)) return error;
+  const code = errorCode(error);
+  if (error instanceof KronaError || !/^E[A-Z]+$/.test(code)) return error;
   const full = code === 'ENOSPC';
   return new KronaError(
     full ? 'DISK_FULL' : 'FILE_UNWRITABLE',

@@ -63,7 +63,7 @@ export class HubClient {
       const files: HubFile[] = [];
       for await (const { type, path, size, oid, lfs } of listFiles({ ...common, repo, revision: commit, recursive: true })) {
         if (type !== 'file') continue;
-        const hash = lfs ? ({ kind: 'sha256', value: lfs.oid } as const) : ({ kind: 'git', value: oid! } as const);
+        const hash = lfs ? ({ kind: 'sha256', value: lfs.oid } as const) : ({ kind: 'git', value: oid ?? '' } as const);
         files.push({ path, size: lfs?.size ?? size, hash });
       }
       return { repo, commit, files };
