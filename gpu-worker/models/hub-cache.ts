@@ -16,5 +16,7 @@ export async function cachedSnapshot(folder: string): Promise<string | null> {
 /** What people call the model in a folder: its name, or in a hub cache the repository's, not the commit's. */
 export function modelName(folder: string): string {
   const repository = /^models--.*?--(.+)$/.exec(basename(dirname(dirname(folder))))?.[1];
-  return basename(dirname(folder)) === 'snapshots' && repository !== undefined ? repository : basename(folder);
+  return basename(dirname(folder)) === 'snapshots' && repository !== undefined
+    ? repository
+    : basename(folder);
 }

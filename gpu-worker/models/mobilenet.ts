@@ -59,7 +59,12 @@ export function mobileNetV2(
     const path = i === 0 ? 'expanded_conv' : `block_${i}`;
     const wide = i === 0 ? x : relu6(pointwise(p, `${path}_expand`, x, WIDENING * sideOf(x, 1)));
     if (i === FEATURE_BLOCK) features = op.reshape(op.mean(wide, [2, 3]), [sideOf(x, 0), sideOf(wide, 1)]);
-    const y = pointwise(p, `${path}_project`, relu6(depthwise(p, `${path}_depthwise`, wide, stride)), channels);
+    const y = pointwise(
+      p,
+      `${path}_project`,
+      relu6(depthwise(p, `${path}_depthwise`, wide, stride)),
+      channels,
+    );
     x = stride === 1 && channels === x.shape[1] ? op.add(x, y) : y;
   }
   x = op.mean(relu6(pointwise(p, 'Conv_1', x, LAST)), [2, 3]);

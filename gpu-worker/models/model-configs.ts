@@ -3,7 +3,7 @@
  * diffusers' and transformers' config.json, except that what may be one number for all blocks is always a list.
  * Fields that have one supported value (SiLU, 3×3 input convolution, …) are checked and then left out.
  */
-import { at } from '../../core/lists.ts';
+import { at } from '../../core/at.ts';
 import { ConfigFields } from './config-fields.ts';
 
 type JsonObject = Readonly<Record<string, unknown>>;

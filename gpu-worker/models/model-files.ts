@@ -27,7 +27,11 @@ export async function readJson(folder: string, file: string): Promise<Readonly<R
   try {
     json = JSON.parse(text);
   } catch (error) {
-    throw new KronaError('MODEL_CONFIG_INVALID', `${file} is not JSON. Download that file again: it is cut off or another page was saved in its place.`, { cause: error });
+    throw new KronaError(
+      'MODEL_CONFIG_INVALID',
+      `${file} is not JSON. Download that file again: it is cut off or another page was saved in its place.`,
+      { cause: error },
+    );
   }
   if (!isJsonObject(json))
     throw new KronaError('MODEL_CONFIG_INVALID', `${file} holds no JSON object. Download that file again.`);

@@ -73,11 +73,16 @@ export function parseHeader(name: string, header: Buffer) {
     text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(header);
     parsed = JSON.parse(text);
   } catch (error) {
-    throw new KronaError('SAFETENSORS_INVALID', `${name} has a header that is not JSON in UTF-8. The file is damaged, or no .safetensors file: download it again.`, {
-      cause: error,
-    });
+    throw new KronaError(
+      'SAFETENSORS_INVALID',
+      `${name} has a header that is not JSON in UTF-8. The file is damaged, or no .safetensors file: download it again.`,
+      {
+        cause: error,
+      },
+    );
   }
-  if (!isJsonObject(parsed) || !text.startsWith('{')) throw invalid(name, 'has a header that is no JSON object');
+  if (!isJsonObject(parsed) || !text.startsWith('{'))
+    throw invalid(name, 'has a header that is no JSON object');
   const duplicate = duplicateKey(text);
   if (duplicate !== null) throw invalid(name, `names "${duplicate}" twice in its header`);
 
@@ -96,7 +101,8 @@ export function parseHeader(name: string, header: Buffer) {
 }
 
 function parseTensor(name: string, key: string, value: unknown): HeaderTensor {
-  if (!isJsonObject(value)) throw invalid(name, `describes tensor ${key} by something that is no JSON object`);
+  if (!isJsonObject(value))
+    throw invalid(name, `describes tensor ${key} by something that is no JSON object`);
   const { dtype, shape, data_offsets: offsets } = value;
   if (!isDtype(dtype))
     throw invalid(
@@ -104,8 +110,7 @@ function parseTensor(name: string, key: string, value: unknown): HeaderTensor {
       `gives tensor ${key} the dtype ${JSON.stringify(dtype)}; known are ${DTYPES.join(', ')}`,
     );
   const sizes: readonly unknown[] = Array.isArray(shape) ? shape : [null];
-  if (!sizes.every(isSize))
-    throw invalid(name, `gives tensor ${key} the shape ${JSON.stringify(shape)}`);
+  if (!sizes.every(isSize)) throw invalid(name, `gives tensor ${key} the shape ${JSON.stringify(shape)}`);
   const [begin, end, ...more]: readonly unknown[] = Array.isArray(offsets) ? offsets : [];
   if (!isSize(begin) || !isSize(end) || more.length > 0)
     throw invalid(name, `gives tensor ${key} the offsets ${JSON.stringify(offsets)}`);
@@ -177,7 +182,10 @@ function duplicateKey(text: string): string | null {
 }
 
 export function invalid(name: string, what: string): KronaError {
-  return new KronaError('SAFETENSORS_INVALID', `${name} ${what}. The file is damaged or badly made: download it again, or save it with the safetensors library.`);
+  return new KronaError(
+    'SAFETENSORS_INVALID',
+    `${name} ${what}. The file is damaged or badly made: download it again, or save it with the safetensors library.`,
+  );
 }
 
 const isSize = (value: unknown): value is number => isInteger(value);

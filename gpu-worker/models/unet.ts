@@ -2,7 +2,7 @@
  * @file UNet2DConditionModel as SDXL (arXiv 2307.01952) and SD 1.x, 2.x use it, under diffusers' parameter names.
  * B batch, h×w latents, S text tokens, D width of the text states.
  */
-import { at } from '../../core/lists.ts';
+import { at } from '../../core/at.ts';
 import { GraphError } from '../graph/errors.ts';
 import { checkpoint } from '../graph/gradients.ts';
 import * as op from '../graph/ops.ts';
@@ -90,8 +90,7 @@ function blocksOf(config: UNetConfig, p: Parameters, inputs: UNetInputs, options
   const norm = { groups: config.norm_num_groups, eps: config.norm_eps, time };
   return {
     resnet: (path, x, out) => block(() => resnet(p, path, x, out, norm)),
-    attention: (path, x, level) =>
-      transformer(config, p, path, x, inputs.encoderHiddenStates, level, block),
+    attention: (path, x, level) => transformer(config, p, path, x, inputs.encoderHiddenStates, level, block),
   };
 }
 
@@ -137,7 +136,9 @@ function up(p: Parameters, blocks: Blocks, levels: readonly UNetLevel[], below: 
 function timeEmbedding(config: UNetConfig, p: Parameters, inputs: UNetInputs): Tensor {
   const time = waves(config, inputs.timesteps, at(config.block_out_channels, 0));
   const embedded = embed(config, p, 'time_embedding', time);
-  return config.addition_embed_type === null ? embedded : op.add(embedded, pictureEmbedding(config, p, inputs));
+  return config.addition_embed_type === null
+    ? embedded
+    : op.add(embedded, pictureEmbedding(config, p, inputs));
 }
 
 function pictureEmbedding(config: UNetConfig, p: Parameters, inputs: UNetInputs): Tensor {

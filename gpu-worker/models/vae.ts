@@ -1,5 +1,5 @@
 /** @file AutoencoderKL (arXiv 2112.10752), under diffusers' parameter names. Pictures are [B,3,H,W] in [-1,1]. */
-import { at } from '../../core/lists.ts';
+import { at } from '../../core/at.ts';
 import * as op from '../graph/ops.ts';
 import { sideOf, sidesOf } from '../graph/shapes.ts';
 import type { Tensor } from '../graph/tensor.ts';

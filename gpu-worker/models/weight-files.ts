@@ -53,8 +53,7 @@ export function weightFiles(names: readonly string[], variant?: string): WeightF
  */
 export function shardFiles(where: string, index: Readonly<Record<string, unknown>>): Map<string, string> {
   const map = index['weight_map'];
-  if (!isJsonObject(map))
-    throw new KronaError('MODEL_INDEX_INVALID', `${where} has no weight_map.`);
+  if (!isJsonObject(map)) throw new KronaError('MODEL_INDEX_INVALID', `${where} has no weight_map.`);
   const files = new Map<string, string>();
   for (const [name, file] of Object.entries(map)) {
     // An index may only name files beside it: it must not reach into the rest of the disk.

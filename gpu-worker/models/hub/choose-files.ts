@@ -55,7 +55,9 @@ export async function chooseFolderFiles(
         ? names.filter((name) => name === 'scheduler_config.json')
         : names.length === 0
           ? []
-          : await weightsOf(snapshot, part, names, variant, (name) => readText(found(byPath, snapshot, `${part}/${name}`)));
+          : await weightsOf(snapshot, part, names, variant, (name) =>
+              readText(found(byPath, snapshot, `${part}/${name}`)),
+            );
     chosen.push(...wanted.map((name) => found(byPath, snapshot, `${part}/${name}`)));
   }
   if (chosen.length === 0) throw noFolder(snapshot);

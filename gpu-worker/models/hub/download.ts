@@ -60,7 +60,7 @@ async function fetchAll(
   const output = await open(partial, have === 0 ? 'w' : 'a');
   try {
     onBytes?.(have);
-    for (let vain = 0; have < file.size; ) {
+    for (let vain = 0; have < file.size;) {
       const before = have;
       let problem: unknown;
       try {
@@ -82,8 +82,8 @@ async function fetchAll(
       if (have === file.size) break;
       vain = have > before ? 0 : vain + 1;
       if (vain >= ATTEMPTS) throw gaveUp(file, have, problem);
-      await sleep(vain === 0 ? 0 : patienceMs * 2 ** (vain - 1), undefined, signal ? { signal } : {}).catch(() =>
-        signal?.throwIfAborted(),
+      await sleep(vain === 0 ? 0 : patienceMs * 2 ** (vain - 1), undefined, signal ? { signal } : {}).catch(
+        () => signal?.throwIfAborted(),
       );
     }
     await output.sync();
