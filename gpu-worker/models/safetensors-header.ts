@@ -111,7 +111,8 @@ function parseTensor(name: string, key: string, value: unknown): HeaderTensor {
     );
   const sizes: readonly unknown[] = Array.isArray(shape) ? shape : [null];
   if (!sizes.every(isSize)) throw invalid(name, `gives tensor ${key} the shape ${JSON.stringify(shape)}`);
-  const [begin, end, ...more]: readonly unknown[] = Array.isArray(offsets) ? offsets : [];
+  const range: readonly unknown[] = Array.isArray(offsets) ? offsets : [];
+  const [begin, end, ...more] = range;
   if (!isSize(begin) || !isSize(end) || more.length > 0)
     throw invalid(name, `gives tensor ${key} the offsets ${JSON.stringify(offsets)}`);
   const bytes = sizeOf(sizes) * DTYPE_BYTES[dtype];
