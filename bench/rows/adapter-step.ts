@@ -1,6 +1,6 @@
 /** @file A step of adapter training on the model: the real training loop, and the profile of its program. */
 import { factorShapes } from '../../gpu-worker/adapters/krona.ts';
-import { attentionProjections } from '../../gpu-worker/adapters/naming.ts';
+import { attentionProjections } from '../../gpu-worker/adapters/attention-projections.ts';
 import type { Feeds } from '../../gpu-worker/graph/runtime.ts';
 import { sizeOf } from '../../gpu-worker/graph/tensor.ts';
 import { openModelFolder } from '../../gpu-worker/models/model-folder.ts';

@@ -5,7 +5,7 @@
 import { KronaError } from '../../core/errors.ts';
 import type { SchedulerName } from '../../core/settings/settings.ts';
 import { layersOf, withoutScales, type AdapterShapes } from '../adapters/adapter.ts';
-import { adapterBase } from '../adapters/adapter-base.ts';
+import { adapterBase } from '../adapters/files/adapter-base.ts';
 import {
   adapterFeeds,
   adapterInputs,
@@ -13,8 +13,8 @@ import {
   strengthFeeds,
   type AppliedAdapter,
 } from '../adapters/adapter-inputs.ts';
-import { noiseStrengthOf } from '../adapters/adapter-info.ts';
-import { readAdapter } from '../adapters/read-adapter.ts';
+import { noiseStrengthOf } from '../adapters/files/adapter-info.ts';
+import { readAdapter } from '../adapters/files/read-adapter.ts';
 import { compile } from '../graph/compile.ts';
 import { devicePrecision } from '../graph/device.ts';
 import { Session, type Feeds } from '../graph/runtime.ts';

@@ -2,6 +2,7 @@
 import { rm } from 'node:fs/promises';
 import { KronaError } from '../../core/errors.ts';
 import { adapterLayers } from '../adapters/adapter.ts';
+import { writeAdapter } from '../adapters/files/write-adapter.ts';
 import type { OptimizerState } from './adamw.ts';
 import type { LossScale } from './loss-scale.ts';
 import { loadOptimizer, saveOptimizer } from './optimizer-file.ts';
@@ -102,9 +103,9 @@ export class Checkpoints {
   }
 
   async #saveAdapter(final: boolean): Promise<void> {
-    const { method, shapes, model, info } = this.#plan;
+    const { shapes, model, info } = this.#plan;
     const { step, parameters } = this.#current().state;
-    await method.write(this.#path(final), adapterLayers(shapes, parameters), model, { ...info, steps: step });
+    await writeAdapter(this.#path(final), adapterLayers(shapes, parameters), model, { ...info, steps: step });
   }
 
   async #tell(final: boolean): Promise<void> {

@@ -1,7 +1,7 @@
 /** @file What a run computes, settled before its first step: the model, the adapter, the examples and the texts. */
 import { KronaError } from '../../core/errors.ts';
 import { adapterLayout, type AdapterShapes } from '../adapters/adapter.ts';
-import type { AdapterInfo } from '../adapters/adapter-info.ts';
+import type { AdapterInfo } from '../adapters/files/adapter-info.ts';
 import { ADAPTER_METHODS, type AdapterMethod } from '../adapters/methods.ts';
 import type { Precision } from '../graph/compile.ts';
 import { devicePrecision } from '../graph/device.ts';

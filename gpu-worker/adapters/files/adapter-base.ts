@@ -1,8 +1,8 @@
 /** @file What an adapter is applied to, as files need to know it. */
-import type { ModelFolder } from '../models/model-folder.ts';
+import type { ModelFolder } from '../../models/model-folder.ts';
 import { familyOf, type Family } from './adapter-info.ts';
 import type { Prediction } from './stated-facts.ts';
-import { adaptableModules, type ModuleShape } from './targets.ts';
+import { adaptableModules, type ModuleShape } from '../targets.ts';
 import type { BlockLayers } from './unet-layers.ts';
 
 export interface AdapterBase {

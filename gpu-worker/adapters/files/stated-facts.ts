@@ -2,8 +2,8 @@
  * @file What an adapter file's metadata say that its numbers do not: for which architecture and prediction it was
  * trained, and at which scale. Keys: sd-scripts library/train_util.py, sai_model_spec.py; LyCORIS's network arguments.
  */
-import { KronaError } from '../../core/errors.ts';
-import type { SafetensorsFile } from '../models/safetensors.ts';
+import { KronaError } from '../../../core/errors.ts';
+import type { SafetensorsFile } from '../../models/safetensors.ts';
 import type { AdapterBase } from './adapter-base.ts';
 import { FAMILIES, parseJson, type Family } from './adapter-info.ts';
 

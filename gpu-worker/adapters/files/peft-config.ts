@@ -4,8 +4,8 @@
  */
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { KronaError } from '../../core/errors.ts';
-import type { SafetensorsFile } from '../models/safetensors.ts';
+import { KronaError } from '../../../core/errors.ts';
+import type { SafetensorsFile } from '../../models/safetensors.ts';
 import { parseJson } from './adapter-info.ts';
 
 /**

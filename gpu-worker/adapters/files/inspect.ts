@@ -1,6 +1,7 @@
-/** @file What an adapter file is, from its header alone: no model is needed and no weight is read. */
-import { isDifference, isKronecker, isLowRank } from './adapter.ts';
-import { openAdapter, type AdapterFormat } from './read-adapter.ts';
+/** @file Describes an adapter file from its header alone: no model is needed and no weight is read. */
+import type { Method } from '../../../core/settings/settings.ts';
+import { FORMS } from '../forms/forms.ts';
+import { openAdapter, type AdapterFormat } from './open-adapter.ts';
 import { statedNotes } from './stated-facts.ts';
 
 export interface FactorShape {
@@ -10,54 +11,49 @@ export interface FactorShape {
 
 export interface AdapterReport {
   readonly format: AdapterFormat;
-  /** What its modules are changed by; the commonest where there are several. */
-  readonly method: 'krona' | 'lora' | 'full';
-  /** Module paths as in diffusers; of differences the parameters. */
+  /** The method that makes its layers; the commonest if there are several. */
+  readonly method: Method;
+  /** Module paths as in diffusers; the parameters of differences. */
   readonly targets: readonly string[];
   /** Trained numbers in the file. */
   readonly parameters: number;
-  /** Shape of A; a list where targets have different ones, null where none has any. */
+  /** Shape of A; a list if targets have different ones, null if none has any. */
   readonly factors: FactorShape | readonly FactorShape[] | null;
-  /** Of LoRAs; a list where targets have different ones, null where none has any. */
+  /** Of LoRAs; a list if targets have different ones, null if none has any. */
   readonly rank: number | readonly number[] | null;
   /** alpha/rank and the like that LoRAs are multiplied by; as `rank`. */
   readonly scale: number | readonly number[] | null;
   readonly base: {
-    /** The model's name, when the file says it. */
+    /** The model's name; null if the file doesn't say it. */
     readonly model: string | null;
     /** kohya's word for the architecture, e.g. `sdxl_base_v1-0`. */
     readonly version: string | null;
     readonly hash: string | null;
   };
   readonly metadata: Readonly<Record<string, string>>;
-  /** What may come out otherwise than its maker saw it, a sentence each. */
+  /** What can come out differently from how its maker saw it, a sentence each. */
   readonly notes: readonly string[];
 }
 
 /** @throws KronaError as openAdapter */
 export async function inspectAdapter(path: string): Promise<AdapterReport> {
-  const adapter = await openAdapter(path);
-  const { shapes, format, parameters } = adapter;
+  const { file, format, parameters, layers, shapes } = await openAdapter(path);
   const factors = new Map<string, FactorShape>();
   const ranks = new Set<number>();
   const scales = new Set<number>();
-  const counts = { krona: 0, lora: 0, full: 0 };
-  for (const [module, shape] of shapes) {
-    if (isDifference(shape)) counts.full++;
-    else if (isLowRank(shape)) {
-      counts.lora++;
-      ranks.add(shape.rank);
-      scales.add(await adapter.scale(module));
-    } else if (isKronecker(shape)) {
-      counts.krona++;
-      factors.set(`${shape.a1}x${shape.a2}`, { a1: shape.a1, a2: shape.a2 });
-    }
+  for (const { stored, scale } of layers.values()) {
+    const { factors: shape, rank } = stored.shape.facts();
+    if (shape) factors.set(`${shape.a1}x${shape.a2}`, shape);
+    if (rank === undefined) continue;
+    ranks.add(rank);
+    scales.add(await scale());
   }
-  const [method] = (['krona', 'lora', 'full'] as const).toSorted((x, y) => counts[y] - counts[x]);
-  const { metadata } = adapter.file;
+  const { metadata } = file;
+  const count = (method: Method) => [...shapes.values()].filter(({ form }) => form.method === method).length;
+  const methods = FORMS.map(({ method }) => method);
   return {
     format,
-    method: method!,
+    method: methods.reduce((most, method) => (count(method) > count(most) ? method : most)),
     targets: [...shapes.keys()],
     parameters,
     factors: oneOrAll([...factors.values()]),
@@ -69,7 +65,7 @@ export async function inspectAdapter(path: string): Promise<AdapterReport> {
       hash: metadata.get('krona.base_hash') ?? null,
     },
     metadata: Object.fromEntries(metadata),
-    notes: statedNotes(adapter.file),
+    notes: statedNotes(file),
   };
 }
 

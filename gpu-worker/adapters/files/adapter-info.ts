@@ -2,7 +2,7 @@
  * @file What an adapter file says about itself: kohya's metadata keys, which other programs look at, and our own.
  * All values are text. Key lists: sd-scripts library/train_util.py (`ss_…`) and sai_model_spec.py (`modelspec.…`).
  */
-import type { Architecture } from '../models/architecture.ts';
+import type { Architecture } from '../../models/architecture.ts';
 import type { NameStyle } from './module-names.ts';
 import type { BlockLayers } from './unet-layers.ts';
 
