@@ -7,7 +7,7 @@ import type { Leaf, Primitive, Shape } from './primitives.ts';
 import { sideOf, sidesOf, sizeOf } from './shapes.ts';
 import { is, type Tensor } from './tensor.ts';
 
-/** What a rule may do. */
+/** What rules emit with. */
 export interface Emitter {
   /** The ONNX name of a tensor that was emitted before. */
   name(tensor: Tensor): string;

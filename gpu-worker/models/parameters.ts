@@ -24,7 +24,7 @@ export interface ParameterShape {
   readonly shape: Shape;
 }
 
-/** A frozen parameter where it lies. */
+/** A frozen parameter in its file. */
 export interface ModelTensor extends StoredTensor {
   /** The file holds the transpose of the matrix whose shape this is. */
   readonly transposed?: boolean;

@@ -166,7 +166,7 @@ export function locate(
   return located;
 }
 
-/** The first key that a JSON object in `text` (valid JSON) has twice, which JSON.parse passes over in silence. */
+/** The first key that a JSON object in `text` (valid JSON) has twice, which JSON.parse accepts silently. */
 function duplicateKey(text: string): string | null {
   const objects: Set<string>[] = [];
   for (const [token, key] of text.matchAll(/("(?:[^"\\]|\\.)*")\s*:|"(?:[^"\\]|\\.)*"|[{}]/g)) {
