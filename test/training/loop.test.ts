@@ -7,6 +7,7 @@ import { TrainingLoop, type LoopOptions } from '../../gpu-worker/training/loop.t
 async function train(options: Partial<LoopOptions>, noise: (n: number) => number = () => 0) {
   const optimizer = await AdamW.create(ADAMW_DEFAULTS, initialState(Float32Array.of(0), ADAMW_DEFAULTS));
   const steps: number[] = [];
+  const norms: number[] = [];
   const loop = new TrainingLoop({
     optimizer,
     steps: 4,
@@ -16,15 +17,16 @@ async function train(options: Partial<LoopOptions>, noise: (n: number) => number
       gradient[0] = 2 * distance + noise(n);
       return distance ** 2;
     },
-    async onStep({ step }) {
+    async onStep({ step, gradientNorm }) {
       steps.push(step);
+      norms.push(gradientNorm);
     },
     ...options,
   });
   const error = await loop.run().catch((reason: unknown) => reason);
   const [value] = optimizer.state.parameters;
   await optimizer.release();
-  return { value, steps, error };
+  return { value, steps, norms, error };
 }
 
 it('takes every step, and moves to where the loss is least', async () => {
