@@ -29,7 +29,7 @@ import { unet, unetInputs } from '../models/unet.ts';
 import { vaeScale } from '../models/vae.ts';
 import { guide } from './guidance.ts';
 import { createNoise, variedNoise, type NoiseSource } from './noise.ts';
-import { fromBytes, toBytes } from './pixels.ts';
+import { fromBytes, toBytes } from '../../core/pictures/rgb-bytes.ts';
 import { createScheduler } from './schedulers/create-scheduler.ts';
 import { trainTimesteps } from './schedulers/noise-levels.ts';
 import { firstStep, handover } from './schedulers/picture-start.ts';
@@ -150,7 +150,7 @@ export class TextToImage {
       pictures.push({
         width,
         height,
-        pixels: toBytes(await decoder.decode(latents.subarray(i * each, (i + 1) * each)), width * height),
+        pixels: toBytes(await decoder.decode(latents.subarray(i * each, (i + 1) * each))),
       });
     }
     return pictures;
@@ -169,7 +169,7 @@ export class TextToImage {
     const tiled = needsTiles(this.model, width, height, null);
     const encoder = await (tiled ? openTiledEncoder : openEncoder)(this.model, width, height);
     try {
-      const { mean, deviation } = await encoder.encode(fromBytes(pixels, width * height));
+      const { mean, deviation } = await encoder.encode(fromBytes(pixels));
       const noise = source?.draw(1, mean.length);
       return mean.map((x, i) => ((noise ? x + deviation[i]! * noise[i]! : x) - shift) * factor);
     } finally {

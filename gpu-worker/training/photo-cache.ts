@@ -26,7 +26,7 @@ export interface Augmentation {
   readonly crop?: Crop;
   /** Cuts that random crop makes of each photo; DEFAULT_CUTS unless given. */
   readonly cuts?: number;
-  /** Each view mirrored left to right as well. Not for subjects with text or a side of their own. */
+  /** Also train each view mirrored left to right. Not for subjects with text or a distinct left and right. */
   readonly flip?: boolean;
   /** Photos keep about their shape instead of being cut square; see buckets.ts. */
   readonly buckets?: boolean;
@@ -38,7 +38,7 @@ export interface Augmentation {
 
 /** One view of a photo. */
 export interface CachedView extends EncodedPicture {
-  /** What the UNet is told of it: 6 numbers for SDXL, 5 for its refiner, none for SD. */
+  /** Numbers that the UNet reads about it: 6 for SDXL, 5 for its refiner, none for SD. */
   readonly timeIds: readonly number[];
   /** Weights of the latents' places [h·w]; null: all 1. */
   readonly weights: Float32Array | null;
@@ -52,7 +52,7 @@ export interface CachedPhoto extends Size {
 
 export interface PhotoSource {
   readonly path: string;
-  /** What it is said to show. */
+  /** Its prompt. */
   readonly prompt: string;
   /** Path of its mask; null for none. */
   readonly mask: string | null;

@@ -1,4 +1,4 @@
-/** @file All that decides what a training run computes: the same for the command line and for jobs. */
+/** @file Everything that decides what a training run computes, for the command line and for jobs. */
 import type { MethodOptions } from '../adapters/methods.ts';
 import type { Precision } from '../graph/compile.ts';
 import type { Prior } from './class-pictures.ts';
@@ -27,7 +27,7 @@ export interface TrainOptions extends MethodOptions, Augmentation {
   /** The word that stands for the subject, and its class noun ('' for none). */
   readonly subjectToken: string;
   readonly subjectClass: string;
-  /** What every photo without a caption is said to show, e.g. `a photo of sks cat`. */
+  /** The prompt of every photo without a caption, e.g. `a photo of sks cat`. */
   readonly prompt: string;
   /** A caption of each photo, in which the subject's token is put where it is missing; null: the prompt. */
   readonly captions?: readonly (string | null)[];
@@ -36,7 +36,7 @@ export interface TrainOptions extends MethodOptions, Augmentation {
   readonly method: Method;
   /** Learning rate of AdamW after the warm-up. */
   readonly lr: number;
-  /** How it goes on after the warm-up; constant unless given. */
+  /** How the learning rate changes after the warm-up; constant by default. */
   readonly lrSchedule?: LrSchedule;
   /** Optimiser steps over which the learning rate rises from 0; 0: none. */
   readonly warmup: number;
@@ -66,11 +66,11 @@ export interface TrainOptions extends MethodOptions, Augmentation {
   readonly checkpointing: boolean;
   /** Optimiser steps between saved checkpoints; null: only the end is saved. */
   readonly checkpointEvery: number | null;
-  /** What a resumed run needs is saved this often, beside the checkpoints; left out: with these only. */
+  /** Seconds between saves of the state that a run resumes from; by default it is saved with checkpoints only. */
   readonly stateSeconds?: number;
-  /** Go on from the newest checkpoint beside `out`. */
+  /** Resume from the newest checkpoint beside `out`. */
   readonly resume: boolean;
-  /** Where to record the run for another implementation to follow; null: nowhere. */
+  /** File that records the run, for another implementation to follow; null: none. */
   readonly trace: string | null;
   /** The adapter's file; checkpoints lie beside it. */
   readonly out: string;

@@ -1,4 +1,4 @@
-/** @file How long a stage was taught and on what, kept in the metadata of its saved state. */
+/** @file How long a stage was trained and on what machine, from the metadata of its saved state. */
 import { availableParallelism, cpus } from 'node:os';
 import { join } from 'node:path';
 import { currentDevice } from '../../gpu-worker/graph/device.ts';

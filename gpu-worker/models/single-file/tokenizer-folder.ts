@@ -10,7 +10,7 @@ const isTokenizer = async (folder: string): Promise<boolean> => {
 /**
  * The first folder that holds a tokenizer: KRONA_TOKENIZER or its `tokenizer/`, so that any SD or SDXL folder serves;
  * `tokenizer/` beside the file; the file's own folder. One serves all text encoders, which differ in padding alone.
- * `tokenizer/` beside the file where there is none.
+ * Without one: `tokenizer/` beside the file.
  *
  * @param path of the single file
  */
