@@ -1,4 +1,5 @@
 /** @file Where a sampling run's noise comes from: torch's CPU generator, or numbers keyed by picture. */
+import { at } from '../../core/at.ts';
 import { KeyedRandom } from '../../core/random.ts';
 import { TorchGenerator } from './torch-noise.ts';
 
@@ -44,7 +45,7 @@ const VARIATION = 0.5;
 export function variedNoise(seeds: readonly number[], own: Float32Array, elements: number): Float32Array {
   const kept = Math.sqrt(1 - VARIATION ** 2);
   const mixed = (old: Float32Array, fresh: Float32Array): Float32Array =>
-    fresh.map((value, i) => kept * old[i % elements]! + VARIATION * value);
+    fresh.map((value, i) => kept * at(old, i % elements) + VARIATION * value);
   const [original, ...later] = seeds.map((seed) => createNoise('krona', seed).draw(1, elements));
   return original === undefined ? own : mixed(later.reduce(mixed, original), own);
 }

@@ -22,8 +22,7 @@ export class SessionCache<T extends Releasable> {
     }
     const opened = await open();
     this.#entries.set(key, opened);
-    if (this.#entries.size > this.#capacity) {
-      const [oldest, session] = [...this.#entries][0]!;
+    for (const [oldest, session] of [...this.#entries].slice(0, -this.#capacity)) {
       this.#entries.delete(oldest);
       await session.release();
     }

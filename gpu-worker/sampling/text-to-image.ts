@@ -2,6 +2,7 @@
  * @file Prompts to pictures with one model: text, denoising with classifier-free guidance (arXiv 2207.12598),
  * decoding. Holds its sessions, so that further requests of the same size start at once; adapters are inputs of them.
  */
+import { at } from '../../core/at.ts';
 import { KronaError } from '../../core/errors.ts';
 import type { SchedulerName } from '../../core/settings/settings.ts';
 import { layersOf, withoutScales, type AdapterShapes } from '../adapters/adapter.ts';
@@ -36,6 +37,7 @@ import { firstStep, handover } from './schedulers/picture-start.ts';
 import type { Scheduler } from './schedulers/scheduler.ts';
 import { SessionCache } from './session-cache.ts';
 import { needsTiles, openTiledDecoder, openTiledEncoder } from './tiles.ts';
+import { zip2, zip3 } from './zip.ts';
 
 export interface DrawRequest {
   readonly prompt: string;
@@ -169,7 +171,10 @@ export class TextToImage {
     try {
       const { mean, deviation } = await encoder.encode(fromBytes(pixels, width * height));
       const noise = source?.draw(1, mean.length);
-      return mean.map((x, i) => ((noise ? x + deviation[i]! * noise[i]! : x) - shift) * factor);
+      const scaled = (x: number): number => (x - shift) * factor;
+      return noise
+        ? zip3(mean, deviation, noise, (x, spread, fresh) => scaled(x + spread * fresh))
+        : mean.map(scaled);
     } finally {
       await encoder.release();
     }
@@ -220,7 +225,7 @@ export class TextToImage {
     let sample = start;
     const trained = this.#trainedTimesteps();
     for (let i = from; i < end; i++) {
-      const timestep = scheduler.timesteps[i]!;
+      const timestep = at(scheduler.timesteps, i);
       await turn?.();
       signal?.throwIfAborted();
       const scaled = scheduler.scaleModelInput(sample, i);
@@ -252,8 +257,7 @@ export class TextToImage {
       throw new RangeError(`start.latents has ${latents.length} numbers, not ${size}`);
     if ('from' in start) return { call: this.#callAt(start.from, scheduler, steps), sample: latents };
     const { call, signal, sigma } = scheduler.startOf(firstStep(steps, start.strength));
-    const fresh = noise();
-    return { call, sample: latents.map((x, i) => signal * x + sigma * fresh[i]!) };
+    return { call, sample: zip2(latents, noise(), (x, fresh) => signal * x + sigma * fresh) };
   }
 
   #callAt(share: number, scheduler: Scheduler, steps: number): number {

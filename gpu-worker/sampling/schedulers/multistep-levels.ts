@@ -2,6 +2,7 @@
  * @file The noise levels that the multi-step solvers in log-SNR walk through (DPM-Solver++, UniPC): timesteps spaced by
  * one more than there are steps, since the last goes to the clean sample; in diffusers' arithmetic.
  */
+import { at } from '../../../core/at.ts';
 import type { ConfigFields } from '../../models/config-fields.ts';
 import { KronaError } from '../../../core/errors.ts';
 import { trainTimesteps } from './noise-levels.ts';
@@ -38,7 +39,7 @@ export function multistepLevels(config: ConfigFields, steps: number): MultistepL
     timesteps = spread.map((sigma) => whole(timestepOf(sigma, trained)));
   }
   const final = config.oneOf('final_sigmas_type', ['zero', 'sigma_min'], 'zero');
-  const last = final === 'zero' ? 0 : trained[0]!;
+  const last = final === 'zero' ? 0 : at(trained, 0);
   return {
     timesteps: Float32Array.from(timesteps),
     levels: [...sigmas, last].map((sigma) => levelOf(f(sigma))),
