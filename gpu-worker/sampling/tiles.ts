@@ -168,10 +168,10 @@ function beside(row: readonly Planes[], keep: number): Planes {
   const width = parts.reduce((sum, part) => sum + part.width, 0);
   const data = new Float32Array(planesOf(at(parts, 0)) * height * width);
   for (let line = 0; line < data.length / width; line++) {
-    let at = line * width;
+    let offset = line * width;
     for (const part of parts) {
-      data.set(part.data.subarray(line * part.width, (line + 1) * part.width), at);
-      at += part.width;
+      data.set(part.data.subarray(line * part.width, (line + 1) * part.width), offset);
+      offset += part.width;
     }
   }
   return { data, height, width };
@@ -181,12 +181,12 @@ function beside(row: readonly Planes[], keep: number): Planes {
 function below(rows: readonly Planes[]): Float32Array {
   const data = new Float32Array(rows.reduce((sum, row) => sum + row.data.length, 0));
   const channels = planesOf(at(rows, 0));
-  let at = 0;
+  let offset = 0;
   for (let c = 0; c < channels; c++)
     for (const row of rows) {
       const plane = row.height * row.width;
-      data.set(row.data.subarray(c * plane, (c + 1) * plane), at);
-      at += plane;
+      data.set(row.data.subarray(c * plane, (c + 1) * plane), offset);
+      offset += plane;
     }
   return data;
 }

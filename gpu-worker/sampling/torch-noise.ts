@@ -87,10 +87,10 @@ export class TorchGenerator {
   }
 }
 
-/** Turns the 16 uniforms from `at` on into normals: the first eight give radii, the last eight angles, in fp32. */
-function boxMuller(values: Float32Array, at: number): void {
+/** Turns the 16 uniforms from `start` on into normals: the first eight give radii, the last eight angles, in fp32. */
+function boxMuller(values: Float32Array, start: number): void {
   const f = Math.fround;
-  for (let i = at; i < at + 8; i++) {
+  for (let i = start; i < start + 8; i++) {
     const radius = f(Math.sqrt(f(-2 * f(Math.log(1 - at(values, i))))));
     const angle = f(TWO_PI * at(values, i + 8));
     values[i] = radius * f(Math.cos(angle));
