@@ -164,7 +164,7 @@ function blendColumns(left: Planes, right: Planes, blend: number): void {
 /** The first `keep` rows and columns of each tile, side by side. */
 function beside(row: readonly Planes[], keep: number): Planes {
   const parts = row.map((tile) => cut(tile, planesOf(tile), 0, 0, keep));
-  const { height } = at(row, 0);
+  const { height } = at(parts, 0);
   const width = parts.reduce((sum, part) => sum + part.width, 0);
   const data = new Float32Array(planesOf(at(parts, 0)) * height * width);
   for (let line = 0; line < data.length / width; line++) {
