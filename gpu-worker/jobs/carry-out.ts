@@ -6,6 +6,7 @@ import { describeError, KronaError } from '../../core/errors.ts';
 import type { JobContext } from '../../storage/jobs/contract.ts';
 import type { JobKind } from '../../core/job-payloads.ts';
 import type { PictureSet, Progress, Run, WorkFailure } from '../../core/records.ts';
+import { hasEnded } from '../../core/work-state.ts';
 import type { Records } from '../../storage/records.ts';
 import type { WorkerContext } from './context.ts';
 import { Paced } from './paced.ts';
@@ -48,10 +49,6 @@ export const SETS: WorkKind<PictureSet> = {
   write: (records, id, { progress }) => records.updateSet(id, { progress }),
   end: (records, id, end) => records.updateSet(id, end),
 };
-
-export function hasEnded({ state }: Pick<Run, 'state'>): boolean {
-  return state !== 'queued' && state !== 'running';
-}
 
 /** Ends a record, unless it has ended already or was deleted. */
 export async function endWork<T extends Run | PictureSet>(

@@ -1,7 +1,7 @@
 /**
  * @file Large pictures through the VAE in overlapping tiles, so that memory does not grow with the picture: the tiles,
- * overlaps and blending of diffusers' AutoencoderKL.enable_tiling. Group norms see a tile alone, so colours may differ
- * a little from a picture in one piece; the overlaps hide where tiles meet.
+ * overlaps and blending of diffusers' AutoencoderKL.enable_tiling. Group norms see one tile only, so colours can differ
+ * a little from a picture in one piece; the overlaps hide the seams.
  */
 import { at } from '../../core/at.ts';
 import { openDecoder, openEncoder, type Decoder, type Encoder } from '../models/autoencoder.ts';
@@ -10,20 +10,20 @@ import { vaeScale } from '../models/vae.ts';
 import { SessionCache } from './session-cache.ts';
 import { zip2, zip3 } from './zip.ts';
 
-/** Pixels above which a picture goes through the VAE in tiles by itself: twice SDXL's 1024×1024, some 5 GiB in fp32. */
+/** Pixels above which a picture goes through the VAE in tiles by default: twice SDXL's 1024×1024, some 5 GiB in fp32. */
 const TILED_ABOVE = 2 * 1024 * 1024;
-/** Share of a tile that lies under the next. */
+/** Share of a tile that the next one covers. */
 const OVERLAP = 0.25;
-/** Tiles in the middle, at the right side, at the bottom and in the corner differ in size; a row has two of them. */
+/** Inner, right, bottom and corner tiles differ in size; a row has two sizes. */
 const SIZES_IN_A_ROW = 2;
 
-/** Sides and distances of square tiles in what goes in and in what comes out. */
+/** Sides and distances of square tiles, in the input and in the result. */
 interface Tiling {
   readonly tile: number;
   readonly step: number;
   /** Rows and columns of the result that two tiles share. */
   readonly blend: number;
-  /** Rows and columns of the result that a tile gives. */
+  /** Rows and columns of the result that a tile contributes. */
   readonly keep: number;
 }
 
@@ -63,7 +63,7 @@ export function openTiledDecoder(model: ModelFolder, width: number, height: numb
   };
 }
 
-/** An encoder in such tiles. */
+/** An encoder in tiles of that size. */
 export function openTiledEncoder(model: ModelFolder, width: number, height: number): Encoder {
   const { config } = model.vae;
   const scale = vaeScale(config);
@@ -96,7 +96,7 @@ function tilingOf(tile: number, result: number): Tiling {
   return { tile, step: Math.floor(tile * (1 - OVERLAP)), blend, keep: result - blend };
 }
 
-/** Runs tile after tile, row by row; each is blended with what is above and to the left of it. */
+/** Runs tile after tile, row by row, and blends each with the tiles above and to the left. */
 async function inTiles(
   input: Planes,
   { tile, step, blend, keep }: Tiling,

@@ -13,7 +13,7 @@ const TWO_PI = Math.fround(2 * Math.PI);
 export class TorchGenerator {
   readonly #state = new Uint32Array(STATE);
   #next = STATE;
-  /** Second number of a pair drawn for a small tensor; torch keeps it for the next small tensor. */
+  /** Second number of a pair for a small tensor, which torch keeps for the next small tensor. */
   #spare: number | null = null;
 
   /** @param seed whole number from 0 to 2⁵³; torch uses its low 32 bits */

@@ -29,7 +29,10 @@ export function createLcm(config: ConfigFields, steps: number): Scheduler {
   const scaling = config.number('timestep_scaling', 10);
   const distilled = config.integer('original_inference_steps', 50);
   if (!Number.isSafeInteger(steps) || steps < 1 || steps > distilled)
-    throw new KronaError('STEPS_INVALID', `Got ${steps} sampling steps; lcm takes 1 to ${distilled}.`);
+    throw new KronaError(
+      'STEPS_INVALID',
+      `Sampling steps must be 1 to ${distilled} with lcm; you gave ${steps}.`,
+    );
   const stride = Math.floor(levels.length / distilled);
   // Evenly among the timesteps that were distilled, from the last on.
   const timesteps = Float32Array.from(

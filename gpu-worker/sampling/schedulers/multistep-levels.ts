@@ -1,6 +1,6 @@
 /**
- * @file The noise levels that the multi-step solvers in log-SNR walk through (DPM-Solver++, UniPC): timesteps spaced by
- * one more than there are steps, since the last goes to the clean sample; in diffusers' arithmetic.
+ * @file The noise levels of the multi-step solvers in log-SNR (DPM-Solver++, UniPC): timesteps spaced for one more step,
+ * since the last goes to the clean sample; in diffusers' arithmetic.
  */
 import { at } from '../../../core/at.ts';
 import type { ConfigFields } from '../../models/config-fields.ts';
@@ -59,7 +59,10 @@ function multistepTimesteps(config: ConfigFields, steps: number): Float64Array {
   const offset = config.integer('steps_offset', 0, 0);
   const atMost = spacing === 'leading' ? Math.max(1, total - offset - 1) : total - 1;
   if (!Number.isSafeInteger(steps) || steps < 1 || steps > atMost)
-    throw new KronaError('STEPS_INVALID', `Got ${steps} sampling steps; this model takes 1 to ${atMost}.`);
+    throw new KronaError(
+      'STEPS_INVALID',
+      `Sampling steps must be 1 to ${atMost} for this model; you gave ${steps}.`,
+    );
   if (spacing === 'linspace')
     return linspace(0, total - 1, steps + 1)
       .reverse()

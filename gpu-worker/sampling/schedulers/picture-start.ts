@@ -1,5 +1,5 @@
 /**
- * @file Where a run begins that starts from a picture instead of pure noise (SDEdit: Meng et al. 2022, arXiv 2108.01073):
+ * @file Where a run from a picture begins, instead of pure noise (SDEdit: Meng et al. 2022, arXiv 2108.01073):
  * some steps down the schedule, with the noise of that level on the picture's latents.
  */
 import { at } from '../../../core/at.ts';

@@ -1,5 +1,5 @@
 /**
- * @file Noise levels as σ = √((1-ᾱ)/ᾱ), and how a run of few steps walks through them: by timestep, or spread as
+ * @file Noise levels as σ = √((1-ᾱ)/ᾱ), and how a run of few steps spaces them: by timestep, or spread as
  * Karras et al. 2022 (arXiv 2206.00364, eq. 5) or exponentially. Shared by the schedulers of that family.
  */
 import { at } from '../../../core/at.ts';
@@ -43,7 +43,7 @@ export function createSigmas(config: ConfigFields, steps: number): Sigmas {
     sigmas = Float64Array.from(timesteps, (t) => interpolate(trained, t));
   else {
     const ends = [Math.log(at(trained, -1)), Math.log(at(trained, 0))] as const;
-    // One more than there are calls: so diffusers has it.
+    // One more than there are calls, as in diffusers.
     sigmas = Float64Array.from(linspace32(...ends, steps + 1), (log) => f(Math.exp(log)));
   }
 
@@ -60,7 +60,7 @@ export function createSigmas(config: ConfigFields, steps: number): Sigmas {
   return { timesteps, sigmas: all, spacing };
 }
 
-/** What the first sample's noise is multiplied by. */
+/** The first sample's noise is multiplied by it. */
 export function firstSigma(sigmas: Float32Array, spacing: Spacing): number {
   const f = Math.fround;
   const largest = sigmas.reduce((a, b) => Math.max(a, b));
