@@ -96,10 +96,12 @@ export interface DrawnPicture {
 /** UNet sessions kept: with and without adapter, for a set and for one picture. */
 const KEPT = 4;
 
+type UNetSession = Session<{ readonly prediction: Float32Array }>;
+
 export class TextToImage {
   readonly model: ModelFolder;
   readonly #text: TextEncoder;
-  readonly #unets = new SessionCache<Session>(KEPT);
+  readonly #unets = new SessionCache<UNetSession>(KEPT);
   readonly #decoders = new SessionCache<Decoder>(2);
   /** With adapters that change the text encoders. */
   readonly #adaptedTexts = new SessionCache<TextEncoder>(1);
@@ -236,8 +238,8 @@ export class TextToImage {
         latents,
         timesteps: new Float32Array(rows).fill(timestep),
       };
-      const output = (await session.run(feeds))['prediction'] as Float32Array;
-      const led = guided ? guide(output, guidance, guidanceRescale, count) : output;
+      const { prediction } = await session.run(feeds);
+      const led = guided ? guide(prediction, guidance, guidanceRescale, count) : prediction;
       sample = scheduler.step(led, i, sample, noise);
       onStep?.(i - from + 1, end - from);
     }
@@ -326,7 +328,7 @@ export class TextToImage {
     height: number,
     width: number,
     adapters: readonly AdapterShapes[],
-  ): Promise<Session> {
+  ): Promise<UNetSession> {
     const { config, tensors, name } = this.model.unet;
     return this.#unets.get(`${rows}x${height}x${width} ${shapesKey(adapters)}`, () => {
       const inputs = unetInputs(config, rows, height, width, this.#text.tokens);
