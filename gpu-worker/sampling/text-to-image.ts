@@ -132,7 +132,7 @@ export class TextToImage {
     };
   }
 
-  /** @throws KronaError SIZE_INVALID, SCHEDULER_UNSUPPORTED, STEPS_INVALID; and the signal's reason when it aborts */
+  /** @throws KronaError SIZE_INVALID, SCHEDULER_UNSUPPORTED, STEPS_INVALID, RESULT_NOT_FINITE; and the signal's reason when it aborts */
   async draw(
     request: DrawRequest,
     hooks: DrawHooks = {},
@@ -149,10 +149,12 @@ export class TextToImage {
     for (let i = 0; i < count; i++) {
       await hooks.turn?.();
       hooks.signal?.throwIfAborted();
+      const decoded = await decoder.decode(latents.subarray(i * each, (i + 1) * each));
+      checkFinite(decoded, 'Decoding by the VAE');
       pictures.push({
         width,
         height,
-        pixels: toBytes(await decoder.decode(latents.subarray(i * each, (i + 1) * each)), width * height),
+        pixels: toBytes(decoded, width * height),
       });
     }
     return pictures;
@@ -243,6 +245,7 @@ export class TextToImage {
       sample = scheduler.step(led, i, sample, noise);
       onStep?.(i - from + 1, end - from);
     }
+    checkFinite(sample, 'Denoising');
     return sample;
   }
 
@@ -348,6 +351,16 @@ function partOf({ adapter }: DrawRequest, prefixes: readonly string[]): AppliedA
       ...strengths,
     }))
     .filter(({ layers }) => layers.size > 0);
+}
+
+/** @throws KronaError RESULT_NOT_FINITE naming the stage */
+function checkFinite(values: Float32Array, stage: string): void {
+  if (values.every(Number.isFinite)) return;
+  throw new KronaError(
+    'RESULT_NOT_FINITE',
+    `${stage} gave numbers that are NaN or infinite, so there is no picture. Try a lower guidance scale or adapter ` +
+      'strength; if that changes nothing, a file of the model is damaged.',
+  );
 }
 
 /** Each part `count` times, part after part. */

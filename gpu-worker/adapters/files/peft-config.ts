@@ -7,6 +7,7 @@ import { basename, dirname, join } from 'node:path';
 import { KronaError } from '../../../core/errors.ts';
 import type { SafetensorsFile } from '../../models/safetensors.ts';
 import { parseJson } from './adapter-info.ts';
+import { patternValues } from './peft-patterns.ts';
 
 /**
  * The scale of ΔW of the module called `name`; undefined if none is given.
@@ -89,28 +90,16 @@ export function diffusersScales(file: SafetensorsFile): Scales | null {
 
 function configScales(config: Config): Scales {
   const number = (value: unknown, fallback: number): number => (typeof value === 'number' ? value : fallback);
+  const rankOf = patternValues(config['rank_pattern'], 'rank_pattern');
+  const alphaOf = patternValues(config['alpha_pattern'], 'alpha_pattern');
   return (name, rank, kind) => {
     const path = name.replace(/^base_model\.model\./, '');
-    const r = number(pattern(config['rank_pattern'], path), number(config['r'], 8));
-    const alpha = number(
-      pattern(config['alpha_pattern'], path),
-      number(config[kind === 'lora' ? 'lora_alpha' : 'alpha'], 8),
-    );
+    const r = number(rankOf(path), number(config['r'], 8));
+    const alpha = number(alphaOf(path), number(config[kind === 'lora' ? 'lora_alpha' : 'alpha'], 8));
     // LoKr's whole factors too: unlike LyCORIS, PEFT scales them. A file's own rank counts before the config's.
     const size = kind === 'lora' ? (rank ?? r) : r;
     return alpha / (kind === 'lora' && config['use_rslora'] === true ? Math.sqrt(size) : size);
   };
-}
-
-/** PEFT's patterns are regular expressions for the end of a path, from a whole name on. */
-function pattern(patterns: unknown, path: string): unknown {
-  if (typeof patterns !== 'object' || patterns === null) return undefined;
-  for (const [key, value] of Object.entries(patterns)) {
-    // Only names and dots are taken as PEFT writes them: an expression of a stranger could run for ever.
-    const end = key.replace(/^\^/, '').replaceAll('\\.', '.');
-    if (path === end || path.endsWith(`.${end}`)) return value;
-  }
-  return undefined;
 }
 
 async function isFolder(path: string): Promise<boolean> {
