@@ -1,4 +1,4 @@
-/** @file What a request for pictures leaves out, by the model's architecture and the size that it draws at. */
+/** @file Default values of a request for pictures, by the model's architecture and native size. */
 import { startingSettings, type ModelCard } from '../../core/settings/settings.ts';
 
 export interface ImagineDefaults {
