@@ -3,6 +3,7 @@
  * `run` blocks its thread until it is done and cannot be interrupted; see the worker's engine process for what follows.
  */
 import * as ort from 'onnxruntime-node';
+import { threadsWanted } from '../../core/environment.ts';
 import type { Device } from '../../core/config.ts';
 import { KronaError } from '../../core/errors.ts';
 import { compile, type Program } from './compile.ts';
@@ -52,7 +53,7 @@ export class Session {
     try {
       const session = await ort.InferenceSession.create(program.bytes, {
         executionProviders: [options.device ?? currentDevice()],
-        intraOpNumThreads: options.threads ?? (Number(process.env['KRONA_THREADS']) || 0),
+        intraOpNumThreads: options.threads ?? threadsWanted(),
         graphOptimizationLevel: 'all',
         // The pattern planner keeps every buffer of a training graph apart: twice the peak for nothing.
         enableMemPattern: false,
