@@ -4,7 +4,7 @@
  * codes; `npm run docs` writes it.
  */
 
-export interface KronaErrorOptions {
+interface KronaErrorOptions {
   /** The underlying error, for logs only; members never see it. */
   readonly cause?: unknown;
   /** The same call can succeed later (a full disk, a lost connection). Default false. */

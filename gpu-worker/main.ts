@@ -5,7 +5,8 @@ import type { Storage } from '../storage/open.ts';
 import { sweepDaily } from '../storage/sweep.ts';
 import type { ModelCard } from '../core/settings/settings.ts';
 import { Engine } from './engine/engine.ts';
-import type { Log, WorkerContext } from './jobs/context.ts';
+import type { Log } from '../core/log.ts';
+import type { WorkerContext } from './jobs/context.ts';
 import { imagineJob } from './jobs/imagine.ts';
 import { sweepRuns, trainJob } from './jobs/train.ts';
 

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { JobQueue } from './jobs/contract.ts';
 import type { RecordStore } from './records.ts';
 
-export interface OutboxOptions {
+interface OutboxOptions {
   /** Pause between rounds, ms; default 200. */
   readonly intervalMs?: number;
   /** Receives the error of a failed round; the next round follows. */

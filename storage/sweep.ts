@@ -27,7 +27,7 @@ export async function sweepBlobs(
   return removed;
 }
 
-export interface SweepOptions {
+interface SweepOptions {
   readonly onSwept: (removed: number) => void;
   /** Receives the error of a failed sweep; the next sweep follows. */
   readonly onError: (error: unknown) => void;

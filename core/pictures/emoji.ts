@@ -9,7 +9,7 @@ import { visibleBox } from './visible-box.ts';
 
 export const EMOJI_SIDE = 128;
 
-export interface Emoji {
+interface Emoji {
   /** 128×128. */
   readonly png: Buffer;
   /** The background was removed; false when it has more than one colour. */

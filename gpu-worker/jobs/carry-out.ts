@@ -2,6 +2,7 @@
  * @file From a job to the end of the record that it is about: running, then done, failed or cancelled, whatever
  * happens in between. A job may come again at any time; what has ended is left alone.
  */
+import { hasEnded } from '../../core/work-state.ts';
 import { describeError, KronaError } from '../../core/errors.ts';
 import type { JobContext } from '../../storage/jobs/contract.ts';
 import type { JobKind } from '../../core/job-payloads.ts';
@@ -51,10 +52,6 @@ export const SETS: WorkKind<PictureSet> = {
   write: (records, id, { progress }) => records.updateSet(id, { progress }),
   end: (records, id, end) => records.updateSet(id, end),
 };
-
-export function hasEnded({ state }: Pick<Run, 'state'>): boolean {
-  return state !== 'queued' && state !== 'running';
-}
 
 /** Ends a record, unless it has ended already or is gone. */
 export async function endWork<T extends Run | PictureSet>(

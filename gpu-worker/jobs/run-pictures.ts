@@ -4,10 +4,11 @@
  * the background, while the training waits.
  */
 import { randomUUID } from 'node:crypto';
+import { hasEnded } from '../../core/work-state.ts';
 import { resolvePrompt } from '../../core/prompt.ts';
 import type { Adapter, PictureSet, Run, Subject } from '../../core/records.ts';
 import { KeyedRandom } from '../../core/random.ts';
-import { endWork, failureOf, hasEnded, isRetryable, SETS } from './carry-out.ts';
+import { endWork, failureOf, isRetryable, SETS } from './carry-out.ts';
 import type { WorkerContext } from './context.ts';
 import { drawPictures, nthSeed, type PlannedPicture } from './draw-pictures.ts';
 

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { KronaError } from '../../core/errors.ts';
 import { createFileOnce, isFileError, readFileIfAny } from '../../core/files.ts';
 
-export interface Owner {
+interface Owner {
   readonly pid: number;
   /** Start time: tells this process from a later one with the same pid; '' where the system does not provide it. */
   readonly born: string;

@@ -21,7 +21,7 @@ const CANCEL_CHECK = 400;
 /** Jobs taken from a dead worker run before those that have not started (bullmq.ts gives these 2). */
 const PRIORITY_AGAIN = 1;
 
-export interface WorkerSettings<K extends JobKind> {
+interface WorkerSettings<K extends JobKind> {
   readonly kind: K;
   readonly queue: KindQueue<K>;
   readonly handler: JobHandler<K>;

@@ -23,7 +23,7 @@ export interface PooledDatabase extends Database {
   close(): Promise<void>;
 }
 
-export type Isolation = 'SERIALIZABLE' | 'READ COMMITTED';
+type Isolation = 'SERIALIZABLE' | 'READ COMMITTED';
 
 /** Retries after a conflict before it becomes an error. */
 const MAX_RETRIES = 12;
