@@ -102,7 +102,7 @@ export class ServiceProcess {
   #heard(line: string): void {
     const said = JSON.parse(line) as { error?: { code: string; message: string } };
     if (said.error) {
-      this.#reject(new KronaError(said.error.code, said.error.message));
+      this.#reject(KronaError.reported(said.error));
       if (this.#settings.command === 'worker') this.#settings.log.error(said.error, 'the worker cannot work');
     } else {
       this.#served = true;

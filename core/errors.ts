@@ -27,6 +27,14 @@ export class KronaError extends Error {
     this.code = code;
     this.retryable = options.retryable ?? false;
   }
+
+  /** Returns the error that another process or a lower layer reported. A new code stands in `new KronaError` instead. */
+  static reported(
+    { code, message }: { readonly code: string; readonly message: string },
+    options?: KronaErrorOptions,
+  ): KronaError {
+    return new KronaError(code, message, options);
+  }
 }
 
 /** Returns `{code, message}` of any thrown value; other errors than KronaError get the code INTERNAL. */

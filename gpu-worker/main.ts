@@ -41,7 +41,7 @@ export async function startWorker(storage: Storage, config: Config, { log }: Wor
     log.info({ device }, notice ?? `Computing on ${device}.`);
     const model = await engine.describe().catch((error: unknown) => {
       if (!(error instanceof KronaError && error.code === 'MODEL_NOT_FOUND')) throw error;
-      throw new KronaError(error.code, `${error.message} KRONA_MODEL says which.`, { cause: error });
+      throw new KronaError('MODEL_NOT_FOUND', `${error.message} KRONA_MODEL says which.`, { cause: error });
     });
     await records.saveModelCard(model);
     const context: WorkerContext = { records, blobs, engine, model, dataFolder: config.dataFolder, log };

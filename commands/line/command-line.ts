@@ -123,7 +123,10 @@ function refuseSlip({ key, value }: Token, data: SubcommandData, known: Readonly
   // `16:9`, `https://…` and `cat:` are words of the text, but `sede:5` is a typing error that would waste a drawing.
   if (nearest(key, names) === null && !known.has(key)) return;
   const { code, message } = unknownOption(key, data);
-  throw new KronaError(code, `${message} If it belongs to the text, put the whole text in "quotes".`);
+  throw KronaError.reported({
+    code,
+    message: `${message} If it belongs to the text, put the whole text in "quotes".`,
+  });
 }
 
 /** Reads the options of a command with free text: everything but its `key:value` parts is the text. */

@@ -173,8 +173,7 @@ function answer(child: ChildProcess, ask: WorkerAsk, signal?: AbortSignal): Prom
       if (error) reject(error instanceof Error ? error : new Error('the worker failed', { cause: error }));
       else resolve();
     };
-    const hear = ({ error }: WorkerAnswer): void =>
-      end(error === null ? null : new KronaError(error.code, error.message));
+    const hear = ({ error }: WorkerAnswer): void => end(error === null ? null : KronaError.reported(error));
     const gone = (): void =>
       end(
         new KronaError(

@@ -97,51 +97,61 @@ const isConflict = (error: unknown): boolean =>
   error instanceof KronaError && error.code === 'DATABASE_CONFLICT';
 
 /** Errors for SQLSTATEs (PostgreSQL manual, appendix A) and for Node's error codes. */
-const ERRORS = [
+const ERRORS: readonly { readonly codes: RegExp; toError(cause: Error): KronaError }[] = [
   {
     codes: /^(40001|40P01)$/,
-    code: 'DATABASE_CONFLICT',
-    message: 'Too many changes to the same records at once. Try again.',
-    retryable: true,
+    toError: (cause) =>
+      new KronaError('DATABASE_CONFLICT', 'Too many changes to the same records at once. Try again.', {
+        cause,
+        retryable: true,
+      }),
   },
   {
     codes: /^53100$/,
-    code: 'DISK_FULL',
-    message: 'The disk of the database is full. Free some space and try again.',
-    retryable: true,
+    toError: (cause) =>
+      new KronaError('DISK_FULL', 'The disk of the database is full. Free some space and try again.', {
+        cause,
+        retryable: true,
+      }),
   },
   {
     codes: /^(22021|22P05)$/,
-    code: 'TEXT_INVALID',
-    message: 'The text contains a character that cannot be stored (U+0000). Remove it.',
-    retryable: false,
+    toError: (cause) =>
+      new KronaError(
+        'TEXT_INVALID',
+        'The text contains a character that cannot be stored (U+0000). Remove it.',
+        { cause },
+      ),
   },
   {
     codes: /^22P02$/,
-    code: 'ID_INVALID',
-    message: 'Invalid id: expected a UUID.',
-    retryable: false,
+    toError: (cause) => new KronaError('ID_INVALID', 'Invalid id: expected a UUID.', { cause }),
   },
   {
     codes: /^23503$/,
-    code: 'RECORD_GONE',
-    message: 'A record that this one refers to was deleted in the meantime.',
-    retryable: false,
+    toError: (cause) =>
+      new KronaError('RECORD_GONE', 'A record that this one refers to was deleted in the meantime.', {
+        cause,
+      }),
   },
   {
     codes: /^(28...|3D000|42501)$/,
-    code: 'DATABASE_REFUSED',
-    message:
-      'The database server refused the connection. Check the user, password, database and permissions in DATABASE_URL.',
-    retryable: false,
+    toError: (cause) =>
+      new KronaError(
+        'DATABASE_REFUSED',
+        'The database server refused the connection. Check the user, password, database and permissions in DATABASE_URL.',
+        { cause },
+      ),
   },
   {
     codes: /^(08...|57P..|ECONN.*|ENOENT|ENOTFOUND|EPIPE|ETIMEDOUT|EAI_AGAIN)$/,
-    code: 'DATABASE_UNAVAILABLE',
-    message: 'The database is unreachable. Check that it is running.',
-    retryable: true,
+    toError: (cause) =>
+      new KronaError('DATABASE_UNAVAILABLE', 'The database is unreachable. Check that it is running.', {
+        cause,
+        retryable: true,
+      }),
   },
-] as const satisfies readonly { codes: RegExp; code: string; message: string; retryable: boolean }[];
+];
 
 /** Turns the errors listed above into a KronaError; any other error stays as it is. */
 function mapped(error: unknown): unknown {
@@ -150,8 +160,7 @@ function mapped(error: unknown): unknown {
   const isLost = /^(Connection terminated|timeout exceeded when trying to connect)/.test(error.message);
   const code = isLost ? 'ECONNRESET' : 'code' in error ? String(error.code) : '';
   const known = ERRORS.find(({ codes }) => codes.test(code));
-  if (known === undefined) return error;
-  return new KronaError(known.code, known.message, { cause: error, retryable: known.retryable });
+  return known === undefined ? error : known.toError(error);
 }
 
 /** int8 (revisions, seeds, byte sizes) becomes a number: ours stay far below 2^53. The rest is as in `pg`. */
