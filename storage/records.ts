@@ -30,6 +30,8 @@ import type { ChannelSettings, ModelCard } from '../core/settings/settings.ts';
 type New<T, Optional extends keyof T = never> = Omit<T, 'revision' | 'createdAt' | Optional> &
   Partial<Pick<T, Optional>>;
 
+type LineContent = Pick<ChatLine, 'id' | 'channelId' | 'memberId' | 'body'>;
+
 /** Reads and writes: each call on its own on a `RecordStore`, or together inside `transaction`. */
 export interface Records {
   // Channels and members
@@ -174,9 +176,14 @@ export interface Records {
    */
   dropStrayPlatformFiles(platform: Platform): Promise<void>;
   removePlatformFile(platform: Platform, id: string): Promise<void>;
-  /** Adds a line once: for a known id, changes nothing and returns the existing line. */
-  addLine(line: Pick<ChatLine, 'id' | 'channelId' | 'memberId' | 'body'>): Promise<ChatLine>;
-  updateLine(id: string, body: unknown): Promise<void>;
+  /**
+   * Adds a line once: if this member has a line with this id in this channel, returns it unchanged, with `added` false.
+   *
+   * @throws KronaError LINE_ID_TAKEN when the id belongs to another member or channel
+   */
+  addLine(line: LineContent): Promise<ChatLine & { readonly added: boolean }>;
+  /** Changes the body of a line of this channel and member. @throws KronaError LINE_NOT_FOUND */
+  updateLine(line: LineContent): Promise<void>;
   /** Removes a line: its body becomes null, so that clients that show the line learn of it. */
   removeLine(id: string): Promise<void>;
   /**

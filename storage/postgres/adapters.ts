@@ -12,13 +12,13 @@ const addAdapter: Operation<'addAdapter'> =
   (db) =>
   async ({ id, runId, subjectId, channelId, step, final, blobHash, size, settings }) => {
     await db.query(sql`
-    WITH added AS (
-      INSERT INTO krona.adapter (id, run_id, subject_id, channel_id, step, final, blob_hash, size, settings)
-      VALUES (${id}, ${runId}, ${subjectId}, ${channelId}, ${step}, ${final}, ${blobHash}, ${size}, ${json(settings)})
-      ON CONFLICT (run_id, step) DO NOTHING
-      RETURNING run_id
-    )
-    UPDATE krona.run SET revision = krona.next_revision() WHERE id IN (SELECT run_id FROM added)`);
+      WITH added AS (
+        INSERT INTO krona.adapter (id, run_id, subject_id, channel_id, step, final, blob_hash, size, settings)
+        VALUES (${id}, ${runId}, ${subjectId}, ${channelId}, ${step}, ${final}, ${blobHash}, ${size}, ${json(settings)})
+        ON CONFLICT (run_id, step) DO NOTHING
+        RETURNING run_id
+      )
+      UPDATE krona.run SET revision = krona.next_revision() WHERE id IN (SELECT run_id FROM added)`);
   };
 
 const adapter: Operation<'adapter'> = (db) => async (id) =>

@@ -11,8 +11,8 @@ const addAudit: Operation<'addAudit'> =
   (db) =>
   async ({ channelId, memberId, action, details, targetId, amount = 0 }) => {
     await db.query(sql`
-    INSERT INTO krona.audit_entry (channel_id, member_id, action, details, target_id, amount)
-    VALUES (${channelId}, ${memberId}, ${action}, ${details}, ${targetId}, ${amount})`);
+      INSERT INTO krona.audit_entry (channel_id, member_id, action, details, target_id, amount)
+      VALUES (${channelId}, ${memberId}, ${action}, ${details}, ${targetId}, ${amount})`);
   };
 
 const audit: Operation<'audit'> = (db) => (channelId, limit) =>

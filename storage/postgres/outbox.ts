@@ -7,9 +7,9 @@ const addOutboxJob: Operation<'addOutboxJob'> =
   (db) =>
   async ({ id, kind, payload }) => {
     await db.query(sql`
-    INSERT INTO krona.outbox_job (id, kind, payload)
-    VALUES (${id}, ${kind}, ${json(payload)})
-    ON CONFLICT (id) DO NOTHING`);
+      INSERT INTO krona.outbox_job (id, kind, payload)
+      VALUES (${id}, ${kind}, ${json(payload)})
+      ON CONFLICT (id) DO NOTHING`);
   };
 
 const outboxJobs: Operation<'outboxJobs'> = (db) => (limit) =>

@@ -16,9 +16,9 @@ const addPost: Operation<'addPost'> =
   (db) =>
   async ({ id, channelId, kind, targetId }) => {
     const rows = await db.query<Post>(sql`
-    INSERT INTO krona.post (id, channel_id, kind, target_id)
-    VALUES (${id}, ${channelId}, ${kind}, ${targetId})
-    RETURNING ${POST}`);
+      INSERT INTO krona.post (id, channel_id, kind, target_id)
+      VALUES (${id}, ${channelId}, ${kind}, ${targetId})
+      RETURNING ${POST}`);
     return onlyRow(rows);
   };
 

@@ -102,13 +102,13 @@ const holdPicture: Operation<'holdPicture'> =
   (db) =>
   async ({ setId, place, unsafe }) => {
     await db.query(sql`
-    WITH added AS (
-      INSERT INTO krona.held_picture (set_id, place, unsafe)
-      VALUES (${setId}, ${place}, ${unsafe})
-      ON CONFLICT DO NOTHING
-      RETURNING set_id
-    ), ${touchSets(sql`SELECT set_id FROM added`)}
-    SELECT FROM added`);
+      WITH added AS (
+        INSERT INTO krona.held_picture (set_id, place, unsafe)
+        VALUES (${setId}, ${place}, ${unsafe})
+        ON CONFLICT DO NOTHING
+        RETURNING set_id
+      ), ${touchSets(sql`SELECT set_id FROM added`)}
+      SELECT FROM added`);
   };
 
 const heldPictures: Operation<'heldPictures'> = (db) => (setId) =>

@@ -25,10 +25,10 @@ const addSubject: Operation<'addSubject'> =
   (db) =>
   async ({ id, channelId, name, className, token, ownerId }) => {
     const [added] = await db.query<Subject>(sql`
-    INSERT INTO krona.subject (id, channel_id, name, name_key, class_name, token, owner_id)
-    VALUES (${id}, ${channelId}, ${name}, ${nameKey(name)}, ${className}, ${token}, ${ownerId})
-    ON CONFLICT ON CONSTRAINT subject_name_unique DO NOTHING
-    RETURNING ${SUBJECT}`);
+      INSERT INTO krona.subject (id, channel_id, name, name_key, class_name, token, owner_id)
+      VALUES (${id}, ${channelId}, ${name}, ${nameKey(name)}, ${className}, ${token}, ${ownerId})
+      ON CONFLICT ON CONSTRAINT subject_name_unique DO NOTHING
+      RETURNING ${SUBJECT}`);
     if (added) return added;
     throw new KronaError(
       'SUBJECT_EXISTS',
@@ -61,15 +61,15 @@ const changeChampion: Operation<'changeChampion'> =
   (db) =>
   async ({ id, subjectId, adapterId, cause, memberId, reason, pictureId }, pinned) => {
     const added = await db.query<ChampionChange>(sql`
-    WITH crowned AS (
-      UPDATE krona.subject SET champion_id = ${adapterId}, champion_pinned = ${pinned}
-      WHERE id = ${subjectId}
-      RETURNING id
-    )
-    INSERT INTO krona.champion_change (id, subject_id, adapter_id, cause, member_id, reason, picture_id)
-    SELECT ${id}::uuid, id, ${adapterId}::uuid, ${cause}, ${memberId}::uuid, ${reason}, ${pictureId}::uuid
-    FROM crowned
-    RETURNING ${CHANGE}`);
+      WITH crowned AS (
+        UPDATE krona.subject SET champion_id = ${adapterId}, champion_pinned = ${pinned}
+        WHERE id = ${subjectId}
+        RETURNING id
+      )
+      INSERT INTO krona.champion_change (id, subject_id, adapter_id, cause, member_id, reason, picture_id)
+      SELECT ${id}::uuid, id, ${adapterId}::uuid, ${cause}, ${memberId}::uuid, ${reason}, ${pictureId}::uuid
+      FROM crowned
+      RETURNING ${CHANGE}`);
     return found(added, 'SUBJECT', subjectId);
   };
 
@@ -102,10 +102,10 @@ const addPhoto: Operation<'addPhoto'> =
   (db) =>
   async ({ id, subjectId, memberId, blobHash, width, height, fileName, caption = null }) => {
     const added = await db.query(sql`
-    INSERT INTO krona.photo (id, subject_id, member_id, blob_hash, width, height, file_name, caption)
-    VALUES (${id}, ${subjectId}, ${memberId}, ${blobHash}, ${width}, ${height}, ${fileName}, ${caption})
-    ON CONFLICT (subject_id, blob_hash) DO NOTHING
-    RETURNING id`);
+      INSERT INTO krona.photo (id, subject_id, member_id, blob_hash, width, height, file_name, caption)
+      VALUES (${id}, ${subjectId}, ${memberId}, ${blobHash}, ${width}, ${height}, ${fileName}, ${caption})
+      ON CONFLICT (subject_id, blob_hash) DO NOTHING
+      RETURNING id`);
     return added.length > 0;
   };
 

@@ -12,16 +12,16 @@ const addVote: Operation<'addVote'> =
   async ({ pictureId, memberId, emoji, added }) => {
     // The number of facts so far says whether the reaction stands (odd) or not (even).
     const facts = await db.query(sql`
-    WITH fact AS (
-      INSERT INTO krona.vote_fact (picture_id, member_id, emoji, nth)
-      SELECT ${pictureId}::uuid, ${memberId}::uuid, ${emoji}, count(*) + 1
-      FROM krona.vote_fact
-      WHERE picture_id = ${pictureId} AND member_id = ${memberId} AND emoji = ${emoji}
-      HAVING count(*) % 2 = ${added ? 0 : 1}
-      ON CONFLICT (picture_id, member_id, emoji, nth) DO NOTHING
-      RETURNING id, picture_id
-    ), ${touchSets(sql`SELECT set_id FROM krona.picture WHERE id IN (SELECT picture_id FROM fact)`)}
-    SELECT id FROM fact`);
+      WITH fact AS (
+        INSERT INTO krona.vote_fact (picture_id, member_id, emoji, nth)
+        SELECT ${pictureId}::uuid, ${memberId}::uuid, ${emoji}, count(*) + 1
+        FROM krona.vote_fact
+        WHERE picture_id = ${pictureId} AND member_id = ${memberId} AND emoji = ${emoji}
+        HAVING count(*) % 2 = ${added ? 0 : 1}
+        ON CONFLICT (picture_id, member_id, emoji, nth) DO NOTHING
+        RETURNING id, picture_id
+      ), ${touchSets(sql`SELECT set_id FROM krona.picture WHERE id IN (SELECT picture_id FROM fact)`)}
+      SELECT id FROM fact`);
     return facts.length > 0;
   };
 
@@ -50,11 +50,11 @@ const addRanking: Operation<'addRanking'> =
   (db) =>
   async ({ id, channelId, pictureIds }) => {
     await db.query(sql`
-    WITH ranking AS (
-      INSERT INTO krona.ranking (id, channel_id) VALUES (${id}, ${channelId}) RETURNING id
-    )
-    INSERT INTO krona.ranked_picture (ranking_id, picture_id)
-    SELECT ranking.id, picture.id FROM ranking, krona.picture WHERE picture.id = ANY (${pictureIds})`);
+      WITH ranking AS (
+        INSERT INTO krona.ranking (id, channel_id) VALUES (${id}, ${channelId}) RETURNING id
+      )
+      INSERT INTO krona.ranked_picture (ranking_id, picture_id)
+      SELECT ranking.id, picture.id FROM ranking, krona.picture WHERE picture.id = ANY (${pictureIds})`);
   };
 
 const ranking: Operation<'ranking'> = (db) => async (id) =>

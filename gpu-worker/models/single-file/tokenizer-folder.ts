@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { readEnvironment } from '../../../core/environment.ts';
 
 const isTokenizer = async (folder: string): Promise<boolean> => {
-  const files = await readdir(folder).catch(() => [] as string[]);
+  const files = await readdir(folder).catch((): string[] => []);
   return files.includes('tokenizer.json') || (files.includes('vocab.json') && files.includes('merges.txt'));
 };
 
