@@ -47,7 +47,7 @@ export function trainingSuite(storage: () => TestStorage): void {
     // Photos that the subject has already count too.
     await channel.say('ann', '/krona photos add mochi class:cat', [plain]);
     expect(await channel.refusal('ann', '/krona train mochi mask:alpha', [cutOut])).toMatch(
-      /photo-2\.png has not/,
+      /photo-2\.png has none/,
     );
     const card = await channel.say('ann', '/krona train mochi mask:auto', [cutOut]);
     expect((await channel.run(card)).photoHashes).toHaveLength(2);
