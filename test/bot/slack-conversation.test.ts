@@ -67,7 +67,7 @@ describe('a Slack channel', () => {
     expect(await ben.suggestions('subject', 'mo')).toEqual(['mochi', 'mo (new)']);
     expect(await ben.suggestions('subject', 'Mochi')).toEqual(['mochi']);
     expect(await ben.submits({ subject: 'mochi', consent: true })).toBeNull();
-    await world.message(channel, 'mochi has 4 photos now');
+    await world.message(channel, 'mochi now has 4 of at most 20 photos');
     await ben.types(channel, 'photos list subject:mochi');
     const list = await world.whisper(ben, '4 photos of mochi');
     expect(imagesOf(list.blocks)).toHaveLength(4);

@@ -72,7 +72,7 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       await mia.givePhotos('mochi', 'cat', await photosOf('mia', ['#cfe3f7', '#f7e2b8']));
       await message(/2 photos of mochi added/);
       await ben.givePhotos('mochi', 'cat', await photosOf('ben', ['#d9f0d0', '#f3d3dd']));
-      await message(/mochi has 4 photos now/);
+      await message(/mochi now has 4 of at most 20 photos/);
       await ben.run('/krona photos list subject:mochi');
       const list = await whisper(ben, '4 photos of mochi');
       expect(list.pictures).toBe(4);
@@ -388,7 +388,7 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       await mia.run('/krona delete rex');
       await whisper(mia, /Only the owner of rex/i);
       await zoe.run('/krona delete rex');
-      const asked = await whisper(zoe, 'Delete everything of rex?');
+      const asked = await whisper(zoe, 'Delete rex?');
       await zoe.press(asked, 'Delete rex');
       await message('rex is deleted');
       expect((await chat.storage.records.subjects((await channel()).id)).map(({ name }) => name)).toEqual([
