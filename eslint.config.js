@@ -128,5 +128,15 @@ export default tseslint.config(
       ],
     },
   })),
+  {
+    files: ['**/*.{ts,tsx}'],
+    ignores: ['core/environment.ts', 'test/**', 'bench/**'],
+    rules: {
+      'no-restricted-properties': [
+        'error',
+        { object: 'process', property: 'env', message: 'only core/environment.ts reads process.env' },
+      ],
+    },
+  },
   { files: ['test/**/*.ts', 'bench/**/*.ts'], rules: { 'no-restricted-imports': 'off' } },
 );

@@ -1,6 +1,7 @@
 /** @file Command-line options that are checked as the chat's are, with the same messages. */
 import { fileURLToPath } from 'node:url';
 import { Option } from 'commander';
+import { readEnvironment } from '../core/environment.ts';
 import type { OptionData } from '../commands/contract.ts';
 import { checkOptions } from '../commands/line/options.ts';
 
@@ -22,7 +23,7 @@ export function checked(flags: string, data: OptionData, fallback?: string): Opt
 export function modelOption(): Option {
   const embedded = fileURLToPath(new URL('../models/krona-emoji', import.meta.url));
   return new Option('--model <dir>', 'model folder').default(
-    process.env['KRONA_MODEL'] || embedded,
+    readEnvironment().KRONA_MODEL ?? embedded,
     'the embedded model, or KRONA_MODEL',
   );
 }

@@ -1,6 +1,7 @@
 /** @file What commands print: results on stdout, everything else on stderr, so that `--json` is one object to a pipe. */
 import { inspect } from 'node:util';
 import type { Command } from 'commander';
+import { readEnvironment } from '../core/environment.ts';
 import { describeError, KronaError } from '../core/errors.ts';
 import { ProgressBar, type Stream } from './progress.ts';
 
@@ -108,6 +109,6 @@ export function reportError(error: unknown, { json, stdout, stderr }: Shell): nu
   const described = describeError(error);
   if (json) stdout.write(`${JSON.stringify({ error: described })}\n`);
   else stderr.write(`${described.code}: ${described.message}\n`);
-  if (process.env['KRONA_DEBUG'] === '1') stderr.write(`${inspect(error)}\n`);
+  if (readEnvironment().KRONA_DEBUG === '1') stderr.write(`${inspect(error)}\n`);
   return described.code === 'CANCELLED' ? 130 : 1;
 }

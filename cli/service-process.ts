@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
+import { childEnvironment } from '../core/environment.ts';
 import { KronaError } from '../core/errors.ts';
 
 /** Wait before the next start, ms: doubled after each death, and short again when a process has lived for a while. */
@@ -72,7 +73,7 @@ export class ServiceProcess {
     const { command, log, nodeOptions = [] } = this.#settings;
     const child = fork(fileURLToPath(new URL('./krona.ts', import.meta.url)), [command, '--json'], {
       execArgv: [...process.execArgv, ...nodeOptions],
-      env: { ...process.env, ...this.#env },
+      env: childEnvironment(this.#env),
       stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
       // A group of its own: Ctrl-C on the terminal is for us to pass on.
       detached: true,
@@ -101,7 +102,7 @@ export class ServiceProcess {
   #heard(line: string): void {
     const said = JSON.parse(line) as { error?: { code: string; message: string } };
     if (said.error) {
-      this.#reject(new KronaError(said.error.code, said.error.message));
+      this.#reject(KronaError.reported(said.error));
       if (this.#settings.command === 'worker') this.#settings.log.error(said.error, 'the worker cannot work');
     } else {
       this.#served = true;

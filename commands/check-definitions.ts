@@ -1,9 +1,9 @@
-/** @file Finds a badly defined command when the program starts, not when a member types it. */
+/** @file Checks the definitions of commands when the program starts. */
 import type { Command, OptionData, SubcommandData } from './contract.ts';
 
 const NAME = /^[a-z][a-z0-9_]{0,31}$/;
 
-/** Most options, choices, actions or commands in one list: the tightest platform's limit. */
+/** Most options, choices, actions or commands in one list: Discord's limit. */
 const MOST = 25;
 
 function complain(where: string, problem: string): never {
@@ -46,9 +46,9 @@ function checkOptionList(where: string, data: SubcommandData): void {
     if (count > 1) complain(where, `${count} ${kind} options, at most one is possible`);
   }
   const firstOptional = data.options.findIndex((option) => !option.required);
-  const late = data.options.findLastIndex((option) => option.required);
-  if (firstOptional !== -1 && late > firstOptional)
-    complain(where, `required option ${data.options[late]!.name} comes after an optional one`);
+  const late = data.options.slice(firstOptional).find((option) => option.required);
+  if (firstOptional !== -1 && late)
+    complain(where, `required option ${late.name} comes after an optional one`);
 }
 
 /**

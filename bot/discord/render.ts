@@ -12,7 +12,7 @@ import {
   ComponentType,
 } from 'discord.js';
 import type { Card, CardButton, Tone } from '../../commands/card.ts';
-import { byteSize } from '../../commands/cards/format.ts';
+import { byteSize } from '../../core/format.ts';
 import type { BlobStore } from '../../storage/blobs/contract.ts';
 import { chartWords, drawChart, type Palette } from '../chart.ts';
 import { bar, cut, escaped, marked, table } from './text.ts';

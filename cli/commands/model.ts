@@ -1,6 +1,7 @@
 /** @file `krona model check PATH`: whether a model is whole and would run here; `krona model pull REPO`: gets one. */
 import { join, resolve } from 'node:path';
 import { Option, type Command } from 'commander';
+import { dataFolder } from '../../core/environment.ts';
 import { ARCHITECTURES } from '../../gpu-worker/models/architecture.ts';
 import { PARTS, type Part } from '../../gpu-worker/models/hub/choose-files.ts';
 import { hubSettings } from '../../gpu-worker/models/hub/hub-client.ts';
@@ -45,7 +46,7 @@ function definePull(model: Command, shell: Shell): void {
     .option('--to <dir>', "folder for the files (default: KRONA_DATA's models/ and the repository's name)");
   action(pull, shell, async (io, repo: string, given: PullGiven) => {
     const { to, ...options } = given;
-    const folder = to ?? join(process.env['KRONA_DATA'] || 'data', 'models', repo.split('/').at(-1)!);
+    const folder = to ?? join(dataFolder(), 'models', repo.split('/').at(-1)!);
     const result = await pullModel({ ...options, repo, to: resolve(folder) }, hubSettings(), {
       signal: io.signal,
       onProgress: (progress) => io.progress.show(progress),

@@ -1,6 +1,7 @@
 /** @file The options of `krona train` that decide what its examples are and what they count. */
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { dataFolder } from '../../core/environment.ts';
 import { SETTING_OPTIONS } from '../../commands/settings/settings-check.ts';
 import { PRIOR_DEFAULTS } from '../../gpu-worker/training/class-pictures.ts';
 import { chosenOptions } from '../../gpu-worker/training/chosen-options.ts';
@@ -112,6 +113,6 @@ function priorOf(given: ExamplesGiven, subjectClass: string, photoOf: (named: st
   return {
     prompt: given.classPrompt ?? photoOf(subjectClass),
     weight: given.priorWeight ?? PRIOR_DEFAULTS.weight,
-    folder: given.classPictures ?? join(process.env['KRONA_DATA'] || 'data', 'class-pictures'),
+    folder: given.classPictures ?? join(dataFolder(), 'class-pictures'),
   };
 }

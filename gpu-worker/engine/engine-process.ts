@@ -85,7 +85,7 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
   async describe() {
     const { problems } = await checkModel(folder);
     const problem = problems.find(({ code }) => code !== 'MODEL_TENSOR_UNKNOWN');
-    if (problem) throw new KronaError(problem.code, problem.message);
+    if (problem) throw KronaError.reported(problem);
     const { model } = await openPainter();
     if (refinerFolder === '') return modelCard(model);
     const refiner = await openModel(refinerFolder);

@@ -96,5 +96,5 @@ export function errorMessage(error: unknown): ErrorMessage {
 }
 
 export function errorOf({ code, message, retryable, stack }: ErrorMessage): KronaError {
-  return new KronaError(code, message, { retryable, cause: stack });
+  return KronaError.reported({ code, message }, { retryable, cause: stack });
 }

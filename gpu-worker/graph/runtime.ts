@@ -3,6 +3,7 @@
  * interrupted, which is why the worker has an engine process.
  */
 import * as ort from 'onnxruntime-node';
+import { threadsWanted } from '../../core/environment.ts';
 import type { Device } from '../../core/config.ts';
 import { KronaError } from '../../core/errors.ts';
 import { compileFunction, type Feeds, type Program, type Results, type TensorData } from './compile.ts';
@@ -53,7 +54,7 @@ export class Session<Out extends Results = Results, In extends Feeds = Feeds> {
     try {
       const session = await ort.InferenceSession.create(program.bytes, {
         executionProviders: [options.device ?? currentDevice()],
-        intraOpNumThreads: options.threads ?? (Number(process.env['KRONA_THREADS']) || 0),
+        intraOpNumThreads: options.threads ?? threadsWanted(),
         graphOptimizationLevel: 'all',
         // The pattern planner keeps every buffer of a training graph apart: twice the peak for nothing.
         enableMemPattern: false,

@@ -2,11 +2,11 @@
  * @file Takes a job's record to its end: running, then done, failed or cancelled, whatever happens in between. A job can
  * come again at any time; a record that has ended stays as it is.
  */
+import { hasEnded } from '../../core/work-state.ts';
 import { describeError, KronaError } from '../../core/errors.ts';
 import type { JobContext } from '../../storage/jobs/contract.ts';
 import type { JobKind } from '../../core/job-payloads.ts';
 import type { PictureSet, Progress, Run, WorkFailure } from '../../core/records.ts';
-import { hasEnded } from '../../core/work-state.ts';
 import type { Records } from '../../storage/records.ts';
 import type { WorkerContext } from './context.ts';
 import { Paced } from './paced.ts';

@@ -1,15 +1,9 @@
 /** @file What all jobs of a worker share. */
+import type { Log } from '../../core/log.ts';
 import type { BlobStore } from '../../storage/blobs/contract.ts';
 import type { RecordStore } from '../../storage/records.ts';
 import type { ModelCard } from '../../core/settings/settings.ts';
 import type { Engine } from '../engine/engine.ts';
-
-/** The part of a logger that the worker uses; pino's fits. */
-export interface Log {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-}
 
 export interface WorkerContext {
   readonly records: RecordStore;

@@ -5,10 +5,10 @@
  */
 import { at } from '../../core/at.ts';
 import { randomUUID } from 'node:crypto';
+import { hasEnded } from '../../core/work-state.ts';
 import { resolvePrompt } from '../../core/prompt.ts';
 import type { Adapter, PictureSet, Run, Subject } from '../../core/records.ts';
 import { KeyedRandom } from '../../core/random.ts';
-import { hasEnded } from '../../core/work-state.ts';
 import { endWork, failureOf, isRetryable, SETS } from './carry-out.ts';
 import type { WorkerContext } from './context.ts';
 import { drawPictures, nthSeed, type PlannedPicture } from './draw-pictures.ts';

@@ -111,6 +111,6 @@ async function openPart(folder: string, component: string, file: string) {
     return (await openSafetensors(join(folder, component, file))).tensors;
   } catch (error) {
     const { code, message } = describeError(error);
-    throw new KronaError(code, `${component}/${message}`, { cause: error });
+    throw KronaError.reported({ code, message: `${component}/${message}` }, { cause: error });
   }
 }

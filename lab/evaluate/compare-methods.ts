@@ -6,6 +6,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { childEnvironment } from '../../core/environment.ts';
 import { KronaError } from '../../core/errors.ts';
 import { makeFolder } from '../../core/files.ts';
 import type { Progress } from '../../core/records.ts';
@@ -157,7 +158,7 @@ class Pool {
     const args = [JSON.stringify(folder), currentDevice()];
     return fork(join(import.meta.dirname, 'comparison-worker.ts'), args, {
       execArgv: ['--import', import.meta.resolve('tsx')],
-      env: { ...process.env, KRONA_THREADS: String(threads) },
+      env: childEnvironment({ KRONA_THREADS: String(threads) }),
       stdio: ['ignore', 2, 2, 'ipc'],
     });
   }
@@ -172,8 +173,7 @@ function answer(child: ChildProcess, ask: WorkerAsk, signal?: AbortSignal): Prom
       if (error) reject(error instanceof Error ? error : new Error('the worker failed', { cause: error }));
       else resolve();
     };
-    const hear = ({ error }: WorkerAnswer): void =>
-      end(error === null ? null : new KronaError(error.code, error.message));
+    const hear = ({ error }: WorkerAnswer): void => end(error === null ? null : KronaError.reported(error));
     const gone = (): void =>
       end(
         new KronaError(

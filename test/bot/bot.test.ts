@@ -403,7 +403,7 @@ describe('the bot on a chat platform', () => {
     // Where it takes no more edits, it goes when another has taken its place.
     platform.stale.add(ranking!.id);
     await storage.records.deleteSet(sets[1]!.id, 'By Ann.');
-    await until(() => messages().every(({ card }) => card.title === 'Nothing of this ranking is left'));
+    await until(() => messages().every(({ card }) => card.title === 'This ranking is empty'));
     expect(messages()).toHaveLength(1);
     await second.stop();
   });

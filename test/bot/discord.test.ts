@@ -103,13 +103,13 @@ describe('a subject on Discord', () => {
     const asked = await ann.command('train', { subject: 'mochi', class: 'cat', steps: 120 });
     expect(asked.state).toBe('form');
     await ann.submit(asked.id, { photos: await photos(), consent: true });
-    const waiting = await bob.found('mochi is waiting to be learnt');
+    const waiting = await bob.found('Training of mochi is queued');
     expect(waiting.buttons.map(({ label }) => label)).toEqual(['Cancel', 'Samples', 'Settings']);
     expect(waiting.text).toContain('120 steps');
 
     const trained = await run(channelId);
     await worker.progress(trained, 40, 80);
-    const living = await bob.found('33 %');
+    const living = await bob.found('33%');
     expect(living.id).toBe(waiting.id);
     expect(living.text).toMatch(/▰▰▰▰▰▰▰▱[^]*1 min left|80 s left/);
     expect(living.pictures[0]!.alt).toMatch(/^Curve: loss/);
@@ -127,7 +127,7 @@ describe('a subject on Discord', () => {
       await pixels(['cat-face', 'dog-face', 'fox', 'owl'], '#a86'),
     );
     await worker.finish(trained);
-    const done = await bob.found('mochi is learnt');
+    const done = await bob.found('mochi is trained');
     expect(done.id).toBe(waiting.id);
     // Nobody votes under samples that change, so a vote is under the result alone.
     expect(done.pictures).toHaveLength(1);
@@ -146,7 +146,7 @@ describe('a subject on Discord', () => {
 
     const hint = await (await bob.press(done.id, 'Draw mochi')).answered();
     expect(hint.onlyFor).toBe(bob.id);
-    await ann.press(done.id, 'Make it the champion');
+    await ann.press(done.id, 'Make champion');
     await bob.found('is the champion of mochi');
 
     expect(await ann.complete('imagine', 'prompt', 'a painting of mo')).toEqual(['a painting of mochi']);

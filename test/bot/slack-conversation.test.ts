@@ -32,7 +32,7 @@ const blocksOf = (form: Json | null): Json[] => (form?.['blocks'] as Json[] | un
 describe('a Slack channel', () => {
   it('shows help and slips to the caller alone', async () => {
     expect(await mia.types(channel, '')).toBe(true);
-    const help = await world.whisper(mia, 'Krona learns what is yours');
+    const help = await world.whisper(mia, 'Train Krona with your photos');
     expect(textOf(help.blocks)).toContain('/krona train');
     await mia.types(channel, 'imagin a fox');
     await world.whisper(mia, /There is no command “imagin”.*imagine/);
@@ -52,7 +52,7 @@ describe('a Slack channel', () => {
     const posted = await world.message(channel, '2 photos of mochi added');
     expect(textOf(posted.blocks)).not.toContain('not a picture');
     const verdict = await world.whisper(mia, '2 of 3 photos kept');
-    expect(textOf(verdict.blocks)).toMatch(/notes\.png is not a picture/);
+    expect(textOf(verdict.blocks)).toMatch(/notes\.png is not a readable image/);
     expect(await ben.whispers()).toEqual([]);
   });
 
@@ -67,7 +67,7 @@ describe('a Slack channel', () => {
     expect(await ben.suggestions('subject', 'mo')).toEqual(['mochi', 'mo (new)']);
     expect(await ben.suggestions('subject', 'Mochi')).toEqual(['mochi']);
     expect(await ben.submits({ subject: 'mochi', consent: true })).toBeNull();
-    await world.message(channel, 'mochi has 4 photos now');
+    await world.message(channel, 'mochi now has 4 of at most 20 photos');
     await ben.types(channel, 'photos list subject:mochi');
     const list = await world.whisper(ben, '4 photos of mochi');
     expect(imagesOf(list.blocks)).toHaveLength(4);
@@ -92,13 +92,13 @@ describe('a Slack channel', () => {
     await mia.types(channel, 'train subject:mochi');
     await until(() => mia.form(), 'the form');
     expect(await mia.submits({})).toBeNull();
-    const first = await world.message(channel, 'mochi is waiting to be learnt');
+    const first = await world.message(channel, 'Training of mochi is queued');
     expect(labelsOf(first.blocks)).toEqual(['Cancel', 'Samples', 'Settings']);
 
     const run = await world.openRun(channel);
     await world.worker.progress(run, Math.floor(run.settings.steps / 2), 40);
-    const learning = await world.message(channel, 'Learning mochi');
-    expect(textOf(learning.blocks)).toMatch(/▰▰▰▰▰▰▰▰▰▰▱▱▱▱▱▱▱▱▱▱ {2}50 % · training/);
+    const learning = await world.message(channel, 'Training mochi');
+    expect(textOf(learning.blocks)).toMatch(/▰▰▰▰▰▰▰▰▰▰▱▱▱▱▱▱▱▱▱▱ {2}50% · training/);
     expect(imagesOf(learning.blocks)).toHaveLength(1);
     const curve = learning.blocks.find(({ type }) => type === 'image')!;
     expect(curve['alt_text']).toMatch(/^loss: [\d.]+ at 5 → [\d.]+ at \d+$/);
@@ -107,7 +107,7 @@ describe('a Slack channel', () => {
     await world.worker.picturesOfRun(run, 'samples', half, await drawings(2));
     await world.worker.progress(run, Math.floor(run.settings.steps / 2) + 5, 30);
     await until(
-      async () => imagesOf((await world.message(channel, 'Learning mochi')).blocks).length === 3,
+      async () => imagesOf((await world.message(channel, 'Training mochi')).blocks).length === 3,
       'samples',
     );
 
@@ -115,7 +115,7 @@ describe('a Slack channel', () => {
     await world.storage.records.setChampion(run.subjectId, end, false);
     await world.worker.picturesOfRun(run, 'finals', end, await drawings(4));
     await world.worker.finish(run);
-    const learnt = await world.message(channel, 'mochi is learnt');
+    const learnt = await world.message(channel, 'mochi is trained');
     expect(learnt.ts).toBe(first.ts);
     expect(imagesOf(learnt.blocks)).toHaveLength(1);
     const grid = await world.message(channel, 'Which mochi is the best');
@@ -358,7 +358,7 @@ describe('a Slack channel', () => {
     expect(files.find(({ name }) => name === file)!.deleted).toBe(true);
     // What stands in the channel and only shows pictures stays.
     expect((await world.slack.messages(channel)).length).toBeGreaterThanOrEqual(before);
-    expect(textOf((await world.message(channel, 'mochi is learnt')).blocks)).toContain('mochi');
+    expect(textOf((await world.message(channel, 'mochi is trained')).blocks)).toContain('mochi');
   });
 
   it('pinged nobody, broke no rule of Slack and complained of nothing', async () => {

@@ -97,23 +97,23 @@ describe('a training', () => {
     await say(mia, '/krona train subject:mochi class:cat');
     run = await worker.run();
     expect(run.photoHashes).toHaveLength(4);
-    await card(ben, 'mochi is waiting to be learnt').waitFor();
+    await card(ben, 'Training of mochi is queued').waitFor();
     // The others see what was asked and the photos, without the files' own data.
     // They come on a line of their own, before the card or after it.
     await expect.poll(() => ben.locator('.said-photos img').count()).toBe(4);
     await ben.getByText('subject').first().waitFor();
-    await card(ben, 'mochi is waiting to be learnt').getByText('1st in the queue').waitFor();
+    await card(ben, 'Training of mochi is queued').getByText('1st in the queue').waitFor();
   });
 
   it('is watched in one message: percent, time left, curve, samples', async () => {
     await worker.progress(run, 50, 30);
-    await card(mia, 'Learning mochi')
-      .getByText(/25 %.*30 s left/)
+    await card(mia, 'Training mochi')
+      .getByText(/25%.*30 s left/)
       .waitFor();
-    expect(await card(mia, 'Learning mochi').getByRole('progressbar').getAttribute('aria-valuenow')).toBe(
+    expect(await card(mia, 'Training mochi').getByRole('progressbar').getAttribute('aria-valuenow')).toBe(
       '25',
     );
-    const curve = card(mia, 'Learning mochi').getByRole('img', { name: /^loss: / });
+    const curve = card(mia, 'Training mochi').getByRole('img', { name: /^loss: / });
     const before = await curve.locator('.mean').getAttribute('d');
     await curve.hover();
     expect(await curve.locator('output').textContent()).toMatch(/^\d+ · 0\.\d+$/);
@@ -124,16 +124,16 @@ describe('a training', () => {
       (await foxes()).slice(0, 2),
     );
     await worker.progress(run, 120, 15);
-    await card(mia, 'Learning mochi').getByText(/60 %/).waitFor();
+    await card(mia, 'Training mochi').getByText(/60%/).waitFor();
     await expect.poll(() => curve.locator('.mean').getAttribute('d')).not.toBe(before);
-    await expect.poll(() => decoded(ben, 'Learning mochi')).toBe(2);
+    await expect.poll(() => decoded(ben, 'Training mochi')).toBe(2);
   });
 
   it('ends with a result grid and the adapter to download, resumable', async () => {
     await worker.picturesOfRun(run, 'finals', await worker.adapter(run, 200, true), await foxes());
     await worker.finish(run);
     await expect.poll(() => decoded(mia, 'Which mochi is the best')).toBe(4);
-    const link = card(mia, 'mochi is learnt').getByRole('link', { name: /safetensors/ });
+    const link = card(mia, 'mochi is trained').getByRole('link', { name: /safetensors/ });
     const waiting = mia.waitForEvent('download');
     await link.click();
     const download = await waiting;
@@ -152,7 +152,7 @@ describe('a training', () => {
     await drop(ben, [photo, { name: 'notes.png', bytes: Buffer.from('no picture') }]);
     await say(ben, '/krona train subject:rex class:dog');
     const cancel = (page: Page) =>
-      card(page, 'rex is waiting to be learnt').getByRole('button', { name: 'Cancel' });
+      card(page, 'Training of rex is queued').getByRole('button', { name: 'Cancel' });
     await ben
       .getByText(/notes\.png/)
       .last()
@@ -160,8 +160,8 @@ describe('a training', () => {
     await ben.getByText('Only you can see this').waitFor();
     await ben.getByRole('button', { name: 'Dismiss' }).click();
     await cancel(mia).click();
-    await mia.getByText(/Only who asked for it or a moderator may/).waitFor();
-    expect(await ben.getByText(/Only who asked for it/).count()).toBe(0);
+    await mia.getByText(/Only the member who requested it or a moderator can/).waitFor();
+    expect(await ben.getByText(/Only the member who requested it/).count()).toBe(0);
     await mia.getByRole('button', { name: 'Dismiss' }).last().click();
     await cancel(ben).click();
     await card(mia, 'Learning rex was cancelled').waitFor();

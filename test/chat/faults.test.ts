@@ -51,7 +51,7 @@ describe.each([
     await mia.run('/krona train subject:mochi');
     const run = await worker.run(chat.channelId);
     await worker.progress(run, 50, 30);
-    return { run, living: await found(/Learning mochi[^]*25 %/) };
+    return { run, living: await found(/Training mochi[^]*25%/) };
   }
 
   /** The worker ends a run, with a result of two pictures. */
@@ -86,10 +86,10 @@ describe.each([
     expect((await chat.storage.records.set(setId))!.state).toBe('done');
     await chat.faults.token(true);
     await chat.startBot();
-    expect((await found('mochi is learnt')).id).toBe(living.id);
+    expect((await found('mochi is trained')).id).toBe(living.id);
     await found('Which mochi is the best');
     await sleep(1_000);
-    expect(await saying(/mochi is learnt|Learning mochi/)).toHaveLength(1);
+    expect(await saying(/mochi is trained|Training mochi/)).toHaveLength(1);
     expect(await saying('Which mochi is the best')).toHaveLength(1);
     chat.log.splice(0);
   });
@@ -130,9 +130,9 @@ describe.each([
 
   it('a message deleted while its run goes on stays away; the result comes', async () => {
     // Of earlier runs.
-    await until(async () => (await saying('Learning mochi')).length === 0, 'the last edits');
+    await until(async () => (await saying('Training mochi')).length === 0, 'the last edits');
     const before = (await saying('Which mochi is the best')).length;
-    const learnt = (await saying('mochi is learnt')).length;
+    const learnt = (await saying('mochi is trained')).length;
     const { run, living } = await begun();
     await chat.faults.deleteMessage(living);
     await worker.progress(run, 100, 20);
@@ -140,7 +140,7 @@ describe.each([
     await until(async () => (await saying('Which mochi is the best')).length > before, 'the result');
     await sleep(1_000);
     expect(await saying('Which mochi is the best')).toHaveLength(before + 1);
-    expect(await saying(/Learning mochi|mochi is learnt/)).toHaveLength(learnt);
+    expect(await saying(/Training mochi|mochi is trained/)).toHaveLength(learnt);
     expect(chat.log).toEqual([]);
   });
 
@@ -210,7 +210,7 @@ describe.each([
     await chat.faults.networkBack(10);
 
     await until(async () => (await saying('Which mochi is the best')).length > results, 'the result');
-    await until(async () => (await saying('mochi is learnt')).some(({ id }) => id === living.id), 'its end');
+    await until(async () => (await saying('mochi is trained')).some(({ id }) => id === living.id), 'its end');
     const voted = await until(async () => {
       const seen = await found('a lighthouse');
       return seen.text.includes('1️⃣ 2') ? seen : null;
@@ -219,7 +219,7 @@ describe.each([
     expect(await standing()).toBe(had + 1);
     await sleep(2_000);
     expect(await saying('Which mochi is the best')).toHaveLength(results + 1);
-    expect(await saying('Learning mochi')).toEqual([]);
+    expect(await saying('Training mochi')).toEqual([]);
     // And commands work again.
     await ben.run('/krona imagine a harbour');
     await drawn('a harbour');

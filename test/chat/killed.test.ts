@@ -42,7 +42,7 @@ describe.each([
     await members[0]!.run('/krona train subject:mochi');
     const run = await worker.run(chat.channelId);
     await worker.progress(run, 50, 30);
-    const { id } = await found(/Learning mochi[^]*25 %/);
+    const { id } = await found(/Training mochi[^]*25%/);
     bot.dieAt('markPost');
     await worker.progress(run, 100, 20);
     await bot.died;
@@ -53,10 +53,10 @@ describe.each([
     await worker.picturesOfRun(run, 'finals', last, await drawings(2), [early, last]);
     await worker.finish(run);
     await chat.startBot();
-    const learnt = await found('mochi is learnt');
+    const learnt = await found('mochi is trained');
     expect(learnt.id).toBe(id);
     await found('Which mochi is the best');
-    expect(await saying(/mochi is (waiting|learnt)|Learning mochi/)).toHaveLength(1);
+    expect(await saying(/Training (of )?mochi|mochi is trained/)).toHaveLength(1);
     expect(await saying('Which mochi is the best')).toHaveLength(1);
   });
 

@@ -72,7 +72,7 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       await mia.givePhotos('mochi', 'cat', await photosOf('mia', ['#cfe3f7', '#f7e2b8']));
       await message(/2 photos of mochi added/);
       await ben.givePhotos('mochi', 'cat', await photosOf('ben', ['#d9f0d0', '#f3d3dd']));
-      await message(/mochi has 4 photos now/);
+      await message(/mochi now has 4 of at most 20 photos/);
       await ben.run('/krona photos list subject:mochi');
       const list = await whisper(ben, '4 photos of mochi');
       expect(list.pictures).toBe(4);
@@ -81,30 +81,30 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
 
     it('trains in one message that lives: place, percent, time left, samples, file; the result is another', async () => {
       await mia.run('/krona train subject:mochi');
-      const waiting = await message(/mochi is waiting to be learnt/);
+      const waiting = await message(/Training of mochi is queued/);
       expect(waiting.buttons).toContain('Cancel');
       const run = await openRun();
       expect(run.photoHashes).toHaveLength(4);
       const before = (await chat.messages()).length;
 
       await worker.progress(run, 50, 30);
-      const learning = await message(/25 %[^]*30 s left/);
+      const learning = await message(/25%[^]*30 s left/);
       expect(learning.id).toBe(waiting.id);
       const early = await worker.adapter(run, 100, false);
       await worker.picturesOfRun(run, 'samples', early, await drawings(2));
-      await eventually(async () => expect((await message('Learning mochi')).pictures).toBe(2));
-      await ben.press(await message('Learning mochi'), 'Samples');
+      await eventually(async () => expect((await message('Training mochi')).pictures).toBe(2));
+      await ben.press(await message('Training mochi'), 'Samples');
       const samples = await whisper(ben, 'Samples of mochi');
       expect(samples.pictures).toBe(2);
       expect(samples.text).toContain('step 100');
-      await ben.press(await message('Learning mochi'), 'Settings');
+      await ben.press(await message('Training mochi'), 'Settings');
       expect((await whisper(ben, 'Settings of this training')).text).toContain(String(run.settings.lr));
 
       const last = await worker.adapter(run, run.settings.steps, true);
       await worker.picturesOfRun(run, 'finals', last, await drawings(2), [early, last]);
       await worker.finish(run);
       const learnt = await eventually(async () => {
-        const seen = await message('mochi is learnt');
+        const seen = await message('mochi is trained');
         expect(seen.pictures).toBe(0);
         expect(seen.files.join()).toContain('.safetensors');
         return seen;
@@ -244,7 +244,7 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       await drawnSet('a bird');
       await kim.run('/krona imagine a fish count:2');
       const refused = await whisper(kim, 'QUOTA_EXCEEDED');
-      expect(refused.text).toMatch(/You may have 3 pictures in an hour. There is room again in .* UTC/);
+      expect(refused.text).toMatch(/You can request 3 pictures in an hour. Try again in .* UTC/);
       expect((await chat.messages()).filter(({ text }) => text.includes('a fish'))).toEqual([]);
       await boss.run('/krona imagine a whale count:4');
       const whale = await openSet();
@@ -256,13 +256,13 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
 
     it('lets only those train who may, and says so to others alone', async () => {
       await boss.run('/krona rules roles right:train who:moderators');
-      await whisper(boss, /who may train: everyone → moderators/);
+      await whisper(boss, /who can train: everyone → moderators/);
       const before = (await chat.messages()).length;
       await mia.run('/krona train subject:mochi');
-      await whisper(mia, /Only moderators may train here[^]*NOT_ALLOWED/);
+      await whisper(mia, /Only moderators can train here[^]*NOT_ALLOWED/);
       expect((await chat.messages()).length).toBe(before);
       await boss.run('/krona rules roles right:train who:everyone');
-      await whisper(boss, /who may train: moderators → everyone/);
+      await whisper(boss, /who can train: moderators → everyone/);
     });
 
     it('answers buttons of messages from before a restart', async () => {
@@ -305,7 +305,7 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       await chat.storage.records.setChampion(run.subjectId, last, false);
       await worker.picturesOfRun(run, 'finals', last, await drawings(2, 20), [early, last]);
       await worker.finish(run);
-      const learnt = await message('tofu is learnt');
+      const learnt = await message('tofu is trained');
       const grid = await message('Which tofu is the best');
       for (const [turn, words] of [
         [30, 'tofu on a hill'],
@@ -341,13 +341,13 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       await chat.deleteThere?.(sea);
       await chat.limitDeletion?.();
       await zoe.run('/krona delete tofu');
-      await zoe.press(await whisper(zoe, 'Delete everything of tofu?'), 'Delete tofu for good');
+      await zoe.press(await whisper(zoe, 'Delete tofu?'), 'Delete tofu');
       await message('tofu is deleted');
       await eventually(async () => {
         const standing = (await chat.messages()).map(({ id }) => id);
         for (const { id } of [learnt, grid, hill, sea]) expect(standing).not.toContain(id);
         const { text, pictures } = await bestNow();
-        expect(text).toContain('Nothing of this ranking is left');
+        expect(text).toContain('This ranking is empty');
         expect([text.includes('tofu'), pictures]).toEqual([false, 0]);
         expect(await chat.files()).toBe(before);
       });
@@ -376,7 +376,7 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
         expect((await whisper(mia, '4 photos of mochi')).pictures).toBe(4);
         const before = await chat.files();
         await ben.run('/krona privacy delete');
-        await ben.press(await whisper(ben, 'Delete your photos and votes?'), 'Delete them for good');
+        await ben.press(await whisper(ben, 'Delete your photos and votes?'), 'Delete forever');
         await whisper(ben, 'Your photos and votes are deleted');
         await eventually(async () => expect(await chat.files()).toBe(before - 2));
         await mia.run('/krona photos remove subject:mochi photo:1');
@@ -386,10 +386,10 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
 
     it('deletes all of a subject for who began it, after a second word', async () => {
       await mia.run('/krona delete rex');
-      await whisper(mia, /Only who began rex/i);
+      await whisper(mia, /Only the owner of rex/i);
       await zoe.run('/krona delete rex');
-      const asked = await whisper(zoe, 'Delete everything of rex?');
-      await zoe.press(asked, 'Delete rex for good');
+      const asked = await whisper(zoe, 'Delete rex?');
+      await zoe.press(asked, 'Delete rex');
       await message('rex is deleted');
       expect((await chat.storage.records.subjects((await channel()).id)).map(({ name }) => name)).toEqual([
         'mochi',

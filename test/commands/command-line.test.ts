@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { formatCommandLine } from '../../commands/line/command-line.ts';
+import { quoteValue } from '../../commands/line/command-line.ts';
 import { COMMANDS, parseCommandLine } from '../../commands/index.ts';
 import { editDistance, nearest } from '../../commands/line/nearest.ts';
 import { KronaError } from '../../core/errors.ts';
@@ -12,6 +12,14 @@ function refusal(text: string, attachments = 0): string {
     if (error instanceof KronaError) return `${error.code}: ${error.message}`;
     throw error;
   }
+}
+
+/** The text of a command, which `parseCommandLine` reads back as the same. */
+function formatCommandLine(command: ReturnType<typeof parseCommandLine>): string {
+  const options = Object.entries(command.options).map(
+    ([name, value]) => `${name}:${quoteValue(String(value))}`,
+  );
+  return ['/krona', command.name, command.action, ...options].filter((part) => part !== '').join(' ');
 }
 
 describe('a command typed as text', () => {

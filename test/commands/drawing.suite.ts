@@ -104,7 +104,7 @@ export function drawingSuite(storage: () => TestStorage): void {
     // What is drawn of a subject goes with it, also where it is not the first.
     const again = await channel.set(await channel.press('bob', `again:${set.id}`));
     expect(again.alsoAdapterIds).toEqual([rex!.id]);
-    await storage().records.deleteSubject(rex!.subjectId, 'By who began it.');
+    await storage().records.deleteSubject(rex!.subjectId, 'By its owner.');
     expect(await storage().records.set(set.id)).toBeNull();
   });
 
@@ -113,7 +113,7 @@ export function drawingSuite(storage: () => TestStorage): void {
     await channel.trained('mochi', 'cat');
     await channel.say('ann', '/krona photos add rex class:dog', [await photo(2)]);
     const card = await channel.say('bob', '/krona imagine rex and mochi');
-    expect(card.text!.join()).toContain('rex is drawn as any dog: no adapter of it is used');
+    expect(card.text!.join()).toContain('rex is drawn as an ordinary dog, without an adapter');
   });
 
   it('the card follows the set, with votes under each picture', async () => {
@@ -128,7 +128,7 @@ export function drawingSuite(storage: () => TestStorage): void {
     });
     expect((await channel.card(card)).progress).toEqual({
       fraction: 0.25,
-      label: '25 % · drawing · 3 s left',
+      label: '25% · drawing · 3 s left',
     });
     const [first] = await channel.finishSet(set);
     await channel.react('bob', set, first!, '👍🏽');
@@ -169,10 +169,10 @@ export function drawingSuite(storage: () => TestStorage): void {
     expect(values).toMatchObject({
       seed: '7',
       'negative prompt': 'blurry, dark',
-      'seeds of the pictures': '7, 8',
+      'picture seeds': '7, 8',
     });
 
-    expect((await channel.press('bob', `delete:${set.id}`)).text!.join()).toMatch(/Only who asked/);
+    expect((await channel.press('bob', `delete:${set.id}`)).text!.join()).toMatch(/Only the member who requested them/);
     expect(await records.set(set.id)).not.toBeNull();
     const deleted = await channel.press('ann', `delete:${set.id}`);
     expect(deleted).toMatchObject({ title: 'These pictures were deleted', follows: { id: set.id } });
@@ -249,7 +249,7 @@ export function drawingSuite(storage: () => TestStorage): void {
 
     const card = await loadCard('set', set.id, channel.context);
     expect(card.text!.join(' ')).toMatch(
-      /2 pictures were held back.* for adults alone \(71 %, 96 % sure\).*\/krona rules set safety:/,
+      /2 pictures were held back.* as adult \(NSFW\) images \(71%, 96%\).*\/krona rules set safety:/,
     );
     expect(card.pictures!.map(({ id, sensitive, caption }) => [id, sensitive, caption])).toEqual([
       [plain, undefined, '1'],

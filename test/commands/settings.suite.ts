@@ -158,7 +158,7 @@ export function settingsSuite(storage: () => TestStorage): void {
         expect.arrayContaining([
           { name: 'guidance rescale', value: '0.7' },
           { name: 'size', value: '160x96' },
-          { name: 'share of the refiner', value: '0.3' },
+          { name: 'refiner share', value: '0.3' },
         ]),
       );
     } finally {

@@ -46,11 +46,11 @@ export function votingSuite(storage: () => TestStorage): void {
     const own = await channel.card({ tone: 'info', title: '', follows: { kind: 'run', id: run.id } });
     expect(own.votesOn).toBeUndefined();
     expect(own.pictures).toBeUndefined();
-    expect(own.text!.join()).toContain('vote for the best');
+    expect(own.text!.join()).toContain('Vote for the best');
     const card = await channel.card({ tone: 'info', title: '', follows: { kind: 'set', id: set.id } });
     expect(card.title).toBe('Which mochi is the best?');
     expect(card.votesOn).toBe(set.id);
-    expect(card.fields!.map(({ name }) => name)).toEqual(['asked by']);
+    expect(card.fields!.map(({ name }) => name)).toEqual(['requested by']);
     // Which checkpoint drew which picture is not told.
     expect(card.pictures!.map(({ caption }) => caption)).toEqual(['1', '2 · ❤️ 1', '3', '4']);
   });
@@ -140,7 +140,7 @@ export function votingSuite(storage: () => TestStorage): void {
     await channel.react('eve', set, pictures[0]!, '👎');
     await channel.react('ann', set, pictures[0]!, '👍');
     const best = await channel.say('fay', '/krona top');
-    expect(best.table!.rows[0]).toEqual(['1', 'mochi (3)', 'ann', '44 % to 100 %', '3']);
+    expect(best.table!.rows[0]).toEqual(['1', 'mochi (3)', 'ann', '44% to 100%', '3']);
     expect(best.table!.rows).toHaveLength(2);
     expect(best.pictures![0]!.id).toBe(pictures[2]);
 
@@ -149,7 +149,7 @@ export function votingSuite(storage: () => TestStorage): void {
     expect(ranked.table!.rows[0]![1]).toMatch(new RegExp(`^mochi-150-${adapters[2]!.id.slice(0, 6)}`));
     // In the channel the names would stay after their adapters are deleted.
     expect(ranked.audience).toBe('caller');
-    expect(ranked.table!.rows[0]![3]).toMatch(/^\d+ % to \d+ %$/);
+    expect(ranked.table!.rows[0]![3]).toMatch(/^\d+% to \d+%$/);
     expect(ranked.table!.rows.at(-1)![1]).toMatch(/^mochi-50-/);
     expect(await channel.say('fay', '/krona top settings')).toMatchObject({
       audience: 'caller',
@@ -170,6 +170,6 @@ export function votingSuite(storage: () => TestStorage): void {
     expect((await channel.card(best)).table!.rows.map(([, picture]) => picture)).toEqual(['mochi (3)']);
     expect((await channel.say('fay', '/krona top')).table!.rows).toHaveLength(2);
     await storage().records.deleteSet(set.id, 'By Ann.');
-    expect(await channel.card(best)).toEqual({ tone: 'info', title: 'Nothing of this ranking is left' });
+    expect(await channel.card(best)).toEqual({ tone: 'info', title: 'This ranking is empty' });
   });
 }

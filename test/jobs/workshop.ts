@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import type { Log } from '../../gpu-worker/jobs/context.ts';
+import type { Log } from '../../core/log.ts';
 import { startWorker, type Worker } from '../../gpu-worker/main.ts';
 import { readConfig, type Config } from '../../core/config.ts';
 import { startEmbeddedDatabase } from '../../storage/embedded/database.ts';

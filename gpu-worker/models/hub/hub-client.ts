@@ -3,6 +3,7 @@
  * any offset. The only file that imports @huggingface/hub. API: https://huggingface.co/docs/hub/api
  */
 import { downloadFile, HubApiError, listFiles, modelInfo } from '@huggingface/hub';
+import { readEnvironment, type Environment } from '../../../core/environment.ts';
 import { KronaError } from '../../../core/errors.ts';
 
 export interface HubFile {
@@ -32,15 +33,15 @@ const ENDPOINT = 'https://huggingface.co';
 /** A connection without data for this long is closed, ms. */
 const STALL_MS = 60_000;
 
-/** @throws KronaError HF_TOKEN_INVALID, HF_ENDPOINT_INVALID; messages never contain the value */
-export function hubSettings(env: Readonly<Record<string, string | undefined>> = process.env): HubSettings {
-  const token = env['HF_TOKEN'] || null;
+/** @throws KronaError HF_TOKEN_INVALID, HF_ENDPOINT_INVALID; no message repeats a value */
+export function hubSettings(env: Environment = readEnvironment()): HubSettings {
+  const token = env.HF_TOKEN || null;
   if (token !== null && !token.startsWith('hf_'))
     throw new KronaError(
       'HF_TOKEN_INVALID',
       'HF_TOKEN must be an access token that starts with hf_. Create one in the hub’s settings.',
     );
-  const endpoint = (env['HF_ENDPOINT'] || ENDPOINT).replace(/\/+$/, '');
+  const endpoint = (env.HF_ENDPOINT || ENDPOINT).replace(/\/+$/, '');
   if (!URL.canParse(endpoint) || !/^https?:$/.test(new URL(endpoint).protocol))
     throw new KronaError('HF_ENDPOINT_INVALID', `HF_ENDPOINT must be an address such as ${ENDPOINT}.`);
   return { endpoint, token };
