@@ -5,6 +5,7 @@
 import { KronaError } from '../core/errors.ts';
 import { emojiOf } from '../core/pictures/emoji.ts';
 import type { PictureSet, Subject } from '../core/records.ts';
+import { randomSeed } from '../core/seeds.ts';
 import type { Records } from '../storage/records.ts';
 import { crown } from './subjects/adapters.ts';
 import { note } from './rules/audit.ts';
@@ -21,7 +22,7 @@ import { forgetSubject } from './subjects/delete.ts';
 import { eraseOwn } from './rules/privacy.ts';
 import { admit, type Needs } from './rules/guard.ts';
 import { adapterName } from './subjects/subjects.ts';
-import { cancelWork, findWork, isOpen, randomSeed, startSet } from './work/work.ts';
+import { cancelWork, findWork, isOpen, startSet } from './work/work.ts';
 
 /** The answer: of its own, or the message that follows the same record, which then shows it. */
 type Action = (id: string, actor: Actor, context: CommandContext) => Promise<Card>;

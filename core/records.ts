@@ -1,6 +1,6 @@
 /** @file What Krona remembers: the types of its records. Ids are UUIDs; times are Date. Stores: storage/records.ts. */
 import type { JobKind, JobPayloads } from './job-payloads.ts';
-import type { ChannelSettings } from './settings/settings.ts';
+import type { ChannelSettings } from './settings/schema.ts';
 
 export type Platform = 'web' | 'discord' | 'slack';
 

@@ -1,6 +1,6 @@
 /** @file What a channel allows: who may do what, how much, and which words. Owned by the channel's moderators. */
 import type { Channel, Platform } from './records.ts';
-import { SMALL_MODEL, type ModelCard } from './settings/settings.ts';
+import { SMALL_MODEL, type ModelCard } from './settings/model-card.ts';
 
 /** What can be reserved for some members. */
 export const RIGHTS = ['train', 'imagine', 'settings'] as const;

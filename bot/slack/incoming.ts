@@ -9,7 +9,7 @@ import type { Card } from '../../commands/card.ts';
 import { errorCard } from '../../commands/cards/format.ts';
 import type { Attachment, CommandContext, SubcommandData } from '../../commands/contract.ts';
 import { declared, parseCommandLine } from '../../commands/index.ts';
-import type { OptionValues } from '../../commands/line/options.ts';
+import type { OptionValues } from '../../commands/contract.ts';
 import { KronaError } from '../../core/errors.ts';
 import type { GatewayHandlers, Place } from '../gateway.ts';
 import { Lanes } from '../lanes.ts';

@@ -4,7 +4,7 @@
  * https://docs.slack.dev/interactivity/implementing-slash-commands
  */
 import type { SubcommandData } from '../../commands/contract.ts';
-import type { OptionValues } from '../../commands/line/options.ts';
+import type { OptionValues } from '../../commands/contract.ts';
 import { KronaError } from '../../core/errors.ts';
 import { unescapeText } from './text.ts';
 

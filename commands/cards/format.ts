@@ -1,7 +1,7 @@
 /** @file Small texts that several cards share. */
-import type { ChannelSettings } from '../../core/settings/settings.ts';
+import type { ChannelSettings } from '../../core/settings/schema.ts';
 import type { Card } from '../card.ts';
-import { adapterSize, trainChoices } from '../settings/settings-check.ts';
+import { adapterSize, trainChoices } from '../../core/settings/adapter-size.ts';
 import { describeError, KronaError } from '../../core/errors.ts';
 
 /** Text of a member, for a card: without what a card would read as marks, on one line, cut to `most` characters. */
@@ -19,15 +19,6 @@ export function counted(count: number, noun: string): string {
 /** `44 %` of a share in [0, 1]. */
 export function percent(share: number): string {
   return `${Math.round(share * 100)} %`;
-}
-
-/** `32 s`, `4 min`, `1 h 10 min`. */
-export function duration(seconds: number): string {
-  const whole = Math.max(0, Math.round(seconds));
-  if (whole < 90) return `${whole} s`;
-  const minutes = Math.round(whole / 60);
-  if (minutes < 60) return `${minutes} min`;
-  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
 /** `1st`, `2nd`, `11th`. */

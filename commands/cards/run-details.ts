@@ -3,7 +3,7 @@ import type { Card, CardPicture } from '../card.ts';
 import { fieldsOf, plain } from './format.ts';
 import { heldText, onCard } from './pictures.ts';
 import type { RunCardSource } from './run-card.ts';
-import { adapterSize, trainChoices } from '../settings/settings-check.ts';
+import { adapterSize, trainChoices } from '../../core/settings/adapter-size.ts';
 
 /** As many as a gallery holds on every platform. */
 const MOST_PICTURES = 10;

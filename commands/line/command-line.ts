@@ -6,9 +6,9 @@
  * where a command takes free text (a prompt), they all belong to that.
  */
 import { KronaError } from '../../core/errors.ts';
-import type { CommandData, SubcommandData } from '../contract.ts';
-import { nearest, suggestion } from './nearest.ts';
-import { unknownOption, type OptionValues } from './options.ts';
+import type { CommandData, OptionValues, SubcommandData } from '../contract.ts';
+import { nearest, suggestion } from '../../core/nearest.ts';
+import { unknownOption } from './options.ts';
 
 export interface ParsedCommand {
   readonly name: string;

@@ -2,6 +2,7 @@
 import type { Channel } from '../../core/records.ts';
 import { MAX_LINE, quoteValue } from './command-line.ts';
 import type { CommandContext, OptionData, SubcommandData } from '../contract.ts';
+import { listed } from '../define.ts';
 import { COMMANDS } from '../index.ts';
 
 /** Most suggestions that platforms show. */
@@ -124,7 +125,7 @@ export async function completeLine(
   if (!data.actions) return (await optionsAfter(before, data, text, context, channel)).slice(0, MOST);
   const [, word, gap, more] = /^(\S*)(\s*)([^]*)$/.exec(text)!;
   const action = data.actions.find((each) => each.name === word!.toLowerCase());
-  if (gap === '') return namesAfter(before, word!, data.actions).slice(0, MOST);
+  if (gap === '') return namesAfter(before, word!, listed(data.actions)).slice(0, MOST);
   if (!action) return [];
   return (await optionsAfter(`${before}${word!}${gap!}`, action, more!, context, channel)).slice(0, MOST);
 }

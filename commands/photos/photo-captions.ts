@@ -18,13 +18,13 @@ export const MAX_CAPTION = 300;
 const BETWEEN = '|';
 
 /** The option of commands that photos come with. */
-export const CAPTION: OptionData = {
+export const CAPTION = {
   name: 'caption',
   description: 'What else the photos show: asleep on grass; one for all, or one for each with | between',
   type: 'text',
   maxLength: 1000,
   keyed: true,
-};
+} as const satisfies OptionData;
 
 /** @throws KronaError CAPTION_TOO_LONG */
 export function checkCaption(text: string): string | null {

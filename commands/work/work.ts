@@ -1,7 +1,8 @@
 /** @file Runs and sets as work: put in the queue, watched, cancelled. A job's id is its record's id. */
-import { randomInt, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { KronaError } from '../../core/errors.ts';
 import type { PictureSet, Run, Subject } from '../../core/records.ts';
+import { randomSeed } from '../../core/seeds.ts';
 import type { Records } from '../../storage/records.ts';
 import { note } from '../rules/audit.ts';
 import { counted } from '../cards/format.ts';
@@ -9,13 +10,6 @@ import type { Actor, CommandContext } from '../contract.ts';
 import { workRecord, type Work } from './open-work.ts';
 import { requireOwner } from '../rules/permission.ts';
 import { admitWork } from '../rules/guard.ts';
-
-/** Seeds are whole numbers from 0 to this. */
-export const MAX_SEED = 2 ** 32 - 1;
-
-export function randomSeed(): number {
-  return randomInt(MAX_SEED + 1);
-}
 
 export function isOpen(record: Pick<Run, 'state'>): boolean {
   return record.state === 'queued' || record.state === 'running';

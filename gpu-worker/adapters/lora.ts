@@ -2,8 +2,8 @@
  * @file LoRA (arXiv 2106.09685): W + strength · alpha/rank · up · down on a module's W [out, in], with down [rank, in]
  * and up [out, rank]; for a convolution down is [rank, in, kh, kw]. The paper's rival of the Kronecker adapter.
  */
-import { KronaError } from '../../core/errors.ts';
-import type { ProjectionShape } from '../../core/settings/settings.ts';
+import { checkRank } from '../../core/settings/check.ts';
+import type { ProjectionShape } from '../../core/settings/model-card.ts';
 import * as op from '../graph/ops.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { FlatLayout, type ParameterShape } from '../models/parameters.ts';
@@ -27,22 +27,15 @@ export interface LowRankFactors extends LowRankShape {
   readonly up: Float32Array;
 }
 
-/** @throws KronaError RANK_UNFIT when the rank is no saving on the narrowest projection */
+/** @throws KronaError RANK_UNFIT when the rank is higher than the narrowest projection allows */
 export function lowRankShapes(
   projections: readonly ProjectionShape[],
   rank: number,
   alpha: number,
 ): ReadonlyMap<string, LowRankShape> {
+  checkRank({ rank }, projections);
   return new Map(
-    projections.map(({ path, out, in: inputs }) => {
-      if (rank > Math.min(out, inputs)) {
-        throw new KronaError(
-          'RANK_UNFIT',
-          `rank=${rank} is more than ${path} of ${out}×${inputs} can have; choose at most ${Math.min(out, inputs)}.`,
-        );
-      }
-      return [path, { rank, out, in: inputs, scale: alpha / rank }];
-    }),
+    projections.map(({ path, out, in: inputs }) => [path, { rank, out, in: inputs, scale: alpha / rank }]),
   );
 }
 

@@ -3,8 +3,9 @@
  * in. The graph's part of each is in adapter.ts; training, jobs and commands know no other difference between them.
  */
 import { KronaError } from '../../core/errors.ts';
-import { DEFAULT_RANK, type Method } from '../../core/settings/settings.ts';
-import type { Target } from '../../core/settings/train-settings.ts';
+import { defaultOf } from '../../core/settings/defaults.ts';
+import type { Method } from '../../core/settings/choices.ts';
+import type { Target } from '../../core/settings/choices.ts';
 import { unetParameters } from '../models/model-check.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
 import type { FlatLayout } from '../models/parameters.ts';
@@ -35,7 +36,7 @@ export interface MethodOptions {
 }
 
 export interface AdapterMethod {
-  /** @throws KronaError FACTORS_DO_NOT_DIVIDE, RANK_UNFIT, TARGETS_UNSUPPORTED */
+  /** @throws KronaError FACTORS_UNFIT, RANK_UNFIT, TARGETS_UNSUPPORTED */
   shapes(model: Pick<ModelFolder, 'unet' | 'textEncoders'>, options: MethodOptions): AdapterShapes;
   /** The flat vector at the start, where ΔW is zero. */
   initial(layout: FlatLayout, seed: number, options: MethodOptions): Float32Array;
@@ -48,7 +49,7 @@ export interface AdapterMethod {
 }
 
 const targetsOf = ({ targets }: MethodOptions): readonly Target[] => targets ?? ['attention'];
-const rankOf = ({ rank }: MethodOptions): number => rank ?? DEFAULT_RANK;
+const rankOf = ({ rank }: MethodOptions): number => rank ?? defaultOf('rank');
 const alphaOf = (options: MethodOptions): number => options.alpha ?? rankOf(options);
 const fileFacts = ({ unet, architecture }: ModelFolder) =>
   [unet.config.layers_per_block, familyOf(architecture)] as const;

@@ -2,7 +2,7 @@
  * @file Names of the projections that adapters change: as in diffusers (`down_blocks.1.attentions.0…`, used
  * everywhere inside Krona), and as adapter files of other programs spell them.
  */
-import type { ProjectionShape } from '../../core/settings/settings.ts';
+import type { ProjectionShape } from '../../core/settings/model-card.ts';
 import type { UNetConfig } from '../models/model-configs.ts';
 import { moduleNames, modulePath } from './module-names.ts';
 import type { BlockLayers } from './unet-layers.ts';

@@ -5,6 +5,7 @@
  */
 import { join } from 'node:path';
 import { KronaError } from '../../core/errors.ts';
+import { gcd } from '../../core/gcd.ts';
 import { makeFolder, writeWhole } from '../../core/files.ts';
 import { writeSafetensors, type TensorToWrite } from '../models/safetensors.ts';
 import type { KroneckerLayers } from './krona.ts';
@@ -146,10 +147,6 @@ export function peftFactor(side: number, factor: number): readonly [number, numb
     [m, n] = [next, side / next];
   }
   return m < n ? [m, n] : [n, m];
-}
-
-function gcd(a: number, b: number): number {
-  return b === 0 ? a : gcd(b, a % b);
 }
 
 /** The one part of the model that a folder is for. @throws KronaError ADAPTER_UNREPRESENTABLE when there are several */

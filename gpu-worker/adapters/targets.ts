@@ -1,6 +1,6 @@
 /** @file Which modules an adapter can change, and which of them training takes. */
-import type { ProjectionShape } from '../../core/settings/settings.ts';
-import type { Target } from '../../core/settings/train-settings.ts';
+import type { ProjectionShape } from '../../core/settings/model-card.ts';
+import type { Target } from '../../core/settings/choices.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
 import { attentionProjections } from './naming.ts';
 

@@ -1,6 +1,6 @@
 /** @file What the worker and its engine process say to each other, and how errors keep their codes on the way. */
 import { describeError, KronaError } from '../../core/errors.ts';
-import type { ModelCard } from '../../core/settings/settings.ts';
+import type { ModelCard } from '../../core/settings/model-card.ts';
 import type { ChosenDevice } from '../graph/device.ts';
 import type { DrawRequest } from '../sampling/text-to-image.ts';
 import type { SavedAdapter } from '../training/train-hooks.ts';

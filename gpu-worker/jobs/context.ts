@@ -1,7 +1,7 @@
 /** @file What the jobs of a worker share. */
 import type { BlobStore } from '../../storage/blobs/contract.ts';
 import type { RecordStore } from '../../storage/records.ts';
-import type { ModelCard } from '../../core/settings/settings.ts';
+import type { ModelCard } from '../../core/settings/model-card.ts';
 import type { Engine } from '../engine/engine.ts';
 
 /** What the worker needs of a logger; pino's fits. */

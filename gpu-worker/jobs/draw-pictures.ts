@@ -5,19 +5,11 @@
 import { randomUUID } from 'node:crypto';
 import type { Adapter, Picture, PictureSet } from '../../core/records.ts';
 import { safetyIn } from '../../core/rules.ts';
-import { pictureSize } from '../../core/settings/settings.ts';
+import { pictureSize } from '../../core/settings/picture-size.ts';
 import type { PngPicture } from '../engine/protocol.ts';
 import type { WorkerContext } from './context.ts';
 import { InOrder } from './in-order.ts';
 import { adapterFile } from './local-files.ts';
-
-/** Seeds are whole numbers below this. */
-const SEEDS = 2 ** 32;
-
-/** The seed of the n-th picture of a set, from 0: it is the first picture of that seed, whatever the set's size. */
-export function nthSeed(seed: number, n: number): number {
-  return (seed + n) % SEEDS;
-}
 
 /** How much of an enlarged picture is drawn anew: its details, and nothing that one would call another picture. */
 const UPSCALE_STRENGTH = 0.35;

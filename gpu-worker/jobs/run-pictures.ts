@@ -6,10 +6,11 @@
 import { randomUUID } from 'node:crypto';
 import { resolvePrompt } from '../../core/prompt.ts';
 import type { Adapter, PictureSet, Run, Subject } from '../../core/records.ts';
+import { nthSeed } from '../../core/seeds.ts';
 import { KeyedRandom } from '../../core/random.ts';
 import { endWork, failureOf, hasEnded, isRetryable, SETS } from './carry-out.ts';
 import type { WorkerContext } from './context.ts';
-import { drawPictures, nthSeed, type PlannedPicture } from './draw-pictures.ts';
+import { drawPictures, type PlannedPicture } from './draw-pictures.ts';
 
 /** Most pictures drawn at a checkpoint. */
 const MAX_SAMPLES = 2;

@@ -3,7 +3,7 @@
  * decoding. Holds its sessions, so that further requests of the same size start at once; adapters are inputs of them.
  */
 import { KronaError } from '../../core/errors.ts';
-import type { SchedulerName } from '../../core/settings/settings.ts';
+import type { SchedulerName } from '../../core/settings/choices.ts';
 import { layersOf, withoutScales, type AdapterShapes } from '../adapters/adapter.ts';
 import { adapterBase } from '../adapters/adapter-base.ts';
 import {

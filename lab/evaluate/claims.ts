@@ -2,7 +2,7 @@
  * @file The claims of DiffuseKronA's paper (arXiv 2402.17412) as tests on the comparison's results. Subjects are the units,
  * as scores of one subject belong together.
  */
-import type { Method } from '../../core/settings/settings.ts';
+import type { Method } from '../../core/settings/choices.ts';
 import type { Result } from './compare-subject.ts';
 import { GRID_SEED } from './comparison-plan.ts';
 import { KINDS, type Kind } from './comparison-scores.ts';

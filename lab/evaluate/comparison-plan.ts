@@ -2,7 +2,7 @@
  * @file What is trained for the comparison of methods: grids of learning rates, factors, ranks and steps, then the methods
  * at the rate at which each did best, on seeds that had no part in choosing it.
  */
-import type { Method } from '../../core/settings/settings.ts';
+import type { Method } from '../../core/settings/choices.ts';
 
 /** What one training is, beside its subject. */
 export interface Setting {

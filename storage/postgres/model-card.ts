@@ -1,5 +1,5 @@
 /** @file What the worker's model is. */
-import type { ModelCard } from '../../core/settings/settings.ts';
+import type { ModelCard } from '../../core/settings/model-card.ts';
 import type { Records } from '../records.ts';
 import type { Database } from './database.ts';
 import { json, sql } from './sql.ts';

@@ -11,7 +11,7 @@ import { ADAPTER_METHODS, type MethodOptions } from '../../gpu-worker/adapters/m
 import { openAdapter, readAdapter } from '../../gpu-worker/adapters/read-adapter.ts';
 import { readFloats, writeSafetensors, type TensorToWrite } from '../../gpu-worker/models/safetensors.ts';
 import { KeyedRandom } from '../../core/random.ts';
-import type { Method } from '../../core/settings/settings.ts';
+import type { Method } from '../../core/settings/choices.ts';
 import { worstError } from '../helpers/fixtures.ts';
 import { openTiny, type TinyName } from '../helpers/sd-fixtures.ts';
 

@@ -14,7 +14,7 @@ import type { BlobStore } from '../../storage/blobs/contract.ts';
 import type { DiscordConfig } from '../../core/config.ts';
 import type { Channel } from '../../core/records.ts';
 import { signLink } from '../../storage/links.ts';
-import { DEFAULT_SETTINGS } from '../../core/settings/settings.ts';
+import { DEFAULT_SETTINGS } from '../../core/settings/defaults.ts';
 import { krona } from '../cli/run-krona.ts';
 import { type FakeDiscord, startFakeDiscord } from '../fakes/discord/fake-discord.ts';
 import { until } from '../helpers/until.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { formatCommandLine } from '../../commands/line/command-line.ts';
 import { COMMANDS, parseCommandLine } from '../../commands/index.ts';
-import { editDistance, nearest } from '../../commands/line/nearest.ts';
+import { editDistance, nearest } from '../../core/nearest.ts';
 import { KronaError } from '../../core/errors.ts';
 import { randomNumbers } from './helpers.ts';
 

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { completeLine, completeOption } from '../../commands/line/complete.ts';
-import { SCHEDULERS } from '../../core/settings/settings.ts';
+import { SCHEDULERS } from '../../core/settings/choices.ts';
 import { photo, Room, type TestStorage } from './helpers.ts';
 
 /** Suggestions while a member types. */

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { DEFAULT_SETTINGS } from '../../core/settings/settings.ts';
+import { DEFAULT_SETTINGS } from '../../core/settings/defaults.ts';
 import { MODEL, photo, Room, type TestStorage } from './helpers.ts';
 
 /** A channel's settings, as members change them. */
