@@ -13,7 +13,8 @@ function helpText(description: string, facts: readonly (string | undefined)[]): 
     ? description.charAt(0).toLowerCase() + description.slice(1)
     : description;
   const said = facts.filter((fact) => fact !== undefined).join('; ');
-  return said === '' ? text : `${text} (${said})`;
+  if (said === '') return text;
+  return text.endsWith(')') ? `${text.slice(0, -1)}; ${said})` : `${text} (${said})`;
 }
 
 /**

@@ -124,6 +124,6 @@ export const DRAW_SETTINGS = {
     choices: ['auto', 'on', 'off'],
     description: 'Decode in tiles, to save memory',
     default: 'auto',
-    cli: { name: 'tiles', value: 'when', default: 'auto: above two megapixels' },
+    cli: { name: 'tiles', value: 'when', default: 'auto, above two megapixels' },
   },
 } as const satisfies Readonly<Record<string, Setting>>;

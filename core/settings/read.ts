@@ -8,10 +8,11 @@ import { ALL_CHAT_SETTINGS, inChat, type ChannelSettings, type SpelledSetting } 
 /** What `readSetting` takes, as the declaration of a value. */
 export function valueSpec(setting: SpelledSetting): ValueSpec {
   const { type, parts, orWord, ...spec } = setting;
+  const anyOfThem = parts !== undefined && spec.choices?.length === 2 ** parts.length - 1;
   const expected =
     type === 'size'
       ? 'width and height in pixels, as 1024x768'
-      : parts
+      : anyOfThem
         ? `one or more of ${parts.join(', ')}, with commas between`
         : expectation({ ...spec, type });
   return {

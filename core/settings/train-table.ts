@@ -15,13 +15,12 @@ import {
 } from './choices.ts';
 import type { Setting } from './setting.ts';
 
-/** The paper's SDXL runs, and the command line's limit for whoever wants more. */
 const MANY_STEPS = 1_000_000;
 
-/** In a chat the attention is always among them, and each list can be chosen at once. */
+/** In chat a list is one choice, and always has the attention. */
 const CHAT_TARGETS: readonly TargetList[] = TARGET_LISTS.filter((list) => list.startsWith('attention'));
 
-/** In a chat no mask comes as a file. */
+/** In chat no mask comes as a file. */
 const CHAT_MASKS = ['off', ...MASKS.filter((mask): mask is Exclude<MaskKind, 'file'> => mask !== 'file')];
 
 /**
@@ -131,7 +130,7 @@ export const TRAIN_SETTINGS = {
       value: 'list',
       description: `Parts of the model to train with krona or lora: ${TARGETS.join(', ')}`,
     },
-    about: "The UNet's attention, its feed-forward layers, the text encoders; with commas between",
+    about: 'A list with commas between; in chat always with attention',
     source: 'DiffuseKronA, §4.3: feed-forward doubles the size and gains nothing',
   },
   batch: {
@@ -242,7 +241,7 @@ export const TRAIN_SETTINGS = {
   crop: {
     type: 'text',
     choices: CROPS,
-    description: 'Which part of a photo to use: its center, or random cuts',
+    description: 'Which part of a photo to use: its middle, or random cuts',
     default: 'center',
     chat: { name: 'crop' },
     cli: { name: 'crop', value: 'where' },
@@ -312,7 +311,7 @@ export const TRAIN_SETTINGS = {
     default: 1,
     cli: { name: 'noise-strength', value: 'x' },
     about:
-      'The strength falls with the noise, in training and drawing, where the adapter would copy the photos. ' +
+      'It falls linearly as the noise rises, in training and drawing: at high noise the adapter would copy the photos. ' +
       'Not for full fine-tuning',
     source: 'T-LoRA (AAAI 2026), whose rank falls to a half: text similarity .232 → .256 on one photo',
   },

@@ -72,7 +72,7 @@ describe('the device', () => {
       if (command === 'pretrain') words.push('--run', absent);
       const cpu = await krona(...words, '--device', 'cpu');
       expect(cpu.code).toBe(1);
-      expect(cpu.stderr).toMatch(/^Computing on cpu\.\n/);
+      expect(cpu.stderr).toMatch(/^Running on cpu\.\n/);
       // WebGPU is taken only when it is asked for; nothing of the kind is on a machine for tests.
       const reason = await tryDevice('webgpu');
       if (reason === null) return;
@@ -95,7 +95,7 @@ describe('progress', () => {
       bar.show({ phase: 'training', step: 50, steps: 100, secondsLeft: 200 }, 'loss 0.1234');
       bar.end();
     });
-    expect(text).toContain('████████████░░░░░░░░░░░░ training 50/100, 3 min 20 s left');
+    expect(text).toContain('████████████░░░░░░░░░░░░ training 50/100, 3 min left');
     for (const line of text.split(/[\r\n]/)) expect(line.replace('\x1b[K', '').length).toBeLessThan(60);
   });
 

@@ -34,7 +34,12 @@ export function completionSuite(storage: () => TestStorage): void {
     expect(await lines('/krona train subject:mochi method:k')).toEqual([
       '/krona train subject:mochi method:krona ',
     ]);
+    expect(await lines('/krona settings draw sch')).toEqual(['/krona settings draw scheduler:']);
+    // Typed anyway, it is completed; it is not in the list.
     expect(await lines('/krona settings set sch')).toEqual(['/krona settings set scheduler:']);
+    expect(await lines('/krona settings ')).toEqual(
+      ['show', 'train', 'draw'].map((action) => `/krona settings ${action} `),
+    );
     expect(await lines('/krona imagine a cat and moc')).toEqual(['/krona imagine a cat and mochi ']);
     expect(await lines('/krona imagine MÖH')).toEqual(['/krona imagine Möhre ']);
     expect(await lines('/krona imagine mochi se')).toEqual(['/krona imagine mochi seed:']);
@@ -45,7 +50,7 @@ export function completionSuite(storage: () => TestStorage): void {
   it('gives values option by option', async () => {
     const { values } = await typing();
     expect(await values('train', '', 'subject', 'Mö')).toEqual(['Möhre']);
-    expect(await values('settings', 'set', 'scheduler', '')).toEqual(['model', ...SCHEDULERS]);
+    expect(await values('settings', 'draw', 'scheduler', '')).toEqual(['model', ...SCHEDULERS]);
     expect((await values('adapters', 'link', 'adapter', 'moch'))[0]).toMatch(/^mochi-200-/);
     // Of about the area that the model was trained on, in steps of an eighth of its side.
     expect(await values('imagine', '', 'size', '')).toEqual([
