@@ -2,12 +2,8 @@
  * @file The claims of DiffuseKronA's paper (arXiv 2402.17412) as tests on the comparison's results. Subjects are the units,
  * as scores of one subject belong together.
  */
-<<<<<<< HEAD
-import type { Method } from '../../core/settings/choices.ts';
-=======
 import { at } from '../../core/at.ts';
 import type { Method } from '../../core/settings/choices.ts';
->>>>>>> main
 import type { Result } from './compare-subject.ts';
 import { GRID_SEED } from './comparison-plan.ts';
 import { KINDS, type Kind } from './comparison-scores.ts';
