@@ -1,5 +1,4 @@
-/** @file A progress bar on a terminal; elsewhere, such as in log files, a line per tenth. */
-import { duration } from '../core/duration.ts';
+/** @file A progress bar on a terminal; elsewhere a line now and then, for log files. */
 import type { Progress } from '../core/records.ts';
 
 /** Where text goes: the process's streams, or a test's. */
@@ -10,21 +9,21 @@ export interface Stream {
 }
 
 const WIDTH = 24;
-/** Least time between two redraws, ms. */
+/** Redraws of a terminal are at least this far apart. */
 const REDRAW_MS = 100;
 
 export class ProgressBar {
   readonly #stream: Stream;
   #drawnAt = 0;
   #open = false;
-  /** Phase and tenths of the last plain line. */
+  /** What the last plain line told: phase and tenths done. */
   #told = '';
 
   constructor(stream: Stream) {
     this.#stream = stream;
   }
 
-  /** @param note more to show, e.g. `loss 0.123` */
+  /** @param note what else to show, e.g. `loss 0.123` */
   show(progress: Progress, note = ''): void {
     if (this.#stream.isTTY) this.#draw(progress, note);
     else this.#tell(progress, note);
@@ -36,7 +35,7 @@ export class ProgressBar {
     this.#open = false;
   }
 
-  /** Keeps the bar as it is and moves to the next line. */
+  /** Leaves the bar as it stands and goes to the next line. */
   end(): void {
     if (this.#open) this.#stream.write('\n');
     this.#open = false;
@@ -69,4 +68,12 @@ function describe(progress: Progress, note: string): string {
   const { phase, step, steps, secondsLeft } = progress;
   const left = secondsLeft === null ? '' : `, ${duration(secondsLeft)} left`;
   return `${phase} ${step}/${steps}${left}${note === '' ? '' : `, ${note}`}`;
+}
+
+/** `45 s`, `3 min 20 s`, `2 h 5 min`. */
+export function duration(seconds: number): string {
+  const s = Math.max(0, Math.round(seconds));
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return `${Math.floor(s / 60)} min ${s % 60} s`;
+  return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
 }

@@ -1,9 +1,8 @@
 /** @file The message that lives through a run: waiting, learning, learnt; from records alone. */
-import { duration } from '../../core/duration.ts';
 import type { Adapter, HeldPicture, Picture, PictureSet, Run, Subject } from '../../core/records.ts';
 import type { Card, CardButton, CardFile, Tone } from '../card.ts';
 import { adapterName } from '../subjects/subjects.ts';
-import { counted, ordinal, plain, trainingWords } from './format.ts';
+import { counted, duration, ordinal, plain, trainingWords } from './format.ts';
 import { heldText } from './pictures.ts';
 import { votedPictures } from './votes.ts';
 

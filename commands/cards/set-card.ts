@@ -1,10 +1,9 @@
 /** @file The message that lives through a set: waiting, drawing, pictures with votes; from records alone. */
-import { duration } from '../../core/duration.ts';
 import type { Adapter, HeldPicture, Picture, PictureSet, VoteFact } from '../../core/records.ts';
 import type { ResolvedPrompt } from '../../core/prompt.ts';
 import type { Card, CardButton, Tone } from '../card.ts';
 import { adapterName } from '../subjects/subjects.ts';
-import { fieldsOf, ordinal, plain } from './format.ts';
+import { duration, fieldsOf, ordinal, plain } from './format.ts';
 import { heldText } from './pictures.ts';
 import { votedPictures } from './votes.ts';
 

@@ -1,10 +1,9 @@
 /** @file How much a member and a channel may still ask for, and when again. */
-import { duration } from '../../core/duration.ts';
 import { KronaError } from '../../core/errors.ts';
 import type { Member, Usage } from '../../core/records.ts';
 import type { Records } from '../../storage/records.ts';
 import type { ChannelRules, Quota } from '../../core/rules.ts';
-import { counted } from '../cards/format.ts';
+import { counted, duration } from '../cards/format.ts';
 import { openWork, workRecord } from '../work/open-work.ts';
 
 const HOUR = 3600_000;

@@ -1,10 +1,9 @@
 /** @file `/krona queue`: what runs and waits in this channel, and taking one's own out of it. */
-import { duration } from '../../core/duration.ts';
 import { KronaError } from '../../core/errors.ts';
 import type { Channel, PictureSet, Run } from '../../core/records.ts';
 import type { Records } from '../../storage/records.ts';
 import type { Card } from '../card.ts';
-import { ordinal, plain } from '../cards/format.ts';
+import { duration, ordinal, plain } from '../cards/format.ts';
 import type { Command, CommandContext, Invocation } from '../contract.ts';
 import { openWork, workRecord, type Work } from './open-work.ts';
 import { textOption } from '../line/options.ts';

@@ -95,7 +95,7 @@ describe('progress', () => {
       bar.show({ phase: 'training', step: 50, steps: 100, secondsLeft: 200 }, 'loss 0.1234');
       bar.end();
     });
-    expect(text).toContain('████████████░░░░░░░░░░░░ training 50/100, 3 min left');
+    expect(text).toContain('████████████░░░░░░░░░░░░ training 50/100, 3 min 20 s left');
     for (const line of text.split(/[\r\n]/)) expect(line.replace('\x1b[K', '').length).toBeLessThan(60);
   });
 
