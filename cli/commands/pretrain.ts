@@ -1,5 +1,5 @@
 /** @file `krona pretrain`: trains the embedded model from drawings to a model folder. */
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { defaultConfigPath } from '../../lab/pretrain/pretrain-config.ts';
 import type { Report } from '../../lab/pretrain/judge.ts';
 import { pretrain, statusPagePath } from '../../lab/pretrain/pretrain.ts';
@@ -17,7 +17,12 @@ interface Given {
 
 export function define(command: Command, shell: Shell): void {
   command
-    .option('--config <file>', 'config: concepts, sizes and lengths of the stages', defaultConfigPath)
+    .addOption(
+      new Option('--config <file>', 'concepts, sizes and lengths of the stages').default(
+        defaultConfigPath,
+        "the embedded model's",
+      ),
+    )
     .requiredOption(
       '--run <dir>',
       'folder for checkpoints, logs and samples; resumes what is there; index.html shows progress',

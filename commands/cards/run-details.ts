@@ -56,7 +56,7 @@ export function runSettingsCard({ run, subject, adapters, memberName }: RunCardS
   return {
     tone: 'info',
     title: 'Settings of this training',
-    text: ['`/krona settings set` changes what the next one begins with.'],
+    text: ['`/krona settings train` changes the settings of the next training.'],
     fields: fieldsOf(rows),
     audience: 'caller',
   };
