@@ -7,11 +7,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { checkFactors } from '../../core/settings/check.ts';
-import { adapterBase } from '../../gpu-worker/adapters/adapter-base.ts';
+import { adapterBase } from '../../gpu-worker/adapters/files/adapter-base.ts';
 import { factorShapes } from '../../gpu-worker/adapters/krona.ts';
-import { inspectAdapter } from '../../gpu-worker/adapters/inspect.ts';
+import { inspectAdapter } from '../../gpu-worker/adapters/files/inspect.ts';
 import { modelCard } from '../../gpu-worker/adapters/model-card.ts';
-import { readAdapter } from '../../gpu-worker/adapters/read-adapter.ts';
+import { readAdapter } from '../../gpu-worker/adapters/files/read-adapter.ts';
 import { checkModel } from '../../gpu-worker/models/model-check.ts';
 import { openModel } from '../../gpu-worker/models/open-model.ts';
 import {
@@ -260,9 +260,7 @@ it('factors that do not divide, in chat and in a training, with all that fit eve
   expect(() => factorShapes(projections, 1, 1, { k: [7, 1] })).toThrow(
     expect.objectContaining({
       code: 'FACTORS_UNFIT',
-      message: expect.stringMatching(
-        /^a1=7 does not divide \d+ \(.*to_k\); choose 1, 2, 4, 8\.$/,
-      ) as string,
+      message: expect.stringMatching(/^a1=7 does not divide \d+ \(.*to_k\); choose 1, 2, 4, 8\.$/) as string,
     }) as Error,
   );
 });
