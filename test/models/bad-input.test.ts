@@ -209,7 +209,7 @@ const ADAPTERS: Case[] = [
       return refusal(readAdapter(path, adapterBase(await openModel(TINY))));
     },
     'ADAPTER_TARGETS_UNSUPPORTED',
-    /changes 1 of 1 modules that model does not have/,
+    /changes 1 of 1 modules that model doesn.t have/,
     /transformer_blocks_9_attn1_to_q/,
     /Use the model that it was made for/,
   ],
