@@ -1,4 +1,4 @@
-/** @file The log of the long-running commands: JSON lines on stderr, from the level in KRONA_LOG on (`warn`). */
+/** @file The log of long-running commands: JSON lines on stderr, from the level KRONA_LOG up (default: `warn`). */
 import pino, { type Logger } from 'pino';
 import { readEnvironment } from '../core/environment.ts';
 

@@ -5,6 +5,7 @@
 import { KronaError } from '../core/errors.ts';
 import { emojiOf } from '../core/pictures/emoji.ts';
 import type { PictureSet, Subject } from '../core/records.ts';
+import { randomSeed } from '../core/seeds.ts';
 import { hasEnded } from '../core/work-state.ts';
 import type { Records } from '../storage/records.ts';
 import { crown } from './subjects/adapters.ts';
@@ -22,7 +23,7 @@ import { forgetSubject } from './subjects/delete.ts';
 import { eraseOwn } from './rules/privacy.ts';
 import { admit, type Needs } from './rules/guard.ts';
 import { adapterName } from './subjects/subjects.ts';
-import { cancelWork, findWork, randomSeed, startSet } from './work/work.ts';
+import { cancelWork, findWork, startSet } from './work/work.ts';
 
 /** Returns the answer. A card that follows a record shows in the message of that record. */
 type Action = (id: string, actor: Actor, context: CommandContext) => Promise<Card>;

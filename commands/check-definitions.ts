@@ -16,8 +16,13 @@ function checkNamed(where: string, item: { readonly name: string; readonly descr
   if (length < 1 || length > 100) complain(where, `its description has ${length} characters, not 1 to 100`);
 }
 
-function checkUnique(where: string, what: string, items: readonly { readonly name: string }[]): void {
-  if (items.length > MOST) complain(where, `${items.length} ${what}, more than ${MOST}`);
+function checkUnique(
+  where: string,
+  what: string,
+  items: readonly { readonly name: string }[],
+  most = MOST,
+): void {
+  if (items.length > most) complain(where, `${items.length} ${what}, more than ${most}`);
   const names = items.map((item) => item.name);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) complain(where, `${what} “${twice}” defined twice`);
@@ -39,7 +44,7 @@ function checkOption(where: string, option: OptionData): void {
 }
 
 function checkOptionList(where: string, data: SubcommandData): void {
-  checkUnique(where, 'options', data.options);
+  checkUnique(where, 'options', data.options, data.typedOnly ? Infinity : MOST);
   data.options.forEach((option) => checkOption(`${where} ${option.name}`, option));
   for (const kind of ['freeText', 'photos'] as const) {
     const count = data.options.filter((o) => (kind === 'photos' ? o.type === kind : o.freeText)).length;

@@ -2,7 +2,8 @@
 import { KronaError } from '../core/errors.ts';
 import type { Card } from './card.ts';
 import type { Command, CommandData, SubcommandData } from './contract.ts';
-import { suggestion } from './line/nearest.ts';
+import { listed } from './define.ts';
+import { suggestion } from '../core/nearest.ts';
 import { expectation, textOption } from './line/options.ts';
 
 function overview(commands: readonly CommandData[]): Card {
@@ -36,10 +37,10 @@ function details(data: CommandData): Card {
     text: [
       `${data.description}.`,
       `Example: \`${data.example}\``,
-      ...(data.actions ?? []).map(({ name, description }) => `**${name}**: ${description}.`),
+      ...listed(data.actions ?? []).map(({ name, description }) => `**${name}**: ${description}.`),
     ],
     fields: data.actions
-      ? data.actions.flatMap((action) => optionFields(action, `${action.name} · `))
+      ? listed(data.actions).flatMap((action) => optionFields(action, `${action.name} · `))
       : optionFields(data, ''),
     audience: 'caller',
   };

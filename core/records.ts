@@ -1,6 +1,6 @@
 /** @file The types of Krona's records. Ids are UUIDs; times are Date. storage/records.ts reads and writes them. */
 import type { JobKind, JobPayloads } from './job-payloads.ts';
-import type { ChannelSettings } from './settings/settings.ts';
+import type { ChannelSettings } from './settings/schema.ts';
 
 export type Platform = 'web' | 'discord' | 'slack';
 

@@ -1,6 +1,6 @@
 /** @file A channel's rules, set by its moderators: who can do what, how much, and which words are refused. */
 import type { Channel, Platform } from './records.ts';
-import { SMALL_MODEL, type ModelCard } from './settings/settings.ts';
+import { SMALL_MODEL, type ModelCard } from './settings/model-card.ts';
 
 /** What can be limited to some members. */
 export const RIGHTS = ['train', 'imagine', 'settings'] as const;

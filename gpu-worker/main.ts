@@ -3,7 +3,7 @@ import { KronaError } from '../core/errors.ts';
 import type { Config } from '../core/config.ts';
 import type { Storage } from '../storage/open.ts';
 import { sweepDaily } from '../storage/sweep.ts';
-import type { ModelCard } from '../core/settings/settings.ts';
+import type { ModelCard } from '../core/settings/model-card.ts';
 import { Engine } from './engine/engine.ts';
 import type { Log } from '../core/log.ts';
 import type { WorkerContext } from './jobs/context.ts';

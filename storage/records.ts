@@ -25,7 +25,8 @@ import type {
   OutboxJob,
 } from '../core/records.ts';
 import type { ChannelRules } from '../core/rules.ts';
-import type { ChannelSettings, ModelCard } from '../core/settings/settings.ts';
+import type { ChannelSettings } from '../core/settings/schema.ts';
+import type { ModelCard } from '../core/settings/model-card.ts';
 
 type New<T, Optional extends keyof T = never> = Omit<T, 'revision' | 'createdAt' | Optional> &
   Partial<Pick<T, Optional>>;

@@ -14,6 +14,7 @@ import {
   type RESTPutAPIApplicationCommandsJSONBody,
 } from 'discord.js';
 import type { OptionData, SubcommandData } from '../../commands/contract.ts';
+import { listed } from '../../commands/define.ts';
 import { COMMANDS } from '../../commands/index.ts';
 import { MAX_FILES } from '../../commands/photos/photo-intake.ts';
 
@@ -83,7 +84,7 @@ export function registration(): RESTPutAPIApplicationCommandsJSONBody {
           type: ApplicationCommandOptionType.SubcommandGroup,
           name: data.name,
           description: data.description,
-          options: data.actions.map(subcommand),
+          options: listed(data.actions).map(subcommand),
         }
       : subcommand(data),
   );

@@ -1,7 +1,7 @@
 /** @file Texts that several cards share. */
-import type { ChannelSettings } from '../../core/settings/settings.ts';
+import type { ChannelSettings } from '../../core/settings/schema.ts';
 import type { Card } from '../card.ts';
-import { adapterSize, trainChoices } from '../settings/settings-check.ts';
+import { adapterSize, trainChoices } from '../../core/settings/adapter-size.ts';
 import { describeError, KronaError } from '../../core/errors.ts';
 
 /** Returns a member's text for a card: on one line, without a card's marks, cut to `most` characters. */

@@ -4,7 +4,7 @@ import type { Card, CardPicture } from '../card.ts';
 import { fieldsOf, plain } from './format.ts';
 import { heldText, onCard } from './pictures.ts';
 import type { RunCardSource } from './run-card.ts';
-import { adapterSize, trainChoices } from '../settings/settings-check.ts';
+import { adapterSize, trainChoices } from '../../core/settings/adapter-size.ts';
 
 /** The size of a gallery on every platform. */
 const MOST_PICTURES = 10;
@@ -57,7 +57,7 @@ export function runSettingsCard({ run, subject, adapters, memberName }: RunCardS
   return {
     tone: 'info',
     title: 'Settings of this training',
-    text: ['`/krona settings` changes the defaults of the next training.'],
+    text: ['`/krona settings train` changes the defaults of the next training.'],
     fields: fieldsOf(rows),
     audience: 'caller',
   };

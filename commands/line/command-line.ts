@@ -6,9 +6,9 @@
  * In a command with free text (a prompt), all of them belong to that text.
  */
 import { KronaError } from '../../core/errors.ts';
-import type { CommandData, SubcommandData } from '../contract.ts';
-import { nearest, suggestion } from './nearest.ts';
-import { unknownOption, type OptionValues } from './options.ts';
+import type { CommandData, OptionValues, SubcommandData } from '../contract.ts';
+import { nearest, suggestion } from '../../core/nearest.ts';
+import { unknownOption } from './options.ts';
 
 export interface ParsedCommand {
   readonly name: string;

@@ -19,14 +19,14 @@ export const MAX_CAPTION = 300;
 const BETWEEN = '|';
 
 /** The option of commands with photos. */
-export const CAPTION: OptionData = {
+export const CAPTION = {
   name: 'caption',
   description:
     'What else the photos show, such as asleep on grass; one for all, or one for each, separated by |',
   type: 'text',
   maxLength: 1000,
   keyed: true,
-};
+} as const satisfies OptionData;
 
 /** @throws KronaError CAPTION_TOO_LONG */
 export function checkCaption(text: string): string | null {

@@ -5,7 +5,7 @@ import { KronaError } from '../../core/errors.ts';
 import { forBorderMask } from '../../core/pictures/border-mask.ts';
 import { cutOut } from '../../core/pictures/cut-out.ts';
 import type { Photo } from '../../core/records.ts';
-import type { TrainSettings } from '../../core/settings/train-settings.ts';
+import type { TrainSettings } from '../../core/settings/schema.ts';
 import { plain } from '../cards/format.ts';
 
 /** What photos need for a mask. */

@@ -3,7 +3,7 @@ import { KronaError } from '../../core/errors.ts';
 import type { Channel, Member } from '../../core/records.ts';
 import type { Records } from '../../storage/records.ts';
 import type { Who } from '../../core/rules.ts';
-import { suggestion } from '../line/nearest.ts';
+import { suggestion } from '../../core/nearest.ts';
 
 /** A member's mention, with the id: `<@123>`, `<@!123>`, `<@U7|ann>`. */
 const MEMBER = /^<@!?(\w+)(?:\|([^>]*))?>$/;

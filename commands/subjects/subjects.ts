@@ -5,7 +5,7 @@ import { KronaError } from '../../core/errors.ts';
 import type { Adapter, Channel, Subject } from '../../core/records.ts';
 import type { Records } from '../../storage/records.ts';
 import type { Actor, CommandContext } from '../contract.ts';
-import { suggestion } from '../line/nearest.ts';
+import { suggestion } from '../../core/nearest.ts';
 import { admitTexts } from '../rules/guard.ts';
 
 /** Most characters of a subject's name. */

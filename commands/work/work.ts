@@ -1,7 +1,8 @@
 /** @file Queues and cancels runs and sets. A job has the id of its record. */
-import { randomInt, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { KronaError } from '../../core/errors.ts';
 import type { PictureSet, Run, Subject } from '../../core/records.ts';
+import { randomSeed } from '../../core/seeds.ts';
 import { hasEnded } from '../../core/work-state.ts';
 import type { Records } from '../../storage/records.ts';
 import { note } from '../rules/audit.ts';
@@ -10,13 +11,6 @@ import type { Actor, CommandContext } from '../contract.ts';
 import { workRecord, type Work } from './channel-queue.ts';
 import { requireOwner } from '../rules/permission.ts';
 import { admitWork } from '../rules/guard.ts';
-
-/** Seeds are whole numbers from 0 to this. */
-export const MAX_SEED = 2 ** 32 - 1;
-
-export function randomSeed(): number {
-  return randomInt(MAX_SEED + 1);
-}
 
 /**
  * Adds a run with its post and its job. Call it inside a transaction.

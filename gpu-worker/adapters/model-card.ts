@@ -1,5 +1,5 @@
 /** @file The facts about a model that bot and commands need to check settings without the engine. */
-import type { ModelCard } from '../../core/settings/settings.ts';
+import type { ModelCard } from '../../core/settings/model-card.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
 import { vaeScale } from '../models/vae.ts';
 import { targetProjections } from './targets.ts';

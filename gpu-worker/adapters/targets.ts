@@ -1,6 +1,6 @@
 /** @file The modules that adapters can change, and those that training changes. */
-import type { ProjectionShape } from '../../core/settings/settings.ts';
-import type { Target } from '../../core/settings/train-settings.ts';
+import type { ProjectionShape } from '../../core/settings/model-card.ts';
+import type { Target } from '../../core/settings/choices.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
 import { attentionProjections } from './attention-projections.ts';
 

@@ -1,6 +1,6 @@
 /** @file The messages between the worker and its engine process, in which errors keep their codes. */
 import { describeError, KronaError } from '../../core/errors.ts';
-import type { ModelCard } from '../../core/settings/settings.ts';
+import type { ModelCard } from '../../core/settings/model-card.ts';
 import type { ChosenDevice } from '../graph/device.ts';
 import type { DrawRequest } from '../sampling/text-to-image.ts';
 import type { SavedAdapter } from '../training/train-hooks.ts';

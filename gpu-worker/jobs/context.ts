@@ -2,7 +2,7 @@
 import type { Log } from '../../core/log.ts';
 import type { BlobStore } from '../../storage/blobs/contract.ts';
 import type { RecordStore } from '../../storage/records.ts';
-import type { ModelCard } from '../../core/settings/settings.ts';
+import type { ModelCard } from '../../core/settings/model-card.ts';
 import type { Engine } from '../engine/engine.ts';
 
 export interface WorkerContext {

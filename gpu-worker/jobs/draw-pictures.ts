@@ -6,19 +6,11 @@ import { randomUUID } from 'node:crypto';
 import { at } from '../../core/at.ts';
 import type { Adapter, Picture, PictureSet } from '../../core/records.ts';
 import { safetyIn } from '../../core/rules.ts';
-import { pictureSize } from '../../core/settings/settings.ts';
+import { pictureSize } from '../../core/settings/picture-size.ts';
 import type { DrawAsk, PictureAsk, PngPicture } from '../engine/protocol.ts';
 import type { WorkerContext } from './context.ts';
 import { InOrder } from './in-order.ts';
 import { adapterFile } from './local-files.ts';
-
-/** Seeds are whole numbers below this. */
-const SEEDS = 2 ** 32;
-
-/** The seed of the n-th picture of a set, from 0: it is the first picture of that seed, whatever the set's size. */
-export function nthSeed(seed: number, n: number): number {
-  return (seed + n) % SEEDS;
-}
 
 /** Share of the steps that an upscale draws again: enough for new details, too little for another picture. */
 const UPSCALE_STRENGTH = 0.35;

@@ -3,11 +3,12 @@ import { KronaError } from '../../core/errors.ts';
 import type { JobHandler } from '../../storage/jobs/contract.ts';
 import { resolvePrompt } from '../../core/prompt.ts';
 import type { Adapter, Picture, PictureSet } from '../../core/records.ts';
+import { nthSeed } from '../../core/seeds.ts';
 import type { Records } from '../../storage/records.ts';
 import { adaptersOf, subjectsOf } from '../../storage/set-adapters.ts';
 import { carryOut, SETS, type Conduct } from './carry-out.ts';
 import type { WorkerContext } from './context.ts';
-import { drawPictures, nthSeed } from './draw-pictures.ts';
+import { drawPictures } from './draw-pictures.ts';
 
 export function imagineJob(context: WorkerContext): JobHandler<'imagine'> {
   return (job) =>

@@ -8,10 +8,11 @@ import { randomUUID } from 'node:crypto';
 import { hasEnded } from '../../core/work-state.ts';
 import { resolvePrompt } from '../../core/prompt.ts';
 import type { Adapter, PictureSet, Run, Subject } from '../../core/records.ts';
+import { nthSeed } from '../../core/seeds.ts';
 import { KeyedRandom } from '../../core/random.ts';
 import { endWork, failureOf, isRetryable, SETS } from './carry-out.ts';
 import type { WorkerContext } from './context.ts';
-import { drawPictures, nthSeed, type PlannedPicture } from './draw-pictures.ts';
+import { drawPictures, type PlannedPicture } from './draw-pictures.ts';
 
 /** Most pictures at a checkpoint. */
 const MAX_SAMPLES = 2;

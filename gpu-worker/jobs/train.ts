@@ -12,9 +12,9 @@ import { exists, isFileError } from '../../core/files.ts';
 import type { JobHandler } from '../../storage/jobs/contract.ts';
 import { classPrompt, trainingPrompt } from '../../core/prompt.ts';
 import type { Adapter, Run, Subject } from '../../core/records.ts';
+import { defaultOf } from '../../core/settings/defaults.ts';
 import type { EngineWork } from '../engine/protocol.ts';
 import { chosenOptions } from '../training/chosen-options.ts';
-import { PRIOR_DEFAULTS } from '../training/class-pictures.ts';
 import type { SavedAdapter } from '../training/train-hooks.ts';
 import { trainRecipe, type TrainResult } from '../training/train-options.ts';
 import { carryOut, endWork, RUNS, SETS, type Conduct } from './carry-out.ts';
@@ -162,7 +162,7 @@ class Training {
       out: join(this.#folder, 'adapter.safetensors'),
       ...chosenOptions(this.#run.settings, () => ({
         prompt: classPrompt(this.#subject),
-        weight: PRIOR_DEFAULTS.weight,
+        weight: defaultOf('priorWeight'),
         folder: join(this.#context.dataFolder, 'class-pictures'),
         seed: CLASS_SEED,
       })),

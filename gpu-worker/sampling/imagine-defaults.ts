@@ -1,5 +1,6 @@
 /** @file Default values of a request for pictures, by the model's architecture and native size. */
-import { startingSettings, type ModelCard } from '../../core/settings/settings.ts';
+import { startingSettings } from '../../core/settings/defaults.ts';
+import type { ModelCard } from '../../core/settings/model-card.ts';
 
 export interface ImagineDefaults {
   readonly steps: number;

@@ -4,7 +4,7 @@
  */
 import { at } from '../../core/at.ts';
 import { KronaError } from '../../core/errors.ts';
-import type { SchedulerName } from '../../core/settings/settings.ts';
+import type { SchedulerName } from '../../core/settings/choices.ts';
 import { layersOf, withoutScales, type AdapterShapes } from '../adapters/adapter.ts';
 import { adapterBase } from '../adapters/files/adapter-base.ts';
 import {

@@ -26,9 +26,6 @@ export interface Prior {
   readonly seed?: number;
 }
 
-/** diffusers' `num_class_images` and `prior_loss_weight`, which the authors' scripts keep. */
-export const PRIOR_DEFAULTS = { pictures: 100, weight: 1 } as const;
-
 export interface DrawHooks {
   /** Before picture n of so many, from 1. */
   readonly onPicture?: (n: number, pictures: number) => void;

@@ -7,7 +7,7 @@ import sharp from 'sharp';
 import { KronaError } from '../../core/errors.ts';
 import { forBorderMask, MASK_SIDE } from '../../core/pictures/border-mask.ts';
 import { cutOut } from '../../core/pictures/cut-out.ts';
-import type { MaskKind } from '../../core/settings/train-settings.ts';
+import type { MaskKind } from '../../core/settings/choices.ts';
 import { cutOf, mirrored, openPhoto, rawPixels, type PhotoView, type TrainingPhoto } from './photos.ts';
 
 /** Shares by which the shapes of a photo and its mask may differ. */

@@ -4,7 +4,8 @@
  * crops out). A view costs 8 bytes for each number of its latents.
  */
 import { basename } from 'node:path';
-import type { Crop, MaskKind } from '../../core/settings/train-settings.ts';
+import type { Crop, MaskKind } from '../../core/settings/choices.ts';
+import { defaultOf } from '../../core/settings/defaults.ts';
 import { timeIds as timeIdsOf } from '../models/architecture.ts';
 import { openEncoder, type EncodedPicture } from '../models/autoencoder.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
@@ -17,9 +18,9 @@ import { latentMask, PhotoMask } from './masks.ts';
 import { loadPhoto, MIDDLE, openPhoto, type PhotoView } from './photos.ts';
 
 /** Cuts of a photo that random crop caches: on a 3:2 photo four of them show all of it. */
-export const DEFAULT_CUTS = 4;
+export const DEFAULT_CUTS = defaultOf('cuts');
 /** OneTrainer's `unmasked_weight`: what surrounds the subject is still drawn sensibly. */
-export const DEFAULT_BACKGROUND = 0.1;
+export const DEFAULT_BACKGROUND = defaultOf('background');
 
 /** How photos become views. */
 export interface Augmentation {

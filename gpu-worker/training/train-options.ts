@@ -4,15 +4,11 @@ import type { Precision } from '../graph/compile.ts';
 import type { Prior } from './class-pictures.ts';
 import type { Augmentation } from './photo-cache.ts';
 import type { Progress } from '../../core/records.ts';
-import { DEFAULT_TRAIN_SETTINGS, type LrSchedule } from '../../core/settings/train-settings.ts';
-import {
-  SMALL_MODEL,
-  startingRates,
-  startingSettings,
-  type ChannelSettings,
-  type Method,
-  type ModelCard,
-} from '../../core/settings/settings.ts';
+import type { LrSchedule } from '../../core/settings/choices.ts';
+import type { ModelCard } from '../../core/settings/model-card.ts';
+import { defaultOf, startingRates, startingSettings } from '../../core/settings/defaults.ts';
+import type { ChannelSettings } from '../../core/settings/schema.ts';
+import type { Method } from '../../core/settings/choices.ts';
 
 /**
  * Beside the method's own (a1 and a2, factors, rank, alpha, init and targets: MethodOptions) and how photos become
@@ -95,38 +91,29 @@ export interface TrainResult {
 }
 
 /**
- * SDXL base was trained with this much (kohya's documentation; its report, arXiv 2307.01952, section 2.5, says 0.05): a
- * schedule whose last step keeps some of the signal never learns overall brightness. One that ends in pure noise learns
- * it without (arXiv 2305.08891, section 3.1).
- */
-const SDXL_OFFSET_NOISE = 0.0357;
-
-/**
  * What a channel's settings leave open. As DiffuseKronA and the DreamBooth scripts train: constant learning rate without
  * warm-up, AdamW's weight decay of 0.01, middle crops, every example counting the same, and no prior preservation, which
  * costs likeness (DINO .684 with it, .712 without, in DreamBooth's table). Noise-dependent strength is the one choice
- * with numbers for it (T-LoRA), yet off: other programs would draw its files at full strength throughout. Four pictures a step where they are small, as processors are better used and
- * the loss falls further for the same steps; one where they are large, whose activations do not fit into common memories.
+ * with numbers for it (T-LoRA), yet off: other programs would draw its files at full strength throughout.
  */
-export function trainRecipe({
-  nativeSize,
-  architecture,
-  zeroTerminalSnr,
-}: ModelCard): Pick<
+export function trainRecipe(
+  model: ModelCard,
+): Pick<
   TrainOptions,
   'warmup' | 'batch' | 'accumulation' | 'weightDecay' | 'maxGradNorm' | 'resolution' | 'checkpointing'
 > & { readonly offsetNoise?: number } {
+  // A schedule whose last step keeps some of the signal never learns overall brightness without offset noise. One that
+  // ends in pure noise does (arXiv 2305.08891, section 3.1).
+  const offsetNoise = model.zeroTerminalSnr ? 0 : defaultOf('offsetNoise', model);
   return {
-    ...(nativeSize > SMALL_MODEL && architecture === 'sdxl' && !zeroTerminalSnr
-      ? { offsetNoise: SDXL_OFFSET_NOISE }
-      : {}),
-    warmup: DEFAULT_TRAIN_SETTINGS.warmup,
-    batch: nativeSize > SMALL_MODEL ? 1 : 4,
-    accumulation: 1,
-    weightDecay: 0.01,
-    maxGradNorm: 1,
-    resolution: nativeSize,
-    checkpointing: nativeSize > SMALL_MODEL,
+    ...(offsetNoise > 0 && { offsetNoise }),
+    warmup: defaultOf('warmup'),
+    batch: defaultOf('batch', model),
+    accumulation: defaultOf('accumulation'),
+    weightDecay: defaultOf('weightDecay'),
+    maxGradNorm: defaultOf('maxGradNorm'),
+    resolution: model.nativeSize,
+    checkpointing: defaultOf('checkpointing', model),
   };
 }
 

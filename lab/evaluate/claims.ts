@@ -3,7 +3,7 @@
  * as scores of one subject belong together.
  */
 import { at } from '../../core/at.ts';
-import type { Method } from '../../core/settings/settings.ts';
+import type { Method } from '../../core/settings/choices.ts';
 import type { Result } from './compare-subject.ts';
 import { GRID_SEED } from './comparison-plan.ts';
 import { KINDS, type Kind } from './comparison-scores.ts';

@@ -1,6 +1,6 @@
 /** @file The comparison for the eye: charts of the grids, and a sheet of what the methods draw. */
 import sharp from 'sharp';
-import { METHODS } from '../../core/settings/settings.ts';
+import { METHODS } from '../../core/settings/choices.ts';
 import { fromBytes } from '../../core/pictures/rgb-bytes.ts';
 import type { SheetPicture } from '../pretrain/sheet.ts';
 import { intervalChart } from './charts.ts';

@@ -1,6 +1,7 @@
 /** @file Channels with their settings and rules, and members. */
 import { defaultRules, type ChannelRules } from '../../core/rules.ts';
-import { startingSettings, type ChannelSettings } from '../../core/settings/settings.ts';
+import { startingSettings } from '../../core/settings/defaults.ts';
+import type { ChannelSettings } from '../../core/settings/schema.ts';
 import type { Channel, Member, Platform } from '../../core/records.ts';
 import type { Database, Operation } from './database.ts';
 import { modelOperations } from './model-card.ts';

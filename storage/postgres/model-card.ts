@@ -1,5 +1,5 @@
 /** @file The description of the worker's model. */
-import type { ModelCard } from '../../core/settings/settings.ts';
+import type { ModelCard } from '../../core/settings/model-card.ts';
 import type { Operation } from './database.ts';
 import { json, sql } from './sql.ts';
 

@@ -14,7 +14,7 @@ import type { BlobStore } from '../../storage/blobs/contract.ts';
 import type { DiscordConfig } from '../../core/config.ts';
 import type { Channel } from '../../core/records.ts';
 import { signLink } from '../../storage/links.ts';
-import { DEFAULT_SETTINGS } from '../../core/settings/settings.ts';
+import { DEFAULT_SETTINGS } from '../../core/settings/defaults.ts';
 import { krona } from '../cli/run-krona.ts';
 import { type FakeDiscord, startFakeDiscord } from '../fakes/discord/fake-discord.ts';
 import { until } from '../helpers/until.ts';
@@ -171,13 +171,13 @@ describe('the gateway to Discord', () => {
       randomUUID(),
     );
     await discord.setNsfw(channelId, true);
-    await discord.command(person.id, channelId, 'settings set', { a1: 8, lr: 5e-4, method: 'krona' });
+    await discord.command(person.id, channelId, 'settings train', { a1: 8, lr: 5e-4, method: 'krona' });
     await discord.press(person.id, channelId, (await seen())[0]!.id, 'Again');
     await until(() => events.length === 2);
     expect(events).toMatchObject([
       {
         command: 'settings',
-        action: 'set',
+        action: 'train',
         options: { a1: 8, lr: 5e-4, method: 'krona' },
         channel: { externalId: channelId, name: 'pets', ageRestricted: true },
         member: { externalId: person.id, name: 'Ann' },
@@ -538,7 +538,7 @@ describe('krona discord register', () => {
     const { code, stdout } = await krona('discord', 'register', '--guild', guildId, '--remove');
     expect({ code, stdout }).toEqual({
       code: 0,
-      stdout: `Took away what Krona had registered in the server ${guildId}.\n`,
+      stdout: `Removed the commands of Krona in the server ${guildId}.\n`,
     });
     expect(await listed()).toEqual(['krona', 'Add photos to a subject']);
   });

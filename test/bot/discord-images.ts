@@ -75,7 +75,7 @@ try {
   await messages('pictures', voted, details);
 
   await cleo.command('top');
-  const refused = (await bob.command('settings set', { a1: 8 })).answers;
+  const refused = (await bob.command('settings train', { a1: 8 })).answers;
   await messages('top', await cleo.found('Best pictures'), ...refused);
   await messages('help', ...(await bob.command('help')).answers);
 } finally {

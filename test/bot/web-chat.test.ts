@@ -68,11 +68,12 @@ describe('a newcomer', () => {
     await box(mia).pressSequentially('se');
     await mia.getByRole('option', { name: /settings show/ }).waitFor();
     await box(mia).press('ArrowDown');
+    await box(mia).press('ArrowDown');
     await box(mia).press('Enter');
-    expect(await box(mia).inputValue()).toBe('/krona settings set ');
+    expect(await box(mia).inputValue()).toBe('/krona settings draw ');
     await box(mia).pressSequentially('scheduler:dd');
     await box(mia).press('Tab');
-    expect(await box(mia).inputValue()).toBe('/krona settings set scheduler:ddim ');
+    expect(await box(mia).inputValue()).toBe('/krona settings draw scheduler:ddim ');
     await box(mia).press('Escape');
     expect(await mia.getByRole('listbox').isVisible()).toBe(false);
     await box(mia).press('Enter');

@@ -206,10 +206,10 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
 
     it('changes settings before everybody; what cannot be is said to the caller alone', async () => {
       const before = (await chat.messages()).length;
-      await mia.run('/krona settings set a1:7');
+      await mia.run('/krona settings train a1:7');
       await whisper(mia, /a1=7 does not divide/);
       expect((await chat.messages()).length).toBe(before);
-      await mia.run('/krona settings set steps:300');
+      await mia.run('/krona settings train steps:300');
       await eventually(async () => expect((await channel()).settings.steps).toBe(300));
       await message('300');
     });

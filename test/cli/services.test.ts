@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startEmbeddedDatabase, type EmbeddedDatabase } from '../../storage/embedded/database.ts';
 import { readConfig } from '../../core/config.ts';
 import { openStorage, type Storage } from '../../storage/open.ts';
-import type { ModelCard } from '../../core/settings/settings.ts';
+import type { ModelCard } from '../../core/settings/model-card.ts';
 import { krona, kronaProcess, TINY } from './run-krona.ts';
 
 let dataFolder: string;

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { completeOption } from '../../commands/line/complete.ts';
-import { SCHEDULERS } from '../../core/settings/settings.ts';
+import { SCHEDULERS } from '../../core/settings/choices.ts';
 import { photo, Room, type TestStorage } from './helpers.ts';
 
 /** Suggestions while a member types. */
@@ -19,7 +19,7 @@ export function completionSuite(storage: () => TestStorage): void {
   it('gives values option by option', async () => {
     const { values } = await typing();
     expect(await values('train', '', 'subject', 'Mö')).toEqual(['Möhre']);
-    expect(await values('settings', 'set', 'scheduler', '')).toEqual(['model', ...SCHEDULERS]);
+    expect(await values('settings', 'draw', 'scheduler', '')).toEqual(['model', ...SCHEDULERS]);
     expect((await values('adapters', 'link', 'adapter', 'moch'))[0]).toMatch(/^mochi-200-/);
     // Of about the area that the model was trained on, in steps of an eighth of its side.
     expect(await values('imagine', '', 'size', '')).toEqual([

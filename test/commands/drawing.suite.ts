@@ -49,17 +49,17 @@ export function drawingSuite(storage: () => TestStorage): void {
   });
 
   it.each<[string, string, RegExp]>([
-    ['no prompt', '', /^OPTION_MISSING: prompt is missing/],
-    ['an empty prompt', 'prompt:""', /^OPTION_EMPTY: prompt is empty/],
-    ['5,000 characters', 'x'.repeat(5000), /^OPTION_TOO_LONG: prompt has 5000 characters; at most 1000/],
+    ['no prompt', '', /^OPTION_MISSING: `prompt` is missing/],
+    ['an empty prompt', 'prompt:""', /^OPTION_EMPTY: `prompt` is empty/],
+    ['5,000 characters', 'x'.repeat(5000), /^OPTION_TOO_LONG: `prompt` has 5000 characters; at most 1000/],
     [
       'a seed over the top',
       'a cat seed:4294967296',
-      /^OPTION_INVALID: seed must be a whole number from 0 to 4294967295/,
+      /^OPTION_INVALID: `seed` must be a whole number from 0 to 4294967295/,
     ],
-    ['a seed below 0', 'a cat seed:-1', /^OPTION_INVALID: seed/],
-    ['too much strength', 'a cat strength:2.1', /^OPTION_INVALID: strength must be a number from 0 to 2/],
-    ['no pictures', 'a cat count:0', /^OPTION_INVALID: count must be a whole number from 1 to 4/],
+    ['a seed below 0', 'a cat seed:-1', /^OPTION_INVALID: `seed`/],
+    ['too much strength', 'a cat strength:2.1', /^OPTION_INVALID: `strength` must be a number from 0 to 2/],
+    ['no pictures', 'a cat count:0', /^OPTION_INVALID: `count` must be a whole number from 1 to 4/],
     ['an unknown subject', 'a cat subject:nobody', /^SUBJECT_UNKNOWN: .*“nobody”.*none yet/],
     ['an unknown adapter', 'a cat adapter:nobody-1', /^ADAPTER_UNKNOWN/],
   ])('is refused with %s', async (_what, text, message) => {
@@ -76,16 +76,16 @@ export function drawingSuite(storage: () => TestStorage): void {
     const channel = room();
     await channel.say('ann', '/krona photos add mochi class:cat', [await photo(1)]);
     expect(await channel.refusal('bob', '/krona imagine mochi')).toMatch(
-      /^SUBJECT_NOT_READY: .*not been learnt yet.*train subject:mochi/,
+      /^SUBJECT_NOT_READY: .*not been trained yet.*train subject:mochi/,
     );
     const run = await channel.run(await channel.say('ann', '/krona train mochi'));
     expect(await channel.refusal('bob', '/krona imagine mochi')).toMatch(
-      /^SUBJECT_NOT_READY: mochi is waiting to be learnt/,
+      /^SUBJECT_NOT_READY: Training of mochi is queued/,
     );
     const [adapter] = await channel.finishRun(run);
     await channel.say('bob', '/krona imagine mochi');
     await storage().records.setChampion(adapter!.subjectId, null, false);
-    expect(await channel.refusal('bob', '/krona imagine mochi')).toMatch(/no champion; choose one/);
+    expect(await channel.refusal('bob', '/krona imagine mochi')).toMatch(/no champion. Choose one/);
     expect(await channel.refusal('bob', '/krona imagine a cat subject:mochy')).toMatch(
       /“mochy”.*mean “mochi”/,
     );
@@ -272,7 +272,7 @@ export function drawingSuite(storage: () => TestStorage): void {
     const set = await channel.set(await channel.say('ann', '/krona imagine a cat steps:5'));
     expect(set.prompt).toBe('a cat');
     expect(set.settings).toMatchObject({ samplingSteps: 5, steps: 200 });
-    expect(await channel.refusal('ann', '/krona imagine a cat steps:0')).toMatch(/^OPTION_INVALID: steps/);
+    expect(await channel.refusal('ann', '/krona imagine a cat steps:0')).toMatch(/^OPTION_INVALID: `steps`/);
     expect(await channel.refusal('ann', '/krona imagine a cat lr:0.1')).toMatch(/^OPTION_UNKNOWN: .*“lr”/);
     expect((await channel.set(await channel.say('ann', '/krona imagine a cat'))).settings.samplingSteps).toBe(
       20,

@@ -15,7 +15,7 @@ import { readConfig } from '../../core/config.ts';
 import { startEmbeddedDatabase } from '../../storage/embedded/database.ts';
 import { openStorage, type Storage } from '../../storage/open.ts';
 import type { Adapter, PictureSet, Run } from '../../core/records.ts';
-import type { ModelCard } from '../../core/settings/settings.ts';
+import type { ModelCard } from '../../core/settings/model-card.ts';
 
 /** Widths as SDXL has them, few of them. */
 export const MODEL: ModelCard = {

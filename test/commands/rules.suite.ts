@@ -108,7 +108,7 @@ export function rulesSuite(storage: () => TestStorage): void {
         expect(await channel.refusal('mod', `/krona rules roles train "${who}"`)).toMatch(/^ROLES_INVALID/);
       expect(await channel.refusal('mod', '/krona rules block <@&77>')).toMatch(/^MEMBER_UNKNOWN/);
       expect(await channel.refusal('mod', '/krona rules roles dance everyone')).toMatch(
-        /^OPTION_INVALID: right/,
+        /^OPTION_INVALID: `right`/,
       );
     });
   });

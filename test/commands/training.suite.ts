@@ -229,7 +229,7 @@ export function trainingSuite(storage: () => TestStorage): void {
       /^SUBJECT_NAME/,
     );
     expect(await channel.refusal('ann', '/krona train mochi cat steps:0', [one])).toMatch(
-      /^OPTION_INVALID: steps.*1 to 5000/,
+      /^OPTION_INVALID: `steps`.*1 to 5000/,
     );
     const { channel: here } = await channel.actor('ann');
     expect(await storage().records.subjects(here.id)).toEqual([]);
@@ -247,7 +247,9 @@ export function trainingSuite(storage: () => TestStorage): void {
     );
     expect(answers.map(({ tone }) => tone).sort()).toEqual(['error', 'error', 'progress']);
     const busy = await channel.refusal('dee', '/krona train mochi');
-    expect(busy).toMatch(/^SUBJECT_BUSY: mochi is in the queue already.*queue cancel work:[0-9a-f]{8}`/);
+    expect(busy).toMatch(
+      /^SUBJECT_BUSY: Training of mochi is already queued.*queue cancel work:[0-9a-f]{8}`/,
+    );
     await channel.finishRun(await channel.run(answers.find(({ tone }) => tone === 'progress')!));
     expect(await channel.say('bob', '/krona train mochi')).toMatchObject({ tone: 'progress' });
   });

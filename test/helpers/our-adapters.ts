@@ -9,7 +9,7 @@ import { convertAdapter } from '../../gpu-worker/adapters/files/convert.ts';
 import { ADAPTER_METHODS, type MethodOptions } from '../../gpu-worker/adapters/methods.ts';
 import { openModelFolder, type ModelFolder } from '../../gpu-worker/models/model-folder.ts';
 import { KeyedRandom } from '../../core/random.ts';
-import type { Method } from '../../core/settings/settings.ts';
+import type { Method } from '../../core/settings/choices.ts';
 import { TINY_MODEL } from './fixtures.ts';
 
 /** What is trained: by name, with how large its numbers are. */

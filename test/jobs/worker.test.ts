@@ -354,7 +354,7 @@ it('a run that cannot work fails with a code and what to do, and is not tried ag
   const factors = await shop.train({ a1: 7 });
   const { hash } = await shop.storage.blobs.put(Buffer.from('not a photo'));
   const photo = await shop.train({}, { photoHashes: [hash] });
-  expect((await trained(factors)).failure).toMatchObject({ code: 'FACTORS_DO_NOT_DIVIDE' });
+  expect((await trained(factors)).failure).toMatchObject({ code: 'FACTORS_UNFIT' });
   expect((await trained(factors)).failure!.message).toContain('7');
   expect((await trained(photo)).failure).toMatchObject({ code: 'PHOTO_NOT_IMAGE' });
   expect((await trained(photo)).failure!.message).toContain('photo-1');

@@ -10,7 +10,8 @@ import { readConfig, type Config } from '../../core/config.ts';
 import { startEmbeddedDatabase } from '../../storage/embedded/database.ts';
 import { openStorage, type Storage } from '../../storage/open.ts';
 import type { Adapter, PictureSet, Run, Subject } from '../../core/records.ts';
-import { DEFAULT_SETTINGS, type ChannelSettings } from '../../core/settings/settings.ts';
+import { DEFAULT_SETTINGS } from '../../core/settings/defaults.ts';
+import type { ChannelSettings } from '../../core/settings/schema.ts';
 import { TINY_MODEL } from '../helpers/fixtures.ts';
 
 /** Settings that fit the tiny model: 60 steps with checkpoints at 20 and 40. */

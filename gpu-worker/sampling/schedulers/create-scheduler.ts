@@ -1,6 +1,6 @@
 /** @file Creates a scheduler by name, with the settings of a model folder's scheduler_config.json. */
 import { KronaError } from '../../../core/errors.ts';
-import { SCHEDULERS, type SchedulerName } from '../../../core/settings/settings.ts';
+import { SCHEDULERS, type SchedulerName } from '../../../core/settings/choices.ts';
 import { ConfigFields } from '../../models/config-fields.ts';
 import { createDdim } from './ddim.ts';
 import { createDdpm } from './ddpm.ts';
