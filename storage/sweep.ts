@@ -35,8 +35,8 @@ export interface SweepOptions {
 
 /** Sweeps now and then daily; the returned function stops it, after the sweep under way. */
 export function sweepDaily(
-  records: RecordStore,
-  blobs: BlobStore,
+  records: Pick<RecordStore, 'blobsInUse'>,
+  blobs: Pick<BlobStore, 'putBefore' | 'deleteOlder'>,
   { onSwept, onError }: SweepOptions,
 ): () => Promise<void> {
   const stopping = new AbortController();
