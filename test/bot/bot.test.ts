@@ -14,7 +14,8 @@ import type { PictureSet } from '../../core/records.ts';
 import { until } from '../helpers/until.ts';
 import { startMortalBot } from './mortal-bot.ts';
 import { FakeGateway, type FakeMessage, FakePlatform } from '../helpers/fake-gateway.ts';
-import { openHouse, PlayedWorker, sprite, type TestHouse } from './world.ts';
+import { openHouse, type TestHouse } from '../helpers/house.ts';
+import { PlayedWorker, sprite } from './world.ts';
 
 let house: TestHouse;
 let storage: Storage;

@@ -15,9 +15,11 @@ import { SlackGateway } from '../../bot/slack/slack-gateway.ts';
 import { SlackApi } from '../../bot/slack/web-api.ts';
 import { VoteDesk } from '../../bot/votes.ts';
 import type { Channel } from '../../core/records.ts';
+import { newRun, newSet, newSubject } from '../helpers/new-records.ts';
 import { until } from '../helpers/until.ts';
 import { catPhotos, drawings } from './slack-world.ts';
-import { openHouse, PlayedWorker, type TestHouse } from './world.ts';
+import { openHouse, type TestHouse } from '../helpers/house.ts';
+import { PlayedWorker } from './world.ts';
 
 let emulator: Emulator;
 let house: TestHouse;
@@ -106,22 +108,9 @@ describe('a Slack of somebody else’s making', () => {
     channel = await records.channel('slack', channelId, 'pets');
     const member = await records.member('slack', 'U1', 'Ann');
     const bot = await startBot();
-    const set = await records.addSet({
-      id: randomUUID(),
-      channelId: channel.id,
-      memberId: member.id,
-      kind: 'imagine',
-      runId: null,
-      subjectId: null,
-      prompt: 'a fox & <!channel>',
-      negative: null,
-      seed: 1,
-      count: 4,
-      strength: 1,
-      settings: channel.settings,
-      adapterId: null,
-      state: 'queued',
-    });
+    const set = await records.addSet(
+      newSet({ channelId: channel.id, memberId: member.id, prompt: 'a fox & <!channel>', count: 4 }),
+    );
     await records.addPost({ id: randomUUID(), channelId: channel.id, kind: 'set', targetId: set.id });
     await until(async () => (await records.postOf(set.id))!.messageId, 'its message');
     await new PlayedWorker(house.storage).draw(set, await drawings(4));
@@ -174,18 +163,8 @@ describe('a Slack of somebody else’s making', () => {
   it('keeps an adapter in the thread of its message, once, and nothing of it when it is deleted', async () => {
     const { records } = house.storage;
     const { id: ownerId } = await records.member('slack', 'U1', 'Ann');
-    const mochi = { name: 'mochi', className: 'cat', token: 'zqkv' };
-    const subject = await records.addSubject({ id: randomUUID(), channelId: channel.id, ...mochi, ownerId });
-    const run = await records.addRun({
-      id: randomUUID(),
-      channelId: channel.id,
-      subjectId: subject.id,
-      memberId: ownerId,
-      state: 'done',
-      settings: channel.settings,
-      seed: 1,
-      photoHashes: [],
-    });
+    const subject = await records.addSubject(newSubject({ channelId: channel.id, ownerId }));
+    const run = await records.addRun(newRun(subject, { state: 'done' }));
     const adapterId = await new PlayedWorker(house.storage).adapter(run, 200, true);
     const { blobHash, size } = (await records.adapter(adapterId))!;
     const card = {

@@ -13,7 +13,7 @@ import type { Channel } from '../../core/records.ts';
 import { FakeSlack, imagesOf, type Person, textOf } from '../fakes/slack/fake-slack.ts';
 import { until } from '../helpers/until.ts';
 import { catPhotos, drawings } from './slack-world.ts';
-import { openHouse, type TestHouse } from './world.ts';
+import { openHouse, type TestHouse } from '../helpers/house.ts';
 
 let slack: FakeSlack;
 let house: TestHouse;

@@ -4,7 +4,7 @@ import { WebSocket } from 'ws';
 import type { Card } from '../../commands/card.ts';
 import { type Bot, startBot } from '../../bot/main.ts';
 import type { LineView, ServerMessage, WhisperView } from '../../bot/web/protocol.ts';
-import { openHouse } from '../bot/world.ts';
+import { openHouse } from '../helpers/house.ts';
 import type { ChatDriver, ChatMember, Seen, TestPhoto } from './driver.ts';
 
 const CHANNEL = 'general';
