@@ -94,7 +94,7 @@ it('a run trains each photo with what it is said to show, and the adapter rememb
 }, 120_000);
 
 it('a run trains as its channel chose, beside class pictures that are drawn once and kept', async () => {
-  // So many that they take longer than the pause between two looks.
+  // So many that they take longer than the pause between two words on the progress.
   const PRIOR = 60;
   const cutOut = (colour: string) =>
     sharp({ create: { width: 80, height: 64, channels: 4, background: '#0000' } })
@@ -120,12 +120,9 @@ it('a run trains as its channel chose, beside class pictures that are drawn once
     targets: 'attention,feed-forward',
   } as const;
   const run = await shop.train(chosen, { photoHashes });
-  const drawing = await until(async () => {
-    const { progress } = await runNow(run);
-    return progress && /^drawing class picture \d+ of 60$/.test(progress.phase) && progress;
-  });
-  expect(drawing).toMatchObject({ step: 0, steps: 20 });
   expect((await trained(run)).state).toBe('done');
+  const drawing = shop.progressOf(run).find(({ phase }) => /^drawing class picture \d+ of 60$/.test(phase));
+  expect(drawing).toMatchObject({ step: 0, steps: 20 });
   const [adapter] = await shop.adaptersOf(run);
   const { metadata, tensors } = await openSafetensors(
     (await shop.storage.blobs.localPath(adapter!.blobHash))!,

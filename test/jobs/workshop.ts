@@ -4,7 +4,8 @@ import type { Log } from '../../gpu-worker/jobs/context.ts';
 import { startWorker, type Worker } from '../../gpu-worker/main.ts';
 import type { Config } from '../../core/config.ts';
 import type { Storage } from '../../storage/open.ts';
-import type { Adapter, PictureSet, Run, Subject } from '../../core/records.ts';
+import type { RecordStore } from '../../storage/records.ts';
+import type { Adapter, PictureSet, Progress, Run, Subject } from '../../core/records.ts';
 import { DEFAULT_SETTINGS, type ChannelSettings } from '../../core/settings/settings.ts';
 import { TINY_MODEL } from '../helpers/fixtures.ts';
 import { openHouse } from '../helpers/house.ts';
@@ -30,6 +31,8 @@ export interface Workshop {
   startWorker(): Promise<Worker>;
   /** Adds a run of the subject and puts its job in the queue. */
   train(settings?: Partial<ChannelSettings>, change?: Partial<Run>): Promise<Run>;
+  /** All that a worker of this process has told of a run's progress, in order. */
+  progressOf(run: Run): readonly Progress[];
   /** Adds a set and puts its job in the queue, unless told otherwise. */
   imagine(change?: Partial<PictureSet>, options?: { enqueue: boolean }): Promise<PictureSet>;
   /** The run's adapters in order of steps. */
@@ -54,6 +57,14 @@ export async function openWorkshop(): Promise<Workshop> {
     const { error } = fields as { error?: Error };
     lines.push(error ? `${message}: ${error.stack}` : message);
   };
+  const told = new Map<string, Progress[]>();
+  const watched: RecordStore = {
+    ...records,
+    async updateRun(id, change) {
+      if (change.progress) told.set(id, [...(told.get(id) ?? []), change.progress]);
+      return records.updateRun(id, change);
+    },
+  };
   const log = { lines, info: note, warn: note, error: note };
 
   return {
@@ -62,7 +73,8 @@ export async function openWorkshop(): Promise<Workshop> {
     subject,
     addSubject,
     log,
-    startWorker: () => startWorker(storage, config, { log }),
+    startWorker: () => startWorker({ ...storage, records: watched }, config, { log }),
+    progressOf: ({ id }) => told.get(id) ?? [],
     async train(settings = {}, change = {}) {
       const run = await records.addRun(
         newRun(subject, { settings: { ...SETTINGS, ...settings }, seed: 7, photoHashes: photos, ...change }),
