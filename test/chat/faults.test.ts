@@ -13,6 +13,8 @@ import type { ChatMember, FragileChat, Seen } from './driver.ts';
 import { drawings, photosOf } from './pictures.ts';
 import { openSlackChat } from './slack-driver.ts';
 
+vi.setConfig({ testTimeout: 300_000 });
+
 describe.each([
   ['Discord', openDiscordChat],
   ['Slack', openSlackChat],

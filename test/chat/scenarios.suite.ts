@@ -11,9 +11,11 @@ export type Skips = Partial<Record<'votes while the bot is away' | 'photos shown
 
 /** Tries until the expectations hold. */
 const eventually = <T>(look: () => Promise<T>): Promise<T> =>
-  vi.waitFor(look, { timeout: 20_000, interval: 100 });
+  vi.waitFor(look, { timeout: 60_000, interval: 100 });
 
 export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, skips: Skips = {}): void {
+  // Many messages in a test, of which platforms take one a second.
+  vi.setConfig({ testTimeout: 300_000 });
   describe(`a channel on ${name}`, () => {
     let chat: ChatDriver;
     let worker: PlayedWorker;
@@ -110,11 +112,13 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       await mia.run(`/krona train subject:${subject}`);
       const run = await openRun(subject);
       await ended(run, turn);
-      return {
-        run,
-        told: await message(`${subject} is learnt`),
-        grid: await message(`Which ${subject} is the best`),
-      };
+      const told = await message(`${subject} is learnt`);
+      const grid = await eventually(async () => {
+        const seen = await message(`Which ${subject} is the best`);
+        expect(seen.pictures).toBe(2);
+        return seen;
+      });
+      return { run, told, grid };
     }
     /** Pictures that a member has asked for, drawn. */
     async function imagined(member: ChatMember, prompt: string, count = 2, turn = 0) {
@@ -303,8 +307,10 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       await chat.stopBot();
       await chat.startBot();
       await ben.press(shown, 'Again');
-      const set = await openSet('a lantern');
-      await worker.draw(set, await drawings(2));
+      await worker.draw(await openSet('a lantern'), await drawings(2));
+      await eventually(async () =>
+        expect((await saying('a lantern')).filter(({ pictures }) => pictures === 2)).toHaveLength(2),
+      );
     });
 
     it('pings nobody, whatever is typed', async () => {

@@ -5,7 +5,7 @@ import { cp, mkdtemp, readdir, rm, stat, truncate, writeFile } from 'node:fs/pro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { attentionProjections } from '../../gpu-worker/adapters/naming.ts';
 import { readLokr } from '../../gpu-worker/adapters/lokr-file.ts';
 import { exists } from '../../core/files.ts';
@@ -18,6 +18,9 @@ import { enginePid } from '../helpers/engine-pid.ts';
 import { TINY_MODEL } from '../helpers/fixtures.ts';
 import { until } from '../helpers/until.ts';
 import { openWorkshop, SETTINGS, type Workshop } from './workshop.ts';
+
+// A test that runs alone also trains the run that it compares with.
+vi.setConfig({ testTimeout: 300_000 });
 
 let shop: Workshop;
 /** null: a test has stopped it. */
@@ -79,7 +82,7 @@ it('a run whose worker is killed goes on at the next and ends in the very file o
   expect(steps).toEqual([20, 40, 60]);
   expect(await hashes(killed)).toEqual(await hashes(plain));
   await until(async () => !(await exists(join(dataFolder, 'runs', killed.id))));
-}, 240_000);
+});
 
 it('a run trains each photo with what it is said to show, and the adapter remembers that', async () => {
   const captions = ['a zqkv cat on red', null, 'a zqkv cat on green'];
@@ -91,7 +94,7 @@ it('a run trains each photo with what it is said to show, and the adapter rememb
   // What is trained is another thing than without captions.
   const [, first] = (await plainRun()).losses;
   expect((await runNow(run)).losses[1]!.loss).not.toBe(first!.loss);
-}, 120_000);
+});
 
 it('a run trains as its channel chose, beside class pictures that are drawn once and kept', async () => {
   // So many that they take longer than the pause between two words on the progress.
@@ -160,7 +163,7 @@ it('a run trains as its channel chose, beside class pictures that are drawn once
   const whole = await shop.train({ ...chosen, mask: 'off' }, { photoHashes });
   expect((await trained(whole)).state).toBe('done');
   expect((await runNow(whole)).losses[1]!.loss).toBeGreaterThan(1.2 * masked!.loss);
-}, 240_000);
+});
 
 it('a run leaves an adapter, a loss curve, samples at each checkpoint and a grid to vote on', async () => {
   const { records, blobs } = shop.storage;
