@@ -101,11 +101,12 @@ const history = async () =>
 
 describe('a Slack of somebody else’s making', () => {
   let channel: Channel;
-  let ts: string;
+  beforeAll(async () => {
+    channel = await house.storage.records.channel('slack', channelId, 'pets');
+  });
 
   it('shows a set by one message, with its pictures as files that are there, and numbers to vote with', async () => {
     const { records } = house.storage;
-    channel = await records.channel('slack', channelId, 'pets');
     const member = await records.member('slack', 'U1', 'Ann');
     const bot = await startBot();
     const set = await records.addSet(
@@ -121,7 +122,7 @@ describe('a Slack of somebody else’s making', () => {
         ),
       'its pictures',
     );
-    ts = shown.ts;
+    const { ts } = shown;
     expect(ts).toBe((await records.postOf(set.id))!.messageId);
     for (const { slack_file: file } of shown.blocks!.filter(({ type }) => type === 'image')) {
       const info = await mia.files.info({ file: file!.id, token: TOKEN });
@@ -172,6 +173,8 @@ describe('a Slack of somebody else’s making', () => {
       title: 'Learnt',
       files: [{ name: 'mochi-200-3fa9c1.safetensors', blobHash, size }],
     } as const;
+    const bot = await startBot();
+    const ts = await bot.gateway.post(channel, { tone: 'progress', title: 'Learning' }, randomUUID());
     const threads = async () => {
       const answer = (await mia.apiCall('conversations.replies', {
         channel: channelId,
@@ -185,7 +188,6 @@ describe('a Slack of somebody else’s making', () => {
       return replies.map(({ files }) => files![0]!.name);
     };
     for (let round = 0; round < 2; round++) {
-      const bot = await startBot();
       await bot.gateway.edit(channel, ts, card);
       await bot.stop();
       expect(await threads()).toEqual(['mochi-200-3fa9c1.safetensors']);
