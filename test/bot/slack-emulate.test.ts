@@ -173,8 +173,9 @@ describe('a Slack of somebody else’s making', () => {
       title: 'Learnt',
       files: [{ name: 'mochi-200-3fa9c1.safetensors', blobHash, size }],
     } as const;
-    const bot = await startBot();
-    const ts = await bot.gateway.post(channel, { tone: 'progress', title: 'Learning' }, randomUUID());
+    const poster = await startBot();
+    const ts = await poster.gateway.post(channel, { tone: 'progress', title: 'Learning' }, randomUUID());
+    await poster.stop();
     const threads = async () => {
       const answer = (await mia.apiCall('conversations.replies', {
         channel: channelId,
@@ -188,6 +189,7 @@ describe('a Slack of somebody else’s making', () => {
       return replies.map(({ files }) => files![0]!.name);
     };
     for (let round = 0; round < 2; round++) {
+      const bot = await startBot();
       await bot.gateway.edit(channel, ts, card);
       await bot.stop();
       expect(await threads()).toEqual(['mochi-200-3fa9c1.safetensors']);
