@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Delivery } from '../../bot/delivery.ts';
+import { Delivery } from '../../bot/delivery/delivery.ts';
 import { createHandlers } from '../../bot/dispatch.ts';
 import type { Party } from '../../bot/gateway.ts';
 import type { Log } from '../../core/log.ts';
@@ -113,30 +113,6 @@ describe('the bot on a chat platform', () => {
     const channel = await storage.records.channel('discord', place.externalId, place.name);
     return until(async () => (await storage.records.openWork(channel.id)).sets[0]);
   };
-
-  it('acknowledges an event while the database does not answer', async () => {
-    let answering = Promise.resolve();
-    const slow = new Proxy(storage.records, {
-      get(target, name, receiver) {
-        const method: unknown = Reflect.get(target, name, receiver);
-        if (typeof method !== 'function') return method;
-        return async (...given: unknown[]) => {
-          await answering;
-          return (method as (...all: unknown[]) => unknown).apply(target, given);
-        };
-      },
-    });
-    const bot = await startOn(platform, { ...storage, records: slow });
-    let answer = () => {};
-    answering = new Promise<void>((resolve) => (answer = resolve));
-    const asked = bot.gateway.invoke(place, ann, { command: 'settings', action: 'show' });
-    await until(() => asked.steps.length > 0, 'the acknowledgement');
-    expect(asked.steps).toEqual(['acknowledged']);
-    answer();
-    await asked.done;
-    expect(asked.steps).toHaveLength(2);
-    await bot.stop();
-  });
 
   it('answers the commands of a channel in their order', async () => {
     const bot = await startOn(platform);
@@ -274,7 +250,7 @@ describe('the bot on a chat platform', () => {
     platform.forbidden.add(place.externalId);
     const asked = bot.gateway.invoke(place, ann, { command: 'imagine', options: { prompt: 'a fox' } });
     await asked.done;
-    expect(asked.steps).toEqual(['acknowledged', 'I could not post here']);
+    expect(asked.steps).toEqual(["Krona can't post here"]);
     expect(asked.cards[0]).toMatchObject({ audience: 'caller', fields: [{ value: 'POST_FORBIDDEN' }] });
     expect(asked.cards[0]!.text![0]).toContain('Send Messages');
     const tries = triesHere();
@@ -519,7 +495,7 @@ describe('the bot on a chat platform', () => {
     await until(() => posted.card.pictures?.length === 4);
     const pressed = bot.gateway.press(place, ann, `delete:${set.id}`);
     await pressed.done;
-    expect(pressed.steps).toEqual(['acknowledged']);
+    expect(pressed.steps).toEqual([]);
     expect(platform.messages.has(posted.id)).toBe(false);
     expect(await storage.records.postOf(set.id)).toBeNull();
 
