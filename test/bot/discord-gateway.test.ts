@@ -127,6 +127,7 @@ describe('the gateway to Discord', () => {
   });
 
   it.each([0, 1, 2])('ends for good while it tries to connect again, after %i vain tries', async (tries) => {
+    await registerCommands(config, null);
     const gateway = await start();
     const { identified } = await discord.connections();
     const before = await discord.tries();
