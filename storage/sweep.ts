@@ -35,8 +35,8 @@ interface SweepOptions {
 
 /** Sweeps at once and then daily; the returned function stops after the current sweep. */
 export function sweepDaily(
-  records: RecordStore,
-  blobs: BlobStore,
+  records: Pick<RecordStore, 'blobsInUse'>,
+  blobs: Pick<BlobStore, 'putBefore' | 'deleteOlder'>,
   { onSwept, onError }: SweepOptions,
 ): () => Promise<void> {
   const stopping = new AbortController();

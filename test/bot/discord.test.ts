@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { PictureSet, Run } from '../../core/records.ts';
 import type { MessageView } from '../fakes/discord/views.ts';
+import { newSet } from '../helpers/new-records.ts';
 import { until } from '../helpers/until.ts';
 import { type DiscordWorld, openDiscordWorld, Person, photos } from './discord-world.ts';
 import { sprite } from './world.ts';
@@ -213,22 +213,20 @@ describe('a subject on Discord', () => {
     const late = await worker.adapter(trained, 100, true);
     // One grid, drawn by two checkpoints: the second and the fourth picture are the later one's.
     const { memberId, subjectId, settings, seed } = trained;
-    const finals = await storage.records.addSet({
-      id: randomUUID(),
-      channelId: trained.channelId,
-      memberId,
-      kind: 'finals',
-      runId: trained.id,
-      subjectId,
-      prompt: 'a picture of it',
-      negative: null,
-      seed,
-      count: 4,
-      strength: 1,
-      settings,
-      adapterId: late,
-      state: 'running',
-    });
+    const finals = await storage.records.addSet(
+      newSet({
+        channelId: trained.channelId,
+        memberId,
+        kind: 'finals',
+        runId: trained.id,
+        subjectId,
+        seed,
+        count: 4,
+        settings,
+        adapterId: late,
+        state: 'running',
+      }),
+    );
     for (const [index, bytes] of (await pixels(['dog-face', 'fox', 'owl', 'frog'], '#bcd')).entries()) {
       const { hash } = await storage.blobs.put(bytes);
       await storage.records.addPicture({
@@ -479,9 +477,10 @@ describe('what goes wrong on Discord', () => {
     await ann.found('👍 1');
     expect((await world.discord.connections()).resumed).toBe(before.resumed + 1);
 
+    const tries = await world.discord.tries();
     await world.discord.drop({ down: true });
     await bob.react(drawn.id, '🎉');
-    await sleep(1_500);
+    await until(async () => (await world.discord.tries()) > tries, 'a vain try to connect');
     await world.discord.up();
     await ann.found('🎉 1');
 

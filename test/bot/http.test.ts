@@ -5,7 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { linkExpiry, parseRange } from '../../bot/files.ts';
 import { type Bot, startBot } from '../../bot/main.ts';
 import { signLink } from '../../storage/links.ts';
-import { openHouse, sprite, type TestHouse } from './world.ts';
+import { openHouse, type TestHouse } from '../helpers/house.ts';
+import { sprite } from './world.ts';
 
 let house: TestHouse;
 let bot: Bot;

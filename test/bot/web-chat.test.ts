@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Run } from '../../core/records.ts';
 import { drop, openWorld, paste, PlayedWorker, say, sprite, type World } from './world.ts';
 
@@ -16,6 +16,29 @@ beforeAll(async () => {
   ben = await world.join('Ben');
 });
 afterAll(() => world.close());
+
+/** The channel that a test has for itself. */
+let room: string;
+let rooms = 0;
+beforeEach(async () => {
+  room = await newRoom();
+  for (const page of [mia, ben]) await enter(page, room);
+});
+afterEach(() => {
+  expect(world.errors).toEqual([]);
+});
+
+async function newRoom(): Promise<string> {
+  const name = `pets-${String(++rooms).padStart(2, '0')}`;
+  await world.storage.records.channel('web', name, name);
+  return name;
+}
+
+async function enter(page: Page, name: string): Promise<void> {
+  await page.goto(`${world.address}/#${name}`);
+  await page.reload();
+  await page.getByLabel(`Message #${name}`).waitFor();
+}
 
 const box = (page: Page) => page.getByRole('textbox', { name: /^Message #/ });
 /** Krona's message with a title, the newest. */
@@ -35,6 +58,18 @@ const cats = (size: number) =>
     })),
   );
 const foxes = () => Promise.all(colours.map((colour) => sprite('fox', colour)));
+/** Ben asks for four foxes, and both see them. */
+async function foxesShown(): Promise<void> {
+  await say(ben, '/krona imagine a fox');
+  await worker.draw(await worker.set(room), await foxes());
+  for (const page of [mia, ben]) await expect.poll(() => decoded(page, 'a fox')).toBe(4);
+}
+/** Mia has a training of mochi in the queue. */
+async function mochiQueued(): Promise<Run> {
+  await drop(mia, await cats(300));
+  await say(mia, '/krona train subject:mochi class:cat');
+  return worker.run(room);
+}
 /** Pictures that the browser has really decoded. */
 const decoded = (page: Page, title: string | RegExp) =>
   card(page, title)
@@ -82,8 +117,6 @@ describe('a newcomer', () => {
 });
 
 describe('a training', () => {
-  let run: Run;
-
   it('begins with photos dropped, pasted and picked, of which one was taken out again', async () => {
     const [first, second, third, fourth] = await cats(300);
     await drop(mia, [first!, second!, { name: 'mistake.png', bytes: await sprite('dog-face', '#fff', 300) }]);
@@ -96,7 +129,7 @@ describe('a training', () => {
     await mia.getByRole('button', { name: 'Remove mistake.png' }).click();
     expect(await mia.getByRole('list', { name: 'Photos to send' }).getByRole('img').count()).toBe(4);
     await say(mia, '/krona train subject:mochi class:cat');
-    run = await worker.run();
+    const run = await worker.run(room);
     expect(run.photoHashes).toHaveLength(4);
     await card(ben, 'Training of mochi is queued').waitFor();
     // The others see what was asked and the photos, without the files' own data.
@@ -107,6 +140,7 @@ describe('a training', () => {
   });
 
   it('is watched in one message: percent, time left, curve, samples', async () => {
+    const run = await mochiQueued();
     await worker.progress(run, 50, 30);
     await card(mia, 'Training mochi')
       .getByText(/25%.*30 s left/)
@@ -131,6 +165,7 @@ describe('a training', () => {
   });
 
   it('ends with a result grid and the adapter to download, resumable', async () => {
+    const run = await mochiQueued();
     await worker.picturesOfRun(run, 'finals', await worker.adapter(run, 200, true), await foxes());
     await worker.finish(run);
     await expect.poll(() => decoded(mia, 'Which mochi is the best')).toBe(4);
@@ -171,14 +206,12 @@ describe('a training', () => {
 
 describe('pictures', () => {
   const facts = async () => {
-    const channel = await world.storage.records.channel('web', 'general', 'general');
+    const channel = await world.storage.records.channel('web', room, room);
     return (await world.storage.records.standingVotes(channel.id)).votes.length;
   };
 
   it('come as a set that both vote on, seen by the other at once', async () => {
-    await say(ben, '/krona imagine a fox');
-    await worker.draw(await worker.set(), await foxes());
-    await expect.poll(() => decoded(mia, 'a fox')).toBe(4);
+    await foxesShown();
     const before = await facts();
     await heart(mia, 'a fox', 2).click();
     await heart(ben, 'a fox', 2).click();
@@ -194,6 +227,7 @@ describe('pictures', () => {
   });
 
   it('keep every click of a quick hand in order', async () => {
+    await foxesShown();
     const before = await facts();
     for (let clicks = 0; clicks < 7; clicks++) await heart(mia, 'a fox', 4).click();
     await expect.poll(() => heart(ben, 'a fox', 4).textContent()).toBe('1');
@@ -203,7 +237,7 @@ describe('pictures', () => {
   it('are hidden where they may be for adults alone, until a reader asks to see one', async () => {
     const title = 'a beach';
     await say(mia, `/krona imagine ${title} count:2`);
-    await worker.draw(await worker.set(), (await foxes()).slice(0, 2), [], [1]);
+    await worker.draw(await worker.set(room), (await foxes()).slice(0, 2), [], [1]);
     const tiles = card(ben, title).locator('.tile');
     const blurred = (n: number) =>
       tiles
@@ -231,6 +265,7 @@ describe('pictures', () => {
   });
 
   it('open large and are walked through with the keyboard', async () => {
+    await foxesShown();
     await card(ben, 'a fox')
       .getByRole('button', { name: /^Enlarge: / })
       .first()
@@ -284,6 +319,8 @@ describe('the conversation', () => {
   });
 
   it('has channels of their own, marked when something happens there', async () => {
+    await say(mia, 'my dog');
+    await ben.getByText('my dog', { exact: true }).waitFor();
     await mia.getByRole('button', { name: 'Add a channel' }).click();
     await mia.getByLabel('Channel name').fill('Cat Pictures');
     await mia.keyboard.press('Enter');
@@ -292,9 +329,9 @@ describe('the conversation', () => {
     await say(mia, 'only cats here');
     await ben.getByRole('link', { name: /cat-pictures new messages/ }).click();
     await ben.getByText('only cats here').waitFor();
-    expect(await ben.getByText('my cat', { exact: true }).count()).toBe(0);
-    for (const page of [mia, ben]) await page.getByRole('link', { name: /general/ }).click();
-    await ben.getByText('my cat', { exact: true }).waitFor();
+    expect(await ben.getByText('my dog', { exact: true }).count()).toBe(0);
+    await ben.getByRole('link', { name: new RegExp(room) }).click();
+    await ben.getByText('my dog', { exact: true }).waitFor();
   });
 
   /** Everything that can be read, in order. */
@@ -302,6 +339,9 @@ describe('the conversation', () => {
     page.getByRole('list', { name: 'Messages' }).locator('.of-said, .of-card').allInnerTexts();
 
   it('is the same after a reload', async () => {
+    await foxesShown();
+    await heart(mia, 'a fox', 2).click();
+    await expect.poll(() => heart(ben, 'a fox', 2).textContent()).toBe('1');
     const before = await all(mia);
     await mia.reload();
     await card(mia, 'a fox').waitFor();
@@ -310,6 +350,7 @@ describe('the conversation', () => {
   });
 
   it('goes on after the bot was gone, with a vote given meanwhile, and nothing twice', async () => {
+    await foxesShown();
     const lines = (await all(ben)).length;
     await world.stopBot();
     await mia.getByText('Connection lost').waitFor();
@@ -326,9 +367,11 @@ describe('the conversation', () => {
   });
 
   it('tells a member which command was cut short when the bot stopped', async () => {
-    const channel = await world.storage.records.channel('web', 'general', 'general');
+    await say(ben, 'here I am');
+    await mia.getByText('here I am').waitFor();
+    const channel = await world.storage.records.channel('web', room, room);
     const lines = await world.storage.records.lines(channel.id, 0, 100);
-    const { memberId } = lines.find(({ body }) => JSON.stringify(body).includes('back again'))!;
+    const { memberId } = lines.find(({ body }) => JSON.stringify(body).includes('here I am'))!;
     const body = { kind: 'said', text: '/krona imagine cut short', photos: [], state: 'open' };
     await world.storage.records.addLine({ id: randomUUID(), channelId: channel.id, memberId, body });
     await ben.getByText('Krona stopped before it answered this.').waitFor();
@@ -366,6 +409,12 @@ describe('on a phone', () => {
       isMobile: true,
       hasTouch: true,
     });
+    const other = await newRoom();
+    await enter(mia, other);
+    await say(mia, 'only dogs here');
+    await enter(mia, room);
+    await foxesShown();
+    await enter(phone, room);
     await card(phone, 'a fox').waitFor();
     const wide = await phone.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
     expect(wide[0]).toBeLessThanOrEqual(wide[1]!);
@@ -373,10 +422,11 @@ describe('on a phone', () => {
       .locator('article.card')
       .evaluateAll((cards) => cards.filter((each) => each.getBoundingClientRect().right > innerWidth).length);
     expect(beyond).toBe(0);
-    expect(await phone.getByRole('link', { name: /cat-pictures/ }).isVisible()).toBe(false);
+    expect(await phone.getByRole('link', { name: new RegExp(other) }).isVisible()).toBe(false);
     await phone.getByRole('button', { name: 'Channels' }).tap();
-    await phone.getByRole('link', { name: /cat-pictures/ }).tap();
-    await phone.getByText('only cats here').waitFor();
+    await phone.getByRole('link', { name: new RegExp(other) }).tap();
+    await phone.getByText('only dogs here').waitFor();
+    await phone.context().close();
   });
 
   it('is light or dark as the system says, until somebody chooses', async () => {
@@ -388,11 +438,6 @@ describe('on a phone', () => {
     await dark.reload();
     await box(dark).waitFor();
     expect(await background(dark)).toBe(await background(mia));
-  });
-});
-
-describe('the bot', () => {
-  it('had nothing to complain of', () => {
-    expect(world.errors).toEqual([]);
+    await dark.context().close();
   });
 });

@@ -1,10 +1,11 @@
 import { expect, it } from 'vitest';
 import { completeOption } from '../../commands/line/complete.ts';
 import { SCHEDULERS } from '../../core/settings/choices.ts';
-import { photo, Room, type TestStorage } from './helpers.ts';
+import { photo, Room } from './helpers.ts';
+import type { Storage } from '../../storage/open.ts';
 
 /** Suggestions while a member types. */
-export function completionSuite(storage: () => TestStorage): void {
+export function completionSuite(storage: () => Storage): void {
   async function typing() {
     const room = new Room(storage());
     await room.trained('mochi', 'cat');

@@ -1,8 +1,9 @@
 import { expect, it } from 'vitest';
-import { photo, Room, type TestStorage } from './helpers.ts';
+import { photo, Room } from './helpers.ts';
+import type { Storage } from '../../storage/open.ts';
 
 /** Subjects, and what is kept about a member: asked about, then gone. */
-export function deletionSuite(storage: () => TestStorage): void {
+export function deletionSuite(storage: () => Storage): void {
   const room = (): Room => new Room(storage());
 
   it('a subject goes with everything of it, after a button, by who began it or a moderator', async () => {

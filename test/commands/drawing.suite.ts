@@ -2,10 +2,11 @@ import { randomUUID } from 'node:crypto';
 import sharp from 'sharp';
 import { expect, it } from 'vitest';
 import { loadCard } from '../../commands/cards/load-card.ts';
-import { photo, Room, type TestStorage } from './helpers.ts';
+import { photo, Room } from './helpers.ts';
+import type { Storage } from '../../storage/open.ts';
 
 /** Prompts, sets and adapters, as members see them. */
-export function drawingSuite(storage: () => TestStorage): void {
+export function drawingSuite(storage: () => Storage): void {
   const room = (): Room => new Room(storage());
 
   it('a prompt that names a subject is drawn by its champion, without anybody knowing the token', async () => {

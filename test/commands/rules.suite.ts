@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { defaultRules, type ChannelRules } from '../../core/rules.ts';
-import { photo, Room, type TestStorage } from './helpers.ts';
+import { photo, Room } from './helpers.ts';
+import type { Storage } from '../../storage/open.ts';
 
 /** What a channel's moderators allow, forbid and read. */
-export function rulesSuite(storage: () => TestStorage): void {
+export function rulesSuite(storage: () => Storage): void {
   const room = (): Room => {
     const channel = new Room(storage());
     channel.moderators.add('mod');

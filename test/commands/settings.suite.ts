@@ -1,9 +1,10 @@
 import { expect, it } from 'vitest';
 import { DEFAULT_SETTINGS } from '../../core/settings/defaults.ts';
-import { MODEL, photo, Room, type TestStorage } from './helpers.ts';
+import { MODEL, photo, Room } from './helpers.ts';
+import type { Storage } from '../../storage/open.ts';
 
 /** A channel's settings, as members change them. */
-export function settingsSuite(storage: () => TestStorage): void {
+export function settingsSuite(storage: () => Storage): void {
   const room = (): Room => new Room(storage());
 
   it('are shown, changed from old to new, and belong to the channel', async () => {

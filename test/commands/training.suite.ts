@@ -1,9 +1,10 @@
 import sharp from 'sharp';
 import { expect, it } from 'vitest';
-import { file, MODEL, photo, Room, scene, type TestStorage } from './helpers.ts';
+import { file, MODEL, photo, Room, scene } from './helpers.ts';
+import type { Storage } from '../../storage/open.ts';
 
 /** Subjects, photos and runs, as members see them. */
-export function trainingSuite(storage: () => TestStorage): void {
+export function trainingSuite(storage: () => Storage): void {
   const room = (): Room => new Room(storage());
 
   it('a subject is begun with photos, and everything for its run is written at once', async () => {

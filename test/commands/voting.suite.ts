@@ -1,33 +1,23 @@
 import { randomUUID } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { loadCard } from '../../commands/cards/load-card.ts';
-import type { PictureSet } from '../../core/records.ts';
-import { Room, type TestStorage } from './helpers.ts';
+import { newSet } from '../helpers/new-records.ts';
+import { Room } from './helpers.ts';
+import type { Storage } from '../../storage/open.ts';
 
 /** Reactions, rankings and champions, as members see them. */
-export function votingSuite(storage: () => TestStorage): void {
+export function votingSuite(storage: () => Storage): void {
   const room = (): Room => new Room(storage());
 
   /** A trained subject with the run's result grid, one picture of each checkpoint. */
   async function withFinals(channel: Room) {
     const adapters = await channel.trained('mochi', 'cat', [50, 100, 150, 200]);
     const run = (await storage().records.run(adapters[0]!.runId))!;
-    const set: PictureSet = await storage().records.addSet({
-      id: randomUUID(),
-      channelId: run.channelId,
-      memberId: run.memberId,
-      kind: 'finals',
-      runId: run.id,
-      subjectId: run.subjectId,
-      prompt: 'mochi',
-      negative: null,
-      seed: 1,
-      count: 4,
-      strength: 1,
-      settings: run.settings,
-      adapterId: null,
-      state: 'running',
-    });
+    const { id: runId, channelId, memberId, subjectId, settings } = run;
+    const of = { channelId, memberId, runId, subjectId, settings };
+    const set = await storage().records.addSet(
+      newSet({ ...of, kind: 'finals', prompt: 'mochi', count: 4, state: 'running' }),
+    );
     const pictures = await channel.finishSet(
       set,
       adapters.map(({ id }) => id),
