@@ -392,7 +392,7 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
         expect((await whisper(mia, '4 photos of yuzu')).pictures).toBe(4);
         const before = await chat.files();
         await lea.run('/krona privacy delete');
-        await lea.press(await whisper(lea, 'Delete your photos and votes?'), 'Delete them for good');
+        await lea.press(await whisper(lea, 'Delete your photos and votes?'), 'Delete forever');
         await whisper(lea, 'Your photos and votes are deleted');
         await eventually(async () => expect(await chat.files()).toBe(before - 2));
         await mia.run('/krona photos remove subject:yuzu photo:1');
