@@ -1,8 +1,8 @@
 /** @file Command-line options that are checked as the chat's are, with the same messages. */
-import { fileURLToPath } from 'node:url';
 import { Option } from 'commander';
 import type { OptionData } from '../commands/contract.ts';
 import { checkOptions } from '../commands/line/options.ts';
+import { embeddedModel } from '../core/package.ts';
 
 /**
  * @param flags as commander wants them, e.g. `--a1 <n>`
@@ -20,9 +20,8 @@ export function checked(flags: string, data: OptionData, fallback?: string): Opt
 
 /** `--model`: KRONA_MODEL, or the embedded one by default. */
 export function modelOption(): Option {
-  const embedded = fileURLToPath(new URL('../models/krona-emoji', import.meta.url));
   return new Option('--model <dir>', 'model folder').default(
-    process.env['KRONA_MODEL'] || embedded,
+    process.env['KRONA_MODEL'] || embeddedModel,
     'the embedded model, or KRONA_MODEL',
   );
 }

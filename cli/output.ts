@@ -57,6 +57,8 @@ export function service<Args extends unknown[]>(
     // `krona start` holds the other end: when that is gone, also by kill -9, there is nobody left to serve.
     const leave = () => process.kill(process.pid, 'SIGTERM');
     process.once('disconnect', leave);
+    // It may have gone while this program was loading.
+    if (process.send !== undefined && !process.connected) leave();
     try {
       const running = await start(io, ...args);
       print(shell, running);

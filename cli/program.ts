@@ -2,9 +2,10 @@
  * @file The commands of the `krona` program: finds the one that is asked for and loads only that, so help comes at
  * once. Every outcome leaves through here: 0, or an error with its code on stderr (with --json on stdout).
  */
-import { readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { KronaError } from '../core/errors.ts';
+import { version } from '../core/package.ts';
 import { reportError, type Shell } from './output.ts';
 import type { Stream } from './progress.ts';
 
@@ -17,6 +18,8 @@ interface CommandEntry {
   readonly name: string;
   readonly summary: string;
   readonly load: () => Promise<CommandModule>;
+  /** Works with lab/, which only a checkout has. */
+  readonly lab?: true;
 }
 
 const COMMANDS: readonly CommandEntry[] = [
@@ -56,6 +59,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/model.ts'),
   },
   {
+    name: 'graph',
+    summary: 'print the programs that the engine runs',
+    load: () => import('./commands/graph.ts'),
+  },
+  {
     name: 'discord',
     summary: 'make the commands known to Discord',
     load: () => import('./commands/discord.ts'),
@@ -69,19 +77,20 @@ const COMMANDS: readonly CommandEntry[] = [
     name: 'pretrain',
     summary: 'make the embedded model from drawings',
     load: () => import('./commands/pretrain.ts'),
+    lab: true,
   },
   {
     name: 'evaluate',
     summary: 'measure models and compare methods',
     load: () => import('./commands/evaluate.ts'),
+    lab: true,
   },
 ];
 
+const hasLab = existsSync(new URL('../lab', import.meta.url));
+
 /** The program with every command named and the one in `words` complete. */
 async function buildProgram(words: readonly string[], shell: Shell): Promise<Command> {
-  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
-    version: string;
-  };
   const program = new Command('krona')
     .description('Teaches an image model something of your own, and makes pictures with it.')
     .version(version)
@@ -95,7 +104,8 @@ async function buildProgram(words: readonly string[], shell: Shell): Promise<Com
     .showHelpAfterError(shell.json ? false : '(krona <command> --help tells more)');
   const [first, second] = words.filter((word) => !word.startsWith('-'));
   const wanted = first === 'help' ? second : first;
-  for (const { name, summary, load } of COMMANDS) {
+  for (const { name, summary, load, lab } of COMMANDS) {
+    if (lab && !hasLab) continue;
     const command = program.command(name).description(summary);
     if (name === wanted) (await load()).define(command, shell);
   }

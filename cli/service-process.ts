@@ -2,9 +2,9 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import { KronaError } from '../core/errors.ts';
+import { nodeOptions, ownProgram } from '../core/own-program.ts';
 
 /** Wait before the next start, ms: doubled after each death, and short again when a process has lived for a while. */
 const FIRST_WAIT = 1000;
@@ -14,7 +14,7 @@ const LONG_LIFE = 60_000;
 export interface ServiceSettings {
   readonly command: 'bot' | 'worker';
   readonly log: Logger;
-  /** Node's own options, beside those of this process. */
+  /** Node's own options, such as a limit of memory. */
   readonly nodeOptions?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -69,9 +69,9 @@ export class ServiceProcess {
   }
 
   #start(): void {
-    const { command, log, nodeOptions = [] } = this.#settings;
-    const child = fork(fileURLToPath(new URL('./krona.ts', import.meta.url)), [command, '--json'], {
-      execArgv: [...process.execArgv, ...nodeOptions],
+    const { command, log, nodeOptions: more = [] } = this.#settings;
+    const child = fork(ownProgram(import.meta.dirname, 'krona'), [command, '--json'], {
+      execArgv: [...nodeOptions, ...more],
       env: { ...process.env, ...this.#env },
       stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
       // A group of its own: Ctrl-C on the terminal is for us to pass on.

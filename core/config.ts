@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { KronaError } from './errors.ts';
 import { createFileOnce, readFileIfAny } from './files.ts';
+import { embeddedModel } from './package.ts';
 
 /** What a model can be computed on, as the runtime names it. */
 export const DEVICES = ['cpu', 'cuda', 'webgpu'] as const;
@@ -18,7 +19,7 @@ export interface Config {
   readonly redisUrl: string | null;
   /** KRONA_DATA, absolute; `./data` by default. Database, blobs and the secret live here. */
   readonly dataFolder: string;
-  /** KRONA_MODEL, absolute: a model folder or single file; `./models/krona-emoji` by default. */
+  /** KRONA_MODEL, absolute: a model folder or single file; the embedded one by default. */
   readonly modelPath: string;
   /** KRONA_REFINER, absolute: a second model that goes over the pictures, such as SDXL's refiner. null: none. */
   readonly refinerPath: string | null;
@@ -74,7 +75,7 @@ export async function readConfig(env: Environment = process.env): Promise<Config
     ),
     redisUrl: url(env, 'REDIS_URL', ['redis:', 'rediss:'], 'redis://host:6379'),
     dataFolder,
-    modelPath: resolve(env['KRONA_MODEL'] || 'models/krona-emoji'),
+    modelPath: resolve(env['KRONA_MODEL'] || embeddedModel),
     refinerPath: env['KRONA_REFINER'] ? resolve(env['KRONA_REFINER']) : null,
     device: readDevice(env),
     host: env['KRONA_HOST'] || '127.0.0.1',

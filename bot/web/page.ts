@@ -1,5 +1,6 @@
 /** @file The page itself: the client's code and style, bundled once at start-up and kept in memory, compressed. */
 import { createHash } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { build, stop } from 'esbuild';
 import type { Context } from 'hono';
@@ -22,7 +23,7 @@ const ICON = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect 
 /** Bundles the client: some 0.2 s, once a process. */
 export async function buildPage(): Promise<Page> {
   const { outputFiles } = await build({
-    entryPoints: { app: new URL('client/main.tsx', import.meta.url).pathname },
+    entryPoints: { app: fileURLToPath(new URL('client/main', import.meta.url)) },
     bundle: true,
     minify: true,
     write: false,
