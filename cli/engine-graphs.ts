@@ -30,8 +30,14 @@ const BUILDERS = {
 export type GraphName = keyof typeof BUILDERS;
 export const GRAPH_NAMES = Object.keys(BUILDERS) as readonly GraphName[];
 
-/** @throws KronaError GRAPH_MISSING when the model has no such part */
+/**
+ * @param size side of the pictures, pixels
+ * @throws KronaError GRAPH_MISSING when the model has no such part, SIZE_INVALID
+ */
 export function engineGraph(name: GraphName, model: ModelFolder, size: number): Graph {
+  const scale = vaeScale(model.vae.config);
+  if (size % scale !== 0)
+    throw new KronaError('SIZE_INVALID', `The size must be a multiple of ${scale}; you gave ${size}.`);
   return BUILDERS[name](model, size);
 }
 

@@ -1,6 +1,5 @@
 /** @file `krona graph print`: a program of the engine as text, or as an ONNX file. */
 import { Argument, type Command } from 'commander';
-import { checkSide } from '../../commands/settings/settings-check.ts';
 import { modelCard } from '../../gpu-worker/adapters/model-card.ts';
 import { compiledGraph } from '../../gpu-worker/graph/compile.ts';
 import { writeOnnxFile } from '../../gpu-worker/graph/onnx-file.ts';
@@ -27,10 +26,7 @@ export function define(command: Command, shell: Shell): void {
     .option('--onnx <file>', 'write it as ONNX instead, with its weights in <file>.data');
   action(print, shell, async (_io, name: GraphName, given: Given) => {
     const model = await openModel(given.model);
-    const card = modelCard(model);
-    const side = given.size ?? card.nativeSize;
-    checkSide('size', side, card);
-    const graph = engineGraph(name, model, side);
+    const graph = engineGraph(name, model, given.size ?? modelCard(model).nativeSize);
     if (given.onnx !== undefined) {
       const files = await writeOnnxFile(given.onnx, graph);
       return { json: { program: name, files }, text: files.join('\n') };

@@ -42,6 +42,12 @@ describe('krona graph print', () => {
     expect(pictures?.data).toEqual((await runOnce(program, { latents }))['pictures']);
   });
 
+  it('refuses a size that has no latents', async () => {
+    const { code, stderr } = await krona('graph', 'print', 'unet', '--model', TINY, '--size', '33');
+    expect(code).toBe(1);
+    expect(stderr).toContain('SIZE_INVALID: The size must be a multiple of');
+  });
+
   it('refuses a program that nobody knows', async () => {
     const { code, stderr } = await krona('graph', 'print', 'decoder');
     expect(code).toBe(2);
