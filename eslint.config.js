@@ -42,7 +42,7 @@ const rooms = {
   ],
   // A reader of an example has the package only, by its name.
   examples: ['dist'],
-  tools: ['core'],
+  tools: ['core', 'commands'],
   // The benchmark of a crowded bot drives the test's platforms, so that both speak to the same Discord and Slack.
   bench: ['core', 'bot/discord', ...engineRooms, 'gpu-worker/engine', 'lab', 'test'],
   test: [],

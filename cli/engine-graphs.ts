@@ -22,8 +22,8 @@ const BUILDERS = {
   text: (model) => textGraph(model, 0),
   'text-2': (model) => textGraph(model, 1),
   unet: unetGraph,
-  'vae-encoder': (model, size) => encoderOutputs(model, size, size),
-  'vae-decoder': (model, size) => decoderOutputs(model, size, size),
+  'vae-encoder': encoderGraph,
+  'vae-decoder': decoderGraph,
   'krona-step': trainingGraph,
 } satisfies Record<string, (model: ModelFolder, size: number) => Graph>;
 
@@ -59,6 +59,16 @@ function unetGraph(model: ModelFolder, size: number): Graph {
   const side = size / vaeScale(model.vae.config);
   const inputs = unetInputs(config, 1, side, side, tokensOf(model));
   return { prediction: unet(config, frozenParameters(name, tensors), inputs) };
+}
+
+function encoderGraph(model: ModelFolder, size: number): Graph {
+  const pictures = op.input('pictures', [1, model.vae.config.in_channels, size, size]);
+  return encoderOutputs(model, pictures);
+}
+
+function decoderGraph(model: ModelFolder, size: number): Graph {
+  const side = size / vaeScale(model.vae.config);
+  return decoderOutputs(model, op.input('latents', [1, model.vae.config.latent_channels, side, side]));
 }
 
 /** Loss and gradient of one micro-batch, with the factors and the batch that training starts with by default. */

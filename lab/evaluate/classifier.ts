@@ -3,6 +3,7 @@
  * from one. Two of them judge pictures: one knows concepts, learnt from drawings that the drawn model never saw, the other
  * knows styles.
  */
+import { at } from '../../core/at.ts';
 import { compile } from '../../gpu-worker/graph/compile.ts';
 import * as op from '../../gpu-worker/graph/ops.ts';
 import { Session } from '../../gpu-worker/graph/runtime.ts';
@@ -43,7 +44,7 @@ export function classifierNetwork(
     x = resnet(p, `block.${level}`, x, width, { groups: GROUPS, eps: EPS });
   });
   x = op.silu(groupNorm(p, 'norm_out', x, GROUPS, EPS));
-  const features = op.reshape(op.mean(x, [2, 3]), [x.shape[0]!, x.shape[1]!]);
+  const features = op.reshape(op.mean(x, [2, 3]), [at(x.shape, 0), at(x.shape, 1)]);
   return { features, logits: linear(p, 'head', features, classes.length) };
 }
 
@@ -75,19 +76,20 @@ export async function saveClassifier(
   );
 }
 
-export interface Classified {
+/** What the classifier tells of a picture. */
+export type Classified = {
   /** [last width] */
   readonly features: Float32Array;
   /** One number a class; softmax of them is the classifier's belief. */
   readonly logits: Float32Array;
-}
+};
 
 export class Classifier {
   readonly classes: readonly string[];
   readonly accuracies: Accuracies;
-  readonly #session: Session;
+  readonly #session: Session<Classified>;
 
-  private constructor(classes: readonly string[], accuracies: Accuracies, session: Session) {
+  private constructor(classes: readonly string[], accuracies: Accuracies, session: Session<Classified>) {
     this.classes = classes;
     this.accuracies = accuracies;
     this.#session = session;
@@ -113,7 +115,7 @@ export class Classifier {
 
   /** @param picture [3,64,64] in [-1,1] */
   async classify(picture: Float32Array): Promise<Classified> {
-    return (await this.#session.run({ pictures: picture })) as unknown as Classified;
+    return this.#session.run({ pictures: picture });
   }
 
   async release(): Promise<void> {

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as ort from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { decoderOutputs } from '../../gpu-worker/models/autoencoder.ts';
-import { compile } from '../../gpu-worker/graph/compile.ts';
+import { decoderProgram } from '../../gpu-worker/models/autoencoder.ts';
 import { runOnce } from '../../gpu-worker/graph/runtime.ts';
+import { sizeOf } from '../../gpu-worker/graph/tensor.ts';
 import { openModel } from '../../gpu-worker/models/open-model.ts';
 import { GRAPH_NAMES } from '../../cli/engine-graphs.ts';
 import { krona, TINY } from './run-krona.ts';
@@ -33,13 +33,13 @@ describe('krona graph print', () => {
     const words = ['graph', 'print', 'vae-decoder', '--model', TINY, '--size', '16', '--onnx', file];
     expect(await krona(...words)).toMatchObject({ code: 0, stdout: `${file}\n${file}.data\n` });
 
-    const program = compile(decoderOutputs(await openModel(TINY), 16, 16));
-    const { shape } = program.inputs[0] ?? { shape: [] };
-    const latents = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => Math.sin(i));
+    const program = decoderProgram(await openModel(TINY), 16, 16, 'float32');
+    const shape = program.inputs[0]?.shape ?? [];
+    const latents = Float32Array.from({ length: sizeOf(shape) }, (_, i) => Math.sin(i));
     const session = await ort.InferenceSession.create(file);
     const { pictures } = await session.run({ latents: new ort.Tensor('float32', latents, shape) });
     await session.release();
-    expect(pictures?.data).toEqual((await runOnce(program, { latents }))['pictures']);
+    expect(pictures?.data).toEqual((await runOnce(program, { latents })).pictures);
   });
 
   it('refuses a size that has no latents', async () => {

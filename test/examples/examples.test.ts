@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { inspectAdapter } from '../../gpu-worker/adapters/inspect.ts';
+import { inspectAdapter } from '../../gpu-worker/adapters/files/inspect.ts';
 
 let folder: string;
 beforeAll(async () => void (folder = await mkdtemp(join(tmpdir(), 'krona-examples-'))));
