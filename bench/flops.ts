@@ -10,7 +10,7 @@ type FlopRule<P extends Primitive> = (y: Tensor<P>) => number;
 
 const none = (): number => 0;
 
-export const flopRules: { readonly [P in Primitive]: FlopRule<P> } = {
+const flopRules: { readonly [P in Primitive]: FlopRule<P> } = {
   // Every result is a sum over the inner axis.
   matmul: (y) => 2 * sizeOf(y.shape) * y.inputs[0].shape.at(-1)!,
   // Every result is a sum over the window of every channel; zeros of the padding are multiplied as well.

@@ -8,11 +8,11 @@ import { KronaError } from '../../core/errors.ts';
 /** Most bytes of a file. */
 export const MAX_PHOTO_BYTES = 32 * 1024 * 1024;
 /** Most pixels, read from the header before anything is decoded: a small file can hold a huge picture. */
-export const MAX_PHOTO_PIXELS = 64_000_000;
+const MAX_PHOTO_PIXELS = 64_000_000;
 /** Least pixels of the shorter side. */
-export const MIN_PHOTO_SIDE = 64;
+const MIN_PHOTO_SIDE = 64;
 /** Longer side of what is stored, at most. */
-export const STORED_PHOTO_SIDE = 2048;
+const STORED_PHOTO_SIDE = 2048;
 
 /** A file made to take long is given up after this. */
 const DECODE_SECONDS = 30;

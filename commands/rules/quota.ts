@@ -29,7 +29,7 @@ const LIMITS: Readonly<Record<Wish['kind'], Limit>> = {
  *
  * @param used - within the window, oldest first
  */
-export function freeAt(used: readonly Usage[], wanted: number, limit: number, window: number): Date | null {
+function freeAt(used: readonly Usage[], wanted: number, limit: number, window: number): Date | null {
   let rest = used.reduce((sum, { amount }) => sum + amount, 0) + wanted - limit;
   if (rest <= 0) return null;
   for (const { amount, at } of used) {

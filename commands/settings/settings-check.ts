@@ -27,7 +27,7 @@ import type { CommandContext, OptionData } from '../contract.ts';
 import { checkOptions, type OptionValues } from '../line/options.ts';
 
 /** What members type for what the model decides: its folder's scheduler, the size that it was trained on, its recipe. */
-export const OWN_OF_MODEL = 'model';
+const OWN_OF_MODEL = 'model';
 
 /** Sides of a picture to the model's own: outside of this it draws things twice, or none at all. */
 const SIDES = { least: 0.5, most: 2 };

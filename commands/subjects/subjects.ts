@@ -61,7 +61,7 @@ export function tokenFor(name: string, taken: ReadonlySet<string>): string {
 }
 
 /** The token of a subject that is about to be added to a channel that has `others`. */
-export function newToken(name: string, others: readonly Subject[]): string {
+function newToken(name: string, others: readonly Subject[]): string {
   return tokenFor(name, new Set(others.flatMap((other) => [other.token, other.name.toLowerCase()])));
 }
 

@@ -4,7 +4,7 @@ import { countedBallots, preferences, type VoteData } from './ballots.ts';
 import { bradleyTerry } from './bradley-terry.ts';
 
 /** Fewest distinct members that must have voted on an adapter's pictures. */
-export const MIN_VOTERS = 3;
+const MIN_VOTERS = 3;
 
 /**
  * Standard errors between an estimate and its lower bound: right 7 times in 8. Three members who agree on one of four

@@ -72,7 +72,7 @@ const reduction =
   (emit, y) =>
     emit.node(type, [emit.name(y.inputs[0]), emit.ints(y.params.axes)], { keepdims: 1 });
 
-export const onnxRules: { readonly [P in Exclude<Primitive, Leaf>]: OnnxRule<P> } = {
+const onnxRules: { readonly [P in Exclude<Primitive, Leaf>]: OnnxRule<P> } = {
   neg: plain('Neg'),
   exp: plain('Exp'),
   log: plain('Log'),

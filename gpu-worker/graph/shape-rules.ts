@@ -19,7 +19,7 @@ function need(condition: boolean, message: string): asserts condition {
 }
 
 /** NumPy's broadcasting of two shapes. */
-export function broadcastShapes(a: Shape, b: Shape, name = 'broadcast'): Shape {
+function broadcastShapes(a: Shape, b: Shape, name = 'broadcast'): Shape {
   const rank = Math.max(a.length, b.length);
   return Array.from({ length: rank }, (_, axis) => {
     const x = a[axis - rank + a.length] ?? 1;
@@ -63,7 +63,7 @@ function imageSize(x: Tensor, name: string) {
 }
 
 /** Height and width after a convolution. */
-export function convSize(
+function convSize(
   height: number,
   width: number,
   kernel: readonly [number, number],

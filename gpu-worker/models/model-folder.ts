@@ -174,7 +174,7 @@ export function parameterCount(component: ModelComponent<unknown>): number {
 }
 
 /** transformers 5 writes CLIPTextModel without `text_model.`; older files also hold the constant position ids. */
-export function clipTensors(files: ReadonlyMap<string, StoredTensor>): ReadonlyMap<string, StoredTensor> {
+function clipTensors(files: ReadonlyMap<string, StoredTensor>): ReadonlyMap<string, StoredTensor> {
   const named = new Map<string, StoredTensor>();
   for (const [name, tensor] of files) {
     if (name.endsWith('embeddings.position_ids')) continue;
