@@ -37,7 +37,7 @@ beforeAll(async () => {
 }, 600_000);
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-describe('the installed package', () => {
+describe('the installed package', { timeout: 300_000 }, () => {
   it('prints its version', async () => {
     expect(await call(folder, 'npx', 'krona', '--version')).toBe(`${version}\n`);
   });
