@@ -20,12 +20,16 @@ const MORE_UNITS = [
   'training/train-options',
 ];
 const SLOW = [
+  'adapters/exchange',
   'commands/conversation',
   'graph/cuda-operators',
+  'graph/half-precision',
   'graph/memory',
   'graph/peak-memory',
+  'models/forms',
   'models/full-size',
   'models/hub-pull',
+  'sampling/pipelines',
 ];
 
 const files = readdirSync('test', { recursive: true, encoding: 'utf8' })
