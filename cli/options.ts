@@ -1,7 +1,7 @@
 /** @file Options of the command line: settings from their table, and others that are checked in the same way. */
-import { fileURLToPath } from 'node:url';
 import { Option, type Command } from 'commander';
 import { readEnvironment } from '../core/environment.ts';
+import { embeddedModel } from '../core/package.ts';
 import { defaultText } from '../core/settings/defaults.ts';
 import { readSetting } from '../core/settings/read.ts';
 import { onCommandLine } from '../core/settings/schema.ts';
@@ -78,9 +78,8 @@ export function seedOption(what: 'picture' | 'adapter', fallback: string): Optio
 
 /** `--model`: KRONA_MODEL, or the embedded one by default. */
 export function modelOption(): Option {
-  const embedded = fileURLToPath(new URL('../models/krona-emoji', import.meta.url));
   return new Option('--model <dir>', 'model folder').default(
-    readEnvironment().KRONA_MODEL ?? embedded,
+    readEnvironment().KRONA_MODEL ?? embeddedModel,
     'KRONA_MODEL, or the embedded model',
   );
 }

@@ -58,6 +58,8 @@ export function service<Args extends unknown[]>(
     // `krona start` holds the other end. When it is gone, even by kill -9, nobody is left to serve.
     const leave = () => process.kill(process.pid, 'SIGTERM');
     process.once('disconnect', leave);
+    // It may have gone while this program was loading.
+    if (process.send !== undefined && !process.connected) leave();
     try {
       const running = await start(io, ...args);
       print(shell, running);

@@ -2,9 +2,10 @@
  * @file The commands of the `krona` program. Only the module of the command that is asked for is loaded, so that help is
  * fast. Every error ends here, with its code on stderr (with --json on stdout).
  */
-import { readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { KronaError } from '../core/errors.ts';
+import { version } from '../core/package.ts';
 import { reportError, type Shell } from './output.ts';
 import type { Stream } from './progress.ts';
 
@@ -17,6 +18,8 @@ interface CommandEntry {
   readonly name: string;
   readonly summary: string;
   readonly load: () => Promise<CommandModule>;
+  /** Works with lab/, which only a checkout has. */
+  readonly lab?: true;
 }
 
 const COMMANDS: readonly CommandEntry[] = [
@@ -56,6 +59,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/model.ts'),
   },
   {
+    name: 'graph',
+    summary: 'print the programs that the engine runs',
+    load: () => import('./commands/graph.ts'),
+  },
+  {
     name: 'discord',
     summary: 'register the commands with Discord',
     load: () => import('./commands/discord.ts'),
@@ -69,19 +77,20 @@ const COMMANDS: readonly CommandEntry[] = [
     name: 'pretrain',
     summary: 'train the embedded model from scratch',
     load: () => import('./commands/pretrain.ts'),
+    lab: true,
   },
   {
     name: 'evaluate',
     summary: 'evaluate models and compare training methods',
     load: () => import('./commands/evaluate.ts'),
+    lab: true,
   },
 ];
 
-/** The program with the names of all commands, and the one in `words` complete. */
+const hasLab = existsSync(new URL('../lab', import.meta.url));
+
+/** The program with every command named and the one in `words` complete. */
 async function buildProgram(words: readonly string[], shell: Shell): Promise<Command> {
-  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
-    version: string;
-  };
   const program = new Command('krona')
     .description('Train an image model on your own subjects, and draw pictures with it.')
     .version(version)
@@ -95,7 +104,8 @@ async function buildProgram(words: readonly string[], shell: Shell): Promise<Com
     .showHelpAfterError(shell.json ? false : "(see 'krona <command> --help')");
   const [first, second] = words.filter((word) => !word.startsWith('-'));
   const wanted = first === 'help' ? second : first;
-  for (const { name, summary, load } of COMMANDS) {
+  for (const { name, summary, load, lab } of COMMANDS) {
+    if (lab && !hasLab) continue;
     const command = program.command(name).description(summary);
     if (name === wanted) (await load()).define(command, shell);
   }

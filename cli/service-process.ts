@@ -2,10 +2,10 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import { childEnvironment } from '../core/environment.ts';
 import { KronaError } from '../core/errors.ts';
+import { nodeOptions, ownProgram } from '../core/own-program.ts';
 
 /** Wait before a restart, ms: doubled after each death, and short again once a process has run for LONG_LIFE. */
 const FIRST_WAIT = 1000;
@@ -71,9 +71,9 @@ export class ServiceProcess {
   }
 
   #start(): void {
-    const { command, log, nodeOptions = [] } = this.#settings;
-    const child = fork(fileURLToPath(new URL('./krona.ts', import.meta.url)), [command, '--json'], {
-      execArgv: [...process.execArgv, ...nodeOptions],
+    const { command, log, nodeOptions: more = [] } = this.#settings;
+    const child = fork(ownProgram(import.meta.dirname, 'krona'), [command, '--json'], {
+      execArgv: [...nodeOptions, ...more],
       env: childEnvironment(this.#env),
       stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
       // In its own process group, so that Ctrl-C reaches only this process.

@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path';
 import { dataFolder, readEnvironment, type Environment } from './environment.ts';
 import { KronaError } from './errors.ts';
 import { createFileOnce, readFileIfAny } from './files.ts';
+import { embeddedModel } from './package.ts';
 
 /** Devices for sessions, by the runtime's names. */
 export const DEVICES = ['cpu', 'cuda', 'webgpu'] as const;
@@ -19,7 +20,7 @@ export interface Config {
   readonly redisUrl: string | null;
   /** KRONA_DATA, absolute; `./data` by default. Database, blobs and the secret live here. */
   readonly dataFolder: string;
-  /** KRONA_MODEL, absolute: a model folder or single file; `./models/krona-emoji` by default. */
+  /** KRONA_MODEL, absolute: a model folder or single file; the embedded one by default. */
   readonly modelPath: string;
   /** KRONA_REFINER, absolute: a second model that finishes pictures, such as SDXL's refiner. null: none. */
   readonly refinerPath: string | null;
@@ -76,7 +77,7 @@ export async function readConfig(
     ),
     redisUrl: url(env, 'REDIS_URL', ['redis:', 'rediss:'], 'redis://host:6379'),
     dataFolder: folder,
-    modelPath: resolve(env.KRONA_MODEL ?? 'models/krona-emoji'),
+    modelPath: resolve(env.KRONA_MODEL ?? embeddedModel),
     refinerPath: env.KRONA_REFINER ? resolve(env.KRONA_REFINER) : null,
     device: readDevice(env),
     host: env.KRONA_HOST ?? '127.0.0.1',

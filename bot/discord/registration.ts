@@ -25,7 +25,7 @@ export const ADD_PHOTOS = 'Add photos to a subject';
 const MAX_LENGTH = 6000;
 
 /** `photo1` to `photo10`: an option takes one file. */
-export const photoOptionNames = Array.from({ length: MAX_FILES }, (_, index) => `photo${index + 1}`);
+const photoOptionNames = Array.from({ length: MAX_FILES }, (_, index) => `photo${index + 1}`);
 
 function option(data: OptionData): APIApplicationCommandBasicOption[] {
   const { name, description, choices, min, max, maxLength } = data;

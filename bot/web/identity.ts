@@ -15,7 +15,7 @@ const MODERATOR_COOKIE = 'krona-moderator';
 const YEAR = 365 * 24 * 3600;
 
 /** A name as it can be shown: no line breaks or invisible marks, not Krona's own. @throws KronaError NAME_INVALID */
-export function checkName(input: string): string {
+function checkName(input: string): string {
   const name = input
     .normalize('NFC')
     .replace(/[\p{C}\p{Z}\s]+/gu, ' ')

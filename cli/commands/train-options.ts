@@ -8,6 +8,7 @@ import type { Prior } from '../../gpu-worker/training/class-pictures.ts';
 import { findMasks, readCaptions } from '../../gpu-worker/training/photo-sidecars.ts';
 import { listPhotos } from '../../gpu-worker/training/photos.ts';
 import { trainDefaults, trainRecipe, type TrainOptions } from '../../gpu-worker/training/train-options.ts';
+import { dataFolder } from '../../core/environment.ts';
 import type { Device } from '../../core/config.ts';
 import { KronaError } from '../../core/errors.ts';
 import { checkSide } from '../../core/settings/check.ts';
@@ -122,7 +123,7 @@ function priorOf(given: TrainGiven, subjectClass: string, model: ModelCard): Omi
   return {
     prompt: given.classPrompt ?? photoOf(subjectClass, model),
     weight: given.priorWeight ?? defaultOf('priorWeight'),
-    folder: given.classPictures ?? join(process.env['KRONA_DATA'] || 'data', 'class-pictures'),
+    folder: given.classPictures ?? join(dataFolder(), 'class-pictures'),
   };
 }
 

@@ -4,9 +4,9 @@
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
 import type { Device } from '../../core/config.ts';
 import { KronaError } from '../../core/errors.ts';
+import { nodeOptions, ownProgram } from '../../core/own-program.ts';
 import type { ModelCard } from '../../core/settings/model-card.ts';
 import type { ChosenDevice } from '../graph/device.ts';
 import type { TrainResult } from '../training/train-options.ts';
@@ -138,9 +138,9 @@ export class Engine {
     if (this.#closed) throw died('closed');
     if (this.#child?.connected) return this.#child;
     const args = [this.#model, this.#refiner ?? '', this.#device ?? ''];
-    const child = fork(join(import.meta.dirname, 'engine-process.ts'), args, {
-      // Whatever started this process: tsx or a test runner.
-      execArgv: ['--import', import.meta.resolve('tsx')],
+    const child = fork(ownProgram(import.meta.dirname, 'engine-process'), args, {
+      // However this process was started itself: by tsx, or by a test runner.
+      execArgv: [...nodeOptions],
       serialization: 'advanced',
       // The runtime's output goes to the log, never into a command's output.
       stdio: ['ignore', 2, 2, 'ipc'],

@@ -29,7 +29,7 @@ export interface Decoder {
 }
 
 /** Mean and deviation of the latents of `pictures` [1,3,height,width], not scaled. */
-function encoderOutputs({ vae }: ModelFolder, pictures: Tensor) {
+export function encoderOutputs({ vae }: ModelFolder, pictures: Tensor) {
   const { mean, logvar } = vaeEncoder(vae.config, frozenParameters(vae.name, vae.tensors), pictures);
   // diffusers' DiagonalGaussianDistribution clamps the logarithm.
   const deviation = op.exp(op.mul(0.5, op.max(-30, op.min(20, logvar))));

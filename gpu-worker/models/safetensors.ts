@@ -20,7 +20,7 @@ import {
   type StoredTensor,
 } from './safetensors-header.ts';
 
-export type { Dtype, StoredTensor } from './safetensors-header.ts';
+export type { StoredTensor } from './safetensors-header.ts';
 
 /** One read or write call moves at most this much: Node's limit is 2 GiB, and conversions stay small. */
 const CHUNK_BYTES = 1 << 24;

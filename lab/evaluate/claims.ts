@@ -19,7 +19,7 @@ import {
 } from './statistics.ts';
 
 /** As good as means at most this much worse, in similarity and in share of what was asked. */
-export const MARGIN = 0.02;
+const MARGIN = 0.02;
 
 /** Shares of LoRA's parameters with which the paper says that krona is as good. */
 const STATED_SHARES = [0.5, 0.67] as const;

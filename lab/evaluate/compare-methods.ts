@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { childEnvironment } from '../../core/environment.ts';
 import { KronaError } from '../../core/errors.ts';
 import { makeFolder } from '../../core/files.ts';
+import { nodeOptions, ownProgram } from '../../core/own-program.ts';
 import type { Progress } from '../../core/records.ts';
 import { modelFingerprint } from '../../gpu-worker/models/fingerprint.ts';
 import { openModel } from '../../gpu-worker/models/open-model.ts';
@@ -156,8 +157,8 @@ class Pool {
     const threads = Math.max(1, Math.floor(availableParallelism() / jobs));
     const folder: ComparisonFolder = { model, config, out };
     const args = [JSON.stringify(folder), currentDevice()];
-    return fork(join(import.meta.dirname, 'comparison-worker.ts'), args, {
-      execArgv: ['--import', import.meta.resolve('tsx')],
+    return fork(ownProgram(import.meta.dirname, 'comparison-worker'), args, {
+      execArgv: [...nodeOptions],
       env: childEnvironment({ KRONA_THREADS: String(threads) }),
       stdio: ['ignore', 2, 2, 'ipc'],
     });

@@ -70,7 +70,7 @@ export interface OurAdapter {
 }
 
 /** Numbers in ±size that are the same on every machine. */
-export function randomLayers(model: ModelFolder, name: keyof typeof ADAPTERS): AdapterLayers {
+function randomLayers(model: ModelFolder, name: keyof typeof ADAPTERS): AdapterLayers {
   const { method, size, options, encoder } = ADAPTERS[name]!;
   const shapes = ADAPTER_METHODS[method].shapes(model, options);
   const layout = adapterLayout(shapes);

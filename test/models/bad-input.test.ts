@@ -66,11 +66,7 @@ async function file(name: string, content: string | Uint8Array): Promise<string>
 
 async function adapter(tensors: Record<string, TensorToWrite>, base: string): Promise<string> {
   const path = join(await mkdtemp(join(folder, 'adapter-')), 'mochi.safetensors');
-  await writeSafetensors(
-    path,
-    new Map(Object.entries(tensors)),
-    new Map([['ss_base_model_version', base]]),
-  );
+  await writeSafetensors(path, new Map(Object.entries(tensors)), new Map([['ss_base_model_version', base]]));
   return path;
 }
 
@@ -162,15 +158,13 @@ const MODELS: Case[] = [
     /an HTML page \(a failed download\?\)/,
     /only \.safetensors files are read/,
   ],
-  ...['.ckpt', '.bin', '.pt', '.pth', '.pkl'].map(
-    (ending): Case => [
-      `a pickle called ${ending}`,
-      async () => refusal(openModel(await file(`model${ending}`, ZIP))),
-      'MODEL_PICKLE',
-      /is a Python pickle, which may run code/,
-      /convert it to \.safetensors/,
-    ],
-  ),
+  ...['.ckpt', '.bin', '.pt', '.pth', '.pkl'].map((ending): Case => [
+    `a pickle called ${ending}`,
+    async () => refusal(openModel(await file(`model${ending}`, ZIP))),
+    'MODEL_PICKLE',
+    /is a Python pickle, which may run code/,
+    /convert it to \.safetensors/,
+  ]),
   [
     'a pickle called .safetensors',
     async () => refusal(openModel(await file('pickle.safetensors', PICKLE))),
@@ -219,15 +213,13 @@ const ADAPTERS: Case[] = [
       ['pickle', PICKLE],
     ] as const
   ).flatMap(([kind, content]) =>
-    ['.pt', '.bin', '.safetensors'].map(
-      (ending): Case => [
-        `an adapter that is a ${kind} called ${ending}`,
-        async () => refusal(inspectAdapter(await file(`${kind}${ending}`, content))),
-        'SAFETENSORS_FOREIGN',
-        /may run code when it is loaded/,
-        /convert it to \.safetensors/,
-      ],
-    ),
+    ['.pt', '.bin', '.safetensors'].map((ending): Case => [
+      `an adapter that is a ${kind} called ${ending}`,
+      async () => refusal(inspectAdapter(await file(`${kind}${ending}`, content))),
+      'SAFETENSORS_FOREIGN',
+      /may run code when it is loaded/,
+      /convert it to \.safetensors/,
+    ]),
   ),
 ];
 

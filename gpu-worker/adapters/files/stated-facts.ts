@@ -31,7 +31,7 @@ export function statedFamily(metadata: Metadata): Family | null {
 }
 
 /** What its model predicted in training; null if the file doesn't say it. */
-export function statedPrediction(metadata: Metadata): Prediction | null {
+function statedPrediction(metadata: Metadata): Prediction | null {
   const said = metadata.get('krona.prediction_type') ?? metadata.get('modelspec.prediction_type');
   if (said !== undefined) return /^v/.test(said) ? 'v_prediction' : said === 'epsilon' ? said : null;
   return /^sd_v[12]_v$/.test(metadata.get('ss_base_model_version') ?? '') ? 'v_prediction' : null;
