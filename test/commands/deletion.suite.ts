@@ -69,6 +69,9 @@ export function deletionSuite(storage: () => Storage): void {
     expect((await channel.press('bob', action)).title).toBe('Your photos and votes are deleted');
     expect((await records.photos(set.subjectId!)).length).toBe(1);
     expect(await records.voteFacts(set.id)).toEqual([]);
-    expect((await channel.say('bob', '/krona privacy')).table!.rows).toContainEqual(['photos you added', '0']);
+    expect((await channel.say('bob', '/krona privacy')).table!.rows).toContainEqual([
+      'photos you added',
+      '0',
+    ]);
   });
 }

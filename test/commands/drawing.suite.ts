@@ -173,7 +173,9 @@ export function drawingSuite(storage: () => Storage): void {
       'picture seeds': '7, 8',
     });
 
-    expect((await channel.press('bob', `delete:${set.id}`)).text!.join()).toMatch(/Only the member who requested them/);
+    expect((await channel.press('bob', `delete:${set.id}`)).text!.join()).toMatch(
+      /Only the member who requested them/,
+    );
     expect(await records.set(set.id)).not.toBeNull();
     const deleted = await channel.press('ann', `delete:${set.id}`);
     expect(deleted).toMatchObject({ title: 'These pictures were deleted', follows: { id: set.id } });

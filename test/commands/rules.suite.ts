@@ -256,9 +256,7 @@ export function rulesSuite(storage: () => Storage): void {
       'You: 1 of 3 jobs queued or running.',
     ]);
     await channel.say('bob', '/krona imagine a cat count:3');
-    expect((await limits())[1]).toMatch(
-      /^You: 5 of 5 pictures in an hour; more in .* \(\d\d:\d\d UTC\)\.$/,
-    );
+    expect((await limits())[1]).toMatch(/^You: 5 of 5 pictures in an hour; more in .* \(\d\d:\d\d UTC\)\.$/);
   });
 
   it('the log tells moderators who did what, newest first', async () => {

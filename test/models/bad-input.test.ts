@@ -258,8 +258,16 @@ it('factors that do not divide, in chat and in a training, with all that fit eve
 });
 
 it.each([
-  ['imagine', ['--prompt', 'a cat', '--width', '60'], /SIZE_UNFIT: width=60 is not a multiple of 8.*choose 56 or 64/],
-  ['train', ['--subject', 'sks cat', '--resolution', '60'], /SIZE_UNFIT: resolution=60 is not a multiple of 8.*56 or 64/],
+  [
+    'imagine',
+    ['--prompt', 'a cat', '--width', '60'],
+    /SIZE_UNFIT: width=60 is not a multiple of 8.*choose 56 or 64/,
+  ],
+  [
+    'train',
+    ['--subject', 'sks cat', '--resolution', '60'],
+    /SIZE_UNFIT: resolution=60 is not a multiple of 8.*56 or 64/,
+  ],
 ])('a size that krona %s cannot use', async (command, words, message) => {
   const photos = join(folder, 'photos');
   if (command === 'train') await makePhotos(photos, 1);

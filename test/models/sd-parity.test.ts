@@ -26,7 +26,7 @@ const CASES = NAMES.flatMap((name) =>
 );
 
 const run = async (outputs: Record<string, Tensor>, feeds: Feeds): Promise<Record<string, Float32Array>> =>
-  (await runOnce(compile(outputs), feeds));
+  await runOnce(compile(outputs), feeds);
 
 describe.each(CASES)('$name from a $form', ({ name, form }) => {
   it('turns prompts into the states and the pooled text that its UNet was trained on', async () => {
