@@ -12,6 +12,8 @@ const SIZE = 128;
 const SHARES = { wild: 0.25, small: 0.15, field: 0.15 };
 /** Share of the drawings that are made by rule. */
 const FIGURES = 0.3;
+/** Share of the fields that are of photos, where there are any. */
+const PHOTOS = 0.5;
 /** Share of the backgrounds that are no plain colour. */
 const BUSY = 0.15;
 
@@ -63,12 +65,13 @@ export function sampleAutoencoderCrop(
 }
 
 /** A field that covers the whole crop. */
-function fieldOver({ fields }: Bank, side: number, random: KeyedRandom): PlacedSprite {
+function fieldOver({ fields, photos }: Bank, side: number, random: KeyedRandom): PlacedSprite {
+  const from = photos.length > 0 && random.chance(PHOTOS) ? photos : fields;
   const wide = random.between(1.25, 2) * side;
   const reach = wide / 2 - side / 2 - wide * 0.04;
   const around = (): number => side / 2 + random.between(-reach, reach);
   return {
-    sprite: random.pick(fields),
+    sprite: random.pick(from),
     x: around(),
     y: around(),
     side: wide,

@@ -12,6 +12,7 @@ import { JUDGE_SETS, namedEmoji, openJudgeArt, plainName, type NamedEmoji } from
 import { readSubjects } from '../evaluate/subjects.ts';
 import { artSets, type ArtSet, type PretrainData } from './concepts.ts';
 import { hashName } from './held-out.ts';
+import { photoTiles } from './photo-tiles.ts';
 import { FIELDS, FIGURES, proceduralArt, type ArtKind } from './procedural-art.ts';
 import { artVersion, levelSides, openSet, renderSprite, type Sprite } from './sprites.ts';
 
@@ -73,15 +74,27 @@ export interface Bank {
   /** On clear ground. */
   readonly drawings: readonly Sprite[];
   readonly figures: readonly Sprite[];
-  /** Filling their square. */
+  /** Filling their square, made by rule. */
   readonly fields: readonly Sprite[];
+  /** Squares of photos. */
+  readonly photos: readonly Sprite[];
 }
 
 /** Raised when rendering changes. */
 const CACHE_FORMAT = 1;
 
-/** Renders everything that is trained, some milliseconds each, or reads it from `cacheFolder`. @throws KronaError PRETRAIN_ART_MISSING */
-export async function loadBank(data: PretrainData, cacheFolder: string, seed: number): Promise<Bank> {
+/**
+ * Renders everything that is trained, some milliseconds each, or reads it from `cacheFolder`.
+ *
+ * @param photos folder of photos; none by default
+ * @throws KronaError PRETRAIN_ART_MISSING
+ */
+export async function loadBank(
+  data: PretrainData,
+  cacheFolder: string,
+  seed: number,
+  photos?: string,
+): Promise<Bank> {
   const versions = await Promise.all(artSets.map((set: ArtSet) => artVersion(set)));
   const hexes = data.concepts.map(({ hex }) => hex);
   const wanted = JSON.stringify([
@@ -110,6 +123,10 @@ export async function loadBank(data: PretrainData, cacheFolder: string, seed: nu
     ),
     figures: await cached('figures', ofKinds(FIGURES)),
     fields: await cached('fields', ofKinds(FIELDS)),
+    photos:
+      photos === undefined
+        ? []
+        : await renderEach((await photoTiles(photos)).map((tile) => () => Promise.resolve(tile))),
   };
 }
 

@@ -52,6 +52,8 @@ export interface TrainAutoencoderOptions extends StageOptions {
   readonly config: string;
   /** An autoencoder's folder whose weights this one begins with, widened. */
   readonly from: string;
+  /** A folder of photos to train with; default: none. */
+  readonly photos?: string;
   /** Where the autoencoder is written, at every save and at the end. */
   readonly out: string;
 }
@@ -62,10 +64,10 @@ export interface TrainAutoencoderOptions extends StageOptions {
  * @throws KronaError PRETRAIN_CONFIG, PRETRAIN_ART_MISSING, SAFETY_MODEL_MISSING, MODEL_*, DISK_FULL; the signal's reason
  */
 export async function trainAutoencoder(options: TrainAutoencoderOptions): Promise<void> {
-  const { folder, out, ...hooks } = options;
+  const { folder, out, photos, ...hooks } = options;
   const config = checkConfig(schema, '', JSON.parse(await readFile(options.config, 'utf8')));
   const data = await readPretrainData();
-  const bank = await loadBank(data, join(folder, 'drawings'), config.training.seed);
+  const bank = await loadBank(data, join(folder, 'drawings'), config.training.seed, photos);
   const earlier = await readAutoencoder(options.from);
   const vae = vaeConfig('vae', config.vae);
   const stage = await autoencoderStage(config, vae, bank, data, earlier);
