@@ -71,6 +71,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/pretrain.ts'),
   },
   {
+    name: 'autoencoder',
+    summary: "train and measure the embedded model's autoencoder",
+    load: () => import('./commands/autoencoder.ts'),
+  },
+  {
     name: 'evaluate',
     summary: 'measure models and compare methods',
     load: () => import('./commands/evaluate.ts'),

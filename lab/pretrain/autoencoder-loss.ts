@@ -50,15 +50,17 @@ export function autoencoderLoss(
   const restored = vaeDecoder(config, p, latents);
   const pull = op.mul(kl, op.mean(op.sub(op.add(op.square(mean), op.exp(logvar)), op.add(1, logvar))));
   const errors = pictureErrors(op.sub(restored, image));
-  const distance = perceptual
-    ? op.mul(perceptual.weight, perceptualDistance(perceptual.maps, restored, image))
-    : op.scalar(0);
-  const loss = op.reshape(op.add(op.add(errors, distance), pull), []);
+  const seen = op.reshape(
+    perceptual
+      ? op.add(errors, op.mul(perceptual.weight, perceptualDistance(perceptual.maps, restored, image)))
+      : errors,
+    [],
+  );
+  const loss = op.add(seen, op.reshape(pull, []));
   if (!adversarial) return loss;
 
   const judge = under(DISCRIMINATOR, p);
   const opinion = op.neg(op.reshape(op.mean(discriminator(judge, restored)), []));
-  const seen = op.reshape(op.add(errors, distance), []);
   const [lossByPicture, opinionByPicture] = [
     gradients(seen, [restored])[0]!,
     gradients(opinion, [restored])[0]!,

@@ -7,7 +7,18 @@ import { tryDevice } from '../../gpu-worker/graph/runtime.ts';
 import { writeLokr } from '../../gpu-worker/adapters/lokr-file.ts';
 import { krona, kronaProcess, TINY } from './run-krona.ts';
 
-const COMMANDS = ['start', 'bot', 'worker', 'train', 'imagine', 'adapter', 'model', 'pretrain', 'help'];
+const COMMANDS = [
+  'start',
+  'bot',
+  'worker',
+  'train',
+  'imagine',
+  'adapter',
+  'model',
+  'pretrain',
+  'autoencoder',
+  'help',
+];
 
 let folder: string;
 beforeAll(async () => {

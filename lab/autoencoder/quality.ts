@@ -2,22 +2,25 @@
  * @file What an autoencoder makes of drawings that it never saw: mean error, worst picture and sharpness by set, and a sheet
  * with each original above what came back.
  */
+import sharp from 'sharp';
 import { compile } from '../../gpu-worker/graph/compile.ts';
 import * as op from '../../gpu-worker/graph/ops.ts';
 import { Session } from '../../gpu-worker/graph/runtime.ts';
 import { givenParameters } from '../../gpu-worker/models/parameters.ts';
 import { vaeDecoder, vaeEncoder } from '../../gpu-worker/models/vae.ts';
-import { splitDrawings } from '../pretrain/autoencoder-data.ts';
-import { readAutoencoder } from '../pretrain/autoencoder-folder.ts';
-import { compositePicture } from '../pretrain/composite.ts';
+import { splitDrawings } from './drawings.ts';
+import { readAutoencoder } from './autoencoder-folder.ts';
+import { compositePicture, fromBytes } from '../pretrain/composite.ts';
 import type { PretrainData } from '../pretrain/concepts.ts';
 import { hashName } from '../pretrain/held-out.ts';
-import { proceduralArt } from '../pretrain/procedural-art.ts';
+import { photoTiles } from './photo-tiles.ts';
+import { proceduralArt } from './procedural-art.ts';
+import { contactSheet } from '../pretrain/sheet.ts';
 import { renderSprite, type Sprite } from '../pretrain/sprites.ts';
 
 /** An original that no training has shown. */
 export interface KeptPicture {
-  /** The set, or `mascots`. */
+  /** The set, `mascots` or `photos`. */
   readonly set: string;
   readonly name: string;
   /** [3,size,size] in [-1, 1]. */
@@ -81,6 +84,18 @@ export async function keptPictures(data: PretrainData, each: number): Promise<Ke
     add('mascots', `mascot ${index + 1}`, await renderSprite(Buffer.from(svg)));
   }
   return pictures;
+}
+
+/** Squares of the photos in a folder, the first `each`, as pictures of the set `photos`; every pixel counts. */
+export async function keptPhotos(folder: string, size: number, each: number): Promise<KeptPicture[]> {
+  const tiles = (await photoTiles(folder)).slice(0, each);
+  return Promise.all(
+    tiles.map(async (tile, index) => {
+      const bytes = await sharp(tile).resize(size, size).raw().toBuffer();
+      const drawn = Array.from({ length: size ** 2 }, () => true);
+      return { set: 'photos', name: `square ${index + 1}`, picture: fromBytes(bytes), drawn };
+    }),
+  );
 }
 
 /** Takes pictures [3,size,size] in [-1, 1] through the autoencoder in a folder, without noise; results are clamped. */
@@ -155,8 +170,36 @@ function gradientEnergy(picture: Float32Array, size: number): number {
   return total;
 }
 
+/**
+ * A sheet of the pictures, each original above what came back with its mean error.
+ *
+ * @param each so many of each set, the first ones
+ */
+export async function qualitySheet(
+  pictures: readonly KeptPicture[],
+  restored: readonly Float32Array[],
+  size: number,
+  each = 8,
+): Promise<Buffer> {
+  const shown = new Map<string, number>();
+  const cells = pictures.flatMap(({ set, name, picture, drawn }, index) => {
+    const before = shown.get(set) ?? 0;
+    shown.set(set, before + 1);
+    if (before >= each) return [];
+    const both = new Float32Array(6 * size * size);
+    for (let c = 0; c < 3; c++)
+      [picture, restored[index]!].forEach((one, half) =>
+        both.set(one.subarray(c * size * size, (c + 1) * size * size), (2 * c + half) * size * size),
+      );
+    return [
+      { image: both, label: `${set}, ${name}: ${greyLevels(picture, restored[index]!, drawn).toFixed(1)}` },
+    ];
+  });
+  return contactSheet(cells, { columns: each, size, height: 2 * size });
+}
+
 /** Pictures of each set at a point of a curve. */
-const ON_CURVE = 6;
+const ON_CURVE = 3;
 
 /** Means of a few kept drawings, of the mascots among them, for a run's curve. @returns what measures a folder */
 export async function autoencoderCurve(data: PretrainData) {

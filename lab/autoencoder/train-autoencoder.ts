@@ -12,17 +12,17 @@ import { vaeConfig, type VaeConfig } from '../../gpu-worker/models/model-configs
 import { givenParameters } from '../../gpu-worker/models/parameters.ts';
 import { vaeScale } from '../../gpu-worker/models/vae.ts';
 import { readNsfwWeights } from '../../gpu-worker/safety/nsfw-weights.ts';
-import { autoencoderCurve } from '../evaluate/autoencoder-quality.ts';
-import { sampleAutoencoderCrop } from './autoencoder-crops.ts';
-import { loadBank, type Bank } from './autoencoder-data.ts';
+import { autoencoderCurve } from './quality.ts';
+import { sampleAutoencoderCrop } from './crops.ts';
+import { loadBank, type Bank } from './drawings.ts';
 import { readAutoencoder, writeAutoencoder, type StoredAutoencoder } from './autoencoder-folder.ts';
-import { autoencoderLoss, type SharperTerms } from './autoencoder-loss.ts';
-import type { PretrainData } from './concepts.ts';
-import { checkConfig } from './config-schema.ts';
-import { initialise } from './initialise.ts';
-import { mobileNetFeatureMaps } from './perceptual-loss.ts';
-import { readPretrainData } from './pretrain-config.ts';
-import { runStage, type Stage, type StageOptions } from './stage.ts';
+import { autoencoderLoss, type SharperTerms } from '../pretrain/autoencoder-loss.ts';
+import type { PretrainData } from '../pretrain/concepts.ts';
+import { checkConfig } from '../pretrain/config-schema.ts';
+import { initialise } from '../pretrain/initialise.ts';
+import { mobileNetFeatureMaps } from '../pretrain/perceptual-loss.ts';
+import { readPretrainData } from '../pretrain/pretrain-config.ts';
+import { runStage, type Stage, type StageOptions } from '../pretrain/stage.ts';
 import { widened } from './widen.ts';
 
 const number = v.pipe(v.number(), v.finite(), v.minValue(0, 'at least 0'));

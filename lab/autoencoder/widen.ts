@@ -118,11 +118,13 @@ function mixed(
 /** The same pair of widths is always widened in the same way, so that what is added or normed together fits. */
 class Widenings {
   readonly #known = new Map<string, Widening>();
+  readonly #groups: number;
+  readonly #seed: number;
 
-  constructor(
-    readonly groups: number,
-    readonly seed: number,
-  ) {}
+  constructor(groups: number, seed: number) {
+    this.#groups = groups;
+    this.#seed = seed;
+  }
 
   /** Outputs on the first axis are repeated; inputs on the second are repeated and share. */
   widen({ shape, data }: NarrowTensor, wide: Shape): Float32Array {
@@ -144,7 +146,7 @@ class Widenings {
 
   #of(from: number, to: number): Widening {
     const key = `${from} ${to}`;
-    const known = this.#known.get(key) ?? doubling(from, to, this.groups, new KeyedRandom(this.seed, key));
+    const known = this.#known.get(key) ?? doubling(from, to, this.#groups, new KeyedRandom(this.#seed, key));
     this.#known.set(key, known);
     return known;
   }

@@ -2,13 +2,13 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { drawingSide } from './sprites.ts';
+import { drawingSide } from '../pretrain/sprites.ts';
 
-/** Squares along a photo's shorter side at each scale. */
+/** Squares along a photo's shorter side at each scale that doesn't enlarge it. */
 const ACROSS = [1, 2, 3];
 
 /**
- * PNG files of 124×124 pixels: squares side by side from the top left of each photo, at each scale.
+ * PNG files of 124×124 pixels: squares side by side from the top left of each photo, at up to three scales.
  *
  * @param folder of JPEG, PNG and WebP files; others are passed over
  * @throws Error of the file system when the folder is missing
@@ -18,7 +18,9 @@ export async function photoTiles(folder: string): Promise<Buffer[]> {
   const tiles: Buffer[] = [];
   for (const name of names) {
     const photo = await readFile(join(folder, name));
-    for (const across of ACROSS) tiles.push(...(await tilesOf(photo, across)));
+    const { width, height } = await sharp(photo).metadata();
+    const most = Math.max(1, Math.floor(Math.min(width, height) / drawingSide));
+    for (const across of ACROSS) if (across <= most) tiles.push(...(await tilesOf(photo, across)));
   }
   return tiles;
 }
@@ -29,7 +31,7 @@ async function tilesOf(photo: Buffer, across: number): Promise<Buffer[]> {
     .rotate()
     .flatten({ background: '#ffffff' })
     .toColourspace('srgb')
-    .resize(side, side, { fit: 'outside', withoutEnlargement: true })
+    .resize(side, side, { fit: 'outside' })
     .png()
     .toBuffer();
   const { width, height } = await sharp(scaled).metadata();

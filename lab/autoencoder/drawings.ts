@@ -10,11 +10,11 @@ import { join } from 'node:path';
 import { writeWhole } from '../../core/files.ts';
 import { JUDGE_SETS, namedEmoji, openJudgeArt, plainName, type NamedEmoji } from '../evaluate/judge-art.ts';
 import { readSubjects } from '../evaluate/subjects.ts';
-import { artSets, type ArtSet, type PretrainData } from './concepts.ts';
-import { hashName } from './held-out.ts';
+import { artSets, type ArtSet, type PretrainData } from '../pretrain/concepts.ts';
+import { hashName } from '../pretrain/held-out.ts';
 import { photoTiles } from './photo-tiles.ts';
 import { FIELDS, FIGURES, proceduralArt, type ArtKind } from './procedural-art.ts';
-import { artVersion, levelSides, openSet, renderSprite, type Sprite } from './sprites.ts';
+import { artVersion, levelSides, openSet, renderSprite, type Sprite } from '../pretrain/sprites.ts';
 
 /** A drawing's place: its set and its emoji. */
 export interface Drawing extends NamedEmoji {

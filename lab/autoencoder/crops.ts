@@ -1,9 +1,9 @@
 /** @file The crops that the autoencoder is trained on, by number: example `index` of `seed` is always the same picture. */
-import type { Bank } from './autoencoder-data.ts';
-import { composite, type PlacedSprite } from './composite.ts';
-import type { Background } from './concepts.ts';
-import { KeyedRandom } from './keyed-random.ts';
-import type { Sprite } from './sprites.ts';
+import type { Bank } from './drawings.ts';
+import { composite, type PlacedSprite } from '../pretrain/composite.ts';
+import type { Background } from '../pretrain/concepts.ts';
+import { KeyedRandom } from '../pretrain/keyed-random.ts';
+import type { Sprite } from '../pretrain/sprites.ts';
 
 /** Side of the pictures that crops are of, pixels. */
 const SIZE = 128;
