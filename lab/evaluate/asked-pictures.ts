@@ -3,6 +3,7 @@
  * together as training does. None was trained: single concepts on backgrounds that they never had, pairs never shown
  * together; places and numbers on such backgrounds too. Kinds that a configuration does not train are left out.
  */
+import { at } from '../../core/at.ts';
 import { compositePicture } from '../pretrain/composite.ts';
 import { nounPhrase, withArticle, type Concept, type PretrainData } from '../pretrain/concepts.ts';
 import { judgePrompt, plural } from '../pretrain/captions.ts';
@@ -53,10 +54,12 @@ export function askedPictures(
 /** The real picture of the same, from [-1, 1] as all of them: [3, size, size]. @param index its number, for the placing */
 export function realPicture(art: TrainingArt, asked: AskedPicture, index: number): Float32Array {
   const { size, backgrounds } = art.data;
-  const sprite = art.sprites[asked.concept]![asked.style]!;
-  const own = asked.hue ? recoloured(sprite, art.hues[asked.concept]![asked.style]!, asked.hue) : sprite;
+  const sprite = at(at(art.sprites, asked.concept), asked.style);
+  const own = asked.hue
+    ? recoloured(sprite, at(at(art.hues, asked.concept), asked.style)!, asked.hue)
+    : sprite;
   const placed = placeSprites(art, asked, own, new KeyedRandom(hashName('real pictures'), index));
-  return compositePicture(size, backgrounds[asked.background]!.rgb, placed);
+  return compositePicture(size, at(backgrounds, asked.background).rgb, placed);
 }
 
 function heldOutPairs(
@@ -69,7 +72,7 @@ function heldOutPairs(
     known.filter((b) => a < b && isHeldOutPair(data, a, b)).map((b) => [a, b] as const),
   );
   const order = ([a, b]: readonly [number, number]) =>
-    hashName(`judge ${data.concepts[a]!.hex}+${data.concepts[b]!.hex}`);
+    hashName(`judge ${at(data.concepts, a).hex}+${at(data.concepts, b).hex}`);
   return pairs
     .sort((x, y) => order(x) - order(y))
     .slice(0, count)
@@ -77,7 +80,7 @@ function heldOutPairs(
       const style = index % data.styles.length;
       const background = index % data.backgrounds.length;
       const relation = index % 2 === 0 ? 'next to' : 'above';
-      const [first, second] = [data.concepts[concept]!, data.concepts[other]!];
+      const [first, second] = [at(data.concepts, concept), at(data.concepts, other)];
       const prompt = `${styled(data, first, style)} ${relation} ${nounPhrase(second)}${ground(data, background)}`;
       return {
         kind: 'pair',
@@ -94,9 +97,9 @@ function heldOutPairs(
 function inCorners(data: PretrainData, count: number): AskedPicture[] {
   const names = Object.keys(corners);
   return heldOutPrompts(data, count).map(({ concept, style, background }, index) => {
-    const where = names[index % names.length]!;
-    const named = data.concepts[concept]!;
-    const adjective = `small ${data.styles[style]!.word}`;
+    const where = at(names, index % names.length);
+    const named = at(data.concepts, concept);
+    const adjective = `small ${at(data.styles, style).word}`;
     const prompt = `${nounPhrase(named, named.word, adjective)} in the ${where}${ground(data, background)}`;
     return {
       kind: 'corner',
@@ -112,12 +115,12 @@ function inCorners(data: PretrainData, count: number): AskedPicture[] {
 
 function inRows(data: PretrainData, count: number): AskedPicture[] {
   return heldOutPrompts(data, 4 * count)
-    .filter(({ concept }) => !data.concepts[concept]!.noArticle)
+    .filter(({ concept }) => !at(data.concepts, concept).noArticle)
     .slice(0, count)
     .map(({ concept, style, background }, index) => {
       const number = index % 2 === 0 ? 2 : 3;
-      const words = `${number === 2 ? 'two' : 'three'} ${data.styles[style]!.word}`;
-      const prompt = `${words} ${plural(data.concepts[concept]!.word)} in a row${ground(data, background)}`;
+      const words = `${number === 2 ? 'two' : 'three'} ${at(data.styles, style).word}`;
+      const prompt = `${words} ${plural(at(data.concepts, concept).word)} in a row${ground(data, background)}`;
       const layout = { kind: 'count', count: number } as const;
       return { kind: 'count', prompt, concept, other: concept, style, background, layout };
     });
@@ -128,14 +131,14 @@ function recolours(art: TrainingArt, count: number): AskedPicture[] {
   const { data } = art;
   return heldOutPrompts(data, 12 * count)
     .flatMap(({ concept, style, background }): AskedPicture[] => {
-      const [named, ground] = [data.concepts[concept]!, data.backgrounds[background]!];
-      const dominant = art.hues[concept]![style]!;
+      const [named, ground] = [at(data.concepts, concept), at(data.backgrounds, background)];
+      const dominant = at(at(art.hues, concept), style);
       const hue =
         dominant === null
           ? undefined
           : otherHues(dominant).find(({ name }) => isHeldOutHue(data, named, name));
       if (!hue || hue.name === ground.name) return [];
-      const prompt = judgePrompt(named, data.styles[style]!, ground, hue.name);
+      const prompt = judgePrompt(named, at(data.styles, style), ground, hue.name);
       const layout = { kind: 'single' } as const;
       return [{ kind: 'recolour', prompt, concept, other: concept, style, background, layout, hue }];
     })
@@ -143,7 +146,7 @@ function recolours(art: TrainingArt, count: number): AskedPicture[] {
 }
 
 const styled = (data: PretrainData, concept: Concept, style: number): string =>
-  nounPhrase(concept, concept.word, data.styles[style]!.word);
+  nounPhrase(concept, concept.word, at(data.styles, style).word);
 
 const ground = (data: PretrainData, background: number): string =>
-  ` on ${withArticle(data.backgrounds[background]!.name)} background`;
+  ` on ${withArticle(at(data.backgrounds, background).name)} background`;

@@ -1,4 +1,5 @@
 /** @file Charts of scores with their intervals, as SVG: a column for each setting, a colour for each method. */
+import { at } from '../../core/at.ts';
 import { escapeXml, svg } from '../pretrain/sheet.ts';
 import type { Interval } from './statistics.ts';
 
@@ -47,7 +48,7 @@ export function intervalChart(
     Math.min(...all.map((interval) => interval.low)),
     Math.max(...all.map((interval) => interval.high)),
   );
-  const [low, high] = [ticks[0]!, ticks.at(-1)!];
+  const [low, high] = [at(ticks, 0), at(ticks, -1)];
   const digits = Math.max(...ticks.map((tick) => String(tick).split('.')[1]?.length ?? 0));
   const width = Math.max(
     LEFT + labels.length * COLUMN + RIGHT,
@@ -68,7 +69,7 @@ export function intervalChart(
       `<text x="${LEFT + (labels.indexOf(label) + 0.5) * column}" y="${HEIGHT - BOTTOM + 18}" text-anchor="middle">${escapeXml(label)}</text>`,
   );
   const drawn = series.map(({ name, points }, place) => {
-    const colour = COLOURS[place % COLOURS.length]!;
+    const colour = at(COLOURS, place % COLOURS.length);
     const marks = points.map(({ label, interval }) => {
       const at = x(label, place);
       return (

@@ -2,6 +2,7 @@
  * @file The claims of DiffuseKronA's paper (arXiv 2402.17412) as tests on the comparison's results. Subjects are the units,
  * as scores of one subject belong together.
  */
+import { at } from '../../core/at.ts';
 import type { Method } from '../../core/settings/settings.ts';
 import type { Result } from './compare-subject.ts';
 import { GRID_SEED } from './comparison-plan.ts';
@@ -188,4 +189,7 @@ export function enough(results: readonly Result[]): Interval {
 }
 
 const secondLast = (results: readonly Result[]): number =>
-  [...new Set(results.map(({ steps }) => steps))].sort((a, b) => b - a)[1]!;
+  at(
+    [...new Set(results.map(({ steps }) => steps))].sort((a, b) => b - a),
+    1,
+  );

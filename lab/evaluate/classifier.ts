@@ -3,6 +3,7 @@
  * from one. Two of them judge pictures: one knows concepts, learnt from drawings that the drawn model never saw, the other
  * knows styles.
  */
+import { at } from '../../core/at.ts';
 import { compile } from '../../gpu-worker/graph/compile.ts';
 import * as op from '../../gpu-worker/graph/ops.ts';
 import { Session } from '../../gpu-worker/graph/runtime.ts';
@@ -43,7 +44,7 @@ export function classifierNetwork(
     x = resnet(p, `block.${level}`, x, width, { groups: GROUPS, eps: EPS });
   });
   x = op.silu(groupNorm(p, 'norm_out', x, GROUPS, EPS));
-  const features = op.reshape(op.mean(x, [2, 3]), [x.shape[0]!, x.shape[1]!]);
+  const features = op.reshape(op.mean(x, [2, 3]), [at(x.shape, 0), at(x.shape, 1)]);
   return { features, logits: linear(p, 'head', features, classes.length) };
 }
 

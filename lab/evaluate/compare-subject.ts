@@ -2,6 +2,7 @@
  * @file One training of the comparison: the adapter, its pictures of every prompt, and their scores, written as one result
  * for each number of steps that is asked for.
  */
+import { at } from '../../core/at.ts';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KronaError } from '../../core/errors.ts';
@@ -144,7 +145,7 @@ export class Comparison {
     const base = await readStrip(baseStripPath(out, training.subject));
     if (!base) throw new RangeError(`prepare ${training.subject} first`);
 
-    const last = wanted.at(-1)!.steps;
+    const last = at(wanted, -1).steps;
     const folder = join(out, 'adapters', cellKey({ ...training, steps: last }));
     await mkdir(folder, { recursive: true });
     const options = this.#trainOptions(training, subject, last, join(folder, 'adapter.safetensors'));

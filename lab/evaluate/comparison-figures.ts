@@ -1,4 +1,5 @@
 /** @file The comparison's results as means over subjects with their intervals: of each method, and of each setting of the grids. */
+import { at } from '../../core/at.ts';
 import { METHODS, type Method } from '../../core/settings/settings.ts';
 import {
   alignmentOf,
@@ -62,7 +63,13 @@ export function bestRates(results: readonly Result[]): BestRates {
       results.filter((result) => result.method === method),
       ({ lr }) => lr,
     );
-    return groups.sort((a, b) => mean(b.map(scoreOf)) - mean(a.map(scoreOf)))[0]![0]!.lr;
+    return at(
+      at(
+        groups.sort((a, b) => mean(b.map(scoreOf)) - mean(a.map(scoreOf))),
+        0,
+      ),
+      0,
+    ).lr;
   };
   return { krona: best('krona'), lora: best('lora'), full: best('full') };
 }
@@ -83,7 +90,7 @@ export function methodFigures(methods: readonly Result[], base: readonly BaseSco
     ...METHODS.map((method) => {
       const own = methods.filter((result) => result.method === method);
       const seconds = own.flatMap(({ secondsPerStep }) => secondsPerStep ?? []);
-      const { lr, parameters } = own[0]!;
+      const { lr, parameters } = at(own, 0);
       const secondsPerStep = seconds.length > 0 ? mean(seconds) : null;
       return { method, lr, parameters, secondsPerStep, ...figuresOf(bySubject(own)) };
     }),
@@ -114,7 +121,7 @@ export function gridFigures({ rates, forms, steps }: Studies): Record<Grid, Sett
         results.filter((result) => result.method === method),
         (result) => cellKey({ ...result, subject: '', seed: 0 }),
       ).map((own) => {
-        const { a1, a2, rank, lr, steps: after, parameters } = own[0]!;
+        const { a1, a2, rank, lr, steps: after, parameters } = at(own, 0);
         return {
           method,
           form: { krona: `${a1}×${a2}`, lora: `rank ${rank}`, full: 'all' }[method],

@@ -2,6 +2,7 @@
  * @file What is trained for the comparison of methods: grids of learning rates, factors, ranks and steps, then the methods
  * at the rate at which each did best, on seeds that had no part in choosing it.
  */
+import { at } from '../../core/at.ts';
 import type { Method } from '../../core/settings/settings.ts';
 
 /** What one training is, beside its subject. */
@@ -186,7 +187,7 @@ export function trainingsFor(cells: readonly Cell[]): Training[] {
     trainings.set(key, [...(trainings.get(key) ?? []), cell]);
   }
   return [...trainings.values()].map((stages) => ({
-    ...stages[0]!,
+    ...at(stages, 0),
     steps: [...new Set(stages.map(({ steps }) => steps))].sort((a, b) => a - b),
   }));
 }

@@ -2,6 +2,7 @@
  * @file What pictures of a subject's prompts are given: by kind of prompt, the share in which what was asked is there;
  * likeness to the subject; distance from what the model drew before. Real pictures of the same prompts are judged too.
  */
+import { at } from '../../core/at.ts';
 import { KronaError } from '../../core/errors.ts';
 import { compositePicture } from '../pretrain/composite.ts';
 import type { PretrainData } from '../pretrain/concepts.ts';
@@ -69,7 +70,7 @@ export class Scorer {
     scales: FeatureScales,
   ): Promise<Scores> {
     const { prompts } = this.#recipe;
-    const answers = await Promise.all(prompts.map((prompt, i) => this.#answers(prompt, pictures[i]!)));
+    const answers = await Promise.all(prompts.map((prompt, i) => this.#answers(prompt, at(pictures, i))));
     const byExtractor = async (score: (extractor: FeatureExtractor) => Promise<number>) =>
       Object.fromEntries(
         await Promise.all(this.#extractors.map(async (each) => [each.name, await score(each)] as const)),
@@ -106,7 +107,7 @@ export class Scorer {
       const layout =
         prompt.partner === undefined
           ? ({ kind: 'single' } as const)
-          : ({ kind: 'pair', relation: 'next to', other: concepts[other]! } as const);
+          : ({ kind: 'pair', relation: 'next to', other: at(concepts, other) } as const);
       for (const style of styles.keys()) {
         const random = new KeyedRandom(hashName(`real ${subject.name}`), index * styles.length + style);
         const placed = placeSprites(art, { concept, style, layout, other }, sprite, random);
@@ -123,11 +124,11 @@ export class Scorer {
   ): Promise<Answers> {
     const [{ backgrounds, styles }, judges] = [this.#data, this.#judges];
     return {
-      background: backgrounds[judges.background(picture)]!.name === background,
+      background: at(backgrounds, judges.background(picture)).name === background,
       ...(partner !== undefined && {
         partner: await judges.showsBeside(picture, this.#conceptNamed(partner)),
       }),
-      ...(style !== undefined && { style: styles[await judges.style(picture)]!.word === style }),
+      ...(style !== undefined && { style: at(styles, await judges.style(picture)).word === style }),
     };
   }
 
@@ -147,7 +148,7 @@ export class Scorer {
     const found: number[] = [];
     for (const [index, { kind, background }] of this.#recipe.prompts.entries()) {
       if (kind !== 'background') continue;
-      const drawn = await extractor.features(pictures[index]!, this.#data.size);
+      const drawn = await extractor.features(at(pictures, index), this.#data.size);
       for (const real of await this.#poses(extractor, subject, background))
         found.push(similarity(drawn, real, scales[extractor.name]!));
     }
@@ -163,9 +164,9 @@ export class Scorer {
   ): Promise<number> {
     const { prompts, drift } = this.#recipe;
     const found: number[] = [];
-    for (let at = prompts.length; at < prompts.length + drift.length; at++) {
-      const changed = await extractor.features(pictures[at]!, this.#data.size);
-      const first = await extractor.features(base[at]!, this.#data.size);
+    for (let index = prompts.length; index < prompts.length + drift.length; index++) {
+      const changed = await extractor.features(at(pictures, index), this.#data.size);
+      const first = await extractor.features(at(base, index), this.#data.size);
       found.push(similarity(changed, first, scales[extractor.name]!));
     }
     return mean(found);

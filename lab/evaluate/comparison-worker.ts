@@ -1,4 +1,5 @@
 /** @file One of the processes that train for the comparison: takes a training at a time from its parent, which starts it. */
+import { at } from '../../core/at.ts';
 import type { Device } from '../../core/config.ts';
 import { describeError } from '../../core/errors.ts';
 import { useDevice } from '../../gpu-worker/graph/device.ts';
@@ -11,7 +12,7 @@ export type WorkerAnswer = { readonly error: { readonly code: string; readonly m
 
 // That of the parent, which has tried it.
 useDevice(process.argv[3] as Device);
-const comparison = Comparison.open(JSON.parse(process.argv[2]!) as ComparisonFolder);
+const comparison = Comparison.open(JSON.parse(at(process.argv, 2)) as ComparisonFolder);
 
 process.on('message', (ask: WorkerAsk) => {
   void (async () => {

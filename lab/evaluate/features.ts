@@ -2,6 +2,7 @@
  * @file What pictures are compared by: features of networks that know neither the subjects nor the drawn model, each
  * dimension measured in deviations from its mean over real pictures, so that no few loud ones decide a cosine.
  */
+import { at } from '../../core/at.ts';
 import { toBytes } from '../pretrain/composite.ts';
 import { prepareArt, sampleExample, type TrainingArt } from '../pretrain/sampler.ts';
 import type { SpriteSheet } from '../pretrain/sprites.ts';
@@ -66,7 +67,7 @@ export async function measureScales(
 
 /** @param rows one picture each */
 export function scaleOf(rows: readonly Float32Array[]): FeatureScale {
-  const means = Array.from(rows[0]!, (_, i) => mean(rows.map((row) => row[i]!)));
+  const means = Array.from(at(rows, 0), (_, i) => mean(rows.map((row) => row[i]!)));
   const deviations = means.map((middle, i) => Math.sqrt(mean(rows.map((row) => (row[i]! - middle) ** 2))));
   return { means, deviations };
 }
@@ -75,6 +76,6 @@ export function scaleOf(rows: readonly Float32Array[]): FeatureScale {
 export function similarity(a: Float32Array, b: Float32Array, { means, deviations }: FeatureScale): number {
   // A dimension that never moves says nothing.
   const scaled = (row: Float32Array): Float32Array =>
-    row.map((value, i) => (deviations[i]! > 1e-6 ? (value - means[i]!) / deviations[i]! : 0));
+    row.map((value, i) => (at(deviations, i) > 1e-6 ? (value - at(means, i)) / at(deviations, i) : 0));
   return cosine(scaled(a), scaled(b));
 }

@@ -3,6 +3,7 @@
  * things of two, in the right place, as many as asked. Each answers for real drawings as for drawn ones, so that its own
  * errors are measured by the same functions.
  */
+import { at } from '../../core/at.ts';
 import { existsSync } from 'node:fs';
 import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -61,7 +62,7 @@ export class Judges {
 
   /** Whether the concept classifier has seen other drawings of a concept, so that it can judge it. */
   knows(concept: number): boolean {
-    return this.#conceptClass[concept]! >= 0;
+    return at(this.#conceptClass, concept) >= 0;
   }
 
   /** The nearest of the configuration's backgrounds, as an index. */
@@ -75,7 +76,7 @@ export class Judges {
     const known = [...this.#conceptClass.keys()].filter((concept) => this.knows(concept));
     const order = ranked(
       logits,
-      known.map((concept) => this.#conceptClass[concept]!),
+      known.map((concept) => at(this.#conceptClass, concept)),
     );
     return order.map((index) => this.#conceptClass.indexOf(index));
   }
@@ -83,7 +84,7 @@ export class Judges {
   /** The likeliest of the configuration's styles, as an index. */
   async style(picture: Float32Array): Promise<number> {
     const { logits } = await this.styles.classify(classifierView(picture, this.data.size));
-    return this.#styleClass.indexOf(ranked(logits, this.#styleClass)[0]!);
+    return this.#styleClass.indexOf(at(ranked(logits, this.#styleClass), 0));
   }
 
   /** Whether a concept is among the likeliest five in either place where things of a pair stand. */
@@ -117,7 +118,10 @@ export class Judges {
     if (mass === 0) return null;
     const distance = ([cx, cy]: readonly [number, number]) =>
       Math.hypot(x / mass / size - cx, y / mass / size - cy);
-    return Object.keys(corners).sort((a, b) => distance(corners[a]!) - distance(corners[b]!))[0]!;
+    return at(
+      Object.keys(corners).sort((a, b) => distance(corners[a]!) - distance(corners[b]!)),
+      0,
+    );
   }
 
   /** Number of separate things on the background, without specks; null on a busy background. */
@@ -145,7 +149,10 @@ export class Judges {
     if (dominant === null) return null;
     const apart = (degrees: number) =>
       Math.min(Math.abs(degrees - dominant), 360 - Math.abs(degrees - dominant));
-    return [...HUES].sort((a, b) => apart(a.degrees) - apart(b.degrees))[0]!.name;
+    return at(
+      [...HUES].sort((a, b) => apart(a.degrees) - apart(b.degrees)),
+      0,
+    ).name;
   }
 
   #cover(picture: Float32Array): Uint8Array | null {

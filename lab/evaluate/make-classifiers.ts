@@ -2,6 +2,7 @@
  * @file Makes the two classifiers that judge pictures and measures them on drawings that they did not learn from. What the
  * comparison's subjects are made of is left out, so that their features know no subject.
  */
+import { at } from '../../core/at.ts';
 import { dirname, join } from 'node:path';
 import { makeFolder, writeWhole } from '../../core/files.ts';
 import { artSets, type ArtSet } from '../pretrain/concepts.ts';
@@ -99,7 +100,7 @@ async function conceptLesson(): Promise<Lesson> {
     subjects.flatMap(({ parts }) => parts.map(({ set, label }) => `${set} ${plainName(label)}`)),
   );
   const hidden = new Set(
-    subjects.filter(({ parts }) => parts.length === 1).map(({ parts }) => plainName(parts[0]!.label)),
+    subjects.filter(({ parts }) => parts.length === 1).map(({ parts }) => plainName(at(parts, 0).label)),
   );
   const chosen = (await namedEmoji())
     .filter(({ label }) => !hidden.has(plainName(label)))

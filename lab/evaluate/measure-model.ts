@@ -2,6 +2,7 @@
  * @file `krona evaluate model`: draws what was never trained with a model and judges it, beside the same judgements of real
  * pictures, as they are and through the model's autoencoder. Drawn pictures are kept, so a run that was stopped goes on.
  */
+import { at } from '../../core/at.ts';
 import { join } from 'node:path';
 import { makeFolder, writeWhole } from '../../core/files.ts';
 import { modelFingerprint } from '../../gpu-worker/models/fingerprint.ts';
@@ -84,7 +85,7 @@ export async function measureModel(options: MeasureOptions): Promise<ModelReport
             signal ? { signal } : {},
           )),
       );
-      if (!earlier) await writeStrip(path, drawn.at(-1)!, data.size);
+      if (!earlier) await writeStrip(path, at(drawn, -1), data.size);
       show('drawing', index + 1, began, known);
     }
 
@@ -96,7 +97,7 @@ export async function measureModel(options: MeasureOptions): Promise<ModelReport
       signal?.throwIfAborted();
       const real = realPicture(art, each, index);
       const pictures = [
-        ...drawn[index]!.map((picture) => ({ source: 'model' as const, picture })),
+        ...at(drawn, index).map((picture) => ({ source: 'model' as const, picture })),
         { source: 'real' as const, picture: real },
         { source: 'restored' as const, picture: await restorer.restore(real) },
       ];
@@ -137,7 +138,7 @@ async function seePicture(
   if (kind === 'single') {
     const drawing = nearest.single.judge(picture, background);
     answers['nearest drawing'] = drawing.concepts[0] === concept;
-    copy = { distance: drawing.copyDistance, concept: drawing.concepts[0]!, style: drawing.style };
+    copy = { distance: drawing.copyDistance, concept: at(drawing.concepts, 0), style: drawing.style };
     answers['style'] = nearest.single.styleOf(picture, background, concept) === style;
     answers['style, by the classifier'] = (await judges.style(picture)) === style;
     if (judges.knows(concept)) {
@@ -179,7 +180,7 @@ async function sheetOf(
     const { answers } = seen.find((one) => one.asked === index && one.source === 'model')!;
     const questions = Object.entries(answers).filter(([question]) => !CLASSIFIED.includes(question));
     const right = questions.every(([, answer]) => answer);
-    return [{ image: drawn[index]![0]!, label: prompt, right }];
+    return [{ image: at(at(drawn, index), 0), label: prompt, right }];
   });
   return contactSheet(cells);
 }

@@ -1,4 +1,5 @@
 /** @file What `krona evaluate model` measured, in the README.md of the model's folder: its table, and the goals it misses. */
+import { at } from '../../core/at.ts';
 import { join } from 'node:path';
 import { KronaError } from '../../core/errors.ts';
 import { readFileIfAny, writeWhole } from '../../core/files.ts';
@@ -41,7 +42,7 @@ In held-out.png, where it is there, what is green was judged more leniently, by 
   );
   const withTable = setSection(card, 'Measured', () => measured);
   return setSection(withTable, 'Limits', (limits) => {
-    const others = limits.split(MISSED)[0]!.trim();
+    const others = at(limits.split(MISSED), 0).trim();
     return [others, ...(missed.length > 0 ? [`${MISSED}\n\n${missed.join('\n')}`] : [])].join('\n\n').trim();
   });
 }
@@ -50,10 +51,10 @@ In held-out.png, where it is there, what is green was judged more leniently, by 
 function setSection(card: string, title: string, body: (former: string) => string): string {
   const heading = `## ${title}`;
   const sections = card.split(/^(?=## )/m);
-  const at = sections.findIndex((section) => section.split('\n')[0]!.trim() === heading);
-  const text = body(at < 0 ? '' : sections[at]!.slice(heading.length));
-  if (text === '') return at < 0 ? card : sections.toSpliced(at, 1).join('');
+  const place = sections.findIndex((section) => at(section.split('\n'), 0).trim() === heading);
+  const text = body(place < 0 ? '' : at(sections, place).slice(heading.length));
+  if (text === '') return place < 0 ? card : sections.toSpliced(place, 1).join('');
   const section = `${heading}\n\n${text}\n`;
-  if (at < 0) return `${card.trimEnd()}\n\n${section}`;
-  return sections.with(at, at === sections.length - 1 ? section : `${section}\n`).join('');
+  if (place < 0) return `${card.trimEnd()}\n\n${section}`;
+  return sections.with(place, place === sections.length - 1 ? section : `${section}\n`).join('');
 }

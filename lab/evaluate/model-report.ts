@@ -1,4 +1,5 @@
 /** @file A model's judgements as shares with their intervals, beside those of real pictures, and as a table. */
+import { at } from '../../core/at.ts';
 import type { PretrainData } from '../pretrain/concepts.ts';
 import type { Accuracies } from './classifier.ts';
 import type { AskedKind, AskedPicture } from './asked-pictures.ts';
@@ -65,7 +66,7 @@ export function summariseModel(
 ): ModelReport {
   const groups = new Map<string, { kind: AskedKind; question: string; seen: SeenPicture[] }>();
   for (const one of seen) {
-    const { kind } = asked[one.asked]!;
+    const { kind } = at(asked, one.asked);
     for (const question of Object.keys(one.answers)) {
       const key = `${kind} ${question}`;
       if (!groups.has(key)) groups.set(key, { kind, question, seen: [] });
@@ -114,9 +115,9 @@ function copiesOf(
     restored: median,
     asNearAsCopies: mean(model.map(({ distance }) => (distance < median ? 1 : 0))),
     nearest: model.slice(0, LISTED).map(({ asked: index, distance, concept, style }) => ({
-      prompt: asked[index]!.prompt,
+      prompt: at(asked, index).prompt,
       distance,
-      training: `${data.styles[style]!.word} ${data.concepts[concept]!.word}`,
+      training: `${at(data.styles, style).word} ${at(data.concepts, concept).word}`,
     })),
   };
 }

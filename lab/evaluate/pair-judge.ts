@@ -1,4 +1,5 @@
 /** @file Which training drawings two things next to or above each other are nearest to, each in its own place. */
+import { at } from '../../core/at.ts';
 import { Judge } from '../pretrain/judge.ts';
 import { pairMiddles, type TrainingArt } from '../pretrain/sampler.ts';
 import { CLASSIFIER_SIDE, classifierView } from './classifier.ts';
@@ -28,7 +29,7 @@ export class PairJudge {
   ): boolean {
     const [first, second] = pairMiddles[relation].map(([x, y]) => {
       const view = classifierView(picture, this.#side, partAround(this.#side, x, y, this.#side / 2));
-      return this.#judge.conceptsIn(view, background)[0]!;
+      return at(this.#judge.conceptsIn(view, background), 0);
     });
     return (first === a && second === b) || (first === b && second === a);
   }

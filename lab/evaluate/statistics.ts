@@ -1,4 +1,5 @@
 /** @file Means, spreads and intervals, and what an interval says about a claim. */
+import { at } from '../../core/at.ts';
 import { KeyedRandom } from '../../core/random.ts';
 
 export interface Interval {
@@ -24,9 +25,9 @@ export function deviation(values: readonly number[]): number {
 /** Linear between order statistics, as NumPy's default. @param share 0–1 */
 export function quantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);
-  const at = share * (sorted.length - 1);
-  const [below, above] = [Math.floor(at), Math.ceil(at)];
-  return sorted[below]! + (at - below) * (sorted[above]! - sorted[below]!);
+  const position = share * (sorted.length - 1);
+  const [below, above] = [Math.floor(position), Math.ceil(position)];
+  return at(sorted, below) + (position - below) * (at(sorted, above) - at(sorted, below));
 }
 
 /** The standard normal distribution's quantile of 0.975. */
@@ -75,7 +76,7 @@ export function bootstrap<Unit>(
   if (units.length === 0) return { estimate: NaN, low: NaN, high: NaN, units: 0 };
   const random = new KeyedRandom(seed, 'bootstrap');
   const drawn = Array.from({ length: resamples }, () =>
-    statistic(units.map(() => units[random.integer(units.length)]!)),
+    statistic(units.map(() => at(units, random.integer(units.length)))),
   );
   return {
     estimate: statistic(units),
