@@ -4,7 +4,6 @@
  */
 import { appendFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import * as v from 'valibot';
 import { KeyedRandom } from '../../core/random.ts';
 import * as op from '../../gpu-worker/graph/ops.ts';
 import { sizeOf } from '../../gpu-worker/graph/tensor.ts';
@@ -18,34 +17,12 @@ import { loadBank, type Bank } from './drawings.ts';
 import { readAutoencoder, writeAutoencoder, type StoredAutoencoder } from './autoencoder-folder.ts';
 import { autoencoderLoss, type SharperTerms } from '../pretrain/autoencoder-loss.ts';
 import type { PretrainData } from '../pretrain/concepts.ts';
-import { checkConfig } from '../pretrain/config-schema.ts';
+import { autoencoderSchema, checkConfig, type AutoencoderConfig } from '../pretrain/config-schema.ts';
 import { initialise } from '../pretrain/initialise.ts';
 import { mobileNetFeatureMaps } from '../pretrain/perceptual-loss.ts';
 import { readPretrainData } from '../pretrain/pretrain-config.ts';
 import { runStage, type Stage, type StageOptions } from '../pretrain/stage.ts';
 import { widened } from './widen.ts';
-
-const number = v.pipe(v.number(), v.finite(), v.minValue(0, 'at least 0'));
-const count = v.pipe(number, v.integer('a whole number'));
-
-const schema = v.strictObject({
-  vae: v.record(v.string(), v.unknown()),
-  training: v.strictObject({
-    seed: count,
-    batch: count,
-    steps: count,
-    lr: number,
-    warmup: count,
-    averageDecay: number,
-    /** Of a crop, in pixels. */
-    side: count,
-    kl: number,
-    /** Weights of the sharper terms; 0 leaves one out. */
-    perceptual: number,
-    adversarial: number,
-  }),
-});
-type AutoencoderConfig = v.InferOutput<typeof schema>;
 
 export interface TrainAutoencoderOptions extends StageOptions {
   /** File such as autoencoder.json. */
@@ -65,7 +42,7 @@ export interface TrainAutoencoderOptions extends StageOptions {
  */
 export async function trainAutoencoder(options: TrainAutoencoderOptions): Promise<void> {
   const { folder, out, photos, ...hooks } = options;
-  const config = checkConfig(schema, '', JSON.parse(await readFile(options.config, 'utf8')));
+  const config = checkConfig(autoencoderSchema, '', JSON.parse(await readFile(options.config, 'utf8')));
   const data = await readPretrainData();
   const bank = await loadBank(data, join(folder, 'drawings'), config.training.seed, photos);
   const earlier = await readAutoencoder(options.from);
