@@ -6,6 +6,7 @@ import { adapterLayout, type AdapterShapes } from '../gpu-worker/adapters/adapte
 import { adapterInputs } from '../gpu-worker/adapters/adapter-inputs.ts';
 import { ADAPTER_METHODS } from '../gpu-worker/adapters/methods.ts';
 import type { Precision } from '../gpu-worker/graph/compile.ts';
+import * as op from '../gpu-worker/graph/ops.ts';
 import { sizeOf, type Tensor } from '../gpu-worker/graph/tensor.ts';
 import { ARCHITECTURES } from '../gpu-worker/models/architecture.ts';
 import { decoderOutputs } from '../gpu-worker/models/autoencoder.ts';
@@ -125,7 +126,7 @@ for (const [architecture, side] of [
   rows.push(
     row(
       `${model.name}, ${side}², decoding one picture, ${decoding}`,
-      decoderOutputs(model, side, side),
+      decoderOutputs(model, op.input('latents', [1, 4, side / 8, side / 8])),
       decoding,
     ),
   );

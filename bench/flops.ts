@@ -12,15 +12,15 @@ const none = (): number => 0;
 
 export const flopRules: { readonly [P in Primitive]: FlopRule<P> } = {
   // Every result is a sum over the inner axis.
-  matmul: (y) => 2 * sizeOf(y.shape) * y.inputs[0]!.shape.at(-1)!,
+  matmul: (y) => 2 * sizeOf(y.shape) * y.inputs[0].shape.at(-1)!,
   // Every result is a sum over the window of every channel; zeros of the padding are multiplied as well.
-  conv2d: (y) => 2 * sizeOf(y.shape) * sizeOf(y.inputs[1]!.shape.slice(1)),
-  depthwiseConv2d: (y) => 2 * sizeOf(y.shape) * sizeOf(y.inputs[1]!.shape.slice(1)),
+  conv2d: (y) => 2 * sizeOf(y.shape) * sizeOf(y.inputs[1].shape.slice(1)),
+  depthwiseConv2d: (y) => 2 * sizeOf(y.shape) * sizeOf(y.inputs[1].shape.slice(1)),
   // The same products as forward, where dy is the result.
-  conv2dInputGrad: (y) => 2 * sizeOf(y.inputs[0]!.shape) * sizeOf(y.inputs[1]!.shape.slice(1)),
-  conv2dWeightGrad: (y) => 2 * sizeOf(y.inputs[1]!.shape) * sizeOf(y.shape.slice(1)),
+  conv2dInputGrad: (y) => 2 * sizeOf(y.inputs[0].shape) * sizeOf(y.inputs[1].shape.slice(1)),
+  conv2dWeightGrad: (y) => 2 * sizeOf(y.inputs[1].shape) * sizeOf(y.shape.slice(1)),
   // q kᵀ, then its product with v: [S,T] sums over D values a head, twice.
-  attention: (y) => 4 * sizeOf(y.shape) * y.inputs[1]!.shape[1]!,
+  attention: (y) => 4 * sizeOf(y.shape) * y.inputs[1].shape[1]!,
 
   input: none,
   weight: none,

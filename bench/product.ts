@@ -1,7 +1,7 @@
 /** @file One matrix product on the runtime: the yardstick for everything else that it multiplies. */
 import { compile } from '../gpu-worker/graph/compile.ts';
 import * as op from '../gpu-worker/graph/ops.ts';
-import { Session, type TensorData } from '../gpu-worker/graph/runtime.ts';
+import { Session } from '../gpu-worker/graph/runtime.ts';
 
 export interface ProductShape {
   readonly rows: number;
@@ -17,13 +17,15 @@ export interface BestProduct {
   readonly rate: number;
 }
 
+type ProductSession = Session<{ readonly product: Float32Array }>;
+
 export class Product {
-  readonly #session: Session;
+  readonly #session: ProductSession;
   readonly #feeds: Readonly<Record<string, Float32Array>>;
-  readonly #into: Readonly<Record<string, TensorData>>;
+  readonly #into: { readonly product: Float32Array };
   readonly #flops: number;
 
-  private constructor(session: Session, shape: ProductShape) {
+  private constructor(session: ProductSession, shape: ProductShape) {
     const { rows, inner, columns, constant } = shape;
     this.#session = session;
     this.#feeds = {

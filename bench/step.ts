@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Session, type Feeds } from '../gpu-worker/graph/runtime.ts';
 import type { Context } from './context.ts';
-import type { CountedProgram } from './graphs.ts';
+import type { CountedProgram } from './counted-program.ts';
 import { Product, type BestProduct } from './product.ts';
 import { readProfile } from './profile.ts';
 import { median, short, type Row } from './report.ts';

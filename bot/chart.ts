@@ -1,5 +1,5 @@
 /**
- * @file A curve as a PNG, for a message: the points faint, their running mean strong. No letters in it: machines
+ * @file Draws a curve as a PNG for a message: the points faint, their running mean strong. It has no letters, as machines
  * without fonts draw them as boxes.
  */
 import sharp from 'sharp';
@@ -29,14 +29,14 @@ function smoothed(values: readonly number[]): number[] {
   });
 }
 
-/** What the curve says, for people who cannot see it, and beside it for all: `loss: 0.26 at 5 → 0.05 at 200`. */
+/** The curve in words, for people who can't see it and beside it for all: `loss: 0.26 at 5 → 0.05 at 200`. */
 export function chartWords({ label, points }: Chart): string {
   const means = smoothed(points.map(({ y }) => y));
-  const [first, last] = [points[0]!, points.at(-1)!];
-  return `${label}: ${number(means[0]!)} at ${number(first.x)} → ${number(means.at(-1)!)} at ${number(last.x)}`;
+  const value = (at: number) => `${number(means.at(at) ?? NaN)} at ${number(points.at(at)?.x ?? NaN)}`;
+  return `${label}: ${value(0)} → ${value(-1)}`;
 }
 
-/** @param chart with two points or more */
+/** @param chart - with two points or more */
 export function drawChart({ points }: Chart, { ground, grid, line }: Palette): Promise<Buffer> {
   const xs = points.map(({ x }) => x);
   const ys = points.map(({ y }) => y);
@@ -45,7 +45,9 @@ export function drawChart({ points }: Chart, { ground, grid, line }: Palette): P
   const px = (x: number) => MARGIN + ((x - left) / (right - left || 1)) * (WIDTH - 2 * MARGIN);
   const py = (y: number) => HEIGHT - MARGIN - ((y - low) / (high - low || 1)) * (HEIGHT - 2 * MARGIN);
   const path = (values: readonly number[]) =>
-    values.map((y, at) => `${at === 0 ? 'M' : 'L'}${px(xs[at]!).toFixed(1)} ${py(y).toFixed(1)}`).join('');
+    points
+      .map(({ x }, at) => `${at === 0 ? 'M' : 'L'}${px(x).toFixed(1)} ${py(values[at] ?? low).toFixed(1)}`)
+      .join('');
   const lines = [0, 1, 2, 3, 4]
     .map((n) => MARGIN + (n / 4) * (HEIGHT - 2 * MARGIN))
     .map((y) => `<line x1="${MARGIN}" x2="${WIDTH - MARGIN}" y1="${y}" y2="${y}" stroke="${grid}"/>`)

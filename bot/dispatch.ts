@@ -1,7 +1,6 @@
 /**
- * @file What happens with a platform's events: acknowledged before anything else, then, in the order of their
- * channel, the command is run and its card given back. Errors that a member can mend come back as cards; the rest
- * is logged, and the member told that it is.
+ * @file What happens with a platform's events: in the order of their channel, the command is run and its card given
+ * back. Errors that a member can fix come back as cards; all others are logged, and the member is told so.
  */
 import { runAction } from '../commands/actions.ts';
 import type { Card } from '../commands/card.ts';
@@ -10,11 +9,11 @@ import type { Actor, CommandContext } from '../commands/contract.ts';
 import { completeOption } from '../commands/line/complete.ts';
 import { runCommand } from '../commands/index.ts';
 import type { KronaError } from '../core/errors.ts';
-import type { Platform } from '../core/records.ts';
-import type { Delivery } from './delivery.ts';
-import type { ActionEvent, GatewayHandlers, InvocationEvent } from './gateway.ts';
-import { Lanes } from './lanes.ts';
 import type { Log } from '../core/log.ts';
+import type { Channel, Platform } from '../core/records.ts';
+import type { Delivery } from './delivery/delivery.ts';
+import type { ActionEvent, CompletionEvent, GatewayHandlers, InvocationEvent, Place } from './gateway.ts';
+import { Lanes } from './lanes.ts';
 import type { VoteDesk } from './votes.ts';
 
 export interface DispatchParts {
@@ -25,80 +24,33 @@ export interface DispatchParts {
   readonly log: Log;
 }
 
+type AnsweredCard = Card & { readonly aside?: Card };
+
 /** Handlers for a gateway. */
-export function createHandlers({ platform, context, delivery, votes, log }: DispatchParts): GatewayHandlers {
-  const { records } = context;
-  const lanes = new Lanes();
-
-  const actorOf = async (event: InvocationEvent | ActionEvent): Promise<Actor> => ({
-    channel: await records.channel(
-      platform,
-      event.channel.externalId,
-      event.channel.name,
-      event.channel.ageRestricted,
-    ),
-    member: await records.member(platform, event.member.externalId, event.member.name),
-    moderator: event.moderator,
-    roles: event.roles ?? [],
-  });
-
-  /** Acknowledges, then does the work in the channel's lane and answers with its cards, or with what went wrong. */
-  const answer = async (
-    event: InvocationEvent | ActionEvent,
-    what: object,
-    work: () => Promise<readonly Card[]>,
-  ) => {
-    try {
-      await event.acknowledge();
-      await lanes.run(event.channel.externalId, async () => {
-        const cards = await work().catch((error: unknown) => {
-          log.error({ error, platform, ...what }, 'could not answer a member');
-          return [errorCard(error)];
-        });
-        await event.answer(cards);
-      });
-    } catch (error) {
-      log.error({ error, platform, ...what }, 'could not reach a member with an answer');
-    }
-  };
-
-  /** What to answer: a card that follows a record is posted by the delivery, exactly once; all others are answers. */
-  const shown = async (card: Card, aside: Card | undefined): Promise<Card[]> => {
-    const asides = aside ? [aside] : [];
-    delivery.hurry();
-    if (card.follows === undefined) return [card, ...asides];
-    const refused = await delivery.postNow(card.follows.id);
-    return refused ? [notPostedCard(refused), ...asides] : asides;
-  };
-
+export function createHandlers(parts: DispatchParts): GatewayHandlers {
+  const { platform, context, votes, log } = parts;
+  const answering = new Answering(parts);
+  const reactions = new Lanes();
   return {
     onInvocation: (event) =>
-      answer(event, { command: event.command, action: event.action }, async () => {
+      answering.answer(event, { command: event.command, action: event.action }, (actor) => {
         const { action, options, attachments } = event;
-        const invocation = { ...(await actorOf(event)), action, options, attachments };
-        const { aside, ...card } = await runCommand(event.command, invocation, context);
-        return await shown(card, aside);
+        return runCommand(event.command, { ...actor, action, options, attachments }, context);
       }),
 
     onAction: (event) =>
-      answer(event, { action: event.action }, async () => {
-        const { aside, ...card } = await runAction(event.action, await actorOf(event), context);
-        return await shown(card, aside);
-      }),
+      answering.answer(event, { action: event.action }, (actor) => runAction(event.action, actor, context)),
 
-    onCompletion: async ({ channel: place, command, action, option, typed }) => {
-      try {
-        const channel = await records.channel(platform, place.externalId, place.name, place.ageRestricted);
-        return await completeOption({ name: command, action, option, typed }, context, channel);
-      } catch (error) {
+    onCompletion: (event) =>
+      complete(event, parts).catch((error: unknown) => {
+        const { command, option } = event;
         log.error({ error, platform, command, option }, 'could not complete an option');
         return [];
-      }
-    },
+      }),
 
     onReaction: (event) =>
-      // One member's reactions in their order: put there and taken away is not taken away and put there.
-      lanes
+      // A member's reactions keep their order: added then removed is not removed then added.
+      reactions
         .run(`${event.channel.externalId} ${event.member.externalId}`, () => votes.record(event))
         .catch((error: unknown) => {
           log.error({ error, platform }, 'could not store a reaction');
@@ -112,15 +64,80 @@ export function createHandlers({ platform, context, delivery, votes, log }: Disp
   };
 }
 
-/** To the one who asked, as nobody sees the message that he waits for. */
+/** Runs what members ask for and answers them. */
+class Answering {
+  readonly #parts: DispatchParts;
+  readonly #lanes = new Lanes();
+
+  constructor(parts: DispatchParts) {
+    this.#parts = parts;
+  }
+
+  /** Does the work in the channel's lane and answers with its cards, or with what went wrong. Never rejects. */
+  async answer(
+    event: InvocationEvent | ActionEvent,
+    what: object,
+    work: (actor: Actor) => Promise<AnsweredCard>,
+  ): Promise<void> {
+    const { platform, log } = this.#parts;
+    try {
+      await this.#lanes.run(event.channel.externalId, async () => {
+        const cards = await this.#cards(event, work).catch((error: unknown) => {
+          log.error({ error, platform, ...what }, 'could not answer a member');
+          return [errorCard(error)];
+        });
+        await event.answer(cards);
+      });
+    } catch (error) {
+      log.error({ error, platform, ...what }, 'could not reach a member with an answer');
+    }
+  }
+
+  /** What to answer: a card that follows a record is posted by the delivery, exactly once; all others are answers. */
+  async #cards(
+    event: InvocationEvent | ActionEvent,
+    work: (actor: Actor) => Promise<AnsweredCard>,
+  ): Promise<Card[]> {
+    const { delivery } = this.#parts;
+    const { aside, ...card } = await work(await this.#actorOf(event));
+    const asides = aside ? [aside] : [];
+    delivery.hurry();
+    if (card.follows === undefined) return [card, ...asides];
+    const refused = await delivery.postNow(card.follows.id);
+    return refused ? [notPostedCard(refused), ...asides] : asides;
+  }
+
+  async #actorOf({ channel, member, moderator, roles = [] }: InvocationEvent | ActionEvent): Promise<Actor> {
+    const { platform, context } = this.#parts;
+    return {
+      channel: await channelOf(channel, this.#parts),
+      member: await context.records.member(platform, member.externalId, member.name),
+      moderator,
+      roles,
+    };
+  }
+}
+
+const channelOf = (
+  { externalId, name, ageRestricted }: Place,
+  { platform, context }: Pick<DispatchParts, 'platform' | 'context'>,
+): Promise<Channel> => context.records.channel(platform, externalId, name, ageRestricted);
+
+async function complete(event: CompletionEvent, parts: DispatchParts): Promise<readonly string[]> {
+  const { command: name, action, option, typed } = event;
+  const channel = await channelOf(event.channel, parts);
+  return completeOption({ name, action, option, typed }, parts.context, channel);
+}
+
+/** For the member who asked, as nobody sees the message that they wait for. */
 function notPostedCard(error: KronaError): Card {
   const text =
     error.code === 'POST_FORBIDDEN'
-      ? ['What you asked for is done all the same, and I try to post it again from time to time.']
+      ? ['Your request is carried out all the same. Krona tries again from time to time to post it.']
       : [];
   return {
     tone: 'warning',
-    title: 'I could not post here',
+    title: "Krona can't post here",
     text: [error.message, ...text],
     fields: [{ name: 'code', value: error.code }],
     audience: 'caller',

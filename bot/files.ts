@@ -1,6 +1,6 @@
 /**
- * @file Signed links answered: whole files or one range of them (RFC 9110 §14), with the content's hash as the
- * entity tag, so that a download goes on where it stopped and a picture is fetched once.
+ * @file Serves signed links: whole files or one range of them (RFC 9110 §14), with the content's hash as the entity tag,
+ * so that a download resumes where it stopped and a picture is fetched once.
  */
 import { Readable } from 'node:stream';
 import type { Context } from 'hono';
@@ -8,7 +8,7 @@ import type { BlobStore } from '../storage/blobs/contract.ts';
 import { KronaError } from '../core/errors.ts';
 import { verifyLink } from '../storage/links.ts';
 
-/** What is shown in the browser; all else is saved. SVG and HTML are missing on purpose: they can carry scripts. */
+/** Types that a browser shows; it saves all others. SVG and HTML are missing on purpose: they can carry scripts. */
 const SHOWN: Readonly<Record<string, string>> = {
   png: 'image/png',
   jpg: 'image/jpeg',
@@ -25,15 +25,14 @@ const DAY = 86_400_000;
  */
 export const linkExpiry = (now = Date.now()): Date => new Date((Math.floor(now / DAY) + 8) * DAY);
 
-/** The one range of a Range header that can be served; null: the whole file; `none`: outside of it. */
+/** The range of a Range header that can be served; null: the whole file; `none`: outside of the file. */
 export function parseRange(
   header: string | undefined,
   size: number,
 ): { start: number; end: number } | null | 'none' {
-  // Several ranges at once may be answered with the whole file, and nobody who resumes asks for them.
-  const match = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(header?.trim() ?? '');
-  if (match === null || (match[1] === '' && match[2] === '')) return null;
-  const [first, last] = [match[1]!, match[2]!];
+  // Several ranges at once can be answered with the whole file, and no browser that resumes sends them.
+  const [, first = '', last = ''] = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(header?.trim() ?? '') ?? [];
+  if (first === '' && last === '') return null;
   if (first === '') {
     const length = Math.min(size, Number(last));
     return length === 0 ? 'none' : { start: size - length, end: size - 1 };
@@ -52,7 +51,7 @@ export async function serveFile(context: Context, blobs: BlobStore, secret: stri
   if (info === null) throw new KronaError('BLOB_NOT_FOUND', 'This file has been deleted.');
 
   const tag = `"${hash}"`;
-  const shown = SHOWN[fileName.split('.').at(-1)!.toLowerCase()];
+  const shown = SHOWN[fileName.slice(fileName.lastIndexOf('.') + 1).toLowerCase()];
   const headers: Record<string, string> = {
     etag: tag,
     'accept-ranges': 'bytes',
@@ -68,7 +67,7 @@ export async function serveFile(context: Context, blobs: BlobStore, secret: stri
   )
     return context.body(null, 304, headers);
 
-  // A range of other content than the one that was begun would make a broken file: then all of it is sent.
+  // A range of other content than the download began with would make a broken file: then all of it is sent.
   const ifRange = context.req.header('if-range');
   const range =
     ifRange !== undefined && ifRange !== tag ? null : parseRange(context.req.header('range'), info.size);
@@ -80,10 +79,11 @@ export async function serveFile(context: Context, blobs: BlobStore, secret: stri
   const status = range === null ? 200 : 206;
   if (context.req.method === 'HEAD') return context.body(null, status, headers);
   const stream = await blobs.stream(hash, range ?? undefined);
+  // Node's stream type and the browser's are the same object with two declarations.
   return context.body(Readable.toWeb(stream) as ReadableStream<Uint8Array>, status, headers);
 }
 
-/** RFC 8187: all but attribute characters in per cent. */
+/** RFC 8187: percent-encodes all but attribute characters. */
 const encodeName = (name: string): string =>
   encodeURIComponent(name).replace(
     /['()*]/g,

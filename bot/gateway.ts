@@ -1,6 +1,6 @@
 /**
- * @file What the bot and a chat platform say to each other. One folder an adapter (web; Discord and Slack fit the
- * same contract), and no platform word, token or vendor type here. Gateways translate; they decide nothing.
+ * @file The contract between the bot and a chat platform. Each platform has a folder that implements it, and no
+ * platform word, token or vendor type stands here. Gateways translate; they decide nothing.
  */
 import type { Card } from '../commands/card.ts';
 import type { Attachment } from '../commands/contract.ts';
@@ -14,7 +14,7 @@ export interface Party {
 
 /** A channel as an event brought it. */
 export interface Place extends Party {
-  /** The platform lets adults alone in. Default false. */
+  /** The platform lets only adults in. Default false. */
   readonly ageRestricted?: boolean;
 }
 
@@ -23,17 +23,15 @@ interface PlatformEvent {
   readonly member: Party;
 }
 
-/** An event that a member waits on. Acknowledged once, answered at most once, both through the gateway that brought it. */
-interface AnsweredEvent extends PlatformEvent {
-  /** May delete what belongs to other members, and owns the channel's rules. */
+/** An event that a member waits on. The gateway has acknowledged it at its platform; it is answered at most once. */
+export interface AnsweredEvent extends PlatformEvent {
+  /** Can delete what belongs to other members, and sets the channel's rules. */
   readonly moderator: boolean;
   /** Ids of the member's roles (Discord) or user groups (Slack) there. Default none. */
   readonly roles?: readonly string[];
-  /** Tells the platform that the event has come. Called before anything that could take long. */
-  acknowledge(): Promise<void>;
   /**
-   * The answer, each card shown to the caller alone when its audience says so. None: nothing to say here, as the
-   * delivery posts the message that lives, or has changed the one with the button.
+   * Shows the answer, each card to the caller alone when its audience says so. No cards: the delivery posts the message
+   * that answers, or has changed the one with the button.
    */
   answer(cards: readonly Card[]): Promise<void>;
 }
@@ -53,7 +51,7 @@ export interface ActionEvent extends AnsweredEvent {
   readonly action: string;
 }
 
-/** A reaction put on a message of ours, or taken away. */
+/** A reaction added to a message of ours, or removed. */
 export interface ReactionEvent extends PlatformEvent {
   /** The picture, where each has reactions of its own; else the message, and the emoji says which picture (1️⃣ …). */
   readonly on: { readonly pictureId: string } | { readonly messageId: string };
@@ -61,7 +59,7 @@ export interface ReactionEvent extends PlatformEvent {
   readonly added: boolean;
 }
 
-/** A member is typing the value of an option. Answered with what it could be, at once. */
+/** A member is typing the value of an option. Answered with suggestions, at once. */
 export interface CompletionEvent extends PlatformEvent {
   readonly command: string;
   /** '' when the command has no actions. */
@@ -70,7 +68,7 @@ export interface CompletionEvent extends PlatformEvent {
   readonly typed: string;
 }
 
-/** What the bot does with events. The promises settle when the event is dealt with; they never reject. */
+/** What the bot does with events. The promises settle when the event is handled; they never reject. */
 export interface GatewayHandlers {
   onInvocation(event: InvocationEvent): Promise<void>;
   onAction(event: ActionEvent): Promise<void>;
@@ -82,7 +80,7 @@ export interface GatewayHandlers {
   onMissed(): Promise<void>;
 }
 
-/** A reaction that stands on a message at the platform. */
+/** A reaction on a message at the platform. */
 export interface StandingReaction {
   readonly member: Party;
   readonly emoji: string;
@@ -92,39 +90,44 @@ export interface Gateway {
   readonly platform: Platform;
   /** Milliseconds between two edits of one message that was posted `age` milliseconds ago. */
   editInterval(age: number): number;
-  /** Connects, and gives events to `handlers` from now on. */
+  /** Connects, and passes events to `handlers` from then on. */
   start(handlers: GatewayHandlers): Promise<void>;
-  /** Takes no further events, and waits for those being dealt with. */
+  /** Takes no further events, and waits for those being handled. */
   stop(): Promise<void>;
   /**
-   * Posts a message and returns the platform's id of it. With a nonce that was posted before, also by a process
-   * that has died since, nothing is posted and the standing message's id is returned.
-   * @param nonce a UUID
-   * @throws KronaError CHANNEL_GONE when the channel was deleted or the bot put out of it, POST_FORBIDDEN when it lacks a
-   * permission there (named in the message, with how to grant it)
+   * Posts a message and returns the platform's id of it. With a nonce that was posted before, also by a process that has
+   * died since, posts nothing and returns the existing message's id.
+   *
+   * @param nonce - a UUID
+   * @throws KronaError CHANNEL_GONE when the channel was deleted or the bot removed from it, POST_FORBIDDEN when it lacks
+   * a permission there (named in the message, with how to grant it)
    */
   post(channel: Channel, card: Card, nonce: string): Promise<string>;
   /**
+   * Makes a message show a card.
+   *
    * @throws KronaError MESSAGE_GONE when the message or its channel was deleted at the platform, MESSAGE_STALE when the
-   * platform takes no more edits of it, so that a new message must take its place; CHANNEL_GONE, POST_FORBIDDEN as for a
-   * new one
+   * platform takes no more edits of it, so that a new message must replace it; CHANNEL_GONE, POST_FORBIDDEN as for a new
+   * one
    */
   edit(channel: Channel, messageId: string, card: Card): Promise<void>;
   /**
-   * Takes a message of ours away. Done as well when somebody has deleted it at the platform, or its channel.
+   * Deletes a message of ours. Succeeds also when somebody has deleted it at the platform, or its channel.
+   *
    * @throws KronaError DELETE_FORBIDDEN where the platform does not let the bot: the message can be edited to say so;
-   * CHANNEL_GONE when the bot was put out of the channel, POST_FORBIDDEN where it may not see it
+   * CHANNEL_GONE when the bot was removed from the channel, POST_FORBIDDEN where it can't see it
    */
   remove(channel: Channel, messageId: string): Promise<void>;
   /**
-   * Members' reactions standing on a message of ours, or null where reactions reach the records without a
-   * platform in between, so that none can be missed.
+   * Returns members' reactions on a message of ours; null where reactions reach the records without a platform in
+   * between, so that none can be missed.
+   *
    * @throws KronaError MESSAGE_GONE, CHANNEL_GONE, POST_FORBIDDEN
    */
   readReactions(channel: Channel, messageId: string): Promise<readonly StandingReaction[] | null>;
   /**
-   * Puts what invites to vote on a message of ours, as far as it is not there, as after a kill. `post` and `edit` do it
-   * by themselves. It goes on in the background; failures are logged and tried again.
+   * Adds the reactions that invite members to vote to a message of ours, where they are missing, as after a kill. `post`
+   * and `edit` do it too. Runs in the background; failures are logged and tried again.
    */
   invite(channel: Channel, messageId: string, card: Card): void;
 }

@@ -1,11 +1,12 @@
 /**
- * @file The bot's http server: security headers, who may ask, signed files, errors in words. What a platform
- * serves (the web chat's page and interface) is mounted by its gateway.
+ * @file The bot's HTTP server: security headers, which requests it accepts, signed files, and errors. The web chat's page
+ * and interface, and Slack's events, are mounted on it.
  */
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { serve, type WebSocketServerLike } from '@hono/node-server';
 import { type Context, Hono, type MiddlewareHandler } from 'hono';
+import { HTTPException } from 'hono/http-exception';
 import { secureHeaders } from 'hono/secure-headers';
 import type { BlobStore } from '../storage/blobs/contract.ts';
 import type { Config } from '../core/config.ts';
@@ -13,8 +14,10 @@ import { describeError, KronaError } from '../core/errors.ts';
 import { serveFile } from './files.ts';
 import type { Log } from '../core/log.ts';
 
-/** Status of errors that are not the request's fault alone; every other KronaError is 400. */
-const STATUS: Readonly<Record<string, 401 | 403 | 404 | 409 | 413>> = {
+type Status = 400 | 401 | 403 | 404 | 409 | 413 | 500;
+
+/** Status of some errors; every other KronaError is 400. */
+const STATUS: Readonly<Record<string, Status>> = {
   NAME_NEEDED: 401,
   LINK_INVALID: 403,
   LINK_EXPIRED: 403,
@@ -23,9 +26,10 @@ const STATUS: Readonly<Record<string, 401 | 403 | 404 | 409 | 413>> = {
   CHANNEL_UNKNOWN: 404,
   UPLOAD_GONE: 409,
   ATTACHMENT_TOO_LARGE: 413,
+  REQUEST_TOO_LARGE: 413,
 };
 
-/** The server's routes so far; gateways add theirs. */
+/** Creates the server's routes for signed files; gateways add theirs. */
 export function createHttp(config: Config, blobs: BlobStore, log: Log): Hono {
   const app = new Hono();
   app.use(
@@ -46,28 +50,35 @@ export function createHttp(config: Config, blobs: BlobStore, log: Log): Hono {
   );
   app.use(ownRequestsOnly(config));
   app.get('/blobs/*', (context) => serveFile(context, blobs, config.secret));
-  app.notFound((context) => errorAnswer(context, 404, 'NOT_FOUND', 'There is nothing at this address.'));
-  app.onError((error, context) => {
-    if (!(error instanceof KronaError)) log.error({ error, path: context.req.path }, 'request failed');
+  app.notFound((context) => errorAnswer(context, 404, 'NOT_FOUND', 'There is no page at this address.'));
+  app.onError((thrown, context) => {
+    const error = thrown instanceof HTTPException ? requestError(thrown) : thrown;
     const { code, message } = describeError(error);
-    if (!(error instanceof KronaError))
-      return errorAnswer(context, 500, code, 'Something went wrong in Krona. It is in the log; try again.');
-    return errorAnswer(context, STATUS[code] ?? 400, code, message);
+    if (error instanceof KronaError) return errorAnswer(context, STATUS[code] ?? 400, code, message);
+    log.error({ error, path: context.req.path }, 'request failed');
+    return errorAnswer(
+      context,
+      500,
+      code,
+      'Krona could not answer this request. The log says why. Try again.',
+    );
   });
   return app;
 }
 
-/** JSON for the page's own requests, a small page in words for a person who followed a link. */
-function errorAnswer(
-  context: Context,
-  status: 400 | 401 | 403 | 404 | 409 | 413 | 500,
-  code: string,
-  message: string,
-) {
+/** What Hono finds wrong with a request before a route sees it. */
+function requestError({ status, cause }: HTTPException): KronaError {
+  return status === 413
+    ? new KronaError('REQUEST_TOO_LARGE', 'The request is too large. Send less at once.', { cause })
+    : new KronaError('REQUEST_INVALID', 'Invalid request: expected JSON.', { cause });
+}
+
+/** JSON for the page's own requests, a small page for a person who followed a link. */
+function errorAnswer(context: Context, status: Status, code: string, message: string) {
   if (context.req.path.startsWith('/api/')) return context.json({ error: { code, message } }, status);
   return context.html(
     `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">` +
-      `<title>Krona</title><h1>This did not work</h1><p>${escapeHtml(message)}</p><p><a href="/">To the chat</a></p></html>`,
+      `<title>Krona</title><h1>Something went wrong</h1><p>${escapeHtml(message)}</p><p><a href="/">Open the chat</a></p></html>`,
     status,
   );
 }
@@ -76,8 +87,8 @@ const escapeHtml = (text: string): string =>
   text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
 
 /**
- * Refuses what a foreign page makes a member's browser send: requests under a name that is not ours (a name that
- * its owner points to this machine) and changes that were begun elsewhere.
+ * Refuses what another site makes a member's browser send: requests to a host name that is not Krona's (which its owner
+ * points to this machine) and changes that begin on another site.
  */
 function ownRequestsOnly(config: Config): MiddlewareHandler {
   const named = new Set(['localhost', hostname().toLowerCase(), config.host.toLowerCase()]);
@@ -87,7 +98,7 @@ function ownRequestsOnly(config: Config): MiddlewareHandler {
     if (!named.has(host) && isIP(host.replace(/^\[|\]$/g, '')) === 0)
       throw new KronaError(
         'FOREIGN_REQUEST',
-        `Krona does not answer as ${host}; if that is its address, set KRONA_URL to it.`,
+        `Krona does not answer requests to ${host}. If that is its address, set KRONA_URL to it.`,
       );
     const origin = context.req.header('origin');
     const changes = context.req.method !== 'GET' && context.req.method !== 'HEAD';
@@ -97,18 +108,18 @@ function ownRequestsOnly(config: Config): MiddlewareHandler {
       origin !== undefined &&
       (!URL.canParse(origin) || new URL(origin).host !== authority)
     )
-      throw new KronaError('FOREIGN_REQUEST', 'This came from another site; open the chat itself.');
+      throw new KronaError('FOREIGN_REQUEST', 'This request came from another site. Open the chat itself.');
     await next();
   };
 }
 
 export interface HttpServer {
-  /** What a browser on this machine opens. */
+  /** The address that a browser on this machine opens. */
   readonly address: string;
   close(): Promise<void>;
 }
 
-/** Starts to listen. @throws KronaError KRONA_PORT_TAKEN, KRONA_HOST_INVALID */
+/** Starts listening. @throws KronaError KRONA_PORT_TAKEN, KRONA_HOST_INVALID */
 export async function listen(
   app: Hono,
   config: Config,
@@ -125,12 +136,16 @@ export async function listen(
           cause.code === 'EADDRINUSE'
             ? new KronaError(
                 'KRONA_PORT_TAKEN',
-                `Port ${config.port} is in use by another program; set KRONA_PORT to a free one, or 0 for any.`,
+                `Port ${config.port} is in use by another program. Set KRONA_PORT to a free one, or to 0 for any.`,
                 { cause },
               )
-            : new KronaError('KRONA_HOST_INVALID', `Krona cannot listen on ${config.host}:${config.port}.`, {
-                cause,
-              }),
+            : new KronaError(
+                'KRONA_HOST_INVALID',
+                `Krona can't listen on ${config.host}:${config.port}. Check KRONA_HOST.`,
+                {
+                  cause,
+                },
+              ),
         );
       });
     },

@@ -1,35 +1,36 @@
 /**
- * @file The numbers that invite to vote, each put on its message once: after a failure again, with pauses that outlast a
- * network that is gone for some minutes. Without them members can still vote.
+ * @file Adds the number reactions that invite members to vote, each to its message once; after a failure again, with
+ * pauses that outlast a network that is down for some minutes. Without them members can still vote.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Card } from '../commands/card.ts';
 import { invitingEmoji } from '../commands/votes/emoji.ts';
 import type { Log } from '../core/log.ts';
+import { RecentMap } from './recent.ts';
 
 /** Before each further try, ms. After the last, the next edit of the message or the next start tries again. */
 const PAUSES = [1_000, 5_000, 30_000, 2 * 60_000, 10 * 60_000];
 /** Messages whose numbers are remembered. */
 const MOST_REMEMBERED = 1_000;
 
-type Put = (channelId: string, messageId: string, emoji: string) => Promise<void>;
+type Add = (channelId: string, messageId: string, emoji: string) => Promise<void>;
 
 interface Message {
-  /** Emoji of ours that are on it, or that it does not take. */
-  readonly there: Set<string>;
+  /** Our emoji that are on it, or that it does not take. */
+  readonly present: Set<string>;
   wanted: readonly string[];
   busy: boolean;
 }
 
 export class Invitations {
-  readonly #put: Put;
+  readonly #add: Add;
   readonly #log: Log;
-  readonly #messages = new Map<string, Message>();
+  readonly #messages = new RecentMap<string, Message>(MOST_REMEMBERED);
   readonly #stopping = new AbortController();
 
-  /** @param put puts one of `invitingEmoji` there; resolves as well when the message takes no more, or is gone */
-  constructor(put: Put, log: Log) {
-    this.#put = put;
+  /** @param add - adds one of `invitingEmoji`; resolves also when the message takes no more, or is gone */
+  constructor(add: Add, log: Log) {
+    this.#add = add;
     this.#log = log;
   }
 
@@ -40,10 +41,10 @@ export class Invitations {
 
   /** An emoji of ours was seen on a message. */
   note(channelId: string, messageId: string, emoji: string): void {
-    this.#message(channelId, messageId).there.add(emoji);
+    this.#message(channelId, messageId).present.add(emoji);
   }
 
-  /** Puts the numbers of a card's pictures on its message. Never rejects. */
+  /** Adds the numbers of a card's pictures to its message. Never rejects. */
   async invite(channelId: string, messageId: string, { votesOn, pictures = [] }: Card): Promise<void> {
     if (votesOn === undefined || pictures.length === 0) return;
     const message = this.#message(channelId, messageId);
@@ -57,15 +58,15 @@ export class Invitations {
   async #fill(channelId: string, messageId: string, message: Message): Promise<void> {
     const { signal } = this.#stopping;
     for (let failures = 0; !signal.aborted;) {
-      const emoji = message.wanted.find((each) => !message.there.has(each));
+      const emoji = message.wanted.find((each) => !message.present.has(each));
       if (emoji === undefined) return;
       try {
-        await this.#put(channelId, messageId, emoji);
-        message.there.add(emoji);
+        await this.#add(channelId, messageId, emoji);
+        message.present.add(emoji);
       } catch (error) {
-        // The same for each try.
+        // Once, as it is the same for each try.
         if (failures === 0)
-          this.#log.warn({ error, messageId }, 'could not put the numbers to vote with on a message');
+          this.#log.warn({ error, messageId }, 'could not add the numbers to vote with to a message');
         const pause = PAUSES[failures++];
         if (pause === undefined) return;
         await sleep(pause, undefined, { signal }).catch(() => undefined);
@@ -75,10 +76,8 @@ export class Invitations {
 
   #message(channelId: string, messageId: string): Message {
     const key = `${channelId} ${messageId}`;
-    const message = this.#messages.get(key) ?? { there: new Set(), wanted: [], busy: false };
-    this.#messages.delete(key);
+    const message = this.#messages.get(key) ?? { present: new Set(), wanted: [], busy: false };
     this.#messages.set(key, message);
-    if (this.#messages.size > MOST_REMEMBERED) this.#messages.delete(this.#messages.keys().next().value!);
     return message;
   }
 }

@@ -1,9 +1,9 @@
-/** @file Work done one after the other by key: what belongs to one channel keeps its order, others do not wait. */
+/** @file Runs work one after the other by key: events of one channel keep their order, other channels do not wait. */
 
 export class Lanes {
   readonly #ends = new Map<string, Promise<unknown>>();
 
-  /** Runs `work` after everything that was given for this key before, whether or not that failed. */
+  /** Runs `work` after all earlier work of this key, whether or not that failed. */
   run<T>(key: string, work: () => Promise<T>): Promise<T> {
     const result = (this.#ends.get(key) ?? Promise.resolve()).then(work);
     const end = result
@@ -15,7 +15,7 @@ export class Lanes {
     return result;
   }
 
-  /** Resolves when all work given so far is done. */
+  /** Resolves when all work so far is done. */
   async idle(): Promise<void> {
     await Promise.all(this.#ends.values());
   }

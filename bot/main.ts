@@ -7,7 +7,7 @@ import type { Config } from '../core/config.ts';
 import { signLink } from '../storage/links.ts';
 import type { Storage } from '../storage/open.ts';
 import { relayOutbox } from '../storage/outbox.ts';
-import { Delivery } from './delivery.ts';
+import { Delivery } from './delivery/delivery.ts';
 import { createHandlers } from './dispatch.ts';
 import { linkExpiry } from './files.ts';
 import type { Gateway } from './gateway.ts';
@@ -22,9 +22,9 @@ import { watchSockets } from './web/sockets.ts';
 import { WebGateway } from './web/web-gateway.ts';
 
 export interface Bot {
-  /** What a browser on this machine opens. */
+  /** The address that a browser on this machine opens. */
   readonly address: string;
-  /** The same, and makes that browser a moderator's. For the terminal only. */
+  /** The same address, which also makes the browser a moderator's. For the terminal only. */
   readonly moderatorAddress: string;
   /** Finishes what is under way. The storage stays open. */
   stop(): Promise<void>;
@@ -41,7 +41,7 @@ export interface BotOptions {
  * DISCORD_UNREACHABLE
  */
 export async function startBot(storage: Storage, config: Config, { log }: BotOptions): Promise<Bot> {
-  // Photos are looked at one by one and once: nothing to cache, and the other cores belong to the worker.
+  // Photos are decoded one by one and once: there is nothing to cache, and the other cores belong to the worker.
   sharp.cache(false);
   sharp.concurrency(1);
   const context = { records: storage.records, blobs: storage.blobs, jobs: storage.jobs };
@@ -56,7 +56,7 @@ export async function startBot(storage: Storage, config: Config, { log }: BotOpt
     address + signLink(config.secret, { hash, fileName, expiresAt: linkExpiry() });
 
   const gateways: Gateway[] = [web];
-  // Loaded only where they are used: the platforms' clients take a while and some 20 MB each.
+  // Loaded only where they are used: the platforms' clients take time and some 20 MB each.
   if (config.discord !== null) {
     const { DiscordGateway } = await import('./discord/discord-gateway.ts');
     gateways.push(new DiscordGateway({ config: config.discord, blobs: storage.blobs, log, link }));
@@ -98,7 +98,7 @@ export async function startBot(storage: Storage, config: Config, { log }: BotOpt
 
 type Context = ConstructorParameters<typeof VoteDesk>[1];
 
-/** Connects a gateway with delivery and votes; the returned function takes all three down. */
+/** Connects a gateway with delivery and votes; the returned function stops all three. */
 async function runGateway(gateway: Gateway, context: Context, log: Log): Promise<() => Promise<void>> {
   const delivery = new Delivery(gateway, context, log);
   const votes = new VoteDesk(gateway, context, log);

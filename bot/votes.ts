@@ -1,7 +1,7 @@
 /**
- * @file Reactions become facts in the records, as they come and, for those that came while the bot was away, by
- * reading what stands at the platform when the bot starts. Then champions are decided, too, and numbers to vote with
- * put where they are missing, as the last process may have died between a vote or post and what follows from it.
+ * @file Stores reactions as vote facts: as they come, and, for those that came while the bot was away, by reading the
+ * platform's state when the bot starts. Then it decides champions, too, and adds missing numbers to vote with, as the
+ * last process may have died between a vote or post and what follows from it.
  */
 import type { Card } from '../commands/card.ts';
 import { loadCard } from '../commands/cards/load-card.ts';
@@ -15,7 +15,7 @@ import type { Log } from '../core/log.ts';
 
 /** Messages whose reactions are read again at start-up, newest first. */
 const READ_AGAIN = 200;
-/** Codes of a message that cannot be looked at: it or its channel is deleted, or closed to the bot. */
+/** Codes of a message that can't be read: it or its channel is deleted, or closed to the bot. */
 const UNREADABLE = ['MESSAGE_GONE', 'CHANNEL_GONE', 'POST_FORBIDDEN'];
 
 export class VoteDesk {
@@ -29,7 +29,7 @@ export class VoteDesk {
     this.#log = log;
   }
 
-  /** Stores a reaction. True also when it says nothing new, or is on nothing that is voted on. */
+  /** Stores a reaction. True also when it changes nothing, or is on a message without a vote. */
   async record({ channel: place, member: author, on, emoji, added }: ReactionEvent): Promise<boolean> {
     const { records } = this.#context;
     const { platform } = this.#gateway;
@@ -43,7 +43,7 @@ export class VoteDesk {
     return true;
   }
 
-  /** Makes the records say what the platform says, for the newest messages. Failures are logged. */
+  /** Brings the records in line with the platform, for the newest messages. Failures are logged. */
   async readAgain(): Promise<void> {
     const { records } = this.#context;
     /** The last set of each subject. */
@@ -61,7 +61,7 @@ export class VoteDesk {
     }
     for (const set of sets.values())
       await crownByVotes(set, this.#context).catch((error: unknown) => {
-        this.#log.warn({ error, set: set.id }, 'could not let votes choose a champion');
+        this.#log.warn({ error, set: set.id }, 'could not decide a champion by votes');
       });
   }
 
@@ -78,7 +78,7 @@ export class VoteDesk {
         continue;
       }
       standing.push(...found);
-      // The last process may have died before the numbers were there.
+      // The last process may have died before it added the numbers.
       if (messageId === post.messageId) this.#gateway.invite(channel, messageId, card);
     }
     await this.#reconcile(channel, post, setId, standing, complete);
@@ -96,7 +96,7 @@ export class VoteDesk {
     }
   }
 
-  /** @param complete - false when reactions may stand that nobody can read: none is taken back then */
+  /** @param complete - false when some reactions can't be read: then no vote is removed */
   async #reconcile(
     channel: Channel,
     post: Post,
@@ -109,7 +109,7 @@ export class VoteDesk {
     const erased = new Set<string>();
     for (const { member: author, emoji } of standing) {
       const member = await records.member(channel.platform, author.externalId, author.name);
-      // He had his votes deleted, which the platform does not know.
+      // They had their votes deleted, which the platform does not know.
       if (member.erasedAt !== null && member.erasedAt > post.createdAt) erased.add(member.id);
       there.set(`${member.id} ${foldEmoji(emoji)}`, { memberId: member.id, emoji });
     }
@@ -137,7 +137,7 @@ export class VoteDesk {
     return (await this.#context.records.picture(pictureId))?.setId ?? null;
   }
 
-  /** The set that a message of ours lets people vote on. */
+  /** The set that a message of ours is the vote on. */
   async #setOf(channel: Channel, messageId: string): Promise<string | null> {
     const post = await this.#context.records.postByMessage(channel.id, messageId);
     if (post === null) return null;

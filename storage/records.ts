@@ -30,6 +30,8 @@ import type { ChannelSettings, ModelCard } from '../core/settings/settings.ts';
 type New<T, Optional extends keyof T = never> = Omit<T, 'revision' | 'createdAt' | Optional> &
   Partial<Pick<T, Optional>>;
 
+type LineContent = Pick<ChatLine, 'id' | 'channelId' | 'memberId' | 'body'>;
+
 /** Reads and writes of one unit of work. Get it from `RecordStore` itself (each call alone) or from `transaction`. */
 export interface Records {
   // Channels and members
@@ -174,9 +176,14 @@ export interface Records {
    */
   dropStrayPlatformFiles(platform: Platform): Promise<void>;
   removePlatformFile(platform: Platform, id: string): Promise<void>;
-  /** Adds a line once: with an id that is there already, nothing is changed and the standing line is returned. */
-  addLine(line: Pick<ChatLine, 'id' | 'channelId' | 'memberId' | 'body'>): Promise<ChatLine>;
-  updateLine(id: string, body: unknown): Promise<void>;
+  /**
+   * Adds a line once: where channel and member have a line with this id, it is returned unchanged, with `added` false.
+   *
+   * @throws KronaError LINE_ID_TAKEN when the id is that of another member's or channel's line
+   */
+  addLine(line: LineContent): Promise<ChatLine & { readonly added: boolean }>;
+  /** Changes the body of a line of this channel and member. @throws KronaError LINE_NOT_FOUND */
+  updateLine(line: LineContent): Promise<void>;
   /** Takes a line away. Its body is then null, for those who have the line to hear of it. */
   removeLine(id: string): Promise<void>;
   /**

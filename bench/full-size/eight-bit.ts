@@ -5,7 +5,7 @@
  *
  *   npx tsx bench/full-size/eight-bit.ts
  */
-import { programOf, type Program } from '../../gpu-worker/graph/compile.ts';
+import { programOf } from '../../gpu-worker/graph/compile.ts';
 import type { OnnxNode } from '../../gpu-worker/graph/onnx-model.ts';
 import { sizeOf } from '../../gpu-worker/graph/tensor.ts';
 import { Session } from '../../gpu-worker/graph/runtime.ts';
@@ -63,9 +63,9 @@ function eightBit(): { product: OnnxNode[]; convolution: OnnxNode[] } {
   };
 }
 
-function workProgram({ input, weight }: Work, nodes: readonly OnnxNode[], w: Float32Array): Program {
+function workProgram({ input, weight }: Work, nodes: readonly OnnxNode[], w: Float32Array) {
   const output = input.length === 2 ? [input[0]!, weight[1]!] : [input[0]!, weight[0]!, input[2]!, input[3]!];
-  return programOf({
+  return programOf<{ readonly y: Float32Array }, { readonly x: Float32Array }>({
     nodes,
     // A constant, so that the runtime turns it to 8 bits, or packs it, when the session opens.
     initializers: [{ name: 'w', dtype: 'float32', shape: weight, data: new Uint8Array(w.buffer) }],
@@ -88,7 +88,7 @@ for (const work of WORK) {
   for (let repeat = 0; repeat <= REPEATS; repeat++)
     for (const [index, session] of sessions.entries()) {
       const began = performance.now();
-      results[index] = (await session.run({ x }))['y'] as Float32Array;
+      results[index] = (await session.run({ x })).y;
       if (repeat > 0) times[index]!.push(performance.now() - began);
     }
   await Promise.all(sessions.map((session) => session.release()));

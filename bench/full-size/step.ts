@@ -72,7 +72,7 @@ async function sampling() {
   const feeds = feedsOf(program.inputs);
   return {
     session,
-    step: async () => (await session.run(feeds))['prediction'] as Float32Array,
+    step: async () => (await session.run(feeds)).prediction,
     shape: program.outputs[0]!.shape,
   };
 }
@@ -103,7 +103,7 @@ async function training() {
       const feeds = feedsOf(program.inputs, { parameters: optimizer.state.parameters });
       const { loss } = await session.run(feeds, { gradient });
       await optimizer.step(gradient, 1e-4);
-      return loss as Float32Array;
+      return loss;
     },
     shape: [1],
   };

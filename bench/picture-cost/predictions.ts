@@ -2,7 +2,6 @@
 import { compile, onnxModel, programOf, type Program } from '../../gpu-worker/graph/compile.ts';
 import * as op from '../../gpu-worker/graph/ops.ts';
 import { Session } from '../../gpu-worker/graph/runtime.ts';
-import type { Tensor } from '../../gpu-worker/graph/tensor.ts';
 import type { UNetConfig } from '../../gpu-worker/models/model-configs.ts';
 import type { ModelFolder } from '../../gpu-worker/models/model-folder.ts';
 import { frozenParameters, type Parameters } from '../../gpu-worker/models/parameters.ts';
@@ -15,6 +14,8 @@ export interface Prediction {
   readonly predict: Predict;
   release(): Promise<void>;
 }
+
+export type PredictionProgram = Program<{ readonly prediction: Float32Array }>;
 
 type Sizes = Sampler['sizes'];
 
@@ -41,7 +42,7 @@ export async function inEightBits(model: ModelFolder, sizes: Sizes): Promise<Pre
   return alone(eightBitProgram(model, sizes));
 }
 
-export function eightBitProgram(model: ModelFolder, sizes: Sizes): Program {
+export function eightBitProgram(model: ModelFolder, sizes: Sizes): PredictionProgram {
   const { config } = model.unet;
   const prediction = unet(config, frozen(model), unetInputs(config, 2, ...sizes));
   return programOf(withEightBitProducts(onnxModel({ prediction }), atAnEnd));
@@ -51,14 +52,13 @@ export function eightBitProgram(model: ModelFolder, sizes: Sizes): Program {
 export async function reusing(model: ModelFolder, sizes: Sizes, interval: number): Promise<Prediction> {
   const { whole, shallow } = reusePrograms(model, sizes);
   const sessions = { whole: await Session.create(whole), shallow: await Session.create(shallow) };
-  let deep = new Float32Array();
+  let deep: Float32Array = new Float32Array();
   return {
     async predict(feeds, call) {
-      const outputs = await (call % interval === 0
-        ? sessions.whole.run(feeds)
-        : sessions.shallow.run({ ...feeds, deep }));
-      if (outputs['deep']) deep = outputs['deep'] as Float32Array<ArrayBuffer>;
-      return outputs['prediction'] as Float32Array;
+      if (call % interval !== 0) return (await sessions.shallow.run({ ...feeds, deep })).prediction;
+      const whole = await sessions.whole.run(feeds);
+      deep = whole.deep;
+      return whole.prediction;
     },
     async release() {
       await sessions.whole.release();
@@ -67,19 +67,13 @@ export async function reusing(model: ModelFolder, sizes: Sizes, interval: number
   };
 }
 
-export function reusePrograms(model: ModelFolder, sizes: Sizes): { whole: Program; shallow: Program } {
+export function reusePrograms(model: ModelFolder, sizes: Sizes) {
   const { whole, shallow } = reuseGraphs(model.unet.config, frozen(model), sizes);
   return { whole: compile(whole), shallow: compile(shallow) };
 }
 
-type Outputs = Readonly<Record<string, Tensor>>;
-
 /** A step that gives the deep values, and one that is given them; two rows. */
-export function reuseGraphs(
-  config: UNetConfig,
-  parameters: Parameters,
-  sizes: Sizes,
-): { whole: Outputs; shallow: Outputs } {
+export function reuseGraphs(config: UNetConfig, parameters: Parameters, sizes: Sizes) {
   const inputs = unetInputs(config, 2, ...sizes);
   const whole = unetOutputs(config, parameters, inputs);
   const deep = op.input('deep', whole.deep.shape);
@@ -88,10 +82,10 @@ export function reuseGraphs(
 
 const frozen = ({ unet: { name, tensors } }: ModelFolder): Parameters => frozenParameters(name, tensors);
 
-async function alone(program: Program): Promise<Prediction> {
+async function alone(program: PredictionProgram): Promise<Prediction> {
   const session = await Session.create(program);
   return {
-    predict: async (feeds) => (await session.run(feeds))['prediction'] as Float32Array,
+    predict: async (feeds) => (await session.run(feeds)).prediction,
     release: () => session.release(),
   };
 }

@@ -8,7 +8,6 @@
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import type { Program } from '../../gpu-worker/graph/compile.ts';
 import { Session, type Feeds } from '../../gpu-worker/graph/runtime.ts';
 import { ARCHITECTURES } from '../../gpu-worker/models/architecture.ts';
 import { unetConfig, type UNetConfig } from '../../gpu-worker/models/model-configs.ts';
@@ -19,7 +18,7 @@ import { vaeScale } from '../../gpu-worker/models/vae.ts';
 import { randomFeeds } from '../../test/helpers/random-feeds.ts';
 import { countFlops } from '../flops.ts';
 import { median, short } from '../report.ts';
-import { eightBitProgram, reuseGraphs, reusePrograms } from './predictions.ts';
+import { eightBitProgram, reuseGraphs, reusePrograms, type PredictionProgram } from './predictions.ts';
 
 const TOKENS = 77;
 const STEPS = 20;
@@ -66,14 +65,14 @@ const rounded = await timed('a whole step in 8 bits', eightBitProgram(model, siz
 console.log(`error of the prediction in 8 bits: ${(100 * distance(rounded, exact)).toPrecision(2)} %`);
 
 /** Prints the median of processor seconds; gives the prediction for random inputs. */
-async function timed(what: string, program: Program): Promise<Float32Array> {
+async function timed(what: string, program: PredictionProgram): Promise<Float32Array> {
   const session = await Session.create(program, { threads: 1 });
   const feeds: Feeds = randomFeeds(program);
   const seconds: number[] = [];
-  let prediction = new Float32Array();
+  let prediction: Float32Array = new Float32Array();
   for (let repeat = 0; repeat <= Number(values.repeats); repeat++) {
     const used = process.cpuUsage();
-    prediction = (await session.run(feeds))['prediction'] as Float32Array<ArrayBuffer>;
+    prediction = (await session.run(feeds)).prediction;
     const { user, system } = process.cpuUsage(used);
     if (repeat > 0) seconds.push((user + system) / 1e6);
   }

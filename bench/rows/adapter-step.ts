@@ -1,14 +1,16 @@
 /** @file A step of adapter training on the model: the real training loop, and the profile of its program. */
 import { factorShapes } from '../../gpu-worker/adapters/krona.ts';
-import { attentionProjections } from '../../gpu-worker/adapters/naming.ts';
+import { attentionProjections } from '../../gpu-worker/adapters/attention-projections.ts';
 import type { Feeds } from '../../gpu-worker/graph/runtime.ts';
 import { sizeOf } from '../../gpu-worker/graph/tensor.ts';
 import { openModelFolder } from '../../gpu-worker/models/model-folder.ts';
 import { loadTokenizer } from '../../gpu-worker/models/tokenizer.ts';
 import { KeyedRandom } from '../../core/random.ts';
+import { adapterOutputs } from '../../gpu-worker/training/adapter-graph.ts';
+import { noiseSchedule } from '../../gpu-worker/training/noise-schedule.ts';
 import { trainAdapter } from '../../gpu-worker/training/train.ts';
 import type { Context, Measured } from '../context.ts';
-import { adapterStep, type CountedProgram } from '../graphs.ts';
+import { countedProgram, type CountedProgram } from '../counted-program.ts';
 import { productSeconds, StepClock, stepRows } from '../step.ts';
 import { trainingOptions } from '../training-options.ts';
 
@@ -30,7 +32,7 @@ export async function measureAdapterStep(context: Context, batch: number): Promi
   const shapes = factorShapes(attentionProjections(model.unet.config), options.a1, options.a2);
   const { resolution, checkpointing } = options;
   const shape = { batch, width: resolution, height: resolution, tokens, checkpointing };
-  const counted = adapterStep(model, shapes, shape);
+  const counted = countedProgram(adapterOutputs(model, shapes, noiseSchedule(model.scheduler), shape));
   const beside = await StepClock.create(context);
   const seconds = await productSeconds(counted, feedsOf(counted), context.quick ? 6 : 30, beside, context);
   await beside.release();

@@ -11,10 +11,10 @@ import {
 import { diffusionStage } from '../../lab/pretrain/diffusion-stage.ts';
 import { fromScratch } from '../../lab/pretrain/earlier-model.ts';
 import { vocabularySizes } from '../../lab/pretrain/export-model.ts';
-import { runStage, type Stage } from '../../lab/pretrain/stage.ts';
+import { runStage, stageLayout, stageOutputs, type Stage } from '../../lab/pretrain/stage.ts';
 import { KeyedRandom } from '../../core/random.ts';
 import type { Context, Measured } from '../context.ts';
-import { stageStep } from '../graphs.ts';
+import { countedProgram } from '../counted-program.ts';
 import { productSeconds, StepClock, stepRows } from '../step.ts';
 
 export async function measurePretrainStep(context: Context): Promise<Measured> {
@@ -45,8 +45,9 @@ export async function measurePretrainStep(context: Context): Promise<Measured> {
   await whole.release();
 
   // 2. what part of them multiplies
-  const counted = stageStep(stage);
-  const feeds = { ...(await stage.batch(0)), parameters: await stage.initial(counted.layout) };
+  const layout = stageLayout(stage);
+  const counted = countedProgram(stageOutputs(stage, layout));
+  const feeds = { ...(await stage.batch(0)), parameters: await stage.initial(layout) };
   const beside = await StepClock.create(context);
   const seconds = await productSeconds(counted, feeds, quick ? 2 : 8, beside, context);
   await beside.release();

@@ -1,7 +1,6 @@
 /**
- * @file How an interaction is acknowledged and answered. At once and for the caller alone, as nobody knows yet for
- * whom the answer is; what is for all is then posted in the channel with the bot's token, and the “thinking…” that
- * only the caller sees becomes his answer, or goes.
+ * @file How an interaction is answered. What is for all is posted in the channel with the bot's token, and the
+ * “thinking…” that only the caller sees becomes the caller's answer, or goes.
  */
 import {
   type ButtonInteraction,
@@ -16,9 +15,9 @@ import {
 import type { Card } from '../../commands/card.ts';
 import { errorCard } from '../../commands/cards/format.ts';
 import { KronaError } from '../../core/errors.ts';
-import type { InvocationEvent } from '../gateway.ts';
 import type { Log } from '../../core/log.ts';
-import { isDiscord, isExpired } from './errors.ts';
+import type { InvocationEvent } from '../gateway.ts';
+import { isExpired } from './errors.ts';
 import { answerLimit } from './limits.ts';
 import { type Messages, payload, withinLimits } from './messages.ts';
 import { pages, renderCard, type RenderParts } from './render.ts';
@@ -29,12 +28,14 @@ export type Answerable =
   | MessageContextMenuCommandInteraction
   | ModalSubmitInteraction;
 
-/** How long an interaction's token is used, ms; Discord kills it after 15 minutes. */
+/** How long an interaction's token is used, ms; Discord ends it after 15 minutes. */
 const TOKEN_LIFE = 14.5 * 60_000;
+/** An answer that only the caller sees. */
+const FOR_CALLER = MessageFlags.IsComponentsV2 | MessageFlags.Ephemeral;
 
 export interface AnsweringParts extends Pick<RenderParts, 'blobs' | 'link'> {
   readonly rest: REST;
-  /** Posts in a channel and returns when it stands there. */
+  /** Posts in a channel and returns when the message stands there. */
   readonly post: (channelId: string, card: Card, nonce: string) => ReturnType<Messages['post']>;
   readonly log: Log;
   /** Milliseconds since the epoch. */
@@ -48,64 +49,41 @@ export async function answerAtOnce(
   parts: AnsweringParts,
 ): Promise<void> {
   const { body } = await payload(await renderCard(card, { ...parts, limit: answerLimit(interaction) }));
-  const flags = MessageFlags.IsComponentsV2 | MessageFlags.Ephemeral;
   await parts.rest.post(Routes.interactionCallback(interaction.id, interaction.token), {
-    body: { type: InteractionResponseType.ChannelMessageWithSource, data: { ...body, flags } },
+    body: {
+      type: InteractionResponseType.ChannelMessageWithSource,
+      data: { ...body, flags: FOR_CALLER },
+    },
     auth: false,
   });
 }
 
-/** The two ways of an event back to the one who waits. */
-export function answering(
-  interaction: Answerable,
-  parts: AnsweringParts,
-): Pick<InvocationEvent, 'acknowledge' | 'answer'> {
+/** Returns what answers an interaction that was just acknowledged. */
+export function answering(interaction: Answerable, parts: AnsweringParts): InvocationEvent['answer'] {
   const came = parts.clock();
-  return {
-    acknowledge: async () => {
-      try {
-        // A button's message stays as it is until its record changes.
-        if (interaction.isButton()) await interaction.deferUpdate();
-        else await interaction.deferReply({ flags: MessageFlags.Ephemeral });
-      } catch (cause) {
-        throw notTaken(cause);
-      }
-    },
-    answer: async (cards) => {
-      const forCaller: Card[] = [];
-      for (const [index, card] of cards.flatMap(pages).entries())
-        if (card.audience === 'caller') forCaller.push(card);
-        else
-          try {
-            await parts.post(interaction.channelId!, card, `${interaction.id} ${index}`);
-          } catch (error) {
-            if (!(error instanceof KronaError))
-              parts.log.error({ error }, 'could not post an answer on Discord');
-            forCaller.push(errorCard(error));
-          }
-      const late = parts.clock() - came > TOKEN_LIFE;
-      if (!late) await tellCaller(interaction, forCaller, parts);
-      else if (forCaller.length > 0)
-        parts.log.warn({ answers: forCaller.length }, 'an answer came after Discord takes it');
-    },
+  return async (cards) => {
+    const forCaller: Card[] = [];
+    for (const [index, card] of cards.flatMap(pages).entries())
+      if (card.audience === 'caller') forCaller.push(card);
+      else
+        try {
+          await parts.post(requireChannel(interaction), card, `${interaction.id} ${index}`);
+        } catch (error) {
+          if (!(error instanceof KronaError))
+            parts.log.error({ error }, 'could not post an answer on Discord');
+          forCaller.push(errorCard(error));
+        }
+    const late = parts.clock() - came > TOKEN_LIFE;
+    if (!late) await tellCaller(interaction, forCaller, parts);
+    else if (forCaller.length > 0)
+      parts.log.warn({ answers: forCaller.length }, 'an answer came too late for Discord');
   };
 }
 
-/** @returns what Discord said when somebody else has taken the event, or nobody in time */
-function notTaken(cause: unknown): unknown {
-  if (isDiscord(cause, 'unknownInteraction'))
-    return new KronaError(
-      'DISCORD_TOO_LATE',
-      'Discord waits 3 s for a word on a command, and it came later; the command was not carried out.',
-      { cause },
-    );
-  if (isDiscord(cause, 'alreadyAcknowledged'))
-    return new KronaError(
-      'DISCORD_TAKEN',
-      'Another process with the same token has taken the command; run one bot for one token.',
-      { cause },
-    );
-  return cause;
+/** The channel of an interaction. Commands are taken in servers only, where every interaction has one. */
+function requireChannel({ channelId }: Answerable): string {
+  if (channelId !== null) return channelId;
+  throw new KronaError('CHANNEL_GONE', 'Discord did not say in which channel this was asked.');
 }
 
 async function tellCaller(
@@ -115,30 +93,28 @@ async function tellCaller(
 ): Promise<void> {
   const { applicationId, token } = interaction;
   const original = Routes.webhookMessage(applicationId, token, '@original');
+  const limit = answerLimit(interaction);
+  const send = (card: Card, request: (message: Awaited<ReturnType<typeof payload>>) => Promise<unknown>) =>
+    withinLimits(limit, async (most) =>
+      request(await payload(await renderCard(card, { ...parts, limit: most }))),
+    );
   try {
-    const [first, ...others] = interaction.isButton() ? [undefined, ...cards] : cards;
-    if (first !== undefined)
-      await send(first, ({ body, files }) => parts.rest.patch(original, { body, files, auth: false }));
-    else if (!interaction.isButton()) await parts.rest.delete(original, { auth: false });
+    const others = [...cards];
+    if (!interaction.isButton()) {
+      const first = others.shift();
+      if (first === undefined) await parts.rest.delete(original, { auth: false });
+      else await send(first, (message) => parts.rest.patch(original, { ...message, auth: false }));
+    }
     for (const card of others)
-      await send(card!, ({ body, files }) =>
+      await send(card, ({ body, files }) =>
         parts.rest.post(Routes.webhook(applicationId, token), {
-          body: { ...body, flags: MessageFlags.IsComponentsV2 | MessageFlags.Ephemeral },
+          body: { ...body, flags: FOR_CALLER },
           files,
           auth: false,
         }),
       );
   } catch (error) {
     if (!isExpired(error)) throw error;
-    parts.log.warn({ error }, 'an answer came after Discord takes it');
-  }
-
-  async function send(
-    card: Card,
-    request: (message: Awaited<ReturnType<typeof payload>>) => Promise<unknown>,
-  ) {
-    await withinLimits(answerLimit(interaction), async (limit) =>
-      request(await payload(await renderCard(card, { ...parts, limit }))),
-    );
+    parts.log.warn({ error }, 'an answer came too late for Discord');
   }
 }

@@ -1,6 +1,6 @@
 /**
- * @file The discord.js client and REST as Krona uses them: the fewest intents, next to nothing cached, and errors
- * that come at once where waiting would not help.
+ * @file The discord.js client and REST as Krona uses them: the fewest intents, almost nothing cached, and errors that
+ * come at once where waiting would not help.
  */
 import {
   Client,
@@ -11,35 +11,40 @@ import {
   type InternalRequest,
   Options,
   REST,
+  type RequestData,
   type RESTOptions,
+  type RouteLike,
   Status,
 } from 'discord.js';
 import type { DiscordConfig } from '../../core/config.ts';
 import { KronaError } from '../../core/errors.ts';
 import { CODE, stopping, tokenInvalid } from './errors.ts';
 
-type ResponseLike = Awaited<ReturnType<RESTOptions['makeRequest']>>;
+/** The global fetch, with the types of the library's own version of it. */
+const fetchLike = fetch as unknown as RESTOptions['makeRequest'];
 
 /**
  * The answer “no more edits of this old message” has the status of a rate limit, which the library would wait for
  * and repeat without end; with another status it comes back as an error.
  */
 const makeRequest: RESTOptions['makeRequest'] = async (url, init) => {
-  const response = await fetch(url, init as RequestInit);
-  // The library's types are those of another version of the same fetch.
-  if (response.status !== 429) return response as unknown as ResponseLike;
+  const response = await fetchLike(url, init);
+  if (response.status !== 429) return response;
   const body = await response.text();
   const code = /"code":\s*(\d+)/.exec(body)?.[1];
   const status = Number(code) === CODE.tooManyEditsOfOldMessage ? 400 : 429;
-  return new Response(body, { status, headers: response.headers }) as unknown as ResponseLike;
+  return new Response(body, { status, headers: [...response.headers] }) as unknown as typeof response;
 };
+
+const carriesToken = (headers: Parameters<RESTOptions['makeRequest']>[1]['headers']): boolean =>
+  Object.keys(headers ?? {}).some((name) => name.toLowerCase() === 'authorization');
 
 const restOptions = ({ api }: DiscordConfig): Partial<RESTOptions> => ({
   makeRequest,
   ...(api !== null && { api: api.replace(/\/+$/, '') }),
 });
 
-/** REST with the bot's token, of its own: it goes on when the client has gone, until it is ended. */
+/** REST with the bot's token, apart from the client's: it outlives the client, until it is ended. */
 export class BotRest extends REST {
   readonly #refusals = new Set<(error: KronaError) => void>();
   #ended = false;
@@ -51,18 +56,28 @@ export class BotRest extends REST {
     this.setToken(config.token);
     this.options.makeRequest = async (url, init) => {
       // Its caller has been told that it was not sent.
-      if (this.#ended && new Headers(init.headers as HeadersInit).has('authorization')) throw stopping();
+      if (this.#ended && carriesToken(init.headers)) throw stopping();
       return makeRequest(url, init);
     };
   }
 
   /**
-   * Ends all waiting, as for a rate limit, with STOPPING, and sends nothing more. Answers to interactions, which carry
-   * no token of the bot's, go on: no record keeps those.
+   * Ends all waiting, as for a rate limit, with STOPPING, and sends nothing more. Answers to interactions, which don't
+   * carry the bot's token, go on: no record keeps those.
    */
   end(): void {
     this.#ended = true;
     for (const refuse of this.#refusals) refuse(stopping());
+  }
+
+  /** Does one request. @typeParam T - what Discord documents as the answer */
+  async ask<T>(
+    method: 'get' | 'post' | 'patch' | 'put',
+    route: RouteLike,
+    data: RequestData = {},
+  ): Promise<T> {
+    // The library leaves answers untyped.
+    return (await this[method](route, data)) as T;
   }
 
   override request(options: InternalRequest): Promise<unknown> {
@@ -102,20 +117,25 @@ export function createClient(config: DiscordConfig): Client {
   });
 }
 
-/** What a close of the connection means that does not mend itself; null when the client connects again. */
+/** What a final close of the connection means; null when the client connects again. */
 export function fatalClose(code: number): KronaError | null {
-  if (code === (GatewayCloseCodes.AuthenticationFailed as number)) return tokenInvalid();
-  if (code === (GatewayCloseCodes.ShardingRequired as number))
-    return new KronaError(
-      'DISCORD_SHARDS_NEEDED',
-      'The bot is in too many servers for one connection; set KRONA_DISCORD_SHARDS=auto.',
-    );
-  if (code === (GatewayCloseCodes.InvalidShard as number))
-    return new KronaError(
-      'DISCORD_SHARDS_NEEDED',
-      'Discord refuses this number of shards; set KRONA_DISCORD_SHARDS=auto.',
-    );
-  return null;
+  // The library types the code of a close as a plain number.
+  switch (code as GatewayCloseCodes) {
+    case GatewayCloseCodes.AuthenticationFailed:
+      return tokenInvalid();
+    case GatewayCloseCodes.ShardingRequired:
+      return new KronaError(
+        'DISCORD_SHARDS_NEEDED',
+        'The bot is in too many servers for one connection. Set KRONA_DISCORD_SHARDS=auto.',
+      );
+    case GatewayCloseCodes.InvalidShard:
+      return new KronaError(
+        'DISCORD_SHARDS_NEEDED',
+        'Discord refuses this number of shards. Set KRONA_DISCORD_SHARDS=auto.',
+      );
+    default:
+      return null;
+  }
 }
 
 /**
@@ -130,7 +150,7 @@ export async function connect(client: Client, token: string): Promise<void> {
       reject(fatalClose(code) ?? unreachable(new Error(`gateway closed with ${code}`))),
     );
   });
-  // Whichever of the two fails first is told; the other must not end the process.
+  // The first of the two failures is reported; the other must not end the process.
   ready.catch(() => undefined);
   try {
     await Promise.race([client.login(token), ready.then(() => token)]);
@@ -138,15 +158,18 @@ export async function connect(client: Client, token: string): Promise<void> {
   } catch (error) {
     await disconnect(client);
     if (error instanceof KronaError) throw error;
-    const { code, status } = error as { code?: unknown; status?: unknown };
-    throw code === 'TokenInvalid' || status === 401 ? tokenInvalid(error) : unreachable(error);
+    throw isTokenError(error) ? tokenInvalid(error) : unreachable(error);
   }
 }
+
+const isTokenError = (error: unknown): boolean =>
+  error instanceof Error &&
+  (('code' in error && error.code === 'TokenInvalid') || ('status' in error && error.status === 401));
 
 export const unreachable = (cause: unknown): KronaError =>
   new KronaError(
     'DISCORD_UNREACHABLE',
-    'Discord cannot be reached; see whether this machine reaches discord.com, and https://discordstatus.com.',
+    "Krona can't reach Discord. Check that this machine reaches discord.com, and see https://discordstatus.com.",
     { cause, retryable: true },
   );
 

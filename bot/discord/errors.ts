@@ -1,12 +1,12 @@
 /**
- * @file Discord's error codes in our words. Everything else that a request throws stays as it is: a bug, or a
- * network that is gone for a while.
+ * @file Discord's error codes as Krona's errors. Everything else that a request throws stays as it is: a bug, or a
+ * network failure.
  * https://docs.discord.com/developers/topics/opcodes-and-status-codes#json
  */
 import { DiscordAPIError } from 'discord.js';
 import { KronaError } from '../../core/errors.ts';
 
-/** A name for the codes that are told apart. */
+/** Names of the codes that Krona handles. */
 export const CODE = {
   unknownChannel: 10_003,
   unknownMessage: 10_008,
@@ -31,56 +31,55 @@ export function isDiscord(error: unknown, ...names: readonly Name[]): error is D
   return error instanceof DiscordAPIError && names.some((name) => error.code === CODE[name]);
 }
 
-/** Too large for Discord, also where a proxy in between says it. */
+/** Too large for Discord, or for a proxy in between. */
 export const isTooLarge = (error: unknown): boolean =>
   isDiscord(error, 'requestTooLarge') || (error instanceof DiscordAPIError && error.status === 413);
 
-/** The token of an interaction is dead, 15 minutes after it came, or the interaction is unknown. */
+/** The token of an interaction has expired, after 15 minutes, or the interaction is unknown. */
 export const isExpired = (error: unknown): boolean =>
   isDiscord(error, 'invalidWebhookToken', 'unknownWebhook', 'unknownInteraction');
 
 export const tokenInvalid = (cause?: unknown): KronaError =>
   new KronaError(
     'DISCORD_TOKEN_INVALID',
-    'Discord does not know the token in DISCORD_TOKEN. Copy it again (Developer Portal, your application, Bot, Reset Token) and start Krona again.',
+    'Discord does not accept the token in DISCORD_TOKEN. Copy it again (Developer Portal, your application, Bot, Reset Token) and restart Krona.',
     { cause },
   );
 
 export const stopping = (): KronaError =>
-  new KronaError('STOPPING', 'Krona is being restarted; try again in a moment.', { retryable: true });
+  new KronaError('STOPPING', 'Krona is restarting. Try again in a moment.', { retryable: true });
 
 /** @param missing names of permissions, as the server settings show them */
 export const postForbidden = (channelName: string, missing: readonly string[], cause?: unknown): KronaError =>
   new KronaError(
     'POST_FORBIDDEN',
-    `Krona may not post in #${channelName}: it lacks the permission ${missing.join(', ') || 'to do so'}. ` +
-      'Who manages the server grants it in the channel’s settings, under Permissions, to the role Krona.',
+    `Krona can't post in #${channelName}: it lacks the permission ${missing.join(', ') || 'to do so'}. ` +
+      'A server administrator can grant it to the role Krona in the channel’s settings, under Permissions.',
     { cause },
   );
 
 export const threadClosed = (cause: unknown): KronaError =>
   new KronaError(
     'POST_FORBIDDEN',
-    'This thread is closed, and only who moderates it opens it again (its menu, Unlock Thread); Krona may not post here until then.',
+    "This thread is locked, so Krona can't post here. A moderator can unlock it (thread menu, Unlock Thread).",
     { cause },
   );
 
 export const channelGone = (cause: unknown): KronaError =>
-  new KronaError('CHANNEL_GONE', 'The channel was deleted, or Krona was put out of its server.', { cause });
+  new KronaError('CHANNEL_GONE', 'The channel was deleted, or Krona was removed from its server.', { cause });
 
-/** Its words are for the log. */
 export const deleteForbidden = (cause: unknown): KronaError =>
   new KronaError('DELETE_FORBIDDEN', 'Discord does not let Krona delete this message.', { cause });
 
 const messageGone = (cause: unknown): KronaError =>
-  new KronaError('MESSAGE_GONE', 'The message was deleted at Discord.', { cause });
+  new KronaError('MESSAGE_GONE', 'The message was deleted on Discord.', { cause });
 
 /**
- * What to throw for an answer to a request about a channel's messages.
+ * The error to throw for an answer to a request about a channel's messages.
  *
- * @param onMessage a message that is there already: when its channel is deleted, so is it
- * @param forbidden makes the error for a missing permission, which only its channel can name, or for a server that
- * Krona was put out of: Discord answers the same (50001) where it may not view the channel
+ * @param onMessage - the request is about an existing message: when its channel is deleted, so is the message
+ * @param forbidden - makes the error for a missing permission, which only its channel can name, or for a server that
+ * removed Krona: Discord answers the same (50001) where Krona can't view the channel
  */
 export function translated(
   error: unknown,
@@ -91,22 +90,22 @@ export function translated(
   if (isDiscord(error, 'unknownChannel')) return onMessage ? messageGone(error) : channelGone(error);
   if (isDiscord(error, 'missingAccess', 'missingPermissions')) return forbidden(error);
   if (isDiscord(error, 'threadLocked')) return threadClosed(error);
-  // A thread falls asleep, edits or not; a new message wakes it.
+  // A thread is archived after a while, edits or not; a new message reopens it.
   if (isDiscord(error, 'threadArchived') && !onMessage) return threadClosed(error);
   if (isDiscord(error, 'threadArchived'))
     return new KronaError(
       'MESSAGE_STALE',
-      'Discord takes no edits in a thread that is archived; a new message must take its place.',
+      'Discord takes no edits in an archived thread. A new message replaces this one.',
       { cause: error },
     );
   if (isDiscord(error, 'tooManyEditsOfOldMessage'))
     return new KronaError(
       'MESSAGE_STALE',
-      'Discord takes no more edits of this message, as it is older than an hour; a new one must take its place.',
+      'Discord takes no more edits of this message, as it is older than an hour. A new one replaces it.',
       { cause: error },
     );
   if (error instanceof DiscordAPIError && error.status === 401) return tokenInvalid(error);
-  // The client forgets a token that was refused once.
+  // The client drops a token that was refused once.
   if (error instanceof Error && error.message.startsWith('Expected token to be set'))
     return tokenInvalid(error);
   return error;

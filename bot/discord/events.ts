@@ -1,4 +1,4 @@
-/** @file What interactions say about who, where and what, in the words of the gateway contract. */
+/** @file The member, channel, command and options of an interaction, as the gateway contract has them. */
 import {
   type AutocompleteInteraction,
   type BaseInteraction,
@@ -17,20 +17,20 @@ export interface WhoAndWhere {
   readonly roles: readonly string[];
 }
 
-/** Who did something where. @param interaction of a server */
+/** The member and channel of an interaction. @param interaction - of a server */
 export function whoAndWhere(interaction: BaseInteraction): WhoAndWhere {
   const { channel, channelId, user, guildId } = interaction;
   const member = interaction.member;
-  const name =
-    channel !== null && !channel.partial && 'name' in channel ? (channel.name ?? channelId) : channelId;
+  const externalId = channelId ?? '';
+  const name = (channel !== null && !channel.partial && 'name' in channel && channel.name) || externalId;
   const home = channel?.isThread() ? channel.parent : channel;
   const cached = member !== null && 'displayName' in member;
   const roles =
     member === null ? [] : Array.isArray(member.roles) ? member.roles : [...member.roles.cache.keys()];
   return {
     channel: {
-      externalId: channelId!,
-      name: name!,
+      externalId,
+      name,
       ageRestricted: home !== null && 'nsfw' in home && home.nsfw,
     },
     member: {
@@ -39,7 +39,7 @@ export function whoAndWhere(interaction: BaseInteraction): WhoAndWhere {
     },
     // Administrators have every permission.
     moderator: interaction.memberPermissions?.has(PermissionFlagsBits.ManageMessages) ?? false,
-    // The role of everybody has the server's id.
+    // The role @everyone has the server's id.
     roles: roles.filter((id) => id !== guildId),
   };
 }

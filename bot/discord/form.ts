@@ -1,12 +1,19 @@
 /**
- * @file The form that asks for photos: subject, class, up to 10 files, what they show, and a consent that must be given.
- * What the command already said comes back in the form's id, so that a form needs nothing kept, also across a restart.
+ * @file The form that asks for photos, within Discord's five fields. What the command already said comes back in the
+ * form's id, so that a form needs nothing kept, also across a restart.
  */
-import { type APIModalInteractionResponseCallbackData, ComponentType, TextInputStyle } from 'discord.js';
-import type { InvocationEvent } from '../gateway.ts';
-import { CAPTION } from '../../commands/photos/photo-captions.ts';
+import {
+  type APILabelComponent,
+  type APIModalInteractionResponseCallbackData,
+  ComponentType,
+  type ModalSubmitFields,
+  TextInputStyle,
+} from 'discord.js';
+import type { OptionData } from '../../commands/contract.ts';
 import { MAX_FILES } from '../../commands/photos/photo-intake.ts';
 import { KronaError } from '../../core/errors.ts';
+import type { InvocationEvent } from '../gateway.ts';
+import { CONSENT, fieldLabel, photoForm, type PhotoFormData, PHOTOS_HINT } from '../photo-form.ts';
 
 type Options = InvocationEvent['options'];
 
@@ -21,139 +28,133 @@ export interface FormPurpose {
   readonly messageId: string | null;
 }
 
-export const FIELD = {
-  subject: 'subject',
-  class: 'class',
-  caption: 'caption',
-  photos: 'photos',
-  consent: 'consent',
-} as const;
+/** Ids of the fields that are no options. */
+export const FIELD = { photos: 'photos', consent: 'consent' } as const;
 /** The value of the consent box when it is ticked. */
-export const AGREED = 'yes';
-const ASKED: readonly string[] = [FIELD.subject, FIELD.class, FIELD.caption];
+const AGREED = 'yes';
 
 const PREFIX = 'k1:form:';
-/** Most characters of a subject's name or class in the form. */
-const MAX_NAME = 100;
+/** Most fields of a form. */
+const MAX_FIELDS = 5;
 /** Most characters of a form's id. */
 const MAX_ID = 100;
+/** Most characters of a text field. */
+const MAX_TEXT = 4000;
+/** Longer texts get several lines. */
+const LONG_TEXT = 100;
 
-/** Whether a command that came without files wants a form instead of an answer. */
+/** Whether a command that came without files opens a form instead of running. */
 export function wantsForm({ command, action, options }: Omit<FormPurpose, 'messageId'>): boolean {
-  if (command === 'photos' && action === 'add') return true;
-  // A class is said of a new subject, which has no photos yet; an old one can be trained with what it has.
-  return command === 'train' && options['class'] !== undefined;
+  const form = photoForm(command, action);
+  if (form === null) return false;
+  // A class is given for a new subject, which has no photos yet; an old one can be trained with what it has.
+  return form.needsPhotos || options['class'] !== undefined;
+}
+
+/** The fields that fit into the form beside the consent: photos and texts. */
+const shownFields = ({ fields }: PhotoFormData): readonly OptionData[] =>
+  fields
+    .filter(({ type, choices }) => type === 'photos' || (type === 'text' && choices === undefined))
+    .slice(0, MAX_FIELDS - 1);
+const textFields = (form: PhotoFormData): readonly OptionData[] =>
+  shownFields(form).filter(({ type }) => type === 'text');
+
+/** @throws KronaError COMMAND_UNKNOWN */
+function formOf({ command, action }: Pick<FormPurpose, 'command' | 'action'>): PhotoFormData {
+  const form = photoForm(command, action);
+  if (form !== null) return form;
+  throw new KronaError('COMMAND_UNKNOWN', `\`/krona ${command}\` takes no photos.`);
 }
 
 /** @throws KronaError OPTION_TOO_LONG when the options do not fit into the form's id */
-export function formId({ command, action, options, messageId }: FormPurpose): string {
-  const rest = Object.entries(options).filter(([name]) => !ASKED.includes(name));
+function formId({ command, action, options, messageId }: FormPurpose, form: PhotoFormData): string {
+  const inForm = textFields(form).map(({ name }) => name);
+  const rest = Object.entries(options).filter(([name]) => !inForm.includes(name));
   const query = new URLSearchParams(rest.map(([name, value]) => [name, String(value)]));
   const id = `${PREFIX}${command}:${action}:${messageId ?? ''}:${query.toString()}`;
   if (id.length <= MAX_ID) return id;
   throw new KronaError(
     'OPTION_TOO_LONG',
-    'These options are too long for a form; attach the photos to the command.',
+    'These options are too long for a form. Attach the photos to the command instead.',
   );
 }
 
-/** What a submitted form is for; null when its id is none of ours. */
+/** What a submitted form is for; null when its id is not one of ours. */
 export function purposeOf(id: string): FormPurpose | null {
-  const [, command, action, messageId, query] =
+  const [, command, action = '', messageId, query] =
     /^k1:form:([a-z0-9_]+):([a-z0-9_]*):(\d*):(.*)$/.exec(id) ?? [];
   if (command === undefined) return null;
   const options = Object.fromEntries(new URLSearchParams(query));
-  return { command, action: action!, options, messageId: messageId === '' ? null : messageId! };
+  return { command, action, options, messageId: messageId || null };
 }
 
-export function photoForm(purpose: FormPurpose): APIModalInteractionResponseCallbackData {
-  const { command, options, messageId } = purpose;
-  // Discord opens no form with a longer value; half a character at the cut would be none.
-  const filled = (name: string, max: number) =>
-    options[name] === undefined
-      ? { max_length: max }
-      : {
-          max_length: max,
-          value: String(options[name])
-            .slice(0, max)
-            .replace(/[\ud800-\udbff]$/, ''),
-        };
-  const required = command === 'photos';
+/** The form as Discord opens it. @throws KronaError COMMAND_UNKNOWN, OPTION_TOO_LONG */
+export function formModal(purpose: FormPurpose): APIModalInteractionResponseCallbackData {
+  const form = formOf(purpose);
+  const fields = shownFields(form).flatMap((option) => {
+    if (option.type !== 'photos') return [textField(option, purpose.options[option.name])];
+    return purpose.messageId === null ? [photosField(option)] : [];
+  });
+  return { custom_id: formId(purpose, form), title: form.title, components: [...fields, consentField()] };
+}
+
+function textField(option: OptionData, given: string | number | boolean | undefined): APILabelComponent {
+  const most = Math.min(MAX_TEXT, option.maxLength ?? MAX_TEXT);
   return {
-    custom_id: formId(purpose),
-    title: command === 'train' ? 'Teach Krona a subject' : 'Add photos to a subject',
-    components: [
-      {
-        type: ComponentType.Label,
-        label: 'Subject',
-        description: 'Its name, as you will say it in prompts',
-        component: {
-          type: ComponentType.TextInput,
-          custom_id: FIELD.subject,
-          style: TextInputStyle.Short,
-          required: true,
-          ...filled('subject', MAX_NAME),
-        },
-      },
-      {
-        type: ComponentType.Label,
-        label: 'Class',
-        description: 'When the subject is new: what it is, in one plain noun: cat, robot, mug',
-        component: {
-          type: ComponentType.TextInput,
-          custom_id: FIELD.class,
-          style: TextInputStyle.Short,
-          required: false,
-          ...filled('class', MAX_NAME),
-        },
-      },
-      ...(messageId === null
-        ? [
-            {
-              type: ComponentType.Label as const,
-              label: 'Photos',
-              description: `Up to ${MAX_FILES}; different views teach the most`,
-              component: {
-                type: ComponentType.FileUpload as const,
-                custom_id: FIELD.photos,
-                min_values: required ? 1 : 0,
-                max_values: MAX_FILES,
-                required,
-                file_types: ['image' as const],
-              },
-            },
-          ]
-        : []),
-      {
-        type: ComponentType.Label,
-        label: 'Caption',
-        description: CAPTION.description,
-        component: {
-          type: ComponentType.TextInput,
-          custom_id: FIELD.caption,
-          style: TextInputStyle.Paragraph,
-          required: false,
-          ...filled('caption', CAPTION.maxLength!),
-        },
-      },
-      {
-        type: ComponentType.Label,
-        label: 'Consent',
-        component: {
-          type: ComponentType.CheckboxGroup,
-          custom_id: FIELD.consent,
-          min_values: 1,
-          max_values: 1,
-          required: true,
-          options: [
-            {
-              value: AGREED,
-              label: 'I may share these photos',
-              description: 'Krona stores them, learns from them, and draws what is on them for this channel.',
-            },
-          ],
-        },
-      },
-    ],
+    type: ComponentType.Label,
+    label: fieldLabel(option),
+    description: option.description,
+    component: {
+      type: ComponentType.TextInput,
+      custom_id: option.name,
+      style: most > LONG_TEXT ? TextInputStyle.Paragraph : TextInputStyle.Short,
+      required: option.required === true,
+      max_length: most,
+      // Discord opens no form with a longer value; half a character at the cut would be invalid.
+      ...(given !== undefined && {
+        value: String(given)
+          .slice(0, most)
+          .replace(/[\ud800-\udbff]$/, ''),
+      }),
+    },
   };
+}
+
+const photosField = (option: OptionData): APILabelComponent => ({
+  type: ComponentType.Label,
+  label: fieldLabel(option),
+  description: PHOTOS_HINT,
+  component: {
+    type: ComponentType.FileUpload,
+    custom_id: FIELD.photos,
+    min_values: option.required ? 1 : 0,
+    max_values: MAX_FILES,
+    required: option.required === true,
+    file_types: ['image'],
+  },
+});
+
+const consentField = (): APILabelComponent => ({
+  type: ComponentType.Label,
+  label: CONSENT.label,
+  component: {
+    type: ComponentType.CheckboxGroup,
+    custom_id: FIELD.consent,
+    min_values: 1,
+    max_values: 1,
+    required: true,
+    options: [{ value: AGREED, label: CONSENT.box, description: CONSENT.hint }],
+  },
+});
+
+/** The options of a submitted form. @throws KronaError CONSENT_MISSING */
+export function submittedOptions(purpose: FormPurpose, fields: ModalSubmitFields): Options {
+  if (!fields.getCheckboxGroup(FIELD.consent).includes(AGREED))
+    throw new KronaError('CONSENT_MISSING', CONSENT.missing);
+  const filled: Record<string, string> = {};
+  for (const { name } of textFields(formOf(purpose))) {
+    const value = fields.getTextInputValue(name);
+    if (value !== '') filled[name] = value;
+  }
+  return { ...purpose.options, ...filled };
 }

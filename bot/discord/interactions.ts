@@ -1,6 +1,6 @@
 /**
- * @file Interactions of members: commands, forms, buttons, completion and the menu of a message, each handed to
- * the bot's handlers. A form must be the first answer, so whether to show one is told by the interaction alone.
+ * @file Interactions of members: commands, forms, buttons, completion and the menu of a message, each acknowledged and
+ * handed to the bot's handlers. A form must be the first answer, so the interaction alone decides whether to show one.
  */
 import {
   type AutocompleteInteraction,
@@ -14,10 +14,12 @@ import { errorCard } from '../../commands/cards/format.ts';
 import type { Attachment } from '../../commands/contract.ts';
 import { KronaError } from '../../core/errors.ts';
 import type { GatewayHandlers, InvocationEvent } from '../gateway.ts';
+import { RecentMap } from '../recent.ts';
+import { acknowledge } from './acknowledging.ts';
 import { type Answerable, answerAtOnce, answering, type AnsweringParts } from './answering.ts';
 import { isDiscord, isExpired, postForbidden, stopping } from './errors.ts';
 import { commandName, commandOptions, whoAndWhere } from './events.ts';
-import { AGREED, FIELD, type FormPurpose, photoForm, purposeOf, wantsForm } from './form.ts';
+import { FIELD, formModal, type FormPurpose, purposeOf, submittedOptions, wantsForm } from './form.ts';
 import { incoming } from './incoming.ts';
 import { missingPermissions } from './permissions.ts';
 import { ADD_PHOTOS } from './registration.ts';
@@ -31,16 +33,16 @@ const MOST_WAITING = 500;
 export class Interactions {
   readonly #parts: AnsweringParts;
   /**
-   * Files of messages by message id, from the menu until the form is sent: Discord tells them with the menu alone
-   * to a bot that may not read messages. Fetched when the member has consented.
+   * Files of messages by message id, from the menu until the form is sent: Discord names them only with the menu to a
+   * bot that can't read messages. Fetched when the member has consented.
    */
-  readonly #waiting = new Map<string, readonly Attachment[]>();
+  readonly #waiting = new RecentMap<string, readonly Attachment[]>(MOST_WAITING);
 
   constructor(parts: AnsweringParts) {
     this.#parts = parts;
   }
 
-  /** Deals with one interaction. Never rejects. @param handlers null while the bot stops */
+  /** Handles one interaction. Never rejects. @param handlers - null while the bot stops */
   async take(interaction: Interaction, handlers: GatewayHandlers | null): Promise<void> {
     try {
       if (interaction.isAutocomplete()) await this.#complete(interaction, handlers);
@@ -53,8 +55,8 @@ export class Interactions {
         await this.#dispatch(interaction, handlers);
       }
     } catch (error) {
-      if (isExpired(error)) this.#parts.log.warn({ error }, 'an answer came after Discord takes it');
-      else this.#parts.log.error({ error }, 'could not deal with an interaction on Discord');
+      if (isExpired(error)) this.#parts.log.warn({ error }, 'an answer came too late for Discord');
+      else this.#parts.log.error({ error }, 'could not handle an interaction on Discord');
     }
   }
 
@@ -67,10 +69,10 @@ export class Interactions {
       else if (interaction.isMessageContextMenuCommand()) await this.#choosePhotos(interaction);
       else await this.#command(interaction, handlers);
     } catch (error) {
-      // Handlers do not throw: nothing was acknowledged, and the member would wait in vain.
+      // Handlers do not throw: nothing was acknowledged, and the member would wait for nothing.
       if (isExpired(error) || isDiscord(error, 'alreadyAcknowledged')) throw error;
       if (!(error instanceof KronaError))
-        this.#parts.log.error({ error }, 'could not deal with an interaction on Discord');
+        this.#parts.log.error({ error }, 'could not handle an interaction on Discord');
       await answerAtOnce(interaction, errorCard(error), this.#parts);
     }
   }
@@ -79,33 +81,32 @@ export class Interactions {
     const name = commandName(interaction);
     const { options, attachments } = commandOptions(interaction);
     if (attachments.length === 0 && wantsForm({ ...name, options }))
-      await interaction.showModal(photoForm({ ...name, options, messageId: null }));
+      await interaction.showModal(formModal({ ...name, options, messageId: null }));
     else await this.#invoke(interaction, handlers, { ...name, options, attachments });
   }
 
-  /** The menu of a message: its files, after a form about whose they are. */
+  /** The menu of a message: its files, after a form that says which subject they show. */
   async #choosePhotos(interaction: MessageContextMenuCommandInteraction): Promise<void> {
     const { targetMessage, user, commandName: chosen } = interaction;
     if (chosen !== ADD_PHOTOS)
       throw new KronaError(
         'COMMAND_UNKNOWN',
-        `Krona has no command “${chosen}”; ask an administrator to register again.`,
+        `Krona has no command “${chosen}”. An administrator must register the commands again.`,
       );
     if (targetMessage.author.id !== user.id)
       throw new KronaError(
         'NOT_ALLOWED',
-        'Only who sent a message may give its photos to Krona; ask them to do it.',
+        "Only the sender can submit a message's photos. Ask them to do it.",
       );
     const files = [...targetMessage.attachments.values()].map(incoming);
     if (files.length === 0)
       throw new KronaError(
         'NO_PHOTOS',
-        'No file is attached to this message; choose one with 1 to 10 photos.',
+        'No file is attached to this message. Choose one with 1 to 10 photos.',
       );
     this.#waiting.set(targetMessage.id, files);
-    if (this.#waiting.size > MOST_WAITING) this.#waiting.delete(this.#waiting.keys().next().value!);
     const purpose = { command: 'photos', action: 'add', options: {}, messageId: targetMessage.id };
-    await interaction.showModal(photoForm(purpose));
+    await interaction.showModal(formModal(purpose));
   }
 
   async #submit(interaction: ModalSubmitInteraction, handlers: GatewayHandlers): Promise<void> {
@@ -113,25 +114,12 @@ export class Interactions {
     if (purpose === null)
       throw new KronaError(
         'ACTION_UNKNOWN',
-        'This form is of another version of Krona; use the command again.',
+        'This form is from another version of Krona. Use the command again.',
       );
-    const { fields } = interaction;
-    if (!fields.getCheckboxGroup(FIELD.consent).includes(AGREED))
-      throw new KronaError(
-        'CONSENT_MISSING',
-        'Krona takes photos only from who may share them: tick the box.',
-      );
-    const filled = [FIELD.subject, FIELD.class, FIELD.caption].flatMap((name) => {
-      const value = fields.getTextInputValue(name);
-      return value === '' ? [] : [[name, value]];
-    });
     await this.#invoke(interaction, handlers, {
       command: purpose.command,
       action: purpose.action,
-      options: {
-        ...purpose.options,
-        ...(Object.fromEntries(filled) as Record<string, string>),
-      },
+      options: submittedOptions(purpose, interaction.fields),
       attachments: this.#filesOf(interaction, purpose),
     });
   }
@@ -143,7 +131,7 @@ export class Interactions {
     if (files === undefined)
       throw new KronaError(
         'ATTACHMENT_GONE',
-        `Krona was restarted meanwhile; choose “${ADD_PHOTOS}” in the message’s menu again.`,
+        `Krona was restarted in the meantime. Choose “${ADD_PHOTOS}” in the message’s menu again.`,
       );
     this.#waiting.delete(messageId);
     return files;
@@ -154,16 +142,16 @@ export class Interactions {
     handlers: GatewayHandlers,
     asked: Pick<InvocationEvent, 'command' | 'action' | 'options' | 'attachments'>,
   ): Promise<void> {
-    await handlers.onInvocation({
-      ...whoAndWhere(interaction),
-      ...asked,
-      ...answering(interaction, this.#parts),
-    });
+    const answer = answering(interaction, this.#parts);
+    if (await acknowledge(interaction, this.#parts.log))
+      await handlers.onInvocation({ ...whoAndWhere(interaction), ...asked, answer });
   }
 
   async #press(interaction: ButtonInteraction, handlers: GatewayHandlers): Promise<void> {
     const action = actionOf(interaction.customId);
-    await handlers.onAction({ ...whoAndWhere(interaction), action, ...answering(interaction, this.#parts) });
+    const answer = answering(interaction, this.#parts);
+    if (await acknowledge(interaction, this.#parts.log))
+      await handlers.onAction({ ...whoAndWhere(interaction), action, answer });
   }
 
   async #complete(interaction: AutocompleteInteraction, handlers: GatewayHandlers | null): Promise<void> {
@@ -178,12 +166,12 @@ export class Interactions {
   }
 }
 
-/** @throws KronaError NOT_HERE, POST_FORBIDDEN when an interaction is not to be carried out at all */
+/** @throws KronaError NOT_HERE, POST_FORBIDDEN when an interaction is not to be carried out */
 function refuse(interaction: Answerable): void {
   if (!interaction.inGuild())
     throw new KronaError(
       'NOT_HERE',
-      'Krona works in the channels of a server, as it learns with a company; ask there.',
+      'Krona works in the channels of a server, not in direct messages. Use the command there.',
     );
   const thread = interaction.channel?.isThread() ?? false;
   const missing = missingPermissions(interaction.appPermissions, thread);

@@ -1,8 +1,9 @@
 /**
- * @file How large a file may be in a channel: as the newest interaction there told, else by the boosts of its server.
+ * @file How large a file can be in a channel: as its newest interaction said, else by the boosts of its server.
  * https://docs.discord.com/developers/interactions/receiving-and-responding (attachment_size_limit)
  */
 import { type BaseInteraction, type Client, GuildPremiumTier } from 'discord.js';
+import { RecentMap } from '../recent.ts';
 import { DEFAULT_LIMIT } from './uploads.ts';
 
 /** Channels whose limit is remembered. */
@@ -10,23 +11,21 @@ const MOST_REMEMBERED = 1_000;
 
 /** Bytes of one file in the answer to an interaction. */
 export const answerLimit = ({ attachmentSizeLimit }: Pick<BaseInteraction, 'attachmentSizeLimit'>): number =>
-  // Whatever the library's types say, an event can come without it.
+  // The library's types promise it, but an event can come without it.
   attachmentSizeLimit ?? DEFAULT_LIMIT;
 
 export class Limits {
   readonly #client: Client;
-  readonly #told = new Map<string, number>();
+  readonly #told = new RecentMap<string, number>(MOST_REMEMBERED);
 
   constructor(client: Client) {
     this.#client = client;
   }
 
-  /** Takes note of what an interaction tells. */
+  /** Remembers the limit that an interaction names. */
   note({ channelId, attachmentSizeLimit }: BaseInteraction): void {
     if (channelId === null || attachmentSizeLimit === undefined) return;
-    this.#told.delete(channelId);
     this.#told.set(channelId, attachmentSizeLimit);
-    if (this.#told.size > MOST_REMEMBERED) this.#told.delete(this.#told.keys().next().value!);
   }
 
   /** Bytes of one file in a message of the bot's own. */

@@ -1,22 +1,22 @@
 /**
- * @file Krona's messages in channels, written with the bot's own token: that of an interaction dies after 15
- * minutes. A message is posted once for its nonce: Discord itself tells for some minutes, after that the mark that
- * its container carries does. Nobody is ever pinged.
+ * @file Krona's messages in channels, written with the bot's own token, as an interaction's token ends after 15 minutes.
+ * A message is posted once for its nonce: Discord itself checks that for some minutes, and then the mark that its
+ * container carries does. Nobody is ever pinged.
  */
 import { createHash } from 'node:crypto';
 import {
+  type APIMessage,
   ComponentType,
   MessageFlags,
   type RawFile,
-  type REST,
-  type RESTGetAPIChannelMessagesResult,
   type RESTPatchAPIChannelMessageJSONBody,
   type RESTPostAPIChannelMessageJSONBody,
-  type RESTPostAPIChannelMessageResult,
   Routes,
 } from 'discord.js';
 import type { Card } from '../../commands/card.ts';
 import { KronaError } from '../../core/errors.ts';
+import { RecentMap } from '../recent.ts';
+import type { BotRest } from './connection.ts';
 import { deleteForbidden, isDiscord, isTooLarge, threadClosed, translated } from './errors.ts';
 import { renderCard, type Rendered, type RenderParts } from './render.ts';
 import { DEFAULT_LIMIT } from './uploads.ts';
@@ -33,7 +33,7 @@ type Body = Pick<
   'flags' | 'components' | 'attachments' | 'allowed_mentions'
 >;
 
-/** A message's body and new files. @param kept ids of attachments that the message has already, by name */
+/** A message's body and new files. @param kept - ids of attachments that the message has already, by name */
 export async function payload(
   { components, files }: Rendered,
   kept: ReadonlyMap<string, string> = new Map(),
@@ -69,7 +69,7 @@ export async function withinLimits<T>(limit: number, send: (limit: number) => Pr
   }
 }
 
-/** What Discord takes as a nonce: at most 25 characters. */
+/** A nonce as Discord takes it: at most 25 characters. */
 const nonceOf = (nonce: string): string =>
   createHash('sha256').update(nonce).digest('base64url').slice(0, 22);
 
@@ -78,26 +78,27 @@ const markOf = (nonce: string): number =>
   createHash('sha256').update(`mark ${nonce}`).digest().readUInt32BE() & 0x7fffffff || 1;
 
 export interface MessagesParts extends Pick<RenderParts, 'blobs' | 'link'> {
-  readonly rest: REST;
+  readonly rest: BotRest;
   /** Bytes of one file in a channel. */
   readonly limitOf: (channelId: string) => number;
   readonly forbidden: (channelId: string, cause: unknown) => KronaError;
-  readonly botId: () => string;
+  /** null until the client knows who it is. */
+  readonly botId: () => string | null;
 }
 
 export class Messages {
   readonly #parts: MessagesParts;
   /** Ids of attachments by file name, by message. */
-  readonly #uploaded = new Map<string, ReadonlyMap<string, string>>();
+  readonly #uploaded = new RecentMap<string, ReadonlyMap<string, string>>(MOST_REMEMBERED);
 
   constructor(parts: MessagesParts) {
     this.#parts = parts;
   }
 
   /**
-   * Posts a message; the id of the standing one when it was posted before.
+   * Posts a message, or returns the id of the one that was posted before.
    *
-   * @param lookBack also looks for one that is older than Discord remembers nonces
+   * @param lookBack - also looks for one that is older than Discord remembers nonces
    * @throws KronaError CHANNEL_GONE, POST_FORBIDDEN
    */
   async post(channelId: string, card: Card, nonce: string, lookBack: boolean): Promise<string> {
@@ -109,10 +110,10 @@ export class Messages {
       return withinLimits(this.#parts.limitOf(channelId), async (limit) => {
         const { body, files } = await payload(await renderCard(card, { ...this.#parts, limit, mark }));
         const unique = { nonce: nonceOf(nonce), enforce_nonce: true };
-        const message = (await rest.post(Routes.channelMessages(channelId), {
+        const message = await rest.ask<APIMessage>('post', Routes.channelMessages(channelId), {
           body: { ...body, ...unique } satisfies RESTPostAPIChannelMessageJSONBody,
           files,
-        })) as RESTPostAPIChannelMessageResult;
+        });
         this.#remember(message);
         return message.id;
       });
@@ -125,17 +126,18 @@ export class Messages {
       withinLimits(this.#parts.limitOf(channelId), async (limit) => {
         const rendered = await renderCard(card, { ...this.#parts, limit });
         const { body, files } = await payload(rendered, this.#uploaded.get(messageId));
-        const message = (await this.#parts.rest.patch(Routes.channelMessage(channelId, messageId), {
-          body: body satisfies RESTPatchAPIChannelMessageJSONBody,
-          files,
-        })) as RESTPostAPIChannelMessageResult;
+        const message = await this.#parts.rest.ask<APIMessage>(
+          'patch',
+          Routes.channelMessage(channelId, messageId),
+          { body: body satisfies RESTPatchAPIChannelMessageJSONBody, files },
+        );
         this.#remember(message);
       }),
     );
   }
 
   /**
-   * Deletes a message, if it is still there; a thread that sleeps is woken for it.
+   * Deletes a message, if it still exists; an archived thread is reopened for it.
    *
    * @throws KronaError CHANNEL_GONE, DELETE_FORBIDDEN, POST_FORBIDDEN in a locked thread
    */
@@ -144,7 +146,7 @@ export class Messages {
     try {
       await this.#delete(channelId, messageId).catch(async (error: unknown) => {
         if (!isDiscord(error, 'threadArchived')) throw error;
-        await this.#wake(channelId);
+        await this.#reopen(channelId);
         await this.#delete(channelId, messageId);
       });
     } catch (error) {
@@ -159,8 +161,8 @@ export class Messages {
     await this.#parts.rest.delete(Routes.channelMessage(channelId, messageId));
   }
 
-  /** Whoever may write in a thread may wake it, unless it is locked. */
-  async #wake(threadId: string): Promise<void> {
+  /** Everybody who can write in a thread can reopen it, unless it is locked. */
+  async #reopen(threadId: string): Promise<void> {
     await this.#parts.rest
       .patch(Routes.channel(threadId), { body: { archived: false } })
       .catch((error: unknown) => {
@@ -177,32 +179,29 @@ export class Messages {
     }
   }
 
-  /** Our own message with this mark, among the newest of the channel. */
+  /** Finds our own message with this mark, among the newest of the channel. */
   async #find(channelId: string, mark: number): Promise<string | null> {
+    const { rest, botId } = this.#parts;
     let before: string | undefined;
     for (let page = 0; page < PAGES_BACK; page++) {
       const query = new URLSearchParams({ limit: '100', ...(before !== undefined && { before }) });
-      const messages = (await this.#parts.rest.get(Routes.channelMessages(channelId), {
-        query,
-      })) as RESTGetAPIChannelMessagesResult;
+      const messages = await rest.ask<APIMessage[]>('get', Routes.channelMessages(channelId), { query });
       const found = messages.find(
         ({ author, components }) =>
-          author.id === this.#parts.botId() &&
+          author.id === botId() &&
           components?.some(({ type, id }) => type === ComponentType.Container && id === mark),
       );
       if (found) {
         this.#remember(found);
         return found.id;
       }
+      before = messages.at(-1)?.id;
       if (messages.length < 100) return null;
-      before = messages.at(-1)!.id;
     }
     return null;
   }
 
-  #remember({ id, attachments }: RESTPostAPIChannelMessageResult): void {
-    this.#uploaded.delete(id);
+  #remember({ id, attachments }: APIMessage): void {
     this.#uploaded.set(id, new Map(attachments.map((each) => [each.filename, each.id])));
-    if (this.#uploaded.size > MOST_REMEMBERED) this.#uploaded.delete(this.#uploaded.keys().next().value!);
   }
 }

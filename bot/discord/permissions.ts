@@ -20,19 +20,19 @@ const EVERYWHERE: readonly Needed[] = [
 const IN_CHANNELS: Needed = ['Send Messages', PermissionFlagsBits.SendMessages];
 const IN_THREADS: Needed = ['Send Messages in Threads', PermissionFlagsBits.SendMessagesInThreads];
 
-/** All of them, as one bit field for the invite. */
+/** All of them as a bit field, for the invitation. */
 export const INVITE_PERMISSIONS: bigint = [...EVERYWHERE, IN_CHANNELS, IN_THREADS].reduce(
   (bits, [, flag]) => bits | flag,
   0n,
 );
 
-/** Names of what is missing to post in a channel or thread. */
+/** Names of the permissions that are missing to post in a channel or thread. */
 export function missingPermissions(granted: Readonly<PermissionsBitField>, thread: boolean): string[] {
   const needed = [thread ? IN_THREADS : IN_CHANNELS, ...EVERYWHERE];
   return needed.filter(([, flag]) => !granted.has(flag satisfies PermissionResolvable)).map(([name]) => name);
 }
 
-/** The page on which a server's administrator lets the bot in. */
+/** The page on which a server's administrator invites the bot. */
 export function inviteLink(applicationId: string): string {
   const query = new URLSearchParams({
     client_id: applicationId,

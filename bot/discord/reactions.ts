@@ -1,9 +1,8 @@
-/** @file Reactions at Discord: the numbers that invite to vote, and what stands on a message. Those of bots do not count. */
+/** @file Reactions at Discord: the numbers that invite members to vote, and members' votes. Reactions of bots don't count. */
 import {
   type APIEmoji,
   type APIReaction,
   ReactionType,
-  type REST,
   type RESTGetAPIChannelMessageReactionUsersResult,
   type RESTGetAPIChannelMessageResult,
   Routes,
@@ -11,9 +10,10 @@ import {
 import type { StandingReaction } from '../gateway.ts';
 import { Invitations } from '../invitations.ts';
 import type { Log } from '../../core/log.ts';
+import type { BotRest } from './connection.ts';
 import { isDiscord } from './errors.ts';
 
-/** A message that is gone, has its 20 emoji, sleeps with its thread, or whose channel lets us react no more. */
+/** The message is gone, has its 20 emoji, is in an archived thread, or its channel doesn't let Krona react. */
 const TAKES_NONE = [
   'unknownMessage',
   'unknownChannel',
@@ -21,7 +21,7 @@ const TAKES_NONE = [
   'threadArchived',
   'reactionBlocked',
 ] as const;
-/** Users that one request tells. */
+/** Users per request. */
 const PAGE = 100;
 
 /** A server's own emoji keeps its id, so that its name is not taken for another emoji's. */
@@ -29,10 +29,10 @@ export const emojiName = ({ id, name }: Pick<APIEmoji, 'id' | 'name'>): string =
   id === null ? (name ?? '') : `${name ?? ''}:${id}`;
 
 export class Reactions {
-  readonly #rest: REST;
+  readonly #rest: BotRest;
   readonly invitations: Invitations;
 
-  constructor(rest: REST, log: Log) {
+  constructor(rest: BotRest, log: Log) {
     this.#rest = rest;
     this.invitations = new Invitations((...where) => this.#put(...where), log);
   }
@@ -48,9 +48,10 @@ export class Reactions {
 
   /** Members' reactions on a message. */
   async standing(channelId: string, messageId: string): Promise<StandingReaction[]> {
-    const { reactions = [] } = (await this.#rest.get(
+    const { reactions = [] } = await this.#rest.ask<RESTGetAPIChannelMessageResult>(
+      'get',
       Routes.channelMessage(channelId, messageId),
-    )) as RESTGetAPIChannelMessageResult;
+    );
     const found: StandingReaction[] = [];
     for (const reaction of reactions) {
       const { burst, normal } = reaction.count_details ?? { normal: reaction.count, burst: 0 };
@@ -72,15 +73,18 @@ export class Reactions {
     const found: StandingReaction[] = [];
     for (let after = '0'; ;) {
       const query = new URLSearchParams({ limit: String(PAGE), type: String(type), after });
-      const users = (await this.#rest.get(route, { query })) as RESTGetAPIChannelMessageReactionUsersResult;
+      const users = await this.#rest.ask<RESTGetAPIChannelMessageReactionUsersResult>('get', route, {
+        query,
+      });
       for (const { id, bot, global_name, username } of users)
         if (!bot)
           found.push({
             member: { externalId: id, name: global_name ?? username },
             emoji: emojiName(emoji),
           });
-      if (users.length < PAGE) return found;
-      after = users.at(-1)!.id;
+      const last = users.at(-1);
+      if (last === undefined || users.length < PAGE) return found;
+      after = last.id;
     }
   }
 }

@@ -1,9 +1,8 @@
-/** @file Registers the commands with Discord, or takes them away, for all servers or for one: `krona discord register`. */
+/** @file Registers the commands with Discord, or removes them, for all servers or for one: `krona discord register`. */
 import {
   ApplicationCommandOptionType,
   DiscordAPIError,
   type RESTGetCurrentApplicationResult,
-  type RESTPutAPIApplicationCommandsResult,
   Routes,
 } from 'discord.js';
 import type { DiscordConfig } from '../../core/config.ts';
@@ -17,18 +16,18 @@ export interface Registered {
   readonly application: { readonly id: string; readonly name: string };
   /** null: in all servers. */
   readonly guildId: string | null;
-  /** Each as a member types or finds it. None when they were taken away. */
+  /** Each as a member types or finds it. None when they were removed. */
   readonly commands: readonly string[];
-  /** Lets the bot into a server, with the permissions that it needs and no more. */
+  /** The link that invites the bot to a server, with the permissions that it needs and no more. */
   readonly invite: string;
 }
 
 /**
- * Puts the commands in the place of those that were registered before. What is registered for all servers and for one is
+ * Replaces the commands that were registered before. Commands that are registered both for all servers and for one are
  * listed twice in that one.
  *
- * @param guildId only there, where they appear at once; null: everywhere
- * @param remove only takes those away that were registered there
+ * @param guildId - registers in this server only, where the commands appear at once; null: everywhere
+ * @param remove - only removes the commands that were registered there
  * @throws KronaError DISCORD_TOKEN_INVALID, DISCORD_GUILD_UNKNOWN, DISCORD_UNREACHABLE
  */
 export async function registerCommands(
@@ -39,17 +38,17 @@ export async function registerCommands(
   const rest = new BotRest(config);
   const data = remove ? [] : registration();
   try {
-    const { id, name } = (await rest.get(Routes.currentApplication())) as RESTGetCurrentApplicationResult;
+    const { id, name } = await rest.ask<RESTGetCurrentApplicationResult>('get', Routes.currentApplication());
     const route =
       guildId === null ? Routes.applicationCommands(id) : Routes.applicationGuildCommands(id, guildId);
-    (await rest.put(route, { body: data })) as RESTPutAPIApplicationCommandsResult;
+    await rest.put(route, { body: data });
     return { application: { id, name }, guildId, commands: commandNames(data), invite: inviteLink(id) };
   } catch (error) {
     if (error instanceof DiscordAPIError && error.status === 401) throw tokenInvalid(error);
     if (error instanceof DiscordAPIError && [10_004, 50_001].includes(Number(error.code)))
       throw new KronaError(
         'DISCORD_GUILD_UNKNOWN',
-        'Krona is not in the server with this id. Invite it first, and copy the id with the developer mode switched on (Settings, Advanced).',
+        'Krona is not in the server with this id. Invite it first, and copy the id with developer mode on (Settings, Advanced).',
         { cause: error },
       );
     if (error instanceof DiscordAPIError && error.status < 500) throw error;

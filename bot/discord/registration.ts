@@ -17,7 +17,7 @@ import type { OptionData, SubcommandData } from '../../commands/contract.ts';
 import { COMMANDS } from '../../commands/index.ts';
 import { MAX_FILES } from '../../commands/photos/photo-intake.ts';
 
-/** In the menu of a message: its pictures become photos of a subject. */
+/** In the menu of a message: its files become photos of a subject. */
 export const ADD_PHOTOS = 'Add photos to a subject';
 
 /** Longest text of an option that Discord takes. */
@@ -35,7 +35,7 @@ function option(data: OptionData): APIApplicationCommandBasicOption[] {
   };
   switch (data.type) {
     case 'photos':
-      // None is required: without files a form asks for them.
+      // None is required: a command without files opens a form.
       return photoOptionNames.map((photo, index) => ({
         type: ApplicationCommandOptionType.Attachment as const,
         name: photo,
@@ -87,7 +87,7 @@ export function registration(): RESTPutAPIApplicationCommandsJSONBody {
         }
       : subcommand(data),
   );
-  // In servers only: a subject belongs to a channel, and votes need a company.
+  // In servers only: a subject belongs to a channel, and votes need several members.
   const where = {
     contexts: [InteractionContextType.Guild],
     integration_types: [ApplicationIntegrationType.GuildInstall],
@@ -96,7 +96,7 @@ export function registration(): RESTPutAPIApplicationCommandsJSONBody {
     {
       type: ApplicationCommandType.ChatInput,
       name: 'krona',
-      description: 'Teach Krona something of yours, and draw it',
+      description: 'Train Krona on your photos and generate pictures',
       options,
       ...where,
     },

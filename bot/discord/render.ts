@@ -34,12 +34,12 @@ const COLOURS: Readonly<Record<Tone, number>> = {
 
 const STYLES = { primary: ButtonStyle.Primary, danger: ButtonStyle.Danger } as const;
 
-/** Buttons say which version of Krona made them; an id without it is none of ours. */
+/** The version of Krona that made a button; an id without it is not one of ours. */
 const VERSION = 'k1:';
 
 export const customId = (action: string): string => VERSION + action;
 
-/** The `verb:recordId` of a button; what is of another version comes back whole, for the bot to say so. */
+/** The `verb:recordId` of a button; an id of another version comes back whole, and no action has that name. */
 export const actionOf = (id: string): string => (id.startsWith(VERSION) ? id.slice(VERSION.length) : id);
 
 export interface Rendered {
@@ -49,11 +49,11 @@ export interface Rendered {
 
 export interface RenderParts {
   readonly blobs: BlobStore;
-  /** A link that whoever has it can follow. */
+  /** A link that works for everybody who has it. */
   readonly link: (hash: string, fileName: string) => string;
   /** Bytes of one file. */
   readonly limit: number;
-  /** Id of the container: by it a message of ours is known again. 1 to 2³¹ − 1. */
+  /** Id of the container, by which a message of ours is found again. 1 to 2³¹ − 1. */
   readonly mark?: number;
 }
 
@@ -74,7 +74,7 @@ class TextBudget {
   }
 }
 
-/** Draws a card. Pictures beyond the tenth are left out: see `pages`. */
+/** Renders a card. Pictures beyond the tenth are left out: see `pages`. */
 export async function renderCard(card: Card, parts: RenderParts): Promise<Rendered> {
   const { blobs, link, limit, mark } = parts;
   const files: UploadFile[] = [];

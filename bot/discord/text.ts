@@ -1,18 +1,18 @@
 /**
- * @file A card's words in Discord's markdown: members' own marks lose their meaning, and tables are aligned in a
- * code block where they fit its width.
+ * @file Renders a card's text as Discord's markdown: members' own marks are escaped, and tables are aligned in a code
+ * block where they fit its width.
  */
 
 import { parseCommandLine } from '../../commands/index.ts';
 
-/** What Discord could read as a mark, a mention, an emoji or a link, wherever it stands. */
+/** Characters that Discord can read as a mark, a mention, an emoji or a link. */
 const MARKS = /[\\*_~|`<>@:[\]]/g;
 /** The marks of a card's text. */
 const SPANS = /(`[^`]+`|\*\*[^*]+\*\*)/;
 /** Columns of a code block that a container shows without breaking lines, on a computer. */
 const TABLE_WIDTH = 58;
 
-/** Text without any meaning as markdown. Discord drops a backslash before punctuation when it draws. */
+/** Escapes markdown. Discord does not show a backslash before punctuation. */
 export function escaped(text: string): string {
   return text
     .replace(MARKS, '\\$&')
@@ -25,12 +25,12 @@ function asTyped(code: string): string {
   if (!code.startsWith('/krona ')) return code;
   try {
     const { name, action, options } = parseCommandLine(code);
-    // Words that stood without a name are read last, and are what it is about.
+    // Words without a name are read last and come first, as they are the subject.
     const given = Object.entries(options).map(([option, value]) => `${option}:${value}`);
     given.sort((a, b) => Number(code.includes(a)) - Number(code.includes(b)));
     return ['/krona', name, action, ...given].filter((part) => part !== '').join(' ');
   } catch {
-    // Only the beginning of one.
+    // Only the beginning of a command.
     return code;
   }
 }
@@ -41,13 +41,13 @@ export function marked(text: string): string {
     .split(SPANS)
     .map((part) => {
       if (/^`[^`]+`$/.test(part)) return `\`${asTyped(part.slice(1, -1))}\``;
-      const bold = /^\*\*([^*]+)\*\*$/.exec(part);
-      return bold ? `**${escaped(bold[1]!)}**` : escaped(part);
+      const bold = /^\*\*([^*]+)\*\*$/.exec(part)?.[1];
+      return bold === undefined ? escaped(part) : `**${escaped(bold)}**`;
     })
     .join('');
 }
 
-/** Cut to `most` characters, never in the middle of an escape. */
+/** Cuts to `most` characters, never in the middle of an escape. */
 export function cut(text: string, most: number): string {
   if (text.length <= most) return text;
   return `${text.slice(0, Math.max(0, most - 1)).replace(/[\\\ud800-\udbff]+$/, '')}…`;
@@ -74,17 +74,20 @@ interface Table {
 /** A table of at most `most` characters; the rows that do not fit are counted at its end. */
 export function table({ columns, rows }: Table, most: number): string {
   const widths = columns.map((name, index) =>
-    Math.max(width(name), ...rows.map((row) => width(row[index]!))),
+    Math.max(width(name), ...rows.map((row) => width(row[index] ?? ''))),
   );
   const aligned = widths.reduce((sum, each) => sum + each, 2 * (columns.length - 1)) <= TABLE_WIDTH;
   const line = (cells: readonly string[]) =>
     cells
-      .map((cell, index) => cell.replaceAll('`', 'ˋ') + ' '.repeat(widths[index]! - width(cell)))
+      .map(
+        (cell, index) =>
+          cell.replaceAll('`', 'ˋ') + ' '.repeat(Math.max(0, (widths[index] ?? 0) - width(cell))),
+      )
       .join('  ')
       .trimEnd();
   const head = aligned ? [line(columns), widths.map((each) => '─'.repeat(each)).join('  ')] : [];
   const lines = rows.map((row) => (aligned ? line(row) : listed(columns, row)));
-  // Room for the fence and the count of what is missing.
+  // Room for the fence and the count of the other rows.
   let room = most - 40 - head.join('\n').length;
   const shown = lines.filter((text) => (room -= text.length + 1) >= 0);
   const body = [...head, ...shown].join('\n');
@@ -96,8 +99,8 @@ export function table({ columns, rows }: Table, most: number): string {
 function listed(columns: readonly string[], row: readonly string[]): string {
   const [first = '', second = '', ...others] = row;
   const rest = others.flatMap((cell, index) => {
-    const column = columns[index + 2]!;
-    // A command is code, so that it can be copied as it is.
+    const column = columns[index + 2] ?? '';
+    // A command is code, so that it can be copied.
     const shown = cell.startsWith('/') ? `\`${asTyped(cell).replaceAll('`', 'ˋ')}\`` : escaped(cell);
     return cell === '' ? [] : [column === '' ? shown : `${escaped(column)}: ${shown}`];
   });

@@ -1,19 +1,19 @@
 /**
- * @file What goes up with a message, within Discord's limits: files by a name that tells their content, so that an
- * edit sends only what is new; pictures too heavy for the limit as WebP, smaller until they fit.
+ * @file Files to upload with a message, within Discord's limits. A file's name identifies its content, so that an edit
+ * sends only new files; pictures over the limit become WebP, smaller until they fit.
  */
 import sharp from 'sharp';
 import type { CardFile, CardPicture } from '../../commands/card.ts';
 import type { BlobStore } from '../../storage/blobs/contract.ts';
 
 const MIB = 1024 ** 2;
-/** Bytes of one file where nothing else is known. */
+/** Bytes of one file, by default. */
 export const DEFAULT_LIMIT = 10 * MIB;
 /** Bytes of all files of one request, with room for the rest of it; 25 MiB are refused. */
 export const REQUEST_LIMIT = 24 * MIB;
 
 export interface UploadFile {
-  /** Unique in the message and told by the content: the same name is the same file. */
+  /** Unique in the message, from the content: the same name is the same file. */
   readonly name: string;
   /** Alt text, at most 1024 characters. */
   readonly description?: string;
@@ -37,8 +37,8 @@ async function shrunk(bytes: Uint8Array, most: number): Promise<Buffer> {
 /**
  * The pictures of one message, at most 10, as files. Those whose blob is gone are left out.
  *
- * @param limit bytes of one file
- * @param room bytes of all of them
+ * @param limit - bytes of one file
+ * @param room - bytes of all of them
  */
 export async function pictureFiles(
   pictures: readonly CardPicture[],
@@ -71,10 +71,10 @@ export async function pictureFiles(
   });
 }
 
-/** Discord keeps letters, digits and `._-` of a file name; others it changes, and a reference would miss it. */
+/** A file name with only letters, digits and `._-`: Discord changes others, and references to the file would fail. */
 export const safeName = (name: string): string => name.replace(/[^\w.-]+/g, '_');
 
-/** A card's file as it goes up, or null when it is gone or has more than `most` bytes. */
+/** A card's file to upload; null when it was deleted or has more than `most` bytes. */
 export async function cardFile(
   { name, blobHash }: CardFile,
   blobs: BlobStore,

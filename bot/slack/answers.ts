@@ -1,9 +1,10 @@
 /**
- * @file Answers for one member's eyes: through the address that came with his command while it takes them, then as
- * ephemeral messages. https://docs.slack.dev/interactivity/handling-user-interaction#message_responses
+ * @file Answers that only one member sees: through the address that came with their command while Slack takes them there,
+ * then as ephemeral messages. https://docs.slack.dev/interactivity/handling-user-interaction#message_responses
  */
 import type { types } from '@slack/bolt';
 import type { Log } from '../../core/log.ts';
+import { RecentMap } from '../recent.ts';
 import type { SlackApi } from './web-api.ts';
 
 /** How often and how long Slack takes answers at one address; a little less than its 30 minutes. */
@@ -16,7 +17,7 @@ export interface Rendered {
   readonly blocks: types.KnownBlock[];
 }
 
-/** Where a member can be told something. */
+/** A member, and where they can be told something. */
 export interface Caller {
   readonly channelId: string;
   readonly userId: string;
@@ -28,14 +29,14 @@ export interface Caller {
 export class Answers {
   readonly #api: SlackApi;
   readonly #log: Log;
-  readonly #uses = new Map<string, number>();
+  readonly #uses = new RecentMap<string, number>(REMEMBERED);
 
   constructor(api: SlackApi, log: Log) {
     this.#api = api;
     this.#log = log;
   }
 
-  /** Tells the member alone. @throws KronaError when neither way works */
+  /** Shows something to the member alone. @throws KronaError when neither way works */
   async tell(caller: Caller, { text, blocks }: Rendered): Promise<void> {
     if (await this.#respond(caller, { text, blocks })) return;
     const { channelId: channel, userId: user } = caller;
@@ -51,7 +52,6 @@ export class Answers {
     const uses = this.#uses.get(responseUrl) ?? 0;
     if (uses >= MOST_USES || Date.now() > at + LASTS) return false;
     this.#uses.set(responseUrl, uses + 1);
-    if (this.#uses.size > REMEMBERED) this.#uses.delete(this.#uses.keys().next().value!);
     try {
       const response = await fetch(responseUrl, {
         method: 'POST',
@@ -61,7 +61,7 @@ export class Answers {
       });
       await response.body?.cancel();
       if (response.ok) return true;
-      this.#log.warn({ status: response.status }, 'Slack: an answer address is used up');
+      this.#log.warn({ status: response.status }, 'Slack: an answer address takes no more answers');
     } catch (error) {
       this.#log.warn({ error }, 'Slack: an answer address could not be reached');
     }

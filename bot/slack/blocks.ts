@@ -1,5 +1,5 @@
 /**
- * @file A card as Block Kit. Pictures and the curve are files that Slack has already; see slack-files.ts.
+ * @file Renders a card as Block Kit. Pictures and the curve are files that Slack has already; see slack-files.ts.
  * Limits: https://docs.slack.dev/reference/block-kit/blocks
  */
 import type { types } from '@slack/bolt';
@@ -26,9 +26,9 @@ const MARKS: Readonly<Record<Tone, string>> = {
   error: '❌ ',
 };
 
-/** What of a card lies elsewhere. */
+/** The files of a card. */
 export interface CardFiles {
-  /** Slack's file id of a picture by the blob's hash. A picture without one is named, not shown. */
+  /** Slack's file id of a picture by the blob's hash. A picture without one is named instead of shown. */
   readonly pictures: ReadonlyMap<string, string>;
   readonly chart: string | null;
   /** The signed link to a file of the card. */
@@ -76,7 +76,7 @@ function fieldBlocks(fields: NonNullable<Card['fields']>): types.SectionBlock[] 
   return blocks;
 }
 
-/** A button: all that a press needs is in it. */
+/** A button, with all that a press needs. */
 function button({ action, label, style }: CardButton): types.Button {
   return {
     type: 'button',
@@ -87,11 +87,11 @@ function button({ action, label, style }: CardButton): types.Button {
   };
 }
 
-/** Slack has no spoilers: words, and a button that shows the picture to whoever presses it. */
+/** Slack has no spoilers: text, and a button that shows the picture to the member who presses it. */
 function hiddenPicture({ id, alt, caption }: CardPicture): types.SectionBlock {
   return {
-    ...section(`🙈 *Hidden: may be for adults alone*\n${mrkdwn(caption ?? alt)}`),
-    accessory: button({ action: `reveal:${id}`, label: 'Show me' }),
+    ...section(`🙈 *Hidden: may be an adult (NSFW) image*\n${mrkdwn(caption ?? alt)}`),
+    accessory: button({ action: `reveal:${id}`, label: 'Show' }),
   };
 }
 
@@ -146,12 +146,7 @@ export function cardBlocks(card: Card, files: CardFiles): types.KnownBlock[] {
   const room = MAX_BLOCKS - head.length - foot.length;
   if (middle.length <= room) return [...head, ...middle, ...foot];
   const left = middle.length - room + 1;
-  return [
-    ...head,
-    ...middle.slice(0, room - 1),
-    context(`… and ${left} more that do not fit here.`),
-    ...foot,
-  ];
+  return [...head, ...middle.slice(0, room - 1), context(`… and ${left} more that don't fit here.`), ...foot];
 }
 
 /** A card in one line, where blocks cannot be shown. */

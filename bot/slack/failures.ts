@@ -1,4 +1,4 @@
-/** @file Slack's refusals in our words: what happened and what an administrator does about it. */
+/** @file Slack's refusals as Krona's errors: what happened, and what an administrator can do about it. */
 import { KronaError } from '../../core/errors.ts';
 
 /** The part of the errors of `@slack/web-api` that is read here. */
@@ -9,9 +9,9 @@ interface WebApiError {
   readonly data?: { readonly error?: string; readonly needed?: string };
 }
 
-/** What Slack answers about a message that is not there any more, or in a channel that is not. */
+/** Slack's answers when a message or its channel does not exist any more. */
 export const GONE = ['message_not_found', 'channel_not_found', 'is_archived'];
-/** What it answers where messages cannot be deleted, as in workspaces that keep all for the law. */
+/** Slack's answers where messages can't be deleted, as in workspaces with a retention policy. */
 export const KEPT = ['cant_delete_message', 'compliance_exports_prevent_deletion'];
 
 const TOKEN_DEAD = ['invalid_auth', 'not_authed', 'account_inactive', 'token_revoked', 'token_expired'];
@@ -31,7 +31,7 @@ function rawOf(error: unknown): WebApiError {
   return typeof raw === 'object' && raw !== null ? raw : {};
 }
 
-/** Slack's own word for a refusal, e.g. `not_in_channel`; null for any other failure. */
+/** Slack's own code of a refusal, e.g. `not_in_channel`; null for any other failure. */
 export const reasonOf = (error: unknown): string | null => rawOf(error).data?.error ?? null;
 
 /** Seconds that Slack asks to wait; null when this is no rate limit. */
@@ -40,7 +40,7 @@ export function retryAfter(error: unknown): number | null {
   return raw.code === 'slack_webapi_rate_limited_error' ? Math.max(1, raw.retryAfter ?? 1) : null;
 }
 
-/** True when it cannot be told whether Slack did what was asked: the answer was lost, or Slack is in trouble. */
+/** True when Slack may or may not have done the request: the answer was lost, or Slack has an internal error. */
 export function isUncertain(error: unknown): boolean {
   const raw = rawOf(error);
   if (raw.code === 'slack_webapi_request_error' || raw.code === 'slack_webapi_http_error') return true;
@@ -49,27 +49,27 @@ export function isUncertain(error: unknown): boolean {
 
 export const isTokenDead = (error: unknown): boolean => TOKEN_DEAD.includes(reasonOf(error) ?? '');
 
-/** @param variable the environment variable that holds the token */
+/** @param variable - the environment variable that holds the token */
 export function tokenInvalid(variable: string, cause?: unknown): KronaError {
   const kind =
     variable === 'SLACK_APP_TOKEN' ? 'xapp- token of Basic Information' : 'xoxb- token of Install App';
   return new KronaError(
     'SLACK_TOKEN_INVALID',
-    `Slack does not accept ${variable} (${reasonOf(cause) ?? 'it has another form'}); copy the ${kind} at api.slack.com/apps again and restart Krona.`,
+    `Slack does not accept ${variable} (${reasonOf(cause) ?? 'invalid format'}). Copy the ${kind} at api.slack.com/apps again and restart Krona.`,
     { cause },
   );
 }
 
 export function scopeMissing(method: string, cause: unknown): KronaError {
-  const scope = rawOf(cause).data?.needed ?? 'it names none';
+  const scope = rawOf(cause).data?.needed ?? 'that Slack does not name';
   return new KronaError(
     'SLACK_SCOPE_MISSING',
-    `Slack's ${method} needs the scope ${scope}: add it at api.slack.com/apps under OAuth & Permissions, and reinstall the app.`,
+    `Slack's ${method} needs the scope ${scope}. Add it at api.slack.com/apps under OAuth & Permissions, and reinstall the app.`,
     { cause },
   );
 }
 
-/** What a call that failed becomes, when its caller knows nothing better. Slack's error stays as the cause. */
+/** The error of a failed call that its caller does not handle itself. Slack's error stays as the cause. */
 export function toKronaError(error: unknown, method: string): KronaError {
   if (error instanceof KronaError) return error;
   const reason = reasonOf(error);
@@ -78,26 +78,26 @@ export function toKronaError(error: unknown, method: string): KronaError {
   if (retryAfter(error) !== null)
     return new KronaError(
       'SLACK_RATE_LIMITED',
-      `Slack asks Krona to call ${method} less often; it tries again.`,
+      `Slack limits how often Krona calls ${method}. Krona tries again.`,
       {
         cause: error,
         retryable: true,
       },
     );
   if (isUncertain(error))
-    return new KronaError('SLACK_UNREACHABLE', `Slack did not answer ${method}; try again in a moment.`, {
+    return new KronaError('SLACK_UNREACHABLE', `Slack did not answer ${method}. Try again in a moment.`, {
       cause: error,
       retryable: true,
     });
-  return new KronaError('SLACK_REFUSED', `Slack refused ${method}: ${reason ?? 'without a reason'}.`, {
+  return new KronaError('SLACK_REFUSED', `Slack refused ${method}: ${reason ?? 'it gave no reason'}.`, {
     cause: error,
   });
 }
 
 /**
- * What is wrong with a place where a message should go.
+ * Why a message can't be posted in a channel.
  *
- * @param alive the channel was heard of just now, so it is there even when Slack hides it from the bot
+ * @param alive - somebody was heard in the channel just now, so it exists even when Slack hides it from the bot
  */
 export function placeError(error: unknown, alive: boolean): KronaError {
   const reason = reasonOf(error) ?? '';
@@ -108,20 +108,30 @@ export function placeError(error: unknown, alive: boolean): KronaError {
   if (reason.startsWith('restricted_action'))
     return new KronaError(
       'POST_FORBIDDEN',
-      'Krona may not post in this channel: its posting permissions name who may. A channel manager can add Krona there.',
+      "This channel's posting permissions don't include Krona. A channel manager can add it there.",
       { cause: error },
     );
   if (NO_PERMISSION.includes(reason) || (alive && reason === 'channel_not_found'))
     return new KronaError(
       'POST_FORBIDDEN',
-      'Krona is not in this channel and cannot post here. Write `/invite @krona` and send the command again.',
+      "Krona is not in this channel, so it can't post here. Write `/invite @krona` and send the command again.",
       { cause: error },
     );
   if (reason === 'channel_not_found' || reason === 'is_archived')
     return new KronaError(
       'CHANNEL_GONE',
-      reason === 'is_archived' ? 'This channel is archived.' : 'This channel is not there any more.',
+      reason === 'is_archived' ? 'This channel is archived.' : 'This channel was deleted.',
       { cause: error },
     );
   return toKronaError(error, 'chat.postMessage');
+}
+
+/** What is wrong with an existing message. */
+export function messageError(error: unknown): unknown {
+  const reason = reasonOf(error) ?? '';
+  if (GONE.includes(reason))
+    return new KronaError('MESSAGE_GONE', 'This message was deleted on Slack.', { cause: error });
+  if (['cant_update_message', 'edit_window_closed'].includes(reason))
+    return new KronaError('MESSAGE_STALE', 'Slack takes no more edits of this message.', { cause: error });
+  return error;
 }

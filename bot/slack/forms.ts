@@ -1,34 +1,37 @@
 /**
- * @file Forms for commands that take photos, as slash commands carry text alone. A form is made from what the command
- * declares and says in its private metadata all that its submission needs, so it outlives a restart.
+ * @file Forms for commands that take photos, as slash commands carry only text. A form's private metadata holds all that
+ * its submission needs, so it outlives a restart.
  * https://docs.slack.dev/surfaces/modals
  */
 import type { types } from '@slack/bolt';
+import * as v from 'valibot';
+import type { OptionData } from '../../commands/contract.ts';
+import type { OptionValues } from '../../commands/line/options.ts';
 import { MAX_FILES } from '../../commands/photos/photo-intake.ts';
-import type { OptionData, SubcommandData } from '../../commands/contract.ts';
-import { COMMANDS } from '../../commands/index.ts';
-import type { Place } from '../gateway.ts';
+import { CONSENT as CONSENT_TEXT, fieldLabel, type PhotoFormData, PHOTOS_HINT } from '../photo-form.ts';
 import { cut, escapeText, unmarked } from './text.ts';
 
 export const FORM_CALLBACK = 'krona_form';
-/** Action id of the list of what an option could be. */
+/** Prefix of the action id of an option's suggestions. */
 export const COMPLETED = 'complete:';
 
 const CONSENT = 'consent';
 const PHOTOS = 'photos';
 const FILE_TYPES = ['png', 'jpg', 'jpeg', 'webp', 'gif', 'avif', 'tif', 'tiff'];
 
-/** What a form is for. */
-export interface FormPurpose {
-  readonly command: string;
-  readonly action: string;
-  readonly place: Place;
+const PURPOSE = v.object({
+  command: v.string(),
+  action: v.string(),
+  place: v.object({ externalId: v.string(), name: v.string() }),
   /** The address for answers of the event that opened the form, and when it came. */
-  readonly responseUrl: string | null;
-  readonly at: number;
+  responseUrl: v.nullable(v.string()),
+  at: v.number(),
   /** Files of a message, when the form takes those and no others. */
-  readonly files: readonly { readonly id: string; readonly name: string }[];
-}
+  files: v.array(v.object({ id: v.string(), name: v.string() })),
+});
+
+/** What a form is for. */
+export type FormPurpose = v.InferOutput<typeof PURPOSE>;
 
 /** What was filled in. */
 export interface FilledForm {
@@ -37,21 +40,21 @@ export interface FilledForm {
   readonly consent: boolean;
 }
 
-type Values = Readonly<Record<string, Readonly<Record<string, FieldValue>>>>;
-
-interface FieldValue {
-  readonly value?: string | null;
-  readonly selected_option?: { readonly value: string } | null;
-  readonly selected_options?: readonly unknown[];
-  readonly files?: readonly { readonly id: string; readonly name?: string | null; readonly size?: number }[];
-}
-
-/** The declaration of a command that takes photos; null for all others, which need no form. */
-export function photoCommand(command: string, action: string): SubcommandData | null {
-  const data = COMMANDS.find((each) => each.data.name === command)?.data;
-  const chosen = data?.actions ? data.actions.find((each) => each.name === action) : data;
-  return chosen?.options.some(({ type }) => type === 'photos') ? chosen : null;
-}
+/** The state of a form: fields by block, each with its one element by action id. */
+const STATE = v.record(
+  v.string(),
+  v.record(
+    v.string(),
+    v.object({
+      value: v.nullish(v.string()),
+      selected_option: v.nullish(v.object({ value: v.string() })),
+      selected_options: v.optional(v.array(v.unknown())),
+      files: v.optional(
+        v.array(v.object({ id: v.string(), name: v.nullish(v.string()), size: v.optional(v.number()) })),
+      ),
+    }),
+  ),
+);
 
 const plain = (text: string, most: number): types.PlainTextElement => ({
   type: 'plain_text',
@@ -70,7 +73,7 @@ function element(data: OptionData, given: string | undefined): types.InputBlock[
       type: 'external_select',
       action_id: `${COMPLETED}${data.name}`,
       min_query_length: 0,
-      placeholder: plain('Type a name, also a new one', 150),
+      placeholder: plain('Choose a name or type a new one', 150),
       ...(given && { initial_option: option(given) }),
     };
   const choice = data.choices?.find((each) => each === given?.toLowerCase());
@@ -93,7 +96,7 @@ function optionBlock(data: OptionData, given: string | undefined): types.InputBl
   return {
     type: 'input',
     block_id: data.name,
-    label: plain(data.name[0]!.toUpperCase() + data.name.slice(1), 2_000),
+    label: plain(fieldLabel(data), 2_000),
     hint: plain(data.description, 2_000),
     optional: data.required !== true,
     element: element(data, given),
@@ -104,28 +107,29 @@ function photoBlock(data: OptionData): types.InputBlock {
   return {
     type: 'input',
     block_id: PHOTOS,
-    label: plain('Photos', 2_000),
-    hint: plain(`1 to ${MAX_FILES} pictures of at most 10 MB each; 4 to 10 different ones work best`, 2_000),
+    label: plain(fieldLabel(data), 2_000),
+    // Slack's own limit for files in forms.
+    hint: plain(`${PHOTOS_HINT} At most 10 MB each.`, 2_000),
     optional: data.required !== true,
     element: { type: 'file_input', action_id: PHOTOS, filetypes: FILE_TYPES, max_files: MAX_FILES },
   };
 }
 
-/** The box must be ticked wherever photos must be given; where they need not be, the submission checks. */
+/** The box must be ticked where photos are required; where they are optional, the submission checks. */
 function consentBlock(required: boolean): types.InputBlock {
   return {
     type: 'input',
     block_id: CONSENT,
-    label: plain('Consent', 2_000),
-    ...(!required && { hint: plain('Needed when you give photos', 2_000) }),
+    label: plain(CONSENT_TEXT.label, 2_000),
+    ...(!required && { hint: plain('Required with photos', 2_000) }),
     optional: !required,
     element: {
       type: 'checkboxes',
       action_id: CONSENT,
       options: [
         {
-          text: plain('I may give these photos, and whoever is on them agrees', 75),
-          description: plain('You can take them back at any time', 75),
+          text: plain(CONSENT_TEXT.box, 75),
+          description: plain(CONSENT_TEXT.hint, 75),
           value: 'yes',
         },
       ],
@@ -135,29 +139,24 @@ function consentBlock(required: boolean): types.InputBlock {
 
 /** The form of a command, filled with what was typed already. */
 export function formView(
-  data: SubcommandData,
+  { title, submit, fields, needsPhotos }: PhotoFormData,
   purpose: FormPurpose,
-  typed: Readonly<Record<string, string | number | boolean>>,
+  typed: OptionValues,
 ): types.ModalView {
-  const given = (name: string) => (typed[name] === undefined ? undefined : String(typed[name]));
   const fromMessage = purpose.files.length > 0;
-  const blocks: types.KnownBlock[] = data.options.map((each) =>
-    each.type !== 'photos'
-      ? optionBlock(each, given(each.name))
-      : fromMessage
-        ? filesBlock(purpose)
-        : photoBlock(each),
-  );
-  const photosNeeded = fromMessage || data.options.some((each) => each.type === 'photos' && each.required);
-  const trains = purpose.command === 'train';
+  const blocks: types.KnownBlock[] = fields.map((field) => {
+    if (field.type === 'photos') return fromMessage ? filesBlock(purpose) : photoBlock(field);
+    const given = typed[field.name];
+    return optionBlock(field, given === undefined ? undefined : String(given));
+  });
   return {
     type: 'modal',
     callback_id: FORM_CALLBACK,
-    title: plain(trains ? 'Teach Krona' : 'Add photos', 24),
-    submit: plain(trains ? 'Train' : 'Add', 24),
+    title: plain(title, 24),
+    submit: plain(submit, 24),
     close: plain('Cancel', 24),
     private_metadata: JSON.stringify(purpose),
-    blocks: [...blocks, consentBlock(photosNeeded)],
+    blocks: [...blocks, consentBlock(fromMessage || needsPhotos)],
   };
 }
 
@@ -173,17 +172,15 @@ function filesBlock({ files }: FormPurpose): types.SectionBlock {
   };
 }
 
-/** What a form was opened for; null when it is none of ours. */
+/** What a form was opened for; null when it is not one of ours. */
 export function readPurpose(metadata: string): FormPurpose | null {
-  try {
-    return JSON.parse(metadata) as FormPurpose;
-  } catch {
-    return null;
-  }
+  const { success, output } = v.safeParse(v.pipe(v.string(), v.parseJson(), PURPOSE), metadata);
+  return success ? output : null;
 }
 
+/** Reads the state of a form. */
 export function readForm(state: unknown, purpose: FormPurpose): FilledForm {
-  const values = (state as Values | undefined) ?? {};
+  const values = v.is(STATE, state) ? state : {};
   const options: Record<string, string> = {};
   for (const [block, fields] of Object.entries(values)) {
     const field = Object.values(fields)[0];
@@ -205,14 +202,13 @@ export function readForm(state: unknown, purpose: FormPurpose): FilledForm {
   };
 }
 
-/** What is missing in a form, by its block; null when it can be taken. */
+/** What is missing in a form, by its block; null when it is complete. */
 export function formErrors({ files, consent }: FilledForm): Record<string, string> | null {
-  if (files.length > 0 && !consent)
-    return { [CONSENT]: 'Photos are taken with your consent only: tick the box, or take the photos out.' };
+  if (files.length > 0 && !consent) return { [CONSENT]: CONSENT_TEXT.missing };
   return null;
 }
 
-/** The list for an option: what exists, and what was typed as a new one. */
+/** The suggestions for an option: names that exist, and what was typed as a new one. */
 export function completionOptions(typed: string, values: readonly string[]): types.PlainTextOption[] {
   const name = typed.trim();
   const isNew = name !== '' && !values.some((each) => each.toLowerCase() === name.toLowerCase());

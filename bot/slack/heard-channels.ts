@@ -1,16 +1,15 @@
-/** @file In which channels somebody was heard just now: those are there, whatever Slack says to a bot that is not in them. */
+/** @file Channels in which somebody was heard just now: those exist, whatever Slack says to a bot that is not in them. */
+import { RecentMap } from '../recent.ts';
 
-/** How long a channel counts as there, ms. */
+/** How long a channel counts as existing, ms. */
 const LASTS = 10 * 60_000;
 const MOST = 1_000;
 
 export class HeardChannels {
-  readonly #heard = new Map<string, number>();
+  readonly #heard = new RecentMap<string, number>(MOST);
 
   note(channelId: string): void {
-    this.#heard.delete(channelId);
     this.#heard.set(channelId, Date.now());
-    if (this.#heard.size > MOST) this.#heard.delete(this.#heard.keys().next().value!);
   }
 
   isAlive(channelId: string): boolean {

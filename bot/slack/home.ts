@@ -1,5 +1,5 @@
 /**
- * @file The Home tab: what a member has begun and asked for, and how much he may give, from the records alone.
+ * @file The Home tab: a member's subjects, runs and limits, from the records.
  * https://docs.slack.dev/surfaces/app-home
  */
 import type { types } from '@slack/bolt';
@@ -11,12 +11,12 @@ import type { CommandContext } from '../../commands/contract.ts';
 import type { Member, Run } from '../../core/records.ts';
 import { cut, MAX_TEXT, mrkdwn } from './text.ts';
 
-/** Runs of a channel that are looked at, newest first. */
+/** Runs per channel that are read, newest first. */
 const RUNS = 50;
 const MOST_SHOWN = 15;
 
 const STATES: Readonly<Record<Run['state'], string>> = {
-  queued: '🕓 waiting',
+  queued: '🕓 queued',
   running: '⏳ running',
   done: '✅ done',
   failed: '❌ failed',
@@ -46,14 +46,14 @@ async function belongings(member: Member, { records }: CommandContext): Promise<
   const limits: string[] = [];
   let open = 0;
   for (const channel of await records.channels('slack')) {
-    // A channel is named by its id: Slack shows the name to those alone who may see it.
+    // A channel is named by its id: Slack shows the name only to members who can see it.
     const where = `<#${channel.externalId}>`;
     const names = new Map<string, string>();
     for (const subject of await records.subjects(channel.id)) {
       names.set(subject.id, subject.name);
       if (subject.ownerId !== member.id) continue;
       const photos = (await records.photos(subject.id)).length;
-      const ready = subject.championId === null ? 'not learnt yet' : 'ready to draw';
+      const ready = subject.championId === null ? 'not trained yet' : 'trained';
       subjects.push(
         `• *${mrkdwn(plain(subject.name))}* (${mrkdwn(plain(subject.className))}) in ${where}: ${counted(photos, 'photo')} of ${MAX_PHOTOS}, ${ready}`,
       );
@@ -91,8 +91,8 @@ export async function homeView(member: Member, context: CommandContext): Promise
       listed(runs, 'None yet.'),
       header('Your limits'),
       section(
-        `• ${open === 0 ? 'Nothing of yours waits or runs now.' : `${counted(open, 'thing')} of yours waits or runs now.`}\n` +
-          `• At most ${MAX_FILES} photos at once, and ${MAX_PHOTOS} in a subject.`,
+        `• Jobs queued or running: ${open}\n` +
+          `• Photos: at most ${MAX_FILES} at once, and ${MAX_PHOTOS} per subject`,
       ),
       ...(limits.length === 0 ? [] : [listed(limits, '')]),
       {
@@ -100,7 +100,7 @@ export async function homeView(member: Member, context: CommandContext): Promise
         elements: [
           {
             type: 'mrkdwn',
-            text: 'Photos that you gave: `/krona photos remove` takes them back. All commands: `/krona help`.',
+            text: 'Remove your photos: `/krona photos remove`. All commands: `/krona help`.',
           },
         ],
       },

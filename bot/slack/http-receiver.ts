@@ -8,7 +8,7 @@ import { bodyLimit } from 'hono/body-limit';
 import type { Log } from '../../core/log.ts';
 
 const MAX_BODY = 1024 * 1024;
-/** Slack waits 3 s; an answer that is late is worth nothing. */
+/** Slack waits 3 s and ignores later answers. */
 const LATEST_ANSWER = 2_900;
 
 type Body = Record<string, unknown>;
@@ -24,7 +24,7 @@ export class HttpReceiver implements Receiver {
     this.#log = log;
   }
 
-  /** Adds the route; before `start` and after `stop` it answers that Slack shall try again. */
+  /** Adds the route; before `start` and after `stop` it asks Slack to try again. */
   mount(server: Hono): void {
     server.post('/slack/events', bodyLimit({ maxSize: MAX_BODY }), (context) => this.#answer(context));
   }
@@ -45,7 +45,7 @@ export class HttpReceiver implements Receiver {
     const text = await context.req.text();
     if (!this.#isGenuine(context, text)) return context.text('This request is not signed by Slack.', 401);
     const body = parseBody(context.req.header('content-type') ?? '', text);
-    if (body === null) return context.text('This request cannot be read.', 400);
+    if (body === null) return context.text('This request is neither JSON nor a form.', 400);
     if (body['type'] === 'url_verification') return context.json({ challenge: body['challenge'] });
     if (body['ssl_check'] !== undefined) return context.body(null, 200);
     const app = this.#app;
@@ -68,7 +68,7 @@ export class HttpReceiver implements Receiver {
         retryReason: context.req.header('x-slack-retry-reason') ?? '',
       };
       app.processEvent(event).catch((error: unknown) => {
-        this.#log.error({ error }, 'Slack: an event could not be dealt with');
+        this.#log.error({ error }, 'Slack: an event could not be handled');
       });
     });
   }

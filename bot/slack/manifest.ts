@@ -1,5 +1,5 @@
 /**
- * @file What Krona needs of Slack, as an app manifest: with it an administrator creates the app in one step.
+ * @file Krona's app manifest: with it an administrator creates the Slack app in one step.
  * https://docs.slack.dev/reference/app-manifest
  */
 import type { webApi } from '@slack/bolt';
@@ -7,21 +7,21 @@ import type { webApi } from '@slack/bolt';
 export type Manifest = webApi.AppsManifestCreateArguments['manifest'];
 type Scope = NonNullable<NonNullable<NonNullable<Manifest['oauth_config']>['scopes']>['bot']>[number];
 
-/** Scopes that the bot needs, and what does not work without each. */
+/** Scopes that the bot needs, and what fails without each. */
 export const NEEDED_SCOPES: readonly { readonly scope: Scope; readonly without: string }[] = [
-  { scope: 'commands', without: 'nobody can give it commands' },
-  { scope: 'chat:write', without: 'it cannot post anything' },
-  { scope: 'files:read', without: 'it cannot read the photos that members give' },
+  { scope: 'commands', without: 'commands do not reach it' },
+  { scope: 'chat:write', without: 'it cannot post messages' },
+  { scope: 'files:read', without: 'it cannot read photos from members' },
   { scope: 'files:write', without: 'it cannot show pictures' },
   { scope: 'reactions:read', without: 'votes do not reach it' },
-  { scope: 'reactions:write', without: 'it puts no reactions under pictures to vote with' },
-  { scope: 'users:read', without: 'members have no names, and admins no rights' },
+  { scope: 'reactions:write', without: 'it cannot add the reactions to vote with' },
+  { scope: 'users:read', without: 'it does not know names and admins' },
 ];
 
-/** Scopes that an administrator may leave out: user groups as roles, and posting once also across a kill. */
+/** Optional scopes: user groups as roles, and posting each message once also across a kill. */
 export const OPTIONAL_SCOPES: readonly Scope[] = ['usergroups:read', 'channels:history', 'groups:history'];
 
-/** @param address where the bot is reached over HTTP (`https://krona.example.org`); null: Socket Mode */
+/** @param address - where the bot is reached over HTTP (`https://krona.example.org`); null: Socket Mode */
 export function appManifest(address: string | null): Manifest {
   const url = address === null ? {} : { url: `${address}/slack/events` };
   const requestUrl = address === null ? {} : { request_url: `${address}/slack/events` };
@@ -29,11 +29,11 @@ export function appManifest(address: string | null): Manifest {
     _metadata: { major_version: 2, minor_version: 1 },
     display_information: {
       name: 'Krona',
-      description: 'Learns what is yours and draws it',
+      description: 'Trains on your photos and generates pictures',
       long_description:
-        'Krona teaches an image model something of your channel’s own, a pet, a mascot or a product, from photos ' +
-        'that members give, and then draws it for everybody. Members vote by reacting to the pictures, and the votes ' +
-        'choose what draws next.',
+        'Krona trains an image model on a subject of your channel, such as a pet, a mascot or a product, from photos ' +
+        'that members add. Then everybody can generate pictures of it. Members vote by reacting to the pictures, and ' +
+        'the votes decide which adapter the next prompt uses.',
       background_color: '#4a2a7a',
     },
     features: {
@@ -44,13 +44,13 @@ export function appManifest(address: string | null): Manifest {
           type: 'message',
           name: 'Add photos to a subject',
           callback_id: 'add_photos',
-          description: 'Gives the photos of your message to Krona',
+          description: 'Add the photos of your message to a subject',
         },
       ],
       slash_commands: [
         {
           command: '/krona',
-          description: 'Teach Krona something and draw it',
+          description: 'Train Krona on your photos and generate pictures',
           usage_hint: 'help | train subject:mochi class:cat | imagine a watercolour of mochi',
           // Mentions come with their ids: see mentions.ts.
           should_escape: true,

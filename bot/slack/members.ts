@@ -1,10 +1,11 @@
-/** @file Who acts: names, workspace admins and user groups, asked of Slack and kept for a while. */
+/** @file Names, workspace admins and user groups, requested from Slack and kept for a while. */
 import type { Party } from '../gateway.ts';
+import { RecentMap } from '../recent.ts';
 import type { Log } from '../../core/log.ts';
 import { reasonOf } from './failures.ts';
 import type { SlackApi } from './web-api.ts';
 
-/** How long an answer holds, ms: a promotion or a new name is known after that. */
+/** How long an answer is used, ms: a promotion or a new name is known after that. */
 const PERSON_FOR = 10 * 60_000;
 const GROUPS_FOR = 5 * 60_000;
 const REMEMBERED = 5_000;
@@ -15,10 +16,18 @@ export interface Person extends Party {
   readonly bot: boolean;
 }
 
+/** A person as events name them. */
+export const party = ({ externalId, name }: Party): Party => ({ externalId, name });
+
+interface KnownPerson {
+  readonly until: number;
+  readonly person: Promise<Person>;
+}
+
 export class Members {
   readonly #api: SlackApi;
   readonly #log: Log;
-  readonly #people = new Map<string, { readonly until: number; readonly person: Promise<Person> }>();
+  readonly #people = new RecentMap<string, KnownPerson>(REMEMBERED);
   #groups: { readonly until: number; readonly ofUser: Promise<ReadonlyMap<string, string[]>> } | null = null;
   #complained = false;
 
@@ -27,18 +36,16 @@ export class Members {
     this.#log = log;
   }
 
-  /** @param name what the event calls him, for when Slack does not tell */
+  /** @param name - what the event calls them, for when Slack does not say */
   async person(id: string, name = id): Promise<Person> {
     const known = this.#people.get(id);
     if (known && known.until > Date.now()) return known.person;
     const person = this.#ask(id, name);
-    this.#people.delete(id);
     this.#people.set(id, { until: Date.now() + PERSON_FOR, person });
-    if (this.#people.size > REMEMBERED) this.#people.delete(this.#people.keys().next().value!);
     return person;
   }
 
-  /** Ids of the user groups that a member is in; none where the app may not read them. */
+  /** Ids of the user groups that a member is in; none where the app can't read them. */
   async groupsOf(id: string): Promise<readonly string[]> {
     if (this.#groups === null || this.#groups.until <= Date.now())
       this.#groups = { until: Date.now() + GROUPS_FOR, ofUser: this.#askGroups() };
@@ -57,7 +64,7 @@ export class Members {
     } catch (error) {
       this.#people.delete(id);
       if (!this.#complained && reasonOf(error) !== 'user_not_found')
-        this.#log.warn({ error }, 'Slack: could not ask who a member is; he counts as no admin');
+        this.#log.warn({ error }, 'Slack: could not look a member up; they do not count as an admin');
       this.#complained = true;
       return { externalId: id, name, moderator: false, bot: false };
     }

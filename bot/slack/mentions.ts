@@ -1,6 +1,6 @@
 /**
- * @file The text of a slash command as Slack hands it over with `should_escape`: mentions with ids, links in angle
- * brackets, entities for the signs `&`, `<`, `>`. It is read as it was typed; ids stay for the options that take them.
+ * @file The text of a slash command as Slack sends it with `should_escape`: mentions with ids, links in angle brackets,
+ * entities for `&`, `<`, `>`. It is read as it was typed; ids stay for the options that take them.
  * https://docs.slack.dev/interactivity/implementing-slash-commands
  */
 import type { SubcommandData } from '../../commands/contract.ts';
@@ -8,14 +8,14 @@ import type { OptionValues } from '../../commands/line/options.ts';
 import { KronaError } from '../../core/errors.ts';
 import { unescapeText } from './text.ts';
 
-/** Something that Slack has written out: who or what is meant, and its name where Slack tells it. */
+/** Something that Slack has expanded: its id, and its name where Slack says it. */
 export interface Mention {
   readonly kind: 'member' | 'group' | 'channel' | 'word';
   readonly id: string;
   readonly name: string | null;
 }
 
-/** A command's text, to be parsed; each mention in it is one character, so that no name falls apart. */
+/** A command's text, to be parsed; each mention is one character in it, so that no name is split. */
 export interface HeardText {
   readonly line: string;
   readonly mentions: readonly Mention[];
@@ -23,7 +23,7 @@ export interface HeardText {
 
 /** `<@U7|ann>`, `<#C2|pets>`, `<!subteam^S8|@artists>`, `<!here>`, `<https://a.test|a.test>`; all names may be missing. */
 const ESCAPED = /<(?:([@#!])([^<>|\s]+)|([a-z][a-z+.-]*:[^<>|\s]+))(?:\|([^<>]*))?>/g;
-/** The private use area of Unicode holds a place for each. */
+/** Characters of Unicode's private use area stand for the mentions. */
 const FIRST = 0xe000;
 const PLACES = /[\ue000-\uf8ff]/g;
 
@@ -34,7 +34,7 @@ function readMention(sign: string | undefined, what: string, name: string | null
   if (sign === '#') return { kind: 'channel', id: what, name };
   const group = /^subteam\^(\w+)$/.exec(what)?.[1];
   if (group !== undefined) return { kind: 'group', id: group, name: name?.replace(/^@/, '') ?? null };
-  // `@here` and its like, and addresses.
+  // `@here` and similar, and addresses.
   return { kind: 'word', id: what, name: name ?? (sign === '!' ? `@${what}` : what) };
 }
 
@@ -63,11 +63,11 @@ function withId(mention: Mention): string {
   return kind === 'group' ? `<!subteam^${id}${label}>` : shown(mention);
 }
 
-/** The words of a command's line, or of what is said about it, with names in the places of mentions. */
+/** A command's line, or a text about it, with the names of mentions. */
 export const inPlainText = (text: string, mentions: readonly Mention[]): string =>
   filled(text, mentions, shown);
 
-/** The options of a command's line: mentions with their ids where an option takes those, elsewhere as names. */
+/** The options of a command's line: mentions as ids where an option takes ids, elsewhere as names. */
 export function optionsOf(
   parsed: OptionValues,
   { options }: SubcommandData,
@@ -83,7 +83,7 @@ export function optionsOf(
 }
 
 /**
- * Names without ids say too little: Slack's people have two names each, and both change.
+ * Refuses names without ids where an option takes ids: people on Slack have two names each, and both change.
  *
  * @throws KronaError MENTION_PLAIN
  */
@@ -93,9 +93,10 @@ export function refusePlainMentions(parsed: OptionValues, { options }: Subcomman
     if (plain !== undefined)
       throw new KronaError(
         'MENTION_PLAIN',
-        `“${plain.slice(0, 40)}” came from Slack without an id. Choose the name from the list that opens after @, or give ` +
-          'the id: `<@U…>` for a member, `S…` for a user group. If it was chosen from the list, the app has an older ' +
-          'manifest: an administrator replaces it at api.slack.com/apps, App Manifest, with that of `krona slack manifest`.',
+        `“${plain.slice(0, 40)}” came from Slack without an id. Choose the name from the list that opens after @, or use ` +
+          'the id: `<@U…>` for a member, `S…` for a user group. If you did choose it from the list, the app has an older ' +
+          'manifest: an administrator must replace it at api.slack.com/apps, App Manifest, with the one from ' +
+          '`krona slack manifest`.',
       );
   }
 }

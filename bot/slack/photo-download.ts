@@ -1,10 +1,11 @@
 /**
- * @file Photos that members handed over, fetched with the bot's token and from Slack alone.
+ * @file Photos that members sent, fetched with the bot's token and only from Slack.
  * https://docs.slack.dev/messaging/working-with-files#auth
  */
 import { MAX_PHOTO_BYTES, tooManyBytes } from '../../commands/photos/photo-check.ts';
 import type { Attachment } from '../../commands/contract.ts';
 import { KronaError } from '../../core/errors.ts';
+import { readPhotoBytes } from '../photo-bytes.ts';
 import { isTokenDead, reasonOf, toKronaError } from './failures.ts';
 import type { SlackApi } from './web-api.ts';
 
@@ -14,7 +15,7 @@ const TIMEOUT = 60_000;
 export class PhotoDownloads {
   readonly #api: SlackApi;
   readonly #token: string;
-  /** A Web API that is not Slack's own: files are there too. */
+  /** A Web API that is not Slack's own, as in tests: files are there too. */
   readonly #apiAddress: URL | null;
 
   constructor(api: SlackApi, token: string, apiAddress: string | null) {
@@ -23,7 +24,7 @@ export class PhotoDownloads {
     this.#apiAddress = apiAddress === null ? null : new URL(apiAddress);
   }
 
-  /** A file at Slack as an attachment. Nothing is asked or fetched before it is read. */
+  /** A file at Slack as an attachment. Nothing is requested before it is read. */
   attachment(file: { readonly id: string; readonly name?: string; readonly size?: number }): Attachment {
     const fileName = (file.name ?? '').replace(/\p{C}+/gu, '').slice(0, 120) || 'photo';
     return { fileName, size: file.size ?? 0, read: () => this.#read(file.id, fileName) };
@@ -35,7 +36,7 @@ export class PhotoDownloads {
       .catch((error: unknown) => {
         throw readError(error, name);
       });
-    // A message's menu does not tell it, and nothing too large need be fetched.
+    // A message's menu does not name it, and files that are too large need not be fetched.
     const size = file?.size ?? 0;
     if (size > MAX_PHOTO_BYTES) throw tooManyBytes(name, size);
     const address = file?.url_private_download ?? file?.url_private;
@@ -49,14 +50,14 @@ export class PhotoDownloads {
       if (!this.#isSlack(url))
         throw new KronaError(
           'ATTACHMENT_FORBIDDEN',
-          `${name} is not kept by Slack itself; upload it there and send it again.`,
+          `${name} is stored outside Slack. Upload it to Slack and send it again.`,
         );
       const response = await fetch(url, {
         headers: { authorization: `Bearer ${this.#token}` },
         redirect: 'manual',
         signal: AbortSignal.timeout(TIMEOUT),
       }).catch((cause: unknown) => {
-        throw new KronaError('ATTACHMENT_GONE', `${name} could not be fetched from Slack; send it again.`, {
+        throw new KronaError('ATTACHMENT_GONE', `Krona could not fetch ${name} from Slack. Send it again.`, {
           cause,
         });
       });
@@ -68,10 +69,10 @@ export class PhotoDownloads {
     throw forbidden(name);
   }
 
-  /** Whether the token may go there. */
+  /** Whether the token can be sent there. */
   #isSlack({ protocol, hostname, host }: URL): boolean {
     const api = this.#apiAddress;
-    // On this machine one server has many names, and may give its files by a port of their own.
+    // On this machine one server has many names, and can serve its files on another port.
     if (api !== null && (host === api.host || (isLoopback(api.hostname) && isLoopback(hostname))))
       return true;
     return (
@@ -80,12 +81,12 @@ export class PhotoDownloads {
   }
 }
 
-/** The URL parser has brought addresses such as 127.1 into their full form. */
+/** The URL parser has expanded addresses such as 127.1. */
 const isLoopback = (hostname: string): boolean =>
   hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname);
 
 async function readBody(response: Response, name: string): Promise<Uint8Array> {
-  // Without the scope, Slack answers with its page to sign in, and says that all is well.
+  // Without the scope, Slack answers with its sign-in page and status 200.
   if (response.headers.get('content-type')?.startsWith('text/html')) {
     await response.body?.cancel();
     throw response.status === 404 ? gone(name) : forbidden(name);
@@ -95,14 +96,11 @@ async function readBody(response: Response, name: string): Promise<Uint8Array> {
     throw response.status === 401 || response.status === 403 ? forbidden(name) : gone(name);
   }
   const claimed = Number(response.headers.get('content-length') ?? 0);
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
-    size += chunk.length;
-    if (Math.max(size, claimed) > MAX_PHOTO_BYTES) throw tooManyBytes(name, Math.max(size, claimed));
-    chunks.push(chunk);
+  if (claimed > MAX_PHOTO_BYTES) {
+    await response.body.cancel();
+    throw tooManyBytes(name, claimed);
   }
-  return Buffer.concat(chunks);
+  return readPhotoBytes(response.body, name);
 }
 
 function readError(error: unknown, name: string): KronaError {
@@ -115,7 +113,7 @@ function readError(error: unknown, name: string): KronaError {
 const gone = (name: string, cause?: unknown): KronaError =>
   new KronaError(
     'ATTACHMENT_GONE',
-    `${name} is not at Slack any more, or Krona is not in the channel with it; send it again.`,
+    `${name} was deleted on Slack, or is in a channel without Krona. Send it again.`,
     {
       cause,
     },
@@ -124,6 +122,6 @@ const gone = (name: string, cause?: unknown): KronaError =>
 const forbidden = (name: string, cause?: unknown): KronaError =>
   new KronaError(
     'ATTACHMENT_FORBIDDEN',
-    `Slack does not let Krona read ${name}: the app needs the scope files:read (api.slack.com/apps, OAuth & Permissions), and must be reinstalled after adding it.`,
+    `Slack does not let Krona read ${name}. An administrator must add the scope files:read (api.slack.com/apps, OAuth & Permissions) and reinstall the app.`,
     { cause },
   );

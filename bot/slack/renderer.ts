@@ -1,9 +1,10 @@
-/** @file Cards to Slack's blocks, with everything in them uploaded before; and again when Slack lost a file. */
+/** @file Renders cards as Slack's blocks, after uploading their files; and again when Slack has lost a file. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Card } from '../../commands/card.ts';
 import type { Rendered } from './answers.ts';
 import { cardBlocks, cardFallback } from './blocks.ts';
 import { chartWords, drawChart, type Palette } from '../chart.ts';
+import { RecentMap } from '../recent.ts';
 import { reasonOf } from './failures.ts';
 import type { ShownFile, SlackFiles } from './slack-files.ts';
 
@@ -16,7 +17,7 @@ const LIGHT: Palette = { ground: '#ffffff', grid: '#e4e2e8', line: '#7c4dbd' };
 export class Renderer {
   readonly #files: SlackFiles;
   readonly #link: (hash: string, fileName: string) => string;
-  readonly #curves = new Map<string, { readonly at: number; readonly file: ShownFile }>();
+  readonly #curves = new RecentMap<string, { readonly at: number; readonly file: ShownFile }>(REMEMBERED);
 
   constructor(files: SlackFiles, link: (hash: string, fileName: string) => string) {
     this.#files = files;
@@ -34,7 +35,7 @@ export class Renderer {
   ): Promise<{ readonly sent: T; readonly keys: readonly string[] }> {
     const curve = this.#curveOf(card);
     const files = [
-      // What is hidden is not uploaded until somebody asks to see it.
+      // Hidden pictures are not uploaded until somebody asks to see them.
       ...(card.pictures ?? [])
         .filter(({ sensitive }) => !sensitive)
         .map(({ blobHash, alt }) => this.#files.ofBlob(blobHash, alt)),
@@ -49,7 +50,7 @@ export class Renderer {
         return { sent: await send({ text: cardFallback(card), blocks }), keys };
       } catch (error) {
         if (reasonOf(error) !== 'invalid_blocks' || keys.length === 0 || tries === TRIES) throw error;
-        // A file was deleted there, or Slack's other machines have not heard of it yet.
+        // A file was deleted there, or Slack's other machines don't know it yet.
         if (!(await this.#files.forgetDeleted(keys))) await sleep(tries * 1_000);
       }
     }
@@ -64,9 +65,7 @@ export class Renderer {
     if (known && (known.file.key === key || (tone === 'progress' && Date.now() < known.at + CURVE_EVERY)))
       return known.file;
     const file = { key, source: id, alt: chartWords(chart), bytes: () => drawChart(chart, LIGHT) };
-    this.#curves.delete(id);
     this.#curves.set(id, { at: Date.now(), file });
-    if (this.#curves.size > REMEMBERED) this.#curves.delete(this.#curves.keys().next().value!);
     return file;
   }
 }

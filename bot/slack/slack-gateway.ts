@@ -1,45 +1,36 @@
 /**
- * @file Slack as a gateway: cards become messages of Block Kit, what members do comes in through Bolt, over a
- * WebSocket (Socket Mode) or over HTTP.
+ * @file Slack as a gateway: cards become messages of Block Kit, and events come in through Bolt, over a WebSocket (Socket
+ * Mode) or over HTTP.
  */
-import { randomUUID } from 'node:crypto';
 import { App } from '@slack/bolt';
 import type { Hono } from 'hono';
 import type { Card } from '../../commands/card.ts';
-import { errorCard } from '../../commands/cards/format.ts';
 import type { CommandContext } from '../../commands/contract.ts';
-import { foldEmoji, invitingEmoji, shownEmoji } from '../../commands/votes/emoji.ts';
 import type { SlackConfig } from '../../core/config.ts';
-import { KronaError } from '../../core/errors.ts';
+import type { Log } from '../../core/log.ts';
 import type { Channel } from '../../core/records.ts';
 import type { Gateway, GatewayHandlers, StandingReaction } from '../gateway.ts';
-import { Invitations } from '../invitations.ts';
-import type { Log } from '../../core/log.ts';
-import { Answers, type Caller } from './answers.ts';
-import { GONE, isTokenDead, isUncertain, KEPT, placeError, reasonOf, tokenInvalid } from './failures.ts';
+import { UnderWay } from '../under-way.ts';
+import { Answering } from './answering.ts';
+import { Answers } from './answers.ts';
+import { isTokenDead, tokenInvalid } from './failures.ts';
+import { FileDeletion } from './file-deletion.ts';
 import { HeardChannels } from './heard-channels.ts';
 import { HttpReceiver } from './http-receiver.ts';
 import { Incoming } from './incoming.ts';
 import { NEEDED_SCOPES } from './manifest.ts';
 import { Members } from './members.ts';
+import { Messages } from './messages.ts';
 import { PhotoDownloads } from './photo-download.ts';
 import { Renderer } from './renderer.ts';
 import { SlackFiles } from './slack-files.ts';
 import { SocketReceiver } from './socket-receiver.ts';
-import { POST_EVENT, StandingPosts } from './standing-posts.ts';
 import { ThreadFiles } from './thread-files.ts';
+import { Uploading } from './uploading.ts';
+import { Votes } from './votes.ts';
 import { SlackApi, slackLogger } from './web-api.ts';
 
-const MINUTE = 60_000;
-/** Slack calls the emoji of numbers so; in the order of `invitingEmoji`. */
-const NUMBERS = ['one', 'two', 'three', 'four'];
-/** Slack takes some fifty edits a minute in a workspace: each living message gets its share, ms. */
-const SHARE = 1_300;
-/** Files that one member was shown stay at Slack so long, ms: such messages are gone when the page is loaded again. */
-const WHISPER_LASTS = 60 * MINUTE;
-/** What Slack answers where a reaction stands already, or none can be put. */
-const TAKES_NONE = ['already_reacted', 'too_many_emoji', 'too_many_reactions', 'thread_locked', ...GONE];
-/** A connection gone for longer may have cost events: Slack sends them again for a while only. */
+/** A connection lost for longer may have cost events: Slack sends them again only for a while. */
 const AWAY = 10_000;
 
 export interface SlackParts {
@@ -54,45 +45,47 @@ export class SlackGateway implements Gateway {
   readonly platform = 'slack';
   readonly #parts: SlackParts;
   readonly #api: SlackApi;
-  readonly #files: SlackFiles;
-  readonly #renderer: Renderer;
-  readonly #threads: ThreadFiles;
-  readonly #standing: StandingPosts;
+  readonly #deletion: FileDeletion;
+  readonly #messages: Messages;
   readonly #members: Members;
-  readonly #answers: Answers;
+  readonly #answering: Answering;
+  readonly #votes: Votes;
   readonly #heard = new HeardChannels();
   readonly #receiver: SocketReceiver | HttpReceiver;
-  /** When each message was edited last, ms since the epoch; those of the last half minute. */
-  readonly #edited = new Map<string, number>();
-  readonly #invitations: Invitations;
-  readonly #background = new Set<Promise<unknown>>();
+  readonly #underWay = new UnderWay();
   #incoming: Incoming | null = null;
   #handlers: GatewayHandlers | null = null;
   #botUser = '';
-  #tokenDead = false;
 
   constructor(parts: SlackParts) {
     const { config, context, log } = parts;
     this.#parts = parts;
     this.#api = new SlackApi(config.botToken, config.api, log);
-    this.#files = new SlackFiles(this.#api, context, log);
-    this.#renderer = new Renderer(this.#files, (hash, name) => parts.link(hash, name));
-    this.#threads = new ThreadFiles(this.#api, this.#files, context.blobs);
-    this.#standing = new StandingPosts(this.#api, log);
     this.#members = new Members(this.#api, log);
-    this.#answers = new Answers(this.#api, log);
-    this.#invitations = new Invitations((...where) => this.#putNumber(...where), log);
-    this.#receiver =
-      config.appToken === null
-        ? new HttpReceiver(config.signingSecret!, log)
-        : new SocketReceiver({
-            appToken: config.appToken,
-            api: config.api,
-            log,
-            onReturn: (away) => {
-              if (away > AWAY && this.#handlers) this.#inBackground(this.#handlers.onMissed());
-            },
-          });
+    this.#votes = new Votes(this.#api, this.#members, log);
+    const uploading = new Uploading(this.#api, context.records);
+    this.#deletion = new FileDeletion(this.#api, context.records, log);
+    const files = new SlackFiles(uploading, this.#deletion, context);
+    const shared = {
+      api: this.#api,
+      files,
+      renderer: new Renderer(files, (hash, name) => parts.link(hash, name)),
+      underWay: this.#underWay,
+      log,
+    };
+    this.#messages = new Messages({
+      ...shared,
+      threads: new ThreadFiles(this.#api, uploading, context.blobs),
+      votes: this.#votes,
+      heard: this.#heard,
+      botUser: () => this.#botUser,
+    });
+    this.#answering = new Answering({
+      ...shared,
+      answers: new Answers(this.#api, log),
+      post: (channelId, card, nonce) => this.#messages.postNew(channelId, card, nonce),
+    });
+    this.#receiver = this.#newReceiver();
   }
 
   /** Adds the route for events to the bot's server, where they come over HTTP. */
@@ -100,34 +93,20 @@ export class SlackGateway implements Gateway {
     if (this.#receiver instanceof HttpReceiver) this.#receiver.mount(server);
   }
 
-  /** 3 s, slower with age and when many messages live: all edits of a workspace share one limit. */
   editInterval(age: number): number {
-    const since = Date.now() - MINUTE / 2;
-    for (const [message, at] of this.#edited) if (at < since) this.#edited.delete(message);
-    const byAge = age < 10 * MINUTE ? 3_000 : age < 60 * MINUTE ? 5_000 : 15_000;
-    return Math.max(byAge, this.#edited.size * SHARE);
+    return this.#messages.editInterval(age);
   }
 
   /** @throws KronaError SLACK_TOKEN_INVALID, SLACK_UNREACHABLE */
   async start(handlers: GatewayHandlers): Promise<void> {
     const { config, context, log } = this.#parts;
-    if (!/^(xoxe\.)?xoxb-/.test(config.botToken)) throw tokenInvalid('SLACK_BOT_TOKEN');
-    if (config.appToken !== null && !config.appToken.startsWith('xapp-'))
-      throw tokenInvalid('SLACK_APP_TOKEN');
-    const who = await this.#api
-      .call('auth.test', (client) => client.auth.test())
-      .catch((error: unknown) => {
-        throw isTokenDead(error) ? tokenInvalid('SLACK_BOT_TOKEN', error) : error;
-      });
-    this.#botUser = who.user_id ?? '';
-    this.#warnOfScopes(who.response_metadata?.scopes ?? []);
-
+    const botId = await this.#signIn();
     const app = new App({
       receiver: this.#receiver,
       authorize: async () => ({
         botToken: config.botToken,
         botUserId: this.#botUser,
-        ...(who.bot_id !== undefined && { botId: who.bot_id }),
+        ...(botId !== undefined && { botId }),
       }),
       convoStore: false,
       logger: slackLogger(log),
@@ -142,184 +121,73 @@ export class SlackGateway implements Gateway {
       heard: this.#heard,
       log,
       handlers,
-      tell: (caller, card) => this.#tell(caller, card),
-      answer: (caller, cards) => this.#answer(caller, cards),
+      tell: (caller, card) => this.#answering.tell(caller, card),
+      answer: (caller, cards) => this.#answering.answer(caller, cards),
     });
     this.#incoming.listen(app);
     this.#handlers = handlers;
     await context.records.dropStrayPlatformFiles('slack');
     await this.#receiver.start();
-    this.#files.start();
+    this.#deletion.start();
   }
 
   async stop(): Promise<void> {
     this.#handlers = null;
     await this.#receiver.stop();
     await this.#incoming?.stop();
-    this.#invitations.stop();
-    while (this.#background.size > 0) await Promise.all(this.#background);
+    this.#votes.invitations.stop();
+    await this.#underWay.idle();
     this.#api.close();
-    await this.#files.stop();
+    await this.#deletion.stop();
   }
 
-  /**
-   * Slack knows no nonce, so it goes into the message's metadata, where it is looked for before posting. Exactly
-   * once is assured within a process as long as Slack answers. Across a kill, or when Slack's answer was lost, it is
-   * assured where the app has the optional scopes channels:history and groups:history (conversations.history, the
-   * channel's newest 1,000 messages); without them such a message may stand there twice, and is never missing.
-   */
-  async post(channel: Channel, card: Card, nonce: string): Promise<string> {
-    const id = channel.externalId;
-    try {
-      return (await this.#standing.find(id, nonce)) ?? (await this.#post(id, card, nonce));
-    } catch (error) {
-      this.#tellOfDeadToken(error);
-      throw placeError(error, this.#heard.isAlive(id));
-    }
+  post({ externalId }: Channel, card: Card, nonce: string): Promise<string> {
+    return this.#messages.post(externalId, card, nonce);
   }
 
-  async edit(channel: Channel, messageId: string, card: Card): Promise<void> {
-    const id = channel.externalId;
-    try {
-      const { keys } = await this.#renderer.send(card, (rendered) =>
-        this.#api.call('chat.update', (client) =>
-          client.chat.update({ channel: id, ts: messageId, ...rendered, parse: 'none', link_names: false }),
-        ),
-      );
-      this.#edited.set(`${id} ${messageId}`, Date.now());
-      this.#follow(id, messageId, card, keys);
-    } catch (error) {
-      this.#tellOfDeadToken(error);
-      throw messageError(error);
-    }
+  edit({ externalId }: Channel, messageId: string, card: Card): Promise<void> {
+    return this.#messages.edit(externalId, messageId, card);
   }
 
-  async remove({ externalId: channel }: Channel, ts: string): Promise<void> {
-    await this.#api
-      .call('chat.delete', (client) => client.chat.delete({ channel, ts }))
-      .catch((error: unknown) => {
-        const reason = reasonOf(error) ?? '';
-        if (KEPT.includes(reason))
-          throw new KronaError('DELETE_FORBIDDEN', 'Slack does not let Krona delete this message.', {
-            cause: error,
-          });
-        if (!GONE.includes(reason)) throw error;
-      });
-    // The files that it showed: see SlackFiles.start.
-    this.#edited.delete(`${channel} ${ts}`);
+  remove({ externalId }: Channel, messageId: string): Promise<void> {
+    return this.#messages.remove(externalId, messageId);
   }
 
-  async readReactions(channel: Channel, messageId: string): Promise<readonly StandingReaction[]> {
-    const answer = await this.#api
-      .call('reactions.get', (client) =>
-        client.reactions.get({ channel: channel.externalId, timestamp: messageId, full: true }),
-      )
-      .catch((error: unknown) => {
-        throw messageError(error);
-      });
-    const standing: StandingReaction[] = [];
-    for (const { name, users = [] } of answer.message?.reactions ?? [])
-      for (const user of users) {
-        if (user === this.#botUser && name)
-          this.#invitations.note(channel.externalId, messageId, shownEmoji(foldEmoji(name)));
-        const person = user === this.#botUser ? null : await this.#members.person(user);
-        if (name && person && !person.bot)
-          standing.push({ member: { externalId: user, name: person.name }, emoji: name });
-      }
-    return standing;
+  readReactions(channel: Channel, messageId: string): Promise<readonly StandingReaction[]> {
+    return this.#votes.standing(channel, messageId, this.#botUser);
   }
 
   invite({ externalId }: Channel, messageId: string, card: Card): void {
-    this.#inBackground(this.#invitations.invite(externalId, messageId, card));
+    this.#underWay.add(this.#votes.invitations.invite(externalId, messageId, card));
   }
 
-  async #post(channelId: string, card: Card, nonce: string): Promise<string> {
-    const { sent, keys } = await this.#renderer.send(card, (rendered) =>
-      this.#api
-        .inTurn(channelId, 'chat.postMessage', (client) =>
-          client.chat.postMessage({
-            channel: channelId,
-            ...rendered,
-            metadata: { event_type: POST_EVENT, event_payload: { nonce } },
-            unfurl_links: false,
-            unfurl_media: false,
-            parse: 'none',
-            link_names: false,
-          }),
-        )
-        .catch((error: unknown) => {
-          if (isUncertain(error)) this.#standing.doubt(channelId);
-          throw error;
-        }),
-    );
-    const ts = sent.ts!;
-    this.#standing.note(nonce, ts);
-    this.#follow(channelId, ts, card, keys);
-    return ts;
+  #newReceiver(): SocketReceiver | HttpReceiver {
+    const { config, log } = this.#parts;
+    if (config.appToken === null) return new HttpReceiver(config.signingSecret ?? '', log);
+    return new SocketReceiver({
+      appToken: config.appToken,
+      api: config.api,
+      log,
+      onReturn: (away) => {
+        if (away > AWAY && this.#handlers) this.#underWay.add(this.#handlers.onMissed());
+      },
+    });
   }
 
-  /** What goes with a message: reactions to vote with, files in its thread, and no files that nobody sees. */
-  #follow(channelId: string, ts: string, card: Card, keys: readonly string[]): void {
-    const { log } = this.#parts;
-    this.#tokenDead = false;
-    this.#inBackground(this.#files.shows(`${channelId} ${ts}`, keys));
-    this.#inBackground(this.#invitations.invite(channelId, ts, card));
-    for (const file of card.files ?? [])
-      this.#inBackground(
-        this.#threads
-          .attach(channelId, ts, file, this.#botUser)
-          .catch((error: unknown) =>
-            log.warn(
-              { error, file: file.name },
-              'Slack: could not upload a file; its link stands in the message',
-            ),
-          ),
-      );
-  }
-
-  async #putNumber(channel: string, timestamp: string, emoji: string): Promise<void> {
-    const name = NUMBERS[invitingEmoji(NUMBERS.length).indexOf(emoji)]!;
-    await this.#api
-      .call('reactions.add', (client) => client.reactions.add({ channel, timestamp, name }))
+  /** Checks the tokens and finds out who the bot is. Returns the bot's id. */
+  async #signIn(): Promise<string | undefined> {
+    const { config } = this.#parts;
+    if (!/^(xoxe\.)?xoxb-/.test(config.botToken)) throw tokenInvalid('SLACK_BOT_TOKEN');
+    if (config.appToken !== null && !config.appToken.startsWith('xapp-'))
+      throw tokenInvalid('SLACK_APP_TOKEN');
+    const who = await this.#api
+      .call('auth.test', (client) => client.auth.test())
       .catch((error: unknown) => {
-        if (!TAKES_NONE.includes(reasonOf(error) ?? '')) throw error;
+        throw isTokenDead(error) ? tokenInvalid('SLACK_BOT_TOKEN', error) : error;
       });
-  }
-
-  async #answer(caller: Caller, cards: readonly Card[]): Promise<void> {
-    for (const card of cards) {
-      if (card.audience === 'caller') {
-        await this.#tell(caller, card);
-        continue;
-      }
-      try {
-        await this.#post(caller.channelId, card, randomUUID());
-      } catch (error) {
-        // What was done is done: the caller sees it, and why nobody else does.
-        await this.#tell(caller, errorCard(placeError(error, true)));
-        await this.#tell(caller, card);
-      }
-    }
-  }
-
-  async #tell(caller: Caller, card: Card): Promise<void> {
-    try {
-      const { keys } = await this.#renderer.send(card, (rendered) => this.#answers.tell(caller, rendered));
-      if (keys.length === 0) return;
-      const whisper = randomUUID();
-      await this.#files.shows(whisper, keys);
-      setTimeout(() => this.#inBackground(this.#files.shows(whisper, [])), WHISPER_LASTS).unref();
-    } catch (error) {
-      this.#parts.log.warn({ error }, 'Slack: could not tell a member something');
-    }
-  }
-
-  /** In the log, once until the token is good again: it is the same for every message. */
-  #tellOfDeadToken(error: unknown): void {
-    if (!isTokenDead(error) || this.#tokenDead) return;
-    this.#tokenDead = true;
-    const { code, message } = tokenInvalid('SLACK_BOT_TOKEN', error);
-    this.#parts.log.error({ code }, `${code}: ${message}`);
+    this.#botUser = who.user_id ?? '';
+    this.#warnOfScopes(who.response_metadata?.scopes ?? []);
+    return who.bot_id;
   }
 
   #warnOfScopes(granted: readonly string[]): void {
@@ -331,19 +199,4 @@ export class SlackGateway implements Gateway {
           `Slack: the app lacks the scope ${scope}, so ${without}. Add it at api.slack.com/apps under OAuth & Permissions, and reinstall the app.`,
         );
   }
-
-  #inBackground(work: Promise<unknown>): void {
-    const tracked = work.catch(() => undefined).finally(() => this.#background.delete(tracked));
-    this.#background.add(tracked);
-  }
-}
-
-/** What is wrong with a message that stood there. */
-function messageError(error: unknown): unknown {
-  const reason = reasonOf(error) ?? '';
-  if (GONE.includes(reason))
-    return new KronaError('MESSAGE_GONE', 'This message is not in Slack any more.', { cause: error });
-  if (['cant_update_message', 'edit_window_closed'].includes(reason))
-    return new KronaError('MESSAGE_STALE', 'Slack takes no more edits of this message.', { cause: error });
-  return error;
 }

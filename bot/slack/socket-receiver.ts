@@ -1,7 +1,7 @@
 /**
- * @file Socket Mode, always on: Bolt's receiver, connected again by us whenever the connection ends, at once at first
- * and then with growing pauses, for as long as it takes. (Bolt's own reconnecting gives up, with an unhandled
- * rejection, when Slack cannot be reached at all.) https://docs.slack.dev/apis/events-api/using-socket-mode
+ * @file Socket Mode: Bolt's receiver, reconnected by Krona whenever the connection ends, at once at first and then with
+ * growing pauses, without giving up. (Bolt's own reconnecting gives up, with an unhandled rejection, when Slack can't be
+ * reached at all.) https://docs.slack.dev/apis/events-api/using-socket-mode
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type App, type Receiver, SocketModeReceiver } from '@slack/bolt';
@@ -22,7 +22,7 @@ export interface SocketOptions {
   readonly appToken: string;
   readonly api: string | null;
   readonly log: Log;
-  /** Called when a connection stands again, with the time in between, ms. */
+  /** Called when the connection is back, with the time in between, ms. */
   readonly onReturn: (away: number) => void;
 }
 
@@ -30,12 +30,12 @@ export class SocketReceiver implements Receiver {
   readonly #inner: SocketModeReceiver;
   readonly #options: SocketOptions;
   readonly #stopping = new AbortController();
-  /** The code of the failure that the log told last. */
+  /** The code of the last failure in the log. */
   #told = '';
 
   constructor(options: SocketOptions) {
     this.#options = options;
-    // What goes wrong with the connection is told by us, once; Slack's package says it at each try.
+    // Krona logs what is wrong with the connection once; Slack's package logs it at each try.
     const say: Log['info'] = (fields, message) => options.log.info(fields, message);
     const quiet: Log = { info: say, warn: say, error: say };
     this.#inner = new SocketModeReceiver({
@@ -51,7 +51,7 @@ export class SocketReceiver implements Receiver {
     this.#inner.init(app);
   }
 
-  /** Resolves when the first connection stands. @throws KronaError SLACK_TOKEN_INVALID, SLACK_UNREACHABLE */
+  /** Resolves when the first connection is open. @throws KronaError SLACK_TOKEN_INVALID, SLACK_UNREACHABLE */
   async start(): Promise<void> {
     try {
       await this.#inner.client.start();
@@ -63,7 +63,7 @@ export class SocketReceiver implements Receiver {
 
   async stop(): Promise<void> {
     this.#stopping.abort();
-    // A connection that is closed already never tells that it is.
+    // A connection that is closed already sends no event.
     await Promise.race([this.#inner.client.disconnect(), sleep(LONGEST_CLOSE, undefined, { ref: false })]);
   }
 
@@ -84,7 +84,7 @@ export class SocketReceiver implements Receiver {
     }
   }
 
-  /** False when there is no connection yet; then `pause` has passed. */
+  /** Returns false, after `pause`, when there is no connection yet. */
   async #connect(pause: number): Promise<boolean> {
     const { signal } = this.#stopping;
     if (signal.aborted) return false;
@@ -97,7 +97,7 @@ export class SocketReceiver implements Receiver {
       await this.#inner.client.disconnect();
     } catch (error) {
       const { code, message } = connectionError(error);
-      // Once for each reason: it may be the same for hours.
+      // Once per reason: it may stay the same for hours.
       if (code !== this.#told) this.#options.log.warn({ code }, `Slack: no connection: ${code}: ${message}`);
       this.#told = code;
       await sleep(pause, undefined, { signal }).catch(() => undefined);
@@ -106,7 +106,7 @@ export class SocketReceiver implements Receiver {
   }
 }
 
-/** Why there is no connection. @param error undefined when it ended at once */
+/** Why there is no connection. @param error - undefined when it ended at once */
 function connectionError(error: unknown): KronaError {
   if (isTokenDead(error) || NOT_ACCEPTED.includes(reasonOf(error) ?? ''))
     return tokenInvalid('SLACK_APP_TOKEN', error);

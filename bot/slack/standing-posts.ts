@@ -1,14 +1,17 @@
 /**
- * @file Which of our messages stand in a channel already, by the nonce in their metadata. Read from the channel's
- * history once a channel and process, and again after a post of which it is not known whether Slack took it.
+ * @file Our messages in a channel by the nonce in their metadata. Read from the channel's history once per channel and
+ * process, and again after a post that Slack may or may not have taken.
  */
+import * as v from 'valibot';
 import type { Log } from '../../core/log.ts';
+import { RecentMap } from '../recent.ts';
 import { reasonOf } from './failures.ts';
 import type { SlackApi } from './web-api.ts';
 
 /** The type of the metadata of our messages. https://docs.slack.dev/messaging/message-metadata */
 export const POST_EVENT = 'krona_post';
 
+const PAYLOAD = v.object({ nonce: v.string() });
 const PAGE = 200;
 /** Messages of a channel that are looked through, newest first. */
 const PAGES = 5;
@@ -17,7 +20,7 @@ const REMEMBERED = 5_000;
 export class StandingPosts {
   readonly #api: SlackApi;
   readonly #log: Log;
-  readonly #known = new Map<string, string>();
+  readonly #known = new RecentMap<string, string>(REMEMBERED);
   /** Channels whose history holds nothing that is not in `#known`. */
   readonly #read = new Map<string, Promise<void>>();
   #told = false;
@@ -27,7 +30,7 @@ export class StandingPosts {
     this.#log = log;
   }
 
-  /** The ts of the message that was posted with a nonce, null when there is none or it cannot be told. */
+  /** Returns the ts of the message that was posted with a nonce; null when there is none, or the app can't read it. */
   async find(channelId: string, nonce: string): Promise<string | null> {
     const known = this.#known.get(nonce);
     if (known !== undefined) return known;
@@ -42,10 +45,9 @@ export class StandingPosts {
 
   note(nonce: string, ts: string): void {
     this.#known.set(nonce, ts);
-    if (this.#known.size > REMEMBERED) this.#known.delete(this.#known.keys().next().value!);
   }
 
-  /** A post's answer was lost: the channel must be read again before the next one. */
+  /** Slack's answer to a post was lost: the channel must be read again before the next post. */
   doubt(channelId: string): void {
     this.#read.delete(channelId);
   }
@@ -63,22 +65,23 @@ export class StandingPosts {
           }),
         );
         for (const { ts, metadata } of answer.messages ?? []) {
-          const nonce = (metadata?.event_payload as { nonce?: unknown } | undefined)?.nonce;
-          if (metadata?.event_type === POST_EVENT && typeof nonce === 'string' && ts) this.note(nonce, ts);
+          const payload = metadata?.event_payload;
+          if (ts && metadata?.event_type === POST_EVENT && v.is(PAYLOAD, payload))
+            this.note(payload.nonce, ts);
         }
         cursor = answer.response_metadata?.next_cursor || undefined;
         if (cursor === undefined) return;
       }
     } catch (error) {
       const reason = reasonOf(error);
-      // Not in the channel, or it is gone: posting will tell.
+      // Not in the channel, or it is gone: posting will say so.
       if (['not_in_channel', 'channel_not_found', 'is_archived'].includes(reason ?? '')) return;
       if (reason !== 'missing_scope') throw error;
       if (this.#told) return;
       this.#told = true;
       this.#log.info(
         {},
-        'Slack: without the optional scopes channels:history and groups:history, a message may be posted twice when Krona is killed while it posts',
+        'Slack: without the optional scopes channels:history and groups:history, a message can appear twice when Krona is killed while it posts',
       );
     }
   }

@@ -1,6 +1,6 @@
 /**
- * @file A card's text in Slack's mrkdwn. Only our own two marks become formatting; whatever else a member wrote
- * stays as it is and pings nobody. https://docs.slack.dev/messaging/formatting-message-text
+ * @file Renders a card's text as Slack's mrkdwn. Only the two marks of cards become formatting; everything else that a
+ * member wrote stays as it is and pings nobody. https://docs.slack.dev/messaging/formatting-message-text
  */
 import type { Card } from '../../commands/card.ts';
 
@@ -14,7 +14,7 @@ const BAR = 20;
 export const escapeText = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 
-/** Slack's escapes taken back, as the text of a slash command comes with them. */
+/** Undoes Slack's escapes, which the text of a slash command has. */
 export const unescapeText = (text: string): string =>
   text.replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&');
 
@@ -23,11 +23,11 @@ const segmenter = new Intl.Segmenter();
 /** At most `most` characters (UTF-16 units, as Slack counts), not cut inside a character. */
 export function cut(text: string, most: number): string {
   if (text.length <= most) return text;
-  const end = segmenter.segment(text.slice(0, most + 64)).containing(most - 1)!.index;
+  const end = segmenter.segment(text.slice(0, most + 64)).containing(most - 1)?.index ?? most - 1;
   return `${text.slice(0, end)}…`;
 }
 
-/** Words without marks: signs that would format become their look-alikes, as mrkdwn has no escape for them. */
+/** Text without marks: characters that would format become look-alikes, as mrkdwn has no escape for them. */
 function words(text: string): string {
   const literal = text
     .replaceAll('*', '∗')
@@ -85,7 +85,7 @@ export function tableTexts({ columns, rows }: NonNullable<Card['table']>): strin
   if (total > LINE) return fill(rows.map(listed), '', '');
   const lines = all.map((row) =>
     row
-      .map((cell, column) => cell + ' '.repeat(widths[column]! - width(cell)))
+      .map((cell, column) => cell + ' '.repeat(Math.max(0, (widths[column] ?? 0) - width(cell))))
       .join('  ')
       .trimEnd(),
   );
@@ -96,7 +96,7 @@ export function tableTexts({ columns, rows }: NonNullable<Card['table']>): strin
   );
 }
 
-/** What one could type stands as code. */
+/** A cell; a command is shown as code. */
 const cellText = (cell: string): string =>
   cell.startsWith('/') ? `\`${escapeText(cell.replaceAll('`', 'ˋ'))}\`` : words(cell);
 

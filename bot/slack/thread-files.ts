@@ -1,27 +1,27 @@
 /**
- * @file Files of a card, put in its message's thread once. What is there already is asked of Slack, so a restart
- * uploads nothing twice; a file's name holds its record's id.
+ * @file Files of a card, put in its message's thread once. Slack is asked for what is there already, so a restart uploads
+ * nothing twice; a file's name holds its record's id.
  */
 import type { CardFile } from '../../commands/card.ts';
 import type { BlobStore } from '../../storage/blobs/contract.ts';
 import { KronaError } from '../../core/errors.ts';
 import { Lanes } from '../lanes.ts';
-import type { SlackFiles } from './slack-files.ts';
+import type { Uploading } from './uploading.ts';
 import type { SlackApi } from './web-api.ts';
 
-/** Larger files are given as links alone: the bot holds one in memory while it sends it. */
+/** Larger files get only a link: the bot holds one in memory while it sends it. */
 const MOST_BYTES = 100 * 1024 * 1024;
 
 export class ThreadFiles {
   readonly #api: SlackApi;
-  readonly #files: SlackFiles;
+  readonly #uploading: Uploading;
   readonly #blobs: BlobStore;
   readonly #there = new Set<string>();
   readonly #lanes = new Lanes();
 
-  constructor(api: SlackApi, files: SlackFiles, blobs: BlobStore) {
+  constructor(api: SlackApi, uploading: Uploading, blobs: BlobStore) {
     this.#api = api;
-    this.#files = files;
+    this.#uploading = uploading;
     this.#blobs = blobs;
   }
 
@@ -37,7 +37,7 @@ export class ThreadFiles {
         });
         if (bytes === null) return;
         const { name, blobHash: source } = file;
-        await this.#files.upload(bytes, { name, alt: name, source }, { channelId, thread });
+        await this.#uploading.upload(bytes, { name, alt: name, source }, { channelId, thread });
       }
       this.#there.add(key);
     });

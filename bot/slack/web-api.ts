@@ -1,12 +1,13 @@
 /**
- * @file Calls of Slack's Web API with its rules kept: one message a second in a channel, the pause that a rate limit
- * asks for, and another try where trying twice cannot do something twice.
+ * @file Calls of Slack's Web API within its rules: one message a second in a channel, the pause that a rate limit asks
+ * for, and another try where that can't do something twice.
  * https://docs.slack.dev/apis/web-api/rate-limits
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { webApi } from '@slack/bolt';
 import { KronaError } from '../../core/errors.ts';
 import { Lanes } from '../lanes.ts';
+import { RecentMap } from '../recent.ts';
 import type { Log } from '../../core/log.ts';
 import { isUncertain, retryAfter, toKronaError } from './failures.ts';
 
@@ -20,13 +21,13 @@ const TRIES = 3;
 const TIMEOUT = 30_000;
 
 export interface CallOptions {
-  /** A second call with the same arguments does no harm. Default true. */
+  /** The call can be repeated without doing something twice. Default true. */
   readonly repeatable?: boolean;
-  /** What the limit is counted by beside the method, e.g. a channel. */
+  /** What Slack counts the limit by, beside the method, e.g. a channel. */
   readonly limitedBy?: string;
 }
 
-/** The log as Slack's packages want it. What they tell below a warning is of no use to an administrator. */
+/** The log for Slack's packages. Their messages below a warning are of no use to an administrator. */
 export function slackLogger(log: Log) {
   const text = (parts: unknown[]) => parts.map(String).join(' ');
   return {
@@ -35,7 +36,7 @@ export function slackLogger(log: Log) {
     warn: (...parts: unknown[]) => log.warn({}, `Slack: ${text(parts)}`),
     error: (...parts: unknown[]) => log.warn({}, `Slack: ${text(parts)}`),
     setLevel() {},
-    getLevel: () => 'warn' as webApi.LogLevel,
+    getLevel: () => webApi.LogLevel.WARN,
     setName() {},
   };
 }
@@ -54,7 +55,7 @@ export function clientOptions(api: string | null, log: Log): webApi.WebClientOpt
 export class SlackApi {
   readonly client: webApi.WebClient;
   readonly #freeAt = new Map<string, number>();
-  readonly #lastMessage = new Map<string, number>();
+  readonly #lastMessage = new RecentMap<string, number>(1_000);
   readonly #messages = new Lanes();
   readonly #closing = new AbortController();
   /** A process before this one may have posted just now. */
@@ -64,7 +65,7 @@ export class SlackApi {
     this.client = new webApi.WebClient(token, clientOptions(api, log));
   }
 
-  /** Ends the pauses of calls under way; they fail with a retryable error. */
+  /** Ends the pauses of calls under way, which fail with a retryable error. */
   close(): void {
     this.#closing.abort();
   }
@@ -72,7 +73,7 @@ export class SlackApi {
   /**
    * Does one call.
    *
-   * @throws KronaError as `toKronaError` words it, with Slack's error as its cause
+   * @throws KronaError of `toKronaError`, with Slack's error as its cause
    */
   async call<T>(
     method: string,
@@ -96,16 +97,14 @@ export class SlackApi {
     }
   }
 
-  /** Does a call that puts a message in a channel, in its turn and not sooner than Slack allows. */
+  /** Does a call that posts a message in a channel, in its turn and no sooner than Slack allows. */
   inTurn<T>(channelId: string, method: string, work: (client: webApi.WebClient) => Promise<T>): Promise<T> {
     return this.#messages.run(channelId, async () => {
       await this.#pause((this.#lastMessage.get(channelId) ?? this.#began) + MESSAGE_EVERY - Date.now());
       try {
         return await this.call(method, work, { repeatable: false, limitedBy: channelId });
       } finally {
-        this.#lastMessage.delete(channelId);
         this.#lastMessage.set(channelId, Date.now());
-        if (this.#lastMessage.size > 1_000) this.#lastMessage.delete(this.#lastMessage.keys().next().value!);
       }
     });
   }
@@ -113,7 +112,7 @@ export class SlackApi {
   async #pause(ms: number): Promise<void> {
     if (ms <= 0) return;
     await sleep(ms, undefined, { signal: this.#closing.signal }).catch(() => {
-      throw new KronaError('STOPPING', 'Krona is being restarted; try again in a moment.', {
+      throw new KronaError('STOPPING', 'Krona is restarting. Try again in a moment.', {
         retryable: true,
       });
     });

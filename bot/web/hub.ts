@@ -1,6 +1,6 @@
 /**
- * @file Who is looking at which channel, and what they are told. All that is sent about one channel goes through
- * its lane, so a page never gets an older state after a newer one.
+ * @file Knows who watches which channel, and tells them what changes. Everything about one channel goes through its lane,
+ * so a page never gets an older state after a newer one.
  */
 import type { Channel, Member } from '../../core/records.ts';
 import { Lanes } from '../lanes.ts';
@@ -10,7 +10,7 @@ import type { ConversationViews } from './views.ts';
 
 /** Caller-only cards kept for a member until dismissed; older ones go. */
 const MOST_WHISPERS = 20;
-/** Lines that a returning page is brought; when more have changed, it starts afresh. */
+/** Lines that a returning page gets; when more have changed, it starts afresh. */
 const MOST_MISSED = 500;
 /** Lines written by another process are found this often, ms. */
 const LOOK_EVERY = 1_000;
@@ -30,7 +30,7 @@ interface Room {
 
 const view = ({ id, name }: MemberView): MemberView => ({ id, name });
 
-/** A line being answered, or answered to its author alone, is nobody else's business. */
+/** Only its author sees a line that is being answered, or was answered to them alone. */
 const mayRead = (viewer: Viewer, line: LineView): boolean =>
   line.body.kind !== 'said' || line.body.state === 'settled' || line.member?.id === viewer.member.id;
 
@@ -75,7 +75,7 @@ export class Hub {
     else this.#tellWhoIsHere(room);
   }
 
-  /** Brings a viewer the channel's lines, and from then on what changes there. */
+  /** Sends a viewer the channel's lines, and from then on what changes there. */
   watch(viewer: Viewer, channel: Channel, since: number, limit: number): void {
     this.#inLane(channel.externalId, async () => {
       if (!this.#places.has(viewer)) return;
@@ -122,7 +122,7 @@ export class Hub {
     });
   }
 
-  /** Tells those in other channels that something happened in this one. */
+  /** Tells members in other channels that something happened in this one. */
   tellElsewhere(channelId: string): void {
     for (const [viewer, room] of this.#places)
       if (room?.channel.externalId !== channelId) viewer.send({ type: 'activity', channelId });

@@ -1,6 +1,6 @@
 /**
- * @file Who a browser is: a random token and a chosen name in one cookie. The records know the token's hash only,
- * so reading them makes nobody another member. Moderators hold a second cookie, from the link printed at start.
+ * @file Identifies a browser: a random token and a chosen name in one cookie. The records have only the token's hash, so
+ * nobody who reads them can act as a member. Moderators have a second cookie, from the link printed at start.
  */
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Context } from 'hono';
@@ -15,17 +15,20 @@ const MODERATOR_COOKIE = 'krona-moderator';
 const YEAR = 365 * 24 * 3600;
 const TOKEN = /^[A-Za-z0-9_-]{43}$/;
 
-/** A name as it may be shown: no line breaks or invisible marks, not Krona's own. @throws KronaError NAME_INVALID */
-export function checkName(input: unknown): string {
-  const name = String(input)
+/** A name as it can be shown: no line breaks or invisible marks, not Krona's own. @throws KronaError NAME_INVALID */
+export function checkName(input: string): string {
+  const name = input
     .normalize('NFC')
     .replace(/[\p{C}\p{Z}\s]+/gu, ' ')
     .trim();
   const length = [...name].length;
   if (length < 1 || length > MAX_NAME)
-    throw new KronaError('NAME_INVALID', `A name has 1 to ${MAX_NAME} characters; this one has ${length}.`);
+    throw new KronaError(
+      'NAME_INVALID',
+      `A name must have 1 to ${MAX_NAME} characters; this one has ${length}.`,
+    );
   if (name.toLowerCase() === 'krona')
-    throw new KronaError('NAME_INVALID', 'That is my name. Choose another one for yourself.');
+    throw new KronaError('NAME_INVALID', '“Krona” is Krona’s own name. Choose another one.');
   return name;
 }
 
@@ -34,7 +37,7 @@ const readCookie = (context: Context): { token: string; name: string } | null =>
   return token && name && TOKEN.test(token) ? { token, name } : null;
 };
 
-/** The member of a request, null for a browser that has not said its name. */
+/** The member of a request; null for a browser that has no name yet. */
 export async function memberOf(context: Context, records: RecordStore): Promise<Member | null> {
   const cookie = readCookie(context);
   if (cookie === null) return null;
@@ -48,12 +51,12 @@ export async function memberOf(context: Context, records: RecordStore): Promise<
 /** @throws KronaError NAME_NEEDED */
 export async function requireMember(context: Context, records: RecordStore): Promise<Member> {
   const member = await memberOf(context, records);
-  if (member === null) throw new KronaError('NAME_NEEDED', 'Say your name first: reload the page.');
+  if (member === null) throw new KronaError('NAME_NEEDED', 'Choose a name first: reload the page.');
   return member;
 }
 
 /** Gives the browser a name; its first one makes it a member. @throws KronaError NAME_INVALID */
-export async function setName(context: Context, records: RecordStore, input: unknown): Promise<Member> {
+export async function setName(context: Context, records: RecordStore, input: string): Promise<Member> {
   const name = checkName(input);
   const token = readCookie(context)?.token ?? randomBytes(32).toString('base64url');
   const member = await records.member('web', createHash('sha256').update(token).digest('hex'), name);
@@ -70,7 +73,7 @@ const cookieOptions = (context: Context) =>
     secure: new URL(context.req.url).protocol === 'https:',
   }) as const;
 
-/** The word that makes a browser a moderator's; whoever starts the bot reads it in the terminal. */
+/** The key that makes a browser a moderator's; the terminal shows it at start. */
 export const moderatorKey = (secret: string): string =>
   createHmac('sha256', secret).update('moderator of the web chat').digest('base64url').slice(0, 24);
 
@@ -83,7 +86,7 @@ const matches = (given: string | undefined, secret: string): boolean => {
 export const isModerator = (context: Context, secret: string): boolean =>
   matches(getCookie(context, MODERATOR_COOKIE), secret);
 
-/** True, with the cookie set, when the key is right. */
+/** Sets the cookie and returns true when the key is right. */
 export function becomeModerator(context: Context, secret: string, key: string): boolean {
   if (!matches(key, secret)) return false;
   setCookie(context, MODERATOR_COOKIE, key, cookieOptions(context));

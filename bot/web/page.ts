@@ -21,6 +21,33 @@ const ICON = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect 
 
 /** Bundles the client: some 0.2 s, once a process. */
 export async function buildPage(): Promise<Page> {
+  const output = await bundled();
+  const assets = new Map<string, Asset>();
+  const add = (stem: string, extension: string, type: string, bytes: Uint8Array): string => {
+    const name = `${stem}-${createHash('sha256').update(bytes).digest('hex').slice(0, 12)}.${extension}`;
+    const bodies = {
+      br: new Uint8Array(brotliCompressSync(bytes)),
+      gzip: new Uint8Array(gzipSync(bytes)),
+      identity: new Uint8Array(bytes),
+    };
+    assets.set(name, { type, bodies });
+    return name;
+  };
+  const script = add('app', 'js', 'text/javascript; charset=utf-8', output('.js'));
+  const style = add('app', 'css', 'text/css; charset=utf-8', output('.css'));
+  const icon = add('icon', 'svg', 'image/svg+xml', Buffer.from(ICON));
+  return {
+    bundle: `${script} ${style}`,
+    html: (context) =>
+      context.html(document({ script, style, icon }, getCookie(context, 'krona-theme')), 200, {
+        'cache-control': 'no-cache',
+      }),
+    asset: (context, name) => answer(context, assets.get(name)),
+  };
+}
+
+/** The client's code and style, by how the file's name ends. */
+async function bundled(): Promise<(end: string) => Uint8Array> {
   const { outputFiles } = await build({
     entryPoints: { app: new URL('client/main.tsx', import.meta.url).pathname },
     bundle: true,
@@ -36,52 +63,40 @@ export async function buildPage(): Promise<Page> {
     legalComments: 'none',
     logLevel: 'silent',
   });
-  // The bundler is a process of its own; it is not needed again.
+  // The bundler is a process of its own and not needed again.
   await stop();
-
-  const assets = new Map<string, Asset>();
-  const add = (stem: string, extension: string, type: string, bytes: Uint8Array): string => {
-    const name = `${stem}-${createHash('sha256').update(bytes).digest('hex').slice(0, 12)}.${extension}`;
-    const bodies = {
-      br: new Uint8Array(brotliCompressSync(bytes)),
-      gzip: new Uint8Array(gzipSync(bytes)),
-      identity: new Uint8Array(bytes),
-    };
-    assets.set(name, { type, bodies });
-    return name;
+  return (end) => {
+    const file = outputFiles.find(({ path }) => path.endsWith(end));
+    if (file === undefined) throw new Error(`the bundler wrote no ${end} file`);
+    return file.contents;
   };
-  const output = (end: string) => outputFiles.find((file) => file.path.endsWith(end))!.contents;
-  const script = add('app', 'js', 'text/javascript; charset=utf-8', output('.js'));
-  const style = add('app', 'css', 'text/css; charset=utf-8', output('.css'));
-  const icon = add('icon', 'svg', 'image/svg+xml', Buffer.from(ICON));
+}
 
-  return {
-    bundle: `${script} ${style}`,
-    html(context) {
-      const theme = getCookie(context, 'krona-theme');
-      const chosen = theme === 'light' || theme === 'dark' ? ` data-theme="${theme}"` : '';
-      return context.html(
-        `<!doctype html><html lang="en"${chosen}><head><meta charset="utf-8"><title>Krona</title>` +
-          `<meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover, interactive-widget=resizes-content">` +
-          `<meta name="description" content="Teach it something of yours, and make pictures together.">` +
-          `<link rel="icon" href="/assets/${icon}"><link rel="stylesheet" href="/assets/${style}">` +
-          `<script type="module" src="/assets/${script}"></script></head>` +
-          `<body><noscript>Krona's chat needs JavaScript.</noscript></body></html>`,
-        200,
-        { 'cache-control': 'no-cache' },
-      );
-    },
-    asset(context, name) {
-      const asset = assets.get(name);
-      if (asset === undefined) return null;
-      const accepted = context.req.header('accept-encoding') ?? '';
-      const encoding = /\bbr\b/.test(accepted) ? 'br' : /\bgzip\b/.test(accepted) ? 'gzip' : 'identity';
-      return context.body(asset.bodies[encoding], 200, {
-        'content-type': asset.type,
-        'cache-control': 'public, max-age=31536000, immutable',
-        vary: 'accept-encoding',
-        ...(encoding === 'identity' ? {} : { 'content-encoding': encoding }),
-      });
-    },
-  };
+/** The document that loads the client. @param theme - as the page's cookie says */
+function document(
+  { script, style, icon }: Readonly<Record<'script' | 'style' | 'icon', string>>,
+  theme: string | undefined,
+): string {
+  const chosen = theme === 'light' || theme === 'dark' ? ` data-theme="${theme}"` : '';
+  return (
+    `<!doctype html><html lang="en"${chosen}><head><meta charset="utf-8"><title>Krona</title>` +
+    `<meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover, interactive-widget=resizes-content">` +
+    `<meta name="description" content="Train an image model on your photos, and generate pictures together.">` +
+    `<link rel="icon" href="/assets/${icon}"><link rel="stylesheet" href="/assets/${style}">` +
+    `<script type="module" src="/assets/${script}"></script></head>` +
+    `<body><noscript>Krona's chat needs JavaScript.</noscript></body></html>`
+  );
+}
+
+/** An asset in the best encoding that the browser accepts; null when there is none. */
+function answer(context: Context, asset: Asset | undefined): Response | null {
+  if (asset === undefined) return null;
+  const accepted = context.req.header('accept-encoding') ?? '';
+  const encoding = /\bbr\b/.test(accepted) ? 'br' : /\bgzip\b/.test(accepted) ? 'gzip' : 'identity';
+  return context.body(asset.bodies[encoding], 200, {
+    'content-type': asset.type,
+    'cache-control': 'public, max-age=31536000, immutable',
+    vary: 'accept-encoding',
+    ...(encoding === 'identity' ? {} : { 'content-encoding': encoding }),
+  });
 }

@@ -1,4 +1,4 @@
-/** @file What the page and the bot say to each other: shapes only, used by both sides. Times are milliseconds. */
+/** @file The shapes of what the page and the bot send each other. Times are milliseconds since the epoch. */
 import type { Card } from '../../commands/card.ts';
 
 export interface MemberView {
@@ -12,15 +12,15 @@ export interface ChannelView {
   readonly name: string;
 }
 
-/** A photo as it came with a line: a small copy to look at, or none where the file is no picture. */
+/** A photo that came with a line: a small copy, or none where the file is no picture. */
 export interface SaidPhoto {
   readonly name: string;
   readonly thumb: string | null;
 }
 
 /**
- * What a member wrote. `state`: `open` while the command is being answered (only its author sees the line),
- * `settled` for everybody, `hidden` where the answer was for the caller alone.
+ * A member's text. `state`: `open` while the command is being answered (only its author sees the line), `settled` when
+ * everybody sees it, `hidden` when only its author saw the answer.
  */
 export interface SaidBody {
   readonly kind: 'said';
@@ -34,7 +34,7 @@ export interface CardBody {
   readonly card: Card;
 }
 
-/** What is told of a line that was taken away: a page that has it drops it. */
+/** A deleted line: a page that has it drops it. */
 export interface GoneBody {
   readonly kind: 'gone';
 }
@@ -53,7 +53,7 @@ export interface LineView {
   readonly links: Readonly<Record<string, string>>;
   /** Reactions standing on the pictures of a card that is voted on. */
   readonly votes?: readonly PictureVotes[];
-  /** True for a line that was being answered when the bot stopped. */
+  /** True for a command that was being answered when the bot stopped. */
   readonly interrupted?: boolean;
 }
 
@@ -64,7 +64,7 @@ export interface PictureVotes {
   readonly members: readonly MemberView[];
 }
 
-/** Something for one member's eyes. */
+/** A card that only one member sees. */
 export interface WhisperView {
   readonly id: string;
   readonly channelId: string;
@@ -110,12 +110,12 @@ export type ServerMessage =
   | { readonly type: 'here'; readonly channelId: string; readonly members: readonly MemberView[] }
   /** Something happened in a channel that this page does not show. */
   | { readonly type: 'activity'; readonly channelId: string }
-  /** There is no such channel (any more). */
+  /** The channel does not exist. */
   | { readonly type: 'nowhere'; readonly channelId: string }
   /** Nothing new; the connection is alive. */
   | { readonly type: 'beat' };
 
-/** Shows a channel: everything with a revision above `since` (0: the newest `limit` lines), and what follows. */
+/** Watches a channel: everything with a revision above `since` (0: the newest `limit` lines), and what follows. */
 export interface ClientMessage {
   readonly type: 'watch';
   readonly channelId: string;
@@ -132,7 +132,7 @@ export interface OptionView {
   readonly choices: readonly string[];
   /** Suggestions come from the bot while typing. */
   readonly live: boolean;
-  /** Takes the words that belong to no other option. */
+  /** Takes the text that belongs to no other option. */
   readonly freeText: boolean;
 }
 

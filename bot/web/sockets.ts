@@ -1,4 +1,4 @@
-/** @file Live connections whose other end has silently gone (a phone out of reach) are found and closed. */
+/** @file Finds and closes live connections of which the other end is gone, such as a phone out of reach. */
 import type { WebSocket, WebSocketServer } from 'ws';
 
 const PING_EVERY = 30_000;

@@ -1,6 +1,6 @@
 /**
- * @file Photos that came ahead of their message: files in a folder of their own, until the command has read them.
- * Not kept across a restart: the page sends them again.
+ * @file Photos that arrived ahead of their message: files in a folder of their own, until the command has read them. A
+ * restart drops them, and the page sends them again.
  */
 import { randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
@@ -12,7 +12,7 @@ import type { Attachment } from '../../commands/contract.ts';
 import { KronaError } from '../../core/errors.ts';
 import { MAX_PHOTO_BYTES, MAX_PHOTOS } from './protocol.ts';
 
-/** Files of one member that may wait for their message; the oldest make room for new ones. */
+/** Files of one member that can wait for their message; the oldest make room for new ones. */
 const MOST_WAITING = 3 * MAX_PHOTOS;
 /** A message that does not come within this will not come, ms. */
 const LONGEST_WAIT = 2 * 3_600_000;
@@ -67,7 +67,9 @@ export class Uploads {
       size,
       read: () =>
         readFile(path).catch((cause: unknown) => {
-          throw new KronaError('ATTACHMENT_GONE', `${fileName} is no longer here; send it again.`, { cause });
+          throw new KronaError('ATTACHMENT_GONE', `${fileName} is no longer stored. Send it again.`, {
+            cause,
+          });
         }),
     };
     this.#waiting.set(id, upload);
@@ -85,7 +87,7 @@ export class Uploads {
       if (upload?.memberId === memberId) return upload;
       throw new KronaError(
         'UPLOAD_GONE',
-        'Krona was restarted meanwhile and has lost the photos; send once more.',
+        'Krona was restarted in the meantime and lost the photos. Send the message again.',
       );
     });
   }
@@ -101,6 +103,6 @@ export class Uploads {
 export function tooLarge(fileName: string): KronaError {
   return new KronaError(
     'ATTACHMENT_TOO_LARGE',
-    `${fileName} is larger than ${MAX_PHOTO_BYTES / 1024 ** 2} MiB; send a smaller copy.`,
+    `${fileName} is larger than ${MAX_PHOTO_BYTES / 1024 ** 2} MiB. Send a smaller copy.`,
   );
 }

@@ -1,8 +1,8 @@
 /** @file `krona adapter`: what an adapter file is, and the same adapter as another kind of file. */
 import { Option, type Command } from 'commander';
-import { adapterBase } from '../../gpu-worker/adapters/adapter-base.ts';
-import { convertAdapter, CONVERSIONS, type Conversion } from '../../gpu-worker/adapters/convert.ts';
-import { inspectAdapter, type AdapterReport } from '../../gpu-worker/adapters/inspect.ts';
+import { adapterBase } from '../../gpu-worker/adapters/files/adapter-base.ts';
+import { convertAdapter, CONVERSIONS, type Conversion } from '../../gpu-worker/adapters/files/convert.ts';
+import { inspectAdapter, type AdapterReport } from '../../gpu-worker/adapters/files/inspect.ts';
 import { openModel } from '../../gpu-worker/models/open-model.ts';
 import { checked } from '../options.ts';
 import { action, type Shell } from '../output.ts';

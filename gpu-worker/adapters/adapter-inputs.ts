@@ -2,15 +2,7 @@
 import * as op from '../graph/ops.ts';
 import type { Feeds } from '../graph/runtime.ts';
 import type { Parameters } from '../models/parameters.ts';
-import {
-  adapterLayout,
-  flatLayers,
-  isKronecker,
-  isLowRank,
-  withAdapter,
-  type AdapterLayers,
-  type AdapterShapes,
-} from './adapter.ts';
+import { adapterLayout, flatLayers, withAdapter, type AdapterLayers, type AdapterShapes } from './adapter.ts';
 import { strengthAt } from './noise-strength.ts';
 
 /** An adapter as a request uses it. */
@@ -20,26 +12,24 @@ export interface AppliedAdapter {
   readonly layers: AdapterLayers;
   /** 1 as trained. */
   readonly strength: number;
-  /** Its strength at pure noise, of `strength`; the same at all noise levels unless given (noise-strength.ts). */
+  /** Share of `strength` at pure noise (noise-strength.ts); 1 by default. */
   readonly noiseStrength?: number;
 }
 
-/** The same for adapters that one program serves. Scales are no part of it: see withoutScales. */
+/** The same for adapters that one program can serve, whose scales must be in their numbers (withoutScales). */
 export function shapesKey(adapters: readonly AdapterShapes[]): string {
-  const one = (shapes: AdapterShapes) =>
-    [...shapes].map(([path, shape]) => {
-      if (isKronecker(shape)) return `${path}:${shape.a1}x${shape.a2}${shape.rowOrder ?? ''}`;
-      return isLowRank(shape) ? `${path}:${shape.rank}` : path;
-    });
-  return adapters.map((shapes) => one(shapes).join()).join(' + ');
+  return adapters
+    .map((shapes) => [...shapes].map(([path, { programKey }]) => path + programKey).join())
+    .join(' + ');
 }
 
-/** Names of an adapter's inputs, by its place among those of a request: all its numbers, flat, and [1,1]. */
+/** Names of an adapter's inputs, by its place among those of a request: all its numbers, flat, and its strength [1,1]. */
 const inputNames = (n: number) => ({ numbers: `parameters.${n}`, strength: `strength.${n}` });
 
 /**
  * Adds adapters to a program; their changes add up.
- * @returns a part's parameters with them; `prefix` is '' for the UNet, a text encoder's folder and a dot for that
+ * @returns a function that gives a part's parameters with them; `prefix` is '' for the UNet, or a text encoder's folder
+ * and a dot
  */
 export function adapterInputs(
   adapters: readonly AdapterShapes[],
@@ -53,7 +43,7 @@ export function adapterInputs(
     }, base);
 }
 
-/** What those inputs are fed. */
+/** The feeds of those inputs. */
 export function adapterFeeds(adapters: readonly AppliedAdapter[]): Feeds {
   return Object.fromEntries(
     adapters.flatMap(({ layers, strength }, n) => [
@@ -63,7 +53,7 @@ export function adapterFeeds(adapters: readonly AppliedAdapter[]): Feeds {
   );
 }
 
-/** What the strengths of those whose strength depends on the noise are fed at a timestep, of so many. */
+/** Feeds at a timestep for the adapters whose strength depends on the noise. @param timesteps of the model's training */
 export function strengthFeeds(
   adapters: readonly AppliedAdapter[],
   timestep: number,

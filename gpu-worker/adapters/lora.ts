@@ -1,33 +1,9 @@
-/**
- * @file LoRA (arXiv 2106.09685): W + strength · alpha/rank · up · down on a module's W [out, in], with down [rank, in]
- * and up [out, rank]; for a convolution down is [rank, in, kh, kw]. The paper's rival of the Kronecker adapter.
- */
+/** @file The shapes of a LoRA (arXiv 2106.09685), as options choose them. */
 import { KronaError } from '../../core/errors.ts';
 import type { ProjectionShape } from '../../core/settings/settings.ts';
-import * as op from '../graph/ops.ts';
-import type { Tensor } from '../graph/tensor.ts';
-import { FlatLayout, type ParameterShape } from '../models/parameters.ts';
-import { KeyedRandom } from '../../core/random.ts';
-import { kaiming, type Distribution } from './initial.ts';
+import { LowRankShape } from './forms/low-rank.ts';
 
-export interface LowRankShape {
-  readonly rank: number;
-  readonly out: number;
-  /** Of a convolution without its kernel. */
-  readonly in: number;
-  /** alpha/rank, or alpha/√rank for rank-stabilised ones. */
-  readonly scale: number;
-  readonly kernel?: readonly [kh: number, kw: number];
-}
-
-export interface LowRankFactors extends LowRankShape {
-  /** rank × in·kh·kw */
-  readonly down: Float32Array;
-  /** out × rank */
-  readonly up: Float32Array;
-}
-
-/** @throws KronaError RANK_UNFIT when the rank is no saving on the narrowest projection */
+/** @throws KronaError RANK_UNFIT if the rank is above the narrowest projection's */
 export function lowRankShapes(
   projections: readonly ProjectionShape[],
   rank: number,
@@ -35,45 +11,13 @@ export function lowRankShapes(
 ): ReadonlyMap<string, LowRankShape> {
   return new Map(
     projections.map(({ path, out, in: inputs }) => {
-      if (rank > Math.min(out, inputs)) {
+      const most = Math.min(out, inputs);
+      if (rank > most)
         throw new KronaError(
           'RANK_UNFIT',
-          `rank=${rank} is more than ${path} of ${out}×${inputs} can have; choose at most ${Math.min(out, inputs)}.`,
+          `rank=${rank} is above the rank that ${path} (${out}×${inputs}) can have; choose at most ${most}.`,
         );
-      }
-      return [path, { rank, out, in: inputs, scale: alpha / rank }];
+      return [path, new LowRankShape({ rank, out, in: inputs, scale: alpha / rank })];
     }),
   );
-}
-
-/** `PATH.down`, `PATH.up` of a module. */
-export function lowRankTensors(
-  path: string,
-  { rank, out, in: inputs, kernel = [1, 1] }: LowRankShape,
-): ParameterShape[] {
-  return [
-    { name: `${path}.down`, shape: [rank, inputs * kernel[0] * kernel[1]] },
-    { name: `${path}.up`, shape: [out, rank] },
-  ];
-}
-
-/**
- * down random and up zero, so that training starts at the model itself: normal with deviation 1/rank as in diffusers'
- * training scripts (PEFT's `gaussian`), or Kaiming's uniform distribution, PEFT's own default.
- */
-export function initialLowRank(layout: FlatLayout, seed: number, distribution: Distribution): Float32Array {
-  const flat = new Float32Array(layout.length);
-  layout.entries.forEach(({ name, shape, offset, size }, index) => {
-    if (!name.endsWith('.down')) return;
-    const random = new KeyedRandom(seed, 'factors', index);
-    const [rank, columns] = shape as [number, number];
-    const draw = distribution === 'normal' ? () => random.normal() / rank : () => kaiming(random, columns);
-    for (let i = 0; i < size; i++) flat[offset + i] = draw();
-  });
-  return flat;
-}
-
-/** x [...,in] → scale · x downᵀ upᵀ [...,out]. */
-export function lowRankLinear(x: Tensor, down: Tensor, up: Tensor, scale: Tensor): Tensor {
-  return op.linear(op.linear(x, op.mul(down, scale)), up);
 }

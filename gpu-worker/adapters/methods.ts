@@ -1,6 +1,6 @@
 /**
- * @file The methods that train, each with the same parts: what it changes and how it starts, and the file that it ends
- * in. The graph's part of each is in adapter.ts; training, jobs and commands know no other difference between them.
+ * @file The training methods, each with the same parts: what it changes and how it starts. The form of its ΔW (forms/)
+ * tells the rest; training, jobs and commands know no other difference between methods.
  */
 import { KronaError } from '../../core/errors.ts';
 import { DEFAULT_RANK, type Method } from '../../core/settings/settings.ts';
@@ -8,29 +8,26 @@ import type { Target } from '../../core/settings/train-settings.ts';
 import { unetParameters } from '../models/model-check.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
 import type { FlatLayout } from '../models/parameters.ts';
-import type { AdapterLayers, AdapterShapes } from './adapter.ts';
-import { familyOf, type AdapterInfo } from './adapter-info.ts';
-import { writeDifference } from './difference-file.ts';
-import { differenceShapes, type Difference } from './full.ts';
-import type { Distribution } from './initial.ts';
-import { factorShapes, initialFactors, type FactorPairs, type KroneckerLayers } from './krona.ts';
-import { writeLokr } from './lokr-file.ts';
-import { initialLowRank, lowRankShapes } from './lora.ts';
-import { writeLora, type LowRankLayers } from './lora-file.ts';
+import type { AdapterShapes } from './adapter.ts';
+import type { AdapterInfo } from './files/adapter-info.ts';
+import { differenceShapes } from './forms/difference.ts';
+import { randomPart, type Distribution } from './initial.ts';
+import { factorShapes, type FactorPairs } from './krona.ts';
+import { lowRankShapes } from './lora.ts';
 import { targetProjections } from './targets.ts';
 
 /** What a method needs to know of a training's options. */
 export interface MethodOptions {
-  /** Of krona: the shape of A, and that of kinds of projections which have another. */
+  /** Of krona: the shape of A, and that of kinds of projections that have their own. */
   readonly a1: number;
   readonly a2: number;
   readonly factors?: FactorPairs;
-  /** Of lora; alpha is the rank unless given. */
+  /** Of lora; alpha is the rank by default. */
   readonly rank?: number;
   readonly alpha?: number;
-  /** How the random factor starts. */
+  /** How the random factor starts; `normal` by default. */
   readonly init?: Distribution;
-  /** Of krona and lora: the attention of the UNet unless given. */
+  /** Of krona and lora; the UNet's attention by default. */
   readonly targets?: readonly Target[];
 }
 
@@ -41,41 +38,31 @@ export interface AdapterMethod {
   initial(layout: FlatLayout, seed: number, options: MethodOptions): Float32Array;
   /** The method's own settings, as the file keeps them. */
   facts(options: MethodOptions): Pick<AdapterInfo, 'a1' | 'a2' | 'rank' | 'alpha'>;
-  /** What all that is learnt is multiplied by beside the strength: LoRA's alpha/rank. */
+  /** ΔW is multiplied by it, and by the strength: LoRA's alpha/rank. */
   scale(options: MethodOptions): number;
-  /** The same layers give the same bytes. @throws KronaError DISK_FULL, FILE_UNWRITABLE */
-  write(path: string, layers: AdapterLayers, model: ModelFolder, info: AdapterInfo): Promise<void>;
 }
 
 const targetsOf = ({ targets }: MethodOptions): readonly Target[] => targets ?? ['attention'];
 const rankOf = ({ rank }: MethodOptions): number => rank ?? DEFAULT_RANK;
 const alphaOf = (options: MethodOptions): number => options.alpha ?? rankOf(options);
-const fileFacts = ({ unet, architecture }: ModelFolder) =>
-  [unet.config.layers_per_block, familyOf(architecture)] as const;
 
 export const ADAPTER_METHODS: Readonly<Record<Method, AdapterMethod>> = {
   krona: {
     shapes: (model, options) =>
       factorShapes(targetProjections(model, targetsOf(options)), options.a1, options.a2, options.factors),
-    initial: (layout, seed, { init }) => initialFactors(layout, seed, init),
+    // A random and B zero (paper, §3.3).
+    initial: (layout, seed, { init = 'normal' }) => randomPart(layout, seed, '.a', init, 'columns'),
     facts: ({ a1, a2 }) => ({ a1, a2 }),
     scale: () => 1,
-    async write(path, layers, model, info) {
-      const [base, family] = fileFacts(model);
-      await writeLokr(path, layers as KroneckerLayers, base, info, 'F32', family);
-    },
   },
 
   lora: {
     shapes: (model, options) =>
       lowRankShapes(targetProjections(model, targetsOf(options)), rankOf(options), alphaOf(options)),
-    initial: (layout, seed, { init }) => initialLowRank(layout, seed, init ?? 'normal'),
+    // Deviation 1/rank as in diffusers' training scripts (PEFT's `gaussian`); `kaiming` is PEFT's own default.
+    initial: (layout, seed, { init = 'normal' }) => randomPart(layout, seed, '.down', init, 'rows'),
     facts: (options) => ({ rank: rankOf(options), alpha: alphaOf(options) }),
     scale: (options) => alphaOf(options) / rankOf(options),
-    async write(path, layers, model, info) {
-      const [base, family] = fileFacts(model);
-      await writeLora(path, layers as LowRankLayers, base, info, 'F32', family);
-    },
   },
 
   full: {
@@ -83,16 +70,12 @@ export const ADAPTER_METHODS: Readonly<Record<Method, AdapterMethod>> = {
       if (targets !== undefined)
         throw new KronaError(
           'TARGETS_UNSUPPORTED',
-          'Full fine-tuning changes the whole UNet; targets are for krona and lora.',
+          'Full fine-tuning changes the whole UNet; `targets` applies to krona and lora only.',
         );
       return differenceShapes(unetParameters(model.unet.config));
     },
     initial: (layout) => new Float32Array(layout.length),
     facts: () => ({}),
     scale: () => 1,
-    async write(path, layers, model, info) {
-      const [base, family] = fileFacts(model);
-      await writeDifference(path, layers as ReadonlyMap<string, Difference>, base, info, 'F32', family);
-    },
   },
 };

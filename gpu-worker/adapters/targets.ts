@@ -2,7 +2,7 @@
 import type { ProjectionShape } from '../../core/settings/settings.ts';
 import type { Target } from '../../core/settings/train-settings.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
-import { attentionProjections } from './naming.ts';
+import { attentionProjections } from './attention-projections.ts';
 
 /** Kinds of projections that may have factors of their own. */
 export const PROJECTION_KINDS = ['q', 'k', 'v', 'o', 'ff'] as const;

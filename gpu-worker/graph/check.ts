@@ -1,7 +1,8 @@
 /** @file What a legal graph and a legal rewrite are: run with every pass, so that a broken one is named where it broke. */
-import { GraphError } from './errors.ts';
-import type { Primitive, PrimitiveParams } from './primitives.ts';
+import { GraphError, messageOf } from './errors.ts';
+import type { Primitive } from './primitives.ts';
 import { shapeRules } from './shape-rules.ts';
+import { sameShape, showShape } from './shapes.ts';
 import { reachable, type Tensor } from './tensor.ts';
 
 /** @throws GraphError GRAPH_ILLEGAL naming the stage and the tensor. */
@@ -12,13 +13,9 @@ export function checkGraph(outputs: readonly Tensor[], stage: string): void {
       throw new GraphError('GRAPH_ILLEGAL', `after ${stage}: %${node.id} = ${node.primitive} ${what}`);
     };
     for (const x of node.inputs) if (x.id >= node.id) fail(`uses %${x.id}, which is made later`);
-    const rule = shapeRules[node.primitive] as (
-      params: PrimitiveParams[Primitive],
-      inputs: readonly Tensor[],
-    ) => Pick<Tensor, 'shape' | 'dtype'>;
-    const { shape, dtype } = attempt(() => rule(node.params, node.inputs), fail);
-    if (shape.join() !== node.shape.join() || dtype !== node.dtype) {
-      fail(`has ${node.dtype}[${node.shape.join(',')}], its inputs give ${dtype}[${shape.join(',')}]`);
+    const given = attempt(() => ruleOf(node), fail);
+    if (!sameShape(given.shape, node.shape) || given.dtype !== node.dtype) {
+      fail(`has ${typeOf(node)}, its inputs give ${typeOf(given)}`);
     }
     if (node.primitive === 'input') {
       const twin = names.get(node.params.name);
@@ -28,22 +25,26 @@ export function checkGraph(outputs: readonly Tensor[], stage: string): void {
   }
 }
 
-/** What the rule says, its refusal told with the stage. */
+const ruleOf = <P extends Primitive>({ primitive, params, inputs }: Tensor<P>) =>
+  shapeRules[primitive](params, inputs);
+
+const typeOf = ({ dtype, shape }: Pick<Tensor, 'dtype' | 'shape'>): string => dtype + showShape(shape);
+
+/** Applies a rule, whose error is reported with the stage. */
 function attempt<T>(rule: () => T, fail: (what: string) => never): T {
   try {
     return rule();
   } catch (error) {
-    return fail(`is impossible: ${(error as Error).message}`);
+    return fail(`is impossible: ${messageOf(error)}`);
   }
 }
 
 /** A tensor may only be replaced by one of its shape and dtype. @throws GraphError GRAPH_ILLEGAL naming the stage. */
 export function checkReplacement(node: Tensor, replacement: Tensor, stage: string): void {
-  const type = ({ dtype, shape }: Tensor): string => `${dtype}[${shape.join(',')}]`;
-  if (type(node) !== type(replacement)) {
+  if (typeOf(node) !== typeOf(replacement)) {
     throw new GraphError(
       'GRAPH_ILLEGAL',
-      `after ${stage}: ${replacement.primitive} of ${type(replacement)} stands for %${node.id} = ${node.primitive} of ${type(node)}`,
+      `after ${stage}: ${replacement.primitive} of ${typeOf(replacement)} stands for %${node.id} = ${node.primitive} of ${typeOf(node)}`,
     );
   }
 }

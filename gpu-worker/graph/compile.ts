@@ -3,6 +3,7 @@ import { checkGraph } from './check.ts';
 import { GraphError } from './errors.ts';
 import { toHalfPrecision } from './half-precision.ts';
 import {
+  ELEMENT,
   encodeModel,
   type Attribute,
   type OnnxInitializer,
@@ -12,10 +13,21 @@ import {
 } from './onnx-model.ts';
 import { emitNode, untransposed, type Emitter } from './onnx-rules.ts';
 import { runPasses } from './passes.ts';
+import * as op from './ops.ts';
 import type { DType, Shape } from './primitives.ts';
 import { reachable, type Node, type Tensor } from './tensor.ts';
 
-export interface Program {
+export type TensorData = Float32Array | BigInt64Array | Uint16Array;
+/** What a program is fed, by name. 16-bit floats are their bits. */
+export type Feeds = Readonly<Record<string, TensorData>>;
+/** What a run gives, by name. */
+export type Results = Readonly<Record<string, Float32Array>>;
+
+/** The results of outputs that were compiled under these names. */
+export type ResultsOf<Outputs> = { readonly [Name in keyof Outputs]: Float32Array };
+
+/** An ONNX program. `In` and `Out` tell TypeScript what a run takes and gives. */
+export interface Program<Out extends Results = Results, In extends Feeds = Feeds> {
   /** The ONNX model, without its weights. */
   readonly bytes: Uint8Array;
   /** Folder that the names of external files are relative to. */
@@ -24,7 +36,18 @@ export interface Program {
   readonly outputs: readonly OnnxValue[];
   /** Of the weights that stay in their files. */
   readonly weightBytes: number;
+  /** Never set: carries the types of a run. */
+  readonly types?: { readonly out: Out; readonly in: In };
 }
+
+/** An input: the shape of float32 values, or of another type. */
+export type InputSpec = Shape | { readonly shape: Shape; readonly dtype: 'int64' };
+type InputSpecs = Readonly<Record<string, InputSpec>>;
+export type FeedsOf<Specs> = {
+  readonly [Name in keyof Specs]: Specs[Name] extends { readonly dtype: 'int64' }
+    ? BigInt64Array
+    : Float32Array;
+};
 
 /** External files are named from the root, so that one program can use files of many folders, links resolved. */
 const WEIGHTS_FOLDER = '/';
@@ -38,31 +61,65 @@ export interface CompileOptions {
 }
 
 /**
- * Compiles named outputs. Inputs are all `input` leaves that they need, in order of creation.
- * @throws GraphError GRAPH_ILLEGAL when a pass leaves an illegal graph, GRAPH_NAME when two things have one name
+ * Compiles named outputs. Its inputs are all `input` leaves that they need, in order of creation; their names are
+ * checked at each run. Where all inputs are known at one place, `compileFunction` has TypeScript check them.
+ *
+ * @throws GraphError GRAPH_DTYPE when an output is not float32, GRAPH_ILLEGAL when a pass leaves an illegal graph,
+ * GRAPH_NAME when two things have one name
  */
-export function compile(outputs: Readonly<Record<string, Tensor>>, options: CompileOptions = {}): Program {
+export function compile<Outputs extends Readonly<Record<string, Tensor>>>(
+  outputs: Outputs,
+  options: CompileOptions = {},
+): Program<ResultsOf<Outputs>> {
   return programOf(onnxModel(outputs, options));
 }
 
-/** What `compile` encodes. @throws GraphError GRAPH_ILLEGAL */
+/**
+ * Compiles what `build` makes of the inputs.
+ *
+ * @example compileFunction({ x: [2, 3] }, ({ x }) => ({ y: op.exp(x) })) // a run takes { x } and gives { y }
+ * @throws GraphError as `compile`, and what building throws
+ */
+export function compileFunction<
+  const Specs extends InputSpecs,
+  Outputs extends Readonly<Record<string, Tensor>>,
+>(
+  specs: Specs,
+  build: (inputs: { readonly [Name in keyof Specs]: Tensor }) => Outputs,
+  options: CompileOptions = {},
+): Program<ResultsOf<Outputs>, FeedsOf<Specs>> {
+  return programOf(onnxModel(build(inputsOf(specs)), options));
+}
+
+function inputsOf<Specs extends InputSpecs>(specs: Specs): { readonly [Name in keyof Specs]: Tensor } {
+  const inputs = Object.entries(specs).map(([name, spec]) => [
+    name,
+    'shape' in spec ? op.input(name, spec.shape, spec.dtype) : op.input(name, spec),
+  ]);
+  return Object.fromEntries(inputs) as { readonly [Name in keyof Specs]: Tensor };
+}
+
+/** What `compile` encodes. @throws GraphError GRAPH_DTYPE, GRAPH_ILLEGAL */
 export function onnxModel(
   outputs: Readonly<Record<string, Tensor>>,
   { precision = 'float32' }: CompileOptions = {},
 ): OnnxModel {
-  const names = Object.keys(outputs);
+  for (const [name, { dtype }] of Object.entries(outputs))
+    if (dtype !== 'float32')
+      throw new GraphError('GRAPH_DTYPE', `output ${name} is ${dtype}; cast it to float32`);
   const results = compiledGraph(Object.values(outputs), precision);
   const order = reachable(results);
   const emitter = new ModelEmitter();
   const absorbed = absorbedTransposes(order, results);
   for (const node of order) if (!absorbed.has(node)) emitter.add(node);
-  const produced = results.map((tensor, i) => emitter.output(names[i]!, tensor));
+  const names = Object.keys(outputs);
+  const produced = results.map((tensor, i) => emitter.output(names[i] ?? '', tensor));
   const { nodes, initializers, inputs } = emitter;
   return { nodes, initializers, inputs, outputs: produced };
 }
 
-/** @throws GraphError GRAPH_NAME when two things have one name */
-export function programOf(model: OnnxModel): Program {
+/** Encodes a model whose inputs and outputs the caller knows. @throws GraphError GRAPH_NAME when two things have one name */
+export function programOf<Out extends Results, In extends Feeds>(model: OnnxModel): Program<Out, In> {
   checkNames(model);
   const bytes = encodeModel(model, (path) => path.slice(WEIGHTS_FOLDER.length));
   const weightBytes = model.initializers.reduce(
@@ -95,8 +152,9 @@ function checkNames({ nodes, initializers, inputs }: OnnxModel): void {
 function absorbedTransposes(order: readonly Node[], results: readonly Tensor[]): Set<Tensor> {
   const kept = new Set<Tensor>(results);
   for (const node of order) {
-    const product = node.primitive === 'matmul' && node.inputs.every((x) => x.shape.length === 2);
-    if (!product) for (const x of node.inputs) kept.add(x);
+    const inputs: readonly Tensor[] = node.inputs;
+    const product = node.primitive === 'matmul' && inputs.every((x) => x.shape.length === 2);
+    if (!product) for (const x of inputs) kept.add(x);
   }
   return new Set(order.filter((node) => untransposed(node) && !kept.has(node)));
 }
@@ -143,7 +201,7 @@ class ModelEmitter implements Emitter {
 
   floats(values: readonly number[], shape: Shape, dtype: DType): string {
     const name = this.#constant('float32', shape, new Float32Array(values));
-    return dtype === 'float32' ? name : this.node('Cast', [name], { to: dtype === 'float16' ? 10 : 16 });
+    return dtype === 'float32' ? name : this.node('Cast', [name], { to: ELEMENT[dtype] });
   }
 
   #define(node: Node): string {

@@ -4,10 +4,11 @@
  */
 import { GraphError } from './errors.ts';
 import * as op from './ops.ts';
-import type { Primitive } from './primitives.ts';
+import type { Primitive, Taking } from './primitives.ts';
+import { sideOf, sidesOf, sizeOf } from './shapes.ts';
 import type { Tensor } from './tensor.ts';
 
-/** One entry an input. */
+/** One entry for each input. */
 export type InputGradients = readonly ((() => Tensor) | null)[];
 type GradRule<P extends Primitive> = (y: Tensor<P>, dy: Tensor) => InputGradients;
 
@@ -15,17 +16,17 @@ const leaf = (): InputGradients => [];
 
 /** A rule of a primitive with one input x. */
 const unary =
-  <P extends Primitive>(dx: (x: Tensor, y: Tensor<P>, dy: Tensor) => Tensor): GradRule<P> =>
-  (y, dy) => [() => dx(y.inputs[0]!, y, dy)];
+  <P extends Taking<readonly [Tensor]>>(dx: (x: Tensor, y: Tensor<P>, dy: Tensor) => Tensor): GradRule<P> =>
+  (y, dy) => [() => dx(y.inputs[0], y, dy)];
 
 /** A rule of an elementwise primitive with inputs a and b, before the sums that undo broadcasting. */
 const binary =
-  <P extends Primitive>(
+  <P extends Taking<readonly [Tensor, Tensor]>>(
     da: (a: Tensor, b: Tensor, dy: Tensor, y: Tensor) => Tensor,
     db: (a: Tensor, b: Tensor, dy: Tensor, y: Tensor) => Tensor,
   ): GradRule<P> =>
   (y, dy) => {
-    const [a, b] = y.inputs as [Tensor, Tensor];
+    const [a, b] = y.inputs;
     return [() => op.sumTo(da(a, b, dy, y), a.shape), () => op.sumTo(db(a, b, dy, y), b.shape)];
   };
 
@@ -108,20 +109,14 @@ export const gradRules: { readonly [P in Primitive]: GradRule<P> } = {
         `slice with steps [${steps.join(',')}] has no gradient rule; use steps of 1`,
       );
     }
-    const shape = y.inputs[0]!.shape;
-    return [
-      () =>
-        op.pad(
-          dy,
-          starts,
-          shape.map((side, axis) => side - ends[axis]!),
-        ),
-    ];
+    const [{ shape }] = y.inputs;
+    const rest = shape.map((side, axis) => side - (ends[axis] ?? side));
+    return [() => op.pad(dy, starts, rest)];
   },
   pad: (y, dy) => [
     () =>
       y.params.before.reduce(
-        (part, start, axis) => op.slice(part, axis, start, start + y.inputs[0]!.shape[axis]!),
+        (part, start, axis) => op.slice(part, axis, start, start + sideOf(y.inputs[0], axis)),
         dy,
       ),
   ],
@@ -130,45 +125,41 @@ export const gradRules: { readonly [P in Primitive]: GradRule<P> } = {
     let end = 0;
     return y.inputs.map((part) => {
       const start = end;
-      end += part.shape[axis]!;
+      end += sideOf(part, axis);
       const stop = end;
       return () => op.slice(dy, axis, start, stop);
     });
   },
   upsample2x: unary((_x, _y, dy) => op.sumPool2x(dy)),
-  sumPool2x: unary((x, _y, dy) => op.upsampleNearest(dy, x.shape[2]!, x.shape[3]!)),
+  sumPool2x: unary((x, _y, dy) => op.upsampleNearest(dy, sideOf(x, 2), sideOf(x, 3))),
   gatherRows: (y, dy) => {
-    const [table, ids] = y.inputs as [Tensor, Tensor];
-    const count = ids.shape.reduce((a, b) => a * b, 1);
+    const [table, ids] = y.inputs;
+    const [rows, width] = sidesOf(table, 2);
+    const count = sizeOf(ids.shape);
     return [
-      () =>
-        op.scatterAddRows(
-          op.reshape(dy, [count, table.shape[1]!]),
-          op.reshape(ids, [count]),
-          table.shape[0]!,
-        ),
+      () => op.scatterAddRows(op.reshape(dy, [count, width]), op.reshape(ids, [count]), rows),
       null, // ids are whole numbers
     ];
   },
-  scatterAddRows: (y, dy) => [() => op.gatherRows(dy, y.inputs[1]!), null], // ids are whole numbers
+  scatterAddRows: (y, dy) => [() => op.gatherRows(dy, y.inputs[1]), null], // ids are whole numbers
 
   reduceSum: unary((x, _y, dy) => op.broadcast(dy, x.shape)),
   reduceMean: unary((x, y, dy) => {
-    const count = y.params.axes.reduce((n, axis) => n * x.shape[axis]!, 1);
+    const count = y.params.axes.reduce((n, axis) => n * sideOf(x, axis), 1);
     return op.broadcast(op.mul(dy, 1 / count), x.shape);
   }),
 
   matmul: (y, dy) => {
-    const [a, b] = y.inputs as [Tensor, Tensor];
+    const [a, b] = y.inputs;
     return [
       () => op.sumTo(op.matmul(dy, op.swap(b)), a.shape),
       () => op.sumTo(op.matmul(op.swap(a), dy), b.shape),
     ];
   },
   conv2d: ({ params: { stride, pads }, inputs }, dy) => {
-    const [x, w] = inputs as [Tensor, Tensor];
-    const [, , height, width] = x.shape as [number, number, number, number];
-    const [filters, , kh, kw] = w.shape as [number, number, number, number];
+    const [x, w] = inputs;
+    const [, , height, width] = sidesOf(x, 4);
+    const [filters, , kh, kw] = sidesOf(w, 4);
     return [
       () => op.conv2dInputGrad(dy, w, stride, pads, [height, width]),
       () => op.conv2dWeightGrad(x, dy, stride, pads, [kh, kw]),
@@ -177,10 +168,10 @@ export const gradRules: { readonly [P in Primitive]: GradRule<P> } = {
   },
   // With xᵤᵥ = the padded x from (u, v) on in steps of the stride, y = Σᵤᵥ wᵤᵥ xᵤᵥ: each window position is a product.
   depthwiseConv2d: ({ params: { stride, pads }, inputs, shape }, dy) => {
-    const [x, w] = inputs as [Tensor, Tensor];
-    const [batch, channels, height, width] = x.shape as [number, number, number, number];
-    const [, , kh, kw] = w.shape as [number, number, number, number];
-    const [, , rows, columns] = shape as [number, number, number, number];
+    const [x, w] = inputs;
+    const [batch, channels, height, width] = sidesOf(x, 4);
+    const [, , kh, kw] = sidesOf(w, 4);
+    const [, , rows, columns] = sidesOf({ shape }, 4);
     const [top, left, bottom, right] = pads;
     const [high, wide] = [height + top + bottom, width + left + right];
     const positions = Array.from({ length: kh * kw }, (_, i) => [Math.floor(i / kw), i % kw] as const);
@@ -197,7 +188,7 @@ export const gradRules: { readonly [P in Primitive]: GradRule<P> } = {
       );
       const spread = op.reshape(apart, [batch, channels, rows * stride, columns * stride]);
       const cut = op.slice(op.slice(spread, 2, 0, (rows - 1) * stride + 1), 3, 0, (columns - 1) * stride + 1);
-      return op.pad(cut, [0, 0, u, v], [0, 0, high - u - cut.shape[2]!, wide - v - cut.shape[3]!]);
+      return op.pad(cut, [0, 0, u, v], [0, 0, high - u - sideOf(cut, 2), wide - v - sideOf(cut, 3)]);
     };
     return [
       () => {
@@ -220,16 +211,16 @@ export const gradRules: { readonly [P in Primitive]: GradRule<P> } = {
   },
   // Both are linear in each input, and each other's and conv2d's adjoints.
   conv2dInputGrad: ({ params: { stride, pads }, inputs }, dx) => {
-    const [dy, w] = inputs as [Tensor, Tensor];
-    const [, , kh, kw] = w.shape as [number, number, number, number];
+    const [dy, w] = inputs;
+    const [, , kh, kw] = sidesOf(w, 4);
     return [
       () => op.conv2d(dx, w, undefined, stride, pads),
       () => op.conv2dWeightGrad(dx, dy, stride, pads, [kh, kw]),
     ];
   },
   conv2dWeightGrad: ({ params: { stride, pads }, inputs }, dw) => {
-    const [x, dy] = inputs as [Tensor, Tensor];
-    const [, , height, width] = x.shape as [number, number, number, number];
+    const [x, dy] = inputs;
+    const [, , height, width] = sidesOf(x, 4);
     return [
       () => op.conv2dInputGrad(dy, dw, stride, pads, [height, width]),
       () => op.conv2d(x, dw, undefined, stride, pads),
@@ -240,7 +231,7 @@ export const gradRules: { readonly [P in Primitive]: GradRule<P> } = {
   softmax: unary((x, y, dy) => op.mul(y, op.sub(dy, op.sum(op.mul(dy, y), [x.shape.length - 1])))),
   // With x̂ = (x - μ) r, r = 1/√(var + ε), g = dy·scale: dx = r (g - mean(g) - x̂ mean(g x̂)).
   layerNorm: ({ params: { eps }, inputs }, dy) => {
-    const [x, scale, bias] = inputs as [Tensor, Tensor, Tensor];
+    const [x, scale, bias] = inputs;
     const last = x.shape.length - 1;
     const rows = [...Array(last).keys()];
     const centred = op.sub(x, op.mean(x, [last]));
@@ -259,10 +250,10 @@ export const gradRules: { readonly [P in Primitive]: GradRule<P> } = {
   // Per channel s1 = Σ dy, s2 = Σ dy (x - μ); per group of n values, with r = 1/√(var + ε) and γ = scale:
   // dx = γ r dy - (x - μ) r³ Σγ s2 / n - r Σγ s1 / n. Two full-size products instead of the naive eight.
   groupNorm: ({ params: { groups, eps }, inputs }, dy) => {
-    const [x, scale, bias] = inputs as [Tensor, Tensor, Tensor];
-    const [batch, channels] = x.shape as [number, number];
+    const [x, scale, bias] = inputs;
+    const [batch, channels] = [sideOf(x, 0), sideOf(x, 1)];
     const each = channels / groups;
-    const area = x.shape.slice(2).reduce((a, b) => a * b, 1);
+    const area = sizeOf(x.shape.slice(2));
     const n = each * area;
     const grouped = op.reshape(x, [batch, groups, n]);
     const flat = op.sub(grouped, op.mean(grouped, [2])); // [B,G,n]
@@ -288,11 +279,14 @@ export const gradRules: { readonly [P in Primitive]: GradRule<P> } = {
     ];
   },
   attention: (y, dy) => {
-    let made: readonly Tensor[] | undefined;
-    const gradient = (i: number) => () => op.joinHeads((made ??= attentionGradients(y, dy))[i]!);
+    let made: Triple | undefined;
+    const gradient = (i: 0 | 1 | 2) => () => op.joinHeads((made ??= attentionGradients(y, dy))[i]);
     return [gradient(0), gradient(1), gradient(2)];
   },
 };
+
+/** What the gradients by q, k and v have in common: three tensors in this order. */
+type Triple = readonly [Tensor, Tensor, Tensor];
 
 /** Values of P that the gradient of attention holds at once (8 MiB in float32, which stay in a processor's cache). */
 const ATTENTION_PART = 2 ** 21;
@@ -303,24 +297,26 @@ const ATTENTION_PART = 2 ** 21;
  * dS = P (dP - Σ dP P); dq = dS k s; dk = dSᵀ q s. With Σ do o in place of Σ dP P (Dao et al. 2022, arXiv 2205.14135,
  * B.2) a product less would be needed, but dS of a single key, which is zero, would come out as its rounding error.
  */
-function attentionGradients(y: Tensor<'attention'>, dy: Tensor): readonly Tensor[] {
+function attentionGradients(y: Tensor<'attention'>, dy: Tensor): Triple {
   const { heads, scale } = y.params;
-  const [q, k, v, dOut] = [...y.inputs, dy].map((x) => op.splitHeads(x, heads)) as Tensors4;
-  const [batch, , queries] = q.shape as [number, number, number];
-  const row = batch * k.shape[2]!; // of P, in one head of each of the batch
+  const split = (x: Tensor): Tensor => op.splitHeads(x, heads);
+  const [q, k, v] = [split(y.inputs[0]), split(y.inputs[1]), split(y.inputs[2])];
+  const dOut = split(dy);
+  const [batch, , queries] = sidesOf(q, 4);
+  const row = batch * sideOf(k, 2); // of P, in one head of each of the batch
   const together = Math.min(heads, Math.max(1, Math.floor(ATTENTION_PART / (row * queries))));
   const rows = Math.min(queries, Math.max(1, Math.floor(ATTENTION_PART / (row * together))));
-  const some: (readonly [Tensor, Tensor, Tensor])[] = [];
+  const some: Triple[] = [];
   for (let head = 0; head < heads; head += together) {
     const part = (x: Tensor): Tensor => op.slice(x, 1, head, Math.min(heads, head + together));
     some.push(headGradients(part(q), part(op.mul(k, scale)), part(v), part(dOut), rows, some.at(-1) ?? []));
   }
-  const [dq, dk, dv] = [0, 1, 2].map((i) =>
+  const joined = (i: 0 | 1 | 2): Tensor =>
     op.concat(
-      some.map((parts) => parts[i]!),
+      some.map((parts) => parts[i]),
       1,
-    ),
-  ) as [Tensor, Tensor, Tensor];
+    );
+  const [dq, dk, dv] = [joined(0), joined(1), joined(2)];
   return [dq, op.swap(op.mul(dk, scale)), op.swap(dv)];
 }
 
@@ -332,23 +328,24 @@ function headGradients(
   dOut: Tensor,
   rows: number,
   earlier: readonly Tensor[],
-): readonly [Tensor, Tensor, Tensor] {
-  const queries = q.shape[2]!;
+): Triple {
+  const queries = sideOf(q, 2);
   const dq: Tensor[] = [];
-  let sums: readonly Tensor[] = [];
+  let sums: { readonly dk: Tensor; readonly dv: Tensor } | undefined;
+  let before = earlier;
   for (let from = 0; from < queries; from += rows) {
-    const before = from === 0 ? earlier : [dq.at(-1)!, ...sums];
     const part = (x: Tensor): Tensor =>
       op.after(op.slice(x, 2, from, Math.min(queries, from + rows)), before);
     const [someQ, someOut] = [part(q), part(dOut)];
     const p = op.softmax(op.matmul(someQ, op.swap(k)));
     const dP = op.matmul(someOut, op.swap(v));
     const dS = op.mul(p, op.sub(dP, op.sum(op.mul(dP, p), [3])));
-    dq.push(op.matmul(dS, k));
-    const more = [op.matmul(op.swap(someQ), dS), op.matmul(op.swap(someOut), p)];
-    sums = sums.length === 0 ? more : sums.map((sum, i) => op.add(sum, more[i]!));
+    const someDq = op.matmul(dS, k);
+    dq.push(someDq);
+    const [dk, dv] = [op.matmul(op.swap(someQ), dS), op.matmul(op.swap(someOut), p)];
+    sums = sums ? { dk: op.add(sums.dk, dk), dv: op.add(sums.dv, dv) } : { dk, dv };
+    before = [someDq, sums.dk, sums.dv];
   }
-  return [op.concat(dq, 2), sums[0]!, sums[1]!];
+  if (!sums) throw new GraphError('GRAPH_SHAPE', 'attention of no queries has no gradient');
+  return [op.concat(dq, 2), sums.dk, sums.dv];
 }
-
-type Tensors4 = [Tensor, Tensor, Tensor, Tensor];

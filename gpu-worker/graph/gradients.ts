@@ -5,7 +5,9 @@
 import { GraphError } from './errors.ts';
 import { gradRules, type InputGradients } from './grad-rules.ts';
 import * as op from './ops.ts';
-import { inBlock, make, reachable, sizeOf, type Node, type Tensor } from './tensor.ts';
+import type { Primitive } from './primitives.ts';
+import { showShape, sideOf, sizeOf } from './shapes.ts';
+import { inBlock, is, reachable, remake, type Node, type Tensor } from './tensor.ts';
 
 /**
  * Activation checkpointing (Chen et al. 2016, arXiv 1604.06174): what `build` computes is not kept for the backward
@@ -21,18 +23,11 @@ export const checkpoint = inBlock;
 const KEPT_FROM = 1280;
 
 /** Multiplications behind each value of a product; 0 for everything else. */
-function multiplications({ primitive, inputs }: Node): number {
-  const [, second] = inputs;
-  switch (primitive) {
-    case 'conv2d':
-      return sizeOf(second!.shape.slice(1));
-    case 'matmul':
-      return second!.shape.at(-2)!;
-    case 'attention':
-      return 2 * second!.shape[1]!;
-    default:
-      return 0;
-  }
+function multiplications(x: Tensor): number {
+  if (is(x, 'conv2d')) return sizeOf(x.inputs[1].shape.slice(1));
+  if (is(x, 'matmul')) return sideOf(x.inputs[1], -2);
+  if (is(x, 'attention')) return 2 * sideOf(x.inputs[1], 1);
+  return 0;
 }
 
 /**
@@ -43,9 +38,13 @@ function multiplications({ primitive, inputs }: Node): number {
  * in 16 bits (Micikevicius et al. 2018, arXiv 1710.03740, section 3.2). A power of two changes nothing in fp32.
  * @throws GraphError GRAPH_SHAPE when the loss is not a scalar, GRAPH_NO_GRADIENT where a rule is missing
  */
-export function gradients(loss: Tensor, targets: readonly Tensor[], scale?: Tensor): Tensor[] {
+export function gradients<const Targets extends readonly Tensor[]>(
+  loss: Tensor,
+  targets: Targets,
+  scale?: Tensor,
+): { [I in keyof Targets]: Tensor } {
   if (loss.shape.some((side) => side !== 1)) {
-    throw new GraphError('GRAPH_SHAPE', `the loss must be one number, got shape [${loss.shape.join(',')}]`);
+    throw new GraphError('GRAPH_SHAPE', `the loss must be one number, got shape ${showShape(loss.shape)}`);
   }
   const order = reachable([loss]);
   const wanted = new Set(targets);
@@ -58,13 +57,14 @@ export function gradients(loss: Tensor, targets: readonly Tensor[], scale?: Tens
   const recompute = new Recomputation(order, wanted);
 
   for (const node of [...order].reverse()) {
-    if (!node.inputs.some((x) => moving.has(x))) continue;
+    const inputs: readonly Tensor[] = node.inputs;
+    if (!inputs.some((x) => moving.has(x))) continue;
     const dy = total(node);
     if (!dy) continue;
     received.set(node, [dy]);
     const view = recompute.view(node, (member) => received.get(member));
     const inputGradients = applyRule(view, dy);
-    node.inputs.forEach((x, i) => {
+    inputs.forEach((x, i) => {
       const thunk = inputGradients[i];
       if (!thunk || !moving.has(x)) return;
       const dx = thunk();
@@ -73,25 +73,24 @@ export function gradients(loss: Tensor, targets: readonly Tensor[], scale?: Tens
     });
   }
   const unscaled = (gradient: Tensor): Tensor => (scale ? op.div(gradient, scale) : gradient);
-  return targets.map((target) => {
+  const all = targets.map((target) => {
     const gradient = total(target);
     return gradient ? unscaled(gradient) : op.broadcast(op.scalar(0), target.shape);
   });
+  return all as { [I in keyof Targets]: Tensor };
 }
 
-function applyRule(node: Node, dy: Tensor): InputGradients {
-  const rule = gradRules[node.primitive] as (y: Tensor, dy: Tensor) => InputGradients;
-  return rule(node, dy);
-}
+const applyRule = <P extends Primitive>(node: Tensor<P>, dy: Tensor): InputGradients =>
+  gradRules[node.primitive](node, dy);
 
 /**
  * Makes blocks again, without what is kept of them, each not before the gradient that needs it and the target gradients
  * of the block after it.
  */
 class Recomputation {
+  /** The nodes of each block that is not open yet. */
   readonly #members = new Map<number, Node[]>();
   readonly #copies = new Map<Tensor, Tensor>();
-  readonly #opened = new Set<number>();
   readonly #wanted: ReadonlySet<Tensor>;
   #finished: Tensor[] = [];
 
@@ -111,13 +110,14 @@ class Recomputation {
   }
 
   /** The node itself, or its recomputed copy when it lies in a block. */
-  view(node: Node, received: (member: Tensor) => readonly Tensor[] | undefined): Node {
+  view(node: Tensor, received: (member: Tensor) => readonly Tensor[] | undefined): Tensor {
     if (node.block === 0 || node.inputs.length === 0) return node;
-    if (!this.#opened.has(node.block)) {
-      this.#opened.add(node.block);
-      this.#copy(this.#members.get(node.block)!, received);
+    const members = this.#members.get(node.block);
+    if (members !== undefined) {
+      this.#members.delete(node.block);
+      this.#copy(members, received);
     }
-    return (this.#copies.get(node) ?? node) as Node;
+    return this.#copies.get(node) ?? node;
   }
 
   #copy(members: readonly Node[], received: (member: Tensor) => readonly Tensor[] | undefined): void {
@@ -135,18 +135,18 @@ class Recomputation {
       return late;
     };
     for (const member of members) {
-      if (member.inputs.length === 0 || this.#wanted.has(member)) continue;
-      const inputs = member.inputs.map((x) => {
-        const kept = inside.has(x) && multiplications(x as Node) >= KEPT_FROM;
+      const before: readonly Tensor[] = member.inputs;
+      if (before.length === 0 || this.#wanted.has(member)) continue;
+      const inputs = before.map((x) => {
+        const kept = inside.has(x) && multiplications(x) >= KEPT_FROM;
         if (kept) return delayed.get(x) ?? delay(x);
         return this.#copies.get(x) ?? delayed.get(x) ?? (inside.has(x) || fixed(x) ? x : delay(x));
       });
-      if (inputs.every((x, i) => x === member.inputs[i])) {
-        // Made of targets alone, such as a product of factors: without a delay it would be computed once and kept.
-        const target = inputs.findIndex((x) => this.#wanted.has(x) && !inside.has(x));
-        if (target >= 0) inputs[target] = delay(inputs[target]!);
-      }
-      this.#copies.set(member, make(member.primitive, member.params, inputs));
+      // Made of targets alone, such as a product of factors: without a delay it would be computed once and kept.
+      const ofTargets = inputs.every((x, i) => x === before[i]);
+      const late = ofTargets ? inputs.findIndex((x) => this.#wanted.has(x) && !inside.has(x)) : -1;
+      const copy = remake<Primitive>(member, (x, i) => (i === late ? delay(x) : (inputs[i] ?? x)));
+      this.#copies.set(member, copy);
     }
   }
 }

@@ -3,12 +3,13 @@
  * (Micikevicius et al. 2018, arXiv 1710.03740). Inputs and results of the program stay what they were.
  */
 import { cast } from './ops.ts';
-import type { Primitive, PrimitiveParams } from './primitives.ts';
-import { make, reachable, type Node, type Tensor } from './tensor.ts';
+import type { Params, Primitive } from './primitives.ts';
+import { is, reachable, remake, type Node, type Tensor } from './tensor.ts';
 
-/** How wide a result is wanted; `either` for weights and constants, which follow what they meet. */
+/** The type that a result is wanted in. */
 type Width = 'float16' | 'float32';
-type Precision = Width | 'either';
+/** What a tensor's values need; `either` for weights and constants, which follow what they meet. */
+type Need = Width | 'either';
 
 /** Largest number of binary16, and the smallest that has all its digits. */
 const [LARGEST, SMALLEST] = [65504, 2 ** -14];
@@ -63,7 +64,7 @@ export function toHalfPrecision(outputs: readonly Tensor[]): Tensor[] {
 }
 
 class Converter {
-  readonly #precision = new Map<Tensor, Precision>();
+  readonly #needs = new Map<Tensor, Need>();
   /** Float tensors by the width that they were made in. */
   readonly #made = { float16: new Map<Tensor, Tensor>(), float32: new Map<Tensor, Tensor>() };
   /** Whole numbers, and weights as they lie in their files. */
@@ -75,13 +76,13 @@ class Converter {
         node,
         this.#rebuilt(node, (x) => this.unchanged(x)),
       );
-      if (node.dtype !== 'int64') this.#precision.set(node, 'either');
+      if (node.dtype !== 'int64') this.#needs.set(node, 'either');
       return;
     }
-    const precision = this.#precisionOf(node);
-    this.#precision.set(node, precision);
-    if (precision === 'either' || this.#isWidening(node)) return; // made where it is used
-    const width = ISLAND.has(node.primitive) ? 'float32' : precision;
+    const need = this.#needOf(node);
+    this.#needs.set(node, need);
+    if (need === 'either' || this.#isWidening(node)) return; // made where it is used
+    const width = ISLAND.has(node.primitive) ? 'float32' : need;
     this.#made[width].set(
       node,
       this.#rebuilt(node, (x) => this.#as(x, width)),
@@ -94,43 +95,40 @@ class Converter {
   }
 
   /** All but the listed primitives (sums, products, movement) take the wider of what comes in. */
-  #precisionOf(node: Node): Precision {
+  #needOf(node: Node): Need {
     if (HALF.has(node.primitive) || ISLAND.has(node.primitive)) return 'float16';
     if (FULL.has(node.primitive)) return 'float32';
     if (node.primitive === 'constant') return fitsHalf(node.params.data) ? 'either' : 'float32';
     // Order carries no value: of `after` only what is handed on counts.
-    const values = node.primitive === 'after' ? node.inputs.slice(0, 1) : node.inputs;
+    const values: readonly Tensor[] = node.primitive === 'after' ? node.inputs.slice(0, 1) : node.inputs;
     // Whole numbers turned into floats have no precision yet.
-    const found = values.map((x) => this.#precision.get(x) ?? 'float32');
+    const found = values.map((x) => this.#needs.get(x) ?? 'float32');
     if (found.includes('float32')) return 'float32';
     return found.includes('float16') ? 'float16' : 'either';
   }
 
   /** A cast between float types says nothing more: whoever uses it gets the width that it needs. */
-  #isWidening(node: Tensor): boolean {
-    return node.primitive === 'cast' && node.inputs[0]!.dtype !== 'int64';
+  #isWidening(node: Tensor): node is Tensor<'cast'> {
+    return is(node, 'cast') && node.inputs[0].dtype !== 'int64';
   }
 
   #as(x: Tensor, width: Width): Tensor {
-    if (x.dtype === 'int64') return this.#kept.get(x)!;
-    if (this.#isWidening(x)) return this.#as(x.inputs[0]!, width);
+    if (x.dtype === 'int64') return this.#kept.get(x) ?? x;
+    if (this.#isWidening(x)) return this.#as(x.inputs[0], width);
     const known = this.#made[width].get(x);
     if (known) return known;
     const source = this.#kept.get(x) ?? this.#made[width === 'float16' ? 'float32' : 'float16'].get(x);
-    const free =
-      this.#precision.get(x) === 'either' && x.primitive !== 'weight' && x.primitive !== 'constant';
+    const free = this.#needs.get(x) === 'either' && x.primitive !== 'weight' && x.primitive !== 'constant';
     const made = free ? this.#rebuilt(x, (input) => this.#as(input, width)) : cast(source ?? x, width);
     this.#made[width].set(x, made);
     return made;
   }
 
   #rebuilt(node: Tensor, input: (x: Tensor) => Tensor): Tensor {
-    if (node.inputs.length === 0) return node;
-    const inputs = node.inputs.map((x, i) =>
+    return remake(node, (x, i) =>
       // What comes before by order alone is taken as it was made: a cast would be work for nothing.
       node.primitive === 'after' && i > 0 ? this.#asMade(x) : input(x),
     );
-    return make<Primitive>(node.primitive, node.params, inputs);
   }
 
   #asMade(x: Tensor): Tensor {
@@ -138,6 +136,6 @@ class Converter {
   }
 }
 
-function fitsHalf(data: PrimitiveParams['constant']['data']): boolean {
+function fitsHalf(data: Params<'constant'>['data']): boolean {
   return data.every((x) => x === 0 || (Math.abs(Number(x)) <= LARGEST && Math.abs(Number(x)) >= SMALLEST));
 }

@@ -37,7 +37,8 @@ export interface OnnxModel {
 
 const OPSET = 21;
 const IR_VERSION = 10;
-const ELEMENT: Readonly<Record<DType, number>> = { float32: 1, int64: 7, float16: 10, bfloat16: 16 };
+/** TensorProto.DataType of each element type. */
+export const ELEMENT: Readonly<Record<DType, number>> = { float32: 1, int64: 7, float16: 10, bfloat16: 16 };
 const ATTRIBUTE = { FLOAT: 1, INT: 2, STRING: 3, INTS: 7 } as const;
 const EXTERNAL = 1;
 

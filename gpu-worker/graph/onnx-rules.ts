@@ -2,10 +2,10 @@
  * @file How each primitive is written in ONNX (opset 21 and com.microsoft). Each rule emits nodes and returns the
  * name of its result. Operators are chosen for having fp32 and fp16 kernels on CPU and CUDA.
  */
-import { GraphError } from './errors.ts';
-import type { Attribute } from './onnx-model.ts';
+import { ELEMENT, type Attribute } from './onnx-model.ts';
 import type { Leaf, Primitive, Shape } from './primitives.ts';
-import { sizeOf, type Tensor } from './tensor.ts';
+import { sideOf, sidesOf, sizeOf } from './shapes.ts';
+import { is, type Tensor } from './tensor.ts';
 
 /** What a rule may do. */
 export interface Emitter {
@@ -23,21 +23,20 @@ export interface Emitter {
   floats(values: readonly number[], shape: Shape, dtype: Tensor['dtype']): string;
 }
 
-type OnnxRule<P extends Primitive> = (emit: Emitter, y: Tensor<P>) => string;
+type Operator = Exclude<Primitive, Leaf>;
+type OnnxRule<P extends Operator> = (emit: Emitter, y: Tensor<P>) => string;
 const MICROSOFT = 'com.microsoft';
-const CAST_TYPE = { float32: 1, int64: 7, float16: 10, bfloat16: 16 } as const;
 
 const plain =
-  (type: string): OnnxRule<Primitive> =>
+  (type: string): OnnxRule<Operator> =>
   (emit, y) =>
-    emit.node(
-      type,
-      y.inputs.map((x) => emit.name(x)),
-    );
+    emit.node(type, names(emit, y));
+
+const names = (emit: Emitter, { inputs }: Tensor): string[] => inputs.map((x: Tensor) => emit.name(x));
 
 /** The tensor whose plain 2-D transpose this is, if it is one: products read it transposed at no cost. */
 export function untransposed(x: Tensor): Tensor | null {
-  return x.primitive === 'transpose' && x.shape.length === 2 ? x.inputs[0]! : null;
+  return is(x, 'transpose') && x.shape.length === 2 ? x.inputs[0] : null;
 }
 
 /** Values, 4 MiB in float32. */
@@ -55,17 +54,23 @@ function emitAfter(emit: Emitter, x: Tensor, earlier: readonly Tensor[]): string
     const flat = t.shape.length === 0 ? emit.node('Reshape', [emit.name(t), emit.ints([1])]) : emit.name(t);
     const empty = emit.node('Slice', [flat, emit.ints([0]), emit.ints([0]), emit.ints([0])]);
     return emit.node('Cast', [emit.node('Reshape', [empty, emit.ints([0])], { allowzero: 1 })], {
-      to: CAST_TYPE.int64,
+      to: ELEMENT.int64,
     });
   });
   const shape = emit.node('Concat', [emit.ints(x.shape), ...nothing], { axis: 0 });
   return emit.node('Reshape', [emit.name(x), shape]);
 }
 
+const convolution = ({ inputs, params }: Tensor<'conv2d' | 'depthwiseConv2d'>) => ({
+  kernel_shape: inputs[1].shape.slice(2),
+  strides: [params.stride, params.stride],
+  pads: params.pads,
+});
+
 const reduction =
   (type: string): OnnxRule<'reduceSum' | 'reduceMean'> =>
   (emit, y) =>
-    emit.node(type, [emit.name(y.inputs[0]!), emit.ints(y.params.axes)], { keepdims: 1 });
+    emit.node(type, [emit.name(y.inputs[0]), emit.ints(y.params.axes)], { keepdims: 1 });
 
 export const onnxRules: { readonly [P in Exclude<Primitive, Leaf>]: OnnxRule<P> } = {
   neg: plain('Neg'),
@@ -79,31 +84,31 @@ export const onnxRules: { readonly [P in Exclude<Primitive, Leaf>]: OnnxRule<P> 
   cos: plain('Cos'),
   tanh: plain('Tanh'),
   sigmoid: plain('Sigmoid'),
-  silu: (emit, y) => emit.node('QuickGelu', [emit.name(y.inputs[0]!)], { alpha: { float: 1 } }, MICROSOFT),
+  silu: (emit, y) => emit.node('QuickGelu', [emit.name(y.inputs[0])], { alpha: { float: 1 } }, MICROSOFT),
   gelu: plain('Gelu'),
   quickGelu: (emit, y) =>
-    emit.node('QuickGelu', [emit.name(y.inputs[0]!)], { alpha: { float: 1.702 } }, MICROSOFT),
+    emit.node('QuickGelu', [emit.name(y.inputs[0])], { alpha: { float: 1.702 } }, MICROSOFT),
   add: plain('Add'),
   sub: plain('Sub'),
   mul: plain('Mul'),
   div: plain('Div'),
   min: plain('Min'),
   max: plain('Max'),
-  less: (emit, y) => emit.node('Cast', [plain('Less')(emit, y)], { to: CAST_TYPE[y.dtype] }),
-  cast: (emit, y) => emit.node('Cast', [emit.name(y.inputs[0]!)], { to: CAST_TYPE[y.params.to] }),
+  less: (emit, y) => emit.node('Cast', [plain('Less')(emit, y)], { to: ELEMENT[y.dtype] }),
+  cast: (emit, y) => emit.node('Cast', [emit.name(y.inputs[0])], { to: ELEMENT[y.params.to] }),
   stopGradient: plain('Identity'),
-  after: (emit, y) => emitAfter(emit, y.inputs[0]!, y.inputs.slice(1)),
+  after: (emit, y) => emitAfter(emit, y.inputs[0], y.inputs.slice(1)),
 
-  reshape: (emit, y) => emit.node('Reshape', [emit.name(y.inputs[0]!), emit.ints(y.shape)]),
-  transpose: (emit, y) => emit.node('Transpose', [emit.name(y.inputs[0]!)], { perm: y.params.perm }),
-  broadcast: (emit, y) => emit.node('Expand', [emit.name(y.inputs[0]!), emit.ints(y.shape)]),
+  reshape: (emit, y) => emit.node('Reshape', [emit.name(y.inputs[0]), emit.ints(y.shape)]),
+  transpose: (emit, y) => emit.node('Transpose', [emit.name(y.inputs[0])], { perm: y.params.perm }),
+  broadcast: (emit, y) => emit.node('Expand', [emit.name(y.inputs[0]), emit.ints(y.shape)]),
   slice: (emit, y) => {
     const { starts, ends, steps } = y.params;
-    const from = y.inputs[0]!.shape;
+    const from = y.inputs[0].shape;
     const axes = [...from.keys()].filter((i) => starts[i] !== 0 || ends[i] !== from[i] || steps[i] !== 1);
-    const chosen = (list: readonly number[]): string => emit.ints(axes.map((axis) => list[axis]!));
+    const chosen = (list: readonly number[]): string => emit.ints(axes.flatMap((axis) => list[axis] ?? []));
     return emit.node('Slice', [
-      emit.name(y.inputs[0]!),
+      emit.name(y.inputs[0]),
       chosen(starts),
       chosen(ends),
       emit.ints(axes),
@@ -111,32 +116,26 @@ export const onnxRules: { readonly [P in Exclude<Primitive, Leaf>]: OnnxRule<P> 
     ]);
   },
   pad: (emit, y) =>
-    emit.node('Pad', [emit.name(y.inputs[0]!), emit.ints([...y.params.before, ...y.params.after])]),
-  concat: (emit, y) =>
-    emit.node(
-      'Concat',
-      y.inputs.map((x) => emit.name(x)),
-      { axis: y.params.axis },
-    ),
+    emit.node('Pad', [emit.name(y.inputs[0]), emit.ints([...y.params.before, ...y.params.after])]),
+  concat: (emit, y) => emit.node('Concat', names(emit, y), { axis: y.params.axis }),
   upsample2x: (emit, y) =>
-    emit.node('Resize', [emit.name(y.inputs[0]!), '', emit.floats([1, 1, 2, 2], [4], 'float32')], {
+    emit.node('Resize', [emit.name(y.inputs[0]), '', emit.floats([1, 1, 2, 2], [4], 'float32')], {
       mode: 'nearest',
       coordinate_transformation_mode: 'asymmetric',
       nearest_mode: 'floor',
     }),
   sumPool2x: (emit, y) => {
-    const mean = emit.node('AveragePool', [emit.name(y.inputs[0]!)], {
+    const mean = emit.node('AveragePool', [emit.name(y.inputs[0])], {
       kernel_shape: [2, 2],
       strides: [2, 2],
     });
     return emit.node('Mul', [mean, emit.floats([4], [], y.dtype)]);
   },
-  gatherRows: (emit, y) =>
-    emit.node('Gather', [emit.name(y.inputs[0]!), emit.name(y.inputs[1]!)], { axis: 0 }),
+  gatherRows: (emit, y) => emit.node('Gather', [emit.name(y.inputs[0]), emit.name(y.inputs[1])], { axis: 0 }),
   scatterAddRows: (emit, y) => {
-    const [updates, ids] = y.inputs as [Tensor, Tensor];
+    const [updates, ids] = y.inputs;
     const zeros = emit.node('Expand', [emit.floats([0], [1, 1], y.dtype), emit.ints(y.shape)]);
-    const column = emit.node('Reshape', [emit.name(ids), emit.ints([ids.shape[0]!, 1])]);
+    const column = emit.node('Reshape', [emit.name(ids), emit.ints([sideOf(ids, 0), 1])]);
     const indices = emit.node('Expand', [column, emit.ints(updates.shape)]);
     // Not ScatterND: its threads lose each other's sums where an id comes twice (onnxruntime 1.30, CPU).
     return emit.node('ScatterElements', [zeros, indices, emit.name(updates)], { axis: 0, reduction: 'add' });
@@ -146,7 +145,7 @@ export const onnxRules: { readonly [P in Exclude<Primitive, Leaf>]: OnnxRule<P> 
   reduceMean: reduction('ReduceMean'),
 
   matmul: (emit, y) => {
-    const [a, b] = y.inputs as [Tensor, Tensor];
+    const [a, b] = y.inputs;
     if (y.shape.length !== 2 || a.shape.length !== 2 || b.shape.length !== 2) return plain('MatMul')(emit, y);
     const left = untransposed(a);
     const right = untransposed(b);
@@ -156,35 +155,16 @@ export const onnxRules: { readonly [P in Exclude<Primitive, Leaf>]: OnnxRule<P> 
       transB: right ? 1 : 0,
     });
   },
-  conv2d: (emit, y) =>
-    emit.node(
-      'Conv',
-      y.inputs.map((x) => emit.name(x)),
-      {
-        kernel_shape: y.inputs[1]!.shape.slice(2),
-        strides: [y.params.stride, y.params.stride],
-        pads: y.params.pads,
-      },
-    ),
-  depthwiseConv2d: (emit, y) =>
-    emit.node(
-      'Conv',
-      y.inputs.map((x) => emit.name(x)),
-      {
-        group: y.shape[1]!,
-        kernel_shape: y.inputs[1]!.shape.slice(2),
-        strides: [y.params.stride, y.params.stride],
-        pads: y.params.pads,
-      },
-    ),
+  conv2d: (emit, y) => emit.node('Conv', names(emit, y), convolution(y)),
+  depthwiseConv2d: (emit, y) => emit.node('Conv', names(emit, y), { group: sideOf(y, 1), ...convolution(y) }),
   // Stride 1: a convolution with the weight's filters and channels exchanged and its window turned by 180°, which is
   // faster than ConvTranspose, by far so for frozen weights; other strides would need zeros between dy's values, and
   // padding wider than the window negative padding, which Conv does not take.
   conv2dInputGrad: (emit, y) => {
-    const [dy, w] = y.inputs as [Tensor, Tensor];
+    const [dy, w] = y.inputs;
     const { stride, pads } = y.params;
-    const [kh, kw] = w.shape.slice(2) as [number, number];
-    const [rows, columns] = dy.shape.slice(2) as [number, number];
+    const [, , kh, kw] = sidesOf(w, 4);
+    const [, , rows, columns] = sidesOf(dy, 4);
     const [top, left, bottom, right] = pads;
     // The runtime would turn a frozen weight once and keep both; of a large one that is too much memory.
     const large = w.primitive === 'weight' && sizeOf(w.shape) > LARGE_WEIGHT;
@@ -215,18 +195,18 @@ export const onnxRules: { readonly [P in Exclude<Primitive, Leaf>]: OnnxRule<P> 
       strides: [stride, stride],
       pads,
       output_padding: [
-        y.shape[2]! - ((rows - 1) * stride + kh - top - bottom),
-        y.shape[3]! - ((columns - 1) * stride + kw - left - right),
+        sideOf(y, 2) - ((rows - 1) * stride + kh - top - bottom),
+        sideOf(y, 3) - ((columns - 1) * stride + kw - left - right),
       ],
     });
   },
   // One product a window position: dy [K, B·H'·W'] by the shifted x [B·H'·W', C]. No im2col buffer, 60 to 80 % of
   // peak; the convolution with exchanged axes reaches half of that.
   conv2dWeightGrad: (emit, y) => {
-    const [x, dy] = y.inputs as [Tensor, Tensor];
+    const [x, dy] = y.inputs;
     const { stride, pads } = y.params;
-    const [filters, channels, kh, kw] = y.shape as [number, number, number, number];
-    const [batch, , rows, columns] = dy.shape as [number, number, number, number];
+    const [filters, channels, kh, kw] = sidesOf(y, 4);
+    const [batch, , rows, columns] = sidesOf(dy, 4);
     const positions = batch * rows * columns;
     const gradient = emit.node('Reshape', [
       emit.node('Transpose', [emit.name(dy)], { perm: [1, 0, 2, 3] }),
@@ -252,32 +232,28 @@ export const onnxRules: { readonly [P in Exclude<Primitive, Leaf>]: OnnxRule<P> 
         products.push(emit.node('MatMul', [gradient, flat]));
       }
     }
-    if (products.length === 1) return emit.node('Reshape', [products[0]!, emit.ints(y.shape)]);
+    if (products.length === 1) return emit.node('Reshape', [...products, emit.ints(y.shape)]);
     const columnsOf = products.map((product) =>
       emit.node('Reshape', [product, emit.ints([filters, channels, 1])]),
     );
     return emit.node('Reshape', [emit.node('Concat', columnsOf, { axis: 2 }), emit.ints(y.shape)]);
   },
 
-  softmax: (emit, y) => emit.node('Softmax', [emit.name(y.inputs[0]!)], { axis: y.shape.length - 1 }),
+  softmax: (emit, y) => emit.node('Softmax', [emit.name(y.inputs[0])], { axis: y.shape.length - 1 }),
   layerNorm: (emit, y) =>
-    emit.node(
-      'LayerNormalization',
-      y.inputs.map((x) => emit.name(x)),
-      {
-        axis: y.shape.length - 1,
-        epsilon: { float: y.params.eps },
-      },
-    ),
+    emit.node('LayerNormalization', names(emit, y), {
+      axis: y.shape.length - 1,
+      epsilon: { float: y.params.eps },
+    }),
   // InstanceNormalization over [batch, groups, rest]: GroupNormalization itself has no kernel of its own.
   groupNorm: (emit, y) => {
-    const [x, scale, bias] = y.inputs as [Tensor, Tensor, Tensor];
+    const [x, scale, bias] = y.inputs;
     const { groups, eps } = y.params;
     const ones = emit.floats(Array<number>(groups).fill(1), [groups], y.dtype);
     const zeros = emit.floats(Array<number>(groups).fill(0), [groups], y.dtype);
-    const grouped = emit.node('Reshape', [emit.name(x), emit.ints([y.shape[0]!, groups, -1])]);
+    const grouped = emit.node('Reshape', [emit.name(x), emit.ints([sideOf(y, 0), groups, -1])]);
     const normal = emit.node('InstanceNormalization', [grouped, ones, zeros], { epsilon: { float: eps } });
-    const perChannel = emit.ints([y.shape[1]!, ...y.shape.slice(2).map(() => 1)]);
+    const perChannel = emit.ints([sideOf(y, 1), ...y.shape.slice(2).map(() => 1)]);
     const restored = emit.node('Reshape', [normal, emit.ints(y.shape)]);
     const scaled = emit.node('Mul', [restored, emit.node('Reshape', [emit.name(scale), perChannel])]);
     return emit.node('Add', [scaled, emit.node('Reshape', [emit.name(bias), perChannel])]);
@@ -286,16 +262,12 @@ export const onnxRules: { readonly [P in Exclude<Primitive, Leaf>]: OnnxRule<P> 
   attention: (emit, y) =>
     emit.node(
       'MultiHeadAttention',
-      y.inputs.map((x) => emit.name(x)),
+      names(emit, y),
       { num_heads: y.params.heads, scale: { float: y.params.scale } },
       MICROSOFT,
     ),
 };
 
-/** @throws GraphError GRAPH_NO_RULE: a leaf has no operator. */
-export function emitNode(emit: Emitter, node: Tensor): string {
-  if (!(node.primitive in onnxRules))
-    throw new GraphError('GRAPH_NO_RULE', `${node.primitive} is a leaf, not an operator`);
-  const rule = onnxRules[node.primitive as Exclude<Primitive, Leaf>] as (emit: Emitter, y: Tensor) => string;
-  return rule(emit, node);
-}
+/** Emits the operators of one tensor and returns the name of its result. */
+export const emitNode = <P extends Operator>(emit: Emitter, node: Tensor<P>): string =>
+  onnxRules[node.primitive](emit, node);

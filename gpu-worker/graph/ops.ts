@@ -2,17 +2,17 @@
  * @file The vocabulary in which models, losses and optimisers are written: one function a primitive,
  * and the few compositions that everybody needs. All shapes are static.
  */
+import { GraphError } from './errors.ts';
 import type { DType, Pads, Shape } from './primitives.ts';
-import { make, sizeOf, type Tensor } from './tensor.ts';
-
-const same = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((side, i) => side === b[i]);
+import { sameShape as same, sidesOf, sizeOf } from './shapes.ts';
+import { make, type Tensor } from './tensor.ts';
 
 // Leaves
 
 export const input = (name: string, shape: Shape, dtype: DType = 'float32'): Tensor =>
-  make('input', { name, shape, dtype });
+  make('input', { name, shape, dtype }, []);
 export const constant = (data: Float32Array | BigInt64Array, shape: Shape): Tensor =>
-  make('constant', { shape, data });
+  make('constant', { shape, data }, []);
 export const scalar = (value: number): Tensor => constant(new Float32Array([value]), []);
 
 // Elementwise
@@ -77,8 +77,11 @@ export const pad = (x: Tensor, before: readonly number[], afterwards: readonly n
   [...before, ...afterwards].every((side) => side === 0)
     ? x
     : make('pad', { before, after: afterwards }, [x]);
-export const concat = (parts: readonly Tensor[], axis: number): Tensor =>
-  parts.length === 1 ? parts[0]! : make('concat', { axis }, parts);
+export function concat(parts: readonly Tensor[], axis: number): Tensor {
+  const [first, ...more] = parts;
+  if (!first) throw new GraphError('GRAPH_SHAPE', 'concat takes at least one tensor');
+  return more.length === 0 ? first : make('concat', { axis }, [first, ...more]);
+}
 export const gatherRows = (table: Tensor, ids: Tensor): Tensor => make('gatherRows', {}, [table, ids]);
 export const scatterAddRows = (updates: Tensor, ids: Tensor, rows: number): Tensor =>
   make('scatterAddRows', { rows }, [updates, ids]);
@@ -87,7 +90,7 @@ export const sumPool2x = (x: Tensor): Tensor => make('sumPool2x', {}, [x]);
 
 /** Nearest-neighbour enlargement of [B,C,h,w] to any height and width, as torch's interpolate(mode='nearest'). */
 export function upsampleNearest(x: Tensor, height: number, width: number): Tensor {
-  const [, , h, w] = x.shape as [number, number, number, number];
+  const [, , h, w] = sidesOf(x, 4);
   if (height === 2 * h && width === 2 * w) return make('upsample2x', {}, [x]);
   // A row (column) is copied by a product with a selection matrix, which is its own gradient.
   const choose = (from: number, to: number): Tensor => {
@@ -121,7 +124,7 @@ export const matmul = (a: Tensor, b: Tensor): Tensor => make('matmul', {}, [a, b
 
 /** x [...,in] · weightᵀ [in,out] + bias. One flat product whatever the leading axes, as its gradient needs. */
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
-  const [outputs, inputs] = weight.shape as [number, number];
+  const [outputs, inputs] = sidesOf(weight, 2);
   const flat = reshape(x, [sizeOf(x.shape) / inputs, inputs]);
   const y = matmul(flat, swap(weight));
   return reshape(bias ? add(y, bias) : y, [...x.shape.slice(0, -1), outputs]);
@@ -179,12 +182,12 @@ export const attention = (q: Tensor, k: Tensor, v: Tensor, heads: number, scale:
 
 /** [B,S,H·D] → [B,H,S,D]. */
 export function splitHeads(x: Tensor, heads: number): Tensor {
-  const [batch, length, width] = x.shape as [number, number, number];
+  const [batch, length, width] = sidesOf(x, 3);
   return transpose(reshape(x, [batch, length, heads, width / heads]), [0, 2, 1, 3]);
 }
 
 /** [B,H,S,D] → [B,S,H·D]. */
 export function joinHeads(x: Tensor): Tensor {
-  const [batch, heads, length, width] = x.shape as [number, number, number, number];
+  const [batch, heads, length, width] = sidesOf(x, 4);
   return reshape(transpose(x, [0, 2, 1, 3]), [batch, length, heads * width]);
 }

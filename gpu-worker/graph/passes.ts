@@ -1,12 +1,13 @@
 /** @file Rewrites that make a graph smaller without changing what it computes. Each has a name and leaves a legal graph. */
 import { checkGraph, checkReplacement } from './check.ts';
-import type { Primitive, PrimitiveParams } from './primitives.ts';
-import { make, reachable, type Node, type Tensor } from './tensor.ts';
+import type { Primitive } from './primitives.ts';
+import { sameShape, sideOf } from './shapes.ts';
+import { is, make, reachable, remake, type Tensor } from './tensor.ts';
 
 export interface Pass {
   readonly name: string;
   /** A replacement for the node whose inputs were already rewritten, or the node itself. */
-  begin(): (node: Node) => Tensor;
+  begin(): (node: Tensor) => Tensor;
 }
 
 /**
@@ -16,64 +17,67 @@ export interface Pass {
 export const simplify: Pass = {
   name: 'simplify',
   begin: () => (node) => {
-    const [a, b] = node.inputs;
-    switch (node.primitive) {
-      case 'mul':
-        if (isConstant(b, 1) && sameList(a!.shape, node.shape)) return a!;
-        if (isConstant(a, 1) && sameList(b!.shape, node.shape)) return b!;
-        return node;
-      case 'add':
-        if (isConstant(b, 0) && sameList(a!.shape, node.shape)) return a!;
-        if (isConstant(a, 0) && sameList(b!.shape, node.shape)) return b!;
-        return node;
-      case 'reshape': {
-        const source = a!.primitive === 'reshape' ? a!.inputs[0]! : a!;
-        if (sameList(source.shape, node.shape)) return source;
-        return source === a ? node : make('reshape', node.params, [source]);
-      }
-      case 'transpose': {
-        if (a!.primitive === 'matmul' && node.shape.length === 2) {
-          // (A B)ᵀ = Bᵀ Aᵀ, free where a product reads its inputs transposed (the gradient of every linear layer).
-          const [left, right] = a!.inputs as [Tensor, Tensor];
-          if (left.shape.length === 2 && right.shape.length === 2)
-            return make('matmul', {}, [flip(right), flip(left)]);
-        }
-        if (a!.primitive !== 'transpose') return node;
-        const inner = (a as Tensor<'transpose'>).params.perm;
-        const perm = node.params.perm.map((axis) => inner[axis]!);
-        return perm.every((axis, i) => axis === i) ? a!.inputs[0]! : make('transpose', { perm }, a!.inputs);
-      }
-      case 'slice':
-        return weightRows(node) ?? node;
-      default:
-        return node;
-    }
+    if (is(node, 'mul')) return withoutNeutral(node, 1);
+    if (is(node, 'add')) return withoutNeutral(node, 0);
+    if (is(node, 'reshape')) return shorterReshape(node);
+    if (is(node, 'transpose')) return shorterTranspose(node);
+    if (is(node, 'slice')) return weightRows(node) ?? node;
+    return node;
   },
 };
 
+/** x of x·1, 1·x, x+0 and 0+x where nothing is broadcast. */
+function withoutNeutral(node: Tensor<'mul' | 'add'>, neutral: number): Tensor {
+  const [a, b] = node.inputs;
+  if (isConstant(b, neutral) && sameShape(a.shape, node.shape)) return a;
+  if (isConstant(a, neutral) && sameShape(b.shape, node.shape)) return b;
+  return node;
+}
+
+function shorterReshape(node: Tensor<'reshape'>): Tensor {
+  const [a] = node.inputs;
+  const source = is(a, 'reshape') ? a.inputs[0] : a;
+  if (sameShape(source.shape, node.shape)) return source;
+  return source === a ? node : make('reshape', node.params, [source]);
+}
+
+function shorterTranspose(node: Tensor<'transpose'>): Tensor {
+  const [a] = node.inputs;
+  if (is(a, 'matmul') && node.shape.length === 2) {
+    // (A B)ᵀ = Bᵀ Aᵀ, free where a product reads its inputs transposed (the gradient of every linear layer).
+    const [left, right] = a.inputs;
+    if (left.shape.length === 2 && right.shape.length === 2)
+      return make('matmul', {}, [flip(right), flip(left)]);
+  }
+  if (!is(a, 'transpose')) return node;
+  const inner = a.params.perm;
+  const perm = node.params.perm.flatMap((axis) => inner[axis] ?? []);
+  return perm.every((axis, i) => axis === i) ? a.inputs[0] : make('transpose', { perm }, a.inputs);
+}
+
 /** The weight that is left of one, also of one that is widened, when only rows are cut off; else null. */
 function weightRows({ params: { starts, ends, steps }, inputs }: Tensor<'slice'>): Tensor | null {
-  const x = inputs[0]! as Node;
-  if (x.primitive === 'cast') {
-    const rows =
-      x.inputs[0]!.primitive === 'weight'
-        ? weightRows(make('slice', { starts, ends, steps }, x.inputs))
-        : null;
+  const [x] = inputs;
+  if (is(x, 'cast')) {
+    const [weight] = x.inputs;
+    const rows = is(weight, 'weight') ? weightRows(make('slice', { starts, ends, steps }, [weight])) : null;
     return rows && make('cast', x.params, [rows]);
   }
-  const [start, end] = [starts[0]!, ends[0]!];
+  const [start = 0] = starts;
+  const [end = 0] = ends;
   const whole = x.shape.every(
     (side, i) => i === 0 || (starts[i] === 0 && ends[i] === side && steps[i] === 1),
   );
-  if (x.primitive !== 'weight' || !whole || steps[0] !== 1) return null;
+  if (!is(x, 'weight') || !whole || steps[0] !== 1) return null;
   const { name, shape, dtype, source } = x.params;
-  const row = source.length / shape[0]!;
-  return make('weight', {
+  const row = source.length / sideOf(x, 0);
+  const params = {
     name: `${name}[${start}:${end}]`,
     shape: [end - start, ...shape.slice(1)],
     dtype,
     source: { path: source.path, offset: source.offset + start * row, length: (end - start) * row },
-  });
+  };
+  return make('weight', params, []);
 }
 
 /** Computes the same thing once. Recomputed blocks stay apart: their inputs come from their own `after`. */
@@ -110,33 +114,31 @@ export function runPasses(outputs: readonly Tensor[], passes = PASSES): Tensor[]
 function rewrite(outputs: readonly Tensor[], pass: Pass): Tensor[] {
   const replace = pass.begin();
   const done = new Map<Tensor, Tensor>();
+  /** Inputs come before their users, so that there is one. */
+  const rewritten = (x: Tensor): Tensor => done.get(x) ?? x;
   for (const node of reachable(outputs)) {
-    const inputs = node.inputs.map((x) => done.get(x)!);
-    const same = inputs.every((x, i) => x === node.inputs[i]);
-    const moved = same ? node : make<Primitive>(node.primitive, node.params, inputs);
-    const replacement = replace(moved as Node);
+    const inputs: readonly Tensor[] = node.inputs;
+    const moved = inputs.every((x) => rewritten(x) === x) ? node : remake<Primitive>(node, rewritten);
+    const replacement = replace(moved);
     checkReplacement(node, replacement, pass.name);
     done.set(node, replacement);
   }
-  return outputs.map((output) => done.get(output)!);
+  return outputs.map(rewritten);
 }
 
 /** The transpose of a matrix, without making two transposes of one. */
 const flip = (x: Tensor): Tensor =>
-  x.primitive === 'transpose' ? x.inputs[0]! : make('transpose', { perm: [1, 0] }, [x]);
+  is(x, 'transpose') ? x.inputs[0] : make('transpose', { perm: [1, 0] }, [x]);
 
-function isConstant(tensor: Tensor | undefined, value: number): tensor is Tensor<'constant'> {
-  if (tensor?.primitive !== 'constant') return false;
-  const { data } = tensor.params as PrimitiveParams['constant'];
+function isConstant(tensor: Tensor, value: number): boolean {
+  if (!is(tensor, 'constant')) return false;
+  const { data } = tensor.params;
   return data instanceof Float32Array && data.every((x) => x === value);
 }
 
-function paramsKey(node: Node): string {
-  if (node.primitive !== 'constant') return JSON.stringify(node.params);
+function paramsKey(node: Tensor): string {
+  if (!is(node, 'constant')) return JSON.stringify(node.params);
   const { data, shape } = node.params;
   // Only small constants are worth comparing; a large one equals itself alone.
   return data.length <= 64 ? `${data.constructor.name}${shape.join('x')}:${data.join()}` : `#${node.id}`;
 }
-
-const sameList = (a: readonly number[], b: readonly number[]): boolean =>
-  a.length === b.length && a.every((x, i) => x === b[i]);

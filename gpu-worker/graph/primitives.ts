@@ -1,7 +1,8 @@
 /**
- * @file The one list of operations that graphs are made of, with the parameters of each.
+ * @file The list of operations that graphs are made of, with the parameters and inputs of each.
  * Every table of rules (shapes, gradients, ONNX) is typed over it and must be total.
  */
+import type { Tensor } from './tensor.ts';
 
 /** bfloat16 is for weights only: cast before use. */
 export type DType = 'float32' | 'float16' | 'bfloat16' | 'int64';
@@ -21,100 +22,130 @@ export interface ByteRange {
 
 type None = Readonly<Record<never, never>>;
 
-export interface PrimitiveParams {
+/** What one primitive takes: parameters that are known when the graph is built, and tensors. */
+interface Signature<Params, Inputs extends readonly Tensor[]> {
+  readonly params: Params;
+  readonly inputs: Inputs;
+}
+type LeafOf<Params> = Signature<Params, readonly []>;
+type Unary<Params = None> = Signature<Params, readonly [Tensor]>;
+type Binary<Params = None> = Signature<Params, readonly [Tensor, Tensor]>;
+type Ternary<Params = None> = Signature<Params, readonly [Tensor, Tensor, Tensor]>;
+/** x, weight and, if there is one, a bias. */
+type Convolution<Params> = Signature<Params, readonly [Tensor, Tensor, ...Tensor[]]>;
+/** One tensor or more. */
+type Several<Params = None> = Signature<Params, readonly [Tensor, ...Tensor[]]>;
+
+export interface Primitives {
   // Leaves
   /** Fed at each run. */
-  input: { readonly name: string; readonly shape: Shape; readonly dtype: DType };
+  input: LeafOf<{ readonly name: string; readonly shape: Shape; readonly dtype: DType }>;
   /** Frozen, read from a model's own file. */
-  weight: { readonly name: string; readonly shape: Shape; readonly dtype: DType; readonly source: ByteRange };
+  weight: LeafOf<{
+    readonly name: string;
+    readonly shape: Shape;
+    readonly dtype: DType;
+    readonly source: ByteRange;
+  }>;
   /** Small and known when the graph is built. */
-  constant: { readonly shape: Shape; readonly data: Float32Array | BigInt64Array };
+  constant: LeafOf<{ readonly shape: Shape; readonly data: Float32Array | BigInt64Array }>;
 
   // Elementwise; two inputs broadcast as in NumPy
-  neg: None;
-  exp: None;
-  log: None;
-  sqrt: None;
-  abs: None;
-  sign: None;
-  erf: None;
-  sin: None;
-  cos: None;
-  tanh: None;
-  sigmoid: None;
+  neg: Unary;
+  exp: Unary;
+  log: Unary;
+  sqrt: Unary;
+  abs: Unary;
+  sign: Unary;
+  erf: Unary;
+  sin: Unary;
+  cos: Unary;
+  tanh: Unary;
+  sigmoid: Unary;
   /** x · sigmoid(x). */
-  silu: None;
+  silu: Unary;
   /** x · Φ(x), exact (erf). */
-  gelu: None;
+  gelu: Unary;
   /** x · sigmoid(1.702 x). */
-  quickGelu: None;
-  add: None;
-  sub: None;
-  mul: None;
-  div: None;
-  min: None;
-  max: None;
+  quickGelu: Unary;
+  add: Binary;
+  sub: Binary;
+  mul: Binary;
+  div: Binary;
+  min: Binary;
+  max: Binary;
   /** 1 where a < b, else 0; float. */
-  less: None;
-  cast: { readonly to: DType };
+  less: Binary;
+  cast: Unary<{ readonly to: DType }>;
   /** x, through which no gradient flows. */
-  stopGradient: None;
+  stopGradient: Unary;
   /** x (first input), computed only after all other inputs are. Orders recomputation (activation checkpointing). */
-  after: None;
+  after: Several;
 
   // Movement
-  reshape: { readonly shape: Shape };
-  transpose: { readonly perm: readonly number[] };
-  broadcast: { readonly shape: Shape };
-  slice: {
+  reshape: Unary<{ readonly shape: Shape }>;
+  transpose: Unary<{ readonly perm: readonly number[] }>;
+  broadcast: Unary<{ readonly shape: Shape }>;
+  slice: Unary<{
     readonly starts: readonly number[];
     readonly ends: readonly number[];
     readonly steps: readonly number[];
-  };
+  }>;
   /** Zeros before and after each axis. */
-  pad: { readonly before: readonly number[]; readonly after: readonly number[] };
-  concat: { readonly axis: number };
+  pad: Unary<{ readonly before: readonly number[]; readonly after: readonly number[] }>;
+  concat: Several<{ readonly axis: number }>;
   /** Each row and column of [B,C,H,W] twice. */
-  upsample2x: None;
+  upsample2x: Unary;
   /** Sum of each 2×2 window of [B,C,H,W]: upsample2x backward. */
-  sumPool2x: None;
+  sumPool2x: Unary;
   /** Rows of a table [V,D] by int64 ids [...] → [...,D]. */
-  gatherRows: None;
+  gatherRows: Binary;
   /** Rows [N,D] added up by int64 ids [N] into zeros [rows,D]: gatherRows backward. */
-  scatterAddRows: { readonly rows: number };
+  scatterAddRows: Binary<{ readonly rows: number }>;
 
   // Reductions; reduced axes stay with length 1
-  reduceSum: { readonly axes: readonly number[] };
-  reduceMean: { readonly axes: readonly number[] };
+  reduceSum: Unary<{ readonly axes: readonly number[] }>;
+  reduceMean: Unary<{ readonly axes: readonly number[] }>;
 
   // Products
   /** [...,M,K] · [...,K,N]; leading axes broadcast. */
-  matmul: None;
+  matmul: Binary;
   /** x [B,C,H,W], w [K,C,kh,kw], and if there is one, bias [K]. */
-  conv2d: { readonly stride: number; readonly pads: Pads };
+  conv2d: Convolution<{ readonly stride: number; readonly pads: Pads }>;
   /** Each channel by its own window: x [B,C,H,W], w [C,1,kh,kw], and if there is one, bias [C]. */
-  depthwiseConv2d: { readonly stride: number; readonly pads: Pads };
+  depthwiseConv2d: Convolution<{ readonly stride: number; readonly pads: Pads }>;
   /** Gradient by x: dy [B,K,H',W'], w [K,C,kh,kw] → [B,C,H,W]. */
-  conv2dInputGrad: { readonly stride: number; readonly pads: Pads; readonly size: readonly [number, number] };
+  conv2dInputGrad: Binary<{
+    readonly stride: number;
+    readonly pads: Pads;
+    readonly size: readonly [number, number];
+  }>;
   /** Gradient by w: x [B,C,H,W], dy [B,K,H',W'] → [K,C,kh,kw]. */
-  conv2dWeightGrad: {
+  conv2dWeightGrad: Binary<{
     readonly stride: number;
     readonly pads: Pads;
     readonly kernel: readonly [number, number];
-  };
+  }>;
 
   // Normalisation and attention
   /** Over the last axis. */
-  softmax: None;
+  softmax: Unary;
   /** x [...,D], scale [D], bias [D]; over the last axis. */
-  layerNorm: { readonly eps: number };
+  layerNorm: Ternary<{ readonly eps: number }>;
   /** x [B,C,...], scale [C], bias [C]; over each group of channels. */
-  groupNorm: { readonly groups: number; readonly eps: number };
+  groupNorm: Ternary<{ readonly groups: number; readonly eps: number }>;
   /** q [B,S,H·D], k and v [B,T,H·D] → [B,S,H·D]: softmax(q kᵀ · scale) v in every head. */
-  attention: { readonly heads: number; readonly scale: number };
+  attention: Ternary<{ readonly heads: number; readonly scale: number }>;
 }
 
-export type Primitive = keyof PrimitiveParams;
+export type Primitive = keyof Primitives;
+export type Params<P extends Primitive> = Primitives[P]['params'];
+export type Inputs<P extends Primitive> = Primitives[P]['inputs'];
+
+/** Primitives that take tensors of this form, e.g. `Taking<readonly [Tensor]>`. */
+export type Taking<Form> = {
+  [P in Primitive]: Primitives[P]['inputs'] extends Form ? P : never;
+}[Primitive];
 
 /** Leaves hold or receive data and have no inputs. */
-export type Leaf = 'input' | 'weight' | 'constant';
+export type Leaf = Taking<readonly []>;

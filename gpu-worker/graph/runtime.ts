@@ -5,15 +5,14 @@
 import * as ort from 'onnxruntime-node';
 import type { Device } from '../../core/config.ts';
 import { KronaError } from '../../core/errors.ts';
-import { compile, type Program } from './compile.ts';
+import { compileFunction, type Feeds, type Program, type Results, type TensorData } from './compile.ts';
 import { currentDevice } from './device.ts';
+import { messageOf } from './errors.ts';
 import type { OnnxValue } from './onnx-model.ts';
 import * as op from './ops.ts';
-import type { DType, Shape } from './primitives.ts';
-import { sizeOf } from './tensor.ts';
+import { showShape, sizeOf } from './shapes.ts';
 
-export type TensorData = Float32Array | BigInt64Array | Uint16Array;
-export type Feeds = Readonly<Record<string, TensorData>>;
+export type { Feeds, Results, TensorData } from './compile.ts';
 
 export interface SessionOptions {
   /** That of the process by default. */
@@ -38,17 +37,20 @@ const ARRAYS = {
 } as const;
 
 /** A program in memory, ready to run. */
-export class Session {
+export class Session<Out extends Results = Results, In extends Feeds = Feeds> {
   readonly #session: ort.InferenceSession;
-  readonly #program: Program;
+  readonly #program: Program<Out, In>;
 
-  private constructor(session: ort.InferenceSession, program: Program) {
+  private constructor(session: ort.InferenceSession, program: Program<Out, In>) {
     this.#session = session;
     this.#program = program;
   }
 
   /** @throws KronaError RUNTIME_LOAD when the runtime refuses the program */
-  static async create(program: Program, options: SessionOptions = {}): Promise<Session> {
+  static async create<Out extends Results, In extends Feeds>(
+    program: Program<Out, In>,
+    options: SessionOptions = {},
+  ): Promise<Session<Out, In>> {
     try {
       const session = await ort.InferenceSession.create(program.bytes, {
         executionProviders: [options.device ?? currentDevice()],
@@ -75,7 +77,7 @@ export class Session {
       });
       return new Session(session, program);
     } catch (cause) {
-      throw new KronaError('RUNTIME_LOAD', `onnxruntime refused the program: ${(cause as Error).message}`, {
+      throw new KronaError('RUNTIME_LOAD', `onnxruntime refused the program: ${messageOf(cause)}`, {
         cause,
       });
     }
@@ -85,26 +87,24 @@ export class Session {
    * Runs once. Results are new arrays, or those of `into`, written in place, for the outputs that it names.
    * @throws KronaError RUNTIME_FEED when an input is missing, or an array has another size or type; RUNTIME_RUN when the run fails
    */
-  async run(
-    feeds: Feeds,
-    into: Readonly<Record<string, TensorData>> = {},
-  ): Promise<Record<string, TensorData>> {
+  async run(feeds: In, into: Partial<Out> = {}): Promise<Out> {
+    const given: Partial<Results> = into;
     const inputs = Object.fromEntries(
       this.#program.inputs.map((value) => [value.name, bind('input', value, feeds[value.name])]),
     );
     const fetches = Object.fromEntries(
-      this.#program.outputs.map((value) => [
-        value.name,
-        into[value.name] ? bind('output', value, into[value.name]) : null,
-      ]),
+      this.#program.outputs.map((value) => {
+        const array = given[value.name];
+        return [value.name, array ? bind('output', value, array) : null];
+      }),
     );
     try {
-      const results = await this.#session.run(inputs, fetches);
-      return Object.fromEntries(
-        this.#program.outputs.map(({ name }) => [name, into[name] ?? (results[name]!.data as TensorData)]),
-      );
+      const found = await this.#session.run(inputs, fetches);
+      const results = this.#program.outputs.map(({ name }) => [name, given[name] ?? found[name]?.data]);
+      // The program's type was made of the outputs that it was compiled from.
+      return Object.fromEntries(results) as Out;
     } catch (cause) {
-      throw new KronaError('RUNTIME_RUN', `onnxruntime failed: ${(cause as Error).message}`, { cause });
+      throw new KronaError('RUNTIME_RUN', `onnxruntime failed: ${messageOf(cause)}`, { cause });
     }
   }
 
@@ -124,20 +124,22 @@ function bind(side: 'input' | 'output', { name, dtype, shape }: OnnxValue, data:
     const came = data ? `${data.constructor.name} of ${data.length}` : 'nothing';
     throw new KronaError(
       'RUNTIME_FEED',
-      `${side} ${name} takes ${dtype}[${shape.join(',')}], a ${ARRAYS[dtype].name} of ${size}; got ${came}`,
+      `${side} ${name} takes ${dtype}${showShape(shape)}, a ${ARRAYS[dtype].name} of ${size}; got ${came}`,
     );
   }
-  return tensorOf(dtype, data, shape);
+  if (data instanceof Float32Array) return new ort.Tensor('float32', data, shape);
+  if (data instanceof BigInt64Array) return new ort.Tensor('int64', data, shape);
+  return new ort.Tensor('float16', data, shape);
 }
 
-function tensorOf(dtype: DType, data: TensorData, shape: Shape): ort.Tensor {
-  if (dtype === 'float32') return new ort.Tensor('float32', data as Float32Array, shape);
-  if (dtype === 'int64') return new ort.Tensor('int64', data as BigInt64Array, shape);
-  return new ort.Tensor('float16', data as Uint16Array, shape);
-}
+/** The number of a result that is a single one, such as a loss. */
+export const numberOf = ([value = NaN]: Float32Array): number => value;
 
-/** Compiles nothing, keeps nothing: runs a program once. */
-export async function runOnce(program: Program, feeds: Feeds): Promise<Record<string, TensorData>> {
+/** Opens a session, runs it once and releases it. @throws KronaError as `Session` */
+export async function runOnce<Out extends Results, In extends Feeds>(
+  program: Program<Out, In>,
+  feeds: In,
+): Promise<Out> {
   const session = await Session.create(program, { threads: 1 });
   try {
     return await session.run(feeds);
@@ -154,18 +156,17 @@ export async function tryDevice(device: Device): Promise<string | null> {
   const { logLevel } = ort.env;
   ort.env.logLevel = 'fatal';
   try {
-    const session = await Session.create(compile({ sum: op.add(op.input('x', [1]), 1) }), { device });
+    const program = compileFunction({ x: [1] }, ({ x }) => ({ sum: op.add(x, 1) }));
+    const session = await Session.create(program, { device });
     await session.run({ x: new Float32Array(1) });
     await session.release();
     return null;
   } catch (error) {
-    const { cause } = error as Error;
     // The runtime's messages begin with where in its source they come from, and name files of this machine.
-    const message = cause instanceof Error ? cause.message : String(error);
-    return message
+    return messageOf(error instanceof Error && error.cause ? error.cause : error)
       .replace(/^.*?(Failed|failed)/s, '$1')
       .replaceAll(/(?:\/[^\s/:]+)+\//g, '')
-      .split('\n')[0]!
+      .replace(/\n.*/s, '')
       .trim();
   } finally {
     if (logLevel !== undefined) ort.env.logLevel = logLevel;

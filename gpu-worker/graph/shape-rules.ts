@@ -1,7 +1,8 @@
 /** @file What shape and dtype each primitive gives, and which inputs it takes. One rule a primitive. */
 import { isAbsolute } from 'node:path';
 import { GraphError } from './errors.ts';
-import type { DType, Pads, Primitive, PrimitiveParams, Shape } from './primitives.ts';
+import type { DType, Inputs, Pads, Params, Primitive, Shape } from './primitives.ts';
+import { sameShape, showShape as show, sideOf, sidesOf, sizeOf } from './shapes.ts';
 import type { Tensor } from './tensor.ts';
 
 /** Bytes a value. */
@@ -11,17 +12,10 @@ interface Result {
   readonly shape: Shape;
   readonly dtype: DType;
 }
-type ShapeRule<P extends Primitive> = (params: PrimitiveParams[P], inputs: readonly Tensor[]) => Result;
-
-const show = (shape: Shape): string => `[${shape.join(',')}]`;
-const sizeOf = (shape: Shape): number => shape.reduce((product, side) => product * side, 1);
+type ShapeRule<P extends Primitive> = (params: Params<P>, inputs: Inputs<P>) => Result;
 
 function need(condition: boolean, message: string): asserts condition {
   if (!condition) throw new GraphError('GRAPH_SHAPE', message);
-}
-
-function arity(name: string, inputs: readonly Tensor[], count: number): void {
-  need(inputs.length === count, `${name} takes ${count} inputs, got ${inputs.length}`);
 }
 
 /** NumPy's broadcasting of two shapes. */
@@ -37,18 +31,14 @@ export function broadcastShapes(a: Shape, b: Shape, name = 'broadcast'): Shape {
 
 const unary =
   (name: string) =>
-  (_: unknown, inputs: readonly Tensor[]): Result => {
-    arity(name, inputs, 1);
-    const { shape, dtype } = inputs[0]!;
+  (_: unknown, [{ shape, dtype }]: readonly [Tensor]): Result => {
     need(dtype !== 'int64' || name === 'stopGradient', `${name} takes floats, got int64 ${show(shape)}`);
     return { shape, dtype };
   };
 
 const binary =
   (name: string) =>
-  (_: unknown, inputs: readonly Tensor[]): Result => {
-    arity(name, inputs, 2);
-    const [a, b] = inputs as [Tensor, Tensor];
+  (_: unknown, [a, b]: readonly [Tensor, Tensor]): Result => {
     if (a.dtype !== b.dtype)
       throw new GraphError('GRAPH_DTYPE', `${name} of ${a.dtype} and ${b.dtype}: cast one`);
     return { shape: broadcastShapes(a.shape, b.shape, name), dtype: a.dtype };
@@ -56,9 +46,7 @@ const binary =
 
 const reduction =
   (name: string) =>
-  ({ axes }: { axes: readonly number[] }, inputs: readonly Tensor[]): Result => {
-    arity(name, inputs, 1);
-    const { shape, dtype } = inputs[0]!;
+  ({ axes }: { axes: readonly number[] }, [{ shape, dtype }]: readonly [Tensor]): Result => {
     need(
       axes.every((axis) => axis >= 0 && axis < shape.length),
       `${name}: axes ${show(axes)} of a tensor ${show(shape)}`,
@@ -69,9 +57,9 @@ const reduction =
 const convolved = (side: number, kernel: number, stride: number, before: number, after: number): number =>
   Math.floor((side + before + after - kernel) / stride) + 1;
 
-function imageSize(x: Tensor, name: string): [number, number, number, number] {
+function imageSize(x: Tensor, name: string) {
   need(x.shape.length === 4, `${name} takes [batch, channels, height, width], got ${show(x.shape)}`);
-  return [x.shape[0]!, x.shape[1]!, x.shape[2]!, x.shape[3]!];
+  return sidesOf(x, 4);
 }
 
 /** Height and width after a convolution. */
@@ -130,61 +118,54 @@ export const shapeRules: { readonly [P in Primitive]: ShapeRule<P> } = {
   min: binary('min'),
   max: binary('max'),
   less: binary('less'),
-  cast: ({ to }, inputs) => {
-    arity('cast', inputs, 1);
-    return { shape: inputs[0]!.shape, dtype: to };
-  },
+  cast: ({ to }, [x]) => ({ shape: x.shape, dtype: to }),
   stopGradient: unary('stopGradient'),
   after: (_, inputs) => {
     need(inputs.length >= 2, 'after takes a tensor and at least one that must come before');
-    return { shape: inputs[0]!.shape, dtype: inputs[0]!.dtype };
+    return { shape: inputs[0].shape, dtype: inputs[0].dtype };
   },
 
-  reshape: ({ shape }, inputs) => {
-    arity('reshape', inputs, 1);
-    const from = inputs[0]!.shape;
+  reshape: ({ shape }, [x]) => {
     need(
-      sizeOf(from) === sizeOf(shape),
-      `reshape ${show(from)} to ${show(shape)} changes the number of values`,
+      sizeOf(x.shape) === sizeOf(shape),
+      `reshape ${show(x.shape)} to ${show(shape)} changes the number of values`,
     );
-    return { shape, dtype: inputs[0]!.dtype };
+    return { shape, dtype: x.dtype };
   },
-  transpose: ({ perm }, inputs) => {
-    arity('transpose', inputs, 1);
-    const { shape, dtype } = inputs[0]!;
+  transpose: ({ perm }, [x]) => {
+    const { shape, dtype } = x;
     const whole =
       [...perm].sort((a, b) => a - b).every((axis, i) => axis === i) && perm.length === shape.length;
     need(whole, `transpose of ${show(shape)} by ${show(perm)}`);
-    return { shape: perm.map((axis) => shape[axis]!), dtype };
+    return { shape: perm.map((axis) => sideOf(x, axis)), dtype };
   },
-  broadcast: ({ shape }, inputs) => {
-    arity('broadcast', inputs, 1);
-    const from = inputs[0]!;
+  broadcast: ({ shape }, [from]) => {
     const to = broadcastShapes(from.shape, shape);
-    need(show(to) === show(shape), `broadcast ${show(from.shape)} to ${show(shape)}`);
+    need(sameShape(to, shape), `broadcast ${show(from.shape)} to ${show(shape)}`);
     return { shape, dtype: from.dtype };
   },
-  slice: ({ starts, ends, steps }, inputs) => {
-    arity('slice', inputs, 1);
-    const { shape, dtype } = inputs[0]!;
-    const fits = shape.every(
-      (side, i) => starts[i]! >= 0 && ends[i]! >= starts[i]! && ends[i]! <= side && steps[i]! >= 1,
+  slice: ({ starts, ends, steps }, [{ shape, dtype }]) => {
+    need(
+      [starts, ends, steps].every(({ length }) => length === shape.length),
+      `slice ${show(starts)} to ${show(ends)} of ${show(shape)}`,
     );
-    need(fits && starts.length === shape.length, `slice ${show(starts)} to ${show(ends)} of ${show(shape)}`);
-    return { shape: shape.map((_, i) => Math.ceil((ends[i]! - starts[i]!) / steps[i]!)), dtype };
+    const sides = shape.map((side, axis) => {
+      const [start = 0, end = side, step = 1] = [starts[axis], ends[axis], steps[axis]];
+      const fits = start >= 0 && end >= start && end <= side && step >= 1;
+      need(fits, `slice ${show(starts)} to ${show(ends)} of ${show(shape)}`);
+      return Math.ceil((end - start) / step);
+    });
+    return { shape: sides, dtype };
   },
-  pad: ({ before, after }, inputs) => {
-    arity('pad', inputs, 1);
-    const { shape, dtype } = inputs[0]!;
+  pad: ({ before, after }, [{ shape, dtype }]) => {
     need(
       before.length === shape.length && after.length === shape.length,
       `pad of ${show(shape)} by ${show(before)}`,
     );
-    return { shape: shape.map((side, i) => side + before[i]! + after[i]!), dtype };
+    return { shape: shape.map((side, i) => side + (before[i] ?? 0) + (after[i] ?? 0)), dtype };
   },
   concat: ({ axis }, inputs) => {
-    need(inputs.length > 0, 'concat takes at least one tensor');
-    const { shape, dtype } = inputs[0]!;
+    const { shape, dtype } = inputs[0];
     for (const other of inputs) {
       const alike =
         other.shape.length === shape.length &&
@@ -194,43 +175,35 @@ export const shapeRules: { readonly [P in Primitive]: ShapeRule<P> } = {
         `concat on axis ${axis} of ${inputs.map((t) => show(t.shape)).join(' ')}`,
       );
     }
-    const length = inputs.reduce((sum, tensor) => sum + tensor.shape[axis]!, 0);
+    const length = inputs.reduce((sum, tensor) => sum + sideOf(tensor, axis), 0);
     return { shape: shape.map((side, i) => (i === axis ? length : side)), dtype };
   },
-  upsample2x: (_, inputs) => {
-    arity('upsample2x', inputs, 1);
-    const [batch, channels, height, width] = imageSize(inputs[0]!, 'upsample2x');
-    return { shape: [batch, channels, height * 2, width * 2], dtype: inputs[0]!.dtype };
+  upsample2x: (_, [x]) => {
+    const [batch, channels, height, width] = imageSize(x, 'upsample2x');
+    return { shape: [batch, channels, height * 2, width * 2], dtype: x.dtype };
   },
-  sumPool2x: (_, inputs) => {
-    arity('sumPool2x', inputs, 1);
-    const [batch, channels, height, width] = imageSize(inputs[0]!, 'sumPool2x');
+  sumPool2x: (_, [x]) => {
+    const [batch, channels, height, width] = imageSize(x, 'sumPool2x');
     need(height % 2 === 0 && width % 2 === 0, `sumPool2x takes even sides, got ${height}×${width}`);
-    return { shape: [batch, channels, height / 2, width / 2], dtype: inputs[0]!.dtype };
+    return { shape: [batch, channels, height / 2, width / 2], dtype: x.dtype };
   },
-  gatherRows: (_, inputs) => {
-    arity('gatherRows', inputs, 2);
-    const [table, ids] = inputs as [Tensor, Tensor];
+  gatherRows: (_, [table, ids]) => {
     need(table.shape.length === 2 && ids.dtype === 'int64', `gatherRows takes [V,D] and int64 ids`);
-    return { shape: [...ids.shape, table.shape[1]!], dtype: table.dtype };
+    return { shape: [...ids.shape, sideOf(table, 1)], dtype: table.dtype };
   },
-  scatterAddRows: ({ rows }, inputs) => {
-    arity('scatterAddRows', inputs, 2);
-    const [updates, ids] = inputs as [Tensor, Tensor];
+  scatterAddRows: ({ rows }, [updates, ids]) => {
     const fits = updates.shape.length === 2 && ids.shape.length === 1 && ids.shape[0] === updates.shape[0];
     need(
       fits && ids.dtype === 'int64',
       `scatterAddRows takes [N,D] and ids [N], got ${show(updates.shape)}, ${show(ids.shape)}`,
     );
-    return { shape: [rows, updates.shape[1]!], dtype: updates.dtype };
+    return { shape: [rows, sideOf(updates, 1)], dtype: updates.dtype };
   },
 
   reduceSum: reduction('reduceSum'),
   reduceMean: reduction('reduceMean'),
 
-  matmul: (_, inputs) => {
-    arity('matmul', inputs, 2);
-    const [a, b] = inputs as [Tensor, Tensor];
+  matmul: (_, [a, b]) => {
     need(a.shape.length >= 2 && b.shape.length >= 2, `matmul of ${show(a.shape)} and ${show(b.shape)}`);
     need(
       a.shape.at(-1) === b.shape.at(-2),
@@ -239,23 +212,23 @@ export const shapeRules: { readonly [P in Primitive]: ShapeRule<P> } = {
     if (a.dtype !== b.dtype)
       throw new GraphError('GRAPH_DTYPE', `matmul of ${a.dtype} and ${b.dtype}: cast one`);
     const batch = broadcastShapes(a.shape.slice(0, -2), b.shape.slice(0, -2), 'matmul');
-    return { shape: [...batch, a.shape.at(-2)!, b.shape.at(-1)!], dtype: a.dtype };
+    return { shape: [...batch, sideOf(a, -2), sideOf(b, -1)], dtype: a.dtype };
   },
   conv2d: ({ stride, pads }, inputs) => {
     need(inputs.length === 2 || inputs.length === 3, `conv2d takes x, weight and perhaps a bias`);
-    const [x, w, bias] = inputs as [Tensor, Tensor, Tensor?];
+    const [x, w, bias] = inputs;
     const [batch, channels, height, width] = imageSize(x, 'conv2d');
     const [filters, fan, kh, kw] = imageSize(w, 'conv2d weight');
     need(channels === fan, `conv2d of ${show(x.shape)} with weight ${show(w.shape)}: channels differ`);
     need(
-      !bias || show(bias.shape) === show([filters]),
+      !bias || sameShape(bias.shape, [filters]),
       `conv2d of ${filters} filters with bias ${show(bias?.shape ?? [])}`,
     );
     return { shape: [batch, filters, ...convSize(height, width, [kh, kw], stride, pads)], dtype: x.dtype };
   },
   depthwiseConv2d: ({ stride, pads }, inputs) => {
     need(inputs.length === 2 || inputs.length === 3, 'depthwiseConv2d takes x, weight and perhaps a bias');
-    const [x, w, bias] = inputs as [Tensor, Tensor, Tensor?];
+    const [x, w, bias] = inputs;
     const [batch, channels, height, width] = imageSize(x, 'depthwiseConv2d');
     const [windows, fan, kh, kw] = imageSize(w, 'depthwiseConv2d weight');
     need(
@@ -263,14 +236,12 @@ export const shapeRules: { readonly [P in Primitive]: ShapeRule<P> } = {
       `depthwiseConv2d of ${show(x.shape)} with weight ${show(w.shape)}: takes [channels,1,height,width]`,
     );
     need(
-      !bias || show(bias.shape) === show([channels]),
+      !bias || sameShape(bias.shape, [channels]),
       `depthwiseConv2d of ${channels} channels with bias ${show(bias?.shape ?? [])}`,
     );
     return { shape: [batch, channels, ...convSize(height, width, [kh, kw], stride, pads)], dtype: x.dtype };
   },
-  conv2dInputGrad: ({ stride, pads, size }, inputs) => {
-    arity('conv2dInputGrad', inputs, 2);
-    const [dy, w] = inputs as [Tensor, Tensor];
+  conv2dInputGrad: ({ stride, pads, size }, [dy, w]) => {
     const [batch, filters, height, width] = imageSize(dy, 'conv2dInputGrad');
     const [outputs, channels, kh, kw] = imageSize(w, 'conv2dInputGrad weight');
     const expected = convSize(size[0], size[1], [kh, kw], stride, pads);
@@ -280,9 +251,7 @@ export const shapeRules: { readonly [P in Primitive]: ShapeRule<P> } = {
     );
     return { shape: [batch, channels, ...size], dtype: dy.dtype };
   },
-  conv2dWeightGrad: ({ stride, pads, kernel }, inputs) => {
-    arity('conv2dWeightGrad', inputs, 2);
-    const [x, dy] = inputs as [Tensor, Tensor];
+  conv2dWeightGrad: ({ stride, pads, kernel }, [x, dy]) => {
     const [batch, channels, height, width] = imageSize(x, 'conv2dWeightGrad');
     const [dyBatch, filters, outHeight, outWidth] = imageSize(dy, 'conv2dWeightGrad');
     const expected = convSize(height, width, kernel, stride, pads);
@@ -294,29 +263,23 @@ export const shapeRules: { readonly [P in Primitive]: ShapeRule<P> } = {
   },
 
   softmax: unary('softmax'),
-  layerNorm: (_, inputs) => {
-    arity('layerNorm', inputs, 3);
-    const [x, scale, bias] = inputs as [Tensor, Tensor, Tensor];
-    const width = x.shape.at(-1)!;
-    const fits = show(scale.shape) === show([width]) && show(bias.shape) === show([width]);
+  layerNorm: (_, [x, scale, bias]) => {
+    const width = sideOf(x, -1);
+    const fits = sameShape(scale.shape, [width]) && sameShape(bias.shape, [width]);
     need(fits, `layerNorm of ${show(x.shape)} with scale ${show(scale.shape)}, bias ${show(bias.shape)}`);
     return { shape: x.shape, dtype: x.dtype };
   },
-  groupNorm: ({ groups }, inputs) => {
-    arity('groupNorm', inputs, 3);
-    const [x, scale, bias] = inputs as [Tensor, Tensor, Tensor];
+  groupNorm: ({ groups }, [x, scale, bias]) => {
     const channels = x.shape[1] ?? 0;
-    const fits = show(scale.shape) === show([channels]) && show(bias.shape) === show([channels]);
+    const fits = sameShape(scale.shape, [channels]) && sameShape(bias.shape, [channels]);
     need(
       fits && channels % groups === 0,
       `groupNorm in ${groups} groups of ${show(x.shape)} with scale ${show(scale.shape)}`,
     );
     return { shape: x.shape, dtype: x.dtype };
   },
-  attention: ({ heads }, inputs) => {
-    arity('attention', inputs, 3);
-    const [q, k, v] = inputs as [Tensor, Tensor, Tensor];
-    const [batch, , width] = q.shape as [number, number, number];
+  attention: ({ heads }, [q, k, v]) => {
+    const [batch, , width = 0] = q.shape;
     const fits =
       [q, k, v].every((t) => t.shape.length === 3 && t.shape[0] === batch && t.shape[2] === width) &&
       k.shape[1] === v.shape[1] &&

@@ -3,39 +3,53 @@
  * shapes and dtypes are checked at once, so a mistake is reported where it is made.
  */
 import { GraphError } from './errors.ts';
-import type { DType, Primitive, PrimitiveParams, Shape } from './primitives.ts';
+import type { DType, Inputs, Params, Primitive, Shape } from './primitives.ts';
 import { shapeRules } from './shape-rules.ts';
+
+export { sizeOf } from './shapes.ts';
 
 export interface Tensor<P extends Primitive = Primitive> {
   /** Grows with creation: sorting by it is a topological order. */
   readonly id: number;
   readonly primitive: P;
-  readonly params: PrimitiveParams[P];
-  readonly inputs: readonly Tensor[];
+  readonly params: Params<P>;
+  readonly inputs: Inputs<P>;
   readonly shape: Shape;
   readonly dtype: DType;
-  /** The checkpointed block that it belongs to, 0 for none (see checkpoint.ts). */
+  /** The checkpointed block that it belongs to, 0 for none (`checkpoint` in gradients.ts). */
   readonly block: number;
 }
 
-/** A tensor whose primitive decides the type of its params. */
+/** A tensor whose primitive decides the types of its parameters and inputs. */
 export type Node = { [P in Primitive]: Tensor<P> }[Primitive];
+
+/** Narrows a tensor to one primitive. */
+export const is = <P extends Primitive>(x: Tensor | undefined, primitive: P): x is Tensor<P> =>
+  x?.primitive === primitive;
 
 let created = 0;
 let blocks = 0;
 let currentBlock = 0;
 
 /** Makes one tensor. The operations of ops.ts are the way to call it. @throws GraphError GRAPH_SHAPE, GRAPH_DTYPE */
-export function make<P extends Primitive>(
-  primitive: P,
-  params: PrimitiveParams[P],
-  inputs: readonly Tensor[] = [],
-): Tensor<P> {
+export function make<P extends Primitive>(primitive: P, params: Params<P>, inputs: Inputs<P>): Tensor<P> {
   const { shape, dtype } = shapeRules[primitive](params, inputs);
   if (shape.some((side) => !Number.isInteger(side) || side < 0)) {
     throw new GraphError('GRAPH_SHAPE', `${primitive} would have the impossible shape [${shape.join(',')}]`);
   }
   return { id: ++created, primitive, params, inputs, shape, dtype, block: currentBlock };
+}
+
+/** The same operation on other inputs, `change(x, i)` in place of each. A leaf, which has none, stays as it is. */
+export function remake<P extends Primitive>(
+  tensor: Tensor<P>,
+  change: (x: Tensor, i: number) => Tensor,
+): Tensor<P> {
+  const { primitive, params } = tensor;
+  const tensors: readonly Tensor[] = tensor.inputs;
+  if (tensors.length === 0) return tensor;
+  // `map` keeps the number of inputs, which TypeScript does not see.
+  return make(primitive, params, tensors.map(change) as readonly Tensor[] as Inputs<P>);
 }
 
 /** Everything that `build` makes belongs to one block, recomputed as a whole in the backward pass. */
@@ -60,5 +74,3 @@ export function reachable(outputs: readonly Tensor[]): Node[] {
   }
   return [...seen].sort((a, b) => a.id - b.id) as Node[];
 }
-
-export const sizeOf = (shape: Shape): number => shape.reduce((product, side) => product * side, 1);

@@ -1,5 +1,5 @@
 /** @file A model folder's VAE, ready to run on pictures of one size, one at a time. */
-import { compile, type Precision } from '../graph/compile.ts';
+import { compileFunction, type Precision } from '../graph/compile.ts';
 import { devicePrecision } from '../graph/device.ts';
 import * as op from '../graph/ops.ts';
 import { Session } from '../graph/runtime.ts';
@@ -28,22 +28,32 @@ export interface Decoder {
   release(): Promise<void>;
 }
 
-/** Results: `mean`, `deviation` of `pictures` [1,3,height,width]. */
-export function encoderOutputs({ vae }: ModelFolder, width: number, height: number): Readonly<Record<string, Tensor>> {
-  const pictures = op.input('pictures', [1, vae.config.in_channels, height, width]);
+/** Mean and deviation of the latents of `pictures` [1,3,height,width], not scaled. */
+export function encoderOutputs({ vae }: ModelFolder, pictures: Tensor) {
   const { mean, logvar } = vaeEncoder(vae.config, frozenParameters(vae.name, vae.tensors), pictures);
   // diffusers' DiagonalGaussianDistribution clamps the logarithm.
   const deviation = op.exp(op.mul(0.5, op.max(-30, op.min(20, logvar))));
   return { mean, deviation };
 }
 
-/** Results: `pictures` of `latents` [1,4,h,w]. */
-export function decoderOutputs({ vae }: ModelFolder, width: number, height: number): Readonly<Record<string, Tensor>> {
-  const { latent_channels: channels, scaling_factor: factor, shift_factor: shift } = vae.config;
-  const scale = vaeScale(vae.config);
-  const latents = op.input('latents', [1, channels, height / scale, width / scale]);
+/** The pictures of `latents` [1,4,h,w] as the UNet sees them. */
+export function decoderOutputs({ vae }: ModelFolder, latents: Tensor) {
+  const { scaling_factor: factor, shift_factor: shift } = vae.config;
   const unscaled = op.add(op.div(latents, factor), shift);
   return { pictures: vaeDecoder(vae.config, frozenParameters(vae.name, vae.tensors), unscaled) };
+}
+
+/** Takes `pictures` [1,3,height,width] in [-1, 1]; gives `mean` and `deviation` [1,4,h,w], not scaled. */
+export function encoderProgram(model: ModelFolder, width: number, height: number, precision: Precision) {
+  const pictures = [1, model.vae.config.in_channels, height, width];
+  return compileFunction({ pictures }, (inputs) => encoderOutputs(model, inputs.pictures), { precision });
+}
+
+/** Takes `latents` [1,4,h,w] as the UNet sees them; gives `pictures` [1,3,height,width]. */
+export function decoderProgram(model: ModelFolder, width: number, height: number, precision: Precision) {
+  const scale = vaeScale(model.vae.config);
+  const latents = [1, model.vae.config.latent_channels, height / scale, width / scale];
+  return compileFunction({ latents }, (inputs) => decoderOutputs(model, inputs.latents), { precision });
 }
 
 /**
@@ -61,9 +71,9 @@ export async function openEncoder(
   height: number,
   precision = vaePrecision(model, devicePrecision()),
 ): Promise<Encoder> {
-  const session = await Session.create(compile(encoderOutputs(model, width, height), { precision }));
+  const session = await Session.create(encoderProgram(model, width, height, precision));
   return {
-    encode: async (pixels) => (await session.run({ pictures: pixels })) as unknown as EncodedPicture,
+    encode: (pixels) => session.run({ pictures: pixels }),
     release: () => session.release(),
   };
 }
@@ -74,9 +84,9 @@ export async function openDecoder(
   height: number,
   precision = vaePrecision(model, devicePrecision()),
 ): Promise<Decoder> {
-  const session = await Session.create(compile(decoderOutputs(model, width, height), { precision }));
+  const session = await Session.create(decoderProgram(model, width, height, precision));
   return {
-    decode: async (values) => (await session.run({ latents: values }))['pictures'] as Float32Array,
+    decode: async (latents) => (await session.run({ latents })).pictures,
     release: () => session.release(),
   };
 }

@@ -3,6 +3,7 @@
  * CLIPTextModelWithProjection. B texts of S tokens.
  */
 import * as op from '../graph/ops.ts';
+import { sidesOf } from '../graph/shapes.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { layerNorm, linear } from './layers.ts';
 import type { ClipTextConfig } from './model-configs.ts';
@@ -30,7 +31,7 @@ export function clipText(
   ids: Tensor,
   endPositions: Tensor,
 ): ClipTextOutputs {
-  const [batch, length] = ids.shape as [number, number];
+  const [batch, length] = sidesOf(ids, 2);
   const { hidden_size: width, num_hidden_layers: layers, layer_norm_eps: eps } = config;
   const act = config.hidden_act === 'gelu' ? op.gelu : op.quickGelu;
   const mask = causalMask(length);
@@ -65,9 +66,9 @@ export function clipText(
 
 function selfAttention(p: Parameters, path: string, x: Tensor, config: ClipTextConfig, mask: Tensor): Tensor {
   const { hidden_size: width, num_attention_heads: heads } = config;
-  const [q, k, v] = ['q', 'k', 'v'].map((name) =>
-    op.splitHeads(linear(p, `${path}.${name}_proj`, x, width), heads),
-  ) as [Tensor, Tensor, Tensor];
+  const part = (name: 'q' | 'k' | 'v'): Tensor =>
+    op.splitHeads(linear(p, `${path}.${name}_proj`, x, width), heads);
+  const [q, k, v] = [part('q'), part('k'), part('v')];
   const scores = op.add(op.matmul(op.mul(q, (width / heads) ** -0.5), op.swap(k)), mask); // [B,H,S,S]
   return linear(p, `${path}.out_proj`, op.joinHeads(op.matmul(op.softmax(scores), v)), width);
 }
@@ -83,7 +84,7 @@ function causalMask(length: number): Tensor {
  * highest id, as transformers does.
  */
 export function endPositions(config: ClipTextConfig, texts: readonly ArrayLike<number>[]): Float32Array {
-  const length = texts[0]!.length;
+  const length = texts[0]?.length ?? 0;
   const positions = new Float32Array(texts.length * length);
   texts.forEach((text, row) => {
     const ids = Array.from(text);

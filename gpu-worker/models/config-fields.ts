@@ -4,6 +4,9 @@ import { KronaError } from '../../core/errors.ts';
 export const isJsonObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
+export const isInteger = (value: unknown, least = 0): value is number =>
+  typeof value === 'number' && Number.isSafeInteger(value) && value >= least;
+
 /** Typed access to one JSON object. A field that is absent takes its default; null is a value like any other. */
 export class ConfigFields {
   /** The file as people know it, e.g. `unet/config.json`. */
@@ -28,9 +31,8 @@ export class ConfigFields {
   /** A whole number of at least `least` (default 1). */
   integer(key: string, fallback?: number, least = 1): number {
     const value = this.#value(key, fallback);
-    if (!Number.isSafeInteger(value) || (value as number) < least)
-      throw this.invalid(key, `a whole number of at least ${least}`);
-    return value as number;
+    if (!isInteger(value, least)) throw this.invalid(key, `a whole number of at least ${least}`);
+    return value;
   }
 
   number(key: string, fallback?: number): number {
@@ -49,16 +51,18 @@ export class ConfigFields {
   /** One of `supported`. */
   oneOf<const T extends string>(key: string, supported: readonly T[], fallback: T): T {
     const value = this.#value(key, fallback);
-    if (!supported.includes(value as T)) throw this.unsupported(key, supported.join(', '));
-    return value as T;
+    const found = supported.find((one) => one === value);
+    if (found === undefined) throw this.unsupported(key, supported.join(', '));
+    return found;
   }
 
   /** A list of whole numbers of at least 1. */
   integers(key: string, fallback: readonly number[]): readonly number[] {
     const value = this.#value(key, fallback);
-    if (!Array.isArray(value) || value.length === 0 || !value.every((n) => Number.isSafeInteger(n) && n >= 1))
+    const list: readonly unknown[] = Array.isArray(value) ? value : [];
+    if (list.length === 0 || !list.every((n) => isInteger(n, 1)))
       throw this.invalid(key, 'a list of whole numbers of at least 1');
-    return value as number[];
+    return list;
   }
 
   /** `length` whole numbers; a single one stands for all of them. */
@@ -79,11 +83,11 @@ export class ConfigFields {
     fallback: readonly T[],
   ): readonly T[] {
     const value = this.#value(key, fallback);
-    if (!Array.isArray(value) || value.length !== length)
-      throw this.invalid(key, `${length} names (one a block)`);
-    if (!value.every((name) => supported.includes(name as T)))
-      throw this.unsupported(key, `a list of ${supported.join(', ')}`);
-    return value as T[];
+    const names: readonly unknown[] = Array.isArray(value) ? value : [];
+    if (names.length !== length) throw this.invalid(key, `${length} names (one for each block)`);
+    const isSupported = (name: unknown): name is T => supported.some((one) => one === name);
+    if (!names.every(isSupported)) throw this.unsupported(key, `a list of ${supported.join(', ')}`);
+    return names;
   }
 
   /** Fields that change the model in ways not built here must be as given (null: absent). */

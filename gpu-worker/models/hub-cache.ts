@@ -7,14 +7,16 @@ import { basename, dirname, join } from 'node:path';
 
 /** The snapshot that a cache folder's `main` names, or its only one; null for any other folder. */
 export async function cachedSnapshot(folder: string): Promise<string | null> {
-  const snapshots = await readdir(join(folder, 'snapshots')).catch(() => [] as string[]);
+  const snapshots = await readdir(join(folder, 'snapshots')).catch((): string[] => []);
   const main = (await readFile(join(folder, 'refs', 'main'), 'utf8').catch(() => '')).trim();
-  const commit = snapshots.includes(main) ? main : snapshots.length === 1 ? snapshots[0]! : null;
-  return commit === null ? null : join(folder, 'snapshots', commit);
+  const [commit, another] = snapshots.includes(main) ? [main] : snapshots;
+  return commit === undefined || another !== undefined ? null : join(folder, 'snapshots', commit);
 }
 
 /** What people call the model in a folder: its name, or in a hub cache the repository's, not the commit's. */
 export function modelName(folder: string): string {
   const repository = /^models--.*?--(.+)$/.exec(basename(dirname(dirname(folder))))?.[1];
-  return basename(dirname(folder)) === 'snapshots' && repository !== undefined ? repository : basename(folder);
+  return basename(dirname(folder)) === 'snapshots' && repository !== undefined
+    ? repository
+    : basename(folder);
 }

@@ -1,12 +1,13 @@
 /** @file The layers that the models are assembled from: each asks for its own parameters under its module path. */
 import * as op from '../graph/ops.ts';
 import type { Pads } from '../graph/primitives.ts';
+import { sideOf } from '../graph/shapes.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import type { Parameters } from './parameters.ts';
 
 /** x [...,in] → [...,out], plus what an adapter adds to it. */
 export function linear(p: Parameters, path: string, x: Tensor, out: number, bias = true): Tensor {
-  const weight = p.tensor(`${path}.weight`, [out, x.shape.at(-1)!]);
+  const weight = p.tensor(`${path}.weight`, [out, sideOf(x, -1)]);
   const y = op.linear(x, weight, bias ? p.tensor(`${path}.bias`, [out]) : undefined);
   const added = p.adapt?.(path, x);
   return added ? op.add(y, added) : y;
@@ -17,7 +18,7 @@ export function linear(p: Parameters, path: string, x: Tensor, out: number, bias
  * would copy it.
  */
 export function linearHalves(p: Parameters, path: string, x: Tensor, out: number): [Tensor, Tensor] {
-  const weight = p.tensor(`${path}.weight`, [out, x.shape.at(-1)!]);
+  const weight = p.tensor(`${path}.weight`, [out, sideOf(x, -1)]);
   const bias = p.tensor(`${path}.bias`, [out]);
   const added = p.adapt?.(path, x);
   const half = (start: number): Tensor => {
@@ -37,17 +38,17 @@ export interface ConvOptions {
 /** x [B,in,H,W] → [B,out,H',W']; 3×3 with padding 1 by default. */
 export function conv(p: Parameters, path: string, x: Tensor, out: number, options: ConvOptions = {}): Tensor {
   const { kernel = 3, stride = 1, padding = 1 } = options;
-  const weight = p.tensor(`${path}.weight`, [out, x.shape[1]!, kernel, kernel]);
+  const weight = p.tensor(`${path}.weight`, [out, sideOf(x, 1), kernel, kernel]);
   return op.conv2d(x, weight, p.tensor(`${path}.bias`, [out]), stride, padding);
 }
 
 export function groupNorm(p: Parameters, path: string, x: Tensor, groups: number, eps: number): Tensor {
-  const width = [x.shape[1]!];
+  const width = [sideOf(x, 1)];
   return op.groupNorm(x, p.tensor(`${path}.weight`, width), p.tensor(`${path}.bias`, width), groups, eps);
 }
 
 export function layerNorm(p: Parameters, path: string, x: Tensor, eps: number): Tensor {
-  const width = [x.shape.at(-1)!];
+  const width = [sideOf(x, -1)];
   return op.layerNorm(x, p.tensor(`${path}.weight`, width), p.tensor(`${path}.bias`, width), eps);
 }
 
@@ -60,7 +61,7 @@ export function sinusoidal(x: Tensor, width: number, cosFirst: boolean, freqShif
   const frequencies = Float32Array.from({ length: half }, (_, i) =>
     Math.exp((-Math.log(10000) * i) / (half - freqShift)),
   );
-  const angles = op.mul(op.reshape(x, [x.shape[0]!, 1]), op.constant(frequencies, [1, half]));
+  const angles = op.mul(op.reshape(x, [sideOf(x, 0), 1]), op.constant(frequencies, [1, half]));
   const waves = [op.sin(angles), op.cos(angles)];
   return op.concat(cosFirst ? waves.reverse() : waves, 1);
 }
@@ -76,7 +77,7 @@ export function resnet(
   let h = conv(p, `${path}.conv1`, op.silu(groupNorm(p, `${path}.norm1`, x, groups, eps)), out);
   if (time) {
     const shift = linear(p, `${path}.time_emb_proj`, time, out);
-    h = op.add(h, op.reshape(shift, [x.shape[0]!, out, 1, 1]));
+    h = op.add(h, op.reshape(shift, [sideOf(x, 0), out, 1, 1]));
   }
   h = conv(p, `${path}.conv2`, op.silu(groupNorm(p, `${path}.norm2`, h, groups, eps)), out);
   const shortcut =

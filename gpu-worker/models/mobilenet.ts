@@ -4,6 +4,7 @@
  */
 import * as op from '../graph/ops.ts';
 import type { Pads } from '../graph/primitives.ts';
+import { sideOf } from '../graph/shapes.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { conv, linear } from './layers.ts';
 import type { Parameters } from './parameters.ts';
@@ -38,7 +39,7 @@ const pointwise = (p: Parameters, path: string, x: Tensor, out: number): Tensor 
   conv(p, path, x, out, { kernel: 1, padding: 0 });
 
 function depthwise(p: Parameters, path: string, x: Tensor, stride: 1 | 2): Tensor {
-  const channels = x.shape[1]!;
+  const channels = sideOf(x, 1);
   const weight = p.tensor(`${path}.weight`, [channels, 1, 3, 3]);
   return op.depthwiseConv2d(x, weight, p.tensor(`${path}.bias`, [channels]), stride, padsOf(stride));
 }
@@ -51,7 +52,7 @@ function* blocks(
   let x = relu6(conv(p, 'Conv1', pictures, STEM, { stride: 2, padding: padsOf(2) }));
   for (const [block, [channels, stride]] of BLOCKS.entries()) {
     const path = block === 0 ? 'expanded_conv' : `block_${block}`;
-    const wide = block === 0 ? x : relu6(pointwise(p, `${path}_expand`, x, WIDENING * x.shape[1]!));
+    const wide = block === 0 ? x : relu6(pointwise(p, `${path}_expand`, x, WIDENING * sideOf(x, 1)));
     const y = pointwise(p, `${path}_project`, relu6(depthwise(p, `${path}_depthwise`, wide, stride)), channels);
     x = stride === 1 && channels === x.shape[1] ? op.add(x, y) : y;
     yield { block, wide, result: x };
@@ -85,11 +86,11 @@ export function mobileNetV2(
 ): { readonly probabilities: Tensor; readonly features: Tensor } {
   let [x, features] = [pictures, pictures];
   for (const { block, wide, result } of blocks(p, pictures)) {
-    if (block === FEATURE_BLOCK) features = op.reshape(op.mean(wide, [2, 3]), [wide.shape[0]!, wide.shape[1]!]);
+    if (block === FEATURE_BLOCK) features = op.reshape(op.mean(wide, [2, 3]), [sideOf(wide, 0), sideOf(wide, 1)]);
     x = result;
   }
   x = op.mean(relu6(pointwise(p, 'Conv_1', x, LAST)), [2, 3]);
-  let h = op.reshape(x, [x.shape[0]!, LAST]);
+  let h = op.reshape(x, [sideOf(x, 0), LAST]);
   for (const [i, width] of HEAD.entries()) h = relu(linear(p, `dense_${i + 1}`, h, width));
   return { probabilities: op.softmax(linear(p, 'dense_3', h, classes)), features };
 }

@@ -2,8 +2,9 @@
  * @file Whether a model is whole: its configs are supported, and its files hold every tensor that the models
  * here ask for, in the right shape. Nothing is loaded or computed: the models are traced.
  */
+import { at } from '../../core/at.ts';
 import { describeError } from '../../core/errors.ts';
-import { sizeOf } from '../graph/tensor.ts';
+import { sizeOf } from '../graph/shapes.ts';
 import type { Architecture } from './architecture.ts';
 import type { ModelComponent, ModelFolder } from './model-folder.ts';
 import { openModel } from './open-model.ts';
@@ -80,16 +81,16 @@ export async function inspectModel(
     return { architecture: null, parts: [], ok: false, problems: [problem] };
   }
   const { textEncoders, unet, vae, tokenizers } = model;
-  const parts: [ModelComponent<unknown>, ParameterShape[]][] = [
-    [unet, unetParameters(unet.config)],
-    ...textEncoders.map((encoder) => [encoder, clipParameters(encoder.config)] as [typeof encoder, ParameterShape[]]),
-    [vae, vaeParameters(vae.config)],
+  const parts: { readonly component: ModelComponent<unknown>; readonly shapes: ParameterShape[] }[] = [
+    { component: unet, shapes: unetParameters(unet.config) },
+    ...textEncoders.map((encoder) => ({ component: encoder, shapes: clipParameters(encoder.config) })),
+    { component: vae, shapes: vaeParameters(vae.config) },
   ];
-  const problems = parts.flatMap(([component, shapes]) => compare(component, shapes));
+  const problems = parts.flatMap(({ component, shapes }) => compare(component, shapes));
   if (model.extra.length > 0) problems.push(unknownTensors(model.name, model.extra));
   for (const [i, files] of tokenizers.entries())
     await loadTokenizer(files)
-      .then((tokenizer) => checkVocabulary(tokenizer, textEncoders[i]!))
+      .then((tokenizer) => checkVocabulary(tokenizer, at(textEncoders, i)))
       .catch((error: unknown) => {
         const problem = describeError(error);
         // Both tokenizers of a single file may be the same folder.
@@ -97,7 +98,7 @@ export async function inspectModel(
       });
   return {
     architecture: model.architecture,
-    parts: parts.map(([{ name, tensors }, shapes]) => ({
+    parts: parts.map(({ component: { name, tensors }, shapes }) => ({
       name,
       parameters: count(shapes),
       dtypes: [...new Set([...tensors.values()].map(({ dtype }) => dtype))].sort(),

@@ -3,6 +3,7 @@
  * diffusers' and transformers' config.json, except that what may be one number for all blocks is always a list.
  * Fields that have one supported value (SiLU, 3×3 input convolution, …) are checked and then left out.
  */
+import { at } from '../../core/at.ts';
 import { ConfigFields } from './config-fields.ts';
 
 type JsonObject = Readonly<Record<string, unknown>>;
@@ -61,6 +62,35 @@ export interface UNetConfig {
   readonly added_time_ids: number;
 }
 
+/** One resolution of a UNet, on the way down and up. */
+export interface UNetLevel {
+  /** Channels. */
+  readonly width: number;
+  /** ResNets on the way down; one more on the way up. */
+  readonly layers: number;
+  /** Heads and transformer blocks of each attention. */
+  readonly heads: number;
+  readonly transformers: number;
+  readonly attentionDown: boolean;
+  readonly attentionUp: boolean;
+  /** Module path of its up block: these are counted from the lowest level. */
+  readonly pathUp: string;
+}
+
+/** The levels of a UNet, from the finest. */
+export function unetLevels(config: UNetConfig): UNetLevel[] {
+  const last = config.block_out_channels.length - 1;
+  return config.block_out_channels.map((width, level) => ({
+    width,
+    layers: at(config.layers_per_block, level),
+    heads: at(config.num_attention_heads, level),
+    transformers: at(config.transformer_layers_per_block, level),
+    attentionDown: config.down_block_types[level] === 'CrossAttnDownBlock2D',
+    attentionUp: config.up_block_types[last - level] === 'CrossAttnUpBlock2D',
+    pathUp: `up_blocks.${last - level}`,
+  }));
+}
+
 /** diffusers' AutoencoderKL. */
 export interface VaeConfig {
   readonly in_channels: number;
@@ -101,6 +131,36 @@ export function clipTextConfig(where: string, raw: JsonObject, projected: boolea
   return config;
 }
 
+/** Fields of which only one value is built here. SDXL's and SD's UNets all have it; no mid block would be null. */
+const UNET_FIXED = {
+  mid_block_type: 'UNetMidBlock2DCrossAttn',
+  act_fn: 'silu',
+  resnet_time_scale_shift: 'default',
+  downsample_padding: 1,
+  center_input_sample: false,
+  only_cross_attention: false,
+  mid_block_only_cross_attention: false,
+  mid_block_scale_factor: 1,
+  reverse_transformer_layers_per_block: null,
+  encoder_hid_dim: null,
+  encoder_hid_dim_type: null,
+  dual_cross_attention: false,
+  class_embed_type: null,
+  num_class_embeds: null,
+  class_embeddings_concat: false,
+  time_embedding_type: 'positional',
+  time_embedding_dim: null,
+  time_embedding_act_fn: null,
+  timestep_post_act: null,
+  time_cond_proj_dim: null,
+  conv_in_kernel: 3,
+  conv_out_kernel: 3,
+  attention_type: 'default',
+  cross_attention_norm: null,
+  resnet_skip_time_act: false,
+  resnet_out_scale_factor: 1,
+};
+
 /**
  * `upcast_attention` (SD 2.1) is not looked at: fused attention adds up in fp32, and where scores are written out queries
  * are scaled before the product and softmax is fp32, so that they stay in range in 16 bits too.
@@ -110,35 +170,7 @@ export function clipTextConfig(where: string, raw: JsonObject, projected: boolea
  */
 export function unetConfig(where: string, raw: JsonObject, timeIds = 6): UNetConfig {
   const fields = new ConfigFields(where, raw);
-  fields.mustBe({
-    // SDXL's and SD's UNets all have these; a mid_block_type of null would mean no middle block.
-    mid_block_type: 'UNetMidBlock2DCrossAttn',
-    act_fn: 'silu',
-    resnet_time_scale_shift: 'default',
-    downsample_padding: 1,
-    center_input_sample: false,
-    only_cross_attention: false,
-    mid_block_only_cross_attention: false,
-    mid_block_scale_factor: 1,
-    reverse_transformer_layers_per_block: null,
-    encoder_hid_dim: null,
-    encoder_hid_dim_type: null,
-    dual_cross_attention: false,
-    class_embed_type: null,
-    num_class_embeds: null,
-    class_embeddings_concat: false,
-    time_embedding_type: 'positional',
-    time_embedding_dim: null,
-    time_embedding_act_fn: null,
-    timestep_post_act: null,
-    time_cond_proj_dim: null,
-    conv_in_kernel: 3,
-    conv_out_kernel: 3,
-    attention_type: 'default',
-    cross_attention_norm: null,
-    resnet_skip_time_act: false,
-    resnet_out_scale_factor: 1,
-  });
+  fields.mustBe(UNET_FIXED);
   const channels = fields.integers('block_out_channels', [320, 640, 1280, 1280]);
   const blocks = channels.length;
   const heads = fields.get('num_attention_heads') === null ? 'attention_head_dim' : 'num_attention_heads';
@@ -179,7 +211,7 @@ export function unetConfig(where: string, raw: JsonObject, timeIds = 6): UNetCon
   channels.forEach((width, block) => {
     if (width % config.norm_num_groups !== 0)
       throw fields.invalid('norm_num_groups', `a divisor of every block's channels (${channels.join(', ')})`);
-    if (width % config.num_attention_heads[block]! !== 0)
+    if (width % at(config.num_attention_heads, block) !== 0)
       throw fields.invalid(heads, `divisors of the blocks' channels (${channels.join(', ')})`);
   });
   return config;

@@ -5,13 +5,14 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { describeError, KronaError } from '../../core/errors.ts';
+import { isJsonObject } from './config-fields.ts';
 import { openSafetensors, type StoredTensor } from './safetensors.ts';
 import { shardFiles, weightFiles } from './weight-files.ts';
 
 const PICKLE = /\.(bin|ckpt|pt|pth)$/;
 
 /** The JSON object in `folder/file`. @throws KronaError MODEL_FILE_MISSING, MODEL_CONFIG_INVALID */
-export async function readJson(folder: string, file: string): Promise<Record<string, unknown>> {
+export async function readJson(folder: string, file: string): Promise<Readonly<Record<string, unknown>>> {
   let text: string;
   try {
     text = await readFile(join(folder, file), 'utf8');
@@ -26,11 +27,15 @@ export async function readJson(folder: string, file: string): Promise<Record<str
   try {
     json = JSON.parse(text);
   } catch (error) {
-    throw new KronaError('MODEL_CONFIG_INVALID', `${file} is not JSON. Download that file again: it is cut off or another page was saved in its place.`, { cause: error });
+    throw new KronaError(
+      'MODEL_CONFIG_INVALID',
+      `${file} is not JSON. Download that file again: it is cut off or another page was saved in its place.`,
+      { cause: error },
+    );
   }
-  if (typeof json !== 'object' || json === null || Array.isArray(json))
+  if (!isJsonObject(json))
     throw new KronaError('MODEL_CONFIG_INVALID', `${file} holds no JSON object. Download that file again.`);
-  return json as Record<string, unknown>;
+  return json;
 }
 
 /** Why a folder without model_index.json is no model, by what lies in it, and what would work. */
@@ -53,7 +58,7 @@ export async function noModelFolder(folder: string): Promise<KronaError> {
             'unet/, vae/ and the text encoders'
           : weights.length > 0
             ? `has no model_index.json, but single files: ${listed(weights)}. Give one of them, such as ` +
-              join(basename(folder), weights[0]!)
+              join(basename(folder), ...weights.slice(0, 1))
             : pickles.length > 0
               ? `has no model_index.json, and ${listed(pickles)} is a Python pickle, which may run code when loaded: ` +
                 'convert it to .safetensors and give that file'
@@ -72,7 +77,7 @@ export async function componentTensors(
   folder: string,
   component: string,
 ): Promise<ReadonlyMap<string, StoredTensor>> {
-  const found = await readdir(join(folder, component)).catch(() => [] as string[]);
+  const found = await readdir(join(folder, component)).catch((): string[] => []);
   const [choice] = weightFiles(found);
   if (choice?.kind === 'file') return openPart(folder, component, choice.name);
   if (choice?.kind === 'index') return shards(folder, component, choice.name);

@@ -27,7 +27,7 @@ export function checkFit(
     mustEqual(
       `unet's projection_class_embeddings_input_dim (text_encoder_2's projection_dim + ${timeIds} × addition_time_embed_dim)`,
       unet.projection_class_embeddings_input_dim,
-      text.at(-1)!.projection_dim! + timeIds * unet.addition_time_embed_dim,
+      (text.at(-1)?.projection_dim ?? 0) + timeIds * unet.addition_time_embed_dim,
     );
   // Inpainting UNets read 9 channels, depth-guided ones 5.
   mustEqual("unet's in_channels (the VAE's latent_channels)", unet.in_channels, vae.latent_channels);
@@ -39,6 +39,8 @@ function mustEqual(what: string, found: number, expected: number): void {
     throw new KronaError(
       'MODEL_CONFIG_INVALID',
       `The parts do not fit: ${what} is ${found}, expected ${expected}. Take all parts from one model` +
-        (what.includes('in_channels') ? '; UNets for inpainting (9 channels) or depth (5) are not supported.' : '.'),
+        (what.includes('in_channels')
+          ? '; UNets for inpainting (9 channels) or depth (5) are not supported.'
+          : '.'),
     );
 }

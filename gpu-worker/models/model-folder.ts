@@ -4,6 +4,7 @@
  */
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
+import { at } from '../../core/at.ts';
 import { KronaError } from '../../core/errors.ts';
 import { ARCHITECTURES, type Architecture } from './architecture.ts';
 import { ConfigFields } from './config-fields.ts';
@@ -19,7 +20,8 @@ import {
 import { componentTensors, noModelFolder, readJson } from './model-files.ts';
 import { checkFit } from './model-fit.ts';
 import type { ModelTensor } from './parameters.ts';
-import { elementCount, type StoredTensor } from './safetensors.ts';
+import { sizeOf } from '../graph/shapes.ts';
+import type { StoredTensor } from './safetensors.ts';
 import type { TokenizerFiles } from './tokenizer.ts';
 
 export interface ModelComponent<Config> {
@@ -82,25 +84,17 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
   const real = (await cachedSnapshot(given)) ?? given;
   if (!(await readdir(real)).includes('model_index.json')) throw await noModelFolder(real);
   const index = new ConfigFields('model_index.json', await readJson(real, 'model_index.json'));
-  const unetJson = (): Promise<Record<string, unknown>> => readJson(real, 'unet/config.json');
-  const architecture = await architectureOf(index, unetJson);
+  const unetJson = await readJson(real, 'unet/config.json');
+  const architecture = architectureOf(index, unetJson);
   const textParts = Object.entries(TEXT_PARTS[architecture]);
-  for (const [part, expected] of [...textParts, ...Object.entries(OTHER_PARTS)]) checkPart(index, part, expected);
+  for (const [part, expected] of [...textParts, ...Object.entries(OTHER_PARTS)])
+    checkPart(index, part, expected);
 
-  const [first, ...more] = await Promise.all(
-    textParts.map(async ([name, className]) => ({
-      name,
-      config: clipTextConfig(
-        `${name}/config.json`,
-        await readJson(real, `${name}/config.json`),
-        className === 'CLIPTextModelWithProjection',
-      ),
-      tensors: clipTensors(await componentTensors(real, name)),
-    })),
-  );
+  const textEncoders = await Promise.all(textParts.map(([name, type]) => openTextEncoder(real, name, type)));
+  const { timeIds } = ARCHITECTURES[architecture];
   const unet = {
     name: 'unet',
-    config: unetConfig('unet/config.json', await unetJson(), ARCHITECTURES[architecture].timeIds),
+    config: unetConfig('unet/config.json', unetJson, timeIds),
     tensors: await componentTensors(real, 'unet'),
   };
   const vae = {
@@ -108,41 +102,45 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
     config: vaeConfig('vae/config.json', await readJson(real, 'vae/config.json')),
     tensors: vaeTensors(await componentTensors(real, 'vae')),
   };
-  const textEncoders = [first!, ...more] as const;
-  checkFit(
-    architecture,
-    textEncoders.map(({ config }) => config),
-    unet.config,
-    vae.config,
-  );
-  const [tokenizer, ...moreTokenizers] = textEncoders.map(({ name }) => ({
+  const textConfigs = textEncoders.map(({ config }) => config);
+  checkFit(architecture, textConfigs, unet.config, vae.config);
+  const tokenizers = textEncoders.map(({ name }) => ({
     folder: join(real, name.replace('text_encoder', 'tokenizer')),
   }));
   return {
     name: basename(path) === '.' || real !== given ? modelName(real) : modelName(resolve(path)),
     path: real,
     architecture,
-    textEncoders,
-    tokenizers: [tokenizer!, ...moreTokenizers],
+    textEncoders: [at(textEncoders, 0), ...textEncoders.slice(1)],
+    tokenizers: [at(tokenizers, 0), ...tokenizers.slice(1)],
     unet,
     vae,
     scheduler: await readJson(real, 'scheduler/scheduler_config.json'),
     // SD's pipelines encode an empty prompt; only SDXL's know this field, and there its default is true.
-    forceZerosForEmptyPrompt:
-      ARCHITECTURES[architecture].timeIds > 0 && index.flag('force_zeros_for_empty_prompt', true),
+    forceZerosForEmptyPrompt: timeIds > 0 && index.flag('force_zeros_for_empty_prompt', true),
     extra: [],
   };
 }
 
+async function openTextEncoder(
+  folder: string,
+  name: string,
+  type: string,
+): Promise<ModelComponent<ClipTextConfig>> {
+  const file = `${name}/config.json`;
+  return {
+    name,
+    config: clipTextConfig(file, await readJson(folder, file), type === 'CLIPTextModelWithProjection'),
+    tensors: clipTensors(await componentTensors(folder, name)),
+  };
+}
+
 /** SD 1.x and 2.x share their pipeline; SD 2.x enters its transformers by matrices, as nothing of SD 1.x does. */
-async function architectureOf(
-  index: ConfigFields,
-  unetJson: () => Promise<Record<string, unknown>>,
-): Promise<Architecture> {
+function architectureOf(index: ConfigFields, unetJson: Readonly<Record<string, unknown>>): Architecture {
   const pipeline = index.get('_class_name');
-  if (SD_PIPELINES.includes(pipeline as string))
-    return (await unetJson())['use_linear_projection'] === true ? 'sd2' : 'sd1';
-  if (!XL_PIPELINES.includes(pipeline as string))
+  if (SD_PIPELINES.some((name) => name === pipeline))
+    return unetJson['use_linear_projection'] === true ? 'sd2' : 'sd1';
+  if (!XL_PIPELINES.some((name) => name === pipeline))
     throw new KronaError(
       'MODEL_ARCHITECTURE_UNSUPPORTED',
       `model_index.json names the pipeline ${JSON.stringify(pipeline)}; supported: ${[...XL_PIPELINES, ...SD_PIPELINES].join(', ')}.`,
@@ -154,7 +152,9 @@ async function architectureOf(
 /** `["diffusers", "AutoencoderKL"]` → AutoencoderKL; null for a part that is left out. */
 function className(index: ConfigFields, part: string): unknown {
   const entry = index.get(part);
-  return Array.isArray(entry) ? (entry[1] as unknown) : entry;
+  if (!Array.isArray(entry)) return entry;
+  const [, name]: readonly unknown[] = entry;
+  return name;
 }
 
 function checkPart(index: ConfigFields, part: string, expected: string): void {
@@ -169,7 +169,7 @@ function checkPart(index: ConfigFields, part: string, expected: string): void {
 /** Number of parameters that a component's files hold. */
 export function parameterCount(component: ModelComponent<unknown>): number {
   let count = 0;
-  for (const { shape } of component.tensors.values()) count += elementCount(shape);
+  for (const { shape } of component.tensors.values()) count += sizeOf(shape);
   return count;
 }
 
@@ -199,9 +199,9 @@ function vaeTensors(files: ReadonlyMap<string, StoredTensor>): ReadonlyMap<strin
       (_, path: string, old: string) => `${path}${OLD_ATTENTION[old]}.`,
     );
     const projection = /\.attentions\.\d+\.to_.*\.weight$/.test(renamed);
-    const [out, input, ...kernel] = tensor.shape;
+    const kernel = tensor.shape.slice(2);
     const pointwise = kernel.length === 2 && kernel.every((size) => size === 1);
-    named.set(renamed, projection && pointwise ? { ...tensor, shape: [out!, input!] } : tensor);
+    named.set(renamed, projection && pointwise ? { ...tensor, shape: tensor.shape.slice(0, 2) } : tensor);
   }
   return named;
 }

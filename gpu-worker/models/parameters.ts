@@ -65,14 +65,18 @@ export function frozenParameters(component: string, tensors: ReadonlyMap<string,
       if (known) return known;
       const stored = tensors.get(name);
       const problem = tensorProblem(`${component}: ${name}`, stored, shape);
-      if (problem !== null) throw problem;
-      const { path, offset, length, dtype, transposed } = stored!;
-      const weight = make('weight', {
-        name: `${component}.${name}`,
-        shape: transposed ? shape.toReversed() : shape,
-        dtype: DTYPES[dtype]!,
-        source: { path, offset, length },
-      });
+      if (!stored || problem !== null) throw problem;
+      const { path, offset, length, transposed } = stored;
+      const weight = make(
+        'weight',
+        {
+          name: `${component}.${name}`,
+          shape: transposed ? shape.toReversed() : shape,
+          dtype: DTYPES[stored.dtype] ?? 'float32',
+          source: { path, offset, length },
+        },
+        [],
+      );
       const wide = op.cast(weight, 'float32');
       const tensor = transposed ? op.swap(wide) : wide;
       made.set(name, tensor);

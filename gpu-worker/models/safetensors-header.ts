@@ -3,7 +3,8 @@
  * Opens no file itself. Format: https://github.com/huggingface/safetensors#format
  */
 import { KronaError } from '../../core/errors.ts';
-import { isJsonObject } from './config-fields.ts';
+import { sizeOf } from '../graph/shapes.ts';
+import { isInteger, isJsonObject } from './config-fields.ts';
 
 /** Bytes of one element. The order is that of the reference implementation, which sorts tensors by it. */
 export const DTYPE_BYTES = {
@@ -24,7 +25,8 @@ export const DTYPE_BYTES = {
   U64: 8,
 } as const;
 export type Dtype = keyof typeof DTYPE_BYTES;
-export const DTYPES = Object.keys(DTYPE_BYTES) as Dtype[];
+export const DTYPES: readonly string[] = Object.keys(DTYPE_BYTES);
+const isDtype = (value: unknown): value is Dtype => typeof value === 'string' && value in DTYPE_BYTES;
 
 /** The reference implementation refuses longer headers too. */
 export const MAX_HEADER_BYTES = 100_000_000;
@@ -42,17 +44,13 @@ export interface StoredTensor {
   readonly bytes?: Uint8Array;
 }
 
-/** Number of elements of a shape; 1 for a scalar `[]`. */
-export function elementCount(shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, 1);
-}
-
 /** What a file is whose first 8 bytes cannot be a header's length, for people; null when that is unknown. */
 export function foreignFormat(start: Buffer): string | null {
   const text = start.toString('latin1');
   if (text.startsWith('PK\x03\x04'))
     return 'a zip archive (a PyTorch checkpoint?), which may run code when it is loaded; convert it to .safetensors first';
-  if (start[0] === 0x80 && start[1]! >= 2 && start[1]! <= 5)
+  const [mark, version = 0] = start;
+  if (mark === 0x80 && version >= 2 && version <= 5)
     return 'a Python pickle, which may run code when it is loaded; convert it to .safetensors first';
   if (text.startsWith('GGUF')) return 'a GGUF file';
   if (text.startsWith('version '))
@@ -75,11 +73,16 @@ export function parseHeader(name: string, header: Buffer) {
     text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(header);
     parsed = JSON.parse(text);
   } catch (error) {
-    throw new KronaError('SAFETENSORS_INVALID', `${name} has a header that is not JSON in UTF-8. The file is damaged, or no .safetensors file: download it again.`, {
-      cause: error,
-    });
+    throw new KronaError(
+      'SAFETENSORS_INVALID',
+      `${name} has a header that is not JSON in UTF-8. The file is damaged, or no .safetensors file: download it again.`,
+      {
+        cause: error,
+      },
+    );
   }
-  if (!isJsonObject(parsed) || !text.startsWith('{')) throw invalid(name, 'has a header that is no JSON object');
+  if (!isJsonObject(parsed) || !text.startsWith('{'))
+    throw invalid(name, 'has a header that is no JSON object');
   const duplicate = duplicateKey(text);
   if (duplicate !== null) throw invalid(name, `names "${duplicate}" twice in its header`);
 
@@ -98,25 +101,26 @@ export function parseHeader(name: string, header: Buffer) {
 }
 
 function parseTensor(name: string, key: string, value: unknown): HeaderTensor {
-  if (!isJsonObject(value)) throw invalid(name, `describes tensor ${key} by something that is no JSON object`);
+  if (!isJsonObject(value))
+    throw invalid(name, `describes tensor ${key} by something that is no JSON object`);
   const { dtype, shape, data_offsets: offsets } = value;
-  if (typeof dtype !== 'string' || !DTYPES.includes(dtype as Dtype))
+  if (!isDtype(dtype))
     throw invalid(
       name,
       `gives tensor ${key} the dtype ${JSON.stringify(dtype)}; known are ${DTYPES.join(', ')}`,
     );
-  if (!Array.isArray(shape) || !shape.every(isSize))
-    throw invalid(name, `gives tensor ${key} the shape ${JSON.stringify(shape)}`);
-  if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isSize))
+  const sizes: readonly unknown[] = Array.isArray(shape) ? shape : [null];
+  if (!sizes.every(isSize)) throw invalid(name, `gives tensor ${key} the shape ${JSON.stringify(shape)}`);
+  const [begin, end, ...more]: readonly unknown[] = Array.isArray(offsets) ? offsets : [];
+  if (!isSize(begin) || !isSize(end) || more.length > 0)
     throw invalid(name, `gives tensor ${key} the offsets ${JSON.stringify(offsets)}`);
-  const [begin, end] = offsets as [number, number];
-  const bytes = elementCount(shape) * DTYPE_BYTES[dtype as Dtype];
+  const bytes = sizeOf(sizes) * DTYPE_BYTES[dtype];
   if (end - begin !== bytes)
     throw invalid(
       name,
-      `gives tensor ${key} ${end - begin} bytes, but ${dtype} [${shape.join(', ')}] needs ${bytes}`,
+      `gives tensor ${key} ${end - begin} bytes, but ${dtype} [${sizes.join(', ')}] needs ${bytes}`,
     );
-  return { dtype: dtype as Dtype, shape, begin, end };
+  return { dtype, shape: sizes, begin, end };
 }
 
 /** Tensors with absolute offsets, after checking that they fill the rest of the file without gap or overlap. */
@@ -147,7 +151,7 @@ export function locate(
   }
   const expected = dataStart + end;
   if (fileSize < expected) {
-    const [cut] = [...located].find(([, tensor]) => tensor.offset + tensor.length > fileSize)!;
+    const [cut] = [...located].find(([, tensor]) => tensor.offset + tensor.length > fileSize) ?? ['none'];
     throw new KronaError(
       'SAFETENSORS_TRUNCATED',
       `${name} is cut off in tensor ${cut}: expected ${expected} bytes, found ${fileSize}. Download it again.`,
@@ -168,19 +172,20 @@ function duplicateKey(text: string): string | null {
     if (token === '{') objects.push(new Set());
     else if (token === '}') objects.pop();
     else if (key !== undefined) {
-      const name = JSON.parse(key) as string;
-      const seen = objects.at(-1)!;
-      if (seen.has(name)) return name;
-      seen.add(name);
+      const name = String(JSON.parse(key));
+      const seen = objects.at(-1);
+      if (seen?.has(name)) return name;
+      seen?.add(name);
     }
   }
   return null;
 }
 
 export function invalid(name: string, what: string): KronaError {
-  return new KronaError('SAFETENSORS_INVALID', `${name} ${what}. The file is damaged or badly made: download it again, or save it with the safetensors library.`);
+  return new KronaError(
+    'SAFETENSORS_INVALID',
+    `${name} ${what}. The file is damaged or badly made: download it again, or save it with the safetensors library.`,
+  );
 }
 
-function isSize(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
-}
+const isSize = (value: unknown): value is number => isInteger(value);

@@ -7,11 +7,11 @@ import { randomBytes } from 'node:crypto';
 import { open, realpath, rename, rm, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { KronaError } from '../../core/errors.ts';
+import { sizeOf } from '../graph/shapes.ts';
 import { decodeHalf, decodeBrain, encodeHalf } from './half.ts';
 import {
   DTYPE_BYTES,
   DTYPES,
-  elementCount,
   foreignFormat,
   invalid,
   locate,
@@ -20,7 +20,8 @@ import {
   type StoredTensor,
 } from './safetensors-header.ts';
 
-export { elementCount, type Dtype, type StoredTensor } from './safetensors-header.ts';
+export { sizeOf as elementCount } from '../graph/shapes.ts';
+export type { Dtype, StoredTensor } from './safetensors-header.ts';
 
 /** One read or write call moves at most this much: Node's limit is 2 GiB, and conversions stay small. */
 const CHUNK_BYTES = 1 << 24;
@@ -119,7 +120,7 @@ export async function openSafetensors(path: string, whole = false): Promise<Safe
  * @throws KronaError SAFETENSORS_DTYPE for 8-bit floats, FILE_UNREADABLE
  */
 export async function readTensor(tensor: StoredTensor): Promise<TensorData> {
-  const count = elementCount(tensor.shape);
+  const count = sizeOf(tensor.shape);
   switch (tensor.dtype) {
     case 'F32':
       return readInto(tensor, new Float32Array(count));
@@ -181,19 +182,18 @@ export async function writeSafetensors(
   const ordered = [...tensors].sort(
     ([a, x], [b, y]) => DTYPES.indexOf(y.dtype) - DTYPES.indexOf(x.dtype) || (a < b ? -1 : 1),
   );
-  // Without a prototype, so that a tensor may have any name.
-  const header = Object.create(null) as Record<string, unknown>;
+  const header: [string, unknown][] = [];
   if (metadata.size > 0)
-    header['__metadata__'] = Object.fromEntries([...metadata].sort(([a], [b]) => (a < b ? -1 : 1)));
+    header.push(['__metadata__', Object.fromEntries([...metadata].sort(([a], [b]) => (a < b ? -1 : 1)))]);
   let end = 0;
   for (const [key, { dtype, shape, data }] of ordered) {
-    if (data.length !== elementCount(shape))
+    if (data.length !== sizeOf(shape))
       throw invalid(name, `would hold ${key} with ${data.length} elements in shape [${shape.join(', ')}]`);
     const begin = end;
     end += data.length * DTYPE_BYTES[dtype];
-    header[key] = { dtype, shape, data_offsets: [begin, end] };
+    header.push([key, { dtype, shape, data_offsets: [begin, end] }]);
   }
-  const json = Buffer.from(JSON.stringify(header));
+  const json = Buffer.from(JSON.stringify(Object.fromEntries(header)));
   // The header is padded with spaces, so that the data starts at a multiple of 8.
   const prefix = Buffer.alloc(8 + Math.ceil(json.length / 8) * 8, ' ');
   prefix.writeBigUInt64LE(BigInt(prefix.length - 8));
@@ -202,10 +202,10 @@ export async function writeSafetensors(
   await writeAtomically(path, async (file) => {
     await writeFully(file, prefix);
     for (const [, { dtype, data }] of ordered) {
-      if (dtype !== 'F16') await writeFully(file, data);
+      if (dtype !== 'F16' || !(data instanceof Float32Array)) await writeFully(file, data);
       else {
         for (let at = 0; at < data.length; at += CHUNK_BYTES)
-          await writeFully(file, encodeHalf((data as Float32Array).subarray(at, at + CHUNK_BYTES)));
+          await writeFully(file, encodeHalf(data.subarray(at, at + CHUNK_BYTES)));
       }
     }
   });
@@ -237,7 +237,7 @@ async function readConverted(
   tensor: StoredTensor,
   convert: (bytes: Uint8Array, to: Float32Array) => void,
 ): Promise<Float32Array> {
-  const to = new Float32Array(elementCount(tensor.shape));
+  const to = new Float32Array(sizeOf(tensor.shape));
   const width = DTYPE_BYTES[tensor.dtype];
   const buffer = new Uint8Array(Math.min(tensor.length, CHUNK_BYTES));
   await withData(tensor, async (read) => {
@@ -320,14 +320,14 @@ function fileError(name: string, error: unknown): KronaError {
     : new KronaError('FILE_UNREADABLE', `${name} could not be opened (${code}).`, { cause: error });
 }
 
-function errorCode(error: unknown): string {
-  return (error as NodeJS.ErrnoException).code ?? String(error);
+/** The code of a system error, e.g. ENOENT; any other error as text. */
+export const errorCode = (error: unknown): string =>
+  error instanceof Error && 'code' in error ? String(error.code) : String(error);
+
+interface ArrayType<T> {
+  readonly BYTES_PER_ELEMENT: number;
+  new (buffer: ArrayBufferLike, offset: number, length: number): T;
 }
 
-function view<T>(
-  bytes: Uint8Array,
-  type: new (buffer: ArrayBufferLike, offset: number, length: number) => T,
-): T {
-  const width = (type as unknown as { BYTES_PER_ELEMENT: number }).BYTES_PER_ELEMENT;
-  return new type(bytes.buffer, bytes.byteOffset, bytes.length / width);
-}
+const view = <T>(bytes: Uint8Array, type: ArrayType<T>): T =>
+  new type(bytes.buffer, bytes.byteOffset, bytes.length / type.BYTES_PER_ELEMENT);

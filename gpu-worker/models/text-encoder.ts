@@ -7,6 +7,7 @@ import { ARCHITECTURES } from './architecture.ts';
 import { clipText, endPositions } from './clip-text.ts';
 import type { ModelFolder } from './model-folder.ts';
 import { frozenParameters, type Parameters } from './parameters.ts';
+import type { ClipTextConfig } from './model-configs.ts';
 import { checkVocabulary, loadTokenizer, type ClipTokenizer } from './tokenizer.ts';
 
 export interface EncodedPrompt {
@@ -16,24 +17,37 @@ export interface EncodedPrompt {
   readonly pooled: Float32Array;
 }
 
+/** One of a model's text encoders, compiled. */
+interface OpenEncoder {
+  readonly config: ClipTextConfig;
+  readonly tokenizer: ClipTokenizer;
+  readonly session: Session<{ readonly states: Float32Array; readonly pooled?: Float32Array }>;
+}
+
+/** Each text encoder of a model with its tokenizer. @throws KronaError MODEL_FILE_MISSING, MODEL_TOKENIZER_MISMATCH */
+export async function loadTokenizers({ textEncoders, tokenizers }: ModelFolder) {
+  return Promise.all(
+    textEncoders.map(async (encoder, i) => {
+      const tokenizer = await loadTokenizer(tokenizers[i] ?? tokenizers[0]);
+      checkVocabulary(tokenizer, encoder);
+      return { encoder, tokenizer };
+    }),
+  );
+}
+
 export class TextEncoder {
   /** Tokens of every prompt, padding included. */
   readonly tokens: number;
   /** Width of the states: the UNet's cross_attention_dim. */
   readonly width: number;
-  readonly #model: ModelFolder;
-  readonly #tokenizers: readonly ClipTokenizer[];
-  readonly #sessions: readonly Session[];
+  /** Width of the pooled text; 0 where there is none. */
+  readonly #pooledWidth: number;
+  readonly #encoders: readonly OpenEncoder[];
 
-  private constructor(
-    model: ModelFolder,
-    tokenizers: readonly ClipTokenizer[],
-    sessions: readonly Session[],
-  ) {
-    this.#model = model;
-    this.#tokenizers = tokenizers;
-    this.#sessions = sessions;
-    this.tokens = tokenizers[0]!.length;
+  private constructor(model: ModelFolder, encoders: readonly OpenEncoder[]) {
+    this.#encoders = encoders;
+    this.#pooledWidth = model.textEncoders.at(-1)?.config.projection_dim ?? 0;
+    this.tokens = encoders[0]?.tokenizer.length ?? 0;
     this.width = model.textEncoders.reduce((sum, { config }) => sum + config.hidden_size, 0);
   }
 
@@ -45,55 +59,55 @@ export class TextEncoder {
     model: ModelFolder,
     adapted: (p: Parameters, prefix: string) => Parameters = (p) => p,
   ): Promise<TextEncoder> {
-    const tokenizers = await Promise.all(model.tokenizers.map(loadTokenizer));
-    tokenizers.forEach((tokenizer, i) => checkVocabulary(tokenizer, model.textEncoders[i]!));
+    const tokenizers = await loadTokenizers(model);
     const { textStates } = ARCHITECTURES[model.architecture];
-    const sessions: Session[] = [];
-    for (const [i, { name, config, tensors }] of model.textEncoders.entries()) {
-      const { length } = tokenizers[i]!;
-      const ids = op.input('ids', [1, length], 'int64');
+    const encoders: OpenEncoder[] = [];
+    for (const { encoder, tokenizer } of tokenizers) {
+      const { name, config, tensors } = encoder;
+      const ids = op.input('ids', [1, tokenizer.length], 'int64');
       const parameters = adapted(frozenParameters(name, tensors), `${name}.`);
-      const outputs = clipText(config, parameters, ids, op.input('end', [1, length]));
-      const wanted = { states: outputs[textStates], ...(outputs.pooled ? { pooled: outputs.pooled } : {}) };
-      sessions.push(await Session.create(compile(wanted, { precision: devicePrecision() })));
+      const outputs = clipText(config, parameters, ids, op.input('end', [1, tokenizer.length]));
+      const states = outputs[textStates];
+      const wanted = outputs.pooled ? { states, pooled: outputs.pooled } : { states };
+      const session = await Session.create(compile(wanted, { precision: devicePrecision() }));
+      encoders.push({ config, tokenizer, session });
     }
-    return new TextEncoder(model, tokenizers, sessions);
+    return new TextEncoder(model, encoders);
   }
 
   /** @param adapter what `adapted` takes as inputs */
   async encode(prompt: string, adapter: Feeds = {}): Promise<EncodedPrompt> {
     const states = new Float32Array(this.tokens * this.width);
-    let pooled = new Float32Array();
+    let pooled: Float32Array = new Float32Array();
     let column = 0;
-    for (const [i, session] of this.#sessions.entries()) {
-      const { config } = this.#model.textEncoders[i]!;
-      const ids = this.#tokenizers[i]!.encode(prompt);
+    for (const { config, tokenizer, session } of this.#encoders) {
+      const ids = tokenizer.encode(prompt);
       const feeds = {
         ...adapter,
         ids: BigInt64Array.from(ids, BigInt),
         ...(config.projection_dim === null ? {} : { end: endPositions(config, [ids]) }),
       };
-      const outputs = (await session.run(feeds)) as Record<string, Float32Array<ArrayBuffer>>;
+      const outputs = await session.run(feeds);
       const width = config.hidden_size;
       for (let token = 0; token < this.tokens; token++) {
-        states.set(
-          outputs['states']!.subarray(token * width, (token + 1) * width),
-          token * this.width + column,
-        );
+        const state = outputs.states.subarray(token * width, (token + 1) * width);
+        states.set(state, token * this.width + column);
       }
       column += width;
-      pooled = outputs['pooled'] ?? pooled;
+      pooled = outputs.pooled ?? pooled;
     }
     return { states, pooled };
   }
 
   /** What stands for no prompt at all, where the model asks for zeros. */
   zeros(): EncodedPrompt {
-    const pooled = this.#model.textEncoders.at(-1)!.config.projection_dim ?? 0;
-    return { states: new Float32Array(this.tokens * this.width), pooled: new Float32Array(pooled) };
+    return {
+      states: new Float32Array(this.tokens * this.width),
+      pooled: new Float32Array(this.#pooledWidth),
+    };
   }
 
   async release(): Promise<void> {
-    for (const session of this.#sessions) await session.release();
+    for (const { session } of this.#encoders) await session.release();
   }
 }

@@ -7,6 +7,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import * as tokenizers from '@huggingface/tokenizers';
 import { KronaError } from '../../core/errors.ts';
+import { isInteger, isJsonObject } from './config-fields.ts';
 import { readJson } from './model-files.ts';
 
 /** What is used of the package: its own type files import each other in a way that NodeNext does not resolve. */
@@ -51,37 +52,49 @@ export interface ClipTokenizer {
  * @throws KronaError MODEL_FILE_MISSING, MODEL_CONFIG_INVALID
  */
 export async function loadTokenizer(source: string | TokenizerFiles): Promise<ClipTokenizer> {
-  const { folder, pad: ownPad, advice }: TokenizerFiles = typeof source === 'string' ? { folder: source } : source;
-  const files = await readdir(folder).catch(() => [] as string[]);
+  const {
+    folder,
+    pad: ownPad,
+    advice,
+  }: TokenizerFiles = typeof source === 'string' ? { folder: source } : source;
+  const where = basename(folder);
+  const files = await readdir(folder).catch((): string[] => []);
   const optional = (file: string) => (files.includes(file) ? readJson(folder, file) : Promise.resolve({}));
-  const config: Record<string, unknown> = {
+  const config: JsonObject = {
     ...(await optional('special_tokens_map.json')),
     ...(await optional('tokenizer_config.json')),
     ...(ownPad === undefined ? {} : { pad_token: ownPad }),
   };
-  const padding = specialToken(config, 'pad_token')?.content ?? END;
-  const where = basename(folder);
-
-  let definition: Record<string, unknown>;
-  if (files.includes('tokenizer.json')) definition = withSpecial(await readJson(folder, 'tokenizer.json'), ownPad);
-  else if (files.includes('vocab.json') && files.includes('merges.txt')) {
-    const vocabulary = await readJson(folder, 'vocab.json');
-    const merges = await readFile(join(folder, 'merges.txt'), 'utf8');
-    const special = specialTokens(config);
-    const added = addedTokens(where, config, await optional('added_tokens.json'));
-    definition = clipDefinition(
-      where,
-      vocabulary,
-      merges,
-      special,
-      added.filter(({ content }) => !special.has(content)),
-    );
-  } else {
+  let definition: JsonObject;
+  if (files.includes('tokenizer.json'))
+    definition = withSpecial(await readJson(folder, 'tokenizer.json'), ownPad);
+  else if (files.includes('vocab.json') && files.includes('merges.txt'))
+    definition = await fromVocabulary(folder, config, await optional('added_tokens.json'));
+  else
     throw new KronaError(
       'MODEL_FILE_MISSING',
       `${where}/ has neither tokenizer.json nor vocab.json and merges.txt. ${advice ?? 'Is the download complete?'}`,
     );
-  }
+  return clipTokenizer(where, config, definition);
+}
+
+type JsonObject = Readonly<Record<string, unknown>>;
+
+/** The definition of a folder with vocab.json and merges.txt. */
+async function fromVocabulary(
+  folder: string,
+  config: JsonObject,
+  byContent: JsonObject,
+): Promise<JsonObject> {
+  const where = basename(folder);
+  const special = specialTokens(config);
+  const added = addedTokens(where, config, byContent).filter(({ content }) => !special.has(content));
+  const merges = await readFile(join(folder, 'merges.txt'), 'utf8');
+  return clipDefinition(where, await readJson(folder, 'vocab.json'), merges, special, added);
+}
+
+/** @throws KronaError MODEL_CONFIG_INVALID */
+function clipTokenizer(where: string, config: JsonObject, definition: JsonObject): ClipTokenizer {
   let tokenizer: Tokenizer;
   try {
     tokenizer = new Tokenizer(definition, config);
@@ -95,11 +108,10 @@ export async function loadTokenizer(source: string | TokenizerFiles): Promise<Cl
     if (found === undefined) throw invalid(where, `has no token ${token}`);
     return found;
   };
-  const [start, end, pad] = [id(START), id(END), id(padding)];
+  const [start, end, pad] = [id(START), id(END), id(specialToken(config, 'pad_token')?.content ?? END)];
   const declared = config['model_max_length'];
   // A huge number stands for "no limit" in some files.
   const length = typeof declared === 'number' && declared >= 2 && declared < 10_000 ? declared : CLIP_LENGTH;
-
   return {
     length,
     largestId: Math.max(start, end, pad, ...addedIds(definition)),
@@ -129,11 +141,11 @@ export function checkVocabulary(
 /** The same tokenizer that transformers builds from vocab.json and merges.txt (CLIPTokenizer), as a tokenizer.json. */
 function clipDefinition(
   where: string,
-  vocabulary: Readonly<Record<string, unknown>>,
+  vocabulary: JsonObject,
   mergesText: string,
   specials: ReadonlyMap<string, boolean>,
   added: readonly AddedToken[],
-): Record<string, unknown> {
+): JsonObject {
   const merges = mergesText.split(/\r?\n/).filter((line) => line !== '' && !line.startsWith('#version'));
   const wrong = merges.find((line) => line.split(' ').length !== 2);
   if (wrong !== undefined) throw invalid(where, `has the line "${wrong}" in merges.txt, which is no pair`);
@@ -182,13 +194,10 @@ function clipDefinition(
 }
 
 /** A tokenizer.json in which `token` is special too: the vocabulary has it, but its folder pads with another. */
-function withSpecial(
-  definition: Record<string, unknown>,
-  token: string | undefined,
-): Record<string, unknown> {
-  const added = (definition['added_tokens'] ?? []) as readonly { readonly content: string }[];
-  const { vocab } = (definition['model'] ?? {}) as { vocab?: Readonly<Record<string, number>> };
-  const id = token === undefined ? undefined : vocab?.[token];
+function withSpecial(definition: JsonObject, token: string | undefined): JsonObject {
+  const added = objectsOf(definition['added_tokens']);
+  const vocabulary = objectOf(objectOf(definition['model'])['vocab']);
+  const id = token === undefined ? undefined : vocabulary[token];
   if (id === undefined || added.some(({ content }) => content === token)) return definition;
   const flags = { lstrip: false, rstrip: false, normalized: false, special: true };
   return { ...definition, added_tokens: [...added, { id, content: token, ...flags }] };
@@ -206,7 +215,12 @@ interface AddedToken {
   readonly special: boolean;
 }
 
-const isId = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+const isId = (value: unknown): value is number => isInteger(value);
+
+const objectOf = (value: unknown): JsonObject => (isJsonObject(value) ? value : {});
+
+const objectsOf = (value: unknown): readonly JsonObject[] =>
+  Array.isArray(value) ? value.filter(isJsonObject) : [];
 
 /**
  * Tokens that were added to CLIP's: `added_tokens_decoder` of tokenizer_config.json with their flags, else
@@ -214,22 +228,20 @@ const isId = (value: unknown): value is number => Number.isSafeInteger(value) &&
  *
  * @throws KronaError MODEL_CONFIG_INVALID
  */
-function addedTokens(
-  where: string,
-  config: Readonly<Record<string, unknown>>,
-  byContent: Readonly<Record<string, unknown>>,
-): AddedToken[] {
+function addedTokens(where: string, config: JsonObject, byContent: JsonObject): AddedToken[] {
   const decoder = config['added_tokens_decoder'];
   const listed = decoder
-    ? Object.entries(decoder as Readonly<Record<string, Readonly<Record<string, unknown>>>>).map(
-        ([id, { content, special, ...flags }]) => ({ id: Number(id), content, special: special === true, ...flags }),
-      )
+    ? Object.entries(objectOf(decoder)).map(([id, value]) => {
+        const { content, special, ...flags } = objectOf(value);
+        return { id: Number(id), content, special: special === true, ...flags };
+      })
     : Object.entries(byContent).map(([content, id]) => ({ id, content, special: false }));
-  return listed.map((token: Readonly<Record<string, unknown>>) => {
+  return listed.map((token: JsonObject) => {
     const { id, content, special } = token;
     if (!isId(id) || typeof content !== 'string' || content === '')
       throw invalid(where, `numbers the added token ${JSON.stringify(content)} ${JSON.stringify(id)}`);
-    const flag = (key: string, fallback: boolean) => (typeof token[key] === 'boolean' ? token[key] : fallback);
+    const flag = (key: string, fallback: boolean) =>
+      typeof token[key] === 'boolean' ? token[key] : fallback;
     return {
       id,
       content,
@@ -241,15 +253,17 @@ function addedTokens(
   });
 }
 
-function addedIds({ added_tokens: added }: Readonly<Record<string, unknown>>): number[] {
-  return ((added ?? []) as readonly { readonly id?: unknown }[]).map(({ id }) => id).filter(isId);
+function addedIds({ added_tokens: added }: JsonObject): number[] {
+  return objectsOf(added)
+    .map(({ id }) => id)
+    .filter(isId);
 }
 
 /**
  * Tokens that are special wherever they stand in a text, each with whether it is looked for before (false) or
  * after lower-casing. The padding token is one of them: SDXL's second tokenizer reads "wow!" as "wow" and padding.
  */
-function specialTokens(config: Readonly<Record<string, unknown>>): ReadonlyMap<string, boolean> {
+function specialTokens(config: JsonObject): ReadonlyMap<string, boolean> {
   const found = new Map([START, END].map((content) => [content, false]));
   for (const key of ['bos_token', 'eos_token', 'unk_token', 'pad_token']) {
     const token = specialToken(config, key);
@@ -259,10 +273,10 @@ function specialTokens(config: Readonly<Record<string, unknown>>): ReadonlyMap<s
 }
 
 /** A special token of the config: its text, or an object with flags. */
-function specialToken(config: Readonly<Record<string, unknown>>, key: string) {
+function specialToken(config: JsonObject, key: string) {
   const value = config[key];
   if (typeof value === 'string') return { content: value, normalized: false };
-  const { content, normalized } = (value ?? {}) as { content?: unknown; normalized?: unknown };
+  const { content, normalized } = objectOf(value);
   return typeof content === 'string' ? { content, normalized: normalized === true } : undefined;
 }
 

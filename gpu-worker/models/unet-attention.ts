@@ -3,9 +3,10 @@
  * the text (arXiv 2112.10752, appendix E.2). B batch, N = h·w pixels, S text tokens, D width of the text states.
  */
 import * as op from '../graph/ops.ts';
+import { sideOf, sidesOf } from '../graph/shapes.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { conv, groupNorm, layerNorm, linear, linearHalves } from './layers.ts';
-import type { UNetConfig } from './model-configs.ts';
+import type { UNetConfig, UNetLevel } from './model-configs.ts';
 import type { Parameters } from './parameters.ts';
 
 const ATTENTION_NORM_EPS = 1e-6;
@@ -22,14 +23,13 @@ export function transformer(
   path: string,
   x: Tensor,
   text: Tensor,
-  level: number,
+  { heads, transformers }: UNetLevel,
   block: <T>(build: () => T) => T,
 ): Tensor {
-  const heads = config.num_attention_heads[level]!;
   const around = config.use_linear_projection ? linearProjections : convProjections;
   const { enter, leave } = around(p, path, x);
 
-  const last = config.transformer_layers_per_block[level]! - 1;
+  const last = transformers - 1;
   let h = x;
   for (let i = 0; i <= last; i++) {
     h = block(() => {
@@ -52,7 +52,7 @@ interface Projections {
 
 /** SD 1.x: 1×1 convolutions of the picture. */
 function convProjections(p: Parameters, path: string, x: Tensor): Projections {
-  const channels = x.shape[1]!;
+  const channels = sideOf(x, 1);
   return {
     enter: (y) => toTokens(conv(p, `${path}.proj_in`, y, channels, pointwise)),
     leave: (tokens) => conv(p, `${path}.proj_out`, toPicture(tokens, x), channels, pointwise),
@@ -61,7 +61,7 @@ function convProjections(p: Parameters, path: string, x: Tensor): Projections {
 
 /** SD 2.x and SDXL: matrices on the tokens. */
 function linearProjections(p: Parameters, path: string, x: Tensor): Projections {
-  const channels = x.shape[1]!;
+  const channels = sideOf(x, 1);
   return {
     enter: (y) => linear(p, `${path}.proj_in`, toTokens(y), channels),
     leave: (tokens) => toPicture(linear(p, `${path}.proj_out`, tokens, channels), x),
@@ -69,7 +69,7 @@ function linearProjections(p: Parameters, path: string, x: Tensor): Projections 
 }
 
 function toTokens(x: Tensor): Tensor {
-  const [batch, channels, height, width] = x.shape as [number, number, number, number];
+  const [batch, channels, height, width] = sidesOf(x, 4);
   return op.transpose(op.reshape(x, [batch, channels, height * width]), [0, 2, 1]);
 }
 
@@ -79,7 +79,7 @@ const toPicture = (tokens: Tensor, like: Tensor): Tensor =>
 
 /** BasicTransformerBlock: self-attention, attention to the text, GEGLU; x [B,N,C]. */
 function transformerBlock(p: Parameters, path: string, x: Tensor, text: Tensor, heads: number): Tensor {
-  const width = x.shape.at(-1)!;
+  const width = sideOf(x, -1);
   const normed = layerNorm(p, `${path}.norm1`, x, LAYER_NORM_EPS);
   let h = op.add(x, attend(p, `${path}.attn1`, normed, normed, heads));
   h = op.add(h, attend(p, `${path}.attn2`, layerNorm(p, `${path}.norm2`, h, LAYER_NORM_EPS), text, heads));
@@ -93,7 +93,7 @@ function transformerBlock(p: Parameters, path: string, x: Tensor, text: Tensor, 
 }
 
 function attend(p: Parameters, path: string, x: Tensor, context: Tensor, heads: number): Tensor {
-  const width = x.shape.at(-1)!;
+  const width = sideOf(x, -1);
   const q = linear(p, `${path}.to_q`, x, width, false);
   const k = linear(p, `${path}.to_k`, context, width, false);
   const v = linear(p, `${path}.to_v`, context, width, false);

@@ -2,11 +2,14 @@
  * @file UNet2DConditionModel as SDXL (arXiv 2307.01952) and SD 1.x, 2.x use it, under diffusers' parameter names.
  * B batch, h×w latents, S text tokens, D width of the text states.
  */
+import { at } from '../../core/at.ts';
+import { GraphError } from '../graph/errors.ts';
 import { checkpoint } from '../graph/gradients.ts';
 import * as op from '../graph/ops.ts';
+import { sidesOf } from '../graph/shapes.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { conv, groupNorm, linear, resnet, sinusoidal } from './layers.ts';
-import type { UNetConfig } from './model-configs.ts';
+import { unetLevels, type UNetConfig, type UNetLevel } from './model-configs.ts';
 import type { Parameters } from './parameters.ts';
 import { transformer } from './unet-attention.ts';
 
@@ -56,80 +59,92 @@ export function unetOutputs(
   inputs: UNetInputs,
   options: UNetOptions = {},
 ): UNetOutputs {
-  const channels = config.block_out_channels;
-  const last = channels.length - 1;
-  const lowest = options.deep ? 0 : last;
-  const norm = { groups: config.norm_num_groups, eps: config.norm_eps };
-  const text = inputs.encoderHiddenStates;
-  const block = options.checkpointing ? checkpoint : <T>(build: () => T): T => build();
-
-  // 1. time
-  const time = op.silu(timeEmbedding(config, p, inputs)); // [B, 4·channels[0]]
-
-  const resnetBlock = (path: string, x: Tensor, out: number): Tensor =>
-    block(() => resnet(p, path, x, out, { ...norm, time }));
-  const attentionBlock = (path: string, x: Tensor, level: number): Tensor =>
-    transformer(config, p, path, x, text, level, block);
-
-  // 2. in
-  let x = conv(p, 'conv_in', inputs.latents, channels[0]!);
-  const skips = [x];
-
-  // 3. down
-  config.down_block_types.slice(0, lowest + 1).forEach((type, level) => {
-    const path = `down_blocks.${level}`;
-    for (let layer = 0; layer < config.layers_per_block[level]!; layer++) {
-      x = resnetBlock(`${path}.resnets.${layer}`, x, channels[level]!);
-      if (type === 'CrossAttnDownBlock2D') x = attentionBlock(`${path}.attentions.${layer}`, x, level);
-      skips.push(x);
-    }
-    if (level < lowest) {
-      x = conv(p, `${path}.downsamplers.0.conv`, x, channels[level]!, { stride: 2 });
-      skips.push(x);
-    }
-  });
-
-  // 4. middle
-  if (options.deep) x = options.deep;
-  else {
-    x = resnetBlock('mid_block.resnets.0', x, channels[last]!);
-    x = attentionBlock('mid_block.attentions.0', x, last);
-    x = resnetBlock('mid_block.resnets.1', x, channels[last]!);
+  const blocks = blocksOf(config, p, inputs, options);
+  const levels = unetLevels(config);
+  const [top, lowest] = [at(levels, 0), at(levels, -1)];
+  const skips: Tensor[] = [conv(p, 'conv_in', inputs.latents, top.width)];
+  let x: Tensor;
+  if (options.deep) {
+    down(p, blocks, [top], skips);
+    x = options.deep;
+  } else {
+    x = down(p, blocks, levels, skips);
+    x = blocks.resnet('mid_block.resnets.0', x, lowest.width);
+    x = blocks.attention('mid_block.attentions.0', x, lowest);
+    x = blocks.resnet('mid_block.resnets.1', x, lowest.width);
   }
+  const last = up(p, blocks, options.deep ? [top] : levels, x, skips);
+  const normed = op.silu(groupNorm(p, 'conv_norm_out', last.x, config.norm_num_groups, config.norm_eps));
+  return { prediction: conv(p, 'conv_out', normed, config.out_channels), deep: last.deep };
+}
 
-  // 5. up
-  let deep = x;
-  config.up_block_types.forEach((type, i) => {
-    const path = `up_blocks.${i}`;
-    const level = last - i;
-    if (level > lowest) return;
-    if (level === 0) deep = x;
-    for (let layer = 0; layer <= config.layers_per_block[level]!; layer++) {
-      x = resnetBlock(`${path}.resnets.${layer}`, op.concat([x, skips.pop()!], 1), channels[level]!);
-      if (type === 'CrossAttnUpBlock2D') x = attentionBlock(`${path}.attentions.${layer}`, x, level);
+/** The blocks that every level is made of. */
+interface Blocks {
+  readonly resnet: (path: string, x: Tensor, out: number) => Tensor;
+  readonly attention: (path: string, x: Tensor, level: UNetLevel) => Tensor;
+}
+
+function blocksOf(config: UNetConfig, p: Parameters, inputs: UNetInputs, options: UNetOptions): Blocks {
+  const block = options.checkpointing ? checkpoint : <T>(build: () => T): T => build();
+  const time = op.silu(timeEmbedding(config, p, inputs)); // [B, 4·first width]
+  const norm = { groups: config.norm_num_groups, eps: config.norm_eps, time };
+  return {
+    resnet: (path, x, out) => block(() => resnet(p, path, x, out, norm)),
+    attention: (path, x, level) => transformer(config, p, path, x, inputs.encoderHiddenStates, level, block),
+  };
+}
+
+/** The way down through some levels from the first; what the way up reads again is added to `skips`. */
+function down(p: Parameters, blocks: Blocks, levels: readonly UNetLevel[], skips: Tensor[]): Tensor {
+  let x = at(skips, -1);
+  for (const [n, level] of levels.entries()) {
+    const path = `down_blocks.${n}`;
+    for (let layer = 0; layer < level.layers; layer++) {
+      x = blocks.resnet(`${path}.resnets.${layer}`, x, level.width);
+      if (level.attentionDown) x = blocks.attention(`${path}.attentions.${layer}`, x, level);
+      skips.push(x);
     }
-    if (i < last) {
+    if (n < levels.length - 1) {
+      x = conv(p, `${path}.downsamplers.0.conv`, x, level.width, { stride: 2 });
+      skips.push(x);
+    }
+  }
+  return x;
+}
+
+/** The way up through the same levels, and what the first of them is given from below. */
+function up(p: Parameters, blocks: Blocks, levels: readonly UNetLevel[], below: Tensor, skips: Tensor[]) {
+  let [x, deep] = [below, below];
+  for (const [n, level] of [...levels.entries()].reverse()) {
+    const path = level.pathUp;
+    if (n === 0) deep = x;
+    for (let layer = 0; layer <= level.layers; layer++) {
+      const joined = op.concat([x, ...skips.splice(-1)], 1);
+      x = blocks.resnet(`${path}.resnets.${layer}`, joined, level.width);
+      if (level.attentionUp) x = blocks.attention(`${path}.attentions.${layer}`, x, level);
+    }
+    if (n > 0) {
       // The next skip's size, which is not the double where a side was odd on the way down.
-      const [, , height, width] = skips.at(-1)!.shape as [number, number, number, number];
-      x = conv(p, `${path}.upsamplers.0.conv`, op.upsampleNearest(x, height, width), channels[level]!);
+      const [, , height, width] = sidesOf(at(skips, -1), 4);
+      x = conv(p, `${path}.upsamplers.0.conv`, op.upsampleNearest(x, height, width), level.width);
     }
-  });
-
-  // 6. out
-  x = op.silu(groupNorm(p, 'conv_norm_out', x, norm.groups, norm.eps));
-  return { prediction: conv(p, 'conv_out', x, config.out_channels), deep };
+  }
+  return { x, deep };
 }
 
 /** The timestep, and with `text_time` the pooled text and the numbers about the picture, as one vector a row. */
 function timeEmbedding(config: UNetConfig, p: Parameters, inputs: UNetInputs): Tensor {
-  const time = waves(config, inputs.timesteps, config.block_out_channels[0]!);
+  const time = waves(config, inputs.timesteps, at(config.block_out_channels, 0));
   const embedded = embed(config, p, 'time_embedding', time);
-  return config.addition_embed_type === null ? embedded : op.add(embedded, pictureEmbedding(config, p, inputs));
+  return config.addition_embed_type === null
+    ? embedded
+    : op.add(embedded, pictureEmbedding(config, p, inputs));
 }
 
 function pictureEmbedding(config: UNetConfig, p: Parameters, inputs: UNetInputs): Tensor {
-  const { textEmbeds, timeIds } = inputs as Required<UNetInputs>;
-  const [batch, count] = timeIds.shape as [number, number];
+  const { textEmbeds, timeIds } = inputs;
+  if (!textEmbeds || !timeIds) throw new GraphError('GRAPH_INPUT', 'this UNet takes textEmbeds and timeIds');
+  const [batch, count] = sidesOf(timeIds, 2);
   const numbers = waves(config, op.reshape(timeIds, [batch * count]), config.addition_time_embed_dim);
   const flat = op.reshape(numbers, [batch, count * config.addition_time_embed_dim]);
   return embed(config, p, 'add_embedding', op.concat([textEmbeds, flat], 1));
@@ -140,7 +155,7 @@ const waves = (config: UNetConfig, x: Tensor, width: number): Tensor =>
 
 /** Two layers to the width that every resnet reads: 4 × the first block's channels. */
 function embed(config: UNetConfig, p: Parameters, path: string, x: Tensor): Tensor {
-  const width = config.block_out_channels[0]! * 4;
+  const width = at(config.block_out_channels, 0) * 4;
   return linear(p, `${path}.linear_2`, op.silu(linear(p, `${path}.linear_1`, x, width)), width);
 }
 

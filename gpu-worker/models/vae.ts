@@ -1,5 +1,7 @@
 /** @file AutoencoderKL (arXiv 2112.10752), under diffusers' parameter names. Pictures are [B,3,H,W] in [-1,1]. */
+import { at } from '../../core/at.ts';
 import * as op from '../graph/ops.ts';
+import { sideOf, sidesOf } from '../graph/shapes.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { conv, groupNorm, linear, resnet } from './layers.ts';
 import type { VaeConfig } from './model-configs.ts';
@@ -19,7 +21,7 @@ const pointwise = { kernel: 1, padding: 0 };
 export function vaeEncoder(config: VaeConfig, p: Parameters, pictures: Tensor): Posterior {
   const channels = config.block_out_channels;
   const norm = { groups: config.norm_num_groups, eps: EPS };
-  let x = conv(p, 'encoder.conv_in', pictures, channels[0]!);
+  let x = conv(p, 'encoder.conv_in', pictures, at(channels, 0));
   channels.forEach((width, level) => {
     const path = `encoder.down_blocks.${level}`;
     for (let layer = 0; layer < config.layers_per_block; layer++)
@@ -44,14 +46,14 @@ export function vaeDecoder(config: VaeConfig, p: Parameters, latents: Tensor): T
   let x = config.use_post_quant_conv
     ? conv(p, 'post_quant_conv', latents, config.latent_channels, pointwise)
     : latents;
-  x = conv(p, 'decoder.conv_in', x, channels[0]!);
+  x = conv(p, 'decoder.conv_in', x, at(channels, 0));
   x = middle(config, p, 'decoder.mid_block', x);
   channels.forEach((width, level) => {
     const path = `decoder.up_blocks.${level}`;
     for (let layer = 0; layer <= config.layers_per_block; layer++)
       x = resnet(p, `${path}.resnets.${layer}`, x, width, norm);
     if (level < channels.length - 1) {
-      const [, , height, side] = x.shape as [number, number, number, number];
+      const [, , height, side] = sidesOf(x, 4);
       x = conv(p, `${path}.upsamplers.0.conv`, op.upsampleNearest(x, height * 2, side * 2), width);
     }
   });
@@ -60,7 +62,7 @@ export function vaeDecoder(config: VaeConfig, p: Parameters, latents: Tensor): T
 }
 
 function middle(config: VaeConfig, p: Parameters, path: string, x: Tensor): Tensor {
-  const width = x.shape[1]!;
+  const width = sideOf(x, 1);
   const norm = { groups: config.norm_num_groups, eps: EPS };
   let h = resnet(p, `${path}.resnets.0`, x, width, norm);
   if (config.mid_block_add_attention) h = attentionOverPixels(p, `${path}.attentions.0`, h, norm.groups);
@@ -69,7 +71,7 @@ function middle(config: VaeConfig, p: Parameters, path: string, x: Tensor): Tens
 
 /** One head over all positions, plus x. */
 function attentionOverPixels(p: Parameters, path: string, x: Tensor, groups: number): Tensor {
-  const [batch, channels, height, width] = x.shape as [number, number, number, number];
+  const [batch, channels, height, width] = sidesOf(x, 4);
   const flat = op.reshape(groupNorm(p, `${path}.group_norm`, x, groups, EPS), [
     batch,
     channels,

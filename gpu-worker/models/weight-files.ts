@@ -3,6 +3,7 @@
  * disk and for one that is about to be downloaded. Names: diffusers' and transformers' save_pretrained.
  */
 import { KronaError } from '../../core/errors.ts';
+import { isJsonObject } from './config-fields.ts';
 
 export interface WeightFiles {
   /** A file with everything, or the index of several. */
@@ -52,12 +53,13 @@ export function weightFiles(names: readonly string[], variant?: string): WeightF
  */
 export function shardFiles(where: string, index: Readonly<Record<string, unknown>>): Map<string, string> {
   const map = index['weight_map'];
-  if (typeof map !== 'object' || map === null)
-    throw new KronaError('MODEL_INDEX_INVALID', `${where} has no weight_map.`);
+  if (!isJsonObject(map)) throw new KronaError('MODEL_INDEX_INVALID', `${where} has no weight_map.`);
+  const files = new Map<string, string>();
   for (const [name, file] of Object.entries(map)) {
     // An index may only name files beside it: it must not reach into the rest of the disk.
     if (typeof file !== 'string' || !/^[^/\\]+\.safetensors$/.test(file))
       throw new KronaError('MODEL_INDEX_INVALID', `${where} places ${name} in ${JSON.stringify(file)}.`);
+    files.set(name, file);
   }
-  return new Map(Object.entries(map as Record<string, string>));
+  return files;
 }

@@ -2,8 +2,7 @@
  * @file nsfwjs' MobileNetV2 on our own runtime: what kind of picture a picture is, and features by which pictures of
  * one subject are near to each other. Source of weights and preparation: npm `nsfwjs`, of github.com/gantman/nsfw_model.
  */
-import { compile } from '../graph/compile.ts';
-import * as op from '../graph/ops.ts';
+import { compileFunction } from '../graph/compile.ts';
 import { Session } from '../graph/runtime.ts';
 import { mobileNetV2 } from '../models/mobilenet.ts';
 import { givenParameters } from '../models/parameters.ts';
@@ -37,14 +36,13 @@ const SIDE = 224;
 
 /** Reads the weights and compiles, in half a second or so. @throws KronaError SAFETY_MODEL_MISSING */
 export async function openMobileNet(): Promise<MobileNet> {
-  const pictures = op.input('pictures', [1, 3, SIDE, SIDE]);
   const parameters = givenParameters(await readNsfwWeights());
-  const session = await Session.create(compile({ ...mobileNetV2(parameters, pictures, CLASSES.length) }));
-  const run = async (picture: RgbPicture) =>
-    (await session.run({ pictures: prepared(picture) })) as Record<
-      'probabilities' | 'features',
-      Float32Array
-    >;
+  const session = await Session.create(
+    compileFunction({ pictures: [1, 3, SIDE, SIDE] }, ({ pictures }) => ({
+      ...mobileNetV2(parameters, pictures, CLASSES.length),
+    })),
+  );
+  const run = (picture: RgbPicture) => session.run({ pictures: prepared(picture) });
   return {
     async classify(list) {
       const scores: ClassScores[] = [];

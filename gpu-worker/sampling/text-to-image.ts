@@ -5,7 +5,7 @@
 import { KronaError } from '../../core/errors.ts';
 import type { SchedulerName } from '../../core/settings/settings.ts';
 import { layersOf, withoutScales, type AdapterShapes } from '../adapters/adapter.ts';
-import { adapterBase } from '../adapters/adapter-base.ts';
+import { adapterBase } from '../adapters/files/adapter-base.ts';
 import {
   adapterFeeds,
   adapterInputs,
@@ -13,8 +13,8 @@ import {
   strengthFeeds,
   type AppliedAdapter,
 } from '../adapters/adapter-inputs.ts';
-import { noiseStrengthOf } from '../adapters/adapter-info.ts';
-import { readAdapter } from '../adapters/read-adapter.ts';
+import { noiseStrengthOf } from '../adapters/files/adapter-info.ts';
+import { readAdapter } from '../adapters/files/read-adapter.ts';
 import { compile } from '../graph/compile.ts';
 import { devicePrecision } from '../graph/device.ts';
 import { Session, type Feeds } from '../graph/runtime.ts';
@@ -94,10 +94,12 @@ export interface DrawnPicture {
 /** UNet sessions kept: base and adapter, a set and one picture. */
 const KEPT = 4;
 
+type UNetSession = Session<{ readonly prediction: Float32Array }>;
+
 export class TextToImage {
   readonly model: ModelFolder;
   readonly #text: TextEncoder;
-  readonly #unets = new SessionCache<Session>(KEPT);
+  readonly #unets = new SessionCache<UNetSession>(KEPT);
   readonly #decoders = new SessionCache<Decoder>(2);
   /** For adapters that change the text encoders. */
   readonly #adaptedTexts = new SessionCache<TextEncoder>(1);
@@ -231,8 +233,8 @@ export class TextToImage {
         latents,
         timesteps: new Float32Array(rows).fill(timestep),
       };
-      const output = (await session.run(feeds))['prediction'] as Float32Array;
-      const led = guided ? guide(output, guidance, guidanceRescale, count) : output;
+      const { prediction } = await session.run(feeds);
+      const led = guided ? guide(prediction, guidance, guidanceRescale, count) : prediction;
       sample = scheduler.step(led, i, sample, noise);
       onStep?.(i - from + 1, end - from);
     }
@@ -323,7 +325,7 @@ export class TextToImage {
     height: number,
     width: number,
     adapters: readonly AdapterShapes[],
-  ): Promise<Session> {
+  ): Promise<UNetSession> {
     const { config, tensors, name } = this.model.unet;
     return this.#unets.get(`${rows}x${height}x${width} ${shapesKey(adapters)}`, () => {
       const inputs = unetInputs(config, rows, height, width, this.#text.tokens);

@@ -2,10 +2,9 @@
  * @file AdamW (Loshchilov & Hutter 2019, arXiv 1711.05101), as torch.optim.AdamW computes it, over one flat vector of
  * parameters, with clipping by the global norm and, if wanted, an exponentially averaged copy of the parameters.
  */
-import { compile } from '../graph/compile.ts';
+import { compileFunction, type Program } from '../graph/compile.ts';
 import * as op from '../graph/ops.ts';
-import { Session } from '../graph/runtime.ts';
-import type { Tensor } from '../graph/tensor.ts';
+import { numberOf, Session } from '../graph/runtime.ts';
 
 export interface AdamWSettings {
   readonly beta1: number;
@@ -46,64 +45,78 @@ export function initialState(parameters: Float32Array, settings: AdamWSettings):
   return { step: 0, parameters, m: new Float32Array(length), v: new Float32Array(length), average };
 }
 
-/** Holds the state and moves it. Each array has a spare, so that a failed run leaves the last whole state. */
+/** Holds the state and updates it. Each array has a spare, so that a failed run leaves the last whole state. */
 export class AdamW {
   readonly #settings: AdamWSettings;
-  readonly #session: Session;
+  readonly #session: UpdateSession;
   #state: OptimizerState;
-  #spare: Record<string, Float32Array>;
+  #spare: Omit<OptimizerState, 'step'>;
 
-  private constructor(settings: AdamWSettings, session: Session, state: OptimizerState) {
+  private constructor(settings: AdamWSettings, session: UpdateSession, state: OptimizerState) {
+    const { length } = state.parameters;
     this.#settings = settings;
     this.#session = session;
     this.#state = state;
-    this.#spare = Object.fromEntries(
-      vectorsOf(state).map(([name, array]) => [name, new Float32Array(array.length)]),
-    );
+    this.#spare = {
+      parameters: new Float32Array(length),
+      m: new Float32Array(length),
+      v: new Float32Array(length),
+      average: state.average && new Float32Array(length),
+    };
   }
 
+  /**
+   * Compiles the update. It computes in fp32 on the CPU, where its state lies: a GPU would be sent all of it every step.
+   *
+   * @param threads of one operator; the session's default unless given
+   */
   static async create(settings: AdamWSettings, state: OptimizerState, threads?: number): Promise<AdamW> {
-    return new AdamW(
-      settings,
-      await Session.create(compile(updateGraph(settings, state.parameters.length)), {
-        ...(threads === undefined ? {} : { threads }),
-        // In fp32, and where its state lies: a GPU would be sent all of it at every step.
-        device: 'cpu',
-      }),
-      state,
-    );
+    const session = await Session.create(updateProgram(settings, state.parameters.length), {
+      ...(threads === undefined ? {} : { threads }),
+      device: 'cpu',
+    });
+    return new AdamW(settings, session, state);
   }
 
   get state(): OptimizerState {
     return this.#state;
   }
 
-  /** One step down `gradient`. Returns the gradient's norm before clipping. */
+  /** Takes one step down `gradient`. Returns the gradient's norm before clipping. */
   async step(gradient: Float32Array, learningRate: number): Promise<number> {
-    const t = this.#state.step + 1;
+    const { step, parameters, m, v, average } = this.#state;
+    const t = step + 1;
     const { beta1, beta2, averageDecay } = this.#settings;
     const number = (x: number): Float32Array => new Float32Array([x]);
-    const current = Object.fromEntries(vectorsOf(this.#state));
-    const { norm, ...next } = (await this.#session.run(
+    const spare = this.#spare;
+    const next = await this.#session.run(
       {
-        ...current,
+        parameters,
+        m,
+        v,
         gradient,
         learningRate: number(learningRate),
         correction1: number(1 - beta1 ** t),
         correction2: number(1 - beta2 ** t),
-        ...(averageDecay === null ? {} : { keep: number(Math.min(averageDecay, (1 + t) / (10 + t))) }),
+        ...(average &&
+          averageDecay !== null && { average, keep: number(Math.min(averageDecay, (1 + t) / (10 + t))) }),
       },
-      Object.fromEntries(Object.entries(this.#spare).map(([name, array]) => [`next.${name}`, array])),
-    )) as Record<string, Float32Array>;
-    this.#spare = current;
+      {
+        nextParameters: spare.parameters,
+        nextM: spare.m,
+        nextV: spare.v,
+        ...(spare.average && { nextAverage: spare.average }),
+      },
+    );
+    this.#spare = { parameters, m, v, average };
     this.#state = {
       step: t,
-      parameters: next['next.parameters']!,
-      m: next['next.m']!,
-      v: next['next.v']!,
-      average: next['next.average'] ?? null,
+      parameters: next.nextParameters,
+      m: next.nextM,
+      v: next.nextV,
+      average: next.nextAverage ?? null,
     };
-    return norm![0]!;
+    return numberOf(next.norm);
   }
 
   async release(): Promise<void> {
@@ -111,36 +124,34 @@ export class AdamW {
   }
 }
 
-function vectorsOf(state: OptimizerState): [string, Float32Array][] {
-  const { parameters, m, v, average } = state;
-  return [
-    ['parameters', parameters],
-    ['m', m],
-    ['v', v],
-    ...(average ? [['average', average] as [string, Float32Array]] : []),
-  ];
-}
+type UpdateProgram = ReturnType<typeof updateProgram>;
+type UpdateSession = UpdateProgram extends Program<infer Out, infer In> ? Session<Out, In> : never;
 
-function updateGraph(settings: AdamWSettings, length: number): Record<string, Tensor> {
+/** Takes the state's vectors, `gradient` and numbers of the step; gives the next vectors and the gradient's norm. */
+function updateProgram(settings: AdamWSettings, length: number) {
   const { beta1, beta2, eps, weightDecay, maxGradNorm, averageDecay } = settings;
-  const vector = (name: string): Tensor => op.input(name, [length]);
-  const number = (name: string): Tensor => op.input(name, []);
-  const [parameters, raw, learningRate] = [vector('parameters'), vector('gradient'), number('learningRate')];
+  const vector = [length];
+  const vectors = { parameters: vector, m: vector, v: vector, gradient: vector };
+  const numbers = { learningRate: [], correction1: [], correction2: [] };
+  const averaging = averageDecay === null ? {} : { average: vector, keep: [] };
+  return compileFunction({ ...vectors, ...numbers, ...averaging }, (inputs) => {
+    const { parameters, gradient, learningRate, correction1, correction2, average, keep } = inputs;
+    const norm = op.sqrt(op.reshape(op.sum(op.square(gradient)), []));
+    // torch's clip_grad_norm_ divides by norm + 1e-6.
+    const g =
+      maxGradNorm === null ? gradient : op.mul(gradient, op.min(1, op.div(maxGradNorm, op.add(norm, 1e-6))));
 
-  const norm = op.sqrt(op.reshape(op.sum(op.square(raw)), []));
-  // torch's clip_grad_norm_ divides by norm + 1e-6.
-  const g = maxGradNorm === null ? raw : op.mul(raw, op.min(1, op.div(maxGradNorm, op.add(norm, 1e-6))));
-
-  const m = op.add(op.mul(vector('m'), beta1), op.mul(g, 1 - beta1));
-  const v = op.add(op.mul(vector('v'), beta2), op.mul(op.square(g), 1 - beta2));
-  const denominator = op.add(op.div(op.sqrt(v), op.sqrt(number('correction2'))), eps);
-  const decayed = op.mul(parameters, op.sub(1, op.mul(learningRate, weightDecay)));
-  const next = op.sub(decayed, op.mul(op.div(learningRate, number('correction1')), op.div(m, denominator)));
-
-  const outputs: Record<string, Tensor> = { norm, 'next.parameters': next, 'next.m': m, 'next.v': v };
-  if (averageDecay !== null) {
-    const average = vector('average');
-    outputs['next.average'] = op.add(next, op.mul(number('keep'), op.sub(average, next)));
-  }
-  return outputs;
+    const nextM = op.add(op.mul(inputs.m, beta1), op.mul(g, 1 - beta1));
+    const nextV = op.add(op.mul(inputs.v, beta2), op.mul(op.square(g), 1 - beta2));
+    const denominator = op.add(op.div(op.sqrt(nextV), op.sqrt(correction2)), eps);
+    const decayed = op.mul(parameters, op.sub(1, op.mul(learningRate, weightDecay)));
+    const change = op.mul(op.div(learningRate, correction1), op.div(nextM, denominator));
+    const nextParameters = op.sub(decayed, change);
+    const next = { norm, nextParameters, nextM, nextV };
+    return {
+      ...next,
+      ...(average &&
+        keep && { nextAverage: op.add(nextParameters, op.mul(keep, op.sub(average, nextParameters))) }),
+    };
+  });
 }

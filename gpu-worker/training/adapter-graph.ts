@@ -1,6 +1,6 @@
 /** @file The graph of one micro-batch of adapter training: the loss, and its gradient by all trained numbers. */
 import { adapterLayout, layersOf, withAdapter, type AdapterShapes } from '../adapters/adapter.ts';
-import { compile, type Precision, type Program } from '../graph/compile.ts';
+import { compile, type Precision } from '../graph/compile.ts';
 import { devicePrecision } from '../graph/device.ts';
 import { gradients } from '../graph/gradients.ts';
 import * as op from '../graph/ops.ts';
@@ -45,7 +45,7 @@ export function adapterGradient(
   shapes: AdapterShapes,
   schedule: NoiseSchedule,
   shape: StepShape,
-): Program {
+) {
   const { precision = devicePrecision() } = shape;
   return compile(adapterOutputs(model, shapes, schedule, { ...shape, precision }), { precision });
 }
@@ -77,9 +77,8 @@ export function adapterOutputs(
   );
   const weights = shape.weighted ? op.input('weights', [shape.batch, 1, height, width]) : undefined;
   const loss = denoisingLoss(batch, prediction, schedule.prediction, weights);
-  const targets = layout.entries.map((entry) => trained.get(entry.name)!);
   const lossScale = shape.precision === 'float16' ? op.input('loss_scale', []) : undefined;
-  return { loss, gradient: layout.join(gradients(loss, targets, lossScale)) };
+  return { loss, gradient: layout.join(gradients(loss, [...trained.values()], lossScale)) };
 }
 
 /** Whether an adapter changes text encoders, so that the text is encoded anew at every step. */
@@ -111,5 +110,6 @@ function trainedText(
     ),
   );
   if (model.unet.config.addition_embed_type === null) return { encoderHiddenStates };
-  return { encoderHiddenStates, textEmbeds: rows(outputs.at(-1)!.pooled!) };
+  const pooled = outputs.at(-1)?.pooled;
+  return { encoderHiddenStates, ...(pooled && { textEmbeds: rows(pooled) }) };
 }

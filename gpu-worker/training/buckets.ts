@@ -3,6 +3,7 @@
  * and not cut square (NovelAI's, 2022; SDXL's multi-aspect training, arXiv 2307.01952, section 2.3; kohya's
  * `enable_bucket`). Each size is a graph of its own, so a batch is of one bucket.
  */
+import { at } from '../../core/at.ts';
 import { KeyedRandom } from '../../core/random.ts';
 
 export interface Size {
@@ -54,7 +55,7 @@ export function bucketAt(
   const order = counts.flatMap((count, bucket) => Array<number>(count).fill(bucket));
   const [cycle, place] = [Math.floor(n / order.length), n % order.length];
   new KeyedRandom(seed, 'buckets', cycle).shuffle(order);
-  const bucket = order[place]!;
+  const bucket = at(order, place);
   const earlier = order.slice(0, place).filter((each) => each === bucket).length;
-  return { bucket, batch: cycle * counts[bucket]! + earlier };
+  return { bucket, batch: cycle * at(counts, bucket) + earlier };
 }

@@ -4,6 +4,7 @@
  */
 import { strengthAt } from '../adapters/noise-strength.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
+import { at } from '../../core/at.ts';
 import { KeyedRandom } from '../../core/random.ts';
 import { bucketAt, type Size } from './buckets.ts';
 import { minSnrWeight } from './loss-weights.ts';
@@ -86,19 +87,19 @@ export class Dataset {
     const { seed, offsetNoise, noiseStrength } = this.#options;
     const counts = this.#buckets.map(({ photos }) => photos.length);
     const { bucket, batch } = bucketAt(counts, seed, n);
-    const { width, height, ...pictures } = this.#buckets[bucket]!;
+    const { width, height, ...pictures } = at(this.#buckets, bucket);
     const rows = [
       ...this.#examples(pictures.photos, `order${bucket === 0 ? '' : ` ${bucket}`}`, batch),
       ...this.#examples(pictures.classPictures, `class order ${bucket}`, batch),
     ];
     const views = this.#views(rows, n);
 
-    const size = views[0]!.mean.length;
+    const size = at(views, 0).mean.length;
     const random = new KeyedRandom(seed, 'batch', n);
     const timesteps = Int32Array.from(rows, () => random.integer(this.#schedule.timesteps));
     const noise = random.normals(rows.length * size);
     const latents = new Float32Array(rows.length * size);
-    const told = views[0]!.timeIds.length;
+    const told = at(views, 0).timeIds.length;
     const timeIds = new Float32Array(rows.length * told);
     for (const [row, { mean, deviation, timeIds: sizes }] of views.entries()) {
       const { factor, shift } = this.#scale;
@@ -131,13 +132,13 @@ export class Dataset {
       const index = batch * count + row;
       const order = [...photos];
       new KeyedRandom(seed, purpose, Math.floor(index / photos.length)).shuffle(order);
-      return order[index % photos.length]!;
+      return at(order, index % photos.length);
     });
   }
 
   #views(rows: readonly CachedPhoto[], n: number): CachedView[] {
     const random = new KeyedRandom(this.#options.seed, 'view', n);
-    return rows.map(({ views }) => (views.length === 1 ? views[0]! : views[random.integer(views.length)]!));
+    return rows.map(({ views }) => at(views, views.length === 1 ? 0 : random.integer(views.length)));
   }
 
   /**
@@ -162,7 +163,9 @@ export class Dataset {
     const weights = new Float32Array(views.length * area);
     for (const [row, view] of views.entries()) {
       const snr =
-        minSnr === undefined ? 1 : minSnrWeight(signal[row]!, sigma[row]!, minSnr, this.#schedule.prediction);
+        minSnr === undefined
+          ? 1
+          : minSnrWeight(at(signal, row), at(sigma, row), minSnr, this.#schedule.prediction);
       // The two losses are means over their own rows, and the graph takes the mean over all.
       const share = prior ? (views.length / batch) * (row < rowsOfPhotos ? 1 : (priorWeight ?? 1)) : 1;
       for (let i = 0; i < area; i++) weights[row * area + i] = snr * share * (view.weights?.[i] ?? 1);

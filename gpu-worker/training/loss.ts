@@ -1,5 +1,6 @@
 /** @file The diffusion training loss, as graph. */
 import * as op from '../graph/ops.ts';
+import { sideOf } from '../graph/shapes.ts';
 import type { Tensor } from '../graph/tensor.ts';
 
 export interface NoisyBatch {
@@ -23,7 +24,7 @@ export function noisyBatch(batch: number, channels: number, height: number, widt
   };
 }
 
-const spread = (x: Tensor): Tensor => op.reshape(x, [x.shape[0]!, 1, 1, 1]);
+const spread = (x: Tensor): Tensor => op.reshape(x, [sideOf(x, 0), 1, 1, 1]);
 
 /** x_t = √ᾱ x_0 + √(1-ᾱ) ε (Ho et al. 2020, eq. 4). */
 export const addNoise = ({ latents, noise, signal, sigma }: NoisyBatch): Tensor =>

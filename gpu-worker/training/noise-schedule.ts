@@ -2,6 +2,7 @@
  * @file How much noise a training timestep adds, from a model folder's scheduler config, as diffusers' DDPMScheduler
  * reads it (Ho et al. 2020, arXiv 2006.11239). The loss itself is in loss.ts.
  */
+import { at } from '../../core/at.ts';
 import { ConfigFields } from '../models/config-fields.ts';
 import { alphasCumprod } from '../sampling/schedulers/noise-levels.ts';
 
@@ -24,7 +25,7 @@ export function noiseSchedule(config: Readonly<Record<string, unknown>>): NoiseS
     timesteps: levels.length,
     prediction: fields.oneOf('prediction_type', ['epsilon', 'v_prediction'], 'epsilon'),
     coefficients(timesteps) {
-      const chosen = Float32Array.from(timesteps, (timestep) => levels[timestep]!);
+      const chosen = Float32Array.from(timesteps, (timestep) => at(levels, timestep));
       return {
         signal: chosen.map(Math.sqrt),
         sigma: chosen.map((level) => Math.sqrt(Math.fround(1 - level))),

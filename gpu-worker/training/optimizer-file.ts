@@ -1,5 +1,6 @@
 /** @file An optimiser's state as a .safetensors file: what a run resumes from, bit for bit. */
-import { openSafetensors, readTensor, writeSafetensors } from '../models/safetensors.ts';
+import { KronaError } from '../../core/errors.ts';
+import { openSafetensors, readFloats, writeSafetensors } from '../models/safetensors.ts';
 import type { OptimizerState } from './adamw.ts';
 
 /** Writes atomically; `facts` are kept as metadata. */
@@ -21,22 +22,22 @@ export async function loadOptimizer(
   path: string,
 ): Promise<{ state: OptimizerState; facts: ReadonlyMap<string, string> } | null> {
   const file = await openSafetensors(path).catch((error: unknown) => {
-    if ((error as { code?: string }).code === 'FILE_NOT_FOUND') return null;
+    if (error instanceof KronaError && error.code === 'FILE_NOT_FOUND') return null;
     throw error;
   });
   if (!file) return null;
-  const vector = async (name: string): Promise<Float32Array | null> => {
+  const vector = (name: string): Promise<Float32Array> => {
     const stored = file.tensors.get(name);
-    return stored ? ((await readTensor(stored)) as Float32Array) : null;
+    if (!stored) throw new KronaError('SAFETENSORS_INVALID', `${file.name} has no vector ${name}.`);
+    return readFloats(stored);
   };
-  const [parameters, m, v, average] = await Promise.all(['parameters', 'm', 'v', 'average'].map(vector));
   return {
     state: {
       step: Number(file.metadata.get('step')),
-      parameters: parameters!,
-      m: m!,
-      v: v!,
-      average: average ?? null,
+      parameters: await vector('parameters'),
+      m: await vector('m'),
+      v: await vector('v'),
+      average: file.tensors.has('average') ? await vector('average') : null,
     },
     facts: file.metadata,
   };

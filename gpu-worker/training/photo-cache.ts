@@ -9,6 +9,7 @@ import { timeIds as timeIdsOf } from '../models/architecture.ts';
 import { openEncoder, type EncodedPicture } from '../models/autoencoder.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
 import { vaeScale } from '../models/vae.ts';
+import { at } from '../../core/at.ts';
 import { KeyedRandom } from '../../core/random.ts';
 import { bucketSizes, nearestSize, type Size } from './buckets.ts';
 import { placeWeights } from './loss-weights.ts';
@@ -106,7 +107,8 @@ export async function cachePhotos(
     const encoder = await openEncoder(model, size.width, size.height);
     try {
       for (const [n, photo] of photos.entries()) {
-        if (sizes[n]!.width !== size.width || sizes[n]!.height !== size.height) continue;
+        const own = at(sizes, n);
+        if (own.width !== size.width || own.height !== size.height) continue;
         const mask = options.mask ? await PhotoMask.open(options.mask, photo.path, photo.mask) : null;
         const views: CachedView[] = [];
         for (const view of viewsOf(options, n)) {
@@ -127,7 +129,7 @@ export async function cachePhotos(
       await encoder.release();
     }
   }
-  return photos.map((_, n) => cached.get(n)!);
+  return photos.flatMap((_, n) => cached.get(n) ?? []);
 }
 
 export function distinctSizes(sizes: readonly Size[]): Size[] {

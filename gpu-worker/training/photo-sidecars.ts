@@ -9,8 +9,8 @@ export async function readCaptions(photos: readonly string[]): Promise<(string |
       const text = await readFileIfAny(beside(photo, '.txt'));
       return (
         text
-          ?.split('\n')[0]!
-          .replace(/^\uFEFF/, '')
+          ?.replace(/^\uFEFF/, '')
+          .replace(/\n.*/s, '')
           .trim() || null
       );
     }),

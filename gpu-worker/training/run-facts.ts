@@ -1,5 +1,5 @@
 /** @file What a run says about itself: to a later attempt that goes on with it, and in the adapter's file. */
-import type { AdapterInfo } from '../adapters/adapter-info.ts';
+import type { AdapterInfo } from '../adapters/files/adapter-info.ts';
 import { ADAPTER_METHODS } from '../adapters/methods.ts';
 import { modelFingerprint } from '../models/fingerprint.ts';
 import type { ModelFolder } from '../models/model-folder.ts';

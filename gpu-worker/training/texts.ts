@@ -2,8 +2,7 @@
 import type { Feeds } from '../graph/runtime.ts';
 import { endPositions } from '../models/clip-text.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
-import { TextEncoder, type EncodedPrompt } from '../models/text-encoder.ts';
-import { loadTokenizer, type ClipTokenizer } from '../models/tokenizer.ts';
+import { loadTokenizers, TextEncoder, type EncodedPrompt } from '../models/text-encoder.ts';
 
 export interface TextRows {
   /** [R,S,D] */
@@ -12,22 +11,21 @@ export interface TextRows {
   readonly pooled: Float32Array;
 }
 
+type Tokenizers = Awaited<ReturnType<typeof loadTokenizers>>;
+
 export class Texts {
   /** S, tokens of a prompt. */
   readonly tokens: number;
   /** D, width of the states. */
   readonly width: number;
-  readonly #model: ModelFolder;
-  readonly #tokenizers: readonly ClipTokenizer[];
+  readonly #tokenizers: Tokenizers;
   readonly #encoded: ReadonlyMap<string, EncodedPrompt>;
 
   private constructor(
-    model: ModelFolder,
-    tokenizers: readonly ClipTokenizer[],
+    tokenizers: Tokenizers,
     encoder: TextEncoder,
     encoded: ReadonlyMap<string, EncodedPrompt>,
   ) {
-    this.#model = model;
     this.#tokenizers = tokenizers;
     this.#encoded = encoded;
     this.tokens = encoder.tokens;
@@ -40,8 +38,7 @@ export class Texts {
     try {
       const encoded = new Map<string, EncodedPrompt>();
       for (const prompt of new Set(prompts)) encoded.set(prompt, await encoder.encode(prompt));
-      const tokenizers = await Promise.all(model.tokenizers.map(loadTokenizer));
-      return new Texts(model, tokenizers, encoder, encoded);
+      return new Texts(await loadTokenizers(model), encoder, encoded);
     } finally {
       await encoder.release();
     }
@@ -49,7 +46,11 @@ export class Texts {
 
   /** @param prompts of each row, of those that were encoded */
   rows(prompts: readonly string[]): TextRows {
-    const parts = prompts.map((prompt) => this.#encoded.get(prompt)!);
+    const parts = prompts.map((prompt) => {
+      const encoded = this.#encoded.get(prompt);
+      if (!encoded) throw new RangeError(`the prompt “${prompt}” was not encoded`);
+      return encoded;
+    });
     return {
       states: joined(parts.map(({ states }) => states)),
       pooled: joined(parts.map(({ pooled }) => pooled)),
@@ -58,15 +59,13 @@ export class Texts {
 
   /** What adapterGradient names `ids.N` and `end.N`, one row a prompt. */
   ids(prompts: readonly string[]): Feeds {
-    const inputs = this.#model.textEncoders.flatMap(({ config }, n) => {
-      const rows = prompts.map((prompt) => this.#tokenizers[n]!.encode(prompt));
-      const ids = rows.flatMap((row) => Array.from(row, BigInt));
-      return [
-        [`ids.${n}`, BigInt64Array.from(ids)],
-        [`end.${n}`, endPositions(config, rows)],
-      ] as const;
-    });
-    return Object.fromEntries<Feeds[string]>(inputs);
+    const feeds: Record<string, Feeds[string]> = {};
+    for (const [n, { encoder, tokenizer }] of this.#tokenizers.entries()) {
+      const rows = prompts.map((prompt) => tokenizer.encode(prompt));
+      feeds[`ids.${n}`] = BigInt64Array.from(rows.flatMap((row) => Array.from(row, BigInt)));
+      feeds[`end.${n}`] = endPositions(encoder.config, rows);
+    }
+    return feeds;
   }
 }
 

@@ -11,7 +11,6 @@
  */
 import type { Method } from '../../core/settings/settings.ts';
 import { adapterLayout, type AdapterShapes } from '../adapters/adapter.ts';
-import { namedSlices } from '../models/parameters.ts';
 import { writeSafetensors, type TensorToWrite } from '../models/safetensors.ts';
 import type { ADAMW_DEFAULTS } from './adamw.ts';
 
@@ -53,9 +52,9 @@ export class Trace {
   /** The factors after optimiser step m; 0 is the start. */
   factors(m: number, flat: Float32Array): void {
     const layout = adapterLayout(this.#shapes);
-    const values = namedSlices(layout, flat);
-    for (const { name, shape } of layout.entries) {
-      this.#tensors.set(`factors.${m}.${name}`, { dtype: 'F32', shape, data: values.get(name)!.slice() });
+    for (const { name, shape, offset, size } of layout.entries) {
+      const data = flat.slice(offset, offset + size);
+      this.#tensors.set(`factors.${m}.${name}`, { dtype: 'F32', shape, data });
     }
   }
 

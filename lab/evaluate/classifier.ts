@@ -76,19 +76,20 @@ export async function saveClassifier(
   );
 }
 
-export interface Classified {
+/** What the classifier tells of a picture. */
+export type Classified = {
   /** [last width] */
   readonly features: Float32Array;
   /** One number a class; softmax of them is the classifier's belief. */
   readonly logits: Float32Array;
-}
+};
 
 export class Classifier {
   readonly classes: readonly string[];
   readonly accuracies: Accuracies;
-  readonly #session: Session;
+  readonly #session: Session<Classified>;
 
-  private constructor(classes: readonly string[], accuracies: Accuracies, session: Session) {
+  private constructor(classes: readonly string[], accuracies: Accuracies, session: Session<Classified>) {
     this.classes = classes;
     this.accuracies = accuracies;
     this.#session = session;
@@ -114,7 +115,7 @@ export class Classifier {
 
   /** @param picture [3,64,64] in [-1,1] */
   async classify(picture: Float32Array): Promise<Classified> {
-    return (await this.#session.run({ pictures: picture })) as unknown as Classified;
+    return this.#session.run({ pictures: picture });
   }
 
   async release(): Promise<void> {

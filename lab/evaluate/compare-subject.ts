@@ -19,7 +19,8 @@ import { prepareArt } from '../pretrain/sampler.ts';
 import { loadSprites } from '../pretrain/sprites.ts';
 import { openMobileNet, type MobileNet } from '../../gpu-worker/safety/mobilenet.ts';
 import { TextToImage } from '../../gpu-worker/sampling/text-to-image.ts';
-import { trainAdapter, checkpointPath } from '../../gpu-worker/training/train.ts';
+import { checkpointPath } from '../../gpu-worker/training/checkpoint.ts';
+import { trainAdapter } from '../../gpu-worker/training/train.ts';
 import {
   trainRecipe,
   type TrainOptions,

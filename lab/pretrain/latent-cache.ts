@@ -82,9 +82,8 @@ async function encodePart(
   const constants = new Map(
     shapes.map(({ name, shape }) => [name, op.constant(autoencoder.get(name)!, shape)]),
   );
-  const session = await Session.create(
-    compile({ mean: vaeEncoder(config.vae, givenParameters(constants), image).mean }),
-  );
+  const { mean } = vaeEncoder(config.vae, givenParameters(constants), image);
+  const session = await Session.create(compile({ mean }));
   const source = openBatches(config.data, sheet, {
     kind: 'pictures',
     seed: config.training.seed + 2,
@@ -98,8 +97,8 @@ async function encodePart(
   try {
     for (let done = 0; done < LATENTS_A_FILE; done += batch) {
       const pictures = await source.next();
-      const { mean } = await session.run({ image: pictures.images });
-      latents.set(mean as Float32Array, done * each);
+      const encoded = await session.run({ image: pictures.images });
+      latents.set(encoded.mean, done * each);
       captions.push(...pictures.captions);
       await onProgress(done + batch);
     }

@@ -1,12 +1,12 @@
 /**
- * @file One stage of pretraining: a loss over a batch, taught for a number of steps to one flat vector of parameters.
- * Saves itself every few minutes and when it is stopped, and goes on from there to the same result.
+ * @file One stage of pretraining: trains one flat vector of parameters on a loss over batches. It saves itself every few
+ * minutes and when it is stopped, and resumes from there to the same result.
  */
 import { mkdir } from 'node:fs/promises';
 import { compile } from '../../gpu-worker/graph/compile.ts';
 import { gradients } from '../../gpu-worker/graph/gradients.ts';
 import * as op from '../../gpu-worker/graph/ops.ts';
-import { Session, type Feeds } from '../../gpu-worker/graph/runtime.ts';
+import { numberOf, Session, type Feeds } from '../../gpu-worker/graph/runtime.ts';
 import type { Tensor } from '../../gpu-worker/graph/tensor.ts';
 import {
   FlatLayout,
@@ -15,12 +15,22 @@ import {
   parametersOf,
   type Parameters,
 } from '../../gpu-worker/models/parameters.ts';
-import { AdamW, ADAMW_DEFAULTS, initialState, type AdamWSettings } from '../../gpu-worker/training/adamw.ts';
+import {
+  AdamW,
+  ADAMW_DEFAULTS,
+  initialState,
+  type AdamWSettings,
+  type OptimizerState,
+} from '../../gpu-worker/training/adamw.ts';
+import { TrainingLoop, type TakenStep } from '../../gpu-worker/training/loop.ts';
 import { lrShare } from '../../gpu-worker/training/lr-schedule.ts';
 import { loadOptimizer, saveOptimizer } from '../../gpu-worker/training/optimizer-file.ts';
 import type { StageSettings } from './config-schema.ts';
 import { recordFacts, recordOf, statePath } from './stage-record.ts';
 import { recordProgress } from './status-page.ts';
+
+/** Steps that the reported loss and speed are means of. */
+const RECENT_STEPS = 50;
 
 export interface Stage {
   readonly name: string;
@@ -57,72 +67,98 @@ export interface StageOptions {
 
 /** Runs or resumes a stage to its end and returns the averaged parameters by name. */
 export async function runStage(stage: Stage, options: StageOptions): Promise<Map<string, Float32Array>> {
-  const { folder, threads, secondsBetweenSaves = 120, onProgress, signal } = options;
+  const { folder, threads, secondsBetweenSaves = 120, signal } = options;
   const { settings } = stage;
+  const { steps } = settings;
   await mkdir(folder, { recursive: true });
   const path = statePath(folder, stage.name);
-  const layout = new FlatLayout(parametersOf((p) => stage.loss(p)));
+  const layout = stageLayout(stage);
   const adamw: AdamWSettings = { ...ADAMW_DEFAULTS, averageDecay: settings.averageDecay };
   const kept = await loadOptimizer(path);
   const state = kept?.state ?? initialState(await stage.initial(layout), adamw);
-  if (state.step >= settings.steps) return namedSlices(layout, state.average!);
+  const averages = ({ average, parameters }: OptimizerState) => namedSlices(layout, average ?? parameters);
+  if (state.step >= steps) return averages(state);
 
   const session = await Session.create(
-    gradientProgram(stage, layout),
+    compile(stageOutputs(stage, layout)),
     threads === undefined ? {} : { threads },
   );
   const optimizer = await AdamW.create(adamw, state, threads);
-  const gradient = new Float32Array(layout.length);
-  const learningRate = (step: number): number =>
-    settings.lr * lrShare('cosine', step, settings.steps, settings.warmup);
   let seconds = kept ? recordOf(kept.facts).seconds : 0;
   const save = (): Promise<void> => saveOptimizer(path, optimizer.state, recordFacts(seconds, threads));
   let lastSave = performance.now();
-  let recent: { at: number; loss: number }[] = [];
-  try {
-    for (let step = optimizer.state.step; step < settings.steps; step++) {
-      if (signal?.aborted) {
-        // Nothing is lost by stopping. Samples can wait.
+  const progress = new ProgressOfStage(stage);
+  const loop = new TrainingLoop({
+    optimizer,
+    steps,
+    learningRate: (step) => settings.lr * lrShare('cosine', step, steps, settings.warmup),
+    async microBatch(n, gradient) {
+      const feeds = await stage.batch(n);
+      const { loss } = await session.run({ ...feeds, parameters: optimizer.state.parameters }, { gradient });
+      return numberOf(loss);
+    },
+    async onStep(taken) {
+      const { step } = taken;
+      if (seconds !== null) seconds += taken.seconds;
+      const now = progress.after(taken);
+      options.onProgress?.(now);
+      if (step % 10 === 0 || step === steps) await recordProgress(folder, now);
+      if (step < steps && performance.now() - lastSave > secondsBetweenSaves * 1000) {
         await save();
-        signal.throwIfAborted();
-      }
-      const began = performance.now();
-      const feeds = await stage.batch(step);
-      const results = await session.run({ ...feeds, parameters: optimizer.state.parameters }, { gradient });
-      const loss = (results['loss'] as Float32Array)[0]!;
-      const gradientNorm = await optimizer.step(gradient, learningRate(step));
-      if (seconds !== null) seconds += (performance.now() - began) / 1000;
-      recent = [...recent, { at: performance.now(), loss }].slice(-50);
-      const perStep = (recent.at(-1)!.at - recent[0]!.at) / 1000 / Math.max(1, recent.length - 1);
-      const progress: StageProgress = {
-        stage: stage.name,
-        step: step + 1,
-        steps: settings.steps,
-        loss: recent.reduce((sum, entry) => sum + entry.loss, 0) / recent.length,
-        gradientNorm,
-        samplesPerSecond: perStep > 0 ? settings.batch / perStep : 0,
-        secondsLeft: perStep * (settings.steps - step - 1),
-      };
-      onProgress?.(progress);
-      const last = step + 1 === settings.steps;
-      if ((step + 1) % 10 === 0 || last) await recordProgress(folder, progress);
-      if (!last && performance.now() - lastSave > secondsBetweenSaves * 1000) {
-        await save();
-        await stage.saved?.(namedSlices(layout, optimizer.state.average!), step + 1);
+        await stage.saved?.(averages(optimizer.state), step);
         lastSave = performance.now();
       }
-    }
+    },
+    signal,
+  });
+  try {
+    await loop.run();
     await save();
-    return namedSlices(layout, optimizer.state.average!);
+    return averages(optimizer.state);
+  } catch (error) {
+    // Nothing is lost by stopping. Samples can wait.
+    if (signal?.aborted) await save();
+    throw error;
   } finally {
     await session.release();
     await optimizer.release();
   }
 }
 
-function gradientProgram(stage: Stage, layout: FlatLayout) {
+/** Where each parameter of a stage lies in the flat vector. */
+export const stageLayout = (stage: Stage): FlatLayout => new FlatLayout(parametersOf((p) => stage.loss(p)));
+
+/** The loss of the flat input `parameters`, and its gradient. */
+export function stageOutputs(stage: Stage, layout: FlatLayout) {
   const parts = layout.split(op.input('parameters', [layout.length]));
   const loss = stage.loss(givenParameters(parts));
-  const targets = layout.entries.map(({ name }) => parts.get(name)!);
-  return compile({ loss, gradient: layout.join(gradients(loss, targets)) });
+  return { loss, gradient: layout.join(gradients(loss, [...parts.values()])) };
+}
+
+/** Progress averaged over the last steps. */
+class ProgressOfStage {
+  readonly #stage: Stage;
+  #recent: readonly { readonly at: number; readonly loss: number }[] = [];
+
+  constructor(stage: Stage) {
+    this.#stage = stage;
+  }
+
+  after({ step, loss, gradientNorm }: TakenStep): StageProgress {
+    const { name, settings } = this.#stage;
+    const now = { at: performance.now(), loss };
+    this.#recent = [...this.#recent, now].slice(-RECENT_STEPS);
+    const { length } = this.#recent;
+    const first = this.#recent[0]?.at ?? now.at;
+    const perStep = (now.at - first) / 1000 / Math.max(1, length - 1);
+    return {
+      stage: name,
+      step,
+      steps: settings.steps,
+      loss: this.#recent.reduce((sum, entry) => sum + entry.loss, 0) / length,
+      gradientNorm,
+      samplesPerSecond: perStep > 0 ? settings.batch / perStep : 0,
+      secondsLeft: perStep * (settings.steps - step),
+    };
+  }
 }

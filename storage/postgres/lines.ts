@@ -1,4 +1,5 @@
 /** @file The lines of web channels' conversations. */
+import { KronaError } from '../../core/errors.ts';
 import type { ChatLine } from '../../core/records.ts';
 import type { Records } from '../records.ts';
 import type { Database } from './database.ts';
@@ -17,15 +18,18 @@ export const lineRecords = (db: Database): LineRecords => ({
       VALUES (${id}, ${channelId}, ${memberId}, ${json(body)})
       ON CONFLICT (id) DO NOTHING
       RETURNING ${LINE}`);
-    if (added) return added;
-    const [standing] = await db.query<ChatLine>(sql`SELECT ${LINE} FROM krona.chat_line WHERE id = ${id}`);
-    return standing!;
+    if (added) return { ...added, added: true };
+    const [own] = await db.query<ChatLine>(sql`
+      SELECT ${LINE} FROM krona.chat_line
+      WHERE id = ${id} AND channel_id = ${channelId} AND member_id IS NOT DISTINCT FROM ${memberId}`);
+    if (own) return { ...own, added: false };
+    throw new KronaError('LINE_ID_TAKEN', 'Another message has this id. Send it again with a new one.');
   },
 
-  async updateLine(id, body) {
+  async updateLine({ id, channelId, memberId, body }) {
     const changed = await db.query(sql`
       UPDATE krona.chat_line SET revision = krona.next_revision(), body = ${json(body)}
-      WHERE id = ${id}
+      WHERE id = ${id} AND channel_id = ${channelId} AND member_id IS NOT DISTINCT FROM ${memberId}
       RETURNING id`);
     found(changed, 'LINE', id);
   },

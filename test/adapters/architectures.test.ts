@@ -3,12 +3,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { AdapterInfo } from '../../gpu-worker/adapters/adapter-info.ts';
-import { adapterLayers, adapterLayout, layerDelta } from '../../gpu-worker/adapters/adapter.ts';
-import { adapterBase } from '../../gpu-worker/adapters/adapter-base.ts';
-import { convertAdapter } from '../../gpu-worker/adapters/convert.ts';
+import type { AdapterInfo } from '../../gpu-worker/adapters/files/adapter-info.ts';
+import { adapterLayers, adapterLayout } from '../../gpu-worker/adapters/adapter.ts';
+import { adapterBase } from '../../gpu-worker/adapters/files/adapter-base.ts';
+import { convertAdapter } from '../../gpu-worker/adapters/files/convert.ts';
 import { ADAPTER_METHODS, type MethodOptions } from '../../gpu-worker/adapters/methods.ts';
-import { openAdapter, readAdapter } from '../../gpu-worker/adapters/read-adapter.ts';
+import { openAdapter } from '../../gpu-worker/adapters/files/open-adapter.ts';
+import { readAdapter } from '../../gpu-worker/adapters/files/read-adapter.ts';
+import { writeAdapter } from '../../gpu-worker/adapters/files/write-adapter.ts';
 import { readFloats, writeSafetensors, type TensorToWrite } from '../../gpu-worker/models/safetensors.ts';
 import { KeyedRandom } from '../../core/random.ts';
 import type { Method } from '../../core/settings/settings.ts';
@@ -42,7 +44,7 @@ describe.each(['sd15', 'sd21', 'sdxl', 'refiner'] as const)('%s', (name) => {
     const random = new KeyedRandom(1, `${name} ${method}`);
     const layers = adapterLayers(shapes, random.normals(adapterLayout(shapes).length));
     const path = join(folder, `${name}-${method}.safetensors`);
-    await ADAPTER_METHODS[method].write(path, layers, model, {
+    await writeAdapter(path, layers, model, {
       baseModel: name,
       baseHash: 'abc',
       ...ADAPTER_METHODS[method].facts(options),
@@ -58,7 +60,7 @@ describe.each(['sd15', 'sd21', 'sdxl', 'refiner'] as const)('%s', (name) => {
       const read = (await readAdapter(file, base)).layers;
       expect([...read.keys()].sort()).toEqual([...layers.keys()].sort());
       for (const [module, layer] of layers)
-        expect(worstError(layerDelta(read.get(module)!), layerDelta(layer)), module).toBeLessThan(1e-6);
+        expect(worstError(read.get(module)!.delta(), layer.delta()), module).toBeLessThan(1e-6);
     };
     await same(path);
     if (method === 'full') return;
@@ -91,7 +93,7 @@ describe('what a file says of its base', () => {
     const shapes = ADAPTER_METHODS.krona.shapes(model, options);
     const path = join(folder, `${name}-${predictionType}.safetensors`);
     const layers = adapterLayers(shapes, new Float32Array(adapterLayout(shapes).length).fill(1));
-    await ADAPTER_METHODS.krona.write(path, layers, model, info(predictionType));
+    await writeAdapter(path, layers, model, info(predictionType));
     return path;
   };
 

@@ -3,16 +3,15 @@ import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promi
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { layerDelta } from '../../gpu-worker/adapters/adapter.ts';
-import { adapterBase } from '../../gpu-worker/adapters/adapter-base.ts';
-import { adapterInfo, type AdapterInfo } from '../../gpu-worker/adapters/adapter-info.ts';
-import type { KroneckerLayers } from '../../gpu-worker/adapters/krona.ts';
-import { writeLokr } from '../../gpu-worker/adapters/lokr-file.ts';
+import { adapterBase } from '../../gpu-worker/adapters/files/adapter-base.ts';
+import { adapterInfo, type AdapterInfo } from '../../gpu-worker/adapters/files/adapter-info.ts';
+import { writeAdapter } from '../../gpu-worker/adapters/files/write-adapter.ts';
 import { TextToImage } from '../../gpu-worker/sampling/text-to-image.ts';
-import { convertAdapter } from '../../gpu-worker/adapters/convert.ts';
-import { inspectAdapter } from '../../gpu-worker/adapters/inspect.ts';
-import { peftFactor } from '../../gpu-worker/adapters/peft-file.ts';
-import { openAdapter, readAdapter } from '../../gpu-worker/adapters/read-adapter.ts';
+import { convertAdapter } from '../../gpu-worker/adapters/files/convert.ts';
+import { inspectAdapter } from '../../gpu-worker/adapters/files/inspect.ts';
+import { peftFactor } from '../../gpu-worker/adapters/forms/peft-factor.ts';
+import { openAdapter, type OpenLayer } from '../../gpu-worker/adapters/files/open-adapter.ts';
+import { readAdapter } from '../../gpu-worker/adapters/files/read-adapter.ts';
 import { openModelFolder, type ModelFolder } from '../../gpu-worker/models/model-folder.ts';
 import { writeSafetensors, type TensorToWrite } from '../../gpu-worker/models/safetensors.ts';
 import { KeyedRandom } from '../../core/random.ts';
@@ -37,11 +36,12 @@ const fresh = () => join(folder, `converted-${files++}`);
 /** ‖found − wanted‖ / ‖wanted‖ over all modules. */
 async function distance(found: string, wanted: string): Promise<number> {
   const [one, other] = [await openAdapter(found, [1, 1, 1]), await openAdapter(wanted, [1, 1, 1])];
-  expect([...one.shapes.keys()].sort()).toEqual([...other.shapes.keys()].sort());
+  expect([...one.layers.keys()].sort()).toEqual([...other.layers.keys()].sort());
+  const deltaOf = async ({ stored, scale }: OpenLayer) => (await stored.read(await scale())).delta();
   let [lost, whole] = [0, 0];
-  for (const [module, shape] of other.shapes) {
-    const target = layerDelta(await other.read(module, shape));
-    const delta = layerDelta(await one.read(module, one.shapes.get(module)!));
+  for (const [module, layer] of other.layers) {
+    const target = await deltaOf(layer);
+    const delta = await deltaOf(one.layers.get(module)!);
     target.forEach((value, i) => {
       lost += (delta[i]! - value) ** 2;
       whole += value ** 2;
@@ -103,7 +103,7 @@ describe('converting', () => {
     });
     const back = `${fresh()}.safetensors`;
     await convertAdapter(out, { to: 'lokr', out: back });
-    expect((await openAdapter(back)).nameOf(path)).toBe(name);
+    expect((await openAdapter(back)).layers.get(path)!.name).toBe(name);
     expect(await distance(back, source)).toBe(0);
   });
 
@@ -189,7 +189,7 @@ describe('converting', () => {
       predictionType: 'epsilon',
       settings: { method: 'krona', captions: ['a sks cat on “grass”', null] },
     };
-    await writeLokr(source, layers as KroneckerLayers, [1, 1, 1], info);
+    await writeAdapter(source, layers, model, info);
     const base = adapterBase(model);
     const painter = await TextToImage.open(TINY_MODEL);
     try {
@@ -303,8 +303,8 @@ describe('inspecting', () => {
     const count = async (name: string) => (await inspectAdapter(ours.get(name)!.path)).parameters;
     // 88 projections: Σ 4·2 + out·in/8, and the whole UNet.
     expect(await count('full')).toBe([...model.unet.tensors.values()].reduce((n, t) => n + t.length / 4, 0));
-    const sides = [...ours.get('krona')!.layers.values()] as { a: Float32Array; b: Float32Array }[];
-    expect(await count('krona')).toBe(sides.reduce((n, { a, b }) => n + a.length + b.length, 0));
+    const numbers = [...ours.get('krona')!.layers.values()].flatMap((layer) => layer.numbers);
+    expect(await count('krona')).toBe(numbers.reduce((n, { length }) => n + length, 0));
   });
 });
 

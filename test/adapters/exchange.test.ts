@@ -8,9 +8,8 @@ import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { layerDelta } from '../../gpu-worker/adapters/adapter.ts';
-import { adapterBase } from '../../gpu-worker/adapters/adapter-base.ts';
-import { readAdapter } from '../../gpu-worker/adapters/read-adapter.ts';
+import { adapterBase } from '../../gpu-worker/adapters/files/adapter-base.ts';
+import { readAdapter } from '../../gpu-worker/adapters/files/read-adapter.ts';
 import { openModelFolder, type ModelFolder } from '../../gpu-worker/models/model-folder.ts';
 import { openSafetensors, readFloats } from '../../gpu-worker/models/safetensors.ts';
 import { TextToImage } from '../../gpu-worker/sampling/text-to-image.ts';
@@ -52,7 +51,7 @@ describe('a file of another program', () => {
       const deltas = [...expected].filter(([key]) => key.startsWith(`${name}.delta.`));
       expect(deltas.length).toBeGreaterThanOrEqual(3);
       for (const [key, values] of deltas) {
-        const delta = layerDelta(layers.get(key.slice(`${name}.delta.`.length))!);
+        const delta = layers.get(key.slice(`${name}.delta.`.length))!.delta();
         expect(relativeError(delta, values), key).toBeLessThan(1e-6);
       }
       expect(worstError(await adaptedOutput(model, layers), expected.get(`${name}.output`)!)).toBeLessThan(
@@ -123,7 +122,7 @@ describe('a file written here', () => {
       expect([...read.layers.keys()].sort(), name).toEqual([...layers.keys()].sort());
       for (const [module, layer] of layers)
         expect(
-          relativeError(layerDelta(read.layers.get(module)!), layerDelta(layer)),
+          relativeError(read.layers.get(module)!.delta(), layer.delta()),
           `${name} ${module}`,
         ).toBeLessThan(5e-7);
     }

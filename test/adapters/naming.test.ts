@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { moduleNames, modulePath } from '../../gpu-worker/adapters/module-names.ts';
-import { attentionProjections, kohyaName, projectionPath } from '../../gpu-worker/adapters/naming.ts';
+import { moduleNames, modulePath } from '../../gpu-worker/adapters/files/module-names.ts';
+import { attentionProjections } from '../../gpu-worker/adapters/attention-projections.ts';
 import { unetConfig } from '../../gpu-worker/models/model-configs.ts';
 import { openModelFolder } from '../../gpu-worker/models/model-folder.ts';
 
@@ -49,7 +49,8 @@ describe('names in adapter files', () => {
     ['up_blocks.1.attentions.0', 'output_blocks_3_1'],
     ['up_blocks.1.attentions.2', 'output_blocks_5_1'],
   ])('are those of the original SDXL code: %s is %s', (diffusers, original) => {
-    expect(kohyaName(`${diffusers}.transformer_blocks.1.attn2.to_out.0`, [2, 2, 2])).toBe(
+    const path = `${diffusers}.transformer_blocks.1.attn2.to_out.0`;
+    expect(moduleNames([path], [2, 2, 2], 'ldm')(path)).toBe(
       `lora_unet_${original}_transformer_blocks_1_attn2_to_out_0`,
     );
   });
@@ -59,24 +60,26 @@ describe('names in adapter files', () => {
     (layers) => {
       const config = { ...SDXL, layers_per_block: layers };
       const projections = attentionProjections(config);
-      const names = projections.map(({ path }) => kohyaName(path, layers));
+      const nameOf = moduleNames(
+        projections.map(({ path }) => path),
+        layers,
+        'ldm',
+      );
+      const names = projections.map(({ path }) => nameOf(path));
       expect(new Set(names).size).toBe(projections.length);
-      expect(names.map((name) => projectionPath(name, layers))).toEqual(projections.map(({ path }) => path));
+      expect(names.map((name) => modulePath(name, layers))).toEqual(projections.map(({ path }) => path));
       // The same modules by diffusers' own names.
       for (const { path } of projections)
-        expect(projectionPath(`lora_unet_${path.replaceAll('.', '_')}`, layers)).toBe(path);
+        expect(modulePath(`lora_unet_${path.replaceAll('.', '_')}`, layers)).toBe(path);
     },
   );
 
   it('are not guessed at', () => {
     for (const name of [
-      'lora_unet_input_blocks_4_1_proj_in',
-      'lora_unet_input_blocks_4_1_transformer_blocks_0_ff_net_2',
-      'lora_te1_text_model_encoder_layers_0_self_attn_q_proj',
       'lora_unet_input_blocks_0_1_transformer_blocks_0_attn1_to_q',
       'transformer.blocks.0.attn1.to_q',
     ])
-      expect(projectionPath(name, [2, 2, 2])).toBeNull();
+      expect(modulePath(name, [2, 2, 2])).toBeNull();
   });
 
   it.each([

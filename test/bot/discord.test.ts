@@ -65,7 +65,7 @@ describe('photos on Discord', () => {
     const [ann, bob] = [await join('Ann'), await join('Bob')];
     const message = await ann.say('look at her!', (await photos()).slice(0, 2));
     const refused = await bob.choose(message, 'Add photos to a subject');
-    expect(refused.answers[0]!.text).toContain('Only who sent a message');
+    expect(refused.answers[0]!.text).toContain("Only the sender can submit a message's photos");
     const asked = await ann.choose(message, 'Add photos to a subject');
     expect(JSON.stringify(asked.form)).not.toContain('"photos"');
     await ann.submit(asked.id, { subject: 'mochi', class: 'cat', consent: true });

@@ -59,7 +59,7 @@ describe('a Slack channel', () => {
   it('takes photos by the shortcut, from the own message only, and suggests subjects', async () => {
     const ts = await ben.says(channel, 'look at her', (await catPhotos(4)).slice(2));
     expect(await mia.usesShortcut(channel, ts)).toBe(true);
-    await world.whisper(mia, 'Only who sent a message can give its photos');
+    await world.whisper(mia, "Only the sender can submit a message's photos");
     expect(await mia.form()).toBeNull();
     await ben.usesShortcut(channel, ts);
     const form = await until(() => ben.form(), 'the form');

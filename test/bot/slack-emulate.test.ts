@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { createEmulator, type Emulator } from 'emulate';
 import { webApi } from '@slack/bolt';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Delivery } from '../../bot/delivery.ts';
+import { Delivery } from '../../bot/delivery/delivery.ts';
 import { createHandlers } from '../../bot/dispatch.ts';
 import type { Log } from '../../core/log.ts';
 import { appManifest } from '../../bot/slack/manifest.ts';

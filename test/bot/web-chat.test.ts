@@ -49,9 +49,9 @@ describe('a newcomer', () => {
     await ben.getByRole('button', { name: 'Ben' }).waitFor();
     await mia.getByText('2 here').waitFor();
     const stranger = await world.join(null);
-    await stranger.getByLabel('What shall the others call you?').fill('krona');
-    await stranger.getByRole('button', { name: 'Come in' }).click();
-    await stranger.getByText('That is my name.').waitFor();
+    await stranger.getByLabel('What should people call you?').fill('krona');
+    await stranger.getByRole('button', { name: 'Join' }).click();
+    await stranger.getByText('is Krona’s own name').waitFor();
     await stranger.context().close();
   });
 
@@ -209,7 +209,7 @@ describe('pictures', () => {
         .nth(n)
         .locator('img')
         .evaluate((img) => getComputedStyle(img).filter);
-    await tiles.nth(1).getByText('May be for adults alone').waitFor();
+    await tiles.nth(1).getByText('May be an adult (NSFW) image').waitFor();
     expect(await blurred(0)).toBe('none');
     expect(await blurred(1)).toContain('blur');
     // Walking through them large shows it no sooner.
@@ -217,7 +217,7 @@ describe('pictures', () => {
     await tiles.nth(0).click();
     await dialog.getByRole('img', { name: /picture 1 of 2/ }).waitFor();
     await ben.keyboard.press('ArrowRight');
-    await dialog.getByText('May be for adults alone').waitFor();
+    await dialog.getByText('May be an adult (NSFW) image').waitFor();
     expect(await dialog.getByLabel('Download this picture').count()).toBe(0);
     await ben.keyboard.press('Escape');
     await dialog.waitFor({ state: 'hidden' });
@@ -270,11 +270,11 @@ describe('the conversation', () => {
   it('is told kindly about photos without a command, and about too many', async () => {
     await drop(ben, await cats(64));
     await say(ben, 'my cat');
-    await ben.getByText('Photos go with a command').waitFor();
+    await ben.getByText('Send photos with a command').waitFor();
     await mia.getByText('my cat').waitFor();
     const many = Array.from({ length: 12 }, (_, n) => ({ name: `${n}.png`, bytes: Buffer.from('x') }));
     await drop(ben, many);
-    await ben.getByText(/A message takes 10 photos; 2 left out/).waitFor();
+    await ben.getByText(/A message takes up to 10 photos; 2 not added/).waitFor();
     for (let n = 0; n < 10; n++)
       await ben
         .getByRole('button', { name: /^Remove / })
@@ -284,10 +284,10 @@ describe('the conversation', () => {
 
   it('has channels of their own, marked when something happens there', async () => {
     await mia.getByRole('button', { name: 'Add a channel' }).click();
-    await mia.getByLabel('Name of the new channel').fill('Cat Pictures');
+    await mia.getByLabel('Channel name').fill('Cat Pictures');
     await mia.keyboard.press('Enter');
     await mia.getByRole('heading', { name: /cat-pictures/ }).waitFor();
-    await mia.getByText('Make something of your own').waitFor();
+    await mia.getByText('Two ways to start').waitFor();
     await say(mia, 'only cats here');
     await ben.getByRole('link', { name: /cat-pictures new messages/ }).click();
     await ben.getByText('only cats here').waitFor();
@@ -330,8 +330,8 @@ describe('the conversation', () => {
     const { memberId } = lines.find(({ body }) => JSON.stringify(body).includes('back again'))!;
     const body = { kind: 'said', text: '/krona imagine cut short', photos: [], state: 'open' };
     await world.storage.records.addLine({ id: randomUUID(), channelId: channel.id, memberId, body });
-    await ben.getByText('Krona was stopped while it was answering this.').waitFor();
-    await ben.getByRole('button', { name: 'Write it again' }).click();
+    await ben.getByText('Krona stopped before it answered this.').waitFor();
+    await ben.getByRole('button', { name: 'Try again' }).click();
     expect(await box(ben).inputValue()).toBe('/krona imagine cut short');
     await box(ben).fill('');
     expect(await mia.getByText('cut short').count()).toBe(0);
@@ -382,7 +382,7 @@ describe('on a phone', () => {
     const background = (page: Page) => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
     const dark = await world.join('Dora', { colorScheme: 'dark' });
     expect(await background(dark)).not.toBe(await background(mia));
-    await dark.getByRole('button', { name: 'Light colours' }).click();
+    await dark.getByRole('button', { name: 'Light theme' }).click();
     expect(await background(dark)).toBe(await background(mia));
     await dark.reload();
     await box(dark).waitFor();

@@ -56,8 +56,8 @@ async function newcomer(name: string): Promise<Page> {
   const page = await context.newPage();
   page.setDefaultTimeout(120_000);
   await page.goto(address);
-  await page.getByLabel('What shall the others call you?').fill(name);
-  await page.getByRole('button', { name: 'Come in' }).click();
+  await page.getByLabel('What should people call you?').fill(name);
+  await page.getByRole('button', { name: 'Join' }).click();
   await page.getByRole('textbox', { name: /^Message #/ }).waitFor();
   return page;
 }

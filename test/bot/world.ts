@@ -95,8 +95,8 @@ export async function openWorld(): Promise<World> {
       const page = await context.newPage();
       await page.goto(address);
       if (name !== null) {
-        await page.getByLabel('What shall the others call you?').fill(name);
-        await page.getByRole('button', { name: 'Come in' }).click();
+        await page.getByLabel('What should people call you?').fill(name);
+        await page.getByRole('button', { name: 'Join' }).click();
         await page.getByLabel('Message #general').waitFor();
       }
       return page;

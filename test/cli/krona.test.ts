@@ -4,7 +4,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ProgressBar } from '../../cli/progress.ts';
 import { tryDevice } from '../../gpu-worker/graph/runtime.ts';
-import { writeLokr } from '../../gpu-worker/adapters/lokr-file.ts';
+import { TINY_MODEL } from '../helpers/fixtures.ts';
+import { writeAdapter } from '../../gpu-worker/adapters/files/write-adapter.ts';
+import { KroneckerLayer } from '../../gpu-worker/adapters/forms/kronecker.ts';
+import { openModelFolder } from '../../gpu-worker/models/model-folder.ts';
 import { krona, kronaProcess, TINY } from './run-krona.ts';
 
 const COMMANDS = [
@@ -150,8 +153,9 @@ describe('krona adapter inspect', () => {
   it('tells what an adapter file is', async () => {
     const file = join(folder, 'mochi.safetensors');
     const module = 'mid_block.attentions.0.transformer_blocks.0.attn1.to_q';
-    const factors = { a1: 4, a2: 2, b1: 6, b2: 12, a: new Float32Array(8), b: new Float32Array(72) };
-    await writeLokr(file, new Map([[module, factors]]), [1, 1, 1], {
+    const sides = { a1: 4, a2: 2, b1: 6, b2: 12 };
+    const factors = new KroneckerLayer(sides, new Float32Array(8), new Float32Array(72));
+    await writeAdapter(file, new Map([[module, factors]]), await openModelFolder(TINY_MODEL), {
       baseModel: 'sdxl-tiny',
       baseHash: 'abc',
       a1: 4,

@@ -49,8 +49,8 @@ async function newcomer(address: string, name: string): Promise<Page> {
   const page = await (await browser.newContext()).newPage();
   page.setDefaultTimeout(100_000);
   await page.goto(address);
-  await page.getByLabel('What shall the others call you?').fill(name);
-  await page.getByRole('button', { name: 'Come in' }).click();
+  await page.getByLabel('What should people call you?').fill(name);
+  await page.getByRole('button', { name: 'Join' }).click();
   await page.getByRole('textbox', { name: /^Message #/ }).waitFor();
   return page;
 }

@@ -70,7 +70,7 @@ describe('a broken pass is named', () => {
 
 describe('building an impossible tensor fails at once', () => {
   const weight = (path: string, length: number): Tensor =>
-    make('weight', { name: 'w', shape: [2, 3], dtype: 'float16', source: { path, offset: 0, length } });
+    make('weight', { name: 'w', shape: [2, 3], dtype: 'float16', source: { path, offset: 0, length } }, []);
 
   it.each<[string, () => unknown, string, RegExp]>([
     ['broadcasting', () => op.add(x, w), 'GRAPH_SHAPE', /add: shapes \[2,3\] and \[4,3\]/],

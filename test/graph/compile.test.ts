@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { compile } from '../../gpu-worker/graph/compile.ts';
+import { compile, compileFunction } from '../../gpu-worker/graph/compile.ts';
 import { gradients } from '../../gpu-worker/graph/gradients.ts';
 import * as op from '../../gpu-worker/graph/ops.ts';
 import type { DType, Shape } from '../../gpu-worker/graph/primitives.ts';
@@ -35,12 +35,16 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 function weight(path: string, shape: Shape, dtype: DType = 'float32', offset = 0, name = 'w'): Tensor {
-  return make('weight', {
-    name,
-    shape,
-    dtype,
-    source: { path, offset, length: sizeOf(shape) * BYTES[dtype] },
-  });
+  return make(
+    'weight',
+    {
+      name,
+      shape,
+      dtype,
+      source: { path, offset, length: sizeOf(shape) * BYTES[dtype] },
+    },
+    [],
+  );
 }
 
 /** A file of these bytes after `offset` others. */
@@ -60,7 +64,7 @@ async function through(tensor: Tensor): Promise<Float32Array> {
   const { y } = await runOnce(compile({ y: op.mul(tensor, op.input('one', [])) }), {
     one: new Float32Array([1]),
   });
-  return y as Float32Array;
+  return y;
 }
 
 describe('weights', () => {
@@ -132,12 +136,12 @@ describe('weights', () => {
       const w = weight(await fileOf('conv', data, 20), k, 'float32', 20);
       const x = op.input('x', [1, 3, 6, 5]);
       const y = op.conv2d(x, w, undefined, stride, 1);
-      const outputs = { y, dx: gradients(weightedSum(y), [x])[0]! };
+      const outputs: Record<string, Tensor> = { y, dx: gradients(weightedSum(y), [x])[0] };
       const values = randomValues(x.shape);
       const results = await runOnce(compile(outputs), { x: Float32Array.from(values.data) });
       const expected = evaluate(Object.values(outputs), { x: values });
       for (const [name, tensor] of Object.entries(outputs))
-        expect(results[name] as Float32Array, name).toBeAllclose(expected.get(tensor)!.data, {
+        expect(results[name], name).toBeAllclose(expected.get(tensor)!.data, {
           shape: tensor.shape,
         });
     }
@@ -160,9 +164,9 @@ describe('weights', () => {
     const x = op.input('x', [1, 3]);
     const y = op.linear(x, w);
     const [dx] = gradients(op.sum(y), [x]);
-    const results = await runOnce(compile({ y, dx: dx! }), { x: new Float32Array([1, 10, 100]) });
-    expect([...results.y!]).toEqual([1 + 20 - 300, 0.5 + 400]);
-    expect([...results.dx!]).toEqual([1.5, 2, 1]);
+    const results = await runOnce(compile({ y, dx }), { x: new Float32Array([1, 10, 100]) });
+    expect([...results.y]).toEqual([1 + 20 - 300, 0.5 + 400]);
+    expect([...results.dx]).toEqual([1.5, 2, 1]);
   });
 });
 
@@ -181,21 +185,35 @@ describe('inputs and outputs', () => {
     ]);
   });
 
-  it('may be int64 and float16', async () => {
+  it('may be int64 and float16 on the way in, and are float32 on the way out', async () => {
     const [ids, halves] = [op.input('ids', [2], 'int64'), op.input('halves', [2], 'float16')];
-    const program = compile({
-      rows: op.reshape(ids, [2, 1]),
-      wide: op.cast(halves, 'float32'),
-      same: halves,
-    });
-    const feeds = {
+    const program = compile({ numbers: op.cast(ids, 'float32'), wide: op.cast(halves, 'float32') });
+    const results = await runOnce(program, {
       ids: new BigInt64Array([7n, -(2n ** 40n)]),
       halves: new Uint16Array([0x3c00, 0xc500]),
-    };
-    const results = await runOnce(program, feeds);
-    expect([...results.rows!]).toEqual([...feeds.ids]);
-    expect([...results.wide!]).toEqual([1, -5]);
-    expect(results.same).toEqual(feeds.halves);
+    });
+    expect([...results.numbers]).toEqual([7, -(2 ** 40)]);
+    expect([...results.wide]).toEqual([1, -5]);
+    expect(() => compile({ halves })).toThrow(
+      expect.objectContaining({
+        code: 'GRAPH_DTYPE',
+        message: 'output halves is float16; cast it to float32',
+      }),
+    );
+  });
+
+  it('are known to TypeScript where they are declared', async () => {
+    const program = compileFunction({ x: [2], ids: { shape: [1], dtype: 'int64' } }, ({ x, ids }) => ({
+      row: op.gatherRows(op.reshape(x, [2, 1]), ids),
+    }));
+    const feeds = { x: Float32Array.of(3, 4), ids: BigInt64Array.of(1n) };
+    expect([...(await runOnce(program, feeds)).row]).toEqual([4]);
+    // @ts-expect-error ids are whole numbers
+    await expect(runOnce(program, { ...feeds, ids: Float32Array.of(1) })).rejects.toMatchObject({
+      code: 'RUNTIME_FEED',
+    });
+    // @ts-expect-error x is missing
+    await expect(runOnce(program, { ids: feeds.ids })).rejects.toMatchObject({ code: 'RUNTIME_FEED' });
   });
 
   it('have names of their own', () => {
@@ -216,10 +234,10 @@ describe('inputs and outputs', () => {
     const a = new Float32Array(5);
     const results = await session.run({ x: new Float32Array([1, 2, 3]) }, { a: a.subarray(1, 4) });
     expect([...a]).toEqual([0, -1, -2, -3, 0]);
-    expect(results.a!.buffer).toBe(a.buffer);
+    expect(results.a.buffer).toBe(a.buffer);
     const again = await session.run({ x: new Float32Array(3) });
-    expect([...results.b!]).toEqual([...Float32Array.from([1, 2, 3], Math.exp)]);
-    expect([...again.b!]).toEqual([1, 1, 1]);
+    expect([...results.b]).toEqual([...Float32Array.from([1, 2, 3], Math.exp)]);
+    expect([...again.b]).toEqual([1, 1, 1]);
     await session.release();
   });
 });

@@ -4,7 +4,7 @@ import { compile } from '../../gpu-worker/graph/compile.ts';
 import { checkpoint, gradients } from '../../gpu-worker/graph/gradients.ts';
 import * as op from '../../gpu-worker/graph/ops.ts';
 import type { Shape } from '../../gpu-worker/graph/primitives.ts';
-import { runOnce, type Feeds, type TensorData } from '../../gpu-worker/graph/runtime.ts';
+import { runOnce, type Feeds } from '../../gpu-worker/graph/runtime.ts';
 import { reachable, type Tensor } from '../../gpu-worker/graph/tensor.ts';
 import { checkOp, dataOf, randomValues, weightedSum, type Operand } from '../helpers/check-op.ts';
 import '../helpers/allclose.ts';
@@ -81,7 +81,7 @@ async function lossAndGradients(
   loss: Tensor,
   targets: readonly Tensor[],
   feeds: Feeds,
-): Promise<TensorData[]> {
+): Promise<Float32Array[]> {
   const slopes = gradients(loss, targets);
   const results = await runOnce(
     compile({ loss, ...Object.fromEntries(slopes.map((dx, i) => [`d${i}`, dx])) }),
@@ -100,14 +100,14 @@ describe('attention over more queries and keys than its gradient holds at once',
     const [q, k, v] = inputs as [Tensor, Tensor, Tensor];
     const scores = op.matmul(op.mul(op.splitHeads(q, 2), 0.5), op.swap(op.splitHeads(k, 2)));
     const plain = op.joinHeads(op.matmul(op.softmax(scores), op.splitHeads(v, 2)));
-    const gradientsOf = (y: Tensor): Promise<TensorData[]> =>
+    const gradientsOf = (y: Tensor): Promise<Float32Array[]> =>
       lossAndGradients(op.sum(op.mul(y, op.sin(q))), inputs, feeds);
     const expected = await gradientsOf(plain);
     const actual = await gradientsOf(op.attention(q, k, v, 2, 0.5));
     actual.forEach((data, n) => {
-      const reference = expected[n] as Float32Array;
+      const reference = expected[n]!;
       const size = Math.max(...reference.map(Math.abs));
-      expect(data as Float32Array, `result ${n}`).toBeAllclose(reference, {
+      expect(data, `result ${n}`).toBeAllclose(reference, {
         absolute: 1e-5 * size,
         relative: 1e-3,
       });
@@ -126,7 +126,7 @@ describe('checkpointed blocks', () => {
     targets: readonly number[] = [...shapes.keys()],
   ): Promise<void> {
     const { inputs, feeds } = inputsOf(shapes);
-    const run = (block: typeof plain): Promise<TensorData[]> =>
+    const run = (block: typeof plain): Promise<Float32Array[]> =>
       lossAndGradients(
         weightedSum(build(block, ...inputs)),
         targets.map((i) => inputs[i]!),
@@ -135,7 +135,7 @@ describe('checkpointed blocks', () => {
     const [kept, recomputed] = [await run(plain), await run(checkpoint)];
     expect(recomputed.length).toBe(kept.length);
     recomputed.forEach((data, i) =>
-      expect(data as Float32Array, `result ${i}`).toBeAllclose(kept[i] as Float32Array, {
+      expect(data, `result ${i}`).toBeAllclose(kept[i]!, {
         absolute: 1e-6,
         relative: 1e-6,
       }),
@@ -233,7 +233,7 @@ describe('what may be asked for', () => {
     const [, whole, ...pieces] = await lossAndGradients(loss, [flat, ...parts], feeds);
     expect(whole!.length).toBe(38);
     expect(whole!.every((value) => value !== 0)).toBe(true);
-    expect([...whole!]).toEqual(pieces.flatMap((piece) => [...(piece as Float32Array)]));
+    expect([...whole!]).toEqual(pieces.flatMap((piece) => [...piece]));
   });
 
   it('a result and what it is made of, both in full', async () => {
@@ -270,7 +270,7 @@ describe('what may be asked for', () => {
   it('the same tensor twice', async () => {
     const x = op.input('x', [2]);
     const results = await lossAndGradients(op.sum(op.square(x)), [x, x], { x: new Float32Array([1, 2]) });
-    expect(results.slice(1).map((dx) => [...(dx as Float32Array)])).toEqual([
+    expect(results.slice(1).map((dx) => [...dx])).toEqual([
       [2, 4],
       [2, 4],
     ]);

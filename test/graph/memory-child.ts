@@ -40,7 +40,5 @@ const feeds = Object.fromEntries(
 const before = memory('VmRSS');
 const results = await session.run(feeds);
 const growth = memory('VmHWM') - before;
-const norms = Object.values(results).map((data) =>
-  Math.hypot(...Array.from(data as Float32Array).slice(0, 1000)),
-);
+const norms = Object.values(results).map((data) => Math.hypot(...Array.from(data).slice(0, 1000)));
 process.stdout.write(JSON.stringify({ growth, norms }));

@@ -49,7 +49,7 @@ describe('what is dropped', () => {
 
   it('rows of a frozen weight, which lie together in its file, also where it is widened', () => {
     const source = { path: '/file', offset: 100, length: 5 * 3 * 2 };
-    const weight = make('weight', { name: 'w', shape: [5, 3], dtype: 'float16', source });
+    const weight = make('weight', { name: 'w', shape: [5, 3], dtype: 'float16', source }, []);
     const rows = only(op.slice(op.cast(weight, 'float32'), 0, 2, 4));
     expect(rows.primitive).toBe('cast');
     expect(rows.inputs[0]).toMatchObject({

@@ -7,12 +7,16 @@ import { make, type Tensor } from '../../gpu-worker/graph/tensor.ts';
 
 const N = 1000;
 const weight = (name: string): Tensor =>
-  make('weight', {
-    name,
-    shape: [N, N],
-    dtype: 'float16',
-    source: { path: '/w', offset: 0, length: 2 * N * N },
-  });
+  make(
+    'weight',
+    {
+      name,
+      shape: [N, N],
+      dtype: 'float16',
+      source: { path: '/w', offset: 0, length: 2 * N * N },
+    },
+    [],
+  );
 
 it('a chain holds two of its tensors at once, however long it is, and views nothing', () => {
   const chain = (length: number): Tensor => {
@@ -39,7 +43,7 @@ describe('a training step', () => {
     let x = op.input('x', [1, N]);
     for (let i = 0; i < layers; i++) x = block(() => op.tanh(op.sin(op.tanh(op.mul(x, w)))));
     const [gradient] = gradients(op.reshape(op.sum(x), []), [w]);
-    return graphMemory({ gradient: gradient! }, 'float32').activations / (4 * N);
+    return graphMemory({ gradient: gradient }, 'float32').activations / (4 * N);
   };
 
   it('holds four tensors a layer, recomputed one', () => {

@@ -29,7 +29,7 @@ export async function adaptedOutput(
     time_ids: tensor('time_ids').data,
     ...adapterFeeds([{ layers, strength }]),
   });
-  return prediction as Float32Array;
+  return prediction;
 }
 
 /** A prompt as the adapted text encoders tell it. */

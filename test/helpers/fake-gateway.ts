@@ -28,7 +28,7 @@ export interface FakeMessage {
   readonly reactions: StandingReaction[];
 }
 
-/** What an event brought about, in order: `acknowledged`, then the cards. */
+/** What an event brought about: titles of the cards, in order, and the cards. */
 export interface Answered {
   readonly steps: string[];
   readonly cards: Card[];
@@ -178,14 +178,11 @@ export class FakeGateway implements Gateway {
     this.at.tries.set(externalId, (this.at.tries.get(externalId) ?? 0) + 1);
   }
 
-  #ask(
-    send: (answered: Pick<InvocationEvent, 'moderator' | 'acknowledge' | 'answer'>) => Promise<void>,
-  ): Answered {
+  #ask(send: (answered: Pick<InvocationEvent, 'moderator' | 'answer'>) => Promise<void>): Answered {
     const steps: string[] = [];
     const cards: Card[] = [];
     const done = send({
       moderator: false,
-      acknowledge: async () => void steps.push('acknowledged'),
       answer: async (given) => {
         cards.push(...given);
         steps.push(...given.map((card) => card.title));

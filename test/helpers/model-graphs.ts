@@ -4,7 +4,7 @@ import { type AdapterShapes } from '../../gpu-worker/adapters/adapter.ts';
 import { adapterInputs } from '../../gpu-worker/adapters/adapter-inputs.ts';
 import { compile, type Precision, type Program } from '../../gpu-worker/graph/compile.ts';
 import * as op from '../../gpu-worker/graph/ops.ts';
-import { decoderOutputs, encoderOutputs } from '../../gpu-worker/models/autoencoder.ts';
+import { decoderProgram, encoderProgram } from '../../gpu-worker/models/autoencoder.ts';
 import { clipText } from '../../gpu-worker/models/clip-text.ts';
 import type { ModelFolder } from '../../gpu-worker/models/model-folder.ts';
 import { frozenParameters } from '../../gpu-worker/models/parameters.ts';
@@ -31,8 +31,8 @@ export function samplingPrograms(model: ModelFolder, precision: Precision): Reco
   const inputs = unetInputs(config, 2, LATENT, LATENT, TOKENS);
   const parameters = adapterInputs([kroneckerShapes(model)])(frozenParameters(name, tensors), '');
   programs['unet'] = compile({ prediction: unet(config, parameters, inputs) }, { precision });
-  programs['encoder'] = compile(encoderOutputs(model, SIDE, SIDE), { precision });
-  programs['decoder'] = compile(decoderOutputs(model, SIDE, SIDE), { precision });
+  programs['encoder'] = encoderProgram(model, SIDE, SIDE, precision);
+  programs['decoder'] = decoderProgram(model, SIDE, SIDE, precision);
   return programs;
 }
 

@@ -2,9 +2,10 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { adapterLayers, adapterLayout, type AdapterLayers } from '../../gpu-worker/adapters/adapter.ts';
-import { adapterBase } from '../../gpu-worker/adapters/adapter-base.ts';
-import type { AdapterInfo } from '../../gpu-worker/adapters/adapter-info.ts';
-import { convertAdapter } from '../../gpu-worker/adapters/convert.ts';
+import { adapterBase } from '../../gpu-worker/adapters/files/adapter-base.ts';
+import type { AdapterInfo } from '../../gpu-worker/adapters/files/adapter-info.ts';
+import { writeAdapter } from '../../gpu-worker/adapters/files/write-adapter.ts';
+import { convertAdapter } from '../../gpu-worker/adapters/files/convert.ts';
 import { ADAPTER_METHODS, type MethodOptions } from '../../gpu-worker/adapters/methods.ts';
 import { openModelFolder, type ModelFolder } from '../../gpu-worker/models/model-folder.ts';
 import { KeyedRandom } from '../../core/random.ts';
@@ -100,7 +101,7 @@ export async function writeOurAdapters(folder: string): Promise<OurAdapter[]> {
       predictionType: 'epsilon',
       settings: { method },
     };
-    await ADAPTER_METHODS[method].write(path, layers, model, info);
+    await writeAdapter(path, layers, model, info);
     written.push({ name, path, layers });
   }
   for (const [name, [source, to, names]] of Object.entries(CONVERTED)) {

@@ -3,7 +3,7 @@
  * Independent of the ONNX and gradient rules, and of the shape rules, whose answers it checks. Not made to be fast.
  */
 import { closeSync, openSync, readSync } from 'node:fs';
-import type { DType, Pads, Primitive, PrimitiveParams, Shape } from '../../gpu-worker/graph/primitives.ts';
+import type { DType, Pads, Primitive, Params, Shape } from '../../gpu-worker/graph/primitives.ts';
 import { reachable, sizeOf, type Node, type Tensor } from '../../gpu-worker/graph/tensor.ts';
 
 /** Row-major values; int64 and half-precision ones too. */
@@ -13,7 +13,7 @@ export interface Values {
 }
 export type ValueFeeds = Readonly<Record<string, Values>>;
 type Reference<P extends Primitive> = (
-  params: PrimitiveParams[P],
+  params: Params<P>,
   inputs: readonly Values[],
   feeds: ValueFeeds,
 ) => Values;

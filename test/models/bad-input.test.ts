@@ -7,11 +7,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { checkFactors } from '../../commands/settings/settings-check.ts';
-import { adapterBase } from '../../gpu-worker/adapters/adapter-base.ts';
+import { adapterBase } from '../../gpu-worker/adapters/files/adapter-base.ts';
 import { factorShapes } from '../../gpu-worker/adapters/krona.ts';
-import { inspectAdapter } from '../../gpu-worker/adapters/inspect.ts';
+import { inspectAdapter } from '../../gpu-worker/adapters/files/inspect.ts';
 import { modelCard } from '../../gpu-worker/adapters/model-card.ts';
-import { readAdapter } from '../../gpu-worker/adapters/read-adapter.ts';
+import { readAdapter } from '../../gpu-worker/adapters/files/read-adapter.ts';
 import { checkModel } from '../../gpu-worker/models/model-check.ts';
 import { openModel } from '../../gpu-worker/models/open-model.ts';
 import {

@@ -28,7 +28,8 @@ afterAll(() => rm(folder, { recursive: true }));
 async function computed(model: ModelFolder): Promise<{ prediction: Float32Array; states: Float32Array }> {
   const { config, name, tensors } = model.unet;
   const random = new KeyedRandom(1, 'forms');
-  const pooled = config.projection_class_embeddings_input_dim - config.added_time_ids * config.addition_time_embed_dim;
+  const pooled =
+    config.projection_class_embeddings_input_dim - config.added_time_ids * config.addition_time_embed_dim;
   const { prediction } = await runOnce(
     compile({ prediction: unet(config, frozenParameters(name, tensors), unetInputs(config, 1, 8, 8, 5)) }),
     {
@@ -37,13 +38,16 @@ async function computed(model: ModelFolder): Promise<{ prediction: Float32Array;
       encoder_hidden_states: random.normals(5 * config.cross_attention_dim),
       ...(config.addition_embed_type === null
         ? {}
-        : { text_embeds: random.normals(pooled), time_ids: new Float32Array(config.added_time_ids).fill(64) }),
+        : {
+            text_embeds: random.normals(pooled),
+            time_ids: new Float32Array(config.added_time_ids).fill(64),
+          }),
     },
   );
   const encoder = await TextEncoder.open(model);
   const { states } = await encoder.encode('a photo of a cat');
   await encoder.release();
-  return { prediction: prediction as Float32Array, states };
+  return { prediction, states };
 }
 
 /** The most that a dtype's rounding of the weights moves an output of these models, as a share of the largest value. */
@@ -60,7 +64,8 @@ describe.each(['sd15', 'sd21', 'sdxl', 'refiner'] as const)('%s', (name) => {
   // sdxl's single file holds the folder's weights rounded to half.
   const reference = new Map<string, Awaited<ReturnType<typeof computed>>>();
   beforeAll(async () => {
-    for (const form of ['folder', 'single file'] as const) reference.set(form, await computed(await openTiny(name, form)));
+    for (const form of ['folder', 'single file'] as const)
+      reference.set(form, await computed(await openTiny(name, form)));
   });
 
   const same = async (path: string, form: 'folder' | 'single file', dtype: SavedDtype): Promise<void> => {

@@ -1,13 +1,9 @@
 /** The Kronecker adapter's losses and gradients are those of torch autograd on W + scale·kron(A, B). */
 import { describe, expect, it } from 'vitest';
-import {
-  factorLayout,
-  factorShapes,
-  kroneckerLinear,
-  kroneckerProduct,
-  type FactorShapes,
-} from '../../gpu-worker/adapters/krona.ts';
-import { attentionProjections } from '../../gpu-worker/adapters/naming.ts';
+import { adapterLayout } from '../../gpu-worker/adapters/adapter.ts';
+import { kroneckerLinear, kroneckerProduct } from '../../gpu-worker/adapters/forms/kronecker-graph.ts';
+import { factorShapes } from '../../gpu-worker/adapters/krona.ts';
+import { attentionProjections } from '../../gpu-worker/adapters/attention-projections.ts';
 import { compile } from '../../gpu-worker/graph/compile.ts';
 import { gradients } from '../../gpu-worker/graph/gradients.ts';
 import * as op from '../../gpu-worker/graph/ops.ts';
@@ -31,8 +27,8 @@ describe.each(CASES)('$name', ({ name, a1, a2 }) => {
   ] as const)('$prediction, checkpointing $checkpointing', async ({ prediction, checkpointing }) => {
     const model = await openModelFolder(TINY_MODEL);
     const { tensor, facts } = await readFixture<{ scale: number }>(name);
-    const shapes: FactorShapes = factorShapes(attentionProjections(model.unet.config), a1, a2);
-    const layout = factorLayout(shapes);
+    const shapes = factorShapes(attentionProjections(model.unet.config), a1, a2);
+    const layout = adapterLayout(shapes);
     const schedule = noiseSchedule({ ...model.scheduler, prediction_type: prediction });
     const [batch, , height, width] = tensor('latents').shape as [number, number, number, number];
     const tokens = tensor('encoder_hidden_states').shape[1]!;

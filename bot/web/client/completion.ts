@@ -5,20 +5,20 @@ import type { CommandView, OptionView } from '../protocol.ts';
 export interface Suggestion {
   readonly label: string;
   readonly detail: string;
-  /** Takes the place of the text from `from` to the cursor. */
+  /** Replaces the text from `from` to the cursor. */
   readonly insert: string;
 }
 
 export interface Assistance {
   /** The command being written, once it is known. */
   readonly command: CommandView | null;
-  /** The option whose value is being written. */
+  /** The option of which the value is being written. */
   readonly option: OptionView | null;
   readonly from: number;
   readonly items: readonly Suggestion[];
   /** What to ask the bot for, where an option's suggestions are live. */
   readonly ask: { readonly path: string; readonly option: string; readonly typed: string } | null;
-  /** True when Enter takes the first suggestion, because the text cannot be meant to end here. */
+  /** True when Enter takes the first suggestion, because the text is incomplete. */
   readonly eager: boolean;
 }
 
@@ -37,73 +37,75 @@ export function valueSuggestions(values: readonly string[], name: string, detail
 /** null when the text is no command. */
 export function assist(text: string, cursor: number, commands: readonly CommandView[]): Assistance | null {
   const before = text.slice(0, cursor);
-  if (!before.startsWith('/')) return null;
-
-  // 1. `/`, `/kro`, `/krona tr`, `/tr`: the command, and its action where it has any.
-  const head = /^\/(?:krona(?:\s+|$))?/iu.exec(before)![0];
+  const head = /^\/(?:krona(?:\s+|$))?/iu.exec(before)?.[0];
+  if (head === undefined) return null;
   const words = before.slice(head.length);
-  const partial = 'krona'.startsWith(words.toLowerCase()) && head === '/' ? '' : words.toLowerCase();
   const command = findCommand(words, commands);
-  if (command === null) {
-    const fitting = commands.filter((each) => each.path.startsWith(partial.replace(/\s+/gu, ' ')));
-    return {
-      ...NOTHING,
-      from: 0,
-      items: fitting.map((each) => ({
-        label: `/krona ${each.path}`,
-        detail: each.description,
-        insert: `/krona ${each.path} `,
-      })),
-      eager: fitting.length > 0 && fitting.every((each) => each.path !== partial.trim()),
-    };
-  }
-
-  // 2. The value of an option.
+  if (command === null) return assistCommand(head, words, commands);
   const from = wordStart(before);
   const word = before.slice(from);
+  return assistValue(command, from, word) ?? assistOption(command, from, word, before);
+}
+
+/** `/`, `/kro`, `/krona tr`, `/tr`: the command, and its action where it has any. */
+function assistCommand(head: string, words: string, commands: readonly CommandView[]): Assistance {
+  const partial = 'krona'.startsWith(words.toLowerCase()) && head === '/' ? '' : words.toLowerCase();
+  const fitting = commands.filter((each) => each.path.startsWith(partial.replace(/\s+/gu, ' ')));
+  return {
+    ...NOTHING,
+    from: 0,
+    items: fitting.map((each) => ({
+      label: `/krona ${each.path}`,
+      detail: each.description,
+      insert: `/krona ${each.path} `,
+    })),
+    eager: fitting.length > 0 && fitting.every((each) => each.path !== partial.trim()),
+  };
+}
+
+/** `scheduler:dd`: the value of an option; null when the word names none. */
+function assistValue(command: CommandView, from: number, word: string): Assistance | null {
   const colon = word.indexOf(':');
   const named = colon < 1 ? null : word.slice(0, colon).toLowerCase();
-  const option = command.options.find((each) => each.name === named && each.type !== 'photos') ?? null;
-  if (option !== null) {
-    const typed = word.slice(colon + 1).replace(/^"/u, '');
-    const known = option.type === 'flag' ? ['yes', 'no'] : option.choices;
-    const fitting = known.filter(
-      (choice) => choice.toLowerCase().startsWith(typed.toLowerCase()) && choice !== typed,
-    );
-    return {
-      command,
-      option,
-      from,
-      items: valueSuggestions(fitting, option.name, ''),
-      ask: option.live ? { path: command.path, option: option.name, typed } : null,
-      eager: fitting.length > 0 && !known.includes(typed),
-    };
-  }
+  const option = command.options.find((each) => each.name === named && each.type !== 'photos');
+  if (option === undefined) return null;
+  const typed = word.slice(colon + 1).replace(/^"/u, '');
+  const known = option.type === 'flag' ? ['yes', 'no'] : option.choices;
+  const fitting = known.filter(
+    (choice) => choice.toLowerCase().startsWith(typed.toLowerCase()) && choice !== typed,
+  );
+  return {
+    command,
+    option,
+    from,
+    items: valueSuggestions(fitting, option.name, ''),
+    ask: option.live ? { path: command.path, option: option.name, typed } : null,
+    eager: fitting.length > 0 && !known.includes(typed),
+  };
+}
 
-  // 3. The options not given yet.
+/** The options that are not given yet. */
+function assistOption(command: CommandView, from: number, word: string, before: string): Assistance {
   const given = new Set(
-    [...before.matchAll(/(?:^|\s)([a-z][a-z0-9_]*):/giu)].map((match) => match[1]!.toLowerCase()),
+    [...before.matchAll(/(?:^|\s)([a-z][a-z0-9_]*):/giu)].map(([, name = '']) => name.toLowerCase()),
   );
   const open = command.options.filter(
-    (each) =>
-      each.type !== 'photos' &&
-      !each.freeText &&
-      !given.has(each.name) &&
-      each.name.startsWith(word.toLowerCase()),
+    ({ type, freeText, name }) =>
+      type !== 'photos' && !freeText && !given.has(name) && name.startsWith(word.toLowerCase()),
   );
   return {
     ...NOTHING,
     command,
     from,
-    items: open.map((each) => ({
-      label: `${each.name}:`,
-      detail: each.required ? `${each.description} (needed)` : each.description,
-      insert: `${each.name}:`,
+    items: open.map(({ name, required, description }) => ({
+      label: `${name}:`,
+      detail: required ? `${description} (required)` : description,
+      insert: `${name}:`,
     })),
   };
 }
 
-/** The command whose whole path, and a space after it, has been typed. */
+/** The command of which the whole path, and a space after it, has been typed. */
 function findCommand(words: string, commands: readonly CommandView[]): CommandView | null {
   const typed = words.toLowerCase().replace(/\s+/gu, ' ');
   return commands.find((command) => typed.startsWith(`${command.path} `)) ?? null;

@@ -1,7 +1,7 @@
-/** @file The live line to the bot: a WebSocket that comes back by itself and notices when it has gone quiet. */
+/** @file The live connection to the bot: a WebSocket that reconnects, also when it has gone silent. */
 import type { ClientMessage, ServerMessage } from '../protocol.ts';
 
-/** The bot says something at least every 15 s; longer silence is a dead connection. */
+/** The bot sends something at least every 15 s; longer silence is a dead connection. */
 const SILENCE = 35_000;
 const FIRST_RETRY = 400;
 const LAST_RETRY = 5_000;
@@ -41,6 +41,7 @@ export function connect(events: ConnectionEvents): Connection {
     };
     current.onmessage = (event: MessageEvent<string>) => {
       heard();
+      // Page and bot come from one build; `hello` makes an older page reload.
       events.onMessage(JSON.parse(event.data) as ServerMessage);
     };
     current.onclose = () => {
@@ -51,7 +52,7 @@ export function connect(events: ConnectionEvents): Connection {
       retry = Math.min(LAST_RETRY, retry * 2);
     };
   };
-  // A phone that wakes up, or a network that comes back, need not wait for the next try.
+  // A phone that wakes up, or a network that is back, need not wait for the next try.
   const hurry = () => {
     if (!closed && document.visibilityState === 'visible' && socket?.readyState === WebSocket.CLOSED) open();
   };

@@ -6,7 +6,7 @@ export interface DraftPhoto {
   readonly file: File;
   /** A link inside this page to look at it by. */
   readonly preview: string;
-  /** The bot's id of it, once it has arrived there; asked again after a failure, it is sent again. */
+  /** Returns the bot's id of it once it has arrived; after a failure, the next call sends it again. */
   readonly sent: () => Promise<string>;
 }
 
@@ -20,10 +20,9 @@ export interface Draft {
 /** A random UUID; crypto.randomUUID is missing from pages that came over plain HTTP from another machine. */
 export function newId(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
-  bytes[6] = (bytes[6]! & 0x0f) | 0x40;
-  bytes[8] = (bytes[8]! & 0x3f) | 0x80;
   const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/u, '$1-$2-$3-$4-');
+  const variant = '89ab'.charAt(Number.parseInt(hex.charAt(16), 16) & 3);
+  return hex.replace(/^(.{8})(.{4}).(.{3}).(.{3})/u, `$1-$2-4$3-${variant}$4-`);
 }
 
 export const newDraft = (text = ''): Draft => ({ id: newId(), text, photos: [] });
@@ -42,7 +41,7 @@ export function newPhoto(file: File): DraftPhoto {
   return { file, preview: URL.createObjectURL(file), sent };
 }
 
-/** The draft with files added, and what to say about those that were left out. */
+/** The draft with files added, and what to say about those that were not. */
 export function withFiles(draft: Draft, files: readonly File[]): { draft: Draft; notice: string | null } {
   const small = files.filter((file) => file.size <= MAX_PHOTO_BYTES);
   const fitting = small.slice(0, MAX_PHOTOS - draft.photos.length);
@@ -50,10 +49,14 @@ export function withFiles(draft: Draft, files: readonly File[]): { draft: Draft;
   const excess = small.length - fitting.length;
   const notices: string[] = [];
   if (large > 0)
-    notices.push(`${large === 1 ? 'One file is' : `${large} files are`} over 25 MiB and left out.`);
+    notices.push(
+      large === 1
+        ? 'One file is over 25 MiB and was not added.'
+        : `${large} files are over 25 MiB and were not added.`,
+    );
   if (excess > 0)
     notices.push(
-      `A message takes ${MAX_PHOTOS} photos; ${excess} left out. Add more with \`/krona photos add\`.`,
+      `A message takes up to ${MAX_PHOTOS} photos; ${excess} not added. Add more with \`/krona photos add\`.`,
     );
   return {
     draft: { ...draft, photos: [...draft.photos, ...fitting.map(newPhoto)] },

@@ -1,4 +1,4 @@
-/** @file Pictures of a card: a grid whose tiles open large, with reactions under each where they vote. */
+/** @file Pictures of a card: a grid of tiles that open large, each with its votes where members vote. */
 import type { ComponentChildren, JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import type { CardPicture } from '../../../commands/card.ts';
@@ -15,7 +15,7 @@ interface GalleryProps {
   readonly pictures: readonly CardPicture[];
   readonly links: Readonly<Record<string, string>>;
   readonly votesOn: string | undefined;
-  /** What else stands under a picture. */
+  /** What else is shown under a picture. */
   readonly underPicture: (pictureId: string) => ComponentChildren;
 }
 
@@ -41,7 +41,7 @@ export function Gallery({ pictures, links, votesOn, underPicture }: GalleryProps
           {votesOn === undefined ? (
             picture.caption !== undefined && <figcaption>{picture.caption}</figcaption>
           ) : (
-            // Number and reactions are drawn here, so a caption that spells them out is not needed.
+            // Number and reactions are shown here, so a caption with both is not needed.
             <figcaption>
               {pictures.length > 1 && <span class="number">{index + 1}</span>}
               <span class="under">{underPicture(picture.id)}</span>
@@ -80,7 +80,7 @@ function Tile({ picture, link, hidden, onPress }: TileProps): JSX.Element {
       type="button"
       class={`tile ${state} ${hidden ? 'hidden' : ''}`}
       onClick={onPress}
-      aria-label={`${hidden ? 'Show, though it may be for adults alone' : 'Enlarge'}: ${picture.alt}`}
+      aria-label={`${hidden ? 'Show a possibly adult (NSFW) image' : 'Enlarge'}: ${picture.alt}`}
     >
       <img
         src={link}
@@ -102,7 +102,7 @@ interface VotesProps {
   readonly of: readonly CardPicture[];
 }
 
-/** The heart that votes, and whatever else members reacted with. */
+/** The heart that votes, and other reactions. */
 function Votes({ setId, picture, of }: VotesProps): JSX.Element {
   const { me, votes } = useStore();
   const standing = (votes[setId] ?? []).filter((vote) => vote.pictureId === picture.id);

@@ -1,4 +1,4 @@
-/** @file One picture as large as the window allows; arrows go on, Esc goes back. */
+/** @file One picture as large as the window allows; arrow keys go to the others, Esc closes. */
 import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import type { CardPicture } from '../../../commands/card.ts';
@@ -15,27 +15,20 @@ interface LightboxProps {
   readonly votes: (picture: CardPicture) => JSX.Element | null;
 }
 
-/** What lies over a picture that is shown only to those who ask for it. */
+/** What covers a picture that is shown only to members who ask for it. */
 export const Veil = (): JSX.Element => (
   <span class="veil">
-    <b>May be for adults alone</b>
-    Show it
+    <b>May be an adult (NSFW) image</b>
+    Show
   </span>
 );
 
-export function Lightbox({
-  pictures,
-  links,
-  index,
-  onIndex,
-  onClose,
-  isHidden,
-  onReveal,
-  votes,
-}: LightboxProps): JSX.Element {
+export function Lightbox(props: LightboxProps): JSX.Element | null {
+  const { pictures, links, index, onIndex, onClose, isHidden, onReveal, votes } = props;
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => dialog.current?.showModal(), []);
-  const picture = pictures[index]!;
+  const picture = pictures[index];
+  if (picture === undefined) return null;
   const link = links[picture.blobHash];
   const hidden = isHidden(picture);
   const go = (step: number) => onIndex((index + step + pictures.length) % pictures.length);
@@ -46,7 +39,10 @@ export function Lightbox({
       aria-label={picture.alt}
       onClose={onClose}
       onClick={(event) => {
-        if (event.target === dialog.current || (event.target as Element).tagName === 'FIGURE')
+        if (
+          event.target === dialog.current ||
+          (event.target instanceof Element && event.target.tagName === 'FIGURE')
+        )
           dialog.current?.close();
       }}
       onKeyDown={(event) => {
@@ -74,16 +70,18 @@ export function Lightbox({
       <button type="button" class="round close" aria-label="Close" onClick={() => dialog.current?.close()}>
         <CloseIcon />
       </button>
-      {pictures.length > 1 && (
-        <>
-          <button type="button" class="round back" aria-label="Picture before" onClick={() => go(-1)}>
-            <BackIcon />
-          </button>
-          <button type="button" class="round next" aria-label="Next picture" onClick={() => go(1)}>
-            <NextIcon />
-          </button>
-        </>
-      )}
+      {pictures.length > 1 && <Arrows go={go} />}
     </dialog>
   );
 }
+
+const Arrows = ({ go }: { go: (step: number) => void }): JSX.Element => (
+  <>
+    <button type="button" class="round back" aria-label="Previous picture" onClick={() => go(-1)}>
+      <BackIcon />
+    </button>
+    <button type="button" class="round next" aria-label="Next picture" onClick={() => go(1)}>
+      <NextIcon />
+    </button>
+  </>
+);

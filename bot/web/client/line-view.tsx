@@ -1,19 +1,20 @@
-/** @file One line of the conversation: what a member wrote, what Krona says, what only you see. */
+/** @file One line of the conversation: a member's message, Krona's card, or an answer that only you see. */
 import type { ComponentChildren, JSX } from 'preact';
 import type { LineView, MemberView, SaidBody, WhisperView } from '../protocol.ts';
 import { Avatar } from './avatar.tsx';
 import { CardView } from './card-view.tsx';
-import { Preview } from './composer.tsx';
+import { Preview } from './draft-photos.tsx';
 import { fullTime, timeOfDay } from './format.ts';
 import { EyeIcon } from './icons.tsx';
-import { type Sending, store, useStore } from './store.ts';
+import type { Sending } from './state.ts';
+import { store, useStore } from './store.ts';
 import { CommandText, Marked } from './text.tsx';
 
 interface RowProps {
   readonly id: string;
   readonly member: MemberView | null;
   readonly at: number;
-  /** Follows a line of the same author closely: no face and name again. */
+  /** Follows a line of the same author closely: avatar and name are not repeated. */
   readonly joined: boolean;
   readonly kind: string;
   readonly children: ComponentChildren;
@@ -69,20 +70,16 @@ function Said({ line, body }: { line: LineView; body: SaidBody }): JSX.Element {
       </p>
       {body.photos.length > 0 && (
         <div class="said-photos">
-          {body.photos.map((photo, index) => (
-            <Preview
-              key={index}
-              name={photo.name}
-              link={photo.thumb === null ? undefined : line.links[photo.thumb]}
-            />
+          {body.photos.map(({ name, thumb }, index) => (
+            <Preview key={index} name={name} link={thumb === null ? undefined : line.links[thumb]} />
           ))}
         </div>
       )}
       {line.interrupted ? (
         <p class="aside">
-          Krona was stopped while it was answering this.{' '}
+          Krona stopped before it answered this.{' '}
           <button type="button" class="link" onClick={() => store.write(body.text)}>
-            Write it again
+            Try again
           </button>
         </p>
       ) : (
@@ -100,7 +97,7 @@ function Working(): JSX.Element {
         <i />
         <i />
       </span>
-      Krona is on it
+      Working on it
     </p>
   );
 }

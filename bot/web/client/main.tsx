@@ -18,7 +18,7 @@ function App(): JSX.Element {
 }
 
 function Chat(): JSX.Element {
-  const { channels, channelId, here, me, online, phase } = useStore();
+  const { channels, channelId, online, phase } = useStore();
   const [menu, setMenu] = useState(false);
   const dropping = useDrop();
   const name = channels.find((channel) => channel.id === channelId)?.name ?? channelId;
@@ -36,55 +36,62 @@ function Chat(): JSX.Element {
       <Sidebar onPick={() => setMenu(false)} />
       <div class="scrim" onClick={() => setMenu(false)} />
       <main>
-        <header class="top">
-          <button
-            type="button"
-            class="round menu"
-            aria-label="Channels"
-            aria-expanded={menu}
-            onClick={() => setMenu(!menu)}
-          >
-            <MenuIcon size={20} />
-          </button>
-          <h2>
-            <i>#</i> {name}
-          </h2>
-          <div
-            class="here"
-            title={`Here now: ${namesOf(
-              here.map((member) => member.name),
-              12,
-            )}`}
-          >
-            {here.slice(0, 5).map((member) => (
-              <Avatar key={member.id} member={member} size={26} />
-            ))}
-            <span>{here.length <= 1 ? (me === null ? '' : 'Only you here') : `${here.length} here`}</span>
-          </div>
-        </header>
+        <Header name={name} menu={menu} onMenu={() => setMenu(!menu)} />
         {late && (
           <div class="banner" role="status">
-            <span class="spinner" aria-hidden="true" /> Connection lost. Trying again; nothing you see is
-            lost.
+            <span class="spinner" aria-hidden="true" /> Connection lost. Reconnecting…
           </div>
         )}
         <Conversation />
         <Composer />
       </main>
-      {dropping && (
-        <div class="drop" aria-hidden="true">
-          <div>
-            <PhotoIcon size={40} />
-            <b>Drop photos here</b>
-            <span>They go into your message; nothing is sent yet.</span>
-          </div>
-        </div>
-      )}
+      {dropping && <DropHint />}
     </div>
   );
 }
 
-/** True once `state` has held for a moment: a blink of the connection is nobody's business. */
+interface HeaderProps {
+  readonly name: string;
+  readonly menu: boolean;
+  readonly onMenu: () => void;
+}
+
+function Header({ name, menu, onMenu }: HeaderProps): JSX.Element {
+  const { here, me } = useStore();
+  const names = namesOf(
+    here.map((member) => member.name),
+    12,
+  );
+  const count = here.length > 1 ? `${here.length} here` : me === null ? '' : 'Only you';
+  return (
+    <header class="top">
+      <button type="button" class="round menu" aria-label="Channels" aria-expanded={menu} onClick={onMenu}>
+        <MenuIcon size={20} />
+      </button>
+      <h2>
+        <i>#</i> {name}
+      </h2>
+      <div class="here" title={`Here now: ${names}`}>
+        {here.slice(0, 5).map((member) => (
+          <Avatar key={member.id} member={member} size={26} />
+        ))}
+        <span>{count}</span>
+      </div>
+    </header>
+  );
+}
+
+const DropHint = (): JSX.Element => (
+  <div class="drop" aria-hidden="true">
+    <div>
+      <PhotoIcon size={40} />
+      <b>Drop photos here</b>
+      <span>They are added to your message. Nothing is sent yet.</span>
+    </div>
+  </div>
+);
+
+/** True once `state` has held for a moment: short interruptions of the connection are not shown. */
 function useLate(state: boolean): boolean {
   const [late, setLate] = useState(false);
   useEffect(() => {
@@ -125,13 +132,13 @@ function useDrop(): boolean {
     const hover = (event: DragEvent) => {
       if (hasFiles(event)) event.preventDefault();
     };
-    const listeners = { dragenter: enter, dragleave: leave, dragover: hover, drop } as const;
-    for (const [name, listener] of Object.entries(listeners))
-      window.addEventListener(name as keyof typeof listeners, listener);
-    return () => {
-      for (const [name, listener] of Object.entries(listeners))
-        window.removeEventListener(name as keyof typeof listeners, listener);
-    };
+    const listening = new AbortController();
+    const { signal } = listening;
+    window.addEventListener('dragenter', enter, { signal });
+    window.addEventListener('dragleave', leave, { signal });
+    window.addEventListener('dragover', hover, { signal });
+    window.addEventListener('drop', drop, { signal });
+    return () => listening.abort();
   }, []);
   return over;
 }

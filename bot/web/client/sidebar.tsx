@@ -1,7 +1,8 @@
-/** @file Channels, one's own name, and the light switch. */
+/** @file Channels, the member's own name, and the switch between light and dark. */
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import { MAX_NAME } from '../protocol.ts';
+import { messageOf } from './api.ts';
 import { Avatar } from './avatar.tsx';
 import { Mark, MoonIcon, PlusIcon, SunIcon } from './icons.tsx';
 import { store, useStore } from './store.ts';
@@ -44,7 +45,7 @@ export function Sidebar({ onPick }: { onPick: () => void }): JSX.Element {
       </ul>
       {adding && (
         <OneLineForm
-          label="Name of the new channel"
+          label="Channel name"
           value=""
           onDone={() => setAdding(false)}
           save={async (name) => {
@@ -78,7 +79,7 @@ function Me(): JSX.Element | null {
           <span>
             <b>{me.name}</b>
             <small>
-              <i class={online ? 'light on' : 'light'} /> {online ? 'Connected' : 'Not connected'}
+              <i class={online ? 'light on' : 'light'} /> {online ? 'Connected' : 'Offline'}
             </small>
           </span>
         </button>
@@ -86,8 +87,8 @@ function Me(): JSX.Element | null {
       <button
         type="button"
         class="round"
-        aria-label={dark ? 'Light colours' : 'Dark colours'}
-        data-tip={dark ? 'Light colours' : 'Dark colours'}
+        aria-label={dark ? 'Light theme' : 'Dark theme'}
+        data-tip={dark ? 'Light theme' : 'Dark theme'}
         onClick={() => setDark(toggleTheme())}
       >
         {dark ? <SunIcon /> : <MoonIcon />}
@@ -113,9 +114,7 @@ function OneLineForm({ label, value, save, onDone }: OneLineFormProps): JSX.Elem
         event.preventDefault();
         save(text)
           .then(onDone)
-          .catch((failure: unknown) =>
-            setError(failure instanceof Error ? failure.message : String(failure)),
-          );
+          .catch((failure: unknown) => setError(messageOf(failure)));
       }}
     >
       <input

@@ -1,90 +1,35 @@
-/** @file What the page knows and does. One state object, replaced at every change; components read it with useStore. */
+/** @file What the page does. Components read its state with useStore. */
 import { useLayoutEffect, useState } from 'preact/hooks';
-import type {
-  ChannelView,
-  CommandView,
-  LineView,
-  MemberView,
-  PictureVotes,
-  ServerMessage,
-  WhisperView,
-} from '../protocol.ts';
-import { ApiError, get, send } from './api.ts';
+import type { LineView, ServerMessage } from '../protocol.ts';
+import { answerOf, api, ApiError, inChannel, messageOf } from './api.ts';
 import { type Connection, connect } from './connection.ts';
 import { type Draft, newDraft, newId, newPhoto } from './draft.ts';
+import {
+  channelOfAddress,
+  initialState,
+  mergedLines,
+  opened,
+  type Sending,
+  settled,
+  type State,
+  without,
+} from './state.ts';
+import { type VoteChange, Voting } from './voting.ts';
 
 /** Lines shown at first, and by how many `earlier` goes back. */
 const PAGE = 60;
 
-/** A message on its way: shown at once, replaced by the bot's own line of the same id. */
-export interface Sending {
-  readonly draft: Draft;
-  readonly at: number;
-  readonly error: string | null;
-}
-
-export interface VoteChange {
-  readonly channelId: string;
-  readonly setId: string;
-  readonly pictureId: string;
-  readonly emoji: string;
-  readonly added: boolean;
-}
-
-export interface State {
-  readonly phase: 'starting' | 'nameless' | 'ready';
-  readonly online: boolean;
-  readonly me: MemberView | null;
-  readonly channels: readonly ChannelView[];
-  readonly commands: readonly CommandView[];
-  readonly channelId: string;
-  readonly unread: ReadonlySet<string>;
-  readonly here: readonly MemberView[];
-  /** null until the channel has come. */
-  readonly lines: readonly LineView[] | null;
-  readonly more: boolean;
-  /** Reactions by set, one's own unsent changes included. */
-  readonly votes: Readonly<Record<string, readonly PictureVotes[]>>;
-  readonly whispers: readonly WhisperView[];
-  readonly sending: readonly Sending[];
-  readonly pressed: readonly { readonly id: string; readonly lineId: string; readonly action: string }[];
-  /** Messages whose answer has not come yet. */
-  readonly awaited: ReadonlySet<string>;
-  readonly draft: Draft;
-  readonly notice: string | null;
-}
-
-const channelOfAddress = (): string => decodeURIComponent(location.hash.slice(1)) || 'general';
-
 class Store {
-  state: State = {
-    phase: 'starting',
-    online: false,
-    me: null,
-    channels: [],
-    commands: [],
-    channelId: channelOfAddress(),
-    unread: new Set(),
-    here: [],
-    lines: null,
-    more: false,
-    votes: {},
-    whispers: [],
-    sending: [],
-    pressed: [],
-    awaited: new Set(),
-    draft: newDraft(),
-    notice: null,
-  };
-
+  state: State = initialState();
   readonly #listeners = new Set<() => void>();
+  readonly #voting = new Voting({
+    me: () => this.state.me,
+    onVotes: (votes) => this.set({ votes }),
+    onProblem: (notice) => this.set({ notice }),
+  });
   #connection: Connection | null = null;
   #limit = PAGE;
   #bundle: string | null = null;
-  /** The bot's word on reactions, and what this page has changed since. */
-  #votes: Record<string, readonly PictureVotes[]> = {};
-  readonly #changes = new Map<string, VoteChange>();
-  #voting: Promise<void> = Promise.resolve();
 
   subscribe(listener: () => void): () => void {
     this.#listeners.add(listener);
@@ -102,7 +47,7 @@ class Store {
   }
 
   async #enter(): Promise<void> {
-    const answer = (await get('/api/me').catch(() => null)) as { me: MemberView | null } | null;
+    const answer = await answerOf(api.me.$get()).catch(() => null);
     if (answer === null) setTimeout(() => void this.#enter(), 1_000);
     else if (answer.me === null) this.set({ phase: 'nameless' });
     else {
@@ -111,9 +56,9 @@ class Store {
     }
   }
 
-  /** Takes or changes one's name. @throws ApiError */
+  /** Sets or changes the member's name. @throws ApiError */
   async rename(name: string): Promise<void> {
-    const { me } = (await send('POST', '/api/me', { name })) as { me: MemberView };
+    const { me } = await answerOf(api.me.$post({ json: { name } }));
     this.set({ me });
     this.#connection?.close();
     this.#connect();
@@ -121,10 +66,11 @@ class Store {
 
   /** @throws ApiError */
   async addChannel(name: string): Promise<void> {
-    const { channel } = (await send('POST', '/api/channels', { name })) as { channel: ChannelView };
+    const { channel } = await answerOf(api.channels.$post({ json: { name } }));
     location.hash = encodeURIComponent(channel.id);
   }
 
+  /** Shows earlier lines. */
   earlier(): void {
     this.#limit += PAGE;
     this.#watch(0);
@@ -144,24 +90,21 @@ class Store {
     });
     try {
       const uploads = await Promise.all(draft.photos.map((photo) => photo.sent()));
-      await send('POST', `/api/channels/${encodeURIComponent(channelId)}/messages`, {
-        id: draft.id,
-        text,
-        uploads,
-      });
+      const json = { id: draft.id, text, uploads };
+      await answerOf(api.channels[':channel'].messages.$post({ ...inChannel(channelId), json }));
     } catch (error) {
       const gone = error instanceof ApiError && error.code === 'UPLOAD_GONE';
       const again = gone ? { ...draft, photos: draft.photos.map((photo) => newPhoto(photo.file)) } : draft;
-      this.#failed({ ...sent, draft: again }, error instanceof Error ? error.message : String(error));
+      this.#failed({ ...sent, draft: again }, messageOf(error));
     }
   }
 
-  /** Puts a message that did not get through back into the message box. */
+  /** Puts a message that could not be sent back into the message box. */
   edit(draft: Draft): void {
     this.set({ draft, sending: this.state.sending.filter((other) => other.draft.id !== draft.id) });
   }
 
-  /** Puts text into the message box, beside the photos that wait there. */
+  /** Puts text into the message box, beside the photos that are there. */
   write(text: string): void {
     this.set({ draft: { ...this.state.draft, id: newId(), text }, notice: null });
   }
@@ -170,27 +113,23 @@ class Store {
     const id = newId();
     this.set({ pressed: [...this.state.pressed, { id, lineId, action }], notice: null });
     try {
-      const path = `/api/channels/${encodeURIComponent(this.state.channelId)}/actions`;
-      await send('POST', path, { id, action });
+      const json = { id, action };
+      await answerOf(api.channels[':channel'].actions.$post({ ...inChannel(this.state.channelId), json }));
     } catch (error) {
       this.set({
         pressed: this.state.pressed.filter((press) => press.id !== id),
-        notice: error instanceof Error ? error.message : String(error),
+        notice: messageOf(error),
       });
     }
   }
 
-  /** Shown at once; kept and sent again after a lost connection, so that no vote is lost. */
   vote(vote: Omit<VoteChange, 'channelId'>): void {
-    const change = { ...vote, channelId: this.state.channelId };
-    this.#changes.set(`${change.pictureId} ${change.emoji}`, change);
-    this.#mergeVotes();
-    this.#queueVote(change);
+    this.#voting.vote({ ...vote, channelId: this.state.channelId });
   }
 
   dismiss(id: string): void {
     this.set({ whispers: this.state.whispers.filter((whisper) => whisper.id !== id) });
-    void send('DELETE', `/api/whispers/${id}`).catch(() => undefined);
+    void answerOf(api.whispers[':id'].$delete({ param: { id } })).catch(() => undefined);
   }
 
   #connect(): void {
@@ -200,9 +139,9 @@ class Store {
       onUp: () => this.set({ online: true }),
       onDown: () => {
         this.set({ online: false });
-        // A browser that has lost its name is not let in again until it says one.
-        get('/api/me')
-          .then((answer) => (answer as { me: MemberView | null }).me ?? location.reload())
+        // A browser that has lost its name is let in again only with a new one.
+        answerOf(api.me.$get())
+          .then(({ me }) => me ?? location.reload())
           .catch(() => undefined);
       },
     });
@@ -210,11 +149,9 @@ class Store {
 
   #open(channelId: string): void {
     if (channelId === this.state.channelId) return;
-    const unread = new Set(this.state.unread);
-    unread.delete(channelId);
     this.#limit = PAGE;
-    this.#votes = {};
-    this.set({ channelId, unread, lines: null, more: false, whispers: [], here: [], sending: [], votes: {} });
+    this.#voting.forget();
+    this.set(opened(this.state, channelId));
     this.#watch(0);
   }
 
@@ -223,49 +160,37 @@ class Store {
   }
 
   #take(message: ServerMessage): void {
-    if ('channelId' in message && message.channelId !== this.state.channelId) {
-      if (message.type === 'activity')
-        this.set({ unread: new Set(this.state.unread).add(message.channelId) });
+    const { state } = this;
+    if ('channelId' in message && message.channelId !== state.channelId) {
+      if (message.type === 'activity') this.set({ unread: new Set(state.unread).add(message.channelId) });
       return;
     }
     switch (message.type) {
       case 'hello':
-        this.#hello(message);
-        return;
+        return this.#hello(message);
       case 'channels':
-        this.set({ channels: message.channels });
-        return;
+        return this.set({ channels: message.channels });
       case 'channel':
         if (message.afresh) this.set({ lines: [] });
-        this.set({ whispers: message.whispers, more: message.more ?? this.state.more });
+        this.set({ whispers: message.whispers, more: message.more ?? state.more });
         this.#takeLines(message.lines);
-        for (const change of this.#changes.values()) this.#queueVote(change);
-        return;
+        return this.#voting.resend();
       case 'line':
-        this.#takeLines([message.line]);
-        return;
+        return this.#takeLines([message.line]);
       case 'votes':
-        this.#votes = { ...this.#votes, [message.setId]: message.votes };
-        this.#mergeVotes();
-        return;
-      case 'whisper':
-        if (message.whisper.channelId === this.state.channelId)
-          this.set({
-            whispers: [
-              ...this.state.whispers.filter((other) => other.id !== message.whisper.id),
-              message.whisper,
-            ],
-          });
-        return;
+        return this.#voting.take(message.setId, message.votes);
+      case 'whisper': {
+        const { whisper } = message;
+        if (whisper.channelId !== state.channelId) return;
+        const others = state.whispers.filter(({ id }) => id !== whisper.id);
+        return this.set({ whispers: [...others, whisper] });
+      }
       case 'unwhisper':
-        this.set({ whispers: this.state.whispers.filter((whisper) => whisper.id !== message.id) });
-        return;
+        return this.set({ whispers: state.whispers.filter(({ id }) => id !== message.id) });
       case 'settled':
-        this.#settled(message.id);
-        return;
+        return this.set(settled(state, message.id));
       case 'here':
-        this.set({ here: message.members });
-        return;
+        return this.set({ here: message.members });
       case 'nowhere':
         location.hash = '';
         return;
@@ -276,103 +201,44 @@ class Store {
   }
 
   #hello(message: Extract<ServerMessage, { type: 'hello' }>): void {
-    // A bot that was updated meanwhile serves another page: take it, unless something is being written.
+    // A bot that was updated serves another page: load it, unless something is being written.
     if (this.#bundle !== null && this.#bundle !== message.bundle && this.state.draft.text === '') {
       location.reload();
       return;
     }
     this.#bundle = message.bundle;
-    // What was under way on the old connection is told by the lines; no `settled` will come for it.
+    // The lines tell what became of messages on the old connection; no `settled` will come for them.
     this.set({ me: message.me, channels: message.channels, pressed: [], awaited: new Set() });
     this.#watch(Math.max(0, ...(this.state.lines ?? []).map((line) => line.revision)));
     if (this.state.commands.length === 0)
-      get('/api/commands')
-        .then((commands) => this.set({ commands: commands as CommandView[] }))
+      answerOf(api.commands.$get())
+        .then((commands) => this.set({ commands }))
         .catch(() => undefined);
   }
 
   #takeLines(changed: readonly LineView[]): void {
-    const lines = new Map((this.state.lines ?? []).map((line) => [line.id, line]));
-    for (const line of changed)
-      if ((lines.get(line.id)?.revision ?? -1) <= line.revision) {
-        if (line.body.kind === 'gone') lines.delete(line.id);
-        else lines.set(line.id, line);
-        if (line.body.kind === 'card' && line.body.card.votesOn !== undefined)
-          this.#votes[line.body.card.votesOn] = line.votes ?? [];
-      }
-    const sorted = [...lines.values()].sort((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1));
-    this.set({
-      lines: sorted,
-      sending: this.state.sending.filter((sending) => !lines.has(sending.draft.id)),
-    });
-    this.#mergeVotes();
-  }
-
-  #settled(id: string): void {
-    const awaited = new Set(this.state.awaited);
-    awaited.delete(id);
-    this.set({
-      awaited,
-      pressed: this.state.pressed.filter((press) => press.id !== id),
-      sending: this.state.sending.filter((sending) => sending.draft.id !== id || sending.error !== null),
-    });
+    const lines = mergedLines(this.state.lines ?? [], changed);
+    const ids = new Set(lines.map(({ id }) => id));
+    this.set({ lines, sending: this.state.sending.filter(({ draft }) => !ids.has(draft.id)) });
+    this.#voting.takeLines(changed);
   }
 
   #failed(sent: Sending, error: string): void {
-    const awaited = new Set(this.state.awaited);
-    awaited.delete(sent.draft.id);
+    const awaited = without(this.state.awaited, sent.draft.id);
     const others = this.state.sending.filter((other) => other.draft.id !== sent.draft.id);
     if (this.state.draft.text === '' && this.state.draft.photos.length === 0)
       this.set({ awaited, sending: others, draft: sent.draft, notice: error });
     else this.set({ awaited, sending: [...others, { ...sent, error }] });
   }
-
-  /** One after the other, so that quick clicks arrive in their order. */
-  #queueVote(change: VoteChange): void {
-    this.#voting = this.#voting.then(() => this.#sendVote(change));
-  }
-
-  async #sendVote(change: VoteChange): Promise<void> {
-    const key = `${change.pictureId} ${change.emoji}`;
-    try {
-      const { votes } = (await send(
-        'PUT',
-        `/api/channels/${encodeURIComponent(change.channelId)}/votes`,
-        change,
-      )) as { votes: readonly PictureVotes[] };
-      this.#votes = { ...this.#votes, [change.setId]: votes };
-    } catch (error) {
-      if (error instanceof ApiError && (error.code === 'OFFLINE' || error.code.startsWith('HTTP_5'))) return;
-      this.set({ notice: error instanceof Error ? error.message : String(error) });
-    }
-    // A newer click on the same heart stands until its own answer has come.
-    if (this.#changes.get(key) === change) this.#changes.delete(key);
-    this.#mergeVotes();
-  }
-
-  #mergeVotes(): void {
-    const votes = { ...this.#votes };
-    const me = this.state.me;
-    if (me !== null)
-      for (const { setId, pictureId, emoji, added } of this.#changes.values()) {
-        const standing = votes[setId] ?? [];
-        const chip = standing.find((vote) => vote.pictureId === pictureId && vote.emoji === emoji);
-        const others = (chip?.members ?? []).filter((member) => member.id !== me.id);
-        const members = added ? [...others, me] : others;
-        const rest = standing.filter((vote) => vote !== chip);
-        votes[setId] = members.length === 0 ? rest : [...rest, { pictureId, emoji, members }];
-      }
-    this.set({ votes });
-  }
 }
 
 export const store = new Store();
 
-/** The state, followed: the component draws again when it changes. */
+/** The state, followed: the component renders again when it changes. */
 export function useStore(): State {
   const [state, follow] = useState(store.state);
   useLayoutEffect(() => {
-    // It may have changed between the drawing and here.
+    // It may have changed between rendering and here.
     follow(store.state);
     return store.subscribe(() => follow(store.state));
   }, []);

@@ -11,7 +11,7 @@ export function Marked({ text }: { text: string }): JSX.Element {
         key={index}
         type="button"
         class="code"
-        title="Put it into the message box"
+        title="Copy to the message box"
         onClick={() => store.write(part.slice(1, -1))}
       >
         {part.slice(1, -1)}
@@ -29,10 +29,11 @@ export function Marked({ text }: { text: string }): JSX.Element {
 export function CommandText({ text }: { text: string }): JSX.Element {
   const match = /^\/krona\s+(\S+)\s*([\s\S]*)$/u.exec(text);
   if (match === null) return <>{text}</>;
-  const rest = match[2]!.split(/(\b[a-z][a-z0-9_-]*:(?:"[^"]*"|\S+))/u).filter((part) => part !== '');
+  const [, command, options = ''] = match;
+  const rest = options.split(/(\b[a-z][a-z0-9_-]*:(?:"[^"]*"|\S+))/u).filter((part) => part !== '');
   return (
     <span class="command">
-      <b>/krona {match[1]}</b>{' '}
+      <b>/krona {command}</b>{' '}
       {rest.map((part, index) =>
         /^[a-z][a-z0-9_-]*:/u.test(part) ? (
           <span key={index} class="option">

@@ -1,7 +1,8 @@
-/** @file What somebody sees first: the question for a name, and an empty channel that says exactly what to do. */
+/** @file What a newcomer sees first: the question for a name, and an empty channel that says what to do. */
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import { MAX_NAME } from '../protocol.ts';
+import { messageOf } from './api.ts';
 import { Mark, PhotoIcon } from './icons.tsx';
 import { store } from './store.ts';
 import { CommandText } from './text.tsx';
@@ -22,15 +23,16 @@ export function NameForm(): JSX.Element {
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          store.rename(name).catch((failure: unknown) => {
-            setError(failure instanceof Error ? failure.message : String(failure));
-          });
+          store.rename(name).catch((failure: unknown) => setError(messageOf(failure)));
         }}
       >
         <Mark size={44} />
         <h1>Welcome to Krona</h1>
-        <p>Teach it your pet, your mascot, your mug from a few photos. Then make pictures of it together.</p>
-        <label for="name">What shall the others call you?</label>
+        <p>
+          Train it on a few photos of your pet, your mascot or your mug. Then generate pictures of it
+          together.
+        </p>
+        <label for="name">What should people call you?</label>
         <div class="name-row">
           <input
             id="name"
@@ -44,7 +46,7 @@ export function NameForm(): JSX.Element {
             onInput={(event) => setName(event.currentTarget.value)}
           />
           <button type="submit" class="button primary" disabled={name.trim() === ''}>
-            Come in
+            Join
           </button>
         </div>
         {error !== null && (
@@ -57,17 +59,17 @@ export function NameForm(): JSX.Element {
   );
 }
 
-/** The empty channel. Each example goes into the message box, to be changed or sent as it is. */
+/** The empty channel. Each example goes into the message box, to be changed or sent. */
 export function Welcome(): JSX.Element {
   return (
     <section class="welcome">
       <Mark size={40} />
-      <h2>Make something of your own</h2>
-      <p>Two ways to begin. Click an example, change what you like, press Enter.</p>
+      <h2>Two ways to start</h2>
+      <p>Click an example, change it if you like, and press Enter.</p>
       <div class="ways">
         <div>
-          <h3>Draw right away</h3>
-          <p>Say what you want to see. Four pictures come back, and everybody here can vote.</p>
+          <h3>Generate pictures</h3>
+          <p>Describe what you want to see. You get four pictures, and everybody here can vote.</p>
           <ul>
             {IMAGINE.map((text) => (
               <li key={text}>
@@ -79,22 +81,22 @@ export function Welcome(): JSX.Element {
           </ul>
         </div>
         <div>
-          <h3>Teach it something of yours</h3>
+          <h3>Train your own subject</h3>
           <ol>
             <li>
-              <span>Drop 4 to 10 photos of one thing on this page, or choose them.</span>
+              <span>Drop 4 to 10 photos of one subject on this page, or choose them.</span>
               <label for="photo-picker" class="button photos-button">
                 <PhotoIcon /> Choose photos
               </label>
             </li>
             <li>
-              <span>Say its name and what it is.</span>
+              <span>Name the subject and its class.</span>
               <button type="button" class="example" onClick={() => store.write(TRAIN)}>
                 <CommandText text={TRAIN} />
               </button>
             </li>
             <li>
-              <span>Watch it learn, then name it in a prompt.</span>
+              <span>When the training is done, use the name in a prompt.</span>
               <button
                 type="button"
                 class="example"
@@ -107,7 +109,7 @@ export function Welcome(): JSX.Element {
         </div>
       </div>
       <p class="hint">
-        <kbd>/</kbd> shows every command, <kbd>Tab</kbd> completes it.
+        <kbd>/</kbd> lists all commands, <kbd>Tab</kbd> completes one.
       </p>
     </section>
   );

@@ -1,5 +1,6 @@
 /** @file Which files of a hub repository make a model that opens here: what a diffusers folder needs, once. */
 import { KronaError } from '../../../core/errors.ts';
+import { isJsonObject } from '../config-fields.ts';
 import { shardFiles, weightFiles } from '../weight-files.ts';
 import type { HubFile, HubSnapshot } from './hub-client.ts';
 
@@ -54,7 +55,9 @@ export async function chooseFolderFiles(
         ? names.filter((name) => name === 'scheduler_config.json')
         : names.length === 0
           ? []
-          : await weightsOf(snapshot, part, names, variant, (name) => readText(byPath.get(`${part}/${name}`)!));
+          : await weightsOf(snapshot, part, names, variant, (name) =>
+              readText(found(byPath, snapshot, `${part}/${name}`)),
+            );
     chosen.push(...wanted.map((name) => found(byPath, snapshot, `${part}/${name}`)));
   }
   if (chosen.length === 0) throw noFolder(snapshot);
@@ -103,7 +106,7 @@ async function weightsOf(
     if (cause instanceof KronaError) throw cause;
     throw new KronaError('MODEL_INDEX_INVALID', `${where} is not JSON.`, { cause });
   }
-  const shards = new Set(shardFiles(where, (index ?? {}) as Record<string, unknown>).values());
+  const shards = new Set(shardFiles(where, isJsonObject(index) ? index : {}).values());
   return ['config.json', choice.name, ...[...shards].sort()];
 }
 

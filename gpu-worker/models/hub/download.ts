@@ -8,6 +8,7 @@ import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KronaError } from '../../../core/errors.ts';
+import { errorCode } from '../safetensors.ts';
 import type { HubClient, HubFile, HubSnapshot } from './hub-client.ts';
 
 export interface DownloadHooks {
@@ -59,7 +60,7 @@ async function fetchAll(
   const output = await open(partial, have === 0 ? 'w' : 'a');
   try {
     onBytes?.(have);
-    for (let vain = 0; have < file.size; ) {
+    for (let vain = 0; have < file.size;) {
       const before = have;
       let problem: unknown;
       try {
@@ -81,8 +82,8 @@ async function fetchAll(
       if (have === file.size) break;
       vain = have > before ? 0 : vain + 1;
       if (vain >= ATTEMPTS) throw gaveUp(file, have, problem);
-      await sleep(vain === 0 ? 0 : patienceMs * 2 ** (vain - 1), undefined, signal ? { signal } : {}).catch(() =>
-        signal?.throwIfAborted(),
+      await sleep(vain === 0 ? 0 : patienceMs * 2 ** (vain - 1), undefined, signal ? { signal } : {}).catch(
+        () => signal?.throwIfAborted(),
       );
     }
     await output.sync();
@@ -136,8 +137,8 @@ function gaveUp(file: HubFile, have: number, cause: unknown): KronaError {
 }
 
 function diskProblem(error: unknown, path: string): unknown {
-  const code = (error as NodeJS.ErrnoException).code;
-  if (error instanceof KronaError || typeof code !== 'string' || !/^E[A-Z]+$/.test(code)) return error;
+  const code = errorCode(error);
+  if (error instanceof KronaError || !/^E[A-Z]+$/.test(code)) return error;
   const full = code === 'ENOSPC';
   return new KronaError(
     full ? 'DISK_FULL' : 'FILE_UNWRITABLE',

@@ -36,7 +36,10 @@ const STALL_MS = 60_000;
 export function hubSettings(env: Readonly<Record<string, string | undefined>> = process.env): HubSettings {
   const token = env['HF_TOKEN'] || null;
   if (token !== null && !token.startsWith('hf_'))
-    throw new KronaError('HF_TOKEN_INVALID', 'HF_TOKEN must be an access token that begins with hf_; make one in the hub’s settings.');
+    throw new KronaError(
+      'HF_TOKEN_INVALID',
+      'HF_TOKEN must be an access token that begins with hf_; make one in the hub’s settings.',
+    );
   const endpoint = (env['HF_ENDPOINT'] || ENDPOINT).replace(/\/+$/, '');
   if (!URL.canParse(endpoint) || !/^https?:$/.test(new URL(endpoint).protocol))
     throw new KronaError('HF_ENDPOINT_INVALID', `HF_ENDPOINT must be an address such as ${ENDPOINT}.`);
@@ -61,9 +64,16 @@ export class HubClient {
     try {
       const { sha: commit } = await modelInfo({ ...common, name: repo, revision, additionalFields: ['sha'] });
       const files: HubFile[] = [];
-      for await (const { type, path, size, oid, lfs } of listFiles({ ...common, repo, revision: commit, recursive: true })) {
+      for await (const { type, path, size, oid, lfs } of listFiles({
+        ...common,
+        repo,
+        revision: commit,
+        recursive: true,
+      })) {
         if (type !== 'file') continue;
-        const hash = lfs ? ({ kind: 'sha256', value: lfs.oid } as const) : ({ kind: 'git', value: oid! } as const);
+        const hash = lfs
+          ? ({ kind: 'sha256', value: lfs.oid } as const)
+          : ({ kind: 'git', value: oid ?? '' } as const);
         files.push({ path, size: lfs?.size ?? size, hash });
       }
       return { repo, commit, files };
@@ -98,7 +108,9 @@ export class HubClient {
         },
       });
       let skip = -1;
-      for await (const chunk of blob!.slice(start, file.size).stream() as unknown as AsyncIterable<Uint8Array>) {
+      for await (const chunk of blob!
+        .slice(start, file.size)
+        .stream() as unknown as AsyncIterable<Uint8Array>) {
         timer.refresh();
         // A server that knows no ranges answers with the whole file.
         if (skip < 0) skip = status === 200 ? start : 0;

@@ -34,7 +34,7 @@ export const UNET_PREFIX = 'model.diffusion_model.';
 export const VAE_PREFIX = 'first_stage_model.';
 
 const VOCABULARY = { vocab_size: 49408, max_position_embeddings: 77, eos_token_id: 2, bos_token_id: 0 };
-const CLIP_L: JsonObject = {
+const CLIP_L = {
   ...VOCABULARY,
   hidden_size: 768,
   intermediate_size: 3072,
@@ -44,7 +44,7 @@ const CLIP_L: JsonObject = {
   projection_dim: 768,
 };
 /** Without its last layer, the 24th, which SD 2 does not use though files hold it. */
-const OPEN_CLIP_H: JsonObject = {
+const OPEN_CLIP_H = {
   ...VOCABULARY,
   hidden_size: 1024,
   intermediate_size: 4096,
@@ -53,7 +53,7 @@ const OPEN_CLIP_H: JsonObject = {
   hidden_act: 'gelu',
   projection_dim: 512,
 };
-const OPEN_CLIP_BIG_G: JsonObject = {
+const OPEN_CLIP_BIG_G = {
   ...VOCABULARY,
   hidden_size: 1280,
   intermediate_size: 5120,
@@ -64,7 +64,7 @@ const OPEN_CLIP_BIG_G: JsonObject = {
 };
 const END = '<|endoftext|>';
 
-const SD_BLOCKS: JsonObject = {
+const SD_BLOCKS = {
   block_out_channels: [320, 640, 1280, 1280],
   layers_per_block: 2,
   down_block_types: ['CrossAttnDownBlock2D', 'CrossAttnDownBlock2D', 'CrossAttnDownBlock2D', 'DownBlock2D'],

@@ -27,6 +27,13 @@ const LAYER: Readonly<Record<string, string>> = {
   'self_attn.out_proj': 'attn.out_proj',
 };
 
+/** Which third of the fused matrix each projection is. */
+const THIRDS: Readonly<Record<string, 0 | 1 | 2>> = {
+  'self_attn.q_proj': 0,
+  'self_attn.k_proj': 1,
+  'self_attn.v_proj': 2,
+};
+
 /** The projection's two names: OpenCLIP's parameter, and a linear layer's weight. */
 export const PROJECTIONS = ['text_projection', 'text_projection.weight'] as const;
 
@@ -41,15 +48,10 @@ export function openClipPlace(name: string, linearProjection = false): ClipPlace
     return linearProjection ? { name } : { name: PROJECTIONS[0], transposed: true };
   const whole = WHOLE[name];
   if (whole !== undefined) return { name: whole };
-  const [, layer, inner, kind] = /\.layers\.(\d+)\.(.+)\.(\w+)$/.exec(name) as unknown as [
-    string,
-    string,
-    string,
-    string,
-  ];
+  const [, layer = '', inner = '', kind = ''] = /\.layers\.(\d+)\.(.+)\.(\w+)$/.exec(name) ?? [];
   const block = `transformer.resblocks.${layer}`;
-  const fused = ['self_attn.q_proj', 'self_attn.k_proj', 'self_attn.v_proj'].indexOf(inner);
-  return fused < 0
+  const third = THIRDS[inner];
+  return third === undefined
     ? { name: `${block}.${LAYER[inner]}.${kind}` }
-    : { name: `${block}.attn.in_proj_${kind}`, third: fused as 0 | 1 | 2 };
+    : { name: `${block}.attn.in_proj_${kind}`, third };
 }

@@ -42,56 +42,58 @@ export async function openSingleFile(
   const { velocity, zeroSnr } = await predictionOf(file, model, path);
   const changed = velocity ? model.velocity : null;
   const left = new Set(file.tensors.keys());
-
-  const unetJson = { ...model.unet, ...changed?.unet };
-  const unet = part(
-    file,
-    left,
-    'unet',
-    UNET_PREFIX,
-    unetConfig('the UNet', unetJson, ARCHITECTURES[model.architecture].timeIds),
-    unetParameters,
-    (name, config) => ({ name: originalUnetName(name, config) }),
-  );
-  const vae = part(file, left, 'vae', VAE_PREFIX, vaeConfig('the VAE', model.vae), vaeParameters, (name, config) => ({
-    name: originalVaeName(name, config.block_out_channels.length),
-  }));
-  const textEncoder = (form: TextEncoderPart): ModelFolder['textEncoders'][0] =>
-    part(
-      file,
-      left,
-      form.part,
-      form.prefix,
-      clipTextConfig('the text encoder', form.config, form.projected),
-      clipParameters,
-      (form.names === 'openclip' ? openClipPlaces : clipPlaces)(file, form.prefix),
-    );
-  const [first, ...more] = model.textEncoders;
-  const textEncoders = [textEncoder(first), ...more.map(textEncoder)] as const;
+  const parts = openParts(file, left, { ...model, unet: { ...model.unet, ...changed?.unet } });
   refuseOthers(file, model, left);
-  checkFit(
-    model.architecture,
-    textEncoders.map(({ config }) => config),
-    unet.config,
-    vae.config,
-  );
+  const textConfigs = parts.textEncoders.map(({ config }) => config);
+  checkFit(model.architecture, textConfigs, parts.unet.config, parts.vae.config);
 
   const folder = await tokenizerFolder(path);
   const tokenizer = ({ pad }: TextEncoderPart) => ({ folder, pad, advice: TOKENIZER_ADVICE });
+  const [first, ...more] = model.textEncoders;
   return {
     name: basename(path).replace(/\.safetensors$/i, ''),
     path: file.path,
     architecture: model.architecture,
-    textEncoders,
+    ...parts,
     tokenizers: [tokenizer(first), ...more.map(tokenizer)],
-    unet,
-    vae,
     scheduler: {
       ...(changed?.scheduler ?? model.scheduler),
       ...(zeroSnr ? { rescale_betas_zero_snr: true, timestep_spacing: 'trailing' } : {}),
     },
     forceZerosForEmptyPrompt: model.forceZerosForEmptyPrompt,
     extra: [...left].filter((name) => !KNOWN_EXTRA.test(name) && !isUnusedText(name, model)),
+  };
+}
+
+/** The parts of a file; tensors that have a place in one are taken out of `left`. */
+function openParts(
+  file: SafetensorsFile,
+  left: Set<string>,
+  { architecture, unet, vae, textEncoders: [first, ...more] }: SingleFileModel,
+): Pick<ModelFolder, 'unet' | 'vae' | 'textEncoders'> {
+  const ownUnet = unetConfig('the UNet', unet, ARCHITECTURES[architecture].timeIds);
+  const ownVae = vaeConfig('the VAE', vae);
+  const textEncoder = ({ part: name, prefix, names, config, projected }: TextEncoderPart) => {
+    const own = clipTextConfig('the text encoder', config, projected);
+    const places = (names === 'openclip' ? openClipPlaces : clipPlaces)(file, prefix);
+    return part(file, left, { name, prefix, config: own, parameters: clipParameters(own), place: places });
+  };
+  return {
+    unet: part(file, left, {
+      name: 'unet',
+      prefix: UNET_PREFIX,
+      config: ownUnet,
+      parameters: unetParameters(ownUnet),
+      place: (name) => ({ name: originalUnetName(name, ownUnet) }),
+    }),
+    vae: part(file, left, {
+      name: 'vae',
+      prefix: VAE_PREFIX,
+      config: ownVae,
+      parameters: vaeParameters(ownVae),
+      place: (name) => ({ name: originalVaeName(name, ownVae.block_out_channels.length) }),
+    }),
+    textEncoders: [textEncoder(first), ...more.map(textEncoder)],
   };
 }
 
@@ -113,30 +115,36 @@ function isUnusedText(name: string, { textEncoders }: SingleFileModel): boolean 
     const layer = /^transformer\.resblocks\.(\d+)\./.exec(name.slice(prefix.length))?.[1];
     return layer === undefined
       ? !projected && PROJECTIONS.some((projection) => name === prefix + projection)
-      : Number(layer) >= (config['num_hidden_layers'] as number);
+      : Number(layer) >= Number(config['num_hidden_layers']);
   });
+}
+
+/** What one part of the file is, and where its parameters lie. */
+interface PartPlan<Config> {
+  readonly name: string;
+  /** Of its tensors in the file. */
+  readonly prefix: string;
+  readonly config: Config;
+  readonly parameters: readonly ParameterShape[];
+  readonly place: (parameter: string) => ClipPlace;
 }
 
 /** One part of the file, its tensors under diffusers' names; those that are found are taken out of `left`. */
 function part<Config>(
   file: SafetensorsFile,
   left: Set<string>,
-  name: string,
-  prefix: string,
-  config: Config,
-  parameters: (config: Config) => ParameterShape[],
-  place: (parameter: string, config: Config) => ClipPlace,
+  { name, prefix, config, parameters, place }: PartPlan<Config>,
 ): ModelComponent<Config> {
   const tensors = new Map<string, ModelTensor>();
-  for (const { name: parameter, shape } of parameters(config)) {
-    const { name: original, third, transposed } = place(parameter, config);
+  for (const { name: parameter, shape } of parameters) {
+    const { name: original, third, transposed } = place(parameter);
     const stored = file.tensors.get(prefix + original);
     if (stored === undefined) continue;
     left.delete(prefix + original);
     const rows = third === undefined ? stored : thirdOf(stored, third);
     tensors.set(parameter, transposed ? transposedOf(rows) : pointwiseAs(rows, shape));
   }
-  return { name, config, tensors, fileName: (parameter) => prefix + place(parameter, config).name };
+  return { name, config, tensors, fileName: (parameter) => prefix + place(parameter).name };
 }
 
 /** Rows of q, k or v in a fused tensor: a row-major slice of rows is one range of bytes. */
@@ -158,5 +166,7 @@ const transposedOf = (stored: StoredTensor): ModelTensor => ({
 function pointwiseAs(stored: StoredTensor, shape: readonly number[]): StoredTensor {
   const bare = (sizes: readonly number[]): string =>
     (sizes.length === 4 && sizes[2] === 1 && sizes[3] === 1 ? sizes.slice(0, 2) : sizes).join();
-  return stored.shape.join() !== shape.join() && bare(stored.shape) === bare(shape) ? { ...stored, shape } : stored;
+  return stored.shape.join() !== shape.join() && bare(stored.shape) === bare(shape)
+    ? { ...stored, shape }
+    : stored;
 }

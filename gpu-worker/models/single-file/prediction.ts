@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { KronaError } from '../../../core/errors.ts';
-import { readFloats, type SafetensorsFile } from '../safetensors.ts';
+import { readFloats, type SafetensorsFile, type StoredTensor } from '../safetensors.ts';
 import { UNET_PREFIX, type SingleFileModel } from './architectures.ts';
 
 export interface Prediction {
@@ -49,13 +49,13 @@ async function besides(path: string): Promise<string | null> {
 }
 
 async function isWide(file: SafetensorsFile): Promise<boolean> {
-  let last: { readonly layer: number; readonly name: string } | null = null;
-  for (const name of file.tensors.keys()) {
+  let last: { readonly layer: number; readonly tensor: StoredTensor } | null = null;
+  for (const [name, tensor] of file.tensors) {
     const layer = Number(LAST_NORM.exec(name.replace(UNET_PREFIX, ''))?.[1] ?? -1);
-    if (layer > (last?.layer ?? -1)) last = { layer, name };
+    if (layer > (last?.layer ?? -1)) last = { layer, tensor };
   }
   if (last === null) return false;
-  const biases = await readFloats(file.tensors.get(last.name)!);
+  const biases = await readFloats(last.tensor);
   const mean = biases.reduce((sum, x) => sum + x, 0) / biases.length;
   return Math.sqrt(biases.reduce((sum, x) => sum + (x - mean) ** 2, 0) / biases.length) > VELOCITY_SPREAD;
 }

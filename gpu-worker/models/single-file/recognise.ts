@@ -1,6 +1,8 @@
 /** @file Which model a single file holds, from the names and shapes of its tensors alone. */
+import { at } from '../../../core/at.ts';
 import { KronaError } from '../../../core/errors.ts';
 import { ARCHITECTURES } from '../architecture.ts';
+import { ConfigFields } from '../config-fields.ts';
 import type { SafetensorsFile } from '../safetensors.ts';
 import { UNET_PREFIX, VAE_PREFIX, type SingleFileModel } from './architectures.ts';
 
@@ -44,8 +46,9 @@ export function recognise(file: SafetensorsFile, known: readonly SingleFileModel
     );
   }
   const sameUnet = known.filter(({ unet }) => {
-    const [first] = unet['block_out_channels'] as readonly number[];
-    return first === signs.first && unet['cross_attention_dim'] === signs.text;
+    const fields = new ConfigFields('the UNet', unet);
+    const [first] = fields.integers('block_out_channels', []);
+    return first === signs.first && fields.integer('cross_attention_dim') === signs.text;
   });
   const found = sameUnet.find(({ textEncoders }) => textEncoders.every(({ prefix }) => has(prefix)));
   if (found === undefined) {
@@ -68,11 +71,7 @@ export function recognise(file: SafetensorsFile, known: readonly SingleFileModel
     );
   }
   if (!has(VAE_PREFIX))
-    throw unsupported(
-      file,
-      `has no VAE (${VAE_PREFIX}…); use a checkpoint with a VAE baked in`,
-      known,
-    );
+    throw unsupported(file, `has no VAE (${VAE_PREFIX}…); use a checkpoint with a VAE baked in`, known);
   return found;
 }
 
@@ -101,7 +100,11 @@ const VARIANTS: readonly (readonly [RegExp, string, string])[] = [
  * @param left names of the file's tensors without a place in `model`
  * @throws KronaError MODEL_ARCHITECTURE_UNSUPPORTED
  */
-export function refuseOthers(file: SafetensorsFile, { architecture }: SingleFileModel, left: ReadonlySet<string>): void {
+export function refuseOthers(
+  file: SafetensorsFile,
+  { architecture }: SingleFileModel,
+  left: ReadonlySet<string>,
+): void {
   const { label } = ARCHITECTURES[architecture];
   const refusal = (found: readonly string[], what: string, advice: string) =>
     new KronaError(
@@ -115,7 +118,11 @@ export function refuseOthers(file: SafetensorsFile, { architecture }: SingleFile
   }
   const found = [...left].filter((name) => name.startsWith(UNET_PREFIX));
   if (found.length > 0)
-    throw refusal(found, 'holds a UNet that is another', 'use a checkpoint of the plain architecture, or remove them if they are there by mistake');
+    throw refusal(
+      found,
+      'holds a UNet that is another',
+      'use a checkpoint of the plain architecture, or remove them if they are there by mistake',
+    );
 }
 
 function unetSigns(file: SafetensorsFile): UNetSigns | null {
@@ -124,7 +131,7 @@ function unetSigns(file: SafetensorsFile): UNetSigns | null {
     ([name]) => name.startsWith(UNET_PREFIX) && name.endsWith('.attn2.to_k.weight'),
   )?.[1].shape;
   if (first?.length !== 4 || reads?.length !== 2) return null;
-  return { input: first[1]!, first: first[0]!, text: reads[1]! };
+  return { input: at(first, 1), first: at(first, 0), text: at(reads, 1) };
 }
 
 function unsupported(file: SafetensorsFile, what: string, known: readonly SingleFileModel[]): KronaError {

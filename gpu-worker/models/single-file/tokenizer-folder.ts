@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 const isTokenizer = async (folder: string): Promise<boolean> => {
-  const files = await readdir(folder).catch(() => [] as string[]);
+  const files = await readdir(folder).catch((): string[] => []);
   return files.includes('tokenizer.json') || (files.includes('vocab.json') && files.includes('merges.txt'));
 };
 

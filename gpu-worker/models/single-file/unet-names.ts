@@ -3,6 +3,7 @@
  * of layers on the way in, where 0 is conv_in and a block's layers are followed by its downsampler, and one on the way
  * out, where an upsampler belongs to its block's last layer. A layer's parts are numbered: resnet, attention, resampler.
  */
+import { at } from '../../../core/at.ts';
 import type { UNetConfig } from '../model-configs.ts';
 
 const WHOLE: Readonly<Record<string, string>> = {
@@ -27,30 +28,31 @@ const RESNET: Readonly<Record<string, string>> = {
   conv_shortcut: 'skip_connection',
 };
 
+/** A block or layer of the UNet, what lies inside it, and `weight` or `bias`. */
+const PLACE = /^((?:down|up)_blocks\.\d+\.\w+\.\d+|mid_block\.\w+\.\d+|.*?)(?:\.(.+))?\.(\w+)$/;
+
 /**
  * @param name as diffusers has it
  * @example originalUnetName('down_blocks.1.resnets.0.conv1.weight', sd15) // 'input_blocks.4.0.in_layers.2.weight'
  */
 export function originalUnetName(name: string, config: UNetConfig): string {
-  const [, site, inner, kind] = /^((?:down|up)_blocks\.\d+\.\w+\.\d+|mid_block\.\w+\.\d+|.*?)(?:\.(.+))?\.(\w+)$/.exec(
-    name,
-  ) as unknown as [string, string, string | undefined, string];
+  const [, site = '', inner = '', kind = ''] = PLACE.exec(name) ?? [];
   if (!/^(down|up|mid)_block/.test(site)) return `${WHOLE[name.slice(0, -kind.length - 1)]}.${kind}`;
   const parts = [WHOLE[site] ?? layerOf(site, config)];
   // Attentions have the same names inside; a resampler is its one convolution.
-  if (site.includes('.resnets.')) parts.push(RESNET[inner!]!);
-  else if (site.includes('.attentions.')) parts.push(inner!);
+  if (site.includes('.resnets.')) parts.push(RESNET[inner] ?? inner);
+  else if (site.includes('.attentions.')) parts.push(inner);
   return `${parts.join('.')}.${kind}`;
 }
 
 /** `up_blocks.1.upsamplers.0` → `output_blocks.5.2.conv` */
 function layerOf(site: string, config: UNetConfig): string {
-  const [side, block, what, layer] = site.split('.') as [string, string, string, string];
+  const [side, block, what, layer] = site.split('.');
   const down = side === 'down_blocks';
   const counts = down ? config.layers_per_block : config.layers_per_block.toReversed();
   // Every block takes one layer more than its resnets on the way in.
   const first = counts.slice(0, Number(block)).reduce((sum, count) => sum + count + 1, down ? 1 : 0);
-  const last = first + counts[Number(block)]!;
+  const last = first + at(counts, Number(block));
   switch (what) {
     case 'downsamplers':
       return `input_blocks.${last}.0.op`;

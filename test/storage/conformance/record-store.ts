@@ -707,15 +707,23 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
 
   it('keeps a conversation in order and gives what is new since last time', async () => {
     const { channel, ann } = await newChannel();
-    const line = (body: unknown, memberId: string | null) =>
-      bot.addLine({ id: randomUUID(), channelId: channel.id, memberId, body });
+    const line = async (body: unknown, memberId: string | null) => {
+      const { added, ...stored } = await bot.addLine({
+        id: randomUUID(),
+        channelId: channel.id,
+        memberId,
+        body,
+      });
+      expect(added).toBe(true);
+      return stored;
+    };
     const question = await line('/krona help', ann.id);
     const answer = await line({ title: 'Help', text: ['line\nbreak'] }, null);
     expect(await bot.lines(channel.id, 0, 100)).toEqual([question, answer]);
     expect(await bot.lines(channel.id, 0, 1)).toEqual([answer]);
     expect(await bot.lines(channel.id, answer.revision, 100)).toEqual([]);
 
-    await bot.updateLine(question.id, { title: 'changed' });
+    await bot.updateLine({ ...question, body: { title: 'changed' } });
     const [changed] = await bot.lines(channel.id, answer.revision, 100);
     expect(changed).toMatchObject({ id: question.id, body: { title: 'changed' } });
     const again = await bot.addLine({
@@ -724,7 +732,20 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
       memberId: ann.id,
       body: 'other',
     });
-    expect(again).toEqual(changed);
+    expect(again).toEqual({ ...changed, added: false });
+  });
+
+  it('changes a line only for its own channel and member', async () => {
+    const { channel, ann } = await newChannel();
+    const { channel: other, ann: ben } = await newChannel();
+    const line = { id: randomUUID(), channelId: channel.id, memberId: ann.id, body: 'mine' };
+    await bot.addLine(line);
+    for (const foreign of [{ memberId: ben.id }, { memberId: null }, { channelId: other.id }]) {
+      const attempt = { ...line, ...foreign, body: 'overwritten' };
+      await expect(bot.addLine(attempt)).rejects.toMatchObject({ code: 'LINE_ID_TAKEN' });
+      await expect(bot.updateLine(attempt)).rejects.toMatchObject({ code: 'LINE_NOT_FOUND' });
+    }
+    expect(await bot.lines(channel.id, 0, 10)).toMatchObject([{ body: 'mine' }]);
   });
 
   it('never lets a reader miss a line that was written earlier and committed later', async () => {

@@ -1,0 +1,15 @@
+/** @file A program whose work is known: compiled from the same graph that is counted. */
+import { compile, type Program } from '../gpu-worker/graph/compile.ts';
+import type { Tensor } from '../gpu-worker/graph/tensor.ts';
+import { countFlops } from './flops.ts';
+
+export interface CountedProgram {
+  readonly program: Program;
+  /** Floating-point operations of one run. */
+  readonly flops: number;
+}
+
+export const countedProgram = (outputs: Readonly<Record<string, Tensor>>): CountedProgram => ({
+  program: compile(outputs),
+  flops: countFlops(outputs),
+});

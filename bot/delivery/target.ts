@@ -1,0 +1,31 @@
+/** @file The record that a post shows, as far as it says when to show the post again. */
+import type { CommandContext } from '../../commands/contract.ts';
+import type { Post } from '../../core/records.ts';
+
+export interface Target {
+  readonly revision: number;
+  /** Queued: its position changes without its record. */
+  readonly queued: boolean;
+}
+
+/** null when the record was deleted. */
+export async function targetOf(
+  { kind, targetId }: Pick<Post, 'kind' | 'targetId'>,
+  { records }: Pick<CommandContext, 'records'>,
+): Promise<Target | null> {
+  switch (kind) {
+    case 'champion': {
+      const change = await records.championChange(targetId);
+      return change && { revision: 0, queued: false };
+    }
+    case 'ranking': {
+      const ranking = await records.ranking(targetId);
+      return ranking && { revision: ranking.revision, queued: false };
+    }
+    case 'run':
+    case 'set': {
+      const record = kind === 'run' ? await records.run(targetId) : await records.set(targetId);
+      return record && { revision: record.revision, queued: record.state === 'queued' };
+    }
+  }
+}

@@ -1,0 +1,171 @@
+/**
+ * @file Commands, and the forms that some of them open. A form opens right after the acknowledgement, as the key to open
+ * it lasts 3 s.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Card } from '../../commands/card.ts';
+import { errorCard } from '../../commands/cards/format.ts';
+import type { Attachment } from '../../commands/contract.ts';
+import { declared, parseCommandLine } from '../../commands/index.ts';
+import type { OptionValues } from '../../commands/line/options.ts';
+import { KronaError } from '../../core/errors.ts';
+import type { Log } from '../../core/log.ts';
+import type { GatewayHandlers } from '../gateway.ts';
+import { photoForm, type PhotoFormData } from '../photo-form.ts';
+import type { Caller } from './answers.ts';
+import type { Asked, Entrance } from './entrance.ts';
+import { COMPLETED, type FilledForm, type FormPurpose, formView } from './forms.ts';
+import type { Members } from './members.ts';
+import { inPlainText, type Mention, optionsOf, readText, refusePlainMentions } from './mentions.ts';
+import type { PhotoDownloads } from './photo-download.ts';
+import type { Places } from './places.ts';
+import type { SlackApi } from './web-api.ts';
+
+/** Longest that a command waits for the names of the people it mentions, ms: a form must be opened within 3 s. */
+const LONGEST_NAMING = 1_000;
+/** Characters of a file's name in a form: ten of them must fit beside the rest. */
+const NAME = 60;
+
+export interface CommandEventsParts {
+  readonly api: SlackApi;
+  readonly members: Members;
+  readonly places: Places;
+  readonly downloads: PhotoDownloads;
+  readonly entrance: Entrance;
+  readonly handlers: GatewayHandlers;
+  readonly log: Log;
+  /** Tells a member alone; never rejects. */
+  tell(caller: Caller, card: Card): Promise<void>;
+}
+
+export interface MessageWithFiles {
+  readonly user?: string;
+  readonly files?: readonly {
+    readonly id: string;
+    readonly name?: string | null;
+    readonly title?: string | null;
+  }[];
+}
+
+interface Invoked {
+  readonly command: string;
+  readonly action: string;
+  readonly attachments: readonly Attachment[];
+}
+
+export class CommandEvents {
+  readonly #parts: CommandEventsParts;
+
+  constructor(parts: CommandEventsParts) {
+    this.#parts = parts;
+  }
+
+  /** `/krona …` @param trigger - the key to open a form */
+  async command(asked: Asked, text: string, trigger: string): Promise<void> {
+    const { line, mentions } = readText(text);
+    try {
+      const { name: command, action, options: parsed } = parseCommandLine(line);
+      const { data } = declared(command, action);
+      refusePlainMentions(parsed, data);
+      const options = this.#named(mentions).then((named) => optionsOf(parsed, data, named));
+      const form = photoForm(command, action);
+      if (form === null) this.#invoke(asked, { command, action, attachments: [] }, options);
+      else await this.#openForm(asked, form, { command, action, files: [] }, await options, trigger);
+    } catch (error) {
+      const card = errorCard(error);
+      const words = card.text?.map((each) => inPlainText(each, mentions));
+      await this.#parts.tell(asked.caller, { ...card, ...(words && { text: words }) });
+    }
+  }
+
+  /** The shortcut in the menu of a message: its files, after a form that says which subject they show. */
+  async shortcut(asked: Asked, message: MessageWithFiles, trigger: string): Promise<void> {
+    const { caller } = asked;
+    const files = (message.files ?? []).map(({ id, name, title }) => ({
+      id,
+      name: (name ?? title ?? 'photo').slice(0, NAME),
+    }));
+    try {
+      if (message.user !== caller.userId)
+        throw new KronaError(
+          'NOT_YOURS',
+          "Only the sender can submit a message's photos. Ask them to use the shortcut, or send your own.",
+        );
+      const form = photoForm('photos', 'add');
+      if (files.length === 0 || form === null)
+        throw new KronaError('NO_PHOTOS', 'This message has no files. Choose one with 1 to 10 photos.');
+      await this.#openForm(asked, form, { command: 'photos', action: 'add', files }, {}, trigger);
+    } catch (error) {
+      await this.#parts.tell(caller, errorCard(error));
+    }
+  }
+
+  /** A form that was sent. */
+  submit({ place, responseUrl, at, command, action }: FormPurpose, form: FilledForm, user: Person): void {
+    const caller = { channelId: place.externalId, userId: user.id, responseUrl, at };
+    const attachments = form.files.map((file) => this.#parts.downloads.attachment(file));
+    const asked = { place, caller, userName: user.name ?? user.id };
+    this.#invoke(asked, { command, action, attachments }, Promise.resolve(form.options));
+  }
+
+  /** Suggestions for an option of a form. */
+  async complete(
+    { command, action, place }: FormPurpose,
+    actionId: string,
+    typed: string,
+    user: Person,
+  ): Promise<readonly string[]> {
+    const member = { externalId: user.id, name: user.name ?? user.id };
+    const option = actionId.slice(COMPLETED.length);
+    return this.#parts.handlers.onCompletion({ channel: place, member, command, action, option, typed });
+  }
+
+  #invoke(asked: Asked, what: Invoked, options: Promise<OptionValues>): void {
+    this.#parts.entrance.enter(asked, options, (who, ready) =>
+      this.#parts.handlers.onInvocation({ ...who, ...what, options: ready }),
+    );
+  }
+
+  /** Adds the names that Slack has left out of mentions, as far as they are known in time. */
+  async #named(mentions: readonly Mention[]): Promise<readonly Mention[]> {
+    const { members, places } = this.#parts;
+    return Promise.all(
+      mentions.map(async (mention) => {
+        if (mention.name !== null || mention.kind === 'group') return mention;
+        const { id } = mention;
+        const asked = mention.kind === 'member' ? members.person(id) : places.known(id);
+        const name = Promise.race([
+          asked.then((found) => found.name),
+          sleep(LONGEST_NAMING, id, { ref: false }),
+        ]);
+        return { ...mention, name: await name.catch(() => id) };
+      }),
+    );
+  }
+
+  /** @throws KronaError FORM_EXPIRED */
+  async #openForm(
+    { place, caller: { responseUrl, at } }: Asked,
+    form: PhotoFormData,
+    what: Pick<FormPurpose, 'command' | 'action' | 'files'>,
+    typed: OptionValues,
+    trigger: string,
+  ): Promise<void> {
+    const { api, log } = this.#parts;
+    const view = formView(form, { ...what, place, responseUrl, at }, typed);
+    await api
+      .call('views.open', (client) => client.views.open({ trigger_id: trigger, view }), { repeatable: false })
+      .catch((cause: unknown) => {
+        if (cause instanceof KronaError && cause.code !== 'SLACK_REFUSED') throw cause;
+        log.warn({ error: cause }, 'Slack: a form could not be opened');
+        throw new KronaError('FORM_EXPIRED', 'Slack did not open the form in time. Send the command again.', {
+          cause,
+        });
+      });
+  }
+}
+
+interface Person {
+  readonly id: string;
+  readonly name?: string;
+}

@@ -1,0 +1,101 @@
+/** @file What the page knows: one object, replaced at every change. */
+import type {
+  ChannelView,
+  CommandView,
+  LineView,
+  MemberView,
+  PictureVotes,
+  WhisperView,
+} from '../protocol.ts';
+import { type Draft, newDraft } from './draft.ts';
+
+/** A message on its way: shown at once, replaced by the bot's own line of the same id. */
+export interface Sending {
+  readonly draft: Draft;
+  readonly at: number;
+  readonly error: string | null;
+}
+
+/** Reactions by set. */
+export type Votes = Readonly<Record<string, readonly PictureVotes[]>>;
+
+export interface State {
+  readonly phase: 'starting' | 'nameless' | 'ready';
+  readonly online: boolean;
+  readonly me: MemberView | null;
+  readonly channels: readonly ChannelView[];
+  readonly commands: readonly CommandView[];
+  readonly channelId: string;
+  readonly unread: ReadonlySet<string>;
+  readonly here: readonly MemberView[];
+  /** null until the channel has come. */
+  readonly lines: readonly LineView[] | null;
+  readonly more: boolean;
+  /** One's own unsent changes included. */
+  readonly votes: Votes;
+  readonly whispers: readonly WhisperView[];
+  readonly sending: readonly Sending[];
+  readonly pressed: readonly { readonly id: string; readonly lineId: string; readonly action: string }[];
+  /** Messages of which the answer has not come yet. */
+  readonly awaited: ReadonlySet<string>;
+  readonly draft: Draft;
+  readonly notice: string | null;
+}
+
+/** The channel that the page's address names; an address that can't be read is the first channel's. */
+export function channelOfAddress(): string {
+  try {
+    return decodeURIComponent(location.hash.slice(1)) || 'general';
+  } catch {
+    return 'general';
+  }
+}
+
+/** What belongs to one channel, as it is before the channel has come. */
+const UNKNOWN_CHANNEL = { here: [], lines: null, more: false, votes: {}, whispers: [], sending: [] } as const;
+
+export const initialState = (): State => ({
+  ...UNKNOWN_CHANNEL,
+  phase: 'starting',
+  online: false,
+  me: null,
+  channels: [],
+  commands: [],
+  channelId: channelOfAddress(),
+  unread: new Set(),
+  pressed: [],
+  awaited: new Set(),
+  draft: newDraft(),
+  notice: null,
+});
+
+/** The change that shows another channel. */
+export const opened = ({ unread }: State, channelId: string): Partial<State> => ({
+  ...UNKNOWN_CHANNEL,
+  channelId,
+  unread: without(unread, channelId),
+});
+
+export function without<T>(set: ReadonlySet<T>, value: T): ReadonlySet<T> {
+  const rest = new Set(set);
+  rest.delete(value);
+  return rest;
+}
+
+/** Lines with changed ones merged in, by time; a page may get an older state after a newer one. */
+export function mergedLines(known: readonly LineView[], changed: readonly LineView[]): LineView[] {
+  const lines = new Map(known.map((line) => [line.id, line]));
+  for (const line of changed) {
+    if ((lines.get(line.id)?.revision ?? -1) > line.revision) continue;
+    if (line.body.kind === 'gone') lines.delete(line.id);
+    else lines.set(line.id, line);
+  }
+  return [...lines.values()].sort((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1));
+}
+
+/** The change when a message or press has been handled. */
+export const settled = ({ awaited, pressed, sending }: State, id: string): Partial<State> => ({
+  awaited: without(awaited, id),
+  pressed: pressed.filter((press) => press.id !== id),
+  sending: sending.filter(({ draft, error }) => draft.id !== id || error !== null),
+});

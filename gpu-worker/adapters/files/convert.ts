@@ -1,0 +1,292 @@
+/**
+ * @file Makes one adapter file from another: exactly wherever the target can hold the same ΔW, and otherwise not, unless
+ * a rank is given, whose error is then reported.
+ */
+import { KronaError } from '../../../core/errors.ts';
+import { writeSafetensors } from '../../models/safetensors.ts';
+import type { AdapterLayers } from '../adapter.ts';
+import type { FileDtype, FileTensors } from '../forms/form.ts';
+import { LowRankLayer, LowRankShape } from '../forms/low-rank.ts';
+import type { AdapterBase } from './adapter-base.ts';
+import { FAMILIES, fileLayers, noiseStrengthOf, type Family } from './adapter-info.ts';
+import { openAdapter, type OpenAdapter } from './open-adapter.ts';
+import { writePeft, type PeftFacts } from './peft-folder.ts';
+import { readOpened } from './read-adapter.ts';
+import { statedFamily, statedNotes } from './stated-facts.ts';
+import { kohyaNamed, named, type Naming } from './write-adapter.ts';
+
+export const CONVERSIONS = ['lokr', 'peft', 'lora'] as const;
+
+export interface ConvertOptions {
+  readonly to: (typeof CONVERSIONS)[number];
+  /** A .safetensors file; a folder for `peft`. */
+  readonly out: string;
+  /** Names of a LoRA: kohya's (default), or diffusers' own. */
+  readonly names?: 'kohya' | 'diffusers';
+  /** Allows a LoRA of this rank that is only close to ΔW. */
+  readonly rank?: number;
+  /** The model that the adapter is for: checks it, and knows how its blocks count. */
+  readonly base?: AdapterBase & { readonly family: Family };
+}
+
+export interface Conversion {
+  readonly out: string;
+  readonly format: (typeof CONVERSIONS)[number];
+  readonly modules: number;
+  /** Numbers written. */
+  readonly parameters: number;
+  /** Largest rank of a LoRA that was made; null for Kronecker factors. */
+  readonly rank: number | null;
+  /** ‖ΔW written − ΔW‖ / ‖ΔW‖ over all modules and for the worst; 0 where it is the same. */
+  readonly error: number;
+  readonly worst: { readonly module: string; readonly error: number } | null;
+  /** What other programs make of it differently from Krona or its maker, a sentence each. */
+  readonly notes: readonly string[];
+}
+
+type Written = Omit<Conversion, 'error' | 'worst' | 'notes'>;
+type LowRankLayers = ReadonlyMap<string, LowRankLayer>;
+
+interface Source extends Naming {
+  readonly adapter: OpenAdapter;
+  readonly layers: AdapterLayers;
+  readonly dtype: FileDtype;
+}
+
+/**
+ * @throws KronaError as openAdapter and readAdapter; ADAPTER_LOSSY (only an approximation is possible, and no rank was
+ * given), ADAPTER_UNREPRESENTABLE (the target cannot hold it at all)
+ */
+export async function convertAdapter(path: string, options: ConvertOptions): Promise<Conversion> {
+  const source = await open(path, options);
+  return { ...(await write(source, options)), notes: notesOf(source, options) };
+}
+
+async function write(source: Source, options: ConvertOptions): Promise<Omit<Conversion, 'notes'>> {
+  const { layers } = source;
+  const { name } = source.adapter.file;
+  const { to, out, rank } = options;
+  for (const [module, { form }] of layers)
+    if (!form.factored)
+      throw new KronaError(
+        'ADAPTER_UNREPRESENTABLE',
+        `${name} changes ${module} in full; only a difference file can hold that, and it is one.`,
+      );
+  if (to === 'lora' || (to === 'peft' && rank !== undefined)) {
+    const { made, ...errors } = toLowRank(layers, rank, name);
+    return { ...(await writeLowRank(made, source, options)), ...errors };
+  }
+  if (rank !== undefined)
+    throw new KronaError(
+      'OPTION_INVALID',
+      'rank works with --to lora and --to peft; a LoKr keeps its factors.',
+    );
+  if (to === 'peft') {
+    if (new Set([...layers.values()].map(({ form }) => form)).size > 1)
+      throw new KronaError(
+        'ADAPTER_UNREPRESENTABLE',
+        `${name} mixes LoKr and LoRA; a PEFT folder holds one of them. Convert with --to lora.`,
+      );
+    await writePeft(out, layers, aboutPeft(source));
+  } else {
+    const metadata = metadataFor(source, 'lycoris.kohya', '100000', {
+      algo: 'lokr',
+      factor: '-1',
+      full_matrix: 'True',
+    });
+    await writeSafetensors(out, kohyaNamed(lokrTensors(source), source), metadata);
+  }
+  return { ...summary(options, layers), error: 0, worst: null };
+}
+
+/** @throws KronaError ADAPTER_UNREPRESENTABLE */
+function lokrTensors({ adapter, layers, dtype }: Source): ReadonlyMap<string, FileTensors> {
+  return new Map(
+    [...layers].map(([module, layer]) => {
+      const tensors = layer.lokrTensors(dtype);
+      if (tensors === null)
+        throw new KronaError(
+          'ADAPTER_UNREPRESENTABLE',
+          `${adapter.file.name} changes ${module} by DiffuseKronA's row-permuted product, which LoKr cannot hold; ` +
+            'convert with --to lora, which is exact.',
+        );
+      return [module, tensors];
+    }),
+  );
+}
+
+async function open(path: string, { base }: ConvertOptions): Promise<Source> {
+  const adapter = await openAdapter(path, base?.layers);
+  const { file } = adapter;
+  const opened = [...adapter.layers];
+  let layers: AdapterLayers;
+  if (base) ({ layers } = await readOpened(adapter, base));
+  else {
+    checkModules(adapter);
+    layers = new Map(
+      await Promise.all(
+        opened.map(async ([key, { stored, scale }]) => [key, await stored.read(await scale())] as const),
+      ),
+    );
+  }
+  // Half precision stays where numbers are only copied.
+  const half = [...file.tensors].every(([key, { dtype }]) => key.endsWith('.alpha') || dtype === 'F16');
+  const scales = await Promise.all(
+    opened.map(async ([, { stored, scale }]) => (stored.shape instanceof LowRankShape ? 1 : scale())),
+  );
+  return {
+    adapter,
+    layers,
+    base: base?.layers ?? fileLayers(file.metadata),
+    family: base?.family ?? guessFamily(adapter),
+    dtype: half && scales.every((scale) => scale === 1) ? 'F16' : 'F32',
+  };
+}
+
+/**
+ * Names that are no paths of modules keep their spelling in `layers`.
+ * @throws KronaError ADAPTER_TARGETS_UNSUPPORTED if there are any
+ */
+function checkModules({ file, layers }: OpenAdapter): void {
+  const unknown = [...layers].flatMap(([key, { name }]) => (key === name && isUnknown(key) ? [key] : []));
+  if (unknown.length > 0)
+    throw new KronaError(
+      'ADAPTER_TARGETS_UNSUPPORTED',
+      `${file.name} changes modules that Krona doesn't know: ${unknown.slice(0, 4).join(', ')}.`,
+    );
+}
+
+function isUnknown(module: string): boolean {
+  return !/^(?:down_blocks|up_blocks|mid_block|text_encoder|text_encoder_2|conv_|time_embedding|add_embedding)/.test(
+    module,
+  );
+}
+
+/** By what the file says, or by the width of the text that its cross-attention reads. */
+function guessFamily({ file, shapes }: OpenAdapter): Family {
+  const said = statedFamily(file.metadata);
+  if (said !== null) return said;
+  for (const [module, { inputs }] of shapes) {
+    if (!/\.attn2\.to_[kv]$/.test(module)) continue;
+    if (inputs === 768) return 'sd1';
+    if (inputs === 1024) return 'sd2';
+  }
+  return 'sdxl';
+}
+
+/** Every layer as a LoRA: as it is, exactly, or of a rank. @throws KronaError ADAPTER_LOSSY */
+function toLowRank(layers: AdapterLayers, rank: number | undefined, name: string) {
+  const made = new Map<string, LowRankLayer>();
+  let [lost, whole] = [0, 0];
+  let worst: Conversion['worst'] = null;
+  for (const [module, layer] of layers) {
+    const low = layer.asLowRank(rank);
+    if (low === null)
+      throw new KronaError(
+        'ADAPTER_LOSSY',
+        `${name} changes ${module} by a product whose exact LoRA would be larger than full rank; ` +
+          'give --rank N for the closest LoRA of that rank, and the error is reported.',
+      );
+    made.set(module, low.layer);
+    if (low.loss === null) continue;
+    lost += low.loss.lost;
+    whole += low.loss.whole;
+    const error = low.loss.whole === 0 ? 0 : Math.sqrt(low.loss.lost / low.loss.whole);
+    if (worst === null || error > worst.error) worst = { module, error };
+  }
+  return { made: withOneAlpha(made), error: whole === 0 ? 0 : Math.sqrt(lost / whole), worst };
+}
+
+/**
+ * The same ΔW with one alpha for all modules, whatever their ranks: diffusers reads files that hold several at the wrong
+ * scales. Those of the commonest alpha stay copies; the others are rounded once.
+ */
+function withOneAlpha(layers: LowRankLayers): LowRankLayers {
+  const counts = new Map<number, number>();
+  for (const { alpha } of layers.values()) counts.set(alpha, (counts.get(alpha) ?? 0) + 1);
+  if (counts.size < 2) return layers;
+  const [alpha] = [...counts].reduce((best, each) => (each[1] > best[1] ? each : best));
+  return new Map([...layers].map(([module, layer]) => [module, layer.withAlpha(alpha)]));
+}
+
+async function writeLowRank(
+  layers: LowRankLayers,
+  source: Source,
+  options: ConvertOptions,
+): Promise<Written> {
+  if (options.to === 'peft') await writePeft(options.out, layers, aboutPeft(source));
+  else {
+    const { dtype } = source;
+    const tensors =
+      options.names === 'diffusers'
+        ? named(new Map([...layers].map(([path, layer]) => [path, layer.peftTensors(dtype)])), diffusersName)
+        : kohyaNamed(new Map([...layers].map(([path, layer]) => [path, layer.tensors(dtype)])), source);
+    const ranks = [...layers.values()].map(({ rank }) => rank);
+    const metadata = metadataFor(source, 'networks.lora', String(Math.max(...ranks)));
+    await writeSafetensors(options.out, tensors, metadata);
+  }
+  return summary(options, layers);
+}
+
+/** A path as diffusers' LoRA files have it. */
+const diffusersName = (path: string): string => (path.startsWith('text_encoder') ? path : `unet.${path}`);
+
+function baseModelOf({ adapter: { file } }: Source): string | null {
+  return file.metadata.get('krona.base_model') ?? file.metadata.get('ss_sd_model_name') ?? null;
+}
+
+/** What the source says about itself, without how its numbers are held: a PEFT folder has its own form for that. */
+function aboutPeft(source: Source): PeftFacts {
+  const { file } = source.adapter;
+  const metadata = [...file.metadata].filter(([key]) => !/^(?:ss_network_|lora_adapter_metadata$)/.test(key));
+  return { baseModel: baseModelOf(source), dtype: source.dtype, metadata: new Map(metadata) };
+}
+
+function notesOf({ adapter: { file }, layers }: Source, { to, base }: ConvertOptions): string[] {
+  const notes = statedNotes(file, base);
+  const strength = noiseStrengthOf(file.metadata);
+  if (strength !== undefined)
+    notes.push(
+      `Its strength falls to ${strength} at pure noise (krona.noise_strength), which Krona alone follows: other programs ` +
+        'use its full strength throughout.',
+    );
+  if (to === 'peft' && [...layers.keys()].some((path) => path.startsWith('text_encoder.')))
+    notes.push(
+      'PEFT finds these modules in the text encoder of transformers 5 and later, whose names have no text_model; for ' +
+        'transformers 4 convert with --to lora --names diffusers, which diffusers reads with either.',
+    );
+  return notes;
+}
+
+/** The source's metadata, with what other programs need to know about the new form. */
+function metadataFor(
+  { adapter: { file }, family, base }: Source,
+  module: string,
+  dim: string,
+  args?: Readonly<Record<string, string>>,
+): Map<string, string> {
+  const metadata = new Map(file.metadata);
+  const { version, v2 } = FAMILIES[family];
+  const alpha = args ? '1' : dim;
+  const facts = { format: 'pt', ss_network_module: module, ss_network_dim: dim, ss_network_alpha: alpha };
+  for (const [key, value] of Object.entries(facts)) metadata.set(key, value);
+  if (!metadata.has('ss_base_model_version')) metadata.set('ss_base_model_version', version).set('ss_v2', v2);
+  if (args) metadata.set('ss_network_args', JSON.stringify(args));
+  else metadata.delete('ss_network_args');
+  // Diffusers' form of scales, which are in the tensors.
+  metadata.delete('lora_adapter_metadata');
+  if (FAMILIES[family].style === 'ldm') metadata.set('krona.layers_per_block', JSON.stringify(base));
+  return metadata;
+}
+
+function summary({ out, to }: ConvertOptions, layers: AdapterLayers): Written {
+  const sizes = [...layers.values()].flatMap(({ numbers }) => numbers.map(({ length }) => length));
+  const ranks = [...layers.values()].map((layer) => layer.facts().rank ?? 0);
+  return {
+    out,
+    format: to,
+    modules: layers.size,
+    parameters: sizes.reduce((sum, size) => sum + size, 0),
+    rank: Math.max(0, ...ranks) || null,
+  };
+}

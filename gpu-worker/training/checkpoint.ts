@@ -1,0 +1,114 @@
+/** @file What a run keeps on the disk: checkpoints, the state that it resumes from, and in the end the adapter. */
+import { rm } from 'node:fs/promises';
+import { KronaError } from '../../core/errors.ts';
+import { adapterLayers } from '../adapters/adapter.ts';
+import { writeAdapter } from '../adapters/files/write-adapter.ts';
+import type { OptimizerState } from './adamw.ts';
+import type { LossScale } from './loss-scale.ts';
+import { loadOptimizer, saveOptimizer } from './optimizer-file.ts';
+import type { TrainPlan } from './plan.ts';
+import type { TrainHooks } from './train-hooks.ts';
+
+/** Adapter files of checkpoints lie beside the last, numbered by step. */
+export const checkpointPath = (out: string, step: number): string =>
+  out.replace(/(\.safetensors)?$/, `-${String(step).padStart(6, '0')}.safetensors`);
+
+/** The newest optimiser state; removed when the run is done. */
+const statePath = (out: string): string => out.replace(/(\.safetensors)?$/, '.state.safetensors');
+
+/** What a run can resume from. */
+export interface RunState {
+  readonly state: OptimizerState;
+  /** One for each step taken. */
+  readonly losses: readonly number[];
+  /** null: not scaled, or not yet. */
+  readonly lossScale: LossScale | null;
+}
+
+/** Where a run starts: fresh, or where an earlier attempt stopped. @throws KronaError RESUME_MISMATCH, SAFETENSORS_* */
+export async function startingPoint({ options, key, initialState }: TrainPlan): Promise<RunState> {
+  const saved = options.resume ? await loadOptimizer(statePath(options.out)) : null;
+  if (!saved) return { state: initialState(), losses: [], lossScale: null };
+  if (saved.facts.get('run') !== key)
+    throw new KronaError(
+      'RESUME_MISMATCH',
+      'The checkpoint beside the output belongs to a run with other settings; use them again, or another output.',
+    );
+  if (options.trace !== null)
+    throw new KronaError(
+      'RESUME_MISMATCH',
+      'A trace must hold the whole run; leave out --resume or --trace.',
+    );
+  return {
+    state: saved.state,
+    losses: JSON.parse(saved.facts.get('losses') ?? '[]') as number[],
+    lossScale: JSON.parse(saved.facts.get('loss_scale') ?? 'null') as LossScale | null,
+  };
+}
+
+export class Checkpoints {
+  readonly #plan: TrainPlan;
+  readonly #onSaved: TrainHooks['onSaved'];
+  readonly #current: () => RunState;
+  #saved: { readonly step: number; readonly at: number };
+
+  /** @param current the run's state after its last step */
+  constructor(plan: TrainPlan, onSaved: TrainHooks['onSaved'], current: () => RunState) {
+    this.#plan = plan;
+    this.#onSaved = onSaved;
+    this.#current = current;
+    this.#saved = { step: current().state.step, at: performance.now() };
+  }
+
+  /** After a step: saves a checkpoint or the state alone, where one is due. */
+  async afterStep(step: number): Promise<void> {
+    const { steps, checkpointEvery, stateSeconds = Infinity } = this.#plan.options;
+    if (step === steps) return;
+    if (checkpointEvery && step % checkpointEvery === 0) {
+      await this.#saveAdapter(false);
+      await this.saveState();
+      await this.#tell(false);
+    } else if ((performance.now() - this.#saved.at) / 1000 >= stateSeconds) await this.saveState();
+  }
+
+  /** Saves all that a later attempt needs, unless it is saved already. */
+  async saveState(): Promise<void> {
+    const { state, losses, lossScale } = this.#current();
+    const { step } = state;
+    if (step === this.#saved.step) return;
+    await saveOptimizer(statePath(this.#plan.options.out), state, {
+      run: this.#plan.key,
+      losses: JSON.stringify(losses),
+      loss_scale: JSON.stringify(lossScale),
+    });
+    this.#saved = { step, at: performance.now() };
+  }
+
+  /** Saves the state of a run that was stopped, if its options ask for any saving; else an earlier state stays. */
+  async stopped(): Promise<void> {
+    const { checkpointEvery, stateSeconds } = this.#plan.options;
+    if (checkpointEvery !== null || stateSeconds !== undefined) await this.saveState().catch(() => {});
+  }
+
+  /** Writes the finished adapter and removes the state. */
+  async finish(): Promise<void> {
+    await this.#saveAdapter(true);
+    await this.#tell(true);
+    await rm(statePath(this.#plan.options.out), { force: true });
+  }
+
+  #path(final: boolean): string {
+    const { out } = this.#plan.options;
+    return final ? out : checkpointPath(out, this.#current().state.step);
+  }
+
+  async #saveAdapter(final: boolean): Promise<void> {
+    const { shapes, model, info } = this.#plan;
+    const { step, parameters } = this.#current().state;
+    await writeAdapter(this.#path(final), adapterLayers(shapes, parameters), model, { ...info, steps: step });
+  }
+
+  async #tell(final: boolean): Promise<void> {
+    await this.#onSaved?.({ step: this.#current().state.step, path: this.#path(final), final });
+  }
+}

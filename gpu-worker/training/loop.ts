@@ -1,0 +1,124 @@
+/**
+ * @file The loop of every training, of adapters and of whole models: the gradients of some micro-batches, then one step of
+ * the optimiser, until all steps are taken.
+ */
+import { KronaError } from '../../core/errors.ts';
+import type { AdamW } from './adamw.ts';
+import { scaledStep, type LossScale } from './loss-scale.ts';
+
+export interface LoopOptions {
+  readonly optimizer: AdamW;
+  /** Optimiser steps in all, those of an earlier attempt included. */
+  readonly steps: number;
+  /** Micro-batches of an optimiser step, whose gradients are averaged; 1 by default. */
+  readonly accumulation?: number;
+  /** Where the scale of the loss starts (loss-scale.ts); null, the default: the loss is not scaled. */
+  readonly lossScale?: LossScale | null;
+  /** Of optimiser step `step`, from 0. */
+  readonly learningRate: (step: number) => number;
+  /**
+   * Computes micro-batch `n`, from 0, with the optimiser's parameters: writes its gradient and returns its loss.
+   *
+   * @param lossScale what the loss is multiplied by, where it is scaled
+   */
+  readonly microBatch: (n: number, gradient: Float32Array, lossScale: number | null) => Promise<number>;
+  /** After each optimiser step. */
+  readonly onStep: (step: TakenStep) => Promise<void>;
+  /** Waits before every micro-batch, so that other work gets its turn on the device. */
+  readonly turn?: (() => Promise<void>) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface TakenStep {
+  /** Optimiser steps taken so far. */
+  readonly step: number;
+  /** Mean of the step's micro-batches. */
+  readonly loss: number;
+  /** Before clipping. */
+  readonly gradientNorm: number;
+  /** Time that it took, without waiting for its turn. */
+  readonly seconds: number;
+}
+
+export class TrainingLoop {
+  readonly #options: LoopOptions;
+  readonly #gradient: Float32Array;
+  /** The gradient of one micro-batch of several. */
+  #part: Float32Array | undefined;
+  #lossScale: LossScale | null;
+  /** Time spent waiting for turns, ms. */
+  #waited = 0;
+
+  constructor(options: LoopOptions) {
+    this.#options = options;
+    this.#gradient = new Float32Array(options.optimizer.state.parameters.length);
+    this.#lossScale = options.lossScale ?? null;
+  }
+
+  /** The scale to resume with; null: the loss is not scaled. */
+  get lossScale(): LossScale | null {
+    return this.#lossScale;
+  }
+
+  /**
+   * Takes the steps that are left.
+   *
+   * @throws KronaError TRAINING_DIVERGED when the loss or the gradient is not finite; what the options' functions throw,
+   * and the signal's reason when it aborts: the optimiser then has the state after its last whole step
+   */
+  async run(): Promise<void> {
+    const { optimizer, steps, signal, learningRate, onStep } = this.#options;
+    let began = performance.now();
+    this.#waited = 0;
+    while (optimizer.state.step < steps) {
+      signal?.throwIfAborted();
+      const { step } = optimizer.state;
+      const loss = await this.#stepGradient(step);
+      const rate = learningRate(step);
+      if (!Number.isFinite(loss))
+        throw new KronaError(
+          'TRAINING_DIVERGED',
+          `The loss became ${loss} at step ${step + 1}, where the learning rate is ${rate}; try a lower one.`,
+        );
+      let gradientNorm = 0;
+      const { taken, scale } = await scaledStep(this.#gradient, this.#lossScale, async () => {
+        gradientNorm = await optimizer.step(this.#gradient, rate);
+      });
+      this.#lossScale = scale;
+      if (!taken) continue;
+      const seconds = (performance.now() - began - this.#waited) / 1000;
+      await onStep({ step: step + 1, loss, gradientNorm, seconds });
+      began = performance.now();
+      this.#waited = 0;
+    }
+  }
+
+  /** Fills the gradient with the mean of the step's micro-batches and returns their mean loss. */
+  async #stepGradient(step: number): Promise<number> {
+    const { accumulation = 1, microBatch } = this.#options;
+    const scale = this.#lossScale?.scale ?? null;
+    const gradient = this.#gradient;
+    if (accumulation === 1) {
+      await this.#turn();
+      return microBatch(step, gradient, scale);
+    }
+    const part = (this.#part ??= new Float32Array(gradient.length));
+    gradient.fill(0);
+    let loss = 0;
+    for (let n = step * accumulation; n < (step + 1) * accumulation; n++) {
+      await this.#turn();
+      loss += (await microBatch(n, part, scale)) / accumulation;
+      for (let i = 0; i < part.length; i++) gradient[i]! += part[i]! / accumulation;
+    }
+    return loss;
+  }
+
+  async #turn(): Promise<void> {
+    const { turn, signal } = this.#options;
+    if (!turn) return;
+    const asked = performance.now();
+    await turn();
+    this.#waited += performance.now() - asked;
+    signal?.throwIfAborted();
+  }
+}

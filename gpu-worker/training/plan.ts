@@ -1,0 +1,109 @@
+/** @file What a run computes, settled before its first step: the model, the adapter, the examples and the texts. */
+import { KronaError } from '../../core/errors.ts';
+import { adapterLayout, type AdapterShapes } from '../adapters/adapter.ts';
+import type { AdapterInfo } from '../adapters/files/adapter-info.ts';
+import { ADAPTER_METHODS, type AdapterMethod } from '../adapters/methods.ts';
+import type { Precision } from '../graph/compile.ts';
+import { devicePrecision } from '../graph/device.ts';
+import type { ModelFolder } from '../models/model-folder.ts';
+import { openModel } from '../models/open-model.ts';
+import type { FlatLayout } from '../models/parameters.ts';
+import { ADAMW_DEFAULTS, initialState, type AdamWSettings, type OptimizerState } from './adamw.ts';
+import { trainsText } from './adapter-graph.ts';
+import type { Dataset } from './dataset.ts';
+import { lrShare } from './lr-schedule.ts';
+import { noiseSchedule, type NoiseSchedule } from './noise-schedule.ts';
+import { adapterInfoOf, runKey } from './run-facts.ts';
+import { Texts } from './texts.ts';
+import { trainData } from './train-data.ts';
+import type { TrainHooks } from './train-hooks.ts';
+import type { TrainOptions } from './train-options.ts';
+
+export interface TrainPlan {
+  readonly options: TrainOptions;
+  readonly precision: Precision;
+  readonly model: ModelFolder;
+  readonly schedule: NoiseSchedule;
+  readonly method: AdapterMethod;
+  /** What the adapter adds to the model. */
+  readonly shapes: AdapterShapes;
+  /** Of the trained numbers. */
+  readonly layout: FlatLayout;
+  readonly adamw: AdamWSettings;
+  /** What the adapter's file says of the run. */
+  readonly info: AdapterInfo;
+  /** Equal for runs that can resume each other. */
+  readonly key: string;
+  readonly dataset: Dataset;
+  readonly texts: Texts;
+  /** Text encoders are trained too. */
+  readonly textTrained: boolean;
+  /** All examples have the same prompt. */
+  readonly onePrompt: boolean;
+  /** Of optimiser step `step`, from 0. */
+  readonly learningRate: (step: number) => number;
+  /** Where a fresh run starts. */
+  readonly initialState: () => OptimizerState;
+}
+
+/**
+ * Opens the model, encodes photos and texts, and draws class pictures where the options ask for them.
+ *
+ * @param report hears what is being done
+ * @throws KronaError MODEL_*, PHOTO_*, MASK_*, FACTORS_DO_NOT_DIVIDE, RANK_UNFIT, TARGETS_UNSUPPORTED,
+ * TRACE_UNSUPPORTED, NOISE_STRENGTH_UNSUPPORTED, FILE_UNWRITABLE; the signal's reason when it aborts
+ */
+export async function planTraining(
+  options: TrainOptions,
+  hooks: TrainHooks,
+  report: (phase: string) => void,
+): Promise<TrainPlan> {
+  const { precision = devicePrecision() } = options;
+  const model = await openModel(options.model);
+  const schedule = noiseSchedule(model.scheduler);
+  const method = ADAPTER_METHODS[options.method];
+  const shapes = method.shapes(model, options);
+  const layout = adapterLayout(shapes);
+  const textTrained = trainsText(shapes);
+  checkCombination(options, textTrained);
+  const info = await adapterInfoOf(model, options, schedule.prediction);
+  const adamw: AdamWSettings = {
+    ...ADAMW_DEFAULTS,
+    weightDecay: options.weightDecay,
+    maxGradNorm: options.maxGradNorm,
+  };
+
+  const { dataset, prompts } = await trainData(model, schedule, options, hooks, report);
+  return {
+    options,
+    precision,
+    model,
+    schedule,
+    method,
+    shapes,
+    layout,
+    adamw,
+    info,
+    key: runKey({ ...options, ...(precision === 'float16' && { precision }) }),
+    dataset,
+    texts: await Texts.encode(model, prompts),
+    textTrained,
+    onePrompt: new Set(prompts).size === 1,
+    learningRate: (step) =>
+      options.lr * lrShare(options.lrSchedule ?? 'constant', step, options.steps, options.warmup),
+    initialState: () => initialState(method.initial(layout, options.seed, options), adamw),
+  };
+}
+
+function checkCombination({ trace, noiseStrength, method }: TrainOptions, textTrained: boolean): void {
+  if (textTrained && trace !== null)
+    throw new KronaError(
+      'TRACE_UNSUPPORTED',
+      'A trace holds encoded texts, which change when text encoders are trained; leave out one of the two.',
+    );
+  if (noiseStrength !== undefined && method === 'full')
+    throw new KronaError(
+      'NOISE_STRENGTH_UNSUPPORTED',
+      'Full fine-tuning changes weights that all noise levels of a batch share; leave out noise-strength, or train krona or lora.',
+    );
+}
