@@ -11,6 +11,7 @@ interface Given {
   config: string;
   run: string;
   from?: string;
+  autoencoder?: string;
   device?: Device;
   out: string;
 }
@@ -23,6 +24,10 @@ export function define(command: Command, shell: Shell): void {
       'folder for checkpoints, logs and sample sheets; goes on from what is there; its index.html shows the run',
     )
     .option('--from <dir>', 'a model folder whose weights this run begins with, where their shapes agree')
+    .option(
+      '--autoencoder <dir>',
+      'a trained autoencoder of the same sizes, as krona autoencoder makes it (default: the run trains its own)',
+    )
     .addOption(deviceOption())
     .requiredOption('--out <dir>', 'where the model folder goes; an earlier model there is replaced');
   action(command, shell, async (io, given: Given) => {
@@ -33,6 +38,7 @@ export function define(command: Command, shell: Shell): void {
       config: given.config,
       folder: given.run,
       ...(given.from ? { from: given.from } : {}),
+      ...(given.autoencoder ? { autoencoder: given.autoencoder } : {}),
       out: given.out,
       signal: io.signal,
       onProgress: ({ stage, step, steps, loss, samplesPerSecond, secondsLeft }) =>

@@ -9,7 +9,7 @@ import { Session } from '../../gpu-worker/graph/runtime.ts';
 import { givenParameters } from '../../gpu-worker/models/parameters.ts';
 import { vaeDecoder, vaeEncoder } from '../../gpu-worker/models/vae.ts';
 import { splitDrawings } from './drawings.ts';
-import { readAutoencoder } from './autoencoder-folder.ts';
+import { readAutoencoder } from '../pretrain/autoencoder-folder.ts';
 import { compositePicture, fromBytes } from '../pretrain/composite.ts';
 import type { PretrainData } from '../pretrain/concepts.ts';
 import { hashName } from '../pretrain/held-out.ts';
@@ -111,9 +111,7 @@ export async function openAutoencoder(
   const session = await Session.create(compile({ restored: vaeDecoder(config, parameters, mean) }));
   return {
     restore: async (picture) =>
-      ((await session.run({ picture }))['restored'] as Float32Array).map((value) =>
-        Math.max(-1, Math.min(1, value)),
-      ),
+      (await session.run({ picture }))['restored'].map((value) => Math.max(-1, Math.min(1, value))),
     release: () => session.release(),
   };
 }
@@ -195,7 +193,9 @@ export async function qualitySheet(
       { image: both, label: `${set}, ${name}: ${greyLevels(picture, restored[index]!, drawn).toFixed(1)}` },
     ];
   });
-  return contactSheet(cells, { columns: each, size, height: 2 * size });
+  // A set's pictures fill a row.
+  const columns = Math.min(each, Math.max(...shown.values()));
+  return contactSheet(cells, { columns, size, height: 2 * size });
 }
 
 /** Pictures of each set at a point of a curve. */

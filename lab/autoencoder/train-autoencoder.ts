@@ -4,6 +4,7 @@
  */
 import { appendFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeWhole } from '../../core/files.ts';
 import { KeyedRandom } from '../../core/random.ts';
 import * as op from '../../gpu-worker/graph/ops.ts';
 import { sizeOf } from '../../gpu-worker/graph/tensor.ts';
@@ -12,9 +13,10 @@ import { givenParameters } from '../../gpu-worker/models/parameters.ts';
 import { vaeScale } from '../../gpu-worker/models/vae.ts';
 import { readNsfwWeights } from '../../gpu-worker/safety/nsfw-weights.ts';
 import { autoencoderCurve } from './quality.ts';
+import { autoencoderLicences } from './autoencoder-licences.ts';
 import { sampleAutoencoderCrop } from './crops.ts';
 import { loadBank, type Bank } from './drawings.ts';
-import { readAutoencoder, writeAutoencoder, type StoredAutoencoder } from './autoencoder-folder.ts';
+import { readAutoencoder, writeAutoencoder, type StoredAutoencoder } from '../pretrain/autoencoder-folder.ts';
 import { autoencoderLoss, type SharperTerms } from '../pretrain/autoencoder-loss.ts';
 import type { PretrainData } from '../pretrain/concepts.ts';
 import { autoencoderSchema, checkConfig, type AutoencoderConfig } from '../pretrain/config-schema.ts';
@@ -51,6 +53,7 @@ export async function trainAutoencoder(options: TrainAutoencoderOptions): Promis
   const curve = await autoencoderCurve(data);
   const keep = async (parameters: ReadonlyMap<string, Float32Array>, step: number): Promise<void> => {
     await writeAutoencoder(out, config.vae, parameters);
+    await writeWhole(join(out, 'LICENSES.md'), await autoencoderLicences());
     const figures = await curve(out);
     await appendFile(
       join(folder, 'curve.jsonl'),

@@ -6,13 +6,8 @@
 import { KeyedRandom } from '../../core/random.ts';
 import type { VaeConfig } from '../../gpu-worker/models/model-configs.ts';
 import type { FlatLayout } from '../../gpu-worker/models/parameters.ts';
+import type { StoredValues } from '../pretrain/autoencoder-folder.ts';
 import type { Shape } from '../../gpu-worker/graph/primitives.ts';
-
-/** A parameter's values as they lie in a file. */
-export interface NarrowTensor {
-  readonly shape: Shape;
-  readonly data: Float32Array;
-}
 
 /** Which channel of the narrow model each of the wide one's repeats, and its share of what that passes on. */
 interface Widening {
@@ -35,7 +30,7 @@ const NEW_LATENT_LOGVAR = -4;
 export function widened(
   narrow: VaeConfig,
   wide: VaeConfig,
-  tensors: ReadonlyMap<string, NarrowTensor>,
+  tensors: ReadonlyMap<string, StoredValues>,
   layout: FlatLayout,
   values: Float32Array,
   seed: number,
@@ -75,9 +70,9 @@ function checkWidths(narrow: VaeConfig, wide: VaeConfig): void {
  * alone changes what the model does, until some hundred steps later.
  */
 function foldShortcuts(
-  tensors: ReadonlyMap<string, NarrowTensor>,
+  tensors: ReadonlyMap<string, StoredValues>,
   wanted: ReadonlySet<string>,
-): Map<string, NarrowTensor> {
+): Map<string, StoredValues> {
   const result = new Map(tensors);
   for (const [name, shortcut] of tensors) {
     const [, half, level] =
@@ -103,9 +98,9 @@ function foldShortcuts(
 
 /** The outputs of a convolution, mixed by a pointwise one [K,C,1,1]. */
 function mixed(
-  { shape: [rows = 1, columns = 1], data: mix }: NarrowTensor,
-  { shape, data }: NarrowTensor,
-): NarrowTensor {
+  { shape: [rows = 1, columns = 1], data: mix }: StoredValues,
+  { shape, data }: StoredValues,
+): StoredValues {
   const each = data.length / columns;
   const result = new Float32Array(rows * each);
   for (let row = 0; row < rows; row++)
@@ -127,7 +122,7 @@ class Widenings {
   }
 
   /** Outputs on the first axis are repeated; inputs on the second are repeated and share. */
-  widen({ shape, data }: NarrowTensor, wide: Shape): Float32Array {
+  widen({ shape, data }: StoredValues, wide: Shape): Float32Array {
     const [outputs = 1, inputs = 1, ...window] = wide;
     const rows = this.#of(shape[0] ?? 1, outputs);
     const columns = this.#of(shape[1] ?? 1, inputs);
@@ -168,7 +163,7 @@ function doubling(from: number, to: number, groups: number, random: KeyedRandom)
 /** The tensors at the latents; undefined for all others. Each is made from what it holds for the latents that were there. */
 function latentTensor(
   name: string,
-  { shape, data }: NarrowTensor,
+  { shape, data }: StoredValues,
   wide: Shape,
   from: number,
   to: number,

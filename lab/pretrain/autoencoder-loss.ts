@@ -62,8 +62,8 @@ export function autoencoderLoss(
   const judge = under(DISCRIMINATOR, p);
   const opinion = op.neg(op.reshape(op.mean(discriminator(judge, restored)), []));
   const [lossByPicture, opinionByPicture] = [
-    gradients(seen, [restored])[0]!,
-    gradients(opinion, [restored])[0]!,
+    gradients(seen, [restored])[0],
+    gradients(opinion, [restored])[0],
   ];
   const [width] = config.block_out_channels;
   const weight = p.tensor(LAST_WEIGHT, [config.out_channels, width!, 3, 3]);

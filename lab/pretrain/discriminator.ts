@@ -53,5 +53,5 @@ const norm = (x: Tensor): Tensor => op.sqrt(op.reshape(op.sum(op.square(x)), [])
 /** The gradient of `loss`, a scalar, by the decoder's last weight, given the loss's gradient by the restored picture. */
 export function lastLayerGradient(restored: Tensor, byPicture: Tensor, weight: Tensor): Tensor {
   const through = op.reshape(op.sum(op.mul(restored, op.stopGradient(byPicture))), []);
-  return gradients(through, [weight])[0]!;
+  return gradients(through, [weight])[0];
 }

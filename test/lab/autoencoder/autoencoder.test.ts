@@ -25,16 +25,18 @@ import {
   autoencoderParameters,
   readAutoencoder,
   writeAutoencoder,
-} from '../../../lab/autoencoder/autoencoder-folder.ts';
+} from '../../../lab/pretrain/autoencoder-folder.ts';
 import { autoencoderLoss, DISCRIMINATOR } from '../../../lab/pretrain/autoencoder-loss.ts';
 import { discriminator, discriminatorLoss } from '../../../lab/pretrain/discriminator.ts';
 import { initialise } from '../../../lab/pretrain/initialise.ts';
 import { mobileNetFeatureMaps, perceptualDistance } from '../../../lab/pretrain/perceptual-loss.ts';
+import { measureAutoencoders } from '../../../lab/autoencoder/measure-autoencoder.ts';
+import { openAutoencoder, qualityOf } from '../../../lab/autoencoder/quality.ts';
 import { photoTiles } from '../../../lab/autoencoder/photo-tiles.ts';
 import { readPretrainData } from '../../../lab/pretrain/pretrain-config.ts';
 import { FIELDS, FIGURES, mascotEyes, proceduralArt } from '../../../lab/autoencoder/procedural-art.ts';
 import { renderSprite } from '../../../lab/pretrain/sprites.ts';
-import { widened, type NarrowTensor } from '../../../lab/autoencoder/widen.ts';
+import { widened } from '../../../lab/autoencoder/widen.ts';
 
 let folder: string;
 beforeAll(async () => (folder = await mkdtemp(join(tmpdir(), 'krona-autoencoder-'))));
@@ -67,14 +69,14 @@ async function slopeError(
 ): Promise<number> {
   const flat = op.input('flat', [at.length]);
   const value = loss(flat);
-  const session = await Session.create(compile({ value, gradient: gradients(value, [flat])[0]! }));
+  const session = await Session.create(compile({ value, gradient: gradients(value, [flat])[0] }));
   const run = async (x: Float32Array) => session.run({ ...feeds, flat: x });
-  const gradient = (await run(at))['gradient'] as Float32Array;
+  const gradient = (await run(at))['gradient'];
   const length = norm(gradient);
   const step = 1e-2 / length;
   const [ahead, behind] = await Promise.all(
     [step, -step].map(
-      async (by) => (await run(at.map((x, i) => x + (by * gradient[i]!) / length)))['value']![0],
+      async (by) => (await run(at.map((x, i) => x + (by * gradient[i]!) / length)))['value'][0],
     ),
   );
   await session.release();
@@ -109,7 +111,7 @@ describe('the loss', () => {
     const distances: number[] = [];
     for (const sigma of [0, 0.6, 2])
       distances.push(
-        (await session.run({ a: sharpPicture, b: await drawn(sigma) }))['distance']![0] as number,
+        (await session.run({ a: sharpPicture, b: await drawn(sigma) }))['distance'][0] as number,
       );
     await session.release();
     expect(distances[0]).toBe(0);
@@ -174,7 +176,6 @@ describe('the loss', () => {
 describe('a widened autoencoder', () => {
   /** What a decoder makes of an encoder's means: pictures of 16×16. */
   async function restore(path: string): Promise<Float32Array> {
-    const { openAutoencoder } = await import('../../../lab/autoencoder/quality.ts');
     const autoencoder = await openAutoencoder(path, 16);
     const restored = await autoencoder.restore(pictures(5, 768));
     await autoencoder.release();
@@ -214,14 +215,7 @@ describe('a widened autoencoder', () => {
       vaeConfig('vae', configOf(widths, latents));
     const layout = new FlatLayout([]);
     const widen = (widths: readonly number[], latents: number) => () =>
-      widened(
-        config([8, 16], 4),
-        config(widths, latents),
-        new Map<string, NarrowTensor>(),
-        layout,
-        new Float32Array(0),
-        1,
-      );
+      widened(config([8, 16], 4), config(widths, latents), new Map(), layout, new Float32Array(0), 1);
     expect(widen([12, 16], 4)).toThrow(RangeError);
     expect(widen([8, 32], 4)).toThrow(RangeError);
     expect(widen([8, 16], 2)).toThrow(/2: multiples of all widths but the last/);
@@ -300,5 +294,35 @@ describe('what it is shown', () => {
     >;
     expect(config['_class_name']).toBe('AutoencoderKL');
     expect(config['latent_channels']).toBe(16);
+  });
+});
+
+describe('the measure', () => {
+  it('finds nothing wrong with a picture that comes back as it was, and a soft one not sharp', async () => {
+    const size = 32;
+    const picture = pictures(8, 3 * size * size);
+    const mean = picture.reduce((sum, x) => sum + x, 0) / picture.length;
+    const soft = picture.map((x) => mean + 0.5 * (x - mean));
+    const drawn = Array.from({ length: size * size }, (_, i) => i >= size);
+    // Only the row that the drawing does not touch is another.
+    const ground = picture.map((x, i) => (drawn[i % drawn.length] ? x : -x));
+    const kept = ['same', 'soft', 'ground'].map((set) => ({ set, name: set, picture, drawn }));
+    const figures = qualityOf(kept, [picture, soft, ground], size);
+    expect(figures['same']).toMatchObject({ meanError: 0, sharpness: 1 });
+    expect(figures['soft']!.sharpness).toBeCloseTo(0.25, 5);
+    expect(figures['ground']!.meanError).toBe(0);
+    expect(figures['all']).toMatchObject({ pictures: 3, worst: 'soft soft' });
+  });
+
+  it('takes a drawing of each set through autoencoders, and leaves a table and sheets', async () => {
+    const out = join(folder, 'measured');
+    const vae = join(import.meta.dirname, '../../../models/krona-emoji/vae');
+    const report = await measureAutoencoders({ folders: [vae], out, each: 1 });
+    expect(Object.keys(report[vae]!)).toHaveLength(10);
+    expect(report[vae]!['all']!.pictures).toBe(9);
+    expect(report[vae]!['all']!.meanError).toBeGreaterThan(2);
+    expect(report[vae]!['all']!.meanError).toBeLessThan(20);
+    expect(await readFile(join(out, 'table.md'), 'utf8')).toMatch(/\| mascots \| +\d/);
+    expect((await sharp(join(out, 'sheet-1.png')).metadata()).height).toBeGreaterThan(9 * 256);
   });
 });

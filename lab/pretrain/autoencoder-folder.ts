@@ -1,20 +1,27 @@
 /** @file An autoencoder alone, as diffusers' AutoencoderKL saves itself: config.json beside its weights. */
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { KronaError } from '../../core/errors.ts';
 import { writeWhole } from '../../core/files.ts';
 import * as op from '../../gpu-worker/graph/ops.ts';
+import type { Shape } from '../../gpu-worker/graph/primitives.ts';
 import { isJsonObject } from '../../gpu-worker/models/config-fields.ts';
 import { vaeConfig, type VaeConfig } from '../../gpu-worker/models/model-configs.ts';
 import { parametersOf, type Parameters, type ParameterShape } from '../../gpu-worker/models/parameters.ts';
 import { openSafetensors, readFloats, writeSafetensors } from '../../gpu-worker/models/safetensors.ts';
 import { vaeDecoder, vaeEncoder, vaeScale } from '../../gpu-worker/models/vae.ts';
-import type { NarrowTensor } from './widen.ts';
 
 const WEIGHTS = 'diffusion_pytorch_model.safetensors';
 
+/** A parameter's values as they lie in the file. */
+export interface StoredValues {
+  readonly shape: Shape;
+  readonly data: Float32Array;
+}
+
 export interface StoredAutoencoder {
   readonly config: VaeConfig;
-  readonly tensors: ReadonlyMap<string, NarrowTensor>;
+  readonly tensors: ReadonlyMap<string, StoredValues>;
 }
 
 /** @param folder such as `models/krona-emoji/vae` @throws KronaError MODEL_CONFIG_*, FILE_NOT_FOUND, SAFETENSORS_* */
@@ -43,6 +50,30 @@ export async function writeAutoencoder(
   });
   await writeSafetensors(join(folder, WEIGHTS), new Map(tensors), new Map([['format', 'pt']]));
   await writeWhole(join(folder, 'config.json'), `${JSON.stringify(raw, null, 2)}\n`);
+}
+
+/**
+ * The parameters of a trained autoencoder for a run that trains none of its own.
+ *
+ * @throws KronaError PRETRAIN_CONFIG when it is of other sizes than the run's configuration has
+ */
+export async function givenAutoencoder(
+  folder: string,
+  config: VaeConfig,
+): Promise<Map<string, Float32Array>> {
+  const { tensors } = await readAutoencoder(folder);
+  return new Map(
+    autoencoderParameters(config).map(({ name, shape }) => {
+      const stored = tensors.get(name);
+      if (stored?.shape.join() === shape.join()) return [name, stored.data] as const;
+      const came = stored ? `[${stored.shape.join(', ')}]` : 'missing';
+      throw new KronaError(
+        'PRETRAIN_CONFIG',
+        `The autoencoder of --autoencoder has other sizes than models.vae of the configuration: ${name} is ${came}; ` +
+          `expected [${shape.join(', ')}]. Copy its config.json into models.vae.`,
+      );
+    }),
+  );
 }
 
 /** Names and shapes of both halves' parameters, in the order of the forward pass. */
