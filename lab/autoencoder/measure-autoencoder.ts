@@ -3,14 +3,8 @@ import { join } from 'node:path';
 import { makeFolder, writeWhole } from '../../core/files.ts';
 import { writeJson } from '../evaluate/files.ts';
 import { readPretrainData } from '../pretrain/pretrain-config.ts';
-import {
-  keptPhotos,
-  keptPictures,
-  qualityOf,
-  qualitySheet,
-  restoreAll,
-  type QualityFigures,
-} from './quality.ts';
+import { keptPhotos, keptPictures } from './kept-pictures.ts';
+import { qualityOf, qualitySheet, restoreAll, type QualityFigures } from './quality.ts';
 
 export interface MeasureOptions {
   /** Autoencoders' folders, each with config.json beside its weights. */
@@ -53,9 +47,10 @@ export function qualityTable(report: QualityReport): string {
   const cells = ({ meanError, worstError, sharpness }: QualityFigures): string =>
     `${meanError.toFixed(1)} | ${worstError.toFixed(1)} | ${sharpness.toFixed(2)}`;
   const head = folders.map((folder) => `${folder}: mean error | worst | sharpness`);
-  const lines = sets.map(
-    (set) => `| ${[set, ...folders.map((folder) => cells(report[folder]![set]!))].join(' | ')} |`,
-  );
+  const lines = sets.map((set) => {
+    const figures = Object.values(report).flatMap((of) => of[set] ?? []);
+    return `| ${[set, ...figures.map(cells)].join(' | ')} |`;
+  });
   return [
     `| set | ${head.join(' | ')} |`,
     `| --- |${' --: |'.repeat(3 * folders.length)}`,

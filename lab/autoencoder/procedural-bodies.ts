@@ -1,4 +1,5 @@
 /** @file Outlines of mascots, faces and shapes as SVG paths. */
+import { at } from '../../core/at.ts';
 import type { KeyedRandom } from '../pretrain/keyed-random.ts';
 import { many, n, whole } from './svg-parts.ts';
 
@@ -59,7 +60,7 @@ export function bodyPath(
       return closedCurve(
         9,
         [x, y],
-        (turn) => (radii[Math.round(turn * 9) % 9]! * Math.min(width, height)) / 2,
+        (turn) => (at(radii, Math.round(turn * 9) % 9) * Math.min(width, height)) / 2,
       );
     }
     case 'star': {

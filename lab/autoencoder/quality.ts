@@ -2,32 +2,16 @@
  * @file What an autoencoder makes of drawings that it never saw: mean error, worst picture and sharpness by set, and a sheet
  * with each original above what came back.
  */
-import sharp from 'sharp';
+import { at } from '../../core/at.ts';
 import { compile } from '../../gpu-worker/graph/compile.ts';
 import * as op from '../../gpu-worker/graph/ops.ts';
 import { Session } from '../../gpu-worker/graph/runtime.ts';
 import { givenParameters } from '../../gpu-worker/models/parameters.ts';
 import { vaeDecoder, vaeEncoder } from '../../gpu-worker/models/vae.ts';
-import { splitDrawings } from './drawings.ts';
 import { readAutoencoder } from '../pretrain/autoencoder-folder.ts';
-import { compositePicture, fromBytes } from '../pretrain/composite.ts';
 import type { PretrainData } from '../pretrain/concepts.ts';
-import { hashName } from '../pretrain/held-out.ts';
-import { photoTiles } from './photo-tiles.ts';
-import { proceduralArt } from './procedural-art.ts';
+import { keptPictures, type KeptPicture } from './kept-pictures.ts';
 import { contactSheet } from '../pretrain/sheet.ts';
-import { renderSprite, type Sprite } from '../pretrain/sprites.ts';
-
-/** An original that no training has shown. */
-export interface KeptPicture {
-  /** The set, `mascots` or `photos`. */
-  readonly set: string;
-  readonly name: string;
-  /** [3,size,size] in [-1, 1]. */
-  readonly picture: Float32Array;
-  /** For each pixel whether the drawing touches it. */
-  readonly drawn: readonly boolean[];
-}
 
 /** Of pictures in grey levels of 255. */
 export interface QualityFigures {
@@ -38,64 +22,6 @@ export interface QualityFigures {
   readonly worst: string;
   /** Gradient energy of what came back by that of the originals: 1 is as sharp. */
   readonly sharpness: number;
-}
-
-/** Share of the picture that a drawing's longer side takes. */
-const SCALE = 0.9;
-const MASCOT_SEED = 1;
-
-/**
- * So many drawings of each set that no training shows, each on one of the model's backgrounds, and mascots of outlines
- * that no training shows. Always the same ones: of `each` + 1 the first `each` are those of `each`.
- */
-export async function keptPictures(data: PretrainData, each: number): Promise<KeptPicture[]> {
-  const { kept } = await splitDrawings(data);
-  const order = (name: string): number => hashName(`measure autoencoder ${name}`);
-  const pictures: KeptPicture[] = [];
-  const add = (set: string, name: string, sprite: Sprite): void => {
-    const { rgb } = data.backgrounds[hashName(`${set} ${name}`) % data.backgrounds.length]!;
-    const placed = {
-      sprite,
-      x: data.size / 2,
-      y: data.size / 2,
-      side: SCALE * data.size,
-      angle: 0,
-      mirror: false,
-    };
-    const [onBlack, onWhite] = [0, 255].map((level) =>
-      compositePicture(data.size, [level, level, level], [placed]),
-    );
-    const drawn = Array.from({ length: data.size ** 2 }, (_, i) => onWhite![i]! - onBlack![i]! < 1.98);
-    pictures.push({ set, name, picture: compositePicture(data.size, rgb, [placed]), drawn });
-  };
-  for (const set of new Set(kept.map((drawing) => drawing.set))) {
-    const own = kept.filter((drawing) => drawing.set === set).sort((a, b) => order(a.hex) - order(b.hex));
-    let left = each;
-    for (const { label, svg } of own) {
-      if (left === 0) break;
-      const source = await svg();
-      if (!source) continue;
-      add(set, label, await renderSprite(source));
-      left--;
-    }
-  }
-  for (let index = 0; index < each; index++) {
-    const svg = proceduralArt('mascot', MASCOT_SEED, index, true);
-    add('mascots', `mascot ${index + 1}`, await renderSprite(Buffer.from(svg)));
-  }
-  return pictures;
-}
-
-/** Squares of the photos in a folder, the first `each`, as pictures of the set `photos`; every pixel counts. */
-export async function keptPhotos(folder: string, size: number, each: number): Promise<KeptPicture[]> {
-  const tiles = (await photoTiles(folder)).slice(0, each);
-  return Promise.all(
-    tiles.map(async (tile, index) => {
-      const bytes = await sharp(tile).resize(size, size).raw().toBuffer();
-      const drawn = Array.from({ length: size ** 2 }, () => true);
-      return { set: 'photos', name: `square ${index + 1}`, picture: fromBytes(bytes), drawn };
-    }),
-  );
 }
 
 /** Takes pictures [3,size,size] in [-1, 1] through the autoencoder in a folder, without noise; results are clamped. */
@@ -125,9 +51,9 @@ export function qualityOf(
   const rows = pictures.map(({ set, name, picture, drawn }, index) => ({
     set,
     name,
-    error: greyLevels(picture, restored[index]!, drawn),
+    error: greyLevels(picture, at(restored, index), drawn),
     energy: gradientEnergy(picture, size),
-    kept: gradientEnergy(restored[index]!, size),
+    kept: gradientEnergy(at(restored, index), size),
   }));
   const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
   const figures = (own: typeof rows): QualityFigures => {
@@ -152,7 +78,7 @@ function greyLevels(a: Float32Array, b: Float32Array, counted: readonly boolean[
   let [total, values] = [0, 0];
   for (let i = 0; i < a.length; i++) {
     if (!counted[i % counted.length]) continue;
-    total += Math.abs(a[i]! - b[i]!);
+    total += Math.abs(at(a, i) - at(b, i));
     values++;
   }
   return (127.5 * total) / values;
@@ -162,8 +88,8 @@ function greyLevels(a: Float32Array, b: Float32Array, counted: readonly boolean[
 function gradientEnergy(picture: Float32Array, size: number): number {
   let total = 0;
   for (let i = 0; i < picture.length; i++) {
-    if ((i + 1) % size !== 0) total += (picture[i + 1]! - picture[i]!) ** 2;
-    if (Math.floor(i / size) % size !== size - 1) total += (picture[i + size]! - picture[i]!) ** 2;
+    if ((i + 1) % size !== 0) total += (at(picture, i + 1) - at(picture, i)) ** 2;
+    if (Math.floor(i / size) % size !== size - 1) total += (at(picture, i + size) - at(picture, i)) ** 2;
   }
   return total;
 }
@@ -186,11 +112,14 @@ export async function qualitySheet(
     if (before >= each) return [];
     const both = new Float32Array(6 * size * size);
     for (let c = 0; c < 3; c++)
-      [picture, restored[index]!].forEach((one, half) =>
+      [picture, at(restored, index)].forEach((one, half) =>
         both.set(one.subarray(c * size * size, (c + 1) * size * size), (2 * c + half) * size * size),
       );
     return [
-      { image: both, label: `${set}, ${name}: ${greyLevels(picture, restored[index]!, drawn).toFixed(1)}` },
+      {
+        image: both,
+        label: `${set}, ${name}: ${greyLevels(picture, at(restored, index), drawn).toFixed(1)}`,
+      },
     ];
   });
   // A set's pictures fill a row.
@@ -204,14 +133,15 @@ const ON_CURVE = 3;
 /** Means of a few kept drawings, of the mascots among them, for a run's curve. @returns what measures a folder */
 export async function autoencoderCurve(data: PretrainData) {
   const pictures = await keptPictures(data, ON_CURVE);
-  return async (folder: string): Promise<Record<string, number>> => {
-    const { all, mascots } = await measureAutoencoder(folder, pictures, data.size);
+  return async (folder: string): Promise<Record<string, number | undefined>> => {
+    const figures = await measureAutoencoder(folder, pictures, data.size);
+    const [all, mascots] = ['all', 'mascots'].map((set) => figures[set]);
     return {
-      error: all!.meanError,
-      worst: all!.worstError,
-      sharpness: all!.sharpness,
-      mascots: mascots!.meanError,
-      mascotSharpness: mascots!.sharpness,
+      error: all?.meanError,
+      worst: all?.worstError,
+      sharpness: all?.sharpness,
+      mascots: mascots?.meanError,
+      mascotSharpness: mascots?.sharpness,
     };
   };
 }

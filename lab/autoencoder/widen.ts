@@ -3,6 +3,7 @@
  * did: every map is doubled and the doubles share what they pass on (Chen et al. 2016, Net2Net, arXiv 1511.05641, section
  * 2.3); new latents start small in the encoder and unread in the decoder.
  */
+import { at } from '../../core/at.ts';
 import { KeyedRandom } from '../../core/random.ts';
 import type { VaeConfig } from '../../gpu-worker/models/model-configs.ts';
 import type { FlatLayout } from '../../gpu-worker/models/parameters.ts';
@@ -52,7 +53,7 @@ function checkWidths(narrow: VaeConfig, wide: VaeConfig): void {
   const [from, to] = [narrow.block_out_channels, wide.block_out_channels];
   const fits =
     from.length === to.length &&
-    to.every((width, level) => width % from[level]! === 0) &&
+    to.every((width, level) => width % at(from, level) === 0) &&
     to.at(-1) === from.at(-1) &&
     narrow.norm_num_groups === wide.norm_num_groups &&
     narrow.layers_per_block === wide.layers_per_block &&
@@ -81,15 +82,20 @@ function foldShortcuts(
     const sampler = half === 'encoder.down' ? 'downsamplers' : 'upsamplers';
     const before = `${half}_blocks.${Number(level) - 1}.${sampler}.0.conv`;
     const path = name.replace('conv_shortcut.weight', '');
-    const [weight, bias] = [result.get(`${before}.weight`)!, result.get(`${before}.bias`)!];
-    const added = result.get(`${path}conv_shortcut.bias`)!.data;
+    const of = (parameter: string): StoredValues => {
+      const stored = result.get(parameter);
+      if (!stored) throw new RangeError(`the autoencoder has no ${parameter}`);
+      return stored;
+    };
+    const [weight, bias] = [of(`${before}.weight`), of(`${before}.bias`)];
+    const added = of(`${path}conv_shortcut.bias`).data;
     result.set(`${before}.weight`, mixed(shortcut, weight));
     const shifted = mixed(shortcut, bias);
-    result.set(`${before}.bias`, { ...shifted, data: shifted.data.map((value, i) => value + added[i]!) });
+    result.set(`${before}.bias`, { ...shifted, data: shifted.data.map((value, i) => value + at(added, i)) });
     for (const part of ['norm1', 'conv1', 'conv_shortcut'])
       for (const kind of ['weight', 'bias']) result.delete(`${path}${part}.${kind}`);
     for (const kind of ['weight', 'bias']) {
-      const { shape, data } = result.get(`${path}conv2.${kind}`)!;
+      const { shape, data } = of(`${path}conv2.${kind}`);
       result.set(`${path}conv2.${kind}`, { shape, data: new Float32Array(data.length) });
     }
   }
@@ -106,7 +112,8 @@ function mixed(
   for (let row = 0; row < rows; row++)
     for (let column = 0; column < columns; column++)
       for (let i = 0; i < each; i++)
-        result[row * each + i]! += mix[row * columns + column]! * data[column * each + i]!;
+        result[row * each + i] =
+          at(result, row * each + i) + at(mix, row * columns + column) * at(data, column * each + i);
   return { shape: [rows, ...shape.slice(1)], data: result };
 }
 
@@ -133,7 +140,7 @@ class Widenings {
     for (const row of rows.source) {
       for (const [column, source] of columns.source.entries()) {
         const start = (row * from + source) * area;
-        for (let i = start; i < start + area; i++) result[to++] = data[i]! * columns.share[column]!;
+        for (let i = start; i < start + area; i++) result[to++] = at(data, i) * at(columns.share, column);
       }
     }
     return result;
@@ -156,8 +163,8 @@ function doubling(from: number, to: number, groups: number, random: KeyedRandom)
   // Unequal, or the doubles would be trained alike for ever.
   const parts = Array.from(source, () => 0.5 + random.uniform());
   const sums = new Float32Array(from);
-  parts.forEach((part, i) => (sums[source[i]!]! += part));
-  return { source, share: Float32Array.from(parts, (part, i) => part / sums[source[i]!]!) };
+  parts.forEach((part, i) => (sums[at(source, i)] = at(sums, at(source, i)) + part));
+  return { source, share: Float32Array.from(parts, (part, i) => part / at(sums, at(source, i))) };
 }
 
 /** The tensors at the latents; undefined for all others. Each is made from what it holds for the latents that were there. */
@@ -200,7 +207,7 @@ function latentTensor(
     }
     case 'decoder.conv_in':
       if (bias) return data;
-      for (let row = 0; row < shape[0]!; row++)
+      for (let row = 0; row < at(shape, 0); row++)
         for (let column = 0; column < from; column++) copy(row, column, row, column);
       return result;
     default:

@@ -3,8 +3,10 @@
  * wanted, the distance of features and the opinion of a discriminator that is trained in the same steps (arXiv 2112.10752,
  * appendix G).
  */
+import { at } from '../../core/at.ts';
 import { gradients } from '../../gpu-worker/graph/gradients.ts';
 import * as op from '../../gpu-worker/graph/ops.ts';
+import { sideOf } from '../../gpu-worker/graph/shapes.ts';
 import type { Tensor } from '../../gpu-worker/graph/tensor.ts';
 import type { VaeConfig } from '../../gpu-worker/models/model-configs.ts';
 import { under, type Parameters } from '../../gpu-worker/models/parameters.ts';
@@ -61,12 +63,9 @@ export function autoencoderLoss(
 
   const judge = under(DISCRIMINATOR, p);
   const opinion = op.neg(op.reshape(op.mean(discriminator(judge, restored)), []));
-  const [lossByPicture, opinionByPicture] = [
-    gradients(seen, [restored])[0],
-    gradients(opinion, [restored])[0],
-  ];
-  const [width] = config.block_out_channels;
-  const weight = p.tensor(LAST_WEIGHT, [config.out_channels, width!, 3, 3]);
+  const [lossByPicture] = gradients(seen, [restored]);
+  const [opinionByPicture] = gradients(opinion, [restored]);
+  const weight = p.tensor(LAST_WEIGHT, [config.out_channels, at(config.block_out_channels, 0), 3, 3]);
   const balance = adaptiveWeight(
     lastLayerGradient(restored, lossByPicture, weight),
     lastLayerGradient(restored, opinionByPicture, weight),
@@ -86,9 +85,10 @@ const withoutValue = (x: Tensor): Tensor => op.sub(x, op.stopGradient(x));
 
 /** Mean absolute and squared error, and the mean absolute error of slopes along both axes; a scalar. */
 function pictureErrors(error: Tensor): Tensor {
-  const [, , height, width] = error.shape as [number, number, number, number];
-  const slope = (axis: number, length: number): Tensor =>
-    op.mean(op.abs(op.sub(op.slice(error, axis, 1, length), op.slice(error, axis, 0, length - 1))));
+  const slope = (axis: number): Tensor => {
+    const length = sideOf(error, axis);
+    return op.mean(op.abs(op.sub(op.slice(error, axis, 1, length), op.slice(error, axis, 0, length - 1))));
+  };
   const restored = op.add(op.mean(op.abs(error)), op.mean(op.square(error)));
-  return op.add(restored, op.add(slope(2, height), slope(3, width)));
+  return op.add(restored, op.add(slope(2), slope(3)));
 }

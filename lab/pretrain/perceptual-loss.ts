@@ -2,6 +2,7 @@
  * @file How different two pictures look to a network that knows pictures: the distance of its inner features. After LPIPS
  * (Zhang et al. 2018, arXiv 1801.03924, section 3) without its learned weights.
  */
+import { at } from '../../core/at.ts';
 import * as op from '../../gpu-worker/graph/ops.ts';
 import type { Tensor } from '../../gpu-worker/graph/tensor.ts';
 import { mobileNetMaps } from '../../gpu-worker/models/mobilenet.ts';
@@ -29,7 +30,7 @@ export const mobileNetFeatureMaps =
 export function perceptualDistance(maps: FeatureMaps, a: Tensor, b: Tensor): Tensor {
   const [left, right] = [maps(a), maps(b)];
   const distances = left.map((map, i) => {
-    const difference = op.square(op.sub(unit(map), unit(right[i]!)));
+    const difference = op.square(op.sub(unit(map), unit(at(right, i))));
     return op.mean(op.sum(difference, [1]));
   });
   return op.reshape(
