@@ -1,77 +1,111 @@
 import importX from 'eslint-plugin-import-x';
 import tseslint from 'typescript-eslint';
+import { documentedPackages } from './tools/dependency-page.js';
 
-/** Folders whose files `folder` may not import, so that imports go one way: bot → commands → storage ← gpu-worker. */
-const forbidden = {
-  storage: ['bot', 'commands', 'gpu-worker', 'cli'],
-  commands: ['bot', 'gpu-worker', 'cli'],
-  bot: ['gpu-worker', 'cli'],
-  'gpu-worker': ['bot', 'commands', 'cli'],
-  'gpu-worker/graph': [
-    'gpu-worker/models',
-    'gpu-worker/adapters',
-    'gpu-worker/training',
-    'gpu-worker/sampling',
-    'gpu-worker/safety',
-    'gpu-worker/engine',
-    'gpu-worker/jobs',
-  ],
-  'gpu-worker/models': [
-    'gpu-worker/adapters',
-    'gpu-worker/training',
-    'gpu-worker/sampling',
-    'gpu-worker/safety',
-    'gpu-worker/engine',
-    'gpu-worker/jobs',
-  ],
-  'gpu-worker/adapters': [
-    'gpu-worker/training',
-    'gpu-worker/sampling',
-    'gpu-worker/engine',
-    'gpu-worker/jobs',
-  ],
-  'gpu-worker/training': ['gpu-worker/engine', 'gpu-worker/jobs'],
-  'gpu-worker/sampling': ['gpu-worker/training', 'gpu-worker/engine', 'gpu-worker/jobs'],
-  'gpu-worker/safety': [
-    'gpu-worker/adapters',
-    'gpu-worker/training',
-    'gpu-worker/sampling',
-    'gpu-worker/engine',
-    'gpu-worker/jobs',
-  ],
-  'gpu-worker/engine': ['gpu-worker/jobs'],
-};
-
-/** Vendor packages and the only folder (beside test/ and bench/) that may import each of them. */
-const vendors = {
-  'onnxruntime-node': 'gpu-worker/graph',
-  pbf: 'gpu-worker/graph',
-  '@huggingface/tokenizers': 'gpu-worker/models',
-  '@huggingface/hub': 'gpu-worker/models',
-  valibot: 'gpu-worker/pretrain',
-  'nsfwjs/models/mobilenet_v2': 'gpu-worker/safety',
-  bullmq: 'storage',
-  ioredis: 'storage',
-  pg: 'storage',
-  '@electric-sql/pglite': 'storage',
-  // A folder before the folders inside it: the last rule that fits a file holds.
-  hono: 'bot',
-  '@hono/node-server': 'bot',
-  'discord.js': 'bot/discord',
-  '@slack/bolt': 'bot/slack',
-  preact: 'bot/web',
-};
-
-const zones = Object.entries(forbidden).flatMap(([target, froms]) =>
-  froms.map((from) => ({
-    target: `./${target}`,
-    from: `./${from}`,
-    message: `${target} must not import ${from} (ARCHITECTURE.md)`,
-  })),
+const engineRooms = ['graph', 'models', 'adapters', 'sampling', 'safety', 'training'].map(
+  (name) => `gpu-worker/${name}`,
 );
+const [graph, models, adapters, sampling, safety, training] = engineRooms;
+const platforms = ['bot/web', 'bot/discord', 'bot/slack'];
+
+/**
+ * Each room (a folder or a file, with what lies in it) and the rooms that it may import, beside itself: everything else
+ * is an error. A room before the rooms inside it, as the last rule that fits a file holds.
+ */
+const rooms = {
+  core: [],
+  storage: ['core'],
+  commands: ['core', 'storage'],
+  bot: ['core', 'storage', 'commands'],
+  ...Object.fromEntries(platforms.map((platform) => [platform, ['core', 'storage', 'commands', 'bot']])),
+  'bot/main.ts': ['core', 'storage', 'commands', 'bot', ...platforms],
+  [graph]: ['core'],
+  [models]: ['core', graph],
+  [safety]: ['core', graph, models],
+  [adapters]: ['core', graph, models],
+  [sampling]: ['core', graph, models, adapters],
+  [training]: ['core', graph, models, adapters, sampling],
+  'gpu-worker/engine': ['core', ...engineRooms],
+  'gpu-worker/jobs': ['core', 'storage', training, 'gpu-worker/engine'],
+  'gpu-worker/main.ts': ['core', 'storage', 'gpu-worker/engine', 'gpu-worker/jobs'],
+  lab: ['core', ...engineRooms],
+  cli: [
+    'core',
+    'storage',
+    'commands',
+    'bot',
+    'bot/main.ts',
+    ...platforms,
+    ...engineRooms,
+    'gpu-worker/main.ts',
+    'lab',
+  ],
+  // A reader of an example has the package only, by its name.
+  examples: ['dist'],
+  tools: ['core', 'commands'],
+  // The benchmark of a crowded bot drives the test's platforms, so that both speak to the same Discord and Slack.
+  bench: ['core', 'bot/discord', ...engineRooms, 'gpu-worker/engine', 'lab', 'test'],
+  test: [],
+};
+
+const packages = documentedPackages();
+
+const filesOf = (room) => (room.endsWith('.ts') ? [room] : [`${room}/**/*.{ts,tsx}`]);
+const lies = (inner, outer) => inner === outer || inner.startsWith(`${outer}/`);
+
+/** Rooms inside those that `room` may import, which it may not: bot/main.ts imports bot/web, the rest of bot does not. */
+function innerRooms(room, allowed) {
+  return Object.keys(rooms).filter(
+    (inner) => allowed.some((outer) => inner !== outer && lies(inner, outer)) && !allowed.includes(inner),
+  );
+}
+
+function zonesOf(room) {
+  const allowed = [room, ...rooms[room]];
+  const message = `${room} may import ${rooms[room].join(', ') || 'no other room'} (eslint.config.js)`;
+  return [
+    { target: '.', from: '.', except: [...allowed, 'node_modules'], message },
+    ...innerRooms(room, allowed).map((from) => ({ target: '.', from, message })),
+  ];
+}
+
+/** Matches packages that no folder around `room` may import; built-in modules are known by `node:`. */
+function foreignPackages(room) {
+  const names = [...packages].flatMap(([name, folders]) =>
+    folders.some((folder) => lies(room, folder)) ? [name] : [],
+  );
+  if (room === 'examples') names.push('krona');
+  const allowed = names.map((name) => name.replaceAll('/', '\\/')).join('|');
+  return `^(?!\\.{1,2}\\/|node:${allowed && `|(?:${allowed})(?:\\/|$)`})`;
+}
+
+/** Platforms spell a command as it is typed there, and know it by its marks. */
+const commandMarks = [
+  'Literal[value=/[^`]\\u002fkrona [a-z]/]',
+  'TemplateElement[value.raw=/[^`]\\u002fkrona [a-z]/]',
+].map((selector) => ({ selector, message: 'a command in a text stands between backticks' }));
+const speaks = (room) => ['bot', 'commands', 'storage', 'gpu-worker'].some((folder) => lies(room, folder));
+
+function roomConfig(room) {
+  const regex = foreignPackages(room);
+  const message = `docs/dependencies.md does not name ${room} for this package`;
+  const free = room === 'test' || room === 'bench';
+  return {
+    files: filesOf(room),
+    rules: {
+      'import-x/no-restricted-paths': room === 'test' ? 'off' : ['error', { zones: zonesOf(room) }],
+      'no-restricted-imports': free ? 'off' : ['error', { patterns: [{ regex, message }] }],
+      'no-restricted-syntax': [
+        'error',
+        ...(free ? [] : [{ selector: `ImportExpression[source.value=/${regex}/]`, message }]),
+        ...(speaks(room) ? commandMarks : []),
+      ],
+    },
+  };
+}
 
 export default tseslint.config(
-  { ignores: ['node_modules', 'data', 'out', 'models', '**/*.js', '**/*.mjs', '**/*.d.ts'] },
+  { ignores: ['node_modules', 'coverage', 'data', 'dist', 'out', '**/*.js', '**/*.mjs', '**/*.d.ts'] },
   ...tseslint.configs.recommendedTypeChecked,
   {
     plugins: { 'import-x': importX },
@@ -81,17 +115,7 @@ export default tseslint.config(
       'import-x/parsers': { '@typescript-eslint/parser': ['.ts', '.tsx'] },
     },
     rules: {
-      'import-x/no-restricted-paths': ['error', { zones }],
       'import-x/no-cycle': ['error', { ignoreExternal: true }],
-      'no-restricted-imports': [
-        'error',
-        {
-          paths: Object.keys(vendors).map((name) => ({
-            name,
-            message: `only ${vendors[name]} imports ${name}`,
-          })),
-        },
-      ],
       '@typescript-eslint/no-non-null-assertion': 'off',
       '@typescript-eslint/require-await': 'off',
       '@typescript-eslint/restrict-template-expressions': [
@@ -101,32 +125,15 @@ export default tseslint.config(
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
     },
   },
+  ...Object.keys(rooms).map(roomConfig),
   {
-    files: ['bot/**/*.{ts,tsx}', 'commands/**/*.ts', 'gpu-worker/**/*.ts', 'storage/**/*.ts'],
+    files: ['**/*.{ts,tsx}'],
+    ignores: ['core/environment.ts', 'test/**', 'bench/**'],
     rules: {
-      // Platforms spell a command as it is typed there, and know it by its marks.
-      'no-restricted-syntax': [
+      'no-restricted-properties': [
         'error',
-        ...[
-          'Literal[value=/[^`]\\u002fkrona [a-z]/]',
-          'TemplateElement[value.raw=/[^`]\\u002fkrona [a-z]/]',
-        ].map((selector) => ({ selector, message: 'a command in a text stands between backticks' })),
+        { object: 'process', property: 'env', message: 'only core/environment.ts reads process.env' },
       ],
     },
   },
-  ...Object.entries(vendors).map(([name, folder]) => ({
-    // Each folder may import its own vendors and, as the one rule replaces the other, no other folder's.
-    files: [`${folder}/**/*.{ts,tsx}`],
-    rules: {
-      'no-restricted-imports': [
-        'error',
-        {
-          paths: Object.keys(vendors)
-            .filter((other) => !(folder === vendors[other] || folder.startsWith(`${vendors[other]}/`)))
-            .map((other) => ({ name: other, message: `only ${vendors[other]} imports ${other}` })),
-        },
-      ],
-    },
-  })),
-  { files: ['test/**/*.ts', 'bench/**/*.ts'], rules: { 'no-restricted-imports': 'off' } },
 );

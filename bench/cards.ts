@@ -2,6 +2,7 @@
  * @file Memory and time of SDXL and SD 1.5 on graphics cards, computed from the graphs that would run there and written as
  * the tables of docs/gpu.md: `npx tsx bench/cards.ts`. Weights are not needed: only their shapes are looked at.
  */
+import { at } from '../core/at.ts';
 import { adapterLayout, type AdapterShapes } from '../gpu-worker/adapters/adapter.ts';
 import { adapterInputs } from '../gpu-worker/adapters/adapter-inputs.ts';
 import { ADAPTER_METHODS } from '../gpu-worker/adapters/methods.ts';
@@ -14,7 +15,7 @@ import { clipTextConfig, unetConfig, vaeConfig } from '../gpu-worker/models/mode
 import type { ModelFolder } from '../gpu-worker/models/model-folder.ts';
 import { frozenParameters, type ModelTensor, type ParameterShape } from '../gpu-worker/models/parameters.ts';
 import { clipParameters, unetParameters, vaeParameters } from '../gpu-worker/models/part-parameters.ts';
-import { SINGLE_FILE_MODELS } from '../gpu-worker/models/single-file/architectures.ts';
+import { SINGLE_FILE_MODELS, type TextEncoderPart } from '../gpu-worker/models/single-file/architectures.ts';
 import { unet, unetInputs } from '../gpu-worker/models/unet.ts';
 import { adapterOutputs } from '../gpu-worker/training/adapter-graph.ts';
 import { noiseSchedule } from '../gpu-worker/training/noise-schedule.ts';
@@ -33,18 +34,22 @@ const OVERHEAD = 1.5;
 
 /** A published model whose weights are 16 bits wide and nowhere. */
 function published(architecture: ModelFolder['architecture']): ModelFolder {
-  const entry = SINGLE_FILE_MODELS.find((model) => model.architecture === architecture)!;
+  const entry = at(
+    SINGLE_FILE_MODELS.filter((model) => model.architecture === architecture),
+    0,
+  );
   const unetOwn = unetConfig('unet', entry.unet, ARCHITECTURES[architecture].timeIds);
   const vae = vaeConfig('vae', entry.vae);
-  const [first, ...more] = entry.textEncoders.map(({ part, config, projected }) => {
+  const textEncoder = ({ part, config, projected }: TextEncoderPart) => {
     const own = clipTextConfig(part, config, projected);
     return { name: part, config: own, tensors: nowhere(clipParameters(own)) };
-  });
+  };
+  const [first, ...more] = entry.textEncoders;
   return {
     name: ARCHITECTURES[architecture].label,
     path: '/',
     architecture,
-    textEncoders: [first!, ...more],
+    textEncoders: [textEncoder(first), ...more.map(textEncoder)],
     tokenizers: [{ folder: '/' }],
     unet: { name: 'unet', config: unetOwn, tensors: nowhere(unetParameters(unetOwn)) },
     vae: { name: 'vae', config: vae, tensors: nowhere(vaeParameters(vae)) },

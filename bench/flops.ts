@@ -4,15 +4,16 @@
  */
 import { runPasses } from '../gpu-worker/graph/passes.ts';
 import type { Primitive } from '../gpu-worker/graph/primitives.ts';
-import { reachable, sizeOf, type Tensor } from '../gpu-worker/graph/tensor.ts';
+import { sideOf, sizeOf } from '../gpu-worker/graph/shapes.ts';
+import { reachable, type Tensor } from '../gpu-worker/graph/tensor.ts';
 
 type FlopRule<P extends Primitive> = (y: Tensor<P>) => number;
 
 const none = (): number => 0;
 
-export const flopRules: { readonly [P in Primitive]: FlopRule<P> } = {
+const flopRules: { readonly [P in Primitive]: FlopRule<P> } = {
   // Every result is a sum over the inner axis.
-  matmul: (y) => 2 * sizeOf(y.shape) * y.inputs[0].shape.at(-1)!,
+  matmul: (y) => 2 * sizeOf(y.shape) * sideOf(y.inputs[0], -1),
   // Every result is a sum over the window of every channel; zeros of the padding are multiplied as well.
   conv2d: (y) => 2 * sizeOf(y.shape) * sizeOf(y.inputs[1].shape.slice(1)),
   depthwiseConv2d: (y) => 2 * sizeOf(y.shape) * sizeOf(y.inputs[1].shape.slice(1)),
@@ -20,7 +21,7 @@ export const flopRules: { readonly [P in Primitive]: FlopRule<P> } = {
   conv2dInputGrad: (y) => 2 * sizeOf(y.inputs[0].shape) * sizeOf(y.inputs[1].shape.slice(1)),
   conv2dWeightGrad: (y) => 2 * sizeOf(y.inputs[1].shape) * sizeOf(y.shape.slice(1)),
   // q kᵀ, then its product with v: [S,T] sums over D values a head, twice.
-  attention: (y) => 4 * sizeOf(y.shape) * y.inputs[1].shape[1]!,
+  attention: (y) => 4 * sizeOf(y.shape) * sideOf(y.inputs[1], 1),
 
   input: none,
   weight: none,
@@ -66,10 +67,12 @@ export const flopRules: { readonly [P in Primitive]: FlopRule<P> } = {
   groupNorm: none,
 };
 
+const flopsOf = <P extends Primitive>(node: Tensor<P>): number => flopRules[node.primitive](node);
+
 /** Operations of one run of a program of these outputs: of the graph that is left after the compiler's passes. */
 export function countFlops(outputs: Readonly<Record<string, Tensor>>): number {
   return reachable(runPasses(Object.values(outputs))).reduce(
-    (sum, node) => sum + (flopRules[node.primitive] as FlopRule<Primitive>)(node),
+    (sum, node) => sum + flopsOf<Primitive>(node),
     0,
   );
 }

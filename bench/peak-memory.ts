@@ -2,6 +2,7 @@
  * @file The memory of a graph by arithmetic, for machines that are not here: every result lives from the node that makes
  * it to the last that reads it, in the order in which the graph was written.
  */
+import { at } from '../core/at.ts';
 import { compiledGraph, type Precision } from '../gpu-worker/graph/compile.ts';
 import type { Primitive } from '../gpu-worker/graph/primitives.ts';
 import { BYTES } from '../gpu-worker/graph/shape-rules.ts';
@@ -17,11 +18,14 @@ export interface GraphMemory {
 /** Another view of what they read, in the same memory. */
 const VIEWS = new Set<Primitive>(['reshape', 'after', 'stopGradient']);
 
+const inputsOf = ({ inputs }: Tensor): readonly Tensor[] => inputs;
+
 const bytesOf = ({ shape, dtype }: Tensor): number => sizeOf(shape) * BYTES[dtype];
 
 /** The tensor in whose memory a weight lies: products read transposed ones where they are. */
 function stored(x: Tensor): Tensor {
-  return x.primitive === 'transpose' || VIEWS.has(x.primitive) ? stored(x.inputs[0]!) : x;
+  const inputs: readonly Tensor[] = x.inputs;
+  return x.primitive === 'transpose' || VIEWS.has(x.primitive) ? stored(at(inputs, 0)) : x;
 }
 
 /** What a session of these outputs would hold. Workspaces of the kernels and the runtime's own memory are not counted. */
@@ -31,24 +35,26 @@ export function graphMemory(outputs: Readonly<Record<string, Tensor>>, precision
   // Weights and what is made of weights and constants alone is computed once, when a session opens.
   const fixed = new Set<Tensor>();
   for (const node of order)
-    if (node.primitive !== 'input' && node.inputs.every((x) => fixed.has(x))) fixed.add(node);
+    if (node.primitive !== 'input' && inputsOf(node).every((x) => fixed.has(x))) fixed.add(node);
   const owner = new Map<Tensor, Tensor>();
   const last = new Map<Tensor, Node>();
+  const ownerOf = (x: Tensor): Tensor => owner.get(x) ?? x;
   for (const node of order) {
-    owner.set(node, VIEWS.has(node.primitive) ? owner.get(node.inputs[0]!)! : node);
-    for (const x of node.inputs) last.set(owner.get(x)!, node);
+    const inputs = inputsOf(node);
+    owner.set(node, VIEWS.has(node.primitive) ? ownerOf(at(inputs, 0)) : node);
+    for (const x of inputs) last.set(ownerOf(x), node);
   }
-  const kept = new Set(results.map((result) => owner.get(result)!));
+  const kept = new Set(results.map(ownerOf));
 
   const held = new Set<Tensor>();
   let turned = 0;
   for (const node of order) {
     if (fixed.has(node)) continue;
-    for (const x of node.inputs) if (fixed.has(x)) held.add(stored(x));
+    for (const x of inputsOf(node)) if (fixed.has(x)) held.add(stored(x));
     // Its backward convolution reads a frozen weight turned by 180°, which the runtime folds into a copy.
+    if (node.primitive !== 'conv2dInputGrad' || node.params.stride !== 1) continue;
     const [, weight] = node.inputs;
-    if (node.primitive === 'conv2dInputGrad' && fixed.has(weight!) && node.params.stride === 1)
-      turned += bytesOf(weight!);
+    if (fixed.has(weight)) turned += bytesOf(weight);
   }
   const weights = [...held].reduce((sum, x) => sum + bytesOf(x), turned);
 
@@ -57,7 +63,7 @@ export function graphMemory(outputs: Readonly<Record<string, Tensor>>, precision
     if (fixed.has(node)) continue;
     if (owner.get(node) === node) live += bytesOf(node);
     activations = Math.max(activations, live);
-    for (const x of new Set(node.inputs.map((input) => owner.get(input)!)))
+    for (const x of new Set(inputsOf(node).map(ownerOf)))
       if (last.get(x) === node && !kept.has(x) && !fixed.has(x)) live -= bytesOf(x);
   }
   return { weights, activations };

@@ -30,7 +30,7 @@ export interface Results {
   readonly rows: readonly Row[];
 }
 
-export function isMet({ value, goal }: Row): boolean {
+function isMet({ value, goal }: Row): boolean {
   if (goal === null) return true;
   if (goal.sign === '≥') return value >= goal.value;
   return goal.sign === '≤' ? value <= goal.value : value < goal.value;

@@ -49,7 +49,8 @@ export async function startBot(storage: Storage, config: Config, { log }: BotOpt
   const sockets = new WebSocketServer({ noServer: true, maxPayload: 4096 });
   const [uploads, page] = await Promise.all([Uploads.open(join(config.dataFolder, 'uploads')), buildPage()]);
   const web = new WebGateway(context, config.secret, uploads, log);
-  mountWeb(app, { gateway: web, context, uploads, page, secret: config.secret });
+  const secure = config.publicUrl?.startsWith('https:') ?? false;
+  mountWeb(app, { gateway: web, context, uploads, page, secret: config.secret, secure });
   // Until the server listens, the port that it asked for.
   let address = config.publicUrl ?? `http://localhost:${config.port}`;
   const link = (hash: string, fileName: string): string =>

@@ -1,4 +1,4 @@
-/** @file `--device`: what a command computes on. */
+/** @file `--device`: the device that a command runs on. */
 import type { Option } from 'commander';
 import { chooseDevice, useDevice } from '../gpu-worker/graph/device.ts';
 import { tryDevice } from '../gpu-worker/graph/runtime.ts';
@@ -6,17 +6,18 @@ import { DEVICES, readDevice, type Device } from '../core/config.ts';
 import { checked } from './options.ts';
 
 export function deviceOption(): Option {
-  const data = { name: 'device', description: 'What to compute on', type: 'text', choices: DEVICES } as const;
-  return checked('--device <name>', data, 'KRONA_DEVICE, or cuda where it is there, else cpu');
+  const data = { description: 'Device to run on', type: 'text', choices: DEVICES } as const;
+  return checked('--device <name>', data, 'KRONA_DEVICE; otherwise cuda if available, else cpu');
 }
 
 /**
- * Before the first session.
- * @returns what is computed on, in one line
+ * Chooses the device. Call before the first session.
+ *
+ * @returns the device, in one line
  * @throws KronaError DEVICE_UNAVAILABLE, KRONA_DEVICE_INVALID
  */
 export async function prepareDevice(asked?: Device): Promise<string> {
   const { device, notice } = await chooseDevice(asked ?? readDevice(), tryDevice);
   useDevice(device);
-  return notice ?? `Computing on ${device}.`;
+  return notice ?? `Running on ${device}.`;
 }

@@ -1,15 +1,12 @@
-/** @file A picture file as what a drawing begins with. */
+/** @file A picture file to start drawing from. */
 import { basename } from 'node:path';
 import sharp, { type Sharp } from 'sharp';
 import type { NoiseSource } from '../gpu-worker/sampling/noise.ts';
 import type { DrawRequest, StartPicture, TextToImage } from '../gpu-worker/sampling/text-to-image.ts';
 import { KronaError } from '../core/errors.ts';
-import type { ModelCard } from '../core/settings/settings.ts';
+import type { ModelCard } from '../core/settings/model-card.ts';
 
-/** How much of a picture may change when nobody says it: the default of diffusers' image-to-image pipeline of SD. */
-export const STRENGTH = 0.8;
-
-/** `--image` as what a run begins with, every picture of the set from the same latents. */
+/** The latents of `--image`, the same for every picture of the set. @throws KronaError IMAGE_INVALID */
 export async function imageStart(
   painter: TextToImage,
   { width, height, count, noise }: DrawRequest,
@@ -26,20 +23,20 @@ export async function imageStart(
   return { latents: all, strength };
 }
 
-/** @throws KronaError IMAGE_INVALID when the file is no picture */
+/** @throws KronaError IMAGE_INVALID when the file is not a picture */
 async function readPicture<T>(path: string, use: (picture: Sharp) => Promise<T>): Promise<T> {
   try {
     return await use(sharp(path).rotate().toColourspace('srgb').removeAlpha());
   } catch (cause) {
     throw new KronaError(
       'IMAGE_INVALID',
-      `${basename(path)} is not a picture that can be read; give a PNG, JPEG or WebP file.`,
+      `Cannot read ${basename(path)} as a picture. Give a PNG, JPEG or WebP file.`,
       { cause },
     );
   }
 }
 
-/** The shape of `--image` at no more than the model's own area, in sides that it can draw. */
+/** Width and height with the shape of a picture and at most the model's own area, in sides that the model can draw. */
 export async function sizeOfImage(path: string, { nativeSize, sizeMultiple }: ModelCard) {
   const { width, height } = await readPicture(path, async (picture) => {
     const { info } = await picture.toBuffer({ resolveWithObject: true });

@@ -1,4 +1,3 @@
-#!/usr/bin/env -S npx tsx
 /** @file The `krona` program. */
 import { run } from './program.ts';
 

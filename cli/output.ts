@@ -1,6 +1,7 @@
-/** @file What commands print: results on stdout, everything else on stderr, so that `--json` is one object to a pipe. */
+/** @file Output of commands: results on stdout, everything else on stderr, so that `--json` pipes one object. */
 import { inspect } from 'node:util';
 import type { Command } from 'commander';
+import { readEnvironment } from '../core/environment.ts';
 import { describeError, KronaError } from '../core/errors.ts';
 import { ProgressBar, type Stream } from './progress.ts';
 
@@ -16,19 +17,19 @@ export interface CommandIo {
   /** Aborts at the first Ctrl-C (SIGINT) or SIGTERM; the second ends the process at once. */
   readonly signal: AbortSignal;
   readonly progress: ProgressBar;
-  /** A line for people, on stderr. */
+  /** Prints a line on stderr. */
   log(line: string): void;
 }
 
-/** A command's outcome: the object that --json prints, and the same for people. */
+/** A command's result: the object that --json prints, and the same as text. */
 export interface Outcome {
   readonly json: object;
   readonly text: string;
-  /** Exit code, 0 unless given. */
+  /** Exit code; default 0. */
   readonly exitCode?: number;
 }
 
-/** Gives a command the option --json and its action. `work` gets the positional arguments, then the options. */
+/** Adds --json and an action to a command. `work` gets the positional arguments, then the options. */
 export function action<Args extends unknown[]>(
   command: Command,
   shell: Shell,
@@ -42,21 +43,23 @@ export function action<Args extends unknown[]>(
   });
 }
 
-/** Something that runs until it is stopped. */
+/** A process that runs until it is stopped. */
 export interface Service extends Outcome {
   stop(): Promise<void>;
 }
 
-/** As `action`, for a command that serves: prints what `start` gives when it is ready, and ends at Ctrl-C with 0. */
+/** Like `action`, for a server: prints the result of `start` when it is ready, and exits with 0 at Ctrl-C. */
 export function service<Args extends unknown[]>(
   command: Command,
   shell: Shell,
   start: (io: CommandIo, ...args: Args) => Promise<Service>,
 ): void {
   bind<Args>(command, shell, async (io, ...args) => {
-    // `krona start` holds the other end: when that is gone, also by kill -9, there is nobody left to serve.
+    // `krona start` holds the other end. When it is gone, even by kill -9, nobody is left to serve.
     const leave = () => process.kill(process.pid, 'SIGTERM');
     process.once('disconnect', leave);
+    // It may have gone while this program was loading.
+    if (process.send !== undefined && !process.connected) leave();
     try {
       const running = await start(io, ...args);
       print(shell, running);
@@ -66,7 +69,7 @@ export function service<Args extends unknown[]>(
       });
       await running.stop();
     } finally {
-      // Listening holds the process open, also one that could not start.
+      // The listener would keep the process alive, even one that could not start.
       process.off('disconnect', leave);
     }
   });
@@ -77,7 +80,7 @@ function bind<Args extends unknown[]>(
   shell: Shell,
   work: (io: CommandIo, ...args: Args) => Promise<void>,
 ): void {
-  command.option('--json', 'print one JSON object on stdout, and logs on stderr');
+  command.option('--json', 'print the result as one JSON object on stdout');
   command.action(async (...given: unknown[]) => {
     // commander appends itself after the options.
     const args = given.slice(0, -1) as Args;
@@ -85,8 +88,8 @@ function bind<Args extends unknown[]>(
     const progress = new ProgressBar(shell.stderr);
     const stop = () => {
       if (controller.signal.aborted) process.exit(130);
-      // A child of krona start has nobody at the keys.
-      if (process.send === undefined) progress.log('Stopping; press again to end at once.');
+      // Nobody sits at the keyboard of a child of krona start.
+      if (process.send === undefined) progress.log('Stopping. Press Ctrl-C again to stop immediately.');
       controller.abort(new KronaError('CANCELLED', 'Cancelled.'));
     };
     process.on('SIGINT', stop).on('SIGTERM', stop);
@@ -103,11 +106,11 @@ function print({ stdout, json }: Shell, outcome: Outcome): void {
   stdout.write(`${json ? JSON.stringify(outcome.json) : outcome.text}\n`);
 }
 
-/** Tells an error: coded, without a stack unless KRONA_DEBUG=1 asks for it on stderr. @returns the exit code */
+/** Prints an error with its code; KRONA_DEBUG=1 adds the stack on stderr. @returns the exit code */
 export function reportError(error: unknown, { json, stdout, stderr }: Shell): number {
   const described = describeError(error);
   if (json) stdout.write(`${JSON.stringify({ error: described })}\n`);
   else stderr.write(`${described.code}: ${described.message}\n`);
-  if (process.env['KRONA_DEBUG'] === '1') stderr.write(`${inspect(error)}\n`);
+  if (readEnvironment().KRONA_DEBUG === '1') stderr.write(`${inspect(error)}\n`);
   return described.code === 'CANCELLED' ? 130 : 1;
 }

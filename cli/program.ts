@@ -1,15 +1,16 @@
 /**
- * @file The commands of the `krona` program: finds the one that is asked for and loads only that, so help comes at
- * once. Every outcome leaves through here: 0, or an error with its code on stderr (with --json on stdout).
+ * @file The commands of the `krona` program. Only the module of the command that is asked for is loaded, so that help is
+ * fast. Every error ends here, with its code on stderr (with --json on stdout).
  */
-import { readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { KronaError } from '../core/errors.ts';
+import { version } from '../core/package.ts';
 import { reportError, type Shell } from './output.ts';
 import type { Stream } from './progress.ts';
 
 interface CommandModule {
-  /** Gives a command its options, arguments and action (or its subcommands). */
+  /** Adds options, arguments and an action, or subcommands. */
   define(command: Command, shell: Shell): void;
 }
 
@@ -17,27 +18,29 @@ interface CommandEntry {
   readonly name: string;
   readonly summary: string;
   readonly load: () => Promise<CommandModule>;
+  /** Works with lab/, which only a checkout has. */
+  readonly lab?: true;
 }
 
 const COMMANDS: readonly CommandEntry[] = [
   {
     name: 'start',
-    summary: 'run everything on this machine: chat, database and worker',
+    summary: 'run chat, database and worker on this machine',
     load: () => import('./commands/start.ts'),
   },
   {
     name: 'bot',
-    summary: 'serve the chat alone, beside workers elsewhere',
+    summary: 'run only the chat; workers run elsewhere',
     load: () => import('./commands/bot.ts'),
   },
   {
     name: 'worker',
-    summary: 'train and draw alone, for chats elsewhere',
+    summary: 'run only a worker; the chat runs elsewhere',
     load: () => import('./commands/worker.ts'),
   },
   {
     name: 'train',
-    summary: 'learn a subject from photos',
+    summary: 'train an adapter on photos of a subject',
     load: () => import('./commands/train.ts'),
   },
   {
@@ -47,28 +50,34 @@ const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'adapter',
-    summary: 'look into adapter files',
+    summary: 'inspect and convert adapter files',
     load: () => import('./commands/adapter.ts'),
   },
   {
     name: 'model',
-    summary: 'get models and look into them',
+    summary: 'download and check models',
     load: () => import('./commands/model.ts'),
   },
   {
+    name: 'graph',
+    summary: 'print the programs that the engine runs',
+    load: () => import('./commands/graph.ts'),
+  },
+  {
     name: 'discord',
-    summary: 'make the commands known to Discord',
+    summary: 'register the commands with Discord',
     load: () => import('./commands/discord.ts'),
   },
   {
     name: 'slack',
-    summary: 'what a Slack app for Krona needs',
+    summary: 'print the manifest of the Slack app',
     load: () => import('./commands/slack.ts'),
   },
   {
     name: 'pretrain',
-    summary: 'make the embedded model from drawings',
+    summary: 'train the embedded model from scratch',
     load: () => import('./commands/pretrain.ts'),
+    lab: true,
   },
   {
     name: 'autoencoder',
@@ -77,37 +86,38 @@ const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'evaluate',
-    summary: 'measure models and compare methods',
+    summary: 'evaluate models and compare training methods',
     load: () => import('./commands/evaluate.ts'),
+    lab: true,
   },
 ];
 
+const hasLab = existsSync(new URL('../lab', import.meta.url));
+
 /** The program with every command named and the one in `words` complete. */
 async function buildProgram(words: readonly string[], shell: Shell): Promise<Command> {
-  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
-    version: string;
-  };
   const program = new Command('krona')
-    .description('Teaches an image model something of your own, and makes pictures with it.')
+    .description('Train an image model on your own subjects, and draw pictures with it.')
     .version(version)
     .exitOverride()
     .configureOutput({
       writeOut: (text) => shell.stdout.write(text),
       writeErr: (text) => shell.stderr.write(text),
-      // With --json, what commander would say is told by the one object on stdout.
+      // With --json, the one object on stdout says it.
       outputError: (text, write) => shell.json || write(text),
     })
-    .showHelpAfterError(shell.json ? false : '(krona <command> --help tells more)');
+    .showHelpAfterError(shell.json ? false : "(see 'krona <command> --help')");
   const [first, second] = words.filter((word) => !word.startsWith('-'));
   const wanted = first === 'help' ? second : first;
-  for (const { name, summary, load } of COMMANDS) {
+  for (const { name, summary, load, lab } of COMMANDS) {
+    if (lab && !hasLab) continue;
     const command = program.command(name).description(summary);
     if (name === wanted) (await load()).define(command, shell);
   }
   return program;
 }
 
-/** Runs the program. @returns the exit code: 0, 1 for an error, 2 for words that make no command, 130 when stopped */
+/** Runs the program. @returns the exit code: 0, 1 for an error, 2 for invalid usage, 130 when stopped */
 export async function run(words: readonly string[], stdout: Stream, stderr: Stream): Promise<number> {
   const shell: Shell = { stdout, stderr, json: words.includes('--json'), exitCode: 0 };
   try {
@@ -116,11 +126,11 @@ export async function run(words: readonly string[], stdout: Stream, stderr: Stre
     return shell.exitCode;
   } catch (error) {
     if (!(error instanceof CommanderError)) return reportError(error, shell);
-    // Help and version end here too, with 0. Otherwise commander has told people already.
+    // Help and version end here too, with 0. Otherwise commander has printed the error already.
     if (error.exitCode === 0) return 0;
     const message =
-      error.code === 'commander.help' ? 'a command is missing' : error.message.replace(/^error: /, '');
-    if (shell.json) reportError(new KronaError('USAGE', `${message}; see --help.`), shell);
+      error.code === 'commander.help' ? 'missing command' : error.message.replace(/^error: /, '');
+    if (shell.json) reportError(new KronaError('USAGE', `${message}. See --help.`), shell);
     return 2;
   }
 }

@@ -1,4 +1,5 @@
 /** @file A progress bar on a terminal; elsewhere a line now and then, for log files. */
+import { duration } from '../core/format.ts';
 import type { Progress } from '../core/records.ts';
 
 /** Where text goes: the process's streams, or a test's. */
@@ -68,12 +69,4 @@ function describe(progress: Progress, note: string): string {
   const { phase, step, steps, secondsLeft } = progress;
   const left = secondsLeft === null ? '' : `, ${duration(secondsLeft)} left`;
   return `${phase} ${step}/${steps}${left}${note === '' ? '' : `, ${note}`}`;
-}
-
-/** `45 s`, `3 min 20 s`, `2 h 5 min`. */
-export function duration(seconds: number): string {
-  const s = Math.max(0, Math.round(seconds));
-  if (s < 60) return `${s} s`;
-  if (s < 3600) return `${Math.floor(s / 60)} min ${s % 60} s`;
-  return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
 }

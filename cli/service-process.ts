@@ -1,12 +1,13 @@
-/** @file Keeps a `krona bot` or `krona worker` running as a process of its own: started again whatever it dies of. */
+/** @file Runs `krona bot` or `krona worker` as a child process, and restarts it whenever it dies. */
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
+import { childEnvironment } from '../core/environment.ts';
 import { KronaError } from '../core/errors.ts';
+import { nodeOptions, ownProgram } from '../core/own-program.ts';
 
-/** Wait before the next start, ms: doubled after each death, and short again when a process has lived for a while. */
+/** Wait before a restart, ms: doubled after each death, and short again once a process has run for LONG_LIFE. */
 const FIRST_WAIT = 1000;
 const LONGEST_WAIT = 60_000;
 const LONG_LIFE = 60_000;
@@ -14,14 +15,14 @@ const LONG_LIFE = 60_000;
 export interface ServiceSettings {
   readonly command: 'bot' | 'worker';
   readonly log: Logger;
-  /** Node's own options, beside those of this process. */
+  /** Options of Node, in addition to those of this process. */
   readonly nodeOptions?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
 }
 
 export class ServiceProcess {
   readonly #settings: ServiceSettings;
-  /** What the first start printed, or why it could not. */
+  /** Output of the first start, or the error. */
   readonly #ready: Promise<object>;
   #resolve!: (said: object) => void;
   #reject!: (error: KronaError) => void;
@@ -39,60 +40,67 @@ export class ServiceProcess {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    this.#ready.catch(() => undefined); // nobody may be waiting
+    this.#ready.catch(() => undefined); // nobody might be waiting
     this.#start();
   }
 
   /**
-   * The object that the process prints when it serves.
+   * The object that the process prints when it is ready.
+   *
    * @throws KronaError with its own code when the first start fails
    */
   ready(): Promise<object> {
     return this.#ready;
   }
 
-  /** Environment of later starts, e.g. the port that the first was given. */
+  /** Adds to the environment of restarts, e.g. the port of the first start. */
   keep(env: Readonly<Record<string, string>>): void {
     this.#env = { ...this.#env, ...env };
   }
 
-  /** Lets the process end its work, which takes as long as the step under way. */
+  /** Stops the process at the end of its current step. */
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
     const child = this.#child;
     if (child === null) return;
     const ended = once(child, 'exit');
-    // A service takes the loss of this channel as the order to end (cli/output.ts).
+    // A service stops when this channel closes (cli/output.ts).
     if (child.connected) child.disconnect();
     await ended;
   }
 
   #start(): void {
-    const { command, log, nodeOptions = [] } = this.#settings;
-    const child = fork(fileURLToPath(new URL('./krona.ts', import.meta.url)), [command, '--json'], {
-      execArgv: [...process.execArgv, ...nodeOptions],
-      env: { ...process.env, ...this.#env },
+    const { command, log, nodeOptions: more = [] } = this.#settings;
+    const child = fork(ownProgram(import.meta.dirname, 'krona'), [command, '--json'], {
+      execArgv: [...nodeOptions, ...more],
+      env: childEnvironment(this.#env),
       stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
-      // A group of its own: Ctrl-C on the terminal is for us to pass on.
+      // In its own process group, so that Ctrl-C reaches only this process.
       detached: true,
     });
     this.#child = child;
-    log.info({ pid: child.pid }, `the ${command} starts`);
+    log.info({ pid: child.pid }, `starting the ${command}`);
     const began = performance.now();
     createInterface({ input: child.stdout! }).once('line', (line) => this.#heard(line));
     child.once('exit', (code, signal) => {
       this.#child = null;
       if (this.#stopped) return;
       if (!this.#served && command === 'bot') {
-        // Nothing to wait for: a port that is taken, say, stays taken.
+        // A restart does not help: a port that is taken stays taken.
         this.#reject(
-          new KronaError('SERVICE_ENDED', `The ${command} ended before it served (${code ?? signal}).`),
+          new KronaError(
+            'SERVICE_ENDED',
+            `The ${command} stopped before it was ready (${code ?? signal}). Its log says why.`,
+          ),
         );
         return;
       }
       if (performance.now() - began > LONG_LIFE) this.#wait = FIRST_WAIT;
-      log.error({ code, signal }, `the ${command} ended; the next one starts in ${this.#wait / 1000} s`);
+      log.error(
+        { code, signal },
+        `the ${command} stopped unexpectedly; restarting in ${this.#wait / 1000} s`,
+      );
       this.#timer = setTimeout(() => this.#start(), this.#wait);
       this.#wait = Math.min(2 * this.#wait, LONGEST_WAIT);
     });
@@ -101,8 +109,9 @@ export class ServiceProcess {
   #heard(line: string): void {
     const said = JSON.parse(line) as { error?: { code: string; message: string } };
     if (said.error) {
-      this.#reject(new KronaError(said.error.code, said.error.message));
-      if (this.#settings.command === 'worker') this.#settings.log.error(said.error, 'the worker cannot work');
+      this.#reject(KronaError.reported(said.error));
+      if (this.#settings.command === 'worker')
+        this.#settings.log.error(said.error, 'the worker cannot start');
     } else {
       this.#served = true;
       this.#resolve(said);

@@ -1,11 +1,11 @@
-/** @file Opens the storage for as long as a serving command runs. */
+/** @file Opens the storage for the lifetime of a service. */
 import type { Config } from '../core/config.ts';
 import { describeError } from '../core/errors.ts';
 import { openStorage, type Storage } from '../storage/open.ts';
 import type { createLog } from './log.ts';
 import type { Service } from './output.ts';
 
-/** Starts a service on the storage that the configuration names; stopping it closes the storage too. */
+/** Starts a service on the configured storage. Stopping it also closes the storage. */
 export async function onStorage(
   config: Config,
   log: ReturnType<typeof createLog>,

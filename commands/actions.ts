@@ -1,10 +1,12 @@
 /**
- * @file What the buttons of cards do. An action is `verb:recordId` and nothing else is remembered, so a button
- * works after a restart and a year later; permissions are those of the commands.
+ * @file The buttons of cards. An action is `verb:recordId` and nothing else is stored, so a button still works after a
+ * restart and a year later. Permissions are those of the commands.
  */
 import { KronaError } from '../core/errors.ts';
 import { emojiOf } from '../core/pictures/emoji.ts';
 import type { PictureSet, Subject } from '../core/records.ts';
+import { randomSeed } from '../core/seeds.ts';
+import { hasEnded } from '../core/work-state.ts';
 import type { Records } from '../storage/records.ts';
 import { crown } from './subjects/adapters.ts';
 import { note } from './rules/audit.ts';
@@ -21,13 +23,13 @@ import { forgetSubject } from './subjects/delete.ts';
 import { eraseOwn } from './rules/privacy.ts';
 import { admit, type Needs } from './rules/guard.ts';
 import { adapterName } from './subjects/subjects.ts';
-import { cancelWork, findWork, isOpen, randomSeed, startSet } from './work/work.ts';
+import { cancelWork, findWork, startSet } from './work/work.ts';
 
-/** The answer: of its own, or the message that follows the same record, which then shows it. */
+/** Returns the answer. A card that follows a record shows in the message of that record. */
 type Action = (id: string, actor: Actor, context: CommandContext) => Promise<Card>;
 
 function gone(what: string): KronaError {
-  return new KronaError('GONE', `${what} is not there any more; it was deleted.`);
+  return new KronaError('GONE', `${what} was deleted.`);
 }
 
 async function setHere(records: Records, actor: Actor, id: string): Promise<PictureSet> {
@@ -36,19 +38,19 @@ async function setHere(records: Records, actor: Actor, id: string): Promise<Pict
   return set;
 }
 
-/** The adapter to draw a set once more with: its own, or the champion when that was deleted. */
+/** Returns the adapter to draw a set again with: its own, or the champion if that was deleted. */
 function adapterFor(set: PictureSet, subject: Subject | null): string | null {
   if (set.subjectId === null && set.adapterId === null) return null;
   const id = set.adapterId ?? subject?.championId ?? null;
   if (id === null)
     throw new KronaError(
       'SUBJECT_NOT_READY',
-      'The adapter that drew this was deleted, and there is no champion.',
+      'The adapter of these pictures was deleted, and their subject has no champion. Choose one with `/krona adapters champion`.',
     );
   return id;
 }
 
-/** Asks for a set like another one, for whoever pressed the button. */
+/** Queues a set like another one, for the member who pressed the button. */
 async function drawLike(
   records: Records,
   set: PictureSet,
@@ -82,7 +84,7 @@ const vary: Action = async (id, actor, context) => {
     const picture = await records.picture(id);
     if (!picture) throw gone('This picture');
     const origin = await setHere(records, actor, picture.setId);
-    // Of a run's grid, each picture may be by another adapter than the set's.
+    // In the result of a run, pictures can have different adapters.
     const by = picture.adapterId === null ? {} : { adapterId: picture.adapterId };
     return drawLike(records, origin, actor, { seed: randomSeed(), variationOf: picture.id, ...by });
   });
@@ -95,7 +97,10 @@ const upscale: Action = async (id, actor, context) => {
     if (!picture) throw gone('This picture');
     const origin = await setHere(records, actor, picture.setId);
     if (origin.kind === 'upscale')
-      throw new KronaError('UPSCALED_ALREADY', 'This picture is twice its first size already.');
+      throw new KronaError(
+        'UPSCALED_ALREADY',
+        'This picture is already upscaled, and upscaling works only once.',
+      );
     const { subjectId, prompt, negative, strength, settings, alsoAdapterIds, variationOf } = origin;
     return startSet(records, actor, {
       subjectId,
@@ -107,7 +112,7 @@ const upscale: Action = async (id, actor, context) => {
       variationOf,
       count: 1,
       seed: picture.seed,
-      // Of a run's grid, each picture may be by another adapter than the set's.
+      // In the result of a run, pictures can have different adapters.
       adapterId:
         picture.adapterId ?? adapterFor(origin, subjectId === null ? null : await records.subject(subjectId)),
       upscaleOf: picture.id,
@@ -118,16 +123,16 @@ const upscale: Action = async (id, actor, context) => {
 
 const cancel: Action = async (id, actor, context) => {
   const work = await findWork(context.records, actor, id);
-  if (!work) throw gone('This');
+  if (!work) throw gone('This job');
   await cancelWork(actor, work, context);
   return await loadCard(work.kind, id, context);
 };
 
 const remove: Action = async (id, actor, context) => {
   const set = await setHere(context.records, actor, id);
-  requireOwner(actor, [set.memberId], 'delete these pictures');
-  if (isOpen(set)) await cancelWork(actor, { kind: 'set', set }, context);
-  const how = `By ${set.memberId === actor.member.id ? 'who asked for them' : 'a moderator'}.`;
+  requireOwner(actor, [set.memberId], 'delete these pictures', 'the member who requested them');
+  if (!hasEnded(set)) await cancelWork(actor, { kind: 'set', set }, context);
+  const how = `By ${set.memberId === actor.member.id ? 'the member who requested them' : 'a moderator'}.`;
   await context.records.transaction(async (records) => {
     await records.deleteSet(id, how);
     await note(records, actor, 'delete', `pictures: ${set.prompt}`);
@@ -193,7 +198,7 @@ const hint: Action = async (id, actor, context) => {
     tone: 'info',
     title: `Draw ${name}`,
     text: [
-      'Type a prompt that names it, for example:',
+      'Type a prompt with its name, for example:',
       `\`/krona imagine a watercolour of ${name}\``,
       `\`/krona imagine ${name} as an astronaut count:4\``,
     ],
@@ -219,8 +224,8 @@ const ACTIONS: Readonly<Record<string, Needs & { readonly act: Action }>> = {
 };
 
 /**
- * Does what a button says for the member who pressed it. What the member can mend comes back as a card for him
- * alone; anything else thrown is a bug, for the gateway to log and to answer with `errorCard`.
+ * Runs a button's action for the member who pressed it. A KronaError becomes a card that only this member sees; any other
+ * error is a bug, which the gateway logs and answers with `errorCard`.
  *
  * @param action - `verb:recordId`, from `CardButton.action`
  */
@@ -231,7 +236,7 @@ export async function runAction(action: string, actor: Actor, context: CommandCo
     if (!action)
       throw new KronaError(
         'ACTION_UNKNOWN',
-        'This button is of another version of Krona; use the command instead.',
+        'This button belongs to another version of Krona. Use the command instead.',
       );
     await admit(context.records, actor, action);
     return await action.act(id, actor, context);

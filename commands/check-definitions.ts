@@ -1,9 +1,9 @@
-/** @file Finds a badly defined command when the program starts, not when a member types it. */
+/** @file Checks the definitions of commands when the program starts. */
 import type { Command, OptionData, SubcommandData } from './contract.ts';
 
 const NAME = /^[a-z][a-z0-9_]{0,31}$/;
 
-/** Most options, choices, actions or commands in one list: the tightest platform's limit. */
+/** Most options, choices, actions or commands in one list: Discord's limit. */
 const MOST = 25;
 
 function complain(where: string, problem: string): never {
@@ -16,8 +16,13 @@ function checkNamed(where: string, item: { readonly name: string; readonly descr
   if (length < 1 || length > 100) complain(where, `its description has ${length} characters, not 1 to 100`);
 }
 
-function checkUnique(where: string, what: string, items: readonly { readonly name: string }[]): void {
-  if (items.length > MOST) complain(where, `${items.length} ${what}, more than ${MOST}`);
+function checkUnique(
+  where: string,
+  what: string,
+  items: readonly { readonly name: string }[],
+  most = MOST,
+): void {
+  if (items.length > most) complain(where, `${items.length} ${what}, more than ${most}`);
   const names = items.map((item) => item.name);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) complain(where, `${what} “${twice}” defined twice`);
@@ -39,16 +44,16 @@ function checkOption(where: string, option: OptionData): void {
 }
 
 function checkOptionList(where: string, data: SubcommandData): void {
-  checkUnique(where, 'options', data.options);
+  checkUnique(where, 'options', data.options, data.typedOnly ? Infinity : MOST);
   data.options.forEach((option) => checkOption(`${where} ${option.name}`, option));
   for (const kind of ['freeText', 'photos'] as const) {
     const count = data.options.filter((o) => (kind === 'photos' ? o.type === kind : o.freeText)).length;
     if (count > 1) complain(where, `${count} ${kind} options, at most one is possible`);
   }
   const firstOptional = data.options.findIndex((option) => !option.required);
-  const late = data.options.findLastIndex((option) => option.required);
-  if (firstOptional !== -1 && late > firstOptional)
-    complain(where, `required option ${data.options[late]!.name} comes after an optional one`);
+  const late = data.options.slice(firstOptional).find((option) => option.required);
+  if (firstOptional !== -1 && late)
+    complain(where, `required option ${late.name} comes after an optional one`);
 }
 
 /**

@@ -4,6 +4,7 @@ import type { JobQueue } from '../storage/jobs/contract.ts';
 import type { Channel, Member } from '../core/records.ts';
 import type { RecordStore } from '../storage/records.ts';
 import type { Right } from '../core/rules.ts';
+import type { Value, ValueOf, ValueSpec } from '../core/values.ts';
 import type { Card } from './card.ts';
 
 /** A file that came with a command. Nothing is fetched or read before the command asks for it. */
@@ -15,19 +16,10 @@ export interface Attachment {
   read(): Promise<Uint8Array>;
 }
 
-export interface OptionData {
-  readonly name: string;
+export interface OptionData extends Omit<ValueSpec, 'type'> {
   readonly description: string;
-  readonly type: 'text' | 'integer' | 'number' | 'flag' | 'photos';
+  readonly type: ValueSpec['type'] | 'photos';
   readonly required?: boolean;
-  readonly choices?: readonly string[];
-  /** Bounds of a number, both allowed unless `aboveMin`. */
-  readonly min?: number;
-  readonly max?: number;
-  /** `min` itself is refused: a learning rate above 0. */
-  readonly aboveMin?: boolean;
-  /** Most characters of a text, counted as code points. */
-  readonly maxLength?: number;
   /** Names members or roles: gateways leave mentions in it with their ids; elsewhere they are names alone. */
   readonly mentions?: boolean;
   /** Takes every word that belongs to no other option where a command is typed as text; at most one a command. */
@@ -42,6 +34,16 @@ export interface OptionData {
   ) => Promise<readonly string[]>;
 }
 
+/** Values by option name, of types that their options declare. */
+export type OptionValues = Readonly<Record<string, Value>>;
+
+/** The values of declared options, each with its own type; undefined where an option was not given. */
+export type ValuesOf<Options extends readonly OptionData[]> = {
+  readonly [
+    Option in Options[number] as Option extends { readonly type: 'photos' } ? never : Option['name']
+  ]: ValueOf<Option> | (Option extends { readonly required: true } ? never : undefined);
+};
+
 export interface SubcommandData {
   readonly name: string;
   readonly description: string;
@@ -50,6 +52,8 @@ export interface SubcommandData {
   readonly needs?: Right | 'moderator';
   /** True for what even a blocked member may use. */
   readonly openToBlocked?: boolean;
+  /** Only where commands are typed as text, and in no list: another way to say what other actions say. */
+  readonly typedOnly?: boolean;
 }
 
 /** `/krona <name> …`; with `actions` (and then no options of its own), `/krona <name> <action> …`. */
@@ -69,14 +73,14 @@ export interface Actor {
   readonly roles: readonly string[];
 }
 
-export interface Invocation extends Actor {
+export interface Invocation<Options = OptionValues> extends Actor {
   /** The chosen action, '' when the command has none. */
   readonly action: string;
   /**
    * By option name. Gateways give text as typed, and numbers where the platform parses them;
    * `runCommand` checks them, so a command sees the type that its option declares.
    */
-  readonly options: Readonly<Record<string, string | number | boolean>>;
+  readonly options: Options;
   readonly attachments: readonly Attachment[];
 }
 

@@ -1,21 +1,22 @@
-/** @file `/krona help`: made from the definitions of the commands themselves. */
+/** @file `/krona help`, generated from the definitions of the commands. */
 import { KronaError } from '../core/errors.ts';
 import type { Card } from './card.ts';
 import type { Command, CommandData, SubcommandData } from './contract.ts';
-import { suggestion } from './line/nearest.ts';
+import { listed } from './define.ts';
+import { suggestion } from '../core/nearest.ts';
 import { expectation, textOption } from './line/options.ts';
 
 function overview(commands: readonly CommandData[]): Card {
   return {
     tone: 'info',
-    title: 'Krona learns what is yours and draws it',
+    title: 'Train Krona with your photos, then draw',
     text: [
-      '1. `/krona train subject:mochi class:cat` with 4 to 10 photos.',
+      '1. `/krona train subject:mochi class:cat` with 4 to 10 photos',
       '2. `/krona imagine a watercolour of mochi`',
-      '3. React to the pictures: votes choose the adapter that draws next.',
+      '3. React to the pictures. Votes choose the adapter that the channel uses next.',
     ],
     table: {
-      columns: ['command', 'what it does', 'for example'],
+      columns: ['command', 'what it does', 'example'],
       rows: commands.map(({ name, description, example }) => [`/krona ${name}`, description, example]),
     },
     audience: 'caller',
@@ -35,28 +36,28 @@ function details(data: CommandData): Card {
     title: `/krona ${data.name}`,
     text: [
       `${data.description}.`,
-      `For example: \`${data.example}\``,
-      ...(data.actions ?? []).map(({ name, description }) => `**${name}**: ${description}.`),
+      `Example: \`${data.example}\``,
+      ...listed(data.actions ?? []).map(({ name, description }) => `**${name}**: ${description}.`),
     ],
     fields: data.actions
-      ? data.actions.flatMap((action) => optionFields(action, `${action.name} · `))
+      ? listed(data.actions).flatMap((action) => optionFields(action, `${action.name} · `))
       : optionFields(data, ''),
     audience: 'caller',
   };
 }
 
-/** The help command of a list of commands, itself included. */
+/** Returns the help command for a list of commands, itself included. */
 export function helpFor(others: readonly Command[]): Command {
   const help: Command = {
     data: {
       name: 'help',
-      description: 'What Krona can do',
+      description: 'Show what Krona can do',
       example: '/krona help train',
       openToBlocked: true,
       options: [
         {
           name: 'command',
-          description: 'More about this command',
+          description: 'Show more about this command',
           type: 'text',
           complete: async () => all().map(({ name }) => name),
         },

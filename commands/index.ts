@@ -1,6 +1,6 @@
 /**
- * @file The one list of commands. Registration on the platforms, help, completion and routing all use it;
- * a command is added by a file and a line here.
+ * @file The list of commands. Registration on the platforms, help, completion and routing all use it. To add a
+ * command, add a file and a line here.
  */
 import { KronaError } from '../core/errors.ts';
 import { adapters } from './subjects/adapters.ts';
@@ -35,12 +35,12 @@ const acting: readonly Command[] = [
   privacy,
 ];
 
-/** All commands, in the order in which help shows them. */
+/** All commands, in the order of help. */
 export const COMMANDS: readonly Command[] = [...acting, helpFor(acting)];
 
 checkDefinitions(COMMANDS);
 
-/** A command typed as text; see command-line.ts. @throws KronaError */
+/** Parses a command typed as text; see line/command-line.ts. @throws KronaError */
 export function parseCommandLine(text: string, attachments = 0): ParsedCommand {
   return parse(
     text,
@@ -49,7 +49,7 @@ export function parseCommandLine(text: string, attachments = 0): ParsedCommand {
   );
 }
 
-/** What is declared of a command, or of one action of it. @throws KronaError COMMAND_UNKNOWN, ACTION_UNKNOWN */
+/** Returns a command with its declaration, or that of one of its actions. @throws KronaError COMMAND_UNKNOWN, ACTION_UNKNOWN */
 export function declared(name: string, action: string): { command: Command; data: SubcommandData } {
   const command = COMMANDS.find((each) => each.data.name === name);
   if (!command)
@@ -65,9 +65,8 @@ export function declared(name: string, action: string): { command: Command; data
 }
 
 /**
- * Runs a command for a member: checks whether he may and the options against the definition, then does it.
- * What the member can mend comes back as a card for him alone; anything else thrown is a bug, for the gateway to log
- * and to answer with `errorCard`.
+ * Runs a command for a member, after checking permissions and options. A KronaError becomes a card that only this member
+ * sees; any other error is a bug, which the gateway logs and answers with `errorCard`.
  */
 export async function runCommand(
   name: string,

@@ -1,13 +1,15 @@
 /**
- * @file Where Krona keeps things and listens, from environment variables only. Nothing here connects or
- * listens; messages name the variable and never repeat a value, which may hold a password.
+ * @file The configuration of bot and worker, from environment variables. Messages name the variable and never repeat a
+ * value, which can contain a password.
  */
 import { randomBytes } from 'node:crypto';
 import { join, resolve } from 'node:path';
+import { dataFolder, readEnvironment, type Environment } from './environment.ts';
 import { KronaError } from './errors.ts';
 import { createFileOnce, readFileIfAny } from './files.ts';
+import { embeddedModel } from './package.ts';
 
-/** What a model can be computed on, as the runtime names it. */
+/** Devices for sessions, by the runtime's names. */
 export const DEVICES = ['cpu', 'cuda', 'webgpu'] as const;
 export type Device = (typeof DEVICES)[number];
 
@@ -18,23 +20,23 @@ export interface Config {
   readonly redisUrl: string | null;
   /** KRONA_DATA, absolute; `./data` by default. Database, blobs and the secret live here. */
   readonly dataFolder: string;
-  /** KRONA_MODEL, absolute: a model folder or single file; `./models/krona-emoji` by default. */
+  /** KRONA_MODEL, absolute: a model folder or single file; the embedded one by default. */
   readonly modelPath: string;
-  /** KRONA_REFINER, absolute: a second model that goes over the pictures, such as SDXL's refiner. null: none. */
+  /** KRONA_REFINER, absolute: a second model that finishes pictures, such as SDXL's refiner. null: none. */
   readonly refinerPath: string | null;
-  /** KRONA_DEVICE: what the worker computes on. null: CUDA where it is there, else the CPU. */
+  /** KRONA_DEVICE: the worker's device. null: CUDA if available, else the CPU. */
   readonly device: Device | null;
   /** KRONA_HOST: the address that the bot's http server listens on, 127.0.0.1 by default. */
   readonly host: string;
   /** KRONA_PORT: 7860 by default; 0 lets the system choose. */
   readonly port: number;
-  /** KRONA_URL: what links begin with, without a closing slash. null: `http://localhost:<port>`. */
+  /** KRONA_URL: the public address, for links, without a closing slash. null: `http://localhost:<port>`. */
   readonly publicUrl: string | null;
-  /** KRONA_SECRET: signs links. By default made once at random and kept in the data folder. */
+  /** KRONA_SECRET: signs links. By default, made once at random and stored in the data folder. */
   readonly secret: string;
-  /** DISCORD_TOKEN: the bot is on Discord too. */
+  /** DISCORD_TOKEN: the bot also runs on Discord. */
   readonly discord: DiscordConfig | null;
-  /** SLACK_BOT_TOKEN with SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP): the bot is on Slack too. */
+  /** SLACK_BOT_TOKEN with SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP): the bot also runs on Slack. */
   readonly slack: SlackConfig | null;
 }
 
@@ -48,7 +50,7 @@ export interface DiscordConfig {
 
 export interface SlackConfig {
   readonly botToken: string;
-  /** Events come over a WebSocket that needs no public address. null: over HTTP at `/slack/events`. */
+  /** Events arrive over a WebSocket, without a public address. null: over HTTP at `/slack/events`. */
   readonly appToken: string | null;
   /** Checks that HTTP requests come from Slack. */
   readonly signingSecret: string | null;
@@ -56,15 +58,16 @@ export interface SlackConfig {
   readonly api: string | null;
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
 /**
- * Reads the configuration; empty variables count as absent.
+ * Reads the configuration.
  *
  * @throws KronaError `<VARIABLE>_INVALID`, e.g. KRONA_PORT_INVALID.
  */
-export async function readConfig(env: Environment = process.env): Promise<Config> {
-  const dataFolder = resolve(env['KRONA_DATA'] || 'data');
+export async function readConfig(
+  given: Readonly<Record<string, string | undefined>> = readEnvironment(),
+): Promise<Config> {
+  const env = readEnvironment(given);
+  const folder = resolve(dataFolder(env));
   return {
     databaseUrl: url(
       env,
@@ -73,23 +76,23 @@ export async function readConfig(env: Environment = process.env): Promise<Config
       'postgres://user:password@host/database',
     ),
     redisUrl: url(env, 'REDIS_URL', ['redis:', 'rediss:'], 'redis://host:6379'),
-    dataFolder,
-    modelPath: resolve(env['KRONA_MODEL'] || 'models/krona-emoji'),
-    refinerPath: env['KRONA_REFINER'] ? resolve(env['KRONA_REFINER']) : null,
+    dataFolder: folder,
+    modelPath: resolve(env.KRONA_MODEL ?? embeddedModel),
+    refinerPath: env.KRONA_REFINER ? resolve(env.KRONA_REFINER) : null,
     device: readDevice(env),
-    host: env['KRONA_HOST'] || '127.0.0.1',
+    host: env.KRONA_HOST ?? '127.0.0.1',
     port: port(env),
     publicUrl:
       url(env, 'KRONA_URL', ['http:', 'https:'], 'https://krona.example.org')?.replace(/\/+$/, '') ?? null,
-    secret: await secret(env, dataFolder),
+    secret: await secret(env, folder),
     discord: discord(env),
     slack: slack(env),
   };
 }
 
 /** @throws KronaError KRONA_DEVICE_INVALID */
-export function readDevice(env: Environment = process.env): Device | null {
-  const value = env['KRONA_DEVICE'];
+export function readDevice(env: Environment = readEnvironment()): Device | null {
+  const value = env.KRONA_DEVICE;
   if (!value) return null;
   const device = DEVICES.find((name) => name === value);
   if (device !== undefined) return device;
@@ -100,13 +103,13 @@ export function readDevice(env: Environment = process.env): Device | null {
 }
 
 function discord(env: Environment): DiscordConfig | null {
-  const token = env['DISCORD_TOKEN'];
+  const token = env.DISCORD_TOKEN;
   if (!token) return null;
   return { token, shards: shards(env), api: api(env, 'KRONA_DISCORD_API', 'https://proxy.example.org/api') };
 }
 
 function shards(env: Environment): number | 'auto' | null {
-  const value = env['KRONA_DISCORD_SHARDS'];
+  const value = env.KRONA_DISCORD_SHARDS;
   if (!value) return null;
   if (value === 'auto') return 'auto';
   const number = Number(value);
@@ -118,14 +121,14 @@ function shards(env: Environment): number | 'auto' | null {
 }
 
 function slack(env: Environment): SlackConfig | null {
-  const botToken = env['SLACK_BOT_TOKEN'];
-  const appToken = env['SLACK_APP_TOKEN'] || null;
-  const signingSecret = env['SLACK_SIGNING_SECRET'] || null;
+  const botToken = env.SLACK_BOT_TOKEN;
+  const appToken = env.SLACK_APP_TOKEN ?? null;
+  const signingSecret = env.SLACK_SIGNING_SECRET ?? null;
   if (!botToken) return null;
   if (appToken === null && signingSecret === null)
     throw new KronaError(
       'SLACK_APP_TOKEN_MISSING',
-      'SLACK_BOT_TOKEN is set, but neither SLACK_APP_TOKEN (Socket Mode) nor SLACK_SIGNING_SECRET (HTTP); set one of them.',
+      'SLACK_BOT_TOKEN is set, but SLACK_APP_TOKEN (Socket Mode) and SLACK_SIGNING_SECRET (HTTP) are not. Set one of them.',
     );
   return {
     botToken,
@@ -135,22 +138,29 @@ function slack(env: Environment): SlackConfig | null {
   };
 }
 
-const api = (env: Environment, name: string, example: string): string | null =>
+type UrlVariable = 'DATABASE_URL' | 'REDIS_URL' | 'KRONA_URL' | 'KRONA_DISCORD_API' | 'KRONA_SLACK_API';
+
+const api = (env: Environment, name: UrlVariable, example: string): string | null =>
   url(env, name, ['http:', 'https:'], example);
 
-function url(env: Environment, name: string, protocols: readonly string[], example: string): string | null {
+function url(
+  env: Environment,
+  name: UrlVariable,
+  protocols: readonly string[],
+  example: string,
+): string | null {
   const value = env[name];
   if (!value) return null;
   const protocol = URL.canParse(value) ? new URL(value).protocol : null;
   if (protocol !== null && protocols.includes(protocol)) return value;
   throw new KronaError(
     `${name}_INVALID`,
-    `${name} is not an address that Krona can use (${protocol ?? 'not a URL'}); give it as ${example}, or leave it out.`,
+    `${name} must be an address such as ${example}, not ${protocol === null ? 'a text without a scheme' : `a ${protocol} address`}. Correct it, or unset it.`,
   );
 }
 
 function port(env: Environment): number {
-  const value = env['KRONA_PORT'] || '7860';
+  const value = env.KRONA_PORT ?? '7860';
   const number = Number(value);
   if (/^\d+$/.test(value) && number <= 65535) return number;
   throw new KronaError(
@@ -159,25 +169,25 @@ function port(env: Environment): number {
   );
 }
 
-/** Shortest KRONA_SECRET, in characters: less could be guessed by trying. */
+/** Shortest KRONA_SECRET, characters: a shorter one could be guessed. */
 const MIN_SECRET = 16;
 
 async function secret(env: Environment, dataFolder: string): Promise<string> {
-  const given = env['KRONA_SECRET'];
+  const given = env.KRONA_SECRET;
   if (given) {
     if (given.length >= MIN_SECRET) return given;
     throw new KronaError(
       'KRONA_SECRET_INVALID',
-      `KRONA_SECRET must have at least ${MIN_SECRET} characters, it has ${given.length}; or leave it out and Krona makes one.`,
+      `KRONA_SECRET must have at least ${MIN_SECRET} characters, but it has ${given.length}. Unset it, and Krona makes one.`,
     );
   }
   const path = join(dataFolder, 'secret');
-  // Bot and worker may both be first: whoever loses reads what the other wrote.
+  // Bot and worker can both be first: the one that is too late reads the other's file.
   await createFileOnce(path, randomBytes(32).toString('hex'));
   const kept = await readFileIfAny(path);
   if (kept !== null && kept.length >= MIN_SECRET) return kept;
   throw new KronaError(
     'KRONA_SECRET_INVALID',
-    'The file "secret" in the data folder is empty or damaged; delete it and Krona makes a new one (old links then stop working).',
+    'The file “secret” in the data folder is empty or damaged. Delete it, and Krona makes a new one; old links then stop working.',
   );
 }

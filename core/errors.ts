@@ -1,23 +1,24 @@
 /**
- * @file The error every folder throws for what a person can act on: a stable code, and a message that says
- * what was expected, what came, and what to do. Never put a token, a link or a path with a user's name in one.
+ * @file The error for everything that a person can act on: a stable code, and a message that says what was expected,
+ * what came, and what to do. Never put a token, a link or a path with a user's name in one. docs/errors.md lists all
+ * codes; `npm run docs` writes it.
  */
 
-export interface KronaErrorOptions {
-  /** The error underneath, kept for logs; never shown to a member. */
+interface KronaErrorOptions {
+  /** The underlying error, for logs only; members never see it. */
   readonly cause?: unknown;
-  /** True when the same call may succeed later (a full queue, a lost connection). Default false. */
+  /** The same call can succeed later (a full disk, a lost connection). Default false. */
   readonly retryable?: boolean;
 }
 
 /**
- * An expected failure. Anything thrown that is not a KronaError is a bug.
+ * An expected failure. Any other thrown error is a bug.
  *
- * @example throw new KronaError('PHOTO_EMPTY', 'cat.png has 0 bytes; send a PNG, JPEG or WebP picture.');
+ * @example throw new KronaError('PHOTO_EMPTY', 'cat.png has 0 bytes; send a PNG, JPEG or WebP file.');
  */
 export class KronaError extends Error {
   override readonly name = 'KronaError';
-  /** Upper-case words joined by `_`, stable across releases. */
+  /** Capital words joined by `_`, stable across releases. */
   readonly code: string;
   readonly retryable: boolean;
 
@@ -26,10 +27,23 @@ export class KronaError extends Error {
     this.code = code;
     this.retryable = options.retryable ?? false;
   }
+
+  /** Returns the error that another process or a lower layer reported. A new code stands in `new KronaError` instead. */
+  static reported(
+    { code, message }: { readonly code: string; readonly message: string },
+    options?: KronaErrorOptions,
+  ): KronaError {
+    return new KronaError(code, message, options);
+  }
 }
 
-/** `{code, message}` of any thrown value; unknown errors become INTERNAL with their message kept. */
+/** Returns `{code, message}` of any thrown value; other errors than KronaError get the code INTERNAL. */
 export function describeError(error: unknown): { code: string; message: string } {
   if (error instanceof KronaError) return { code: error.code, message: error.message };
   return { code: 'INTERNAL', message: error instanceof Error ? error.message : String(error) };
+}
+
+/** Any thrown value as an Error. */
+export function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
 }

@@ -1,12 +1,12 @@
-/** @file Small file operations that hold up when two processes do them at the same moment. */
+/** @file Small file operations that are safe when two processes run them at the same time. */
 import { randomUUID } from 'node:crypto';
 import { access, link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { KronaError } from './errors.ts';
 
 /**
- * Writes a private file (mode 0600) unless it is already there. It appears whole or not at all: of several
- * processes that try, exactly one gets true, and readers never see it half written.
+ * Writes a private file (mode 0600) unless it exists. Of several processes that try, exactly one gets true, and readers
+ * never see a half-written file.
  */
 export async function createFileOnce(path: string, text: string): Promise<boolean> {
   await mkdir(dirname(path), { recursive: true });
@@ -24,7 +24,7 @@ export async function createFileOnce(path: string, text: string): Promise<boolea
 }
 
 /**
- * Writes a file, and its folder where there is none; it appears whole or not at all, in the place of an earlier one.
+ * Writes a file, replacing an earlier one, and makes its folder if needed. Readers never see a half-written file.
  *
  * @throws KronaError FILE_UNWRITABLE
  */
@@ -35,12 +35,16 @@ export async function writeWhole(path: string, content: string | Uint8Array): Pr
     await writeFile(draft, content);
     await rename(draft, path);
   } catch (cause) {
-    throw new KronaError('FILE_UNWRITABLE', `${basename(path)} could not be written.`, { cause });
+    throw new KronaError(
+      'FILE_UNWRITABLE',
+      `${basename(path)} could not be written. Check the disk space and the folder's permissions.`,
+      { cause },
+    );
   }
 }
 
 /**
- * Makes a folder, and those above it, where there is none.
+ * Makes a folder and its parents, unless they exist.
  *
  * @throws KronaError FILE_UNWRITABLE
  */
@@ -50,17 +54,17 @@ export async function makeFolder(path: string): Promise<void> {
   } catch (cause) {
     const why =
       isFileError(cause, 'EEXIST') || isFileError(cause, 'ENOTDIR')
-        ? 'a file is in its place'
-        : 'it may not be written';
+        ? 'a file has that name'
+        : 'writing there failed';
     throw new KronaError(
       'FILE_UNWRITABLE',
-      `The folder ${basename(path)} cannot be made: ${why}; give another.`,
+      `The folder ${basename(path)} could not be made: ${why}. Choose another folder.`,
       { cause },
     );
   }
 }
 
-/** The file's text, null when there is no such file. */
+/** Returns the file's text; null when there is no such file. */
 export async function readFileIfAny(path: string): Promise<string | null> {
   try {
     return await readFile(path, 'utf8');
@@ -70,14 +74,14 @@ export async function readFileIfAny(path: string): Promise<string | null> {
   }
 }
 
-/** Whether there is a file or folder that may be read. */
+/** Whether a file or folder exists and is readable. */
 export const exists = (path: string): Promise<boolean> =>
   access(path).then(
     () => true,
     () => false,
   );
 
-/** Whether an error of node:fs or node:net has this code, e.g. `ENOENT`. */
+/** Whether an error of node:fs or node:net has this code, such as `ENOENT`. */
 export function isFileError(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code;
 }

@@ -1,6 +1,6 @@
-/** @file Grouping of lists; Node 20 has no Map.groupBy yet. */
+/** @file Groups lists; Node 20 has no Map.groupBy. */
 
-/** Items by key, keys in order of their first item. */
+/** Groups items by key, with keys in order of their first item. */
 export function groupBy<T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> {
   const groups = new Map<K, T[]>();
   for (const item of items) {

@@ -1,4 +1,4 @@
-/** @file What the bot needs of a logger; pino's fits. */
+/** @file The interface of loggers; pino's fits. */
 
 export interface Log {
   info(fields: object, message: string): void;

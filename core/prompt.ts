@@ -1,40 +1,40 @@
 /**
- * @file How a subject is spoken of in prompts: the training prompt, and a member's prompt with the subject's
- * name replaced by its token. Used by the bot to check a prompt and by the worker to draw it; reads no records.
+ * @file Subjects in prompts: the training prompt, and a member's prompt with each subject's name replaced by its
+ * token. The bot checks prompts with it, and the worker draws them.
  */
 import type { Subject } from './records.ts';
 
-/** What a prompt needs to know of a subject. */
+/** The part of a subject that prompts need. */
 export type PromptSubject = Pick<Subject, 'id' | 'name' | 'className' | 'token' | 'championId'>;
 
-/** `{token} {class}`, how a subject is named to the model (DreamBooth §3.1: a rare token before its class noun). */
+/** `{token} {class}`: a rare token before the class word (DreamBooth, arXiv 2208.12242, §3.1). */
 function inPrompt(subject: Pick<Subject, 'className' | 'token'>): string {
   return `${subject.token} ${subject.className}`;
 }
 
-/** The prompt that every photo of a subject is trained with: `a {token} {class}`. */
+/** Returns the prompt of photos without a caption: `a {token} {class}`. */
 export function trainingPrompt(subject: Pick<Subject, 'className' | 'token'>): string {
   return `a ${inPrompt(subject)}`;
 }
 
-/** The prompt of what the model draws of a subject's class for prior preservation: `a {class}`. */
+/** Returns the prompt of class pictures, for prior preservation: `a {class}`. */
 export function classPrompt({ className }: Pick<Subject, 'className'>): string {
   return `a ${className}`;
 }
 
 export interface ResolvedPrompt {
-  /** What the model is given. */
+  /** The text for the model. */
   readonly text: string;
-  /** The subjects whose adapters draw it; none when the prompt is about none. */
+  /** The subjects whose adapters are used. */
   readonly subjects: readonly PromptSubject[];
-  /** Other subjects that the prompt names, in order; drawn as any member of their class. */
+  /** Other subjects in the prompt, in order; each is drawn as an ordinary member of its class. */
   readonly others: readonly PromptSubject[];
 }
 
-/** Scripts that put no space between words: a name may touch its neighbours there. */
+/** Scripts without spaces between words: there, a name can touch its neighbours. */
 const UNSPACED = String.raw`\p{Script=Han}\p{Script=Hiragana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}`;
 
-/** A word, found without regard to case, that is no part of a longer word of its script. */
+/** Returns a regular expression for a whole word, in any script; to be used without regard to case. */
 export function wordPattern(word: string): string {
   const escaped = word.replace(/[\\^$.*+?()[\]{}|/]/g, String.raw`\$&`);
   const unspaced = new RegExp(`[${UNSPACED}]`, 'u');
@@ -47,29 +47,28 @@ export function wordPattern(word: string): string {
   return `${before}${escaped}${after}`;
 }
 
-/** All subjects named in a prompt, in order of their first mention; longer names win over names inside them. */
+/** Returns every mention of a subject in a prompt, in order; longer names win over names inside them. */
 function mentions(prompt: string, subjects: readonly PromptSubject[]) {
   const longestFirst = [...subjects].sort((a, b) => b.name.length - a.name.length);
   if (longestFirst.length === 0) return [];
   const pattern = new RegExp(longestFirst.map((s) => `(${wordPattern(s.name)})`).join('|'), 'giu');
-  return [...prompt.matchAll(pattern)].map((match) => ({
-    subject: longestFirst[match.slice(1).findIndex((group) => group !== undefined)]!,
-    start: match.index,
-    end: match.index + match[0].length,
-  }));
+  return [...prompt.matchAll(pattern)].flatMap((match) => {
+    const subject = longestFirst[match.slice(1).findIndex((group) => group !== undefined)];
+    return subject ? [{ subject, start: match.index, end: match.index + match[0].length }] : [];
+  });
 }
 
-/** Most subjects in one set: each costs its adapter's memory, and the model confuses many. */
+/** Most subjects in one set: each needs its adapter's memory, and the model mixes up many subjects. */
 export const MOST_SUBJECTS = 3;
 
 /**
- * Replaces the names of a channel's subjects by what the model knows: the drawn subjects' by `{token} {class}`,
- * the others' by their class noun.
+ * Replaces the names of subjects with words that the model knows: `{token} {class}` for subjects whose adapter is used,
+ * the class word for others.
  *
  * @param subjects - the channel's subjects
- * @param chosen - ids of the subjects to draw; [] draws none and changes nothing; left out, they are the first
- * `MOST_SUBJECTS` named ones that have a champion, else the first named one. A chosen subject that the prompt does not
- * name stands in for the first mention of its class noun, else goes in front.
+ * @param chosen - ids of the subjects to draw; [] changes nothing. By default, the first `MOST_SUBJECTS` named ones that
+ * have a champion, or else the first named one. A chosen subject that the prompt does not name replaces the first
+ * mention of its class word, or else goes in front.
  * @example resolvePrompt('a watercolour of Mochi', [mochi]).text // 'a watercolour of zqkv cat'
  */
 export function resolvePrompt(
@@ -80,11 +79,11 @@ export function resolvePrompt(
   const normal = prompt.normalize('NFC');
   const found = mentions(normal, subjects);
   const named = [...new Set(found.map((mention) => mention.subject))];
-  const learnt = named.filter((each) => each.championId !== null);
+  const trained = named.filter((each) => each.championId !== null);
   const drawn =
     chosen === undefined
-      ? learnt.length > 0
-        ? learnt.slice(0, MOST_SUBJECTS)
+      ? trained.length > 0
+        ? trained.slice(0, MOST_SUBJECTS)
         : named.slice(0, 1)
       : chosen.flatMap((id) => subjects.find((each) => each.id === id) ?? []);
   if (drawn.length === 0) return { text: prompt, subjects: [], others: [] };

@@ -1,10 +1,10 @@
 /**
- * @file Random numbers that depend on (seed, purpose, step) and nothing else: no generator's state is carried from
- * one step to the next, so a run resumed at step n draws what an undisturbed run draws there.
+ * @file Random numbers that depend only on (seed, purpose, step). No state is carried from one step to the next, so a
+ * run that resumes at step n gets the same numbers as an uninterrupted run.
  * Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011).
  */
 
-/** Draws of one (seed, purpose, step). Order matters: the same calls give the same numbers. */
+/** The random numbers of one (seed, purpose, step). The same calls in the same order give the same numbers. */
 export class KeyedRandom {
   readonly #key: readonly [number, number];
   /** Counter words 2 and 3; words 0 and 1 count blocks of four numbers. */
@@ -16,7 +16,7 @@ export class KeyedRandom {
 
   /**
    * @param seed whole number, 0 to 2⁵³
-   * @param purpose what the numbers are for, such as 'noise': other purposes give unrelated numbers
+   * @param purpose such as 'noise'; different purposes give unrelated numbers
    * @param step whole number, 0 to 2³²
    */
   constructor(seed: number, purpose: string, step = 0) {
@@ -31,7 +31,7 @@ export class KeyedRandom {
 
   /** Whole number from 0 to `below` − 1, each equally likely. `below` is at most 2³². */
   integer(below: number): number {
-    // Words from here on would make the low results likelier.
+    // Words above this would make low results more likely.
     const limit = 2 ** 32 - (2 ** 32 % below);
     for (;;) {
       const word = this.#word();
@@ -39,14 +39,14 @@ export class KeyedRandom {
     }
   }
 
-  /** From the standard normal distribution (Box–Muller; at most 6.7 in size). */
+  /** From the standard normal distribution (Box–Muller; magnitude at most 6.7). */
   normal(): number {
     if (this.#spareNormal !== null) {
       const spare = this.#spareNormal;
       this.#spareNormal = null;
       return spare;
     }
-    // Half a step up keeps the logarithm's argument above 0.
+    // Adding half a step keeps the logarithm's argument above 0.
     const radius = Math.sqrt(-2 * Math.log((this.#word() + 0.5) / 2 ** 32));
     const angle = 2 * Math.PI * this.uniform();
     this.#spareNormal = radius * Math.sin(angle);
@@ -102,7 +102,7 @@ export function philox4x32(counter: Words, key: readonly [number, number]): Word
 function highProduct(x: number, y: number): number {
   const [xLow, xHigh, yLow, yHigh] = [x & 0xffff, x >>> 16, y & 0xffff, y >>> 16];
   const middle = xHigh * yLow + ((xLow * yLow) >>> 16);
-  // Each term below stays under 2⁵³, and under 2³² after its shift.
+  // Each term stays below 2⁵³, and below 2³² after its shift.
   const carry = Math.floor(((middle % 2 ** 16) + xLow * yHigh) / 2 ** 16);
   return (xHigh * yHigh + Math.floor(middle / 2 ** 16) + carry) >>> 0;
 }

@@ -1,17 +1,17 @@
-/** @file What Krona remembers: the types of its records. Ids are UUIDs; times are Date. Stores: storage/records.ts. */
+/** @file The types of Krona's records. Ids are UUIDs; times are Date. storage/records.ts reads and writes them. */
 import type { JobKind, JobPayloads } from './job-payloads.ts';
-import type { ChannelSettings } from './settings/settings.ts';
+import type { ChannelSettings } from './settings/schema.ts';
 
 export type Platform = 'web' | 'discord' | 'slack';
 
 export interface Channel {
   readonly id: string;
   readonly platform: Platform;
-  /** The platform's own id of it. */
+  /** The platform's own id. */
   readonly externalId: string;
   readonly name: string;
   readonly settings: ChannelSettings;
-  /** The platform lets adults alone in, when the channel was last heard of. */
+  /** The platform admits only adults, as last reported. */
   readonly ageRestricted: boolean;
 }
 
@@ -20,24 +20,24 @@ export interface Member {
   readonly platform: Platform;
   readonly externalId: string;
   readonly name: string;
-  /** When he had his votes deleted: reactions on older pictures, which may stand at the platform, say nothing since. */
+  /** When they had their votes deleted. Reactions on older pictures may still stand at the platform; they don't count. */
   readonly erasedAt: Date | null;
 }
 
-/** Something of the channel's own: a pet, a mascot, a product. */
+/** What a channel trains: a pet, a mascot, a product. */
 export interface Subject {
   readonly id: string;
   readonly channelId: string;
-  /** As members say it, unique in the channel without regard to case. */
+  /** Unique in the channel, ignoring case. */
   readonly name: string;
-  /** The class noun, e.g. `cat`; used in the training prompt. */
+  /** The class word, such as `cat`; used in the training prompt. */
   readonly className: string;
-  /** The rare token that stands for it in prompts; members never need to know it. */
+  /** The rare token that replaces the name in prompts; members never need to know it. */
   readonly token: string;
   readonly ownerId: string;
-  /** The adapter that prompts naming this subject use. */
+  /** The adapter for prompts that name this subject. */
   readonly championId: string | null;
-  /** True when somebody chose the champion by hand: votes do not change it. */
+  /** A member chose the champion, so votes don't change it. */
   readonly championPinned: boolean;
   readonly createdAt: Date;
 }
@@ -50,7 +50,7 @@ export interface Photo {
   readonly width: number;
   readonly height: number;
   readonly fileName: string;
-  /** What it shows beside the subject, as a member says it: `asleep on a red sofa`; null: nothing is said. */
+  /** A member's description of what else it shows, such as `asleep on a red sofa`; null: none. */
   readonly caption: string | null;
   readonly createdAt: Date;
 }
@@ -60,9 +60,9 @@ export type WorkState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled';
 export interface Progress {
   readonly step: number;
   readonly steps: number;
-  /** Seconds left, null before it can be told. */
+  /** Seconds left; null before there is an estimate. */
   readonly secondsLeft: number | null;
-  /** What is going on now, for people: `caching latents`, `training`, `drawing samples`. */
+  /** The current phase, for people: `caching latents`, `training`, `drawing samples`. */
   readonly phase: string;
 }
 
@@ -80,22 +80,22 @@ export interface Run {
   readonly state: WorkState;
   readonly settings: ChannelSettings;
   readonly seed: number;
-  /** The photos as they were when the run was asked for. */
+  /** The subject's photos when the run was requested. */
   readonly photoHashes: readonly string[];
-  /** By photo, what the model is told that it shows; null, or none at all: the training prompt. */
+  /** The prompt of each photo; null, or an empty list: the training prompt. */
   readonly photoPrompts: readonly (string | null)[];
   readonly progress: Progress | null;
-  /** Mean loss of each reported stretch, in order: what the loss curve shows. */
+  /** Mean loss of each reported interval, in order: the loss curve. */
   readonly losses: readonly { readonly step: number; readonly loss: number }[];
   readonly failure: WorkFailure | null;
-  /** Grows with every change; what a message shows is behind when its post's revision is lower. */
+  /** Grows with every change; a message is out of date when its post's revision is lower. */
   readonly revision: number;
   readonly createdAt: Date;
   readonly startedAt: Date | null;
   readonly endedAt: Date | null;
 }
 
-/** A trained file: a run's checkpoint or its end. */
+/** A trained file: a checkpoint of a run, or its final result. */
 export interface Adapter {
   readonly id: string;
   readonly runId: string;
@@ -116,27 +116,27 @@ export interface PictureSet {
   readonly channelId: string;
   readonly memberId: string;
   /**
-   * `imagine`: asked for by a member; `upscale`: likewise, one picture again at twice its size; `samples`: a run's
-   * pictures at a checkpoint; `finals`: a run's result grid.
+   * `imagine`: requested by a member; `upscale`: requested too, one picture again at twice its size; `samples`: a run's
+   * pictures at a checkpoint; `finals`: the pictures of a run's result.
    */
   readonly kind: 'imagine' | 'upscale' | 'samples' | 'finals';
   /** The run whose samples these are. */
   readonly runId: string | null;
   readonly subjectId: string | null;
-  /** As the member wrote it. */
+  /** As the member typed it. */
   readonly prompt: string;
   readonly negative: string | null;
   readonly seed: number;
   readonly count: number;
-  /** Strength of the adapter, 1 as trained. */
+  /** Strength of the adapter; 1: as trained. */
   readonly strength: number;
   readonly settings: ChannelSettings;
   readonly adapterId: string | null;
-  /** Adapters of the further subjects that the prompt names; their changes add up. */
+  /** Adapters of further subjects in the prompt; their changes add up. */
   readonly alsoAdapterIds: readonly string[];
-  /** The picture that this set varies: drawn from its noise mixed with some of each new seed's. null: afresh. */
+  /** The picture that this set varies: its noise is mixed with some of each new seed's. null: new pictures. */
   readonly variationOf: string | null;
-  /** The picture that an `upscale` set draws again; null when that was deleted. */
+  /** The picture that an `upscale` set draws again; null after that was deleted. */
   readonly upscaleOf: string | null;
   readonly state: WorkState;
   readonly progress: Progress | null;
@@ -149,29 +149,29 @@ export interface PictureSet {
 export interface Picture {
   readonly id: string;
   readonly setId: string;
-  /** From 0, the order in the grid; pictures that are held back have no place there. */
+  /** From 0, the order in the grid, without pictures that are held back. */
   readonly index: number;
   readonly blobHash: string;
   readonly width: number;
   readonly height: number;
   readonly seed: number;
   readonly adapterId: string | null;
-  /** How sure the safety check is that the picture is for adults alone, 0 to 1; null: not checked. */
+  /** Probability, 0 to 1, that the picture is an adult (NSFW) image, by the safety check; null: not checked. */
   readonly unsafe: number | null;
-  /** Shown only to those who ask to see it. */
+  /** Hidden until a member asks to see it. */
   readonly sensitive: boolean;
 }
 
-/** A picture that the channel's rules keep from everybody: it is stored nowhere. */
+/** A picture that the channel's rules hold back: it is stored nowhere. */
 export interface HeldPicture {
   readonly setId: string;
-  /** From 0, among all pictures that the set asked for. */
+  /** From 0, among all pictures that the set requested. */
   readonly place: number;
-  /** As Picture.unsafe. */
+  /** As in Picture. */
   readonly unsafe: number;
 }
 
-/** A fact: somebody put a reaction on a picture or took it away. Never changed, only added. */
+/** A fact: a member added a reaction to a picture or removed it. Facts never change. */
 export interface VoteFact {
   readonly id: string;
   readonly pictureId: string;
@@ -181,7 +181,7 @@ export interface VoteFact {
   readonly at: Date;
 }
 
-/** A reaction that stands now: the last fact of (picture, member, emoji) was an addition. */
+/** A reaction that stands: the last fact of (picture, member, emoji) was an addition. */
 export interface StandingVote {
   readonly pictureId: string;
   readonly memberId: string;
@@ -189,36 +189,36 @@ export interface StandingVote {
   readonly at: Date;
 }
 
-/** How a subject came by a champion. */
+/** How a subject got a champion. */
 export interface ChampionChange {
   readonly id: string;
   readonly subjectId: string;
-  /** null when it was deleted since. */
+  /** null after it was deleted. */
   readonly adapterId: string | null;
   /** `training`: the subject's first adapter; `rollback`: back to the one before. */
   readonly cause: 'training' | 'votes' | 'member' | 'rollback';
-  /** Who chose it, null when nobody did by hand. */
+  /** The member who chose it; null: votes or a training did. */
   readonly memberId: string | null;
-  /** Why votes chose it, in words. */
+  /** Why votes chose it, for people. */
   readonly reason: string | null;
-  /** The picture that won it the votes. */
+  /** The picture with the winning votes. */
   readonly pictureId: string | null;
   readonly at: Date;
 }
 
-/** What was done in a channel. Never changed, only added. */
+/** An entry of a channel's log. Entries never change. */
 export interface AuditEntry {
   readonly id: string;
   readonly channelId: string;
-  /** null: nobody by hand. */
+  /** null: votes. */
   readonly memberId: string | null;
   /** One word: `train`, `imagine`, `settings`, `rules`, `delete`, `champion`, `photos`. */
   readonly action: string;
-  /** What of it, in words, with texts of members as they wrote them. */
+  /** Details for people, with members' texts as they typed them. */
   readonly details: string;
-  /** The run or set that was asked for. */
+  /** The requested run or set. */
   readonly targetId: string | null;
-  /** Pictures or trainings asked for, 0 where nothing is counted. */
+  /** Number of requested pictures or trainings; 0 for actions without a quota. */
   readonly amount: number;
   readonly at: Date;
 }
@@ -240,42 +240,42 @@ export interface MemberData {
   readonly entries: readonly AuditEntry[];
 }
 
-/** Pictures that a channel was shown as the best. */
+/** A list of best pictures that was shown in a channel. */
 export interface Ranking {
   readonly id: string;
   readonly channelId: string;
-  /** Without those that were deleted since, in no order. */
+  /** In no order, without deleted ones. */
   readonly pictureIds: readonly string[];
-  /** Grows when a picture, or a member's votes on one, are deleted; votes as such do not change it. */
+  /** Grows when a picture, or a member's votes on one, are deleted; new votes don't change it. */
   readonly revision: number;
 }
 
 export type PostKind = 'run' | 'set' | 'champion' | 'ranking';
 
-/** A message of ours in a channel that shows a run, a set, a new champion or a ranking, and follows its changes. */
+/** Krona's message in a channel about a run, a set, a new champion or a ranking; it follows changes. */
 export interface Post {
   readonly id: string;
   readonly channelId: string;
   readonly kind: PostKind;
   readonly targetId: string;
-  /** The platform's id of the message, null until it is posted. */
+  /** The platform's id of the message; null until it is posted. */
   readonly messageId: string | null;
-  /** Messages that this one took the place of, oldest first: reactions on them still count. */
+  /** Messages that this one replaced, oldest first: reactions on them still count. */
   readonly formerMessageIds: readonly string[];
-  /** How the target was deleted, in words, for a message that cannot be taken away; null while it is there. */
+  /** Who deleted the target, for messages that cannot be deleted; null while the target exists. */
   readonly gone: string | null;
-  /** The target's revision that the message shows, -1 before the first. */
+  /** The target's revision that the message shows; -1 before the first. */
   readonly shownRevision: number;
   readonly createdAt: Date;
 }
 
-/** Any line of a web channel's conversation: what members wrote and our answers, in order. */
+/** A line of a conversation in the web chat: a member's message, or Krona's answer. */
 export interface ChatLine {
   readonly id: string;
   readonly channelId: string;
-  /** null: Krona itself. */
+  /** null: Krona. */
   readonly memberId: string | null;
-  /** The rendered card or text as JSON, platform-neutral; null when the line was taken away. */
+  /** The card or text as JSON; null after the line was removed. */
   readonly body: unknown;
   readonly revision: number;
   readonly createdAt: Date;

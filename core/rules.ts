@@ -1,27 +1,27 @@
-/** @file What a channel allows: who may do what, how much, and which words. Owned by the channel's moderators. */
+/** @file A channel's rules, set by its moderators: who can do what, how much, and which words are refused. */
 import type { Channel, Platform } from './records.ts';
-import { SMALL_MODEL, type ModelCard } from './settings/settings.ts';
+import { SMALL_MODEL, type ModelCard } from './settings/model-card.ts';
 
-/** What can be reserved for some members. */
+/** What can be limited to some members. */
 export const RIGHTS = ['train', 'imagine', 'settings'] as const;
 export type Right = (typeof RIGHTS)[number];
 
-/** Who has a right: everybody, moderators alone, or whoever has one of these roles (the platform's ids). */
+/** Who has a right: everyone, only moderators, or members with one of these roles (the platform's ids). */
 export type Who = 'everyone' | 'moderators' | readonly string[];
 
-/** Most of something; null: no limit. */
+/** Limits; null: no limit. */
 export interface Quota {
-  /** Trainings begun in 24 hours. */
+  /** Trainings started in 24 hours. */
   readonly trainings: number | null;
-  /** Pictures asked for in an hour. */
+  /** Pictures requested in an hour. */
   readonly pictures: number | null;
-  /** Trainings and sets of pictures that wait or run at once. */
+  /** Trainings and picture sets queued or running at once. */
   readonly open: number | null;
 }
 
 /**
- * What becomes of pictures that the safety check takes for pictures for adults alone: `off`: nothing is checked;
- * `spoiler`: they are hidden until somebody asks to see them; `block`: nobody gets them.
+ * What happens to adult (NSFW) images: `off`: pictures are not checked; `spoiler`: they are hidden until a member asks
+ * to see them; `block`: they are held back.
  */
 export const SAFETY = ['off', 'spoiler', 'block'] as const;
 export type Safety = (typeof SAFETY)[number];
@@ -30,11 +30,11 @@ export interface ChannelRules {
   readonly who: Readonly<Record<Right, Who>>;
   /** Ids of member records. */
   readonly blocked: readonly string[];
-  /** Words and phrases that prompts and subjects must not have, as they were given. */
+  /** Words and phrases that are refused in prompts and names, as moderators typed them. */
   readonly words: readonly string[];
-  /** null: as `safetyIn` finds right for the place and the model. */
+  /** null: chosen by `safetyIn`. */
   readonly safety: Safety | null;
-  /** The check acts on a picture when it is surer than this, percent. */
+  /** The safety check acts above this probability, percent. */
   readonly safetyPercent: number;
   readonly member: Quota;
   readonly channel: Quota;
@@ -42,7 +42,7 @@ export interface ChannelRules {
 
 const UNLIMITED: Quota = { trainings: null, pictures: null, open: null };
 
-/** What a channel allows before its moderators say anything. Whoever runs the web chat runs it for people he knows. */
+/** Returns the rules of a new channel. The web chat has no limits: its operator runs it for people they know. */
 export function defaultRules(platform: Platform): ChannelRules {
   const limits =
     platform === 'web'
@@ -56,18 +56,18 @@ export function defaultRules(platform: Platform): ChannelRules {
     blocked: [],
     words: [],
     safety: null,
-    // Of 480 drawings of harmless things, 2 were above.
+    // Of 480 harmless pictures, 2 were above.
     safetyPercent: 50,
     ...limits,
   };
 }
 
 /**
- * What the safety check does in a channel. Without a word of its moderators it holds back, but hides where the platform
- * lets adults alone in, and with small models, which draw pictograms: what it finds in these is mostly false alarms. In
- * the web chat, which somebody runs for himself and people he knows, it hides, and looks at nothing of small models.
+ * Returns what the safety check does in a channel. Unless moderators chose otherwise, adult images are held back. They
+ * are only hidden where the platform admits only adults, and with small models, which draw pictograms: there, most
+ * findings are false alarms. The web chat, run for people its operator knows, hides them, and doesn't check small models.
  *
- * @param model null: not known yet
+ * @param model null: unknown so far
  */
 export function safetyIn(
   { safety }: Pick<ChannelRules, 'safety'>,

@@ -3,9 +3,10 @@ import { KronaError } from '../core/errors.ts';
 import type { Config } from '../core/config.ts';
 import type { Storage } from '../storage/open.ts';
 import { sweepDaily } from '../storage/sweep.ts';
-import type { ModelCard } from '../core/settings/settings.ts';
+import type { ModelCard } from '../core/settings/model-card.ts';
 import { Engine } from './engine/engine.ts';
-import type { Log, WorkerContext } from './jobs/context.ts';
+import type { Log } from '../core/log.ts';
+import type { WorkerContext } from './jobs/context.ts';
 import { imagineJob } from './jobs/imagine.ts';
 import { sweepRuns, trainJob } from './jobs/train.ts';
 
@@ -40,7 +41,7 @@ export async function startWorker(storage: Storage, config: Config, { log }: Wor
     log.info({ device }, notice ?? `Computing on ${device}.`);
     const model = await engine.describe().catch((error: unknown) => {
       if (!(error instanceof KronaError && error.code === 'MODEL_NOT_FOUND')) throw error;
-      throw new KronaError(error.code, `${error.message} KRONA_MODEL says which.`, { cause: error });
+      throw new KronaError('MODEL_NOT_FOUND', `${error.message} KRONA_MODEL says which.`, { cause: error });
     });
     await records.saveModelCard(model);
     const context: WorkerContext = { records, blobs, engine, model, dataFolder: config.dataFolder, log };

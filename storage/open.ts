@@ -14,12 +14,12 @@ export interface Storage {
   readonly records: RecordStore;
   readonly blobs: BlobStore;
   readonly jobs: JobQueue;
-  /** Closes all three; running jobs are interrupted and come again. */
+  /** Closes all three; running jobs are interrupted and run again later. */
   close(): Promise<void>;
 }
 
 /**
- * Opens what bot and worker share. Each process opens its own.
+ * Opens the storage that bot and worker share. Each process opens its own.
  *
  * @throws KronaError EMBEDDED_DATABASE_NOT_RUNNING, DATABASE_UNAVAILABLE, DATABASE_NEWER
  */

@@ -1,6 +1,6 @@
-/** @file What every opening of storage takes. */
+/** @file Options that everything in storage takes when it opens. */
 
 export interface StorageOptions {
-  /** Hears of faults that storage mends by itself, such as a connection that broke; for the log. */
+  /** Receives faults that storage recovers from, such as a lost connection; for the log. */
   readonly onError?: (error: Error) => void;
 }

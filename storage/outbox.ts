@@ -1,23 +1,23 @@
 /**
- * @file Moves jobs from the records, where they were written together with what they are about, to the queue. A
- * crash in between loses and doubles nothing: a job is removed here only after it is there, and adding it there
- * again does nothing.
+ * @file Moves jobs from the outbox table, where they were written in one transaction with their records, to the queue.
+ * A crash in between loses and doubles nothing: a job leaves the table only after it is in the queue, and adding it
+ * to the queue again does nothing.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { JobQueue } from './jobs/contract.ts';
 import type { RecordStore } from './records.ts';
 
-export interface OutboxOptions {
-  /** Pause between looks, ms; default 200. */
+interface OutboxOptions {
+  /** Pause between rounds, ms; default 200. */
   readonly intervalMs?: number;
-  /** Hears why a look failed; the next one follows all the same. */
+  /** Receives the error of a failed round; the next round follows. */
   readonly onError?: (error: unknown) => void;
 }
 
-/** Jobs moved in one go. */
+/** Jobs moved in one round. */
 const BATCH = 50;
 
-/** Starts moving; the returned function stops it, after the look under way. Several may run at once. */
+/** Starts moving jobs; the returned function stops after the current round. Several processes can run it at once. */
 export function relayOutbox(
   records: RecordStore,
   jobs: JobQueue,

@@ -1,6 +1,6 @@
 /**
- * @file The store of records, by meaning. No SQL, connection or vendor type appears here.
- * Ids are UUIDs made by the caller's side of the store; every write is durable when its promise resolves.
+ * @file What the store of records can do. No SQL, connection or vendor type appears here. Callers make the ids
+ * (UUIDs); every write is durable when its promise resolves.
  */
 import type {
   Platform,
@@ -25,43 +25,44 @@ import type {
   OutboxJob,
 } from '../core/records.ts';
 import type { ChannelRules } from '../core/rules.ts';
-import type { ChannelSettings, ModelCard } from '../core/settings/settings.ts';
+import type { ChannelSettings } from '../core/settings/schema.ts';
+import type { ModelCard } from '../core/settings/model-card.ts';
 
 type New<T, Optional extends keyof T = never> = Omit<T, 'revision' | 'createdAt' | Optional> &
   Partial<Pick<T, Optional>>;
 
 type LineContent = Pick<ChatLine, 'id' | 'channelId' | 'memberId' | 'body'>;
 
-/** Reads and writes of one unit of work. Get it from `RecordStore` itself (each call alone) or from `transaction`. */
+/** Reads and writes: each call on its own on a `RecordStore`, or together inside `transaction`. */
 export interface Records {
   // Channels and members
-  /** @param ageRestricted as the platform says now; left out, what it said last holds */
+  /** @param ageRestricted as the platform reports it; by default as it last reported it */
   channel(platform: Platform, externalId: string, name: string, ageRestricted?: boolean): Promise<Channel>;
   channelById(id: string): Promise<Channel | null>;
   /** Every channel of a platform, oldest first: the web chat's sidebar. */
   channels(platform: Platform): Promise<Channel[]>;
   saveSettings(channelId: string, settings: ChannelSettings): Promise<void>;
-  /** As saved, else the defaults of the channel's platform. */
+  /** As saved, or the defaults of the channel's platform. */
   rules(channelId: string): Promise<ChannelRules>;
   saveRules(channelId: string, rules: ChannelRules): Promise<void>;
   member(platform: Platform, externalId: string, name: string): Promise<Member>;
   members(ids: readonly string[]): Promise<Member[]>;
-  /** A member by the platform's own id, if he was ever heard of. */
+  /** A member by the platform's own id; null when they are unknown. */
   memberByExternalId(platform: Platform, externalId: string): Promise<Member | null>;
   /** Members who have done anything in a channel, by name. */
   membersOf(channelId: string): Promise<Member[]>;
   memberData(memberId: string): Promise<MemberData>;
-  /** Deletes a member's photos and votes everywhere, and pictures in what he wrote. */
+  /** Deletes a member's photos and votes in every channel, and the photos in their messages. */
   eraseMember(memberId: string): Promise<{ photos: number; votes: number }>;
 
-  // What was done
+  // Log
   addAudit(
     entry: Pick<AuditEntry, 'channelId' | 'memberId' | 'action' | 'details'> &
       Partial<Pick<AuditEntry, 'targetId' | 'amount'>>,
   ): Promise<void>;
   /** Newest first. */
   audit(channelId: string, limit: number): Promise<AuditEntry[]>;
-  /** What was asked for with an action since a time, oldest first, but for work that failed. */
+  /** What was requested with an action since a time, oldest first, without work that failed. */
   usage(channelId: string, action: string, since: Date): Promise<Usage[]>;
 
   // Subjects and photos
@@ -69,9 +70,9 @@ export interface Records {
   subject(id: string): Promise<Subject | null>;
   subjectByName(channelId: string, name: string): Promise<Subject | null>;
   subjects(channelId: string): Promise<Subject[]>;
-  /** Sets or takes away the champion and notes nothing; to choose one is `changeChampion`. */
+  /** Sets or removes the champion without a record of it; see `changeChampion`. */
   setChampion(subjectId: string, adapterId: string | null, pinned: boolean): Promise<void>;
-  /** Makes an adapter the champion, and notes how that came. */
+  /** Makes an adapter the champion, and records the cause. */
   changeChampion(
     change: Pick<ChampionChange, 'id' | 'subjectId' | 'cause'> & { readonly adapterId: string } & Partial<
         Pick<ChampionChange, 'memberId' | 'reason' | 'pictureId'>
@@ -82,13 +83,13 @@ export interface Records {
   /** Oldest first. */
   championChanges(subjectId: string): Promise<ChampionChange[]>;
   /**
-   * Deletes a subject with its photos, runs and adapters, and every set that was drawn of it. Their posts stay until
-   * their messages are gone.
+   * Deletes a subject with its photos, runs, adapters and picture sets. Their posts stay until their messages are
+   * deleted.
    *
-   * @param how - in words, for messages that cannot be taken away: `By Ann.`
+   * @param how - who deleted it, for messages that cannot be deleted: `By Ann.`
    */
   deleteSubject(id: string, how: string): Promise<void>;
-  /** False when this subject already has a photo with the same bytes. */
+  /** Returns false when the subject already has a photo with the same bytes. */
   addPhoto(photo: New<Photo, 'caption'>): Promise<boolean>;
   photos(subjectId: string): Promise<Photo[]>;
   /** @throws KronaError PHOTO_NOT_FOUND */
@@ -113,7 +114,7 @@ export interface Records {
   adapter(id: string): Promise<Adapter | null>;
   /** Newest first. */
   adapters(channelId: string): Promise<Adapter[]>;
-  /** Its run's message is then behind. */
+  /** Its run gets a new revision. */
   deleteAdapter(id: string): Promise<void>;
 
   // Sets, pictures and votes
@@ -130,73 +131,73 @@ export interface Records {
   addPicture(picture: New<Picture, 'unsafe' | 'sensitive'>): Promise<void>;
   pictures(setId: string): Promise<Picture[]>;
   picture(id: string): Promise<Picture | null>;
-  /** Notes that a picture is held back, once. */
+  /** Records that a picture is held back; does nothing when that is recorded already. */
   holdPicture(held: HeldPicture): Promise<void>;
-  /** By place. */
+  /** In order of place. */
   heldPictures(setId: string): Promise<HeldPicture[]>;
-  /** Deletes a set; its posts stay until their messages are gone. @param how - as of `deleteSubject` */
+  /** Deletes a set; its posts stay until their messages are deleted. @param how - as in `deleteSubject` */
   deleteSet(id: string, how: string): Promise<void>;
-  /** Adds a fact unless it changes nothing (the reaction already stands, or is already gone). True when added. */
+  /** Adds a fact unless it changes nothing (the reaction stands already, or is removed already). True when added. */
   addVote(vote: Omit<VoteFact, 'id' | 'at'>): Promise<boolean>;
   voteFacts(setId: string): Promise<VoteFact[]>;
-  /** Standing votes of every set of the channel, with what the ranking needs of each picture's set. */
+  /** Standing votes of the channel, with its pictures and sets. */
   standingVotes(
     channelId: string,
   ): Promise<{ votes: StandingVote[]; pictures: Picture[]; sets: PictureSet[] }>;
-  /** Pictures that were deleted just now are left out. */
+  /** Leaves out pictures that have just been deleted. */
   addRanking(ranking: Omit<Ranking, 'revision'>): Promise<void>;
   ranking(id: string): Promise<Ranking | null>;
 
   // Messages and jobs
   addPost(post: Pick<Post, 'id' | 'channelId' | 'kind' | 'targetId'>): Promise<Post>;
   post(id: string): Promise<Post | null>;
-  /** Posts of a platform whose target has changed or gone since they were last shown, oldest first. */
+  /** Posts of a platform whose target was changed or deleted since they were last shown, oldest first. */
   stalePosts(platform: Platform, limit: number): Promise<Post[]>;
-  /** The post of a message, also of one that another has taken the place of. */
+  /** The post of a message, including messages that were replaced. */
   postByMessage(channelId: string, messageId: string): Promise<Post | null>;
   postOf(targetId: string): Promise<Post | null>;
-  /** Messages that are posted, newest first: whose reactions are read again when the bot starts. */
+  /** Posts that have a message, newest first: the bot reads their reactions again when it starts. */
   recentPosts(platform: Platform, limit: number): Promise<Post[]>;
-  /** What a post's message shows now. Another message than before has taken that one's place. */
+  /** Records what a post's message shows. A different message id means that the earlier message was replaced. */
   markPost(id: string, messageId: string, shownRevision: number): Promise<void>;
   removePost(id: string): Promise<void>;
   /**
-   * Notes a file that a platform keeps apart from the messages that show it.
+   * Records a file that a platform stores apart from the messages that show it.
    *
-   * @param source - the hash of the blob that it shows, or the id of the run whose curve it is
+   * @param source - the hash of the blob that it shows, or the id of the run whose loss curve it shows
    */
   addPlatformFile(platform: Platform, id: string, source: string): Promise<void>;
-  /** A file that shows a source and is wanted, the newest. */
+  /** The newest wanted file of a source. */
   platformFile(platform: Platform, source: string): Promise<string | null>;
-  /** Files to delete at the platform: the last record of what they show was deleted. */
+  /** Files to delete at the platform: nothing that they show exists any more. */
   unwantedPlatformFiles(platform: Platform, limit: number): Promise<string[]>;
   /**
-   * Makes unwanted what a process leaves that dies: files that show neither a picture or adapter that is there nor the
-   * curve of a run. Photos are shown to one member alone, and not for long.
+   * Marks files as unwanted that a crashed process left: those that show no existing picture, adapter or loss curve.
+   * Photos are among them, because they are shown to one member only, and briefly.
    */
   dropStrayPlatformFiles(platform: Platform): Promise<void>;
   removePlatformFile(platform: Platform, id: string): Promise<void>;
   /**
-   * Adds a line once: where channel and member have a line with this id, it is returned unchanged, with `added` false.
+   * Adds a line once: if this member has a line with this id in this channel, returns it unchanged, with `added` false.
    *
-   * @throws KronaError LINE_ID_TAKEN when the id is that of another member's or channel's line
+   * @throws KronaError LINE_ID_TAKEN when the id belongs to another member or channel
    */
   addLine(line: LineContent): Promise<ChatLine & { readonly added: boolean }>;
   /** Changes the body of a line of this channel and member. @throws KronaError LINE_NOT_FOUND */
   updateLine(line: LineContent): Promise<void>;
-  /** Takes a line away. Its body is then null, for those who have the line to hear of it. */
+  /** Removes a line: its body becomes null, so that clients that show the line learn of it. */
   removeLine(id: string): Promise<void>;
   /**
-   * The lines of a channel with revision > since, oldest first, at most `limit` of the newest. Since 0 without those
-   * that were taken away.
+   * The newest lines of a channel with revision > since, at most `limit`, oldest first. With `since` 0, removed lines
+   * are left out.
    */
   lines(channelId: string, since: number, limit: number): Promise<ChatLine[]>;
-  /** The job will be queued once this unit of work is committed, even if the process dies right after. */
+  /** The job is queued once this transaction is committed, even if the process crashes right after. */
   addOutboxJob(job: OutboxJob): Promise<void>;
   outboxJobs(limit: number): Promise<OutboxJob[]>;
   removeOutboxJob(id: string): Promise<void>;
 
-  /** Hashes of all blobs that a record names, or a line of a conversation. */
+  /** Hashes of all blobs that a record or a line of a conversation refers to. */
   blobsInUse(): Promise<Set<string>>;
 
   // The worker's model
@@ -205,7 +206,7 @@ export interface Records {
 }
 
 export interface RecordStore extends Records {
-  /** All or nothing. `work` may run again after a conflict, so it must touch only `records`. */
+  /** Runs `work` all or nothing. It can run again after a conflict, so it must change nothing but `records`. */
   transaction<T>(work: (records: Records) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }

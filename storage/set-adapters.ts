@@ -1,8 +1,8 @@
-/** @file Which adapters draw a set, and so which subjects are in it. */
+/** @file The adapters of a set, and its subjects. */
 import type { Adapter, PictureSet } from '../core/records.ts';
 import type { Records } from './records.ts';
 
-/** The adapters that draw a set, its own first; without those that were deleted since. */
+/** Returns the adapters that draw a set, its main one first, without deleted ones. */
 export async function adaptersOf(
   { adapterId, alsoAdapterIds }: Pick<PictureSet, 'adapterId' | 'alsoAdapterIds'>,
   records: Records,
@@ -15,7 +15,7 @@ export async function adaptersOf(
   return found;
 }
 
-/** Ids of the subjects that a set shows, for `resolvePrompt`. @param adapters as `adaptersOf` gives them */
+/** Returns the ids of a set's subjects, for `resolvePrompt`. @param adapters from `adaptersOf` */
 export function subjectsOf(
   { subjectId }: Pick<PictureSet, 'subjectId'>,
   adapters: readonly Adapter[],

@@ -1,16 +1,16 @@
 /**
- * @file Removes blobs that no record names any more: photos, pictures and adapters whose records were deleted, and
- * what a process stored that died before it wrote the record. Young ones stay, as their record may be on its way.
+ * @file Deletes blobs that no record refers to: photos, pictures and adapters whose records were deleted, and blobs
+ * of a process that crashed before it wrote the record. Recent blobs stay, because their record may not exist yet.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BlobStore } from './blobs/contract.ts';
 import type { RecordStore } from './records.ts';
 
-/** A blob is left alone for this long after it was put, ms: longer than any command or job takes to name it. */
+/** A blob is kept for at least this long, ms: longer than any command or job takes to write its record. */
 const YOUNG = 24 * 3600_000;
 const EVERY = 24 * 3600_000;
 
-/** @returns how many were removed */
+/** Runs one sweep. @returns how many blobs were deleted */
 export async function sweepBlobs(
   records: Pick<RecordStore, 'blobsInUse'>,
   blobs: Pick<BlobStore, 'putBefore' | 'deleteOlder'>,
@@ -20,23 +20,23 @@ export async function sweepBlobs(
   const old: string[] = [];
   for await (const hash of blobs.putBefore(before)) old.push(hash);
   if (old.length === 0) return 0;
-  // Read after the list: what has been named since then was put again, which makes it young.
+  // Read after the list: a blob that got a record since then was put again, which makes it recent.
   const used = await records.blobsInUse();
   let removed = 0;
   for (const hash of old) if (!used.has(hash) && (await blobs.deleteOlder(hash, before))) removed += 1;
   return removed;
 }
 
-export interface SweepOptions {
+interface SweepOptions {
   readonly onSwept: (removed: number) => void;
-  /** Hears why a sweep failed; the next one follows all the same. */
+  /** Receives the error of a failed sweep; the next sweep follows. */
   readonly onError: (error: unknown) => void;
 }
 
-/** Sweeps now and then daily; the returned function stops it, after the sweep under way. */
+/** Sweeps at once and then daily; the returned function stops after the current sweep. */
 export function sweepDaily(
-  records: RecordStore,
-  blobs: BlobStore,
+  records: Pick<RecordStore, 'blobsInUse'>,
+  blobs: Pick<BlobStore, 'putBefore' | 'deleteOlder'>,
   { onSwept, onError }: SweepOptions,
 ): () => Promise<void> {
   const stopping = new AbortController();

@@ -24,7 +24,7 @@ export interface FullSizeRow {
 export const TITLES: Readonly<Record<ModelName, string>> = { sd15: 'SD 1.5', sdxl: 'SDXL' };
 
 /** The rows of a file that earlier runs wrote; none where there is no file. */
-export async function readRows(path: string): Promise<FullSizeRow[]> {
+async function readRows(path: string): Promise<FullSizeRow[]> {
   const text = await readFile(path, 'utf8').catch(() => '[]');
   return JSON.parse(text) as FullSizeRow[];
 }

@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openModelFolder } from '../../gpu-worker/models/model-folder.ts';
-import { fromBytes, toBytes } from '../../lab/pretrain/composite.ts';
+import { fromBytes, toBytes } from '../../core/pictures/rgb-bytes.ts';
 import { readPretrainData } from '../../lab/pretrain/pretrain-config.ts';
 import { drawJudged, JUDGED_SAMPLING } from '../../lab/pretrain/evaluate-model.ts';
 import { heldOutPrompts, Judge } from '../../lab/pretrain/judge.ts';

@@ -11,7 +11,7 @@ import { vaeScale } from '../../gpu-worker/models/vae.ts';
 import { JUDGED_SAMPLING } from '../../lab/pretrain/evaluate-model.ts';
 import { guide } from '../../gpu-worker/sampling/guidance.ts';
 import { createNoise } from '../../gpu-worker/sampling/noise.ts';
-import { toBytes } from '../../gpu-worker/sampling/pixels.ts';
+import { toBytes } from '../../core/pictures/rgb-bytes.ts';
 import { createScheduler } from '../../gpu-worker/sampling/schedulers/create-scheduler.ts';
 
 /** The prediction [2,4,h,w] of call `call` (from 0) for two rows: without the prompt, and with it. */
@@ -75,7 +75,7 @@ export class Sampler {
       );
       sample = scheduler.step(guide(output, JUDGED_SAMPLING.guidance, 0, 1), call, sample, fresh);
     }
-    return toBytes(await this.#decoder.decode(sample), this.#side ** 2);
+    return toBytes(await this.#decoder.decode(sample));
   }
 
   async release(): Promise<void> {

@@ -21,7 +21,7 @@ const IN_CHANNELS: Needed = ['Send Messages', PermissionFlagsBits.SendMessages];
 const IN_THREADS: Needed = ['Send Messages in Threads', PermissionFlagsBits.SendMessagesInThreads];
 
 /** All of them as a bit field, for the invitation. */
-export const INVITE_PERMISSIONS: bigint = [...EVERYWHERE, IN_CHANNELS, IN_THREADS].reduce(
+const INVITE_PERMISSIONS: bigint = [...EVERYWHERE, IN_CHANNELS, IN_THREADS].reduce(
   (bits, [, flag]) => bits | flag,
   0n,
 );

@@ -14,6 +14,7 @@ import {
   type RESTPutAPIApplicationCommandsJSONBody,
 } from 'discord.js';
 import type { OptionData, SubcommandData } from '../../commands/contract.ts';
+import { listed } from '../../commands/define.ts';
 import { COMMANDS } from '../../commands/index.ts';
 import { MAX_FILES } from '../../commands/photos/photo-intake.ts';
 
@@ -24,7 +25,7 @@ export const ADD_PHOTOS = 'Add photos to a subject';
 const MAX_LENGTH = 6000;
 
 /** `photo1` to `photo10`: an option takes one file. */
-export const photoOptionNames = Array.from({ length: MAX_FILES }, (_, index) => `photo${index + 1}`);
+const photoOptionNames = Array.from({ length: MAX_FILES }, (_, index) => `photo${index + 1}`);
 
 function option(data: OptionData): APIApplicationCommandBasicOption[] {
   const { name, description, choices, min, max, maxLength } = data;
@@ -83,7 +84,7 @@ export function registration(): RESTPutAPIApplicationCommandsJSONBody {
           type: ApplicationCommandOptionType.SubcommandGroup,
           name: data.name,
           description: data.description,
-          options: data.actions.map(subcommand),
+          options: listed(data.actions).map(subcommand),
         }
       : subcommand(data),
   );

@@ -12,14 +12,14 @@ import {
   ComponentType,
 } from 'discord.js';
 import type { Card, CardButton, Tone } from '../../commands/card.ts';
-import { byteSize } from '../../commands/cards/format.ts';
+import { byteSize } from '../../core/format.ts';
 import type { BlobStore } from '../../storage/blobs/contract.ts';
 import { chartWords, drawChart, type Palette } from '../chart.ts';
 import { bar, cut, escaped, marked, table } from './text.ts';
 import { cardFile, pictureFiles, REQUEST_LIMIT, type UploadFile } from './uploads.ts';
 
 /** Pictures in one message. */
-export const MAX_PICTURES = 10;
+const MAX_PICTURES = 10;
 const MAX_TEXT = 4000;
 const BUTTONS_A_ROW = 5;
 const MAX_BUTTONS = 20;
@@ -37,7 +37,7 @@ const STYLES = { primary: ButtonStyle.Primary, danger: ButtonStyle.Danger } as c
 /** The version of Krona that made a button; an id without it is not one of ours. */
 const VERSION = 'k1:';
 
-export const customId = (action: string): string => VERSION + action;
+const customId = (action: string): string => VERSION + action;
 
 /** The `verb:recordId` of a button; an id of another version comes back whole, and no action has that name. */
 export const actionOf = (id: string): string => (id.startsWith(VERSION) ? id.slice(VERSION.length) : id);

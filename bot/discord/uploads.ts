@@ -72,7 +72,7 @@ export async function pictureFiles(
 }
 
 /** A file name with only letters, digits and `._-`: Discord changes others, and references to the file would fail. */
-export const safeName = (name: string): string => name.replace(/[^\w.-]+/g, '_');
+const safeName = (name: string): string => name.replace(/[^\w.-]+/g, '_');
 
 /** A card's file to upload; null when it was deleted or has more than `most` bytes. */
 export async function cardFile(

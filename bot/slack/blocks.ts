@@ -4,7 +4,7 @@
  */
 import type { types } from '@slack/bolt';
 import type { Card, CardButton, CardPicture, Tone } from '../../commands/card.ts';
-import { byteSize } from '../../commands/cards/format.ts';
+import { byteSize } from '../../core/format.ts';
 import { chartWords } from '../chart.ts';
 import { cut, escapeText, MAX_TEXT, mrkdwn, progressText, tableTexts, unmarked } from './text.ts';
 

@@ -7,7 +7,7 @@ import type { Card } from '../../commands/card.ts';
 import { errorCard } from '../../commands/cards/format.ts';
 import type { Attachment } from '../../commands/contract.ts';
 import { declared, parseCommandLine } from '../../commands/index.ts';
-import type { OptionValues } from '../../commands/line/options.ts';
+import type { OptionValues } from '../../commands/contract.ts';
 import { KronaError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { GatewayHandlers } from '../gateway.ts';

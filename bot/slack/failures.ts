@@ -60,7 +60,7 @@ export function tokenInvalid(variable: string, cause?: unknown): KronaError {
   );
 }
 
-export function scopeMissing(method: string, cause: unknown): KronaError {
+function scopeMissing(method: string, cause: unknown): KronaError {
   const scope = rawOf(cause).data?.needed ?? 'that Slack does not name';
   return new KronaError(
     'SLACK_SCOPE_MISSING',

@@ -6,7 +6,7 @@
 import type { types } from '@slack/bolt';
 import * as v from 'valibot';
 import type { OptionData } from '../../commands/contract.ts';
-import type { OptionValues } from '../../commands/line/options.ts';
+import type { OptionValues } from '../../commands/contract.ts';
 import { MAX_FILES } from '../../commands/photos/photo-intake.ts';
 import { CONSENT as CONSENT_TEXT, fieldLabel, type PhotoFormData, PHOTOS_HINT } from '../photo-form.ts';
 import { cut, escapeText, unmarked } from './text.ts';

@@ -3,10 +3,11 @@
  * https://docs.slack.dev/surfaces/app-home
  */
 import type { types } from '@slack/bolt';
-import { openWork, workRecord } from '../../commands/work/open-work.ts';
+import { channelQueue, workRecord } from '../../commands/work/channel-queue.ts';
 import { limitLines } from '../../commands/rules/quota.ts';
 import { MAX_FILES, MAX_PHOTOS } from '../../commands/photos/photo-intake.ts';
-import { counted, plain } from '../../commands/cards/format.ts';
+import { counted } from '../../core/format.ts';
+import { plain } from '../../commands/cards/format.ts';
 import type { CommandContext } from '../../commands/contract.ts';
 import type { Member, Run } from '../../core/records.ts';
 import { cut, MAX_TEXT, mrkdwn } from './text.ts';
@@ -70,7 +71,7 @@ async function belongings(member: Member, { records }: CommandContext): Promise<
     if ((await records.membersOf(channel.id)).some(({ id }) => id === member.id))
       for (const line of await limitLines(records, channel.id, member))
         limits.push(`• ${where}: ${mrkdwn(line)}`);
-    const work = await openWork(records, channel.id);
+    const work = await channelQueue(records, channel.id);
     open += work.filter((each) => workRecord(each).memberId === member.id).length;
   }
   return { subjects, runs: runs.sort((a, b) => b.at - a.at).map(({ text }) => text), open, limits };

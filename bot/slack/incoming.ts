@@ -15,8 +15,8 @@ import { Places } from './places.ts';
 import { ReactionEvents } from './reaction-events.ts';
 import { RecentSet } from '../recent.ts';
 
-export const COMMAND = '/krona';
-export const SHORTCUT_CALLBACK = 'add_photos';
+const COMMAND = '/krona';
+const SHORTCUT_CALLBACK = 'add_photos';
 
 /** Events remembered to find those that Slack sends again. */
 const REMEMBERED = 20_000;

@@ -19,7 +19,7 @@ export const NEEDED_SCOPES: readonly { readonly scope: Scope; readonly without: 
 ];
 
 /** Optional scopes: user groups as roles, and posting each message once also across a kill. */
-export const OPTIONAL_SCOPES: readonly Scope[] = ['usergroups:read', 'channels:history', 'groups:history'];
+const OPTIONAL_SCOPES: readonly Scope[] = ['usergroups:read', 'channels:history', 'groups:history'];
 
 /** @param address - where the bot is reached over HTTP (`https://krona.example.org`); null: Socket Mode */
 export function appManifest(address: string | null): Manifest {

@@ -3,8 +3,7 @@
  * entities for `&`, `<`, `>`. It is read as it was typed; ids stay for the options that take them.
  * https://docs.slack.dev/interactivity/implementing-slash-commands
  */
-import type { SubcommandData } from '../../commands/contract.ts';
-import type { OptionValues } from '../../commands/line/options.ts';
+import type { OptionValues, SubcommandData } from '../../commands/contract.ts';
 import { KronaError } from '../../core/errors.ts';
 import { unescapeText } from './text.ts';
 

@@ -9,7 +9,7 @@ import { COMMANDS, parseCommandLine } from '../../commands/index.ts';
 import { completeOption } from '../../commands/line/complete.ts';
 import { KronaError } from '../../core/errors.ts';
 import type { Channels } from './channels.ts';
-import { isModerator, memberOf, requireMember, setName } from './identity.ts';
+import { isModerator, knownMember, requireMember, setName } from './identity.ts';
 import { describeCommands } from './options.ts';
 import { MAX_PHOTO_BYTES, MAX_PHOTOS, MAX_TEXT, type MemberView } from './protocol.ts';
 import { checked, emoji, notStored, text, uuid } from './request.ts';
@@ -27,6 +27,8 @@ export interface ApiParts {
   readonly channels: Channels;
   readonly uploads: Uploads;
   readonly secret: string;
+  /** Members reach the chat over HTTPS. */
+  readonly secure: boolean;
 }
 
 const memberView = ({ id, name }: MemberView): MemberView => ({ id, name });
@@ -39,15 +41,16 @@ const photoSized = bodyLimit({
 });
 
 /** Who the browser is, which commands exist, and the channels. */
-function generalRoutes({ gateway, context: { records }, channels }: ApiParts) {
+function generalRoutes({ gateway, context: { records }, channels, secure }: ApiParts) {
   return new Hono()
     .get('/me', async (context) => {
-      const member = await memberOf(context, records);
+      const member = await knownMember(context, records);
       return context.json({ me: member && memberView(member) });
     })
-    .post('/me', checked('json', v.object({ name: text(MOST_TYPED) })), async (context) =>
-      context.json({ me: memberView(await setName(context, records, context.req.valid('json').name)) }),
-    )
+    .post('/me', checked('json', v.object({ name: text(MOST_TYPED) })), async (context) => {
+      const { name } = context.req.valid('json');
+      return context.json({ me: memberView(await setName(context, records, name, secure)) });
+    })
     .get('/commands', (context) => context.json(describeCommands(COMMANDS)))
     .post('/channels', checked('json', v.object({ name: text(MOST_TYPED) })), async (context) => {
       await requireMember(context, records);

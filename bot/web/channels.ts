@@ -7,7 +7,7 @@ import { type ChannelView, MAX_NAME } from './protocol.ts';
 const MOST_CHANNELS = 200;
 
 /** A channel's name as people write it, turned into one that fits in an address: `My Cats!` becomes `my-cats`. */
-export function channelSlug(name: string): string {
+function channelSlug(name: string): string {
   const slug = name
     .normalize('NFC')
     .toLowerCase()

@@ -13,10 +13,9 @@ import { MAX_NAME } from './protocol.ts';
 const COOKIE = 'krona-member';
 const MODERATOR_COOKIE = 'krona-moderator';
 const YEAR = 365 * 24 * 3600;
-const TOKEN = /^[A-Za-z0-9_-]{43}$/;
 
 /** A name as it can be shown: no line breaks or invisible marks, not Krona's own. @throws KronaError NAME_INVALID */
-export function checkName(input: string): string {
+function checkName(input: string): string {
   const name = input
     .normalize('NFC')
     .replace(/[\p{C}\p{Z}\s]+/gu, ' ')
@@ -32,45 +31,53 @@ export function checkName(input: string): string {
   return name;
 }
 
+/** The token has a fixed length, so a name can contain the sign between them. */
 const readCookie = (context: Context): { token: string; name: string } | null => {
-  const [token, name] = (getCookie(context, COOKIE) ?? '').split('~');
-  return token && name && TOKEN.test(token) ? { token, name } : null;
+  const [, token, name] = /^([A-Za-z0-9_-]{43})~(.+)$/u.exec(getCookie(context, COOKIE) ?? '') ?? [];
+  return token !== undefined && name !== undefined ? { token, name } : null;
 };
 
-/** The member of a request; null for a browser that has no name yet. */
-export async function memberOf(context: Context, records: RecordStore): Promise<Member | null> {
+const externalId = (token: string): string => createHash('sha256').update(token).digest('hex');
+
+/** The member of a request, without storing anything; null for a browser that has no name yet. */
+export async function knownMember(context: Context, records: RecordStore): Promise<Member | null> {
   const cookie = readCookie(context);
-  if (cookie === null) return null;
-  return records.member(
-    'web',
-    createHash('sha256').update(cookie.token).digest('hex'),
-    checkName(cookie.name),
-  );
+  return cookie && records.memberByExternalId('web', externalId(cookie.token));
 }
 
 /** @throws KronaError NAME_NEEDED */
 export async function requireMember(context: Context, records: RecordStore): Promise<Member> {
-  const member = await memberOf(context, records);
-  if (member === null) throw new KronaError('NAME_NEEDED', 'Choose a name first: reload the page.');
-  return member;
+  const cookie = readCookie(context);
+  if (cookie === null) throw new KronaError('NAME_NEEDED', 'Choose a name first: reload the page.');
+  return records.member('web', externalId(cookie.token), checkName(cookie.name));
 }
 
-/** Gives the browser a name; its first one makes it a member. @throws KronaError NAME_INVALID */
-export async function setName(context: Context, records: RecordStore, input: string): Promise<Member> {
+/**
+ * Gives the browser a name; its first one makes it a member.
+ *
+ * @param secure - the browser sends the cookie over HTTPS only
+ * @throws KronaError NAME_INVALID
+ */
+export async function setName(
+  context: Context,
+  records: RecordStore,
+  input: string,
+  secure: boolean,
+): Promise<Member> {
   const name = checkName(input);
   const token = readCookie(context)?.token ?? randomBytes(32).toString('base64url');
-  const member = await records.member('web', createHash('sha256').update(token).digest('hex'), name);
-  setCookie(context, COOKIE, `${token}~${name}`, cookieOptions(context));
+  const member = await records.member('web', externalId(token), name);
+  setCookie(context, COOKIE, `${token}~${name}`, cookieOptions(secure));
   return member;
 }
 
-const cookieOptions = (context: Context) =>
+const cookieOptions = (secure: boolean) =>
   ({
     httpOnly: true,
     sameSite: 'Lax',
     path: '/',
     maxAge: YEAR,
-    secure: new URL(context.req.url).protocol === 'https:',
+    secure,
   }) as const;
 
 /** The key that makes a browser a moderator's; the terminal shows it at start. */
@@ -87,8 +94,8 @@ export const isModerator = (context: Context, secret: string): boolean =>
   matches(getCookie(context, MODERATOR_COOKIE), secret);
 
 /** Sets the cookie and returns true when the key is right. */
-export function becomeModerator(context: Context, secret: string, key: string): boolean {
+export function becomeModerator(context: Context, secret: string, key: string, secure: boolean): boolean {
   if (!matches(key, secret)) return false;
-  setCookie(context, MODERATOR_COOKIE, key, cookieOptions(context));
+  setCookie(context, MODERATOR_COOKIE, key, cookieOptions(secure));
   return true;
 }

@@ -1,5 +1,6 @@
 /** @file The commands as the composer needs them: names, options and choices. */
 import type { Command, OptionData, SubcommandData } from '../../commands/contract.ts';
+import { listed } from '../../commands/define.ts';
 import type { CommandView, OptionView } from './protocol.ts';
 
 const optionView = (option: OptionData): OptionView => ({
@@ -16,7 +17,7 @@ const optionView = (option: OptionData): OptionView => ({
 function paths({ data }: Command): { path: string; data: SubcommandData }[] {
   return data.actions === undefined
     ? [{ path: data.name, data }]
-    : data.actions.map((action) => ({ path: `${data.name} ${action.name}`, data: action }));
+    : listed(data.actions).map((action) => ({ path: `${data.name} ${action.name}`, data: action }));
 }
 
 export function describeCommands(commands: readonly Command[]): CommandView[] {

@@ -1,5 +1,6 @@
 /** @file The page itself: the client's code and style, bundled once at start-up and kept in memory, compressed. */
 import { createHash } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { build, stop } from 'esbuild';
 import type { Context } from 'hono';
@@ -49,7 +50,7 @@ export async function buildPage(): Promise<Page> {
 /** The client's code and style, by how the file's name ends. */
 async function bundled(): Promise<(end: string) => Uint8Array> {
   const { outputFiles } = await build({
-    entryPoints: { app: new URL('client/main.tsx', import.meta.url).pathname },
+    entryPoints: { app: fileURLToPath(new URL('client/main', import.meta.url)) },
     bundle: true,
     minify: true,
     write: false,

@@ -16,16 +16,19 @@ export interface WebParts {
   readonly uploads: Uploads;
   readonly page: Page;
   readonly secret: string;
+  /** Members reach the chat over HTTPS. */
+  readonly secure: boolean;
 }
 
-export function mountWeb(app: Hono, { gateway, context: parts, uploads, page, secret }: WebParts): void {
-  const { records } = parts;
+export function mountWeb(app: Hono, web: WebParts): void {
+  const { gateway, page, secret, secure } = web;
+  const { records } = web.context;
   const channels = new Channels(records);
 
   app.get('/', (context) => {
     const key = context.req.query('moderator');
     if (key === undefined) return page.html(context);
-    if (!becomeModerator(context, secret, key))
+    if (!becomeModerator(context, secret, key, secure))
       throw new KronaError(
         'LINK_INVALID',
         'This moderator link is invalid. Copy the one that Krona prints at start.',
@@ -34,5 +37,5 @@ export function mountWeb(app: Hono, { gateway, context: parts, uploads, page, se
   });
   app.get('/assets/:name', (context) => page.asset(context, context.req.param('name')) ?? context.notFound());
   app.get('/api/live', liveConnection({ records, channels, hub: gateway.hub, bundle: page.bundle }));
-  app.route('/api', createApi({ gateway, context: parts, channels, uploads, secret }));
+  app.route('/api', createApi({ ...web, channels }));
 }

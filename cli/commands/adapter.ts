@@ -1,4 +1,4 @@
-/** @file `krona adapter`: what an adapter file is, and the same adapter as another kind of file. */
+/** @file `krona adapter`: inspects adapter files and converts them to other formats. */
 import { Option, type Command } from 'commander';
 import { adapterBase } from '../../gpu-worker/adapters/files/adapter-base.ts';
 import { convertAdapter, CONVERSIONS, type Conversion } from '../../gpu-worker/adapters/files/convert.ts';
@@ -23,22 +23,23 @@ export function define(adapter: Command, shell: Shell): void {
 
 function defineConvert(adapter: Command, shell: Shell): void {
   const rank = {
-    name: 'rank',
-    description: 'Allow a LoRA that is only close',
+    description: 'Allow an approximate LoRA of this rank',
     type: 'integer',
     min: 1,
   } as const;
   const convert = adapter
     .command('convert')
-    .description('write the same adapter as another kind of file: exactly, or not at all')
-    .argument('<file>', 'a .safetensors file, or a folder of PEFT')
-    .addOption(new Option('--to <kind>', 'kind of file').choices(CONVERSIONS).makeOptionMandatory())
-    .requiredOption('--out <file>', 'where it goes; a folder for peft')
+    .description('convert an adapter to another format; fails if it would not be exact')
+    .argument('<file>', '.safetensors file, or PEFT folder')
+    .addOption(new Option('--to <format>', 'output format').choices(CONVERSIONS).makeOptionMandatory())
+    .requiredOption('--out <file>', 'output file; a folder for peft')
     .addOption(
-      new Option('--names <style>', "a LoRA's names").choices(['kohya', 'diffusers']).default('kohya'),
+      new Option('--names <style>', 'naming style of a LoRA')
+        .choices(['kohya', 'diffusers'])
+        .default('kohya'),
     )
-    .addOption(checked('--rank <n>', { ...rank, max: 4096 }, 'only what is exact; the error is told'))
-    .option('--model <path>', 'check it against the model that it is for');
+    .addOption(checked('--rank <n>', { ...rank, max: 4096 }, 'exact conversion only'))
+    .option('--model <path>', 'check the adapter against this model');
   action(convert, shell, async (_io, file: string, given: Given) => {
     const { to, out, names, rank, model } = given;
     const result = await convertAdapter(file, {
@@ -54,13 +55,13 @@ function defineConvert(adapter: Command, shell: Shell): void {
 
 function describeConversion(result: Conversion): string {
   const { out, format, modules, parameters, rank, error, worst, notes } = result;
-  const percent = (share: number) => `${(share * 100).toFixed(2)} %`;
-  const size = `${modules} modules, ${parameters.toLocaleString('en')} numbers`;
+  const percent = (share: number) => `${(share * 100).toFixed(2)}%`;
+  const size = `${modules} modules, ${parameters.toLocaleString('en')} parameters`;
   return [
     `${out}: ${format}, ${size}${rank === null ? '' : `, rank up to ${rank}`}`,
     worst === null || error === 0
-      ? 'the same ΔW'
-      : `ΔW differs by ${percent(error)} of its size, most in ${worst.module} (${percent(worst.error)})`,
+      ? 'ΔW is the same'
+      : `ΔW differs by ${percent(error)} of its norm, most in ${worst.module} (${percent(worst.error)})`,
     ...notes,
   ].join('\n');
 }
@@ -68,8 +69,8 @@ function describeConversion(result: Conversion): string {
 function defineInspect(adapter: Command, shell: Shell): void {
   const inspect = adapter
     .command('inspect')
-    .description('tell format, targets, parameters, factors or rank and base of an adapter file')
-    .argument('<file>', 'a .safetensors file, or a folder of PEFT');
+    .description('show the format, targets, parameters, factors or rank, and base model of an adapter')
+    .argument('<file>', '.safetensors file, or PEFT folder');
   action(inspect, shell, async (_io, file: string) => {
     const report = await inspectAdapter(file);
     return { json: report, text: describe(report) };
@@ -91,7 +92,7 @@ function describe(report: AdapterReport): string {
     ['factors', pairs.join(', ')],
     ['rank', list(rank)],
     ['scale', list(scale)],
-    ['base', [base.model, base.version].filter((part) => part !== null).join(', ') || 'not said'],
+    ['base', [base.model, base.version].filter((part) => part !== null).join(', ') || 'unknown'],
     ['subject', subject],
     ['steps', metadata['krona.steps'] ?? metadata['ss_steps']],
     ['seed', metadata['krona.seed'] ?? metadata['ss_seed']],

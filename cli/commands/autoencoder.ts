@@ -27,16 +27,16 @@ interface Training {
 function defineTrain(autoencoder: Command, shell: Shell): void {
   const train = autoencoder
     .command('train')
-    .description('train an autoencoder on emoji of all sets, drawings by rule and photos')
+    .description('train an autoencoder on all emoji sets, generated drawings and photos')
     .option('--config <file>', 'sizes and length', CONFIG)
     .requiredOption(
       '--from <dir>',
-      'the autoencoder to begin with, such as models/krona-emoji/vae; it is widened',
+      'autoencoder to start from, such as models/krona-emoji/vae; it is widened',
     )
     .option('--photos <dir>', 'photos to train with (default: none)')
-    .requiredOption('--run <dir>', 'folder for checkpoints, logs and curve.jsonl; goes on from what is there')
+    .requiredOption('--run <dir>', 'folder for checkpoints, logs and curve.jsonl; resumes what is there')
     .addOption(deviceOption())
-    .requiredOption('--out <dir>', 'where the autoencoder goes, at every save and at the end');
+    .requiredOption('--out <dir>', 'autoencoder folder to write, at every save and at the end');
   action(train, shell, async (io, { config, from, photos, run, device, out }: Training) => {
     io.log(await prepareDevice(device));
     await trainAutoencoder({
@@ -67,10 +67,10 @@ function defineMeasure(autoencoder: Command, shell: Shell): void {
   } as const;
   const measure = autoencoder
     .command('measure')
-    .description('take drawings that were never trained through autoencoders, beside each other')
+    .description('compare autoencoders on drawings that were never trained')
     .argument('<dir...>', "autoencoders' folders, such as models/krona-emoji/vae")
     .addOption(checked('--each <n>', each, '24'))
-    .option('--photos <dir>', 'photos that were not trained, to measure too')
+    .option('--photos <dir>', 'photos to measure too, which were not trained')
     .addOption(deviceOption())
     .requiredOption('--out <dir>', 'folder for the report, the table and sheets');
   action(

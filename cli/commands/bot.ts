@@ -1,4 +1,4 @@
-/** @file `krona bot`: the chat process alone. It shares a database with workers; `krona start` runs both. */
+/** @file `krona bot`: only the chat process. It shares a database with workers; `krona start` runs both. */
 import type { Command } from 'commander';
 import { startBot } from '../../bot/main.ts';
 import { readConfig, type Config } from '../../core/config.ts';
@@ -9,18 +9,17 @@ import { onStorage } from '../storage.ts';
 export function define(command: Command, shell: Shell): void {
   command.addHelpText(
     'after',
-    '\nWhere it listens and keeps things is told by KRONA_HOST, KRONA_PORT, KRONA_URL, KRONA_DATA, DATABASE_URL, REDIS_URL.',
+    '\nEnvironment: KRONA_HOST, KRONA_PORT, KRONA_URL (address), KRONA_DATA, DATABASE_URL, REDIS_URL (storage).',
   );
   service(command, shell, async () => serveBot(await readConfig()));
 }
 
-/** Where a bot is. */
+/** Addresses of a bot. */
 export interface BotAddresses {
   readonly address: string;
   readonly moderatorAddress: string;
 }
 
-/** The chat, ready at the address that it gives. */
 function serveBot(config: Config): Promise<Service> {
   const log = createLog('bot');
   return onStorage(config, log, async (storage) => {
@@ -32,6 +31,6 @@ function serveBot(config: Config): Promise<Service> {
 export function describeBot({ address, moderatorAddress }: BotAddresses): Outcome {
   return {
     json: { address, moderatorAddress },
-    text: `Krona's chat is at ${address}\nYours, as its moderator: ${moderatorAddress}`,
+    text: `Chat: ${address}\nFor you, as a moderator: ${moderatorAddress}`,
   };
 }

@@ -1,4 +1,4 @@
-/** @file `krona evaluate`: how good a model is, how the methods compare, and the classifiers that judge both. */
+/** @file `krona evaluate`: evaluates models, compares training methods, and trains the classifiers that judge both. */
 import { Option, type Command } from 'commander';
 import { compareMethods } from '../../lab/evaluate/compare-methods.ts';
 import { fullSize, quickSize } from '../../lab/evaluate/comparison-plan.ts';
@@ -24,7 +24,7 @@ export function define(evaluate: Command, shell: Shell): void {
 }
 
 const configOption = (): Option =>
-  new Option('--config <file>', 'what the model was trained with').default(
+  new Option('--config <file>', 'pretraining config of the model').default(
     defaultConfigPath,
     "the embedded model's",
   );
@@ -37,21 +37,18 @@ interface Given {
   out: string;
 }
 
-const QUICK = 'little of it, in a few minutes, to see that it runs';
+const QUICK = 'run a small part in a few minutes, as a smoke test';
 
 function defineModel(evaluate: Command, shell: Shell): void {
   const model = evaluate
     .command('model')
-    .description('draw prompts that were never trained and judge the pictures, beside real ones')
+    .description('draw held-out prompts and compare the pictures with real ones')
     .addOption(modelOption())
     .addOption(configOption())
     .option('--quick', QUICK)
-    .option('--card', "write the table and the goals it misses into the model's README.md")
+    .option('--card', "write the results and missed goals to the model's README.md")
     .addOption(deviceOption())
-    .requiredOption(
-      '--out <dir>',
-      'folder for pictures, report, table and sheet; goes on from what is there',
-    );
+    .requiredOption('--out <dir>', 'folder for pictures, report, table and sheet; resumes what is there');
   action(model, shell, async (io, given: Given) => {
     const { model: folder, config, out, quick, card = false } = given;
     io.log(await prepareDevice(given.device));
@@ -71,23 +68,20 @@ function defineModel(evaluate: Command, shell: Shell): void {
 
 function defineMethods(evaluate: Command, shell: Shell): void {
   const jobs = {
-    name: 'jobs',
-    description: 'Trainings at a time',
+    description: 'Trainings to run at the same time',
     type: 'integer',
     min: 1,
     max: 64,
   } as const;
   const methods = evaluate
     .command('methods')
-    .description(
-      "compare krona, lora and full fine-tuning on subjects of nobody's model, and test the paper's claims",
-    )
+    .description("compare krona, lora and full fine-tuning on new subjects, and test the paper's claims")
     .addOption(modelOption())
     .addOption(configOption())
     .addOption(checked('--jobs <n>', jobs, '2'))
     .option('--quick', QUICK)
     .addOption(deviceOption())
-    .requiredOption('--out <dir>', 'folder for results, table, charts and sheet; goes on from what is there');
+    .requiredOption('--out <dir>', 'folder for results, table, charts and sheet; resumes what is there');
   action(methods, shell, async (io, given: Given & { jobs?: number }) => {
     io.log(await prepareDevice(given.device));
     const { subjects } = await readSubjects();
@@ -106,22 +100,21 @@ function defineMethods(evaluate: Command, shell: Shell): void {
 
 function defineClassifier(evaluate: Command, shell: Shell): void {
   const steps = {
-    name: 'steps',
-    description: 'Steps of training',
+    description: 'Training steps',
     type: 'integer',
     min: 1,
     max: 1e6,
   } as const;
   const classifier = evaluate
     .command('classifier')
-    .description('make one of the two classifiers that judge pictures')
+    .description('train one of the two classifiers that judge pictures')
     .addOption(
-      new Option('--kind <name>', 'what it tells apart').choices(CLASSIFIER_KINDS).makeOptionMandatory(),
+      new Option('--kind <name>', 'kind of classifier').choices(CLASSIFIER_KINDS).makeOptionMandatory(),
     )
-    .addOption(checked('--steps <n>', steps, 'what the kind needs'))
+    .addOption(checked('--steps <n>', steps, 'depends on the kind'))
     .addOption(deviceOption())
-    .requiredOption('--run <dir>', 'folder of the training; goes on from what is there')
-    .requiredOption('--out <file>', 'where the classifier goes, with LICENSES.md beside it');
+    .requiredOption('--run <dir>', 'folder of the training run; resumes what is there')
+    .requiredOption('--out <file>', 'classifier file to write, with LICENSES.md beside it');
   action(
     classifier,
     shell,
@@ -139,7 +132,7 @@ function defineClassifier(evaluate: Command, shell: Shell): void {
           io.progress.show({ phase: stage, step, steps: all, secondsLeft }, `loss ${loss.toFixed(3)}`),
       });
       const lines = Object.entries(accuracies).map(
-        ([what, share]) => `${what}: ${(100 * share).toFixed(1)} %`,
+        ([what, share]) => `${what}: ${(100 * share).toFixed(1)}%`,
       );
       return { json: { classifier: given.out, accuracies }, text: lines.join('\n') };
     },

@@ -1,6 +1,7 @@
-/** @file `krona model check PATH`: whether a model is whole and would run here; `krona model pull REPO`: gets one. */
+/** @file `krona model`: checks whether a model is complete and supported; downloads models. */
 import { join, resolve } from 'node:path';
 import { Option, type Command } from 'commander';
+import { dataFolder } from '../../core/environment.ts';
 import { ARCHITECTURES } from '../../gpu-worker/models/architecture.ts';
 import { PARTS, type Part } from '../../gpu-worker/models/hub/choose-files.ts';
 import { hubSettings } from '../../gpu-worker/models/hub/hub-client.ts';
@@ -25,8 +26,8 @@ export function define(model: Command, shell: Shell): void {
 function defineCheck(model: Command, shell: Shell): void {
   const check = model
     .command('check')
-    .description('tell architecture and parameters of a model, and what is wrong with it')
-    .argument('<path>', 'a folder as diffusers saves it, or a .safetensors file with the original names');
+    .description('show the architecture, parameters and problems of a model')
+    .argument('<path>', 'diffusers folder, or single .safetensors checkpoint');
   action(check, shell, async (_io, path: string) => {
     const found = await inspectModel(path);
     return { json: reportOf(found), text: describe(found), exitCode: found.ok ? 0 : 1 };
@@ -36,16 +37,21 @@ function defineCheck(model: Command, shell: Shell): void {
 function definePull(model: Command, shell: Shell): void {
   const pull = model
     .command('pull')
-    .description('download a model from the hub, or go on with a download; HF_TOKEN opens gated ones')
-    .argument('<repo>', 'owner/name, e.g. stabilityai/stable-diffusion-xl-base-1.0')
-    .option('--variant <name>', 'precision to take where there are several, e.g. fp16 (default: full)')
+    .description('download a model from the Hugging Face hub, or resume a download')
+    .argument('<repo>', 'owner/name, such as stabilityai/stable-diffusion-xl-base-1.0')
+    .option('--variant <name>', 'variant of the weights, such as fp16 (default: full precision)')
     .option('--revision <name>', 'branch, tag or commit', 'main')
-    .addOption(new Option('--only <parts>', `of a folder: ${PARTS.join(', ')}`).argParser(partsOf))
-    .option('--file <path>', 'a single-file checkpoint of the repository, in place of its folder')
-    .option('--to <dir>', "folder for the files (default: KRONA_DATA's models/ and the repository's name)");
+    .addOption(
+      new Option('--only <parts>', `only these parts, with commas between: ${PARTS.join(', ')}`).argParser(
+        partsOf,
+      ),
+    )
+    .option('--file <path>', 'download this single-file checkpoint instead of the diffusers folder')
+    .option('--to <dir>', 'folder for the files (default: models/<name> in KRONA_DATA)');
+  pull.addHelpText('after', '\nEnvironment: HF_TOKEN, for gated models.');
   action(pull, shell, async (io, repo: string, given: PullGiven) => {
     const { to, ...options } = given;
-    const folder = to ?? join(process.env['KRONA_DATA'] || 'data', 'models', repo.split('/').at(-1)!);
+    const folder = to ?? join(dataFolder(), 'models', repo.split('/').at(-1)!);
     const result = await pullModel({ ...options, repo, to: resolve(folder) }, hubSettings(), {
       signal: io.signal,
       onProgress: (progress) => io.progress.show(progress),
@@ -64,7 +70,10 @@ function partsOf(value: string): Part[] {
   const parts = value.split(',').map((part) => part.trim());
   const wrong = parts.find((part) => !PARTS.includes(part as Part));
   if (wrong !== undefined)
-    throw new KronaError('OPTION_INVALID', `only must be some of ${PARTS.join(', ')}; you gave “${wrong}”.`);
+    throw new KronaError(
+      'OPTION_INVALID',
+      `\`--only\` must be one or more of ${PARTS.join(', ')}, with commas between; you gave “${wrong}”.`,
+    );
   return parts as Part[];
 }
 
@@ -79,6 +88,6 @@ function describe({ architecture, parts, problems, ok }: ModelInspection): strin
   for (const { name, parameters, dtypes } of parts)
     lines.push(`${name.padEnd(14)} ${parameters.toLocaleString('en')} parameters, ${dtypes.join(' and ')}`);
   for (const { code, message } of problems) lines.push(`${code}: ${message}`);
-  lines.push(ok ? 'This model runs here.' : 'This model does not run here.');
+  lines.push(ok ? 'Krona can run this model.' : 'Krona cannot run this model.');
   return lines.join('\n');
 }

@@ -1,5 +1,5 @@
-/** @file `krona pretrain`: the recipe of the embedded model, from drawings to a model folder. */
-import type { Command } from 'commander';
+/** @file `krona pretrain`: trains the embedded model from drawings to a model folder. */
+import { Option, type Command } from 'commander';
 import { defaultConfigPath } from '../../lab/pretrain/pretrain-config.ts';
 import type { Report } from '../../lab/pretrain/judge.ts';
 import { pretrain, statusPagePath } from '../../lab/pretrain/pretrain.ts';
@@ -18,21 +18,23 @@ interface Given {
 
 export function define(command: Command, shell: Shell): void {
   command
-    .option('--config <file>', 'concepts, sizes and lengths of the recipe', defaultConfigPath)
+    .addOption(
+      new Option('--config <file>', 'concepts, sizes and lengths of the stages').default(
+        defaultConfigPath,
+        "the embedded model's",
+      ),
+    )
     .requiredOption(
       '--run <dir>',
-      'folder for checkpoints, logs and sample sheets; goes on from what is there; its index.html shows the run',
+      'folder for checkpoints, logs and samples; resumes what is there; index.html shows progress',
     )
-    .option('--from <dir>', 'a model folder whose weights this run begins with, where their shapes agree')
-    .option(
-      '--autoencoder <dir>',
-      'a trained autoencoder of the same sizes, as krona autoencoder makes it (default: the run trains its own)',
-    )
+    .option('--from <dir>', 'model folder to take initial weights from, where the shapes match')
+    .option('--autoencoder <dir>', 'trained autoencoder of the same sizes (default: the run trains its own)')
     .addOption(deviceOption())
-    .requiredOption('--out <dir>', 'where the model folder goes; an earlier model there is replaced');
+    .requiredOption('--out <dir>', 'model folder to write; replaces an earlier model');
   action(command, shell, async (io, given: Given) => {
     io.log(await prepareDevice(given.device));
-    io.log(`How far it is: ${statusPagePath(given.run)}`);
+    io.log(`Progress: ${statusPagePath(given.run)}`);
     let samples: { sheet: string; report: Report } | null = null;
     await pretrain({
       config: given.config,
@@ -54,11 +56,11 @@ export function define(command: Command, shell: Shell): void {
         io.log(`${sheet}: ${describe(report)}`);
       },
     });
-    return { json: { model: given.out, samples }, text: `The model is in ${given.out}` };
+    return { json: { model: given.out, samples }, text: `Model: ${given.out}` };
   });
 }
 
 function describe({ prompts, background, top1, all }: Report): string {
-  const percent = (share: number) => `${Math.round(share * 100)} %`;
-  return `of ${prompts} held-out prompts ${percent(background)} backgrounds, ${percent(top1)} concepts, ${percent(all)} all right`;
+  const percent = (share: number) => `${Math.round(share * 100)}%`;
+  return `${prompts} held-out prompts: ${percent(background)} of backgrounds right, ${percent(top1)} of concepts, ${percent(all)} all right`;
 }

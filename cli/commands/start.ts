@@ -1,4 +1,4 @@
-/** @file `krona start`: everything on one machine. The embedded database lives here, bot and worker beside it. */
+/** @file `krona start`: everything on one machine. The embedded database runs in this process, bot and worker in children. */
 import type { Command } from 'commander';
 import { readConfig } from '../../core/config.ts';
 import { startEmbeddedDatabase } from '../../storage/embedded/database.ts';
@@ -10,7 +10,7 @@ import { describeBot, type BotAddresses } from './bot.ts';
 export function define(command: Command, shell: Shell): void {
   command.addHelpText(
     'after',
-    '\nAll settings are environment variables: KRONA_DATA, KRONA_MODEL, KRONA_HOST, KRONA_PORT, KRONA_URL, DATABASE_URL, REDIS_URL.',
+    '\nEnvironment: KRONA_HOST, KRONA_PORT, KRONA_URL (address), KRONA_MODEL, KRONA_DATA, DATABASE_URL, REDIS_URL (storage).',
   );
   service(command, shell, async () => {
     const config = await readConfig();
@@ -31,16 +31,16 @@ export function define(command: Command, shell: Shell): void {
   });
 }
 
-/** Small spaces for new objects and few arenas: half the memory, and a chat has time for it. */
+/** A small young generation and few arenas: half the memory, and fast enough for a chat. */
 const SMALL = { nodeOptions: ['--max-semi-space-size=2'], env: { MALLOC_ARENA_MAX: '2' } };
 
 async function startServices(): Promise<Service> {
   const log = createLog('start');
   const bot = new ServiceProcess({ command: 'bot', log, ...SMALL });
   const addresses = (await bot.ready()) as BotAddresses;
-  // Open pages look for a bot that was started again where it was.
+  // Open pages expect a restarted bot at the same address.
   bot.keep({ KRONA_PORT: new URL(addresses.address).port });
-  // After the bot, so that the first page does not wait for a model to load.
+  // After the bot, so that the first page does not wait for the model.
   const worker = new ServiceProcess({ command: 'worker', log });
   return {
     ...describeBot(addresses),

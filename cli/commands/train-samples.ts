@@ -1,4 +1,4 @@
-/** @file Pictures that show how far a training is: `--sample`. */
+/** @file `--sample`: pictures that show the progress of a training. */
 import { modelCard } from '../../gpu-worker/adapters/model-card.ts';
 import { imagineDefaults } from '../../gpu-worker/sampling/imagine-defaults.ts';
 import { writePicture } from '../../gpu-worker/sampling/picture-file.ts';
@@ -7,8 +7,8 @@ import type { SavedAdapter } from '../../gpu-worker/training/train-hooks.ts';
 import type { TrainOptions } from '../../gpu-worker/training/train-options.ts';
 
 /**
- * Draws each prompt with an adapter that was just saved, as `krona imagine` draws by default and from the same noise at
- * every checkpoint; the model is let go again, as it would be in memory twice while the training goes on.
+ * Draws each prompt with a saved adapter, as `krona imagine` does by default and from the same noise at every checkpoint.
+ * The model is released afterwards, as the training holds it in memory too.
  *
  * @returns paths, beside the adapter: `mochi-000200-sample-1.png`
  * @throws KronaError as TextToImage; FILE_UNWRITABLE; the signal's reason when it aborts

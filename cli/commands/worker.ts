@@ -1,4 +1,4 @@
-/** @file `krona worker`: the model process alone. Any number of them share one database. */
+/** @file `krona worker`: only a worker. Any number of workers share one database. */
 import type { Command } from 'commander';
 import { startWorker } from '../../gpu-worker/main.ts';
 import { readConfig } from '../../core/config.ts';
@@ -9,7 +9,7 @@ import { onStorage } from '../storage.ts';
 export function define(command: Command, shell: Shell): void {
   command.addHelpText(
     'after',
-    '\nThe model is KRONA_MODEL, the embedded one by default; jobs come through KRONA_DATA, DATABASE_URL, REDIS_URL.',
+    '\nEnvironment: KRONA_MODEL (default: the embedded model), KRONA_DATA, DATABASE_URL, REDIS_URL (storage).',
   );
   service(command, shell, async () => {
     const log = createLog('worker');
@@ -18,7 +18,7 @@ export function define(command: Command, shell: Shell): void {
       const worker = await startWorker(storage, config, { log });
       return {
         json: { model: worker.model.name },
-        text: `The worker draws with ${worker.model.name}.`,
+        text: `The worker runs ${worker.model.name}.`,
         stop: () => worker.stop(),
       };
     });

@@ -1,11 +1,11 @@
-/** @file The announcement of a champion that votes have chosen, with the picture that won it. */
+/** @file The announcement of a champion that votes chose, with the winning picture. */
 import type { Adapter, Picture, Subject } from '../../core/records.ts';
 import type { Card } from '../card.ts';
 import { adapterName } from '../subjects/subjects.ts';
 import { plain } from './format.ts';
 import { onCard } from './pictures.ts';
 
-/** @param reason - why it changed, as `decideChampion` words it */
+/** @param reason - from `decideChampion` */
 export function championCard(
   subject: Subject,
   adapter: Adapter,
@@ -18,7 +18,7 @@ export function championCard(
     title: `${plain(adapterName(subject, adapter))} is the new champion of ${name}`,
     text: [
       `${reason}.`,
-      `Prompts that name ${name} use it from now on; \`/krona adapters champion\` chooses another one.`,
+      `Prompts with ${name} now use this adapter. \`/krona adapters champion\` chooses another.`,
     ],
     ...(picture && {
       pictures: [{ ...onCard(picture), alt: `A picture of ${name} by the new champion` }],

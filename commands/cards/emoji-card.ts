@@ -1,11 +1,11 @@
-/** @file A picture made into a custom emoji, for whoever asked for it to save and to add. */
+/** @file A picture as a custom emoji, to save and add to the chat. */
 import { EMOJI_SIDE } from '../../core/pictures/emoji.ts';
 import type { Picture, PictureSet } from '../../core/records.ts';
 import type { Card } from '../card.ts';
 import { plain } from './format.ts';
 import { onCard } from './pictures.ts';
 
-export interface EmojiFile {
+interface EmojiFile {
   readonly hash: string;
   /** Bytes. */
   readonly size: number;
@@ -19,12 +19,12 @@ export function emojiCard(set: PictureSet, picture: Picture, file: EmojiFile): C
     tone: 'success',
     title: `Picture ${picture.index + 1} as an emoji`,
     text: [
-      `${EMOJI_SIDE}×${EMOJI_SIDE} pixels${file.transparent ? ' with a transparent background' : ''}. Save it and add it ` +
-        'where this chat’s settings keep custom emoji. The link works for a day.',
+      `${EMOJI_SIDE}×${EMOJI_SIDE} pixels${file.transparent ? ' with a transparent background' : ''}. Save it, then add it ` +
+        'in this chat’s settings for custom emoji. The link works for one day.',
       ...(file.transparent
         ? []
         : [
-            'Its background has more than one colour, so it stayed: prompts that name one, such as “on a white background”, are cut out.',
+            'Its background has more than one colour, so it was kept. For a transparent one, name a plain background in the prompt, such as “on a white background”.',
           ]),
     ],
     pictures: [{ ...onCard(picture), blobHash: file.hash, alt }],
@@ -33,7 +33,7 @@ export function emojiCard(set: PictureSet, picture: Picture, file: EmojiFile): C
   };
 }
 
-/** A name that both platforms take for an emoji: 2 to 32 of a-z, 0-9 and _. */
+/** Returns an emoji name that Discord and Slack accept: 2 to 32 of a-z, 0-9 and _. */
 function emojiName(prompt: string): string {
   const words = prompt
     .normalize('NFKD')

@@ -1,4 +1,4 @@
-/** @file Reads what a living card shows. Delivery calls it whenever the record has changed. */
+/** @file Reads the records of a card. Delivery calls it whenever the record of a post changes. */
 import { resolvePrompt } from '../../core/prompt.ts';
 import { adaptersOf, subjectsOf } from '../../storage/set-adapters.ts';
 import type { PictureSet, PostKind, Run } from '../../core/records.ts';
@@ -12,15 +12,15 @@ import { runCard, type RunCardSource } from './run-card.ts';
 import { setCard, type SetCardSource } from './set-card.ts';
 
 async function nameOf(records: Records, memberId: string): Promise<string> {
-  return (await records.members([memberId]))[0]?.name ?? 'a member who left';
+  return (await records.members([memberId]))[0]?.name ?? 'a former member';
 }
 
-/** A place in the queue while a record waits; asking costs a look into the queue, so only then. */
+/** The place in the queue, null unless the record is queued: only then is the queue read. */
 async function positionOf(record: Run | PictureSet, kind: 'train' | 'imagine', context: CommandContext) {
   return record.state === 'queued' ? context.jobs.position(kind, record.id) : null;
 }
 
-/** What cards about a run are made of; null when its subject was deleted. */
+/** Reads what cards about a run show; null when its subject was deleted. */
 export async function runSource(run: Run, context: CommandContext): Promise<RunCardSource | null> {
   const { records } = context;
   const subject = await records.subject(run.subjectId);
@@ -43,7 +43,7 @@ export async function runSource(run: Run, context: CommandContext): Promise<RunC
   };
 }
 
-/** What cards about a set are made of. */
+/** Reads what cards about a set show. */
 export async function setSource(set: PictureSet, context: CommandContext): Promise<SetCardSource> {
   const { records } = context;
   const adapters = await adaptersOf(set, records);
@@ -63,10 +63,10 @@ const GONE: Readonly<Record<PostKind, string>> = {
   run: 'This training was deleted',
   set: 'These pictures were deleted',
   champion: 'This adapter was deleted',
-  ranking: 'Nothing of this ranking is left',
+  ranking: 'This ranking is empty',
 };
 
-/** In the place of what was deleted. @param how - in words: `By a moderator.` */
+/** Replaces a card whose record was deleted. @param how - who deleted it: `By a moderator.` */
 export function goneCard(kind: PostKind, how?: string): Card {
   return { tone: 'info', title: GONE[kind], ...(how !== undefined && { text: [how] }) };
 }
@@ -80,7 +80,7 @@ async function championSource(id: string, { records }: CommandContext) {
   return { subject, adapter, reason: change.reason ?? '', picture };
 }
 
-/** What votes say at present of the pictures that a ranking showed. */
+/** Returns a ranking with the current votes. */
 async function rankingOf(id: string, { records }: CommandContext): Promise<Card> {
   const ranking = await records.ranking(id);
   const shown = new Set(ranking?.pictureIds);
@@ -93,7 +93,7 @@ async function rankingOf(id: string, { records }: CommandContext): Promise<Card>
   return ranked.length === 0 ? goneCard('ranking') : rankedCard(id, ranked, records);
 }
 
-/** A ranking that was just made. @param id - of its record */
+/** Returns the card of ranked pictures. @param id - of the ranking's record */
 export async function rankedCard(
   id: string,
   ranked: readonly RankedPicture[],
@@ -103,7 +103,7 @@ export async function rankedCard(
   return rankingCard(id, ranked, new Map(members.map((member) => [member.id, member.name])));
 }
 
-/** The card of what a post shows as it is now; a card that says so when it was deleted. */
+/** Returns the current card of a post; `goneCard` when the record was deleted. */
 export async function loadCard(kind: PostKind, id: string, context: CommandContext): Promise<Card> {
   if (kind === 'champion') {
     const source = await championSource(id, context);

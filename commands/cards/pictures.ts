@@ -1,9 +1,9 @@
-/** @file What cards say of pictures and the safety check. */
+/** @file Pictures on cards, and the results of the safety check. */
 import type { HeldPicture, Picture } from '../../core/records.ts';
 import type { CardPicture } from '../card.ts';
-import { counted } from './format.ts';
+import { percent } from '../../core/format.ts';
 
-/** A picture of ours on a card, hidden where it was found to be for adults alone. */
+/** Returns a picture for a card; adult (NSFW) images are hidden. */
 export function onCard({
   id,
   blobHash,
@@ -12,14 +12,13 @@ export function onCard({
   return { id, blobHash, ...(sensitive && { sensitive }) };
 }
 
-/** A paragraph about pictures that nobody gets, with what a moderator can do; none when there are none. */
+/** Returns a paragraph about pictures that are held back; none when there are none. */
 export function heldText(held: readonly Pick<HeldPicture, 'unsafe'>[]): string[] {
   if (held.length === 0) return [];
-  const were = held.length === 1 ? 'was' : 'were';
-  const sure = held.map(({ unsafe }) => `${Math.round(100 * unsafe)} %`).join(', ');
-  return [
-    `**${counted(held.length, 'picture')} ${were} held back**: the safety check takes ` +
-      `${held.length === 1 ? 'it for one' : 'them for pictures'} for adults alone (${sure} sure). ` +
-      'A moderator changes what happens to such pictures with `/krona rules set safety:`.',
-  ];
+  const sure = held.map(({ unsafe }) => percent(unsafe)).join(', ');
+  const what =
+    held.length === 1
+      ? '**1 picture was held back**: the safety check rates it as an adult (NSFW) image'
+      : `**${held.length} pictures were held back**: the safety check rates them as adult (NSFW) images`;
+  return [`${what} (${sure}). Moderators can change this with \`/krona rules set safety:\`.`];
 }

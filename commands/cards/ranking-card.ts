@@ -1,17 +1,18 @@
 /** @file The best pictures by votes. */
 import type { Card } from '../card.ts';
 import type { RankedPicture } from '../votes/ranking.ts';
-import { percent, plain } from './format.ts';
+import { percent } from '../../core/format.ts';
+import { plain } from './format.ts';
 import { onCard } from './pictures.ts';
 
-/** Pictures shown beside the ranking. */
+/** Pictures shown with the ranking. */
 const MOST_PICTURES = 4;
 
-export const OWN_VOTES = 'Votes on pictures that one asked for oneself are shown but do not count.';
+export const OWN_VOTES = 'Votes on your own pictures are shown, but they don’t count.';
 
 /**
  * @param id - of the ranking's record
- * @param names - of members who asked for the pictures, by id
+ * @param names - of the members who requested the pictures, by id
  */
 export function rankingCard(
   id: string,
@@ -21,13 +22,13 @@ export function rankingCard(
   return {
     tone: 'info',
     title: 'Best pictures',
-    text: [`Share of votes for a picture, with 95 % certainty. ${OWN_VOTES}`],
+    text: [`Liked: share of votes for the picture, as a 95% confidence interval. ${OWN_VOTES}`],
     table: {
       columns: ['', 'picture', 'by', 'liked', 'voters'],
       rows: ranked.map(({ picture, set, low, high, voters }, index) => [
         String(index + 1),
         `${plain(set.prompt, 60)} (${picture.index + 1})`,
-        plain(names.get(set.memberId) ?? 'a member who left', 40),
+        plain(names.get(set.memberId) ?? 'a former member', 40),
         `${percent(low)} to ${percent(high)}`,
         String(voters),
       ]),

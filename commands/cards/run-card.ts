@@ -1,25 +1,27 @@
-/** @file The message that lives through a run: waiting, learning, learnt; from records alone. */
+/** @file The message about a run, from queued to done. */
+import { hasEnded } from '../../core/work-state.ts';
 import type { Adapter, HeldPicture, Picture, PictureSet, Run, Subject } from '../../core/records.ts';
 import type { Card, CardButton, CardFile, Tone } from '../card.ts';
 import { adapterName } from '../subjects/subjects.ts';
-import { counted, duration, ordinal, plain, trainingWords } from './format.ts';
+import { counted, duration, ordinal } from '../../core/format.ts';
+import { plain, trainingWords } from './format.ts';
 import { heldText } from './pictures.ts';
 import { votedPictures } from './votes.ts';
 
 export interface RunCardSource {
   readonly run: Run;
   readonly subject: Subject;
-  /** Who asked for it. */
+  /** The member who requested it. */
   readonly memberName: string;
-  /** Of this run, in any order. */
+  /** This run's adapters, in any order. */
   readonly adapters: readonly Adapter[];
-  /** Samples and finals of this run, oldest first, each with its pictures. */
+  /** Samples and finals of this run, oldest first. */
   readonly sets: readonly {
     readonly set: PictureSet;
     readonly pictures: readonly Picture[];
     readonly held: readonly HeldPicture[];
   }[];
-  /** 1 for the next to run; null when it is not waiting. */
+  /** 1 for the next to run; null unless it is queued. */
   readonly position: number | null;
 }
 
@@ -33,13 +35,13 @@ const TONES: Readonly<Record<Run['state'], Tone>> = {
 
 function progressOf({ run, position }: RunCardSource): Card['progress'] {
   if (run.state === 'queued')
-    return { fraction: null, label: position ? `${ordinal(position)} in the queue` : 'waiting' };
+    return { fraction: null, label: position ? `${ordinal(position)} in the queue` : 'queued' };
   if (run.state !== 'running') return undefined;
   if (run.progress === null) return { fraction: null, label: 'starting' };
   const { step, steps, secondsLeft, phase } = run.progress;
   const fraction = steps > 0 ? Math.min(1, Math.max(0, step / steps)) : null;
   const parts = [
-    fraction === null ? '' : `${Math.floor(fraction * 100)} %`,
+    fraction === null ? '' : `${Math.floor(fraction * 100)}%`,
     phase,
     `step ${step} of ${steps}`,
     secondsLeft === null ? '' : `${duration(secondsLeft)} left`,
@@ -49,38 +51,35 @@ function progressOf({ run, position }: RunCardSource): Card['progress'] {
 
 function textOf({ run, subject, adapters, sets }: RunCardSource): string[] {
   const name = plain(subject.name);
-  const again = `\`/krona train subject:${name}\` starts another run.`;
-  if (run.state === 'failed') return [plain(run.failure?.message ?? 'The run failed.', 600), again];
+  const again = `\`/krona train subject:${name}\` starts a new run.`;
+  if (run.state === 'failed') return [plain(run.failure?.message ?? 'The training failed.', 600), again];
   if (run.state === 'cancelled') {
-    const kept =
-      adapters.length > 0
-        ? ` ${counted(adapters.length, 'checkpoint')} of it stay in \`/krona adapters\`.`
-        : '';
-    return [`Cancelled.${kept}`, again];
+    const kept = `\`/krona adapters\` keeps its ${counted(adapters.length, 'checkpoint')}.`;
+    return adapters.length > 0 ? [kept, again] : [again];
   }
   if (run.state !== 'done') return [];
   const took = run.startedAt && run.endedAt ? (run.endedAt.getTime() - run.startedAt.getTime()) / 1000 : null;
   return [
     `Draw with it: \`/krona imagine a watercolour of ${name}\`.`,
     ...(sets.some(({ set }) => set.kind === 'finals' && set.state === 'done')
-      ? ['Its pictures are in a message of their own: vote for the best.']
+      ? ['Its pictures are in a separate message. Vote for the best one.']
       : []),
     ...(took === null ? [] : [`It took ${duration(took)}.`]),
   ];
 }
 
-/** The newest samples while it learns. They change under the message, so nobody votes on them; the finals' own. */
+/** The newest samples, until the run is done. They change, so they take no votes; the finals do. */
 function picturesOf({ run, subject, sets, adapters }: RunCardSource): Pick<Card, 'pictures'> {
   const shown = sets.findLast(({ set, pictures }) => set.kind === 'samples' && pictures.length > 0);
   if (!shown || run.state === 'done') return {};
   const { set, pictures } = shown;
   const step = adapters.find((adapter) => adapter.id === set.adapterId)?.step;
   const when = step === undefined ? '' : `step ${step} · `;
-  const what = step === undefined ? subject.name : `${subject.name} after step ${step}`;
+  const what = step === undefined ? subject.name : `${subject.name} at step ${step}`;
   return {
     pictures: votedPictures(pictures, [], plain(what)).map((picture) => ({
       ...picture,
-      caption: `${when}${picture.caption!}`,
+      caption: `${when}${picture.caption ?? ''}`,
     })),
   };
 }
@@ -90,28 +89,23 @@ function buttonsOf({ run, subject }: RunCardSource, final: Adapter | undefined):
     { action: `samples:${run.id}`, label: 'Samples' },
     { action: `settings:${run.id}`, label: 'Settings' },
   ];
-  if (run.state === 'queued' || run.state === 'running')
-    return [{ action: `cancel:${run.id}`, label: 'Cancel', style: 'danger' }, ...look];
+  if (!hasEnded(run)) return [{ action: `cancel:${run.id}`, label: 'Cancel', style: 'danger' }, ...look];
   if (run.state !== 'done') return look;
   const draw: CardButton = { action: `hint:${subject.id}`, label: `Draw ${subject.name}`, style: 'primary' };
   const crown = final && final.id !== subject.championId;
-  return [
-    draw,
-    ...(crown ? [{ action: `champion:${final.id}`, label: 'Make it the champion' }] : []),
-    ...look,
-  ];
+  return [draw, ...(crown ? [{ action: `champion:${final.id}`, label: 'Make champion' }] : []), ...look];
 }
 
-/** The living card of a run. */
+/** Returns the card of a run. */
 export function runCard(source: RunCardSource): Card {
   const { run, subject, memberName, adapters } = source;
   const name = plain(subject.name);
   const titles: Readonly<Record<Run['state'], string>> = {
-    queued: `${name} is waiting to be learnt`,
-    running: `Learning ${name}`,
-    done: `${name} is learnt`,
-    failed: `Learning ${name} failed`,
-    cancelled: `Learning ${name} was cancelled`,
+    queued: `Training of ${name} is queued`,
+    running: `Training ${name}`,
+    done: `${name} is trained`,
+    failed: `Training of ${name} failed`,
+    cancelled: `Training of ${name} was cancelled`,
   };
   const final = adapters.find((adapter) => adapter.final);
   const file: CardFile | undefined = final && {
@@ -132,7 +126,7 @@ export function runCard(source: RunCardSource): Card {
       { name: 'class', value: plain(subject.className) },
       { name: 'photos', value: String(run.photoHashes.length) },
       { name: 'training', value: `${trainingWords(run.settings)}, ${counted(run.settings.steps, 'step')}` },
-      { name: 'asked by', value: plain(memberName) },
+      { name: 'requested by', value: plain(memberName) },
     ],
     ...(progress && { progress }),
     ...(points.length > 1 && { chart: { label: 'loss', points } }),

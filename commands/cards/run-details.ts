@@ -1,14 +1,15 @@
-/** @file What the buttons of a run's message show to whoever presses them: its samples so far, and its settings. */
+/** @file A run's samples so far, and its settings: for the buttons of its message. */
+import { hasEnded } from '../../core/work-state.ts';
 import type { Card, CardPicture } from '../card.ts';
 import { fieldsOf, plain } from './format.ts';
 import { heldText, onCard } from './pictures.ts';
 import type { RunCardSource } from './run-card.ts';
-import { adapterSize, trainChoices } from '../settings/settings-check.ts';
+import { adapterSize, trainChoices } from '../../core/settings/adapter-size.ts';
 
-/** As many as a gallery holds on every platform. */
+/** The size of a gallery on every platform. */
 const MOST_PICTURES = 10;
 
-/** The pictures of a run's checkpoints, the newest where they are too many, in the order in which they were drawn. */
+/** Returns the newest samples of a run, oldest first. */
 export function samplesCard({ run, subject, adapters, sets }: RunCardSource): Card {
   const samples = sets.filter(({ set }) => set.kind === 'samples');
   const name = plain(subject.name);
@@ -21,8 +22,8 @@ export function samplesCard({ run, subject, adapters, sets }: RunCardSource): Ca
       caption: `${when} · ${plain(set.prompt, 60)}`,
     }));
   });
-  const waits = run.state === 'queued' || run.state === 'running';
-  const none = waits ? 'None is drawn yet: they come with each checkpoint.' : 'None is left of it.';
+  const waits = !hasEnded(run);
+  const none = waits ? 'No samples yet. Each checkpoint adds some.' : 'No samples are left.';
   return {
     tone: 'info',
     title: `Samples of ${name}`,
@@ -32,18 +33,18 @@ export function samplesCard({ run, subject, adapters, sets }: RunCardSource): Ca
   };
 }
 
-/** Everything that one needs to train it again. */
+/** Returns everything that is needed to repeat a training. */
 export function runSettingsCard({ run, subject, adapters, memberName }: RunCardSource): Card {
   const { settings } = run;
   const rows: [string, string | null][] = [
     ['subject', `${plain(subject.name)} (${plain(subject.className)})`],
-    ['asked by', plain(memberName)],
+    ['requested by', plain(memberName)],
     ['photos', String(run.photoHashes.length)],
     ['captions', String(run.photoPrompts.filter((prompt) => prompt !== null).length || '') || null],
     ['method', `${settings.method} ${adapterSize(settings)}`.trim()],
     ['learning rate', String(settings.lr)],
     ['steps', String(settings.steps)],
-    ['further choices', trainChoices(settings).join(', ') || null],
+    ['other settings', trainChoices(settings).join(', ') || null],
     ['seed', String(run.seed)],
     [
       'checkpoints',
@@ -56,7 +57,7 @@ export function runSettingsCard({ run, subject, adapters, memberName }: RunCardS
   return {
     tone: 'info',
     title: 'Settings of this training',
-    text: ['`/krona settings set` changes what the next one begins with.'],
+    text: ['`/krona settings train` changes the defaults of the next training.'],
     fields: fieldsOf(rows),
     audience: 'caller',
   };

@@ -1,9 +1,11 @@
-/** @file The message that lives through a set: waiting, drawing, pictures with votes; from records alone. */
+/** @file The message about a set, from queued to pictures with votes. */
+import { hasEnded } from '../../core/work-state.ts';
 import type { Adapter, HeldPicture, Picture, PictureSet, VoteFact } from '../../core/records.ts';
 import type { ResolvedPrompt } from '../../core/prompt.ts';
 import type { Card, CardButton, Tone } from '../card.ts';
 import { adapterName } from '../subjects/subjects.ts';
-import { duration, fieldsOf, ordinal, plain } from './format.ts';
+import { duration, ordinal } from '../../core/format.ts';
+import { fieldsOf, plain } from './format.ts';
 import { heldText } from './pictures.ts';
 import { votedPictures } from './votes.ts';
 
@@ -11,15 +13,15 @@ export interface SetCardSource {
   readonly set: PictureSet;
   readonly pictures: readonly Picture[];
   readonly held: readonly HeldPicture[];
-  /** Of this set, oldest first. */
+  /** Votes on this set, oldest first. */
   readonly facts: readonly VoteFact[];
-  /** Who asked for it. */
+  /** The member who requested it. */
   readonly memberName: string;
-  /** The set's prompt as the model is given it. */
+  /** The set's prompt, resolved for the model. */
   readonly resolved: ResolvedPrompt;
-  /** Those that draw it, without deleted ones. */
+  /** The adapters that draw it, without deleted ones. */
   readonly adapters: readonly Adapter[];
-  /** 1 for the next to be drawn; null when it is not waiting. */
+  /** 1 for the next to run; null unless it is queued. */
   readonly position: number | null;
 }
 
@@ -33,7 +35,7 @@ const TONES: Readonly<Record<PictureSet['state'], Tone>> = {
 
 function progressOf({ set, position }: SetCardSource): Card['progress'] {
   if (set.state === 'queued')
-    return { fraction: null, label: position ? `${ordinal(position)} in the queue` : 'waiting' };
+    return { fraction: null, label: position ? `${ordinal(position)} in the queue` : 'queued' };
   if (set.state !== 'running') return undefined;
   if (set.progress === null) return { fraction: null, label: 'drawing' };
   const { step, steps, secondsLeft, phase } = set.progress;
@@ -41,28 +43,27 @@ function progressOf({ set, position }: SetCardSource): Card['progress'] {
   const left = secondsLeft === null ? '' : ` · ${duration(secondsLeft)} left`;
   return {
     fraction,
-    label: `${fraction === null ? '' : `${Math.floor(fraction * 100)} % · `}${phase}${left}`,
+    label: `${fraction === null ? '' : `${Math.floor(fraction * 100)}% · `}${phase}${left}`,
   };
 }
 
 function textOf({ set, held, resolved }: SetCardSource): string[] {
   const text = heldText(held);
   if (set.kind === 'finals')
-    text.push('Vote for the best picture with a reaction: votes choose the adapter that draws from now on.');
+    text.push('React to the best picture. Votes choose the adapter that the channel uses next.');
   if (set.state === 'failed') text.push(plain(set.failure?.message ?? 'Drawing failed.', 600));
   if (set.state === 'cancelled') text.push('Cancelled.');
   for (const other of resolved.others)
-    text.push(`${plain(other.name)} is drawn as any ${plain(other.className)}: no adapter of it is used.`);
+    text.push(`${plain(other.name)} is drawn as an ordinary ${plain(other.className)}, without an adapter.`);
   return text;
 }
 
-/** What can be done with each picture, then what concerns the whole set. */
+/** Buttons for each picture and for the whole set. */
 function buttonsOf({ set, pictures }: SetCardSource): CardButton[] {
-  if (set.state === 'queued' || set.state === 'running')
-    return [{ action: `cancel:${set.id}`, label: 'Cancel', style: 'danger' }];
+  if (!hasEnded(set)) return [{ action: `cancel:${set.id}`, label: 'Cancel', style: 'danger' }];
   const each = (verb: string, label: string): CardButton[] =>
     pictures.map(({ id, index }) => ({ action: `${verb}:${id}`, label: `${label} ${index + 1}` }));
-  // Platforms show five in a row: with four pictures each verb has a row, and one word for all at its end.
+  // Platforms show five in a row: with four pictures, each verb fills a row that ends with a button for the set.
   return [
     ...each('vary', 'Vary'),
     { action: `again:${set.id}`, label: 'Again', style: 'primary' },
@@ -73,7 +74,7 @@ function buttonsOf({ set, pictures }: SetCardSource): CardButton[] {
   ];
 }
 
-/** The adapters by name, as far as they and their subjects are there. */
+/** Names of the adapters, without those of deleted subjects. */
 function adapterNames({ adapters, resolved }: SetCardSource): string[] {
   return adapters.flatMap((adapter) => {
     const subject = resolved.subjects.find(({ id }) => id === adapter.subjectId);
@@ -81,14 +82,14 @@ function adapterNames({ adapters, resolved }: SetCardSource): string[] {
   });
 }
 
-/** `adapter` or `adapters`, with their names; none when there are none. */
+/** A field with the adapters' names; none when there are none. */
 function adapterField(source: SetCardSource): { name: string; value: string }[] {
   const names = adapterNames(source);
   if (names.length === 0) return [];
   return [{ name: names.length === 1 ? 'adapter' : 'adapters', value: names.join(' and ') }];
 }
 
-/** The living card of a set. */
+/** Returns the card of a set. */
 export function setCard(source: SetCardSource): Card {
   const { set, pictures, facts, memberName, resolved } = source;
   const progress = progressOf(source);
@@ -98,9 +99,9 @@ export function setCard(source: SetCardSource): Card {
     title: set.kind === 'finals' && subject ? `Which ${plain(subject.name)} is the best?` : plain(set.prompt),
     text: textOf(source),
     fields: [
-      // Of finals it is not told which adapter drew which: people would vote for the number.
+      // Finals don't tell which adapter drew which picture: people would vote for the step.
       ...(set.kind === 'finals' ? [] : adapterField(source)),
-      { name: 'asked by', value: plain(memberName) },
+      { name: 'requested by', value: plain(memberName) },
     ],
     ...(progress && { progress }),
     ...(pictures.length > 0 && {
@@ -112,26 +113,26 @@ export function setCard(source: SetCardSource): Card {
   };
 }
 
-/** Everything that one needs to draw a set again, for the `details` button. */
+/** Returns everything that is needed to draw a set again, for the `details` button. */
 export function detailsCard(source: SetCardSource): Card {
   const { set, pictures, resolved, adapters } = source;
   const { settings } = set;
   const rows: [string, string | null][] = [
-    ['varies', set.variationOf === null ? null : 'a picture of another set'],
-    ['upscales', set.kind === 'upscale' ? 'a picture of another set' : null],
+    ['variation of', set.variationOf === null ? null : 'a picture of another set'],
+    ['upscaled from', set.kind === 'upscale' ? 'a picture of another set' : null],
     ['prompt', plain(set.prompt, 1000)],
-    ['given to the model', resolved.text === set.prompt ? null : plain(resolved.text, 1000)],
+    ['prompt for the model', resolved.text === set.prompt ? null : plain(resolved.text, 1000)],
     ['negative prompt', set.negative === null ? null : plain(set.negative, 1000)],
     ...adapterField(source).map(({ name, value }): [string, string] => [name, value]),
     ['strength', adapters.length > 0 ? String(set.strength) : null],
     ['seed', String(set.seed)],
-    ['seeds of the pictures', pictures.map(({ seed }) => seed).join(', ') || null],
+    ['picture seeds', pictures.map(({ seed }) => seed).join(', ') || null],
     ['guidance', String(settings.guidance)],
     ['guidance rescale', settings.rescale > 0 ? String(settings.rescale) : null],
-    ['scheduler', settings.scheduler ?? 'the model’s own'],
+    ['scheduler', settings.scheduler ?? 'the model’s default'],
     ['sampling steps', String(settings.samplingSteps)],
     ['size', settings.size],
-    ['share of the refiner', settings.refine > 0 && set.kind !== 'upscale' ? String(settings.refine) : null],
+    ['refiner share', settings.refine > 0 && set.kind !== 'upscale' ? String(settings.refine) : null],
   ];
   return {
     tone: 'info',

@@ -1,11 +1,11 @@
-/** @file Votes under pictures: what people see, while ranking.ts says what they count. */
+/** @file Votes as they are shown under pictures; ranking.ts counts them. */
 import type { Picture, VoteFact } from '../../core/records.ts';
 import type { CardPicture } from '../card.ts';
 import { groupBy } from '../../core/group.ts';
 import { onCard } from './pictures.ts';
 import { foldEmoji, shownEmoji } from '../votes/emoji.ts';
 
-/** Distinct members behind each reaction that stands on a picture, most first, e.g. `👍 3  👎 1`. */
+/** Returns the standing reactions to a picture with their numbers of members, most first: `👍 3  👎 1`. */
 function reactionsOn(pictureId: string, facts: readonly VoteFact[]): string {
   const standing = new Map<string, VoteFact>();
   for (const fact of facts)
@@ -22,10 +22,10 @@ function reactionsOn(pictureId: string, facts: readonly VoteFact[]): string {
 }
 
 /**
- * Pictures of a set that is voted on: numbered, with the reactions that stand.
+ * Returns the pictures of a set, numbered, with the reactions that stand.
  *
  * @param facts - of the set, oldest first
- * @param what - what the pictures show, for people who cannot see them
+ * @param what - what the pictures show, for people who can't see them
  */
 export function votedPictures(
   pictures: readonly Picture[],

@@ -1,14 +1,14 @@
 /**
- * @file A command typed as text: `/krona train subject:mochi class:"guinea pig"`, into name, action and options,
- * and back. For platforms that hand over text; values are checked later, by `runCommand`.
+ * @file Parses commands typed as text, such as `/krona train subject:mochi class:"guinea pig"`, into name, action and
+ * options. `runCommand` checks the values later.
  *
- * Words that belong to no key fill the options in their order until the first key, then go on with the last value;
- * where a command takes free text (a prompt), they all belong to that.
+ * Words without a key fill the options in their order until the first key; after that, they continue the last value.
+ * In a command with free text (a prompt), all of them belong to that text.
  */
 import { KronaError } from '../../core/errors.ts';
-import type { CommandData, SubcommandData } from '../contract.ts';
-import { nearest, suggestion } from './nearest.ts';
-import { unknownOption, type OptionValues } from './options.ts';
+import type { CommandData, OptionValues, SubcommandData } from '../contract.ts';
+import { nearest, suggestion } from '../../core/nearest.ts';
+import { unknownOption } from './options.ts';
 
 export interface ParsedCommand {
   readonly name: string;
@@ -17,10 +17,10 @@ export interface ParsedCommand {
   readonly options: OptionValues;
 }
 
-/** Longest line that is read, in UTF-16 units: room for a prompt that is too long to be told so. */
-export const MAX_LINE = 10_000;
+/** Longest line, UTF-16 units: enough that a prompt over its own limit gets the error for that. */
+const MAX_LINE = 10_000;
 
-/** One stretch of the text: a bare word, a quoted text, or `key:value`. */
+/** One part of the text: a word, a quoted text, or `key:value`. */
 interface Token {
   readonly raw: string;
   readonly key: string | null;
@@ -29,7 +29,7 @@ interface Token {
 }
 
 const KEY = /([\p{L}_][\p{L}\p{N}_-]*):/uy;
-/** Opening quotes and what closes them; phones write curly ones by themselves. */
+/** Quoted texts by their opening quote; phones insert curly quotes. */
 const QUOTES: Readonly<Record<string, RegExp>> = {
   '"': /"((?:[^"\\]|\\[^])*)"(?!\S)/y,
   '“': /“([^”]*)”(?!\S)/y,
@@ -44,16 +44,19 @@ function matchAt(pattern: RegExp, text: string, at: number): RegExpExecArray | n
   return pattern.exec(text);
 }
 
-/** The quoted text that starts at `at`; null when none starts there or it is not closed before a space. */
+/** Returns the quoted text that starts at `at`; null when there is none that ends before a space. */
 function quotedAt(text: string, at: number): { raw: string; value: string } | null {
   const pattern = QUOTES[text[at] ?? ''];
   const match = pattern === undefined ? null : matchAt(pattern, text, at);
-  return match && { raw: match[0], value: match[1]!.replace(/\\(["\\])/g, '$1') };
+  return match && { raw: match[0], value: (match[1] ?? '').replace(/\\(["\\])/g, '$1') };
 }
+
+/** Number of spaces at a position. */
+const spaceAt = (text: string, at: number): number => matchAt(SPACE, text, at)?.[0].length ?? 0;
 
 function tokens(text: string): Token[] {
   const found: Token[] = [];
-  for (let at = matchAt(SPACE, text, 0)![0].length; at < text.length;) {
+  for (let at = spaceAt(text, 0); at < text.length;) {
     const key = matchAt(KEY, text, at);
     const valueAt = at + (key?.[0].length ?? 0);
     const quoted = quotedAt(text, valueAt);
@@ -61,24 +64,27 @@ function tokens(text: string): Token[] {
     const end = valueAt + (quoted?.raw ?? value).length;
     found.push({
       raw: text.slice(at, end),
-      key: key?.[1]!.toLowerCase() ?? null,
+      key: key?.[1]?.toLowerCase() ?? null,
       value,
       quoted: quoted !== null,
     });
-    at = end + matchAt(SPACE, text, end)![0].length;
+    at = end + spaceAt(text, end);
   }
   return found;
 }
 
 function twice(name: string): KronaError {
-  return new KronaError('OPTION_TWICE', `${name} is given twice; give it once, in "quotes" if it is long.`);
+  return new KronaError(
+    'OPTION_TWICE',
+    `${name} is set twice. Set it once, in "quotes" if it has several words.`,
+  );
 }
 
-/** Gathers the value of each option as its words come in. */
+/** Collects the words of each option's value. */
 class Values {
   readonly #values = new Map<string, string[]>();
 
-  /** Begins the value of a key. @throws KronaError OPTION_TWICE */
+  /** Starts the value of a key. @throws KronaError OPTION_TWICE */
   begin(name: string, value: string): void {
     if (this.#values.has(name)) throw twice(name);
     this.#values.set(name, value === '' ? [] : [value]);
@@ -106,21 +112,24 @@ function checkClosed(token: Token): void {
   if (token.key !== null && !token.quoted && opening in QUOTES)
     throw new KronaError(
       'QUOTE_OPEN',
-      `The quote after ${token.key}: is not closed; write ${token.key}:"…".`,
+      `The quote after ${token.key}: is not closed. Write ${token.key}:"…".`,
     );
 }
 
-/** @throws KronaError OPTION_UNKNOWN when a word of a text looks like an option that was meant. */
+/** @throws KronaError OPTION_UNKNOWN when a word of a text looks like a mistyped option */
 function refuseSlip({ key, value }: Token, data: SubcommandData, known: ReadonlySet<string>): void {
   if (key === null || value === '') return;
   const names = data.options.map((option) => option.name);
-  // `16:9`, `https://…` and `cat:` are words of the text, but `sede:5` is a slip that would cost a drawing.
+  // `16:9`, `https://…` and `cat:` are words of the text, but `sede:5` is a typing error that would waste a drawing.
   if (nearest(key, names) === null && !known.has(key)) return;
   const { code, message } = unknownOption(key, data);
-  throw new KronaError(code, `${message} Put the whole text in "quotes" if it is meant as words.`);
+  throw KronaError.reported({
+    code,
+    message: `${message} If it belongs to the text, put the whole text in "quotes".`,
+  });
 }
 
-/** Options of a command that takes free text: everything that is no `key:value` of its own is the text. */
+/** Reads the options of a command with free text: everything but its `key:value` parts is the text. */
 function readFreeText(
   data: SubcommandData,
   free: string,
@@ -150,7 +159,8 @@ function readFreeText(
     }
   }
   const words = text.filter((token) => token.raw !== '');
-  const whole = words.length === 1 && words[0]!.quoted && words[0]!.key === null ? words[0]!.value : null;
+  const [only] = words;
+  const whole = words.length === 1 && only?.quoted && only.key === null ? only.value : null;
   if (text.length > 0) values.begin(free, whole ?? words.map((token) => token.raw).join(' '));
   return values.done();
 }
@@ -174,24 +184,26 @@ function readOptions(data: SubcommandData, list: readonly Token[], known: Readon
       values.extend(last, token.value);
     } else {
       const next = inOrder.find((name) => !values.has(name));
-      if (inOrder.length === 0)
-        throw new KronaError('WORD_UNEXPECTED', `“${token.raw}” belongs to no option; there are none here.`);
-      if (next === undefined) values.extend(inOrder.at(-1)!, token.value);
-      else values.begin(next, token.value);
+      const final = inOrder.at(-1);
+      if (next !== undefined) values.begin(next, token.value);
+      else if (final !== undefined) values.extend(final, token.value);
+      else
+        throw new KronaError('WORD_UNEXPECTED', `“${token.raw}” is unexpected: there are no options here.`);
     }
   }
   return values.done();
 }
 
-/** The action of a command whose action was not named: the first that takes what was given. */
+/** Chooses the action when none was typed: the first whose options fit. */
 function fittingAction(
-  data: CommandData,
+  name: string,
+  actions: readonly SubcommandData[],
   list: readonly Token[],
   attachments: number,
   known: ReadonlySet<string>,
 ): ParsedCommand {
   let failure: { options: number; error: KronaError } | null = null;
-  for (const action of data.actions!) {
+  for (const action of actions) {
     try {
       const options = readOptions(action, list, known);
       const lacks = action.options.find(
@@ -199,28 +211,27 @@ function fittingAction(
           option.required && (option.type === 'photos' ? attachments === 0 : !(option.name in options)),
       );
       const takesPhotos = attachments === 0 || action.options.some((option) => option.type === 'photos');
-      if (!lacks && takesPhotos) return { name: data.name, action: action.name, options };
+      if (!lacks && takesPhotos) return { name, action: action.name, options };
     } catch (error) {
       if (!(error instanceof KronaError)) throw error;
-      // The action with the most options is the one whose complaint helps most.
+      // The error of the action with the most options helps most.
       if (action.options.length > (failure?.options ?? -1))
         failure = { options: action.options.length, error };
     }
   }
-  const actions = data.actions!.map((action) => action.name).join(', ');
   throw (
     failure?.error ??
     new KronaError(
       'ACTION_MISSING',
-      `Say what to do: \`/krona ${data.name}\` is followed by one of ${actions}.`,
+      `\`/krona ${name}\` needs an action: ${actions.map((action) => action.name).join(', ')}.`,
     )
   );
 }
 
 /**
- * Reads a command typed as text. The leading `/krona` may be left out; nothing else at all means help.
+ * Parses a command typed as text. The leading `/krona` is optional; an empty command means help.
  *
- * @param attachments - how many files came with it, which tells `/krona photos` to add from to list
+ * @param attachments - number of attached files: with some, `/krona photos` means add, without any, list
  * @throws KronaError COMMAND_UNKNOWN, ACTION_UNKNOWN, ACTION_MISSING, OPTION_UNKNOWN, OPTION_TWICE, WORD_UNEXPECTED,
  * QUOTE_OPEN, LINE_TOO_LONG
  */
@@ -232,17 +243,18 @@ export function parseCommandLine(
   if (text.length > MAX_LINE)
     throw new KronaError(
       'LINE_TOO_LONG',
-      `The line has ${text.length} characters; at most ${MAX_LINE} are read.`,
+      `The line has ${text.length} characters; at most ${MAX_LINE} are allowed.`,
     );
   const rest = text.trim().replace(/^\/krona(?!\S)/i, '');
   const [first, ...list] = tokens(rest);
   const names = commands.map((command) => command.name);
-  const name = first === undefined ? 'help' : first.raw.toLowerCase();
+  const typed = first?.raw ?? 'help';
+  const name = typed.toLowerCase();
   const data = commands.find((command) => command.name === name);
   if (data === undefined)
     throw new KronaError(
       'COMMAND_UNKNOWN',
-      `There is no command “${first!.raw.slice(0, 40)}”.${suggestion(name, names)} Commands: ${names.join(', ')}.`,
+      `There is no command “${typed.slice(0, 40)}”.${suggestion(name, names)} Commands: ${names.join(', ')}.`,
     );
   const known = optionNames(commands);
   if (data.actions === undefined) return { name, action: '', options: readOptions(data, list, known) };
@@ -256,7 +268,7 @@ export function parseCommandLine(
       'ACTION_UNKNOWN',
       `\`/krona ${name}\` has no action “${word}”.${suggestion(word, actions)} Actions: ${actions.join(', ')}.`,
     );
-  return fittingAction(data, list, attachments, known);
+  return fittingAction(name, data.actions, list, attachments, known);
 }
 
 function optionNames(commands: readonly CommandData[]): Set<string> {
@@ -267,15 +279,7 @@ function optionNames(commands: readonly CommandData[]): Set<string> {
   );
 }
 
-/** A value as `parseCommandLine` reads it back. */
+/** Returns a value in quotes where `parseCommandLine` needs them. */
 export function quoteValue(value: string): string {
   return /^[^\s"\\“„«:]+$/u.test(value) ? value : `"${value.replace(/["\\]/g, String.raw`\$&`)}"`;
-}
-
-/** The text of a command, which `parseCommandLine` reads back as the same. */
-export function formatCommandLine(command: ParsedCommand): string {
-  const options = Object.entries(command.options).map(
-    ([name, value]) => `${name}:${quoteValue(String(value))}`,
-  );
-  return ['/krona', command.name, command.action, ...options].filter((part) => part !== '').join(' ');
 }

@@ -1,30 +1,32 @@
 /**
- * @file Captions: what a photo shows beside its subject (place, pose, light), so that the subject's word does not learn
- * it too; and what the model is told of a photo that has one.
+ * @file Captions: what a photo shows besides its subject (place, pose, light), so that the subject's token is not trained
+ * on it; and the prompts of photos with a caption.
  */
+import { at } from '../../core/at.ts';
 import { KronaError } from '../../core/errors.ts';
 import { resolvePrompt } from '../../core/prompt.ts';
 import type { Photo, Subject } from '../../core/records.ts';
 import type { Records } from '../../storage/records.ts';
 import type { OptionData } from '../contract.ts';
 
-/** By the place of a photo; null: nothing is said of it. */
+/** One for each photo, in order; null: none. */
 export type Captions = readonly (string | null)[];
 
-/** Most characters of one caption: about as many as the text encoders read. */
+/** Most characters of one caption: about what the text encoders read. */
 export const MAX_CAPTION = 300;
 
 /** Between the captions of several photos. */
 const BETWEEN = '|';
 
-/** The option of commands that photos come with. */
-export const CAPTION: OptionData = {
+/** The option of commands with photos. */
+export const CAPTION = {
   name: 'caption',
-  description: 'What else the photos show: asleep on grass; one for all, or one for each with | between',
+  description:
+    'What else the photos show, such as asleep on grass; one for all, or one for each, separated by |',
   type: 'text',
   maxLength: 1000,
   keyed: true,
-};
+} as const satisfies OptionData;
 
 /** @throws KronaError CAPTION_TOO_LONG */
 export function checkCaption(text: string): string | null {
@@ -33,13 +35,12 @@ export function checkCaption(text: string): string | null {
   if (length <= MAX_CAPTION) return caption === '' ? null : caption;
   throw new KronaError(
     'CAPTION_TOO_LONG',
-    `A caption has ${length} characters; the model reads about ${MAX_CAPTION}, so say it in fewer.`,
+    `A caption has ${length} characters; at most ${MAX_CAPTION} are allowed.`,
   );
 }
 
 /**
- * What was typed for the photos of one command: one caption for all of them, or one for each in their order, of which
- * some may be empty.
+ * Reads the captions of a command: one for all photos, or one for each in their order, of which some can be empty.
  *
  * @throws KronaError CAPTIONS_COUNT, CAPTION_TOO_LONG
  */
@@ -48,18 +49,18 @@ export function readCaptions(typed: string | undefined, photos: number): Caption
   if (photos === 0)
     throw new KronaError(
       'CAPTIONS_COUNT',
-      'A caption is for photos that come with the command; `/krona photos caption` says what earlier ones show.',
+      'A caption needs photos in the same command. To caption earlier photos, use `/krona photos caption`.',
     );
   const captions = typed.split(BETWEEN).map(checkCaption);
-  if (captions.length === 1) return Array<string | null>(photos).fill(captions[0]!);
+  if (captions.length === 1) return Array<string | null>(photos).fill(at(captions, 0));
   if (captions.length === photos) return captions;
   throw new KronaError(
     'CAPTIONS_COUNT',
-    `There are ${captions.length} captions for ${photos} photos; give one for all of them, or one for each with ${BETWEEN} between.`,
+    `There are ${captions.length} captions for ${photos} photos. Give one for all, or one for each, separated by ${BETWEEN}.`,
   );
 }
 
-/** What the model is told that each photo of a subject shows; null where nothing is said: the training prompt. */
+/** Returns the prompt of each photo; null: the training prompt. */
 export async function photoPrompts(
   records: Records,
   subject: Subject,

@@ -1,47 +1,47 @@
 /**
- * @file Makes a training photo of bytes that claim to be one: decides by decoding, never by name, and re-encodes,
- * so that what is stored is a plain upright 8-bit sRGB PNG without metadata (no place, time or camera).
+ * @file Checks a photo by decoding it, never by its name, and encodes it again: Krona stores an upright 8-bit sRGB PNG
+ * without metadata (no place, time or camera).
  */
 import sharp, { type Metadata } from 'sharp';
 import { KronaError } from '../../core/errors.ts';
 
-/** Most bytes of a file. */
+/** Largest file, bytes. */
 export const MAX_PHOTO_BYTES = 32 * 1024 * 1024;
-/** Most pixels, read from the header before anything is decoded: a small file can hold a huge picture. */
-export const MAX_PHOTO_PIXELS = 64_000_000;
-/** Least pixels of the shorter side. */
-export const MIN_PHOTO_SIDE = 64;
-/** Longer side of what is stored, at most. */
-export const STORED_PHOTO_SIDE = 2048;
+/** Most pixels, by the header, before anything is decoded: a small file can contain a huge image. */
+const MAX_PHOTO_PIXELS = 64_000_000;
+/** Shortest side, pixels. */
+const MIN_PHOTO_SIDE = 64;
+/** Longest side of the stored photo, pixels. */
+const STORED_PHOTO_SIDE = 2048;
 
-/** A file made to take long is given up after this. */
+/** Longest time to decode one file. */
 const DECODE_SECONDS = 30;
 
 const FORMATS = ['jpeg', 'png', 'webp', 'gif', 'tiff', 'heif'];
-const WANTED = 'send a PNG, JPEG, WebP, GIF or AVIF picture';
+const WANTED = 'send a PNG, JPEG, WebP, GIF or AVIF file';
 
-export interface CheckedPhoto {
+interface CheckedPhoto {
   readonly png: Buffer;
   readonly width: number;
   readonly height: number;
-  /** What was changed that the giver may want to know, e.g. that only the first frame is kept. */
+  /** Changes that the sender should know about, such as that only the first frame is kept. */
   readonly notes: readonly string[];
 }
 
 function damaged(name: string, format: string, cause: unknown): KronaError {
   return new KronaError(
     'PHOTO_DAMAGED',
-    `${name} is damaged or cut off: it starts as ${format} but cannot be read to its end. Send it again.`,
+    `${name} is damaged or incomplete: it starts as ${format}, but can’t be read to the end. Send it again.`,
     { cause },
   );
 }
 
-/** Opens bytes leniently about size (checked by us, with a better message) and strictly about damage. */
+/** Opens an image of any size, as `checkSize` has better messages, and fails on damage. */
 function open(bytes: Uint8Array) {
   return sharp(bytes, { limitInputPixels: false, failOn: 'error', sequentialRead: true });
 }
 
-/** First bytes of the formats whose reader gives up on a cut file before it tells the format. */
+/** First bytes of formats whose decoder doesn't report the format of an incomplete file. */
 const SIGNATURES: readonly (readonly [string, RegExp])[] = [
   ['GIF', /^GIF8[79]a/],
   ['WebP', /^RIFF[^]{4}WEBP/],
@@ -56,14 +56,14 @@ async function readHeader(bytes: Uint8Array, name: string): Promise<Metadata> {
   if (/^[^]{4}ftyp(hei[cxms]|hev[cxms])/.test(start))
     throw new KronaError(
       'PHOTO_NOT_IMAGE',
-      `${name} is in Apple's HEIC format, which cannot be read; send it as JPEG.`,
+      `${name} is in Apple’s HEIC format, which Krona can’t read. Send it as JPEG.`,
     );
   try {
     header = await open(bytes).metadata();
   } catch (cause) {
     const format = SIGNATURES.find(([, signature]) => signature.test(start))?.[0];
     if (format !== undefined) throw damaged(name, format, cause);
-    throw new KronaError('PHOTO_NOT_IMAGE', `${name} is not a picture that can be read; ${WANTED}.`, {
+    throw new KronaError('PHOTO_NOT_IMAGE', `${name} is not a readable image; ${WANTED}.`, {
       cause,
     });
   }
@@ -85,19 +85,16 @@ function checkSize(header: Metadata, name: string): void {
   if (short < MIN_PHOTO_SIDE)
     throw new KronaError(
       'PHOTO_TOO_SMALL',
-      `${name} has ${size} pixels; the shorter side needs at least ${MIN_PHOTO_SIDE}. Send a larger copy.`,
+      `${name} has ${size} pixels; the shorter side must have at least ${MIN_PHOTO_SIDE}. Send a larger copy.`,
     );
   if ((short * STORED_PHOTO_SIDE) / long < MIN_PHOTO_SIDE)
-    throw new KronaError(
-      'PHOTO_TOO_NARROW',
-      `${name} has ${size} pixels, too narrow to learn from; crop it.`,
-    );
+    throw new KronaError('PHOTO_TOO_NARROW', `${name} has ${size} pixels, which is too narrow. Crop it.`);
 }
 
 /**
- * Checks one file and re-encodes it.
+ * Checks one file and encodes it again.
  *
- * @param name - as the giver knows the file, for messages
+ * @param name - the file's name, for messages
  * @throws KronaError PHOTO_EMPTY, PHOTO_TOO_LARGE, PHOTO_NOT_IMAGE, PHOTO_TOO_SMALL, PHOTO_TOO_NARROW, PHOTO_DAMAGED
  */
 export async function checkPhoto(bytes: Uint8Array, name: string): Promise<CheckedPhoto> {
@@ -118,14 +115,14 @@ export async function checkPhoto(bytes: Uint8Array, name: string): Promise<Check
       .png({ compressionLevel: 6, adaptiveFiltering: false, palette: false })
       .timeout({ seconds: DECODE_SECONDS })
       .toBuffer({ resolveWithObject: true });
-    const notes = (header.pages ?? 1) > 1 ? ['animated: only its first frame is kept'] : [];
+    const notes = (header.pages ?? 1) > 1 ? ['only the first frame of the animation is kept'] : [];
     return { png: data, width: info.width, height: info.height, notes };
   } catch (cause) {
     throw damaged(name, header.format.toUpperCase(), cause);
   }
 }
 
-/** The error for a file over the limit, whether its size was claimed or measured. */
+/** The error for a file that is too large, by its declared or actual size. */
 export function tooManyBytes(name: string, size: number): KronaError {
   const mebibytes = (bytes: number): number => Math.ceil(bytes / 1024 ** 2);
   return new KronaError(

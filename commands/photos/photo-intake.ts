@@ -1,6 +1,6 @@
 /**
- * @file The way of photos from a command into a subject: every file is checked and gets a verdict, the good ones
- * are kept, and all problems come in one answer.
+ * @file Adds the photos of a command to a subject: checks every file, keeps the good ones, and reports all problems in
+ * one answer.
  */
 import { randomUUID } from 'node:crypto';
 import type { BlobStore } from '../../storage/blobs/contract.ts';
@@ -13,7 +13,7 @@ import type { Captions } from './photo-captions.ts';
 import { checkPhoto, MAX_PHOTO_BYTES, tooManyBytes } from './photo-check.ts';
 import { looksTheSame, photoPrint, type PhotoPrint } from './photo-likeness.ts';
 
-/** Most files in one command: what forms of the chat platforms take. */
+/** Most files in one command: the limit of the platforms' forms. */
 export const MAX_FILES = 10;
 /** Most photos of a subject. */
 export const MAX_PHOTOS = 20;
@@ -21,11 +21,11 @@ export const MAX_PHOTOS = 20;
 export interface Verdict {
   readonly fileName: string;
   readonly kept: boolean;
-  /** '' for a photo that is kept and about which there is nothing to say. */
+  /** '' for a photo that is kept without a remark. */
   readonly message: string;
 }
 
-/** A checked photo, its bytes stored. */
+/** A checked and stored photo. */
 interface ReadyPhoto {
   readonly fileName: string;
   readonly blobHash: string;
@@ -36,13 +36,13 @@ interface ReadyPhoto {
   readonly notes: readonly string[];
 }
 
-export interface Intake {
+interface Intake {
   readonly ready: readonly ReadyPhoto[];
-  /** Verdicts of the files that are not ready. */
+  /** Verdicts on refused files. */
   readonly refused: readonly Verdict[];
 }
 
-/** Prints by blob hash: a blob never changes, so its print is computed once. The newest 500 are kept. */
+/** The 500 newest prints, by blob hash. */
 const prints = new Map<string, PhotoPrint>();
 
 async function printOf(blobHash: string, read: () => Promise<Uint8Array>): Promise<PhotoPrint> {
@@ -50,7 +50,8 @@ async function printOf(blobHash: string, read: () => Promise<Uint8Array>): Promi
   if (known) return known;
   const print = await photoPrint(await read());
   prints.set(blobHash, print);
-  if (prints.size > 500) prints.delete(prints.keys().next().value!);
+  const [oldest] = prints.keys();
+  if (prints.size > 500 && oldest !== undefined) prints.delete(oldest);
   return print;
 }
 
@@ -59,17 +60,17 @@ function checkCount(attachments: readonly Attachment[]): void {
   if (attachments.length > MAX_FILES)
     throw new KronaError(
       'TOO_MANY_FILES',
-      `${attachments.length} files came with the command; at most ${MAX_FILES} are taken at once, and a subject ` +
-        `has at most ${MAX_PHOTOS} photos. Nothing was stored; send the best ${MAX_FILES} first.`,
+      `You sent ${attachments.length} files; at most ${MAX_FILES} at once are allowed, and a subject can have at most ` +
+        `${MAX_PHOTOS} photos. Nothing was stored. Send the best ${MAX_FILES} first.`,
     );
 }
 
 /**
- * Reads and checks the files of a command, one after the other to keep memory low, and stores the good ones'
- * bytes. Nothing refers to those yet: see `keepPhotos`.
+ * Reads and checks the files of a command, one after the other to save memory, and stores the good ones. No record refers
+ * to them yet: see `keepPhotos`.
  *
- * @param captions what each file is said to show, by its place; none by default
- * @throws KronaError TOO_MANY_FILES; what is wrong with a single file is in `refused`
+ * @param captions of the files, in their order; none by default
+ * @throws KronaError TOO_MANY_FILES; problems of single files are in `refused`
  */
 export async function takePhotos(
   attachments: readonly Attachment[],
@@ -86,7 +87,7 @@ export async function takePhotos(
       if (attachment.size > MAX_PHOTO_BYTES) throw tooManyBytes(fileName, attachment.size);
       const bytes = await attachment.read();
       const photo = await checkPhoto(bytes, fileName);
-      // The same pixels encode to the same PNG, so this finds copies of a file and of its picture alike.
+      // The same pixels become the same PNG, so this finds copies even in another format.
       const { hash: blobHash } = await blobs.put(photo.png);
       const twin = sources.get(blobHash);
       if (twin !== undefined)
@@ -96,7 +97,7 @@ export async function takePhotos(
       const { width, height, notes } = photo;
       ready.push({ fileName, blobHash, width, height, print, caption: captions[place] ?? null, notes });
     } catch (error) {
-      // A full disk or a lost store is no fault of the photo: the command fails, and the member sends it again.
+      // With a full disk, say, the whole command fails, and the member sends the photos again.
       if (!(error instanceof KronaError) || !/^(PHOTO|ATTACHMENT)_/.test(error.code)) throw error;
       refused.push({ fileName, kept: false, message: describeError(error).message });
     }
@@ -105,9 +106,9 @@ export async function takePhotos(
 }
 
 /**
- * Adds checked photos to a subject, up to its limit. Run it inside the command's transaction.
+ * Adds checked photos to a subject, up to its limit. Call it in the command's transaction.
  *
- * @param likenesses - prints of the subject's photos, from `likenessesOf`, to warn of near-duplicates
+ * @param likenesses - prints of the subject's photos, from `likenessesOf`, to warn about near-duplicates
  */
 export async function keepPhotos(
   records: Records,
@@ -127,12 +128,12 @@ export async function keepPhotos(
     const refuse = (message: string) => verdicts.push({ fileName, kept: false, message });
     const twin = standing.find((photo) => photo.blobHash === blobHash);
     if (twin) {
-      refuse(`${fileName} is the same photo as ${twin.fileName}, which ${subject.name} has already.`);
+      refuse(`${fileName} is the same photo as ${twin.fileName}, which ${subject.name} already has.`);
       continue;
     }
     if (count >= MAX_PHOTOS) {
       refuse(
-        `${fileName} is one too many: ${subject.name} has ${MAX_PHOTOS} photos, the most a subject can have.`,
+        `${fileName} is not kept: ${subject.name} already has ${MAX_PHOTOS} photos, the most a subject can have.`,
       );
       continue;
     }
@@ -147,13 +148,13 @@ export async function keepPhotos(
       caption,
     };
     if (!(await records.addPhoto(photo))) {
-      refuse(`${fileName} is a photo that ${subject.name} has already.`);
+      refuse(`${fileName} is a photo that ${subject.name} already has.`);
       continue;
     }
     count += 1;
     const alike = seen.find((other) => looksTheSame(other.print, print));
     const remarks = alike
-      ? [...notes, `looks almost the same as ${alike.fileName}; different photos teach more`]
+      ? [...notes, `it looks almost the same as ${alike.fileName}, and different photos train better`]
       : notes;
     seen.push({ fileName, print });
     const message = remarks.length === 0 ? '' : `${fileName} is kept. Note: ${remarks.join('; ')}.`;
@@ -162,7 +163,7 @@ export async function keepPhotos(
   return [...verdicts, ...intake.refused];
 }
 
-/** Prints of a subject's photos by blob hash; computed before the transaction, as decoding takes time. */
+/** Returns the prints of a subject's photos by blob hash. Call it before the transaction, because decoding is slow. */
 export async function likenessesOf(
   records: Records,
   subject: Subject | null,
@@ -175,7 +176,7 @@ export async function likenessesOf(
   return found;
 }
 
-/** What happened to the files of one command, or null when all were kept and there is nothing to say. */
+/** Returns a card about the files of one command; null when all were kept without a remark. */
 export function verdictCard(verdicts: readonly Verdict[]): Card | null {
   const remarks = verdicts.map((verdict) => verdict.message).filter((message) => message !== '');
   if (remarks.length === 0) return null;

@@ -1,9 +1,10 @@
 /**
- * @file Tells near-duplicates among photos: the same picture saved again, smaller, or in another quality.
- * A photo's print is its brightness gradient (dHash: is a pixel of a 9×8 thumbnail darker than its right
- * neighbour?) and the 8×8 colours; both must agree, as flat pictures share gradients and similar scenes share colours.
+ * @file Finds near-duplicates among photos: the same image saved again, smaller, or in another quality. A photo's print
+ * is its brightness gradient (dHash: is a pixel of a 9×8 thumbnail darker than its right neighbour?) and its 8×8
+ * colours. Both must agree, because flat images share gradients and similar scenes share colours.
  */
 import sharp from 'sharp';
+import { at } from '../../core/at.ts';
 
 export interface PhotoPrint {
   /** 64 bits of gradient. */
@@ -12,12 +13,12 @@ export interface PhotoPrint {
   readonly colours: Uint8Array;
 }
 
-/** Gradient bits that re-encoding or resizing may flip. */
+/** Most gradient bits that encoding again or resizing flips. */
 const MOST_BITS = 6;
-/** Mean difference of the 8×8 colours, of 255, that re-encoding may cause. */
+/** Largest mean difference of the 8×8 colours, of 255, that encoding again causes. */
 const MOST_COLOUR = 8;
 
-/** The print of an encoded picture. */
+/** Returns the print of an encoded image. */
 export async function photoPrint(bytes: Uint8Array): Promise<PhotoPrint> {
   const small = sharp(bytes).flatten({ background: '#808080' }).toColourspace('srgb');
   const [grey, colours] = await Promise.all([
@@ -27,15 +28,15 @@ export async function photoPrint(bytes: Uint8Array): Promise<PhotoPrint> {
   let gradient = 0n;
   for (let y = 0; y < 8; y++)
     for (let x = 0; x < 8; x++)
-      gradient = (gradient << 1n) | (grey[y * 9 + x]! < grey[y * 9 + x + 1]! ? 1n : 0n);
+      gradient = (gradient << 1n) | (grey.readUInt8(y * 9 + x) < grey.readUInt8(y * 9 + x + 1) ? 1n : 0n);
   return { gradient, colours };
 }
 
-/** True when two prints are of what people would call the same photo. */
+/** Whether people would call two photos the same. */
 export function looksTheSame(a: PhotoPrint, b: PhotoPrint): boolean {
   let bits = 0;
   for (let differing = a.gradient ^ b.gradient; differing !== 0n; differing &= differing - 1n) bits++;
   if (bits > MOST_BITS) return false;
-  const difference = a.colours.reduce((sum, value, i) => sum + Math.abs(value - b.colours[i]!), 0);
+  const difference = a.colours.reduce((sum, value, i) => sum + Math.abs(value - at(b.colours, i)), 0);
   return difference / a.colours.length <= MOST_COLOUR;
 }

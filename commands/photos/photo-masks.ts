@@ -1,14 +1,14 @@
-/** @file Whether photos have what a mask of their subject is made of, told before anybody waits for a run that cannot be. */
+/** @file Checks that photos allow the chosen mask, before a run is queued. */
 import sharp from 'sharp';
 import type { BlobStore } from '../../storage/blobs/contract.ts';
 import { KronaError } from '../../core/errors.ts';
 import { forBorderMask } from '../../core/pictures/border-mask.ts';
 import { cutOut } from '../../core/pictures/cut-out.ts';
 import type { Photo } from '../../core/records.ts';
-import type { TrainSettings } from '../../core/settings/train-settings.ts';
+import type { TrainSettings } from '../../core/settings/schema.ts';
 import { plain } from '../cards/format.ts';
 
-/** What masks that not every photo has are made of. */
+/** What photos need for a mask. */
 const NEEDED = {
   alpha: 'transparency',
   border: 'a border of one colour',
@@ -22,7 +22,7 @@ async function has(need: keyof typeof NEEDED, png: Uint8Array): Promise<boolean>
   return cutOut({ width: info.width, height: info.height, pixels }) !== null;
 }
 
-/** @throws KronaError MASK_MISSING naming the photos that the mask cannot be made of */
+/** @throws KronaError MASK_MISSING with the photos that don't allow the mask */
 export async function checkMasks(
   mask: TrainSettings['mask'],
   photos: readonly Pick<Photo, 'fileName' | 'blobHash'>[],
@@ -35,7 +35,7 @@ export async function checkMasks(
   if (without.length === 0) return;
   throw new KronaError(
     'MASK_MISSING',
-    `mask=${mask} needs photos with ${NEEDED[mask]}, which ${without.map((name) => plain(name)).join(', ')} ` +
-      `${without.length === 1 ? 'has' : 'have'} not; choose mask:auto, which takes of each photo what it has, or mask:off.`,
+    `\`mask:${mask}\` needs photos with ${NEEDED[mask]}, but ${without.map((name) => plain(name)).join(', ')} ` +
+      `${without.length === 1 ? 'has' : 'have'} none. Use \`mask:auto\`, which uses what each photo has, or \`mask:off\`.`,
   );
 }

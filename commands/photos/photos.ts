@@ -1,9 +1,10 @@
-/** @file `/krona photos`: the photos of a subject; several members give them, each can take his back. */
+/** @file `/krona photos`: the photos of a subject. Several members can add photos; each can remove their own. */
 import { KronaError } from '../../core/errors.ts';
 import type { Photo, Subject } from '../../core/records.ts';
 import { note } from '../rules/audit.ts';
 import type { Card } from '../card.ts';
-import { counted, plain } from '../cards/format.ts';
+import { counted } from '../../core/format.ts';
+import { plain } from '../cards/format.ts';
 import type { Command, CommandContext, Invocation, OptionData } from '../contract.ts';
 import { textOption } from '../line/options.ts';
 import { CAPTION, checkCaption, MAX_CAPTION, readCaptions } from './photo-captions.ts';
@@ -25,14 +26,14 @@ async function add(invocation: Invocation, context: CommandContext): Promise<Car
   const name = checkSubjectName(textOption(invocation, 'subject')!);
   const className = checkClassName(textOption(invocation, 'class'));
   if (attachments.length === 0)
-    throw new KronaError('NO_PHOTOS', 'No photo came with the command; attach 1 to 10 of them.');
+    throw new KronaError('NO_PHOTOS', 'The command has no photos. Attach 1 to 10.');
   const before = await context.records.subjectByName(channel.id, name);
   if (!before && className === undefined) throw classMissing(name);
   const captions = readCaptions(textOption(invocation, 'caption'), attachments.length);
   const intake = await takePhotos(attachments, context.blobs, captions);
   const likenesses = await likenessesOf(context.records, before, context.blobs);
   const { subject, verdicts, photos } = await context.records.transaction(async (records) => {
-    // A subject is not begun with nothing: when no file is good, the answer says why and nothing changes.
+    // Without a good photo, no subject is added.
     if (!before && intake.ready.length === 0)
       throw new KronaError('NO_PHOTOS', intake.refused.map((verdict) => verdict.message).join(' '));
     await admitTexts(
@@ -54,14 +55,14 @@ async function add(invocation: Invocation, context: CommandContext): Promise<Car
     tone: 'success',
     title: `${counted(kept, 'photo')} of ${plain(subject.name)} added`,
     text: [
-      `${plain(subject.name)} has ${counted(photos.length, 'photo')} now, of at most ${MAX_PHOTOS}.`,
-      `\`/krona train subject:${plain(subject.name)}\` teaches them to Krona.`,
+      `${plain(subject.name)} now has ${photos.length} of at most ${MAX_PHOTOS} photos.`,
+      `\`/krona train subject:${plain(subject.name)}\` trains an adapter with them.`,
     ],
     ...(aside && { aside }),
   };
 }
 
-/** Names of the members who gave photos, by id. */
+/** Names of the members who added photos, by id. */
 async function givers(context: CommandContext, photos: readonly Photo[]): Promise<Map<string, string>> {
   const ids = [...new Set(photos.map((photo) => photo.memberId))];
   return new Map((await context.records.members(ids)).map((member) => [member.id, member.name]));
@@ -81,8 +82,8 @@ async function list(invocation: Invocation, context: CommandContext): Promise<Ca
       photos.length === 0
         ? [`Add some: \`/krona photos add subject:${plain(subject.name)}\` with up to 10 files.`]
         : [
-            `\`/krona photos remove subject:${plain(subject.name)} photo:1\` takes the first away; \`photo:mine\` all of yours.`,
-            `\`/krona photos caption subject:${plain(subject.name)} photo:1 caption:asleep on grass\` says what else the first shows.`,
+            `\`/krona photos remove subject:${plain(subject.name)} photo:1\` removes the first photo; \`photo:mine\` removes all of yours.`,
+            `\`/krona photos caption subject:${plain(subject.name)} photo:1 caption:asleep on grass\` says what else the first one shows.`,
           ],
     pictures: photos.map((photo, index) => ({
       id: photo.id,
@@ -90,7 +91,7 @@ async function list(invocation: Invocation, context: CommandContext): Promise<Ca
       alt: `Photo ${index + 1} of ${plain(subject.name)}`,
       caption: [
         String(index + 1),
-        plain(names.get(photo.memberId) ?? 'a member who left', 40),
+        plain(names.get(photo.memberId) ?? 'a former member', 40),
         ...(photo.caption === null ? [] : [plain(photo.caption, 100)]),
       ].join(' · '),
     })),
@@ -110,7 +111,7 @@ async function overview({ channel }: Invocation, context: CommandContext): Promi
     return {
       tone: 'info',
       title: 'No subjects yet',
-      text: ['`/krona photos add subject:mochi class:cat` with photos begins one.'],
+      text: ['`/krona photos add subject:mochi class:cat` with photos adds one.'],
       audience: 'caller',
     };
   return {
@@ -121,7 +122,7 @@ async function overview({ channel }: Invocation, context: CommandContext): Promi
   };
 }
 
-/** The photos that `1`, `2, 5` or `mine` mean. @throws KronaError PHOTO_UNKNOWN */
+/** Returns the photos for `1`, `2, 5` or `mine`. @throws KronaError PHOTO_UNKNOWN */
 function chosen(typed: string, photos: readonly Photo[], memberId: string): Photo[] {
   if (typed.toLowerCase() === 'mine') {
     const mine = photos.filter((photo) => photo.memberId === memberId);
@@ -134,19 +135,19 @@ function chosen(typed: string, photos: readonly Photo[], memberId: string): Phot
     if (photo) return photo;
     throw new KronaError(
       'PHOTO_UNKNOWN',
-      `There is no photo “${part.slice(0, 20)}”; give numbers from 1 to ${photos.length} as the list shows them, or mine.`,
+      `There is no photo “${part.slice(0, 20)}”. Use numbers from 1 to ${photos.length} as in the list, or mine.`,
     );
   });
 }
 
-/** The photos that were typed, when the actor may do this with all of them. @throws KronaError PHOTO_UNKNOWN, NOT_ALLOWED */
+/** Returns the typed photos, if the actor can change all of them. @throws KronaError PHOTO_UNKNOWN, NOT_ALLOWED */
 function requirePhotos(invocation: Invocation, subject: Subject, photos: readonly Photo[], what: string) {
   const wanted = chosen(textOption(invocation, 'photo')!, photos, invocation.member.id);
   const foreign = wanted.find((photo) => !mayChange(invocation, [photo.memberId, subject.ownerId]));
   if (!foreign) return wanted;
   throw new KronaError(
     'NOT_ALLOWED',
-    `Photo ${photos.indexOf(foreign) + 1} is not yours; who gave it, who began ${subject.name}, or a moderator may ${what} it.`,
+    `Photo ${photos.indexOf(foreign) + 1} is not yours. Only its sender, the owner of ${subject.name}, or a moderator can ${what} it.`,
   );
 }
 
@@ -165,7 +166,7 @@ async function remove(invocation: Invocation, context: CommandContext): Promise<
     tone: 'success',
     title: `${counted(removed, 'photo')} of ${plain(subject.name)} removed`,
     text: [
-      `${counted(left, 'photo')} left. Adapters that were trained with ${removed === 1 ? 'it' : 'them'} stay; \`/krona adapters delete\` removes those.`,
+      `${counted(left, 'photo')} left. Adapters trained with the removed ${removed === 1 ? 'photo' : 'photos'} stay; \`/krona adapters delete\` deletes those.`,
     ],
     audience: 'caller',
   };
@@ -195,8 +196,8 @@ async function caption(invocation: Invocation, context: CommandContext): Promise
     title: `${counted(wanted.length, 'photo')} of ${plain(subject.name)} ${said === null ? 'without a caption' : 'captioned'}`,
     text: [
       said === null
-        ? 'The next training is told nothing of it but the subject.'
-        : `“${plain(said, MAX_CAPTION)}”, from the next training on.`,
+        ? 'The next training uses the plain training prompt.'
+        : `“${plain(said, MAX_CAPTION)}” is used from the next training on.`,
     ],
     audience: 'caller',
   };
@@ -204,17 +205,17 @@ async function caption(invocation: Invocation, context: CommandContext): Promise
 
 const ACTIONS: Readonly<Record<string, Command['run']>> = { add, list, remove, caption };
 
-/** Which photos an action is about. */
+/** The photos of an action. */
 const NUMBERS: OptionData = {
   name: 'photo',
-  description: 'Numbers as the list shows them, or mine',
+  description: 'Numbers as in the list, or mine',
   type: 'text',
   required: true,
 };
 
 const SUBJECT: OptionData = {
   name: 'subject',
-  description: 'Whose photos',
+  description: 'Subject of the photos',
   type: 'text',
   required: true,
   maxLength: MAX_NAME,
@@ -224,19 +225,19 @@ const SUBJECT: OptionData = {
 export const photos: Command = {
   data: {
     name: 'photos',
-    description: 'Photos of a subject: add, look at, caption, remove',
+    description: 'Photos of a subject: add, list, caption, remove',
     example: '/krona photos list subject:mochi',
     options: [],
     actions: [
       {
         name: 'add',
-        description: 'Add photos to a subject; everybody can',
+        description: 'Add photos to a subject',
         options: [
           SUBJECT,
           { name: 'photos', description: 'Up to 10 photos', type: 'photos', required: true },
           {
             name: 'class',
-            description: 'What it is, when the subject is new: cat, robot',
+            description: 'What a new subject is: cat, robot',
             type: 'text',
             maxLength: MAX_NAME,
           },
@@ -250,18 +251,18 @@ export const photos: Command = {
       },
       {
         name: 'remove',
-        description: 'Take photos away: your own, or those of a subject you began',
+        description: 'Remove photos: your own, or those of a subject you own',
         options: [SUBJECT, NUMBERS],
       },
       {
         name: 'caption',
-        description: 'Say what else photos show, so that it is not learnt as part of the subject',
+        description: 'Say what else photos show, so that it does not become part of the subject',
         options: [
           SUBJECT,
           NUMBERS,
           {
             name: 'caption',
-            description: 'What is around it: asleep on grass; leave it out to take the caption away',
+            description: 'What else it shows, such as asleep on grass; omit it to remove the caption',
             type: 'text',
             maxLength: MAX_CAPTION,
           },

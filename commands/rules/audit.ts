@@ -1,12 +1,11 @@
-/** @file Notes what members do, for the channel's moderators (`/krona rules log`). */
+/** @file Logs what members do, for the channel's moderators (`/krona rules log`). */
 import type { AuditEntry } from '../../core/records.ts';
 import type { Records } from '../../storage/records.ts';
 import type { Actor } from '../contract.ts';
 
-export type AuditAction =
-  'train' | 'imagine' | 'photos' | 'settings' | 'rules' | 'champion' | 'delete' | 'privacy';
+type AuditAction = 'train' | 'imagine' | 'photos' | 'settings' | 'rules' | 'champion' | 'delete' | 'privacy';
 
-/** Call inside the transaction that does it. */
+/** Adds a log entry. Call it in the transaction of the logged change. */
 export function note(
   records: Records,
   { channel, member }: Pick<Actor, 'channel' | 'member'>,

@@ -1,6 +1,6 @@
 /**
- * @file The one place where a channel's rules are held: `admit` before any command or button does something,
- * `admitWork` before any training or picture is put in the queue. Refusals are for the caller alone.
+ * @file Enforces a channel's rules: `admit` before every command and button, `admitWork` before a training or picture is
+ * queued. Only the caller sees a refusal.
  */
 import { KronaError } from '../../core/errors.ts';
 import type { Records } from '../../storage/records.ts';
@@ -9,20 +9,17 @@ import type { Actor, SubcommandData } from '../contract.ts';
 import { checkQuotas, type Wish } from './quota.ts';
 import { refusedWord } from './words.ts';
 
-/** What one needs to be allowed to do something, as commands and actions declare it. */
+/** The permissions that a command or action declares. */
 export type Needs = Pick<SubcommandData, 'needs' | 'openToBlocked'>;
 
 const TO: Readonly<Record<Right, string>> = {
   train: 'train here',
-  imagine: 'ask for pictures here',
+  imagine: 'draw here',
   settings: 'change settings and champions here',
 };
 
 function notAllowed(who: string, what: string): KronaError {
-  return new KronaError(
-    'NOT_ALLOWED',
-    `Only ${who} may ${what}; \`/krona rules show\` tells what this channel allows.`,
-  );
+  return new KronaError('NOT_ALLOWED', `Only ${who} can ${what}. See \`/krona rules show\`.`);
 }
 
 function mayUse({ who }: ChannelRules, right: Right, { roles }: Actor): boolean {
@@ -32,17 +29,17 @@ function mayUse({ who }: ChannelRules, right: Right, { roles }: Actor): boolean 
 }
 
 /**
- * Lets an actor pass, or not. Moderators always pass.
+ * Checks an actor's permission. Moderators always pass.
  *
  * @throws KronaError BLOCKED, NOT_ALLOWED
  */
 export async function admit(records: Records, actor: Actor, { needs, openToBlocked }: Needs): Promise<void> {
   if (actor.moderator) return;
-  if (needs === 'moderator') throw notAllowed('moderators', 'do that');
+  if (needs === 'moderator') throw notAllowed('moderators', 'use this command');
   if (openToBlocked) return;
   const rules = await records.rules(actor.channel.id);
   if (rules.blocked.includes(actor.member.id))
-    throw new KronaError('BLOCKED', 'A moderator has blocked you in this channel; ask one of them why.');
+    throw new KronaError('BLOCKED', 'A moderator blocked you in this channel. Ask a moderator why.');
   if (needs === undefined || mayUse(rules, needs, actor)) return;
   const who = rules.who[needs] === 'moderators' ? 'moderators' : 'moderators and members with certain roles';
   throw notAllowed(who, TO[needs]);
@@ -53,13 +50,16 @@ export async function admitTexts(records: Records, actor: Actor, texts: readonly
   const { words } = await records.rules(actor.channel.id);
   const word = refusedWord(words, texts);
   if (word !== null)
-    throw new KronaError('PROMPT_REFUSED', `“${word}” is not allowed in this channel; say it without.`);
+    throw new KronaError(
+      'PROMPT_REFUSED',
+      `“${word}” is not allowed in this channel. Remove it and try again.`,
+    );
 }
 
 /**
- * Lets new work into the queue, or not. Words are for everybody; quotas do not bind moderators.
+ * Checks words and quotas for new work. Refused words apply to everyone; quotas don't apply to moderators.
  *
- * @param texts - what the work is about, as members wrote it
+ * @param texts - the members' texts that the work uses
  * @throws KronaError PROMPT_REFUSED, QUOTA_EXCEEDED
  */
 export async function admitWork(

@@ -1,19 +1,19 @@
-/** @file Members and roles as moderators type them: by name, or as the platform mentions them. */
+/** @file Members and roles as moderators type them: names or mentions. */
 import { KronaError } from '../../core/errors.ts';
 import type { Channel, Member } from '../../core/records.ts';
 import type { Records } from '../../storage/records.ts';
 import type { Who } from '../../core/rules.ts';
-import { suggestion } from '../line/nearest.ts';
+import { suggestion } from '../../core/nearest.ts';
 
-/** Mentions, with the id in them, of members: `<@123>`, `<@!123>`, `<@U7|ann>`. */
+/** A member's mention, with the id: `<@123>`, `<@!123>`, `<@U7|ann>`. */
 const MEMBER = /^<@!?(\w+)(?:\|([^>]*))?>$/;
-/** And of roles: `<@&456>`, `<!subteam^S8|artists>`. */
+/** A role's mention: `<@&456>`, `<!subteam^S8|artists>`. */
 const ROLE = /^<(?:@&|!subteam\^)(\w+)(?:\|[^>]*)?>$/;
 
 /**
- * The member that a text names. Somebody who is mentioned need not have done anything here yet.
+ * Finds a member by a typed name or mention. A mentioned member can be new to Krona.
  *
- * @param others - members to look among beside those who have done something in the channel
+ * @param others - further members to search, besides those who have used Krona in the channel
  * @throws KronaError MEMBER_UNKNOWN, MEMBER_AMBIGUOUS
  */
 export async function requireMember(
@@ -34,39 +34,40 @@ export async function requireMember(
   const found = known.filter(
     (member) => member.name.toLowerCase() === name || member.externalId.toLowerCase() === name,
   );
-  if (found.length === 1) return found[0]!;
-  if (found.length > 1)
+  const [only] = found;
+  if (only && found.length === 1) return only;
+  if (only)
     throw new KronaError(
       'MEMBER_AMBIGUOUS',
-      `${found.length} members here are called “${found[0]!.name}”; mention the one you mean, or give the id: ` +
+      `${found.length} members are called “${only.name}”. Mention one of them, or use an id: ` +
         `${found.map(({ externalId }) => externalId).join(', ')}.`,
     );
   const names = known.map((member) => member.name);
   throw new KronaError(
     'MEMBER_UNKNOWN',
-    `Nobody called “${typed.slice(0, 40)}” has done anything here.${suggestion(name, names)} Mention somebody, or give a name as it is shown.`,
+    `No member called “${typed.slice(0, 40)}” has used Krona here.${suggestion(name, names)} Mention the member, or use the name as it is shown.`,
   );
 }
 
 /** Most roles of one right. */
 const MOST_ROLES = 20;
 
-/** `everyone`, `moderators`, or roles with spaces or commas between them. @throws KronaError ROLES_INVALID */
+/** Reads `everyone`, `moderators`, or roles separated by spaces or commas. @throws KronaError ROLES_INVALID */
 export function readWho(typed: string): Who {
   const words = typed.split(/[\s,]+/u).filter((word) => word !== '');
-  const [only] = words;
-  if (words.length === 1 && (only!.toLowerCase() === 'everyone' || only!.toLowerCase() === 'moderators'))
-    return only!.toLowerCase() as Who;
+  const [only] = words.length === 1 ? words : [];
+  const everyone = (['everyone', 'moderators'] as const).find((who) => who === only?.toLowerCase());
+  if (everyone !== undefined) return everyone;
   const roles = [...new Set(words.map((word) => ROLE.exec(word)?.[1] ?? word))];
   if (roles.length === 0 || roles.length > MOST_ROLES || roles.some((role) => !/^\w{1,64}$/.test(role)))
     throw new KronaError(
       'ROLES_INVALID',
-      `who must be everyone, moderators, or 1 to ${MOST_ROLES} roles: mentions of roles, not of members, or ids as the platform gives them.`,
+      `\`who\` must be everyone, moderators, or 1 to ${MOST_ROLES} roles: mentions or ids of roles, not of members.`,
     );
   return roles;
 }
 
-/** As members read it. */
+/** Returns the text that members see. */
 export function showWho(who: Who): string {
-  return typeof who === 'string' ? who : `moderators, and members with the role ${who.join(' or ')}`;
+  return typeof who === 'string' ? who : `moderators and members with role ${who.join(' or ')}`;
 }

@@ -1,19 +1,19 @@
-/** @file `/krona privacy`: what is kept about a member, all of it as a file, and its end. */
+/** @file `/krona privacy`: shows, exports and deletes a member's data. */
 import { KronaError } from '../../core/errors.ts';
 import type { MemberData } from '../../core/records.ts';
 import { note } from './audit.ts';
 import type { Card } from '../card.ts';
-import { counted } from '../cards/format.ts';
+import { counted } from '../../core/format.ts';
 import type { Actor, Command, CommandContext, Invocation } from '../contract.ts';
 
 function counts({ subjects, photos, runs, sets, votes, entries }: MemberData): [string, number][] {
   return [
-    ['photos you gave', photos.length],
-    ['reactions on pictures, given and taken back', votes.length],
-    ['subjects you began', subjects.length],
-    ['trainings you asked for', runs.length],
-    ['prompts you had drawn', sets.length],
-    ['lines about you in the logs of channels', entries.length],
+    ['photos you added', photos.length],
+    ['reactions you added or removed', votes.length],
+    ['subjects you own', subjects.length],
+    ['trainings you requested', runs.length],
+    ['prompts you requested', sets.length],
+    ['log entries about you', entries.length],
   ];
 }
 
@@ -21,14 +21,14 @@ async function show({ member }: Invocation, { records }: CommandContext): Promis
   const data = await records.memberData(member.id);
   return {
     tone: 'info',
-    title: 'What is kept about you',
+    title: 'Your data',
     text: [
-      'Your name and id as this platform gives them, and what the table lists. Photos are kept without the data that ' +
-        'cameras put into them. No message is kept or read that was not given to Krona.',
-      '`/krona privacy export` gives you all of it as a file; `/krona privacy delete` deletes your photos and votes ' +
-        'in every channel; `/krona delete` deletes a subject that you began.',
+      'Krona stores your name and id on this platform, and the data in this table. Photos are stored without camera ' +
+        'metadata. Krona reads and stores only messages that are meant for it.',
+      '`/krona privacy export` gives you all of it as a file. `/krona privacy delete` deletes your photos and votes ' +
+        'in every channel. `/krona delete` deletes a subject that you own.',
     ],
-    table: { columns: ['what', 'how many'], rows: counts(data).map(([what, n]) => [what, String(n)]) },
+    table: { columns: ['what', 'number'], rows: counts(data).map(([what, n]) => [what, String(n)]) },
     audience: 'caller',
   };
 }
@@ -37,12 +37,12 @@ async function exportData({ member }: Invocation, { records, blobs }: CommandCon
   const data = await records.memberData(member.id);
   const { id, platform, externalId, name } = member;
   const text = JSON.stringify({ member: { id, platform, externalId, name }, ...data }, null, 2);
-  // No record names this file, so it is swept away after a day.
+  // No record refers to this file, so the daily sweep deletes it after a day.
   const { hash: blobHash, size } = await blobs.put(Buffer.from(text));
   return {
     tone: 'info',
-    title: 'Everything that is kept about you',
-    text: ['The file is removed again within two days.'],
+    title: 'All your data',
+    text: ['The file is deleted within two days.'],
     files: [{ name: 'krona-my-data.json', blobHash, size }],
     audience: 'caller',
   };
@@ -54,10 +54,10 @@ async function askToDelete({ member }: Invocation, { records }: CommandContext):
     tone: 'warning',
     title: 'Delete your photos and votes?',
     text: [
-      `${counted(photos.length, 'photo')} and ${counted(votes.length, 'reaction')}, in every channel. Adapters that ` +
-        'were trained with your photos stay; who began the subject or a moderator can delete those.',
+      `${counted(photos.length, 'photo')} and ${counted(votes.length, 'reaction')}, in every channel. Adapters ` +
+        'trained with your photos stay; the owner of the subject or a moderator can delete those.',
     ],
-    buttons: [{ action: `erase:${member.id}`, label: 'Delete them for good', style: 'danger' }],
+    buttons: [{ action: `erase:${member.id}`, label: 'Delete forever', style: 'danger' }],
     audience: 'caller',
   };
 }
@@ -65,19 +65,19 @@ async function askToDelete({ member }: Invocation, { records }: CommandContext):
 /** @throws KronaError NOT_ALLOWED for anybody else's id */
 export async function eraseOwn(id: string, actor: Actor, { records }: CommandContext): Promise<Card> {
   if (id !== actor.member.id)
-    throw new KronaError('NOT_ALLOWED', 'This button is somebody else’s; use `/krona privacy delete`.');
+    throw new KronaError('NOT_ALLOWED', 'This button is for another member. Use `/krona privacy delete`.');
   const { photos, votes } = await records.transaction(async (inside) => {
     const erased = await inside.eraseMember(id);
-    await note(inside, actor, 'privacy', 'had own photos and votes deleted');
+    await note(inside, actor, 'privacy', 'deleted their photos and votes');
     return erased;
   });
   return {
     tone: 'success',
     title: 'Your photos and votes are deleted',
     text: [
-      `${counted(photos, 'photo')} and ${counted(votes, 'reaction')}. The files themselves are gone within two days. ` +
-        'Reactions that still stand under messages count no more; new ones do. Messages and files that you sent ' +
-        'yourself stay in the chat until you delete them there.',
+      `${counted(photos, 'photo')} and ${counted(votes, 'reaction')}. The files are deleted within two days. ` +
+        'Old reactions that still stand under messages don’t count any more; new ones do. Messages and files that you ' +
+        'sent stay in the chat until you delete them there.',
     ],
     audience: 'caller',
   };
@@ -88,12 +88,12 @@ const ACTIONS: Readonly<Record<string, Command['run']>> = { show, export: export
 export const privacy: Command = {
   data: {
     name: 'privacy',
-    description: 'What is kept about you; export or delete it',
+    description: 'Show, export or delete your data',
     example: '/krona privacy show',
     options: [],
     actions: [
-      { name: 'show', description: 'What is kept about you', options: [], openToBlocked: true },
-      { name: 'export', description: 'All of it as a file', options: [], openToBlocked: true },
+      { name: 'show', description: 'Show what Krona stores about you', options: [], openToBlocked: true },
+      { name: 'export', description: 'Get all your data as a file', options: [], openToBlocked: true },
       { name: 'delete', description: 'Delete your photos and votes', options: [], openToBlocked: true },
     ],
   },

@@ -1,67 +1,69 @@
-/** @file How much a member and a channel may still ask for, and when again. */
+/** @file Quotas: how much a member and a channel can still request, and when again. */
 import { KronaError } from '../../core/errors.ts';
 import type { Member, Usage } from '../../core/records.ts';
 import type { Records } from '../../storage/records.ts';
 import type { ChannelRules, Quota } from '../../core/rules.ts';
-import { counted, duration } from '../cards/format.ts';
-import { openWork, workRecord } from '../work/open-work.ts';
+import { counted, duration } from '../../core/format.ts';
+import { channelQueue, workRecord } from '../work/channel-queue.ts';
 
 const HOUR = 3600_000;
 const DAY = 24 * HOUR;
 
-/** What somebody asks for. */
+/** A request that counts against a quota. */
 export type Wish = { readonly kind: 'train' } | { readonly kind: 'imagine'; readonly pictures: number };
 
 interface Limit {
   readonly name: 'trainings' | 'pictures';
   readonly noun: string;
+  /** What members do to use it up. */
+  readonly verb: string;
   readonly period: string;
   readonly window: number;
 }
 
 const LIMITS: Readonly<Record<Wish['kind'], Limit>> = {
-  train: { name: 'trainings', noun: 'training', period: '24 hours', window: DAY },
-  imagine: { name: 'pictures', noun: 'picture', period: 'an hour', window: HOUR },
+  train: { name: 'trainings', noun: 'training', verb: 'start', period: '24 hours', window: DAY },
+  imagine: { name: 'pictures', noun: 'picture', verb: 'request', period: 'an hour', window: HOUR },
 };
 
 /**
- * When there is room for `wanted` more, as what was asked for leaves the window; null when that is now.
+ * Returns when `wanted` more fit into the limit, as earlier requests leave the window; null: now.
  *
- * @param used - within the window, oldest first
+ * @param used - requests within the window, oldest first
  */
-export function freeAt(used: readonly Usage[], wanted: number, limit: number, window: number): Date | null {
+function freeAt(used: readonly Usage[], wanted: number, limit: number, window: number): Date | null {
   let rest = used.reduce((sum, { amount }) => sum + amount, 0) + wanted - limit;
   if (rest <= 0) return null;
   for (const { amount, at } of used) {
     rest -= amount;
     if (rest <= 0) return new Date(at.getTime() + window);
   }
-  // More than the limit alone: there is never room for all of it.
+  // More than the limit: it never fits.
   return new Date(NaN);
 }
 
-/** `in 12 min, at 14:05 UTC`. */
+/** `in 12 min (14:05 UTC)`. */
 function when(time: Date): string {
   const clock = time.toISOString().slice(11, 16);
-  return `in ${duration((time.getTime() - Date.now()) / 1000)}, at ${clock} UTC`;
+  return `in ${duration((time.getTime() - Date.now()) / 1000)} (${clock} UTC)`;
 }
 
 function exceeded(message: string): KronaError {
   return new KronaError('QUOTA_EXCEEDED', message);
 }
 
-/** @throws KronaError QUOTA_EXCEEDED with when there is room again */
+/** @throws KronaError QUOTA_EXCEEDED with the time from which it works again */
 function checkAmount(who: string, quota: Quota, used: readonly Usage[], wish: Wish): void {
-  const { name, noun, period, window } = LIMITS[wish.kind];
+  const { name, noun, verb, period, window } = LIMITS[wish.kind];
   const limit = quota[name];
   if (limit === null) return;
   const wanted = wish.kind === 'train' ? 1 : wish.pictures;
   const time = freeAt(used, wanted, limit, window);
   if (time === null) return;
-  const most = `${who} may have ${counted(limit, noun)} in ${period}`;
+  const most = `${who} can ${verb} ${counted(limit, noun)} in ${period}`;
   if (Number.isNaN(time.getTime()))
-    throw exceeded(`${most}, and this asks for ${wanted} at once; ask for fewer.`);
-  throw exceeded(`${most}. There is room again ${when(time)}.`);
+    throw exceeded(`${most}, and this request is for ${wanted}. Request fewer.`);
+  throw exceeded(`${most}. Try again ${when(time)}.`);
 }
 
 /** @throws KronaError QUOTA_EXCEEDED */
@@ -72,7 +74,7 @@ async function checkOpen(
   rules: ChannelRules,
 ): Promise<void> {
   if (rules.member.open === null && rules.channel.open === null) return;
-  const open = (await openWork(records, channelId)).map(workRecord);
+  const open = (await channelQueue(records, channelId)).map(workRecord);
   const own = open.filter(({ memberId }) => memberId === member.id);
   for (const [who, quota, list] of [
     ['You', rules.member, own],
@@ -80,19 +82,19 @@ async function checkOpen(
   ] as const) {
     if (quota.open === null || list.length < quota.open) continue;
     const left = list.flatMap(({ progress }) => progress?.secondsLeft ?? []);
-    const soon = left.length === 0 ? '' : `, which is in about ${duration(Math.min(...left))}`;
+    const soon = left.length === 0 ? '' : `, in about ${duration(Math.min(...left))}`;
     throw exceeded(
-      `${who} may have ${counted(quota.open, 'thing')} waiting or running at once. There is room again when one of ` +
-        `them ends${soon}; \`/krona queue show\` lists them.`,
+      `${who} can have ${counted(quota.open, 'job')} queued or running at once. Try again when one of them ends` +
+        `${soon}. \`/krona queue show\` lists them.`,
     );
   }
 }
 
 /**
- * Checks a member's wish against the quotas of a channel. Run inside the transaction that begins the work, so that
- * two wishes at once cannot both have the last place.
+ * Checks a member's request against the quotas of a channel. Call it in the transaction that queues the work, so that two
+ * requests at once can't both get the last place.
  *
- * @throws KronaError QUOTA_EXCEEDED with the time of the next free place
+ * @throws KronaError QUOTA_EXCEEDED with the time from which it works again
  */
 export async function checkQuotas(
   records: Records,
@@ -112,8 +114,8 @@ export async function checkQuotas(
 }
 
 /**
- * What a channel allows a member, and all its members together, a line a limit: how much of it is used, and when
- * there is room again where all of it is.
+ * Returns one line for each limit of a member and of the channel: how much is used, and, when it is used up, the time
+ * from which it works again.
  */
 export async function limitLines(records: Records, channelId: string, member: Member): Promise<string[]> {
   const rules = await records.rules(channelId);
@@ -129,14 +131,14 @@ export async function limitLines(records: Records, channelId: string, member: Me
       if (limit === null) continue;
       const its = used.filter(counts);
       const free = freeAt(its, 1, limit, window);
-      const again = free === null ? '' : `; there is room again ${when(free)}`;
+      const again = free === null ? '' : `; more ${when(free)}`;
       const sum = its.reduce((total, { amount }) => total + amount, 0);
       lines.push(`${who}: ${sum} of ${limit} ${name} in ${period}${again}.`);
     }
   }
-  const open = (await openWork(records, channelId)).map(workRecord);
+  const open = (await channelQueue(records, channelId)).map(workRecord);
   for (const [who, { open: limit }, counts] of both)
     if (limit !== null)
-      lines.push(`${who}: ${open.filter(counts).length} of ${limit} things waiting or running at once.`);
-  return lines.length === 0 ? ['No limit set here.'] : lines;
+      lines.push(`${who}: ${open.filter(counts).length} of ${limit} jobs queued or running.`);
+  return lines.length === 0 ? ['This channel has no limits.'] : lines;
 }

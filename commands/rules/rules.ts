@@ -1,4 +1,4 @@
-/** @file `/krona rules`: what a channel allows. Its moderators own it; everybody may look. */
+/** @file `/krona rules`: a channel's rules. Everyone can read them; moderators can change them. */
 import { KronaError } from '../../core/errors.ts';
 import {
   RIGHTS,
@@ -12,7 +12,8 @@ import {
 import type { Records } from '../../storage/records.ts';
 import { note } from './audit.ts';
 import type { Card } from '../card.ts';
-import { counted, plain } from '../cards/format.ts';
+import { counted } from '../../core/format.ts';
+import { plain } from '../cards/format.ts';
 import type { Command, CommandContext, Invocation, OptionData } from '../contract.ts';
 import { numberOption, textOption } from '../line/options.ts';
 import { readWho, requireMember, showWho } from './members.ts';
@@ -23,32 +24,32 @@ const MOST_WORDS = 200;
 const MOST_BLOCKED = 500;
 
 const QUOTAS = [
-  ['member', 'trainings', 'Trainings a member may begin in 24 hours'],
-  ['member', 'pictures', 'Pictures a member may ask for in an hour'],
-  ['member', 'open', 'Things of a member that may wait or run at once'],
+  ['member', 'trainings', 'Trainings a member can start in 24 hours'],
+  ['member', 'pictures', 'Pictures a member can request in an hour'],
+  ['member', 'open', 'Jobs of a member queued or running at once'],
   ['channel', 'trainings', 'Trainings of the channel in 24 hours'],
   ['channel', 'pictures', 'Pictures of the channel in an hour'],
-  ['channel', 'open', 'Things of the channel that may wait or run at once'],
+  ['channel', 'open', 'Jobs of the channel queued or running at once'],
 ] as const satisfies readonly (readonly ['member' | 'channel', keyof Quota, string])[];
 
 const RIGHT_WORDS: Readonly<Record<Right, string>> = {
-  train: 'who may train',
-  imagine: 'who may ask for pictures',
-  settings: 'who may change settings and champions',
+  train: 'who can train',
+  imagine: 'who can draw',
+  settings: 'who can change settings and champions',
 };
 
 const SAFETY_WORDS: Readonly<Record<Safety, string>> = {
   off: 'not checked',
-  spoiler: 'checked, and hidden until somebody asks',
-  block: 'checked, and held back',
+  spoiler: 'hidden until a member asks',
+  block: 'held back',
 };
 const BY_DEFAULT = 'default';
-const SAFETY_TITLE = 'pictures for adults alone';
-const PERCENT_TITLE = 'certainty from which the check acts';
+const SAFETY_TITLE = 'adult (NSFW) images';
+const PERCENT_TITLE = 'probability above which the safety check acts';
 
 const limit = (value: number | null): string => (value === null ? 'no limit' : String(value));
 
-/** Changes the rules and notes what was changed; null when nothing was. */
+/** Changes and logs the rules. @returns what was changed; null when nothing was */
 async function change(
   { records }: CommandContext,
   invocation: Invocation,
@@ -67,8 +68,8 @@ function changedCard(what: string | null): Card {
   if (what === null)
     return {
       tone: 'info',
-      title: 'Nothing changed',
-      text: ['The rules were so already.'],
+      title: 'No change',
+      text: ['Those are already the rules.'],
       audience: 'caller',
     };
   return { tone: 'success', title: 'Rules changed', text: [plain(what, 600)], audience: 'caller' };
@@ -81,12 +82,12 @@ async function show(invocation: Invocation, { records }: CommandContext): Promis
   const rows = [
     ...RIGHTS.map((right) => [RIGHT_WORDS[right], showWho(rules.who[right])]),
     ...QUOTAS.map(([whose, what, description]) => [description.toLowerCase(), limit(rules[whose][what])]),
-    [SAFETY_TITLE, `${SAFETY_WORDS[safety]}${rules.safety === null ? ' (by default)' : ''}`],
-    ...(safety === 'off' ? [] : [[PERCENT_TITLE, `${rules.safetyPercent} %`]]),
+    [SAFETY_TITLE, `${SAFETY_WORDS[safety]}${rules.safety === null ? ' (default)' : ''}`],
+    ...(safety === 'off' ? [] : [[PERCENT_TITLE, `${rules.safetyPercent}%`]]),
     ['refused words', counted(rules.words.length, 'word')],
     ['blocked members', String(blocked.length)],
   ];
-  // What the words are, and who is blocked, concerns moderators alone.
+  // Only moderators see the words and the blocked members.
   const secret = [
     ...(rules.words.length > 0
       ? [`Refused words: ${rules.words.map((word) => plain(word, 60)).join(', ')}.`]
@@ -97,10 +98,10 @@ async function show(invocation: Invocation, { records }: CommandContext): Promis
     tone: 'info',
     title: 'Rules of this channel',
     text: [
-      'Moderators change them, and no limit binds those: `/krona help rules`.',
+      'Moderators can change them: see `/krona help rules`. Limits don’t apply to moderators.',
       ...(invocation.moderator ? secret : []),
     ],
-    table: { columns: ['rule', 'now'], rows },
+    table: { columns: ['rule', 'value'], rows },
     audience: 'caller',
   };
 }
@@ -109,7 +110,7 @@ async function set(invocation: Invocation, context: CommandContext): Promise<Car
   if (Object.keys(invocation.options).length === 0)
     throw new KronaError(
       'OPTION_MISSING',
-      'Say what to set, for example: `/krona rules set member_pictures:40`.',
+      'There is nothing to set. Example: `/krona rules set member_pictures:40`.',
     );
   return changedCard(
     await change(context, invocation, async (before) => {
@@ -128,7 +129,7 @@ async function set(invocation: Invocation, context: CommandContext): Promise<Car
       if (safety !== before.safety) what.push(`${SAFETY_TITLE}: ${given}`);
       const safetyPercent = numberOption(invocation, 'safety_percent') ?? before.safetyPercent;
       if (safetyPercent !== before.safetyPercent)
-        what.push(`${PERCENT_TITLE}: ${before.safetyPercent} % → ${safetyPercent} %`);
+        what.push(`${PERCENT_TITLE}: ${before.safetyPercent}% → ${safetyPercent}%`);
       return what.length === 0 ? null : { rules: { ...after, safety, safetyPercent }, what: what.join(', ') };
     }),
   );
@@ -162,7 +163,10 @@ function blocking(block: boolean): Command['run'] {
         );
         if (rules.blocked.includes(id) === block) return null;
         if (block && rules.blocked.length >= MOST_BLOCKED)
-          throw new KronaError('TOO_MANY_BLOCKED', `At most ${MOST_BLOCKED} members can be blocked.`);
+          throw new KronaError(
+            'TOO_MANY_BLOCKED',
+            `At most ${MOST_BLOCKED} members can be blocked. Unblock some first.`,
+          );
         const blocked = rules.blocked.filter((each) => each !== id);
         return {
           rules: { ...rules, blocked: block ? [...blocked, id] : blocked },
@@ -177,7 +181,7 @@ async function words(invocation: Invocation, context: CommandContext): Promise<C
   if (add === undefined && remove === undefined)
     throw new KronaError(
       'OPTION_MISSING',
-      'Say which word or phrase: `/krona rules words add:…` or `/krona rules words remove:…`; `/krona rules show` lists them.',
+      'A word or phrase is missing: use `/krona rules words add:…` or `/krona rules words remove:…`. `/krona rules show` lists them.',
     );
   return changedCard(
     await change(context, invocation, async (rules) => {
@@ -190,15 +194,15 @@ async function words(invocation: Invocation, context: CommandContext): Promise<C
       if (add !== undefined) {
         const word = listedWord(add);
         if (word === '')
-          throw new KronaError(
-            'WORD_INVALID',
-            'A refused word needs a letter or a digit; symbols are not looked at.',
-          );
+          throw new KronaError('WORD_INVALID', 'A refused word must contain a letter or a digit.');
         if (list.length >= MOST_WORDS)
-          throw new KronaError('TOO_MANY_WORDS', `At most ${MOST_WORDS} words and phrases can be refused.`);
+          throw new KronaError(
+            'TOO_MANY_WORDS',
+            `At most ${MOST_WORDS} words and phrases can be refused. Remove some first.`,
+          );
         if (!list.some((each) => isSameWord(each, word))) {
           list.push(word);
-          what.push(`refused from now on: ${word}`);
+          what.push(`refused: ${word}`);
         }
       }
       return what.length === 0 ? null : { rules: { ...rules, words: list }, what: what.join(', ') };
@@ -212,14 +216,14 @@ async function log({ channel }: Invocation, { records }: CommandContext): Promis
   const names = new Map((await records.members(ids)).map(({ id, name }) => [id, name]));
   return {
     tone: 'info',
-    title: 'What was done here',
-    text: [entries.length === 0 ? 'Nothing yet.' : 'The newest first; times are UTC.'],
+    title: 'Log of this channel',
+    text: [entries.length === 0 ? 'No entries yet.' : 'Newest first; times are UTC.'],
     ...(entries.length > 0 && {
       table: {
-        columns: ['when', 'who', 'did', 'what'],
+        columns: ['time', 'who', 'action', 'details'],
         rows: entries.map(({ at, memberId, action, details }) => [
           at.toISOString().slice(0, 16).replace('T', ' '),
-          memberId === null ? 'votes' : plain(names.get(memberId) ?? 'a member who left', 40),
+          memberId === null ? 'votes' : plain(names.get(memberId) ?? 'a former member', 40),
           action,
           plain(details, 200),
         ]),
@@ -241,7 +245,7 @@ const ACTIONS: Readonly<Record<string, Command['run']>> = {
 
 const quotaOption = ([whose, quota, description]: (typeof QUOTAS)[number]): OptionData => ({
   name: `${whose}_${quota}`,
-  description: `${description}; 0: no limit`,
+  description: `${description} (0 = no limit)`,
   type: 'integer',
   min: 0,
   max: 100_000,
@@ -249,7 +253,7 @@ const quotaOption = ([whose, quota, description]: (typeof QUOTAS)[number]): Opti
 
 const member = (complete: NonNullable<OptionData['complete']>): OptionData => ({
   name: 'member',
-  description: 'A name as it is shown, or a mention',
+  description: 'Name as it is shown, or a mention',
   type: 'text',
   required: true,
   mentions: true,
@@ -259,25 +263,25 @@ const member = (complete: NonNullable<OptionData['complete']>): OptionData => ({
 export const rules: Command = {
   data: {
     name: 'rules',
-    description: 'Who may do what here, how much, and which words are refused',
+    description: 'Who can do what here, limits and refused words',
     example: '/krona rules set member_pictures:40',
     options: [],
     actions: [
       { name: 'show', description: 'Show the rules', options: [] },
       {
         name: 'set',
-        description: 'Change limits, and what happens to pictures for adults alone',
+        description: 'Change limits and the handling of adult (NSFW) images',
         options: [
           ...QUOTAS.map(quotaOption),
           {
             name: 'safety',
-            description: 'Pictures for adults alone: off lets them pass, spoiler hides, block holds back',
+            description: 'Adult (NSFW) images: off = not checked, spoiler = hidden, block = held back',
             type: 'text',
             choices: [BY_DEFAULT, ...SAFETY],
           },
           {
             name: 'safety_percent',
-            description: 'How sure the check must be of a picture to act; 50 by default, 0 for all pictures',
+            description: 'Probability above which the safety check acts (default 50, 0 = on every picture)',
             type: 'integer',
             min: 0,
             max: 100,
@@ -287,9 +291,15 @@ export const rules: Command = {
       },
       {
         name: 'roles',
-        description: 'Change who may train, imagine or change settings',
+        description: 'Change who can train, draw or change settings',
         options: [
-          { name: 'right', description: 'What', type: 'text', required: true, choices: RIGHTS },
+          {
+            name: 'right',
+            description: 'The right to change',
+            type: 'text',
+            required: true,
+            choices: RIGHTS,
+          },
           {
             name: 'who',
             description: 'everyone, moderators, or roles',
@@ -303,7 +313,7 @@ export const rules: Command = {
       },
       {
         name: 'block',
-        description: 'Let a member do nothing here',
+        description: 'Block a member in this channel',
         options: [
           member(async (_typed, { records }, channel) =>
             (await records.membersOf(channel.id)).map(({ name }) => name),
@@ -313,7 +323,7 @@ export const rules: Command = {
       },
       {
         name: 'unblock',
-        description: 'Let a blocked member do things again',
+        description: 'Unblock a member',
         options: [
           member(async (_typed, { records }, channel) =>
             (await records.members((await records.rules(channel.id)).blocked)).map(({ name }) => name),
@@ -325,12 +335,12 @@ export const rules: Command = {
         name: 'words',
         description: 'Refuse words in prompts and names, or allow them again',
         options: [
-          { name: 'add', description: 'A word or phrase to refuse', type: 'text', maxLength: 100 },
-          { name: 'remove', description: 'One to allow again', type: 'text', maxLength: 100 },
+          { name: 'add', description: 'Word or phrase to refuse', type: 'text', maxLength: 100 },
+          { name: 'remove', description: 'Word or phrase to allow again', type: 'text', maxLength: 100 },
         ],
         needs: 'moderator',
       },
-      { name: 'log', description: 'What was done here, and by whom', options: [], needs: 'moderator' },
+      { name: 'log', description: 'Show who did what here', options: [], needs: 'moderator' },
     ],
   },
   run: (invocation, context) => ACTIONS[invocation.action]!(invocation, context),

@@ -1,7 +1,7 @@
-/** @file Words that a channel does not allow: found as whole words, whatever their case, accents and spacing. */
+/** @file Refused words: found as whole words, ignoring case, accents and spacing. */
 import { wordPattern } from '../../core/prompt.ts';
 
-/** A text as it is compared: compatible forms of letters as one, no accents, no case, nothing that cannot be seen. */
+/** The form in which texts are compared: compatibility forms, accents, case and invisible characters are ignored. */
 function folded(text: string): string {
   return text
     .normalize('NFKD')
@@ -16,7 +16,7 @@ function wordsOf(text: string): string[] {
   return folded(text).match(/[\p{L}\p{N}]+/gu) ?? [];
 }
 
-/** A word or phrase as it is listed: on one line, '' when it has no letter or digit. */
+/** Returns a word or phrase on one line; '' when it has no letter or digit. */
 export function listedWord(typed: string): string {
   return wordsOf(typed).length === 0 ? '' : typed.normalize('NFC').trim().replace(/\s+/gu, ' ');
 }
@@ -25,7 +25,7 @@ export function isSameWord(a: string, b: string): boolean {
   return wordsOf(a).join(' ') === wordsOf(b).join(' ');
 }
 
-/** The first of `words` that one of `texts` has; null when none has any. */
+/** Returns the first of `words` that one of `texts` contains; null when there is none. */
 export function refusedWord(words: readonly string[], texts: readonly string[]): string | null {
   const said = texts.map((text) => wordsOf(text).join(' '));
   return (

@@ -1,10 +1,11 @@
-/** @file `/krona adapters`: what the channel has trained; which of them draws. */
+/** @file `/krona adapters`: the trained adapters, and which of them the channel uses. */
 import { randomUUID } from 'node:crypto';
 import { KronaError } from '../../core/errors.ts';
 import type { ChampionChange } from '../../core/records.ts';
 import { note } from '../rules/audit.ts';
 import type { Card } from '../card.ts';
-import { byteSize, plain, trainingWords } from '../cards/format.ts';
+import { byteSize } from '../../core/format.ts';
+import { plain, trainingWords } from '../cards/format.ts';
 import type { Actor, Command, CommandContext, Invocation, OptionData } from '../contract.ts';
 import { flagOption, textOption } from '../line/options.ts';
 import { requireOwner } from '../rules/permission.ts';
@@ -31,7 +32,7 @@ async function list(invocation: Invocation, context: CommandContext): Promise<Ca
     return {
       tone: 'info',
       title: 'No adapters yet',
-      text: ['`/krona train` makes them, one at each checkpoint.'],
+      text: ['`/krona train` makes one at each checkpoint.'],
       audience: 'caller',
     };
   const mark = ({ adapter, subject }: NamedAdapter): string =>
@@ -41,7 +42,9 @@ async function list(invocation: Invocation, context: CommandContext): Promise<Ca
     title: only ? `Adapters of ${plain(only.name)}` : 'Adapters of this channel',
     text:
       all.length > MOST_ROWS
-        ? [`The newest ${MOST_ROWS} of ${all.length}; name a subject to see its own.`]
+        ? [
+            `The newest ${MOST_ROWS} of ${all.length}. \`/krona adapters list subject:\` shows those of one subject.`,
+          ]
         : [],
     table: {
       columns: ['adapter', 'training', 'size', ''],
@@ -58,7 +61,7 @@ async function list(invocation: Invocation, context: CommandContext): Promise<Ca
   };
 }
 
-/** Makes an adapter the one that its subject's prompts use; pinned, votes do not change it. */
+/** Makes an adapter the champion of its subject. @param pinned votes don't change it */
 export async function crown(
   actor: Actor,
   { name, adapter, subject }: NamedAdapter,
@@ -80,10 +83,10 @@ export async function crown(
     tone: 'success',
     title: `${plain(name)} is the champion of ${plain(subject.name)}`,
     text: [
-      `Prompts that name ${plain(subject.name)} use it from now on. Chosen by ${plain(actor.member.name)}.`,
+      `Prompts with ${plain(subject.name)} now use this adapter. Chosen by ${plain(actor.member.name)}.`,
       pinned
-        ? 'It is pinned: votes do not change it. `/krona adapters champion pin:no` lets them.'
-        : 'Votes may change it.',
+        ? 'It is pinned, so votes don’t change it. `/krona adapters champion pin:no` unpins it.'
+        : 'Votes can change it.',
     ],
   };
 }
@@ -97,7 +100,7 @@ async function champion(invocation: Invocation, context: CommandContext): Promis
   return crown(invocation, chosen, flagOption(invocation, 'pin') ?? true, context);
 }
 
-/** The adapters that were champions, the newest last, without those that a rollback has taken back. */
+/** Returns the ids of past champions, newest last, without those that a rollback undid. */
 function reigns(changes: readonly ChampionChange[]): string[] {
   const stack: string[] = [];
   for (const { adapterId, cause } of changes) {
@@ -119,9 +122,9 @@ async function rollback(invocation: Invocation, context: CommandContext): Promis
   if (!before)
     throw new KronaError(
       'NO_CHAMPION_BEFORE',
-      `${subject.name} has had no other champion that is still there; \`/krona adapters champion\` chooses one.`,
+      `${subject.name} has no earlier champion. Choose an adapter with \`/krona adapters champion\`.`,
     );
-  // Pinned, or the votes that chose the other would choose it again.
+  // Pinned, because the same votes would choose the other one again.
   return crown(invocation, before, true, context, 'rollback');
 }
 
@@ -136,13 +139,13 @@ async function remove(invocation: Invocation, context: CommandContext): Promise<
       invocation,
       [subject.ownerId, ...(run ? [run.memberId] : [])],
       'delete this adapter',
-      `who trained it, who began ${subject.name},`,
+      `the member who trained it, the owner of ${subject.name},`,
     );
     const { sets } = await records.openWork(channel.id);
     if (sets.some((set) => set.adapterId === adapter.id))
       throw new KronaError(
         'ADAPTER_BUSY',
-        `${removed.name} is drawing pictures now; try again when they are done.`,
+        `${removed.name} is drawing pictures. Try again when they are done.`,
       );
     const wasChampion = subject.championId === adapter.id;
     if (wasChampion) await records.setChampion(subject.id, null, false);
@@ -155,7 +158,7 @@ async function remove(invocation: Invocation, context: CommandContext): Promise<
     title: `${plain(removed.name)} is deleted`,
     text: wasChampion
       ? [
-          `It was the champion of ${plain(removed.subject.name)}; choose another with \`/krona adapters champion\`.`,
+          `It was the champion of ${plain(removed.subject.name)}. Choose another with \`/krona adapters champion\`.`,
         ]
       : [],
   };
@@ -170,7 +173,7 @@ async function link(invocation: Invocation, context: CommandContext): Promise<Ca
   return {
     tone: 'info',
     title: plain(name),
-    text: ['A LoKr file that other programs for diffusion models open, too.'],
+    text: ['Other programs, such as ComfyUI, can open this file.'],
     files: [{ name: `${name}.safetensors`, blobHash: adapter.blobHash, size: adapter.size }],
     audience: 'caller',
   };
@@ -180,7 +183,7 @@ const ACTIONS: Readonly<Record<string, Command['run']>> = { list, champion, roll
 
 const ADAPTER: OptionData = {
   name: 'adapter',
-  description: 'Its name as the list shows it, or a subject for its champion',
+  description: 'Name of an adapter, or of a subject for its champion',
   type: 'text',
   required: true,
   complete: completeAdapter,
@@ -189,15 +192,15 @@ const ADAPTER: OptionData = {
 export const adapters: Command = {
   data: {
     name: 'adapters',
-    description: 'What was trained here: list, choose the champion, download, delete',
+    description: 'Trained adapters: list, choose the champion, download, delete',
     example: '/krona adapters list subject:mochi',
     options: [],
     actions: [
       {
         name: 'list',
-        description: 'Show the adapters',
+        description: 'List the adapters',
         options: [
-          { name: 'subject', description: 'Of this subject only', type: 'text', complete: completeSubject },
+          { name: 'subject', description: 'Only this subject', type: 'text', complete: completeSubject },
         ],
       },
       {
@@ -205,17 +208,17 @@ export const adapters: Command = {
         description: 'Choose the adapter that prompts use',
         options: [
           ADAPTER,
-          { name: 'pin', description: 'Keep it whatever the votes say (yes by default)', type: 'flag' },
+          { name: 'pin', description: 'Keep it whatever the votes say (default: yes)', type: 'flag' },
         ],
         needs: 'settings',
       },
       {
         name: 'rollback',
-        description: 'Back to the champion before, and keep it',
+        description: 'Return to the previous champion and pin it',
         options: [
           {
             name: 'subject',
-            description: 'Whose champion',
+            description: 'Subject of the champion',
             type: 'text',
             required: true,
             complete: completeSubject,

@@ -1,16 +1,17 @@
-/** @file Subjects of a channel: their names, their tokens, finding one by what a member typed. */
+/** @file Subjects of a channel: names, tokens, and finding one by what a member typed. */
 import { createHash, randomUUID } from 'node:crypto';
+import { at } from '../../core/at.ts';
 import { KronaError } from '../../core/errors.ts';
 import type { Adapter, Channel, Subject } from '../../core/records.ts';
 import type { Records } from '../../storage/records.ts';
 import type { Actor, CommandContext } from '../contract.ts';
-import { suggestion } from '../line/nearest.ts';
+import { suggestion } from '../../core/nearest.ts';
 import { admitTexts } from '../rules/guard.ts';
 
 /** Most characters of a subject's name. */
 export const MAX_NAME = 32;
 const NAME = /^[\p{L}\p{Nd}_-][\p{L}\p{M}\p{Nd}_-]*$/u;
-/** A class noun may have two words: `guinea pig`. */
+/** A class can have several words: `guinea pig`. */
 const CLASS = /^[\p{L}][\p{L}\p{M}\p{Nd}' -]*$/u;
 
 /** @throws KronaError SUBJECT_NAME */
@@ -20,62 +21,62 @@ export function checkSubjectName(name: string): string {
   if (length > MAX_NAME || !NAME.test(normal))
     throw new KronaError(
       'SUBJECT_NAME',
-      `A subject's name is 1 to ${MAX_NAME} letters, digits, - and _, without spaces; ` +
+      `A subject's name must be 1 to ${MAX_NAME} letters, digits, - or _, without spaces; ` +
         `you gave “${[...normal].slice(0, MAX_NAME).join('')}” (${length} characters). Try mochi or red_robot.`,
     );
   return normal;
 }
 
-/** A class noun in the form that prompts use; undefined stays so. @throws KronaError CLASS_NAME */
+/** Returns a class word in the form that prompts use; undefined for undefined. @throws KronaError CLASS_NAME */
 export function checkClassName(className: string | undefined): string | undefined {
   if (className === undefined) return undefined;
   const normal = className.normalize('NFC').toLowerCase().replace(/\s+/g, ' ');
   if ([...normal].length > MAX_NAME || !CLASS.test(normal))
     throw new KronaError(
       'CLASS_NAME',
-      `A class is the plain noun for what the subject is, at most ${MAX_NAME} letters: cat, robot, guinea pig; ` +
+      `A class must be a common noun of at most ${MAX_NAME} letters, such as cat, robot or guinea pig; ` +
         `you gave “${[...normal].slice(0, MAX_NAME).join('')}”.`,
     );
   return normal;
 }
 
-/** Letters that meet in no word and few abbreviations; no vowels, so that no syllable means anything. */
+/** Letters that combine to no word and few abbreviations: without vowels, no syllable has a meaning. */
 const TOKEN_LETTERS = 'jkqvwxz';
 
 /**
- * A rare token for a new subject, such as `zqkv`: the same for the same name, and none of `taken`
- * (tokens and names of the channel's other subjects).
+ * Returns a rare token for a new subject, such as `zqkv`: always the same for a name, and none of `taken` (tokens and
+ * names of the channel's other subjects).
  */
 export function tokenFor(name: string, taken: ReadonlySet<string>): string {
   for (let attempt = 0; ; attempt++) {
     const digest = createHash('sha256').update(`${name.toLowerCase()} ${attempt}`).digest();
-    // 7·6³ = 1,512 tokens of four letters without a double one; longer ones when those seem used up.
+    // 7·6³ = 1,512 tokens have four letters without repetition; after 50 attempts, tokens get longer.
     const length = 4 + Math.floor(attempt / 50);
     let token = '';
     for (let i = 0; i < length; i++) {
       const letters = [...TOKEN_LETTERS].filter((letter) => letter !== token.at(-1));
-      token += letters[digest[i % digest.length]! % letters.length]!;
+      token += at(letters, at(digest, i % digest.length) % letters.length);
     }
     if (!taken.has(token)) return token;
   }
 }
 
-/** The token of a subject that is about to be added to a channel that has `others`. */
-export function newToken(name: string, others: readonly Subject[]): string {
+/** Returns the token of a new subject. @param others the channel's other subjects */
+function newToken(name: string, others: readonly Subject[]): string {
   return tokenFor(name, new Set(others.flatMap((other) => [other.token, other.name.toLowerCase()])));
 }
 
 export function classMissing(name: string): KronaError {
   return new KronaError(
     'CLASS_MISSING',
-    `${name} is new here, so say what it is with one plain noun: class:cat, class:robot.`,
+    `${name} is new here. Say what it is with a class, such as class:cat or class:robot.`,
   );
 }
 
 /**
- * The subject of this name, added when it is new. Call inside a transaction.
+ * Returns the subject of this name, and adds it if it is new. Call it inside a transaction.
  *
- * @param className - the class that was given; needed for a new subject, and must be a known one's own
+ * @param className - required for a new subject; must match the class of a known one
  * @throws KronaError CLASS_MISSING, CLASS_DIFFERS, PROMPT_REFUSED
  */
 export async function ensureSubject(
@@ -90,7 +91,7 @@ export async function ensureSubject(
     if (className !== undefined && className !== known.className)
       throw new KronaError(
         'CLASS_DIFFERS',
-        `${known.name} is a ${known.className} here, not a ${className}; leave class out, or choose another name.`,
+        `${known.name} has the class ${known.className} here, not ${className}. Omit class, or choose another name.`,
       );
     return known;
   }
@@ -107,7 +108,7 @@ export async function ensureSubject(
   });
 }
 
-/** Names for messages: `mochi, rex` or `none yet`. */
+/** Names for a message. */
 function listed(names: readonly string[]): string {
   return names.length === 0 ? 'none yet; `/krona train` makes one' : names.slice(0, 20).join(', ');
 }
@@ -132,12 +133,12 @@ export async function completeSubject(
   return (await context.records.subjects(channel.id)).map((subject) => subject.name);
 }
 
-/** How an adapter is called in chat: subject, step and the start of its id, e.g. `mochi-200-3fa9c1`. */
+/** An adapter's name in chat: subject, step and the start of its id, such as `mochi-200-3fa9c1`. */
 export function adapterName(subject: Pick<Subject, 'name'>, adapter: Pick<Adapter, 'id' | 'step'>): string {
   return `${subject.name}-${adapter.step}-${adapter.id.slice(0, 6)}`;
 }
 
-/** Adapters of a channel, newest first, each with its subject and name. */
+/** Returns the adapters of a channel, newest first, with subject and name. */
 export async function namedAdapters(
   records: Records,
   channel: Channel,
@@ -149,7 +150,7 @@ export async function namedAdapters(
   });
 }
 
-/** The adapter that a member names; a subject's name means its champion. @throws KronaError ADAPTER_UNKNOWN */
+/** Finds an adapter by its name, or by its subject's name for the champion. @throws KronaError ADAPTER_UNKNOWN */
 export async function requireAdapter(records: Records, channel: Channel, typed: string) {
   const all = await namedAdapters(records, channel);
   const wanted = typed.toLowerCase();
@@ -160,7 +161,7 @@ export async function requireAdapter(records: Records, channel: Channel, typed: 
     );
   if (found) return found;
   const names = all.map((each) => each.name);
-  const list = names.length === 0 ? 'there are none yet' : names.slice(0, 10).join(', ');
+  const list = names.length === 0 ? 'none yet' : names.slice(0, 10).join(', ');
   throw new KronaError(
     'ADAPTER_UNKNOWN',
     `This channel has no adapter “${typed.slice(0, 60)}”.${suggestion(typed, names)} Adapters: ${list}.`,

@@ -1,26 +1,27 @@
-/** @file Reactions into ballots: what one member says about one set, whatever the number of his reactions. */
+/** @file Turns reactions into ballots: one member's opinion on one set, whatever the number of their reactions. */
 import type { Picture, PictureSet, StandingVote } from '../../core/records.ts';
+import { at } from '../../core/at.ts';
 import { groupBy } from '../../core/group.ts';
 import type { Comparison } from './bradley-terry.ts';
 import { meaningOf } from './emoji.ts';
 
-/** What `RecordStore.standingVotes` gives. */
+/** The result of `RecordStore.standingVotes`. */
 export interface VoteData {
   readonly votes: readonly StandingVote[];
   readonly pictures: readonly Picture[];
   readonly sets: readonly PictureSet[];
 }
 
-export interface Ballot {
+interface Ballot {
   readonly set: PictureSet;
   readonly memberId: string;
   readonly liked: readonly Picture[];
   readonly disliked: readonly Picture[];
-  /** The set's pictures about which the member said nothing, or both. */
+  /** The set's pictures without a reaction of the member, or with reactions both for and against. */
   readonly neutral: readonly Picture[];
 }
 
-/** Ballots that count: not those of the member who asked for the set, and none without a for or against. */
+/** Returns the ballots that count: none by the member who requested the set, none without a vote for or against. */
 export function countedBallots({ votes, pictures, sets }: VoteData): Ballot[] {
   const pictureById = new Map(pictures.map((picture) => [picture.id, picture]));
   const picturesOf = groupBy(pictures, (picture) => picture.setId);
@@ -35,7 +36,7 @@ export function countedBallots({ votes, pictures, sets }: VoteData): Ballot[] {
     (vote) => `${vote.set.id} ${vote.memberId}`,
   );
   return [...said.values()].map((list) => {
-    const { set, memberId } = list[0]!;
+    const { set, memberId } = at(list, 0);
     const has = (picture: Picture, sign: number): boolean =>
       list.some((vote) => vote.pictureId === picture.id && vote.sign === sign);
     const all = (picturesOf.get(set.id) ?? []).toSorted((a, b) => a.index - b.index);
@@ -46,14 +47,14 @@ export function countedBallots({ votes, pictures, sets }: VoteData): Ballot[] {
   });
 }
 
-/** A comparison with who made it. */
-export type Preference = Comparison & { readonly memberId: string };
+/** A comparison by a member. */
+type Preference = Comparison & { readonly memberId: string };
 
 /**
- * The preferences that ballots express between arms: what is liked over all else of the set, and what is left
- * alone over what is disliked. A ballot's weights sum to 1, so nobody gains by reacting to more pictures.
+ * Returns the preferences of ballots between arms: liked pictures over all others of the set, and neutral ones over
+ * disliked ones. A ballot's weights sum to 1, so nobody gains by reacting to more pictures.
  *
- * @param armOf - the arm that a picture stands for, null for none; pictures of one arm are not compared
+ * @param armOf - the arm of a picture, null for none; pictures of the same arm are not compared
  */
 export function preferences(
   ballots: readonly Ballot[],

@@ -1,15 +1,15 @@
-/** @file When votes change the adapter that a subject's prompts use. Decides; writes nothing. */
+/** @file Decides when votes change a subject's champion. */
 import type { Adapter, Subject } from '../../core/records.ts';
 import { countedBallots, preferences, type VoteData } from './ballots.ts';
-import { bradleyTerry } from './bradley-terry.ts';
+import { bradleyTerry, strengthOf } from './bradley-terry.ts';
 
 /** Fewest distinct members that must have voted on an adapter's pictures. */
-export const MIN_VOTERS = 3;
+const MIN_VOTERS = 3;
 
 /**
- * Standard errors between an estimate and its lower bound: right 7 times in 8. Three members who agree on one of four
- * pictures suffice, a draw does not. More caution would never let a small channel decide, and a wrong change costs
- * little: votes or a hand turn it back.
+ * Standard errors between an estimate and its lower bound, which holds 7 times in 8. Three members who agree on one of
+ * four pictures are enough; a draw is not. With more caution, a small channel could never decide, and a wrong change is
+ * cheap: votes or a member can undo it.
  */
 const CAUTION = 1.15;
 
@@ -17,16 +17,16 @@ export interface ChampionChange {
   readonly adapterId: string;
   readonly previousId: string | null;
   readonly voters: number;
-  /** Why, for the announcement. */
+  /** The reason, for the announcement. */
   readonly reason: string;
 }
 
 /**
- * The adapter that should become a subject's champion by votes, or null when nothing changes.
+ * Returns the adapter that should become a subject's champion by votes, null when nothing changes.
  *
- * It needs three things, each against another way to be wrong: `MIN_VOTERS` members (no clique of two), a lower
- * bound above the current champion's estimate (no luck of few votes), and to stay ahead of the champion without
- * the votes of any single member (nobody decides alone by voting on every set). A pinned champion stays.
+ * The adapter needs `MIN_VOTERS` voters (two members can't decide), a lower bound above the champion's estimate (so it
+ * is not luck), and a lead that remains without the votes of any one member (nobody decides alone by voting on every
+ * set). A pinned champion stays.
  *
  * @param adapters - the subject's adapters
  */
@@ -42,7 +42,8 @@ export function decideChampion(
     adapterId !== null && ids.includes(adapterId) ? adapterId : null,
   );
   const strengths = bradleyTerry(ids, all);
-  const best = ids.reduce((a, b) => (strengths.get(b)!.estimate > strengths.get(a)!.estimate ? b : a));
+  const estimateOf = (id: string): number => strengthOf(strengths, id).estimate;
+  const best = ids.reduce((a, b) => (estimateOf(b) > estimateOf(a) ? b : a));
   if (best === subject.championId) return null;
 
   const voters = new Set(
@@ -52,9 +53,9 @@ export function decideChampion(
   ).size;
   if (voters < MIN_VOTERS) return null;
 
-  const { estimate, error } = strengths.get(best)!;
+  const { estimate, error } = strengthOf(strengths, best);
   const current = subject.championId;
-  // Without a champion there is nothing to lose: better than the average adapter, whose strength is 0, is enough.
+  // Without a champion, it is enough to be better than the average adapter, whose strength is 0.
   const bar = (of: ReturnType<typeof bradleyTerry>): number => of.get(current ?? '')?.estimate ?? 0;
   if (estimate - (current === null ? 0 : CAUTION * error) <= bar(strengths)) return null;
   for (const memberId of new Set(all.map((preference) => preference.memberId))) {
@@ -62,12 +63,12 @@ export function decideChampion(
       ids,
       all.filter((preference) => preference.memberId !== memberId),
     );
-    if (others.get(best)!.estimate <= bar(others)) return null;
+    if (strengthOf(others, best).estimate <= bar(others)) return null;
   }
   return {
     adapterId: best,
     previousId: current,
     voters,
-    reason: `${voters} members voted on its pictures, and it is ahead of ${current === null ? 'the others' : 'the champion before'} whoever’s votes are left out`,
+    reason: `${voters} members voted on its pictures. It is ahead of ${current === null ? 'the others' : 'the previous champion'}, even without the votes of any one member`,
   };
 }

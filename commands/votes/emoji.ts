@@ -1,9 +1,9 @@
 /**
- * @file What a reaction says: for, against, or nothing. The one table, with the platforms' own names of emoji;
- * skin tones and presentation selectors are folded away first.
+ * @file The meaning of reactions: for, against, or none, with the platforms' names of emoji. Skin tones and presentation
+ * selectors are ignored.
  */
 
-/** Emoji that count, each with the names by which platforms without Unicode reactions call it. */
+/** Emoji that count, with their names on platforms without Unicode reactions. */
 const FOR: Readonly<Record<string, readonly string[]>> = {
   '👍': ['+1', 'thumbsup'],
   '❤': ['heart'],
@@ -53,7 +53,7 @@ const AGAINST: Readonly<Record<string, readonly string[]>> = {
   '☹': ['white_frowning_face', 'frowning'],
 };
 
-/** Numbers stand for the picture at that place, where one message shows the whole set. */
+/** Numbers are votes for the picture at that place, where one message shows the whole set. */
 const NUMBERS: Readonly<Record<string, readonly string[]>> = {
   '1⃣': ['one'],
   '2⃣': ['two'],
@@ -68,19 +68,19 @@ const BY_NAME = new Map(
 );
 const PLACES = Object.keys(NUMBERS);
 
-/** The reactions that invite to vote, for gateways to put under a set of `count` pictures. */
+/** The reactions that gateways add under a set of `count` pictures, as an invitation to vote. */
 export function invitingEmoji(count: number): string[] {
   return PLACES.slice(0, count).map(shownEmoji);
 }
 
-/** A folded emoji with the selector that makes devices draw it in colour where its default is black and white. */
+/** A folded emoji with the selector for colour, where its default is black and white. */
 export function shownEmoji(folded: string): string {
-  if (Object.hasOwn(NUMBERS, folded)) return `${folded[0]!}\ufe0f\u20e3`;
+  if (Object.hasOwn(NUMBERS, folded)) return `${folded.charAt(0)}\ufe0f\u20e3`;
   return /^\p{Emoji}$/u.test(folded) && !/\p{Emoji_Presentation}/u.test(folded) ? `${folded}\ufe0f` : folded;
 }
 
 /**
- * One spelling of an emoji: without skin tone (U+1F3FB to U+1F3FF or `::skin-tone-3`) and without presentation
+ * Returns one spelling of an emoji: without skin tone (U+1F3FB to U+1F3FF or `::skin-tone-3`) and without presentation
  * selector; a platform's name of a known emoji becomes the emoji.
  */
 export function foldEmoji(emoji: string): string {
@@ -91,14 +91,14 @@ export function foldEmoji(emoji: string): string {
   return BY_NAME.get(bare.toLowerCase()) ?? bare;
 }
 
-export interface Meaning {
+interface Meaning {
   /** 1 for, −1 against, 0 neither. */
   readonly sign: 1 | 0 | -1;
-  /** The place, from 0, of the picture that a number stands for; null for any other emoji. */
+  /** The place, from 0, of the picture for a number; null for any other emoji. */
   readonly place: number | null;
 }
 
-/** What a reaction means. Emoji that are in no table are shown but say nothing. */
+/** Returns the meaning of a reaction. Emoji in no table are shown, but don't count. */
 export function meaningOf(emoji: string): Meaning {
   const folded = foldEmoji(emoji);
   const place = PLACES.indexOf(folded);

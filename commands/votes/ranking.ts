@@ -1,24 +1,24 @@
 /**
- * @file Rankings: single pictures by the lower end of Wilson's interval, adapters and settings by Bradley–Terry
- * from preferences within sets, as votes across prompts would mostly measure the prompt.
+ * @file Rankings: pictures by the lower end of Wilson's interval; adapters and settings by Bradley–Terry from preferences
+ * within sets, because votes across prompts would mostly measure the prompt.
  */
 import type { Adapter, Picture, PictureSet } from '../../core/records.ts';
 import { trainingWords } from '../cards/format.ts';
 import { countedBallots, preferences, type VoteData } from './ballots.ts';
-import { bradleyTerry, type Strength } from './bradley-terry.ts';
+import { bradleyTerry, strengthOf, type Strength } from './bradley-terry.ts';
 import { wilsonInterval } from './wilson.ts';
 
 export interface RankedPicture {
   readonly picture: Picture;
   readonly set: PictureSet;
-  /** Share of votes for it: Wilson's 95 % interval; the ranking is by `low`. */
+  /** Share of votes for it: Wilson's 95% interval; the ranking is by `low`. */
   readonly low: number;
   readonly high: number;
   /** Distinct members whose votes count. */
   readonly voters: number;
 }
 
-/** Pictures with at least one counted vote, best first. A member's votes in a set weigh 1 together. */
+/** Returns the pictures with counted votes, best first. A member's votes in one set have a total weight of 1. */
 export function rankPictures(data: VoteData): RankedPicture[] {
   const tallies = new Map<
     string,
@@ -46,14 +46,14 @@ export function rankPictures(data: VoteData): RankedPicture[] {
 
 export interface RankedArm extends Strength {
   readonly arm: string;
-  /** Distinct members with a preference about it. */
+  /** Distinct members with a preference that involves it. */
   readonly voters: number;
 }
 
 /**
- * Arms by strength, best first; those that no counted preference is about are left out.
+ * Returns the arms by strength, best first, without those that no counted preference involves.
  *
- * @param armOf - the arm that a picture stands for, null for none
+ * @param armOf - the arm of a picture, null for none
  */
 export function rankArms(data: VoteData, armOf: (picture: Picture) => string | null): RankedArm[] {
   const all = preferences(countedBallots(data), armOf);
@@ -62,17 +62,21 @@ export function rankArms(data: VoteData, armOf: (picture: Picture) => string | n
   return arms
     .map((arm) => {
       const about = all.filter(({ winner, loser }) => winner === arm || loser === arm);
-      return { arm, ...strengths.get(arm)!, voters: new Set(about.map(({ memberId }) => memberId)).size };
+      return {
+        arm,
+        ...strengthOf(strengths, arm),
+        voters: new Set(about.map(({ memberId }) => memberId)).size,
+      };
     })
     .sort((a, b) => b.estimate - a.estimate || a.arm.localeCompare(b.arm));
 }
 
-/** What distinguishes training settings in the ranking, in words: `krona 4×32, lr 0.002, 200 steps`. */
+/** The training settings as an arm: `krona 4×32, lr 0.002, 200 steps`. */
 export function settingsArm({ settings }: Pick<Adapter, 'settings'>): string {
   return `${trainingWords(settings)}, ${settings.steps} steps`;
 }
 
-/** Chance to beat an average arm, with its 95 % interval: strengths as members read them. */
+/** Returns the probability to win against an average arm, with its 95% interval. */
 export function winChance({ estimate, error }: Strength): { chance: number; low: number; high: number } {
   const chance = (logOdds: number): number => 1 / (1 + Math.exp(-logOdds));
   return {

@@ -1,4 +1,4 @@
-/** @file A reaction on a message becomes a vote fact, and may change the champion, which a post then announces. */
+/** @file Stores a reaction as a vote fact. It can change the champion, which a post then announces. */
 import { randomUUID } from 'node:crypto';
 import type { ChampionChange, Picture, PictureSet } from '../../core/records.ts';
 import type { CommandContext } from '../contract.ts';
@@ -6,25 +6,26 @@ import { decideChampion } from './champion.ts';
 import { meaningOf } from './emoji.ts';
 import { rankPictures } from './ranking.ts';
 
-export interface Reaction {
+interface Reaction {
   readonly setId: string;
-  /** The picture under which the reaction is, null where one message shows the whole set. */
+  /** The picture with the reaction; null where one message shows the whole set. */
   readonly pictureId: string | null;
   readonly memberId: string;
-  /** As the platform gives it; folded only when votes are counted. */
+  /** As the platform spells it; folded only when votes are counted. */
   readonly emoji: string;
   readonly added: boolean;
 }
 
-/** The picture that a reaction is about; null when that cannot be told (a heart under four pictures). */
+/** Returns the picture of a reaction; null when it is ambiguous, such as a heart under four pictures. */
 function pictureOf(reaction: Reaction, pictures: readonly Picture[]): Picture | null {
   if (reaction.pictureId !== null) return pictures.find(({ id }) => id === reaction.pictureId) ?? null;
   const { place } = meaningOf(reaction.emoji);
   if (place !== null) return pictures.find(({ index }) => index === place) ?? null;
-  return pictures.length === 1 ? pictures[0]! : null;
+  const [only] = pictures;
+  return only && pictures.length === 1 ? only : null;
 }
 
-/** Lets the votes of a set's channel choose the champion of the set's subject; null when that stays. */
+/** Lets votes choose the champion of a set's subject; null when it stays. */
 export async function crownByVotes(
   set: PictureSet,
   { records }: CommandContext,
@@ -38,7 +39,7 @@ export async function crownByVotes(
   const best = rankPictures(data).find((each) => each.picture.adapterId === change.adapterId);
   const { adapterId, reason } = change;
   return records.transaction(async (inside) => {
-    // Votes were read outside, so that reactions never wait for each other; somebody may have chosen meanwhile.
+    // Votes were read outside, so that reactions never wait for each other. A member may have chosen in the meantime.
     const now = await inside.subject(subject.id);
     const stands = now?.championId === change.previousId && !now.championPinned;
     if (!stands || !(await inside.adapter(adapterId))) return null;
@@ -64,9 +65,9 @@ export async function crownByVotes(
 }
 
 /**
- * Records a reaction on a picture of a set; a blocked member's says nothing. Reactions of bots must not come here.
+ * Stores a reaction to a picture of a set, unless the member is blocked. Reactions of bots must not be passed.
  *
- * @returns whether it added a fact, and how it changed the champion
+ * @returns whether it added a fact, and the change of champion
  */
 export async function recordReaction(
   reaction: Reaction,

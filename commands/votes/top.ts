@@ -1,7 +1,8 @@
-/** @file `/krona top`: what the votes say, with how sure they are. */
+/** @file `/krona top`: rankings by votes, with confidence intervals. */
 import { randomUUID } from 'node:crypto';
 import type { Card } from '../card.ts';
-import { percent, plain } from '../cards/format.ts';
+import { percent } from '../../core/format.ts';
+import { plain } from '../cards/format.ts';
 import { rankedCard } from '../cards/load-card.ts';
 import { OWN_VOTES } from '../cards/ranking-card.ts';
 import type { Command, CommandContext, Invocation } from '../contract.ts';
@@ -25,16 +26,14 @@ function topArms(
   if (ranked.length === 0)
     return noVotes(
       title,
-      `They are compared when somebody prefers one picture of a set over another ${what}'s.`,
+      `They are compared when a member prefers a picture to one of the same set that was made with another ${what}.`,
     );
   return {
     tone: 'info',
     title,
-    text: [
-      `How often a picture of it is preferred over an average one of its set, with 95 % certainty. ${OWN_VOTES}`,
-    ],
+    text: [`Wins: estimated share of comparisons with an average ${what} that it wins. ${OWN_VOTES}`],
     table: {
-      columns: ['', what, 'wins', 'certainly', 'voters'],
+      columns: ['', what, 'wins', '95% interval', 'voters'],
       rows: ranked.slice(0, MOST_ROWS).map((each, index) => {
         const { chance, low, high } = winChance(each);
         return [
@@ -46,7 +45,7 @@ function topArms(
         ];
       }),
     },
-    // As other lists with adapters' names: in the channel they would stay after the adapter is deleted.
+    // For the caller only: in the channel, the names would stay after an adapter is deleted.
     audience: 'caller',
   };
 }
@@ -54,16 +53,16 @@ function topArms(
 export const top: Command = {
   data: {
     name: 'top',
-    description: 'The best pictures, adapters and settings by votes',
+    description: 'Show the best pictures, adapters or settings by votes',
     example: '/krona top what:adapters',
     options: [
       {
         name: 'what',
-        description: 'What to rank; pictures by default',
+        description: 'What to rank (default: pictures)',
         type: 'text',
         choices: ['pictures', 'adapters', 'settings'],
       },
-      { name: 'subject', description: 'Of this subject only', type: 'text', complete: completeSubject },
+      { name: 'subject', description: 'Only this subject', type: 'text', complete: completeSubject },
     ],
   },
 
@@ -79,7 +78,7 @@ export const top: Command = {
     if (what === 'pictures') {
       const ranked = rankPictures(data).slice(0, MOST_ROWS);
       if (ranked.length === 0)
-        return noVotes('Best pictures', `React to a picture of somebody else. ${OWN_VOTES}`);
+        return noVotes('Best pictures', `React to pictures that others requested. ${OWN_VOTES}`);
       const ranking = { id: randomUUID(), channelId: channel.id };
       await records.transaction(async (inside) => {
         await inside.addRanking({ ...ranking, pictureIds: ranked.map(({ picture }) => picture.id) });
@@ -92,8 +91,9 @@ export const top: Command = {
     if (what === 'adapters') {
       const ranked = rankArms(data, ({ adapterId }) => (named.has(adapterId ?? '') ? adapterId : null));
       return topArms('Best adapters', 'adapter', ranked, (id) => {
-        const { name, adapter, subject: its } = named.get(id)!;
-        return its.championId === adapter.id ? `${name} (champion)` : name;
+        const found = named.get(id);
+        if (!found) return id;
+        return found.subject.championId === found.adapter.id ? `${found.name} (champion)` : found.name;
       });
     }
     const ranked = rankArms(data, ({ adapterId }) => {

@@ -1,10 +1,10 @@
-/** @file The Wilson score interval (Wilson 1927): what a share of votes tells, with few votes or many. */
+/** @file The Wilson score interval (Wilson 1927) for a share of votes. */
 
-/** 97.5 % quantile of the normal distribution: a two-sided interval of 95 %. */
+/** 97.5% quantile of the normal distribution, for a two-sided interval of 95%. */
 const Z = 1.959964;
 
 /**
- * The interval in which the true share lies with 95 % confidence. Weighted votes may make both counts fractions.
+ * Returns the 95% confidence interval of a share. With weighted votes, both counts can be fractions.
  *
  * @param positive - votes for, at most `total`
  * @param total - all votes; with 0 the interval is [0, 1]

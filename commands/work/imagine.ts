@@ -2,52 +2,96 @@
 import { KronaError } from '../../core/errors.ts';
 import { MOST_SUBJECTS, resolvePrompt } from '../../core/prompt.ts';
 import type { Channel, Subject } from '../../core/records.ts';
+import { MAX_SEED, randomSeed } from '../../core/seeds.ts';
+import { checkDrawing } from '../../core/settings/check.ts';
+import { withOptions } from '../../core/settings/read.ts';
+import { inChat } from '../../core/settings/schema.ts';
 import type { Records } from '../../storage/records.ts';
 import { loadCard } from '../cards/load-card.ts';
-import type { Command, CommandContext, OptionData } from '../contract.ts';
-import { numberOption, textOption } from '../line/options.ts';
-import { checkDrawing, SETTING_OPTIONS, withOptions } from '../settings/settings-check.ts';
+import type { CommandContext } from '../contract.ts';
+import { command } from '../define.ts';
+import { settingOption } from '../settings/setting-options.ts';
 import { completeAdapter, completeSubject, requireAdapter, requireSubject } from '../subjects/subjects.ts';
-import { MAX_SEED, randomSeed, startSet } from './work.ts';
+import { startSet } from './work.ts';
 
 /** Most characters of a prompt; the text encoders read about the first 77 tokens. */
 export const MAX_PROMPT = 1000;
 
-/** In a picture's command, steps are those of the picture; the channel's training steps do not matter. */
-const STEPS: OptionData = { ...SETTING_OPTIONS.samplingSteps, name: 'steps' };
-
 /** Why a subject cannot be drawn yet, and what to do. */
-async function noChampion(records: Records, channel: Channel, subject: Subject): Promise<KronaError> {
+async function noChampion(
+  records: Records,
+  channel: Channel,
+  subject: Pick<Subject, 'id' | 'name'>,
+): Promise<KronaError> {
   const { name } = subject;
   const run = (await records.openWork(channel.id)).runs.find((each) => each.subjectId === subject.id);
   if (run)
     return new KronaError(
       'SUBJECT_NOT_READY',
-      `${name} is ${run.state === 'running' ? 'still being learnt' : 'waiting to be learnt'}; ask again when its run is done.`,
+      `Training of ${name} is ${run.state === 'running' ? 'still running' : 'queued'}; ask again when it is done.`,
     );
   const trained = (await records.adapters(channel.id)).some((adapter) => adapter.subjectId === subject.id);
   return new KronaError(
     'SUBJECT_NOT_READY',
     trained
-      ? `${name} has adapters but no champion; choose one with \`/krona adapters champion\`.`
-      : `${name} has not been learnt yet; start with \`/krona train subject:${name}\`.`,
+      ? `${name} has adapters but no champion. Choose one with \`/krona adapters champion\`.`
+      : `${name} has not been trained yet. Start with \`/krona train subject:${name}\`.`,
   );
 }
 
 /** The subject's name where a prompt's last word begins it, for completion in the middle of a text. */
 async function completePrompt(typed: string, context: CommandContext, channel: Channel): Promise<string[]> {
-  const [, before, word] = /^([^]*?)(\S*)$/.exec(typed)!;
+  const word = /\S*$/.exec(typed)?.[0] ?? '';
   if (word === '') return [];
+  const before = typed.slice(0, typed.length - word.length);
   const names = await completeSubject(typed, context, channel);
   return names
-    .filter((name) => name.toLowerCase().startsWith(word!.toLowerCase()))
-    .map((name) => `${before!}${name}`);
+    .filter((name) => name.toLowerCase().startsWith(word.toLowerCase()))
+    .map((name) => `${before}${name}`);
 }
 
-export const imagine: Command = {
-  data: {
+/** What a member asked to have drawn, by name. */
+interface Asked {
+  readonly prompt: string;
+  readonly subject: string | undefined;
+  readonly adapter: string | undefined;
+}
+
+/** The first subject of a set, and the adapters that draw it: of the subjects given or named in the prompt. */
+interface Cast {
+  readonly subjectId: string | null;
+  readonly adapterId: string | null;
+  readonly alsoAdapterIds: readonly string[];
+}
+
+/** @throws KronaError SUBJECT_UNKNOWN, ADAPTER_UNKNOWN, ADAPTER_OF_OTHER, SUBJECT_NOT_READY */
+async function castOf(records: Records, channel: Channel, asked: Asked): Promise<Cast> {
+  const given = asked.subject === undefined ? null : await requireSubject(records, channel, asked.subject);
+  const chosen = asked.adapter === undefined ? null : await requireAdapter(records, channel, asked.adapter);
+  if (given && chosen && chosen.subject.id !== given.id)
+    throw new KronaError(
+      'ADAPTER_OF_OTHER',
+      `${chosen.name} is an adapter of ${chosen.subject.name}, not of ${given.name}; give only one of the two.`,
+    );
+  const first = chosen?.subject ?? given;
+  const named = resolvePrompt(asked.prompt, await records.subjects(channel.id)).subjects;
+  const others = named.filter(({ id }) => id !== first?.id);
+  const subjects = [...(first ? [first] : []), ...others].slice(0, MOST_SUBJECTS);
+  const adapterIds: string[] = [];
+  for (const subject of subjects) {
+    const own = subject.id === chosen?.subject.id ? chosen.adapter.id : subject.championId;
+    if (own !== null) adapterIds.push(own);
+    // Beside one that is trained, another is drawn as any of its class.
+    else if (adapterIds.length === 0) throw await noChampion(records, channel, subject);
+  }
+  const [adapterId = null, ...alsoAdapterIds] = adapterIds;
+  return { subjectId: subjects[0]?.id ?? null, adapterId, alsoAdapterIds };
+}
+
+export const imagine = command(
+  {
     name: 'imagine',
-    description: 'Draw pictures of a prompt; name a subject to have it in them',
+    description: 'Draw pictures of a prompt; name a subject to include it',
     example: '/krona imagine a watercolour of mochi count:2',
     options: [
       {
@@ -61,35 +105,35 @@ export const imagine: Command = {
       },
       {
         name: 'subject',
-        description: 'Whose adapter to use when the prompt does not name it',
+        description: 'Subject whose adapter to use when the prompt does not name it',
         type: 'text',
         complete: completeSubject,
       },
-      SETTING_OPTIONS.count,
-      STEPS,
+      settingOption('count'),
+      { ...settingOption('samplingSteps'), name: 'steps', type: 'integer' },
       {
         name: 'seed',
-        description: 'Same seed, same picture; random by default',
+        description: 'Same seed, same picture (default: random)',
         type: 'integer',
         min: 0,
         max: MAX_SEED,
       },
       {
         name: 'strength',
-        description: 'How strongly the adapter acts: 1 as trained',
+        description: 'Strength of the adapter (default: 1)',
         type: 'number',
         min: 0,
         max: 2,
       },
-      { name: 'negative', description: 'What to keep out', type: 'text', maxLength: MAX_PROMPT },
-      SETTING_OPTIONS.size,
-      SETTING_OPTIONS.guidance,
-      SETTING_OPTIONS.rescale,
-      SETTING_OPTIONS.scheduler,
-      SETTING_OPTIONS.refine,
+      { name: 'negative', description: 'What to avoid', type: 'text', maxLength: MAX_PROMPT },
+      settingOption('size'),
+      settingOption('guidance'),
+      settingOption('rescale'),
+      settingOption('scheduler'),
+      settingOption('refine'),
       {
         name: 'adapter',
-        description: 'Another adapter than the champion',
+        description: 'An adapter to use instead of the champion',
         type: 'text',
         complete: completeAdapter,
       },
@@ -97,53 +141,31 @@ export const imagine: Command = {
     needs: 'imagine',
   },
 
-  async run(invocation, context) {
+  async (invocation, context) => {
     const { channel } = invocation;
-    const prompt = textOption(invocation, 'prompt')!;
-    const subjectName = textOption(invocation, 'subject');
-    const adapterTyped = textOption(invocation, 'adapter');
+    const { prompt, subject, adapter, negative = null, seed, strength = 1, ...more } = invocation.options;
+    // In a picture's command, steps are those of the picture; the channel's training steps do not matter.
+    const drawing = { ...more, steps: undefined, [inChat('samplingSteps').name]: more.steps };
     const model = await context.records.modelCard();
-    const { steps, ...options } = invocation.options;
     const set = await context.records.transaction(async (records) => {
-      const asked = subjectName === undefined ? null : await requireSubject(records, channel, subjectName);
-      const chosen = adapterTyped === undefined ? null : await requireAdapter(records, channel, adapterTyped);
-      if (asked && chosen && chosen.subject.id !== asked.id)
-        throw new KronaError(
-          'ADAPTER_OF_OTHER',
-          `${chosen.name} is an adapter of ${chosen.subject.name}, not of ${asked.name}; leave one of the two out.`,
-        );
-      const subjects = await records.subjects(channel.id);
-      const first = chosen?.subject ?? asked;
-      const named = resolvePrompt(prompt, subjects).subjects.map(({ id }) => id);
-      const ids = [...new Set([...(first ? [first.id] : []), ...named])].slice(0, MOST_SUBJECTS);
-      const drawnOnes = ids.map((id) => subjects.find((each) => each.id === id)!);
-      const adapterIds: string[] = [];
-      for (const subject of drawnOnes) {
-        const own = subject.id === chosen?.subject.id ? chosen.adapter.id : subject.championId;
-        if (own !== null) adapterIds.push(own);
-        // Beside one that is learnt, another is drawn as any of its class.
-        else if (adapterIds.length === 0) throw await noChampion(records, channel, subject);
-      }
-      const { settings } = (await records.channelById(channel.id)) ?? channel;
-      const drawing = {
-        ...options,
-        ...(steps !== undefined && { [SETTING_OPTIONS.samplingSteps.name]: steps }),
-      };
-      const drawn = withOptions(settings, drawing, model);
-      if (model) checkDrawing(drawn, model);
+      const cast = await castOf(records, channel, { prompt, subject, adapter });
+      const settings = withOptions(
+        ((await records.channelById(channel.id)) ?? channel).settings,
+        drawing,
+        model,
+      );
+      if (model) checkDrawing(settings, model);
       return startSet(records, invocation, {
-        subjectId: drawnOnes[0]?.id ?? null,
+        ...cast,
         prompt,
-        negative: textOption(invocation, 'negative') ?? null,
-        seed: numberOption(invocation, 'seed') ?? randomSeed(),
-        count: drawn.count,
-        strength: numberOption(invocation, 'strength') ?? 1,
-        settings: drawn,
-        adapterId: adapterIds[0] ?? null,
-        alsoAdapterIds: adapterIds.slice(1),
+        negative,
+        seed: seed ?? randomSeed(),
+        count: settings.count,
+        strength,
+        settings,
         variationOf: null,
       });
     });
     return loadCard('set', set.id, context);
   },
-};
+);

@@ -1,24 +1,19 @@
-/** @file `/krona queue`: what runs and waits in this channel, and taking one's own out of it. */
+/** @file `/krona queue`: the jobs of this channel, and cancelling one's own. */
 import { KronaError } from '../../core/errors.ts';
 import type { Channel, PictureSet, Run } from '../../core/records.ts';
 import type { Records } from '../../storage/records.ts';
 import type { Card } from '../card.ts';
-import { duration, ordinal, plain } from '../cards/format.ts';
+import { duration, ordinal } from '../../core/format.ts';
+import { plain } from '../cards/format.ts';
 import type { Command, CommandContext, Invocation } from '../contract.ts';
-import { openWork, workRecord, type Work } from './open-work.ts';
+import { channelQueue, workRecord, type Work } from './channel-queue.ts';
 import { textOption } from '../line/options.ts';
 import { limitLines } from '../rules/quota.ts';
 import { cancelWork } from './work.ts';
 
-/** How work is named in chat: the start of its id. */
+/** A job's name in chat: the start of its id. */
 function shortId(record: Run | PictureSet): string {
   return record.id.slice(0, 8);
-}
-
-/** Open work, oldest first. */
-async function queueOf(records: Records, channel: Channel): Promise<Work[]> {
-  const work = await openWork(records, channel.id);
-  return work.sort((a, b) => workRecord(a).createdAt.getTime() - workRecord(b).createdAt.getTime());
 }
 
 async function subjectNames(records: Records, channel: Channel): Promise<Map<string, string>> {
@@ -35,7 +30,7 @@ async function stateOf(work: Work, context: CommandContext): Promise<string> {
   const { state, progress, id } = workRecord(work);
   if (state === 'queued') {
     const position = await context.jobs.position(work.kind === 'run' ? 'train' : 'imagine', id);
-    return position ? `${ordinal(position)} in the queue` : 'waiting';
+    return position ? `${ordinal(position)} in the queue` : 'queued';
   }
   if (!progress) return 'starting';
   const left = progress.secondsLeft === null ? '' : `, ${duration(progress.secondsLeft)} left`;
@@ -43,10 +38,10 @@ async function stateOf(work: Work, context: CommandContext): Promise<string> {
 }
 
 async function show({ channel, member }: Invocation, context: CommandContext): Promise<Card> {
-  const work = await queueOf(context.records, channel);
+  const work = await channelQueue(context.records, channel.id);
   const limits = await limitLines(context.records, channel.id, member);
   if (work.length === 0)
-    return { tone: 'info', title: 'Nothing runs and nothing waits', text: limits, audience: 'caller' };
+    return { tone: 'info', title: 'The queue is empty', text: limits, audience: 'caller' };
   const subjects = await subjectNames(context.records, channel);
   const ids = [...new Set(work.map((each) => workRecord(each).memberId))];
   const members = new Map((await context.records.members(ids)).map((member) => [member.id, member.name]));
@@ -56,42 +51,41 @@ async function show({ channel, member }: Invocation, context: CommandContext): P
     rows.push([
       shortId(record),
       describe(each, subjects),
-      plain(members.get(record.memberId) ?? 'a member who left', 40),
+      plain(members.get(record.memberId) ?? 'a former member', 40),
       await stateOf(each, context),
     ]);
   }
   return {
     tone: 'info',
     title: 'Queue of this channel',
-    text: ['`/krona queue cancel` stops what you asked for.', ...limits],
+    text: ['`/krona queue cancel` cancels your own jobs.', ...limits],
     table: { columns: ['id', 'what', 'by', 'state'], rows },
     audience: 'caller',
   };
 }
 
-/** The work that a member means: by the start of its id, else his only one. */
+/** Returns the job that a member means: by the start of its id, or their only one. */
 function choose(work: readonly Work[], typed: string | undefined, memberId: string): Work {
   if (typed !== undefined) {
     const wanted = typed.toLowerCase();
     const found = work.filter((each) => workRecord(each).id.startsWith(wanted));
-    if (found.length === 1 && wanted.length >= 4) return found[0]!;
+    const [only] = found;
+    if (only && found.length === 1 && wanted.length >= 4) return only;
     throw new KronaError(
       'WORK_UNKNOWN',
-      `Nothing open here has the id “${typed.slice(0, 40)}”; \`/krona queue show\` lists the ids.`,
+      `No job here has the id “${typed.slice(0, 40)}”. \`/krona queue show\` lists the ids.`,
     );
   }
   const own = work.filter((each) => workRecord(each).memberId === memberId);
-  if (own.length === 1) return own[0]!;
-  throw new KronaError(
-    own.length === 0 ? 'WORK_UNKNOWN' : 'WORK_AMBIGUOUS',
-    own.length === 0
-      ? 'Nothing of yours runs or waits here.'
-      : `${own.length} things of yours are open; say which: work:${own.map((each) => shortId(workRecord(each))).join(' or work:')}.`,
-  );
+  const [only] = own;
+  if (!only) throw new KronaError('WORK_UNKNOWN', 'You have no jobs in this queue.');
+  if (own.length === 1) return only;
+  const ids = own.map((each) => `work:${shortId(workRecord(each))}`).join(' or ');
+  throw new KronaError('WORK_AMBIGUOUS', `You have ${own.length} jobs in this queue. Choose one: ${ids}.`);
 }
 
 async function cancel(invocation: Invocation, context: CommandContext): Promise<Card> {
-  const work = await queueOf(context.records, invocation.channel);
+  const work = await channelQueue(context.records, invocation.channel.id);
   const chosen = choose(work, textOption(invocation, 'work'), invocation.member.id);
   await cancelWork(invocation, chosen, context);
   const subjects = await subjectNames(context.records, invocation.channel);
@@ -103,25 +97,25 @@ const ACTIONS: Readonly<Record<string, Command['run']>> = { show, cancel };
 export const queue: Command = {
   data: {
     name: 'queue',
-    description: 'What runs and waits here; cancel your own',
+    description: 'Show the queue, or cancel your own jobs',
     example: '/krona queue show',
     options: [],
     actions: [
       {
         name: 'show',
-        description: 'Show what runs and waits here, and how much you may ask for',
+        description: 'Show the queue and your limits',
         options: [],
       },
       {
         name: 'cancel',
-        description: 'Stop something you asked for',
+        description: 'Cancel one of your jobs',
         options: [
           {
             name: 'work',
-            description: 'Its id as the queue shows it; not needed when you have only one',
+            description: 'Its id in the queue; not needed if you have only one',
             type: 'text',
             complete: async (_typed, context, channel) =>
-              (await queueOf(context.records, channel)).map((work) => shortId(workRecord(work))),
+              (await channelQueue(context.records, channel.id)).map((work) => shortId(workRecord(work))),
           },
         ],
       },

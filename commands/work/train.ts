@@ -1,14 +1,16 @@
-/** @file `/krona train`: teaches the model a subject from the photos that members gave. */
+/** @file `/krona train`: photos become a subject's, and a run that trains an adapter on them is queued. */
 import { KronaError } from '../../core/errors.ts';
 import type { Channel, Run, Subject } from '../../core/records.ts';
+import { checkTraining } from '../../core/settings/check.ts';
+import { withOptions } from '../../core/settings/read.ts';
 import type { Records } from '../../storage/records.ts';
 import { loadCard } from '../cards/load-card.ts';
-import type { Command } from '../contract.ts';
-import { textOption } from '../line/options.ts';
+import { command } from '../define.ts';
 import { CAPTION, photoPrompts, readCaptions } from '../photos/photo-captions.ts';
-import { checkMasks } from '../photos/photo-masks.ts';
 import { keepPhotos, likenessesOf, takePhotos, verdictCard, type Verdict } from '../photos/photo-intake.ts';
-import { checkTraining, SETTING_OPTIONS, withOptions } from '../settings/settings-check.ts';
+import { checkMasks } from '../photos/photo-masks.ts';
+import { admitWork } from '../rules/guard.ts';
+import { settingOption } from '../settings/setting-options.ts';
 import {
   checkClassName,
   checkSubjectName,
@@ -17,7 +19,6 @@ import {
   ensureSubject,
   MAX_NAME,
 } from '../subjects/subjects.ts';
-import { admitWork } from '../rules/guard.ts';
 import { startRun } from './work.ts';
 
 /** @throws KronaError SUBJECT_BUSY */
@@ -27,11 +28,11 @@ function refuseWhileTraining(subject: Subject, open: readonly Run[]): void {
   const { state, progress } = run;
   const how =
     state === 'running' && progress
-      ? `being learnt now (step ${progress.step} of ${progress.steps})`
-      : 'in the queue already';
+      ? `already running (step ${progress.step} of ${progress.steps})`
+      : 'already queued';
   throw new KronaError(
     'SUBJECT_BUSY',
-    `${subject.name} is ${how}. Wait for it, or stop it with \`/krona queue cancel work:${run.id.slice(0, 8)}\`.`,
+    `Training of ${subject.name} is ${how}. Wait for it, or cancel it with \`/krona queue cancel work:${run.id.slice(0, 8)}\`.`,
   );
 }
 
@@ -39,22 +40,22 @@ function refuseWhileTraining(subject: Subject, open: readonly Run[]): void {
 function noPhotos(name: string, verdicts: readonly Verdict[]): KronaError {
   const problems = verdicts.map((verdict) => verdict.message).join(' ');
   const advice = 'Send at least one photo with the command; 4 to 10 different ones work best.';
-  return new KronaError('NO_PHOTOS', `There is no photo of ${name} to learn from. ${problems || advice}`);
+  return new KronaError('NO_PHOTOS', `There is no photo of ${name} to train on. ${problems || advice}`);
 }
 
-async function currentChannel(records: Records, channel: Channel): Promise<Channel> {
-  return (await records.channelById(channel.id)) ?? channel;
+async function settingsNow(records: Records, channel: Channel) {
+  return ((await records.channelById(channel.id)) ?? channel).settings;
 }
 
-export const train: Command = {
-  data: {
+export const train = command(
+  {
     name: 'train',
-    description: 'Teach Krona something of yours from photos',
+    description: 'Train an adapter on photos of a subject',
     example: '/krona train subject:mochi class:cat',
     options: [
       {
         name: 'subject',
-        description: 'Its name, as you will say it in prompts',
+        description: 'Name of the subject, as you use it in prompts',
         type: 'text',
         required: true,
         maxLength: MAX_NAME,
@@ -66,59 +67,52 @@ export const train: Command = {
         type: 'text',
         maxLength: MAX_NAME,
       },
-      { name: 'photos', description: 'Photos of it, up to 10 at once', type: 'photos' },
+      { name: 'photos', description: 'Photos of the subject, up to 10 at once', type: 'photos' },
       CAPTION,
-      SETTING_OPTIONS.steps,
-      SETTING_OPTIONS.method,
-      // What hangs on the subject and its photos; the rest is the channel's.
-      SETTING_OPTIONS.mask,
-      SETTING_OPTIONS.prior,
-      SETTING_OPTIONS.crop,
-      SETTING_OPTIONS.flip,
+      settingOption('steps'),
+      settingOption('method'),
+      // Those that depend on the subject and its photos; the rest is the channel's.
+      settingOption('mask'),
+      settingOption('prior'),
+      settingOption('crop'),
+      settingOption('flip'),
     ],
     needs: 'train',
   },
 
-  async run(invocation, context) {
-    const { channel, member } = invocation;
-    const name = checkSubjectName(textOption(invocation, 'subject')!);
-    const className = checkClassName(textOption(invocation, 'class'));
-    const model = await context.records.modelCard();
+  async (invocation, context) => {
+    const { channel, member, options } = invocation;
+    const { records, blobs } = context;
+    const name = checkSubjectName(options.subject);
+    const className = checkClassName(options.class);
+    const model = await records.modelCard();
 
-    const before = await context.records.subjectByName(channel.id, name);
-    if (before) refuseWhileTraining(before, (await context.records.openWork(channel.id)).runs);
+    const before = await records.subjectByName(channel.id, name);
+    if (before) refuseWhileTraining(before, (await records.openWork(channel.id)).runs);
     else if (className === undefined) throw classMissing(name);
-    // Asked again when the run begins; here so that nobody waits for photos to be read in vain.
-    const captions = readCaptions(textOption(invocation, 'caption'), invocation.attachments.length);
+    // Checked again when the run is added; here so that nobody waits for photos to be read in vain.
+    const captions = readCaptions(options.caption, invocation.attachments.length);
     const texts = [name, className ?? '', ...captions.filter((caption) => caption !== null)];
-    await admitWork(context.records, invocation, { kind: 'train' }, texts);
-    const intake = await takePhotos(invocation.attachments, context.blobs, captions);
-    const likenesses = await likenessesOf(context.records, before, context.blobs);
-    const { mask } = withOptions(
-      (await currentChannel(context.records, channel)).settings,
-      invocation.options,
-      model,
-    );
-    const standing = before ? await context.records.photos(before.id) : [];
-    await checkMasks(mask, [...standing, ...intake.ready], context.blobs);
+    await admitWork(records, invocation, { kind: 'train' }, texts);
+    const intake = await takePhotos(invocation.attachments, blobs, captions);
+    const likenesses = await likenessesOf(records, before, blobs);
+    const { mask } = withOptions(await settingsNow(records, channel), options, model);
+    const standing = before ? await records.photos(before.id) : [];
+    await checkMasks(mask, [...standing, ...intake.ready], blobs);
 
-    const { run, verdicts } = await context.records.transaction(async (records) => {
-      const settings = withOptions(
-        (await currentChannel(records, channel)).settings,
-        invocation.options,
-        model,
-      );
+    const { run, verdicts } = await records.transaction(async (inside) => {
+      const settings = withOptions(await settingsNow(inside, channel), options, model);
       // The model may have changed since the settings were checked.
       checkTraining(settings, model);
-      const subject = await ensureSubject(records, invocation, name, className);
-      refuseWhileTraining(subject, (await records.openWork(channel.id)).runs);
-      const verdicts = await keepPhotos(records, subject, member, intake, likenesses);
-      const photos = await records.photos(subject.id);
+      const subject = await ensureSubject(inside, invocation, name, className);
+      refuseWhileTraining(subject, (await inside.openWork(channel.id)).runs);
+      const verdicts = await keepPhotos(inside, subject, member, intake, likenesses);
+      const photos = await inside.photos(subject.id);
       if (photos.length === 0) throw noPhotos(name, verdicts);
-      const run = await startRun(records, invocation, subject, {
+      const run = await startRun(inside, invocation, subject, {
         settings,
         photoHashes: photos.map(({ blobHash }) => blobHash),
-        photoPrompts: await photoPrompts(records, subject, photos),
+        photoPrompts: await photoPrompts(inside, subject, photos),
       });
       return { run, verdicts };
     });
@@ -126,4 +120,4 @@ export const train: Command = {
     const aside = verdictCard(verdicts);
     return aside ? { ...card, aside } : card;
   },
-};
+);

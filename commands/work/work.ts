@@ -1,28 +1,19 @@
-/** @file Runs and sets as work: put in the queue, watched, cancelled. A job's id is its record's id. */
-import { randomInt, randomUUID } from 'node:crypto';
+/** @file Queues and cancels runs and sets. A job has the id of its record. */
+import { randomUUID } from 'node:crypto';
 import { KronaError } from '../../core/errors.ts';
 import type { PictureSet, Run, Subject } from '../../core/records.ts';
+import { randomSeed } from '../../core/seeds.ts';
+import { hasEnded } from '../../core/work-state.ts';
 import type { Records } from '../../storage/records.ts';
 import { note } from '../rules/audit.ts';
-import { counted } from '../cards/format.ts';
+import { counted } from '../../core/format.ts';
 import type { Actor, CommandContext } from '../contract.ts';
-import { workRecord, type Work } from './open-work.ts';
+import { workRecord, type Work } from './channel-queue.ts';
 import { requireOwner } from '../rules/permission.ts';
 import { admitWork } from '../rules/guard.ts';
 
-/** Seeds are whole numbers from 0 to this. */
-export const MAX_SEED = 2 ** 32 - 1;
-
-export function randomSeed(): number {
-  return randomInt(MAX_SEED + 1);
-}
-
-export function isOpen(record: Pick<Run, 'state'>): boolean {
-  return record.state === 'queued' || record.state === 'running';
-}
-
 /**
- * Adds a run with the post that shows it and the job that does it. Call inside a transaction.
+ * Adds a run with its post and its job. Call it inside a transaction.
  *
  * @throws KronaError PROMPT_REFUSED, QUOTA_EXCEEDED
  */
@@ -50,8 +41,8 @@ export async function startRun(
   return added;
 }
 
-/** What a member asks to have drawn. */
-export type AskedSet = Pick<
+/** A member's request for pictures. */
+type AskedSet = Pick<
   PictureSet,
   | 'subjectId'
   | 'prompt'
@@ -71,7 +62,7 @@ function noteOf({ prompt, count, variationOf, upscaleOf }: AskedSet): string {
 }
 
 /**
- * Adds a member's set with the post that shows it and the job that draws it. Call inside a transaction.
+ * Adds a member's set with its post and its job. Call it inside a transaction.
  *
  * @throws KronaError PROMPT_REFUSED, QUOTA_EXCEEDED
  */
@@ -95,7 +86,7 @@ export async function startSet(records: Records, actor: Actor, set: AskedSet): P
   return added;
 }
 
-/** The run or set of this channel with an id, null when there is none. */
+/** Finds a run or set of this channel by id. */
 export async function findWork(records: Records, actor: Actor, id: string): Promise<Work | null> {
   const run = await records.run(id);
   if (run?.channelId === actor.channel.id) return { kind: 'run', run };
@@ -105,30 +96,31 @@ export async function findWork(records: Records, actor: Actor, id: string): Prom
 }
 
 /**
- * Cancels a run or set: the records say so at once, and the worker stops within a step.
+ * Cancels a run or set: the record changes at once, and the worker stops within a step.
  *
  * @throws KronaError NOT_ALLOWED, WORK_ENDED
  */
 export async function cancelWork(actor: Actor, work: Work, context: CommandContext): Promise<void> {
-  const what = work.kind === 'run' ? 'cancel this run' : 'cancel this set';
-  requireOwner(actor, [workRecord(work).memberId], what);
+  const what = work.kind === 'run' ? 'cancel this training' : 'cancel these pictures';
+  const who = `the member who requested ${work.kind === 'run' ? 'it' : 'them'}`;
+  requireOwner(actor, [workRecord(work).memberId], what, who);
   await stopWork(work, context);
 }
 
-/** Cancels without asking whose it is, for what is about to be deleted. @throws KronaError WORK_ENDED */
+/** Cancels without a check of permissions, before a deletion. @throws KronaError WORK_ENDED */
 export async function stopWork(work: Work, context: CommandContext): Promise<void> {
   const { id } = workRecord(work);
   await context.records.transaction(async (records) => {
     const now = work.kind === 'run' ? await records.run(id) : await records.set(id);
-    if (!now || !isOpen(now))
+    if (!now || hasEnded(now))
       throw new KronaError(
         'WORK_ENDED',
-        `There is nothing to cancel: it has ended already (${now?.state ?? 'deleted'}).`,
+        `There is nothing to cancel: this job is already ${now?.state ?? 'deleted'}.`,
       );
     const change = { state: 'cancelled', endedAt: new Date() } as const;
     await (work.kind === 'run' ? records.updateRun(id, change) : records.updateSet(id, change));
   });
-  // The job may still be on its way to the queue: putting it there (once only) makes sure there is one to cancel.
+  // The job may not be in the queue yet. Adding it (which works only once) makes sure that there is one to cancel.
   const { jobs } = context;
   if (work.kind === 'run') await jobs.enqueue('train', id, { runId: id });
   else await jobs.enqueue('imagine', id, { setId: id });

@@ -1,10 +1,10 @@
-/** @file A photo as the flood fill sees it that finds its subject: the same where a mask is made and where it is asked for. */
+/** @file Prepares a photo for the flood fill that finds its subject, the same way for the check and for the mask. */
 import type { Sharp } from 'sharp';
 
-/** Sides of a mask at most, pixels: more than the latents of any picture that is trained. */
+/** Longest side of a mask, pixels: more than the latents of any training picture have. */
 export const MASK_SIDE = 384;
 
-/** RGB, upright, on white, at most MASK_SIDE a side; for `cutOut`. */
+/** Returns the photo for `cutOut`: sRGB, upright, on white, at most MASK_SIDE pixels a side. */
 export function forBorderMask(photo: Sharp): Sharp {
   return photo
     .autoOrient()

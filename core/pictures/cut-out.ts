@@ -1,6 +1,6 @@
 /**
- * @file Cuts what a picture shows out of its plain background: flood fill from the border, soft at the edge. For emoji
- * with a transparent background, and for masks of photos; no model, so it needs a background of one colour.
+ * @file Cuts the subject of a picture out of a plain background: a flood fill from the border, with soft edges. Used for
+ * emoji with a transparent background, and for masks of photos. It uses no model, so the background must have one colour.
  */
 
 export interface RgbPicture {
@@ -10,51 +10,56 @@ export interface RgbPicture {
   readonly pixels: Uint8Array;
 }
 
-export interface CutOut {
-  /** Cover of each pixel, 0 (background) to 255. */
+/** Red, green and blue, 0 to 255. */
+type Colour = readonly [number, number, number];
+
+interface CutOut {
+  /** Opacity of each pixel, 0 (background) to 255. */
   readonly alpha: Uint8Array;
-  /** The colour that was taken away, 0–255. */
-  readonly background: readonly [number, number, number];
+  /** The background's colour, 0 to 255. */
+  readonly background: Colour;
 }
 
 /**
- * Sum of the three channels' differences up to which a pixel is background. Wider than flat art needs (36), as
- * generated pictures have a grain of their own.
+ * A pixel is background up to this sum of its channels' differences. More than flat art needs (36), because generated
+ * pictures are grainy.
  */
 const TOLERANCE = 60;
-/** What differs nowhere more than this many times the tolerance, and is not the largest, is a stain of the background. */
+/** An island, other than the largest, whose pixels all differ less than this many times the tolerance is a stain. */
 const STAIN = 3;
 /** Share of the border that must have the background's colour. */
 const PLAIN = 0.7;
 
-/** null when the border has no one colour, so that there is nothing to cut along. */
+/** Returns null when the border has more than one colour. */
 export function cutOut({ width, height, pixels }: RgbPicture, tolerance = TOLERANCE): CutOut | null {
   const border = borderOf(width, height);
-  const background = [0, 1, 2].map((channel) =>
-    median(border.map((at) => pixels[3 * at + channel]!)),
-  ) as unknown as [number, number, number];
-  const distance = (at: number): number =>
-    Math.abs(pixels[3 * at]! - background[0]) +
-    Math.abs(pixels[3 * at + 1]! - background[1]) +
-    Math.abs(pixels[3 * at + 2]! - background[2]);
+  const colours = border.map((at) => colourAt(pixels, at));
+  const background: Colour = [
+    median(colours.map(([red]) => red)),
+    median(colours.map(([, green]) => green)),
+    median(colours.map(([, , blue]) => blue)),
+  ];
+  const distance = (at: number): number => {
+    const [red, green, blue] = colourAt(pixels, at);
+    return Math.abs(red - background[0]) + Math.abs(green - background[1]) + Math.abs(blue - background[2]);
+  };
   const seeds = border.filter((at) => distance(at) <= tolerance);
   if (seeds.length < PLAIN * border.length) return null;
 
   const outside = new Uint8Array(width * height);
-  const waiting = [...seeds];
   for (const at of seeds) outside[at] = 1;
-  while (waiting.length > 0) {
-    for (const next of neighbours(waiting.pop()!, width, height)) {
+  // Grows while it is read, until the fill has nowhere to go.
+  for (const at of seeds)
+    for (const next of neighbours(at, width, height)) {
       if (outside[next] || distance(next) > tolerance) continue;
       outside[next] = 1;
-      waiting.push(next);
+      seeds.push(next);
     }
-  }
   const islands = islandsOf(outside, width, height).sort((a, b) => b.length - a.length);
   for (const island of islands.slice(1))
     if (island.every((at) => distance(at) < STAIN * tolerance)) for (const at of island) outside[at] = 1;
   const alpha = outside.map((out) => (out ? 0 : 255));
-  // Pixels along the edge are mixtures of the background and what lies behind the edge.
+  // Pixels along the edge are mixtures of the background and the subject.
   for (let at = 0; at < alpha.length; at++) {
     const around = neighbours(at, width, height);
     if (outside[at] || !around.some((next) => outside[next])) continue;
@@ -65,17 +70,18 @@ export function cutOut({ width, height, pixels }: RgbPicture, tolerance = TOLERA
   return { alpha, background };
 }
 
-/** RGBA with the background's share taken out of the edge's colours, so that no fringe stays on other backgrounds. */
+/** Returns RGBA, 8 bits. The background's share is removed from the colours of the edge, so no fringe is left. */
 export function withoutBackground({ width, height, pixels }: RgbPicture, cut: CutOut): Uint8Array {
   const rgba = new Uint8Array(4 * width * height);
-  for (let at = 0; at < width * height; at++) {
-    const cover = cut.alpha[at]! / 255;
-    for (let channel = 0; channel < 3; channel++) {
-      const mixed = pixels[3 * at + channel]!;
-      const own = cover === 0 ? 0 : (mixed - (1 - cover) * cut.background[channel]!) / cover;
-      rgba[4 * at + channel] = Math.max(0, Math.min(255, Math.round(own)));
-    }
-    rgba[4 * at + 3] = cut.alpha[at]!;
+  for (const [at, alpha] of cut.alpha.entries()) {
+    const cover = alpha / 255;
+    const [red, green, blue] = colourAt(pixels, at);
+    const own = (mixed: number, background: number): number =>
+      cover === 0 ? 0 : Math.max(0, Math.min(255, Math.round((mixed - (1 - cover) * background) / cover)));
+    rgba[4 * at] = own(red, cut.background[0]);
+    rgba[4 * at + 1] = own(green, cut.background[1]);
+    rgba[4 * at + 2] = own(blue, cut.background[2]);
+    rgba[4 * at + 3] = alpha;
   }
   return rgba;
 }
@@ -119,6 +125,15 @@ function neighbours(at: number, width: number, height: number): number[] {
   return found;
 }
 
+/** @throws Error for a pixel outside the picture */
+function colourAt(pixels: Uint8Array, at: number): Colour {
+  const [red, green, blue] = [pixels[3 * at], pixels[3 * at + 1], pixels[3 * at + 2]];
+  if (red === undefined || green === undefined || blue === undefined)
+    throw new Error(`There is no pixel ${at}.`);
+  return [red, green, blue];
+}
+
+/** The upper median; NaN without values. */
 function median(values: number[]): number {
-  return values.sort((a, b) => a - b)[values.length >> 1]!;
+  return values.sort((a, b) => a - b).at(values.length >> 1) ?? NaN;
 }

@@ -1,5 +1,5 @@
 /**
- * @file A picture as a custom emoji: what it shows without its background, as large as the frame allows. Discord takes
+ * @file Makes a custom emoji of a picture: its subject without the background, as large as fits. Discord accepts
  * 128×128 pixels in 256 KiB (https://support.discord.com/hc/en-us/articles/360036479811), Slack the same in 128 KB
  * (https://slack.com/help/articles/206870177); 128×128 pixels with transparency never take more than 66 KB.
  */
@@ -9,10 +9,10 @@ import { visibleBox } from './visible-box.ts';
 
 export const EMOJI_SIDE = 128;
 
-export interface Emoji {
+interface Emoji {
   /** 128×128. */
   readonly png: Buffer;
-  /** Whether the background was taken away: false where it has more than one colour. */
+  /** The background was removed; false when it has more than one colour. */
   readonly transparent: boolean;
 }
 
@@ -32,7 +32,7 @@ export async function emojiOf(picture: Uint8Array): Promise<Emoji> {
   return { png: await framed(cutout.extract(box)), transparent: true };
 }
 
-/** All of it, in the middle of the frame; what it leaves of the frame is transparent. */
+/** The whole picture, centred in a transparent frame. */
 const framed = (picture: Sharp): Promise<Buffer> =>
   picture
     .resize(EMOJI_SIDE, EMOJI_SIDE, { fit: 'contain', background: { r: 0, g: 0, b: 0, alpha: 0 } })

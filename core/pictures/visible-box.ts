@@ -1,6 +1,6 @@
-/** @file The part of a picture that has something in it. */
+/** @file The smallest box around the visible part of a picture. */
 
-/** Pixels; as sharp's `extract` takes it. */
+/** In pixels, in the form of sharp's `extract`. */
 export interface Box {
   readonly left: number;
   readonly top: number;
@@ -8,7 +8,7 @@ export interface Box {
   readonly height: number;
 }
 
-/** The smallest box around all visible pixels; null when there are none. @param isVisible of pixel y·width + x */
+/** Returns the smallest box around all visible pixels; null when there are none. @param isVisible of pixel y·width + x */
 export function visibleBox(width: number, height: number, isVisible: (pixel: number) => boolean): Box | null {
   let [left, top, right, bottom] = [width, height, -1, -1];
   for (let y = 0; y < height; y++) {

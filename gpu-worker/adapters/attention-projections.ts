@@ -1,6 +1,6 @@
 /** @file The projections that adapters change by default. */
 import { at } from '../../core/at.ts';
-import type { ProjectionShape } from '../../core/settings/settings.ts';
+import type { ProjectionShape } from '../../core/settings/model-card.ts';
 import type { UNetConfig } from '../models/model-configs.ts';
 
 const PROJECTIONS = ['to_q', 'to_k', 'to_v', 'to_out.0'] as const;

@@ -1,11 +1,8 @@
 /** @file Where the trained numbers of an adapter start. */
 import { at } from '../../core/at.ts';
 import { KeyedRandom } from '../../core/random.ts';
+import type { Distribution } from '../../core/settings/choices.ts';
 import type { FlatLayout } from '../models/parameters.ts';
-
-/** `normal` as the method's paper or scripts have it; `kaiming` as torch starts a linear layer. */
-export const DISTRIBUTIONS = ['normal', 'kaiming'] as const;
-export type Distribution = (typeof DISTRIBUTIONS)[number];
 
 /**
  * A flat vector in which the tensors whose names end with `part` are random and all others zero, so that ΔW is zero.

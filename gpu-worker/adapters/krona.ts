@@ -1,6 +1,6 @@
 /** @file The shapes of the Kronecker adapter of DiffuseKronA (arXiv 2402.17412), as options choose them. */
-import { KronaError } from '../../core/errors.ts';
-import type { ProjectionShape } from '../../core/settings/settings.ts';
+import { checkFactors } from '../../core/settings/check.ts';
+import type { ProjectionShape } from '../../core/settings/model-card.ts';
 import { KroneckerShape } from './forms/kronecker.ts';
 import { projectionKind, type ProjectionKind } from './targets.ts';
 
@@ -9,7 +9,7 @@ export type FactorPairs = Readonly<Partial<Record<ProjectionKind, readonly [a1: 
 
 /**
  * A ⊗ B for every projection, with one shape of A for all or for each kind of projection.
- * @throws KronaError FACTORS_DO_NOT_DIVIDE naming the first projection that it doesn't fit
+ * @throws KronaError FACTORS_UNFIT naming a projection and the values that fit all of its kind
  */
 export function factorShapes(
   projections: readonly ProjectionShape[],
@@ -17,24 +17,23 @@ export function factorShapes(
   allA2: number,
   pairs: FactorPairs = {},
 ): ReadonlyMap<string, KroneckerShape> {
+  const pairOf = ({ path }: ProjectionShape) => pairs[projectionKind(path)];
+  checkFactors(
+    { a1: allA1, a2: allA2 },
+    projections.filter((projection) => pairOf(projection) === undefined),
+  );
+  for (const pair of Object.values(pairs))
+    checkFactors(
+      { a1: pair[0], a2: pair[1] },
+      projections.filter((projection) => pairOf(projection) === pair),
+    );
   return new Map(
-    projections.map(({ path, out, in: inputs }) => {
-      const [a1, a2] = pairs[projectionKind(path)] ?? [allA1, allA2];
-      for (const [name, factor, side] of [
-        ['a1', a1, out],
-        ['a2', a2, inputs],
-      ] as const) {
-        if (side % factor !== 0) {
-          throw new KronaError(
-            'FACTORS_DO_NOT_DIVIDE',
-            `${name}=${factor} does not divide ${side} (${path}); choose one of ${divisors(side).join(', ')}.`,
-          );
-        }
-      }
-      return [path, new KroneckerShape({ a1, a2, b1: out / a1, b2: inputs / a2 })];
+    projections.map((projection) => {
+      const [a1, a2] = pairOf(projection) ?? [allA1, allA2];
+      return [
+        projection.path,
+        new KroneckerShape({ a1, a2, b1: projection.out / a1, b2: projection.in / a2 }),
+      ];
     }),
   );
 }
-
-const divisors = (side: number): number[] =>
-  Array.from({ length: side }, (_, i) => i + 1).filter((n) => side % n === 0);

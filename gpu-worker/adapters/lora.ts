@@ -1,6 +1,6 @@
 /** @file The shapes of a LoRA (arXiv 2106.09685), as options choose them. */
-import { KronaError } from '../../core/errors.ts';
-import type { ProjectionShape } from '../../core/settings/settings.ts';
+import { checkRank } from '../../core/settings/check.ts';
+import type { ProjectionShape } from '../../core/settings/model-card.ts';
 import { LowRankShape } from './forms/low-rank.ts';
 
 /** @throws KronaError RANK_UNFIT if the rank is above the narrowest projection's */
@@ -9,15 +9,11 @@ export function lowRankShapes(
   rank: number,
   alpha: number,
 ): ReadonlyMap<string, LowRankShape> {
+  checkRank({ rank }, projections);
   return new Map(
-    projections.map(({ path, out, in: inputs }) => {
-      const most = Math.min(out, inputs);
-      if (rank > most)
-        throw new KronaError(
-          'RANK_UNFIT',
-          `rank=${rank} is above the rank that ${path} (${out}×${inputs}) can have; choose at most ${most}.`,
-        );
-      return [path, new LowRankShape({ rank, out, in: inputs, scale: alpha / rank })];
-    }),
+    projections.map(({ path, out, in: inputs }) => [
+      path,
+      new LowRankShape({ rank, out, in: inputs, scale: alpha / rank }),
+    ]),
   );
 }

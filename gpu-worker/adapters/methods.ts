@@ -3,15 +3,17 @@
  * tells the rest; training, jobs and commands know no other difference between methods.
  */
 import { KronaError } from '../../core/errors.ts';
-import { DEFAULT_RANK, type Method } from '../../core/settings/settings.ts';
-import type { Target } from '../../core/settings/train-settings.ts';
+import { defaultOf } from '../../core/settings/defaults.ts';
+import type { Method } from '../../core/settings/choices.ts';
+import type { Target } from '../../core/settings/choices.ts';
 import { unetParameters } from '../models/model-check.ts';
+import type { Distribution } from '../../core/settings/choices.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
 import type { FlatLayout } from '../models/parameters.ts';
 import type { AdapterShapes } from './adapter.ts';
 import type { AdapterInfo } from './files/adapter-info.ts';
 import { differenceShapes } from './forms/difference.ts';
-import { randomPart, type Distribution } from './initial.ts';
+import { randomPart } from './initial.ts';
 import { factorShapes, type FactorPairs } from './krona.ts';
 import { lowRankShapes } from './lora.ts';
 import { targetProjections } from './targets.ts';
@@ -32,7 +34,7 @@ export interface MethodOptions {
 }
 
 export interface AdapterMethod {
-  /** @throws KronaError FACTORS_DO_NOT_DIVIDE, RANK_UNFIT, TARGETS_UNSUPPORTED */
+  /** @throws KronaError FACTORS_UNFIT, RANK_UNFIT, TARGETS_UNSUPPORTED */
   shapes(model: Pick<ModelFolder, 'unet' | 'textEncoders'>, options: MethodOptions): AdapterShapes;
   /** The flat vector at the start, where ΔW is zero. */
   initial(layout: FlatLayout, seed: number, options: MethodOptions): Float32Array;
@@ -43,7 +45,7 @@ export interface AdapterMethod {
 }
 
 const targetsOf = ({ targets }: MethodOptions): readonly Target[] => targets ?? ['attention'];
-const rankOf = ({ rank }: MethodOptions): number => rank ?? DEFAULT_RANK;
+const rankOf = ({ rank }: MethodOptions): number => rank ?? defaultOf('rank');
 const alphaOf = (options: MethodOptions): number => options.alpha ?? rankOf(options);
 
 export const ADAPTER_METHODS: Readonly<Record<Method, AdapterMethod>> = {

@@ -1,5 +1,5 @@
-/** @file A model as bot and commands need to know it: what settings fit, without the engine. */
-import type { ModelCard } from '../../core/settings/settings.ts';
+/** @file The facts about a model that bot and commands need to check settings without the engine. */
+import type { ModelCard } from '../../core/settings/model-card.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
 import { vaeScale } from '../models/vae.ts';
 import { targetProjections } from './targets.ts';
@@ -10,7 +10,7 @@ export function modelCard(model: ModelFolder): ModelCard {
     name: model.name,
     architecture: model.architecture,
     nativeSize: model.unet.config.sample_size * scale,
-    // Sides of the latents need not be even: the UNet's way out takes its sizes from the way in.
+    // Sides of the latents can be odd: the up blocks take their sizes from the down blocks.
     sizeMultiple: scale,
     projections: targetProjections(model, ['attention']),
     furtherProjections: {

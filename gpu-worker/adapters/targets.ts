@@ -1,18 +1,17 @@
-/** @file Which modules an adapter can change, and which of them training takes. */
-import type { ProjectionShape } from '../../core/settings/settings.ts';
-import type { Target } from '../../core/settings/train-settings.ts';
+/** @file The modules that adapters can change, and those that training changes. */
+import type { ProjectionShape } from '../../core/settings/model-card.ts';
+import type { Target } from '../../core/settings/choices.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
 import { attentionProjections } from './attention-projections.ts';
 
-/** Kinds of projections that may have factors of their own. */
+/** Kinds of projections that can have their own factors. */
 export const PROJECTION_KINDS = ['q', 'k', 'v', 'o', 'ff'] as const;
 export type ProjectionKind = (typeof PROJECTION_KINDS)[number];
 
 /** `q` of `…attn1.to_q` and of `…self_attn.q_proj`, and so on. */
 export function projectionKind(path: string): ProjectionKind {
-  const [, letter] = /\.(?:to_)?(q|k|v|out)(?:_proj|\.0)?$/.exec(path) ?? [];
-  if (letter === undefined) return 'ff';
-  return letter === 'out' ? 'o' : (letter as 'q' | 'k' | 'v');
+  const [, letter] = /\.(?:to_)?(q|k|v|o)(?:ut)?(?:_proj|\.0)?$/.exec(path) ?? [];
+  return PROJECTION_KINDS.find((kind) => kind === letter) ?? 'ff';
 }
 
 /** The modules of a model that belong to the targets, in the order of its forward pass. */
@@ -35,7 +34,7 @@ export function targetProjections(
   if (!targets.includes('text-encoders')) return projections;
   for (const { name, config } of model.textEncoders) {
     const { hidden_size: width, num_hidden_layers: layers } = config;
-    // SDXL's states and those of its second encoder's pooled text come from different layers: all of them count.
+    // SDXL takes states and its second encoder's pooled text from different layers, so all of them count.
     for (let layer = 0; layer < layers; layer++)
       for (const projection of ['q_proj', 'k_proj', 'v_proj', 'out_proj'])
         projections.push({
@@ -47,7 +46,7 @@ export function targetProjections(
   return projections;
 }
 
-/** A module whose weight [out, in], or [out, in, kh, kw], files may change. */
+/** A module whose weight [out, in], or [out, in, kh, kw], files can change. */
 export interface ModuleShape extends ProjectionShape {
   readonly kernel?: readonly [kh: number, kw: number];
 }
@@ -59,7 +58,8 @@ export function adaptableModules(model: Pick<ModelFolder, 'unet' | 'textEncoders
     return [...part.tensors].flatMap(([name, { shape }]): ModuleShape[] => {
       if (!name.endsWith('.weight') || /\.(?:token|position)_embedding\.weight$/.test(name)) return [];
       const path = prefix + name.replace(/\.weight$/, '');
-      const [out, inputs, kh, kw] = shape as [number, number, number?, number?];
+      const [out, inputs, kh, kw] = shape;
+      if (out === undefined || inputs === undefined) return [];
       if (shape.length === 2) return [{ path, out, in: inputs }];
       return kh !== undefined && kw !== undefined ? [{ path, out, in: inputs, kernel: [kh, kw] }] : [];
     });

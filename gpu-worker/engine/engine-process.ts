@@ -1,7 +1,8 @@
 /**
- * @file The engine process: owns every session of one model folder, as a run of a session blocks its thread and
- * cannot be interrupted. Started by engine.ts, which it serves until the channel between them closes.
+ * @file The engine process: owns every session of one model folder, because a session's run blocks its thread and cannot
+ * be interrupted. engine.ts starts it, and it serves until the channel between them closes.
  */
+import { at } from '../../core/at.ts';
 import { writeFile } from 'node:fs/promises';
 import { setImmediate as nextLoop } from 'node:timers/promises';
 import sharp from 'sharp';
@@ -29,14 +30,14 @@ import {
 } from './protocol.ts';
 import { Turns, type Place } from './turns.ts';
 
-/** Pictures that somebody waits for, then those that nobody does, then training. */
+/** First pictures that somebody waits for, then background pictures, then training. */
 const RANK = { draw: 0, background: 1, train: 2 } as const;
 
-/** Adapters kept in memory, so that going back and forth between some costs nothing. */
+/** Adapters kept in memory, so that switching between a few costs nothing. */
 const KEPT_ADAPTERS = 4;
 
 const [folder, refinerFolder, asked] = process.argv.slice(2) as [string, string, Device | ''];
-/** Chosen before the first session; a device that is not there is told to whoever asks for anything. */
+/** Chosen before the first session; every request fails if the device is missing. */
 const device = chooseDevice(asked || null, tryDevice).then((chosen) => {
   useDevice(chosen.device);
   return chosen;
@@ -44,7 +45,7 @@ const device = chooseDevice(asked || null, tryDevice).then((chosen) => {
 const turns = new Turns();
 const running = new Map<number, AbortController>();
 
-/** Opens once, when it is first needed; again after a failure. */
+/** Opens once, on first use; again after a failure. */
 function opened<T>(open: () => Promise<T>): () => Promise<T> {
   let known: Promise<T> | null = null;
   return () =>
@@ -59,8 +60,8 @@ const openRefiner = opened(() => TextToImage.open(refinerFolder));
 const openClassifier = opened(openMobileNet);
 
 async function unsafeness(picture: DrawnPicture): Promise<number> {
-  const [scores] = await (await openClassifier()).classify([picture]);
-  return unsafeScore(scores!);
+  const scores = await (await openClassifier()).classify([picture]);
+  return unsafeScore(at(scores, 0));
 }
 
 const adapters = new Map<string, AppliedAdapter>();
@@ -68,7 +69,7 @@ async function readAdapter(path: string): Promise<AppliedAdapter> {
   const adapter = adapters.get(path) ?? (await (await openPainter()).readAdapter(path));
   adapters.delete(path);
   adapters.set(path, adapter);
-  if (adapters.size > KEPT_ADAPTERS) adapters.delete([...adapters.keys()][0]!);
+  for (const oldest of [...adapters.keys()].slice(0, -KEPT_ADAPTERS)) adapters.delete(oldest);
   return adapter;
 }
 
@@ -84,7 +85,7 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
   async describe() {
     const { problems } = await checkModel(folder);
     const problem = problems.find(({ code }) => code !== 'MODEL_TENSOR_UNKNOWN');
-    if (problem) throw new KronaError(problem.code, problem.message);
+    if (problem) throw KronaError.reported(problem);
     const { model } = await openPainter();
     if (refinerFolder === '') return modelCard(model);
     const refiner = await openModel(refinerFolder);
@@ -113,13 +114,13 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
     if (refine > 0 && refinerFolder === '')
       throw new KronaError(
         'REFINER_MISSING',
-        'This picture is to be refined, and the worker has no refiner; start it with KRONA_REFINER, or ask with refine:0.',
+        '`refine` is above 0, but the worker has no refiner. Start it with KRONA_REFINER, or use refine:0.',
       );
     const place = turns.enter(background ? RANK.background : RANK.draw);
     try {
       const start = from && (await startPicture(from, request, place, signal));
       for (const [index, { seed, adapters: paths }] of pictures.entries()) {
-        // Pictures one by one, not as a batch: that costs 7 % more time, and each is seen as soon as it is done.
+        // One by one, not as a batch: that costs 7% more time, but each picture appears as soon as it is done.
         await place.turn(signal);
         const adapter = [];
         for (const path of paths) adapter.push({ ...(await readAdapter(path)), strength });
@@ -138,13 +139,14 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
           onStep: (step: number, steps: number) =>
             tell({ step: index * steps + step, steps: pictures.length * steps }),
         };
-        const [picture] =
+        const drawn =
           refine > 0 && !start
             ? await drawRefined(painter, await openRefiner(), asked, { from: 1 - refine }, hooks)
             : await painter.draw(asked, hooks);
-        const { width, height } = picture!;
-        const unsafe = check ? await unsafeness(picture!) : null;
-        tell({ picture: { place: index, width, height, png: await png(picture!), unsafe } });
+        const picture = at(drawn, 0);
+        const { width, height } = picture;
+        const unsafe = check ? await unsafeness(picture) : null;
+        tell({ picture: { place: index, width, height, png: await png(picture), unsafe } });
       }
       return null;
     } finally {
@@ -196,10 +198,10 @@ process.on('message', (message: ToEngine) => {
   if (message.type === 'cancel') running.get(message.id)?.abort(errorOf(message.reason));
   else void carryOut(message.id, message.kind, message.ask);
 });
-// The worker closed the channel, or died.
+// The worker closed the channel, or crashed.
 process.on('disconnect', () => process.exit());
-// A terminal's Ctrl-C goes to all its processes: when to end is the worker's decision.
+// A terminal sends Ctrl-C to all its processes, but the worker decides when the engine stops.
 process.on('SIGINT', () => {});
 process.on('SIGTERM', () => {});
-// Where memory runs out, Linux ends this process rather than the worker, which then says so.
+// If memory runs out, Linux kills this process rather than the worker, which then reports it.
 await writeFile('/proc/self/oom_score_adj', '500').catch(() => {});

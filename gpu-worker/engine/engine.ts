@@ -1,13 +1,13 @@
 /**
- * @file The worker's side of the engine process: asks, hears what happens, cancels, and puts up with its death. The
- * worker's own loop never computes, so that locks are renewed and cancellations heard at any time.
+ * @file The worker's side of the engine process: sends requests, receives events, cancels, and restarts it after a crash.
+ * The worker's own loop never computes, so it renews locks and hears cancellations at any time.
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
 import type { Device } from '../../core/config.ts';
 import { KronaError } from '../../core/errors.ts';
-import type { ModelCard } from '../../core/settings/settings.ts';
+import { nodeOptions, ownProgram } from '../../core/own-program.ts';
+import type { ModelCard } from '../../core/settings/model-card.ts';
 import type { ChosenDevice } from '../graph/device.ts';
 import type { TrainResult } from '../training/train-options.ts';
 import {
@@ -19,7 +19,7 @@ import {
   type ToEngine,
 } from './protocol.ts';
 
-/** How long a cancelled request, or the process at its end, may take for the step under way, ms. */
+/** Time that a cancelled request, or a closing process, gets to finish its current step, ms. */
 const GRACE = 60_000;
 
 interface Open {
@@ -45,11 +45,11 @@ export class Engine {
   #closed = false;
 
   /**
-   * Starts nothing yet: the process comes with the first request, and again after it died.
+   * Starts nothing: the process starts with the first request, and again after a crash.
    * @param model path of the model folder
-   * @param refiner path of the model that goes over the pictures; null: none
-   * @param device null: CUDA where it is there, else the CPU
-   * @param graceMs what is not cancelled within this time is killed, and all else that is under way with it
+   * @param refiner path of the refiner's folder; null: none
+   * @param device null: CUDA if it is available, else the CPU
+   * @param graceMs if a request is not cancelled within this time, the process is killed, with all other requests
    */
   constructor(
     model: string,
@@ -65,12 +65,12 @@ export class Engine {
     this.#grace = graceMs;
   }
 
-  /** What it computes on. @throws KronaError DEVICE_UNAVAILABLE, ENGINE_DIED */
+  /** The device in use. @throws KronaError DEVICE_UNAVAILABLE, ENGINE_DIED */
   device(): Promise<ChosenDevice> {
     return this.#ask('device', null, {});
   }
 
-  /** Checks the models and makes ready to draw. @throws KronaError MODEL_*, SAFETENSORS_*, REFINER_UNFIT, ENGINE_DIED */
+  /** Checks the models and prepares to draw. @throws KronaError MODEL_*, SAFETENSORS_*, REFINER_UNFIT, ENGINE_DIED */
   describe(): Promise<ModelCard> {
     return this.#ask('describe', null, {});
   }
@@ -81,14 +81,14 @@ export class Engine {
   }
 
   /**
-   * Draws pictures, told one by one as PNG. Never waits for a training: that pauses between two steps.
+   * Draws pictures and sends them one by one as PNG. Never waits for a training, which pauses between two steps.
    * @throws KronaError as TextToImage.draw, ENGINE_DIED (retryable); the signal's reason when it aborts
    */
   async draw(ask: EngineWork['draw']['ask'], options: AskOptions<'draw'> = {}): Promise<void> {
     await this.#ask('draw', ask, options);
   }
 
-  /** Ends the process. What is still under way fails with ENGINE_DIED. */
+  /** Ends the process. Running requests fail with ENGINE_DIED. */
   async close(): Promise<void> {
     this.#closed = true;
     const child = this.#child;
@@ -135,14 +135,14 @@ export class Engine {
   }
 
   #ensureChild(): ChildProcess {
-    if (this.#closed) throw died('it was closed');
+    if (this.#closed) throw died('closed');
     if (this.#child?.connected) return this.#child;
     const args = [this.#model, this.#refiner ?? '', this.#device ?? ''];
-    const child = fork(join(import.meta.dirname, 'engine-process.ts'), args, {
+    const child = fork(ownProgram(import.meta.dirname, 'engine-process'), args, {
       // However this process was started itself: by tsx, or by a test runner.
-      execArgv: ['--import', import.meta.resolve('tsx')],
+      execArgv: [...nodeOptions],
       serialization: 'advanced',
-      // What the runtime prints goes to the log, never into the output of a command.
+      // The runtime's output goes to the log, never into a command's output.
       stdio: ['ignore', 2, 2, 'ipc'],
     });
     this.#child = child;
@@ -167,7 +167,7 @@ export class Engine {
   }
 }
 
-/** A message to a process that has just died is lost; its end is heard of right after. */
+/** A message to a process that has just crashed is lost; its exit event follows. */
 function send(child: ChildProcess, message: ToEngine): void {
   if (child.connected) child.send(message, () => {});
 }
@@ -175,7 +175,7 @@ function send(child: ChildProcess, message: ToEngine): void {
 function died(how: string): KronaError {
   return new KronaError(
     'ENGINE_DIED',
-    `The process that computes ended in the middle (${how}). If that happens again, this machine may have too little memory for the model.`,
+    `The engine process stopped unexpectedly (${how}). If that happens again, this machine may have too little memory for the model.`,
     { retryable: true },
   );
 }

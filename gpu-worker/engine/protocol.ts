@@ -1,6 +1,6 @@
-/** @file What the worker and its engine process say to each other, and how errors keep their codes on the way. */
+/** @file The messages between the worker and its engine process, in which errors keep their codes. */
 import { describeError, KronaError } from '../../core/errors.ts';
-import type { ModelCard } from '../../core/settings/settings.ts';
+import type { ModelCard } from '../../core/settings/model-card.ts';
 import type { ChosenDevice } from '../graph/device.ts';
 import type { DrawRequest } from '../sampling/text-to-image.ts';
 import type { SavedAdapter } from '../training/train-hooks.ts';
@@ -9,27 +9,27 @@ import type { TrainOptions, TrainProgress, TrainResult } from '../training/train
 /** Pictures of one prompt, each with its own seed and adapters. */
 export interface DrawAsk extends Omit<DrawRequest, 'adapter' | 'count' | 'seed' | 'noise' | 'start'> {
   readonly pictures: readonly PictureAsk[];
-  /** What the adapters are multiplied by. */
+  /** All adapters are multiplied by it. */
   readonly strength: number;
-  /** Nobody waits for it: pictures that somebody waits for go first. */
+  /** Nobody waits for these pictures: those that somebody waits for go first. */
   readonly background: boolean;
-  /** Have the safety check look at each picture. */
+  /** Whether the safety check scores each picture. */
   readonly check: boolean;
-  /** Share of the noise levels that the refiner takes over, in [0, 1); none by default. Not with `from`. */
+  /** Share of the noise levels for the refiner, in [0, 1); 0 by default. Not with `from`. */
   readonly refine?: number;
-  /** The pictures are this one again, enlarged to their size. */
+  /** Start from this picture, enlarged to their size. */
   readonly from?: FromPicture;
 }
 
 export interface FromPicture {
   readonly png: Uint8Array;
-  /** Share of the steps that are done over it, in (0, 1]. */
+  /** Share of the steps to run on it, in (0, 1]. */
   readonly strength: number;
 }
 
 export interface PictureAsk {
   readonly seed: number;
-  /** Paths of adapters' files, whose changes add up; none: the model alone. A path always means the same bytes. */
+  /** Paths of adapter files, whose changes add up; none: the model alone. A path always has the same bytes. */
   readonly adapters: readonly string[];
 }
 
@@ -39,11 +39,11 @@ export interface PngPicture {
   readonly width: number;
   readonly height: number;
   readonly png: Uint8Array;
-  /** How sure the safety check is that it is for adults alone, 0 to 1; null when it was not asked for. */
+  /** The safety check's score for adult (NSFW) content, 0 to 1; null without a check. */
   readonly unsafe: number | null;
 }
 
-/** What can be asked of the engine, what it tells on the way, and what it answers. */
+/** The engine's requests, the events of each, and its answer. */
 export interface EngineWork {
   device: { ask: null; event: never; answer: ChosenDevice };
   describe: { ask: null; event: never; answer: ModelCard };
@@ -86,7 +86,7 @@ export type FromEngine =
   | { readonly type: 'done'; readonly id: number; readonly answer: EngineWork[EngineKind]['answer'] }
   | { readonly type: 'failed'; readonly id: number; readonly error: ErrorMessage };
 
-/** Anything thrown, as a message. What is no KronaError may succeed when tried again (storage/jobs/contract.ts). */
+/** Anything thrown, as a message. An error that is no KronaError can succeed when tried again (storage/jobs/contract.ts). */
 export function errorMessage(error: unknown): ErrorMessage {
   return {
     ...describeError(error),
@@ -96,5 +96,5 @@ export function errorMessage(error: unknown): ErrorMessage {
 }
 
 export function errorOf({ code, message, retryable, stack }: ErrorMessage): KronaError {
-  return new KronaError(code, message, { retryable, cause: stack });
+  return KronaError.reported({ code, message }, { retryable, cause: stack });
 }

@@ -1,22 +1,22 @@
 /**
- * @file Who uses the device: one at a time, in order of rank, then of arrival. Long work asks for a turn again and
- * again, so that what ranks before it never waits for longer than a step. It knows nothing of what the work is.
+ * @file Shares the device: one user at a time, by rank, then by arrival. Long work asks for a turn before every step, so
+ * that users of a lower rank number never wait longer than a step.
  */
 import { setImmediate as nextLoop } from 'node:timers/promises';
 
 export interface Place {
   /**
-   * Ends the turn before, if any, and resolves when the next one begins.
+   * Ends the current turn, if any, and resolves when the next one starts.
    * @throws the signal's reason when it aborts
    */
   turn(signal: AbortSignal): Promise<void>;
-  /** Gives the place up, and its turn. */
+  /** Leaves the line, and ends the turn. */
   leave(): void;
 }
 
 interface Entry {
   readonly rank: number;
-  /** Starts its turn; null while it is not waiting for one. */
+  /** Starts its turn; null unless it waits for one. */
   start: (() => void) | null;
 }
 
@@ -24,7 +24,7 @@ export class Turns {
   readonly #line: Entry[] = [];
   #holder: Entry | null = null;
 
-  /** Takes a place in the line, behind everything of this or a lower rank. Lower ranks go first. */
+  /** Joins the line, behind everything of this or a lower rank number. Lower numbers go first. */
   enter(rank: number): Place {
     const entry: Entry = { rank, start: null };
     const behind = this.#line.findIndex((other) => other.rank > rank);
@@ -36,7 +36,7 @@ export class Turns {
     return {
       turn: async (signal) => {
         giveUp();
-        // Messages that came meanwhile are read: new work, cancellations.
+        // Lets waiting messages in: new work, cancellations.
         await nextLoop();
         signal.throwIfAborted();
         await new Promise<void>((resolve, reject) => {

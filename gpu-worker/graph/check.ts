@@ -1,4 +1,4 @@
-/** @file What a legal graph and a legal rewrite are: run with every pass, so that a broken one is named where it broke. */
+/** @file Checks graphs and rewrites. The checks run with every pass, so that an error names the pass that broke the graph. */
 import { GraphError, messageOf } from './errors.ts';
 import type { Primitive } from './primitives.ts';
 import { shapeRules } from './shape-rules.ts';
@@ -39,7 +39,7 @@ function attempt<T>(rule: () => T, fail: (what: string) => never): T {
   }
 }
 
-/** A tensor may only be replaced by one of its shape and dtype. @throws GraphError GRAPH_ILLEGAL naming the stage. */
+/** Checks that a replacement has the tensor's shape and dtype. @throws GraphError GRAPH_ILLEGAL naming the stage. */
 export function checkReplacement(node: Tensor, replacement: Tensor, stage: string): void {
   if (typeOf(node) !== typeOf(replacement)) {
     throw new GraphError(

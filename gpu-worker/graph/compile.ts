@@ -1,4 +1,4 @@
-/** @file From symbolic outputs to an ONNX program: passes, then one rule a node. Weights stay in their files. */
+/** @file Compiles symbolic outputs to an ONNX program: passes, then one rule for each node. Weights stay in their files. */
 import { checkGraph } from './check.ts';
 import { GraphError } from './errors.ts';
 import { toHalfPrecision } from './half-precision.ts';
@@ -34,7 +34,7 @@ export interface Program<Out extends Results = Results, In extends Feeds = Feeds
   readonly weightsFolder: string;
   readonly inputs: readonly OnnxValue[];
   readonly outputs: readonly OnnxValue[];
-  /** Of the weights that stay in their files. */
+  /** Bytes of the weights, which stay in their files. */
   readonly weightBytes: number;
   /** Never set: carries the types of a run. */
   readonly types?: { readonly out: Out; readonly in: In };
@@ -52,11 +52,11 @@ export type FeedsOf<Specs> = {
 /** External files are named from the root, so that one program can use files of many folders, links resolved. */
 const WEIGHTS_FOLDER = '/';
 
-/** What a program computes in: float16 has islands of float32 (half-precision.ts). */
+/** The type that a program computes in. float16 has islands of float32 (half-precision.ts). */
 export type Precision = 'float32' | 'float16';
 
 export interface CompileOptions {
-  /** float32 by default. What a program takes and gives stays as it is. */
+  /** float32 by default. Inputs and outputs keep their types. */
   readonly precision?: Precision;
 }
 
@@ -129,14 +129,14 @@ export function programOf<Out extends Results, In extends Feeds>(model: OnnxMode
   return { bytes, weightsFolder: WEIGHTS_FOLDER, inputs: model.inputs, outputs: model.outputs, weightBytes };
 }
 
-/** The graph after all passes, of which `compile` makes a program node by node. */
+/** The graph after all passes, which `compile` emits node by node. */
 export function compiledGraph(outputs: readonly Tensor[], precision: Precision): Tensor[] {
   if (precision === 'float32') return runPasses(outputs);
   checkGraph(outputs, 'building');
   return runPasses(toHalfPrecision(outputs));
 }
 
-/** Inputs, weights and outputs share one space of names: the runtime's own message does not say what is wrong. */
+/** Inputs, weights and outputs share one namespace. The runtime's own message does not name the problem. */
 function checkNames({ nodes, initializers, inputs }: OnnxModel): void {
   const taken = new Set<string>();
   const names = [...inputs, ...initializers].map(({ name }) => name);

@@ -1,24 +1,24 @@
 /**
- * @file What this process computes on. A process holds one device for its life, as the engine process holds one GPU:
- * it is chosen once, before the first session.
+ * @file The device that this process computes on. It is chosen once, before the first session, as the engine process
+ * holds one GPU.
  */
 import type { Device } from '../../core/config.ts';
 import { KronaError } from '../../core/errors.ts';
 import type { Precision } from './compile.ts';
 
-/** Whether a session of one operator runs on a device; the reason where it does not. */
+/** Tries a session of one operator on a device. Returns null when it runs, else the reason. */
 export type Trial = (device: Device) => Promise<string | null>;
 
 export interface ChosenDevice {
   readonly device: Device;
-  /** One line for the log where no GPU is used though none was refused; null otherwise. */
+  /** A line for the log when no GPU was found; null otherwise. */
   readonly notice: string | null;
 }
 
 /**
- * The device asked for, or CUDA where it is there, else the CPU. WebGPU is taken only when asked for.
+ * Chooses the device that was asked for; without a wish CUDA if it works, else the CPU. WebGPU must be asked for.
  *
- * @throws KronaError DEVICE_UNAVAILABLE when the one asked for does not work here
+ * @throws KronaError DEVICE_UNAVAILABLE when the device that was asked for does not work
  */
 export async function chooseDevice(asked: Device | null, trial: Trial): Promise<ChosenDevice> {
   if (asked === null) {
@@ -26,14 +26,14 @@ export async function chooseDevice(asked: Device | null, trial: Trial): Promise<
     if (reason === null) return { device: 'cuda', notice: null };
     return {
       device: 'cpu',
-      notice: `Computing on the CPU: CUDA is not there (${reason}); docs/gpu.md says how to install it.`,
+      notice: `Computing on the CPU, because CUDA is missing (${reason}); see docs/gpu.md to install it.`,
     };
   }
   const reason = asked === 'cpu' ? null : await trial(asked);
   if (reason === null) return { device: asked, notice: null };
   throw new KronaError(
     'DEVICE_UNAVAILABLE',
-    `The device ${asked} was asked for, but does not work here (${reason}); see docs/gpu.md, or ask for cpu.`,
+    `The device ${asked} does not work here (${reason}). See docs/gpu.md, or use cpu.`,
   );
 }
 
@@ -46,5 +46,5 @@ export function useDevice(device: Device): void {
 
 export const currentDevice = (): Device => current;
 
-/** What programs are compiled for: the CPU has no 16-bit kernels, GPUs are fastest and hold most with them. */
+/** The precision to compile for: the CPU has no 16-bit kernels; GPUs are fastest and need least memory with them. */
 export const devicePrecision = (): Precision => (current === 'cpu' ? 'float32' : 'float16');

@@ -107,7 +107,7 @@ class Converter {
     return found.includes('float16') ? 'float16' : 'either';
   }
 
-  /** A cast between float types says nothing more: whoever uses it gets the width that it needs. */
+  /** Casts between float types are dropped: each user gets the width that it needs. */
   #isWidening(node: Tensor): node is Tensor<'cast'> {
     return is(node, 'cast') && node.inputs[0].dtype !== 'int64';
   }

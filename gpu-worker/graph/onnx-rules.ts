@@ -7,7 +7,7 @@ import type { Leaf, Primitive, Shape } from './primitives.ts';
 import { sideOf, sidesOf, sizeOf } from './shapes.ts';
 import { is, type Tensor } from './tensor.ts';
 
-/** What a rule may do. */
+/** What rules emit with. */
 export interface Emitter {
   /** The ONNX name of a tensor that was emitted before. */
   name(tensor: Tensor): string;
@@ -72,7 +72,7 @@ const reduction =
   (emit, y) =>
     emit.node(type, [emit.name(y.inputs[0]), emit.ints(y.params.axes)], { keepdims: 1 });
 
-export const onnxRules: { readonly [P in Exclude<Primitive, Leaf>]: OnnxRule<P> } = {
+const onnxRules: { readonly [P in Exclude<Primitive, Leaf>]: OnnxRule<P> } = {
   neg: plain('Neg'),
   exp: plain('Exp'),
   log: plain('Log'),

@@ -1,6 +1,6 @@
 /**
- * @file The vocabulary in which models, losses and optimisers are written: one function a primitive,
- * and the few compositions that everybody needs. All shapes are static.
+ * @file The operations that models, losses and optimisers are written in: one function for each primitive, and a few
+ * common compositions. All shapes are static.
  */
 import { GraphError } from './errors.ts';
 import type { DType, Pads, Shape } from './primitives.ts';

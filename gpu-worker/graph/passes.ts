@@ -14,7 +14,7 @@ export interface Pass {
  * Drops what does nothing: x·1, x+0, a reshape of a reshape, two transposes that cancel; turns (AB)ᵀ into BᵀAᵀ, and rows
  * of a frozen weight into a shorter weight, as they lie together in its file.
  */
-export const simplify: Pass = {
+const simplify: Pass = {
   name: 'simplify',
   begin: () => (node) => {
     if (is(node, 'mul')) return withoutNeutral(node, 1);
@@ -81,7 +81,7 @@ function weightRows({ params: { starts, ends, steps }, inputs }: Tensor<'slice'>
 }
 
 /** Computes the same thing once. Recomputed blocks stay apart: their inputs come from their own `after`. */
-export const deduplicate: Pass = {
+const deduplicate: Pass = {
   name: 'deduplicate',
   begin: () => {
     const known = new Map<string, Tensor>();

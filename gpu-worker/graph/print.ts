@@ -1,4 +1,4 @@
-/** @file A graph as text, one line a tensor, for people and for tests that pin small graphs. */
+/** @file A graph as text, one line for each tensor, for people and for tests that pin small graphs. */
 import { reachable, type Node, type Tensor } from './tensor.ts';
 
 /** Numbered from %0 in order of creation, so that equal graphs print alike. */

@@ -1,8 +1,9 @@
 /**
- * @file Runs compiled programs with onnxruntime-node: the only file that imports it.
- * `run` blocks its thread until it is done and cannot be interrupted; see the worker's engine process for what follows.
+ * @file Runs compiled programs with onnxruntime-node; no other file imports it. `run` blocks its thread and cannot be
+ * interrupted, which is why the worker has an engine process.
  */
 import * as ort from 'onnxruntime-node';
+import { threadsWanted } from '../../core/environment.ts';
 import type { Device } from '../../core/config.ts';
 import { KronaError } from '../../core/errors.ts';
 import { compileFunction, type Feeds, type Program, type Results, type TensorData } from './compile.ts';
@@ -15,17 +16,16 @@ import { showShape, sizeOf } from './shapes.ts';
 export type { Feeds, Results, TensorData } from './compile.ts';
 
 export interface SessionOptions {
-  /** That of the process by default. */
+  /** The process's device by default. */
   readonly device?: Device;
   /** Threads of one operator; 0 lets the runtime take every core. Default: KRONA_THREADS, or 0. */
   readonly threads?: number;
   /**
-   * Read weights from their files' pages, as every session of the model shares them, instead of from copies in the order
-   * that its products like best: slower by some percent, and without one copy for each way in which a weight is read,
-   * of which training has two. False by default.
+   * Read weights from their mapped files, which all sessions of a model share, instead of from packed copies. This is a
+   * few percent slower and saves a copy for each way in which a weight is read; training has two. False by default.
    */
   readonly mapWeights?: boolean;
-  /** Where per-operator timings go (JSON, read by bench/); none by default. */
+  /** Path prefix of a file with timings of each operator (JSON, read by bench/); no file by default. */
   readonly profilePrefix?: string;
 }
 
@@ -54,7 +54,7 @@ export class Session<Out extends Results = Results, In extends Feeds = Feeds> {
     try {
       const session = await ort.InferenceSession.create(program.bytes, {
         executionProviders: [options.device ?? currentDevice()],
-        intraOpNumThreads: options.threads ?? (Number(process.env['KRONA_THREADS']) || 0),
+        intraOpNumThreads: options.threads ?? threadsWanted(),
         graphOptimizationLevel: 'all',
         // The pattern planner keeps every buffer of a training graph apart: twice the peak for nothing.
         enableMemPattern: false,
@@ -85,7 +85,7 @@ export class Session<Out extends Results = Results, In extends Feeds = Feeds> {
 
   /**
    * Runs once. Results are new arrays, or those of `into`, written in place, for the outputs that it names.
-   * @throws KronaError RUNTIME_FEED when an input is missing, or an array has another size or type; RUNTIME_RUN when the run fails
+   * @throws KronaError RUNTIME_FEED when an input is missing, or an array has the wrong size or type; RUNTIME_RUN when the run fails
    */
   async run(feeds: In, into: Partial<Out> = {}): Promise<Out> {
     const given: Partial<Results> = into;
@@ -148,11 +148,11 @@ export async function runOnce<Out extends Results, In extends Feeds>(
   }
 }
 
-/** The reason why a session of one operator does not run on a device; null where it does. A trial for chooseDevice. */
+/** Tries a device for `chooseDevice`: returns null when a session of one operator runs on it, else the reason. */
 export async function tryDevice(device: Device): Promise<string | null> {
   const backends = ort.listSupportedBackends().map(({ name }) => name);
   if (!backends.includes(device)) return `this build of onnxruntime has ${backends.join(', ')} only`;
-  // What is not there is an answer here, not an error for the log.
+  // A missing device is an answer here, not an error for the log.
   const { logLevel } = ort.env;
   ort.env.logLevel = 'fatal';
   try {
@@ -162,7 +162,7 @@ export async function tryDevice(device: Device): Promise<string | null> {
     await session.release();
     return null;
   } catch (error) {
-    // The runtime's messages begin with where in its source they come from, and name files of this machine.
+    // The runtime's messages begin with a place in its source and name files of this machine.
     return messageOf(error instanceof Error && error.cause ? error.cause : error)
       .replace(/^.*?(Failed|failed)/s, '$1')
       .replaceAll(/(?:\/[^\s/:]+)+\//g, '')

@@ -1,11 +1,11 @@
-/** @file What shape and dtype each primitive gives, and which inputs it takes. One rule a primitive. */
+/** @file The shape and dtype of each primitive's result, and the inputs that it takes: one rule for each primitive. */
 import { isAbsolute } from 'node:path';
 import { GraphError } from './errors.ts';
 import type { DType, Inputs, Pads, Params, Primitive, Shape } from './primitives.ts';
 import { sameShape, showShape as show, sideOf, sidesOf, sizeOf } from './shapes.ts';
 import type { Tensor } from './tensor.ts';
 
-/** Bytes a value. */
+/** Bytes of one value. */
 export const BYTES: Readonly<Record<DType, number>> = { float32: 4, float16: 2, bfloat16: 2, int64: 8 };
 
 interface Result {
@@ -19,7 +19,7 @@ function need(condition: boolean, message: string): asserts condition {
 }
 
 /** NumPy's broadcasting of two shapes. */
-export function broadcastShapes(a: Shape, b: Shape, name = 'broadcast'): Shape {
+function broadcastShapes(a: Shape, b: Shape, name = 'broadcast'): Shape {
   const rank = Math.max(a.length, b.length);
   return Array.from({ length: rank }, (_, axis) => {
     const x = a[axis - rank + a.length] ?? 1;
@@ -63,7 +63,7 @@ function imageSize(x: Tensor, name: string) {
 }
 
 /** Height and width after a convolution. */
-export function convSize(
+function convSize(
   height: number,
   width: number,
   kernel: readonly [number, number],

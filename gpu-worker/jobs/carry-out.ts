@@ -1,7 +1,8 @@
 /**
- * @file From a job to the end of the record that it is about: running, then done, failed or cancelled, whatever
- * happens in between. A job may come again at any time; what has ended is left alone.
+ * @file Takes a job's record to its end: running, then done, failed or cancelled, whatever happens in between. A job can
+ * come again at any time; a record that has ended stays as it is.
  */
+import { hasEnded } from '../../core/work-state.ts';
 import { describeError, KronaError } from '../../core/errors.ts';
 import type { JobContext } from '../../storage/jobs/contract.ts';
 import type { JobKind } from '../../core/job-payloads.ts';
@@ -10,13 +11,10 @@ import type { Records } from '../../storage/records.ts';
 import type { WorkerContext } from './context.ts';
 import { Paced } from './paced.ts';
 
-/** Progress is written at most this often, ms. */
+/** Least time between two writes of progress, ms. */
 const PROGRESS_EVERY = 1000;
 
-/**
- * Starts of one job. Retries are counted by the queue; more than this many are workers that died of it, or were
- * stopped again and again.
- */
+/** Most starts of one job. The queue counts retries; more starts mean workers that crashed or were stopped each time. */
 const MAX_STARTS = 25;
 
 interface Change {
@@ -29,7 +27,7 @@ interface End {
   readonly failure: WorkFailure | null;
 }
 
-/** A kind of record that jobs are about. */
+/** A kind of record that jobs take to an end. */
 export interface WorkKind<T extends Run | PictureSet> {
   read(records: Records, id: string): Promise<T | null>;
   start(records: Records, record: T): Promise<void>;
@@ -52,11 +50,7 @@ export const SETS: WorkKind<PictureSet> = {
   end: (records, id, end) => records.updateSet(id, end),
 };
 
-export function hasEnded({ state }: Pick<Run, 'state'>): boolean {
-  return state !== 'queued' && state !== 'running';
-}
-
-/** Ends a record, unless it has ended already or is gone. */
+/** Ends a record, unless it has ended already or was deleted. */
 export async function endWork<T extends Run | PictureSet>(
   kind: WorkKind<T>,
   id: string,
@@ -70,45 +64,31 @@ export async function endWork<T extends Run | PictureSet>(
   });
 }
 
-/** Whether what failed with this error is tried again (storage/jobs/contract.ts). */
+/** Whether the queue tries again after this error (storage/jobs/contract.ts). */
 export function isRetryable(error: unknown): boolean {
   return !(error instanceof KronaError) || error.retryable;
 }
 
 export interface Conduct {
-  /** Aborts when the work is to end: as the job's signal does, and when the record has ended or is gone. */
+  /** Aborts when the work must end: with the job's signal, and when the record has ended or was deleted. */
   readonly signal: AbortSignal;
-  /** Tells how far it is; written within a second or so. */
+  /** Reports progress; written within about a second. */
   readonly report: (change: Change) => void;
 }
 
 /**
  * Does `work` for the record that a job is about.
- * @throws what the queue is to know: it then tries again, or gives the job up
+ * @throws what the queue must know: it then tries again, or gives the job up
  */
 export async function carryOut<T extends Run | PictureSet>(
   kind: WorkKind<T>,
   id: string,
-  job: Pick<JobContext<JobKind>, 'signal' | 'attempt' | 'lastTry'>,
-  { records, log }: Pick<WorkerContext, 'records' | 'log'>,
+  job: Job,
+  context: Pick<WorkerContext, 'records' | 'log'>,
   work: (record: T, conduct: Conduct) => Promise<void>,
 ): Promise<void> {
-  const ended = new AbortController();
-  const signal = AbortSignal.any([job.signal, ended.signal]);
-  let latest: Change = { progress: null };
-  const reasonToEnd = (): string | null =>
-    job.signal.aborted ? describeError(job.signal.reason).code : null;
-  const progress = new Paced(async () => {
-    if (reasonToEnd() === 'JOB_LOST') return;
-    try {
-      const now = await kind.read(records, id);
-      if (now === null || hasEnded(now)) ended.abort(new KronaError('WORK_ENDED', 'It has ended already.'));
-      else await kind.write(records, id, latest);
-    } catch (error) {
-      log.warn({ error, id }, 'could not write progress');
-    }
-  }, PROGRESS_EVERY);
-
+  const { records, log } = context;
+  const { progress, conduct } = follow(kind, id, job, context);
   try {
     job.signal.throwIfAborted();
     const record = await begin(kind, id, records);
@@ -116,49 +96,86 @@ export async function carryOut<T extends Run | PictureSet>(
     if (job.attempt > MAX_STARTS)
       throw new KronaError(
         'WORK_GIVEN_UP',
-        `This was begun ${MAX_STARTS} times and never came to its end; the worker’s log may tell why.`,
+        `This started ${MAX_STARTS} times without finishing. The worker's log may say why.`,
       );
-    log.info({ id, attempt: job.attempt }, 'work begins');
-    await work(record, {
-      signal,
-      report: (change) => {
-        latest = change;
-        progress.touch();
-      },
-    });
+    log.info({ id, attempt: job.attempt }, 'job started');
+    await work(record, conduct);
     await progress.finish();
     await endWork(kind, id, { state: 'done', failure: null }, records);
-    log.info({ id }, 'work is done');
+    log.info({ id }, 'job done');
   } catch (error) {
     await progress.finish();
-    const reason = reasonToEnd();
-    if (reason === 'JOB_CANCELLED') {
-      await endWork(kind, id, { state: 'cancelled', failure: null }, records);
-      log.info({ id }, 'work was cancelled');
-      return;
-    }
-    // Interrupted or lost: it comes again, or somebody else has it.
-    if (reason !== null) throw error;
-    const now = await kind.read(records, id);
-    if (now === null || hasEnded(now)) return;
-    if (isRetryable(error) && !job.lastTry) {
-      log.warn({ error, id }, 'work failed and will be tried again');
-      throw error;
-    }
-    log.error({ error, id }, 'work failed');
-    await endWork(kind, id, { state: 'failed', failure: failureOf(error) }, records);
-    throw error;
+    await afterError(kind, id, job, context, error);
   }
 }
 
-/** What members are told. Of a bug only that it is one: its message may name files of this machine. */
+type Job = Pick<JobContext<JobKind>, 'signal' | 'attempt' | 'lastTry'>;
+
+/** Why the queue wants the job to end; null while it doesn't. */
+const reasonToEnd = ({ signal }: Job): string | null =>
+  signal.aborted ? describeError(signal.reason).code : null;
+
+/** Writes progress as it is reported, and sees whether the record has ended. */
+function follow<T extends Run | PictureSet>(
+  kind: WorkKind<T>,
+  id: string,
+  job: Job,
+  { records, log }: Pick<WorkerContext, 'records' | 'log'>,
+): { readonly progress: Paced; readonly conduct: Conduct } {
+  const ended = new AbortController();
+  let latest: Change = { progress: null };
+  const progress = new Paced(async () => {
+    if (reasonToEnd(job) === 'JOB_LOST') return;
+    try {
+      const now = await kind.read(records, id);
+      if (now === null || hasEnded(now)) ended.abort(new KronaError('WORK_ENDED', 'This has already ended.'));
+      else await kind.write(records, id, latest);
+    } catch (error) {
+      log.warn({ error, id }, 'could not write progress');
+    }
+  }, PROGRESS_EVERY);
+  const report = (change: Change): void => {
+    latest = change;
+    progress.touch();
+  };
+  return { progress, conduct: { signal: AbortSignal.any([job.signal, ended.signal]), report } };
+}
+
+/** Ends the record as the error asks for. @throws the error, if the queue must know it */
+async function afterError<T extends Run | PictureSet>(
+  kind: WorkKind<T>,
+  id: string,
+  job: Job,
+  { records, log }: Pick<WorkerContext, 'records' | 'log'>,
+  error: unknown,
+): Promise<void> {
+  const reason = reasonToEnd(job);
+  if (reason === 'JOB_CANCELLED') {
+    await endWork(kind, id, { state: 'cancelled', failure: null }, records);
+    log.info({ id }, 'job cancelled');
+    return;
+  }
+  // Interrupted or lost: it comes again, or another worker has it.
+  if (reason !== null) throw error;
+  const now = await kind.read(records, id);
+  if (now === null || hasEnded(now)) return;
+  if (isRetryable(error) && !job.lastTry) {
+    log.warn({ error, id }, 'job failed and will be tried again');
+    throw error;
+  }
+  log.error({ error, id }, 'job failed');
+  await endWork(kind, id, { state: 'failed', failure: failureOf(error) }, records);
+  throw error;
+}
+
+/** What members read. A bug's own message stays in the log, as it can name files of this machine. */
 export function failureOf(error: unknown): WorkFailure {
   const failure = describeError(error);
   if (failure.code !== 'INTERNAL') return failure;
-  return { ...failure, message: 'Something went wrong inside Krona; the log of the worker tells what.' };
+  return { ...failure, message: "Something went wrong inside Krona. The worker's log has the details." };
 }
 
-/** The record, now running; null when it has ended or is gone. */
+/** The record, now running; null if it has ended or was deleted. */
 function begin<T extends Run | PictureSet>(
   kind: WorkKind<T>,
   id: string,

@@ -1,13 +1,14 @@
-/** @file The job `imagine`: the pictures of a set, as its record asks for them. */
+/** @file The job `imagine`: draws the pictures of a set, as its record asks. */
 import { KronaError } from '../../core/errors.ts';
 import type { JobHandler } from '../../storage/jobs/contract.ts';
 import { resolvePrompt } from '../../core/prompt.ts';
 import type { Adapter, Picture, PictureSet } from '../../core/records.ts';
+import { nthSeed } from '../../core/seeds.ts';
 import type { Records } from '../../storage/records.ts';
 import { adaptersOf, subjectsOf } from '../../storage/set-adapters.ts';
 import { carryOut, SETS, type Conduct } from './carry-out.ts';
 import type { WorkerContext } from './context.ts';
-import { drawPictures, nthSeed } from './draw-pictures.ts';
+import { drawPictures } from './draw-pictures.ts';
 
 export function imagineJob(context: WorkerContext): JobHandler<'imagine'> {
   return (job) =>
@@ -23,7 +24,7 @@ async function imagine(set: PictureSet, context: WorkerContext, { signal, report
   let first: { readonly step: number; readonly at: number } | null = null;
   const show = (step: number, steps: number): void => {
     const at = performance.now();
-    // The first step also prepares the model, so the time from there on is what tells.
+    // The first step also prepares the model, so time is measured from there.
     first ??= { step, at };
     const done = step - first.step;
     const secondsLeft = done > 0 ? ((at - first.at) / 1000 / done) * (steps - step) : null;
@@ -41,26 +42,26 @@ async function imagine(set: PictureSet, context: WorkerContext, { signal, report
   });
 }
 
-/** @throws KronaError ADAPTER_GONE when one was deleted after the set was asked for */
+/** @throws KronaError ADAPTER_GONE if one was deleted after the set was queued */
 async function requireAdapters(set: PictureSet, records: Records): Promise<Adapter[]> {
   const adapters = await adaptersOf(set, records);
   if (set.subjectId !== null && adapters.length < 1 + set.alsoAdapterIds.length)
     throw new KronaError(
       'ADAPTER_GONE',
-      'An adapter that was to draw this has been deleted meanwhile; ask again to have it drawn with another.',
+      'An adapter for these pictures was deleted in the meantime. Ask again to draw them with another one.',
     );
   return adapters;
 }
 
-/** The picture that an `upscale` set draws again. @throws KronaError PICTURE_GONE */
+/** The picture that a set of kind `upscale` enlarges. @throws KronaError PICTURE_GONE */
 async function originalOf(set: PictureSet, records: Records): Promise<Picture | null> {
   if (set.kind !== 'upscale') return null;
   const picture = set.upscaleOf === null ? null : await records.picture(set.upscaleOf);
   if (picture !== null) return picture;
-  throw new KronaError('PICTURE_GONE', 'The picture that was to be drawn larger has been deleted meanwhile.');
+  throw new KronaError('PICTURE_GONE', 'The picture to upscale was deleted in the meantime.');
 }
 
-/** Seeds of a picture and of those that it varies, the original first. */
+/** Seeds of a picture and of the pictures that it varies, the original first. */
 async function seedsBehind(records: Records, pictureId: string | null): Promise<number[]> {
   const picture = pictureId === null ? null : await records.picture(pictureId);
   if (picture === null) return [];

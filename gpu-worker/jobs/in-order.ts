@@ -1,10 +1,10 @@
-/** @file Work that events bring, done one after the other; the first failure ends all of it. */
+/** @file Tasks that events bring, run one after the other; the first failure ends all of them. */
 
 export class InOrder {
   readonly #failure = new AbortController();
   #last: Promise<void> = Promise.resolve();
 
-  /** Aborts with the first error, so that what brings the events ends too. */
+  /** Aborts with the first error, so that the source of the events can stop too. */
   get signal(): AbortSignal {
     return this.#failure.signal;
   }
@@ -17,7 +17,7 @@ export class InOrder {
       .catch((error: unknown) => this.#failure.abort(error));
   }
 
-  /** Resolves when everything is done. @throws what the first failed task threw */
+  /** Resolves when all tasks are done. @throws the error of the first task that failed */
   async done(): Promise<void> {
     await this.#last;
     this.#failure.signal.throwIfAborted();

@@ -1,4 +1,4 @@
-/** @file Blobs as files that the engine can open. */
+/** @file Gives the engine blobs as files. */
 import { randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
@@ -11,7 +11,7 @@ import type { WorkerContext } from './context.ts';
 type Files = Pick<WorkerContext, 'blobs' | 'dataFolder'>;
 
 /**
- * Copies a blob to a path, unless a file is there already. It appears whole or not at all.
+ * Copies a blob to a path, unless a file exists there. The copy appears whole or not at all.
  * @throws KronaError BLOB_NOT_FOUND, DISK_FULL
  */
 export async function copyBlob({ blobs }: Pick<Files, 'blobs'>, hash: string, path: string): Promise<void> {
@@ -23,7 +23,7 @@ export async function copyBlob({ blobs }: Pick<Files, 'blobs'>, hash: string, pa
     await rename(draft, path);
   } catch (error) {
     if (!isFileError(error, 'ENOSPC') && !isFileError(error, 'EDQUOT')) throw error;
-    throw new KronaError('DISK_FULL', 'The disk is full; free some space and try again.', {
+    throw new KronaError('DISK_FULL', 'The disk is full. Free some space and try again.', {
       cause: error,
       retryable: true,
     });
@@ -32,7 +32,7 @@ export async function copyBlob({ blobs }: Pick<Files, 'blobs'>, hash: string, pa
   }
 }
 
-/** Where an adapter's file is: in the blob store when that is a folder, else a copy of it. */
+/** Path of an adapter's file: in the blob store if that is a folder, else of a copy. */
 export async function adapterFile(files: Files, hash: string): Promise<string> {
   const path = await files.blobs.localPath(hash);
   if (path !== null) return path;

@@ -1,4 +1,4 @@
-/** @file A run's losses as its message shows them: the mean of each stretch, some 200 points whatever the steps. */
+/** @file A run's losses as its message shows them: the mean of each stretch of steps, at most 200 points. */
 import type { Run } from '../../core/records.ts';
 
 const MAX_POINTS = 200;
@@ -11,7 +11,7 @@ export class LossCurve {
 
   /**
    * @param steps of the whole run
-   * @param earlier points of a run that goes on
+   * @param earlier points of a resumed run
    */
   constructor(steps: number, earlier: Points = []) {
     this.#stretch = Math.ceil(steps / MAX_POINTS);
@@ -22,7 +22,7 @@ export class LossCurve {
     return this.#points;
   }
 
-  /** The loss of a step, from 1. A run that goes on from an earlier step takes the points after it back. */
+  /** Adds the loss of a step, from 1. A run that resumes at an earlier step loses the points after it. */
   add(step: number, loss: number): void {
     const begin = Math.floor((step - 1) / this.#stretch) * this.#stretch;
     const before = this.#points.filter((point) => point.step < step);
@@ -31,7 +31,7 @@ export class LossCurve {
       this.#points = [...before, { step, loss }];
       return;
     }
-    // The last point's stretch goes on: it holds the mean of `summed` steps.
+    // The step belongs to the last point, which is the mean of `summed` steps.
     const summed = last.step - begin;
     const mean = last.loss + (loss - last.loss) / (summed + 1);
     this.#points = [...before.slice(0, -1), { step, loss: mean }];

@@ -1,4 +1,4 @@
-/** @file Writes what changes often, seldom: the newest state, at most once in a while, one write at a time. */
+/** @file Writes a state that changes often at most once per interval, one write at a time. */
 
 export class Paced {
   readonly #write: () => Promise<void>;
@@ -9,7 +9,7 @@ export class Paced {
   #changed = false;
 
   /**
-   * @param write writes the state as it is then; must not reject
+   * @param write writes the state of that moment; must not reject
    * @param interval least time between two writes, ms
    */
   constructor(write: () => Promise<void>, interval: number) {
@@ -17,7 +17,7 @@ export class Paced {
     this.#interval = interval;
   }
 
-  /** The state has changed: it is written at once, or when the time has come. */
+  /** Call after a change: the state is written at once, or when the interval is over. */
   touch(): void {
     this.#changed = true;
     if (this.#timer !== null || this.#writing !== null) return;
@@ -25,7 +25,7 @@ export class Paced {
     this.#timer = setTimeout(() => this.#start(), wait);
   }
 
-  /** Writes what is not written yet, without waiting for its time. */
+  /** Writes the last change at once, if it is not written yet. */
   async finish(): Promise<void> {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;

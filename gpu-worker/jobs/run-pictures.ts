@@ -1,28 +1,31 @@
 /**
- * @file The pictures of a run: samples at each checkpoint, which the run's message shows, and the finals, which have a
- * message of their own: members vote on them, and reactions that were given to samples must not count there. Drawn in
- * the background, while the training waits.
+ * @file The pictures of a run: samples at each checkpoint, which the run's message shows, and finals in a message of
+ * their own, because members vote on them and reactions to samples must not count. They are drawn in the background,
+ * while the training waits.
  */
+import { at } from '../../core/at.ts';
 import { randomUUID } from 'node:crypto';
+import { hasEnded } from '../../core/work-state.ts';
 import { resolvePrompt } from '../../core/prompt.ts';
 import type { Adapter, PictureSet, Run, Subject } from '../../core/records.ts';
+import { nthSeed } from '../../core/seeds.ts';
 import { KeyedRandom } from '../../core/random.ts';
-import { endWork, failureOf, hasEnded, isRetryable, SETS } from './carry-out.ts';
+import { endWork, failureOf, isRetryable, SETS } from './carry-out.ts';
 import type { WorkerContext } from './context.ts';
-import { drawPictures, nthSeed, type PlannedPicture } from './draw-pictures.ts';
+import { drawPictures, type PlannedPicture } from './draw-pictures.ts';
 
-/** Most pictures drawn at a checkpoint. */
+/** Most pictures at a checkpoint. */
 const MAX_SAMPLES = 2;
 
 /** What a set of a run shows. */
 export interface RunPictures {
   readonly kind: 'samples' | 'finals';
-  /** Whose pictures these are; of a grid with several, the newest. */
+  /** The adapter that draws them; of a set with several, the newest. */
   readonly adapter: Adapter;
   readonly pictures: readonly PlannedPicture[];
 }
 
-/** The same seeds at every checkpoint, so that members see the training and nothing else. */
+/** The same seeds at every checkpoint, so that pictures differ by the training alone. */
 export function samplesOf(run: Run, adapter: Adapter): RunPictures {
   const pictures = Array.from({ length: Math.min(MAX_SAMPLES, run.settings.count) }, (_, n) => ({
     seed: nthSeed(run.seed, n),
@@ -33,30 +36,30 @@ export function samplesOf(run: Run, adapter: Adapter): RunPictures {
 
 /**
  * The result: pictures by the final adapter and by the checkpoint halfway, in pairs from the same noise, so that votes
- * tell which of the two learnt better: the last is not always, as training goes on to copy its photos. The order is
- * shuffled, or people would vote for the place.
+ * show which of the two is better: the final one can copy its photos too closely. The order is shuffled, so that its
+ * place doesn't win a picture votes.
  *
  * @param adapters of the run, in order of steps
  */
 export function finalsOf(run: Run, adapters: readonly Adapter[]): RunPictures {
-  const final = adapters.at(-1)!;
-  const halfway = adapters.find(({ step }) => step >= run.settings.steps / 2)!;
+  const final = at(adapters, -1);
+  const halfway = adapters.find(({ step }) => step >= run.settings.steps / 2) ?? final;
   const compared = halfway === final ? [final] : [final, halfway];
   const pictures = Array.from({ length: run.settings.count }, (_, n) => ({
     seed: nthSeed(run.seed, Math.floor(n / compared.length)),
-    adapter: compared[n % compared.length]!,
+    adapter: at(compared, n % compared.length),
   }));
   const random = new KeyedRandom(run.seed, 'order of finals');
   for (let i = pictures.length - 1; i > 0; i--) {
     const j = random.integer(i + 1);
-    [pictures[i], pictures[j]] = [pictures[j]!, pictures[i]!];
+    [pictures[i], pictures[j]] = [at(pictures, j), at(pictures, i)];
   }
   return { kind: 'finals', adapter: final, pictures };
 }
 
 /**
- * Draws a set of a run, or what is missing of it. Pictures that cannot be drawn end their set and not the run.
- * @throws what may pass when tried again; the signal's reason when it aborts
+ * Draws the missing pictures of a run's set. If pictures cannot be drawn, their set fails and the run goes on.
+ * @throws errors that can pass when tried again; the signal's reason when it aborts
  */
 export async function drawRunPictures(
   context: WorkerContext,
@@ -87,7 +90,7 @@ export async function drawRunPictures(
   }
 }
 
-/** Gives finals their message, once. */
+/** Posts the finals, once. */
 function postFinals({ records }: WorkerContext, { id, kind, channelId }: PictureSet): Promise<void> {
   return records.transaction(async (within) => {
     if (kind === 'finals' && (await within.postOf(id)) === null)
@@ -95,7 +98,7 @@ function postFinals({ records }: WorkerContext, { id, kind, channelId }: Picture
   });
 }
 
-/** The run's set of this kind by this adapter; new unless an earlier attempt began it. */
+/** The run's set of this kind by this adapter; new unless an earlier attempt started it. */
 function setFor(
   { records }: WorkerContext,
   { id: runId, channelId, memberId, seed, settings }: Run,
@@ -113,7 +116,7 @@ function setFor(
       kind,
       runId,
       subjectId: subject.id,
-      // As a member would say it: the training prompt with the subject's name for its token.
+      // As a member would write it: the training prompt with the subject's name in place of its token.
       prompt: `a ${subject.name}`,
       negative: null,
       seed,

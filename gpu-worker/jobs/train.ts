@@ -1,38 +1,39 @@
 /**
- * @file The job `train`: a run's record and photos in; checkpoints, pictures and the final adapter out. All that an
- * attempt needs of the one before lies in `runs/<run id>/` of the data folder, or in the records.
+ * @file The job `train`: makes checkpoints, pictures and the final adapter from a run's record and photos. Attempts hand
+ * over through `runs/<run id>/` of the data folder and the records alone.
  */
 import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { hasEnded } from '../../core/work-state.ts';
 import { KronaError } from '../../core/errors.ts';
 import { exists, isFileError } from '../../core/files.ts';
 import type { JobHandler } from '../../storage/jobs/contract.ts';
 import { classPrompt, trainingPrompt } from '../../core/prompt.ts';
 import type { Adapter, Run, Subject } from '../../core/records.ts';
+import { defaultOf } from '../../core/settings/defaults.ts';
 import type { EngineWork } from '../engine/protocol.ts';
 import { chosenOptions } from '../training/chosen-options.ts';
-import { PRIOR_DEFAULTS } from '../training/class-pictures.ts';
 import type { SavedAdapter } from '../training/train-hooks.ts';
 import { trainRecipe, type TrainResult } from '../training/train-options.ts';
-import { carryOut, endWork, hasEnded, RUNS, SETS, type Conduct } from './carry-out.ts';
+import { carryOut, endWork, RUNS, SETS, type Conduct } from './carry-out.ts';
 import type { WorkerContext } from './context.ts';
 import { InOrder } from './in-order.ts';
 import { copyBlob } from './local-files.ts';
 import { LossCurve } from './loss-curve.ts';
 import { drawRunPictures, finalsOf, samplesOf } from './run-pictures.ts';
 
-/** Checkpoints of a run, when it is long enough. */
+/** Checkpoints of a run that is long enough. */
 const CHECKPOINTS = 4;
-/** Least steps between two checkpoints: before, an adapter has hardly changed. */
+/** Least steps between two checkpoints; fewer hardly change an adapter. */
 const LEAST_STEPS = 20;
-/** A worker that dies loses no more than about this, s. */
+/** A worker that crashes loses about this much training, s. */
 const STATE_SECONDS = 30;
 
 const DRAWING = 'drawing samples';
 
-/** The same for all runs, so that class pictures are drawn once. */
+/** The same for all runs, so that class pictures are drawn only once. */
 const CLASS_SEED = 0;
 
 type TrainAsk = EngineWork['train']['ask'];
@@ -43,18 +44,18 @@ export function trainJob(context: WorkerContext): JobHandler<'train'> {
     try {
       await carryOut(RUNS, runId, job, context, async (run, conduct) => {
         const subject = await context.records.subject(run.subjectId);
-        // A subject takes its runs with it.
+        // A deleted subject has no runs.
         if (subject !== null) await new Training(run, subject, context, conduct).carryOut();
       });
     } finally {
       await tidy(runId, context).catch((error: unknown) => {
-        context.log.warn({ error, id: runId }, 'could not tidy up after a run');
+        context.log.warn({ error, id: runId }, 'could not clean up after a run');
       });
     }
   };
 }
 
-/** Removes the files of runs that ended while no worker was there to do so. */
+/** Removes the files of runs that ended while no worker was running. */
 export async function sweepRuns(context: WorkerContext): Promise<void> {
   const ids = await readdir(join(context.dataFolder, 'runs')).catch((error: unknown) => {
     if (isFileError(error, 'ENOENT')) return [];
@@ -62,11 +63,11 @@ export async function sweepRuns(context: WorkerContext): Promise<void> {
   });
   for (const id of ids)
     await tidy(id, context).catch((error: unknown) => {
-      context.log.warn({ error, id }, 'could not tidy up after a run');
+      context.log.warn({ error, id }, 'could not clean up after a run');
     });
 }
 
-/** What an ended run leaves behind: no files, as its adapters are blobs, and no set that is still open. */
+/** Cleans up after an ended run: no files stay, as its adapters are blobs, and no set stays open. */
 async function tidy(runId: string, { records, dataFolder }: WorkerContext): Promise<void> {
   const run = await records.run(runId);
   if (run !== null && !hasEnded(run)) return;
@@ -89,7 +90,7 @@ class Training {
   readonly #curve: LossCurve;
   /** Steps done. */
   #step: number;
-  /** A checkpoint is being kept, for which the training waits most of the time. */
+  /** A checkpoint's pictures are being drawn, for which the training mostly waits. */
   #drawing = false;
 
   constructor(run: Run, subject: Subject, context: WorkerContext, conduct: Conduct) {
@@ -108,7 +109,7 @@ class Training {
     const keeping = new InOrder();
     for (const saved of await this.#savedBefore()) keeping.add(() => this.#keepCheckpoint(saved));
     try {
-      // An earlier attempt may have come to the end of the training and no further.
+      // An earlier attempt may have finished the training and nothing after it.
       if (!(await exists(ask.out))) await this.#train(ask, keeping);
     } finally {
       await keeping.done();
@@ -127,7 +128,7 @@ class Training {
     );
   }
 
-  /** What the engine is asked for, with the photos in the run's folder: members may remove theirs meanwhile. */
+  /** The request to the engine. Photos are copied into the run's folder, as members can remove theirs meanwhile. */
   async #ask(): Promise<TrainAsk> {
     const { photoHashes, photoPrompts, seed } = this.#run;
     const { steps, method, a1, a2, rank, alpha, lr } = this.#run.settings;
@@ -135,8 +136,9 @@ class Training {
     const photos: string[] = [];
     for (const [n, hash] of photoHashes.entries()) {
       this.#conduct.signal.throwIfAborted();
-      photos.push(join(this.#folder, `photo-${n + 1}`));
-      await copyBlob(this.#context, hash, photos[n]!);
+      const photo = join(this.#folder, `photo-${n + 1}`);
+      await copyBlob(this.#context, hash, photo);
+      photos.push(photo);
     }
     return {
       ...trainRecipe(this.#context.model),
@@ -160,7 +162,7 @@ class Training {
       out: join(this.#folder, 'adapter.safetensors'),
       ...chosenOptions(this.#run.settings, () => ({
         prompt: classPrompt(this.#subject),
-        weight: PRIOR_DEFAULTS.weight,
+        weight: defaultOf('priorWeight'),
         folder: join(this.#context.dataFolder, 'class-pictures'),
         seed: CLASS_SEED,
       })),
@@ -176,7 +178,7 @@ class Training {
           return;
         }
         const { step, loss, phase, secondsLeft } = event.progress;
-        // Before a run goes on, its photos are read: it has not gone back to the start.
+        // A resumed run reads its photos first; its progress doesn't fall back to 0.
         if (loss !== null) this.#step = step;
         if (phase === 'training' && loss !== null) this.#curve.add(step, loss);
         this.#report(this.#drawing ? DRAWING : phase, secondsLeft);
@@ -187,7 +189,7 @@ class Training {
       if (!(error instanceof KronaError && error.code === 'RESUME_MISMATCH')) throw error;
       log.warn(
         { error, id: this.#run.id },
-        'the model is not the one that the run began with: it begins again',
+        'the model has changed since the run started, so training starts again',
       );
       return engine.train({ ...ask, resume: false }, options);
     });
@@ -201,7 +203,7 @@ class Training {
     this.#conduct.report({ progress, losses: this.#curve.points });
   }
 
-  /** Checkpoints that lie in the folder from an earlier attempt, which may have died before they were kept. */
+  /** Checkpoints in the folder from an earlier attempt, which may have stopped before it stored them. */
   async #savedBefore(): Promise<SavedAdapter[]> {
     const names = await readdir(this.#folder);
     return names.sort().flatMap((name) => {
@@ -221,7 +223,7 @@ class Training {
     }
   }
 
-  /** Stores an adapter's file and record, once. */
+  /** Stores an adapter's file and record, unless they are stored. */
   async #keep({ step, path, final }: SavedAdapter): Promise<Adapter> {
     const { records, blobs } = this.#context;
     const { id: runId, subjectId, channelId, settings } = this.#run;
@@ -231,7 +233,9 @@ class Training {
     const { hash: blobHash, size } = await blobs.put(createReadStream(path));
     const id = randomUUID();
     await records.addAdapter({ id, runId, subjectId, channelId, step, final, blobHash, size, settings });
-    return (await ofStep())!;
+    const added = await ofStep();
+    if (!added) throw new Error(`the adapter of step ${step} was deleted at once`);
+    return added;
   }
 
   /** Of this run, in order of steps. */
@@ -240,7 +244,7 @@ class Training {
     return all.filter(({ runId }) => runId === this.#run.id).sort((a, b) => a.step - b.step);
   }
 
-  /** A subject's first adapter is its champion until votes or a hand choose another. */
+  /** A subject's first adapter is its champion until votes or a member choose another. */
   async #crown(final: Adapter): Promise<void> {
     await this.#context.records.transaction(async (records) => {
       const subject = await records.subject(this.#subject.id);

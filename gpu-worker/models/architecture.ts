@@ -1,8 +1,8 @@
-/** @file The model architectures that are built here, and what is told about each of them apart from its sizes. */
+/** @file The supported model architectures, and what differs between them apart from sizes. */
 
 /**
  * `sd1`: Stable Diffusion 1.x; `sd2`: 2.x, base and 768-v; `sdxl`: SDXL base (arXiv 2307.01952) and all that share its
- * parts; `sdxl-refiner`: SDXL's second model, which has OpenCLIP alone and is told an aesthetic score.
+ * parts; `sdxl-refiner`: SDXL's second model, which has only OpenCLIP and reads an aesthetic score.
  */
 export type Architecture = 'sd1' | 'sd2' | 'sdxl' | 'sdxl-refiner';
 
@@ -13,7 +13,7 @@ export interface ArchitectureFacts {
   readonly textStates: 'last' | 'penultimate';
   /**
    * Numbers that tell the UNet of a picture beside its text (`time_ids` in diffusers): original height and width, top
-   * and left of the crop, then target height and width (6), or an aesthetic score (5). 0: it is told none.
+   * and left of the crop, then target height and width (6), or an aesthetic score (5). 0: none.
    */
   readonly timeIds: 0 | 5 | 6;
 }
@@ -26,14 +26,14 @@ export const ARCHITECTURES: Readonly<Record<Architecture, ArchitectureFacts>> = 
   'sdxl-refiner': { label: 'SDXL refiner', textStates: 'penultimate', timeIds: 5 },
 };
 
-/** The refiner's score of what is wanted, and of what is not, out of 10: diffusers' defaults. */
+/** The refiner's aesthetic scores of the prompt and of the negative prompt, out of 10: diffusers' defaults. */
 const AESTHETIC_SCORE = 6;
 const NEGATIVE_AESTHETIC_SCORE = 2.5;
 
 /** Original height and width, top and left of the crop, target height and width; pixels. */
 export type PictureSizes = readonly [number, number, number, number, number, number];
 
-/** What the UNet is told of a picture: as many numbers as `ArchitectureFacts.timeIds`. */
+/** The numbers about a picture that the UNet reads, `ArchitectureFacts.timeIds` of them. */
 export function timeIds(architecture: Architecture, sizes: PictureSizes, wanted = true): number[] {
   switch (ARCHITECTURES[architecture].timeIds) {
     case 0:

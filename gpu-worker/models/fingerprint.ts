@@ -1,4 +1,4 @@
-/** @file Tells one model from another without reading gigabytes. */
+/** @file Identifies a model without reading gigabytes. */
 import { createHash } from 'node:crypto';
 import { open, type FileHandle } from 'node:fs/promises';
 import type { ModelFolder } from './model-folder.ts';

@@ -5,6 +5,7 @@
  * are ready to run; `unet`, `clipText`, `vaeEncoder` and `vaeDecoder` are graphs of `Parameters`. docs/models.md lists the
  * architectures and file formats.
  */
+export { embeddedModel } from '../../core/package.ts';
 export { openModel } from './open-model.ts';
 export type { ModelComponent, ModelFolder } from './model-folder.ts';
 export { checkModel, inspectModel, type ModelInspection, type ModelReport } from './model-check.ts';

@@ -26,8 +26,6 @@ const HEAD = [256, 128] as const;
 
 /** The block whose widened activations tell subjects apart best. */
 const FEATURE_BLOCK = 13;
-/** Numbers in `features`. */
-export const FEATURES = 576;
 
 const relu = (x: Tensor): Tensor => op.max(x, 0);
 const relu6 = (x: Tensor): Tensor => op.min(relu(x), 6);

@@ -1,6 +1,6 @@
 /**
- * @file Whether a model is whole: its configs are supported, and its files hold every tensor that the models
- * here ask for, in the right shape. Nothing is loaded or computed: the models are traced.
+ * @file Checks a model: its configs are supported, and its files hold every tensor in the right shape. Nothing is loaded
+ * or computed; the models are only traced.
  */
 import { at } from '../../core/at.ts';
 import { describeError } from '../../core/errors.ts';
@@ -20,13 +20,13 @@ export interface ModelProblem {
 }
 
 export interface ModelReport {
-  /** null when the model could not be opened so far; then the counts are 0. */
+  /** null when the model could not be opened; the counts are then 0. */
   readonly architecture: Architecture | null;
   readonly unetParameters: number;
   /** Of all text encoders together. */
   readonly textEncoderParameters: number;
   readonly vaeParameters: number;
-  /** It would run here. Tensors without a use are told as problems, but stop nothing. */
+  /** The model runs here. Unused tensors are reported as problems, but do not make it fail. */
   readonly ok: boolean;
   readonly problems: readonly ModelProblem[];
 }
@@ -45,7 +45,7 @@ export interface ModelInspection extends Pick<ModelReport, 'architecture' | 'ok'
 }
 
 /**
- * Checks a folder or a single file. What is wrong with it is in the report.
+ * Checks a folder or a single file. The report lists the problems.
  *
  * @throws KronaError MODEL_NOT_FOUND when there is nothing at `path`
  */
@@ -67,7 +67,7 @@ export function reportOf({ architecture, parts, ok, problems }: ModelInspection)
   };
 }
 
-/** As `checkModel`, with each part by itself. */
+/** As `checkModel`, with each part on its own. */
 export async function inspectModel(
   path: string,
   open: (path: string) => Promise<ModelFolder> = openModel,

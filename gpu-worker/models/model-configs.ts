@@ -58,7 +58,7 @@ export interface UNetConfig {
   readonly addition_time_embed_dim: number;
   /** Pooled width + added_time_ids × addition_time_embed_dim; 0 without `text_time`. */
   readonly projection_class_embeddings_input_dim: number;
-  /** How many numbers it is told of a picture (`timeIds` in architecture.ts): no file says it. 0 without `text_time`. */
+  /** How many numbers about a picture it reads (`timeIds` in architecture.ts); no file says it. 0 without `text_time`. */
   readonly added_time_ids: number;
 }
 

@@ -19,7 +19,7 @@ export async function readJson(folder: string, file: string): Promise<Readonly<R
   } catch (error) {
     throw new KronaError(
       'MODEL_FILE_MISSING',
-      `The model folder has no readable ${file}. Download it again; \`krona model pull\` takes all that is needed.`,
+      `The model folder has no readable ${file}. Download it again: \`krona model pull\` gets every file that is needed.`,
       { cause: error },
     );
   }
@@ -29,12 +29,12 @@ export async function readJson(folder: string, file: string): Promise<Readonly<R
   } catch (error) {
     throw new KronaError(
       'MODEL_CONFIG_INVALID',
-      `${file} is not JSON. Download that file again: it is cut off or another page was saved in its place.`,
+      `${file} is not JSON. Download the file again: it is cut off, or an error page was saved instead.`,
       { cause: error },
     );
   }
   if (!isJsonObject(json))
-    throw new KronaError('MODEL_CONFIG_INVALID', `${file} holds no JSON object. Download that file again.`);
+    throw new KronaError('MODEL_CONFIG_INVALID', `${file} holds no JSON object. Download the file again.`);
   return json;
 }
 
@@ -111,6 +111,6 @@ async function openPart(folder: string, component: string, file: string) {
     return (await openSafetensors(join(folder, component, file))).tensors;
   } catch (error) {
     const { code, message } = describeError(error);
-    throw new KronaError(code, `${component}/${message}`, { cause: error });
+    throw KronaError.reported({ code, message: `${component}/${message}` }, { cause: error });
   }
 }

@@ -20,7 +20,6 @@ import {
 import { componentTensors, noModelFolder, readJson } from './model-files.ts';
 import { checkFit } from './model-fit.ts';
 import type { ModelTensor } from './parameters.ts';
-import { sizeOf } from '../graph/shapes.ts';
 import type { StoredTensor } from './safetensors.ts';
 import type { TokenizerFiles } from './tokenizer.ts';
 
@@ -153,8 +152,8 @@ function architectureOf(index: ConfigFields, unetJson: Readonly<Record<string, u
 function className(index: ConfigFields, part: string): unknown {
   const entry = index.get(part);
   if (!Array.isArray(entry)) return entry;
-  const [, name]: readonly unknown[] = entry;
-  return name;
+  const pair: readonly unknown[] = entry;
+  return pair[1];
 }
 
 function checkPart(index: ConfigFields, part: string, expected: string): void {
@@ -166,15 +165,8 @@ function checkPart(index: ConfigFields, part: string, expected: string): void {
     );
 }
 
-/** Number of parameters that a component's files hold. */
-export function parameterCount(component: ModelComponent<unknown>): number {
-  let count = 0;
-  for (const { shape } of component.tensors.values()) count += sizeOf(shape);
-  return count;
-}
-
 /** transformers 5 writes CLIPTextModel without `text_model.`; older files also hold the constant position ids. */
-export function clipTensors(files: ReadonlyMap<string, StoredTensor>): ReadonlyMap<string, StoredTensor> {
+function clipTensors(files: ReadonlyMap<string, StoredTensor>): ReadonlyMap<string, StoredTensor> {
   const named = new Map<string, StoredTensor>();
   for (const [name, tensor] of files) {
     if (name.endsWith('embeddings.position_ids')) continue;

@@ -24,7 +24,7 @@ export interface ParameterShape {
   readonly shape: Shape;
 }
 
-/** A frozen parameter where it lies. */
+/** A frozen parameter in its file. */
 export interface ModelTensor extends StoredTensor {
   /** The file holds the transpose of the matrix whose shape this is. */
   readonly transposed?: boolean;
@@ -65,7 +65,8 @@ export function frozenParameters(component: string, tensors: ReadonlyMap<string,
       if (known) return known;
       const stored = tensors.get(name);
       const problem = tensorProblem(`${component}: ${name}`, stored, shape);
-      if (!stored || problem !== null) throw problem;
+      if (problem !== null) throw problem;
+      if (!stored) throw new RangeError(`${name} has no place`);
       const { path, offset, length, transposed } = stored;
       const weight = make(
         'weight',

@@ -111,7 +111,8 @@ function parseTensor(name: string, key: string, value: unknown): HeaderTensor {
     );
   const sizes: readonly unknown[] = Array.isArray(shape) ? shape : [null];
   if (!sizes.every(isSize)) throw invalid(name, `gives tensor ${key} the shape ${JSON.stringify(shape)}`);
-  const [begin, end, ...more]: readonly unknown[] = Array.isArray(offsets) ? offsets : [];
+  const range: readonly unknown[] = Array.isArray(offsets) ? offsets : [];
+  const [begin, end, ...more] = range;
   if (!isSize(begin) || !isSize(end) || more.length > 0)
     throw invalid(name, `gives tensor ${key} the offsets ${JSON.stringify(offsets)}`);
   const bytes = sizeOf(sizes) * DTYPE_BYTES[dtype];
@@ -165,7 +166,7 @@ export function locate(
   return located;
 }
 
-/** The first key that a JSON object in `text` (valid JSON) has twice, which JSON.parse passes over in silence. */
+/** The first key that a JSON object in `text` (valid JSON) has twice, which JSON.parse accepts silently. */
 function duplicateKey(text: string): string | null {
   const objects: Set<string>[] = [];
   for (const [token, key] of text.matchAll(/("(?:[^"\\]|\\.)*")\s*:|"(?:[^"\\]|\\.)*"|[{}]/g)) {

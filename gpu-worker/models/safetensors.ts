@@ -20,8 +20,7 @@ import {
   type StoredTensor,
 } from './safetensors-header.ts';
 
-export { sizeOf as elementCount } from '../graph/shapes.ts';
-export type { Dtype, StoredTensor } from './safetensors-header.ts';
+export type { StoredTensor } from './safetensors-header.ts';
 
 /** One read or write call moves at most this much: Node's limit is 2 GiB, and conversions stay small. */
 const CHUNK_BYTES = 1 << 24;
@@ -167,7 +166,7 @@ export async function readFloats(tensor: StoredTensor): Promise<Float32Array> {
 }
 
 /**
- * Writes a file so that it is there whole or not at all, also after a power cut. The same tensors and metadata
+ * Writes a file that appears whole or not at all, even after a power cut. The same tensors and metadata
  * give the same bytes, whatever their order: tensors lie widest dtype first, then by name, as the reference
  * implementation writes them; metadata keys are sorted.
  *
@@ -272,7 +271,7 @@ async function readFully(file: FileHandle, to: Uint8Array, position: number): Pr
   for (let done = 0; done < to.length;) {
     const { bytesRead } = await file.read(to, done, Math.min(to.length - done, CHUNK_BYTES), position + done);
     if (bytesRead === 0)
-      throw new KronaError('FILE_UNREADABLE', 'A file became shorter while it was read; was it replaced?');
+      throw new KronaError('FILE_UNREADABLE', 'A file became shorter while it was read. Was it replaced?');
     done += bytesRead;
   }
 }
@@ -306,7 +305,7 @@ async function writeAtomically(path: string, write: (file: FileHandle) => Promis
     throw new KronaError(
       full ? 'DISK_FULL' : 'FILE_UNWRITABLE',
       full
-        ? `There is no room on the disk for ${basename(path)}; free some and try again.`
+        ? `There is no space left on the disk for ${basename(path)}. Free some and try again.`
         : `${basename(path)} could not be written (${errorCode(error)}).`,
       { cause: error, retryable: full },
     );

@@ -1,4 +1,4 @@
-/** @file The text encoders of a model, ready to turn prompts into what the UNet is told. */
+/** @file The text encoders of a model, ready to encode prompts for the UNet. */
 import { compile } from '../graph/compile.ts';
 import { devicePrecision } from '../graph/device.ts';
 import * as op from '../graph/ops.ts';

@@ -1,6 +1,6 @@
 /**
  * @file CLIP's tokenizer from a model folder's files: vocab.json + merges.txt as on the hub, or tokenizer.json as
- * transformers 5 writes it; with the tokens that somebody added (`add_tokens`, textual inversion). Byte-pair encoding of lower-cased words; texts are cut and padded to one length.
+ * transformers 5 writes it; with added tokens (`add_tokens`, textual inversion). Byte-pair encoding of lower-cased words; texts are cut and padded to one length.
  * No clean-up of broken encodings or HTML entities (ftfy), as transformers 5 has none.
  */
 import { readdir, readFile } from 'node:fs/promises';
@@ -30,7 +30,7 @@ export interface TokenizerFiles {
   readonly folder: string;
   /** The padding token, where the folder serves several tokenizers that share all but that; else the folder says it. */
   readonly pad?: string;
-  /** What to do when nothing is there. */
+  /** What to do when the folder holds no tokenizer, for the error. */
   readonly advice?: string;
 }
 

@@ -42,7 +42,7 @@ export function transformer(
   return h;
 }
 
-/** How pixels become tokens and tokens pixels again, each with a projection of its own. */
+/** How pixels become tokens and tokens become pixels, each with its own projection. */
 interface Projections {
   /** [B,C,h,w] → [B,N,C] */
   readonly enter: (x: Tensor) => Tensor;

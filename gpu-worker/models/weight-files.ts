@@ -24,7 +24,7 @@ const ORDER = ['', 'fp32', 'fp16', 'bf16'];
  * Every choice in a component folder, the one to take first. One file goes before shards of the same variant.
  *
  * @param names of all files of the folder
- * @param variant the one that is wanted, if it is there
+ * @param variant to prefer
  */
 export function weightFiles(names: readonly string[], variant?: string): WeightFiles[] {
   const choices: WeightFiles[] = [];

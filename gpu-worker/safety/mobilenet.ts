@@ -1,14 +1,15 @@
 /**
- * @file nsfwjs' MobileNetV2 on our own runtime: what kind of picture a picture is, and features by which pictures of
- * one subject are near to each other. Source of weights and preparation: npm `nsfwjs`, of github.com/gantman/nsfw_model.
+ * @file nsfwjs' MobileNetV2 on our own runtime: classifies pictures, and gives features by which pictures of one subject
+ * are close to each other. Source of weights and preparation: npm `nsfwjs`, of github.com/gantman/nsfw_model.
  */
+import { at } from '../../core/at.ts';
 import { compileFunction } from '../graph/compile.ts';
 import { Session } from '../graph/runtime.ts';
 import { mobileNetV2 } from '../models/mobilenet.ts';
 import { givenParameters } from '../models/parameters.ts';
 import { readNsfwWeights } from './nsfw-weights.ts';
 
-/** In the order of the network's results. */
+/** In the order of the network's outputs. */
 export const CLASSES = ['drawing', 'hentai', 'neutral', 'porn', 'sexy'] as const;
 
 /** Probability of each class; they sum to 1. */
@@ -34,7 +35,7 @@ export interface MobileNet {
 /** Side of the network's pictures, pixels. */
 const SIDE = 224;
 
-/** Reads the weights and compiles, in half a second or so. @throws KronaError SAFETY_MODEL_MISSING */
+/** Reads the weights and compiles, in about half a second. @throws KronaError SAFETY_MODEL_MISSING */
 export async function openMobileNet(): Promise<MobileNet> {
   const parameters = givenParameters(await readNsfwWeights());
   const session = await Session.create(
@@ -47,8 +48,8 @@ export async function openMobileNet(): Promise<MobileNet> {
     async classify(list) {
       const scores: ClassScores[] = [];
       for (const picture of list) {
-        const { probabilities } = await run(picture);
-        scores.push(Object.fromEntries(CLASSES.map((name, i) => [name, probabilities[i]!])) as ClassScores);
+        const [drawing = 0, hentai = 0, neutral = 0, porn = 0, sexy = 0] = (await run(picture)).probabilities;
+        scores.push({ drawing, hentai, neutral, porn, sexy });
       }
       return scores;
     },
@@ -64,7 +65,7 @@ export async function openMobileNet(): Promise<MobileNet> {
 /** [3,224,224] in [0, 1]: bilinear with corners on corners, as nsfwjs (tf.image.resizeBilinear, alignCorners). */
 function prepared({ width, height, pixels }: RgbPicture): Float32Array {
   const result = new Float32Array(3 * SIDE * SIDE);
-  // Divided last, so that the last pixel is met exactly.
+  // Divided last, so that the last pixel is hit exactly.
   const place = (i: number, side: number): number => (i * (side - 1)) / (SIDE - 1);
   for (let row = 0; row < SIDE; row++) {
     const y = place(row, height);
@@ -75,8 +76,8 @@ function prepared({ width, height, pixels }: RgbPicture): Float32Array {
       const left = 3 * Math.floor(x);
       const right = 3 * Math.ceil(x);
       for (let c = 0; c < 3; c++) {
-        const top = mix(pixels[above + left + c]!, pixels[above + right + c]!, x % 1);
-        const bottom = mix(pixels[below + left + c]!, pixels[below + right + c]!, x % 1);
+        const top = mix(at(pixels, above + left + c), at(pixels, above + right + c), x % 1);
+        const bottom = mix(at(pixels, below + left + c), at(pixels, below + right + c), x % 1);
         result[(c * SIDE + row) * SIDE + column] = mix(top, bottom, y % 1) / 255;
       }
     }

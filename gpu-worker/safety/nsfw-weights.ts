@@ -1,7 +1,8 @@
 /**
- * @file The weights of nsfwjs' MobileNetV2 as they lie in its package: base64 of one byte a value, with min and scale
- * of each tensor (TensorFlow.js' weight manifest), in Keras' names and layouts. Nothing of TensorFlow.js is needed.
+ * @file Reads the weights of nsfwjs' MobileNetV2 from its package: base64 of one byte a value, with min and scale of each
+ * tensor (TensorFlow.js' weight manifest), in Keras' names and layouts. TensorFlow.js isn't needed.
  */
+import { at } from '../../core/at.ts';
 import { KronaError } from '../../core/errors.ts';
 import * as op from '../graph/ops.ts';
 import { sizeOf, type Tensor } from '../graph/tensor.ts';
@@ -19,7 +20,7 @@ interface Manifest {
   readonly weightsManifest: readonly { readonly weights: readonly ManifestEntry[] }[];
 }
 
-/** What `nsfwjs/models/mobilenet_v2` exports, as far as it is used; its own types need TensorFlow.js'. */
+/** The exports of `nsfwjs/models/mobilenet_v2` that are used; the package's own types need TensorFlow.js'. */
 interface BundledModel {
   readonly modelJson: () => Promise<{ readonly default: Manifest }>;
   readonly weightBundles: readonly (() => Promise<{ readonly default: string }>)[];
@@ -34,7 +35,7 @@ interface Stored {
  * The parameters by the names that mobilenet.ts asks for: convolutions [out,in,h,w] with batch normalisation folded
  * in, dense layers [out,in].
  *
- * @throws KronaError SAFETY_MODEL_MISSING when the package is not there
+ * @throws KronaError SAFETY_MODEL_MISSING if the package is missing
  */
 export async function readNsfwWeights(): Promise<Map<string, Tensor>> {
   const stored = await readStored();
@@ -71,13 +72,13 @@ async function readStored(): Promise<Map<string, Stored>> {
 
 async function bundledModel(): Promise<BundledModel> {
   try {
-    // Loaded when it is needed: 3.5 MB of text.
+    // Loaded on first use: 3.5 MB of text.
     const bundle: unknown = await import('nsfwjs/models/mobilenet_v2');
     return (bundle as { readonly MobileNetV2Model: BundledModel }).MobileNetV2Model;
   } catch (cause) {
     throw new KronaError(
       'SAFETY_MODEL_MISSING',
-      'The safety check needs the package nsfwjs, which cannot be loaded: run npm install, or let a moderator switch the check off with `/krona rules set safety:off`.',
+      'The safety check needs the package nsfwjs, which cannot be loaded. Run npm install, or let a moderator turn the check off with `/krona rules set safety:off`.',
       { cause },
     );
   }
@@ -85,32 +86,41 @@ async function bundledModel(): Promise<BundledModel> {
 
 /** scale and shift of a layer's batch normalisation: γ/√(σ² + ε) and β − μ · scale. */
 function normOf(stored: ReadonlyMap<string, Stored>, layer: string) {
-  const name = [`${layer}_BN`, `${layer}_bn`, `bn_${layer}`].find((each) => stored.has(`${each}/gamma`))!;
-  const of = (what: string): Float32Array => stored.get(`${name}/${what}`)!.data;
+  const name = [`${layer}_BN`, `${layer}_bn`, `bn_${layer}`].find((each) => stored.has(`${each}/gamma`));
+  const of = (what: string): Float32Array => {
+    const found = stored.get(`${name}/${what}`);
+    if (!found) throw new Error(`nsfwjs has no ${what} of ${layer}`);
+    return found.data;
+  };
   const variance = of('moving_variance');
-  const scale = of('gamma').map((gamma, i) => gamma / Math.sqrt(variance[i]! + EPS));
+  const scale = of('gamma').map((gamma, i) => gamma / Math.sqrt(at(variance, i) + EPS));
   const mean = of('moving_mean');
-  return { scale, shift: of('beta').map((beta, i) => beta - mean[i]! * scale[i]!) };
+  return { scale, shift: of('beta').map((beta, i) => beta - at(mean, i) * at(scale, i)) };
 }
 
-/** A convolution whose results are then scaled, as one with other weights. */
+/** A convolution with the scaling of its results in its weights. */
 function folded(
   kernel: Stored,
   { scale, shift }: { readonly scale: Float32Array; readonly shift: Float32Array },
 ): { readonly weight: Stored; readonly shift: Float32Array } {
   const each = kernel.data.length / scale.length;
-  const data = kernel.data.map((value, i) => value * scale[Math.floor(i / each)]!);
+  const data = kernel.data.map((value, i) => value * at(scale, Math.floor(i / each)));
   return { weight: { shape: kernel.shape, data }, shift };
 }
 
 function transposed({ shape, data }: Stored, perm: readonly number[]): Stored {
-  const to = perm.map((axis) => shape[axis]!);
+  const to = perm.map((axis) => at(shape, axis));
   const strides = perm.map((axis) => sizeOf(shape.slice(axis + 1)));
-  const result = new Float32Array(data.length);
-  const index = perm.map(() => 0);
-  for (let i = 0; i < result.length; i++) {
-    result[i] = data[index.reduce((sum, at, axis) => sum + at * strides[axis]!, 0)]!;
-    for (let axis = to.length - 1; axis >= 0 && ++index[axis]! === to[axis]; axis--) index[axis] = 0;
-  }
-  return { shape: to, data: result };
+  const steps = to.map((side, axis) => ({ side, stride: at(strides, axis) })).reverse();
+  return {
+    shape: to,
+    data: data.map((_, i) => {
+      let [rest, place] = [i, 0];
+      for (const { side, stride } of steps) {
+        place += (rest % side) * stride;
+        rest = Math.floor(rest / side);
+      }
+      return at(data, place);
+    }),
+  };
 }

@@ -1,5 +1,5 @@
-/** @file How sure the classifier is that a picture is for adults alone. */
+/** @file The classifier's score for adult (NSFW) content. */
 import type { ClassScores } from './mobilenet.ts';
 
-/** 0 to 1. The classes of drawn and of photographed pornography, and of what comes near to it, taken together. */
+/** 0 to 1: the sum of the classes of drawn and photographed pornography and of sexually suggestive pictures. */
 export const unsafeScore = ({ hentai, porn, sexy }: ClassScores): number => Math.min(1, hentai + porn + sexy);

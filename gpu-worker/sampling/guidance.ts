@@ -2,6 +2,7 @@
  * @file Classifier-free guidance (Ho & Salimans 2022, arXiv 2207.12598), and its rescaling against overexposed pictures
  * (Lin et al. 2023, arXiv 2305.08891, section 3.4), as diffusers computes both.
  */
+import { zip2 } from './zip.ts';
 
 /**
  * unconditional + guidance · (conditional − unconditional).
@@ -17,15 +18,15 @@ export function guide(
   pictures: number,
 ): Float32Array {
   const half = output.length / 2;
-  const conditional = output.subarray(half);
-  const guided = conditional.map((value, i) => output[i]! + guidance * (value - output[i]!));
+  const [unconditional, conditional] = [output.subarray(0, half), output.subarray(half)];
+  const guided = zip2(unconditional, conditional, (base, value) => base + guidance * (value - base));
   if (rescale === 0) return guided;
   const each = half / pictures;
   for (let start = 0; start < half; start += each) {
     const picture = guided.subarray(start, start + each);
     const ratio = deviation(conditional.subarray(start, start + each)) / deviation(picture);
     const scale = rescale * ratio + 1 - rescale;
-    for (let i = 0; i < each; i++) picture[i]! *= scale;
+    picture.set(picture.map((value) => value * scale));
   }
   return guided;
 }

@@ -1,5 +1,6 @@
-/** @file What a request for pictures leaves out, by the model's architecture and the size that it draws at. */
-import { startingSettings, type ModelCard } from '../../core/settings/settings.ts';
+/** @file Default values of a request for pictures, by the model's architecture and native size. */
+import { startingSettings } from '../../core/settings/defaults.ts';
+import type { ModelCard } from '../../core/settings/model-card.ts';
 
 export interface ImagineDefaults {
   readonly steps: number;

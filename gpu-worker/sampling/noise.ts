@@ -1,8 +1,9 @@
-/** @file Where a sampling run's noise comes from: torch's CPU generator, or numbers keyed by picture. */
+/** @file The noise of a sampling run: from torch's CPU generator, or keyed by picture. */
+import { at } from '../../core/at.ts';
 import { KeyedRandom } from '../../core/random.ts';
 import { TorchGenerator } from './torch-noise.ts';
 
-/** Draws in the order in which a run needs them: the initial latents first. */
+/** Draws noise in the order in which a run needs it, the initial latents first. */
 export interface NoiseSource {
   /** Standard normal numbers for `pictures` pictures of `elements` latents each, picture after picture. */
   draw(pictures: number, elements: number): Float32Array;
@@ -30,13 +31,13 @@ export function createNoise(kind: 'torch' | 'krona', seed: number): NoiseSource 
   };
 }
 
-/** How much of a variation's noise is new, by amount: near 0 it is the same picture again, at 1 any other. */
+/** Amount of new noise in a variation: near 0 it is the same picture, at 1 an unrelated one. */
 const VARIATION = 0.5;
 
 /**
  * The noise of variations: that of the first picture of `seeds[0]`, varied by that of each seed after it, then by
  * each picture of `own`. A mixture weighted with √(1 − k²) and k is normal noise again, of which the part √(1 − k²)
- * is shared with the picture that is varied.
+ * comes from the picture that is varied.
  *
  * @param seeds of krona noise; with none, `own` is returned as it is
  * @param own noise of the pictures, `elements` each, one after the other
@@ -44,7 +45,7 @@ const VARIATION = 0.5;
 export function variedNoise(seeds: readonly number[], own: Float32Array, elements: number): Float32Array {
   const kept = Math.sqrt(1 - VARIATION ** 2);
   const mixed = (old: Float32Array, fresh: Float32Array): Float32Array =>
-    fresh.map((value, i) => kept * old[i % elements]! + VARIATION * value);
+    fresh.map((value, i) => kept * at(old, i % elements) + VARIATION * value);
   const [original, ...later] = seeds.map((seed) => createNoise('krona', seed).draw(1, elements));
   return original === undefined ? own : mixed(later.reduce(mixed, original), own);
 }

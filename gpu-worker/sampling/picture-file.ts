@@ -1,11 +1,11 @@
-/** @file A picture as a PNG file. */
+/** @file Writes pictures as PNG files. */
 import { rename, rm } from 'node:fs/promises';
 import { basename } from 'node:path';
 import sharp from 'sharp';
 import { KronaError } from '../../core/errors.ts';
 import type { DrawnPicture } from './text-to-image.ts';
 
-/** It appears whole or not at all. @throws KronaError FILE_UNWRITABLE */
+/** The file appears whole or not at all. @throws KronaError FILE_UNWRITABLE */
 export async function writePicture(path: string, { width, height, pixels }: DrawnPicture): Promise<void> {
   const draft = `${path}.${process.pid}`;
   try {

@@ -1,6 +1,6 @@
 /**
  * @file A second model after the first, as SDXL's refiner after SDXL (arXiv 2307.01952, section 2.5): it takes over at
- * some noise level, or goes over the finished latents once more. Both see the same latents, so their VAEs must agree.
+ * some noise level, or denoises the finished latents once more. Both work on the same latents, so their VAEs must agree.
  */
 import { KronaError } from '../../core/errors.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
@@ -11,12 +11,12 @@ import type { DrawHooks, DrawnPicture, DrawRequest, TextToImage } from './text-t
 export const REFINER_STRENGTH = 0.3;
 
 export type Refinement =
-  /** Share of the noise levels that are the first model's, in (0, 1); 0.8 in the refiner's model card. */
+  /** Share of the noise levels for the first model, in (0, 1); 0.8 in the refiner's model card. */
   | { readonly from: number }
-  /** Share of the steps that are done again, from the finished latents. */
+  /** Share of the steps to repeat, from the finished latents. */
   | { readonly strength: number };
 
-/** @throws KronaError REFINER_UNFIT when the latents of the two differ */
+/** @throws KronaError REFINER_UNFIT if the latents of the two differ */
 export function checkRefiner(base: ModelFolder, refiner: ModelFolder): void {
   const [a, b] = [base.vae.config, refiner.vae.config];
   if (
@@ -27,14 +27,14 @@ export function checkRefiner(base: ModelFolder, refiner: ModelFolder): void {
     throw new KronaError(
       'REFINER_UNFIT',
       `${refiner.name} cannot refine ${base.name}: their latents differ (scaling ${b.scaling_factor} and ` +
-        `${a.scaling_factor}); take the refiner of the same family.`,
+        `${a.scaling_factor}). Use the refiner of the same family.`,
     );
 }
 
 /**
- * Pictures of the first model, refined by the second. Adapters are the first model's alone; noise is drawn on.
+ * Draws with the first model and refines with the second. Adapters apply to the first only; both share the noise source.
  *
- * @throws KronaError REFINER_UNFIT when their latents differ; and as TextToImage.draw
+ * @throws KronaError REFINER_UNFIT if their latents differ; and as TextToImage.draw
  */
 export async function drawRefined(
   base: TextToImage,

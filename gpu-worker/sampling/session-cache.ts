@@ -1,4 +1,4 @@
-/** @file Keeps the sessions that were used last, so that a repeated request compiles nothing. */
+/** @file Keeps the most recently used sessions, so that a repeated request compiles nothing. */
 
 interface Releasable {
   release(): Promise<void>;
@@ -12,7 +12,7 @@ export class SessionCache<T extends Releasable> {
     this.#capacity = capacity;
   }
 
-  /** The session of `key`, opened when it is not kept; the one unused for longest makes room. */
+  /** The session of `key`, opened if it isn't kept; the least recently used one makes room. */
   async get(key: string, open: () => Promise<T>): Promise<T> {
     const known = this.#entries.get(key);
     if (known) {
@@ -22,8 +22,7 @@ export class SessionCache<T extends Releasable> {
     }
     const opened = await open();
     this.#entries.set(key, opened);
-    if (this.#entries.size > this.#capacity) {
-      const [oldest, session] = [...this.#entries][0]!;
+    for (const [oldest, session] of [...this.#entries].slice(0, -this.#capacity)) {
       this.#entries.delete(oldest);
       await session.release();
     }

@@ -1,9 +1,10 @@
 /**
  * @file Prompts to pictures with one model: text, denoising with classifier-free guidance (arXiv 2207.12598),
- * decoding. Holds its sessions, so that further requests of the same size start at once; adapters are inputs of them.
+ * decoding. Keeps its sessions, so that further requests of the same size start at once; adapters are inputs of them.
  */
+import { at } from '../../core/at.ts';
 import { KronaError } from '../../core/errors.ts';
-import type { SchedulerName } from '../../core/settings/settings.ts';
+import type { SchedulerName } from '../../core/settings/choices.ts';
 import { layersOf, withoutScales, type AdapterShapes } from '../adapters/adapter.ts';
 import { adapterBase } from '../adapters/files/adapter-base.ts';
 import {
@@ -29,13 +30,14 @@ import { unet, unetInputs } from '../models/unet.ts';
 import { vaeScale } from '../models/vae.ts';
 import { guide } from './guidance.ts';
 import { createNoise, variedNoise, type NoiseSource } from './noise.ts';
-import { fromBytes, toBytes } from './pixels.ts';
+import { fromBytes, toBytes } from '../../core/pictures/rgb-bytes.ts';
 import { createScheduler } from './schedulers/create-scheduler.ts';
 import { trainTimesteps } from './schedulers/noise-levels.ts';
 import { firstStep, handover } from './schedulers/picture-start.ts';
 import type { Scheduler } from './schedulers/scheduler.ts';
 import { SessionCache } from './session-cache.ts';
 import { needsTiles, openTiledDecoder, openTiledEncoder } from './tiles.ts';
+import { zip2, zip3 } from './zip.ts';
 
 export interface DrawRequest {
   readonly prompt: string;
@@ -45,21 +47,21 @@ export interface DrawRequest {
   readonly adapter: AppliedAdapter | readonly AppliedAdapter[] | null;
   readonly steps: number;
   readonly guidance: number;
-  /** How far guided outputs go back to the deviation of those without guidance, in [0, 1]; 0 by default. */
+  /** How far guided outputs return to the standard deviation of those without guidance, in [0, 1]; 0 by default. */
   readonly guidanceRescale?: number;
   readonly scheduler: SchedulerName | null;
   readonly width: number;
   readonly height: number;
   readonly seed: number;
   readonly count: number;
-  /** Seed of the picture that these vary, after those of the pictures that it varied itself; none by default. */
+  /** Seed of the picture to vary, after the seeds of the pictures that it varied itself; none by default. */
   readonly varies?: readonly number[];
   readonly noise: 'torch' | 'krona';
   /** Start from latents instead of pure noise. */
   readonly start?: StartPicture;
   /** Whether pictures are decoded in tiles (tiles.ts); by their size by default. */
   readonly tiled?: boolean;
-  /** Leave the run when this share of the noise levels is behind, in (0, 1); to its end by default. */
+  /** Stop after this share of the noise levels, in (0, 1); 1 by default. */
   readonly until?: number;
 }
 
@@ -68,11 +70,11 @@ export type StartPicture = {
   readonly latents: Float32Array;
 } & (
   | {
-      /** Share of the steps that are done, in (0, 1]: how much may change. Noise of the level at which they begin is added. */
+      /** Share of the steps to run, in (0, 1]: how much can change. Noise of their first level is added. */
       readonly strength: number;
     }
   | {
-      /** Go on where a run with this `until` was left. */
+      /** Continue a run that stopped at this `until`. */
       readonly from: number;
     }
 );
@@ -91,7 +93,7 @@ export interface DrawnPicture {
   readonly pixels: Uint8Array;
 }
 
-/** UNet sessions kept: base and adapter, a set and one picture. */
+/** UNet sessions kept: with and without adapter, for a set and for one picture. */
 const KEPT = 4;
 
 type UNetSession = Session<{ readonly prediction: Float32Array }>;
@@ -101,7 +103,7 @@ export class TextToImage {
   readonly #text: TextEncoder;
   readonly #unets = new SessionCache<UNetSession>(KEPT);
   readonly #decoders = new SessionCache<Decoder>(2);
-  /** For adapters that change the text encoders. */
+  /** With adapters that change the text encoders. */
   readonly #adaptedTexts = new SessionCache<TextEncoder>(1);
 
   private constructor(model: ModelFolder, text: TextEncoder) {
@@ -110,7 +112,7 @@ export class TextToImage {
   }
 
   /**
-   * @param source path of a folder or single file, or a model that is open
+   * @param source path of a folder or single file, or an open model
    * @throws KronaError MODEL_*
    */
   static async open(source: string | ModelFolder): Promise<TextToImage> {
@@ -118,7 +120,7 @@ export class TextToImage {
     return new TextToImage(model, await TextEncoder.open(model));
   }
 
-  /** Any adapter file, or PEFT's folder. @throws KronaError ADAPTER_* when it does not fit this model */
+  /** Any adapter file, or PEFT's folder. @throws KronaError ADAPTER_* if it doesn't fit this model */
   async readAdapter(path: string, strength = 1): Promise<AppliedAdapter> {
     const { layers, metadata, notes } = await readAdapter(path, adapterBase(this.model));
     const noiseStrength = noiseStrengthOf(metadata);
@@ -130,7 +132,7 @@ export class TextToImage {
     };
   }
 
-  /** @throws KronaError SIZE_INVALID, SCHEDULER_UNSUPPORTED, STEPS_INVALID; and the signal's reason when it aborts */
+  /** @throws KronaError SIZE_INVALID, SCHEDULER_UNSUPPORTED, STEPS_INVALID, RESULT_NOT_FINITE; and the signal's reason when it aborts */
   async draw(
     request: DrawRequest,
     hooks: DrawHooks = {},
@@ -147,10 +149,12 @@ export class TextToImage {
     for (let i = 0; i < count; i++) {
       await hooks.turn?.();
       hooks.signal?.throwIfAborted();
+      const decoded = await decoder.decode(latents.subarray(i * each, (i + 1) * each));
+      checkFinite(decoded, 'Decoding by the VAE');
       pictures.push({
         width,
         height,
-        pixels: toBytes(await decoder.decode(latents.subarray(i * each, (i + 1) * each)), width * height),
+        pixels: toBytes(decoded),
       });
     }
     return pictures;
@@ -159,19 +163,22 @@ export class TextToImage {
   /**
    * The latents [4,h,w] of a picture, scaled as the UNet sees them.
    *
-   * @param source draws one of the latents that the VAE allows, as diffusers' image-to-image pipelines do before all
-   * other noise; their mean without it
+   * @param source samples from the VAE's distribution, as diffusers' image-to-image pipelines do before all other noise;
+   * without it, the mean
    */
   async latentsOf({ width, height, pixels }: DrawnPicture, source?: NoiseSource): Promise<Float32Array> {
     this.#checkSize(width, height);
     const { scaling_factor: factor, shift_factor: shift } = this.model.vae.config;
-    // Rarely needed and large, so it is not kept.
+    // Rarely needed and large, so not kept.
     const tiled = needsTiles(this.model, width, height, null);
     const encoder = await (tiled ? openTiledEncoder : openEncoder)(this.model, width, height);
     try {
-      const { mean, deviation } = await encoder.encode(fromBytes(pixels, width * height));
+      const { mean, deviation } = await encoder.encode(fromBytes(pixels));
       const noise = source?.draw(1, mean.length);
-      return mean.map((x, i) => ((noise ? x + deviation[i]! * noise[i]! : x) - shift) * factor);
+      const scaled = (x: number): number => (x - shift) * factor;
+      return noise
+        ? zip3(mean, deviation, noise, (x, spread, fresh) => scaled(x + spread * fresh))
+        : mean.map(scaled);
     } finally {
       await encoder.release();
     }
@@ -180,7 +187,7 @@ export class TextToImage {
   /**
    * The final latents [count,4,h,w], still scaled.
    *
-   * @param source goes on drawing where what came before this run stopped; a fresh one by default
+   * @param source of the noise, a new one by default; a second run can share the first one's
    */
   async denoise(
     request: DrawRequest,
@@ -222,7 +229,7 @@ export class TextToImage {
     let sample = start;
     const trained = this.#trainedTimesteps();
     for (let i = from; i < end; i++) {
-      const timestep = scheduler.timesteps[i]!;
+      const timestep = at(scheduler.timesteps, i);
       await turn?.();
       signal?.throwIfAborted();
       const scaled = scheduler.scaleModelInput(sample, i);
@@ -238,6 +245,7 @@ export class TextToImage {
       sample = scheduler.step(led, i, sample, noise);
       onStep?.(i - from + 1, end - from);
     }
+    checkFinite(sample, 'Denoising');
     return sample;
   }
 
@@ -254,8 +262,7 @@ export class TextToImage {
       throw new RangeError(`start.latents has ${latents.length} numbers, not ${size}`);
     if ('from' in start) return { call: this.#callAt(start.from, scheduler, steps), sample: latents };
     const { call, signal, sigma } = scheduler.startOf(firstStep(steps, start.strength));
-    const fresh = noise();
-    return { call, sample: latents.map((x, i) => signal * x + sigma * fresh[i]!) };
+    return { call, sample: zip2(latents, noise(), (x, fresh) => signal * x + sigma * fresh) };
   }
 
   #callAt(share: number, scheduler: Scheduler, steps: number): number {
@@ -273,8 +280,7 @@ export class TextToImage {
     const near = (side: number): number => Math.max(1, Math.round(side / scale)) * scale;
     throw new KronaError(
       'SIZE_INVALID',
-      `A picture of ${width}×${height} pixels cannot be drawn; both sides must be multiples of ${scale}, ` +
-        `as in ${near(width)}×${near(height)}.`,
+      `Width and height must be multiples of ${scale}, such as ${near(width)}×${near(height)}; you gave ${width}×${height}.`,
     );
   }
 
@@ -285,7 +291,7 @@ export class TextToImage {
     await this.#text.release();
   }
 
-  /** What each part of the batch is told: without the prompt first, as diffusers orders them. */
+  /** Text for each part of the batch: without the prompt first, as diffusers orders them. */
   async #conditioning(request: DrawRequest, guided: boolean): Promise<EncodedPrompt[]> {
     const { prompt, negative } = request;
     const { text, feeds } = await this.#encoder(request);
@@ -295,11 +301,11 @@ export class TextToImage {
     return [zeros ? text.zeros() : await text.encode(negative ?? '', feeds), positive];
   }
 
-  /** Pooled text and numbers about the picture of each row, for models that are told them. */
+  /** Pooled text and size conditioning of each row, for models that take them. */
   #pictureFeeds(text: readonly EncodedPrompt[], width: number, height: number, count: number) {
     const sizes = [height, width, 0, 0, height, width] as const;
     const ids = text.map((_, i) =>
-      // What is drawn is the last part; the one before it is what is led away from.
+      // The last part is the prompt, the one before it the negative prompt.
       Float32Array.from(timeIds(this.model.architecture, sizes, i === text.length - 1)),
     );
     const pooled = text.map((part) => part.pooled);
@@ -336,7 +342,7 @@ export class TextToImage {
   }
 }
 
-/** What a request's adapters change under `prefixes`; those that change nothing there are left out. */
+/** The parts of a request's adapters under `prefixes`, without adapters that have none. */
 function partOf({ adapter }: DrawRequest, prefixes: readonly string[]): AppliedAdapter[] {
   return [adapter ?? []]
     .flat()
@@ -345,6 +351,16 @@ function partOf({ adapter }: DrawRequest, prefixes: readonly string[]): AppliedA
       ...strengths,
     }))
     .filter(({ layers }) => layers.size > 0);
+}
+
+/** @throws KronaError RESULT_NOT_FINITE naming the stage */
+function checkFinite(values: Float32Array, stage: string): void {
+  if (values.every(Number.isFinite)) return;
+  throw new KronaError(
+    'RESULT_NOT_FINITE',
+    `${stage} gave numbers that are NaN or infinite, so there is no picture. Try a lower guidance scale or adapter ` +
+      'strength; if that changes nothing, a file of the model is damaged.',
+  );
 }
 
 /** Each part `count` times, part after part. */

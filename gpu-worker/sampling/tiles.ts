@@ -1,27 +1,29 @@
 /**
  * @file Large pictures through the VAE in overlapping tiles, so that memory does not grow with the picture: the tiles,
- * overlaps and blending of diffusers' AutoencoderKL.enable_tiling. Group norms see a tile alone, so colours may differ
- * a little from a picture in one piece; the overlaps hide where tiles meet.
+ * overlaps and blending of diffusers' AutoencoderKL.enable_tiling. Group norms see one tile only, so colours can differ
+ * a little from a picture in one piece; the overlaps hide the seams.
  */
+import { at } from '../../core/at.ts';
 import { openDecoder, openEncoder, type Decoder, type Encoder } from '../models/autoencoder.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
 import { vaeScale } from '../models/vae.ts';
 import { SessionCache } from './session-cache.ts';
+import { zip2, zip3 } from './zip.ts';
 
-/** Pixels above which a picture goes through the VAE in tiles by itself: twice SDXL's 1024×1024, some 5 GiB in fp32. */
+/** Pixels above which a picture goes through the VAE in tiles by default: twice SDXL's 1024×1024, some 5 GiB in fp32. */
 const TILED_ABOVE = 2 * 1024 * 1024;
-/** Share of a tile that lies under the next. */
+/** Share of a tile that the next one covers. */
 const OVERLAP = 0.25;
-/** Tiles in the middle, at the right side, at the bottom and in the corner differ in size; a row has two of them. */
+/** Inner, right, bottom and corner tiles differ in size; a row has two sizes. */
 const SIZES_IN_A_ROW = 2;
 
-/** Sides and distances of square tiles in what goes in and in what comes out. */
+/** Sides and distances of square tiles, in the input and in the result. */
 interface Tiling {
   readonly tile: number;
   readonly step: number;
   /** Rows and columns of the result that two tiles share. */
   readonly blend: number;
-  /** Rows and columns of the result that a tile gives. */
+  /** Rows and columns of the result that a tile contributes. */
   readonly keep: number;
 }
 
@@ -61,7 +63,7 @@ export function openTiledDecoder(model: ModelFolder, width: number, height: numb
   };
 }
 
-/** An encoder in such tiles. */
+/** An encoder in tiles of that size. */
 export function openTiledEncoder(model: ModelFolder, width: number, height: number): Encoder {
   const { config } = model.vae;
   const scale = vaeScale(config);
@@ -94,7 +96,7 @@ function tilingOf(tile: number, result: number): Tiling {
   return { tile, step: Math.floor(tile * (1 - OVERLAP)), blend, keep: result - blend };
 }
 
-/** Runs tile after tile, row by row; each is blended with what is above and to the left of it. */
+/** Runs tile after tile, row by row, and blends each with the tiles above and to the left. */
 async function inTiles(
   input: Planes,
   { tile, step, blend, keep }: Tiling,
@@ -119,6 +121,10 @@ async function inTiles(
   return below(rows);
 }
 
+/** A line of one of the planes, counted over all of them; a view. */
+const rowOf = ({ data, width }: Planes, line: number): Float32Array =>
+  data.subarray(line * width, (line + 1) * width);
+
 const planesOf = ({ data, height, width }: Planes): number => data.length / (height * width);
 
 function cut(from: Planes, channels: number, top: number, left: number, side: number): Planes {
@@ -134,39 +140,38 @@ function cut(from: Planes, channels: number, top: number, left: number, side: nu
 
 /** The first rows of `lower` fade in over the last of `upper`. */
 function blendRows(upper: Planes, lower: Planes, blend: number): void {
-  const { width } = lower;
   const extent = Math.min(blend, upper.height, lower.height);
   for (let c = 0; c < planesOf(lower); c++)
-    for (let y = 0; y < extent; y++)
-      for (let x = 0; x < width; x++) {
-        const at = (c * lower.height + y) * width + x;
-        const old = upper.data[(c * upper.height + upper.height - extent + y) * width + x]!;
-        lower.data[at] = old * (1 - y / extent) + lower.data[at]! * (y / extent);
-      }
+    for (let y = 0; y < extent; y++) {
+      const share = y / extent;
+      const row = rowOf(lower, c * lower.height + y);
+      const old = rowOf(upper, (c + 1) * upper.height - extent + y);
+      row.set(zip2(old, row, (before, after) => before * (1 - share) + after * share));
+    }
 }
 
 /** The first columns of `right` fade in over the last of `left`. */
 function blendColumns(left: Planes, right: Planes, blend: number): void {
   const extent = Math.min(blend, left.width, right.width);
-  for (let line = 0; line < planesOf(right) * right.height; line++)
-    for (let x = 0; x < extent; x++) {
-      const at = line * right.width + x;
-      const old = left.data[(line + 1) * left.width - extent + x]!;
-      right.data[at] = old * (1 - x / extent) + right.data[at]! * (x / extent);
-    }
+  const places = Float32Array.from({ length: extent }, (_, x) => x);
+  for (let line = 0; line < planesOf(right) * right.height; line++) {
+    const old = rowOf(left, line).subarray(left.width - extent);
+    const row = rowOf(right, line).subarray(0, extent);
+    row.set(zip3(old, row, places, (before, after, x) => before * (1 - x / extent) + after * (x / extent)));
+  }
 }
 
 /** The first `keep` rows and columns of each tile, side by side. */
 function beside(row: readonly Planes[], keep: number): Planes {
   const parts = row.map((tile) => cut(tile, planesOf(tile), 0, 0, keep));
-  const height = parts[0]!.height;
+  const { height } = at(parts, 0);
   const width = parts.reduce((sum, part) => sum + part.width, 0);
-  const data = new Float32Array(planesOf(parts[0]!) * height * width);
+  const data = new Float32Array(planesOf(at(parts, 0)) * height * width);
   for (let line = 0; line < data.length / width; line++) {
-    let at = line * width;
+    let offset = line * width;
     for (const part of parts) {
-      data.set(part.data.subarray(line * part.width, (line + 1) * part.width), at);
-      at += part.width;
+      data.set(part.data.subarray(line * part.width, (line + 1) * part.width), offset);
+      offset += part.width;
     }
   }
   return { data, height, width };
@@ -175,13 +180,13 @@ function beside(row: readonly Planes[], keep: number): Planes {
 /** Rows of tiles one below the other. */
 function below(rows: readonly Planes[]): Float32Array {
   const data = new Float32Array(rows.reduce((sum, row) => sum + row.data.length, 0));
-  const channels = planesOf(rows[0]!);
-  let at = 0;
+  const channels = planesOf(at(rows, 0));
+  let offset = 0;
   for (let c = 0; c < channels; c++)
     for (const row of rows) {
       const plane = row.height * row.width;
-      data.set(row.data.subarray(c * plane, (c + 1) * plane), at);
-      at += plane;
+      data.set(row.data.subarray(c * plane, (c + 1) * plane), offset);
+      offset += plane;
     }
   return data;
 }

@@ -3,6 +3,7 @@
  * seed starts from the same noise here as in diffusers. Mersenne Twister (Matsumoto and Nishimura, 1998) and
  * Box–Muller, in the order in which torch's ATen/native/cpu/DistributionTemplates.h uses them.
  */
+import { at } from '../../core/at.ts';
 const STATE = 624;
 const MIDDLE = 397;
 /** 2π as fp32 holds it. */
@@ -12,15 +13,16 @@ const TWO_PI = Math.fround(2 * Math.PI);
 export class TorchGenerator {
   readonly #state = new Uint32Array(STATE);
   #next = STATE;
-  /** Second number of a pair drawn for a small tensor; torch keeps it for the next small tensor. */
+  /** Second number of a pair for a small tensor, which torch keeps for the next small tensor. */
   #spare: number | null = null;
 
   /** @param seed whole number from 0 to 2⁵³; torch uses its low 32 bits */
   constructor(seed: number) {
-    this.#state[0] = Number(BigInt.asUintN(32, BigInt(seed)));
+    let last = Number(BigInt.asUintN(32, BigInt(seed)));
+    this.#state[0] = last;
     for (let i = 1; i < STATE; i++) {
-      const last = this.#state[i - 1]!;
-      this.#state[i] = Math.imul(1812433253, last ^ (last >>> 30)) + i;
+      last = (Math.imul(1812433253, last ^ (last >>> 30)) + i) >>> 0;
+      this.#state[i] = last;
     }
   }
 
@@ -68,7 +70,7 @@ export class TorchGenerator {
 
   #word(): number {
     if (this.#next === STATE) this.#twist();
-    let y = this.#state[this.#next++]!;
+    let y = at(this.#state, this.#next++);
     y ^= y >>> 11;
     y ^= (y << 7) & 0x9d2c5680;
     y ^= (y << 15) & 0xefc60000;
@@ -78,19 +80,19 @@ export class TorchGenerator {
   #twist(): void {
     const s = this.#state;
     for (let i = 0; i < STATE; i++) {
-      const mixed = (s[i]! & 0x80000000) | (s[(i + 1) % STATE]! & 0x7fffffff);
-      s[i] = s[(i + MIDDLE) % STATE]! ^ (mixed >>> 1) ^ (mixed & 1 ? 0x9908b0df : 0);
+      const mixed = (at(s, i) & 0x80000000) | (at(s, (i + 1) % STATE) & 0x7fffffff);
+      s[i] = at(s, (i + MIDDLE) % STATE) ^ (mixed >>> 1) ^ (mixed & 1 ? 0x9908b0df : 0);
     }
     this.#next = 0;
   }
 }
 
-/** Turns the 16 uniforms from `at` on into normals: the first eight give radii, the last eight angles, in fp32. */
-function boxMuller(values: Float32Array, at: number): void {
+/** Turns the 16 uniforms from `start` on into normals: the first eight give radii, the last eight angles, in fp32. */
+function boxMuller(values: Float32Array, start: number): void {
   const f = Math.fround;
-  for (let i = at; i < at + 8; i++) {
-    const radius = f(Math.sqrt(f(-2 * f(Math.log(1 - values[i]!)))));
-    const angle = f(TWO_PI * values[i + 8]!);
+  for (let i = start; i < start + 8; i++) {
+    const radius = f(Math.sqrt(f(-2 * f(Math.log(1 - at(values, i))))));
+    const angle = f(TWO_PI * at(values, i + 8));
     values[i] = radius * f(Math.cos(angle));
     values[i + 8] = radius * f(Math.sin(angle));
   }

@@ -1,6 +1,6 @@
 /**
  * @file AdamW (Loshchilov & Hutter 2019, arXiv 1711.05101), as torch.optim.AdamW computes it, over one flat vector of
- * parameters, with clipping by the global norm and, if wanted, an exponentially averaged copy of the parameters.
+ * parameters, with clipping by the global norm and, optionally, an exponential average of the parameters.
  */
 import { compileFunction, type Program } from '../graph/compile.ts';
 import * as op from '../graph/ops.ts';
@@ -26,7 +26,7 @@ export const ADAMW_DEFAULTS: AdamWSettings = {
   averageDecay: null,
 };
 
-/** All that a run needs to go on exactly: every array has the length of the parameters. */
+/** Everything that a run needs to resume exactly. Every array has the length of the parameters. */
 export interface OptimizerState {
   /** Steps taken. */
   step: number;

@@ -86,7 +86,7 @@ export function trainsText(shapes: AdapterShapes): boolean {
   return layersOf(shapes, '').size < shapes.size;
 }
 
-/** What the UNet is told by encoders that are trained: of one prompt for all rows of the batch, or of one each. */
+/** The text inputs of the UNet from trained encoders: one prompt for all rows of the batch, or one for each. */
 function trainedText(
   model: ModelFolder,
   adapted: (p: Parameters, prefix: string) => Parameters,

@@ -1,7 +1,7 @@
 /**
  * @file Aspect-ratio buckets: sizes of about one area that photos are sorted into, so that a wide photo is trained wide
  * and not cut square (NovelAI's, 2022; SDXL's multi-aspect training, arXiv 2307.01952, section 2.3; kohya's
- * `enable_bucket`). Each size is a graph of its own, so a batch is of one bucket.
+ * `enable_bucket`). Each size needs its own program, so a batch is from one bucket.
  */
 import { at } from '../../core/at.ts';
 import { KeyedRandom } from '../../core/random.ts';

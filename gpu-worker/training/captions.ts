@@ -1,6 +1,6 @@
 /**
- * @file What a photo is said to show when it has a caption of its own. Captions name what is not the subject (place,
- * pose, light), so that the subject's word does not learn it too; as in kohya's trainer they lie in `photo.txt`.
+ * @file The prompt of a photo that has its own caption. Captions name what is not the subject (place, pose, light), so that
+ * the subject's token does not absorb it; as in kohya's trainer they lie in `photo.txt`.
  */
 import { wordPattern } from '../../core/prompt.ts';
 

@@ -1,5 +1,6 @@
 /** @file What a channel or a command line chose of a training, as its options. */
-import { targetsOf, type TrainSettings } from '../../core/settings/train-settings.ts';
+import { targetsOf } from '../../core/settings/choices.ts';
+import type { TrainSettings } from '../../core/settings/schema.ts';
 import type { Prior } from './class-pictures.ts';
 import type { TrainOptions } from './train-options.ts';
 

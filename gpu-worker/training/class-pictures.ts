@@ -20,14 +20,11 @@ export interface Prior {
   readonly pictures: number;
   /** What their loss counts against the photos'. */
   readonly weight: number;
-  /** Where they are kept, those of each model, prompt, seed and size in a folder of their own. */
+  /** The folder that holds them, with a folder for each model, prompt, seed and size. */
   readonly folder: string;
-  /** Of the first picture; the run's unless given. With one of their own, all runs of a class share their pictures. */
+  /** Seed of the first picture; the run's by default. With a fixed seed, all runs of a class share their pictures. */
   readonly seed?: number;
 }
-
-/** diffusers' `num_class_images` and `prior_loss_weight`, which the authors' scripts keep. */
-export const PRIOR_DEFAULTS = { pictures: 100, weight: 1 } as const;
 
 export interface DrawHooks {
   /** Before picture n of so many, from 1. */
@@ -37,7 +34,7 @@ export interface DrawHooks {
 }
 
 /**
- * Draws the pictures that are not there yet, as `krona imagine` draws by default.
+ * Draws the missing pictures, with the defaults of `krona imagine`.
  *
  * @param side pixels
  * @returns paths, one a picture; a smaller number of pictures gives the first of a larger

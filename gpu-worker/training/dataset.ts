@@ -1,6 +1,6 @@
 /**
  * @file What each micro-batch of a run trains on. Micro-batch n depends on the seed and n alone, so a resumed run
- * goes on with the very batches that an undisturbed one sees.
+ * sees the same batches as an undisturbed one.
  */
 import { strengthAt } from '../adapters/noise-strength.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
@@ -143,7 +143,7 @@ export class Dataset {
 
   /**
    * Offset noise (N. Guttenberg, "Diffusion with offset noise", 2023): a constant over each channel of each row, as the
-   * mean colour of a picture is hardly touched by noise of every pixel its own, and so hardly learnt.
+   * mean colour of a picture hardly changes with noise that is independent for each pixel, so training would hardly reach it.
    */
   #addOffset(noise: Float32Array, area: number, deviation: number, n: number): void {
     const random = new KeyedRandom(this.#options.seed, 'offset noise', n);

@@ -78,7 +78,7 @@ export class TrainingLoop {
       if (!Number.isFinite(loss))
         throw new KronaError(
           'TRAINING_DIVERGED',
-          `The loss became ${loss} at step ${step + 1}, where the learning rate is ${rate}; try a lower one.`,
+          `The loss became ${loss} at step ${step + 1}. Try a learning rate lower than ${rate}.`,
         );
       let gradientNorm = 0;
       const { taken, scale } = await scaledStep(this.#gradient, this.#lossScale, async () => {

@@ -26,7 +26,7 @@ export function nextLossScale({ scale, good }: LossScale, finite: boolean): Loss
 }
 
 function allFinite(gradient: Float32Array): boolean {
-  // 0·x is 0 of every number, and NaN of what is none.
+  // 0·x is 0 for every finite x, and NaN otherwise.
   let zero = 0;
   for (let i = 0; i < gradient.length; i++) zero += 0 * gradient[i]!;
   return zero === 0;
@@ -36,7 +36,7 @@ function allFinite(gradient: Float32Array): boolean {
  * Takes a step with a gradient that was computed at a scale (and divided by it again), or does not.
  *
  * @param scale null: the loss was not scaled
- * @returns the scale to go on with, and whether the step was taken; else it is to be computed again
+ * @returns the next scale, and whether the step was taken; if not, compute the step again
  * @throws KronaError TRAINING_DIVERGED when no scale helps
  */
 export async function scaledStep(
@@ -49,7 +49,7 @@ export async function scaledStep(
   else if (scale === null || scale.scale <= LEAST)
     throw new KronaError(
       'TRAINING_DIVERGED',
-      'The gradient is not finite any more, though the loss is; try a lower learning rate.',
+      'The gradient is no longer finite, though the loss is. Try a lower learning rate.',
     );
   return { taken, scale: scale && nextLossScale(scale, taken) };
 }

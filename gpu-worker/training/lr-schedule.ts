@@ -1,5 +1,5 @@
 /** @file How the learning rate moves over a run: diffusers' `get_scheduler` of the same names (diffusers/optimization.py). */
-import type { LrSchedule } from '../../core/settings/train-settings.ts';
+import type { LrSchedule } from '../../core/settings/choices.ts';
 
 /**
  * The share of the learning rate that optimiser step `step` takes, from 0. The warm-up rises to 1 in its last step;

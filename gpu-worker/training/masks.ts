@@ -1,13 +1,13 @@
 /**
  * @file Where a photo's subject is, for a loss that leaves the rest out (kohya's `masked_loss`, OneTrainer's masked
- * training, T-LoRA's `mask_dir`): what surrounds the subject in a few photos is not learnt as part of it.
+ * training, T-LoRA's `mask_dir`): so that the surroundings in a few photos do not become part of the subject.
  */
 import { basename } from 'node:path';
 import sharp from 'sharp';
 import { KronaError } from '../../core/errors.ts';
 import { forBorderMask, MASK_SIDE } from '../../core/pictures/border-mask.ts';
 import { cutOut } from '../../core/pictures/cut-out.ts';
-import type { MaskKind } from '../../core/settings/train-settings.ts';
+import type { MaskKind } from '../../core/settings/choices.ts';
 import { cutOf, mirrored, openPhoto, rawPixels, type PhotoView, type TrainingPhoto } from './photos.ts';
 
 /** Shares by which the shapes of a photo and its mask may differ. */
@@ -48,14 +48,14 @@ export class PhotoMask {
     if (kind === 'alpha' && !header.hasAlpha)
       throw new KronaError(
         'MASK_MISSING',
-        `${basename(photo)} has no transparency that could be its mask; use another --mask.`,
+        `${basename(photo)} has no transparency to use as its mask. Use another --mask.`,
       );
     if (kind === 'alpha' || (kind === 'auto' && header.hasAlpha)) return new PhotoMask('alpha', null);
     const filled = await fromBorder(photo);
     if (kind === 'border' && filled === null)
       throw new KronaError(
         'MASK_MISSING',
-        `${basename(photo)} has no border of one colour to cut along; give a mask file, or use another --mask.`,
+        `${basename(photo)} has no border of one colour to cut along. Add a mask file, or use another --mask.`,
       );
     return new PhotoMask(kind, filled);
   }
@@ -102,7 +102,7 @@ async function fromFile(photo: string, file: string): Promise<WholeMask> {
   if (Math.abs(stretch - 1) > SAME_SHAPE)
     throw new KronaError(
       'MASK_UNFIT',
-      `${basename(file)} is ${mask.width}×${mask.height}, another shape than ${basename(photo)} with ${width}×${height}.`,
+      `${basename(file)} is ${mask.width}×${mask.height}, a different shape from ${basename(photo)} with ${width}×${height}.`,
     );
   const { data: grey, ...size } = await rawPixels(
     mask.image
@@ -117,7 +117,7 @@ async function fromFile(photo: string, file: string): Promise<WholeMask> {
   if (!grey.some((value) => value > 0))
     throw new KronaError(
       'MASK_EMPTY',
-      `${basename(file)} is black everywhere; it must be white where the subject is.`,
+      `${basename(file)} is black everywhere. A mask must be white where the subject is.`,
     );
   return { ...size, grey };
 }

@@ -4,7 +4,8 @@
  * crops out). A view costs 8 bytes for each number of its latents.
  */
 import { basename } from 'node:path';
-import type { Crop, MaskKind } from '../../core/settings/train-settings.ts';
+import type { Crop, MaskKind } from '../../core/settings/choices.ts';
+import { defaultOf } from '../../core/settings/defaults.ts';
 import { timeIds as timeIdsOf } from '../models/architecture.ts';
 import { openEncoder, type EncodedPicture } from '../models/autoencoder.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
@@ -17,16 +18,16 @@ import { latentMask, PhotoMask } from './masks.ts';
 import { loadPhoto, MIDDLE, openPhoto, type PhotoView } from './photos.ts';
 
 /** Cuts of a photo that random crop caches: on a 3:2 photo four of them show all of it. */
-export const DEFAULT_CUTS = 4;
+export const DEFAULT_CUTS = defaultOf('cuts');
 /** OneTrainer's `unmasked_weight`: what surrounds the subject is still drawn sensibly. */
-export const DEFAULT_BACKGROUND = 0.1;
+export const DEFAULT_BACKGROUND = defaultOf('background');
 
 /** How photos become views. */
 export interface Augmentation {
   readonly crop?: Crop;
   /** Cuts that random crop makes of each photo; DEFAULT_CUTS unless given. */
   readonly cuts?: number;
-  /** Each view mirrored left to right as well. Not for subjects with text or a side of their own. */
+  /** Also train each view mirrored left to right. Not for subjects with text or a distinct left and right. */
   readonly flip?: boolean;
   /** Photos keep about their shape instead of being cut square; see buckets.ts. */
   readonly buckets?: boolean;
@@ -38,7 +39,7 @@ export interface Augmentation {
 
 /** One view of a photo. */
 export interface CachedView extends EncodedPicture {
-  /** What the UNet is told of it: 6 numbers for SDXL, 5 for its refiner, none for SD. */
+  /** Numbers that the UNet reads about it: 6 for SDXL, 5 for its refiner, none for SD. */
   readonly timeIds: readonly number[];
   /** Weights of the latents' places [h·w]; null: all 1. */
   readonly weights: Float32Array | null;
@@ -52,7 +53,7 @@ export interface CachedPhoto extends Size {
 
 export interface PhotoSource {
   readonly path: string;
-  /** What it is said to show. */
+  /** Its prompt. */
   readonly prompt: string;
   /** Path of its mask; null for none. */
   readonly mask: string | null;

@@ -1,6 +1,6 @@
 /**
  * @file Photos as a diffusion model takes them: upright, sRGB, on white, cropped (from the centre unless said otherwise)
- * to the model's size, in [-1, 1], with the sizes that SDXL is told. Chat photos were checked and re-encoded before they came
+ * to the model's size, in [-1, 1], with the sizes that SDXL reads. Chat photos were checked and re-encoded before they came
  * here; those of a folder come as they are, so nothing is trusted. The same file gives the same numbers.
  */
 import { readdir } from 'node:fs/promises';
@@ -30,7 +30,7 @@ export interface TrainingPhoto {
   readonly timeIds: readonly [number, number, number, number, number, number];
 }
 
-/** Which part of a photo is cut out, of those that its resizing to cover the wanted size leaves open. */
+/** The part of a photo that is cut out after it was resized to cover a size. */
 export interface PhotoView {
   /** Where the cut lies in what is left over, from 0 (left, top) to 1 (right, bottom). */
   readonly x: number;
@@ -60,17 +60,17 @@ export async function openPhoto(source: string | Uint8Array, name: string): Prom
   } catch (cause) {
     throw new KronaError(
       'PHOTO_NOT_IMAGE',
-      `${name} is not a picture that can be read; give PNG, JPEG, WebP, GIF, TIFF or AVIF.`,
+      `${name} is not a readable picture. Use PNG, JPEG, WebP, GIF, TIFF or AVIF.`,
       { cause },
     );
   }
   if (!FORMATS.includes(header.format))
-    throw new KronaError('PHOTO_NOT_IMAGE', `${name} is ${header.format}, not a photo; give PNG or JPEG.`);
+    throw new KronaError('PHOTO_NOT_IMAGE', `${name} is ${header.format}, not a photo. Use PNG or JPEG.`);
   const { width, height } = header.autoOrient;
   if (width * height > MAX_PIXELS)
     throw new KronaError(
       'PHOTO_TOO_LARGE',
-      `${name} has ${width}×${height} pixels; at most ${MAX_PIXELS / 1e6} megapixels are read.`,
+      `${name} has ${width}×${height} pixels; the limit is ${MAX_PIXELS / 1e6} megapixels.`,
     );
   return { image, header, width, height };
 }
@@ -83,7 +83,7 @@ export async function rawPixels(image: Sharp, { format }: Metadata, name: string
     .catch((cause: unknown) => {
       throw new KronaError(
         'PHOTO_DAMAGED',
-        `${name} is damaged or cut off: it starts as ${format.toUpperCase()} but cannot be read to its end.`,
+        `${name} is damaged or cut off: it starts as ${format.toUpperCase()}, but its end is unreadable.`,
         { cause },
       );
     });

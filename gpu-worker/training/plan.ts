@@ -49,8 +49,8 @@ export interface TrainPlan {
 /**
  * Opens the model, encodes photos and texts, and draws class pictures where the options ask for them.
  *
- * @param report hears what is being done
- * @throws KronaError MODEL_*, PHOTO_*, MASK_*, FACTORS_DO_NOT_DIVIDE, RANK_UNFIT, TARGETS_UNSUPPORTED,
+ * @param report called with the name of each phase
+ * @throws KronaError MODEL_*, PHOTO_*, MASK_*, FACTORS_UNFIT, RANK_UNFIT, TARGETS_UNSUPPORTED,
  * TRACE_UNSUPPORTED, NOISE_STRENGTH_UNSUPPORTED, FILE_UNWRITABLE; the signal's reason when it aborts
  */
 export async function planTraining(

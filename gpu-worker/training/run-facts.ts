@@ -1,4 +1,4 @@
-/** @file What a run says about itself: to a later attempt that goes on with it, and in the adapter's file. */
+/** @file The facts about a run: those that a later attempt must match to resume it, and those in the adapter's file. */
 import type { AdapterInfo } from '../adapters/files/adapter-info.ts';
 import { ADAPTER_METHODS } from '../adapters/methods.ts';
 import { modelFingerprint } from '../models/fingerprint.ts';

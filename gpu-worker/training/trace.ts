@@ -9,7 +9,7 @@
  * the adapter counts in each row, beside `scale`. h and w may change from one micro-batch to the next. The learning rate
  * is one number an optimiser step, whatever its schedule.
  */
-import type { Method } from '../../core/settings/settings.ts';
+import type { Method } from '../../core/settings/choices.ts';
 import { adapterLayout, type AdapterShapes } from '../adapters/adapter.ts';
 import { writeSafetensors, type TensorToWrite } from '../models/safetensors.ts';
 import type { ADAMW_DEFAULTS } from './adamw.ts';

@@ -16,7 +16,7 @@ export interface TrainData {
 }
 
 /**
- * @param report hears what is being done
+ * @param report called with the name of each phase
  * @throws KronaError PHOTO_*, MASK_*, FILE_UNWRITABLE; the signal's reason when it aborts
  */
 export async function trainData(

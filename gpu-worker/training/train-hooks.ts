@@ -1,4 +1,4 @@
-/** @file How a training run talks to whoever started it. */
+/** @file How a training run reports to its caller. */
 import type { TrainProgress } from './train-options.ts';
 
 export interface SavedAdapter {

@@ -1,18 +1,14 @@
-/** @file All that decides what a training run computes: the same for the command line and for jobs. */
+/** @file Everything that decides what a training run computes, for the command line and for jobs. */
 import type { MethodOptions } from '../adapters/methods.ts';
 import type { Precision } from '../graph/compile.ts';
 import type { Prior } from './class-pictures.ts';
 import type { Augmentation } from './photo-cache.ts';
 import type { Progress } from '../../core/records.ts';
-import { DEFAULT_TRAIN_SETTINGS, type LrSchedule } from '../../core/settings/train-settings.ts';
-import {
-  SMALL_MODEL,
-  startingRates,
-  startingSettings,
-  type ChannelSettings,
-  type Method,
-  type ModelCard,
-} from '../../core/settings/settings.ts';
+import type { LrSchedule } from '../../core/settings/choices.ts';
+import type { ModelCard } from '../../core/settings/model-card.ts';
+import { defaultOf, startingRates, startingSettings } from '../../core/settings/defaults.ts';
+import type { ChannelSettings } from '../../core/settings/schema.ts';
+import type { Method } from '../../core/settings/choices.ts';
 
 /**
  * Beside the method's own (a1 and a2, factors, rank, alpha, init and targets: MethodOptions) and how photos become
@@ -27,7 +23,7 @@ export interface TrainOptions extends MethodOptions, Augmentation {
   /** The word that stands for the subject, and its class noun ('' for none). */
   readonly subjectToken: string;
   readonly subjectClass: string;
-  /** What every photo without a caption is said to show, e.g. `a photo of sks cat`. */
+  /** The prompt of every photo without a caption, e.g. `a photo of sks cat`. */
   readonly prompt: string;
   /** A caption of each photo, in which the subject's token is put where it is missing; null: the prompt. */
   readonly captions?: readonly (string | null)[];
@@ -36,7 +32,7 @@ export interface TrainOptions extends MethodOptions, Augmentation {
   readonly method: Method;
   /** Learning rate of AdamW after the warm-up. */
   readonly lr: number;
-  /** How it goes on after the warm-up; constant unless given. */
+  /** How the learning rate changes after the warm-up; constant by default. */
   readonly lrSchedule?: LrSchedule;
   /** Optimiser steps over which the learning rate rises from 0; 0: none. */
   readonly warmup: number;
@@ -66,11 +62,11 @@ export interface TrainOptions extends MethodOptions, Augmentation {
   readonly checkpointing: boolean;
   /** Optimiser steps between saved checkpoints; null: only the end is saved. */
   readonly checkpointEvery: number | null;
-  /** What a resumed run needs is saved this often, beside the checkpoints; left out: with these only. */
+  /** Seconds between saves of the state that a run resumes from; by default it is saved with checkpoints only. */
   readonly stateSeconds?: number;
-  /** Go on from the newest checkpoint beside `out`. */
+  /** Resume from the newest checkpoint beside `out`. */
   readonly resume: boolean;
-  /** Where to record the run for another implementation to follow; null: nowhere. */
+  /** File that records the run, for another implementation to follow; null: none. */
   readonly trace: string | null;
   /** The adapter's file; checkpoints lie beside it. */
   readonly out: string;
@@ -95,38 +91,29 @@ export interface TrainResult {
 }
 
 /**
- * SDXL base was trained with this much (kohya's documentation; its report, arXiv 2307.01952, section 2.5, says 0.05): a
- * schedule whose last step keeps some of the signal never learns overall brightness. One that ends in pure noise learns
- * it without (arXiv 2305.08891, section 3.1).
- */
-const SDXL_OFFSET_NOISE = 0.0357;
-
-/**
  * What a channel's settings leave open. As DiffuseKronA and the DreamBooth scripts train: constant learning rate without
  * warm-up, AdamW's weight decay of 0.01, middle crops, every example counting the same, and no prior preservation, which
  * costs likeness (DINO .684 with it, .712 without, in DreamBooth's table). Noise-dependent strength is the one choice
- * with numbers for it (T-LoRA), yet off: other programs would draw its files at full strength throughout. Four pictures a step where they are small, as processors are better used and
- * the loss falls further for the same steps; one where they are large, whose activations do not fit into common memories.
+ * with numbers for it (T-LoRA), yet off: other programs would draw its files at full strength throughout.
  */
-export function trainRecipe({
-  nativeSize,
-  architecture,
-  zeroTerminalSnr,
-}: ModelCard): Pick<
+export function trainRecipe(
+  model: ModelCard,
+): Pick<
   TrainOptions,
   'warmup' | 'batch' | 'accumulation' | 'weightDecay' | 'maxGradNorm' | 'resolution' | 'checkpointing'
 > & { readonly offsetNoise?: number } {
+  // A schedule whose last step keeps some of the signal never learns overall brightness without offset noise. One that
+  // ends in pure noise does (arXiv 2305.08891, section 3.1).
+  const offsetNoise = model.zeroTerminalSnr ? 0 : defaultOf('offsetNoise', model);
   return {
-    ...(nativeSize > SMALL_MODEL && architecture === 'sdxl' && !zeroTerminalSnr
-      ? { offsetNoise: SDXL_OFFSET_NOISE }
-      : {}),
-    warmup: DEFAULT_TRAIN_SETTINGS.warmup,
-    batch: nativeSize > SMALL_MODEL ? 1 : 4,
-    accumulation: 1,
-    weightDecay: 0.01,
-    maxGradNorm: 1,
-    resolution: nativeSize,
-    checkpointing: nativeSize > SMALL_MODEL,
+    ...(offsetNoise > 0 && { offsetNoise }),
+    warmup: defaultOf('warmup'),
+    batch: defaultOf('batch', model),
+    accumulation: defaultOf('accumulation'),
+    weightDecay: defaultOf('weightDecay'),
+    maxGradNorm: defaultOf('maxGradNorm'),
+    resolution: model.nativeSize,
+    checkpointing: defaultOf('checkpointing', model),
   };
 }
 

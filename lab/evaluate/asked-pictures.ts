@@ -9,7 +9,7 @@ import { nounPhrase, withArticle, type Concept, type PretrainData } from '../pre
 import { judgePrompt, plural } from '../pretrain/captions.ts';
 import { hashName, isHeldOutHue } from '../pretrain/held-out.ts';
 import { heldOutPrompts } from '../pretrain/judge.ts';
-import { KeyedRandom } from '../pretrain/keyed-random.ts';
+import { ExampleRandom } from '../pretrain/example-random.ts';
 import { otherHues, recoloured, type Hue } from '../pretrain/recolour.ts';
 import { corners, isHeldOutPair, placeSprites, type Shown, type TrainingArt } from '../pretrain/sampler.ts';
 
@@ -58,7 +58,7 @@ export function realPicture(art: TrainingArt, asked: AskedPicture, index: number
   const own = asked.hue
     ? recoloured(sprite, at(at(art.hues, asked.concept), asked.style)!, asked.hue)
     : sprite;
-  const placed = placeSprites(art, asked, own, new KeyedRandom(hashName('real pictures'), index));
+  const placed = placeSprites(art, asked, own, new ExampleRandom(hashName('real pictures'), index));
   return compositePicture(size, at(backgrounds, asked.background).rgb, placed);
 }
 

@@ -3,7 +3,7 @@
  * as scores of one subject belong together.
  */
 import { at } from '../../core/at.ts';
-import type { Method } from '../../core/settings/settings.ts';
+import type { Method } from '../../core/settings/choices.ts';
 import type { Result } from './compare-subject.ts';
 import { GRID_SEED } from './comparison-plan.ts';
 import { KINDS, type Kind } from './comparison-scores.ts';
@@ -19,7 +19,7 @@ import {
 } from './statistics.ts';
 
 /** As good as means at most this much worse, in similarity and in share of what was asked. */
-export const MARGIN = 0.02;
+const MARGIN = 0.02;
 
 /** Shares of LoRA's parameters with which the paper says that krona is as good. */
 const STATED_SHARES = [0.5, 0.67] as const;

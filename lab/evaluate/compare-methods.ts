@@ -6,8 +6,10 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { childEnvironment } from '../../core/environment.ts';
 import { KronaError } from '../../core/errors.ts';
 import { makeFolder } from '../../core/files.ts';
+import { nodeOptions, ownProgram } from '../../core/own-program.ts';
 import type { Progress } from '../../core/records.ts';
 import { modelFingerprint } from '../../gpu-worker/models/fingerprint.ts';
 import { openModel } from '../../gpu-worker/models/open-model.ts';
@@ -155,9 +157,9 @@ class Pool {
     const threads = Math.max(1, Math.floor(availableParallelism() / jobs));
     const folder: ComparisonFolder = { model, config, out };
     const args = [JSON.stringify(folder), currentDevice()];
-    return fork(join(import.meta.dirname, 'comparison-worker.ts'), args, {
-      execArgv: ['--import', import.meta.resolve('tsx')],
-      env: { ...process.env, KRONA_THREADS: String(threads) },
+    return fork(ownProgram(import.meta.dirname, 'comparison-worker'), args, {
+      execArgv: [...nodeOptions],
+      env: childEnvironment({ KRONA_THREADS: String(threads) }),
       stdio: ['ignore', 2, 2, 'ipc'],
     });
   }
@@ -172,8 +174,7 @@ function answer(child: ChildProcess, ask: WorkerAsk, signal?: AbortSignal): Prom
       if (error) reject(error instanceof Error ? error : new Error('the worker failed', { cause: error }));
       else resolve();
     };
-    const hear = ({ error }: WorkerAnswer): void =>
-      end(error === null ? null : new KronaError(error.code, error.message));
+    const hear = ({ error }: WorkerAnswer): void => end(error === null ? null : KronaError.reported(error));
     const gone = (): void =>
       end(
         new KronaError(

@@ -6,6 +6,7 @@ import { at } from '../../core/at.ts';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KronaError } from '../../core/errors.ts';
+import { gcd } from '../../core/gcd.ts';
 import { writeWhole } from '../../core/files.ts';
 import { trainingPrompt } from '../../core/prompt.ts';
 import { adapterLayout } from '../../gpu-worker/adapters/adapter.ts';
@@ -253,5 +254,3 @@ async function trainUntilDivergence(options: TrainOptions) {
     return { losses, secondsPerStep: null };
   }
 }
-
-const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));

@@ -1,6 +1,6 @@
 /** @file The comparison's results as means over subjects with their intervals: of each method, and of each setting of the grids. */
 import { at } from '../../core/at.ts';
-import { METHODS, type Method } from '../../core/settings/settings.ts';
+import { METHODS, type Method } from '../../core/settings/choices.ts';
 import {
   alignmentOf,
   bySubject,

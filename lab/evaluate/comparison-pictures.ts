@@ -1,7 +1,7 @@
 /** @file The comparison for the eye: charts of the grids, and a sheet of what the methods draw. */
 import sharp from 'sharp';
-import { METHODS } from '../../core/settings/settings.ts';
-import { fromBytes } from '../pretrain/composite.ts';
+import { METHODS } from '../../core/settings/choices.ts';
+import { fromBytes } from '../../core/pictures/rgb-bytes.ts';
 import type { SheetPicture } from '../pretrain/sheet.ts';
 import { intervalChart } from './charts.ts';
 import { baseStripPath, photoPath, stripPath, type Result } from './compare-subject.ts';

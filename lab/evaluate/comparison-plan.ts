@@ -3,7 +3,7 @@
  * at the rate at which each did best, on seeds that had no part in choosing it.
  */
 import { at } from '../../core/at.ts';
-import type { Method } from '../../core/settings/settings.ts';
+import type { Method } from '../../core/settings/choices.ts';
 
 /** What one training is, beside its subject. */
 export interface Setting {

@@ -7,7 +7,7 @@ import { KronaError } from '../../core/errors.ts';
 import { compositePicture } from '../pretrain/composite.ts';
 import type { PretrainData } from '../pretrain/concepts.ts';
 import { hashName } from '../pretrain/held-out.ts';
-import { KeyedRandom } from '../pretrain/keyed-random.ts';
+import { ExampleRandom } from '../pretrain/example-random.ts';
 import { placeSprites, type TrainingArt } from '../pretrain/sampler.ts';
 import { similarity, type FeatureExtractor, type FeatureScales } from './features.ts';
 import { openJudgeArt } from './judge-art.ts';
@@ -109,7 +109,7 @@ export class Scorer {
           ? ({ kind: 'single' } as const)
           : ({ kind: 'pair', relation: 'next to', other: at(concepts, other) } as const);
       for (const style of styles.keys()) {
-        const random = new KeyedRandom(hashName(`real ${subject.name}`), index * styles.length + style);
+        const random = new ExampleRandom(hashName(`real ${subject.name}`), index * styles.length + style);
         const placed = placeSprites(art, { concept, style, layout, other }, sprite, random);
         const picture = compositePicture(size, backgroundOf(this.#data, prompt.background), placed);
         answers.push(await this.#answers(prompt, picture));

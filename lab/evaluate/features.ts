@@ -3,7 +3,7 @@
  * dimension measured in deviations from its mean over real pictures, so that no few loud ones decide a cosine.
  */
 import { at } from '../../core/at.ts';
-import { toBytes } from '../pretrain/composite.ts';
+import { toBytes } from '../../core/pictures/rgb-bytes.ts';
 import { prepareArt, sampleExample, type TrainingArt } from '../pretrain/sampler.ts';
 import type { SpriteSheet } from '../pretrain/sprites.ts';
 import type { PretrainData } from '../pretrain/concepts.ts';

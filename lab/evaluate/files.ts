@@ -5,7 +5,7 @@ import sharp from 'sharp';
 import { KronaError } from '../../core/errors.ts';
 import { writeWhole } from '../../core/files.ts';
 import { claimFolder as claim } from '../pretrain/claim-folder.ts';
-import { fromBytes, toBytes } from '../pretrain/composite.ts';
+import { fromBytes, toBytes } from '../../core/pictures/rgb-bytes.ts';
 
 /** null where there is no such file. */
 export async function readJson<T>(path: string): Promise<T | null> {

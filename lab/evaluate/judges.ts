@@ -9,7 +9,7 @@ import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { KronaError } from '../../core/errors.ts';
 import { cutOut, withoutBackground } from '../../core/pictures/cut-out.ts';
-import { toBytes } from '../pretrain/composite.ts';
+import { toBytes } from '../../core/pictures/rgb-bytes.ts';
 import type { PretrainData } from '../pretrain/concepts.ts';
 import { backgroundSeen } from '../pretrain/judge.ts';
 import { dominantHue, HUES } from '../pretrain/recolour.ts';

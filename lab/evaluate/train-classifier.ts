@@ -11,7 +11,7 @@ import { initialise } from '../pretrain/initialise.ts';
 import type { Sprite } from '../pretrain/sprites.ts';
 import { runStage, type Stage, type StageOptions } from '../pretrain/stage.ts';
 import type { StageSettings } from '../pretrain/config-schema.ts';
-import { KeyedRandom } from '../pretrain/keyed-random.ts';
+import { ExampleRandom } from '../pretrain/example-random.ts';
 import {
   CLASSIFIER_SIDE as SIDE,
   classifierNetwork,
@@ -82,7 +82,7 @@ export function sampleDrawing(
   into: Float32Array,
   offset: number,
 ): number {
-  const random = new KeyedRandom(seed, index);
+  const random = new ExampleRandom(seed, index);
   const { sprite, label } = random.pick(drawings);
   const rgb = [0, 1, 2].map(() => random.between(0, 256)) as [number, number, number];
   const side = random.between(0.6, 1) * SIDE;
@@ -100,7 +100,7 @@ export function sampleDrawing(
 }
 
 /** Exchanges or mixes the channels, as other hands give the same thing other colours. */
-function mixColours(image: Float32Array, random: KeyedRandom): void {
+function mixColours(image: Float32Array, random: ExampleRandom): void {
   const area = image.length / 3;
   const rows = [0, 1, 2].map((own) => {
     const weights = [0, 1, 2].map((channel) => (channel === own ? 0.6 : 0.2) * random.unit());

@@ -10,7 +10,7 @@ import {
   type Concept,
   type Style,
 } from './concepts.ts';
-import type { KeyedRandom } from './keyed-random.ts';
+import type { ExampleRandom } from './example-random.ts';
 
 /** How many drawings a picture has and where: the part of a caption beside names, style and background. */
 export type Layout =
@@ -30,7 +30,7 @@ export interface Subject {
 }
 
 /** A caption for the picture by the shares of the configuration. */
-export function writeCaption(subject: Subject, shares: CaptionShares, random: KeyedRandom): string {
+export function writeCaption(subject: Subject, shares: CaptionShares, random: ExampleRandom): string {
   const kind = random.unit();
   if (kind < shares.empty) return '';
   const say = (concept: Concept, adjective: string) => {
@@ -53,7 +53,7 @@ export function judgePrompt(concept: Concept, style: Style, background: Backgrou
 
 type Say = (concept: Concept, adjective: string) => { word: string; phrase: string };
 
-function singleCaption(subject: Subject, short: boolean, say: Say, random: KeyedRandom): string {
+function singleCaption(subject: Subject, short: boolean, say: Say, random: ExampleRandom): string {
   const { concept } = subject;
   const style = subject.style.word;
   const background = subject.background.name;
@@ -85,7 +85,7 @@ function layoutCaption(
   layout: Exclude<Layout, { kind: 'single' }>,
   short: boolean,
   say: Say,
-  random: KeyedRandom,
+  random: ExampleRandom,
 ): string {
   const adjective = short && random.chance(0.5) ? '' : style.word;
   const ground =

@@ -117,26 +117,3 @@ function drawSprite(out: Float32Array, offset: number, window: Window, placed: P
     }
   }
 }
-
-/** A [3, height, width] picture in [-1, 1] as interleaved RGB bytes, for PNG. */
-export function toBytes(image: Float32Array): Uint8Array<ArrayBuffer> {
-  const area = image.length / 3;
-  const bytes = new Uint8Array(image.length);
-  for (let pixel = 0; pixel < area; pixel++) {
-    for (let c = 0; c < 3; c++) {
-      const value = (image[c * area + pixel]! + 1) * 127.5;
-      bytes[pixel * 3 + c] = Math.max(0, Math.min(255, Math.round(value)));
-    }
-  }
-  return bytes;
-}
-
-/** Interleaved RGB bytes as a picture [3, height, width] in [-1, 1]. */
-export function fromBytes(bytes: Uint8Array): Float32Array {
-  const area = bytes.length / 3;
-  const image = new Float32Array(bytes.length);
-  for (let pixel = 0; pixel < area; pixel++) {
-    for (let c = 0; c < 3; c++) image[c * area + pixel] = bytes[3 * pixel + c]! / 127.5 - 1;
-  }
-  return image;
-}

@@ -17,7 +17,7 @@ import type { PretrainConfig } from './pretrain-config.ts';
 import type { Stage } from './stage.ts';
 
 /** Names of the parts, as they stand before their parameters' names and as folders of the model. */
-export const TEXT_PARTS = ['text_encoder', 'text_encoder_2'] as const;
+const TEXT_PARTS = ['text_encoder', 'text_encoder_2'] as const;
 
 export function diffusionStage(
   config: PretrainConfig,

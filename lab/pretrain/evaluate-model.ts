@@ -1,7 +1,7 @@
 /** @file Draws the fixed held-out prompts with a model and judges the pictures. */
-import { DEFAULT_SETTINGS } from '../../core/settings/settings.ts';
+import { DEFAULT_SETTINGS } from '../../core/settings/defaults.ts';
 import type { DrawHooks, DrawRequest, TextToImage } from '../../gpu-worker/sampling/text-to-image.ts';
-import { fromBytes } from './composite.ts';
+import { fromBytes } from '../../core/pictures/rgb-bytes.ts';
 import type { PretrainData } from './concepts.ts';
 import { heldOutPrompts, Judge, summarise, type Report } from './judge.ts';
 import { prepareArt } from './sampler.ts';

@@ -6,7 +6,7 @@ import { writeCaption, type Layout, type Subject } from './captions.ts';
 import { composite, type PlacedSprite } from './composite.ts';
 import type { Background, PretrainData } from './concepts.ts';
 import { hashName, isHeldOut, isHeldOutHue } from './held-out.ts';
-import { KeyedRandom } from './keyed-random.ts';
+import { ExampleRandom } from './example-random.ts';
 import { dominantHue, otherHues, recoloured, type Hue } from './recolour.ts';
 import type { Sprite } from './sprites.ts';
 
@@ -57,7 +57,7 @@ export function sampleExample(
   into: Float32Array = new Float32Array(3 * art.data.size ** 2),
   offset = 0,
 ): Example {
-  const { rgb, placed, ...scene } = drawScene(art, new KeyedRandom(seed, index));
+  const { rgb, placed, ...scene } = drawScene(art, new ExampleRandom(seed, index));
   const { size } = art.data;
   composite(into, offset, { left: 0, top: 0, width: size, height: size }, rgb, placed);
   return { ...scene, image: into.subarray(offset, offset + 3 * size * size) };
@@ -65,7 +65,7 @@ export function sampleExample(
 
 /** The caption of an example without its picture. */
 export function sampleCaption(art: TrainingArt, seed: number, index: number): string {
-  return drawScene(art, new KeyedRandom(seed, index)).caption;
+  return drawScene(art, new ExampleRandom(seed, index)).caption;
 }
 
 /**
@@ -81,7 +81,7 @@ export function sampleCrop(
   into: Float32Array = new Float32Array(3 * side * side),
   offset = 0,
 ): Float32Array {
-  const random = new KeyedRandom(seed, index);
+  const random = new ExampleRandom(seed, index);
   const { size } = art.data;
   const wild = random.chance(art.data.crops.wild);
   const { rgb, placed } = wild ? drawWildScene(art, random) : drawScene(art, random);
@@ -91,7 +91,7 @@ export function sampleCrop(
   return into.subarray(offset, offset + 3 * side * side);
 }
 
-function drawScene(art: TrainingArt, random: KeyedRandom): Scene {
+function drawScene(art: TrainingArt, random: ExampleRandom): Scene {
   const { data } = art;
   const concept = Math.floor(random.unit() * data.concepts.length);
   const style = Math.floor(random.unit() * data.styles.length);
@@ -135,7 +135,7 @@ export function placeSprites(
   { data, sprites }: TrainingArt,
   { concept, style, layout, other }: Shown,
   own: Sprite,
-  random: KeyedRandom,
+  random: ExampleRandom,
 ): PlacedSprite[] {
   return placesOf(layout, data, random).map(([x, y, side], place): PlacedSprite => {
     const index = layout.kind === 'pair' && place === 1 ? other : concept;
@@ -155,7 +155,7 @@ export function placeSprites(
 }
 
 /** Layout, second concept and background; whatever is chosen, no held-out combination comes out. */
-function drawLayout(art: TrainingArt, concept: number, random: KeyedRandom) {
+function drawLayout(art: TrainingArt, concept: number, random: ExampleRandom) {
   const { data, allowed } = art;
   const { corners, counts, pairs } = data.placement;
   const backgrounds = allowed[concept]!;
@@ -178,7 +178,12 @@ function drawLayout(art: TrainingArt, concept: number, random: KeyedRandom) {
 }
 
 /** Another colour for a drawing of the hue `dominant`, or null to leave it; never a held-out one. */
-function drawHue({ data }: TrainingArt, concept: number, dominant: number, random: KeyedRandom): Hue | null {
+function drawHue(
+  { data }: TrainingArt,
+  concept: number,
+  dominant: number,
+  random: ExampleRandom,
+): Hue | null {
   if (!random.chance(data.placement.recolours)) return null;
   const hues = otherHues(dominant).filter(({ name }) => !isHeldOutHue(data, data.concepts[concept]!, name));
   return hues.length === 0 ? null : random.pick(hues);
@@ -190,7 +195,7 @@ function otherThan(
   background: number,
   { data, allowed }: TrainingArt,
   concept: number,
-  random: KeyedRandom,
+  random: ExampleRandom,
 ) {
   return data.backgrounds[background]!.name === hue.name
     ? random.pick(allowed[concept]!.filter((index) => index !== background))
@@ -226,7 +231,7 @@ export function isHeldOutPair(data: PretrainData, a: number, b: number): boolean
 }
 
 /** Middle and longer side of each drawing in pixels. */
-function placesOf(layout: Layout, data: PretrainData, random: KeyedRandom): [number, number, number][] {
+function placesOf(layout: Layout, data: PretrainData, random: ExampleRandom): [number, number, number][] {
   const { size, placement } = data;
   const around = (x: number, y: number, frame: number): [number, number, number] => {
     const scale = random.between(...placement.scale);
@@ -253,7 +258,7 @@ function placesOf(layout: Layout, data: PretrainData, random: KeyedRandom): [num
   }
 }
 
-function drawWildScene({ data, sprites }: TrainingArt, random: KeyedRandom): Pick<Scene, 'rgb' | 'placed'> {
+function drawWildScene({ data, sprites }: TrainingArt, random: ExampleRandom): Pick<Scene, 'rgb' | 'placed'> {
   const colour = () => Math.floor(random.unit() * 256);
   const count = 1 + Math.floor(random.unit() * 4);
   const placed = Array.from({ length: count }, (): PlacedSprite => {
@@ -265,7 +270,7 @@ function drawWildScene({ data, sprites }: TrainingArt, random: KeyedRandom): Pic
   return { rgb: [colour(), colour(), colour()], placed };
 }
 
-function jitter({ rgb }: Background, amount: number, random: KeyedRandom): [number, number, number] {
+function jitter({ rgb }: Background, amount: number, random: ExampleRandom): [number, number, number] {
   const move = (value: number) => Math.max(0, Math.min(255, value + random.between(-amount, amount)));
   return [move(rgb[0]), move(rgb[1]), move(rgb[2])];
 }

@@ -2,7 +2,7 @@
  * @file Pictures for people to look at: sheets of samples with their prompts, and curves of the loss. PNG by sharp.
  */
 import sharp from 'sharp';
-import { toBytes } from './composite.ts';
+import { toBytes } from '../../core/pictures/rgb-bytes.ts';
 
 export interface SheetPicture {
   /** [3, height, width] in [-1, 1]; all of a sheet have the same size. */

@@ -1,6 +1,7 @@
-/** @file How long a stage was taught and on what, kept in the metadata of its saved state. */
+/** @file How long a stage was trained and on what machine, from the metadata of its saved state. */
 import { availableParallelism, cpus } from 'node:os';
 import { join } from 'node:path';
+import { threadsWanted } from '../../core/environment.ts';
 import { currentDevice } from '../../gpu-worker/graph/device.ts';
 import { openSafetensors } from '../../gpu-worker/models/safetensors.ts';
 
@@ -25,7 +26,7 @@ export function recordFacts(
   const device = currentDevice() === 'cpu' ? '' : `, ${currentDevice()}`;
   return {
     ...(seconds === null ? {} : { seconds: `${seconds}` }),
-    threads: `${threads || Number(process.env['KRONA_THREADS']) || availableParallelism()}`,
+    threads: `${threads || threadsWanted() || availableParallelism()}`,
     processor: `${cpus()[0]?.model.trim() || 'unknown'}${device}`,
   };
 }

@@ -39,7 +39,7 @@ function parsed(line: string): LoggedProgress[] {
 }
 
 /** @param sheets file names, the newest first */
-export function statusPage(log: readonly LoggedProgress[], sheets: readonly string[]): string {
+function statusPage(log: readonly LoggedProgress[], sheets: readonly string[]): string {
   const names = [...new Set(log.map(({ stage }) => stage))];
   const stages = names.map((name) => latestRun(log.filter(({ stage }) => stage === name)));
   const [newest, ...earlier] = sheets;

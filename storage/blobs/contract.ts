@@ -1,8 +1,8 @@
-/** @file Bytes by content: photos, pictures, adapters. Adapters: a folder; later an S3-compatible store. */
+/** @file Files named by their content: photos, pictures, adapters. Implementation: a folder. */
 import type { Readable } from 'node:stream';
 
 export interface BlobInfo {
-  /** Lower-case hex SHA-256 of the bytes: the blob's name. */
+  /** The blob's name: SHA-256 of its bytes, lower-case hex. */
   readonly hash: string;
   /** Bytes. */
   readonly size: number;
@@ -17,23 +17,23 @@ export interface BlobRange {
 
 export interface BlobStore {
   /**
-   * Stores bytes (idempotent: the same bytes are kept once, and count as put now). Atomic: a crash leaves no
+   * Stores bytes. The same bytes are stored once, with the time of the last call. Atomic: a crash leaves no
    * half-written blob.
    */
   put(bytes: Uint8Array | Readable): Promise<BlobInfo>;
-  /** null when there is no such blob. */
+  /** Returns null when there is no such blob. */
   stat(hash: string): Promise<BlobInfo | null>;
   /** @throws KronaError BLOB_NOT_FOUND */
   get(hash: string): Promise<Uint8Array>;
   /** @throws KronaError BLOB_NOT_FOUND */
   stream(hash: string, range?: BlobRange): Promise<Readable>;
-  /** Removes a blob; nothing happens when it is not there. */
+  /** Deletes a blob; does nothing when it is missing. */
   delete(hash: string): Promise<void>;
-  /** Hashes of all blobs that were put before a time, in any order. */
+  /** Yields the hashes of all blobs that were last put before a time, in any order. */
   putBefore(time: Date): AsyncIterable<string>;
-  /** Removes a blob unless it was put again since a time, however close both are. True when it was removed. */
+  /** Deletes a blob unless it was put again since a time, without a race between both. True when it was deleted. */
   deleteOlder(hash: string, time: Date): Promise<boolean>;
-  /** A path that a process on this machine can read, when the store has one (a folder does), else null. */
+  /** A path that a process on this machine can read; null when the store has none, or the blob is missing. */
   localPath(hash: string): Promise<string | null>;
   close(): Promise<void>;
 }

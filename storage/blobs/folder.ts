@@ -1,16 +1,16 @@
-/** @file Blobs in a folder: `ab/cd/abcd…`, by SHA-256. A blob appears whole, by renaming, or not at all. */
+/** @file Blobs in a folder, named by SHA-256: `ab/cd/abcd…`. Each is written to a draft and then renamed. */
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm, stat, utimes, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { KronaError } from '../../core/errors.ts';
 import { isFileError } from '../../core/files.ts';
-import type { BlobStore } from './contract.ts';
+import type { BlobInfo, BlobRange, BlobStore } from './contract.ts';
 
-/** A draft this old belongs to no living writer; ms. */
+/** A draft older than this was left by a crash; ms. */
 const STALE_DRAFT = 24 * 3600_000;
 
-/** Opens the folder, creating it if need be, and sweeps drafts that a crash has left. */
+/** Opens the folder, creating it when it is missing, and removes drafts that a crash left behind. */
 export async function openBlobFolder(folder: string): Promise<BlobStore> {
   const drafts = join(folder, 'drafts');
   await mkdir(drafts, { recursive: true });
@@ -19,105 +19,103 @@ export async function openBlobFolder(folder: string): Promise<BlobStore> {
     const info = await stat(path).catch(() => null);
     if (info !== null && Date.now() - info.mtimeMs > STALE_DRAFT) await rm(path, { force: true });
   }
+  return new BlobFolder(folder, drafts);
+}
 
-  const pathOf = (hash: string): string => {
-    if (/^[0-9a-f]{64}$/.test(hash)) return join(folder, hash.slice(0, 2), hash.slice(2, 4), hash);
-    throw new KronaError('BLOB_NAME_INVALID', "A blob's name is its SHA-256: 64 lower-case hex digits.");
-  };
+class BlobFolder implements BlobStore {
+  readonly #folder: string;
+  readonly #drafts: string;
 
-  const sizeOf = async (path: string): Promise<number | null> => {
+  constructor(folder: string, drafts: string) {
+    this.#folder = folder;
+    this.#drafts = drafts;
+  }
+
+  async put(bytes: Uint8Array | Readable): Promise<BlobInfo> {
+    const draft = join(this.#drafts, randomUUID());
     try {
-      return (await stat(path)).size;
+      const info = await writeDraft(draft, bytes);
+      const path = this.#pathOf(info.hash);
+      if (!(await touch(path))) {
+        await mkdir(dirname(path), { recursive: true });
+        await rename(draft, path);
+        await syncFolder(dirname(path));
+      }
+      return info;
+    } catch (error) {
+      throw mapped(error);
+    } finally {
+      await rm(draft, { force: true });
+    }
+  }
+
+  async stat(hash: string): Promise<BlobInfo | null> {
+    try {
+      return { hash, size: (await stat(this.#pathOf(hash))).size };
     } catch (error) {
       if (isFileError(error, 'ENOENT')) return null;
       throw error;
     }
-  };
+  }
 
-  return {
-    async put(bytes) {
-      const draft = join(drafts, randomUUID());
-      try {
-        const info = await writeDraft(draft, bytes);
-        const path = pathOf(info.hash);
-        if (!(await touch(path))) {
-          await mkdir(dirname(path), { recursive: true });
-          await rename(draft, path);
-          await syncFolder(dirname(path));
+  async get(hash: string): Promise<Uint8Array> {
+    return readFile(this.#pathOf(hash)).catch((error: unknown) => {
+      throw missing(error, hash);
+    });
+  }
+
+  async stream(hash: string, range?: BlobRange): Promise<Readable> {
+    const file = await open(this.#pathOf(hash)).catch((error: unknown) => {
+      throw missing(error, hash);
+    });
+    // `end` is inclusive on both sides; the file is closed with the stream.
+    return file.createReadStream(range === undefined ? {} : { start: range.start, end: range.end });
+  }
+
+  async delete(hash: string): Promise<void> {
+    await rm(this.#pathOf(hash), { force: true });
+  }
+
+  async *putBefore(time: Date): AsyncIterable<string> {
+    for (const first of await foldersIn(this.#folder))
+      for (const second of await foldersIn(join(this.#folder, first)))
+        for (const hash of await readdir(join(this.#folder, first, second)).catch(() => [])) {
+          const info = await stat(join(this.#folder, first, second, hash)).catch(() => null);
+          if (info !== null && info.mtimeMs < time.getTime()) yield hash;
         }
-        return info;
-      } catch (error) {
-        throw mapped(error);
-      } finally {
-        await rm(draft, { force: true });
-      }
-    },
+  }
 
-    async stat(hash) {
-      const size = await sizeOf(pathOf(hash));
-      return size === null ? null : { hash, size };
-    },
+  async deleteOlder(hash: string, time: Date): Promise<boolean> {
+    const path = this.#pathOf(hash);
+    // Moved aside first: a put that follows finds nothing and writes the blob again; one just before has touched it.
+    const aside = join(this.#drafts, randomUUID());
+    try {
+      await rename(path, aside);
+    } catch (error) {
+      if (isFileError(error, 'ENOENT')) return false;
+      throw error;
+    }
+    if ((await stat(aside)).mtimeMs < time.getTime()) {
+      await rm(aside);
+      return true;
+    }
+    await rename(aside, path);
+    return false;
+  }
 
-    async get(hash) {
-      try {
-        return await readFile(pathOf(hash));
-      } catch (error) {
-        throw isFileError(error, 'ENOENT') ? notFound(hash) : error;
-      }
-    },
+  async localPath(hash: string): Promise<string | null> {
+    return (await this.stat(hash)) === null ? null : this.#pathOf(hash);
+  }
 
-    async stream(hash, range) {
-      let file: FileHandle;
-      try {
-        file = await open(pathOf(hash));
-      } catch (error) {
-        throw isFileError(error, 'ENOENT') ? notFound(hash) : error;
-      }
-      // `end` is inclusive on both sides; the file is closed with the stream.
-      return file.createReadStream(range === undefined ? {} : { start: range.start, end: range.end });
-    },
+  async close(): Promise<void> {}
 
-    async delete(hash) {
-      await rm(pathOf(hash), { force: true });
-    },
-
-    async *putBefore(time) {
-      for (const first of await foldersIn(folder))
-        for (const second of await foldersIn(join(folder, first)))
-          for (const hash of await readdir(join(folder, first, second)).catch(() => [])) {
-            const info = await stat(join(folder, first, second, hash)).catch(() => null);
-            if (info !== null && info.mtimeMs < time.getTime()) yield hash;
-          }
-    },
-
-    async deleteOlder(hash, time) {
-      const path = pathOf(hash);
-      // Taken aside first: who puts it now finds nothing and writes it anew, who put it just before has touched it.
-      const aside = join(drafts, randomUUID());
-      try {
-        await rename(path, aside);
-      } catch (error) {
-        if (isFileError(error, 'ENOENT')) return false;
-        throw error;
-      }
-      if ((await stat(aside)).mtimeMs < time.getTime()) {
-        await rm(aside);
-        return true;
-      }
-      await rename(aside, path);
-      return false;
-    },
-
-    async localPath(hash) {
-      const path = pathOf(hash);
-      return (await sizeOf(path)) === null ? null : path;
-    },
-
-    async close() {},
-  };
+  #pathOf(hash: string): string {
+    if (/^[0-9a-f]{64}$/.test(hash)) return join(this.#folder, hash.slice(0, 2), hash.slice(2, 4), hash);
+    throw new KronaError('BLOB_NAME_INVALID', "A blob's name is its SHA-256: 64 lower-case hex digits.");
+  }
 }
 
-/** Marks a blob as put now; false when there is none. */
+/** Marks a blob as stored just now; false when it is missing. */
 async function touch(path: string): Promise<boolean> {
   const now = new Date();
   try {
@@ -129,22 +127,20 @@ async function touch(path: string): Promise<boolean> {
   }
 }
 
-/** The two levels of folders that blobs lie in have names of two hex digits. */
+/** Folders named by two hex digits: blobs lie two levels deep in them. */
 async function foldersIn(folder: string): Promise<string[]> {
   return (await readdir(folder).catch(() => [])).filter((name) => /^[0-9a-f]{2}$/.test(name));
 }
 
-/** Writes and hashes at once, and returns when the bytes are on the disk. */
-async function writeDraft(
-  path: string,
-  bytes: Uint8Array | Readable,
-): Promise<{ hash: string; size: number }> {
+/** Writes and hashes in one pass, and returns when the bytes are on the disk. */
+async function writeDraft(path: string, bytes: Uint8Array | Readable): Promise<BlobInfo> {
   const hash = createHash('sha256');
   let size = 0;
   const file = await open(path, 'wx');
   try {
-    for await (const chunk of bytes instanceof Uint8Array ? [bytes] : bytes) {
-      const part = chunk as Uint8Array;
+    const parts: Iterable<Uint8Array> | AsyncIterable<Uint8Array> =
+      bytes instanceof Uint8Array ? [bytes] : bytes;
+    for await (const part of parts) {
       hash.update(part);
       size += part.length;
       await file.writeFile(part);
@@ -156,7 +152,7 @@ async function writeDraft(
   return { hash: hash.digest('hex'), size };
 }
 
-/** Makes a rename last through a power cut. */
+/** Makes a rename survive a power cut. */
 async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder);
   try {
@@ -168,11 +164,18 @@ async function syncFolder(folder: string): Promise<void> {
 
 function mapped(error: unknown): unknown {
   if (!isFileError(error, 'ENOSPC') && !isFileError(error, 'EDQUOT')) return error;
-  return new KronaError('DISK_FULL', 'The disk is full; nothing was stored. Free some space and try again.', {
-    cause: error,
-    retryable: true,
-  });
+  return new KronaError(
+    'DISK_FULL',
+    'The disk is full, so nothing was stored. Free some space and try again.',
+    {
+      cause: error,
+      retryable: true,
+    },
+  );
 }
 
-const notFound = (hash: string): KronaError =>
-  new KronaError('BLOB_NOT_FOUND', `There is no blob ${hash}; it may have been deleted.`);
+/** BLOB_NOT_FOUND for a file that is missing; any other error stays as it is. */
+function missing(error: unknown, hash: string): unknown {
+  if (!isFileError(error, 'ENOENT')) return error;
+  return new KronaError('BLOB_NOT_FOUND', `There is no blob ${hash}; it may have been deleted.`);
+}

@@ -1,8 +1,8 @@
 /**
  * @file The embedded database: PGlite in the data folder, served to bot and worker on a Unix socket in a folder
- * that only this user can enter. Exactly one process owns it (`krona start`); the others connect. What is
- * committed survives the death of any process; PGlite does not wait for the disk, so a power cut may take the
- * last seconds, and who cannot bear that gives Krona a PostgreSQL server.
+ * that only this user can enter. Exactly one process owns it (`krona start`); the others connect. Committed data
+ * survives a crash of any process. PGlite does not wait for the disk, so a power cut can lose the last seconds; a
+ * PostgreSQL server (DATABASE_URL) avoids that.
  */
 import { createHash } from 'node:crypto';
 import { chmod, lstat, mkdir, rm } from 'node:fs/promises';
@@ -16,16 +16,16 @@ import { folderOwner, lockFolder } from './folder-lock.ts';
 import { serveDatabase } from './wire-server.ts';
 
 export interface EmbeddedDatabase {
-  /** For `pg` and for openStorage in this or another process. */
+  /** Connection string for `pg`, in this or another process. */
   readonly url: string;
-  /** Ends all connections, writes everything out and gives the folder up. */
+  /** Closes all connections, writes everything to disk and releases the folder. */
   close(): Promise<void>;
 }
 
 /**
- * Opens the data folder's database, creating it on the first start (some seconds), and serves it until `close`.
+ * Opens the data folder's database, creating it at the first start (takes seconds), and serves it until `close`.
  *
- * @throws KronaError DATA_FOLDER_IN_USE when another process serves this folder.
+ * @throws KronaError DATA_FOLDER_IN_USE when another process serves this folder
  */
 export async function startEmbeddedDatabase(
   config: Pick<Config, 'dataFolder'>,
@@ -40,7 +40,7 @@ export async function startEmbeddedDatabase(
   try {
     const path = join(socketFolder, SOCKET_NAME);
     await rm(path, { force: true });
-    // Only the process that serves it pays for it: some 50 MB.
+    // Imported here so that only the process that serves it pays the 50 MB.
     const { PGlite } = await import('@electric-sql/pglite');
     const database = await PGlite.create(join(config.dataFolder, 'database'));
     const server = await serveDatabase(database, path);
@@ -61,12 +61,12 @@ export async function startEmbeddedDatabase(
   }
 }
 
-/** How often the database is tidied, ms. */
+/** How often the database is vacuumed, ms. */
 const TIDY_INTERVAL = 10 * 60_000;
 
 /**
- * What PostgreSQL's background processes do elsewhere, and PGlite has none: the space of old row versions is used
- * again (a run's row gets a new one every second), and the log that a start after a kill must replay stays short.
+ * Does the work of PostgreSQL's background processes, which PGlite lacks: the space of old row versions is reused (a
+ * run's row gets a new version every second), and the log that is replayed after a crash stays short.
  */
 export async function tidy(url: string): Promise<void> {
   const client = new pg.Client({ connectionString: url });
@@ -80,7 +80,7 @@ export async function tidy(url: string): Promise<void> {
 }
 
 /**
- * The connection string of the data folder's database, which another process serves.
+ * Returns the connection string of the data folder's database, which another process serves.
  *
  * @throws KronaError EMBEDDED_DATABASE_NOT_RUNNING
  */
@@ -89,23 +89,23 @@ export async function embeddedDatabaseUrl(config: Pick<Config, 'dataFolder'>): P
   if (owner !== null) return socketUrl(owner.socketFolder);
   throw new KronaError(
     'EMBEDDED_DATABASE_NOT_RUNNING',
-    'Nobody serves the embedded database of the data folder; run `krona start`, or name a PostgreSQL server with DATABASE_URL.',
+    'The embedded database of the data folder is not running. Run `krona start`, or set DATABASE_URL to a PostgreSQL server.',
     { retryable: true },
   );
 }
 
-/** Clients given a folder as host look for this name in it (`.s.PGSQL.<port>`). */
+/** Clients that get a folder as host look for this name in it (`.s.PGSQL.<port>`). */
 const SOCKET_NAME = '.s.PGSQL.5432';
 
-/** Bytes that a Unix socket's path may have: 108 on Linux, 104 on macOS, with the closing zero. */
+/** Longest path of a Unix socket, bytes: 108 on Linux, 104 on macOS, including the closing zero. */
 const MAX_SOCKET_PATH = 103;
 
 const socketUrl = (folder: string): string =>
   `postgres:///postgres?user=postgres&host=${encodeURIComponent(folder)}`;
 
 /**
- * A folder for the socket that nobody else may enter: in the data folder, or in a short place when that is too
- * deep. It is the same at every start, so that bot and worker find the database again when its owner comes back.
+ * Makes the socket's folder, which only this user can enter: in the data folder, or in the temporary folder when that
+ * path is too long. It is the same at every start, so bot and worker find the database again after a restart.
  */
 async function makeSocketFolder(dataFolder: string): Promise<string> {
   let folder = join(dataFolder, 'socket');
@@ -114,12 +114,12 @@ async function makeSocketFolder(dataFolder: string): Promise<string> {
     folder = join(tmpdir(), `krona-${name}`);
   }
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  // Anybody could have made the one in the common place first, to listen in.
+  // In the temporary folder, another user could have created it first to listen in.
   const { uid } = await lstat(folder);
   if (process.getuid !== undefined && uid !== process.getuid()) {
     throw new KronaError(
       'SOCKET_FOLDER_TAKEN',
-      `${folder} belongs to another user; remove it, or give KRONA_DATA a folder with a shorter path.`,
+      `${folder} belongs to another user. Remove it, or set KRONA_DATA to a folder with a shorter path.`,
     );
   }
   await chmod(folder, 0o700);

@@ -1,6 +1,6 @@
 /**
- * @file Who owns the embedded database of a data folder: one file that names the owning process and where it
- * listens. A file left by a process that has died is taken over.
+ * @file The owner of a data folder's embedded database: one file with the owning process and its socket folder. A
+ * file left by a process that has died is taken over.
  */
 import { randomUUID } from 'node:crypto';
 import { readFile, rename, rm } from 'node:fs/promises';
@@ -8,9 +8,9 @@ import { join } from 'node:path';
 import { KronaError } from '../../core/errors.ts';
 import { createFileOnce, isFileError, readFileIfAny } from '../../core/files.ts';
 
-export interface Owner {
+interface Owner {
   readonly pid: number;
-  /** Tells this process from a later one with the same pid; '' where the system does not say. */
+  /** Start time: tells this process from a later one with the same pid; '' where the system does not provide it. */
   readonly born: string;
   /** Folder of the Unix socket. */
   readonly socketFolder: string;
@@ -19,9 +19,9 @@ export interface Owner {
 const lockPath = (dataFolder: string): string => join(dataFolder, 'database.lock');
 
 /**
- * Makes this process the owner; the returned function gives the folder up.
+ * Makes this process the owner; the returned function releases the folder.
  *
- * @throws KronaError DATA_FOLDER_IN_USE when another living process owns it.
+ * @throws KronaError DATA_FOLDER_IN_USE when another running process owns it
  */
 export async function lockFolder(dataFolder: string, socketFolder: string): Promise<() => Promise<void>> {
   const path = lockPath(dataFolder);
@@ -38,13 +38,13 @@ export async function lockFolder(dataFolder: string, socketFolder: string): Prom
   };
 }
 
-/** The living owner of the folder's database, null when nobody serves it. */
+/** Returns the running owner of the folder's database, null when there is none. */
 export async function folderOwner(dataFolder: string): Promise<Owner | null> {
   const text = await readFileIfAny(lockPath(dataFolder));
   return text === null ? null : livingOwner(text);
 }
 
-/** Removes a dead owner's file. Moving is atomic: of several that found it, one gets it. */
+/** Removes a dead owner's file. Renaming is atomic: of several processes, one succeeds. */
 async function removeStale(path: string, expected: string): Promise<void> {
   const moved = `${path}.${randomUUID()}`;
   try {
@@ -55,16 +55,16 @@ async function removeStale(path: string, expected: string): Promise<void> {
   }
   const text = await readFile(moved, 'utf8');
   await rm(moved);
-  // Somebody else had already replaced it: that owner lives, so put its file back and leave.
+  // Another process had already replaced it: that owner is running, so its file goes back.
   if (text !== expected) {
     await createFileOnce(path, text);
     throw inUse();
   }
 }
 
-/** The owner that a lock file names, if it lives. */
+/** Returns the owner in a lock file if its process is running. */
 async function livingOwner(text: string): Promise<Owner | null> {
-  // A power cut may have emptied the file.
+  // A power cut can leave the file empty.
   if (text === '') return null;
   const owner = JSON.parse(text) as Owner;
   return isRunning(owner.pid) && (await birth(owner.pid)) === owner.born ? owner : null;
@@ -75,21 +75,21 @@ function isRunning(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    // It runs, as another user.
+    // The process exists and belongs to another user.
     return isFileError(error, 'EPERM');
   }
 }
 
-/** When a process started, in clock ticks since boot (Linux: field 22 of /proc/PID/stat), '' elsewhere. */
+/** Returns when a process started, in clock ticks since boot (Linux: field 22 of /proc/PID/stat), '' elsewhere. */
 async function birth(pid: number): Promise<string> {
   const stat = await readFileIfAny(`/proc/${pid}/stat`).catch(() => null);
-  // The second field is the program's name in brackets and may itself hold spaces and brackets.
+  // The second field is the program's name in brackets, which can itself contain spaces and brackets.
   return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
 }
 
 function inUse(): KronaError {
   return new KronaError(
     'DATA_FOLDER_IN_USE',
-    "Another process already serves the data folder's database; stop that one, or give this one another folder with KRONA_DATA.",
+    'Another process already uses this data folder. Stop it, or set KRONA_DATA to another folder.',
   );
 }

@@ -1,50 +1,63 @@
-/** @file Where BullMQ keeps its jobs: PostgreSQL or Redis, told apart by the URL. */
-import {
-  createPostgresBackend,
-  Queue,
-  Worker,
-  type BackendFactory,
-  type ConnectionOptions,
-  type Processor,
-  type WorkerOptions,
-} from 'bullmq';
+/** @file Where BullMQ keeps its jobs: PostgreSQL or Redis, depending on the URL. */
+import { createPostgresBackend, Queue, Worker, type Processor, type WorkerOptions } from 'bullmq';
 import { Redis } from 'ioredis';
 import { KronaError } from '../../core/errors.ts';
+import type { JobKind, JobPayloads } from '../../core/job-payloads.ts';
 
-/** What BullMQ carries for a job of ours. */
-export interface JobData {
-  readonly payload: unknown;
-  /** Set by whoever cancels; the worker looks for it while the job runs. */
+/** What BullMQ stores for one of our jobs. */
+export interface JobData<K extends JobKind = JobKind> {
+  readonly payload: JobPayloads[K];
+  /** Set by whoever cancels; the worker checks it while the job runs. */
   readonly cancelled?: true;
 }
 
+export type KindQueue<K extends JobKind = JobKind> = Queue<JobData<K>, void, string>;
+
 export interface QueueBackend {
-  newQueue(name: string): Queue<JobData, void, string>;
-  newWorker(
-    name: string,
-    processor: Processor<JobData, void, string>,
+  newQueue<K extends JobKind>(kind: K): KindQueue<K>;
+  newWorker<K extends JobKind>(
+    kind: K,
+    processor: Processor<JobData<K>, void, string>,
     options: Omit<WorkerOptions, 'connection'>,
-  ): Worker<JobData, void, string>;
+  ): Worker<JobData<K>, void, string>;
 }
 
-/** @throws KronaError REDIS_UNAVAILABLE when the URL names a Redis server that does not answer. */
+const queueName = (kind: JobKind): string => `krona-${kind}`;
+
+/** @throws KronaError REDIS_UNAVAILABLE when the URL names a Redis server that does not answer */
 export async function queueBackend(url: string): Promise<QueueBackend> {
-  const isRedis = new URL(url).protocol.startsWith('redis');
-  if (isRedis) await askRedis(url);
-  // In PostgreSQL, BullMQ's tables are in "public", where every session looks by default: the embedded database's
-  // only session is shared, and could not be given another search_path for some of its clients.
-  const connection = (
-    isRedis ? { url } : { connectionString: url, schema: 'public', migrate: true, max: 3 }
-  ) as ConnectionOptions;
-  const factory = (isRedis ? undefined : createPostgresBackend) as BackendFactory;
+  if (!new URL(url).protocol.startsWith('redis')) return postgresBackend(url);
+  await askRedis(url);
+  const connection = { url };
   return {
-    newQueue: (name) => new Queue(name, { connection }, factory) as Queue<JobData, void, string>,
-    newWorker: (name, processor, options) =>
-      new Worker(name, processor, { ...options, connection }, factory) as Worker<JobData, void, string>,
+    newQueue: (kind) => new Queue(queueName(kind), { connection }),
+    newWorker: (kind, processor, options) =>
+      new Worker(queueName(kind), processor, { ...options, connection }),
   };
 }
 
-/** BullMQ itself would try to connect for ever, without a word. */
+function postgresBackend(connectionString: string): QueueBackend {
+  // BullMQ's tables are in "public", where every session looks by default: the embedded database has one session for
+  // all clients, so no client can set its own search_path.
+  const connection = { connectionString, schema: 'public', migrate: true, max: 3 };
+  return {
+    newQueue: <K extends JobKind>(kind: K) =>
+      new Queue(queueName(kind), { connection }, createPostgresBackend) as unknown as KindQueue<K>,
+    newWorker: <K extends JobKind>(
+      kind: K,
+      processor: Processor<JobData<K>, void, string>,
+      options: Omit<WorkerOptions, 'connection'>,
+    ) =>
+      new Worker(
+        queueName(kind),
+        processor,
+        { ...options, connection },
+        createPostgresBackend,
+      ) as unknown as Worker<JobData<K>, void, string>,
+  };
+}
+
+/** Checks that Redis answers: BullMQ itself would try to connect for ever, without an error. */
 async function askRedis(url: string): Promise<void> {
   const redis = new Redis(url, { lazyConnect: true, connectTimeout: 10_000, retryStrategy: () => null });
   // Without a listener the client prints the error that `connect` throws as well.
@@ -55,7 +68,7 @@ async function askRedis(url: string): Promise<void> {
   } catch (error) {
     throw new KronaError(
       'REDIS_UNAVAILABLE',
-      'The Redis server named by REDIS_URL does not answer; check that it runs, or leave REDIS_URL out to keep jobs in the database.',
+      'The Redis server in REDIS_URL does not answer. Check that it is running, or unset REDIS_URL to keep jobs in the database.',
       { cause: error, retryable: true },
     );
   } finally {

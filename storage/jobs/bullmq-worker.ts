@@ -1,52 +1,96 @@
 /** @file Takes jobs of one kind and runs them: cancellation, interruption, and which errors are tried again. */
-import { UnrecoverableError, WaitingError, type Job, type Queue } from 'bullmq';
+import { UnrecoverableError, WaitingError, type Job, type Worker } from 'bullmq';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { KronaError } from '../../core/errors.ts';
-import type { JobData, QueueBackend } from './bullmq-backend.ts';
-import type { JobHandler } from './contract.ts';
-import type { JobKind, JobPayloads } from '../../core/job-payloads.ts';
-
-export interface RunningWorker {
-  close(): Promise<void>;
-}
+import { asError, KronaError } from '../../core/errors.ts';
+import type { JobData, KindQueue, QueueBackend } from './bullmq-backend.ts';
+import type { JobHandler, JobWorkerHandle } from './contract.ts';
+import type { JobKind } from '../../core/job-payloads.ts';
 
 /**
  * How long a job belongs to a worker that does not renew its claim, ms. A dead worker's job is found by the next
- * look after that: at most LOCK + 2 · LOOK = 16 s, mostly 10 s. A living worker renews every 2 to 4 s from a loop
- * that nothing of ours blocks for long, as sessions of the model run in a child process.
+ * look after that: after at most LOCK + 2 · LOOK = 16 s, usually 10 s. A living worker renews every 2 to 4 s from a
+ * loop that is never blocked for long, because the model's sessions run in a child process.
  */
 const LOCK = 10_000;
 const RENEW = 4_000;
 const LOOK = 3_000;
 
-/** How often a running job is asked whether somebody has cancelled it, ms. */
+/** How often a running job is checked for cancellation, ms. */
 const CANCEL_CHECK = 400;
 
-/** Jobs taken from a dead worker run before those that never began (bullmq.ts gives these 2). */
+/** Jobs taken from a dead worker run before those that have not started (bullmq.ts gives these 2). */
 const PRIORITY_AGAIN = 1;
 
+interface WorkerSettings<K extends JobKind> {
+  readonly kind: K;
+  readonly queue: KindQueue<K>;
+  readonly handler: JobHandler<K>;
+  /** Jobs that run at once. */
+  readonly concurrency: number;
+  readonly onError: (error: Error) => void;
+}
+
+/** Starts taking jobs; resolves when the worker is connected. */
 export async function startWorker<K extends JobKind>(
   backend: QueueBackend,
-  queue: Queue<JobData, void, string>,
-  kind: K,
-  handler: JobHandler<K>,
-  concurrency: number,
-  onError: (error: Error) => void,
-): Promise<RunningWorker> {
-  const running = new Map<string, AbortController>();
-  let closing = false;
+  settings: WorkerSettings<K>,
+): Promise<JobWorkerHandle> {
+  const { kind, queue, concurrency, onError } = settings;
+  const jobs = new RunningJobs(settings);
+  const worker: Worker<JobData<K>, void, string> = backend.newWorker(
+    kind,
+    (job, token) => jobs.run(job, token),
+    {
+      concurrency,
+      lockDuration: LOCK,
+      lockRenewTime: RENEW,
+      stalledInterval: LOOK,
+      // The handler sees `attempt` and decides itself when to give up, so that it can also write that to the records.
+      maxStalledCount: 2 ** 31 - 1,
+      // A fallback only: a new job wakes an idle worker through NOTIFY or Redis.
+      drainDelay: 5,
+      runRetryDelay: 1000,
+    },
+  );
+  worker.on('error', onError);
+  worker.on('lockRenewalFailed', (ids) => jobs.abort(ids, lost));
+  worker.on('stalled', (id) => {
+    void queue
+      .getJob(id)
+      .then((job) => job?.changePriority({ priority: PRIORITY_AGAIN }))
+      .catch(onError);
+  });
+  await worker.waitUntilReady();
+  return {
+    async close() {
+      jobs.interruptAll();
+      await worker.close();
+    },
+  };
+}
 
-  const run = async (job: Job<JobData, void, string>, token?: string): Promise<void> => {
-    const id = job.id!;
+/** The jobs that a worker runs, with what can end them early. */
+class RunningJobs<K extends JobKind> {
+  readonly #settings: WorkerSettings<K>;
+  readonly #running = new Map<string, AbortController>();
+  #closing = false;
+
+  constructor(settings: WorkerSettings<K>) {
+    this.#settings = settings;
+  }
+
+  async run(job: Job<JobData<K>, void, string>, token?: string): Promise<void> {
+    const { id } = job;
+    if (id === undefined) throw new UnrecoverableError('A job without an id.');
     const abort = new AbortController();
-    running.set(id, abort);
+    this.#running.set(id, abort);
     if (job.data.cancelled) abort.abort(cancelled());
-    else if (closing) abort.abort(interrupted());
-    void watch(id, abort);
+    else if (this.#closing) abort.abort(interrupted());
+    void this.#watch(id, abort);
     try {
-      await handler({
+      await this.#settings.handler({
         id,
-        payload: job.data.payload as JobPayloads[K],
+        payload: job.data.payload,
         attempt: job.attemptsStarted,
         lastTry: job.attemptsMade + 1 >= (job.opts.attempts ?? 1),
         signal: abort.signal,
@@ -61,67 +105,51 @@ export async function startWorker<K extends JobKind>(
       if (error instanceof KronaError && !error.retryable) throw new UnrecoverableError(error.code);
       throw error;
     } finally {
-      running.delete(id);
+      this.#running.delete(id);
     }
-  };
+  }
 
-  /** Aborts the job when somebody has cancelled it, as long as it runs. */
-  const watch = async (id: string, abort: AbortController): Promise<void> => {
+  abort(ids: readonly string[], reason: () => KronaError): void {
+    for (const id of ids) this.#running.get(id)?.abort(reason());
+  }
+
+  /** Also interrupts jobs that start after this. */
+  interruptAll(): void {
+    this.#closing = true;
+    this.abort([...this.#running.keys()], interrupted);
+  }
+
+  /** Aborts a running job when somebody has cancelled it. */
+  async #watch(id: string, abort: AbortController): Promise<void> {
+    const { queue, onError } = this.#settings;
     for (;;) {
       await sleep(CANCEL_CHECK);
-      if (running.get(id) !== abort || abort.signal.aborted) return;
+      if (this.#running.get(id) !== abort || abort.signal.aborted) return;
       try {
         const job = await queue.getJob(id);
         if (job?.data.cancelled) abort.abort(cancelled());
       } catch (error) {
-        onError(error as Error);
+        onError(asError(error));
       }
     }
-  };
-
-  const worker = backend.newWorker(queue.name, run, {
-    concurrency,
-    lockDuration: LOCK,
-    lockRenewTime: RENEW,
-    stalledInterval: LOOK,
-    // The handler sees `attempt` and decides itself when to give up, so that it can also say so in the records.
-    maxStalledCount: 2 ** 31 - 1,
-    // A fallback only: a new job wakes an idle worker through NOTIFY or Redis.
-    drainDelay: 5,
-    runRetryDelay: 1000,
-  });
-  worker.on('error', onError);
-  worker.on('lockRenewalFailed', (ids) => {
-    for (const id of ids) running.get(id)?.abort(lost());
-  });
-  worker.on('stalled', (id) => {
-    void queue
-      .getJob(id)
-      .then((job) => job?.changePriority({ priority: PRIORITY_AGAIN }))
-      .catch(onError);
-  });
-  await worker.waitUntilReady();
-
-  return {
-    async close() {
-      closing = true;
-      for (const abort of running.values()) abort.abort(interrupted());
-      await worker.close();
-    },
-  };
+  }
 }
 
 const isReason = (signal: AbortSignal, code: string): boolean =>
   signal.aborted && signal.reason instanceof KronaError && signal.reason.code === code;
 
-const cancelled = (): KronaError => new KronaError('JOB_CANCELLED', 'Somebody cancelled this job.');
+const cancelled = (): KronaError => new KronaError('JOB_CANCELLED', 'This job was cancelled.');
 
 const interrupted = (): KronaError =>
-  new KronaError('JOB_INTERRUPTED', 'This worker is closing; the job goes back to the queue.', {
+  new KronaError('JOB_INTERRUPTED', 'This worker is shutting down. The job goes back to the queue.', {
     retryable: true,
   });
 
 const lost = (): KronaError =>
-  new KronaError('JOB_LOST', 'This worker was away for too long and the job was given to another.', {
-    retryable: true,
-  });
+  new KronaError(
+    'JOB_LOST',
+    'This worker did not respond for too long, so another worker has taken the job.',
+    {
+      retryable: true,
+    },
+  );

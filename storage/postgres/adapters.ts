@@ -1,17 +1,16 @@
-/** @file Adapters: the files that runs leave. */
+/** @file Adapters: the files that runs produce. */
 import type { Adapter } from '../../core/records.ts';
-import type { Records } from '../records.ts';
-import type { Database } from './database.ts';
+import type { Operation } from './database.ts';
+import { firstRow } from './rows.ts';
 import { json, sql } from './sql.ts';
 
 const ADAPTER = sql`
   id, run_id AS "runId", subject_id AS "subjectId", channel_id AS "channelId", step, final,
   blob_hash AS "blobHash", size, settings, created_at AS "createdAt"`;
 
-type AdapterRecords = Pick<Records, 'addAdapter' | 'adapter' | 'adapters' | 'deleteAdapter'>;
-
-export const adapterRecords = (db: Database): AdapterRecords => ({
-  async addAdapter({ id, runId, subjectId, channelId, step, final, blobHash, size, settings }) {
+const addAdapter: Operation<'addAdapter'> =
+  (db) =>
+  async ({ id, runId, subjectId, channelId, step, final, blobHash, size, settings }) => {
     await db.query(sql`
       WITH added AS (
         INSERT INTO krona.adapter (id, run_id, subject_id, channel_id, step, final, blob_hash, size, settings)
@@ -20,20 +19,19 @@ export const adapterRecords = (db: Database): AdapterRecords => ({
         RETURNING run_id
       )
       UPDATE krona.run SET revision = krona.next_revision() WHERE id IN (SELECT run_id FROM added)`);
-  },
+  };
 
-  async adapter(id) {
-    const [adapter] = await db.query<Adapter>(sql`SELECT ${ADAPTER} FROM krona.adapter WHERE id = ${id}`);
-    return adapter ?? null;
-  },
+const adapter: Operation<'adapter'> = (db) => async (id) =>
+  firstRow(await db.query<Adapter>(sql`SELECT ${ADAPTER} FROM krona.adapter WHERE id = ${id}`));
 
-  adapters: (channelId) =>
-    db.query<Adapter>(sql`
-      SELECT ${ADAPTER} FROM krona.adapter WHERE channel_id = ${channelId} ORDER BY made DESC`),
+const adapters: Operation<'adapters'> = (db) => (channelId) =>
+  db.query<Adapter>(sql`
+    SELECT ${ADAPTER} FROM krona.adapter WHERE channel_id = ${channelId} ORDER BY made DESC`);
 
-  async deleteAdapter(id) {
-    await db.query(sql`
-      WITH deleted AS (DELETE FROM krona.adapter WHERE id = ${id} RETURNING run_id)
-      UPDATE krona.run SET revision = krona.next_revision() WHERE id IN (SELECT run_id FROM deleted)`);
-  },
-});
+const deleteAdapter: Operation<'deleteAdapter'> = (db) => async (id) => {
+  await db.query(sql`
+    WITH deleted AS (DELETE FROM krona.adapter WHERE id = ${id} RETURNING run_id)
+    UPDATE krona.run SET revision = krona.next_revision() WHERE id IN (SELECT run_id FROM deleted)`);
+};
+
+export const adapterOperations = { addAdapter, adapter, adapters, deleteAdapter };

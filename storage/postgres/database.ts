@@ -1,27 +1,31 @@
 /**
- * @file Queries and transactions on `pg`, the same for a PostgreSQL server and the embedded database. The
- * embedded one gives all clients one session, so nothing here depends on settings or locks of a session.
+ * @file Queries and transactions on `pg`, the same for a PostgreSQL server and the embedded database. All clients of
+ * the embedded database share one session, so nothing here depends on settings or locks of a session.
  */
 import pg from 'pg';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KronaError } from '../../core/errors.ts';
+import type { Records } from '../records.ts';
 import type { Sql } from './sql.ts';
 
-/** What repository functions work on: the pool, or one transaction. */
+/** What operations work on: the pool, or one transaction. */
 export interface Database {
-  /** The rows, with columns named as the query names them. */
+  /** Returns the rows, with the column names of the query. */
   query<Row>(statement: Sql): Promise<Row[]>;
 }
 
+/** One operation of the store, on the pool or inside a transaction. */
+export type Operation<Name extends keyof Records> = (database: Database) => Records[Name];
+
 export interface PooledDatabase extends Database {
-  /** Runs `work` all or nothing, again after a conflict. */
+  /** Runs `work` in a transaction, again after a conflict. */
   transaction<T>(isolation: Isolation, work: (database: Database) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 
-export type Isolation = 'SERIALIZABLE' | 'READ COMMITTED';
+type Isolation = 'SERIALIZABLE' | 'READ COMMITTED';
 
-/** Times that a conflict is tried again before it is given up. */
+/** Retries after a conflict before it becomes an error. */
 const MAX_RETRIES = 12;
 
 export function connectDatabase(url: string, onError: (error: Error) => void): PooledDatabase {
@@ -31,7 +35,7 @@ export function connectDatabase(url: string, onError: (error: Error) => void): P
     connectionTimeoutMillis: 30_000,
     types,
   });
-  // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
+  // The pool replaces a broken idle connection; without a listener the error would end the process.
   pool.on('error', onError);
 
   return {
@@ -46,7 +50,7 @@ export function connectDatabase(url: string, onError: (error: Error) => void): P
           client.release();
           return result;
         } catch (error) {
-          // A connection that cannot even roll back is thrown away.
+          // A connection that cannot roll back is discarded.
           const broken = await client.query('ROLLBACK').then(
             () => false,
             () => true,
@@ -76,14 +80,14 @@ async function run<Row>(on: pg.Pool | pg.PoolClient, statement: Sql): Promise<Ro
   }
 }
 
-/** Runs `work` again when PostgreSQL asks for it: serialization failure or deadlock. */
+/** Runs `work` again after a serialization failure or deadlock. */
 async function retrying<T>(work: () => Promise<T>): Promise<T> {
   for (let tries = 0; ; tries++) {
     try {
       return await work();
     } catch (error) {
       if (!isConflict(error) || tries === MAX_RETRIES) throw error;
-      // A random pause, longer each time, so that two do not meet again.
+      // A random pause, longer each time, so that the same two do not collide again.
       await sleep(Math.random() * 5 * 2 ** Math.min(tries, 6));
     }
   }
@@ -92,64 +96,74 @@ async function retrying<T>(work: () => Promise<T>): Promise<T> {
 const isConflict = (error: unknown): boolean =>
   error instanceof KronaError && error.code === 'DATABASE_CONFLICT';
 
-/** SQLSTATEs (PostgreSQL manual, appendix A) and Node's error codes, as errors of ours. */
-const ERRORS: readonly { codes: RegExp; code: string; message: string; retryable: boolean }[] = [
+/** Errors for SQLSTATEs (PostgreSQL manual, appendix A) and for Node's error codes. */
+const ERRORS: readonly { readonly codes: RegExp; toError(cause: Error): KronaError }[] = [
   {
     codes: /^(40001|40P01)$/,
-    code: 'DATABASE_CONFLICT',
-    message: 'The database is too busy with the same records; try again.',
-    retryable: true,
+    toError: (cause) =>
+      new KronaError('DATABASE_CONFLICT', 'Too many changes to the same records at once. Try again.', {
+        cause,
+        retryable: true,
+      }),
   },
   {
     codes: /^53100$/,
-    code: 'DISK_FULL',
-    message: 'The disk of the database is full; free some space and try again.',
-    retryable: true,
+    toError: (cause) =>
+      new KronaError('DISK_FULL', 'The disk of the database is full. Free some space and try again.', {
+        cause,
+        retryable: true,
+      }),
   },
   {
     codes: /^(22021|22P05)$/,
-    code: 'TEXT_INVALID',
-    message: 'The text holds a character that cannot be stored (U+0000); remove it.',
-    retryable: false,
+    toError: (cause) =>
+      new KronaError(
+        'TEXT_INVALID',
+        'The text contains a character that cannot be stored (U+0000). Remove it.',
+        { cause },
+      ),
   },
   {
     codes: /^22P02$/,
-    code: 'ID_INVALID',
-    message: 'That is not the id of anything here: an id is a UUID.',
-    retryable: false,
+    toError: (cause) => new KronaError('ID_INVALID', 'Invalid id: expected a UUID.', { cause }),
   },
   {
     codes: /^23503$/,
-    code: 'RECORD_GONE',
-    message: 'Something that this belongs to has been deleted meanwhile.',
-    retryable: false,
+    toError: (cause) =>
+      new KronaError('RECORD_GONE', 'A record that this one refers to was deleted in the meantime.', {
+        cause,
+      }),
   },
   {
     codes: /^(28...|3D000|42501)$/,
-    code: 'DATABASE_REFUSED',
-    message: 'The database server refused; check user, password, database and rights of DATABASE_URL.',
-    retryable: false,
+    toError: (cause) =>
+      new KronaError(
+        'DATABASE_REFUSED',
+        'The database server refused the connection. Check the user, password, database and permissions in DATABASE_URL.',
+        { cause },
+      ),
   },
   {
     codes: /^(08...|57P..|ECONN.*|ENOENT|ENOTFOUND|EPIPE|ETIMEDOUT|EAI_AGAIN)$/,
-    code: 'DATABASE_UNAVAILABLE',
-    message: 'The database cannot be reached; check that it runs.',
-    retryable: true,
+    toError: (cause) =>
+      new KronaError('DATABASE_UNAVAILABLE', 'The database is unreachable. Check that it is running.', {
+        cause,
+        retryable: true,
+      }),
   },
 ];
 
-/** Ours for what is listed above; anything else stays as it is. */
+/** Turns the errors listed above into a KronaError; any other error stays as it is. */
 function mapped(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
-  // `pg` gives no code when a connection broke or could not be had in time.
+  // `pg` gives no code for a lost connection or a connection timeout.
   const isLost = /^(Connection terminated|timeout exceeded when trying to connect)/.test(error.message);
   const code = isLost ? 'ECONNRESET' : 'code' in error ? String(error.code) : '';
   const known = ERRORS.find(({ codes }) => codes.test(code));
-  if (known === undefined) return error;
-  return new KronaError(known.code, known.message, { cause: error, retryable: known.retryable });
+  return known === undefined ? error : known.toError(error);
 }
 
-/** int8 (revisions, seeds, byte sizes) as a number: ours stay far below 2^53. All else as `pg` does it. */
+/** int8 (revisions, seeds, byte sizes) becomes a number: ours stay far below 2^53. The rest is as in `pg`. */
 const types: pg.CustomTypesConfig = {
   getTypeParser: (oid, format) =>
     Number(oid) === Number(pg.types.builtins.INT8)

@@ -1,8 +1,9 @@
-/** @file Brings the database's tables up to date: migrations/NNN-name.sql, each once, in order. */
+/** @file Migrates the database: applies migrations/NNN-name.sql, each once, in order. */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KronaError } from '../../core/errors.ts';
 import type { PooledDatabase } from './database.ts';
+import { onlyRow } from './rows.ts';
 import { raw, sql } from './sql.ts';
 
 const FOLDER = join(import.meta.dirname, 'migrations');
@@ -11,13 +12,13 @@ const FOLDER = join(import.meta.dirname, 'migrations');
 const LOCK = 0x6b726f6e61;
 
 /**
- * Applies the migrations that are missing, all or none. Bot and worker may call it at the same time.
+ * Applies the missing migrations, all or none. Bot and worker can call it at the same time.
  *
- * @throws KronaError DATABASE_NEWER when a later release of Krona has migrated this database.
+ * @throws KronaError DATABASE_NEWER when a newer release of Krona has migrated this database
  */
 export async function migrate(database: PooledDatabase): Promise<void> {
   const files = (await readdir(FOLDER)).filter((name) => name.endsWith('.sql')).sort();
-  // Read committed: who waited for the lock must then see what the other has done.
+  // Read committed: a process that waited for the lock must see what the other has done.
   await database.transaction('READ COMMITTED', async (transaction) => {
     // Held until the end of the transaction, so it also works where all clients share one session.
     await transaction.query(sql`SELECT pg_advisory_xact_lock(${LOCK})`);
@@ -28,15 +29,16 @@ export async function migrate(database: PooledDatabase): Promise<void> {
         name text NOT NULL,
         applied_at timestamptz NOT NULL DEFAULT clock_timestamp()
       )`);
-    const [row] = await transaction.query<{ last: number }>(
-      sql`SELECT coalesce(max(number), 0) AS last FROM krona.migration`,
+    const { last } = onlyRow(
+      await transaction.query<{ last: number }>(
+        sql`SELECT coalesce(max(number), 0) AS last FROM krona.migration`,
+      ),
     );
-    const last = row!.last;
-    const newest = Number.parseInt(files.at(-1)!, 10);
+    const newest = Math.max(...files.map((name) => Number.parseInt(name, 10)));
     if (last > newest) {
       throw new KronaError(
         'DATABASE_NEWER',
-        `The database has migration ${last}, this release of Krona knows ${newest}; start the newer release.`,
+        `The database has migration ${last}, but this release of Krona knows migrations up to ${newest}. Start the newer release.`,
       );
     }
     for (const name of files) {

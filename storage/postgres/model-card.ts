@@ -1,20 +1,17 @@
-/** @file What the worker's model is. */
-import type { ModelCard } from '../../core/settings/settings.ts';
-import type { Records } from '../records.ts';
-import type { Database } from './database.ts';
+/** @file The description of the worker's model. */
+import type { ModelCard } from '../../core/settings/model-card.ts';
+import type { Operation } from './database.ts';
 import { json, sql } from './sql.ts';
 
-type ModelRecords = Pick<Records, 'saveModelCard' | 'modelCard'>;
+const saveModelCard: Operation<'saveModelCard'> = (db) => async (card) => {
+  await db.query(sql`
+    INSERT INTO krona.model_card (card) VALUES (${json(card)})
+    ON CONFLICT (only_row) DO UPDATE SET card = excluded.card`);
+};
 
-export const modelRecords = (db: Database): ModelRecords => ({
-  async saveModelCard(card) {
-    await db.query(sql`
-      INSERT INTO krona.model_card (card) VALUES (${json(card)})
-      ON CONFLICT (only_row) DO UPDATE SET card = excluded.card`);
-  },
+const modelCard: Operation<'modelCard'> = (db) => async () => {
+  const [row] = await db.query<{ card: ModelCard }>(sql`SELECT card FROM krona.model_card`);
+  return row?.card ?? null;
+};
 
-  async modelCard() {
-    const [row] = await db.query<{ card: ModelCard }>(sql`SELECT card FROM krona.model_card`);
-    return row?.card ?? null;
-  },
-});
+export const modelOperations = { saveModelCard, modelCard };

@@ -1,95 +1,98 @@
-/** @file Our messages in channels, and what they are behind of. */
+/** @file Krona's messages in channels, and which of them are out of date. */
 import type { Post } from '../../core/records.ts';
-import type { Records } from '../records.ts';
-import type { Database } from './database.ts';
-import { found } from './found.ts';
+import type { Operation } from './database.ts';
+import { firstRow, found, onlyRow } from './rows.ts';
 import { sql, type Sql } from './sql.ts';
 
 const POST = sql`
   post.id, post.channel_id AS "channelId", post.kind, post.target_id AS "targetId",
   post.message_id AS "messageId", post.former_message_ids AS "formerMessageIds", post.gone, post.shown_revision AS "shownRevision", post.created_at AS "createdAt"`;
 
-type PostRecords = Pick<
-  Records,
-  'addPost' | 'post' | 'stalePosts' | 'postByMessage' | 'postOf' | 'recentPosts' | 'markPost' | 'removePost'
->;
-
-/** Ends the posts of deleted targets: their messages are to go. `ids` selects the targets' ids. */
+/** Marks the posts of deleted targets, so that their messages get deleted. `ids` selects the targets' ids. */
 export const endPosts = (ids: Sql, how: string): Sql =>
   sql`UPDATE krona.post SET gone = ${how} WHERE target_id IN (${ids})`;
 
-export const postRecords = (db: Database): PostRecords => ({
-  async addPost({ id, channelId, kind, targetId }) {
-    const [added] = await db.query<Post>(sql`
+const addPost: Operation<'addPost'> =
+  (db) =>
+  async ({ id, channelId, kind, targetId }) => {
+    const rows = await db.query<Post>(sql`
       INSERT INTO krona.post (id, channel_id, kind, target_id)
       VALUES (${id}, ${channelId}, ${kind}, ${targetId})
       RETURNING ${POST}`);
-    return added!;
-  },
+    return onlyRow(rows);
+  };
 
-  async post(id) {
-    const [post] = await db.query<Post>(sql`SELECT ${POST} FROM krona.post WHERE id = ${id}`);
-    return post ?? null;
-  },
+const post: Operation<'post'> = (db) => async (id) =>
+  firstRow(await db.query<Post>(sql`SELECT ${POST} FROM krona.post WHERE id = ${id}`));
 
-  stalePosts: (platform, limit) =>
-    db.query<Post>(sql`
-      SELECT ${POST}
-      FROM krona.post
-      JOIN krona.channel ON channel.id = post.channel_id
-      LEFT JOIN krona.run ON run.id = post.target_id
-      LEFT JOIN krona.picture_set ON picture_set.id = post.target_id
-      LEFT JOIN krona.ranking ON ranking.id = post.target_id
-      WHERE channel.platform = ${platform}
-        AND (
-          -- A change of champion does not change itself.
-          coalesce(run.revision, picture_set.revision, ranking.revision, 0) > post.shown_revision OR post.gone IS NOT NULL
-        )
-      ORDER BY post.made
-      LIMIT ${limit}`),
+const stalePosts: Operation<'stalePosts'> = (db) => (platform, limit) =>
+  db.query<Post>(sql`
+    SELECT ${POST}
+    FROM krona.post
+    JOIN krona.channel ON channel.id = post.channel_id
+    LEFT JOIN krona.run ON run.id = post.target_id
+    LEFT JOIN krona.picture_set ON picture_set.id = post.target_id
+    LEFT JOIN krona.ranking ON ranking.id = post.target_id
+    WHERE channel.platform = ${platform}
+      AND (
+        -- The record of a champion change never changes.
+        coalesce(run.revision, picture_set.revision, ranking.revision, 0) > post.shown_revision OR post.gone IS NOT NULL
+      )
+    ORDER BY post.made
+    LIMIT ${limit}`);
 
-  async postByMessage(channelId, messageId) {
-    const [post] = await db.query<Post>(sql`
-      SELECT ${POST} FROM krona.post
-      WHERE channel_id = ${channelId} AND (message_id = ${messageId} OR ${messageId} = ANY (former_message_ids))`);
-    return post ?? null;
-  },
+const postByMessage: Operation<'postByMessage'> = (db) => async (channelId, messageId) =>
+  firstRow(
+    await db.query<Post>(sql`
+    SELECT ${POST} FROM krona.post
+    WHERE channel_id = ${channelId} AND (message_id = ${messageId} OR ${messageId} = ANY (former_message_ids))`),
+  );
 
-  async postOf(targetId) {
-    const [post] = await db.query<Post>(sql`
-      SELECT ${POST} FROM krona.post
-      WHERE target_id = ${targetId}
-      ORDER BY made
-      LIMIT 1`);
-    return post ?? null;
-  },
+const postOf: Operation<'postOf'> = (db) => async (targetId) =>
+  firstRow(
+    await db.query<Post>(sql`
+    SELECT ${POST} FROM krona.post
+    WHERE target_id = ${targetId}
+    ORDER BY made
+    LIMIT 1`),
+  );
 
-  recentPosts: (platform, limit) =>
-    db.query<Post>(sql`
-      SELECT ${POST}
-      FROM krona.post
-      JOIN krona.channel ON channel.id = post.channel_id
-      WHERE channel.platform = ${platform} AND post.message_id IS NOT NULL
-      ORDER BY post.made DESC
-      LIMIT ${limit}`),
+const recentPosts: Operation<'recentPosts'> = (db) => (platform, limit) =>
+  db.query<Post>(sql`
+    SELECT ${POST}
+    FROM krona.post
+    JOIN krona.channel ON channel.id = post.channel_id
+    WHERE channel.platform = ${platform} AND post.message_id IS NOT NULL
+    ORDER BY post.made DESC
+    LIMIT ${limit}`);
 
-  async markPost(id, messageId, shownRevision) {
-    // Two deliveries may end in the other order than they began: what is shown never seems older than it is.
-    const changed = await db.query(sql`
-      UPDATE krona.post
-      SET message_id = ${messageId},
-        shown_revision = greatest(shown_revision, ${shownRevision}),
-        former_message_ids = CASE
-          WHEN message_id IS DISTINCT FROM ${messageId} AND message_id IS NOT NULL
-          THEN array_append(former_message_ids, message_id)
-          ELSE former_message_ids
-        END
-      WHERE id = ${id}
-      RETURNING id`);
-    found(changed, 'POST', id);
-  },
+const markPost: Operation<'markPost'> = (db) => async (id, messageId, shownRevision) => {
+  // Two deliveries can end in another order than they began, so the shown revision never decreases.
+  const changed = await db.query(sql`
+    UPDATE krona.post
+    SET message_id = ${messageId},
+      shown_revision = greatest(shown_revision, ${shownRevision}),
+      former_message_ids = CASE
+        WHEN message_id IS DISTINCT FROM ${messageId} AND message_id IS NOT NULL
+        THEN array_append(former_message_ids, message_id)
+        ELSE former_message_ids
+      END
+    WHERE id = ${id}
+    RETURNING id`);
+  found(changed, 'POST', id);
+};
 
-  async removePost(id) {
-    await db.query(sql`DELETE FROM krona.post WHERE id = ${id}`);
-  },
-});
+const removePost: Operation<'removePost'> = (db) => async (id) => {
+  await db.query(sql`DELETE FROM krona.post WHERE id = ${id}`);
+};
+
+export const postOperations = {
+  addPost,
+  post,
+  stalePosts,
+  postByMessage,
+  postOf,
+  recentPosts,
+  markPost,
+  removePost,
+};

@@ -1,84 +1,81 @@
-/** @file Everything about one member, and its end; and which blobs are still needed. */
+/** @file Everything about one member: read and erased; and the blobs that are still in use. */
 import type { AuditEntry, PictureSet, Photo, Run, Subject, VoteFact } from '../../core/records.ts';
-import type { Records } from '../records.ts';
 import { ENTRY } from './audit.ts';
-import type { Database } from './database.ts';
+import type { Operation } from './database.ts';
 import { RUN } from './runs.ts';
 import { SET, touchSets } from './sets.ts';
 import { sql } from './sql.ts';
 import { PHOTO, SUBJECT } from './subjects.ts';
 import { FACT } from './votes.ts';
 
-type PrivacyRecords = Pick<Records, 'memberData' | 'eraseMember' | 'blobsInUse'>;
+const memberData: Operation<'memberData'> = (db) => async (id) => {
+  return {
+    subjects: await db.query<Subject>(
+      sql`SELECT ${SUBJECT} FROM krona.subject WHERE owner_id = ${id} ORDER BY made`,
+    ),
+    photos: await db.query<Photo>(
+      sql`SELECT ${PHOTO} FROM krona.photo WHERE member_id = ${id} ORDER BY made`,
+    ),
+    runs: await db.query<Run>(sql`SELECT ${RUN} FROM krona.run WHERE member_id = ${id} ORDER BY made`),
+    sets: await db.query<PictureSet>(
+      sql`SELECT ${SET} FROM krona.picture_set WHERE member_id = ${id} ORDER BY made`,
+    ),
+    votes: await db.query<VoteFact>(
+      sql`SELECT ${FACT} FROM krona.vote_fact WHERE member_id = ${id} ORDER BY at, nth`,
+    ),
+    entries: await db.query<AuditEntry>(
+      sql`SELECT ${ENTRY} FROM krona.audit_entry WHERE member_id = ${id} ORDER BY made`,
+    ),
+  };
+};
 
-export const privacyRecords = (db: Database): PrivacyRecords => ({
-  async memberData(id) {
-    return {
-      subjects: await db.query<Subject>(
-        sql`SELECT ${SUBJECT} FROM krona.subject WHERE owner_id = ${id} ORDER BY made`,
-      ),
-      photos: await db.query<Photo>(
-        sql`SELECT ${PHOTO} FROM krona.photo WHERE member_id = ${id} ORDER BY made`,
-      ),
-      runs: await db.query<Run>(sql`SELECT ${RUN} FROM krona.run WHERE member_id = ${id} ORDER BY made`),
-      sets: await db.query<PictureSet>(
-        sql`SELECT ${SET} FROM krona.picture_set WHERE member_id = ${id} ORDER BY made`,
-      ),
-      votes: await db.query<VoteFact>(
-        sql`SELECT ${FACT} FROM krona.vote_fact WHERE member_id = ${id} ORDER BY at, nth`,
-      ),
-      entries: await db.query<AuditEntry>(
-        sql`SELECT ${ENTRY} FROM krona.audit_entry WHERE member_id = ${id} ORDER BY made`,
-      ),
-    };
-  },
-
-  async eraseMember(id) {
-    // What the photos were said to show stands in the runs that learnt from them, too.
-    const photos = await db.query(sql`
-      WITH gone AS (
-        DELETE FROM krona.photo WHERE member_id = ${id} RETURNING id, subject_id, blob_hash
-      ), silenced AS (
-        UPDATE krona.run
-        SET photo_prompts = ARRAY(
-          SELECT CASE
-            WHEN hash IN (SELECT blob_hash FROM gone WHERE gone.subject_id = run.subject_id) THEN NULL
-            ELSE prompt
-          END
-          FROM unnest(photo_hashes, photo_prompts) WITH ORDINALITY AS said(hash, prompt, place)
-          ORDER BY place
-        )
-        WHERE photo_prompts <> '{}' AND subject_id IN (SELECT subject_id FROM gone)
+const eraseMember: Operation<'eraseMember'> = (db) => async (id) => {
+  // Captions also stand in the runs that were trained with the photos.
+  const photos = await db.query(sql`
+    WITH gone AS (
+      DELETE FROM krona.photo WHERE member_id = ${id} RETURNING id, subject_id, blob_hash
+    ), silenced AS (
+      UPDATE krona.run
+      SET photo_prompts = ARRAY(
+        SELECT CASE
+          WHEN hash IN (SELECT blob_hash FROM gone WHERE gone.subject_id = run.subject_id) THEN NULL
+          ELSE prompt
+        END
+        FROM unnest(photo_hashes, photo_prompts) WITH ORDINALITY AS said(hash, prompt, place)
+        ORDER BY place
       )
-      SELECT id FROM gone`);
-    const votes = await db.query(sql`
-      WITH fact AS (
-        DELETE FROM krona.vote_fact WHERE member_id = ${id} RETURNING id, picture_id
-      ), ${touchSets(sql`SELECT set_id FROM krona.picture WHERE id IN (SELECT picture_id FROM fact)`)},
-      touched_ranking AS (
-        UPDATE krona.ranking SET revision = krona.next_revision()
-        WHERE id IN (
-          SELECT ranking_id FROM krona.ranked_picture WHERE picture_id IN (SELECT picture_id FROM fact)
-        )
+      WHERE photo_prompts <> '{}' AND subject_id IN (SELECT subject_id FROM gone)
+    )
+    SELECT id FROM gone`);
+  const votes = await db.query(sql`
+    WITH fact AS (
+      DELETE FROM krona.vote_fact WHERE member_id = ${id} RETURNING id, picture_id
+    ), ${touchSets(sql`SELECT set_id FROM krona.picture WHERE id IN (SELECT picture_id FROM fact)`)},
+    touched_ranking AS (
+      UPDATE krona.ranking SET revision = krona.next_revision()
+      WHERE id IN (
+        SELECT ranking_id FROM krona.ranked_picture WHERE picture_id IN (SELECT picture_id FROM fact)
       )
-      SELECT id FROM fact`);
-    await db.query(sql`
-      UPDATE krona.chat_line
-      SET body = jsonb_set(body, '{photos}', '[]'), revision = krona.next_revision()
-      WHERE member_id = ${id} AND jsonb_array_length(coalesce(body -> 'photos', '[]')) > 0`);
-    await db.query(sql`UPDATE krona.member SET erased_at = clock_timestamp() WHERE id = ${id}`);
-    return { photos: photos.length, votes: votes.length };
-  },
+    )
+    SELECT id FROM fact`);
+  await db.query(sql`
+    UPDATE krona.chat_line
+    SET body = jsonb_set(body, '{photos}', '[]'), revision = krona.next_revision()
+    WHERE member_id = ${id} AND jsonb_array_length(coalesce(body -> 'photos', '[]')) > 0`);
+  await db.query(sql`UPDATE krona.member SET erased_at = clock_timestamp() WHERE id = ${id}`);
+  return { photos: photos.length, votes: votes.length };
+};
 
-  async blobsInUse() {
-    const rows = await db.query<{ hash: string }>(sql`
-      SELECT blob_hash AS hash FROM krona.photo
-      UNION SELECT blob_hash FROM krona.adapter
-      UNION SELECT blob_hash FROM krona.picture
-      -- A run that has ended needs its photos no more.
-      UNION SELECT unnest(photo_hashes) FROM krona.run WHERE state IN ('queued', 'running')
-      UNION SELECT found[1]
-        FROM krona.chat_line, regexp_matches(body::text, '"([0-9a-f]{64})"', 'g') AS found`);
-    return new Set(rows.map(({ hash }) => hash));
-  },
-});
+const blobsInUse: Operation<'blobsInUse'> = (db) => async () => {
+  const rows = await db.query<{ hash: string }>(sql`
+    SELECT blob_hash AS hash FROM krona.photo
+    UNION SELECT blob_hash FROM krona.adapter
+    UNION SELECT blob_hash FROM krona.picture
+    -- A finished run needs no photos.
+    UNION SELECT unnest(photo_hashes) FROM krona.run WHERE state IN ('queued', 'running')
+    UNION SELECT found[1]
+      FROM krona.chat_line, regexp_matches(body::text, '"([0-9a-f]{64})"', 'g') AS found`);
+  return new Set(rows.map(({ hash }) => hash));
+};
+
+export const privacyOperations = { memberData, eraseMember, blobsInUse };

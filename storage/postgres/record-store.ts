@@ -1,41 +1,47 @@
 /** @file The records in PostgreSQL: a server, or the embedded database. */
 import type { Records, RecordStore } from '../records.ts';
-import { adapterRecords } from './adapters.ts';
-import { auditRecords } from './audit.ts';
-import { channelRecords } from './channels.ts';
-import { connectDatabase, type Database } from './database.ts';
-import { lineRecords } from './lines.ts';
+import { adapterOperations } from './adapters.ts';
+import { auditOperations } from './audit.ts';
+import { channelOperations } from './channels.ts';
+import { connectDatabase, type Database, type Operation } from './database.ts';
+import { lineOperations } from './lines.ts';
 import { migrate } from './migrate.ts';
-import { modelRecords } from './model-card.ts';
-import { outboxRecords } from './outbox.ts';
-import { platformFileRecords } from './platform-files.ts';
-import { postRecords } from './posts.ts';
-import { privacyRecords } from './privacy.ts';
-import { runRecords } from './runs.ts';
-import { setRecords } from './sets.ts';
-import { subjectRecords } from './subjects.ts';
-import { voteRecords } from './votes.ts';
+import { modelOperations } from './model-card.ts';
+import { outboxOperations } from './outbox.ts';
+import { platformFileOperations } from './platform-files.ts';
+import { postOperations } from './posts.ts';
+import { privacyOperations } from './privacy.ts';
+import { runOperations } from './runs.ts';
+import { setOperations } from './sets.ts';
+import { subjectOperations } from './subjects.ts';
+import { voteOperations } from './votes.ts';
 
-const recordsOn = (db: Database): Records => ({
-  ...channelRecords(db),
-  ...privacyRecords(db),
-  ...auditRecords(db),
-  ...subjectRecords(db),
-  ...runRecords(db),
-  ...adapterRecords(db),
-  ...setRecords(db),
-  ...voteRecords(db),
-  ...postRecords(db),
-  ...platformFileRecords(db),
-  ...lineRecords(db),
-  ...outboxRecords(db),
-  ...modelRecords(db),
-});
+const OPERATIONS: { readonly [Name in keyof Records]: Operation<Name> } = {
+  ...channelOperations,
+  ...privacyOperations,
+  ...auditOperations,
+  ...subjectOperations,
+  ...runOperations,
+  ...adapterOperations,
+  ...setOperations,
+  ...voteOperations,
+  ...postOperations,
+  ...platformFileOperations,
+  ...lineOperations,
+  ...outboxOperations,
+  ...modelOperations,
+};
+
+/** Every operation, on the pool or inside one transaction. */
+const recordsOn = (database: Database): Records =>
+  Object.fromEntries(
+    Object.entries(OPERATIONS).map(([name, of]) => [name, of(database)]),
+  ) as unknown as Records;
 
 /**
- * Connects, and brings the tables up to date.
+ * Connects and migrates the database.
  *
- * @param onError hears of idle connections that broke; they are replaced by themselves.
+ * @param onError receives errors of idle connections, which the pool replaces
  * @throws KronaError DATABASE_UNAVAILABLE, DATABASE_NEWER
  */
 export async function openRecords(url: string, onError: (error: Error) => void): Promise<RecordStore> {

@@ -1,9 +1,8 @@
 /** @file Picture sets and their pictures. */
 import type { HeldPicture, Picture, PictureSet } from '../../core/records.ts';
-import type { Records } from '../records.ts';
-import type { Database } from './database.ts';
-import { found } from './found.ts';
+import type { Operation } from './database.ts';
 import { endPosts } from './posts.ts';
+import { firstRow, found, onlyRow } from './rows.ts';
 import { assignments, json, sql, type Sql } from './sql.ts';
 
 export const SET = sql`
@@ -18,8 +17,8 @@ export const PICTURE = sql`
   unsafe, sensitive`;
 
 /**
- * Goes on a WITH: gives the sets that `ids` selects a new revision, and the runs whose samples they are, since a
- * run's message shows those.
+ * Common table expressions, to follow WITH: they give a new revision to the sets that `ids` selects, and to the runs
+ * whose samples they are, because a run's message shows its samples.
  */
 export const touchSets = (ids: Sql): Sql => sql`
   touched_set AS (
@@ -29,96 +28,79 @@ export const touchSets = (ids: Sql): Sql => sql`
     WHERE id IN (SELECT run_id FROM touched_set WHERE kind = 'samples')
   )`;
 
-type SetRecords = Pick<
-  Records,
-  | 'addSet'
-  | 'set'
-  | 'setsOfRun'
-  | 'updateSet'
-  | 'deleteSet'
-  | 'addPicture'
-  | 'pictures'
-  | 'picture'
-  | 'holdPicture'
-  | 'heldPictures'
->;
+const addSet: Operation<'addSet'> = (db) => async (set) => {
+  const rows = await db.query<PictureSet>(sql`
+    INSERT INTO krona.picture_set (
+      id, channel_id, member_id, kind, run_id, subject_id, prompt, negative, seed, count, strength,
+      settings, adapter_id, also_adapter_ids, variation_of, upscale_of, state, progress, failure, ended_at
+    ) VALUES (
+      ${set.id}, ${set.channelId}, ${set.memberId}, ${set.kind}, ${set.runId}, ${set.subjectId}, ${set.prompt},
+      ${set.negative}, ${set.seed}, ${set.count}, ${set.strength}, ${json(set.settings)}, ${set.adapterId},
+      ${set.alsoAdapterIds ?? []}::uuid[], ${set.variationOf}, ${set.upscaleOf}, ${set.state}, ${json(set.progress)}, ${json(set.failure)}, ${set.endedAt}
+    )
+    RETURNING ${SET}`);
+  return onlyRow(rows);
+};
 
-export const setRecords = (db: Database): SetRecords => ({
-  async addSet(set) {
-    const [added] = await db.query<PictureSet>(sql`
-      INSERT INTO krona.picture_set (
-        id, channel_id, member_id, kind, run_id, subject_id, prompt, negative, seed, count, strength,
-        settings, adapter_id, also_adapter_ids, variation_of, upscale_of, state, progress, failure, ended_at
+const set: Operation<'set'> = (db) => async (id) =>
+  firstRow(await db.query<PictureSet>(sql`SELECT ${SET} FROM krona.picture_set WHERE id = ${id}`));
+
+const setsOfRun: Operation<'setsOfRun'> = (db) => (runId) =>
+  db.query<PictureSet>(sql`
+    SELECT ${SET} FROM krona.picture_set WHERE run_id = ${runId} ORDER BY made`);
+
+const updateSet: Operation<'updateSet'> = (db) => async (id, change) => {
+  const columns = assignments({
+    state: change.state,
+    progress: json(change.progress),
+    failure: json(change.failure),
+    ended_at: change.endedAt,
+  });
+  const changed = await db.query(sql`
+    UPDATE krona.picture_set SET revision = krona.next_revision()${columns} WHERE id = ${id} RETURNING id`);
+  found(changed, 'SET', id);
+};
+
+const deleteSet: Operation<'deleteSet'> = (db) => async (id, how) => {
+  await db.query(sql`
+    WITH ended AS (
+      ${endPosts(sql`SELECT ${id}::uuid`, how)}
+    ), announced AS (
+      -- Announcements of champions lose the winning picture.
+      UPDATE krona.post SET shown_revision = -1
+      WHERE kind = 'champion' AND target_id IN (
+        SELECT id FROM krona.champion_change
+        WHERE picture_id IN (SELECT id FROM krona.picture WHERE set_id = ${id})
+      )
+    )
+    DELETE FROM krona.picture_set WHERE id = ${id}`);
+};
+
+const addPicture: Operation<'addPicture'> = (db) => async (picture) => {
+  const { id, setId, index, blobHash, width, height, seed, adapterId } = picture;
+  const { unsafe = null, sensitive = false } = picture;
+  await db.query(sql`
+    WITH added AS (
+      INSERT INTO krona.picture (
+        id, set_id, index, blob_hash, width, height, seed, adapter_id, unsafe, sensitive
       ) VALUES (
-        ${set.id}, ${set.channelId}, ${set.memberId}, ${set.kind}, ${set.runId}, ${set.subjectId}, ${set.prompt},
-        ${set.negative}, ${set.seed}, ${set.count}, ${set.strength}, ${json(set.settings)}, ${set.adapterId},
-        ${set.alsoAdapterIds ?? []}::uuid[], ${set.variationOf}, ${set.upscaleOf}, ${set.state}, ${json(set.progress)}, ${json(set.failure)}, ${set.endedAt}
+        ${id}, ${setId}, ${index}, ${blobHash}, ${width}, ${height}, ${seed}, ${adapterId}, ${unsafe}, ${sensitive}
       )
-      RETURNING ${SET}`);
-    return added!;
-  },
+      ON CONFLICT (set_id, index) DO NOTHING
+      RETURNING set_id
+    ), ${touchSets(sql`SELECT set_id FROM added`)}
+    SELECT FROM added`);
+};
 
-  async set(id) {
-    const [set] = await db.query<PictureSet>(sql`SELECT ${SET} FROM krona.picture_set WHERE id = ${id}`);
-    return set ?? null;
-  },
+const pictures: Operation<'pictures'> = (db) => (setId) =>
+  db.query<Picture>(sql`SELECT ${PICTURE} FROM krona.picture WHERE set_id = ${setId} ORDER BY index`);
 
-  setsOfRun: (runId) =>
-    db.query<PictureSet>(sql`
-      SELECT ${SET} FROM krona.picture_set WHERE run_id = ${runId} ORDER BY made`),
+const picture: Operation<'picture'> = (db) => async (id) =>
+  firstRow(await db.query<Picture>(sql`SELECT ${PICTURE} FROM krona.picture WHERE id = ${id}`));
 
-  async updateSet(id, change) {
-    const columns = assignments({
-      state: change.state,
-      progress: json(change.progress),
-      failure: json(change.failure),
-      ended_at: change.endedAt,
-    });
-    const changed = await db.query(sql`
-      UPDATE krona.picture_set SET revision = krona.next_revision()${columns} WHERE id = ${id} RETURNING id`);
-    found(changed, 'SET', id);
-  },
-
-  async deleteSet(id, how) {
-    await db.query(sql`
-      WITH ended AS (
-        ${endPosts(sql`SELECT ${id}::uuid`, how)}
-      ), announced AS (
-        -- Announcements of champions lose the picture that had won.
-        UPDATE krona.post SET shown_revision = -1
-        WHERE kind = 'champion' AND target_id IN (
-          SELECT id FROM krona.champion_change
-          WHERE picture_id IN (SELECT id FROM krona.picture WHERE set_id = ${id})
-        )
-      )
-      DELETE FROM krona.picture_set WHERE id = ${id}`);
-  },
-
-  async addPicture(picture) {
-    const { id, setId, index, blobHash, width, height, seed, adapterId } = picture;
-    const { unsafe = null, sensitive = false } = picture;
-    await db.query(sql`
-      WITH added AS (
-        INSERT INTO krona.picture (
-          id, set_id, index, blob_hash, width, height, seed, adapter_id, unsafe, sensitive
-        ) VALUES (
-          ${id}, ${setId}, ${index}, ${blobHash}, ${width}, ${height}, ${seed}, ${adapterId}, ${unsafe}, ${sensitive}
-        )
-        ON CONFLICT (set_id, index) DO NOTHING
-        RETURNING set_id
-      ), ${touchSets(sql`SELECT set_id FROM added`)}
-      SELECT FROM added`);
-  },
-
-  pictures: (setId) =>
-    db.query<Picture>(sql`SELECT ${PICTURE} FROM krona.picture WHERE set_id = ${setId} ORDER BY index`),
-
-  async picture(id) {
-    const [picture] = await db.query<Picture>(sql`SELECT ${PICTURE} FROM krona.picture WHERE id = ${id}`);
-    return picture ?? null;
-  },
-
-  async holdPicture({ setId, place, unsafe }) {
+const holdPicture: Operation<'holdPicture'> =
+  (db) =>
+  async ({ setId, place, unsafe }) => {
     await db.query(sql`
       WITH added AS (
         INSERT INTO krona.held_picture (set_id, place, unsafe)
@@ -127,9 +109,21 @@ export const setRecords = (db: Database): SetRecords => ({
         RETURNING set_id
       ), ${touchSets(sql`SELECT set_id FROM added`)}
       SELECT FROM added`);
-  },
+  };
 
-  heldPictures: (setId) =>
-    db.query<HeldPicture>(sql`
-      SELECT set_id AS "setId", place, unsafe FROM krona.held_picture WHERE set_id = ${setId} ORDER BY place`),
-});
+const heldPictures: Operation<'heldPictures'> = (db) => (setId) =>
+  db.query<HeldPicture>(sql`
+    SELECT set_id AS "setId", place, unsafe FROM krona.held_picture WHERE set_id = ${setId} ORDER BY place`);
+
+export const setOperations = {
+  addSet,
+  set,
+  setsOfRun,
+  updateSet,
+  deleteSet,
+  addPicture,
+  pictures,
+  picture,
+  holdPicture,
+  heldPictures,
+};

@@ -1,6 +1,6 @@
 /**
- * @file SQL with values in place: sql`SELECT … WHERE id = ${id}` becomes `… WHERE id = $1` and [id]. Values never
- * become part of the text; only other sql`…` pieces do.
+ * @file SQL with values: sql`SELECT … WHERE id = ${id}` becomes `… WHERE id = $1` and [id]. Values never become part
+ * of the text; only other sql`…` pieces do.
  */
 
 const PIECE = Symbol('sql');
@@ -14,8 +14,11 @@ export interface Sql {
 /** @example sql`SELECT ${COLUMNS} FROM krona.run WHERE id = ${id}` */
 export function sql(strings: TemplateStringsArray, ...parts: readonly unknown[]): Sql {
   const values: unknown[] = [];
-  let text = strings[0]!;
-  parts.forEach((part, index) => {
+  let text = '';
+  strings.forEach((string, index) => {
+    text += string;
+    if (index === parts.length) return;
+    const part = parts[index];
     if (isSql(part)) {
       // The piece's own $1, $2, … continue after the values so far.
       const before = values.length;
@@ -25,12 +28,11 @@ export function sql(strings: TemplateStringsArray, ...parts: readonly unknown[])
       values.push(part);
       text += `$${values.length}`;
     }
-    text += strings[index + 1]!;
   });
   return { text, values, [PIECE]: true };
 }
 
-/** A text of our own, such as a migration file: several statements may be in it. */
+/** Our own SQL text, such as a migration file; it can contain several statements. */
 export const raw = (text: string): Sql => ({ text, values: [], [PIECE]: true });
 
 /** A value for a jsonb column (`pg` would turn arrays into PostgreSQL arrays); null and undefined stay as they are. */
@@ -38,7 +40,7 @@ export function json(value: unknown): string | null | undefined {
   return value === null || value === undefined ? value : JSON.stringify(value);
 }
 
-/** `, a = $1, b = $2` for the columns that have a value or null, to follow a first assignment. */
+/** `, a = $1, b = $2` for the columns whose value is not undefined, to follow a first assignment. */
 export function assignments(columns: Readonly<Record<string, unknown>>): Sql {
   const given = Object.entries(columns).filter(([, value]) => value !== undefined);
   return {

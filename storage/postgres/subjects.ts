@@ -1,10 +1,9 @@
 /** @file Subjects, their photos and their champions. */
 import { KronaError } from '../../core/errors.ts';
 import type { ChampionChange, Photo, Subject } from '../../core/records.ts';
-import type { Records } from '../records.ts';
-import type { Database } from './database.ts';
-import { found } from './found.ts';
+import type { Operation } from './database.ts';
 import { endPosts } from './posts.ts';
+import { firstRow, found } from './rows.ts';
 import { sql } from './sql.ts';
 
 export const SUBJECT = sql`
@@ -19,28 +18,12 @@ const CHANGE = sql`
   id, subject_id AS "subjectId", adapter_id AS "adapterId", cause, member_id AS "memberId", reason,
   picture_id AS "pictureId", at`;
 
-/** What names are compared by: full-width and other forms of a letter, and its case, make no difference. */
+/** The form in which names are compared: case and compatibility forms (such as full-width letters) are ignored. */
 const nameKey = (name: string): string => name.normalize('NFKC').toLowerCase();
 
-type SubjectRecords = Pick<
-  Records,
-  | 'addSubject'
-  | 'subject'
-  | 'subjectByName'
-  | 'subjects'
-  | 'setChampion'
-  | 'changeChampion'
-  | 'championChange'
-  | 'championChanges'
-  | 'deleteSubject'
-  | 'addPhoto'
-  | 'photos'
-  | 'setCaption'
-  | 'removePhoto'
->;
-
-export const subjectRecords = (db: Database): SubjectRecords => ({
-  async addSubject({ id, channelId, name, className, token, ownerId }) {
+const addSubject: Operation<'addSubject'> =
+  (db) =>
+  async ({ id, channelId, name, className, token, ownerId }) => {
     const [added] = await db.query<Subject>(sql`
       INSERT INTO krona.subject (id, channel_id, name, name_key, class_name, token, owner_id)
       VALUES (${id}, ${channelId}, ${name}, ${nameKey(name)}, ${className}, ${token}, ${ownerId})
@@ -51,33 +34,33 @@ export const subjectRecords = (db: Database): SubjectRecords => ({
       'SUBJECT_EXISTS',
       `This channel already has a subject called "${name}"; add photos to it, or choose another name.`,
     );
-  },
+  };
 
-  async subject(id) {
-    const [subject] = await db.query<Subject>(sql`SELECT ${SUBJECT} FROM krona.subject WHERE id = ${id}`);
-    return subject ?? null;
-  },
+const subject: Operation<'subject'> = (db) => async (id) =>
+  firstRow(await db.query<Subject>(sql`SELECT ${SUBJECT} FROM krona.subject WHERE id = ${id}`));
 
-  async subjectByName(channelId, name) {
-    const [subject] = await db.query<Subject>(sql`
-      SELECT ${SUBJECT} FROM krona.subject WHERE channel_id = ${channelId} AND name_key = ${nameKey(name)}`);
-    return subject ?? null;
-  },
+const subjectByName: Operation<'subjectByName'> = (db) => async (channelId, name) =>
+  firstRow(
+    await db.query<Subject>(sql`
+    SELECT ${SUBJECT} FROM krona.subject WHERE channel_id = ${channelId} AND name_key = ${nameKey(name)}`),
+  );
 
-  subjects: (channelId) =>
-    db.query<Subject>(sql`
-      SELECT ${SUBJECT} FROM krona.subject WHERE channel_id = ${channelId} ORDER BY made`),
+const subjects: Operation<'subjects'> = (db) => (channelId) =>
+  db.query<Subject>(sql`
+    SELECT ${SUBJECT} FROM krona.subject WHERE channel_id = ${channelId} ORDER BY made`);
 
-  async setChampion(subjectId, adapterId, pinned) {
-    const changed = await db.query(sql`
-      UPDATE krona.subject SET champion_id = ${adapterId}, champion_pinned = ${pinned}
-      WHERE id = ${subjectId}
-      RETURNING id`);
-    found(changed, 'SUBJECT', subjectId);
-  },
+const setChampion: Operation<'setChampion'> = (db) => async (subjectId, adapterId, pinned) => {
+  const changed = await db.query(sql`
+    UPDATE krona.subject SET champion_id = ${adapterId}, champion_pinned = ${pinned}
+    WHERE id = ${subjectId}
+    RETURNING id`);
+  found(changed, 'SUBJECT', subjectId);
+};
 
-  async changeChampion({ id, subjectId, adapterId, cause, memberId, reason, pictureId }, pinned) {
-    const [added] = await db.query<ChampionChange>(sql`
+const changeChampion: Operation<'changeChampion'> =
+  (db) =>
+  async ({ id, subjectId, adapterId, cause, memberId, reason, pictureId }, pinned) => {
+    const added = await db.query<ChampionChange>(sql`
       WITH crowned AS (
         UPDATE krona.subject SET champion_id = ${adapterId}, champion_pinned = ${pinned}
         WHERE id = ${subjectId}
@@ -87,59 +70,71 @@ export const subjectRecords = (db: Database): SubjectRecords => ({
       SELECT ${id}::uuid, id, ${adapterId}::uuid, ${cause}, ${memberId}::uuid, ${reason}, ${pictureId}::uuid
       FROM crowned
       RETURNING ${CHANGE}`);
-    found(added ? [added] : [], 'SUBJECT', subjectId);
-    return added!;
-  },
+    return found(added, 'SUBJECT', subjectId);
+  };
 
-  async championChange(id) {
-    const [change] = await db.query<ChampionChange>(
-      sql`SELECT ${CHANGE} FROM krona.champion_change WHERE id = ${id}`,
-    );
-    return change ?? null;
-  },
+const championChange: Operation<'championChange'> = (db) => async (id) =>
+  firstRow(await db.query<ChampionChange>(sql`SELECT ${CHANGE} FROM krona.champion_change WHERE id = ${id}`));
 
-  championChanges: (subjectId) =>
-    db.query<ChampionChange>(sql`
-      SELECT ${CHANGE} FROM krona.champion_change WHERE subject_id = ${subjectId} ORDER BY made`),
+const championChanges: Operation<'championChanges'> = (db) => (subjectId) =>
+  db.query<ChampionChange>(sql`
+    SELECT ${CHANGE} FROM krona.champion_change WHERE subject_id = ${subjectId} ORDER BY made`);
 
-  async deleteSubject(id, how) {
-    const runs = sql`SELECT id FROM krona.run WHERE subject_id = ${id}`;
-    const sets = sql`
-      SELECT id FROM krona.picture_set
-      WHERE subject_id = ${id} OR run_id IN (${runs})
-        OR adapter_id IN (SELECT id FROM krona.adapter WHERE subject_id = ${id})
-        OR also_adapter_ids && ARRAY(SELECT id FROM krona.adapter WHERE subject_id = ${id})`;
-    const changes = sql`SELECT id FROM krona.champion_change WHERE subject_id = ${id}`;
-    // One statement is one moment: all parts see the records as they were before it.
-    await db.query(sql`
-      WITH ended AS (
-        ${endPosts(sql`${runs} UNION ALL ${sets} UNION ALL ${changes}`, how)}
-      ), drawn AS (
-        DELETE FROM krona.picture_set WHERE id IN (${sets})
-      )
-      DELETE FROM krona.subject WHERE id = ${id}`);
-  },
+const deleteSubject: Operation<'deleteSubject'> = (db) => async (id, how) => {
+  const runs = sql`SELECT id FROM krona.run WHERE subject_id = ${id}`;
+  const sets = sql`
+    SELECT id FROM krona.picture_set
+    WHERE subject_id = ${id} OR run_id IN (${runs})
+      OR adapter_id IN (SELECT id FROM krona.adapter WHERE subject_id = ${id})
+      OR also_adapter_ids && ARRAY(SELECT id FROM krona.adapter WHERE subject_id = ${id})`;
+  const changes = sql`SELECT id FROM krona.champion_change WHERE subject_id = ${id}`;
+  // One statement is one moment: all parts see the records as they were before it.
+  await db.query(sql`
+    WITH ended AS (
+      ${endPosts(sql`${runs} UNION ALL ${sets} UNION ALL ${changes}`, how)}
+    ), drawn AS (
+      DELETE FROM krona.picture_set WHERE id IN (${sets})
+    )
+    DELETE FROM krona.subject WHERE id = ${id}`);
+};
 
-  async addPhoto({ id, subjectId, memberId, blobHash, width, height, fileName, caption = null }) {
+const addPhoto: Operation<'addPhoto'> =
+  (db) =>
+  async ({ id, subjectId, memberId, blobHash, width, height, fileName, caption = null }) => {
     const added = await db.query(sql`
       INSERT INTO krona.photo (id, subject_id, member_id, blob_hash, width, height, file_name, caption)
       VALUES (${id}, ${subjectId}, ${memberId}, ${blobHash}, ${width}, ${height}, ${fileName}, ${caption})
       ON CONFLICT (subject_id, blob_hash) DO NOTHING
       RETURNING id`);
     return added.length > 0;
-  },
+  };
 
-  photos: (subjectId) =>
-    db.query<Photo>(sql`
-      SELECT ${PHOTO} FROM krona.photo WHERE subject_id = ${subjectId} ORDER BY made`),
+const photos: Operation<'photos'> = (db) => (subjectId) =>
+  db.query<Photo>(sql`
+    SELECT ${PHOTO} FROM krona.photo WHERE subject_id = ${subjectId} ORDER BY made`);
 
-  async setCaption(photoId, caption) {
-    const changed = await db.query(sql`
-      UPDATE krona.photo SET caption = ${caption} WHERE id = ${photoId} RETURNING id`);
-    found(changed, 'PHOTO', photoId);
-  },
+const setCaption: Operation<'setCaption'> = (db) => async (photoId, caption) => {
+  const changed = await db.query(sql`
+    UPDATE krona.photo SET caption = ${caption} WHERE id = ${photoId} RETURNING id`);
+  found(changed, 'PHOTO', photoId);
+};
 
-  async removePhoto(id) {
-    await db.query(sql`DELETE FROM krona.photo WHERE id = ${id}`);
-  },
-});
+const removePhoto: Operation<'removePhoto'> = (db) => async (id) => {
+  await db.query(sql`DELETE FROM krona.photo WHERE id = ${id}`);
+};
+
+export const subjectOperations = {
+  addSubject,
+  subject,
+  subjectByName,
+  subjects,
+  setChampion,
+  changeChampion,
+  championChange,
+  championChanges,
+  deleteSubject,
+  addPhoto,
+  photos,
+  setCaption,
+  removePhoto,
+};

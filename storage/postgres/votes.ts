@@ -1,17 +1,16 @@
-/** @file Votes as facts, the reactions that stand now, and rankings by them that were shown. */
+/** @file Votes as facts, the reactions that stand, and the rankings that were shown. */
 import type { Picture, PictureSet, Ranking, StandingVote, VoteFact } from '../../core/records.ts';
-import type { Records } from '../records.ts';
-import type { Database } from './database.ts';
+import type { Operation } from './database.ts';
 import { PICTURE, SET, touchSets } from './sets.ts';
+import { firstRow } from './rows.ts';
 import { sql } from './sql.ts';
 
 export const FACT = sql`id, picture_id AS "pictureId", member_id AS "memberId", emoji, added, at`;
 
-type VoteRecords = Pick<Records, 'addVote' | 'voteFacts' | 'standingVotes' | 'addRanking' | 'ranking'>;
-
-export const voteRecords = (db: Database): VoteRecords => ({
-  async addVote({ pictureId, memberId, emoji, added }) {
-    // The count of facts so far says whether the reaction stands (odd) or not (even).
+const addVote: Operation<'addVote'> =
+  (db) =>
+  async ({ pictureId, memberId, emoji, added }) => {
+    // The number of facts so far says whether the reaction stands (odd) or not (even).
     const facts = await db.query(sql`
       WITH fact AS (
         INSERT INTO krona.vote_fact (picture_id, member_id, emoji, nth)
@@ -24,44 +23,47 @@ export const voteRecords = (db: Database): VoteRecords => ({
       ), ${touchSets(sql`SELECT set_id FROM krona.picture WHERE id IN (SELECT picture_id FROM fact)`)}
       SELECT id FROM fact`);
     return facts.length > 0;
-  },
+  };
 
-  voteFacts: (setId) =>
-    db.query<VoteFact>(sql`
-      SELECT ${FACT}
-      FROM krona.vote_fact
-      WHERE picture_id IN (SELECT id FROM krona.picture WHERE set_id = ${setId})
-      ORDER BY at, nth`),
+const voteFacts: Operation<'voteFacts'> = (db) => (setId) =>
+  db.query<VoteFact>(sql`
+    SELECT ${FACT}
+    FROM krona.vote_fact
+    WHERE picture_id IN (SELECT id FROM krona.picture WHERE set_id = ${setId})
+    ORDER BY at, nth`);
 
-  async standingVotes(channelId) {
-    const sets = await db.query<PictureSet>(sql`
-      SELECT ${SET} FROM krona.picture_set WHERE channel_id = ${channelId} ORDER BY made`);
-    const setIds = sets.map(({ id }) => id);
-    const pictures = await db.query<Picture>(sql`
-      SELECT ${PICTURE} FROM krona.picture WHERE set_id = ANY (${setIds}) ORDER BY set_id, index`);
-    const votes = await db.query<StandingVote>(sql`
-      SELECT picture_id AS "pictureId", member_id AS "memberId", emoji, at
-      FROM krona.standing_vote
-      WHERE picture_id = ANY (${pictures.map(({ id }) => id)})
-      ORDER BY at`);
-    return { votes, pictures, sets };
-  },
+const standingVotes: Operation<'standingVotes'> = (db) => async (channelId) => {
+  const sets = await db.query<PictureSet>(sql`
+    SELECT ${SET} FROM krona.picture_set WHERE channel_id = ${channelId} ORDER BY made`);
+  const setIds = sets.map(({ id }) => id);
+  const pictures = await db.query<Picture>(sql`
+    SELECT ${PICTURE} FROM krona.picture WHERE set_id = ANY (${setIds}) ORDER BY set_id, index`);
+  const votes = await db.query<StandingVote>(sql`
+    SELECT picture_id AS "pictureId", member_id AS "memberId", emoji, at
+    FROM krona.standing_vote
+    WHERE picture_id = ANY (${pictures.map(({ id }) => id)})
+    ORDER BY at`);
+  return { votes, pictures, sets };
+};
 
-  async addRanking({ id, channelId, pictureIds }) {
+const addRanking: Operation<'addRanking'> =
+  (db) =>
+  async ({ id, channelId, pictureIds }) => {
     await db.query(sql`
       WITH ranking AS (
         INSERT INTO krona.ranking (id, channel_id) VALUES (${id}, ${channelId}) RETURNING id
       )
       INSERT INTO krona.ranked_picture (ranking_id, picture_id)
       SELECT ranking.id, picture.id FROM ranking, krona.picture WHERE picture.id = ANY (${pictureIds})`);
-  },
+  };
 
-  async ranking(id) {
-    const [ranking] = await db.query<Ranking>(sql`
-      SELECT id, channel_id AS "channelId", revision,
-        ARRAY(SELECT picture_id FROM krona.ranked_picture WHERE ranking_id = id) AS "pictureIds"
-      FROM krona.ranking
-      WHERE id = ${id}`);
-    return ranking ?? null;
-  },
-});
+const ranking: Operation<'ranking'> = (db) => async (id) =>
+  firstRow(
+    await db.query<Ranking>(sql`
+    SELECT id, channel_id AS "channelId", revision,
+      ARRAY(SELECT picture_id FROM krona.ranked_picture WHERE ranking_id = id) AS "pictureIds"
+    FROM krona.ranking
+    WHERE id = ${id}`),
+  );
+
+export const voteOperations = { addVote, voteFacts, standingVotes, addRanking, ranking };

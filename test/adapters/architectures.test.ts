@@ -13,7 +13,7 @@ import { readAdapter } from '../../gpu-worker/adapters/files/read-adapter.ts';
 import { writeAdapter } from '../../gpu-worker/adapters/files/write-adapter.ts';
 import { readFloats, writeSafetensors, type TensorToWrite } from '../../gpu-worker/models/safetensors.ts';
 import { KeyedRandom } from '../../core/random.ts';
-import type { Method } from '../../core/settings/settings.ts';
+import type { Method } from '../../core/settings/choices.ts';
 import { worstError } from '../helpers/fixtures.ts';
 import { openTiny, type TinyName } from '../helpers/sd-fixtures.ts';
 

@@ -1,11 +1,11 @@
 /** Converting adapters: the same ΔW, or a refusal that says what would work; and files that are refused. */
-import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { adapterBase } from '../../gpu-worker/adapters/files/adapter-base.ts';
 import { adapterInfo, type AdapterInfo } from '../../gpu-worker/adapters/files/adapter-info.ts';
-import { writeAdapter } from '../../gpu-worker/adapters/files/write-adapter.ts';
+import { kohyaNamed, writeAdapter } from '../../gpu-worker/adapters/files/write-adapter.ts';
 import { TextToImage } from '../../gpu-worker/sampling/text-to-image.ts';
 import { convertAdapter } from '../../gpu-worker/adapters/files/convert.ts';
 import { inspectAdapter } from '../../gpu-worker/adapters/files/inspect.ts';
@@ -308,7 +308,55 @@ describe('inspecting', () => {
   });
 });
 
+describe("PEFT's patterns", () => {
+  const copied = async (change: object) => {
+    const out = fresh();
+    await cp(join(FOREIGN, 'peft-lora'), out, { recursive: true });
+    const path = join(out, 'adapter_config.json');
+    const config = JSON.parse(await readFile(path, 'utf8')) as object;
+    await writeFile(path, JSON.stringify({ ...config, ...change }));
+    return openAdapter(out, [1, 1, 1]);
+  };
+
+  it('are regular expressions for the end of a name, the first that fits', async () => {
+    const { layers } = await copied({ lora_alpha: 1, alpha_pattern: { 'attn\\d\\.to_(q|v)': 9, o_k: 7 } });
+    const alphas = new Map<string, number>();
+    for (const [path, { stored, scale }] of layers) {
+      const rank = stored.shape.facts().rank!;
+      if (/attn1\.to_[qkv]$/.test(path)) alphas.set(path.slice(-4), Math.round((await scale()) * rank));
+    }
+    for (const [end, alpha] of alphas) expect(alpha, end).toBe(end === 'to_k' ? 1 : 9);
+    expect(alphas.size).toBeGreaterThan(0);
+  });
+
+  it('are refused when they take for ever', async () => {
+    const { layers } = await copied({ alpha_pattern: { '(([a-z0-9_]|[.])+)+!': 9 } });
+    const [first] = layers.values();
+    await expect(first!.scale()).rejects.toMatchObject({ code: 'ADAPTER_INVALID' });
+  });
+});
+
 describe('files that are refused', () => {
+  it.each([NaN, Infinity])('hold %s, naming file and module', async (value) => {
+    const { layers } = ours.get('lora')!;
+    const path = `${fresh()}.safetensors`;
+    const [[module, layer] = expect.unreachable()] = layers;
+    const [down, up] = layer.numbers;
+    const broken = layer.withNumbers((part) =>
+      part === '.down' ? down!.map((number, i) => (i === 3 ? value : number)) : up!,
+    );
+    await writeSafetensors(
+      path,
+      kohyaNamed(new Map([[module, broken.tensors('F32')]]), { base: [1, 1, 1], family: 'sdxl' }),
+    );
+    const wanted = {
+      code: 'ADAPTER_INVALID',
+      message: expect.stringMatching(/converted-.*lora_unet_.*NaN or infinite/) as string,
+    };
+    await expect(readAdapter(path, adapterBase(model))).rejects.toMatchObject(wanted);
+    await expect(convertAdapter(path, { to: 'lora', out: fresh() })).rejects.toMatchObject(wanted);
+  });
+
   const matrix = (rows: number, columns: number): TensorToWrite => ({
     dtype: 'F32',
     shape: [rows, columns],

@@ -44,7 +44,7 @@ try {
   const faces = ['cat-face', 'grinning-cat', 'cat-with-wry-smile', 'cat'];
   await worker.picturesOfRun(run, 'samples', early, await pictures(faces.slice(0, 2), '#9aa7c4'));
   const running = await until(async () => {
-    const message = await ann.found('Learning mochi');
+    const message = await ann.found('Training mochi');
     return message.pictures.length === 3 ? message : null;
   });
   await messages('training', running, verdict);
@@ -57,10 +57,10 @@ try {
     const message = await ann.found('Which mochi is the best');
     return message.reactions.length === 4 ? message : null;
   });
-  const learnt = await ann.found('mochi is learnt');
+  const learnt = await ann.found('mochi is trained');
   await messages('result', learnt, done);
 
-  await ann.press(learnt.id, 'Make it the champion');
+  await ann.press(learnt.id, 'Make champion');
   await ann.command('imagine', { prompt: 'a watercolour of mochi in the garden' });
   const set = await until(() => worker.set(id).catch(() => null));
   await worker.draw(set, await pictures(faces, '#9cc49a'));
@@ -75,7 +75,7 @@ try {
   await messages('pictures', voted, details);
 
   await cleo.command('top');
-  const refused = (await bob.command('settings set', { a1: 8 })).answers;
+  const refused = (await bob.command('settings train', { a1: 8 })).answers;
   await messages('top', await cleo.found('Best pictures'), ...refused);
   await messages('help', ...(await bob.command('help')).answers);
 } finally {

@@ -8,7 +8,8 @@ import type { GivenFields, GivenFile, GivenOptions } from '../fakes/discord/acto
 import { type FakeDiscord, startFakeDiscord } from '../fakes/discord/fake-discord.ts';
 import type { MessageView } from '../fakes/discord/views.ts';
 import { until } from '../helpers/until.ts';
-import { openHouse, PlayedWorker, sprite } from './world.ts';
+import { openHouse } from '../helpers/house.ts';
+import { PlayedWorker, sprite } from './world.ts';
 
 /** Somebody in a channel, with what he can do there. */
 export class Person {

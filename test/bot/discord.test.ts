@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { PictureSet, Run } from '../../core/records.ts';
 import type { MessageView } from '../fakes/discord/views.ts';
+import { newSet } from '../helpers/new-records.ts';
 import { until } from '../helpers/until.ts';
 import { type DiscordWorld, openDiscordWorld, Person, photos } from './discord-world.ts';
 import { sprite } from './world.ts';
@@ -103,13 +103,13 @@ describe('a subject on Discord', () => {
     const asked = await ann.command('train', { subject: 'mochi', class: 'cat', steps: 120 });
     expect(asked.state).toBe('form');
     await ann.submit(asked.id, { photos: await photos(), consent: true });
-    const waiting = await bob.found('mochi is waiting to be learnt');
+    const waiting = await bob.found('Training of mochi is queued');
     expect(waiting.buttons.map(({ label }) => label)).toEqual(['Cancel', 'Samples', 'Settings']);
     expect(waiting.text).toContain('120 steps');
 
     const trained = await run(channelId);
     await worker.progress(trained, 40, 80);
-    const living = await bob.found('33 %');
+    const living = await bob.found('33%');
     expect(living.id).toBe(waiting.id);
     expect(living.text).toMatch(/▰▰▰▰▰▰▰▱[^]*1 min left|80 s left/);
     expect(living.pictures[0]!.alt).toMatch(/^Curve: loss/);
@@ -127,7 +127,7 @@ describe('a subject on Discord', () => {
       await pixels(['cat-face', 'dog-face', 'fox', 'owl'], '#a86'),
     );
     await worker.finish(trained);
-    const done = await bob.found('mochi is learnt');
+    const done = await bob.found('mochi is trained');
     expect(done.id).toBe(waiting.id);
     // Nobody votes under samples that change, so a vote is under the result alone.
     expect(done.pictures).toHaveLength(1);
@@ -146,7 +146,7 @@ describe('a subject on Discord', () => {
 
     const hint = await (await bob.press(done.id, 'Draw mochi')).answered();
     expect(hint.onlyFor).toBe(bob.id);
-    await ann.press(done.id, 'Make it the champion');
+    await ann.press(done.id, 'Make champion');
     await bob.found('is the champion of mochi');
 
     expect(await ann.complete('imagine', 'prompt', 'a painting of mo')).toEqual(['a painting of mochi']);
@@ -213,22 +213,20 @@ describe('a subject on Discord', () => {
     const late = await worker.adapter(trained, 100, true);
     // One grid, drawn by two checkpoints: the second and the fourth picture are the later one's.
     const { memberId, subjectId, settings, seed } = trained;
-    const finals = await storage.records.addSet({
-      id: randomUUID(),
-      channelId: trained.channelId,
-      memberId,
-      kind: 'finals',
-      runId: trained.id,
-      subjectId,
-      prompt: 'a picture of it',
-      negative: null,
-      seed,
-      count: 4,
-      strength: 1,
-      settings,
-      adapterId: late,
-      state: 'running',
-    });
+    const finals = await storage.records.addSet(
+      newSet({
+        channelId: trained.channelId,
+        memberId,
+        kind: 'finals',
+        runId: trained.id,
+        subjectId,
+        seed,
+        count: 4,
+        settings,
+        adapterId: late,
+        state: 'running',
+      }),
+    );
     for (const [index, bytes] of (await pixels(['dog-face', 'fox', 'owl', 'frog'], '#bcd')).entries()) {
       const { hash } = await storage.blobs.put(bytes);
       await storage.records.addPicture({
@@ -316,7 +314,7 @@ describe('what goes wrong on Discord', () => {
       const asked = await ann.command('imagine', { prompt: 'a fox' });
       expect(asked.answers[0]!.onlyFor).toBe(ann.id);
       expect(asked.answers[0]!.text).toContain(
-        `lacks the permission ${said}. Who manages the server grants it`,
+        `lacks the permission ${said}. A server administrator can grant it`,
       );
     }
     const channel = await world.storage.records.channel('discord', channelId, 'x');
@@ -332,7 +330,7 @@ describe('what goes wrong on Discord', () => {
     ],
     [
       'is put out of the server',
-      'put out of its server',
+      'removed from its server',
       () => world.discord.putOut(),
       () => world.discord.letIn(),
     ],
@@ -403,7 +401,7 @@ describe('what goes wrong on Discord', () => {
     const owl = await set(thread);
     await discord.archive(thread, { locked: true });
     await worker.draw(owl, await pixels(['owl'], '#333'));
-    await until(() => world.problems.some((line) => line.includes('This thread is closed')), 'a vain try');
+    await until(() => world.problems.some((line) => line.includes('This thread is locked')), 'a vain try');
     await discord.archive(thread, { locked: false });
     await until(async () => (await pictures('an owl')) === 1, 'the picture, once it is unlocked');
     expect(await storage.records.pictures(owl.id)).toHaveLength(1);
@@ -414,7 +412,7 @@ describe('what goes wrong on Discord', () => {
     await discord.archive(thread, { locked: true });
     await storage.records.deleteSet(setId, 'By Ann.');
     await until(
-      () => world.problems.filter((line) => line.includes('This thread is closed')).length > 1,
+      () => world.problems.filter((line) => line.includes('This thread is locked')).length > 1,
       'a vain try to delete',
     );
     await discord.archive(thread, { locked: false });
@@ -429,7 +427,7 @@ describe('what goes wrong on Discord', () => {
     const asked = await ann.choose(message, 'Add photos to a subject');
     await world.discord.advance(25 * 3_600_000);
     const late = await ann.submit(asked.id, { subject: 'mochi', class: 'cat', consent: true });
-    expect(late.answers[0]!.text).toContain('could not be fetched from Discord any more');
+    expect(late.answers[0]!.text).toContain('Krona could not fetch');
   });
 
   it('is nothing when the channel has shared limits, or an answer of Discord is lost on its way', async () => {
@@ -479,9 +477,10 @@ describe('what goes wrong on Discord', () => {
     await ann.found('👍 1');
     expect((await world.discord.connections()).resumed).toBe(before.resumed + 1);
 
+    const tries = await world.discord.tries();
     await world.discord.drop({ down: true });
     await bob.react(drawn.id, '🎉');
-    await sleep(1_500);
+    await until(async () => (await world.discord.tries()) > tries, 'a vain try to connect');
     await world.discord.up();
     await ann.found('🎉 1');
 

@@ -5,7 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { linkExpiry, parseRange } from '../../bot/files.ts';
 import { type Bot, startBot } from '../../bot/main.ts';
 import { signLink } from '../../storage/links.ts';
-import { openHouse, sprite, type TestHouse } from './world.ts';
+import { openHouse, type TestHouse } from '../helpers/house.ts';
+import { sprite } from './world.ts';
 
 let house: TestHouse;
 let bot: Bot;
@@ -236,6 +237,90 @@ describe('the http server', () => {
     expect(errors).toEqual([]);
   });
 
+  /** A member's requests, from a browser of their own. */
+  async function member(name: string) {
+    const json = { 'content-type': 'application/json' };
+    const body = JSON.stringify({ name });
+    const named = await fetch(`${bot.address}/api/me`, { method: 'POST', body, headers: json });
+    const cookie = named.headers.get('set-cookie')!.split(';')[0]!;
+    return async (path: string, method = 'GET', sent?: unknown) => {
+      const response = await fetch(bot.address + path, {
+        method,
+        headers: { ...json, cookie },
+        ...(sent !== undefined && { body: typeof sent === 'string' ? sent : JSON.stringify(sent) }),
+      });
+      return [
+        response.status,
+        (await response.json()) as { error?: { code: string; message: string } },
+      ] as const;
+    };
+  }
+
+  it('lets nobody write over another member’s message, or Krona’s, in any channel', async () => {
+    const [mia, ben] = [await member('Mia'), await member('Ben')];
+    await mia('/api/channels', 'POST', { name: 'quiet' });
+    const line = { id: randomUUID(), text: 'mine', uploads: [] };
+    expect((await mia('/api/channels/general/messages', 'POST', line))[0]).toBe(202);
+    // The same member again, as after a lost connection: once.
+    expect((await mia('/api/channels/general/messages', 'POST', line))[0]).toBe(202);
+    const forged = { ...line, text: '/krona help' };
+    for (const [who, channel] of [
+      [ben, 'general'],
+      [ben, 'quiet'],
+      [mia, 'quiet'],
+    ] as const) {
+      const [status, { error }] = await who(`/api/channels/${channel}/messages`, 'POST', forged);
+      expect([status, error?.code]).toEqual([409, 'LINE_ID_TAKEN']);
+    }
+    const { records } = house.storage;
+    const general = await records.channel('web', 'general', 'general');
+    const lines = await records.lines(general.id, 0, 100);
+    expect(lines.filter(({ id }) => id === line.id)).toMatchObject([{ body: { text: 'mine' } }]);
+  });
+
+  it('says which part of a request is invalid, and logs nothing', async () => {
+    const ask = await member('Ida');
+    const id = randomUUID();
+    for (const [path, method, body, said] of [
+      ['/api/me', 'POST', { name: 7 }, 'Invalid `name`'],
+      ['/api/me', 'POST', '[', 'expected JSON'],
+      ['/api/me', 'POST', 'null', 'Invalid'],
+      ['/api/channels/general/messages', 'POST', { id, text: [], uploads: [] }, 'Invalid `text`'],
+      ['/api/channels/general/messages', 'POST', { id, text: 'x', uploads: [7] }, 'Invalid `uploads.0`'],
+      ['/api/channels/general/actions', 'POST', { id: 'x', action: 'y' }, 'expected a UUID'],
+      ['/api/channels/general/votes', 'PUT', { pictureId: id, emoji: 'a1', added: true }, 'one emoji'],
+      ['/api/channels/general/votes', 'PUT', { pictureId: id, emoji: '😀', added: 'no' }, 'true or false'],
+      ['/api/complete?channel=general', 'GET', undefined, 'Invalid `path`'],
+    ] as const) {
+      const [status, { error }] = await ask(path, method, body);
+      expect([path, status, error?.code]).toEqual([path, 400, 'REQUEST_INVALID']);
+      expect(error!.message).toContain(said);
+    }
+    const [status, { error }] = await ask('/api/me', 'POST', { name: 'x'.repeat(100_000) });
+    expect([status, error?.code]).toEqual([413, 'REQUEST_TOO_LARGE']);
+    expect(errors).toEqual([]);
+  });
+
+  it.each(['❤️', '👍🏽', '1️⃣', '🇫🇷', '👩‍👩‍👧', '🏴󠁧󠁢󠁳󠁣󠁴󠁿', '👨🏽‍🚀'])('takes %s as a vote', async (emoji) => {
+    const ask = await member('Emil');
+    const vote = { pictureId: randomUUID(), emoji, added: true };
+    const [, { error }] = await ask('/api/channels/general/votes', 'PUT', vote);
+    expect(error?.code).toBe('PICTURE_GONE');
+  });
+
+  it('keeps every character of a name, and stores nothing for a browser that only looks', async () => {
+    const named = await fetch(`${bot.address}/api/me`, {
+      method: 'POST',
+      body: JSON.stringify({ name: '~luna~' }),
+      headers: { 'content-type': 'application/json' },
+    });
+    const cookie = named.headers.get('set-cookie')!.split(';')[0]!;
+    const look = async (sent: string): Promise<unknown> =>
+      (await fetch(`${bot.address}/api/me`, { headers: { cookie: sent } })).json();
+    expect(await look(cookie)).toMatchObject({ me: { name: '~luna~' } });
+    expect(await look(`krona-member=${randomBytes(32).toString('base64url')}~Nobody`)).toEqual({ me: null });
+  });
+
   it('completes an option of a command, by the rules of all platforms', async () => {
     const named = await fetch(`${bot.address}/api/me`, {
       method: 'POST',
@@ -248,7 +333,7 @@ describe('the http server', () => {
       return (await fetch(`${bot.address}/api/complete?${query}`, { headers: { cookie } })).json();
     };
     expect(await complete('help', 'command', 'tra')).toEqual(['train']);
-    expect(await complete('settings set', 'scheduler', ' EULER')).toEqual(['euler', 'euler_a']);
+    expect(await complete('settings draw', 'scheduler', ' EULER')).toEqual(['euler', 'euler_a']);
     expect(await complete('adapters champion', 'pin', 'y')).toEqual(['yes']);
     expect(await complete('nothing', 'x', '')).toEqual([]);
   });

@@ -69,7 +69,7 @@ describe('a card for Slack', () => {
     expect(errors(blocks)).toEqual([]);
     expect(blocks).toHaveLength(50);
     expect(blocks.at(-1)!['type']).toBe('actions');
-    expect(textOf(blocks)).toMatch(/… and \d+ more that do not fit here/);
+    expect(textOf(blocks)).toMatch(/… and \d+ more that don't fit here/);
     expect(cardFallback({ tone: 'info', title: long }).includes('<')).toBe(false);
   });
 

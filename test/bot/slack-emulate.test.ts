@@ -15,9 +15,11 @@ import { SlackGateway } from '../../bot/slack/slack-gateway.ts';
 import { SlackApi } from '../../bot/slack/web-api.ts';
 import { VoteDesk } from '../../bot/votes.ts';
 import type { Channel } from '../../core/records.ts';
+import { newRun, newSet, newSubject } from '../helpers/new-records.ts';
 import { until } from '../helpers/until.ts';
 import { catPhotos, drawings } from './slack-world.ts';
-import { openHouse, PlayedWorker, type TestHouse } from './world.ts';
+import { openHouse, type TestHouse } from '../helpers/house.ts';
+import { PlayedWorker } from './world.ts';
 
 let emulator: Emulator;
 let house: TestHouse;
@@ -99,29 +101,17 @@ const history = async () =>
 
 describe('a Slack of somebody else’s making', () => {
   let channel: Channel;
-  let ts: string;
+  beforeAll(async () => {
+    channel = await house.storage.records.channel('slack', channelId, 'pets');
+  });
 
   it('shows a set by one message, with its pictures as files that are there, and numbers to vote with', async () => {
     const { records } = house.storage;
-    channel = await records.channel('slack', channelId, 'pets');
     const member = await records.member('slack', 'U1', 'Ann');
     const bot = await startBot();
-    const set = await records.addSet({
-      id: randomUUID(),
-      channelId: channel.id,
-      memberId: member.id,
-      kind: 'imagine',
-      runId: null,
-      subjectId: null,
-      prompt: 'a fox & <!channel>',
-      negative: null,
-      seed: 1,
-      count: 4,
-      strength: 1,
-      settings: channel.settings,
-      adapterId: null,
-      state: 'queued',
-    });
+    const set = await records.addSet(
+      newSet({ channelId: channel.id, memberId: member.id, prompt: 'a fox & <!channel>', count: 4 }),
+    );
     await records.addPost({ id: randomUUID(), channelId: channel.id, kind: 'set', targetId: set.id });
     await until(async () => (await records.postOf(set.id))!.messageId, 'its message');
     await new PlayedWorker(house.storage).draw(set, await drawings(4));
@@ -132,7 +122,7 @@ describe('a Slack of somebody else’s making', () => {
         ),
       'its pictures',
     );
-    ts = shown.ts;
+    const { ts } = shown;
     expect(ts).toBe((await records.postOf(set.id))!.messageId);
     for (const { slack_file: file } of shown.blocks!.filter(({ type }) => type === 'image')) {
       const info = await mia.files.info({ file: file!.id, token: TOKEN });
@@ -174,18 +164,8 @@ describe('a Slack of somebody else’s making', () => {
   it('keeps an adapter in the thread of its message, once, and nothing of it when it is deleted', async () => {
     const { records } = house.storage;
     const { id: ownerId } = await records.member('slack', 'U1', 'Ann');
-    const mochi = { name: 'mochi', className: 'cat', token: 'zqkv' };
-    const subject = await records.addSubject({ id: randomUUID(), channelId: channel.id, ...mochi, ownerId });
-    const run = await records.addRun({
-      id: randomUUID(),
-      channelId: channel.id,
-      subjectId: subject.id,
-      memberId: ownerId,
-      state: 'done',
-      settings: channel.settings,
-      seed: 1,
-      photoHashes: [],
-    });
+    const subject = await records.addSubject(newSubject({ channelId: channel.id, ownerId }));
+    const run = await records.addRun(newRun(subject, { state: 'done' }));
     const adapterId = await new PlayedWorker(house.storage).adapter(run, 200, true);
     const { blobHash, size } = (await records.adapter(adapterId))!;
     const card = {
@@ -193,6 +173,9 @@ describe('a Slack of somebody else’s making', () => {
       title: 'Learnt',
       files: [{ name: 'mochi-200-3fa9c1.safetensors', blobHash, size }],
     } as const;
+    const poster = await startBot();
+    const ts = await poster.gateway.post(channel, { tone: 'progress', title: 'Learning' }, randomUUID());
+    await poster.stop();
     const threads = async () => {
       const answer = (await mia.apiCall('conversations.replies', {
         channel: channelId,

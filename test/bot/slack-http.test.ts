@@ -1,6 +1,5 @@
 /** The bot on Slack over HTTP: signed requests at its own server, answered in time and not believed without a signature. */
 import { createHmac } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { imagesOf, type Person, textOf } from '../fakes/slack/fake-slack.ts';
 import { type Json, SIGNING_SECRET } from '../fakes/slack/workspace.ts';
@@ -59,27 +58,31 @@ describe('Slack over HTTP', () => {
       async () => textOf((await world.message(channel, 'a fox')).blocks).includes('1 · 1️⃣ 1'),
       'the vote shown',
     );
-    await sleep(300);
-    const record = (await world.storage.records.channels('slack'))[0]!;
-    const { targetId } = (await world.storage.records.postByMessage(record.id, set.ts))!;
-    expect(await world.storage.records.voteFacts(targetId)).toHaveLength(1);
-
     await ben.presses(channel, set.ts, 'Details');
     await world.whisper(ben, 'guidance');
     await ben.opensHome();
     const home = await until(async () => (await world.slack.see()).homes[ben.id], 'the Home tab');
     expect(textOf(home['blocks'] as Json[])).toContain('None yet.');
+    const record = (await world.storage.records.channels('slack'))[0]!;
+    const { targetId } = (await world.storage.records.postByMessage(record.id, set.ts))!;
+    expect(await world.storage.records.voteFacts(targetId)).toHaveLength(1);
   });
 
   it('gets an event again that came while it was away', async () => {
-    const set = await world.message(channel, 'a fox');
+    await ben.types(channel, 'imagine a badger');
+    await world.worker.draw(await world.openSet(channel), await drawings(2));
+    const set = await until(async () => {
+      const message = await world.message(channel, 'a badger');
+      return imagesOf(message.blocks).length === 2 ? message : null;
+    }, 'pictures');
     await world.stopBot();
+    const { tries } = await world.slack.see();
     await ben.reacts(channel, set.ts, 'two');
-    await sleep(500);
+    await until(async () => (await world.slack.see()).tries > tries, 'a vain try');
     await world.startBot();
     await world.slack.act('advance', { ms: 61_000 });
     await until(
-      async () => textOf((await world.message(channel, 'a fox')).blocks).includes('2 · 2️⃣ 1'),
+      async () => textOf((await world.message(channel, 'a badger')).blocks).includes('2 · 2️⃣ 1'),
       'the vote',
     );
   });

@@ -54,7 +54,7 @@ try {
     Promise.all(colours.map((colour, n) => sprite('cat-face', colour, 256, turn * n)));
 
   await mia.types(channel, 'help');
-  await whisper('help', 'Krona learns what is yours');
+  await whisper('help', 'Train Krona with your photos');
   await mia.types(channel, 'train subject:mochi class:cat');
   await shoot(browser, 'form', viewHtml(await until(() => mia.form(), 'the form'), new Map()));
   await mia.submits({ consent: true }, [
@@ -69,10 +69,10 @@ try {
   const checkpoint = await worker.adapter(run, half, false);
   await worker.picturesOfRun(run, 'samples', checkpoint, await cats(['#f4d9a0', '#a9c8ee'], 8));
   await until(
-    async () => imagesOf((await world.message(channel, 'Learning mochi')).blocks).length === 3,
+    async () => imagesOf((await world.message(channel, 'Training mochi')).blocks).length === 3,
     'samples',
   );
-  await draw('run', 'Learning mochi');
+  await draw('run', 'Training mochi');
   const end = await worker.adapter(run, run.settings.steps, true);
   await worker.picturesOfRun(run, 'finals', end, await cats(['#f4d9a0', '#a9c8ee', '#d8b6d9', '#bfe3c0'], 6));
   await world.storage.records.setChampion(run.subjectId, end, false);
@@ -81,7 +81,7 @@ try {
     async () => imagesOf((await world.message(channel, 'Which mochi is the best')).blocks).length === 4,
     'the result',
   );
-  await draw('learnt', 'mochi is learnt');
+  await draw('learnt', 'mochi is trained');
 
   await ben.types(channel, 'imagine mochi on a yellow background count:2');
   await worker.draw(await world.openSet(channel), await cats(['#ffd84d', '#ffe48a'], 10));

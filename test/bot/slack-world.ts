@@ -10,7 +10,8 @@ import type { PictureSet, Run } from '../../core/records.ts';
 import { FakeSlack, textOf } from '../fakes/slack/fake-slack.ts';
 import type { Ephemeral, Message } from '../fakes/slack/workspace.ts';
 import { until } from '../helpers/until.ts';
-import { openHouse, PlayedWorker, sprite, type TestHouse } from './world.ts';
+import { openHouse, type TestHouse } from '../helpers/house.ts';
+import { PlayedWorker, sprite } from './world.ts';
 
 export class SlackWorld {
   readonly slack: FakeSlack;

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Run } from '../../core/records.ts';
 import { drop, openWorld, paste, PlayedWorker, say, sprite, type World } from './world.ts';
 
@@ -16,6 +16,29 @@ beforeAll(async () => {
   ben = await world.join('Ben');
 });
 afterAll(() => world.close());
+
+/** The channel that a test has for itself. */
+let room: string;
+let rooms = 0;
+beforeEach(async () => {
+  room = await newRoom();
+  for (const page of [mia, ben]) await enter(page, room);
+});
+afterEach(() => {
+  expect(world.errors).toEqual([]);
+});
+
+async function newRoom(): Promise<string> {
+  const name = `pets-${String(++rooms).padStart(2, '0')}`;
+  await world.storage.records.channel('web', name, name);
+  return name;
+}
+
+async function enter(page: Page, name: string): Promise<void> {
+  await page.goto(`${world.address}/#${name}`);
+  await page.reload();
+  await page.getByLabel(`Message #${name}`).waitFor();
+}
 
 const box = (page: Page) => page.getByRole('textbox', { name: /^Message #/ });
 /** Krona's message with a title, the newest. */
@@ -35,6 +58,18 @@ const cats = (size: number) =>
     })),
   );
 const foxes = () => Promise.all(colours.map((colour) => sprite('fox', colour)));
+/** Ben asks for four foxes, and both see them. */
+async function foxesShown(): Promise<void> {
+  await say(ben, '/krona imagine a fox');
+  await worker.draw(await worker.set(room), await foxes());
+  for (const page of [mia, ben]) await expect.poll(() => decoded(page, 'a fox')).toBe(4);
+}
+/** Mia has a training of mochi in the queue. */
+async function mochiQueued(): Promise<Run> {
+  await drop(mia, await cats(300));
+  await say(mia, '/krona train subject:mochi class:cat');
+  return worker.run(room);
+}
 /** Pictures that the browser has really decoded. */
 const decoded = (page: Page, title: string | RegExp) =>
   card(page, title)
@@ -68,11 +103,12 @@ describe('a newcomer', () => {
     await box(mia).pressSequentially('se');
     await mia.getByRole('option', { name: /settings show/ }).waitFor();
     await box(mia).press('ArrowDown');
+    await box(mia).press('ArrowDown');
     await box(mia).press('Enter');
-    expect(await box(mia).inputValue()).toBe('/krona settings set ');
+    expect(await box(mia).inputValue()).toBe('/krona settings draw ');
     await box(mia).pressSequentially('scheduler:dd');
     await box(mia).press('Tab');
-    expect(await box(mia).inputValue()).toBe('/krona settings set scheduler:ddim ');
+    expect(await box(mia).inputValue()).toBe('/krona settings draw scheduler:ddim ');
     await box(mia).press('Escape');
     expect(await mia.getByRole('listbox').isVisible()).toBe(false);
     await box(mia).press('Enter');
@@ -81,8 +117,6 @@ describe('a newcomer', () => {
 });
 
 describe('a training', () => {
-  let run: Run;
-
   it('begins with photos dropped, pasted and picked, of which one was taken out again', async () => {
     const [first, second, third, fourth] = await cats(300);
     await drop(mia, [first!, second!, { name: 'mistake.png', bytes: await sprite('dog-face', '#fff', 300) }]);
@@ -95,25 +129,26 @@ describe('a training', () => {
     await mia.getByRole('button', { name: 'Remove mistake.png' }).click();
     expect(await mia.getByRole('list', { name: 'Photos to send' }).getByRole('img').count()).toBe(4);
     await say(mia, '/krona train subject:mochi class:cat');
-    run = await worker.run();
+    const run = await worker.run(room);
     expect(run.photoHashes).toHaveLength(4);
-    await card(ben, 'mochi is waiting to be learnt').waitFor();
+    await card(ben, 'Training of mochi is queued').waitFor();
     // The others see what was asked and the photos, without the files' own data.
     // They come on a line of their own, before the card or after it.
     await expect.poll(() => ben.locator('.said-photos img').count()).toBe(4);
     await ben.getByText('subject').first().waitFor();
-    await card(ben, 'mochi is waiting to be learnt').getByText('1st in the queue').waitFor();
+    await card(ben, 'Training of mochi is queued').getByText('1st in the queue').waitFor();
   });
 
   it('is watched in one message: percent, time left, curve, samples', async () => {
+    const run = await mochiQueued();
     await worker.progress(run, 50, 30);
-    await card(mia, 'Learning mochi')
-      .getByText(/25 %.*30 s left/)
+    await card(mia, 'Training mochi')
+      .getByText(/25%.*30 s left/)
       .waitFor();
-    expect(await card(mia, 'Learning mochi').getByRole('progressbar').getAttribute('aria-valuenow')).toBe(
+    expect(await card(mia, 'Training mochi').getByRole('progressbar').getAttribute('aria-valuenow')).toBe(
       '25',
     );
-    const curve = card(mia, 'Learning mochi').getByRole('img', { name: /^loss: / });
+    const curve = card(mia, 'Training mochi').getByRole('img', { name: /^loss: / });
     const before = await curve.locator('.mean').getAttribute('d');
     await curve.hover();
     expect(await curve.locator('output').textContent()).toMatch(/^\d+ · 0\.\d+$/);
@@ -124,16 +159,17 @@ describe('a training', () => {
       (await foxes()).slice(0, 2),
     );
     await worker.progress(run, 120, 15);
-    await card(mia, 'Learning mochi').getByText(/60 %/).waitFor();
+    await card(mia, 'Training mochi').getByText(/60%/).waitFor();
     await expect.poll(() => curve.locator('.mean').getAttribute('d')).not.toBe(before);
-    await expect.poll(() => decoded(ben, 'Learning mochi')).toBe(2);
+    await expect.poll(() => decoded(ben, 'Training mochi')).toBe(2);
   });
 
   it('ends with a result grid and the adapter to download, resumable', async () => {
+    const run = await mochiQueued();
     await worker.picturesOfRun(run, 'finals', await worker.adapter(run, 200, true), await foxes());
     await worker.finish(run);
     await expect.poll(() => decoded(mia, 'Which mochi is the best')).toBe(4);
-    const link = card(mia, 'mochi is learnt').getByRole('link', { name: /safetensors/ });
+    const link = card(mia, 'mochi is trained').getByRole('link', { name: /safetensors/ });
     const waiting = mia.waitForEvent('download');
     await link.click();
     const download = await waiting;
@@ -152,7 +188,7 @@ describe('a training', () => {
     await drop(ben, [photo, { name: 'notes.png', bytes: Buffer.from('no picture') }]);
     await say(ben, '/krona train subject:rex class:dog');
     const cancel = (page: Page) =>
-      card(page, 'rex is waiting to be learnt').getByRole('button', { name: 'Cancel' });
+      card(page, 'Training of rex is queued').getByRole('button', { name: 'Cancel' });
     await ben
       .getByText(/notes\.png/)
       .last()
@@ -160,8 +196,8 @@ describe('a training', () => {
     await ben.getByText('Only you can see this').waitFor();
     await ben.getByRole('button', { name: 'Dismiss' }).click();
     await cancel(mia).click();
-    await mia.getByText(/Only who asked for it or a moderator may/).waitFor();
-    expect(await ben.getByText(/Only who asked for it/).count()).toBe(0);
+    await mia.getByText(/Only the member who requested it or a moderator can/).waitFor();
+    expect(await ben.getByText(/Only the member who requested it/).count()).toBe(0);
     await mia.getByRole('button', { name: 'Dismiss' }).last().click();
     await cancel(ben).click();
     await card(mia, 'Learning rex was cancelled').waitFor();
@@ -170,14 +206,12 @@ describe('a training', () => {
 
 describe('pictures', () => {
   const facts = async () => {
-    const channel = await world.storage.records.channel('web', 'general', 'general');
+    const channel = await world.storage.records.channel('web', room, room);
     return (await world.storage.records.standingVotes(channel.id)).votes.length;
   };
 
   it('come as a set that both vote on, seen by the other at once', async () => {
-    await say(ben, '/krona imagine a fox');
-    await worker.draw(await worker.set(), await foxes());
-    await expect.poll(() => decoded(mia, 'a fox')).toBe(4);
+    await foxesShown();
     const before = await facts();
     await heart(mia, 'a fox', 2).click();
     await heart(ben, 'a fox', 2).click();
@@ -193,6 +227,7 @@ describe('pictures', () => {
   });
 
   it('keep every click of a quick hand in order', async () => {
+    await foxesShown();
     const before = await facts();
     for (let clicks = 0; clicks < 7; clicks++) await heart(mia, 'a fox', 4).click();
     await expect.poll(() => heart(ben, 'a fox', 4).textContent()).toBe('1');
@@ -202,7 +237,7 @@ describe('pictures', () => {
   it('are hidden where they may be for adults alone, until a reader asks to see one', async () => {
     const title = 'a beach';
     await say(mia, `/krona imagine ${title} count:2`);
-    await worker.draw(await worker.set(), (await foxes()).slice(0, 2), [], [1]);
+    await worker.draw(await worker.set(room), (await foxes()).slice(0, 2), [], [1]);
     const tiles = card(ben, title).locator('.tile');
     const blurred = (n: number) =>
       tiles
@@ -230,6 +265,7 @@ describe('pictures', () => {
   });
 
   it('open large and are walked through with the keyboard', async () => {
+    await foxesShown();
     await card(ben, 'a fox')
       .getByRole('button', { name: /^Enlarge: / })
       .first()
@@ -283,6 +319,8 @@ describe('the conversation', () => {
   });
 
   it('has channels of their own, marked when something happens there', async () => {
+    await say(mia, 'my dog');
+    await ben.getByText('my dog', { exact: true }).waitFor();
     await mia.getByRole('button', { name: 'Add a channel' }).click();
     await mia.getByLabel('Channel name').fill('Cat Pictures');
     await mia.keyboard.press('Enter');
@@ -291,9 +329,9 @@ describe('the conversation', () => {
     await say(mia, 'only cats here');
     await ben.getByRole('link', { name: /cat-pictures new messages/ }).click();
     await ben.getByText('only cats here').waitFor();
-    expect(await ben.getByText('my cat', { exact: true }).count()).toBe(0);
-    for (const page of [mia, ben]) await page.getByRole('link', { name: /general/ }).click();
-    await ben.getByText('my cat', { exact: true }).waitFor();
+    expect(await ben.getByText('my dog', { exact: true }).count()).toBe(0);
+    await ben.getByRole('link', { name: new RegExp(room) }).click();
+    await ben.getByText('my dog', { exact: true }).waitFor();
   });
 
   /** Everything that can be read, in order. */
@@ -301,6 +339,9 @@ describe('the conversation', () => {
     page.getByRole('list', { name: 'Messages' }).locator('.of-said, .of-card').allInnerTexts();
 
   it('is the same after a reload', async () => {
+    await foxesShown();
+    await heart(mia, 'a fox', 2).click();
+    await expect.poll(() => heart(ben, 'a fox', 2).textContent()).toBe('1');
     const before = await all(mia);
     await mia.reload();
     await card(mia, 'a fox').waitFor();
@@ -309,6 +350,7 @@ describe('the conversation', () => {
   });
 
   it('goes on after the bot was gone, with a vote given meanwhile, and nothing twice', async () => {
+    await foxesShown();
     const lines = (await all(ben)).length;
     await world.stopBot();
     await mia.getByText('Connection lost').waitFor();
@@ -325,9 +367,11 @@ describe('the conversation', () => {
   });
 
   it('tells a member which command was cut short when the bot stopped', async () => {
-    const channel = await world.storage.records.channel('web', 'general', 'general');
+    await say(ben, 'here I am');
+    await mia.getByText('here I am').waitFor();
+    const channel = await world.storage.records.channel('web', room, room);
     const lines = await world.storage.records.lines(channel.id, 0, 100);
-    const { memberId } = lines.find(({ body }) => JSON.stringify(body).includes('back again'))!;
+    const { memberId } = lines.find(({ body }) => JSON.stringify(body).includes('here I am'))!;
     const body = { kind: 'said', text: '/krona imagine cut short', photos: [], state: 'open' };
     await world.storage.records.addLine({ id: randomUUID(), channelId: channel.id, memberId, body });
     await ben.getByText('Krona stopped before it answered this.').waitFor();
@@ -365,6 +409,12 @@ describe('on a phone', () => {
       isMobile: true,
       hasTouch: true,
     });
+    const other = await newRoom();
+    await enter(mia, other);
+    await say(mia, 'only dogs here');
+    await enter(mia, room);
+    await foxesShown();
+    await enter(phone, room);
     await card(phone, 'a fox').waitFor();
     const wide = await phone.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
     expect(wide[0]).toBeLessThanOrEqual(wide[1]!);
@@ -372,10 +422,11 @@ describe('on a phone', () => {
       .locator('article.card')
       .evaluateAll((cards) => cards.filter((each) => each.getBoundingClientRect().right > innerWidth).length);
     expect(beyond).toBe(0);
-    expect(await phone.getByRole('link', { name: /cat-pictures/ }).isVisible()).toBe(false);
+    expect(await phone.getByRole('link', { name: new RegExp(other) }).isVisible()).toBe(false);
     await phone.getByRole('button', { name: 'Channels' }).tap();
-    await phone.getByRole('link', { name: /cat-pictures/ }).tap();
-    await phone.getByText('only cats here').waitFor();
+    await phone.getByRole('link', { name: new RegExp(other) }).tap();
+    await phone.getByText('only dogs here').waitFor();
+    await phone.context().close();
   });
 
   it('is light or dark as the system says, until somebody chooses', async () => {
@@ -387,11 +438,6 @@ describe('on a phone', () => {
     await dark.reload();
     await box(dark).waitFor();
     expect(await background(dark)).toBe(await background(mia));
-  });
-});
-
-describe('the bot', () => {
-  it('had nothing to complain of', () => {
-    expect(world.errors).toEqual([]);
+    await dark.context().close();
   });
 });

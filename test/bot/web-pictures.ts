@@ -78,7 +78,7 @@ await say(mia, '/krona train subject:rex class:dinosaur');
 await pictures(ben, 'Learning rex', 2);
 await ben.waitForTimeout(400);
 await ben.screenshot({ path: join(images, 'chat.png') });
-await card(ben, 'rex is learnt').waitFor();
+await card(ben, 'rex is trained').waitFor();
 await say(ben, '/krona imagine rex on a yellow background');
 await pictures(mia, /rex on a yellow/, 4);
 await say(mia, '/krona imagine a 3d mushroom on a purple background');

@@ -4,18 +4,17 @@
  */
 import { randomUUID } from 'node:crypto';
 import { createRequire } from 'node:module';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import sharp from 'sharp';
 import type { Log } from '../../core/log.ts';
 import { type Bot, startBot } from '../../bot/main.ts';
-import { type Config, readConfig } from '../../core/config.ts';
-import { startEmbeddedDatabase } from '../../storage/embedded/database.ts';
-import { openStorage, type Storage } from '../../storage/open.ts';
+import type { Config } from '../../core/config.ts';
+import type { Storage } from '../../storage/open.ts';
 import type { Picture, PictureSet, Platform, Run } from '../../core/records.ts';
 import { launchChromium } from '../helpers/chromium.ts';
+import { openHouse } from '../helpers/house.ts';
+import { newSet } from '../helpers/new-records.ts';
+import { until } from '../helpers/until.ts';
 
 const icons = createRequire(import.meta.url)('@iconify-json/twemoji/icons.json') as {
   readonly width: number;
@@ -45,29 +44,6 @@ export interface World {
   stopBot(): Promise<void>;
   startBot(): Promise<void>;
   close(): Promise<void>;
-}
-
-export interface TestHouse {
-  readonly config: Config;
-  readonly storage: Storage;
-  close(): Promise<void>;
-}
-
-/** The embedded storage in a folder of its own. */
-export async function openHouse(): Promise<TestHouse> {
-  const dataFolder = await mkdtemp(join(tmpdir(), 'krona-bot-'));
-  const database = await startEmbeddedDatabase({ dataFolder });
-  const config = await readConfig({ KRONA_DATA: dataFolder, KRONA_PORT: '0' });
-  const storage = await openStorage(config);
-  return {
-    config,
-    storage,
-    async close() {
-      await storage.close();
-      await database.close();
-      await rm(dataFolder, { recursive: true, force: true });
-    },
-  };
 }
 
 export async function openWorld(): Promise<World> {
@@ -176,26 +152,18 @@ export class PlayedWorker {
   }
 
   /** The oldest open run of a channel, by the platform's id of it, once there is one. */
-  async run(channelName = 'general'): Promise<Run> {
-    return this.#open(channelName, (work) => work.runs[0]);
+  run(channelName = 'general'): Promise<Run> {
+    return until(async () => (await this.#open(channelName)).runs[0], 'a run in the queue');
   }
 
-  async set(channelName = 'general'): Promise<PictureSet> {
-    return this.#open(channelName, (work) => work.sets[0]);
+  /** The oldest open set of a channel, once there is one. */
+  set(channelName = 'general'): Promise<PictureSet> {
+    return until(async () => (await this.#open(channelName)).sets[0], 'a set in the queue');
   }
 
-  async #open<T>(
-    channelName: string,
-    pick: (work: { runs: Run[]; sets: PictureSet[] }) => T | undefined,
-  ): Promise<T> {
+  async #open(channelName: string): Promise<{ runs: Run[]; sets: PictureSet[] }> {
     const { records } = this.#storage;
-    const channel = await records.channel(this.#platform, channelName, channelName);
-    for (let tries = 0; tries < 100; tries++) {
-      const found = pick(await records.openWork(channel.id));
-      if (found !== undefined) return found;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-    throw new Error('no work came within 5 s');
+    return records.openWork((await records.channel(this.#platform, channelName, channelName)).id);
   }
 
   async progress(run: Run, step: number, secondsLeft: number, phase = 'training'): Promise<void> {
@@ -239,22 +207,18 @@ export class PlayedWorker {
     drawnBy: readonly string[] = [],
   ) {
     const { channelId, memberId, subjectId, settings, seed } = run;
-    const set = await this.#storage.records.addSet({
-      id: randomUUID(),
-      channelId,
-      memberId,
-      kind,
-      runId: run.id,
-      subjectId,
-      prompt: 'a picture of it',
-      negative: null,
-      seed,
-      count: pictures.length,
-      strength: 1,
-      settings,
-      adapterId,
-      state: 'running',
-    });
+    const of = { channelId, memberId, subjectId, settings, seed };
+    const set = await this.#storage.records.addSet(
+      newSet({
+        ...of,
+        kind,
+        runId: run.id,
+        prompt: 'a picture of it',
+        count: pictures.length,
+        adapterId,
+        state: 'running',
+      }),
+    );
     await this.draw(set, pictures, drawnBy);
     if (kind === 'finals')
       await this.#storage.records.addPost({ id: randomUUID(), channelId, kind: 'set', targetId: set.id });

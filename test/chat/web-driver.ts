@@ -4,7 +4,8 @@ import { WebSocket } from 'ws';
 import type { Card } from '../../commands/card.ts';
 import { type Bot, startBot } from '../../bot/main.ts';
 import type { LineView, ServerMessage, WhisperView } from '../../bot/web/protocol.ts';
-import { openHouse } from '../bot/world.ts';
+import { openHouse } from '../helpers/house.ts';
+import { until } from '../helpers/until.ts';
 import type { ChatDriver, ChatMember, Seen, TestPhoto } from './driver.ts';
 
 const CHANNEL = 'general';
@@ -161,8 +162,7 @@ class Browser implements ChatMember {
   }
 
   async #untilSettled(id: string): Promise<void> {
-    for (let tries = 0; tries < 400 && !this.#settled.has(id); tries++)
-      await new Promise((resolve) => setTimeout(resolve, 50));
+    await until(() => this.#settled.has(id), 'an answer');
   }
 
   #card(lineId: string): Card {

@@ -86,7 +86,7 @@ describe('the device', () => {
       if (command === 'pretrain') words.push('--run', absent);
       const cpu = await krona(...words, '--device', 'cpu');
       expect(cpu.code).toBe(1);
-      expect(cpu.stderr).toMatch(/^Computing on cpu\.\n/);
+      expect(cpu.stderr).toMatch(/^Running on cpu\.\n/);
       // WebGPU is taken only when it is asked for; nothing of the kind is on a machine for tests.
       const reason = await tryDevice('webgpu');
       if (reason === null) return;

@@ -1,12 +1,12 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startEmbeddedDatabase, type EmbeddedDatabase } from '../../storage/embedded/database.ts';
 import { readConfig } from '../../core/config.ts';
 import { openStorage, type Storage } from '../../storage/open.ts';
-import type { ModelCard } from '../../core/settings/settings.ts';
+import type { ModelCard } from '../../core/settings/model-card.ts';
+import { until } from '../helpers/until.ts';
 import { krona, kronaProcess, TINY } from './run-krona.ts';
 
 let dataFolder: string;
@@ -109,13 +109,11 @@ describe('krona start', () => {
 /** Stands for no card at all: records keep one once there is one. */
 const NO_MODEL: ModelCard = { name: '', architecture: '', nativeSize: 1, sizeMultiple: 1, projections: [] };
 
-async function cardOf({ records }: Storage): Promise<ModelCard> {
-  for (;;) {
+const cardOf = ({ records }: Storage): Promise<ModelCard> =>
+  until(async () => {
     const card = await records.modelCard();
-    if (card !== null && card.name !== '') return card;
-    await setTimeout(200);
-  }
-}
+    return card?.name ? card : null;
+  }, "a model's card");
 
 /** The worker process that a log of `krona start` names. */
 function workerOf(log: string): number {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { formatCommandLine } from '../../commands/line/command-line.ts';
+import { quoteValue } from '../../commands/line/command-line.ts';
 import { COMMANDS, parseCommandLine } from '../../commands/index.ts';
-import { editDistance, nearest } from '../../commands/line/nearest.ts';
+import { editDistance, nearest } from '../../core/nearest.ts';
 import { KronaError } from '../../core/errors.ts';
 import { randomNumbers } from './helpers.ts';
 
@@ -12,6 +12,14 @@ function refusal(text: string, attachments = 0): string {
     if (error instanceof KronaError) return `${error.code}: ${error.message}`;
     throw error;
   }
+}
+
+/** The text of a command, which `parseCommandLine` reads back as the same. */
+function formatCommandLine(command: ReturnType<typeof parseCommandLine>): string {
+  const options = Object.entries(command.options).map(
+    ([name, value]) => `${name}:${quoteValue(String(value))}`,
+  );
+  return ['/krona', command.name, command.action, ...options].filter((part) => part !== '').join(' ');
 }
 
 describe('a command typed as text', () => {
@@ -58,7 +66,9 @@ describe('a command typed as text', () => {
     ['/krona imagine 🐈🔥', 'imagine', '', { prompt: '🐈🔥' }],
     ['/krona imagine صورة قطة', 'imagine', '', { prompt: 'صورة قطة' }],
     ['/krona settings', 'settings', 'show', {}],
-    ['/krona settings a1:8 a2:64 lr:5e-4', 'settings', 'set', { a1: '8', a2: '64', lr: '5e-4' }],
+    ['/krona settings a1:8 a2:64 lr:5e-4', 'settings', 'train', { a1: '8', a2: '64', lr: '5e-4' }],
+    ['/krona settings guidance:7 size:64x96', 'settings', 'draw', { guidance: '7', size: '64x96' }],
+    ['/krona settings lr:5e-4 guidance:7', 'settings', 'set', { lr: '5e-4', guidance: '7' }],
     ['/krona settings set a1:8', 'settings', 'set', { a1: '8' }],
     ['/krona photos', 'photos', 'list', {}],
     ['/krona photos mochi', 'photos', 'list', { subject: 'mochi' }],
@@ -84,9 +94,9 @@ describe('a command typed as text', () => {
     ['/krona trian mochi', /^COMMAND_UNKNOWN: .*“trian”.*“train”/],
     ['/krona dance', /^COMMAND_UNKNOWN: .*Commands: train, photos/],
     ['/krona train subjcet:mochi', /^OPTION_UNKNOWN: .*“subject”/],
-    ['/krona imagine a cat lr:0.1', /^OPTION_UNKNOWN: .*“lr” here.*It takes prompt, subject.*in "quotes"/],
+    ['/krona imagine a cat lr:0.1', /^OPTION_UNKNOWN: .*“lr” here.*Options: prompt, subject.*in "quotes"/],
     ['/krona imagine a cat photo:3', /^OPTION_UNKNOWN/],
-    ['/krona train mochi colour:red', /^OPTION_UNKNOWN: .*It takes subject, class, caption, steps, method/],
+    ['/krona train mochi colour:red', /^OPTION_UNKNOWN: .*Options: subject, class, caption, steps, method/],
     ['/krona train mochi class:cat class:dog', /^OPTION_TWICE/],
     ['/krona train mochi class:"guinea pig', /^QUOTE_OPEN/],
     ['/krona settings lrr:5e-4', /^OPTION_UNKNOWN: .*“lr”/],

@@ -1,26 +1,28 @@
 /** @file Everything that needs the embedded storage, in one file: it is started once. */
 import { afterAll, beforeAll, describe } from 'vitest';
+import { openHouse, type TestHouse } from '../helpers/house.ts';
 import { completionSuite } from './completion.suite.ts';
 import { deletionSuite } from './deletion.suite.ts';
 import { drawingSuite } from './drawing.suite.ts';
-import { MODEL, openTestStorage, type TestStorage } from './helpers.ts';
+import { MODEL } from './helpers.ts';
 import { rulesSuite } from './rules.suite.ts';
 import { settingsSuite } from './settings.suite.ts';
 import { trainingSuite } from './training.suite.ts';
 import { votingSuite } from './voting.suite.ts';
 
-let storage: TestStorage;
+let house: TestHouse;
+const storage = () => house.storage;
 
 beforeAll(async () => {
-  storage = await openTestStorage();
-  await storage.records.saveModelCard(MODEL);
+  house = await openHouse();
+  await storage().records.saveModelCard(MODEL);
 });
-afterAll(async () => storage.close());
+afterAll(() => house?.close());
 
-describe('training', () => trainingSuite(() => storage));
-describe('settings', () => settingsSuite(() => storage));
-describe('drawing', () => drawingSuite(() => storage));
-describe('voting', () => votingSuite(() => storage));
-describe('rules', () => rulesSuite(() => storage));
-describe('deletion', () => deletionSuite(() => storage));
-describe('completion', () => completionSuite(() => storage));
+describe('training', () => trainingSuite(storage));
+describe('settings', () => settingsSuite(storage));
+describe('drawing', () => drawingSuite(storage));
+describe('voting', () => votingSuite(storage));
+describe('rules', () => rulesSuite(storage));
+describe('deletion', () => deletionSuite(storage));
+describe('completion', () => completionSuite(storage));

@@ -1,6 +1,13 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, expectTypeOf, it } from 'vitest';
 import { checkDefinitions } from '../../commands/check-definitions.ts';
-import type { Command, CommandData, SubcommandData } from '../../commands/contract.ts';
+import type {
+  Command,
+  CommandContext,
+  CommandData,
+  Invocation,
+  SubcommandData,
+} from '../../commands/contract.ts';
+import { command as typedCommand, listed } from '../../commands/define.ts';
 import { COMMANDS, parseCommandLine } from '../../commands/index.ts';
 import { checkOptions } from '../../commands/line/options.ts';
 import { MAX_NAME } from '../../commands/subjects/subjects.ts';
@@ -42,10 +49,40 @@ describe('the list of commands', () => {
           ...(option.choices ?? []).flatMap((choice) => [choice, choice]),
         ]),
       ].join('').length;
-    const sizes = COMMANDS.flatMap(({ data }) => [data, ...(data.actions ?? [])]).map(size);
+    const sizes = COMMANDS.flatMap(({ data }) => [data, ...listed(data.actions ?? [])]).map(size);
     const all = sizes.reduce((sum, each) => sum + each, 0);
     expect(all).toBeGreaterThan(2000);
     expect(all).toBeLessThan(8000);
+  });
+
+  it('hands each command its options with the types that it declares', async () => {
+    const seen: unknown[] = [];
+    const { data, run } = typedCommand(
+      {
+        name: 'dance',
+        description: 'Dance',
+        example: '/krona dance',
+        options: [
+          { name: 'partner', description: 'Who', type: 'text', required: true },
+          { name: 'style', description: 'How', type: 'text', choices: ['waltz', 'tango'] },
+          { name: 'rounds', description: 'How often', type: 'integer', min: 1 },
+          { name: 'slow', description: 'Slowly', type: 'flag' },
+        ],
+      },
+      async ({ options }) => {
+        expectTypeOf(options).toEqualTypeOf<{
+          readonly partner: string;
+          readonly style: 'waltz' | 'tango' | undefined;
+          readonly rounds: number | undefined;
+          readonly slow: boolean | undefined;
+        }>();
+        seen.push(options);
+        return { tone: 'info', title: '' };
+      },
+    );
+    const options = checkOptions(data, { partner: 'Ben', rounds: '3', slow: 'no' });
+    await run({ options } as Invocation, {} as CommandContext);
+    expect(seen).toEqual([{ partner: 'Ben', rounds: 3, slow: false }]);
   });
 
   it('takes names of subjects and classes as long as they may be, and says so of longer ones', () => {
@@ -67,7 +104,7 @@ describe('the list of commands', () => {
       const longest = 'ä'.repeat(MAX_NAME);
       expect(checkOptions(data, { [option.name]: longest })).toEqual({ [option.name]: longest });
       expect(() => checkOptions(data, { [option.name]: `${longest}o` })).toThrow(
-        `${option.name} has ${MAX_NAME + 1} characters; at most ${MAX_NAME} are allowed.`,
+        `\`${option.name}\` has ${MAX_NAME + 1} characters; at most ${MAX_NAME} are allowed.`,
       );
     }
   });

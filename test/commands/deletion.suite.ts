@@ -1,8 +1,9 @@
 import { expect, it } from 'vitest';
-import { photo, Room, type TestStorage } from './helpers.ts';
+import { photo, Room } from './helpers.ts';
+import type { Storage } from '../../storage/open.ts';
 
 /** Subjects, and what is kept about a member: asked about, then gone. */
-export function deletionSuite(storage: () => TestStorage): void {
+export function deletionSuite(storage: () => Storage): void {
   const room = (): Room => new Room(storage());
 
   it('a subject goes with everything of it, after a button, by who began it or a moderator', async () => {
@@ -16,7 +17,7 @@ export function deletionSuite(storage: () => TestStorage): void {
     const subject = (await records.subject(set.subjectId!))!;
 
     expect(await channel.refusal('bob', '/krona delete mochi')).toMatch(
-      /^NOT_ALLOWED: Only who began mochi or a moderator may delete mochi/,
+      /^NOT_ALLOWED: Only the owner of mochi or a moderator can delete mochi/,
     );
     expect((await channel.press('bob', `forget:${subject.id}`)).fields![0]!.value).toBe('NOT_ALLOWED');
     const asked = await channel.say('ann', '/krona delete mochi');
@@ -31,7 +32,7 @@ export function deletionSuite(storage: () => TestStorage): void {
     expect(await records.set(set.id)).toBeNull();
     expect(await records.set(other.id)).toMatchObject({ state: 'queued' });
     expect(await jobs.state('train', open.id)).toBe('cancelled');
-    expect(await records.postOf(open.id)).toMatchObject({ gone: 'With all of mochi, by who began it.' });
+    expect(await records.postOf(open.id)).toMatchObject({ gone: 'Together with mochi, by its owner.' });
     expect((await channel.press('ann', asked.buttons![0]!.action)).fields![0]!.value).toBe('GONE');
     // Its name is free again.
     expect((await channel.say('bob', '/krona train mochi class:dog', [await photo(3)])).tone).toBe(
@@ -50,7 +51,7 @@ export function deletionSuite(storage: () => TestStorage): void {
 
     const shown = await channel.say('bob', '/krona privacy');
     expect(shown.audience).toBe('caller');
-    expect(shown.table!.rows).toContainEqual(['photos you gave', '2']);
+    expect(shown.table!.rows).toContainEqual(['photos you added', '2']);
     const { files } = await channel.say('bob', '/krona privacy export');
     const data = JSON.parse(Buffer.from(await blobs.get(files![0]!.blobHash)).toString()) as {
       member: { name: string };
@@ -68,6 +69,9 @@ export function deletionSuite(storage: () => TestStorage): void {
     expect((await channel.press('bob', action)).title).toBe('Your photos and votes are deleted');
     expect((await records.photos(set.subjectId!)).length).toBe(1);
     expect(await records.voteFacts(set.id)).toEqual([]);
-    expect((await channel.say('bob', '/krona privacy')).table!.rows).toContainEqual(['photos you gave', '0']);
+    expect((await channel.say('bob', '/krona privacy')).table!.rows).toContainEqual([
+      'photos you added',
+      '0',
+    ]);
   });
 }

@@ -2,10 +2,11 @@ import { randomUUID } from 'node:crypto';
 import sharp from 'sharp';
 import { expect, it } from 'vitest';
 import { loadCard } from '../../commands/cards/load-card.ts';
-import { photo, Room, type TestStorage } from './helpers.ts';
+import { photo, Room } from './helpers.ts';
+import type { Storage } from '../../storage/open.ts';
 
 /** Prompts, sets and adapters, as members see them. */
-export function drawingSuite(storage: () => TestStorage): void {
+export function drawingSuite(storage: () => Storage): void {
   const room = (): Room => new Room(storage());
 
   it('a prompt that names a subject is drawn by its champion, without anybody knowing the token', async () => {
@@ -49,17 +50,17 @@ export function drawingSuite(storage: () => TestStorage): void {
   });
 
   it.each<[string, string, RegExp]>([
-    ['no prompt', '', /^OPTION_MISSING: prompt is missing/],
-    ['an empty prompt', 'prompt:""', /^OPTION_EMPTY: prompt is empty/],
-    ['5,000 characters', 'x'.repeat(5000), /^OPTION_TOO_LONG: prompt has 5000 characters; at most 1000/],
+    ['no prompt', '', /^OPTION_MISSING: `prompt` is missing/],
+    ['an empty prompt', 'prompt:""', /^OPTION_EMPTY: `prompt` is empty/],
+    ['5,000 characters', 'x'.repeat(5000), /^OPTION_TOO_LONG: `prompt` has 5000 characters; at most 1000/],
     [
       'a seed over the top',
       'a cat seed:4294967296',
-      /^OPTION_INVALID: seed must be a whole number from 0 to 4294967295/,
+      /^OPTION_INVALID: `seed` must be a whole number from 0 to 4294967295/,
     ],
-    ['a seed below 0', 'a cat seed:-1', /^OPTION_INVALID: seed/],
-    ['too much strength', 'a cat strength:2.1', /^OPTION_INVALID: strength must be a number from 0 to 2/],
-    ['no pictures', 'a cat count:0', /^OPTION_INVALID: count must be a whole number from 1 to 4/],
+    ['a seed below 0', 'a cat seed:-1', /^OPTION_INVALID: `seed`/],
+    ['too much strength', 'a cat strength:2.1', /^OPTION_INVALID: `strength` must be a number from 0 to 2/],
+    ['no pictures', 'a cat count:0', /^OPTION_INVALID: `count` must be a whole number from 1 to 4/],
     ['an unknown subject', 'a cat subject:nobody', /^SUBJECT_UNKNOWN: .*“nobody”.*none yet/],
     ['an unknown adapter', 'a cat adapter:nobody-1', /^ADAPTER_UNKNOWN/],
   ])('is refused with %s', async (_what, text, message) => {
@@ -76,16 +77,16 @@ export function drawingSuite(storage: () => TestStorage): void {
     const channel = room();
     await channel.say('ann', '/krona photos add mochi class:cat', [await photo(1)]);
     expect(await channel.refusal('bob', '/krona imagine mochi')).toMatch(
-      /^SUBJECT_NOT_READY: .*not been learnt yet.*train subject:mochi/,
+      /^SUBJECT_NOT_READY: .*not been trained yet.*train subject:mochi/,
     );
     const run = await channel.run(await channel.say('ann', '/krona train mochi'));
     expect(await channel.refusal('bob', '/krona imagine mochi')).toMatch(
-      /^SUBJECT_NOT_READY: mochi is waiting to be learnt/,
+      /^SUBJECT_NOT_READY: Training of mochi is queued/,
     );
     const [adapter] = await channel.finishRun(run);
     await channel.say('bob', '/krona imagine mochi');
     await storage().records.setChampion(adapter!.subjectId, null, false);
-    expect(await channel.refusal('bob', '/krona imagine mochi')).toMatch(/no champion; choose one/);
+    expect(await channel.refusal('bob', '/krona imagine mochi')).toMatch(/no champion. Choose one/);
     expect(await channel.refusal('bob', '/krona imagine a cat subject:mochy')).toMatch(
       /“mochy”.*mean “mochi”/,
     );
@@ -104,7 +105,7 @@ export function drawingSuite(storage: () => TestStorage): void {
     // What is drawn of a subject goes with it, also where it is not the first.
     const again = await channel.set(await channel.press('bob', `again:${set.id}`));
     expect(again.alsoAdapterIds).toEqual([rex!.id]);
-    await storage().records.deleteSubject(rex!.subjectId, 'By who began it.');
+    await storage().records.deleteSubject(rex!.subjectId, 'By its owner.');
     expect(await storage().records.set(set.id)).toBeNull();
   });
 
@@ -113,7 +114,7 @@ export function drawingSuite(storage: () => TestStorage): void {
     await channel.trained('mochi', 'cat');
     await channel.say('ann', '/krona photos add rex class:dog', [await photo(2)]);
     const card = await channel.say('bob', '/krona imagine rex and mochi');
-    expect(card.text!.join()).toContain('rex is drawn as any dog: no adapter of it is used');
+    expect(card.text!.join()).toContain('rex is drawn as an ordinary dog, without an adapter');
   });
 
   it('the card follows the set, with votes under each picture', async () => {
@@ -128,7 +129,7 @@ export function drawingSuite(storage: () => TestStorage): void {
     });
     expect((await channel.card(card)).progress).toEqual({
       fraction: 0.25,
-      label: '25 % · drawing · 3 s left',
+      label: '25% · drawing · 3 s left',
     });
     const [first] = await channel.finishSet(set);
     await channel.react('bob', set, first!, '👍🏽');
@@ -169,10 +170,12 @@ export function drawingSuite(storage: () => TestStorage): void {
     expect(values).toMatchObject({
       seed: '7',
       'negative prompt': 'blurry, dark',
-      'seeds of the pictures': '7, 8',
+      'picture seeds': '7, 8',
     });
 
-    expect((await channel.press('bob', `delete:${set.id}`)).text!.join()).toMatch(/Only who asked/);
+    expect((await channel.press('bob', `delete:${set.id}`)).text!.join()).toMatch(
+      /Only the member who requested them/,
+    );
     expect(await records.set(set.id)).not.toBeNull();
     const deleted = await channel.press('ann', `delete:${set.id}`);
     expect(deleted).toMatchObject({ title: 'These pictures were deleted', follows: { id: set.id } });
@@ -249,7 +252,7 @@ export function drawingSuite(storage: () => TestStorage): void {
 
     const card = await loadCard('set', set.id, channel.context);
     expect(card.text!.join(' ')).toMatch(
-      /2 pictures were held back.* for adults alone \(71 %, 96 % sure\).*\/krona rules set safety:/,
+      /2 pictures were held back.* as adult \(NSFW\) images \(71%, 96%\).*\/krona rules set safety:/,
     );
     expect(card.pictures!.map(({ id, sensitive, caption }) => [id, sensitive, caption])).toEqual([
       [plain, undefined, '1'],
@@ -272,7 +275,7 @@ export function drawingSuite(storage: () => TestStorage): void {
     const set = await channel.set(await channel.say('ann', '/krona imagine a cat steps:5'));
     expect(set.prompt).toBe('a cat');
     expect(set.settings).toMatchObject({ samplingSteps: 5, steps: 200 });
-    expect(await channel.refusal('ann', '/krona imagine a cat steps:0')).toMatch(/^OPTION_INVALID: steps/);
+    expect(await channel.refusal('ann', '/krona imagine a cat steps:0')).toMatch(/^OPTION_INVALID: `steps`/);
     expect(await channel.refusal('ann', '/krona imagine a cat lr:0.1')).toMatch(/^OPTION_UNKNOWN: .*“lr”/);
     expect((await channel.set(await channel.say('ann', '/krona imagine a cat'))).settings.samplingSteps).toBe(
       20,

@@ -1,8 +1,5 @@
 /** @file A channel with members who type commands, on the real embedded storage; and photos to give. */
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import sharp, { type Sharp } from 'sharp';
 import { runAction } from '../../commands/actions.ts';
 import type { Card } from '../../commands/card.ts';
@@ -11,11 +8,9 @@ import { parseCommandLine, runCommand } from '../../commands/index.ts';
 import { loadCard } from '../../commands/cards/load-card.ts';
 import { recordReaction } from '../../commands/votes/react.ts';
 import { KronaError } from '../../core/errors.ts';
-import { readConfig } from '../../core/config.ts';
-import { startEmbeddedDatabase } from '../../storage/embedded/database.ts';
-import { openStorage, type Storage } from '../../storage/open.ts';
+import type { Storage } from '../../storage/open.ts';
 import type { Adapter, PictureSet, Run } from '../../core/records.ts';
-import type { ModelCard } from '../../core/settings/settings.ts';
+import type { ModelCard } from '../../core/settings/model-card.ts';
 
 /** Widths as SDXL has them, few of them. */
 export const MODEL: ModelCard = {
@@ -30,23 +25,6 @@ export const MODEL: ModelCard = {
     { path: 'down_blocks.2.attentions.0.transformer_blocks.0.attn2.to_out.0', out: 1280, in: 1280 },
   ],
 };
-
-export type TestStorage = Storage;
-
-/** The embedded database, queue and blob folder in a folder of their own. */
-export async function openTestStorage(): Promise<TestStorage> {
-  const dataFolder = await mkdtemp(join(tmpdir(), 'krona-commands-'));
-  const database = await startEmbeddedDatabase({ dataFolder });
-  const storage = await openStorage(await readConfig({ KRONA_DATA: dataFolder }));
-  return {
-    ...storage,
-    async close() {
-      await storage.close();
-      await database.close();
-      await rm(dataFolder, { recursive: true, force: true });
-    },
-  };
-}
 
 export function file(fileName: string, bytes: Uint8Array): Attachment {
   return { fileName, size: bytes.length, read: async () => bytes };

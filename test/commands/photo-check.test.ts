@@ -131,7 +131,7 @@ describe('a photo', () => {
       const bytes = await scene(8).toFormat(format).toBuffer();
       for (const part of [0.5, 0.9])
         expect(await refusal(bytes.subarray(0, Math.floor(bytes.length * part)))).toMatch(
-          /^PHOTO_DAMAGED: .*cut off/,
+          /^PHOTO_DAMAGED: .*incomplete/,
         );
     },
   );

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { defaultRules, type ChannelRules } from '../../core/rules.ts';
-import { photo, Room, type TestStorage } from './helpers.ts';
+import { photo, Room } from './helpers.ts';
+import type { Storage } from '../../storage/open.ts';
 
 /** What a channel's moderators allow, forbid and read. */
-export function rulesSuite(storage: () => TestStorage): void {
+export function rulesSuite(storage: () => Storage): void {
   const room = (): Room => {
     const channel = new Room(storage());
     channel.moderators.add('mod');
@@ -18,8 +19,8 @@ export function rulesSuite(storage: () => TestStorage): void {
     const channel = room();
     const shown = await channel.say('bob', '/krona rules');
     expect(shown).toMatchObject({ audience: 'caller', title: 'Rules of this channel' });
-    expect(shown.table!.rows).toContainEqual(['who may train', 'everyone']);
-    expect(shown.table!.rows).toContainEqual(['pictures a member may ask for in an hour', 'no limit']);
+    expect(shown.table!.rows).toContainEqual(['who can train', 'everyone']);
+    expect(shown.table!.rows).toContainEqual(['pictures a member can request in an hour', 'no limit']);
     for (const line of [
       'set member_pictures:5',
       'roles train moderators',
@@ -34,31 +35,31 @@ export function rulesSuite(storage: () => TestStorage): void {
     const card = await channel.say('mod', '/krona rules set member_pictures:5 channel_open:3');
     expect(card.text![0]).toContain('no limit → 5');
     expect(await channel.say('mod', '/krona rules set member_pictures:5')).toMatchObject({
-      title: 'Nothing changed',
+      title: 'No change',
     });
     await channel.say('mod', '/krona rules set channel_open:0');
     const { rows } = (await channel.say('bob', '/krona rules show')).table!;
-    expect(rows).toContainEqual(['pictures a member may ask for in an hour', '5']);
-    expect(rows).toContainEqual(['things of the channel that may wait or run at once', 'no limit']);
+    expect(rows).toContainEqual(['pictures a member can request in an hour', '5']);
+    expect(rows).toContainEqual(['jobs of the channel queued or running at once', 'no limit']);
   });
 
   it('say what happens to pictures for adults alone: as the model and the place ask, or as moderators do', async () => {
     const channel = room();
-    const what = 'pictures for adults alone';
+    const what = 'adult (NSFW) images';
     const rows = async () => (await channel.say('bob', '/krona rules')).table!.rows;
-    expect(await rows()).toContainEqual([what, 'not checked (by default)']);
+    expect(await rows()).toContainEqual([what, 'not checked (default)']);
     expect(await channel.refusal('bob', '/krona rules set safety:off')).toMatch(/^NOT_ALLOWED/);
 
     const card = await channel.say('mod', '/krona rules set safety:block safety_percent:70');
-    expect(card.text![0]).toMatch(/pictures for adults alone: block, .*50 % → 70 %/);
-    expect(await rows()).toContainEqual([what, 'checked, and held back']);
-    expect(await rows()).toContainEqual(['certainty from which the check acts', '70 %']);
+    expect(card.text![0]).toMatch(/adult \(NSFW\) images: block, .*50% → 70%/);
+    expect(await rows()).toContainEqual([what, 'held back']);
+    expect(await rows()).toContainEqual(['probability above which the safety check acts', '70%']);
     expect(await channel.say('mod', '/krona rules set safety:block')).toMatchObject({
-      title: 'Nothing changed',
+      title: 'No change',
     });
     expect(await channel.refusal('mod', '/krona rules set safety:maybe')).toMatch(/^OPTION_INVALID/);
     await channel.say('mod', '/krona rules set safety:default');
-    expect(await rows()).toContainEqual([what, 'not checked (by default)']);
+    expect(await rows()).toContainEqual([what, 'not checked (default)']);
   });
 
   describe('rights', () => {
@@ -74,7 +75,7 @@ export function rulesSuite(storage: () => TestStorage): void {
       await channel.say('mod', '/krona rules roles train moderators');
       await channel.say('mod', '/krona rules roles settings 77');
       expect(await channel.refusal('bob', '/krona imagine mochi')).toMatch(
-        /^NOT_ALLOWED: Only moderators and members with certain roles may ask for pictures/,
+        /^NOT_ALLOWED: Only moderators and members with certain roles can draw here/,
       );
       for (const action of [
         `vary:${picture!}`,
@@ -91,7 +92,7 @@ export function rulesSuite(storage: () => TestStorage): void {
       expect(await channel.refusal('bob', '/krona adapters rollback mochi')).toMatch(/^NOT_ALLOWED/);
       expect((await channel.say('bob', '/krona settings')).tone).toBe('info');
       expect(await channel.refusal('art', '/krona train mochi')).toMatch(
-        /^NOT_ALLOWED: Only moderators may train/,
+        /^NOT_ALLOWED: Only moderators can train/,
       );
 
       expect((await channel.say('art', '/krona imagine mochi')).tone).toBe('progress');
@@ -108,7 +109,7 @@ export function rulesSuite(storage: () => TestStorage): void {
         expect(await channel.refusal('mod', `/krona rules roles train "${who}"`)).toMatch(/^ROLES_INVALID/);
       expect(await channel.refusal('mod', '/krona rules block <@&77>')).toMatch(/^MEMBER_UNKNOWN/);
       expect(await channel.refusal('mod', '/krona rules roles dance everyone')).toMatch(
-        /^OPTION_INVALID: right/,
+        /^OPTION_INVALID: `right`/,
       );
     });
   });
@@ -144,7 +145,7 @@ export function rulesSuite(storage: () => TestStorage): void {
     for (const word of ['Blut', 'très méchant', '血', 'ass'])
       await channel.say('mod', `/krona rules words add:"${word}"`);
     expect(await channel.say('mod', '/krona rules words add:BLUT')).toMatchObject({
-      title: 'Nothing changed',
+      title: 'No change',
     });
     for (const prompt of [
       'a cat in BLUT',
@@ -187,7 +188,7 @@ export function rulesSuite(storage: () => TestStorage): void {
       const set = await channel.set(await channel.say('bob', '/krona imagine a cat count:4'));
       await channel.finishSet(set);
       expect(await channel.refusal('bob', '/krona imagine a cat count:2')).toMatch(
-        /^QUOTA_EXCEEDED: You may have 5 pictures in an hour\. There is room again in (59|60) min, at \d\d:\d\d UTC\.$|^QUOTA_EXCEEDED: .*in 1 h 0 min/,
+        /^QUOTA_EXCEEDED: You can request 5 pictures in an hour\. Try again in (59 min|1 h) \(\d\d:\d\d UTC\)\.$/,
       );
       await channel.press('bob', `delete:${set.id}`);
       expect((await channel.press('bob', `again:${set.id}`)).tone).toBe('error');
@@ -199,7 +200,7 @@ export function rulesSuite(storage: () => TestStorage): void {
       await storage().records.updateSet(last.id, { state: 'failed', endedAt: new Date() });
       expect((await channel.press('bob', `again:${last.id}`)).tone).toBe('progress');
       await setRules(channel, { member: { ...quota, pictures: 3 } });
-      expect(await channel.refusal('dee', '/krona imagine a cat count:4')).toMatch(/asks for 4 at once/);
+      expect(await channel.refusal('dee', '/krona imagine a cat count:4')).toMatch(/this request is for 4/);
       // Moderators are not bound.
       expect((await channel.say('mod', '/krona imagine a cat count:4')).tone).toBe('progress');
     });
@@ -209,7 +210,7 @@ export function rulesSuite(storage: () => TestStorage): void {
       await setRules(channel, { channel: { ...quota, trainings: 1 } });
       await channel.trained('mochi', 'cat');
       expect(await channel.refusal('bob', '/krona train rex class:dog', [await photo(2)])).toMatch(
-        /^QUOTA_EXCEEDED: This channel may have 1 training in 24 hours\. There is room again in (23 h 59|24 h 0) min/,
+        /^QUOTA_EXCEEDED: This channel can start 1 training in 24 hours\. Try again in (23 h 59 min|24 h) /,
       );
       expect(
         await storage().records.subjectByName((await channel.actor('bob')).channel.id, 'rex'),
@@ -228,7 +229,7 @@ export function rulesSuite(storage: () => TestStorage): void {
         progress: { step: 1, steps: 20, secondsLeft: 12, phase: 'drawing' },
       });
       expect(await channel.refusal('bob', '/krona imagine a cat')).toMatch(
-        /^QUOTA_EXCEEDED: You may have 2 things waiting or running at once.*about 12 s; `\/krona queue show`/,
+        /^QUOTA_EXCEEDED: You can have 2 jobs queued or running at once.*about 12 s\. `\/krona queue show`/,
       );
       await channel.finishSet(first);
       expect((await channel.say('bob', '/krona imagine a cat')).tone).toBe('progress');
@@ -241,7 +242,7 @@ export function rulesSuite(storage: () => TestStorage): void {
     const limits = async () =>
       (await channel.say('bob', '/krona queue')).text!.filter((line) => !line.includes('`'));
     await setRules(channel, { member: none, channel: none });
-    expect(await limits()).toEqual(['No limit set here.']);
+    expect(await limits()).toEqual(['This channel has no limits.']);
     await setRules(channel, {
       member: { trainings: null, pictures: 5, open: 3 },
       channel: { trainings: 4, pictures: 200, open: null },
@@ -252,12 +253,10 @@ export function rulesSuite(storage: () => TestStorage): void {
       'This channel: 0 of 4 trainings in 24 hours.',
       'You: 2 of 5 pictures in an hour.',
       'This channel: 6 of 200 pictures in an hour.',
-      'You: 1 of 3 things waiting or running at once.',
+      'You: 1 of 3 jobs queued or running.',
     ]);
     await channel.say('bob', '/krona imagine a cat count:3');
-    expect((await limits())[1]).toMatch(
-      /^You: 5 of 5 pictures in an hour; there is room again in .*, at \d\d:\d\d UTC\.$/,
-    );
+    expect((await limits())[1]).toMatch(/^You: 5 of 5 pictures in an hour; more in .* \(\d\d:\d\d UTC\)\.$/);
   });
 
   it('the log tells moderators who did what, newest first', async () => {
@@ -272,7 +271,7 @@ export function rulesSuite(storage: () => TestStorage): void {
     await channel.say('mod', '/krona rules words add:bad');
     const { rows } = (await channel.say('mod', '/krona rules log')).table!;
     expect(rows.map((row) => row.slice(1))).toEqual([
-      ['mod', 'rules', 'refused from now on: bad'],
+      ['mod', 'rules', 'refused: bad'],
       ['bob', 'delete', 'pictures: mochi ˋinˋ space'],
       ['cid', 'champion', expect.stringMatching(/^mochi-200-\w+, pinned$/)],
       ['cid', 'settings', 'steps: 200 → 300'],

@@ -1,9 +1,10 @@
 import { expect, it } from 'vitest';
-import { DEFAULT_SETTINGS } from '../../core/settings/settings.ts';
-import { MODEL, photo, Room, type TestStorage } from './helpers.ts';
+import { DEFAULT_SETTINGS } from '../../core/settings/defaults.ts';
+import { MODEL, photo, Room } from './helpers.ts';
+import type { Storage } from '../../storage/open.ts';
 
 /** A channel's settings, as members change them. */
-export function settingsSuite(storage: () => TestStorage): void {
+export function settingsSuite(storage: () => Storage): void {
   const room = (): Room => new Room(storage());
 
   it('are shown, changed from old to new, and belong to the channel', async () => {
@@ -49,8 +50,8 @@ export function settingsSuite(storage: () => TestStorage): void {
     const channel = room();
     const changed = await channel.say('ann', '/krona settings method:full');
     expect(changed.fields).toEqual([
-      { name: 'lr', value: '0.002 → 0.0002' },
       { name: 'method', value: 'krona → full' },
+      { name: 'lr', value: '0.002 → 0.0002' },
     ]);
     await channel.say('ann', '/krona settings lr:1e-5');
     expect((await channel.actor('ann')).channel.settings).toMatchObject({ method: 'full', lr: 1e-5 });
@@ -64,8 +65,8 @@ export function settingsSuite(storage: () => TestStorage): void {
     const channel = room();
     const changed = await channel.say('ann', '/krona settings method:lora rank:8 alpha:4');
     expect(changed.fields).toEqual([
-      { name: 'rank', value: '4 → 8' },
       { name: 'method', value: 'krona → lora' },
+      { name: 'rank', value: '4 → 8' },
     ]);
     // Σ rank·(out + in) of the four projections.
     expect(changed.text!.join()).toContain('77,824 parameters');
@@ -76,50 +77,53 @@ export function settingsSuite(storage: () => TestStorage): void {
     ]);
     expect((await channel.actor('ann')).channel.settings).toMatchObject({ rank: 16, alpha: 8 });
     expect(await channel.refusal('ann', '/krona settings rank:1000')).toMatch(
-      /^RANK_UNFIT: rank=1000 is more than 640×\d+ .* choose at most 640\./,
+      /^RANK_UNFIT: rank=1000 is too high for 640×\d+ .* choose at most 640\./,
     );
     expect((await channel.actor('ann')).channel.settings).toMatchObject({ rank: 16, alpha: 8 });
   });
 
   it.each([
-    ['rank:0', /rank must be a whole number from 1 to 1280/],
-    ['alpha:0', /alpha must be a number above 0/],
-    ['lr:0', /lr must be a number above 0 and at most 0\.1; you gave “0”/],
-    ['lr:-1', /lr must be .*“-1”/],
-    ['lr:1e9', /lr must be .*“1e9”/],
-    ['lr:fast', /lr must be .*“fast”/],
-    ['lr:nan', /lr must be/],
-    ['lr:0x10', /lr must be/],
-    ['a1:0', /a1 must be a whole number of at least 1/],
-    ['a1:2.5', /a1 must be a whole number/],
-    ['steps:5001', /steps must be a whole number from 1 to 5000/],
-    ['guidance:0.5', /guidance must be a number from 1 to 30/],
-    ['sampling_steps:151', /sampling_steps must be a whole number from 1 to 150/],
-    ['rescale:2', /rescale must be a number from 0 to 1/],
-    ['refine:1', /refine must be a number from 0 to 0\.95/],
-    ['size:wide', /size must be width and height in pixels, as 1024x768, or model; you gave “wide”/],
-    ['size:100x128', /^SIZE_UNFIT: width=100 is no multiple of 8, as sdxl-like needs; choose 96 or 104/],
-    ['size:128x0', /^SIZE_UNFIT: height=0 is no multiple of 8/],
+    ['rank:0', /`rank` must be a whole number from 1 to 1280/],
+    ['alpha:0', /`alpha` must be a number above 0/],
+    ['lr:0', /`lr` must be a number above 0 and at most 0\.1; you gave “0”/],
+    ['lr:-1', /`lr` must be .*“-1”/],
+    ['lr:1e9', /`lr` must be .*“1e9”/],
+    ['lr:fast', /`lr` must be .*“fast”/],
+    ['lr:nan', /`lr` must be/],
+    ['lr:0x10', /`lr` must be/],
+    ['a1:0', /`a1` must be a whole number of at least 1/],
+    ['a1:2.5', /`a1` must be a whole number/],
+    ['steps:5001', /`steps` must be a whole number from 1 to 5000/],
+    ['guidance:0.5', /`guidance` must be a number from 1 to 30/],
+    ['sampling_steps:151', /`sampling_steps` must be a whole number from 1 to 150/],
+    ['rescale:2', /`rescale` must be a number from 0 to 1/],
+    ['refine:1', /`refine` must be a number from 0 to 0\.95/],
+    ['size:wide', /`size` must be width and height in pixels, as 1024x768, or model; you gave “wide”/],
+    [
+      'size:100x128',
+      /^SIZE_UNFIT: width=100 is not a multiple of 8, which sdxl-like needs; choose 96 or 104/,
+    ],
+    ['size:128x0', /^SIZE_UNFIT: height=0 is not a multiple of 8/],
     [
       'size:512',
-      /^SIZE_UNFIT: width=512 is not what sdxl-like was trained for, 128 pixels; choose 64 to 256/,
+      /^SIZE_UNFIT: width=512 does not suit sdxl-like, which was trained on 128 pixels; choose 64 to 256/,
     ],
-    ['refine:0.2', /^REFINER_MISSING: refine=0\.2 needs a refiner, and the worker has none beside sdxl-like/],
-    ['batch:0', /batch must be a whole number from 1 to 16; you gave “0”/],
-    ['offset_noise:2', /offset_noise must be a number from 0 to 1/],
-    ['offset_noise:much', /offset_noise must be a number from 0 to 1; you gave “much”/],
-    ['mask:file', /mask must be one of off, auto, alpha, border/],
-    ['targets:text', /targets must be one of attention, attention,feed-forward, /],
-    ['flip:perhaps', /flip must be yes or no/],
-    ['prior:201', /prior must be a whole number from 0 to 200/],
+    ['refine:0.2', /^REFINER_MISSING: `refine` is 0\.2, but the worker has no refiner for sdxl-like/],
+    ['batch:0', /`batch` must be a whole number from 1 to 16, or model; you gave “0”/],
+    ['offset_noise:2', /`offset_noise` must be a number from 0 to 1/],
+    ['offset_noise:much', /`offset_noise` must be a number from 0 to 1, or model; you gave “much”/],
+    ['mask:file', /`mask` must be one of off, auto, alpha, border/],
+    ['targets:text', /`targets` must be one of attention, attention,feed-forward, /],
+    ['flip:perhaps', /`flip` must be yes or no/],
+    ['prior:201', /`prior` must be a whole number from 0 to 200/],
     ['warmup:201', /^WARMUP_UNFIT: warmup=201 is longer than the run of 200 steps; choose at most 200/],
     [
       'method:full targets:attention,feed-forward',
-      /^TARGETS_UNSUPPORTED: .*targets=attention,feed-forward is for krona and lora; choose targets:attention/,
+      /^TARGETS_UNSUPPORTED: .*targets=attention,feed-forward works only with krona and lora. Choose targets:attention/,
     ],
-    ['count:5', /count must be a whole number from 1 to 4/],
-    ['method:kronna', /method must be one of krona, lora, full;.*“krona”\?/],
-    ['scheduler:eular', /scheduler must be one of model, ddim,.*“euler”\?/],
+    ['count:5', /`count` must be a whole number from 1 to 4/],
+    ['method:kronna', /`method` must be one of krona, lora, full;.*“krona”\?/],
+    ['scheduler:eular', /`scheduler` must be one of model, ddim,.*“euler”\?/],
   ])('with %s are refused, nothing else of the line is taken', async (bad, message) => {
     const channel = room();
     expect(
@@ -158,14 +162,16 @@ export function settingsSuite(storage: () => TestStorage): void {
         expect.arrayContaining([
           { name: 'guidance rescale', value: '0.7' },
           { name: 'size', value: '160x96' },
-          { name: 'share of the refiner', value: '0.3' },
+          { name: 'refiner share', value: '0.3' },
         ]),
       );
     } finally {
       await records.saveModelCard(MODEL);
     }
     // The refiner is gone: told before anything is queued.
-    expect(await channel.refusal('ann', '/krona imagine a cat')).toMatch(/^REFINER_MISSING: refine=0\.3/);
+    expect(await channel.refusal('ann', '/krona imagine a cat')).toMatch(
+      /^REFINER_MISSING: `refine` is 0\.3/,
+    );
     expect(await drawn('/krona imagine a cat refine:0')).toMatchObject({ refine: 0 });
   });
 

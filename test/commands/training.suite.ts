@@ -1,9 +1,10 @@
 import sharp from 'sharp';
 import { expect, it } from 'vitest';
-import { file, MODEL, photo, Room, scene, type TestStorage } from './helpers.ts';
+import { file, MODEL, photo, Room, scene } from './helpers.ts';
+import type { Storage } from '../../storage/open.ts';
 
 /** Subjects, photos and runs, as members see them. */
-export function trainingSuite(storage: () => TestStorage): void {
+export function trainingSuite(storage: () => Storage): void {
   const room = (): Room => new Room(storage());
 
   it('a subject is begun with photos, and everything for its run is written at once', async () => {
@@ -12,7 +13,7 @@ export function trainingSuite(storage: () => TestStorage): void {
       await photo(1),
       await photo(2),
     ]);
-    expect(card).toMatchObject({ tone: 'progress', title: 'mochi is waiting to be learnt' });
+    expect(card).toMatchObject({ tone: 'progress', title: 'Training of mochi is queued' });
     expect(card.aside).toBeUndefined();
     const run = await channel.run(card);
     const { records } = storage();
@@ -35,19 +36,19 @@ export function trainingSuite(storage: () => TestStorage): void {
     const cutOut = file('cut-out.png', await scene(1).ensureAlpha().png().toBuffer());
     const plain = await photo(2);
     expect(await channel.refusal('ann', '/krona train mochi cat mask:alpha', [cutOut, plain])).toBe(
-      'MASK_MISSING: mask=alpha needs photos with transparency, which photo-2.png has not; ' +
-        'choose mask:auto, which takes of each photo what it has, or mask:off.',
+      'MASK_MISSING: `mask:alpha` needs photos with transparency, but photo-2.png has none. ' +
+        'Use `mask:auto`, which uses what each photo has, or `mask:off`.',
     );
     expect(await channel.refusal('ann', '/krona train mochi cat mask:border', [cutOut, plain])).toMatch(
-      /^MASK_MISSING: mask=border needs photos with a border of one colour, which cut-out.png, photo-2.png have not/,
+      /^MASK_MISSING: `mask:border` needs photos with a border of one colour, but cut-out.png, photo-2.png have none/,
     );
     expect(await channel.say('ann', '/krona queue')).toMatchObject({
-      title: 'Nothing runs and nothing waits',
+      title: 'The queue is empty',
     });
     // Photos that the subject has already count too.
     await channel.say('ann', '/krona photos add mochi class:cat', [plain]);
     expect(await channel.refusal('ann', '/krona train mochi mask:alpha', [cutOut])).toMatch(
-      /photo-2\.png has not/,
+      /photo-2\.png has none/,
     );
     const card = await channel.say('ann', '/krona train mochi mask:auto', [cutOut]);
     expect((await channel.run(card)).photoHashes).toHaveLength(2);
@@ -130,7 +131,7 @@ export function trainingSuite(storage: () => TestStorage): void {
       '4 · bob · in a box',
     ]);
     expect(await channel.refusal('bob', '/krona photos caption mochi 2 a cat on a sofa')).toMatch(
-      /^NOT_ALLOWED: Photo 2 is not yours; .* may caption it/,
+      /^NOT_ALLOWED: Photo 2 is not yours\. .* can caption it/,
     );
     const long = `/krona photos caption mochi 2 ${'x'.repeat(301)}`;
     expect(await channel.refusal('ann', long)).toMatch(/^OPTION_TOO_LONG/);
@@ -179,7 +180,7 @@ export function trainingSuite(storage: () => TestStorage): void {
     expect(card.aside).toMatchObject({ audience: 'caller', title: '2 of 6 photos kept' });
     const text = card.aside!.text!.join('\n');
     expect(text).toMatch(/empty\.png has 0 bytes/);
-    expect(text).toMatch(/page\.jpg is not a picture/);
+    expect(text).toMatch(/page\.jpg is not a readable image/);
     expect(text).toMatch(/tiny\.png has 40×40/);
     expect(text).toMatch(/copy\.png is the same photo as good\.png/);
     expect(text).toMatch(/worse\.jpg is kept.*almost the same as good\.png/);
@@ -192,14 +193,14 @@ export function trainingSuite(storage: () => TestStorage): void {
       file('same.tiff', await scene(1).tiff({ compression: 'lzw' }).toBuffer()),
     ]);
     expect(again).toMatchObject({ tone: 'warning', audience: 'caller' });
-    expect(again.text!.join()).toContain('same.tiff is the same photo as one.png, which mochi has already');
+    expect(again.text!.join()).toContain('same.tiff is the same photo as one.png, which mochi already has');
   });
 
   it('too many photos are refused by name of the limit, and nothing is lost', async () => {
     const channel = room();
     const thirty = await Promise.all(Array.from({ length: 30 }, (_, i) => photo(100 + i)));
     expect(await channel.refusal('ann', '/krona train mochi cat', thirty)).toMatch(
-      /^TOO_MANY_FILES: 30 files.*at most 10.*at most 20/,
+      /^TOO_MANY_FILES: You sent 30 files.*at most 10.*at most 20/,
     );
     const { channel: here } = await channel.actor('ann');
     expect(await storage().records.subjects(here.id)).toEqual([]);
@@ -207,7 +208,7 @@ export function trainingSuite(storage: () => TestStorage): void {
     await channel.say('bob', '/krona photos add mochi', thirty.slice(10, 18));
     const last = await channel.say('cid', '/krona photos add mochi', thirty.slice(18, 23));
     expect(last.title).toBe('2 photos of mochi added');
-    expect(last.aside!.text!.join('\n')).toMatch(/photo-120\.png is one too many: mochi has 20 photos/);
+    expect(last.aside!.text!.join('\n')).toMatch(/photo-120\.png is not kept: mochi already has 20 photos/);
     expect((await channel.say('ann', '/krona photos list mochi')).pictures).toHaveLength(20);
   });
 
@@ -216,7 +217,7 @@ export function trainingSuite(storage: () => TestStorage): void {
     expect(await channel.refusal('ann', '/krona train mochi cat')).toMatch(/^NO_PHOTOS/);
     const bad = file('page.jpg', Buffer.from('<html>'));
     expect(await channel.refusal('ann', '/krona train mochi cat', [bad])).toMatch(
-      /^NO_PHOTOS: .*page\.jpg is not a picture/,
+      /^NO_PHOTOS: .*page\.jpg is not a readable image/,
     );
     expect(await channel.refusal('ann', '/krona photos add mochi class:cat', [bad])).toMatch(
       /^NO_PHOTOS: page\.jpg/,
@@ -229,7 +230,7 @@ export function trainingSuite(storage: () => TestStorage): void {
       /^SUBJECT_NAME/,
     );
     expect(await channel.refusal('ann', '/krona train mochi cat steps:0', [one])).toMatch(
-      /^OPTION_INVALID: steps.*1 to 5000/,
+      /^OPTION_INVALID: `steps`.*1 to 5000/,
     );
     const { channel: here } = await channel.actor('ann');
     expect(await storage().records.subjects(here.id)).toEqual([]);
@@ -247,7 +248,9 @@ export function trainingSuite(storage: () => TestStorage): void {
     );
     expect(answers.map(({ tone }) => tone).sort()).toEqual(['error', 'error', 'progress']);
     const busy = await channel.refusal('dee', '/krona train mochi');
-    expect(busy).toMatch(/^SUBJECT_BUSY: mochi is in the queue already.*queue cancel work:[0-9a-f]{8}`/);
+    expect(busy).toMatch(
+      /^SUBJECT_BUSY: Training of mochi is already queued.*queue cancel work:[0-9a-f]{8}`/,
+    );
     await channel.finishRun(await channel.run(answers.find(({ tone }) => tone === 'progress')!));
     expect(await channel.say('bob', '/krona train mochi')).toMatchObject({ tone: 'progress' });
   });
@@ -282,7 +285,7 @@ export function trainingSuite(storage: () => TestStorage): void {
     const running = await channel.card(card);
     expect(running.progress).toEqual({
       fraction: 0.45,
-      label: '45 % · training · step 90 of 200 · 32 s left',
+      label: '45% · training · step 90 of 200 · 32 s left',
     });
     expect(running.chart!.points).toEqual([
       { x: 10, y: 0.3 },
@@ -295,14 +298,14 @@ export function trainingSuite(storage: () => TestStorage): void {
     ]);
     const early = await channel.press('bob', `samples:${run.id}`);
     expect(early).toMatchObject({ title: 'Samples of mochi', audience: 'caller' });
-    expect(early.text!.join()).toMatch(/None is drawn yet/);
+    expect(early.text!.join()).toMatch(/No samples yet/);
     expect(early.pictures).toBeUndefined();
 
     const [, final] = await channel.finishRun(run, [100, 200]);
     const done = await channel.card(card);
     expect(done).toMatchObject({
       tone: 'success',
-      title: 'mochi is learnt',
+      title: 'mochi is trained',
       files: [{ blobHash: final!.blobHash }],
     });
     expect(done.files![0]!.name).toMatch(/^mochi-200-[0-9a-f]{6}\.safetensors$/);
@@ -333,7 +336,7 @@ export function trainingSuite(storage: () => TestStorage): void {
       endedAt: new Date(),
     });
     const failed = await channel.card(card);
-    expect(failed).toMatchObject({ tone: 'error', title: 'Learning mochi failed' });
+    expect(failed).toMatchObject({ tone: 'error', title: 'Training of mochi failed' });
     expect(failed.text!.join('\n')).toMatch(/out of memory.*\n.*\/krona train subject:mochi/);
   });
 
@@ -342,27 +345,27 @@ export function trainingSuite(storage: () => TestStorage): void {
     const { records, jobs } = storage();
     const first = await channel.run(await channel.say('ann', '/krona train mochi cat', [await photo(1)]));
     const queue = await channel.say('bob', '/krona queue');
-    expect(queue.table!.rows).toEqual([[first.id.slice(0, 8), 'train mochi', 'ann', 'waiting']]);
-    expect(await channel.refusal('bob', '/krona queue cancel')).toMatch(/^WORK_UNKNOWN: Nothing of yours/);
+    expect(queue.table!.rows).toEqual([[first.id.slice(0, 8), 'train mochi', 'ann', 'queued']]);
+    expect(await channel.refusal('bob', '/krona queue cancel')).toMatch(/^WORK_UNKNOWN: You have no jobs/);
     expect(await channel.refusal('bob', `/krona queue cancel ${first.id.slice(0, 8)}`)).toMatch(
       /^NOT_ALLOWED/,
     );
     expect((await channel.press('bob', `cancel:${first.id}`)).text!.join()).toMatch(
-      /Only who asked for it or a moderator/,
+      /Only the member who requested it or a moderator/,
     );
     expect(await channel.say('ann', '/krona queue cancel')).toMatchObject({
       title: 'Cancelled: train mochi',
     });
     expect(await records.run(first.id)).toMatchObject({ state: 'cancelled' });
     expect(await jobs.state('train', first.id)).toBe('cancelled');
-    expect((await channel.press('ann', `cancel:${first.id}`)).text!.join()).toMatch(/ended already/);
+    expect((await channel.press('ann', `cancel:${first.id}`)).text!.join()).toMatch(/already cancelled/);
 
     const second = await channel.run(await channel.say('ann', '/krona train mochi'));
     channel.moderators.add('mod');
     const cancelled = await channel.press('mod', `cancel:${second.id}`);
-    expect(cancelled).toMatchObject({ tone: 'warning', title: 'Learning mochi was cancelled' });
+    expect(cancelled).toMatchObject({ tone: 'warning', title: 'Training of mochi was cancelled' });
     expect(await channel.say('ann', '/krona queue')).toMatchObject({
-      title: 'Nothing runs and nothing waits',
+      title: 'The queue is empty',
     });
   });
 

@@ -6,7 +6,7 @@ import { foldEmoji, invitingEmoji, meaningOf } from '../../commands/votes/emoji.
 import { rankArms, rankPictures } from '../../commands/votes/ranking.ts';
 import { wilsonInterval } from '../../commands/votes/wilson.ts';
 import type { Adapter, Picture, PictureSet, StandingVote } from '../../core/records.ts';
-import { DEFAULT_SETTINGS } from '../../core/settings/settings.ts';
+import { DEFAULT_SETTINGS } from '../../core/settings/defaults.ts';
 import { randomNumbers } from './helpers.ts';
 
 const T0 = new Date(0);

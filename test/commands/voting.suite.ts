@@ -1,33 +1,23 @@
 import { randomUUID } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { loadCard } from '../../commands/cards/load-card.ts';
-import type { PictureSet } from '../../core/records.ts';
-import { Room, type TestStorage } from './helpers.ts';
+import { newSet } from '../helpers/new-records.ts';
+import { Room } from './helpers.ts';
+import type { Storage } from '../../storage/open.ts';
 
 /** Reactions, rankings and champions, as members see them. */
-export function votingSuite(storage: () => TestStorage): void {
+export function votingSuite(storage: () => Storage): void {
   const room = (): Room => new Room(storage());
 
   /** A trained subject with the run's result grid, one picture of each checkpoint. */
   async function withFinals(channel: Room) {
     const adapters = await channel.trained('mochi', 'cat', [50, 100, 150, 200]);
     const run = (await storage().records.run(adapters[0]!.runId))!;
-    const set: PictureSet = await storage().records.addSet({
-      id: randomUUID(),
-      channelId: run.channelId,
-      memberId: run.memberId,
-      kind: 'finals',
-      runId: run.id,
-      subjectId: run.subjectId,
-      prompt: 'mochi',
-      negative: null,
-      seed: 1,
-      count: 4,
-      strength: 1,
-      settings: run.settings,
-      adapterId: null,
-      state: 'running',
-    });
+    const { id: runId, channelId, memberId, subjectId, settings } = run;
+    const of = { channelId, memberId, runId, subjectId, settings };
+    const set = await storage().records.addSet(
+      newSet({ ...of, kind: 'finals', prompt: 'mochi', count: 4, state: 'running' }),
+    );
     const pictures = await channel.finishSet(
       set,
       adapters.map(({ id }) => id),
@@ -46,11 +36,11 @@ export function votingSuite(storage: () => TestStorage): void {
     const own = await channel.card({ tone: 'info', title: '', follows: { kind: 'run', id: run.id } });
     expect(own.votesOn).toBeUndefined();
     expect(own.pictures).toBeUndefined();
-    expect(own.text!.join()).toContain('vote for the best');
+    expect(own.text!.join()).toContain('Vote for the best');
     const card = await channel.card({ tone: 'info', title: '', follows: { kind: 'set', id: set.id } });
     expect(card.title).toBe('Which mochi is the best?');
     expect(card.votesOn).toBe(set.id);
-    expect(card.fields!.map(({ name }) => name)).toEqual(['asked by']);
+    expect(card.fields!.map(({ name }) => name)).toEqual(['requested by']);
     // Which checkpoint drew which picture is not told.
     expect(card.pictures!.map(({ caption }) => caption)).toEqual(['1', '2 · ❤️ 1', '3', '4']);
   });
@@ -140,7 +130,7 @@ export function votingSuite(storage: () => TestStorage): void {
     await channel.react('eve', set, pictures[0]!, '👎');
     await channel.react('ann', set, pictures[0]!, '👍');
     const best = await channel.say('fay', '/krona top');
-    expect(best.table!.rows[0]).toEqual(['1', 'mochi (3)', 'ann', '44 % to 100 %', '3']);
+    expect(best.table!.rows[0]).toEqual(['1', 'mochi (3)', 'ann', '44% to 100%', '3']);
     expect(best.table!.rows).toHaveLength(2);
     expect(best.pictures![0]!.id).toBe(pictures[2]);
 
@@ -149,7 +139,7 @@ export function votingSuite(storage: () => TestStorage): void {
     expect(ranked.table!.rows[0]![1]).toMatch(new RegExp(`^mochi-150-${adapters[2]!.id.slice(0, 6)}`));
     // In the channel the names would stay after their adapters are deleted.
     expect(ranked.audience).toBe('caller');
-    expect(ranked.table!.rows[0]![3]).toMatch(/^\d+ % to \d+ %$/);
+    expect(ranked.table!.rows[0]![3]).toMatch(/^\d+% to \d+%$/);
     expect(ranked.table!.rows.at(-1)![1]).toMatch(/^mochi-50-/);
     expect(await channel.say('fay', '/krona top settings')).toMatchObject({
       audience: 'caller',
@@ -170,6 +160,6 @@ export function votingSuite(storage: () => TestStorage): void {
     expect((await channel.card(best)).table!.rows.map(([, picture]) => picture)).toEqual(['mochi (3)']);
     expect((await channel.say('fay', '/krona top')).table!.rows).toHaveLength(2);
     await storage().records.deleteSet(set.id, 'By Ann.');
-    expect(await channel.card(best)).toEqual({ tone: 'info', title: 'Nothing of this ranking is left' });
+    expect(await channel.card(best)).toEqual({ tone: 'info', title: 'This ranking is empty' });
   });
 }

@@ -107,8 +107,8 @@ describe('names', () => {
 
   it('of classes are plain nouns, in lower case', () => {
     expect(checkClassName('Guinea  Pig')).toBe('guinea pig');
-    expect(() => checkClassName('42')).toThrow(/plain noun/);
-    expect(() => checkClassName('cat, best quality')).toThrow(/plain noun/);
+    expect(() => checkClassName('42')).toThrow(/common noun/);
+    expect(() => checkClassName('cat, best quality')).toThrow(/common noun/);
   });
 });
 

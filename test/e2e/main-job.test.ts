@@ -95,11 +95,11 @@ describe('the main job', () => {
     }));
     await drop(mia, await Promise.all(photos));
     await say(mia, '/krona train subject:mochi class:cat');
-    await card(ben, /mochi is learnt/).waitFor();
+    await card(ben, /mochi is trained/).waitFor();
     await expect
       .poll(() => decoded(ben, /Which mochi is the best/), { timeout: 60_000 })
       .toBeGreaterThanOrEqual(1);
-    await card(ben, /mochi is learnt/)
+    await card(ben, /mochi is trained/)
       .getByRole('link', { name: /safetensors/ })
       .first()
       .waitFor();

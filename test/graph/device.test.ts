@@ -16,7 +16,7 @@ describe('the device', () => {
   it('is the CPU without CUDA, also beside WebGPU, and one line says why', async () => {
     const { device, notice } = await chooseDevice(null, machineWith('cpu', 'webgpu'));
     expect(device).toBe('cpu');
-    expect(notice).toMatch(/^Computing on the CPU: CUDA is not there \(no such card\).*docs\/gpu\.md/);
+    expect(notice).toMatch(/^Computing on the CPU, because CUDA is missing \(no such card\).*docs\/gpu\.md/);
     expect(notice).not.toContain('\n');
   });
 

@@ -41,7 +41,7 @@ export interface CheckOptions {
 const isShape = (operand: Operand): operand is Shape => Array.isArray(operand);
 
 /** A stream of numbers in [0, 1), the same for the same seed (mulberry32). */
-export function randomStream(seed: number): () => number {
+function randomStream(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;
@@ -148,7 +148,7 @@ export function weightedSum(y: Tensor): Tensor {
  *
  * @param name of the input `x` in `feeds`
  */
-export function expectGradient(
+function expectGradient(
   actual: Float64Array,
   loss: Tensor,
   x: Tensor,

@@ -23,8 +23,6 @@ export interface FakeMessage {
   card: Card;
   /** Cards shown one after the other, the first post included. */
   readonly shown: Card[];
-  /** When each of them was shown, ms. */
-  readonly times: number[];
   readonly reactions: StandingReaction[];
 }
 
@@ -94,7 +92,6 @@ export class FakeGateway implements Gateway {
       nonce,
       card,
       shown: [card],
-      times: [Date.now()],
       reactions: [],
     });
     return id;
@@ -108,7 +105,6 @@ export class FakeGateway implements Gateway {
     if (this.at.stale.has(messageId)) throw new KronaError('MESSAGE_STALE', 'too old to edit');
     message.card = card;
     message.shown.push(card);
-    message.times.push(Date.now());
   }
 
   async remove(channel: Channel, messageId: string): Promise<void> {

@@ -140,7 +140,7 @@ export class FakeHub {
     });
     if (mishap?.cutAfter !== undefined && (mishap.times ?? 1) > 0) {
       mishap.times = (mishap.times ?? 1) - 1;
-      response.write(bytes.subarray(0, mishap.cutAfter), () => setTimeout(() => response.destroy(), 20));
+      response.write(bytes.subarray(0, mishap.cutAfter), () => response.socket!.end());
     } else response.end(bytes);
   }
 }

@@ -9,7 +9,7 @@ import { convertAdapter } from '../../gpu-worker/adapters/files/convert.ts';
 import { ADAPTER_METHODS, type MethodOptions } from '../../gpu-worker/adapters/methods.ts';
 import { openModelFolder, type ModelFolder } from '../../gpu-worker/models/model-folder.ts';
 import { KeyedRandom } from '../../core/random.ts';
-import type { Method } from '../../core/settings/settings.ts';
+import type { Method } from '../../core/settings/choices.ts';
 import { TINY_MODEL } from './fixtures.ts';
 
 /** What is trained: by name, with how large its numbers are. */
@@ -70,7 +70,7 @@ export interface OurAdapter {
 }
 
 /** Numbers in ±size that are the same on every machine. */
-export function randomLayers(model: ModelFolder, name: keyof typeof ADAPTERS): AdapterLayers {
+function randomLayers(model: ModelFolder, name: keyof typeof ADAPTERS): AdapterLayers {
   const { method, size, options, encoder } = ADAPTERS[name]!;
   const shapes = ADAPTER_METHODS[method].shapes(model, options);
   const layout = adapterLayout(shapes);

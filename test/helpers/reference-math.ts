@@ -204,7 +204,7 @@ const reduce = (x: Values, axes: readonly number[]): Values => {
   return result;
 };
 
-export const references: { readonly [P in Primitive]: Reference<P> } = {
+const references: { readonly [P in Primitive]: Reference<P> } = {
   input: ({ name }, _, feeds) => feeds[name]!,
   weight: ({ shape, dtype, source }) => ({
     shape,

@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import type { TrainOptions } from '../../gpu-worker/training/train-options.ts';
-import type { Method } from '../../core/settings/settings.ts';
+import type { Method } from '../../core/settings/choices.ts';
 import { TINY_MODEL } from './fixtures.ts';
 
 /** Writes `count` different pictures of 64×64 into a folder and returns their paths. */

@@ -1,8 +1,9 @@
 /** @file Waiting in tests: what is tested works in its own time, and the machine may be busy. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const TRIES = 600;
-const EVERY = 100;
+/** A little less than a test may take, so that it is this that says what was missing, ms. */
+const PATIENCE = 110_000;
+const EVERY = 50;
 
 type Nothing = null | undefined | false | 0;
 
@@ -11,13 +12,14 @@ type Nothing = null | undefined | false | 0;
  *
  * @param look - gives nothing, false or 0 while it has to be waited for
  * @param what - is waited for, for the failure's message
- * @throws Error after a minute
+ * @throws Error after two minutes
  */
 export async function until<T>(look: () => T | Nothing | Promise<T | Nothing>, what = 'it'): Promise<T> {
-  for (let tries = 0; tries < TRIES; tries++) {
+  const end = performance.now() + PATIENCE;
+  while (performance.now() < end) {
     const found = await look();
     if (found) return found;
     await sleep(EVERY);
   }
-  throw new Error(`within a minute it did not come: ${what}`);
+  throw new Error(`within two minutes it did not come: ${what}`);
 }

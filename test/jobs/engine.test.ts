@@ -227,6 +227,9 @@ describe('turns', () => {
     place.leave();
   }
 
+  /** Ends when whoever could have had a turn meanwhile has had it. */
+  const turnsElsewhere = () => work('elsewhere', new Turns().enter(0), 10, []);
+
   it('go by rank, then by arrival, and work of a higher rank waits between two of its own', async () => {
     const turns = new Turns();
     const log: string[] = [];
@@ -238,7 +241,7 @@ describe('turns', () => {
       work('first', turns.enter(0), 2, log),
       work('second', turns.enter(0), 1, log),
     ];
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await turnsElsewhere();
     expect(log).toEqual(['train1']);
     all.push(work('later', training, 2, log));
     await Promise.all(all);
@@ -253,7 +256,7 @@ describe('turns', () => {
     const waiting = second.turn(cancelled.signal);
     const ended = expect(waiting).rejects.toThrow('not wanted any more');
     const next = third.turn(signal);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await turnsElsewhere();
     cancelled.abort(new Error('not wanted any more'));
     await ended;
     second.leave();

@@ -1,17 +1,16 @@
 /** @file A worker in a test: the embedded storage, the tiny model, a channel with a subject and its photos. */
-import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import sharp from 'sharp';
-import type { Log } from '../../gpu-worker/jobs/context.ts';
+import type { Log } from '../../core/log.ts';
 import { startWorker, type Worker } from '../../gpu-worker/main.ts';
-import { readConfig, type Config } from '../../core/config.ts';
-import { startEmbeddedDatabase } from '../../storage/embedded/database.ts';
-import { openStorage, type Storage } from '../../storage/open.ts';
-import type { Adapter, PictureSet, Run, Subject } from '../../core/records.ts';
-import { DEFAULT_SETTINGS, type ChannelSettings } from '../../core/settings/settings.ts';
+import type { Config } from '../../core/config.ts';
+import type { Storage } from '../../storage/open.ts';
+import type { RecordStore } from '../../storage/records.ts';
+import type { Adapter, PictureSet, Progress, Run, Subject } from '../../core/records.ts';
+import { DEFAULT_SETTINGS } from '../../core/settings/defaults.ts';
+import type { ChannelSettings } from '../../core/settings/schema.ts';
 import { TINY_MODEL } from '../helpers/fixtures.ts';
+import { openHouse } from '../helpers/house.ts';
+import { newRun, newSet, newSubject } from '../helpers/new-records.ts';
 
 /** Settings that fit the tiny model: 60 steps with checkpoints at 20 and 40. */
 export const SETTINGS: ChannelSettings = {
@@ -27,10 +26,14 @@ export interface Workshop {
   readonly config: Config;
   readonly storage: Storage;
   readonly subject: Subject;
+  /** Another subject of the channel, for tests of what is its own. */
+  addSubject(name: string): Promise<Subject>;
   readonly log: Log & { readonly lines: string[] };
   startWorker(): Promise<Worker>;
   /** Adds a run of the subject and puts its job in the queue. */
   train(settings?: Partial<ChannelSettings>, change?: Partial<Run>): Promise<Run>;
+  /** All that a worker of this process has told of a run's progress, in order. */
+  progressOf(run: Run): readonly Progress[];
   /** Adds a set and puts its job in the queue, unless told otherwise. */
   imagine(change?: Partial<PictureSet>, options?: { enqueue: boolean }): Promise<PictureSet>;
   /** The run's adapters in order of steps. */
@@ -39,21 +42,14 @@ export interface Workshop {
 }
 
 export async function openWorkshop(): Promise<Workshop> {
-  const dataFolder = await mkdtemp(join(tmpdir(), 'krona-jobs-'));
-  const database = await startEmbeddedDatabase({ dataFolder });
-  const config = await readConfig({ KRONA_DATA: dataFolder, KRONA_MODEL: TINY_MODEL });
-  const storage = await openStorage(config);
+  const house = await openHouse({ KRONA_MODEL: TINY_MODEL });
+  const { config, storage } = house;
   const { records, blobs, jobs } = storage;
   const channel = await records.channel('web', 'general', 'general');
   const member = await records.member('web', 'ada', 'Ada');
-  const subject = await records.addSubject({
-    id: randomUUID(),
-    channelId: channel.id,
-    name: 'Mochi',
-    className: 'cat',
-    token: 'zqkv',
-    ownerId: member.id,
-  });
+  const addSubject = (name: string) =>
+    records.addSubject(newSubject({ channelId: channel.id, ownerId: member.id, name }));
+  const subject = await addSubject('Mochi');
   const photos: string[] = [];
   for (const background of ['#c33', '#39c', '#3a5'])
     photos.push((await blobs.put(await photo(background))).hash);
@@ -62,47 +58,42 @@ export async function openWorkshop(): Promise<Workshop> {
     const { error } = fields as { error?: Error };
     lines.push(error ? `${message}: ${error.stack}` : message);
   };
+  const told = new Map<string, Progress[]>();
+  const watched: RecordStore = {
+    ...records,
+    async updateRun(id, change) {
+      if (change.progress) told.set(id, [...(told.get(id) ?? []), change.progress]);
+      return records.updateRun(id, change);
+    },
+  };
   const log = { lines, info: note, warn: note, error: note };
 
   return {
     config,
     storage,
     subject,
+    addSubject,
     log,
-    startWorker: () => startWorker(storage, config, { log }),
+    startWorker: () => startWorker({ ...storage, records: watched }, config, { log }),
+    progressOf: ({ id }) => told.get(id) ?? [],
     async train(settings = {}, change = {}) {
-      const run = await records.addRun({
-        id: randomUUID(),
-        channelId: channel.id,
-        subjectId: subject.id,
-        memberId: member.id,
-        state: 'queued',
-        settings: { ...SETTINGS, ...settings },
-        seed: 7,
-        photoHashes: photos,
-        ...change,
-      });
+      const run = await records.addRun(
+        newRun(subject, { settings: { ...SETTINGS, ...settings }, seed: 7, photoHashes: photos, ...change }),
+      );
       await jobs.enqueue('train', run.id, { runId: run.id });
       return run;
     },
     async imagine(change = {}, { enqueue } = { enqueue: true }) {
-      const set = await records.addSet({
-        id: randomUUID(),
-        channelId: channel.id,
-        memberId: member.id,
-        kind: 'imagine',
-        runId: null,
-        subjectId: null,
-        prompt: 'a red fox',
-        negative: null,
-        seed: 11,
-        count: 1,
-        strength: 1,
-        settings: SETTINGS,
-        adapterId: null,
-        state: 'queued',
-        ...change,
-      });
+      const set = await records.addSet(
+        newSet({
+          channelId: channel.id,
+          memberId: member.id,
+          prompt: 'a red fox',
+          seed: 11,
+          settings: SETTINGS,
+          ...change,
+        }),
+      );
       if (enqueue) await jobs.enqueue('imagine', set.id, { setId: set.id });
       return set;
     },
@@ -110,11 +101,7 @@ export async function openWorkshop(): Promise<Workshop> {
       const all = await records.adapters(channel.id);
       return all.filter(({ runId }) => runId === run.id).sort((a, b) => a.step - b.step);
     },
-    async close() {
-      await storage.close();
-      await database.close();
-      await rm(dataFolder, { recursive: true, force: true });
-    },
+    close: () => house.close(),
   };
 }
 

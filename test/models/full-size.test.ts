@@ -33,23 +33,28 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 describe.each(NAMES)('%s', (name) => {
-  it.each(['folder', 'single file'])('is whole as a %s, with exactly the parameters it is known for', async (form) => {
-    const path = join(folder, form === 'folder' ? name : `${name}.safetensors`);
-    if (form === 'folder') await writeFullSizeFolder(name, path);
-    else await writeWeights(path, REAL[name].single, 'F16');
-    const report = await inspectModel(path);
-    expect(report.problems).toEqual([]);
-    expect(report).toMatchObject({ architecture: ARCHITECTURE[name], ok: true });
-    expect(Object.fromEntries(report.parts.map(({ name: part, parameters }) => [part, parameters]))).toEqual(
-      COUNTS[name],
-    );
-    expect(report.parts.every(({ dtypes }) => dtypes.join() === (form === 'folder' ? 'F32' : 'F16'))).toBe(true);
-    // Nothing was written but headers.
-    const written = form === 'folder' ? join(path, 'unet/diffusion_pytorch_model.safetensors') : path;
-    const { size, blocks } = await stat(written);
-    expect(size).toBeGreaterThan(1e9);
-    expect(blocks * 512).toBeLessThan(4e6);
-  });
+  it.each(['folder', 'single file'])(
+    'is whole as a %s, with exactly the parameters it is known for',
+    async (form) => {
+      const path = join(folder, form === 'folder' ? name : `${name}.safetensors`);
+      if (form === 'folder') await writeFullSizeFolder(name, path);
+      else await writeWeights(path, REAL[name].single, 'F16');
+      const report = await inspectModel(path);
+      expect(report.problems).toEqual([]);
+      expect(report).toMatchObject({ architecture: ARCHITECTURE[name], ok: true });
+      expect(
+        Object.fromEntries(report.parts.map(({ name: part, parameters }) => [part, parameters])),
+      ).toEqual(COUNTS[name]);
+      expect(report.parts.every(({ dtypes }) => dtypes.join() === (form === 'folder' ? 'F32' : 'F16'))).toBe(
+        true,
+      );
+      // Nothing was written but headers.
+      const written = form === 'folder' ? join(path, 'unet/diffusion_pytorch_model.safetensors') : path;
+      const { size, blocks } = await stat(written);
+      expect(size).toBeGreaterThan(1e9);
+      expect(blocks * 512).toBeLessThan(4e6);
+    },
+  );
 
   it('has the same configs in both forms', async () => {
     const model = await openModel(join(folder, `${name}.safetensors`));
@@ -71,7 +76,7 @@ it('SDXL and its refiner scale latents as their VAE was trained, SD as its own',
     const { vae } = await openModel(join(folder, `${name}.safetensors`));
     return vae.config.scaling_factor;
   };
-  expect([await factor('sd15'), await factor('sd21'), await factor('sdxl'), await factor('refiner')]).toEqual([
-    0.18215, 0.18215, 0.13025, 0.13025,
-  ]);
+  expect([await factor('sd15'), await factor('sd21'), await factor('sdxl'), await factor('refiner')]).toEqual(
+    [0.18215, 0.18215, 0.13025, 0.13025],
+  );
 });

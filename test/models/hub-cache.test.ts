@@ -35,16 +35,19 @@ async function cacheOf(name: TinyName): Promise<string> {
 }
 
 describe('a hub cache', () => {
-  it.each(['sd15', 'sd21', 'sdxl', 'refiner'] as const)('opens %s by its snapshot and by its repository', async (name) => {
-    const repository = await cacheOf(name);
-    for (const path of [repository, join(repository, 'snapshots/abc123')]) {
-      const model = await openModel(path);
-      // Adapters are told which base they were made for: by a name that people know.
-      expect(model.name).toBe(`tiny-${name}`);
-      expect([...model.unet.tensors.values()][0]!.path).toMatch(/blobs.\d+$/);
-      expect((await inspectModel(path)).problems).toEqual([]);
-    }
-  });
+  it.each(['sd15', 'sd21', 'sdxl', 'refiner'] as const)(
+    'opens %s by its snapshot and by its repository',
+    async (name) => {
+      const repository = await cacheOf(name);
+      for (const path of [repository, join(repository, 'snapshots/abc123')]) {
+        const model = await openModel(path);
+        // Adapters are told which base they were made for: by a name that people know.
+        expect(model.name).toBe(`tiny-${name}`);
+        expect([...model.unet.tensors.values()][0]!.path).toMatch(/blobs.\d+$/);
+        expect((await inspectModel(path)).problems).toEqual([]);
+      }
+    },
+  );
 
   it('with several snapshots and no main is told as no model', async () => {
     const repository = await cacheOf('sdxl');

@@ -40,7 +40,12 @@ let targets = 0;
 const target = (): string => join(folder, `pulled-${targets++}`);
 const settingsOf = (hub: FakeHub, token = '') => hubSettings({ HF_ENDPOINT: hub.endpoint, HF_TOKEN: token });
 
-function pull(hub: FakeHub, options: Partial<PullOptions> & { to: string }, hooks: PullHooks = {}, token = '') {
+function pull(
+  hub: FakeHub,
+  options: Partial<PullOptions> & { to: string },
+  hooks: PullHooks = {},
+  token = '',
+) {
   return pullModel({ repo: 'owner/model', revision: 'main', ...options }, settingsOf(hub, token), {
     patienceMs: 1,
     ...hooks,
@@ -88,7 +93,10 @@ describe('pulling a folder', () => {
 
   it('gets a part alone, such as the tokenizer that a single file lacks', async () => {
     const to = target();
-    await pull(await hubOf('sd15', { 'tokenizer/added_tokens.json': '{"<sks>":614}' }), { to, only: ['tokenizer'] });
+    await pull(await hubOf('sd15', { 'tokenizer/added_tokens.json': '{"<sks>":614}' }), {
+      to,
+      only: ['tokenizer'],
+    });
     expect(await tree(to)).toEqual([
       'tokenizer/added_tokens.json',
       'tokenizer/merges.txt',
@@ -136,7 +144,8 @@ describe('on a bad line', () => {
       { to },
       {
         signal: stop.signal,
-        onProgress: ({ phase }) => phase.includes(UNET) && hub.asked.at(-1)!.range && stop.abort(new Error('stopped')),
+        onProgress: ({ phase }) =>
+          phase.includes(UNET) && hub.asked.at(-1)!.range && stop.abort(new Error('stopped')),
       },
     );
     await expect(stopped).rejects.toThrow('stopped');
@@ -209,7 +218,9 @@ describe('access', () => {
     await pull(hub, { to: target() }, {}, 'hf_secret');
     const store = hub.asked.filter(({ path }) => path.startsWith('/store/'));
     expect(store.length).toBeGreaterThan(0);
-    expect(hub.asked.filter(({ path }) => !path.startsWith('/store/')).every((each) => each.authorization)).toBe(true);
+    expect(
+      hub.asked.filter(({ path }) => !path.startsWith('/store/')).every((each) => each.authorization),
+    ).toBe(true);
   });
 
   it.each(['', 'hf_wrong'])('that is refused says what to do and repeats no token (%s)', async (token) => {
@@ -240,7 +251,13 @@ describe('a repository without a model that opens here', () => {
   const cases: [string, Partial<PullOptions>, Record<string, string>, string, RegExp][] = [
     ['does not exist', { repo: 'owner/nothing' }, {}, 'HUB_NOT_FOUND', /no repository owner\/nothing/],
     ['has no name of an owner', { repo: 'model' }, {}, 'REPO_INVALID', /owner\/name/],
-    ['has another file', { file: 'x.safetensors' }, { 'a.safetensors': '' }, 'HUB_NO_MODEL', /a\.safetensors/],
+    [
+      'has another file',
+      { file: 'x.safetensors' },
+      { 'a.safetensors': '' },
+      'HUB_NO_MODEL',
+      /a\.safetensors/,
+    ],
     ['has a pickle', { file: 'a.ckpt' }, { 'a.ckpt': '' }, 'MODEL_PICKLE', /may run code/],
   ];
   it.each(cases)('%s', async (_, options, files, code, message) => {
@@ -253,13 +270,17 @@ describe('a repository without a model that opens here', () => {
 
   it('has single files, or pickles, or shards elsewhere', async () => {
     const serve = async (files: Record<string, string>) => {
-      const hub = await FakeHub.start(new Map(Object.entries(files).map(([path, text]) => [path, Buffer.from(text)])));
+      const hub = await FakeHub.start(
+        new Map(Object.entries(files).map(([path, text]) => [path, Buffer.from(text)])),
+      );
       hubs.push(hub);
       return pull(hub, { to: target() });
     };
     await expect(serve({ 'dream.safetensors': '' })).rejects.toMatchObject({
       code: 'HUB_NO_MODEL',
-      message: expect.stringMatching(/no diffusers folder; its single files \(--file\): dream\.safetensors/) as string,
+      message: expect.stringMatching(
+        /no diffusers folder; its single files \(--file\): dream\.safetensors/,
+      ) as string,
     });
     await expect(serve({ 'model_index.json': '{}', 'unet/model.bin': '' })).rejects.toMatchObject({
       code: 'MODEL_PICKLE',

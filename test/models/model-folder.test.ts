@@ -2,7 +2,7 @@ import { cp, mkdir, mkdtemp, readFile, rename, rm, symlink, truncate, writeFile 
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openModelFolder, parameterCount } from '../../gpu-worker/models/model-folder.ts';
+import { openModelFolder } from '../../gpu-worker/models/model-folder.ts';
 import {
   openSafetensors,
   readFloats,
@@ -91,7 +91,6 @@ describe('a folder that diffusers saved', () => {
     const bytes = (await readFile(tensor.path)).subarray(tensor.offset, tensor.offset + tensor.length);
     expect(tensor.shape).toEqual([8, 4, 3, 3]);
     expect(await readFloats(tensor)).toEqual(new Float32Array(Uint8Array.from(bytes).buffer));
-    expect(parameterCount(unet)).toBe([...unet.tensors.values()].reduce((n, t) => n + t.length / 4, 0));
   });
 
   it('opens from a hub cache, where every file is a link to a blob', async () => {

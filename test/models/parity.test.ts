@@ -34,7 +34,7 @@ function relative(actual: ArrayLike<number>, expected: FixtureTensor, floor: num
 }
 
 async function run(outputs: Record<string, Tensor>, feeds: Feeds): Promise<Record<string, Float32Array>> {
-  return (await runOnce(compile(outputs), feeds)) as Record<string, Float32Array>;
+  return await runOnce(compile(outputs), feeds);
 }
 
 describe('text encoders', () => {

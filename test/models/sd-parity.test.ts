@@ -20,11 +20,13 @@ import { openTiny, PLAIN_VAE, readReference, type TinyName } from '../helpers/sd
 const NAMES: readonly TinyName[] = ['sd15', 'sd21', 'refiner', 'sdxl'];
 // sdxl-tiny's folder holds fp32 weights, its single file those rounded to half: only that has values here.
 const CASES = NAMES.flatMap((name) =>
-  (['folder', 'single file'] as const).filter((form) => name !== 'sdxl' || form !== 'folder').map((form) => ({ name, form })),
+  (['folder', 'single file'] as const)
+    .filter((form) => name !== 'sdxl' || form !== 'folder')
+    .map((form) => ({ name, form })),
 );
 
 const run = async (outputs: Record<string, Tensor>, feeds: Feeds): Promise<Record<string, Float32Array>> =>
-  (await runOnce(compile(outputs), feeds)) as Record<string, Float32Array>;
+  await runOnce(compile(outputs), feeds);
 
 describe.each(CASES)('$name from a $form', ({ name, form }) => {
   it('turns prompts into the states and the pooled text that its UNet was trained on', async () => {
@@ -39,9 +41,7 @@ describe.each(CASES)('$name from a $form', ({ name, form }) => {
         const { data, shape } = tensor(`text.states${part}`);
         const own = shape[2]!;
         const expected = data.subarray(row * tokens * own, (row + 1) * tokens * own);
-        const found = expected.map(
-          (_, i) => states[Math.floor(i / own) * width + column + (i % own)]!,
-        );
+        const found = expected.map((_, i) => states[Math.floor(i / own) * width + column + (i % own)]!);
         expect(worstError(found, expected), prompt).toBeLessThan(1e-4);
         column += own;
       }
@@ -56,29 +56,32 @@ describe.each(CASES)('$name from a $form', ({ name, form }) => {
     await encoder.release();
   });
 
-  it.each(name === 'sdxl' ? ['unet'] : ['unet', 'odd'])('predicts what diffusers predicts (%s)', async (which) => {
-    const { tensor } = await readReference(name);
-    const model = await openTiny(name, form);
-    const at = (key: string) => tensor(`${which}.${key}`);
-    const [batch, , height, width] = at('sample').shape as [number, number, number, number];
-    const { config, tensors } = model.unet;
-    const inputs = unetInputs(config, batch, height, width, at('encoder_hidden_states').shape[1]!);
-    const prediction = unet(config, frozenParameters('unet', tensors), inputs);
-    const added =
-      config.addition_embed_type === null
-        ? {}
-        : { text_embeds: at('text_embeds').data, time_ids: at('time_ids').data };
-    const actual = await run(
-      { prediction },
-      {
-        latents: at('sample').data,
-        timesteps: at('timesteps').data,
-        encoder_hidden_states: at('encoder_hidden_states').data,
-        ...added,
-      },
-    );
-    expect(worstError(actual['prediction']!, at('output').data)).toBeLessThan(1e-4);
-  });
+  it.each(name === 'sdxl' ? ['unet'] : ['unet', 'odd'])(
+    'predicts what diffusers predicts (%s)',
+    async (which) => {
+      const { tensor } = await readReference(name);
+      const model = await openTiny(name, form);
+      const at = (key: string) => tensor(`${which}.${key}`);
+      const [batch, , height, width] = at('sample').shape as [number, number, number, number];
+      const { config, tensors } = model.unet;
+      const inputs = unetInputs(config, batch, height, width, at('encoder_hidden_states').shape[1]!);
+      const prediction = unet(config, frozenParameters('unet', tensors), inputs);
+      const added =
+        config.addition_embed_type === null
+          ? {}
+          : { text_embeds: at('text_embeds').data, time_ids: at('time_ids').data };
+      const actual = await run(
+        { prediction },
+        {
+          latents: at('sample').data,
+          timesteps: at('timesteps').data,
+          encoder_hidden_states: at('encoder_hidden_states').data,
+          ...added,
+        },
+      );
+      expect(worstError(actual['prediction']!, at('output').data)).toBeLessThan(1e-4);
+    },
+  );
 
   it('encodes and decodes pictures as diffusers does', async () => {
     const { tensor } = await readReference(name);

@@ -74,11 +74,14 @@ describe('a single file', () => {
     },
   );
 
-  it.each(['sd15', 'sd21', 'sdxl', 'refiner'] as const)('%s is whole, and what it holds besides is known', async (name) => {
-    const report = await inspectModel(tinySingleFile(name), openTinyFile);
-    expect(report.problems).toEqual([]);
-    expect(report.ok).toBe(true);
-  });
+  it.each(['sd15', 'sd21', 'sdxl', 'refiner'] as const)(
+    '%s is whole, and what it holds besides is known',
+    async (name) => {
+      const report = await inspectModel(tinySingleFile(name), openTinyFile);
+      expect(report.problems).toEqual([]);
+      expect(report.ok).toBe(true);
+    },
+  );
 
   it('is the same model to adapters as the folder with the same weights', async () => {
     expect(await modelFingerprint(await openTiny('sd15', 'single file'))).toBe(
@@ -128,27 +131,39 @@ describe("OpenCLIP's projection", () => {
   it.each([
     ['sdxl', 'conditioner.embedders.1.model.'],
     ['refiner', 'conditioner.embedders.0.model.'],
-  ] as const)('%s opens with it as a linear layer, as the script of diffusers leaves it', async (name, prefix) => {
-    const original = await projection(tinySingleFile(name));
-    expect(original.transposed).toBe(true);
-    const [rows, columns] = original.shape as [number, number];
-    const linear = original.values.map((_, i) => original.values[(i % columns) * rows + Math.floor(i / columns)]!);
-    const path = await changed(name, (tensors) => {
-      tensors.delete(`${prefix}text_projection`);
-      tensors.set(`${prefix}text_projection.weight`, { dtype: 'F32', shape: [rows, columns], data: linear });
-    });
-    expect((await inspectModel(path, openTinyFile)).problems).toEqual([]);
-    expect(await projection(path)).toEqual({ shape: original.shape, transposed: false, values: linear });
-  });
+  ] as const)(
+    '%s opens with it as a linear layer, as the script of diffusers leaves it',
+    async (name, prefix) => {
+      const original = await projection(tinySingleFile(name));
+      expect(original.transposed).toBe(true);
+      const [rows, columns] = original.shape as [number, number];
+      const linear = original.values.map(
+        (_, i) => original.values[(i % columns) * rows + Math.floor(i / columns)]!,
+      );
+      const path = await changed(name, (tensors) => {
+        tensors.delete(`${prefix}text_projection`);
+        tensors.set(`${prefix}text_projection.weight`, {
+          dtype: 'F32',
+          shape: [rows, columns],
+          data: linear,
+        });
+      });
+      expect((await inspectModel(path, openTinyFile)).problems).toEqual([]);
+      expect(await projection(path)).toEqual({ shape: original.shape, transposed: false, values: linear });
+    },
+  );
 
   it.each(['text_projection', 'text_projection.weight'])('is known and unused in SD 2: %s', async (key) => {
-    const path = await changed('sd21', (tensors) => tensors.set(`cond_stage_model.model.${key}`, floats([24, 20])));
+    const path = await changed('sd21', (tensors) =>
+      tensors.set(`cond_stage_model.model.${key}`, floats([24, 20])),
+    );
     expect((await inspectModel(path, openTinyFile)).problems).toEqual([]);
   });
 });
 
 describe('what it predicts', () => {
-  const prediction = async (path: string) => (await openTinyFile(path)).scheduler['prediction_type'] ?? 'epsilon';
+  const prediction = async (path: string) =>
+    (await openTinyFile(path)).scheduler['prediction_type'] ?? 'epsilon';
 
   it('is noise unless something says otherwise', async () => {
     expect(await prediction(await changed('sd15', () => {}))).toBe('epsilon');
@@ -170,7 +185,9 @@ describe('what it predicts', () => {
   });
 
   it('is what the metadata say', async () => {
-    expect(await prediction(await changed('sdxl', () => {}, { 'modelspec.prediction_type': 'v' }))).toBe('v_prediction');
+    expect(await prediction(await changed('sdxl', () => {}, { 'modelspec.prediction_type': 'v' }))).toBe(
+      'v_prediction',
+    );
   });
 
   it('is what a config beside it says', async () => {
@@ -184,7 +201,11 @@ describe('what it predicts', () => {
       changed('sd21', (tensors) => {
         const name = `${UNET}output_blocks.11.1.transformer_blocks.0.norm1.bias`;
         const { shape, data } = tensors.get(name)!;
-        tensors.set(name, { dtype: 'F32', shape, data: Float32Array.from({ length: data.length }, (_, i) => (i % 2 ? width : -width)) });
+        tensors.set(name, {
+          dtype: 'F32',
+          shape,
+          data: Float32Array.from({ length: data.length }, (_, i) => (i % 2 ? width : -width)),
+        });
       });
     expect(await prediction(await spread(0.2))).toBe('v_prediction');
     const base = await openSingleFile(
@@ -228,7 +249,9 @@ describe('a tokenizer', () => {
     expect(report.ok).toBe(false);
     expect(report.problems).toHaveLength(1);
     expect(report.problems[0]).toMatchObject({ code: 'MODEL_FILE_MISSING' });
-    expect(report.problems[0]!.message).toMatch(/vocab\.json and merges\.txt .* tokenizer\/ beside it.*KRONA_TOKENIZER/);
+    expect(report.problems[0]!.message).toMatch(
+      /vocab\.json and merges\.txt .* tokenizer\/ beside it.*KRONA_TOKENIZER/,
+    );
   });
 
   it('serves both text encoders of SDXL, also as tokenizer.json', async () => {
@@ -246,7 +269,10 @@ describe('a tokenizer', () => {
   it('of another model is refused', async () => {
     const known = TINY_SINGLE_FILES.map((model) => {
       const [first, ...more] = model.textEncoders;
-      return { ...model, textEncoders: [{ ...first, config: { ...first.config, vocab_size: 600 } }, ...more] as const };
+      return {
+        ...model,
+        textEncoders: [{ ...first, config: { ...first.config, vocab_size: 600 } }, ...more] as const,
+      };
     });
     const report = await inspectModel(tinySingleFile('sd15'), (path) => openSingleFile(path, known));
     expect(report.problems.map(({ code }) => code)).toContain('MODEL_TOKENIZER_MISMATCH');
@@ -255,9 +281,24 @@ describe('a tokenizer', () => {
 
 describe('a file that cannot be used says why', () => {
   const cases: [string, () => Promise<string>, string, RegExp][] = [
-    ['pickle', () => write('model.ckpt', 'x'), 'MODEL_PICKLE', /model\.ckpt is a Python pickle.*convert it to \.safetensors/],
-    ['pickle by another name', () => write('p.safetensors', '\x80\x02}q\0.....'), 'SAFETENSORS_FOREIGN', /pickle/],
-    ['no model at all', () => Promise.resolve(join(folder, 'nowhere')), 'MODEL_NOT_FOUND', /\.safetensors file/],
+    [
+      'pickle',
+      () => write('model.ckpt', 'x'),
+      'MODEL_PICKLE',
+      /model\.ckpt is a Python pickle.*convert it to \.safetensors/,
+    ],
+    [
+      'pickle by another name',
+      () => write('p.safetensors', '\x80\x02}q\0.....'),
+      'SAFETENSORS_FOREIGN',
+      /pickle/,
+    ],
+    [
+      'no model at all',
+      () => Promise.resolve(join(folder, 'nowhere')),
+      'MODEL_NOT_FOUND',
+      /\.safetensors file/,
+    ],
     [
       'adapter',
       () => only({ 'lora_unet_down_blocks_0.lora_down.weight': floats([4, 4]) }),
@@ -335,11 +376,31 @@ describe('a file that cannot be used says why', () => {
   });
 
   const beside: [string, TinyName, string, RegExp][] = [
-    ['unCLIP by its class embedding', 'sd21', `${UNET}label_emb.0.0.weight`, /label_emb.*text-to-image model/],
-    ['unCLIP by its picture encoder', 'sd21', 'embedder.model.visual.class_embedding', /unCLIP.*text-to-image original/],
+    [
+      'unCLIP by its class embedding',
+      'sd21',
+      `${UNET}label_emb.0.0.weight`,
+      /label_emb.*text-to-image model/,
+    ],
+    [
+      'unCLIP by its picture encoder',
+      'sd21',
+      'embedder.model.visual.class_embedding',
+      /unCLIP.*text-to-image original/,
+    ],
     ['unCLIP by its noise', 'sd21', 'noise_augmentor.data_mean', /unCLIP/],
-    ['an LCM in full', 'sd15', `${UNET}time_embed.cond_proj.weight`, /LCM.*guidance.*LCM LoRA and the scheduler lcm/],
-    ['whatever is left of a UNet', 'sdxl', `${UNET}extra.weight`, /another: 1 tensors .*SDXL.*extra\.weight.*plain/],
+    [
+      'an LCM in full',
+      'sd15',
+      `${UNET}time_embed.cond_proj.weight`,
+      /LCM.*guidance.*LCM LoRA and the scheduler lcm/,
+    ],
+    [
+      'whatever is left of a UNet',
+      'sdxl',
+      `${UNET}extra.weight`,
+      /another: 1 tensors .*SDXL.*extra\.weight.*plain/,
+    ],
   ];
   it.each(beside)('%s: its UNet would compute something else', async (_, name, key, message) => {
     const path = await changed(name, (tensors) => tensors.set(key, floats([4])));

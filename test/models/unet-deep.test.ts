@@ -20,7 +20,7 @@ it('predicts what the whole step does with the deep values of that step, and som
   const program = compile({ ...whole });
   const feeds = randomFeeds(program);
   const first = await runOnce(program, feeds);
-  const same = await runOnce(shallow, { ...feeds, deep: first['deep']! });
+  const same = await runOnce(shallow, { ...feeds, deep: first['deep'] });
   expect(same['prediction']).toEqual(first['prediction']);
   const other = await runOnce(shallow, { ...feeds, ...randomFeeds(shallow) });
   expect(other['prediction']).not.toEqual(first['prediction']);

@@ -5,7 +5,7 @@ import { createScheduler } from '../../gpu-worker/sampling/schedulers/create-sch
 import { firstStep, handover } from '../../gpu-worker/sampling/schedulers/picture-start.ts';
 import { TextToImage, type DrawRequest } from '../../gpu-worker/sampling/text-to-image.ts';
 import { KeyedRandom } from '../../core/random.ts';
-import { SCHEDULERS } from '../../core/settings/settings.ts';
+import { SCHEDULERS } from '../../core/settings/choices.ts';
 import { TINY_MODEL, worstError } from '../helpers/fixtures.ts';
 
 const CONFIG = {

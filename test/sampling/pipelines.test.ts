@@ -3,7 +3,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { createNoise } from '../../gpu-worker/sampling/noise.ts';
 import { drawRefined, type Refinement } from '../../gpu-worker/sampling/refine.ts';
 import { TextToImage, type DrawRequest } from '../../gpu-worker/sampling/text-to-image.ts';
-import type { SchedulerName } from '../../core/settings/settings.ts';
+import type { SchedulerName } from '../../core/settings/choices.ts';
 import { readFixture } from '../helpers/fixtures.ts';
 import { openTiny, type TinyName } from '../helpers/sd-fixtures.ts';
 

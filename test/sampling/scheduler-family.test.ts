@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { createScheduler } from '../../gpu-worker/sampling/schedulers/create-scheduler.ts';
 import { TextToImage } from '../../gpu-worker/sampling/text-to-image.ts';
 import { TorchGenerator } from '../../gpu-worker/sampling/torch-noise.ts';
-import type { SchedulerName } from '../../core/settings/settings.ts';
+import type { SchedulerName } from '../../core/settings/choices.ts';
 import { readFixture, TINY_MODEL, worstError } from '../helpers/fixtures.ts';
 
 interface Case {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createScheduler } from '../../gpu-worker/sampling/schedulers/create-scheduler.ts';
-import type { SchedulerName } from '../../core/settings/settings.ts';
+import type { SchedulerName } from '../../core/settings/choices.ts';
 import { readFixture, worstError } from '../helpers/fixtures.ts';
 
 interface Case {

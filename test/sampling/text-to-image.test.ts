@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openDecoder } from '../../gpu-worker/models/autoencoder.ts';
 import { TextToImage, type DrawRequest } from '../../gpu-worker/sampling/text-to-image.ts';
-import type { SchedulerName } from '../../core/settings/settings.ts';
+import type { SchedulerName } from '../../core/settings/choices.ts';
 import { readFixture, TINY_MODEL, worstError } from '../helpers/fixtures.ts';
 
 interface RunCase {

@@ -5,7 +5,6 @@ import { once } from 'node:events';
 import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { readConfig } from '../../core/config.ts';
@@ -126,14 +125,17 @@ describe('clients that share the one session', () => {
     await silent.query('CREATE TABLE pet (name text)');
     await silent.query('BEGIN');
     await silent.query(`INSERT INTO pet VALUES ('mochi')`);
-    const cutOff = new Promise<void>((resolve) => silent.once('end', resolve));
+    const cutOff = (client: pg.Client) => new Promise<void>((resolve) => client.once('end', resolve));
+    const cut = cutOff(silent);
     expect((await other.query('SELECT * FROM pet')).rows).toEqual([]);
-    await cutOff;
+    await cut;
 
-    // A transaction that ended in time leaves its client alone.
+    // A transaction that ended in time leaves its client alone: one that begins later is cut off, it is not.
     await other.query('BEGIN');
     await other.query('COMMIT');
-    await sleep(2 * IDLE);
+    const later = await newClient();
+    await later.query('BEGIN');
+    await cutOff(later);
     expect((await other.query('SELECT 1')).rowCount).toBe(1);
     await other.end();
   });

@@ -1,11 +1,14 @@
 /** Blobs that nothing names any more are removed, and no others, also while members send files. */
+import { EventEmitter, on } from 'node:events';
 import { mkdtemp, rm, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { BlobStore } from '../../storage/blobs/contract.ts';
 import { openBlobFolder } from '../../storage/blobs/folder.ts';
-import { sweepBlobs } from '../../storage/sweep.ts';
+import { sweepBlobs, sweepDaily } from '../../storage/sweep.ts';
+
+vi.mock('node:timers/promises', () => import('../helpers/timers-promises.ts'));
 
 let folder: string;
 let blobs: BlobStore;
@@ -14,6 +17,9 @@ beforeAll(async () => {
   blobs = await openBlobFolder(folder);
 });
 afterAll(() => rm(folder, { recursive: true }));
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 const put = async (text: string, daysOld: number): Promise<string> => {
   const { hash } = await blobs.put(Buffer.from(text));
@@ -41,4 +47,73 @@ it('keeps a file that somebody sends again while the sweep is under way', async 
   };
   await sweepBlobs(records, blobs);
   expect(await there(again)).toBe(true);
+});
+
+describe('every day', () => {
+  const DAY = 24 * 3600_000;
+  /** Sweeps while a test plays the clock; tells what each sweep has brought. */
+  function sweeping(blobsInUse: () => Promise<Set<string>>) {
+    // Only what it sleeps on: the files of the folder have a clock of their own.
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const told: (number | string)[] = [];
+    const news = new EventEmitter();
+    const sweeps = on(news, 'swept');
+    const tell = (what: number | string) => {
+      told.push(what);
+      news.emit('swept');
+    };
+    const looks = vi.fn((before: Date) => blobs.putBefore(before));
+    const watched = { putBefore: looks, deleteOlder: blobs.deleteOlder.bind(blobs) };
+    const stop = sweepDaily({ blobsInUse }, watched, {
+      onSwept: tell,
+      onError: (error) => tell(String(error)),
+    });
+    /** What the next sweep has brought. */
+    const next = async () => {
+      await sweeps.next();
+      return told.at(-1);
+    };
+    return { stop, next, told, looks };
+  }
+
+  it('sweeps at once, and again after a day', async () => {
+    const first = await put('of the first day', 9);
+    const { stop, next, looks } = sweeping(async () => new Set());
+    expect(await next()).toBe(1);
+    expect(await there(first)).toBe(false);
+    const second = await put('of the second day', 9);
+    await vi.advanceTimersByTimeAsync(DAY - 1);
+    expect(looks).toHaveBeenCalledTimes(1);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(await next()).toBe(1);
+    expect(await there(second)).toBe(false);
+    await stop();
+  });
+
+  it('tells why a sweep failed, and sweeps the next day all the same', async () => {
+    const old = await put('old', 9);
+    const inUse = vi.fn(async () => new Set<string>()).mockRejectedValueOnce(new Error('no database'));
+    const { stop, next } = sweeping(inUse);
+    expect(await next()).toBe('Error: no database');
+    await vi.advanceTimersByTimeAsync(DAY);
+    expect(await next()).toBe(1);
+    expect(await there(old)).toBe(false);
+    await stop();
+  });
+
+  it('stops at the end of the sweep under way, and sweeps no more', async () => {
+    const old = await put('old as well', 9);
+    const { stop, told, looks } = await new Promise<ReturnType<typeof sweeping>>((resolve) => {
+      // It is told to stop while it asks what is in use.
+      const begun = sweeping(async () => {
+        resolve(begun);
+        return new Set();
+      });
+    });
+    await stop();
+    expect(told).toEqual([1]);
+    expect(await there(old)).toBe(false);
+    await vi.advanceTimersByTimeAsync(3 * DAY);
+    expect(looks).toHaveBeenCalledTimes(1);
+  });
 });

@@ -11,7 +11,7 @@ import { loadTokenizer } from '../../gpu-worker/models/tokenizer.ts';
 import { runOnce, type Feeds } from '../../gpu-worker/graph/runtime.ts';
 import { adapterGradient } from '../../gpu-worker/training/adapter-graph.ts';
 import { noiseSchedule } from '../../gpu-worker/training/noise-schedule.ts';
-import type { Method } from '../../core/settings/settings.ts';
+import type { Method } from '../../core/settings/choices.ts';
 import { readFixture, TINY_MODEL } from '../helpers/fixtures.ts';
 
 const FOLDER = join(import.meta.dirname, '../fixtures/adapters');

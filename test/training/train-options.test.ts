@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { modelCard } from '../../gpu-worker/adapters/model-card.ts';
 import { openModelFolder } from '../../gpu-worker/models/model-folder.ts';
 import { trainDefaults, trainRecipe } from '../../gpu-worker/training/train-options.ts';
-import type { ModelCard } from '../../core/settings/settings.ts';
+import type { ModelCard } from '../../core/settings/model-card.ts';
 
 const model = (nativeSize: number, widths: number[]): ModelCard => ({
   name: 'm',

@@ -12,7 +12,7 @@ import type { LossScale } from '../../gpu-worker/training/loss-scale.ts';
 import { loadOptimizer, saveOptimizer } from '../../gpu-worker/training/optimizer-file.ts';
 import { trainAdapter } from '../../gpu-worker/training/train.ts';
 import type { TrainOptions } from '../../gpu-worker/training/train-options.ts';
-import type { Method } from '../../core/settings/settings.ts';
+import type { Method } from '../../core/settings/choices.ts';
 import { TINY_MODEL, worstError } from '../helpers/fixtures.ts';
 import { makePhotos, tinyRun } from '../helpers/tiny-run.ts';
 
@@ -158,7 +158,7 @@ describe('training', () => {
 
   it('says which factor does not divide which projection', async () => {
     await expect(trainAdapter({ ...run('bad'), a1: 7 })).rejects.toMatchObject({
-      code: 'FACTORS_DO_NOT_DIVIDE',
+      code: 'FACTORS_UNFIT',
       message: expect.stringMatching(/a1=7 does not divide \d+ \(.*to_q\)/) as string,
     });
   });

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { timeIds } from '../../gpu-worker/models/architecture.ts';
 import { minSnrWeight } from '../../gpu-worker/training/loss-weights.ts';
 import { lrShare } from '../../gpu-worker/training/lr-schedule.ts';
-import type { LrSchedule } from '../../core/settings/train-settings.ts';
+import type { LrSchedule } from '../../core/settings/choices.ts';
 import { noiseSchedule } from '../../gpu-worker/training/noise-schedule.ts';
 import { loadPhoto } from '../../gpu-worker/training/photos.ts';
 import { TINY_MODEL } from '../helpers/fixtures.ts';

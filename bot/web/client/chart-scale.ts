@@ -9,7 +9,7 @@ export const HEIGHT = 148;
 export const MARGIN = { top: 10, right: 12, bottom: 24, left: 46 };
 
 /** Round numbers from at most `low` to at least `high`, about `count` of them. */
-export function ticks(low: number, high: number, count: number): number[] {
+function ticks(low: number, high: number, count: number): number[] {
   const span = high - low || Math.abs(high) || 1;
   const rough = span / count;
   const power = 10 ** Math.floor(Math.log10(rough));
@@ -22,7 +22,7 @@ export function ticks(low: number, high: number, count: number): number[] {
 }
 
 /** Exponential running mean with bias correction, so that it starts at the first value. */
-export function smooth(points: readonly Point[], keep = 0.7): Point[] {
+function smooth(points: readonly Point[], keep = 0.7): Point[] {
   let sum = 0;
   let weight = 0;
   return points.map(({ x, y }) => {

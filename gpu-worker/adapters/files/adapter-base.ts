@@ -1,4 +1,4 @@
-/** @file What an adapter is applied to, as files need to know it. */
+/** @file The model that an adapter is for, as reading files needs it. */
 import type { ModelFolder } from '../../models/model-folder.ts';
 import { familyOf, type Family } from './adapter-info.ts';
 import type { Prediction } from './stated-facts.ts';
@@ -9,16 +9,16 @@ export interface AdapterBase {
   readonly name: string;
   /** The UNet's layers_per_block. */
   readonly layers: BlockLayers;
-  /** What a file may not contradict, and what it may: neither is asked unless given. */
+  /** A file with another family is refused, with another prediction noted; neither is checked unless given. */
   readonly family?: Family;
   readonly prediction?: Prediction;
-  /** Modules that may be changed. */
+  /** Modules that adapters can change. */
   readonly projections: readonly ModuleShape[];
-  /** Shapes of parameters that may be changed as they are, by name; none unless given. */
+  /** Shapes of the parameters that differences can change, by name; none by default. */
   readonly parameters?: ReadonlyMap<string, readonly number[]>;
 }
 
-/** Everything in a model that files may change: matrices and convolutions, and by differences any parameter. */
+/** Everything in a model that files can change: matrices, convolutions, and by differences any parameter. */
 export function adapterBase(model: ModelFolder): AdapterBase & { readonly family: Family } {
   const parameters = new Map<string, readonly number[]>();
   for (const part of [model.unet, ...model.textEncoders]) {

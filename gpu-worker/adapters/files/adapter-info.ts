@@ -1,12 +1,12 @@
 /**
- * @file What an adapter file says about itself: kohya's metadata keys, which other programs look at, and our own.
- * All values are text. Key lists: sd-scripts library/train_util.py (`ss_…`) and sai_model_spec.py (`modelspec.…`).
+ * @file An adapter file's metadata: kohya's keys, which other programs look at, and our own. All values are text. Key lists: sd-scripts library/train_util.py (`ss_…`) and sai_model_spec.py (`modelspec.…`).
  */
 import type { Architecture } from '../../models/architecture.ts';
+import type { NetworkFacts } from '../forms/form.ts';
 import type { NameStyle } from './module-names.ts';
 import type { BlockLayers } from './unet-layers.ts';
 
-/** What a file says about how it was made. */
+/** How an adapter was made, as its file says. */
 export interface AdapterInfo {
   /** Name of the model that it was trained on, and a fingerprint of its UNet. */
   readonly baseModel: string;
@@ -17,9 +17,9 @@ export interface AdapterInfo {
   /** Of the method lora. */
   readonly rank?: number;
   readonly alpha?: number;
-  /** Its strength at pure noise, as a share, where that depends on the noise (noise-strength.ts). */
+  /** Share of its strength at pure noise, if it depends on the noise (noise-strength.ts). */
   readonly noiseStrength?: number;
-  /** The word that stands for the subject in prompts, and what kind of thing it is. */
+  /** The subject's token in prompts, and its class word. */
   readonly subjectToken: string;
   readonly subjectClass: string;
   readonly steps: number;
@@ -31,12 +31,12 @@ export interface AdapterInfo {
   readonly settings: Readonly<Record<string, unknown>>;
 }
 
-/** The architectures that file names and metadata tell apart. */
+/** The architectures that file names and metadata distinguish. */
 export type Family = 'sdxl' | 'sd1' | 'sd2';
 
 interface FamilyFacts {
   readonly style: NameStyle;
-  /** kohya's word, which the web UIs look at. */
+  /** kohya's word, which the web UIs read. */
   readonly version: string;
   readonly v2: 'True' | 'False';
   readonly architecture: string;
@@ -71,19 +71,11 @@ export function familyOf(architecture: Architecture): Family {
   return architecture === 'sd1' || architecture === 'sd2' ? architecture : 'sdxl';
 }
 
-/** What sd-scripts says of SD models that predict velocity. */
+/** sd-scripts' words for SD models that predict velocity. */
 const VELOCITY: Partial<Record<Family, Pick<FamilyFacts, 'version'> & Partial<FamilyFacts>>> = {
   sd1: { version: 'sd_v1_v' },
   sd2: { version: 'sd_v2_v', architecture: 'stable-diffusion-v2-768-v/lora' },
 };
-
-/** kohya's account of the network: module, rank, alpha and arguments. */
-export interface NetworkFacts {
-  readonly module: string;
-  readonly dim: string;
-  readonly alpha: string;
-  readonly args?: Readonly<Record<string, string>>;
-}
 
 export function adapterMetadata(
   info: AdapterInfo,
@@ -99,7 +91,7 @@ export function adapterMetadata(
   return new Map([
     ...Object.entries({
       format: 'pt',
-      // kohya's. The version is what the web UIs tell SDXL files by.
+      // kohya's. The web UIs recognise SDXL files by the version.
       ss_v2: facts.v2,
       ss_base_model_version: facts.version,
       ss_sd_model_name: info.baseModel,
@@ -141,13 +133,13 @@ export function adapterMetadata(
 
 const NOISE_STRENGTH = 'krona.noise_strength';
 
-/** What a file says of its strength at pure noise; undefined: nothing, or no number that could be meant. */
+/** A file's share of strength at pure noise; undefined without a number from 0 to 1. */
 export function noiseStrengthOf(metadata: ReadonlyMap<string, string>): number | undefined {
   const value = Number(metadata.get(NOISE_STRENGTH) ?? NaN);
   return value >= 0 && value <= 1 ? value : undefined;
 }
 
-/** The info that `adapterMetadata` stored; null for a file that another program made. */
+/** The info that `adapterMetadata` stored; null for a file of another program. */
 export function adapterInfo(metadata: ReadonlyMap<string, string>): AdapterInfo | null {
   if (metadata.get('krona.version') !== '1') return null;
   const text = (key: string) => metadata.get(`krona.${key}`) ?? '';
@@ -173,7 +165,7 @@ export function adapterInfo(metadata: ReadonlyMap<string, string>): AdapterInfo 
   };
 }
 
-/** Metadata comes from anybody: what is not the JSON it should be (an object, a list) counts as absent. */
+/** Metadata can come from anybody: a value that is not the expected JSON (an object, a list) counts as absent. */
 export function parseJson<T extends object>(text: string | undefined, fallback: T): T {
   try {
     const value: unknown = JSON.parse(text ?? '');
@@ -185,10 +177,10 @@ export function parseJson<T extends object>(text: string | undefined, fallback: 
   }
 }
 
-/** Layers of every published SD and SDXL UNet: what names mean when a file does not say it. */
+/** Layers of every published SD and SDXL UNet, for files that don't say theirs. */
 const USUAL_LAYERS: BlockLayers = [2, 2, 2, 2];
 
-/** layers_per_block of the UNet that a file's names count by. */
+/** layers_per_block by which a file's names count. */
 export function fileLayers(metadata: ReadonlyMap<string, string>): BlockLayers {
   return parseJson(metadata.get('krona.layers_per_block'), USUAL_LAYERS);
 }

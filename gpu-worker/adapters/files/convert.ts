@@ -9,7 +9,7 @@ import type { FileDtype, FileTensors } from '../forms/form.ts';
 import { LowRankLayer, LowRankShape } from '../forms/low-rank.ts';
 import type { AdapterBase } from './adapter-base.ts';
 import { FAMILIES, fileLayers, noiseStrengthOf, type Family } from './adapter-info.ts';
-import { openAdapter, type OpenAdapter } from './open-adapter.ts';
+import { openAdapter, readLayer, type OpenAdapter } from './open-adapter.ts';
 import { writePeft, type PeftFacts } from './peft-folder.ts';
 import { readOpened } from './read-adapter.ts';
 import { statedFamily, statedNotes } from './stated-facts.ts';
@@ -124,9 +124,7 @@ async function open(path: string, { base }: ConvertOptions): Promise<Source> {
   else {
     checkModules(adapter);
     layers = new Map(
-      await Promise.all(
-        opened.map(async ([key, { stored, scale }]) => [key, await stored.read(await scale())] as const),
-      ),
+      await Promise.all(opened.map(async ([key, layer]) => [key, await readLayer(adapter, layer)] as const)),
     );
   }
   // Half precision stays where numbers are only copied.

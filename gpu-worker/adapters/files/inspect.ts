@@ -1,5 +1,5 @@
 /** @file Describes an adapter file from its header alone: no model is needed and no weight is read. */
-import type { Method } from '../../../core/settings/settings.ts';
+import type { Method } from '../../../core/settings/choices.ts';
 import { FORMS } from '../forms/forms.ts';
 import { openAdapter, type AdapterFormat } from './open-adapter.ts';
 import { statedNotes } from './stated-facts.ts';

@@ -1,6 +1,6 @@
 /**
- * @file What adapter files call the modules of a model, and the module that any such name means. Inside Krona a UNet's
- * module has diffusers' path (`mid_block.resnets.0.conv1`), a text encoder's stands behind its folder
+ * @file The names of a model's modules in adapter files, and the module that any such name means. Inside Krona a UNet's
+ * module has diffusers' path (`mid_block.resnets.0.conv1`), a text encoder's follows its folder
  * (`text_encoder.text_model.encoder.layers.0.mlp.fc1`).
  */
 import { layersBefore, siteAt, type BlockLayers } from './unet-layers.ts';
@@ -37,8 +37,8 @@ const underscored = (text: string): string => text.replaceAll('.', '_');
 /**
  * Names of modules in kohya's manner.
  *
- * @param paths of all modules that get one: they tell which blocks of the way out have attention, and with it the
- * place of the upsampler there
+ * @param paths of all modules that get a name: they show which up blocks have attention, which decides the place of
+ * the upsampler
  */
 export function moduleNames(
   paths: Iterable<string>,
@@ -75,13 +75,13 @@ function originalPath(
     /^(?:(down|up)_blocks\.(\d+)|mid_block)\.(resnets|attentions|downsamplers|upsamplers)\.(\d+)\.(.+)$/.exec(
       path,
     );
-  if (match === null) throw new Error(`no module of a UNet: ${path}`);
-  const [, side, block, kind, index, rest] = match;
+  if (match === null) throw new Error(`not a module of a UNet: ${path}`);
+  const [, side, block, kind, index, rest = ''] = match;
   const i = Number(index);
   if (side === undefined) {
     return kind === 'attentions'
       ? `middle_block.1.${rest}`
-      : `middle_block.${i * 2}.${resnetPart(rest!, 0, 1)}`;
+      : `middle_block.${i * 2}.${resnetPart(rest, 0, 1)}`;
   }
   const way = side === 'down' ? 'input_blocks' : 'output_blocks';
   const counts = side === 'down' ? layers : layers.toReversed();
@@ -89,7 +89,7 @@ function originalPath(
   const last = layersBefore(Number(block) + 1, counts);
   switch (kind) {
     case 'resnets':
-      return `${way}.${first + i}.0.${resnetPart(rest!, 0, 1)}`;
+      return `${way}.${first + i}.0.${resnetPart(rest, 0, 1)}`;
     case 'attentions':
       return `${way}.${first + i}.1.${rest}`;
     case 'downsamplers':
@@ -103,22 +103,22 @@ function resnetPart(part: string, from: 0 | 1, to: 0 | 1): string {
   return RESNET.find((names) => names[from] === part || underscored(names[from]) === part)?.[to] ?? part;
 }
 
-/** Prefixes before a UNet module's name; more than one may stand there. */
+/** Prefixes of a UNet module's name; there can be several. */
 const PREFIX = /^(?:base_model[._]model[._]|(?:model[._])?diffusion_model[._]|lora_unet_|lycoris_|unet[._])+/;
 /** Kohya's number, diffusers' folder, ComfyUI's letter; or the names inside, with and without `text_model`. */
 const TEXT =
   /^(?:base_model[._]model[._]|lycoris_)?(?:lora_te([12])?_|text_encoder(_2)?[._]|text_encoders[._]clip_([lgh])[._]transformer[._]|(?=text_model[._]|encoder[._]layers[._]|final_layer_norm$|text_projection$))(.+)$/;
 
 /**
- * The module that a name means, spelt in any known way: with `.` or `_` between the words, by diffusers' or the
- * original names, after any of the prefixes that trainers put in front. null for anything else. A text encoder's module
- * without a prefix, as PEFT's folders and LyCORIS's own files have it, counts as the first one's.
+ * The module that a name means in any known spelling: with `.` or `_` between the words, by diffusers' or the original
+ * names, after any prefix that trainers use. null for anything else. A text encoder's module without a prefix, as in
+ * PEFT's folders and LyCORIS's own files, belongs to the first encoder.
  */
 export function modulePath(name: string, layers: BlockLayers): string | null {
   const text = TEXT.exec(name);
   if (text !== null) {
-    const [, kohya, folder, letter, rest] = text;
-    const inside = textModule(underscored(rest!));
+    const [, kohya, folder, letter, rest = ''] = text;
+    const inside = textModule(underscored(rest));
     return (
       inside && `text_encoder${kohya === '2' || folder !== undefined || letter === 'g' ? '_2' : ''}.${inside}`
     );
@@ -145,16 +145,16 @@ function unetModule(name: string, layers: BlockLayers): string | null {
   const diffusers =
     /^(?:(?:down|up)_blocks_\d+|mid_block)_(resnets|attentions|downsamplers|upsamplers)_\d+_(.+)$/.exec(name);
   if (diffusers !== null) {
-    const [, kind, rest] = diffusers;
-    const site = name.slice(0, -rest!.length - 1).replace(/_(?=\d|resnets|att|down|up)/g, '.');
-    return joined(site, kind!, rest!);
+    const [, kind = '', rest = ''] = diffusers;
+    const site = name.slice(0, -rest.length - 1).replace(/_(?=\d|resnets|att|down|up)/g, '.');
+    return joined(site, kind, rest);
   }
 
   const middle = /^middle_block_([012])_(.+)$/.exec(name);
   if (middle !== null) {
-    const [, place, rest] = middle;
-    if (place === '1') return joined('mid_block.attentions.0', 'attentions', rest!);
-    return joined(`mid_block.resnets.${Number(place) / 2}`, 'resnets', resnetPart(rest!, 1, 0));
+    const [, place, rest = ''] = middle;
+    if (place === '1') return joined('mid_block.attentions.0', 'attentions', rest);
+    return joined(`mid_block.resnets.${Number(place) / 2}`, 'resnets', resnetPart(rest, 1, 0));
   }
 
   const [, way, number, part, rest] = /^(input|output)_blocks_(\d+)_([012])_(.+)$/.exec(name) ?? [];
@@ -171,7 +171,7 @@ function unetModule(name: string, layers: BlockLayers): string | null {
     : joined(`${side}_blocks.${block}.attentions.${index}`, 'attentions', rest);
 }
 
-/** A site and what is in it, when there can be such a thing. */
+/** The path of a part at a site; null if there is no such part. */
 function joined(site: string, kind: string, rest: string): string | null {
   const inside =
     kind === 'attentions'

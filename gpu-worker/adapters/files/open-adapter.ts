@@ -13,7 +13,7 @@ import {
 } from '../../models/safetensors.ts';
 import type { AdapterShapes } from '../adapter.ts';
 import { isDiffuseKrona, openDiffuseKrona } from '../forms/diffusekrona.ts';
-import { invalid, type Form, type StoredLayer } from '../forms/form.ts';
+import { invalid, type Form, type Layer, type StoredLayer } from '../forms/form.ts';
 import { FORMS } from '../forms/forms.ts';
 import { fileLayers } from './adapter-info.ts';
 import { isAdapter, modulesOf } from './file-modules.ts';
@@ -88,6 +88,21 @@ export async function openAdapter(path: string, layers?: BlockLayers): Promise<O
     shapes,
     parameters,
   };
+}
+
+/**
+ * The numbers of a layer.
+ * @param stored as the file has it, or fitted to a weight
+ * @throws KronaError ADAPTER_INVALID naming file and module if a number is NaN or infinite; FILE_*, SAFETENSORS_DTYPE
+ */
+export async function readLayer(
+  { file }: Pick<OpenAdapter, 'file'>,
+  { name, scale, stored }: OpenLayer,
+): Promise<Layer> {
+  const layer = await stored.read(await scale());
+  if (!layer.numbers.every((values) => values.every(Number.isFinite)))
+    throw invalid(file, `has numbers in ${name} that are NaN or infinite; train or download it again`);
+  return layer;
 }
 
 function formatOf(shapes: AdapterShapes): AdapterFormat {

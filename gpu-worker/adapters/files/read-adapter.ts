@@ -4,7 +4,7 @@ import type { SafetensorsFile } from '../../models/safetensors.ts';
 import type { AdapterLayers } from '../adapter.ts';
 import type { Layer } from '../forms/form.ts';
 import type { AdapterBase } from './adapter-base.ts';
-import { openAdapter, type OpenAdapter, type OpenLayer } from './open-adapter.ts';
+import { openAdapter, readLayer, type OpenAdapter, type OpenLayer } from './open-adapter.ts';
 import { checkStatedFamily, statedNotes } from './stated-facts.ts';
 
 export interface ReadAdapter {
@@ -66,18 +66,18 @@ function weightsOf({ projections, parameters }: AdapterBase) {
 function fittedLayer(
   file: SafetensorsFile,
   key: string,
-  { stored, scale }: OpenLayer,
+  layer: OpenLayer,
   weight: readonly number[],
   base: AdapterBase,
 ): () => Promise<Layer> {
-  const fit = stored.fit(weight);
-  if (fit === null)
+  const stored = layer.stored.fit(weight);
+  if (stored === null)
     throw new KronaError(
       'ADAPTER_BASE_MISMATCH',
-      `${file.name} was made for another model${madeFor(file)}: it changes ${key} by ${stored.shape.describe()}, ` +
+      `${file.name} was made for another model${madeFor(file)}: it changes ${key} by ${layer.stored.shape.describe()}, ` +
         `which in ${base.name} is ${weight.join('×')}. Use the model that it was made for, or train an adapter for this one.`,
     );
-  return async () => fit.read(await scale());
+  return () => readLayer({ file }, { ...layer, stored });
 }
 
 /** The base that a file names, in brackets. */

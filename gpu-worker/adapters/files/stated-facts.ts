@@ -1,6 +1,6 @@
 /**
- * @file What an adapter file's metadata say that its numbers do not: for which architecture and prediction it was
- * trained, and at which scale. Keys: sd-scripts library/train_util.py, sai_model_spec.py; LyCORIS's network arguments.
+ * @file Facts that only an adapter file's metadata hold: the architecture and prediction that it was trained for, and the
+ * scale. Keys: sd-scripts library/train_util.py, sai_model_spec.py; LyCORIS's network arguments.
  */
 import { KronaError } from '../../../core/errors.ts';
 import type { SafetensorsFile } from '../../models/safetensors.ts';
@@ -16,27 +16,30 @@ const LABELS: Readonly<Record<Family, string>> = {
   sdxl: 'SDXL',
 };
 
-/** By kohya's word for the base, or the model specification's; null where neither is there or known. */
+const FAMILY_SIGNS = [
+  ['sd1', /^sd_v1|^stable-diffusion-v1/],
+  ['sd2', /^sd_v2|^stable-diffusion-v2/],
+  ['sdxl', /^sdxl|^stable-diffusion-xl/],
+] as const;
+
+/** By kohya's word for the base, or the model specification's; null if neither is given and known. */
 export function statedFamily(metadata: Metadata): Family | null {
   const said = [metadata.get('ss_base_model_version'), metadata.get('modelspec.architecture')];
-  const signs = [/^sd_v1|^stable-diffusion-v1/, /^sd_v2|^stable-diffusion-v2/, /^sdxl|^stable-diffusion-xl/];
-  for (const text of said) {
-    const found = signs.findIndex((sign) => sign.test(text ?? ''));
-    if (found >= 0) return (['sd1', 'sd2', 'sdxl'] as const)[found]!;
-  }
+  for (const text of said)
+    for (const [family, sign] of FAMILY_SIGNS) if (sign.test(text ?? '')) return family;
   return null;
 }
 
-/** What its model predicted in training; null where the file does not say it. */
-export function statedPrediction(metadata: Metadata): Prediction | null {
+/** What its model predicted in training; null if the file doesn't say it. */
+function statedPrediction(metadata: Metadata): Prediction | null {
   const said = metadata.get('krona.prediction_type') ?? metadata.get('modelspec.prediction_type');
   if (said !== undefined) return /^v/.test(said) ? 'v_prediction' : said === 'epsilon' ? said : null;
   return /^sd_v[12]_v$/.test(metadata.get('ss_base_model_version') ?? '') ? 'v_prediction' : null;
 }
 
 /**
- * Refuses an adapter of another architecture whose shapes happen to agree: SD 1.5 and SD 2.1 have the same blocks and
- * widths but for the text. A file that says nothing passes.
+ * Refuses an adapter of another architecture even if its shapes agree: SD 1.5 and SD 2.1 differ only in the width of the
+ * text. A file that says nothing passes.
  *
  * @throws KronaError ADAPTER_BASE_MISMATCH
  */
@@ -47,7 +50,7 @@ export function checkStatedFamily({ name, metadata }: SafetensorsFile, base: Ada
   throw new KronaError(
     'ADAPTER_BASE_MISMATCH',
     `${name} was made for another model: it says that its base is ${LABELS[stated]} (${said}), and ${base.name} is ` +
-      `${LABELS[base.family]}; expected ${FAMILIES[base.family].version} or none. Use a model of ${LABELS[stated]}, or ` +
+      `${LABELS[base.family]}; expected ${FAMILIES[base.family].version} or none. Use a ${LABELS[stated]} model, or ` +
       'train an adapter for this one.',
   );
 }
@@ -58,8 +61,8 @@ const PREDICTS: Readonly<Record<Prediction, string>> = {
 };
 
 /**
- * Sentences for people about what may come out otherwise than its maker saw it.
- * @param base the model that it is for; without one, velocity alone is told
+ * Sentences for people about what can come out differently from how its maker saw it.
+ * @param base the model to use it with; without one, only velocity prediction is mentioned
  */
 export function statedNotes(
   file: SafetensorsFile,
@@ -71,10 +74,10 @@ export function statedNotes(
     if (prediction !== null && prediction !== base.prediction)
       notes.push(
         `${file.name} was trained on a model that predicts ${PREDICTS[prediction]}; ${base.name} predicts ` +
-          `${PREDICTS[base.prediction]}. It is applied all the same, and may not look as it was trained.`,
+          `${PREDICTS[base.prediction]}. It is applied anyway, but pictures can look different.`,
       );
   } else if (prediction === 'v_prediction')
-    notes.push(`Trained on a model that predicts ${PREDICTS.v_prediction}: it is meant for such models.`);
+    notes.push(`Trained on a model that predicts ${PREDICTS.v_prediction}: use it with such models.`);
   const args = parseJson<Readonly<Record<string, unknown>>>(file.metadata.get('ss_network_args'), {});
   const whole = [...file.tensors.keys()].some(
     (key) => key.endsWith('.lokr_w1') && file.tensors.has(key.replace(/1$/, '2')),
@@ -83,8 +86,8 @@ export function statedNotes(
     const dim = Number(file.metadata.get('ss_network_dim'));
     const scale = dim > 0 ? `√${dim} = ${Math.sqrt(dim).toPrecision(3)}` : '√dim';
     notes.push(
-      `Trained with rs_lora and both factors whole, so at a scale of ${scale} that every program, Krona too, reads as 1: ` +
-        'it may need that strength.',
+      `Trained with rs_lora and both factors whole, so at a scale of ${scale}, which every program, Krona too, reads as 1: ` +
+        'it can need that strength.',
     );
   }
   return notes;

@@ -3,7 +3,7 @@
  * files hold it. Each form is one file of this folder and one line of forms.ts; nothing else tells forms apart.
  */
 import { KronaError } from '../../../core/errors.ts';
-import type { Method } from '../../../core/settings/settings.ts';
+import type { Method } from '../../../core/settings/choices.ts';
 import type { Tensor } from '../../graph/tensor.ts';
 import type { ParameterShape } from '../../models/parameters.ts';
 import type { SafetensorsFile, StoredTensor, TensorToWrite } from '../../models/safetensors.ts';

@@ -1,6 +1,7 @@
 /**
- * @file One file from the hub to the disk: goes on where an earlier attempt stopped, and is there whole and verified or
- * not at all. What has come lies beside it under a name with the file's hash, so bytes of two versions never mix.
+ * @file Downloads one file from the hub. A download resumes where an earlier attempt stopped, and the file appears only
+ * when it is whole and verified. Until then its bytes lie beside it under a name with the file's hash, so that versions
+ * never mix.
  */
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
@@ -12,14 +13,14 @@ import { errorCode } from '../safetensors.ts';
 import type { HubClient, HubFile, HubSnapshot } from './hub-client.ts';
 
 export interface DownloadHooks {
-  /** Bytes of the file that are on the disk, after every piece. */
+  /** Called after every piece with the bytes on the disk. */
   readonly onBytes?: (bytes: number) => void;
   readonly signal?: AbortSignal;
-  /** Before the second attempt in a row that brought nothing, ms; doubled before each further one. */
+  /** Wait before the second attempt in a row without progress, ms; doubled before each further one. */
   readonly patienceMs?: number;
 }
 
-/** Attempts in a row that may bring nothing. */
+/** Attempts in a row without progress before the download fails. */
 const ATTEMPTS = 5;
 const PATIENCE_MS = 1000;
 
@@ -95,8 +96,8 @@ async function fetchAll(
     await rm(partial, { force: true });
     throw new KronaError(
       'HUB_HASH_MISMATCH',
-      `${file.path} came with the hash ${found.slice(0, 12)}…, expected ${file.hash.value.slice(0, 12)}…: it was damaged on the way ` +
-        'and is thrown away; run the same command again.',
+      `${file.path} has the hash ${found.slice(0, 12)}…, expected ${file.hash.value.slice(0, 12)}…: it was damaged on the way ` +
+        'and was deleted. Run the same command again.',
       { retryable: true },
     );
   }
@@ -104,7 +105,7 @@ async function fetchAll(
   return came;
 }
 
-/** Whether the file is there with the right bytes. */
+/** Whether the file exists with the right bytes. */
 async function isWhole(path: string, file: HubFile): Promise<boolean> {
   const found = await stat(path).catch(() => null);
   if (found === null || !found.isFile() || found.size !== file.size) return false;
@@ -130,8 +131,8 @@ function gaveUp(file: HubFile, have: number, cause: unknown): KronaError {
   const why = cause instanceof KronaError ? ` ${cause.message}` : '';
   return new KronaError(
     'HUB_UNREACHABLE',
-    `${file.path} stopped at ${have} of ${file.size} bytes, and ${ATTEMPTS} attempts brought no more.${why} ` +
-      'Run the same command again to go on from there.',
+    `${file.path} stopped at ${have} of ${file.size} bytes, and ${ATTEMPTS} more attempts failed.${why} ` +
+      'Run the same command again to resume.',
     { cause, retryable: true },
   );
 }
@@ -143,7 +144,7 @@ function diskProblem(error: unknown, path: string): unknown {
   return new KronaError(
     full ? 'DISK_FULL' : 'FILE_UNWRITABLE',
     full
-      ? `There is no room on the disk for ${basename(path)}; free some and run the same command again to go on.`
+      ? `There is no space left on the disk for ${basename(path)}. Free some and run the same command again to resume.`
       : `${basename(path)} could not be written (${code}).`,
     { cause: error, retryable: full },
   );

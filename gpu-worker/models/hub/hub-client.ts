@@ -1,8 +1,9 @@
 /**
- * @file The model hub, as far as downloading takes it: a repository's files at one commit, and their bytes from any
- * place on. The only file that imports @huggingface/hub. API: https://huggingface.co/docs/hub/api
+ * @file The part of the model hub's API that downloads need: a repository's files at one commit, and their bytes from
+ * any offset. The only file that imports @huggingface/hub. API: https://huggingface.co/docs/hub/api
  */
 import { downloadFile, HubApiError, listFiles, modelInfo } from '@huggingface/hub';
+import { readEnvironment, type Environment } from '../../../core/environment.ts';
 import { KronaError } from '../../../core/errors.ts';
 
 export interface HubFile {
@@ -29,18 +30,18 @@ export interface HubSettings {
 }
 
 const ENDPOINT = 'https://huggingface.co';
-/** A connection that brings nothing for so long is given up, ms. */
+/** A connection without data for this long is closed, ms. */
 const STALL_MS = 60_000;
 
 /** @throws KronaError HF_TOKEN_INVALID, HF_ENDPOINT_INVALID; no message repeats a value */
-export function hubSettings(env: Readonly<Record<string, string | undefined>> = process.env): HubSettings {
-  const token = env['HF_TOKEN'] || null;
+export function hubSettings(env: Environment = readEnvironment()): HubSettings {
+  const token = env.HF_TOKEN || null;
   if (token !== null && !token.startsWith('hf_'))
     throw new KronaError(
       'HF_TOKEN_INVALID',
-      'HF_TOKEN must be an access token that begins with hf_; make one in the hub’s settings.',
+      'HF_TOKEN must be an access token that starts with hf_. Create one in the hub’s settings.',
     );
-  const endpoint = (env['HF_ENDPOINT'] || ENDPOINT).replace(/\/+$/, '');
+  const endpoint = (env.HF_ENDPOINT || ENDPOINT).replace(/\/+$/, '');
   if (!URL.canParse(endpoint) || !/^https?:$/.test(new URL(endpoint).protocol))
     throw new KronaError('HF_ENDPOINT_INVALID', `HF_ENDPOINT must be an address such as ${ENDPOINT}.`);
   return { endpoint, token };
@@ -83,7 +84,7 @@ export class HubClient {
   }
 
   /**
-   * The bytes of a file from `start` on. The stream may end early or fail: whoever reads counts.
+   * The bytes of a file from `start` on. The stream can end early or fail, so the reader must count.
    *
    * @throws KronaError as snapshot; so does the stream
    */
@@ -94,7 +95,7 @@ export class HubClient {
     const fetch = this.#fetch(stall.signal, (response) => (status = response.status));
     const { endpoint } = this.#settings;
     try {
-      // Plain ranges over HTTP: a download can go on at any byte, which the hub's chunk protocol (xet) has no need for.
+      // Plain HTTP ranges let a download resume at any byte; the hub's chunk protocol (xet) does not.
       const blob = await downloadFile({
         ...this.#common(fetch),
         repo,
@@ -123,7 +124,7 @@ export class HubClient {
       throw this.#problem(error, repo, status >= 400 ? status : 0);
     } finally {
       clearTimeout(timer);
-      // Whoever has read enough leaves the rest.
+      // A reader that has enough leaves the rest.
       stall.abort();
     }
   }
@@ -143,7 +144,7 @@ export class HubClient {
     };
   }
 
-  /** What went wrong, for people; addresses are left out, as they may be signed. */
+  /** Describes what went wrong, without addresses, as these can be signed. */
   #problem(error: unknown, repo: string, known = 0): unknown {
     if (this.#signal?.aborted) return this.#signal.reason;
     if (error instanceof KronaError) return error;
@@ -153,8 +154,8 @@ export class HubClient {
     if (status === 401 || status === 403)
       return new KronaError(
         'HUB_FORBIDDEN',
-        `${host} does not give ${repo}${this.#settings.token === null ? ' to everybody (or has no such repository)' : ' with this HF_TOKEN'}; ` +
-          'accept its licence on its page and set HF_TOKEN to an access token of that account.',
+        `${host} refuses access to ${repo}${this.#settings.token === null ? ' without a token (or has no such repository)' : ' with this HF_TOKEN'}. ` +
+          'Accept its licence on its page and set HF_TOKEN to an access token of that account.',
         { cause: error },
       );
     return new KronaError(

@@ -85,7 +85,11 @@ export async function pullModel(
         secondsLeft: came > MIB ? perByte * (bytes - done) : null,
       });
     };
-    const hooks = { onBytes, ...(signal ? { signal } : {}), ...(patienceMs === undefined ? {} : { patienceMs }) };
+    const hooks = {
+      onBytes,
+      ...(signal ? { signal } : {}),
+      ...(patienceMs === undefined ? {} : { patienceMs }),
+    };
     // A single file goes to the top of the folder, wherever it was.
     const name = options.file === undefined ? file.path : basename(file.path);
     downloaded += await downloadTo(client, snapshot, file, join(to, name), hooks);

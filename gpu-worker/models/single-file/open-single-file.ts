@@ -150,7 +150,7 @@ function part<Config>(
 /** Rows of q, k or v in a fused tensor: a row-major slice of rows is one range of bytes. */
 function thirdOf(stored: StoredTensor, third: number): StoredTensor {
   const [rows, ...rest] = stored.shape;
-  // Left as it is, its shape is told as wrong.
+  // Left as it is, its shape is reported as wrong.
   if (rows === undefined || rows % 3 !== 0) return stored;
   const length = stored.length / 3;
   return { ...stored, shape: [rows / 3, ...rest], offset: stored.offset + third * length, length };

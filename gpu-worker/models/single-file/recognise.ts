@@ -75,21 +75,21 @@ export function recognise(file: SafetensorsFile, known: readonly SingleFileModel
   return found;
 }
 
-/** Variants that add inputs of their own to a UNet, and what serves in their place. */
+/** Variants whose UNets have further inputs, and what to use instead. */
 const VARIANTS: readonly (readonly [RegExp, string, string])[] = [
   [
     /^noise_augmentor\.|^embedder\.model\.visual\./,
-    'an unCLIP model, which is told of pictures by their embeddings',
+    'an unCLIP model, whose UNet also reads embeddings of pictures',
     'use its text-to-image original, for example stabilityai/stable-diffusion-2-1',
   ],
   [
     /^model\.diffusion_model\.time_embed\.cond_proj\./,
-    'a model distilled to latent consistency (LCM) in full, whose UNet is told the guidance',
+    'a fully distilled latent consistency model (LCM), whose UNet also reads the guidance scale',
     'use the model that it was made from with an LCM LoRA and the scheduler lcm',
   ],
   [
     /^model\.diffusion_model\.label_emb\./,
-    'a model whose UNet is told a class or a picture beside the text (label_emb)',
+    'a model whose UNet also reads a class or a picture (label_emb)',
     'use the text-to-image model that it was made from',
   ],
 ];
@@ -121,7 +121,7 @@ export function refuseOthers(
     throw refusal(
       found,
       'holds a UNet that is another',
-      'use a checkpoint of the plain architecture, or remove them if they are there by mistake',
+      'use a checkpoint of the plain architecture, or remove these tensors if they are a mistake',
     );
 }
 

@@ -1,6 +1,7 @@
 /** @file Where a single file's tokenizer is: such a file holds none, and CLIP's vocabulary comes with no package. */
 import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { readEnvironment } from '../../../core/environment.ts';
 
 const isTokenizer = async (folder: string): Promise<boolean> => {
   const files = await readdir(folder).catch((): string[] => []);
@@ -10,16 +11,13 @@ const isTokenizer = async (folder: string): Promise<boolean> => {
 /**
  * The first folder that holds a tokenizer: KRONA_TOKENIZER or its `tokenizer/`, so that any SD or SDXL folder serves;
  * `tokenizer/` beside the file; the file's own folder. One serves all text encoders, which differ in padding alone.
- * `tokenizer/` beside the file where there is none.
+ * Without one: `tokenizer/` beside the file.
  *
  * @param path of the single file
  */
-export async function tokenizerFolder(
-  path: string,
-  env: Readonly<Record<string, string | undefined>> = process.env,
-): Promise<string> {
+export async function tokenizerFolder(path: string): Promise<string> {
   const beside = dirname(path);
-  const given = env['KRONA_TOKENIZER'];
+  const given = readEnvironment().KRONA_TOKENIZER;
   const places = [...(given ? [given, join(given, 'tokenizer')] : []), join(beside, 'tokenizer'), beside];
   for (const folder of places) if (await isTokenizer(folder)) return folder;
   return join(beside, 'tokenizer');

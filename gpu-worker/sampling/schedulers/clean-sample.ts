@@ -1,5 +1,5 @@
 /**
- * @file The clean sample that a model's output stands for, where the noisy one is signal·clean + sigma·noise (variance
+ * @file The clean sample that a model's output implies, where the noisy one is signal·clean + sigma·noise (variance
  * preserving) or clean + sigma·noise (variance exploding); in fp32, in the order in which diffusers computes.
  */
 import type { PredictionType } from './scheduler.ts';

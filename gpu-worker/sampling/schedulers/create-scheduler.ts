@@ -1,6 +1,6 @@
-/** @file The scheduler of a name, with the settings of a model folder's scheduler_config.json. */
+/** @file Creates a scheduler by name, with the settings of a model folder's scheduler_config.json. */
 import { KronaError } from '../../../core/errors.ts';
-import { SCHEDULERS, type SchedulerName } from '../../../core/settings/settings.ts';
+import { SCHEDULERS, type SchedulerName } from '../../../core/settings/choices.ts';
 import { ConfigFields } from '../../models/config-fields.ts';
 import { createDdim } from './ddim.ts';
 import { createDdpm } from './ddpm.ts';
@@ -17,7 +17,7 @@ interface Entry {
   /** The class in diffusers, as scheduler_config.json names it. */
   readonly className: string;
   readonly create: (config: ConfigFields, steps: number) => Scheduler;
-  /** Fields that the name stands for, whatever the folder's config says of them. */
+  /** Fields that the name implies, whatever the folder's config says. */
   readonly fields?: Readonly<Record<string, unknown>>;
 }
 
@@ -39,8 +39,8 @@ const ENTRIES: { readonly [Name in SchedulerName]: Entry } = {
 };
 
 /**
- * A scheduler for one run. As diffusers' `from_config`, the one asked for takes what it knows from the folder's
- * config, whichever class that was written for, and its own defaults for the rest.
+ * A scheduler for one run. As with diffusers' `from_config`, it takes the fields that it knows from the folder's config,
+ * whichever class that was written for, and its own defaults for the rest.
  *
  * @param name null for the class that the config names
  * @param config scheduler/scheduler_config.json of the model folder
@@ -59,7 +59,7 @@ export function createScheduler(
   if (entry === undefined)
     throw new KronaError(
       'SCHEDULER_UNSUPPORTED',
-      `The model's own scheduler is ${JSON.stringify(className)}, which is not built; choose one of ${SCHEDULERS.join(', ')}.`,
+      `The model's own scheduler is ${JSON.stringify(className)}, which Krona doesn't have; choose one of ${SCHEDULERS.join(', ')}.`,
     );
   return entry.create(name === null ? fields : fields.with(entry.fields ?? {}), steps);
 }

@@ -1,10 +1,12 @@
 /** @file Ancestral sampling of DDPM (Ho et al. 2020, arXiv 2006.11239, algorithm 2), as diffusers' DDPMScheduler computes it. */
+import { at } from '../../../core/at.ts';
 import type { ConfigFields } from '../../models/config-fields.ts';
 import { cleanOfSignal, clipped } from './clean-sample.ts';
 import { alphasCumprod } from './noise-levels.ts';
 import { startsByLevel } from './picture-start.ts';
 import { PREDICTION_TYPES, type Scheduler } from './scheduler.ts';
 import { roundHalfEven, spacedTimesteps, timestepSpacing } from './timesteps.ts';
+import { zip2, zip3 } from '../zip.ts';
 
 const f = Math.fround;
 const VARIANCES = ['fixed_small', 'fixed_small_log', 'fixed_large'] as const;
@@ -31,9 +33,9 @@ export function createDdpm(config: ConfigFields, steps: number): Scheduler {
     startOf: startsByLevel(levels, timesteps),
     scaleModelInput: (sample) => sample,
     step(modelOutput, i, sample, noise) {
-      const timestep = timesteps[i]!;
-      const level = levels[timestep]!;
-      const next = i + 1 < timesteps.length ? levels[timesteps[i + 1]!]! : 1;
+      const timestep = at(timesteps, i);
+      const level = at(levels, timestep);
+      const next = i + 1 < timesteps.length ? at(levels, at(timesteps, i + 1)) : 1;
       const [left, nextLeft] = [f(1 - level), f(1 - next)];
       const alpha = f(level / next);
       const beta = f(1 - alpha);
@@ -44,11 +46,11 @@ export function createDdpm(config: ConfigFields, steps: number): Scheduler {
       const small = Math.max(1e-20, f(f(nextLeft / left) * beta));
       const variance = kind === 'fixed_large' ? beta : small;
       const spread = timestep > 0 ? f(Math.sqrt(variance)) : 0;
-      const fresh = timestep > 0 ? noise() : null;
-      return sample.map((x, at) => {
-        const mean = f(f(cleanShare * clean(modelOutput[at]!, x)) + f(sampleShare * x));
-        return fresh === null ? mean : mean + f(spread * fresh[at]!);
-      });
+      const mean = (x: number, output: number): number =>
+        f(f(cleanShare * clean(output, x)) + f(sampleShare * x));
+      return timestep > 0
+        ? zip3(sample, modelOutput, noise(), (x, output, fresh) => mean(x, output) + f(spread * fresh))
+        : zip2(sample, modelOutput, mean);
     },
   };
 }

@@ -2,10 +2,12 @@
  * @file DPM-Solver++ in its multi-step form of second order (2M; Lu et al. 2022, arXiv 2211.01095, algorithm 2), and
  * its stochastic sibling, as diffusers' DPMSolverMultistepScheduler computes them.
  */
+import { at } from '../../../core/at.ts';
 import type { ConfigFields } from '../../models/config-fields.ts';
 import { cleanOfSignal } from './clean-sample.ts';
 import { multistepLevels } from './multistep-levels.ts';
 import { PREDICTION_TYPES, type Scheduler } from './scheduler.ts';
+import { zip2 } from '../zip.ts';
 
 const f = Math.fround;
 /** Below this many steps the last is of first order, which is steadier. */
@@ -29,20 +31,19 @@ export function createDpmpp(config: ConfigFields, steps: number): Scheduler {
   return {
     timesteps,
     initNoiseSigma: 1,
-    startOf: (step) => ({ ...levels[step]!, call: step }),
+    startOf: (step) => ({ ...at(levels, step), call: step }),
     scaleModelInput: (sample) => sample,
     step(modelOutput, i, sample, noise) {
-      const [now, next] = [levels[i]!, levels[i + 1]!];
+      const [now, next] = [at(levels, i), at(levels, i + 1)];
       const toClean = cleanOfSignal(prediction, now.signal, now.sigma);
-      const clean = modelOutput.map((output, at) => toClean(output, sample[at]!));
+      const clean = zip2(modelOutput, sample, toClean);
       const fresh = stochastic ? noise() : null;
-      const second = order === 2 && before !== null && !(i === steps - 1 && firstAtEnd);
-      const earlier = second ? before! : clean;
+      const earlier = order === 2 && !(i === steps - 1 && firstAtEnd) ? before : null;
       before = clean;
 
       const h = next.lambda - now.lambda;
       // D1 = (m0 - m1) / r0, with r0 the last stretch of λ over this one.
-      const slope = second ? h / (now.lambda - levels[i - 1]!.lambda) : 0;
+      const slope = earlier ? h / (now.lambda - at(levels, i - 1).lambda) : 0;
       let [sampleShare, cleanShare, slopeShare, spread] = [0, 0, 0, 0];
       if (stochastic) {
         const change = -Math.expm1(-2 * h);
@@ -56,11 +57,11 @@ export function createDpmpp(config: ConfigFields, steps: number): Scheduler {
         cleanShare = -next.signal * change;
         slopeShare = heun ? next.signal * (change / h + 1) : 0.5 * cleanShare;
       }
-      return sample.map((x, at) => {
-        const m = clean[at]!;
-        const moved =
-          sampleShare * x + cleanShare * m + (second ? slopeShare * slope * (m - earlier[at]!) : 0);
-        return fresh === null ? moved : moved + spread * fresh[at]!;
+      return sample.map((x, place) => {
+        const m = at(clean, place);
+        const curve = earlier ? slopeShare * slope * (m - at(earlier, place)) : 0;
+        const moved = sampleShare * x + cleanShare * m + curve;
+        return fresh ? moved + spread * at(fresh, place) : moved;
       });
     },
   };

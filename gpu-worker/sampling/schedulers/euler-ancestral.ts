@@ -2,11 +2,13 @@
  * @file Euler steps that go further down than asked and add noise back up to the level (Karras et al. 2022, arXiv
  * 2206.00364; k-diffusion's sample_euler_ancestral), as diffusers' EulerAncestralDiscreteScheduler computes them.
  */
+import { at } from '../../../core/at.ts';
 import type { ConfigFields } from '../../models/config-fields.ts';
 import { cleanOfSigma } from './clean-sample.ts';
 import { startsBySigma } from './picture-start.ts';
 import type { Scheduler } from './scheduler.ts';
 import { createSigmas, firstSigma, PLAIN_SIGMAS, scaleBySigma } from './sigmas.ts';
+import { zip3 } from '../zip.ts';
 
 const f = Math.fround;
 
@@ -21,16 +23,15 @@ export function createEulerAncestral(config: ConfigFields, steps: number): Sched
     startOf: startsBySigma(sigmas),
     scaleModelInput: scaleBySigma(sigmas),
     step(modelOutput, i, sample, noise) {
-      const [from, to] = [sigmas[i]!, sigmas[i + 1]!];
+      const [from, to] = [at(sigmas, i), at(sigmas, i + 1)];
       const [fromSquared, toSquared] = [f(from * from), f(to * to)];
       const up = f(Math.sqrt(f(f(toSquared * f(fromSquared - toSquared)) / fromSquared)));
       const down = f(Math.sqrt(f(toSquared - f(up * up))));
       const change = f(down - from);
       const clean = cleanOfSigma(prediction, from);
-      const fresh = noise();
-      return sample.map((x, at) => {
-        const slope = f(f(x - clean(modelOutput[at]!, x)) / from);
-        return f(x + f(slope * change)) + f(fresh[at]! * up);
+      return zip3(sample, modelOutput, noise(), (x, output, fresh) => {
+        const slope = f(f(x - clean(output, x)) / from);
+        return f(x + f(slope * change)) + f(fresh * up);
       });
     },
   };

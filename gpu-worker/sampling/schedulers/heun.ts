@@ -3,11 +3,13 @@
  * HeunDiscreteScheduler computes them: each σ but the first and the last is visited twice, so that n steps call the
  * model 2n − 1 times.
  */
+import { at } from '../../../core/at.ts';
 import type { ConfigFields } from '../../models/config-fields.ts';
 import { cleanOfSigma, clipped } from './clean-sample.ts';
 import { startsBySigma } from './picture-start.ts';
 import { PREDICTION_TYPES, type Scheduler } from './scheduler.ts';
 import { createSigmas, firstSigma, PLAIN_SIGMAS, scaleBySigma } from './sigmas.ts';
+import { zip2, zip3 } from '../zip.ts';
 
 const f = Math.fround;
 
@@ -26,8 +28,8 @@ export function createHeun(config: ConfigFields, steps: number): Scheduler {
   });
   const once = createSigmas(fields, steps);
   // t₀, t₁, t₁, t₂, t₂, … and σ₀, σ₁, σ₁, …, σₙ.
-  const timesteps = Float32Array.from({ length: 2 * steps - 1 }, (_, i) => once.timesteps[(i + 1) >> 1]!);
-  const sigmas = Float32Array.from({ length: 2 * steps }, (_, i) => once.sigmas[(i + 1) >> 1]!);
+  const timesteps = Float32Array.from({ length: 2 * steps - 1 }, (_, i) => at(once.timesteps, (i + 1) >> 1));
+  const sigmas = Float32Array.from({ length: 2 * steps }, (_, i) => at(once.sigmas, (i + 1) >> 1));
   let first: { readonly sample: Float32Array; readonly slope: Float32Array } | null = null;
 
   return {
@@ -36,18 +38,18 @@ export function createHeun(config: ConfigFields, steps: number): Scheduler {
     startOf: startsBySigma(sigmas, (step) => 2 * step),
     scaleModelInput: scaleBySigma(sigmas),
     step(modelOutput, i, sample) {
-      const sigma = sigmas[i]!;
+      const sigma = at(sigmas, i);
       const clean = clipped(cleanOfSigma(prediction, sigma), range);
-      const slope = sample.map((x, at) => f(x - clean(modelOutput[at]!, x)) / sigma);
+      const slope = zip2(sample, modelOutput, (x, output) => f(x - clean(output, x)) / sigma);
       if (first === null) {
-        const change = f(sigmas[i + 1]! - sigma);
+        const change = f(at(sigmas, i + 1) - sigma);
         first = { sample, slope };
-        return sample.map((x, at) => x + f(slope[at]! * change));
+        return zip2(sample, slope, (x, each) => x + f(each * change));
       }
       const { sample: start, slope: before } = first;
       first = null;
-      const change = f(sigma - sigmas[i - 1]!);
-      return start.map((x, at) => x + f(f(f(before[at]! + slope[at]!) / 2) * change));
+      const change = f(sigma - at(sigmas, i - 1));
+      return zip3(start, before, slope, (x, earlier, later) => x + f(f(f(earlier + later) / 2) * change));
     },
   };
 }

@@ -2,12 +2,14 @@
  * @file Multi-step consistency sampling of latent consistency models (Luo et al. 2023, arXiv 2310.04378, algorithm 3),
  * as diffusers' LCMScheduler computes it: for models and adapters distilled for 1 to 8 steps.
  */
+import { at } from '../../../core/at.ts';
 import type { ConfigFields } from '../../models/config-fields.ts';
 import { KronaError } from '../../../core/errors.ts';
 import { cleanOfSignal, clipped } from './clean-sample.ts';
 import { alphasCumprod } from './noise-levels.ts';
 import { startsByLevel } from './picture-start.ts';
 import { PREDICTION_TYPES, type Scheduler } from './scheduler.ts';
+import { zip2 } from '../zip.ts';
 
 const f = Math.fround;
 /** σ of the data in the boundary condition, as in the consistency models' paper. */
@@ -27,7 +29,10 @@ export function createLcm(config: ConfigFields, steps: number): Scheduler {
   const scaling = config.number('timestep_scaling', 10);
   const distilled = config.integer('original_inference_steps', 50);
   if (!Number.isSafeInteger(steps) || steps < 1 || steps > distilled)
-    throw new KronaError('STEPS_INVALID', `Got ${steps} sampling steps; lcm takes 1 to ${distilled}.`);
+    throw new KronaError(
+      'STEPS_INVALID',
+      `Sampling steps must be 1 to ${distilled} with lcm; you gave ${steps}.`,
+    );
   const stride = Math.floor(levels.length / distilled);
   // Evenly among the timesteps that were distilled, from the last on.
   const timesteps = Float32Array.from(
@@ -41,8 +46,8 @@ export function createLcm(config: ConfigFields, steps: number): Scheduler {
     startOf: startsByLevel(levels, timesteps),
     scaleModelInput: (sample) => sample,
     step(modelOutput, i, sample, noise) {
-      const timestep = timesteps[i]!;
-      const level = levels[timestep]!;
+      const timestep = at(timesteps, i);
+      const level = at(levels, timestep);
       const scaled = timestep * scaling;
       const skip = f(DATA ** 2 / (scaled ** 2 + DATA ** 2));
       const out = f(scaled / Math.sqrt(scaled ** 2 + DATA ** 2));
@@ -50,12 +55,11 @@ export function createLcm(config: ConfigFields, steps: number): Scheduler {
         cleanOfSignal(prediction, f(Math.sqrt(level)), f(Math.sqrt(f(1 - level)))),
         range,
       );
-      const denoised = sample.map((x, at) => f(out * clean(modelOutput[at]!, x)) + f(skip * x));
+      const denoised = zip2(sample, modelOutput, (x, output) => f(out * clean(output, x)) + f(skip * x));
       if (i === steps - 1) return denoised;
-      const next = levels[timesteps[i + 1]!]!;
+      const next = at(levels, at(timesteps, i + 1));
       const [signal, sigma] = [f(Math.sqrt(next)), f(Math.sqrt(f(1 - next)))];
-      const fresh = noise();
-      return denoised.map((x, at) => f(signal * x) + f(sigma * fresh[at]!));
+      return zip2(denoised, noise(), (x, fresh) => f(signal * x) + f(sigma * fresh));
     },
   };
 }

@@ -1,7 +1,8 @@
 /**
- * @file The noise levels that the multi-step solvers in log-SNR walk through (DPM-Solver++, UniPC): timesteps spaced by
- * one more than there are steps, since the last goes to the clean sample; in diffusers' arithmetic.
+ * @file The noise levels of the multi-step solvers in log-SNR (DPM-Solver++, UniPC): timesteps spaced for one more step,
+ * since the last goes to the clean sample; in diffusers' arithmetic.
  */
+import { at } from '../../../core/at.ts';
 import type { ConfigFields } from '../../models/config-fields.ts';
 import { KronaError } from '../../../core/errors.ts';
 import { trainTimesteps } from './noise-levels.ts';
@@ -38,7 +39,7 @@ export function multistepLevels(config: ConfigFields, steps: number): MultistepL
     timesteps = spread.map((sigma) => whole(timestepOf(sigma, trained)));
   }
   const final = config.oneOf('final_sigmas_type', ['zero', 'sigma_min'], 'zero');
-  const last = final === 'zero' ? 0 : trained[0]!;
+  const last = final === 'zero' ? 0 : at(trained, 0);
   return {
     timesteps: Float32Array.from(timesteps),
     levels: [...sigmas, last].map((sigma) => levelOf(f(sigma))),
@@ -58,7 +59,10 @@ function multistepTimesteps(config: ConfigFields, steps: number): Float64Array {
   const offset = config.integer('steps_offset', 0, 0);
   const atMost = spacing === 'leading' ? Math.max(1, total - offset - 1) : total - 1;
   if (!Number.isSafeInteger(steps) || steps < 1 || steps > atMost)
-    throw new KronaError('STEPS_INVALID', `Got ${steps} sampling steps; this model takes 1 to ${atMost}.`);
+    throw new KronaError(
+      'STEPS_INVALID',
+      `Sampling steps must be 1 to ${atMost} for this model; you gave ${steps}.`,
+    );
   if (spacing === 'linspace')
     return linspace(0, total - 1, steps + 1)
       .reverse()

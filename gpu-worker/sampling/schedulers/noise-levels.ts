@@ -2,6 +2,7 @@
  * @file The noise levels a model was trained with, from a diffusers scheduler_config.json, rounded to fp32 where
  * diffusers rounds. All of diffusers' schedulers share these fields and defaults.
  */
+import { at } from '../../../core/at.ts';
 import type { ConfigFields } from '../../models/config-fields.ts';
 
 /** Number of timesteps a model was trained with. */
@@ -63,8 +64,8 @@ function cumulativeProduct(betas: Float32Array): Float32Array {
 function rescaledToZeroSnr(betas: Float32Array): Float32Array {
   const f = Math.fround;
   const roots = cumulativeProduct(betas).map(Math.sqrt);
-  const [first, last] = [roots[0]!, roots.at(-1)!];
+  const [first, last] = [at(roots, 0), at(roots, -1)];
   const stretch = f(first / f(first - last));
   const levels = roots.map((root) => f(f(root - last) * stretch) ** 2);
-  return levels.map((level, i) => 1 - (i === 0 ? level : f(level / levels[i - 1]!)));
+  return levels.map((level, i) => 1 - (i === 0 ? level : f(level / at(levels, i - 1))));
 }

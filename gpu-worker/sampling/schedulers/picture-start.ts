@@ -1,7 +1,8 @@
 /**
- * @file Where a run begins that starts from a picture instead of pure noise (SDEdit: Meng et al. 2022, arXiv 2108.01073):
+ * @file Where a run from a picture begins, instead of pure noise (SDEdit: Meng et al. 2022, arXiv 2108.01073):
  * some steps down the schedule, with the noise of that level on the picture's latents.
  */
+import { at } from '../../../core/at.ts';
 import type { Scheduler } from './scheduler.ts';
 import { roundHalfEven } from './timesteps.ts';
 
@@ -28,14 +29,14 @@ export function startsByLevel(
 ): StepStarts {
   return (step) => {
     const call = callOf(step);
-    const level = levels[timesteps[call]!]!;
+    const level = at(levels, at(timesteps, call));
     return { call, signal: f(Math.sqrt(level)), sigma: f(Math.sqrt(f(1 - level))) };
   };
 }
 
 /** For samples clean + σ · noise. @param sigmas before each call */
 export function startsBySigma(sigmas: Float32Array, callOf: (step: number) => number = sameCall): StepStarts {
-  return (step) => ({ call: callOf(step), signal: 1, sigma: sigmas[callOf(step)]! });
+  return (step) => ({ call: callOf(step), signal: 1, sigma: at(sigmas, callOf(step)) });
 }
 
 /**
@@ -64,5 +65,5 @@ export function handover(
 ): number {
   const cutoff = roundHalfEven(trained - share * trained);
   const begins = Array.from({ length: steps }, (_, step) => startOf(step).call);
-  return begins.find((call) => timesteps[call]! < cutoff) ?? timesteps.length;
+  return begins.find((call) => at(timesteps, call) < cutoff) ?? timesteps.length;
 }

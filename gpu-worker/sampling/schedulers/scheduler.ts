@@ -1,4 +1,4 @@
-/** @file What a scheduler is: the arithmetic between one call of the model and the next. It holds no model. */
+/** @file A scheduler: the arithmetic between one call of the model and the next. It holds no model. */
 import type { StepStarts } from './picture-start.ts';
 
 /**
@@ -11,13 +11,13 @@ import type { StepStarts } from './picture-start.ts';
  *   sample = scheduler.step(await model(scheduler.scaleModelInput(sample, i), t), i, sample, noise);
  */
 export interface Scheduler {
-  /** What the model is told at each of its calls, in order; Euler's may be fractions. */
+  /** The model's timestep at each call, in order; Euler's can be fractions. */
   readonly timesteps: Float32Array;
-  /** What standard normal noise is multiplied by to become the first sample. */
+  /** Standard normal noise is multiplied by it to become the first sample. */
   readonly initNoiseSigma: number;
-  /** Where each step begins, for runs that start from a picture; from step 1 on no earlier call is needed. */
+  /** Where each step begins, for runs that start from a picture; no earlier call is needed. */
   readonly startOf: StepStarts;
-  /** The sample as the model wants to see it at call `i` (from 0). */
+  /** The sample scaled as the model's input at call `i` (from 0). */
   scaleModelInput(sample: Float32Array, i: number): Float32Array;
   /**
    * The next sample, from the model's output at call `i` for `sample` (not scaled). Calls come in order.

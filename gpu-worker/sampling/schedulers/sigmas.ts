@@ -1,7 +1,8 @@
 /**
- * @file Noise levels as σ = √((1-ᾱ)/ᾱ), and how a run of few steps walks through them: by timestep, or spread as
+ * @file Noise levels as σ = √((1-ᾱ)/ᾱ), and how a run of few steps spaces them: by timestep, or spread as
  * Karras et al. 2022 (arXiv 2206.00364, eq. 5) or exponentially. Shared by the schedulers of that family.
  */
+import { at } from '../../../core/at.ts';
 import type { ConfigFields } from '../../models/config-fields.ts';
 import { alphasCumprod, linspace32 } from './noise-levels.ts';
 import { linspace, spacedTimesteps, timestepSpacing, type Spacing } from './timesteps.ts';
@@ -41,8 +42,8 @@ export function createSigmas(config: ConfigFields, steps: number): Sigmas {
   if (config.oneOf('interpolation_type', ['linear', 'log_linear'], 'linear') === 'linear')
     sigmas = Float64Array.from(timesteps, (t) => interpolate(trained, t));
   else {
-    const ends = [Math.log(trained.at(-1)!), Math.log(trained[0]!)] as const;
-    // One more than there are calls: so diffusers has it.
+    const ends = [Math.log(at(trained, -1)), Math.log(at(trained, 0))] as const;
+    // One more than there are calls, as in diffusers.
     sigmas = Float64Array.from(linspace32(...ends, steps + 1), (log) => f(Math.exp(log)));
   }
 
@@ -52,14 +53,14 @@ export function createSigmas(config: ConfigFields, steps: number): Sigmas {
     timesteps = Float32Array.from(spread, (sigma) => timestepOf(sigma, trained));
   }
   const final = config.oneOf('final_sigmas_type', ['zero', 'sigma_min'], 'zero');
-  const all = Float32Array.from([...sigmas, final === 'zero' ? 0 : trained[0]!]);
+  const all = Float32Array.from([...sigmas, final === 'zero' ? 0 : at(trained, 0)]);
   const continuous = config.oneOf('timestep_type', ['discrete', 'continuous'], 'discrete') === 'continuous';
   if (continuous && config.get('prediction_type') === 'v_prediction')
     timesteps = all.slice(0, -1).map((sigma) => 0.25 * f(Math.log(sigma)));
   return { timesteps, sigmas: all, spacing };
 }
 
-/** What the first sample's noise is multiplied by. */
+/** The first sample's noise is multiplied by it. */
 export function firstSigma(sigmas: Float32Array, spacing: Spacing): number {
   const f = Math.fround;
   const largest = sigmas.reduce((a, b) => Math.max(a, b));
@@ -71,7 +72,7 @@ export function firstSigma(sigmas: Float32Array, spacing: Spacing): number {
 export function scaleBySigma(sigmas: Float32Array) {
   const f = Math.fround;
   return (sample: Float32Array, i: number): Float32Array => {
-    const scale = f(Math.sqrt(f(f(sigmas[i]! ** 2) + 1)));
+    const scale = f(Math.sqrt(f(f(at(sigmas, i) ** 2) + 1)));
     return sample.map((x) => x / scale);
   };
 }
@@ -91,7 +92,7 @@ export function spreadSigmas(config: ConfigFields, sigmas: Float64Array, steps: 
   if (karras && exponential) throw config.invalid('use_karras_sigmas', 'one of Karras and exponential only');
   if (!karras && !exponential) return null;
   const bound = (key: string, own: number) => (config.get(key) === null ? own : config.number(key));
-  const [least, largest] = [bound('sigma_min', sigmas.at(-1)!), bound('sigma_max', sigmas[0]!)];
+  const [least, largest] = [bound('sigma_min', at(sigmas, -1)), bound('sigma_max', at(sigmas, 0))];
   if (exponential) return linspace(Math.log(largest), Math.log(least), steps).map(Math.exp);
   const rho = 7;
   const [from, to] = [largest ** (1 / rho), least ** (1 / rho)];
@@ -100,9 +101,10 @@ export function spreadSigmas(config: ConfigFields, sigmas: Float64Array, steps: 
 
 /** numpy.interp over 0, 1, 2, …: the value of `values` at a place between its indices. */
 export function interpolate(values: Float32Array, place: number): number {
-  const at = Math.floor(place);
-  if (at >= values.length - 1) return values.at(-1)!;
-  return (values[at + 1]! - values[at]!) * (place - at) + values[at]!;
+  const below = Math.floor(place);
+  if (below >= values.length - 1) return at(values, -1);
+  const [low, high] = [at(values, below), at(values, below + 1)];
+  return (high - low) * (place - below) + low;
 }
 
 /** The place of σ among the training timesteps' σs, by its logarithm. */
@@ -111,8 +113,8 @@ export function timestepOf(sigma: number, trained: Float32Array): number {
   const log = Math.log(Math.max(sigma, 1e-10));
   const logs = trained.map(Math.log);
   const below = logs.findLastIndex((each) => log - each >= 0);
-  const at = Math.min(Math.max(below, 0), logs.length - 2);
-  const [low, high] = [logs[at]!, logs[at + 1]!];
+  const place = Math.min(Math.max(below, 0), logs.length - 2);
+  const [low, high] = [at(logs, place), at(logs, place + 1)];
   const share = Math.min(1, Math.max(0, (low - log) / f(low - high)));
-  return (1 - share) * at + share * (at + 1);
+  return (1 - share) * place + share * (place + 1);
 }

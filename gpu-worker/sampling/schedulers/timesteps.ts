@@ -24,7 +24,10 @@ export function spacedTimesteps(config: ConfigFields, spacing: Spacing, steps: n
   const offset = config.integer('steps_offset', 0, 0);
   const atMost = spacing === 'leading' ? Math.max(1, total - offset) : total;
   if (!Number.isSafeInteger(steps) || steps < 1 || steps > atMost)
-    throw new KronaError('STEPS_INVALID', `Got ${steps} sampling steps; this model takes 1 to ${atMost}.`);
+    throw new KronaError(
+      'STEPS_INVALID',
+      `Sampling steps must be 1 to ${atMost} for this model; you gave ${steps}.`,
+    );
   switch (spacing) {
     case 'leading': {
       const ratio = Math.floor(total / steps);

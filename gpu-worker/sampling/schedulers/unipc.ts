@@ -2,7 +2,9 @@
  * @file UniPC of second order (Zhao et al. 2023, arXiv 2302.04867, algorithms 5 to 8, data prediction), as diffusers'
  * UniPCMultistepScheduler computes it: each call's output first corrects the sample it was made for, then predicts the next.
  */
+import { at } from '../../../core/at.ts';
 import type { ConfigFields } from '../../models/config-fields.ts';
+import { zip2, zip3 } from '../zip.ts';
 import { cleanOfSignal } from './clean-sample.ts';
 import { multistepLevels, type Level } from './multistep-levels.ts';
 import { PREDICTION_TYPES, type Scheduler } from './scheduler.ts';
@@ -13,67 +15,86 @@ export function createUniPc(config: ConfigFields, steps: number): Scheduler {
   const prediction = config.oneOf('prediction_type', PREDICTION_TYPES, 'epsilon');
   const solverOrder = config.integer('solver_order', 2);
   if (solverOrder > 2) throw config.unsupported('solver_order', '1, 2');
-  const simple = config.get('solver_type') === 'bh1';
   const lowerFinal = config.flag('lower_order_final', true);
   const { timesteps, levels } = multistepLevels(lastSigma(config), steps);
+  const simple = config.get('solver_type') === 'bh1';
   /** Clean samples predicted so far, newest first, and the corrected sample that the newest was predicted for. */
   let cleans: Float32Array[] = [];
-  let last: { readonly sample: Float32Array; readonly order: 1 | 2 } | null = null;
-
-  /** B(h) and the two right-hand sides of the paper's linear system, for h = −(step in λ). */
-  const terms = (h: number) => {
-    const phi1 = Math.expm1(h);
-    const b = simple ? h : phi1;
-    const phi2 = phi1 / h - 1;
-    return { phi1, b, right: [phi2 / b, ((phi2 / h - 1 / 2) * 2) / b] as const };
-  };
-
-  const correct = (clean: Float32Array, i: number, predicted: Float32Array): Float32Array => {
-    if (last === null) return predicted;
-    const [from, to] = [levels[i - 1]!, levels[i]!];
-    const step = to.lambda - from.lambda;
-    const { phi1, b, right } = terms(-step);
-    // Order 1: the weight 1/2 of the new output alone. Order 2: ρ from [[1, 1], [r, 1]] ρ = right.
-    const r = last.order === 2 ? (levels[i - 2]!.lambda - from.lambda) / step : 1;
-    const old = last.order === 2 ? (right[0] - right[1]) / (1 - r) : 0;
-    const fresh = last.order === 2 ? right[0] - old : 0.5;
-    const [m0, m1] = [cleans[0]!, cleans[1] ?? cleans[0]!];
-    const shares = { sample: to.sigma / from.sigma, clean: to.signal * phi1, rest: to.signal * b };
-    return last.sample.map((x, at) => {
-      const rest = old * ((m1[at]! - m0[at]!) / r) + fresh * (clean[at]! - m0[at]!);
-      return shares.sample * x - shares.clean * m0[at]! - shares.rest * rest;
-    });
-  };
-
-  const predict = (i: number, order: 1 | 2, sample: Float32Array): Float32Array => {
-    const [from, to] = [levels[i]!, levels[i + 1]!] as [Level, Level];
-    const step = to.lambda - from.lambda;
-    const { phi1, b } = terms(-step);
-    const r = order === 2 ? (levels[i - 1]!.lambda - from.lambda) / step : 1;
-    const [m0, m1] = [cleans[0]!, cleans[1] ?? cleans[0]!];
-    const shares = { sample: to.sigma / from.sigma, clean: to.signal * phi1, rest: to.signal * b };
-    return sample.map((x, at) => {
-      const rest = order === 2 ? 0.5 * ((m1[at]! - m0[at]!) / r) : 0;
-      return shares.sample * x - shares.clean * m0[at]! - shares.rest * rest;
-    });
-  };
+  let last: { readonly sample: Float32Array; readonly second: boolean } | null = null;
 
   return {
     timesteps,
     initNoiseSigma: 1,
-    startOf: (step) => ({ ...levels[step]!, call: step }),
+    startOf: (step) => ({ ...at(levels, step), call: step }),
     scaleModelInput: (sample) => sample,
-    step(modelOutput, i, predicted) {
-      const toClean = cleanOfSignal(prediction, levels[i]!.signal, levels[i]!.sigma);
-      const clean = modelOutput.map((output, at) => toClean(output, predicted[at]!));
-      const sample = correct(clean, i, predicted);
-      cleans = [clean, ...cleans].slice(0, 2);
+    step(modelOutput, i, uncorrected) {
+      const { signal, sigma } = at(levels, i);
+      const clean = zip2(modelOutput, uncorrected, cleanOfSignal(prediction, signal, sigma));
+      const sample = last
+        ? corrected(updateFrom(levels, i - 1, last.second, simple), last.sample, clean, cleans, last.second)
+        : uncorrected;
       const left = lowerFinal ? steps - i : solverOrder;
-      const order = Math.min(solverOrder, left, cleans.length) as 1 | 2;
-      last = { sample, order };
-      return predict(i, order, sample);
+      const [before] = cleans;
+      const second = Math.min(solverOrder, left) === 2 && before !== undefined;
+      cleans = [clean, ...cleans].slice(0, 2);
+      last = { sample, second };
+      return predicted(updateFrom(levels, i, second, simple), sample, clean, second ? before : null);
     },
   };
+}
+
+/** The update from level i to the next, beside what the clean samples bring in: as B(h) h (`bh1`) or e^h − 1 (`bh2`). */
+function updateFrom(levels: readonly Level[], i: number, second: boolean, simple: boolean) {
+  const [from, to] = [at(levels, i), at(levels, i + 1)];
+  const step = to.lambda - from.lambda;
+  const h = -step;
+  const phi1 = Math.expm1(h);
+  const b = simple ? h : phi1;
+  const phi2 = phi1 / h - 1;
+  return {
+    r: second ? (at(levels, i - 1).lambda - from.lambda) / step : 1,
+    /** The right-hand sides of the paper's linear system. */
+    right: [phi2 / b, ((phi2 / h - 1 / 2) * 2) / b] as const,
+    shares: { sample: to.sigma / from.sigma, clean: to.signal * phi1, rest: to.signal * b },
+  };
+}
+
+type Update = ReturnType<typeof updateFrom>;
+
+/**
+ * The sample that a call's output is for, corrected by it.
+ * @param sample of the call before
+ * @param clean predicted by the call
+ * @param cleans predicted by the calls before, newest first
+ */
+function corrected(
+  { r, right, shares }: Update,
+  sample: Float32Array,
+  clean: Float32Array,
+  [newest = clean, older = newest]: readonly Float32Array[],
+  second: boolean,
+): Float32Array {
+  // Order 1: the weight 1/2 of the new output alone. Order 2: ρ from [[1, 1], [r, 1]] ρ = right.
+  const old = second ? (right[0] - right[1]) / (1 - r) : 0;
+  const fresh = second ? right[0] - old : 0.5;
+  return sample.map((x, place) => {
+    const [m0, m1] = [at(newest, place), at(older, place)];
+    const rest = old * ((m1 - m0) / r) + fresh * (at(clean, place) - m0);
+    return shares.sample * x - shares.clean * m0 - shares.rest * rest;
+  });
+}
+
+/** The next sample. @param newest predicted by this call @param older by the one before, for the second order */
+function predicted(
+  { r, shares }: Update,
+  sample: Float32Array,
+  newest: Float32Array,
+  older: Float32Array | null,
+): Float32Array {
+  return zip3(sample, newest, older ?? newest, (x, m0, m1) => {
+    const rest = older ? 0.5 * ((m1 - m0) / r) : 0;
+    return shares.sample * x - shares.clean * m0 - shares.rest * rest;
+  });
 }
 
 /** With spread sigmas the class ends at the least of them, not at the first timestep's. */

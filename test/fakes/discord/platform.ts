@@ -10,7 +10,7 @@ import {
   PermissionFlagsBits,
 } from 'discord-api-types/v10';
 
-export const EPOCH = 1_420_070_400_000;
+const EPOCH = 1_420_070_400_000;
 export const MINUTE = 60_000;
 export const HOUR = 60 * MINUTE;
 

@@ -170,6 +170,8 @@ export const operations = {
   /** As a client in the server lists them. */
   registered: () => [...platform.commands.guild, ...platform.commands.global],
   requests: () => [...rest.requests],
+  /** How often the bot has tried in vain to reach it. */
+  tries: () => rest.failed + sockets.failed,
   violations: () => [...platform.violations],
 };
 

@@ -72,6 +72,8 @@ export class RestServer {
   readonly requests: string[] = [];
   /** Nobody gets an answer: the network is gone. */
   down = false;
+  /** Requests of that time. */
+  failed = 0;
   /** Limits that stand, in the machine's time. */
   readonly limits: { readonly trouble: Trouble; readonly told: number; readonly until: number }[] = [];
   readonly #platform: Platform;
@@ -142,7 +144,10 @@ export class RestServer {
   }
 
   async #serve(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
-    if (this.down) return void incoming.socket.destroy();
+    if (this.down) {
+      this.failed++;
+      return void incoming.socket.destroy();
+    }
     const url = new URL(incoming.url!, this.#platform.origin);
     if (!url.pathname.startsWith('/api/v10')) return this.#serveFile(url, response);
     const path = decodeURIComponent(url.pathname.slice('/api/v10'.length));

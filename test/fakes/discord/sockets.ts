@@ -31,6 +31,8 @@ export class GatewaySockets {
   readonly sessions = new Map<string, Session>();
   /** Connections are refused. */
   down = false;
+  /** Connections of that time. */
+  failed = 0;
   resumed = 0;
   identified = 0;
   readonly #platform: Platform;
@@ -43,7 +45,10 @@ export class GatewaySockets {
 
   listen(http: Server): void {
     http.on('upgrade', (request: IncomingMessage, socket, head) => {
-      if (this.down) return void socket.destroy();
+      if (this.down) {
+        this.failed++;
+        return void socket.destroy();
+      }
       this.#server.handleUpgrade(request, socket, head, (each) => this.#welcome(each));
     });
   }

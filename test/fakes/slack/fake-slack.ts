@@ -22,6 +22,8 @@ export interface Sight {
   readonly calls: Readonly<Record<string, number>>;
   readonly limited: Readonly<Record<string, number>>;
   readonly connections: number;
+  /** Requests of the bot's and to it that came to nothing, as one of the two was away. */
+  readonly tries: number;
   readonly acks: readonly number[];
   readonly channels: Readonly<Record<string, Message[]>>;
   readonly ephemerals: readonly Ephemeral[];

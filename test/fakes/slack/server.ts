@@ -66,7 +66,10 @@ async function serve(request: IncomingMessage, response: ServerResponse): Promis
     response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(value));
   };
   // Without a network nothing of Slack answers; the test's own doors stay open.
-  if (wire.down && root !== 'do' && root !== 'see') return void response.socket!.destroy();
+  if (wire.down && root !== 'do' && root !== 'see') {
+    wire.failed++;
+    return void response.socket!.destroy();
+  }
   try {
     if (root === 'api') return callMethod(request, response, rest, body.toString());
     if (root === 'upload') return takeUpload(response, rest, url, body);
@@ -263,6 +266,7 @@ function see(): Json {
     calls: Object.fromEntries(workspace.calls),
     limited: Object.fromEntries(workspace.limited),
     connections: wire.connections,
+    tries: wire.failed,
     acks: wire.acks,
     channels: Object.fromEntries([...workspace.channels].map(([id, { messages }]) => [id, messages])),
     ephemerals: workspace.ephemerals,

@@ -26,6 +26,8 @@ export class Wire {
   requestUrl: string | null = null;
   /** No connection can be opened: Slack, or the network, is down. */
   down = false;
+  /** Requests of the app's or to it while one of the two was away. */
+  failed = 0;
   /** Time from sending to acknowledgement, ms, of everything that was sent. */
   readonly acks: number[] = [];
 
@@ -156,6 +158,7 @@ export class Wire {
       if (!response.ok) return null;
       return text === '' ? {} : (JSON.parse(text) as Json);
     } catch {
+      this.failed++;
       return null;
     }
   }

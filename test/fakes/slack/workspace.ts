@@ -80,7 +80,7 @@ export const BOT_TOKEN = 'xoxb-fake-bot-token';
 export const APP_TOKEN = 'xapp-1-fake-app-token';
 export const SIGNING_SECRET = 'fake-signing-secret';
 
-export const SCOPES = [
+const SCOPES = [
   'commands',
   'chat:write',
   'files:read',

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Channel, Member, Subject } from '../../../core/records.ts';
 import type { RecordStore, Records } from '../../../storage/records.ts';
 import { defaultRules } from '../../../core/rules.ts';
-import { DEFAULT_SETTINGS } from '../../../core/settings/settings.ts';
+import { DEFAULT_SETTINGS } from '../../../core/settings/defaults.ts';
 
 const hash = (digit: string): string => digit.repeat(64);
 

@@ -148,7 +148,7 @@ async function run(command: string, args: string[], user: { uid?: number; gid?: 
 }
 
 /** Resolves when the process prints a line with `text`; rejects when it ends or cannot start. */
-export function lineWith(child: ChildProcess, text: string): Promise<string> {
+function lineWith(child: ChildProcess, text: string): Promise<string> {
   return new Promise((resolve, reject) => {
     let printed = '';
     const hear = (chunk: Buffer): void => {

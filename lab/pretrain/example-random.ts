@@ -1,10 +1,12 @@
 /**
  * @file Random draws that depend on (seed, index, number of the draw) only, so that example 70,000 is the same
- * whether or not the ones before it were made. For choosing training pictures; not the noise of diffusion.
+ * whether or not the ones before it were made. For choosing training pictures: noise comes from core/random.ts, whose
+ * numbers differ.
  */
+import { at } from '../../core/at.ts';
 
 /** Draws for one example. */
-export class KeyedRandom {
+export class ExampleRandom {
   readonly #key: number;
   #count = 0;
 
@@ -32,7 +34,7 @@ export class KeyedRandom {
 
   /** One entry of a list that is not empty. */
   pick<T>(list: readonly T[]): T {
-    return list[Math.floor(this.unit() * list.length)]!;
+    return at(list, Math.floor(this.unit() * list.length));
   }
 }
 

@@ -1,0 +1,137 @@
+/** @file What `krona train` was given, as the options of a training. */
+import { join } from 'node:path';
+import type { FactorPairs } from '../../gpu-worker/adapters/krona.ts';
+import { modelCard } from '../../gpu-worker/adapters/model-card.ts';
+import { openModel } from '../../gpu-worker/models/open-model.ts';
+import { chosenOptions } from '../../gpu-worker/training/chosen-options.ts';
+import type { Prior } from '../../gpu-worker/training/class-pictures.ts';
+import { findMasks, readCaptions } from '../../gpu-worker/training/photo-sidecars.ts';
+import { listPhotos } from '../../gpu-worker/training/photos.ts';
+import { trainDefaults, trainRecipe, type TrainOptions } from '../../gpu-worker/training/train-options.ts';
+import { dataFolder } from '../../core/environment.ts';
+import type { Device } from '../../core/config.ts';
+import { KronaError } from '../../core/errors.ts';
+import { checkSide } from '../../core/settings/check.ts';
+import { defaultOf, DEFAULT_SETTINGS } from '../../core/settings/defaults.ts';
+import { SMALL_MODEL, type ModelCard } from '../../core/settings/model-card.ts';
+import type { CliValues } from '../../core/settings/schema.ts';
+import type { TRAIN_SETTINGS } from '../../core/settings/train-table.ts';
+
+/** What commander gives: values that were checked one by one. */
+export interface TrainGiven extends CliValues<typeof TRAIN_SETTINGS> {
+  device?: Device;
+  model: string;
+  photos: string;
+  subject: string;
+  class?: string;
+  prompt?: string;
+  captions: boolean;
+  classPrompt?: string;
+  classPictures?: string;
+  factors?: FactorPairs;
+  seed?: number;
+  checkpointEvery?: number;
+  resume?: boolean;
+  trace?: string;
+  sample?: readonly string[];
+  out: string;
+}
+
+/** At most this much work is lost when the process dies. */
+const STATE_SECONDS = 60;
+
+/** Those that a training has under the same name; missing ones stay missing, as adapters' files say what was chosen. */
+const SAME = [
+  'a1',
+  'a2',
+  'factors',
+  'rank',
+  'alpha',
+  'init',
+  'lr',
+  'steps',
+  'accumulation',
+  'weightDecay',
+  'seed',
+  'resolution',
+  'checkpointing',
+  'checkpointEvery',
+  'resume',
+  'trace',
+  'cuts',
+  'background',
+] as const satisfies readonly (keyof TrainGiven & keyof TrainOptions)[];
+
+function pick<T extends object, K extends keyof T>(from: T, keys: readonly K[]): Pick<T, K> {
+  return Object.fromEntries(keys.filter((key) => key in from).map((key) => [key, from[key]])) as Pick<T, K>;
+}
+
+/** @throws KronaError MODEL_*, PHOTOS_MISSING, SIZE_UNFIT, OPTION_MISSING for class pictures of no class */
+export async function trainOptions(given: TrainGiven): Promise<TrainOptions> {
+  const model = modelCard(await openModel(given.model));
+  const { method = defaultOf('method'), noiseStrength = defaultOf('noiseStrength') } = given;
+  const recipe = { ...trainRecipe(model), ...trainDefaults(model, method) };
+  const photos = await listPhotos(given.photos);
+  const words = subjectWords(given.subject, given.class);
+  const subject = `${words.subjectToken} ${words.subjectClass}`.trim();
+  const options: TrainOptions = {
+    seed: 0,
+    checkpointEvery: null,
+    stateSeconds: STATE_SECONDS,
+    resume: false,
+    trace: null,
+    ...recipe,
+    ...pick(given, SAME),
+    ...words,
+    model: given.model,
+    out: given.out,
+    method,
+    photos,
+    prompt: given.prompt || photoOf(subject, model),
+    maxGradNorm: given.maxGradNorm === 0 ? null : (given.maxGradNorm ?? recipe.maxGradNorm),
+    ...chosenOptions({ ...DEFAULT_SETTINGS, ...given }, () => priorOf(given, words.subjectClass, model)),
+    ...(await sidecars(given, photos)),
+    ...(noiseStrength < 1 && { noiseStrength }),
+  };
+  checkSide('resolution', options.resolution, model);
+  return options;
+}
+
+/** The caption of a photo. No small model knows photos; chat uses the short form for all models. */
+function photoOf(named: string, { nativeSize }: ModelCard): string {
+  return nativeSize > SMALL_MODEL ? `a photo of ${named}` : `a ${named}`;
+}
+
+/** Captions and masks in files beside the photos. */
+async function sidecars(
+  { captions: wanted, mask = defaultOf('mask') }: TrainGiven,
+  photos: readonly string[],
+): Promise<Pick<TrainOptions, 'captions' | 'masks'>> {
+  const captions = wanted ? await readCaptions(photos) : [];
+  return {
+    ...(captions.some((caption) => caption !== null) && { captions }),
+    ...(mask !== 'off' && { masks: await findMasks(photos) }),
+  };
+}
+
+function priorOf(given: TrainGiven, subjectClass: string, model: ModelCard): Omit<Prior, 'pictures'> {
+  if (given.classPrompt === undefined && subjectClass === '')
+    throw new KronaError(
+      'OPTION_MISSING',
+      'Class pictures need a class: give --class, --class-prompt, or a --subject of two words.',
+    );
+  return {
+    prompt: given.classPrompt ?? photoOf(subjectClass, model),
+    weight: given.priorWeight ?? defaultOf('priorWeight'),
+    folder: given.classPictures ?? join(dataFolder(), 'class-pictures'),
+  };
+}
+
+/** `sks cat` → token `sks` and class `cat`; a class that is given is what follows the token. */
+function subjectWords(subject: string, given: string | undefined) {
+  const text = subject.trim().replace(/\s+/g, ' ');
+  const last = text.slice(text.lastIndexOf(' ') + 1);
+  const subjectClass = given?.trim() ?? (last === text ? '' : last);
+  const ends = subjectClass !== '' && text.endsWith(` ${subjectClass}`);
+  return { subjectToken: ends ? text.slice(0, -subjectClass.length - 1) : text, subjectClass };
+}

@@ -1,0 +1,73 @@
+/** @file The named values of settings: methods, schedulers, parts of a model and the like. */
+
+/** How a training changes the model: Kronecker factors, or the paper's rivals LoRA and full fine-tuning. */
+export const METHODS = ['krona', 'lora', 'full'] as const;
+export type Method = (typeof METHODS)[number];
+
+/** Scheduler names that the sampler knows (diffusers' classes of the same names). */
+export const SCHEDULERS = [
+  'ddim',
+  'ddpm',
+  'euler',
+  'euler_a',
+  'heun',
+  'dpmpp_2m',
+  'dpmpp_2m_karras',
+  'dpmpp_2m_sde',
+  'dpmpp_2m_sde_karras',
+  'unipc',
+  'pndm',
+  'lcm',
+] as const;
+export type SchedulerName = (typeof SCHEDULERS)[number];
+
+/** Width and height of a picture, pixels: `1024x768`. */
+export type PictureSize = `${number}x${number}`;
+
+/** `center`: the middle of a photo; `random`: several cuts of it, for photos whose subject is off centre. */
+export const CROPS = ['center', 'random'] as const;
+export type Crop = (typeof CROPS)[number];
+
+/**
+ * Where a mask of the subject comes from (kohya's `masked_loss`). `file`: a grey picture beside the photo, white where
+ * the subject is, on the command line only; `alpha`: the photo's transparency; `border`: what a flood fill from a border
+ * of one colour leaves; `auto`: the first of these that the photo has, else all of it.
+ */
+export const MASKS = ['auto', 'file', 'alpha', 'border'] as const;
+export type MaskKind = (typeof MASKS)[number];
+
+/** The learning rate after the warm-up: `constant`, or falling to zero over the run along a cosine or a line. */
+export const LR_SCHEDULES = ['constant', 'cosine', 'linear'] as const;
+export type LrSchedule = (typeof LR_SCHEDULES)[number];
+
+/**
+ * `attention`: q, k, v and out of every attention of the UNet; `feed-forward`: both matrices of its feed-forward layers;
+ * `text-encoders`: q, k, v and out of every text encoder.
+ */
+export const TARGETS = ['attention', 'feed-forward', 'text-encoders'] as const;
+export type Target = (typeof TARGETS)[number];
+
+/** Targets as they are stored: with commas between, in the order of TARGETS. */
+export const TARGET_LISTS = [
+  'attention',
+  'attention,feed-forward',
+  'attention,text-encoders',
+  'attention,feed-forward,text-encoders',
+  'feed-forward',
+  'feed-forward,text-encoders',
+  'text-encoders',
+] as const;
+export type TargetList = (typeof TARGET_LISTS)[number];
+
+export function targetsOf(list: TargetList): Target[] {
+  const names: readonly string[] = list.split(',');
+  return TARGETS.filter((target) => names.includes(target));
+}
+
+/** The random factor at the start: `normal` as the method's paper or scripts have it, `kaiming` as torch starts a linear layer. */
+export const DISTRIBUTIONS = ['normal', 'kaiming'] as const;
+export type Distribution = (typeof DISTRIBUTIONS)[number];
+
+/** Where noise comes from: Krona's own generator, or torch's, whose seeds draw the pictures of diffusers. */
+export const NOISES = ['krona', 'torch'] as const;
+export type NoiseKind = (typeof NOISES)[number];

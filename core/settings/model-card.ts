@@ -1,0 +1,40 @@
+/** @file The worker's model, as chat and checks need to know it without the engine. */
+import type { Target } from './choices.ts';
+
+/** One projection that adapters may change: module path as in diffusers, weight `[out, in]`. */
+export interface ProjectionShape {
+  readonly path: string;
+  readonly out: number;
+  readonly in: number;
+}
+
+export interface ModelCard {
+  /** Folder name, e.g. `krona-emoji`. */
+  readonly name: string;
+  readonly architecture: string;
+  /** Side of the pictures it was trained on, pixels. */
+  readonly nativeSize: number;
+  /** Width and height must be multiples of this. */
+  readonly sizeMultiple: number;
+  /** The UNet's attention, which adapters change by default. */
+  readonly projections: readonly ProjectionShape[];
+  /** Those of the other targets; missing where an earlier release has described the model. */
+  readonly furtherProjections?: Readonly<Record<Exclude<Target, 'attention'>, readonly ProjectionShape[]>>;
+  /** Its noise ends without any signal (arXiv 2305.08891); missing: it does not. */
+  readonly zeroTerminalSnr?: boolean;
+  /** Name of the model that the worker refines pictures with; missing where it has none. */
+  readonly refiner?: string;
+}
+
+/** Models drawing at this size or less, pixels, start with the embedded model's settings. */
+export const SMALL_MODEL = 256;
+
+/** The projections of a model that a training of these targets changes. */
+export function trainedProjections(
+  targets: readonly Target[],
+  { projections, furtherProjections }: ModelCard,
+): ProjectionShape[] {
+  return targets.flatMap((target) =>
+    target === 'attention' ? projections : (furtherProjections?.[target] ?? []),
+  );
+}

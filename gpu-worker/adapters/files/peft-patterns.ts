@@ -1,0 +1,62 @@
+/**
+ * @file PEFT's `alpha_pattern` and `rank_pattern`: regular expressions for a module's whole name, or for its end from a
+ * dot on. Rule: get_pattern_key of peft/utils/other.py, `re.match(rf"(.*\.)?({key})$", name)`.
+ */
+import { createContext, Script } from 'node:vm';
+import { KronaError } from '../../../core/errors.ts';
+
+/**
+ * A stranger's expression can take exponential time, so all matches of one config share this budget, ms. The runtime
+ * interrupts an expression that exceeds it.
+ */
+const BUDGET = 2000;
+
+const FIND = new Script('patterns.findIndex((pattern) => pattern.test(name))');
+
+/**
+ * Finds the value of the first pattern that fits a name.
+ *
+ * @param patterns the field of a config, by expression
+ * @param field its name, for messages
+ * @returns a function from a module's name to the value, or undefined if no pattern fits
+ * @throws KronaError ADAPTER_INVALID: now if an expression is invalid, at a match if the expressions take too long
+ */
+export function patternValues(patterns: unknown, field: string): (name: string) => unknown {
+  if (typeof patterns !== 'object' || patterns === null) return () => undefined;
+  const entries = Object.entries(patterns);
+  if (entries.length === 0) return () => undefined;
+  const values = entries.map(([, value]) => value as unknown);
+  const scope = createContext({ patterns: entries.map(([key]) => expression(key, field)), name: '' });
+  let left = BUDGET;
+  return (name) => {
+    scope['name'] = name;
+    const start = performance.now();
+    try {
+      const index: unknown = FIND.runInContext(scope, { timeout: Math.max(1, Math.ceil(left)) });
+      return typeof index === 'number' && index >= 0 ? values[index] : undefined;
+    } catch (cause) {
+      throw new KronaError(
+        'ADAPTER_INVALID',
+        `adapter_config.json has expressions in ${field} that take too long to match; write out the names of the modules.`,
+        { cause },
+      );
+    } finally {
+      left -= performance.now() - start;
+    }
+  };
+}
+
+/** An expression of Python as one of JavaScript, which differ in names of groups and in `\A` and `\Z`. */
+function expression(key: string, field: string): RegExp {
+  const translated = key.replaceAll('(?P<', '(?<').replace(/^\\A/, '^').replace(/\\Z$/, '$');
+  try {
+    // With `u` unknown escapes are errors instead of letters.
+    return new RegExp(`^(.*\\.)?(${translated})$`, 'u');
+  } catch (cause) {
+    throw new KronaError(
+      'ADAPTER_INVALID',
+      `adapter_config.json has ${JSON.stringify(key)} in ${field}, which is not a valid regular expression.`,
+      { cause },
+    );
+  }
+}

@@ -1,0 +1,81 @@
+/** Pages that went away without a word are let go, those that are there stay connected. */
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { WebSocket, WebSocketServer } from 'ws';
+import { watchSockets } from '../../bot/web/sockets.ts';
+
+/** Longer than the pause between two looks, ms. */
+const LOOK = 30_000;
+
+let server: WebSocketServer;
+let stop: () => void;
+const clients: WebSocket[] = [];
+
+beforeEach(async () => {
+  // Only what it looks by: the sockets are real.
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+  await once(server, 'listening');
+  stop = watchSockets(server);
+});
+afterEach(async () => {
+  vi.useRealTimers();
+  stop();
+  for (const client of clients.splice(0)) client.terminate();
+  await new Promise((resolve) => server.close(resolve));
+});
+
+/** A page, the bytes it sends, and the server's end of its connection. */
+async function connect(options: { readonly autoPong?: boolean } = {}) {
+  const { port } = server.address() as AddressInfo;
+  const client = new WebSocket(`ws://127.0.0.1:${port}`, options);
+  clients.push(client);
+  const [[here], [{ socket: wire }]] = (await Promise.all([
+    once(server, 'connection'),
+    once(client, 'upgrade'),
+    once(client, 'open'),
+  ])) as [[WebSocket], [IncomingMessage], unknown];
+  return { client, here, wire };
+}
+
+it('a page that answers stays connected', async () => {
+  const { client, here } = await connect();
+  for (let looks = 0; looks < 4; looks++) {
+    const answered = once(here, 'pong');
+    vi.advanceTimersByTime(LOOK);
+    await answered;
+  }
+  expect([client.readyState, here.readyState]).toEqual([WebSocket.OPEN, WebSocket.OPEN]);
+});
+
+it('a page that does not answer is let go at the next look, and no other', async () => {
+  const [silent, live] = [await connect({ autoPong: false }), await connect()];
+  const [asked, answered] = [once(silent.client, 'ping'), once(live.here, 'pong')];
+  vi.advanceTimersByTime(LOOK);
+  await Promise.all([asked, answered]);
+  expect(silent.here.readyState).toBe(WebSocket.OPEN);
+  const gone = once(silent.here, 'close');
+  vi.advanceTimersByTime(LOOK);
+  await gone;
+  expect(live.here.readyState).toBe(WebSocket.OPEN);
+  expect(server.clients.size).toBe(1);
+});
+
+it('a page that breaks the protocol is let go, and the server goes on', async () => {
+  const { here, wire } = await connect();
+  const gone = new Promise((resolve) => here.once('close', resolve));
+  wire.write(Buffer.from([0xff, 0xff]));
+  await gone;
+  await connect();
+  expect(server.clients.size).toBe(1);
+});
+
+it('when it stops, every page is told that the bot restarts', async () => {
+  const [one, other] = [await connect(), await connect()];
+  const told = Promise.all([once(one.client, 'close'), once(other.client, 'close')]);
+  stop();
+  for (const [code, reason] of await told) expect([code, String(reason)]).toEqual([1001, 'restarting']);
+  expect(vi.getTimerCount()).toBe(0);
+});

@@ -1,0 +1,20 @@
+/** @file Builds dist/ for the package: JavaScript, its types, and the files that lie beside the sources they belong to. */
+import { spawnSync } from 'node:child_process';
+import { cpSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+
+const root = join(import.meta.dirname, '..');
+/** What the program reads at run time that the compiler leaves behind. */
+const ASSETS = [
+  'storage/postgres/migrations',
+  ...['style.css', 'card.css', 'composer.css'].map((name) => `bot/web/client/${name}`),
+];
+
+rmSync(join(root, 'dist'), { recursive: true, force: true });
+const tsc = join(root, 'node_modules/typescript/bin/tsc');
+const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], {
+  cwd: root,
+  stdio: 'inherit',
+});
+if (status !== 0) process.exit(status ?? 1);
+for (const path of ASSETS) cpSync(join(root, path), join(root, 'dist', path), { recursive: true });

@@ -1,0 +1,1 @@
+export function documentedPackages(installed?: readonly string[]): Map<string, string[]>;
