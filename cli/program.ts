@@ -83,6 +83,7 @@ const COMMANDS: readonly CommandEntry[] = [
     name: 'autoencoder',
     summary: "train and measure the embedded model's autoencoder",
     load: () => import('./commands/autoencoder.ts'),
+    lab: true,
   },
   {
     name: 'evaluate',

@@ -2,7 +2,7 @@
 import type { Bank } from './drawings.ts';
 import { composite, type PlacedSprite } from '../pretrain/composite.ts';
 import type { Background } from '../pretrain/concepts.ts';
-import { KeyedRandom } from '../pretrain/keyed-random.ts';
+import { ExampleRandom } from '../pretrain/example-random.ts';
 import type { Sprite } from '../pretrain/sprites.ts';
 
 /** Side of the pictures that crops are of, pixels. */
@@ -31,7 +31,7 @@ export function sampleAutoencoderCrop(
   into: Float32Array,
   offset = 0,
 ): void {
-  const random = new KeyedRandom(seed, index);
+  const random = new ExampleRandom(seed, index);
   const window = { left: 0, top: 0, width: side, height: side };
   const kind = random.unit();
   const drawing = (): Sprite => random.pick(random.chance(FIGURES) ? bank.figures : bank.drawings);
@@ -65,7 +65,7 @@ export function sampleAutoencoderCrop(
 }
 
 /** A field that covers the whole crop. */
-function fieldOver({ fields, photos }: Bank, side: number, random: KeyedRandom): PlacedSprite {
+function fieldOver({ fields, photos }: Bank, side: number, random: ExampleRandom): PlacedSprite {
   const from = photos.length > 0 && random.chance(PHOTOS) ? photos : fields;
   const wide = random.between(1.25, 2) * side;
   const reach = wide / 2 - side / 2 - wide * 0.04;
@@ -83,7 +83,7 @@ function fieldOver({ fields, photos }: Bank, side: number, random: KeyedRandom):
 /** One of the model's backgrounds, or any colour. */
 function groundColour(
   backgrounds: readonly Background[],
-  random: KeyedRandom,
+  random: ExampleRandom,
 ): readonly [number, number, number] {
   const level = (): number => Math.floor(random.unit() * 256);
   return random.chance(0.6) ? random.pick(backgrounds).rgb : [level(), level(), level()];

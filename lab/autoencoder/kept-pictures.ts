@@ -1,7 +1,8 @@
 /** @file Pictures to measure an autoencoder with, of drawings and photos that no training shows. */
 import sharp from 'sharp';
 import { at } from '../../core/at.ts';
-import { compositePicture, fromBytes } from '../pretrain/composite.ts';
+import { fromBytes } from '../../core/pictures/rgb-bytes.ts';
+import { compositePicture } from '../pretrain/composite.ts';
 import type { PretrainData } from '../pretrain/concepts.ts';
 import { hashName } from '../pretrain/held-out.ts';
 import { renderSprite, type Sprite } from '../pretrain/sprites.ts';

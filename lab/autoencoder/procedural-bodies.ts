@@ -1,6 +1,6 @@
 /** @file Outlines of mascots, faces and shapes as SVG paths. */
 import { at } from '../../core/at.ts';
-import type { KeyedRandom } from '../pretrain/keyed-random.ts';
+import type { ExampleRandom } from '../pretrain/example-random.ts';
 import { many, n, whole } from './svg-parts.ts';
 
 /** Outlines of mascots and faces that are never trained, so that a measure on them is of what nobody showed. */
@@ -36,7 +36,7 @@ function closedCurve(
 /** An outline around (x, y), about as wide and high as told. */
 export function bodyPath(
   body: Body,
-  random: KeyedRandom,
+  random: ExampleRandom,
   x: number,
   y: number,
   width: number,

@@ -1,9 +1,9 @@
 /** @file Mascots and faces, drawn by rule. */
-import type { KeyedRandom } from '../pretrain/keyed-random.ts';
+import type { ExampleRandom } from '../pretrain/example-random.ts';
 import { bodyPath, type Body } from './procedural-bodies.ts';
 import { colour, many, n, paint, whole } from './svg-parts.ts';
 
-function drawEyes(random: KeyedRandom, count: number, x: number, y: number, width: number): string {
+function drawEyes(random: ExampleRandom, count: number, x: number, y: number, width: number): string {
   const size = (width / (count + 1)) * random.between(0.28, 0.5);
   const arc = random.between(-0.3, 0.5) * size;
   const [white, iris] = [
@@ -24,7 +24,7 @@ function drawEyes(random: KeyedRandom, count: number, x: number, y: number, widt
   });
 }
 
-function drawMouth(random: KeyedRandom, x: number, y: number, width: number): string {
+function drawMouth(random: ExampleRandom, x: number, y: number, width: number): string {
   const ink = random.chance(0.6) ? '#3a1620' : colour(random, [10, 40]);
   const [half, bend, line] = [width / 2, random.between(-0.3, 0.6) * width, random.between(3, 8)];
   const left = `${n(x - half)} ${n(y)}`;
@@ -49,7 +49,7 @@ function drawMouth(random: KeyedRandom, x: number, y: number, width: number): st
   }
 }
 
-function drawHat(random: KeyedRandom, x: number, y: number, width: number): string {
+function drawHat(random: ExampleRandom, x: number, y: number, width: number): string {
   const [first, second] = [colour(random), colour(random)];
   const half = width / 2;
   switch (whole(random, 0, 3)) {
@@ -65,10 +65,10 @@ function drawHat(random: KeyedRandom, x: number, y: number, width: number): stri
 }
 
 /** How many eyes a mascot has: 1 to 4. Its first draw after the body's. */
-export const eyesOf = (random: KeyedRandom): number => whole(random, 1, 4);
+export const eyesOf = (random: ExampleRandom): number => whole(random, 1, 4);
 
 /** A body with eyes, a mouth, and perhaps limbs, spots, cheeks and a hat. */
-export function drawMascot(random: KeyedRandom, body: Body): string {
+export function drawMascot(random: ExampleRandom, body: Body): string {
   const eyes = eyesOf(random);
   const [definition, fill] = paint(random, 'body');
   const [width, height] = [random.between(120, 170), random.between(110, 150)];
@@ -108,7 +108,7 @@ export function drawMascot(random: KeyedRandom, body: Body): string {
 }
 
 /** A face that fills its square. */
-export function drawFace(random: KeyedRandom, body: Body): string {
+export function drawFace(random: ExampleRandom, body: Body): string {
   const [definition, fill] = paint(random, 'face');
   const ears = random.chance(0.5)
     ? many(

@@ -1,5 +1,5 @@
 /** @file Squares full of gradients, textures, thin lines or marks like text, drawn by rule. */
-import type { KeyedRandom } from '../pretrain/keyed-random.ts';
+import type { ExampleRandom } from '../pretrain/example-random.ts';
 import { drawShapes } from './procedural-shapes.ts';
 import { glyph } from './procedural-letters.ts';
 import { colour, many, n, whole } from './svg-parts.ts';
@@ -9,7 +9,7 @@ const SIDE = 256;
 
 const ground = (fill: string): string => `<rect width="${SIDE}" height="${SIDE}" fill="${fill}"/>`;
 
-export function drawGradient(random: KeyedRandom): string {
+export function drawGradient(random: ExampleRandom): string {
   const stops = many(
     whole(random, 2, 4),
     (i) => `<stop offset="${n(i / 3)}" stop-color="${colour(random, [5, 95])}"/>`,
@@ -19,7 +19,7 @@ export function drawGradient(random: KeyedRandom): string {
 }
 
 /** Stripes, checks, dots, bricks or blades of grass. */
-export function drawTexture(random: KeyedRandom): string {
+export function drawTexture(random: ExampleRandom): string {
   const [first, second] = [colour(random, [10, 90]), colour(random, [10, 90])];
   const step = random.between(8, 40);
   const tiles = Math.ceil(SIDE / step);
@@ -41,7 +41,7 @@ export function drawTexture(random: KeyedRandom): string {
   return `${ground(first)}<g fill="${second}"${tilt}>${many(tiles, (y) => many(tiles, (x) => cell(x, y)))}</g>`;
 }
 
-export function drawLines(random: KeyedRandom): string {
+export function drawLines(random: ExampleRandom): string {
   const ink = colour(random, [5, 95]);
   return (
     ground(colour(random, [5, 95])) +
@@ -57,7 +57,7 @@ export function drawLines(random: KeyedRandom): string {
   );
 }
 
-export function drawText(random: KeyedRandom): string {
+export function drawText(random: ExampleRandom): string {
   const unit = random.between(2.2, 6);
   const [columns, rows] = [Math.floor(SIDE / (unit * 5.5)), Math.floor(SIDE / (unit * 9))];
   const [ink, line] = [

@@ -1,5 +1,5 @@
 /** @file Letters and digits as strokes, so that no font is needed. */
-import type { KeyedRandom } from '../pretrain/keyed-random.ts';
+import type { ExampleRandom } from '../pretrain/example-random.ts';
 import { colour, many, n, whole } from './svg-parts.ts';
 
 /** Capitals and digits as strokes in a box of 4 by 6. */
@@ -10,7 +10,7 @@ const GLYPHS =
 
 /** Any letter with its top left at (x, y), `unit` pixels a sixth of its height. */
 export function glyph(
-  random: KeyedRandom,
+  random: ExampleRandom,
   x: number,
   y: number,
   unit: number,
@@ -21,7 +21,7 @@ export function glyph(
 }
 
 /** One to four letters, some on a plate. */
-export function drawLetters(random: KeyedRandom): string {
+export function drawLetters(random: ExampleRandom): string {
   const count = whole(random, 1, 4);
   const unit = 216 / count / 5;
   const plate = random.chance(0.5)

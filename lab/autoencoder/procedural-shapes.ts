@@ -1,10 +1,10 @@
 /** @file Shapes and strokes anywhere in a square, drawn by rule. */
-import type { KeyedRandom } from '../pretrain/keyed-random.ts';
+import type { ExampleRandom } from '../pretrain/example-random.ts';
 import { bodyPath, TRAINED_BODIES, type Body } from './procedural-bodies.ts';
 import { colour, many, n, paint, whole } from './svg-parts.ts';
 
 /** Two to nine outlines anywhere, plain, shaded or edged. */
-export function drawShapes(random: KeyedRandom): string {
+export function drawShapes(random: ExampleRandom): string {
   return many(whole(random, 2, 9), (i) => {
     const [definition, fill] = paint(random, `s${i}`);
     const edge = random.chance(0.4)
@@ -18,7 +18,7 @@ export function drawShapes(random: KeyedRandom): string {
 }
 
 /** Two to eight curved strokes, some dashed. */
-export function drawStrokes(random: KeyedRandom): string {
+export function drawStrokes(random: ExampleRandom): string {
   return many(whole(random, 2, 8), () => {
     const point = (): string => `${n(random.between(15, 241))} ${n(random.between(15, 241))}`;
     const dashes = random.chance(0.2)

@@ -1,17 +1,17 @@
 /** @file Pieces of SVG with random colours and numbers, which drawings by rule are made of. */
-import type { KeyedRandom } from '../pretrain/keyed-random.ts';
+import type { ExampleRandom } from '../pretrain/example-random.ts';
 
 /** A number as it stands in SVG. */
 export const n = (value: number): string => value.toFixed(1);
 /** A whole number from low to high. */
-export const whole = (random: KeyedRandom, low: number, high: number): number =>
+export const whole = (random: ExampleRandom, low: number, high: number): number =>
   low + Math.floor(random.unit() * (high - low + 1));
 /** So many pieces, one after the other. */
 export const many = (count: number, make: (i: number) => string): string =>
   Array.from({ length: count }, (_, i) => make(i)).join('');
 
 /** Any hue; `light` in percent. */
-export function colour(random: KeyedRandom, light: readonly [number, number] = [25, 80]): string {
+export function colour(random: ExampleRandom, light: readonly [number, number] = [25, 80]): string {
   return hsl(random.between(0, 360), random.between(15, 100), random.between(...light));
 }
 
@@ -29,7 +29,7 @@ function hsl(hue: number, saturation: number, light: number): string {
 }
 
 /** A plain colour, or a gradient between two, as [definition, fill]. */
-export function paint(random: KeyedRandom, id: string): [string, string] {
+export function paint(random: ExampleRandom, id: string): [string, string] {
   if (random.chance(0.6)) return ['', colour(random)];
   const stops = `<stop offset="0" stop-color="${colour(random)}"/><stop offset="1" stop-color="${colour(random)}"/>`;
   const [x, y] = [random.unit(), random.unit()];
