@@ -51,7 +51,12 @@ function* blocks(
   for (const [block, [channels, stride]] of BLOCKS.entries()) {
     const path = block === 0 ? 'expanded_conv' : `block_${block}`;
     const wide = block === 0 ? x : relu6(pointwise(p, `${path}_expand`, x, WIDENING * sideOf(x, 1)));
-    const y = pointwise(p, `${path}_project`, relu6(depthwise(p, `${path}_depthwise`, wide, stride)), channels);
+    const y = pointwise(
+      p,
+      `${path}_project`,
+      relu6(depthwise(p, `${path}_depthwise`, wide, stride)),
+      channels,
+    );
     x = stride === 1 && channels === x.shape[1] ? op.add(x, y) : y;
     yield { block, wide, result: x };
   }
@@ -84,7 +89,8 @@ export function mobileNetV2(
 ): { readonly probabilities: Tensor; readonly features: Tensor } {
   let [x, features] = [pictures, pictures];
   for (const { block, wide, result } of blocks(p, pictures)) {
-    if (block === FEATURE_BLOCK) features = op.reshape(op.mean(wide, [2, 3]), [sideOf(wide, 0), sideOf(wide, 1)]);
+    if (block === FEATURE_BLOCK)
+      features = op.reshape(op.mean(wide, [2, 3]), [sideOf(wide, 0), sideOf(wide, 1)]);
     x = result;
   }
   x = op.mean(relu6(pointwise(p, 'Conv_1', x, LAST)), [2, 3]);

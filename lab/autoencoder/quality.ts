@@ -146,7 +146,7 @@ export async function autoencoderCurve(data: PretrainData) {
   };
 }
 
-export async function measureAutoencoder(
+async function measureAutoencoder(
   folder: string,
   pictures: readonly KeptPicture[],
   size: number,

@@ -72,77 +72,94 @@ const GRIDS: Readonly<Record<Grid, string>> = {
   steps: 'Steps, on simple subjects',
 };
 
-/** Markdown: the methods, what is there of what was asked, differences, claims, then every setting of the grids. */
+/** Returns Markdown: methods, alignment by kind, differences, claims, then every setting of the grids. */
 export function comparisonTable(report: ComparisonReport): string {
-  const { subjects, seeds, steps, methods, real, differences, claims, grids } = report;
+  const { subjects, seeds, steps } = report;
   return [
-    `${subjects} subjects, ${seeds} seeds, ${steps} steps each; 95 % intervals over subjects.`,
+    `${subjects} subjects, ${seeds} seeds, ${steps} steps each; 95% intervals over subjects.`,
     '',
-    ...table(
-      ['method', 'learning rate', 'parameters', 's a step', 'fidelity', 'alignment', 'drift'],
-      methods.map(({ method, lr, parameters, secondsPerStep, fidelity, alignment, drift }) => [
-        method,
-        String(lr ?? ''),
-        parameters.toLocaleString('en'),
-        secondsPerStep?.toFixed(3) ?? '',
-        ...[fidelity, alignment, drift].map(range),
-      ]),
-    ),
-    ...table(
-      ['method', 'alignment', 'background', 'partner', 'style'],
-      [
-        ...methods.map(({ method, alignment, background, partner, style }) => [
-          method,
-          ...[alignment, background, partner, style].map(range),
-        ]),
-        ['real pictures', '', range(real.background), range(real.partner), 'none'],
-      ],
-    ),
-    ...table(
-      ['krona less', 'fidelity', 'alignment', 'drift'],
-      differences.map(({ less, fidelity, alignment, drift }) => [
-        less,
-        ...[fidelity, alignment, drift].map(range),
-      ]),
-    ),
-    ...table(
-      ['claim', 'verdict', 'difference (95 %)', 'needed'],
-      claims.flatMap(({ name, text, verdict, parts }) => [
-        [`(${name}) ${text}`, `**${verdict}**`, '', ''],
-        ...parts.map(({ what, interval, margin, verdict: own }) => [
-          what,
-          own,
-          interval.units === 0 ? 'none' : range(interval),
-          `above ${margin === 0 ? '0' : `−${margin}`}`,
-        ]),
-      ]),
-    ),
-    ...Object.entries(GRIDS).flatMap(([grid, title]) => [
-      `${title}:`,
-      '',
-      ...table(
-        [
-          'method',
-          'form',
-          'learning rate',
-          'steps',
-          'parameters',
-          'score',
-          'fidelity',
-          'alignment',
-          'drift',
-          'diverged',
-        ],
-        grids[grid as Grid].map((row) => [
-          row.method,
-          row.form,
-          String(row.lr),
-          String(row.steps),
-          row.parameters.toLocaleString('en'),
-          ...[row.score, row.fidelity, row.alignment, row.drift].map(range),
-          String(row.diverged),
-        ]),
-      ),
-    ]),
+    ...methodTable(report),
+    ...alignmentTable(report),
+    ...differenceTable(report),
+    ...claimTable(report),
+    ...gridTables(report),
   ].join('\n');
 }
+
+const methodTable = ({ methods }: ComparisonReport): string[] =>
+  table(
+    ['method', 'learning rate', 'parameters', 's a step', 'fidelity', 'alignment', 'drift'],
+    methods.map(({ method, lr, parameters, secondsPerStep, fidelity, alignment, drift }) => [
+      method,
+      String(lr ?? ''),
+      parameters.toLocaleString('en'),
+      secondsPerStep?.toFixed(3) ?? '',
+      ...[fidelity, alignment, drift].map(range),
+    ]),
+  );
+
+const alignmentTable = ({ methods, real }: ComparisonReport): string[] =>
+  table(
+    ['method', 'alignment', 'background', 'partner', 'style'],
+    [
+      ...methods.map(({ method, alignment, background, partner, style }) => [
+        method,
+        ...[alignment, background, partner, style].map(range),
+      ]),
+      ['real pictures', '', range(real.background), range(real.partner), 'none'],
+    ],
+  );
+
+const differenceTable = ({ differences }: ComparisonReport): string[] =>
+  table(
+    ['krona minus', 'fidelity', 'alignment', 'drift'],
+    differences.map(({ less, fidelity, alignment, drift }) => [
+      less,
+      ...[fidelity, alignment, drift].map(range),
+    ]),
+  );
+
+const claimTable = ({ claims }: ComparisonReport): string[] =>
+  table(
+    ['claim', 'verdict', 'difference (95%)', 'needed'],
+    claims.flatMap(({ name, text, verdict, parts }) => [
+      [`(${name}) ${text}`, `**${verdict}**`, '', ''],
+      ...parts.map(({ what, interval, margin, verdict: own }) => [
+        what,
+        own,
+        interval.units === 0 ? 'none' : range(interval),
+        `above ${margin === 0 ? '0' : `−${margin}`}`,
+      ]),
+    ]),
+  );
+
+const GRID_COLUMNS = [
+  'method',
+  'form',
+  'learning rate',
+  'steps',
+  'parameters',
+  'score',
+  'fidelity',
+  'alignment',
+  'drift',
+  'diverged',
+];
+
+const gridTables = ({ grids }: ComparisonReport): string[] =>
+  (Object.keys(GRIDS) as Grid[]).flatMap((grid) => [
+    `${GRIDS[grid]}:`,
+    '',
+    ...table(
+      GRID_COLUMNS,
+      grids[grid].map((row) => [
+        row.method,
+        row.form,
+        String(row.lr),
+        String(row.steps),
+        row.parameters.toLocaleString('en'),
+        ...[row.score, row.fidelity, row.alignment, row.drift].map(range),
+        String(row.diverged),
+      ]),
+    ),
+  ]);

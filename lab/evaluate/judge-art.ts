@@ -32,7 +32,7 @@ export const JUDGE_SET_NOTICES: Readonly<
   },
 };
 
-export const judgePackage = (set: JudgeSet): string => `@iconify-json/${set}`;
+const judgePackage = (set: JudgeSet): string => `@iconify-json/${set}`;
 
 /** A line of a Markdown list for each set. */
 export const judgeSetNotices = (): string[] =>

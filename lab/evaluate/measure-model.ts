@@ -10,7 +10,7 @@ import { readPretrainData } from '../pretrain/pretrain-config.ts';
 import { drawJudged, JUDGED_SAMPLING } from '../pretrain/evaluate-model.ts';
 import { hashName } from '../pretrain/held-out.ts';
 import { Judge } from '../pretrain/judge.ts';
-import { prepareArt } from '../pretrain/sampler.ts';
+import { prepareArt, type TrainingArt } from '../pretrain/sampler.ts';
 import { contactSheet } from '../pretrain/sheet.ts';
 import { loadSprites } from '../pretrain/sprites.ts';
 import { TextToImage } from '../../gpu-worker/sampling/text-to-image.ts';
@@ -21,7 +21,7 @@ import { Judges } from './judges.ts';
 import { readModelCard, writeMeasuredCard } from './model-card.ts';
 import { PairJudge } from './pair-judge.ts';
 import { modelTable, summariseModel, type ModelReport, type SeenPicture } from './model-report.ts';
-import { openRestorer } from './restore.ts';
+import { openRestorer, type Restorer } from './restore.ts';
 
 export interface MeasureOptions {
   /** Model folder. */
@@ -45,7 +45,7 @@ export const QUICK_COUNTS: AskedCounts = { single: 48, pair: 12, corner: 6, coun
 
 /** @throws KronaError MODEL_*, PRETRAIN_*, EVALUATION_MISMATCH, FILE_UNWRITABLE; and the signal's reason when it aborts */
 export async function measureModel(options: MeasureOptions): Promise<ModelReport> {
-  const { out, seeds, counts, signal } = options;
+  const { out, seeds, counts } = options;
   await makeFolder(out);
   const data = await readPretrainData(options.config);
   if (options.card) await readModelCard(options.model);
@@ -62,51 +62,8 @@ export async function measureModel(options: MeasureOptions): Promise<ModelReport
       ...JUDGED_SAMPLING,
     });
 
-    // 1. the model's pictures
-    const drawn: Float32Array[][] = [];
-    const show = (phase: string, step: number, began: number, first: number): void => {
-      const perStep = (performance.now() - began) / 1000 / Math.max(1, step - first);
-      const secondsLeft = step > first ? perStep * (asked.length - step) : null;
-      options.onProgress?.({ phase, step, steps: asked.length, secondsLeft });
-    };
-    let began = performance.now();
-    let known = 0;
-    for (const [index, { prompt }] of asked.entries()) {
-      signal?.throwIfAborted();
-      const path = join(out, 'pictures', `${String(index).padStart(4, '0')}.png`);
-      const earlier = await readStrip(path);
-      if (earlier) known++;
-      drawn.push(
-        earlier ??
-          (await drawJudged(
-            painter,
-            data.size,
-            { prompt, seed: index, count: seeds },
-            signal ? { signal } : {},
-          )),
-      );
-      if (!earlier) await writeStrip(path, at(drawn, -1), data.size);
-      show('drawing', index + 1, began, known);
-    }
-
-    // 2. judgements
-    const nearest = { single: new Judge(art), pair: new PairJudge(art) };
-    const seen: SeenPicture[] = [];
-    began = performance.now();
-    for (const [index, each] of asked.entries()) {
-      signal?.throwIfAborted();
-      const real = realPicture(art, each, index);
-      const pictures = [
-        ...at(drawn, index).map((picture) => ({ source: 'model' as const, picture })),
-        { source: 'real' as const, picture: real },
-        { source: 'restored' as const, picture: await restorer.restore(real) },
-      ];
-      for (const { source, picture } of pictures)
-        seen.push(await seePicture(judges, nearest, each, index, source, picture));
-      show('judging', index + 1, began, 0);
-    }
-
-    // 3. what came out
+    const drawn = await drawAsked(painter, asked, data.size, options);
+    const seen = await judgeAsked({ art, judges, restorer }, asked, drawn, options);
     const report = summariseModel(data, asked, seen, {
       model: painter.model.name,
       classifiers: { concepts: judges.concepts.accuracies, styles: judges.styles.accuracies },
@@ -121,6 +78,66 @@ export async function measureModel(options: MeasureOptions): Promise<ModelReport
     await painter.release();
     await judges.release();
   }
+}
+
+/** Draws each prompt's pictures, one per seed, and keeps them in `out`; kept pictures are read again. */
+async function drawAsked(
+  painter: TextToImage,
+  asked: readonly AskedPicture[],
+  size: number,
+  { out, seeds, signal, onProgress }: MeasureOptions,
+): Promise<Float32Array[][]> {
+  const progress = progressOf('drawing', asked.length, onProgress);
+  const drawn: Float32Array[][] = [];
+  for (const [index, { prompt }] of asked.entries()) {
+    signal?.throwIfAborted();
+    const path = join(out, 'pictures', `${String(index).padStart(4, '0')}.png`);
+    const kept = await readStrip(path);
+    const pictures =
+      kept ??
+      (await drawJudged(painter, size, { prompt, seed: index, count: seeds }, signal ? { signal } : {}));
+    if (!kept) await writeStrip(path, pictures, size);
+    drawn.push(pictures);
+    progress(index + 1, kept !== null);
+  }
+  return drawn;
+}
+
+/** Judges the model's pictures, and beside them the real picture of each prompt, as it is and restored. */
+async function judgeAsked(
+  { art, judges, restorer }: { art: TrainingArt; judges: Judges; restorer: Restorer },
+  asked: readonly AskedPicture[],
+  drawn: readonly Float32Array[][],
+  { signal, onProgress }: MeasureOptions,
+): Promise<SeenPicture[]> {
+  const nearest = { single: new Judge(art), pair: new PairJudge(art) };
+  const progress = progressOf('judging', asked.length, onProgress);
+  const seen: SeenPicture[] = [];
+  for (const [index, each] of asked.entries()) {
+    signal?.throwIfAborted();
+    const real = realPicture(art, each, index);
+    const pictures = [
+      ...at(drawn, index).map((picture) => ({ source: 'model' as const, picture })),
+      { source: 'real' as const, picture: real },
+      { source: 'restored' as const, picture: await restorer.restore(real) },
+    ];
+    for (const { source, picture } of pictures)
+      seen.push(await seePicture(judges, nearest, each, index, source, picture));
+    progress(index + 1, false);
+  }
+  return seen;
+}
+
+/** Reports a phase with the time left, which counts only the steps that were computed. */
+function progressOf(phase: string, steps: number, onProgress: MeasureOptions['onProgress']) {
+  const began = performance.now();
+  let known = 0;
+  return (step: number, wasKnown: boolean): void => {
+    if (wasKnown) known++;
+    const computed = step - known;
+    const perStep = (performance.now() - began) / 1000 / Math.max(1, computed);
+    onProgress?.({ phase, step, steps, secondsLeft: computed > 0 ? perStep * (steps - step) : null });
+  };
 }
 
 /** All answers of the judges that the kind of prompt asks for; questions that cannot be judged are left out. */

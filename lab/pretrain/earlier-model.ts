@@ -3,6 +3,7 @@
  * weights. A parameter is taken where name and shape agree; token embeddings are taken token by token, since every
  * list of concepts makes a vocabulary of its own.
  */
+import { at } from '../../core/at.ts';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openModelFolder } from '../../gpu-worker/models/model-folder.ts';
@@ -46,7 +47,7 @@ export async function fromModel(folder: string, vocabulary: Vocabulary['vocab'])
       const tensor = stored.get(prefix + name);
       if (tensor === undefined) continue;
       if (name.endsWith(TOKENS) && tensor.shape[1] === shape[1]) {
-        const width = shape[1]!;
+        const width = at(shape, 1);
         const rows = await readFloats(tensor);
         for (const [token, row] of Object.entries(vocabulary)) {
           const from = known[token];

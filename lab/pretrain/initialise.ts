@@ -1,4 +1,5 @@
 /** @file Starting values of parameters trained from scratch. */
+import { at } from '../../core/at.ts';
 import type { FlatLayout } from '../../gpu-worker/models/parameters.ts';
 import { KeyedRandom } from '../../core/random.ts';
 
@@ -21,7 +22,7 @@ export function initialise(layout: FlatLayout, seed: number, zero: boolean): Flo
     const bound =
       name.includes('embedding') && name.includes('embeddings.')
         ? 0.02 * Math.sqrt(3)
-        : 1 / Math.sqrt(size / shape[0]!);
+        : 1 / Math.sqrt(size / at(shape, 0));
     for (let i = offset; i < offset + size; i++) values[i] = (2 * random.uniform() - 1) * bound;
   });
   return values;

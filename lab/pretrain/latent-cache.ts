@@ -1,4 +1,5 @@
 /** @file The training pictures as latents, encoded once with the autoencoder that they belong to. */
+import { at } from '../../core/at.ts';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { compile } from '../../gpu-worker/graph/compile.ts';
@@ -64,7 +65,7 @@ export async function cacheLatents(
     captions.push(...(JSON.parse(metadata.get('captions')!) as string[]));
   }
   const latents = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
-  parts.forEach((part, i) => latents.set(part, i * parts[0]!.length));
+  parts.forEach((part, i) => latents.set(part, i * at(parts, 0).length));
   return { latents, captions, scalingFactor: 1 / deviation(latents) };
 }
 

@@ -1,4 +1,5 @@
 /** @file The model card: README.md of a model folder, which says only what was really used, done and measured. */
+import { at } from '../../core/at.ts';
 import { plural } from './captions.ts';
 import type { PretrainData } from './concepts.ts';
 import { JUDGED_SAMPLING } from './evaluate-model.ts';
@@ -28,7 +29,8 @@ export function writeModelCard(facts: ModelCardFacts): string {
   const total = Object.values(parameters).reduce((sum, count) => sum + count, 0);
   const styles = data.styles.map(({ word, set }) => `${word} (${ART_NOTICES[set].title})`);
   const { steps, guidance } = JUDGED_SAMPLING;
-  const background = data.backgrounds.find(({ name: colour }) => colour === 'blue') ?? data.backgrounds[0]!;
+  const background =
+    data.backgrounds.find(({ name: colour }) => colour === 'blue') ?? at(data.backgrounds, 0);
   const begun = training[0]?.stages === null ? 'Begun on the weights of another model' : 'Begun from nothing';
   return `---
 license: other
@@ -48,7 +50,7 @@ of your own with a small adapter.
 \`\`\`python
 from diffusers import StableDiffusionXLPipeline
 pipe = StableDiffusionXLPipeline.from_pretrained("${name}")
-prompt = "a ${data.styles[0]!.word} ${data.concepts[0]!.word} on a ${background.name} background"
+prompt = "a ${at(data.styles, 0).word} ${at(data.concepts, 0).word} on a ${background.name} background"
 size = {"height": ${size}, "width": ${size}, "original_size": (${size}, ${size}), "target_size": (${size}, ${size})}
 pipe(prompt, num_inference_steps=${steps}, guidance_scale=${guidance}, **size).images[0].save("emoji.png")
 \`\`\`
@@ -102,7 +104,11 @@ MODEL_LICENSES.md.
 
 /** One of each kind that was trained. */
 function examplePrompts({ styles, concepts, placement }: PretrainData): string {
-  const [style, first, second] = [styles[0]!.word, concepts[0]!.word, (concepts[1] ?? concepts[0]!).word];
+  const [style, first, second] = [
+    at(styles, 0).word,
+    at(concepts, 0).word,
+    (concepts[1] ?? at(concepts, 0)).word,
+  ];
   const { pairs, counts, corners, recolours } = placement;
   return [
     `"a ${style} ${first} on a red background"`,

@@ -2,6 +2,7 @@
  * @file The recipe of the embedded model, from drawings to a diffusers folder: vocabulary, autoencoder, latents, then
  * UNet and text encoders together. Every stage saves itself and goes on where it was; a finished one costs nothing.
  */
+import { at } from '../../core/at.ts';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFolder } from '../../core/files.ts';
@@ -114,7 +115,7 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
       training: [...earlier, run],
       ...judged,
     });
-    const step = run.stages!.at(-1)!.steps;
+    const step = at(run.stages!, -1).steps;
     const path = join(folder, `sheet-${String(step).padStart(6, '0')}.png`);
     await writeFile(path, evaluation.sheet);
     await writeStatusPage(folder);

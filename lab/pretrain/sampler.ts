@@ -2,6 +2,7 @@
  * @file Training examples by number: example `index` of `seed` is always the same picture and caption, in any
  * order and on any thread. Held-out pairs are left out before anything else is drawn.
  */
+import { at } from '../../core/at.ts';
 import { writeCaption, type Layout, type Subject } from './captions.ts';
 import { composite, type PlacedSprite } from './composite.ts';
 import type { Background, PretrainData } from './concepts.ts';
@@ -97,18 +98,18 @@ function drawScene(art: TrainingArt, random: ExampleRandom): Scene {
   const style = Math.floor(random.unit() * data.styles.length);
   const drawn = drawLayout(art, concept, random);
   const { layout, other } = drawn;
-  const dominant = art.hues[concept]![style]!;
+  const dominant = at(at(art.hues, concept), style);
   const hue = layout.kind === 'pair' || dominant === null ? null : drawHue(art, concept, dominant, random);
   const background = hue === null ? drawn.background : otherThan(hue, drawn.background, art, concept, random);
   const subject: Subject = {
-    concept: data.concepts[concept]!,
-    style: data.styles[style]!,
-    background: data.backgrounds[background]!,
+    concept: at(data.concepts, concept),
+    style: at(data.styles, style),
+    background: at(data.backgrounds, background),
     layout,
     ...(hue && { hue: hue.name }),
   };
-  const sprite = art.sprites[concept]![style]!;
-  const own = hue === null ? sprite : recoloured(sprite, dominant, hue);
+  const sprite = at(at(art.sprites, concept), style);
+  const own = hue === null ? sprite : recoloured(sprite, dominant!, hue);
   const placed = placeSprites(art, { concept, style, layout, other }, own, random);
   return {
     caption: writeCaption(subject, data.captions, random),
@@ -142,9 +143,9 @@ export function placeSprites(
     const { rotate, mirror } = data.placement;
     const turned = random.chance(rotate.share);
     const angle = turned ? (random.between(-rotate.degrees, rotate.degrees) * Math.PI) / 180 : 0;
-    const mirrored = random.chance(mirror) && !data.concepts[index]!.noMirror;
+    const mirrored = random.chance(mirror) && !at(data.concepts, index).noMirror;
     return {
-      sprite: index === concept ? own : sprites[index]![style]!,
+      sprite: index === concept ? own : at(at(sprites, index), style),
       x,
       y,
       side,
@@ -158,19 +159,19 @@ export function placeSprites(
 function drawLayout(art: TrainingArt, concept: number, random: ExampleRandom) {
   const { data, allowed } = art;
   const { corners, counts, pairs } = data.placement;
-  const backgrounds = allowed[concept]!;
+  const backgrounds = at(allowed, concept);
   const alone = (layout: Layout) => ({ layout, other: concept, background: random.pick(backgrounds) });
   const kind = random.unit();
   if (kind < corners) return alone({ kind: 'corner', where: random.pick(cornerNames) });
-  if (kind < corners + counts && !data.concepts[concept]!.noArticle) {
+  if (kind < corners + counts && !at(data.concepts, concept).noArticle) {
     return alone({ kind: 'count', count: random.chance(0.5) ? 2 : 3 });
   }
   if (kind >= corners + counts && kind < corners + counts + pairs) {
     const other = Math.floor(random.unit() * data.concepts.length);
-    const both = backgrounds.filter((background) => allowed[other]!.includes(background));
+    const both = backgrounds.filter((background) => at(allowed, other).includes(background));
     if (other !== concept && both.length > 0 && !isHeldOutPair(data, concept, other)) {
       const relation = random.chance(0.5) ? 'next to' : 'above';
-      const layout: Layout = { kind: 'pair', relation, other: data.concepts[other]! };
+      const layout: Layout = { kind: 'pair', relation, other: at(data.concepts, other) };
       return { layout, other, background: random.pick(both) };
     }
   }
@@ -185,7 +186,9 @@ function drawHue(
   random: ExampleRandom,
 ): Hue | null {
   if (!random.chance(data.placement.recolours)) return null;
-  const hues = otherHues(dominant).filter(({ name }) => !isHeldOutHue(data, data.concepts[concept]!, name));
+  const hues = otherHues(dominant).filter(
+    ({ name }) => !isHeldOutHue(data, at(data.concepts, concept), name),
+  );
   return hues.length === 0 ? null : random.pick(hues);
 }
 
@@ -197,8 +200,8 @@ function otherThan(
   concept: number,
   random: ExampleRandom,
 ) {
-  return data.backgrounds[background]!.name === hue.name
-    ? random.pick(allowed[concept]!.filter((index) => index !== background))
+  return at(data.backgrounds, background).name === hue.name
+    ? random.pick(at(allowed, concept).filter((index) => index !== background))
     : background;
 }
 
@@ -226,7 +229,7 @@ export const pairMiddles = {
 
 /** True for pairs of concepts that are never shown together in training. */
 export function isHeldOutPair(data: PretrainData, a: number, b: number): boolean {
-  const hexes = [data.concepts[a]!.hex, data.concepts[b]!.hex].sort().join('+');
+  const hexes = [at(data.concepts, a).hex, at(data.concepts, b).hex].sort().join('+');
   return hashName(hexes) % data.heldOut.modulus === 0;
 }
 

@@ -1,6 +1,7 @@
 /**
  * @file Pictures for people to look at: sheets of samples with their prompts, and curves of the loss. PNG by sharp.
  */
+import { at } from '../../core/at.ts';
 import sharp from 'sharp';
 import { toBytes } from '../../core/pictures/rgb-bytes.ts';
 
@@ -92,7 +93,7 @@ export function lossCurve(curves: readonly Curve[], title = 'loss'): string {
     );
   });
   const lines = drawn.map(({ name, points }, index) => {
-    const colour = curveColours[index % curveColours.length]!;
+    const colour = at(curveColours, index % curveColours.length);
     return (
       `<polyline points="${path(points)}" fill="none" stroke="${colour}" stroke-opacity="0.25"/>` +
       `<polyline points="${path(runningMean(points))}" fill="none" stroke="${colour}" stroke-width="2"/>` +
@@ -116,7 +117,7 @@ function runningMean(points: readonly (readonly [number, number])[]): [number, n
   const length = Math.max(1, Math.round(points.length / 50));
   let sum = 0;
   return points.map(([step, value], index) => {
-    sum += value - (index >= length ? points[index - length]![1] : 0);
+    sum += value - (index >= length ? at(points, index - length)[1] : 0);
     return [step, sum / Math.min(index + 1, length)];
   });
 }
@@ -124,7 +125,7 @@ function runningMean(points: readonly (readonly [number, number])[]): [number, n
 function breakLabel(label: string, length: number): string[] {
   const lines = [''];
   for (const word of label.split(' ')) {
-    const longer = `${lines.at(-1)!} ${word}`.trim();
+    const longer = `${at(lines, -1)} ${word}`.trim();
     if (longer.length <= length || lines.at(-1) === '') lines[lines.length - 1] = longer;
     else lines.push(word);
   }

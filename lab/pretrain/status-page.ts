@@ -2,6 +2,7 @@
  * @file A run of pretraining as a page to look at: `index.html` in its folder, which reloads itself. How far each stage is,
  * the newest sheet of samples, loss curves, and the earlier sheets.
  */
+import { at } from '../../core/at.ts';
 import { appendFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readFileIfAny, writeWhole } from '../../core/files.ts';
@@ -59,7 +60,7 @@ function statusPage(log: readonly LoggedProgress[], sheets: readonly string[]): 
 <h1>krona pretrain</h1>
 <table>
 <tr><th>stage<th>step<th>loss<th>samples/s<th>left of the stage</tr>
-${stages.map((entries) => row(entries.at(-1)!)).join('\n') || '<tr><td>drawings and words<td><td><td><td></tr>'}
+${stages.map((entries) => row(at(entries, -1))).join('\n') || '<tr><td>drawings and words<td><td><td><td></tr>'}
 </table>
 ${newest ? `<h2>Samples at step ${stepOf(newest)}</h2>\n<img src="${newest}" alt="Pictures of held-out prompts">` : ''}
 ${stages.map(curve).reverse().join('\n')}
@@ -74,7 +75,7 @@ const stepOf = (sheet: string): number => Number(/\d+/.exec(sheet)![0]);
 function latestRun(entries: readonly LoggedProgress[]): LoggedProgress[] {
   const kept: LoggedProgress[] = [];
   for (const entry of entries) {
-    while (kept.length > 0 && kept.at(-1)!.step >= entry.step) kept.pop();
+    while (kept.length > 0 && at(kept, -1).step >= entry.step) kept.pop();
     kept.push(entry);
   }
   return kept;
@@ -89,7 +90,7 @@ function row({ stage, step, steps, loss, samplesPerSecond, secondsLeft }: Logged
 function curve(entries: readonly LoggedProgress[]): string {
   const points = entries.flatMap(({ step, loss }) => (loss === null ? [] : [[step, loss] as const]));
   if (points.length === 0) return '';
-  const { stage } = entries[0]!;
+  const { stage } = at(entries, 0);
   return `<h2>${stage}</h2>\n${lossCurve([{ name: stage, points }], 'loss')}`;
 }
 
