@@ -147,7 +147,7 @@ export function modelTable({ model, figures, copies, classifiers }: ModelReport)
     return `- ${name}: ${list.join(', ')}`;
   });
   return [
-    `| prompts | question | number | ${model} (95 %) | real pictures | through its autoencoder | goal |`,
+    `| prompts | question | number | ${model} (95%) | real pictures | through its autoencoder | goal |`,
     '|---|---|---|---|---|---|---|',
     ...rows,
     '',

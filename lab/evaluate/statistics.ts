@@ -4,7 +4,7 @@ import { KeyedRandom } from '../../core/random.ts';
 
 export interface Interval {
   readonly estimate: number;
-  /** Ends of the 95 % interval. */
+  /** Ends of the 95% interval. */
   readonly low: number;
   readonly high: number;
   /** Independent values that it rests on. */
