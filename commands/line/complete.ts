@@ -1,7 +1,6 @@
 /** @file Suggestions for an option's value while a member types. */
 import type { Channel } from '../../core/records.ts';
 import type { CommandContext, OptionData, SubcommandData } from '../contract.ts';
-import { listed } from '../define.ts';
 import { COMMANDS } from '../index.ts';
 
 /** Most suggestions that platforms show. */

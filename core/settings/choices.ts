@@ -70,4 +70,4 @@ export type Distribution = (typeof DISTRIBUTIONS)[number];
 
 /** Where noise comes from: Krona's own generator, or torch's, whose seeds draw the pictures of diffusers. */
 export const NOISES = ['krona', 'torch'] as const;
-export type NoiseKind = (typeof NOISES)[number];
+type NoiseKind = (typeof NOISES)[number];

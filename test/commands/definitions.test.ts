@@ -57,7 +57,7 @@ describe('the list of commands', () => {
 
   it('hands each command its options with the types that it declares', async () => {
     const seen: unknown[] = [];
-    const { data, run } = typedCommand(
+    const dance = typedCommand(
       {
         name: 'dance',
         description: 'Dance',
@@ -80,8 +80,8 @@ describe('the list of commands', () => {
         return { tone: 'info', title: '' };
       },
     );
-    const options = checkOptions(data, { partner: 'Ben', rounds: '3', slow: 'no' });
-    await run({ options } as Invocation, {} as CommandContext);
+    const options = checkOptions(dance.data, { partner: 'Ben', rounds: '3', slow: 'no' });
+    await dance.run({ options } as Invocation, {} as CommandContext);
     expect(seen).toEqual([{ partner: 'Ben', rounds: 3, slow: false }]);
   });
 
