@@ -7,7 +7,7 @@ import { basename, join, resolve } from 'node:path';
 import { at } from '../../core/at.ts';
 import { KronaError } from '../../core/errors.ts';
 import { ARCHITECTURES, type Architecture } from './architecture.ts';
-import { ConfigFields } from './config-fields.ts';
+import { ConfigFields, quoted } from './config-fields.ts';
 import { cachedSnapshot, modelName } from './hub-cache.ts';
 import {
   clipTextConfig,
@@ -142,7 +142,7 @@ function architectureOf(index: ConfigFields, unetJson: Readonly<Record<string, u
   if (!XL_PIPELINES.some((name) => name === pipeline))
     throw new KronaError(
       'MODEL_ARCHITECTURE_UNSUPPORTED',
-      `model_index.json names the pipeline ${JSON.stringify(pipeline)}; supported: ${[...XL_PIPELINES, ...SD_PIPELINES].join(', ')}.`,
+      `model_index.json names the pipeline ${quoted(pipeline)}; supported: ${[...XL_PIPELINES, ...SD_PIPELINES].join(', ')}.`,
     );
   const first = className(index, 'text_encoder');
   return first === null && className(index, 'text_encoder_2') !== null ? 'sdxl-refiner' : 'sdxl';
@@ -161,7 +161,7 @@ function checkPart(index: ConfigFields, part: string, expected: string): void {
   if (found !== expected)
     throw new KronaError(
       'MODEL_ARCHITECTURE_UNSUPPORTED',
-      `model_index.json names ${part} ${JSON.stringify(found)}; supported: ${expected}.`,
+      `model_index.json names ${part} ${quoted(found)}; supported: ${expected}.`,
     );
 }
 
