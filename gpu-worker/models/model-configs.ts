@@ -14,6 +14,8 @@ type JsonObject = Readonly<Record<string, unknown>>;
  */
 const MOST_LAYERS = 8;
 const MOST_TRANSFORMERS = 32;
+/** Of a whole UNet; SDXL has 70. */
+const MOST_TRANSFORMERS_IN_ALL = 512;
 const MOST_TEXT_LAYERS = 128;
 /** Of a vocabulary: CLIP has 49,408 tokens, multilingual ones a quarter of a million. */
 const MOST_TOKENS = 1 << 20;
@@ -218,6 +220,15 @@ export function unetConfig(where: string, raw: JsonObject, timeIds = 6): UNetCon
       added === null ? 0 : fields.integer('projection_class_embeddings_input_dim'),
     added_time_ids: added === null ? 0 : timeIds,
   };
+  const transformers = config.transformer_layers_per_block.reduce(
+    (sum, count, block) => sum + count * (2 * at(config.layers_per_block, block) + 1),
+    0,
+  );
+  if (transformers > MOST_TRANSFORMERS_IN_ALL)
+    throw fields.invalid(
+      'transformer_layers_per_block',
+      `at most ${MOST_TRANSFORMERS_IN_ALL} transformer blocks in all, not ${transformers}`,
+    );
   channels.forEach((width, block) => {
     if (width % config.norm_num_groups !== 0)
       throw fields.invalid('norm_num_groups', `a divisor of every block's channels (${channels.join(', ')})`);

@@ -7,7 +7,7 @@ import { KronaError } from '../../../core/errors.ts';
 import { readFloats, readNumber, type StoredTensor } from '../../models/safetensors.ts';
 import { DifferenceLayer, DifferenceShape } from './difference.ts';
 import { invalid, matrixSides, type FileForm, type FileModule, type Scaling, type StoredLayer } from './form.ts';
-import { multiply } from './matrices.ts';
+import { multiply, multiplyChannels } from './matrices.ts';
 import { butterfly, cayley, rotate } from './rotations.ts';
 
 /** ΔW of a weight, or of a bias. */
@@ -53,10 +53,11 @@ function required({ file, name, parts }: FileModule, part: string): StoredTensor
   return tensor;
 }
 
-/** Sides of a matrix, or of a pointwise convolution's. */
-function sidesOf(module: FileModule, part: string): readonly [number, number] {
+/** Sides of a matrix, or of a convolution without its kernel, which is 1×1 unless `kernels`. */
+function sidesOf(module: FileModule, part: string, kernels: boolean): readonly [number, number] {
   const { shape } = required(module, part);
-  const sides = matrixSides(shape.slice(2).every((side) => side === 1) ? shape.slice(0, 2) : shape);
+  const plain = kernels || shape.slice(2).every((side) => side === 1);
+  const sides = plain && [2, 4].includes(shape.length) ? matrixSides(shape.slice(0, 2)) : null;
   if (sides === null)
     throw invalid(module.file, `gives ${part} of ${module.name} the shape [${shape.join(', ')}]; expected a matrix`);
   return sides;
@@ -74,7 +75,7 @@ export const glora: FileForm = {
         'ADAPTER_METHOD_UNSUPPORTED',
         `${file.name} holds GLoRA with a Tucker core in ${name}; only GLoRA of matrices is read.`,
       );
-    const [a1, a2, b1, b2] = ['a1', 'a2', 'b1', 'b2'].map((part) => sidesOf(module, part));
+    const [a1, a2, b1, b2] = ['a1', 'a2', 'b1', 'b2'].map((part) => sidesOf(module, part, part.startsWith('b')));
     if (!a1 || !a2 || !b1 || !b2) throw invalid(file, `must hold four factors of ${name}`);
     const old = a1[0] === a2[1] && a1[1] === a2[0] && b2[1] === b1[0] && a1[0] <= a1[1];
     const [enter, leave, up, down] = old ? ['a2', 'a1', 'b2', 'b1'] : ['a1', 'a2', 'b1', 'b2'];
@@ -89,7 +90,10 @@ export const glora: FileForm = {
         const [l, r] = [await read(enter), await read(leave)];
         const added = multiply(await read(up), await read(down), inner);
         return (weight) => {
-          const moved = multiply(multiply(weight, l, inputs), r, rank);
+          if (added.length !== weight.length)
+            throw invalid(file, `changes ${name} by ${added.length} numbers, and its weight has ${weight.length}`);
+          const area = weight.length / (out * inputs);
+          const moved = multiplyChannels(multiplyChannels(weight, l, inputs, area), r, rank, area);
           return moved.map((value, i) => (value + (added[i] ?? 0)) * scale);
         };
       }),
