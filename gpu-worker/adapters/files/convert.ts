@@ -168,18 +168,12 @@ async function open(path: string, { base }: ConvertOptions): Promise<Source> {
  * @throws KronaError ADAPTER_TARGETS_UNSUPPORTED if there are any
  */
 function checkModules({ file, layers }: OpenAdapter): void {
-  const unknown = [...layers].flatMap(([key, { name }]) => (key === name && isUnknown(key) ? [key] : []));
+  const unknown = [...layers.values()].flatMap(({ known, name }) => (known ? [] : [name]));
   if (unknown.length > 0)
     throw new KronaError(
       'ADAPTER_TARGETS_UNSUPPORTED',
       `${file.name} changes modules that Krona doesn't know: ${unknown.slice(0, 4).join(', ')}.`,
     );
-}
-
-function isUnknown(module: string): boolean {
-  return !/^(?:down_blocks|up_blocks|mid_block|text_encoder|text_encoder_2|conv_|time_embedding|add_embedding)/.test(
-    module,
-  );
 }
 
 /** By what the file says, or by the width of the text that its cross-attention reads. */

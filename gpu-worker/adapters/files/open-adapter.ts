@@ -27,6 +27,8 @@ export type AdapterFormat = FileForm['format'] | 'peft' | 'diffusekrona';
 export interface OpenLayer {
   /** The module's name in the file. */
   readonly name: string;
+  /** Whether that is the name of a module of a UNet or a text encoder. */
+  readonly known: boolean;
   readonly stored: StoredLayer;
   /** alpha/rank and the like; 1 for layers that have none. @throws KronaError ADAPTER_INVALID */
   readonly scale: () => Promise<number>;
@@ -67,7 +69,8 @@ export async function openAdapter(path: string, layers?: BlockLayers): Promise<O
   const opened = new Map<string, OpenLayer>();
   let [parameters, size] = [0, 0];
   for (const module of modules) {
-    const known = modulePath(module.name, layers ?? fileLayers(file.metadata)) ?? module.name;
+    const meant = modulePath(module.name, layers ?? fileLayers(file.metadata));
+    const known = meant ?? module.name;
     const path = peft?.encoder ? known.replace(/^text_encoder(?=\.)/, peft.encoder) : known;
     const low = authors && module.form.format === 'lora';
     for (const stored of low ? [openDiffuseKrona(module)] : module.form.open(module)) {
@@ -81,7 +84,7 @@ export async function openAdapter(path: string, layers?: BlockLayers): Promise<O
         );
       const alpha = module.parts.get('alpha');
       const scale = () => layerScale(file, module.name, stored, alpha, scales);
-      opened.set(key, { name: module.name, stored, scale });
+      opened.set(key, { name: module.name, known: meant !== null, stored, scale });
     }
     for (const [part, { shape }] of module.parts) if (!UNTRAINED.includes(part)) parameters += sizeOf(shape);
   }

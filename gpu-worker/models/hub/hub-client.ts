@@ -68,6 +68,7 @@ export class HubClient {
     const common = this.#common(this.#fetch());
     try {
       const { sha: commit } = await modelInfo({ ...common, name: repo, revision, additionalFields: ['sha'] });
+      checkCommit(common.hubUrl, commit);
       const files: HubFile[] = [];
       for await (const { type, path, size, oid, lfs } of listFiles({
         ...common,
@@ -82,7 +83,7 @@ export class HubClient {
           : ({ kind: 'git', value: oid ?? '' } as const);
         files.push({ path, size: lfs?.size ?? size, hash });
       }
-      checkAnswer(common.hubUrl, commit, files);
+      for (const file of files) checkFile(common.hubUrl, file);
       return { repo, commit, files };
     } catch (error) {
       throw this.#problem(error, repo);
@@ -182,20 +183,22 @@ const isPlainPath = (path: unknown): boolean =>
 
 const DIGITS = { sha256: 64, git: 40 };
 
+const isHex = (value: unknown, digits: number): boolean =>
+  typeof value === 'string' && value.length === digits && /^[0-9a-f]+$/.test(value);
+
+/** @throws KronaError HUB_ANSWER_INVALID */
+function checkCommit(endpoint: string, commit: unknown): void {
+  if (!isHex(commit, 40)) throw invalid(endpoint, `names the commit ${quoted(commit)}`);
+}
+
 /**
- * Refuses an answer whose names, sizes or hashes are not what they must be: paths on this machine are made of them.
+ * Refuses a name, size or hash that is not what it must be: paths on this machine are made of them.
  * @throws KronaError HUB_ANSWER_INVALID
  */
-function checkAnswer(endpoint: string, commit: unknown, files: readonly HubFile[]): void {
-  const isHex = (value: unknown, digits: number) =>
-    typeof value === 'string' && value.length === digits && /^[0-9a-f]+$/.test(value);
-  if (!isHex(commit, 40)) throw invalid(endpoint, `names the commit ${quoted(commit)}`);
-  for (const { path, size, hash } of files) {
-    if (!isPlainPath(path)) throw invalid(endpoint, `lists a file with the name ${quoted(path)}`);
-    if (!isInteger(size)) throw invalid(endpoint, `gives ${path} the size ${quoted(size)}`);
-    if (!isHex(hash.value, DIGITS[hash.kind]))
-      throw invalid(endpoint, `gives ${path} the hash ${quoted(hash.value)}`);
-  }
+function checkFile(endpoint: string, { path, size, hash }: HubFile): void {
+  if (!isPlainPath(path)) throw invalid(endpoint, `lists a file with the name ${quoted(path)}`);
+  if (!isInteger(size)) throw invalid(endpoint, `gives ${path} the size ${quoted(size)}`);
+  if (!isHex(hash.value, DIGITS[hash.kind])) throw invalid(endpoint, `gives ${path} the hash ${quoted(hash.value)}`);
 }
 
 const invalid = (endpoint: string, what: string): KronaError =>

@@ -58,10 +58,14 @@ export async function pullModel(
   const client = new HubClient(settings, signal);
   const snapshot = await client.snapshot(repo, revision);
   const readText = async (file: HubFile): Promise<string> => {
-    // Before the first byte: the stream never gives more than the size says.
     if (file.size > VOCABULARY_BYTES) throw tooLarge(file.path, file.size, VOCABULARY_BYTES);
     const pieces: Uint8Array[] = [];
-    for await (const piece of client.bytes(snapshot, file, 0)) pieces.push(piece);
+    let came = 0;
+    for await (const piece of client.bytes(snapshot, file, 0)) {
+      came += piece.length;
+      pieces.push(piece);
+      if (came >= file.size) break;
+    }
     return Buffer.concat(pieces).toString('utf8');
   };
   const files =
