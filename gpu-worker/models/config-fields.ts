@@ -24,7 +24,7 @@ export function quoted(value: unknown): string {
 /** JSON nested too deeply overflows the stack of its writer. */
 function safeJson(value: unknown): string {
   try {
-    return JSON.stringify(value) ?? String(value);
+    return value === undefined ? 'undefined' : JSON.stringify(value);
   } catch {
     return typeof value;
   }

@@ -355,7 +355,6 @@ function partOf({ adapter }: DrawRequest, prefixes: readonly string[]): AppliedA
     .filter(({ layers }) => layers.size > 0);
 }
 
-/** @throws KronaError RESULT_NOT_FINITE naming the stage */
 /** Each part `count` times, part after part. */
 function perRow(parts: readonly Float32Array[], count: number): Float32Array {
   const rows = parts.flatMap((part) => Array<Float32Array>(count).fill(part));

@@ -47,7 +47,8 @@ export const hadamard: FileForm = {
         const [up, down] = whole
           ? beside(times(await product(first), await product(second)), out, columns)
           : [await pairs(first, second, 'left'), await pairs(first, second, 'right')];
-        return new LowRankLayer({ ...fitted, rank: fitted.rank, scale }, down, up);
+        const { rank, out: rows, in: width, kernel: own } = fitted;
+        return new LowRankLayer({ rank, out: rows, in: width, kernel: own, scale }, down, up);
       }),
     ];
   },
@@ -68,8 +69,7 @@ function sideOf({ file, name, parts }: FileModule, which: 1 | 2): Side {
       file,
       `gives ${name} factors [${left.shape.join(', ')}] and [${right.shape.join(', ')}], which don't make a product`,
     );
-  const [out] = core ? [a[1]] : [a[0]];
-  return { rank: b[0], out, in: b[1], kernel: core && kernelOf(core.shape), left, right, core };
+  return { rank: b[0], out: core ? a[1] : a[0], in: b[1], kernel: core && kernelOf(core.shape), left, right, core };
 }
 
 async function product({ rank, left, right, core }: Side): Promise<Float32Array> {
