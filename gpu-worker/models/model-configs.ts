@@ -208,7 +208,12 @@ export function unetConfig(where: string, raw: JsonObject, timeIds = 6): UNetCon
     ]),
     block_out_channels: channels,
     layers_per_block: fields.perBlock('layers_per_block', blocks, 2, MOST_LAYERS),
-    transformer_layers_per_block: fields.perBlock('transformer_layers_per_block', blocks, 1, MOST_TRANSFORMERS),
+    transformer_layers_per_block: fields.perBlock(
+      'transformer_layers_per_block',
+      blocks,
+      1,
+      MOST_TRANSFORMERS,
+    ),
     num_attention_heads: fields.perBlock(heads, blocks, 8),
     cross_attention_dim: fields.integer('cross_attention_dim', 1280),
     use_linear_projection: fields.flag('use_linear_projection', false),

@@ -49,8 +49,7 @@ export async function noModelFolder(folder: string): Promise<KronaError> {
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
   const names = entries.map(({ name }) => name).sort();
   const whole: string[] = [];
-  for (const name of names)
-    if (await exists(join(folder, name, 'model_index.json'))) whole.push(name);
+  for (const name of names) if (await exists(join(folder, name, 'model_index.json'))) whole.push(name);
   const weights = names.filter((name) => name.endsWith('.safetensors'));
   const pickles = names.filter((name) => PICKLE.test(name));
   const listed = (found: readonly string[]) => found.slice(0, 5).join(', ') + (found.length > 5 ? ', …' : '');

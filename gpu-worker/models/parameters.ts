@@ -7,7 +7,6 @@ import { KronaError } from '../../core/errors.ts';
 import * as op from '../graph/ops.ts';
 import type { DType, Shape } from '../graph/primitives.ts';
 import { make, sizeOf, type Tensor } from '../graph/tensor.ts';
-import { sideOf } from '../graph/shapes.ts';
 import { readFloats, type StoredTensor } from './safetensors.ts';
 
 export interface Parameters {
@@ -36,7 +35,7 @@ export interface ModelTensor extends StoredTensor {
 export async function readParameter(tensor: ModelTensor): Promise<Float32Array> {
   const stored = await readFloats(tensor);
   if (!tensor.transposed) return stored;
-  const [rows, columns] = [sideOf(tensor.shape, 0), sideOf(tensor.shape, 1)];
+  const [rows, columns] = [at(tensor.shape, 0), at(tensor.shape, 1)];
   return stored.map((_, i) => at(stored, (i % columns) * rows + Math.floor(i / columns)));
 }
 

@@ -129,10 +129,7 @@ function parseTensor(name: string, key: string, value: unknown): HeaderTensor {
     throw invalid(name, `describes tensor ${key} by something that is no JSON object`);
   const { dtype, shape, data_offsets: offsets } = value;
   if (!isDtype(dtype))
-    throw invalid(
-      name,
-      `gives tensor ${key} the dtype ${quoted(dtype)}; known are ${DTYPES.join(', ')}`,
-    );
+    throw invalid(name, `gives tensor ${key} the dtype ${quoted(dtype)}; known are ${DTYPES.join(', ')}`);
   const sizes: readonly unknown[] = Array.isArray(shape) ? shape : [null];
   if (sizes.length > MAX_AXES || !sizes.every(isSize))
     throw invalid(name, `gives tensor ${key} the shape ${quoted(shape)}`);

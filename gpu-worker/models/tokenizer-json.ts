@@ -68,12 +68,12 @@ export const vocabularyIds = (vocabulary: unknown): number[] =>
 
 const isId = (value: unknown): value is number => isInteger(value, 0, MOST_IDS);
 
-const isVocabulary = (value: unknown): boolean =>
-  isJsonObject(value) && Object.values(value).every(isId);
+const isVocabulary = (value: unknown): boolean => isJsonObject(value) && Object.values(value).every(isId);
 
 /** `a b`, or the pair as a list, as tokenizers 0.20 and later writes it. */
 function isMerge(value: unknown): boolean {
-  const pair: readonly unknown[] = typeof value === 'string' ? value.split(' ') : Array.isArray(value) ? value : [];
+  const pair: readonly unknown[] =
+    typeof value === 'string' ? value.split(' ') : Array.isArray(value) ? value : [];
   return pair.length === 2 && pair.every((token) => typeof token === 'string');
 }
 
@@ -92,7 +92,8 @@ function checkSteps(where: string, step: unknown, depth: number): void {
       throw unsupported(where, `it has an expression of its own, ${quoted(pattern)}`);
   }
   const inner = type === 'Sequence' ? (step['normalizers'] ?? step['pretokenizers']) : [];
-  if (!Array.isArray(inner) || inner.length > STEPS.length) throw unsupported(where, 'its steps must be a short list');
+  if (!Array.isArray(inner) || inner.length > STEPS.length)
+    throw unsupported(where, 'its steps must be a short list');
   for (const each of inner) checkSteps(where, each, depth + 1);
 }
 

@@ -152,7 +152,8 @@ function clipDefinition(
 ): JsonObject {
   const merges = mergesText.split(/\r?\n/).filter((line) => line !== '' && !line.startsWith('#version'));
   const wrong = merges.find((line) => line.split(' ').length !== 2);
-  if (wrong !== undefined) throw invalid(where, `has the line ${quoted(wrong)} in merges.txt, which is no pair`);
+  if (wrong !== undefined)
+    throw invalid(where, `has the line ${quoted(wrong)} in merges.txt, which is no pair`);
   const known = [...specials].map(([content, normalized]): AddedToken => {
     const id = vocabulary[content];
     if (!isId(id)) throw invalid(where, `has no token ${content} in vocab.json`);

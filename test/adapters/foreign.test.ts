@@ -92,12 +92,15 @@ describe('a method that Krona reads and does not train', () => {
     expect(distance(output, await adaptedOutput(xl, new Map()))).toBeGreaterThan(1e-6);
   });
 
-  it.each(['loha', 'loha-tucker', 'peft-bias'])('%s converts to a LoRA with the same change', async (name) => {
-    const out = fresh();
-    await convertAdapter(fileOf(name), { to: 'lora', out, base: adapterBase(xl) });
-    expect((await inspectAdapter(out)).format).toBe('lora');
-    await checkChanges(name, out);
-  });
+  it.each(['loha', 'loha-tucker', 'peft-bias'])(
+    '%s converts to a LoRA with the same change',
+    async (name) => {
+      const out = fresh();
+      await convertAdapter(fileOf(name), { to: 'lora', out, base: adapterBase(xl) });
+      expect((await inspectAdapter(out)).format).toBe('lora');
+      await checkChanges(name, out);
+    },
+  );
 
   it('one that is relative to the weights needs the model', async () => {
     await expect(convertAdapter(fileOf('glora'), { to: 'lora', out: fresh() })).rejects.toMatchObject({
@@ -149,7 +152,9 @@ describe('a file as trainers and web UIs leave it', () => {
   it.each(['nan', 'inf'])('%s in it is told with file and tensor, by inspection too', async (name) => {
     await expect(inspectAdapter(join(FIELD, `${name}.safetensors`))).rejects.toMatchObject({
       code: 'ADAPTER_INVALID',
-      message: expect.stringMatching(new RegExp(`${name}.safetensors has numbers in lora_unet\\S+ that are NaN or inf`)),
+      message: expect.stringMatching(
+        new RegExp(`${name}.safetensors has numbers in lora_unet\\S+ that are NaN or inf`),
+      ),
     });
   });
 });
@@ -157,7 +162,10 @@ describe('a file as trainers and web UIs leave it', () => {
 describe("PEFT's patterns", () => {
   it('of Python open here, and slow ones are refused at once', async () => {
     const { patternValues } = await import('../../gpu-worker/adapters/files/peft-patterns.ts');
-    const value = patternValues({ 'mid\\_block\\.a\\-b': 1, '(?P<n>at)tn(?P=n)': 2, 'x{,2}y': 3 }, 'rank_pattern');
+    const value = patternValues(
+      { 'mid\\_block\\.a\\-b': 1, '(?P<n>at)tn(?P=n)': 2, 'x{,2}y': 3 },
+      'rank_pattern',
+    );
     expect(['mid_block.a-b', 'z.attnat', 'xxy', 'other'].map(value)).toEqual([1, 2, 3, undefined]);
     const slow = patternValues({ '(a+)+b': 1 }, 'rank_pattern');
     expect(() => slow('a'.repeat(60))).toThrow(/too long/);
@@ -165,17 +173,30 @@ describe("PEFT's patterns", () => {
 });
 
 describe('numbers from strangers', () => {
-  const config = (fields: Record<string, unknown>) => JSON.stringify({ peft_type: 'LORA', r: 2, lora_alpha: 2, ...fields });
+  const config = (fields: Record<string, unknown>) =>
+    JSON.stringify({ peft_type: 'LORA', r: 2, lora_alpha: 2, ...fields });
 
   it.each([
     ['a ΔW beyond any model', { 'x.lokr_w1': [300, 300], 'x.lokr_w2': [300, 300] }],
     ['factors with a side of nothing', { 'x.lora_down.weight': [0, 8], 'x.lora_up.weight': [8, 0] }],
-    ['a product of a column and a row', { 'x.lora_down.weight': [1, 40_000], 'x.lora_up.weight': [40_000, 1] }],
-    ['LoHa of different sides', { 'x.hada_w1_a': [8, 2], 'x.hada_w1_b': [2, 8], 'x.hada_w2_a': [4, 2], 'x.hada_w2_b': [2, 8] }],
-    ['GLoRA that does not fit', { 'x.a1.weight': [2, 8], 'x.a2.weight': [8, 2], 'x.b1.weight': [3, 8], 'x.b2.weight': [8, 2] }],
+    [
+      'a product of a column and a row',
+      { 'x.lora_down.weight': [1, 40_000], 'x.lora_up.weight': [40_000, 1] },
+    ],
+    [
+      'LoHa of different sides',
+      { 'x.hada_w1_a': [8, 2], 'x.hada_w1_b': [2, 8], 'x.hada_w2_a': [4, 2], 'x.hada_w2_b': [2, 8] },
+    ],
+    [
+      'GLoRA that does not fit',
+      { 'x.a1.weight': [2, 8], 'x.a2.weight': [8, 2], 'x.b1.weight': [3, 8], 'x.b2.weight': [8, 2] },
+    ],
     ['OFT of no squares', { 'x.oft_blocks': [2, 4, 3] }],
     ['BOFT of odd blocks', { 'x.oft_blocks': [2, 2, 3, 3] }],
-    ['an alpha of many numbers', { 'x.lora_down.weight': [2, 8], 'x.lora_up.weight': [8, 2], 'x.alpha': [4] }],
+    [
+      'an alpha of many numbers',
+      { 'x.lora_down.weight': [2, 8], 'x.lora_up.weight': [8, 2], 'x.alpha': [4] },
+    ],
   ])('%s is refused', async (_, shapes) => {
     const path = fresh();
     await writeSafetensors(
@@ -206,8 +227,8 @@ describe('numbers from strangers', () => {
       ]),
     );
     await writeFile(join(at, 'adapter_config.json'), config(fields));
-    await expect(
-      convertAdapter(at, { to: 'lora', out: fresh() }),
-    ).rejects.toMatchObject({ code: expect.stringMatching(/^ADAPTER_/) });
+    await expect(convertAdapter(at, { to: 'lora', out: fresh() })).rejects.toMatchObject({
+      code: expect.stringMatching(/^ADAPTER_/),
+    });
   });
 });

@@ -33,7 +33,10 @@ async function changed(file: string, change: (json: Record<string, unknown>) => 
   return model;
 }
 
-const withFields = (fields: Record<string, unknown>) => (json: Record<string, unknown>) => ({ ...json, ...fields });
+const withFields = (fields: Record<string, unknown>) => (json: Record<string, unknown>) => ({
+  ...json,
+  ...fields,
+});
 
 describe('a config', () => {
   it.each([
@@ -75,13 +78,21 @@ describe('a tokenizer.json', () => {
 
   it.each([
     ['an expression of exponential time', split('(\\w+\\s?)+$')],
-    ['an expression that it replaces', { normalizer: { type: 'Replace', pattern: { Regex: '(a+)+$' }, content: ' ' } }],
-    ['text that it inserts', { normalizer: { type: 'Replace', pattern: { Regex: '\\s+' }, content: 'x'.repeat(1e5) } }],
+    [
+      'an expression that it replaces',
+      { normalizer: { type: 'Replace', pattern: { Regex: '(a+)+$' }, content: ' ' } },
+    ],
+    [
+      'text that it inserts',
+      { normalizer: { type: 'Replace', pattern: { Regex: '\\s+' }, content: 'x'.repeat(1e5) } },
+    ],
     ['another step', { pre_tokenizer: { type: 'Metaspace' } }],
     ['another model', { model: { type: 'Unigram', vocab: [['a', 0]] } }],
     ['ids beyond all', { added_tokens: [{ id: 1e15, content: '<|startoftext|>' }] }],
   ])('with %s is refused', async (_, fields) => {
-    await expect(tokenizer(withFields(fields))).rejects.toMatchObject({ code: 'MODEL_TOKENIZER_UNSUPPORTED' });
+    await expect(tokenizer(withFields(fields))).rejects.toMatchObject({
+      code: 'MODEL_TOKENIZER_UNSUPPORTED',
+    });
   });
 
   it("with CLIP's own steps is read, of any version", async () => {
@@ -117,7 +128,10 @@ describe('a .safetensors header', () => {
 
   it.each([
     ['of 50 MB', '{}', 50_000_000],
-    ['with a million fields', `{"__metadata__":{${Array.from({ length: 1e6 }, (_, i) => `"${i}":""`).join()}}}`],
+    [
+      'with a million fields',
+      `{"__metadata__":{${Array.from({ length: 1e6 }, (_, i) => `"${i}":""`).join()}}}`,
+    ],
     ['that is nested deeply', `{"a":${'['.repeat(1e6)}${']'.repeat(1e6)}}`],
     ['with a thousand axes', JSON.stringify({ a: tensor(Array<number>(1000).fill(0)) })],
     ['with a name of 100 kB', JSON.stringify({ ['a'.repeat(1e5)]: tensor([0]) })],
@@ -156,7 +170,9 @@ describe('a hub', () => {
       server.close();
     }
   }
-  const file = (fields: object) => [{ type: 'file', path: 'model_index.json', size: 2, oid: HASH, ...fields }];
+  const file = (fields: object) => [
+    { type: 'file', path: 'model_index.json', size: 2, oid: HASH, ...fields },
+  ];
 
   it.each([
     ['a hash that is a path', file({ oid: '../../../../evil' })],
@@ -191,7 +207,9 @@ describe('any damage to a file', () => {
     const numbers = [...text.matchAll(/\d+/g)];
     const chosen = numbers[random.integer(numbers.length)];
     if (chosen === undefined) return copy;
-    const large = ['0', '-1', '1e9', '1e308', '9007199254740993', '[]', '{}', 'null', '"../../x"'][random.integer(9)] ?? '';
+    const large =
+      ['0', '-1', '1e9', '1e308', '9007199254740993', '[]', '{}', 'null', '"../../x"'][random.integer(9)] ??
+      '';
     const at = chosen.index;
     return Buffer.from(text.slice(0, at) + large + text.slice(at + chosen[0].length), 'latin1');
   }
@@ -215,18 +233,22 @@ describe('any damage to a file', () => {
     }
   });
 
-  it.each(['model_index.json', 'unet/config.json', 'vae/config.json', 'text_encoder/config.json', 'tokenizer_2/tokenizer_config.json', 'tokenizer/vocab.json'])(
-    'of %s ends in a report',
-    async (file) => {
-      const model = await mkdtemp(join(folder, 'model-'));
-      await cp(TINY_MODEL, model, { recursive: true });
-      const bytes = await readFile(join(model, file));
-      const random = new KeyedRandom(8, file);
-      for (let i = 0; i < 12; i++) {
-        await writeFile(join(model, file), mutated(bytes, random));
-        const { problems } = await checkModel(model);
-        for (const { code } of problems) expect(code).not.toBe('INTERNAL');
-      }
-    },
-  );
+  it.each([
+    'model_index.json',
+    'unet/config.json',
+    'vae/config.json',
+    'text_encoder/config.json',
+    'tokenizer_2/tokenizer_config.json',
+    'tokenizer/vocab.json',
+  ])('of %s ends in a report', async (file) => {
+    const model = await mkdtemp(join(folder, 'model-'));
+    await cp(TINY_MODEL, model, { recursive: true });
+    const bytes = await readFile(join(model, file));
+    const random = new KeyedRandom(8, file);
+    for (let i = 0; i < 12; i++) {
+      await writeFile(join(model, file), mutated(bytes, random));
+      const { problems } = await checkModel(model);
+      for (const { code } of problems) expect(code).not.toBe('INTERNAL');
+    }
+  });
 });

@@ -93,7 +93,11 @@ async function write(source: Source, options: ConvertOptions): Promise<Omit<Conv
       factor: '-1',
       full_matrix: 'True',
     });
-    await writeSafetensors(out, kohyaNamed(new Map([...lokrTensors(layers, source), ...tensorsOf(vectors, source)]), source), metadata);
+    await writeSafetensors(
+      out,
+      kohyaNamed(new Map([...lokrTensors(layers, source), ...tensorsOf(vectors, source)]), source),
+      metadata,
+    );
   }
   return { ...summary(options, layers), error: 0, worst: null };
 }
@@ -103,7 +107,10 @@ async function write(source: Source, options: ConvertOptions): Promise<Omit<Conv
  * as they are.
  * @throws KronaError ADAPTER_UNREPRESENTABLE for a difference of a whole matrix
  */
-function withoutVectors(layers: AdapterLayers, name: string): [products: AdapterLayers, vectors: AdapterLayers] {
+function withoutVectors(
+  layers: AdapterLayers,
+  name: string,
+): [products: AdapterLayers, vectors: AdapterLayers] {
   const factored = new Map([...layers].filter(([, { form }]) => form.factored));
   const others = new Map([...layers].filter(([, { form }]) => !form.factored));
   for (const [module, { size, inputs }] of others)
@@ -218,7 +225,8 @@ function toLowRank(layers: AdapterLayers, rank: number | undefined, name: string
  */
 function checkSize(module: string, layer: Layer, rank: number | undefined, name: string): void {
   const out = layer.size / Math.max(1, layer.inputs);
-  if (layer.size <= MOST_CONVERTED || (rank !== undefined && rank * (out + layer.inputs) <= MOST_CONVERTED)) return;
+  if (layer.size <= MOST_CONVERTED || (rank !== undefined && rank * (out + layer.inputs) <= MOST_CONVERTED))
+    return;
   throw new KronaError(
     'ADAPTER_UNREPRESENTABLE',
     `${name} changes ${module} by ${layer.describe()}, whose LoRA would be too large to write. Convert with --to lokr.`,

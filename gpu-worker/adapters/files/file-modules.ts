@@ -36,7 +36,10 @@ const OTHERS: readonly (readonly [RegExp, string])[] = [
   [/\.lora_embedding_[AB]/, 'embeddings'],
   [/\.lora_E(?:\.|$)|\.ranknum$/, 'AdaLoRA'],
   [/\.vera_|^vera_/, 'VeRA'],
-  [/\.(?:hra_u|fourierft_spectrum|vblora_|miss_|bone_|road_|randlora_|c3a_)/, 'a method of PEFT other than LoRA, LoKr, LoHa and IA³'],
+  [
+    /\.(?:hra_u|fourierft_spectrum|vblora_|miss_|bone_|road_|randlora_|c3a_)/,
+    'a method of PEFT other than LoRA, LoKr, LoHa and IA³',
+  ],
 ];
 
 /** Textual inversion that trainers pack into the file: `bundle_emb.TOKEN.clip_l`. */
@@ -73,7 +76,11 @@ export function sortTensors(file: SafetensorsFile): FileContents {
   }
   const sorted = [...modules].flatMap(([name, forms]) => formsOf(file, name, forms));
   if (sorted.length === 0) throw noAdapter(file);
-  strays.push(...[...modules].flatMap(([name, forms]) => (forms.size === 1 && forms.has(null) ? [`${name}.alpha`] : [])));
+  strays.push(
+    ...[...modules].flatMap(([name, forms]) =>
+      forms.size === 1 && forms.has(null) ? [`${name}.alpha`] : [],
+    ),
+  );
   return { modules: sorted, notes: notesOf(file, strays) };
 }
 
@@ -92,7 +99,9 @@ function formsOf(
     );
   const own = [...forms].flatMap(([form, parts]) => (form === null ? [] : [{ form, parts }]));
   // ComfyUI's extracted LoRAs change a bias beside the factors of the weight.
-  const weights = own.filter(({ form, parts }) => form !== difference || parts.has('diff') || parts.has('w_norm'));
+  const weights = own.filter(
+    ({ form, parts }) => form !== difference || parts.has('diff') || parts.has('w_norm'),
+  );
   if (weights.length > 1) {
     const parts = own.flatMap((each) => [...each.parts.keys()]);
     throw invalid(file, `mixes ${parts.join(', ')} in ${name}`);
@@ -141,10 +150,14 @@ function partOf(file: SafetensorsFile, key: string): Part | null {
 function refuseOther(file: SafetensorsFile, key: string): void {
   const [, other] = OTHERS.find(([pattern]) => pattern.test(key)) ?? [];
   if (other !== undefined)
-    throw new KronaError('ADAPTER_METHOD_UNSUPPORTED', `${file.name} holds ${other} (${key}); supported: ${SUPPORTED}.`);
+    throw new KronaError(
+      'ADAPTER_METHOD_UNSUPPORTED',
+      `${file.name} holds ${other} (${key}); supported: ${SUPPORTED}.`,
+    );
 }
 
-const SUPPORTED = 'LoKr, LoRA, LoHa, GLoRA, OFT, BOFT and IA³ of LyCORIS, PEFT folders, DiffuseKronA and differences';
+const SUPPORTED =
+  'LoKr, LoRA, LoHa, GLoRA, OFT, BOFT and IA³ of LyCORIS, PEFT folders, DiffuseKronA and differences';
 
 function noAdapter(file: SafetensorsFile): KronaError {
   const [first] = file.tensors.keys();

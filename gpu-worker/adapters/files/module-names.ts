@@ -104,7 +104,8 @@ function resnetPart(part: string, from: 0 | 1, to: 0 | 1): string {
 }
 
 /** Prefixes of a UNet module's name; there can be several. */
-const PREFIX = /^(?:oft_unet_|base_model[._]model[._]|(?:model[._])?diffusion_model[._]|lora_unet_|lycoris_|unet[._])+/;
+const PREFIX =
+  /^(?:oft_unet_|base_model[._]model[._]|(?:model[._])?diffusion_model[._]|lora_unet_|lycoris_|unet[._])+/;
 /** Kohya's number, diffusers' folder, ComfyUI's letter; or the names inside, with and without `text_model`. */
 const TEXT =
   /^(?:base_model[._]model[._]|lycoris_)?(?:lora_te([12])?_|text_encoder(_2)?[._]|text_encoders[._]clip_([lgh])[._]transformer[._]|(?=text_model[._]|encoder[._]layers[._]|final_layer_norm$|text_projection$))(.+)$/;

@@ -131,7 +131,8 @@ async function layerScale(
   if (scaling === null) return 1;
   const configured = scales?.(name, scaling.rank, scaling.kind);
   if (configured !== undefined) {
-    if (!Number.isFinite(configured)) throw invalid(file, `has a config that gives ${name} the scale ${configured}`);
+    if (!Number.isFinite(configured))
+      throw invalid(file, `has a config that gives ${name} the scale ${configured}`);
     return configured;
   }
   // With both factors whole the scale is 1 whatever alpha says, as in all loaders.

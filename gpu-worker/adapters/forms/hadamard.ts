@@ -5,7 +5,15 @@
  */
 import { sizeOf } from '../../graph/shapes.ts';
 import { readFloats, type StoredTensor } from '../../models/safetensors.ts';
-import { invalid, kernelOf, matrixSides, storedLayer, type FileForm, type FileModule, type Kernel } from './form.ts';
+import {
+  invalid,
+  kernelOf,
+  matrixSides,
+  storedLayer,
+  type FileForm,
+  type FileModule,
+  type Kernel,
+} from './form.ts';
 import { LowRankLayer, LowRankShape } from './low-rank.ts';
 import { multiply, tucker } from './matrices.ts';
 
@@ -30,7 +38,10 @@ export const hadamard: FileForm = {
     const { file, name } = module;
     const same = first.out === second.out && first.in === second.in && !first.core === !second.core;
     if (!same || first.kernel?.join() !== second.kernel?.join())
-      throw invalid(file, `gives ${name} two products of different sides, which LoHa multiplies number by number`);
+      throw invalid(
+        file,
+        `gives ${name} two products of different sides, which LoHa multiplies number by number`,
+      );
     const { out, in: inputs, kernel } = first;
     const columns = inputs * sizeOf(kernel ?? []);
     const joined = first.rank * second.rank;
@@ -59,7 +70,8 @@ function sideOf({ file, name, parts }: FileModule, which: 1 | 2): Side {
   const [left, right] = [parts.get(`hada_w${which}_a`), parts.get(`hada_w${which}_b`)];
   const core = parts.get(`hada_t${which}`);
   const [a, b] = [left && matrixSides(left.shape), right && matrixSides(right.shape)];
-  if (!left || !right || !a || !b) throw invalid(file, `must hold the matrices hada_w${which}_a and _b of ${name}`);
+  if (!left || !right || !a || !b)
+    throw invalid(file, `must hold the matrices hada_w${which}_a and _b of ${name}`);
   // Beside a Tucker core [i, j, kh, kw] lie [i, out] and [j, in].
   const fits = core
     ? core.shape.length === 4 && core.shape[0] === a[0] && core.shape[1] === b[0]
@@ -69,7 +81,15 @@ function sideOf({ file, name, parts }: FileModule, which: 1 | 2): Side {
       file,
       `gives ${name} factors [${left.shape.join(', ')}] and [${right.shape.join(', ')}], which don't make a product`,
     );
-  return { rank: b[0], out: core ? a[1] : a[0], in: b[1], kernel: core && kernelOf(core.shape), left, right, core };
+  return {
+    rank: b[0],
+    out: core ? a[1] : a[0],
+    in: b[1],
+    kernel: core && kernelOf(core.shape),
+    left,
+    right,
+    core,
+  };
 }
 
 async function product({ rank, left, right, core }: Side): Promise<Float32Array> {

@@ -6,7 +6,14 @@
 import { KronaError } from '../../../core/errors.ts';
 import { readFloats, readNumber, type StoredTensor } from '../../models/safetensors.ts';
 import { DifferenceLayer, DifferenceShape } from './difference.ts';
-import { invalid, matrixSides, type FileForm, type FileModule, type Scaling, type StoredLayer } from './form.ts';
+import {
+  invalid,
+  matrixSides,
+  type FileForm,
+  type FileModule,
+  type Scaling,
+  type StoredLayer,
+} from './form.ts';
 import { multiply, multiplyChannels } from './matrices.ts';
 import { butterfly, cayley, rotate } from './rotations.ts';
 
@@ -59,7 +66,10 @@ function sidesOf(module: FileModule, part: string, kernels: boolean): readonly [
   const plain = kernels || shape.slice(2).every((side) => side === 1);
   const sides = plain && [2, 4].includes(shape.length) ? matrixSides(shape.slice(0, 2)) : null;
   if (sides === null)
-    throw invalid(module.file, `gives ${part} of ${module.name} the shape [${shape.join(', ')}]; expected a matrix`);
+    throw invalid(
+      module.file,
+      `gives ${part} of ${module.name} the shape [${shape.join(', ')}]; expected a matrix`,
+    );
   return sides;
 }
 
@@ -75,7 +85,9 @@ export const glora: FileForm = {
         'ADAPTER_METHOD_UNSUPPORTED',
         `${file.name} holds GLoRA with a Tucker core in ${name}; only GLoRA of matrices is read.`,
       );
-    const [a1, a2, b1, b2] = ['a1', 'a2', 'b1', 'b2'].map((part) => sidesOf(module, part, part.startsWith('b')));
+    const [a1, a2, b1, b2] = ['a1', 'a2', 'b1', 'b2'].map((part) =>
+      sidesOf(module, part, part.startsWith('b')),
+    );
     if (!a1 || !a2 || !b1 || !b2) throw invalid(file, `must hold four factors of ${name}`);
     const old = a1[0] === a2[1] && a1[1] === a2[0] && b2[1] === b1[0] && a1[0] <= a1[1];
     const [enter, leave, up, down] = old ? ['a2', 'a1', 'b2', 'b1'] : ['a1', 'a2', 'b1', 'b2'];
@@ -91,7 +103,10 @@ export const glora: FileForm = {
         const added = multiply(await read(up), await read(down), inner);
         return (weight) => {
           if (added.length !== weight.length)
-            throw invalid(file, `changes ${name} by ${added.length} numbers, and its weight has ${weight.length}`);
+            throw invalid(
+              file,
+              `changes ${name} by ${added.length} numbers, and its weight has ${weight.length}`,
+            );
           const area = weight.length / (out * inputs);
           const moved = multiplyChannels(multiplyChannels(weight, l, inputs, area), r, rank, area);
           return moved.map((value, i) => (value + (added[i] ?? 0)) * scale);
@@ -126,7 +141,9 @@ export const oft: FileForm = {
         return (weight) => {
           const turned = staged ? butterfly(weight, turns, out, stages ?? 1) : rotate(weight, turns, out);
           const columns = weight.length / out;
-          return turned.map((value, i) => value * (factors?.[Math.floor(i / columns)] ?? 1) - (weight[i] ?? 0));
+          return turned.map(
+            (value, i) => value * (factors?.[Math.floor(i / columns)] ?? 1) - (weight[i] ?? 0),
+          );
         };
       }),
     ];
@@ -159,7 +176,9 @@ export const ia3: FileForm = {
           );
         // A row's numbers lie together, a column's in each row: area of them, the kernel's.
         const run = byColumn ? weight.length / (out * inputs) : weight.length / out;
-        return weight.map((value, i) => value * ((numbers[Math.floor(i / run) % side] ?? 0) - (peft ? 1 : 0)));
+        return weight.map(
+          (value, i) => value * ((numbers[Math.floor(i / run) % side] ?? 0) - (peft ? 1 : 0)),
+        );
       };
     };
     const weight = relativeLayer(module, [null, null], null, change);

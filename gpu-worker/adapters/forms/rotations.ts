@@ -30,7 +30,8 @@ export function cayley(blocks: Float32Array, side: number, limit: number): Matri
 export function rotate(weight: Float32Array, turns: readonly Matrix[], out: number): Float32Array {
   const result = new Float32Array(weight.length);
   const side = out / turns.length;
-  for (const [k, turn] of turns.entries()) mix(weight, result, turn.transpose(), weight.length / out, (row) => k * side + row);
+  for (const [k, turn] of turns.entries())
+    mix(weight, result, turn.transpose(), weight.length / out, (row) => k * side + row);
   return result;
 }
 

@@ -198,7 +198,8 @@ function checkCommit(endpoint: string, commit: unknown): void {
 function checkFile(endpoint: string, { path, size, hash }: HubFile): void {
   if (!isPlainPath(path)) throw invalid(endpoint, `lists a file with the name ${quoted(path)}`);
   if (!isInteger(size)) throw invalid(endpoint, `gives ${path} the size ${quoted(size)}`);
-  if (!isHex(hash.value, DIGITS[hash.kind])) throw invalid(endpoint, `gives ${path} the hash ${quoted(hash.value)}`);
+  if (!isHex(hash.value, DIGITS[hash.kind]))
+    throw invalid(endpoint, `gives ${path} the hash ${quoted(hash.value)}`);
 }
 
 const invalid = (endpoint: string, what: string): KronaError =>
