@@ -228,7 +228,7 @@ describe('access', () => {
     hub.token = 'hf_secret';
     const error: unknown = await pull(hub, { to: target() }, {}, token).catch((caught: unknown) => caught);
     expect(error).toMatchObject({ code: 'HUB_FORBIDDEN' });
-    expect(String(error)).toMatch(/accept its licence.*HF_TOKEN/);
+    expect(String(error)).toMatch(/Accept its licence.*HF_TOKEN/);
     expect(String(error)).not.toMatch(/hf_(wrong|secret)/);
   });
 
@@ -240,7 +240,7 @@ describe('access', () => {
   });
 
   it('needs a token and an address of the right form', () => {
-    expect(() => hubSettings({ HF_TOKEN: 'secret' })).toThrow(/begins with hf_/);
+    expect(() => hubSettings({ HF_TOKEN: 'secret' })).toThrow(/starts with hf_/);
     expect(() => hubSettings({ HF_TOKEN: 'secret' })).not.toThrow(/secret/);
     expect(() => hubSettings({ HF_ENDPOINT: 'ftp://hub' })).toThrow(/HF_ENDPOINT/);
     expect(hubSettings({})).toEqual({ endpoint: 'https://huggingface.co', token: null });
