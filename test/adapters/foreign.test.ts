@@ -105,7 +105,7 @@ describe('a method that Krona reads and does not train', () => {
   it('one that is relative to the weights needs the model', async () => {
     await expect(convertAdapter(fileOf('glora'), { to: 'lora', out: fresh() })).rejects.toMatchObject({
       code: 'ADAPTER_NEEDS_MODEL',
-      message: expect.stringMatching(/--model/),
+      message: expect.stringMatching(/--model/) as string,
     });
   });
 });
@@ -142,7 +142,7 @@ describe('a file as trainers and web UIs leave it', () => {
     };
     expect(await refused('unet.mid_block.x.vera_lambda_b')).toMatchObject({
       code: 'ADAPTER_METHOD_UNSUPPORTED',
-      message: expect.stringMatching(/VeRA/),
+      message: expect.stringMatching(/VeRA/) as string,
     });
     expect(await refused('x.oft_R.weight')).toMatchObject({ code: 'ADAPTER_METHOD_UNSUPPORTED' });
     expect(await refused('conv_in.weight')).toMatchObject({ code: 'ADAPTER_FORMAT_UNSUPPORTED' });
@@ -154,7 +154,7 @@ describe('a file as trainers and web UIs leave it', () => {
       code: 'ADAPTER_INVALID',
       message: expect.stringMatching(
         new RegExp(`${name}.safetensors has numbers in lora_unet\\S+ that are NaN or inf`),
-      ),
+      ) as string,
     });
   });
 });
@@ -206,10 +206,10 @@ describe('numbers from strangers', () => {
           const data = new Float32Array(shape.reduce((product, side) => product * side)).fill(0.1);
           return [key, { dtype: 'F32' as const, shape, data }];
         }),
-      ),
+      ) as string,
     );
     await expect(inspectAdapter(path)).rejects.toMatchObject({
-      code: expect.stringMatching(/^(?:ADAPTER|SAFETENSORS)_INVALID$/),
+      code: expect.stringMatching(/^(?:ADAPTER|SAFETENSORS)_INVALID$/) as string,
     });
   });
 
@@ -228,7 +228,7 @@ describe('numbers from strangers', () => {
     );
     await writeFile(join(at, 'adapter_config.json'), config(fields));
     await expect(convertAdapter(at, { to: 'lora', out: fresh() })).rejects.toMatchObject({
-      code: expect.stringMatching(/^ADAPTER_/),
+      code: expect.stringMatching(/^ADAPTER_/) as string,
     });
   });
 });
