@@ -206,7 +206,7 @@ describe('numbers from strangers', () => {
           const data = new Float32Array(shape.reduce((product, side) => product * side)).fill(0.1);
           return [key, { dtype: 'F32' as const, shape, data }];
         }),
-      ) as string,
+      ),
     );
     await expect(inspectAdapter(path)).rejects.toMatchObject({
       code: expect.stringMatching(/^(?:ADAPTER|SAFETENSORS)_INVALID$/) as string,
