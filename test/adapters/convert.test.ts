@@ -364,12 +364,7 @@ describe('files that are refused', () => {
   });
   const name = 'lora_unet_middle_block_1_transformer_blocks_0_attn1_to_q';
   it.each<[string, Record<string, TensorToWrite>, string, RegExp]>([
-    [
-      'half a LoHa',
-      { [`${name}.hada_w1_a`]: matrix(24, 2) },
-      'ADAPTER_INVALID',
-      /hada_w1_a and _b/,
-    ],
+    ['half a LoHa', { [`${name}.hada_w1_a`]: matrix(24, 2) }, 'ADAPTER_INVALID', /hada_w1_a and _b/],
     [
       'DoRA',
       {
