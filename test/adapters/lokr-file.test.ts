@@ -254,15 +254,6 @@ describe('files of other programs', () => {
       'ADAPTER_INVALID',
     ],
     [
-      'hold strange tensors',
-      [
-        [`${name}.lokr_w1`, matrix(2, 2)],
-        [`${name}.lokr_w2`, matrix(12, 12)],
-        ['surprise', matrix(1, 1)],
-      ],
-      'ADAPTER_INVALID',
-    ],
-    [
       'use DoRA',
       [
         [`${name}.lokr_w1`, matrix(2, 2)],

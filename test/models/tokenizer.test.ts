@@ -101,7 +101,7 @@ describe('a tokenizer folder that is not as it should be', () => {
   it('says that tokenizer.json is no tokenizer', async () => {
     const folder = await copy();
     await writeFile(join(folder, 'tokenizer.json'), '{"version": "1.0"}');
-    await expect(loadTokenizer(folder)).rejects.toMatchObject({ code: 'MODEL_CONFIG_INVALID' });
+    await expect(loadTokenizer(folder)).rejects.toMatchObject({ code: 'MODEL_TOKENIZER_UNSUPPORTED' });
   });
 
   it('says which added token has no id', async () => {
