@@ -142,7 +142,10 @@ const SCHEDULER_NAMES = Object.keys(CLASS_NAMES) as SchedulerName[];
 /** What the model was trained with, and how it spaces timesteps if Krona knows that. */
 function fallbackConfig(config: ConfigFields): ConfigFields {
   const only = (keys: readonly string[]) =>
-    new ConfigFields(config.where, Object.fromEntries(keys.map((key) => [key, config.get(key) ?? undefined])));
+    new ConfigFields(
+      config.where,
+      Object.fromEntries(keys.map((key) => [key, config.get(key) ?? undefined])),
+    );
   const spaced = only([...TRAINED, ...SPACED]);
   try {
     timestepSpacing(spaced, 'linspace');

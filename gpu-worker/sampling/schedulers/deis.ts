@@ -59,7 +59,10 @@ export function createDeis(config: ConfigFields, steps: number): Scheduler {
       const weights = from.map((_, age) => weightOf(rho(to), rho(at(levels, i)), from, age));
       return sample.map((x, place) => {
         const start = f(x / signal);
-        const moved = weights.reduce((sum, weight, age) => f(sum + f(weight * at(at(noises, age), place))), start);
+        const moved = weights.reduce(
+          (sum, weight, age) => f(sum + f(weight * at(at(noises, age), place))),
+          start,
+        );
         return to.signal * moved;
       });
     },
@@ -74,7 +77,8 @@ function weightOf(to: number, from: number, logs: readonly number[], age: number
   const own = at(logs, age);
   // In the order in which diffusers names them.
   const [c = 0, d] = [...logs.slice(age + 1), ...logs.slice(0, age)];
-  const integral = d === undefined ? (t: number) => linear(t, own, c) : (t: number) => quadratic(t, own, c, d);
+  const integral =
+    d === undefined ? (t: number) => linear(t, own, c) : (t: number) => quadratic(t, own, c, d);
   return f(integral(to) - integral(from));
 }
 

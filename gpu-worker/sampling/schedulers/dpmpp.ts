@@ -48,7 +48,8 @@ export function createDpmpp(config: ConfigFields, steps: number): Scheduler {
       const shares = solverShares(now, next, stochastic);
       const h = next.lambda - now.lambda;
       /** The last stretches of λ over this one. */
-      const stretch = (age: number): number => (at(levels, i - age).lambda - at(levels, i - age - 1).lambda) / h;
+      const stretch = (age: number): number =>
+        (at(levels, i - age).lambda - at(levels, i - age - 1).lambda) / h;
       // D1 = (m0 - m1) / r0.
       const slope = order > 1 ? h / (now.lambda - at(levels, i - 1).lambda) : 0;
       const [r0, r1] = order === 3 ? [stretch(0), stretch(1)] : [1, 1];

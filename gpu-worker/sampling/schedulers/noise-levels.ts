@@ -29,7 +29,10 @@ export function alphasCumprod(config: ConfigFields): Float32Array {
   config.mustBe({ use_flow_sigmas: false });
   const className = config.get('_class_name');
   if (className !== null && !isBuilt(className) && LEVEL_FIELDS.every((field) => config.get(field) === null))
-    throw config.unsupported('_class_name', 'schedulers with a beta_schedule, such as EulerDiscreteScheduler');
+    throw config.unsupported(
+      '_class_name',
+      'schedulers with a beta_schedule, such as EulerDiscreteScheduler',
+    );
   const betas = trainedBetas(config) ?? scheduledBetas(config);
   if (!betas.every((beta) => beta > 0 && beta < 1))
     throw config.invalid(
