@@ -11,6 +11,9 @@ import { shardFiles, weightFiles } from './weight-files.ts';
 
 const PICKLE = /\.(bin|ckpt|pt|pth)$/;
 
+/** Python writes infinite numbers, such as a scheduler's lambda_min_clipped, which JSON doesn't have. */
+const PYTHON_NUMBER = /([:[,]\s*)(?:-?Infinity|NaN)(?=\s*[,}\]])/g;
+
 /** The JSON object in `folder/file`. @throws KronaError MODEL_FILE_MISSING, MODEL_CONFIG_INVALID */
 export async function readJson(folder: string, file: string): Promise<Readonly<Record<string, unknown>>> {
   let text: string;
@@ -25,7 +28,7 @@ export async function readJson(folder: string, file: string): Promise<Readonly<R
   }
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = JSON.parse(text.replace(PYTHON_NUMBER, '$1null'));
   } catch (error) {
     throw new KronaError(
       'MODEL_CONFIG_INVALID',
