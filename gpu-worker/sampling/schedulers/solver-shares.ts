@@ -5,7 +5,7 @@
  */
 import type { Level } from './multistep-levels.ts';
 
-export interface SolverShares {
+interface SolverShares {
   readonly sample: number;
   readonly clean: number;
   /** Of the first difference, as `solver_type` "midpoint" has it. */
