@@ -11,6 +11,7 @@ import { trainDefaults, trainRecipe, type TrainOptions } from '../../gpu-worker/
 import { dataFolder } from '../../core/environment.ts';
 import type { Device } from '../../core/config.ts';
 import { KronaError } from '../../core/errors.ts';
+import type { SchedulerName } from '../../core/settings/choices.ts';
 import { checkSide } from '../../core/settings/check.ts';
 import { defaultOf, DEFAULT_SETTINGS } from '../../core/settings/defaults.ts';
 import { SMALL_MODEL, type ModelCard } from '../../core/settings/model-card.ts';
@@ -34,6 +35,7 @@ export interface TrainGiven extends CliValues<typeof TRAIN_SETTINGS> {
   resume?: boolean;
   trace?: string;
   sample?: readonly string[];
+  scheduler?: SchedulerName | null;
   out: string;
 }
 

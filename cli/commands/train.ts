@@ -7,12 +7,15 @@ import { trainAdapter } from '../../gpu-worker/training/train.ts';
 import type { TrainResult } from '../../gpu-worker/training/train-options.ts';
 import { KronaError } from '../../core/errors.ts';
 import { makeFolder } from '../../core/files.ts';
+import { SCHEDULERS } from '../../core/settings/choices.ts';
+import { DRAW_SETTINGS } from '../../core/settings/draw-table.ts';
+import { readSetting } from '../../core/settings/read.ts';
 import { TRAIN_SETTINGS } from '../../core/settings/train-table.ts';
 import { deviceOption, prepareDevice } from '../device.ts';
 import { addSettings, checked, collected, modelOption, seedOption } from '../options.ts';
 import { action, type CommandIo, type Outcome, type Shell } from '../output.ts';
 import { trainOptions, type TrainGiven } from './train-options.ts';
-import { drawSamples } from './train-samples.ts';
+import { checkSamples, drawSamples } from './train-samples.ts';
 
 /** Most steps of a run, and so between two checkpoints. */
 const { max: MANY_STEPS } = TRAIN_SETTINGS.steps.cli;
@@ -62,6 +65,12 @@ function defineRun(train: Command): void {
     .addOption(checked('--checkpoint-every <n>', every, 'only the end'))
     .option('--resume', 'continue from the last checkpoint of --out')
     .option('--sample <prompt>', 'draw this prompt at every checkpoint and at the end; repeatable', collected)
+    .addOption(
+      new Option(
+        '--scheduler <name>',
+        `sampling method of --sample: ${SCHEDULERS.join(', ')} (default: the model's)`,
+      ).argParser((typed: string) => readSetting(DRAW_SETTINGS.scheduler, typed)),
+    )
     .option('--trace <file>', 'record every step, to reproduce the run with another implementation')
     .addOption(deviceOption())
     .requiredOption('--out <file>', 'adapter file to write (.safetensors)');
@@ -72,7 +81,11 @@ async function trainAsGiven(given: TrainGiven, io: CommandIo): Promise<Outcome> 
   const options = await trainOptions(given);
   // Better told now than after the last step.
   await makeFolder(dirname(options.out));
-  const { sample: prompts = [] } = given;
+  const { sample: prompts = [], scheduler = null } = given;
+  if (prompts.length > 0) {
+    const note = await checkSamples(options.model, scheduler);
+    if (note !== null) io.log(note);
+  }
   const { steps } = options;
   const samples: string[] = [];
   const result = await trainAdapter(options, {
@@ -80,7 +93,7 @@ async function trainAsGiven(given: TrainGiven, io: CommandIo): Promise<Outcome> 
     onSaved: async (saved) => {
       if (prompts.length === 0) return;
       io.progress.show({ phase: 'drawing samples', step: saved.step, steps, secondsLeft: null });
-      samples.push(...(await drawSamples(saved, prompts, options, io.signal)));
+      samples.push(...(await drawSamples(saved, prompts, options, scheduler, io.signal)));
     },
     onProgress: (progress) =>
       io.progress.show(progress, progress.loss === null ? '' : `loss ${progress.loss.toFixed(4)}`),
