@@ -9,7 +9,7 @@ import type { ModelFolder } from './model-folder.ts';
 import { frozenParameters } from './parameters.ts';
 import { vaeDecoder, vaeEncoder, vaeScale } from './vae.ts';
 
-/** A picture's distribution over latents, [4, h, w] each, not scaled. */
+/** A picture's distribution over latents, [C, h, w] each, not scaled. */
 export interface EncodedPicture {
   readonly mean: Float32Array;
   /** Standard deviation. */
@@ -23,7 +23,7 @@ export interface Encoder {
 }
 
 export interface Decoder {
-  /** @param latents [4, h, w] as the UNet sees them; the result is [3, height, width], around [-1, 1], not clamped */
+  /** @param latents [C, h, w] as the UNet sees them; the result is [3, height, width], around [-1, 1], not clamped */
   decode(latents: Float32Array): Promise<Float32Array>;
   release(): Promise<void>;
 }
@@ -36,20 +36,20 @@ export function encoderOutputs({ vae }: ModelFolder, pictures: Tensor) {
   return { mean, deviation };
 }
 
-/** The pictures of `latents` [1,4,h,w] as the UNet sees them. */
+/** The pictures of `latents` [1,C,h,w] as the UNet sees them. */
 export function decoderOutputs({ vae }: ModelFolder, latents: Tensor) {
   const { scaling_factor: factor, shift_factor: shift } = vae.config;
   const unscaled = op.add(op.div(latents, factor), shift);
   return { pictures: vaeDecoder(vae.config, frozenParameters(vae.name, vae.tensors), unscaled) };
 }
 
-/** Takes `pictures` [1,3,height,width] in [-1, 1]; gives `mean` and `deviation` [1,4,h,w], not scaled. */
+/** Takes `pictures` [1,3,height,width] in [-1, 1]; gives `mean` and `deviation` [1,C,h,w], not scaled. */
 export function encoderProgram(model: ModelFolder, width: number, height: number, precision: Precision) {
   const pictures = [1, model.vae.config.in_channels, height, width];
   return compileFunction({ pictures }, (inputs) => encoderOutputs(model, inputs.pictures), { precision });
 }
 
-/** Takes `latents` [1,4,h,w] as the UNet sees them; gives `pictures` [1,3,height,width]. */
+/** Takes `latents` [1,C,h,w] as the UNet sees them; gives `pictures` [1,3,height,width]. */
 export function decoderProgram(model: ModelFolder, width: number, height: number, precision: Precision) {
   const scale = vaeScale(model.vae.config);
   const latents = [1, model.vae.config.latent_channels, height / scale, width / scale];

@@ -14,7 +14,7 @@ import type { Parameters } from './parameters.ts';
 import { transformer } from './unet-attention.ts';
 
 export interface UNetInputs {
-  /** [B,4,h,w] */
+  /** [B,C,h,w] */
   readonly latents: Tensor;
   /** [B], float */
   readonly timesteps: Tensor;
@@ -37,13 +37,13 @@ export interface UNetOptions {
 }
 
 export interface UNetOutputs {
-  /** Noise or velocity, as the model was trained [B,4,h,w]. */
+  /** Noise or velocity, as the model was trained [B,C,h,w]. */
   readonly prediction: Tensor;
   /** What the last up block is given from below [B,C,h,w], C the second level's channels. */
   readonly deep: Tensor;
 }
 
-/** The prediction alone [B,4,h,w]. */
+/** The prediction alone [B,C,h,w]. */
 export function unet(
   config: UNetConfig,
   p: Parameters,

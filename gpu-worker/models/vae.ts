@@ -7,7 +7,7 @@ import { conv, groupNorm, linear, resnet } from './layers.ts';
 import type { VaeConfig } from './model-configs.ts';
 import type { Parameters } from './parameters.ts';
 
-/** A diagonal normal distribution over latents [B,4,H/f,W/f]. */
+/** A diagonal normal distribution over latents [B,C,H/f,W/f]; C is the config's latent_channels. */
 export interface Posterior {
   readonly mean: Tensor;
   /** Not clamped; diffusers clamps it to [-30, 20] before use. */

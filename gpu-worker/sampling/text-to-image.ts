@@ -161,7 +161,7 @@ export class TextToImage {
   }
 
   /**
-   * The latents [4,h,w] of a picture, scaled as the UNet sees them.
+   * The latents [C,h,w] of a picture, scaled as the UNet sees them.
    *
    * @param source samples from the VAE's distribution, as diffusers' image-to-image pipelines do before all other noise;
    * without it, the mean

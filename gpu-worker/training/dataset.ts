@@ -29,7 +29,7 @@ export interface DatasetOptions {
 export interface MicroBatch extends Size {
   /** Of each row. */
   readonly prompts: readonly string[];
-  /** Scaled, before noise [R,4,h,w]. */
+  /** Scaled, before noise [R,C,h,w]. */
   readonly latents: Float32Array;
   readonly noise: Float32Array;
   readonly timesteps: Int32Array;

@@ -4,9 +4,9 @@ import { sideOf } from '../graph/shapes.ts';
 import type { Tensor } from '../graph/tensor.ts';
 
 export interface NoisyBatch {
-  /** Scaled latents [B,4,h,w], before noise. */
+  /** Scaled latents [B,C,h,w], before noise. */
   readonly latents: Tensor;
-  /** Standard normal [B,4,h,w]. */
+  /** Standard normal [B,C,h,w]. */
   readonly noise: Tensor;
   /** √ᾱ of each timestep [B]. */
   readonly signal: Tensor;

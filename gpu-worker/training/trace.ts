@@ -2,7 +2,7 @@
  * @file Records a run so that any other implementation can follow it: what went into every micro-batch, the losses,
  * and the factors after every optimiser step (test/fixtures/check-trace.py does so with torch and diffusers).
  *
- * Of micro-batch n, R rows (photos, then as many class pictures where there are any): `latents.n` [R,4,h,w], scaled and
+ * Of micro-batch n, R rows (photos, then as many class pictures where there are any): `latents.n` [R,C,h,w], scaled and
  * before noise, `noise.n` with any offset in it, `timesteps.n` int64 [R], `encoder_hidden_states.n` [R,S,D], for SDXL
  * `text_embeds.n` [R,P] and `time_ids.n` [R,6], `loss.n`. With a mask, min-SNR or class pictures `weights.n` [R,1,h,w]: the
  * loss is the mean over all places of weight times squared error. With noise-dependent strength `strengths.n` [R]: what

@@ -1,5 +1,5 @@
 /**
- * @file The drawings that judges learn from and subjects are made of: sets that the embedded model never sees, with the
+ * @file The drawings that judges learn from and subjects are made of: sets that no UNet is trained on, with the
  * same concepts by other hands. Their packages know no code points, so concepts are found by Unicode's names.
  */
 import { readFile } from 'node:fs/promises';

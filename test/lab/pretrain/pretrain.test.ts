@@ -13,7 +13,10 @@ vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
 let root: string;
 const at = (...names: string[]): string => join(root, ...names);
 
-/** The real recipe at the smallest size: four things in two styles at 32×32, and a handful of steps. */
+/**
+ * The real recipe at the smallest size: four things in two styles at 32×32, latents of eight channels, and a handful of
+ * steps.
+ */
 async function writeConfig(
   name: string,
   change: { seed?: number; autoencoder?: number; diffusion?: number },
@@ -28,9 +31,12 @@ async function writeConfig(
     down_block_types: Array<string>(2).fill('DownEncoderBlock2D'),
     up_block_types: Array<string>(2).fill('UpDecoderBlock2D'),
     norm_num_groups: 4,
+    latent_channels: 8,
     sample_size: 32,
   };
   const unet = {
+    in_channels: 8,
+    out_channels: 8,
     block_out_channels: [8, 16],
     norm_num_groups: 4,
     attention_head_dim: [1, 2],
