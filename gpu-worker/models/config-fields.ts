@@ -9,7 +9,7 @@ export const isInteger = (value: unknown, least = 0): value is number =>
 
 /** Typed access to one JSON object. A field that is absent takes its default; null is a value like any other. */
 export class ConfigFields {
-  /** The file as people know it, e.g. `unet/config.json`. */
+  /** File name for messages, e.g. `unet/config.json`. */
   readonly where: string;
   readonly #raw: Readonly<Record<string, unknown>>;
 
@@ -18,12 +18,12 @@ export class ConfigFields {
     this.#raw = raw;
   }
 
-  /** The same fields with some of them replaced. */
+  /** The same fields with some replaced. */
   with(changes: Readonly<Record<string, unknown>>): ConfigFields {
     return new ConfigFields(this.where, { ...this.#raw, ...changes });
   }
 
-  /** The value as it is; null when it is absent. */
+  /** The raw value; null when absent. */
   get(key: string): unknown {
     return this.#raw[key] === undefined ? null : this.#raw[key];
   }
@@ -41,7 +41,7 @@ export class ConfigFields {
     return value;
   }
 
-  /** null counts as false: the libraries ask only whether such a field is true. */
+  /** null counts as false: the libraries only test whether such a field is true. */
   flag(key: string, fallback: boolean): boolean {
     const value = this.#value(key, fallback) ?? false;
     if (typeof value !== 'boolean') throw this.invalid(key, 'true or false');
@@ -65,7 +65,7 @@ export class ConfigFields {
     return list;
   }
 
-  /** `length` whole numbers; a single one stands for all of them. */
+  /** `length` whole numbers; a single number applies to all. */
   perBlock(key: string, length: number, fallback: number): readonly number[] {
     const value = this.#value(key, fallback);
     if (!Array.isArray(value)) return new Array<number>(length).fill(this.integer(key, fallback));
@@ -90,7 +90,7 @@ export class ConfigFields {
     return names;
   }
 
-  /** Fields that change the model in ways not built here must be as given (null: absent). */
+  /** Fields that change the model in unsupported ways must be as given (null: absent). */
   mustBe(expected: Readonly<Record<string, string | number | boolean | null>>): void {
     for (const [key, value] of Object.entries(expected)) {
       const found = this.#value(key, value);

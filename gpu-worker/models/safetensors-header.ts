@@ -30,7 +30,7 @@ const isDtype = (value: unknown): value is Dtype => typeof value === 'string' &&
 
 /** The reference implementation refuses longer headers too. */
 export const MAX_HEADER_BYTES = 100_000_000;
-/** Where a tensor lies; all that a reader, or an .onnx initializer pointing at the file, needs. */
+/** Location of a tensor; all that a reader, or an .onnx initializer pointing at the file, needs. */
 export interface StoredTensor {
   /** Real path of the file: links are resolved. */
   readonly path: string;
@@ -40,11 +40,11 @@ export interface StoredTensor {
   readonly offset: number;
   /** Bytes. */
   readonly length: number;
-  /** The bytes themselves, where the file was read whole. */
+  /** The bytes, if the file was read whole. */
   readonly bytes?: Uint8Array;
 }
 
-/** What a file is whose first 8 bytes cannot be a header's length, for people; null when that is unknown. */
+/** The likely type of a file that starts with no valid header length, for messages; null when unknown. */
 export function foreignFormat(start: Buffer): string | null {
   const text = start.toString('latin1');
   if (text.startsWith('PK\x03\x04'))
