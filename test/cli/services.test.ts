@@ -135,7 +135,7 @@ describe('a folder that cannot be made', () => {
     expect(JSON.parse(stdout)).toMatchObject({
       error: {
         code: 'FILE_UNWRITABLE',
-        message: 'The folder a-file cannot be made: a file is in its place; give another.',
+        message: 'The folder a-file could not be made: a file has that name. Choose another folder.',
       },
     });
   });
