@@ -85,6 +85,7 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
   const real = (await cachedSnapshot(given)) ?? given;
   if (!(await readdir(real)).includes('model_index.json')) throw await noModelFolder(real);
   const index = new ConfigFields('model_index.json', await readJson(real, 'model_index.json'));
+  checkPipeline(index);
   const unetJson = await readJson(real, 'unet/config.json');
   const architecture = architectureOf(index, unetJson);
   const textParts = Object.entries(TEXT_PARTS[architecture]);
@@ -136,16 +137,21 @@ async function openTextEncoder(
   };
 }
 
+function checkPipeline(index: ConfigFields): void {
+  const pipeline = index.get('_class_name');
+  const supported = [...XL_PIPELINES, ...SD_PIPELINES];
+  if (!supported.some((name) => name === pipeline))
+    throw new KronaError(
+      'MODEL_ARCHITECTURE_UNSUPPORTED',
+      `model_index.json names the pipeline ${JSON.stringify(pipeline)}; supported: ${supported.join(', ')}.`,
+    );
+}
+
 /** SD 1.x and 2.x share their pipeline; only SD 2.x has matrices as input projections of its transformers. */
 function architectureOf(index: ConfigFields, unetJson: Readonly<Record<string, unknown>>): Architecture {
   const pipeline = index.get('_class_name');
   if (SD_PIPELINES.some((name) => name === pipeline))
     return unetJson['use_linear_projection'] === true ? 'sd2' : 'sd1';
-  if (!XL_PIPELINES.some((name) => name === pipeline))
-    throw new KronaError(
-      'MODEL_ARCHITECTURE_UNSUPPORTED',
-      `model_index.json names the pipeline ${JSON.stringify(pipeline)}; supported: ${[...XL_PIPELINES, ...SD_PIPELINES].join(', ')}.`,
-    );
   const first = className(index, 'text_encoder');
   return first === null && className(index, 'text_encoder_2') !== null ? 'sdxl-refiner' : 'sdxl';
 }

@@ -147,7 +147,7 @@ describe('the bot on a chat platform', () => {
       options: { subject: 'rex', class: 'dog' },
     });
     await Promise.all([failed.done, trained.done]);
-    const card = [...failed.cards, ...trained.cards].find(({ title }) => title.includes('our side'))!;
+    const card = [...failed.cards, ...trained.cards].find(({ title }) => title.includes('went wrong'))!;
     expect(card).toMatchObject({ tone: 'error', audience: 'caller' });
     expect(JSON.stringify(card)).not.toContain('bug');
     expect(errors).toContain('could not answer a member');

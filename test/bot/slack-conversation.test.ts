@@ -233,7 +233,7 @@ describe('a Slack channel', () => {
   it('keeps its rules for whom its moderators mention', async () => {
     await world.slack.act('addGroup', { id: 'S0ARTISTS', handle: 'artists', users: [mia.id] });
     await ada.types(channel, 'rules roles right:imagine who:@artists');
-    await world.whisper(ada, 'members with the role S0ARTISTS');
+    await world.whisper(ada, 'members with role S0ARTISTS');
     await ben.types(channel, 'imagine a fox');
     await world.whisper(ben, 'NOT_ALLOWED');
     await ada.types(channel, 'rules roles right:imagine who:everyone');

@@ -145,7 +145,7 @@ describe.each([
     // Of each message: that of the last test may have come meanwhile, too.
     const complaints = chat.log
       .splice(0)
-      .map((line) => /could not put the numbers .* message (\S+)/.exec(line)?.[1]);
+      .map((line) => /could not add the numbers .* message (\S+)/.exec(line)?.[1]);
     expect(complaints).not.toContain(undefined);
     expect(new Set(complaints).size).toBe(complaints.length);
   });

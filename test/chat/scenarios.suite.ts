@@ -251,7 +251,7 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       await mia.run('/krona settings train a1:7');
       await whisper(mia, /a1=7 does not divide/);
       expect((await chat.messages()).length).toBe(before);
-      await mia.run('/krona settings set guidance:4');
+      await mia.run('/krona settings draw guidance:4');
       await eventually(async () => expect((await channel()).settings.guidance).toBe(4));
       await eventually(async () => expect((await chat.messages()).length).toBe(before + 1));
       expect((await chat.messages()).at(-1)!.text).toMatch(/guidance[^]*4/);
@@ -356,7 +356,7 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       await chat.deleteThere?.(sea);
       await chat.limitDeletion?.();
       await mia.run('/krona delete tofu');
-      await mia.press(await whisper(mia, 'Delete everything of tofu?'), 'Delete tofu for good');
+      await mia.press(await whisper(mia, 'Delete tofu?'), 'Delete tofu');
       await message('tofu is deleted');
       await eventually(async () => {
         for (const { id } of [told, grid, hill, sea]) expect(await standing()).not.toContain(id);
@@ -387,7 +387,7 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
         const lea = await chat.member('Lea');
         await photographed('yuzu');
         await lea.givePhotos('yuzu', 'cat', await photosOf('lea', ['#d9f0d0', '#f3d3dd']));
-        await message(/yuzu has 4 photos now/);
+        await message(/yuzu now has 4 of at most/);
         await mia.run('/krona photos list subject:yuzu');
         expect((await whisper(mia, '4 photos of yuzu')).pictures).toBe(4);
         const before = await chat.files();

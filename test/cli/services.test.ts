@@ -34,7 +34,10 @@ describe('krona bot', () => {
       },
       env,
     );
-    expect({ code, stderr }).toEqual({ code: 0, stderr: 'Stopping; press again to end at once.\n' });
+    expect({ code, stderr }).toEqual({
+      code: 0,
+      stderr: 'Stopping. Press Ctrl-C again to stop immediately.\n',
+    });
     expect(JSON.parse(stdout)).toMatchObject({ address: expect.stringMatching(/^http:/) as string });
     expect((await page!).status).toBe(200);
   });
@@ -100,7 +103,7 @@ describe('krona start', () => {
     );
     expect(await seen).toEqual({ status: 200, models: ['model', 'model'] });
     expect(code).toBe(0);
-    expect(stderr).toContain('the worker ended');
+    expect(stderr).toContain('the worker stopped unexpectedly');
     await expect(openStorage(config)).rejects.toMatchObject({ code: 'EMBEDDED_DATABASE_NOT_RUNNING' });
     await rm(own, { recursive: true });
   });
@@ -117,8 +120,9 @@ const cardOf = ({ records }: Storage): Promise<ModelCard> =>
 
 /** The worker process that a log of `krona start` names. */
 function workerOf(log: string): number {
-  return (JSON.parse(log.split('\n').find((line) => line.includes('the worker starts'))!) as { pid: number })
-    .pid;
+  return (
+    JSON.parse(log.split('\n').find((line) => line.includes('starting the worker'))!) as { pid: number }
+  ).pid;
 }
 
 describe('a folder that cannot be made', () => {

@@ -25,7 +25,7 @@ const CASES: readonly [what: string, tokens: Record<string, string>, line: RegEx
   [
     'one that Discord does not know',
     { DISCORD_TOKEN: 'wrong.token' },
-    /^DISCORD_TOKEN_INVALID: .* DISCORD_TOKEN\. .*start Krona again\.$/,
+    /^DISCORD_TOKEN_INVALID: .* DISCORD_TOKEN\. .*restart Krona\.$/,
   ],
   [
     'two of Slack’s swapped',

@@ -236,7 +236,7 @@ it('an engine process that dies in the middle costs a retry and changes nothing'
   await until(async () => (await shop.adaptersOf(run)).length > 0);
   process.kill(enginePid(), 'SIGKILL');
   expect((await trained(run)).state).toBe('done');
-  expect(shop.log.lines.join('\n')).toContain('ended in the middle (SIGKILL)');
+  expect(shop.log.lines.join('\n')).toContain('stopped unexpectedly (SIGKILL)');
   expect(await hashes(run)).toEqual(await hashes(plain));
 });
 
@@ -366,7 +366,7 @@ it('a picture is drawn again at twice its size from what is on it; without it, t
 });
 
 it('a run that cannot work fails with a code and what to do, and is not tried again', async () => {
-  const tries = () => shop.log.lines.filter((line) => line.startsWith('work begins')).length;
+  const tries = () => shop.log.lines.filter((line) => line.startsWith('job started')).length;
   const before = tries();
   const factors = await shop.train({ a1: 7 });
   const { hash } = await shop.storage.blobs.put(Buffer.from('not a photo'));

@@ -230,7 +230,7 @@ describe('a folder that cannot be used says why', () => {
       'has a config that is not JSON',
       (m) => writeFile(join(m, 'vae/config.json'), '{'),
       'MODEL_CONFIG_INVALID',
-      /vae\/config\.json is not JSON\. Download that file again/,
+      /vae\/config\.json is not JSON\. Download the file again/,
     ],
     ['lacks a config', (m) => rm(join(m, 'unet/config.json')), 'MODEL_FILE_MISSING', /unet\/config\.json/],
     [

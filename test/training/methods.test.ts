@@ -158,7 +158,7 @@ describe('the size of an adapter', () => {
   it('refuses what cannot be', () => {
     expect(() => count(SDXL, 'lora', { a1: 1, a2: 1, rank: 641 })).toThrow(/rank=641 .*640×640/);
     expect(() => count(SDXL, 'krona', { a1: 4, a2: 64, factors: { v: [4, 7] } })).toThrow(
-      /a2=7 does not divide 640/,
+      /a2=7 does not divide 2048/,
     );
     expect(() => count(SDXL, 'full', { a1: 1, a2: 1, targets: ['attention'] })).toThrow(/whole UNet/);
   });
