@@ -11,9 +11,9 @@ import type { ClipTextConfig } from './model-configs.ts';
 import { checkVocabulary, loadTokenizer, type ClipTokenizer } from './tokenizer.ts';
 
 export interface EncodedPrompt {
-  /** States of all encoders side by side [tokens, width]; which ones, the architecture says. */
+  /** States of all encoders side by side [tokens, width]; the architecture decides which states. */
   readonly states: Float32Array;
-  /** The last encoder's pooled projection [pooledWidth]; empty where there is none (SD 1.x, 2.x). */
+  /** The last encoder's pooled projection [pooledWidth]; empty without one (SD 1.x, 2.x). */
   readonly pooled: Float32Array;
 }
 
@@ -40,7 +40,7 @@ export class TextEncoder {
   readonly tokens: number;
   /** Width of the states: the UNet's cross_attention_dim. */
   readonly width: number;
-  /** Width of the pooled text; 0 where there is none. */
+  /** Width of the pooled text; 0 without it. */
   readonly #pooledWidth: number;
   readonly #encoders: readonly OpenEncoder[];
 
@@ -75,7 +75,7 @@ export class TextEncoder {
     return new TextEncoder(model, encoders);
   }
 
-  /** @param adapter what `adapted` takes as inputs */
+  /** @param adapter inputs of the changes by `adapted` */
   async encode(prompt: string, adapter: Feeds = {}): Promise<EncodedPrompt> {
     const states = new Float32Array(this.tokens * this.width);
     let pooled: Float32Array = new Float32Array();
@@ -99,7 +99,7 @@ export class TextEncoder {
     return { states, pooled };
   }
 
-  /** What stands for no prompt at all, where the model asks for zeros. */
+  /** The encoding of a missing prompt, for models that need zeros. */
   zeros(): EncodedPrompt {
     return {
       states: new Float32Array(this.tokens * this.width),

@@ -5,7 +5,7 @@ import sharp from 'sharp';
 import { KronaError } from '../../core/errors.ts';
 import type { DrawnPicture } from './text-to-image.ts';
 
-/** The file appears whole or not at all. @throws KronaError FILE_UNWRITABLE */
+/** Writes a PNG file atomically. @throws KronaError FILE_UNWRITABLE */
 export async function writePicture(path: string, { width, height, pixels }: DrawnPicture): Promise<void> {
   const draft = `${path}.${process.pid}`;
   try {

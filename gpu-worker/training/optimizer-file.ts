@@ -1,4 +1,4 @@
-/** @file An optimiser's state as a .safetensors file: what a run resumes from, bit for bit. */
+/** @file An optimiser's state as a .safetensors file, from which a run resumes bit for bit. */
 import { KronaError } from '../../core/errors.ts';
 import { openSafetensors, readFloats, writeSafetensors } from '../models/safetensors.ts';
 import type { OptimizerState } from './adamw.ts';
@@ -17,7 +17,7 @@ export async function saveOptimizer(
   await writeSafetensors(path, new Map(tensors), new Map(Object.entries({ ...facts, step: `${step}` })));
 }
 
-/** null when there is no such file. @throws KronaError SAFETENSORS_* when it is damaged */
+/** null if the file is missing. @throws KronaError SAFETENSORS_* when it is damaged */
 export async function loadOptimizer(
   path: string,
 ): Promise<{ state: OptimizerState; facts: ReadonlyMap<string, string> } | null> {

@@ -1,8 +1,10 @@
-/** @file What lies beside the photos of a folder: captions in `photo.txt`, masks in `photo.mask.png` or `masks/photo.png`. */
+/**
+ * @file Files beside the photos of a folder: captions in `photo.txt`, masks in `photo.mask.png` or `masks/photo.png`.
+ */
 import { dirname, join, parse } from 'node:path';
 import { exists, readFileIfAny } from '../../core/files.ts';
 
-/** The first line of each photo's caption file, as kohya's trainer reads it; null where there is none. */
+/** The first line of each photo's caption file, as kohya's trainer reads it; null without a file. */
 export async function readCaptions(photos: readonly string[]): Promise<(string | null)[]> {
   return Promise.all(
     photos.map(async (photo) => {
@@ -17,7 +19,7 @@ export async function readCaptions(photos: readonly string[]): Promise<(string |
   );
 }
 
-/** Paths of each photo's mask; null where there is none. */
+/** Path of each photo's mask; null without one. */
 export async function findMasks(photos: readonly string[]): Promise<(string | null)[]> {
   return Promise.all(
     photos.map(async (photo) => {
@@ -31,5 +33,5 @@ export async function findMasks(photos: readonly string[]): Promise<(string | nu
   );
 }
 
-/** The path of a photo with another ending. */
+/** The path of a photo with another extension. */
 const beside = (photo: string, ending: string): string => join(dirname(photo), parse(photo).name + ending);

@@ -1,27 +1,27 @@
 /**
- * @file Photos as a diffusion model takes them: upright, sRGB, on white, cropped (from the centre unless said otherwise)
- * to the model's size, in [-1, 1], with the sizes that SDXL reads. Chat photos were checked and re-encoded before they came
- * here; those of a folder come as they are, so nothing is trusted. The same file gives the same numbers.
+ * @file Loads photos for a diffusion model: upright, sRGB, on white, cropped (from the centre by default) to the
+ * model's size, in [-1, 1], with the sizes that SDXL reads. Chat photos are checked and re-encoded before this; those
+ * of a folder aren't, so nothing is trusted. The same file gives the same numbers.
  */
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import sharp, { type Metadata, type Sharp } from 'sharp';
 import { KronaError } from '../../core/errors.ts';
 
-/** A file's header may promise any size; more than this is not decoded. */
+/** A file's header can claim any size; larger pictures aren't decoded. */
 const MAX_PIXELS = 64_000_000;
 
 const FORMATS = ['jpeg', 'png', 'webp', 'gif', 'tiff', 'heif'];
 const EXTENSIONS = /\.(jpe?g|png|webp|gif|tiff?|avif)$/i;
-/** `photo.mask.png` is the mask of a photo beside it. */
+/** `photo.mask.png` is the mask of the photo beside it. */
 const MASK_FILE = /\.mask\.png$/i;
 
 export interface TrainingPhoto {
   readonly width: number;
   readonly height: number;
-  /** [3, height, width], red first, in [-1, 1]. What was transparent is white. */
+  /** [3, height, width], red first, in [-1, 1]. Transparent areas are white. */
   readonly pixels: Float32Array;
-  /** [height, width]: how opaque each pixel was, in [0, 1]; null for a photo without transparency. */
+  /** [height, width]: opacity of each pixel, in [0, 1]; null for a photo without transparency. */
   readonly mask: Float32Array | null;
   /**
    * SDXL's size conditioning, as diffusers' training scripts give it: original height and width (upright), top and
@@ -30,18 +30,18 @@ export interface TrainingPhoto {
   readonly timeIds: readonly [number, number, number, number, number, number];
 }
 
-/** The part of a photo that is cut out after it was resized to cover a size. */
+/** The crop of a photo, after resizing to cover a size. */
 export interface PhotoView {
-  /** Where the cut lies in what is left over, from 0 (left, top) to 1 (right, bottom). */
+  /** Position of the crop in the excess, from 0 (left, top) to 1 (right, bottom). */
   readonly x: number;
   readonly y: number;
-  /** Mirrored left to right, before it is cut. */
+  /** Mirrored left to right before cropping. */
   readonly flip: boolean;
 }
 
 export const MIDDLE: PhotoView = { x: 0.5, y: 0.5, flip: false };
 
-/** A picture's file, its header read. */
+/** A picture file after reading its header. */
 export interface OpenPhoto {
   readonly image: Sharp;
   readonly header: Metadata;
@@ -90,7 +90,7 @@ export async function rawPixels(image: Sharp, { format }: Metadata, name: string
   return { data, width: info.width, height: info.height };
 }
 
-/** How large a photo is made to cover a size, and where in it the cut begins, mirrored if it is. */
+/** The size to which a photo is resized to cover a size, and the offset of the crop, mirrored if requested. */
 export function cutOf(
   photo: { readonly width: number; readonly height: number },
   width: number,
@@ -106,10 +106,10 @@ export function cutOf(
 }
 
 /**
- * Loads a photo at a size. It is resized (Lanczos) until it covers the size, then the view is cut out.
+ * Loads a photo at a size. It is resized (Lanczos) until it covers the size, then cropped to the view.
  *
  * @param source path or bytes
- * @param name as the giver knows it, for messages
+ * @param name for messages
  * @throws KronaError PHOTO_NOT_IMAGE, PHOTO_DAMAGED, PHOTO_TOO_LARGE
  */
 export async function loadPhoto(
@@ -156,11 +156,11 @@ export async function loadPhoto(
   };
 }
 
-/** The place of pixel `i` in the rows read from right to left. */
+/** Index of pixel `i` in mirrored rows. */
 export const mirrored = (i: number, width: number): number => i + width - 1 - 2 * (i % width);
 
 /**
- * Paths of the photos in a folder, by name; other files are passed over.
+ * Paths of the photos in a folder, by name; other files are skipped.
  *
  * @throws KronaError PHOTOS_MISSING (no such folder, or no photo in it)
  */

@@ -1,4 +1,4 @@
-/** @file The facts about a run: those that a later attempt must match to resume it, and those in the adapter's file. */
+/** @file Facts about a run: those that a later attempt must match to resume it, and those in the adapter's file. */
 import type { AdapterInfo } from '../adapters/files/adapter-info.ts';
 import { ADAPTER_METHODS } from '../adapters/methods.ts';
 import { modelFingerprint } from '../models/fingerprint.ts';
@@ -6,7 +6,7 @@ import type { ModelFolder } from '../models/model-folder.ts';
 import { DEFAULT_BACKGROUND, DEFAULT_CUTS } from './photo-cache.ts';
 import type { TrainOptions } from './train-options.ts';
 
-/** Everything that decides the result, so that a run is not continued as another. */
+/** Everything that decides the result, so that a run doesn't resume with different options. */
 export function runKey(options: TrainOptions): string {
   const {
     steps,
@@ -22,12 +22,12 @@ export function runKey(options: TrainOptions): string {
     photos: rest.photos.length,
     masks: rest.masks?.map((mask) => mask !== null),
     prior: rest.prior && { ...rest.prior, folder: undefined },
-    // A schedule that ends makes every step depend on how many there are.
+    // With a schedule that ends, every step depends on their total number.
     ...((rest.lrSchedule ?? 'constant') === 'constant' ? {} : { steps }),
   });
 }
 
-/** What the adapter's file says; options that are left out say nothing. */
+/** Metadata of the adapter's file; omits unset options. */
 export async function adapterInfoOf(
   model: ModelFolder,
   options: TrainOptions,

@@ -1,4 +1,4 @@
-/** @file What a run tells the UNet of its prompts: encoded once, or as ids for text encoders that are trained too. */
+/** @file The UNet's text inputs in a run: states encoded once, or ids for trained text encoders. */
 import type { Feeds } from '../graph/runtime.ts';
 import { endPositions } from '../models/clip-text.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
@@ -7,7 +7,7 @@ import { loadTokenizers, TextEncoder, type EncodedPrompt } from '../models/text-
 export interface TextRows {
   /** [R,S,D] */
   readonly states: Float32Array;
-  /** [R,P]; empty where there is no pooled text. */
+  /** [R,P]; empty without pooled text. */
   readonly pooled: Float32Array;
 }
 
@@ -32,7 +32,7 @@ export class Texts {
     this.width = encoder.width;
   }
 
-  /** Encodes each prompt once; the text encoders are released after. */
+  /** Encodes each prompt once, then releases the text encoders. */
   static async encode(model: ModelFolder, prompts: readonly string[]): Promise<Texts> {
     const encoder = await TextEncoder.open(model);
     try {
@@ -44,7 +44,7 @@ export class Texts {
     }
   }
 
-  /** @param prompts of each row, of those that were encoded */
+  /** @param prompts of each row, among the encoded ones */
   rows(prompts: readonly string[]): TextRows {
     const parts = prompts.map((prompt) => {
       const encoded = this.#encoded.get(prompt);
@@ -57,7 +57,7 @@ export class Texts {
     };
   }
 
-  /** What adapterGradient names `ids.N` and `end.N`, one row a prompt. */
+  /** The inputs `ids.N` and `end.N` of adapterGradient, one row per prompt. */
   ids(prompts: readonly string[]): Feeds {
     const feeds: Record<string, Feeds[string]> = {};
     for (const [n, { encoder, tokenizer }] of this.#tokenizers.entries()) {
