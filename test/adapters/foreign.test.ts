@@ -189,7 +189,7 @@ describe('numbers from strangers', () => {
     ],
     [
       'GLoRA that does not fit',
-      { 'x.a1.weight': [2, 8], 'x.a2.weight': [8, 2], 'x.b1.weight': [3, 8], 'x.b2.weight': [8, 2] },
+      { 'x.a1.weight': [2, 8], 'x.a2.weight': [8, 2], 'x.b1.weight': [3, 7], 'x.b2.weight': [8, 2] },
     ],
     ['OFT of no squares', { 'x.oft_blocks': [2, 4, 3] }],
     ['BOFT of odd blocks', { 'x.oft_blocks': [2, 2, 3, 3] }],

@@ -93,7 +93,7 @@ const inThread = (first: Message): Promise<Message> =>
   );
 
 /** Each set has pictures of its own: a file that another set shows is not deleted. */
-let foxTurn = 30;
+let foxTurn = 100;
 
 /** A set of four pictures that Ben has asked for, with the numbers to vote with. */
 async function foxes(): Promise<{ set: PictureSet; shown: Message }> {

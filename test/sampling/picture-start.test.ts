@@ -5,7 +5,7 @@ import { createScheduler } from '../../gpu-worker/sampling/schedulers/create-sch
 import { firstStep, handover } from '../../gpu-worker/sampling/schedulers/picture-start.ts';
 import { TextToImage, type DrawRequest } from '../../gpu-worker/sampling/text-to-image.ts';
 import { KeyedRandom } from '../../core/random.ts';
-import { SCHEDULERS } from '../../core/settings/choices.ts';
+import { SCHEDULERS, type SchedulerName } from '../../core/settings/choices.ts';
 import { TINY_MODEL, worstError } from '../helpers/fixtures.ts';
 
 const CONFIG = {
@@ -16,6 +16,9 @@ const CONFIG = {
   set_alpha_to_one: true,
   steps_offset: 1,
 };
+
+/** How much of the sample is noise at the end: DEIS and TCD stop at the lowest level of the training, √0.00085. */
+const LEFT: Partial<Record<SchedulerName, number>> = { lcm: 5e-3, deis: 0.03, tcd: 0.03 };
 
 describe.each(SCHEDULERS)('%s', (name) => {
   it('begins anywhere with the noise of that step, and a model that knows the picture leads back to it', () => {
@@ -40,7 +43,7 @@ describe.each(SCHEDULERS)('%s', (name) => {
         sample = scheduler.step(output, i, sample, () => random.normals(64));
       }
       expect(worstError(start, picture), `from step ${first}`).toBeGreaterThan(0.02);
-      expect(worstError(sample, picture), `from step ${first}`).toBeLessThan(name === 'lcm' ? 5e-3 : 2e-3);
+      expect(worstError(sample, picture), `from step ${first}`).toBeLessThan(LEFT[name] ?? 2e-3);
     }
   });
 });

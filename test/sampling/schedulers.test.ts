@@ -85,7 +85,7 @@ describe('the scheduler of a model folder', () => {
     [{ ...named('UniPCMultistepScheduler'), use_flow_sigmas: true }, /use_flow_sigmas/],
     [{ ...named('DDIMScheduler'), beta_end: 40 }, /beta_end/],
     [{ ...named('DDIMScheduler'), beta_start: -1 }, /beta_start/],
-    [{ ...named('DDIMScheduler'), num_train_timesteps: 1e9 }, /num_train_timesteps.*100,000/],
+    [{ ...named('DDIMScheduler'), num_train_timesteps: 1e9 }, /num_train_timesteps.*100000/],
   ])('is refused where the noise levels of the training are unknown: %j', (config, message) => {
     expect(() => schedulerProblem(config)).toThrow(message);
     expect(() => createScheduler('ddim', config, 10)).toThrow(message);
