@@ -385,8 +385,10 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       `takes back photos that a member has deleted${alone === undefined ? '' : ` (${alone})`}`,
       async () => {
         const lea = await chat.member('Lea');
-        await photographed('yuzu');
-        await lea.givePhotos('yuzu', 'cat', await photosOf('lea', ['#d9f0d0', '#f3d3dd']));
+        // No other subject has these: a file stays while any photo with its bytes does.
+        await mia.givePhotos('yuzu', 'cat', await photosOf('mia', ['#8fb3d7', '#d7b288']));
+        await message('2 photos of yuzu added');
+        await lea.givePhotos('yuzu', 'cat', await photosOf('lea', ['#99c090', '#c393ad']));
         await message(/yuzu now has 4 of at most/);
         await mia.run('/krona photos list subject:yuzu');
         expect((await whisper(mia, '4 photos of yuzu')).pictures).toBe(4);
