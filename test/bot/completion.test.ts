@@ -58,7 +58,7 @@ describe('help while a command is typed', () => {
 
   it('offers choices of an option, and asks the bot where they depend on the channel', () => {
     expect(labels('/krona settings draw scheduler:')).toContain('ddim');
-    expect(labels('/krona settings draw scheduler:eu')).toEqual(['euler', 'euler_a']);
+    expect(labels('/krona settings draw scheduler:eu')).toEqual(['euler', 'euler_trailing', 'euler_a']);
     expect(help('/krona train subject:mo')!.ask).toEqual({ path: 'train', option: 'subject', typed: 'mo' });
     expect(help('/krona train subject:mochi| class:cat')!.option!.name).toBe('subject');
   });
