@@ -2,6 +2,7 @@
 import type { Config } from '../core/config.ts';
 import { describeError } from '../core/errors.ts';
 import { makePrivateFolder } from '../core/private-files.ts';
+import { oncePerState } from '../core/retrying.ts';
 import { openStorage, type Storage } from '../storage/open.ts';
 import type { createLog } from './log.ts';
 import type { Service } from './output.ts';
@@ -15,7 +16,7 @@ export async function onStorage(
   // `krona start` has done it for its children.
   if (process.send === undefined) await closeDataFolder(config, log);
   const storage = await openStorage(config, {
-    onError: (error) => log.warn(describeError(error), 'storage'),
+    onError: oncePerState((error) => log.warn(describeError(error), 'storage')),
   });
   try {
     const service = await start(storage);

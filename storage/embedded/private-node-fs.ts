@@ -4,6 +4,9 @@
  */
 import { NodeFS } from '@electric-sql/pglite/nodefs';
 
+/** Permissions that other users and the group don't get. */
+const OTHERS = 0o077;
+
 type Init = NodeFS['init'];
 type Started = Awaited<ReturnType<Init>>;
 type PreRun = NonNullable<Started['emscriptenOpts']['preRun']>;
@@ -11,6 +14,7 @@ type PreRun = NonNullable<Started['emscriptenOpts']['preRun']>;
 /** The part of Emscripten's NODEFS through which each mode goes. */
 interface NodeOperations {
   setattr(node: object, attributes: { mode?: number | null }): void;
+  mknod(parent: object, name: string, mode: number, device: number): object;
 }
 
 interface WithNodeFs {
@@ -32,6 +36,8 @@ function maskModes({ FS }: WithNodeFs): void {
   const setattr = operations.setattr.bind(operations);
   operations.setattr = (node, attributes) => {
     const { mode } = attributes;
-    setattr(node, typeof mode === 'number' ? { ...attributes, mode: mode & ~0o077 } : attributes);
+    setattr(node, typeof mode === 'number' ? { ...attributes, mode: mode & ~OTHERS } : attributes);
   };
+  const mknod = operations.mknod.bind(operations);
+  operations.mknod = (parent, name, mode, device) => mknod(parent, name, mode & ~OTHERS, device);
 }
