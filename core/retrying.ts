@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describeError } from './errors.ts';
 
-export interface Pauses {
+interface Pauses {
   /** After the first failure, ms; doubled with each that follows. */
   readonly first: number;
   /** ms */
@@ -62,7 +62,7 @@ export function oncePerState<E>(say: (error: E) => void): (error: E) => void {
   };
 }
 
-export interface RepeatOptions {
+interface RepeatOptions {
   /** Pause after a round that succeeded, ms. */
   readonly every: number;
   /** Pauses after rounds that failed. */

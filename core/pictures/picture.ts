@@ -9,7 +9,7 @@ import { Slots } from '../slots.ts';
 import { formatOf, HEAD_BYTES } from './picture-format.ts';
 
 /** Most pixels of a frame, by the header, before anything is decoded: a small file can contain a huge image. */
-export const MAX_PIXELS = 64_000_000;
+const MAX_PIXELS = 64_000_000;
 /** Most bytes of a decoded frame: width × height × channels × depth. */
 const MAX_FRAME_BYTES = 256 * 1024 ** 2;
 /** Most bytes of all frames. Only the first is decoded, but some decoders look through all. */

@@ -6,6 +6,7 @@ import { at } from '../../core/at.ts';
 import { writeFile } from 'node:fs/promises';
 import { setImmediate as nextLoop } from 'node:timers/promises';
 import type { Device } from '../../core/config.ts';
+import { endWithParent } from '../../core/end-with-parent.ts';
 import { KronaError } from '../../core/errors.ts';
 import { encodePng } from '../../core/pictures/encode.ts';
 import { Picture } from '../../core/pictures/picture.ts';
@@ -197,6 +198,7 @@ process.on('message', (message: ToEngine) => {
 });
 // The worker closed the channel, or crashed.
 process.on('disconnect', () => process.exit());
+endWithParent();
 // A terminal sends Ctrl-C to all its processes, but the worker decides when the engine stops.
 process.on('SIGINT', () => {});
 process.on('SIGTERM', () => {});

@@ -48,6 +48,7 @@ export async function startEmbeddedDatabase(
       import('@electric-sql/pglite'),
       import('./private-node-fs.ts'),
     ]);
+    await makePrivateFolder(join(config.dataFolder, 'database'));
     const database = await PGlite.create({ fs: new PrivateNodeFs(join(config.dataFolder, 'database')) });
     const server = await serveDatabase(database, path);
     const url = socketUrl(socketFolder);
