@@ -3,14 +3,14 @@
  * A crash in between loses and doubles nothing: a job leaves the table only after it is in the queue, and adding it
  * to the queue again does nothing.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { repeat } from '../core/retrying.ts';
 import type { JobQueue } from './jobs/contract.ts';
 import type { RecordStore } from './records.ts';
 
 interface OutboxOptions {
   /** Pause between rounds, ms; default 200. */
   readonly intervalMs?: number;
-  /** Receives the error of a failed round; the next round follows. */
+  /** Receives the error of the first of several failed rounds; more rounds follow, with growing pauses. */
   readonly onError?: (error: unknown) => void;
 }
 
@@ -24,19 +24,13 @@ export function relayOutbox(
   { intervalMs = 200, onError = () => {} }: OutboxOptions = {},
 ): () => Promise<void> {
   const stopping = new AbortController();
-  const relaying = (async () => {
-    while (!stopping.signal.aborted) {
-      try {
-        for (const { id, kind, payload } of await records.outboxJobs(BATCH)) {
-          await jobs.enqueue(kind, id, payload);
-          await records.removeOutboxJob(id);
-        }
-      } catch (error) {
-        onError(error);
-      }
-      await sleep(intervalMs, undefined, { signal: stopping.signal }).catch(() => {});
+  const move = async () => {
+    for (const { id, kind, payload } of await records.outboxJobs(BATCH)) {
+      await jobs.enqueue(kind, id, payload);
+      await records.removeOutboxJob(id);
     }
-  })();
+  };
+  const relaying = repeat(move, { every: intervalMs, signal: stopping.signal, onError });
   return async () => {
     stopping.abort();
     await relaying;

@@ -33,7 +33,10 @@ const makeRequest: RESTOptions['makeRequest'] = async (url, init) => {
   const body = await response.text();
   const code = /"code":\s*(\d+)/.exec(body)?.[1];
   const status = Number(code) === CODE.tooManyEditsOfOldMessage ? 400 : 429;
-  return new Response(body, { status, headers: [...response.headers] }) as unknown as typeof response;
+  const headers = new Headers([...response.headers]);
+  // Without it, the library would repeat the request at once, without end.
+  if (!(Number(headers.get('retry-after')) > 0)) headers.set('retry-after', String(1 + 4 * Math.random()));
+  return new Response(body, { status, headers }) as unknown as typeof response;
 };
 
 const carriesToken = (headers: Parameters<RESTOptions['makeRequest']>[1]['headers']): boolean =>

@@ -9,6 +9,7 @@ import { KronaError } from '../../core/errors.ts';
 import { Lanes } from '../lanes.ts';
 import { RecentMap } from '../recent.ts';
 import type { Log } from '../../core/log.ts';
+import { Backoff } from '../../core/retrying.ts';
 import { isUncertain, retryAfter, toKronaError } from './failures.ts';
 
 /** Least pause between two messages in one channel, ms: Slack's limit is one a second. */
@@ -59,7 +60,7 @@ export class SlackApi {
   readonly #messages = new Lanes();
   readonly #closing = new AbortController();
   /** A process before this one may have posted just now. */
-  readonly #began = Date.now();
+  readonly #began = performance.now();
 
   constructor(token: string, api: string | null, log: Log) {
     this.client = new webApi.WebClient(token, clientOptions(api, log));
@@ -81,17 +82,20 @@ export class SlackApi {
     { repeatable = true, limitedBy = '' }: CallOptions = {},
   ): Promise<T> {
     const key = `${method} ${limitedBy}`;
-    const until = Date.now() + PATIENCE;
+    const until = performance.now() + PATIENCE;
+    const uncertain = new Backoff({ first: 500, longest: 4_000 });
+    const limited = new Backoff({ first: 1_000, longest: 60_000 });
     for (let tries = 1; ; tries++) {
-      await this.#pause((this.#freeAt.get(key) ?? 0) - Date.now());
+      await this.#pause((this.#freeAt.get(key) ?? 0) - performance.now());
       try {
         return await work(this.client);
       } catch (error) {
         const seconds = retryAfter(error);
-        const again = Date.now() + (seconds ?? 0) * 1000;
+        // A limit that names no time, or none that helps, is tried ever later.
+        const again = performance.now() + Math.max((seconds ?? 0) * 1000, limited.next());
         if (seconds !== null && again < until) this.#freeAt.set(key, again);
         else if (seconds === null && repeatable && isUncertain(error) && tries < TRIES)
-          await this.#pause(250 * 2 ** tries);
+          await this.#pause(uncertain.next());
         else throw toKronaError(error, method);
       }
     }
@@ -100,11 +104,11 @@ export class SlackApi {
   /** Does a call that posts a message in a channel, in its turn and no sooner than Slack allows. */
   inTurn<T>(channelId: string, method: string, work: (client: webApi.WebClient) => Promise<T>): Promise<T> {
     return this.#messages.run(channelId, async () => {
-      await this.#pause((this.#lastMessage.get(channelId) ?? this.#began) + MESSAGE_EVERY - Date.now());
+      await this.#pause((this.#lastMessage.get(channelId) ?? this.#began) + MESSAGE_EVERY - performance.now());
       try {
         return await this.call(method, work, { repeatable: false, limitedBy: channelId });
       } finally {
-        this.#lastMessage.set(channelId, Date.now());
+        this.#lastMessage.set(channelId, performance.now());
       }
     });
   }

@@ -142,3 +142,32 @@ export async function limitLines(records: Records, channelId: string, member: Me
       lines.push(`${who}: ${open.filter(counts).length} of ${limit} jobs queued or running.`);
   return lines.length === 0 ? ['This channel has no limits.'] : lines;
 }
+
+/** The log's word for photos that were added. */
+export const PHOTOS_ADDED = 'photos';
+/** Most photos that a member and a channel can add in 24 hours. */
+const MOST_PHOTOS = { member: 300, channel: 3_000 };
+
+/**
+ * Checks photos against what a member and a channel can add in a day: so that nobody fills the disk. Call it in the
+ * transaction that adds them.
+ *
+ * @throws KronaError QUOTA_EXCEEDED with the time from which it works again
+ */
+export async function checkPhotoQuota(
+  records: Records,
+  channelId: string,
+  member: Member,
+  wanted: number,
+): Promise<void> {
+  const used = await records.usage(channelId, PHOTOS_ADDED, new Date(Date.now() - DAY));
+  const own = used.filter(({ memberId }) => memberId === member.id);
+  for (const [who, limit, list] of [
+    ['You', MOST_PHOTOS.member, own],
+    ['This channel', MOST_PHOTOS.channel, used],
+  ] as const) {
+    const time = freeAt(list, wanted, limit, DAY);
+    if (time !== null)
+      throw exceeded(`${who} can add ${counted(limit, 'photo')} in 24 hours. Try again ${when(time)}.`);
+  }
+}

@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { readdir, rm } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasEnded } from '../../core/work-state.ts';
 import { KronaError } from '../../core/errors.ts';
@@ -55,8 +55,24 @@ export function trainJob(context: WorkerContext): JobHandler<'train'> {
   };
 }
 
-/** Removes the files of runs that ended while no worker was running. */
+/** Class pictures that no training drew for so long are removed, ms; the next one draws them again. */
+const KEEP_CLASS_PICTURES = 30 * 24 * 3600_000;
+
+async function sweepClassPictures({ dataFolder, log }: WorkerContext): Promise<void> {
+  const folder = join(dataFolder, 'class-pictures');
+  for (const name of await readdir(folder).catch(() => [])) {
+    const path = join(folder, name);
+    const info = await stat(path).catch(() => null);
+    if (info === null || Date.now() - info.mtimeMs < KEEP_CLASS_PICTURES) continue;
+    await rm(path, { recursive: true, force: true }).catch((error: unknown) => {
+      log.warn({ error, name }, 'could not remove old class pictures');
+    });
+  }
+}
+
+/** Removes the files of runs that ended while no worker was running, and old class pictures. */
 export async function sweepRuns(context: WorkerContext): Promise<void> {
+  await sweepClassPictures(context);
   const ids = await readdir(join(context.dataFolder, 'runs')).catch((error: unknown) => {
     if (isFileError(error, 'ENOENT')) return [];
     throw error;

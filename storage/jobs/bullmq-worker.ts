@@ -1,7 +1,7 @@
 /** @file Takes jobs of one kind and runs them: cancellation, interruption, and which errors are tried again. */
 import { UnrecoverableError, WaitingError, type Job, type Worker } from 'bullmq';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { asError, KronaError } from '../../core/errors.ts';
+import { repeat } from '../../core/retrying.ts';
 import type { JobData, KindQueue, QueueBackend } from './bullmq-backend.ts';
 import type { JobHandler, JobWorkerHandle } from './contract.ts';
 import type { JobKind } from '../../core/job-payloads.ts';
@@ -122,16 +122,17 @@ class RunningJobs<K extends JobKind> {
   /** Aborts a running job when somebody has cancelled it. */
   async #watch(id: string, abort: AbortController): Promise<void> {
     const { queue, onError } = this.#settings;
-    for (;;) {
-      await sleep(CANCEL_CHECK);
-      if (this.#running.get(id) !== abort || abort.signal.aborted) return;
-      try {
-        const job = await queue.getJob(id);
-        if (job?.data.cancelled) abort.abort(cancelled());
-      } catch (error) {
-        onError(asError(error));
-      }
-    }
+    const ended = new AbortController();
+    const look = async () => {
+      if (this.#running.get(id) !== abort || abort.signal.aborted) ended.abort();
+      else if ((await queue.getJob(id))?.data.cancelled) abort.abort(cancelled());
+    };
+    await repeat(look, {
+      every: CANCEL_CHECK,
+      pauses: { first: CANCEL_CHECK, longest: LOCK / 2 },
+      signal: ended.signal,
+      onError: (error) => onError(asError(error)),
+    });
   }
 }
 

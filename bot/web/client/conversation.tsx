@@ -55,10 +55,13 @@ const idOf = (entry: Entry): string => ('line' in entry ? entry.line.id : entry.
 /** Lines and whispers by time, without commands that were answered to their author alone. */
 function entriesOf(lines: readonly LineView[], whispers: readonly WhisperView[]): Entry[] {
   const shown = lines.filter(({ body }) => body.kind !== 'said' || body.state !== 'hidden');
-  return [
-    ...shown.map((line) => ({ at: line.at, line })),
-    ...whispers.map((whisper) => ({ at: whisper.at, whisper })),
-  ].sort((a, b) => a.at - b.at);
+  const entries: Entry[] = shown.map((line) => ({ at: line.at, line }));
+  // Lines keep the server's order: its clock can be set back. A whisper stands behind the last line before it.
+  for (const whisper of whispers) {
+    const after = entries.findLastIndex(({ at }) => at <= whisper.at);
+    entries.splice(after + 1, 0, { at: whisper.at, whisper });
+  }
+  return entries;
 }
 
 function EntryView({ entry, before }: { entry: Entry; before: Entry | undefined }): JSX.Element {

@@ -696,9 +696,14 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     await bot.addPicture({ ...drawn, blobHash: picture, width: 8, height: 8 });
     const body = { card: { pictures: [{ blobHash: inLine }] } };
     await bot.addLine({ id: randomUUID(), channelId: channel.id, memberId: null, body });
+    const [thumb, written, fileName] = [named(), named(), named()];
+    const said = { kind: 'said', text: written, photos: [{ name: fileName, thumb }, { name: 'b', thumb: null }] };
+    await bot.addLine({ id: randomUUID(), channelId: channel.id, memberId: ann.id, body: said });
 
     const used = await worker.blobsInUse();
-    for (const hash of [photo, inRun, picture, inLine]) expect(used).toContain(hash);
+    for (const hash of [photo, inRun, picture, inLine, thumb]) expect(used).toContain(hash);
+    // A text or a file name that is a hash keeps nothing.
+    for (const hash of [written, fileName]) expect(used).not.toContain(hash);
     await worker.updateRun(run.id, { state: 'done' });
     await worker.deleteSet(set.id, '');
     const then = await worker.blobsInUse();
