@@ -32,6 +32,7 @@ export interface TrainGiven extends CliValues<typeof TRAIN_SETTINGS> {
   seed?: number;
   checkpointEvery?: number;
   resume?: boolean;
+  restart?: boolean;
   trace?: string;
   sample?: readonly string[];
   out: string;
@@ -57,6 +58,7 @@ const SAME = [
   'checkpointing',
   'checkpointEvery',
   'resume',
+  'restart',
   'trace',
   'cuts',
   'background',

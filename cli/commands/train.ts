@@ -60,7 +60,10 @@ function defineRun(train: Command): void {
   } as const;
   train
     .addOption(checked('--checkpoint-every <n>', every, 'only the end'))
-    .option('--resume', 'continue from the last checkpoint of --out')
+    .option('--resume', 'continue the unfinished run of --out')
+    .addOption(
+      new Option('--restart', 'start anew, and give up an unfinished run of --out').conflicts('resume'),
+    )
     .option('--sample <prompt>', 'draw this prompt at every checkpoint and at the end; repeatable', collected)
     .option('--trace <file>', 'record every step, to reproduce the run with another implementation')
     .addOption(deviceOption())

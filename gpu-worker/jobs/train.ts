@@ -189,9 +189,9 @@ class Training {
       if (!(error instanceof KronaError && error.code === 'RESUME_MISMATCH')) throw error;
       log.warn(
         { error, id: this.#run.id },
-        'the model has changed since the run started, so training starts again',
+        'the run cannot be resumed, so training starts again',
       );
-      return engine.train({ ...ask, resume: false }, options);
+      return engine.train({ ...ask, restart: true }, options);
     });
     const { parameters, secondsPerStep, peakMemoryMiB } = result;
     log.info({ id: this.#run.id, parameters, secondsPerStep, peakMemoryMiB }, 'trained');
