@@ -1,9 +1,9 @@
 /** @file The bot process: web chat, delivery, votes, outbox and http server, started and stopped together. */
 import { join } from 'node:path';
 import type { WebSocketServerLike } from '@hono/node-server';
-import sharp from 'sharp';
 import { WebSocketServer } from 'ws';
 import type { Config } from '../core/config.ts';
+import { decodeSparingly } from '../core/pictures/picture.ts';
 import { signLink } from '../storage/links.ts';
 import type { Storage } from '../storage/open.ts';
 import { relayOutbox } from '../storage/outbox.ts';
@@ -41,9 +41,7 @@ export interface BotOptions {
  * DISCORD_UNREACHABLE
  */
 export async function startBot(storage: Storage, config: Config, { log }: BotOptions): Promise<Bot> {
-  // Photos are decoded one by one and once: there is nothing to cache, and the other cores belong to the worker.
-  sharp.cache(false);
-  sharp.concurrency(1);
+  decodeSparingly();
   const context = { records: storage.records, blobs: storage.blobs, jobs: storage.jobs };
   const app = createHttp(config, storage.blobs, log);
   const sockets = new WebSocketServer({ noServer: true, maxPayload: 4096 });

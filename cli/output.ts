@@ -3,6 +3,7 @@ import { inspect } from 'node:util';
 import type { Command } from 'commander';
 import { readEnvironment } from '../core/environment.ts';
 import { describeError, KronaError } from '../core/errors.ts';
+import { makeFilesPrivate } from '../core/private-files.ts';
 import { ProgressBar, type Stream } from './progress.ts';
 
 export interface Shell {
@@ -55,6 +56,7 @@ export function service<Args extends unknown[]>(
   start: (io: CommandIo, ...args: Args) => Promise<Service>,
 ): void {
   bind<Args>(command, shell, async (io, ...args) => {
+    makeFilesPrivate();
     // `krona start` holds the other end. When it is gone, even by kill -9, nobody is left to serve.
     const leave = () => process.kill(process.pid, 'SIGTERM');
     process.once('disconnect', leave);

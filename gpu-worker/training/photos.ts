@@ -5,13 +5,9 @@
  */
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import sharp, { type Metadata, type Sharp } from 'sharp';
 import { KronaError } from '../../core/errors.ts';
+import { Picture } from '../../core/pictures/picture.ts';
 
-/** A file's header may promise any size; more than this is not decoded. */
-const MAX_PIXELS = 64_000_000;
-
-const FORMATS = ['jpeg', 'png', 'webp', 'gif', 'tiff', 'heif'];
 const EXTENSIONS = /\.(jpe?g|png|webp|gif|tiff?|avif)$/i;
 /** `photo.mask.png` is the mask of a photo beside it. */
 const MASK_FILE = /\.mask\.png$/i;
@@ -41,55 +37,6 @@ export interface PhotoView {
 
 export const MIDDLE: PhotoView = { x: 0.5, y: 0.5, flip: false };
 
-/** A picture's file, its header read. */
-export interface OpenPhoto {
-  readonly image: Sharp;
-  readonly header: Metadata;
-  /** Upright. */
-  readonly width: number;
-  readonly height: number;
-}
-
-/** Reads a header. @throws KronaError PHOTO_NOT_IMAGE, PHOTO_TOO_LARGE */
-export async function openPhoto(source: string | Uint8Array, name: string): Promise<OpenPhoto> {
-  let image: Sharp;
-  let header: Metadata;
-  try {
-    image = sharp(source, { limitInputPixels: false, failOn: 'error' });
-    header = await image.metadata();
-  } catch (cause) {
-    throw new KronaError(
-      'PHOTO_NOT_IMAGE',
-      `${name} is not a readable picture. Use PNG, JPEG, WebP, GIF, TIFF or AVIF.`,
-      { cause },
-    );
-  }
-  if (!FORMATS.includes(header.format))
-    throw new KronaError('PHOTO_NOT_IMAGE', `${name} is ${header.format}, not a photo. Use PNG or JPEG.`);
-  const { width, height } = header.autoOrient;
-  if (width * height > MAX_PIXELS)
-    throw new KronaError(
-      'PHOTO_TOO_LARGE',
-      `${name} has ${width}×${height} pixels; the limit is ${MAX_PIXELS / 1e6} megapixels.`,
-    );
-  return { image, header, width, height };
-}
-
-/** The pixels of a decoded picture, 8 bits a channel, and its sides. @throws KronaError PHOTO_DAMAGED */
-export async function rawPixels(image: Sharp, { format }: Metadata, name: string) {
-  const { data, info } = await image
-    .raw({ depth: 'uchar' })
-    .toBuffer({ resolveWithObject: true })
-    .catch((cause: unknown) => {
-      throw new KronaError(
-        'PHOTO_DAMAGED',
-        `${name} is damaged or cut off: it starts as ${format.toUpperCase()}, but its end is unreadable.`,
-        { cause },
-      );
-    });
-  return { data, width: info.width, height: info.height };
-}
-
 /** How large a photo is made to cover a size, and where in it the cut begins, mirrored if it is. */
 export function cutOf(
   photo: { readonly width: number; readonly height: number },
@@ -110,7 +57,7 @@ export function cutOf(
  *
  * @param source path or bytes
  * @param name as the giver knows it, for messages
- * @throws KronaError PHOTO_NOT_IMAGE, PHOTO_DAMAGED, PHOTO_TOO_LARGE
+ * @throws KronaError PHOTO_NOT_IMAGE, PHOTO_DAMAGED, PHOTO_TOO_LARGE, PHOTO_SLOW
  */
 export async function loadPhoto(
   source: string | Uint8Array,
@@ -119,20 +66,19 @@ export async function loadPhoto(
   name = typeof source === 'string' ? basename(source) : 'A photo',
   view = MIDDLE,
 ): Promise<TrainingPhoto> {
-  const photo = await openPhoto(source, name);
+  const photo = await Picture.open(source, name);
   const { header } = photo;
   const { resizedWidth, resizedHeight, left, top } = cutOf(photo, width, height, view);
-  const { data: rgba } = await rawPixels(
-    photo.image
+  const { data: rgba } = await photo.render((image) =>
+    image
       .autoOrient()
       // Decoding a JPEG at a lower size would be faster, and softer than Lanczos.
       .resize(resizedWidth, resizedHeight, { kernel: 'lanczos3', fit: 'fill', fastShrinkOnLoad: false })
       // Of a mirrored photo the cut lies as far from the other side.
       .extract({ left: view.flip ? resizedWidth - width - left : left, top, width, height })
       .toColourspace('srgb')
-      .ensureAlpha(),
-    header,
-    name,
+      .ensureAlpha()
+      .raw({ depth: 'uchar' }),
   );
 
   const area = width * height;
