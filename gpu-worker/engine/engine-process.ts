@@ -167,7 +167,7 @@ async function startPicture(
   const { data: pixels } = await picture.render((image) =>
     image
       .resize(width, height, { fit: 'fill', kernel: 'lanczos3' })
-      .removeAlpha()
+      .flatten({ background: 'white' })
       .toColourspace('srgb')
       .raw(),
   );

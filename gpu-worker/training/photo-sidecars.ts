@@ -10,6 +10,12 @@ import { readCaption } from './caption-file.ts';
 /** Endings of caption files in any case; the first that a photo has counts. */
 const CAPTION_ENDINGS = ['.txt', '.caption'];
 
+/** Whether a file's name is that of a caption, of some photo or none. */
+export const isCaptionFile = (name: string): boolean => CAPTION_ENDINGS.includes(parse(name).ext.toLowerCase());
+
+/** Whether a file's name is that of a mask beside a photo: `photo.mask.png`. */
+export const isMaskFile = (name: string): boolean => /\.mask\.png$/i.test(name);
+
 /** Paths of each photo's caption file; null where there is none. */
 export async function findCaptions(photos: readonly string[]): Promise<(string | null)[]> {
   const folders = new Map<string, ReadonlyMap<string, string>>();
@@ -31,10 +37,10 @@ async function captionFiles(folder: string): Promise<ReadonlyMap<string, string>
   const names = entries.filter((entry) => !entry.isDirectory()).map(({ name }) => name);
   return new Map(
     // Of two that differ in case alone, the one in small letters comes last, so it counts.
-    names.sort().flatMap((name) => {
-      const { name: stem, ext } = parse(name);
-      return CAPTION_ENDINGS.includes(ext.toLowerCase()) ? [[stem + ext.toLowerCase(), name]] : [];
-    }),
+    names
+      .filter(isCaptionFile)
+      .sort()
+      .map((name) => [parse(name).name + parse(name).ext.toLowerCase(), name]),
   );
 }
 
