@@ -159,7 +159,10 @@ function priorOf(given: TrainGiven, subjectClass: string, model: ModelCard): Omi
  */
 function subjectWords(subject: string, given: string | undefined) {
   if (!/[\p{L}\p{N}\p{P}\p{S}]/u.test(subject))
-    throw new KronaError('OPTION_INVALID', '`--subject` must be a name for prompts, such as "sks cat"; it is empty.');
+    throw new KronaError(
+      'OPTION_INVALID',
+      '`--subject` must be a name for prompts, such as "sks cat"; it is empty.',
+    );
   const text = subject.trim().replace(/\s+/g, ' ');
   const last = text.slice(text.lastIndexOf(' ') + 1);
   const subjectClass = given?.trim() ?? (last === text ? '' : last);

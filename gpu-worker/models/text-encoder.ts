@@ -1,5 +1,6 @@
 /** @file The text encoders of a model, ready to encode prompts for the UNet. */
 import { at } from '../../core/at.ts';
+import type { PromptLength } from '../../core/records.ts';
 import { compile } from '../graph/compile.ts';
 import { devicePrecision } from '../graph/device.ts';
 import * as op from '../graph/ops.ts';
@@ -18,12 +19,6 @@ export interface EncodedPrompt {
   readonly states: Float32Array;
   /** The last encoder's pooled projection of the first chunk [pooledWidth]; empty where there is none (SD 1.x, 2.x). */
   readonly pooled: Float32Array;
-}
-
-export interface PromptLength {
-  /** Without start and end tokens and padding. */
-  readonly tokens: number;
-  readonly chunks: number;
 }
 
 /** One of a model's text encoders, compiled. */

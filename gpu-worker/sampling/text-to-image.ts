@@ -4,6 +4,7 @@
  */
 import { at } from '../../core/at.ts';
 import { KronaError } from '../../core/errors.ts';
+import type { PromptLength } from '../../core/records.ts';
 import type { SchedulerName } from '../../core/settings/choices.ts';
 import { layersOf, withoutScales, type AdapterShapes } from '../adapters/adapter.ts';
 import { adapterBase } from '../adapters/files/adapter-base.ts';
@@ -26,7 +27,7 @@ import type { ModelFolder } from '../models/model-folder.ts';
 import { openModel } from '../models/open-model.ts';
 import { commonLength, repeated } from '../models/equal-lengths.ts';
 import { frozenParameters } from '../models/parameters.ts';
-import { TextEncoder, type EncodedPrompt, type PromptLength } from '../models/text-encoder.ts';
+import { TextEncoder, type EncodedPrompt } from '../models/text-encoder.ts';
 import { unet, unetInputs } from '../models/unet.ts';
 import { vaeScale } from '../models/vae.ts';
 import { guide } from './guidance.ts';

@@ -21,8 +21,7 @@ export function readCaption(bytes: Uint8Array, name: string): string | null {
 }
 
 function decode(bytes: Uint8Array, name: string): string {
-  const encoding =
-    MARKS.find(({ mark }) => mark.every((byte, i) => bytes[i] === byte))?.encoding ?? 'utf-8';
+  const encoding = MARKS.find(({ mark }) => mark.every((byte, i) => bytes[i] === byte))?.encoding ?? 'utf-8';
   // A byte that is no text becomes U+FFFD here, and an error there.
   const text = new TextDecoder(encoding).decode(bytes);
   // UTF-16 and UTF-32 without a mark are valid UTF-8 with NULs.

@@ -1,6 +1,11 @@
 /** @file An optimiser's state as a .safetensors file: what a run resumes from, bit for bit. */
 import { KronaError } from '../../core/errors.ts';
-import { openSafetensors, readFloats, writeSafetensors, type SafetensorsFile } from '../models/safetensors.ts';
+import {
+  openSafetensors,
+  readFloats,
+  writeSafetensors,
+  type SafetensorsFile,
+} from '../models/safetensors.ts';
 import type { OptimizerState } from './adamw.ts';
 
 /** Writes atomically; `facts` are kept as metadata. */

@@ -64,7 +64,9 @@ async function problemOf(path: string): Promise<string | null> {
 
 /** Captions and masks that no photo has. */
 async function strays(names: readonly string[], photos: readonly string[]): Promise<UnusedFile[]> {
-  const captions = new Set((await findCaptions(photos)).flatMap((path) => (path === null ? [] : basename(path))));
+  const captions = new Set(
+    (await findCaptions(photos)).flatMap((path) => (path === null ? [] : basename(path))),
+  );
   const stems = new Set(photos.map((path) => parse(path).name));
   return names.flatMap((file) => {
     if (isMaskFile(file))

@@ -11,7 +11,8 @@ import { readCaption } from './caption-file.ts';
 const CAPTION_ENDINGS = ['.txt', '.caption'];
 
 /** Whether a file's name is that of a caption, of some photo or none. */
-export const isCaptionFile = (name: string): boolean => CAPTION_ENDINGS.includes(parse(name).ext.toLowerCase());
+export const isCaptionFile = (name: string): boolean =>
+  CAPTION_ENDINGS.includes(parse(name).ext.toLowerCase());
 
 /** Whether a file's name is that of a mask beside a photo: `photo.mask.png`. */
 export const isMaskFile = (name: string): boolean => /\.mask\.png$/i.test(name);

@@ -50,7 +50,10 @@ export async function checkStart({ out, steps, resume, restart, trace }: TrainOp
         'with --restart.',
     );
   if (trace !== null)
-    throw new KronaError('RESUME_MISMATCH', 'A trace must hold the whole run; leave out --resume or --trace.');
+    throw new KronaError(
+      'RESUME_MISMATCH',
+      'A trace must hold the whole run; leave out --resume or --trace.',
+    );
 }
 
 /** @throws KronaError RESUME_MISMATCH, SAFETENSORS_* */
@@ -69,7 +72,11 @@ export async function startingPoint(plan: TrainPlan): Promise<RunState> {
   const { state } = saved;
   const losses = parsed(saved.facts, 'losses', path);
   const vectors = [state.parameters, state.m, state.v, ...(state.average ? [state.average] : [])];
-  if (!isNumbers(losses) || losses.length !== state.step || vectors.some(({ length }) => length !== layout.length))
+  if (
+    !isNumbers(losses) ||
+    losses.length !== state.step ||
+    vectors.some(({ length }) => length !== layout.length)
+  )
     throw damaged(path);
   return { state, losses, lossScale: parsed(saved.facts, 'loss_scale', path) as LossScale | null };
 }

@@ -35,7 +35,9 @@ export async function runIdentity(
   const { photos, masks = [] } = options;
   return {
     weights: await weightsIdentity(model),
-    photos: await Promise.all(photos.map(async (path) => ({ name: basename(path), hash: await hashOf(path) }))),
+    photos: await Promise.all(
+      photos.map(async (path) => ({ name: basename(path), hash: await hashOf(path) })),
+    ),
     masks: await Promise.all(masks.map((path) => (path === null ? null : hashOf(path)))),
     classPictures: await Promise.all(classPictures.map(hashOf)),
     settings: settingsOf(options),
@@ -75,7 +77,8 @@ function settingsOf(options: TrainOptions): Readonly<Record<string, unknown>> {
 
 /** What differs between a saved run and this one, in words that follow "it has"; [] when they are the same. */
 export function differences(saved: unknown, now: RunIdentity): string[] {
-  if (!isRunIdentity(saved)) return ['no identity of weights and photos, as an earlier version of Krona saved it'];
+  if (!isRunIdentity(saved))
+    return ['no identity of weights and photos, as an earlier version of Krona saved it'];
   return [
     ...(saved.weights === now.weights ? [] : ['other weights of the model']),
     ...photoDifferences(saved.photos, now.photos),
