@@ -38,7 +38,7 @@ export async function runIdentity(
     photos: await Promise.all(
       photos.map(async (path) => ({ name: basename(path), hash: await hashOf(path) })),
     ),
-    masks: await Promise.all(masks.map((path) => (path === null ? null : hashOf(path)))),
+    masks: await Promise.all(masks.map(async (path) => (path === null ? null : hashOf(path)))),
     classPictures: await Promise.all(classPictures.map(hashOf)),
     settings: settingsOf(options),
   };

@@ -27,7 +27,7 @@ it('each chunk of both encoders is what it is alone, and pooled text is that of 
   }
   const { chunks } = (await loadTokenizer(model.tokenizers[0])).chunks(letters(76));
   expect(chunks).toHaveLength(2);
-  expect(chunks[1][2]).toBe(chunks[0][76]);
+  expect(chunks[1]?.[0]).toBe(chunks[0][0]);
 });
 
 it('what stands behind the 75th token changes the picture, with guidance and without', async () => {
