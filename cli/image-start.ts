@@ -18,7 +18,8 @@ export async function imageStart(
       image
         .rotate()
         .toColourspace('srgb')
-        .removeAlpha()
+        // As training does: what is hidden under transparency is often black.
+        .flatten({ background: 'white' })
         .resize(width, height, { fit: 'fill', kernel: 'lanczos3' })
         .raw(),
     ),

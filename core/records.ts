@@ -110,6 +110,13 @@ export interface Adapter {
   readonly createdAt: Date;
 }
 
+/** How long a prompt is to a model, which reads it in chunks. */
+export interface PromptLength {
+  /** Without start and end tokens and padding. */
+  readonly tokens: number;
+  readonly chunks: number;
+}
+
 /** Pictures of one prompt, voted on together. */
 export interface PictureSet {
   readonly id: string;
@@ -138,6 +145,10 @@ export interface PictureSet {
   readonly variationOf: string | null;
   /** The picture that an `upscale` set draws again; null after that was deleted. */
   readonly upscaleOf: string | null;
+  /** The run that trains the set's subject, which must end before the set is queued; null: it waits for none. */
+  readonly awaitsRunId: string | null;
+  /** null until it is drawn. */
+  readonly promptLength: PromptLength | null;
   readonly state: WorkState;
   readonly progress: Progress | null;
   readonly failure: WorkFailure | null;

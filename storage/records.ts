@@ -119,13 +119,30 @@ export interface Records {
 
   // Sets, pictures and votes
   addSet(
-    set: New<PictureSet, 'alsoAdapterIds' | 'variationOf' | 'upscaleOf' | 'progress' | 'failure' | 'endedAt'>,
+    set: New<
+      PictureSet,
+      | 'alsoAdapterIds'
+      | 'variationOf'
+      | 'upscaleOf'
+      | 'awaitsRunId'
+      | 'promptLength'
+      | 'progress'
+      | 'failure'
+      | 'endedAt'
+    >,
   ): Promise<PictureSet>;
   set(id: string): Promise<PictureSet | null>;
   setsOfRun(runId: string): Promise<PictureSet[]>;
+  /** Queued sets that wait for this run to end, oldest first. */
+  setsAwaiting(runId: string): Promise<PictureSet[]>;
   updateSet(
     id: string,
-    change: Partial<Pick<PictureSet, 'state' | 'progress' | 'failure' | 'endedAt'>>,
+    change: Partial<
+      Pick<
+        PictureSet,
+        'state' | 'progress' | 'failure' | 'endedAt' | 'adapterId' | 'awaitsRunId' | 'promptLength'
+      >
+    >,
   ): Promise<void>;
   /** Does nothing when the set already has a picture at this index. */
   addPicture(picture: New<Picture, 'unsafe' | 'sensitive'>): Promise<void>;

@@ -3,15 +3,11 @@
  * without metadata (no place, time or camera).
  */
 import { KronaError } from '../../core/errors.ts';
+import { checkPhotoSize, STORED_PHOTO_SIDE } from '../../core/pictures/photo-size.ts';
 import { Picture } from '../../core/pictures/picture.ts';
 
 /** Largest file, bytes. */
 export const MAX_PHOTO_BYTES = 32 * 1024 * 1024;
-/** Shortest side, pixels. */
-const MIN_PHOTO_SIDE = 64;
-/** Longest side of the stored photo, pixels. */
-const STORED_PHOTO_SIDE = 2048;
-
 const WANTED = 'send a PNG, JPEG, WebP, GIF or AVIF file';
 
 interface CheckedPhoto {
@@ -20,18 +16,6 @@ interface CheckedPhoto {
   readonly height: number;
   /** Changes that the sender should know about, such as that only the first frame is kept. */
   readonly notes: readonly string[];
-}
-
-function checkSize({ width, height }: Picture['header'], name: string): void {
-  const size = `${width}×${height}`;
-  const [short, long] = [Math.min(width, height), Math.max(width, height)];
-  if (short < MIN_PHOTO_SIDE)
-    throw new KronaError(
-      'PHOTO_TOO_SMALL',
-      `${name} has ${size} pixels; the shorter side must have at least ${MIN_PHOTO_SIDE}. Send a larger copy.`,
-    );
-  if ((short * STORED_PHOTO_SIDE) / long < MIN_PHOTO_SIDE)
-    throw new KronaError('PHOTO_TOO_NARROW', `${name} has ${size} pixels, which is too narrow. Crop it.`);
 }
 
 /**
@@ -45,7 +29,7 @@ export async function checkPhoto(bytes: Uint8Array, name: string): Promise<Check
   if (bytes.length === 0) throw new KronaError('PHOTO_EMPTY', `${name} has 0 bytes; ${WANTED}.`);
   if (bytes.length > MAX_PHOTO_BYTES) throw tooManyBytes(name, bytes.length);
   const photo = await Picture.open(bytes, name);
-  checkSize(photo.header, name);
+  checkPhotoSize(photo.header, name);
   const { data, info } = await photo.render((image) =>
     image
       .autoOrient()

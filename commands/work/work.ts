@@ -54,7 +54,8 @@ type AskedSet = Pick<
   | 'adapterId'
   | 'alsoAdapterIds'
   | 'variationOf'
-> & { readonly upscaleOf?: string };
+> &
+  Partial<Pick<PictureSet, 'awaitsRunId'>> & { readonly upscaleOf?: string };
 
 function noteOf({ prompt, count, variationOf, upscaleOf }: AskedSet): string {
   const what = upscaleOf !== undefined ? 'upscaled: ' : variationOf !== null ? 'varied: ' : '';
@@ -81,7 +82,9 @@ export async function startSet(records: Records, actor: Actor, set: AskedSet): P
     state: 'queued',
   });
   await records.addPost({ id: randomUUID(), channelId, kind: 'set', targetId: added.id });
-  await records.addOutboxJob({ id: added.id, kind: 'imagine', payload: { setId: added.id } });
+  // The worker queues a set that waits when its run has ended.
+  if (added.awaitsRunId === null)
+    await records.addOutboxJob({ id: added.id, kind: 'imagine', payload: { setId: added.id } });
   await note(records, actor, 'imagine', noteOf(set), { targetId: added.id, amount: set.count });
   return added;
 }

@@ -25,7 +25,8 @@ export async function emojiOf(bytes: Uint8Array): Promise<Emoji> {
   const rgb = { width: info.width, height: info.height, pixels: data };
   const cut = cutOut(rgb);
   const box = cut && visibleBox(info.width, info.height, (at) => cut.alpha[at] !== 0);
-  if (!box) return {
+  if (!box)
+    return {
       png: (await picture.render((image) => framed(image.ensureAlpha()))).data,
       transparent: false,
     };

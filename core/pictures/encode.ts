@@ -13,7 +13,8 @@ export function fromPixels(
 export const encodePng = (
   { width, height, pixels }: { readonly width: number; readonly height: number; readonly pixels: Uint8Array },
   level = 6,
-): Promise<Buffer> => fromPixels(pixels, { width, height, channels: 3 }).png({ compressionLevel: level }).toBuffer();
+): Promise<Buffer> =>
+  fromPixels(pixels, { width, height, channels: 3 }).png({ compressionLevel: level }).toBuffer();
 
 /** Draws an SVG that Krona wrote; nobody else's text may stand in it. */
 export const drawSvg = (svg: string): Promise<Buffer> => sharp(Buffer.from(svg)).png().toBuffer();

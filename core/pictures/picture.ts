@@ -2,11 +2,11 @@
  * @file The one place through which every encoded picture goes that is decoded, whoever it came from: by its content only,
  * within limits on what decoding takes, within a time, and few at once. docs/dependencies.md lets nothing else use sharp.
  */
-import { open as openFile } from 'node:fs/promises';
+import { open as openFile, readFile } from 'node:fs/promises';
 import sharp, { type Metadata, type OutputInfo, type Sharp } from 'sharp';
 import { KronaError } from '../errors.ts';
 import { Slots } from '../slots.ts';
-import { formatOf, HEAD_BYTES } from './picture-format.ts';
+import { formatOf, HEAD_BYTES, isAnimatedAvif } from './picture-format.ts';
 
 /** Most pixels of a frame, by the header, before anything is decoded: a small file can contain a huge image. */
 const MAX_PIXELS = 64_000_000;
@@ -51,16 +51,18 @@ export class Picture {
    * @throws KronaError PHOTO_NOT_IMAGE, PHOTO_DAMAGED, PHOTO_TOO_LARGE, PHOTO_SLOW; the error of node:fs for a path
    */
   static async open(source: string | Uint8Array, name: string): Promise<Picture> {
-    const format = formatOf(typeof source === 'string' ? await readHead(source) : source);
+    const head = typeof source === 'string' ? await readHead(source) : source;
+    const format = formatOf(head);
     if (format === null) throw notImage(`${name} is not a readable image; ${WANTED}.`);
     if (format.name === 'HEIC') throw heic(name);
     if (!format.decoded) throw notImage(`${name} is ${format.name}, not a photo; ${WANTED}.`);
+    const readable = isAnimatedAvif(head) ? await firstFrame(source) : source;
     const header = await inTurn(name, format.name, () =>
-      sharp(source, { limitInputPixels: false, failOn: 'error' }).metadata(),
+      sharp(readable, { limitInputPixels: false, failOn: 'error' }).metadata(),
     );
     if (header.compression === 'hevc') throw heic(name);
     checkLimits(header, name);
-    return new Picture(source, name, header);
+    return new Picture(readable, name, header);
   }
 
   /**
@@ -82,6 +84,13 @@ export function decodeSparingly(): void {
   // Pictures are decoded once, so there is nothing to cache, and the other cores belong to the worker.
   sharp.cache(false);
   sharp.concurrency(1);
+}
+
+/** An animated AVIF holds its first frame as a picture too, but libvips opens it only under the name of a still one. */
+async function firstFrame(source: string | Uint8Array): Promise<Uint8Array> {
+  const bytes = Buffer.from(typeof source === 'string' ? await readFile(source) : source);
+  bytes.write('avif', 8, 'latin1');
+  return bytes;
 }
 
 async function readHead(path: string): Promise<Uint8Array> {

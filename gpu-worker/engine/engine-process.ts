@@ -120,6 +120,7 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
       );
     const place = turns.enter(background ? RANK.background : RANK.draw);
     try {
+      tell({ promptLength: (await openPainter()).promptLength(request.prompt) });
       const start = from && (await startPicture(from, request, place, signal));
       for (const [index, { seed, adapters: paths }] of pictures.entries()) {
         // One by one, not as a batch: that costs 7% more time, but each picture appears as soon as it is done.
@@ -168,7 +169,7 @@ async function startPicture(
   const { data: pixels } = await picture.render((image) =>
     image
       .resize(width, height, { fit: 'fill', kernel: 'lanczos3' })
-      .removeAlpha()
+      .flatten({ background: 'white' })
       .toColourspace('srgb')
       .raw(),
   );

@@ -124,7 +124,9 @@ async function fromFile(photo: string, file: string): Promise<WholeMask> {
 
 async function fromBorder(photo: string): Promise<WholeMask | null> {
   const picture = await Picture.open(photo, basename(photo));
-  const { data: pixels, info } = await picture.render((image) => forBorderMask(image).raw({ depth: 'uchar' }));
+  const { data: pixels, info } = await picture.render((image) =>
+    forBorderMask(image).raw({ depth: 'uchar' }),
+  );
   const { width, height } = info;
   const cut = cutOut({ width, height, pixels });
   return cut && { width, height, grey: cut.alpha };

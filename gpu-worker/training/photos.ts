@@ -3,14 +3,8 @@
  * to the model's size, in [-1, 1], with the sizes that SDXL reads. Chat photos were checked and re-encoded before they came
  * here; those of a folder come as they are, so nothing is trusted. The same file gives the same numbers.
  */
-import { readdir } from 'node:fs/promises';
-import { basename, join } from 'node:path';
-import { KronaError } from '../../core/errors.ts';
+import { basename } from 'node:path';
 import { Picture } from '../../core/pictures/picture.ts';
-
-const EXTENSIONS = /\.(jpe?g|png|webp|gif|tiff?|avif)$/i;
-/** `photo.mask.png` is the mask of a photo beside it. */
-const MASK_FILE = /\.mask\.png$/i;
 
 export interface TrainingPhoto {
   readonly width: number;
@@ -104,23 +98,3 @@ export async function loadPhoto(
 
 /** The place of pixel `i` in the rows read from right to left. */
 export const mirrored = (i: number, width: number): number => i + width - 1 - 2 * (i % width);
-
-/**
- * Paths of the photos in a folder, by name; other files are passed over.
- *
- * @throws KronaError PHOTOS_MISSING (no such folder, or no photo in it)
- */
-export async function listPhotos(folder: string): Promise<string[]> {
-  const names = await readdir(folder).catch((cause: unknown) => {
-    throw new KronaError('PHOTOS_MISSING', `There is no folder ${basename(folder)} with photos.`, { cause });
-  });
-  const photos = names
-    .filter((name) => EXTENSIONS.test(name) && !name.startsWith('.') && !MASK_FILE.test(name))
-    .sort();
-  if (photos.length === 0)
-    throw new KronaError(
-      'PHOTOS_MISSING',
-      `The folder ${basename(folder)} holds no photos; put PNG, JPEG, WebP, GIF, TIFF or AVIF files there.`,
-    );
-  return photos.map((name) => join(folder, name));
-}

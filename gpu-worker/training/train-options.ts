@@ -64,8 +64,10 @@ export interface TrainOptions extends MethodOptions, Augmentation {
   readonly checkpointEvery: number | null;
   /** Seconds between saves of the state that a run resumes from; by default it is saved with checkpoints only. */
   readonly stateSeconds?: number;
-  /** Resume from the newest checkpoint beside `out`. */
+  /** Resume the unfinished run beside `out`; without it, one there is an error. */
   readonly resume: boolean;
+  /** Start anew, and give up an unfinished run beside `out`. */
+  readonly restart?: boolean;
   /** File that records the run, for another implementation to follow; null: none. */
   readonly trace: string | null;
   /** The adapter's file; checkpoints lie beside it. */

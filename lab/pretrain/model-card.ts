@@ -60,7 +60,7 @@ pipe(prompt, num_inference_steps=${steps}, guidance_scale=${guidance}, **size).i
 - Styles: ${styles.join(', ')}.
 - Backgrounds: ${data.backgrounds.map(({ name: colour }) => colour).join(', ')}.
 - ${data.concepts.length} concepts: ${data.concepts.map(({ word }) => word).join(', ')}.
-- Prompts look like ${examplePrompts(data)}; at most ${data.tokenizer.maxLength - 2} tokens are read. Words it was not taught give something undefined.
+- Prompts look like ${examplePrompts(data)}; they were trained with up to ${data.tokenizer.maxLength - 2} tokens. Words it was not taught give something undefined.
 
 ## Made of
 

@@ -93,7 +93,7 @@ describe('the engine process', () => {
     await engine.draw(drawing(2), {
       onEvent: (event) => {
         if ('picture' in event) pictures.push(event.picture);
-        else steps.push(event.step);
+        else if ('step' in event) steps.push(event.step);
       },
     });
     expect(steps).toEqual([1, 2, 3, 4]);
@@ -154,7 +154,7 @@ describe('the engine process', () => {
       const steps: number[] = [];
       const onEvent = (event: EngineWork['draw']['event']): void => {
         if ('picture' in event) told.push(event.picture);
-        else steps.push(event.step);
+        else if ('step' in event) steps.push(event.step);
       };
       const ask = { ...drawing(1), steps: 4, scheduler: 'euler' as const };
       await refining.draw({ ...ask, refine: 0.5 }, { onEvent });
