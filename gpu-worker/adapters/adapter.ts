@@ -54,12 +54,13 @@ export function withAdapter(
       return change ? op.add(weight, op.reshape(change, shape)) : weight;
     },
     adapt(name, x) {
-      const below = p.adapt?.(name, x);
       const path = prefix + name;
-      const change = shapes.get(path)?.outputChange(x, useOf(path));
-      if (!change) return below;
-      const added = rowStrengths ? op.mul(change, perRow(rowStrengths, change)) : change;
-      return below ? op.add(below, added) : added;
+      return [path, `${path}.bias`].reduce<Tensor | undefined>((below, key) => {
+        const change = shapes.get(key)?.outputChange(x, useOf(key));
+        if (!change) return below;
+        const added = rowStrengths ? op.mul(change, perRow(rowStrengths, change)) : change;
+        return below ? op.add(below, added) : added;
+      }, p.adapt?.(name, x));
     },
   };
 }

@@ -4,8 +4,37 @@ import { KronaError } from '../../core/errors.ts';
 export const isJsonObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-export const isInteger = (value: unknown, least = 0): value is number =>
-  typeof value === 'number' && Number.isSafeInteger(value) && value >= least;
+export const isInteger = (value: unknown, least = 0, most = Infinity): value is number =>
+  typeof value === 'number' && Number.isSafeInteger(value) && value >= least && value <= most;
+
+/** Widths, counts and sizes of a model stay far below this; a text encoder's vocabulary has its own bound. */
+const MOST = 1 << 16;
+/** Blocks of a UNet or VAE: known models have 3 or 4. */
+const MOST_BLOCKS = 8;
+/** Characters of a foreign value that a message repeats. */
+const QUOTED = 80;
+
+/** A foreign value as JSON, for a message: cut where it is long. */
+export function quoted(value: unknown): string {
+  const text = Array.isArray(value) && value.length > QUOTED ? value.slice(0, QUOTED) : value;
+  const json = safeJson(text);
+  return json.length > QUOTED ? `${json.slice(0, QUOTED)}…` : json;
+}
+
+/** JSON nested too deeply overflows the stack of its writer. */
+function safeJson(value: unknown): string {
+  try {
+    return value === undefined ? 'undefined' : JSON.stringify(value);
+  } catch {
+    return typeof value;
+  }
+}
+
+/** Lowest and highest number that a field takes. */
+export interface Bounds {
+  readonly least?: number;
+  readonly most?: number;
+}
 
 /** Typed access to one JSON object. A field that is absent takes its default; null is a value like any other. */
 export class ConfigFields {
@@ -28,10 +57,10 @@ export class ConfigFields {
     return this.#raw[key] === undefined ? null : this.#raw[key];
   }
 
-  /** A whole number of at least `least` (default 1). */
-  integer(key: string, fallback?: number, least = 1): number {
+  /** A whole number in bounds: from 1 to 65536 unless given. */
+  integer(key: string, fallback?: number, { least = 1, most = MOST }: Bounds = {}): number {
     const value = this.#value(key, fallback);
-    if (!isInteger(value, least)) throw this.invalid(key, `a whole number of at least ${least}`);
+    if (!isInteger(value, least, most)) throw this.invalid(key, `a whole number from ${least} to ${most}`);
     return value;
   }
 
@@ -56,21 +85,22 @@ export class ConfigFields {
     return found;
   }
 
-  /** A list of whole numbers of at least 1. */
-  integers(key: string, fallback: readonly number[]): readonly number[] {
+  /** A list of 1 to 8 whole numbers, one a block, from 1 to `most`. */
+  integers(key: string, fallback: readonly number[], most = MOST): readonly number[] {
     const value = this.#value(key, fallback);
     const list: readonly unknown[] = Array.isArray(value) ? value : [];
-    if (list.length === 0 || !list.every((n) => isInteger(n, 1)))
-      throw this.invalid(key, 'a list of whole numbers of at least 1');
+    const few = list.length > 0 && list.length <= MOST_BLOCKS;
+    if (!few || !list.every((n) => isInteger(n, 1, most)))
+      throw this.invalid(key, `a list of 1 to ${MOST_BLOCKS} whole numbers from 1 to ${most}`);
     return list;
   }
 
-  /** `length` whole numbers; a single one stands for all of them. */
-  perBlock(key: string, length: number, fallback: number): readonly number[] {
+  /** `length` whole numbers from 1 to `most`; a single one stands for all of them. */
+  perBlock(key: string, length: number, fallback: number, most = MOST): readonly number[] {
     const value = this.#value(key, fallback);
-    if (!Array.isArray(value)) return new Array<number>(length).fill(this.integer(key, fallback));
+    if (!Array.isArray(value)) return new Array<number>(length).fill(this.integer(key, fallback, { most }));
     if (value.some(Array.isArray)) throw this.unsupported(key, 'a number, or one number a block');
-    const list = this.integers(key, []);
+    const list = this.integers(key, [], most);
     if (list.length !== length) throw this.invalid(key, `a number, or ${length} of them (one a block)`);
     return list;
   }
@@ -106,14 +136,14 @@ export class ConfigFields {
   invalid(key: string, expected: string): KronaError {
     return new KronaError(
       'MODEL_CONFIG_INVALID',
-      `${this.where}: "${key}" is ${JSON.stringify(this.get(key))}; expected ${expected}.`,
+      `${this.where}: "${key}" is ${quoted(this.get(key))}; expected ${expected}.`,
     );
   }
 
   unsupported(key: string, supported: string): KronaError {
     return new KronaError(
       'MODEL_CONFIG_UNSUPPORTED',
-      `${this.where}: "${key}" is ${JSON.stringify(this.get(key))}; supported: ${supported}.`,
+      `${this.where}: "${key}" is ${quoted(this.get(key))}; supported: ${supported}.`,
     );
   }
 }

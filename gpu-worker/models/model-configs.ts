@@ -8,6 +8,18 @@ import { ConfigFields } from './config-fields.ts';
 
 type JsonObject = Readonly<Record<string, unknown>>;
 
+/**
+ * Depths beyond those of any known model, so that no config of a stranger makes a check trace a million layers. SDXL has
+ * 2 ResNets and 10 transformer blocks at most, OpenCLIP bigG 32 layers.
+ */
+const MOST_LAYERS = 8;
+const MOST_TRANSFORMERS = 32;
+/** Of a whole UNet; SDXL has 70. */
+const MOST_TRANSFORMERS_IN_ALL = 512;
+const MOST_TEXT_LAYERS = 128;
+/** Of a vocabulary: CLIP has 49,408 tokens, multilingual ones a quarter of a million. */
+const MOST_TOKENS = 1 << 20;
+
 /** transformers' CLIPTextConfig. */
 export interface ClipTextConfig {
   readonly vocab_size: number;
@@ -114,17 +126,17 @@ export interface VaeConfig {
 export function clipTextConfig(where: string, raw: JsonObject, projected: boolean): ClipTextConfig {
   const fields = new ConfigFields(where, raw);
   const config: ClipTextConfig = {
-    vocab_size: fields.integer('vocab_size', 49408),
+    vocab_size: fields.integer('vocab_size', 49408, { most: MOST_TOKENS }),
     hidden_size: fields.integer('hidden_size', 512),
     intermediate_size: fields.integer('intermediate_size', 2048),
-    num_hidden_layers: fields.integer('num_hidden_layers', 12),
+    num_hidden_layers: fields.integer('num_hidden_layers', 12, { most: MOST_TEXT_LAYERS }),
     num_attention_heads: fields.integer('num_attention_heads', 8),
     max_position_embeddings: fields.integer('max_position_embeddings', 77),
     hidden_act: fields.oneOf('hidden_act', ['quick_gelu', 'gelu'], 'quick_gelu'),
     layer_norm_eps: fields.number('layer_norm_eps', 1e-5),
     projection_dim: projected ? fields.integer('projection_dim', 512) : null,
-    eos_token_id: fields.integer('eos_token_id', 49407, 0),
-    pad_token_id: fields.integer('pad_token_id', 1, 0),
+    eos_token_id: fields.integer('eos_token_id', 49407, { least: 0, most: MOST_TOKENS }),
+    pad_token_id: fields.integer('pad_token_id', 1, { least: 0, most: MOST_TOKENS }),
   };
   if (config.hidden_size % config.num_attention_heads !== 0)
     throw fields.invalid('num_attention_heads', `a divisor of hidden_size ${config.hidden_size}`);
@@ -195,8 +207,13 @@ export function unetConfig(where: string, raw: JsonObject, timeIds = 6): UNetCon
       'CrossAttnUpBlock2D',
     ]),
     block_out_channels: channels,
-    layers_per_block: fields.perBlock('layers_per_block', blocks, 2),
-    transformer_layers_per_block: fields.perBlock('transformer_layers_per_block', blocks, 1),
+    layers_per_block: fields.perBlock('layers_per_block', blocks, 2, MOST_LAYERS),
+    transformer_layers_per_block: fields.perBlock(
+      'transformer_layers_per_block',
+      blocks,
+      1,
+      MOST_TRANSFORMERS,
+    ),
     num_attention_heads: fields.perBlock(heads, blocks, 8),
     cross_attention_dim: fields.integer('cross_attention_dim', 1280),
     use_linear_projection: fields.flag('use_linear_projection', false),
@@ -208,6 +225,15 @@ export function unetConfig(where: string, raw: JsonObject, timeIds = 6): UNetCon
       added === null ? 0 : fields.integer('projection_class_embeddings_input_dim'),
     added_time_ids: added === null ? 0 : timeIds,
   };
+  const transformers = config.transformer_layers_per_block.reduce(
+    (sum, count, block) => sum + count * (2 * at(config.layers_per_block, block) + 1),
+    0,
+  );
+  if (transformers > MOST_TRANSFORMERS_IN_ALL)
+    throw fields.invalid(
+      'transformer_layers_per_block',
+      `at most ${MOST_TRANSFORMERS_IN_ALL} transformer blocks in all, not ${transformers}`,
+    );
   channels.forEach((width, block) => {
     if (width % config.norm_num_groups !== 0)
       throw fields.invalid('norm_num_groups', `a divisor of every block's channels (${channels.join(', ')})`);
@@ -232,7 +258,7 @@ export function vaeConfig(where: string, raw: JsonObject): VaeConfig {
     in_channels: fields.integer('in_channels', 3),
     out_channels: fields.integer('out_channels', 3),
     block_out_channels: channels,
-    layers_per_block: fields.integer('layers_per_block', 1),
+    layers_per_block: fields.integer('layers_per_block', 1, { most: MOST_LAYERS }),
     latent_channels: fields.integer('latent_channels', 4),
     norm_num_groups: groups,
     sample_size: fields.integer('sample_size', 32),

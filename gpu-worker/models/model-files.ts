@@ -2,27 +2,33 @@
  * @file Finds and opens the weight files of one component folder (unet/, vae/, text_encoder/) as diffusers and
  * transformers lay them out: one file, a variant of it (`.fp16.`), or shards with an index. weight-files.ts chooses.
  */
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { describeError, KronaError } from '../../core/errors.ts';
+import { exists } from '../../core/files.ts';
 import { isJsonObject } from './config-fields.ts';
 import { openSafetensors, type StoredTensor } from './safetensors.ts';
+import { readSmallFile, VOCABULARY_BYTES } from './small-file.ts';
 import { shardFiles, weightFiles } from './weight-files.ts';
 
 const PICKLE = /\.(bin|ckpt|pt|pth)$/;
 
-/** The JSON object in `folder/file`. @throws KronaError MODEL_FILE_MISSING, MODEL_CONFIG_INVALID */
-export async function readJson(folder: string, file: string): Promise<Readonly<Record<string, unknown>>> {
-  let text: string;
-  try {
-    text = await readFile(join(folder, file), 'utf8');
-  } catch (error) {
+/**
+ * The JSON object in `folder/file`.
+ * @param most bytes of the file; those of a config by default
+ * @throws KronaError MODEL_FILE_MISSING, MODEL_CONFIG_INVALID, FILE_TOO_LARGE
+ */
+export async function readJson(
+  folder: string,
+  file: string,
+  most?: number,
+): Promise<Readonly<Record<string, unknown>>> {
+  const text = await readSmallFile(join(folder, file), most);
+  if (text === null)
     throw new KronaError(
       'MODEL_FILE_MISSING',
       `The model folder has no readable ${file}. Download it again: \`krona model pull\` gets every file that is needed.`,
-      { cause: error },
     );
-  }
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -43,8 +49,7 @@ export async function noModelFolder(folder: string): Promise<KronaError> {
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
   const names = entries.map(({ name }) => name).sort();
   const whole: string[] = [];
-  for (const name of names)
-    if (await readFile(join(folder, name, 'model_index.json')).catch(() => null)) whole.push(name);
+  for (const name of names) if (await exists(join(folder, name, 'model_index.json'))) whole.push(name);
   const weights = names.filter((name) => name.endsWith('.safetensors'));
   const pickles = names.filter((name) => PICKLE.test(name));
   const listed = (found: readonly string[]) => found.slice(0, 5).join(', ') + (found.length > 5 ? ', …' : '');
@@ -95,7 +100,7 @@ async function shards(folder: string, component: string, indexFile: string) {
   const where = `${component}/${indexFile}`;
   const files = new Map<string, ReadonlyMap<string, StoredTensor>>();
   const tensors = new Map<string, StoredTensor>();
-  for (const [name, file] of shardFiles(where, await readJson(folder, where))) {
+  for (const [name, file] of shardFiles(where, await readJson(folder, where, VOCABULARY_BYTES))) {
     let part = files.get(file);
     if (part === undefined) files.set(file, (part = await openPart(folder, component, file)));
     const tensor = part.get(name);

@@ -7,7 +7,7 @@ import { basename, join, resolve } from 'node:path';
 import { at } from '../../core/at.ts';
 import { KronaError } from '../../core/errors.ts';
 import { ARCHITECTURES, type Architecture } from './architecture.ts';
-import { ConfigFields } from './config-fields.ts';
+import { ConfigFields, quoted } from './config-fields.ts';
 import { cachedSnapshot, modelName } from './hub-cache.ts';
 import {
   clipTextConfig,
@@ -141,7 +141,7 @@ function checkPipeline(index: ConfigFields): void {
   if (!supported.some((name) => name === pipeline))
     throw new KronaError(
       'MODEL_ARCHITECTURE_UNSUPPORTED',
-      `model_index.json names the pipeline ${JSON.stringify(pipeline)}; supported: ${supported.join(', ')}.`,
+      `model_index.json names the pipeline ${quoted(pipeline)}; supported: ${supported.join(', ')}.`,
     );
 }
 
@@ -167,7 +167,7 @@ function checkPart(index: ConfigFields, part: string, expected: string): void {
   if (found !== expected)
     throw new KronaError(
       'MODEL_ARCHITECTURE_UNSUPPORTED',
-      `model_index.json names ${part} ${JSON.stringify(found)}; supported: ${expected}.`,
+      `model_index.json names ${part} ${quoted(found)}; supported: ${expected}.`,
     );
 }
 

@@ -2,11 +2,12 @@
  * @file Where a model's parameters come from. Models ask by name and shape and do not know whether they get a frozen
  * tensor in a file, a trainable slice of one vector, or only a note of what they would need.
  */
+import { at } from '../../core/at.ts';
 import { KronaError } from '../../core/errors.ts';
 import * as op from '../graph/ops.ts';
 import type { DType, Shape } from '../graph/primitives.ts';
 import { make, sizeOf, type Tensor } from '../graph/tensor.ts';
-import type { StoredTensor } from './safetensors.ts';
+import { readFloats, type StoredTensor } from './safetensors.ts';
 
 export interface Parameters {
   /**
@@ -28,6 +29,14 @@ export interface ParameterShape {
 export interface ModelTensor extends StoredTensor {
   /** The file holds the transpose of the matrix whose shape this is. */
   readonly transposed?: boolean;
+}
+
+/** The numbers of a frozen parameter, in its own order. */
+export async function readParameter(tensor: ModelTensor): Promise<Float32Array> {
+  const stored = await readFloats(tensor);
+  if (!tensor.transposed) return stored;
+  const [rows, columns] = [at(tensor.shape, 0), at(tensor.shape, 1)];
+  return stored.map((_, i) => at(stored, (i % columns) * rows + Math.floor(i / columns)));
 }
 
 const DTYPES: Readonly<Record<string, DType>> = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' };

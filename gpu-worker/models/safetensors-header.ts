@@ -4,7 +4,7 @@
  */
 import { KronaError } from '../../core/errors.ts';
 import { sizeOf } from '../graph/shapes.ts';
-import { isInteger, isJsonObject } from './config-fields.ts';
+import { isInteger, isJsonObject, quoted } from './config-fields.ts';
 
 /** Bytes of one element. The order is that of the reference implementation, which sorts tensors by it. */
 export const DTYPE_BYTES = {
@@ -28,8 +28,18 @@ export type Dtype = keyof typeof DTYPE_BYTES;
 export const DTYPES: readonly string[] = Object.keys(DTYPE_BYTES);
 const isDtype = (value: unknown): value is Dtype => typeof value === 'string' && value in DTYPE_BYTES;
 
-/** The reference implementation refuses longer headers too. */
-export const MAX_HEADER_BYTES = 100_000_000;
+/**
+ * SDXL's checkpoints have headers of 300 kB, and the longest of adapters (a thousand modules, with the trainer's count of
+ * every tag) a few MB. The reference implementation allows 100 MB, which take it and us a gigabyte of memory.
+ */
+export const MAX_HEADER_BYTES = 16_000_000;
+/** SDXL's checkpoints have 2,515. */
+const MAX_TENSORS = 20_000;
+/** Of the metadata; kohya's trainer writes about a hundred. */
+const MAX_FIELDS = 10_000;
+/** Of a tensor's name; module paths stay below 150. */
+const MAX_NAME = 512;
+const MAX_AXES = 8;
 /** Where a tensor lies; all that a reader, or an .onnx initializer pointing at the file, needs. */
 export interface StoredTensor {
   /** Real path of the file: links are resolved. */
@@ -66,7 +76,13 @@ interface HeaderTensor {
   readonly end: number;
 }
 
+/**
+ * Tensors and metadata of a header. Its outline is checked first, in one pass over the bytes, so that a header that is
+ * long for no good reason costs milliseconds.
+ * @throws KronaError SAFETENSORS_INVALID
+ */
 export function parseHeader(name: string, header: Buffer) {
+  checkOutline(name, header);
   let text: string;
   let parsed: unknown;
   try {
@@ -83,16 +99,22 @@ export function parseHeader(name: string, header: Buffer) {
   }
   if (!isJsonObject(parsed) || !text.startsWith('{'))
     throw invalid(name, 'has a header that is no JSON object');
+  const entries = Object.entries(parsed);
+  if (entries.length > MAX_TENSORS)
+    throw invalid(name, `lists ${entries.length} tensors; at most ${MAX_TENSORS} are read`);
   const duplicate = duplicateKey(text);
-  if (duplicate !== null) throw invalid(name, `names "${duplicate}" twice in its header`);
+  if (duplicate !== null) throw invalid(name, `names ${quoted(duplicate)} twice in its header`);
 
   const metadata = new Map<string, string>();
   const tensors = new Map<string, HeaderTensor>();
-  for (const [key, value] of Object.entries(parsed)) {
+  for (const [key, value] of entries) {
     if (key === '__metadata__') {
       if (!isJsonObject(value)) throw invalid(name, 'has metadata that is no JSON object');
-      for (const [field, content] of Object.entries(value)) {
-        if (typeof content !== 'string') throw invalid(name, `has metadata "${field}" that is no text`);
+      const fields = Object.entries(value);
+      if (fields.length > MAX_FIELDS)
+        throw invalid(name, `has ${fields.length} fields of metadata; at most ${MAX_FIELDS} are read`);
+      for (const [field, content] of fields) {
+        if (typeof content !== 'string') throw invalid(name, `has metadata ${quoted(field)} that is no text`);
         metadata.set(field, content);
       }
     } else tensors.set(key, parseTensor(name, key, value));
@@ -101,20 +123,20 @@ export function parseHeader(name: string, header: Buffer) {
 }
 
 function parseTensor(name: string, key: string, value: unknown): HeaderTensor {
+  if (key.length > MAX_NAME)
+    throw invalid(name, `has a tensor whose name has ${key.length} characters: ${quoted(key)}`);
   if (!isJsonObject(value))
     throw invalid(name, `describes tensor ${key} by something that is no JSON object`);
   const { dtype, shape, data_offsets: offsets } = value;
   if (!isDtype(dtype))
-    throw invalid(
-      name,
-      `gives tensor ${key} the dtype ${JSON.stringify(dtype)}; known are ${DTYPES.join(', ')}`,
-    );
+    throw invalid(name, `gives tensor ${key} the dtype ${quoted(dtype)}; known are ${DTYPES.join(', ')}`);
   const sizes: readonly unknown[] = Array.isArray(shape) ? shape : [null];
-  if (!sizes.every(isSize)) throw invalid(name, `gives tensor ${key} the shape ${JSON.stringify(shape)}`);
+  if (sizes.length > MAX_AXES || !sizes.every(isSize))
+    throw invalid(name, `gives tensor ${key} the shape ${quoted(shape)}`);
   const range: readonly unknown[] = Array.isArray(offsets) ? offsets : [];
   const [begin, end, ...more] = range;
   if (!isSize(begin) || !isSize(end) || more.length > 0)
-    throw invalid(name, `gives tensor ${key} the offsets ${JSON.stringify(offsets)}`);
+    throw invalid(name, `gives tensor ${key} the offsets ${quoted(offsets)}`);
   const bytes = sizeOf(sizes) * DTYPE_BYTES[dtype];
   if (end - begin !== bytes)
     throw invalid(
@@ -164,6 +186,28 @@ export function locate(
       `has ${fileSize - expected} bytes after its last tensor (expected ${expected} in all)`,
     );
   return located;
+}
+
+const [QUOTE, BACKSLASH, COLON, OPEN, CLOSE, OPEN_LIST, CLOSE_LIST] = Buffer.from('"\\:{}[]');
+
+/** Refuses JSON that is nested deeper than a header's, or has more fields than the most tensors have. */
+function checkOutline(name: string, header: Buffer): void {
+  let [depth, fields, inText] = [0, 0, false];
+  for (let i = 0; i < header.length; i++) {
+    const byte = header[i];
+    if (inText) {
+      if (byte === BACKSLASH) i++;
+      else if (byte === QUOTE) inText = false;
+    } else if (byte === QUOTE) inText = true;
+    else if (byte === COLON) fields++;
+    else if (byte === OPEN || byte === OPEN_LIST) {
+      // The header, a tensor, its shape.
+      if (++depth > 3) throw invalid(name, 'has a header that is nested deeper than any tensor is');
+    } else if (byte === CLOSE || byte === CLOSE_LIST) depth--;
+  }
+  // A tensor's own name, and its three fields.
+  const most = MAX_TENSORS * 4 + MAX_FIELDS;
+  if (fields > most) throw invalid(name, `has ${fields} fields in its header; at most ${most} are read`);
 }
 
 /** The first key that a JSON object in `text` (valid JSON) has twice, which JSON.parse accepts silently. */

@@ -4,6 +4,7 @@
  * Format: https://github.com/huggingface/safetensors#format (u64 header length, JSON header, tensor bytes).
  */
 import { randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
 import { open, realpath, rename, rm, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { KronaError } from '../../core/errors.ts';
@@ -73,7 +74,8 @@ export async function openSafetensors(path: string, whole = false): Promise<Safe
   const real = await realpath(path).catch((error: unknown) => {
     throw fileError(name, error);
   });
-  const file = await open(real, 'r').catch((error: unknown) => {
+  // Without NONBLOCK opening a named pipe waits for its writer.
+  const file = await open(real, constants.O_RDONLY | constants.O_NONBLOCK).catch((error: unknown) => {
     throw fileError(name, error);
   });
   try {
@@ -163,6 +165,13 @@ export async function readFloats(tensor: StoredTensor): Promise<Float32Array> {
     'SAFETENSORS_DTYPE',
     `${basename(tensor.path)} stores ${tensor.dtype} where F32, F16, BF16 or F64 was expected.`,
   );
+}
+
+/** The one number of a tensor of any type, as files hold alpha. @throws KronaError SAFETENSORS_INVALID, SAFETENSORS_DTYPE */
+export async function readNumber(tensor: StoredTensor): Promise<number> {
+  if (sizeOf(tensor.shape) !== 1)
+    throw invalid(basename(tensor.path), `holds [${tensor.shape.join(', ')}] where one number was expected`);
+  return Number((await readTensor(tensor))[0]);
 }
 
 /**

@@ -4,12 +4,14 @@
  * A text of any length becomes chunks of one length, as in AUTOMATIC1111's web UI and ComfyUI.
  * No clean-up of broken encodings or HTML entities (ftfy), as transformers 5 has none.
  */
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import * as tokenizers from '@huggingface/tokenizers';
 import { KronaError } from '../../core/errors.ts';
-import { isInteger, isJsonObject } from './config-fields.ts';
+import { isInteger, isJsonObject, quoted } from './config-fields.ts';
 import { readJson } from './model-files.ts';
+import { readSmallFile, VOCABULARY_BYTES } from './small-file.ts';
+import { clipOnly, SPACES, SPLIT_WORDS, vocabularyIds } from './tokenizer-json.ts';
 
 /** What is used of the package: its own type files import each other in a way that NodeNext does not resolve. */
 const { Tokenizer } = tokenizers as unknown as {
@@ -46,7 +48,7 @@ export interface TokenChunks {
 export interface ClipTokenizer {
   /** Ids of every chunk, start and end token included: 77 in all known models of others. */
   readonly length: number;
-  /** The largest of the ids that end, padding and added tokens have; those of text are smaller in every CLIP vocabulary. */
+  /** The largest id that any token has. */
   readonly largestId: number;
   /**
    * The first chunk: start token, the text's tokens, end token, padding.
@@ -60,7 +62,7 @@ export interface ClipTokenizer {
 
 /**
  * @param source a folder, e.g. `model/tokenizer`
- * @throws KronaError MODEL_FILE_MISSING, MODEL_CONFIG_INVALID
+ * @throws KronaError MODEL_FILE_MISSING, MODEL_CONFIG_INVALID, MODEL_TOKENIZER_UNSUPPORTED, FILE_TOO_LARGE
  */
 export async function loadTokenizer(source: string | TokenizerFiles): Promise<ClipTokenizer> {
   const {
@@ -70,7 +72,8 @@ export async function loadTokenizer(source: string | TokenizerFiles): Promise<Cl
   }: TokenizerFiles = typeof source === 'string' ? { folder: source } : source;
   const where = basename(folder);
   const files = await readdir(folder).catch((): string[] => []);
-  const optional = (file: string) => (files.includes(file) ? readJson(folder, file) : Promise.resolve({}));
+  const optional = (file: string) =>
+    files.includes(file) ? readJson(folder, file, VOCABULARY_BYTES) : Promise.resolve({});
   const config: JsonObject = {
     ...(await optional('special_tokens_map.json')),
     ...(await optional('tokenizer_config.json')),
@@ -78,7 +81,7 @@ export async function loadTokenizer(source: string | TokenizerFiles): Promise<Cl
   };
   let definition: JsonObject;
   if (files.includes('tokenizer.json'))
-    definition = withSpecial(await readJson(folder, 'tokenizer.json'), ownPad);
+    definition = withSpecial(clipOnly(where, await optional('tokenizer.json')), ownPad);
   else if (files.includes('vocab.json') && files.includes('merges.txt'))
     definition = await fromVocabulary(folder, config, await optional('added_tokens.json'));
   else
@@ -100,15 +103,16 @@ async function fromVocabulary(
   const where = basename(folder);
   const special = specialTokens(config);
   const added = addedTokens(where, config, byContent).filter(({ content }) => !special.has(content));
-  const merges = await readFile(join(folder, 'merges.txt'), 'utf8');
-  return clipDefinition(where, await readJson(folder, 'vocab.json'), merges, special, added);
+  const merges = (await readSmallFile(join(folder, 'merges.txt'), VOCABULARY_BYTES)) ?? '';
+  const vocabulary = await readJson(folder, 'vocab.json', VOCABULARY_BYTES);
+  return clipDefinition(where, vocabulary, merges, special, added);
 }
 
 /** @throws KronaError MODEL_CONFIG_INVALID */
 function clipTokenizer(where: string, config: JsonObject, definition: JsonObject): ClipTokenizer {
   let tokenizer: Tokenizer;
   try {
-    tokenizer = new Tokenizer(definition, config);
+    tokenizer = new Tokenizer(definition, {});
   } catch (error) {
     throw new KronaError('MODEL_CONFIG_INVALID', `${where}/tokenizer.json holds no tokenizer.`, {
       cause: error,
@@ -133,7 +137,7 @@ function clipTokenizer(where: string, config: JsonObject, definition: JsonObject
   };
   return {
     length,
-    largestId: Math.max(start, end, pad, ...addedIds(definition)),
+    largestId: [start, end, pad, ...definedIds(definition)].reduce((most, id) => Math.max(most, id)),
     encode: (text) => chunk(idsOf(text), 0),
     chunks(text) {
       const ids = idsOf(text);
@@ -172,7 +176,8 @@ function clipDefinition(
 ): JsonObject {
   const merges = mergesText.split(/\r?\n/).filter((line) => line !== '' && !line.startsWith('#version'));
   const wrong = merges.find((line) => line.split(' ').length !== 2);
-  if (wrong !== undefined) throw invalid(where, `has the line "${wrong}" in merges.txt, which is no pair`);
+  if (wrong !== undefined)
+    throw invalid(where, `has the line ${quoted(wrong)} in merges.txt, which is no pair`);
   const known = [...specials].map(([content, normalized]): AddedToken => {
     const id = vocabulary[content];
     if (!isId(id)) throw invalid(where, `has no token ${content} in vocab.json`);
@@ -184,7 +189,7 @@ function clipDefinition(
       type: 'Sequence',
       normalizers: [
         { type: 'NFC' },
-        { type: 'Replace', pattern: { Regex: '\\s+' }, content: ' ' },
+        { type: 'Replace', pattern: { Regex: SPACES }, content: ' ' },
         { type: 'Lowercase' },
       ],
     },
@@ -193,10 +198,7 @@ function clipDefinition(
       pretokenizers: [
         {
           type: 'Split',
-          pattern: {
-            Regex:
-              "<\\|startoftext\\|>|<\\|endoftext\\|>|'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+",
-          },
+          pattern: { Regex: SPLIT_WORDS },
           behavior: 'Removed',
           invert: true,
         },
@@ -263,7 +265,7 @@ function addedTokens(where: string, config: JsonObject, byContent: JsonObject): 
   return listed.map((token: JsonObject) => {
     const { id, content, special } = token;
     if (!isId(id) || typeof content !== 'string' || content === '')
-      throw invalid(where, `numbers the added token ${JSON.stringify(content)} ${JSON.stringify(id)}`);
+      throw invalid(where, `numbers the added token ${quoted(content)} ${quoted(id)}`);
     const flag = (key: string, fallback: boolean) =>
       typeof token[key] === 'boolean' ? token[key] : fallback;
     return {
@@ -277,10 +279,9 @@ function addedTokens(where: string, config: JsonObject, byContent: JsonObject): 
   });
 }
 
-function addedIds({ added_tokens: added }: JsonObject): number[] {
-  return objectsOf(added)
-    .map(({ id }) => id)
-    .filter(isId);
+function definedIds({ added_tokens: added, model }: JsonObject): number[] {
+  const ids = objectsOf(added).map(({ id }) => id);
+  return [...vocabularyIds(objectOf(model)['vocab']), ...ids.filter(isId)];
 }
 
 /**

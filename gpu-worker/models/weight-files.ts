@@ -3,7 +3,7 @@
  * disk and for one that is about to be downloaded. Names: diffusers' and transformers' save_pretrained.
  */
 import { KronaError } from '../../core/errors.ts';
-import { isJsonObject } from './config-fields.ts';
+import { isJsonObject, quoted } from './config-fields.ts';
 
 export interface WeightFiles {
   /** A file with everything, or the index of several. */
@@ -57,8 +57,11 @@ export function shardFiles(where: string, index: Readonly<Record<string, unknown
   const files = new Map<string, string>();
   for (const [name, file] of Object.entries(map)) {
     // An index may only name files beside it: it must not reach into the rest of the disk.
-    if (typeof file !== 'string' || !/^[^/\\]+\.safetensors$/.test(file))
-      throw new KronaError('MODEL_INDEX_INVALID', `${where} places ${name} in ${JSON.stringify(file)}.`);
+    if (typeof file !== 'string' || !/^[\w-][\w.-]*\.safetensors$/.test(file))
+      throw new KronaError(
+        'MODEL_INDEX_INVALID',
+        `${where} places ${quoted(name)} in ${quoted(file)}, which is not the name of a .safetensors file beside it.`,
+      );
     files.set(name, file);
   }
   return files;

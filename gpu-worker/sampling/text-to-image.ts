@@ -23,6 +23,7 @@ import { Session, type Feeds } from '../graph/runtime.ts';
 import { timeIds } from '../models/architecture.ts';
 import { openDecoder, openEncoder, type Decoder } from '../models/autoencoder.ts';
 import { ConfigFields } from '../models/config-fields.ts';
+import { checkFinite } from '../models/finite.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
 import { openModel } from '../models/open-model.ts';
 import { commonLength, repeated } from '../models/equal-lengths.ts';
@@ -152,7 +153,7 @@ export class TextToImage {
       await hooks.turn?.();
       hooks.signal?.throwIfAborted();
       const decoded = await decoder.decode(latents.subarray(i * each, (i + 1) * each));
-      checkFinite(decoded, 'Decoding by the VAE');
+      await checkFinite(decoded, 'Decoding by the VAE', this.model);
       pictures.push({
         width,
         height,
@@ -176,6 +177,7 @@ export class TextToImage {
     const encoder = await (tiled ? openTiledEncoder : openEncoder)(this.model, width, height);
     try {
       const { mean, deviation } = await encoder.encode(fromBytes(pixels));
+      await checkFinite(mean, 'Encoding the starting picture by the VAE', this.model);
       const noise = source?.draw(1, mean.length);
       const scaled = (x: number): number => (x - shift) * factor;
       return noise
@@ -247,7 +249,7 @@ export class TextToImage {
       sample = scheduler.step(led, i, sample, noise);
       onStep?.(i - from + 1, end - from);
     }
-    checkFinite(sample, 'Denoising');
+    await checkFinite(sample, 'Denoising', this.model);
     return sample;
   }
 
@@ -357,16 +359,6 @@ function partOf({ adapter }: DrawRequest, prefixes: readonly string[]): AppliedA
       ...strengths,
     }))
     .filter(({ layers }) => layers.size > 0);
-}
-
-/** @throws KronaError RESULT_NOT_FINITE naming the stage */
-function checkFinite(values: Float32Array, stage: string): void {
-  if (values.every(Number.isFinite)) return;
-  throw new KronaError(
-    'RESULT_NOT_FINITE',
-    `${stage} gave numbers that are NaN or infinite, so there is no picture. Try a lower guidance scale or adapter ` +
-      'strength; if that changes nothing, a file of the model is damaged.',
-  );
 }
 
 /** Each part `count` times, part after part. */

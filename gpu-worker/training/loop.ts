@@ -78,7 +78,9 @@ export class TrainingLoop {
       if (!Number.isFinite(loss))
         throw new KronaError(
           'TRAINING_DIVERGED',
-          `The loss became ${loss} at step ${step + 1}. Try a learning rate lower than ${rate}.`,
+          step === 0
+            ? `The loss is ${loss} at the first step, before anything was learned. A file of the model is damaged: download it again.`
+            : `The loss became ${loss} at step ${step + 1}. Try a learning rate lower than ${rate}.`,
         );
       let gradientNorm = 0;
       const { taken, scale } = await scaledStep(this.#gradient, this.#lossScale, async () => {

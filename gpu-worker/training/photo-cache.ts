@@ -8,6 +8,7 @@ import type { Crop, MaskKind } from '../../core/settings/choices.ts';
 import { defaultOf } from '../../core/settings/defaults.ts';
 import { timeIds as timeIdsOf } from '../models/architecture.ts';
 import { openEncoder, type EncodedPicture } from '../models/autoencoder.ts';
+import { checkFinite } from '../models/finite.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
 import { vaeScale } from '../models/vae.ts';
 import { at } from '../../core/at.ts';
@@ -95,7 +96,7 @@ export function viewsOf({ crop, cuts = DEFAULT_CUTS, flip, seed }: CacheOptions,
  *
  * @param sizes that of each photo
  * @param onDone after each photo
- * @throws KronaError PHOTO_*, MASK_*; what `onDone` throws
+ * @throws KronaError PHOTO_*, MASK_*, RESULT_NOT_FINITE (names the photo); what `onDone` throws
  */
 export async function cachePhotos(
   model: ModelFolder,
@@ -118,8 +119,10 @@ export async function cachePhotos(
           const places =
             mask &&
             latentMask(await mask.of(loaded, view), size.width, size.height, vaeScale(model.vae.config));
+          const encoded = await encoder.encode(loaded.pixels);
+          await checkFinite(encoded.mean, `Encoding ${basename(photo.path)} by the VAE`, model);
           views.push({
-            ...(await encoder.encode(loaded.pixels)),
+            ...encoded,
             timeIds: timeIdsOf(model.architecture, loaded.timeIds),
             weights: places && placeWeights(places, options.background ?? DEFAULT_BACKGROUND),
           });

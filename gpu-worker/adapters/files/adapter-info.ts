@@ -1,6 +1,7 @@
 /**
  * @file An adapter file's metadata: kohya's keys, which other programs look at, and our own. All values are text. Key lists: sd-scripts library/train_util.py (`ss_…`) and sai_model_spec.py (`modelspec.…`).
  */
+import { isInteger } from '../../models/config-fields.ts';
 import type { Architecture } from '../../models/architecture.ts';
 import type { NetworkFacts } from '../forms/form.ts';
 import type { NameStyle } from './module-names.ts';
@@ -182,5 +183,7 @@ const USUAL_LAYERS: BlockLayers = [2, 2, 2, 2];
 
 /** layers_per_block by which a file's names count. */
 export function fileLayers(metadata: ReadonlyMap<string, string>): BlockLayers {
-  return parseJson(metadata.get('krona.layers_per_block'), USUAL_LAYERS);
+  const said = parseJson<readonly unknown[]>(metadata.get('krona.layers_per_block'), []);
+  const counts = said.filter((count) => isInteger(count, 1, 8));
+  return counts.length > 0 && counts.length <= 8 && counts.length === said.length ? counts : USUAL_LAYERS;
 }

@@ -5,7 +5,7 @@
 import { KronaError } from '../../../core/errors.ts';
 import { writeSafetensors } from '../../models/safetensors.ts';
 import type { AdapterLayers } from '../adapter.ts';
-import type { FileDtype, FileTensors } from '../forms/form.ts';
+import type { FileDtype, FileTensors, Layer } from '../forms/form.ts';
 import { LowRankLayer, LowRankShape } from '../forms/low-rank.ts';
 import type { AdapterBase } from './adapter-base.ts';
 import { FAMILIES, fileLayers, noiseStrengthOf, type Family } from './adapter-info.ts';
@@ -63,18 +63,17 @@ export async function convertAdapter(path: string, options: ConvertOptions): Pro
 }
 
 async function write(source: Source, options: ConvertOptions): Promise<Omit<Conversion, 'notes'>> {
-  const { layers } = source;
   const { name } = source.adapter.file;
   const { to, out, rank } = options;
-  for (const [module, { form }] of layers)
-    if (!form.factored)
-      throw new KronaError(
-        'ADAPTER_UNREPRESENTABLE',
-        `${name} changes ${module} in full; only a difference file can hold that, and it is one.`,
-      );
+  const [layers, vectors] = withoutVectors(source.layers, name);
+  if (to === 'peft' && vectors.size > 0)
+    throw new KronaError(
+      'ADAPTER_UNREPRESENTABLE',
+      `${name} also changes biases or norms (${[...vectors.keys()][0]}), which a PEFT folder cannot hold; convert with --to lora.`,
+    );
   if (to === 'lora' || (to === 'peft' && rank !== undefined)) {
     const { made, ...errors } = toLowRank(layers, rank, name);
-    return { ...(await writeLowRank(made, source, options)), ...errors };
+    return { ...(await writeLowRank(made, vectors, source, options)), ...errors };
   }
   if (rank !== undefined)
     throw new KronaError(
@@ -94,13 +93,43 @@ async function write(source: Source, options: ConvertOptions): Promise<Omit<Conv
       factor: '-1',
       full_matrix: 'True',
     });
-    await writeSafetensors(out, kohyaNamed(lokrTensors(source), source), metadata);
+    await writeSafetensors(
+      out,
+      kohyaNamed(new Map([...lokrTensors(layers, source), ...tensorsOf(vectors, source)]), source),
+      metadata,
+    );
   }
   return { ...summary(options, layers), error: 0, worst: null };
 }
 
+/**
+ * The products of an adapter, and what stands beside them: differences of biases and norms, which LoRA and LoKr files hold
+ * as they are.
+ * @throws KronaError ADAPTER_UNREPRESENTABLE for a difference of a whole matrix
+ */
+function withoutVectors(
+  layers: AdapterLayers,
+  name: string,
+): [products: AdapterLayers, vectors: AdapterLayers] {
+  const factored = new Map([...layers].filter(([, { form }]) => form.factored));
+  const others = new Map([...layers].filter(([, { form }]) => !form.factored));
+  for (const [module, { size, inputs }] of others)
+    if (factored.size === 0 || inputs !== 0 || size > MOST_VECTOR)
+      throw new KronaError(
+        'ADAPTER_UNREPRESENTABLE',
+        `${name} changes ${module} in full; only a difference file can hold that.`,
+      );
+  return [factored, others];
+}
+
+/** Numbers of a bias. */
+const MOST_VECTOR = 1 << 16;
+
+const tensorsOf = (layers: AdapterLayers, { dtype }: Source): [string, FileTensors][] =>
+  [...layers].map(([key, layer]) => [key, layer.tensors(dtype)]);
+
 /** @throws KronaError ADAPTER_UNREPRESENTABLE */
-function lokrTensors({ adapter, layers, dtype }: Source): ReadonlyMap<string, FileTensors> {
+function lokrTensors(layers: AdapterLayers, { adapter, dtype }: Source): ReadonlyMap<string, FileTensors> {
   return new Map(
     [...layers].map(([module, layer]) => {
       const tensors = layer.lokrTensors(dtype);
@@ -146,18 +175,12 @@ async function open(path: string, { base }: ConvertOptions): Promise<Source> {
  * @throws KronaError ADAPTER_TARGETS_UNSUPPORTED if there are any
  */
 function checkModules({ file, layers }: OpenAdapter): void {
-  const unknown = [...layers].flatMap(([key, { name }]) => (key === name && isUnknown(key) ? [key] : []));
+  const unknown = [...layers.values()].flatMap(({ known, name }) => (known ? [] : [name]));
   if (unknown.length > 0)
     throw new KronaError(
       'ADAPTER_TARGETS_UNSUPPORTED',
       `${file.name} changes modules that Krona doesn't know: ${unknown.slice(0, 4).join(', ')}.`,
     );
-}
-
-function isUnknown(module: string): boolean {
-  return !/^(?:down_blocks|up_blocks|mid_block|text_encoder|text_encoder_2|conv_|time_embedding|add_embedding)/.test(
-    module,
-  );
 }
 
 /** By what the file says, or by the width of the text that its cross-attention reads. */
@@ -178,6 +201,7 @@ function toLowRank(layers: AdapterLayers, rank: number | undefined, name: string
   let [lost, whole] = [0, 0];
   let worst: Conversion['worst'] = null;
   for (const [module, layer] of layers) {
+    checkSize(module, layer, rank, name);
     const low = layer.asLowRank(rank);
     if (low === null)
       throw new KronaError(
@@ -196,6 +220,23 @@ function toLowRank(layers: AdapterLayers, rank: number | undefined, name: string
 }
 
 /**
+ * Refuses what would become gigabytes: a small LoKr file can hold a large ΔW, whose LoRA has a rank of thousands.
+ * @throws KronaError ADAPTER_UNREPRESENTABLE
+ */
+function checkSize(module: string, layer: Layer, rank: number | undefined, name: string): void {
+  const out = layer.size / Math.max(1, layer.inputs);
+  if (layer.size <= MOST_CONVERTED || (rank !== undefined && rank * (out + layer.inputs) <= MOST_CONVERTED))
+    return;
+  throw new KronaError(
+    'ADAPTER_UNREPRESENTABLE',
+    `${name} changes ${module} by ${layer.describe()}, whose LoRA would be too large to write. Convert with --to lokr.`,
+  );
+}
+
+/** Numbers of one converted module; SDXL's largest weight has 30 million. */
+const MOST_CONVERTED = 1 << 26;
+
+/**
  * The same ΔW with one alpha for all modules, whatever their ranks: diffusers reads files that hold several at the wrong
  * scales. Those of the commonest alpha stay copies; the others are rounded once.
  */
@@ -209,22 +250,30 @@ function withOneAlpha(layers: LowRankLayers): LowRankLayers {
 
 async function writeLowRank(
   layers: LowRankLayers,
+  vectors: AdapterLayers,
   source: Source,
   options: ConvertOptions,
 ): Promise<Written> {
   if (options.to === 'peft') await writePeft(options.out, layers, aboutPeft(source));
   else {
     const { dtype } = source;
+    if (options.names === 'diffusers' && vectors.size > 0) throw noDiffusers(vectors);
     const tensors =
       options.names === 'diffusers'
         ? named(new Map([...layers].map(([path, layer]) => [path, layer.peftTensors(dtype)])), diffusersName)
-        : kohyaNamed(new Map([...layers].map(([path, layer]) => [path, layer.tensors(dtype)])), source);
+        : kohyaNamed(new Map([...tensorsOf(layers, source), ...tensorsOf(vectors, source)]), source);
     const ranks = [...layers.values()].map(({ rank }) => rank);
     const metadata = metadataFor(source, 'networks.lora', String(Math.max(...ranks)));
     await writeSafetensors(options.out, tensors, metadata);
   }
   return summary(options, layers);
 }
+
+const noDiffusers = (vectors: AdapterLayers): KronaError =>
+  new KronaError(
+    'ADAPTER_UNREPRESENTABLE',
+    `The file also changes biases or norms (${[...vectors.keys()][0]}), which diffusers' names cannot hold; use --names kohya.`,
+  );
 
 /** A path as diffusers' LoRA files have it. */
 const diffusersName = (path: string): string => (path.startsWith('text_encoder') ? path : `unet.${path}`);
@@ -240,8 +289,8 @@ function aboutPeft(source: Source): PeftFacts {
   return { baseModel: baseModelOf(source), dtype: source.dtype, metadata: new Map(metadata) };
 }
 
-function notesOf({ adapter: { file }, layers }: Source, { to, base }: ConvertOptions): string[] {
-  const notes = statedNotes(file, base);
+function notesOf({ adapter: { file, notes: left }, layers }: Source, { to, base }: ConvertOptions): string[] {
+  const notes = [...left, ...statedNotes(file, base)];
   const strength = noiseStrengthOf(file.metadata);
   if (strength !== undefined)
     notes.push(

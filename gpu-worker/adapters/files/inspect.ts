@@ -1,5 +1,7 @@
-/** @file Describes an adapter file from its header alone: no model is needed and no weight is read. */
+/** @file Describes an adapter file: no model is needed. */
 import type { Method } from '../../../core/settings/choices.ts';
+import { nonFinite } from '../../models/finite.ts';
+import { invalid } from '../forms/form.ts';
 import { FORMS } from '../forms/forms.ts';
 import { openAdapter, type AdapterFormat } from './open-adapter.ts';
 import { statedNotes } from './stated-facts.ts';
@@ -35,9 +37,12 @@ export interface AdapterReport {
   readonly notes: readonly string[];
 }
 
-/** @throws KronaError as openAdapter */
+/** @throws KronaError as openAdapter; ADAPTER_INVALID (a number is NaN or infinite) */
 export async function inspectAdapter(path: string): Promise<AdapterReport> {
-  const { file, format, parameters, layers, shapes } = await openAdapter(path);
+  const { file, format, parameters, layers, shapes, notes } = await openAdapter(path);
+  const damaged = await nonFinite(file.tensors);
+  if (damaged !== null)
+    throw invalid(file, `has numbers in ${damaged} that are NaN or infinite; train or download it again`);
   const factors = new Map<string, FactorShape>();
   const ranks = new Set<number>();
   const scales = new Set<number>();
@@ -65,7 +70,7 @@ export async function inspectAdapter(path: string): Promise<AdapterReport> {
       hash: metadata.get('krona.base_hash') ?? null,
     },
     metadata: Object.fromEntries(metadata),
-    notes: statedNotes(file),
+    notes: [...notes, ...statedNotes(file)],
   };
 }
 

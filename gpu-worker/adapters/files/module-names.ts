@@ -104,7 +104,8 @@ function resnetPart(part: string, from: 0 | 1, to: 0 | 1): string {
 }
 
 /** Prefixes of a UNet module's name; there can be several. */
-const PREFIX = /^(?:base_model[._]model[._]|(?:model[._])?diffusion_model[._]|lora_unet_|lycoris_|unet[._])+/;
+const PREFIX =
+  /^(?:oft_unet_|base_model[._]model[._]|(?:model[._])?diffusion_model[._]|lora_unet_|lycoris_|unet[._])+/;
 /** Kohya's number, diffusers' folder, ComfyUI's letter; or the names inside, with and without `text_model`. */
 const TEXT =
   /^(?:base_model[._]model[._]|lycoris_)?(?:lora_te([12])?_|text_encoder(_2)?[._]|text_encoders[._]clip_([lgh])[._]transformer[._]|(?=text_model[._]|encoder[._]layers[._]|final_layer_norm$|text_projection$))(.+)$/;
@@ -129,9 +130,11 @@ export function modulePath(name: string, layers: BlockLayers): string | null {
 function textModule(name: string): string | null {
   if (name === 'text_projection') return name;
   if (/^(?:text_model_)?final_layer_norm$/.test(name)) return 'text_model.final_layer_norm';
+  // diffusers' first LoRA files have the UNet's names of projections here too.
+  const known = name.replace(/_self_attn_to_(q|k|v|out)$/, '_self_attn_$1_proj');
   const [, layer, attention, mlp, norm] =
     /^(?:text_model_)?encoder_layers_(\d+)_(?:self_attn_((?:q|k|v|out)_proj)|mlp_(fc[12])|(layer_norm[12]))$/.exec(
-      name,
+      known,
     ) ?? [];
   if (layer === undefined) return null;
   const part = attention ? `self_attn.${attention}` : mlp ? `mlp.${mlp}` : norm;

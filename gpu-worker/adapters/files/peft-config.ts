@@ -2,10 +2,13 @@
  * @file Scales that PEFT and diffusers keep outside the tensors: in adapter_config.json of PEFT's folder
  * (peft.LoraConfig, peft.LoKrConfig), and in the metadata of diffusers' LoRA files (`lora_adapter_metadata`).
  */
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { KronaError } from '../../../core/errors.ts';
+import { quoted } from '../../models/config-fields.ts';
 import type { SafetensorsFile } from '../../models/safetensors.ts';
+import { readSmallFile } from '../../models/small-file.ts';
+import type { Scaling } from '../forms/form.ts';
 import { parseJson } from './adapter-info.ts';
 import { patternValues } from './peft-patterns.ts';
 
@@ -13,17 +16,20 @@ import { patternValues } from './peft-patterns.ts';
  * The scale of ΔW of the module called `name`; undefined if none is given.
  * @param rank of its low-rank factors; null if both are whole
  */
-export type Scales = (name: string, rank: number | null, kind: 'lora' | 'lokr') => number | undefined;
+export type Scales = (name: string, rank: number | null, kind: Scaling['kind']) => number | undefined;
 
 export interface PeftAdapter {
   /** Path of the .safetensors file. */
   readonly weights: string;
-  readonly scales: Scales;
+  /** null: as its own metadata says. */
+  readonly scales: Scales | null;
   /** The text encoder that it is for, if it is for one. */
   readonly encoder: 'text_encoder' | 'text_encoder_2' | null;
 }
 
 type Config = Readonly<Record<string, unknown>>;
+
+const TYPES: readonly unknown[] = ['LORA', 'LOKR', 'LOHA', 'IA3'];
 
 /**
  * PEFT's adapter at a path: its folder, or the file in it. null for a file without adapter_config.json in its folder.
@@ -33,8 +39,11 @@ export async function openPeft(path: string): Promise<PeftAdapter | null> {
   const folder = await isFolder(path);
   const at = folder ? path : dirname(path);
   if (!folder && basename(path) !== 'adapter_model.safetensors') return null;
-  const text = await readFile(join(at, 'adapter_config.json'), 'utf8').catch(() => null);
+  const text = await readSmallFile(join(at, 'adapter_config.json'));
   if (text === null) {
+    // What save_lora_weights of diffusers' pipelines writes.
+    const weights = join(at, 'pytorch_lora_weights.safetensors');
+    if (folder && (await exists(weights))) return { weights, scales: null, encoder: null };
     const where = folder ? `The folder ${basename(path)}` : `The folder of ${basename(path)}`;
     throw new KronaError(
       'ADAPTER_INVALID',
@@ -43,10 +52,10 @@ export async function openPeft(path: string): Promise<PeftAdapter | null> {
   }
   const config = parseJson<Config>(text, {});
   const type = config['peft_type'];
-  if (type !== 'LORA' && type !== 'LOKR')
+  if (!TYPES.includes(type))
     throw new KronaError(
       'ADAPTER_METHOD_UNSUPPORTED',
-      `${basename(path)} is a PEFT adapter of type ${JSON.stringify(type ?? null)}; supported: LORA and LOKR.`,
+      `${basename(path)} is a PEFT adapter of type ${quoted(type ?? null)}; supported: ${TYPES.join(', ')}.`,
     );
   if (config['use_dora'] === true)
     throw new KronaError(

@@ -2,7 +2,7 @@
 import { KronaError } from '../../../core/errors.ts';
 import type { SafetensorsFile } from '../../models/safetensors.ts';
 import type { AdapterLayers } from '../adapter.ts';
-import type { Layer } from '../forms/form.ts';
+import type { Layer, StoredLayer } from '../forms/form.ts';
 import type { AdapterBase } from './adapter-base.ts';
 import { openAdapter, readLayer, type OpenAdapter, type OpenLayer } from './open-adapter.ts';
 import { checkStatedFamily, statedNotes } from './stated-facts.ts';
@@ -30,8 +30,11 @@ export async function readOpened(adapter: OpenAdapter, base: AdapterBase): Promi
   const unknown: string[] = [];
   for (const [key, layer] of adapter.layers) {
     const weight = weights[layer.stored.shape.form.of].get(key);
-    if (weight === undefined) unknown.push(layer.name);
-    else fitted.set(key, fittedLayer(file, key, layer, weight, base));
+    if (weight === undefined) {
+      const stored = biasOf(key, layer, weights.module);
+      if (stored !== null) fitted.set(key, () => readLayer({ file }, { ...layer, stored }));
+      else if (!layer.stored.optional) unknown.push(layer.name);
+    } else fitted.set(key, fittedLayer(file, key, layer, weight, base));
   }
   checkStatedFamily(file, base);
   if (unknown.length > 0) {
@@ -44,11 +47,11 @@ export async function readOpened(adapter: OpenAdapter, base: AdapterBase): Promi
   }
   const layers = new Map<string, Layer>();
   // In the model's order, whatever the file's.
-  for (const key of [...weights.module.keys(), ...weights.parameter.keys()]) {
+  for (const key of [...weights.module.keys(), ...weights.parameter.keys(), ...fitted.keys()]) {
     const read = fitted.get(key);
     if (read && !layers.has(key)) layers.set(key, await read());
   }
-  return { layers, metadata: file.metadata, notes: statedNotes(file, base) };
+  return { layers, metadata: file.metadata, notes: [...adapter.notes, ...statedNotes(file, base)] };
 }
 
 /** Shapes of what can be changed: modules' weights by path, and parameters by name. */
@@ -77,7 +80,19 @@ function fittedLayer(
       `${file.name} was made for another model${madeFor(file)}: it changes ${key} by ${layer.stored.shape.describe()}, ` +
         `which in ${base.name} is ${weight.join('×')}. Use the model that it was made for, or train an adapter for this one.`,
     );
-  return () => readLayer({ file }, { ...layer, stored });
+  const { readParameter } = base;
+  return () => readLayer({ file }, { ...layer, stored }, readParameter && (() => readParameter(key)));
+}
+
+/** A bias for a module of the model that has none, as a change of its output; null for anything else. */
+function biasOf(
+  key: string,
+  { stored }: OpenLayer,
+  modules: ReadonlyMap<string, readonly number[]>,
+): StoredLayer | null {
+  const weight = modules.get(key.replace(/\.bias$/, ''));
+  const fits = weight?.length === 2 && weight[0] === stored.shape.size;
+  return fits ? (stored.asOutput ?? null) : null;
 }
 
 /** The base that a file names, in brackets. */

@@ -8,7 +8,7 @@ import { KronaError } from '../../../core/errors.ts';
 import * as op from '../../graph/ops.ts';
 import { sizeOf, type Tensor } from '../../graph/tensor.ts';
 import type { ParameterShape } from '../../models/parameters.ts';
-import { readFloats } from '../../models/safetensors.ts';
+import { readFloats, type StoredTensor } from '../../models/safetensors.ts';
 import {
   storedLayer,
   type FileDtype,
@@ -16,6 +16,8 @@ import {
   type Form,
   type Layer,
   type LayerShape,
+  type Scaling,
+  type StoredLayer,
   type Use,
 } from './form.ts';
 
@@ -32,10 +34,13 @@ type Part = (typeof ENDS)[number][0];
 export class DifferenceShape implements LayerShape {
   readonly part: Part;
   readonly shape: readonly number[];
+  /** A bias for a linear module that has none: it is added to the output. */
+  readonly toOutput: boolean;
 
-  constructor(part: Part, shape: readonly number[]) {
+  constructor(part: Part, shape: readonly number[], toOutput = false) {
     this.part = part;
     this.shape = shape;
+    this.toOutput = toOutput;
   }
 
   get form(): Form {
@@ -47,11 +52,15 @@ export class DifferenceShape implements LayerShape {
   }
 
   get programKey(): string {
-    return '';
+    return this.toOutput ? ':output' : '';
   }
 
   get inputs(): number {
     return this.shape[1] ?? 0;
+  }
+
+  get size(): number {
+    return sizeOf(this.shape);
   }
 
   describe(): string {
@@ -66,13 +75,18 @@ export class DifferenceShape implements LayerShape {
     return this.shape.join() === weight.join() ? this : null;
   }
 
-  weightChange({ part, strength }: Use): Tensor {
-    // Two axes, as the strength may be [1,1].
-    return op.mul(op.reshape(part(''), [1, sizeOf(this.shape)]), strength);
+  weightChange(use: Use): Tensor | null {
+    return this.toOutput ? null : this.#scaled(use);
   }
 
-  outputChange(): null {
-    return null;
+  outputChange(x: Tensor, use: Use): Tensor | null {
+    if (!this.toOutput) return null;
+    return op.reshape(this.#scaled(use), [...x.shape.slice(1).map(() => 1), this.size]);
+  }
+
+  /** [1, size]: two axes, as the strength may be [1,1]. */
+  #scaled({ part, strength }: Use): Tensor {
+    return op.mul(op.reshape(part(''), [1, this.size]), strength);
   }
 
   withNumbers(take: (part: string) => Float32Array): DifferenceLayer {
@@ -83,8 +97,8 @@ export class DifferenceShape implements LayerShape {
 export class DifferenceLayer extends DifferenceShape implements Layer {
   readonly values: Float32Array;
 
-  constructor({ part, shape }: DifferenceShape, values: Float32Array) {
-    super(part, shape);
+  constructor({ part, shape, toOutput }: DifferenceShape, values: Float32Array) {
+    super(part, shape, toOutput);
     this.values = values;
   }
 
@@ -132,6 +146,17 @@ export function differenceShapes(
   );
 }
 
+/** A change of a module's bias, times its scale; of its output where it has no bias. */
+export function storedBias(part: Part, tensor: StoredTensor, scaling: Scaling | null): StoredLayer {
+  const read = async (fitted: DifferenceShape, scale: number) => {
+    const values = await readFloats(tensor);
+    return new DifferenceLayer(fitted, scale === 1 ? values : values.map((value) => value * scale));
+  };
+  const stored = (toOutput: boolean) =>
+    storedLayer(new DifferenceShape(part, tensor.shape, toOutput), scaling, read, '.bias');
+  return { ...stored(false), asOutput: stored(true) };
+}
+
 export const difference: Form = {
   format: 'difference',
   method: 'full',
@@ -143,6 +168,7 @@ export const difference: Form = {
     ENDS.flatMap(([part, end]) => {
       const tensor = parts.get(part);
       if (!tensor) return [];
+      if (part === 'diff_b') return [storedBias(part, tensor, null)];
       const shape = new DifferenceShape(part, tensor.shape);
       const read = async (fitted: DifferenceShape) => new DifferenceLayer(fitted, await readFloats(tensor));
       return [storedLayer(shape, null, read, end)];

@@ -36,6 +36,8 @@ export interface LayerShape {
   readonly programKey: string;
   /** Columns of ΔW, without a kernel's. */
   readonly inputs: number;
+  /** Numbers of ΔW. */
+  readonly size: number;
   /** Sides of the factors and of ΔW, for messages: `4×4 ⊗ 8×8 = 32×32`. */
   describe(): string;
   /** The shape of A, or the rank, of forms that have one. */
@@ -87,12 +89,19 @@ export interface StoredLayer {
   readonly scaling: Scaling | null;
   /** The same layer for a weight of this shape; null if it doesn't fit. */
   fit(weight: readonly number[]): StoredLayer | null;
-  /** @throws KronaError FILE_*, SAFETENSORS_DTYPE */
-  read(scale: number): Promise<Layer>;
+  /**
+   * @param base reads the weight that it changes, as changes relative to it need it
+   * @throws KronaError FILE_*, SAFETENSORS_DTYPE, ADAPTER_NEEDS_MODEL
+   */
+  read(scale: number, base?: () => Promise<Float32Array>): Promise<Layer>;
+  /** The same for a module without this parameter, here a bias: what to add to its output. */
+  readonly asOutput?: StoredLayer;
+  /** A module without this parameter is left alone. */
+  readonly optional?: true;
 }
 
 export interface Scaling {
-  readonly kind: 'lora' | 'lokr';
+  readonly kind: 'lora' | 'lokr' | 'loha' | 'glora';
   /** alpha is divided by it; null if both factors are whole. */
   readonly rank: number | null;
 }
@@ -112,18 +121,22 @@ export interface PeftContents {
   readonly tensors: ReadonlyMap<string, FileTensors>;
 }
 
-export interface Form {
-  readonly format: 'lokr' | 'lora' | 'difference';
+/** How files hold layers: names of tensors, and what they make. Some are read as layers of another form. */
+export interface FileForm {
+  readonly format: 'lokr' | 'lora' | 'difference' | 'loha' | 'glora' | 'oft' | 'ia3';
+  /** How a tensor's name in a file ends → the part that it is; null for the pattern's first group. */
+  readonly suffixes: readonly (readonly [pattern: RegExp, part: string | null])[];
+  /** Layers that a module's parts hold. @throws KronaError ADAPTER_INVALID, ADAPTER_METHOD_UNSUPPORTED */
+  open(module: FileModule): StoredLayer[];
+}
+
+export interface Form extends FileForm {
   /** The training method that makes it. */
   readonly method: Method;
   /** Whether its paths are those of modules, or of parameters with `.weight` or `.bias`. */
   readonly of: 'module' | 'parameter';
   /** Whether ΔW is a product, which other kinds of file can hold too. */
   readonly factored: boolean;
-  /** How a tensor's name in a file ends → the part that it is; null for the pattern's first group. */
-  readonly suffixes: readonly (readonly [pattern: RegExp, part: string | null])[];
-  /** Layers that a module's parts hold. @throws KronaError ADAPTER_INVALID */
-  open(module: FileModule): StoredLayer[];
   network(facts: {
     readonly a1?: number;
     readonly a2?: number;

@@ -73,6 +73,10 @@ export class KroneckerShape implements LayerShape, KroneckerSides {
     return this.a2 * this.b2;
   }
 
+  get size(): number {
+    return this.a1 * this.b1 * this.inputs * area(this.kernel);
+  }
+
   describe(): string {
     const { a1, a2, b1, b2 } = this;
     return `${a1}×${a2} ⊗ ${b1}×${b2} = ${a1 * b1}×${a2 * b2}`;
@@ -90,7 +94,7 @@ export class KroneckerShape implements LayerShape, KroneckerSides {
     if (a2 * b2 === inputs && area(this.kernel) === area(kernel))
       return new KroneckerShape({ a1, a2, b1, b2, kernel, rowOrder });
     // LyCORIS flattens the kernel of a low-rank B.
-    return area(this.kernel) === 1 && a2 * b2 === inputs * area(kernel)
+    return area(this.kernel) === 1 && a2 * b2 === inputs * area(kernel) && b2 % area(kernel) === 0
       ? new KroneckerShape({ a1, a2, b1, b2: b2 / area(kernel), kernel, rowOrder })
       : null;
   }

@@ -25,6 +25,7 @@ import {
   type StoredLayer,
   type Use,
 } from './form.ts';
+import { storedBias } from './difference.ts';
 import { multiply, multiplyCore } from './matrices.ts';
 
 export interface LowRankSides {
@@ -79,6 +80,10 @@ export class LowRankShape implements LayerShape, LowRankSides {
     return this.in;
   }
 
+  get size(): number {
+    return this.out * this.in * area(this.kernel);
+  }
+
   describe(): string {
     return `rank ${this.rank} of ${this.out}×${this.in}`;
   }
@@ -89,8 +94,11 @@ export class LowRankShape implements LayerShape, LowRankSides {
 
   fit(weight: readonly number[]): LowRankShape | null {
     const kernel = kernelOf(weight);
-    const fits = this.out === weight[0] && this.in === weight[1] && area(this.kernel) === area(kernel);
-    return fits ? new LowRankShape({ ...sidesOf(this), kernel }) : null;
+    const [out, inputs = 0] = weight;
+    if (this.out !== out || this.size !== out * inputs * area(kernel)) return null;
+    // LyCORIS flattens the kernel of LoHa's factors.
+    const fits = this.in === inputs || this.kernel === undefined;
+    return fits ? new LowRankShape({ ...sidesOf(this), in: inputs, kernel }) : null;
   }
 
   /** Linear modules change their output; a convolution's ΔW is formed. */
@@ -202,9 +210,15 @@ export const lowRank: Form = {
     [/_lora\.down\.weight$/, 'down'],
     [/_lora\.up\.weight$/, 'up'],
     [/\.lora_mid\.weight$/, 'mid'],
+    [/\.(?:lora_up|lora_B(?:\.\w+)?)\.bias$/, 'bias'],
   ],
 
-  open: (module) => [openLowRank(module)],
+  open(module) {
+    const layer = openLowRank(module);
+    const bias = module.parts.get('bias');
+    // PEFT's `lora_bias`: the scale counts for it too.
+    return bias ? [layer, storedBias('diff_b', bias, layer.scaling)] : [layer];
+  },
 
   network: ({ rank = 0, alpha = rank }) => ({
     module: 'networks.lora',

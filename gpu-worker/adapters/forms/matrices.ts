@@ -16,6 +16,25 @@ export function multiply(left: Float32Array, right: Float32Array, inner: number,
   return result;
 }
 
+/** Σ left[i,r,·] · right[r,j] with the kernel kept: left [rows, inner, area] → [rows, columns, area]. */
+export function multiplyChannels(
+  left: Float32Array,
+  right: Float32Array,
+  inner: number,
+  area: number,
+): Float32Array {
+  const [rows, columns] = [left.length / (inner * area), right.length / inner];
+  const result = new Float32Array(rows * columns * area);
+  for (let i = 0; i < rows; i++)
+    for (let j = 0; j < columns; j++)
+      for (let k = 0; k < area; k++) {
+        let sum = 0;
+        for (let r = 0; r < inner; r++) sum += left[(i * inner + r) * area + k]! * right[r * columns + j]!;
+        result[(i * columns + j) * area + k] = sum;
+      }
+  return result;
+}
+
 /** Σ core[i,·] · right[·,j] with the kernel kept: core [p, r, area] and right [r, columns] → [p, columns, area]. */
 export function multiplyCore(core: Float32Array, right: Float32Array, p: number, r: number): Float32Array {
   const [area, columns] = [core.length / (p * r), right.length / r];

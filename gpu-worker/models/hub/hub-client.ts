@@ -5,6 +5,7 @@
 import { downloadFile, HubApiError, listFiles, modelInfo } from '@huggingface/hub';
 import { readEnvironment, type Environment } from '../../../core/environment.ts';
 import { KronaError } from '../../../core/errors.ts';
+import { isInteger, quoted } from '../config-fields.ts';
 
 export interface HubFile {
   readonly path: string;
@@ -28,6 +29,9 @@ export interface HubSettings {
   /** HF_TOKEN; null: as anybody. */
   readonly token: string | null;
 }
+
+/** Repositories with models have tens of files. */
+const MOST_FILES = 20_000;
 
 const ENDPOINT = 'https://huggingface.co';
 /** A connection without data for this long is closed, ms. */
@@ -58,12 +62,13 @@ export class HubClient {
 
   /**
    * @param revision branch, tag or commit
-   * @throws KronaError HUB_NOT_FOUND, HUB_FORBIDDEN, HUB_UNREACHABLE (retryable)
+   * @throws KronaError HUB_NOT_FOUND, HUB_FORBIDDEN, HUB_ANSWER_INVALID, HUB_UNREACHABLE (retryable)
    */
   async snapshot(repo: string, revision: string): Promise<HubSnapshot> {
     const common = this.#common(this.#fetch());
     try {
       const { sha: commit } = await modelInfo({ ...common, name: repo, revision, additionalFields: ['sha'] });
+      checkCommit(common.hubUrl, commit);
       const files: HubFile[] = [];
       for await (const { type, path, size, oid, lfs } of listFiles({
         ...common,
@@ -72,11 +77,13 @@ export class HubClient {
         recursive: true,
       })) {
         if (type !== 'file') continue;
+        if (files.length === MOST_FILES) throw invalid(common.hubUrl, `lists more than ${MOST_FILES} files`);
         const hash = lfs
           ? ({ kind: 'sha256', value: lfs.oid } as const)
           : ({ kind: 'git', value: oid ?? '' } as const);
         files.push({ path, size: lfs?.size ?? size, hash });
       }
+      for (const file of files) checkFile(common.hubUrl, file);
       return { repo, commit, files };
     } catch (error) {
       throw this.#problem(error, repo);
@@ -165,6 +172,41 @@ export class HubClient {
     );
   }
 }
+
+/** Folders and names of letters that no file system reads anything into. */
+const isPlainPath = (path: unknown): boolean =>
+  typeof path === 'string' &&
+  path.length <= 1024 &&
+  path.split('/').every((part) => part !== '' && part !== '.' && part !== '..') &&
+  // eslint-disable-next-line no-control-regex
+  !/[\0-\x1f\x7f\\]/.test(path);
+
+const DIGITS = { sha256: 64, git: 40 };
+
+const isHex = (value: unknown, digits: number): boolean =>
+  typeof value === 'string' && value.length === digits && /^[0-9a-f]+$/.test(value);
+
+/** @throws KronaError HUB_ANSWER_INVALID */
+function checkCommit(endpoint: string, commit: unknown): void {
+  if (!isHex(commit, 40)) throw invalid(endpoint, `names the commit ${quoted(commit)}`);
+}
+
+/**
+ * Refuses a name, size or hash that is not what it must be: paths on this machine are made of them.
+ * @throws KronaError HUB_ANSWER_INVALID
+ */
+function checkFile(endpoint: string, { path, size, hash }: HubFile): void {
+  if (!isPlainPath(path)) throw invalid(endpoint, `lists a file with the name ${quoted(path)}`);
+  if (!isInteger(size)) throw invalid(endpoint, `gives ${path} the size ${quoted(size)}`);
+  if (!isHex(hash.value, DIGITS[hash.kind]))
+    throw invalid(endpoint, `gives ${path} the hash ${quoted(hash.value)}`);
+}
+
+const invalid = (endpoint: string, what: string): KronaError =>
+  new KronaError(
+    'HUB_ANSWER_INVALID',
+    `${new URL(endpoint).host} ${what}, which no hub does. Nothing was downloaded; check HF_ENDPOINT.`,
+  );
 
 function notFound(repo: string, host: string, cause: unknown): KronaError {
   return new KronaError(

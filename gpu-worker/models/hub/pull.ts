@@ -2,6 +2,7 @@
 import { basename, join } from 'node:path';
 import { KronaError } from '../../../core/errors.ts';
 import type { Progress } from '../../../core/records.ts';
+import { tooLarge, VOCABULARY_BYTES } from '../small-file.ts';
 import { chooseFolderFiles, chooseSingleFile, type Part } from './choose-files.ts';
 import { downloadTo } from './download.ts';
 import { HubClient, type HubFile, type HubSettings } from './hub-client.ts';
@@ -57,8 +58,14 @@ export async function pullModel(
   const client = new HubClient(settings, signal);
   const snapshot = await client.snapshot(repo, revision);
   const readText = async (file: HubFile): Promise<string> => {
+    if (file.size > VOCABULARY_BYTES) throw tooLarge(file.path, file.size, VOCABULARY_BYTES);
     const pieces: Uint8Array[] = [];
-    for await (const piece of client.bytes(snapshot, file, 0)) pieces.push(piece);
+    let came = 0;
+    for await (const piece of client.bytes(snapshot, file, 0)) {
+      came += piece.length;
+      pieces.push(piece);
+      if (came >= file.size) break;
+    }
     return Buffer.concat(pieces).toString('utf8');
   };
   const files =

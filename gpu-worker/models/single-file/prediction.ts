@@ -2,10 +2,10 @@
  * @file What a single file's model predicts, noise or velocity: no tensor's shape tells it. What says so, in order:
  * marks that trainers leave among the tensors, the file's metadata, a config beside it, and for SD 2.x its weights.
  */
-import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { KronaError } from '../../../core/errors.ts';
 import { readFloats, type SafetensorsFile, type StoredTensor } from '../safetensors.ts';
+import { readSmallFile } from '../small-file.ts';
 import { UNET_PREFIX, type SingleFileModel } from './architectures.ts';
 
 export interface Prediction {
@@ -43,7 +43,7 @@ export async function predictionOf(
 /** `parameterization` of the original config that web UIs expect beside a file; `eps` where it says nothing. */
 async function besides(path: string): Promise<string | null> {
   const yaml = join(dirname(path), path.slice(dirname(path).length).replace(/\.safetensors$/i, '.yaml'));
-  const text = await readFile(yaml, 'utf8').catch(() => null);
+  const text = await readSmallFile(yaml);
   if (text === null) return null;
   return /^\s*parameterization:\s*["']?(\w+)/m.exec(text)?.[1] ?? 'eps';
 }

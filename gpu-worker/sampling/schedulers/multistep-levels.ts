@@ -56,7 +56,7 @@ function multistepTimesteps(config: ConfigFields, steps: number): Float64Array {
   const total = trainTimesteps(config);
   const spacing = timestepSpacing(config, 'linspace');
   if (spacing === 'trailing') return spacedTimesteps(config, spacing, steps);
-  const offset = config.integer('steps_offset', 0, 0);
+  const offset = config.integer('steps_offset', 0, { least: 0 });
   const atMost = spacing === 'leading' ? Math.max(1, total - offset - 1) : total - 1;
   if (!Number.isSafeInteger(steps) || steps < 1 || steps > atMost)
     throw new KronaError(

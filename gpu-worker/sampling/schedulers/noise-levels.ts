@@ -7,7 +7,7 @@ import type { ConfigFields } from '../../models/config-fields.ts';
 
 /** Number of timesteps a model was trained with. */
 export function trainTimesteps(config: ConfigFields): number {
-  return config.integer('num_train_timesteps', 1000);
+  return config.integer('num_train_timesteps', 1000, { most: 10_000 });
 }
 
 /**

@@ -21,7 +21,7 @@ export function timestepSpacing(config: ConfigFields, fallback: Spacing): Spacin
  */
 export function spacedTimesteps(config: ConfigFields, spacing: Spacing, steps: number): Float64Array {
   const total = trainTimesteps(config);
-  const offset = config.integer('steps_offset', 0, 0);
+  const offset = config.integer('steps_offset', 0, { least: 0 });
   const atMost = spacing === 'leading' ? Math.max(1, total - offset) : total;
   if (!Number.isSafeInteger(steps) || steps < 1 || steps > atMost)
     throw new KronaError(
