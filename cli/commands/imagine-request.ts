@@ -2,6 +2,7 @@
 import type { AppliedAdapter } from '../../gpu-worker/adapters/adapter-inputs.ts';
 import { modelCard } from '../../gpu-worker/adapters/model-card.ts';
 import { imagineDefaults } from '../../gpu-worker/sampling/imagine-defaults.ts';
+import { schedulerProblem } from '../../gpu-worker/sampling/schedulers/create-scheduler.ts';
 import type { DrawRequest, TextToImage } from '../../gpu-worker/sampling/text-to-image.ts';
 import type { Device } from '../../core/config.ts';
 import { KronaError } from '../../core/errors.ts';
@@ -56,6 +57,9 @@ export async function drawRequest(
   const { width = defaults.width, height = defaults.height, tiles = defaultOf('tiles') } = given;
   checkSide('width', width, model);
   checkSide('height', height, model);
+  const scheduler = given.scheduler ?? null;
+  const problem = scheduler === null ? schedulerProblem(painter.model.scheduler) : null;
+  if (problem !== null) io.log(problem.message);
   const adapter: AppliedAdapter[] = [];
   for (const { path, strength } of given.adapter ?? []) {
     const applied = await painter.readAdapter(path, strength);
@@ -69,7 +73,7 @@ export async function drawRequest(
     steps: given.steps ?? defaults.steps,
     guidance: given.guidance ?? defaults.guidance,
     guidanceRescale: given.guidanceRescale ?? defaultOf('rescale'),
-    scheduler: given.scheduler ?? null,
+    scheduler,
     width,
     height,
     seed: given.seed ?? randomSeed(),

@@ -6,7 +6,8 @@ import { ARCHITECTURES } from '../../gpu-worker/models/architecture.ts';
 import { PARTS, type Part } from '../../gpu-worker/models/hub/choose-files.ts';
 import { hubSettings } from '../../gpu-worker/models/hub/hub-client.ts';
 import { pullModel, type PullResult } from '../../gpu-worker/models/hub/pull.ts';
-import { inspectModel, reportOf, type ModelInspection } from '../../gpu-worker/models/model-check.ts';
+import { reportOf, type ModelInspection } from '../../gpu-worker/models/model-check.ts';
+import { inspectSampling } from '../../gpu-worker/sampling/inspect-sampling.ts';
 import { KronaError } from '../../core/errors.ts';
 import { action, type Shell } from '../output.ts';
 
@@ -29,7 +30,7 @@ function defineCheck(model: Command, shell: Shell): void {
     .description('show the architecture, parameters and problems of a model')
     .argument('<path>', 'diffusers folder, or single .safetensors checkpoint');
   action(check, shell, async (_io, path: string) => {
-    const found = await inspectModel(path);
+    const found = await inspectSampling(path);
     return { json: reportOf(found), text: describe(found), exitCode: found.ok ? 0 : 1 };
   });
 }
@@ -57,7 +58,7 @@ function definePull(model: Command, shell: Shell): void {
       onProgress: (progress) => io.progress.show(progress),
     });
     if (given.only !== undefined) return { json: { ...result, model: null }, text: describePull(result) };
-    const found = await inspectModel(result.path);
+    const found = await inspectSampling(result.path);
     return {
       json: { ...result, model: reportOf(found) },
       text: `${describePull(result)}\n${describe(found)}\nUse it with --model or KRONA_MODEL.`,

@@ -13,6 +13,7 @@ import type { Device } from '../../core/config.ts';
 import { KronaError } from '../../core/errors.ts';
 import { checkPhotoSize } from '../../core/pictures/photo-size.ts';
 import { Picture } from '../../core/pictures/picture.ts';
+import type { SchedulerName } from '../../core/settings/choices.ts';
 import { checkSide } from '../../core/settings/check.ts';
 import { defaultOf, DEFAULT_SETTINGS } from '../../core/settings/defaults.ts';
 import { SMALL_MODEL, type ModelCard } from '../../core/settings/model-card.ts';
@@ -37,6 +38,7 @@ export interface TrainGiven extends CliValues<typeof TRAIN_SETTINGS> {
   restart?: boolean;
   trace?: string;
   sample?: readonly string[];
+  scheduler?: SchedulerName | null;
   out: string;
 }
 

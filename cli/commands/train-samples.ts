@@ -1,10 +1,26 @@
 /** @file `--sample`: pictures that show the progress of a training. */
+import type { SchedulerName } from '../../core/settings/choices.ts';
 import { modelCard } from '../../gpu-worker/adapters/model-card.ts';
+import { openModel } from '../../gpu-worker/models/open-model.ts';
 import { imagineDefaults } from '../../gpu-worker/sampling/imagine-defaults.ts';
 import { writePicture } from '../../gpu-worker/sampling/picture-file.ts';
+import { createScheduler, schedulerProblem } from '../../gpu-worker/sampling/schedulers/create-scheduler.ts';
 import { TextToImage } from '../../gpu-worker/sampling/text-to-image.ts';
 import type { SavedAdapter } from '../../gpu-worker/training/train-hooks.ts';
 import type { TrainOptions } from '../../gpu-worker/training/train-options.ts';
+
+/**
+ * Checks before a training that its samples can be drawn.
+ *
+ * @param scheduler null for the model's own
+ * @returns what to tell: that another scheduler than the model's is used; null if nothing
+ * @throws KronaError MODEL_*, STEPS_INVALID
+ */
+export async function checkSamples(path: string, scheduler: SchedulerName | null): Promise<string | null> {
+  const model = await openModel(path);
+  createScheduler(scheduler, model.scheduler, imagineDefaults(modelCard(model)).steps);
+  return scheduler === null ? (schedulerProblem(model.scheduler)?.message ?? null) : null;
+}
 
 /**
  * Draws each prompt with a saved adapter, as `krona imagine` does by default and from the same noise at every checkpoint.
@@ -17,6 +33,7 @@ export async function drawSamples(
   { path }: SavedAdapter,
   prompts: readonly string[],
   { model, seed }: TrainOptions,
+  scheduler: SchedulerName | null,
   signal: AbortSignal,
 ): Promise<string[]> {
   const painter = await TextToImage.open(model);
@@ -30,7 +47,7 @@ export async function drawSamples(
           prompt,
           negative: null,
           adapter,
-          scheduler: null,
+          scheduler,
           seed,
           count: 1,
           noise: 'krona',

@@ -8,12 +8,15 @@ import type { TrainResult } from '../../gpu-worker/training/train-options.ts';
 import { KronaError } from '../../core/errors.ts';
 import { makeFolder } from '../../core/files.ts';
 import { counted } from '../../core/format.ts';
+import { SCHEDULERS } from '../../core/settings/choices.ts';
+import { DRAW_SETTINGS } from '../../core/settings/draw-table.ts';
+import { readSetting } from '../../core/settings/read.ts';
 import { TRAIN_SETTINGS } from '../../core/settings/train-table.ts';
 import { deviceOption, prepareDevice } from '../device.ts';
 import { addSettings, checked, collected, modelOption, seedOption } from '../options.ts';
 import { action, type CommandIo, type Outcome, type Shell } from '../output.ts';
 import { trainOptions, type TrainGiven, type TrainInput } from './train-options.ts';
-import { drawSamples } from './train-samples.ts';
+import { checkSamples, drawSamples } from './train-samples.ts';
 
 /** Most steps of a run, and so between two checkpoints. */
 const { max: MANY_STEPS } = TRAIN_SETTINGS.steps.cli;
@@ -66,6 +69,12 @@ function defineRun(train: Command): void {
       new Option('--restart', 'start anew, and give up an unfinished run of --out').conflicts('resume'),
     )
     .option('--sample <prompt>', 'draw this prompt at every checkpoint and at the end; repeatable', collected)
+    .addOption(
+      new Option(
+        '--scheduler <name>',
+        `sampling method of --sample: ${SCHEDULERS.join(', ')} (default: the model's)`,
+      ).argParser((typed: string) => readSetting(DRAW_SETTINGS.scheduler, typed)),
+    )
     .option('--trace <file>', 'record every step, to reproduce the run with another implementation')
     .addOption(deviceOption())
     .requiredOption('--out <file>', 'adapter file to write (.safetensors)');
@@ -77,7 +86,11 @@ async function trainAsGiven(given: TrainGiven, io: CommandIo): Promise<Outcome> 
   tellInput(input, io);
   // Better told now than after the last step.
   await makeFolder(dirname(options.out));
-  const { sample: prompts = [] } = given;
+  const { sample: prompts = [], scheduler = null } = given;
+  if (prompts.length > 0) {
+    const note = await checkSamples(options.model, scheduler);
+    if (note !== null) io.log(note);
+  }
   const { steps } = options;
   const samples: string[] = [];
   const result = await trainAdapter(options, {
@@ -85,7 +98,7 @@ async function trainAsGiven(given: TrainGiven, io: CommandIo): Promise<Outcome> 
     onSaved: async (saved) => {
       if (prompts.length === 0) return;
       io.progress.show({ phase: 'drawing samples', step: saved.step, steps, secondsLeft: null });
-      samples.push(...(await drawSamples(saved, prompts, options, io.signal)));
+      samples.push(...(await drawSamples(saved, prompts, options, scheduler, io.signal)));
     },
     onProgress: (progress) =>
       io.progress.show(progress, progress.loss === null ? '' : `loss ${progress.loss.toFixed(4)}`),

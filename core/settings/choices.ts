@@ -4,20 +4,35 @@
 export const METHODS = ['krona', 'lora', 'full'] as const;
 export type Method = (typeof METHODS)[number];
 
-/** Scheduler names that the sampler knows (diffusers' classes of the same names). */
+/**
+ * Schedulers by the names of diffusers' classes and of k-diffusion's samplers. Discord shows at most 25 choices: these 24
+ * and "model".
+ */
 export const SCHEDULERS = [
   'ddim',
   'ddpm',
   'euler',
+  'euler_trailing',
   'euler_a',
   'heun',
+  'lms',
+  'lms_karras',
+  'kdpm2',
+  'kdpm2_a',
   'dpmpp_2m',
   'dpmpp_2m_karras',
   'dpmpp_2m_sde',
   'dpmpp_2m_sde_karras',
+  'dpmpp_3m',
+  'dpmpp_3m_sde',
+  'dpmpp_2s',
+  'dpmpp_sde',
+  'dpmpp_sde_karras',
+  'deis',
   'unipc',
   'pndm',
   'lcm',
+  'tcd',
 ] as const;
 export type SchedulerName = (typeof SCHEDULERS)[number];
 

@@ -19,6 +19,7 @@ import { openModel } from '../models/open-model.ts';
 import { openMobileNet } from '../safety/mobilenet.ts';
 import { unsafeScore } from '../safety/unsafe-score.ts';
 import { checkRefiner, drawRefined } from '../sampling/refine.ts';
+import { schedulerProblem } from '../sampling/schedulers/create-scheduler.ts';
 import { TextToImage, type DrawnPicture, type StartPicture } from '../sampling/text-to-image.ts';
 import { trainAdapter } from '../training/train.ts';
 import {
@@ -89,6 +90,8 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
     const problem = problems.find(({ code }) => code !== 'MODEL_TENSOR_UNKNOWN');
     if (problem) throw KronaError.reported(problem);
     const { model } = await openPainter();
+    // Throws if no scheduler can sample the model.
+    schedulerProblem(model.scheduler);
     if (refinerFolder === '') return modelCard(model);
     const refiner = await openModel(refinerFolder);
     checkRefiner(model, refiner);

@@ -13,6 +13,9 @@ import { shardFiles, weightFiles } from './weight-files.ts';
 
 const PICKLE = /\.(bin|ckpt|pt|pth)$/;
 
+/** Python writes infinite numbers, such as a scheduler's lambda_min_clipped, which JSON doesn't have. */
+const PYTHON_NUMBER = /([:[,]\s*)(?:-?Infinity|NaN)(?=\s*[,}\]])/g;
+
 /**
  * The JSON object in `folder/file`.
  * @param most bytes of the file; those of a config by default
@@ -31,7 +34,7 @@ export async function readJson(
     );
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = JSON.parse(text.replace(PYTHON_NUMBER, '$1null'));
   } catch (error) {
     throw new KronaError(
       'MODEL_CONFIG_INVALID',

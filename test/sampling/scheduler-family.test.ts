@@ -7,7 +7,8 @@ import { readFixture, TINY_MODEL, worstError } from '../helpers/fixtures.ts';
 
 interface Case {
   readonly name: string;
-  readonly scheduler: SchedulerName;
+  /** null: the class that the config names. */
+  readonly scheduler: SchedulerName | null;
   readonly config: Readonly<Record<string, unknown>>;
   readonly seed: number;
 }

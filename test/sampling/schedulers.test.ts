@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createScheduler } from '../../gpu-worker/sampling/schedulers/create-scheduler.ts';
+import { createScheduler, schedulerProblem } from '../../gpu-worker/sampling/schedulers/create-scheduler.ts';
 import type { SchedulerName } from '../../core/settings/choices.ts';
 import { readFixture, worstError } from '../helpers/fixtures.ts';
 
@@ -57,10 +57,38 @@ describe('the scheduler of a model folder', () => {
     expect(asked).toEqual(own('DDIMScheduler'));
   });
 
-  it('is refused by name when it is not built', () => {
-    expect(() => createScheduler(null, named('FlowMatchEulerDiscreteScheduler'), 10)).toThrow(
-      /FlowMatchEulerDiscreteScheduler.*choose one of ddim, ddpm, euler/,
-    );
+  it('is euler, told by name, where it is not built', () => {
+    const config = { ...named('SASolverScheduler'), beta_schedule: 'scaled_linear', solver_order: 9 };
+    expect(schedulerProblem(config)?.message).toMatch(/SASolverScheduler.*Krona uses euler/);
+    const { timesteps } = createScheduler(null, config, 10);
+    expect(timesteps).toEqual(createScheduler('euler', config, 10).timesteps);
+    expect(schedulerProblem(named('DEISMultistepScheduler'))).toBeNull();
+  });
+
+  it.each([
+    { solver_order: 9 },
+    { solver_order: 'two' },
+    { thresholding: true },
+    { algorithm_type: 'dpmsolver' },
+    { use_karras_sigmas: true, sigma_min: -1 },
+    { use_karras_sigmas: 'yes' },
+    { timestep_spacing: 'sideways' },
+  ])('is euler where its own fields are not understood: %j', (fields) => {
+    const config = { ...named('DPMSolverMultistepScheduler'), ...fields };
+    expect(schedulerProblem(config)?.code).toBe('SCHEDULER_UNSUPPORTED');
+    expect(createScheduler(null, config, 10).timesteps).toHaveLength(10);
+  });
+
+  it.each([
+    [named('FlowMatchEulerDiscreteScheduler'), /FlowMatchEulerDiscreteScheduler.*beta_schedule/],
+    [{ ...named('EDMEulerScheduler'), sigma_data: 0.5 }, /EDMEulerScheduler/],
+    [{ ...named('UniPCMultistepScheduler'), use_flow_sigmas: true }, /use_flow_sigmas/],
+    [{ ...named('DDIMScheduler'), beta_end: 40 }, /beta_end/],
+    [{ ...named('DDIMScheduler'), beta_start: -1 }, /beta_start/],
+    [{ ...named('DDIMScheduler'), num_train_timesteps: 1e9 }, /num_train_timesteps.*100,000/],
+  ])('is refused where the noise levels of the training are unknown: %j', (config, message) => {
+    expect(() => schedulerProblem(config)).toThrow(message);
+    expect(() => createScheduler('ddim', config, 10)).toThrow(message);
   });
 
   it.each([
@@ -68,7 +96,7 @@ describe('the scheduler of a model folder', () => {
     [{ prediction_type: 'flow' }, /prediction_type.*flow/],
     [{ trained_betas: [0.1, 0.2] }, /trained_betas.*1000 numbers/],
     [{ num_train_timesteps: 0 }, /num_train_timesteps/],
-    [{ use_beta_sigmas: true }, /use_beta_sigmas/],
+    [{ use_beta_sigmas: true, use_karras_sigmas: true }, /use_karras_sigmas/],
     [{ use_karras_sigmas: true, use_exponential_sigmas: true }, /use_karras_sigmas/],
   ])('is refused with settings that are not understood: %j', (config, message) => {
     expect(() => createScheduler('euler', config, 10)).toThrow(message);

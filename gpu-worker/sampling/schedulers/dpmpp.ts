@@ -1,32 +1,35 @@
 /**
- * @file DPM-Solver++ in its multi-step form of second order (2M; Lu et al. 2022, arXiv 2211.01095, algorithm 2), and
+ * @file DPM-Solver++ in its multi-step form of orders 1 to 3 (2M, 3M; Lu et al. 2022, arXiv 2211.01095, algorithm 2), and
  * its stochastic sibling, as diffusers' DPMSolverMultistepScheduler computes them.
  */
 import { at } from '../../../core/at.ts';
 import type { ConfigFields } from '../../models/config-fields.ts';
 import { cleanOfSignal } from './clean-sample.ts';
-import { multistepLevels } from './multistep-levels.ts';
+import { FEW, multistepLevels } from './multistep-levels.ts';
 import { PREDICTION_TYPES, type Scheduler } from './scheduler.ts';
+import { SOLVER_TYPES, solverShares } from './solver-shares.ts';
 import { zip2 } from '../zip.ts';
-
-const f = Math.fround;
-/** Below this many steps the last is of first order, which is steadier. */
-const FEW = 15;
 
 /** @throws KronaError MODEL_CONFIG_INVALID, MODEL_CONFIG_UNSUPPORTED, STEPS_INVALID */
 export function createDpmpp(config: ConfigFields, steps: number): Scheduler {
   config.mustBe({ thresholding: false });
   const prediction = config.oneOf('prediction_type', PREDICTION_TYPES, 'epsilon');
-  const algorithm = config.oneOf('algorithm_type', ['dpmsolver++', 'sde-dpmsolver++'], 'dpmsolver++');
-  const order = config.integer('solver_order', 2);
-  if (order > 2) throw config.unsupported('solver_order', '1, 2');
-  const heun = config.get('solver_type') === 'heun';
+  const algorithm = config.oneOf('algorithm_type', ['dpmsolver++', 'sde-dpmsolver++', 'deis'], 'dpmsolver++');
+  const solverOrder = config.integer('solver_order', 2);
+  if (solverOrder > 3) throw config.unsupported('solver_order', '1, 2, 3');
+  const heun = config.oneOf('solver_type', SOLVER_TYPES, 'midpoint') === 'heun';
   const lowerFinal = config.flag('lower_order_final', true) && steps < FEW;
   const firstAtEnd =
     config.flag('euler_at_final', false) || config.get('final_sigmas_type') !== 'sigma_min' || lowerFinal;
-  const { timesteps, levels } = multistepLevels(config, steps);
+  const { timesteps, levels } = multistepLevels(config, steps, { clips: true });
   const stochastic = algorithm === 'sde-dpmsolver++';
-  let before: Float32Array | null = null;
+  /** Clean samples of the calls before, newest first. */
+  let before: Float32Array[] = [];
+
+  const orderAt = (i: number): number => {
+    const most = i === steps - 1 && firstAtEnd ? 1 : i === steps - 2 && lowerFinal ? 2 : 3;
+    return Math.min(most, solverOrder, before.length + 1);
+  };
 
   return {
     timesteps,
@@ -38,30 +41,30 @@ export function createDpmpp(config: ConfigFields, steps: number): Scheduler {
       const toClean = cleanOfSignal(prediction, now.signal, now.sigma);
       const clean = zip2(modelOutput, sample, toClean);
       const fresh = stochastic ? noise() : null;
-      const earlier = order === 2 && !(i === steps - 1 && firstAtEnd) ? before : null;
-      before = clean;
+      const order = orderAt(i);
+      const [newer = clean, older = clean] = before;
+      before = [clean, ...before].slice(0, 2);
 
+      const shares = solverShares(now, next, stochastic);
       const h = next.lambda - now.lambda;
-      // D1 = (m0 - m1) / r0, with r0 the last stretch of λ over this one.
-      const slope = earlier ? h / (now.lambda - at(levels, i - 1).lambda) : 0;
-      let [sampleShare, cleanShare, slopeShare, spread] = [0, 0, 0, 0];
-      if (stochastic) {
-        const change = -Math.expm1(-2 * h);
-        sampleShare = (next.sigma / now.sigma) * Math.exp(-h);
-        cleanShare = next.signal * change;
-        slopeShare = heun ? next.signal * (change / (-2 * h) + 1) : 0.5 * cleanShare;
-        spread = f(next.sigma * Math.sqrt(change));
-      } else {
-        const change = Math.expm1(-h);
-        sampleShare = next.sigma / now.sigma;
-        cleanShare = -next.signal * change;
-        slopeShare = heun ? next.signal * (change / h + 1) : 0.5 * cleanShare;
-      }
+      /** The last stretches of λ over this one. */
+      const stretch = (age: number): number =>
+        (at(levels, i - age).lambda - at(levels, i - age - 1).lambda) / h;
+      // D1 = (m0 - m1) / r0.
+      const slope = order > 1 ? h / (now.lambda - at(levels, i - 1).lambda) : 0;
+      const [r0, r1] = order === 3 ? [stretch(0), stretch(1)] : [1, 1];
+      const bend = (place: number, m: number): number => {
+        if (order === 1) return 0;
+        const last = slope * (m - at(newer, place));
+        if (order === 2) return (heun ? shares.slope : shares.midpoint) * slope * (m - at(newer, place));
+        const difference = last - (at(newer, place) - at(older, place)) / r1;
+        const first = last + (r0 / (r0 + r1)) * difference;
+        return shares.slope * first + (shares.curve * difference) / (r0 + r1);
+      };
       return sample.map((x, place) => {
         const m = at(clean, place);
-        const curve = earlier ? slopeShare * slope * (m - at(earlier, place)) : 0;
-        const moved = sampleShare * x + cleanShare * m + curve;
-        return fresh ? moved + spread * at(fresh, place) : moved;
+        const moved = shares.sample * x + shares.clean * m + bend(place, m);
+        return fresh ? moved + shares.spread * at(fresh, place) : moved;
       });
     },
   };

@@ -7,7 +7,7 @@ import type { ConfigFields } from '../../models/config-fields.ts';
 import { cleanOfSigma } from './clean-sample.ts';
 import { startsBySigma } from './picture-start.ts';
 import type { Scheduler } from './scheduler.ts';
-import { createSigmas, firstSigma, PLAIN_SIGMAS, scaleBySigma } from './sigmas.ts';
+import { ancestralStep, createSigmas, firstSigma, PLAIN_SIGMAS, scaleBySigma } from './sigmas.ts';
 import { zip3 } from '../zip.ts';
 
 const f = Math.fround;
@@ -24,9 +24,7 @@ export function createEulerAncestral(config: ConfigFields, steps: number): Sched
     scaleModelInput: scaleBySigma(sigmas),
     step(modelOutput, i, sample, noise) {
       const [from, to] = [at(sigmas, i), at(sigmas, i + 1)];
-      const [fromSquared, toSquared] = [f(from * from), f(to * to)];
-      const up = f(Math.sqrt(f(f(toSquared * f(fromSquared - toSquared)) / fromSquared)));
-      const down = f(Math.sqrt(f(toSquared - f(up * up))));
+      const { down, up } = ancestralStep(from, to);
       const change = f(down - from);
       const clean = cleanOfSigma(prediction, from);
       return zip3(sample, modelOutput, noise(), (x, output, fresh) => {

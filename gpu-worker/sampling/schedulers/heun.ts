@@ -8,7 +8,7 @@ import type { ConfigFields } from '../../models/config-fields.ts';
 import { cleanOfSigma, clipped } from './clean-sample.ts';
 import { startsBySigma } from './picture-start.ts';
 import { PREDICTION_TYPES, type Scheduler } from './scheduler.ts';
-import { createSigmas, firstSigma, PLAIN_SIGMAS, scaleBySigma } from './sigmas.ts';
+import { createSigmas, firstSigma, scaleBySigma, spreadOnly } from './sigmas.ts';
 import { zip2, zip3 } from '../zip.ts';
 
 const f = Math.fround;
@@ -17,10 +17,7 @@ const f = Math.fround;
 export function createHeun(config: ConfigFields, steps: number): Scheduler {
   const prediction = config.oneOf('prediction_type', PREDICTION_TYPES, 'epsilon');
   const range = config.flag('clip_sample', false) ? config.number('clip_sample_range', 1) : Infinity;
-  const fields = config.with({
-    ...PLAIN_SIGMAS,
-    use_karras_sigmas: config.get('use_karras_sigmas'),
-    use_exponential_sigmas: config.get('use_exponential_sigmas'),
+  const fields = spreadOnly(config).with({
     // The class does not know zero terminal SNR, and has its own defaults here.
     rescale_betas_zero_snr: false,
     beta_start: config.number('beta_start', 0.00085),

@@ -4,8 +4,8 @@
  */
 import { at } from '../../../core/at.ts';
 import type { ConfigFields } from '../../models/config-fields.ts';
-import { KronaError } from '../../../core/errors.ts';
 import { cleanOfSignal, clipped } from './clean-sample.ts';
+import { distilledTimesteps } from './distilled-timesteps.ts';
 import { alphasCumprod } from './noise-levels.ts';
 import { startsByLevel } from './picture-start.ts';
 import { PREDICTION_TYPES, type Scheduler } from './scheduler.ts';
@@ -27,18 +27,7 @@ export function createLcm(config: ConfigFields, steps: number): Scheduler {
   const prediction = config.oneOf('prediction_type', PREDICTION_TYPES, 'epsilon');
   const range = config.flag('clip_sample', false) ? config.number('clip_sample_range', 1) : Infinity;
   const scaling = config.number('timestep_scaling', 10);
-  const distilled = config.integer('original_inference_steps', 50);
-  if (!Number.isSafeInteger(steps) || steps < 1 || steps > distilled)
-    throw new KronaError(
-      'STEPS_INVALID',
-      `Sampling steps must be 1 to ${distilled} with lcm; you gave ${steps}.`,
-    );
-  const stride = Math.floor(levels.length / distilled);
-  // Evenly among the timesteps that were distilled, from the last on.
-  const timesteps = Float32Array.from(
-    { length: steps },
-    (_, i) => (distilled - Math.floor(i * (distilled / steps))) * stride - 1,
-  );
+  const timesteps = distilledTimesteps(config, 'lcm', steps);
 
   return {
     timesteps,

@@ -5,7 +5,6 @@
 import { at } from '../../../core/at.ts';
 import type { ConfigFields } from '../../models/config-fields.ts';
 import { KronaError } from '../../../core/errors.ts';
-import { trainTimesteps } from './noise-levels.ts';
 import { interpolate, spreadSigmas, timestepOf, trainedSigmas } from './sigmas.ts';
 import { linspace, roundHalfEven, spacedTimesteps, timestepSpacing } from './timesteps.ts';
 
@@ -25,25 +24,47 @@ export interface MultistepLevels {
   readonly levels: readonly Level[];
 }
 
+/** Below this many steps the solvers end with lower orders, which are steadier. */
+export const FEW = 15;
+
+interface Kind {
+  /** The class knows lambda_min_clipped. */
+  readonly clips?: boolean;
+  /** The class ends at the least spread σ, where σs are spread. */
+  readonly endsAtSpread?: boolean;
+}
+
 /** @throws KronaError MODEL_CONFIG_INVALID, MODEL_CONFIG_UNSUPPORTED, STEPS_INVALID */
-export function multistepLevels(config: ConfigFields, steps: number): MultistepLevels {
-  config.mustBe({ use_beta_sigmas: false, use_flow_sigmas: false, use_lu_lambdas: false });
+export function multistepLevels(config: ConfigFields, steps: number, kind: Kind = {}): MultistepLevels {
+  config.mustBe({ use_lu_lambdas: false });
   const trained = trainedSigmas(config);
-  let timesteps = Float64Array.from(multistepTimesteps(config, steps), roundHalfEven);
+  const visited = kind.clips === true ? visitedTimesteps(config, trained) : trained.length;
+  let timesteps = Float64Array.from(multistepTimesteps(config, steps, visited), roundHalfEven);
   let sigmas: Float64Array = timesteps.map((timestep) => interpolate(trained, timestep));
   const spread = spreadSigmas(config, Float64Array.from(trained).reverse(), steps);
   if (spread !== null) {
     sigmas = spread;
-    // diffusers rounds Karras's timesteps and cuts exponential ones off.
+    // diffusers rounds Karras's timesteps and cuts the others off.
     const whole = config.get('use_karras_sigmas') === true ? roundHalfEven : Math.trunc;
     timesteps = spread.map((sigma) => whole(timestepOf(sigma, trained)));
   }
   const final = config.oneOf('final_sigmas_type', ['zero', 'sigma_min'], 'zero');
-  const last = final === 'zero' ? 0 : at(trained, 0);
+  const least = kind.endsAtSpread === true && spread !== null ? at(spread, -1) : at(trained, 0);
   return {
     timesteps: Float32Array.from(timesteps),
-    levels: [...sigmas, last].map((sigma) => levelOf(f(sigma))),
+    levels: [...sigmas, final === 'zero' ? 0 : least].map((sigma) => levelOf(f(sigma))),
   };
+}
+
+/** How many timesteps are left without those noisier than lambda_min_clipped, for cosine schedules. */
+function visitedTimesteps(config: ConfigFields, trained: Float32Array): number {
+  const clipped = config.get('lambda_min_clipped');
+  if (clipped === null || clipped === -Infinity) return trained.length;
+  const least = config.number('lambda_min_clipped');
+  const visited = trained.filter((sigma) => levelOf(sigma).lambda >= least).length;
+  if (visited < trained.length && timestepSpacing(config, 'linspace') === 'trailing')
+    throw config.unsupported('lambda_min_clipped', 'null with trailing timesteps');
+  return visited;
 }
 
 function levelOf(ratio: number): Level {
@@ -52,8 +73,7 @@ function levelOf(ratio: number): Level {
   return { signal, sigma, lambda: f(f(Math.log(signal)) - f(Math.log(sigma))) };
 }
 
-function multistepTimesteps(config: ConfigFields, steps: number): Float64Array {
-  const total = trainTimesteps(config);
+function multistepTimesteps(config: ConfigFields, steps: number, total: number): Float64Array {
   const spacing = timestepSpacing(config, 'linspace');
   if (spacing === 'trailing') return spacedTimesteps(config, spacing, steps);
   const offset = config.integer('steps_offset', 0, { least: 0 });

@@ -4,10 +4,16 @@
  */
 import { at } from '../../../core/at.ts';
 import type { ConfigFields } from '../../models/config-fields.ts';
+import { isBuilt } from './class-names.ts';
+
+/** More than any model has; each one costs memory. */
+const MANY_TIMESTEPS = 100_000;
+/** The fields that say the noise levels of a class that isn't built. */
+const LEVEL_FIELDS = ['beta_schedule', 'beta_start', 'beta_end', 'trained_betas'];
 
 /** Number of timesteps a model was trained with. */
 export function trainTimesteps(config: ConfigFields): number {
-  return config.integer('num_train_timesteps', 1000, { most: 10_000 });
+  return config.integer('num_train_timesteps', 1000, { most: MANY_TIMESTEPS });
 }
 
 /**
@@ -16,7 +22,20 @@ export function trainTimesteps(config: ConfigFields): number {
  * @throws KronaError MODEL_CONFIG_INVALID, MODEL_CONFIG_UNSUPPORTED
  */
 export function alphasCumprod(config: ConfigFields): Float32Array {
+  // Classes of flow matching and of EDM have no βs: other numbers than the model was trained with would draw noise.
+  config.mustBe({ use_flow_sigmas: false });
+  const className = config.get('_class_name');
+  if (className !== null && !isBuilt(className) && LEVEL_FIELDS.every((field) => config.get(field) === null))
+    throw config.unsupported(
+      '_class_name',
+      'schedulers with a beta_schedule, such as EulerDiscreteScheduler',
+    );
   const betas = trainedBetas(config) ?? scheduledBetas(config);
+  if (!betas.every((beta) => beta > 0 && beta < 1))
+    throw config.invalid(
+      config.get('trained_betas') === null ? 'beta_end' : 'trained_betas',
+      'βs above 0 and below 1, from beta_start to beta_end',
+    );
   return cumulativeProduct(config.flag('rescale_betas_zero_snr', false) ? rescaledToZeroSnr(betas) : betas);
 }
 

@@ -1,9 +1,10 @@
 /**
  * @file Noise levels as σ = √((1-ᾱ)/ᾱ), and how a run of few steps spaces them: by timestep, or spread as
- * Karras et al. 2022 (arXiv 2206.00364, eq. 5) or exponentially. Shared by the schedulers of that family.
+ * Karras et al. 2022 (arXiv 2206.00364, eq. 5), exponentially, or by a beta distribution. Shared by the schedulers of that family.
  */
 import { at } from '../../../core/at.ts';
 import type { ConfigFields } from '../../models/config-fields.ts';
+import { betaQuantile } from './beta-quantile.ts';
 import { alphasCumprod, linspace32 } from './noise-levels.ts';
 import { linspace, spacedTimesteps, timestepSpacing, type Spacing } from './timesteps.ts';
 
@@ -25,14 +26,22 @@ const SIGMA_OF_ZERO_SNR = 4096;
 export const PLAIN_SIGMAS = {
   use_karras_sigmas: false,
   use_exponential_sigmas: false,
+  use_beta_sigmas: false,
   interpolation_type: 'linear',
   final_sigmas_type: 'zero',
   timestep_type: 'discrete',
 } as const;
 
+export const SPREADS = ['use_karras_sigmas', 'use_exponential_sigmas', 'use_beta_sigmas'] as const;
+
+/** Fields of a class that spreads its σs as Euler does, and has none of Euler's other fields. */
+export function spreadOnly(config: ConfigFields): ConfigFields {
+  const spread = Object.fromEntries(SPREADS.map((field) => [field, config.get(field)]));
+  return config.with({ ...PLAIN_SIGMAS, ...spread });
+}
+
 /** @throws KronaError MODEL_CONFIG_INVALID, MODEL_CONFIG_UNSUPPORTED, STEPS_INVALID */
 export function createSigmas(config: ConfigFields, steps: number): Sigmas {
-  config.mustBe({ use_beta_sigmas: false });
   const f = Math.fround;
   const spacing = timestepSpacing(config, 'linspace');
   const trained = trainedSigmas(config);
@@ -85,18 +94,45 @@ export function trainedSigmas(config: ConfigFields): Float32Array {
   );
 }
 
-/** Karras's or exponential steps between the largest and smallest of `sigmas`; null where neither is asked for. */
+/** α of the distribution of "beta sigmas", whose β is the same. */
+const BETA = 0.6;
+
+/** Karras's, exponential or beta steps between the largest and smallest of `sigmas`; null where none is asked for. */
 export function spreadSigmas(config: ConfigFields, sigmas: Float64Array, steps: number): Float64Array | null {
-  const karras = config.get('use_karras_sigmas') === true;
-  const exponential = config.get('use_exponential_sigmas') === true;
-  if (karras && exponential) throw config.invalid('use_karras_sigmas', 'one of Karras and exponential only');
-  if (!karras && !exponential) return null;
+  const asked = SPREADS.filter((field) => config.flag(field, false));
+  const [spread] = asked;
+  if (spread === undefined) return null;
+  if (asked.length > 1) throw config.invalid(spread, 'one of Karras, exponential and beta only');
   const bound = (key: string, own: number) => (config.get(key) === null ? own : config.number(key));
   const [least, largest] = [bound('sigma_min', at(sigmas, -1)), bound('sigma_max', at(sigmas, 0))];
-  if (exponential) return linspace(Math.log(largest), Math.log(least), steps).map(Math.exp);
-  const rho = 7;
-  const [from, to] = [largest ** (1 / rho), least ** (1 / rho)];
-  return linspace(0, 1, steps).map((ramp) => (from + ramp * (to - from)) ** rho);
+  if (!(least > 0 && least <= largest))
+    throw config.invalid('sigma_min', `above 0 and at most ${largest} (sigma_max)`);
+  switch (spread) {
+    case 'use_karras_sigmas': {
+      const rho = 7;
+      const [from, to] = [largest ** (1 / rho), least ** (1 / rho)];
+      return linspace(0, 1, steps).map((ramp) => (from + ramp * (to - from)) ** rho);
+    }
+    case 'use_exponential_sigmas':
+      return linspace(Math.log(largest), Math.log(least), steps).map(Math.exp);
+    case 'use_beta_sigmas':
+      return linspace(0, 1, steps).map((ramp) => least + betaQuantile(1 - ramp, BETA) * (largest - least));
+  }
+}
+
+export interface AncestralStep {
+  /** σ to go down to, below the one asked for. */
+  readonly down: number;
+  /** Deviation of the noise that leads back up to it. */
+  readonly up: number;
+}
+
+/** How an ancestral step from one σ to another divides (k-diffusion's get_ancestral_step). */
+export function ancestralStep(from: number, to: number): AncestralStep {
+  const f = Math.fround;
+  const [fromSquared, toSquared] = [f(from * from), f(to * to)];
+  const up = f(Math.sqrt(f(f(toSquared * f(fromSquared - toSquared)) / fromSquared)));
+  return { down: f(Math.sqrt(f(toSquared - f(up * up)))), up };
 }
 
 /** numpy.interp over 0, 1, 2, …: the value of `values` at a place between its indices. */

@@ -8,6 +8,7 @@ import { zip2, zip3 } from '../zip.ts';
 import { cleanOfSignal } from './clean-sample.ts';
 import { multistepLevels, type Level } from './multistep-levels.ts';
 import { PREDICTION_TYPES, type Scheduler } from './scheduler.ts';
+import { SPREADS } from './sigmas.ts';
 
 /** @throws KronaError MODEL_CONFIG_INVALID, MODEL_CONFIG_UNSUPPORTED, STEPS_INVALID */
 export function createUniPc(config: ConfigFields, steps: number): Scheduler {
@@ -99,7 +100,7 @@ function predicted(
 
 /** With spread sigmas the class ends at the least of them, not at the first timestep's. */
 function lastSigma(config: ConfigFields): ConfigFields {
-  const spread = config.get('use_karras_sigmas') === true || config.get('use_exponential_sigmas') === true;
+  const spread = SPREADS.some((field) => config.get(field) === true);
   if (spread && config.get('final_sigmas_type') === 'sigma_min')
     throw config.unsupported('final_sigmas_type', '"zero" with spread sigmas');
   return config;
