@@ -74,7 +74,7 @@ export class ServiceProcess {
     const { command, log, nodeOptions: more = [] } = this.#settings;
     const child = fork(ownProgram(import.meta.dirname, 'krona'), [command, '--json'], {
       execArgv: [...nodeOptions, ...more],
-      env: childEnvironment(this.#env),
+      env: childEnvironment(command, this.#env),
       stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
       // In its own process group, so that Ctrl-C reaches only this process.
       detached: true,

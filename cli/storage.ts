@@ -1,4 +1,5 @@
 /** @file Opens the storage for the lifetime of a service. */
+import { withoutRepeats } from '../core/backoff.ts';
 import type { Config } from '../core/config.ts';
 import { describeError } from '../core/errors.ts';
 import { openStorage, type Storage } from '../storage/open.ts';
@@ -12,7 +13,7 @@ export async function onStorage(
   start: (storage: Storage) => Promise<Service>,
 ): Promise<Service> {
   const storage = await openStorage(config, {
-    onError: (error) => log.warn(describeError(error), 'storage'),
+    onError: withoutRepeats((error) => log.warn(describeError(error), 'storage')),
   });
   try {
     const service = await start(storage);
