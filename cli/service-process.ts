@@ -3,11 +3,12 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Logger } from 'pino';
+import { Backoff } from '../core/backoff.ts';
 import { childEnvironment } from '../core/environment.ts';
 import { KronaError } from '../core/errors.ts';
 import { nodeOptions, ownProgram } from '../core/own-program.ts';
 
-/** Wait before a restart, ms: doubled after each death, and short again once a process has run for LONG_LIFE. */
+/** Longest wait before the first restart and before any, ms. It is short again once a process has run for LONG_LIFE. */
 const FIRST_WAIT = 1000;
 const LONGEST_WAIT = 60_000;
 const LONG_LIFE = 60_000;
@@ -29,7 +30,7 @@ export class ServiceProcess {
   #env: Readonly<Record<string, string>>;
   #child: ChildProcess | null = null;
   #served = false;
-  #wait = FIRST_WAIT;
+  readonly #backoff = new Backoff(FIRST_WAIT, LONGEST_WAIT);
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
 
@@ -96,13 +97,13 @@ export class ServiceProcess {
         );
         return;
       }
-      if (performance.now() - began > LONG_LIFE) this.#wait = FIRST_WAIT;
+      if (performance.now() - began > LONG_LIFE) this.#backoff.reset();
+      const wait = this.#backoff.next();
       log.error(
         { code, signal },
-        `the ${command} stopped unexpectedly; restarting in ${this.#wait / 1000} s`,
+        `the ${command} stopped unexpectedly; restarting in ${(wait / 1000).toFixed(1)} s`,
       );
-      this.#timer = setTimeout(() => this.#start(), this.#wait);
-      this.#wait = Math.min(2 * this.#wait, LONGEST_WAIT);
+      this.#timer = setTimeout(() => this.#start(), wait);
     });
   }
 

@@ -1,6 +1,7 @@
 /** @file Takes jobs of one kind and runs them: cancellation, interruption, and which errors are tried again. */
 import { UnrecoverableError, WaitingError } from 'bullmq';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Backoff } from '../../core/backoff.ts';
 import { asError, KronaError } from '../../core/errors.ts';
 import type { KindJob, KindQueue, QueueBackend } from './bullmq-backend.ts';
 import type { JobHandler, JobWorkerHandle } from './contract.ts';
@@ -16,8 +17,9 @@ const LOCK = 10_000;
 const RENEW = 4_000;
 const LOOK = 3_000;
 
-/** How often a running job is checked for cancellation, ms. */
+/** How often a running job is checked for cancellation, ms; and at least how often while the checks fail. */
 const CANCEL_CHECK = 400;
+const LONGEST_CANCEL_CHECK = 10_000;
 
 /** Jobs taken from a dead worker run before those that have not started. */
 const PRIORITY_AGAIN = FIRST_ROUND - 1;
@@ -119,14 +121,19 @@ class RunningJobs<K extends JobKind> {
   /** Aborts a running job when somebody has cancelled it. */
   async #watch(id: string, abort: AbortController): Promise<void> {
     const { queue, onError } = this.#settings;
+    const backoff = new Backoff(2 * CANCEL_CHECK, LONGEST_CANCEL_CHECK);
+    let pause = CANCEL_CHECK;
     for (;;) {
-      await sleep(CANCEL_CHECK);
+      await sleep(pause);
       if (this.#running.get(id) !== abort || abort.signal.aborted) return;
       try {
         const job = await queue.getJob(id);
         if (job?.data.cancelled) abort.abort(cancelled());
+        pause = CANCEL_CHECK;
+        backoff.reset();
       } catch (error) {
         onError(asError(error));
+        pause = backoff.next();
       }
     }
   }
