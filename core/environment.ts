@@ -83,7 +83,7 @@ const CHILD_VARIABLES = {
     ...['PGSSLROOTCERT', 'PGSSLCERT', 'PGSSLKEY'],
   ],
   engine: ENGINE,
-  /** `krona` run on the command line's behalf. */
+  /** A comparison's worker, started on the command line. */
   command: null,
 } as const;
 

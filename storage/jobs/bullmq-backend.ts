@@ -18,7 +18,7 @@ import { KronaError } from '../../core/errors.ts';
 import type { JobKind, JobOwner, JobPayloads } from '../../core/job-payloads.ts';
 
 /** What BullMQ stores for one of our jobs. */
-export interface JobData<K extends JobKind = JobKind> {
+interface JobData<K extends JobKind = JobKind> {
   readonly payload: JobPayloads[K];
   readonly owner: JobOwner;
   /** Of its owner in the channel (turns.ts). */
@@ -105,7 +105,7 @@ const LONGEST_PAUSE = 30_000;
  * Pauses after a fault. BullMQ's own loop asks for the next job again at once after any error but a refused connection:
  * a server without a free connection, or one that is read-only, would be asked thousands of times a second.
  */
-export class PatientWorker<K extends JobKind> extends Worker<JobData<K>, void, string, IQueueBackend> {
+class PatientWorker<K extends JobKind> extends Worker<JobData<K>, void, string, IQueueBackend> {
   readonly #backoff = new Backoff(FIRST_PAUSE, LONGEST_PAUSE);
   readonly #closing = new AbortController();
   #failed = false;
