@@ -68,7 +68,10 @@ export async function startBot(storage: Storage, config: Config, { log }: BotOpt
   }
   const stopGateways: (() => Promise<void>)[] = [];
   const stopRelay = relayOutbox(storage.records, storage.jobs, {
-    onError: (error) => log.error({ error }, 'could not move jobs from the records to the queue'),
+    onError: (error) =>
+      log.error({ error }, 'could not move jobs from the records to the queue; trying again'),
+    onRecovered: () => log.info({}, 'moves jobs from the records to the queue again'),
+    onRestored: (count) => log.warn({ count }, 'the queue had lost jobs; they are queued again'),
   });
   const stopWatching = watchSockets(sockets);
   const stopAll = async () => {

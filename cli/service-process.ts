@@ -8,7 +8,7 @@ import { KronaError } from '../core/errors.ts';
 import { Backoff } from '../core/retrying.ts';
 import { nodeOptions, ownProgram } from '../core/own-program.ts';
 
-/** Wait before a restart, ms: doubled after each death, and short again once a process has run for LONG_LIFE. */
+/** Longest wait before the first restart and before any, ms. It is short again once a process has run for LONG_LIFE. */
 const FIRST_WAIT = 1000;
 const LONGEST_WAIT = 60_000;
 const LONG_LIFE = 60_000;
@@ -80,7 +80,7 @@ export class ServiceProcess {
     const { command, log, nodeOptions: more = [] } = this.#settings;
     const child = fork(ownProgram(import.meta.dirname, 'krona'), [command, '--json'], {
       execArgv: [...nodeOptions, ...more],
-      env: childEnvironment(this.#env),
+      env: childEnvironment(command, this.#env),
       stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
       // In its own process group, so that Ctrl-C reaches only this process.
       detached: true,

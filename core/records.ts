@@ -1,5 +1,5 @@
 /** @file The types of Krona's records. Ids are UUIDs; times are Date. storage/records.ts reads and writes them. */
-import type { JobKind, JobPayloads } from './job-payloads.ts';
+import type { JobKind, JobOwner, JobPayloads } from './job-payloads.ts';
 import type { ChannelSettings } from './settings/schema.ts';
 
 export type Platform = 'web' | 'discord' | 'slack';
@@ -296,4 +296,9 @@ export interface OutboxJob<K extends JobKind = JobKind> {
   readonly id: string;
   readonly kind: K;
   readonly payload: JobPayloads[K];
+}
+
+/** A job with whose turn it takes: the member of its run or set, null if that was deleted. */
+export interface OwnedJob extends OutboxJob {
+  readonly owner: JobOwner | null;
 }

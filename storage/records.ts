@@ -23,6 +23,7 @@ import type {
   Post,
   ChatLine,
   OutboxJob,
+  OwnedJob,
 } from '../core/records.ts';
 import type { ChannelRules } from '../core/rules.ts';
 import type { ChannelSettings } from '../core/settings/schema.ts';
@@ -211,8 +212,11 @@ export interface Records {
   lines(channelId: string, since: number, limit: number): Promise<ChatLine[]>;
   /** The job is queued once this transaction is committed, even if the process crashes right after. */
   addOutboxJob(job: OutboxJob): Promise<void>;
-  outboxJobs(limit: number): Promise<OutboxJob[]>;
+  /** In the order in which they were added. */
+  outboxJobs(limit: number): Promise<OwnedJob[]>;
   removeOutboxJob(id: string): Promise<void>;
+  /** The jobs of all runs and sets that are queued or running, oldest first. Samples are part of their run. */
+  openJobs(): Promise<OwnedJob[]>;
 
   /** Hashes of all blobs that a record or a line of a conversation refers to. */
   blobsInUse(): Promise<Set<string>>;

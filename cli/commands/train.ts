@@ -73,7 +73,7 @@ function defineRun(train: Command): void {
       new Option(
         '--scheduler <name>',
         `sampling method of --sample: ${SCHEDULERS.join(', ')} (default: the model's)`,
-      ).argParser((typed: string) => readSetting(DRAW_SETTINGS.scheduler, typed)),
+      ).argParser((typed: string) => readSetting({ ...DRAW_SETTINGS.scheduler, name: '--scheduler' }, typed)),
     )
     .option('--trace <file>', 'record every step, to reproduce the run with another implementation')
     .addOption(deviceOption())

@@ -125,7 +125,8 @@ export async function stopWork(work: Work, context: CommandContext): Promise<voi
   });
   // The job may not be in the queue yet. Adding it (which works only once) makes sure that there is one to cancel.
   const { jobs } = context;
-  if (work.kind === 'run') await jobs.enqueue('train', id, { runId: id });
-  else await jobs.enqueue('imagine', id, { setId: id });
+  const owner = workRecord(work);
+  if (work.kind === 'run') await jobs.enqueue('train', id, { runId: id }, owner);
+  else await jobs.enqueue('imagine', id, { setId: id }, owner);
   await jobs.cancel(work.kind === 'run' ? 'train' : 'imagine', id);
 }

@@ -3,7 +3,7 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Engine } from '../../gpu-worker/engine/engine.ts';
 import type { EngineWork, PngPicture } from '../../gpu-worker/engine/protocol.ts';
 import { Turns, type Place } from '../../gpu-worker/engine/turns.ts';
@@ -67,6 +67,15 @@ describe('the engine process', () => {
     background: false,
     check: false,
     pictures: Array.from({ length: count }, (_, n) => ({ seed: n, adapters: [] })),
+  });
+
+  it('has no token of the platforms and no database', async () => {
+    vi.stubEnv('SLACK_BOT_TOKEN', 'hush').stubEnv('DATABASE_URL', 'hush').stubEnv('KRONA_THREADS', '1');
+    await engine.device();
+    vi.unstubAllEnvs();
+    const variables = (await readFile(`/proc/${enginePid()}/environ`, 'utf8')).split('\0');
+    expect(variables).toContain('KRONA_THREADS=1');
+    expect(variables.filter((each) => each.endsWith('=hush'))).toEqual([]);
   });
 
   it('tells what its model is', async () => {

@@ -149,7 +149,7 @@ function fallbackConfig(config: ConfigFields): ConfigFields {
   const spaced = only([...TRAINED, ...SPACED]);
   try {
     timestepSpacing(spaced, 'linspace');
-    spaced.integer('steps_offset', 0, 0);
+    spaced.integer('steps_offset', 0, { least: 0 });
     return spaced;
   } catch {
     return only(TRAINED);
