@@ -6,6 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { webApi } from '@slack/bolt';
 import { KronaError } from '../../core/errors.ts';
+import { backOff } from '../back-off.ts';
 import { Lanes } from '../lanes.ts';
 import { RecentMap } from '../recent.ts';
 import type { Log } from '../../core/log.ts';
@@ -15,6 +16,10 @@ import { isUncertain, retryAfter, toKronaError } from './failures.ts';
 const MESSAGE_EVERY = 1_050;
 /** Longest that a call waits for rate limits in all, ms. */
 const PATIENCE = 180_000;
+/** Pauses after a limit that does not say how long it lasts. */
+const UNSTATED_LIMIT = { first: 1_000, longest: 60_000 };
+/** Pauses after a call whose answer was lost. */
+const UNCERTAIN = { first: 500, longest: 4_000 };
 /** Tries of a call whose answer was lost. */
 const TRIES = 3;
 /** A call that Slack does not answer is given up after this, ms. */
@@ -41,9 +46,23 @@ export function slackLogger(log: Log) {
   };
 }
 
+/**
+ * Gives limits that don't say how long they last a time of 0 s, which the caller's own pause replaces: Slack's package
+ * takes such an answer for an error without a reason.
+ */
+const fetchLimited: typeof fetch = async (input, init) => {
+  const response = await fetch(input, init);
+  const stated = Number.parseInt(response.headers.get('retry-after') ?? '', 10);
+  if (response.status !== 429 || stated >= 0) return response;
+  const headers = new Headers([...response.headers]);
+  headers.set('retry-after', '0');
+  return new Response(response.body, { status: 429, headers });
+};
+
 export function clientOptions(api: string | null, log: Log): webApi.WebClientOptions {
   return {
     ...(api !== null && { slackApiUrl: api }),
+    fetch: fetchLimited,
     logger: slackLogger(log),
     // Retries and rate limits are ours: the client would stop all methods for one that is limited.
     retryConfig: { retries: 0 },
@@ -82,16 +101,19 @@ export class SlackApi {
   ): Promise<T> {
     const key = `${method} ${limitedBy}`;
     const until = Date.now() + PATIENCE;
-    for (let tries = 1; ; tries++) {
+    for (let tries = 1, limits = 1; ;) {
       await this.#pause((this.#freeAt.get(key) ?? 0) - Date.now());
       try {
         return await work(this.client);
       } catch (error) {
         const seconds = retryAfter(error);
-        const again = Date.now() + (seconds ?? 0) * 1000;
-        if (seconds !== null && again < until) this.#freeAt.set(key, again);
-        else if (seconds === null && repeatable && isUncertain(error) && tries < TRIES)
-          await this.#pause(250 * 2 ** tries);
+        const isLimit = seconds !== null;
+        const pause = seconds ? seconds * 1000 : backOff(limits, UNSTATED_LIMIT);
+        if (isLimit && Date.now() + pause < until) {
+          this.#freeAt.set(key, Date.now() + pause);
+          limits++;
+        } else if (!isLimit && repeatable && isUncertain(error) && tries < TRIES)
+          await this.#pause(backOff(tries++, UNCERTAIN));
         else throw toKronaError(error, method);
       }
     }
