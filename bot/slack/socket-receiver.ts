@@ -14,7 +14,7 @@ import { clientOptions, slackLogger } from './web-api.ts';
 
 const PAUSES = { first: 500, longest: 30_000 };
 /** Slack greets on a new connection at once; one without a word for this long is given up, ms. */
-const LONGEST_SILENCE = 20_000;
+const LONGEST_SILENCE = 10_000;
 /** Why Slack ends a connection at once: the app has its 10 already, e.g. of a process that was killed just now. */
 const TOO_MANY = 'too_many_websockets';
 /** Failures that pass. */
