@@ -38,36 +38,35 @@ interface KnownRow extends Row {
 const channel: Operation<'channel'> =
   (db) =>
   async (platform, externalId, name, facts = {}) => {
-    const parentId = facts.parent && (await parentOf(db, platform, facts.parent, facts));
+    const parent = facts.parent && (await parentOf(db, platform, facts.parent, facts));
     const [known] = await db.query<KnownRow>(sql`
     SELECT ${CHANNEL}, age_restricted AS "ownAge", parent_id AS "parentId", server_id AS "serverId"
     FROM krona.channel WHERE platform = ${platform} AND external_id = ${externalId}`);
     const reported = {
-      name,
       ownAge: facts.ageRestricted ?? known?.ownAge ?? false,
-      parentId: parentId ?? known?.parentId ?? null,
+      parentId: parent ?? known?.parentId ?? null,
       serverId: facts.serverId ?? known?.serverId ?? null,
     };
-    const { ownAge, serverId } = reported;
     // A known channel is written only when something has changed.
-    const isKnown =
-      known?.name === name &&
-      known.ownAge === ownAge &&
-      known.parentId === reported.parentId &&
-      known.serverId === serverId;
-    const rows = isKnown
-      ? [channelRow(known)]
-      : await db.query<Row>(sql`
-        INSERT INTO krona.channel (platform, external_id, name, settings, age_restricted, parent_id, server_id)
-        VALUES (${platform}, ${externalId}, ${name}, ${json({})}, ${ownAge}, ${reported.parentId}, ${serverId})
-        ON CONFLICT (platform, external_id) DO UPDATE SET
-          name = excluded.name, age_restricted = excluded.age_restricted,
-          parent_id = excluded.parent_id, server_id = excluded.server_id
-        RETURNING ${CHANNEL}`);
-    return onlyRow(await withSettings(db, rows));
+    if (known !== undefined) {
+      const { ownAge, parentId, serverId, ...row } = known;
+      const isSame =
+        row.name === name &&
+        ownAge === reported.ownAge &&
+        parentId === reported.parentId &&
+        serverId === reported.serverId;
+      if (isSame) return onlyRow(await withSettings(db, [row]));
+    }
+    const { ownAge, parentId, serverId } = reported;
+    const saved = await db.query<Row>(sql`
+    INSERT INTO krona.channel (platform, external_id, name, settings, age_restricted, parent_id, server_id)
+    VALUES (${platform}, ${externalId}, ${name}, ${json({})}, ${ownAge}, ${parentId}, ${serverId})
+    ON CONFLICT (platform, external_id) DO UPDATE SET
+      name = excluded.name, age_restricted = excluded.age_restricted,
+      parent_id = excluded.parent_id, server_id = excluded.server_id
+    RETURNING ${CHANNEL}`);
+    return onlyRow(await withSettings(db, saved));
   };
-
-const channelRow = ({ ownAge: _age, parentId: _parent, serverId: _server, ...row }: KnownRow): Row => row;
 
 /** The id of a thread's channel, which may be new: nobody has to use Krona in it. */
 async function parentOf(
