@@ -67,7 +67,7 @@ export class BotRest extends REST {
     if (!/^[\w.-]+$/.test(config.token)) throw tokenInvalid();
     super(restOptions(config, log));
     this.setToken(config.token);
-    const send = this.options.makeRequest;
+    const send = requestMaker(log);
     this.options.makeRequest = async (url, init) => {
       // Its caller has been told that it was not sent.
       if (this.#ended && carriesToken(init.headers)) throw stopping();

@@ -2,23 +2,24 @@
  * @file Where something happens on Discord: the channel with its server and, of a thread, the channel that it is in. The
  * client does not know every thread, such as one that was archived when it connected, but an interaction names its own.
  */
-import { type Channel, ChannelType, type Client, GatewayDispatchEvents } from 'discord.js';
-import * as v from 'valibot';
+import {
+  type Channel,
+  ChannelType,
+  type Client,
+  GatewayDispatchEvents,
+  type GatewayInteractionCreateDispatchData,
+} from 'discord.js';
 import type { Party, Place } from '../gateway.ts';
 import { RecentMap } from '../recent.ts';
 
 /** Threads whose channel is remembered. */
 const MOST_REMEMBERED = 5_000;
 
-/** The parts of an interaction's packet that are read. */
-const PACKET = v.object({
-  channel: v.object({
-    id: v.string(),
-    type: v.picklist([ChannelType.PublicThread, ChannelType.PrivateThread, ChannelType.AnnouncementThread]),
-    name: v.nullish(v.string()),
-    parent_id: v.string(),
-  }),
-});
+const THREADS: readonly ChannelType[] = [
+  ChannelType.PublicThread,
+  ChannelType.PrivateThread,
+  ChannelType.AnnouncementThread,
+];
 
 interface Thread {
   readonly name: string;
@@ -35,11 +36,15 @@ export class Places {
 
   /** Reads the packets of interactions, which come before the interactions themselves. */
   listen(): void {
-    this.#client.ws.on(GatewayDispatchEvents.InteractionCreate, (packet: unknown) => {
-      if (!v.is(PACKET, packet)) return;
-      const { id, name, parent_id: parentId } = packet.channel;
-      this.#told.set(id, { name: name ?? id, parentId });
-    });
+    this.#client.ws.on(
+      GatewayDispatchEvents.InteractionCreate,
+      ({ channel }: GatewayInteractionCreateDispatchData) => {
+        if (channel === undefined || !THREADS.includes(channel.type)) return;
+        const name = 'name' in channel ? channel.name : null;
+        const parentId = 'parent_id' in channel ? channel.parent_id : null;
+        this.#told.set(channel.id, { name: name ?? channel.id, parentId: parentId ?? null });
+      },
+    );
   }
 
   /** @param guildId - of the event; null where it does not say */

@@ -119,9 +119,8 @@ export class SocketReceiver implements Receiver {
       throw silent();
     } catch (error) {
       // Without an error: it ended at once, for a reason that Slack may have sent on it.
-      throw error === undefined || reasonOf(error) === TOO_MANY
-        ? ended(reason ?? reasonOf(error), error)
-        : error;
+      if (error === undefined || reasonOf(error) === TOO_MANY) throw ended(reason ?? reasonOf(error), error);
+      throw error;
     } finally {
       greeted.abort();
       client.off('ws_message', hear);

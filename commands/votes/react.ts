@@ -79,8 +79,7 @@ export async function recordReaction(
   const set = await records.set(reaction.setId);
   const picture = set && pictureOf(reaction, await records.pictures(set.id));
   if (!set || !picture) return { recorded: false, change: null };
-  if (added && (await isBlocked(records, set.channelId, memberId)))
-    return { recorded: false, change: null };
+  if (added && (await isBlocked(records, set.channelId, memberId))) return { recorded: false, change: null };
   const recorded = await records.addVote({ pictureId: picture.id, memberId, emoji, added });
   const counts = recorded && meaningOf(emoji).sign !== 0;
   return { recorded, change: counts ? await crownByVotes(set, context) : null };
