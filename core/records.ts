@@ -241,6 +241,13 @@ export interface Usage {
   readonly at: Date;
 }
 
+/** Queued or running work that counts against a quota. */
+export interface OpenUsage {
+  readonly memberId: string;
+  /** As in Progress; null before there is an estimate. */
+  readonly secondsLeft: number | null;
+}
+
 /** Everything kept about a member. */
 export interface MemberData {
   readonly subjects: readonly Subject[];

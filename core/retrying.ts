@@ -15,6 +15,17 @@ interface Pauses {
 /** From half a second to a minute: for servers that are usually back soon. */
 const USUAL: Pauses = { first: 500, longest: 60_000 };
 
+/**
+ * Returns the pause before the next try, ms: doubled with each failure, and up to a quarter more or less by chance, so that
+ * callers that failed together don't return together.
+ *
+ * @param failures - how many tries in a row have failed, from 1
+ */
+export function pauseAfter(failures: number, { first, longest }: Pauses = USUAL): number {
+  const pause = Math.min(longest, first * 2 ** Math.min(failures - 1, 30));
+  return pause * (0.75 + Math.random() / 2);
+}
+
 /** The pauses after failures that follow each other. */
 export class Backoff {
   readonly #pauses: Pauses;
@@ -26,9 +37,7 @@ export class Backoff {
 
   /** Counts a failure. @returns the pause before the next try, ms: within a quarter of the doubled one */
   next(): number {
-    const { first, longest } = this.#pauses;
-    const pause = Math.min(longest, first * 2 ** Math.min(this.#failures++, 30));
-    return pause * (0.75 + Math.random() / 2);
+    return pauseAfter(++this.#failures, this.#pauses);
   }
 
   /** A try succeeded. */

@@ -18,6 +18,7 @@ import type {
   ChampionChange,
   AuditEntry,
   Usage,
+  OpenUsage,
   MemberData,
   Ranking,
   Post,
@@ -25,7 +26,7 @@ import type {
   OutboxJob,
   OwnedJob,
 } from '../core/records.ts';
-import type { ChannelRules } from '../core/rules.ts';
+import type { ChannelRules, Reach, ServerRules } from '../core/rules.ts';
 import type { ChannelSettings } from '../core/settings/schema.ts';
 import type { ModelCard } from '../core/settings/model-card.ts';
 
@@ -34,18 +35,31 @@ type New<T, Optional extends keyof T = never> = Omit<T, 'revision' | 'createdAt'
 
 type LineContent = Pick<ChatLine, 'id' | 'channelId' | 'memberId' | 'body'>;
 
+/** What a platform says of a channel. */
+export interface ChannelFacts {
+  readonly ageRestricted?: boolean | undefined;
+  /** The channel that a thread belongs to: its rules hold in the thread. */
+  readonly parent?: { readonly externalId: string; readonly name: string } | undefined;
+  /** The platform's id of the server or workspace. */
+  readonly serverId?: string | undefined;
+}
+
 /** Reads and writes: each call on its own on a `RecordStore`, or together inside `transaction`. */
 export interface Records {
   // Channels and members
-  /** @param ageRestricted as the platform reports it; by default as it last reported it */
-  channel(platform: Platform, externalId: string, name: string, ageRestricted?: boolean): Promise<Channel>;
+  /** @param facts - as the platform reports them; each by default as it last reported it */
+  channel(platform: Platform, externalId: string, name: string, facts?: ChannelFacts): Promise<Channel>;
   channelById(id: string): Promise<Channel | null>;
   /** Every channel of a platform, oldest first: the web chat's sidebar. */
   channels(platform: Platform): Promise<Channel[]>;
   saveSettings(channelId: string, settings: ChannelSettings): Promise<void>;
-  /** As saved, or the defaults of the channel's platform. */
+  /** As saved, or the defaults of the channel's platform. Threads have the rules of their channel. */
   rules(channelId: string): Promise<ChannelRules>;
   saveRules(channelId: string, rules: ChannelRules): Promise<void>;
+  /** The rules of a channel's server, as saved, or the defaults; null where the platform has no servers. */
+  serverRules(channelId: string): Promise<ServerRules | null>;
+  /** @throws KronaError CHANNEL_NOT_FOUND, also where the platform has no servers */
+  saveServerRules(channelId: string, rules: ServerRules): Promise<void>;
   member(platform: Platform, externalId: string, name: string): Promise<Member>;
   members(ids: readonly string[]): Promise<Member[]>;
   /** A member by the platform's own id; null when they are unknown. */
@@ -61,10 +75,12 @@ export interface Records {
     entry: Pick<AuditEntry, 'channelId' | 'memberId' | 'action' | 'details'> &
       Partial<Pick<AuditEntry, 'targetId' | 'amount'>>,
   ): Promise<void>;
-  /** Newest first. */
+  /** Newest first, with the entries of the channel's threads. */
   audit(channelId: string, limit: number): Promise<AuditEntry[]>;
   /** What was requested with an action since a time, oldest first, without work that failed. */
-  usage(channelId: string, action: string, since: Date): Promise<Usage[]>;
+  usage(channelId: string, reach: Reach, action: string, since: Date): Promise<Usage[]>;
+  /** Runs and sets that are queued or running, oldest first; a run's own sets are part of it. */
+  openUsage(channelId: string, reach: Reach): Promise<OpenUsage[]>;
 
   // Subjects and photos
   addSubject(subject: Omit<Subject, 'createdAt' | 'championId' | 'championPinned'>): Promise<Subject>;

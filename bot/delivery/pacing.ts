@@ -1,11 +1,11 @@
 /** @file When each message may be shown next: after its edit interval, or after a pause that grows with failures. */
 
-/** Pause after a failure, doubled with each one that follows, ms. */
-const FIRST_PAUSE = 1_000;
-const LAST_PAUSE = 60_000;
-/** The same where the bot isn't allowed to post: it waits for somebody to grant the permission, ms. */
-const FIRST_FORBIDDEN_PAUSE = 5_000;
-const LAST_FORBIDDEN_PAUSE = 10 * 60_000;
+import { pauseAfter } from '../../core/retrying.ts';
+
+/** Pauses after failures. */
+const PAUSES = { first: 1_000, longest: 60_000 };
+/** The same where the bot isn't allowed to post: it waits for somebody to grant the permission. */
+const FORBIDDEN_PAUSES = { first: 5_000, longest: 10 * 60_000 };
 
 interface Pace {
   /** The post is left alone until then (ms, monotonic). */
@@ -58,11 +58,7 @@ export class Pacing {
     const now = performance.now();
     const failures = (last?.failures ?? 0) + 1;
     const since = last !== undefined && last.failures > 0 ? last.since : now;
-    const [first, longest] = forbidden
-      ? [FIRST_FORBIDDEN_PAUSE, LAST_FORBIDDEN_PAUSE]
-      : [FIRST_PAUSE, LAST_PAUSE];
-    // Posts that failed together are not tried together.
-    const pause = Math.min(longest, first * 2 ** (failures - 1)) * (0.75 + Math.random() / 2);
+    const pause = pauseAfter(failures, forbidden ? FORBIDDEN_PAUSES : PAUSES);
     this.#paces.set(id, { until: now + pause, failures, since });
     return { pause, duration: now - since };
   }

@@ -16,6 +16,10 @@ import { isUncertain, retryAfter, toKronaError } from './failures.ts';
 const MESSAGE_EVERY = 1_050;
 /** Longest that a call waits for rate limits in all, ms. */
 const PATIENCE = 180_000;
+/** Pauses after a limit that does not say how long it lasts. */
+const UNSTATED_LIMIT = { first: 1_000, longest: 60_000 };
+/** Pauses after a call whose answer was lost. */
+const UNCERTAIN = { first: 500, longest: 4_000 };
 /** Tries of a call whose answer was lost. */
 const TRIES = 3;
 /** A call that Slack does not answer is given up after this, ms. */
@@ -42,9 +46,23 @@ export function slackLogger(log: Log) {
   };
 }
 
+/**
+ * Gives limits that don't say how long they last a time of 0 s, which the caller's own pause replaces: Slack's package
+ * takes such an answer for an error without a reason.
+ */
+const fetchLimited: typeof fetch = async (input, init) => {
+  const response = await fetch(input, init);
+  const stated = Number.parseInt(response.headers.get('retry-after') ?? '', 10);
+  if (response.status !== 429 || stated >= 0) return response;
+  const headers = new Headers([...response.headers]);
+  headers.set('retry-after', '0');
+  return new Response(response.body, { status: 429, headers });
+};
+
 export function clientOptions(api: string | null, log: Log): webApi.WebClientOptions {
   return {
     ...(api !== null && { slackApiUrl: api }),
+    fetch: fetchLimited,
     logger: slackLogger(log),
     // Retries and rate limits are ours: the client would stop all methods for one that is limited.
     retryConfig: { retries: 0 },
@@ -83,8 +101,8 @@ export class SlackApi {
   ): Promise<T> {
     const key = `${method} ${limitedBy}`;
     const until = performance.now() + PATIENCE;
-    const uncertain = new Backoff({ first: 500, longest: 4_000 });
-    const limited = new Backoff({ first: 1_000, longest: 60_000 });
+    const uncertain = new Backoff(UNCERTAIN);
+    const limited = new Backoff(UNSTATED_LIMIT);
     for (let tries = 1; ; tries++) {
       await this.#pause((this.#freeAt.get(key) ?? 0) - performance.now());
       try {

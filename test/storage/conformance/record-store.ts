@@ -3,7 +3,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Channel, Member, Subject } from '../../../core/records.ts';
 import type { RecordStore, Records } from '../../../storage/records.ts';
-import { defaultRules } from '../../../core/rules.ts';
+import { DEFAULT_SERVER_RULES, defaultRules, type Reach } from '../../../core/rules.ts';
 import { DEFAULT_SETTINGS } from '../../../core/settings/defaults.ts';
 
 const hash = (digit: string): string => digit.repeat(64);
@@ -601,12 +601,82 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     await expect(bot.rules(randomUUID())).rejects.toMatchObject({ code: 'CHANNEL_NOT_FOUND' });
   });
 
+  it('gives a thread the rules of its channel, also those that are saved from it', async () => {
+    const serverId = randomUUID();
+    const parent = { externalId: randomUUID(), name: 'pets' };
+    const thread = await bot.channel('discord', randomUUID(), 'a thread', { parent, serverId });
+    const other = await bot.channel('discord', randomUUID(), 'another', { parent, serverId });
+    const pets = await worker.channel('discord', parent.externalId, 'pets');
+    await bot.saveRules(pets.id, { ...defaultRules('discord'), words: ['bad'] });
+    expect((await worker.rules(thread.id)).words).toEqual(['bad']);
+    await worker.saveRules(other.id, { ...defaultRules('discord'), words: ['worse'] });
+    for (const { id } of [pets, thread, other]) expect((await bot.rules(id)).words).toEqual(['worse']);
+    // Reactions name a thread by its id alone.
+    await bot.channel('discord', thread.externalId, 'a thread');
+    expect((await bot.rules(thread.id)).words).toEqual(['worse']);
+  });
+
+  it('knows a thread as restricted as its channel, also when that changes', async () => {
+    const parent = { externalId: randomUUID(), name: 'art' };
+    const thread = await bot.channel('discord', randomUUID(), 'a thread', { parent, ageRestricted: true });
+    expect(thread.ageRestricted).toBe(true);
+    expect((await bot.channel('discord', parent.externalId, 'art')).ageRestricted).toBe(true);
+    await worker.channel('discord', parent.externalId, 'art', { ageRestricted: false });
+    expect((await bot.channelById(thread.id))!.ageRestricted).toBe(false);
+  });
+
+  it('knows the rules of a server in all its channels, and none where there is no server', async () => {
+    const serverId = randomUUID();
+    const [one, two] = await Promise.all([
+      bot.channel('discord', randomUUID(), 'one', { serverId }),
+      worker.channel('discord', randomUUID(), 'two', { serverId }),
+    ]);
+    const slack = await bot.channel('slack', randomUUID(), 'one', { serverId });
+    const web = await bot.channel('web', randomUUID(), 'one');
+    expect(await bot.serverRules(one.id)).toEqual(DEFAULT_SERVER_RULES);
+    const rules = { ...DEFAULT_SERVER_RULES, blocked: [randomUUID()] };
+    await bot.saveServerRules(one.id, rules);
+    expect(await worker.serverRules(two.id)).toEqual(rules);
+    expect(await worker.serverRules(slack.id)).toEqual(DEFAULT_SERVER_RULES);
+    expect(await worker.serverRules(web.id)).toBeNull();
+    await expect(bot.saveServerRules(web.id, rules)).rejects.toMatchObject({ code: 'CHANNEL_NOT_FOUND' });
+  });
+
+  it('counts what was requested and what is open in a channel with its threads, and in a server', async () => {
+    const serverId = randomUUID();
+    const ann = await bot.member('discord', randomUUID(), 'Ann');
+    const parent = { externalId: randomUUID(), name: 'pets' };
+    const thread = await bot.channel('discord', randomUUID(), 'a thread', { parent, serverId });
+    const pets = await bot.channel('discord', parent.externalId, 'pets');
+    const other = await bot.channel('discord', randomUUID(), 'other', { serverId });
+    const { channel: elsewhere } = await newChannel();
+    const since = new Date(Date.now() - 1000);
+    for (const [index, channel] of [thread, pets, other, elsewhere].entries()) {
+      const { id } = await newSet(channel, ann);
+      const entry = { channelId: channel.id, memberId: ann.id, action: 'imagine', details: 'a cat' };
+      await bot.addAudit({ ...entry, targetId: id, amount: 2 ** index });
+    }
+    const amount = async (id: string, reach: Reach) =>
+      (await worker.usage(id, reach, 'imagine', since)).reduce((sum, used) => sum + used.amount, 0);
+    const open = async (id: string, reach: Reach) => (await worker.openUsage(id, reach)).length;
+    for (const { id } of [thread, pets]) {
+      expect([await amount(id, 'channel'), await open(id, 'channel')]).toEqual([3, 2]);
+      expect([await amount(id, 'server'), await open(id, 'server')]).toEqual([7, 3]);
+    }
+    expect([await amount(elsewhere.id, 'channel'), await amount(elsewhere.id, 'server')]).toEqual([8, 0]);
+    expect((await worker.audit(pets.id, 10)).map((entry) => entry.channelId)).toEqual([pets.id, thread.id]);
+  });
+
   it('remembers whether a channel is for adults alone, as last heard', async () => {
     const externalId = randomUUID();
     expect((await bot.channel('discord', externalId, 'art')).ageRestricted).toBe(false);
-    expect((await bot.channel('discord', externalId, 'art', true)).ageRestricted).toBe(true);
+    expect((await bot.channel('discord', externalId, 'art', { ageRestricted: true })).ageRestricted).toBe(
+      true,
+    );
     expect((await worker.channel('discord', externalId, 'art')).ageRestricted).toBe(true);
-    expect((await worker.channel('discord', externalId, 'art', false)).ageRestricted).toBe(false);
+    expect((await worker.channel('discord', externalId, 'art', { ageRestricted: false })).ageRestricted).toBe(
+      false,
+    );
   });
 
   it('logs what was done, newest first, and counts what was asked for unless it failed', async () => {
@@ -631,13 +701,13 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
       'by votes',
       'one that is deleted',
     ]);
-    const used = await worker.usage(channel.id, 'imagine', before);
+    const used = await worker.usage(channel.id, 'channel', 'imagine', before);
     expect(used.map(({ memberId, amount }) => [memberId, amount])).toEqual([
       [bob.id, 2],
       [ann.id, 3],
     ]);
-    expect(await worker.usage(channel.id, 'imagine', new Date(Date.now() + 60_000))).toEqual([]);
-    expect(await worker.usage(channel.id, 'train', before)).toEqual([]);
+    expect(await worker.usage(channel.id, 'channel', 'imagine', new Date(Date.now() + 60_000))).toEqual([]);
+    expect(await worker.usage(channel.id, 'channel', 'train', before)).toEqual([]);
     expect((await bot.membersOf(channel.id)).map(({ name }) => name)).toEqual(['Ann', 'Bob']);
     expect(await bot.memberByExternalId('discord', ann.externalId)).toEqual(ann);
     expect(await bot.memberByExternalId('slack', ann.externalId)).toBeNull();
