@@ -124,9 +124,9 @@ const channelOf = (
 ): Promise<Channel> => context.records.channel(platform, externalId, name, ageRestricted);
 
 async function complete(event: CompletionEvent, parts: DispatchParts): Promise<readonly string[]> {
-  const { command: name, action, option, typed } = event;
+  const { command: name, action, option, typed, moderator = false } = event;
   const channel = await channelOf(event.channel, parts);
-  return completeOption({ name, action, option, typed }, parts.context, channel);
+  return completeOption({ name, action, option, typed, moderator }, parts.context, channel);
 }
 
 /** For the member who asked, as nobody sees the message that they wait for. */

@@ -117,7 +117,9 @@ export class CommandEvents {
   ): Promise<readonly string[]> {
     const member = { externalId: user.id, name: user.name ?? user.id };
     const option = actionId.slice(COMPLETED.length);
-    return this.#parts.handlers.onCompletion({ channel: place, member, command, action, option, typed });
+    const { members, handlers } = this.#parts;
+    const { moderator } = await members.person(member.externalId, member.name);
+    return handlers.onCompletion({ channel: place, member, moderator, command, action, option, typed });
   }
 
   #invoke(asked: Asked, what: Invoked, options: Promise<OptionValues>): void {

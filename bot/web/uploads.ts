@@ -10,6 +10,7 @@ import { type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Attachment } from '../../commands/contract.ts';
 import { KronaError } from '../../core/errors.ts';
+import { isFileError } from '../../core/files.ts';
 import { MAX_PHOTO_BYTES, MAX_PHOTOS } from './protocol.ts';
 
 /** Files of one member that can wait for their message; the oldest make room for new ones. */
@@ -40,7 +41,7 @@ export class Uploads {
     return new Uploads(folder);
   }
 
-  /** Takes in a file. @throws KronaError ATTACHMENT_TOO_LARGE */
+  /** Takes in a file. @throws KronaError ATTACHMENT_TOO_LARGE, DISK_FULL */
   async add(memberId: string, fileName: string, bytes: Readable): Promise<Upload> {
     const id = randomUUID();
     const path = join(this.#folder, id);
@@ -56,7 +57,7 @@ export class Uploads {
       await pipeline(bytes, measured, createWriteStream(path));
     } catch (error) {
       await rm(path, { force: true });
-      throw error;
+      throw isFileError(error, 'ENOSPC') || isFileError(error, 'EDQUOT') ? diskFull(error) : error;
     }
     const upload: Upload = {
       id,
@@ -99,6 +100,16 @@ export class Uploads {
     }
   }
 }
+
+const diskFull = (cause: unknown): KronaError =>
+  new KronaError(
+    'DISK_FULL',
+    'The disk of the bot is full, so the photo was not stored. Tell its administrator.',
+    {
+      cause,
+      retryable: true,
+    },
+  );
 
 export function tooLarge(fileName: string): KronaError {
   return new KronaError(

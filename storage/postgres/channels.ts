@@ -52,6 +52,10 @@ const channels: Operation<'channels'> = (db) => async (platform) =>
       SELECT ${CHANNEL} FROM krona.channel WHERE platform = ${platform} ORDER BY made`),
   );
 
+const deleteChannel: Operation<'deleteChannel'> = (db) => async (id) => {
+  await db.query(sql`DELETE FROM krona.channel WHERE id = ${id}`);
+};
+
 const saveSettings: Operation<'saveSettings'> = (db) => async (channelId, settings) => {
   const saved = await db.query(sql`
     UPDATE krona.channel SET settings = ${json(settings)} WHERE id = ${channelId} RETURNING id`);
@@ -72,6 +76,12 @@ const saveRules: Operation<'saveRules'> = (db) => async (channelId, rules) => {
   found(saved, 'CHANNEL', channelId);
 };
 
+const startRules: Operation<'startRules'> = (db) => async (channelId, rules) => {
+  await db.query(
+    sql`UPDATE krona.channel SET rules = ${json(rules)} WHERE id = ${channelId} AND rules IS NULL`,
+  );
+};
+
 const member: Operation<'member'> = (db) => async (platform, externalId, name) => {
   const [known] = await db.query<Member>(sql`
     SELECT ${MEMBER} FROM krona.member WHERE platform = ${platform} AND external_id = ${externalId}`);
@@ -86,6 +96,9 @@ const member: Operation<'member'> = (db) => async (platform, externalId, name) =
 
 const members: Operation<'members'> = (db) => (ids) =>
   db.query<Member>(sql`SELECT ${MEMBER} FROM krona.member WHERE id = ANY (${ids})`);
+
+const membersOn: Operation<'membersOn'> = (db) => (platform) =>
+  db.query<Member>(sql`SELECT ${MEMBER} FROM krona.member WHERE platform = ${platform}`);
 
 const memberByExternalId: Operation<'memberByExternalId'> = (db) => async (platform, externalId) =>
   firstRow(
@@ -117,11 +130,14 @@ export const channelOperations = {
   channel,
   channelById,
   channels,
+  deleteChannel,
   saveSettings,
   rules,
   saveRules,
+  startRules,
   member,
   members,
+  membersOn,
   memberByExternalId,
   membersOf,
 };

@@ -5,7 +5,7 @@ import { Chart } from './chart.tsx';
 import { fileSize } from './format.ts';
 import { Gallery } from './gallery.tsx';
 import { DownloadIcon, FileIcon } from './icons.tsx';
-import { store, useStore } from './store.ts';
+import { store, useSelected } from './store.ts';
 import { Marked } from './text.tsx';
 
 interface CardViewProps {
@@ -134,7 +134,9 @@ function FileLink({ file, link }: { file: CardFile; link: string | undefined }):
 }
 
 function ActionButton({ lineId, button }: { lineId: string; button: CardButton }): JSX.Element {
-  const busy = useStore().pressed.some((press) => press.lineId === lineId && press.action === button.action);
+  const busy = useSelected(({ pressed }) =>
+    pressed.some((press) => press.lineId === lineId && press.action === button.action),
+  );
   return (
     <button
       type="button"

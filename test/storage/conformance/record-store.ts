@@ -480,11 +480,11 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     const id = randomUUID();
     await bot.addLine({ id, channelId: channel.id, memberId: null, body: { title: 'hello' } });
     const { revision } = (await bot.lines(channel.id, 0, 10))[0]!;
-    await worker.removeLine(id);
+    await worker.removeLine(channel.id, null, id);
     expect(await bot.lines(channel.id, 0, 10)).toEqual([]);
     expect(await bot.lines(channel.id, revision, 10)).toMatchObject([{ id, body: null }]);
     const { revision: now } = (await bot.lines(channel.id, revision, 10))[0]!;
-    await worker.removeLine(id);
+    await worker.removeLine(channel.id, null, id);
     expect(await bot.lines(channel.id, now, 10)).toEqual([]);
   });
 
