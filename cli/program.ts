@@ -80,6 +80,12 @@ const COMMANDS: readonly CommandEntry[] = [
     lab: true,
   },
   {
+    name: 'autoencoder',
+    summary: "train and measure the embedded model's autoencoder",
+    load: () => import('./commands/autoencoder.ts'),
+    lab: true,
+  },
+  {
     name: 'evaluate',
     summary: 'evaluate models and compare training methods',
     load: () => import('./commands/evaluate.ts'),

@@ -11,6 +11,7 @@ interface Given {
   config: string;
   run: string;
   from?: string;
+  autoencoder?: string;
   device?: Device;
   out: string;
 }
@@ -28,6 +29,7 @@ export function define(command: Command, shell: Shell): void {
       'folder for checkpoints, logs and samples; resumes what is there; index.html shows progress',
     )
     .option('--from <dir>', 'model folder to take initial weights from, where the shapes match')
+    .option('--autoencoder <dir>', 'trained autoencoder of the same sizes (default: the run trains its own)')
     .addOption(deviceOption())
     .requiredOption('--out <dir>', 'model folder to write; replaces an earlier model');
   action(command, shell, async (io, given: Given) => {
@@ -38,6 +40,7 @@ export function define(command: Command, shell: Shell): void {
       config: given.config,
       folder: given.run,
       ...(given.from ? { from: given.from } : {}),
+      ...(given.autoencoder ? { autoencoder: given.autoencoder } : {}),
       out: given.out,
       signal: io.signal,
       onProgress: ({ stage, step, steps, loss, samplesPerSecond, secondsLeft }) =>

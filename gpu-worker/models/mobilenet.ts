@@ -42,6 +42,37 @@ function depthwise(p: Parameters, path: string, x: Tensor, stride: 1 | 2): Tenso
   return op.depthwiseConv2d(x, weight, p.tensor(`${path}.bias`, [channels]), stride, padsOf(stride));
 }
 
+/** The stem, then one inverted residual block after the other: what each widens its input to, and its result. */
+function* blocks(
+  p: Parameters,
+  pictures: Tensor,
+): Generator<{ readonly block: number; readonly wide: Tensor; readonly result: Tensor }> {
+  let x = relu6(conv(p, 'Conv1', pictures, STEM, { stride: 2, padding: padsOf(2) }));
+  for (const [block, [channels, stride]] of BLOCKS.entries()) {
+    const path = block === 0 ? 'expanded_conv' : `block_${block}`;
+    const wide = block === 0 ? x : relu6(pointwise(p, `${path}_expand`, x, WIDENING * sideOf(x, 1)));
+    const y = pointwise(p, `${path}_project`, relu6(depthwise(p, `${path}_depthwise`, wide, stride)), channels);
+    x = stride === 1 && channels === x.shape[1] ? op.add(x, y) : y;
+    yield { block, wide, result: x };
+  }
+}
+
+/**
+ * The widened activations of the blocks `wanted` (0: the stem's), in their order.
+ *
+ * @param pictures [B,3,H,W] in [0, 1]; sides that are multiples of 32
+ * @returns [B,C,H/f,W/f] each; f is 2 for blocks 0 and 1, 4 for 2 and 3, 8 for 4 to 6, 16 for 7 to 13
+ */
+export function mobileNetMaps(p: Parameters, pictures: Tensor, wanted: readonly number[]): Tensor[] {
+  const maps: Tensor[] = [];
+  const last = Math.max(...wanted);
+  for (const { block, wide } of blocks(p, pictures)) {
+    if (wanted.includes(block)) maps.push(wide);
+    if (block === last) break;
+  }
+  return maps;
+}
+
 /**
  * @param pictures [B,3,224,224] in [0, 1]
  * @returns `probabilities` [B,classes]; `features` [B,576], the mean of each channel of block_13_expand_relu
@@ -51,19 +82,10 @@ export function mobileNetV2(
   pictures: Tensor,
   classes: number,
 ): { readonly probabilities: Tensor; readonly features: Tensor } {
-  let x = relu6(conv(p, 'Conv1', pictures, STEM, { stride: 2, padding: padsOf(2) }));
-  let features = x;
-  for (const [i, [channels, stride]] of BLOCKS.entries()) {
-    const path = i === 0 ? 'expanded_conv' : `block_${i}`;
-    const wide = i === 0 ? x : relu6(pointwise(p, `${path}_expand`, x, WIDENING * sideOf(x, 1)));
-    if (i === FEATURE_BLOCK) features = op.reshape(op.mean(wide, [2, 3]), [sideOf(x, 0), sideOf(wide, 1)]);
-    const y = pointwise(
-      p,
-      `${path}_project`,
-      relu6(depthwise(p, `${path}_depthwise`, wide, stride)),
-      channels,
-    );
-    x = stride === 1 && channels === x.shape[1] ? op.add(x, y) : y;
+  let [x, features] = [pictures, pictures];
+  for (const { block, wide, result } of blocks(p, pictures)) {
+    if (block === FEATURE_BLOCK) features = op.reshape(op.mean(wide, [2, 3]), [sideOf(wide, 0), sideOf(wide, 1)]);
+    x = result;
   }
   x = op.mean(relu6(pointwise(p, 'Conv_1', x, LAST)), [2, 3]);
   let h = op.reshape(x, [sideOf(x, 0), LAST]);

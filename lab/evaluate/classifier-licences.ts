@@ -2,14 +2,11 @@
 import { artSets } from '../pretrain/concepts.ts';
 import { apacheSection, ART_NOTICES, noticeSection } from '../pretrain/licences.ts';
 import { artPackage } from '../pretrain/sprites.ts';
-import { JUDGE_SET_NOTICES, JUDGE_SETS, judgePackage } from './judge-art.ts';
+import { judgeSetNotices } from './judge-art.ts';
 
 /** LICENSES.md for the folder of both classifiers. */
 export async function classifierLicences(): Promise<string> {
-  const judges = JUDGE_SETS.map((set) => {
-    const { notice, source } = JUDGE_SET_NOTICES[set];
-    return `- ${notice}. Source: ${source}; package: ${judgePackage(set)}`;
-  });
+  const judges = judgeSetNotices();
   const styles = artSets.map((set) => noticeSection(ART_NOTICES[set], artPackage(set), '###'));
   return `# Drawings that the classifiers learnt from
 

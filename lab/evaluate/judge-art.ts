@@ -34,6 +34,13 @@ export const JUDGE_SET_NOTICES: Readonly<
 
 export const judgePackage = (set: JudgeSet): string => `@iconify-json/${set}`;
 
+/** A line of a Markdown list for each set. */
+export const judgeSetNotices = (): string[] =>
+  JUDGE_SETS.map((set) => {
+    const { notice, source } = JUDGE_SET_NOTICES[set];
+    return `- ${notice}. Source: ${source}; package: ${judgePackage(set)}`;
+  });
+
 /** An emoji of the word list: code points as in the training sets, and Unicode's name. */
 export interface NamedEmoji {
   readonly hex: string;

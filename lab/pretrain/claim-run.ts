@@ -6,9 +6,18 @@ import { exists } from '../../core/files.ts';
 import { modelFingerprint } from '../../gpu-worker/models/fingerprint.ts';
 import { openModelFolder } from '../../gpu-worker/models/model-folder.ts';
 import { claimFolder } from './claim-folder.ts';
+import { parametersFingerprint } from './latent-cache.ts';
 import type { PretrainConfig } from './pretrain-config.ts';
 import type { ArtVersion } from './sprites.ts';
 import { readStageRecord, statePath } from './stage-record.ts';
+
+/** What a run begins with beside its configuration. */
+export interface RunStart {
+  /** A model's folder. */
+  readonly from: string | undefined;
+  /** A trained autoencoder's parameters by name. */
+  readonly autoencoder: ReadonlyMap<string, Float32Array> | undefined;
+}
 
 /**
  * Notes in run.json the configuration, the drawings and the weights that the run begins with, or checks that they are the
@@ -21,7 +30,7 @@ export async function claimRun(
   folder: string,
   config: PretrainConfig,
   versions: readonly ArtVersion[],
-  from: string | undefined,
+  { from, autoencoder: given }: RunStart,
 ): Promise<void> {
   const note = join(folder, 'run.json');
   const autoencoder = 'autoencoder';
@@ -38,6 +47,7 @@ export async function claimRun(
       from === undefined
         ? 'nothing'
         : `weights ${(await modelFingerprint(await openModelFolder(from))).slice(0, 16)}`,
+    ...(given && { autoencoder: `weights ${parametersFingerprint(given)}` }),
   };
   await claimFolder(
     note,
@@ -52,7 +62,7 @@ export async function claimRun(
   const known = (await readStageRecord(folder, autoencoder))?.steps ?? 0;
   const { steps } = config.training.autoencoder;
   const learnt = (await readStageRecord(folder, 'diffusion'))?.steps ?? 0;
-  if (known < steps && learnt > 0)
+  if (!given && known < steps && learnt > 0)
     throw new KronaError(
       'PRETRAIN_MISMATCH',
       `The --run folder's UNet was taught on latents of an autoencoder of ${known} steps, and the configuration takes that to ${steps}; ` +

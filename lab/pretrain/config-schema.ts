@@ -97,6 +97,35 @@ export const trainingSchema: v.GenericSchema<unknown, TrainingSettings> = v.stri
   diffusion: v.strictObject(stage),
 });
 
+/** What an autoencoder is trained by alone: lab/autoencoder. */
+export interface AutoencoderConfig {
+  /** Its config.json as diffusers has it. */
+  readonly vae: Readonly<Record<string, unknown>>;
+  readonly training: StageSettings & {
+    readonly seed: number;
+    /** Of a crop, in pixels. */
+    readonly side: number;
+    readonly kl: number;
+    /** Weights of the terms that sharpen; 0 leaves one out. */
+    readonly perceptual: number;
+    readonly adversarial: number;
+  };
+}
+
+const weight = v.pipe(v.number(), v.minValue(0, 'at least 0'));
+
+export const autoencoderSchema: v.GenericSchema<unknown, AutoencoderConfig> = v.strictObject({
+  vae: v.record(v.string(), v.unknown()),
+  training: v.strictObject({
+    ...stage,
+    seed: whole(0),
+    side: whole(1),
+    kl: weight,
+    perceptual: weight,
+    adversarial: weight,
+  }),
+});
+
 /** @throws KronaError PRETRAIN_CONFIG naming the first value that is missing, wrong or not known */
 export function checkConfig<Value>(
   schema: v.GenericSchema<unknown, Value>,

@@ -40,7 +40,7 @@ export async function cacheLatents(
   onProgress: (done: number, all: number) => Promise<void>,
 ): Promise<LatentCache> {
   const { pictures } = config.training.latents;
-  const belongsTo = fingerprint(autoencoder);
+  const belongsTo = parametersFingerprint(autoencoder);
   const captions: string[] = [];
   const parts: Float32Array[] = [];
   for (let start = 0; start < pictures; start += LATENTS_A_FILE) {
@@ -111,7 +111,7 @@ async function encodePart(
 }
 
 /** Of all parameters: lower-case hex, 16 digits. */
-function fingerprint(parameters: ReadonlyMap<string, Float32Array>): string {
+export function parametersFingerprint(parameters: ReadonlyMap<string, Float32Array>): string {
   const hash = createHash('sha256');
   for (const [name, { buffer, byteOffset, byteLength }] of parameters)
     hash.update(name).update(new Uint8Array(buffer, byteOffset, byteLength));

@@ -12,17 +12,18 @@ import type { Parameters } from '../../gpu-worker/models/parameters.ts';
 import { loadTokenizer } from '../../gpu-worker/models/tokenizer.ts';
 import { unet, unetInputs } from '../../gpu-worker/models/unet.ts';
 import { vaeDecoder, vaeEncoder, vaeScale } from '../../gpu-worker/models/vae.ts';
+import { givenAutoencoder } from './autoencoder-folder.ts';
 import { autoencoderStage } from './autoencoder-stage.ts';
 import { trainModelVocabulary, writeTokenizers } from './bpe.ts';
 import { claimRun } from './claim-run.ts';
 import { diffusionStage } from './diffusion-stage.ts';
-import { fromModel, fromScratch } from './earlier-model.ts';
+import { fromModel, fromScratch, type StartingValues } from './earlier-model.ts';
 import type { Evaluation } from './evaluate-model.ts';
 import { vocabularySizes, type Part, type TrainedModel } from './export-model.ts';
 import { cacheLatents } from './latent-cache.ts';
 import { readPretrainConfig, type PretrainConfig } from './pretrain-config.ts';
 import { checkOut, publishModel, type Publication } from './publish-model.ts';
-import { loadSprites } from './sprites.ts';
+import { loadSprites, type SpriteSheet } from './sprites.ts';
 import { runStage, type StageOptions } from './stage.ts';
 import { recordProgress, writeStatusPage, type LoggedProgress } from './status-page.ts';
 import { readTrainingHistory, runRecord } from './training-history.ts';
@@ -33,6 +34,8 @@ export interface PretrainOptions {
   readonly folder: string;
   /** A model whose weights this one begins with, where their shapes agree; default: none, from scratch. */
   readonly from?: string;
+  /** A folder of a trained autoencoder, of the configuration's sizes; default: the run trains its own. */
+  readonly autoencoder?: string;
   /** Where the model is written, after every save of the last stage and at the end. */
   readonly out: string;
   /** Of the last stage; 600 by default. */
@@ -68,9 +71,12 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
   await makeFolder(folder);
   await writeStatusPage(folder);
 
+  const given =
+    options.autoencoder === undefined ? undefined : await givenAutoencoder(options.autoencoder, config.vae);
+
   // 1. drawings and words
   const sheet = await loadSprites(config.data, join(folder, 'sprites'));
-  await claimRun(folder, config, sheet.versions, from);
+  await claimRun(folder, config, sheet.versions, { from, autoencoder: given });
   const vocabulary = await trainModelVocabulary(config.data);
   const { maxLength } = config.data.tokenizer;
   await writeTokenizers(folder, vocabulary, maxLength);
@@ -83,8 +89,7 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
 
   // 2. the autoencoder
   const start = from === undefined ? fromScratch : await fromModel(from, vocabulary.vocab);
-  const { stage: autoencoder, close } = autoencoderStage(config, sheet, start);
-  const vae = await runStage(autoencoder, stageOptions).finally(close);
+  const vae = given ?? (await ownAutoencoder(config, sheet, start, stageOptions));
 
   // 3. all pictures as latents
   const cache = await cacheLatents(config, sheet, vae, folder, reporter('latents', options));
@@ -123,6 +128,16 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
 
   // 5. the model, also when an earlier call came to the end of its training and no further
   await publish(trained, { prompts: JUDGED, onDrawn: reporter('judging', options) });
+}
+
+async function ownAutoencoder(
+  config: PretrainConfig,
+  sheet: SpriteSheet,
+  start: StartingValues,
+  options: StageOptions,
+): Promise<Map<string, Float32Array>> {
+  const { stage, close } = autoencoderStage(config, sheet, start);
+  return runStage(stage, options).finally(close);
 }
 
 /** Tells of a stage that has no loss, and logs one in so many reports. */

@@ -19,10 +19,15 @@ const labelHeight = labelLines * 12 + 6;
 /** A grid of pictures, each with its label below in up to three lines. */
 export async function contactSheet(
   pictures: readonly SheetPicture[],
-  { columns = 8, size = 128, title = '' }: { columns?: number; size?: number; title?: string } = {},
+  {
+    columns = 8,
+    size = 128,
+    height: side = size,
+    title = '',
+  }: { columns?: number; size?: number; height?: number; title?: string } = {},
 ): Promise<Buffer> {
   const top = title === '' ? gap : 28;
-  const [cellWidth, cellHeight] = [size + gap, size + labelHeight + gap];
+  const [cellWidth, cellHeight] = [size + gap, side + labelHeight + gap];
   const width = Math.max(1, Math.min(columns, pictures.length)) * cellWidth + gap;
   const height = Math.ceil(pictures.length / columns) * cellHeight + top;
   const spots = pictures.map((picture, index) => ({
@@ -33,7 +38,7 @@ export async function contactSheet(
   const labels = spots.flatMap(({ picture, left, top: y }) =>
     breakLabel(picture.label, Math.floor(size / 5.6)).map(
       (line, row) =>
-        `<text x="${left}" y="${y + size + 11 + row * 12}" fill="${colourOf(picture.right)}">${escapeXml(line)}</text>`,
+        `<text x="${left}" y="${y + side + 11 + row * 12}" fill="${colourOf(picture.right)}">${escapeXml(line)}</text>`,
     ),
   );
   const heading = `<text x="${gap}" y="19" font-size="15" font-weight="bold">${escapeXml(title)}</text>`;

@@ -10,7 +10,18 @@ import { KroneckerLayer } from '../../gpu-worker/adapters/forms/kronecker.ts';
 import { openModelFolder } from '../../gpu-worker/models/model-folder.ts';
 import { krona, kronaProcess, TINY } from './run-krona.ts';
 
-const COMMANDS = ['start', 'bot', 'worker', 'train', 'imagine', 'adapter', 'model', 'pretrain', 'help'];
+const COMMANDS = [
+  'start',
+  'bot',
+  'worker',
+  'train',
+  'imagine',
+  'adapter',
+  'model',
+  'pretrain',
+  'autoencoder',
+  'help',
+];
 
 let folder: string;
 beforeAll(async () => {

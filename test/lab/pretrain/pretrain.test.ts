@@ -188,6 +188,25 @@ it('begins on an earlier model, whose runs its history begins with, and is prolo
   expect(await readFile(at('last-model', 'README.md'), 'utf8')).toContain('- run 1, not recorded');
 });
 
+it('takes an autoencoder that is trained already, of the same sizes only', async () => {
+  const autoencoder = at('whole-model', 'vae');
+  await run('given', 'given-model', { autoencoder });
+  const vae = 'vae/diffusion_pytorch_model.safetensors';
+  expect((await weightsOf('given-model'))[vae]).toBe((await weightsOf('whole-model'))[vae]);
+  expect((await runsOf('given-model')).map(({ stages }) => stages!.map(({ name }) => name))).toEqual([
+    ['diffusion'],
+  ]);
+  await expect(run('given', 'given-model')).rejects.toMatchObject({
+    code: 'PRETRAIN_MISMATCH',
+    message: expect.stringMatching(/autoencoder: weights [0-9a-f]{16}, given nothing/) as string,
+  });
+  const other = join(OTHER_MODEL, 'vae');
+  await expect(run('wrong', 'wrong-model', { autoencoder: other })).rejects.toMatchObject({
+    code: 'PRETRAIN_CONFIG',
+    message: expect.stringMatching(/coder\.\S+ is \[[\d, ]+\]; expected \[/) as string,
+  });
+});
+
 it('goes on with nothing that belongs to something else', async () => {
   const mismatch = (message: RegExp) => ({
     code: 'PRETRAIN_MISMATCH',

@@ -1,0 +1,52 @@
+/** @file Photos cut into squares of a sprite's size, at several scales, so that members' photos come through too. */
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { drawingSide } from '../pretrain/sprites.ts';
+
+/** Squares along a photo's shorter side at each scale that doesn't enlarge it. */
+const ACROSS = [1, 2, 3];
+
+/**
+ * PNG files of 124×124 pixels: squares side by side from the top left of each photo, at up to three scales.
+ *
+ * @param folder of JPEG, PNG and WebP files; others are passed over
+ * @throws Error of the file system when the folder is missing
+ */
+export async function photoTiles(folder: string): Promise<Buffer[]> {
+  const names = (await readdir(folder)).filter((name) => /\.(jpe?g|png|webp)$/i.test(name)).sort();
+  const tiles: Buffer[] = [];
+  for (const name of names) {
+    const photo = await readFile(join(folder, name));
+    const { width, height } = await sharp(photo).metadata();
+    const most = Math.max(1, Math.floor(Math.min(width, height) / drawingSide));
+    for (const across of ACROSS) if (across <= most) tiles.push(...(await tilesOf(photo, across)));
+  }
+  return tiles;
+}
+
+async function tilesOf(photo: Buffer, across: number): Promise<Buffer[]> {
+  const side = across * drawingSide;
+  const scaled = await sharp(photo)
+    .rotate()
+    .flatten({ background: '#ffffff' })
+    .toColourspace('srgb')
+    .resize(side, side, { fit: 'outside' })
+    .png()
+    .toBuffer();
+  const { width, height } = await sharp(scaled).metadata();
+  const [columns, rows] = [Math.floor(width / drawingSide), Math.floor(height / drawingSide)];
+  return Promise.all(
+    Array.from({ length: columns * rows }, (_, i) =>
+      sharp(scaled)
+        .extract({
+          left: (i % columns) * drawingSide,
+          top: Math.floor(i / columns) * drawingSide,
+          width: drawingSide,
+          height: drawingSide,
+        })
+        .png()
+        .toBuffer(),
+    ),
+  );
+}
