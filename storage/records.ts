@@ -49,6 +49,8 @@ export interface Records {
   saveRules(channelId: string, rules: ChannelRules): Promise<void>;
   /** Saves rules for a channel of which no rule was ever changed. */
   startRules(channelId: string, rules: ChannelRules): Promise<void>;
+  /** Whether a member is blocked in any channel of a platform. */
+  isBlocked(platform: Platform, memberId: string): Promise<boolean>;
   member(platform: Platform, externalId: string, name: string): Promise<Member>;
   members(ids: readonly string[]): Promise<Member[]>;
   /** Every member of a platform. */

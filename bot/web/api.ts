@@ -1,7 +1,7 @@
 /** @file The requests that the page makes. The page calls them through Hono's client, typed by `Api`. */
 import { Readable } from 'node:stream';
 import type { ReadableStream } from 'node:stream/web';
-import { type Context, Hono } from 'hono';
+import { type Context, Hono, type MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import * as v from 'valibot';
 import type { RecordStore } from '../../storage/records.ts';
@@ -32,12 +32,12 @@ export interface ApiParts {
 
 const memberView = ({ id, name }: MemberView): MemberView => ({ id, name });
 
-const photoSized = bodyLimit({
-  maxSize: MAX_PHOTO_BYTES,
-  onError: (context) => {
+/** Refuses a photo that says it is too large; `Uploads` counts the bytes that come. */
+const photoSized: MiddlewareHandler = async (context, next) => {
+  if (Number(context.req.header('content-length') ?? 0) > MAX_PHOTO_BYTES)
     throw tooLarge(fileNameOf(context));
-  },
-});
+  await next();
+};
 
 /** Who the browser is, which commands exist, and the channels. */
 function generalRoutes({ gateway: { channels, hub }, context: { records }, identity }: ApiParts) {
@@ -84,9 +84,12 @@ function generalRoutes({ gateway: { channels, hub }, context: { records }, ident
 }
 
 /** For what belongs to no channel: a member who is blocked in one can't do it. @throws KronaError BLOCKED */
-async function refuseBlocked(records: RecordStore, member: Member, moderator: boolean): Promise<void> {
-  for (const channel of await records.channels('web'))
-    await admit(records, { channel, member, moderator, roles: [] }, {});
+async function refuseBlocked(records: RecordStore, { id }: Member, moderator: boolean): Promise<void> {
+  if (!moderator && (await records.isBlocked('web', id)))
+    throw new KronaError(
+      'BLOCKED',
+      'A moderator blocked you in a channel of this chat. Ask a moderator why.',
+    );
 }
 
 const COMPLETION = v.object({

@@ -67,11 +67,14 @@ export class Identity {
     const name = checkName(input);
     const token = this.#token(context) ?? this.#newToken();
     const id = externalId(token);
-    const { records } = this.#parts;
+    const { records, access } = this.#parts;
     // One after the other, so that two members can't take one name at once.
     const member = await this.#naming.run('names', async () => {
       const others = (await records.membersOn('web')).filter((other) => other.externalId !== id);
-      const taken = others.find((other) => looksLike(other.name, name));
+      // On one's own machine, the same name is the same person in another browser.
+      const taken = others.find(
+        (other) => looksLike(other.name, name) && !(access.local && other.name === name),
+      );
       if (taken !== undefined)
         throw new KronaError(
           'NAME_TAKEN',
@@ -94,10 +97,10 @@ export class Identity {
     this.#keep(context, COOKIE, pass);
   }
 
-  /** Lets the member of an invitation in. False when it is none. */
+  /** Lets the member of an invitation in; a browser that is a member's stays that member's. False when it is none. */
   enterByInvitation(context: Context, pass: string): boolean {
     if (!this.#passes.isInvitation(pass)) return false;
-    this.#keep(context, COOKIE, pass);
+    if (this.#token(context) === null) this.#keep(context, COOKIE, pass);
     return true;
   }
 

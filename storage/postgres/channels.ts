@@ -82,6 +82,14 @@ const startRules: Operation<'startRules'> = (db) => async (channelId, rules) => 
   );
 };
 
+const isBlocked: Operation<'isBlocked'> = (db) => async (platform, memberId) => {
+  const channels = await db.query(sql`
+    SELECT id FROM krona.channel
+    WHERE platform = ${platform} AND rules -> 'blocked' @> ${json([memberId])}
+    LIMIT 1`);
+  return channels.length > 0;
+};
+
 const member: Operation<'member'> = (db) => async (platform, externalId, name) => {
   const [known] = await db.query<Member>(sql`
     SELECT ${MEMBER} FROM krona.member WHERE platform = ${platform} AND external_id = ${externalId}`);
@@ -135,6 +143,7 @@ export const channelOperations = {
   rules,
   saveRules,
   startRules,
+  isBlocked,
   member,
   members,
   membersOn,

@@ -308,17 +308,21 @@ describe('the http server', () => {
 
   it('refuses a body that says no size in the same way, before anybody is known', async () => {
     for (const path of ['/api/me', '/api/channels', '/api/channels/general/messages']) {
-      const parts = (function* () {
-        for (let part = 0; part < 40; part++) yield Buffer.alloc(4096, '"');
-      })();
-      const response = await fetch(bot.address + path, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: Readable.toWeb(Readable.from(parts)),
-        duplex: 'half',
-      } as RequestInit);
-      const { error } = (await response.json()) as { error: { code: string } };
-      expect([path, response.status, error.code]).toEqual([path, 413, 'REQUEST_TOO_LARGE']);
+      const { hostname: host, port } = new URL(bot.address);
+      const headers = { 'content-type': 'application/json' };
+      const answer = await new Promise<{ status?: number; body: string }>((resolve) => {
+        const sent = request({ host, port, path, method: 'POST', headers }, (response) => {
+          let body = '';
+          response.on('data', (chunk: Buffer) => (body += chunk.toString()));
+          response.on('end', () => resolve({ status: response.statusCode ?? 0, body }));
+        });
+        // The bot hangs up on what it does not want to read.
+        sent.on('error', () => undefined);
+        for (let part = 0; part < 17; part++) sent.write(Buffer.alloc(4096, '"'));
+        sent.end();
+      });
+      expect([path, answer.status]).toEqual([path, 413]);
+      expect(answer.body).toContain('REQUEST_TOO_LARGE');
     }
     expect(errors).toEqual([]);
   });

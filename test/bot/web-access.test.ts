@@ -212,7 +212,7 @@ describe('channels', () => {
   });
 
   it('are deleted by moderators, with what is in them', async () => {
-    const [boss, mia] = [await moderator('Boss'), await withKey(0)];
+    const [boss, mia] = [await moderator('Chief'), await withKey(0)];
     await mia.named('Mia');
     await mia.ask('POST', '/api/channels', { name: 'gone' });
     await mia.ask('POST', '/api/channels/gone/messages', message('hello'));

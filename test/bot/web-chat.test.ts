@@ -201,7 +201,7 @@ describe('a training', () => {
     expect(await ben.getByText(/Only the member who requested it/).count()).toBe(0);
     await mia.getByRole('button', { name: 'Dismiss' }).last().click();
     await cancel(ben).click();
-    await card(mia, 'Learning rex was cancelled').waitFor();
+    await card(mia, 'Training of rex was cancelled').waitFor();
   });
 });
 

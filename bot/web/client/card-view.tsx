@@ -93,7 +93,8 @@ function Progress({ fraction, label }: NonNullable<Card['progress']>): JSX.Eleme
 
 function Table({ columns, rows }: NonNullable<Card['table']>): JSX.Element {
   return (
-    <div class="table">
+    // The keyboard scrolls what has the focus.
+    <div class="table" tabIndex={0} role="region" aria-label={columns.join(', ')}>
       <table>
         <thead>
           <tr>

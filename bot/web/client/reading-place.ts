@@ -8,25 +8,27 @@ import { useSelected } from './store.ts';
 /** Within this distance of the end, the reader is at the end, pixels. */
 const NEAR = 80;
 
-/** A line, and how far its top is below the top of the frame, pixels. */
+/** A line, and how far its end is below the top of the frame, pixels. Its start moves when it is joined to an earlier line. */
 interface Place {
   readonly line: Element;
   readonly below: number;
 }
 
-const topOf = (element: Element): number => element.getBoundingClientRect().top;
+const endOf = (line: Element): number => line.getBoundingClientRect().bottom;
+const topOf = (frame: Element): number => frame.getBoundingClientRect().top;
 
 /** The first line that reaches into the frame. Lines are one below the other, so half of the rest is left out at a time. */
 function placeIn(frame: Element, list: Element): Place | null {
-  const lines = list.children;
+  const lines = [...list.children];
   let [low, high] = [0, lines.length - 1];
   while (low < high) {
     const middle = (low + high) >> 1;
-    if ((lines[middle]?.getBoundingClientRect().bottom ?? 0) > topOf(frame)) high = middle;
+    const line = lines[middle];
+    if (line !== undefined && endOf(line) > topOf(frame)) high = middle;
     else low = middle + 1;
   }
   const line = lines[low];
-  return line === undefined ? null : { line, below: topOf(line) - topOf(frame) };
+  return line === undefined ? null : { line, below: endOf(line) - topOf(frame) };
 }
 
 export function useReadingPlace() {
@@ -48,7 +50,7 @@ export function useReadingPlace() {
       if (end.current) return toEnd();
       const kept = place.current;
       if (frame.current === null || kept === null || !kept.line.isConnected) return;
-      frame.current.scrollTop += topOf(kept.line) - topOf(frame.current) - kept.below;
+      frame.current.scrollTop += endOf(kept.line) - topOf(frame.current) - kept.below;
       top.current = frame.current.scrollTop;
     };
     const observer = new ResizeObserver(keep);
