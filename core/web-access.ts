@@ -45,7 +45,7 @@ LOOPBACK.addSubnet('127.0.0.0', 8);
 LOOPBACK.addAddress('::1', 'ipv6');
 
 /** Whether a host name or address is this machine's own, which no other machine reaches. */
-export function isLoopback(host: string): boolean {
+function isLoopback(host: string): boolean {
   const bare = host.toLowerCase().replace(/^\[|\]$/g, '');
   return bare === 'localhost' || (isIP(bare) !== 0 && LOOPBACK.check(bare, familyOf(bare)));
 }

@@ -3,13 +3,11 @@ import { KronaError } from '../../core/errors.ts';
 import type { Channel, Member } from '../../core/records.ts';
 import { defaultRules, LIMITS } from '../../core/rules.ts';
 import type { Records, RecordStore } from '../../storage/records.ts';
-import { type ChannelView, MAX_NAME } from './protocol.ts';
+import { type ChannelView, FIRST_CHANNEL, MAX_NAME } from './protocol.ts';
 
 const MOST_CHANNELS = 200;
 /** Channels that one member can have opened, moderators apart. */
 const MOST_OF_MEMBER = 10;
-/** Every page starts in this channel. */
-const FIRST_CHANNEL = 'general';
 /** The log's word for a channel that was opened. */
 const OPENED = 'channel';
 

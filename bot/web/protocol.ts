@@ -165,6 +165,9 @@ export interface ErrorView {
   readonly message: string;
 }
 
+/** The channel that every page starts in. */
+export const FIRST_CHANNEL = 'general';
+
 /** Limits that page and bot share. */
 export const MAX_PHOTOS = 10;
 export const MAX_PHOTO_BYTES = 25 * 1024 * 1024;

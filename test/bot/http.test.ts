@@ -339,6 +339,18 @@ describe('the http server', () => {
     expect(errors).toEqual([]);
   });
 
+  it('stores a text without what no database can hold', async () => {
+    const ask = await member('Nul');
+    const id = randomUUID();
+    const text = 'a\0b\ud800c 😀';
+    expect((await ask('/api/channels/general/messages', 'POST', { id, text, uploads: [] }))[0]).toBe(202);
+    const { records } = house.storage;
+    const general = await records.channel('web', 'general', 'general');
+    const lines = await records.lines(general.id, 0, 100);
+    expect(lines.find((line) => line.id === id)).toMatchObject({ body: { text: 'abc 😀' } });
+    expect(errors).toEqual([]);
+  });
+
   it('has room for twenty emoji on a picture, and for votes', async () => {
     const { records } = house.storage;
     const channel = await records.channel('web', 'general', 'general');

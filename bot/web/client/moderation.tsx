@@ -1,6 +1,7 @@
 /** @file What only moderators see beside the channels: invitations, and deleting the channel that is shown. */
 import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
+import { FIRST_CHANNEL } from '../protocol.ts';
 import { messageOf } from './api.ts';
 import { store, useSelected } from './store.ts';
 
@@ -11,7 +12,7 @@ export function Moderation(): JSX.Element | null {
   return (
     <div class="moderation">
       <Invite />
-      <DeleteChannel key={channelId} />
+      {channelId !== FIRST_CHANNEL && <DeleteChannel key={channelId} />}
     </div>
   );
 }

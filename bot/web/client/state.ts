@@ -1,11 +1,12 @@
 /** @file What the page knows: one object, replaced at every change. */
-import type {
-  ChannelView,
-  CommandView,
-  LineView,
-  MemberView,
-  PictureVotes,
-  WhisperView,
+import {
+  type ChannelView,
+  type CommandView,
+  FIRST_CHANNEL,
+  type LineView,
+  type MemberView,
+  type PictureVotes,
+  type WhisperView,
 } from '../protocol.ts';
 import { type Draft, isEmpty, newDraft } from './draft.ts';
 
@@ -54,9 +55,9 @@ export interface State {
 /** The channel that the page's address names; an address that can't be read is the first channel's. */
 export function channelOfAddress(): string {
   try {
-    return decodeURIComponent(location.hash.slice(1)) || 'general';
+    return decodeURIComponent(location.hash.slice(1)) || FIRST_CHANNEL;
   } catch {
-    return 'general';
+    return FIRST_CHANNEL;
   }
 }
 

@@ -26,7 +26,7 @@ export const NameForm = (): JSX.Element => (
 /** Asks for an access key, where the chat is not open to everybody. */
 export const KeyForm = (): JSX.Element => (
   <Entrance
-    question="What is your access key? An invitation link needs none: open that."
+    question="Enter your access key, or open your invitation link."
     field={{ placeholder: 'Access key', autocomplete: 'off', type: 'password' }}
     enter={(key) => store.enterKey(key)}
   />
