@@ -122,9 +122,9 @@ class Answering {
 }
 
 async function complete(event: CompletionEvent, parts: DispatchParts): Promise<readonly string[]> {
-  const { command: name, action, option, typed } = event;
+  const { command: name, action, option, typed, moderator = false } = event;
   const channel = await recordedChannel(parts.context.records, parts.platform, event.channel);
-  return completeOption({ name, action, option, typed }, parts.context, channel);
+  return completeOption({ name, action, option, typed, moderator }, parts.context, channel);
 }
 
 /** For the member who asked, as nobody sees the message that they wait for. */

@@ -82,6 +82,8 @@ export interface CompletionEvent extends PlatformEvent {
   readonly action: string;
   readonly option: string;
   readonly typed: string;
+  /** As in `AnsweredEvent`. Default false. */
+  readonly moderator?: boolean;
 }
 
 /** What the bot does with events. The promises settle when the event is handled; they never reject. */

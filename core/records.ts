@@ -223,7 +223,7 @@ export interface AuditEntry {
   readonly channelId: string;
   /** null: votes. */
   readonly memberId: string | null;
-  /** One word: `train`, `imagine`, `settings`, `rules`, `delete`, `champion`, `photos`. */
+  /** One word: `train`, `imagine`, `settings`, `rules`, `delete`, `champion`, `photos`, `channel`. */
   readonly action: string;
   /** Details for people, with members' texts as they typed them. */
   readonly details: string;
@@ -296,6 +296,8 @@ export interface ChatLine {
   /** The card or text as JSON; null after the line was removed. */
   readonly body: unknown;
   readonly revision: number;
+  /** Grows with every line that is added: the order of a conversation, whatever the clock says. */
+  readonly place: number;
   readonly createdAt: Date;
 }
 

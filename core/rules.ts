@@ -60,15 +60,15 @@ export const DEFAULT_SERVER_RULES: ServerRules = {
 
 const UNLIMITED: Quota = { trainings: null, pictures: null, open: null };
 
-/** Returns the rules of a new channel. The web chat has no limits: its operator runs it for people they know. */
+/** Limits of a channel that strangers reach. */
+export const LIMITS: Pick<ChannelRules, 'member' | 'channel'> = {
+  member: { trainings: 10, pictures: 120, open: 10 },
+  channel: { trainings: 50, pictures: 1000, open: 250 },
+};
+
+/** Returns the rules of a new channel. The web chat has no limits on its own machine; elsewhere it starts with LIMITS. */
 export function defaultRules(platform: Platform): ChannelRules {
-  const limits =
-    platform === 'web'
-      ? { member: UNLIMITED, channel: UNLIMITED }
-      : {
-          member: { trainings: 10, pictures: 120, open: 10 },
-          channel: { trainings: 50, pictures: 1000, open: 250 },
-        };
+  const limits = platform === 'web' ? { member: UNLIMITED, channel: UNLIMITED } : LIMITS;
   return {
     who: { train: 'everyone', imagine: 'everyone', settings: 'everyone' },
     blocked: [],

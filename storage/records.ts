@@ -52,6 +52,8 @@ export interface Records {
   channelById(id: string): Promise<Channel | null>;
   /** Every channel of a platform, oldest first: the web chat's sidebar. */
   channels(platform: Platform): Promise<Channel[]>;
+  /** Deletes a channel with everything in it. Jobs that are queued for it end without a result. */
+  deleteChannel(id: string): Promise<void>;
   saveSettings(channelId: string, settings: ChannelSettings): Promise<void>;
   /** As saved, or the defaults of the channel's platform. Threads have the rules of their channel. */
   rules(channelId: string): Promise<ChannelRules>;
@@ -60,8 +62,14 @@ export interface Records {
   serverRules(channelId: string): Promise<ServerRules | null>;
   /** @throws KronaError CHANNEL_NOT_FOUND, also where the platform has no servers */
   saveServerRules(channelId: string, rules: ServerRules): Promise<void>;
+  /** Saves rules for a channel of which no rule was ever changed. */
+  startRules(channelId: string, rules: ChannelRules): Promise<void>;
+  /** Whether a member is blocked in any channel of a platform. */
+  isBlocked(platform: Platform, memberId: string): Promise<boolean>;
   member(platform: Platform, externalId: string, name: string): Promise<Member>;
   members(ids: readonly string[]): Promise<Member[]>;
+  /** Every member of a platform. */
+  membersOn(platform: Platform): Promise<Member[]>;
   /** A member by the platform's own id; null when they are unknown. */
   memberByExternalId(platform: Platform, externalId: string): Promise<Member | null>;
   /** Members who have done anything in a channel, by name. */
@@ -219,13 +227,15 @@ export interface Records {
   addLine(line: LineContent): Promise<ChatLine & { readonly added: boolean }>;
   /** Changes the body of a line of this channel and member. @throws KronaError LINE_NOT_FOUND */
   updateLine(line: LineContent): Promise<void>;
-  /** Removes a line: its body becomes null, so that clients that show the line learn of it. */
-  removeLine(id: string): Promise<void>;
+  /** Removes a line of this channel and member: its body becomes null, so that clients that show the line learn of it. */
+  removeLine(channelId: string, memberId: string | null, id: string): Promise<void>;
   /**
    * The newest lines of a channel with revision > since, at most `limit`, oldest first. With `since` 0, removed lines
    * are left out.
    */
   lines(channelId: string, since: number, limit: number): Promise<ChatLine[]>;
+  /** The last lines of a channel before a place (null: its last lines), oldest first, without removed ones. */
+  linesBefore(channelId: string, place: number | null, limit: number): Promise<ChatLine[]>;
   /** The job is queued once this transaction is committed, even if the process crashes right after. */
   addOutboxJob(job: OutboxJob): Promise<void>;
   /** In the order in which they were added. */

@@ -123,8 +123,10 @@ export class CommandEvents {
   ): Promise<readonly string[]> {
     const member = { externalId: user.id, name: user.name ?? user.id };
     const option = actionId.slice(COMPLETED.length);
-    const channel = this.#parts.places.named(place.externalId, place.name);
-    return this.#parts.handlers.onCompletion({ channel, member, command, action, option, typed });
+    const { members, handlers, places } = this.#parts;
+    const { moderator } = await members.person(member.externalId, member.name);
+    const channel = places.named(place.externalId, place.name);
+    return handlers.onCompletion({ channel, member, moderator, command, action, option, typed });
   }
 
   #invoke(asked: Asked, what: Invoked, options: Promise<OptionValues>): void {

@@ -10,6 +10,7 @@ import { type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Attachment } from '../../commands/contract.ts';
 import { KronaError } from '../../core/errors.ts';
+import { isFileError } from '../../core/files.ts';
 import { MAX_PHOTO_BYTES, MAX_PHOTOS } from './protocol.ts';
 
 /** Files of one member that can wait for their message; the oldest make room for new ones. */
@@ -42,7 +43,7 @@ export class Uploads {
     return new Uploads(folder);
   }
 
-  /** Takes in a file. @throws KronaError ATTACHMENT_TOO_LARGE, UPLOADS_FULL */
+  /** Takes in a file. @throws KronaError ATTACHMENT_TOO_LARGE, UPLOADS_FULL, DISK_FULL */
   async add(memberId: string, fileName: string, bytes: Readable): Promise<Upload> {
     this.#checkRoom(memberId);
     const id = randomUUID();
@@ -59,7 +60,7 @@ export class Uploads {
       await pipeline(bytes, measured, createWriteStream(path));
     } catch (error) {
       await rm(path, { force: true });
-      throw error;
+      throw isFileError(error, 'ENOSPC') || isFileError(error, 'EDQUOT') ? diskFull(error) : error;
     }
     const upload: Upload = {
       id,
@@ -114,6 +115,16 @@ export class Uploads {
     }
   }
 }
+
+const diskFull = (cause: unknown): KronaError =>
+  new KronaError(
+    'DISK_FULL',
+    'The disk of the bot is full, so the photo was not stored. Tell its administrator.',
+    {
+      cause,
+      retryable: true,
+    },
+  );
 
 export function tooLarge(fileName: string): KronaError {
   return new KronaError(

@@ -41,7 +41,7 @@ async function startServices(log: ReturnType<typeof createLog>): Promise<Service
   const bot = new ServiceProcess({ command: 'bot', log, ...SMALL });
   const addresses = (await bot.ready()) as BotAddresses;
   // Open pages expect a restarted bot at the same address.
-  bot.keep({ KRONA_PORT: new URL(addresses.address).port });
+  bot.keep({ KRONA_PORT: String(addresses.port) });
   // After the bot, so that the first page does not wait for the model.
   const worker = new ServiceProcess({ command: 'worker', log });
   return {

@@ -176,7 +176,7 @@ export async function checkPhotoQuota(
   member: Member,
   wanted: number,
 ): Promise<void> {
-  const used = await records.usage(channelId, PHOTOS_ADDED, new Date(Date.now() - DAY));
+  const used = await records.usage(channelId, 'channel', PHOTOS_ADDED, new Date(Date.now() - DAY));
   const own = used.filter(({ memberId }) => memberId === member.id);
   for (const [who, limit, list] of [
     ['You', MOST_PHOTOS.member, own],

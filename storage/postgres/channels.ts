@@ -90,6 +90,10 @@ const channels: Operation<'channels'> = (db) => async (platform) =>
       SELECT ${CHANNEL} FROM krona.channel WHERE platform = ${platform} ORDER BY made`),
   );
 
+const deleteChannel: Operation<'deleteChannel'> = (db) => async (id) => {
+  await db.query(sql`DELETE FROM krona.channel WHERE id = ${id}`);
+};
+
 const saveSettings: Operation<'saveSettings'> = (db) => async (channelId, settings) => {
   const saved = await db.query(sql`
     UPDATE krona.channel SET settings = ${json(settings)} WHERE id = ${channelId} RETURNING id`);
@@ -134,6 +138,20 @@ const saveServerRules: Operation<'saveServerRules'> = (db) => async (channelId, 
   found(saved, 'CHANNEL', channelId);
 };
 
+const startRules: Operation<'startRules'> = (db) => async (channelId, rules) => {
+  await db.query(
+    sql`UPDATE krona.channel SET rules = ${json(rules)} WHERE id = ${channelId} AND rules IS NULL`,
+  );
+};
+
+const isBlocked: Operation<'isBlocked'> = (db) => async (platform, memberId) => {
+  const channels = await db.query(sql`
+    SELECT id FROM krona.channel
+    WHERE platform = ${platform} AND rules -> 'blocked' @> ${json([memberId])}
+    LIMIT 1`);
+  return channels.length > 0;
+};
+
 const member: Operation<'member'> = (db) => async (platform, externalId, name) => {
   const [known] = await db.query<Member>(sql`
     SELECT ${MEMBER} FROM krona.member WHERE platform = ${platform} AND external_id = ${externalId}`);
@@ -148,6 +166,9 @@ const member: Operation<'member'> = (db) => async (platform, externalId, name) =
 
 const members: Operation<'members'> = (db) => (ids) =>
   db.query<Member>(sql`SELECT ${MEMBER} FROM krona.member WHERE id = ANY (${ids})`);
+
+const membersOn: Operation<'membersOn'> = (db) => (platform) =>
+  db.query<Member>(sql`SELECT ${MEMBER} FROM krona.member WHERE platform = ${platform}`);
 
 const memberByExternalId: Operation<'memberByExternalId'> = (db) => async (platform, externalId) =>
   firstRow(
@@ -179,13 +200,17 @@ export const channelOperations = {
   channel,
   channelById,
   channels,
+  deleteChannel,
   saveSettings,
   rules,
   saveRules,
   serverRules,
   saveServerRules,
+  startRules,
+  isBlocked,
   member,
   members,
+  membersOn,
   memberByExternalId,
   membersOf,
 };

@@ -480,11 +480,11 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     const id = randomUUID();
     await bot.addLine({ id, channelId: channel.id, memberId: null, body: { title: 'hello' } });
     const { revision } = (await bot.lines(channel.id, 0, 10))[0]!;
-    await worker.removeLine(id);
+    await worker.removeLine(channel.id, null, id);
     expect(await bot.lines(channel.id, 0, 10)).toEqual([]);
     expect(await bot.lines(channel.id, revision, 10)).toMatchObject([{ id, body: null }]);
     const { revision: now } = (await bot.lines(channel.id, revision, 10))[0]!;
-    await worker.removeLine(id);
+    await worker.removeLine(channel.id, null, id);
     expect(await bot.lines(channel.id, now, 10)).toEqual([]);
   });
 
@@ -808,6 +808,54 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
       body: 'other',
     });
     expect(again).toEqual({ ...changed, added: false });
+  });
+
+  it('gives the lines before a place in their order, whatever was changed or removed since', async () => {
+    const { channel } = await newChannel();
+    const say = async (body: string) =>
+      bot.addLine({ id: randomUUID(), channelId: channel.id, memberId: null, body });
+    const [one, two, three, four] = [await say('1'), await say('2'), await say('3'), await say('4')];
+    await bot.updateLine({ ...two, body: 'changed' });
+    await bot.removeLine(channel.id, null, three.id);
+    const bodies = async (place: number | null, limit: number) =>
+      (await bot.linesBefore(channel.id, place, limit)).map(({ body }) => body);
+    expect(await bodies(null, 9)).toEqual(['1', 'changed', '4']);
+    expect(await bodies(null, 2)).toEqual(['changed', '4']);
+    expect(await bodies(four.place, 9)).toEqual(['1', 'changed']);
+    expect(await bodies(one.place, 9)).toEqual([]);
+  });
+
+  it('removes a line only for its own channel and member', async () => {
+    const { channel, ann } = await newChannel();
+    const { channel: other } = await newChannel();
+    const line = { id: randomUUID(), channelId: channel.id, memberId: null, body: 'stays' };
+    await bot.addLine(line);
+    await bot.removeLine(other.id, null, line.id);
+    await bot.removeLine(channel.id, ann.id, line.id);
+    expect(await bot.lines(channel.id, 0, 10)).toMatchObject([{ body: 'stays' }]);
+  });
+
+  it('deletes a channel with everything in it, and no other', async () => {
+    const { channel, ann } = await newChannel();
+    const { channel: other } = await newChannel();
+    for (const channelId of [channel.id, other.id])
+      await bot.addLine({ id: randomUUID(), channelId, memberId: ann.id, body: 'hello' });
+    await newSet(channel, ann);
+    await bot.deleteChannel(channel.id);
+    expect(await worker.channelById(channel.id)).toBeNull();
+    expect(await worker.lines(channel.id, 0, 10)).toEqual([]);
+    expect(await worker.lines(other.id, 0, 10)).toHaveLength(1);
+  });
+
+  it('starts a channel with rules unless it has some, and finds who is blocked', async () => {
+    const { channel, ann } = await newChannel();
+    const before = await bot.rules(channel.id);
+    await bot.startRules(channel.id, { ...before, words: ['first'] });
+    await bot.startRules(channel.id, { ...before, words: ['second'] });
+    expect((await worker.rules(channel.id)).words).toEqual(['first']);
+    expect(await bot.isBlocked(channel.platform, ann.id)).toBe(false);
+    await bot.saveRules(channel.id, { ...before, blocked: [ann.id] });
+    expect(await bot.isBlocked(channel.platform, ann.id)).toBe(true);
   });
 
   it('changes a line only for its own channel and member', async () => {
