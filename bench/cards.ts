@@ -1,6 +1,6 @@
 /**
- * @file Memory and time of SDXL and SD 1.5 on graphics cards, computed from the graphs that would run there and written as
- * the tables of docs/gpu.md: `npx tsx bench/cards.ts`. Weights are not needed: only their shapes are looked at.
+ * @file Memory and time of SDXL and SD 1.5 on graphics cards, computed from the graphs that would run there and printed
+ * as the tables of docs/gpu.md: `npx tsx bench/cards.ts`. It needs no weights, only their shapes.
  */
 import { at } from '../core/at.ts';
 import { adapterLayout, type AdapterShapes } from '../gpu-worker/adapters/adapter.ts';
@@ -22,17 +22,17 @@ import { noiseSchedule } from '../gpu-worker/training/noise-schedule.ts';
 import { countFlops } from './flops.ts';
 import { graphMemory } from './peak-memory.ts';
 
-/** Rates at which torch samples SDXL in 16 bits on these cards (published it/s × 12 TFLOP); TFLOP a second. */
+/** Published torch rates for SDXL in 16 bits on these cards (it/s × 12 TFLOP), TFLOP per second. */
 const CARDS = [
   ['RTX 3060, 12 GB', 12, 17],
   ['RTX 4060 Ti, 16 GB', 16, 25],
   ['RTX 3090, 24 GB', 24, 47],
   ['A100, 80 GB', 80, 101],
 ] as const;
-/** Of a card's memory, what driver, context, cuDNN's workspaces and the runtime's arena take: an assumption, GiB. */
+/** Memory that driver, context, cuDNN's workspaces and the runtime's arena take on a card, GiB: an assumption. */
 const OVERHEAD = 1.5;
 
-/** A published model whose weights are 16 bits wide and nowhere. */
+/** A published model with 16-bit weights that exist nowhere. */
 function published(architecture: ModelFolder['architecture']): ModelFolder {
   const entry = at(
     SINGLE_FILE_MODELS.filter((model) => model.architecture === architecture),
@@ -108,7 +108,7 @@ function training(
   const shape = { batch: 1, width: side, height: side, tokens: TOKENS, checkpointing, precision };
   const outputs = adapterOutputs(model, shapes, noiseSchedule(model.scheduler), shape);
   const what = `${model.name}, ${side}², training step${checkpointing ? ', recomputing' : ''}, ${precision}`;
-  // Parameters and their gradient are in the graph; AdamW's state lies in the machine's own memory.
+  // Parameters and their gradient are in the graph; AdamW's state is in main memory.
   return row(what, { ...outputs }, precision);
 }
 
@@ -119,7 +119,7 @@ for (const [architecture, side] of [
 ] as const) {
   const model = published(architecture);
   const shapes = ADAPTER_METHODS.krona.shapes(model, { a1: 4, a2: 64 });
-  process.stderr.write(`${model.name}: ${adapterLayout(shapes).length} numbers are trained\n`);
+  process.stderr.write(`${model.name}: ${adapterLayout(shapes).length} trained parameters\n`);
   rows.push(
     sampling(model, side, 'float16', shapes),
     sampling(model, side, 'float32', shapes),
@@ -139,7 +139,7 @@ for (const [architecture, side] of [
 const fits = rows.map(({ what, precision, bytes, flops }) => {
   const cells = CARDS.map(([, memory, rate]) => {
     if (bytes / GIB + OVERHEAD > memory) return 'does not fit';
-    // The rates are those of 16 bits.
+    // The rates are for 16 bits.
     return precision === 'float32' ? 'fits' : `${(flops / 1e12 / rate).toFixed(2)} s`;
   });
   return `| ${what} | ${cells.join(' | ')} |`;

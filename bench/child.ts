@@ -1,4 +1,4 @@
-/** @file Takes one measurement in this process, for run.ts: arguments are its name and the context as JSON. */
+/** @file Runs one measurement in this process, for run.ts; the arguments are its name and the context as JSON. */
 import type { Context } from './context.ts';
 import { MEASURES } from './measures.ts';
 

@@ -1,20 +1,20 @@
-/** @file What a measurement is given, and what it gives back. */
+/** @file The input and output of a measurement. */
 import type { BestProduct } from './product.ts';
 import type { Row } from './report.ts';
 
 export interface Context {
   /** Model folder. */
   readonly model: string;
-  /** Few repetitions, only to see that everything works. */
+  /** Few repetitions, as a smoke test. */
   readonly quick: boolean;
   /** Empty, removed afterwards. */
   readonly folder: string;
-  /** The best matrix product, to which rates are compared. */
+  /** The rate of the best matrix product, which other rates are compared with. */
   readonly reference: BestProduct | null;
 }
 
 export interface Measured {
   readonly rows: readonly Row[];
-  /** The best matrix product, from the measurement that looks for it. */
+  /** Set only by the measurement of the best matrix product. */
   readonly reference?: BestProduct;
 }

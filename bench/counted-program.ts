@@ -1,4 +1,4 @@
-/** @file A program whose work is known: compiled from the same graph that is counted. */
+/** @file A program with a known number of operations: compiled and counted from the same graph. */
 import { compile, type Program } from '../gpu-worker/graph/compile.ts';
 import type { Tensor } from '../gpu-worker/graph/tensor.ts';
 import { countFlops } from './flops.ts';

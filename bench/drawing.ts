@@ -1,4 +1,4 @@
-/** @file The engine process as the worker has it, and an adapter for it to draw with. */
+/** @file The engine process as the worker runs it, and an adapter to draw with. */
 import { Engine } from '../gpu-worker/engine/engine.ts';
 import type { PictureAsk } from '../gpu-worker/engine/protocol.ts';
 import { imagineDefaults } from '../gpu-worker/sampling/imagine-defaults.ts';
@@ -9,12 +9,12 @@ import { trainingOptions } from './training-options.ts';
 export interface Painter {
   /** An adapter's file. */
   readonly adapter: string;
-  /** Seconds that a request takes, with guidance. */
+  /** Seconds that a request with guidance takes. */
   draw(pictures: readonly PictureAsk[], steps?: number): Promise<number>;
   close(): Promise<void>;
 }
 
-/** As after the worker's start: the model is open, nothing was drawn. */
+/** As after the worker's start: the model is open, nothing has been drawn. */
 export async function openPainter({ model, folder }: Context): Promise<Painter> {
   const { adapter } = await trainAdapter(await trainingOptions(model, folder, { steps: 1, batch: 1 }));
   const engine = new Engine(model);

@@ -1,6 +1,6 @@
 /**
  * @file The work of a graph: floating-point operations of the primitives that multiply matrices, two for each
- * multiplication with its addition. Everything else counts 0, as rates are compared with that of a matrix product.
+ * multiply-add. Everything else counts 0, because rates are compared with that of a matrix product.
  */
 import { runPasses } from '../gpu-worker/graph/passes.ts';
 import type { Primitive } from '../gpu-worker/graph/primitives.ts';
@@ -14,13 +14,13 @@ const none = (): number => 0;
 const flopRules: { readonly [P in Primitive]: FlopRule<P> } = {
   // Every result is a sum over the inner axis.
   matmul: (y) => 2 * sizeOf(y.shape) * sideOf(y.inputs[0], -1),
-  // Every result is a sum over the window of every channel; zeros of the padding are multiplied as well.
+  // Every result is a sum over the window of every channel; padding zeros are multiplied too.
   conv2d: (y) => 2 * sizeOf(y.shape) * sizeOf(y.inputs[1].shape.slice(1)),
   depthwiseConv2d: (y) => 2 * sizeOf(y.shape) * sizeOf(y.inputs[1].shape.slice(1)),
-  // The same products as forward, where dy is the result.
+  // The same products as forward, with dy as the result.
   conv2dInputGrad: (y) => 2 * sizeOf(y.inputs[0].shape) * sizeOf(y.inputs[1].shape.slice(1)),
   conv2dWeightGrad: (y) => 2 * sizeOf(y.inputs[1].shape) * sizeOf(y.shape.slice(1)),
-  // q kᵀ, then its product with v: [S,T] sums over D values a head, twice.
+  // q kᵀ, then its product with v: [S,T] sums over D values per head, twice.
   attention: (y) => 4 * sizeOf(y.shape) * sideOf(y.inputs[1], 1),
 
   input: none,
@@ -69,7 +69,7 @@ const flopRules: { readonly [P in Primitive]: FlopRule<P> } = {
 
 const flopsOf = <P extends Primitive>(node: Tensor<P>): number => flopRules[node.primitive](node);
 
-/** Operations of one run of a program of these outputs: of the graph that is left after the compiler's passes. */
+/** Operations of one run of these outputs, counted on the graph after the compiler's passes. */
 export function countFlops(outputs: Readonly<Record<string, Tensor>>): number {
   return reachable(runPasses(Object.values(outputs))).reduce(
     (sum, node) => sum + flopsOf<Primitive>(node),

@@ -1,9 +1,9 @@
-/** @file The list of measurements, in the order of the table. Each runs in a process of its own. */
+/** @file The list of measurements, in table order. Each runs in a separate process. */
 import type { Context, Measured } from './context.ts';
 
 type Measure = (context: Context) => Promise<Measured>;
 
-/** Loaded one by one, so that no measurement's memory holds the code of another. */
+/** Loaded one by one, so that a measurement's memory contains no other's code. */
 export const MEASURES: Readonly<Record<string, () => Promise<Measure>>> = {
   matmul: async () => (await import('./rows/matmul.ts')).measureMatmul,
   'step-1': async () => {

@@ -1,5 +1,5 @@
 /**
- * @file The memory of a graph by arithmetic, for machines that are not here: every result lives from the node that makes
+ * @file Computes a graph's peak memory, for machines that aren't at hand: every result lives from the node that makes
  * it to the last that reads it, in the order in which the graph was written.
  */
 import { at } from '../core/at.ts';
@@ -9,30 +9,32 @@ import { BYTES } from '../gpu-worker/graph/shape-rules.ts';
 import { reachable, sizeOf, type Node, type Tensor } from '../gpu-worker/graph/tensor.ts';
 
 export interface GraphMemory {
-  /** Bytes of the weights, in the types in which they are used. */
+  /** Bytes of the weights, in the types that the graph uses. */
   readonly weights: number;
-  /** Bytes of all other tensors at the moment when they are most, inputs and results included. */
+  /** Peak bytes of all other tensors, inputs and results included. */
   readonly activations: number;
 }
 
-/** Another view of what they read, in the same memory. */
+/** A view of the input, in the same memory. */
 const VIEWS = new Set<Primitive>(['reshape', 'after', 'stopGradient']);
 
 const inputsOf = ({ inputs }: Tensor): readonly Tensor[] => inputs;
 
 const bytesOf = ({ shape, dtype }: Tensor): number => sizeOf(shape) * BYTES[dtype];
 
-/** The tensor in whose memory a weight lies: products read transposed ones where they are. */
+/** The tensor whose memory a weight uses: products read transposed ones in place. */
 function stored(x: Tensor): Tensor {
   const inputs: readonly Tensor[] = x.inputs;
   return x.primitive === 'transpose' || VIEWS.has(x.primitive) ? stored(at(inputs, 0)) : x;
 }
 
-/** What a session of these outputs would hold. Workspaces of the kernels and the runtime's own memory are not counted. */
+/**
+ * Computes what a session of these outputs would hold. Kernel workspaces and the runtime's own memory aren't counted.
+ */
 export function graphMemory(outputs: Readonly<Record<string, Tensor>>, precision: Precision): GraphMemory {
   const results = compiledGraph(Object.values(outputs), precision);
   const order = reachable(results);
-  // Weights and what is made of weights and constants alone is computed once, when a session opens.
+  // Values computed from weights and constants only are computed once, when a session opens.
   const fixed = new Set<Tensor>();
   for (const node of order)
     if (node.primitive !== 'input' && inputsOf(node).every((x) => fixed.has(x))) fixed.add(node);
@@ -51,7 +53,7 @@ export function graphMemory(outputs: Readonly<Record<string, Tensor>>, precision
   for (const node of order) {
     if (fixed.has(node)) continue;
     for (const x of inputsOf(node)) if (fixed.has(x)) held.add(stored(x));
-    // Its backward convolution reads a frozen weight turned by 180°, which the runtime folds into a copy.
+    // Its backward convolution reads a frozen weight rotated by 180°, which the runtime folds into a copy.
     if (node.primitive !== 'conv2dInputGrad' || node.params.stride !== 1) continue;
     const [, weight] = node.inputs;
     if (fixed.has(weight)) turned += bytesOf(weight);

@@ -1,4 +1,4 @@
-/** @file Processes of a program that runs: which there are, and how much memory they took (Linux's /proc). */
+/** @file Lists a program's running processes and their memory (Linux's /proc). */
 import { readdir, readFile } from 'node:fs/promises';
 
 export interface RunningProcess {
@@ -6,14 +6,14 @@ export interface RunningProcess {
   readonly words: readonly string[];
 }
 
-/** All descendants of a process that live, the nearest first. */
+/** All living descendants of a process, the nearest first. */
 export async function descendants(pid: number): Promise<RunningProcess[]> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
   const children = new Map<number, number[]>();
   for (const child of pids) {
     const stat = await readFile(`/proc/${child}/stat`, 'utf8').catch(() => null);
     if (stat === null) continue;
-    // The name, in brackets, may hold anything; then come the state and the parent.
+    // The name, in brackets, can contain anything; the state and the parent follow.
     const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
     children.set(parent, [...(children.get(parent) ?? []), child]);
   }
@@ -32,7 +32,7 @@ async function words(pid: number): Promise<string[]> {
   return line.split('\0').filter((word) => word !== '');
 }
 
-/** Largest resident memory since the process began, bytes. */
+/** Peak resident memory of the process, bytes. */
 export async function peakMemory(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
   return Number(/VmHWM:\s+(\d+) kB/.exec(status)![1]) * 1024;

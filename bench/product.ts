@@ -1,4 +1,4 @@
-/** @file One matrix product on the runtime: the yardstick for everything else that it multiplies. */
+/** @file One matrix product on the runtime: the reference rate for everything else that it multiplies. */
 import { compile } from '../gpu-worker/graph/compile.ts';
 import * as op from '../gpu-worker/graph/ops.ts';
 import { Session } from '../gpu-worker/graph/runtime.ts';
@@ -7,13 +7,13 @@ export interface ProductShape {
   readonly rows: number;
   readonly inner: number;
   readonly columns: number;
-  /** Constant, so that the runtime packs it when the session is made, as it does with a model's weights. */
+  /** Constant, so that the runtime packs it when the session opens, as it does with a model's weights. */
   readonly constant: boolean;
 }
 
 export interface BestProduct {
   readonly shape: ProductShape;
-  /** Operations a second. */
+  /** Operations per second. */
   readonly rate: number;
 }
 
@@ -48,7 +48,7 @@ export class Product {
     return product;
   }
 
-  /** Multiplies once. @returns operations a second */
+  /** Multiplies once. @returns operations per second */
   async rate(): Promise<number> {
     const began = performance.now();
     await this.#session.run(this.#feeds, this.#into);

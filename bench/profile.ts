@@ -1,4 +1,4 @@
-/** @file Reads the profile that the runtime writes about a session: which operators took how long in each run. */
+/** @file Reads the runtime's profile of a session: the time of each operator in each run. */
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
@@ -30,11 +30,11 @@ export interface ProfiledRun {
   readonly operators: Readonly<Record<string, number>>;
 }
 
-/** The runs of the session whose profile has this prefix, in order; its file is removed. */
+/** The runs of the session with this profile prefix, in order; deletes the file. */
 export async function readProfile(prefix: string): Promise<ProfiledRun[]> {
   const names = await readdir(dirname(prefix));
   const name = names.find((file) => file.startsWith(basename(prefix)));
-  if (name === undefined) throw new Error(`the runtime left no profile at ${basename(prefix)}*`);
+  if (name === undefined) throw new Error(`the runtime wrote no profile at ${basename(prefix)}*`);
   const path = join(dirname(prefix), name);
   const events = JSON.parse(await readFile(path, 'utf8')) as ProfileEvent[];
   await rm(path);

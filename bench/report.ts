@@ -1,4 +1,4 @@
-/** @file What is measured, and the table that shows it: one row a figure, its goal beside it. */
+/** @file The measured figures and their table: one row per figure, with its goal. */
 
 export interface Goal {
   readonly sign: '≥' | '≤' | '<';
@@ -10,9 +10,9 @@ export interface Row {
   readonly what: string;
   readonly value: number;
   readonly unit: string;
-  /** null: a figure that others are compared with. */
+  /** null for a figure that others are compared with. */
   readonly goal: Goal | null;
-  /** What the figure is made of. */
+  /** How the figure was measured. */
   readonly detail: string;
   /** The single measurements behind it, in `rawUnit`. */
   readonly raw: readonly number[];
@@ -36,7 +36,7 @@ function isMet({ value, goal }: Row): boolean {
   return goal.sign === '≤' ? value <= goal.value : value < goal.value;
 }
 
-/** The table as markdown, under a line that says on what it was measured. */
+/** The table as Markdown, under a line about the machine. */
 export function markdown({ date, cpu, cores, node, onnxruntime, model, rows }: Results): string {
   const lines = rows.map((row) => {
     const { what, value, unit, goal, detail } = row;

@@ -1,9 +1,9 @@
 /**
  * @file `npm run bench`: the table of speed and size, printed and written to results.md and results.json beside this
- * file. Takes some minutes in which the machine should do nothing else. Linux only (it reads /proc).
+ * file. Takes some minutes; leave the machine idle otherwise. Linux only (it reads /proc).
  *
  *   npm run bench -- --only NAME    one measurement, printed only
- *   npm run bench -- --quick        few repetitions, printed only: to see that everything works
+ *   npm run bench -- --quick        few repetitions, printed only: a smoke test
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -31,7 +31,7 @@ const model = process.env['KRONA_MODEL'] || here('../models/krona-emoji');
 const rows: Row[] = [];
 let reference: BestProduct | null = null;
 for (const name of names) {
-  // The yardstick is needed by others, so it is always taken.
+  // Other measurements need this rate, so it is always measured.
   if (only !== undefined && name !== only && name !== 'matmul') continue;
   process.stderr.write(`${name} …\n`);
   const measured = await measure(name, { model, quick, reference });
@@ -57,7 +57,7 @@ if (only === undefined && !quick) {
   await writeFile(here('results.md'), markdown(results));
 }
 
-/** Takes one measurement in a fresh process and a fresh folder. */
+/** Runs one measurement in a new process and an empty folder. */
 async function measure(name: string, context: Omit<Context, 'folder'>): Promise<Measured> {
   const folder = await mkdtemp(join(tmpdir(), 'krona-bench-'));
   try {
@@ -69,7 +69,7 @@ async function measure(name: string, context: Omit<Context, 'folder'>): Promise<
     child.once('message', (message) => (measured = message as Measured));
     const [code, signal] = (await once(child, 'exit')) as [number | null, string | null];
     if (measured === null)
-      throw new Error(`the measurement ${name} ended without a result (${code ?? signal})`);
+      throw new Error(`the measurement ${name} stopped without a result (${code ?? signal})`);
     return measured;
   } finally {
     await rm(folder, { recursive: true, force: true });

@@ -1,4 +1,4 @@
-/** @file What a training step's two rows are made of: its work, its seconds, and the matrix product beside it. */
+/** @file The two table rows of a training step: its work, its time, and the matrix product measured beside it. */
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Session, type Feeds } from '../gpu-worker/graph/runtime.ts';
@@ -8,14 +8,14 @@ import { Product, type BestProduct } from './product.ts';
 import { readProfile } from './profile.ts';
 import { median, short, type Row } from './report.ts';
 
-/** Steps between two looks at the matrix product. */
+/** Steps between two measurements of the matrix product. */
 const BURST = 5;
-/** The runtime's threads spin for a while after their last work, and would take a core from the next, ms. */
+/** The runtime's threads spin for a while after a run and would take a core from the next one, ms. */
 const SPINNING = 100;
 
-/** Times steps of a real training loop, interrupted now and then to time the matrix product. */
+/** Times steps of a real training loop, pausing it now and then to time the matrix product. */
 export class StepClock {
-  /** Seconds of each step but the first of each burst, which finds the machine rested. */
+  /** Seconds of each step, except the first of each burst, which runs after an idle pause. */
   readonly seconds: number[] = [];
   readonly #reference: BestProduct;
   readonly #product: Product;
@@ -33,7 +33,7 @@ export class StepClock {
     return new StepClock(reference, await Product.create(reference.shape));
   }
 
-  /** Right before a step. */
+  /** Called right before a step. */
   async begin(): Promise<void> {
     if (this.#steps % (BURST + 1) === 0) {
       await sleep(SPINNING);
@@ -44,12 +44,15 @@ export class StepClock {
     this.#began = performance.now();
   }
 
-  /** Right after a step. */
+  /** Called right after a step. */
   end(): void {
     if (this.#steps++ % (BURST + 1) !== 0) this.seconds.push((performance.now() - this.#began) / 1000);
   }
 
-  /** Of the matrix product, operations a second: as beside these steps, or as before them if that was more. */
+  /**
+   * Rate of the matrix product, operations per second: the one beside these steps, or the earlier one if that was
+   * higher.
+   */
   get best(): number {
     return Math.max(this.#reference.rate, median(this.#rates));
   }
@@ -59,7 +62,7 @@ export class StepClock {
   }
 }
 
-/** Seconds that each run of a program spends in convolutions and matrix products, by the runtime's own profile. */
+/** Seconds that each run of a program spends in convolutions and matrix products, by the runtime's profile. */
 export async function productSeconds(
   { program }: CountedProgram,
   feeds: Feeds,
@@ -81,7 +84,7 @@ export async function productSeconds(
   return (await readProfile(profilePrefix)).slice(warmUp).map(({ products }) => products);
 }
 
-/** Seconds of some runs, and the rate of the best matrix product at that time. */
+/** Seconds of several runs, and the rate of the best matrix product at that time. */
 interface Timed {
   readonly seconds: readonly number[];
   readonly best: number;

@@ -1,4 +1,4 @@
-/** @file A training as a channel has it by default on a model, on photos made from formulas. */
+/** @file The options of a training with a channel's defaults for a model, on generated photos. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -7,7 +7,7 @@ import { openModelFolder } from '../gpu-worker/models/model-folder.ts';
 import { listPhotos } from '../gpu-worker/training/photo-folder.ts';
 import { trainDefaults, trainRecipe, type TrainOptions } from '../gpu-worker/training/train-options.ts';
 
-/** Writes four JPEG photos of 12 megapixels, as a phone takes them. */
+/** Writes four JPEG photos of 12 megapixels, a phone's usual size. */
 export async function makePhotos(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true });
   for (let photo = 0; photo < 4; photo++) {

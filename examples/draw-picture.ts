@@ -17,6 +17,6 @@ const [picture] = await painter.draw({
   noise: 'krona',
 });
 await painter.release();
-if (picture === undefined) throw new Error('draw gives as many pictures as count says');
+if (picture === undefined) throw new Error('draw returns `count` pictures');
 await writePicture(file, picture);
 console.log(`${file}: ${picture.width}×${picture.height}`);

@@ -7,7 +7,7 @@ const w = op.input('w', [3, 2]);
 const y = op.tanh(op.matmul(x, w));
 const loss = op.sum(op.mul(y, y));
 const [gradient] = gradients(loss, [w]);
-if (gradient === undefined) throw new Error('gradients gives one tensor per input');
+if (gradient === undefined) throw new Error('gradients returns one tensor per input');
 
 console.log(printGraph({ loss, gradient }));
 const feeds = { x: Float32Array.of(1, 2, 3), w: Float32Array.of(0.1, -0.2, 0.3, 0.1, -0.2, 0.2) };

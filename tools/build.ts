@@ -1,10 +1,10 @@
-/** @file Builds dist/ for the package: JavaScript, its types, and the files that lie beside the sources they belong to. */
+/** @file Builds dist/ for the package: JavaScript, types, and the data files beside the sources. */
 import { spawnSync } from 'node:child_process';
 import { cpSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
 const root = join(import.meta.dirname, '..');
-/** What the program reads at run time that the compiler leaves behind. */
+/** Files that the program reads at run time and the compiler doesn't copy. */
 const ASSETS = [
   'storage/postgres/migrations',
   ...['style.css', 'card.css', 'composer.css'].map((name) => `bot/web/client/${name}`),

@@ -1,4 +1,4 @@
-/** @file Reads the table of docs/dependencies.md, which says which folders may import each package. */
+/** @file Reads the table of docs/dependencies.md: which folders can import each package. */
 import { readFileSync } from 'node:fs';
 
 const read = (path) => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8');

@@ -22,7 +22,7 @@ const ROOMS = {
   cli: 'Command line',
 } as const;
 
-/** Stands for a part of a message that depends on the case. */
+/** Stands for a variable part of a message. */
 const GAP = '…';
 
 interface Thrown {
@@ -71,7 +71,7 @@ function messagesByCode(thrown: readonly Thrown[]): Map<string, string> {
   return messages;
 }
 
-/** Plain text as Markdown; what stands between backticks stays as it is. */
+/** Plain text as Markdown; text between backticks stays unchanged. */
 const escaped = (message: string): string =>
   message
     .replace(/\s+/g, ' ')
@@ -80,7 +80,7 @@ const escaped = (message: string): string =>
     .map((part, index) => (index % 2 === 0 ? part.replace(/[|<*[\]]/g, String.raw`\$&`) : part))
     .join('`');
 
-/** The errors in one source file, in order. */
+/** The errors of one source file, in order. */
 function errorsOf(path: string, text: string): Thrown[] {
   const source = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true);
   const found: Thrown[] = [];
@@ -101,7 +101,7 @@ function thrownBy(node: ts.Node): Thrown[] {
     if (codes === null) {
       const { line } = node.getSourceFile().getLineAndCharacterOfPosition(node.getStart());
       throw new Error(
-        `${node.getSourceFile().fileName}:${line + 1}: the code ${code.getText()} is no literal. ` +
+        `${node.getSourceFile().fileName}:${line + 1}: the code ${code.getText()} isn't a literal. ` +
           'Use a union of literals, or KronaError.reported for an error from elsewhere.',
       );
     }
@@ -113,7 +113,7 @@ function thrownBy(node: ts.Node): Thrown[] {
   return [{ code: code.text, message: messageOf(message) }];
 }
 
-/** The variable in a template, with the value that it has in one of the template's codes. */
+/** The variable of a template, with its value in one of the template's codes. */
 function variableOf(template: ts.Expression, code: string): ReadonlyMap<string, string> {
   if (!ts.isTemplateExpression(template)) return new Map();
   const [span] = template.templateSpans;
@@ -127,7 +127,7 @@ function propertyOf(object: ts.ObjectLiteralExpression, name: string): ts.Expres
   return property && ts.isPropertyAssignment(property) ? property.initializer : undefined;
 }
 
-/** All texts that an expression can be; null when the source doesn't tell. */
+/** All texts that an expression can have; null if the source doesn't say. */
 function literalsOf(node: ts.Expression): string[] | null {
   if (ts.isStringLiteralLike(node)) return [node.text];
   if (ts.isConditionalExpression(node)) {
@@ -164,9 +164,9 @@ function membersOf(type: ts.TypeNode): string[] | null {
   return alias && ts.isTypeAliasDeclaration(alias) ? membersOf(alias.type) : null;
 }
 
-/** A message with GAP for what only the running program knows. @param known values of variables */
+/** A message with GAP for values that only the running program knows. @param known values of variables */
 function messageOf(node: ts.Expression, known: ReadonlyMap<string, string> = new Map()): string {
-  // A whole message that is passed to a helper function is as good as any other that is passed.
+  // Any whole message passed to a helper function serves as well as the others.
   const passed = ts.isIdentifier(node) ? argumentsFor(node)[0] : undefined;
   return textOf(passed ?? node, known);
 }

@@ -1,4 +1,4 @@
-/** @file Writes the tables of settings into docs/training.md, from the one table in core/settings: `npm run docs`. */
+/** @file Writes the tables of settings into docs/training.md, from the definitions in core/settings: `npm run docs`. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { format, resolveConfig } from 'prettier';
@@ -21,7 +21,7 @@ function bounds({ type, choices, parts, min, max, aboveMin }: Bounds): string {
   return aboveMin ? `above ${least}, to ${most}` : `${least} to ${most}`;
 }
 
-/** Values on the command line, and in chat where it allows others. */
+/** Values on the command line, and in chat if they differ there. */
 function values(setting: Setting): string {
   const { chat, cli, parts } = setting;
   const typed = bounds({ ...setting, ...cli });
@@ -59,7 +59,7 @@ function table(command: string, settings: Readonly<Record<string, Setting>>): st
   ].join('\n');
 }
 
-/** The page with its tables as the settings are. @throws Error when the page lacks the marks of a table */
+/** The page with tables of the current settings. @throws Error when the page lacks the markers of a table */
 export async function withSettings(page: string): Promise<string> {
   const tables = {
     train: table('krona train', TRAIN_SETTINGS),

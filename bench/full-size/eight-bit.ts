@@ -1,7 +1,7 @@
 /**
- * @file What 8-bit weights would bring on this processor: the products and convolutions that take most of a sampling step
- * of SD 1.5 at 512×512, in float32 and with weights and activations in 8 bits (one scale a tensor; the runtime finds that
- * of the activations at each run), in turns on the same numbers.
+ * @file What 8-bit weights would gain on this processor: the products and convolutions that take most of an SD 1.5
+ * sampling step at 512×512, in float32 and with 8-bit weights and activations (one scale per tensor; the runtime
+ * computes that of the activations at each run), alternating on the same numbers.
  *
  *   npx tsx bench/full-size/eight-bit.ts
  */
@@ -38,7 +38,7 @@ const node = (type: string, inputs: string[], outputs: string[], attributes = {}
   attributes,
 });
 
-/** x · w, or x ∗ w where they are four-dimensional. */
+/** x · w, or x ∗ w if they are four-dimensional. */
 function float32(): { product: OnnxNode[]; convolution: OnnxNode[] } {
   return {
     product: [node('MatMul', ['x', 'w'], ['y'])],
@@ -46,7 +46,7 @@ function float32(): { product: OnnxNode[]; convolution: OnnxNode[] } {
   };
 }
 
-/** Both sides to whole numbers of 8 bits, their product in 32, and back by both scales. */
+/** Quantises both sides to 8-bit integers, multiplies them in 32 bits, and rescales the result. */
 function eightBit(): { product: OnnxNode[]; convolution: OnnxNode[] } {
   const quantised = ['x', 'w'].map((name) =>
     node('DynamicQuantizeLinear', [name], [`${name}8`, `${name}Scale`, `${name}Zero`]),
@@ -67,7 +67,7 @@ function workProgram({ input, weight }: Work, nodes: readonly OnnxNode[], w: Flo
   const output = input.length === 2 ? [input[0]!, weight[1]!] : [input[0]!, weight[0]!, input[2]!, input[3]!];
   return programOf<{ readonly y: Float32Array }, { readonly x: Float32Array }>({
     nodes,
-    // A constant, so that the runtime turns it to 8 bits, or packs it, when the session opens.
+    // A constant, so that the runtime quantises or packs it when the session opens.
     initializers: [{ name: 'w', dtype: 'float32', shape: weight, data: new Uint8Array(w.buffer) }],
     inputs: [{ name: 'x', dtype: 'float32', shape: input }],
     outputs: [{ name: 'y', dtype: 'float32', shape: output }],
@@ -101,6 +101,6 @@ for (const work of WORK) {
   const [full, eight] = times.map(median) as [number, number];
   const error = Math.sqrt(difference / size);
   console.log(
-    `| ${work.what} | ${full.toPrecision(3)} | ${eight.toPrecision(3)} | ${(eight / full).toPrecision(3)} | ${(100 * error).toPrecision(2)} % |`,
+    `| ${work.what} | ${full.toPrecision(3)} | ${eight.toPrecision(3)} | ${(eight / full).toPrecision(3)} | ${(100 * error).toPrecision(2)}% |`,
   );
 }

@@ -1,4 +1,7 @@
-/** @file Models at full size with random weights, as the published ones cannot be had: made once, then kept. */
+/**
+ * @file Full-size models with random weights, because the published ones can't be downloaded here: created once, then
+ * kept.
+ */
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { exists } from '../../core/files.ts';
@@ -7,13 +10,13 @@ import { writeFullSizeFolder, type Fill } from '../../test/helpers/full-size-fol
 export type ModelName = 'sd15' | 'sdxl';
 
 /**
- * The folder of a model under `root`, written when it is not there: 4.1 GiB for SD 1.5, 13.2 GiB for SDXL. Every part is
- * the same on every machine.
+ * The folder of a model under `root`, created if missing: 4.1 GiB for SD 1.5, 13.2 GiB for SDXL. Every part is the same
+ * on every machine.
  */
 export async function randomModel(name: ModelName, root: string): Promise<string> {
   const path = join(root, name);
   if (await exists(path)) return path;
-  // Under another name until it is whole, so that what was broken off is not taken for a model.
+  // Written under a temporary name, so that an interrupted folder doesn't pass for a model.
   const unfinished = `${path}.unfinished`;
   await rm(unfinished, { recursive: true, force: true });
   await writeFullSizeFolder(name, unfinished, fillRandom);
@@ -22,8 +25,8 @@ export async function randomModel(name: ModelName, root: string): Promise<string
 }
 
 /**
- * Uniform numbers of variance 1/(inputs of a value), so that every layer hands on what it gets at the same size; norms
- * begin at one, biases at zero.
+ * Uniform numbers of variance 1/fan-in, so that every layer keeps the scale of its input; norms start at one, biases at
+ * zero.
  */
 const fillRandom: Fill = async (file, offset, shapes) => {
   let state = 0x9e3779b9;
@@ -34,7 +37,7 @@ const fillRandom: Fill = async (file, offset, shapes) => {
       const bound = Math.sqrt(3 / (values.length / shape[0]!));
       const step = bound / 2 ** 31;
       for (let i = 0; i < values.length; i++) {
-        // Xorshift (Marsaglia 2003): fast, and good enough for weights that mean nothing.
+        // Xorshift (Marsaglia 2003): fast, and good enough for random weights.
         state ^= state << 13;
         state ^= state >>> 17;
         state ^= state << 5;

@@ -1,15 +1,15 @@
 /**
- * @file `npm run bench:full-size`: a sampling step and a training step of SD 1.5 or SDXL at 512×512 with random weights,
- * ours and, when there is a Python to run it, diffusers' with PEFT's LoKr, in turns. Linux only (it reads /proc).
+ * @file `npm run bench:full-size`: a sampling step and a training step of SD 1.5 or SDXL at 512×512 with random
+ * weights, in Krona and, given a Python, in diffusers with PEFT's LoKr, alternating. Linux only (it reads /proc).
  *
  *   --models sd15,sdxl    sd15 by default: 8 GiB of memory; sdxl takes 16 GiB
  *   --steps KIND,KIND     sampling,training by default
  *   --python PATH         with the packages of test/fixtures/requirements.txt; ours alone without it
- *   --theirs DTYPE        what diffusers computes in: float32 by default; such a row of bfloat16 is shown, not kept
+ *   --theirs DTYPE        diffusers' dtype: float32 by default; a row with bfloat16 is shown, not kept
  *   --rounds N            processes of each kind, 2 by default; each times --repeats N steps (2) after its first
- *   --folder PATH         where the models are made and kept (4 and 13 GiB)
- *   --write               keep each row in bench/full-size.json as soon as it is measured, and make bench/full-size.md of
- *                         all that are there; so models and steps can be measured in runs of their own
+ *   --folder PATH         folder for the models, which are kept (4 and 13 GiB)
+ *   --write               save each row to bench/full-size.json when it is measured, and write bench/full-size.md from all
+ *                         saved rows; so models and steps can be measured in separate runs
  */
 import { execFile } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -49,7 +49,7 @@ for (const name of names) {
   const model = await randomModel(name, values.folder);
   for (const kind of kinds) {
     const row = await compare(name, kind, model).catch((error: unknown) => {
-      // Killed for want of memory, say; the other rows are worth having.
+      // Killed for lack of memory, for example; the other rows are still useful.
       process.stderr.write(`${TITLES[name]} ${kind} failed: ${String(error)}\n`);
       process.exitCode = 1;
       return null;
@@ -61,7 +61,7 @@ for (const name of names) {
   }
 }
 
-/** A row: processes of ours and theirs in turns, so that both meet the same machine. */
+/** Measures a row: processes of ours and theirs alternate, so that both run under the same load. */
 async function compare(name: ModelName, kind: StepKind, model: string): Promise<FullSizeRow> {
   const inputs = join(values.folder, `${name}-inputs.safetensors`);
   if (!(await exists(inputs))) await writeInputs(name, inputs);
@@ -94,7 +94,7 @@ async function measure(command: readonly string[], request: StepRequest): Promis
   return JSON.parse(stdout.trim().split('\n').at(-1)!) as StepResult;
 }
 
-/** Of the results in two files, against the largest of the second. */
+/** Largest difference between two result files, relative to the second's largest value. */
 async function largestDifference(one: string, other: string): Promise<number> {
   const [a, b] = await Promise.all(
     [one, other].map(async (path) => readFloats((await openSafetensors(path)).tensors.get('result')!)),

@@ -1,4 +1,4 @@
-/** @file Steps of one kind on one model in this process, for run.ts; the argument is a `StepRequest` as JSON. */
+/** @file Runs steps of one kind on one model in this process, for run.ts; the argument is a `StepRequest` as JSON. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { adapterLayout } from '../../gpu-worker/adapters/adapter.ts';
@@ -32,7 +32,7 @@ for (const [name, tensor] of (await openSafetensors(inputs)).tensors)
 const options = { threads, ...(profile ? { profilePrefix: join(profile, kind) } : {}) };
 
 const { ok } = await inspectModel(folder);
-if (!ok) throw new Error(`${folder} is no whole model`);
+if (!ok) throw new Error(`${folder} isn't a complete model`);
 const began = performance.now();
 const { session, step, shape } = kind === 'sampling' ? await sampling() : await training();
 const opened = (performance.now() - began) / 1000;
@@ -63,7 +63,7 @@ const measured: StepResult = {
 };
 process.stdout.write(`${JSON.stringify(measured)}\n`);
 
-/** One call of the UNet with guidance; its prediction. */
+/** One call of the UNet with guidance; returns its prediction. */
 async function sampling() {
   const { config, tensors, name } = model.unet;
   const symbols = unetInputs(config, 2, 64, 64, 77);
@@ -77,7 +77,10 @@ async function sampling() {
   };
 }
 
-/** Gradient of a photo and a step of the optimiser, with (4, 64) on every projection; the loss before it. */
+/**
+ * The gradient of one photo and an optimiser step, with factors (4, 64) on every projection; returns the loss before
+ * it.
+ */
 async function training() {
   const method = ADAPTER_METHODS.krona;
   const factors = { a1: 4, a2: 64 };
@@ -109,7 +112,7 @@ async function training() {
   };
 }
 
-/** The first row, or the first two, of what every program of this model is given. */
+/** The first row, or the first two, of the inputs. */
 function feedsOf(
   wanted: readonly { readonly name: string; readonly shape: readonly number[] }[],
   own: Feeds = {},
@@ -126,7 +129,7 @@ function feedsOf(
   );
 }
 
-/** By this process, to disk. */
+/** Bytes that this process wrote to disk. */
 async function writtenBytes(): Promise<number> {
   return Number(/^write_bytes: (\d+)/m.exec(await readFile('/proc/self/io', 'utf8'))![1]);
 }

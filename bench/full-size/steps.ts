@@ -1,4 +1,4 @@
-/** @file What a step at full size is given, and what it gives back; ours and a rival's alike. */
+/** @file The input and output of a full-size step, the same for Krona and for diffusers. */
 import { sizeOf } from '../../gpu-worker/graph/tensor.ts';
 import { writeSafetensors, type TensorToWrite } from '../../gpu-worker/models/safetensors.ts';
 import { KeyedRandom } from '../../core/random.ts';
@@ -11,34 +11,34 @@ export interface StepRequest {
   /** Folder. */
   readonly model: string;
   readonly kind: StepKind;
-  /** File of `writeInputs`. */
+  /** File written by `writeInputs`. */
   readonly inputs: string;
-  /** Where the first step's result goes: the prediction, or the loss. */
+  /** Output file of the first step's result: the prediction, or the loss. */
   readonly output: string;
   readonly threads: number;
-  /** torch's name of what a rival computes in. */
+  /** torch's name of the rival's dtype. */
   readonly dtype?: string;
-  /** Steps that are timed, after one that is not. */
+  /** Timed steps, after one untimed step. */
   readonly repeats: number;
-  /** A folder for the runtime's profile. */
+  /** Folder for the runtime's profile. */
   readonly profile?: string;
 }
 
 export interface StepResult {
-  /** From the open folder to the first step, seconds. */
+  /** Seconds from the open folder to the start of the first step. */
   readonly opened: number;
   /** The first step, seconds. */
   readonly first: number;
   readonly seconds: readonly number[];
-  /** User and system time of all threads in each of those steps, seconds. */
+  /** User and system time of all threads in each of these steps, seconds. */
   readonly processor: readonly number[];
   /** Largest resident memory of the process, bytes. */
   readonly peak: number;
-  /** Bytes that the process wrote to disk until the end of the first step, the check of the model included; ours only. */
+  /** Bytes that the process wrote to disk until the end of the first step, including the model check; ours only. */
   readonly written?: number;
 }
 
-/** Two rows of everything that a UNet and its loss read at 512×512; a training step takes the first row. */
+/** Two rows of all inputs of a UNet and its loss at 512×512; a training step uses the first row. */
 export async function writeInputs(name: ModelName, path: string): Promise<void> {
   const text = { sd15: 768, sdxl: 2048 }[name];
   const normal: Record<string, number[]> = {
@@ -51,7 +51,7 @@ export async function writeInputs(name: ModelName, path: string): Promise<void> 
   const size = [512, 512, 0, 0, 512, 512];
   const fixed: Record<string, number[]> = {
     timesteps: [500, 500],
-    // As if half of the variance were noise.
+    // As if noise were half of the variance.
     signal: [Math.SQRT1_2],
     sigma: [Math.SQRT1_2],
   };

@@ -1,10 +1,10 @@
-/** @file What a step at full size took, ours and a rival's, kept as rows in a file, and the table made of them. */
+/** @file Full-size results, ours and the rival's, kept as rows in a file, and their table. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { median, short } from '../report.ts';
 import type { ModelName } from './random-model.ts';
 import type { StepKind, StepResult } from './steps.ts';
 
-/** A step of one model, measured in one run; nothing of theirs where there was no Python. */
+/** A step of one model in one run; no values of theirs without Python. */
 export interface FullSizeRow {
   readonly model: ModelName;
   readonly kind: StepKind;
@@ -12,24 +12,24 @@ export interface FullSizeRow {
   readonly date: string;
   readonly cpu: string;
   readonly threads: number;
-  /** Of the machine in the minute before. */
+  /** Load average of the minute before. */
   readonly load: number;
-  /** One a process. */
+  /** One per process. */
   readonly ours: readonly StepResult[];
   readonly theirs: readonly StepResult[];
-  /** Between the results, against the largest value. */
+  /** Between the results, relative to the largest value. */
   readonly difference: number | null;
 }
 
 export const TITLES: Readonly<Record<ModelName, string>> = { sd15: 'SD 1.5', sdxl: 'SDXL' };
 
-/** The rows of a file that earlier runs wrote; none where there is no file. */
+/** Reads the rows of earlier runs; none if the file is missing. */
 async function readRows(path: string): Promise<FullSizeRow[]> {
   const text = await readFile(path, 'utf8').catch(() => '[]');
   return JSON.parse(text) as FullSizeRow[];
 }
 
-/** Puts a row in the place of the one of the same step, and writes the file anew. */
+/** Replaces the row of the same step, and rewrites the file. */
 export async function keepRow(path: string, row: FullSizeRow): Promise<FullSizeRow[]> {
   const others = (await readRows(path)).filter(({ model, kind }) => model !== row.model || kind !== row.kind);
   const rows = [...others, row].sort((a, b) => titleOf(a).localeCompare(titleOf(b)));
@@ -39,7 +39,7 @@ export async function keepRow(path: string, row: FullSizeRow): Promise<FullSizeR
 
 const titleOf = ({ model, kind }: FullSizeRow): string => `${TITLES[model]} ${kind}`;
 
-/** As markdown, under what the words in it mean. */
+/** As Markdown, with an explanation of the columns. */
 export function fullSizeTable(rows: readonly FullSizeRow[]): string {
   const lines = rows.map((row) => {
     const { ours, theirs, difference, threads, cpu, date, load } = row;
@@ -54,11 +54,11 @@ export function fullSizeTable(rows: readonly FullSizeRow[]): string {
     return `| ${titleOf(row)} | ${seconds} | ${processor} | ${peak} | ${difference?.toExponential(1) ?? ''} | ${written} | ${threads} × ${cpu}, ${date.slice(0, 10)}, load ${short(load)} |`;
   });
   return [
-    'Random weights, 512×512, float32; diffusers with PEFT’s LoKr in the same run, processes in turns. A sampling step is one',
+    'Random weights, 512×512, float32; diffusers with PEFT’s LoKr in the same run, processes alternating. A sampling step is one',
     'call of the UNet on two rows (guidance); a training step is forward, backward and AdamW for one photo with checkpointing:',
-    'factors (4, 64) here, (16, 16) in PEFT, which are as many numbers. Medians; processor seconds are of all threads; peaks',
-    'are of the whole process. Difference: of the prediction (largest, against the largest value) or of the first loss.',
-    'Seconds mean something only where the load of the machine was low when the row began.',
+    'factors (4, 64) here, (16, 16) in PEFT, the same number of parameters. Medians; processor seconds add up all threads; peaks',
+    'cover the whole process. Difference: of the prediction (largest, relative to the largest value) or of the first loss.',
+    'Seconds are meaningful only if the machine’s load was low at the start of the row.',
     '',
     '| step | seconds | theirs | ratio | processor s | theirs | ratio | peak MiB | theirs | ratio | difference | MB written until the first | measured |',
     '| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |',

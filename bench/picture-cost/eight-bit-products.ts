@@ -1,10 +1,10 @@
 /**
- * @file A compiled graph whose products with weights are computed in 8 bits, as bench/full-size/eight-bit.ts times them:
- * both sides as whole numbers with one scale and one zero a tensor, that of the activations found at each run.
+ * @file Rewrites a compiled graph so that products with weights run in 8 bits, as bench/full-size/eight-bit.ts times
+ * them: both sides as integers with one scale and one zero point per tensor, computed for the activations at each run.
  */
 import type { OnnxModel, OnnxNode } from '../../gpu-worker/graph/onnx-model.ts';
 
-/** @param kept true for the weights, by name, whose products stay as they are */
+/** @param kept true for the weights, by name, whose products stay unchanged */
 export function withEightBitProducts(model: OnnxModel, kept: (weight: string) => boolean): OnnxModel {
   const weights = new Map(model.initializers.map(({ name }) => [name, name]));
   const eight = new EightBitNodes();
@@ -17,7 +17,7 @@ export function withEightBitProducts(model: OnnxModel, kept: (weight: string) =>
       continue;
     }
     eight.nodes.push(node);
-    // Casts, halves and transposes of a weight are fixed as well; the runtime computes them when the session opens.
+    // Casts, halves and transposes of a weight are constant too; the runtime computes them when the session opens.
     const [source = ''] = node.inputs;
     if (node.inputs.every((name) => weights.has(name))) weights.set(node.outputs[0]!, weights.get(source)!);
   }
@@ -34,14 +34,14 @@ const PER_CHANNEL = {
 
 class EightBitNodes {
   readonly nodes: OnnxNode[] = [];
-  /** Tensors that are there in 8 bits already. */
+  /** Tensors that exist in 8 bits already. */
   readonly #quantised = new Set<string>();
 
-  /** `MatMul`, `Gemm` of which the right side may be turned, `Conv` with or without a bias. */
+  /** `MatMul`, `Gemm` with an optionally transposed right side, `Conv` with or without a bias. */
   addProduct({ type, inputs, outputs, attributes = {} }: OnnxNode): void {
     const [y] = outputs as [string];
     const [x, right, bias] = inputs as [string, string, string?];
-    if (attributes['transA']) throw new Error(`${y}: a turned left side is not expected before a weight`);
+    if (attributes['transA']) throw new Error(`${y}: unexpected transposed left side before a weight`);
     const w = attributes['transB']
       ? this.#node('Transpose', [right], `${y}.turned`, { perm: [1, 0] })
       : right;

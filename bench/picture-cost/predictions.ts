@@ -19,7 +19,7 @@ export type PredictionProgram = Program<{ readonly prediction: Float32Array }>;
 
 type Sizes = Sampler['sizes'];
 
-/** As is usual, the convolutions at both ends stay in float32: they have four channels on one side. */
+/** As usual, the convolutions at both ends stay in float32: they have four channels on one side. */
 const atAnEnd = (name: string): boolean => /(^|\.)conv_(in|out)\./.test(name);
 
 export async function inFloat32(model: ModelFolder, sizes: Sizes): Promise<Prediction> {
@@ -27,7 +27,7 @@ export async function inFloat32(model: ModelFolder, sizes: Sizes): Promise<Predi
   return alone(compile({ prediction: unet(config, frozen(model), unetInputs(config, 2, ...sizes)) }));
 }
 
-/** Computed in float32, with weights that were rounded to 8 bits. */
+/** Computed in float32, with weights rounded to 8 bits. */
 export async function withRoundedWeights(
   { unet: { config, name, tensors } }: ModelFolder,
   sizes: Sizes,
@@ -48,7 +48,7 @@ export function eightBitProgram(model: ModelFolder, sizes: Sizes): PredictionPro
   return programOf(withEightBitProducts(onnxModel({ prediction }), atAnEnd));
 }
 
-/** Whole steps at call 0, `interval`, 2 · `interval` …, the first level alone at the others. */
+/** Whole steps at calls 0, `interval`, 2 · `interval` …, only the first level at the others. */
 export async function reusing(model: ModelFolder, sizes: Sizes, interval: number): Promise<Prediction> {
   const { whole, shallow } = reusePrograms(model, sizes);
   const sessions = { whole: await Session.create(whole), shallow: await Session.create(shallow) };
@@ -72,7 +72,7 @@ export function reusePrograms(model: ModelFolder, sizes: Sizes) {
   return { whole: compile(whole), shallow: compile(shallow) };
 }
 
-/** A step that gives the deep values, and one that is given them; two rows. */
+/** A step that returns the deep features, and one that takes them; two rows. */
 export function reuseGraphs(config: UNetConfig, parameters: Parameters, sizes: Sizes) {
   const inputs = unetInputs(config, 2, ...sizes);
   const whole = unetOutputs(config, parameters, inputs);

@@ -1,13 +1,13 @@
-/** @file Weights as they are after a round trip through whole numbers of 8 bits; everything is computed in float32. */
+/** @file Weights rounded to 8-bit integers and back; everything is computed in float32. */
 import * as op from '../../gpu-worker/graph/ops.ts';
 import { sizeOf } from '../../gpu-worker/graph/tensor.ts';
 import { frozenParameters, type ModelTensor, type Parameters } from '../../gpu-worker/models/parameters.ts';
 import { readFloats } from '../../gpu-worker/models/safetensors.ts';
 
-/** How many values share a scale: all of a tensor, or those that make one output channel. */
+/** The values that share a scale: a whole tensor, or one output channel. */
 export type Scales = 'tensor' | 'channel';
 
-/** Symmetric, from −127 to 127 times the scale: the matrices and filters of a model but those that are `kept`. */
+/** Symmetric, from −127 to 127 times the scale: rounds the matrices and filters of a model except the `kept` ones. */
 export async function roundedParameters(
   component: string,
   tensors: ReadonlyMap<string, ModelTensor>,
@@ -18,7 +18,8 @@ export async function roundedParameters(
   const rounded = new Map<string, Float32Array>();
   for (const [name, tensor] of tensors) {
     if (tensor.shape.length < 2 || kept(name)) continue;
-    if (tensor.transposed) throw new Error(`${name} is stored turned, so its rows are no output channels`);
+    if (tensor.transposed)
+      throw new Error(`${name} is stored transposed, so its rows aren't output channels`);
     const rows = scales === 'channel' ? tensor.shape[0]! : 1;
     rounded.set(name, roundRows(await readFloats(tensor), sizeOf(tensor.shape) / rows));
   }

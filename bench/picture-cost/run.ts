@@ -1,11 +1,12 @@
 /**
- * @file What cheaper steps cost in pictures: the embedded model draws held-out prompts from the same noise in float32, in
- * 8 bits, with features reused between steps (DeepCache, arXiv 2312.00858), and with other changes to set beside.
+ * @file Effect of cheaper steps on the pictures: the embedded model draws held-out prompts from the same noise in
+ * float32, in 8 bits, with features reused between steps (DeepCache, arXiv 2312.00858), and with other changes for
+ * comparison.
  *
  *   npx tsx bench/picture-cost/run.ts [--pictures 16] [--sheet PATH] [--sprites FOLDER]
  *
- * Prints the table of docs/speed.md. The sheet has six pictures of some of the ways, a row for each.
- * The judge's drawings are made on first use and kept in the folder.
+ * Prints the table of docs/speed.md. The sheet has six pictures for some of the methods, a row each. The judge's
+ * drawings are made on first use and kept in the folder.
  */
 import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -49,8 +50,8 @@ interface Way {
 const float32 = (): Promise<Prediction> => inFloat32(model, sizes);
 const WAYS: readonly Way[] = [
   { name: 'float32', open: float32, inSheet: true },
-  { name: 'weights in 8 bits, a scale a channel', open: () => withRoundedWeights(model, sizes, 'channel') },
-  { name: 'weights in 8 bits, a scale a tensor', open: () => withRoundedWeights(model, sizes, 'tensor') },
+  { name: 'weights in 8 bits, a scale per channel', open: () => withRoundedWeights(model, sizes, 'channel') },
+  { name: 'weights in 8 bits, a scale per tensor', open: () => withRoundedWeights(model, sizes, 'tensor') },
   { name: 'weights and activations in 8 bits', open: () => inEightBits(model, sizes), inSheet: true },
   { name: 'reuse, every 2nd step whole', open: () => reusing(model, sizes, 2), inSheet: true },
   { name: 'reuse, every 3rd step whole', open: () => reusing(model, sizes, 3), inSheet: true },
@@ -68,7 +69,7 @@ let reference: { readonly pictures: readonly Uint8Array[]; readonly concepts: re
   null;
 const cells: Parameters<typeof contactSheet>[0][number][] = [];
 console.log(
-  '| way | difference | largest | background as asked | concept as asked | concept as in float32 |',
+  '| method | difference | largest | correct background | correct concept | concept as in float32 |',
 );
 console.log('| --- | --- | --- | --- | --- | --- |');
 for (const { name, open, steps = JUDGED_SAMPLING.steps, seed = 0, inSheet } of WAYS) {
@@ -101,13 +102,13 @@ for (const { name, open, steps = JUDGED_SAMPLING.steps, seed = 0, inSheet } of W
 if (values.sheet !== undefined) await writeFile(values.sheet, await contactSheet(cells, { columns: 6 }));
 await sampler.release();
 
-/** What is compared must be what people get. */
+/** Checks that this sampler draws the same as the product's. */
 async function sameAsEngine(picture: Uint8Array): Promise<void> {
   const engine = await TextToImage.open(model);
   const [drawn] = await drawJudged(engine, data.size, { prompt: prompts[0]!.prompt, seed: 0 });
   await engine.release();
   if (Buffer.compare(toBytes(drawn!), picture) !== 0)
     throw new Error(
-      'bench/picture-cost/sampler.ts draws otherwise than gpu-worker/sampling/text-to-image.ts',
+      'bench/picture-cost/sampler.ts and gpu-worker/sampling/text-to-image.ts draw different pictures',
     );
 }

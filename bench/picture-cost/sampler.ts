@@ -1,6 +1,6 @@
 /**
- * @file Pictures by any way of computing the UNet: gpu-worker/sampling/text-to-image.ts without adapters, one picture at a
- * time, with the prediction given from outside.
+ * @file Draws pictures with any way of computing the UNet: gpu-worker/sampling/text-to-image.ts without adapters, one
+ * picture at a time, with the prediction passed in.
  */
 import type { Feeds } from '../../gpu-worker/graph/runtime.ts';
 import { timeIds } from '../../gpu-worker/models/architecture.ts';
@@ -25,7 +25,7 @@ export interface Asked {
 const twice = (one: Float32Array, other = one): Float32Array => Float32Array.from([...one, ...other]);
 
 export class Sampler {
-  /** Latents' height and width, and tokens of the text. */
+  /** Latent height and width, and number of text tokens. */
   readonly sizes: readonly [height: number, width: number, tokens: number];
   readonly #model: ModelFolder;
   readonly #side: number;

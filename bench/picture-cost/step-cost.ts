@@ -1,10 +1,10 @@
 /**
- * @file What cheaper steps of the UNet save: multiplications of a whole step and of one that reuses the deep values, by
- * arithmetic; and processor seconds of both and of a whole step in 8 bits, two rows, on one thread.
+ * @file Savings of cheaper UNet steps: computed multiplications of a whole step and of one that reuses the deep
+ * features; measured processor seconds of both and of a whole step in 8 bits, two rows, on one thread.
  *
  *   npx tsx bench/picture-cost/step-cost.ts [--model FOLDER --side 512] [--repeats 5]
  *
- * Times the embedded model at 128×128 unless another is named; SD 1.5 takes 5 GiB of memory.
+ * Times the embedded model at 128×128 by default; SD 1.5 takes 5 GiB of memory.
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -62,9 +62,9 @@ const { whole, shallow } = reusePrograms(model, sizes);
 const exact = await timed('a whole step', whole);
 await timed('first level alone', shallow);
 const rounded = await timed('a whole step in 8 bits', eightBitProgram(model, sizes));
-console.log(`error of the prediction in 8 bits: ${(100 * distance(rounded, exact)).toPrecision(2)} %`);
+console.log(`error of the prediction in 8 bits: ${(100 * distance(rounded, exact)).toPrecision(2)}%`);
 
-/** Prints the median of processor seconds; gives the prediction for random inputs. */
+/** Prints the median of processor seconds; returns the prediction for random inputs. */
 async function timed(what: string, program: PredictionProgram): Promise<Float32Array> {
   const session = await Session.create(program, { threads: 1 });
   const feeds: Feeds = randomFeeds(program);

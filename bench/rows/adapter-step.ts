@@ -1,4 +1,4 @@
-/** @file A step of adapter training on the model: the real training loop, and the profile of its program. */
+/** @file A step of adapter training on the model: the real training loop, and a profile of its program. */
 import { factorShapes } from '../../gpu-worker/adapters/krona.ts';
 import { attentionProjections } from '../../gpu-worker/adapters/attention-projections.ts';
 import type { Feeds } from '../../gpu-worker/graph/runtime.ts';
@@ -26,7 +26,7 @@ export async function measureAdapterStep(context: Context, batch: number): Promi
   });
   await whole.release();
 
-  // 2. what part of them multiplies
+  // 2. the share that multiplies matrices
   const model = await openModelFolder(context.model);
   const { length: tokens } = await loadTokenizer(model.tokenizers[0]);
   const shapes = factorShapes(attentionProjections(model.unet.config), options.a1, options.a2);
@@ -42,7 +42,7 @@ export async function measureAdapterStep(context: Context, batch: number): Promi
   return { rows: stepRows(what, counted.flops, { seconds, best: beside.best }, whole) };
 }
 
-/** Ordinary numbers for every input: how long a product takes does not depend on them. */
+/** Random values for every input: a product's time doesn't depend on them. */
 function feedsOf({ program }: CountedProgram): Feeds {
   return Object.fromEntries(
     program.inputs.map(({ name, shape }, i) => [name, new KeyedRandom(0, 'bench', i).normals(sizeOf(shape))]),

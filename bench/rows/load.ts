@@ -1,6 +1,6 @@
 /**
- * @file The bot under load: 200 members send commands within 10 s, on a Discord and on a Slack in processes of their
- * own, while the worker trains and draws what they ask for. The program is `krona start` as people run it.
+ * @file The bot under load: 200 members send commands within 10 s, on Discord and on Slack servers in separate
+ * processes, while the worker trains and draws their requests. The program is `krona start`, as in production.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -47,7 +47,7 @@ export async function measureLoad({ model, quick, folder }: Context): Promise<Me
         ...(await measure('Discord', discordCrowd(discord), crowd)),
         ...(await measure('Slack', slackCrowd(slack), crowd)),
       ];
-      if (!(await trains())) throw new Error('the training ended before the crowd was through');
+      if (!(await trains())) throw new Error('the training ended before all commands were handled');
       return { rows };
     } finally {
       await stop();
@@ -65,7 +65,7 @@ async function measure(name: string, platform: CrowdPlatform, crowd: CrowdOption
   return [
     {
       what: `${what}: slowest acknowledgement`,
-      // A command that nobody acknowledged is the slowest of all.
+      // A command without an acknowledgement counts as the slowest.
       value: unheard > 0 ? Infinity : Math.max(...acknowledgements),
       unit: 'ms',
       goal: { sign: '≤', value: 1000 },
@@ -85,7 +85,7 @@ async function measure(name: string, platform: CrowdPlatform, crowd: CrowdOption
   ];
 }
 
-/** The whole program; the returned function ends it. */
+/** Starts the whole program; the returned function stops it. */
 async function startKrona(settings: Readonly<Record<string, string>>): Promise<() => Promise<void>> {
   const env: NodeJS.ProcessEnv = { ...process.env, ...settings, KRONA_HOST: '127.0.0.1', KRONA_PORT: '0' };
   for (const name of ['KRONA_URL', 'DATABASE_URL', 'REDIS_URL']) delete env[name];
@@ -97,7 +97,7 @@ async function startKrona(settings: Readonly<Record<string, string>>): Promise<(
   await Promise.race([
     once(program.stdout, 'data'),
     once(program, 'exit').then(([code]) => {
-      throw new Error(`krona start ended with ${code}`);
+      throw new Error(`krona start stopped with ${code}`);
     }),
   ]);
   return async () => {
@@ -107,7 +107,7 @@ async function startKrona(settings: Readonly<Record<string, string>>): Promise<(
   };
 }
 
-/** Begins a long training, and waits until it does steps. Returns whether it still does. */
+/** Starts a long training, and waits until it takes steps. Returns a check whether it is still running. */
 async function beginTraining(discord: FakeDiscord): Promise<() => Promise<boolean>> {
   const channelId = await discord.addChannel('training');
   const memberId = await discord.addUser('Trainer');
@@ -121,6 +121,6 @@ async function beginTraining(discord: FakeDiscord): Promise<() => Promise<boolea
   const trains = async () =>
     (await discord.everything(channelId)).some(({ text }) => /Learning mochi\n[^]*step \d/.test(text));
   for (const until = performance.now() + PATIENCE; !(await trains()); await sleep(200))
-    if (performance.now() > until) throw new Error('the worker did not begin to train');
+    if (performance.now() > until) throw new Error('the worker did not start the training');
   return trains;
 }

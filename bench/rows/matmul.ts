@@ -1,4 +1,4 @@
-/** @file The best rate at which the runtime multiplies matrices on this machine. */
+/** @file The best rate of the runtime's matrix product on this machine. */
 import { Product } from '../product.ts';
 import type { Context, Measured } from '../context.ts';
 import { median, type Row } from '../report.ts';
@@ -13,7 +13,7 @@ const SIZES = [
   [2048, 512, 1024],
 ] as const;
 
-/** Every size with a constant and with a given right factor; the best of their medians. */
+/** Every size with a constant and with a variable right factor; returns the best of their medians. */
 export async function measureMatmul({ quick }: Context): Promise<Measured> {
   const shapes = SIZES.flatMap(([rows, inner, columns]) =>
     [true, false].map((constant) => ({ rows, inner, columns, constant })),

@@ -1,4 +1,6 @@
-/** @file A set of four pictures with an adapter, as a channel asks for it: the first after the start, and later ones. */
+/**
+ * @file A set of four pictures with an adapter, as a channel requests it: the first after the start, and later ones.
+ */
 import type { Context, Measured } from '../context.ts';
 import { openPainter } from '../drawing.ts';
 import { median, type Row } from '../report.ts';

@@ -1,4 +1,4 @@
-/** @file A step of training from scratch, by the recipe of the embedded model: its last stage with all gradients. */
+/** @file A step of training from scratch, by the recipe of the embedded model: the last stage, with all gradients. */
 import { join } from 'node:path';
 import { loadTokenizer } from '../../gpu-worker/models/tokenizer.ts';
 import { vaeScale } from '../../gpu-worker/models/vae.ts';
@@ -44,7 +44,7 @@ export async function measurePretrainStep(context: Context): Promise<Measured> {
   });
   await whole.release();
 
-  // 2. what part of them multiplies
+  // 2. the share that multiplies matrices
   const layout = stageLayout(stage);
   const counted = countedProgram(stageOutputs(stage, layout));
   const feeds = { ...(await stage.batch(0)), parameters: await stage.initial(layout) };
@@ -56,7 +56,7 @@ export async function measurePretrainStep(context: Context): Promise<Measured> {
   return { rows: stepRows(what, counted.flops, { seconds, best: beside.best }, whole) };
 }
 
-/** The stage with its real vocabulary and captions; latents are noise, which takes as long. */
+/** The stage with its real vocabulary and captions; its latents are noise, which takes the same time. */
 async function recipe(config: PretrainConfig, folder: string): Promise<Stage> {
   const vocabulary = await trainModelVocabulary(config.data);
   const { maxLength } = config.data.tokenizer;

@@ -1,4 +1,7 @@
-/** @file `npm start` until a browser has the page, on an empty data folder and again on the same; and the bot's memory. */
+/**
+ * @file `npm start` until a browser has the page, on an empty data folder and again on the same folder; and the bot's
+ * memory.
+ */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp } from 'node:fs/promises';
@@ -11,13 +14,13 @@ import { descendants, peakMemory, type RunningProcess } from '../processes.ts';
 import { median, type Row } from '../report.ts';
 
 const PATIENCE = 120_000;
-/** How long the bot serves before its memory is read, ms. */
+/** How long the bot serves before its memory is measured, ms. */
 const SERVING = 5_000;
 
 interface Start {
-  /** Until page, script and style are there, seconds. */
+  /** Seconds until page, script and style have loaded. */
   readonly seconds: number;
-  /** Of the bot, bytes. */
+  /** The bot's memory, bytes. */
   readonly memory: number;
 }
 
@@ -48,7 +51,7 @@ export async function measureStart({ model, quick, folder }: Context): Promise<M
         'first run',
         15,
         first,
-        'no data folder and nothing compiled yet; page, script and style are there',
+        'no data folder and nothing compiled yet, until page, script and style have loaded',
       ),
       row('later run', 4, later, 'the same data folder'),
       {
@@ -66,7 +69,7 @@ export async function measureStart({ model, quick, folder }: Context): Promise<M
 
 async function start(folder: string, model: string): Promise<Start> {
   const port = await freePort();
-  // tsx keeps what it compiled in the folder for temporary files.
+  // tsx caches compiled code in the folder for temporary files.
   const temporary = join(folder, 'tmp');
   await mkdir(temporary, { recursive: true });
   const env: NodeJS.ProcessEnv = {
@@ -84,14 +87,14 @@ async function start(folder: string, model: string): Promise<Start> {
     env,
     stdio: ['ignore', 'ignore', 'inherit'],
   });
-  /** The innermost process of `krona NAME`: npm, a shell and tsx stand around the first. */
+  /** The innermost process of `krona NAME`: the outer ones are npm, a shell and tsx. */
   const find = async (name: string): Promise<number> => {
     const running = await descendants(program.pid!);
     const isIt = ({ words }: RunningProcess) =>
       words.some((word, i) => word === name && words[i - 1]!.endsWith('krona.ts'));
     const found = running.filter(isIt).at(-1);
     if (found === undefined)
-      throw new Error(`npm start runs no \`krona ${name}\`; what bench looks for is gone`);
+      throw new Error(`npm start runs no \`krona ${name}\`, which this benchmark measures`);
     return found.pid;
   };
   try {
@@ -102,14 +105,14 @@ async function start(folder: string, model: string): Promise<Start> {
   } finally {
     if (program.exitCode === null) {
       const ended = once(program, 'exit');
-      // Not npm, which would end without telling anybody.
+      // Not npm, which would end without passing the signal on.
       process.kill(await find('start'), 'SIGTERM');
       await ended;
     }
   }
 }
 
-/** Asks until the page comes, then for all that it names, as a browser does. */
+/** Polls until the page loads, then loads everything that it names, as a browser does. */
 async function loadPage(address: string, until: number, runs: () => boolean): Promise<void> {
   for (;;) {
     const page = await fetch(address).catch(() => null);
@@ -121,7 +124,7 @@ async function loadPage(address: string, until: number, runs: () => boolean): Pr
       return;
     }
     await page?.body?.cancel();
-    if (!runs()) throw new Error('npm start ended before it served a page');
+    if (!runs()) throw new Error('npm start stopped before it served a page');
     if (performance.now() > until) throw new Error(`no page after ${PATIENCE / 1000} s`);
     await sleep(20);
   }

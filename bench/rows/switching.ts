@@ -1,13 +1,13 @@
-/** @file What it costs that a request for pictures uses another adapter than the one before. */
+/** @file The cost of switching adapters between requests for pictures. */
 import { copyFile } from 'node:fs/promises';
 import type { Context, Measured } from '../context.ts';
 import { openPainter } from '../drawing.ts';
 import { median, short, type Row } from '../report.ts';
 
-/** Short requests, so that the difference stands out. */
+/** Short requests, so that the difference shows. */
 const STEPS = 2;
 
-/** Requests in turn: with an adapter never used before, with the same again, and back with one that is known. */
+/** Requests in turn: with a new adapter, with the same again, and back to a known one. */
 export async function measureSwitching(context: Context): Promise<Measured> {
   const painter = await openPainter(context);
   const { adapter: known } = painter;
@@ -25,7 +25,7 @@ export async function measureSwitching(context: Context): Promise<Measured> {
   } finally {
     await painter.close();
   }
-  // Requests take 70 to 140 ms by chance, so each is compared with its neighbour.
+  // A request takes 70 to 140 ms by chance, so each is compared with its neighbour.
   const row = (what: string, raw: readonly number[]): Row => ({
     what: `Switching adapters between requests: ${what}`,
     value: 1000 * median(raw.map((value, i) => value - seconds.same[i]!)),

@@ -1,4 +1,4 @@
-/** @file A whole training, as `krona train` does it: four photos, 200 steps, from the start of the program to its end. */
+/** @file A whole training with `krona train`: four photos, 200 steps, from the program's start to its end. */
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

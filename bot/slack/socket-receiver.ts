@@ -92,7 +92,8 @@ export class SocketReceiver implements Receiver {
         ended = Date.now();
         if (ended - since > SHORT_LIVED) failures = 0;
       }
-      while (!(await this.#connect(pauseAfter(++failures, PAUSES)))) if (this.#stopping.signal.aborted) return;
+      while (!(await this.#connect(pauseAfter(++failures, PAUSES))))
+        if (this.#stopping.signal.aborted) return;
       since = Date.now();
       this.#options.onReturn(since - ended);
     }

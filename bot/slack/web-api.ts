@@ -122,7 +122,9 @@ export class SlackApi {
   /** Does a call that posts a message in a channel, in its turn and no sooner than Slack allows. */
   inTurn<T>(channelId: string, method: string, work: (client: webApi.WebClient) => Promise<T>): Promise<T> {
     return this.#messages.run(channelId, async () => {
-      await this.#pause((this.#lastMessage.get(channelId) ?? this.#began) + MESSAGE_EVERY - performance.now());
+      await this.#pause(
+        (this.#lastMessage.get(channelId) ?? this.#began) + MESSAGE_EVERY - performance.now(),
+      );
       try {
         return await this.call(method, work, { repeatable: false, limitedBy: channelId });
       } finally {

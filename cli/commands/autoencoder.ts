@@ -1,4 +1,7 @@
-/** @file `krona autoencoder`: trains the embedded model's autoencoder alone, and measures what comes back through one. */
+/**
+ * @file `krona autoencoder`: trains the embedded model's autoencoder alone, and measures how well autoencoders restore
+ * drawings.
+ */
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { measureAutoencoders, qualityTable } from '../../lab/autoencoder/measure-autoencoder.ts';
@@ -34,7 +37,7 @@ function defineTrain(autoencoder: Command, shell: Shell): void {
       'autoencoder to start from, such as models/krona-emoji/vae; it is widened',
     )
     .option('--photos <dir>', 'photos to train with (default: none)')
-    .requiredOption('--run <dir>', 'folder for checkpoints, logs and curve.jsonl; resumes what is there')
+    .requiredOption('--run <dir>', 'folder for checkpoints, logs and curve.jsonl; resumes an earlier run')
     .addOption(deviceOption())
     .requiredOption('--out <dir>', 'autoencoder folder to write, at every save and at the end');
   action(train, shell, async (io, { config, from, photos, run, device, out }: Training) => {
@@ -53,7 +56,7 @@ function defineTrain(autoencoder: Command, shell: Shell): void {
           `loss ${loss.toFixed(4)}, ${samplesPerSecond.toFixed(1)} samples/s`,
         ),
     });
-    return { json: { autoencoder: out }, text: `The autoencoder is in ${out}` };
+    return { json: { autoencoder: out }, text: `Autoencoder: ${out}` };
   });
 }
 
@@ -67,10 +70,10 @@ function defineMeasure(autoencoder: Command, shell: Shell): void {
   } as const;
   const measure = autoencoder
     .command('measure')
-    .description('compare autoencoders on drawings that were never trained')
+    .description('compare autoencoders on held-out drawings')
     .argument('<dir...>', "autoencoders' folders, such as models/krona-emoji/vae")
     .addOption(checked('--each <n>', each, '24'))
-    .option('--photos <dir>', 'photos to measure too, which were not trained')
+    .option('--photos <dir>', 'held-out photos to measure too')
     .addOption(deviceOption())
     .requiredOption('--out <dir>', 'folder for the report, the table and sheets');
   action(

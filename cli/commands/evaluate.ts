@@ -1,4 +1,6 @@
-/** @file `krona evaluate`: evaluates models, compares training methods, and trains the classifiers that judge both. */
+/**
+ * @file `krona evaluate`: evaluates models, compares training methods, and trains the classifiers that judge pictures.
+ */
 import { Option, type Command } from 'commander';
 import { compareMethods } from '../../lab/evaluate/compare-methods.ts';
 import { fullSize, quickSize } from '../../lab/evaluate/comparison-plan.ts';
@@ -48,7 +50,7 @@ function defineModel(evaluate: Command, shell: Shell): void {
     .option('--quick', QUICK)
     .option('--card', "write the results and missed goals to the model's README.md")
     .addOption(deviceOption())
-    .requiredOption('--out <dir>', 'folder for pictures, report, table and sheet; resumes what is there');
+    .requiredOption('--out <dir>', 'folder for pictures, report, table and sheet; resumes an earlier run');
   action(model, shell, async (io, given: Given) => {
     const { model: folder, config, out, quick, card = false } = given;
     io.log(await prepareDevice(given.device));
@@ -81,7 +83,7 @@ function defineMethods(evaluate: Command, shell: Shell): void {
     .addOption(checked('--jobs <n>', jobs, '2'))
     .option('--quick', QUICK)
     .addOption(deviceOption())
-    .requiredOption('--out <dir>', 'folder for results, table, charts and sheet; resumes what is there');
+    .requiredOption('--out <dir>', 'folder for results, table, charts and sheet; resumes an earlier run');
   action(methods, shell, async (io, given: Given & { jobs?: number }) => {
     io.log(await prepareDevice(given.device));
     const { subjects } = await readSubjects();
@@ -113,7 +115,7 @@ function defineClassifier(evaluate: Command, shell: Shell): void {
     )
     .addOption(checked('--steps <n>', steps, 'depends on the kind'))
     .addOption(deviceOption())
-    .requiredOption('--run <dir>', 'folder of the training run; resumes what is there')
+    .requiredOption('--run <dir>', 'folder of the training run; resumes an earlier run')
     .requiredOption('--out <file>', 'classifier file to write, with LICENSES.md beside it');
   action(
     classifier,

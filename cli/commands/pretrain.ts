@@ -26,7 +26,7 @@ export function define(command: Command, shell: Shell): void {
     )
     .requiredOption(
       '--run <dir>',
-      'folder for checkpoints, logs and samples; resumes what is there; index.html shows progress',
+      'folder for checkpoints, logs and samples; resumes an earlier run; index.html shows progress',
     )
     .option('--from <dir>', 'model folder to take initial weights from, where the shapes match')
     .option('--autoencoder <dir>', 'trained autoencoder of the same sizes (default: the run trains its own)')

@@ -1,4 +1,7 @@
-/** @file Checks graphs and rewrites. The checks run with every pass, so that an error names the pass that broke the graph. */
+/**
+ * @file Checks graphs and rewrites. The checks run around every pass, so that an error names the pass that broke the
+ * graph.
+ */
 import { GraphError, messageOf } from './errors.ts';
 import type { Primitive } from './primitives.ts';
 import { shapeRules } from './shape-rules.ts';
@@ -30,7 +33,7 @@ const ruleOf = <P extends Primitive>({ primitive, params, inputs }: Tensor<P>) =
 
 const typeOf = ({ dtype, shape }: Pick<Tensor, 'dtype' | 'shape'>): string => dtype + showShape(shape);
 
-/** Applies a rule, whose error is reported with the stage. */
+/** Applies a rule and reports its error with the stage. */
 function attempt<T>(rule: () => T, fail: (what: string) => never): T {
   try {
     return rule();

@@ -18,15 +18,15 @@ import type { DType, Shape } from './primitives.ts';
 import { reachable, type Node, type Tensor } from './tensor.ts';
 
 export type TensorData = Float32Array | BigInt64Array | Uint16Array;
-/** What a program is fed, by name. 16-bit floats are their bits. */
+/** The inputs of a run, by name. 16-bit floats as their bits. */
 export type Feeds = Readonly<Record<string, TensorData>>;
-/** What a run gives, by name. */
+/** The results of a run, by name. */
 export type Results = Readonly<Record<string, Float32Array>>;
 
-/** The results of outputs that were compiled under these names. */
+/** The results of outputs compiled under these names. */
 export type ResultsOf<Outputs> = { readonly [Name in keyof Outputs]: Float32Array };
 
-/** An ONNX program. `In` and `Out` tell TypeScript what a run takes and gives. */
+/** An ONNX program. `In` and `Out` type the inputs and results of a run. */
 export interface Program<Out extends Results = Results, In extends Feeds = Feeds> {
   /** The ONNX model, without its weights. */
   readonly bytes: Uint8Array;
@@ -40,7 +40,7 @@ export interface Program<Out extends Results = Results, In extends Feeds = Feeds
   readonly types?: { readonly out: Out; readonly in: In };
 }
 
-/** An input: the shape of float32 values, or of another type. */
+/** An input: the shape of float32 values, or a shape with another type. */
 export type InputSpec = Shape | { readonly shape: Shape; readonly dtype: 'int64' };
 type InputSpecs = Readonly<Record<string, InputSpec>>;
 export type FeedsOf<Specs> = {
@@ -65,7 +65,7 @@ export interface CompileOptions {
  * checked at each run. Where all inputs are known at one place, `compileFunction` has TypeScript check them.
  *
  * @throws GraphError GRAPH_DTYPE when an output is not float32, GRAPH_ILLEGAL when a pass leaves an illegal graph,
- * GRAPH_NAME when two things have one name
+ * GRAPH_NAME when two tensors share a name
  */
 export function compile<Outputs extends Readonly<Record<string, Tensor>>>(
   outputs: Outputs,
@@ -75,10 +75,10 @@ export function compile<Outputs extends Readonly<Record<string, Tensor>>>(
 }
 
 /**
- * Compiles what `build` makes of the inputs.
+ * Compiles the outputs that `build` makes from the inputs.
  *
  * @example compileFunction({ x: [2, 3] }, ({ x }) => ({ y: op.exp(x) })) // a run takes { x } and gives { y }
- * @throws GraphError as `compile`, and what building throws
+ * @throws GraphError as `compile`, and the errors of building
  */
 export function compileFunction<
   const Specs extends InputSpecs,
@@ -99,7 +99,7 @@ function inputsOf<Specs extends InputSpecs>(specs: Specs): { readonly [Name in k
   return Object.fromEntries(inputs) as { readonly [Name in keyof Specs]: Tensor };
 }
 
-/** What `compile` encodes. @throws GraphError GRAPH_DTYPE, GRAPH_ILLEGAL */
+/** The graph that `compile` encodes. @throws GraphError GRAPH_DTYPE, GRAPH_ILLEGAL */
 export function onnxModel(
   outputs: Readonly<Record<string, Tensor>>,
   { precision = 'float32' }: CompileOptions = {},
@@ -118,7 +118,10 @@ export function onnxModel(
   return { nodes, initializers, inputs, outputs: produced };
 }
 
-/** Encodes a model whose inputs and outputs the caller knows. @throws GraphError GRAPH_NAME when two things have one name */
+/**
+ * Encodes a model with inputs and outputs that the caller knows. @throws GraphError GRAPH_NAME when two tensors share a
+ * name
+ */
 export function programOf<Out extends Results, In extends Feeds>(model: OnnxModel): Program<Out, In> {
   checkNames(model);
   const bytes = encodeModel(model, (path) => path.slice(WEIGHTS_FOLDER.length));
@@ -136,7 +139,7 @@ export function compiledGraph(outputs: readonly Tensor[], precision: Precision):
   return runPasses(toHalfPrecision(outputs));
 }
 
-/** Inputs, weights and outputs share one namespace. The runtime's own message does not name the problem. */
+/** Inputs, weights and outputs share one namespace. The runtime's own error doesn't name the duplicate. */
 function checkNames({ nodes, initializers, inputs }: OnnxModel): void {
   const taken = new Set<string>();
   const names = [...inputs, ...initializers].map(({ name }) => name);
@@ -172,7 +175,7 @@ class ModelEmitter implements Emitter {
   }
 
   output(name: string, tensor: Tensor): OnnxValue {
-    // Results get their own names, also when one tensor is two results or an input is a result.
+    // Results get separate names, also when a tensor has two results or an input is a result.
     this.nodes.push({ type: 'Identity', inputs: [this.name(tensor)], outputs: [name] });
     return { name, dtype: tensor.dtype, shape: tensor.shape };
   }
@@ -230,7 +233,7 @@ class ModelEmitter implements Emitter {
     const known = key === null ? undefined : this.#constants.get(key);
     if (known !== undefined) return known;
     const name = this.#fresh('constant');
-    // ONNX and every machine that the runtime supports are little-endian.
+    // ONNX and all machines that the runtime supports are little-endian.
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
     this.initializers.push({ name, dtype, shape, data: bytes });
     if (key !== null) this.#constants.set(key, name);

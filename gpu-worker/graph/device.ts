@@ -1,24 +1,24 @@
 /**
- * @file The device that this process computes on. It is chosen once, before the first session, as the engine process
- * holds one GPU.
+ * @file The device that this process computes on. It is chosen once, before the first session, because the engine
+ * process holds one GPU.
  */
 import type { Device } from '../../core/config.ts';
 import { KronaError } from '../../core/errors.ts';
 import type { Precision } from './compile.ts';
 
-/** Tries a session of one operator on a device. Returns null when it runs, else the reason. */
+/** Runs a session of one operator on a device. Returns null if it works, else the reason. */
 export type Trial = (device: Device) => Promise<string | null>;
 
 export interface ChosenDevice {
   readonly device: Device;
-  /** A line for the log when no GPU was found; null otherwise. */
+  /** A line for the log if no GPU was found; null otherwise. */
   readonly notice: string | null;
 }
 
 /**
- * Chooses the device that was asked for; without a wish CUDA if it works, else the CPU. WebGPU must be asked for.
+ * Chooses the requested device; by default CUDA if it works, else the CPU. WebGPU is used only on request.
  *
- * @throws KronaError DEVICE_UNAVAILABLE when the device that was asked for does not work
+ * @throws KronaError DEVICE_UNAVAILABLE when the requested device doesn't work
  */
 export async function chooseDevice(asked: Device | null, trial: Trial): Promise<ChosenDevice> {
   if (asked === null) {
@@ -39,12 +39,14 @@ export async function chooseDevice(asked: Device | null, trial: Trial): Promise<
 
 let current: Device = 'cpu';
 
-/** The device of every session that is opened from now on. */
+/** The device of every session opened from now on. */
 export function useDevice(device: Device): void {
   current = device;
 }
 
 export const currentDevice = (): Device => current;
 
-/** The precision to compile for: the CPU has no 16-bit kernels; GPUs are fastest and need least memory with them. */
+/**
+ * The precision to compile for: the CPU has no 16-bit kernels; GPUs are fastest in 16 bits and need the least memory.
+ */
 export const devicePrecision = (): Precision => (current === 'cpu' ? 'float32' : 'float16');

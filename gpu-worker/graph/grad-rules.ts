@@ -1,6 +1,6 @@
 /**
- * @file The gradient of each primitive: given dL/dy, dL/d(each input), made lazily since many inputs need none.
- * `null` where none exists, with the reason.
+ * @file The gradient of each primitive: dL/d(each input) from dL/dy, built lazily because many inputs need none. `null`
+ * where none exists, with the reason.
  */
 import { GraphError } from './errors.ts';
 import * as op from './ops.ts';
@@ -8,7 +8,7 @@ import type { Primitive, Taking } from './primitives.ts';
 import { sideOf, sidesOf, sizeOf } from './shapes.ts';
 import type { Tensor } from './tensor.ts';
 
-/** One entry for each input. */
+/** One entry per input. */
 export type InputGradients = readonly ((() => Tensor) | null)[];
 type GradRule<P extends Primitive> = (y: Tensor<P>, dy: Tensor) => InputGradients;
 
@@ -78,7 +78,7 @@ export const gradRules: { readonly [P in Primitive]: GradRule<P> } = {
     (_a, b, dy) => op.div(dy, b),
     (_a, b, dy, y) => op.neg(op.div(op.mul(dy, y), b)),
   ),
-  // At a tie all goes to b.
+  // At a tie, b gets the whole gradient.
   min: binary(
     (a, b, dy) => op.mul(dy, op.less(a, b)),
     (a, b, dy) => op.mul(dy, op.sub(1, op.less(a, b))),
@@ -89,7 +89,7 @@ export const gradRules: { readonly [P in Primitive]: GradRule<P> } = {
   ),
   less: () => [null, null], // a step
   cast: unary((x, _y, dy) => op.cast(dy, x.dtype)),
-  stopGradient: () => [null], // what it is for
+  stopGradient: () => [null], // by definition
   after: (y, dy) => [() => dy, ...y.inputs.slice(1).map(() => null)], // order carries no value
 
   reshape: unary((x, _y, dy) => op.reshape(dy, x.shape)),
@@ -166,7 +166,7 @@ export const gradRules: { readonly [P in Primitive]: GradRule<P> } = {
       () => op.reshape(op.sum(dy, [0, 2, 3]), [filters]),
     ].slice(0, inputs.length);
   },
-  // With xᵤᵥ = the padded x from (u, v) on in steps of the stride, y = Σᵤᵥ wᵤᵥ xᵤᵥ: each window position is a product.
+  // With xᵤᵥ = the padded x from (u, v) in steps of the stride, y = Σᵤᵥ wᵤᵥ xᵤᵥ: each window position is a product.
   depthwiseConv2d: ({ params: { stride, pads }, inputs, shape }, dy) => {
     const [x, w] = inputs;
     const [batch, channels, height, width] = sidesOf(x, 4);
@@ -179,7 +179,7 @@ export const gradRules: { readonly [P in Primitive]: GradRule<P> } = {
       const part = op.slice(t, 2, u, u + (rows - 1) * stride + 1, stride);
       return op.slice(part, 3, v, v + (columns - 1) * stride + 1, stride);
     };
-    /** The adjoint of `at`: every value back to where it came from, zeros elsewhere. */
+    /** The adjoint of `at`: every value back at its origin, zeros elsewhere. */
     const back = (t: Tensor, u: number, v: number): Tensor => {
       const apart = op.pad(
         op.reshape(t, [batch, channels, rows, 1, columns, 1]),
@@ -209,7 +209,7 @@ export const gradRules: { readonly [P in Primitive]: GradRule<P> } = {
       () => op.reshape(op.sum(dy, [0, 2, 3]), [channels]),
     ].slice(0, inputs.length);
   },
-  // Both are linear in each input, and each other's and conv2d's adjoints.
+  // Both are linear in each input, and adjoints of each other and of conv2d.
   conv2dInputGrad: ({ params: { stride, pads }, inputs }, dx) => {
     const [dy, w] = inputs;
     const [, , kh, kw] = sidesOf(w, 4);
@@ -262,7 +262,7 @@ export const gradRules: { readonly [P in Primitive]: GradRule<P> } = {
     const g = op.reshape(dy, [batch, channels, area]);
     const s1 = op.sum(g, [2]); // [B,C,1]
     const s2 = op.sum(op.mul(g, centred), [2]);
-    /** A number a group, for each of its channels. */
+    /** One number per group, repeated for each of its channels. */
     const spread = (t: Tensor): Tensor =>
       op.reshape(op.broadcast(t, [batch, groups, each]), [batch, channels, 1]);
     const perGroup = (t: Tensor): Tensor =>
@@ -285,17 +285,17 @@ export const gradRules: { readonly [P in Primitive]: GradRule<P> } = {
   },
 };
 
-/** What the gradients by q, k and v have in common: three tensors in this order. */
+/** The shared part of the gradients by q, k and v: three tensors in this order. */
 type Triple = readonly [Tensor, Tensor, Tensor];
 
-/** Values of P that the gradient of attention holds at once (8 MiB in float32, which stay in a processor's cache). */
+/** Values of P that attention's gradient holds at once (8 MiB in float32, which fit in a processor's cache). */
 const ATTENTION_PART = 2 ** 21;
 
 /**
- * By q, k and v, [B,·,H·D]. P = softmax(q kᵀ s) is made again, for some heads and queries after the others: whole, it
- * takes S·T values a head, which at 64×64 latents is more than everything else. dv = Pᵀ do; dP = do vᵀ;
- * dS = P (dP - Σ dP P); dq = dS k s; dk = dSᵀ q s. With Σ do o in place of Σ dP P (Dao et al. 2022, arXiv 2205.14135,
- * B.2) a product less would be needed, but dS of a single key, which is zero, would come out as its rounding error.
+ * By q, k and v, [B,·,H·D]. P = softmax(q kᵀ s) is recomputed for some heads and queries at a time: whole, it takes S·T
+ * values per head, which at 64×64 latents exceeds everything else. dv = Pᵀ do; dP = do vᵀ; dS = P (dP - Σ dP P); dq =
+ * dS k s; dk = dSᵀ q s. With Σ do o in place of Σ dP P (Dao et al. 2022, arXiv 2205.14135, B.2) one product less would
+ * do, but the dS of a single key, which is zero, would become its rounding error.
  */
 function attentionGradients(y: Tensor<'attention'>, dy: Tensor): Triple {
   const { heads, scale } = y.params;
@@ -303,7 +303,7 @@ function attentionGradients(y: Tensor<'attention'>, dy: Tensor): Triple {
   const [q, k, v] = [split(y.inputs[0]), split(y.inputs[1]), split(y.inputs[2])];
   const dOut = split(dy);
   const [batch, , queries] = sidesOf(q, 4);
-  const row = batch * sideOf(k, 2); // of P, in one head of each of the batch
+  const row = batch * sideOf(k, 2); // of P, in one head of each picture in the batch
   const together = Math.min(heads, Math.max(1, Math.floor(ATTENTION_PART / (row * queries))));
   const rows = Math.min(queries, Math.max(1, Math.floor(ATTENTION_PART / (row * together))));
   const some: Triple[] = [];
@@ -320,7 +320,7 @@ function attentionGradients(y: Tensor<'attention'>, dy: Tensor): Triple {
   return [dq, op.swap(op.mul(dk, scale)), op.swap(dv)];
 }
 
-/** dq, dkᵀ/s and dvᵀ of some heads by q, k·s, v and do, `rows` queries at a time; not before `earlier`. */
+/** dq, dkᵀ/s and dvᵀ of some heads from q, k·s, v and do, `rows` queries at a time; not before `earlier`. */
 function headGradients(
   q: Tensor,
   k: Tensor,

@@ -10,19 +10,19 @@ import { showShape, sideOf, sizeOf } from './shapes.ts';
 import { inBlock, is, reachable, remake, type Node, type Tensor } from './tensor.ts';
 
 /**
- * Activation checkpointing (Chen et al. 2016, arXiv 1604.06174): what `build` computes is not kept for the backward
- * pass but computed again there, from the block's inputs; save the few results that take long for their size, which are
- * kept (as Korthikanti et al. 2022, arXiv 2205.05198, section 5, choose). Blocks do not nest.
+ * Activation checkpointing (Chen et al. 2016, arXiv 1604.06174): the backward pass recomputes the values of `build`
+ * from the block's inputs instead of keeping them. It keeps only the few results that are expensive for their size
+ * (selected as in Korthikanti et al. 2022, arXiv 2205.05198, section 5). Blocks don't nest.
  */
 export const checkpoint = inBlock;
 
 /**
- * Multiplications behind each value from which on a result is kept: those of 3×3 convolutions of 143 channels, of
- * projections from 1280 channels (the lowest levels of SD and SDXL) or of attention to 640 tokens.
+ * Multiplications per value from which a result is kept: those of 3×3 convolutions of 143 channels, of projections from
+ * 1280 channels (the lowest levels of SD and SDXL) or of attention to 640 tokens.
  */
 const KEPT_FROM = 1280;
 
-/** Multiplications behind each value of a product; 0 for everything else. */
+/** Multiplications per value of a product; 0 for everything else. */
 function multiplications(x: Tensor): number {
   if (is(x, 'conv2d')) return sizeOf(x.inputs[1].shape.slice(1));
   if (is(x, 'matmul')) return sideOf(x.inputs[1], -2);
@@ -31,11 +31,11 @@ function multiplications(x: Tensor): number {
 }
 
 /**
- * dLoss/dT for each T of `targets`, in their order and shapes; zeros where the loss does not depend on one. Targets
- * may be results of other targets: gradients go through them.
+ * dLoss/dT for each T of `targets`, in their order and shapes; zeros where the loss does not depend on one. Targets may
+ * be results of other targets: gradients go through them.
  *
- * @param scale what the loss is multiplied by on the way and the results divided by, one number: small gradients vanish
- * in 16 bits (Micikevicius et al. 2018, arXiv 1710.03740, section 3.2). A power of two changes nothing in fp32.
+ * @param scale multiplies the loss and divides the results, one number: small gradients vanish in 16 bits (Micikevicius
+ * et al. 2018, arXiv 1710.03740, section 3.2). A power of two changes nothing in fp32.
  * @throws GraphError GRAPH_SHAPE when the loss is not a scalar, GRAPH_NO_GRADIENT where a rule is missing
  */
 export function gradients<const Targets extends readonly Tensor[]>(
@@ -84,11 +84,11 @@ const applyRule = <P extends Primitive>(node: Tensor<P>, dy: Tensor): InputGradi
   gradRules[node.primitive](node, dy);
 
 /**
- * Makes blocks again, without what is kept of them, each not before the gradient that needs it and the target gradients
- * of the block after it.
+ * Recomputes blocks, except their kept results, each after the gradient that needs it and after the target gradients of
+ * the next block.
  */
 class Recomputation {
-  /** The nodes of each block that is not open yet. */
+  /** The nodes of each block that isn't open yet. */
   readonly #members = new Map<number, Node[]>();
   readonly #copies = new Map<Tensor, Tensor>();
   readonly #wanted: ReadonlySet<Tensor>;
@@ -104,12 +104,12 @@ class Recomputation {
     }
   }
 
-  /** Notes a target's gradient: the next block waits for it, or the runtime would hold both blocks at once. */
+  /** Records a target's gradient: the next block waits for it, or the runtime would hold both blocks at once. */
   finished(gradient: Tensor): void {
     this.#finished.push(gradient);
   }
 
-  /** The node itself, or its recomputed copy when it lies in a block. */
+  /** The node itself, or its recomputed copy if it is in a block. */
   view(node: Tensor, received: (member: Tensor) => readonly Tensor[] | undefined): Tensor {
     if (node.block === 0 || node.inputs.length === 0) return node;
     const members = this.#members.get(node.block);
@@ -127,7 +127,7 @@ class Recomputation {
     const inside = new Set<Tensor>(members);
     const fixed = (x: Tensor): boolean =>
       x.primitive === 'weight' || x.primitive === 'constant' || this.#wanted.has(x);
-    /** What comes from outside and what is kept, in the form in which this block reads it. */
+    /** Outside inputs and kept results, in the form in which this block reads them. */
     const delayed = new Map<Tensor, Tensor>();
     const delay = (x: Tensor): Tensor => {
       const late = op.after(x, earlier);
@@ -142,7 +142,7 @@ class Recomputation {
         if (kept) return delayed.get(x) ?? delay(x);
         return this.#copies.get(x) ?? delayed.get(x) ?? (inside.has(x) || fixed(x) ? x : delay(x));
       });
-      // Made of targets alone, such as a product of factors: without a delay it would be computed once and kept.
+      // Computed from targets only, such as a product of factors: without a delay it would be computed once and kept.
       const ofTargets = inputs.every((x, i) => x === before[i]);
       const late = ofTargets ? inputs.findIndex((x) => this.#wanted.has(x) && !inside.has(x)) : -1;
       const copy = remake<Primitive>(member, (x, i) => (i === late ? delay(x) : (inputs[i] ?? x)));

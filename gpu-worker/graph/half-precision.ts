@@ -1,20 +1,20 @@
 /**
- * @file Rewrites a graph to 16-bit floats (IEEE binary16) with islands of fp32, as mixed-precision training does it
- * (Micikevicius et al. 2018, arXiv 1710.03740). Inputs and results of the program stay what they were.
+ * @file Rewrites a graph to 16-bit floats (IEEE binary16) with islands of fp32, for mixed-precision training
+ * (Micikevicius et al. 2018, arXiv 1710.03740). Inputs and results of the program keep their types.
  */
 import { cast } from './ops.ts';
 import type { Params, Primitive } from './primitives.ts';
 import { is, reachable, remake, type Node, type Tensor } from './tensor.ts';
 
-/** The type that a result is wanted in. */
+/** The type that a result is requested in. */
 type Width = 'float16' | 'float32';
-/** What a tensor's values need; `either` for weights and constants, which follow what they meet. */
+/** The type that a tensor's values need; `either` for weights and constants, which follow the other inputs. */
 type Need = Width | 'either';
 
-/** Largest number of binary16, and the smallest that has all its digits. */
+/** Largest number of binary16, and the smallest with full precision. */
 const [LARGEST, SMALLEST] = [65504, 2 ** -14];
 
-/** Products and what is local to a value: where the time and the memory go, and where 11 bits are enough. */
+/** Products and pointwise operations: most of the time and memory, and 11 bits suffice. */
 const HALF = new Set<Primitive>([
   'matmul',
   'conv2d',
@@ -31,10 +31,10 @@ const HALF = new Set<Primitive>([
   'gatherRows',
 ]);
 
-/** Statistics over many values: computed in fp32, but their results are fit for 16 bits. */
+/** Statistics over many values: computed in fp32, but their results fit in 16 bits. */
 const ISLAND = new Set<Primitive>(['groupNorm', 'layerNorm', 'softmax']);
 
-/** Values that grow, shrink or are summed beyond what 16 bits hold, and the angles of timesteps. */
+/** Values that grow, shrink or add up beyond the range of 16 bits, and the angles of timesteps. */
 const FULL = new Set<Primitive>([
   'input',
   'exp',
@@ -53,8 +53,8 @@ const FULL = new Set<Primitive>([
 ]);
 
 /**
- * The same outputs, in 16 bits wherever that is safe. Weights that are 16 bits wide in their files stay so; the blocks
- * of activation checkpointing stay apart.
+ * The same outputs, in 16 bits wherever that is safe. Weights stored in 16 bits stay so; the blocks of activation
+ * checkpointing stay separate.
  */
 export function toHalfPrecision(outputs: readonly Tensor[]): Tensor[] {
   const order = reachable(outputs);
@@ -65,9 +65,9 @@ export function toHalfPrecision(outputs: readonly Tensor[]): Tensor[] {
 
 class Converter {
   readonly #needs = new Map<Tensor, Need>();
-  /** Float tensors by the width that they were made in. */
+  /** Float tensors by the width they were computed in. */
   readonly #made = { float16: new Map<Tensor, Tensor>(), float32: new Map<Tensor, Tensor>() };
-  /** Whole numbers, and weights as they lie in their files. */
+  /** Integers, and weights as stored in their files. */
   readonly #kept = new Map<Tensor, Tensor>();
 
   add(node: Node): void {
@@ -81,7 +81,7 @@ class Converter {
     }
     const need = this.#needOf(node);
     this.#needs.set(node, need);
-    if (need === 'either' || this.#isWidening(node)) return; // made where it is used
+    if (need === 'either' || this.#isWidening(node)) return; // created at the use
     const width = ISLAND.has(node.primitive) ? 'float32' : need;
     this.#made[width].set(
       node,
@@ -89,25 +89,25 @@ class Converter {
     );
   }
 
-  /** In the type that it had. */
+  /** In its original type. */
   unchanged(x: Tensor): Tensor {
     return this.#kept.get(x) ?? this.#as(x, 'float32');
   }
 
-  /** All but the listed primitives (sums, products, movement) take the wider of what comes in. */
+  /** All but the listed primitives (sums, products, movement) take the widest type of their inputs. */
   #needOf(node: Node): Need {
     if (HALF.has(node.primitive) || ISLAND.has(node.primitive)) return 'float16';
     if (FULL.has(node.primitive)) return 'float32';
     if (node.primitive === 'constant') return fitsHalf(node.params.data) ? 'either' : 'float32';
-    // Order carries no value: of `after` only what is handed on counts.
+    // Order carries no value: of `after`, only the tensor passed on counts.
     const values: readonly Tensor[] = node.primitive === 'after' ? node.inputs.slice(0, 1) : node.inputs;
-    // Whole numbers turned into floats have no precision yet.
+    // Integers converted to floats have no precision yet.
     const found = values.map((x) => this.#needs.get(x) ?? 'float32');
     if (found.includes('float32')) return 'float32';
     return found.includes('float16') ? 'float16' : 'either';
   }
 
-  /** Casts between float types are dropped: each user gets the width that it needs. */
+  /** Casts between float types are dropped: each user gets the width it needs. */
   #isWidening(node: Tensor): node is Tensor<'cast'> {
     return is(node, 'cast') && node.inputs[0].dtype !== 'int64';
   }
@@ -126,7 +126,7 @@ class Converter {
 
   #rebuilt(node: Tensor, input: (x: Tensor) => Tensor): Tensor {
     return remake(node, (x, i) =>
-      // What comes before by order alone is taken as it was made: a cast would be work for nothing.
+      // Inputs that only fix the order keep their type: a cast would be useless work.
       node.primitive === 'after' && i > 0 ? this.#asMade(x) : input(x),
     );
   }

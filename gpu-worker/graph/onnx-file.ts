@@ -6,12 +6,12 @@ import { encodeModel, type OnnxInitializer } from './onnx-model.ts';
 import type { ByteRange } from './primitives.ts';
 import type { Tensor } from './tensor.ts';
 
-/** Bytes that external data are aligned to, as ONNX asks so that readers can map them. */
+/** Alignment of external data in bytes, which ONNX asks for so that readers can map them. */
 const ALIGNMENT = 4096;
 
 /**
- * Writes `path` and, where the graph has weights in files, `path.data`. Runtimes refuse weights outside the folder of the
- * ONNX file, so those of the model cannot stay where they are.
+ * Writes `path` and, where the graph has weights in files, `path.data`. Runtimes refuse weights outside the folder of
+ * the ONNX file, so the model's weights are copied.
  *
  * @returns the files written
  * @throws GraphError GRAPH_ILLEGAL

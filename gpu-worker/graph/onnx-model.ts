@@ -8,7 +8,7 @@ export interface OnnxNode {
   readonly type: string;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
-  /** Whole numbers and lists of them are INT(S); `{float}` is FLOAT. */
+  /** Integers and lists of them are INT(S); `{float}` is FLOAT. */
   readonly attributes?: Readonly<Record<string, Attribute>>;
   /** '' is ai.onnx. */
   readonly domain?: string;
@@ -18,7 +18,7 @@ export interface OnnxInitializer {
   readonly name: string;
   readonly dtype: DType;
   readonly shape: Shape;
-  /** Bytes in the message itself, or the range of a file that the runtime maps. */
+  /** Bytes inside the message, or the range of a file that the runtime maps. */
   readonly data: Uint8Array | ByteRange;
 }
 
@@ -42,7 +42,7 @@ export const ELEMENT: Readonly<Record<DType, number>> = { float32: 1, int64: 7, 
 const ATTRIBUTE = { FLOAT: 1, INT: 2, STRING: 3, INTS: 7 } as const;
 const EXTERNAL = 1;
 
-/** @param locate how an external file is named in the message: relative to the folder that the runtime is given. */
+/** @param locate names an external file in the message: relative to the folder that the runtime is given. */
 export function encodeModel(model: OnnxModel, locate: (path: string) => string): Uint8Array {
   const pbf = new PbfWriter();
   pbf.writeVarintField(1, IR_VERSION);

@@ -7,9 +7,9 @@ import type { Leaf, Primitive, Shape } from './primitives.ts';
 import { sideOf, sidesOf, sizeOf } from './shapes.ts';
 import { is, type Tensor } from './tensor.ts';
 
-/** What rules emit with. */
+/** The emitter that rules use. */
 export interface Emitter {
-  /** The ONNX name of a tensor that was emitted before. */
+  /** The ONNX name of a tensor emitted earlier. */
   name(tensor: Tensor): string;
   node(
     type: string,
@@ -17,7 +17,7 @@ export interface Emitter {
     attributes?: Readonly<Record<string, Attribute>>,
     domain?: string,
   ): string;
-  /** A shared int64 constant of one axis. */
+  /** A shared int64 constant with one axis. */
   ints(values: readonly number[]): string;
   /** A float constant of the dtype. */
   floats(values: readonly number[], shape: Shape, dtype: Tensor['dtype']): string;
@@ -34,7 +34,7 @@ const plain =
 
 const names = (emit: Emitter, { inputs }: Tensor): string[] => inputs.map((x: Tensor) => emit.name(x));
 
-/** The tensor whose plain 2-D transpose this is, if it is one: products read it transposed at no cost. */
+/** The tensor of which this is a plain 2-D transpose, if any: products read it transposed at no cost. */
 export function untransposed(x: Tensor): Tensor | null {
   return is(x, 'transpose') && x.shape.length === 2 ? x.inputs[0] : null;
 }
@@ -42,12 +42,15 @@ export function untransposed(x: Tensor): Tensor | null {
 /** Values, 4 MiB in float32. */
 const LARGE_WEIGHT = 2 ** 20;
 
-/** A filter bank's values against those of the pictures on both sides, above which to exchange its axes costs too much. */
+/**
+ * Ratio of a filter bank's values to the values of the pictures on both sides, above which swapping its axes costs too
+ * much.
+ */
 const LARGE_FILTERS = 32;
 
 /**
- * x reshaped to its own shape, to which an empty slice of every earlier tensor is appended: the runtime can neither
- * fold this nor start before those are there (a Shape of them would be folded away).
+ * x reshaped to its own shape, with an empty slice of every earlier tensor appended: the runtime can neither fold this
+ * nor start before those exist (their Shape would be folded away).
  */
 function emitAfter(emit: Emitter, x: Tensor, earlier: readonly Tensor[]): string {
   const nothing = earlier.map((t) => {
@@ -137,7 +140,7 @@ const onnxRules: { readonly [P in Exclude<Primitive, Leaf>]: OnnxRule<P> } = {
     const zeros = emit.node('Expand', [emit.floats([0], [1, 1], y.dtype), emit.ints(y.shape)]);
     const column = emit.node('Reshape', [emit.name(ids), emit.ints([sideOf(ids, 0), 1])]);
     const indices = emit.node('Expand', [column, emit.ints(updates.shape)]);
-    // Not ScatterND: its threads lose each other's sums where an id comes twice (onnxruntime 1.30, CPU).
+    // Not ScatterND: its threads lose each other's sums if an id occurs twice (onnxruntime 1.30, CPU).
     return emit.node('ScatterElements', [zeros, indices, emit.name(updates)], { axis: 0, reduction: 'add' });
   },
 
@@ -157,16 +160,16 @@ const onnxRules: { readonly [P in Exclude<Primitive, Leaf>]: OnnxRule<P> } = {
   },
   conv2d: (emit, y) => emit.node('Conv', names(emit, y), convolution(y)),
   depthwiseConv2d: (emit, y) => emit.node('Conv', names(emit, y), { group: sideOf(y, 1), ...convolution(y) }),
-  // Stride 1: a convolution with the weight's filters and channels exchanged and its window turned by 180°, which is
-  // faster than ConvTranspose, by far so for frozen weights; other strides would need zeros between dy's values, and
-  // padding wider than the window negative padding, which Conv does not take.
+  // Stride 1: a convolution with the weight's filters and channels swapped and its window rotated by 180°, which is
+  // faster than ConvTranspose, much so for frozen weights. Other strides would need zeros between dy's values, and
+  // padding wider than the window negative padding, which Conv doesn't support.
   conv2dInputGrad: (emit, y) => {
     const [dy, w] = y.inputs;
     const { stride, pads } = y.params;
     const [, , kh, kw] = sidesOf(w, 4);
     const [, , rows, columns] = sidesOf(dy, 4);
     const [top, left, bottom, right] = pads;
-    // The runtime would turn a frozen weight once and keep both; of a large one that is too much memory.
+    // The runtime would rotate a frozen weight once and keep both copies; for a large one that is too much memory.
     const large = w.primitive === 'weight' && sizeOf(w.shape) > LARGE_WEIGHT;
     const everyRun = large || w.primitive !== 'weight';
     const share = everyRun ? sizeOf(w.shape) / (sizeOf(dy.shape) + sizeOf(y.shape)) : 0;
@@ -177,7 +180,7 @@ const onnxRules: { readonly [P in Exclude<Primitive, Leaf>]: OnnxRule<P> } = {
       };
       const weight = large ? emitAfter(emit, w, [dy]) : emit.name(w);
       const exchanged = emit.node('Transpose', [weight], { perm: [1, 0, 2, 3] });
-      // Where the window has more values, the pictures on both sides are turned in its place, and their margins with them.
+      // If the window has more values, the pictures on both sides are rotated instead, with their margins.
       const turnsPictures = share > 1;
       const [picture, window] = turnsPictures
         ? [turn(emit.name(dy)), exchanged]
@@ -200,8 +203,8 @@ const onnxRules: { readonly [P in Exclude<Primitive, Leaf>]: OnnxRule<P> } = {
       ],
     });
   },
-  // One product a window position: dy [K, B·H'·W'] by the shifted x [B·H'·W', C]. No im2col buffer, 60 to 80 % of
-  // peak; the convolution with exchanged axes reaches half of that.
+  // One product a window position: dy [K, B·H'·W'] by the shifted x [B·H'·W', C]. No im2col buffer, 60 to 80% of peak;
+  // the convolution with exchanged axes reaches half of that.
   conv2dWeightGrad: (emit, y) => {
     const [x, dy] = y.inputs;
     const { stride, pads } = y.params;
@@ -245,7 +248,7 @@ const onnxRules: { readonly [P in Exclude<Primitive, Leaf>]: OnnxRule<P> } = {
       axis: y.shape.length - 1,
       epsilon: { float: y.params.eps },
     }),
-  // InstanceNormalization over [batch, groups, rest]: GroupNormalization itself has no kernel of its own.
+  // InstanceNormalization over [batch, groups, rest]: GroupNormalization has no separate kernel.
   groupNorm: (emit, y) => {
     const [x, scale, bias] = y.inputs;
     const { groups, eps } = y.params;

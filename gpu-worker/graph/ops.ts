@@ -1,6 +1,6 @@
 /**
- * @file The operations that models, losses and optimisers are written in: one function for each primitive, and a few
- * common compositions. All shapes are static.
+ * @file The operations for models, losses and optimisers: one function per primitive, and a few common compositions.
+ * All shapes are static.
  */
 import { GraphError } from './errors.ts';
 import type { DType, Pads, Shape } from './primitives.ts';
@@ -53,7 +53,7 @@ export const reshape = (x: Tensor, shape: Shape): Tensor =>
   same(x.shape, shape) ? x : make('reshape', { shape }, [x]);
 export const transpose = (x: Tensor, perm: readonly number[]): Tensor =>
   perm.every((axis, i) => axis === i) ? x : make('transpose', { perm }, [x]);
-/** The last two axes exchanged. */
+/** Swaps the last two axes. */
 export const swap = (x: Tensor): Tensor => {
   const rank = x.shape.length;
   return transpose(x, [...Array(rank - 2).keys(), rank - 1, rank - 2]);
@@ -88,11 +88,11 @@ export const scatterAddRows = (updates: Tensor, ids: Tensor, rows: number): Tens
 
 export const sumPool2x = (x: Tensor): Tensor => make('sumPool2x', {}, [x]);
 
-/** Nearest-neighbour enlargement of [B,C,h,w] to any height and width, as torch's interpolate(mode='nearest'). */
+/** Nearest-neighbour upsampling of [B,C,h,w] to any height and width, as torch's interpolate(mode='nearest'). */
 export function upsampleNearest(x: Tensor, height: number, width: number): Tensor {
   const [, , h, w] = sidesOf(x, 4);
   if (height === 2 * h && width === 2 * w) return make('upsample2x', {}, [x]);
-  // A row (column) is copied by a product with a selection matrix, which is its own gradient.
+  // Rows and columns are copied by products with selection matrices, which have gradients.
   const choose = (from: number, to: number): Tensor => {
     const matrix = new Float32Array(to * from);
     for (let i = 0; i < to; i++) matrix[i * from + Math.floor((i * from) / to)] = 1;
@@ -122,7 +122,7 @@ export function sumTo(x: Tensor, shape: Shape): Tensor {
 
 export const matmul = (a: Tensor, b: Tensor): Tensor => make('matmul', {}, [a, b]);
 
-/** x [...,in] · weightᵀ [in,out] + bias. One flat product whatever the leading axes, as its gradient needs. */
+/** x [...,in] · weightᵀ [in,out] + bias. One flat product for any leading axes, because its gradient needs one. */
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
   const [outputs, inputs] = sidesOf(weight, 2);
   const flat = reshape(x, [sizeOf(x.shape) / inputs, inputs]);
@@ -133,7 +133,7 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
 const allSides = (padding: number | Pads): Pads =>
   typeof padding === 'number' ? [padding, padding, padding, padding] : padding;
 
-/** Convolution of [B,C,H,W] with weight [K,C,kh,kw] and bias [K]; `padding` on each side, or all four of them. */
+/** Convolution of [B,C,H,W] with weight [K,C,kh,kw] and bias [K]; `padding` on every side, or one number per side. */
 export function conv2d(
   x: Tensor,
   weight: Tensor,
@@ -144,7 +144,7 @@ export function conv2d(
   return make('conv2d', { stride, pads: allSides(padding) }, bias ? [x, weight, bias] : [x, weight]);
 }
 
-/** As conv2d, but each channel of [B,C,H,W] is seen by its own window alone: weight [C,1,kh,kw], bias [C]. */
+/** Depthwise convolution: each channel of [B,C,H,W] has a separate window; weight [C,1,kh,kw], bias [C]. */
 export function depthwiseConv2d(
   x: Tensor,
   weight: Tensor,

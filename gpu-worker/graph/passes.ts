@@ -6,13 +6,13 @@ import { is, make, reachable, remake, type Tensor } from './tensor.ts';
 
 export interface Pass {
   readonly name: string;
-  /** A replacement for the node whose inputs were already rewritten, or the node itself. */
+  /** A replacement for the node with rewritten inputs, or the node itself. */
   begin(): (node: Tensor) => Tensor;
 }
 
 /**
- * Drops what does nothing: x·1, x+0, a reshape of a reshape, two transposes that cancel; turns (AB)ᵀ into BᵀAᵀ, and rows
- * of a frozen weight into a shorter weight, as they lie together in its file.
+ * Drops operations without effect: x·1, x+0, a reshape of a reshape, two transposes that cancel; turns (AB)ᵀ into BᵀAᵀ,
+ * and rows of a frozen weight into a shorter weight, as they lie together in its file.
  */
 const simplify: Pass = {
   name: 'simplify',
@@ -55,7 +55,7 @@ function shorterTranspose(node: Tensor<'transpose'>): Tensor {
   return perm.every((axis, i) => axis === i) ? a.inputs[0] : make('transpose', { perm }, a.inputs);
 }
 
-/** The weight that is left of one, also of one that is widened, when only rows are cut off; else null. */
+/** The weight that remains when only rows of one, perhaps a widened one, are cut off; else null. */
 function weightRows({ params: { starts, ends, steps }, inputs }: Tensor<'slice'>): Tensor | null {
   const [x] = inputs;
   if (is(x, 'cast')) {
@@ -80,7 +80,7 @@ function weightRows({ params: { starts, ends, steps }, inputs }: Tensor<'slice'>
   return make('weight', params, []);
 }
 
-/** Computes the same thing once. Recomputed blocks stay apart: their inputs come from their own `after`. */
+/** Merges equal computations. Recomputed blocks stay separate: their inputs come from separate `after` nodes. */
 const deduplicate: Pass = {
   name: 'deduplicate',
   begin: () => {
@@ -114,7 +114,7 @@ export function runPasses(outputs: readonly Tensor[], passes = PASSES): Tensor[]
 function rewrite(outputs: readonly Tensor[], pass: Pass): Tensor[] {
   const replace = pass.begin();
   const done = new Map<Tensor, Tensor>();
-  /** Inputs come before their users, so that there is one. */
+  /** Inputs precede their users, so it exists. */
   const rewritten = (x: Tensor): Tensor => done.get(x) ?? x;
   for (const node of reachable(outputs)) {
     const inputs: readonly Tensor[] = node.inputs;
@@ -126,7 +126,7 @@ function rewrite(outputs: readonly Tensor[], pass: Pass): Tensor[] {
   return outputs.map(rewritten);
 }
 
-/** The transpose of a matrix, without making two transposes of one. */
+/** The transpose of a matrix; reuses an existing one. */
 const flip = (x: Tensor): Tensor =>
   is(x, 'transpose') ? x.inputs[0] : make('transpose', { perm: [1, 0] }, [x]);
 
@@ -139,6 +139,6 @@ function isConstant(tensor: Tensor, value: number): boolean {
 function paramsKey(node: Tensor): string {
   if (!is(node, 'constant')) return JSON.stringify(node.params);
   const { data, shape } = node.params;
-  // Only small constants are worth comparing; a large one equals itself alone.
+  // Only small constants are worth comparing; a large one equals only itself.
   return data.length <= 64 ? `${data.constructor.name}${shape.join('x')}:${data.join()}` : `#${node.id}`;
 }

@@ -1,6 +1,6 @@
 /**
- * @file The list of operations that graphs are made of, with the parameters and inputs of each.
- * Every table of rules (shapes, gradients, ONNX) is typed over it and must be total.
+ * @file The operations of graphs, with the parameters and inputs of each. Every table of rules (shapes, gradients,
+ * ONNX) is typed over them and must be complete.
  */
 import type { Tensor } from './tensor.ts';
 
@@ -11,7 +11,7 @@ export type Shape = readonly number[];
 /** Rows [top, left, bottom, right] of zeros around the last two axes. */
 export type Pads = readonly [number, number, number, number];
 
-/** Where a tensor's bytes lie: little-endian, row-major, in a file that is never copied. */
+/** Location of a tensor's bytes: little-endian, row-major, in a file that is never copied. */
 export interface ByteRange {
   readonly path: string;
   /** Bytes from the start of the file. */
@@ -22,7 +22,7 @@ export interface ByteRange {
 
 type None = Readonly<Record<never, never>>;
 
-/** What one primitive takes: parameters that are known when the graph is built, and tensors. */
+/** The arguments of a primitive: parameters known when the graph is built, and tensors. */
 interface Signature<Params, Inputs extends readonly Tensor[]> {
   readonly params: Params;
   readonly inputs: Inputs;
@@ -31,7 +31,7 @@ type LeafOf<Params> = Signature<Params, readonly []>;
 type Unary<Params = None> = Signature<Params, readonly [Tensor]>;
 type Binary<Params = None> = Signature<Params, readonly [Tensor, Tensor]>;
 type Ternary<Params = None> = Signature<Params, readonly [Tensor, Tensor, Tensor]>;
-/** x, weight and, if there is one, a bias. */
+/** x, weight and, optionally, a bias. */
 type Convolution<Params> = Signature<Params, readonly [Tensor, Tensor, ...Tensor[]]>;
 /** One tensor or more. */
 type Several<Params = None> = Signature<Params, readonly [Tensor, ...Tensor[]]>;
@@ -47,7 +47,7 @@ export interface Primitives {
     readonly dtype: DType;
     readonly source: ByteRange;
   }>;
-  /** Small and known when the graph is built. */
+  /** Small, and known when the graph is built. */
   constant: LeafOf<{ readonly shape: Shape; readonly data: Float32Array | BigInt64Array }>;
 
   // Elementwise; two inputs broadcast as in NumPy
@@ -79,7 +79,7 @@ export interface Primitives {
   cast: Unary<{ readonly to: DType }>;
   /** x, through which no gradient flows. */
   stopGradient: Unary;
-  /** x (first input), computed only after all other inputs are. Orders recomputation (activation checkpointing). */
+  /** x (first input), computed only after all other inputs. Orders recomputation (activation checkpointing). */
   after: Several;
 
   // Movement
@@ -110,9 +110,9 @@ export interface Primitives {
   // Products
   /** [...,M,K] · [...,K,N]; leading axes broadcast. */
   matmul: Binary;
-  /** x [B,C,H,W], w [K,C,kh,kw], and if there is one, bias [K]. */
+  /** x [B,C,H,W], w [K,C,kh,kw] and, optionally, bias [K]. */
   conv2d: Convolution<{ readonly stride: number; readonly pads: Pads }>;
-  /** Each channel by its own window: x [B,C,H,W], w [C,1,kh,kw], and if there is one, bias [C]. */
+  /** Each channel with a separate window: x [B,C,H,W], w [C,1,kh,kw] and, optionally, bias [C]. */
   depthwiseConv2d: Convolution<{ readonly stride: number; readonly pads: Pads }>;
   /** Gradient by x: dy [B,K,H',W'], w [K,C,kh,kw] → [B,C,H,W]. */
   conv2dInputGrad: Binary<{

@@ -1,6 +1,6 @@
 /**
- * @file Runs compiled programs with onnxruntime-node; no other file imports it. `run` blocks its thread and cannot be
- * interrupted, which is why the worker has an engine process.
+ * @file Runs compiled programs with onnxruntime-node; no other file imports it. `run` blocks its thread and can't be
+ * interrupted, so the worker computes in an engine process.
  */
 import * as ort from 'onnxruntime-node';
 import { threadsWanted } from '../../core/environment.ts';
@@ -18,14 +18,14 @@ export type { Feeds, Results, TensorData } from './compile.ts';
 export interface SessionOptions {
   /** The process's device by default. */
   readonly device?: Device;
-  /** Threads of one operator; 0 lets the runtime take every core. Default: KRONA_THREADS, or 0. */
+  /** Threads of one operator; 0 for all cores. Default: KRONA_THREADS, or 0. */
   readonly threads?: number;
   /**
-   * Read weights from their mapped files, which all sessions of a model share, instead of from packed copies. This is a
-   * few percent slower and saves a copy for each way in which a weight is read; training has two. False by default.
+   * Read weights from their mapped files, which all sessions of a model share, instead of packed copies. This is a few
+   * percent slower and saves one copy for each way of reading a weight; training has two. False by default.
    */
   readonly mapWeights?: boolean;
-  /** Path prefix of a file with timings of each operator (JSON, read by bench/); no file by default. */
+  /** Path prefix of a file with the time of each operator (JSON, read by bench/); none by default. */
   readonly profilePrefix?: string;
 }
 
@@ -56,7 +56,7 @@ export class Session<Out extends Results = Results, In extends Feeds = Feeds> {
         executionProviders: [options.device ?? currentDevice()],
         intraOpNumThreads: options.threads ?? threadsWanted(),
         graphOptimizationLevel: 'all',
-        // The pattern planner keeps every buffer of a training graph apart: twice the peak for nothing.
+        // The pattern planner keeps all buffers of a training graph separate: twice the peak for no gain.
         enableMemPattern: false,
         enableCpuMemArena: true,
         logSeverityLevel: 3,
@@ -67,7 +67,7 @@ export class Session<Out extends Results = Results, In extends Feeds = Feeds> {
             set_denormal_as_zero: '1',
             disable_prepacking: options.mapWeights ? '1' : '0',
           },
-          // It would join `after` with a reshape behind it and lose the order that `after` is for.
+          // It would merge `after` with a reshape behind it and lose the order that `after` enforces.
           optimization: {
             disable_specified_optimizers: options.mapWeights
               ? 'ReshapeFusion;NchwcTransformer'
@@ -84,8 +84,9 @@ export class Session<Out extends Results = Results, In extends Feeds = Feeds> {
   }
 
   /**
-   * Runs once. Results are new arrays, or those of `into`, written in place, for the outputs that it names.
-   * @throws KronaError RUNTIME_FEED when an input is missing, or an array has the wrong size or type; RUNTIME_RUN when the run fails
+   * Runs once. Results are new arrays, except those of outputs named in `into`, which are written in place.
+   * @throws KronaError RUNTIME_FEED when an input is missing, or an array has the wrong size or type; RUNTIME_RUN when
+   * the run fails
    */
   async run(feeds: In, into: Partial<Out> = {}): Promise<Out> {
     const given: Partial<Results> = into;
@@ -101,7 +102,7 @@ export class Session<Out extends Results = Results, In extends Feeds = Feeds> {
     try {
       const found = await this.#session.run(inputs, fetches);
       const results = this.#program.outputs.map(({ name }) => [name, given[name] ?? found[name]?.data]);
-      // The program's type was made of the outputs that it was compiled from.
+      // The program's type comes from the outputs that it was compiled from.
       return Object.fromEntries(results) as Out;
     } catch (cause) {
       throw new KronaError('RUNTIME_RUN', `onnxruntime failed: ${messageOf(cause)}`, { cause });
@@ -132,7 +133,7 @@ function bind(side: 'input' | 'output', { name, dtype, shape }: OnnxValue, data:
   return new ort.Tensor('float16', data, shape);
 }
 
-/** The number of a result that is a single one, such as a loss. */
+/** The single number of a result, such as a loss. */
 export const numberOf = ([value = NaN]: Float32Array): number => value;
 
 /** Opens a session, runs it once and releases it. @throws KronaError as `Session` */
@@ -162,7 +163,7 @@ export async function tryDevice(device: Device): Promise<string | null> {
     await session.release();
     return null;
   } catch (error) {
-    // The runtime's messages begin with a place in its source and name files of this machine.
+    // The runtime's messages start with a source location and name files of this machine.
     return messageOf(error instanceof Error && error.cause ? error.cause : error)
       .replace(/^.*?(Failed|failed)/s, '$1')
       .replaceAll(/(?:\/[^\s/:]+)+\//g, '')

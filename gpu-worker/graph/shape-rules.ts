@@ -1,4 +1,4 @@
-/** @file The shape and dtype of each primitive's result, and the inputs that it takes: one rule for each primitive. */
+/** @file The shape and dtype of each primitive's result, and its inputs: one rule per primitive. */
 import { isAbsolute } from 'node:path';
 import { GraphError } from './errors.ts';
 import type { DType, Inputs, Pads, Params, Primitive, Shape } from './primitives.ts';

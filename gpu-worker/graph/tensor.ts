@@ -9,14 +9,14 @@ import { shapeRules } from './shape-rules.ts';
 export { sizeOf } from './shapes.ts';
 
 export interface Tensor<P extends Primitive = Primitive> {
-  /** Grows with creation: sorting by it is a topological order. */
+  /** Increases with creation: sorting by it gives a topological order. */
   readonly id: number;
   readonly primitive: P;
   readonly params: Params<P>;
   readonly inputs: Inputs<P>;
   readonly shape: Shape;
   readonly dtype: DType;
-  /** The checkpointed block that it belongs to, 0 for none (`checkpoint` in gradients.ts). */
+  /** The checkpointed block of the tensor, 0 for none (`checkpoint` in gradients.ts). */
   readonly block: number;
 }
 
@@ -31,7 +31,7 @@ let created = 0;
 let blocks = 0;
 let currentBlock = 0;
 
-/** Makes one tensor. The operations of ops.ts are the way to call it. @throws GraphError GRAPH_SHAPE, GRAPH_DTYPE */
+/** Creates a tensor. Use the operations of ops.ts instead of calling it. @throws GraphError GRAPH_SHAPE, GRAPH_DTYPE */
 export function make<P extends Primitive>(primitive: P, params: Params<P>, inputs: Inputs<P>): Tensor<P> {
   const { shape, dtype } = shapeRules[primitive](params, inputs);
   if (shape.some((side) => !Number.isInteger(side) || side < 0)) {
@@ -40,7 +40,7 @@ export function make<P extends Primitive>(primitive: P, params: Params<P>, input
   return { id: ++created, primitive, params, inputs, shape, dtype, block: currentBlock };
 }
 
-/** The same operation on other inputs, `change(x, i)` in place of each. A leaf, which has none, stays as it is. */
+/** The same operation on other inputs, `change(x, i)` in place of each. A leaf has none and stays unchanged. */
 export function remake<P extends Primitive>(
   tensor: Tensor<P>,
   change: (x: Tensor, i: number) => Tensor,
@@ -48,11 +48,11 @@ export function remake<P extends Primitive>(
   const { primitive, params } = tensor;
   const tensors: readonly Tensor[] = tensor.inputs;
   if (tensors.length === 0) return tensor;
-  // `map` keeps the number of inputs, which TypeScript does not see.
+  // `map` keeps the number of inputs, which TypeScript doesn't infer.
   return make(primitive, params, tensors.map(change) as readonly Tensor[] as Inputs<P>);
 }
 
-/** Everything that `build` makes belongs to one block, recomputed as a whole in the backward pass. */
+/** Puts everything that `build` makes into one block, recomputed as a whole in the backward pass. */
 export function inBlock<T>(build: () => T): T {
   const outer = currentBlock;
   currentBlock = ++blocks;

@@ -1,26 +1,26 @@
-/** @file The supported model architectures, and what differs between them apart from sizes. */
+/** @file The supported model architectures, and their differences apart from sizes. */
 
 /**
- * `sd1`: Stable Diffusion 1.x; `sd2`: 2.x, base and 768-v; `sdxl`: SDXL base (arXiv 2307.01952) and all that share its
- * parts; `sdxl-refiner`: SDXL's second model, which has only OpenCLIP and reads an aesthetic score.
+ * `sd1`: Stable Diffusion 1.x; `sd2`: 2.x, base and 768-v; `sdxl`: SDXL base (arXiv 2307.01952) and models with the
+ * same parts; `sdxl-refiner`: SDXL's second model, which has only OpenCLIP and reads an aesthetic score.
  */
 export type Architecture = 'sd1' | 'sd2' | 'sdxl' | 'sdxl-refiner';
 
 export interface ArchitectureFacts {
-  /** For people. */
+  /** Name for messages. */
   readonly label: string;
-  /** The states of the text encoders that the UNet reads: after the last layer and norm, or before the last layer. */
+  /** The text encoder states that the UNet reads: after the last layer and norm, or before the last layer. */
   readonly textStates: 'last' | 'penultimate';
   /**
-   * Numbers that tell the UNet of a picture beside its text (`time_ids` in diffusers): original height and width, top
-   * and left of the crop, then target height and width (6), or an aesthetic score (5). 0: none.
+   * Numbers about a picture that the UNet reads besides its text (`time_ids` in diffusers): original height and width,
+   * top and left of the crop, then target height and width (6), or an aesthetic score (5). 0: none.
    */
   readonly timeIds: 0 | 5 | 6;
 }
 
 export const ARCHITECTURES: Readonly<Record<Architecture, ArchitectureFacts>> = {
   sd1: { label: 'Stable Diffusion 1.x', textStates: 'last', timeIds: 0 },
-  // OpenCLIP-H without its last layer: folders and files leave that layer out, so what is left is read to its end.
+  // OpenCLIP-H without its last layer: folders and files omit that layer, so the rest is read to its end.
   sd2: { label: 'Stable Diffusion 2.x', textStates: 'last', timeIds: 0 },
   sdxl: { label: 'SDXL', textStates: 'penultimate', timeIds: 6 },
   'sdxl-refiner': { label: 'SDXL refiner', textStates: 'penultimate', timeIds: 5 },
@@ -33,7 +33,7 @@ const NEGATIVE_AESTHETIC_SCORE = 2.5;
 /** Original height and width, top and left of the crop, target height and width; pixels. */
 export type PictureSizes = readonly [number, number, number, number, number, number];
 
-/** The numbers about a picture that the UNet reads, `ArchitectureFacts.timeIds` of them. */
+/** The numbers about a picture that the UNet reads: `ArchitectureFacts.timeIds` of them. */
 export function timeIds(architecture: Architecture, sizes: PictureSizes, wanted = true): number[] {
   switch (ARCHITECTURES[architecture].timeIds) {
     case 0:

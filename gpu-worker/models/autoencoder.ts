@@ -1,4 +1,4 @@
-/** @file A model folder's VAE, ready to run on pictures of one size, one at a time. */
+/** @file A model folder's VAE, compiled for pictures of one size, one at a time. */
 import { compileFunction, type Precision } from '../graph/compile.ts';
 import { devicePrecision } from '../graph/device.ts';
 import * as op from '../graph/ops.ts';
@@ -31,7 +31,7 @@ export interface Decoder {
 /** Mean and deviation of the latents of `pictures` [1,3,height,width], not scaled. */
 export function encoderOutputs({ vae }: ModelFolder, pictures: Tensor) {
   const { mean, logvar } = vaeEncoder(vae.config, frozenParameters(vae.name, vae.tensors), pictures);
-  // diffusers' DiagonalGaussianDistribution clamps the logarithm.
+  // diffusers' DiagonalGaussianDistribution clamps the log variance.
   const deviation = op.exp(op.mul(0.5, op.max(-30, op.min(20, logvar))));
   return { mean, deviation };
 }
@@ -43,13 +43,13 @@ export function decoderOutputs({ vae }: ModelFolder, latents: Tensor) {
   return { pictures: vaeDecoder(vae.config, frozenParameters(vae.name, vae.tensors), unscaled) };
 }
 
-/** Takes `pictures` [1,3,height,width] in [-1, 1]; gives `mean` and `deviation` [1,C,h,w], not scaled. */
+/** Input `pictures` [1,3,height,width] in [-1, 1]; outputs `mean` and `deviation` [1,C,h,w], not scaled. */
 export function encoderProgram(model: ModelFolder, width: number, height: number, precision: Precision) {
   const pictures = [1, model.vae.config.in_channels, height, width];
   return compileFunction({ pictures }, (inputs) => encoderOutputs(model, inputs.pictures), { precision });
 }
 
-/** Takes `latents` [1,C,h,w] as the UNet sees them; gives `pictures` [1,3,height,width]. */
+/** Input `latents` [1,C,h,w] as the UNet sees them; output `pictures` [1,3,height,width]. */
 export function decoderProgram(model: ModelFolder, width: number, height: number, precision: Precision) {
   const scale = vaeScale(model.vae.config);
   const latents = [1, model.vae.config.latent_channels, height / scale, width / scale];
@@ -57,8 +57,8 @@ export function decoderProgram(model: ModelFolder, width: number, height: number
 }
 
 /**
- * What the VAE computes in on a device that computes in `precision`: the values inside SDXL's grow beyond 16 bits, which
- * its config says (`force_upcast`). As in diffusers, SD's pipelines do not ask.
+ * The VAE's precision on a device that computes in `precision`: the values inside SDXL's exceed 16 bits, which its
+ * config says (`force_upcast`). As in diffusers, SD's pipelines ignore the field.
  */
 export function vaePrecision({ architecture, vae }: ModelFolder, precision: Precision): Precision {
   const told = ARCHITECTURES[architecture].timeIds > 0;

@@ -10,7 +10,7 @@ import type { ClipTextConfig } from './model-configs.ts';
 import type { Parameters } from './parameters.ts';
 
 export interface ClipTextOutputs {
-  /** hidden_states[-2] [B,S,D]: before the last layer, not normalised: what SDXL conditions on. */
+  /** hidden_states[-2] [B,S,D]: before the last layer, not normalised; SDXL's conditioning. */
   readonly penultimate: Tensor;
   /** After the last layer and the final norm [B,S,D]. */
   readonly last: Tensor;
@@ -18,12 +18,12 @@ export interface ClipTextOutputs {
   readonly pooled: Tensor | null;
 }
 
-/** Lower than any attention score, yet finite in every float type that sees it. */
+/** Lower than any attention score, yet finite in every float type. */
 const MASKED = -1e9;
 
 /**
  * @param ids int64 [B,S]
- * @param endPositions one-hot [B,S]: the token whose state is pooled (see `endPositions`)
+ * @param endPositions one-hot [B,S]: the token that is pooled (see `endPositions`)
  */
 export function clipText(
   config: ClipTextConfig,
@@ -80,8 +80,8 @@ function causalMask(length: number): Tensor {
 }
 
 /**
- * One-hot [texts, S] of the pooled position: the first end token; or, where an old config gives 2 as its id, the
- * highest id, as transformers does.
+ * One-hot [texts, S] of the pooled position: the first end token, or, if an old config gives 2 as its id, the highest
+ * id, as in transformers.
  */
 export function endPositions(config: ClipTextConfig, texts: readonly ArrayLike<number>[]): Float32Array {
   const length = texts[0]?.length ?? 0;
@@ -89,7 +89,7 @@ export function endPositions(config: ClipTextConfig, texts: readonly ArrayLike<n
   texts.forEach((text, row) => {
     const ids = Array.from(text);
     const wanted = config.eos_token_id === 2 ? Math.max(...ids) : config.eos_token_id;
-    // Without one, transformers' argmax of all zeros is 0.
+    // Without an end token, transformers' argmax of all zeros is 0.
     positions[row * length + Math.max(0, ids.indexOf(wanted))] = 1;
   });
   return positions;

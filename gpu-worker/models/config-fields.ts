@@ -38,7 +38,7 @@ export interface Bounds {
 
 /** Typed access to one JSON object. A field that is absent takes its default; null is a value like any other. */
 export class ConfigFields {
-  /** The file as people know it, e.g. `unet/config.json`. */
+  /** File name for messages, e.g. `unet/config.json`. */
   readonly where: string;
   readonly #raw: Readonly<Record<string, unknown>>;
 
@@ -47,12 +47,12 @@ export class ConfigFields {
     this.#raw = raw;
   }
 
-  /** The same fields with some of them replaced. */
+  /** The same fields with some replaced. */
   with(changes: Readonly<Record<string, unknown>>): ConfigFields {
     return new ConfigFields(this.where, { ...this.#raw, ...changes });
   }
 
-  /** The value as it is; null when it is absent. */
+  /** The raw value; null when absent. */
   get(key: string): unknown {
     return this.#raw[key] === undefined ? null : this.#raw[key];
   }
@@ -70,7 +70,7 @@ export class ConfigFields {
     return value;
   }
 
-  /** null counts as false: the libraries ask only whether such a field is true. */
+  /** null counts as false: the libraries only test whether such a field is true. */
   flag(key: string, fallback: boolean): boolean {
     const value = this.#value(key, fallback) ?? false;
     if (typeof value !== 'boolean') throw this.invalid(key, 'true or false');
@@ -120,7 +120,7 @@ export class ConfigFields {
     return names;
   }
 
-  /** Fields that change the model in ways not built here must be as given (null: absent). */
+  /** Fields that change the model in unsupported ways must be as given (null: absent). */
   mustBe(expected: Readonly<Record<string, string | number | boolean | null>>): void {
     for (const [key, value] of Object.entries(expected)) {
       const found = this.#value(key, value);

@@ -3,12 +3,12 @@ import { createHash } from 'node:crypto';
 import { open, type FileHandle } from 'node:fs/promises';
 import type { ModelFolder } from './model-folder.ts';
 
-/** Bytes of each tensor that are looked at; any training changes them. */
+/** Bytes read of each tensor; any training changes them. */
 const SAMPLE_BYTES = 256;
 
 /**
- * Lower-case hex SHA-256 over the name, dtype, shape and first bytes of every UNet tensor. Equal for copies of the
- * same weights however they are sharded; another for another precision. Not proof against forgery.
+ * Lower-case hex SHA-256 over the name, dtype, shape and first bytes of every UNet tensor. Equal for copies of the same
+ * weights, however they are sharded; different for another precision. Not proof against forgery.
  */
 export async function modelFingerprint(model: ModelFolder): Promise<string> {
   const hash = createHash('sha256');

@@ -47,7 +47,7 @@ function halfBits(value: number): number {
     const rest = scaled - floor;
     return sign | (floor + (rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? 1 : 0));
   }
-  // 13 fraction bits are dropped; a carry into the exponent is what it should be.
+  // 13 fraction bits are dropped; a carry into the exponent gives the right number.
   const odd = (magnitude >>> 13) & 1;
   return sign | ((magnitude - 0x38000000 + 0xfff + odd) >>> 13);
 }

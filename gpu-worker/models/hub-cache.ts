@@ -6,7 +6,7 @@ import { readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { readSmallFile } from './small-file.ts';
 
-/** The snapshot that a cache folder's `main` names, or its only one; null for any other folder. */
+/** The snapshot of a cache folder's `main`, or its only one; null for any other folder. */
 export async function cachedSnapshot(folder: string): Promise<string | null> {
   const snapshots = await readdir(join(folder, 'snapshots')).catch((): string[] => []);
   const main = ((await readSmallFile(join(folder, 'refs', 'main'))) ?? '').trim();
@@ -14,7 +14,7 @@ export async function cachedSnapshot(folder: string): Promise<string | null> {
   return commit === undefined || another !== undefined ? null : join(folder, 'snapshots', commit);
 }
 
-/** What people call the model in a folder: its name, or in a hub cache the repository's, not the commit's. */
+/** The model name for people: the folder's name, or in a hub cache the repository's, not the commit's. */
 export function modelName(folder: string): string {
   const repository = /^models--.*?--(.+)$/.exec(basename(dirname(dirname(folder))))?.[1];
   return basename(dirname(folder)) === 'snapshots' && repository !== undefined

@@ -1,11 +1,11 @@
-/** @file The layers that the models are assembled from: each asks for its own parameters under its module path. */
+/** @file The layers that models consist of: each requests its parameters under its module path. */
 import * as op from '../graph/ops.ts';
 import type { Pads } from '../graph/primitives.ts';
 import { sideOf } from '../graph/shapes.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import type { Parameters } from './parameters.ts';
 
-/** x [...,in] → [...,out], plus what an adapter adds to it. */
+/** x [...,in] → [...,out], plus the adapter's output. */
 export function linear(p: Parameters, path: string, x: Tensor, out: number, bias = true): Tensor {
   const weight = p.tensor(`${path}.weight`, [out, sideOf(x, -1)]);
   const y = op.linear(x, weight, bias ? p.tensor(`${path}.bias`, [out]) : undefined);
@@ -14,7 +14,7 @@ export function linear(p: Parameters, path: string, x: Tensor, out: number, bias
 }
 
 /**
- * The two halves of `linear`'s outputs, each a product of its own with half of the weight's rows: cutting the result
+ * The two halves of `linear`'s outputs, each from a separate product with half of the weight's rows: slicing the result
  * would copy it.
  */
 export function linearHalves(p: Parameters, path: string, x: Tensor, out: number): [Tensor, Tensor] {

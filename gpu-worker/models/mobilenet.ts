@@ -1,6 +1,6 @@
 /**
- * @file MobileNetV2 (Sandler et al. 2018, arXiv 1801.04381, table 2) with a head of three dense layers, in Keras'
- * layer names. Batch normalisation is part of the convolutions' weights and biases.
+ * @file MobileNetV2 (Sandler et al. 2018, arXiv 1801.04381, table 2) with a head of three dense layers, in Keras' layer
+ * names. Batch normalisation is folded into the convolutions' weights and biases.
  */
 import * as op from '../graph/ops.ts';
 import type { Pads } from '../graph/primitives.ts';
@@ -9,7 +9,7 @@ import type { Tensor } from '../graph/tensor.ts';
 import { conv, linear } from './layers.ts';
 import type { Parameters } from './parameters.ts';
 
-/** Inverted residual blocks: channels out and stride; all but the first widen sixfold inside. */
+/** Inverted residual blocks: output channels and stride; all but the first expand sixfold inside. */
 const BLOCKS: readonly (readonly [channels: number, stride: 1 | 2])[] = [
   [16, 1],
   ...[24, 24].map((channels, i) => [channels, i === 0 ? 2 : 1] as const),
@@ -24,13 +24,13 @@ const STEM = 32;
 const LAST = 1280;
 const HEAD = [256, 128] as const;
 
-/** The block whose widened activations tell subjects apart best. */
+/** The block whose expanded activations best distinguish subjects. */
 const FEATURE_BLOCK = 13;
 
 const relu = (x: Tensor): Tensor => op.max(x, 0);
 const relu6 = (x: Tensor): Tensor => op.min(relu(x), 6);
 
-/** Keras pads below and right alone where it halves. */
+/** At stride 2, Keras pads only at the bottom and right. */
 const padsOf = (stride: 1 | 2): Pads => (stride === 1 ? [1, 1, 1, 1] : [0, 0, 1, 1]);
 
 const pointwise = (p: Parameters, path: string, x: Tensor, out: number): Tensor =>
@@ -42,7 +42,7 @@ function depthwise(p: Parameters, path: string, x: Tensor, stride: 1 | 2): Tenso
   return op.depthwiseConv2d(x, weight, p.tensor(`${path}.bias`, [channels]), stride, padsOf(stride));
 }
 
-/** The stem, then one inverted residual block after the other: what each widens its input to, and its result. */
+/** The stem, then each inverted residual block: its expanded input, and its output. */
 function* blocks(
   p: Parameters,
   pictures: Tensor,
@@ -63,7 +63,7 @@ function* blocks(
 }
 
 /**
- * The widened activations of the blocks `wanted` (0: the stem's), in their order.
+ * The expanded activations of the blocks `wanted` (0: the stem's), in their order.
  *
  * @param pictures [B,3,H,W] in [0, 1]; sides that are multiples of 32
  * @returns [B,C,H/f,W/f] each; f is 2 for blocks 0 and 1, 4 for 2 and 3, 8 for 4 to 6, 16 for 7 to 13

@@ -1,6 +1,6 @@
 /**
- * @file Checks a model: its configs are supported, and its files hold every tensor in the right shape. Nothing is loaded
- * or computed; the models are only traced.
+ * @file Checks a model: its configs are supported, and its files hold every tensor in the right shape. It loads and
+ * computes nothing; models are only traced.
  */
 import { at } from '../../core/at.ts';
 import { describeError } from '../../core/errors.ts';
@@ -20,13 +20,13 @@ export interface ModelProblem {
 }
 
 export interface ModelReport {
-  /** null when the model could not be opened; the counts are then 0. */
+  /** null if the model can't be opened; the counts are then 0. */
   readonly architecture: Architecture | null;
   readonly unetParameters: number;
-  /** Of all text encoders together. */
+  /** Of all text encoders combined. */
   readonly textEncoderParameters: number;
   readonly vaeParameters: number;
-  /** The model runs here. Unused tensors are reported as problems, but do not make it fail. */
+  /** The model runs here. Unused tensors are listed as problems, but don't make it fail. */
   readonly ok: boolean;
   readonly problems: readonly ModelProblem[];
 }
@@ -35,7 +35,7 @@ export interface ModelPart {
   /** `unet`, `vae`, `text_encoder`, `text_encoder_2` */
   readonly name: string;
   readonly parameters: number;
-  /** Of its tensors, as safetensors names them. */
+  /** Of its tensors, in safetensors' names. */
   readonly dtypes: readonly string[];
 }
 
@@ -47,13 +47,13 @@ export interface ModelInspection extends Pick<ModelReport, 'architecture' | 'ok'
 /**
  * Checks a folder or a single file. The report lists the problems.
  *
- * @throws KronaError MODEL_NOT_FOUND when there is nothing at `path`
+ * @throws KronaError MODEL_NOT_FOUND when `path` doesn't exist
  */
 export async function checkModel(path: string): Promise<ModelReport> {
   return reportOf(await inspectModel(path));
 }
 
-/** An inspection with the counts of its parts added up by kind. */
+/** An inspection with the counts of its parts summed by kind. */
 export function reportOf({ architecture, parts, ok, problems }: ModelInspection): ModelReport {
   const parameters = (wanted: RegExp): number =>
     parts.filter(({ name }) => wanted.test(name)).reduce((sum, part) => sum + part.parameters, 0);
@@ -67,7 +67,7 @@ export function reportOf({ architecture, parts, ok, problems }: ModelInspection)
   };
 }
 
-/** As `checkModel`, with each part on its own. */
+/** As `checkModel`, with each part separately. */
 export async function inspectModel(
   path: string,
   open: (path: string) => Promise<ModelFolder> = openModel,
@@ -93,7 +93,7 @@ export async function inspectModel(
       .then((tokenizer) => checkVocabulary(tokenizer, at(textEncoders, i)))
       .catch((error: unknown) => {
         const problem = describeError(error);
-        // Both tokenizers of a single file may be the same folder.
+        // Both tokenizers of a single file can be the same folder.
         if (!problems.some(({ message }) => message === problem.message)) problems.push(problem);
       });
   return {
@@ -112,7 +112,7 @@ function count(shapes: readonly ParameterShape[]): number {
   return shapes.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
 }
 
-/** What a component's files lack, hold in another shape, or hold without any use. */
+/** Missing, misshapen and unused tensors of a component's files. */
 function compare(component: ModelComponent<unknown>, shapes: readonly ParameterShape[]): ModelProblem[] {
   const problems: ModelProblem[] = [];
   const unused = new Set(component.tensors.keys());

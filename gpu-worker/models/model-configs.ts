@@ -1,7 +1,7 @@
 /**
  * @file Typed configs of the parts of SD 1.x, SD 2.x and SDXL. Fields have the names, meanings and defaults of
- * diffusers' and transformers' config.json, except that what may be one number for all blocks is always a list.
- * Fields that have one supported value (SiLU, 3×3 input convolution, …) are checked and then left out.
+ * diffusers' and transformers' config.json, except that a field that can be one number for all blocks is always a list.
+ * Fields with one supported value (SiLU, 3×3 input convolution, …) are checked and then dropped.
  */
 import { at } from '../../core/at.ts';
 import { ConfigFields } from './config-fields.ts';
@@ -33,8 +33,8 @@ export interface ClipTextConfig {
   /** Width of `text_projection`; null for a CLIPTextModel, which has none. */
   readonly projection_dim: number | null;
   /**
-   * The pooled output is the state at the first of these; but 2, as old configs wrongly say, stands for the
-   * position of the largest id, which is the end token of CLIP's vocabulary (transformers does the same).
+   * The pooled output is the state at the first of these tokens. In old configs it is wrongly 2, which means the
+   * position of the largest id: the end token of CLIP's vocabulary (as in transformers).
    */
   readonly eos_token_id: number;
   readonly pad_token_id: number;
@@ -70,7 +70,10 @@ export interface UNetConfig {
   readonly addition_time_embed_dim: number;
   /** Pooled width + added_time_ids × addition_time_embed_dim; 0 without `text_time`. */
   readonly projection_class_embeddings_input_dim: number;
-  /** How many numbers about a picture it reads (`timeIds` in architecture.ts); no file says it. 0 without `text_time`. */
+  /**
+   * Number of values about a picture that it reads (`timeIds` in architecture.ts); not in the files. 0 without
+   * `text_time`.
+   */
   readonly added_time_ids: number;
 }
 
@@ -85,7 +88,7 @@ export interface UNetLevel {
   readonly transformers: number;
   readonly attentionDown: boolean;
   readonly attentionUp: boolean;
-  /** Module path of its up block: these are counted from the lowest level. */
+  /** Module path of its up block; up blocks are counted from the lowest level. */
   readonly pathUp: string;
 }
 
@@ -118,7 +121,7 @@ export interface VaeConfig {
   readonly use_quant_conv: boolean;
   readonly use_post_quant_conv: boolean;
   readonly mid_block_add_attention: boolean;
-  /** Its values outgrow 16-bit floats. */
+  /** Its values exceed the range of 16-bit floats. */
   readonly force_upcast: boolean;
 }
 
@@ -143,7 +146,7 @@ export function clipTextConfig(where: string, raw: JsonObject, projected: boolea
   return config;
 }
 
-/** Fields of which only one value is built here. SDXL's and SD's UNets all have it; no mid block would be null. */
+/** Fields with one supported value. All of SDXL's and SD's UNets have it; without a mid block it would be null. */
 const UNET_FIXED = {
   mid_block_type: 'UNetMidBlock2DCrossAttn',
   act_fn: 'silu',
@@ -174,8 +177,8 @@ const UNET_FIXED = {
 };
 
 /**
- * `upcast_attention` (SD 2.1) is not looked at: fused attention adds up in fp32, and where scores are written out queries
- * are scaled before the product and softmax is fp32, so that they stay in range in 16 bits too.
+ * `upcast_attention` (SD 2.1) is ignored: fused attention accumulates in fp32, and unfused attention scales queries
+ * before the product and computes softmax in fp32, so scores stay in range in 16 bits too.
  *
  * @param timeIds with `text_time`: 6, or 5 for SDXL's refiner
  * @throws KronaError MODEL_CONFIG_INVALID, MODEL_CONFIG_UNSUPPORTED

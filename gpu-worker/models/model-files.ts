@@ -1,6 +1,6 @@
 /**
- * @file Finds and opens the weight files of one component folder (unet/, vae/, text_encoder/) as diffusers and
- * transformers lay them out: one file, a variant of it (`.fp16.`), or shards with an index. weight-files.ts chooses.
+ * @file Finds and opens the weight files of one component folder (unet/, vae/, text_encoder/) in diffusers' and
+ * transformers' layout: one file, a variant of it (`.fp16.`), or shards with an index. weight-files.ts chooses.
  */
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
@@ -47,7 +47,7 @@ export async function readJson(
   return json;
 }
 
-/** Why a folder without model_index.json is no model, by what lies in it, and what would work. */
+/** Says why a folder without model_index.json isn't a model, from its contents, and what to use instead. */
 export async function noModelFolder(folder: string): Promise<KronaError> {
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
   const names = entries.map(({ name }) => name).sort();
@@ -76,9 +76,9 @@ export async function noModelFolder(folder: string): Promise<KronaError> {
 }
 
 /**
- * All tensors of a component by the names in its files.
+ * All tensors of a component, by their names in the files.
  *
- * @param component folder below `folder`, e.g. `unet`
+ * @param component folder inside `folder`, e.g. `unet`
  * @throws KronaError MODEL_FILE_MISSING, MODEL_INDEX_INVALID, and those of openSafetensors
  */
 export async function componentTensors(

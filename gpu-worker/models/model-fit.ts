@@ -1,4 +1,4 @@
-/** @file Whether a model's parts fit each other: the widths at which one meets another. */
+/** @file Checks that a model's parts fit each other: the widths at which they meet. */
 import { KronaError } from '../../core/errors.ts';
 import { ARCHITECTURES, type Architecture } from './architecture.ts';
 import type { ClipTextConfig, UNetConfig, VaeConfig } from './model-configs.ts';

@@ -1,6 +1,6 @@
 /**
  * @file Opens a diffusers model folder of the SD 1.x, SD 2.x or SDXL architecture: configs are checked and typed,
- * tensors are located under one set of names, and nothing is loaded. Which tensors a model needs, the models say.
+ * tensors are located under one set of names, and nothing is loaded. The models decide which tensors they need.
  */
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
@@ -24,37 +24,39 @@ import type { StoredTensor } from './safetensors.ts';
 import type { TokenizerFiles } from './tokenizer.ts';
 
 export interface ModelComponent<Config> {
-  /** Folder inside the model's, e.g. `text_encoder_2`. */
+  /** Folder inside the model folder, e.g. `text_encoder_2`. */
   readonly name: string;
   readonly config: Config;
-  /** By the names that current diffusers gives them; text encoders always with `text_model.` in front. */
+  /** By current diffusers' names; text encoders always with the prefix `text_model.`. */
   readonly tensors: ReadonlyMap<string, ModelTensor>;
-  /** What a parameter is called in the file, where files have other names than diffusers. */
+  /** A parameter's name in the file, if it differs from diffusers'. */
   readonly fileName?: (parameter: string) => string;
 }
 
-/** A model: a diffusers folder, or a single file that is read as one. */
+/** A model: a diffusers folder, or a single file read as one. */
 export interface ModelFolder {
   /** The folder's name, e.g. `krona-emoji`, or the file's without its extension. */
   readonly name: string;
   /** Real path. */
   readonly path: string;
   readonly architecture: Architecture;
-  /** In the order in which their states are joined. With `text_time` the last has the projection for pooled text. */
+  /**
+   * In the order in which their states are concatenated. With `text_time` the last has the projection for pooled text.
+   */
   readonly textEncoders: readonly [ModelComponent<ClipTextConfig>, ...ModelComponent<ClipTextConfig>[]];
   /** In the order of the text encoders. */
   readonly tokenizers: readonly [TokenizerFiles, ...TokenizerFiles[]];
   readonly unet: ModelComponent<UNetConfig>;
   readonly vae: ModelComponent<VaeConfig>;
-  /** scheduler/scheduler_config.json as it is. */
+  /** scheduler/scheduler_config.json, unchanged. */
   readonly scheduler: Readonly<Record<string, unknown>>;
-  /** Without a negative prompt the unconditional states are zeros, not the encoding of an empty text. */
+  /** Whether the unconditional states without a negative prompt are zeros instead of an empty text's encoding. */
   readonly forceZerosForEmptyPrompt: boolean;
-  /** Tensors of a single file that belong to no part. */
+  /** Unused tensors of a single file. */
   readonly extra: readonly string[];
 }
 
-/** Parts of each architecture as model_index.json names their classes. */
+/** Parts of each architecture with their class names in model_index.json. */
 const TEXT_PARTS: Readonly<Record<Architecture, Readonly<Record<string, string>>>> = {
   sd1: { text_encoder: 'CLIPTextModel' },
   sd2: { text_encoder: 'CLIPTextModel' },
@@ -68,7 +70,7 @@ const SD_PIPELINES = ['StableDiffusionPipeline', 'StableDiffusionImg2ImgPipeline
 
 /**
  * Opens a folder as saved by diffusers, or as a model hub's cache holds it (links are followed): a snapshot, or the
- * repository's folder, whose `main` it then is.
+ * repository's folder, which stands for its `main`.
  *
  * @throws KronaError MODEL_NOT_FOUND, MODEL_ARCHITECTURE_UNSUPPORTED, MODEL_CONFIG_*, MODEL_FILE_MISSING,
  * MODEL_INDEX_INVALID, SAFETENSORS_*
@@ -116,7 +118,7 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
     unet,
     vae,
     scheduler: await readJson(real, 'scheduler/scheduler_config.json'),
-    // SD's pipelines encode an empty prompt; only SDXL's know this field, and there its default is true.
+    // SD's pipelines encode an empty prompt; only SDXL's have this field, which defaults to true.
     forceZerosForEmptyPrompt: timeIds > 0 && index.flag('force_zeros_for_empty_prompt', true),
     extra: [],
   };
@@ -145,7 +147,7 @@ function checkPipeline(index: ConfigFields): void {
     );
 }
 
-/** SD 1.x and 2.x share their pipeline; SD 2.x enters its transformers by matrices, as nothing of SD 1.x does. */
+/** SD 1.x and 2.x share their pipeline; only SD 2.x has matrices as input projections of its transformers. */
 function architectureOf(index: ConfigFields, unetJson: Readonly<Record<string, unknown>>): Architecture {
   const pipeline = index.get('_class_name');
   if (SD_PIPELINES.some((name) => name === pipeline))
@@ -154,7 +156,7 @@ function architectureOf(index: ConfigFields, unetJson: Readonly<Record<string, u
   return first === null && className(index, 'text_encoder_2') !== null ? 'sdxl-refiner' : 'sdxl';
 }
 
-/** `["diffusers", "AutoencoderKL"]` → AutoencoderKL; null for a part that is left out. */
+/** `["diffusers", "AutoencoderKL"]` → AutoencoderKL; null for an omitted part. */
 function className(index: ConfigFields, part: string): unknown {
   const entry = index.get(part);
   if (!Array.isArray(entry)) return entry;
@@ -171,7 +173,7 @@ function checkPart(index: ConfigFields, part: string, expected: string): void {
     );
 }
 
-/** transformers 5 writes CLIPTextModel without `text_model.`; older files also hold the constant position ids. */
+/** transformers 5 writes CLIPTextModel without `text_model.`; older files also contain the constant position ids. */
 function clipTensors(files: ReadonlyMap<string, StoredTensor>): ReadonlyMap<string, StoredTensor> {
   const named = new Map<string, StoredTensor>();
   for (const [name, tensor] of files) {
@@ -188,7 +190,7 @@ const OLD_ATTENTION: Readonly<Record<string, string>> = {
   proj_attn: 'to_out.0',
 };
 
-/** Old VAE files name the middle attention's projections otherwise and store them as 1×1 convolutions. */
+/** Old VAE files use other names for the middle attention's projections and store them as 1×1 convolutions. */
 function vaeTensors(files: ReadonlyMap<string, StoredTensor>): ReadonlyMap<string, StoredTensor> {
   const named = new Map<string, StoredTensor>();
   for (const [name, tensor] of files) {

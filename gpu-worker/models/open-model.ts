@@ -1,4 +1,4 @@
-/** @file Opens a model, whatever it lies in: a diffusers folder, or a single file with the original tensor names. */
+/** @file Opens a model in either format: a diffusers folder, or a single file with the original tensor names. */
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { KronaError } from '../../core/errors.ts';

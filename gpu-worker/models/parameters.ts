@@ -1,6 +1,6 @@
 /**
- * @file Where a model's parameters come from. Models ask by name and shape and do not know whether they get a frozen
- * tensor in a file, a trainable slice of one vector, or only a note of what they would need.
+ * @file Sources of a model's parameters. Models request them by name and shape and don't know whether they get a frozen
+ * tensor in a file, a trainable slice of one vector, or only a record of the request.
  */
 import { at } from '../../core/at.ts';
 import { KronaError } from '../../core/errors.ts';
@@ -15,11 +15,11 @@ export interface Parameters {
    * @throws KronaError MODEL_TENSOR_MISSING, MODEL_TENSOR_SHAPE, MODEL_TENSOR_DTYPE
    */
   tensor(name: string, shape: Shape): Tensor;
-  /** What an adapter adds to the output of the linear projection `path` (no `.weight`) of input x, if any. */
+  /** What an adapter adds to the output of the linear projection `path` (no `.weight`) with input x, if anything. */
   adapt?(path: string, x: Tensor): Tensor | undefined;
 }
 
-/** A parameter that a model asks for. */
+/** A parameter that a model requests. */
 export interface ParameterShape {
   readonly name: string;
   readonly shape: Shape;
@@ -27,7 +27,7 @@ export interface ParameterShape {
 
 /** A frozen parameter in its file. */
 export interface ModelTensor extends StoredTensor {
-  /** The file holds the transpose of the matrix whose shape this is. */
+  /** The file stores the transpose of the matrix with this shape. */
   readonly transposed?: boolean;
 }
 
@@ -41,7 +41,7 @@ export async function readParameter(tensor: ModelTensor): Promise<Float32Array> 
 
 const DTYPES: Readonly<Record<string, DType>> = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' };
 
-/** Why a stored tensor cannot be the parameter of this shape that a config asks for; null when it can. */
+/** Why a stored tensor can't be the parameter with this shape; null if it can. */
 export function tensorProblem(
   where: string,
   stored: StoredTensor | undefined,
@@ -65,7 +65,7 @@ export function tensorProblem(
   );
 }
 
-/** Frozen parameters in their .safetensors files; half precision is widened where it is used. */
+/** Frozen parameters in their .safetensors files; half precision is widened at use. */
 export function frozenParameters(component: string, tensors: ReadonlyMap<string, ModelTensor>): Parameters {
   const made = new Map<string, Tensor>();
   return {
@@ -95,7 +95,7 @@ export function frozenParameters(component: string, tensors: ReadonlyMap<string,
   };
 }
 
-/** Notes what a model asks for: its exact architecture, parameter by parameter, in the order of its forward pass. */
+/** Records a model's requests: its exact architecture, parameter by parameter, in the order of its forward pass. */
 export function recordedParameters(): Parameters & { readonly asked: ParameterShape[] } {
   const asked = new Map<string, { shape: ParameterShape; tensor: Tensor }>();
   return {
@@ -112,14 +112,14 @@ export function recordedParameters(): Parameters & { readonly asked: ParameterSh
   };
 }
 
-/** The names and shapes of everything that `forward` uses. Nothing is computed. */
+/** The names and shapes of all parameters that `forward` uses. Nothing is computed. */
 export function parametersOf(forward: (parameters: Parameters) => unknown): ParameterShape[] {
   const recorder = recordedParameters();
   forward(recorder);
   return recorder.asked;
 }
 
-/** Where each parameter lies in one flat float32 vector, in the given order. */
+/** Offset of each parameter in one flat float32 vector, in the given order. */
 export class FlatLayout {
   readonly length: number;
   readonly entries: readonly (ParameterShape & { readonly offset: number; readonly size: number })[];
@@ -134,7 +134,7 @@ export class FlatLayout {
     this.length = offset;
   }
 
-  /** Each parameter of the vector `flat` as a tensor of its own shape, by name. */
+  /** Each parameter of the vector `flat` as a tensor of its shape, by name. */
   split(flat: Tensor): Map<string, Tensor> {
     return new Map(
       this.entries.map(({ name, shape, offset, size }) => [
@@ -160,7 +160,7 @@ export function namedSlices(layout: FlatLayout, flat: Float32Array): Map<string,
   );
 }
 
-/** Parameters that are tensors already, by name. */
+/** Parameters that exist as tensors, by name. */
 export function givenParameters(tensors: ReadonlyMap<string, Tensor>): Parameters {
   return {
     tensor(name, shape) {
@@ -175,7 +175,7 @@ export function givenParameters(tensors: ReadonlyMap<string, Tensor>): Parameter
   };
 }
 
-/** The parameters of one part of several: `prefix` stands before every name that is asked for. */
+/** The parameters of one of several parts: `prefix` precedes every requested name. */
 export const under = (prefix: string, p: Parameters): Parameters => ({
   tensor: (name, shape) => p.tensor(prefix + name, shape),
 });

@@ -1,4 +1,7 @@
-/** @file Every parameter that a part of a given config asks for, in the order of its forward pass. Nothing is computed. */
+/**
+ * @file Lists every parameter that a part with a given config needs, in the order of its forward pass. Nothing is
+ * computed.
+ */
 import * as op from '../graph/ops.ts';
 import { clipText } from './clip-text.ts';
 import type { ClipTextConfig, UNetConfig, VaeConfig } from './model-configs.ts';
@@ -6,21 +9,21 @@ import { parametersOf, type ParameterShape } from './parameters.ts';
 import { unet, unetInputs } from './unet.ts';
 import { vaeDecoder, vaeEncoder, vaeScale } from './vae.ts';
 
-/** Everything that a text encoder of this config asks for. */
+/** All parameters of a text encoder with this config. */
 export function clipParameters(config: ClipTextConfig): ParameterShape[] {
   const length = config.max_position_embeddings;
   const ids = op.input('ids', [1, length], 'int64');
   return parametersOf((p) => clipText(config, p, ids, op.input('ends', [1, length])));
 }
 
-/** Everything that a UNet of this config asks for. */
+/** All parameters of a UNet with this config. */
 export function unetParameters(config: UNetConfig): ParameterShape[] {
-  // The smallest latents whose sides halve evenly at every level; sizes do not change what is asked for.
+  // The smallest latents whose sides halve evenly at every level; sizes don't change the parameters.
   const side = 2 ** (config.block_out_channels.length - 1);
   return parametersOf((p) => unet(config, p, unetInputs(config, 1, side, side, 1)));
 }
 
-/** Everything that both halves of a VAE of this config ask for. */
+/** All parameters of both halves of a VAE with this config. */
 export function vaeParameters(config: VaeConfig): ParameterShape[] {
   const side = vaeScale(config);
   return parametersOf((p) => [

@@ -50,11 +50,11 @@ export interface StoredTensor {
   readonly offset: number;
   /** Bytes. */
   readonly length: number;
-  /** The bytes themselves, where the file was read whole. */
+  /** The bytes, if the file was read whole. */
   readonly bytes?: Uint8Array;
 }
 
-/** What a file is whose first 8 bytes cannot be a header's length, for people; null when that is unknown. */
+/** The likely type of a file that starts with no valid header length, for messages; null when unknown. */
 export function foreignFormat(start: Buffer): string | null {
   const text = start.toString('latin1');
   if (text.startsWith('PK\x03\x04'))

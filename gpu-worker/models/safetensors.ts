@@ -1,7 +1,7 @@
 /**
- * @file Reads and writes .safetensors files by position, so files of any size cost no more memory than the
- * tensors asked for. Opening reads the header alone; no tensor is copied or converted until `readTensor`.
- * Format: https://github.com/huggingface/safetensors#format (u64 header length, JSON header, tensor bytes).
+ * @file Reads and writes .safetensors files by position, so memory depends only on the tensors read. Opening reads only
+ * the header; no tensor is copied or converted until `readTensor`. Format:
+ * https://github.com/huggingface/safetensors#format (u64 header length, JSON header, tensor bytes).
  */
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
@@ -23,11 +23,11 @@ import {
 
 export type { StoredTensor } from './safetensors-header.ts';
 
-/** One read or write call moves at most this much: Node's limit is 2 GiB, and conversions stay small. */
+/** Largest read or write call: Node's limit is 2 GiB, and conversions stay small. */
 const CHUNK_BYTES = 1 << 24;
 
 export interface SafetensorsFile {
-  /** The file's name as it was asked for, for messages. */
+  /** The file's name as requested, for messages. */
   readonly name: string;
   /** Real path. */
   readonly path: string;
@@ -58,15 +58,14 @@ export interface TensorToWrite {
   readonly data: Float32Array | BigInt64Array | Int32Array | Uint8Array;
 }
 
-/** Files up to this size can be held whole while they are open: adapters, not models. */
+/** Files up to this size can be held whole while open: adapters, not models. */
 const WHOLE_BYTES = 1 << 26;
 
 /**
  * Reads and checks a file's header.
  *
- * @param whole read the data with it, when it is at most 64 MiB: one read instead of one for each tensor, of which
- * adapters have hundreds
- * @throws KronaError FILE_NOT_FOUND, FILE_UNREADABLE, SAFETENSORS_FOREIGN (a pickle, zip, … named as what it is),
+ * @param whole also read the data, up to 64 MiB: one read instead of hundreds for an adapter's tensors
+ * @throws KronaError FILE_NOT_FOUND, FILE_UNREADABLE, SAFETENSORS_FOREIGN (a pickle, zip, …, named),
  * SAFETENSORS_TRUNCATED (names the first tensor that is cut), SAFETENSORS_INVALID
  */
 export async function openSafetensors(path: string, whole = false): Promise<SafetensorsFile> {
@@ -157,7 +156,7 @@ export async function readTensor(tensor: StoredTensor): Promise<TensorData> {
   }
 }
 
-/** As `readTensor`, for tensors that must be floats. @throws KronaError SAFETENSORS_DTYPE */
+/** As `readTensor`, for float tensors only. @throws KronaError SAFETENSORS_DTYPE */
 export async function readFloats(tensor: StoredTensor): Promise<Float32Array> {
   const data = await readTensor(tensor);
   if (data instanceof Float32Array) return data;
@@ -175,9 +174,9 @@ export async function readNumber(tensor: StoredTensor): Promise<number> {
 }
 
 /**
- * Writes a file that appears whole or not at all, even after a power cut. The same tensors and metadata
- * give the same bytes, whatever their order: tensors lie widest dtype first, then by name, as the reference
- * implementation writes them; metadata keys are sorted.
+ * Writes a file atomically, safe against a power cut. The same tensors and metadata give the same bytes, whatever their
+ * order: tensors lie widest dtype first, then by name, as the reference implementation writes them; metadata keys are
+ * sorted.
  *
  * @throws KronaError DISK_FULL, FILE_UNWRITABLE, SAFETENSORS_INVALID (data does not fit its shape)
  */
@@ -219,7 +218,7 @@ export async function writeSafetensors(
   });
 }
 
-/** The same tensors with their bytes, unless these are too many. */
+/** The same tensors with their bytes, unless they exceed the limit. */
 async function held(
   file: FileHandle,
   tensors: ReadonlyMap<string, StoredTensor>,
@@ -258,7 +257,7 @@ async function readConverted(
   return to;
 }
 
-/** Gives `work` a function that fills bytes from a position in the tensor's data on. */
+/** Gives `work` a function that fills bytes from a position in the tensor's data. */
 async function withData(
   { path, offset, bytes }: StoredTensor,
   work: (read: (to: Uint8Array, position: number) => Promise<void>) => Promise<void>,

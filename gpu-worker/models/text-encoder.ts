@@ -57,7 +57,7 @@ export class TextEncoder {
   readonly tokens: number;
   /** Width of the states: the UNet's cross_attention_dim. */
   readonly width: number;
-  /** Width of the pooled text; 0 where there is none. */
+  /** Width of the pooled text; 0 without it. */
   readonly #pooledWidth: number;
   readonly #encoders: readonly OpenEncoder[];
 
@@ -92,7 +92,7 @@ export class TextEncoder {
     return new TextEncoder(model, encoders);
   }
 
-  /** @param adapter what `adapted` takes as inputs */
+  /** @param adapter inputs of the changes by `adapted` */
   async encode(prompt: string, adapter: Feeds = {}): Promise<EncodedPrompt> {
     const split = this.#split(prompt);
     const chunks = at(split, 0).length;

@@ -13,7 +13,7 @@ import { readJson } from './model-files.ts';
 import { readSmallFile, VOCABULARY_BYTES } from './small-file.ts';
 import { clipOnly, SPACES, SPLIT_WORDS, vocabularyIds } from './tokenizer-json.ts';
 
-/** What is used of the package: its own type files import each other in a way that NodeNext does not resolve. */
+/** The used part of the package: its type files import each other in a way that NodeNext doesn't resolve. */
 const { Tokenizer } = tokenizers as unknown as {
   Tokenizer: new (definition: object, config: object) => Tokenizer;
 };
@@ -24,16 +24,16 @@ interface Tokenizer {
 
 const START = '<|startoftext|>';
 const END = '<|endoftext|>';
-/** CLIP's positions; files without a sensible model_max_length get this many. */
+/** CLIP's number of positions; the default for files without a sensible model_max_length. */
 const CLIP_LENGTH = 77;
 
-/** Where a tokenizer's files lie. */
+/** Location of a tokenizer's files. */
 export interface TokenizerFiles {
   /** e.g. `model/tokenizer` */
   readonly folder: string;
-  /** The padding token, where the folder serves several tokenizers that share all but that; else the folder says it. */
+  /** The padding token, if the folder serves several tokenizers that differ only in it; by default from the folder. */
   readonly pad?: string;
-  /** What to do when the folder holds no tokenizer, for the error. */
+  /** Advice for the error when the folder has no tokenizer. */
   readonly advice?: string;
 }
 
@@ -153,7 +153,7 @@ function clipTokenizer(where: string, config: JsonObject, definition: JsonObject
   };
 }
 
-/** Whether a text encoder knows every token that its tokenizer says. @throws KronaError MODEL_TOKENIZER_MISMATCH */
+/** Checks that a text encoder knows every token of its tokenizer. @throws KronaError MODEL_TOKENIZER_MISMATCH */
 export function checkVocabulary(
   { largestId }: ClipTokenizer,
   encoder: { readonly name: string; readonly config: { readonly vocab_size: number } },
@@ -166,7 +166,7 @@ export function checkVocabulary(
     );
 }
 
-/** The same tokenizer that transformers builds from vocab.json and merges.txt (CLIPTokenizer), as a tokenizer.json. */
+/** A tokenizer.json with the tokenizer that transformers builds from vocab.json and merges.txt (CLIPTokenizer). */
 function clipDefinition(
   where: string,
   vocabulary: JsonObject,
@@ -219,7 +219,7 @@ function clipDefinition(
   };
 }
 
-/** A tokenizer.json in which `token` is special too: the vocabulary has it, but its folder pads with another. */
+/** A tokenizer.json in which `token` is special too: the vocabulary has it, but its folder pads with another token. */
 function withSpecial(definition: JsonObject, token: string | undefined): JsonObject {
   const added = objectsOf(definition['added_tokens']);
   const vocabulary = objectOf(objectOf(definition['model'])['vocab']);
@@ -229,14 +229,14 @@ function withSpecial(definition: JsonObject, token: string | undefined): JsonObj
   return { ...definition, added_tokens: [...added, { id, content: token, ...flags }] };
 }
 
-/** A token beside the vocabulary, in the words of tokenizer.json. */
+/** A token outside the vocabulary, in tokenizer.json's format. */
 interface AddedToken {
   readonly id: number;
   readonly content: string;
-  /** It takes the blanks before and behind it. */
+  /** Strips the blanks around it. */
   readonly lstrip: boolean;
   readonly rstrip: boolean;
-  /** Looked for after lower-casing, in lower case. */
+  /** Matched after lower-casing, in lower case. */
   readonly normalized: boolean;
   readonly special: boolean;
 }
@@ -285,8 +285,8 @@ function definedIds({ added_tokens: added, model }: JsonObject): number[] {
 }
 
 /**
- * Tokens that are special wherever they stand in a text, each with whether it is looked for before (false) or
- * after lower-casing. The padding token is one of them: SDXL's second tokenizer reads "wow!" as "wow" and padding.
+ * Tokens that are special anywhere in a text, each with whether it is matched before (false) or after (true)
+ * lower-casing. The padding token is one of them: SDXL's second tokenizer reads "wow!" as "wow" and padding.
  */
 function specialTokens(config: JsonObject): ReadonlyMap<string, boolean> {
   const found = new Map([START, END].map((content) => [content, false]));

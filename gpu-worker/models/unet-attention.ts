@@ -14,8 +14,8 @@ const LAYER_NORM_EPS = 1e-5;
 const pointwise = { kernel: 1, padding: 0 };
 
 /**
- * Transformer2DModel: x [B,C,h,w] as h·w tokens through the blocks of its level, plus x. `block` goes around each of
- * them, with what comes before the first and after the last.
+ * Transformer2DModel: x [B,C,h,w] as h·w tokens through the blocks of its level, plus x. `block` wraps each of them,
+ * with the layers before the first and after the last.
  */
 export function transformer(
   config: UNetConfig,
@@ -42,7 +42,7 @@ export function transformer(
   return h;
 }
 
-/** How pixels become tokens and tokens become pixels, each with its own projection. */
+/** Conversion of pixels to tokens and of tokens to pixels, each with a projection. */
 interface Projections {
   /** [B,C,h,w] → [B,N,C] */
   readonly enter: (x: Tensor) => Tensor;

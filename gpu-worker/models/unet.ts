@@ -22,7 +22,7 @@ export interface UNetInputs {
   readonly encoderHiddenStates: Tensor;
   /** [B,P], the pooled text; with `text_time` only. */
   readonly textEmbeds?: Tensor;
-  /** [B,added_time_ids], what the picture is like (see `timeIds`); with `text_time` only. */
+  /** [B,added_time_ids], numbers about the picture (see `timeIds`); with `text_time` only. */
   readonly timeIds?: Tensor;
 }
 
@@ -30,8 +30,8 @@ export interface UNetOptions {
   /** Recompute each resnet and each transformer block in the backward pass instead of keeping its activations. */
   readonly checkpointing?: boolean;
   /**
-   * `deep` of a step shortly before: only the first level runs, and takes this for what all levels below it would give
-   * (DeepCache, arXiv 2312.00858, section 3.2). What it costs in pictures is in docs/speed.md.
+   * `deep` of a step shortly before: only the first level runs, with this in place of the output of all lower levels
+   * (DeepCache, arXiv 2312.00858, section 3.2). docs/speed.md shows the effect on pictures.
    */
   readonly deep?: Tensor;
 }
@@ -39,11 +39,11 @@ export interface UNetOptions {
 export interface UNetOutputs {
   /** Noise or velocity, as the model was trained [B,C,h,w]. */
   readonly prediction: Tensor;
-  /** What the last up block is given from below [B,C,h,w], C the second level's channels. */
+  /** The input of the last up block from below [B,C,h,w]; C is the second level's channels. */
   readonly deep: Tensor;
 }
 
-/** The prediction alone [B,C,h,w]. */
+/** Only the prediction [B,C,h,w]. */
 export function unet(
   config: UNetConfig,
   p: Parameters,
@@ -78,7 +78,7 @@ export function unetOutputs(
   return { prediction: conv(p, 'conv_out', normed, config.out_channels), deep: last.deep };
 }
 
-/** The blocks that every level is made of. */
+/** The blocks of every level. */
 interface Blocks {
   readonly resnet: (path: string, x: Tensor, out: number) => Tensor;
   readonly attention: (path: string, x: Tensor, level: UNetLevel) => Tensor;
@@ -94,7 +94,7 @@ function blocksOf(config: UNetConfig, p: Parameters, inputs: UNetInputs, options
   };
 }
 
-/** The way down through some levels from the first; what the way up reads again is added to `skips`. */
+/** The way down through consecutive levels; appends to `skips` the values that the way up reads. */
 function down(p: Parameters, blocks: Blocks, levels: readonly UNetLevel[], skips: Tensor[]): Tensor {
   let x = at(skips, -1);
   for (const [n, level] of levels.entries()) {
@@ -112,7 +112,7 @@ function down(p: Parameters, blocks: Blocks, levels: readonly UNetLevel[], skips
   return x;
 }
 
-/** The way up through the same levels, and what the first of them is given from below. */
+/** The way up through the same levels, and the input of the first of them from below. */
 function up(p: Parameters, blocks: Blocks, levels: readonly UNetLevel[], below: Tensor, skips: Tensor[]) {
   let [x, deep] = [below, below];
   for (const [n, level] of [...levels.entries()].reverse()) {
@@ -124,7 +124,7 @@ function up(p: Parameters, blocks: Blocks, levels: readonly UNetLevel[], below: 
       if (level.attentionUp) x = blocks.attention(`${path}.attentions.${layer}`, x, level);
     }
     if (n > 0) {
-      // The next skip's size, which is not the double where a side was odd on the way down.
+      // The next skip's size, which isn't the double if a side was odd on the way down.
       const [, , height, width] = sidesOf(at(skips, -1), 4);
       x = conv(p, `${path}.upsamplers.0.conv`, op.upsampleNearest(x, height, width), level.width);
     }
@@ -132,7 +132,7 @@ function up(p: Parameters, blocks: Blocks, levels: readonly UNetLevel[], below: 
   return { x, deep };
 }
 
-/** The timestep, and with `text_time` the pooled text and the numbers about the picture, as one vector a row. */
+/** The timestep and, with `text_time`, the pooled text and the numbers about the picture, as one vector per row. */
 function timeEmbedding(config: UNetConfig, p: Parameters, inputs: UNetInputs): Tensor {
   const time = waves(config, inputs.timesteps, at(config.block_out_channels, 0));
   const embedded = embed(config, p, 'time_embedding', time);
@@ -159,7 +159,7 @@ function embed(config: UNetConfig, p: Parameters, path: string, x: Tensor): Tens
   return linear(p, `${path}.linear_2`, op.silu(linear(p, `${path}.linear_1`, x, width)), width);
 }
 
-/** The inputs for a batch of latents h×w with S text tokens, under the names that callers feed. */
+/** The inputs for a batch of latents h×w with S text tokens, under the names for feeding them. */
 export function unetInputs(
   config: UNetConfig,
   batch: number,

@@ -26,7 +26,7 @@ export function vaeEncoder(config: VaeConfig, p: Parameters, pictures: Tensor): 
     const path = `encoder.down_blocks.${level}`;
     for (let layer = 0; layer < config.layers_per_block; layer++)
       x = resnet(p, `${path}.resnets.${layer}`, x, width, norm);
-    // One row and column of zeros at the far sides only.
+    // One row and column of zeros, at the bottom and right only.
     if (level < channels.length - 1) {
       x = conv(p, `${path}.downsamplers.0.conv`, x, width, { stride: 2, padding: [0, 0, 1, 1] });
     }
@@ -85,5 +85,5 @@ function attentionOverPixels(p: Parameters, path: string, x: Tensor, groups: num
   return op.add(op.reshape(op.transpose(y, [0, 2, 1]), x.shape), x);
 }
 
-/** Side ratio of pictures to latents: 8 for SD's and SDXL's four levels. */
+/** Ratio of picture sides to latent sides: 8 for SD's and SDXL's four levels. */
 export const vaeScale = (config: VaeConfig): number => 2 ** (config.block_out_channels.length - 1);

@@ -1,12 +1,12 @@
 /**
- * @file Which files of a component folder hold its weights, from their names alone: the same choice for a folder on
- * disk and for one that is about to be downloaded. Names: diffusers' and transformers' save_pretrained.
+ * @file Chooses the files of a component folder that hold its weights, by name only: the same choice for a folder on
+ * disk and for a download. Names: diffusers' and transformers' save_pretrained.
  */
 import { KronaError } from '../../core/errors.ts';
 import { isJsonObject, quoted } from './config-fields.ts';
 
 export interface WeightFiles {
-  /** A file with everything, or the index of several. */
+  /** A file with all tensors, or the index of several. */
   readonly kind: 'file' | 'index';
   readonly name: string;
   /** `fp16` in `model.fp16.safetensors`; '' for none. */
@@ -17,11 +17,11 @@ const FILE = /^(?:diffusion_pytorch_model|model)(?:\.([\w-]+))?\.safetensors$/;
 // diffusers writes the variant after `index`, transformers before `safetensors`.
 const INDEX = /^(?:diffusion_pytorch_model|model)(?:\.([\w-]+))?\.safetensors\.index(?:\.([\w-]+))?\.json$/;
 
-/** Full precision first, then what loses least, then whatever there is (`non_ema`). */
+/** Full precision first, then the least lossy, then any other (`non_ema`). */
 const ORDER = ['', 'fp32', 'fp16', 'bf16'];
 
 /**
- * Every choice in a component folder, the one to take first. One file goes before shards of the same variant.
+ * Every choice in a component folder, the best first. One file goes before shards of the same variant.
  *
  * @param names of all files of the folder
  * @param variant to prefer
@@ -46,7 +46,7 @@ export function weightFiles(names: readonly string[], variant?: string): WeightF
 }
 
 /**
- * Which file holds which tensor, by the `weight_map` of an index.
+ * Maps each tensor to its file, from the `weight_map` of an index.
  *
  * @param where the index, for messages
  * @throws KronaError MODEL_INDEX_INVALID

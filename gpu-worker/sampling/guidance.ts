@@ -1,6 +1,6 @@
 /**
- * @file Classifier-free guidance (Ho & Salimans 2022, arXiv 2207.12598), and its rescaling against overexposed pictures
- * (Lin et al. 2023, arXiv 2305.08891, section 3.4), as diffusers computes both.
+ * @file Classifier-free guidance (Ho & Salimans 2022, arXiv 2207.12598) and guidance rescale against overexposed
+ * pictures (Lin et al. 2023, arXiv 2305.08891, section 3.4), as diffusers computes both.
  */
 import { zip2 } from './zip.ts';
 
@@ -8,8 +8,8 @@ import { zip2 } from './zip.ts';
  * unconditional + guidance · (conditional − unconditional).
  *
  * @param output the model's, for `pictures` pictures without the prompt, then for the same with it
- * @param rescale in [0, 1]: how far each picture's standard deviation goes back to that of its conditional output;
- * 0 changes nothing, 0.7 is the paper's advice for models trained with zero terminal SNR
+ * @param rescale in [0, 1]: how far each picture's standard deviation moves back to that of its conditional output; 0
+ * changes nothing, 0.7 is the paper's advice for models trained with zero terminal SNR
  */
 export function guide(
   output: Float32Array,

@@ -3,15 +3,15 @@ import { at } from '../../core/at.ts';
 import { KeyedRandom } from '../../core/random.ts';
 import { TorchGenerator } from './torch-noise.ts';
 
-/** Draws noise in the order in which a run needs it, the initial latents first. */
+/** Draws noise in the order that a run needs it, starting with the initial latents. */
 export interface NoiseSource {
   /** Standard normal numbers for `pictures` pictures of `elements` latents each, picture after picture. */
   draw(pictures: number, elements: number): Float32Array;
 }
 
 /**
- * @param kind `torch`: as diffusers with `torch.Generator('cpu').manual_seed(seed)`, where a picture depends on how
- * many are drawn with it; `krona`: the n-th picture of a seed is the same in a set of any size
+ * @param kind `torch`: as diffusers with `torch.Generator('cpu').manual_seed(seed)`, where a picture depends on the
+ * size of its set; `krona`: the n-th picture of a seed is the same in a set of any size
  * @param seed whole number from 0 to 2⁵³
  */
 export function createNoise(kind: 'torch' | 'krona', seed: number): NoiseSource {
@@ -31,13 +31,13 @@ export function createNoise(kind: 'torch' | 'krona', seed: number): NoiseSource 
   };
 }
 
-/** Amount of new noise in a variation: near 0 it is the same picture, at 1 an unrelated one. */
+/** Amount of new noise in a variation: near 0 the same picture, at 1 an unrelated one. */
 const VARIATION = 0.5;
 
 /**
- * The noise of variations: that of the first picture of `seeds[0]`, varied by that of each seed after it, then by
- * each picture of `own`. A mixture weighted with √(1 − k²) and k is normal noise again, of which the part √(1 − k²)
- * comes from the picture that is varied.
+ * The noise of variations: that of the first picture of `seeds[0]`, varied by that of each seed after it, then by each
+ * picture of `own`. A mixture weighted with √(1 − k²) and k is again normal noise; √(1 − k²) is the weight of the
+ * varied picture.
  *
  * @param seeds of krona noise; with none, `own` is returned as it is
  * @param own noise of the pictures, `elements` each, one after the other

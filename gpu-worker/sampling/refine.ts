@@ -1,17 +1,17 @@
 /**
- * @file A second model after the first, as SDXL's refiner after SDXL (arXiv 2307.01952, section 2.5): it takes over at
- * some noise level, or denoises the finished latents once more. Both work on the same latents, so their VAEs must agree.
+ * @file Refines with a second model, as SDXL's refiner does (arXiv 2307.01952, section 2.5): it takes over at some
+ * noise level, or denoises the finished latents again. Both models share latents, so their VAEs must match.
  */
 import { KronaError } from '../../core/errors.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
 import { createNoise, type NoiseSource } from './noise.ts';
 import type { DrawHooks, DrawnPicture, DrawRequest, TextToImage } from './text-to-image.ts';
 
-/** The strength at which diffusers' image-to-image pipelines of SDXL and the method's authors use a refiner. */
+/** The strength with which diffusers' image-to-image pipelines of SDXL and the method's authors use a refiner. */
 export const REFINER_STRENGTH = 0.3;
 
 export type Refinement =
-  /** Share of the noise levels for the first model, in (0, 1); 0.8 in the refiner's model card. */
+  /** Share of the noise levels for the first model, in (0, 1); the refiner's model card uses 0.8. */
   | { readonly from: number }
   /** Share of the steps to repeat, from the finished latents. */
   | { readonly strength: number };

@@ -1,6 +1,7 @@
 /**
- * @file Prompts to pictures with one model: text, denoising with classifier-free guidance (arXiv 2207.12598),
- * decoding. Keeps its sessions, so that further requests of the same size start at once; adapters are inputs of them.
+ * @file Draws pictures from prompts with one model: text encoding, denoising with classifier-free guidance (arXiv
+ * 2207.12598), decoding. Keeps its sessions, so that further requests of the same size start immediately; adapters are
+ * session inputs.
  */
 import { at } from '../../core/at.ts';
 import { KronaError } from '../../core/errors.ts';
@@ -44,25 +45,28 @@ import { zip2, zip3 } from './zip.ts';
 
 export interface DrawRequest {
   readonly prompt: string;
-  /** null: as the folder's force_zeros_for_empty_prompt says. */
+  /** null: the folder's force_zeros_for_empty_prompt decides. */
   readonly negative: string | null;
-  /** null: the model alone. The changes of several add up. */
+  /** null: the model alone. Several add up. */
   readonly adapter: AppliedAdapter | readonly AppliedAdapter[] | null;
   readonly steps: number;
   readonly guidance: number;
-  /** How far guided outputs return to the standard deviation of those without guidance, in [0, 1]; 0 by default. */
+  /**
+   * Guidance rescale, in [0, 1]: how far guided outputs return to the standard deviation of unguided ones; 0 by
+   * default.
+   */
   readonly guidanceRescale?: number;
   readonly scheduler: SchedulerName | null;
   readonly width: number;
   readonly height: number;
   readonly seed: number;
   readonly count: number;
-  /** Seed of the picture to vary, after the seeds of the pictures that it varied itself; none by default. */
+  /** Seed of the picture to vary, preceded by the seeds of the pictures that it varied; none by default. */
   readonly varies?: readonly number[];
   readonly noise: 'torch' | 'krona';
   /** Start from latents instead of pure noise. */
   readonly start?: StartPicture;
-  /** Whether pictures are decoded in tiles (tiles.ts); by their size by default. */
+  /** Whether pictures are decoded in tiles (tiles.ts); their size decides by default. */
   readonly tiled?: boolean;
   /** Stop after this share of the noise levels, in (0, 1); 1 by default. */
   readonly until?: number;
@@ -106,7 +110,7 @@ export class TextToImage {
   readonly #text: TextEncoder;
   readonly #unets = new SessionCache<UNetSession>(KEPT);
   readonly #decoders = new SessionCache<Decoder>(2);
-  /** With adapters that change the text encoders. */
+  /** Whether adapters change the text encoders. */
   readonly #adaptedTexts = new SessionCache<TextEncoder>(1);
 
   private constructor(model: ModelFolder, text: TextEncoder) {
@@ -166,13 +170,13 @@ export class TextToImage {
   /**
    * The latents [C,h,w] of a picture, scaled as the UNet sees them.
    *
-   * @param source samples from the VAE's distribution, as diffusers' image-to-image pipelines do before all other noise;
-   * without it, the mean
+   * @param source samples from the VAE's distribution before any other noise, as diffusers' image-to-image pipelines
+   * do; by default, the mean
    */
   async latentsOf({ width, height, pixels }: DrawnPicture, source?: NoiseSource): Promise<Float32Array> {
     this.#checkSize(width, height);
     const { scaling_factor: factor, shift_factor: shift } = this.model.vae.config;
-    // Rarely needed and large, so not kept.
+    // Large and rarely needed, so not kept.
     const tiled = needsTiles(this.model, width, height, null);
     const encoder = await (tiled ? openTiledEncoder : openEncoder)(this.model, width, height);
     try {
@@ -295,7 +299,7 @@ export class TextToImage {
     await this.#text.release();
   }
 
-  /** Text for each part of the batch: without the prompt first, as diffusers orders them. */
+  /** Text for each part of the batch: without the prompt first, in diffusers' order. */
   async #conditioning(request: DrawRequest, guided: boolean): Promise<EncodedPrompt[]> {
     const { prompt, negative } = request;
     const { text, feeds } = await this.#encoder(request);
@@ -314,14 +318,14 @@ export class TextToImage {
   #pictureFeeds(text: readonly EncodedPrompt[], width: number, height: number, count: number) {
     const sizes = [height, width, 0, 0, height, width] as const;
     const ids = text.map((_, i) =>
-      // The last part is the prompt, the one before it the negative prompt.
+      // The last part is the prompt; the negative prompt precedes it.
       Float32Array.from(timeIds(this.model.architecture, sizes, i === text.length - 1)),
     );
     const pooled = text.map((part) => part.pooled);
     return { text_embeds: perRow(pooled, count), time_ids: perRow(ids, count) };
   }
 
-  /** The text encoders, with the changes of the adapters that have any of them. */
+  /** The text encoders, changed by the adapters that cover them. */
   async #encoder(request: DrawRequest): Promise<{ text: TextEncoder; feeds: Feeds }> {
     const adapters = partOf(
       request,
@@ -350,7 +354,7 @@ export class TextToImage {
   }
 }
 
-/** The parts of a request's adapters under `prefixes`, without adapters that have none. */
+/** The parts of a request's adapters under `prefixes`, omitting adapters without any. */
 function partOf({ adapter }: DrawRequest, prefixes: readonly string[]): AppliedAdapter[] {
   return [adapter ?? []]
     .flat()

@@ -1,7 +1,7 @@
 /**
- * @file Large pictures through the VAE in overlapping tiles, so that memory does not grow with the picture: the tiles,
- * overlaps and blending of diffusers' AutoencoderKL.enable_tiling. Group norms see one tile only, so colours can differ
- * a little from a picture in one piece; the overlaps hide the seams.
+ * @file Runs large pictures through the VAE in overlapping tiles, so that memory doesn't grow with the picture. Tiles,
+ * overlaps and blending are those of diffusers' AutoencoderKL.enable_tiling. Group norms see only one tile, so colours
+ * can differ slightly from an untiled picture; the overlaps hide the seams.
  */
 import { at } from '../../core/at.ts';
 import { openDecoder, openEncoder, type Decoder, type Encoder } from '../models/autoencoder.ts';
@@ -10,14 +10,16 @@ import { vaeScale } from '../models/vae.ts';
 import { SessionCache } from './session-cache.ts';
 import { zip2, zip3 } from './zip.ts';
 
-/** Pixels above which a picture goes through the VAE in tiles by default: twice SDXL's 1024×1024, some 5 GiB in fp32. */
+/**
+ * Pixels above which a picture goes through the VAE in tiles by default: twice SDXL's 1024×1024, about 5 GiB in fp32.
+ */
 const TILED_ABOVE = 2 * 1024 * 1024;
-/** Share of a tile that the next one covers. */
+/** Share of a tile that overlaps the next one. */
 const OVERLAP = 0.25;
 /** Inner, right, bottom and corner tiles differ in size; a row has two sizes. */
 const SIZES_IN_A_ROW = 2;
 
-/** Sides and distances of square tiles, in the input and in the result. */
+/** Sides and strides of square tiles, in the input and in the result. */
 interface Tiling {
   readonly tile: number;
   readonly step: number;
@@ -44,7 +46,7 @@ export function needsTiles(
   return (asked ?? width * height > TILED_ABOVE) && Math.max(width, height) > vae.config.sample_size;
 }
 
-/** A decoder in tiles of the size that the VAE was trained at. */
+/** A decoder in tiles of the size that the VAE was trained on. */
 export function openTiledDecoder(model: ModelFolder, width: number, height: number): Decoder {
   const { config } = model.vae;
   const scale = vaeScale(config);
@@ -79,7 +81,7 @@ export function openTiledEncoder(model: ModelFolder, width: number, height: numb
         async ({ data, height: h, width: w }) => {
           const encoder = await encoders.get(`${w}x${h}`, () => openEncoder(model, w, h));
           const { mean, deviation } = await encoder.encode(data);
-          // Blended are the logarithms, as the VAE gives them.
+          // Blends the log variances, as the VAE outputs them.
           const both = Float32Array.from([...mean, ...deviation.map(Math.log)]);
           return { data: both, height: h / scale, width: w / scale };
         },
@@ -121,7 +123,7 @@ async function inTiles(
   return below(rows);
 }
 
-/** A line of one of the planes, counted over all of them; a view. */
+/** A row of one of the planes, counted over all of them; a view. */
 const rowOf = ({ data, width }: Planes, line: number): Float32Array =>
   data.subarray(line * width, (line + 1) * width);
 

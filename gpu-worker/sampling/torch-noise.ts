@@ -1,7 +1,7 @@
 /**
- * @file The normal numbers that torch.randn draws from a CPU generator in fp32, to within rounding (1e-6), so that a
- * seed starts from the same noise here as in diffusers. Mersenne Twister (Matsumoto and Nishimura, 1998) and
- * Box–Muller, in the order in which torch's ATen/native/cpu/DistributionTemplates.h uses them.
+ * @file torch.randn's normal numbers on the CPU in fp32, to within rounding (1e-6), so that a seed starts from the same
+ * noise here as in diffusers. Mersenne Twister (Matsumoto and Nishimura, 1998) and Box–Muller, in the order of torch's
+ * ATen/native/cpu/DistributionTemplates.h.
  */
 import { at } from '../../core/at.ts';
 const STATE = 624;
@@ -13,7 +13,7 @@ const TWO_PI = Math.fround(2 * Math.PI);
 export class TorchGenerator {
   readonly #state = new Uint32Array(STATE);
   #next = STATE;
-  /** Second number of a pair for a small tensor, which torch keeps for the next small tensor. */
+  /** Second number of a pair for a small tensor, kept for the next small tensor as in torch. */
   #spare: number | null = null;
 
   /** @param seed whole number from 0 to 2⁵³; torch uses its low 32 bits */
@@ -26,7 +26,7 @@ export class TorchGenerator {
     }
   }
 
-  /** torch.randn of a tensor with `count` elements. Two calls are not one call of twice the size. */
+  /** torch.randn of a tensor with `count` elements. Two calls don't equal one call of twice the size. */
   randn(count: number): Float32Array {
     const out = new Float32Array(count);
     if (count < 16) for (let i = 0; i < count; i++) out[i] = this.#normal();
@@ -34,7 +34,10 @@ export class TorchGenerator {
     return out;
   }
 
-  /** From 16 elements on: uniforms first, then turned to normals in groups of 16; a rest overlaps the last group. */
+  /**
+   * From 16 elements: uniforms first, then converted to normals in groups of 16; the last group overlaps for a
+   * remainder.
+   */
   #fill(out: Float32Array): void {
     for (let i = 0; i < out.length; i++) out[i] = this.#uniform();
     for (let i = 0; i + 16 <= out.length; i += 16) boxMuller(out, i);
@@ -87,7 +90,7 @@ export class TorchGenerator {
   }
 }
 
-/** Turns the 16 uniforms from `start` on into normals: the first eight give radii, the last eight angles, in fp32. */
+/** Converts the 16 uniforms from `start` to normals: the first eight give radii, the last eight angles, in fp32. */
 function boxMuller(values: Float32Array, start: number): void {
   const f = Math.fround;
   for (let i = start; i < start + 8; i++) {

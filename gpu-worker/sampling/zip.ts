@@ -1,12 +1,12 @@
-/** @file Element by element over several arrays of one length. */
+/** @file Combines several arrays of equal length element by element. */
 
-/** f(a[i], b[i]) of every i. @throws RangeError if the lengths differ */
+/** f(a[i], b[i]) for every i. @throws RangeError if the lengths differ */
 export function zip2(a: Float32Array, b: Float32Array, f: (x: number, y: number) => number): Float32Array {
   checkLength(a, b);
   return a.map((x, i) => f(x, b[i]!));
 }
 
-/** f(a[i], b[i], c[i]) of every i. @throws RangeError if the lengths differ */
+/** f(a[i], b[i], c[i]) for every i. @throws RangeError if the lengths differ */
 export function zip3(
   a: Float32Array,
   b: Float32Array,

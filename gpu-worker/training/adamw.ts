@@ -11,7 +11,7 @@ export interface AdamWSettings {
   readonly beta2: number;
   readonly eps: number;
   readonly weightDecay: number;
-  /** The gradient is scaled down to this L2 norm when it is longer; null: never. */
+  /** The gradient is scaled down to this L2 norm if it is longer; null: never. */
   readonly maxGradNorm: number | null;
   /** Keep average ← d·average + (1-d)·parameters with this final d, warmed up as min(d, (1+t)/(10+t)); null: no average. */
   readonly averageDecay: number | null;
@@ -26,7 +26,7 @@ export const ADAMW_DEFAULTS: AdamWSettings = {
   averageDecay: null,
 };
 
-/** Everything that a run needs to resume exactly. Every array has the length of the parameters. */
+/** The state from which a run resumes exactly. Every array has the length of the parameters. */
 export interface OptimizerState {
   /** Steps taken. */
   step: number;
@@ -35,7 +35,7 @@ export interface OptimizerState {
   m: Float32Array;
   /** Second moments. */
   v: Float32Array;
-  /** The averaged parameters, where the settings ask for them. */
+  /** The averaged parameters, if the settings ask for them. */
   average: Float32Array | null;
 }
 
@@ -45,7 +45,7 @@ export function initialState(parameters: Float32Array, settings: AdamWSettings):
   return { step: 0, parameters, m: new Float32Array(length), v: new Float32Array(length), average };
 }
 
-/** Holds the state and updates it. Each array has a spare, so that a failed run leaves the last whole state. */
+/** Holds and updates the state. Each array has a spare, so that a failed run leaves the last complete state. */
 export class AdamW {
   readonly #settings: AdamWSettings;
   readonly #session: UpdateSession;
@@ -66,7 +66,8 @@ export class AdamW {
   }
 
   /**
-   * Compiles the update. It computes in fp32 on the CPU, where its state lies: a GPU would be sent all of it every step.
+   * Compiles the update. It computes in fp32 on the CPU, where its state lies: a GPU would need all of it sent every
+   * step.
    *
    * @param threads of one operator; the session's default unless given
    */
@@ -127,7 +128,7 @@ export class AdamW {
 type UpdateProgram = ReturnType<typeof updateProgram>;
 type UpdateSession = UpdateProgram extends Program<infer Out, infer In> ? Session<Out, In> : never;
 
-/** Takes the state's vectors, `gradient` and numbers of the step; gives the next vectors and the gradient's norm. */
+/** Input: the state's vectors, `gradient` and the step's numbers; output: the next vectors and the gradient's norm. */
 function updateProgram(settings: AdamWSettings, length: number) {
   const { beta1, beta2, eps, weightDecay, maxGradNorm, averageDecay } = settings;
   const vector = [length];

@@ -1,4 +1,4 @@
-/** @file The graph of one micro-batch of adapter training: the loss, and its gradient by all trained numbers. */
+/** @file The graph of one micro-batch of adapter training: the loss, and its gradient by all trained parameters. */
 import { adapterLayout, layersOf, withAdapter, type AdapterShapes } from '../adapters/adapter.ts';
 import { compile, type Precision } from '../graph/compile.ts';
 import { devicePrecision } from '../graph/device.ts';
@@ -25,13 +25,13 @@ export interface StepShape {
   /** Tokens of a chunk, where text encoders are trained; by default there is one chunk. */
   readonly chunkTokens?: number;
   readonly checkpointing: boolean;
-  /** What ΔW is multiplied by; 1 by default. */
+  /** Factor on ΔW; 1 by default. */
   readonly strength?: number;
-  /** What the step computes in; that of the process's device by default. */
+  /** Precision of the step; the process's device decides by default. */
   readonly precision?: Precision;
   /** Squared errors have weights: input `weights` [B,1,h,w]. */
   readonly weighted?: boolean;
-  /** The adapter has a strength in each row: input `strengths` [B]. Not in text encoders. */
+  /** The adapter has a strength per row: input `strengths` [B]. Not in text encoders. */
   readonly rowStrengths?: boolean;
   /** Where text encoders are trained: each row has its own prompt, `ids.N` and `end.N` are [B·chunks,S]. */
   readonly promptPerRow?: boolean;
@@ -84,12 +84,12 @@ export function adapterOutputs(
   return { loss, gradient: layout.join(gradients(loss, [...trained.values()], lossScale)) };
 }
 
-/** Whether an adapter changes text encoders, so that the text is encoded anew at every step. */
+/** Whether an adapter changes text encoders, so that every step encodes the text again. */
 export function trainsText(shapes: AdapterShapes): boolean {
   return layersOf(shapes, '').size < shapes.size;
 }
 
-/** The text inputs of the UNet from trained encoders: one prompt for all rows of the batch, or one for each. */
+/** The UNet's text inputs from trained encoders: one prompt for all rows of the batch, or one per row. */
 function trainedText(
   model: ModelFolder,
   adapted: (p: Parameters, prefix: string) => Parameters,

@@ -1,7 +1,7 @@
 /**
- * @file Aspect-ratio buckets: sizes of about one area that photos are sorted into, so that a wide photo is trained wide
- * and not cut square (NovelAI's, 2022; SDXL's multi-aspect training, arXiv 2307.01952, section 2.3; kohya's
- * `enable_bucket`). Each size needs its own program, so a batch is from one bucket.
+ * @file Aspect-ratio buckets: sizes of about equal area that photos are sorted into, so that a wide photo is trained
+ * wide instead of cropped to a square (NovelAI's, 2022; SDXL's multi-aspect training, arXiv 2307.01952, section 2.3;
+ * kohya's `enable_bucket`). Each size needs its own program, so a batch is from one bucket.
  */
 import { at } from '../../core/at.ts';
 import { KeyedRandom } from '../../core/random.ts';
@@ -11,9 +11,9 @@ export interface Size {
   readonly height: number;
 }
 
-/** Sides are multiples of this where the resolution allows, as SDXL was trained. */
+/** Sides are multiples of this if the resolution allows, as in SDXL's training. */
 const STEP = 64;
-/** No side is longer or shorter than the resolution times or over this. */
+/** Longest side relative to the resolution; its inverse bounds the shortest. */
 const STRETCH = 2;
 
 /**
@@ -33,7 +33,7 @@ export function bucketSizes(resolution: number, sizeMultiple: number): Size[] {
   return [...sizes.values()].sort((a, b) => a.width / a.height - b.width / b.height);
 }
 
-/** The size whose shape is nearest to a photo's, by the ratio of their aspect ratios. */
+/** The size with the aspect ratio nearest to a photo's. */
 export function nearestSize(photo: Size, sizes: readonly Size[]): Size {
   const stretch = (size: Size): number =>
     Math.abs(Math.log((photo.width * size.height) / (photo.height * size.width)));
@@ -41,8 +41,8 @@ export function nearestSize(photo: Size, sizes: readonly Size[]): Size {
 }
 
 /**
- * Which bucket a micro-batch is of, and how many before it were of the same. In a cycle of as many micro-batches as
- * there are photos each bucket has one for each of its own, so that every photo is seen equally often.
+ * The bucket of a micro-batch, and the number of earlier ones of the same bucket. A cycle has as many micro-batches as
+ * there are photos, and each bucket gets one per photo of its own, so that every photo is used equally often.
  *
  * @param counts photos of each bucket
  */

@@ -1,19 +1,19 @@
 /**
- * @file The prompt of a photo that has its own caption. Captions name what is not the subject (place, pose, light), so that
- * the subject's token does not absorb it; as in kohya's trainer they lie in `photo.txt`.
+ * @file The prompt of a photo that has its own caption. Captions name everything but the subject (place, pose, light),
+ * so that the subject's token doesn't absorb it; as in kohya's trainer, they are in `photo.txt`.
  */
 import { wordPattern } from '../../core/prompt.ts';
 
 /** How prompts name the subject: `{token} {class}`, or the token alone. */
 export interface SubjectWords {
   readonly subjectToken: string;
-  /** '' for none. */
+  /** Class word; '' for none. */
   readonly subjectClass: string;
 }
 
 /**
- * The prompt of a caption, in which the subject's token always stands: as the caption has it, before the first mention
- * of its class noun, or in front.
+ * The prompt of a caption, which always contains the subject's token: where the caption has it, before the first
+ * mention of its class word, or in front.
  *
  * @example captionPrompt('a dog on grass', { subjectToken: 'sks', subjectClass: 'dog' }) // 'a sks dog on grass'
  */

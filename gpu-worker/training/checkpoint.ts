@@ -1,4 +1,4 @@
-/** @file What a run keeps on the disk: checkpoints, the state that it resumes from, and in the end the adapter. */
+/** @file Files that a run writes: checkpoints, the state to resume from, and finally the adapter. */
 import { rm } from 'node:fs/promises';
 import { adapterLayers } from '../adapters/adapter.ts';
 import { writeAdapter } from '../adapters/files/write-adapter.ts';
@@ -7,7 +7,7 @@ import type { TrainPlan } from './plan.ts';
 import { statePath, type RunState } from './resume.ts';
 import type { TrainHooks } from './train-hooks.ts';
 
-/** Adapter files of checkpoints lie beside the last, numbered by step. */
+/** Adapter files of checkpoints lie beside the final one, numbered by step. */
 export const checkpointPath = (out: string, step: number): string =>
   out.replace(/(\.safetensors)?$/, `-${String(step).padStart(6, '0')}.safetensors`);
 
@@ -25,7 +25,7 @@ export class Checkpoints {
     this.#saved = { step: current().state.step, at: performance.now() };
   }
 
-  /** After a step: saves a checkpoint or the state alone, where one is due. */
+  /** Saves a checkpoint, or only the state, after a step when one is due. */
   async afterStep(step: number): Promise<void> {
     const { steps, checkpointEvery, stateSeconds = Infinity } = this.#plan.options;
     if (step === steps) return;
@@ -36,7 +36,7 @@ export class Checkpoints {
     } else if ((performance.now() - this.#saved.at) / 1000 >= stateSeconds) await this.saveState();
   }
 
-  /** Saves all that a later attempt needs, unless it is saved already. */
+  /** Saves everything that a later attempt needs, unless it is saved already. */
   async saveState(): Promise<void> {
     const { state, losses, lossScale } = this.#current();
     const { step } = state;
@@ -49,7 +49,7 @@ export class Checkpoints {
     this.#saved = { step, at: performance.now() };
   }
 
-  /** Saves the state of a run that was stopped, if its options ask for any saving; else an earlier state stays. */
+  /** Saves the state of a stopped run if its options ask for saves; otherwise keeps an earlier state. */
   async stopped(): Promise<void> {
     const { checkpointEvery, stateSeconds } = this.#plan.options;
     if (checkpointEvery !== null || stateSeconds !== undefined) await this.saveState().catch(() => {});

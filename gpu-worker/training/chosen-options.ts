@@ -1,4 +1,4 @@
-/** @file What a channel or a command line chose of a training, as its options. */
+/** @file Training options from the choices of a channel or a command line. */
 import { targetsOf } from '../../core/settings/choices.ts';
 import type { TrainSettings } from '../../core/settings/schema.ts';
 import type { Prior } from './class-pictures.ts';
@@ -22,9 +22,9 @@ type ChosenOptions = Partial<
 >;
 
 /**
- * To be spread over trainRecipe's. What nobody chose is left out, as adapters' files say what was chosen.
+ * Options to spread over trainRecipe's. Unchosen ones are omitted, because adapter files record the chosen ones.
  *
- * @param prior how class pictures are made, beside their number
+ * @param prior settings of class pictures, besides their number
  */
 export function chosenOptions(settings: TrainSettings, prior: () => Omit<Prior, 'pictures'>): ChosenOptions {
   const { targets, batch, lrSchedule, warmup, mask, crop, flip, buckets, minSnr, offsetNoise } = settings;

@@ -1,7 +1,7 @@
 /**
- * @file Prior preservation's pictures (DreamBooth, arXiv 2208.12242, section 3.3): what the model itself draws for the
- * class, trained along with the photos so that "a dog" does not become this dog. They are drawn once and kept: their
- * folder is named by all that decides them.
+ * @file Prior preservation's pictures (DreamBooth, arXiv 2208.12242, section 3.3): the model's own pictures of the
+ * class, trained along with the photos so that "a dog" doesn't become this dog. They are drawn once and kept: their
+ * folder name covers everything that decides them.
  */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
@@ -14,20 +14,20 @@ import { writePicture } from '../sampling/picture-file.ts';
 import { TextToImage } from '../sampling/text-to-image.ts';
 
 export interface Prior {
-  /** What the class pictures show, e.g. `a photo of a dog`. */
+  /** Prompt of the class pictures, e.g. `a photo of a dog`. */
   readonly prompt: string;
-  /** How many there are. */
+  /** Number of class pictures. */
   readonly pictures: number;
-  /** What their loss counts against the photos'. */
+  /** Weight of their loss relative to the photos'. */
   readonly weight: number;
-  /** The folder that holds them, with a folder for each model, prompt, seed and size. */
+  /** Folder for class pictures, with a subfolder for each model, prompt, seed and size. */
   readonly folder: string;
   /** Seed of the first picture; the run's by default. With a fixed seed, all runs of a class share their pictures. */
   readonly seed?: number;
 }
 
 export interface DrawHooks {
-  /** Before picture n of so many, from 1. */
+  /** Called before picture n of the total, from 1. */
   readonly onPicture?: (n: number, pictures: number) => void;
   readonly turn?: () => Promise<void>;
   readonly signal?: AbortSignal;
@@ -37,7 +37,7 @@ export interface DrawHooks {
  * Draws the missing pictures, with the defaults of `krona imagine`.
  *
  * @param side pixels
- * @returns paths, one a picture; a smaller number of pictures gives the first of a larger
+ * @returns paths, one per picture; a smaller number of pictures returns the first of a larger
  * @throws KronaError as TextToImage; FILE_UNWRITABLE; the signal's reason when it aborts
  */
 export async function classPictures(

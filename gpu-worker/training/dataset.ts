@@ -1,6 +1,6 @@
 /**
- * @file What each micro-batch of a run trains on. Micro-batch n depends on the seed and n alone, so a resumed run
- * sees the same batches as an undisturbed one.
+ * @file The contents of each micro-batch of a run. Micro-batch n depends only on the seed and n, so a resumed run sees
+ * the same batches as an uninterrupted one.
  */
 import { strengthAt } from '../adapters/noise-strength.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
@@ -15,17 +15,17 @@ export interface DatasetOptions {
   readonly seed: number;
   /** Photos of a micro-batch. */
   readonly batch: number;
-  /** γ of min-SNR weights; none unless given. */
+  /** γ of min-SNR weights; off unless given. */
   readonly minSnr?: number;
-  /** Standard deviation of a further noise that is the same all over a channel; none unless given. */
+  /** Standard deviation of an additional noise that is constant over each channel; off unless given. */
   readonly offsetNoise?: number;
   /** The adapter's strength at pure noise, see noise-strength.ts; 1 everywhere unless given. */
   readonly noiseStrength?: number;
-  /** What the class pictures' loss counts against the photos'. */
+  /** Weight of the class pictures' loss relative to the photos'. */
   readonly priorWeight?: number;
 }
 
-/** R rows: the photos, then as many class pictures where there are any; h×w latents. */
+/** R rows: the photos, then the same number of class pictures, if any; h×w latents. */
 export interface MicroBatch extends Size {
   /** Of each row. */
   readonly prompts: readonly string[];
@@ -33,7 +33,7 @@ export interface MicroBatch extends Size {
   readonly latents: Float32Array;
   readonly noise: Float32Array;
   readonly timesteps: Int32Array;
-  /** [R, as many as each photo has] */
+  /** [R, numbers about each photo] */
   readonly timeIds: Float32Array;
   /** Of the squared errors [R,1,h,w]; null: all 1. */
   readonly weights: Float32Array | null;
@@ -53,7 +53,7 @@ export class Dataset {
   readonly #channels: number;
   readonly #scale: { readonly factor: number; readonly shift: number };
 
-  /** @param classPictures of every size that the photos have; none without prior preservation */
+  /** @param classPictures of every size of the photos; none without prior preservation */
   constructor(
     photos: readonly CachedPhoto[],
     classPictures: readonly CachedPhoto[],
@@ -74,14 +74,14 @@ export class Dataset {
     this.#scale = { factor, shift };
   }
 
-  /** How many sizes the micro-batches have. */
+  /** Number of different sizes of micro-batches. */
   get sizes(): number {
     return this.#buckets.length;
   }
 
   /**
-   * Micro-batch n, from 0. Every photo of a bucket is seen once before any of it is seen again; latents are drawn anew
-   * each time, and one of the photo's views.
+   * Micro-batch n, from 0. Every photo of a bucket is used once before any is used again; latents are resampled each
+   * time, and a view is chosen.
    */
   batch(n: number): MicroBatch {
     const { seed, offsetNoise, noiseStrength } = this.#options;
@@ -124,7 +124,7 @@ export class Dataset {
     };
   }
 
-  /** A batch of photos: each round through them has its own order. */
+  /** A batch of photos: each epoch has a different order. */
   #examples(photos: readonly CachedPhoto[], purpose: string, batch: number): CachedPhoto[] {
     const { seed, batch: count } = this.#options;
     if (photos.length === 0) return [];
@@ -142,8 +142,8 @@ export class Dataset {
   }
 
   /**
-   * Offset noise (N. Guttenberg, "Diffusion with offset noise", 2023): a constant over each channel of each row, as the
-   * mean colour of a picture hardly changes with noise that is independent for each pixel, so training would hardly reach it.
+   * Offset noise (N. Guttenberg, "Diffusion with offset noise", 2023): a constant over each channel of each row.
+   * Independent noise per pixel hardly changes a picture's mean colour, so training would hardly reach it.
    */
   #addOffset(noise: Float32Array, area: number, deviation: number, n: number): void {
     const random = new KeyedRandom(this.#options.seed, 'offset noise', n);
@@ -153,7 +153,7 @@ export class Dataset {
     }
   }
 
-  /** Weights of mask, min-SNR and prior preservation, multiplied. */
+  /** The product of the weights of mask, min-SNR and prior preservation. */
   #weights(views: readonly CachedView[], timesteps: Int32Array, area: number): Float32Array | null {
     const { minSnr, priorWeight, batch } = this.#options;
     const rowsOfPhotos = Math.min(batch, views.length);
@@ -166,7 +166,7 @@ export class Dataset {
         minSnr === undefined
           ? 1
           : minSnrWeight(at(signal, row), at(sigma, row), minSnr, this.#schedule.prediction);
-      // The two losses are means over their own rows, and the graph takes the mean over all.
+      // The two losses are means over their own rows, but the graph takes the mean over all rows.
       const share = prior ? (views.length / batch) * (row < rowsOfPhotos ? 1 : (priorWeight ?? 1)) : 1;
       for (let i = 0; i < area; i++) weights[row * area + i] = snr * share * (view.weights?.[i] ?? 1);
     }

@@ -1,6 +1,6 @@
 /**
- * @file The loop of every training, of adapters and of whole models: the gradients of some micro-batches, then one step of
- * the optimiser, until all steps are taken.
+ * @file The training loop for adapters and whole models: gradients of several micro-batches, then one optimiser step,
+ * until all steps are done.
  */
 import { KronaError } from '../../core/errors.ts';
 import type { AdamW } from './adamw.ts';
@@ -8,13 +8,13 @@ import { scaledStep, type LossScale } from './loss-scale.ts';
 
 export interface LoopOptions {
   readonly optimizer: AdamW;
-  /** Optimiser steps in all, those of an earlier attempt included. */
+  /** Total optimiser steps, including those of an earlier attempt. */
   readonly steps: number;
-  /** Micro-batches of an optimiser step, whose gradients are averaged; 1 by default. */
+  /** Micro-batches per optimiser step, whose gradients are averaged; 1 by default. */
   readonly accumulation?: number;
-  /** Where the scale of the loss starts (loss-scale.ts); null, the default: the loss is not scaled. */
+  /** Initial scale of the loss (loss-scale.ts); null, the default: the loss isn't scaled. */
   readonly lossScale?: LossScale | null;
-  /** Of optimiser step `step`, from 0. */
+  /** Learning rate of optimiser step `step`, from 0. */
   readonly learningRate: (step: number) => number;
   /**
    * Computes micro-batch `n`, from 0, with the optimiser's parameters: writes its gradient and returns its loss.
@@ -34,16 +34,16 @@ export interface TakenStep {
   readonly step: number;
   /** Mean of the step's micro-batches. */
   readonly loss: number;
-  /** Before clipping. */
+  /** Norm before clipping. */
   readonly gradientNorm: number;
-  /** Time that it took, without waiting for its turn. */
+  /** Duration, without waiting for its turn. */
   readonly seconds: number;
 }
 
 export class TrainingLoop {
   readonly #options: LoopOptions;
   readonly #gradient: Float32Array;
-  /** The gradient of one micro-batch of several. */
+  /** The gradient of one of several micro-batches. */
   #part: Float32Array | undefined;
   #lossScale: LossScale | null;
   /** Time spent waiting for turns, ms. */
@@ -61,10 +61,10 @@ export class TrainingLoop {
   }
 
   /**
-   * Takes the steps that are left.
+   * Takes the remaining steps.
    *
-   * @throws KronaError TRAINING_DIVERGED when the loss or the gradient is not finite; what the options' functions throw,
-   * and the signal's reason when it aborts: the optimiser then has the state after its last whole step
+   * @throws KronaError TRAINING_DIVERGED when the loss or the gradient is not finite; what the options' functions
+   * throw, and the signal's reason when it aborts: the optimiser then has the state after its last whole step
    */
   async run(): Promise<void> {
     const { optimizer, steps, signal, learningRate, onStep } = this.#options;

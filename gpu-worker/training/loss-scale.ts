@@ -1,11 +1,11 @@
 /**
- * @file Dynamic loss scaling, as torch.amp.GradScaler does it by default: what the loss is multiplied by so that small
- * gradients do not vanish in 16 bits grows until one of them overflows (Micikevicius et al. 2018, arXiv 1710.03740,
- * section 3.2). A step whose gradient is not finite is not taken; it is computed again at half the scale.
+ * @file Dynamic loss scaling, with torch.amp.GradScaler's defaults: the factor on the loss, which keeps small gradients
+ * from vanishing in 16 bits, grows until a gradient overflows (Micikevicius et al. 2018, arXiv 1710.03740, section
+ * 3.2). A step with a non-finite gradient is recomputed at half the scale.
  */
 import { KronaError } from '../../core/errors.ts';
 
-/** Part of what a run resumes from. */
+/** Part of the state that a run resumes from. */
 export interface LossScale {
   readonly scale: number;
   /** Steps taken since the scale last changed. */
@@ -16,10 +16,10 @@ export interface LossScale {
 export const INITIAL_LOSS_SCALE: LossScale = { scale: 2 ** 16, good: 0 };
 const GROWTH_INTERVAL = 2000;
 
-/** Below this, nothing overflows for being scaled. */
+/** Below this, scaling isn't the cause of an overflow. */
 const LEAST = 1;
 
-/** @param finite whether the step's gradient was, so that the step was taken */
+/** @param finite whether the step's gradient was finite, so that the step was taken */
 export function nextLossScale({ scale, good }: LossScale, finite: boolean): LossScale {
   if (!finite) return { scale: scale / 2, good: 0 };
   return good + 1 === GROWTH_INTERVAL ? { scale: scale * 2, good: 0 } : { scale, good: good + 1 };
@@ -33,7 +33,7 @@ function allFinite(gradient: Float32Array): boolean {
 }
 
 /**
- * Takes a step with a gradient that was computed at a scale (and divided by it again), or does not.
+ * Takes a step with a gradient computed at a scale (and divided by it again), unless the gradient overflowed.
  *
  * @param scale null: the loss was not scaled
  * @returns the next scale, and whether the step was taken; if not, compute the step again

@@ -1,4 +1,4 @@
-/** @file The diffusion training loss, as graph. */
+/** @file The diffusion training loss, as a graph. */
 import * as op from '../graph/ops.ts';
 import { sideOf } from '../graph/shapes.ts';
 import type { Tensor } from '../graph/tensor.ts';
@@ -33,7 +33,7 @@ export const addNoise = ({ latents, noise, signal, sigma }: NoisyBatch): Tensor 
 /**
  * Mean squared error to ε, or to the velocity √ᾱ ε - √(1-ᾱ) x_0 (Salimans & Ho 2022, arXiv 2202.00512).
  *
- * @param weights what each squared error counts [B,1,h,w]; the mean is over all places, whatever their weight
+ * @param weights of the squared errors [B,1,h,w]; the mean is over all positions, whatever their weight
  */
 export function denoisingLoss(
   batch: NoisyBatch,

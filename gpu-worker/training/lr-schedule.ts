@@ -1,9 +1,9 @@
-/** @file How the learning rate moves over a run: diffusers' `get_scheduler` of the same names (diffusers/optimization.py). */
+/** @file Learning rate schedules: diffusers' `get_scheduler` with the same names (diffusers/optimization.py). */
 import type { LrSchedule } from '../../core/settings/choices.ts';
 
 /**
- * The share of the learning rate that optimiser step `step` takes, from 0. The warm-up rises to 1 in its last step;
- * diffusers' begins with a step at zero, which moves nothing.
+ * The learning rate's factor at optimiser step `step`, from 0. The warm-up rises to 1 in its last step; diffusers'
+ * starts with a step at zero, which changes nothing.
  */
 export function lrShare(schedule: LrSchedule, step: number, steps: number, warmup: number): number {
   if (step < warmup) return (step + 1) / warmup;

@@ -1,6 +1,6 @@
 /**
- * @file Where a photo's subject is, for a loss that leaves the rest out (kohya's `masked_loss`, OneTrainer's masked
- * training, T-LoRA's `mask_dir`): so that the surroundings in a few photos do not become part of the subject.
+ * @file Masks of the subject in photos, for a loss that ignores the rest (kohya's `masked_loss`, OneTrainer's masked
+ * training, T-LoRA's `mask_dir`), so that the surroundings in a few photos don't become part of the subject.
  */
 import { basename } from 'node:path';
 import { KronaError } from '../../core/errors.ts';
@@ -11,10 +11,10 @@ import { Picture } from '../../core/pictures/picture.ts';
 import type { MaskKind } from '../../core/settings/choices.ts';
 import { cutOf, mirrored, type PhotoView, type TrainingPhoto } from './photos.ts';
 
-/** Shares by which the shapes of a photo and its mask may differ. */
+/** Tolerated relative difference between the aspect ratios of a photo and its mask. */
 const SAME_SHAPE = 0.02;
 
-/** The subject in a photo as given, before it is resized and cut. */
+/** The subject in the original photo, before resizing and cropping. */
 interface WholeMask {
   readonly width: number;
   readonly height: number;
@@ -22,7 +22,7 @@ interface WholeMask {
   readonly grey: Uint8Array;
 }
 
-/** Cuts the mask of one photo as its views are cut. */
+/** Crops a photo's mask like its views. */
 export class PhotoMask {
   readonly #kind: MaskKind;
   readonly #whole: WholeMask | null;
@@ -34,7 +34,7 @@ export class PhotoMask {
 
   /**
    * @param photo path
-   * @param file path of its mask; null: there is none
+   * @param file path of its mask; null: none
    * @throws KronaError MASK_MISSING, MASK_UNFIT, MASK_EMPTY, PHOTO_*
    */
   static async open(kind: MaskKind, photo: string, file: string | null): Promise<PhotoMask> {
@@ -61,7 +61,7 @@ export class PhotoMask {
     return new PhotoMask(kind, filled);
   }
 
-  /** [height, width] of a view, 1 where the subject is. */
+  /** [height, width] of a view, 1 on the subject. */
   async of(loaded: TrainingPhoto, view: PhotoView): Promise<Float32Array> {
     const { width, height } = loaded;
     if (this.#kind === 'alpha') return loaded.mask!;
@@ -84,7 +84,7 @@ export class PhotoMask {
   }
 }
 
-/** The mask at the size of the latents [h·w]: each place the mean of its pixels. */
+/** The mask at the size of the latents [h·w]: each position is the mean of its pixels. */
 export function latentMask(mask: Float32Array, width: number, height: number, scale: number): Float32Array {
   const [w, h] = [width / scale, height / scale];
   const places = new Float32Array(h * w);

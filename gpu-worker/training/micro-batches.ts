@@ -9,10 +9,10 @@ import type { TrainPlan } from './plan.ts';
 import type { TextRows } from './texts.ts';
 import type { Trace } from './trace.ts';
 
-/** Sizes of batches whose programs are kept at once; each holds the model's weights. */
+/** Number of sizes whose programs are kept at once; each program holds the model's weights. */
 const KEPT_SIZES = 4;
 
-/** Weights that may lie in memory more than once, for speed; bytes. */
+/** Bytes of weights that can be in memory more than once, for speed. */
 const PACKED_WEIGHTS = 512 * 2 ** 20;
 
 type GradientSession = Session<{ readonly loss: Float32Array; readonly gradient: Float32Array }>;
@@ -27,7 +27,7 @@ export class MicroBatches {
     this.#trace = trace;
   }
 
-  /** Compiles the programs of the sizes that come first, as many as are kept. */
+  /** Compiles the programs of the first sizes, as many as are kept. */
   async prepare(): Promise<void> {
     const { dataset } = this.#plan;
     const sizes = new Set<string>();

@@ -1,4 +1,4 @@
-/** @file An optimiser's state as a .safetensors file: what a run resumes from, bit for bit. */
+/** @file An optimiser's state as a .safetensors file, from which a run resumes bit for bit. */
 import { KronaError } from '../../core/errors.ts';
 import {
   openSafetensors,

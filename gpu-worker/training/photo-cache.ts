@@ -1,7 +1,7 @@
 /**
  * @file The photos of a run as latents, encoded once before the first step: each in the size of its bucket, and in as
- * many views as its augmentations ask for (arXiv 2112.10752 for latents; kohya's `cache_latents`, which leaves random
- * crops out). A view costs 8 bytes for each number of its latents.
+ * many views as its augmentations need (arXiv 2112.10752 for latents; kohya's `cache_latents`, which doesn't support
+ * random crops). A view costs 8 bytes per latent value.
  */
 import { basename } from 'node:path';
 import type { Crop, MaskKind } from '../../core/settings/choices.ts';
@@ -19,35 +19,35 @@ import { latentMask, PhotoMask } from './masks.ts';
 import { Picture } from '../../core/pictures/picture.ts';
 import { loadPhoto, MIDDLE, type PhotoView } from './photos.ts';
 
-/** Cuts of a photo that random crop caches: on a 3:2 photo four of them show all of it. */
+/** Crops of a photo that random crop caches: four of them cover all of a 3:2 photo. */
 export const DEFAULT_CUTS = defaultOf('cuts');
-/** OneTrainer's `unmasked_weight`: what surrounds the subject is still drawn sensibly. */
+/** OneTrainer's `unmasked_weight`: keeps the surroundings of the subject plausible. */
 export const DEFAULT_BACKGROUND = defaultOf('background');
 
 /** How photos become views. */
 export interface Augmentation {
   readonly crop?: Crop;
-  /** Cuts that random crop makes of each photo; DEFAULT_CUTS unless given. */
+  /** Crops per photo for random crop; DEFAULT_CUTS unless given. */
   readonly cuts?: number;
   /** Also train each view mirrored left to right. Not for subjects with text or a distinct left and right. */
   readonly flip?: boolean;
-  /** Photos keep about their shape instead of being cut square; see buckets.ts. */
+  /** Keep the photos' approximate shape instead of cropping to a square; see buckets.ts. */
   readonly buckets?: boolean;
-  /** Weights of the loss by where the subject is; none unless given. */
+  /** Loss weights by the subject's position; none unless given. */
   readonly mask?: MaskKind;
-  /** What counts for places without the subject, of 1; DEFAULT_BACKGROUND unless given. */
+  /** Weight of positions outside the subject, from 0 to 1; DEFAULT_BACKGROUND unless given. */
   readonly background?: number;
 }
 
 /** One view of a photo. */
 export interface CachedView extends EncodedPicture {
-  /** Numbers that the UNet reads about it: 6 for SDXL, 5 for its refiner, none for SD. */
+  /** Numbers about it that the UNet reads: 6 for SDXL, 5 for its refiner, none for SD. */
   readonly timeIds: readonly number[];
-  /** Weights of the latents' places [h·w]; null: all 1. */
+  /** Weights of the latent positions [h·w]; null: all 1. */
   readonly weights: Float32Array | null;
 }
 
-/** All views of a photo, of one size. */
+/** All views of a photo, which have one size. */
 export interface CachedPhoto extends Size {
   readonly prompt: string;
   readonly views: readonly CachedView[];
@@ -63,7 +63,7 @@ export interface PhotoSource {
 
 export interface CacheOptions extends Augmentation {
   readonly seed: number;
-  /** Side of the square pictures, or of the square whose area buckets have. */
+  /** Side of the square pictures, or of the square with a bucket's area. */
   readonly resolution: number;
 }
 
@@ -92,9 +92,9 @@ export function viewsOf({ crop, cuts = DEFAULT_CUTS, flip, seed }: CacheOptions,
 }
 
 /**
- * Encodes every view of every photo, in the order of the photos; the VAE is released after.
+ * Encodes every view of every photo, in the order of the photos; then releases the VAE.
  *
- * @param sizes that of each photo
+ * @param sizes of each photo
  * @param onDone after each photo
  * @throws KronaError PHOTO_*, MASK_*, RESULT_NOT_FINITE (names the photo); what `onDone` throws
  */

@@ -1,7 +1,7 @@
 /**
- * @file Photos as a diffusion model takes them: upright, sRGB, on white, cropped (from the centre unless said otherwise)
- * to the model's size, in [-1, 1], with the sizes that SDXL reads. Chat photos were checked and re-encoded before they came
- * here; those of a folder come as they are, so nothing is trusted. The same file gives the same numbers.
+ * @file Loads photos for a diffusion model: upright, sRGB, on white, cropped (from the centre by default) to the
+ * model's size, in [-1, 1], with the sizes that SDXL reads. Chat photos are checked and re-encoded before this; those
+ * of a folder aren't, so nothing is trusted. The same file gives the same numbers.
  */
 import { basename } from 'node:path';
 import { Picture } from '../../core/pictures/picture.ts';
@@ -9,9 +9,9 @@ import { Picture } from '../../core/pictures/picture.ts';
 export interface TrainingPhoto {
   readonly width: number;
   readonly height: number;
-  /** [3, height, width], red first, in [-1, 1]. What was transparent is white. */
+  /** [3, height, width], red first, in [-1, 1]. Transparent areas are white. */
   readonly pixels: Float32Array;
-  /** [height, width]: how opaque each pixel was, in [0, 1]; null for a photo without transparency. */
+  /** [height, width]: opacity of each pixel, in [0, 1]; null for a photo without transparency. */
   readonly mask: Float32Array | null;
   /**
    * SDXL's size conditioning, as diffusers' training scripts give it: original height and width (upright), top and
@@ -20,12 +20,12 @@ export interface TrainingPhoto {
   readonly timeIds: readonly [number, number, number, number, number, number];
 }
 
-/** The part of a photo that is cut out after it was resized to cover a size. */
+/** The crop of a photo, after resizing to cover a size. */
 export interface PhotoView {
-  /** Where the cut lies in what is left over, from 0 (left, top) to 1 (right, bottom). */
+  /** Position of the crop in the excess, from 0 (left, top) to 1 (right, bottom). */
   readonly x: number;
   readonly y: number;
-  /** Mirrored left to right, before it is cut. */
+  /** Mirrored left to right before cropping. */
   readonly flip: boolean;
 }
 
@@ -47,7 +47,7 @@ export function cutOf(
 }
 
 /**
- * Loads a photo at a size. It is resized (Lanczos) until it covers the size, then the view is cut out.
+ * Loads a photo at a size. It is resized (Lanczos) until it covers the size, then cropped to the view.
  *
  * @param source path or bytes
  * @param name as the giver knows it, for messages
@@ -96,5 +96,5 @@ export async function loadPhoto(
   };
 }
 
-/** The place of pixel `i` in the rows read from right to left. */
+/** Index of pixel `i` in mirrored rows. */
 export const mirrored = (i: number, width: number): number => i + width - 1 - 2 * (i % width);

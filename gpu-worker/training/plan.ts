@@ -1,4 +1,4 @@
-/** @file What a run computes, settled before its first step: the model, the adapter, the examples and the texts. */
+/** @file Prepares a run before its first step: the model, the adapter, the examples and the texts. */
 import { KronaError } from '../../core/errors.ts';
 import { adapterLayout, type AdapterShapes } from '../adapters/adapter.ts';
 import type { AdapterInfo } from '../adapters/files/adapter-info.ts';
@@ -26,24 +26,24 @@ export interface TrainPlan {
   readonly model: ModelFolder;
   readonly schedule: NoiseSchedule;
   readonly method: AdapterMethod;
-  /** What the adapter adds to the model. */
+  /** Layout of the trained parameters in the model. */
   readonly shapes: AdapterShapes;
-  /** Of the trained numbers. */
+  /** Number of trained parameters. */
   readonly layout: FlatLayout;
   readonly adamw: AdamWSettings;
-  /** What the adapter's file says of the run. */
+  /** Metadata of the adapter's file. */
   readonly info: AdapterInfo;
   /** The same for runs that can resume each other. */
   readonly identity: RunIdentity;
   readonly dataset: Dataset;
   readonly texts: Texts;
-  /** Text encoders are trained too. */
+  /** Whether text encoders are trained too. */
   readonly textTrained: boolean;
-  /** All examples have the same prompt. */
+  /** Whether all examples have the same prompt. */
   readonly onePrompt: boolean;
-  /** Of optimiser step `step`, from 0. */
+  /** Learning rate of optimiser step `step`, from 0. */
   readonly learningRate: (step: number) => number;
-  /** Where a fresh run starts. */
+  /** Initial state of a fresh run. */
   readonly initialState: () => OptimizerState;
 }
 

@@ -11,7 +11,7 @@ export interface TextRows {
   readonly tokens: number;
   /** [R,S,D] */
   readonly states: Float32Array;
-  /** [R,P]; empty where there is no pooled text. */
+  /** [R,P]; empty without pooled text. */
   readonly pooled: Float32Array;
 }
 
@@ -36,7 +36,7 @@ export class Texts {
     this.width = encoder.width;
   }
 
-  /** Encodes each prompt once; the text encoders are released after. */
+  /** Encodes each prompt once, then releases the text encoders. */
   static async encode(model: ModelFolder, prompts: readonly string[]): Promise<Texts> {
     const encoder = await TextEncoder.open(model);
     try {
@@ -48,7 +48,7 @@ export class Texts {
     }
   }
 
-  /** @param prompts of each row, of those that were encoded */
+  /** @param prompts of each row, among the encoded ones */
   rows(prompts: readonly string[]): TextRows {
     const parts = prompts.map((prompt) => {
       const encoded = this.#encoded.get(prompt);

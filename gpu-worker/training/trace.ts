@@ -1,13 +1,13 @@
 /**
- * @file Records a run so that any other implementation can follow it: what went into every micro-batch, the losses,
- * and the factors after every optimiser step (test/fixtures/check-trace.py does so with torch and diffusers).
+ * @file Records a run so that another implementation can reproduce it: the inputs of every micro-batch, the losses, and
+ * the factors after every optimiser step (test/fixtures/check-trace.py reproduces it with torch and diffusers).
  *
- * Of micro-batch n, R rows (photos, then as many class pictures where there are any): `latents.n` [R,C,h,w], scaled and
+ * Of micro-batch n, R rows (photos, then the same number of class pictures, if any): `latents.n` [R,C,h,w], scaled and
  * before noise, `noise.n` with any offset in it, `timesteps.n` int64 [R], `encoder_hidden_states.n` [R,S,D], for SDXL
- * `text_embeds.n` [R,P] and `time_ids.n` [R,6], `loss.n`. With a mask, min-SNR or class pictures `weights.n` [R,1,h,w]: the
- * loss is the mean over all places of weight times squared error. With noise-dependent strength `strengths.n` [R]: what
- * the adapter counts in each row, beside `scale`. h and w may change from one micro-batch to the next. The learning rate
- * is one number an optimiser step, whatever its schedule.
+ * `text_embeds.n` [R,P] and `time_ids.n` [R,6], `loss.n`. With a mask, min-SNR or class pictures `weights.n` [R,1,h,w]:
+ * the loss is the mean over all positions of weight times squared error. With noise-dependent strength `strengths.n`
+ * [R]: the adapter's factor in each row, besides `scale`. h and w can change between micro-batches. The learning rate
+ * is one number per optimiser step, whatever its schedule.
  */
 import type { Method } from '../../core/settings/choices.ts';
 import { adapterLayout, type AdapterShapes } from '../adapters/adapter.ts';
@@ -16,10 +16,10 @@ import type { ADAMW_DEFAULTS } from './adamw.ts';
 
 export interface TraceSettings {
   readonly method: Method;
-  /** Strength times any alpha/rank: what A⊗B, up·down or the difference is multiplied by. */
+  /** Strength times any alpha/rank: the factor on A⊗B, up·down or the difference. */
   readonly scale: number;
   readonly accumulation: number;
-  /** One an optimiser step. */
+  /** One per optimiser step. */
   readonly lr: readonly number[];
   readonly optimizer: Pick<typeof ADAMW_DEFAULTS, 'beta1' | 'beta2' | 'eps' | 'weightDecay' | 'maxGradNorm'>;
   readonly predictionType: string;
@@ -49,7 +49,7 @@ export class Trace {
     }
   }
 
-  /** The factors after optimiser step m; 0 is the start. */
+  /** The factors after optimiser step m; m = 0 for the initial ones. */
   factors(m: number, flat: Float32Array): void {
     const layout = adapterLayout(this.#shapes);
     for (const { name, shape, offset, size } of layout.entries) {

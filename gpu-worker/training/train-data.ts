@@ -1,4 +1,4 @@
-/** @file From a run's options to what its micro-batches are made of: class pictures, captions, masks, latents. */
+/** @file Prepares the material of a run's micro-batches from its options: class pictures, captions, masks, latents. */
 import { modelCard } from '../adapters/model-card.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
 import { captionPrompt } from './captions.ts';

@@ -2,18 +2,18 @@
 import type { TrainProgress } from './train-options.ts';
 
 export interface SavedAdapter {
-  /** Optimiser steps that it was trained for. */
+  /** Optimiser steps trained so far. */
   readonly step: number;
   /** The adapter's file. */
   readonly path: string;
-  /** The end of the run, not a checkpoint. */
+  /** True at the end of the run, false for a checkpoint. */
   readonly final: boolean;
 }
 
 export interface TrainHooks {
-  /** After every optimiser step, and at every change of phase. */
+  /** Called after every optimiser step, and at every change of phase. */
   readonly onProgress?: (progress: TrainProgress) => void;
-  /** After each checkpoint and at the end, when the file is whole. */
+  /** Called after each checkpoint and at the end, when the file is complete. */
   readonly onSaved?: (saved: SavedAdapter) => Promise<void>;
   /** Waits here before every micro-batch, so that other work gets its turn on the device. */
   readonly turn?: () => Promise<void>;

@@ -1,4 +1,4 @@
-/** @file Everything that decides what a training run computes, for the command line and for jobs. */
+/** @file All options that decide the result of a training run, for the command line and for jobs. */
 import type { MethodOptions } from '../adapters/methods.ts';
 import type { Precision } from '../graph/compile.ts';
 import type { Prior } from './class-pictures.ts';
@@ -11,8 +11,8 @@ import type { ChannelSettings } from '../../core/settings/schema.ts';
 import type { Method } from '../../core/settings/choices.ts';
 
 /**
- * Beside the method's own (a1 and a2, factors, rank, alpha, init and targets: MethodOptions) and how photos become
- * examples (crop, cuts, flip, buckets, mask and background: Augmentation). docs/training.md has them all with their
+ * The options besides the method's (a1 and a2, factors, rank, alpha, init and targets: MethodOptions) and those of
+ * examples (crop, cuts, flip, buckets, mask and background: Augmentation). docs/training.md lists them all with their
  * sources.
  */
 export interface TrainOptions extends MethodOptions, Augmentation {
@@ -20,12 +20,12 @@ export interface TrainOptions extends MethodOptions, Augmentation {
   readonly model: string;
   /** Paths of the photos, in the order in which they are numbered. */
   readonly photos: readonly string[];
-  /** The word that stands for the subject, and its class noun ('' for none). */
+  /** The subject's token, and its class word ('' for none). */
   readonly subjectToken: string;
   readonly subjectClass: string;
   /** The prompt of every photo without a caption, e.g. `a photo of sks cat`. */
   readonly prompt: string;
-  /** A caption of each photo, in which the subject's token is put where it is missing; null: the prompt. */
+  /** Caption of each photo, to which the subject's token is added if missing; null: the prompt. */
   readonly captions?: readonly (string | null)[];
   /** Path of each photo's mask file; null: none. */
   readonly masks?: readonly (string | null)[];
@@ -38,31 +38,31 @@ export interface TrainOptions extends MethodOptions, Augmentation {
   readonly warmup: number;
   /** Optimiser steps. */
   readonly steps: number;
-  /** Examples of a micro-batch. */
+  /** Examples per micro-batch. */
   readonly batch: number;
-  /** Micro-batches of an optimiser step; their gradients are averaged. */
+  /** Micro-batches per optimiser step; their gradients are averaged. */
   readonly accumulation: number;
   readonly weightDecay: number;
   /** Gradients with a larger global norm are scaled down to it; null: never. */
   readonly maxGradNorm: number | null;
-  /** Class pictures that keep what the model knows of the class (class-pictures.ts); none unless given. */
+  /** Class pictures that preserve the model's knowledge of the class (class-pictures.ts); none unless given. */
   readonly prior?: Prior;
   /** γ of min-SNR weights of the loss (loss-weights.ts), 5 in the paper; no weights unless given. */
   readonly minSnr?: number;
-  /** Standard deviation of the noise that is the same all over a channel, see Dataset; none unless given. */
+  /** Standard deviation of the noise that is constant over a channel, see Dataset; off unless given. */
   readonly offsetNoise?: number;
   /** The adapter's strength at pure noise, 0 to 1 (noise-strength.ts); 1 throughout unless given. Not with full. */
   readonly noiseStrength?: number;
   readonly seed: number;
-  /** Side of the square training pictures, or of the square whose area buckets have, pixels. */
+  /** Side of the square training pictures, or of the square with a bucket's area, pixels. */
   readonly resolution: number;
-  /** What a step computes in; what suits the process's device unless given. In 16 bits the loss is scaled (loss-scale.ts). */
+  /** Precision of a step; the process's device decides unless given. In 16 bits the loss is scaled (loss-scale.ts). */
   readonly precision?: Precision;
-  /** Recompute each block in the backward pass: less memory, about 15 % more time. */
+  /** Recompute each block in the backward pass: less memory, about 15% more time. */
   readonly checkpointing: boolean;
   /** Optimiser steps between saved checkpoints; null: only the end is saved. */
   readonly checkpointEvery: number | null;
-  /** Seconds between saves of the state that a run resumes from; by default it is saved with checkpoints only. */
+  /** Seconds between saves of the state to resume from; by default it is saved only with checkpoints. */
   readonly stateSeconds?: number;
   /** Resume the unfinished run beside `out`; without it, one there is an error. */
   readonly resume: boolean;
@@ -82,21 +82,22 @@ export interface TrainProgress extends Progress {
 export interface TrainResult {
   /** Path of the adapter's file. */
   readonly adapter: string;
-  /** Trained numbers. */
+  /** Number of trained parameters. */
   readonly parameters: number;
   readonly steps: number;
-  /** One number an optimiser step. */
+  /** One per optimiser step. */
   readonly loss: readonly number[];
   readonly secondsPerStep: number;
-  /** Largest resident memory of the process that computed, MiB. */
+  /** Peak resident memory of the process that computed, MiB. */
   readonly peakMemoryMiB: number;
 }
 
 /**
- * What a channel's settings leave open. As DiffuseKronA and the DreamBooth scripts train: constant learning rate without
- * warm-up, AdamW's weight decay of 0.01, middle crops, every example counting the same, and no prior preservation, which
- * costs likeness (DINO .684 with it, .712 without, in DreamBooth's table). Noise-dependent strength is the one choice
- * with numbers for it (T-LoRA), yet off: other programs would draw its files at full strength throughout.
+ * Defaults for options that a channel doesn't set. As in DiffuseKronA and the DreamBooth scripts: constant learning
+ * rate without warm-up, AdamW's weight decay of 0.01, centre crops, equal weight for every example, and no prior
+ * preservation, which costs likeness (DINO .684 with it, .712 without, in DreamBooth's table). Noise-dependent strength
+ * has published results in its favour (T-LoRA), yet is off: other programs would draw its files at full strength
+ * throughout.
  */
 export function trainRecipe(
   model: ModelCard,
@@ -104,8 +105,8 @@ export function trainRecipe(
   TrainOptions,
   'warmup' | 'batch' | 'accumulation' | 'weightDecay' | 'maxGradNorm' | 'resolution' | 'checkpointing'
 > & { readonly offsetNoise?: number } {
-  // A schedule whose last step keeps some of the signal never learns overall brightness without offset noise. One that
-  // ends in pure noise does (arXiv 2305.08891, section 3.1).
+  // A schedule whose last step keeps some signal never learns overall brightness without offset noise. One that ends in
+  // pure noise does (arXiv 2305.08891, section 3.1).
   const offsetNoise = model.zeroTerminalSnr ? 0 : defaultOf('offsetNoise', model);
   return {
     ...(offsetNoise > 0 && { offsetNoise }),
@@ -119,7 +120,7 @@ export function trainRecipe(
   };
 }
 
-/** Factors, learning rate and steps to start from for a model and a method. */
+/** Default factors, learning rate and steps for a model and a method. */
 export function trainDefaults(
   model: ModelCard,
   method: Method = 'krona',

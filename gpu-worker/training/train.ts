@@ -1,6 +1,6 @@
 /**
  * @file DreamBooth (arXiv 2208.12242) with an adapter of any method: photos and a prompt in, an adapter file out.
- * plan.ts settles what is computed, loop.ts takes the steps, checkpoint.ts saves. docs/training.md explains the options.
+ * plan.ts prepares the run, loop.ts takes the steps, checkpoint.ts saves. docs/training.md explains the options.
  */
 import { AdamW } from './adamw.ts';
 import { Checkpoints } from './checkpoint.ts';

@@ -1,26 +1,28 @@
-/** @file The crops that the autoencoder is trained on, by number: example `index` of `seed` is always the same picture. */
+/**
+ * @file The crops that the autoencoder is trained on, by number: example `index` of `seed` is always the same picture.
+ */
 import type { Bank } from './drawings.ts';
 import { composite, type PlacedSprite } from '../pretrain/composite.ts';
 import type { Background } from '../pretrain/concepts.ts';
 import { ExampleRandom } from '../pretrain/example-random.ts';
 import type { Sprite } from '../pretrain/sprites.ts';
 
-/** Side of the pictures that crops are of, pixels. */
+/** Side of the pictures that crops are taken from, pixels. */
 const SIZE = 128;
 
-/** Shares of the crops by what they show; the rest is one drawing as the model's pictures have it. */
+/** Shares of the kinds of crops; the rest is one drawing, as in the model's pictures. */
 const SHARES = { wild: 0.25, small: 0.15, field: 0.15 };
-/** Share of the drawings that are made by rule. */
+/** Share of generated drawings. */
 const FIGURES = 0.3;
-/** Share of the fields that are of photos, where there are any. */
+/** Share of photos among the fields, if there are any. */
 const PHOTOS = 0.5;
-/** Share of the backgrounds that are no plain colour. */
+/** Share of the backgrounds that aren't a plain colour. */
 const BUSY = 0.15;
 
 /**
  * Crop `index` of `seed`: a part of a drawing, several turned ones, a small whole one, or a field.
  *
- * @param into receives [3,side,side] in [-1, 1] from `offset` on
+ * @param into receives [3,side,side] in [-1, 1] at `offset`
  */
 export function sampleAutoencoderCrop(
   bank: Bank,

@@ -1,7 +1,7 @@
 /**
- * @file What the autoencoder is trained on and measured with: the drawings of all sets, also those that only judges know,
- * and drawings made by rule. A third of each set's drawings is never trained, by emoji, so that no other set shows them
- * either; nor is what subjects are made of.
+ * @file The drawings that the autoencoder is trained and measured on: all sets, including those of the judges, and
+ * generated drawings. A third of each set is held out by emoji, so that no other set shows those emoji either. The
+ * comparison's subjects are held out too.
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -16,13 +16,13 @@ import { photoTiles } from './photo-tiles.ts';
 import { FIELDS, FIGURES, proceduralArt, type ArtKind } from './procedural-art.ts';
 import { artVersion, levelSides, openSet, renderSprite, type Sprite } from '../pretrain/sprites.ts';
 
-/** A drawing's place: its set and its emoji. */
+/** Identifies a drawing by its set and emoji. */
 export interface Drawing extends NamedEmoji {
   readonly set: string;
   readonly svg: () => Promise<Buffer | undefined>;
 }
 
-/** Emoji that no concept of the model shows, of which so many in 100 are kept apart: a third of all 1,103. */
+/** Percentage held out of the emoji that no concept of the model shows: a third of all 1,103. */
 const KEPT_OF_100 = 54;
 
 export interface Split {
@@ -31,7 +31,8 @@ export interface Split {
 }
 
 /**
- * All drawings of the named emoji in the eight sets. The model's concepts are all trained, as it is to draw them.
+ * All drawings of the named emoji in the eight sets. All of the model's concepts are trained, because the model draws
+ * them.
  *
  * @throws KronaError PRETRAIN_ART_MISSING when a package is not installed
  */
@@ -57,7 +58,7 @@ async function keptRule(data: PretrainData): Promise<(emoji: NamedEmoji) => bool
     (!concepts.has(hex) && hashName(`autoencoder ${hex}`) % 100 < KEPT_OF_100);
 }
 
-/** Drawings made by rule that are trained, of each kind. */
+/** Number of generated drawings of each kind to train on. */
 const PROCEDURAL: Readonly<Record<ArtKind, number>> = {
   mascot: 900,
   face: 700,
@@ -71,20 +72,20 @@ const PROCEDURAL: Readonly<Record<ArtKind, number>> = {
 };
 
 export interface Bank {
-  /** On clear ground. */
+  /** On a transparent background. */
   readonly drawings: readonly Sprite[];
   readonly figures: readonly Sprite[];
-  /** Filling their square, made by rule. */
+  /** Generated, filling their square. */
   readonly fields: readonly Sprite[];
   /** Squares of photos. */
   readonly photos: readonly Sprite[];
 }
 
-/** Raised when rendering changes. */
+/** Increased when rendering changes. */
 const CACHE_FORMAT = 1;
 
 /**
- * Renders everything that is trained, some milliseconds each, or reads it from `cacheFolder`.
+ * Renders everything that is trained on, some milliseconds each, or reads it from `cacheFolder`.
  *
  * @param photos folder of photos; none by default
  * @throws KronaError PRETRAIN_ART_MISSING
@@ -130,7 +131,7 @@ export async function loadBank(
   };
 }
 
-/** Those that exist, in their order. */
+/** The existing ones, in order. */
 async function renderEach(sources: readonly (() => Promise<Buffer | undefined>)[]): Promise<Sprite[]> {
   const sprites: Sprite[] = [];
   for (const source of sources) {
@@ -141,11 +142,11 @@ async function renderEach(sources: readonly (() => Promise<Buffer | undefined>)[
 }
 
 const LEVELS = levelSides.map((side) => side * side * 4);
-/** Width and height of the extent before the levels, in 16 bits each. */
+/** Width and height of the extent, in 16 bits each, precede the levels. */
 const HEAD = 4;
 const RECORD = HEAD + LEVELS.reduce((sum, bytes) => sum + bytes, 0);
 
-/** Sprites from a file, made and written when it is not there. */
+/** Reads sprites from a file; makes and writes them if it is missing. */
 async function spriteFile(path: string, render: () => Promise<Sprite[]>): Promise<Sprite[]> {
   if (!existsSync(path)) {
     const sprites = await render();

@@ -1,4 +1,4 @@
-/** @file Pictures to measure an autoencoder with, of drawings and photos that no training shows. */
+/** @file Held-out pictures for measuring an autoencoder: drawings and photos. */
 import sharp from 'sharp';
 import { at } from '../../core/at.ts';
 import { fromBytes } from '../../core/pictures/rgb-bytes.ts';
@@ -10,24 +10,24 @@ import { splitDrawings } from './drawings.ts';
 import { photoTiles } from './photo-tiles.ts';
 import { proceduralArt } from './procedural-art.ts';
 
-/** An original that no training has shown. */
+/** A held-out original. */
 export interface KeptPicture {
   /** The set, `mascots` or `photos`. */
   readonly set: string;
   readonly name: string;
   /** [3,size,size] in [-1, 1]. */
   readonly picture: Float32Array;
-  /** For each pixel whether the drawing touches it. */
+  /** Whether the drawing covers each pixel. */
   readonly drawn: readonly boolean[];
 }
 
-/** Share of the picture that a drawing's longer side takes. */
+/** Longer side of a drawing, as a share of the picture. */
 const SCALE = 0.9;
 const MASCOT_SEED = 1;
 
 /**
- * So many drawings of each set that no training shows, each on one of the model's backgrounds, and mascots of outlines
- * that no training shows. Always the same ones: of `each` + 1 the first `each` are those of `each`.
+ * Held-out drawings of each set, each on one of the model's backgrounds, and mascots with held-out outlines.
+ * Deterministic: a larger `each` only appends.
  */
 export async function keptPictures(data: PretrainData, each: number): Promise<KeptPicture[]> {
   const { kept } = await splitDrawings(data);
@@ -45,7 +45,7 @@ export async function keptPictures(data: PretrainData, each: number): Promise<Ke
     };
     const on = (level: number): Float32Array => compositePicture(data.size, [level, level, level], [placed]);
     const [black, white] = [on(0), on(255)];
-    // Where the ground shows wholly, the two are 2 apart.
+    // Where only the background shows, the two differ by 2.
     const drawn = Array.from({ length: data.size ** 2 }, (_, i) => at(white, i) - at(black, i) < 1.98);
     pictures.push({ set, name, picture: compositePicture(data.size, rgb, [placed]), drawn });
   };

@@ -1,4 +1,7 @@
-/** @file Measures autoencoders beside each other on drawings that none was shown: report.json, table.md and a sheet of each. */
+/**
+ * @file Measures autoencoders side by side on drawings that none of them was trained on: report.json, table.md and a
+ * sheet for each.
+ */
 import { join } from 'node:path';
 import { makeFolder, writeWhole } from '../../core/files.ts';
 import { writeJson } from '../evaluate/files.ts';
@@ -12,12 +15,12 @@ export interface MeasureOptions {
   readonly out: string;
   /** Pictures of each set. 24 by default. */
   readonly each?: number;
-  /** Photos that were not trained; none by default. */
+  /** Held-out photos; none by default. */
   readonly photos?: string;
   readonly onProgress?: (folder: string) => void;
 }
 
-/** By folder, then by set; `all` is among the sets. */
+/** By folder, then by set; includes the set `all`. */
 export type QualityReport = Readonly<Record<string, Readonly<Record<string, QualityFigures>>>>;
 
 /** @throws KronaError PRETRAIN_ART_MISSING, MODEL_CONFIG_*, FILE_NOT_FOUND, SAFETENSORS_*, FILE_UNWRITABLE */
@@ -40,7 +43,7 @@ export async function measureAutoencoders(options: MeasureOptions): Promise<Qual
   return report;
 }
 
-/** A Markdown table: a row for each set, and for each autoencoder its mean error, worst picture and sharpness. */
+/** A Markdown table: a row per set, and per autoencoder its mean error, worst picture and sharpness. */
 export function qualityTable(report: QualityReport): string {
   const folders = Object.keys(report);
   const sets = Object.keys(report[folders[0] ?? ''] ?? {});

@@ -1,4 +1,7 @@
-/** @file Photos cut into squares of a sprite's size, at several scales, so that members' photos come through too. */
+/**
+ * @file Cuts photos into squares of a sprite's size, at several scales, so that the autoencoder handles members' photos
+ * too.
+ */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -10,7 +13,7 @@ const ACROSS = [1, 2, 3];
 /**
  * PNG files of 124×124 pixels: squares side by side from the top left of each photo, at up to three scales.
  *
- * @param folder of JPEG, PNG and WebP files; others are passed over
+ * @param folder of JPEG, PNG and WebP files; other files are skipped
  * @throws Error of the file system when the folder is missing
  */
 export async function photoTiles(folder: string): Promise<Buffer[]> {

@@ -1,6 +1,6 @@
 /**
- * @file Drawings made by rule, as SVG texts by number: what the autoencoder must restore beyond emoji. Figures are on clear
- * ground; fields fill their square. Number `index` of `seed` is always the same text.
+ * @file Generated drawings, as SVG texts by number, to train the autoencoder on more than emoji. Figures have a
+ * transparent background; fields fill their square. Number `index` of `seed` is always the same text.
  */
 import { ExampleRandom } from '../pretrain/example-random.ts';
 import { MEASURED_BODIES, TRAINED_BODIES, type Body } from './procedural-bodies.ts';
@@ -28,14 +28,14 @@ const DRAWERS: Readonly<Record<ArtKind, Drawer>> = {
   text: drawText,
 };
 
-/** A drawing of a kind, 256 pixels wide and high. @param measured with an outline that is kept apart for measuring */
+/** A drawing of a kind, 256×256 pixels. @param measured use an outline reserved for measuring */
 export function proceduralArt(kind: ArtKind, seed: number, index: number, measured = false): string {
   const random = new ExampleRandom(seed, index);
   const parts = DRAWERS[kind](random, pickBody(random, measured));
   return `<svg xmlns="http://www.w3.org/2000/svg" width="256" height="256" viewBox="0 0 256 256">${parts}</svg>`;
 }
 
-/** How many eyes the mascot of this number has, to be counted by who looks at it. */
+/** Number of eyes of the mascot with this number, for checking by eye. */
 export function mascotEyes(seed: number, index: number, measured = false): number {
   const random = new ExampleRandom(seed, index);
   pickBody(random, measured);

@@ -3,12 +3,12 @@ import { at } from '../../core/at.ts';
 import type { ExampleRandom } from '../pretrain/example-random.ts';
 import { many, n, whole } from './svg-parts.ts';
 
-/** Outlines of mascots and faces that are never trained, so that a measure on them is of what nobody showed. */
+/** Held-out outlines of mascots and faces, never trained, for measuring. */
 export const MEASURED_BODIES = ['cloud', 'shield', 'bean'] as const;
 export const TRAINED_BODIES = ['round', 'egg', 'box', 'drop', 'blob', 'star'] as const;
 export type Body = (typeof MEASURED_BODIES)[number] | (typeof TRAINED_BODIES)[number];
 
-/** Points on a closed curve around the middle, joined smoothly. @param radius by share of the turn */
+/** A smooth closed curve through points around the centre. @param radius by share of the turn */
 function closedCurve(
   points: number,
   middle: readonly [number, number],
@@ -33,7 +33,7 @@ function closedCurve(
   return `M${between(0)}${curves}Z`;
 }
 
-/** An outline around (x, y), about as wide and high as told. */
+/** An outline centred on (x, y), about `width` by `height`. */
 export function bodyPath(
   body: Body,
   random: ExampleRandom,

@@ -1,4 +1,4 @@
-/** @file Mascots and faces, drawn by rule. */
+/** @file Generated mascots and faces. */
 import type { ExampleRandom } from '../pretrain/example-random.ts';
 import { bodyPath, type Body } from './procedural-bodies.ts';
 import { colour, many, n, paint, whole } from './svg-parts.ts';
@@ -64,7 +64,7 @@ function drawHat(random: ExampleRandom, x: number, y: number, width: number): st
   }
 }
 
-/** How many eyes a mascot has: 1 to 4. Its first draw after the body's. */
+/** Number of a mascot's eyes, 1 to 4: the first random draw after the body's. */
 export const eyesOf = (random: ExampleRandom): number => whole(random, 1, 4);
 
 /** A body with eyes, a mouth, and perhaps limbs, spots, cheeks and a hat. */

@@ -1,10 +1,10 @@
-/** @file Squares full of gradients, textures, thin lines or marks like text, drawn by rule. */
+/** @file Generated squares full of gradients, textures, thin lines or text-like marks. */
 import type { ExampleRandom } from '../pretrain/example-random.ts';
 import { drawShapes } from './procedural-shapes.ts';
 import { glyph } from './procedural-letters.ts';
 import { colour, many, n, whole } from './svg-parts.ts';
 
-/** Side of the square, in its own units. */
+/** Side of the square, in SVG units. */
 const SIDE = 256;
 
 const ground = (fill: string): string => `<rect width="${SIDE}" height="${SIDE}" fill="${fill}"/>`;

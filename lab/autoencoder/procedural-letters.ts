@@ -8,7 +8,7 @@ const GLYPHS =
     '|',
   );
 
-/** Any letter with its top left at (x, y), `unit` pixels a sixth of its height. */
+/** A random letter with its top left at (x, y); `unit` is a sixth of its height in pixels. */
 export function glyph(
   random: ExampleRandom,
   x: number,

@@ -1,9 +1,9 @@
-/** @file Shapes and strokes anywhere in a square, drawn by rule. */
+/** @file Generated shapes and strokes anywhere in a square. */
 import type { ExampleRandom } from '../pretrain/example-random.ts';
 import { bodyPath, TRAINED_BODIES, type Body } from './procedural-bodies.ts';
 import { colour, many, n, paint, whole } from './svg-parts.ts';
 
-/** Two to nine outlines anywhere, plain, shaded or edged. */
+/** Two to nine shapes at random positions, plain, shaded or outlined. */
 export function drawShapes(random: ExampleRandom): string {
   return many(whole(random, 2, 9), (i) => {
     const [definition, fill] = paint(random, `s${i}`);

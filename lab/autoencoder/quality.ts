@@ -1,6 +1,6 @@
 /**
- * @file What an autoencoder makes of drawings that it never saw: mean error, worst picture and sharpness by set, and a sheet
- * with each original above what came back.
+ * @file How well an autoencoder restores held-out drawings: mean error, worst picture and sharpness by set, and a sheet
+ * with each original above the restored picture.
  */
 import { at } from '../../core/at.ts';
 import { compile } from '../../gpu-worker/graph/compile.ts';
@@ -13,18 +13,21 @@ import type { PretrainData } from '../pretrain/concepts.ts';
 import { keptPictures, type KeptPicture } from './kept-pictures.ts';
 import { contactSheet } from '../pretrain/sheet.ts';
 
-/** Of pictures in grey levels of 255. */
+/** Errors are in grey levels of 255. */
 export interface QualityFigures {
   readonly pictures: number;
-  /** Mean over pictures of the mean absolute error of the drawing's pixels; the plain ground would only flatter it. */
+  /** Mean over pictures of the mean absolute error on the drawing's pixels; the plain background would lower it. */
   readonly meanError: number;
   readonly worstError: number;
   readonly worst: string;
-  /** Gradient energy of what came back by that of the originals: 1 is as sharp. */
+  /** Gradient energy of the restored pictures divided by that of the originals: 1 is as sharp. */
   readonly sharpness: number;
 }
 
-/** Takes pictures [3,size,size] in [-1, 1] through the autoencoder in a folder, without noise; results are clamped. */
+/**
+ * Encodes and decodes pictures [3,size,size] in [-1, 1] with the autoencoder in a folder, without noise; results are
+ * clamped.
+ */
 export async function openAutoencoder(
   folder: string,
   size: number,
@@ -42,7 +45,7 @@ export async function openAutoencoder(
   };
 }
 
-/** Figures by set in the order of the pictures, and `all`. */
+/** Figures by set, in the order of the pictures, and for `all`. */
 export function qualityOf(
   pictures: readonly KeptPicture[],
   restored: readonly Float32Array[],
@@ -73,7 +76,7 @@ export function qualityOf(
   };
 }
 
-/** Mean absolute difference of two pictures in [-1, 1] where `counted` says so, in grey levels of 255. */
+/** Mean absolute difference of two pictures in [-1, 1] over the `counted` pixels, in grey levels of 255. */
 function greyLevels(a: Float32Array, b: Float32Array, counted: readonly boolean[]): number {
   let [total, values] = [0, 0];
   for (let i = 0; i < a.length; i++) {
@@ -84,7 +87,7 @@ function greyLevels(a: Float32Array, b: Float32Array, counted: readonly boolean[
   return (127.5 * total) / values;
 }
 
-/** Sum of squared differences of neighbours along both axes. */
+/** Sum of squared differences between neighbours along both axes. */
 function gradientEnergy(picture: Float32Array, size: number): number {
   let total = 0;
   for (let i = 0; i < picture.length; i++) {
@@ -95,9 +98,9 @@ function gradientEnergy(picture: Float32Array, size: number): number {
 }
 
 /**
- * A sheet of the pictures, each original above what came back with its mean error.
+ * A sheet of the pictures, each original above the restored one with its mean error.
  *
- * @param each so many of each set, the first ones
+ * @param each pictures of each set, the first ones
  */
 export async function qualitySheet(
   pictures: readonly KeptPicture[],
@@ -122,15 +125,18 @@ export async function qualitySheet(
       },
     ];
   });
-  // A set's pictures fill a row.
+  // A row per set.
   const columns = Math.min(each, Math.max(...shown.values()));
   return contactSheet(cells, { columns, size, height: 2 * size });
 }
 
-/** Pictures of each set at a point of a curve. */
+/** Pictures of each set for a point of the curve. */
 const ON_CURVE = 3;
 
-/** Means of a few kept drawings, of the mascots among them, for a run's curve. @returns what measures a folder */
+/**
+ * Mean errors of a few held-out drawings and of the mascots among them, for a run's curve. @returns a function that
+ * measures a folder
+ */
 export async function autoencoderCurve(data: PretrainData) {
   const pictures = await keptPictures(data, ON_CURVE);
   return async (folder: string): Promise<Record<string, number | undefined>> => {

@@ -1,21 +1,21 @@
-/** @file Pieces of SVG with random colours and numbers, which drawings by rule are made of. */
+/** @file SVG snippets with random colours and numbers, for generated drawings. */
 import type { ExampleRandom } from '../pretrain/example-random.ts';
 
-/** A number as it stands in SVG. */
+/** A number in SVG notation. */
 export const n = (value: number): string => value.toFixed(1);
 /** A whole number from low to high. */
 export const whole = (random: ExampleRandom, low: number, high: number): number =>
   low + Math.floor(random.unit() * (high - low + 1));
-/** So many pieces, one after the other. */
+/** `count` pieces, concatenated. */
 export const many = (count: number, make: (i: number) => string): string =>
   Array.from({ length: count }, (_, i) => make(i)).join('');
 
-/** Any hue; `light` in percent. */
+/** A random hue; `light` in percent. */
 export function colour(random: ExampleRandom, light: readonly [number, number] = [25, 80]): string {
   return hsl(random.between(0, 360), random.between(15, 100), random.between(...light));
 }
 
-/** As #rrggbb, which every renderer takes. */
+/** As #rrggbb, which every renderer reads. */
 function hsl(hue: number, saturation: number, light: number): string {
   const a = (saturation / 100) * Math.min(light / 100, 1 - light / 100);
   const channel = (offset: number): string => {

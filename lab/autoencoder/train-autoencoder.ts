@@ -1,6 +1,6 @@
 /**
- * @file Trains an autoencoder alone, on everything at hand, by autoencoder.json: wider and sharper than what the drawings of
- * the model's own concepts teach. Begins with an earlier one's weights, saves itself, and goes on where it was.
+ * @file Trains an autoencoder alone, by autoencoder.json, on all drawings available: wider and sharper than one trained
+ * on the model's own concepts. Starts from an earlier one's weights, saves checkpoints, and resumes.
  */
 import { appendFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -29,18 +29,19 @@ import { widened } from './widen.ts';
 export interface TrainAutoencoderOptions extends StageOptions {
   /** File such as autoencoder.json. */
   readonly config: string;
-  /** An autoencoder's folder whose weights this one begins with, widened. */
+  /** Folder of an autoencoder to start from, widened. */
   readonly from: string;
-  /** A folder of photos to train with; default: none. */
+  /** A folder of photos to train with; none by default. */
   readonly photos?: string;
-  /** Where the autoencoder is written, at every save and at the end. */
+  /** Output folder, written at every save and at the end. */
   readonly out: string;
 }
 
 /**
- * Trains, or goes on with what is in the folder. Its curve.jsonl tells what came of drawings kept apart at every save.
+ * Trains, or resumes from the folder. curve.jsonl records the errors on held-out drawings at every save.
  *
- * @throws KronaError PRETRAIN_CONFIG, PRETRAIN_ART_MISSING, SAFETY_MODEL_MISSING, MODEL_*, DISK_FULL; the signal's reason
+ * @throws KronaError PRETRAIN_CONFIG, PRETRAIN_ART_MISSING, SAFETY_MODEL_MISSING, MODEL_*, DISK_FULL; the signal's
+ * reason
  */
 export async function trainAutoencoder(options: TrainAutoencoderOptions): Promise<void> {
   const { folder, out, photos, ...hooks } = options;

@@ -1,7 +1,7 @@
 /**
- * @file A trained autoencoder with more feature maps and more latent channels, which at first does what the narrow one
- * did: every map is doubled and the doubles share what they pass on (Chen et al. 2016, Net2Net, arXiv 1511.05641, section
- * 2.3); new latents start small in the encoder and unread in the decoder.
+ * @file Widens a trained autoencoder to more feature maps and latent channels without changing its output at first:
+ * every map is duplicated and the copies share its outgoing weights (Chen et al. 2016, Net2Net, arXiv 1511.05641,
+ * section 2.3); new latents start small in the encoder and unread in the decoder.
  */
 import { at } from '../../core/at.ts';
 import { KeyedRandom } from '../../core/random.ts';
@@ -10,23 +10,23 @@ import type { FlatLayout } from '../../gpu-worker/models/parameters.ts';
 import type { StoredValues } from '../pretrain/autoencoder-folder.ts';
 import type { Shape } from '../../gpu-worker/graph/primitives.ts';
 
-/** Which channel of the narrow model each of the wide one's repeats, and its share of what that passes on. */
+/** For each wide channel: the narrow channel that it copies, and its share of that channel's outgoing weights. */
 interface Widening {
   readonly source: Int32Array;
   readonly share: Float32Array;
 }
 
-/** Of a new latent channel's weights in the encoder: its means come out at a third or so. */
+/** Scale of a new latent channel's encoder weights: its means come out around a third. */
 const NEW_LATENT_DEVIATION = 0.02;
-/** Log variance of a new latent channel at first. */
+/** Initial log variance of a new latent channel. */
 const NEW_LATENT_LOGVAR = -4;
 
 /**
  * Writes the narrow model's parameters, widened, over `values` and returns them.
  *
  * @param layout of the wide model, as vaeEncoder and vaeDecoder ask for it
- * @throws RangeError unless each level's width is the narrow one's times a whole number, the last one equal (its attention
- * would be another), and no latent channel is lost
+ * @throws RangeError unless each level's width is the narrow one's times a whole number, the last level's width is
+ * equal (its attention would change), and no latent channel is lost
  */
 export function widened(
   narrow: VaeConfig,
@@ -60,15 +60,15 @@ function checkWidths(narrow: VaeConfig, wide: VaeConfig): void {
     wide.latent_channels >= narrow.latent_channels;
   if (fits) return;
   throw new RangeError(
-    `an autoencoder of widths ${from.join(', ')} and ${narrow.latent_channels} latent channels cannot be widened to ` +
-      `${to.join(', ')} and ${wide.latent_channels}: multiples of all widths but the last, and as many groups and layers`,
+    `an autoencoder of widths ${from.join(', ')} and ${narrow.latent_channels} latent channels can't be widened to ` +
+      `${to.join(', ')} and ${wide.latent_channels}; expected multiples of all widths but the last, and the same groups and layers`,
   );
 }
 
 /**
- * A block between levels that are equally wide in the wide model has no convolution on its shortcut. The narrow one's becomes
- * part of the convolution before it, and the block's other branch starts anew at zero, since its input is another: this
- * alone changes what the model does, until some hundred steps later.
+ * A block between levels that are equally wide in the wide model has no convolution on its shortcut. The narrow one's
+ * merges into the convolution before it, and the block's other branch restarts at zero, because its input changed. This
+ * step alone changes the model's output, until some hundred training steps later.
  */
 function foldShortcuts(
   tensors: ReadonlyMap<string, StoredValues>,
@@ -102,7 +102,7 @@ function foldShortcuts(
   return result;
 }
 
-/** The outputs of a convolution, mixed by a pointwise one [K,C,1,1]. */
+/** A convolution followed by a pointwise one [K,C,1,1], as one convolution. */
 function mixed(
   { shape: [rows = 1, columns = 1], data: mix }: StoredValues,
   { shape, data }: StoredValues,
@@ -117,7 +117,7 @@ function mixed(
   return { shape: [rows, ...shape.slice(1)], data: result };
 }
 
-/** The same pair of widths is always widened in the same way, so that what is added or normed together fits. */
+/** Always widens the same pair of widths in the same way, so that added or normalised tensors match. */
 class Widenings {
   readonly #known = new Map<string, Widening>();
   readonly #groups: number;
@@ -128,7 +128,7 @@ class Widenings {
     this.#seed = seed;
   }
 
-  /** Outputs on the first axis are repeated; inputs on the second are repeated and share. */
+  /** Repeats outputs on the first axis; repeats inputs on the second, which share the weights. */
   widen({ shape, data }: StoredValues, wide: Shape): Float32Array {
     const [outputs = 1, inputs = 1, ...window] = wide;
     const rows = this.#of(shape[0] ?? 1, outputs);
@@ -154,20 +154,20 @@ class Widenings {
   }
 }
 
-/** Each group holds its own channels `to / from` times, so that its mean and deviation stay. */
+/** Repeats each group's channels `to / from` times within the group, so that its mean and variance stay. */
 function doubling(from: number, to: number, groups: number, random: KeyedRandom): Widening {
   if (from === to)
     return { source: Int32Array.from({ length: to }, (_, i) => i), share: new Float32Array(to).fill(1) };
   const [own, grown] = [from / groups, to / groups];
   const source = Int32Array.from({ length: to }, (_, i) => Math.floor(i / grown) * own + ((i % grown) % own));
-  // Unequal, or the doubles would be trained alike for ever.
+  // Unequal, or the copies would get equal gradients forever.
   const parts = Array.from(source, () => 0.5 + random.uniform());
   const sums = new Float32Array(from);
   parts.forEach((part, i) => (sums[at(source, i)] = at(sums, at(source, i)) + part));
   return { source, share: Float32Array.from(parts, (part, i) => part / at(sums, at(source, i))) };
 }
 
-/** The tensors at the latents; undefined for all others. Each is made from what it holds for the latents that were there. */
+/** The tensors next to the latents, each built from its values for the old latents; undefined for all others. */
 function latentTensor(
   name: string,
   { shape, data }: StoredValues,
@@ -183,7 +183,7 @@ function latentTensor(
     const start = (row * (shape[1] ?? 1) + column) * area;
     result.set(data.subarray(start, start + area), (toRow * columns + toColumn) * area);
   };
-  /** Means, then log variances: where channel i of the narrow model's 2·from goes. */
+  /** Means, then log variances: the new index of channel i of the narrow model's 2·from. */
   const place = (i: number): number => (i < from ? i : i - from + to);
   const bias = name.endsWith('.bias');
 

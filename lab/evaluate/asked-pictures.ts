@@ -1,7 +1,7 @@
 /**
- * @file The prompts that a model is measured with, and the real pictures of the same: drawings of the training sets put
- * together as training does. None was trained: single concepts on backgrounds that they never had, pairs never shown
- * together; places and numbers on such backgrounds too. Kinds that a configuration does not train are left out.
+ * @file The prompts that a model is measured with, and real pictures of the same: training drawings composed as in
+ * training. All are held out: single concepts on backgrounds they never had, pairs never shown together, positions and
+ * numbers on such backgrounds too. Kinds that a configuration doesn't train are omitted.
  */
 import { at } from '../../core/at.ts';
 import { compositePicture } from '../pretrain/composite.ts';
@@ -21,14 +21,17 @@ export interface AskedPicture extends Shown {
   readonly prompt: string;
   /** Index of the background. */
   readonly background: number;
-  /** Another colour than the drawing's own. */
+  /** A colour other than the drawing's own. */
   readonly hue?: Hue;
 }
 
-/** How many prompts of each kind. */
+/** Number of prompts of each kind. */
 export type AskedCounts = Readonly<Record<AskedKind, number>>;
 
-/** In a fixed order; fewer than `counts` where there are no more. @param judged whether a concept can be judged */
+/**
+ * Returns the prompts in a fixed order; fewer than `counts` if there are no more. @param judged whether a concept can
+ * be judged
+ */
 export function askedPictures(
   art: TrainingArt,
   counts: AskedCounts,
@@ -51,7 +54,7 @@ export function askedPictures(
   ];
 }
 
-/** The real picture of the same, from [-1, 1] as all of them: [3, size, size]. @param index its number, for the placing */
+/** The real picture of a prompt: [3, size, size] in [-1, 1]. @param index its number, which decides the layout */
 export function realPicture(art: TrainingArt, asked: AskedPicture, index: number): Float32Array {
   const { size, backgrounds } = art.data;
   const sprite = at(at(art.sprites, asked.concept), asked.style);
@@ -126,7 +129,7 @@ function inRows(data: PretrainData, count: number): AskedPicture[] {
     });
 }
 
-/** Concepts in a colour that they were never trained in, where their drawing has one strong colour to turn. */
+/** Concepts in a colour that they were never trained in, for drawings with one dominant colour. */
 function recolours(art: TrainingArt, count: number): AskedPicture[] {
   const { data } = art;
   return heldOutPrompts(data, 12 * count)

@@ -1,4 +1,4 @@
-/** @file Charts of scores with their intervals, as SVG: a column for each setting, a colour for each method. */
+/** @file Charts of scores with their intervals, as SVG: a column per setting, a colour per method. */
 import { at } from '../../core/at.ts';
 import { escapeXml, svg } from '../pretrain/sheet.ts';
 import type { Interval } from './statistics.ts';
@@ -10,16 +10,16 @@ export interface ChartSeries {
 
 const COLOURS = ['#2f6feb', '#d1481f', '#2a8f4d', '#8a3fc4'];
 const [HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [300, 52, 20, 44, 40];
-/** Least width of a setting. */
+/** Smallest width of a setting. */
 const COLUMN = 66;
 
-/** Pixels that a letter of the title takes at most on average, and a name in the key. */
+/** Upper bounds, pixels: average width of a title letter, and width of a key entry. */
 const [TITLE_LETTER, KEY] = [9.5, 80];
 
-/** At most so many steps between the ends of an axis. */
+/** Most steps between the ends of an axis. */
 const MOST_STEPS = 6;
 
-/** Multiples of 1, 2 or 5 times a power of ten around all values, ascending; two at least. */
+/** Multiples of 1, 2 or 5 times a power of ten that span all values, ascending; at least two. */
 export function roundTicks(low: number, high: number): number[] {
   const power = 10 ** Math.floor(Math.log10(Math.max(high - low, 0.01) / MOST_STEPS));
   const first = (step: number): number => Math.floor(low / step);
@@ -27,14 +27,14 @@ export function roundTicks(low: number, high: number): number[] {
   const step = [1, 2, 5, 10, 20]
     .map((factor) => factor * power)
     .find((each) => last(each) - first(each) <= MOST_STEPS)!;
-  // Rounded, as few multiples of a tenth are exact in binary.
+  // Rounded, because few multiples of a tenth are exact in binary.
   return Array.from({ length: last(step) - first(step) + 1 }, (_, i) =>
     Number(((first(step) + i) * step).toPrecision(6)),
   );
 }
 
 /**
- * Points with bars of their intervals; every series takes a column of its own for each of its labels.
+ * Points with interval bars; every series has a separate column at each of its labels.
  *
  * @param labels from left to right
  */

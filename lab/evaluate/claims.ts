@@ -1,6 +1,6 @@
 /**
- * @file The claims of DiffuseKronA's paper (arXiv 2402.17412) as tests on the comparison's results. Subjects are the units,
- * as scores of one subject belong together.
+ * @file The claims of the DiffuseKronA paper (arXiv 2402.17412) as tests on the comparison's results. The unit is the
+ * subject, because scores of one subject depend on each other.
  */
 import { at } from '../../core/at.ts';
 import type { Method } from '../../core/settings/choices.ts';
@@ -18,20 +18,20 @@ import {
   type Verdict,
 } from './statistics.ts';
 
-/** As good as means at most this much worse, in similarity and in share of what was asked. */
+/** Largest loss that still counts as "as good", in similarity and in share of prompts fulfilled. */
 const MARGIN = 0.02;
 
-/** Shares of LoRA's parameters with which the paper says that krona is as good. */
+/** Shares of LoRA's parameters at which the paper says that krona is as good. */
 const STATED_SHARES = [0.5, 0.67] as const;
 
-/** Learning rates over which the paper says that krona is steady. */
+/** Learning rates across which the paper says that krona is stable. */
 const STATED_RATES = [1e-4, 5e-3] as const;
 
 export interface Claim {
   readonly name: 'a' | 'b' | 'c' | 'd';
   readonly text: string;
   readonly verdict: Verdict;
-  /** Differences that it rests on; above 0 is in favour of the claim. */
+  /** Differences that the claim rests on; above 0 supports it. */
   readonly parts: readonly {
     readonly what: string;
     readonly interval: Interval;
@@ -40,14 +40,14 @@ export interface Claim {
   }[];
 }
 
-/** Mean over the kinds of what is asked for: the many backgrounds weigh no more than the few styles. */
+/** Mean over the kinds of request, so that the many backgrounds don't outweigh the few styles. */
 export const alignmentOf = (result: Pick<Result, Kind>): number => mean(KINDS.map((kind) => result[kind]));
-/** Mean over the extractors. */
+/** Mean over the feature extractors. */
 export const fidelityOf = ({ fidelity }: Pick<Result, 'fidelity'>): number => mean(Object.values(fidelity));
 export const driftOf = ({ drift }: Pick<Result, 'drift'>): number => mean(Object.values(drift));
 /**
- * Harmonic mean of fidelity and alignment, 0 when either is 0 or less: what a member wants is both, and a model that
- * never learnt the subject does all that is asked.
+ * Harmonic mean of fidelity and alignment, 0 when either is 0 or less: members want both, and a model that never
+ * learned the subject still follows every prompt.
  */
 export function scoreOf(result: Pick<Result, 'fidelity' | Kind>): number {
   const [fidelity, alignment] = [fidelityOf(result), alignmentOf(result)];
@@ -66,7 +66,7 @@ export function testClaims({ rates, methods, forms, steps }: Studies): Claim[] {
     mean(of(methods, 'krona').map(({ parameters }) => parameters)) /
     mean(of(methods, 'lora').map(({ parameters }) => parameters));
   return [
-    claim('a', `krona with ${Math.round(100 * share)} % of LoRA's parameters is as good`, [
+    claim('a', `krona with ${Math.round(100 * share)}% of LoRA's parameters is as good`, [
       part('fidelity', pairedDifference(methods, fidelityOf), MARGIN),
       part('alignment', pairedDifference(methods, alignmentOf), MARGIN),
       ...KINDS.map((kind) =>
@@ -77,25 +77,21 @@ export function testClaims({ rates, methods, forms, steps }: Studies): Claim[] {
         ),
       ),
       part(
-        "fidelity, all factors and ranks with 50 to 67 % of LoRA's parameters",
+        "fidelity, all factors and ranks with 50 to 67% of LoRA's parameters",
         smaller(forms, fidelityOf),
         MARGIN,
       ),
       part('alignment, the same', smaller(forms, alignmentOf), MARGIN),
     ]),
-    claim(
-      'b',
-      'krona is steadier than LoRA across learning rates, and across factors than LoRA across ranks',
-      [
-        part('spread over rates of 1e-4 to 5e-3, LoRA less krona', steadier(rates.filter(stated)), 0),
-        part('spread over factors and ranks, LoRA less krona', steadier(forms), 0),
-      ],
-    ),
-    claim('c', 'small a1 with large a2 is the better half of the grid', [
-      part('score less that of the factors the other way round', mirrored(forms), 0),
+    claim('b', 'krona is more stable than LoRA: across learning rates, and across factors versus ranks', [
+      part('spread over rates from 1e-4 to 5e-3, LoRA minus krona', steadier(rates.filter(stated)), 0),
+      part('spread over factors and ranks, LoRA minus krona', steadier(forms), 0),
     ]),
-    claim('d', `${secondLast(steps)} steps suffice for simple subjects`, [
-      part('score less that of twice as many steps', enough(steps), MARGIN),
+    claim('c', 'small a1 with large a2 is the better half of the grid', [
+      part('score minus that of the swapped factors', mirrored(forms), 0),
+    ]),
+    claim('d', `${secondLast(steps)} steps are enough for simple subjects`, [
+      part('score minus that of twice as many steps', enough(steps), MARGIN),
     ]),
   ];
 }
@@ -116,11 +112,11 @@ const part = (what: string, interval: Interval, margin: number): Claim['parts'][
 const of = (results: readonly Result[], method: Method): Result[] =>
   results.filter((result) => result.method === method);
 
-/** The results of each subject. */
+/** Results grouped by subject. */
 export const bySubject = (results: readonly Result[]): Result[][] =>
   groupsOf(results, ({ subject }) => subject);
 
-/** Krona less `other`, paired by subject and seed. */
+/** Krona minus `other`, paired by subject and seed. */
 export function pairedDifference(
   results: readonly Result[],
   score: (result: Result) => number,
@@ -137,7 +133,7 @@ export function pairedDifference(
   return meanInterval(differences);
 }
 
-/** Krona's factors less LoRA's ranks: the mean over all pairs of them with the stated share of parameters. */
+/** Krona's factors minus LoRA's ranks: the mean over all pairs with the stated share of parameters. */
 export function smaller(results: readonly Result[], score: (result: Result) => number): Interval {
   const [least, most] = STATED_SHARES;
   const differences = bySubject(results).flatMap((own) => {
@@ -154,7 +150,7 @@ export function smaller(results: readonly Result[], score: (result: Result) => n
   return meanInterval(differences);
 }
 
-/** Standard deviation of LoRA's scores over its grid less that of krona's, within each subject. */
+/** Standard deviation of LoRA's scores over its grid minus that of krona's, per subject. */
 export function steadier(results: readonly Result[]): Interval {
   const spread = (own: readonly Result[]): number => deviation(own.map(scoreOf));
   return meanInterval(
@@ -164,7 +160,7 @@ export function steadier(results: readonly Result[]): Interval {
   );
 }
 
-/** Score with a1 < a2 less that with both exchanged, which has as many parameters. */
+/** Score with a1 < a2 minus the score with both swapped, which has as many parameters. */
 export function mirrored(results: readonly Result[]): Interval {
   const differences = bySubject(of(results, 'krona')).map((own) =>
     mean(
@@ -179,7 +175,7 @@ export function mirrored(results: readonly Result[]): Interval {
   return meanInterval(differences);
 }
 
-/** Score after the second last number of steps less that after the last. */
+/** Score after the second-last number of steps minus the score after the last. */
 export function enough(results: readonly Result[]): Interval {
   const differences = bySubject(results).map((own) => {
     const [last, before] = [...own].sort((a, b) => b.steps - a.steps);

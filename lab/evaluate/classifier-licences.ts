@@ -1,4 +1,4 @@
-/** @file What must be said beside the classifiers: whose drawings they learnt from, and under which licences. */
+/** @file The attribution for the classifiers: the drawings they were trained on, with their licences. */
 import { artSets } from '../pretrain/concepts.ts';
 import { apacheSection, ART_NOTICES, noticeSection } from '../pretrain/licences.ts';
 import { artPackage } from '../pretrain/sprites.ts';
@@ -8,9 +8,9 @@ import { judgeSetNotices } from './judge-art.ts';
 export async function classifierLicences(): Promise<string> {
   const judges = judgeSetNotices();
   const styles = artSets.map((set) => noticeSection(ART_NOTICES[set], artPackage(set), '###'));
-  return `# Drawings that the classifiers learnt from
+  return `# Drawings that the classifiers were trained on
 
-The versions of the packages stand in the metadata of each classifier (\`sources\`). CC BY 4.0 is at
+The metadata of each classifier (\`sources\`) lists the package versions. CC BY 4.0 is at
 https://creativecommons.org/licenses/by/4.0/.
 
 ## concepts.safetensors

@@ -1,7 +1,7 @@
 /**
- * @file A small residual network that names what a picture shows: the architecture, its files, and a classifier opened
- * from one. Two of them judge pictures: one knows concepts, learnt from drawings that the drawn model never saw, the other
- * knows styles.
+ * @file A small residual network that names what a picture shows: its architecture, its file format and a classifier
+ * that runs it. Two of them judge pictures: one names concepts, trained on drawings that the judged model never saw;
+ * the other names styles.
  */
 import { at } from '../../core/at.ts';
 import { compile } from '../../gpu-worker/graph/compile.ts';
@@ -13,13 +13,13 @@ import { frozenParameters, parametersOf, type Parameters } from '../../gpu-worke
 import { openSafetensors, writeSafetensors } from '../../gpu-worker/models/safetensors.ts';
 import { KronaError } from '../../core/errors.ts';
 
-/** Side of the pictures that it takes, pixels. */
+/** Side of its input pictures, pixels. */
 export const CLASSIFIER_SIDE = 64;
 
 export interface ClassifierConfig {
   /** Channels of the first convolution, then of each level. */
   readonly widths: readonly [number, number, number, number];
-  /** What it can say, in the order of its outputs. */
+  /** Class names, in the order of the outputs. */
   readonly classes: readonly string[];
 }
 
@@ -27,8 +27,8 @@ const GROUPS = 8;
 const EPS = 1e-5;
 
 /**
- * Pictures [B,3,64,64] in [-1,1] to features [B,last width] and logits [B,classes]: convolutions of stride 2, a residual
- * block (norm, SiLU, conv, twice) at 16×16, 8×8 and 4×4, the mean over positions, one linear layer.
+ * Pictures [B,3,64,64] in [-1,1] to features [B,last width] and logits [B,classes]: stride-2 convolutions, a residual
+ * block (norm, SiLU, conv, twice) at 16×16, 8×8 and 4×4, global average pooling, one linear layer.
  */
 export function classifierNetwork(
   { widths, classes }: ClassifierConfig,
@@ -55,10 +55,10 @@ export const classifierParameters = (config: ClassifierConfig) =>
 const pictureInput = (batch: number): Tensor =>
   op.input('pictures', [batch, 3, CLASSIFIER_SIDE, CLASSIFIER_SIDE]);
 
-/** Shares of pictures named right, as measured when it was made. */
+/** Accuracies on the held-out drawings, measured when it was made. */
 export type Accuracies = Readonly<Record<string, number>>;
 
-/** One file: weights in half precision; classes, widths and what was measured in its metadata. */
+/** One file: weights in half precision; metadata has classes, widths and accuracies. */
 export async function saveClassifier(
   path: string,
   config: ClassifierConfig,
@@ -76,11 +76,11 @@ export async function saveClassifier(
   );
 }
 
-/** What the classifier tells of a picture. */
+/** The classifier's output for one picture. */
 export type Classified = {
   /** [last width] */
   readonly features: Float32Array;
-  /** One number a class; softmax of them is the classifier's belief. */
+  /** One per class, before softmax. */
   readonly logits: Float32Array;
 };
 
@@ -103,7 +103,7 @@ export class Classifier {
       if (text === undefined)
         throw new KronaError(
           'CLASSIFIER_INVALID',
-          `${file.name} is no classifier: its metadata lacks ${key}; make one with krona evaluate classifier.`,
+          `${file.name} isn't a classifier: its metadata lacks ${key}. Train one with \`krona evaluate classifier\`.`,
         );
       return JSON.parse(text) as T;
     };
@@ -123,14 +123,14 @@ export class Classifier {
   }
 }
 
-/** Those of `among` (indices into the classes) by belief, the likeliest first. */
+/** Returns the indices `among` the classes, likeliest first. */
 export function ranked(logits: Float32Array, among: readonly number[]): number[] {
   return [...among].sort((a, b) => logits[b]! - logits[a]!);
 }
 
 /**
- * The part of a square picture [3,side,side] from (left, top) on, `part` pixels wide, as a classifier takes it: means
- * over blocks, so `part` must be 64 or a multiple of it.
+ * Crops the square of side `part` at (left, top) from a square picture [3,side,side] and averages it down to 64×64, so
+ * `part` must be a multiple of 64.
  */
 export function classifierView(
   picture: Float32Array,

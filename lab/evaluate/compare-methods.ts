@@ -1,6 +1,6 @@
 /**
- * @file `krona evaluate methods`: the whole comparison in parallel processes. Every result is a file that is not computed
- * again, so a run that was stopped goes on, and grids grow by what is new in them.
+ * @file `krona evaluate methods`: the whole comparison in parallel processes. Every result is a file and is computed
+ * once, so a stopped comparison resumes, and a larger grid computes only what is new.
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -44,14 +44,15 @@ import { subjectsPath } from './subjects.ts';
 
 export interface CompareOptions extends ComparisonFolder {
   readonly size: ComparisonSize;
-  /** Trainings at a time. */
+  /** Parallel trainings. */
   readonly jobs: number;
   readonly onProgress?: (progress: Progress) => void;
   readonly signal?: AbortSignal;
 }
 
 /**
- * @returns what came out; written to `out` as report.json, table.md, sheet.png and charts
+ * Compares the methods.
+ * @returns the report; written to `out` as report.json, table.md, sheet.png and charts
  * @throws KronaError MODEL_*, PRETRAIN_*, EVALUATION_MISMATCH, FILE_UNWRITABLE; and the signal's reason when it aborts
  */
 export async function compareMethods(options: CompareOptions): Promise<ComparisonReport> {
@@ -59,7 +60,7 @@ export async function compareMethods(options: CompareOptions): Promise<Compariso
   await makeFolder(out);
   await claimFolder(join(out, 'run.json'), {
     model: await modelFingerprint(await openModel(options.model)),
-    // Whatever else decides a result that is kept.
+    // Everything else that decides a result.
     ...(await fileHashes({
       config: options.config,
       subjects: subjectsPath,
@@ -98,7 +99,7 @@ export async function compareMethods(options: CompareOptions): Promise<Compariso
   }
 }
 
-/** How features are scaled is measured once, so that all processes compare alike. */
+/** Feature scales are measured once, so that all processes compare alike. */
 async function prepareScales(options: CompareOptions): Promise<void> {
   const path = join(options.out, 'scales.json');
   if (existsSync(path)) return;
@@ -122,7 +123,7 @@ class Pool {
     this.#options = options;
   }
 
-  /** Does all of it, as many at a time as there are jobs; the first error ends it. */
+  /** Processes the whole list, one item per job at a time; the first error stops it. */
   async all(phase: string, asks: readonly WorkerAsk[]): Promise<void> {
     const { jobs, onProgress, signal } = this.#options;
     const waiting = [...asks];
@@ -165,7 +166,7 @@ class Pool {
   }
 }
 
-/** Sends one piece of work and waits for its end. */
+/** Sends one request and waits for its answer. */
 function answer(child: ChildProcess, ask: WorkerAsk, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const end = (error: unknown): void => {
@@ -179,7 +180,7 @@ function answer(child: ChildProcess, ask: WorkerAsk, signal?: AbortSignal): Prom
       end(
         new KronaError(
           'EVALUATION_STOPPED',
-          'A process of the comparison has ended; start it again to go on.',
+          'A process of the comparison stopped unexpectedly. Run the same command again to resume.',
         ),
       );
     const stop = (): void => end(signal!.reason);

@@ -1,6 +1,6 @@
 /**
- * @file One training of the comparison: the adapter, its pictures of every prompt, and their scores, written as one result
- * for each number of steps that is asked for.
+ * @file One training of the comparison: the adapter, its pictures of every prompt and their scores, as one result per
+ * requested number of steps.
  */
 import { at } from '../../core/at.ts';
 import { mkdir, rm } from 'node:fs/promises';
@@ -40,20 +40,20 @@ import { Judges } from './judges.ts';
 import { mean } from './statistics.ts';
 import { readSubjects, subjectPhotos, textOf, type Subject, type SubjectRecipe } from './subjects.ts';
 
-/** What a subject's file of the model alone holds. */
+/** A subject's file for the model alone. */
 export interface BaseScores extends Scores {
   /** The judges' ceiling. */
   readonly real: RealShares;
 }
 
 export interface Result extends Cell, Scores {
-  /** Trained numbers. */
+  /** Number of trained parameters. */
   readonly parameters: number;
-  /** null when the training diverged, be it after these steps. */
+  /** null when the training diverged, even after these steps. */
   readonly secondsPerStep: number | null;
   /** Mean of the last 20 losses; null when it diverged. */
   readonly loss: number | null;
-  /** The loss was no number any more: nothing is drawn, and all scores are as bad as can be. */
+  /** The loss became NaN or infinite: nothing is drawn, and all scores are the worst possible. */
   readonly diverged: boolean;
 }
 
@@ -66,7 +66,7 @@ export interface ComparisonFolder {
 
 export const resultPath = (out: string, cell: Cell): string => join(out, 'results', `${cellKey(cell)}.json`);
 export const stripPath = (out: string, cell: Cell): string => join(out, 'results', `${cellKey(cell)}.png`);
-/** The subject's own name as a file's. */
+/** The subject's name as a file name. */
 const fileName = (subject: string): string => subject.replaceAll(' ', '-');
 export const photoPath = (out: string, subject: string, index: number): string =>
   join(out, 'photos', fileName(subject), `${index + 1}.png`);
@@ -75,11 +75,11 @@ export const baseStripPath = (out: string, subject: string): string =>
 export const baseScoresPath = (out: string, subject: string): string =>
   join(out, 'base', `${fileName(subject)}.json`);
 
-/** Seeds of the pictures: the same for every method, so that what differs is the adapter. */
+/** Seeds of the pictures: the same for every method, so that only the adapter differs. */
 const pictureSeed = (seed: number, prompt: number): number => 1000 * (seed + 1) + prompt;
 const DRIFT_SEED = 500;
 
-/** Everything that trainings share: opened once a process. */
+/** Everything that trainings share: opened once per process. */
 export class Comparison {
   readonly data: PretrainData;
   readonly recipe: SubjectRecipe;
@@ -121,7 +121,7 @@ export class Comparison {
     await this.#mobileNet.release();
   }
 
-  /** Writes photos and what the model alone makes of a subject's prompts, unless that is there. */
+  /** Writes the photos and the model's own pictures of a subject's prompts, unless they exist. */
   async prepare(name: string): Promise<void> {
     const { out } = this.#folder;
     if (await readJson(baseScoresPath(out, name))) return;
@@ -137,7 +137,7 @@ export class Comparison {
     } satisfies BaseScores);
   }
 
-  /** Trains and judges; cells whose results are there are not drawn again. */
+  /** Trains and judges; cells with existing results are skipped. */
   async run(training: Training): Promise<void> {
     const { out } = this.#folder;
     const wanted: Cell[] = [];
@@ -158,7 +158,7 @@ export class Comparison {
       const kept = { parameters, secondsPerStep };
       for (const cell of wanted) {
         const { steps } = cell;
-        // The loss of the next step is what shows that the numbers of a checkpoint are sound.
+        // Only the loss of the next step shows that a checkpoint's numbers are finite.
         if (secondsPerStep === null && steps >= losses.length) {
           const nothing = { ...this.#scorer.worst(), ...kept, loss: null, diverged: true };
           await writeJson(resultPath(out, cell), { ...cell, ...nothing } satisfies Result);
@@ -221,7 +221,7 @@ export class Comparison {
     };
   }
 
-  /** Pictures of the subject's prompts, then of those without it. */
+  /** Pictures of the prompts with the subject, then of those without. */
   async #draw(subject: Subject, adapter: AppliedAdapter | null, seed: number): Promise<Float32Array[]> {
     const asked = [
       ...this.recipe.prompts.map((prompt, i) => ({

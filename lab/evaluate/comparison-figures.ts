@@ -1,4 +1,7 @@
-/** @file The comparison's results as means over subjects with their intervals: of each method, and of each setting of the grids. */
+/**
+ * @file The comparison's results as means over subjects with intervals: for each method, and for each setting of the
+ * grids.
+ */
 import { at } from '../../core/at.ts';
 import { METHODS, type Method } from '../../core/settings/choices.ts';
 import {
@@ -33,7 +36,7 @@ export interface MethodFigures extends ScoreFigures {
   readonly method: Method | 'model alone';
   readonly lr: number | null;
   readonly parameters: number;
-  /** null for the model alone, and where no training came to its end. */
+  /** null for the model alone, and when no training finished. */
   readonly secondsPerStep: number | null;
 }
 
@@ -45,18 +48,18 @@ export interface SettingFigures extends ScoreFigures {
   readonly lr: number;
   readonly steps: number;
   readonly parameters: number;
-  /** Trainings whose loss was no number any more. */
+  /** Trainings that diverged. */
   readonly diverged: number;
 }
 
 export type Grid = 'rates' | 'forms' | 'steps';
 
-/** Krona less another method, paired by subject and seed. */
+/** Krona minus another method, paired by subject and seed. */
 export interface Difference extends Readonly<Record<'fidelity' | 'alignment' | 'drift', Interval>> {
   readonly less: Method;
 }
 
-/** The rate with the highest mean score, for each method. */
+/** The rate with the highest mean score of each method. */
 export function bestRates(results: readonly Result[]): BestRates {
   const best = (method: Method): number => {
     const groups = groupsOf(
@@ -74,7 +77,7 @@ export function bestRates(results: readonly Result[]): BestRates {
   return { krona: best('krona'), lora: best('lora'), full: best('full') };
 }
 
-/** @param units results that belong together, such as those of one subject */
+/** @param units results that depend on each other, such as those of one subject */
 function figuresOf(units: readonly (readonly Scores[])[]): ScoreFigures {
   const figures = Object.entries(SCORES).map(
     ([name, score]) => [name, meanInterval(units.map((own) => mean(own.map(score))))] as const,
@@ -97,7 +100,7 @@ export function methodFigures(methods: readonly Result[], base: readonly BaseSco
   ];
 }
 
-/** Krona less LoRA and less full fine-tuning. */
+/** Krona minus LoRA, and minus full fine-tuning. */
 export function differencesOf(methods: readonly Result[]): Difference[] {
   return (['lora', 'full'] as const).map((less) => ({
     less,
@@ -107,13 +110,13 @@ export function differencesOf(methods: readonly Result[]): Difference[] {
   }));
 }
 
-/** What the judges see in real pictures. */
+/** The judges' results on real pictures. */
 export function realFigures(base: readonly BaseScores[]): Readonly<Record<keyof RealShares, Interval>> {
   const over = (kind: keyof RealShares) => meanInterval(base.map(({ real }) => real[kind]));
   return { background: over('background'), partner: over('partner') };
 }
 
-/** Every setting of each grid, methods together, in the order of the plan. */
+/** Every setting of each grid, methods together, in plan order. */
 export function gridFigures({ rates, forms, steps }: Studies): Record<Grid, SettingFigures[]> {
   const rows = (results: readonly Result[]): SettingFigures[] =>
     METHODS.flatMap((method) =>

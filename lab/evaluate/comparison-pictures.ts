@@ -1,4 +1,4 @@
-/** @file The comparison for the eye: charts of the grids, and a sheet of what the methods draw. */
+/** @file Pictures of the comparison: charts of the grids, and a sheet of what each method draws. */
 import sharp from 'sharp';
 import { METHODS } from '../../core/settings/choices.ts';
 import { fromBytes } from '../../core/pictures/rgb-bytes.ts';
@@ -34,12 +34,12 @@ export function gridCharts(grids: Readonly<Record<Grid, readonly SettingFigures[
   };
 }
 
-/** Prompts shown of each adapter: a background, a partner and a style. */
+/** Prompts shown for each adapter: a background, a partner and a style. */
 const SHOWN = [0, 5, 9] as const;
 
 export const SHEET_COLUMNS = 1 + (1 + METHODS.length) * SHOWN.length;
 
-/** A row for each subject: a photo, then the model alone and each method with the same prompts and seeds. */
+/** A row per subject: a photo, then the model alone and each method with the same prompts and seeds. */
 export async function sheetPictures(
   out: string,
   size: Pick<ComparisonSize, 'subjects' | 'seeds'>,

@@ -1,11 +1,11 @@
 /**
- * @file What is trained for the comparison of methods: grids of learning rates, factors, ranks and steps, then the methods
- * at the rate at which each did best, on seeds that had no part in choosing it.
+ * @file The trainings of the method comparison: grids of learning rates, factors, ranks and steps, then each method at
+ * its best rate, on seeds that played no part in choosing it.
  */
 import { at } from '../../core/at.ts';
 import type { Method } from '../../core/settings/choices.ts';
 
-/** What one training is, beside its subject. */
+/** The settings of a training, apart from its subject. */
 export interface Setting {
   readonly method: Method;
   /** Of krona; other methods ignore them. */
@@ -19,11 +19,11 @@ export interface Setting {
 export interface Training extends Setting {
   readonly subject: string;
   readonly seed: number;
-  /** Optimiser steps after which the adapter is judged, ascending; it is trained for the last of them. */
+  /** Optimiser steps at which the adapter is judged, ascending; it is trained for the last. */
   readonly steps: readonly number[];
 }
 
-/** A training after some of its steps: what one result file holds. */
+/** A training at one of its step counts: the content of one result file. */
 export interface Cell extends Setting {
   readonly subject: string;
   readonly seed: number;
@@ -35,13 +35,13 @@ export interface ComparisonSize {
   readonly subjects: readonly string[];
   readonly simple: readonly string[];
   readonly rates: Readonly<Record<Method, readonly number[]>>;
-  /** Factors of A, each with its mirror image: as many numbers, the other way round. */
+  /** Factors of A, each with its mirror image, which has as many parameters. */
   readonly factors: readonly (readonly [number, number])[];
   readonly ranks: readonly number[];
   /** Seeds of the comparison itself; the grids are on seed 0. */
   readonly seeds: readonly number[];
   readonly steps: number;
-  /** Of the steps study: the second last must do as well as the last. */
+  /** Of the steps study: the second last must match the last. */
   readonly longSteps: readonly number[];
   /** Factors and rank of the comparison. */
   readonly a1: number;
@@ -51,7 +51,7 @@ export interface ComparisonSize {
 
 export const GRID_SEED = 0;
 
-/** Half of LoRA's numbers or a little more: 2×8 has 56 % of rank 8 on the embedded model. */
+/** At least half of LoRA's parameters: on the embedded model 2×8 has 56% of rank 8. */
 const CHOSEN = { a1: 2, a2: 8, rank: 8 } as const;
 
 export function fullSize(subjects: readonly { name: string; simple: boolean }[]): ComparisonSize {
@@ -83,7 +83,7 @@ export function fullSize(subjects: readonly { name: string; simple: boolean }[])
   };
 }
 
-/** The same in a few minutes, to see that it runs; too little to decide anything. */
+/** The same in a few minutes, as a smoke test; too little to decide anything. */
 export function quickSize(subjects: readonly { name: string; simple: boolean }[]): ComparisonSize {
   const chosen = [...subjects.filter(({ simple }) => simple).slice(0, 2), ...subjects.slice(-1)];
   return {
@@ -102,7 +102,7 @@ export function quickSize(subjects: readonly { name: string; simple: boolean }[]
   };
 }
 
-/** Names a result; settings that a method ignores are not in it, so that equal trainings share it. */
+/** Names a result; leaves out settings that a method ignores, so that equal trainings share it. */
 export function cellKey({ subject, method, a1, a2, rank, lr, steps, seed }: Cell): string {
   const form = { krona: `${a1}x${a2}`, lora: `r${rank}`, full: 'all' }[method];
   return `${subject.replaceAll(' ', '-')}.${method}-${form}-lr${lr}-steps${steps}-seed${seed}`;
@@ -111,7 +111,7 @@ export function cellKey({ subject, method, a1, a2, rank, lr, steps, seed }: Cell
 export const cellsOf = ({ steps, ...rest }: Training): Cell[] =>
   steps.map((each) => ({ ...rest, steps: each }));
 
-/** The grid of learning rates, which decides what the rest is trained with. */
+/** The grid of learning rates, which sets the rate for the rest. */
 export function ratesStudy(size: ComparisonSize): Cell[] {
   const { subjects, rates, a1, a2, rank, steps } = size;
   return subjects.flatMap((subject) =>
@@ -159,7 +159,7 @@ export function formsStudy(size: ComparisonSize, best: Readonly<Record<Method, n
   });
 }
 
-/** Krona on simple subjects, judged on its way. */
+/** Krona on simple subjects, judged at several step counts. */
 export function stepsStudy(size: ComparisonSize, best: Readonly<Record<Method, number>>): Cell[] {
   const { simple, longSteps, a1, a2, rank } = size;
   return simple.flatMap((subject) =>
@@ -177,8 +177,8 @@ export function stepsStudy(size: ComparisonSize, best: Readonly<Record<Method, n
 }
 
 /**
- * Trainings for cells, each once: cells that differ in steps alone are stages of one training, as the learning rate is
- * constant and randomness depends on the step's number only.
+ * Trainings for cells, each once: cells that differ only in steps are stages of one training, because the learning rate
+ * is constant and randomness depends on the step number only.
  */
 export function trainingsFor(cells: readonly Cell[]): Training[] {
   const trainings = new Map<string, Cell[]>();

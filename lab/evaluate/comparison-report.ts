@@ -1,4 +1,4 @@
-/** @file What the comparison found: report.json, tables, charts of the grids and a sheet of pictures. */
+/** @file Writes the comparison's results: report.json, tables, charts of the grids and a sheet of pictures. */
 import { join } from 'node:path';
 import { writeWhole } from '../../core/files.ts';
 import { contactSheet, renderSvg } from '../pretrain/sheet.ts';
@@ -26,7 +26,7 @@ export interface ComparisonReport {
   readonly seeds: number;
   readonly steps: number;
   readonly methods: readonly MethodFigures[];
-  /** What the judges see in real pictures of the same prompts. */
+  /** The judges' results on real pictures of the same prompts. */
   readonly real: Readonly<Record<keyof RealShares, Interval>>;
   readonly differences: readonly Difference[];
   readonly claims: readonly Claim[];

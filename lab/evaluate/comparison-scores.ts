@@ -1,6 +1,6 @@
 /**
- * @file What pictures of a subject's prompts are given: by kind of prompt, the share in which what was asked is there;
- * likeness to the subject; distance from what the model drew before. Real pictures of the same prompts are judged too.
+ * @file Scores of a subject's pictures: per kind of prompt, the share of requests fulfilled; likeness to the subject;
+ * drift from the model's own pictures. Real pictures of the same prompts are judged too.
  */
 import { at } from '../../core/at.ts';
 import { KronaError } from '../../core/errors.ts';
@@ -22,22 +22,24 @@ import {
   type SubjectRecipe,
 } from './subjects.ts';
 
-/** What prompts ask for; each makes a third of alignment, however many prompts ask for it. */
+/** Kinds of request; each counts a third of alignment, however many prompts it has. */
 export const KINDS = ['background', 'partner', 'style'] as const;
 export type Kind = (typeof KINDS)[number];
 
-/** Scores of the pictures of one adapter, or of the model alone; by kind the share of prompts in which it is there. */
+/** Scores of an adapter's pictures, or of the model alone; per kind, the share of prompts fulfilled. */
 export interface Scores extends Readonly<Record<Kind, number>> {
-  /** By extractor: mean similarity to the subject's photos on the asked background, over the prompts of backgrounds. */
+  /**
+   * Per extractor: mean similarity to the subject's photos on the requested background, over the background prompts.
+   */
   readonly fidelity: Readonly<Record<string, number>>;
-  /** By extractor: one less mean similarity to the model's own pictures of prompts without the subject. */
+  /** Per extractor: one minus mean similarity to the model's own pictures of prompts without the subject. */
   readonly drift: Readonly<Record<string, number>>;
 }
 
-/** The same shares of real pictures; styles have none, as a subject is drawn in one way. */
+/** The same shares for real pictures; styles have none, because a subject exists in one style only. */
 export type RealShares = Readonly<Record<Exclude<Kind, 'style'>, number>>;
 
-/** What a picture was asked for and whether it is there. */
+/** A request, and whether the picture fulfils it. */
 type Answers = Readonly<Partial<Record<Kind, boolean>>>;
 
 export class Scorer {
@@ -60,7 +62,7 @@ export class Scorer {
   }
 
   /**
-   * @param pictures of the subject's prompts, then of those without it, in the recipe's order
+   * @param pictures of the prompts with the subject, then of those without, in the recipe's order
    * @param base the model's own pictures, which have no drift; null for these themselves
    */
   async score(
@@ -86,15 +88,15 @@ export class Scorer {
     };
   }
 
-  /** Scores as bad as can be. */
+  /** The worst possible scores. */
   worst(): Scores {
     const each = (value: number) => Object.fromEntries(this.#extractors.map(({ name }) => [name, value]));
     return { background: 0, partner: 0, style: 0, fidelity: each(0), drift: each(1) };
   }
 
   /**
-   * What the judges see in real pictures of the prompts: the subject alone or in a pair's places with the partner's training
-   * drawings, one picture for each style of these.
+   * The judges' results on real pictures of the prompts: the subject alone, or at a pair's positions with the partner's
+   * training drawings, one picture for each of their styles.
    */
   async real(subject: Subject, art: TrainingArt): Promise<RealShares> {
     const { size, concepts, styles } = this.#data;
@@ -138,7 +140,7 @@ export class Scorer {
     return index;
   }
 
-  /** Mean over pictures of a background and the subject's poses on that background (all pairs, as the paper's CLIP-I). */
+  /** Mean over pictures of a background and the subject's poses on that background (all pairs, like the paper's CLIP-I). */
   async #fidelity(
     extractor: FeatureExtractor,
     scales: FeatureScales,
@@ -192,6 +194,6 @@ export class Scorer {
 
 export const spriteOf = async (subject: Subject) => subjectSprite(await openJudgeArt(), subject);
 
-/** Among the pictures that were asked for it. */
+/** Over the pictures that request it. */
 const shareOf = (answers: readonly Answers[], kind: Kind): number =>
   mean(answers.flatMap((each) => each[kind] ?? []).map(Number));

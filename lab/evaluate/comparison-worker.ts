@@ -1,4 +1,4 @@
-/** @file One of the processes that train for the comparison: takes a training at a time from its parent, which starts it. */
+/** @file A worker process of the comparison: takes one training at a time from its parent. */
 import { at } from '../../core/at.ts';
 import type { Device } from '../../core/config.ts';
 import { describeError } from '../../core/errors.ts';
@@ -6,11 +6,11 @@ import { useDevice } from '../../gpu-worker/graph/device.ts';
 import { Comparison, type ComparisonFolder } from './compare-subject.ts';
 import type { Training } from './comparison-plan.ts';
 
-/** What the parent asks, and what it hears when that is done. */
+/** The parent's request, and the answer when it is done. */
 export type WorkerAsk = { readonly prepare: string } | { readonly training: Training };
 export type WorkerAnswer = { readonly error: { readonly code: string; readonly message: string } | null };
 
-// That of the parent, which has tried it.
+// The device that the parent chose and tried.
 useDevice(process.argv[3] as Device);
 const comparison = Comparison.open(JSON.parse(at(process.argv, 2)) as ComparisonFolder);
 
@@ -23,5 +23,5 @@ process.on('message', (ask: WorkerAsk) => {
     (error: unknown) => process.send!({ error: describeError(error) } satisfies WorkerAnswer),
   );
 });
-// Nobody to work for is left, also when the parent was killed.
+// The parent is gone, perhaps killed: stop.
 process.on('disconnect', () => process.exit(0));

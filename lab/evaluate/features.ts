@@ -1,6 +1,6 @@
 /**
- * @file What pictures are compared by: features of networks that know neither the subjects nor the drawn model, each
- * dimension measured in deviations from its mean over real pictures, so that no few loud ones decide a cosine.
+ * @file Features for comparing pictures, from networks that know neither the subjects nor the judged model. Each
+ * dimension is standardised over real pictures, so that a few large ones don't decide the cosine.
  */
 import { at } from '../../core/at.ts';
 import { toBytes } from '../../core/pictures/rgb-bytes.ts';
@@ -13,11 +13,11 @@ import { cosine, mean } from './statistics.ts';
 
 export interface FeatureExtractor {
   readonly name: string;
-  /** @param picture [3, side, side] in [-1, 1]; the result always has the same length */
+  /** @param picture [3, side, side] in [-1, 1]; the result has a fixed length */
   features(picture: Float32Array, side: number): Promise<Float32Array>;
 }
 
-/** The last features of a classifier, before its linear layer. */
+/** The classifier's features before its linear layer. */
 export function classifierFeatures(classifier: Classifier): FeatureExtractor {
   return {
     name: 'classifier',
@@ -25,7 +25,7 @@ export function classifierFeatures(classifier: Classifier): FeatureExtractor {
   };
 }
 
-/** Inner features of MobileNetV2, which was trained on photographs and drawings of everything else. */
+/** Inner features of MobileNetV2, trained on photographs and drawings of other things. */
 export function mobileNetFeatures(network: MobileNet): FeatureExtractor {
   return {
     name: 'mobilenet',
@@ -36,16 +36,16 @@ export function mobileNetFeatures(network: MobileNet): FeatureExtractor {
   };
 }
 
-/** Mean and deviation of each dimension. */
+/** Mean and standard deviation of each dimension. */
 export interface FeatureScale {
   readonly means: readonly number[];
   readonly deviations: readonly number[];
 }
 
-/** By extractor's name. */
+/** By extractor name. */
 export type FeatureScales = Readonly<Record<string, FeatureScale>>;
 
-/** Training pictures from which scales are taken. */
+/** Training pictures that the scales are measured on. */
 const SCALED_ON = 256;
 
 export async function measureScales(
@@ -65,16 +65,16 @@ export async function measureScales(
   return scales;
 }
 
-/** @param rows one picture each */
+/** @param rows one per picture */
 export function scaleOf(rows: readonly Float32Array[]): FeatureScale {
   const means = Array.from(at(rows, 0), (_, i) => mean(rows.map((row) => row[i]!)));
   const deviations = means.map((middle, i) => Math.sqrt(mean(rows.map((row) => (row[i]! - middle) ** 2))));
   return { means, deviations };
 }
 
-/** Cosine of two pictures' features in deviations from the mean: 1 alike, around 0 unrelated. */
+/** Cosine of two pictures' standardised features: 1 for equal ones, around 0 for unrelated ones. */
 export function similarity(a: Float32Array, b: Float32Array, { means, deviations }: FeatureScale): number {
-  // A dimension that never moves says nothing.
+  // A constant dimension carries no information.
   const scaled = (row: Float32Array): Float32Array =>
     row.map((value, i) => (at(deviations, i) > 1e-6 ? (value - at(means, i)) / at(deviations, i) : 0));
   return cosine(scaled(a), scaled(b));

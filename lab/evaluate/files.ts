@@ -1,4 +1,6 @@
-/** @file Files of an evaluation: written whole or not at all, so that one that was stopped goes on from what is there. */
+/**
+ * @file Files of an evaluation, each written atomically, so that a stopped evaluation resumes from the files it finds.
+ */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import sharp from 'sharp';
@@ -7,7 +9,7 @@ import { writeWhole } from '../../core/files.ts';
 import { claimFolder as claim } from '../pretrain/claim-folder.ts';
 import { fromBytes, toBytes } from '../../core/pictures/rgb-bytes.ts';
 
-/** null where there is no such file. */
+/** null if the file is missing. */
 export async function readJson<T>(path: string): Promise<T | null> {
   const text = await readFile(path, 'utf8').catch(() => null);
   return text === null ? null : (JSON.parse(text) as T);
@@ -17,9 +19,9 @@ export const writeJson = (path: string, value: unknown): Promise<void> =>
   writeWhole(path, `${JSON.stringify(value, null, 1)}\n`);
 
 /**
- * Notes in a folder what its results belong to, or checks that they belong to the same.
+ * Records in a folder which inputs its results belong to, or checks that they match.
  *
- * @param option that named the folder, as the error calls it
+ * @param option that names the folder, for the error
  * @throws KronaError EVALUATION_MISMATCH
  */
 export const claimFolder = (path: string, facts: object, option = '--out'): Promise<void> =>
@@ -29,11 +31,11 @@ export const claimFolder = (path: string, facts: object, option = '--out'): Prom
     (differences) =>
       new KronaError(
         'EVALUATION_MISMATCH',
-        `The folder holds what something else left there (${differences.join('; ')}); give another ${option}.`,
+        `The folder has results of something else (${differences.join('; ')}); choose another ${option}.`,
       ),
   );
 
-/** SHA-256 of files, the first 16 digits; '' for one that is not there. */
+/** SHA-256 of files, the first 16 digits; '' for a missing one. */
 export async function fileHashes(paths: Readonly<Record<string, string>>): Promise<Record<string, string>> {
   const hashes = Object.entries(paths).map(async ([name, path]) => {
     const bytes = await readFile(path).catch(() => null);
@@ -45,7 +47,7 @@ export async function fileHashes(paths: Readonly<Record<string, string>>): Promi
   return Object.fromEntries(await Promise.all(hashes));
 }
 
-/** Pictures [3, size, size] in [-1, 1] side by side as one PNG. */
+/** Pictures [3, size, size] in [-1, 1] side by side in one PNG. */
 export async function writeStrip(
   path: string,
   pictures: readonly Float32Array[],
@@ -64,7 +66,7 @@ export async function writeStrip(
   await writeWhole(path, await strip.png().toBuffer());
 }
 
-/** The pictures of a strip; null where there is no such file. */
+/** The pictures of a strip; null if the file is missing. */
 export async function readStrip(path: string): Promise<Float32Array[] | null> {
   const file = await readFile(path).catch(() => null);
   if (file === null) return null;

@@ -1,6 +1,6 @@
 /**
- * @file The drawings that judges learn from and subjects are made of: sets that no UNet is trained on, with the
- * same concepts by other hands. Their packages know no code points, so concepts are found by Unicode's names.
+ * @file The drawings that judges are trained on and subjects are made of: emoji sets that no UNet is trained on, with
+ * the same concepts in other styles. Their packages have no code points, so concepts are found by Unicode's names.
  */
 import { readFile } from 'node:fs/promises';
 import { artFile, openIconSet } from '../pretrain/icon-set.ts';
@@ -10,7 +10,7 @@ import { KronaError } from '../../core/errors.ts';
 export const JUDGE_SETS = ['emojione', 'noto-v1', 'fxemoji', 'streamline-emojis'] as const;
 export type JudgeSet = (typeof JUDGE_SETS)[number];
 
-/** What must be said beside what is made of each set, and where the set is. */
+/** Attribution and source of each set. */
 export const JUDGE_SET_NOTICES: Readonly<
   Record<JudgeSet, { readonly notice: string; readonly source: string }>
 > = {
@@ -34,7 +34,7 @@ export const JUDGE_SET_NOTICES: Readonly<
 
 const judgePackage = (set: JudgeSet): string => `@iconify-json/${set}`;
 
-/** A line of a Markdown list for each set. */
+/** A Markdown list item per set. */
 export const judgeSetNotices = (): string[] =>
   JUDGE_SETS.map((set) => {
     const { notice, source } = JUDGE_SET_NOTICES[set];
@@ -58,7 +58,7 @@ export async function namedEmoji(): Promise<NamedEmoji[]> {
 }
 
 export interface JudgeArt {
-  /** The SVG of an emoji in a set, by Unicode's name; undefined where the set has none. */
+  /** The SVG of an emoji in a set, by Unicode's name; undefined if the set lacks it. */
   svg(set: JudgeSet, label: string): Buffer | undefined;
   /** The sets that have it, in the order of JUDGE_SETS. */
   setsWith(label: string): JudgeSet[];
@@ -97,7 +97,7 @@ export async function judgeSprite(art: JudgeArt, set: JudgeSet, label: string): 
   return renderSprite(svg);
 }
 
-/** Sets write names with hyphens, as one word or as Unicode does; letters and digits are what they share. */
+/** Sets write names with hyphens, as one word or as Unicode does; only letters and digits agree. */
 export function plainName(name: string): string {
   return name
     .normalize('NFKD')

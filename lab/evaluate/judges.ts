@@ -1,7 +1,6 @@
 /**
- * @file The judges of a picture: is its background the colour that was asked, does it show the concept, the style, both
- * things of two, in the right place, as many as asked. Each answers for real drawings as for drawn ones, so that its own
- * errors are measured by the same functions.
+ * @file Judges of a picture: does it have the requested background, concept, style, both subjects of a pair, position
+ * and number? Each also judges real drawings, so that its own error rate is measured the same way.
  */
 import { at } from '../../core/at.ts';
 import { existsSync } from 'node:fs';
@@ -25,19 +24,19 @@ async function openClassifier(kind: 'concepts' | 'styles'): Promise<Classifier> 
   if (!existsSync(path))
     throw new KronaError(
       'CLASSIFIER_MISSING',
-      `The classifier of ${kind} is not there; make it with krona evaluate classifier --kind ${kind} --run data/${kind} --out ${relative(process.cwd(), path)}.`,
+      `The classifier of ${kind} is missing; train it with \`krona evaluate classifier --kind ${kind} --run data/${kind} --out ${relative(process.cwd(), path)}\`.`,
     );
   return Classifier.open(path);
 }
 
-/** A concept counts as shown beside another when it is among so many likeliest. */
+/** A concept of a pair counts as shown when it is among this many likeliest. */
 const AMONG = 5;
 
 export class Judges {
   readonly data: PretrainData;
   readonly concepts: Classifier;
   readonly styles: Classifier;
-  /** Outputs of the classifiers for the configuration's concepts (−1 where it has no such class) and styles. */
+  /** Classifier outputs for the configuration's concepts (−1 for a class that it lacks) and styles. */
   readonly #conceptClass: readonly number[];
   readonly #styleClass: readonly number[];
 
@@ -60,17 +59,17 @@ export class Judges {
     await this.styles.release();
   }
 
-  /** Whether the concept classifier has seen other drawings of a concept, so that it can judge it. */
+  /** Whether the concept classifier was trained on other drawings of a concept, so that it can judge it. */
   knows(concept: number): boolean {
     return at(this.#conceptClass, concept) >= 0;
   }
 
-  /** The nearest of the configuration's backgrounds, as an index. */
+  /** Index of the nearest of the configuration's backgrounds. */
   background(picture: Float32Array): number {
     return backgroundSeen(this.data, picture);
   }
 
-  /** The configuration's concepts that it knows, the likeliest first, in a part of the picture (default: all of it). */
+  /** The known concepts of the configuration, likeliest first, in a part of the picture (default: all of it). */
   async conceptsIn(picture: Float32Array, part?: Part): Promise<number[]> {
     const { logits } = await this.concepts.classify(classifierView(picture, this.data.size, part));
     const known = [...this.#conceptClass.keys()].filter((concept) => this.knows(concept));
@@ -81,13 +80,13 @@ export class Judges {
     return order.map((index) => this.#conceptClass.indexOf(index));
   }
 
-  /** The likeliest of the configuration's styles, as an index. */
+  /** Index of the likeliest of the configuration's styles. */
   async style(picture: Float32Array): Promise<number> {
     const { logits } = await this.styles.classify(classifierView(picture, this.data.size));
     return this.#styleClass.indexOf(at(ranked(logits, this.#styleClass), 0));
   }
 
-  /** Whether a concept is among the likeliest five in either place where things of a pair stand. */
+  /** Whether a concept is among the likeliest five at either position of a pair. */
   async showsBeside(
     picture: Float32Array,
     concept: number,
@@ -97,14 +96,14 @@ export class Judges {
     return parts.some((seen) => seen.slice(0, AMONG).includes(concept));
   }
 
-  /** Whether two concepts are among the likeliest five, each in a place of its own; which is where is not asked. */
+  /** Whether two concepts are among the likeliest five, each at its own position, in either order. */
   async showsBoth(picture: Float32Array, a: number, b: number, relation: Relation): Promise<boolean> {
     const [first, second] = await this.#pairParts(picture, relation);
     const has = (seen: readonly number[], concept: number) => seen.slice(0, AMONG).includes(concept);
     return (has(first!, a) && has(second!, b)) || (has(first!, b) && has(second!, a));
   }
 
-  /** The named part of the picture that what it shows is in, by its centre of mass; null on a busy background. */
+  /** The named part of the picture that holds the drawing's centre of mass; null on a busy background. */
   place(picture: Float32Array): string | null {
     const cover = this.#cover(picture);
     if (cover === null) return null;
@@ -124,7 +123,7 @@ export class Judges {
     );
   }
 
-  /** Number of separate things on the background, without specks; null on a busy background. */
+  /** Number of separate drawings on the background, without specks; null on a busy background. */
   count(picture: Float32Array): number | null {
     const cover = this.#cover(picture);
     if (cover === null) return null;
@@ -136,14 +135,14 @@ export class Judges {
     );
   }
 
-  /** The nearest of HUES to the strong colour of what is shown; null where there is none, or on a busy background. */
+  /** The nearest of HUES to the drawing's dominant colour; null without one, or on a busy background. */
   hue(picture: Float32Array): string | null {
     const { size } = this.data;
     const shown = { width: size, height: size, pixels: toBytes(picture) };
     const cut = cutOut(shown);
     if (cut === null) return null;
     const rgba = withoutBackground(shown, cut);
-    // Sprites hold premultiplied colour.
+    // Sprites have premultiplied colour.
     for (let at = 0; at < rgba.length; at++) if (at % 4 < 3) rgba[at] = (rgba[at]! * rgba[at | 3]!) / 255;
     const dominant = dominantHue({ levels: [rgba], extent: [1, 1] });
     if (dominant === null) return null;
@@ -170,16 +169,16 @@ export class Judges {
 type Relation = keyof typeof pairMiddles;
 type Part = NonNullable<Parameters<typeof classifierView>[2]>;
 
-/** Share of the picture below which something is no thing of its own. */
+/** Components smaller than this share of the picture don't count as a drawing. */
 const SPECK = 0.01;
 
-/** The square of side `part` (default: the classifier's) around a point given in shares, moved until it lies inside. */
+/** The square of side `part` (default: the classifier's) centred on a point given in shares, shifted to lie inside. */
 export function partAround(size: number, x: number, y: number, part: number = CLASSIFIER_SIDE): Part {
   const from = (share: number) => Math.max(0, Math.min(size - part, Math.round(share * size - part / 2)));
   return { left: from(x), top: from(y), part };
 }
 
-/** Connected parts (by sides) of a square mask of 0 and 1 with at least `least` pixels. */
+/** 4-connected components of a square mask of 0 and 1 with at least `least` pixels. */
 export function components(mask: Uint8Array, side: number, least: number): number {
   const left = mask.slice();
   let found = 0;

@@ -1,6 +1,6 @@
 /**
- * @file Makes the two classifiers that judge pictures and measures them on drawings that they did not learn from. What the
- * comparison's subjects are made of is left out, so that their features know no subject.
+ * @file Makes the two classifiers that judge pictures, and measures them on held-out drawings. Drawings that the
+ * comparison's subjects are made of are excluded, so that features don't know the subjects.
  */
 import { at } from '../../core/at.ts';
 import { dirname, join } from 'node:path';
@@ -32,7 +32,7 @@ import {
 export const CLASSIFIER_KINDS = ['concepts', 'styles'] as const;
 export type ClassifierKind = (typeof CLASSIFIER_KINDS)[number];
 
-/** What a classifier is made of. Drawings `kept` are only measured, by what they are. */
+/** A classifier's drawings. `kept` ones are only measured, grouped by kind. */
 interface Lesson {
   readonly config: ClassifierConfig;
   readonly learnt: readonly LabelledDrawing[];
@@ -48,15 +48,19 @@ const SETTINGS: Readonly<Record<ClassifierKind, StageSettings>> = {
 };
 
 export interface MakeOptions extends Pick<StageOptions, 'onProgress' | 'signal' | 'threads'> {
-  /** Where the training is kept, to go on from. */
+  /** Folder of the training, to resume from. */
   readonly run: string;
-  /** The classifier's file; LICENSES.md is written beside it. */
+  /** The classifier file to write; LICENSES.md is written beside it. */
   readonly out: string;
-  /** Steps instead of the kind's own. */
+  /** Steps; the kind's default unless given. */
   readonly steps?: number;
 }
 
-/** @returns what was measured @throws KronaError PRETRAIN_ART_MISSING, EVALUATION_MISMATCH, DISK_FULL, FILE_UNWRITABLE; and the signal's reason */
+/**
+ * Trains, measures and writes a classifier.
+ * @returns the accuracies @throws KronaError PRETRAIN_ART_MISSING, EVALUATION_MISMATCH, DISK_FULL, FILE_UNWRITABLE; and
+ * the signal's reason
+ */
 export async function makeClassifier(kind: ClassifierKind, options: MakeOptions): Promise<Accuracies> {
   const { run, out, steps, ...hooks } = options;
   const folder = join(run, kind);
@@ -71,9 +75,9 @@ export async function makeClassifier(kind: ClassifierKind, options: MakeOptions)
     seed: 1,
     recolour: lesson.recolour,
   };
-  // Also shows, before anything is trained, that the folder can be written.
+  // Also checks, before training, that the folder is writable.
   await writeWhole(join(dirname(out), 'LICENSES.md'), await classifierLicences());
-  // Only steps may differ, so that a run can be prolonged.
+  // Only steps can differ, so that a training can be extended.
   const { steps: _, ...decisive } = settings;
   await claimFolder(
     join(folder, 'run.json'),
@@ -92,7 +96,7 @@ export async function makeClassifier(kind: ClassifierKind, options: MakeOptions)
   }
 }
 
-/** Concepts that have two drawings or more in the judge sets, one of which may be kept where there are three. */
+/** Concepts with two or more drawings in the judge sets; of three or more, one can be held out. */
 async function conceptLesson(): Promise<Lesson> {
   const art = await openJudgeArt();
   const { subjects } = await readSubjects();
@@ -136,7 +140,7 @@ async function conceptLesson(): Promise<Lesson> {
   };
 }
 
-/** The training sets, of every third emoji; one in four of these is kept. */
+/** The training sets, every third emoji; one in four of these is held out. */
 async function styleLesson(): Promise<Lesson> {
   const emoji = (await namedEmoji()).filter((_, index) => index % 3 === 0);
   const learnt: LabelledDrawing[] = [];
@@ -164,7 +168,7 @@ async function styleLesson(): Promise<Lesson> {
   };
 }
 
-/** Shares of the kept drawings, augmented as in training, that come first and among the first five. */
+/** Top-1 and top-5 accuracies on the held-out drawings, augmented as in training. */
 async function measure(classifier: Classifier, { kept, config }: Lesson): Promise<Accuracies> {
   const all = config.classes.map((_, index) => index);
   const accuracies: Record<string, number> = {};

@@ -1,6 +1,6 @@
 /**
- * @file `krona evaluate model`: draws what was never trained with a model and judges it, beside the same judgements of real
- * pictures, as they are and through the model's autoencoder. Drawn pictures are kept, so a run that was stopped goes on.
+ * @file `krona evaluate model`: draws held-out prompts with a model and judges them, beside the same judgements of real
+ * pictures, original and restored by the model's autoencoder. Drawn pictures are kept, so a stopped evaluation resumes.
  */
 import { at } from '../../core/at.ts';
 import { join } from 'node:path';
@@ -28,18 +28,18 @@ export interface MeasureOptions {
   readonly model: string;
   /** The configuration that the model was trained with. */
   readonly config: string;
-  /** Where pictures, report.json, table.md and sheet.png go. */
+  /** Output folder for pictures, report.json, table.md and sheet.png. */
   readonly out: string;
   readonly counts: AskedCounts;
   /** Pictures of each prompt. */
   readonly seeds: number;
-  /** Whether the model's README.md gets the table and the missed goals; it does not by default. */
+  /** Whether to write the table and the missed goals to the model's README.md; false by default. */
   readonly card?: boolean;
   readonly onProgress?: (progress: Progress) => void;
   readonly signal?: AbortSignal;
 }
 
-/** What is measured in full: the single prompts of the README's figures, and enough of the others. */
+/** The full evaluation: the single prompts of the README's figures, and enough of the other kinds. */
 export const FULL_COUNTS: AskedCounts = { single: 512, pair: 96, corner: 48, count: 48, recolour: 96 };
 export const QUICK_COUNTS: AskedCounts = { single: 48, pair: 12, corner: 6, count: 6, recolour: 12 };
 
@@ -80,7 +80,7 @@ export async function measureModel(options: MeasureOptions): Promise<ModelReport
   }
 }
 
-/** Draws each prompt's pictures, one per seed, and keeps them in `out`; kept pictures are read again. */
+/** Draws each prompt's pictures, one per seed, and keeps them in `out`; kept pictures are read back. */
 async function drawAsked(
   painter: TextToImage,
   asked: readonly AskedPicture[],
@@ -103,7 +103,7 @@ async function drawAsked(
   return drawn;
 }
 
-/** Judges the model's pictures, and beside them the real picture of each prompt, as it is and restored. */
+/** Judges the model's pictures, and the real picture of each prompt, original and restored. */
 async function judgeAsked(
   { art, judges, restorer }: { art: TrainingArt; judges: Judges; restorer: Restorer },
   asked: readonly AskedPicture[],
@@ -128,7 +128,7 @@ async function judgeAsked(
   return seen;
 }
 
-/** Reports a phase with the time left, which counts only the steps that were computed. */
+/** Reports a phase with the time left, estimated from computed steps only. */
 function progressOf(phase: string, steps: number, onProgress: MeasureOptions['onProgress']) {
   const began = performance.now();
   let known = 0;
@@ -140,7 +140,7 @@ function progressOf(phase: string, steps: number, onProgress: MeasureOptions['on
   };
 }
 
-/** All answers of the judges that the kind of prompt asks for; questions that cannot be judged are left out. */
+/** The judges' answers to all questions about this kind of prompt; questions that can't be judged are omitted. */
 async function seePicture(
   judges: Judges,
   nearest: { readonly single: Judge; readonly pair: PairJudge },
@@ -180,10 +180,10 @@ async function seePicture(
   return { asked: index, source, answers, copy };
 }
 
-/** Answers of the classifiers, which are wrong of many real pictures too. */
+/** Answers of the classifiers, which also misjudge many real pictures. */
 const CLASSIFIED = ['concept, top-1', 'concept, top-5', 'style, by the classifier', 'both shown'];
 
-/** Of each kind so many first pictures; green where all answers but the classifiers' are right. */
+/** The first pictures of each kind; green where all answers but the classifiers' are right. */
 const SHOWN: AskedCounts = { single: 64, pair: 24, corner: 8, count: 8, recolour: 24 };
 
 async function sheetOf(

@@ -1,4 +1,4 @@
-/** @file What `krona evaluate model` measured, in the README.md of the model's folder: its table, and the goals it misses. */
+/** @file Writes the results of `krona evaluate model` into the model's README.md: the table, and the missed goals. */
 import { at } from '../../core/at.ts';
 import { join } from 'node:path';
 import { KronaError } from '../../core/errors.ts';
@@ -12,7 +12,7 @@ export async function readModelCard(model: string): Promise<string> {
   if (card !== null) return card;
   throw new KronaError(
     'MODEL_CARD_MISSING',
-    'The model has no README.md to write into; put one into its folder, or leave out --card.',
+    'The model has no README.md to write into; add one to its folder, or omit --card.',
   );
 }
 
@@ -24,21 +24,20 @@ export async function writeMeasuredCard(model: string, report: ModelReport): Pro
 const MISSED = 'It misses these goals of the table above:';
 
 /**
- * The card with the section "Measured" made of the report, and the missed goals at the end of "Limits"; what an earlier
- * report said in both is gone. A section that is not there comes last; one without a
- * text goes.
+ * The card with the report as its section "Measured" and the missed goals at the end of "Limits"; replaces an earlier
+ * report. A missing section is appended; an empty one is removed.
  */
 export function measuredCard(card: string, report: ModelReport): string {
   const { steps, guidance } = JUDGED_SAMPLING;
-  const measured = `By \`krona evaluate model\`, with ${steps} steps and guidance ${guidance}, of prompts that were never trained. Beside the model's pictures stand
-real ones, put together from the drawings that it was taught, under the same judges.
+  const measured = `By \`krona evaluate model\`, with ${steps} steps and guidance ${guidance}, on held-out prompts. The same judges also judge real
+pictures, composed from the training drawings.
 
 ${modelTable(report)}
-In held-out.png, where it is there, what is green was judged more leniently, by the nearest training drawing.`;
+In held-out.png, if present, green marks come from a more lenient judge: the nearest training drawing.`;
   const missed = report.figures.flatMap(({ kind, question, model, goal }) =>
     goal === null || model.estimate >= goal
       ? []
-      : [`- ${kind}, ${question}: ${percent(model.estimate)}, wanted ${percent(goal)}`],
+      : [`- ${kind}, ${question}: ${percent(model.estimate)}, goal ${percent(goal)}`],
   );
   const withTable = setSection(card, 'Measured', () => measured);
   return setSection(withTable, 'Limits', (limits) => {
@@ -47,7 +46,7 @@ In held-out.png, where it is there, what is green was judged more leniently, by 
   });
 }
 
-/** @param body makes the section's text from the one it had, both without heading */
+/** @param body returns the section's new text, given the old one, both without heading */
 function setSection(card: string, title: string, body: (former: string) => string): string {
   const heading = `## ${title}`;
   const sections = card.split(/^(?=## )/m);

@@ -1,4 +1,4 @@
-/** @file A model's judgements as shares with their intervals, beside those of real pictures, and as a table. */
+/** @file A model's results as shares with their intervals, beside those of real pictures, and as a Markdown table. */
 import { at } from '../../core/at.ts';
 import type { PretrainData } from '../pretrain/concepts.ts';
 import type { Accuracies } from './classifier.ts';
@@ -6,27 +6,27 @@ import type { AskedKind, AskedPicture } from './asked-pictures.ts';
 import { bootstrap, groupsOf, mean, quantile, type Interval } from './statistics.ts';
 
 export interface SeenPicture {
-  /** Number of the prompt. */
+  /** Index of the prompt. */
   readonly asked: number;
-  /** Drawn by the model; real drawings put together; the same through the model's autoencoder. */
+  /** Drawn by the model; composed from real drawings; the latter restored by the model's autoencoder. */
   readonly source: 'model' | 'real' | 'restored';
   /** By question; questions that no judge can answer are absent. */
   readonly answers: Readonly<Record<string, boolean>>;
-  /** Nearest training picture of a single thing: root mean square difference in 0–255, and what it shows. */
+  /** Nearest training picture of a single subject: root mean square difference in 0–255, and its subject. */
   readonly copy: { readonly distance: number; readonly concept: number; readonly style: number } | null;
 }
 
 export interface ModelFigure {
   readonly kind: AskedKind;
   readonly question: string;
-  /** Prompts that were judged. */
+  /** Number of prompts judged. */
   readonly prompts: number;
   /** Share of the model's pictures, prompts resampled. */
   readonly model: Interval;
-  /** Shares of the real pictures: the ceiling of the judge, and with the autoencoder of the model. */
+  /** Shares of the real pictures: the judge's ceiling, and the same after the autoencoder. */
   readonly real: number;
   readonly restored: number;
-  /** What is wanted of the model's share; null where nothing is, or where the judge knows too few real pictures. */
+  /** Goal for the model's share; null without one, or where the judge recognises too few real pictures. */
   readonly goal: number | null;
 }
 
@@ -34,19 +34,19 @@ export interface ModelReport {
   readonly model: string;
   readonly figures: readonly ModelFigure[];
   readonly copies: {
-    /** Medians of the distance from the nearest training picture. */
+    /** Median distances to the nearest training picture. */
     readonly model: number;
     readonly restored: number;
-    /** Share of the model's pictures that are nearer to a training picture than half of its restored copies are. */
+    /** Share of the model's pictures closer to a training picture than half of its restored copies are. */
     readonly asNearAsCopies: number;
-    /** The nearest of all. */
+    /** The closest of all. */
     readonly nearest: readonly { prompt: string; distance: number; training: string }[];
   } | null;
-  /** Accuracies of the judges on drawings that they did not learn from. */
+  /** Accuracies of the judges on held-out drawings. */
   readonly classifiers: Readonly<Record<string, Accuracies>>;
 }
 
-/** Wanted shares, or shares of the ceiling on real pictures. */
+/** Goals, or shares of the ceiling on real pictures. */
 const GOALS: Readonly<Record<string, { readonly share: number; readonly ofCeiling?: boolean }>> = {
   'single background': { share: 0.97 },
   'single concept, top-1': { share: 0.7, ofCeiling: true },
@@ -55,7 +55,7 @@ const GOALS: Readonly<Record<string, { readonly share: number; readonly ofCeilin
   'pair both nearest drawings': { share: 0.5 },
 };
 
-/** A judge that misses more than this of real pictures holds a model to nothing. */
+/** A judge that misses more than this of real pictures sets no goal. */
 const LOWEST_CEILING = 0.3;
 
 export function summariseModel(
@@ -123,7 +123,7 @@ function copiesOf(
 }
 
 /** A share in Markdown. */
-export const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+export const percent = (share: number): string => `${(100 * share).toFixed(1)}%`;
 
 /** Markdown. */
 export function modelTable({ model, figures, copies, classifiers }: ModelReport): string {
@@ -134,10 +134,11 @@ export function modelTable({ model, figures, copies, classifiers }: ModelReport)
   });
   const near = copies
     ? [
-        `Nearest training picture: median distance ${copies.model.toFixed(1)} of 255; real pictures through the autoencoder ${copies.restored.toFixed(1)}. ${percent(copies.asNearAsCopies)} of the pictures are nearer than half of those. The nearest:`,
+        `Nearest training picture: median distance ${copies.model.toFixed(1)} of 255; real pictures through the autoencoder ${copies.restored.toFixed(1)}. ${percent(copies.asNearAsCopies)} of the model's pictures are closer than half of those. The closest:`,
         '',
         ...copies.nearest.map(
-          ({ prompt, distance, training }) => `- ${distance.toFixed(1)}: “${prompt}”, a ${training}`,
+          ({ prompt, distance, training }) =>
+            `- ${distance.toFixed(1)}: “${prompt}”, nearest to a ${training}`,
         ),
         '',
       ]
@@ -152,7 +153,7 @@ export function modelTable({ model, figures, copies, classifiers }: ModelReport)
     ...rows,
     '',
     ...near,
-    'The judges on drawings that they did not learn from:',
+    'Accuracy of the judges on held-out drawings:',
     '',
     ...judged,
     '',

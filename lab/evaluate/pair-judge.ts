@@ -1,4 +1,4 @@
-/** @file Which training drawings two things next to or above each other are nearest to, each in its own place. */
+/** @file Judges pairs: which training drawings two subjects, side by side or one above the other, are nearest to. */
 import { at } from '../../core/at.ts';
 import { Judge } from '../pretrain/judge.ts';
 import { pairMiddles, type TrainingArt } from '../pretrain/sampler.ts';
@@ -11,15 +11,15 @@ export class PairJudge {
 
   constructor(art: TrainingArt) {
     this.#side = art.data.size;
-    // In a pair either thing is drawn as a single one is in a picture of half the side.
+    // In a pair, each subject is drawn like a single one in a picture of half the side.
     this.#judge = new Judge({ ...art, data: { ...art.data, size: CLASSIFIER_SIDE } });
   }
 
   /**
-   * Whether the nearest drawings in both places are of two concepts; which is where is not asked.
+   * Whether the nearest drawings at the two positions are the two concepts, in either order.
    *
    * @param picture [3, size, size] in [-1, 1]
-   * @param background index of the one that was asked for
+   * @param background index of the requested one
    */
   showsBoth(
     picture: Float32Array,

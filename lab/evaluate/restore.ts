@@ -1,4 +1,4 @@
-/** @file Real pictures as a model's autoencoder gives them back: no picture of the model can be sharper than these. */
+/** @file Real pictures after encoding and decoding: the upper limit of how sharp the model's pictures can be. */
 import { openDecoder, openEncoder } from '../../gpu-worker/models/autoencoder.ts';
 import type { ModelFolder } from '../../gpu-worker/models/model-folder.ts';
 

@@ -1,4 +1,4 @@
-/** @file Means, spreads and intervals, and what an interval says about a claim. */
+/** @file Means, spreads and intervals, and the verdict that an interval gives on a claim. */
 import { at } from '../../core/at.ts';
 import { KeyedRandom } from '../../core/random.ts';
 
@@ -7,7 +7,7 @@ export interface Interval {
   /** Ends of the 95% interval. */
   readonly low: number;
   readonly high: number;
-  /** Independent values that it rests on. */
+  /** Number of independent values. */
   readonly units: number;
 }
 
@@ -34,8 +34,8 @@ export function quantile(values: readonly number[], share: number): number {
 const NORMAL = 1.959963984540054;
 
 /**
- * Student's t quantile of 0.975 by its Cornish–Fisher expansion in 1/ν (Abramowitz & Stegun 26.7.5): within 0.2 % from
- * 3 degrees of freedom on; 0.8 % too small with 2, 11 % with 1.
+ * Student's t quantile of 0.975 by its Cornish–Fisher expansion in 1/ν (Abramowitz & Stegun 26.7.5): within 0.2% from 3
+ * degrees of freedom; 0.8% too small with 2, 11% with 1.
  *
  * @param freedom ν, at least 1
  */
@@ -52,8 +52,8 @@ export function studentQuantile(freedom: number): number {
 }
 
 /**
- * Student's t interval of a mean: for few units, where resampling gives intervals that are too narrow. What belongs
- * together must be one unit. That of a single unit has no width; NaN when there are none.
+ * Student's t interval of a mean: for few units, where bootstrap intervals are too narrow. Dependent values must form
+ * one unit. A single unit's interval has no width; NaN without units.
  */
 export function meanInterval(units: readonly number[]): Interval {
   const estimate = mean(units);
@@ -63,8 +63,8 @@ export function meanInterval(units: readonly number[]): Interval {
 }
 
 /**
- * Percentile bootstrap (Efron 1979), for many units. Units are drawn with replacement, so what belongs together — all seeds of one
- * subject, both methods of one pair — must be one unit.
+ * Percentile bootstrap (Efron 1979), for many units. Units are drawn with replacement, so dependent values (all seeds
+ * of one subject, both methods of one pair) must form one unit.
  *
  * @param statistic of a sample of units; NaN when there are no units
  */
@@ -88,12 +88,12 @@ export function bootstrap<Unit>(
 
 export type Verdict = 'true' | 'false' | 'undecided';
 
-/** With fewer units an interval is too narrow to be believed: that of a single one has no width. */
+/** With fewer units an interval is too narrow to trust: a single unit's has no width. */
 const FEWEST_UNITS = 5;
 
 /**
- * Whether a difference is above `-margin`: true when all of its interval is, false when none is. With margin 0 it asks
- * for better, with a positive one for as good within that much.
+ * Whether a difference is above `-margin`: true when its whole interval is, false when none of it is. Margin 0 tests
+ * for better, a positive margin for as good within that much.
  */
 export function verdictOf({ low, high, units }: Interval, margin = 0): Verdict {
   if (units < FEWEST_UNITS) return 'undecided';
@@ -101,13 +101,13 @@ export function verdictOf({ low, high, units }: Interval, margin = 0): Verdict {
   return high < -margin ? 'false' : 'undecided';
 }
 
-/** All parts of a claim must hold; one that fails fails it. */
+/** A claim holds when all its parts hold, and fails when one fails. */
 export function allOf(verdicts: readonly Verdict[]): Verdict {
   if (verdicts.includes('false')) return 'false';
   return verdicts.length > 0 && verdicts.every((verdict) => verdict === 'true') ? 'true' : 'undecided';
 }
 
-/** Cosine of the angle between two vectors; 0 when one has no length. */
+/** Cosine of the angle between two vectors; 0 if one has zero length. */
 export function cosine(a: Float32Array, b: Float32Array): number {
   let [product, left, right] = [0, 0, 0];
   for (let i = 0; i < a.length; i++) {
@@ -118,7 +118,7 @@ export function cosine(a: Float32Array, b: Float32Array): number {
   return left === 0 || right === 0 ? 0 : product / Math.sqrt(left * right);
 }
 
-/** Values of the same key together, in the order in which keys first come. */
+/** Groups values by key, in the order in which the keys first appear. */
 export function groupsOf<T>(values: readonly T[], key: (value: T) => unknown): T[][] {
   const groups = new Map<unknown, T[]>();
   for (const value of values) groups.set(key(value), [...(groups.get(key(value)) ?? []), value]);

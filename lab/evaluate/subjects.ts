@@ -1,7 +1,7 @@
 /**
- * @file The subjects of the comparison, none of which the embedded model has seen: subjects.json is the recipe, this file
- * renders it. A subject is a drawing of a judge set whose concept was never trained, or a mascot put together from several
- * drawings; its photos show it on plain backgrounds, moved, scaled, turned a little and mirrored.
+ * @file The subjects of the comparison, none of which the embedded model has seen: subjects.json is the recipe, this
+ * file renders it. A subject is a judge-set drawing of a held-out concept, or a mascot composed of several drawings;
+ * its photos show it on plain backgrounds, shifted, scaled, slightly rotated and mirrored.
  */
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
@@ -13,7 +13,10 @@ import type { PretrainData } from '../pretrain/concepts.ts';
 import { renderSprite, type Sprite } from '../pretrain/sprites.ts';
 import { JUDGE_SET_NOTICES, type JudgeArt, type JudgeSet } from './judge-art.ts';
 
-/** A drawing of a judge set; middle and longer side as shares of the whole, degrees clockwise. Default: all of it. */
+/**
+ * A drawing of a judge set; middle and longer side as shares of the whole, degrees clockwise. Default: the whole
+ * picture.
+ */
 export interface SubjectPart {
   readonly set: JudgeSet;
   /** Unicode's name. */
@@ -26,11 +29,11 @@ export interface SubjectPart {
 
 export interface Subject {
   readonly name: string;
-  /** A word that the model knows for something of its kind. */
+  /** A class word that the model knows. */
   readonly class: string;
   /** Few colours and a plain outline. */
   readonly simple: boolean;
-  /** In the order in which they are drawn. */
+  /** In drawing order. */
   readonly parts: readonly SubjectPart[];
 }
 
@@ -43,11 +46,11 @@ export interface SubjectPrompt {
   readonly style?: string;
 }
 
-/** A prompt without the subject; `{class}` stands for the class alone. */
+/** A prompt without the subject; `{class}` stands for the class word. */
 export interface DriftPrompt {
   readonly text: string;
   readonly background: string;
-  /** The concept that it asks for, when it is not the class. */
+  /** The concept to judge, if it isn't the class. */
   readonly concept?: string;
 }
 
@@ -103,7 +106,7 @@ export async function subjectSprite(art: JudgeArt, subject: Subject): Promise<Sp
   return renderSprite(await whole.composite(layers).png().toBuffer());
 }
 
-/** The sprite in the middle of a plain background, or in a pose: [3, size, size] in [-1, 1]. */
+/** The sprite centred on a plain background, or in a pose: [3, size, size] in [-1, 1]. */
 export function drawSubject(
   data: PretrainData,
   sprite: Sprite,
@@ -122,7 +125,7 @@ export function drawSubject(
   return compositePicture(size, backgroundOf(data, background), [placed]);
 }
 
-/** A prompt's text as a subject is asked for with it. */
+/** The prompt with the subject's words filled in. */
 export const textOf = (
   { text }: Pick<SubjectPrompt, 'text'>,
   { token }: Pick<SubjectRecipe, 'token'>,
@@ -148,12 +151,11 @@ export async function subjectPhotos(
 /** @throws KronaError PRETRAIN_CONFIG when the model has no background of that name */
 export function backgroundOf(data: PretrainData, name: string): readonly [number, number, number] {
   const found = data.backgrounds.find((background) => background.name === name);
-  if (!found)
-    throw new KronaError('PRETRAIN_CONFIG', `The configuration has no background called “${name}”.`);
+  if (!found) throw new KronaError('PRETRAIN_CONFIG', `The configuration has no background named “${name}”.`);
   return found.rgb;
 }
 
-/** A line for each set that the subjects are made of. */
+/** An attribution line for each set that the subjects use. */
 export function subjectNotices({ subjects }: SubjectRecipe): string[] {
   const used = new Set(subjects.flatMap(({ parts }) => parts.map(({ set }) => set)));
   return [...used].map(

@@ -1,6 +1,6 @@
 /**
- * @file Teaches the two classifiers from drawings: concepts from the judge sets, styles from the training sets. Examples
- * are made by number, augmented so that they look like what a small model draws: any place, size and colour, and soft.
+ * @file Trains the two classifiers on drawings: concepts on the judge sets, styles on the training sets. Examples are
+ * made by number, and augmented to look like a small model's pictures: any position, size and colour, and blurred.
  */
 import * as op from '../../gpu-worker/graph/ops.ts';
 import type { Tensor } from '../../gpu-worker/graph/tensor.ts';
@@ -19,7 +19,7 @@ import {
   type ClassifierConfig,
 } from './classifier.ts';
 
-/** A drawing and the class that it belongs to. */
+/** A drawing and its class. */
 export interface LabelledDrawing {
   readonly sprite: Sprite;
   /** Index into the classes. */
@@ -32,11 +32,11 @@ export interface ClassifierTraining {
   readonly drawings: readonly LabelledDrawing[];
   readonly settings: StageSettings;
   readonly seed: number;
-  /** Share of the examples whose colours are mixed or turned grey: 0 where colour tells classes apart. */
+  /** Share of the examples with mixed colours or in grey; 0 where colour tells classes apart. */
   readonly recolour: number;
 }
 
-/** Trains or goes on; what a run has left in the options' folder is used again. @returns parameters by name */
+/** Trains, or resumes from what a run left in the options' folder. @returns parameters by name */
 export async function trainClassifier(
   training: ClassifierTraining,
   options: StageOptions,
@@ -54,7 +54,7 @@ export async function trainClassifier(
       const labels = new Float32Array(settings.batch * config.classes.length);
       for (let row = 0; row < settings.batch; row++) {
         const label = sampleDrawing(training, step * settings.batch + row, images, row * 3 * SIDE * SIDE);
-        // Smoothed, as drawings of one concept by few hands are no proof of it.
+        // Smoothed, because a few drawings of a concept prove little about it.
         const base = row * config.classes.length;
         labels.fill(SMOOTHING / config.classes.length, base, base + config.classes.length);
         labels[base + label]! += 1 - SMOOTHING;
@@ -68,14 +68,14 @@ export async function trainClassifier(
 
 const SMOOTHING = 0.1;
 
-/** Mean of -Σ asked · log softmax(logits). */
+/** Mean of -Σ target · log softmax(logits). */
 export function crossEntropy(logits: Tensor, asked: Tensor): Tensor {
-  // Kept off 0, where the logarithm has no slope.
+  // Kept above 0, where the logarithm is undefined.
   const log = op.log(op.add(op.softmax(logits), 1e-12));
   return op.reshape(op.neg(op.mean(op.sum(op.mul(asked, log), [1]))), []);
 }
 
-/** Writes example `index` to `into` from `offset` on. @returns its label */
+/** Writes example `index` to `into` at `offset`. @returns its label */
 export function sampleDrawing(
   { drawings, seed, recolour }: Pick<ClassifierTraining, 'drawings' | 'seed' | 'recolour'>,
   index: number,

@@ -1,4 +1,4 @@
-/** @file An autoencoder alone, as diffusers' AutoencoderKL saves itself: config.json beside its weights. */
+/** @file An autoencoder folder in the format of diffusers' AutoencoderKL: config.json beside the weights. */
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KronaError } from '../../core/errors.ts';
@@ -13,7 +13,7 @@ import { vaeDecoder, vaeEncoder, vaeScale } from '../../gpu-worker/models/vae.ts
 
 const WEIGHTS = 'diffusion_pytorch_model.safetensors';
 
-/** A parameter's values as they lie in the file. */
+/** A parameter's values as stored in the file. */
 export interface StoredValues {
   readonly shape: Shape;
   readonly data: Float32Array;
@@ -37,7 +37,7 @@ export async function readAutoencoder(folder: string): Promise<StoredAutoencoder
   };
 }
 
-/** Weights in half precision. @param raw the config.json @param parameters by name; those that are no part of it are left out */
+/** Weights in half precision. @param raw the config.json @param parameters by name; others are ignored */
 export async function writeAutoencoder(
   folder: string,
   raw: Readonly<Record<string, unknown>>,
@@ -55,7 +55,7 @@ export async function writeAutoencoder(
 /**
  * The parameters of a trained autoencoder for a run that trains none of its own.
  *
- * @throws KronaError PRETRAIN_CONFIG when it is of other sizes than the run's configuration has
+ * @throws KronaError PRETRAIN_CONFIG when its sizes differ from the run's configuration
  */
 export async function givenAutoencoder(
   folder: string,
@@ -69,7 +69,7 @@ export async function givenAutoencoder(
       const came = stored ? `[${stored.shape.join(', ')}]` : 'missing';
       throw new KronaError(
         'PRETRAIN_CONFIG',
-        `The autoencoder of --autoencoder has other sizes than models.vae of the configuration: ${name} is ${came}; ` +
+        `The autoencoder of --autoencoder doesn't have the sizes of models.vae in the configuration: ${name} is ${came}; ` +
           `expected [${shape.join(', ')}]. Copy its config.json into models.vae.`,
       );
     }),

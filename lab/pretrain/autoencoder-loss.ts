@@ -1,7 +1,6 @@
 /**
- * @file What the autoencoder is trained to make small: errors of the restored picture and of its slopes, and, where they are
- * wanted, the distance of features and the opinion of a discriminator that is trained in the same steps (arXiv 2112.10752,
- * appendix G).
+ * @file The autoencoder's loss: errors of the restored picture and of its gradients, and optionally a perceptual
+ * distance and the score of a discriminator that is trained in the same steps (arXiv 2112.10752, appendix G).
  */
 import { at } from '../../core/at.ts';
 import { gradients } from '../../gpu-worker/graph/gradients.ts';
@@ -17,28 +16,28 @@ import { perceptualDistance, type FeatureMaps } from './perceptual-loss.ts';
 export interface AutoencoderInputs {
   /** [B,3,H,W] in [-1, 1]. */
   readonly image: Tensor;
-  /** Standard normal numbers, [B,latent_channels,H/f,W/f]. */
+  /** Standard normal noise, [B,latent_channels,H/f,W/f]. */
   readonly noise: Tensor;
 }
 
-/** Terms beside the errors; each may be missing. */
+/** Optional terms beside the errors. */
 export interface SharperTerms {
   readonly perceptual?: { readonly maps: FeatureMaps; readonly weight: number };
-  /** `weight` of the opinion beside everything else, a scalar that may change from step to step. */
+  /** `weight` of the adversarial term relative to all others, a scalar that can change from step to step. */
   readonly adversarial?: { readonly weight: Tensor };
 }
 
 const LAST_WEIGHT = 'decoder.conv_out.weight';
-/** Stands before the names of the discriminator's parameters. */
+/** Prefix of the discriminator's parameter names. */
 export const DISCRIMINATOR = 'discriminator.';
 
 /**
- * Mean absolute and squared error of the picture, absolute error of its slopes (which keeps edges sharp), a weak pull of
- * the posterior to the standard normal, and the sharper terms.
+ * Mean absolute and squared error of the picture, absolute error of its gradients (which keeps edges sharp), a weak KL
+ * term that pulls the posterior to the standard normal, and the optional terms.
  *
- * @param kl the pull's weight
- * @returns a scalar with the gradients of all of p's parameters; the discriminator's are among them where it is wanted.
- * Its value is the loss without the opinion, which grows as both sides learn and tells nothing.
+ * @param kl weight of the KL term
+ * @returns a scalar with the gradients of all of p's parameters, including the discriminator's if it is used. Its value
+ * is the loss without the adversarial term, whose value says nothing: it grows as both sides improve.
  */
 export function autoencoderLoss(
   config: VaeConfig,
@@ -70,7 +69,7 @@ export function autoencoderLoss(
     lastLayerGradient(restored, lossByPicture, weight),
     lastLayerGradient(restored, opinionByPicture, weight),
   );
-  // Linear in the picture with the opinion's gradient: the discriminator gets none of it.
+  // Linear in the picture, with the adversarial gradient as its slope: the discriminator gets none of it.
   const direction = op.stopGradient(op.mul(op.mul(adversarial.weight, balance), opinionByPicture));
   const pushed = op.reshape(op.sum(op.mul(restored, direction)), []);
   const fooled = discriminatorLoss(
@@ -80,10 +79,10 @@ export function autoencoderLoss(
   return op.add(loss, withoutValue(op.add(pushed, fooled)));
 }
 
-/** Zero with the gradient of x. */
+/** Zero, with the gradient of x. */
 const withoutValue = (x: Tensor): Tensor => op.sub(x, op.stopGradient(x));
 
-/** Mean absolute and squared error, and the mean absolute error of slopes along both axes; a scalar. */
+/** Mean absolute and squared error, and the mean absolute error of gradients along both axes; a scalar. */
 function pictureErrors(error: Tensor): Tensor {
   const slope = (axis: number): Tensor => {
     const length = sideOf(error, axis);

@@ -1,4 +1,4 @@
-/** @file Teaches the autoencoder to restore crops of training pictures. */
+/** @file Trains the autoencoder to restore crops of training pictures. */
 import * as op from '../../gpu-worker/graph/ops.ts';
 import { sizeOf } from '../../gpu-worker/graph/tensor.ts';
 import { vaeScale } from '../../gpu-worker/models/vae.ts';
@@ -11,7 +11,7 @@ import type { PretrainConfig } from './pretrain-config.ts';
 import type { SpriteSheet } from './sprites.ts';
 import type { Stage } from './stage.ts';
 
-/** The stage and what stops its thread of pictures. */
+/** The stage, and a function that stops its picture thread. */
 export function autoencoderStage(
   config: PretrainConfig,
   sheet: SpriteSheet,

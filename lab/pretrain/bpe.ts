@@ -1,6 +1,6 @@
 /**
- * @file Trains a byte-level byte-pair vocabulary in the format of CLIP's tokenizer and writes the two tokenizer
- * folders of a diffusers model. Encoding is not here: the folders are read as those of any other model.
+ * @file Trains a byte-level byte-pair vocabulary in the format of CLIP's tokenizer and writes the two tokenizer folders
+ * of a diffusers model. Encoding uses the reader of model folders.
  *
  * Format: the tokenizer of https://github.com/openai/CLIP; byte-pair merges: Sennrich et al. 2016, arXiv:1508.07909.
  */
@@ -11,31 +11,31 @@ import { plural } from './captions.ts';
 import type { PretrainData } from './concepts.ts';
 
 export interface Vocabulary {
-  /** Token → id: 256 bytes, the same ending a word, merges, and the two special tokens last. */
+  /** Token → id: 256 bytes, the same 256 with the end-of-word mark, merges, and the two special tokens last. */
   readonly vocab: Readonly<Record<string, number>>;
-  /** Each "left right", the most frequent first. */
+  /** Pairs "left right", the most frequent first. */
   readonly merges: readonly string[];
 }
 
 const endOfWord = '</w>';
 const startOfText = '<|startoftext|>';
 const endOfText = '<|endoftext|>';
-/** Every byte, every byte at the end of a word, and the two special tokens. */
+/** Every byte, every byte with the end-of-word mark, and the two special tokens. */
 export const SMALLEST_VOCABULARY = 2 * 256 + 2;
 
 /**
- * Merges the most frequent neighbours again and again; ties go to the pair first in code point order, so that
- * the result depends on the counts only.
+ * Merges the most frequent pair of neighbours repeatedly; ties go to the pair first in code point order, so that the
+ * result depends on the counts only.
  *
  * @param counts how often each text occurs; texts are lower-cased and split into words as CLIP does.
- * @param size entries of the vocabulary, 514 or more; fewer come out when nothing is left to merge.
- * @throws KronaError PRETRAIN_CONFIG for a size that does not hold all bytes.
+ * @param size entries of the vocabulary, 514 or more; the result has fewer when nothing is left to merge
+ * @throws KronaError PRETRAIN_CONFIG for a size below 514
  */
 export function trainVocabulary(counts: ReadonlyMap<string, number>, size: number): Vocabulary {
   if (!Number.isInteger(size) || size < SMALLEST_VOCABULARY) {
     throw new KronaError(
       'PRETRAIN_CONFIG',
-      `A vocabulary has at least ${SMALLEST_VOCABULARY} entries, not ${size}.`,
+      `A vocabulary needs at least ${SMALLEST_VOCABULARY} entries; you gave ${size}.`,
     );
   }
   const words = [...countWords(counts)].map(([word, count]) => ({ parts: splitBytes(word), count }));
@@ -89,7 +89,7 @@ function mergePair(parts: string[], left: string, right: string): string[] {
   return merged;
 }
 
-/** CLIP's way to split a text into words. */
+/** Splits a text into words as CLIP does. */
 const wordPattern = /'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+/gu;
 
 function countWords(texts: ReadonlyMap<string, number>): Map<string, number> {
@@ -108,7 +108,7 @@ function splitBytes(word: string): string[] {
   return parts;
 }
 
-/** Every byte as a character that can be seen: itself where it has one, else from 256 on. In CLIP's order. */
+/** A visible character for every byte: itself if it has one, else from 256 upwards. In CLIP's order. */
 const byteSymbols: ReadonlyMap<number, string> = (() => {
   const range = (from: number, to: number) =>
     Array.from({ length: to - from + 1 }, (_, index) => from + index);
@@ -121,8 +121,8 @@ const byteSymbols: ReadonlyMap<number, string> = (() => {
 })();
 
 /**
- * The vocabulary for a model: every word of the captions becomes one token, then as many words as fit of all
- * emoji names and tags and of what members say. Anything else is spelled in pieces.
+ * The vocabulary for a model: every word of the captions is one token, then as many words as fit from all emoji names
+ * and tags and from members' usual words. Other words split into pieces.
  */
 export async function trainModelVocabulary(data: PretrainData): Promise<Vocabulary> {
   const counts = new Map<string, number>();
@@ -143,7 +143,7 @@ export async function trainModelVocabulary(data: PretrainData): Promise<Vocabula
   return trainVocabulary(counts, data.tokenizer.vocabularySize);
 }
 
-/** Name and tags of the 1,103 emoji that a later model can be taught; from emojibase-data (MIT). */
+/** Names and tags of the 1,103 emoji that a later model can be trained on; from emojibase-data (MIT). */
 const emojiWords = new URL('./data/emoji-words.tsv', import.meta.url);
 
 const captionWords = ['a', 'an', 'the', 'of', 'on', 'in', 'to', 'and', ',', 'emoji', 'background', 'style'];
@@ -160,10 +160,10 @@ const memberWords =
   "s t re ve m ll d don't it's ? ! . - : ( ) \"";
 
 /**
- * Writes `tokenizer/` and `tokenizer_2/` of a model folder: the same vocabulary, filled up with the end of text
- * in the first and with "!" (id 0) in the second, as SDXL's two tokenizers are.
+ * Writes `tokenizer/` and `tokenizer_2/` of a model folder: the same vocabulary, padded with the end-of-text token in
+ * the first and with "!" (id 0) in the second, as SDXL's two tokenizers are.
  *
- * @param maxLength tokens of a prompt with its two ends; longer prompts are cut there.
+ * @param maxLength tokens of a prompt, including both end tokens; longer prompts are cut
  */
 export async function writeTokenizers(
   folder: string,

@@ -1,6 +1,6 @@
 /**
- * @file What is said about a training picture. Most captions name style and background, some leave one out so
- * that short prompts work, and some are empty for classifier-free guidance.
+ * @file Captions of training pictures. Most name style and background, some omit one so that short prompts work, and
+ * some are empty for classifier-free guidance.
  */
 import {
   nounPhrase,
@@ -12,7 +12,7 @@ import {
 } from './concepts.ts';
 import type { ExampleRandom } from './example-random.ts';
 
-/** How many drawings a picture has and where: the part of a caption beside names, style and background. */
+/** Number and position of a picture's drawings: the part of a caption besides names, style and background. */
 export type Layout =
   | { readonly kind: 'single' }
   /** A small drawing in a part of the picture, such as "top left". */
@@ -25,11 +25,11 @@ export interface Subject {
   readonly style: Style;
   readonly background: Background;
   readonly layout: Layout;
-  /** The colour that the drawing was given in place of its own. */
+  /** The colour that the drawing has instead of its own. */
   readonly hue?: string;
 }
 
-/** A caption for the picture by the shares of the configuration. */
+/** A caption for the picture, by the configuration's shares. */
 export function writeCaption(subject: Subject, shares: CaptionShares, random: ExampleRandom): string {
   const kind = random.unit();
   if (kind < shares.empty) return '';
@@ -45,7 +45,7 @@ export function writeCaption(subject: Subject, shares: CaptionShares, random: Ex
     : layoutCaption(subject, subject.layout, short, say, random);
 }
 
-/** The prompt that the model is judged with: one fixed form that names everything. */
+/** The prompt for judging: a fixed form that names everything. */
 export function judgePrompt(concept: Concept, style: Style, background: Background, hue?: string): string {
   const word = hue === undefined ? concept.word : `${hue} ${concept.word}`;
   return `${nounPhrase(concept, word, style.word)} on ${withArticle(background.name)} background`;
@@ -108,7 +108,7 @@ function layoutCaption(
   }
 }
 
-/** The regular English plural, enough for the concepts that take an article. */
+/** The regular English plural, enough for concepts that take an article. */
 export function plural(word: string): string {
   if (/[^aeiou]y$/.test(word)) return `${word.slice(0, -1)}ies`;
   return /(s|x|ch|sh)$/.test(word) ? `${word}es` : `${word}s`;

@@ -1,12 +1,12 @@
-/** @file Notes in a folder what its results belong to, so that nothing goes on with the results of something else. */
+/** @file Records in a folder which inputs its results belong to, so that results of different inputs never mix. */
 import { readFileIfAny, writeWhole } from '../../core/files.ts';
 import type { KronaError } from '../../core/errors.ts';
 
 /**
- * Writes the note, or checks that it says the same.
+ * Writes the record, or checks that it matches.
  *
  * @param path of the note, JSON
- * @param mismatch makes the error from one text per fact that differs, such as `seed: 1, given 2`
+ * @param mismatch makes the error from one text per differing fact, such as `seed: 1, given 2`
  * @throws KronaError as `mismatch` makes it; FILE_UNWRITABLE
  */
 export async function claimFolder(

@@ -1,4 +1,4 @@
-/** @file What the folder of a run belongs to, so that no stage goes on with what another configuration left there. */
+/** @file Records what a run's folder was made with, so that no stage resumes from another configuration's files. */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { KronaError } from '../../core/errors.ts';
@@ -11,18 +11,18 @@ import type { PretrainConfig } from './pretrain-config.ts';
 import type { ArtVersion } from './sprites.ts';
 import { readStageRecord, statePath } from './stage-record.ts';
 
-/** What a run begins with beside its configuration. */
+/** The inputs of a run besides its configuration. */
 export interface RunStart {
-  /** A model's folder. */
+  /** A model folder. */
   readonly from: string | undefined;
   /** A trained autoencoder's parameters by name. */
   readonly autoencoder: ReadonlyMap<string, Float32Array> | undefined;
 }
 
 /**
- * Notes in run.json the configuration, the drawings and the weights that the run begins with, or checks that they are the
- * same. Only the steps of the stages may differ, so that a run can be prolonged; those of the autoencoder until the next stage
- * has learnt from its latents.
+ * Records in run.json the configuration, the drawings and the initial weights, or checks that they match. Only the
+ * steps of the stages can differ, so that a run can be extended; the autoencoder's steps only until the next stage has
+ * trained on its latents.
  *
  * @throws KronaError PRETRAIN_MISMATCH, MODEL_*
  */
@@ -37,7 +37,7 @@ export async function claimRun(
   if (!(await exists(note)) && (await exists(statePath(folder, autoencoder))))
     throw new KronaError(
       'PRETRAIN_MISMATCH',
-      'The --run folder holds a run of which nothing tells what it was made with (it has no run.json); give another --run.',
+      'The --run folder has no run.json, so its configuration is unknown; choose another --run.',
     );
   const { data } = config;
   const facts = {
@@ -55,7 +55,7 @@ export async function claimRun(
     (differences) =>
       new KronaError(
         'PRETRAIN_MISMATCH',
-        `The --run folder was made with something else (${differences.join('; ')}); give what it was made with, or another --run. Of a configuration only steps may differ.`,
+        `The --run folder was made with other inputs (${differences.join('; ')}); use the same inputs, or choose another --run. In the configuration, only steps can change.`,
       ),
   );
 
@@ -65,12 +65,12 @@ export async function claimRun(
   if (!given && known < steps && learnt > 0)
     throw new KronaError(
       'PRETRAIN_MISMATCH',
-      `The --run folder's UNet was taught on latents of an autoencoder of ${known} steps, and the configuration takes that to ${steps}; ` +
-        `set training.autoencoder.steps to ${known}, or give another --run with --from on this run's model.`,
+      `The --run folder's UNet was trained on latents of an autoencoder with ${known} steps, but the configuration says ${steps}; ` +
+        `set training.autoencoder.steps to ${known}, or choose another --run, with --from set to this run's model.`,
     );
 }
 
-/** Of all that decides a run but the steps of its stages: lower-case hex, 16 digits. */
+/** Hash of everything that decides a run except the steps of its stages: lower-case hex, 16 digits. */
 function configurationHash({ data, raw, training }: PretrainConfig): string {
   const decisive = JSON.stringify({ data, raw, training }, (key, value: unknown) =>
     key === 'steps' ? undefined : value,

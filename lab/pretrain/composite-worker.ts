@@ -1,6 +1,6 @@
 /**
- * @file Makes training examples on a thread of its own, a few batches ahead, so that the training step finds
- * them ready. Both ends of the thread are here: `openBatches` for the trainer, the rest for the thread.
+ * @file Makes training examples on a separate thread, a few batches ahead, so that the training step never waits. Both
+ * ends of the thread are here: `openBatches` for the trainer, the rest for the thread.
  */
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import type { PretrainData } from './concepts.ts';
@@ -21,7 +21,7 @@ export interface BatchOptions {
   readonly kind: 'pictures' | 'crops';
   readonly seed: number;
   readonly batchSize: number;
-  /** Number of the first example. Default 0; a resumed run continues from where it was. */
+  /** Number of the first example. Default 0; a resumed run continues at its next. */
   readonly start?: number;
   /** Batches made ahead. Default 3. */
   readonly ahead?: number;
@@ -29,9 +29,9 @@ export interface BatchOptions {
 
 /** Batches in the order of their numbers. */
 export interface BatchSource {
-  /** The next batch. Its memory is the caller's until `recycle`. */
+  /** The next batch. The caller owns its memory until `recycle`. */
   next(): Promise<Batch>;
-  /** Gives a batch's memory back; optional, saves allocation. */
+  /** Returns a batch's memory; optional, saves allocation. */
   recycle(batch: Batch): void;
   close(): Promise<void>;
 }
@@ -51,7 +51,7 @@ interface Order {
   readonly buffer: ArrayBuffer | undefined;
 }
 
-/** Starts a thread that makes batches from `start` on. Close it when done. */
+/** Starts a thread that makes batches from `start`. Close it when done. */
 export function openBatches(data: PretrainData, sheet: SpriteSheet, options: BatchOptions): BatchSource {
   const { kind, seed, batchSize, ahead = 3 } = options;
   const thread: ThreadData = {
@@ -63,7 +63,7 @@ export function openBatches(data: PretrainData, sheet: SpriteSheet, options: Bat
     seed,
     batchSize,
   };
-  // A thread has no loader for TypeScript of its own, so a line of JavaScript registers it.
+  // A thread has no TypeScript loader, so a line of JavaScript registers it.
   const [loader, self] = [import.meta.resolve('tsx/esm/api'), import.meta.url].map((url) =>
     JSON.stringify(url),
   );
@@ -90,7 +90,7 @@ export function openBatches(data: PretrainData, sheet: SpriteSheet, options: Bat
     else ready.push(batch);
   });
   worker.on('error', fail);
-  worker.on('exit', () => fail(new Error('The thread that makes training pictures has ended.')));
+  worker.on('exit', () => fail(new Error('The thread that makes training pictures stopped unexpectedly.')));
   for (let count = 0; count < ahead; count++) order();
 
   return {

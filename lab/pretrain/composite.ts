@@ -1,13 +1,13 @@
 /**
  * @file Draws sprites on a plain background into a [3, height, width] picture in [-1, 1], by inverse mapping with
- * bilinear samples of premultiplied colour. Plain arithmetic on typed arrays: the training set is made with it.
+ * bilinear sampling of premultiplied colour. Plain loops over typed arrays, because the training set is made with it.
  */
 import { drawingSide, levelSides, spriteSide, type Sprite } from './sprites.ts';
 
-/** Where and how one sprite is drawn; lengths in pixels of the whole picture. */
+/** Position and size of one sprite; lengths in pixels of the whole picture. */
 export interface PlacedSprite {
   readonly sprite: Sprite;
-  /** The middle of the drawing. */
+  /** The drawing's centre. */
   readonly x: number;
   readonly y: number;
   /** Longer side of the drawing. */
@@ -17,7 +17,7 @@ export interface PlacedSprite {
   readonly mirror: boolean;
 }
 
-/** The part of the picture that is wanted. */
+/** The part of the picture to draw. */
 export interface Window {
   readonly left: number;
   readonly top: number;
@@ -26,7 +26,7 @@ export interface Window {
 }
 
 /**
- * Draws `placed` in order on `rgb` and writes the part inside `window` to `out` from `offset` on.
+ * Draws `placed` in order on `rgb` and writes the part inside `window` to `out` at `offset`.
  *
  * @param rgb 0–255.
  * @param out receives 3·height·width values in [-1, 1], channel by channel.
@@ -59,14 +59,14 @@ export function compositePicture(
 function drawSprite(out: Float32Array, offset: number, window: Window, placed: PlacedSprite): void {
   const { sprite, x: middleX, y: middleY, angle } = placed;
   const scale = placed.side / drawingSide;
-  // The smallest level that still has a pixel for each one drawn; a little blur is better than broken lines.
+  // The smallest level with at least a pixel for each one drawn; slight blur is better than broken lines.
   let level = 0;
   while (level + 1 < levelSides.length && levelSides[level + 1]! >= spriteSide * scale * 0.9) level++;
   const pixels = sprite.levels[level]!;
   const side = levelSides[level]!;
   const ratio = side / spriteSide;
 
-  // Picture → sprite: turn back by the angle, mirror, divide by the scale.
+  // Picture → sprite: undo the rotation, mirror, divide by the scale.
   const step = ratio / scale;
   const flip = placed.mirror ? -1 : 1;
   const ux = Math.cos(angle) * step * flip;
@@ -103,7 +103,7 @@ function drawSprite(out: Float32Array, offset: number, window: Window, placed: P
       const alpha =
         w00 * pixels[at + 3]! + w01 * pixels[at + 7]! + w10 * pixels[below + 3]! + w11 * pixels[below + 7]!;
       if (alpha === 0) continue;
-      // In [-1, 1]: c' = a·s + (1 − a)·c with s = colour/127.5 − 1, and a·colour is what the sprite holds.
+      // In [-1, 1]: c' = a·s + (1 − a)·c with s = colour/127.5 − 1, and the sprite holds a·colour.
       const cover = alpha / 255;
       let to = offset + row * window.width + column;
       for (let c = 0; c < 3; c++, to += area) {

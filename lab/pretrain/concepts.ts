@@ -1,23 +1,23 @@
 /**
- * @file What a model is taught: concepts, styles, backgrounds and how pictures of them are laid out. It is the key `data` of a
- * configuration file; the model's sizes and its training are the other keys.
+ * @file The training data of a model: concepts, styles, backgrounds and the layout of pictures. It is the key `data` of
+ * a configuration file; the other keys hold the model's sizes and its training.
  */
 
-/** One thing with a name, drawn once in every style. */
+/** A named subject, drawn once in every style. */
 export interface Concept {
   /** Unicode code points in upper-case hex, joined by `-`; names the drawing in every set. */
   readonly hex: string;
-  /** The common word for it, lower case. */
+  /** Its common word, lower case. */
   readonly word: string;
-  /** Other words for the same thing. */
+  /** Synonyms. */
   readonly also?: readonly string[];
-  /** True for words that take no article: plurals and substances. */
+  /** True for words without an article: plurals and uncountable nouns. */
   readonly noArticle?: boolean;
-  /** True for drawings with letters or hands of a clock, which must not be mirrored. */
+  /** True for drawings with letters or clock hands, which must not be mirrored. */
   readonly noMirror?: boolean;
 }
 
-/** The sets of drawings that sprites.ts can render. */
+/** The emoji sets that sprites.ts can render. */
 export const artSets = ['twemoji', 'fluent-3d', 'noto', 'fluent-emoji-flat'] as const;
 export type ArtSet = (typeof artSets)[number];
 
@@ -33,31 +33,31 @@ export interface Background {
 }
 
 export interface Placement {
-  /** Share of the picture's side that a drawing of scale 1 fills with its longer side. */
+  /** Longer side of a drawing of scale 1, as a share of the picture's side. */
   readonly frame: number;
   /** Smallest and largest scale inside the frame. */
   readonly scale: readonly [number, number];
-  /** Largest shift from the middle as a share of the side; a drawing never leaves the frame. */
+  /** Largest offset from the centre as a share of the side; a drawing never leaves the frame. */
   readonly shift: number;
-  /** Share of drawings that are mirrored. */
+  /** Share of mirrored drawings. */
   readonly mirror: number;
   readonly rotate: { readonly share: number; readonly degrees: number };
   /** Share of pictures with one small drawing in a named part of the picture. */
   readonly corners: number;
-  /** Share of pictures with two or three of the same in a row. */
+  /** Share of pictures with two or three of the same drawing in a row. */
   readonly counts: number;
   /** Share of pictures with two different concepts. */
   readonly pairs: number;
-  /** Share of the other pictures whose drawing is shown in another colour, where it has one strong colour. */
+  /** Share of the other pictures with a recoloured drawing, if it has one strong colour. */
   readonly recolours: number;
 }
 
 export interface CaptionShares {
   /** Share of empty captions, for classifier-free guidance. */
   readonly empty: number;
-  /** Share of captions that leave out style or background; all others name both. */
+  /** Share of captions that omit style or background; all others name both. */
   readonly short: number;
-  /** Share of concepts called by one of their other words. */
+  /** Share of captions that use a synonym of the concept's word. */
   readonly synonym: number;
 }
 
@@ -72,7 +72,7 @@ export interface PretrainData {
   readonly heldOut: { readonly modulus: number };
   readonly placement: Placement;
   readonly captions: CaptionShares;
-  /** The autoencoder's pictures: side in pixels, and the share that is busier than training pictures. */
+  /** The autoencoder's crops: side in pixels, and the share that is busier than training pictures. */
   readonly crops: { readonly side: number; readonly wild: number };
   readonly tokenizer: { readonly vocabularySize: number; readonly maxLength: number };
 }
@@ -80,14 +80,14 @@ export interface PretrainData {
 /**
  * The noun phrase for a concept, such as "a flat cat", "an owl", "3d cherries".
  *
- * @param word the concept's word or one of its other words.
+ * @param word the concept's word or a synonym
  */
 export function nounPhrase(concept: Concept, word: string = concept.word, adjective = ''): string {
   const phrase = adjective === '' ? word : `${adjective} ${word}`;
   return concept.noArticle ? phrase : withArticle(phrase);
 }
 
-/** The phrase after "a" or "an". */
+/** Puts "a" or "an" before the phrase. */
 export function withArticle(phrase: string): string {
   return `${/^(?!uni|ufo)[aeiou]/.test(phrase) ? 'an' : 'a'} ${phrase}`;
 }

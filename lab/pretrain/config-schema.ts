@@ -1,4 +1,7 @@
-/** @file What the keys `data` and `training` of a pretraining configuration must hold, and the first thing that they do not. */
+/**
+ * @file The schema of the keys `data` and `training` of a pretraining configuration, and a check that names the first
+ * wrong value.
+ */
 import * as v from 'valibot';
 import { KronaError } from '../../core/errors.ts';
 import { SMALLEST_VOCABULARY } from './bpe.ts';
@@ -20,7 +23,7 @@ const word = v.pipe(
 const list = <const Item extends v.GenericSchema>(item: Item) => v.pipe(v.array(item), v.minLength(1));
 
 export const dataSchema: v.GenericSchema<unknown, PretrainData> = v.strictObject({
-  // Of the autoencoder's eighth and the UNet's half of that.
+  // The autoencoder divides by 8, and the UNet by 2 once more.
   size: multipleOf(16),
   concepts: list(
     v.strictObject({
@@ -39,7 +42,7 @@ export const dataSchema: v.GenericSchema<unknown, PretrainData> = v.strictObject
     v.strictObject({ name: word, rgb: v.strictTuple([between(0, 255), between(0, 255), between(0, 255)]) }),
   ),
   backgroundJitter: between(0, 255),
-  // One of 1 would hold out everything.
+  // A modulus of 1 would hold out everything.
   heldOut: v.strictObject({ modulus: whole(2) }),
   placement: v.strictObject({
     frame: between(0.1, 1),
@@ -60,7 +63,7 @@ export const dataSchema: v.GenericSchema<unknown, PretrainData> = v.strictObject
 export interface StageSettings {
   readonly batch: number;
   readonly steps: number;
-  /** Highest learning rate: reached after `warmup` steps, then falling to 0 along a half cosine. */
+  /** Peak learning rate: reached after `warmup` steps, then falling to 0 along a half cosine. */
   readonly lr: number;
   readonly warmup: number;
   readonly averageDecay: number;
@@ -81,7 +84,7 @@ const stage = {
   averageDecay: v.pipe(v.number(), v.minValue(0, 'at least 0'), v.ltValue(1, 'less than 1')),
 };
 
-/** Latents are kept in files of so many pictures: what is lost at most when a run is stopped. */
+/** Pictures per latent file: the most work lost when a run is stopped. */
 export const LATENTS_A_FILE = 1024;
 
 export const trainingSchema: v.GenericSchema<unknown, TrainingSettings> = v.strictObject({
@@ -97,16 +100,16 @@ export const trainingSchema: v.GenericSchema<unknown, TrainingSettings> = v.stri
   diffusion: v.strictObject(stage),
 });
 
-/** What an autoencoder is trained by alone: lab/autoencoder. */
+/** The training of an autoencoder alone: lab/autoencoder. */
 export interface AutoencoderConfig {
-  /** Its config.json as diffusers has it. */
+  /** Its config.json in diffusers' format. */
   readonly vae: Readonly<Record<string, unknown>>;
   readonly training: StageSettings & {
     readonly seed: number;
-    /** Of a crop, in pixels. */
+    /** Side of a crop, pixels. */
     readonly side: number;
     readonly kl: number;
-    /** Weights of the terms that sharpen; 0 leaves one out. */
+    /** Weights of the sharpening terms; 0 turns one off. */
     readonly perceptual: number;
     readonly adversarial: number;
   };
@@ -126,7 +129,7 @@ export const autoencoderSchema: v.GenericSchema<unknown, AutoencoderConfig> = v.
   }),
 });
 
-/** @throws KronaError PRETRAIN_CONFIG naming the first value that is missing, wrong or not known */
+/** @throws KronaError PRETRAIN_CONFIG naming the first value that is missing, wrong or unknown */
 export function checkConfig<Value>(
   schema: v.GenericSchema<unknown, Value>,
   key: string,
@@ -137,12 +140,12 @@ export function checkConfig<Value>(
   const [issue] = issues;
   const path = [key, v.getDotPath(issue)].filter(Boolean).join('.');
   if (issue.received === 'undefined') throw wrongConfig(`"${path}" is missing`);
-  if (issue.expected === 'never') throw wrongConfig(`"${path}" is not known`);
+  if (issue.expected === 'never') throw wrongConfig(`"${path}" is unknown`);
   if (issue.type === 'min_length') throw wrongConfig(`"${path}" has no entries`);
-  // Without words of its own an issue says "Invalid type: Expected … but received …".
+  // An issue without a custom message says "Invalid type: Expected … but received …".
   const expected = issue.message.startsWith('Invalid ') ? issue.expected : issue.message;
   throw wrongConfig(`"${path}" is ${issue.received}; expected ${expected}`);
 }
 
 export const wrongConfig = (problem: string): KronaError =>
-  new KronaError('PRETRAIN_CONFIG', `The pretraining configuration is wrong: ${problem}.`);
+  new KronaError('PRETRAIN_CONFIG', `The pretraining configuration is invalid: ${problem}.`);

@@ -1,4 +1,4 @@
-/** @file Teaches the UNet and both text encoders together to remove noise from the latents of captioned pictures. */
+/** @file Trains the UNet and both text encoders together to remove noise from the latents of captioned pictures. */
 import { noiseSchedule } from '../../gpu-worker/training/noise-schedule.ts';
 import * as op from '../../gpu-worker/graph/ops.ts';
 import { addNoise, denoisingLoss, noisyBatch } from '../../gpu-worker/training/loss.ts';
@@ -16,7 +16,7 @@ import type { LatentCache } from './latent-cache.ts';
 import type { PretrainConfig } from './pretrain-config.ts';
 import type { Stage } from './stage.ts';
 
-/** Names of the parts, as they stand before their parameters' names and as folders of the model. */
+/** Names of the parts: prefixes of parameter names, and folders of the model. */
 const TEXT_PARTS = ['text_encoder', 'text_encoder_2'] as const;
 
 export function diffusionStage(
@@ -67,7 +67,7 @@ export function diffusionStage(
         for (let i = 0; i < each; i++)
           clean[row * each + i] = cache.latents[picture * each + i]! * cache.scalingFactor;
       });
-      // One timestep from each of `batch` equal stretches: the same mean loss with less spread.
+      // One timestep from each of `batch` equal intervals: the same mean loss with less variance.
       const at = chosen.map((_, row) => Math.floor(((row + random.uniform()) / batch) * schedule.timesteps));
       const tokens = tokenizers.map((tokenizer) =>
         chosen.map((picture) => tokenizer.encode(cache.captions[picture]!)),

@@ -1,7 +1,7 @@
 /**
- * @file What an earlier model learnt, as starting values of the next: more concepts, styles or hours begin on the same
- * weights. A parameter is taken where name and shape agree; token embeddings are taken token by token, since every
- * list of concepts makes a vocabulary of its own.
+ * @file Starting values from an earlier model, so that more concepts, styles or hours continue from its weights. A
+ * parameter is taken if name and shape match; token embeddings are taken token by token, because every list of concepts
+ * has a different vocabulary.
  */
 import { at } from '../../core/at.ts';
 import { readFile } from 'node:fs/promises';
@@ -14,7 +14,7 @@ import type { Vocabulary } from './bpe.ts';
 const TOKENS = 'text_model.embeddings.token_embedding.weight';
 
 /**
- * Overwrites starting values with what is known of them and returns them.
+ * Overwrites starting values with the known ones and returns them.
  *
  * @param layout of `values`; with `prefix` in front, names begin with the part's folder (`unet.conv_in.weight`).
  */
@@ -24,13 +24,13 @@ export type StartingValues = (
   prefix: string,
 ) => Promise<Float32Array>;
 
-/** From nothing. */
+/** Random starting values only. */
 export const fromScratch: StartingValues = (_, values) => Promise.resolve(values);
 
 /**
- * From the model in a diffusers folder.
+ * The model in a diffusers folder.
  *
- * @param vocabulary of the new model: token → row of the embeddings.
+ * @param vocabulary of the new model: token → row of the embeddings
  * @throws KronaError as openModelFolder
  */
 export async function fromModel(folder: string, vocabulary: Vocabulary['vocab']): Promise<StartingValues> {

@@ -10,17 +10,17 @@ import type { SpriteSheet } from './sprites.ts';
 
 export interface Evaluation {
   readonly report: Report;
-  /** PNG of every picture with its prompt, green where concept and background came as asked. */
+  /** PNG of all pictures with their prompts, green where concept and background are correct. */
   readonly sheet: Buffer;
 }
 
-/** How judged pictures are drawn: as people draw with small models. */
+/** Sampling settings for judged pictures: as people draw with small models. */
 export const JUDGED_SAMPLING = {
   steps: DEFAULT_SETTINGS.samplingSteps,
   guidance: DEFAULT_SETTINGS.guidance,
 } as const;
 
-/** Pictures to be judged, [3, size, size] in [-1, 1] each. */
+/** Pictures to judge, [3, size, size] in [-1, 1] each. */
 export async function drawJudged(
   engine: TextToImage,
   size: number,
@@ -45,7 +45,7 @@ export async function drawJudged(
 }
 
 /**
- * One picture for each of the first `count` held-out prompts (judge.ts), its number as seed.
+ * One picture for each of the first `count` held-out prompts (judge.ts), with its index as seed.
  *
  * @param onDrawn after each, with pictures done and in all; awaited
  */

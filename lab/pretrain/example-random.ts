@@ -1,7 +1,7 @@
 /**
- * @file Random draws that depend on (seed, index, number of the draw) only, so that example 70,000 is the same
- * whether or not the ones before it were made. For choosing training pictures: noise comes from core/random.ts, whose
- * numbers differ.
+ * @file Random draws that depend only on (seed, index, number of the draw), so that example 70,000 is the same whether
+ * or not the earlier ones were made. For choosing training pictures; noise comes from core/random.ts, whose numbers
+ * differ.
  */
 import { at } from '../../core/at.ts';
 
@@ -32,13 +32,13 @@ export class ExampleRandom {
     return this.unit() < share;
   }
 
-  /** One entry of a list that is not empty. */
+  /** One entry of a non-empty list. */
   pick<T>(list: readonly T[]): T {
     return at(list, Math.floor(this.unit() * list.length));
   }
 }
 
-/** Two rounds of murmur3's finaliser over key and word. */
+/** Two rounds of murmur3's finaliser over key and counter. */
 function mix(key: number, word: number): number {
   let hash = Math.imul(key ^ Math.imul(word + 0x7ed55d16, 0xcc9e2d51), 0x1b873593);
   for (let round = 0; round < 2; round++) {

@@ -13,7 +13,7 @@ export interface TrainedModel {
   readonly scalingFactor: number;
   /** Each part's parameters by name. */
   readonly parts: Readonly<Record<Part, ReadonlyMap<string, Float32Array>>>;
-  /** What each part's parameters are, for their shapes. */
+  /** The layout of each part's parameters. */
   readonly forward: Readonly<Record<Part, (p: Parameters) => unknown>>;
 }
 
@@ -27,7 +27,7 @@ const WEIGHTS_FILE: Readonly<Record<Part, string>> = {
   vae: 'diffusion_pytorch_model.safetensors',
 };
 
-/** As StableDiffusionXLPipeline saves itself, so that Python opens it too. */
+/** As StableDiffusionXLPipeline saves itself, so that diffusers opens it too. */
 export async function exportModel(folder: string, model: TrainedModel): Promise<void> {
   const { config, vocabulary } = model;
   await writeJson(folder, 'model_index.json', {
@@ -67,7 +67,7 @@ export async function exportModel(folder: string, model: TrainedModel): Promise<
   }
 }
 
-/** What the vocabulary decides of a text encoder's config. */
+/** The fields of a text encoder's config that depend on the vocabulary. */
 export function vocabularySizes({ vocab }: Vocabulary, maxLength: number) {
   const end = vocab['<|endoftext|>']!;
   return {

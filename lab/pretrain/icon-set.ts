@@ -1,15 +1,15 @@
 /**
- * @file A package of drawings in iconify's format as SVG texts by name.
- * Format: https://iconify.design/docs/types/iconify-json.html
+ * @file Reads a package of drawings in iconify's format, as SVG texts by name. Format:
+ * https://iconify.design/docs/types/iconify-json.html
  */
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { KronaError } from '../../core/errors.ts';
 
 export interface IconSet {
-  /** Names of all drawings; aliases that are mere other names are among them. */
+  /** Names of all drawings, including aliases that only rename. */
   readonly names: readonly string[];
-  /** The drawing as an SVG of 256 pixels' width. */
+  /** The drawing as an SVG, 256 pixels wide. */
   svg(name: string): Buffer | undefined;
 }
 
@@ -26,7 +26,7 @@ interface IconFile {
 /** @throws KronaError PRETRAIN_ART_MISSING when the package is not installed */
 export async function openIconSet(packageName: string): Promise<IconSet> {
   const file = JSON.parse(await readFile(artFile(packageName, 'icons.json'), 'utf8')) as IconFile;
-  // An alias with more than a parent is turned or mirrored, so another drawing.
+  // An alias with fields besides its parent is rotated or flipped, so it is a different drawing.
   const aliases = Object.entries(file.aliases ?? {}).filter(([, alias]) => Object.keys(alias).length === 1);
   const parents = new Map(aliases.map(([name, { parent }]) => [name, parent]));
   return {
@@ -44,14 +44,14 @@ export async function openIconSet(packageName: string): Promise<IconSet> {
   };
 }
 
-/** Path of a file in an installed package of art. @throws KronaError PRETRAIN_ART_MISSING */
+/** Path of a file in an installed art package. @throws KronaError PRETRAIN_ART_MISSING */
 export function artFile(packageName: string, file: string): string {
   try {
     return createRequire(import.meta.url).resolve(`${packageName}/${file}`);
   } catch (cause) {
     throw new KronaError(
       'PRETRAIN_ART_MISSING',
-      `The drawings of ${packageName} are not installed; run npm install with development packages.`,
+      `The drawings of ${packageName} aren't installed; run \`npm install\` with development packages.`,
       { cause },
     );
   }

@@ -1,14 +1,16 @@
-/** @file Starting values of parameters trained from scratch. */
+/** @file Initial values of parameters trained from scratch. */
 import { at } from '../../core/at.ts';
 import type { FlatLayout } from '../../gpu-worker/models/parameters.ts';
 import { KeyedRandom } from '../../core/random.ts';
 
-/** Layers that start at 0, so that every residual branch of the UNet first passes its input on (Nichol & Dhariwal 2021). */
+/**
+ * Layers initialised to 0, so that every residual branch of the UNet starts as the identity (Nichol & Dhariwal 2021).
+ */
 const STARTS_AT_ZERO = /(^|\.)(conv2|proj_out|conv_out)\.(weight|bias)$/;
 
 /**
- * Weights uniform in ±1/√fan-in, biases 0, norms 1 and 0, embeddings uniform of deviation 0.02.
- * @param zero start the last layer of each residual branch at 0
+ * Weights uniform in ±1/√fan-in, biases 0, norms 1 and 0, embeddings uniform with standard deviation 0.02.
+ * @param zero initialise the last layer of each residual branch at 0
  */
 export function initialise(layout: FlatLayout, seed: number, zero: boolean): Float32Array {
   const values = new Float32Array(layout.length);

@@ -1,7 +1,7 @@
 /**
- * @file Measures what the model draws: is the background the colour that was asked, is the nearest of all
- * training drawings the concept and the style that were asked, and how near is it to a mere copy. Plain pixel
- * distances, so the ceiling is measured on real drawings with the same functions.
+ * @file Judges the model's pictures: is the background the requested colour, is the nearest training drawing the
+ * requested concept and style, and how close is it to a mere copy? It uses plain pixel distances, so real drawings,
+ * judged the same way, give the ceiling.
  */
 import { judgePrompt } from './captions.ts';
 import { compositePicture, type PlacedSprite } from './composite.ts';
@@ -19,7 +19,7 @@ export interface JudgePrompt {
 }
 
 export interface Judgement {
-  /** Background seen, as an index. */
+  /** Index of the background seen. */
   readonly background: number;
   /** Concepts by distance, the nearest first. */
   readonly concepts: readonly number[];
@@ -36,21 +36,21 @@ export interface Report {
   readonly top1: number;
   readonly top5: number;
   readonly style: number;
-  /** Concept (top 1), style and background all as asked. */
+  /** Concept (top 1), style and background all correct. */
   readonly all: number;
   /** Median of `copyDistance`. */
   readonly copyDistance: number;
 }
 
 /**
- * The first `count` pairs that were never trained, in a fixed order: all concepts that have one come once, with
- * the styles in turn, before any comes twice. Fewer come back when there are no more.
+ * The first `count` held-out pairs, in a fixed order: every concept that has one comes once, cycling through the
+ * styles, before any comes twice. Fewer if there are no more.
  */
 export function heldOutPrompts(data: PretrainData, count: number): JudgePrompt[] {
   return fixedPrompts(data, count, true);
 }
 
-/** The same for pairs that were trained, to be set beside. */
+/** The same for trained pairs, for comparison. */
 export function trainedPrompts(data: PretrainData, count: number): JudgePrompt[] {
   return fixedPrompts(data, count, false);
 }
@@ -76,13 +76,13 @@ function fixedPrompts(data: PretrainData, count: number, heldOut: boolean): Judg
   return rounds.flat().slice(0, count);
 }
 
-/** Pixels on each side of the small pictures that are compared. */
+/** Side of the small pictures to compare, pixels. */
 const smallSide = 16;
 const smallArea = smallSide * smallSide;
 /** Width of the border whose median colour is the background. */
 const border = 4;
 
-/** A training drawing in the middle of a picture, at 16×16: colour times cover, and what shows of the background. */
+/** A training drawing centred in a picture, at 16×16: colour times opacity, and transparency. */
 interface Prototype {
   readonly concept: number;
   readonly style: number;
@@ -93,7 +93,7 @@ interface Prototype {
   readonly clear: Float32Array;
 }
 
-/** Compares pictures with every (concept, style) of a configuration at three sizes; made once (about 0.3 s). */
+/** Compares pictures with every (concept, style) of a configuration at three sizes; created once (about 0.3 s). */
 export class Judge {
   readonly #data: PretrainData;
   readonly #prototypes: Prototype[] = [];
@@ -111,8 +111,8 @@ export class Judge {
   }
 
   /**
-   * @param image [3, size, size] in [-1, 1].
-   * @param asked index of the background that was asked for, on whose colour the drawings are compared.
+   * @param image [3, size, size] in [-1, 1]
+   * @param asked index of the requested background; the drawings are compared on its colour
    */
   judge(image: Float32Array, asked: number): Judgement {
     const { size } = this.#data;
@@ -128,7 +128,7 @@ export class Judge {
     return this.#compare(image, asked).ranked;
   }
 
-  /** The style whose drawing of a concept is nearest, as an index. @param asked as above */
+  /** The style with the nearest drawing of a concept, as an index. @param asked as above */
   styleOf(image: Float32Array, asked: number, concept: number): number {
     const picture = shrink(image, this.#data.size);
     const { rgb } = this.#data.backgrounds[asked]!;
@@ -158,7 +158,7 @@ export class Judge {
   }
 }
 
-/** The shares over all prompts of judgements made one by one. */
+/** The shares over all prompts of single judgements. */
 export function summarise(prompts: readonly JudgePrompt[], judgements: readonly Judgement[]): Report {
   const share = (right: (judgement: Judgement, prompt: JudgePrompt) => boolean) =>
     judgements.filter((judgement, index) => right(judgement, prompts[index]!)).length / prompts.length;
@@ -179,13 +179,13 @@ export function summarise(prompts: readonly JudgePrompt[], judgements: readonly 
   };
 }
 
-/** The background whose colour is nearest to that of the border, as an index. */
+/** Index of the background whose colour is nearest to the border's. */
 export function backgroundSeen({ backgrounds, size }: PretrainData, image: Float32Array): number {
   const median = borderColour(image, size);
   return nearest(backgrounds.map(({ rgb }) => squaredDistance(rgb, median)));
 }
 
-/** Drawn on black and on white: the difference is what shows of the background. */
+/** Drawn on black and on white: the difference gives the transparency. */
 function makePrototype(
   size: number,
   sprite: Sprite,
@@ -202,8 +202,8 @@ function makePrototype(
 }
 
 /**
- * The least difference from the drawing at any place and size, in 0–255: searched for at half the resolution by
- * steps of halving length, measured at the full one.
+ * The smallest difference from the drawing at any position and size, in 0–255: searched at half the resolution with
+ * halving steps, measured at full resolution.
  */
 function nearestCopy(
   image: Float32Array,
@@ -243,7 +243,7 @@ function difference(a: Float32Array, b: Float32Array): number {
   return Math.sqrt(sum / a.length) * 127.5;
 }
 
-/** Means over blocks: [3, size, size] in [-1, 1] → [3, side, side] in 0–255. */
+/** Block means: [3, size, size] in [-1, 1] → [3, side, side] in 0–255. */
 function shrink(image: Float32Array, size: number, side = smallSide): Float32Array {
   const small = new Float32Array(3 * side * side);
   const block = size / side;
@@ -269,7 +269,7 @@ function prototypeDistance(picture: Float32Array, prototype: Prototype, rgb: rea
   return sum;
 }
 
-/** Median of each channel, 0–255, over the border of the picture. */
+/** Median of each channel, 0–255, over the picture's border. */
 function borderColour(image: Float32Array, size: number): [number, number, number] {
   const inside = (value: number) => value >= border && value < size - border;
   const median = (channel: number) => {

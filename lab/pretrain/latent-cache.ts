@@ -1,4 +1,4 @@
-/** @file The training pictures as latents, encoded once with the autoencoder that they belong to. */
+/** @file The training pictures as latents, encoded once with the run's autoencoder. */
 import { at } from '../../core/at.ts';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
@@ -28,9 +28,9 @@ export interface LatentCache {
 }
 
 /**
- * Encodes what is not encoded yet with this autoencoder, with the posterior's mean, and reads everything.
+ * Encodes missing pictures with this autoencoder, as the posterior's mean, and reads all latents.
  *
- * @param onProgress after each batch that is encoded, with pictures done and in all; awaited
+ * @param onProgress after each encoded batch, with pictures done and total; awaited
  * @throws KronaError DISK_FULL, FILE_UNWRITABLE
  */
 export async function cacheLatents(
@@ -111,7 +111,7 @@ async function encodePart(
   return { latents: { dtype: 'F32', shape, data: latents }, captions };
 }
 
-/** Of all parameters: lower-case hex, 16 digits. */
+/** Hash of all parameters: lower-case hex, 16 digits. */
 export function parametersFingerprint(parameters: ReadonlyMap<string, Float32Array>): string {
   const hash = createHash('sha256');
   for (const [name, { buffer, byteOffset, byteLength }] of parameters)

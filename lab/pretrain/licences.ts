@@ -1,6 +1,6 @@
 /**
- * @file What the makers of the drawings and words ask to be said beside weights that were made of them, with the licences
- * that are to be kept with it.
+ * @file The attribution that the authors of drawings and words require for weights trained on them, and the licence
+ * texts to include.
  */
 import { readFile } from 'node:fs/promises';
 import type { ArtSet } from './concepts.ts';
@@ -10,7 +10,7 @@ export interface ArtNotice {
   readonly title: string;
   readonly licence: string;
   readonly source: string;
-  /** What the licence asks to be said. */
+  /** The attribution that the licence requires. */
   readonly notice: string;
 }
 
@@ -72,11 +72,11 @@ ${notice}
 `;
 }
 
-/** A part of a Markdown file: the licence that must be handed on with what is under it. */
+/** A part of a Markdown file: the licence to pass on with the works under it. */
 export const apacheSection = async (): Promise<string> =>
   `## Apache License 2.0\n\n${await textBlock('LICENSE-APACHE-2.0.txt')}`;
 
-/** A file of data/ as it is. */
+/** A file of data/, unchanged. */
 async function textBlock(name: string): Promise<string> {
   const text = await readFile(new URL(`./data/${name}`, import.meta.url), 'utf8');
   return `\`\`\`text\n${text.trimEnd()}\n\`\`\`\n`;
@@ -90,7 +90,7 @@ export async function modelLicences(name: string, versions: readonly ArtVersion[
     ...notices.map((notice) => noticeSection(notice, `${notice.package} ${notice.version}`)),
     `## Words
 
-Names and keywords of emoji, from which the vocabulary was made, are from emojibase-data
+The vocabulary was made from names and keywords of emoji in emojibase-data
 (https://github.com/milesj/emojibase):
 
 ${await textBlock('LICENSE-EMOJIBASE.txt')}`,
@@ -98,7 +98,7 @@ ${await textBlock('LICENSE-EMOJIBASE.txt')}`,
   ];
   return `# Art that ${name} was trained on
 
-The weights were made from nothing but pictures composed from the drawings below, and captions in the words below.
+The weights were trained only on pictures composed of the drawings below, and captions of the words below.
 
 ${sections.join('\n')}`;
 }

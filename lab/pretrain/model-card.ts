@@ -1,4 +1,4 @@
-/** @file The model card: README.md of a model folder, which says only what was really used, done and measured. */
+/** @file The model card: README.md of a model folder. It states only facts of this model. */
 import { at } from '../../core/at.ts';
 import { plural } from './captions.ts';
 import type { PretrainData } from './concepts.ts';
@@ -15,23 +15,24 @@ export interface ModelCardFacts {
   readonly versions: readonly ArtVersion[];
   /** Parameters by component, such as `{ unet: 4260000 }`. */
   readonly parameters: Readonly<Record<string, number>>;
-  /** All that the weights went through, the first run first. */
+  /** All runs that trained the weights, oldest first. */
   readonly training: readonly TrainingRun[];
-  /** Shares of prompts that were never trained: those of held-out.png. */
+  /** Results on the held-out prompts of held-out.png. */
   readonly heldOut: Report;
 }
 
-/** README.md for a model folder, with the front matter that hubs read. */
+/** README.md for a model folder, with front matter for model hubs. */
 export function writeModelCard(facts: ModelCardFacts): string {
   const { name, data, versions, parameters, training, heldOut } = facts;
   const { size } = data;
-  const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
+  const percent = (share: number) => `${(share * 100).toFixed(1)}%`;
   const total = Object.values(parameters).reduce((sum, count) => sum + count, 0);
   const styles = data.styles.map(({ word, set }) => `${word} (${ART_NOTICES[set].title})`);
   const { steps, guidance } = JUDGED_SAMPLING;
   const background =
     data.backgrounds.find(({ name: colour }) => colour === 'blue') ?? at(data.backgrounds, 0);
-  const begun = training[0]?.stages === null ? 'Begun on the weights of another model' : 'Begun from nothing';
+  const begun =
+    training[0]?.stages === null ? 'Started from the weights of another model' : 'Trained from scratch';
   return `---
 license: other
 license_name: see-model-licenses
@@ -44,8 +45,8 @@ tags: [emoji, text-to-image, stable-diffusion-xl-architecture]
 # ${name}
 
 A small text-to-image model of the SDXL architecture (two text encoders, UNet with size conditioning, autoencoder with
-factor 8) that draws emoji of ${size}×${size} pixels. It was made by \`krona pretrain\`, and is meant to be taught a subject
-of your own with a small adapter.
+factor 8) that draws emoji of ${size}×${size} pixels. \`krona pretrain\` made it. Train a small adapter on it to draw your own
+subject.
 
 \`\`\`python
 from diffusers import StableDiffusionXLPipeline
@@ -72,27 +73,27 @@ ${Object.entries(parameters)
 
 ## Training
 
-${begun}${training.length > 1 ? '; each later run began on the weights of the one before it' : ''}. Hours are those of training
-steps alone. training.json tells the same to programs.
+${begun}${training.length > 1 ? '; each later run started from the weights of the one before' : ''}. Hours count
+training steps only. training.json has the same in machine-readable form.
 
 ${describeTraining(training)}
 ## Measured
 
 ${steps} steps, guidance ${guidance}.
 
-| prompts | number | background as asked | concept nearest | among 5 nearest | style |
+| prompts | number | correct background | nearest concept | among 5 nearest | style |
 |---|---|---|---|---|---|
-| never trained pair of concept and background | ${heldOut.prompts} | ${percent(heldOut.background)} | ${percent(heldOut.top1)} | ${percent(heldOut.top5)} | ${percent(heldOut.style)} |
+| held-out pair of concept and background | ${heldOut.prompts} | ${percent(heldOut.background)} | ${percent(heldOut.top1)} | ${percent(heldOut.top5)} | ${percent(heldOut.style)} |
 
-These are the prompts of held-out.png, judged leniently at the end of the run: a concept is right when, of all training
-drawings in ${data.styles.length} styles of ${data.concepts.length} concepts, the nearest at 16×16 pixels on the asked colour is one of it, so whether a
-picture can be recognised is not asked; the background goes by the median colour of the border among ${data.backgrounds.length} names.
-Pairs, places, numbers and colours are not asked either. \`krona evaluate model --card\` judges all of it by classifiers that
-learnt from other drawings, and writes its table here.
+These are the prompts of held-out.png, judged leniently at the end of the run. A concept is correct when the nearest of
+all training drawings (${data.styles.length} styles of ${data.concepts.length} concepts), at 16×16 pixels on the requested colour, shows it; this doesn't test whether
+people recognise it. The background is the nearest of ${data.backgrounds.length} colours to the median of the border.
+Pairs, positions, numbers and colours aren't tested. \`krona evaluate model --card\` judges all of these with classifiers
+trained on other drawings, and writes its table here.
 
 ## Limits
 
-It draws emoji-like pictures of the concepts above and nothing else: no photographs, no text, no scenes. It has seen no
+It draws only emoji-like pictures of the concepts above: no photographs, no text, no scenes. Its training data has no
 picture of a real person.
 
 ## Art and licences
@@ -102,7 +103,7 @@ MODEL_LICENSES.md.
 `;
 }
 
-/** One of each kind that was trained. */
+/** An example of each trained kind. */
 function examplePrompts({ styles, concepts, placement }: PretrainData): string {
   const [style, first, second] = [
     at(styles, 0).word,

@@ -1,4 +1,4 @@
-/** @file Reads the configuration file of a pretraining: what is taught, sizes of the parts, and how long each is taught. */
+/** @file Reads the configuration file of a pretraining: training data, sizes of the parts, and length of each stage. */
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -32,11 +32,11 @@ const SECTIONS = ['vae', 'unet', 'text_encoder', 'text_encoder_2', 'scheduler'] 
 
 export interface PretrainConfig {
   readonly data: PretrainData;
-  /** What is written as each part's config.json, vocabulary sizes and scaling factor filled in later. */
+  /** The config.json of each part, without the vocabulary sizes and the scaling factor, which are filled in later. */
   readonly raw: Readonly<Record<(typeof SECTIONS)[number], JsonObject>>;
   readonly vae: VaeConfig;
   readonly unet: UNetConfig;
-  /** Without vocab_size and the special ids, which the vocabulary decides. */
+  /** Without vocab_size and the special token ids, which depend on the vocabulary. */
   textEncoders(vocabulary: {
     readonly size: number;
     readonly end: number;
@@ -44,11 +44,11 @@ export interface PretrainConfig {
   readonly training: TrainingSettings;
 }
 
-/** The configuration of the model that is shipped. */
+/** The configuration of the embedded model. */
 export const defaultConfigPath = fileURLToPath(new URL('./krona-emoji.json', import.meta.url));
 
 /**
- * What a model is taught: the key `data`.
+ * Reads the training data of a configuration: the key `data`.
  *
  * @throws KronaError PRETRAIN_CONFIG naming the first value that is missing or wrong
  */
@@ -83,7 +83,7 @@ export async function readPretrainConfig(path: string): Promise<PretrainConfig> 
   for (const [key, side] of Object.entries({ 'data.size': data.size, 'data.crops.side': data.crops.side }))
     if (side % scale !== 0)
       throw wrongConfig(
-        `"${key}" is ${side}; expected a multiple of ${scale}, by which the autoencoder divides`,
+        `"${key}" is ${side}; expected a multiple of ${scale}, the factor between pictures and latents`,
       );
   return { data, raw, training, vae, unet, textEncoders };
 }
@@ -93,7 +93,7 @@ async function readConfigFile(path: string): Promise<JsonObject> {
   try {
     file = JSON.parse(await readFile(path, 'utf8'));
   } catch (cause) {
-    const what = isFileError(cause, 'ENOENT') ? 'is not there' : 'cannot be read as JSON';
+    const what = isFileError(cause, 'ENOENT') ? 'does not exist' : "isn't valid JSON";
     throw new KronaError('PRETRAIN_CONFIG', `The pretraining configuration ${basename(path)} ${what}.`, {
       cause,
     });
@@ -101,7 +101,7 @@ async function readConfigFile(path: string): Promise<JsonObject> {
   return isJsonObject(file) ? file : {};
 }
 
-/** The values one by one, then what they must be together. */
+/** Checks each value, then how they fit together. */
 function checkData(value: unknown): PretrainData {
   const data = checkConfig(dataSchema, 'data', value);
   const { concepts, styles, backgrounds, placement, captions } = data;

@@ -1,6 +1,6 @@
 /**
  * @file The recipe of the embedded model, from drawings to a diffusers folder: vocabulary, autoencoder, latents, then
- * UNet and text encoders together. Every stage saves itself and goes on where it was; a finished one costs nothing.
+ * UNet and text encoders together. Every stage saves its state and resumes; a finished one is skipped.
  */
 import { at } from '../../core/at.ts';
 import { writeFile } from 'node:fs/promises';
@@ -31,30 +31,30 @@ import { readTrainingHistory, runRecord } from './training-history.ts';
 
 export interface PretrainOptions {
   readonly config: string;
-  /** Checkpoints, latents, logs, sample sheets and the page index.html of the run. */
+  /** Folder for checkpoints, latents, logs, sample sheets and the run's page index.html. */
   readonly folder: string;
-  /** A model whose weights this one begins with, where their shapes agree; default: none, from scratch. */
+  /** A model to take initial weights from, where shapes match; none by default: from scratch. */
   readonly from?: string;
-  /** A folder of a trained autoencoder, of the configuration's sizes; default: the run trains its own. */
+  /** Folder of a trained autoencoder with the configuration's sizes; by default the run trains one. */
   readonly autoencoder?: string;
-  /** Where the model is written, after every save of the last stage and at the end. */
+  /** Output folder of the model, written after every save of the last stage and at the end. */
   readonly out: string;
-  /** Of the last stage; 600 by default. */
+  /** Seconds between saves of the last stage; 600 by default. */
   readonly secondsBetweenSaves?: number;
   readonly onProgress?: (progress: LoggedProgress) => void;
   readonly onSamples?: (sheet: string, evaluation: Evaluation) => void;
   readonly signal?: AbortSignal;
 }
 
-/** Prompts drawn at every save, and at the end. */
+/** Prompts drawn at every save and at the end. */
 const SAMPLED = 32;
 const JUDGED = 128;
 
-/** The page of a run, for a browser. */
+/** The run's page, for a browser. */
 export const statusPagePath = (folder: string): string => join(folder, 'index.html');
 
 /**
- * Trains, or goes on with what is in the folder.
+ * Trains, or resumes from the folder.
  *
  * @throws KronaError PRETRAIN_CONFIG, PRETRAIN_ART_MISSING, PRETRAIN_MISMATCH (the folder belongs to something else),
  * PRETRAIN_OUT, PRETRAIN_HISTORY, MODEL_*, DISK_FULL, FILE_UNWRITABLE; and the signal's reason when it aborts
@@ -95,7 +95,7 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
   // 3. all pictures as latents
   const cache = await cacheLatents(config, sheet, vae, folder, reporter('latents', options));
 
-  // 4. the UNet and what it is told
+  // 4. the UNet and its text encoders
   const forward = forwards(config, text);
   const publish = async (
     trained: ReadonlyMap<string, Float32Array>,
@@ -127,7 +127,7 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
     { ...stageOptions, secondsBetweenSaves },
   );
 
-  // 5. the model, also when an earlier call came to the end of its training and no further
+  // 5. the model, also when an earlier call stopped after training but before writing it
   await publish(trained, { prompts: JUDGED, onDrawn: reporter('judging', options) });
 }
 
@@ -141,7 +141,7 @@ async function ownAutoencoder(
   return runStage(stage, options).finally(close);
 }
 
-/** Tells of a stage that has no loss, and logs one in so many reports. */
+/** Reports a stage without a loss, and logs every tenth report. */
 function reporter(
   stage: string,
   { folder, onProgress, signal }: PretrainOptions,
@@ -180,7 +180,7 @@ function partsOf(
   };
 }
 
-/** Each part's forward pass at any size: its parameters do not depend on it. */
+/** Each part's forward pass at an arbitrary size: the parameters don't depend on it. */
 function forwards(
   config: PretrainConfig,
   text: readonly [ClipTextConfig, ClipTextConfig],

@@ -1,6 +1,6 @@
 /**
- * @file Trained weights as a model folder that is whole: weights, tokenizers, training.json, the judged sheet, model card and
- * licences, all of the same training, in the place of an earlier folder.
+ * @file Publishes trained weights as a complete model folder: weights, tokenizers, training.json, the judged sheet,
+ * model card and licences, all of the same training. Replaces an earlier folder.
  */
 import { readdir, realpath, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
@@ -21,9 +21,9 @@ export interface Publication {
   readonly sheet: SpriteSheet;
   /** All runs, this one last. */
   readonly training: readonly TrainingRun[];
-  /** Held-out prompts that are drawn and judged. */
+  /** Number of held-out prompts to draw and judge. */
   readonly prompts: number;
-  /** After each of them; awaited. */
+  /** Called after each of them; awaited. */
   readonly onDrawn?: (done: number, all: number) => Promise<void>;
 }
 
@@ -61,9 +61,9 @@ const count = (parts: readonly ReadonlyMap<string, Float32Array>[]): number =>
   parts.flatMap((part) => [...part.values()]).reduce((sum, { length }) => sum + length, 0);
 
 /**
- * Checks before anything is trained that `out` may be replaced.
+ * Checks, before training, that `out` can be replaced.
  *
- * @param from where the run's weights begin
+ * @param from model that the run starts from
  * @throws KronaError PRETRAIN_OUT
  */
 export async function checkOut(out: string, from: string | undefined): Promise<void> {
@@ -71,17 +71,17 @@ export async function checkOut(out: string, from: string | undefined): Promise<v
   if (from !== undefined && (await real(from)) === (await real(out)))
     throw new KronaError(
       'PRETRAIN_OUT',
-      '--out is the folder that --from begins with, which a run must find unchanged when it goes on; give another --out.',
+      '--out is the --from folder, which must stay unchanged so that the run can resume; choose another --out.',
     );
   const there = await readdir(out).catch((error: NodeJS.ErrnoException): string[] => {
     if (error.code === 'ENOENT') return [];
-    throw new KronaError('PRETRAIN_OUT', `--out must be a folder, but ${basename(out)} is none.`, {
+    throw new KronaError('PRETRAIN_OUT', `--out must be a folder, but ${basename(out)} isn't one.`, {
       cause: error,
     });
   });
   if (there.length > 0 && !there.includes('model_index.json'))
     throw new KronaError(
       'PRETRAIN_OUT',
-      `The folder ${basename(resolve(out))} holds other things than a model; give an --out that is empty, not there, or a model to replace.`,
+      `The folder ${basename(resolve(out))} holds something other than a model; choose an --out that is empty, new, or a model to replace.`,
     );
 }

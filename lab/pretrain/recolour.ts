@@ -1,16 +1,16 @@
 /**
- * @file Drawings in other colours, by turning the hue of what is coloured most: "a blue fox" is made from an orange one.
- * Only drawings that have one strong hue are recoloured; grey, white and black stay, and so do other hues.
+ * @file Recolours drawings by shifting their dominant hue: "a blue fox" is made from an orange one. Only drawings with
+ * one dominant hue are recoloured; grey, white, black and other hues stay.
  */
 import { levelSides, type Sprite } from './sprites.ts';
 
 export interface Hue {
   readonly name: string;
-  /** Of the colour circle, 0 is red and 120 green. */
+  /** Degrees on the colour wheel: 0 is red, 120 is green. */
   readonly degrees: number;
 }
 
-/** What drawings are turned to. */
+/** Target hues. */
 export const HUES: readonly Hue[] = [
   { name: 'red', degrees: 0 },
   { name: 'orange', degrees: 28 },
@@ -21,14 +21,14 @@ export const HUES: readonly Hue[] = [
   { name: 'pink', degrees: 325 },
 ];
 
-/** A pixel has a hue from this saturation and value on (HSV, 0–1). */
+/** A pixel has a hue above these limits of saturation and value (HSV, 0–1). */
 const COLOURED = { saturation: 0.4, value: 0.45 };
-/** Hues this near, in degrees, are shades of one. */
+/** Hues within this distance, in degrees, are shades of one. */
 const NEAR = 40;
-/** Share of the visible pixels that must have a hue, and of these the share that must have the strongest. */
+/** Minimum share of visible pixels with a hue, and the minimum share of these with the dominant hue. */
 const ENOUGH = { coloured: 0.4, strongest: 0.65 };
 
-/** The hue of most of a drawing in degrees, or null when there is none. */
+/** The dominant hue of a drawing in degrees, or null without one. */
 export function dominantHue(sprite: Sprite): number | null {
   const pixels = sprite.levels.at(-1)!;
   const weights = new Float64Array(360);
@@ -55,12 +55,12 @@ export function dominantHue(sprite: Sprite): number | null {
   return best.weight < ENOUGH.strongest * coloured ? null : (best.hue + best.turn + 360) % 360;
 }
 
-/** The hues that a drawing of a dominant hue can be given so that the change is seen. */
+/** The hues far enough from a drawing's dominant hue that the change is visible. */
 export function otherHues(dominant: number): readonly Hue[] {
   return HUES.filter(({ degrees }) => circleDistance(degrees, dominant) >= NEAR);
 }
 
-/** The drawing with the shades of its dominant hue turned to another; saturation, value and cover stay. */
+/** The drawing with the shades of its dominant hue shifted to another; saturation, value and opacity stay. */
 export function recoloured(sprite: Sprite, dominant: number, to: Hue): Sprite {
   const turn = to.degrees - dominant;
   const levels = sprite.levels.map((pixels, level) => {
@@ -80,7 +80,9 @@ function circleDistance(a: number, b: number): number {
   return Math.min(apart, 360 - apart);
 }
 
-/** Of premultiplied colour: hue in degrees and saturation are the same as unmultiplied; value is 0–255 times cover. */
+/**
+ * Of premultiplied colour: hue in degrees and saturation are the same as unmultiplied; value is 0–255 times opacity.
+ */
 function hsv(pixels: Uint8Array, at: number): { hue: number; saturation: number; value: number } {
   const [r, g, b] = [pixels[at]!, pixels[at + 1]!, pixels[at + 2]!];
   const value = Math.max(r, g, b);

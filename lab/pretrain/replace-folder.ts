@@ -1,15 +1,15 @@
-/** @file A folder that appears whole or not at all, in the place of an earlier one. */
+/** @file Replaces a folder atomically. */
 import { cp, mkdir, readdir, realpath, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { KronaError } from '../../core/errors.ts';
 import { exists } from '../../core/files.ts';
 
 /**
- * Fills a folder beside the given one and exchanges the two by renaming. What only the former has at its top (a note, a
- * picture that somebody put there) goes along. Until the exchange the former is as it was; when the process is killed between
- * the two renames, the former lies beside as `.NAME.former`, and the next call begins by putting it back.
+ * Fills a folder beside the given one and swaps the two by renaming. Top-level entries that only the former has (a note
+ * or a picture that somebody added) move along. The former stays unchanged until the swap. If the process is killed
+ * between the two renames, the former lies beside as `.NAME.former`, and the next call restores it first.
  *
- * @returns what `fill` does
+ * @returns the result of `fill`
  * @throws KronaError FILE_UNWRITABLE; and what `fill` throws
  */
 export async function replaceFolder<T>(folder: string, fill: (draft: string) => Promise<T>): Promise<T> {
@@ -48,7 +48,7 @@ async function writing(target: string, work: () => Promise<void>): Promise<void>
     const { code } = cause as NodeJS.ErrnoException;
     throw new KronaError(
       'FILE_UNWRITABLE',
-      `The folder ${basename(target)} could not be written (${code}); give one that can be made and renamed.`,
+      `The folder ${basename(target)} can't be written (${code}); choose one that Krona can create and rename.`,
       { cause },
     );
   }

@@ -1,6 +1,6 @@
 /**
- * @file Training examples by number: example `index` of `seed` is always the same picture and caption, in any
- * order and on any thread. Held-out pairs are left out before anything else is drawn.
+ * @file Training examples by number: example `index` of `seed` is always the same picture and caption, in any order and
+ * on any thread. Held-out pairs are excluded before the first draw.
  */
 import { at } from '../../core/at.ts';
 import { writeCaption, type Layout, type Subject } from './captions.ts';
@@ -22,19 +22,19 @@ export interface Example {
   readonly concept: number;
   readonly style: number;
   readonly background: number;
-  /** The colour that the drawing was given; null: its own. */
+  /** The colour that the drawing was given; null for its own. */
   readonly hue: string | null;
-  /** Where each drawing is, in the order they are drawn. */
+  /** Position of each drawing, in drawing order. */
   readonly boxes: readonly Box[];
 }
 
-/** What examples are made of. */
+/** The material of the examples. */
 export interface TrainingArt {
   readonly data: PretrainData;
   readonly sprites: readonly (readonly Sprite[])[];
-  /** Backgrounds each concept may be trained on, as indices. */
+  /** Backgrounds that each concept can be trained on, as indices. */
   readonly allowed: readonly (readonly number[])[];
-  /** By concept and style: the drawing's own hue in degrees, null where it has no strong one. */
+  /** By concept and style: the drawing's dominant hue in degrees; null without one. */
   readonly hues: readonly (readonly (number | null)[])[];
 }
 
@@ -50,7 +50,7 @@ interface Scene extends Omit<Example, 'image'> {
   readonly placed: readonly PlacedSprite[];
 }
 
-/** Example number `index` of `seed`. `into`, when given, receives the picture from `offset` on. */
+/** Example number `index` of `seed`. `into`, when given, receives the picture at `offset`. */
 export function sampleExample(
   art: TrainingArt,
   seed: number,
@@ -71,8 +71,8 @@ export function sampleCaption(art: TrainingArt, seed: number, index: number): st
 
 /**
  * Square crop number `index` of `seed` for the autoencoder, [3, side, side] in [-1, 1]. A share of the crops
- * (`data.crops.wild`) shows several turned drawings of any size on any colour, as photos of members will be
- * busier than the training pictures.
+ * (`data.crops.wild`) shows several turned drawings of any size on any colour, because members' photos are busier than
+ * the training pictures.
  */
 export function sampleCrop(
   art: TrainingArt,
@@ -123,7 +123,7 @@ function drawScene(art: TrainingArt, random: ExampleRandom): Scene {
   };
 }
 
-/** What a picture shows, as indices; `other` is the second concept of a pair. */
+/** A picture's contents, as indices; `other` is the second concept of a pair. */
 export interface Shown {
   readonly concept: number;
   readonly style: number;
@@ -131,7 +131,7 @@ export interface Shown {
   readonly other: number;
 }
 
-/** Where each drawing goes, as the configuration's placement has it. @param own the concept's drawing, in any colour */
+/** The position of each drawing, by the configuration's placement. @param own the concept's drawing, in any colour */
 export function placeSprites(
   { data, sprites }: TrainingArt,
   { concept, style, layout, other }: Shown,
@@ -155,7 +155,7 @@ export function placeSprites(
   });
 }
 
-/** Layout, second concept and background; whatever is chosen, no held-out combination comes out. */
+/** Chooses layout, second concept and background, never a held-out combination. */
 function drawLayout(art: TrainingArt, concept: number, random: ExampleRandom) {
   const { data, allowed } = art;
   const { corners, counts, pairs } = data.placement;
@@ -178,7 +178,7 @@ function drawLayout(art: TrainingArt, concept: number, random: ExampleRandom) {
   return alone({ kind: 'single' });
 }
 
-/** Another colour for a drawing of the hue `dominant`, or null to leave it; never a held-out one. */
+/** Another colour for a drawing of the hue `dominant`, or null to keep it; never a held-out one. */
 function drawHue(
   { data }: TrainingArt,
   concept: number,
@@ -192,7 +192,7 @@ function drawHue(
   return hues.length === 0 ? null : random.pick(hues);
 }
 
-/** The background, or another one where it has the drawing's colour. */
+/** The background, or another one if it has the drawing's colour. */
 function otherThan(
   hue: Hue,
   background: number,
@@ -205,7 +205,7 @@ function otherThan(
     : background;
 }
 
-/** Middles of the named parts of a picture, as shares of its sides. */
+/** Centres of the named parts of a picture, as shares of its sides. */
 export const corners: Readonly<Record<string, readonly [number, number]>> = {
   'top left': [0.28, 0.28],
   'top right': [0.72, 0.28],
@@ -215,7 +215,7 @@ export const corners: Readonly<Record<string, readonly [number, number]>> = {
 };
 const cornerNames = Object.keys(corners);
 
-/** Middles of the first and the second drawing of a pair. */
+/** Centres of the first and the second drawing of a pair. */
 export const pairMiddles = {
   'next to': [
     [0.27, 0.5],
@@ -227,18 +227,18 @@ export const pairMiddles = {
   ],
 } as const;
 
-/** True for pairs of concepts that are never shown together in training. */
+/** True for held-out pairs of concepts. */
 export function isHeldOutPair(data: PretrainData, a: number, b: number): boolean {
   const hexes = [at(data.concepts, a).hex, at(data.concepts, b).hex].sort().join('+');
   return hashName(hexes) % data.heldOut.modulus === 0;
 }
 
-/** Middle and longer side of each drawing in pixels. */
+/** Centre and longer side of each drawing in pixels. */
 function placesOf(layout: Layout, data: PretrainData, random: ExampleRandom): [number, number, number][] {
   const { size, placement } = data;
   const around = (x: number, y: number, frame: number): [number, number, number] => {
     const scale = random.between(...placement.scale);
-    // Not out of its frame, so that the border of the picture keeps the background's colour.
+    // Inside the frame, so that the picture's border keeps the background's colour.
     const shift = Math.min(placement.shift, (frame * (1 - scale)) / 2);
     const [dx, dy] = [random.between(-shift, shift), random.between(-shift, shift)];
     return [(x + dx) * size, (y + dy) * size, frame * scale * size];

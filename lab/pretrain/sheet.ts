@@ -1,6 +1,4 @@
-/**
- * @file Pictures for people to look at: sheets of samples with their prompts, and curves of the loss. PNG by sharp.
- */
+/** @file Sheets of labelled pictures, and loss curves, as PNG and SVG. PNG by sharp. */
 import { at } from '../../core/at.ts';
 import sharp from 'sharp';
 import { toBytes } from '../../core/pictures/rgb-bytes.ts';
@@ -9,7 +7,7 @@ export interface SheetPicture {
   /** [3, height, width] in [-1, 1]; all of a sheet have the same size. */
   readonly image: Float32Array;
   readonly label: string;
-  /** Shown in green or red under the picture, when it was judged. */
+  /** Shown in green or red below the picture, if it was judged. */
   readonly right?: boolean;
 }
 
@@ -17,7 +15,7 @@ const gap = 6;
 const labelLines = 3;
 const labelHeight = labelLines * 12 + 6;
 
-/** A grid of pictures, each with its label below in up to three lines. */
+/** A grid of pictures, each with a label of up to three lines below it. */
 export async function contactSheet(
   pictures: readonly SheetPicture[],
   {
@@ -60,11 +58,11 @@ export async function contactSheet(
 
 export interface Curve {
   readonly name: string;
-  /** [step, value], steps ascending; values that are not above zero are left out. */
+  /** [step, value], steps ascending; values of zero or less are skipped. */
   readonly points: readonly (readonly [number, number])[];
 }
 
-/** Curves over steps as SVG, values on a logarithmic scale, with a running mean over the raw line. */
+/** Curves over steps as SVG, with a logarithmic value axis and a running mean over the raw line. */
 export function lossCurve(curves: readonly Curve[], title = 'loss'): string {
   const [width, height, left, bottom] = [760, 400, 64, 36];
   const drawn = curves.map(({ name, points }) => ({ name, points: points.filter(([, value]) => value > 0) }));
@@ -112,7 +110,7 @@ export async function renderSvg(text: string): Promise<Buffer> {
 
 const curveColours = ['#2f6feb', '#d1481f', '#2a8f4d', '#8a3fc4'];
 
-/** Mean over the last fiftieth of the curve. */
+/** Running mean over a fiftieth of the curve. */
 function runningMean(points: readonly (readonly [number, number])[]): [number, number][] {
   const length = Math.max(1, Math.round(points.length / 50));
   let sum = 0;

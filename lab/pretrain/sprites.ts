@@ -1,7 +1,7 @@
 /**
- * @file The drawings of every (concept, style), rendered once from the packages of emoji art and kept raw in a
- * cache folder. A sprite is square, premultiplied RGBA, its drawing trimmed to what is visible and centred with
- * a thin transparent margin, with halved copies for small scales.
+ * @file The drawings of every (concept, style), rendered once from the packages of emoji art and cached as raw pixels.
+ * A sprite is square premultiplied RGBA; its drawing is trimmed and centred with a thin transparent margin. Halved
+ * copies serve small scales.
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -16,7 +16,7 @@ import { artFile, openIconSet } from './icon-set.ts';
 
 /** Side of a sprite's largest level. */
 export const spriteSide = 128;
-/** Longer side of the drawing inside it: two transparent pixels stay on each side for bilinear edges. */
+/** Longer side of the drawing inside it: two transparent pixels remain on each side for bilinear edges. */
 export const drawingSide = 124;
 /** Sides of the levels that compositing chooses from. */
 export const levelSides = [128, 64, 32] as const;
@@ -55,14 +55,14 @@ const packages: Readonly<Record<ArtSet, string>> = {
   'fluent-emoji-flat': '@iconify-json/fluent-emoji-flat',
 };
 
-/** Raised when rendering changes, so that older caches are not used. */
+/** Increased when rendering changes, so that older caches are ignored. */
 const cacheFormat = 2;
 
 /**
  * Loads the sprites of all concepts and styles, rendering those of a new configuration (about 2 ms each).
  *
  * @param cacheFolder written on first use; one pair of files per configuration of concepts, styles and versions.
- * @throws KronaError PRETRAIN_ART_MISSING when a package or a drawing is not there.
+ * @throws KronaError PRETRAIN_ART_MISSING when a package or a drawing is missing
  */
 export async function loadSprites(data: PretrainData, cacheFolder: string): Promise<SpriteSheet> {
   const sets = [...new Set(data.styles.map((style) => style.set))];
@@ -149,7 +149,7 @@ async function renderAll(data: PretrainData, pixels: SharedArrayBuffer): Promise
   return extents;
 }
 
-/** Trims a drawing to its visible part and fits it into the sprite; premultiplied before it is ever averaged. */
+/** Trims a drawing to its visible part and fits it into the sprite; premultiplied before any averaging. */
 export async function renderSprite(
   source: Buffer,
 ): Promise<{ levels: Uint8Array[]; extent: [number, number] }> {
@@ -181,14 +181,14 @@ export async function renderSprite(
   return { levels, extent: [width / longer, height / longer] };
 }
 
-/** The smallest box around all pixels that are more than a trace. */
+/** The bounding box of all pixels that are more than faintly visible. */
 function drawnBox(rgba: Uint8Array, width: number, height: number): Box {
   const box = visibleBox(width, height, (at) => rgba[4 * at + 3]! > 8);
-  if (!box) throw new KronaError('PRETRAIN_ART_MISSING', 'A drawing is empty; choose another concept.');
+  if (!box) throw new KronaError('PRETRAIN_ART_MISSING', 'A drawing is blank; choose another concept.');
   return box;
 }
 
-/** The mean of each 2×2 block; `side` is that of the result. */
+/** The mean of each 2×2 block; `side` is the result's. */
 function halve(pixels: Uint8Array, side: number): Uint8Array {
   const half = new Uint8Array(side * side * 4);
   const row = side * 8;
@@ -212,7 +212,7 @@ export async function openSet(set: ArtSet): Promise<DrawingLookup> {
   if (set === 'fluent-3d') {
     const folder = dirname(artFile(packages[set], 'package.json'));
     return async (hex) => {
-      // Unicode's "show as picture" mark is part of some file names and not of others.
+      // Some file names contain Unicode's emoji variation selector and others don't.
       for (const name of [hex, `${hex}-FE0F`]) {
         const path = join(folder, 'assets', `${name.toLowerCase()}.webp`);
         if (existsSync(path)) return readFile(path);

@@ -1,4 +1,4 @@
-/** @file How long a stage was trained and on what machine, from the metadata of its saved state. */
+/** @file How long a stage was trained and on which machine, from the metadata of its saved state. */
 import { availableParallelism, cpus } from 'node:os';
 import { join } from 'node:path';
 import { threadsWanted } from '../../core/environment.ts';
@@ -8,17 +8,17 @@ import { openSafetensors } from '../../gpu-worker/models/safetensors.ts';
 export interface StageRecord {
   /** Steps taken. */
   readonly steps: number;
-  /** Wall time spent in them, however often the stage was stopped between; null for a state that does not tell it. */
+  /** Training time over all attempts, without pauses between them; null if the state doesn't record it. */
   readonly seconds: number | null;
-  /** Threads of one operator, and what they ran on, when the stage was saved last. */
+  /** Threads of one operator and the processor at the last save. */
   readonly threads: number | null;
   readonly processor: string | null;
 }
 
-/** The file of a stage's saved state. */
+/** File of a stage's saved state. */
 export const statePath = (folder: string, stage: string): string => join(folder, `${stage}.safetensors`);
 
-/** @param threads as asked for; undefined or 0: as KRONA_THREADS says, or as many as there are */
+/** @param threads as requested; undefined or 0: KRONA_THREADS, or all cores */
 export function recordFacts(
   seconds: number | null,
   threads: number | undefined,
@@ -42,7 +42,7 @@ export function recordOf(facts: ReadonlyMap<string, string>): StageRecord {
   };
 }
 
-/** null for a stage that has saved nothing. @throws KronaError SAFETENSORS_* when its state is damaged */
+/** null if the stage has saved nothing. @throws KronaError SAFETENSORS_* when its state is damaged */
 export async function readStageRecord(folder: string, stage: string): Promise<StageRecord | null> {
   try {
     return recordOf((await openSafetensors(statePath(folder, stage))).metadata);

@@ -1,6 +1,6 @@
 /**
- * @file One stage of pretraining: trains one flat vector of parameters on a loss over batches. It saves itself every few
- * minutes and when it is stopped, and resumes from there to the same result.
+ * @file One stage of pretraining: trains one flat vector of parameters on a loss over batches. It saves every few
+ * minutes and when it is stopped, and resumes to the same result.
  */
 import { mkdir } from 'node:fs/promises';
 import { compile } from '../../gpu-worker/graph/compile.ts';
@@ -29,19 +29,22 @@ import type { StageSettings } from './config-schema.ts';
 import { recordFacts, recordOf, statePath } from './stage-record.ts';
 import { recordProgress } from './status-page.ts';
 
-/** Steps that the reported loss and speed are means of. */
+/** Steps that the reported loss and speed are averaged over. */
 const RECENT_STEPS = 50;
 
 export interface Stage {
   readonly name: string;
   readonly settings: StageSettings;
-  /** The loss, a scalar, from parameters of the given source; inputs by other names come from `batch`. */
+  /** Builds the loss, a scalar, from parameters of the given source; other input names come from `batch`. */
   loss(parameters: Parameters): Tensor;
   /** Starting values for the layout. */
   initial(layout: FlatLayout): Promise<Float32Array>;
-  /** What to feed at a step, from 0; steps are asked for in order, from where the stage resumes. */
+  /** The inputs of a step, from 0; steps are requested in order, from where the stage resumes. */
   batch(step: number): Promise<Feeds>;
-  /** Called after each save before the last with the averaged parameters, e.g. to draw samples. It may fail: the save stays. */
+  /**
+   * Called after each save but the last with the averaged parameters, e.g. to draw samples. It can fail: the save
+   * stays.
+   */
   saved?(parameters: ReadonlyMap<string, Float32Array>, step: number): Promise<void>;
 }
 
@@ -58,14 +61,14 @@ export interface StageProgress {
 export interface StageOptions {
   /** Folder of the run. */
   readonly folder: string;
-  /** Threads of one operator; as runtime.ts has it by default. */
+  /** Threads of one operator; default as in runtime.ts. */
   readonly threads?: number;
   readonly secondsBetweenSaves?: number;
   readonly onProgress?: (progress: StageProgress) => void;
   readonly signal?: AbortSignal;
 }
 
-/** Runs or resumes a stage to its end and returns the averaged parameters by name. */
+/** Runs or resumes a stage until it is done and returns the averaged parameters by name. */
 export async function runStage(stage: Stage, options: StageOptions): Promise<Map<string, Float32Array>> {
   const { folder, threads, secondsBetweenSaves = 120, signal } = options;
   const { settings } = stage;
@@ -116,7 +119,7 @@ export async function runStage(stage: Stage, options: StageOptions): Promise<Map
     await save();
     return averages(optimizer.state);
   } catch (error) {
-    // Nothing is lost by stopping. Samples can wait.
+    // A stopped stage saves, so nothing is lost; it skips the samples.
     if (signal?.aborted) await save();
     throw error;
   } finally {
@@ -125,10 +128,10 @@ export async function runStage(stage: Stage, options: StageOptions): Promise<Map
   }
 }
 
-/** Where each parameter of a stage lies in the flat vector. */
+/** Offset of each parameter of a stage in the flat vector. */
 export const stageLayout = (stage: Stage): FlatLayout => new FlatLayout(parametersOf((p) => stage.loss(p)));
 
-/** The loss of the flat input `parameters`, and its gradient. */
+/** The loss as a function of the flat input `parameters`, and its gradient. */
 export function stageOutputs(stage: Stage, layout: FlatLayout) {
   const parts = layout.split(op.input('parameters', [layout.length]));
   const loss = stage.loss(givenParameters(parts));

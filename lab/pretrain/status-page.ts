@@ -1,6 +1,6 @@
 /**
- * @file A run of pretraining as a page to look at: `index.html` in its folder, which reloads itself. How far each stage is,
- * the newest sheet of samples, loss curves, and the earlier sheets.
+ * @file A page about a pretraining run: `index.html` in its folder, which reloads automatically. It shows the progress
+ * of each stage, the newest sheet of samples, loss curves, and earlier sheets.
  */
 import { at } from '../../core/at.ts';
 import { appendFile, readdir } from 'node:fs/promises';
@@ -23,14 +23,14 @@ export async function recordProgress(folder: string, progress: LoggedProgress): 
   await writeStatusPage(folder);
 }
 
-/** Writes the page of what `log.jsonl` and the sheets in the folder tell, which may be nothing yet. */
+/** Writes the page from `log.jsonl` and the sheets in the folder; both can be missing. */
 export async function writeStatusPage(folder: string): Promise<void> {
   const lines = ((await readFileIfAny(join(folder, 'log.jsonl'))) ?? '').split('\n');
   const sheets = (await readdir(folder)).filter((name) => /^sheet-\d+\.png$/.test(name)).sort();
   await writeWhole(join(folder, 'index.html'), statusPage(lines.flatMap(parsed), sheets.reverse()));
 }
 
-/** Nothing for a line that was cut when the disk was full. */
+/** Returns nothing for a line cut off by a full disk. */
 function parsed(line: string): LoggedProgress[] {
   try {
     return [JSON.parse(line) as LoggedProgress];
@@ -59,7 +59,7 @@ function statusPage(log: readonly LoggedProgress[], sheets: readonly string[]): 
 </style>
 <h1>krona pretrain</h1>
 <table>
-<tr><th>stage<th>step<th>loss<th>samples/s<th>left of the stage</tr>
+<tr><th>stage<th>step<th>loss<th>samples/s<th>time left</tr>
 ${stages.map((entries) => row(at(entries, -1))).join('\n') || '<tr><td>drawings and words<td><td><td><td></tr>'}
 </table>
 ${newest ? `<h2>Samples at step ${stepOf(newest)}</h2>\n<img src="${newest}" alt="Pictures of held-out prompts">` : ''}
@@ -71,7 +71,7 @@ ${earlier.length > 0 ? `<h2>Earlier samples</h2>\n<p>${earlier.map((name) => `<a
 
 const stepOf = (sheet: string): number => Number(/\d+/.exec(sheet)![0]);
 
-/** Without what was taken back: a run that goes on from a save repeats the steps since. */
+/** Without steps that were redone: a resumed run repeats the steps since its last save. */
 function latestRun(entries: readonly LoggedProgress[]): LoggedProgress[] {
   const kept: LoggedProgress[] = [];
   for (const entry of entries) {

@@ -1,6 +1,6 @@
 /**
- * @file training.json of a model folder: every run of `krona pretrain` that its weights went through, the first one first,
- * and the same in words for the model card.
+ * @file training.json of a model folder: every run of `krona pretrain` that trained its weights, oldest first, and the
+ * same as text for the model card.
  */
 import { join } from 'node:path';
 import { KronaError } from '../../core/errors.ts';
@@ -13,19 +13,19 @@ export interface TrainedStage extends StageRecord {
   readonly name: string;
   readonly samples: number;
   readonly batch: number;
-  /** The highest of the run. */
+  /** Peak learning rate of the run. */
   readonly learningRate: number;
 }
 
 export interface TrainingRun {
-  /** null where nothing tells what the run was. */
+  /** null if nothing is recorded about the run. */
   readonly stages: readonly TrainedStage[] | null;
 }
 
 const FILE = 'training.json';
 
 /**
- * The runs of a model folder; one of which nothing is known where it has no training.json.
+ * The runs of a model folder; one unknown run if it has no training.json.
  *
  * @throws KronaError PRETRAIN_HISTORY when the file holds something else
  */
@@ -40,14 +40,14 @@ export async function readTrainingHistory(folder: string): Promise<readonly Trai
   }
   throw new KronaError(
     'PRETRAIN_HISTORY',
-    `${FILE} of --from is no list of runs; mend it, or remove it to begin on weights of which nothing is known.`,
+    `${FILE} of --from isn't a list of runs; fix it, or remove it to start from weights of unknown origin.`,
   );
 }
 
 export const trainingHistoryText = (runs: readonly TrainingRun[]): string =>
   `${JSON.stringify({ runs }, null, 2)}\n`;
 
-/** What stages have saved in a run's folder, in the order given. */
+/** The saved stages of a run's folder, in the given order. */
 export async function runRecord(
   folder: string,
   stages: Readonly<Record<string, StageSettings>>,
@@ -64,7 +64,7 @@ export async function runRecord(
 const TITLES: Readonly<Record<string, string>> = { diffusion: 'UNet and text encoders' };
 const titleOf = (stage: string): string => TITLES[stage] ?? stage;
 
-/** Markdown: a line for each stage of each run, and what they come to. */
+/** Markdown: a line for each stage of each run, and the totals. */
 export function describeTraining(runs: readonly TrainingRun[]): string {
   const known = runs.flatMap(({ stages }) => stages ?? []);
   const totals = [...new Set(known.map(({ name }) => name))].map((name) => {
@@ -78,7 +78,7 @@ export function describeTraining(runs: readonly TrainingRun[]): string {
       const run = runs.length > 1 ? `run ${index + 1}, ` : '';
       return stages === null ? [`- ${run}not recorded`] : stages.map((stage) => `- ${run}${describe(stage)}`);
     }),
-    ...(runs.length > 1 ? [`- in all${incomplete ? ' that is recorded' : ''}: ${totals.join('; ')}`] : []),
+    ...(runs.length > 1 ? [`- total${incomplete ? ' recorded' : ''}: ${totals.join('; ')}`] : []),
     '',
   ].join('\n');
 }
@@ -92,7 +92,7 @@ function describe(stage: TrainedStage): string {
   );
 }
 
-/** null as soon as one stage does not tell. */
+/** null if any stage lacks a record. */
 const secondsOf = (stages: readonly TrainedStage[]): number | null =>
   stages.reduce<number | null>(
     (sum, { seconds }) => (sum === null || seconds === null ? null : sum + seconds),

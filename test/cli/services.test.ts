@@ -189,7 +189,7 @@ describe('krona pretrain', () => {
     const { code, stdout } = await krona('pretrain', '--config', 'none.json', ...folders, '--json');
     expect(code).toBe(1);
     expect(JSON.parse(stdout)).toMatchObject({
-      error: { code: 'PRETRAIN_CONFIG', message: 'The pretraining configuration none.json is not there.' },
+      error: { code: 'PRETRAIN_CONFIG', message: 'The pretraining configuration none.json does not exist.' },
     });
   });
 });

@@ -36,6 +36,8 @@ it('work keeps its slot until it ends', async () => {
   expect(began).toBe(false);
   end();
   await first.work;
-  await (await second).work;
+  await (
+    await second
+  ).work;
   expect(began).toBe(true);
 });

@@ -1,4 +1,6 @@
-/** @file Which files of a hub repository make a model that opens here: what a diffusers folder needs, once. */
+/**
+ * @file Chooses the files of a hub repository that a model needs here: one variant of everything in a diffusers folder.
+ */
 import { KronaError } from '../../../core/errors.ts';
 import { isJsonObject } from '../config-fields.ts';
 import { shardFiles, weightFiles } from '../weight-files.ts';
@@ -26,9 +28,9 @@ const TOKENIZER = [
 const PICKLE = /\.(bin|ckpt|pt|pth)$/i;
 
 export interface Choice {
-  /** `fp16`, …; where a part has no such files, those that come first. */
+  /** `fp16`, …; parts without such files use the default choice. */
   readonly variant?: string;
-  /** These parts alone; none: all. */
+  /** Only these parts; empty: all. */
   readonly only?: readonly Part[];
 }
 
@@ -64,7 +66,7 @@ export async function chooseFolderFiles(
   return chosen;
 }
 
-/** One single-file checkpoint, and the config that may lie beside it. @throws KronaError HUB_NO_MODEL, MODEL_PICKLE */
+/** One single-file checkpoint, and an optional config beside it. @throws KronaError HUB_NO_MODEL, MODEL_PICKLE */
 export function chooseSingleFile(snapshot: HubSnapshot, path: string): HubFile[] {
   if (PICKLE.test(path))
     throw new KronaError(

@@ -1,7 +1,7 @@
 /**
  * @file Downloads one file from the hub. A download resumes where an earlier attempt stopped, and the file appears only
- * when it is whole and verified. Until then its bytes lie beside it under a name with the file's hash, so that versions
- * never mix.
+ * when it is complete and verified. Until then a partial file lies beside it under a name with the file's hash, so that
+ * versions never mix.
  */
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
@@ -66,7 +66,7 @@ async function fetchAll(
       let problem: unknown;
       try {
         for await (const piece of client.bytes(snapshot, file, have)) {
-          // More than was promised is another file; its hash will tell.
+          // More bytes than promised mean another file; the hash will fail.
           const kept = piece.subarray(0, file.size - have);
           await output.writeFile(kept);
           hash.update(kept);
@@ -114,7 +114,7 @@ async function isWhole(path: string, file: HubFile): Promise<boolean> {
   return hash.digest('hex') === file.hash.value;
 }
 
-/** Bytes of an earlier attempt, which the hash has seen when this returns. */
+/** Bytes of an earlier attempt, which have been hashed when this returns. */
 async function hashedSoFar(partial: string, file: HubFile, hash: Hash): Promise<number> {
   const found = await stat(partial).catch(() => null);
   if (found === null || found.size > file.size) return 0;
@@ -122,7 +122,7 @@ async function hashedSoFar(partial: string, file: HubFile, hash: Hash): Promise<
   return found.size;
 }
 
-/** git hashes a blob with its kind and length in front. */
+/** git hashes a blob with its type and length as a prefix. */
 function hashOf({ hash, size }: HubFile): Hash {
   return hash.kind === 'sha256' ? createHash('sha256') : createHash('sha1').update(`blob ${size}\0`);
 }

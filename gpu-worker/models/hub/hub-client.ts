@@ -11,7 +11,7 @@ export interface HubFile {
   readonly path: string;
   /** Bytes. */
   readonly size: number;
-  /** What its bytes must hash to: `sha256` of large files, git's own `sha1` of a blob with its length for the others. */
+  /** Expected hash: `sha256` of large files; git's `sha1` of a blob, with its length, for others. */
   readonly hash: { readonly kind: 'sha256' | 'git'; readonly value: string };
 }
 
@@ -26,7 +26,7 @@ export interface HubSnapshot {
 export interface HubSettings {
   /** HF_ENDPOINT, without a closing slash. */
   readonly endpoint: string;
-  /** HF_TOKEN; null: as anybody. */
+  /** HF_TOKEN; null: anonymous. */
   readonly token: string | null;
 }
 
@@ -91,7 +91,7 @@ export class HubClient {
   }
 
   /**
-   * The bytes of a file from `start` on. The stream can end early or fail, so the reader must count.
+   * The bytes of a file from `start`. The stream can end early or fail, so the reader must count.
    *
    * @throws KronaError as snapshot; so does the stream
    */
@@ -120,18 +120,18 @@ export class HubClient {
         .slice(start, file.size)
         .stream() as unknown as AsyncIterable<Uint8Array>) {
         timer.refresh();
-        // A server that knows no ranges answers with the whole file.
+        // A server without range support sends the whole file.
         if (skip < 0) skip = status === 200 ? start : 0;
         const passed = Math.min(skip, chunk.length);
         skip -= passed;
         if (passed < chunk.length) yield chunk.subarray(passed);
       }
     } catch (error) {
-      // The package passes on the text of an answer that is an error, but not its status.
+      // The package passes on the text of an error response, but not its status.
       throw this.#problem(error, repo, status >= 400 ? status : 0);
     } finally {
       clearTimeout(timer);
-      // A reader that has enough leaves the rest.
+      // A reader with enough data drops the rest.
       stall.abort();
     }
   }
@@ -141,7 +141,7 @@ export class HubClient {
     return { hubUrl: endpoint, fetch: customFetch, ...(token === null ? {} : { accessToken: token }) };
   }
 
-  /** fetch that ends with the client's signal, or with `until`. */
+  /** fetch that aborts with the client's signal, or with `until`. */
   #fetch(until?: AbortSignal, onResponse?: (response: Response) => void): typeof fetch {
     const signals = [this.#signal, until].filter((signal) => signal !== undefined);
     return async (input, init) => {
@@ -151,7 +151,7 @@ export class HubClient {
     };
   }
 
-  /** Describes what went wrong, without addresses, as these can be signed. */
+  /** Describes an error without addresses, because these can be signed. */
   #problem(error: unknown, repo: string, known = 0): unknown {
     if (this.#signal?.aborted) return this.#signal.reason;
     if (error instanceof KronaError) return error;

@@ -1,4 +1,4 @@
-/** @file Downloads a model from the hub: the files that it needs to open here, into one folder. */
+/** @file Downloads a model from the hub: the files that it needs here, into one folder. */
 import { basename, join } from 'node:path';
 import { KronaError } from '../../../core/errors.ts';
 import type { Progress } from '../../../core/records.ts';
@@ -12,13 +12,13 @@ export interface PullOptions {
   readonly repo: string;
   /** Branch, tag or commit. */
   readonly revision: string;
-  /** `fp16`, …; left out: full precision where there is some. */
+  /** `fp16`, …; default: full precision if available. */
   readonly variant?: string;
-  /** These parts of the folder alone. */
+  /** Only these parts of the folder. */
   readonly only?: readonly Part[];
-  /** A single-file checkpoint of the repository in place of its folder. */
+  /** A single-file checkpoint of the repository instead of its folder. */
   readonly file?: string;
-  /** Folder that the files go to. */
+  /** Output folder. */
   readonly to: string;
 }
 
@@ -30,14 +30,14 @@ export interface PullHooks {
 }
 
 export interface PullResult {
-  /** What `--model` takes: the folder, or the single file in it. */
+  /** The value for `--model`: the folder, or the single file in it. */
   readonly path: string;
   readonly commit: string;
   /** Paths in the repository. */
   readonly files: readonly string[];
   /** Of all files. */
   readonly bytes: number;
-  /** Of those, what came over the network this time. */
+  /** Of which downloaded this time. */
   readonly downloaded: number;
 }
 
@@ -78,7 +78,7 @@ export async function pullModel(
   let before = 0;
   let downloaded = 0;
   for (const file of files) {
-    // Of an earlier run, or there when this one began: no measure of the line.
+    // From an earlier run, or present from the start: not a measure of the connection.
     let found: number | null = null;
     const onBytes = (have: number): void => {
       found ??= have;
@@ -97,7 +97,7 @@ export async function pullModel(
       ...(signal ? { signal } : {}),
       ...(patienceMs === undefined ? {} : { patienceMs }),
     };
-    // A single file goes to the top of the folder, wherever it was.
+    // A single file goes to the top of the folder, wherever it was in the repository.
     const name = options.file === undefined ? file.path : basename(file.path);
     downloaded += await downloadTo(client, snapshot, file, join(to, name), hooks);
     before += file.size;

@@ -1,6 +1,6 @@
 /**
- * @file The models that single files hold. Such a file has no configs, so they stand here: what the folders of the
- * same models say on the hub (runwayml/stable-diffusion-v1-5, stabilityai/stable-diffusion-2-1,
+ * @file The supported models of single files. Such a file has no configs, so they are here, equal to those of the same
+ * models' folders on the hub (runwayml/stable-diffusion-v1-5, stabilityai/stable-diffusion-2-1,
  * stable-diffusion-xl-base-1.0 and -refiner-1.0), and where in the file each part begins.
  */
 import type { Architecture } from '../architecture.ts';
@@ -13,9 +13,9 @@ export interface TextEncoderPart {
   /** `clip`: transformers' CLIPTextModel; `openclip`: OpenCLIP's own names. */
   readonly names: 'clip' | 'openclip';
   readonly config: JsonObject;
-  /** It has the projection for pooled text. */
+  /** Whether it has the projection for pooled text. */
   readonly projected: boolean;
-  /** What its tokenizer pads with: the vocabulary is the same for all. */
+  /** The tokenizer's padding token; the vocabulary is the same for all. */
   readonly pad: string;
 }
 
@@ -25,7 +25,7 @@ export interface SingleFileModel {
   readonly unet: JsonObject;
   readonly vae: JsonObject;
   readonly scheduler: JsonObject;
-  /** What differs where the model predicts velocity; null: it never does. */
+  /** The differences when the model predicts velocity; null: it never does. */
   readonly velocity: { readonly unet: JsonObject; readonly scheduler: JsonObject } | null;
   readonly forceZerosForEmptyPrompt: boolean;
 }
@@ -43,7 +43,7 @@ const CLIP_L = {
   hidden_act: 'quick_gelu',
   projection_dim: 768,
 };
-/** Without its last layer, the 24th, which SD 2 does not use though files hold it. */
+/** Without its last, 24th layer, which SD 2 doesn't use, though files contain it. */
 const OPEN_CLIP_H = {
   ...VOCABULARY,
   hidden_size: 1024,

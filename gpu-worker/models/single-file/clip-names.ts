@@ -1,13 +1,13 @@
 /**
- * @file What a text encoder's parameters are called in original checkpoints: transformers' own names for CLIP-L, and
+ * @file Names of a text encoder's parameters in original checkpoints: transformers' own names for CLIP-L, and
  * OpenCLIP's (open_clip/transformer.py), where q, k and v are rows of one matrix and the projection is stored as the
- * factor on the right, which is the transpose of a linear layer's weight. diffusers' convert_diffusers_to_original_sdxl.py
- * leaves the projection the linear layer that it is.
+ * factor on the right, which is the transpose of a linear layer's weight. diffusers'
+ * convert_diffusers_to_original_sdxl.py keeps the projection as a linear layer.
  */
 
 export interface ClipPlace {
   readonly name: string;
-  /** Which third of the tensor's rows it is: q, k or v. */
+  /** Its third of the tensor's rows: q, k or v. */
   readonly third?: 0 | 1 | 2;
   readonly transposed?: boolean;
 }
@@ -27,7 +27,7 @@ const LAYER: Readonly<Record<string, string>> = {
   'self_attn.out_proj': 'attn.out_proj',
 };
 
-/** Which third of the fused matrix each projection is. */
+/** Each projection's third of the fused matrix. */
 const THIRDS: Readonly<Record<string, 0 | 1 | 2>> = {
   'self_attn.q_proj': 0,
   'self_attn.k_proj': 1,
@@ -39,7 +39,7 @@ export const PROJECTIONS = ['text_projection', 'text_projection.weight'] as cons
 
 /**
  * @param name as transformers has it
- * @param linearProjection the file has the projection as a linear layer
+ * @param linearProjection whether the file stores the projection as a linear layer
  * @example openClipPlace('text_model.encoder.layers.3.self_attn.k_proj.bias')
  *   // { name: 'transformer.resblocks.3.attn.in_proj_bias', third: 1 }
  */

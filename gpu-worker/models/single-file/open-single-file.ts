@@ -1,7 +1,7 @@
 /**
- * @file Opens a .safetensors checkpoint with the original tensor names (CompVis' ldm, Stability's sgm) as the same model
- * that a diffusers folder would be. Nothing is converted: each parameter is a range of the file, also where it is a
- * third of a fused tensor.
+ * @file Opens a .safetensors checkpoint with the original tensor names (CompVis' ldm, Stability's sgm) as the same
+ * model as its diffusers folder. Nothing is converted: each parameter is a range of the file, even a third of a fused
+ * tensor.
  */
 import { basename } from 'node:path';
 import { ARCHITECTURES } from '../architecture.ts';
@@ -25,13 +25,13 @@ import { TOKENIZER_ADVICE, tokenizerFolder } from './tokenizer-folder.ts';
 import { originalUnetName } from './unet-names.ts';
 import { originalVaeName } from './vae-names.ts';
 
-/** What files hold beside the weights that are used: schedules, averaged copies, marks, constants. */
+/** Ignored tensors: schedules, averaged copies, markers, constants. */
 const KNOWN_EXTRA =
   /^(betas|alphas_|sqrt_|log_one_minus_|posterior_|logvar$|model_ema\.|denoiser\.|loss\.|v_pred$|ztsnr$|edm_)|\.position_ids$|\.logit_scale$|\.attn_mask$|^first_stage_model\.(loss|model_ema)\./;
 
 /**
- * @param known the models that a file may hold, with their configs
- * @throws KronaError MODEL_ARCHITECTURE_UNSUPPORTED, SAFETENSORS_*, FILE_*
+ * @param known the supported models, with their configs @throws KronaError MODEL_ARCHITECTURE_UNSUPPORTED,
+ * SAFETENSORS_*, FILE_*
  */
 export async function openSingleFile(
   path: string,
@@ -65,7 +65,7 @@ export async function openSingleFile(
   };
 }
 
-/** The parts of a file; tensors that have a place in one are taken out of `left`. */
+/** The parts of a file; removes their tensors from `left`. */
 function openParts(
   file: SafetensorsFile,
   left: Set<string>,
@@ -97,7 +97,7 @@ function openParts(
   };
 }
 
-/** transformers' names, in old files without `text_model.`. */
+/** transformers' names, without `text_model.` in old files. */
 function clipPlaces(file: SafetensorsFile, prefix: string): (name: string) => ClipPlace {
   const bare = file.tensors.has(`${prefix}embeddings.token_embedding.weight`);
   return (name) => ({ name: bare ? name.replace(/^text_model\./, '') : name });
@@ -108,7 +108,7 @@ function openClipPlaces(file: SafetensorsFile, prefix: string): (name: string) =
   return (name) => openClipPlace(name, linear);
 }
 
-/** Text layers after the last that is read, and a projection that is not: SD 2 uses neither. */
+/** Unused text layers and an unused projection: SD 2 reads neither. */
 function isUnusedText(name: string, { textEncoders }: SingleFileModel): boolean {
   return textEncoders.some(({ prefix, config, projected, names }) => {
     if (names !== 'openclip' || !name.startsWith(prefix)) return false;
@@ -119,7 +119,7 @@ function isUnusedText(name: string, { textEncoders }: SingleFileModel): boolean 
   });
 }
 
-/** What one part of the file is, and where its parameters lie. */
+/** One part of the file, and the location of its parameters. */
 interface PartPlan<Config> {
   readonly name: string;
   /** Of its tensors in the file. */
@@ -129,7 +129,7 @@ interface PartPlan<Config> {
   readonly place: (parameter: string) => ClipPlace;
 }
 
-/** One part of the file, its tensors under diffusers' names; those that are found are taken out of `left`. */
+/** Locates one part of the file, its tensors under diffusers' names; removes the found ones from `left`. */
 function part<Config>(
   file: SafetensorsFile,
   left: Set<string>,
@@ -150,7 +150,7 @@ function part<Config>(
 /** Rows of q, k or v in a fused tensor: a row-major slice of rows is one range of bytes. */
 function thirdOf(stored: StoredTensor, third: number): StoredTensor {
   const [rows, ...rest] = stored.shape;
-  // Left as it is, its shape is reported as wrong.
+  // Returned unchanged, so that its wrong shape is reported.
   if (rows === undefined || rows % 3 !== 0) return stored;
   const length = stored.length / 3;
   return { ...stored, shape: [rows / 3, ...rest], offset: stored.offset + third * length, length };
@@ -162,7 +162,7 @@ const transposedOf = (stored: StoredTensor): ModelTensor => ({
   transposed: true,
 });
 
-/** A 1×1 convolution is a matrix with the same bytes, and the other way round. */
+/** A 1×1 convolution is a matrix with the same bytes, and vice versa. */
 function pointwiseAs(stored: StoredTensor, shape: readonly number[]): StoredTensor {
   const bare = (sizes: readonly number[]): string =>
     (sizes.length === 4 && sizes[2] === 1 && sizes[3] === 1 ? sizes.slice(0, 2) : sizes).join();

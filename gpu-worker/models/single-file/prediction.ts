@@ -1,6 +1,7 @@
 /**
- * @file What a single file's model predicts, noise or velocity: no tensor's shape tells it. What says so, in order:
- * marks that trainers leave among the tensors, the file's metadata, a config beside it, and for SD 2.x its weights.
+ * @file Determines whether a single file's model predicts noise or velocity, which no tensor's shape shows. Sources, in
+ * order: markers that trainers leave among the tensors, the file's metadata, a config beside it, and for SD 2.x its
+ * weights.
  */
 import { dirname, join } from 'node:path';
 import { KronaError } from '../../../core/errors.ts';
@@ -15,13 +16,13 @@ export interface Prediction {
 }
 
 /**
- * Spread of the biases in the last attention's first norm: 768-v's are far wider than those of base. The only sign in
- * the weights that is known; ComfyUI goes by it too, with this limit.
+ * Limit on the standard deviation of the biases in the last attention's first norm: 768-v's are far wider than base's.
+ * The only known sign in the weights; ComfyUI uses it too, with this limit.
  */
 const VELOCITY_SPREAD = 0.09;
 const LAST_NORM = /^output_blocks\.(\d+)\.1\.transformer_blocks\.0\.norm1\.bias$/;
 
-/** @param path of the file as it was given: a config may lie beside a link */
+/** @param path of the file as given: a config can lie beside a link */
 export async function predictionOf(
   file: SafetensorsFile,
   model: SingleFileModel,
@@ -40,7 +41,7 @@ export async function predictionOf(
   return { velocity: model.architecture === 'sd2' && (await isWide(file)), zeroSnr };
 }
 
-/** `parameterization` of the original config that web UIs expect beside a file; `eps` where it says nothing. */
+/** `parameterization` of the original config that web UIs expect beside a file; `eps` by default. */
 async function besides(path: string): Promise<string | null> {
   const yaml = join(dirname(path), path.slice(dirname(path).length).replace(/\.safetensors$/i, '.yaml'));
   const text = await readSmallFile(yaml);

@@ -1,4 +1,4 @@
-/** @file Which model a single file holds, from the names and shapes of its tensors alone. */
+/** @file Recognises the model in a single file by the names and shapes of its tensors. */
 import { at } from '../../../core/at.ts';
 import { KronaError } from '../../../core/errors.ts';
 import { ARCHITECTURES } from '../architecture.ts';
@@ -6,9 +6,9 @@ import { ConfigFields } from '../config-fields.ts';
 import type { SafetensorsFile } from '../safetensors.ts';
 import { UNET_PREFIX, VAE_PREFIX, type SingleFileModel } from './architectures.ts';
 
-/** What tells one UNet from another. */
+/** The features that distinguish UNets. */
 interface UNetSigns {
-  /** Channels of the latents that it reads. */
+  /** Channels of the input latents. */
   readonly input: number;
   /** Channels of its first layer. */
   readonly first: number;
@@ -16,7 +16,7 @@ interface UNetSigns {
   readonly text: number;
 }
 
-/** Tensors of formats that people also call checkpoints. */
+/** Tensors of other formats that people also call checkpoints. */
 const FOREIGN: readonly (readonly [RegExp, string])[] = [
   [/(^|[._])(lora|lokr|hada)_|\.diff$/, 'an adapter and not a model; give it as the adapter'],
   [/^control_model\.|^controlnet|^input_hint_block/, 'a ControlNet'],
@@ -28,9 +28,7 @@ const FOREIGN: readonly (readonly [RegExp, string])[] = [
   ],
 ];
 
-/**
- * @throws KronaError MODEL_ARCHITECTURE_UNSUPPORTED: says what the file seems to be
- */
+/** @throws KronaError MODEL_ARCHITECTURE_UNSUPPORTED with a guess at what the file is */
 export function recognise(file: SafetensorsFile, known: readonly SingleFileModel[]): SingleFileModel {
   const names = [...file.tensors.keys()];
   const has = (prefix: string): boolean => names.some((name) => name.startsWith(prefix));
@@ -75,7 +73,7 @@ export function recognise(file: SafetensorsFile, known: readonly SingleFileModel
   return found;
 }
 
-/** Variants whose UNets have further inputs, and what to use instead. */
+/** Variants whose UNets have additional inputs, and what to use instead. */
 const VARIANTS: readonly (readonly [RegExp, string, string])[] = [
   [
     /^noise_augmentor\.|^embedder\.model\.visual\./,
@@ -95,9 +93,10 @@ const VARIANTS: readonly (readonly [RegExp, string, string])[] = [
 ];
 
 /**
- * Refuses what only looks like a known model: without the tensors that are left over, its UNet would compute something else.
+ * Refuses a file that only looks like a known model: without its leftover tensors, its UNet would compute something
+ * else.
  *
- * @param left names of the file's tensors without a place in `model`
+ * @param left names of the file's tensors that `model` doesn't use
  * @throws KronaError MODEL_ARCHITECTURE_UNSUPPORTED
  */
 export function refuseOthers(

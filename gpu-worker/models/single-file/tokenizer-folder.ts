@@ -1,4 +1,4 @@
-/** @file Where a single file's tokenizer is: such a file holds none, and CLIP's vocabulary comes with no package. */
+/** @file Finds a single file's tokenizer: such a file contains none, and no package provides CLIP's vocabulary. */
 import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { readEnvironment } from '../../../core/environment.ts';
@@ -9,9 +9,9 @@ const isTokenizer = async (folder: string): Promise<boolean> => {
 };
 
 /**
- * The first folder that holds a tokenizer: KRONA_TOKENIZER or its `tokenizer/`, so that any SD or SDXL folder serves;
- * `tokenizer/` beside the file; the file's own folder. One serves all text encoders, which differ in padding alone.
- * Without one: `tokenizer/` beside the file.
+ * The first folder with a tokenizer: KRONA_TOKENIZER or its `tokenizer/`, so that any SD or SDXL folder serves;
+ * `tokenizer/` beside the file; the file's own folder. One serves all text encoders, which differ only in padding. If
+ * there is none: `tokenizer/` beside the file.
  *
  * @param path of the single file
  */

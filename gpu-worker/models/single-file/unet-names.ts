@@ -1,7 +1,7 @@
 /**
- * @file What a UNet's parameters are called in original checkpoints (CompVis' and Stability's openaimodel.py): one list
- * of layers on the way in, where 0 is conv_in and a block's layers are followed by its downsampler, and one on the way
- * out, where an upsampler belongs to its block's last layer. A layer's parts are numbered: resnet, attention, resampler.
+ * @file Names of a UNet's parameters in original checkpoints (CompVis' and Stability's openaimodel.py): one list of
+ * input layers, where 0 is conv_in and a downsampler follows a block's layers, and one list of output layers, where an
+ * upsampler belongs to its block's last layer. A layer's parts are numbered: resnet, attention, resampler.
  */
 import { at } from '../../../core/at.ts';
 import type { UNetConfig } from '../model-configs.ts';
@@ -28,7 +28,7 @@ const RESNET: Readonly<Record<string, string>> = {
   conv_shortcut: 'skip_connection',
 };
 
-/** A block or layer of the UNet, what lies inside it, and `weight` or `bias`. */
+/** A block or layer of the UNet, its inner path, and `weight` or `bias`. */
 const PLACE = /^((?:down|up)_blocks\.\d+\.\w+\.\d+|mid_block\.\w+\.\d+|.*?)(?:\.(.+))?\.(\w+)$/;
 
 /**
@@ -39,7 +39,7 @@ export function originalUnetName(name: string, config: UNetConfig): string {
   const [, site = '', inner = '', kind = ''] = PLACE.exec(name) ?? [];
   if (!/^(down|up|mid)_block/.test(site)) return `${WHOLE[name.slice(0, -kind.length - 1)]}.${kind}`;
   const parts = [WHOLE[site] ?? layerOf(site, config)];
-  // Attentions have the same names inside; a resampler is its one convolution.
+  // Attentions have the same inner names; a resampler is a single convolution.
   if (site.includes('.resnets.')) parts.push(RESNET[inner] ?? inner);
   else if (site.includes('.attentions.')) parts.push(inner);
   return `${parts.join('.')}.${kind}`;
@@ -50,7 +50,7 @@ function layerOf(site: string, config: UNetConfig): string {
   const [side, block, what, layer] = site.split('.');
   const down = side === 'down_blocks';
   const counts = down ? config.layers_per_block : config.layers_per_block.toReversed();
-  // Every block takes one layer more than its resnets on the way in.
+  // On the way in, every block takes one more layer than it has resnets.
   const first = counts.slice(0, Number(block)).reduce((sum, count) => sum + count + 1, down ? 1 : 0);
   const last = first + at(counts, Number(block));
   switch (what) {

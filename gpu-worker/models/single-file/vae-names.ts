@@ -1,4 +1,4 @@
-/** @file What a VAE's parameters are called in original checkpoints (CompVis' diffusionmodules/model.py). */
+/** @file Names of a VAE's parameters in original checkpoints (CompVis' diffusionmodules/model.py). */
 
 const ATTENTION: Readonly<Record<string, string>> = {
   group_norm: 'norm',

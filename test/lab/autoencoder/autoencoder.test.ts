@@ -218,7 +218,7 @@ describe('a widened autoencoder', () => {
       widened(config([8, 16], 4), config(widths, latents), new Map(), layout, new Float32Array(0), 1);
     expect(widen([12, 16], 4)).toThrow(RangeError);
     expect(widen([8, 32], 4)).toThrow(RangeError);
-    expect(widen([8, 16], 2)).toThrow(/2: multiples of all widths but the last/);
+    expect(widen([8, 16], 2)).toThrow(/2; expected multiples of all widths but the last/);
   });
 });
 

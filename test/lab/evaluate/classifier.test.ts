@@ -122,7 +122,7 @@ describe('the classifier', () => {
 });
 
 describe('making a classifier', () => {
-  it('writes it with what it gets right and whose drawings it learnt, and takes no folder of other drawings', async () => {
+  it('writes it with what it gets right and whose drawings it was trained on, and takes no folder of other drawings', async () => {
     const run = join(folder, 'made');
     const out = join(folder, 'out', 'styles.safetensors');
     const accuracies = await makeClassifier('styles', { run, out, steps: 2 });
@@ -137,7 +137,7 @@ describe('making a classifier', () => {
     await writeFile(note, (await readFile(note, 'utf8')).replace(/twemoji \d+/, 'twemoji 0'));
     await expect(makeClassifier('styles', { run, out, steps: 2 })).rejects.toMatchObject({
       code: 'EVALUATION_MISMATCH',
-      message: expect.stringMatching(/sources: .*twemoji 0.*give another --run\./) as string,
+      message: expect.stringMatching(/sources: .*twemoji 0.*choose another --run\./) as string,
     });
   });
 });

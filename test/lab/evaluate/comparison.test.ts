@@ -138,7 +138,7 @@ describe('claims', () => {
     expect(score(-0.1, 1)).toBe(0);
   });
 
-  it('compare all factors and ranks whose parameters are 50 to 67 % of LoRA’s', () => {
+  it('compare all factors and ranks whose parameters are 50 to 67% of LoRA’s', () => {
     const results = subjects.flatMap((subject, s) => [
       { ...result({ subject, a1: 2 }, 0.6 + 0.1 * s), parameters: 50 },
       { ...result({ subject, a1: 4 }, 0.5 + 0.1 * s), parameters: 66 },
@@ -202,7 +202,7 @@ describe('claims', () => {
     expect(make(0.05).map(({ verdict }) => verdict)).toEqual(['true', 'true', 'true', 'true']);
     const worse = make(-0.05);
     expect(worse.map(({ verdict }) => verdict)).toEqual(['false', 'false', 'false', 'false']);
-    expect(worse[0]!.text).toContain("56 % of LoRA's parameters");
+    expect(worse[0]!.text).toContain("56% of LoRA's parameters");
     expect(worse[3]!.text).toContain('500 steps');
   });
 

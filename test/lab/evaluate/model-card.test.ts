@@ -47,12 +47,10 @@ function report(style: number, pair: number): ModelReport {
 it('takes the place of the lenient table and names the goals that are missed', () => {
   const card = measuredCard(CARD, report(0.679, 0.6));
   expect(card).not.toContain('leniently |');
-  expect(card).toContain(
-    '| single | style | 10 | 67.9 % (57.9 % to 77.9 %) | 100.0 % | 90.0 % | ≥ 90.0 % ✗ |',
-  );
-  expect(card).toContain('- styles: twemoji top-1 55.0 %');
+  expect(card).toContain('| single | style | 10 | 67.9% (57.9% to 77.9%) | 100.0% | 90.0% | ≥ 90.0% ✗ |');
+  expect(card).toContain('- styles: twemoji top-1 55.0%');
   expect(card).toMatch(
-    /\n## Limits\n\nNo photographs\.\n\nIt misses [^\n]*:\n\n- single, style: 67\.9 %, wanted 90\.0 %\n\n## Art and licences\n\nBy many\.\n$/,
+    /\n## Limits\n\nNo photographs\.\n\nIt misses [^\n]*:\n\n- single, style: 67\.9%, goal 90\.0%\n\n## Art and licences\n\nBy many\.\n$/,
   );
   expect(card.startsWith(CARD.slice(0, CARD.indexOf('## Measured')))).toBe(true);
   expect(card.match(/^## /gm)).toHaveLength(3);
@@ -60,7 +58,7 @@ it('takes the place of the lenient table and names the goals that are missed', (
 
 it('says the same when it is written again, and forgets what an earlier report said', () => {
   const once = measuredCard(CARD, report(0.679, 0.1));
-  expect(once).toContain('- pair, both shown: 10.0 %, wanted 50.0 %');
+  expect(once).toContain('- pair, both shown: 10.0%, goal 50.0%');
   expect(measuredCard(once, report(0.679, 0.1))).toBe(once);
   const better = measuredCard(once, report(0.95, 0.7));
   expect(better).toContain('\n## Limits\n\nNo photographs.\n\n## Art');
@@ -70,7 +68,7 @@ it('says the same when it is written again, and forgets what an earlier report s
 it('is put at the end of a card that has no such sections', () => {
   const card = measuredCard('# other\n', report(0.5, 0.7));
   expect(card).toMatch(/^# other\n\n## Measured\n\n/);
-  expect(card).toMatch(/\n\n## Limits\n\nIt misses [^\n]*:\n\n- single, style: 50\.0 %, wanted 90\.0 %\n$/);
+  expect(card).toMatch(/\n\n## Limits\n\nIt misses [^\n]*:\n\n- single, style: 50\.0%, goal 90\.0%\n$/);
   expect(measuredCard(card, report(0.95, 0.7))).not.toContain('Limits');
 });
 

@@ -40,7 +40,7 @@ describe('the pretraining configuration', () => {
     ['data.concepts.3.word', 'Lion', /"data\.concepts\.3\.word" is "Lion"; expected words in lower case/],
     ['data.concepts.3.word', 'cat', /the concept "cat" occurs twice/],
     ['data.concepts.3.hex', 'lion', /expected code points in upper-case hexadecimal/],
-    ['data.concepts.3.colour', 'red', /"data\.concepts\.3\.colour" is not known/],
+    ['data.concepts.3.colour', 'red', /"data\.concepts\.3\.colour" is unknown/],
     ['data.styles.1.set', 'openmoji', /"data\.styles\.1\.set" is "openmoji"; expected .*"fluent-3d"/],
     [
       'data.backgrounds.0.rgb',

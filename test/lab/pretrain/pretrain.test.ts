@@ -127,7 +127,7 @@ it('leaves a model with card, history, licences and a page that shows every stag
     expect(processor).toMatch(/\w/);
   }
   const card = await readFile(at('whole-model', 'README.md'), 'utf8');
-  expect(card).toContain('Begun from nothing. Hours');
+  expect(card).toContain('Trained from scratch. Hours');
   expect(card).toContain('UNet and text encoders: 32 samples in 8 steps of 4');
   expect(card).toContain('num_inference_steps=20, guidance_scale=3');
   const licences = await readFile(at('whole-model', 'MODEL_LICENSES.md'), 'utf8');
@@ -228,10 +228,10 @@ it('goes on with nothing that belongs to something else', async () => {
   );
   const config = await writeConfig('autoencoder.json', { autoencoder: 7 });
   await expect(run('whole', 'whole-model', { config })).rejects.toMatchObject(
-    mismatch(/autoencoder of 5 steps.* to 7;/),
+    mismatch(/autoencoder with 5 steps.* says 7;/),
   );
 
-  // Before the UNet has learnt from them, latents are made anew with the autoencoder that was taught longer.
+  // Until the UNet has trained on them, latents are remade with the autoencoder that was trained longer.
   const latents = async () =>
     (await openSafetensors(at('early', 'latents-0.safetensors'))).metadata.get('autoencoder');
   await expect(run('early', 'early-model', stopAt('latents', 1024))).rejects.toThrow('enough');

@@ -172,7 +172,7 @@ describe('training examples', () => {
     } finally {
       await source.close();
     }
-    await expect(drain(source)).rejects.toThrow(/has ended/);
+    await expect(drain(source)).rejects.toThrow(/stopped unexpectedly/);
   });
 });
 

@@ -767,7 +767,14 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     const body = { card: { pictures: [{ blobHash: inLine }] } };
     await bot.addLine({ id: randomUUID(), channelId: channel.id, memberId: null, body });
     const [thumb, written, fileName] = [named(), named(), named()];
-    const said = { kind: 'said', text: written, photos: [{ name: fileName, thumb }, { name: 'b', thumb: null }] };
+    const said = {
+      kind: 'said',
+      text: written,
+      photos: [
+        { name: fileName, thumb },
+        { name: 'b', thumb: null },
+      ],
+    };
     await bot.addLine({ id: randomUUID(), channelId: channel.id, memberId: ann.id, body: said });
 
     const used = await worker.blobsInUse();
