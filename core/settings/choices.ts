@@ -85,4 +85,3 @@ export type Distribution = (typeof DISTRIBUTIONS)[number];
 
 /** Where noise comes from: Krona's own generator, or torch's, whose seeds draw the pictures of diffusers. */
 export const NOISES = ['krona', 'torch'] as const;
-type NoiseKind = (typeof NOISES)[number];

@@ -8,7 +8,7 @@ import { basename } from 'node:path';
 import { KronaError } from '../../core/errors.ts';
 
 /** Configs of known models have a few kB, PEFT's with every module spelled out some hundreds. */
-export const CONFIG_BYTES = 1 << 21;
+const CONFIG_BYTES = 1 << 21;
 /** CLIP's tokenizer.json has 2 MB; an index of shards a few hundred kB. */
 export const VOCABULARY_BYTES = 1 << 25;
 

@@ -26,7 +26,7 @@ export class PrivateNodeFs extends NodeFS {
     const { emscriptenOpts } = await super.init(...given);
     const before: PreRun = [(module: unknown) => maskModes(module as WithNodeFs)];
     return {
-      emscriptenOpts: { ...emscriptenOpts, preRun: before.concat(emscriptenOpts.preRun ?? []) as PreRun },
+      emscriptenOpts: { ...emscriptenOpts, preRun: before.concat(emscriptenOpts.preRun ?? []) },
     };
   }
 }

@@ -127,7 +127,7 @@ class RunningJobs<K extends JobKind> {
     };
     await repeat(look, {
       every: CANCEL_CHECK,
-      pauses: { first: CANCEL_CHECK, longest: LOCK / 2 },
+      pauses: { first: CANCEL_CHECK, longest: LONGEST_CANCEL_CHECK },
       signal: ended.signal,
       onError: (error) => onError(asError(error)),
     });

@@ -105,7 +105,7 @@ describe('a method that Krona reads and does not train', () => {
   it('one that is relative to the weights needs the model', async () => {
     await expect(convertAdapter(fileOf('glora'), { to: 'lora', out: fresh() })).rejects.toMatchObject({
       code: 'ADAPTER_NEEDS_MODEL',
-      message: expect.stringMatching(/--model/),
+      message: expect.stringMatching(/--model/) as string,
     });
   });
 });
@@ -142,7 +142,7 @@ describe('a file as trainers and web UIs leave it', () => {
     };
     expect(await refused('unet.mid_block.x.vera_lambda_b')).toMatchObject({
       code: 'ADAPTER_METHOD_UNSUPPORTED',
-      message: expect.stringMatching(/VeRA/),
+      message: expect.stringMatching(/VeRA/) as string,
     });
     expect(await refused('x.oft_R.weight')).toMatchObject({ code: 'ADAPTER_METHOD_UNSUPPORTED' });
     expect(await refused('conv_in.weight')).toMatchObject({ code: 'ADAPTER_FORMAT_UNSUPPORTED' });
@@ -154,7 +154,7 @@ describe('a file as trainers and web UIs leave it', () => {
       code: 'ADAPTER_INVALID',
       message: expect.stringMatching(
         new RegExp(`${name}.safetensors has numbers in lora_unet\\S+ that are NaN or inf`),
-      ),
+      ) as string,
     });
   });
 });

@@ -178,7 +178,7 @@ const isPlainPath = (path: unknown): boolean =>
   typeof path === 'string' &&
   path.length <= 1024 &&
   path.split('/').every((part) => part !== '' && part !== '.' && part !== '..') &&
-  // eslint-disable-next-line no-control-regex
+   
   !/[\0-\x1f\x7f\\]/.test(path);
 
 const DIGITS = { sha256: 64, git: 40 };
