@@ -178,7 +178,6 @@ const isPlainPath = (path: unknown): boolean =>
   typeof path === 'string' &&
   path.length <= 1024 &&
   path.split('/').every((part) => part !== '' && part !== '.' && part !== '..') &&
-   
   !/[\0-\x1f\x7f\\]/.test(path);
 
 const DIGITS = { sha256: 64, git: 40 };
