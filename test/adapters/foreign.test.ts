@@ -209,7 +209,7 @@ describe('numbers from strangers', () => {
       ),
     );
     await expect(inspectAdapter(path)).rejects.toMatchObject({
-      code: expect.stringMatching(/^(?:ADAPTER|SAFETENSORS)_INVALID$/),
+      code: expect.stringMatching(/^(?:ADAPTER|SAFETENSORS)_INVALID$/) as string,
     });
   });
 
@@ -228,7 +228,7 @@ describe('numbers from strangers', () => {
     );
     await writeFile(join(at, 'adapter_config.json'), config(fields));
     await expect(convertAdapter(at, { to: 'lora', out: fresh() })).rejects.toMatchObject({
-      code: expect.stringMatching(/^ADAPTER_/),
+      code: expect.stringMatching(/^ADAPTER_/) as string,
     });
   });
 });

@@ -334,7 +334,7 @@ describe('the http server', () => {
       '/api/channels/%00/lines?before=1',
       '/blobs/%E0',
     ])
-      expect([400, 403, 404]).toContain((await raw(path, { host: 'localhost' })).status);
+      expect([400, 401, 403, 404]).toContain((await raw(path, { host: 'localhost' })).status);
     expect((await ask('/api/channels/%E0%A4%A', 'DELETE'))[0]).toBe(403);
     expect(errors).toEqual([]);
   });
@@ -422,7 +422,7 @@ describe('the http server', () => {
       return (await fetch(`${bot.address}/api/complete?${query}`, { headers: { cookie } })).json();
     };
     expect(await complete('help', 'command', 'tra')).toEqual(['train']);
-    expect(await complete('settings draw', 'scheduler', ' EULER')).toEqual(['euler', 'euler_a']);
+    expect(await complete('settings draw', 'scheduler', ' EULER')).toEqual(['euler', 'euler_trailing', 'euler_a']);
     expect(await complete('adapters champion', 'pin', 'y')).toEqual(['yes']);
     expect(await complete('nothing', 'x', '')).toEqual([]);
   });

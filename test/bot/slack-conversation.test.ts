@@ -92,11 +92,14 @@ const inThread = (first: Message): Promise<Message> =>
     'the adapter in the thread',
   );
 
+/** Each set has pictures of its own: a file that another set shows is not deleted. */
+let foxTurn = 30;
+
 /** A set of four pictures that Ben has asked for, with the numbers to vote with. */
 async function foxes(): Promise<{ set: PictureSet; shown: Message }> {
   await ben.types(channel, 'imagine a fox');
   const set = await world.openSet(channel);
-  await world.worker.draw(set, await drawings(4, 30));
+  await world.worker.draw(set, await drawings(4, (foxTurn += 10)));
   const shown = await until(async () => {
     const message = await world.message(channel, 'a fox');
     return imagesOf(message.blocks).length === 4 && message.reactions.length === 4 ? message : null;

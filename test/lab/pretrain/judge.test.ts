@@ -203,9 +203,9 @@ describe('sheets and texts of a model', () => {
     expect(card).toContain(
       '- run 2, UNet and text encoders: 93,000 samples in 9,300 steps of 10, learning rate up to 0.001, 2.5 hours on 2 threads (Abacus)\n',
     );
-    expect(card).toContain('- in all that is recorded: UNet and text encoders 93,000 samples, 2.5 hours\n');
+    expect(card).toContain('- total recorded: UNet and text encoders 93,000 samples, 2.5 hours\n');
     expect(card).toContain('| all | 6,990,000 |');
-    expect(card).toContain('| 128 | 96.1 % | 73.4 % |');
+    expect(card).toContain('| 128 | 96.1% | 73.4% |');
     expect(card).not.toContain('undefined,');
   });
 });

@@ -185,7 +185,7 @@ it('begins on an earlier model, whose runs its history begins with, and is prolo
   expect(runs.slice(1).map(({ stages }) => stages!.map(({ samples }) => samples))).toEqual([[20, 40]]);
   const card = await readFile(at('next-model', 'README.md'), 'utf8');
   expect(card).toContain('- run 2, UNet and text encoders: 40 samples');
-  expect(card).toContain('- in all: autoencoder 40 samples');
+  expect(card).toContain('- total: autoencoder 40 samples');
 
   // A model that tells nothing of its training.
   await rm(at('next-model', 'training.json'));
