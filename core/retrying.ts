@@ -16,14 +16,14 @@ interface Pauses {
 const USUAL: Pauses = { first: 500, longest: 60_000 };
 
 /**
- * Returns the pause before the next try, ms: doubled with each failure, and up to a quarter more or less by chance, so that
+ * Returns the pause before the next try, ms: doubled with each failure, and up to half of it more by chance, so that
  * callers that failed together don't return together.
  *
  * @param failures - how many tries in a row have failed, from 1
  */
 export function pauseAfter(failures: number, { first, longest }: Pauses = USUAL): number {
   const pause = Math.min(longest, first * 2 ** Math.min(failures - 1, 30));
-  return pause * (0.75 + Math.random() / 2);
+  return pause * (1 + Math.random() / 2);
 }
 
 /** The pauses after failures that follow each other. */
@@ -35,7 +35,7 @@ export class Backoff {
     this.#pauses = pauses;
   }
 
-  /** Counts a failure. @returns the pause before the next try, ms: within a quarter of the doubled one */
+  /** Counts a failure. @returns the pause before the next try, ms (pauseAfter) */
   next(): number {
     return pauseAfter(++this.#failures, this.#pauses);
   }

@@ -24,6 +24,12 @@ export const ADD_PHOTOS = 'Add photos to a subject';
 /** Longest text of an option that Discord takes. */
 const MAX_LENGTH = 6000;
 
+/**
+ * Longest list of choices that is registered. Names and values of choices count among the 8,000 characters of a command, so
+ * longer lists are suggested while a member types.
+ */
+const MAX_CHOICES = 12;
+
 /** `photo1` to `photo10`: an option takes one file. */
 const photoOptionNames = Array.from({ length: MAX_FILES }, (_, index) => `photo${index + 1}`);
 
@@ -50,7 +56,7 @@ function option(data: OptionData): APIApplicationCommandBasicOption[] {
     case 'flag':
       return [{ type: ApplicationCommandOptionType.Boolean, ...base }];
     case 'text':
-      if (choices)
+      if (choices && choices.length <= MAX_CHOICES)
         return [
           {
             type: ApplicationCommandOptionType.String,
@@ -63,7 +69,7 @@ function option(data: OptionData): APIApplicationCommandBasicOption[] {
           type: ApplicationCommandOptionType.String,
           ...base,
           max_length: Math.min(MAX_LENGTH, maxLength ?? MAX_LENGTH),
-          ...(data.complete && { autocomplete: true }),
+          ...((choices ?? data.complete) && { autocomplete: true }),
         },
       ];
   }

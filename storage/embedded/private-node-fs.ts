@@ -18,7 +18,8 @@ interface NodeOperations {
 }
 
 interface WithNodeFs {
-  readonly FS: { readonly filesystems: { readonly NODEFS: { readonly node_ops: NodeOperations } } };
+  /** Other versions of PGlite may keep it to themselves. */
+  readonly FS: { readonly filesystems?: { readonly NODEFS?: { readonly node_ops: NodeOperations } } };
 }
 
 export class PrivateNodeFs extends NodeFS {
@@ -31,8 +32,10 @@ export class PrivateNodeFs extends NodeFS {
   }
 }
 
+/** Without access to Emscripten's operations, the mode of the data folder alone keeps others out. */
 function maskModes({ FS }: WithNodeFs): void {
-  const operations = FS.filesystems.NODEFS.node_ops;
+  const operations = FS.filesystems?.NODEFS?.node_ops;
+  if (operations === undefined) return;
   const setattr = operations.setattr.bind(operations);
   operations.setattr = (node, attributes) => {
     const { mode } = attributes;

@@ -422,7 +422,11 @@ describe('the http server', () => {
       return (await fetch(`${bot.address}/api/complete?${query}`, { headers: { cookie } })).json();
     };
     expect(await complete('help', 'command', 'tra')).toEqual(['train']);
-    expect(await complete('settings draw', 'scheduler', ' EULER')).toEqual(['euler', 'euler_trailing', 'euler_a']);
+    expect(await complete('settings draw', 'scheduler', ' EULER')).toEqual([
+      'euler',
+      'euler_trailing',
+      'euler_a',
+    ]);
     expect(await complete('adapters champion', 'pin', 'y')).toEqual(['yes']);
     expect(await complete('nothing', 'x', '')).toEqual([]);
   });
