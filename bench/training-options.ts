@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { modelCard } from '../gpu-worker/adapters/model-card.ts';
 import { openModelFolder } from '../gpu-worker/models/model-folder.ts';
-import { listPhotos } from '../gpu-worker/training/photos.ts';
+import { listPhotos } from '../gpu-worker/training/photo-folder.ts';
 import { trainDefaults, trainRecipe, type TrainOptions } from '../gpu-worker/training/train-options.ts';
 
 /** Writes four JPEG photos of 12 megapixels, a phone's usual size. */

@@ -2,8 +2,8 @@
  * @file Draws a curve as a PNG for a message: the points faint, their running mean strong. It has no letters, as machines
  * without fonts draw them as boxes.
  */
-import sharp from 'sharp';
 import type { Card } from '../commands/card.ts';
+import { drawSvg } from '../core/pictures/encode.ts';
 
 export type Chart = NonNullable<Card['chart']>;
 
@@ -56,5 +56,5 @@ export function drawChart({ points }: Chart, { ground, grid, line }: Palette): P
     <rect width="100%" height="100%" fill="${ground}"/>${lines}
     <path d="${path(ys)}" fill="none" stroke="${line}" stroke-opacity="0.35" stroke-width="1.5"/>
     <path d="${path(smoothed(ys))}" fill="none" stroke="${line}" stroke-width="3" stroke-linejoin="round"/></svg>`;
-  return sharp(Buffer.from(svg)).png().toBuffer();
+  return drawSvg(svg);
 }

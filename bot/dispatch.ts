@@ -10,10 +10,11 @@ import { completeOption } from '../commands/line/complete.ts';
 import { runCommand } from '../commands/index.ts';
 import type { KronaError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
-import type { Channel, Platform } from '../core/records.ts';
+import type { Platform } from '../core/records.ts';
 import type { Delivery } from './delivery/delivery.ts';
-import type { ActionEvent, CompletionEvent, GatewayHandlers, InvocationEvent, Place } from './gateway.ts';
+import type { ActionEvent, CompletionEvent, GatewayHandlers, InvocationEvent } from './gateway.ts';
 import { Lanes } from './lanes.ts';
+import { recordedChannel } from './recorded-channel.ts';
 import type { VoteDesk } from './votes.ts';
 
 export interface DispatchParts {
@@ -57,8 +58,8 @@ export function createHandlers(parts: DispatchParts): GatewayHandlers {
           return false;
         }),
 
-    onMissed: () =>
-      votes.readAgain().catch((error: unknown) => {
+    onMissed: (message) =>
+      (message ? votes.readMessage(message) : votes.readAgain()).catch((error: unknown) => {
         log.error({ error, platform }, 'could not read the reactions again');
       }),
   };
@@ -107,26 +108,23 @@ class Answering {
     return refused ? [notPostedCard(refused), ...asides] : asides;
   }
 
-  async #actorOf({ channel, member, moderator, roles = [] }: InvocationEvent | ActionEvent): Promise<Actor> {
+  async #actorOf(event: InvocationEvent | ActionEvent): Promise<Actor> {
     const { platform, context } = this.#parts;
+    const { channel, member, moderator, manager = false, roles = [] } = event;
     return {
-      channel: await channelOf(channel, this.#parts),
+      channel: await recordedChannel(context.records, platform, channel),
       member: await context.records.member(platform, member.externalId, member.name),
       moderator,
+      manager,
       roles,
     };
   }
 }
 
-const channelOf = (
-  { externalId, name, ageRestricted }: Place,
-  { platform, context }: Pick<DispatchParts, 'platform' | 'context'>,
-): Promise<Channel> => context.records.channel(platform, externalId, name, ageRestricted);
-
 async function complete(event: CompletionEvent, parts: DispatchParts): Promise<readonly string[]> {
-  const { command: name, action, option, typed } = event;
-  const channel = await channelOf(event.channel, parts);
-  return completeOption({ name, action, option, typed }, parts.context, channel);
+  const { command: name, action, option, typed, moderator = false } = event;
+  const channel = await recordedChannel(parts.context.records, parts.platform, event.channel);
+  return completeOption({ name, action, option, typed, moderator }, parts.context, channel);
 }
 
 /** For the member who asked, as nobody sees the message that they wait for. */

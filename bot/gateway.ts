@@ -14,8 +14,12 @@ export interface Party {
 
 /** A channel as an event brought it. */
 export interface Place extends Party {
-  /** The platform lets only adults in. Default false. */
-  readonly ageRestricted?: boolean;
+  /** The platform lets only adults in. As last reported where it does not say. */
+  readonly ageRestricted?: boolean | undefined;
+  /** The channel of a thread: its rules hold in the thread. */
+  readonly parent?: Party | undefined;
+  /** The platform's id of the server or workspace. */
+  readonly serverId?: string | undefined;
 }
 
 interface PlatformEvent {
@@ -27,6 +31,8 @@ interface PlatformEvent {
 export interface AnsweredEvent extends PlatformEvent {
   /** Can delete what belongs to other members, and sets the channel's rules. */
   readonly moderator: boolean;
+  /** Manages the whole server or workspace. Default false. */
+  readonly manager?: boolean;
   /** Ids of the member's roles (Discord) or user groups (Slack) there. Default none. */
   readonly roles?: readonly string[];
   /**
@@ -53,10 +59,20 @@ export interface ActionEvent extends AnsweredEvent {
 
 /** A reaction added to a message of ours, or removed. */
 export interface ReactionEvent extends PlatformEvent {
+  /** Of a removal only the id counts; the name can be the id. */
+  readonly member: Party;
   /** The picture, where each has reactions of its own; else the message, and the emoji says which picture (1️⃣ …). */
   readonly on: { readonly pictureId: string } | { readonly messageId: string };
   readonly emoji: string;
   readonly added: boolean;
+  /** Of a removal: whether the member's same reaction still stands in another form. Asked where it is a vote. Default no. */
+  stillStands?(): Promise<boolean>;
+}
+
+/** A message of which no more is known than where it stands. */
+export interface MessagePlace {
+  readonly channel: Place;
+  readonly messageId: string;
 }
 
 /** A member is typing the value of an option. Answered with suggestions, at once. */
@@ -66,6 +82,8 @@ export interface CompletionEvent extends PlatformEvent {
   readonly action: string;
   readonly option: string;
   readonly typed: string;
+  /** As in `AnsweredEvent`. Default false. */
+  readonly moderator?: boolean;
 }
 
 /** What the bot does with events. The promises settle when the event is handled; they never reject. */
@@ -76,8 +94,12 @@ export interface GatewayHandlers {
   onCompletion(event: CompletionEvent): Promise<readonly string[]>;
   /** False when it could not be stored, so that the platform's own state must be read again later. */
   onReaction(event: ReactionEvent): Promise<boolean>;
-  /** Reactions may have changed without an event, as after a lost connection: the platform's state is read again. */
-  onMissed(): Promise<void>;
+  /**
+   * Reactions may have changed without an event, as after a lost connection: the platform's state is read again.
+   *
+   * @param message - the only one on which they may have changed; it need not be ours
+   */
+  onMissed(message?: MessagePlace): Promise<void>;
 }
 
 /** A reaction on a message at the platform. */

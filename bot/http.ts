@@ -2,6 +2,7 @@
  * @file The bot's HTTP server: security headers, which requests it accepts, signed files, and errors. The web chat's page
  * and interface, and Slack's events, are mounted on it.
  */
+import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { serve, type WebSocketServerLike } from '@hono/node-server';
@@ -11,14 +12,20 @@ import { secureHeaders } from 'hono/secure-headers';
 import type { BlobStore } from '../storage/blobs/contract.ts';
 import type { Config } from '../core/config.ts';
 import { describeError, KronaError } from '../core/errors.ts';
+import { isFromProxy } from './client-address.ts';
 import { serveFile } from './files.ts';
 import type { Log } from '../core/log.ts';
 
-type Status = 400 | 401 | 403 | 404 | 409 | 413 | 500;
+type Status = 400 | 401 | 403 | 404 | 409 | 413 | 500 | 503 | 507;
 
 /** Status of some errors; every other KronaError is 400. */
 const STATUS: Readonly<Record<string, Status>> = {
   NAME_NEEDED: 401,
+  ACCESS_NEEDED: 401,
+  ACCESS_KEY_WRONG: 401,
+  BLOCKED: 403,
+  NOT_ALLOWED: 403,
+  PROXY_UNKNOWN: 403,
   LINK_INVALID: 403,
   LINK_EXPIRED: 403,
   FOREIGN_REQUEST: 403,
@@ -26,8 +33,11 @@ const STATUS: Readonly<Record<string, Status>> = {
   CHANNEL_UNKNOWN: 404,
   UPLOAD_GONE: 409,
   LINE_ID_TAKEN: 409,
+  NAME_TAKEN: 409,
   ATTACHMENT_TOO_LARGE: 413,
   REQUEST_TOO_LARGE: 413,
+  STOPPING: 503,
+  DISK_FULL: 507,
 };
 
 /** Creates the server's routes for signed files; gateways add theirs. */
@@ -89,14 +99,24 @@ const escapeHtml = (text: string): string =>
 
 /**
  * Refuses what another site makes a member's browser send: requests to a host name that is not Krona's (which its owner
- * points to this machine) and changes that begin on another site.
+ * points to this machine) and changes that begin on another site. Where a key is needed, the host name is free, as a
+ * proxy may not pass it on: a browser sends no cookie to a name that is not Krona's, and without one nobody is let in.
  */
-function ownRequestsOnly(config: Config): MiddlewareHandler {
-  const named = new Set(['localhost', hostname().toLowerCase(), config.host.toLowerCase()]);
-  if (config.publicUrl !== null) named.add(new URL(config.publicUrl).hostname);
+function ownRequestsOnly({ host, publicUrl, webAccess }: Config): MiddlewareHandler {
+  const named = new Set(['localhost', hostname().toLowerCase(), host.toLowerCase()]);
+  if (publicUrl !== null) named.add(new URL(publicUrl).hostname);
+  const publicOrigin = publicUrl === null ? null : new URL(publicUrl).origin;
   return async (context, next) => {
+    const { incoming } = context.env as { readonly incoming: IncomingMessage };
     const { hostname: host, host: authority } = new URL(context.req.url);
-    if (!named.has(host) && isIP(host.replace(/^\[|\]$/g, '')) === 0)
+    const proxied = isFromProxy(incoming, webAccess.trustedProxies);
+    if (webAccess.local && FORWARDED.some((name) => context.req.header(name) !== undefined))
+      throw new KronaError(
+        'PROXY_UNKNOWN',
+        'This request came through a proxy, but Krona is set up for this machine alone. Set KRONA_URL to the address that members open.',
+      );
+    const hostIsFree = proxied || webAccess.keyNeeded || isIP(host.replace(/^\[|\]$/g, '')) !== 0;
+    if (!hostIsFree && !named.has(host))
       throw new KronaError(
         'FOREIGN_REQUEST',
         `Krona does not answer requests to ${host}. If that is its address, set KRONA_URL to it.`,
@@ -104,19 +124,24 @@ function ownRequestsOnly(config: Config): MiddlewareHandler {
     const origin = context.req.header('origin');
     const changes = context.req.method !== 'GET' && context.req.method !== 'HEAD';
     const live = context.req.header('upgrade') !== undefined;
-    if (
-      (changes || live) &&
-      origin !== undefined &&
-      (!URL.canParse(origin) || new URL(origin).host !== authority)
-    )
+    const own = [authority, proxied ? context.req.header('x-forwarded-host') : undefined];
+    if ((changes || live) && origin !== undefined && origin !== publicOrigin && !isAt(origin, own))
       throw new KronaError('FOREIGN_REQUEST', 'This request came from another site. Open the chat itself.');
     await next();
   };
 }
 
+/** Headers of a proxy. */
+const FORWARDED = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip'];
+
+const isAt = (origin: string, hosts: readonly (string | undefined)[]): boolean =>
+  URL.canParse(origin) && hosts.includes(new URL(origin).host);
+
 export interface HttpServer {
   /** The address that a browser on this machine opens. */
   readonly address: string;
+  /** The port that it listens on. */
+  readonly port: number;
   close(): Promise<void>;
 }
 
@@ -154,6 +179,7 @@ export async function listen(
   const loopback = ['127.0.0.1', '0.0.0.0', '::', '::1'].includes(config.host);
   return {
     address: config.publicUrl ?? `http://${loopback ? 'localhost' : config.host}:${port}`,
+    port,
     close: () =>
       new Promise((resolve, reject) => {
         server.close((error) => (error ? reject(error) : resolve()));

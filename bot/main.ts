@@ -1,9 +1,9 @@
 /** @file The bot process: web chat, delivery, votes, outbox and http server, started and stopped together. */
 import { join } from 'node:path';
 import type { WebSocketServerLike } from '@hono/node-server';
-import sharp from 'sharp';
 import { WebSocketServer } from 'ws';
 import type { Config } from '../core/config.ts';
+import { decodeSparingly } from '../core/pictures/picture.ts';
 import { signLink } from '../storage/links.ts';
 import type { Storage } from '../storage/open.ts';
 import { relayOutbox } from '../storage/outbox.ts';
@@ -14,7 +14,7 @@ import type { Gateway } from './gateway.ts';
 import { createHttp, listen } from './http.ts';
 import type { Log } from '../core/log.ts';
 import { VoteDesk } from './votes.ts';
-import { moderatorKey } from './web/identity.ts';
+import { Identity } from './web/identity.ts';
 import { buildPage } from './web/page.ts';
 import { mountWeb } from './web/routes.ts';
 import { Uploads } from './web/uploads.ts';
@@ -26,6 +26,8 @@ export interface Bot {
   readonly address: string;
   /** The same address, which also makes the browser a moderator's. For the terminal only. */
   readonly moderatorAddress: string;
+  /** The port that it listens on. */
+  readonly port: number;
   /** Finishes what is under way. The storage stays open. */
   stop(): Promise<void>;
 }
@@ -41,16 +43,16 @@ export interface BotOptions {
  * DISCORD_UNREACHABLE
  */
 export async function startBot(storage: Storage, config: Config, { log }: BotOptions): Promise<Bot> {
-  // Photos are decoded one by one and once: there is nothing to cache, and the other cores belong to the worker.
-  sharp.cache(false);
-  sharp.concurrency(1);
+  decodeSparingly();
   const context = { records: storage.records, blobs: storage.blobs, jobs: storage.jobs };
   const app = createHttp(config, storage.blobs, log);
   const sockets = new WebSocketServer({ noServer: true, maxPayload: 4096 });
   const [uploads, page] = await Promise.all([Uploads.open(join(config.dataFolder, 'uploads')), buildPage()]);
-  const web = new WebGateway(context, config.secret, uploads, log);
+  const { secret, webAccess } = config;
+  const web = new WebGateway({ context, secret, access: webAccess, uploads, log });
   const secure = config.publicUrl?.startsWith('https:') ?? false;
-  mountWeb(app, { gateway: web, context, uploads, page, secret: config.secret, secure });
+  const identity = new Identity({ records: storage.records, secret, access: webAccess, secure });
+  mountWeb(app, { gateway: web, context, uploads, page, identity });
   // Until the server listens, the port that it asked for.
   let address = config.publicUrl ?? `http://localhost:${config.port}`;
   const link = (hash: string, fileName: string): string =>
@@ -70,9 +72,12 @@ export async function startBot(storage: Storage, config: Config, { log }: BotOpt
   }
   const stopGateways: (() => Promise<void>)[] = [];
   const stopRelay = relayOutbox(storage.records, storage.jobs, {
-    onError: (error) => log.error({ error }, 'could not move jobs from the records to the queue'),
+    onError: (error) =>
+      log.error({ error }, 'could not move jobs from the records to the queue; trying again'),
+    onRecovered: () => log.info({}, 'moves jobs from the records to the queue again'),
+    onRestored: (count) => log.warn({ count }, 'the queue had lost jobs; they are queued again'),
   });
-  const stopWatching = watchSockets(sockets);
+  const stopWatching = watchSockets(sockets, webAccess.trustedProxies);
   const stopAll = async () => {
     await Promise.all(stopGateways.map((stop) => stop()));
     await stopRelay();
@@ -83,7 +88,8 @@ export async function startBot(storage: Storage, config: Config, { log }: BotOpt
     ({ address } = server);
     return {
       address: server.address,
-      moderatorAddress: `${server.address}/?moderator=${moderatorKey(config.secret)}`,
+      moderatorAddress: `${server.address}/?moderator=${encodeURIComponent(webAccess.moderatorKey)}`,
+      port: server.port,
       async stop() {
         stopWatching();
         await server.close();

@@ -10,7 +10,8 @@ import { crownByVotes, recordReaction } from '../commands/votes/react.ts';
 import type { CommandContext } from '../commands/contract.ts';
 import { KronaError } from '../core/errors.ts';
 import type { Channel, PictureSet, Post, VoteFact } from '../core/records.ts';
-import type { Gateway, ReactionEvent, StandingReaction } from './gateway.ts';
+import type { Gateway, MessagePlace, ReactionEvent, StandingReaction } from './gateway.ts';
+import { recordedChannel } from './recorded-channel.ts';
 import type { Log } from '../core/log.ts';
 
 /** Messages whose reactions are read again at start-up, newest first. */
@@ -30,15 +31,20 @@ export class VoteDesk {
   }
 
   /** Stores a reaction. True also when it changes nothing, or is on a message without a vote. */
-  async record({ channel: place, member: author, on, emoji, added }: ReactionEvent): Promise<boolean> {
+  async record(event: ReactionEvent): Promise<boolean> {
+    const { channel: place, member: author, on, emoji, added } = event;
     const { records } = this.#context;
     const { platform } = this.#gateway;
-    const channel = await records.channel(platform, place.externalId, place.name, place.ageRestricted);
+    const channel = await recordedChannel(records, platform, place);
     const pictureId = 'pictureId' in on ? on.pictureId : null;
     const setId =
       'pictureId' in on ? await this.#setOfPicture(on.pictureId) : await this.#setOf(channel, on.messageId);
     if (setId === null) return true;
-    const member = await records.member(platform, author.externalId, author.name);
+    // Who is unknown has no vote to remove.
+    const member = added
+      ? await records.member(platform, author.externalId, author.name)
+      : await records.memberByExternalId(platform, author.externalId);
+    if (member === null || (!added && (await event.stillStands?.()) === true)) return true;
     await this.#store(channel, { setId, pictureId, memberId: member.id, emoji, added });
     return true;
   }
@@ -63,6 +69,19 @@ export class VoteDesk {
       await crownByVotes(set, this.#context).catch((error: unknown) => {
         this.#log.warn({ error, set: set.id }, 'could not decide a champion by votes');
       });
+  }
+
+  /** Brings the records in line with the platform for one message, where it is a vote. */
+  async readMessage({ channel: place, messageId }: MessagePlace): Promise<void> {
+    const { records } = this.#context;
+    const channel = await recordedChannel(records, this.#gateway.platform, place);
+    const post = await records.postByMessage(channel.id, messageId);
+    if (post === null) return;
+    const card = await loadCard(post.kind, post.targetId, this.#context);
+    if (card.votesOn === undefined) return;
+    await this.#readPost(post, card.votesOn, card);
+    const set = await records.set(card.votesOn);
+    if (set !== null) await crownByVotes(set, this.#context);
   }
 
   async #readPost(post: Post, setId: string, card: Card): Promise<void> {

@@ -3,6 +3,7 @@ import { inspect } from 'node:util';
 import type { Command } from 'commander';
 import { readEnvironment } from '../core/environment.ts';
 import { describeError, KronaError } from '../core/errors.ts';
+import { makeFilesPrivate } from '../core/private-files.ts';
 import { ProgressBar, type Stream } from './progress.ts';
 
 export interface Shell {
@@ -48,6 +49,9 @@ export interface Service extends Outcome {
   stop(): Promise<void>;
 }
 
+/** A service ends so long after it was told to, at the latest, ms; the children of `krona start` are given less. */
+const LONGEST_STOP = process.send === undefined ? 9_000 : 7_000;
+
 /** Like `action`, for a server: prints the result of `start` when it is ready, and exits with 0 at Ctrl-C. */
 export function service<Args extends unknown[]>(
   command: Command,
@@ -55,9 +59,14 @@ export function service<Args extends unknown[]>(
   start: (io: CommandIo, ...args: Args) => Promise<Service>,
 ): void {
   bind<Args>(command, shell, async (io, ...args) => {
+    makeFilesPrivate();
     // `krona start` holds the other end. When it is gone, even by kill -9, nobody is left to serve.
     const leave = () => process.kill(process.pid, 'SIGTERM');
     process.once('disconnect', leave);
+    io.signal.addEventListener('abort', () => {
+      // Whatever still runs is found again at the next start: jobs in the queue, trainings in their saved state.
+      setTimeout(() => process.exit(shell.exitCode), LONGEST_STOP).unref();
+    });
     // It may have gone while this program was loading.
     if (process.send !== undefined && !process.connected) leave();
     try {

@@ -5,12 +5,16 @@ import { createInterface } from 'node:readline';
 import type { Logger } from 'pino';
 import { childEnvironment } from '../core/environment.ts';
 import { KronaError } from '../core/errors.ts';
+import { Backoff } from '../core/retrying.ts';
 import { nodeOptions, ownProgram } from '../core/own-program.ts';
 
-/** Wait before a restart, ms: doubled after each death, and short again once a process has run for LONG_LIFE. */
+/** Longest wait before the first restart and before any, ms. It is short again once a process has run for LONG_LIFE. */
 const FIRST_WAIT = 1000;
 const LONGEST_WAIT = 60_000;
 const LONG_LIFE = 60_000;
+
+/** A process that was told to stop has so long to end, ms. */
+const LONGEST_STOP = 8_000;
 
 export interface ServiceSettings {
   readonly command: 'bot' | 'worker';
@@ -29,7 +33,7 @@ export class ServiceProcess {
   #env: Readonly<Record<string, string>>;
   #child: ChildProcess | null = null;
   #served = false;
-  #wait = FIRST_WAIT;
+  readonly #backoff = new Backoff({ first: FIRST_WAIT, longest: LONGEST_WAIT });
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
 
@@ -67,14 +71,16 @@ export class ServiceProcess {
     const ended = once(child, 'exit');
     // A service stops when this channel closes (cli/output.ts).
     if (child.connected) child.disconnect();
+    const late = setTimeout(() => child.kill('SIGKILL'), LONGEST_STOP);
     await ended;
+    clearTimeout(late);
   }
 
   #start(): void {
     const { command, log, nodeOptions: more = [] } = this.#settings;
     const child = fork(ownProgram(import.meta.dirname, 'krona'), [command, '--json'], {
       execArgv: [...nodeOptions, ...more],
-      env: childEnvironment(this.#env),
+      env: childEnvironment(command, this.#env),
       stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
       // In its own process group, so that Ctrl-C reaches only this process.
       detached: true,
@@ -96,13 +102,13 @@ export class ServiceProcess {
         );
         return;
       }
-      if (performance.now() - began > LONG_LIFE) this.#wait = FIRST_WAIT;
+      if (performance.now() - began > LONG_LIFE) this.#backoff.reset();
+      const wait = this.#backoff.next();
       log.error(
         { code, signal },
-        `the ${command} stopped unexpectedly; restarting in ${this.#wait / 1000} s`,
+        `the ${command} stopped unexpectedly; restarting in ${Math.round(wait / 100) / 10} s`,
       );
-      this.#timer = setTimeout(() => this.#start(), this.#wait);
-      this.#wait = Math.min(2 * this.#wait, LONGEST_WAIT);
+      this.#timer = setTimeout(() => this.#start(), wait);
     });
   }
 

@@ -1,6 +1,8 @@
 /** @file Opens the storage for the lifetime of a service. */
 import type { Config } from '../core/config.ts';
 import { describeError } from '../core/errors.ts';
+import { makePrivateFolder } from '../core/private-files.ts';
+import { oncePerState } from '../core/retrying.ts';
 import { openStorage, type Storage } from '../storage/open.ts';
 import type { createLog } from './log.ts';
 import type { Service } from './output.ts';
@@ -11,8 +13,10 @@ export async function onStorage(
   log: ReturnType<typeof createLog>,
   start: (storage: Storage) => Promise<Service>,
 ): Promise<Service> {
+  // `krona start` has done it for its children.
+  if (process.send === undefined) await closeDataFolder(config, log);
   const storage = await openStorage(config, {
-    onError: (error) => log.warn(describeError(error), 'storage'),
+    onError: oncePerState((error) => log.warn(describeError(error), 'storage')),
   });
   try {
     const service = await start(storage);
@@ -27,4 +31,13 @@ export async function onStorage(
     await storage.close();
     throw error;
   }
+}
+
+/** Takes the permissions of other users from the data folder. */
+export async function closeDataFolder(
+  { dataFolder }: Pick<Config, 'dataFolder'>,
+  log: ReturnType<typeof createLog>,
+): Promise<void> {
+  if (!(await makePrivateFolder(dataFolder)))
+    log.warn({}, 'some files of the data folder belong to another user, so others may be able to read them');
 }

@@ -69,6 +69,8 @@ export interface Actor {
   readonly member: Member;
   /** May delete other members' subjects, adapters and sets. */
   readonly moderator: boolean;
+  /** Manages the whole server or workspace, and sets its rules. Default false. */
+  readonly manager?: boolean;
   /** Ids of the member's roles at the platform. */
   readonly roles: readonly string[];
 }

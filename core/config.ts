@@ -8,6 +8,7 @@ import { dataFolder, readEnvironment, type Environment } from './environment.ts'
 import { KronaError } from './errors.ts';
 import { createFileOnce, readFileIfAny } from './files.ts';
 import { embeddedModel } from './package.ts';
+import { readWebAccess, SHORTEST_KEY, type WebAccess } from './web-access.ts';
 
 /** Devices for sessions, by the runtime's names. */
 export const DEVICES = ['cpu', 'cuda', 'webgpu'] as const;
@@ -34,6 +35,8 @@ export interface Config {
   readonly publicUrl: string | null;
   /** KRONA_SECRET: signs links. By default, made once at random and stored in the data folder. */
   readonly secret: string;
+  /** Who can enter the web chat. */
+  readonly webAccess: WebAccess;
   /** DISCORD_TOKEN: the bot also runs on Discord. */
   readonly discord: DiscordConfig | null;
   /** SLACK_BOT_TOKEN with SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP): the bot also runs on Slack. */
@@ -68,6 +71,9 @@ export async function readConfig(
 ): Promise<Config> {
   const env = readEnvironment(given);
   const folder = resolve(dataFolder(env));
+  const host = env.KRONA_HOST ?? '127.0.0.1';
+  const publicUrl =
+    url(env, 'KRONA_URL', ['http:', 'https:'], 'https://krona.example.org')?.replace(/\/+$/, '') ?? null;
   return {
     databaseUrl: url(
       env,
@@ -80,11 +86,15 @@ export async function readConfig(
     modelPath: resolve(env.KRONA_MODEL ?? embeddedModel),
     refinerPath: env.KRONA_REFINER ? resolve(env.KRONA_REFINER) : null,
     device: readDevice(env),
-    host: env.KRONA_HOST ?? '127.0.0.1',
+    host,
     port: port(env),
-    publicUrl:
-      url(env, 'KRONA_URL', ['http:', 'https:'], 'https://krona.example.org')?.replace(/\/+$/, '') ?? null,
-    secret: await secret(env, folder),
+    publicUrl,
+    secret: await keptKey(env, folder, 'KRONA_SECRET', 'secret'),
+    webAccess: readWebAccess(
+      env,
+      { host, publicUrl },
+      await keptKey(env, folder, 'KRONA_MODERATOR_KEY', 'moderator-key'),
+    ),
     discord: discord(env),
     slack: slack(env),
   };
@@ -169,25 +179,28 @@ function port(env: Environment): number {
   );
 }
 
-/** Shortest KRONA_SECRET, characters: a shorter one could be guessed. */
-const MIN_SECRET = 16;
-
-async function secret(env: Environment, dataFolder: string): Promise<string> {
-  const given = env.KRONA_SECRET;
+/** A key from its variable; else the one in a file of the data folder, made once at random. */
+async function keptKey(
+  env: Environment,
+  dataFolder: string,
+  name: 'KRONA_SECRET' | 'KRONA_MODERATOR_KEY',
+  file: string,
+): Promise<string> {
+  const given = env[name];
   if (given) {
-    if (given.length >= MIN_SECRET) return given;
+    if (given.length >= SHORTEST_KEY) return given;
     throw new KronaError(
-      'KRONA_SECRET_INVALID',
-      `KRONA_SECRET must have at least ${MIN_SECRET} characters, but it has ${given.length}. Unset it, and Krona makes one.`,
+      `${name}_INVALID`,
+      `${name} must have at least ${SHORTEST_KEY} characters, but it has ${given.length}. Unset it, and Krona makes one.`,
     );
   }
-  const path = join(dataFolder, 'secret');
+  const path = join(dataFolder, file);
   // Bot and worker can both be first: the one that is too late reads the other's file.
   await createFileOnce(path, randomBytes(32).toString('hex'));
   const kept = await readFileIfAny(path);
-  if (kept !== null && kept.length >= MIN_SECRET) return kept;
+  if (kept !== null && kept.length >= SHORTEST_KEY) return kept;
   throw new KronaError(
-    'KRONA_SECRET_INVALID',
-    'The file “secret” in the data folder is empty or damaged. Delete it, and Krona makes a new one; old links then stop working.',
+    `${name}_INVALID`,
+    `The file “${file}” in the data folder is empty or damaged. Delete it, and Krona makes a new one; old links then stop working.`,
   );
 }

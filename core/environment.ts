@@ -6,6 +6,10 @@ export const VARIABLES = [
   'KRONA_URL',
   'KRONA_DATA',
   'KRONA_SECRET',
+  'KRONA_ACCESS',
+  'KRONA_ACCESS_KEY',
+  'KRONA_MODERATOR_KEY',
+  'KRONA_TRUSTED_PROXIES',
   'KRONA_MODEL',
   'KRONA_REFINER',
   'KRONA_TOKENIZER',
@@ -36,11 +40,66 @@ export function readEnvironment(
   return Object.fromEntries(VARIABLES.flatMap((name) => (from[name] ? [[name, from[name]]] : [])));
 }
 
-/** Returns the environment of a child process: all variables of this one, with changes. */
-export const childEnvironment = (changes: Readonly<NodeJS.ProcessEnv>): NodeJS.ProcessEnv => ({
-  ...process.env,
-  ...changes,
-});
+/** Variables of the system that programs and their libraries look for. */
+const SYSTEM = [
+  ...[
+    'PATH',
+    'HOME',
+    'USER',
+    'LOGNAME',
+    'LANG',
+    'LANGUAGE',
+    'LC_ALL',
+    'LC_CTYPE',
+    'TZ',
+    'TMPDIR',
+    'TMP',
+    'TEMP',
+  ],
+  ...['SystemRoot', 'windir', 'APPDATA', 'LOCALAPPDATA', 'XDG_CACHE_HOME', 'XDG_RUNTIME_DIR'],
+  ...['NODE_ENV', 'NODE_OPTIONS', 'NODE_EXTRA_CA_CERTS', 'NODE_V8_COVERAGE', 'SSL_CERT_FILE', 'SSL_CERT_DIR'],
+  ...['LD_LIBRARY_PATH', 'DYLD_LIBRARY_PATH', 'MALLOC_ARENA_MAX', 'OMP_NUM_THREADS', 'VK_ICD_FILENAMES'],
+  ...['CUDA_HOME', 'CUDA_PATH', 'CUDA_VISIBLE_DEVICES', 'CUDA_DEVICE_ORDER', 'CUDA_CACHE_PATH'],
+  ...['NVIDIA_VISIBLE_DEVICES', 'NVIDIA_DRIVER_CAPABILITIES'],
+];
+
+const ENGINE = [...SYSTEM, 'KRONA_THREADS', 'KRONA_TOKENIZER', 'KRONA_DEBUG'];
+
+/**
+ * The variables that a child process gets. Worker and engine parse files from others, so they get what they need and
+ * no token or secret of a platform; the engine gets no database either. `null`: all variables of this process.
+ */
+const CHILD_VARIABLES = {
+  bot: null,
+  worker: [
+    ...ENGINE,
+    ...[
+      'KRONA_DATA',
+      'KRONA_MODEL',
+      'KRONA_REFINER',
+      'KRONA_DEVICE',
+      'KRONA_LOG',
+      'DATABASE_URL',
+      'REDIS_URL',
+    ],
+    // What DATABASE_URL leaves open, as `pg` reads it.
+    ...['PGHOST', 'PGPORT', 'PGDATABASE', 'PGUSER', 'PGPASSWORD', 'PGPASSFILE', 'PGOPTIONS', 'PGSSLMODE'],
+    ...['PGSSLROOTCERT', 'PGSSLCERT', 'PGSSLKEY'],
+  ],
+  engine: ENGINE,
+  /** A comparison's worker, started on the command line. */
+  command: null,
+} as const;
+
+/** Returns the environment of a child process: this one's variables that it can have, with changes. */
+export function childEnvironment(
+  program: keyof typeof CHILD_VARIABLES,
+  changes: Readonly<NodeJS.ProcessEnv> = {},
+): NodeJS.ProcessEnv {
+  const names: readonly string[] | null = CHILD_VARIABLES[program];
+  const own = Object.entries(process.env).filter(([name]) => names?.includes(name) ?? true);
+  return { ...Object.fromEntries(own), ...changes };
+}
 
 /** Returns KRONA_THREADS, the number of CPU threads of a session; 0 when it is unset: all cores. */
 export const threadsWanted = (): number => Number(readEnvironment().KRONA_THREADS ?? 0) || 0;

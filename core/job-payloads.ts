@@ -9,3 +9,9 @@ export interface JobPayloads {
 
 /** Each kind has its own queue and workers: pictures never wait behind a training. */
 export type JobKind = keyof JobPayloads;
+
+/** Whose turn a job takes: turns go round by channel, and within a channel by member. */
+export interface JobOwner {
+  readonly channelId: string;
+  readonly memberId: string;
+}

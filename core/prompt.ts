@@ -33,29 +33,81 @@ export interface ResolvedPrompt {
 
 /** Scripts without spaces between words: there, a name can touch its neighbours. */
 const UNSPACED = String.raw`\p{Script=Han}\p{Script=Hiragana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}`;
+const WORD = String.raw`[\p{L}\p{M}\p{Nd}_]`;
+
+const isUnspaced = new RegExp(`^[${UNSPACED}]$`, 'u');
+/** A letter that can't touch a name on either side. */
+const isTouching = new RegExp(`^(?![${UNSPACED}])${WORD}$`, 'u');
+const isMark = /^\p{M}$/u;
 
 /** Returns a regular expression for a whole word, in any script; to be used without regard to case. */
 export function wordPattern(word: string): string {
   const escaped = word.replace(/[\\^$.*+?()[\]{}|/]/g, String.raw`\$&`);
-  const unspaced = new RegExp(`[${UNSPACED}]`, 'u');
-  const first = [...word][0] ?? '';
-  const last = [...word].at(-1) ?? '';
-  const wordCharacter = String.raw`[\p{L}\p{M}\p{Nd}_]`;
-  const before = unspaced.test(first) ? '' : `(?<!(?![${UNSPACED}])${wordCharacter})`;
+  const letters = [...word];
+  const before = isUnspaced.test(letters[0] ?? '') ? '' : `(?<!(?![${UNSPACED}])${WORD})`;
   // A combining mark belongs to the letter before it in every script.
-  const after = unspaced.test(last) ? String.raw`(?!\p{M})` : `(?!(?![${UNSPACED}])${wordCharacter})`;
+  const after = isUnspaced.test(letters.at(-1) ?? '')
+    ? String.raw`(?!\p{M})`
+    : `(?!(?![${UNSPACED}])${WORD})`;
   return `${before}${escaped}${after}`;
+}
+
+/** A letter without regard to case, as regular expressions fold it: never into several. */
+function folded(letter: string): string {
+  const upper = letter.toUpperCase();
+  const lower = (upper.length === letter.length ? upper : letter).toLowerCase();
+  return lower.length === letter.length ? lower : letter;
+}
+
+const foldedWord = (letters: readonly string[]): string => letters.map(folded).join('');
+
+/** Subjects by their folded names: looked up word by word, as channels can have many. */
+class Names {
+  readonly #byName = new Map<string, PromptSubject>();
+  /** Letters of names, the most first. */
+  readonly #lengths: readonly number[];
+
+  constructor(subjects: readonly PromptSubject[]) {
+    const lengths = new Set<number>();
+    for (const subject of subjects) {
+      const letters = [...subject.name];
+      const name = foldedWord(letters);
+      if (letters.length > 0 && !this.#byName.has(name)) this.#byName.set(name, subject);
+      lengths.add(letters.length);
+    }
+    this.#lengths = [...lengths].sort((a, b) => b - a);
+  }
+
+  /** Returns the subject with the longest name that stands at a place as a whole word, and its number of letters. */
+  at(letters: readonly string[], place: number): { subject: PromptSubject; length: number } | null {
+    const first = letters[place] ?? '';
+    if (!isUnspaced.test(first) && isTouching.test(letters[place - 1] ?? '')) return null;
+    for (const length of this.#lengths) {
+      const subject = this.#byName.get(foldedWord(letters.slice(place, place + length)));
+      if (subject === undefined) continue;
+      const last = letters[place + length - 1] ?? '';
+      const next = letters[place + length] ?? '';
+      if (!(isUnspaced.test(last) ? isMark : isTouching).test(next)) return { subject, length };
+    }
+    return null;
+  }
 }
 
 /** Returns every mention of a subject in a prompt, in order; longer names win over names inside them. */
 function mentions(prompt: string, subjects: readonly PromptSubject[]) {
-  const longestFirst = [...subjects].sort((a, b) => b.name.length - a.name.length);
-  if (longestFirst.length === 0) return [];
-  const pattern = new RegExp(longestFirst.map((s) => `(${wordPattern(s.name)})`).join('|'), 'giu');
-  return [...prompt.matchAll(pattern)].flatMap((match) => {
-    const subject = longestFirst[match.slice(1).findIndex((group) => group !== undefined)];
-    return subject ? [{ subject, start: match.index, end: match.index + match[0].length }] : [];
-  });
+  if (subjects.length === 0) return [];
+  const names = new Names(subjects);
+  const letters = [...prompt];
+  const found: { subject: PromptSubject; start: number; end: number }[] = [];
+  let start = 0;
+  for (let place = 0; place < letters.length;) {
+    const mention = names.at(letters, place);
+    const end = start + letters.slice(place, place + (mention?.length ?? 1)).join('').length;
+    if (mention !== null) found.push({ subject: mention.subject, start, end });
+    place += mention?.length ?? 1;
+    start = end;
+  }
+  return found;
 }
 
 /** Most subjects in one set: each needs its adapter's memory, and the model mixes up many subjects. */

@@ -1,5 +1,5 @@
 /** @file The types of Krona's records. Ids are UUIDs; times are Date. storage/records.ts reads and writes them. */
-import type { JobKind, JobPayloads } from './job-payloads.ts';
+import type { JobKind, JobOwner, JobPayloads } from './job-payloads.ts';
 import type { ChannelSettings } from './settings/schema.ts';
 
 export type Platform = 'web' | 'discord' | 'slack';
@@ -110,6 +110,13 @@ export interface Adapter {
   readonly createdAt: Date;
 }
 
+/** How long a prompt is to a model, which reads it in chunks. */
+export interface PromptLength {
+  /** Without start and end tokens and padding. */
+  readonly tokens: number;
+  readonly chunks: number;
+}
+
 /** Pictures of one prompt, voted on together. */
 export interface PictureSet {
   readonly id: string;
@@ -138,6 +145,10 @@ export interface PictureSet {
   readonly variationOf: string | null;
   /** The picture that an `upscale` set draws again; null after that was deleted. */
   readonly upscaleOf: string | null;
+  /** The run that trains the set's subject, which must end before the set is queued; null: it waits for none. */
+  readonly awaitsRunId: string | null;
+  /** null until it is drawn. */
+  readonly promptLength: PromptLength | null;
   readonly state: WorkState;
   readonly progress: Progress | null;
   readonly failure: WorkFailure | null;
@@ -212,7 +223,7 @@ export interface AuditEntry {
   readonly channelId: string;
   /** null: votes. */
   readonly memberId: string | null;
-  /** One word: `train`, `imagine`, `settings`, `rules`, `delete`, `champion`, `photos`. */
+  /** One word: `train`, `imagine`, `settings`, `rules`, `delete`, `champion`, `photos`, `channel`. */
   readonly action: string;
   /** Details for people, with members' texts as they typed them. */
   readonly details: string;
@@ -228,6 +239,13 @@ export interface Usage {
   readonly memberId: string | null;
   readonly amount: number;
   readonly at: Date;
+}
+
+/** Queued or running work that counts against a quota. */
+export interface OpenUsage {
+  readonly memberId: string;
+  /** As in Progress; null before there is an estimate. */
+  readonly secondsLeft: number | null;
 }
 
 /** Everything kept about a member. */
@@ -278,6 +296,8 @@ export interface ChatLine {
   /** The card or text as JSON; null after the line was removed. */
   readonly body: unknown;
   readonly revision: number;
+  /** Grows with every line that is added: the order of a conversation, whatever the clock says. */
+  readonly place: number;
   readonly createdAt: Date;
 }
 
@@ -285,4 +305,9 @@ export interface OutboxJob<K extends JobKind = JobKind> {
   readonly id: string;
   readonly kind: K;
   readonly payload: JobPayloads[K];
+}
+
+/** A job with whose turn it takes: the member of its run or set, null if that was deleted. */
+export interface OwnedJob extends OutboxJob {
+  readonly owner: JobOwner | null;
 }

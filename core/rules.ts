@@ -1,4 +1,4 @@
-/** @file A channel's rules, set by its moderators: who can do what, how much, and which words are refused. */
+/** @file The rules of channels and servers: who can do what, how much, and which words are refused. */
 import type { Channel, Platform } from './records.ts';
 import { SMALL_MODEL, type ModelCard } from './settings/model-card.ts';
 
@@ -40,17 +40,35 @@ export interface ChannelRules {
   readonly channel: Quota;
 }
 
+/** What rules and quotas hold for: a channel with its threads, or a whole server (workspace on Slack). */
+export type Reach = 'channel' | 'server';
+
+/** The rules of a server or workspace, set by those who manage it. They hold in all its channels, beside each channel's. */
+export interface ServerRules {
+  /** Ids of member records. */
+  readonly blocked: readonly string[];
+  readonly member: Quota;
+  readonly server: Quota;
+}
+
+/** More than a channel's, so that they only end what would grow with the number of channels. */
+export const DEFAULT_SERVER_RULES: ServerRules = {
+  blocked: [],
+  member: { trainings: 20, pictures: 240, open: 20 },
+  server: { trainings: 200, pictures: 4000, open: 1000 },
+};
+
 const UNLIMITED: Quota = { trainings: null, pictures: null, open: null };
 
-/** Returns the rules of a new channel. The web chat has no limits: its operator runs it for people they know. */
+/** Limits of a channel that strangers reach. */
+export const LIMITS: Pick<ChannelRules, 'member' | 'channel'> = {
+  member: { trainings: 10, pictures: 120, open: 10 },
+  channel: { trainings: 50, pictures: 1000, open: 250 },
+};
+
+/** Returns the rules of a new channel. The web chat has no limits on its own machine; elsewhere it starts with LIMITS. */
 export function defaultRules(platform: Platform): ChannelRules {
-  const limits =
-    platform === 'web'
-      ? { member: UNLIMITED, channel: UNLIMITED }
-      : {
-          member: { trainings: 10, pictures: 120, open: 10 },
-          channel: { trainings: 50, pictures: 1000, open: 250 },
-        };
+  const limits = platform === 'web' ? { member: UNLIMITED, channel: UNLIMITED } : LIMITS;
   return {
     who: { train: 'everyone', imagine: 'everyone', settings: 'everyone' },
     blocked: [],

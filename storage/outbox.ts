@@ -3,40 +3,64 @@
  * A crash in between loses and doubles nothing: a job leaves the table only after it is in the queue, and adding it
  * to the queue again does nothing.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { repeat } from '../core/retrying.ts';
 import type { JobQueue } from './jobs/contract.ts';
+import { restoreLostJobs } from './reconcile.ts';
 import type { RecordStore } from './records.ts';
 
 interface OutboxOptions {
   /** Pause between rounds, ms; default 200. */
   readonly intervalMs?: number;
-  /** Receives the error of a failed round; the next round follows. */
+  /** Pause between looks for lost jobs, ms; default 30 s. The first look is at the start. */
+  readonly lookMs?: number;
+  /** Receives the error of the first of several failed rounds; more rounds follow, with growing pauses. */
   readonly onError?: (error: unknown) => void;
+  /** A round went well again. */
+  readonly onRecovered?: () => void;
+  /** Receives how many lost jobs were queued again, if there were any. */
+  readonly onRestored?: (jobs: number) => void;
 }
 
 /** Jobs moved in one round. */
 const BATCH = 50;
 
-/** Starts moving jobs; the returned function stops after the current round. Several processes can run it at once. */
+/** Longest pause between rounds that fail, ms. */
+const LONGEST_PAUSE = 30_000;
+
+/**
+ * Starts moving jobs, and looks from time to time whether the queue has lost any (reconcile.ts). The returned function
+ * stops after the current round. Several processes can run it at once.
+ */
 export function relayOutbox(
   records: RecordStore,
   jobs: JobQueue,
-  { intervalMs = 200, onError = () => {} }: OutboxOptions = {},
+  {
+    intervalMs = 200,
+    lookMs = 30_000,
+    onError = () => {},
+    onRecovered = () => {},
+    onRestored = () => {},
+  }: OutboxOptions = {},
 ): () => Promise<void> {
   const stopping = new AbortController();
-  const relaying = (async () => {
-    while (!stopping.signal.aborted) {
-      try {
-        for (const { id, kind, payload } of await records.outboxJobs(BATCH)) {
-          await jobs.enqueue(kind, id, payload);
-          await records.removeOutboxJob(id);
-        }
-      } catch (error) {
-        onError(error);
-      }
-      await sleep(intervalMs, undefined, { signal: stopping.signal }).catch(() => {});
+  let nextLook = -Infinity;
+  const round = async (): Promise<void> => {
+    for (const { id, kind, payload, owner } of await records.outboxJobs(BATCH)) {
+      await jobs.enqueue(kind, id, payload, owner);
+      await records.removeOutboxJob(id);
     }
-  })();
+    if (performance.now() < nextLook) return;
+    const restored = await restoreLostJobs(records, jobs);
+    if (restored > 0) onRestored(restored);
+    nextLook = performance.now() + lookMs;
+  };
+  const relaying = repeat(round, {
+    every: intervalMs,
+    pauses: { first: 2 * intervalMs, longest: LONGEST_PAUSE },
+    signal: stopping.signal,
+    onError,
+    onRecovered,
+  });
   return async () => {
     stopping.abort();
     await relaying;

@@ -18,13 +18,15 @@ import type {
   ChampionChange,
   AuditEntry,
   Usage,
+  OpenUsage,
   MemberData,
   Ranking,
   Post,
   ChatLine,
   OutboxJob,
+  OwnedJob,
 } from '../core/records.ts';
-import type { ChannelRules } from '../core/rules.ts';
+import type { ChannelRules, Reach, ServerRules } from '../core/rules.ts';
 import type { ChannelSettings } from '../core/settings/schema.ts';
 import type { ModelCard } from '../core/settings/model-card.ts';
 
@@ -33,20 +35,41 @@ type New<T, Optional extends keyof T = never> = Omit<T, 'revision' | 'createdAt'
 
 type LineContent = Pick<ChatLine, 'id' | 'channelId' | 'memberId' | 'body'>;
 
+/** What a platform says of a channel. */
+export interface ChannelFacts {
+  readonly ageRestricted?: boolean | undefined;
+  /** The channel that a thread belongs to: its rules hold in the thread. */
+  readonly parent?: { readonly externalId: string; readonly name: string } | undefined;
+  /** The platform's id of the server or workspace. */
+  readonly serverId?: string | undefined;
+}
+
 /** Reads and writes: each call on its own on a `RecordStore`, or together inside `transaction`. */
 export interface Records {
   // Channels and members
-  /** @param ageRestricted as the platform reports it; by default as it last reported it */
-  channel(platform: Platform, externalId: string, name: string, ageRestricted?: boolean): Promise<Channel>;
+  /** @param facts - as the platform reports them; each by default as it last reported it */
+  channel(platform: Platform, externalId: string, name: string, facts?: ChannelFacts): Promise<Channel>;
   channelById(id: string): Promise<Channel | null>;
   /** Every channel of a platform, oldest first: the web chat's sidebar. */
   channels(platform: Platform): Promise<Channel[]>;
+  /** Deletes a channel with everything in it. Jobs that are queued for it end without a result. */
+  deleteChannel(id: string): Promise<void>;
   saveSettings(channelId: string, settings: ChannelSettings): Promise<void>;
-  /** As saved, or the defaults of the channel's platform. */
+  /** As saved, or the defaults of the channel's platform. Threads have the rules of their channel. */
   rules(channelId: string): Promise<ChannelRules>;
   saveRules(channelId: string, rules: ChannelRules): Promise<void>;
+  /** The rules of a channel's server, as saved, or the defaults; null where the platform has no servers. */
+  serverRules(channelId: string): Promise<ServerRules | null>;
+  /** @throws KronaError CHANNEL_NOT_FOUND, also where the platform has no servers */
+  saveServerRules(channelId: string, rules: ServerRules): Promise<void>;
+  /** Saves rules for a channel of which no rule was ever changed. */
+  startRules(channelId: string, rules: ChannelRules): Promise<void>;
+  /** Whether a member is blocked in any channel of a platform. */
+  isBlocked(platform: Platform, memberId: string): Promise<boolean>;
   member(platform: Platform, externalId: string, name: string): Promise<Member>;
   members(ids: readonly string[]): Promise<Member[]>;
+  /** Every member of a platform. */
+  membersOn(platform: Platform): Promise<Member[]>;
   /** A member by the platform's own id; null when they are unknown. */
   memberByExternalId(platform: Platform, externalId: string): Promise<Member | null>;
   /** Members who have done anything in a channel, by name. */
@@ -60,10 +83,12 @@ export interface Records {
     entry: Pick<AuditEntry, 'channelId' | 'memberId' | 'action' | 'details'> &
       Partial<Pick<AuditEntry, 'targetId' | 'amount'>>,
   ): Promise<void>;
-  /** Newest first. */
+  /** Newest first, with the entries of the channel's threads. */
   audit(channelId: string, limit: number): Promise<AuditEntry[]>;
   /** What was requested with an action since a time, oldest first, without work that failed. */
-  usage(channelId: string, action: string, since: Date): Promise<Usage[]>;
+  usage(channelId: string, reach: Reach, action: string, since: Date): Promise<Usage[]>;
+  /** Runs and sets that are queued or running, oldest first; a run's own sets are part of it. */
+  openUsage(channelId: string, reach: Reach): Promise<OpenUsage[]>;
 
   // Subjects and photos
   addSubject(subject: Omit<Subject, 'createdAt' | 'championId' | 'championPinned'>): Promise<Subject>;
@@ -119,13 +144,30 @@ export interface Records {
 
   // Sets, pictures and votes
   addSet(
-    set: New<PictureSet, 'alsoAdapterIds' | 'variationOf' | 'upscaleOf' | 'progress' | 'failure' | 'endedAt'>,
+    set: New<
+      PictureSet,
+      | 'alsoAdapterIds'
+      | 'variationOf'
+      | 'upscaleOf'
+      | 'awaitsRunId'
+      | 'promptLength'
+      | 'progress'
+      | 'failure'
+      | 'endedAt'
+    >,
   ): Promise<PictureSet>;
   set(id: string): Promise<PictureSet | null>;
   setsOfRun(runId: string): Promise<PictureSet[]>;
+  /** Queued sets that wait for this run to end, oldest first. */
+  setsAwaiting(runId: string): Promise<PictureSet[]>;
   updateSet(
     id: string,
-    change: Partial<Pick<PictureSet, 'state' | 'progress' | 'failure' | 'endedAt'>>,
+    change: Partial<
+      Pick<
+        PictureSet,
+        'state' | 'progress' | 'failure' | 'endedAt' | 'adapterId' | 'awaitsRunId' | 'promptLength'
+      >
+    >,
   ): Promise<void>;
   /** Does nothing when the set already has a picture at this index. */
   addPicture(picture: New<Picture, 'unsafe' | 'sensitive'>): Promise<void>;
@@ -185,17 +227,22 @@ export interface Records {
   addLine(line: LineContent): Promise<ChatLine & { readonly added: boolean }>;
   /** Changes the body of a line of this channel and member. @throws KronaError LINE_NOT_FOUND */
   updateLine(line: LineContent): Promise<void>;
-  /** Removes a line: its body becomes null, so that clients that show the line learn of it. */
-  removeLine(id: string): Promise<void>;
+  /** Removes a line of this channel and member: its body becomes null, so that clients that show the line learn of it. */
+  removeLine(channelId: string, memberId: string | null, id: string): Promise<void>;
   /**
    * The newest lines of a channel with revision > since, at most `limit`, oldest first. With `since` 0, removed lines
    * are left out.
    */
   lines(channelId: string, since: number, limit: number): Promise<ChatLine[]>;
+  /** The last lines of a channel before a place (null: its last lines), oldest first, without removed ones. */
+  linesBefore(channelId: string, place: number | null, limit: number): Promise<ChatLine[]>;
   /** The job is queued once this transaction is committed, even if the process crashes right after. */
   addOutboxJob(job: OutboxJob): Promise<void>;
-  outboxJobs(limit: number): Promise<OutboxJob[]>;
+  /** In the order in which they were added. */
+  outboxJobs(limit: number): Promise<OwnedJob[]>;
   removeOutboxJob(id: string): Promise<void>;
+  /** The jobs of all runs and sets that are queued or running, oldest first. Samples are part of their run. */
+  openJobs(): Promise<OwnedJob[]>;
 
   /** Hashes of all blobs that a record or a line of a conversation refers to. */
   blobsInUse(): Promise<Set<string>>;

@@ -2,13 +2,15 @@
  * @file Deletes blobs that no record refers to: photos, pictures and adapters whose records were deleted, and blobs
  * of a process that crashed before it wrote the record. Recent blobs stay, because their record may not exist yet.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { repeat } from '../core/retrying.ts';
 import type { BlobStore } from './blobs/contract.ts';
 import type { RecordStore } from './records.ts';
 
 /** A blob is kept for at least this long, ms: longer than any command or job takes to write its record. */
 const YOUNG = 24 * 3600_000;
 const EVERY = 24 * 3600_000;
+/** Pauses after sweeps that failed, ms. */
+const AFTER_FAILURE = { first: 60_000, longest: EVERY };
 
 /** Runs one sweep. @returns how many blobs were deleted */
 export async function sweepBlobs(
@@ -40,12 +42,12 @@ export function sweepDaily(
   { onSwept, onError }: SweepOptions,
 ): () => Promise<void> {
   const stopping = new AbortController();
-  const sweeping = (async () => {
-    while (!stopping.signal.aborted) {
-      await sweepBlobs(records, blobs).then(onSwept, onError);
-      await sleep(EVERY, undefined, { signal: stopping.signal }).catch(() => {});
-    }
-  })();
+  const sweeping = repeat(async () => onSwept(await sweepBlobs(records, blobs)), {
+    every: EVERY,
+    pauses: AFTER_FAILURE,
+    signal: stopping.signal,
+    onError,
+  });
   return async () => {
     stopping.abort();
     await sweeping;

@@ -8,6 +8,7 @@ import type { CommandContext } from '../../commands/contract.ts';
 import { KronaError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { Post } from '../../core/records.ts';
+import { repeat } from '../../core/retrying.ts';
 import type { Gateway } from '../gateway.ts';
 import { Lanes } from '../lanes.ts';
 import { UnderWay } from '../under-way.ts';
@@ -39,7 +40,7 @@ export class Delivery {
   readonly #givenUp = new GivenUp();
   /** Posts being shown: one that the platform delays, as by a rate limit, delays no other channel's. */
   readonly #underWay: UnderWay;
-  #queueLookedAt = 0;
+  #queueLookedAt = -Infinity;
   readonly #stopping = new AbortController();
   #pause = new AbortController();
   #running: Promise<void> | null = null;
@@ -98,8 +99,8 @@ export class Delivery {
     const most = BATCH + this.#pacing.waiting + this.#underWay.size;
     for (const post of await this.#context.records.stalePosts(this.#gateway.platform, most))
       if (this.#isDue(post)) this.#begin(post, () => this.#showing.show(post));
-    if (Date.now() - this.#queueLookedAt < LOOK_AT_QUEUE_EVERY) return;
-    this.#queueLookedAt = Date.now();
+    if (performance.now() - this.#queueLookedAt < LOOK_AT_QUEUE_EVERY) return;
+    this.#queueLookedAt = performance.now();
     const { queued } = this.#showing;
     const due = [...queued.values()].filter(({ post }) => this.#isDue(post));
     for (const each of due.slice(0, POSITIONS_AT_A_TIME)) {
@@ -110,14 +111,15 @@ export class Delivery {
     }
   }
 
-  async #run(): Promise<void> {
-    while (!this.#stopping.signal.aborted) {
-      this.#pause = new AbortController();
-      await this.deliver().catch((error: unknown) => {
-        this.#log.error({ error, platform: this.#gateway.platform }, 'could not look for changed messages');
-      });
-      await sleep(LOOK_EVERY, undefined, { signal: this.#pause.signal }).catch(() => undefined);
-    }
+  #run(): Promise<void> {
+    const { platform } = this.#gateway;
+    return repeat(() => this.deliver(), {
+      every: LOOK_EVERY,
+      signal: this.#stopping.signal,
+      hurry: () => (this.#pause = new AbortController()).signal,
+      onError: (error) => this.#log.error({ error, platform }, 'could not look for changed messages'),
+      onRecovered: () => this.#log.info({ platform }, 'looking for changed messages works again'),
+    });
   }
 
   /** Finds what an earlier process has left: posts that it may have tried, and queued work. */

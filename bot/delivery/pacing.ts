@@ -1,14 +1,14 @@
 /** @file When each message may be shown next: after its edit interval, or after a pause that grows with failures. */
 
-/** Pause after a failure, doubled with each one that follows, ms. */
-const FIRST_PAUSE = 1_000;
-const LAST_PAUSE = 60_000;
-/** The same where the bot isn't allowed to post: it waits for somebody to grant the permission, ms. */
-const FIRST_FORBIDDEN_PAUSE = 5_000;
-const LAST_FORBIDDEN_PAUSE = 10 * 60_000;
+import { pauseAfter } from '../../core/retrying.ts';
+
+/** Pauses after failures. */
+const PAUSES = { first: 1_000, longest: 60_000 };
+/** The same where the bot isn't allowed to post: it waits for somebody to grant the permission. */
+const FORBIDDEN_PAUSES = { first: 5_000, longest: 10 * 60_000 };
 
 interface Pace {
-  /** The post is left alone until then (ms since the epoch). */
+  /** The post is left alone until then (ms, monotonic). */
   readonly until: number;
   readonly failures: number;
   /** When the first of these failures was; without any, when the post was shown. */
@@ -32,13 +32,13 @@ export class Pacing {
 
   /** Forgets intervals that are over. */
   sweep(): void {
-    const now = Date.now();
+    const now = performance.now();
     for (const [id, { until, failures }] of this.#paces)
       if (until <= now && failures === 0) this.#paces.delete(id);
   }
 
   isDue(id: string): boolean {
-    return (this.#paces.get(id)?.until ?? 0) <= Date.now();
+    return (this.#paces.get(id)?.until ?? 0) <= performance.now();
   }
 
   /** Whether the last try to show a post failed. */
@@ -48,20 +48,17 @@ export class Pacing {
 
   /** A post was shown. @param interval - milliseconds until it may be shown again */
   shown(id: string, interval: number): void {
-    const since = Date.now();
+    const since = performance.now();
     this.#paces.set(id, { until: since + interval, failures: 0, since });
   }
 
   /** A post could not be shown. @param forbidden - the bot isn't allowed to post there */
   failed(id: string, forbidden: boolean): Failing {
     const last = this.#paces.get(id);
-    const now = Date.now();
+    const now = performance.now();
     const failures = (last?.failures ?? 0) + 1;
     const since = last !== undefined && last.failures > 0 ? last.since : now;
-    const [first, longest] = forbidden
-      ? [FIRST_FORBIDDEN_PAUSE, LAST_FORBIDDEN_PAUSE]
-      : [FIRST_PAUSE, LAST_PAUSE];
-    const pause = Math.min(longest, first * 2 ** (failures - 1));
+    const pause = pauseAfter(failures, forbidden ? FORBIDDEN_PAUSES : PAUSES);
     this.#paces.set(id, { until: now + pause, failures, since });
     return { pause, duration: now - since };
   }

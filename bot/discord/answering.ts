@@ -17,6 +17,7 @@ import { errorCard } from '../../commands/cards/format.ts';
 import { KronaError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { InvocationEvent } from '../gateway.ts';
+import type { Callbacks } from './callbacks.ts';
 import { isExpired } from './errors.ts';
 import { answerLimit } from './limits.ts';
 import { type Messages, payload, withinLimits } from './messages.ts';
@@ -35,6 +36,7 @@ const FOR_CALLER = MessageFlags.IsComponentsV2 | MessageFlags.Ephemeral;
 
 export interface AnsweringParts extends Pick<RenderParts, 'blobs' | 'link'> {
   readonly rest: REST;
+  readonly callbacks: Callbacks;
   /** Posts in a channel and returns when the message stands there. */
   readonly post: (channelId: string, card: Card, nonce: string) => ReturnType<Messages['post']>;
   readonly log: Log;
@@ -49,12 +51,9 @@ export async function answerAtOnce(
   parts: AnsweringParts,
 ): Promise<void> {
   const { body } = await payload(await renderCard(card, { ...parts, limit: answerLimit(interaction) }));
-  await parts.rest.post(Routes.interactionCallback(interaction.id, interaction.token), {
-    body: {
-      type: InteractionResponseType.ChannelMessageWithSource,
-      data: { ...body, flags: FOR_CALLER },
-    },
-    auth: false,
+  await parts.callbacks.answer(interaction, {
+    type: InteractionResponseType.ChannelMessageWithSource,
+    data: { ...body, flags: FOR_CALLER },
   });
 }
 

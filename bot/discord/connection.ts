@@ -18,29 +18,42 @@ import {
 } from 'discord.js';
 import type { DiscordConfig } from '../../core/config.ts';
 import { KronaError } from '../../core/errors.ts';
+import type { Log } from '../../core/log.ts';
 import { CODE, stopping, tokenInvalid } from './errors.ts';
+import { RateLimits } from './rate-limits.ts';
 
 /** The global fetch, with the types of the library's own version of it. */
 const fetchLike = fetch as unknown as RESTOptions['makeRequest'];
 
+type MakeRequest = RESTOptions['makeRequest'];
+
 /**
- * The answer “no more edits of this old message” has the status of a rate limit, which the library would wait for
- * and repeat without end; with another status it comes back as an error.
+ * Sends requests so that the library understands the limits among the answers. “No more edits of this old message” has
+ * the status of a rate limit, which it would wait for and repeat without end; with another status it comes back as an
+ * error. A limit without a time gets one.
  */
-const makeRequest: RESTOptions['makeRequest'] = async (url, init) => {
-  const response = await fetchLike(url, init);
-  if (response.status !== 429) return response;
-  const body = await response.text();
-  const code = /"code":\s*(\d+)/.exec(body)?.[1];
-  const status = Number(code) === CODE.tooManyEditsOfOldMessage ? 400 : 429;
-  return new Response(body, { status, headers: [...response.headers] }) as unknown as typeof response;
-};
+function requestMaker(log: Log | null): MakeRequest {
+  const limits = new RateLimits(log);
+  return async (url, init) => {
+    const response = await fetchLike(url, init);
+    if (response.status !== 429) {
+      limits.passed();
+      return response;
+    }
+    const body = await response.text();
+    const code = Number(/"code":\s*(\d+)/.exec(body)?.[1]);
+    const isStale = code === CODE.tooManyEditsOfOldMessage;
+    const headers = new Headers([...response.headers]);
+    if (!isStale) headers.set('retry-after', String(limits.pause(headers.get('retry-after'), body)));
+    return new Response(body, { status: isStale ? 400 : 429, headers }) as unknown as typeof response;
+  };
+}
 
 const carriesToken = (headers: Parameters<RESTOptions['makeRequest']>[1]['headers']): boolean =>
   Object.keys(headers ?? {}).some((name) => name.toLowerCase() === 'authorization');
 
-const restOptions = ({ api }: DiscordConfig): Partial<RESTOptions> => ({
-  makeRequest,
+export const restOptions = ({ api }: DiscordConfig, log: Log | null): Partial<RESTOptions> => ({
+  makeRequest: requestMaker(log),
   ...(api !== null && { api: api.replace(/\/+$/, '') }),
 });
 
@@ -50,14 +63,15 @@ export class BotRest extends REST {
   #ended = false;
 
   /** @throws KronaError DISCORD_TOKEN_INVALID */
-  constructor(config: DiscordConfig) {
+  constructor(config: DiscordConfig, log: Log | null = null) {
     if (!/^[\w.-]+$/.test(config.token)) throw tokenInvalid();
-    super(restOptions(config));
+    super(restOptions(config, log));
     this.setToken(config.token);
+    const send = requestMaker(log);
     this.options.makeRequest = async (url, init) => {
       // Its caller has been told that it was not sent.
       if (this.#ended && carriesToken(init.headers)) throw stopping();
-      return makeRequest(url, init);
+      return send(url, init);
     };
   }
 
@@ -92,7 +106,13 @@ export class BotRest extends REST {
   }
 }
 
-export function createClient(config: DiscordConfig): Client {
+/**
+ * How long the client waits for each further server at the start, ms: until then it holds back all events, and a server
+ * that Discord can't reach never comes. One that comes later is heard from then on.
+ */
+const WAIT_FOR_SERVERS = 1_000;
+
+export function createClient(config: DiscordConfig, log: Log): Client {
   const { shards } = config;
   const sharding: Pick<ClientOptions, 'shards' | 'shardCount'> =
     shards === null ? {} : shards === 'auto' ? { shards } : { shardCount: shards };
@@ -112,7 +132,8 @@ export function createClient(config: DiscordConfig): Client {
       GuildScheduledEventManager: 0,
     }),
     allowedMentions: { parse: [] },
-    rest: restOptions(config),
+    rest: restOptions(config, log),
+    waitGuildTimeout: WAIT_FOR_SERVERS,
     ...sharding,
   });
 }

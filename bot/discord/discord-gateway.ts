@@ -6,15 +6,17 @@ import { KronaError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { Channel } from '../../core/records.ts';
 import type { BlobStore } from '../../storage/blobs/contract.ts';
-import type { Gateway, GatewayHandlers, StandingReaction } from '../gateway.ts';
+import type { Gateway, GatewayHandlers, MessagePlace, StandingReaction } from '../gateway.ts';
 import { UnderWay } from '../under-way.ts';
 import { BotRest, connect, createClient, disconnect, fatalClose } from './connection.ts';
+import { Callbacks } from './callbacks.ts';
 import { channelGone, isDiscord, postForbidden, translated } from './errors.ts';
 import { Interactions } from './interactions.ts';
 import { Limits } from './limits.ts';
 import { Messages } from './messages.ts';
 import { missingPermissions, VIEW_CHANNEL } from './permissions.ts';
 import { ReactionEvents } from './reaction-events.ts';
+import { Places } from './places.ts';
 import { Reactions } from './reactions.ts';
 
 const MINUTE = 60_000;
@@ -41,6 +43,7 @@ export class DiscordGateway implements Gateway {
   readonly #client: Client;
   readonly #rest: BotRest;
   readonly #limits: Limits;
+  readonly #places: Places;
   readonly #messages: Messages;
   readonly #reactions: Reactions;
   readonly #reactionEvents: ReactionEvents;
@@ -53,6 +56,9 @@ export class DiscordGateway implements Gateway {
   #handlers: GatewayHandlers | null = null;
   #startedAt = 0;
   #gathering: NodeJS.Timeout | null = null;
+  /** Messages to read again, by id, and whether others may have changed, too. */
+  readonly #missedOn = new Map<string, MessagePlace>();
+  #missedAny = false;
 
   /** @throws KronaError DISCORD_TOKEN_INVALID */
   constructor(parts: DiscordParts) {
@@ -60,8 +66,9 @@ export class DiscordGateway implements Gateway {
     const { config, blobs, log, clock = Date.now } = parts;
     const link = (hash: string, fileName: string) => parts.link(hash, fileName);
     this.#underWay = new UnderWay((error) => log.error({ error }, 'Discord: an event could not be handled'));
-    this.#rest = new BotRest(config);
-    this.#client = createClient(config);
+    this.#rest = new BotRest(config, log);
+    this.#client = createClient(config, log);
+    this.#places = new Places(this.#client);
     this.#limits = new Limits(this.#client);
     this.#messages = new Messages({
       rest: this.#rest,
@@ -75,13 +82,25 @@ export class DiscordGateway implements Gateway {
     this.#reactionEvents = new ReactionEvents({
       client: this.#client,
       rest: this.#rest,
+      reactions: this.#reactions,
+      places: this.#places,
       log,
       handlers: () => this.#handlers,
       track: (work) => this.#underWay.add(work),
-      missed: () => this.#missed(),
+      missed: (message) => this.#missed(message),
     });
     const post = (channelId: string, card: Card, nonce: string) => this.#post(channelId, card, nonce);
-    this.#interactions = new Interactions({ rest: this.#rest, blobs, link, post, log, clock });
+    this.#interactions = new Interactions({
+      rest: this.#rest,
+      callbacks: new Callbacks(config, log),
+      places: this.#places,
+      api: config.api,
+      blobs,
+      link,
+      post,
+      log,
+      clock,
+    });
   }
 
   editInterval(age: number): number {
@@ -100,6 +119,7 @@ export class DiscordGateway implements Gateway {
       this.#limits.note(interaction);
       this.#underWay.add(this.#interactions.take(interaction, this.#handlers));
     });
+    this.#places.listen();
     this.#reactionEvents.listen();
     this.#watchConnection();
     await connect(client, config.token);
@@ -108,6 +128,8 @@ export class DiscordGateway implements Gateway {
       if (error === null) log.error({ code }, 'Discord closed the connection for good');
       else this.#tellOnce(error);
     });
+    // A server that was out of Discord's reach is back.
+    client.on(Events.GuildAvailable, () => this.#missed());
     this.#startedAt = Date.now();
     log.info({ servers: client.guilds.cache.size, shards: client.ws.shards.size }, 'on Discord');
   }
@@ -180,14 +202,27 @@ export class DiscordGateway implements Gateway {
     });
   }
 
-  /** Reactions may have changed without Krona being told. */
-  #missed(): void {
-    if (this.#gathering !== null || this.#handlers === null) return;
-    this.#gathering = setTimeout(() => {
-      this.#gathering = null;
-      const reading = this.#handlers?.onMissed();
-      if (reading) this.#underWay.add(reading);
-    }, GATHER);
+  /** Reactions may have changed without Krona being told. @param message - the only one; none: any */
+  #missed(message?: MessagePlace): void {
+    if (this.#handlers === null) return;
+    if (message) this.#missedOn.set(message.messageId, message);
+    else this.#missedAny = true;
+    this.#gathering ??= setTimeout(() => this.#readMissed(), GATHER);
+  }
+
+  #readMissed(): void {
+    this.#gathering = null;
+    const messages: (MessagePlace | undefined)[] = [...this.#missedOn.values()];
+    if (this.#missedAny) messages.push(undefined);
+    this.#missedOn.clear();
+    this.#missedAny = false;
+    const handlers = this.#handlers;
+    if (handlers === null) return;
+    this.#underWay.add(
+      (async () => {
+        for (const message of messages) await handlers.onMissed(message);
+      })(),
+    );
   }
 
   /** Returns an error, after logging one that is the same for every message, once. */

@@ -10,6 +10,7 @@ import { KronaError } from '../../core/errors.ts';
 export const CODE = {
   unknownChannel: 10_003,
   unknownMessage: 10_008,
+  unknownEmoji: 10_014,
   unknownWebhook: 10_015,
   unknownInteraction: 10_062,
   tooManyReactions: 30_010,
@@ -70,6 +71,23 @@ export const channelGone = (cause: unknown): KronaError =>
 
 export const deleteForbidden = (cause: unknown): KronaError =>
   new KronaError('DELETE_FORBIDDEN', 'Discord does not let Krona delete this message.', { cause });
+
+/** Why Discord did not take the acknowledgement of an interaction. */
+export function notTaken(cause: unknown): unknown {
+  if (isDiscord(cause, 'unknownInteraction'))
+    return new KronaError(
+      'DISCORD_TOO_LATE',
+      'Discord expects an answer within 3 s, and Krona took longer; the command was not carried out.',
+      { cause },
+    );
+  if (isDiscord(cause, 'alreadyAcknowledged'))
+    return new KronaError(
+      'DISCORD_TAKEN',
+      'Another process with the same token has taken the command. Run one bot per token.',
+      { cause },
+    );
+  return cause;
+}
 
 const messageGone = (cause: unknown): KronaError =>
   new KronaError('MESSAGE_GONE', 'The message was deleted on Discord.', { cause });

@@ -3,10 +3,12 @@
  * handed to the bot's handlers. A form must be the first answer, so the interaction alone decides whether to show one.
  */
 import {
+  type Attachment as DiscordAttachment,
   type AutocompleteInteraction,
   type ButtonInteraction,
   type ChatInputCommandInteraction,
   type Interaction,
+  InteractionResponseType,
   type MessageContextMenuCommandInteraction,
   type ModalSubmitInteraction,
 } from 'discord.js';
@@ -15,13 +17,13 @@ import type { Attachment } from '../../commands/contract.ts';
 import { KronaError } from '../../core/errors.ts';
 import type { GatewayHandlers, InvocationEvent } from '../gateway.ts';
 import { RecentMap } from '../recent.ts';
-import { acknowledge } from './acknowledging.ts';
 import { type Answerable, answerAtOnce, answering, type AnsweringParts } from './answering.ts';
 import { isDiscord, isExpired, postForbidden, stopping } from './errors.ts';
 import { commandName, commandOptions, whoAndWhere } from './events.ts';
 import { FIELD, formModal, type FormPurpose, purposeOf, submittedOptions, wantsForm } from './form.ts';
 import { incoming } from './incoming.ts';
 import { missingPermissions } from './permissions.ts';
+import type { Places } from './places.ts';
 import { ADD_PHOTOS } from './registration.ts';
 import { actionOf } from './render.ts';
 
@@ -30,15 +32,21 @@ const MAX_CHOICE = 100;
 /** Messages whose files wait for their form. */
 const MOST_WAITING = 500;
 
+export interface InteractionsParts extends AnsweringParts {
+  readonly places: Places;
+  /** Of an interface that is not Discord's own; null: Discord's. */
+  readonly api: string | null;
+}
+
 export class Interactions {
-  readonly #parts: AnsweringParts;
+  readonly #parts: InteractionsParts;
   /**
    * Files of messages by message id, from the menu until the form is sent: Discord names them only with the menu to a
    * bot that can't read messages. Fetched when the member has consented.
    */
   readonly #waiting = new RecentMap<string, readonly Attachment[]>(MOST_WAITING);
 
-  constructor(parts: AnsweringParts) {
+  constructor(parts: InteractionsParts) {
     this.#parts = parts;
   }
 
@@ -63,7 +71,7 @@ export class Interactions {
   async #dispatch(interaction: Answerable, handlers: GatewayHandlers | null): Promise<void> {
     try {
       if (handlers === null) throw stopping();
-      refuse(interaction);
+      refuse(interaction, this.#parts.places);
       if (interaction.isButton()) await this.#press(interaction, handlers);
       else if (interaction.isModalSubmit()) await this.#submit(interaction, handlers);
       else if (interaction.isMessageContextMenuCommand()) await this.#choosePhotos(interaction);
@@ -79,9 +87,9 @@ export class Interactions {
 
   async #command(interaction: ChatInputCommandInteraction, handlers: GatewayHandlers): Promise<void> {
     const name = commandName(interaction);
-    const { options, attachments } = commandOptions(interaction);
+    const { options, attachments } = commandOptions(interaction, this.#parts.api);
     if (attachments.length === 0 && wantsForm({ ...name, options }))
-      await interaction.showModal(formModal({ ...name, options, messageId: null }));
+      await this.#show(interaction, formModal({ ...name, options, messageId: null }));
     else await this.#invoke(interaction, handlers, { ...name, options, attachments });
   }
 
@@ -98,7 +106,7 @@ export class Interactions {
         'NOT_ALLOWED',
         "Only the sender can submit a message's photos. Ask them to do it.",
       );
-    const files = [...targetMessage.attachments.values()].map(incoming);
+    const files = [...targetMessage.attachments.values()].map((file) => this.#incoming(file));
     if (files.length === 0)
       throw new KronaError(
         'NO_PHOTOS',
@@ -106,7 +114,7 @@ export class Interactions {
       );
     this.#waiting.set(targetMessage.id, files);
     const purpose = { command: 'photos', action: 'add', options: {}, messageId: targetMessage.id };
-    await interaction.showModal(formModal(purpose));
+    await this.#show(interaction, formModal(purpose));
   }
 
   async #submit(interaction: ModalSubmitInteraction, handlers: GatewayHandlers): Promise<void> {
@@ -124,9 +132,14 @@ export class Interactions {
     });
   }
 
+  #incoming(file: DiscordAttachment): Attachment {
+    return incoming(file, this.#parts.api);
+  }
+
   /** @throws KronaError ATTACHMENT_GONE */
   #filesOf({ fields }: ModalSubmitInteraction, { messageId }: FormPurpose): readonly Attachment[] {
-    if (messageId === null) return [...(fields.getUploadedFiles(FIELD.photos)?.values() ?? [])].map(incoming);
+    if (messageId === null)
+      return [...(fields.getUploadedFiles(FIELD.photos)?.values() ?? [])].map((file) => this.#incoming(file));
     const files = this.#waiting.get(messageId);
     if (files === undefined)
       throw new KronaError(
@@ -143,37 +156,44 @@ export class Interactions {
     asked: Pick<InvocationEvent, 'command' | 'action' | 'options' | 'attachments'>,
   ): Promise<void> {
     const answer = answering(interaction, this.#parts);
-    if (await acknowledge(interaction, this.#parts.log))
-      await handlers.onInvocation({ ...whoAndWhere(interaction), ...asked, answer });
+    if (await this.#parts.callbacks.acknowledge(interaction))
+      await handlers.onInvocation({ ...whoAndWhere(interaction, this.#parts.places), ...asked, answer });
   }
 
   async #press(interaction: ButtonInteraction, handlers: GatewayHandlers): Promise<void> {
     const action = actionOf(interaction.customId);
     const answer = answering(interaction, this.#parts);
-    if (await acknowledge(interaction, this.#parts.log))
-      await handlers.onAction({ ...whoAndWhere(interaction), action, answer });
+    if (await this.#parts.callbacks.acknowledge(interaction))
+      await handlers.onAction({ ...whoAndWhere(interaction, this.#parts.places), action, answer });
+  }
+
+  #show(interaction: Answerable, data: ReturnType<typeof formModal>): Promise<void> {
+    return this.#parts.callbacks.answer(interaction, { type: InteractionResponseType.Modal, data });
   }
 
   async #complete(interaction: AutocompleteInteraction, handlers: GatewayHandlers | null): Promise<void> {
     const { name, value } = interaction.options.getFocused(true);
-    const place = { ...whoAndWhere(interaction), ...commandName(interaction) };
+    const place = { ...whoAndWhere(interaction, this.#parts.places), ...commandName(interaction) };
     const values =
       handlers === null || !interaction.inGuild()
         ? []
         : await handlers.onCompletion({ ...place, option: name, typed: String(value) });
     const shown = values.filter((each) => each.length > 0 && each.length <= MAX_CHOICE);
-    await interaction.respond(shown.map((each) => ({ name: each, value: each })));
+    await this.#parts.callbacks.answer(interaction, {
+      type: InteractionResponseType.ApplicationCommandAutocompleteResult,
+      data: { choices: shown.map((each) => ({ name: each, value: each })) },
+    });
   }
 }
 
 /** @throws KronaError NOT_HERE, POST_FORBIDDEN when an interaction is not to be carried out */
-function refuse(interaction: Answerable): void {
+function refuse(interaction: Answerable, places: Places): void {
   if (!interaction.inGuild())
     throw new KronaError(
       'NOT_HERE',
       'Krona works in the channels of a server, not in direct messages. Use the command there.',
     );
-  const thread = interaction.channel?.isThread() ?? false;
-  const missing = missingPermissions(interaction.appPermissions, thread);
-  if (missing.length > 0) throw postForbidden(whoAndWhere(interaction).channel.name, missing);
+  const { channelId, guildId } = interaction;
+  const missing = missingPermissions(interaction.appPermissions, places.isThread(channelId ?? ''));
+  if (missing.length > 0) throw postForbidden(places.of(channelId ?? '', guildId).name, missing);
 }

@@ -7,67 +7,110 @@ import {
   GatewayDispatchEvents,
   type GatewayMessageReactionAddDispatchData,
   type GatewayMessageReactionRemoveDispatchData,
+  ReactionType,
   type RESTGetAPIUserResult,
   Routes,
 } from 'discord.js';
 import type { Log } from '../../core/log.ts';
-import type { GatewayHandlers, Party } from '../gateway.ts';
+import type { GatewayHandlers, MessagePlace, Party, ReactionEvent } from '../gateway.ts';
+import { Lanes } from '../lanes.ts';
 import type { BotRest } from './connection.ts';
-import { emojiName } from './reactions.ts';
+import type { Places } from './places.ts';
+import { emojiName, type Reactions } from './reactions.ts';
 
 type ReactionData = GatewayMessageReactionAddDispatchData | GatewayMessageReactionRemoveDispatchData;
 
 export interface ReactionEventsParts {
   readonly client: Client;
   readonly rest: BotRest;
+  readonly reactions: Reactions;
+  readonly places: Places;
   readonly log: Log;
   /** null while the bot stops. */
   readonly handlers: () => GatewayHandlers | null;
   /** Lets work go on in the background. */
   readonly track: (work: Promise<unknown>) => void;
-  /** Reactions may have changed without Krona being told. */
-  readonly missed: () => void;
+  /** Reactions on a message may have changed without Krona being told. */
+  readonly missed: (message: MessagePlace) => void;
+}
+
+/** Where a reaction was. */
+interface Spot {
+  readonly channel_id: string;
+  readonly message_id: string;
+  readonly guild_id?: string;
 }
 
 export class ReactionEvents {
   readonly #parts: ReactionEventsParts;
+  readonly #lanes = new Lanes();
 
   constructor(parts: ReactionEventsParts) {
     this.#parts = parts;
   }
 
   listen(): void {
-    const { client, track, missed } = this.#parts;
+    const { client, missed } = this.#parts;
     client.ws.on(GatewayDispatchEvents.MessageReactionAdd, (data: GatewayMessageReactionAddDispatchData) => {
       const ours = data.message_author_id === undefined || data.message_author_id === client.user?.id;
-      if (ours && !data.member?.user.bot) track(this.#take(data, true));
+      if (ours && !data.member?.user.bot) this.#take(data, true);
     });
     client.ws.on(
       GatewayDispatchEvents.MessageReactionRemove,
-      (data: GatewayMessageReactionRemoveDispatchData) => track(this.#take(data, false)),
+      (data: GatewayMessageReactionRemoveDispatchData) => this.#take(data, false),
     );
-    // A moderator cleared a message: Discord does not say whose votes those were.
-    client.ws.on(GatewayDispatchEvents.MessageReactionRemoveAll, missed);
-    client.ws.on(GatewayDispatchEvents.MessageReactionRemoveEmoji, missed);
+    // A message was cleared: Discord does not say whose message it is, or whose votes those were.
+    const cleared = (data: Spot) => missed(this.#messageOf(data));
+    client.ws.on(GatewayDispatchEvents.MessageReactionRemoveAll, cleared);
+    client.ws.on(GatewayDispatchEvents.MessageReactionRemoveEmoji, cleared);
   }
 
-  async #take(data: ReactionData, added: boolean): Promise<void> {
-    const { client, missed } = this.#parts;
-    const handlers = this.#parts.handlers();
-    if (handlers === null || data.user_id === client.user?.id) return;
+  /** A member's reactions are taken in their order, however long it takes to know their name. */
+  #take(data: ReactionData, added: boolean): void {
+    const { client, track } = this.#parts;
+    if (data.user_id === client.user?.id) return;
+    track(
+      this.#lanes.run(`${data.channel_id} ${data.user_id}`, () =>
+        added ? this.#added(data) : this.#removed(data),
+      ),
+    );
+  }
+
+  async #added(data: ReactionData): Promise<void> {
     const member = await this.#member(data);
-    const channel = client.channels.cache.get(data.channel_id);
-    const name = channel && 'name' in channel ? (channel.name ?? data.channel_id) : data.channel_id;
-    const stored =
-      member !== null &&
-      (await handlers.onReaction({
-        channel: { externalId: data.channel_id, name },
-        member,
-        on: { messageId: data.message_id },
-        emoji: emojiName(data.emoji),
-        added,
-      }));
-    if (!stored) missed();
+    if (member === null) this.#parts.missed(this.#messageOf(data));
+    else await this.#hand(data, { member, added: true });
+  }
+
+  async #removed(data: ReactionData): Promise<void> {
+    const { channel_id: channelId, message_id: messageId, user_id: userId, emoji, type } = data;
+    const other = type === ReactionType.Super ? ReactionType.Normal : ReactionType.Super;
+    await this.#hand(data, {
+      member: { externalId: userId, name: userId },
+      added: false,
+      // A member can react with one emoji twice: as everybody does, and with a super reaction.
+      stillStands: () => this.#parts.reactions.stands({ channelId, messageId, emoji, userId }, other),
+    });
+  }
+
+  async #hand(
+    data: ReactionData,
+    what: Pick<ReactionEvent, 'member' | 'added' | 'stillStands'>,
+  ): Promise<void> {
+    const handlers = this.#parts.handlers();
+    if (handlers === null) return;
+    const { channel, messageId } = this.#messageOf(data);
+    const stored = await handlers.onReaction({
+      channel,
+      on: { messageId },
+      emoji: emojiName(data.emoji),
+      ...what,
+    });
+    if (!stored) this.#parts.missed({ channel, messageId });
+  }
+
+  #messageOf({ channel_id: channelId, message_id: messageId, guild_id: guildId }: Spot): MessagePlace {
+    return { channel: this.#parts.places.of(channelId, guildId), messageId };
   }
 
   /** Returns who reacted; null when Discord can't be asked. */
@@ -84,7 +127,7 @@ export class ReactionEvents {
       const user = await rest.ask<RESTGetAPIUserResult>('get', Routes.user(externalId));
       return { externalId, name: user.global_name ?? user.username };
     } catch (error) {
-      log.warn({ error }, 'could not find out who removed a reaction');
+      log.warn({ error }, 'could not find out who reacted');
       return null;
     }
   }

@@ -28,6 +28,14 @@ const PAGE = 100;
 export const emojiName = ({ id, name }: Pick<APIEmoji, 'id' | 'name'>): string =>
   id === null ? (name ?? '') : `${name ?? ''}:${id}`;
 
+/** A member's reaction on a message. */
+interface MemberReaction {
+  readonly channelId: string;
+  readonly messageId: string;
+  readonly emoji: Pick<APIEmoji, 'id' | 'name'>;
+  readonly userId: string;
+}
+
 export class Reactions {
   readonly #rest: BotRest;
   readonly invitations: Invitations;
@@ -61,6 +69,29 @@ export class Reactions {
       if (burst > 0) found.push(...(await this.#users(channelId, messageId, reaction, ReactionType.Super)));
     }
     return found;
+  }
+
+  /** Whether a member's reaction stands in one of its two forms. */
+  async stands(
+    { channelId, messageId, emoji, userId }: MemberReaction,
+    type: ReactionType,
+  ): Promise<boolean> {
+    const route = Routes.channelMessageReaction(channelId, messageId, encodeURIComponent(emojiName(emoji)));
+    // Users come in the order of their ids.
+    const query = new URLSearchParams({
+      limit: '1',
+      type: String(type),
+      after: String(BigInt(userId) - 1n),
+    });
+    try {
+      const [user] = await this.#rest.ask<RESTGetAPIChannelMessageReactionUsersResult>('get', route, {
+        query,
+      });
+      return user?.id === userId;
+    } catch (error) {
+      if (isDiscord(error, 'unknownEmoji', 'unknownMessage', 'unknownChannel')) return false;
+      throw error;
+    }
   }
 
   async #users(

@@ -2,8 +2,8 @@
  * @file Files to upload with a message, within Discord's limits. A file's name identifies its content, so that an edit
  * sends only new files; pictures over the limit become WebP, smaller until they fit.
  */
-import sharp from 'sharp';
 import type { CardFile, CardPicture } from '../../commands/card.ts';
+import { Picture } from '../../core/pictures/picture.ts';
 import type { BlobStore } from '../../storage/blobs/contract.ts';
 
 const MIB = 1024 ** 2;
@@ -22,12 +22,13 @@ export interface UploadFile {
 
 /** Re-encodes a picture so that it takes at most `most` bytes. */
 async function shrunk(bytes: Uint8Array, most: number): Promise<Buffer> {
-  const { width = 1024 } = await sharp(bytes).metadata();
+  const picture = await Picture.open(bytes, 'The picture');
+  const { width } = picture.header;
   for (let scale = 1; ;) {
-    const small = await sharp(bytes)
-      .resize({ width: Math.max(64, Math.round(width * scale)), withoutEnlargement: true })
-      .webp({ quality: 88 })
-      .toBuffer();
+    const side = Math.max(64, Math.round(width * scale));
+    const { data: small } = await picture.render((image) =>
+      image.resize({ width: side, withoutEnlargement: true }).webp({ quality: 88 }),
+    );
     if (small.length <= most || width * scale <= 64) return small;
     // Bytes grow with the area.
     scale *= 0.95 * Math.sqrt(most / small.length);

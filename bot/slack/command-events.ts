@@ -10,15 +10,15 @@ import { declared, parseCommandLine } from '../../commands/index.ts';
 import type { OptionValues } from '../../commands/contract.ts';
 import { KronaError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
-import type { GatewayHandlers } from '../gateway.ts';
+import type { GatewayHandlers, Place } from '../gateway.ts';
 import { photoForm, type PhotoFormData } from '../photo-form.ts';
 import type { Caller } from './answers.ts';
-import type { Asked, Entrance } from './entrance.ts';
+import { type Asked, type Entrance, notHere } from './entrance.ts';
 import { COMPLETED, type FilledForm, type FormPurpose, formView } from './forms.ts';
 import type { Members } from './members.ts';
 import { inPlainText, type Mention, optionsOf, readText, refusePlainMentions } from './mentions.ts';
 import type { PhotoDownloads } from './photo-download.ts';
-import type { Places } from './places.ts';
+import { isDirect, type Places } from './places.ts';
 import type { SlackApi } from './web-api.ts';
 
 /** Longest that a command waits for the names of the people it mentions, ms: a form must be opened within 3 s. */
@@ -64,6 +64,7 @@ export class CommandEvents {
   async command(asked: Asked, text: string, trigger: string): Promise<void> {
     const { line, mentions } = readText(text);
     try {
+      refuseDirect(asked.place);
       const { name: command, action, options: parsed } = parseCommandLine(line);
       const { data } = declared(command, action);
       refusePlainMentions(parsed, data);
@@ -86,6 +87,7 @@ export class CommandEvents {
       name: (name ?? title ?? 'photo').slice(0, NAME),
     }));
     try {
+      refuseDirect(asked.place);
       if (message.user !== caller.userId)
         throw new KronaError(
           'NOT_YOURS',
@@ -104,7 +106,11 @@ export class CommandEvents {
   submit({ place, responseUrl, at, command, action }: FormPurpose, form: FilledForm, user: Person): void {
     const caller = { channelId: place.externalId, userId: user.id, responseUrl, at };
     const attachments = form.files.map((file) => this.#parts.downloads.attachment(file));
-    const asked = { place, caller, userName: user.name ?? user.id };
+    const asked = {
+      place: this.#parts.places.named(place.externalId, place.name),
+      caller,
+      userName: user.name ?? user.id,
+    };
     this.#invoke(asked, { command, action, attachments }, Promise.resolve(form.options));
   }
 
@@ -117,7 +123,10 @@ export class CommandEvents {
   ): Promise<readonly string[]> {
     const member = { externalId: user.id, name: user.name ?? user.id };
     const option = actionId.slice(COMPLETED.length);
-    return this.#parts.handlers.onCompletion({ channel: place, member, command, action, option, typed });
+    const { members, handlers, places } = this.#parts;
+    const { moderator } = await members.person(member.externalId, member.name);
+    const channel = places.named(place.externalId, place.name);
+    return handlers.onCompletion({ channel, member, moderator, command, action, option, typed });
   }
 
   #invoke(asked: Asked, what: Invoked, options: Promise<OptionValues>): void {
@@ -163,6 +172,11 @@ export class CommandEvents {
         });
       });
   }
+}
+
+/** Before a form is opened in vain. @throws KronaError NOT_HERE */
+function refuseDirect({ externalId, name }: Place): void {
+  if (isDirect(externalId, name)) throw notHere();
 }
 
 interface Person {

@@ -34,10 +34,11 @@ function rawOf(error: unknown): WebApiError {
 /** Slack's own code of a refusal, e.g. `not_in_channel`; null for any other failure. */
 export const reasonOf = (error: unknown): string | null => rawOf(error).data?.error ?? null;
 
-/** Seconds that Slack asks to wait; null when this is no rate limit. */
+/** Seconds that Slack asks to wait, 0 when it names none; null when this is no rate limit. */
 export function retryAfter(error: unknown): number | null {
-  const raw = rawOf(error);
-  return raw.code === 'slack_webapi_rate_limited_error' ? Math.max(1, raw.retryAfter ?? 1) : null;
+  const { code, retryAfter: seconds } = rawOf(error);
+  if (code !== 'slack_webapi_rate_limited_error') return null;
+  return seconds !== undefined && seconds > 0 ? seconds : 0;
 }
 
 /** True when Slack may or may not have done the request: the answer was lost, or Slack has an internal error. */

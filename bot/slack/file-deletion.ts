@@ -1,7 +1,7 @@
 /** @file Deletes files at Slack whose pictures, photos, adapters or runs were deleted. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { CommandContext } from '../../commands/contract.ts';
 import type { Log } from '../../core/log.ts';
+import { repeat } from '../../core/retrying.ts';
 import { GONE, KEPT, reasonOf } from './failures.ts';
 import { isFileGone } from './uploading.ts';
 import type { SlackApi } from './web-api.ts';
@@ -45,35 +45,27 @@ export class FileDeletion {
     await this.#records.removePlatformFile('slack', id);
   }
 
-  async #run(): Promise<void> {
+  #run(): Promise<void> {
     const { signal } = this.#stopping;
-    let pause = LOOK_EVERY;
-    while (!signal.aborted) {
-      const failures = await this.#deleteUnwanted();
-      pause = failures === 0 ? LOOK_EVERY : Math.min(LONGEST_PAUSE, 2 * pause);
-      await sleep(pause, undefined, { signal }).catch(() => undefined);
-    }
+    return repeat(() => this.#deleteUnwanted(), {
+      every: LOOK_EVERY,
+      pauses: { first: 2 * LOOK_EVERY, longest: LONGEST_PAUSE },
+      signal,
+      onError: (error) => {
+        if (!signal.aborted) this.#log.warn({ error }, 'Slack: could not delete a file; Krona tries again');
+      },
+    });
   }
 
-  /** Returns how many deletions failed. */
-  async #deleteUnwanted(): Promise<number> {
-    const { signal } = this.#stopping;
-    let failures = 0;
-    const failed = (error: unknown) => {
-      failures += 1;
-      if (!signal.aborted) this.#log.warn({ error }, 'Slack: could not delete a file; Krona tries again');
-    };
-    const ids = await this.#records.unwantedPlatformFiles('slack', BATCH).catch((error: unknown) => {
-      failed(error);
-      return [];
-    });
-    // A file that can't be deleted does not hold up the others.
-    for (const id of ids)
-      if (!signal.aborted)
+  /** @throws the first error, after all were tried: a file that can't be deleted does not hold up the others */
+  async #deleteUnwanted(): Promise<void> {
+    const failures: unknown[] = [];
+    for (const id of await this.#records.unwantedPlatformFiles('slack', BATCH))
+      if (!this.#stopping.signal.aborted)
         await this.#unshare(id)
           .then(() => this.delete(id))
-          .catch(failed);
-    return failures;
+          .catch((error: unknown) => failures.push(error));
+    if (failures.length > 0) throw failures[0];
   }
 
   /**

@@ -3,7 +3,7 @@
  * acknowledged before anything else.
  */
 import { createHash } from 'node:crypto';
-import type { AllMiddlewareArgs, App } from '@slack/bolt';
+import type { AllMiddlewareArgs, App, Context } from '@slack/bolt';
 import * as v from 'valibot';
 import type { CommandContext } from '../../commands/contract.ts';
 import { UnderWay } from '../under-way.ts';
@@ -22,8 +22,9 @@ const SHORTCUT_CALLBACK = 'add_photos';
 const REMEMBERED = 20_000;
 
 export interface IncomingParts
-  extends Omit<CommandEventsParts, 'entrance' | 'places'>, Omit<EntranceParts, 'underWay'> {
+  extends Omit<CommandEventsParts, 'entrance' | 'places'>, Omit<EntranceParts, 'underWay' | 'places'> {
   readonly botUser: string;
+  readonly team: string;
   readonly context: CommandContext;
 }
 
@@ -48,9 +49,9 @@ export class Incoming {
     this.#parts = parts;
     const { log, context, members, botUser, handlers } = parts;
     this.#underWay = new UnderWay((error) => log.error({ error }, 'Slack: an event could not be handled'));
-    const places = new Places(context.records);
+    const places = new Places({ ...parts, records: context.records });
     this.#places = places;
-    this.#entrance = new Entrance({ ...parts, underWay: this.#underWay });
+    this.#entrance = new Entrance({ ...parts, places, underWay: this.#underWay });
     this.#commands = new CommandEvents({ ...parts, places, entrance: this.#entrance });
     const stopping = this.#stopping.signal;
     this.#reactions = new ReactionEvents({ botUser, members, places, handlers, stopping });
@@ -70,9 +71,11 @@ export class Incoming {
     this.#listenToCommands(app);
     this.#listenToForms(app);
     this.#listenToButtons(app);
-    app.event('reaction_added', async ({ event }) => this.#underWay.add(this.#reactions.take(event, true)));
-    app.event('reaction_removed', async ({ event }) =>
-      this.#underWay.add(this.#reactions.take(event, false)),
+    app.event('reaction_added', async ({ event, context }) =>
+      this.#underWay.add(this.#reactions.take(event, true, isRetry(context))),
+    );
+    app.event('reaction_removed', async ({ event, context }) =>
+      this.#underWay.add(this.#reactions.take(event, false, isRetry(context))),
     );
     app.event('app_home_opened', async ({ event }) => {
       if (event.tab === 'home') this.#underWay.add(this.#home(event.user));
@@ -162,6 +165,8 @@ export class Incoming {
     await api.call('views.publish', (client) => client.views.publish({ user_id: user, view }));
   }
 }
+
+const isRetry = ({ retryNum }: Context): boolean => (retryNum ?? 0) > 0;
 
 /** Commands, forms and buttons have to be acknowledged; events are by the receiver. */
 const isAcknowledged = (rest: object): rest is { readonly ack: () => Promise<void> } => 'ack' in rest;

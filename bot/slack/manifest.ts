@@ -18,8 +18,13 @@ export const NEEDED_SCOPES: readonly { readonly scope: Scope; readonly without: 
   { scope: 'users:read', without: 'it does not know names and admins' },
 ];
 
-/** Optional scopes: user groups as roles, and posting each message once also across a kill. */
-const OPTIONAL_SCOPES: readonly Scope[] = ['usergroups:read', 'channels:history', 'groups:history'];
+/** Optional scopes: user groups as roles, posting each message once also across a kill, names of private channels. */
+const OPTIONAL_SCOPES: readonly Scope[] = [
+  'usergroups:read',
+  'channels:history',
+  'groups:history',
+  'groups:read',
+];
 
 /** @param address - where the bot is reached over HTTP (`https://krona.example.org`); null: Socket Mode */
 export function appManifest(address: string | null): Manifest {

@@ -1,4 +1,5 @@
 /** @file Names, workspace admins and user groups, requested from Slack and kept for a while. */
+import type { webApi } from '@slack/bolt';
 import type { Party } from '../gateway.ts';
 import { RecentMap } from '../recent.ts';
 import type { Log } from '../../core/log.ts';
@@ -19,6 +20,8 @@ export interface Person extends Party {
 /** A person as events name them. */
 export const party = ({ externalId, name }: Party): Party => ({ externalId, name });
 
+type User = NonNullable<webApi.UsersInfoResponse['user']>;
+
 interface KnownPerson {
   readonly until: number;
   readonly person: Promise<Person>;
@@ -26,13 +29,16 @@ interface KnownPerson {
 
 export class Members {
   readonly #api: SlackApi;
+  readonly #team: () => string;
   readonly #log: Log;
   readonly #people = new RecentMap<string, KnownPerson>(REMEMBERED);
   #groups: { readonly until: number; readonly ofUser: Promise<ReadonlyMap<string, string[]>> } | null = null;
   #complained = false;
 
-  constructor(api: SlackApi, log: Log) {
+  /** @param team - the app's own workspace, '' until it is known */
+  constructor(api: SlackApi, team: () => string, log: Log) {
     this.#api = api;
+    this.#team = team;
     this.#log = log;
   }
 
@@ -58,7 +64,8 @@ export class Members {
       return {
         externalId: id,
         name: user?.profile?.display_name || user?.profile?.real_name || user?.name || name,
-        moderator: user?.is_admin === true || user?.is_owner === true,
+        // In a shared channel there are admins of other workspaces.
+        moderator: (user?.is_admin === true || user?.is_owner === true) && this.#isOwn(user),
         bot: user?.is_bot === true,
       };
     } catch (error) {
@@ -68,6 +75,12 @@ export class Members {
       this.#complained = true;
       return { externalId: id, name, moderator: false, bot: false };
     }
+  }
+
+  /** Whether somebody belongs to the app's workspace, also as one of several of an organization. */
+  #isOwn({ team_id: team, is_stranger: stranger, enterprise_user: grid }: User): boolean {
+    const own = this.#team();
+    return stranger !== true && (team === own || grid?.teams?.includes(own) === true);
   }
 
   async #askGroups(): Promise<ReadonlyMap<string, string[]>> {

@@ -5,6 +5,7 @@
 import { MAX_PHOTO_BYTES, tooManyBytes } from '../../commands/photos/photo-check.ts';
 import type { Attachment } from '../../commands/contract.ts';
 import { KronaError } from '../../core/errors.ts';
+import { isLoopback } from '../loopback.ts';
 import { readPhotoBytes } from '../photo-bytes.ts';
 import { isTokenDead, reasonOf, toKronaError } from './failures.ts';
 import type { SlackApi } from './web-api.ts';
@@ -80,10 +81,6 @@ export class PhotoDownloads {
     );
   }
 }
-
-/** The URL parser has expanded addresses such as 127.1. */
-const isLoopback = (hostname: string): boolean =>
-  hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname);
 
 async function readBody(response: Response, name: string): Promise<Uint8Array> {
   // Without the scope, Slack answers with its sign-in page and status 200.

@@ -1,15 +1,18 @@
 /** @file Reactions as Slack tells of them, stored in the order in which each member gave them. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { types } from '@slack/bolt';
+import { pauseAfter } from '../../core/retrying.ts';
 import type { GatewayHandlers } from '../gateway.ts';
 import { Lanes } from '../lanes.ts';
+import { RecentMap } from '../recent.ts';
 import { type Members, party } from './members.ts';
 import type { Places } from './places.ts';
 
 /** Pauses between tries to store a reaction, ms; after the last, the next start reads it from Slack. */
-const FIRST_PAUSE = 1_000;
-const LAST_PAUSE = 60_000;
+const PAUSES = { first: 1_000, longest: 60_000 };
 const TRIES = 12;
+/** Reactions of which the newest event is remembered. */
+const REMEMBERED = 20_000;
 
 export interface ReactionEventsParts {
   readonly botUser: string;
@@ -22,20 +25,40 @@ export interface ReactionEventsParts {
 export class ReactionEvents {
   readonly #parts: ReactionEventsParts;
   readonly #lanes = new Lanes();
+  /** The time of the newest event, as Slack writes it, of each member's reaction. */
+  readonly #newest = new RecentMap<string, string>(REMEMBERED);
 
   constructor(parts: ReactionEventsParts) {
     this.#parts = parts;
   }
 
-  /** Stores a member's reaction on a message of ours. */
-  async take(event: types.ReactionAddedEvent | types.ReactionRemovedEvent, added: boolean): Promise<void> {
-    const { item, user, reaction, item_user: author } = event;
+  /**
+   * Stores a member's reaction on a message of ours.
+   *
+   * @param isRetry - Slack sends it again: the member may have changed their mind since
+   */
+  async take(
+    event: types.ReactionAddedEvent | types.ReactionRemovedEvent,
+    added: boolean,
+    isRetry: boolean,
+  ): Promise<void> {
+    const { item, user, reaction, item_user: author, event_ts: at } = event;
     const { botUser } = this.#parts;
     if (item.type !== 'message' || user === botUser || (author !== undefined && author !== botUser)) return;
     const { channel, ts } = item;
-    await this.#lanes.run(`${channel} ${ts} ${user}`, () =>
-      this.#store(channel, ts, user, { emoji: reaction, added }),
-    );
+    await this.#lanes.run(`${channel} ${ts} ${user}`, async () => {
+      const key = `${channel} ${ts} ${user} ${reaction}`;
+      const newest = this.#newest.get(key);
+      if (newest !== undefined && Number(newest) >= Number(at)) return;
+      this.#newest.set(key, at);
+      // Without an event to compare it with, as after a restart, only Slack knows what stands.
+      if (isRetry && newest === undefined)
+        await this.#parts.handlers.onMissed({
+          channel: await this.#parts.places.known(channel),
+          messageId: ts,
+        });
+      else await this.#store(channel, ts, user, { emoji: reaction, added });
+    });
   }
 
   async #store(
@@ -48,11 +71,9 @@ export class ReactionEvents {
     const person = await members.person(user);
     if (person.bot) return;
     const channel = await places.known(channelId);
-    let pause = FIRST_PAUSE;
     for (let tries = 1; tries <= TRIES && !stopping.aborted; tries++) {
       if (await handlers.onReaction({ channel, member: party(person), on: { messageId }, ...what })) return;
-      await sleep(pause, undefined, { signal: stopping }).catch(() => undefined);
-      pause = Math.min(LAST_PAUSE, pause * 2);
+      await sleep(pauseAfter(tries, PAUSES), undefined, { signal: stopping }).catch(() => undefined);
     }
   }
 }

@@ -4,9 +4,9 @@
  * https://docs.slack.dev/messaging/working-with-files
  */
 import { createHash } from 'node:crypto';
-import sharp from 'sharp';
 import type { CommandContext } from '../../commands/contract.ts';
 import { KronaError } from '../../core/errors.ts';
+import { Picture } from '../../core/pictures/picture.ts';
 import { RecentMap } from '../recent.ts';
 import type { FileDeletion } from './file-deletion.ts';
 import type { Uploading } from './uploading.ts';
@@ -119,9 +119,10 @@ export class SlackFiles {
 
   async #uploadImage(file: ShownFile): Promise<string> {
     const bytes = await file.bytes();
-    const { format } = await sharp(bytes).metadata();
-    const fits = SHOWN.includes(format ?? '');
-    const image = fits ? bytes : await sharp(bytes).png().toBuffer();
+    const picture = await Picture.open(bytes, 'The picture');
+    const { format } = picture.header;
+    const fits = SHOWN.includes(format);
+    const image = fits ? bytes : (await picture.render((decoded) => decoded.png())).data;
     const name = `${createHash('sha256').update(file.key).digest('hex').slice(0, 12)}.${fits ? format : 'png'}`;
     const id = await this.#uploading.upload(image, { name, alt: file.alt, source: file.source });
     await this.#uploading.ready(id, name);

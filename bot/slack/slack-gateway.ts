@@ -56,12 +56,13 @@ export class SlackGateway implements Gateway {
   #incoming: Incoming | null = null;
   #handlers: GatewayHandlers | null = null;
   #botUser = '';
+  #team = '';
 
   constructor(parts: SlackParts) {
     const { config, context, log } = parts;
     this.#parts = parts;
     this.#api = new SlackApi(config.botToken, config.api, log);
-    this.#members = new Members(this.#api, log);
+    this.#members = new Members(this.#api, () => this.#team, log);
     this.#votes = new Votes(this.#api, this.#members, log);
     const uploading = new Uploading(this.#api, context.records);
     this.#deletion = new FileDeletion(this.#api, context.records, log);
@@ -115,6 +116,7 @@ export class SlackGateway implements Gateway {
     this.#incoming = new Incoming({
       api: this.#api,
       botUser: this.#botUser,
+      team: this.#team,
       context,
       members: this.#members,
       downloads: new PhotoDownloads(this.#api, config.botToken, config.api),
@@ -186,6 +188,7 @@ export class SlackGateway implements Gateway {
         throw isTokenDead(error) ? tokenInvalid('SLACK_BOT_TOKEN', error) : error;
       });
     this.#botUser = who.user_id ?? '';
+    this.#team = who.team_id ?? '';
     this.#warnOfScopes(who.response_metadata?.scopes ?? []);
     return who.bot_id;
   }

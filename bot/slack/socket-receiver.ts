@@ -5,13 +5,20 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type App, type Receiver, SocketModeReceiver } from '@slack/bolt';
-import type { KronaError } from '../../core/errors.ts';
+import * as v from 'valibot';
+import { KronaError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
+import { pauseAfter } from '../../core/retrying.ts';
 import { isTokenDead, reasonOf, tokenInvalid, toKronaError } from './failures.ts';
 import { clientOptions, slackLogger } from './web-api.ts';
 
-const FIRST_PAUSE = 500;
-const LAST_PAUSE = 30_000;
+const PAUSES = { first: 500, longest: 30_000 };
+/** Slack greets on a new connection at once; one without a word for this long is given up, ms. */
+const LONGEST_SILENCE = 10_000;
+/** Why Slack ends a connection at once: the app has its 10 already, e.g. of a process that was killed just now. */
+const TOO_MANY = 'too_many_websockets';
+/** Failures that pass. */
+const PASSING = ['SLACK_CONNECTION_ENDED', 'SLACK_SILENT', 'SLACK_RATE_LIMITED'];
 /** A connection that ends sooner counts as a failure, ms. */
 const SHORT_LIVED = 5_000;
 /** Longest that closing a connection may take, ms. */
@@ -51,37 +58,85 @@ export class SocketReceiver implements Receiver {
     this.#inner.init(app);
   }
 
-  /** Resolves when the first connection is open. @throws KronaError SLACK_TOKEN_INVALID, SLACK_UNREACHABLE */
+  /**
+   * Resolves when the first connection is open, or when Slack can be reached but has none to give just now: then Krona
+   * goes on trying.
+   *
+   * @throws KronaError SLACK_TOKEN_INVALID, SLACK_UNREACHABLE
+   */
   async start(): Promise<void> {
+    let isConnected = true;
     try {
-      await this.#inner.client.start();
+      await this.#open();
     } catch (error) {
-      throw connectionError(error);
+      const failure = connectionError(error);
+      if (!PASSING.includes(failure.code)) throw failure;
+      this.#tell(failure);
+      isConnected = false;
     }
-    void this.#stayConnected();
+    void this.#stayConnected(isConnected);
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort();
-    // A connection that is closed already sends no event.
-    await Promise.race([this.#inner.client.disconnect(), sleep(LONGEST_CLOSE, undefined, { ref: false })]);
+    await this.#close();
   }
 
-  async #stayConnected(): Promise<void> {
-    const { client } = this.#inner;
-    let pause = FIRST_PAUSE;
+  async #stayConnected(isConnected: boolean): Promise<void> {
+    let failures = isConnected ? 0 : 1;
     let since = Date.now();
-    for (;;) {
-      await new Promise((resolve) => client.once('disconnected', resolve));
-      const ended = Date.now();
-      if (ended - since > SHORT_LIVED) pause = FIRST_PAUSE;
-      while (!(await this.#connect(pause))) {
-        if (this.#stopping.signal.aborted) return;
-        pause = Math.min(LAST_PAUSE, pause * 2);
+    let ended = since;
+    for (let first = !isConnected; ; first = false) {
+      if (!first) {
+        await new Promise((resolve) => this.#inner.client.once('disconnected', resolve));
+        ended = Date.now();
+        if (ended - since > SHORT_LIVED) failures = 0;
       }
+      while (!(await this.#connect(pauseAfter(++failures, PAUSES))))
+        if (this.#stopping.signal.aborted) return;
       since = Date.now();
       this.#options.onReturn(since - ended);
     }
+  }
+
+  /**
+   * Opens a connection and waits until Slack greets on it.
+   *
+   * @throws what went wrong; KronaError SLACK_CONNECTION_ENDED, SLACK_SILENT
+   */
+  async #open(): Promise<void> {
+    const { client } = this.#inner;
+    let reason: string | undefined;
+    const hear = (data: unknown) => (reason ??= disconnectReason(data));
+    client.on('ws_message', hear);
+    const greeted = new AbortController();
+    const silence = sleep(LONGEST_SILENCE, 'silent' as const, { signal: greeted.signal, ref: false });
+    silence.catch(() => undefined);
+    try {
+      const started = client.start();
+      started.catch(() => undefined);
+      if ((await Promise.race([started, silence])) !== 'silent') return;
+      await this.#close();
+      throw silent();
+    } catch (error) {
+      // Without an error: it ended at once, for a reason that Slack may have sent on it.
+      if (error === undefined || reasonOf(error) === TOO_MANY) throw ended(reason ?? reasonOf(error), error);
+      throw error;
+    } finally {
+      greeted.abort();
+      client.off('ws_message', hear);
+    }
+  }
+
+  /** A connection that is closed already sends no event. */
+  async #close(): Promise<void> {
+    await Promise.race([this.#inner.client.disconnect(), sleep(LONGEST_CLOSE, undefined, { ref: false })]);
+  }
+
+  /** Once per reason: it may stay the same for hours. */
+  #tell({ code, message }: KronaError): void {
+    if (code !== this.#told) this.#options.log.warn({ code }, `Slack: no connection: ${code}: ${message}`);
+    this.#told = code;
   }
 
   /** Returns false, after `pause`, when there is no connection yet. */
@@ -89,26 +144,51 @@ export class SocketReceiver implements Receiver {
     const { signal } = this.#stopping;
     if (signal.aborted) return false;
     try {
-      await this.#inner.client.start();
+      await this.#open();
       if (!signal.aborted) {
         this.#told = '';
         return true;
       }
-      await this.#inner.client.disconnect();
+      await this.#close();
     } catch (error) {
-      const { code, message } = connectionError(error);
-      // Once per reason: it may stay the same for hours.
-      if (code !== this.#told) this.#options.log.warn({ code }, `Slack: no connection: ${code}: ${message}`);
-      this.#told = code;
+      this.#tell(connectionError(error));
       await sleep(pause, undefined, { signal }).catch(() => undefined);
     }
     return false;
   }
 }
 
-/** Why there is no connection. @param error - undefined when it ended at once */
+function ended(reason: string | null, cause: unknown): KronaError {
+  const what =
+    reason === TOO_MANY ? 'the app has 10 already, the most that Slack allows. Run one bot per app' : reason;
+  return new KronaError(
+    'SLACK_CONNECTION_ENDED',
+    `Slack ended a new connection: ${what ?? 'it gave no reason'}. Krona tries again.`,
+    { cause, retryable: true },
+  );
+}
+
+const silent = (): KronaError =>
+  new KronaError(
+    'SLACK_SILENT',
+    'Slack opened a connection and sent nothing on it. Krona tries again; see https://slack-status.com.',
+    { retryable: true },
+  );
+
+const DISCONNECT = v.object({ type: v.literal('disconnect'), reason: v.string() });
+
+/** The reason in a message that ends the connection; undefined in any other. */
+function disconnectReason(data: unknown): string | undefined {
+  const text =
+    typeof data === 'string' ? data : data instanceof Uint8Array ? Buffer.from(data).toString() : '';
+  const { success, output } = v.safeParse(v.pipe(v.string(), v.parseJson(), DISCONNECT), text);
+  return success ? output.reason : undefined;
+}
+
+/** Why there is no connection. */
 function connectionError(error: unknown): KronaError {
   if (isTokenDead(error) || NOT_ACCEPTED.includes(reasonOf(error) ?? ''))
     return tokenInvalid('SLACK_APP_TOKEN', error);
-  return toKronaError(error ?? new Error('the connection ended at once'), 'apps.connections.open');
+  if (error instanceof KronaError) return error;
+  return toKronaError(error, 'apps.connections.open');
 }

@@ -9,12 +9,17 @@ import { KronaError } from '../../core/errors.ts';
 import { Lanes } from '../lanes.ts';
 import { RecentMap } from '../recent.ts';
 import type { Log } from '../../core/log.ts';
+import { Backoff } from '../../core/retrying.ts';
 import { isUncertain, retryAfter, toKronaError } from './failures.ts';
 
 /** Least pause between two messages in one channel, ms: Slack's limit is one a second. */
 const MESSAGE_EVERY = 1_050;
 /** Longest that a call waits for rate limits in all, ms. */
 const PATIENCE = 180_000;
+/** Pauses after a limit that does not say how long it lasts. */
+const UNSTATED_LIMIT = { first: 1_000, longest: 60_000 };
+/** Pauses after a call whose answer was lost. */
+const UNCERTAIN = { first: 500, longest: 4_000 };
 /** Tries of a call whose answer was lost. */
 const TRIES = 3;
 /** A call that Slack does not answer is given up after this, ms. */
@@ -41,9 +46,23 @@ export function slackLogger(log: Log) {
   };
 }
 
+/**
+ * Gives limits that don't say how long they last a time of 0 s, which the caller's own pause replaces: Slack's package
+ * takes such an answer for an error without a reason.
+ */
+const fetchLimited: typeof fetch = async (input, init) => {
+  const response = await fetch(input, init);
+  const stated = Number.parseInt(response.headers.get('retry-after') ?? '', 10);
+  if (response.status !== 429 || stated >= 0) return response;
+  const headers = new Headers([...response.headers]);
+  headers.set('retry-after', '0');
+  return new Response(response.body, { status: 429, headers });
+};
+
 export function clientOptions(api: string | null, log: Log): webApi.WebClientOptions {
   return {
     ...(api !== null && { slackApiUrl: api }),
+    fetch: fetchLimited,
     logger: slackLogger(log),
     // Retries and rate limits are ours: the client would stop all methods for one that is limited.
     retryConfig: { retries: 0 },
@@ -59,7 +78,7 @@ export class SlackApi {
   readonly #messages = new Lanes();
   readonly #closing = new AbortController();
   /** A process before this one may have posted just now. */
-  readonly #began = Date.now();
+  readonly #began = performance.now();
 
   constructor(token: string, api: string | null, log: Log) {
     this.client = new webApi.WebClient(token, clientOptions(api, log));
@@ -81,17 +100,20 @@ export class SlackApi {
     { repeatable = true, limitedBy = '' }: CallOptions = {},
   ): Promise<T> {
     const key = `${method} ${limitedBy}`;
-    const until = Date.now() + PATIENCE;
+    const until = performance.now() + PATIENCE;
+    const uncertain = new Backoff(UNCERTAIN);
+    const limited = new Backoff(UNSTATED_LIMIT);
     for (let tries = 1; ; tries++) {
-      await this.#pause((this.#freeAt.get(key) ?? 0) - Date.now());
+      await this.#pause((this.#freeAt.get(key) ?? 0) - performance.now());
       try {
         return await work(this.client);
       } catch (error) {
         const seconds = retryAfter(error);
-        const again = Date.now() + (seconds ?? 0) * 1000;
+        // A limit that names no time, or none that helps, is tried ever later.
+        const again = performance.now() + Math.max((seconds ?? 0) * 1000, limited.next());
         if (seconds !== null && again < until) this.#freeAt.set(key, again);
         else if (seconds === null && repeatable && isUncertain(error) && tries < TRIES)
-          await this.#pause(250 * 2 ** tries);
+          await this.#pause(uncertain.next());
         else throw toKronaError(error, method);
       }
     }
@@ -100,11 +122,13 @@ export class SlackApi {
   /** Does a call that posts a message in a channel, in its turn and no sooner than Slack allows. */
   inTurn<T>(channelId: string, method: string, work: (client: webApi.WebClient) => Promise<T>): Promise<T> {
     return this.#messages.run(channelId, async () => {
-      await this.#pause((this.#lastMessage.get(channelId) ?? this.#began) + MESSAGE_EVERY - Date.now());
+      await this.#pause(
+        (this.#lastMessage.get(channelId) ?? this.#began) + MESSAGE_EVERY - performance.now(),
+      );
       try {
         return await this.call(method, work, { repeatable: false, limitedBy: channelId });
       } finally {
-        this.#lastMessage.set(channelId, Date.now());
+        this.#lastMessage.set(channelId, performance.now());
       }
     });
   }

@@ -1,17 +1,19 @@
 /** @file The requests that the page makes. The page calls them through Hono's client, typed by `Api`. */
 import { Readable } from 'node:stream';
 import type { ReadableStream } from 'node:stream/web';
-import { type Context, Hono } from 'hono';
+import { type Context, Hono, type MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import * as v from 'valibot';
+import type { RecordStore } from '../../storage/records.ts';
 import type { CommandContext } from '../../commands/contract.ts';
 import { COMMANDS, parseCommandLine } from '../../commands/index.ts';
 import { completeOption } from '../../commands/line/complete.ts';
 import { KronaError } from '../../core/errors.ts';
-import type { Channels } from './channels.ts';
-import { isModerator, knownMember, requireMember, setName } from './identity.ts';
+import { admit } from '../../commands/rules/guard.ts';
+import type { Member } from '../../core/records.ts';
+import type { Identity } from './identity.ts';
 import { describeCommands } from './options.ts';
-import { MAX_PHOTO_BYTES, MAX_PHOTOS, MAX_TEXT, type MemberView } from './protocol.ts';
+import { LINES_OF_PAGE, MAX_PHOTO_BYTES, MAX_PHOTOS, MAX_TEXT, type MemberView } from './protocol.ts';
 import { checked, emoji, notStored, text, uuid } from './request.ts';
 import { tooLarge, type Uploads } from './uploads.ts';
 import type { WebGateway } from './web-gateway.ts';
@@ -24,45 +26,70 @@ const MOST_TYPED = 200;
 export interface ApiParts {
   readonly gateway: WebGateway;
   readonly context: CommandContext;
-  readonly channels: Channels;
   readonly uploads: Uploads;
-  readonly secret: string;
-  /** Members reach the chat over HTTPS. */
-  readonly secure: boolean;
+  readonly identity: Identity;
 }
 
 const memberView = ({ id, name }: MemberView): MemberView => ({ id, name });
 
-const photoSized = bodyLimit({
-  maxSize: MAX_PHOTO_BYTES,
-  onError: (context) => {
+/** Refuses a photo that says it is too large; `Uploads` counts the bytes that come. */
+const photoSized: MiddlewareHandler = async (context, next) => {
+  if (Number(context.req.header('content-length') ?? 0) > MAX_PHOTO_BYTES)
     throw tooLarge(fileNameOf(context));
-  },
-});
+  await next();
+};
 
 /** Who the browser is, which commands exist, and the channels. */
-function generalRoutes({ gateway, context: { records }, channels, secure }: ApiParts) {
+function generalRoutes({ gateway: { channels, hub }, context: { records }, identity }: ApiParts) {
   return new Hono()
     .get('/me', async (context) => {
-      const member = await knownMember(context, records);
-      return context.json({ me: member && memberView(member) });
+      const member = await identity.known(context);
+      const keyNeeded = identity.keyNeeded(context);
+      return context.json({ me: member && memberView(member), ...(keyNeeded && { keyNeeded }) });
     })
     .post('/me', checked('json', v.object({ name: text(MOST_TYPED) })), async (context) => {
       const { name } = context.req.valid('json');
-      return context.json({ me: memberView(await setName(context, records, name, secure)) });
+      const known = await identity.known(context);
+      if (known !== null) await refuseBlocked(records, known, identity.isModerator(context));
+      return context.json({ me: memberView(await identity.setName(context, name)) });
     })
+    .post('/key', checked('json', v.object({ key: text(MOST_TYPED) })), async (context) => {
+      identity.enterByKey(context, context.req.valid('json').key);
+      return context.json({});
+    })
+    .post('/invitations', (context) => context.json({ query: identity.invite(context) }, 201))
     .get('/commands', (context) => context.json(describeCommands(COMMANDS)))
     .post('/channels', checked('json', v.object({ name: text(MOST_TYPED) })), async (context) => {
-      await requireMember(context, records);
-      const channel = await channels.open(context.req.valid('json').name);
-      gateway.hub.tellChannels(await channels.list());
+      const member = await identity.require(context);
+      const moderator = identity.isModerator(context);
+      await refuseBlocked(records, member, moderator);
+      const channel = await channels.open(context.req.valid('json').name, member, moderator);
+      hub.tellChannels(await channels.list());
       return context.json({ channel });
     })
+    .delete('/channels/:channel', async (context) => {
+      await identity.require(context);
+      identity.requireModerator(context, 'delete channels');
+      const id = context.req.param('channel');
+      await channels.remove(id);
+      hub.close(id);
+      hub.tellChannels(await channels.list());
+      return context.json({});
+    })
     .delete('/whispers/:id', async (context) => {
-      const member = await requireMember(context, records);
-      gateway.hub.dismiss(member.id, context.req.param('id'));
+      const member = await identity.require(context);
+      hub.dismiss(member.id, context.req.param('id'));
       return context.json({});
     });
+}
+
+/** For what belongs to no channel: a member who is blocked in one can't do it. @throws KronaError BLOCKED */
+async function refuseBlocked(records: RecordStore, { id }: Member, moderator: boolean): Promise<void> {
+  if (!moderator && (await records.isBlocked('web', id)))
+    throw new KronaError(
+      'BLOCKED',
+      'A moderator blocked you in a channel of this chat. Ask a moderator why.',
+    );
 }
 
 const COMPLETION = v.object({
@@ -74,24 +101,28 @@ const COMPLETION = v.object({
 
 /** What a member does in a channel. */
 function channelRoutes(parts: ApiParts) {
-  const { gateway, uploads } = parts;
+  const { gateway, uploads, identity, context: commands } = parts;
+  const { records } = commands;
   return new Hono()
     .get('/complete', checked('query', COMPLETION), async (context) => {
       const { channel, path, option, typed } = context.req.valid('query');
-      await requireMember(context, parts.context.records);
+      await identity.require(context);
       const [name = '', action = ''] = path.split(' ');
-      return context.json(
-        await completeOption(
-          { name, action, option, typed: typed.slice(0, 100) },
-          parts.context,
-          await parts.channels.find(channel),
-        ),
-      );
+      const moderator = identity.isModerator(context);
+      const place = { name, action, option, typed: typed.slice(0, 100), moderator };
+      return context.json(await completeOption(place, commands, await gateway.channels.find(channel)));
+    })
+    .get('/channels/:channel/lines', checked('query', EARLIER), async (context) => {
+      const { member, channel } = await whoAndWhere(context, context.req.param('channel'), parts);
+      const before = Number(context.req.valid('query').before);
+      return context.json(await gateway.hub.linesBefore(member, channel, before, LINES_OF_PAGE));
     })
     .post('/channels/:channel/messages', checked('json', MESSAGE), async (context) => {
       const where = await whoAndWhere(context, context.req.param('channel'), parts);
       const { id, text: typed, uploads: ids } = context.req.valid('json');
       const words = typed.trim();
+      // Commands admit their callers themselves: some are open to all.
+      if (!words.startsWith('/') || ids.length > 0) await admit(records, where, {});
       const found = uploads.find(where.member.id, ids);
       if (words === '' && found.length === 0)
         throw new KronaError('MESSAGE_EMPTY', 'The message is empty. Write something or add a photo.');
@@ -106,6 +137,7 @@ function channelRoutes(parts: ApiParts) {
     })
     .put('/channels/:channel/votes', checked('json', VOTE), async (context) => {
       const where = await whoAndWhere(context, context.req.param('channel'), parts);
+      await admit(records, where, {});
       const votes = await gateway.events.react({ ...where, ...context.req.valid('json') });
       return context.json({ votes });
     });
@@ -119,25 +151,24 @@ const MESSAGE = v.object({
     v.maxLength(MAX_PHOTOS, `expected at most ${MAX_PHOTOS} ids`),
   ),
 });
+const EARLIER = v.object({ before: v.pipe(text(20), v.regex(/^\d{1,15}$/, 'expected the place of a line')) });
 const PRESS = v.object({ id: uuid, action: text(100) });
 const VOTE = v.object({ pictureId: uuid, emoji, added: v.boolean('expected true or false') });
 
-async function whoAndWhere(
-  context: Context,
-  channel: string,
-  { context: parts, channels, secret }: ApiParts,
-) {
+async function whoAndWhere(context: Context, channel: string, { gateway, identity }: ApiParts) {
   return {
-    member: await requireMember(context, parts.records),
-    channel: await channels.find(channel),
-    moderator: isModerator(context, secret),
+    member: await identity.require(context),
+    channel: await gateway.channels.find(channel),
+    moderator: identity.isModerator(context),
+    roles: [],
   };
 }
 
 /** Photos, which travel ahead of their message. */
-function uploadRoutes({ context: { records }, uploads }: ApiParts) {
+function uploadRoutes({ context: { records }, uploads, identity }: ApiParts) {
   return new Hono().post('/uploads', photoSized, async (context) => {
-    const member = await requireMember(context, records);
+    const member = await identity.require(context);
+    await refuseBlocked(records, member, identity.isModerator(context));
     const name = fileNameOf(context);
     const body = context.req.raw.body as ReadableStream<Uint8Array> | null;
     const bytes = body === null ? Readable.from([]) : Readable.fromWeb(body);

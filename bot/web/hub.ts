@@ -5,7 +5,14 @@
 import type { Channel, Member } from '../../core/records.ts';
 import { Lanes } from '../lanes.ts';
 import type { Log } from '../../core/log.ts';
-import type { ChannelView, LineView, MemberView, ServerMessage, WhisperView } from './protocol.ts';
+import type {
+  ChannelView,
+  LinesBefore,
+  LineView,
+  MemberView,
+  ServerMessage,
+  WhisperView,
+} from './protocol.ts';
 import type { ConversationViews } from './views.ts';
 
 /** Caller-only cards kept for a member until dismissed; older ones go. */
@@ -15,6 +22,10 @@ const MOST_MISSED = 500;
 /** Lines written by another process are found this often, ms. */
 const LOOK_EVERY = 1_000;
 const BEAT_EVERY = 15_000;
+/** Who is here is told at most this often, ms: many come and go at once when a connection is lost or the bot restarts. */
+const PRESENCE_EVERY = 500;
+/** Members that a page can show as here; the others are counted. */
+const MOST_SHOWN = 50;
 
 export interface Viewer {
   readonly member: Member;
@@ -31,8 +42,8 @@ interface Room {
 const view = ({ id, name }: MemberView): MemberView => ({ id, name });
 
 /** Only its author sees a line that is being answered, or was answered to them alone. */
-const mayRead = (viewer: Viewer, line: LineView): boolean =>
-  line.body.kind !== 'said' || line.body.state === 'settled' || line.member?.id === viewer.member.id;
+const mayRead = (memberId: string, line: LineView): boolean =>
+  line.body.kind !== 'said' || line.body.state === 'settled' || line.member?.id === memberId;
 
 export class Hub {
   readonly #views: ConversationViews;
@@ -42,6 +53,8 @@ export class Hub {
   readonly #places = new Map<Viewer, Room | null>();
   readonly #whispers = new Map<string, WhisperView[]>();
   readonly #timers: NodeJS.Timeout[] = [];
+  /** Rooms of which somebody came or went since the last time. */
+  readonly #unsettled = new Set<Room>();
 
   constructor(views: ConversationViews, log: Log) {
     this.#views = views;
@@ -54,6 +67,7 @@ export class Hub {
         for (const room of this.#rooms.values()) this.refresh(room.channel.externalId);
       }, LOOK_EVERY),
       setInterval(() => this.toAll({ type: 'beat' }), BEAT_EVERY),
+      setInterval(() => this.#tellWhoIsHere(), PRESENCE_EVERY),
     );
   }
 
@@ -72,17 +86,20 @@ export class Hub {
     if (!room) return;
     room.viewers.delete(viewer);
     if (room.viewers.size === 0) this.#rooms.delete(room.channel.externalId);
-    else this.#tellWhoIsHere(room);
+    else this.#unsettled.add(room);
   }
 
-  /** Sends a viewer the channel's lines, and from then on what changes there. */
-  watch(viewer: Viewer, channel: Channel, since: number, limit: number): void {
-    this.#inLane(channel.externalId, async () => {
+  /** Sends a viewer the channel's lines, and from then on what changes there. Resolves when they are sent. */
+  watch(viewer: Viewer, channel: Channel, since: number, limit: number): Promise<void> {
+    return this.#inLane(channel.externalId, async () => {
       if (!this.#places.has(viewer)) return;
+      // Before the lines are read: a change in between is then sent again, not lost.
+      const newest = await this.#views.newestRevision(channel);
       const missed = since > 0 ? await this.#views.lines(channel, since, MOST_MISSED) : [];
       const afresh = since === 0 || missed.length === MOST_MISSED;
-      const lines = afresh ? await this.#views.lines(channel, 0, limit) : missed;
-      const newest = lines.at(-1)?.revision ?? (await this.#views.newestRevision(channel));
+      const page: Partial<LinesBefore> & Pick<LinesBefore, 'lines'> = afresh
+        ? await this.linesBefore(viewer.member, channel, null, limit)
+        : { lines: missed.filter((line) => mayRead(viewer.member.id, line)) };
       if (!this.#places.has(viewer)) return;
 
       const before = this.#places.get(viewer);
@@ -97,27 +114,40 @@ export class Hub {
       viewer.send({
         type: 'channel',
         channelId: channel.externalId,
-        lines: lines.filter((line) => mayRead(viewer, line)),
         afresh,
-        more: afresh ? lines.length === limit : null,
+        ...page,
         whispers: this.#whispersOf(viewer.member.id).filter(
           ({ channelId }) => channelId === channel.externalId,
         ),
       });
-      this.#tellWhoIsHere(room);
+      this.#unsettled.add(room);
     });
+  }
+
+  /** Lines before a place (null: the newest) as a member may read them. */
+  async linesBefore(
+    member: Member,
+    channel: Channel,
+    place: number | null,
+    limit: number,
+  ): Promise<LinesBefore> {
+    const lines = await this.#views.linesBefore(channel, place, limit);
+    return {
+      lines: lines.filter((line) => mayRead(member.id, line)),
+      earlier: lines.length < limit ? null : (lines[0]?.place ?? null),
+    };
   }
 
   /** Sends what has changed in a channel since the last look. */
   refresh(channelId: string): void {
     const room = this.#rooms.get(channelId);
     if (room === undefined) return;
-    this.#inLane(channelId, async () => {
+    void this.#inLane(channelId, async () => {
       const lines = await this.#views.lines(room.channel, room.revision, MOST_MISSED);
       for (const line of lines) {
         room.revision = Math.max(room.revision, line.revision);
         for (const viewer of room.viewers)
-          if (mayRead(viewer, line)) viewer.send({ type: 'line', channelId, line });
+          if (mayRead(viewer.member.id, line)) viewer.send({ type: 'line', channelId, line });
       }
     });
   }
@@ -130,7 +160,7 @@ export class Hub {
 
   /** Sends the reactions on a set to everybody in its channel. */
   refreshVotes(channelId: string, setId: string): void {
-    this.#inLane(channelId, async () => {
+    void this.#inLane(channelId, async () => {
       const votes = await this.#views.votes(setId);
       for (const viewer of this.#rooms.get(channelId)?.viewers ?? [])
         viewer.send({ type: 'votes', channelId, setId, votes });
@@ -151,11 +181,23 @@ export class Hub {
 
   /** After all that was sent about the channel so far. */
   settled(channelId: string, memberId: string, id: string): void {
-    this.#inLane(channelId, async () => this.toMember(memberId, { type: 'settled', id }));
+    void this.#inLane(channelId, async () => this.toMember(memberId, { type: 'settled', id }));
   }
 
   tellChannels(channels: readonly ChannelView[]): void {
     this.toAll({ type: 'channels', channels });
+  }
+
+  /** Sends everybody in a deleted channel elsewhere. */
+  close(channelId: string): void {
+    const room = this.#rooms.get(channelId);
+    if (room === undefined) return;
+    this.#rooms.delete(channelId);
+    this.#unsettled.delete(room);
+    for (const viewer of room.viewers) {
+      this.#places.set(viewer, null);
+      viewer.send({ type: 'nowhere', channelId });
+    }
   }
 
   toMember(memberId: string, message: ServerMessage): void {
@@ -170,14 +212,18 @@ export class Hub {
     return this.#whispers.get(memberId) ?? [];
   }
 
-  #tellWhoIsHere(room: Room): void {
-    const members = [...new Map([...room.viewers].map(({ member }) => [member.id, view(member)])).values()];
-    for (const viewer of room.viewers)
-      viewer.send({ type: 'here', channelId: room.channel.externalId, members });
+  #tellWhoIsHere(): void {
+    const rooms = [...this.#unsettled];
+    this.#unsettled.clear();
+    for (const { channel, viewers } of rooms) {
+      const members = [...new Map([...viewers].map(({ member }) => [member.id, view(member)])).values()];
+      const here = { members: members.slice(0, MOST_SHOWN), count: members.length };
+      for (const viewer of viewers) viewer.send({ type: 'here', channelId: channel.externalId, ...here });
+    }
   }
 
-  #inLane(channelId: string, work: () => Promise<void>): void {
-    this.#lanes.run(channelId, work).catch((error: unknown) => {
+  async #inLane(channelId: string, work: () => Promise<void>): Promise<void> {
+    await this.#lanes.run(channelId, work).catch((error: unknown) => {
       this.#log.error({ error, channelId }, 'web chat: could not bring a channel up to date');
     });
   }

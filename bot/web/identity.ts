@@ -1,101 +1,163 @@
 /**
- * @file Identifies a browser: a random token and a chosen name in one cookie. The records have only the token's hash, so
- * nobody who reads them can act as a member. Moderators have a second cookie, from the link printed at start.
+ * @file Identifies a browser by a cookie: a random token, or a pass where a key is needed (passes.ts). The records have
+ * only its hash, so nobody who reads them can act as a member. Moderators have a second cookie, from the link printed at
+ * start.
  */
-import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Context } from 'hono';
 import { getCookie, setCookie } from 'hono/cookie';
 import { KronaError } from '../../core/errors.ts';
 import type { Member } from '../../core/records.ts';
+import type { WebAccess } from '../../core/web-access.ts';
 import type { RecordStore } from '../../storage/records.ts';
-import { MAX_NAME } from './protocol.ts';
+import { Lanes } from '../lanes.ts';
+import { checkName, looksLike } from './names.ts';
+import { Passes } from './passes.ts';
 
 const COOKIE = 'krona-member';
 const MODERATOR_COOKIE = 'krona-moderator';
 const YEAR = 365 * 24 * 3600;
 
-/** A name as it can be shown: no line breaks or invisible marks, not Krona's own. @throws KronaError NAME_INVALID */
-function checkName(input: string): string {
-  const name = input
-    .normalize('NFC')
-    .replace(/[\p{C}\p{Z}\s]+/gu, ' ')
-    .trim();
-  const length = [...name].length;
-  if (length < 1 || length > MAX_NAME)
-    throw new KronaError(
-      'NAME_INVALID',
-      `A name must have 1 to ${MAX_NAME} characters; this one has ${length}.`,
-    );
-  if (name.toLowerCase() === 'krona')
-    throw new KronaError('NAME_INVALID', '“Krona” is Krona’s own name. Choose another one.');
-  return name;
-}
-
-/** The token has a fixed length, so a name can contain the sign between them. */
-const readCookie = (context: Context): { token: string; name: string } | null => {
-  const [, token, name] = /^([A-Za-z0-9_-]{43})~(.+)$/u.exec(getCookie(context, COOKIE) ?? '') ?? [];
-  return token !== undefined && name !== undefined ? { token, name } : null;
-};
-
 const externalId = (token: string): string => createHash('sha256').update(token).digest('hex');
 
-/** The member of a request, without storing anything; null for a browser that has no name yet. */
-export async function knownMember(context: Context, records: RecordStore): Promise<Member | null> {
-  const cookie = readCookie(context);
-  return cookie && records.memberByExternalId('web', externalId(cookie.token));
+export interface IdentityParts {
+  readonly records: RecordStore;
+  readonly secret: string;
+  readonly access: WebAccess;
+  /** Members reach the chat over HTTPS: the browser sends the cookies over nothing else. */
+  readonly secure: boolean;
 }
 
-/** @throws KronaError NAME_NEEDED */
-export async function requireMember(context: Context, records: RecordStore): Promise<Member> {
-  const cookie = readCookie(context);
-  if (cookie === null) throw new KronaError('NAME_NEEDED', 'Choose a name first: reload the page.');
-  return records.member('web', externalId(cookie.token), checkName(cookie.name));
-}
+export class Identity {
+  readonly #parts: IdentityParts;
+  readonly #passes: Passes;
+  readonly #naming = new Lanes();
 
-/**
- * Gives the browser a name; its first one makes it a member.
- *
- * @param secure - the browser sends the cookie over HTTPS only
- * @throws KronaError NAME_INVALID
- */
-export async function setName(
-  context: Context,
-  records: RecordStore,
-  input: string,
-  secure: boolean,
-): Promise<Member> {
-  const name = checkName(input);
-  const token = readCookie(context)?.token ?? randomBytes(32).toString('base64url');
-  const member = await records.member('web', externalId(token), name);
-  setCookie(context, COOKIE, `${token}~${name}`, cookieOptions(secure));
-  return member;
-}
+  constructor(parts: IdentityParts) {
+    this.#parts = parts;
+    this.#passes = new Passes(parts.secret, parts.access);
+  }
 
-const cookieOptions = (secure: boolean) =>
-  ({
-    httpOnly: true,
-    sameSite: 'Lax',
-    path: '/',
-    maxAge: YEAR,
-    secure,
-  }) as const;
+  /** The member of a request, without storing anything; null for a browser that has no name yet, or may not enter. */
+  async known(context: Context): Promise<Member | null> {
+    const token = this.#token(context);
+    return token === null ? null : this.#parts.records.memberByExternalId('web', externalId(token));
+  }
 
-/** The key that makes a browser a moderator's; the terminal shows it at start. */
-export const moderatorKey = (secret: string): string =>
-  createHmac('sha256', secret).update('moderator of the web chat').digest('base64url').slice(0, 24);
+  /** Whether the browser must show a key or open an invitation before it can have a name. */
+  keyNeeded(context: Context): boolean {
+    return this.#parts.access.keyNeeded && this.#token(context) === null && !this.isModerator(context);
+  }
 
-const matches = (given: string | undefined, secret: string): boolean => {
-  const expected = Buffer.from(moderatorKey(secret));
-  const actual = Buffer.from(given ?? '');
-  return expected.length === actual.length && timingSafeEqual(expected, actual);
-};
+  /** @throws KronaError ACCESS_NEEDED, NAME_NEEDED */
+  async require(context: Context): Promise<Member> {
+    const member = await this.known(context);
+    if (member !== null) return member;
+    this.#admit(context);
+    throw new KronaError('NAME_NEEDED', 'Choose a name first: reload the page.');
+  }
 
-export const isModerator = (context: Context, secret: string): boolean =>
-  matches(getCookie(context, MODERATOR_COOKIE), secret);
+  /**
+   * Gives the browser a name; its first one makes it a member.
+   *
+   * @throws KronaError ACCESS_NEEDED, NAME_INVALID, NAME_TAKEN
+   */
+  async setName(context: Context, input: string): Promise<Member> {
+    this.#admit(context);
+    const name = checkName(input);
+    const token = this.#token(context) ?? this.#newToken();
+    const id = externalId(token);
+    const { records, access } = this.#parts;
+    // One after the other, so that two members can't take one name at once.
+    const member = await this.#naming.run('names', async () => {
+      const others = (await records.membersOn('web')).filter((other) => other.externalId !== id);
+      // On one's own machine, the same name is the same person in another browser.
+      const taken = others.find(
+        (other) => looksLike(other.name, name) && !(access.local && other.name === name),
+      );
+      if (taken !== undefined)
+        throw new KronaError(
+          'NAME_TAKEN',
+          `“${name}” looks like the name of another member. Choose another one.`,
+        );
+      return records.member('web', id, name);
+    });
+    this.#keep(context, COOKIE, token);
+    return member;
+  }
 
-/** Sets the cookie and returns true when the key is right. */
-export function becomeModerator(context: Context, secret: string, key: string, secure: boolean): boolean {
-  if (!matches(key, secret)) return false;
-  setCookie(context, MODERATOR_COOKIE, key, cookieOptions(secure));
-  return true;
+  /** Lets the member of an access key in. @throws KronaError ACCESS_KEY_WRONG */
+  enterByKey(context: Context, key: string): void {
+    const pass = this.#passes.ofKey(key.trim());
+    if (pass === null)
+      throw new KronaError(
+        'ACCESS_KEY_WRONG',
+        'This access key is wrong. Ask the administrator for yours, or a moderator for an invitation link.',
+      );
+    this.#keep(context, COOKIE, pass);
+  }
+
+  /** Lets the member of an invitation in; a browser that is a member's stays that member's. False when it is none. */
+  enterByInvitation(context: Context, pass: string): boolean {
+    if (!this.#passes.isInvitation(pass)) return false;
+    if (this.#token(context) === null) this.#keep(context, COOKIE, pass);
+    return true;
+  }
+
+  /** The query of a link that lets one new member in. @throws KronaError NOT_ALLOWED */
+  invite(context: Context): string {
+    this.requireModerator(context, 'invite');
+    return `?${new URLSearchParams({ invitation: this.#passes.invitation() }).toString()}`;
+  }
+
+  isModerator(context: Context): boolean {
+    return this.#isModeratorKey(getCookie(context, MODERATOR_COOKIE));
+  }
+
+  /** @param what - completes “Only moderators can …” @throws KronaError NOT_ALLOWED */
+  requireModerator(context: Context, what: string): void {
+    if (!this.isModerator(context))
+      throw new KronaError('NOT_ALLOWED', `Only moderators can ${what}. Open the moderator link first.`);
+  }
+
+  /** Sets the cookie and returns true when the key is right. */
+  becomeModerator(context: Context, key: string): boolean {
+    if (!this.#isModeratorKey(key)) return false;
+    this.#keep(context, MODERATOR_COOKIE, key);
+    return true;
+  }
+
+  #isModeratorKey(given = ''): boolean {
+    const [expected, actual] = [this.#parts.access.moderatorKey, given].map((key) =>
+      createHash('sha256').update(key).digest(),
+    ) as [Buffer, Buffer];
+    return timingSafeEqual(expected, actual);
+  }
+
+  /** @throws KronaError ACCESS_NEEDED */
+  #admit(context: Context): void {
+    if (this.keyNeeded(context))
+      throw new KronaError(
+        'ACCESS_NEEDED',
+        'An access key or an invitation link is needed here. Reload the page to enter yours.',
+      );
+  }
+
+  /** What the browser is known by; null when that does not let it in. */
+  #token(context: Context): string | null {
+    const cookie = getCookie(context, COOKIE) ?? '';
+    if (this.#passes.isValid(cookie)) return cookie;
+    // Earlier releases kept the name behind the token, which has a fixed length.
+    const [, token] = /^([A-Za-z0-9_-]{43})(?:~|$)/u.exec(cookie) ?? [];
+    return token === undefined || this.#parts.access.keyNeeded ? null : token;
+  }
+
+  #newToken(): string {
+    return this.#parts.access.keyNeeded ? this.#passes.ofModerator() : randomBytes(32).toString('base64url');
+  }
+
+  #keep(context: Context, name: string, value: string): void {
+    const { secure } = this.#parts;
+    setCookie(context, name, value, { httpOnly: true, sameSite: 'Lax', path: '/', maxAge: YEAR, secure });
+  }
 }

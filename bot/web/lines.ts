@@ -36,8 +36,9 @@ export class Lines {
     else this.#hub.refresh(channel.externalId);
   }
 
+  /** Removes a line of Krona's. */
   async remove(channel: Channel, id: string): Promise<void> {
-    await this.#records.removeLine(id);
+    await this.#records.removeLine(channel.id, null, id);
     this.#hub.refresh(channel.externalId);
   }
 

@@ -1,21 +1,23 @@
 /** @file The live connection of a page: a WebSocket that brings it the lines of the channel that it watches. */
 import { upgradeWebSocket } from '@hono/node-server';
 import * as v from 'valibot';
-import type { Member } from '../../core/records.ts';
-import type { RecordStore } from '../../storage/records.ts';
-import type { Channels } from './channels.ts';
-import type { Hub, Viewer } from './hub.ts';
-import { requireMember } from './identity.ts';
-import type { ServerMessage } from './protocol.ts';
+import { WebSocket } from 'ws';
+import type { Viewer } from './hub.ts';
+import type { Identity } from './identity.ts';
+import type { ClientMessage } from './protocol.ts';
+import { boundedSend } from './sockets.ts';
+import type { WebGateway } from './web-gateway.ts';
 
-const LINES_AT_ONCE = 1_000;
+/** Lines that a page gets at once, however many it asks for. */
+const LINES_AT_ONCE = 200;
+/** The most that a page may ask for. */
+const MOST_ASKED = 1_000;
 /** Characters of a message of the page. */
 const LONGEST_MESSAGE = 1_000;
 
 export interface LiveParts {
-  readonly records: RecordStore;
-  readonly channels: Channels;
-  readonly hub: Hub;
+  readonly identity: Identity;
+  readonly gateway: Pick<WebGateway, 'channels' | 'hub'>;
   /** Names the page's own files: a page with others reloads itself. */
   readonly bundle: string;
 }
@@ -31,39 +33,61 @@ const WATCH = v.pipe(
     type: v.literal('watch'),
     channelId: v.string(),
     since: integer(0),
-    limit: v.pipe(integer(1), v.toMaxValue(LINES_AT_ONCE)),
+    limit: v.pipe(integer(1), v.toMaxValue(MOST_ASKED)),
   }),
 );
 
 /** The route's handler. */
-export function liveConnection({ records, channels, hub, bundle }: LiveParts) {
+export function liveConnection({ identity, gateway: { channels, hub }, bundle }: LiveParts) {
   return upgradeWebSocket(async (context) => {
-    const member = await requireMember(context, records);
+    const member = await identity.require(context);
+    const moderator = identity.isModerator(context);
     let viewer: Viewer | null = null;
+    let watch = (_wanted: ClientMessage): void => {};
     return {
-      onOpen: (_event, socket) => {
-        const send = (message: ServerMessage) => socket.send(JSON.stringify(message));
-        viewer = { member, send };
-        hub.enter(viewer);
-        void greet(member, send);
+      onOpen: (_event, { raw }) => {
+        // It may have been one too many.
+        if (!(raw instanceof WebSocket) || raw.readyState !== WebSocket.OPEN) return;
+        const current: Viewer = { member, send: boundedSend(raw) };
+        viewer = current;
+        watch = newestOnly(async ({ channelId, since, limit }) => {
+          const channel = await channels.find(channelId).catch(() => null);
+          if (channel === null) current.send({ type: 'nowhere', channelId });
+          else await hub.watch(current, channel, since, Math.min(limit, LINES_AT_ONCE));
+        });
+        hub.enter(current);
+        const { id, name } = member;
+        void channels
+          .list()
+          .then((list) =>
+            current.send({ type: 'hello', bundle, me: { id, name }, moderator, channels: list }),
+          );
       },
       onMessage: ({ data }) => {
         const { success, output } = v.safeParse(WATCH, data);
-        if (!success || viewer === null) return;
-        const { channelId, since, limit } = output;
-        const current = viewer;
-        void channels
-          .find(channelId)
-          .then((channel) => hub.watch(current, channel, since, limit))
-          .catch(() => current.send({ type: 'nowhere', channelId }));
+        if (success) watch(output);
       },
       onClose: () => {
         if (viewer !== null) hub.leave(viewer);
       },
     };
   });
+}
 
-  async function greet({ id, name }: Member, send: (message: ServerMessage) => void): Promise<void> {
-    send({ type: 'hello', bundle, me: { id, name }, channels: await channels.list() });
-  }
+/** Runs `work` one at a time, and of what is asked in the meantime only the newest. */
+function newestOnly<T>(work: (wanted: T) => Promise<void>): (wanted: T) => void {
+  let running = false;
+  let next: { readonly wanted: T } | null = null;
+  const run = async (wanted: T) => {
+    running = true;
+    await work(wanted).catch(() => undefined);
+    running = false;
+    const waiting = next;
+    next = null;
+    if (waiting !== null) void run(waiting.wanted);
+  };
+  return (wanted) => {
+    if (running) next = { wanted };
+    else void run(wanted);
+  };
 }

@@ -4,6 +4,7 @@ import type { Card } from '../../commands/card.ts';
 import { errorCard } from '../../commands/cards/format.ts';
 import type { CommandContext } from '../../commands/contract.ts';
 import type { ParsedCommand } from '../../commands/line/command-line.ts';
+import { foldEmoji, meaningOf } from '../../commands/votes/emoji.ts';
 import { KronaError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { Channel, Member } from '../../core/records.ts';
@@ -63,6 +64,20 @@ const PHOTOS_WITHOUT_COMMAND: Card = {
   ],
   audience: 'caller',
 };
+
+/** Different emoji on one picture, votes apart. */
+const MOST_EMOJI = 20;
+
+/** @throws KronaError TOO_MANY_REACTIONS when a picture has no room for another emoji */
+function checkRoom(emoji: string, votes: readonly PictureVotes[], pictureId: string): void {
+  const there = votes.filter((vote) => vote.pictureId === pictureId);
+  const known = there.some((vote) => vote.emoji === foldEmoji(emoji));
+  if (!known && there.length >= MOST_EMOJI && meaningOf(emoji).sign === 0)
+    throw new KronaError(
+      'TOO_MANY_REACTIONS',
+      `A picture can have ${MOST_EMOJI} different emoji, and this one has. Use one of those, or vote with a heart.`,
+    );
+}
 
 const party = ({ externalId, name }: Party): Party => ({ externalId, name });
 
@@ -125,12 +140,17 @@ export class MemberEvents {
     this.#underWay.add(answered.finally(() => this.#settled(press)));
   }
 
-  /** Takes in a reaction, and returns all reactions on the set. @throws KronaError VOTE_LOST, PICTURE_GONE */
+  /**
+   * Takes in a reaction, and returns all reactions on the set.
+   *
+   * @throws KronaError VOTE_LOST, PICTURE_GONE, TOO_MANY_REACTIONS
+   */
   async react({ channel, member, pictureId, emoji, added }: Reaction): Promise<PictureVotes[]> {
     const { context, hub, views } = this.#parts;
     const picture = await context.records.picture(pictureId);
     const set = picture && (await context.records.set(picture.setId));
     if (set?.channelId !== channel.id) throw new KronaError('PICTURE_GONE', 'This picture was deleted.');
+    if (added) checkRoom(emoji, await views.votes(set.id), pictureId);
     const stored = await this.#active().onReaction({
       channel: party(channel),
       member: party(member),

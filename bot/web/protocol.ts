@@ -45,6 +45,8 @@ export type LineBody = SaidBody | CardBody | GoneBody;
 export interface LineView {
   readonly id: string;
   readonly revision: number;
+  /** The order of lines. */
+  readonly place: number;
   readonly at: number;
   /** null: Krona. */
   readonly member: MemberView | null;
@@ -55,6 +57,13 @@ export interface LineView {
   readonly votes?: readonly PictureVotes[];
   /** True for a command that was being answered when the bot stopped. */
   readonly interrupted?: boolean;
+}
+
+/** A part of a channel's lines. */
+export interface LinesBefore {
+  readonly lines: readonly LineView[];
+  /** The place before which the next earlier lines are; null: these are the first. */
+  readonly earlier: number | null;
 }
 
 /** Reactions standing on one picture. */
@@ -81,19 +90,20 @@ export type ServerMessage =
       readonly type: 'hello';
       readonly bundle: string;
       readonly me: MemberView;
+      readonly moderator: boolean;
       readonly channels: readonly ChannelView[];
     }
   | { readonly type: 'channels'; readonly channels: readonly ChannelView[] }
   /**
    * After `watch`: the lines changed since, or `afresh` the newest ones that take the place of all that the page
-   * has; whether there are earlier ones (null: as before); the caller's whispers.
+   * has; where earlier ones begin, as in LinesBefore (left out: as before); the caller's whispers.
    */
   | {
       readonly type: 'channel';
       readonly channelId: string;
       readonly lines: readonly LineView[];
       readonly afresh: boolean;
-      readonly more: boolean | null;
+      readonly earlier?: number | null;
       readonly whispers: readonly WhisperView[];
     }
   | { readonly type: 'line'; readonly channelId: string; readonly line: LineView }
@@ -107,7 +117,13 @@ export type ServerMessage =
   | { readonly type: 'unwhisper'; readonly id: string }
   /** A line sent or a button pressed by this member has been dealt with. */
   | { readonly type: 'settled'; readonly id: string }
-  | { readonly type: 'here'; readonly channelId: string; readonly members: readonly MemberView[] }
+  /** Who watches the channel: some of them, and how many there are. */
+  | {
+      readonly type: 'here';
+      readonly channelId: string;
+      readonly members: readonly MemberView[];
+      readonly count: number;
+    }
   /** Something happened in a channel that this page does not show. */
   | { readonly type: 'activity'; readonly channelId: string }
   /** The channel does not exist. */
@@ -149,8 +165,13 @@ export interface ErrorView {
   readonly message: string;
 }
 
+/** The channel that every page starts in. */
+export const FIRST_CHANNEL = 'general';
+
 /** Limits that page and bot share. */
 export const MAX_PHOTOS = 10;
 export const MAX_PHOTO_BYTES = 25 * 1024 * 1024;
 export const MAX_TEXT = 8000;
 export const MAX_NAME = 32;
+/** Lines that a page shows at first, and that each step back adds. */
+export const LINES_OF_PAGE = 60;

@@ -22,10 +22,17 @@ export const checked = <S extends Schema, T extends 'json' | 'query'>(target: T,
     );
   });
 
-/** Text of at most `most` characters. */
+/** NUL and halves of characters, which PostgreSQL's jsonb can't hold. */
+const UNSTORABLE = /\0|\p{Surrogate}/gu;
+
+/** Text of at most `most` characters, without what can't be stored. */
 export const text = (most: number) => {
   const expected = `expected text of at most ${most} characters`;
-  return v.pipe(v.string(expected), v.maxLength(most, expected));
+  return v.pipe(
+    v.string(expected),
+    v.maxLength(most, expected),
+    v.transform((given) => given.replace(UNSTORABLE, '')),
+  );
 };
 
 /** A UUID in lower case. */

@@ -3,8 +3,7 @@ import type { Hono } from 'hono';
 import type { CommandContext } from '../../commands/contract.ts';
 import { KronaError } from '../../core/errors.ts';
 import { createApi } from './api.ts';
-import { Channels } from './channels.ts';
-import { becomeModerator } from './identity.ts';
+import type { Identity } from './identity.ts';
 import { liveConnection } from './live.ts';
 import type { Page } from './page.ts';
 import type { Uploads } from './uploads.ts';
@@ -15,27 +14,25 @@ export interface WebParts {
   readonly context: CommandContext;
   readonly uploads: Uploads;
   readonly page: Page;
-  readonly secret: string;
-  /** Members reach the chat over HTTPS. */
-  readonly secure: boolean;
+  readonly identity: Identity;
 }
 
 export function mountWeb(app: Hono, web: WebParts): void {
-  const { gateway, page, secret, secure } = web;
-  const { records } = web.context;
-  const channels = new Channels(records);
+  const { gateway, page, identity } = web;
 
   app.get('/', (context) => {
-    const key = context.req.query('moderator');
-    if (key === undefined) return page.html(context);
-    if (!becomeModerator(context, secret, key, secure))
+    const { moderator, invitation } = context.req.query();
+    if (moderator === undefined && invitation === undefined) return page.html(context);
+    if (moderator !== undefined && !identity.becomeModerator(context, moderator))
       throw new KronaError(
         'LINK_INVALID',
         'This moderator link is invalid. Copy the one that Krona prints at start.',
       );
+    if (invitation !== undefined && !identity.enterByInvitation(context, invitation))
+      throw new KronaError('LINK_INVALID', 'This invitation is invalid. Ask a moderator for a new one.');
     return context.redirect('/');
   });
   app.get('/assets/:name', (context) => page.asset(context, context.req.param('name')) ?? context.notFound());
-  app.get('/api/live', liveConnection({ records, channels, hub: gateway.hub, bundle: page.bundle }));
-  app.route('/api', createApi({ ...web, channels }));
+  app.get('/api/live', liveConnection({ identity, gateway, bundle: page.bundle }));
+  app.route('/api', createApi(web));
 }

@@ -10,10 +10,13 @@ import { type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Attachment } from '../../commands/contract.ts';
 import { KronaError } from '../../core/errors.ts';
+import { isFileError } from '../../core/files.ts';
 import { MAX_PHOTO_BYTES, MAX_PHOTOS } from './protocol.ts';
 
 /** Files of one member that can wait for their message; the oldest make room for new ones. */
 const MOST_WAITING = 3 * MAX_PHOTOS;
+/** Bytes of waiting files: of one member, and in all. */
+const MOST_BYTES = { member: 8 * MAX_PHOTO_BYTES, all: 64 * MAX_PHOTO_BYTES };
 /** A message that does not come within this will not come, ms. */
 const LONGEST_WAIT = 2 * 3_600_000;
 
@@ -21,7 +24,7 @@ export interface Upload extends Attachment {
   readonly id: string;
   readonly memberId: string;
   readonly path: string;
-  /** When it arrived, ms since the epoch. */
+  /** When it arrived, ms of the monotonic clock. */
   readonly at: number;
 }
 
@@ -40,8 +43,9 @@ export class Uploads {
     return new Uploads(folder);
   }
 
-  /** Takes in a file. @throws KronaError ATTACHMENT_TOO_LARGE */
+  /** Takes in a file. @throws KronaError ATTACHMENT_TOO_LARGE, UPLOADS_FULL, DISK_FULL */
   async add(memberId: string, fileName: string, bytes: Readable): Promise<Upload> {
+    this.#checkRoom(memberId);
     const id = randomUUID();
     const path = join(this.#folder, id);
     let size = 0;
@@ -56,13 +60,13 @@ export class Uploads {
       await pipeline(bytes, measured, createWriteStream(path));
     } catch (error) {
       await rm(path, { force: true });
-      throw error;
+      throw isFileError(error, 'ENOSPC') || isFileError(error, 'EDQUOT') ? diskFull(error) : error;
     }
     const upload: Upload = {
       id,
       memberId,
       path,
-      at: Date.now(),
+      at: performance.now(),
       fileName,
       size,
       read: () =>
@@ -74,10 +78,22 @@ export class Uploads {
     };
     this.#waiting.set(id, upload);
     const waiting = [...this.#waiting.values()];
-    const old = waiting.filter((other) => other.at < Date.now() - LONGEST_WAIT);
+    const old = waiting.filter((other) => other.at < performance.now() - LONGEST_WAIT);
     const own = waiting.filter((other) => other.memberId === memberId);
     await this.release([...old, ...own.slice(0, -MOST_WAITING)]);
     return upload;
+  }
+
+  /** @throws KronaError UPLOADS_FULL */
+  #checkRoom(memberId: string): void {
+    const waiting = [...this.#waiting.values()].filter(({ at }) => at >= performance.now() - LONGEST_WAIT);
+    const bytes = (list: readonly Upload[]) => list.reduce((sum, { size }) => sum + size, 0);
+    const own = waiting.filter((upload) => upload.memberId === memberId);
+    if (bytes(own) > MOST_BYTES.member || bytes(waiting) > MOST_BYTES.all)
+      throw new KronaError(
+        'UPLOADS_FULL',
+        'Too many photos wait for their messages. Send the message of the ones before, then try again.',
+      );
   }
 
   /** A member's uploads by id, in that order. @throws KronaError UPLOAD_GONE */
@@ -99,6 +115,16 @@ export class Uploads {
     }
   }
 }
+
+const diskFull = (cause: unknown): KronaError =>
+  new KronaError(
+    'DISK_FULL',
+    'The disk of the bot is full, so the photo was not stored. Tell its administrator.',
+    {
+      cause,
+      retryable: true,
+    },
+  );
 
 export function tooLarge(fileName: string): KronaError {
   return new KronaError(

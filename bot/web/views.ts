@@ -31,7 +31,15 @@ export class ConversationViews {
 
   /** Lines by rising revision. */
   async lines(channel: Channel, since: number, limit: number): Promise<LineView[]> {
-    const lines = await this.#records.lines(channel.id, since, limit);
+    return this.#shown(await this.#records.lines(channel.id, since, limit));
+  }
+
+  /** The last lines before a place (null: the newest), in their order. */
+  async linesBefore(channel: Channel, place: number | null, limit: number): Promise<LineView[]> {
+    return this.#shown(await this.#records.linesBefore(channel.id, place, limit));
+  }
+
+  async #shown(lines: readonly ChatLine[]): Promise<LineView[]> {
     const authors = lines.flatMap(({ memberId }) => (memberId === null ? [] : [memberId]));
     const members = await this.#members(authors);
     return Promise.all(lines.map((line) => this.#line(line, members)));
@@ -82,6 +90,7 @@ export class ConversationViews {
     return {
       id: line.id,
       revision: line.revision,
+      place: line.place,
       at: line.createdAt.getTime(),
       member:
         line.memberId === null

@@ -6,22 +6,32 @@ import type { Card } from '../../commands/card.ts';
 import type { CommandContext } from '../../commands/contract.ts';
 import type { Log } from '../../core/log.ts';
 import type { Channel } from '../../core/records.ts';
+import type { WebAccess } from '../../core/web-access.ts';
 import type { Gateway, GatewayHandlers } from '../gateway.ts';
+import { Channels } from './channels.ts';
 import { Hub } from './hub.ts';
 import { Lines } from './lines.ts';
 import { MemberEvents } from './member-events.ts';
 import type { Uploads } from './uploads.ts';
 import { ConversationViews } from './views.ts';
 
+export interface WebGatewayParts {
+  readonly context: CommandContext;
+  readonly secret: string;
+  readonly access: WebAccess;
+  readonly uploads: Uploads;
+  readonly log: Log;
+}
+
 export class WebGateway implements Gateway {
   readonly platform = 'web';
   readonly hub: Hub;
   readonly events: MemberEvents;
-  readonly #context: CommandContext;
+  readonly channels: Channels;
   readonly #lines: Lines;
 
-  constructor(context: CommandContext, secret: string, uploads: Uploads, log: Log) {
-    this.#context = context;
+  constructor({ context, secret, access, uploads, log }: WebGatewayParts) {
+    this.channels = new Channels({ records: context.records, local: access.local });
     const beingAnswered = new Set<string>();
     const views = new ConversationViews(context.records, secret, beingAnswered);
     this.hub = new Hub(views, log);
@@ -44,7 +54,7 @@ export class WebGateway implements Gateway {
 
   async start(handlers: GatewayHandlers): Promise<void> {
     this.events.start(handlers);
-    await this.#context.records.channel(this.platform, 'general', 'general');
+    await this.channels.start();
     this.hub.start();
   }
 

@@ -18,6 +18,8 @@ export function define(command: Command, shell: Shell): void {
 export interface BotAddresses {
   readonly address: string;
   readonly moderatorAddress: string;
+  /** The port that it listens on, which the addresses need not name. */
+  readonly port: number;
 }
 
 function serveBot(config: Config): Promise<Service> {
@@ -28,9 +30,9 @@ function serveBot(config: Config): Promise<Service> {
   });
 }
 
-export function describeBot({ address, moderatorAddress }: BotAddresses): Outcome {
+export function describeBot({ address, moderatorAddress, port }: BotAddresses): Outcome {
   return {
-    json: { address, moderatorAddress },
+    json: { address, moderatorAddress, port },
     text: `Chat: ${address}\nFor you, as a moderator: ${moderatorAddress}`,
   };
 }

@@ -12,6 +12,7 @@ import {
   type DrawRequest,
 } from '../../gpu-worker/sampling/text-to-image.ts';
 import { makeFolder } from '../../core/files.ts';
+import { counted } from '../../core/format.ts';
 import { defaultOf } from '../../core/settings/defaults.ts';
 import { DRAW_SETTINGS } from '../../core/settings/draw-table.ts';
 import { deviceOption, prepareDevice } from '../device.ts';
@@ -56,12 +57,17 @@ async function imagineAsGiven(given: ImagineGiven, io: CommandIo): Promise<Outco
       draw(painter, refiner, request, given, hooks),
     );
     const images = await save(pictures, request, given.out);
+    const { tokens, chunks } = painter.promptLength(request.prompt);
     const peakMemoryMiB = process.resourceUsage().maxRSS / 1024;
     io.log(
       `seed ${request.seed}, ${times.secondsPerImage.toFixed(2)} s per picture, ` +
-        `peak memory ${Math.round(peakMemoryMiB)} MiB`,
+        `peak memory ${Math.round(peakMemoryMiB)} MiB, ${counted(tokens, 'token')}` +
+        (chunks > 1 ? ` in ${chunks} chunks` : ''),
     );
-    return { json: { images, seed: request.seed, ...times, peakMemoryMiB }, text: images.join('\n') };
+    return {
+      json: { images, seed: request.seed, tokens, chunks, ...times, peakMemoryMiB },
+      text: images.join('\n'),
+    };
   } finally {
     await painter.release();
     await refiner?.release();

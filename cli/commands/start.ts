@@ -4,6 +4,7 @@ import { readConfig } from '../../core/config.ts';
 import { startEmbeddedDatabase } from '../../storage/embedded/database.ts';
 import { createLog } from '../log.ts';
 import { service, type Service, type Shell } from '../output.ts';
+import { closeDataFolder } from '../storage.ts';
 import { ServiceProcess } from '../service-process.ts';
 import { describeBot, type BotAddresses } from './bot.ts';
 
@@ -14,9 +15,11 @@ export function define(command: Command, shell: Shell): void {
   );
   service(command, shell, async () => {
     const config = await readConfig();
+    const log = createLog('start');
+    await closeDataFolder(config, log);
     const database = config.databaseUrl === null ? await startEmbeddedDatabase(config) : null;
     try {
-      const services = await startServices();
+      const services = await startServices(log);
       return {
         ...services,
         async stop() {
@@ -34,12 +37,11 @@ export function define(command: Command, shell: Shell): void {
 /** A small young generation and few arenas: half the memory, and fast enough for a chat. */
 const SMALL = { nodeOptions: ['--max-semi-space-size=2'], env: { MALLOC_ARENA_MAX: '2' } };
 
-async function startServices(): Promise<Service> {
-  const log = createLog('start');
+async function startServices(log: ReturnType<typeof createLog>): Promise<Service> {
   const bot = new ServiceProcess({ command: 'bot', log, ...SMALL });
   const addresses = (await bot.ready()) as BotAddresses;
   // Open pages expect a restarted bot at the same address.
-  bot.keep({ KRONA_PORT: new URL(addresses.address).port });
+  bot.keep({ KRONA_PORT: String(addresses.port) });
   // After the bot, so that the first page does not wait for the model.
   const worker = new ServiceProcess({ command: 'worker', log });
   return {

@@ -1,16 +1,18 @@
 /** @file What `krona train` was given, as the options of a training. */
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { FactorPairs } from '../../gpu-worker/adapters/krona.ts';
 import { modelCard } from '../../gpu-worker/adapters/model-card.ts';
 import { openModel } from '../../gpu-worker/models/open-model.ts';
 import { chosenOptions } from '../../gpu-worker/training/chosen-options.ts';
 import type { Prior } from '../../gpu-worker/training/class-pictures.ts';
 import { findMasks, readCaptions } from '../../gpu-worker/training/photo-sidecars.ts';
-import { listPhotos } from '../../gpu-worker/training/photos.ts';
+import { readPhotoFolder, type UnusedFile } from '../../gpu-worker/training/photo-folder.ts';
 import { trainDefaults, trainRecipe, type TrainOptions } from '../../gpu-worker/training/train-options.ts';
 import { dataFolder } from '../../core/environment.ts';
 import type { Device } from '../../core/config.ts';
 import { KronaError } from '../../core/errors.ts';
+import { checkPhotoSize } from '../../core/pictures/photo-size.ts';
+import { Picture } from '../../core/pictures/picture.ts';
 import type { SchedulerName } from '../../core/settings/choices.ts';
 import { checkSide } from '../../core/settings/check.ts';
 import { defaultOf, DEFAULT_SETTINGS } from '../../core/settings/defaults.ts';
@@ -33,6 +35,7 @@ export interface TrainGiven extends CliValues<typeof TRAIN_SETTINGS> {
   seed?: number;
   checkpointEvery?: number;
   resume?: boolean;
+  restart?: boolean;
   trace?: string;
   sample?: readonly string[];
   scheduler?: SchedulerName | null;
@@ -59,6 +62,7 @@ const SAME = [
   'checkpointing',
   'checkpointEvery',
   'resume',
+  'restart',
   'trace',
   'cuts',
   'background',
@@ -68,14 +72,28 @@ function pick<T extends object, K extends keyof T>(from: T, keys: readonly K[]):
   return Object.fromEntries(keys.filter((key) => key in from).map((key) => [key, from[key]])) as Pick<T, K>;
 }
 
-/** @throws KronaError MODEL_*, PHOTOS_MISSING, SIZE_UNFIT, OPTION_MISSING for class pictures of no class */
-export async function trainOptions(given: TrainGiven): Promise<TrainOptions> {
+/** What was found in the folder of photos, for people and programs. */
+export interface TrainInput {
+  readonly photos: { readonly used: number; readonly unused: readonly UnusedFile[] };
+  /** Photos with a caption, and the files of those without; null where captions are ignored. */
+  readonly captions: { readonly found: number; readonly missing: readonly string[] } | null;
+}
+
+/**
+ * @throws KronaError MODEL_*, PHOTOS_MISSING, PHOTO_*, CAPTION_UNREADABLE, SIZE_UNFIT, OPTION_INVALID,
+ * OPTION_MISSING for class pictures of no class
+ */
+export async function trainOptions(
+  given: TrainGiven,
+): Promise<{ readonly options: TrainOptions; readonly input: TrainInput }> {
   const model = modelCard(await openModel(given.model));
   const { method = defaultOf('method'), noiseStrength = defaultOf('noiseStrength') } = given;
   const recipe = { ...trainRecipe(model), ...trainDefaults(model, method) };
-  const photos = await listPhotos(given.photos);
   const words = subjectWords(given.subject, given.class);
+  const { photos, unused } = await readPhotoFolder(given.photos);
+  for (const path of photos) checkPhotoSize(await Picture.open(path, basename(path)), basename(path));
   const subject = `${words.subjectToken} ${words.subjectClass}`.trim();
+  const beside = await sidecars(given, photos);
   const options: TrainOptions = {
     seed: 0,
     checkpointEvery: null,
@@ -92,11 +110,18 @@ export async function trainOptions(given: TrainGiven): Promise<TrainOptions> {
     prompt: given.prompt || photoOf(subject, model),
     maxGradNorm: given.maxGradNorm === 0 ? null : (given.maxGradNorm ?? recipe.maxGradNorm),
     ...chosenOptions({ ...DEFAULT_SETTINGS, ...given }, () => priorOf(given, words.subjectClass, model)),
-    ...(await sidecars(given, photos)),
+    ...beside,
     ...(noiseStrength < 1 && { noiseStrength }),
   };
   checkSide('resolution', options.resolution, model);
-  return options;
+  const missing = photos.filter((_, n) => !beside.captions?.[n]).map((path) => basename(path));
+  return {
+    options,
+    input: {
+      photos: { used: photos.length, unused },
+      captions: given.captions ? { found: photos.length - missing.length, missing } : null,
+    },
+  };
 }
 
 /** The caption of a photo. No small model knows photos; chat uses the short form for all models. */
@@ -129,8 +154,17 @@ function priorOf(given: TrainGiven, subjectClass: string, model: ModelCard): Omi
   };
 }
 
-/** `sks cat` → token `sks` and class `cat`; a class that is given is what follows the token. */
+/**
+ * `sks cat` → token `sks` and class `cat`; a class that is given is what follows the token.
+ *
+ * @throws KronaError OPTION_INVALID for a subject without a visible character
+ */
 function subjectWords(subject: string, given: string | undefined) {
+  if (!/[\p{L}\p{N}\p{P}\p{S}]/u.test(subject))
+    throw new KronaError(
+      'OPTION_INVALID',
+      '`--subject` must be a name for prompts, such as "sks cat"; it is empty.',
+    );
   const text = subject.trim().replace(/\s+/g, ' ');
   const last = text.slice(text.lastIndexOf(' ') + 1);
   const subjectClass = given?.trim() ?? (last === text ? '' : last);

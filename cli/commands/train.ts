@@ -7,6 +7,7 @@ import { trainAdapter } from '../../gpu-worker/training/train.ts';
 import type { TrainResult } from '../../gpu-worker/training/train-options.ts';
 import { KronaError } from '../../core/errors.ts';
 import { makeFolder } from '../../core/files.ts';
+import { counted } from '../../core/format.ts';
 import { SCHEDULERS } from '../../core/settings/choices.ts';
 import { DRAW_SETTINGS } from '../../core/settings/draw-table.ts';
 import { readSetting } from '../../core/settings/read.ts';
@@ -14,7 +15,7 @@ import { TRAIN_SETTINGS } from '../../core/settings/train-table.ts';
 import { deviceOption, prepareDevice } from '../device.ts';
 import { addSettings, checked, collected, modelOption, seedOption } from '../options.ts';
 import { action, type CommandIo, type Outcome, type Shell } from '../output.ts';
-import { trainOptions, type TrainGiven } from './train-options.ts';
+import { trainOptions, type TrainGiven, type TrainInput } from './train-options.ts';
 import { checkSamples, drawSamples } from './train-samples.ts';
 
 /** Most steps of a run, and so between two checkpoints. */
@@ -45,7 +46,7 @@ function defineInput(train: Command): void {
       '--prompt <text>',
       'caption of every photo (default: "a photo of" and the subject; small models: "a" and the subject)',
     )
-    .option('--no-captions', 'ignore photo.txt beside a photo, which holds its caption')
+    .option('--no-captions', 'ignore photo.txt or photo.caption beside a photo, which holds its caption')
     .option(
       '--class-prompt <text>',
       'prompt of class pictures (default: "a photo of" and the class; small models: "a" and the class)',
@@ -63,7 +64,10 @@ function defineRun(train: Command): void {
   } as const;
   train
     .addOption(checked('--checkpoint-every <n>', every, 'only the end'))
-    .option('--resume', 'continue from the last checkpoint of --out')
+    .option('--resume', 'continue the unfinished run of --out')
+    .addOption(
+      new Option('--restart', 'start anew, and give up an unfinished run of --out').conflicts('resume'),
+    )
     .option('--sample <prompt>', 'draw this prompt at every checkpoint and at the end; repeatable', collected)
     .addOption(
       new Option(
@@ -78,7 +82,8 @@ function defineRun(train: Command): void {
 
 async function trainAsGiven(given: TrainGiven, io: CommandIo): Promise<Outcome> {
   await prepareDevice(given.device);
-  const options = await trainOptions(given);
+  const { options, input } = await trainOptions(given);
+  tellInput(input, io);
   // Better told now than after the last step.
   await makeFolder(dirname(options.out));
   const { sample: prompts = [], scheduler = null } = given;
@@ -99,9 +104,17 @@ async function trainAsGiven(given: TrainGiven, io: CommandIo): Promise<Outcome> 
       io.progress.show(progress, progress.loss === null ? '' : `loss ${progress.loss.toFixed(4)}`),
   });
   return {
-    json: prompts.length > 0 ? { ...result, samples } : result,
+    json: { ...result, ...input, ...(prompts.length > 0 && { samples }) },
     text: [describe(result), ...samples].join('\n'),
   };
+}
+
+/** Names every file that is not used, and the photos without a caption where some have one. */
+function tellInput({ photos, captions }: TrainInput, io: CommandIo): void {
+  for (const { reason } of photos.unused) io.log(`Not used: ${reason}`);
+  if (captions === null || captions.found === 0) return;
+  const without = captions.missing.length === 0 ? '' : `; without: ${captions.missing.join(', ')}`;
+  io.log(`Captions: ${captions.found} of ${counted(photos.used, 'photo')}${without}.`);
 }
 
 /** `k:8x64,v:8x64` → a pair each. */

@@ -4,7 +4,7 @@ import type { Adapter, HeldPicture, Picture, PictureSet, VoteFact } from '../../
 import type { ResolvedPrompt } from '../../core/prompt.ts';
 import type { Card, CardButton, Tone } from '../card.ts';
 import { adapterName } from '../subjects/subjects.ts';
-import { duration, ordinal } from '../../core/format.ts';
+import { counted, duration, ordinal } from '../../core/format.ts';
 import { fieldsOf, plain } from './format.ts';
 import { heldText } from './pictures.ts';
 import { votedPictures } from './votes.ts';
@@ -34,6 +34,8 @@ const TONES: Readonly<Record<PictureSet['state'], Tone>> = {
 };
 
 function progressOf({ set, position }: SetCardSource): Card['progress'] {
+  if (set.state === 'queued' && set.awaitsRunId !== null)
+    return { fraction: null, label: 'queued behind the training' };
   if (set.state === 'queued')
     return { fraction: null, label: position ? `${ordinal(position)} in the queue` : 'queued' };
   if (set.state !== 'running') return undefined;
@@ -53,6 +55,9 @@ function textOf({ set, held, resolved }: SetCardSource): string[] {
     text.push('React to the best picture. Votes choose the adapter that the channel uses next.');
   if (set.state === 'failed') text.push(plain(set.failure?.message ?? 'Drawing failed.', 600));
   if (set.state === 'cancelled') text.push('Cancelled.');
+  const [awaited] = resolved.subjects;
+  if (set.state === 'queued' && set.awaitsRunId !== null && awaited)
+    text.push(`${plain(awaited.name)} is still being trained. Krona draws these pictures when that is done.`);
   for (const other of resolved.others)
     text.push(`${plain(other.name)} is drawn as an ordinary ${plain(other.className)}, without an adapter.`);
   return text;
@@ -113,6 +118,12 @@ export function setCard(source: SetCardSource): Card {
   };
 }
 
+function lengthOf({ promptLength }: PictureSet): string | null {
+  if (promptLength === null) return null;
+  const { tokens, chunks } = promptLength;
+  return `${counted(tokens, 'token')}${chunks > 1 ? `, read in ${chunks} chunks` : ''}`;
+}
+
 /** Returns everything that is needed to draw a set again, for the `details` button. */
 export function detailsCard(source: SetCardSource): Card {
   const { set, pictures, resolved, adapters } = source;
@@ -122,6 +133,7 @@ export function detailsCard(source: SetCardSource): Card {
     ['upscaled from', set.kind === 'upscale' ? 'a picture of another set' : null],
     ['prompt', plain(set.prompt, 1000)],
     ['prompt for the model', resolved.text === set.prompt ? null : plain(resolved.text, 1000)],
+    ['prompt length', lengthOf(set)],
     ['negative prompt', set.negative === null ? null : plain(set.negative, 1000)],
     ...adapterField(source).map(({ name, value }): [string, string] => [name, value]),
     ['strength', adapters.length > 0 ? String(set.strength) : null],

@@ -32,12 +32,26 @@ function dataOf(name: string, action: string): SubcommandData | undefined {
   return data?.actions ? data.actions.find((each) => each.name === action) : data;
 }
 
-/** Returns suggestions for an option; none for unknown names. */
+export interface Typing {
+  readonly name: string;
+  readonly action: string;
+  readonly option: string;
+  readonly typed: string;
+  /** Whoever types is a moderator. Default false. */
+  readonly moderator?: boolean;
+}
+
+/**
+ * Returns suggestions for an option; none for unknown names, and none for what the member can't use: they would tell who
+ * is blocked.
+ */
 export async function completeOption(
-  place: { readonly name: string; readonly action: string; readonly option: string; readonly typed: string },
+  { name, action, option: optionName, typed, moderator = false }: Typing,
   context: CommandContext,
   channel: Channel,
 ): Promise<string[]> {
-  const option = dataOf(place.name, place.action)?.options.find((each) => each.name === place.option);
-  return option ? valuesOf(option, place.typed, context, channel) : [];
+  const data = dataOf(name, action);
+  if (data?.needs === 'moderator' && !moderator) return [];
+  const option = data?.options.find((each) => each.name === optionName);
+  return option ? valuesOf(option, typed, context, channel) : [];
 }

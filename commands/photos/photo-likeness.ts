@@ -3,8 +3,8 @@
  * is its brightness gradient (dHash: is a pixel of a 9×8 thumbnail darker than its right neighbour?) and its 8×8
  * colours. Both must agree, because flat images share gradients and similar scenes share colours.
  */
-import sharp from 'sharp';
 import { at } from '../../core/at.ts';
+import { Picture } from '../../core/pictures/picture.ts';
 
 export interface PhotoPrint {
   /** 64 bits of gradient. */
@@ -20,11 +20,18 @@ const MOST_COLOUR = 8;
 
 /** Returns the print of an encoded image. */
 export async function photoPrint(bytes: Uint8Array): Promise<PhotoPrint> {
-  const small = sharp(bytes).flatten({ background: '#808080' }).toColourspace('srgb');
-  const [grey, colours] = await Promise.all([
-    small.clone().resize(9, 8, { fit: 'fill' }).greyscale().raw().toBuffer(),
-    small.clone().resize(8, 8, { fit: 'fill' }).removeAlpha().raw().toBuffer(),
-  ]);
+  const photo = await Picture.open(bytes, 'A photo');
+  const small = async (width: number, height: number, grey: boolean) => {
+    const { data } = await photo.render((image) => {
+      const flat = image
+        .flatten({ background: '#808080' })
+        .toColourspace('srgb')
+        .resize(width, height, { fit: 'fill' });
+      return (grey ? flat.greyscale() : flat.removeAlpha()).raw();
+    });
+    return data;
+  };
+  const [grey, colours] = await Promise.all([small(9, 8, true), small(8, 8, false)]);
   let gradient = 0n;
   for (let y = 0; y < 8; y++)
     for (let x = 0; x < 8; x++)

@@ -1,9 +1,9 @@
 /** @file Checks that photos allow the chosen mask, before a run is queued. */
-import sharp from 'sharp';
 import type { BlobStore } from '../../storage/blobs/contract.ts';
 import { KronaError } from '../../core/errors.ts';
 import { forBorderMask } from '../../core/pictures/border-mask.ts';
 import { cutOut } from '../../core/pictures/cut-out.ts';
+import { Picture } from '../../core/pictures/picture.ts';
 import type { Photo } from '../../core/records.ts';
 import type { TrainSettings } from '../../core/settings/schema.ts';
 import { plain } from '../cards/format.ts';
@@ -15,10 +15,9 @@ const NEEDED = {
 } as const;
 
 async function has(need: keyof typeof NEEDED, png: Uint8Array): Promise<boolean> {
-  if (need === 'alpha') return (await sharp(png).metadata()).hasAlpha;
-  const { data: pixels, info } = await forBorderMask(sharp(png))
-    .raw({ depth: 'uchar' })
-    .toBuffer({ resolveWithObject: true });
+  const photo = await Picture.open(png, 'A photo');
+  if (need === 'alpha') return photo.header.hasAlpha;
+  const { data: pixels, info } = await photo.render((image) => forBorderMask(image).raw({ depth: 'uchar' }));
   return cutOut({ width: info.width, height: info.height, pixels }) !== null;
 }
 

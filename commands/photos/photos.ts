@@ -7,6 +7,7 @@ import { counted } from '../../core/format.ts';
 import { plain } from '../cards/format.ts';
 import type { Command, CommandContext, Invocation, OptionData } from '../contract.ts';
 import { textOption } from '../line/options.ts';
+import { checkPhotoQuota, PHOTOS_ADDED } from '../rules/quota.ts';
 import { CAPTION, checkCaption, MAX_CAPTION, readCaptions } from './photo-captions.ts';
 import { mayChange } from '../rules/permission.ts';
 import { admitTexts } from '../rules/guard.ts';
@@ -41,11 +42,14 @@ async function add(invocation: Invocation, context: CommandContext): Promise<Car
       invocation,
       captions.filter((caption) => caption !== null),
     );
+    await checkPhotoQuota(records, channel.id, member, intake.ready.length);
     const subject = await ensureSubject(records, invocation, name, className);
     const verdicts = await keepPhotos(records, subject, member, intake, likenesses);
     const kept = verdicts.filter((verdict) => verdict.kept).length;
     if (kept > 0)
-      await note(records, invocation, 'photos', `${counted(kept, 'photo')} of ${subject.name} added`);
+      await note(records, invocation, PHOTOS_ADDED, `${counted(kept, 'photo')} of ${subject.name} added`, {
+        amount: kept,
+      });
     return { subject, verdicts, photos: await records.photos(subject.id) };
   });
   const kept = verdicts.filter((verdict) => verdict.kept).length;

@@ -28,17 +28,32 @@ function mayUse({ who }: ChannelRules, right: Right, { roles }: Actor): boolean 
   return allowed !== 'moderators' && allowed.some((role) => roles.includes(role));
 }
 
+/** Whether a member is blocked in a channel or in its server. */
+export async function isBlocked(records: Records, channelId: string, memberId: string): Promise<boolean> {
+  const [channel, server] = [await records.rules(channelId), await records.serverRules(channelId)];
+  return channel.blocked.includes(memberId) || server?.blocked.includes(memberId) === true;
+}
+
 /**
- * Checks an actor's permission. Moderators always pass.
+ * Checks an actor's permission. Moderators always pass, unless they are blocked in the whole server.
  *
  * @throws KronaError BLOCKED, NOT_ALLOWED
  */
 export async function admit(records: Records, actor: Actor, { needs, openToBlocked }: Needs): Promise<void> {
+  const { channel, member } = actor;
+  if (!openToBlocked && !actor.manager) {
+    const server = await records.serverRules(channel.id);
+    if (server?.blocked.includes(member.id))
+      throw new KronaError(
+        'BLOCKED',
+        'A manager of the server blocked you in all its channels. Ask them why.',
+      );
+  }
   if (actor.moderator) return;
   if (needs === 'moderator') throw notAllowed('moderators', 'use this command');
   if (openToBlocked) return;
-  const rules = await records.rules(actor.channel.id);
-  if (rules.blocked.includes(actor.member.id))
+  const rules = await records.rules(channel.id);
+  if (rules.blocked.includes(member.id))
     throw new KronaError('BLOCKED', 'A moderator blocked you in this channel. Ask a moderator why.');
   if (needs === undefined || mayUse(rules, needs, actor)) return;
   const who = rules.who[needs] === 'moderators' ? 'moderators' : 'moderators and members with certain roles';
@@ -70,5 +85,5 @@ export async function admitWork(
 ): Promise<void> {
   await admitTexts(records, actor, texts);
   if (actor.moderator) return;
-  await checkQuotas(records, actor.channel.id, actor.member, await records.rules(actor.channel.id), wish);
+  await checkQuotas(records, actor.channel.id, actor.member, wish);
 }

@@ -1,10 +1,9 @@
-/** @file Quotas: how much a member and a channel can still request, and when again. */
+/** @file Quotas: how much a member, a channel and a server can still request, and when again. */
 import { KronaError } from '../../core/errors.ts';
-import type { Member, Usage } from '../../core/records.ts';
+import type { Member, OpenUsage, Usage } from '../../core/records.ts';
 import type { Records } from '../../storage/records.ts';
-import type { ChannelRules, Quota } from '../../core/rules.ts';
+import type { Quota, Reach } from '../../core/rules.ts';
 import { counted, duration } from '../../core/format.ts';
-import { channelQueue, workRecord } from '../work/channel-queue.ts';
 
 const HOUR = 3600_000;
 const DAY = 24 * HOUR;
@@ -67,32 +66,47 @@ function checkAmount(who: string, quota: Quota, used: readonly Usage[], wish: Wi
 }
 
 /** @throws KronaError QUOTA_EXCEEDED */
-async function checkOpen(
-  records: Records,
-  channelId: string,
-  member: Member,
-  rules: ChannelRules,
-): Promise<void> {
-  if (rules.member.open === null && rules.channel.open === null) return;
-  const open = (await channelQueue(records, channelId)).map(workRecord);
-  const own = open.filter(({ memberId }) => memberId === member.id);
-  for (const [who, quota, list] of [
-    ['You', rules.member, own],
-    ['This channel', rules.channel, open],
-  ] as const) {
-    if (quota.open === null || list.length < quota.open) continue;
-    const left = list.flatMap(({ progress }) => progress?.secondsLeft ?? []);
-    const soon = left.length === 0 ? '' : `, in about ${duration(Math.min(...left))}`;
-    throw exceeded(
-      `${who} can have ${counted(quota.open, 'job')} queued or running at once. Try again when one of them ends` +
-        `${soon}. \`/krona queue show\` lists them.`,
-    );
-  }
+function checkOpen(who: string, quota: Quota, open: readonly OpenUsage[]): void {
+  if (quota.open === null || open.length < quota.open) return;
+  const left = open.flatMap(({ secondsLeft }) => secondsLeft ?? []);
+  const soon = left.length === 0 ? '' : `, in about ${duration(Math.min(...left))}`;
+  throw exceeded(
+    `${who} can have ${counted(quota.open, 'job')} queued or running at once. Try again when one of them ends` +
+      `${soon}. \`/krona queue show\` lists them.`,
+  );
+}
+
+/** A quota with those whom it holds for together. */
+interface Holder {
+  readonly reach: Reach;
+  /** As a sentence begins. */
+  readonly who: string;
+  readonly quota: Quota;
+  /** Whether it counts for this quota. */
+  readonly counts: (used: Pick<Usage, 'memberId'>) => boolean;
+}
+
+/** The quotas that bind a member in a channel: its own and those of its server. */
+async function holders(records: Records, channelId: string, member: Member): Promise<Holder[]> {
+  const rules = await records.rules(channelId);
+  const server = await records.serverRules(channelId);
+  const isOwn = ({ memberId }: Pick<Usage, 'memberId'>): boolean => memberId === member.id;
+  const anybody = (): boolean => true;
+  const here: Holder[] = [
+    { reach: 'channel', who: 'You', quota: rules.member, counts: isOwn },
+    { reach: 'channel', who: 'This channel', quota: rules.channel, counts: anybody },
+  ];
+  if (server === null) return here;
+  return [
+    ...here,
+    { reach: 'server', who: 'In the whole server you', quota: server.member, counts: isOwn },
+    { reach: 'server', who: 'This server', quota: server.server, counts: anybody },
+  ];
 }
 
 /**
- * Checks a member's request against the quotas of a channel. Call it in the transaction that queues the work, so that two
- * requests at once can't both get the last place.
+ * Checks a member's request against the quotas of a channel and its server. Call it in the transaction that queues the
+ * work, so that two requests at once can't both get the last place.
  *
  * @throws KronaError QUOTA_EXCEEDED with the time from which it works again
  */
@@ -100,45 +114,76 @@ export async function checkQuotas(
   records: Records,
   channelId: string,
   member: Member,
-  rules: ChannelRules,
   wish: Wish,
 ): Promise<void> {
   const { name, window } = LIMITS[wish.kind];
-  if (rules.member[name] !== null || rules.channel[name] !== null) {
-    const used = await records.usage(channelId, wish.kind, new Date(Date.now() - window));
-    const own = used.filter(({ memberId }) => memberId === member.id);
-    checkAmount('You', rules.member, own, wish);
-    checkAmount('This channel', rules.channel, used, wish);
+  const since = new Date(Date.now() - window);
+  const all = await holders(records, channelId, member);
+  for (const { reach, who, quota, counts } of all) {
+    if (quota[name] === null) continue;
+    const used = await records.usage(channelId, reach, wish.kind, since);
+    checkAmount(who, quota, used.filter(counts), wish);
   }
-  await checkOpen(records, channelId, member, rules);
+  for (const { reach, who, quota, counts } of all) {
+    if (quota.open === null) continue;
+    checkOpen(who, quota, (await records.openUsage(channelId, reach)).filter(counts));
+  }
 }
 
 /**
- * Returns one line for each limit of a member and of the channel: how much is used, and, when it is used up, the time
- * from which it works again.
+ * Returns one line for each limit of a member, the channel and the server: how much is used, and, when it is used up, the
+ * time from which it works again. A server's limits are listed once half of them is used.
  */
 export async function limitLines(records: Records, channelId: string, member: Member): Promise<string[]> {
-  const rules = await records.rules(channelId);
-  const both = [
-    ['You', rules.member, ({ memberId }: Pick<Usage, 'memberId'>) => memberId === member.id],
-    ['This channel', rules.channel, () => true],
-  ] as const;
+  const all = await holders(records, channelId, member);
   const lines: string[] = [];
+  const isShown = (reach: Reach, sum: number, limit: number) => reach === 'channel' || 2 * sum >= limit;
   for (const kind of ['train', 'imagine'] as const) {
     const { name, period, window } = LIMITS[kind];
-    const used = await records.usage(channelId, kind, new Date(Date.now() - window));
-    for (const [who, { [name]: limit }, counts] of both) {
+    for (const { reach, who, quota, counts } of all) {
+      const limit = quota[name];
       if (limit === null) continue;
-      const its = used.filter(counts);
+      const its = (await records.usage(channelId, reach, kind, new Date(Date.now() - window))).filter(counts);
       const free = freeAt(its, 1, limit, window);
       const again = free === null ? '' : `; more ${when(free)}`;
       const sum = its.reduce((total, { amount }) => total + amount, 0);
-      lines.push(`${who}: ${sum} of ${limit} ${name} in ${period}${again}.`);
+      if (isShown(reach, sum, limit)) lines.push(`${who}: ${sum} of ${limit} ${name} in ${period}${again}.`);
     }
   }
-  const open = (await channelQueue(records, channelId)).map(workRecord);
-  for (const [who, { open: limit }, counts] of both)
-    if (limit !== null)
-      lines.push(`${who}: ${open.filter(counts).length} of ${limit} jobs queued or running.`);
+  for (const { reach, who, quota, counts } of all) {
+    if (quota.open === null) continue;
+    const { length } = (await records.openUsage(channelId, reach)).filter(counts);
+    if (isShown(reach, length, quota.open))
+      lines.push(`${who}: ${length} of ${quota.open} jobs queued or running.`);
+  }
   return lines.length === 0 ? ['This channel has no limits.'] : lines;
+}
+
+/** The log's word for photos that were added. */
+export const PHOTOS_ADDED = 'photos';
+/** Most photos that a member and a channel can add in 24 hours. */
+const MOST_PHOTOS = { member: 300, channel: 3_000 };
+
+/**
+ * Checks photos against what a member and a channel can add in a day: so that nobody fills the disk. Call it in the
+ * transaction that adds them.
+ *
+ * @throws KronaError QUOTA_EXCEEDED with the time from which it works again
+ */
+export async function checkPhotoQuota(
+  records: Records,
+  channelId: string,
+  member: Member,
+  wanted: number,
+): Promise<void> {
+  const used = await records.usage(channelId, 'channel', PHOTOS_ADDED, new Date(Date.now() - DAY));
+  const own = used.filter(({ memberId }) => memberId === member.id);
+  for (const [who, limit, list] of [
+    ['You', MOST_PHOTOS.member, own],
+    ['This channel', MOST_PHOTOS.channel, used],
+  ] as const) {
+    const time = freeAt(list, wanted, limit, DAY);
+    if (time !== null)
+      throw exceeded(`${who} can add ${counted(limit, 'photo')} in 24 hours. Try again ${when(time)}.`);
+  }
 }

@@ -1,14 +1,15 @@
-/** @file `/krona rules`: a channel's rules. Everyone can read them; moderators can change them. */
+/** @file `/krona rules`: the rules of a channel and of its server. Everyone can read them; moderators can change them. */
 import { KronaError } from '../../core/errors.ts';
 import {
   RIGHTS,
   SAFETY,
   safetyIn,
   type ChannelRules,
-  type Quota,
   type Right,
   type Safety,
+  type ServerRules,
 } from '../../core/rules.ts';
+import type { Member } from '../../core/records.ts';
 import type { Records } from '../../storage/records.ts';
 import { note } from './audit.ts';
 import type { Card } from '../card.ts';
@@ -16,21 +17,14 @@ import { counted } from '../../core/format.ts';
 import { plain } from '../cards/format.ts';
 import type { Command, CommandContext, Invocation, OptionData } from '../contract.ts';
 import { numberOption, textOption } from '../line/options.ts';
+import { CHANNEL_QUOTAS, quotaOptions, quotaRows, SERVER_QUOTAS, withQuotas } from './quota-options.ts';
+import { requireServerRules } from './server-rules.ts';
 import { readWho, requireMember, showWho } from './members.ts';
 import { isSameWord, listedWord } from './words.ts';
 
 const MOST_LINES = 25;
 const MOST_WORDS = 200;
 const MOST_BLOCKED = 500;
-
-const QUOTAS = [
-  ['member', 'trainings', 'Trainings a member can start in 24 hours'],
-  ['member', 'pictures', 'Pictures a member can request in an hour'],
-  ['member', 'open', 'Jobs of a member queued or running at once'],
-  ['channel', 'trainings', 'Trainings of the channel in 24 hours'],
-  ['channel', 'pictures', 'Pictures of the channel in an hour'],
-  ['channel', 'open', 'Jobs of the channel queued or running at once'],
-] as const satisfies readonly (readonly ['member' | 'channel', keyof Quota, string])[];
 
 const RIGHT_WORDS: Readonly<Record<Right, string>> = {
   train: 'who can train',
@@ -44,21 +38,31 @@ const SAFETY_WORDS: Readonly<Record<Safety, string>> = {
   block: 'held back',
 };
 const BY_DEFAULT = 'default';
+/** The scope of a whole server. */
+const WIDE = 'server';
 const SAFETY_TITLE = 'adult (NSFW) images';
 const PERCENT_TITLE = 'probability above which the safety check acts';
 
-const limit = (value: number | null): string => (value === null ? 'no limit' : String(value));
+/** The rules that hold in a channel: its own and those of its server, which null leaves unchanged. */
+interface Changed {
+  readonly rules?: ChannelRules;
+  readonly server?: ServerRules | null;
+  /** What was changed, for people. */
+  readonly what: string;
+}
 
 /** Changes and logs the rules. @returns what was changed; null when nothing was */
 async function change(
   { records }: CommandContext,
   invocation: Invocation,
-  work: (rules: ChannelRules, inside: Records) => Promise<{ rules: ChannelRules; what: string } | null>,
+  work: (rules: ChannelRules, inside: Records) => Promise<Changed | null>,
 ): Promise<string | null> {
+  const { id } = invocation.channel;
   return records.transaction(async (inside) => {
-    const result = await work(await inside.rules(invocation.channel.id), inside);
+    const result = await work(await inside.rules(id), inside);
     if (result === null) return null;
-    await inside.saveRules(invocation.channel.id, result.rules);
+    if (result.rules) await inside.saveRules(id, result.rules);
+    if (result.server) await inside.saveServerRules(id, result.server);
     await note(inside, invocation, 'rules', result.what);
     return result.what;
   });
@@ -75,24 +79,31 @@ function changedCard(what: string | null): Card {
   return { tone: 'success', title: 'Rules changed', text: [plain(what, 600)], audience: 'caller' };
 }
 
+const namesOf = (members: readonly Member[]): string => members.map(({ name }) => plain(name, 40)).join(', ');
+
 async function show(invocation: Invocation, { records }: CommandContext): Promise<Card> {
   const rules = await records.rules(invocation.channel.id);
+  const server = await records.serverRules(invocation.channel.id);
   const safety = safetyIn(rules, invocation.channel, await records.modelCard());
   const blocked = await records.members(rules.blocked);
+  const everywhere = await records.members(server?.blocked ?? []);
   const rows = [
     ...RIGHTS.map((right) => [RIGHT_WORDS[right], showWho(rules.who[right])]),
-    ...QUOTAS.map(([whose, what, description]) => [description.toLowerCase(), limit(rules[whose][what])]),
+    ...quotaRows(CHANNEL_QUOTAS, rules),
+    ...(server === null ? [] : quotaRows(SERVER_QUOTAS, server)),
     [SAFETY_TITLE, `${SAFETY_WORDS[safety]}${rules.safety === null ? ' (default)' : ''}`],
     ...(safety === 'off' ? [] : [[PERCENT_TITLE, `${rules.safetyPercent}%`]]),
     ['refused words', counted(rules.words.length, 'word')],
     ['blocked members', String(blocked.length)],
+    ...(server === null ? [] : [['members blocked in the whole server', String(everywhere.length)]]),
   ];
   // Only moderators see the words and the blocked members.
   const secret = [
     ...(rules.words.length > 0
       ? [`Refused words: ${rules.words.map((word) => plain(word, 60)).join(', ')}.`]
       : []),
-    ...(blocked.length > 0 ? [`Blocked: ${blocked.map(({ name }) => plain(name, 40)).join(', ')}.`] : []),
+    ...(blocked.length > 0 ? [`Blocked: ${namesOf(blocked)}.`] : []),
+    ...(everywhere.length > 0 ? [`Blocked in the whole server: ${namesOf(everywhere)}.`] : []),
   ];
   return {
     tone: 'info',
@@ -113,24 +124,21 @@ async function set(invocation: Invocation, context: CommandContext): Promise<Car
       'There is nothing to set. Example: `/krona rules set member_pictures:40`.',
     );
   return changedCard(
-    await change(context, invocation, async (before) => {
-      const after = { ...before, member: { ...before.member }, channel: { ...before.channel } };
-      const what: string[] = [];
-      for (const [whose, quota, description] of QUOTAS) {
-        const given = numberOption(invocation, `${whose}_${quota}`);
-        if (given === undefined) continue;
-        const value = given === 0 ? null : given;
-        if (value === before[whose][quota]) continue;
-        after[whose] = { ...after[whose], [quota]: value };
-        what.push(`${description.toLowerCase()}: ${limit(before[whose][quota])} → ${limit(value)}`);
-      }
+    await change(context, invocation, async (before, inside) => {
+      const quotas = withQuotas(CHANNEL_QUOTAS, before, invocation);
+      const server = SERVER_QUOTAS.some(([, , name]) => name in invocation.options)
+        ? withQuotas(SERVER_QUOTAS, await requireServerRules(inside, invocation), invocation)
+        : null;
+      const what = [...quotas.what, ...(server?.what ?? [])];
       const given = textOption(invocation, 'safety') as Safety | typeof BY_DEFAULT | undefined;
       const safety = given === BY_DEFAULT ? null : (given ?? before.safety);
       if (safety !== before.safety) what.push(`${SAFETY_TITLE}: ${given}`);
       const safetyPercent = numberOption(invocation, 'safety_percent') ?? before.safetyPercent;
       if (safetyPercent !== before.safetyPercent)
         what.push(`${PERCENT_TITLE}: ${before.safetyPercent}% → ${safetyPercent}%`);
-      return what.length === 0 ? null : { rules: { ...after, safety, safetyPercent }, what: what.join(', ') };
+      if (what.length === 0) return null;
+      const rules = { ...quotas.rules, safety, safetyPercent };
+      return { rules, server: server && server.what.length > 0 ? server.rules : null, what: what.join(', ') };
     }),
   );
 }
@@ -154,24 +162,24 @@ function blocking(block: boolean): Command['run'] {
   return async (invocation, context) =>
     changedCard(
       await change(context, invocation, async (rules, inside) => {
+        const isWide = textOption(invocation, 'scope') === WIDE;
+        const server = isWide ? await requireServerRules(inside, invocation) : null;
+        const before = server?.blocked ?? rules.blocked;
         const typed = textOption(invocation, 'member')!;
-        const { id, name } = await requireMember(
-          inside,
-          invocation.channel,
-          typed,
-          await inside.members(rules.blocked),
-        );
-        if (rules.blocked.includes(id) === block) return null;
-        if (block && rules.blocked.length >= MOST_BLOCKED)
+        const others = await inside.members(before);
+        const { id, name } = await requireMember(inside, invocation.channel, typed, others);
+        if (before.includes(id) === block) return null;
+        if (block && before.length >= MOST_BLOCKED)
           throw new KronaError(
             'TOO_MANY_BLOCKED',
             `At most ${MOST_BLOCKED} members can be blocked. Unblock some first.`,
           );
-        const blocked = rules.blocked.filter((each) => each !== id);
-        return {
-          rules: { ...rules, blocked: block ? [...blocked, id] : blocked },
-          what: `${name} ${block ? 'blocked' : 'unblocked'}`,
-        };
+        const kept = before.filter((each) => each !== id);
+        const blocked = block ? [...kept, id] : kept;
+        const what = `${name} ${block ? 'blocked' : 'unblocked'}`;
+        return server === null
+          ? { rules: { ...rules, blocked }, what }
+          : { server: { ...server, blocked }, what: `${what} in the whole server` };
       }),
     );
 }
@@ -243,13 +251,12 @@ const ACTIONS: Readonly<Record<string, Command['run']>> = {
   log,
 };
 
-const quotaOption = ([whose, quota, description]: (typeof QUOTAS)[number]): OptionData => ({
-  name: `${whose}_${quota}`,
-  description: `${description} (0 = no limit)`,
-  type: 'integer',
-  min: 0,
-  max: 100_000,
-});
+const scope: OptionData = {
+  name: 'scope',
+  description: 'Where: in this channel and its threads (default), or in the whole server or workspace',
+  type: 'text',
+  choices: ['channel', WIDE],
+};
 
 const member = (complete: NonNullable<OptionData['complete']>): OptionData => ({
   name: 'member',
@@ -272,7 +279,7 @@ export const rules: Command = {
         name: 'set',
         description: 'Change limits and the handling of adult (NSFW) images',
         options: [
-          ...QUOTAS.map(quotaOption),
+          ...quotaOptions,
           {
             name: 'safety',
             description: 'Adult (NSFW) images: off = not checked, spoiler = hidden, block = held back',
@@ -313,11 +320,12 @@ export const rules: Command = {
       },
       {
         name: 'block',
-        description: 'Block a member in this channel',
+        description: 'Block a member in this channel or in the whole server',
         options: [
           member(async (_typed, { records }, channel) =>
             (await records.membersOf(channel.id)).map(({ name }) => name),
           ),
+          scope,
         ],
         needs: 'moderator',
       },
@@ -325,9 +333,12 @@ export const rules: Command = {
         name: 'unblock',
         description: 'Unblock a member',
         options: [
-          member(async (_typed, { records }, channel) =>
-            (await records.members((await records.rules(channel.id)).blocked)).map(({ name }) => name),
-          ),
+          member(async (_typed, { records }, channel) => {
+            const { blocked } = await records.rules(channel.id);
+            const everywhere = (await records.serverRules(channel.id))?.blocked ?? [];
+            return (await records.members([...blocked, ...everywhere])).map(({ name }) => name);
+          }),
+          scope,
         ],
         needs: 'moderator',
       },

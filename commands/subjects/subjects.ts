@@ -10,6 +10,9 @@ import { admitTexts } from '../rules/guard.ts';
 
 /** Most characters of a subject's name. */
 export const MAX_NAME = 32;
+/** Most subjects of a channel, and of one member in it. */
+const MOST_SUBJECTS_OF_CHANNEL = 300;
+const MOST_SUBJECTS_OF_MEMBER = 50;
 const NAME = /^[\p{L}\p{Nd}_-][\p{L}\p{M}\p{Nd}_-]*$/u;
 /** A class can have several words: `guinea pig`. */
 const CLASS = /^[\p{L}][\p{L}\p{M}\p{Nd}' -]*$/u;
@@ -97,7 +100,9 @@ export async function ensureSubject(
   }
   if (className === undefined) throw classMissing(name);
   await admitTexts(records, actor, [name, className]);
-  const token = newToken(name, await records.subjects(channelId));
+  const others = await records.subjects(channelId);
+  checkRoom(others, actor.member.id);
+  const token = newToken(name, others);
   return records.addSubject({
     id: randomUUID(),
     channelId,
@@ -106,6 +111,20 @@ export async function ensureSubject(
     token,
     ownerId: actor.member.id,
   });
+}
+
+/** @throws KronaError SUBJECTS_FULL when the channel or the member has as many subjects as allowed */
+function checkRoom(subjects: readonly Subject[], memberId: string): void {
+  const own = subjects.filter(({ ownerId }) => ownerId === memberId);
+  for (const [who, list, most] of [
+    ['You have', own, MOST_SUBJECTS_OF_MEMBER],
+    ['This channel has', subjects, MOST_SUBJECTS_OF_CHANNEL],
+  ] as const)
+    if (list.length >= most)
+      throw new KronaError(
+        'SUBJECTS_FULL',
+        `${who} ${list.length} subjects here; at most ${most} are allowed. Delete one with \`/krona delete\`, or add photos to one.`,
+      );
 }
 
 /** Names for a message. */

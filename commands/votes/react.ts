@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { ChampionChange, Picture, PictureSet } from '../../core/records.ts';
 import type { CommandContext } from '../contract.ts';
+import { isBlocked } from '../rules/guard.ts';
 import { decideChampion } from './champion.ts';
 import { meaningOf } from './emoji.ts';
 import { rankPictures } from './ranking.ts';
@@ -78,8 +79,7 @@ export async function recordReaction(
   const set = await records.set(reaction.setId);
   const picture = set && pictureOf(reaction, await records.pictures(set.id));
   if (!set || !picture) return { recorded: false, change: null };
-  if (added && (await records.rules(set.channelId)).blocked.includes(memberId))
-    return { recorded: false, change: null };
+  if (added && (await isBlocked(records, set.channelId, memberId))) return { recorded: false, change: null };
   const recorded = await records.addVote({ pictureId: picture.id, memberId, emoji, added });
   const counts = recorded && meaningOf(emoji).sign !== 0;
   return { recorded, change: counts ? await crownByVotes(set, context) : null };

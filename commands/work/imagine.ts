@@ -14,22 +14,16 @@ import { settingOption } from '../settings/setting-options.ts';
 import { completeAdapter, completeSubject, requireAdapter, requireSubject } from '../subjects/subjects.ts';
 import { startSet } from './work.ts';
 
-/** Most characters of a prompt; the text encoders read about the first 77 tokens. */
+/** Most characters of a prompt; the text encoders read it in chunks of 75 tokens. */
 export const MAX_PROMPT = 1000;
 
-/** Why a subject cannot be drawn yet, and what to do. */
+/** Why a subject cannot be drawn, and what to do. */
 async function noChampion(
   records: Records,
   channel: Channel,
   subject: Pick<Subject, 'id' | 'name'>,
 ): Promise<KronaError> {
   const { name } = subject;
-  const run = (await records.openWork(channel.id)).runs.find((each) => each.subjectId === subject.id);
-  if (run)
-    return new KronaError(
-      'SUBJECT_NOT_READY',
-      `Training of ${name} is ${run.state === 'running' ? 'still running' : 'queued'}; ask again when it is done.`,
-    );
   const trained = (await records.adapters(channel.id)).some((adapter) => adapter.subjectId === subject.id);
   return new KronaError(
     'SUBJECT_NOT_READY',
@@ -62,6 +56,8 @@ interface Cast {
   readonly subjectId: string | null;
   readonly adapterId: string | null;
   readonly alsoAdapterIds: readonly string[];
+  /** The run that trains the only subject for the first time. */
+  readonly awaitsRunId: string | null;
 }
 
 /** @throws KronaError SUBJECT_UNKNOWN, ADAPTER_UNKNOWN, ADAPTER_OF_OTHER, SUBJECT_NOT_READY */
@@ -82,10 +78,15 @@ async function castOf(records: Records, channel: Channel, asked: Asked): Promise
     const own = subject.id === chosen?.subject.id ? chosen.adapter.id : subject.championId;
     if (own !== null) adapterIds.push(own);
     // Beside one that is trained, another is drawn as any of its class.
-    else if (adapterIds.length === 0) throw await noChampion(records, channel, subject);
+    else if (adapterIds.length === 0) {
+      const { runs } = await records.openWork(channel.id);
+      const run = runs.find((each) => each.subjectId === subject.id);
+      if (run) return { subjectId: subject.id, adapterId: null, alsoAdapterIds: [], awaitsRunId: run.id };
+      throw await noChampion(records, channel, subject);
+    }
   }
   const [adapterId = null, ...alsoAdapterIds] = adapterIds;
-  return { subjectId: subjects[0]?.id ?? null, adapterId, alsoAdapterIds };
+  return { subjectId: subjects[0]?.id ?? null, adapterId, alsoAdapterIds, awaitsRunId: null };
 }
 
 export const imagine = command(

@@ -28,6 +28,7 @@ function describe(work: Work, subjects: ReadonlyMap<string, string>): string {
 
 async function stateOf(work: Work, context: CommandContext): Promise<string> {
   const { state, progress, id } = workRecord(work);
+  if (work.kind === 'set' && work.set.awaitsRunId !== null) return 'queued behind the training';
   if (state === 'queued') {
     const position = await context.jobs.position(work.kind === 'run' ? 'train' : 'imagine', id);
     return position ? `${ordinal(position)} in the queue` : 'queued';

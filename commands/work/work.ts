@@ -54,7 +54,8 @@ type AskedSet = Pick<
   | 'adapterId'
   | 'alsoAdapterIds'
   | 'variationOf'
-> & { readonly upscaleOf?: string };
+> &
+  Partial<Pick<PictureSet, 'awaitsRunId'>> & { readonly upscaleOf?: string };
 
 function noteOf({ prompt, count, variationOf, upscaleOf }: AskedSet): string {
   const what = upscaleOf !== undefined ? 'upscaled: ' : variationOf !== null ? 'varied: ' : '';
@@ -81,7 +82,9 @@ export async function startSet(records: Records, actor: Actor, set: AskedSet): P
     state: 'queued',
   });
   await records.addPost({ id: randomUUID(), channelId, kind: 'set', targetId: added.id });
-  await records.addOutboxJob({ id: added.id, kind: 'imagine', payload: { setId: added.id } });
+  // The worker queues a set that waits when its run has ended.
+  if (added.awaitsRunId === null)
+    await records.addOutboxJob({ id: added.id, kind: 'imagine', payload: { setId: added.id } });
   await note(records, actor, 'imagine', noteOf(set), { targetId: added.id, amount: set.count });
   return added;
 }
@@ -122,7 +125,8 @@ export async function stopWork(work: Work, context: CommandContext): Promise<voi
   });
   // The job may not be in the queue yet. Adding it (which works only once) makes sure that there is one to cancel.
   const { jobs } = context;
-  if (work.kind === 'run') await jobs.enqueue('train', id, { runId: id });
-  else await jobs.enqueue('imagine', id, { setId: id });
+  const owner = workRecord(work);
+  if (work.kind === 'run') await jobs.enqueue('train', id, { runId: id }, owner);
+  else await jobs.enqueue('imagine', id, { setId: id }, owner);
   await jobs.cancel(work.kind === 'run' ? 'train' : 'imagine', id);
 }

@@ -5,9 +5,11 @@
 import { at } from '../../core/at.ts';
 import { writeFile } from 'node:fs/promises';
 import { setImmediate as nextLoop } from 'node:timers/promises';
-import sharp from 'sharp';
 import type { Device } from '../../core/config.ts';
+import { endWithParent } from '../../core/end-with-parent.ts';
 import { KronaError } from '../../core/errors.ts';
+import { encodePng } from '../../core/pictures/encode.ts';
+import { Picture } from '../../core/pictures/picture.ts';
 import type { AppliedAdapter } from '../adapters/adapter-inputs.ts';
 import { modelCard } from '../adapters/model-card.ts';
 import { chooseDevice, useDevice } from '../graph/device.ts';
@@ -121,6 +123,7 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
       );
     const place = turns.enter(background ? RANK.background : RANK.draw);
     try {
+      tell({ promptLength: (await openPainter()).promptLength(request.prompt) });
       const start = from && (await startPicture(from, request, place, signal));
       for (const [index, { seed, adapters: paths }] of pictures.entries()) {
         // One by one, not as a batch: that costs 7% more time, but each picture appears as soon as it is done.
@@ -149,7 +152,7 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
         const picture = at(drawn, 0);
         const { width, height } = picture;
         const unsafe = check ? await unsafeness(picture) : null;
-        tell({ picture: { place: index, width, height, png: await png(picture), unsafe } });
+        tell({ picture: { place: index, width, height, png: await encodePng(picture, 9), unsafe } });
       }
       return null;
     } finally {
@@ -165,20 +168,16 @@ async function startPicture(
   place: Place,
   signal: AbortSignal,
 ): Promise<StartPicture> {
-  const pixels = await sharp(bytes)
-    .resize(width, height, { fit: 'fill', kernel: 'lanczos3' })
-    .removeAlpha()
-    .toColourspace('srgb')
-    .raw()
-    .toBuffer();
+  const picture = await Picture.open(bytes, 'The picture');
+  const { data: pixels } = await picture.render((image) =>
+    image
+      .resize(width, height, { fit: 'fill', kernel: 'lanczos3' })
+      .flatten({ background: 'white' })
+      .toColourspace('srgb')
+      .raw(),
+  );
   await place.turn(signal);
   return { latents: await (await openPainter()).latentsOf({ width, height, pixels }), strength };
-}
-
-async function png({ width, height, pixels }: DrawnPicture): Promise<Uint8Array> {
-  return sharp(pixels, { raw: { width, height, channels: 3 } })
-    .png({ compressionLevel: 9 })
-    .toBuffer();
 }
 
 const send = (message: FromEngine): void => void process.send?.(message);
@@ -203,6 +202,7 @@ process.on('message', (message: ToEngine) => {
 });
 // The worker closed the channel, or crashed.
 process.on('disconnect', () => process.exit());
+endWithParent();
 // A terminal sends Ctrl-C to all its processes, but the worker decides when the engine stops.
 process.on('SIGINT', () => {});
 process.on('SIGTERM', () => {});

@@ -5,6 +5,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import type { Device } from '../../core/config.ts';
+import { childEnvironment } from '../../core/environment.ts';
 import { KronaError } from '../../core/errors.ts';
 import { nodeOptions, ownProgram } from '../../core/own-program.ts';
 import type { ModelCard } from '../../core/settings/model-card.ts';
@@ -141,6 +142,7 @@ export class Engine {
     const child = fork(ownProgram(import.meta.dirname, 'engine-process'), args, {
       // However this process was started itself: by tsx, or by a test runner.
       execArgv: [...nodeOptions],
+      env: childEnvironment('engine'),
       serialization: 'advanced',
       // The runtime's output goes to the log, never into a command's output.
       stdio: ['ignore', 2, 2, 'ipc'],

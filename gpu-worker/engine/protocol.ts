@@ -1,5 +1,6 @@
 /** @file The messages between the worker and its engine process, in which errors keep their codes. */
 import { describeError, KronaError } from '../../core/errors.ts';
+import type { PromptLength } from '../../core/records.ts';
 import type { ModelCard } from '../../core/settings/model-card.ts';
 import type { ChosenDevice } from '../graph/device.ts';
 import type { DrawRequest } from '../sampling/text-to-image.ts';
@@ -54,8 +55,8 @@ export interface EngineWork {
   };
   draw: {
     ask: DrawAsk;
-    /** `step` counts the denoising steps of all pictures. */
-    event: { step: number; steps: number } | { picture: PngPicture };
+    /** `step` counts the denoising steps of all pictures. The prompt's length comes first. */
+    event: { step: number; steps: number } | { picture: PngPicture } | { promptLength: PromptLength };
     answer: null;
   };
 }

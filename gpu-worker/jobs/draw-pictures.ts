@@ -66,6 +66,8 @@ export async function drawPictures(
       signal: AbortSignal.any([signal, storing.signal]),
       onEvent: (event) => {
         if ('picture' in event) storing.add(() => store.keep(event.picture));
+        else if ('promptLength' in event)
+          storing.add(() => records.updateSet(set.id, { promptLength: event.promptLength }));
         else {
           const before = (event.steps / missing.length) * done;
           onStep?.(before + event.step, before + event.steps);

@@ -11,8 +11,17 @@ import type { WorkerContext } from './context.ts';
 import { drawPictures } from './draw-pictures.ts';
 
 export function imagineJob(context: WorkerContext): JobHandler<'imagine'> {
-  return (job) =>
-    carryOut(SETS, job.payload.setId, job, context, (set, conduct) => imagine(set, context, conduct));
+  return async (job) => {
+    const { setId } = job.payload;
+    if (await waits(setId, context.records)) return;
+    await carryOut(SETS, setId, job, context, (set, conduct) => imagine(set, context, conduct));
+  };
+}
+
+/** Whether a set waits for a run, whose end queues it. */
+async function waits(setId: string, records: Records): Promise<boolean> {
+  const set = await records.set(setId);
+  return set?.state === 'queued' && set.awaitsRunId !== null;
 }
 
 async function imagine(set: PictureSet, context: WorkerContext, { signal, report }: Conduct): Promise<void> {

@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { readdir, rm } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasEnded } from '../../core/work-state.ts';
 import { KronaError } from '../../core/errors.ts';
@@ -22,6 +22,7 @@ import type { WorkerContext } from './context.ts';
 import { InOrder } from './in-order.ts';
 import { copyBlob } from './local-files.ts';
 import { LossCurve } from './loss-curve.ts';
+import { releaseWaiting } from './waiting-sets.ts';
 import { drawRunPictures, finalsOf, samplesOf } from './run-pictures.ts';
 
 /** Checkpoints of a run that is long enough. */
@@ -55,8 +56,24 @@ export function trainJob(context: WorkerContext): JobHandler<'train'> {
   };
 }
 
-/** Removes the files of runs that ended while no worker was running. */
+/** Class pictures that no training drew for so long are removed, ms; the next one draws them again. */
+const KEEP_CLASS_PICTURES = 30 * 24 * 3600_000;
+
+async function sweepClassPictures({ dataFolder, log }: WorkerContext): Promise<void> {
+  const folder = join(dataFolder, 'class-pictures');
+  for (const name of await readdir(folder).catch(() => [])) {
+    const path = join(folder, name);
+    const info = await stat(path).catch(() => null);
+    if (info === null || Date.now() - info.mtimeMs < KEEP_CLASS_PICTURES) continue;
+    await rm(path, { recursive: true, force: true }).catch((error: unknown) => {
+      log.warn({ error, name }, 'could not remove old class pictures');
+    });
+  }
+}
+
+/** Removes the files of runs that ended while no worker was running, and old class pictures. */
 export async function sweepRuns(context: WorkerContext): Promise<void> {
+  await sweepClassPictures(context);
   const ids = await readdir(join(context.dataFolder, 'runs')).catch((error: unknown) => {
     if (isFileError(error, 'ENOENT')) return [];
     throw error;
@@ -67,7 +84,7 @@ export async function sweepRuns(context: WorkerContext): Promise<void> {
     });
 }
 
-/** Cleans up after an ended run: no files stay, as its adapters are blobs, and no set stays open. */
+/** Cleans up after an ended run: no files stay, as its adapters are blobs, no set stays open, and none waits for it. */
 async function tidy(runId: string, { records, dataFolder }: WorkerContext): Promise<void> {
   const run = await records.run(runId);
   if (run !== null && !hasEnded(run)) return;
@@ -77,6 +94,7 @@ async function tidy(runId: string, { records, dataFolder }: WorkerContext): Prom
     const state = run.state === 'cancelled' ? 'cancelled' : 'failed';
     await endWork(SETS, set.id, { state, failure: run.failure }, records);
   }
+  await releaseWaiting(run, records);
 }
 
 const runFolder = (dataFolder: string, runId: string): string => join(dataFolder, 'runs', runId);
@@ -187,11 +205,8 @@ class Training {
     const { engine, log } = this.#context;
     const result = await engine.train(ask, options).catch((error: unknown): Promise<TrainResult> => {
       if (!(error instanceof KronaError && error.code === 'RESUME_MISMATCH')) throw error;
-      log.warn(
-        { error, id: this.#run.id },
-        'the model has changed since the run started, so training starts again',
-      );
-      return engine.train({ ...ask, resume: false }, options);
+      log.warn({ error, id: this.#run.id }, 'the run cannot be resumed, so training starts again');
+      return engine.train({ ...ask, restart: true }, options);
     });
     const { parameters, secondsPerStep, peakMemoryMiB } = result;
     log.info({ id: this.#run.id, parameters, secondsPerStep, peakMemoryMiB }, 'trained');

@@ -1,4 +1,6 @@
 /** @file The text encoders of a model, ready to encode prompts for the UNet. */
+import { at } from '../../core/at.ts';
+import type { PromptLength } from '../../core/records.ts';
 import { compile } from '../graph/compile.ts';
 import { devicePrecision } from '../graph/device.ts';
 import * as op from '../graph/ops.ts';
@@ -11,9 +13,11 @@ import type { ClipTextConfig } from './model-configs.ts';
 import { checkVocabulary, loadTokenizer, type ClipTokenizer } from './tokenizer.ts';
 
 export interface EncodedPrompt {
-  /** States of all encoders side by side [tokens, width]; the architecture decides which states. */
+  /**
+   * States of all encoders side by side, chunk after chunk [chunks·tokens, width]; which ones, the architecture says.
+   */
   readonly states: Float32Array;
-  /** The last encoder's pooled projection [pooledWidth]; empty without one (SD 1.x, 2.x). */
+  /** The last encoder's pooled projection of the first chunk [pooledWidth]; empty where there is none (SD 1.x, 2.x). */
   readonly pooled: Float32Array;
 }
 
@@ -22,6 +26,19 @@ interface OpenEncoder {
   readonly config: ClipTextConfig;
   readonly tokenizer: ClipTokenizer;
   readonly session: Session<{ readonly states: Float32Array; readonly pooled?: Float32Array }>;
+}
+
+/**
+ * The chunks of a prompt for each text encoder, equally many: where one needs more than another, empty ones follow the
+ * other's.
+ */
+export function promptChunks(prompt: string, tokenizers: readonly ClipTokenizer[]): Int32Array[][] {
+  const split = tokenizers.map((tokenizer) => tokenizer.chunks(prompt).chunks);
+  const most = Math.max(...split.map((chunks) => chunks.length));
+  return split.map((chunks, n) => {
+    const empty = at(tokenizers, n).encode('');
+    return [...chunks, ...Array<Int32Array>(most - chunks.length).fill(empty)];
+  });
 }
 
 /** Each text encoder of a model with its tokenizer. @throws KronaError MODEL_FILE_MISSING, MODEL_TOKENIZER_MISMATCH */
@@ -36,7 +53,7 @@ export async function loadTokenizers({ textEncoders, tokenizers }: ModelFolder) 
 }
 
 export class TextEncoder {
-  /** Tokens of every prompt, padding included. */
+  /** Tokens of a chunk, padding included. */
   readonly tokens: number;
   /** Width of the states: the UNet's cross_attention_dim. */
   readonly width: number;
@@ -77,29 +94,44 @@ export class TextEncoder {
 
   /** @param adapter inputs of the changes by `adapted` */
   async encode(prompt: string, adapter: Feeds = {}): Promise<EncodedPrompt> {
-    const states = new Float32Array(this.tokens * this.width);
+    const split = this.#split(prompt);
+    const chunks = at(split, 0).length;
+    const states = new Float32Array(chunks * this.tokens * this.width);
     let pooled: Float32Array = new Float32Array();
     let column = 0;
-    for (const { config, tokenizer, session } of this.#encoders) {
-      const ids = tokenizer.encode(prompt);
-      const feeds = {
-        ...adapter,
-        ids: BigInt64Array.from(ids, BigInt),
-        ...(config.projection_dim === null ? {} : { end: endPositions(config, [ids]) }),
-      };
-      const outputs = await session.run(feeds);
+    for (const [n, { config, session }] of this.#encoders.entries()) {
       const width = config.hidden_size;
-      for (let token = 0; token < this.tokens; token++) {
-        const state = outputs.states.subarray(token * width, (token + 1) * width);
-        states.set(state, token * this.width + column);
+      for (const [chunk, ids] of at(split, n).entries()) {
+        const outputs = await session.run({
+          ...adapter,
+          ids: BigInt64Array.from(ids, BigInt),
+          ...(config.projection_dim === null ? {} : { end: endPositions(config, [ids]) }),
+        });
+        for (let token = 0; token < this.tokens; token++) {
+          const state = outputs.states.subarray(token * width, (token + 1) * width);
+          states.set(state, (chunk * this.tokens + token) * this.width + column);
+        }
+        if (chunk === 0) pooled = outputs.pooled ?? pooled;
       }
       column += width;
-      pooled = outputs.pooled ?? pooled;
     }
     return { states, pooled };
   }
 
-  /** The encoding of a missing prompt, for models that need zeros. */
+  /** How many tokens a prompt has, and in how many chunks it is read. */
+  measure(prompt: string): PromptLength {
+    const tokens = this.#encoders.map(({ tokenizer }) => tokenizer.chunks(prompt).tokens);
+    return { tokens: Math.max(...tokens), chunks: at(this.#split(prompt), 0).length };
+  }
+
+  #split(prompt: string): Int32Array[][] {
+    return promptChunks(
+      prompt,
+      this.#encoders.map(({ tokenizer }) => tokenizer),
+    );
+  }
+
+  /** What stands for no prompt at all, where the model asks for zeros: one chunk. */
   zeros(): EncodedPrompt {
     return {
       states: new Float32Array(this.tokens * this.width),

@@ -1,6 +1,7 @@
 /**
  * @file CLIP's tokenizer from a model folder's files: vocab.json + merges.txt as on the hub, or tokenizer.json as
- * transformers 5 writes it; with added tokens (`add_tokens`, textual inversion). Byte-pair encoding of lower-cased words; texts are cut and padded to one length.
+ * transformers 5 writes it; with added tokens (`add_tokens`, textual inversion). Byte-pair encoding of lower-cased words.
+ * A text of any length becomes chunks of one length, as in AUTOMATIC1111's web UI and ComfyUI.
  * No clean-up of broken encodings or HTML entities (ftfy), as transformers 5 has none.
  */
 import { readdir } from 'node:fs/promises';
@@ -36,17 +37,27 @@ export interface TokenizerFiles {
   readonly advice?: string;
 }
 
+/** A text as its tokenizer splits it. */
+export interface TokenChunks {
+  /** Tokens of the text, without start, end and padding. */
+  readonly tokens: number;
+  /** Each of the tokenizer's length. */
+  readonly chunks: readonly [Int32Array, ...Int32Array[]];
+}
+
 export interface ClipTokenizer {
-  /** Number of ids of every text, including start and end token: 77 in all known models. */
+  /** Ids of every chunk, start and end token included: 77 in all known models of others. */
   readonly length: number;
   /** The largest id that any token has. */
   readonly largestId: number;
   /**
-   * Start token, the text's tokens, end token, padding. A text that is too long is cut before the end token.
+   * The first chunk: start token, the text's tokens, end token, padding.
    *
    * @example tokenizer.encode('a photo of a cat') // Int32Array(77) [49406, 320, 1125, 539, 320, 2368, 49407, …]
    */
   encode(text: string): Int32Array;
+  /** All chunks, at least one: each holds up to `length` − 2 of the text's tokens between a start and an end token. */
+  chunks(text: string): TokenChunks;
 }
 
 /**
@@ -114,17 +125,30 @@ function clipTokenizer(where: string, config: JsonObject, definition: JsonObject
   };
   const [start, end, pad] = [id(START), id(END), id(specialToken(config, 'pad_token')?.content ?? END)];
   const declared = config['model_max_length'];
-  // A huge number means "no limit" in some files.
-  const length = typeof declared === 'number' && declared >= 2 && declared < 10_000 ? declared : CLIP_LENGTH;
+  // A huge number stands for "no limit" in some files.
+  const length = typeof declared === 'number' && declared > 2 && declared < 10_000 ? declared : CLIP_LENGTH;
+  const idsOf = (text: string): readonly number[] =>
+    // JavaScript lower-cases a Σ at a word's end to ς; transformers looks at each character alone.
+    tokenizer.encode(text.replaceAll('Σ', 'σ'), { add_special_tokens: false }).ids;
+  const chunk = (ids: readonly number[], from: number): Int32Array => {
+    const padded = new Int32Array(length).fill(pad);
+    padded.set([start, ...ids.slice(from, from + length - 2), end]);
+    return padded;
+  };
   return {
     length,
-    largestId: [start, end, pad, ...idsOf(definition)].reduce((most, id) => Math.max(most, id)),
-    encode(text) {
-      // JavaScript lower-cases a Σ at a word's end to ς; transformers converts each character separately.
-      const { ids } = tokenizer.encode(text.replaceAll('Σ', 'σ'), { add_special_tokens: false });
-      const padded = new Int32Array(length).fill(pad);
-      padded.set([start, ...ids.slice(0, length - 2), end]);
-      return padded;
+    largestId: [start, end, pad, ...definedIds(definition)].reduce((most, id) => Math.max(most, id)),
+    encode: (text) => chunk(idsOf(text), 0),
+    chunks(text) {
+      const ids = idsOf(text);
+      const further = Math.max(0, Math.ceil(ids.length / (length - 2)) - 1);
+      return {
+        tokens: ids.length,
+        chunks: [
+          chunk(ids, 0),
+          ...Array.from({ length: further }, (_, n) => chunk(ids, (n + 1) * (length - 2))),
+        ],
+      };
     },
   };
 }
@@ -255,7 +279,7 @@ function addedTokens(where: string, config: JsonObject, byContent: JsonObject): 
   });
 }
 
-function idsOf({ added_tokens: added, model }: JsonObject): number[] {
+function definedIds({ added_tokens: added, model }: JsonObject): number[] {
   const ids = objectsOf(added).map(({ id }) => id);
   return [...vocabularyIds(objectOf(model)['vocab']), ...ids.filter(isId)];
 }

@@ -5,6 +5,7 @@
  */
 import { at } from '../../core/at.ts';
 import { KronaError } from '../../core/errors.ts';
+import type { PromptLength } from '../../core/records.ts';
 import type { SchedulerName } from '../../core/settings/choices.ts';
 import { layersOf, withoutScales, type AdapterShapes } from '../adapters/adapter.ts';
 import { adapterBase } from '../adapters/files/adapter-base.ts';
@@ -26,6 +27,7 @@ import { ConfigFields } from '../models/config-fields.ts';
 import { checkFinite } from '../models/finite.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
 import { openModel } from '../models/open-model.ts';
+import { commonLength, repeated } from '../models/equal-lengths.ts';
 import { frozenParameters } from '../models/parameters.ts';
 import { TextEncoder, type EncodedPrompt } from '../models/text-encoder.ts';
 import { unet, unetInputs } from '../models/unet.ts';
@@ -209,10 +211,10 @@ export class TextToImage {
     const text = await this.#conditioning(request, guided);
     const [h, w] = [height / scale, width / scale];
     const adapters = partOf(request, ['']);
+    const states = text.map((part) => part.states);
+    const length = commonLength(states.map((each) => each.length));
     const session = await this.#session(
-      rows,
-      h,
-      w,
+      { rows, height: h, width: w, tokens: length / this.#text.width },
       adapters.map(({ layers }) => layers),
     );
     const size = config.in_channels * h * w * count;
@@ -220,7 +222,7 @@ export class TextToImage {
     const fixed = {
       ...adapterFeeds(adapters),
       encoder_hidden_states: perRow(
-        text.map(({ states }) => states),
+        states.map((each) => repeated(each, length)),
         count,
       ),
       ...(config.addition_embed_type === null ? {} : this.#pictureFeeds(text, width, height, count)),
@@ -307,6 +309,11 @@ export class TextToImage {
     return [zeros ? text.zeros() : await text.encode(negative ?? '', feeds), positive];
   }
 
+  /** How long a prompt is to this model: it is read in chunks, however many there are. */
+  promptLength(prompt: string): PromptLength {
+    return this.#text.measure(prompt);
+  }
+
   /** Pooled text and size conditioning of each row, for models that take them. */
   #pictureFeeds(text: readonly EncodedPrompt[], width: number, height: number, count: number) {
     const sizes = [height, width, 0, 0, height, width] as const;
@@ -332,15 +339,14 @@ export class TextToImage {
     return { text, feeds: adapterFeeds(adapters) };
   }
 
+  /** @param shape of the batch: its rows, latents and tokens of text */
   #session(
-    rows: number,
-    height: number,
-    width: number,
+    { rows, height, width, tokens }: Readonly<Record<'rows' | 'height' | 'width' | 'tokens', number>>,
     adapters: readonly AdapterShapes[],
   ): Promise<UNetSession> {
     const { config, tensors, name } = this.model.unet;
-    return this.#unets.get(`${rows}x${height}x${width} ${shapesKey(adapters)}`, () => {
-      const inputs = unetInputs(config, rows, height, width, this.#text.tokens);
+    return this.#unets.get(`${rows}x${height}x${width}x${tokens} ${shapesKey(adapters)}`, () => {
+      const inputs = unetInputs(config, rows, height, width, tokens);
       const parameters = adapterInputs(adapters)(frozenParameters(name, tensors), '');
       const prediction = unet(config, parameters, inputs);
       return Session.create(compile({ prediction }, { precision: devicePrecision() }));

@@ -4,6 +4,7 @@ import { compile, type Precision } from '../graph/compile.ts';
 import { devicePrecision } from '../graph/device.ts';
 import { gradients } from '../graph/gradients.ts';
 import * as op from '../graph/ops.ts';
+import { sidesOf } from '../graph/shapes.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { ARCHITECTURES } from '../models/architecture.ts';
 import { clipText } from '../models/clip-text.ts';
@@ -19,8 +20,10 @@ export interface StepShape {
   /** Pixels. */
   readonly width: number;
   readonly height: number;
-  /** Tokens of the prompt. */
+  /** Tokens of the prompt: those of all its chunks. */
   readonly tokens: number;
+  /** Tokens of a chunk, where text encoders are trained; by default there is one chunk. */
+  readonly chunkTokens?: number;
   readonly checkpointing: boolean;
   /** Factor on ΔW; 1 by default. */
   readonly strength?: number;
@@ -30,14 +33,14 @@ export interface StepShape {
   readonly weighted?: boolean;
   /** The adapter has a strength per row: input `strengths` [B]. Not in text encoders. */
   readonly rowStrengths?: boolean;
-  /** With trained text encoders: each row has its own prompt; `ids.N` and `end.N` are [B,S]. */
+  /** Where text encoders are trained: each row has its own prompt, `ids.N` and `end.N` are [B·chunks,S]. */
   readonly promptPerRow?: boolean;
 }
 
 /**
  * Inputs: `parameters` (all trained numbers, flat), clean_latents, noise, signal, sigma, timesteps,
  * encoder_hidden_states, and with `text_time` text_embeds, time_ids; where text encoders are trained, instead of the two of text,
- * `ids.N` int64 [1,S] and `end.N` [1,S] of encoder N (see trainedText); further ones by StepShape; in 16 bits
+ * `ids.N` int64 [chunks,S] and `end.N` [chunks,S] of encoder N (see trainedText); further ones by StepShape; in 16 bits
  * `loss_scale` (loss-scale.ts). Outputs: `loss`, `gradient` (flat).
  */
 export function adapterGradient(
@@ -90,26 +93,41 @@ export function trainsText(shapes: AdapterShapes): boolean {
 function trainedText(
   model: ModelFolder,
   adapted: (p: Parameters, prefix: string) => Parameters,
-  { batch, tokens, promptPerRow }: StepShape,
+  { batch, tokens, chunkTokens = tokens, promptPerRow }: StepShape,
 ): Partial<UNetInputs> {
   const prompts = promptPerRow ? batch : 1;
+  const chunks = tokens / chunkTokens;
   const outputs = model.textEncoders.map((encoder, n) =>
     clipText(
       encoder.config,
       adapted(frozenParameters(encoder.name, encoder.tensors), `${encoder.name}.`),
-      op.input(`ids.${n}`, [prompts, tokens], 'int64'),
-      op.input(`end.${n}`, [prompts, tokens]),
+      op.input(`ids.${n}`, [prompts * chunks, chunkTokens], 'int64'),
+      op.input(`end.${n}`, [prompts * chunks, chunkTokens]),
     ),
   );
   const rows = (x: Tensor): Tensor => op.broadcast(x, [batch, ...x.shape.slice(1)]);
   const { textStates } = ARCHITECTURES[model.architecture];
-  const encoderHiddenStates = rows(
-    op.concat(
-      outputs.map((each) => each[textStates]),
-      2,
-    ),
+  const states = op.concat(
+    outputs.map((each) => each[textStates]),
+    2,
   );
+  const encoderHiddenStates = rows(chunks === 1 ? states : joinChunks(states, chunks));
   if (model.unet.config.addition_embed_type === null) return { encoderHiddenStates };
   const pooled = outputs.at(-1)?.pooled;
-  return { encoderHiddenStates, ...(pooled && { textEmbeds: rows(pooled) }) };
+  if (!pooled) return { encoderHiddenStates };
+  return { encoderHiddenStates, textEmbeds: rows(chunks === 1 ? pooled : ofFirstChunk(pooled, chunks)) };
+}
+
+/** [P·chunks,S,D] → [P,chunks·S,D] */
+function joinChunks(states: Tensor, chunks: number): Tensor {
+  const [rows, tokens, width] = sidesOf(states, 3);
+  return op.reshape(states, [rows / chunks, chunks * tokens, width]);
+}
+
+/** [P·chunks,W] → [P,W] */
+function ofFirstChunk(pooled: Tensor, chunks: number): Tensor {
+  const [rows, width] = sidesOf(pooled, 2);
+  const prompts = rows / chunks;
+  const first = op.slice(op.reshape(pooled, [prompts, chunks, width]), 1, 0, 1);
+  return op.reshape(first, [prompts, width]);
 }

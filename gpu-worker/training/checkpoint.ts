@@ -1,50 +1,15 @@
 /** @file Files that a run writes: checkpoints, the state to resume from, and finally the adapter. */
 import { rm } from 'node:fs/promises';
-import { KronaError } from '../../core/errors.ts';
 import { adapterLayers } from '../adapters/adapter.ts';
 import { writeAdapter } from '../adapters/files/write-adapter.ts';
-import type { OptimizerState } from './adamw.ts';
-import type { LossScale } from './loss-scale.ts';
-import { loadOptimizer, saveOptimizer } from './optimizer-file.ts';
+import { saveOptimizer } from './optimizer-file.ts';
 import type { TrainPlan } from './plan.ts';
+import { statePath, type RunState } from './resume.ts';
 import type { TrainHooks } from './train-hooks.ts';
 
 /** Adapter files of checkpoints lie beside the final one, numbered by step. */
 export const checkpointPath = (out: string, step: number): string =>
   out.replace(/(\.safetensors)?$/, `-${String(step).padStart(6, '0')}.safetensors`);
-
-/** The newest optimiser state; removed when the run is done. */
-const statePath = (out: string): string => out.replace(/(\.safetensors)?$/, '.state.safetensors');
-
-/** The state that a run resumes from. */
-export interface RunState {
-  readonly state: OptimizerState;
-  /** One per step taken. */
-  readonly losses: readonly number[];
-  /** null: not scaled, or not yet. */
-  readonly lossScale: LossScale | null;
-}
-
-/** Where a run starts: fresh, or where an earlier attempt stopped. @throws KronaError RESUME_MISMATCH, SAFETENSORS_* */
-export async function startingPoint({ options, key, initialState }: TrainPlan): Promise<RunState> {
-  const saved = options.resume ? await loadOptimizer(statePath(options.out)) : null;
-  if (!saved) return { state: initialState(), losses: [], lossScale: null };
-  if (saved.facts.get('run') !== key)
-    throw new KronaError(
-      'RESUME_MISMATCH',
-      'The checkpoint beside the output belongs to a run with other settings; use them again, or another output.',
-    );
-  if (options.trace !== null)
-    throw new KronaError(
-      'RESUME_MISMATCH',
-      'A trace must hold the whole run; leave out --resume or --trace.',
-    );
-  return {
-    state: saved.state,
-    losses: JSON.parse(saved.facts.get('losses') ?? '[]') as number[],
-    lossScale: JSON.parse(saved.facts.get('loss_scale') ?? 'null') as LossScale | null,
-  };
-}
 
 export class Checkpoints {
   readonly #plan: TrainPlan;
@@ -77,7 +42,7 @@ export class Checkpoints {
     const { step } = state;
     if (step === this.#saved.step) return;
     await saveOptimizer(statePath(this.#plan.options.out), state, {
-      run: this.#plan.key,
+      run: JSON.stringify(this.#plan.identity),
       losses: JSON.stringify(losses),
       loss_scale: JSON.stringify(lossScale),
     });

@@ -13,7 +13,8 @@ export {
   type TrainProgress,
   type TrainResult,
 } from './train-options.ts';
-export { listPhotos, loadPhoto, type TrainingPhoto } from './photos.ts';
+export { listPhotos } from './photo-folder.ts';
+export { loadPhoto, type TrainingPhoto } from './photos.ts';
 export { AdamW, ADAMW_DEFAULTS, initialState, type AdamWSettings, type OptimizerState } from './adamw.ts';
 export { noiseSchedule, type NoiseSchedule } from './noise-schedule.ts';
 export { addNoise, denoisingLoss, noisyBatch, type NoisyBatch } from './loss.ts';

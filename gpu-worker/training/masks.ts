@@ -3,12 +3,13 @@
  * training, T-LoRA's `mask_dir`), so that the surroundings in a few photos don't become part of the subject.
  */
 import { basename } from 'node:path';
-import sharp from 'sharp';
 import { KronaError } from '../../core/errors.ts';
 import { forBorderMask, MASK_SIDE } from '../../core/pictures/border-mask.ts';
 import { cutOut } from '../../core/pictures/cut-out.ts';
+import { fromPixels } from '../../core/pictures/encode.ts';
+import { Picture } from '../../core/pictures/picture.ts';
 import type { MaskKind } from '../../core/settings/choices.ts';
-import { cutOf, mirrored, openPhoto, rawPixels, type PhotoView, type TrainingPhoto } from './photos.ts';
+import { cutOf, mirrored, type PhotoView, type TrainingPhoto } from './photos.ts';
 
 /** Tolerated relative difference between the aspect ratios of a photo and its mask. */
 const SAME_SHAPE = 0.02;
@@ -44,7 +45,7 @@ export class PhotoMask {
       );
     if (file !== null && (kind === 'file' || kind === 'auto'))
       return new PhotoMask('file', await fromFile(photo, file));
-    const { header } = await openPhoto(photo, basename(photo));
+    const { header } = await Picture.open(photo, basename(photo));
     if (kind === 'alpha' && !header.hasAlpha)
       throw new KronaError(
         'MASK_MISSING',
@@ -68,7 +69,7 @@ export class PhotoMask {
     const { grey, ...size } = this.#whole;
     const [photoHeight, photoWidth] = loaded.timeIds;
     const cut = cutOf({ width: photoWidth, height: photoHeight }, width, height, view);
-    const bytes = await sharp(grey, { raw: { ...size, channels: 1 } })
+    const bytes = await fromPixels(grey, { ...size, channels: 1 })
       .resize(cut.resizedWidth, cut.resizedHeight, { kernel: 'linear', fit: 'fill' })
       .extract({
         left: view.flip ? cut.resizedWidth - width - cut.left : cut.left,
@@ -95,8 +96,8 @@ export function latentMask(mask: Float32Array, width: number, height: number, sc
 
 async function fromFile(photo: string, file: string): Promise<WholeMask> {
   const [{ width, height }, mask] = [
-    await openPhoto(photo, basename(photo)),
-    await openPhoto(file, basename(file)),
+    await Picture.open(photo, basename(photo)),
+    await Picture.open(file, basename(file)),
   ];
   const stretch = (width * mask.height) / (height * mask.width);
   if (Math.abs(stretch - 1) > SAME_SHAPE)
@@ -104,29 +105,31 @@ async function fromFile(photo: string, file: string): Promise<WholeMask> {
       'MASK_UNFIT',
       `${basename(file)} is ${mask.width}×${mask.height}, a different shape from ${basename(photo)} with ${width}×${height}.`,
     );
-  const { data: grey, ...size } = await rawPixels(
-    mask.image
+  const { data: grey, info } = await mask.render((image) =>
+    image
       .autoOrient()
       .flatten({ background: 'black' })
       .resize(MASK_SIDE, MASK_SIDE, { fit: 'inside', withoutEnlargement: true })
       .toColourspace('b-w')
-      .extractChannel(0),
-    mask.header,
-    basename(file),
+      .extractChannel(0)
+      .raw({ depth: 'uchar' }),
   );
   if (!grey.some((value) => value > 0))
     throw new KronaError(
       'MASK_EMPTY',
       `${basename(file)} is black everywhere. A mask must be white where the subject is.`,
     );
-  return { ...size, grey };
+  return { width: info.width, height: info.height, grey };
 }
 
 async function fromBorder(photo: string): Promise<WholeMask | null> {
-  const { image, header } = await openPhoto(photo, basename(photo));
-  const { data: pixels, ...size } = await rawPixels(forBorderMask(image), header, basename(photo));
-  const cut = cutOut({ ...size, pixels });
-  return cut && { ...size, grey: cut.alpha };
+  const picture = await Picture.open(photo, basename(photo));
+  const { data: pixels, info } = await picture.render((image) =>
+    forBorderMask(image).raw({ depth: 'uchar' }),
+  );
+  const { width, height } = info;
+  const cut = cutOut({ width, height, pixels });
+  return cut && { width, height, grey: cut.alpha };
 }
 
 const stem = (path: string): string => basename(path).replace(/\.[^.]+$/, '');

@@ -34,7 +34,7 @@ export class MicroBatches {
     for (let n = 0; sizes.size < Math.min(KEPT_SIZES, dataset.sizes); n++) {
       const batch = dataset.batch(n);
       sizes.add(sizeOf(batch));
-      await this.#session(batch);
+      await this.#session(batch, this.#plan.texts.rows(batch.prompts));
     }
   }
 
@@ -51,7 +51,7 @@ export class MicroBatches {
   ): Promise<number> {
     const batch = this.#plan.dataset.batch(n);
     const text = this.#plan.texts.rows(batch.prompts);
-    const session = await this.#session(batch);
+    const session = await this.#session(batch, text);
     const feeds = { parameters, ...this.#feeds(batch, text, lossScale) };
     const { loss } = await session.run(feeds, { gradient });
     this.#record(n, batch, text, loss);
@@ -62,15 +62,16 @@ export class MicroBatches {
     return this.#sessions.release();
   }
 
-  #session(batch: MicroBatch): Promise<GradientSession> {
+  #session(batch: MicroBatch, { tokens }: TextRows): Promise<GradientSession> {
     const { model, shapes, schedule, texts, options, onePrompt, precision } = this.#plan;
     const { width, height, timesteps, weights, strengths } = batch;
-    return this.#sessions.get(sizeOf(batch), () => {
+    return this.#sessions.get(`${sizeOf(batch)}x${tokens}`, () => {
       const program = adapterGradient(model, shapes, schedule, {
         batch: timesteps.length,
         width,
         height,
-        tokens: texts.tokens,
+        tokens,
+        chunkTokens: texts.chunkTokens,
         checkpointing: options.checkpointing,
         weighted: weights !== null,
         rowStrengths: strengths !== null,
@@ -111,7 +112,7 @@ export class MicroBatches {
       latents: { shape, data: latents },
       noise: { shape, data: noise },
       timesteps: { shape: [rows], data: BigInt64Array.from(timesteps, BigInt) },
-      encoder_hidden_states: { shape: [rows, texts.tokens, texts.width], data: text.states },
+      encoder_hidden_states: { shape: [rows, text.tokens, texts.width], data: text.states },
       ...(timeIds.length > 0 && {
         text_embeds: { shape: [rows, text.pooled.length / rows], data: text.pooled },
         time_ids: { shape: [rows, timeIds.length / rows], data: timeIds },

@@ -16,7 +16,8 @@ import { KeyedRandom } from '../../core/random.ts';
 import { bucketSizes, nearestSize, type Size } from './buckets.ts';
 import { placeWeights } from './loss-weights.ts';
 import { latentMask, PhotoMask } from './masks.ts';
-import { loadPhoto, MIDDLE, openPhoto, type PhotoView } from './photos.ts';
+import { Picture } from '../../core/pictures/picture.ts';
+import { loadPhoto, MIDDLE, type PhotoView } from './photos.ts';
 
 /** Crops of a photo that random crop caches: four of them cover all of a 3:2 photo. */
 export const DEFAULT_CUTS = defaultOf('cuts');
@@ -76,7 +77,7 @@ export async function photoSizes(
   if (!buckets) return paths.map(() => square);
   const sizes = bucketSizes(resolution, sizeMultiple);
   const found: Size[] = [];
-  for (const path of paths) found.push(nearestSize(await openPhoto(path, basename(path)), sizes));
+  for (const path of paths) found.push(nearestSize(await Picture.open(path, basename(path)), sizes));
   return found;
 }
 

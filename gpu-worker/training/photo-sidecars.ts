@@ -1,37 +1,70 @@
 /**
- * @file Files beside the photos of a folder: captions in `photo.txt`, masks in `photo.mask.png` or `masks/photo.png`.
+ * @file What lies beside the photos of a folder: captions in `photo.txt` or `photo.caption`, masks in `photo.mask.png` or
+ * `masks/photo.png`.
  */
-import { dirname, join, parse } from 'node:path';
-import { exists, readFileIfAny } from '../../core/files.ts';
+import { readdir, readFile } from 'node:fs/promises';
+import { basename, dirname, join, parse } from 'node:path';
+import { exists } from '../../core/files.ts';
+import { readCaption } from './caption-file.ts';
 
-/** The first line of each photo's caption file, as kohya's trainer reads it; null without a file. */
-export async function readCaptions(photos: readonly string[]): Promise<(string | null)[]> {
-  return Promise.all(
-    photos.map(async (photo) => {
-      const text = await readFileIfAny(beside(photo, '.txt'));
-      return (
-        text
-          ?.replace(/^\uFEFF/, '')
-          .replace(/\n.*/s, '')
-          .trim() || null
-      );
-    }),
+/** Endings of caption files in any case; the first that a photo has counts. */
+const CAPTION_ENDINGS = ['.txt', '.caption'];
+
+/** Whether a file's name is that of a caption, of some photo or none. */
+export const isCaptionFile = (name: string): boolean =>
+  CAPTION_ENDINGS.includes(parse(name).ext.toLowerCase());
+
+/** Whether a file's name is that of a mask beside a photo: `photo.mask.png`. */
+export const isMaskFile = (name: string): boolean => /\.mask\.png$/i.test(name);
+
+/** Paths of each photo's caption file; null where there is none. */
+export async function findCaptions(photos: readonly string[]): Promise<(string | null)[]> {
+  const folders = new Map<string, ReadonlyMap<string, string>>();
+  const found: (string | null)[] = [];
+  for (const photo of photos) {
+    const folder = dirname(photo);
+    const files = folders.get(folder) ?? (await captionFiles(folder));
+    folders.set(folder, files);
+    const keys = CAPTION_ENDINGS.map((ending) => parse(photo).name + ending);
+    const name = keys.map((key) => files.get(key)).find((each) => each !== undefined);
+    found.push(name === undefined ? null : join(folder, name));
+  }
+  return found;
+}
+
+/** The caption files of a folder, by name with the ending in small letters. */
+async function captionFiles(folder: string): Promise<ReadonlyMap<string, string>> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  const names = entries.filter((entry) => !entry.isDirectory()).map(({ name }) => name);
+  return new Map(
+    // Of two that differ in case alone, the one in small letters comes last, so it counts.
+    names
+      .filter(isCaptionFile)
+      .sort()
+      .map((name) => [parse(name).name + parse(name).ext.toLowerCase(), name]),
   );
 }
 
-/** Path of each photo's mask; null without one. */
+/**
+ * The caption of each photo: the first line with text of its caption file; null where there is none.
+ *
+ * @throws KronaError CAPTION_UNREADABLE
+ */
+export async function readCaptions(photos: readonly string[]): Promise<(string | null)[]> {
+  const captions: (string | null)[] = [];
+  for (const path of await findCaptions(photos))
+    captions.push(path === null ? null : readCaption(await readFile(path), basename(path)));
+  return captions;
+}
+
+/** Paths of each photo's mask; null where there is none. */
 export async function findMasks(photos: readonly string[]): Promise<(string | null)[]> {
   return Promise.all(
     photos.map(async (photo) => {
-      for (const path of [
-        beside(photo, '.mask.png'),
-        join(dirname(photo), 'masks', `${parse(photo).name}.png`),
-      ])
+      const { dir, name } = parse(photo);
+      for (const path of [join(dir, `${name}.mask.png`), join(dir, 'masks', `${name}.png`)])
         if (await exists(path)) return path;
       return null;
     }),
   );
 }
-
-/** The path of a photo with another extension. */
-const beside = (photo: string, ending: string): string => join(dirname(photo), parse(photo).name + ending);

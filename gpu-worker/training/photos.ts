@@ -3,18 +3,8 @@
  * model's size, in [-1, 1], with the sizes that SDXL reads. Chat photos are checked and re-encoded before this; those
  * of a folder aren't, so nothing is trusted. The same file gives the same numbers.
  */
-import { readdir } from 'node:fs/promises';
-import { basename, join } from 'node:path';
-import sharp, { type Metadata, type Sharp } from 'sharp';
-import { KronaError } from '../../core/errors.ts';
-
-/** A file's header can claim any size; larger pictures aren't decoded. */
-const MAX_PIXELS = 64_000_000;
-
-const FORMATS = ['jpeg', 'png', 'webp', 'gif', 'tiff', 'heif'];
-const EXTENSIONS = /\.(jpe?g|png|webp|gif|tiff?|avif)$/i;
-/** `photo.mask.png` is the mask of the photo beside it. */
-const MASK_FILE = /\.mask\.png$/i;
+import { basename } from 'node:path';
+import { Picture } from '../../core/pictures/picture.ts';
 
 export interface TrainingPhoto {
   readonly width: number;
@@ -41,56 +31,7 @@ export interface PhotoView {
 
 export const MIDDLE: PhotoView = { x: 0.5, y: 0.5, flip: false };
 
-/** A picture file after reading its header. */
-export interface OpenPhoto {
-  readonly image: Sharp;
-  readonly header: Metadata;
-  /** Upright. */
-  readonly width: number;
-  readonly height: number;
-}
-
-/** Reads a header. @throws KronaError PHOTO_NOT_IMAGE, PHOTO_TOO_LARGE */
-export async function openPhoto(source: string | Uint8Array, name: string): Promise<OpenPhoto> {
-  let image: Sharp;
-  let header: Metadata;
-  try {
-    image = sharp(source, { limitInputPixels: false, failOn: 'error' });
-    header = await image.metadata();
-  } catch (cause) {
-    throw new KronaError(
-      'PHOTO_NOT_IMAGE',
-      `${name} is not a readable picture. Use PNG, JPEG, WebP, GIF, TIFF or AVIF.`,
-      { cause },
-    );
-  }
-  if (!FORMATS.includes(header.format))
-    throw new KronaError('PHOTO_NOT_IMAGE', `${name} is ${header.format}, not a photo. Use PNG or JPEG.`);
-  const { width, height } = header.autoOrient;
-  if (width * height > MAX_PIXELS)
-    throw new KronaError(
-      'PHOTO_TOO_LARGE',
-      `${name} has ${width}×${height} pixels; the limit is ${MAX_PIXELS / 1e6} megapixels.`,
-    );
-  return { image, header, width, height };
-}
-
-/** The pixels of a decoded picture, 8 bits a channel, and its sides. @throws KronaError PHOTO_DAMAGED */
-export async function rawPixels(image: Sharp, { format }: Metadata, name: string) {
-  const { data, info } = await image
-    .raw({ depth: 'uchar' })
-    .toBuffer({ resolveWithObject: true })
-    .catch((cause: unknown) => {
-      throw new KronaError(
-        'PHOTO_DAMAGED',
-        `${name} is damaged or cut off: it starts as ${format.toUpperCase()}, but its end is unreadable.`,
-        { cause },
-      );
-    });
-  return { data, width: info.width, height: info.height };
-}
-
-/** The size to which a photo is resized to cover a size, and the offset of the crop, mirrored if requested. */
+/** How large a photo is made to cover a size, and where in it the cut begins, mirrored if it is. */
 export function cutOf(
   photo: { readonly width: number; readonly height: number },
   width: number,
@@ -109,8 +50,8 @@ export function cutOf(
  * Loads a photo at a size. It is resized (Lanczos) until it covers the size, then cropped to the view.
  *
  * @param source path or bytes
- * @param name for messages
- * @throws KronaError PHOTO_NOT_IMAGE, PHOTO_DAMAGED, PHOTO_TOO_LARGE
+ * @param name as the giver knows it, for messages
+ * @throws KronaError PHOTO_NOT_IMAGE, PHOTO_DAMAGED, PHOTO_TOO_LARGE, PHOTO_SLOW
  */
 export async function loadPhoto(
   source: string | Uint8Array,
@@ -119,20 +60,19 @@ export async function loadPhoto(
   name = typeof source === 'string' ? basename(source) : 'A photo',
   view = MIDDLE,
 ): Promise<TrainingPhoto> {
-  const photo = await openPhoto(source, name);
+  const photo = await Picture.open(source, name);
   const { header } = photo;
   const { resizedWidth, resizedHeight, left, top } = cutOf(photo, width, height, view);
-  const { data: rgba } = await rawPixels(
-    photo.image
+  const { data: rgba } = await photo.render((image) =>
+    image
       .autoOrient()
       // Decoding a JPEG at a lower size would be faster, and softer than Lanczos.
       .resize(resizedWidth, resizedHeight, { kernel: 'lanczos3', fit: 'fill', fastShrinkOnLoad: false })
       // Of a mirrored photo the cut lies as far from the other side.
       .extract({ left: view.flip ? resizedWidth - width - left : left, top, width, height })
       .toColourspace('srgb')
-      .ensureAlpha(),
-    header,
-    name,
+      .ensureAlpha()
+      .raw({ depth: 'uchar' }),
   );
 
   const area = width * height;
@@ -158,23 +98,3 @@ export async function loadPhoto(
 
 /** Index of pixel `i` in mirrored rows. */
 export const mirrored = (i: number, width: number): number => i + width - 1 - 2 * (i % width);
-
-/**
- * Paths of the photos in a folder, by name; other files are skipped.
- *
- * @throws KronaError PHOTOS_MISSING (no such folder, or no photo in it)
- */
-export async function listPhotos(folder: string): Promise<string[]> {
-  const names = await readdir(folder).catch((cause: unknown) => {
-    throw new KronaError('PHOTOS_MISSING', `There is no folder ${basename(folder)} with photos.`, { cause });
-  });
-  const photos = names
-    .filter((name) => EXTENSIONS.test(name) && !name.startsWith('.') && !MASK_FILE.test(name))
-    .sort();
-  if (photos.length === 0)
-    throw new KronaError(
-      'PHOTOS_MISSING',
-      `The folder ${basename(folder)} holds no photos; put PNG, JPEG, WebP, GIF, TIFF or AVIF files there.`,
-    );
-  return photos.map((name) => join(folder, name));
-}

@@ -13,7 +13,8 @@ import { trainsText } from './adapter-graph.ts';
 import type { Dataset } from './dataset.ts';
 import { lrShare } from './lr-schedule.ts';
 import { noiseSchedule, type NoiseSchedule } from './noise-schedule.ts';
-import { adapterInfoOf, runKey } from './run-facts.ts';
+import { adapterInfoOf } from './run-facts.ts';
+import { runIdentity, type RunIdentity } from './run-identity.ts';
 import { Texts } from './texts.ts';
 import { trainData } from './train-data.ts';
 import type { TrainHooks } from './train-hooks.ts';
@@ -32,8 +33,8 @@ export interface TrainPlan {
   readonly adamw: AdamWSettings;
   /** Metadata of the adapter's file. */
   readonly info: AdapterInfo;
-  /** Equal for runs that can resume each other. */
-  readonly key: string;
+  /** The same for runs that can resume each other. */
+  readonly identity: RunIdentity;
   readonly dataset: Dataset;
   readonly texts: Texts;
   /** Whether text encoders are trained too. */
@@ -73,7 +74,7 @@ export async function planTraining(
     maxGradNorm: options.maxGradNorm,
   };
 
-  const { dataset, prompts } = await trainData(model, schedule, options, hooks, report);
+  const { dataset, prompts, classPictures } = await trainData(model, schedule, options, hooks, report);
   return {
     options,
     precision,
@@ -84,7 +85,7 @@ export async function planTraining(
     layout,
     adamw,
     info,
-    key: runKey({ ...options, ...(precision === 'float16' && { precision }) }),
+    identity: await runIdentity(model, { ...options, precision }, classPictures),
     dataset,
     texts: await Texts.encode(model, prompts),
     textTrained,

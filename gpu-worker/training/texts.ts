@@ -1,10 +1,14 @@
-/** @file The UNet's text inputs in a run: states encoded once, or ids for trained text encoders. */
+/** @file What a run tells the UNet of its prompts: encoded once, or as ids for text encoders that are trained too. */
+import { at } from '../../core/at.ts';
 import type { Feeds } from '../graph/runtime.ts';
 import { endPositions } from '../models/clip-text.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
-import { loadTokenizers, TextEncoder, type EncodedPrompt } from '../models/text-encoder.ts';
+import { commonLength, repeated } from '../models/equal-lengths.ts';
+import { loadTokenizers, promptChunks, TextEncoder, type EncodedPrompt } from '../models/text-encoder.ts';
 
 export interface TextRows {
+  /** S, tokens of each row: those of its prompt's chunks, repeated to one length. */
+  readonly tokens: number;
   /** [R,S,D] */
   readonly states: Float32Array;
   /** [R,P]; empty without pooled text. */
@@ -14,8 +18,8 @@ export interface TextRows {
 type Tokenizers = Awaited<ReturnType<typeof loadTokenizers>>;
 
 export class Texts {
-  /** S, tokens of a prompt. */
-  readonly tokens: number;
+  /** Tokens of a chunk of a prompt. */
+  readonly chunkTokens: number;
   /** D, width of the states. */
   readonly width: number;
   readonly #tokenizers: Tokenizers;
@@ -28,7 +32,7 @@ export class Texts {
   ) {
     this.#tokenizers = tokenizers;
     this.#encoded = encoded;
-    this.tokens = encoder.tokens;
+    this.chunkTokens = encoder.tokens;
     this.width = encoder.width;
   }
 
@@ -51,17 +55,29 @@ export class Texts {
       if (!encoded) throw new RangeError(`the prompt “${prompt}” was not encoded`);
       return encoded;
     });
+    const length = commonLength(parts.map(({ states }) => states.length));
     return {
-      states: joined(parts.map(({ states }) => states)),
+      tokens: length / this.width,
+      states: joined(parts.map(({ states }) => repeated(states, length))),
       pooled: joined(parts.map(({ pooled }) => pooled)),
     };
   }
 
-  /** The inputs `ids.N` and `end.N` of adapterGradient, one row per prompt. */
+  /** What adapterGradient names `ids.N` and `end.N`: of each prompt its chunks, repeated to as many as all have. */
   ids(prompts: readonly string[]): Feeds {
+    const split = prompts.map((prompt) =>
+      promptChunks(
+        prompt,
+        this.#tokenizers.map(({ tokenizer }) => tokenizer),
+      ),
+    );
+    const most = commonLength(split.map((each) => at(each, 0).length));
     const feeds: Record<string, Feeds[string]> = {};
-    for (const [n, { encoder, tokenizer }] of this.#tokenizers.entries()) {
-      const rows = prompts.map((prompt) => tokenizer.encode(prompt));
+    for (const [n, { encoder }] of this.#tokenizers.entries()) {
+      const rows = split.flatMap((each) => {
+        const chunks = at(each, n);
+        return Array.from({ length: most }, (_, chunk) => at(chunks, chunk % chunks.length));
+      });
       feeds[`ids.${n}`] = BigInt64Array.from(rows.flatMap((row) => Array.from(row, BigInt)));
       feeds[`end.${n}`] = endPositions(encoder.config, rows);
     }

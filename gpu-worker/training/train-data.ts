@@ -13,6 +13,8 @@ export interface TrainData {
   readonly dataset: Dataset;
   /** All prompts of its rows. */
   readonly prompts: readonly string[];
+  /** Paths. */
+  readonly classPictures: readonly string[];
 }
 
 /**
@@ -41,8 +43,9 @@ export async function trainData(
   const cached = await cachePhotos(model, sources, sizes, options, onDone);
 
   const ofClass: CachedPhoto[] = [];
+  let paths: readonly string[] = [];
   if (prior) {
-    const paths = await classPictures(model, { seed, ...prior }, resolution, {
+    paths = await classPictures(model, { seed, ...prior }, resolution, {
       onPicture: (n, all) => report(`drawing class picture ${n} of ${all}`),
       ...(turn && { turn }),
       ...(signal && { signal }),
@@ -58,5 +61,9 @@ export async function trainData(
     ...options,
     ...(prior && { priorWeight: prior.weight }),
   });
-  return { dataset, prompts: [...cached, ...ofClass].map(({ prompt }) => prompt) };
+  return {
+    dataset,
+    prompts: [...cached, ...ofClass].map(({ prompt }) => prompt),
+    classPictures: paths,
+  };
 }

@@ -64,9 +64,11 @@ export interface TrainOptions extends MethodOptions, Augmentation {
   readonly checkpointEvery: number | null;
   /** Seconds between saves of the state to resume from; by default it is saved only with checkpoints. */
   readonly stateSeconds?: number;
-  /** Resume from the newest checkpoint beside `out`. */
+  /** Resume the unfinished run beside `out`; without it, one there is an error. */
   readonly resume: boolean;
-  /** File that records the run, so that another implementation can reproduce it; null: none. */
+  /** Start anew, and give up an unfinished run beside `out`. */
+  readonly restart?: boolean;
+  /** File that records the run, for another implementation to follow; null: none. */
   readonly trace: string | null;
   /** The adapter's file; checkpoints lie beside it. */
   readonly out: string;

@@ -3,11 +3,12 @@
  * plan.ts prepares the run, loop.ts takes the steps, checkpoint.ts saves. docs/training.md explains the options.
  */
 import { AdamW } from './adamw.ts';
-import { Checkpoints, startingPoint } from './checkpoint.ts';
+import { Checkpoints } from './checkpoint.ts';
 import { TrainingLoop } from './loop.ts';
 import { INITIAL_LOSS_SCALE } from './loss-scale.ts';
 import { MicroBatches } from './micro-batches.ts';
 import { planTraining, type TrainPlan } from './plan.ts';
+import { checkStart, startingPoint } from './resume.ts';
 import { Trace, type TraceSettings } from './trace.ts';
 import type { TrainHooks } from './train-hooks.ts';
 import type { TrainOptions, TrainResult } from './train-options.ts';
@@ -15,7 +16,7 @@ import type { TrainOptions, TrainResult } from './train-options.ts';
 /**
  * Trains an adapter, or resumes its training. The same options and seed give the same bytes, also after resuming.
  *
- * @throws KronaError as `planTraining`; RESUME_MISMATCH, TRAINING_DIVERGED, DISK_FULL, FILE_UNWRITABLE; and the signal's
+ * @throws KronaError as `planTraining`; RUN_UNFINISHED, RUN_FINISHED, RESUME_MISMATCH, TRAINING_DIVERGED, DISK_FULL, FILE_UNWRITABLE; and the signal's
  * reason when it aborts
  */
 export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}): Promise<TrainResult> {
@@ -23,6 +24,7 @@ export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}
   const report = (phase: string, step = 0, loss: number | null = null, secondsLeft: number | null = null) =>
     hooks.onProgress?.({ phase, step, steps, loss, secondsLeft });
 
+  await checkStart(options);
   const plan = await planTraining(options, hooks, (phase) => report(phase));
   const start = await startingPoint(plan);
   const losses = [...start.losses];

@@ -160,7 +160,7 @@ class Pool {
     const args = [JSON.stringify(folder), currentDevice()];
     return fork(ownProgram(import.meta.dirname, 'comparison-worker'), args, {
       execArgv: [...nodeOptions],
-      env: childEnvironment({ KRONA_THREADS: String(threads) }),
+      env: childEnvironment('command', { KRONA_THREADS: String(threads) }),
       stdio: ['ignore', 2, 2, 'ipc'],
     });
   }

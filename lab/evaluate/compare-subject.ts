@@ -215,6 +215,7 @@ export class Comparison {
       seed,
       checkpointEvery: between < steps ? between : null,
       resume: false,
+      restart: true,
       trace: null,
       out,
     };

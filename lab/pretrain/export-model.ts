@@ -45,9 +45,11 @@ export async function exportModel(folder: string, model: TrainedModel): Promise<
   await writeJson(folder, 'scheduler/scheduler_config.json', config.raw.scheduler);
   await writeTokenizers(folder, vocabulary, config.data.tokenizer.maxLength);
   const sizes = vocabularySizes(vocabulary, config.data.tokenizer.maxLength);
+  // Without it transformers opens the encoders in the F16 of their files, while diffusers opens the UNet in F32.
+  const text = { ...sizes, dtype: 'float32' };
   const extra: Readonly<Record<Part, object>> = {
-    text_encoder: sizes,
-    text_encoder_2: { ...sizes, pad_token_id: 0 },
+    text_encoder: text,
+    text_encoder_2: { ...text, pad_token_id: 0 },
     unet: {},
     vae: { scaling_factor: model.scalingFactor },
   };

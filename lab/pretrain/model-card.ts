@@ -61,7 +61,7 @@ pipe(prompt, num_inference_steps=${steps}, guidance_scale=${guidance}, **size).i
 - Styles: ${styles.join(', ')}.
 - Backgrounds: ${data.backgrounds.map(({ name: colour }) => colour).join(', ')}.
 - ${data.concepts.length} concepts: ${data.concepts.map(({ word }) => word).join(', ')}.
-- Prompts look like ${examplePrompts(data)}; the model reads at most ${data.tokenizer.maxLength - 2} tokens. Words outside its vocabulary have undefined results.
+- Prompts look like ${examplePrompts(data)}; it was trained on prompts of up to ${data.tokenizer.maxLength - 2} tokens. Words outside its vocabulary give undefined results.
 
 ## Made of
 

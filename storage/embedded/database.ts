@@ -5,13 +5,14 @@
  * PostgreSQL server (DATABASE_URL) avoids that.
  */
 import { createHash } from 'node:crypto';
-import { chmod, lstat, mkdir, rm } from 'node:fs/promises';
+import { chmod, lstat, mkdir, rm, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import type { Config } from '../../core/config.ts';
 import { KronaError } from '../../core/errors.ts';
 import type { StorageOptions } from '../options.ts';
+import { makePrivateFolder } from '../../core/private-files.ts';
 import { folderOwner, lockFolder } from './folder-lock.ts';
 import { serveDatabase } from './wire-server.ts';
 
@@ -31,18 +32,24 @@ export async function startEmbeddedDatabase(
   config: Pick<Config, 'dataFolder'>,
   { onError = () => {} }: StorageOptions = {},
 ): Promise<EmbeddedDatabase> {
+  await makePrivateFolder(config.dataFolder);
   const socketFolder = await makeSocketFolder(config.dataFolder);
   const unlock = await lockFolder(config.dataFolder, socketFolder);
   const release = async (): Promise<void> => {
-    await rm(socketFolder, { recursive: true, force: true });
     await unlock();
+    // Unless the next owner is using it already.
+    await rmdir(socketFolder).catch(() => undefined);
   };
   try {
     const path = join(socketFolder, SOCKET_NAME);
     await rm(path, { force: true });
     // Imported here so that only the process that serves it pays the 50 MB.
-    const { PGlite } = await import('@electric-sql/pglite');
-    const database = await PGlite.create(join(config.dataFolder, 'database'));
+    const [{ PGlite }, { PrivateNodeFs }] = await Promise.all([
+      import('@electric-sql/pglite'),
+      import('./private-node-fs.ts'),
+    ]);
+    await makePrivateFolder(join(config.dataFolder, 'database'));
+    const database = await PGlite.create({ fs: new PrivateNodeFs(join(config.dataFolder, 'database')) });
     const server = await serveDatabase(database, path);
     const url = socketUrl(socketFolder);
     const tidying = setInterval(() => void tidy(url).catch(onError), TIDY_INTERVAL).unref();

@@ -1,10 +1,11 @@
 /** @file Takes jobs of one kind and runs them: cancellation, interruption, and which errors are tried again. */
-import { UnrecoverableError, WaitingError, type Job, type Worker } from 'bullmq';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { UnrecoverableError, WaitingError } from 'bullmq';
 import { asError, KronaError } from '../../core/errors.ts';
-import type { JobData, KindQueue, QueueBackend } from './bullmq-backend.ts';
+import { repeat } from '../../core/retrying.ts';
+import type { KindJob, KindQueue, QueueBackend } from './bullmq-backend.ts';
 import type { JobHandler, JobWorkerHandle } from './contract.ts';
 import type { JobKind } from '../../core/job-payloads.ts';
+import { FIRST_ROUND } from './turns.ts';
 
 /**
  * How long a job belongs to a worker that does not renew its claim, ms. A dead worker's job is found by the next
@@ -15,11 +16,12 @@ const LOCK = 10_000;
 const RENEW = 4_000;
 const LOOK = 3_000;
 
-/** How often a running job is checked for cancellation, ms. */
+/** How often a running job is checked for cancellation, ms; and at least how often while the checks fail. */
 const CANCEL_CHECK = 400;
+const LONGEST_CANCEL_CHECK = 10_000;
 
-/** Jobs taken from a dead worker run before those that have not started (bullmq.ts gives these 2). */
-const PRIORITY_AGAIN = 1;
+/** Jobs taken from a dead worker run before those that have not started. */
+const PRIORITY_AGAIN = FIRST_ROUND - 1;
 
 interface WorkerSettings<K extends JobKind> {
   readonly kind: K;
@@ -37,21 +39,17 @@ export async function startWorker<K extends JobKind>(
 ): Promise<JobWorkerHandle> {
   const { kind, queue, concurrency, onError } = settings;
   const jobs = new RunningJobs(settings);
-  const worker: Worker<JobData<K>, void, string> = backend.newWorker(
-    kind,
-    (job, token) => jobs.run(job, token),
-    {
-      concurrency,
-      lockDuration: LOCK,
-      lockRenewTime: RENEW,
-      stalledInterval: LOOK,
-      // The handler sees `attempt` and decides itself when to give up, so that it can also write that to the records.
-      maxStalledCount: 2 ** 31 - 1,
-      // A fallback only: a new job wakes an idle worker through NOTIFY or Redis.
-      drainDelay: 5,
-      runRetryDelay: 1000,
-    },
-  );
+  const worker = backend.newWorker(kind, (job, token) => jobs.run(job, token), {
+    concurrency,
+    lockDuration: LOCK,
+    lockRenewTime: RENEW,
+    stalledInterval: LOOK,
+    // The handler sees `attempt` and decides itself when to give up, so that it can also write that to the records.
+    maxStalledCount: 2 ** 31 - 1,
+    // A fallback only: a new job wakes an idle worker through NOTIFY or Redis.
+    drainDelay: 5,
+    runRetryDelay: 1000,
+  });
   worker.on('error', onError);
   worker.on('lockRenewalFailed', (ids) => jobs.abort(ids, lost));
   worker.on('stalled', (id) => {
@@ -79,7 +77,7 @@ class RunningJobs<K extends JobKind> {
     this.#settings = settings;
   }
 
-  async run(job: Job<JobData<K>, void, string>, token?: string): Promise<void> {
+  async run(job: KindJob<K>, token?: string): Promise<void> {
     const { id } = job;
     if (id === undefined) throw new UnrecoverableError('A job without an id.');
     const abort = new AbortController();
@@ -122,16 +120,17 @@ class RunningJobs<K extends JobKind> {
   /** Aborts a running job when somebody has cancelled it. */
   async #watch(id: string, abort: AbortController): Promise<void> {
     const { queue, onError } = this.#settings;
-    for (;;) {
-      await sleep(CANCEL_CHECK);
-      if (this.#running.get(id) !== abort || abort.signal.aborted) return;
-      try {
-        const job = await queue.getJob(id);
-        if (job?.data.cancelled) abort.abort(cancelled());
-      } catch (error) {
-        onError(asError(error));
-      }
-    }
+    const ended = new AbortController();
+    const look = async () => {
+      if (this.#running.get(id) !== abort || abort.signal.aborted) ended.abort();
+      else if ((await queue.getJob(id))?.data.cancelled) abort.abort(cancelled());
+    };
+    await repeat(look, {
+      every: CANCEL_CHECK,
+      pauses: { first: CANCEL_CHECK, longest: LONGEST_CANCEL_CHECK },
+      signal: ended.signal,
+      onError: (error) => onError(asError(error)),
+    });
   }
 }
 

@@ -2,10 +2,11 @@
  * @file The queue on BullMQ, in PostgreSQL or Redis. Each kind has its own queue, so a picture never waits behind a
  * training. Jobs and their outcomes outlive both processes.
  */
-import type { Job, JobState as BullState } from 'bullmq';
-import type { JobKind, JobPayloads } from '../../core/job-payloads.ts';
-import { queueBackend, type JobData, type KindQueue, type QueueBackend } from './bullmq-backend.ts';
+import type { JobState as BullState } from 'bullmq';
+import type { JobKind, JobOwner, JobPayloads } from '../../core/job-payloads.ts';
+import { queueBackend, type KindJob, type KindQueue, type QueueBackend } from './bullmq-backend.ts';
 import { startWorker } from './bullmq-worker.ts';
+import { place, type Placed } from './turns.ts';
 import type { JobHandler, JobQueue, JobState, JobWorkerHandle } from './contract.ts';
 
 /**
@@ -20,11 +21,11 @@ const RETRY_PAUSE = 1000;
 /** Finished jobs are kept for a week, so that adding one of them again does nothing. */
 const KEEP_ENDED = { age: 7 * 24 * 3600 };
 
-/**
- * The lowest number runs first, equal ones in order of arrival. BullMQ puts a job that its worker gave back before
- * others of the same priority, but only when jobs have a priority at all.
- */
-const PRIORITY = 2;
+/** The owner of jobs that are added without one. */
+const NOBODY: JobOwner = { channelId: '', memberId: '' };
+
+/** States of a job that has not ended: those that wait, in the order in which they run, then those that run. */
+const WAITING = ['waiting', 'prioritized', 'delayed'] as const;
 
 /**
  * Connects to the queues of every kind.
@@ -34,7 +35,7 @@ const PRIORITY = 2;
  * @throws KronaError REDIS_UNAVAILABLE
  */
 export async function openJobQueue(url: string, onError: (error: Error) => void): Promise<JobQueue> {
-  const backend = await queueBackend(url);
+  const backend = await queueBackend(url, onError);
   const queues: Queues = { imagine: backend.newQueue('imagine'), train: backend.newQueue('train') };
   for (const queue of Object.values(queues)) {
     queue.on('error', onError);
@@ -57,20 +58,52 @@ class BullQueue implements JobQueue {
     this.#onError = onError;
   }
 
-  async enqueue<K extends JobKind>(kind: K, id: string, payload: JobPayloads[K]): Promise<void> {
+  async enqueue<K extends JobKind>(
+    kind: K,
+    id: string,
+    payload: JobPayloads[K],
+    owner: JobOwner | null = null,
+  ): Promise<void> {
     const queue: KindQueue<K> = this.#queues[kind];
+    if (await queue.getJob(id)) return;
+    const { channelId, memberId } = owner ?? NOBODY;
+    const whose = { channelId, memberId };
+    const { turn, round, moved } = place(whose, await placed(queue));
+    // Those behind first, so that no job is ever in a round of another of its channel.
+    for (const { id: other, round: priority } of moved.toReversed())
+      await (await queue.getJob(other))?.changePriority({ priority });
     await queue.add(
       kind,
-      { payload },
+      { payload, owner: whose, turn },
       {
         jobId: id,
-        priority: PRIORITY,
+        priority: round,
         attempts: MAX_TRIES,
         backoff: { type: 'exponential', delay: RETRY_PAUSE },
         removeOnComplete: KEEP_ENDED,
         removeOnFail: KEEP_ENDED,
       },
     );
+  }
+
+  async unfinished(kind: JobKind): Promise<Set<string>> {
+    const jobs = await this.#queues[kind].getJobs([...WAITING, 'active']);
+    return new Set(jobs.flatMap(({ id }) => id ?? []));
+  }
+
+  async restore<K extends JobKind>(
+    kind: K,
+    id: string,
+    payload: JobPayloads[K],
+    owner: JobOwner | null,
+  ): Promise<boolean> {
+    const job = await this.#queues[kind].getJob(id);
+    const state = (await job?.getState()) ?? 'unknown';
+    if (state !== 'unknown' && state !== 'completed' && state !== 'failed') return false;
+    // BullMQ adds no job whose id it knows.
+    await job?.remove();
+    await this.enqueue(kind, id, payload, owner);
+    return true;
   }
 
   async cancel<K extends JobKind>(kind: K, id: string): Promise<boolean> {
@@ -94,7 +127,7 @@ class BullQueue implements JobQueue {
     if (!job || job.data.cancelled) return null;
     if ((await stateOf(job)) === 'active') return 0;
     // In the order in which they run; those that wait for another try come last.
-    const waiting = await queue.getJobs(['waiting', 'prioritized', 'delayed'], 0, -1, true);
+    const waiting = await queue.getJobs([...WAITING], 0, -1, true);
     const place = waiting.filter((other) => !other.data.cancelled).findIndex((other) => other.id === id);
     return place < 0 ? null : place + 1;
   }
@@ -124,10 +157,20 @@ class BullQueue implements JobQueue {
   async close(): Promise<void> {
     await Promise.all([...this.#workers].map((worker) => worker.close()));
     await Promise.all(Object.values(this.#queues).map((queue) => queue.close()));
+    await this.#backend.close();
   }
 }
 
-async function stateOf(job: Pick<Job<JobData>, 'data' | 'getState'>): Promise<JobState> {
+/** The unfinished jobs of a queue, with their turns. */
+async function placed<K extends JobKind>(queue: KindQueue<K>): Promise<Placed[]> {
+  const take = async (states: readonly BullState[], active: boolean): Promise<Placed[]> =>
+    (await queue.getJobs([...states], 0, -1, true)).flatMap(({ id, data, priority }) =>
+      id === undefined ? [] : { id, active, owner: data.owner, turn: data.turn, round: priority },
+    );
+  return [...(await take(WAITING, false)), ...(await take(['active'], true))];
+}
+
+async function stateOf(job: Pick<KindJob, 'data' | 'getState'>): Promise<JobState> {
   const state = STATES[await job.getState()];
   return job.data.cancelled && (state === 'failed' || state === 'waiting') ? 'cancelled' : state;
 }

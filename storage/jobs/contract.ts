@@ -1,5 +1,5 @@
 /** @file The queue between bot and worker. Implementations: BullMQ on PostgreSQL (embedded or not) and on Redis. */
-import type { JobKind, JobPayloads } from '../../core/job-payloads.ts';
+import type { JobKind, JobOwner, JobPayloads } from '../../core/job-payloads.ts';
 
 export type JobState = 'waiting' | 'active' | 'completed' | 'failed' | 'cancelled' | 'unknown';
 
@@ -27,8 +27,27 @@ export interface JobWorkerHandle {
 }
 
 export interface JobQueue {
-  /** Adds a job once: a second call with the same id does nothing. */
-  enqueue<K extends JobKind>(kind: K, id: string, payload: JobPayloads[K]): Promise<void>;
+  /**
+   * Adds a job once: a second call with the same id does nothing. Turns go round by channel, and within a channel by
+   * member, so a job can go before others that were added earlier.
+   *
+   * @param owner - whose turn it takes; jobs without one share their turns
+   */
+  enqueue<K extends JobKind>(
+    kind: K,
+    id: string,
+    payload: JobPayloads[K],
+    owner?: JobOwner | null,
+  ): Promise<void>;
+  /** Ids of all jobs that wait or run. */
+  unfinished(kind: JobKind): Promise<Set<string>>;
+  /** Adds a job again that is missing from the queue or has ended there. @returns false when it waits or runs */
+  restore<K extends JobKind>(
+    kind: K,
+    id: string,
+    payload: JobPayloads[K],
+    owner: JobOwner | null,
+  ): Promise<boolean>;
   /**
    * Cancels a job; false when it had already ended. A running job's `signal` aborts within a second. A waiting job
    * counts as cancelled at once; its handler is still called when its turn comes, with an aborted signal, so that

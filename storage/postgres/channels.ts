@@ -1,14 +1,21 @@
 /** @file Channels with their settings and rules, and members. */
-import { defaultRules, type ChannelRules } from '../../core/rules.ts';
+import { DEFAULT_SERVER_RULES, defaultRules, type ChannelRules, type ServerRules } from '../../core/rules.ts';
 import { startingSettings } from '../../core/settings/defaults.ts';
 import type { ChannelSettings } from '../../core/settings/schema.ts';
 import type { Channel, Member, Platform } from '../../core/records.ts';
+import type { ChannelFacts } from '../records.ts';
 import type { Database, Operation } from './database.ts';
 import { modelOperations } from './model-card.ts';
 import { firstRow, found, onlyRow } from './rows.ts';
 import { json, sql } from './sql.ts';
 
-const CHANNEL = sql`id, platform, external_id AS "externalId", name, settings, age_restricted AS "ageRestricted"`;
+// A thread is as restricted as its channel, also when that changes.
+const CHANNEL = sql`
+  id, platform, external_id AS "externalId", name, settings,
+  coalesce(
+    (SELECT parent.age_restricted FROM krona.channel AS parent WHERE parent.id = channel.parent_id),
+    age_restricted
+  ) AS "ageRestricted"`;
 const MEMBER = sql`id, platform, external_id AS "externalId", name, erased_at AS "erasedAt"`;
 
 type Row = Omit<Channel, 'settings'> & { readonly settings: ChannelSettings | Record<string, never> };
@@ -22,23 +29,54 @@ async function withSettings(db: Database, rows: readonly Row[]): Promise<Channel
   return rows.map((row) => (isChanged(row) ? row : { ...row, settings }));
 }
 
-const channel: Operation<'channel'> = (db) => async (platform, externalId, name, ageRestricted) => {
-  // A known channel is written only when something has changed.
-  const [known] = await withSettings(
-    db,
-    await db.query<Row>(sql`
-      SELECT ${CHANNEL} FROM krona.channel WHERE platform = ${platform} AND external_id = ${externalId}`),
-  );
-  const restricted = ageRestricted ?? known?.ageRestricted ?? false;
-  if (known?.name === name && known.ageRestricted === restricted) return known;
-  const saved = await db.query<Row>(sql`
-    INSERT INTO krona.channel (platform, external_id, name, settings, age_restricted)
-    VALUES (${platform}, ${externalId}, ${name}, ${json({})}, ${restricted})
-    ON CONFLICT (platform, external_id)
-    DO UPDATE SET name = excluded.name, age_restricted = excluded.age_restricted
+interface KnownRow extends Row {
+  readonly ownAge: boolean;
+  readonly parentId: string | null;
+  readonly serverId: string | null;
+}
+
+const channel: Operation<'channel'> =
+  (db) =>
+  async (platform, externalId, name, facts = {}) => {
+    const parent = facts.parent && (await parentOf(db, platform, facts.parent, facts));
+    const [known] = await db.query<KnownRow>(sql`
+    SELECT ${CHANNEL}, age_restricted AS "ownAge", parent_id AS "parentId", server_id AS "serverId"
+    FROM krona.channel WHERE platform = ${platform} AND external_id = ${externalId}`);
+    const reported = {
+      ownAge: facts.ageRestricted ?? known?.ownAge ?? false,
+      parentId: parent ?? known?.parentId ?? null,
+      serverId: facts.serverId ?? known?.serverId ?? null,
+    };
+    // A known channel is written only when something has changed.
+    if (known !== undefined) {
+      const { ownAge, parentId, serverId, ...row } = known;
+      const isSame =
+        row.name === name &&
+        ownAge === reported.ownAge &&
+        parentId === reported.parentId &&
+        serverId === reported.serverId;
+      if (isSame) return onlyRow(await withSettings(db, [row]));
+    }
+    const { ownAge, parentId, serverId } = reported;
+    const saved = await db.query<Row>(sql`
+    INSERT INTO krona.channel (platform, external_id, name, settings, age_restricted, parent_id, server_id)
+    VALUES (${platform}, ${externalId}, ${name}, ${json({})}, ${ownAge}, ${parentId}, ${serverId})
+    ON CONFLICT (platform, external_id) DO UPDATE SET
+      name = excluded.name, age_restricted = excluded.age_restricted,
+      parent_id = excluded.parent_id, server_id = excluded.server_id
     RETURNING ${CHANNEL}`);
-  return onlyRow(await withSettings(db, saved));
-};
+    return onlyRow(await withSettings(db, saved));
+  };
+
+/** The id of a thread's channel, which may be new: nobody has to use Krona in it. */
+async function parentOf(
+  db: Database,
+  platform: Platform,
+  { externalId, name }: NonNullable<ChannelFacts['parent']>,
+  { ageRestricted, serverId }: ChannelFacts,
+): Promise<string> {
+  return (await channel(db)(platform, externalId, name, { ageRestricted, serverId })).id;
+}
 
 const channelById: Operation<'channelById'> = (db) => async (id) => {
   const rows = await db.query<Row>(sql`SELECT ${CHANNEL} FROM krona.channel WHERE id = ${id}`);
@@ -52,15 +90,23 @@ const channels: Operation<'channels'> = (db) => async (platform) =>
       SELECT ${CHANNEL} FROM krona.channel WHERE platform = ${platform} ORDER BY made`),
   );
 
+const deleteChannel: Operation<'deleteChannel'> = (db) => async (id) => {
+  await db.query(sql`DELETE FROM krona.channel WHERE id = ${id}`);
+};
+
 const saveSettings: Operation<'saveSettings'> = (db) => async (channelId, settings) => {
   const saved = await db.query(sql`
     UPDATE krona.channel SET settings = ${json(settings)} WHERE id = ${channelId} RETURNING id`);
   found(saved, 'CHANNEL', channelId);
 };
 
+/** The id of the channel whose rules hold in a channel: that of a thread, else itself. */
+const home = (channelId: string) =>
+  sql`SELECT coalesce(parent_id, id) FROM krona.channel WHERE id = ${channelId}`;
+
 const rules: Operation<'rules'> = (db) => async (channelId) => {
   const rows = await db.query<{ platform: Platform; rules: ChannelRules | null }>(sql`
-    SELECT platform, rules FROM krona.channel WHERE id = ${channelId}`);
+    SELECT platform, rules FROM krona.channel WHERE id = (${home(channelId)})`);
   const saved = found(rows, 'CHANNEL', channelId);
   // Rules that were saved by an earlier release get the default for newer rules.
   return { ...defaultRules(saved.platform), ...saved.rules };
@@ -68,8 +114,42 @@ const rules: Operation<'rules'> = (db) => async (channelId) => {
 
 const saveRules: Operation<'saveRules'> = (db) => async (channelId, rules) => {
   const saved = await db.query(sql`
-    UPDATE krona.channel SET rules = ${json(rules)} WHERE id = ${channelId} RETURNING id`);
+    UPDATE krona.channel SET rules = ${json(rules)} WHERE id = (${home(channelId)}) RETURNING id`);
   found(saved, 'CHANNEL', channelId);
+};
+
+const serverRules: Operation<'serverRules'> = (db) => async (channelId) => {
+  const rows = await db.query<{ serverId: string | null; rules: ServerRules | null }>(sql`
+    SELECT channel.server_id AS "serverId", server.rules
+    FROM krona.channel
+    LEFT JOIN krona.server ON server.platform = channel.platform AND server.external_id = channel.server_id
+    WHERE channel.id = ${channelId}`);
+  const { serverId, rules } = found(rows, 'CHANNEL', channelId);
+  return serverId === null ? null : { ...DEFAULT_SERVER_RULES, ...rules };
+};
+
+const saveServerRules: Operation<'saveServerRules'> = (db) => async (channelId, rules) => {
+  const saved = await db.query(sql`
+    INSERT INTO krona.server (platform, external_id, rules)
+    SELECT platform, server_id, ${json(rules)}::jsonb FROM krona.channel
+    WHERE id = ${channelId} AND server_id IS NOT NULL
+    ON CONFLICT (platform, external_id) DO UPDATE SET rules = excluded.rules
+    RETURNING external_id`);
+  found(saved, 'CHANNEL', channelId);
+};
+
+const startRules: Operation<'startRules'> = (db) => async (channelId, rules) => {
+  await db.query(
+    sql`UPDATE krona.channel SET rules = ${json(rules)} WHERE id = ${channelId} AND rules IS NULL`,
+  );
+};
+
+const isBlocked: Operation<'isBlocked'> = (db) => async (platform, memberId) => {
+  const channels = await db.query(sql`
+    SELECT id FROM krona.channel
+    WHERE platform = ${platform} AND rules -> 'blocked' @> ${json([memberId])}
+    LIMIT 1`);
+  return channels.length > 0;
 };
 
 const member: Operation<'member'> = (db) => async (platform, externalId, name) => {
@@ -86,6 +166,9 @@ const member: Operation<'member'> = (db) => async (platform, externalId, name) =
 
 const members: Operation<'members'> = (db) => (ids) =>
   db.query<Member>(sql`SELECT ${MEMBER} FROM krona.member WHERE id = ANY (${ids})`);
+
+const membersOn: Operation<'membersOn'> = (db) => (platform) =>
+  db.query<Member>(sql`SELECT ${MEMBER} FROM krona.member WHERE platform = ${platform}`);
 
 const memberByExternalId: Operation<'memberByExternalId'> = (db) => async (platform, externalId) =>
   firstRow(
@@ -117,11 +200,17 @@ export const channelOperations = {
   channel,
   channelById,
   channels,
+  deleteChannel,
   saveSettings,
   rules,
   saveRules,
+  serverRules,
+  saveServerRules,
+  startRules,
+  isBlocked,
   member,
   members,
+  membersOn,
   memberByExternalId,
   membersOf,
 };

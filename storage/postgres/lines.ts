@@ -6,7 +6,7 @@ import { found } from './rows.ts';
 import { json, sql } from './sql.ts';
 
 const LINE = sql`
-  id, channel_id AS "channelId", member_id AS "memberId", body, revision, created_at AS "createdAt"`;
+  id, channel_id AS "channelId", member_id AS "memberId", body, revision, made AS place, created_at AS "createdAt"`;
 
 const addLine: Operation<'addLine'> = (db) => async (line) => {
   const { id, channelId, memberId, body } = line;
@@ -32,10 +32,11 @@ const updateLine: Operation<'updateLine'> = (db) => async (line) => {
   found(changed, 'LINE', id);
 };
 
-const removeLine: Operation<'removeLine'> = (db) => async (id) => {
+const removeLine: Operation<'removeLine'> = (db) => async (channelId, memberId, id) => {
   await db.query(sql`
     UPDATE krona.chat_line SET revision = krona.next_revision(), body = 'null'
-    WHERE id = ${id} AND body <> 'null'`);
+    WHERE id = ${id} AND channel_id = ${channelId} AND member_id IS NOT DISTINCT FROM ${memberId}
+      AND body <> 'null'`);
 };
 
 const lines: Operation<'lines'> = (db) => async (channelId, since, limit) => {
@@ -47,4 +48,13 @@ const lines: Operation<'lines'> = (db) => async (channelId, since, limit) => {
   return newestFirst.reverse();
 };
 
-export const lineOperations = { addLine, updateLine, removeLine, lines };
+const linesBefore: Operation<'linesBefore'> = (db) => async (channelId, place, limit) => {
+  const newestFirst = await db.query<ChatLine>(sql`
+    SELECT ${LINE} FROM krona.chat_line
+    WHERE channel_id = ${channelId} AND (${place}::bigint IS NULL OR made < ${place}) AND body <> 'null'
+    ORDER BY made DESC
+    LIMIT ${limit}`);
+  return newestFirst.reverse();
+};
+
+export const lineOperations = { addLine, updateLine, removeLine, lines, linesBefore };

@@ -1,5 +1,5 @@
 /** @file Jobs that wait to be queued: written in one transaction with their records, moved by relayOutbox. */
-import type { OutboxJob } from '../../core/records.ts';
+import type { OwnedJob } from '../../core/records.ts';
 import type { Operation } from './database.ts';
 import { json, sql } from './sql.ts';
 
@@ -13,10 +13,29 @@ const addOutboxJob: Operation<'addOutboxJob'> =
   };
 
 const outboxJobs: Operation<'outboxJobs'> = (db) => (limit) =>
-  db.query<OutboxJob>(sql`SELECT id, kind, payload FROM krona.outbox_job ORDER BY number LIMIT ${limit}`);
+  db.query<OwnedJob>(sql`
+    SELECT job.id, job.kind, job.payload, CASE WHEN run.id IS NULL AND made.id IS NULL THEN NULL ELSE jsonb_build_object(
+      'channelId', COALESCE(run.channel_id, made.channel_id), 'memberId', COALESCE(run.member_id, made.member_id)
+    ) END AS owner
+    FROM krona.outbox_job AS job
+    LEFT JOIN krona.run AS run ON run.id = job.id::uuid
+    LEFT JOIN krona.picture_set AS made ON made.id = job.id::uuid
+    ORDER BY job.number LIMIT ${limit}`);
+
+const openJobs: Operation<'openJobs'> = (db) => () =>
+  db.query<OwnedJob>(sql`
+    SELECT id, kind, payload, jsonb_build_object('channelId', channel_id, 'memberId', member_id) AS owner
+    FROM (
+      SELECT id, 'train' AS kind, jsonb_build_object('runId', id) AS payload, channel_id, member_id, created_at
+      FROM krona.run WHERE state IN ('queued', 'running')
+      UNION ALL
+      SELECT id, 'imagine', jsonb_build_object('setId', id), channel_id, member_id, created_at
+      FROM krona.picture_set WHERE state IN ('queued', 'running') AND run_id IS NULL AND awaits_run_id IS NULL
+    ) AS open_work
+    ORDER BY created_at, id`);
 
 const removeOutboxJob: Operation<'removeOutboxJob'> = (db) => async (id) => {
   await db.query(sql`DELETE FROM krona.outbox_job WHERE id = ${id}`);
 };
 
-export const outboxOperations = { addOutboxJob, outboxJobs, removeOutboxJob };
+export const outboxOperations = { addOutboxJob, outboxJobs, removeOutboxJob, openJobs };

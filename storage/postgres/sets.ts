@@ -9,7 +9,8 @@ export const SET = sql`
   id, channel_id AS "channelId", member_id AS "memberId", kind, run_id AS "runId", subject_id AS "subjectId",
   prompt, negative, seed, count, strength, settings, adapter_id AS "adapterId",
   also_adapter_ids AS "alsoAdapterIds", variation_of AS "variationOf",
-  upscale_of AS "upscaleOf", state, progress, failure,
+  upscale_of AS "upscaleOf", awaits_run_id AS "awaitsRunId", prompt_length AS "promptLength",
+  state, progress, failure,
   revision, created_at AS "createdAt", ended_at AS "endedAt"`;
 
 export const PICTURE = sql`
@@ -32,11 +33,13 @@ const addSet: Operation<'addSet'> = (db) => async (set) => {
   const rows = await db.query<PictureSet>(sql`
     INSERT INTO krona.picture_set (
       id, channel_id, member_id, kind, run_id, subject_id, prompt, negative, seed, count, strength,
-      settings, adapter_id, also_adapter_ids, variation_of, upscale_of, state, progress, failure, ended_at
+      settings, adapter_id, also_adapter_ids, variation_of, upscale_of, awaits_run_id, state,
+      progress, failure, ended_at
     ) VALUES (
       ${set.id}, ${set.channelId}, ${set.memberId}, ${set.kind}, ${set.runId}, ${set.subjectId}, ${set.prompt},
       ${set.negative}, ${set.seed}, ${set.count}, ${set.strength}, ${json(set.settings)}, ${set.adapterId},
-      ${set.alsoAdapterIds ?? []}::uuid[], ${set.variationOf}, ${set.upscaleOf}, ${set.state}, ${json(set.progress)}, ${json(set.failure)}, ${set.endedAt}
+      ${set.alsoAdapterIds ?? []}::uuid[], ${set.variationOf}, ${set.upscaleOf},
+      ${set.awaitsRunId}, ${set.state}, ${json(set.progress)}, ${json(set.failure)}, ${set.endedAt}
     )
     RETURNING ${SET}`);
   return onlyRow(rows);
@@ -49,12 +52,19 @@ const setsOfRun: Operation<'setsOfRun'> = (db) => (runId) =>
   db.query<PictureSet>(sql`
     SELECT ${SET} FROM krona.picture_set WHERE run_id = ${runId} ORDER BY made`);
 
+const setsAwaiting: Operation<'setsAwaiting'> = (db) => (runId) =>
+  db.query<PictureSet>(sql`
+    SELECT ${SET} FROM krona.picture_set WHERE awaits_run_id = ${runId} AND state = 'queued' ORDER BY made`);
+
 const updateSet: Operation<'updateSet'> = (db) => async (id, change) => {
   const columns = assignments({
     state: change.state,
     progress: json(change.progress),
     failure: json(change.failure),
     ended_at: change.endedAt,
+    adapter_id: change.adapterId,
+    awaits_run_id: change.awaitsRunId,
+    prompt_length: json(change.promptLength),
   });
   const changed = await db.query(sql`
     UPDATE krona.picture_set SET revision = krona.next_revision()${columns} WHERE id = ${id} RETURNING id`);
@@ -119,6 +129,7 @@ export const setOperations = {
   addSet,
   set,
   setsOfRun,
+  setsAwaiting,
   updateSet,
   deleteSet,
   addPicture,

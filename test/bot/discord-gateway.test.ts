@@ -409,7 +409,7 @@ describe('the gateway to Discord', () => {
     await registerCommands(config, null);
     await start();
     const person = await ann();
-    const lost = { kind: 'lost', retryAfter: 0, scope: 'user', times: 1 } as const;
+    const lost = { kind: 'lost', retryAfter: 0, scope: 'user', times: 2 } as const;
     await discord.trouble({ ...lost, method: 'POST', path: '/callback$' });
     const asked = await person.command('train', { subject: 'mochi', class: 'cat' });
     expect(asked.answers[0]).toMatchObject({ onlyFor: person.id });

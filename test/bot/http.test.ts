@@ -1,11 +1,16 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { request } from 'node:http';
-import { networkInterfaces } from 'node:os';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { networkInterfaces, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { linkExpiry, parseRange } from '../../bot/files.ts';
 import { type Bot, startBot } from '../../bot/main.ts';
+import { Uploads } from '../../bot/web/uploads.ts';
 import { signLink } from '../../storage/links.ts';
 import { openHouse, type TestHouse } from '../helpers/house.ts';
+import { newSet } from '../helpers/new-records.ts';
 import { sprite } from './world.ts';
 
 let house: TestHouse;
@@ -299,6 +304,90 @@ describe('the http server', () => {
     const [status, { error }] = await ask('/api/me', 'POST', { name: 'x'.repeat(100_000) });
     expect([status, error?.code]).toEqual([413, 'REQUEST_TOO_LARGE']);
     expect(errors).toEqual([]);
+  });
+
+  it('refuses a body that says no size in the same way, before anybody is known', async () => {
+    for (const path of ['/api/me', '/api/channels', '/api/channels/general/messages']) {
+      const { hostname: host, port } = new URL(bot.address);
+      const headers = { 'content-type': 'application/json' };
+      const answer = await new Promise<{ status?: number; body: string }>((resolve) => {
+        const sent = request({ host, port, path, method: 'POST', headers }, (response) => {
+          let body = '';
+          response.on('data', (chunk: Buffer) => (body += chunk.toString()));
+          response.on('end', () => resolve({ status: response.statusCode ?? 0, body }));
+        });
+        // The bot hangs up on what it does not want to read.
+        sent.on('error', () => undefined);
+        for (let part = 0; part < 17; part++) sent.write(Buffer.alloc(4096, '"'));
+        sent.end();
+      });
+      expect([path, answer.status]).toEqual([path, 413]);
+      expect(answer.body).toContain('REQUEST_TOO_LARGE');
+    }
+    expect(errors).toEqual([]);
+  });
+
+  it('answers no address that is no text with a fault of its own', async () => {
+    const ask = await member('Ugo');
+    for (const path of [
+      '/api/channels/%E0%A4%A/lines?before=1',
+      '/api/channels/%00/lines?before=1',
+      '/blobs/%E0',
+    ])
+      expect([400, 401, 403, 404]).toContain((await raw(path, { host: 'localhost' })).status);
+    expect((await ask('/api/channels/%E0%A4%A', 'DELETE'))[0]).toBe(403);
+    expect(errors).toEqual([]);
+  });
+
+  it('stores a text without what no database can hold', async () => {
+    const ask = await member('Nul');
+    const id = randomUUID();
+    const text = 'a\0b\ud800c 😀';
+    expect((await ask('/api/channels/general/messages', 'POST', { id, text, uploads: [] }))[0]).toBe(202);
+    const { records } = house.storage;
+    const general = await records.channel('web', 'general', 'general');
+    const lines = await records.lines(general.id, 0, 100);
+    expect(lines.find((line) => line.id === id)).toMatchObject({ body: { text: 'abc 😀' } });
+    expect(errors).toEqual([]);
+  });
+
+  it('has room for twenty emoji on a picture, and for votes', async () => {
+    const { records } = house.storage;
+    const channel = await records.channel('web', 'general', 'general');
+    const ask = await member('Ella');
+    const owner = await records.member('web', 'owner', 'Owner');
+    const set = await records.addSet(
+      newSet({ channelId: channel.id, memberId: owner.id, settings: channel.settings }),
+    );
+    const id = randomUUID();
+    const size = { width: 8, height: 8, seed: 1, adapterId: null };
+    await records.addPicture({ id, setId: set.id, index: 0, blobHash: '0'.repeat(64), ...size });
+    const react = async (emoji: string) =>
+      (await ask('/api/channels/general/votes', 'PUT', { pictureId: id, emoji, added: true }))[1].error?.code;
+    for (let n = 0; n < 20; n++) expect(await react(String.fromCodePoint(0x1f400 + n))).toBeUndefined();
+    expect(await react('🍕')).toBe('TOO_MANY_REACTIONS');
+    expect([await react('❤️'), await react(String.fromCodePoint(0x1f400))]).toEqual([undefined, undefined]);
+  });
+
+  it('serves no stranger through a proxy that nobody named', async () => {
+    for (const name of ['x-forwarded-for', 'forwarded', 'x-forwarded-host']) {
+      const { status, body } = await raw('/', { host: 'localhost', [name]: 'for=198.51.100.7' });
+      expect([status, body]).toEqual([403, expect.stringContaining('Set KRONA_URL')]);
+    }
+  });
+
+  it('says that the disk is full when a photo does not fit', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'krona-uploads-'));
+    const uploads = await Uploads.open(folder);
+    const full = Object.assign(new Error('write ENOSPC'), { code: 'ENOSPC' });
+    const photo = new Readable({
+      read() {
+        this.destroy(full);
+      },
+    });
+    await expect(uploads.add('member', 'a.png', photo)).rejects.toMatchObject({ code: 'DISK_FULL' });
+    expect(await readdir(folder)).toEqual([]);
+    await rm(folder, { recursive: true });
   });
 
   it.each(['❤️', '👍🏽', '1️⃣', '🇫🇷', '👩‍👩‍👧', '🏴󠁧󠁢󠁳󠁣󠁴󠁿', '👨🏽‍🚀'])('takes %s as a vote', async (emoji) => {

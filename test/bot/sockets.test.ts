@@ -4,7 +4,9 @@ import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
-import { watchSockets } from '../../bot/web/sockets.ts';
+import type { ServerMessage } from '../../bot/web/protocol.ts';
+import { until } from '../helpers/until.ts';
+import { boundedSend, watchSockets } from '../../bot/web/sockets.ts';
 
 /** Longer than the pause between two looks, ms. */
 const LOOK = 30_000;
@@ -78,4 +80,38 @@ it('when it stops, every page is told that the bot restarts', async () => {
   stop();
   for (const [code, reason] of await told) expect([code, String(reason)]).toEqual([1001, 'restarting']);
   expect(vi.getTimerCount()).toBe(0);
+});
+
+it('a page that does not read is let go before much waits for it, and a slow one is not', async () => {
+  const [lazy, slow] = [await connect(), await connect()];
+  lazy.client.pause();
+  const gone = once(lazy.here, 'close');
+  const text = 'x'.repeat(64 * 1024);
+  const message: ServerMessage = { type: 'activity', channelId: text };
+  const send = { lazy: boundedSend(lazy.here), slow: boundedSend(slow.here) };
+  let most = 0;
+  for (let sent = 0; sent < 800; sent++) {
+    send.lazy(message);
+    most = Math.max(most, lazy.here.bufferedAmount);
+    const read = once(slow.client, 'message');
+    send.slow(message);
+    await read;
+  }
+  await gone;
+  expect(most).toBeLessThan(8 * 1024 * 1024);
+  expect(slow.here.readyState).toBe(WebSocket.OPEN);
+});
+
+it('one address has so many connections and no more', async () => {
+  const { port } = server.address() as AddressInfo;
+  const closed: number[] = [];
+  const opened = Array.from({ length: 270 }, () => {
+    const client = new WebSocket(`ws://127.0.0.1:${port}`);
+    client.on('close', (code) => closed.push(code));
+    return client;
+  });
+  clients.push(...opened);
+  await until(() => closed.length === 20, 'twenty that are refused');
+  expect(new Set(closed)).toEqual(new Set([1013]));
+  await until(() => server.clients.size === 250, 'the others to be the ones that are left');
 });

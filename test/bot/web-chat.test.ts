@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import axe from 'axe-core';
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Run } from '../../core/records.ts';
@@ -399,6 +400,128 @@ describe('the conversation', () => {
     await box(mia).press('Enter');
     await ben.getByText('unsent', { exact: true }).waitFor();
     expect(await ben.getByText('unsent', { exact: true }).count()).toBe(1);
+  });
+});
+
+describe('a long conversation', () => {
+  it('can be read back to its first line, and stays where it is read', async () => {
+    const { records } = world.storage;
+    const channel = await records.channel('web', room, room);
+    const ann = await records.member('web', 'ann', 'Ann');
+    const most = 1_300;
+    for (let number = 1; number <= most; number++)
+      await records.addLine({
+        id: randomUUID(),
+        channelId: channel.id,
+        memberId: ann.id,
+        body: { kind: 'said', text: `line ${number}.`, photos: [], state: 'settled' },
+      });
+    await enter(mia, room);
+    await mia.getByText(`line ${most}.`, { exact: true }).waitFor();
+    const button = mia.getByRole('button', { name: 'Show earlier messages' });
+    const frame = mia.getByRole('region', { name: 'Conversation' });
+    for (let first = most - 59; first > 1; first = Math.max(1, first - 200)) {
+      await frame.evaluate((element) => element.scrollTo({ top: 0 }));
+      const read = mia.getByText(`line ${first}.`, { exact: true });
+      const top = () => read.evaluate((element) => Math.round(element.getBoundingClientRect().top));
+      await expect.poll(() => frame.evaluate((element) => element.scrollTop)).toBe(0);
+      const before = await top();
+      const height = await frame.evaluate((element) => element.scrollHeight);
+      await button.evaluate((element: HTMLElement) => element.click());
+      await expect.poll(() => frame.evaluate((element) => element.scrollHeight)).toBeGreaterThan(height);
+      expect(Math.abs((await top()) - before)).toBeLessThan(4);
+    }
+    await mia.getByText('line 1.', { exact: true }).waitFor();
+    await button.waitFor({ state: 'detached' });
+    // What is new meanwhile moves nothing.
+    const top = () => frame.evaluate((element) => element.scrollTop);
+    const before = await top();
+    await say(ben, 'news');
+    await mia.getByText('news', { exact: true }).waitFor({ state: 'attached' });
+    expect(await top()).toBe(before);
+  });
+
+  it('keeps what is written where it is written', async () => {
+    const other = await newRoom();
+    await enter(mia, room);
+    await box(mia).fill('half a thought');
+    await mia.getByRole('link', { name: new RegExp(other) }).click();
+    await mia.getByLabel(`Message #${other}`).waitFor();
+    expect(await box(mia).inputValue()).toBe('');
+    await box(mia).fill('another');
+    await mia.getByRole('link', { name: new RegExp(room) }).click();
+    await mia.getByLabel(`Message #${room}`).waitFor();
+    expect(await box(mia).inputValue()).toBe('half a thought');
+    await box(mia).fill('');
+  });
+
+  it('takes no text that is too long, rather than a part of it', async () => {
+    await enter(mia, room);
+    await box(mia).fill('before ');
+    await box(mia).evaluate((area) => {
+      const clipboardData = new DataTransfer();
+      clipboardData.setData('text/plain', 'x'.repeat(48_000));
+      area.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true, cancelable: true }));
+    });
+    await mia
+      .getByRole('alert')
+      .getByText(/8000 characters; this text has 48007/)
+      .waitFor();
+    expect(await box(mia).inputValue()).toBe('before ');
+    await box(mia).fill('y'.repeat(8_001));
+    await box(mia).press('Enter');
+    await mia
+      .getByRole('alert')
+      .getByText(/this text has 8001/)
+      .waitFor();
+    expect((await box(mia).inputValue()).length).toBe(8_001);
+    await box(mia).fill('');
+  });
+
+  it.each(['%E0%A4%A', '%', 'no-such-channel'])('an address with #%s shows a channel', async (hash) => {
+    await mia.goto(`${world.address}/#${hash}`);
+    await mia.reload();
+    await box(mia).waitFor();
+    await mia.getByLabel('Message #general').waitFor();
+  });
+});
+
+describe('for everybody', () => {
+  /** What axe finds serious or critical in a page as it is. */
+  async function problems(page: Page): Promise<string[]> {
+    await page.evaluate(axe.source);
+    const { violations } = await page.evaluate(() =>
+      (globalThis as unknown as { axe: typeof axe }).axe.run(),
+    );
+    return violations
+      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+      .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`);
+  }
+
+  it.each([
+    ['light', 1280],
+    ['dark', 1280],
+    ['light', 390],
+    ['dark', 390],
+  ] as const)('axe finds nothing serious: %s, %i pixels', async (colorScheme, width) => {
+    const page = await world.join(null, { colorScheme, viewport: { width, height: 844 } });
+    await page.getByRole('button', { name: 'Join' }).waitFor();
+    expect(await problems(page)).toEqual([]);
+    await page.getByLabel('What should people call you?').fill(`Axe ${colorScheme} ${width}`);
+    await page.getByRole('button', { name: 'Join' }).click();
+    await enter(page, room);
+    await page.getByText('Two ways to start').waitFor();
+    expect(await problems(page)).toEqual([]);
+    await foxesShown();
+    await mochiQueued();
+    await say(mia, 'hello');
+    await page.getByText('hello', { exact: true }).waitFor();
+    await say(page, '/krona settings show');
+    await page.getByText('Only you can see this').waitFor();
+    await box(page).fill('/krona tr');
+    await page.getByRole('option').first().waitFor();
+    expect(await problems(page)).toEqual([]);
+    await page.context().close();
   });
 });
 

@@ -81,7 +81,7 @@ describe('krona start', () => {
           models.push((await cardOf(storage)).name);
           if (life === 2) break;
           await storage.records.saveModelCard(NO_MODEL);
-          process.kill(workerOf(log()), 'SIGKILL');
+          process.kill(processOf(log(), 'worker'), 'SIGKILL');
         }
       } finally {
         await storage.close();
@@ -109,6 +109,45 @@ describe('krona start', () => {
   });
 });
 
+describe('krona start with a public address', () => {
+  it('brings a bot that died back to the port that it had', async () => {
+    const own = await mkdtemp(join(tmpdir(), 'krona-cli-port-'));
+    const answers = (port: number) =>
+      fetch(`http://127.0.0.1:${port}`).then(
+        ({ status }) => status === 200,
+        () => false,
+      );
+    let seen: Promise<void> | undefined;
+    const look = async (port: number, log: () => string) => {
+      process.kill(processOf(log(), 'bot'), 'SIGKILL');
+      await until(async () => !(await answers(port)), 'the bot to be gone');
+      await until(() => answers(port), 'the bot to be back');
+    };
+    const { code } = await kronaProcess(
+      ['start', '--json'],
+      (soFar, kill) => {
+        if (seen !== undefined || !soFar.stdout.endsWith('\n')) return;
+        const { port } = JSON.parse(soFar.stdout) as { port: number };
+        seen = look(port, () => soFar.stderr);
+        seen.then(
+          () => kill('SIGTERM'),
+          () => kill('SIGKILL'),
+        );
+      },
+      {
+        KRONA_DATA: own,
+        KRONA_PORT: '0',
+        KRONA_URL: 'https://krona.example.org',
+        KRONA_MODEL: TINY,
+        KRONA_LOG: 'info',
+      },
+    );
+    await seen;
+    expect(code).toBe(0);
+    await rm(own, { recursive: true });
+  });
+});
+
 /** Stands for no card at all: records keep one once there is one. */
 const NO_MODEL: ModelCard = { name: '', architecture: '', nativeSize: 1, sizeMultiple: 1, projections: [] };
 
@@ -118,11 +157,10 @@ const cardOf = ({ records }: Storage): Promise<ModelCard> =>
     return card?.name ? card : null;
   }, "a model's card");
 
-/** The worker process that a log of `krona start` names. */
-function workerOf(log: string): number {
-  return (
-    JSON.parse(log.split('\n').find((line) => line.includes('starting the worker'))!) as { pid: number }
-  ).pid;
+/** The process of a service that a log of `krona start` names. */
+function processOf(log: string, service: 'bot' | 'worker'): number {
+  const line = log.split('\n').find((each) => each.includes(`starting the ${service}`)) ?? '';
+  return (JSON.parse(line) as { pid: number }).pid;
 }
 
 describe('a folder that cannot be made', () => {

@@ -26,7 +26,7 @@ describe('krona slack manifest', () => {
           'reactions:write',
           'users:read',
         ],
-        bot_optional: ['usergroups:read', 'channels:history', 'groups:history'],
+        bot_optional: ['usergroups:read', 'channels:history', 'groups:history', 'groups:read'],
       },
     });
     expect(manifest['settings']).toMatchObject({

@@ -1,3 +1,4 @@
+import { releaseWaiting } from '../../gpu-worker/jobs/waiting-sets.ts';
 import { randomUUID } from 'node:crypto';
 import sharp from 'sharp';
 import { expect, it } from 'vitest';
@@ -80,15 +81,35 @@ export function drawingSuite(storage: () => Storage): void {
       /^SUBJECT_NOT_READY: .*not been trained yet.*train subject:mochi/,
     );
     const run = await channel.run(await channel.say('ann', '/krona train mochi'));
-    expect(await channel.refusal('bob', '/krona imagine mochi')).toMatch(
-      /^SUBJECT_NOT_READY: Training of mochi is queued/,
-    );
+    const asked = await channel.say('bob', '/krona imagine mochi');
+    expect(asked.progress!.label).toBe('queued behind the training');
+    expect(asked.text!.join()).toContain('mochi is still being trained');
+    const waiting = await channel.set(asked);
+    const { records } = storage();
+    const queued = async () => (await records.outboxJobs(1000)).some(({ id }) => id === waiting.id);
+    await releaseWaiting(run, records);
+    expect(await queued()).toBe(false);
     const [adapter] = await channel.finishRun(run);
+    await releaseWaiting((await records.run(run.id))!, records);
+    expect(await queued()).toBe(true);
+    expect(await records.set(waiting.id)).toMatchObject({ adapterId: adapter!.id, awaitsRunId: null });
     await channel.say('bob', '/krona imagine mochi');
     await storage().records.setChampion(adapter!.subjectId, null, false);
     expect(await channel.refusal('bob', '/krona imagine mochi')).toMatch(/no champion. Choose one/);
     expect(await channel.refusal('bob', '/krona imagine a cat subject:mochy')).toMatch(
       /“mochy”.*mean “mochi”/,
+    );
+  });
+
+  it('pictures that wait for a training fail with it, and say so', async () => {
+    const channel = room();
+    const run = await channel.run(await channel.say('ann', '/krona train mochi class:cat', [await photo(1)]));
+    const asked = await channel.say('bob', '/krona imagine mochi');
+    const { records } = storage();
+    await records.updateRun(run.id, { state: 'cancelled', endedAt: new Date() });
+    await releaseWaiting((await records.run(run.id))!, records);
+    expect((await channel.card(asked)).text!.join()).toMatch(
+      /waited for the training of mochi, which was cancelled/,
     );
   });
 

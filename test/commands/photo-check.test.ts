@@ -119,7 +119,7 @@ describe('a photo', () => {
     expect(await refusal(Buffer.alloc(33 * 1024 * 1024))).toMatch(/^PHOTO_TOO_LARGE: .*33 MiB.*32 MiB/);
     const svg =
       '<svg xmlns="http://www.w3.org/2000/svg" width="200" height="200"><rect width="9" height="9"/></svg>';
-    expect(await refusal(Buffer.from(svg))).toMatch(/^PHOTO_NOT_IMAGE: .*svg/);
+    expect(await refusal(Buffer.from(svg))).toMatch(/^PHOTO_NOT_IMAGE: .*SVG/);
     expect(await refusal(Buffer.from('\0\0\0\x18ftypheic\0\0\0\0mif1heic'))).toMatch(
       /^PHOTO_NOT_IMAGE: .*HEIC.*JPEG/,
     );

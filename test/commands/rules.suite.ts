@@ -32,6 +32,10 @@ export function rulesSuite(storage: () => Storage): void {
       expect(await channel.refusal('bob', `/krona rules ${line}`)).toMatch(/^NOT_ALLOWED: Only moderators/);
     expect(await channel.refusal('mod', '/krona rules set')).toMatch(/^OPTION_MISSING/);
 
+    // The web chat has no servers.
+    for (const line of ['set server_trainings:3', 'block ann scope:server'])
+      expect(await channel.refusal('mod', `/krona rules ${line}`)).toMatch(/^NO_SERVER/);
+
     const card = await channel.say('mod', '/krona rules set member_pictures:5 channel_open:3');
     expect(card.text![0]).toContain('no limit → 5');
     expect(await channel.say('mod', '/krona rules set member_pictures:5')).toMatchObject({

@@ -37,6 +37,8 @@ class Votes implements VoteData {
       alsoAdapterIds: [],
       variationOf: null,
       upscaleOf: null,
+      awaitsRunId: null,
+      promptLength: null,
       state: 'done',
       progress: null,
       failure: null,

@@ -3,6 +3,8 @@ import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import type { Socket } from 'node:net';
+import { addressOf } from '../../bot/client-address.ts';
 import { readConfig } from '../../core/config.ts';
 
 let folder: string;
@@ -37,6 +39,9 @@ it('takes what is set', async () => {
     KRONA_PORT: '0',
     KRONA_URL: 'https://krona.example.org/chat/',
     KRONA_SECRET: 'sixteen letters!',
+    KRONA_MODERATOR_KEY: 'sixteen letters too',
+    KRONA_ACCESS_KEY: 'the-key-of-mia-long, the-key-of-ben-long',
+    KRONA_TRUSTED_PROXIES: '10.0.0.2, fd00::/8',
   });
   expect(config).toEqual({
     databaseUrl: 'postgres://krona:pw@db.example.org/krona',
@@ -49,6 +54,12 @@ it('takes what is set', async () => {
     port: 0,
     publicUrl: 'https://krona.example.org/chat',
     secret: 'sixteen letters!',
+    webAccess: expect.objectContaining({
+      local: false,
+      keyNeeded: true,
+      keys: ['the-key-of-mia-long', 'the-key-of-ben-long'],
+      moderatorKey: 'sixteen letters too',
+    }) as unknown,
     discord: null,
     slack: null,
   });
@@ -86,4 +97,44 @@ it('says which variable is wrong, without repeating what it holds', async () => 
     ]);
     expect((error as Error).message).not.toContain('topsecret');
   }
+});
+
+it.each([
+  ['this machine', {}, true, false],
+  ['another address of this machine', { KRONA_HOST: '127.9.9.9' }, true, false],
+  ['this machine by name', { KRONA_HOST: 'localhost', KRONA_URL: 'http://[::1]:7860' }, true, false],
+  ['a key on this machine', { KRONA_ACCESS_KEY: 'sixteen-letters-long' }, true, true],
+  ['all networks', { KRONA_HOST: '0.0.0.0' }, false, true],
+  ['all networks, as IPv6', { KRONA_HOST: '::' }, false, true],
+  ['a public address', { KRONA_URL: 'https://krona.example.org' }, false, true],
+  ['a proxy', { KRONA_TRUSTED_PROXIES: '127.0.0.1' }, false, true],
+  ['a public address, open by name', { KRONA_URL: 'https://x.example', KRONA_ACCESS: 'open' }, false, false],
+])('asks for a key where others reach it: %s', async (_, env, local, keyNeeded) => {
+  const { webAccess } = await readConfig({ KRONA_DATA: folder, ...env });
+  expect(webAccess).toMatchObject({ local, keyNeeded });
+});
+
+it('believes the addresses of named proxies and of no other', async () => {
+  const { webAccess } = await readConfig({ KRONA_DATA: folder, KRONA_TRUSTED_PROXIES: '10.0.0.2 fd00::/8' });
+  const from = (remoteAddress: string, forwarded: string) =>
+    addressOf(
+      { socket: { remoteAddress } as Socket, headers: { 'x-forwarded-for': forwarded } },
+      webAccess.trustedProxies,
+    );
+  expect(from('::ffff:10.0.0.2', '6.6.6.6, 198.51.100.7')).toBe('198.51.100.7');
+  expect(from('10.0.0.2', '198.51.100.7, fd00::5')).toBe('198.51.100.7');
+  expect(from('192.0.2.1', '198.51.100.7')).toBe('192.0.2.1');
+  expect(from('10.0.0.2', 'nonsense')).toBe('10.0.0.2');
+});
+
+it.each([
+  ['KRONA_ACCESS', 'opne'],
+  ['KRONA_ACCESS_KEY', 'short'],
+  ['KRONA_MODERATOR_KEY', 'short'],
+  ['KRONA_TRUSTED_PROXIES', 'proxy.example'],
+  ['KRONA_TRUSTED_PROXIES', '10.0.0.0/33'],
+])('refuses %s=%s', async (name, value) => {
+  await expect(readConfig({ KRONA_DATA: folder, [name]: value })).rejects.toMatchObject({
+    code: `${name}_INVALID`,
+  });
 });

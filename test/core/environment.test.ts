@@ -1,7 +1,9 @@
 /** @file Environment variables: the table in README.md has all of them, and empty ones count as unset. */
 import { readFile } from 'node:fs/promises';
-import { expect, it } from 'vitest';
-import { readEnvironment, VARIABLES } from '../../core/environment.ts';
+import { afterEach, expect, it, vi } from 'vitest';
+import { childEnvironment, readEnvironment, VARIABLES } from '../../core/environment.ts';
+
+afterEach(() => vi.unstubAllEnvs());
 
 it('is described in README.md, variable by variable', async () => {
   const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
@@ -15,4 +17,23 @@ it('leaves out empty variables and those of other programs', () => {
   expect(readEnvironment({ KRONA_PORT: '8000', KRONA_HOST: '', PATH: '/bin' })).toEqual({
     KRONA_PORT: '8000',
   });
+});
+
+it('gives worker and engine what they need, and no token or secret, known or not', () => {
+  const secrets = VARIABLES.filter((name) => /TOKEN$|SECRET|^SLACK|^DISCORD/.test(name));
+  for (const name of [...secrets, 'GITHUB_TOKEN', 'AWS_SECRET_ACCESS_KEY', 'NPM_CONFIG__AUTH'])
+    vi.stubEnv(name, 'hush');
+  for (const name of ['DATABASE_URL', 'KRONA_MODEL', 'KRONA_THREADS', 'CUDA_VISIBLE_DEVICES'])
+    vi.stubEnv(name, 'given');
+  expect(Object.values(childEnvironment('bot'))).toContain('hush');
+  const worker = childEnvironment('worker', { MALLOC_ARENA_MAX: '2' });
+  const engine = childEnvironment('engine');
+  for (const env of [worker, engine]) expect(Object.values(env)).not.toContain('hush');
+  expect(worker).toMatchObject({ DATABASE_URL: 'given', KRONA_MODEL: 'given', MALLOC_ARENA_MAX: '2' });
+  expect(engine).toMatchObject({
+    KRONA_THREADS: 'given',
+    CUDA_VISIBLE_DEVICES: 'given',
+    PATH: process.env['PATH'],
+  });
+  expect(engine).not.toHaveProperty('DATABASE_URL');
 });

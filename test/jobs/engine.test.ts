@@ -3,7 +3,7 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Engine } from '../../gpu-worker/engine/engine.ts';
 import type { EngineWork, PngPicture } from '../../gpu-worker/engine/protocol.ts';
 import { Turns, type Place } from '../../gpu-worker/engine/turns.ts';
@@ -69,6 +69,15 @@ describe('the engine process', () => {
     pictures: Array.from({ length: count }, (_, n) => ({ seed: n, adapters: [] })),
   });
 
+  it('has no token of the platforms and no database', async () => {
+    vi.stubEnv('SLACK_BOT_TOKEN', 'hush').stubEnv('DATABASE_URL', 'hush').stubEnv('KRONA_THREADS', '1');
+    await engine.device();
+    vi.unstubAllEnvs();
+    const variables = (await readFile(`/proc/${enginePid()}/environ`, 'utf8')).split('\0');
+    expect(variables).toContain('KRONA_THREADS=1');
+    expect(variables.filter((each) => each.endsWith('=hush'))).toEqual([]);
+  });
+
   it('tells what its model is', async () => {
     const card = await engine.describe();
     expect(card).toMatchObject({ name: 'model', architecture: 'sdxl', nativeSize: 64, sizeMultiple: 8 });
@@ -93,7 +102,7 @@ describe('the engine process', () => {
     await engine.draw(drawing(2), {
       onEvent: (event) => {
         if ('picture' in event) pictures.push(event.picture);
-        else steps.push(event.step);
+        else if ('step' in event) steps.push(event.step);
       },
     });
     expect(steps).toEqual([1, 2, 3, 4]);
@@ -154,7 +163,7 @@ describe('the engine process', () => {
       const steps: number[] = [];
       const onEvent = (event: EngineWork['draw']['event']): void => {
         if ('picture' in event) told.push(event.picture);
-        else steps.push(event.step);
+        else if ('step' in event) steps.push(event.step);
       };
       const ask = { ...drawing(1), steps: 4, scheduler: 'euler' as const };
       await refining.draw({ ...ask, refine: 0.5 }, { onEvent });

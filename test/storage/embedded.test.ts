@@ -1,12 +1,14 @@
 /** @file The embedded database: who may own it, who may connect, and what survives whose death. */
 import { PGlite } from '@electric-sql/pglite';
+import { spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { nodeOptions } from '../../core/own-program.ts';
 import { readConfig } from '../../core/config.ts';
 import { embeddedDatabaseUrl, startEmbeddedDatabase, tidy } from '../../storage/embedded/database.ts';
 import { folderOwner, lockFolder } from '../../storage/embedded/folder-lock.ts';
@@ -60,25 +62,65 @@ describe('the data folder', () => {
 
   it('is taken over from an owner that is gone, by one of those who want it', async () => {
     const lock = join(folder, 'database.lock');
-    const gone = [
-      { pid: 2 ** 22 + 1, born: '1', socketFolder: '/nowhere' },
-      // Its number belongs to somebody else by now: to us.
-      { pid: process.pid, born: 'another time', socketFolder: '/nowhere' },
-    ];
-    // A power cut may leave a file empty.
-    for (const left of [...gone.map((owner) => JSON.stringify(owner)), '']) {
+    const lost = { id: 'lost', machine: 'another start', socketFolder: '/nowhere' };
+    // A power cut leaves files empty or full of zeros.
+    for (const left of [JSON.stringify(lost), '{"pid":1}', '', '\0'.repeat(90), '\0'.repeat(90) + '"}']) {
       await writeFile(lock, left);
       expect(await folderOwner(folder)).toBeNull();
-      const tries = await Promise.allSettled(
-        [1, 2, 3].map((number) => lockFolder(folder, `/socket ${number}`)),
-      );
+      const tries = await Promise.allSettled([1, 2, 3].map(() => lockFolder(folder, folder)));
       const owners = tries.filter((result) => result.status === 'fulfilled');
       expect(owners).toHaveLength(1);
-      expect((await folderOwner(folder))!.pid).toBe(process.pid);
+      expect((await folderOwner(folder))!.socketFolder).toBe(folder);
       await owners[0]!.value();
       expect(await folderOwner(folder)).toBeNull();
     }
+  }, 60_000);
+
+  it('stays with an owner that can only be told by the time of its file, as on another machine', async () => {
+    const unlock = await lockFolder(folder, folder);
+    const lock = join(folder, 'database.lock');
+    const owner = JSON.parse(await readFile(lock, 'utf8')) as object;
+    await writeFile(lock, JSON.stringify({ ...owner, machine: 'another', socketFolder: '/elsewhere' }));
+    await expect(lockFolder(folder, folder)).rejects.toMatchObject({ code: 'DATA_FOLDER_IN_USE' });
+    await writeFile(lock, JSON.stringify(owner));
+    await unlock();
   });
+
+  it.skipIf(spawnSync('unshare', ['-rpf', '--mount-proc', 'true']).status !== 0)(
+    'is refused to a process in another container, which sees no process of its owner',
+    async () => {
+      const data = join(folder, 'shared');
+      const owner = await serveEmbedded(data);
+      const server = join(import.meta.dirname, 'helpers', 'embedded-server.ts');
+      const second = spawnSync(
+        'unshare',
+        ['-rpf', '--mount-proc', process.execPath, ...nodeOptions, server, data],
+        { encoding: 'utf8' },
+      );
+      expect(second.stderr).toContain('DATA_FOLDER_IN_USE');
+      owner.child.send('stop');
+      await once(owner.child, 'exit');
+    },
+    60_000,
+  );
+
+  it('and everything in it is closed to other users, also what an earlier release left open', async () => {
+    const data = join(folder, 'open');
+    await mkdir(join(data, 'blobs', 'ab'), { recursive: true, mode: 0o755 });
+    await writeFile(join(data, 'blobs', 'ab', 'photo'), 'bytes', { mode: 0o666 });
+    await chmod(data, 0o777);
+    const database = await startEmbeddedDatabase({ dataFolder: data });
+    const client = new pg.Client({ connectionString: database.url });
+    await client.connect();
+    await client.query('CREATE TABLE pet AS SELECT generate_series(1, 100000) AS number');
+    const open: string[] = [];
+    for (const name of ['.', ...(await readdir(data, { recursive: true }))])
+      if (((await lstat(join(data, name))).mode & 0o077) !== 0) open.push(name);
+    await client.end();
+    await database.close();
+    // A socket is as open as its folder.
+    expect(open.filter((name) => !name.startsWith('socket/'))).toEqual([]);
+  }, 60_000);
 });
 
 describe('clients that share the one session', () => {

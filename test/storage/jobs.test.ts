@@ -1,6 +1,8 @@
 /** @file Jobs on each database and on Redis. */
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openJobQueue } from '../../storage/jobs/bullmq.ts';
+import { until } from '../helpers/until.ts';
 import { runJobQueueTests } from './conformance/job-queue.ts';
 import { hasRedis, startEmbedded, startPostgres, startRedis, type Server } from './helpers/servers.ts';
 
@@ -31,4 +33,69 @@ it('say so when Redis cannot be reached, without its password', async () => {
   const opening = openJobQueue('redis://:topsecret@127.0.0.1:1', () => {});
   await expect(opening).rejects.toMatchObject({ code: 'REDIS_UNAVAILABLE', retryable: true });
   await expect(opening).rejects.not.toThrow(/topsecret/);
+});
+
+describe('a worker', () => {
+  let server: Server;
+  beforeAll(async () => {
+    server = await startPostgres();
+  });
+  afterAll(() => server?.stop());
+
+  const work = async (onError: (error: Error) => void) => {
+    const queue = await openJobQueue(server.url, onError);
+    const ran: string[] = [];
+    await queue.work('imagine', async ({ id }) => void ran.push(id));
+    await queue.work('train', async ({ id }) => void ran.push(id));
+    return { queue, ran };
+  };
+
+  it('asks a database that refuses its questions only now and then, and runs jobs once it accepts them', async () => {
+    const errors: Error[] = [];
+    const { queue, ran } = await work((error) => errors.push(error));
+    const client = new pg.Client({ connectionString: server.url });
+    await client.connect();
+    try {
+      await client.query('ALTER TABLE public.job RENAME TO hidden');
+      await until(() => errors.length > 0, 'the first error');
+      // A worker without a pause would fail about as often as this client asks.
+      for (let n = 0; n < 500; n++) await client.query('SELECT 1');
+      expect(errors.length).toBeLessThan(20);
+      await client.query('ALTER TABLE public.hidden RENAME TO job');
+      await queue.enqueue('train', 'late', { runId: 'late' });
+      await until(() => ran.includes('late'), 'the job');
+    } finally {
+      await client.end();
+      await queue.close();
+    }
+  });
+
+  it('needs three connections, and listens again when it has lost them', async () => {
+    const { queue, ran } = await work(() => {});
+    const client = new pg.Client({ connectionString: server.url });
+    await client.connect();
+    const others = "FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'";
+    try {
+      for (const round of [1, 2]) {
+        const ids = Array.from({ length: 10 }, (_, n) => `${round}-${n}`);
+        for (const id of ids) {
+          const kind = id.endsWith('0') ? 'train' : 'imagine';
+          // A connection that was just cut can fail one more question.
+          const added = () =>
+            queue.enqueue(kind, id, { runId: id, setId: id }).then(
+              () => true,
+              () => false,
+            );
+          await until(added, 'a job in the queue');
+        }
+        await until(() => ids.every((id) => ran.includes(id)), 'all jobs');
+        const { rows } = await client.query<{ count: string }>(`SELECT count(*) ${others}`);
+        expect(Number(rows[0]?.count)).toBeLessThanOrEqual(3);
+        if (round === 1) await client.query(`SELECT pg_terminate_backend(pid) ${others}`);
+      }
+    } finally {
+      await client.end();
+      await queue.close();
+    }
+  });
 });

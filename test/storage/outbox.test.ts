@@ -67,7 +67,7 @@ it('goes on after a failure', async () => {
   const closed = await openStorage(config);
   await closed.close();
   const failing = relayOutbox(closed.records, closed.jobs, { onError: (error) => errors.push(error) });
-  await vi.waitFor(() => expect(errors.length).toBeGreaterThan(1), PATIENCE);
+  await vi.waitFor(() => expect(errors).toHaveLength(1), PATIENCE);
   await failing();
   const stop = relayOutbox(bot.records, bot.jobs);
   await vi.waitFor(async () => expect(await bot.jobs.state('train', id)).toBe('waiting'), PATIENCE);

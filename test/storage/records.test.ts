@@ -1,10 +1,11 @@
 /** @file Records on each database. */
 import { once } from 'node:events';
 import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectDatabase } from '../../storage/postgres/database.ts';
 import { openRecords } from '../../storage/postgres/record-store.ts';
-import { sql } from '../../storage/postgres/sql.ts';
+import { raw } from '../../storage/postgres/sql.ts';
 import type { RecordStore } from '../../storage/records.ts';
 import { DEFAULT_SETTINGS, startingSettings } from '../../core/settings/defaults.ts';
 import type { ChannelSettings } from '../../core/settings/schema.ts';
@@ -68,7 +69,7 @@ describe.each(Object.entries(servers))('records on %s', (_name, start) => {
     });
     await before.close();
     const database = connectDatabase(server.url, () => {});
-    await database.query(sql`DELETE FROM krona.migration WHERE name = '011-training.sql'`);
+    await database.query(raw(await readFile('storage/postgres/migrations/011-training.sql', 'utf8')));
     await database.close();
 
     const records = await open();

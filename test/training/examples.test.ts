@@ -9,7 +9,8 @@ import { captionPrompt } from '../../gpu-worker/training/captions.ts';
 import { latentMask, PhotoMask } from '../../gpu-worker/training/masks.ts';
 import { viewsOf } from '../../gpu-worker/training/photo-cache.ts';
 import { findMasks, readCaptions } from '../../gpu-worker/training/photo-sidecars.ts';
-import { listPhotos, loadPhoto, MIDDLE } from '../../gpu-worker/training/photos.ts';
+import { listPhotos } from '../../gpu-worker/training/photo-folder.ts';
+import { loadPhoto, MIDDLE } from '../../gpu-worker/training/photos.ts';
 
 let folder: string;
 beforeAll(async () => {

@@ -4,7 +4,8 @@ import { basename, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import sharp, { type Sharp } from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { listPhotos, loadPhoto, type TrainingPhoto } from '../../gpu-worker/training/photos.ts';
+import { listPhotos } from '../../gpu-worker/training/photo-folder.ts';
+import { loadPhoto, type TrainingPhoto } from '../../gpu-worker/training/photos.ts';
 
 let folder: string;
 beforeAll(async () => {

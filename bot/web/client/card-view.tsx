@@ -5,7 +5,7 @@ import { Chart } from './chart.tsx';
 import { fileSize } from './format.ts';
 import { Gallery } from './gallery.tsx';
 import { DownloadIcon, FileIcon } from './icons.tsx';
-import { store, useStore } from './store.ts';
+import { store, useSelected } from './store.ts';
 import { Marked } from './text.tsx';
 
 interface CardViewProps {
@@ -93,7 +93,8 @@ function Progress({ fraction, label }: NonNullable<Card['progress']>): JSX.Eleme
 
 function Table({ columns, rows }: NonNullable<Card['table']>): JSX.Element {
   return (
-    <div class="table">
+    // The keyboard scrolls what has the focus.
+    <div class="table" tabIndex={0} role="region" aria-label={columns.join(', ')}>
       <table>
         <thead>
           <tr>
@@ -134,7 +135,9 @@ function FileLink({ file, link }: { file: CardFile; link: string | undefined }):
 }
 
 function ActionButton({ lineId, button }: { lineId: string; button: CardButton }): JSX.Element {
-  const busy = useStore().pressed.some((press) => press.lineId === lineId && press.action === button.action);
+  const busy = useSelected(({ pressed }) =>
+    pressed.some((press) => press.lineId === lineId && press.action === button.action),
+  );
   return (
     <button
       type="button"

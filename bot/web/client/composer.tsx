@@ -3,7 +3,7 @@ import type { JSX } from 'preact';
 import { useRef } from 'preact/hooks';
 import { MAX_TEXT } from '../protocol.ts';
 import { DraftPhotos } from './draft-photos.tsx';
-import { withFiles } from './draft.ts';
+import { isEmpty, tooLong, withFiles } from './draft.ts';
 import { CloseIcon, PhotoIcon, SendIcon } from './icons.tsx';
 import { store, useStore } from './store.ts';
 import { Suggestions } from './suggestions.tsx';
@@ -74,9 +74,15 @@ function MessageBox({ writing, onPick }: { writing: Writing; onPick: () => void 
   const { area, active, write, setCursor, onKey } = writing;
   const onPaste = (event: ClipboardEvent) => {
     const files = [...(event.clipboardData?.files ?? [])];
-    if (files.length === 0) return;
+    if (files.length > 0) {
+      event.preventDefault();
+      return addFiles(files);
+    }
+    const pasted = event.clipboardData?.getData('text') ?? '';
+    // Refused as a whole: cut, it would be sent without its end.
+    if (draft.text.length + pasted.length <= MAX_TEXT) return;
     event.preventDefault();
-    addFiles(files);
+    store.set({ notice: tooLong(draft.text + pasted) });
   };
   return (
     <div class="box">
@@ -88,7 +94,7 @@ function MessageBox({ writing, onPick }: { writing: Writing; onPick: () => void 
         <textarea
           ref={area}
           rows={1}
-          maxLength={MAX_TEXT}
+          aria-invalid={draft.text.length > MAX_TEXT}
           value={draft.text}
           placeholder={`Message #${name}, or type / for commands`}
           aria-label={`Message #${name}`}
@@ -104,12 +110,7 @@ function MessageBox({ writing, onPick }: { writing: Writing; onPick: () => void 
           onKeyDown={onKey}
           onPaste={onPaste}
         />
-        <button
-          type="submit"
-          class="round send"
-          aria-label="Send"
-          disabled={!online || (draft.text.trim() === '' && draft.photos.length === 0)}
-        >
+        <button type="submit" class="round send" aria-label="Send" disabled={!online || isEmpty(draft)}>
           <SendIcon size={20} />
         </button>
       </div>

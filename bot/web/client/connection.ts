@@ -35,12 +35,13 @@ export function connect(events: ConnectionEvents): Connection {
     const current = new WebSocket(address);
     socket = current;
     current.onopen = () => {
-      retry = FIRST_RETRY;
       heard();
       events.onUp();
     };
     current.onmessage = (event: MessageEvent<string>) => {
       heard();
+      // A bot that has too many connections opens one and says nothing.
+      retry = FIRST_RETRY;
       // Page and bot come from one build; `hello` makes an older page reload.
       events.onMessage(JSON.parse(event.data) as ServerMessage);
     };

@@ -1,5 +1,5 @@
 /** @file A message being written: its text and the photos that go with it. */
-import { MAX_PHOTO_BYTES, MAX_PHOTOS } from '../protocol.ts';
+import { MAX_PHOTO_BYTES, MAX_PHOTOS, MAX_TEXT } from '../protocol.ts';
 import { upload } from './api.ts';
 
 export interface DraftPhoto {
@@ -26,6 +26,12 @@ export function newId(): string {
 }
 
 export const newDraft = (text = ''): Draft => ({ id: newId(), text, photos: [] });
+
+export const isEmpty = ({ text, photos }: Draft): boolean => text.trim() === '' && photos.length === 0;
+
+/** What to say of a text that no message can hold. */
+export const tooLong = (text: string): string =>
+  `A message can have ${MAX_TEXT} characters; this text has ${text.length}. Shorten it, or send it in parts.`;
 
 export function newPhoto(file: File): DraftPhoto {
   let arrived: Promise<string> | null = null;

@@ -6,7 +6,7 @@ import type { PictureVotes } from '../protocol.ts';
 import { namesOf } from './format.ts';
 import { Heart } from './icons.tsx';
 import { Lightbox, Veil } from './lightbox.tsx';
-import { store, useStore } from './store.ts';
+import { store, useSelected } from './store.ts';
 
 /** The reaction that the page's hearts give, as the records spell it. */
 const HEART = '❤';
@@ -104,8 +104,9 @@ interface VotesProps {
 
 /** The heart that votes, and other reactions. */
 function Votes({ setId, picture, of }: VotesProps): JSX.Element {
-  const { me, votes } = useStore();
-  const standing = (votes[setId] ?? []).filter((vote) => vote.pictureId === picture.id);
+  const me = useSelected((state) => state.me);
+  const votes = useSelected((state) => state.votes[setId]);
+  const standing = (votes ?? []).filter((vote) => vote.pictureId === picture.id);
   const heart = standing.find((vote) => vote.emoji === HEART);
   const chips: Pick<PictureVotes, 'emoji' | 'members'>[] = [
     heart ?? { emoji: HEART, members: [] },

@@ -7,7 +7,7 @@ import { Preview } from './draft-photos.tsx';
 import { fullTime, timeOfDay } from './format.ts';
 import { EyeIcon } from './icons.tsx';
 import type { Sending } from './state.ts';
-import { store, useStore } from './store.ts';
+import { store, useSelected } from './store.ts';
 import { CommandText, Marked } from './text.tsx';
 
 interface RowProps {
@@ -16,13 +16,20 @@ interface RowProps {
   readonly at: number;
   /** Follows a line of the same author closely: avatar and name are not repeated. */
   readonly joined: boolean;
+  /** The day that begins with this line; null: it has begun before. */
+  readonly day?: string | null;
   readonly kind: string;
   readonly children: ComponentChildren;
 }
 
-function Row({ id, member, at, joined, kind, children }: RowProps): JSX.Element {
+function Row({ id, member, at, joined, day = null, kind, children }: RowProps): JSX.Element {
   return (
     <li class={`line ${joined ? 'joined' : ''} of-${kind}`} data-line={id}>
+      {day !== null && (
+        <p class="day">
+          <span>{day}</span>
+        </p>
+      )}
       <div class="gutter">
         {joined ? (
           <time dateTime={new Date(at).toISOString()} title={fullTime(at)}>
@@ -47,11 +54,17 @@ function Row({ id, member, at, joined, kind, children }: RowProps): JSX.Element 
   );
 }
 
-export function Line({ line, joined }: { line: LineView; joined: boolean }): JSX.Element | null {
+interface LineProps {
+  readonly line: LineView;
+  readonly joined: boolean;
+  readonly day: string | null;
+}
+
+export function Line({ line, joined, day }: LineProps): JSX.Element | null {
   const { body } = line;
   if (body.kind === 'gone') return null;
   return (
-    <Row id={line.id} member={line.member} at={line.at} joined={joined} kind={body.kind}>
+    <Row id={line.id} member={line.member} at={line.at} joined={joined} day={day} kind={body.kind}>
       {body.kind === 'card' ? (
         <CardView lineId={line.id} card={body.card} links={line.links} />
       ) : (
@@ -62,7 +75,7 @@ export function Line({ line, joined }: { line: LineView; joined: boolean }): JSX
 }
 
 function Said({ line, body }: { line: LineView; body: SaidBody }): JSX.Element {
-  const waiting = useStore().awaited.has(line.id);
+  const waiting = useSelected(({ awaited }) => awaited.has(line.id));
   return (
     <>
       <p class="said">
@@ -130,9 +143,9 @@ export function SendingLine({ sending, me }: { sending: Sending; me: MemberView 
   );
 }
 
-export function Whisper({ whisper }: { whisper: WhisperView }): JSX.Element {
+export function Whisper({ whisper, day }: { whisper: WhisperView; day: string | null }): JSX.Element {
   return (
-    <Row id={whisper.id} member={null} at={whisper.at} joined={false} kind="whisper">
+    <Row id={whisper.id} member={null} at={whisper.at} joined={false} day={day} kind="whisper">
       <CardView lineId={whisper.id} card={whisper.card} links={whisper.links} />
       <p class="aside">
         <EyeIcon size={15} /> Only you can see this ·{' '}

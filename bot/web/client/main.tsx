@@ -8,12 +8,13 @@ import { namesOf } from './format.ts';
 import { MenuIcon, PhotoIcon } from './icons.tsx';
 import { Sidebar } from './sidebar.tsx';
 import { store, useStore } from './store.ts';
-import { NameForm } from './welcome.tsx';
+import { KeyForm, NameForm } from './welcome.tsx';
 import './style.css';
 
 function App(): JSX.Element {
   const { phase } = useStore();
   if (phase === 'starting') return <></>;
+  if (phase === 'keyless') return <KeyForm />;
   return phase === 'nameless' ? <NameForm /> : <Chat />;
 }
 
@@ -57,12 +58,12 @@ interface HeaderProps {
 }
 
 function Header({ name, menu, onMenu }: HeaderProps): JSX.Element {
-  const { here, me } = useStore();
+  const { here, hereCount, me } = useStore();
   const names = namesOf(
     here.map((member) => member.name),
     12,
   );
-  const count = here.length > 1 ? `${here.length} here` : me === null ? '' : 'Only you';
+  const count = hereCount > 1 ? `${hereCount} here` : me === null ? '' : 'Only you';
   return (
     <header class="top">
       <button type="button" class="round menu" aria-label="Channels" aria-expanded={menu} onClick={onMenu}>

@@ -5,6 +5,7 @@ import { MAX_NAME } from '../protocol.ts';
 import { messageOf } from './api.ts';
 import { Avatar } from './avatar.tsx';
 import { Mark, MoonIcon, PlusIcon, SunIcon } from './icons.tsx';
+import { Moderation } from './moderation.tsx';
 import { store, useStore } from './store.ts';
 import { isDark, toggleTheme } from './theme.ts';
 
@@ -54,6 +55,7 @@ export function Sidebar({ onPick }: { onPick: () => void }): JSX.Element {
           }}
         />
       )}
+      <Moderation />
       <Me />
     </nav>
   );

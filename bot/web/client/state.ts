@@ -1,13 +1,14 @@
 /** @file What the page knows: one object, replaced at every change. */
-import type {
-  ChannelView,
-  CommandView,
-  LineView,
-  MemberView,
-  PictureVotes,
-  WhisperView,
+import {
+  type ChannelView,
+  type CommandView,
+  FIRST_CHANNEL,
+  type LineView,
+  type MemberView,
+  type PictureVotes,
+  type WhisperView,
 } from '../protocol.ts';
-import { type Draft, newDraft } from './draft.ts';
+import { type Draft, isEmpty, newDraft } from './draft.ts';
 
 /** A message on its way: shown at once, replaced by the bot's own line of the same id. */
 export interface Sending {
@@ -20,9 +21,10 @@ export interface Sending {
 export type Votes = Readonly<Record<string, readonly PictureVotes[]>>;
 
 export interface State {
-  readonly phase: 'starting' | 'nameless' | 'ready';
+  readonly phase: 'starting' | 'keyless' | 'nameless' | 'ready';
   readonly online: boolean;
   readonly me: MemberView | null;
+  readonly moderator: boolean;
   readonly channels: readonly ChannelView[];
   readonly commands: readonly CommandView[];
   readonly channelId: string;
@@ -30,7 +32,12 @@ export interface State {
   readonly here: readonly MemberView[];
   /** null until the channel has come. */
   readonly lines: readonly LineView[] | null;
-  readonly more: boolean;
+  /** The place before which there are earlier lines; null: none. */
+  readonly earlier: number | null;
+  /** Earlier lines are on their way. */
+  readonly fetching: boolean;
+  /** Members in `here` are some of so many. */
+  readonly hereCount: number;
   /** One's own unsent changes included. */
   readonly votes: Votes;
   readonly whispers: readonly WhisperView[];
@@ -38,27 +45,41 @@ export interface State {
   readonly pressed: readonly { readonly id: string; readonly lineId: string; readonly action: string }[];
   /** Messages of which the answer has not come yet. */
   readonly awaited: ReadonlySet<string>;
+  /** The message being written in this channel. */
   readonly draft: Draft;
+  /** Those in other channels, by channel. */
+  readonly drafts: ReadonlyMap<string, Draft>;
   readonly notice: string | null;
 }
 
 /** The channel that the page's address names; an address that can't be read is the first channel's. */
 export function channelOfAddress(): string {
   try {
-    return decodeURIComponent(location.hash.slice(1)) || 'general';
+    return decodeURIComponent(location.hash.slice(1)) || FIRST_CHANNEL;
   } catch {
-    return 'general';
+    return FIRST_CHANNEL;
   }
 }
 
 /** What belongs to one channel, as it is before the channel has come. */
-const UNKNOWN_CHANNEL = { here: [], lines: null, more: false, votes: {}, whispers: [], sending: [] } as const;
+const UNKNOWN_CHANNEL = {
+  here: [],
+  hereCount: 0,
+  lines: null,
+  earlier: null,
+  fetching: false,
+  votes: {},
+  whispers: [],
+  sending: [],
+  notice: null,
+} as const;
 
 export const initialState = (): State => ({
   ...UNKNOWN_CHANNEL,
   phase: 'starting',
   online: false,
   me: null,
+  moderator: false,
   channels: [],
   commands: [],
   channelId: channelOfAddress(),
@@ -66,15 +87,31 @@ export const initialState = (): State => ({
   pressed: [],
   awaited: new Set(),
   draft: newDraft(),
-  notice: null,
+  drafts: new Map(),
 });
 
-/** The change that shows another channel. */
-export const opened = ({ unread }: State, channelId: string): Partial<State> => ({
-  ...UNKNOWN_CHANNEL,
-  channelId,
-  unread: without(unread, channelId),
-});
+/** The change that shows another channel. What is being written stays where it is being written. */
+export function opened({ unread, drafts, draft, channelId: left }: State, channelId: string): Partial<State> {
+  return {
+    ...UNKNOWN_CHANNEL,
+    channelId,
+    unread: without(unread, channelId),
+    draft: drafts.get(channelId) ?? newDraft(),
+    drafts: withDraft(drafts, left, draft),
+  };
+}
+
+/** Drafts with one changed; an empty one is forgotten. */
+export function withDraft(
+  drafts: ReadonlyMap<string, Draft>,
+  channelId: string,
+  draft: Draft,
+): ReadonlyMap<string, Draft> {
+  const changed = new Map(drafts);
+  if (isEmpty(draft)) changed.delete(channelId);
+  else changed.set(channelId, draft);
+  return changed;
+}
 
 export function without<T>(set: ReadonlySet<T>, value: T): ReadonlySet<T> {
   const rest = new Set(set);
@@ -82,7 +119,7 @@ export function without<T>(set: ReadonlySet<T>, value: T): ReadonlySet<T> {
   return rest;
 }
 
-/** Lines with changed ones merged in, by time; a page may get an older state after a newer one. */
+/** Lines with changed ones merged in, in their order; a page may get an older state after a newer one. */
 export function mergedLines(known: readonly LineView[], changed: readonly LineView[]): LineView[] {
   const lines = new Map(known.map((line) => [line.id, line]));
   for (const line of changed) {
@@ -90,7 +127,7 @@ export function mergedLines(known: readonly LineView[], changed: readonly LineVi
     if (line.body.kind === 'gone') lines.delete(line.id);
     else lines.set(line.id, line);
   }
-  return [...lines.values()].sort((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1));
+  return [...lines.values()].sort((a, b) => a.place - b.place);
 }
 
 /** The change when a message or press has been handled. */

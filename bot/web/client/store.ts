@@ -1,9 +1,9 @@
 /** @file What the page does. Components read its state with useStore. */
-import { useLayoutEffect, useState } from 'preact/hooks';
-import type { LineView, ServerMessage } from '../protocol.ts';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { LINES_OF_PAGE, type LinesBefore, type LineView, MAX_TEXT, type ServerMessage } from '../protocol.ts';
 import { answerOf, api, ApiError, inChannel, messageOf } from './api.ts';
 import { type Connection, connect } from './connection.ts';
-import { type Draft, newDraft, newId, newPhoto } from './draft.ts';
+import { type Draft, isEmpty, newDraft, newId, newPhoto, tooLong } from './draft.ts';
 import {
   channelOfAddress,
   initialState,
@@ -12,12 +12,10 @@ import {
   type Sending,
   settled,
   type State,
+  withDraft,
   without,
 } from './state.ts';
 import { type VoteChange, Voting } from './voting.ts';
-
-/** Lines shown at first, and by how many `earlier` goes back. */
-const PAGE = 60;
 
 class Store {
   state: State = initialState();
@@ -28,7 +26,6 @@ class Store {
     onProblem: (notice) => this.set({ notice }),
   });
   #connection: Connection | null = null;
-  #limit = PAGE;
   #bundle: string | null = null;
 
   subscribe(listener: () => void): () => void {
@@ -49,11 +46,23 @@ class Store {
   async #enter(): Promise<void> {
     const answer = await answerOf(api.me.$get()).catch(() => null);
     if (answer === null) setTimeout(() => void this.#enter(), 1_000);
-    else if (answer.me === null) this.set({ phase: 'nameless' });
+    else if (answer.me === null) this.set({ phase: answer.keyNeeded ? 'keyless' : 'nameless' });
     else {
       this.set({ me: answer.me });
       this.#connect();
     }
+  }
+
+  /** Lets the member of an access key in. @throws ApiError */
+  async enterKey(key: string): Promise<void> {
+    await answerOf(api.key.$post({ json: { key } }));
+    await this.#enter();
+  }
+
+  /** A link that lets one new member in. @throws ApiError */
+  async invite(): Promise<string> {
+    const { query } = await answerOf(api.invitations.$post());
+    return location.origin + '/' + query;
   }
 
   /** Sets or changes the member's name. @throws ApiError */
@@ -70,17 +79,40 @@ class Store {
     location.hash = encodeURIComponent(channel.id);
   }
 
+  /** Deletes the channel that is shown. */
+  async deleteChannel(): Promise<void> {
+    await answerOf(api.channels[':channel'].$delete(inChannel(this.state.channelId))).catch(
+      (error: unknown) => this.set({ notice: messageOf(error) }),
+    );
+  }
+
   /** Shows earlier lines. */
-  earlier(): void {
-    this.#limit += PAGE;
-    this.#watch(0);
+  async showEarlier(): Promise<void> {
+    const { channelId, earlier, fetching } = this.state;
+    if (earlier === null || fetching) return;
+    this.set({ fetching: true });
+    const query = { before: String(earlier) };
+    try {
+      const request = api.channels[':channel'].lines.$get({ ...inChannel(channelId), query });
+      // JSON has left out what the client's type calls undefined.
+      const found = (await answerOf(request)) as LinesBefore;
+      // Another channel may be shown by now, or this one afresh.
+      if (this.state.channelId !== channelId || this.state.earlier !== earlier) return;
+      this.set({ earlier: found.earlier });
+      this.#takeLines(found.lines);
+    } catch (error) {
+      this.set({ notice: messageOf(error) });
+    } finally {
+      if (this.state.channelId === channelId) this.set({ fetching: false });
+    }
   }
 
   /** Sends the draft; on failure it comes back into the composer if that is empty by then. */
   async send(): Promise<void> {
     const { draft, channelId } = this.state;
     const text = draft.text.trim();
-    if (text === '' && draft.photos.length === 0) return;
+    if (isEmpty(draft)) return;
+    if (text.length > MAX_TEXT) return this.set({ notice: tooLong(text) });
     const sent: Sending = { draft, at: Date.now(), error: null };
     this.set({
       draft: newDraft(),
@@ -95,7 +127,7 @@ class Store {
     } catch (error) {
       const gone = error instanceof ApiError && error.code === 'UPLOAD_GONE';
       const again = gone ? { ...draft, photos: draft.photos.map((photo) => newPhoto(photo.file)) } : draft;
-      this.#failed({ ...sent, draft: again }, messageOf(error));
+      this.#failed(channelId, { ...sent, draft: again }, messageOf(error));
     }
   }
 
@@ -149,14 +181,13 @@ class Store {
 
   #open(channelId: string): void {
     if (channelId === this.state.channelId) return;
-    this.#limit = PAGE;
     this.#voting.forget();
     this.set(opened(this.state, channelId));
     this.#watch(0);
   }
 
   #watch(since: number): void {
-    this.#connection?.send({ type: 'watch', channelId: this.state.channelId, since, limit: this.#limit });
+    this.#connection?.send({ type: 'watch', channelId: this.state.channelId, since, limit: LINES_OF_PAGE });
   }
 
   #take(message: ServerMessage): void {
@@ -172,7 +203,10 @@ class Store {
         return this.set({ channels: message.channels });
       case 'channel':
         if (message.afresh) this.set({ lines: [] });
-        this.set({ whispers: message.whispers, more: message.more ?? state.more });
+        this.set({
+          whispers: message.whispers,
+          earlier: message.earlier === undefined ? state.earlier : message.earlier,
+        });
         this.#takeLines(message.lines);
         return this.#voting.resend();
       case 'line':
@@ -190,7 +224,7 @@ class Store {
       case 'settled':
         return this.set(settled(state, message.id));
       case 'here':
-        return this.set({ here: message.members });
+        return this.set({ here: message.members, hereCount: message.count });
       case 'nowhere':
         location.hash = '';
         return;
@@ -202,13 +236,14 @@ class Store {
 
   #hello(message: Extract<ServerMessage, { type: 'hello' }>): void {
     // A bot that was updated serves another page: load it, unless something is being written.
-    if (this.#bundle !== null && this.#bundle !== message.bundle && this.state.draft.text === '') {
+    if (this.#bundle !== null && this.#bundle !== message.bundle && this.#isIdle()) {
       location.reload();
       return;
     }
     this.#bundle = message.bundle;
     // The lines tell what became of messages on the old connection; no `settled` will come for them.
-    this.set({ me: message.me, channels: message.channels, pressed: [], awaited: new Set() });
+    const { me, moderator, channels } = message;
+    this.set({ me, moderator, channels, pressed: [], awaited: new Set() });
     this.#watch(Math.max(0, ...(this.state.lines ?? []).map((line) => line.revision)));
     if (this.state.commands.length === 0)
       answerOf(api.commands.$get())
@@ -223,11 +258,21 @@ class Store {
     this.#voting.takeLines(changed);
   }
 
-  #failed(sent: Sending, error: string): void {
+  /** Nothing is being written, in any channel. */
+  #isIdle(): boolean {
+    return isEmpty(this.state.draft) && this.state.drafts.size === 0;
+  }
+
+  /** Puts what could not be sent back into the message box of its channel, if that is empty by now. */
+  #failed(channelId: string, sent: Sending, error: string): void {
     const awaited = without(this.state.awaited, sent.draft.id);
+    if (this.state.channelId !== channelId) {
+      const waiting = this.state.drafts.has(channelId);
+      const drafts = waiting ? this.state.drafts : withDraft(this.state.drafts, channelId, sent.draft);
+      return this.set({ awaited, drafts, notice: error });
+    }
     const others = this.state.sending.filter((other) => other.draft.id !== sent.draft.id);
-    if (this.state.draft.text === '' && this.state.draft.photos.length === 0)
-      this.set({ awaited, sending: others, draft: sent.draft, notice: error });
+    if (isEmpty(this.state.draft)) this.set({ awaited, sending: others, draft: sent.draft, notice: error });
     else this.set({ awaited, sending: [...others, { ...sent, error }] });
   }
 }
@@ -235,12 +280,18 @@ class Store {
 export const store = new Store();
 
 /** The state, followed: the component renders again when it changes. */
-export function useStore(): State {
-  const [state, follow] = useState(store.state);
+export const useStore = (): State => useSelected((state) => state);
+
+/** A part of the state, followed: the component renders again when that part is another. */
+export function useSelected<T>(select: (state: State) => T): T {
+  const [, follow] = useState<unknown>(() => select(store.state));
+  const selecting = useRef(select);
+  selecting.current = select;
   useLayoutEffect(() => {
+    const changed = () => follow(() => selecting.current(store.state));
     // It may have changed between rendering and here.
-    follow(store.state);
-    return store.subscribe(() => follow(store.state));
+    changed();
+    return store.subscribe(changed);
   }, []);
-  return state;
+  return select(store.state);
 }

@@ -15,15 +15,38 @@ const IMAGINE = [
 ];
 
 /** Asks for a name, once a browser. */
-export function NameForm(): JSX.Element {
-  const [name, setName] = useState('');
+export const NameForm = (): JSX.Element => (
+  <Entrance
+    question="What should people call you?"
+    field={{ placeholder: 'Your name', autocomplete: 'nickname', maxLength: MAX_NAME }}
+    enter={(name) => store.rename(name)}
+  />
+);
+
+/** Asks for an access key, where the chat is not open to everybody. */
+export const KeyForm = (): JSX.Element => (
+  <Entrance
+    question="Enter your access key, or open your invitation link."
+    field={{ placeholder: 'Access key', autocomplete: 'off', type: 'password' }}
+    enter={(key) => store.enterKey(key)}
+  />
+);
+
+interface EntranceProps {
+  readonly question: string;
+  readonly field: JSX.IntrinsicElements['input'];
+  readonly enter: (answer: string) => Promise<void>;
+}
+
+function Entrance({ question, field, enter }: EntranceProps): JSX.Element {
+  const [answer, setAnswer] = useState('');
   const [error, setError] = useState<string | null>(null);
   return (
     <main class="entrance">
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          store.rename(name).catch((failure: unknown) => setError(messageOf(failure)));
+          enter(answer).catch((failure: unknown) => setError(messageOf(failure)));
         }}
       >
         <Mark size={44} />
@@ -32,25 +55,23 @@ export function NameForm(): JSX.Element {
           Train it on a few photos of your pet, your mascot or your mug. Then generate pictures of it
           together.
         </p>
-        <label for="name">What should people call you?</label>
+        <label for="answer">{question}</label>
         <div class="name-row">
           <input
-            id="name"
-            value={name}
-            maxLength={MAX_NAME}
+            {...field}
+            id="answer"
+            value={answer}
             autofocus
-            autocomplete="nickname"
-            placeholder="Your name"
             aria-invalid={error !== null}
-            aria-describedby={error === null ? undefined : 'name-error'}
-            onInput={(event) => setName(event.currentTarget.value)}
+            aria-describedby={error === null ? undefined : 'answer-error'}
+            onInput={(event) => setAnswer(event.currentTarget.value)}
           />
-          <button type="submit" class="button primary" disabled={name.trim() === ''}>
+          <button type="submit" class="button primary" disabled={answer.trim() === ''}>
             Join
           </button>
         </div>
         {error !== null && (
-          <p id="name-error" class="failed" role="alert">
+          <p id="answer-error" class="failed" role="alert">
             {error}
           </p>
         )}

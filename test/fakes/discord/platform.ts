@@ -458,9 +458,10 @@ export class Platform {
     });
   }
 
-  unreact(message: Message, user: User, emoji: string): void {
+  unreact(message: Message, user: User, emoji: string, burst = false): void {
     const reaction = message.reactions.find((each) => each.emoji === emoji);
-    if (!reaction?.users.delete(user.id)) throw new Error(`${user.username} has no ${emoji} there`);
+    if (!(burst ? reaction?.super : reaction?.users)?.delete(user.id) || !reaction)
+      throw new Error(`${user.username} has no ${emoji} there`);
     if (reaction.users.size + reaction.super.size === 0)
       message.reactions.splice(message.reactions.indexOf(reaction), 1);
     // Who it was is told by id alone.
@@ -470,8 +471,8 @@ export class Platform {
       message_id: message.id,
       guild_id: this.guildId,
       emoji: emojiData(emoji),
-      burst: false,
-      type: 0,
+      burst,
+      type: burst ? 1 : 0,
     });
   }
 }

@@ -33,9 +33,15 @@ const messageOf = (channelId: string, id: string) => {
 /** What tests can do. Times in milliseconds. */
 export const operations = {
   // The house: servers and people
-  addUser: (name: string, { moderator = false, bot = false, roles = [] as string[] } = {}) =>
-    platform.addUser(name, { bot, roles, permissions: moderator ? PermissionFlagsBits.ManageMessages : 0n })
-      .id,
+  addUser: (
+    name: string,
+    { moderator = false, manager = false, bot = false, roles = [] as string[] } = {},
+  ) => {
+    const permissions =
+      (moderator ? PermissionFlagsBits.ManageMessages : 0n) |
+      (manager ? PermissionFlagsBits.ManageGuild | PermissionFlagsBits.ManageMessages : 0n);
+    return platform.addUser(name, { bot, roles, permissions }).id;
+  },
   addChannel(name: string, nsfw = false): string {
     const channel = platform.addChannel(name, nsfw);
     platform.tell('CHANNEL_CREATE', platform.channelData(channel));
@@ -55,8 +61,10 @@ export const operations = {
     channelOf(channelId).deleted = true;
     platform.tell('CHANNEL_DELETE', platform.channelData(channelOf(channelId)));
   },
-  addThread(parentId: string, name: string): string {
+  /** @param unknown - clients are not told of it, as of one that was archived when they connected */
+  addThread(parentId: string, name: string, { unknown = false } = {}): string {
     const thread = platform.addChannel(name, false, parentId);
+    if (unknown) return thread.id;
     platform.tell('THREAD_CREATE', platform.channelData(thread));
     return thread.id;
   },
@@ -76,6 +84,8 @@ export const operations = {
     platform.joined = true;
     platform.tell('GUILD_CREATE', platform.guildData());
   },
+  /** Another server of the bot's, which Discord itself can't reach at the moment. */
+  addUnavailableServer: () => void sockets.unavailable.push(platform.newId()),
   deleteMessage: (channelId: string, id: string) => channelOf(channelId).messages.delete(id),
 
   // People
@@ -87,8 +97,16 @@ export const operations = {
   say: actors.say.bind(actors),
   react: (userId: string, channelId: string, id: string, emoji: string, burst = false) =>
     platform.react(messageOf(channelId, id), platform.user(userId), emoji, burst),
-  unreact: (userId: string, channelId: string, id: string, emoji: string) =>
-    platform.unreact(messageOf(channelId, id), platform.user(userId), emoji),
+  unreact: (userId: string, channelId: string, id: string, emoji: string, burst = false) =>
+    platform.unreact(messageOf(channelId, id), platform.user(userId), emoji, burst),
+  /** Another bot clears a message that is not Krona's. */
+  clearStranger(channelId: string): void {
+    platform.tell('MESSAGE_REACTION_REMOVE_ALL', {
+      channel_id: channelId,
+      message_id: platform.newId(),
+      guild_id: platform.guildId,
+    });
+  },
   /** A moderator takes all reactions off. */
   clearReactions(channelId: string, id: string): void {
     messageOf(channelId, id).reactions.splice(0);

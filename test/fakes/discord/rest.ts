@@ -36,9 +36,10 @@ export interface Trouble {
   readonly method: string;
   /** Matched against the path. */
   readonly path: RegExp;
-  readonly kind: 'limited' | 'lost' | 'answer lost';
-  /** Seconds, of a limit. */
-  readonly retryAfter: number;
+  /** `failed after`: it is done, and a proxy in between answers 502. `limited` without `retryAfter` says no time. */
+  readonly kind: 'limited' | 'lost' | 'answer lost' | 'failed' | 'failed after';
+  /** Seconds, of a limit; null: the answer does not say. */
+  readonly retryAfter: number | null;
   readonly scope: 'user' | 'shared';
   times: number;
 }
@@ -154,7 +155,7 @@ export class RestServer {
     const method = incoming.method!;
     this.requests.push(`${method} ${path}`);
     const headers: Record<string, string> = { 'content-type': 'application/json' };
-    let losing = false;
+    let losing: Trouble['kind'] | null = null;
     try {
       const request = await readRequest(incoming, path, url.searchParams, this.#platform.token);
       const now = Date.now();
@@ -168,7 +169,11 @@ export class RestServer {
       );
       if (trouble) {
         trouble.times--;
-        if (trouble.kind === 'limited') {
+        if (trouble.kind === 'limited' && trouble.retryAfter === null) {
+          response.writeHead(429, { 'content-type': 'text/html' }).end('<h1>error code: 1015</h1>');
+          return;
+        }
+        if (trouble.kind === 'limited' && trouble.retryAfter !== null) {
           // The clocks of two processes on one machine differ by no more than their ticks.
           this.limits.push({ trouble, told: now, until: now + trouble.retryAfter * 1000 - 20 });
           headers['retry-after'] = String(trouble.retryAfter);
@@ -179,7 +184,8 @@ export class RestServer {
           });
         }
         if (trouble.kind === 'lost') return void incoming.socket.destroy();
-        losing = true;
+        if (trouble.kind === 'failed') return void response.writeHead(502).end('Bad Gateway');
+        losing = trouble.kind;
       }
       for (const { method: wanted, pattern, handle, limit, open } of this.#routes) {
         const match = wanted === method ? pattern.exec(path) : null;
@@ -189,7 +195,8 @@ export class RestServer {
         if (!open && !request.authorized) throw new Refusal(401, 0, '401: Unauthorized');
         if (limit) this.#spend(`${wanted} ${pattern.source} ${match[1]}`, limit, headers);
         const answer = handle(request, ...match.slice(1));
-        if (losing) return void incoming.socket.destroy();
+        if (losing === 'answer lost') return void incoming.socket.destroy();
+        if (losing === 'failed after') return void response.writeHead(502).end('Bad Gateway');
         if (answer === null) delete headers['content-type'];
         response.writeHead(answer === null ? 204 : 200, headers);
         return void response.end(answer === null ? '' : JSON.stringify(answer));

@@ -34,6 +34,8 @@ export class GatewaySockets {
   /** Connections of that time. */
   failed = 0;
   resumed = 0;
+  /** Servers of the bot's that Discord can't reach: it never tells more of them. */
+  readonly unavailable: string[] = [];
   identified = 0;
   readonly #platform: Platform;
   readonly #server = new WebSocketServer({ noServer: true });
@@ -86,7 +88,7 @@ export class GatewaySockets {
     this.#send(session, 'READY', {
       v: 10,
       user: this.#platform.userData(bot),
-      guilds: here ? [{ id: guildId, unavailable: true }] : [],
+      guilds: [...(here ? [guildId] : []), ...this.unavailable].map((id) => ({ id, unavailable: true })),
       session_id: session.id,
       resume_gateway_url: this.url,
       shard,

@@ -86,7 +86,7 @@ export class FakeSlack {
 
   async person(
     name: string,
-    how: { readonly admin?: boolean; readonly bot?: boolean } = {},
+    how: { readonly admin?: boolean; readonly bot?: boolean; readonly team?: string } = {},
   ): Promise<Person> {
     return new Person(this, await this.act<string>('addUser', { name, ...how }), name);
   }
@@ -94,7 +94,11 @@ export class FakeSlack {
   async channel(
     name: string,
     members: readonly Person[],
-    how: { readonly isPrivate?: boolean; readonly withBot?: boolean } = {},
+    how: {
+      readonly isPrivate?: boolean;
+      readonly withBot?: boolean;
+      readonly kind?: 'im' | 'mpim';
+    } = {},
   ): Promise<string> {
     return this.act('addChannel', { name, members: members.map(({ id }) => id), ...how });
   }

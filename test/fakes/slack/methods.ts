@@ -138,7 +138,7 @@ export const METHODS: Readonly<Record<string, Method>> = {
       return {
         user: {
           id,
-          team_id: TEAM,
+          team_id: found.team,
           name,
           real_name: realName,
           profile,
@@ -281,6 +281,20 @@ export const METHODS: Readonly<Record<string, Method>> = {
         type: 'message',
         channel: message.channel,
         message: { ts: message.ts, ...(reactions.length > 0 && { reactions }) },
+      };
+    },
+  },
+  'conversations.info': {
+    args: 'channel!',
+    run({ channel: id }, { workspace }) {
+      const found = workspace.channel(String(id));
+      const hidden = found?.id.startsWith('G') === true;
+      if (!found || (hidden && !found.members.has(BOT_USER))) throw new Refusal('channel_not_found');
+      const needed = hidden ? 'groups:read' : 'channels:read';
+      if (!workspace.scopes.has(needed)) throw new Refusal('missing_scope', { needed });
+      const { name, kind } = found;
+      return {
+        channel: { id: found.id, name, is_private: hidden, is_im: kind === 'im', is_mpim: kind === 'mpim' },
       };
     },
   },

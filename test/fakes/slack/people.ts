@@ -22,6 +22,12 @@ const URL_USES = 5;
 /** Of a file in a form. */
 const MOST_BYTES = 10 * 1024 * 1024;
 
+/** What events call a conversation. */
+function calledIn({ id, name, kind }: Channel): string {
+  if (kind === 'im') return 'directmessage';
+  return kind === 'channel' && id.startsWith('G') ? 'privategroup' : name;
+}
+
 /** The client would not let a person do that. */
 export class NotPossible extends Error {}
 
@@ -87,7 +93,7 @@ export class People {
       team_id: TEAM,
       team_domain: 'fake',
       channel_id: channel.id,
-      channel_name: channel.id.startsWith('G') ? 'privategroup' : channel.name,
+      channel_name: calledIn(channel),
       user_id: user,
       user_name: this.#workspace.users.get(user)!.name,
       command: '/krona',
@@ -152,7 +158,7 @@ export class People {
       action_ts: ts,
       message_ts: ts,
       team: { id: TEAM, domain: 'fake' },
-      channel: { id: channel.id, name: channel.name },
+      channel: { id: channel.id, name: calledIn(channel) },
       user: this.#person(user),
       message: {
         type: 'message',
@@ -249,7 +255,7 @@ export class People {
       user: this.#person(user),
       api_app_id: APP_ID,
       container: { type: 'message', message_ts: ts, channel_id: channel.id, is_ephemeral: own !== undefined },
-      channel: { id: channel.id, name: channel.name },
+      channel: { id: channel.id, name: calledIn(channel) },
       message: { ts, user: BOT_USER },
       actions: [
         {

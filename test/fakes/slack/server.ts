@@ -8,7 +8,7 @@ import { WebSocketServer } from 'ws';
 import { type Host, METHODS, readArguments, Refusal } from './methods.ts';
 import { type GivenFile, NotPossible, People } from './people.ts';
 import { Wire } from './wire.ts';
-import { APP_TOKEN, BOT_TOKEN, BOT_USER, type Json, Workspace } from './workspace.ts';
+import { APP_TOKEN, BOT_TOKEN, BOT_USER, type Json, TEAM, Workspace } from './workspace.ts';
 
 const MESSAGE_EVERY = 1_000;
 /** chat.update is a tier 3 method: some fifty a minute. */
@@ -27,6 +27,7 @@ const updates: number[] = [];
 const limits = new Map<string, { readonly told: number; readonly until: number }>();
 /** Calls that were under way when a limit was told are no offence, ms. */
 const UNDER_WAY = 1_000;
+/** A limit of 0 s comes without its time. */
 const faults = new Map<string, { kind: 'limit' | 'lose' | 'refuse'; times: number; value: string }>();
 
 const host: Host = {
@@ -114,10 +115,10 @@ function callMethod(request: IncomingMessage, response: ServerResponse, name: st
   if (limit && Date.now() > limit.told + UNDER_WAY && Date.now() < limit.until)
     workspace.problem(`${name} was called again before its limit was over`);
   if (fault?.kind === 'limit') limits.set(key, { told: Date.now(), until: Date.now() + seconds * 1000 - 20 });
-  if (seconds > 0) {
+  if (seconds > 0 || fault?.kind === 'limit') {
     workspace.limited.set(name, (workspace.limited.get(name) ?? 0) + 1);
     response
-      .writeHead(429, { ...headers, 'retry-after': String(seconds) })
+      .writeHead(429, { ...headers, ...(seconds > 0 && { 'retry-after': String(seconds) }) })
       .end('{"ok":false,"error":"ratelimited"}');
     return;
   }
@@ -193,7 +194,7 @@ const DEEDS: Readonly<Record<string, Deed>> = {
   openHome: ({ user }) => people.openHome(String(user)),
   deleteMessage: ({ user, channel, ts }) => people.deleteMessage(String(user), String(channel), String(ts)),
 
-  addUser({ name, admin, bot }) {
+  addUser({ name, admin, bot, team }) {
     const id = workspace.id('U');
     workspace.users.set(id, {
       id,
@@ -201,14 +202,15 @@ const DEEDS: Readonly<Record<string, Deed>> = {
       realName: String(name),
       admin: admin === true,
       bot: bot === true,
+      team: String(team ?? TEAM),
       left: false,
     });
     return id;
   },
-  addChannel({ name, members, isPrivate, withBot }) {
-    const id = workspace.id(isPrivate === true ? 'G' : 'C');
+  addChannel({ name, members, isPrivate, withBot, kind = 'channel' }) {
+    const id = workspace.id(kind === 'im' ? 'D' : isPrivate === true || kind === 'mpim' ? 'G' : 'C');
     const all = new Set([...(members as string[]), ...(withBot === false ? [] : [BOT_USER])]);
-    const channel = { id, name: String(name), members: all, messages: [] };
+    const channel = { id, name: String(name), kind: kind as 'channel', members: all, messages: [] };
     workspace.channels.set(id, { ...channel, archived: false, deleted: false, restricted: false });
     return id;
   },
@@ -249,6 +251,9 @@ const DEEDS: Readonly<Record<string, Deed>> = {
   },
   disconnect: ({ politely }) => wire.disconnect(politely === true),
   again: () => wire.again(),
+  /** Slack sends the n-th last event again, as another event id could not be acknowledged. */
+  late: ({ back }) => wire.late(Number(back)),
+  greeting: ({ how, times }) => void (wire.greeting = { how: how as 'none', times: Number(times) }),
   http: ({ url }) => void (wire.requestUrl = url as string | null),
   advance: ({ ms }) => workspace.advance(Number(ms)),
   fileDelay: ({ ms }) => void (workspace.fileDelay = Number(ms)),

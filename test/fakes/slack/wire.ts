@@ -22,6 +22,9 @@ export class Wire {
   readonly #sockets = new Set<WebSocket>();
   readonly #waiting = new Map<string, (answer: Json) => void>();
   #last: Envelope | null = null;
+  readonly #events: Json[] = [];
+  /** Connections to come that Slack ends with a reason, or does not greet. */
+  greeting: { how: 'none' | 'too_many_websockets'; times: number } = { how: 'none', times: 0 };
   /** Where requests go; null: Socket Mode. */
   requestUrl: string | null = null;
   /** No connection can be opened: Slack, or the network, is down. */
@@ -36,6 +39,13 @@ export class Wire {
   }
 
   connect(socket: WebSocket): void {
+    if (this.greeting.times > 0) {
+      this.greeting.times -= 1;
+      // One that is silent stays open; the app has to give it up.
+      if (this.greeting.how !== 'none')
+        socket.send(JSON.stringify({ type: 'disconnect', reason: this.greeting.how }), () => socket.close());
+      return;
+    }
     this.#sockets.add(socket);
     socket.send(
       JSON.stringify({
@@ -85,6 +95,7 @@ export class Wire {
       authorizations: [{ team_id: TEAM, user_id: 'U0KRONABOT', is_bot: true }],
       event,
     };
+    this.#events.push(payload);
     const attempt = async (tries: number): Promise<void> => {
       const envelope = { kind: 'events_api' as const, id: this.#workspace.id('env'), payload };
       this.#last = envelope;
@@ -98,6 +109,18 @@ export class Wire {
   /** Sends the last thing once more, as happens when an acknowledgement was lost on its way. */
   async again(): Promise<boolean> {
     return this.#last !== null && (await this.#send(this.#last, 1)) !== null;
+  }
+
+  /**
+   * Sends an earlier event again, which the app did not acknowledge in time at first: with an event id that it has not
+   * seen, as when that process has died.
+   *
+   * @param back - 1: the last event
+   */
+  async late(back: number): Promise<boolean> {
+    const payload = { ...this.#events.at(-back), event_id: this.#workspace.id('Ev') };
+    const envelope = { kind: 'events_api' as const, id: this.#workspace.id('env'), payload };
+    return (await this.#send(envelope, 1)) !== null;
   }
 
   async #send(envelope: Envelope, retry: number | null): Promise<Json | null> {

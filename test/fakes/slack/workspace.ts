@@ -11,6 +11,8 @@ export interface User {
   readonly realName: string;
   readonly admin: boolean;
   readonly bot: boolean;
+  /** Of another workspace, in a shared channel. */
+  readonly team: string;
   /** Was deactivated. */
   left: boolean;
 }
@@ -56,6 +58,7 @@ export interface SlackFile {
 export interface Channel {
   readonly id: string;
   readonly name: string;
+  readonly kind: 'channel' | 'im' | 'mpim';
   readonly members: Set<string>;
   readonly messages: Message[];
   archived: boolean;
@@ -91,6 +94,7 @@ const SCOPES = [
   'usergroups:read',
   'channels:history',
   'groups:history',
+  'groups:read',
 ];
 
 export class Workspace {
@@ -130,6 +134,7 @@ export class Workspace {
       realName: 'krona',
       admin: false,
       bot: true,
+      team: TEAM,
       left: false,
     });
     setInterval(() => this.#tick(), 20).unref();

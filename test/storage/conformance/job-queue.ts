@@ -79,6 +79,53 @@ export function runJobQueueTests(open: () => Promise<JobQueue>, url: () => strin
     expect(await bot.position('train', ids[0]!)).toBeNull();
   });
 
+  it('goes round by channel and member, at the position that it tells', async () => {
+    const add = async (channelId: string, memberId: string, count: number): Promise<string[]> => {
+      const ids = Array.from({ length: count }, () => randomUUID());
+      for (const runId of ids) await bot.enqueue('train', runId, { runId }, { channelId, memberId });
+      return ids;
+    };
+    const ann = await add('one', 'ann', 4);
+    const ben = await add('one', 'ben', 2);
+    const eve = await add('two', 'eve', 2);
+    const order = [ann[0], eve[0], ben[0], eve[1], ann[1], ben[1], ann[2], ann[3]];
+    expect(await Promise.all(order.map((id) => bot.position('train', id!)))).toEqual([
+      1, 2, 3, 4, 5, 6, 7, 8,
+    ]);
+    // A second time, it is where it was.
+    await bot.enqueue('train', ann[3]!, { runId: ann[3]! }, { channelId: 'one', memberId: 'ann' });
+    expect(await bot.position('train', ann[3]!)).toBe(8);
+    const ran: string[] = [];
+    const other = await open();
+    const handles = [worker, other].map((each) => each.work('train', async ({ id }) => void ran.push(id)));
+    await ends(ann[3]!, 'completed');
+    for (const handle of handles) await (await handle).close();
+    await other.close();
+    // Two workers take them in this order, and may report two neighbours the other way round.
+    for (const [place, id] of order.entries())
+      expect(Math.abs(ran.indexOf(id!) - place)).toBeLessThanOrEqual(1);
+  });
+
+  it('adds a job again that has ended or is missing, and none that waits or runs', async () => {
+    const runId = await train();
+    const restore = () => bot.restore('train', runId, { runId }, null);
+    expect([...(await bot.unfinished('train'))]).toEqual([runId]);
+    expect(await restore()).toBe(false);
+    await working(
+      async () => {},
+      () => ends(runId, 'completed'),
+    );
+    expect((await bot.unfinished('train')).size).toBe(0);
+    expect(await Promise.all([restore(), worker.restore('train', runId, { runId }, null)])).toContain(true);
+    expect([...(await bot.unfinished('train'))]).toEqual([runId]);
+    let runs = 0;
+    await working(
+      async () => void runs++,
+      () => ends(runId, 'completed'),
+    );
+    expect(runs).toBe(1);
+  });
+
   it('knows nothing of a job that was never added', async () => {
     expect(await bot.state('train', randomUUID())).toBe('unknown');
     expect(await bot.position('train', randomUUID())).toBeNull();

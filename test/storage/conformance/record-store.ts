@@ -3,7 +3,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Channel, Member, Subject } from '../../../core/records.ts';
 import type { RecordStore, Records } from '../../../storage/records.ts';
-import { defaultRules } from '../../../core/rules.ts';
+import { DEFAULT_SERVER_RULES, defaultRules, type Reach } from '../../../core/rules.ts';
 import { DEFAULT_SETTINGS } from '../../../core/settings/defaults.ts';
 
 const hash = (digit: string): string => digit.repeat(64);
@@ -480,11 +480,11 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     const id = randomUUID();
     await bot.addLine({ id, channelId: channel.id, memberId: null, body: { title: 'hello' } });
     const { revision } = (await bot.lines(channel.id, 0, 10))[0]!;
-    await worker.removeLine(id);
+    await worker.removeLine(channel.id, null, id);
     expect(await bot.lines(channel.id, 0, 10)).toEqual([]);
     expect(await bot.lines(channel.id, revision, 10)).toMatchObject([{ id, body: null }]);
     const { revision: now } = (await bot.lines(channel.id, revision, 10))[0]!;
-    await worker.removeLine(id);
+    await worker.removeLine(channel.id, null, id);
     expect(await bot.lines(channel.id, now, 10)).toEqual([]);
   });
 
@@ -601,12 +601,82 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     await expect(bot.rules(randomUUID())).rejects.toMatchObject({ code: 'CHANNEL_NOT_FOUND' });
   });
 
+  it('gives a thread the rules of its channel, also those that are saved from it', async () => {
+    const serverId = randomUUID();
+    const parent = { externalId: randomUUID(), name: 'pets' };
+    const thread = await bot.channel('discord', randomUUID(), 'a thread', { parent, serverId });
+    const other = await bot.channel('discord', randomUUID(), 'another', { parent, serverId });
+    const pets = await worker.channel('discord', parent.externalId, 'pets');
+    await bot.saveRules(pets.id, { ...defaultRules('discord'), words: ['bad'] });
+    expect((await worker.rules(thread.id)).words).toEqual(['bad']);
+    await worker.saveRules(other.id, { ...defaultRules('discord'), words: ['worse'] });
+    for (const { id } of [pets, thread, other]) expect((await bot.rules(id)).words).toEqual(['worse']);
+    // Reactions name a thread by its id alone.
+    await bot.channel('discord', thread.externalId, 'a thread');
+    expect((await bot.rules(thread.id)).words).toEqual(['worse']);
+  });
+
+  it('knows a thread as restricted as its channel, also when that changes', async () => {
+    const parent = { externalId: randomUUID(), name: 'art' };
+    const thread = await bot.channel('discord', randomUUID(), 'a thread', { parent, ageRestricted: true });
+    expect(thread.ageRestricted).toBe(true);
+    expect((await bot.channel('discord', parent.externalId, 'art')).ageRestricted).toBe(true);
+    await worker.channel('discord', parent.externalId, 'art', { ageRestricted: false });
+    expect((await bot.channelById(thread.id))!.ageRestricted).toBe(false);
+  });
+
+  it('knows the rules of a server in all its channels, and none where there is no server', async () => {
+    const serverId = randomUUID();
+    const [one, two] = await Promise.all([
+      bot.channel('discord', randomUUID(), 'one', { serverId }),
+      worker.channel('discord', randomUUID(), 'two', { serverId }),
+    ]);
+    const slack = await bot.channel('slack', randomUUID(), 'one', { serverId });
+    const web = await bot.channel('web', randomUUID(), 'one');
+    expect(await bot.serverRules(one.id)).toEqual(DEFAULT_SERVER_RULES);
+    const rules = { ...DEFAULT_SERVER_RULES, blocked: [randomUUID()] };
+    await bot.saveServerRules(one.id, rules);
+    expect(await worker.serverRules(two.id)).toEqual(rules);
+    expect(await worker.serverRules(slack.id)).toEqual(DEFAULT_SERVER_RULES);
+    expect(await worker.serverRules(web.id)).toBeNull();
+    await expect(bot.saveServerRules(web.id, rules)).rejects.toMatchObject({ code: 'CHANNEL_NOT_FOUND' });
+  });
+
+  it('counts what was requested and what is open in a channel with its threads, and in a server', async () => {
+    const serverId = randomUUID();
+    const ann = await bot.member('discord', randomUUID(), 'Ann');
+    const parent = { externalId: randomUUID(), name: 'pets' };
+    const thread = await bot.channel('discord', randomUUID(), 'a thread', { parent, serverId });
+    const pets = await bot.channel('discord', parent.externalId, 'pets');
+    const other = await bot.channel('discord', randomUUID(), 'other', { serverId });
+    const { channel: elsewhere } = await newChannel();
+    const since = new Date(Date.now() - 1000);
+    for (const [index, channel] of [thread, pets, other, elsewhere].entries()) {
+      const { id } = await newSet(channel, ann);
+      const entry = { channelId: channel.id, memberId: ann.id, action: 'imagine', details: 'a cat' };
+      await bot.addAudit({ ...entry, targetId: id, amount: 2 ** index });
+    }
+    const amount = async (id: string, reach: Reach) =>
+      (await worker.usage(id, reach, 'imagine', since)).reduce((sum, used) => sum + used.amount, 0);
+    const open = async (id: string, reach: Reach) => (await worker.openUsage(id, reach)).length;
+    for (const { id } of [thread, pets]) {
+      expect([await amount(id, 'channel'), await open(id, 'channel')]).toEqual([3, 2]);
+      expect([await amount(id, 'server'), await open(id, 'server')]).toEqual([7, 3]);
+    }
+    expect([await amount(elsewhere.id, 'channel'), await amount(elsewhere.id, 'server')]).toEqual([8, 0]);
+    expect((await worker.audit(pets.id, 10)).map((entry) => entry.channelId)).toEqual([pets.id, thread.id]);
+  });
+
   it('remembers whether a channel is for adults alone, as last heard', async () => {
     const externalId = randomUUID();
     expect((await bot.channel('discord', externalId, 'art')).ageRestricted).toBe(false);
-    expect((await bot.channel('discord', externalId, 'art', true)).ageRestricted).toBe(true);
+    expect((await bot.channel('discord', externalId, 'art', { ageRestricted: true })).ageRestricted).toBe(
+      true,
+    );
     expect((await worker.channel('discord', externalId, 'art')).ageRestricted).toBe(true);
-    expect((await worker.channel('discord', externalId, 'art', false)).ageRestricted).toBe(false);
+    expect((await worker.channel('discord', externalId, 'art', { ageRestricted: false })).ageRestricted).toBe(
+      false,
+    );
   });
 
   it('logs what was done, newest first, and counts what was asked for unless it failed', async () => {
@@ -631,13 +701,13 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
       'by votes',
       'one that is deleted',
     ]);
-    const used = await worker.usage(channel.id, 'imagine', before);
+    const used = await worker.usage(channel.id, 'channel', 'imagine', before);
     expect(used.map(({ memberId, amount }) => [memberId, amount])).toEqual([
       [bob.id, 2],
       [ann.id, 3],
     ]);
-    expect(await worker.usage(channel.id, 'imagine', new Date(Date.now() + 60_000))).toEqual([]);
-    expect(await worker.usage(channel.id, 'train', before)).toEqual([]);
+    expect(await worker.usage(channel.id, 'channel', 'imagine', new Date(Date.now() + 60_000))).toEqual([]);
+    expect(await worker.usage(channel.id, 'channel', 'train', before)).toEqual([]);
     expect((await bot.membersOf(channel.id)).map(({ name }) => name)).toEqual(['Ann', 'Bob']);
     expect(await bot.memberByExternalId('discord', ann.externalId)).toEqual(ann);
     expect(await bot.memberByExternalId('slack', ann.externalId)).toBeNull();
@@ -696,9 +766,21 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     await bot.addPicture({ ...drawn, blobHash: picture, width: 8, height: 8 });
     const body = { card: { pictures: [{ blobHash: inLine }] } };
     await bot.addLine({ id: randomUUID(), channelId: channel.id, memberId: null, body });
+    const [thumb, written, fileName] = [named(), named(), named()];
+    const said = {
+      kind: 'said',
+      text: written,
+      photos: [
+        { name: fileName, thumb },
+        { name: 'b', thumb: null },
+      ],
+    };
+    await bot.addLine({ id: randomUUID(), channelId: channel.id, memberId: ann.id, body: said });
 
     const used = await worker.blobsInUse();
-    for (const hash of [photo, inRun, picture, inLine]) expect(used).toContain(hash);
+    for (const hash of [photo, inRun, picture, inLine, thumb]) expect(used).toContain(hash);
+    // A text or a file name that is a hash keeps nothing.
+    for (const hash of [written, fileName]) expect(used).not.toContain(hash);
     await worker.updateRun(run.id, { state: 'done' });
     await worker.deleteSet(set.id, '');
     const then = await worker.blobsInUse();
@@ -733,6 +815,54 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
       body: 'other',
     });
     expect(again).toEqual({ ...changed, added: false });
+  });
+
+  it('gives the lines before a place in their order, whatever was changed or removed since', async () => {
+    const { channel } = await newChannel();
+    const say = async (body: string) =>
+      bot.addLine({ id: randomUUID(), channelId: channel.id, memberId: null, body });
+    const [one, two, three, four] = [await say('1'), await say('2'), await say('3'), await say('4')];
+    await bot.updateLine({ ...two, body: 'changed' });
+    await bot.removeLine(channel.id, null, three.id);
+    const bodies = async (place: number | null, limit: number) =>
+      (await bot.linesBefore(channel.id, place, limit)).map(({ body }) => body);
+    expect(await bodies(null, 9)).toEqual(['1', 'changed', '4']);
+    expect(await bodies(null, 2)).toEqual(['changed', '4']);
+    expect(await bodies(four.place, 9)).toEqual(['1', 'changed']);
+    expect(await bodies(one.place, 9)).toEqual([]);
+  });
+
+  it('removes a line only for its own channel and member', async () => {
+    const { channel, ann } = await newChannel();
+    const { channel: other } = await newChannel();
+    const line = { id: randomUUID(), channelId: channel.id, memberId: null, body: 'stays' };
+    await bot.addLine(line);
+    await bot.removeLine(other.id, null, line.id);
+    await bot.removeLine(channel.id, ann.id, line.id);
+    expect(await bot.lines(channel.id, 0, 10)).toMatchObject([{ body: 'stays' }]);
+  });
+
+  it('deletes a channel with everything in it, and no other', async () => {
+    const { channel, ann } = await newChannel();
+    const { channel: other } = await newChannel();
+    for (const channelId of [channel.id, other.id])
+      await bot.addLine({ id: randomUUID(), channelId, memberId: ann.id, body: 'hello' });
+    await newSet(channel, ann);
+    await bot.deleteChannel(channel.id);
+    expect(await worker.channelById(channel.id)).toBeNull();
+    expect(await worker.lines(channel.id, 0, 10)).toEqual([]);
+    expect(await worker.lines(other.id, 0, 10)).toHaveLength(1);
+  });
+
+  it('starts a channel with rules unless it has some, and finds who is blocked', async () => {
+    const { channel, ann } = await newChannel();
+    const before = await bot.rules(channel.id);
+    await bot.startRules(channel.id, { ...before, words: ['first'] });
+    await bot.startRules(channel.id, { ...before, words: ['second'] });
+    expect((await worker.rules(channel.id)).words).toEqual(['first']);
+    expect(await bot.isBlocked(channel.platform, ann.id)).toBe(false);
+    await bot.saveRules(channel.id, { ...before, blocked: [ann.id] });
+    expect(await bot.isBlocked(channel.platform, ann.id)).toBe(true);
   });
 
   it('changes a line only for its own channel and member', async () => {
@@ -789,7 +919,9 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
 
     await bot.transaction((records) => records.addOutboxJob(job));
     await bot.addOutboxJob(job);
-    expect((await worker.outboxJobs(1000)).filter(({ id }) => id === job.id)).toEqual([job]);
+    expect((await worker.outboxJobs(1000)).filter(({ id }) => id === job.id)).toEqual([
+      { ...job, owner: null },
+    ]);
     await worker.removeOutboxJob(job.id);
     expect((await worker.outboxJobs(1000)).some(({ id }) => id === job.id)).toBe(false);
   });

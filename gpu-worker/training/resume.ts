@@ -1,0 +1,100 @@
+/** @file Where a run starts: fresh, or where an earlier attempt stopped. No unfinished run is lost without being told to. */
+import { basename } from 'node:path';
+import { KronaError } from '../../core/errors.ts';
+import { exists } from '../../core/files.ts';
+import type { OptimizerState } from './adamw.ts';
+import type { LossScale } from './loss-scale.ts';
+import { loadOptimizer, savedStep } from './optimizer-file.ts';
+import type { TrainPlan } from './plan.ts';
+import { differences } from './run-identity.ts';
+import type { TrainOptions } from './train-options.ts';
+
+/** The newest optimiser state; removed when the run is done. */
+export const statePath = (out: string): string => out.replace(/(\.safetensors)?$/, '.state.safetensors');
+
+/** What a run can resume from. */
+export interface RunState {
+  readonly state: OptimizerState;
+  /** One for each step taken. */
+  readonly losses: readonly number[];
+  /** null: not scaled, or not yet. */
+  readonly lossScale: LossScale | null;
+}
+
+/**
+ * Checks what lies beside the output, before anything is computed.
+ *
+ * @throws KronaError RUN_UNFINISHED, RUN_FINISHED, RESUME_MISMATCH, SAFETENSORS_*
+ */
+export async function checkStart({ out, steps, resume, restart, trace }: TrainOptions): Promise<void> {
+  const step = restart ? null : await savedStep(statePath(out));
+  if (step === null) {
+    if (resume && !restart && (await exists(out)))
+      throw new KronaError(
+        'RUN_FINISHED',
+        `There is no unfinished run to resume: ${basename(out)} is finished. Leave out --resume to train it again, ` +
+          'or give another --out.',
+      );
+    return;
+  }
+  if (!resume)
+    throw new KronaError(
+      'RUN_UNFINISHED',
+      `${basename(statePath(out))} holds an unfinished run of ${step} steps. Continue it with --resume, give it up ` +
+        'with --restart, or give another --out.',
+    );
+  if (step > steps)
+    throw new KronaError(
+      'RESUME_MISMATCH',
+      `The run to resume has ${step} steps already, and \`steps\` is ${steps}. Give ${step} or more, or start again ` +
+        'with --restart.',
+    );
+  if (trace !== null)
+    throw new KronaError(
+      'RESUME_MISMATCH',
+      'A trace must hold the whole run; leave out --resume or --trace.',
+    );
+}
+
+/** @throws KronaError RESUME_MISMATCH, SAFETENSORS_* */
+export async function startingPoint(plan: TrainPlan): Promise<RunState> {
+  const { options, identity, initialState, layout } = plan;
+  const path = statePath(options.out);
+  const saved = options.resume && !options.restart ? await loadOptimizer(path) : null;
+  if (!saved) return { state: initialState(), losses: [], lossScale: null };
+  const different = differences(parsed(saved.facts, 'run', path), identity);
+  if (different.length > 0)
+    throw new KronaError(
+      'RESUME_MISMATCH',
+      `${basename(path)} holds another run: it has ${different.join('; ')}. Use the same again, start again with ` +
+        '--restart, or give another --out.',
+    );
+  const { state } = saved;
+  const losses = parsed(saved.facts, 'losses', path);
+  const vectors = [state.parameters, state.m, state.v, ...(state.average ? [state.average] : [])];
+  if (
+    !isNumbers(losses) ||
+    losses.length !== state.step ||
+    vectors.some(({ length }) => length !== layout.length)
+  )
+    throw damaged(path);
+  return { state, losses, lossScale: parsed(saved.facts, 'loss_scale', path) as LossScale | null };
+}
+
+function parsed(facts: ReadonlyMap<string, string>, key: string, path: string): unknown {
+  try {
+    return JSON.parse(facts.get(key) ?? 'null');
+  } catch {
+    throw damaged(path);
+  }
+}
+
+const isNumbers = (value: unknown): value is number[] =>
+  Array.isArray(value) && value.every((each) => typeof each === 'number');
+
+function damaged(path: string): KronaError {
+  return new KronaError(
+    'SAFETENSORS_INVALID',
+    `${basename(path)} is damaged: its vectors and facts do not fit together. Start again with --restart.`,
+  );
+}

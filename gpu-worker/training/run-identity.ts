@@ -1,0 +1,132 @@
+/**
+ * @file What a run is, by content: the model's weights, the bytes of photos and masks, and every setting that decides the
+ * result. A run is resumed only as itself, wherever its files lie.
+ */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { basename } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { counted } from '../../core/format.ts';
+import { isJsonObject } from '../models/config-fields.ts';
+import type { ModelFolder } from '../models/model-folder.ts';
+import { weightsIdentity } from '../models/weights-identity.ts';
+import type { TrainOptions } from './train-options.ts';
+
+interface PhotoIdentity {
+  /** For messages. */
+  readonly name: string;
+  readonly hash: string;
+}
+
+export interface RunIdentity {
+  readonly weights: string;
+  readonly photos: readonly PhotoIdentity[];
+  readonly masks: readonly (string | null)[];
+  readonly classPictures: readonly string[];
+  readonly settings: Readonly<Record<string, unknown>>;
+}
+
+/** @param classPictures paths */
+export async function runIdentity(
+  model: ModelFolder,
+  options: TrainOptions,
+  classPictures: readonly string[],
+): Promise<RunIdentity> {
+  const { photos, masks = [] } = options;
+  return {
+    weights: await weightsIdentity(model),
+    photos: await Promise.all(
+      photos.map(async (path) => ({ name: basename(path), hash: await hashOf(path) })),
+    ),
+    masks: await Promise.all(masks.map(async (path) => (path === null ? null : hashOf(path)))),
+    classPictures: await Promise.all(classPictures.map(hashOf)),
+    settings: settingsOf(options),
+  };
+}
+
+async function hashOf(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path), hash);
+  return hash.digest('hex');
+}
+
+function settingsOf(options: TrainOptions): Readonly<Record<string, unknown>> {
+  const {
+    steps,
+    model: _model,
+    photos: _photos,
+    masks: _masks,
+    out: _out,
+    resume: _resume,
+    restart: _restart,
+    trace: _trace,
+    checkpointEvery: _every,
+    stateSeconds: _seconds,
+    precision,
+    prior,
+    ...rest
+  } = options;
+  return {
+    ...rest,
+    ...(prior && { prior: { ...prior, folder: undefined } }),
+    ...(precision === 'float16' && { precision }),
+    // A schedule that ends makes every step depend on how many there are.
+    ...((rest.lrSchedule ?? 'constant') === 'constant' ? {} : { steps }),
+  };
+}
+
+/** What differs between a saved run and this one, in words that follow "it has"; [] when they are the same. */
+export function differences(saved: unknown, now: RunIdentity): string[] {
+  if (!isRunIdentity(saved))
+    return ['no identity of weights and photos, as an earlier version of Krona saved it'];
+  return [
+    ...(saved.weights === now.weights ? [] : ['other weights of the model']),
+    ...photoDifferences(saved.photos, now.photos),
+    ...(same(saved.masks, now.masks) ? [] : ['other masks']),
+    ...(same(saved.classPictures, now.classPictures) ? [] : ['other class pictures']),
+    ...settingDifferences(saved.settings, now.settings),
+  ];
+}
+
+function isRunIdentity(value: unknown): value is RunIdentity {
+  return (
+    isJsonObject(value) &&
+    typeof value['weights'] === 'string' &&
+    ['photos', 'masks', 'classPictures'].every((key) => Array.isArray(value[key])) &&
+    isJsonObject(value['settings'])
+  );
+}
+
+function photoDifferences(saved: readonly PhotoIdentity[], now: readonly PhotoIdentity[]): string[] {
+  if (saved.length !== now.length) return [`${counted(saved.length, 'photo')}, not ${now.length}`];
+  const changed = now.filter(({ hash }, n) => hash !== saved[n]?.hash);
+  if (changed.length === 0) return [];
+  const names = changed.slice(0, MOST_NAMES).map(({ name }) => name);
+  const more = changed.length > names.length ? ` and ${changed.length - names.length} more` : '';
+  return [`other bytes of ${names.join(', ')}${more}`];
+}
+
+const MOST_NAMES = 3;
+/** Characters of a value that a message shows. */
+const SHORT = 40;
+
+function settingDifferences(saved: RunIdentity['settings'], now: RunIdentity['settings']): string[] {
+  const names = [...new Set([...Object.keys(saved), ...Object.keys(now)])].sort();
+  return names
+    .filter((name) => !same(saved[name], now[name]))
+    .map((name) => {
+      const option = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+      const [was, is] = [saved[name], now[name]].map((value) => canonical(value) ?? 'none');
+      const short = was !== undefined && is !== undefined && was.length + is.length <= 2 * SHORT;
+      return short ? `\`${option}\` ${was}, not ${is}` : `other \`${option}\``;
+    });
+}
+
+const same = (a: unknown, b: unknown): boolean => canonical(a) === canonical(b);
+
+/** JSON with the keys of every object in order; undefined for undefined. */
+function canonical(value: unknown): string | undefined {
+  return JSON.stringify(value, (_, each: unknown) =>
+    isJsonObject(each) ? Object.fromEntries(Object.entries(each).sort(([a], [b]) => (a < b ? -1 : 1))) : each,
+  );
+}

@@ -1,0 +1,143 @@
+/** What Slack does rarely: sends old events late, ends or does not greet a connection, names no time or channel. */
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { randomUUID } from 'node:crypto';
+import { labelsOf, type Person, textOf } from '../fakes/slack/fake-slack.ts';
+import { until } from '../helpers/until.ts';
+import { drawings, SlackWorld } from './slack-world.ts';
+
+let world: SlackWorld;
+let mia: Person;
+let ada: Person;
+let channel: string;
+beforeAll(async () => {
+  world = await SlackWorld.open();
+}, 300_000);
+let tests = 0;
+beforeEach(async () => {
+  const { slack } = world;
+  tests++;
+  mia = await slack.person(`Mia${tests}`);
+  ada = await slack.person(`Ada${tests}`, { admin: true });
+  channel = await slack.channel(`pets-${tests}`, [mia, ada]);
+});
+afterEach(async () => {
+  expect((await world.slack.see()).problems).toEqual([]);
+});
+afterAll(() => world.close());
+
+const recordOf = async (id: string) =>
+  (await world.storage.records.channels('slack')).find(({ externalId }) => externalId === id);
+
+/** A set with one picture that can be voted on, and its message. */
+async function votedOn() {
+  await mia.types(channel, 'imagine a fox count:1');
+  const set = await world.openSet(channel);
+  await world.worker.draw(set, await drawings(1));
+  const { ts } = await world.message(channel, 'a fox');
+  const votes = async () =>
+    (await world.storage.records.standingVotes(set.channelId)).votes.map(({ emoji }) => emoji);
+  return { set, ts, votes };
+}
+
+it('a vote that was removed does not come back with a late event, also after a restart', async () => {
+  const { ts, votes } = await votedOn();
+  await mia.reacts(channel, ts, '+1');
+  await until(async () => (await votes()).length === 1, 'the vote');
+  await mia.reacts(channel, ts, '+1', false);
+  await until(async () => (await votes()).length === 0, 'no vote');
+  expect(await world.slack.act('late', { back: 2 })).toBe(true);
+  await world.stopBot();
+  await world.startBot();
+  expect(await world.slack.act('late', { back: 2 })).toBe(true);
+  // Comes after both.
+  await ada.reacts(channel, ts, 'heart');
+  await until(async () => (await votes()).length > 0, 'the last vote');
+  expect(await votes()).toEqual(['heart']);
+});
+
+it('a vote of which only the late event came counts', async () => {
+  const { ts, votes } = await votedOn();
+  await world.stopBot();
+  await mia.reacts(channel, ts, '+1');
+  await world.startBot();
+  await world.slack.act('late', { back: 1 });
+  await until(async () => (await votes()).length === 1, 'the vote');
+});
+
+it('a command in a direct message, of two or of several, is not carried out', async () => {
+  const { slack, storage } = world;
+  for (const [kind, name, withBot] of [
+    ['im', 'directmessage', false],
+    ['mpim', 'mpdm-mia--ada-1', true],
+  ] as const) {
+    const direct = await slack.channel(name, [mia, ada], { kind, withBot });
+    for (const line of ['imagine a fox', 'photos add subject:rex class:dog']) {
+      const before = (await mia.whispers()).length;
+      expect(await mia.types(direct, line)).toBe(true);
+      await until(async () => (await mia.whispers()).length > before, 'an answer');
+      const { blocks } = (await mia.whispers()).at(-1)!;
+      expect(textOf(blocks)).toContain('not in direct messages');
+      expect(textOf(blocks)).not.toContain('/invite');
+    }
+    expect(await mia.form()).toBeNull();
+    expect((await storage.records.channels('slack')).some(({ externalId }) => externalId === direct)).toBe(
+      false,
+    );
+  }
+});
+
+it('a private channel has its own name, or none where the app may not know it', async () => {
+  const { slack } = world;
+  const secret = await slack.channel('plans', [mia], { isPrivate: true });
+  await mia.types(secret, 'queue');
+  await until(async () => (await recordOf(secret))?.name === 'plans', 'the name');
+  await slack.act('scope', { name: 'groups:read', granted: false });
+  const other = await slack.channel('more-plans', [mia], { isPrivate: true });
+  await mia.types(other, 'queue');
+  await until(async () => (await recordOf(other))?.name === 'private channel', 'a record');
+  await slack.act('scope', { name: 'groups:read', granted: true });
+});
+
+it('an admin of another workspace is a member like others', async () => {
+  const stranger = await world.slack.person('Stranger', { admin: true, team: 'T0OTHER' });
+  await world.slack.act('channel', { channel, join: stranger.id });
+  await stranger.types(channel, 'rules words add:bad');
+  await world.whisper(stranger, 'Only moderators');
+  await ada.types(channel, 'rules words add:bad');
+  await world.whisper(ada, 'Rules changed');
+});
+
+it('members blocked in the workspace are so in all its channels, by admins', async () => {
+  const other = await world.slack.channel(`other-${tests}`, [mia, ada]);
+  await mia.types(other, 'queue');
+  await until(() => recordOf(other), 'the channel');
+  await ada.types(channel, `rules block @${mia.name.toLowerCase()} scope:server`);
+  await world.whisper(ada, 'blocked in the whole server');
+  for (const place of [channel, other]) {
+    const before = (await mia.whispers()).length;
+    await mia.types(place, 'imagine a fox');
+    await until(async () => (await mia.whispers()).length > before, 'an answer');
+    expect(textOf((await mia.whispers()).at(-1)!.blocks)).toContain('BLOCKED');
+  }
+});
+
+it.each(['none', 'too_many_websockets'])('goes on trying where a new connection has “%s”', async (how) => {
+  await world.stopBot();
+  world.log.length = 0;
+  await world.slack.act('greeting', { how, times: 2 });
+  await world.startBot();
+  await until(() => mia.types(channel, 'queue'), 'a connection');
+  const told = world.log.filter((line) => line.startsWith('Slack: no connection'));
+  expect(told).toHaveLength(1);
+  expect(told[0]).toContain(how === 'none' ? 'SLACK_SILENT' : 'SLACK_CONNECTION_ENDED');
+});
+
+it('waits longer each time where a limit does not say how long it lasts', async () => {
+  await world.slack.act('fault', { method: 'chat.postMessage', kind: 'limit', times: 2, value: '0' });
+  const began = Date.now();
+  await mia.types(channel, `imagine ${randomUUID()} count:1`);
+  const { blocks } = await world.message(channel, 'queue');
+  expect(labelsOf(blocks)).toContain('Cancel');
+  expect(Date.now() - began).toBeGreaterThan(2_900);
+  expect(world.log.join()).not.toContain('gave no reason');
+});

@@ -1,0 +1,43 @@
+/** @file The one place that decodes pictures: what it refuses before any decoder sees it, and how many run at once. */
+import sharp from 'sharp';
+import { expect, it } from 'vitest';
+import { Picture } from '../../core/pictures/picture.ts';
+import { Slots } from '../../core/slots.ts';
+
+const svg = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>';
+
+it.each([
+  ['plain', svg],
+  ['behind an XML declaration', `<?xml version="1.0"?>${svg}`],
+  ['behind a mark and spaces', `\ufeff \n${svg}`],
+  ['behind a comment', `<!-- cat.png -->${svg}`],
+  ['in an encoding that is no ASCII', Buffer.from(svg, 'utf16le')],
+])('an SVG is refused before decoding, %s', async (_, content) => {
+  await expect(Picture.open(Buffer.from(content as string), 'cat.png')).rejects.toMatchObject({
+    code: 'PHOTO_NOT_IMAGE',
+  });
+});
+
+it('a picture that takes too many bytes when decoded is refused by its header', async () => {
+  const deep = await sharp({ create: { width: 7000, height: 7000, channels: 4, background: '#fff' } })
+    .toColourspace('rgb16')
+    .png({ compressionLevel: 1 })
+    .toBuffer();
+  await expect(Picture.open(deep, 'deep.png')).rejects.toMatchObject({ code: 'PHOTO_TOO_LARGE' });
+});
+
+it('work keeps its slot until it ends', async () => {
+  const slots = new Slots(1);
+  let end!: () => void;
+  const first = await slots.start(() => new Promise<void>((resolve) => (end = resolve)));
+  let began = false;
+  const second = slots.start(async () => void (began = true));
+  await Promise.resolve();
+  expect(began).toBe(false);
+  end();
+  await first.work;
+  await (
+    await second
+  ).work;
+  expect(began).toBe(true);
+});

@@ -1,0 +1,43 @@
+/** @file Pauses that grow, and one line in the log for each change of state. */
+import { expect, it } from 'vitest';
+import { Backoff, oncePerState, repeat } from '../../core/retrying.ts';
+
+it('pauses longer after each failure, up to the longest, and never twice the same', () => {
+  const backoff = new Backoff({ first: 100, longest: 1_000 });
+  const pauses = Array.from({ length: 20 }, () => backoff.next());
+  expect(pauses[0]).toBeLessThanOrEqual(150);
+  expect(pauses[19]).toBeGreaterThanOrEqual(1_000);
+  expect(Math.max(...pauses)).toBeLessThanOrEqual(1_500);
+  expect(new Set(pauses).size).toBe(20);
+  backoff.reset();
+  expect(backoff.next()).toBeLessThanOrEqual(150);
+});
+
+it('tells of an error once while it keeps coming, and of another one too', () => {
+  const told: string[] = [];
+  const tell = oncePerState((error: Error) => told.push(error.message));
+  for (const message of ['lost', 'lost', 'full', 'lost']) tell(new Error(message));
+  expect(told).toEqual(['lost', 'full']);
+});
+
+it('goes on after failures that are alike, told of once, and says when it works again', async () => {
+  const stopping = new AbortController();
+  const said: string[] = [];
+  let rounds = 0;
+  await repeat(
+    async () => {
+      rounds += 1;
+      if (rounds <= 5) throw new Error('read-only');
+      if (rounds === 8) stopping.abort();
+    },
+    {
+      every: 1,
+      pauses: { first: 1, longest: 2 },
+      signal: stopping.signal,
+      onError: (error) => said.push((error as Error).message),
+      onRecovered: () => said.push('works again'),
+    },
+  );
+  expect(said).toEqual(['read-only', 'works again']);
+  expect(rounds).toBe(8);
+});

@@ -1,0 +1,59 @@
+/** Prompts longer than CLIP's 77 positions, as AUTOMATIC1111's web UI and ComfyUI read them: in chunks, side by side. */
+import { expect, it } from 'vitest';
+import { commonLength, repeated } from '../../gpu-worker/models/equal-lengths.ts';
+import { openModelFolder } from '../../gpu-worker/models/model-folder.ts';
+import { TextEncoder } from '../../gpu-worker/models/text-encoder.ts';
+import { loadTokenizer } from '../../gpu-worker/models/tokenizer.ts';
+import { TextToImage } from '../../gpu-worker/sampling/text-to-image.ts';
+import { TINY_MODEL } from '../helpers/fixtures.ts';
+
+/** Each a token of its own for the tiny tokenizer. */
+const letters = (count: number) => Array.from({ length: count }, (_, n) => 'abcdefg'[n % 7]).join(' ');
+
+it('each chunk of both encoders is what it is alone, and pooled text is that of the first', async () => {
+  const model = await openModelFolder(TINY_MODEL);
+  const encoder = await TextEncoder.open(model);
+  try {
+    expect(encoder.measure(letters(75))).toEqual({ tokens: 75, chunks: 1 });
+    expect(encoder.measure(letters(160))).toEqual({ tokens: 160, chunks: 3 });
+    const whole = await encoder.encode(letters(160));
+    const words = letters(160).split(' ');
+    const alone = [];
+    for (const from of [0, 75, 150]) alone.push(await encoder.encode(words.slice(from, from + 75).join(' ')));
+    expect(whole.states).toEqual(Float32Array.from(alone.flatMap(({ states }) => [...states])));
+    expect(whole.pooled).toEqual(alone[0]!.pooled);
+  } finally {
+    await encoder.release();
+  }
+  const { chunks } = (await loadTokenizer(model.tokenizers[0])).chunks(letters(76));
+  expect(chunks).toHaveLength(2);
+  expect(chunks[1]?.[0]).toBe(chunks[0][0]);
+});
+
+it('what stands behind the 75th token changes the picture, with guidance and without', async () => {
+  const painter = await TextToImage.open(TINY_MODEL);
+  try {
+    const draw = async (prompt: string, guidance: number) => {
+      const shared = {
+        negative: 'red',
+        adapter: null,
+        steps: 2,
+        scheduler: null,
+        width: 32,
+        height: 32,
+        seed: 1,
+        count: 1,
+      };
+      return (await painter.draw({ ...shared, prompt, guidance, noise: 'krona' }))[0]!.pixels;
+    };
+    for (const guidance of [1, 5])
+      expect(await draw(`${letters(80)} a`, guidance)).not.toEqual(await draw(`${letters(80)} b`, guidance));
+  } finally {
+    await painter.release();
+  }
+});
+
+it('texts of several lengths are repeated to the least common one', () => {
+  expect(commonLength([2, 3, 4])).toBe(12);
+  expect(repeated(Float32Array.of(1, 2), 6)).toEqual(Float32Array.of(1, 2, 1, 2, 1, 2));
+});

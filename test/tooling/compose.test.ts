@@ -1,0 +1,29 @@
+/** @file docker-compose.yml, as text: what it must never allow. */
+import { readFile } from 'node:fs/promises';
+import { expect, it } from 'vitest';
+
+const compose = await readFile(new URL('../../docker-compose.yml', import.meta.url), 'utf8');
+
+/** The lines of a service. */
+const service = (name: string): string =>
+  new RegExp(`^  ${name}:\n((?:    .*\n|\n)+)`, 'm').exec(compose)?.[1] ?? '';
+
+it('starts only with passwords for PostgreSQL and Redis', () => {
+  const passwords = [...compose.matchAll(/\$\{\w*PASSWORD(.*?)\}/g)].map(([, rest]) => rest);
+  expect(passwords.length).toBeGreaterThan(3);
+  for (const rest of passwords) expect(rest).toMatch(/^:\?/);
+  expect(service('redis')).toContain('--requirepass ${REDIS_PASSWORD:?');
+  expect(compose).toContain('redis://:${REDIS_PASSWORD:?');
+});
+
+it('gives the worker no file of tokens, and the bot one', () => {
+  expect(service('bot')).toContain('env_file');
+  expect(service('worker')).toContain('KRONA_MODEL');
+  expect(service('worker')).not.toMatch(/env_file|TOKEN:|SECRET|DISCORD|SLACK/);
+  expect(compose.slice(0, compose.indexOf('services:'))).not.toContain('env_file');
+});
+
+it('publishes ports on this machine only', () => {
+  const ports = [...compose.matchAll(/^ +- ([\d.:]+:\d+)$/gm)].map(([, port]) => port);
+  expect(ports).toEqual(['127.0.0.1:7860:7860']);
+});
