@@ -52,7 +52,7 @@ export async function startBot(storage: Storage, config: Config, { log }: BotOpt
   const web = new WebGateway({ context, secret, access: webAccess, uploads, log });
   const secure = config.publicUrl?.startsWith('https:') ?? false;
   const identity = new Identity({ records: storage.records, secret, access: webAccess, secure });
-  mountWeb(app, { gateway: web, context, uploads, page, identity });
+  mountWeb(app, { gateway: web, context, uploads, page, identity, sockets });
   // Until the server listens, the port that it asked for.
   let address = config.publicUrl ?? `http://localhost:${config.port}`;
   const link = (hash: string, fileName: string): string =>

@@ -1,5 +1,6 @@
 /** @file Mounts the web chat on the bot's server: the page, its requests, its live connection. */
 import type { Hono } from 'hono';
+import type { WebSocketServer } from 'ws';
 import type { CommandContext } from '../../commands/contract.ts';
 import { KronaError } from '../../core/errors.ts';
 import { createApi } from './api.ts';
@@ -15,10 +16,11 @@ export interface WebParts {
   readonly uploads: Uploads;
   readonly page: Page;
   readonly identity: Identity;
+  readonly sockets: WebSocketServer;
 }
 
 export function mountWeb(app: Hono, web: WebParts): void {
-  const { gateway, page, identity } = web;
+  const { gateway, page, identity, sockets } = web;
 
   app.get('/', (context) => {
     const { moderator, invitation } = context.req.query();
@@ -33,6 +35,6 @@ export function mountWeb(app: Hono, web: WebParts): void {
     return context.redirect('/');
   });
   app.get('/assets/:name', (context) => page.asset(context, context.req.param('name')) ?? context.notFound());
-  app.get('/api/live', liveConnection({ identity, gateway, bundle: page.bundle }));
+  app.get('/api/live', liveConnection({ identity, gateway, sockets, bundle: page.bundle }));
   app.route('/api', createApi(web));
 }

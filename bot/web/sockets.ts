@@ -13,6 +13,9 @@ const MOST_SOCKETS = 1_000;
 const MOST_OF_ADDRESS = 250;
 /** Bytes that wait for a page to read them: more than a page of lines, and a page that lags so far starts afresh. */
 const MOST_WAITING = 4 * 1024 * 1024;
+/** Bytes that wait for all pages together. Above it, those for which more than a little waits are let go. */
+const MOST_WAITING_IN_ALL = 64 * 1024 * 1024;
+const A_LITTLE = 256 * 1024;
 
 /** How long a refused connection has to close, ms. */
 const LONGEST_GOODBYE = 1_000;
@@ -21,19 +24,27 @@ const LONGEST_GOODBYE = 1_000;
 const RESTARTING = 1001;
 const TRY_LATER = 1013;
 
-/** Sends messages to a page, and lets a page go that does not read them. */
-export function boundedSend(socket: WebSocket): (message: ServerMessage) => void {
+/** Sends messages to a page, and lets a page go that does not read them. @param all - the server's connections */
+export function boundedSend(
+  socket: WebSocket,
+  all: ReadonlySet<WebSocket>,
+): (message: ServerMessage) => void {
   return (message) => {
-    if (isReading(socket)) socket.send(JSON.stringify(message));
+    if (isReading(socket, all)) socket.send(JSON.stringify(message));
   };
 }
 
 /** Ends the connection of a page for which too much waits. */
-function isReading(socket: WebSocket): boolean {
-  if (socket.bufferedAmount <= MOST_WAITING) return true;
+function isReading(socket: WebSocket, all: ReadonlySet<WebSocket>): boolean {
+  const own = socket.bufferedAmount;
+  if (own <= A_LITTLE) return true;
+  if (own <= MOST_WAITING && waitingFor(all) <= MOST_WAITING_IN_ALL) return true;
   socket.terminate();
   return false;
 }
+
+const waitingFor = (sockets: ReadonlySet<WebSocket>): number =>
+  [...sockets].reduce((sum, { bufferedAmount }) => sum + bufferedAmount, 0);
 
 /**
  * Watches a server's connections; the returned function closes them all and stops.
@@ -57,7 +68,7 @@ export function watchSockets(server: WebSocketServer, proxies = new BlockList())
     alive.add(socket);
     socket.on('pong', () => alive.add(socket));
     // Each is answered, so a page that only asks makes answers wait.
-    socket.on('ping', () => isReading(socket));
+    socket.on('ping', () => isReading(socket, server.clients));
     socket.on('close', () => open.delete(socket));
   });
   const timer = setInterval(() => {
