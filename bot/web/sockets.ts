@@ -24,27 +24,32 @@ const LONGEST_GOODBYE = 1_000;
 const RESTARTING = 1001;
 const TRY_LATER = 1013;
 
-/** Sends messages to a page, and lets a page go that does not read them. @param all - the server's connections */
+/** Sends messages to a page, and lets pages go that do not read. @param all - the server's connections */
 export function boundedSend(
   socket: WebSocket,
   all: ReadonlySet<WebSocket>,
 ): (message: ServerMessage) => void {
   return (message) => {
-    if (isReading(socket, all)) socket.send(JSON.stringify(message));
+    const text = JSON.stringify(message);
+    if (text.length > A_LITTLE || socket.bufferedAmount > A_LITTLE) keepRoom(all);
+    if (isReading(socket)) socket.send(text);
   };
 }
 
+/** Ends the connections of pages that lag, when too much waits for all together. */
+function keepRoom(sockets: ReadonlySet<WebSocket>): void {
+  const lagging = [...sockets].filter(({ bufferedAmount }) => bufferedAmount > A_LITTLE);
+  const waiting = lagging.reduce((sum, { bufferedAmount }) => sum + bufferedAmount, 0);
+  if (waiting > MOST_WAITING_IN_ALL) for (const socket of lagging) socket.terminate();
+}
+
 /** Ends the connection of a page for which too much waits. */
-function isReading(socket: WebSocket, all: ReadonlySet<WebSocket>): boolean {
-  const own = socket.bufferedAmount;
-  if (own <= A_LITTLE) return true;
-  if (own <= MOST_WAITING && waitingFor(all) <= MOST_WAITING_IN_ALL) return true;
+function isReading(socket: WebSocket): boolean {
+  if (socket.readyState !== socket.OPEN) return false;
+  if (socket.bufferedAmount <= MOST_WAITING) return true;
   socket.terminate();
   return false;
 }
-
-const waitingFor = (sockets: ReadonlySet<WebSocket>): number =>
-  [...sockets].reduce((sum, { bufferedAmount }) => sum + bufferedAmount, 0);
 
 /**
  * Watches a server's connections; the returned function closes them all and stops.
@@ -68,7 +73,7 @@ export function watchSockets(server: WebSocketServer, proxies = new BlockList())
     alive.add(socket);
     socket.on('pong', () => alive.add(socket));
     // Each is answered, so a page that only asks makes answers wait.
-    socket.on('ping', () => isReading(socket, server.clients));
+    socket.on('ping', () => isReading(socket));
     socket.on('close', () => open.delete(socket));
   });
   const timer = setInterval(() => {

@@ -116,8 +116,7 @@ it('pages that do not read share a limit, and one that reads stays', async () =>
     most = Math.max(most, waiting);
     await once(live.client, 'message');
   }
-  // Each can have just less than it may when its next message comes.
-  expect(most).toBeLessThan(160 * 1024 * 1024);
+  expect(most).toBeLessThan(72 * 1024 * 1024);
   expect(live.here.readyState).toBe(WebSocket.OPEN);
 });
 
