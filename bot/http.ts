@@ -16,7 +16,7 @@ import { isFromProxy } from './client-address.ts';
 import { serveFile } from './files.ts';
 import type { Log } from '../core/log.ts';
 
-type Status = 400 | 401 | 403 | 404 | 409 | 413 | 500 | 503 | 507;
+type Status = 400 | 401 | 403 | 404 | 409 | 413 | 429 | 500 | 503 | 507;
 
 /** Status of some errors; every other KronaError is 400. */
 const STATUS: Readonly<Record<string, Status>> = {
@@ -36,6 +36,8 @@ const STATUS: Readonly<Record<string, Status>> = {
   NAME_TAKEN: 409,
   ATTACHMENT_TOO_LARGE: 413,
   REQUEST_TOO_LARGE: 413,
+  TOO_FAST: 429,
+  UPLOADS_FULL: 429,
   STOPPING: 503,
   DISK_FULL: 507,
 };
@@ -132,7 +134,14 @@ function ownRequestsOnly({ host, publicUrl, webAccess }: Config): MiddlewareHand
 }
 
 /** Headers of a proxy. */
-const FORWARDED = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip'];
+const FORWARDED = [
+  'forwarded',
+  'via',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+  'x-real-ip',
+];
 
 const isAt = (origin: string, hosts: readonly (string | undefined)[]): boolean =>
   URL.canParse(origin) && hosts.includes(new URL(origin).host);

@@ -64,7 +64,7 @@ export interface Records {
   saveServerRules(channelId: string, rules: ServerRules): Promise<void>;
   /** Saves rules for a channel of which no rule was ever changed. */
   startRules(channelId: string, rules: ChannelRules): Promise<void>;
-  /** Whether a member is blocked in any channel of a platform. */
+  /** Whether a member is blocked in any channel or server of a platform. */
   isBlocked(platform: Platform, memberId: string): Promise<boolean>;
   member(platform: Platform, externalId: string, name: string): Promise<Member>;
   members(ids: readonly string[]): Promise<Member[]>;

@@ -6,6 +6,7 @@ import { KronaError } from '../../core/errors.ts';
 import { createApi } from './api.ts';
 import type { Identity } from './identity.ts';
 import { liveConnection } from './live.ts';
+import type { Pace } from './pace.ts';
 import type { Page } from './page.ts';
 import type { Uploads } from './uploads.ts';
 import type { WebGateway } from './web-gateway.ts';
@@ -16,6 +17,7 @@ export interface WebParts {
   readonly uploads: Uploads;
   readonly page: Page;
   readonly identity: Identity;
+  readonly pace: Pace | null;
   readonly sockets: WebSocketServer;
 }
 

@@ -158,9 +158,11 @@ const startRules: Operation<'startRules'> = (db) => async (channelId, rules) => 
 };
 
 const isBlocked: Operation<'isBlocked'> = (db) => async (platform, memberId) => {
+  const blocked = json([memberId]);
   const channels = await db.query(sql`
-    SELECT id FROM krona.channel
-    WHERE platform = ${platform} AND rules -> 'blocked' @> ${json([memberId])}
+    SELECT rules FROM krona.channel WHERE platform = ${platform} AND rules -> 'blocked' @> ${blocked}
+    UNION ALL
+    SELECT rules FROM krona.server WHERE platform = ${platform} AND rules -> 'blocked' @> ${blocked}
     LIMIT 1`);
   return channels.length > 0;
 };

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { type Bot, startBot } from '../../bot/main.ts';
 import { LIMITS } from '../../core/rules.ts';
+import { until } from '../helpers/until.ts';
 import { openHouse, type TestHouse } from '../helpers/house.ts';
 import { sprite } from './world.ts';
 
@@ -158,9 +159,38 @@ describe('a key', () => {
   it('lets nobody take a name that looks like another one', async () => {
     await (await withKey(0)).named('Mia');
     const ben = await withKey(1);
-    for (const name of ['Mia', 'МІА', 'Міа', 'mia', 'M i a', 'rnia', 'Ｍｉａ', 'M\u2800ia', 'Mi\u034fa'])
+    for (const name of [
+      'Mia',
+      'МІА',
+      'Міа',
+      'mia',
+      'M i a',
+      'rnia',
+      'Ｍｉａ',
+      'M\u2800ia',
+      'Mi\u034fa',
+      'ᴍɪᴀ',
+      '🅼🅸🅰',
+      '🇲🇮🇦',
+      'M\u0336ia',
+      'Mia.',
+      '~Mia~',
+      'Mia ✔',
+    ])
       expect(await ben.ask('POST', '/api/me', { name })).toMatchObject({ status: 409, code: 'NAME_TAKEN' });
-    for (const name of ['Кrоnа', 'ΚRΟΝΑ', 'κrona', 'kr0na', '\u3164', '\u115f\u1160', '\ufe0f'])
+    for (const name of [
+      'Кrоnа',
+      'ΚRΟΝΑ',
+      'κrona',
+      'kr0na',
+      'Kröna',
+      'Krona bot',
+      '_KRONA_',
+      'ᴋʀᴏɴᴀ',
+      '\u3164',
+      '\u115f\u1160',
+      '\ufe0f',
+    ])
       expect(await ben.ask('POST', '/api/me', { name })).toMatchObject({ status: 400, code: 'NAME_INVALID' });
     for (const name of ['Mía', 'Zoë', '小林', '~luna~', 'Ben'])
       expect((await ben.ask('POST', '/api/me', { name })).status).toBe(200);
@@ -222,6 +252,42 @@ describe('channels', () => {
       status: 404,
     });
     expect(await boss.ask('DELETE', GENERAL)).toMatchObject({ code: 'CHANNEL_NEEDED' });
+  });
+});
+
+async function guest(name: string): Promise<Browser> {
+  const boss = await moderator(`${name} asks`);
+  const browser = new Browser();
+  await browser.ask('GET', `/${(await boss.ask('POST', '/api/invitations')).body.query}`);
+  await browser.named(name);
+  return browser;
+}
+
+describe('limits of the whole chat', () => {
+  it('a member who floods it is told to wait, and others are not', async () => {
+    const [flood, calm] = [await guest('Flood'), await guest('Calm')];
+    const answers: Answer[] = [];
+    for (let sent = 0; sent < 40; sent++)
+      answers.push(await flood.ask('POST', `${GENERAL}/messages`, message('x')));
+    expect(answers.filter(({ status }) => status === 202).length).toBeGreaterThanOrEqual(30);
+    expect(answers.at(-1)).toMatchObject({ status: 429, code: 'TOO_FAST' });
+    expect((await calm.ask('POST', `${GENERAL}/messages`, message('y'))).status).toBe(202);
+  });
+
+  it('hold in all channels together, and so does a block', async () => {
+    const { records } = house.storage;
+    const general = await records.channel('web', 'general', 'general');
+    expect(await records.serverRules(general.id)).toMatchObject({ member: { pictures: 240 } });
+    const [boss, pest] = [await moderator('Warden'), await guest('Pest')];
+    await pest.ask('POST', '/api/channels', { name: 'elsewhere' });
+    await pest.ask('POST', `${GENERAL}/messages`, message('hello'));
+    const text = '/krona rules block member:Pest scope:server';
+    await boss.ask('POST', `${GENERAL}/messages`, message(text));
+    await until(async () => {
+      const { code } = await pest.ask('POST', '/api/channels/elsewhere/messages', message('hello'));
+      return code === 'BLOCKED';
+    }, 'the block in another channel');
+    expect(await pest.ask('POST', '/api/uploads', Buffer.from('x'))).toMatchObject({ code: 'BLOCKED' });
   });
 });
 
