@@ -91,9 +91,13 @@ async function list(invocation: Invocation, context: CommandContext): Promise<Ca
   };
 }
 
+/** Most subjects of an overview. */
+const MOST_ROWS = 50;
+
 async function overview({ channel }: Invocation, context: CommandContext): Promise<Card> {
   const rows: string[][] = [];
-  for (const subject of await context.records.subjects(channel.id)) {
+  const all = await context.records.subjects(channel.id);
+  for (const subject of all.slice(-MOST_ROWS)) {
     const photos = await context.records.photos(subject.id);
     const names = await givers(context, photos);
     const from = [...names.values()].map((name) => plain(name, 40)).join(', ');
@@ -109,6 +113,9 @@ async function overview({ channel }: Invocation, context: CommandContext): Promi
   return {
     tone: 'info',
     title: 'Subjects of this channel',
+    ...(all.length > MOST_ROWS && {
+      text: [`The newest ${MOST_ROWS} of ${all.length}. \`/krona photos list subject:\` shows those of one.`],
+    }),
     table: { columns: ['subject', 'class', 'photos', 'from'], rows },
     audience: 'caller',
   };
