@@ -5,7 +5,7 @@ import { WebSocket, type WebSocketServer } from 'ws';
 import type { Viewer } from './hub.ts';
 import type { Identity } from './identity.ts';
 import type { ClientMessage } from './protocol.ts';
-import { boundedSend } from './sockets.ts';
+import { boundedSend, TRY_LATER } from './sockets.ts';
 import type { WebGateway } from './web-gateway.ts';
 
 /** Lines that a page gets at once, however many it asks for. */
@@ -50,13 +50,16 @@ export function liveConnection({ identity, gateway: { channels, hub }, sockets, 
         // It may have been one too many.
         if (!(raw instanceof WebSocket) || raw.readyState !== WebSocket.OPEN) return;
         const current: Viewer = { member, send: boundedSend(raw, sockets.clients) };
+        if (!hub.enter(current)) {
+          raw.close(TRY_LATER, 'too many pages');
+          return;
+        }
         viewer = current;
         watch = newestOnly(async ({ channelId, since, limit }) => {
           const channel = await channels.find(channelId).catch(() => null);
           if (channel === null) current.send({ type: 'nowhere', channelId });
           else await hub.watch(current, channel, since, Math.min(limit, LINES_AT_ONCE));
         });
-        hub.enter(current);
         const { id, name } = member;
         void channels
           .list()

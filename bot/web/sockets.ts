@@ -22,7 +22,7 @@ const LONGEST_GOODBYE = 1_000;
 
 /** Why a connection is closed (RFC 6455 §7.4.1). */
 const RESTARTING = 1001;
-const TRY_LATER = 1013;
+export const TRY_LATER = 1013;
 
 /** Sends messages to a page, and lets pages go that do not read. @param all - the server's connections */
 export function boundedSend(

@@ -274,6 +274,21 @@ describe('limits of the whole chat', () => {
     expect((await calm.ask('POST', `${GENERAL}/messages`, message('y'))).status).toBe(202);
   });
 
+  it('a member has so many open pages and no more', async () => {
+    const many = await guest('Many');
+    const cookie = [...many.cookies].map((each) => each.join('=')).join('; ');
+    const closed: number[] = [];
+    const sockets = Array.from({ length: 55 }, () => {
+      const headers = { origin: PUBLIC, cookie };
+      const socket = new WebSocket(`ws://127.0.0.1:${bot.port}/api/live`, { headers });
+      socket.on('close', (code) => closed.push(code));
+      return socket;
+    });
+    await until(() => closed.length === 5, 'five that are refused');
+    expect(new Set(closed)).toEqual(new Set([1013]));
+    for (const socket of sockets) socket.terminate();
+  });
+
   it('hold in all channels together, and so does a block', async () => {
     const { records } = house.storage;
     const general = await records.channel('web', 'general', 'general');
