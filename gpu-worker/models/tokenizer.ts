@@ -108,8 +108,15 @@ async function fromVocabulary(
   return clipDefinition(where, vocabulary, merges, special, added);
 }
 
+/** Entries of a vocabulary, and of its merges: CLIP has 49,408 and 48,894. */
+const MOST_ENTRIES = 1 << 18;
+
 /** @throws KronaError MODEL_CONFIG_INVALID */
 function clipTokenizer(where: string, config: JsonObject, definition: JsonObject): ClipTokenizer {
+  const { vocab, merges } = objectOf(definition['model']);
+  const most = Math.max(Object.keys(objectOf(vocab)).length, Array.isArray(merges) ? merges.length : 0);
+  if (most > MOST_ENTRIES)
+    throw invalid(where, `has ${most} tokens or merges; at most ${MOST_ENTRIES} are read`);
   let tokenizer: Tokenizer;
   try {
     tokenizer = new Tokenizer(definition, {});

@@ -111,6 +111,14 @@ describe('a tokenizer.json', () => {
     });
   });
 
+  it('beside merges.txt of more lines than any vocabulary has is refused', async () => {
+    const tokenizerFolder = join(await changed('model_index.json', (json) => json), 'tokenizer');
+    await writeFile(join(tokenizerFolder, 'merges.txt'), 'a b\n'.repeat(300_000));
+    await expect(loadTokenizer(tokenizerFolder)).rejects.toMatchObject({ code: 'MODEL_CONFIG_INVALID' });
+    await writeFile(join(tokenizerFolder, 'merges.txt'), '\n'.repeat(9e6));
+    await expect(loadTokenizer(tokenizerFolder)).rejects.toMatchObject({ code: 'FILE_TOO_LARGE' });
+  });
+
   it("with CLIP's own steps is read, of any version", async () => {
     const own = await tokenizer((json) => json);
     const older = await tokenizer(
