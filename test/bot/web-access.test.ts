@@ -2,6 +2,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import sharp from 'sharp';
 import { WebSocket } from 'ws';
 import { type Bot, startBot } from '../../bot/main.ts';
 import { LIMITS } from '../../core/rules.ts';
@@ -272,6 +273,28 @@ describe('limits of the whole chat', () => {
     expect(answers.filter(({ status }) => status === 202).length).toBeGreaterThanOrEqual(30);
     expect(answers.at(-1)).toMatchObject({ status: 429, code: 'TOO_FAST' });
     expect((await calm.ask('POST', `${GENERAL}/messages`, message('y'))).status).toBe(202);
+  });
+
+  it('of a member who sends many large photos, others don’t wait for all', async () => {
+    const [many, one] = [await guest('Sender'), await guest('Other')];
+    const upload = async (browser: Browser, photo: Buffer) => {
+      const answer = await browser.ask('POST', '/api/uploads', photo);
+      return (answer.body as { id?: string }).id ?? '';
+    };
+    const blank = { width: 5000, height: 4000, channels: 3, background: '#fff' } as const;
+    const large = await sharp({ create: blank }).png({ progressive: true }).toBuffer();
+    const [slow, quick] = [await upload(many, large), await upload(one, await sprite('fox', '#fff'))];
+    const done: string[] = [];
+    const say = async (browser: Browser, who: string, uploads: readonly string[]) => {
+      const { status } = await browser.ask('POST', `${GENERAL}/messages`, { ...message('look'), uploads });
+      done.push(`${who} ${status}`);
+    };
+    // The same photo with each message: it is stored until the first was answered.
+    const flood = Array.from({ length: 8 }, () => say(many, 'many', [slow]));
+    await say(one, 'one', [quick]);
+    expect(done.length).toBeLessThan(5);
+    expect(done.at(-1)).toBe('one 202');
+    await Promise.all(flood);
   });
 
   it('a member has so many open pages and no more', async () => {
