@@ -43,10 +43,12 @@ describe('the device', () => {
   });
 
   it('is the one that was asked for, or none', async () => {
-    expect(await chooseDevice('webgpu', machine({ present: ['webgpu', 'cuda'], fast: false }))).toMatchObject({
-      device: 'webgpu',
-      notice: null,
-    });
+    expect(await chooseDevice('webgpu', machine({ present: ['webgpu', 'cuda'], fast: false }))).toMatchObject(
+      {
+        device: 'webgpu',
+        notice: null,
+      },
+    );
     expect(await chooseDevice('cpu', machine({ present: ['cuda'] }))).toMatchObject({ device: 'cpu' });
     await expect(chooseDevice('cuda', machine({}))).rejects.toMatchObject({
       code: 'DEVICE_UNAVAILABLE',

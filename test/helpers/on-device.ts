@@ -3,11 +3,14 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Device } from '../../core/config.ts';
-import { useDevice } from '../../gpu-worker/graph/device.ts';
+import { currentDevice, currentDialect, useDevice } from '../../gpu-worker/graph/device.ts';
 import type { Dialect } from '../../gpu-worker/graph/dialect.ts';
 import { Session, type Results } from '../../gpu-worker/graph/runtime.ts';
 import type { Program } from '../../gpu-worker/graph/compile.ts';
 import { randomFeeds } from './random-feeds.ts';
+
+/** Whether this process's device computes in 16 bits. */
+export const hasHalf = currentDevice() === 'cpu' || currentDialect().drawing === 'float16';
 
 export interface OnDevice {
   /** ‖found − expected‖ / ‖expected‖ of the worst output. */
@@ -46,7 +49,7 @@ async function results(program: Program, profilePrefix?: string): Promise<Result
   }
 }
 
-export function relativeError(found: Float32Array = new Float32Array(), expected: Float32Array): number {
+function relativeError(found: Float32Array = new Float32Array(), expected: Float32Array): number {
   let [difference, size] = [0, 0];
   for (const [i, value] of expected.entries()) {
     difference += ((found[i] ?? NaN) - value) ** 2;
