@@ -136,6 +136,12 @@ async function isFast(device: Device): Promise<boolean> {
   return (await secondsOf(device, 1024, 10)) < (await secondsOf('cpu', 1024, 10));
 }
 
+/** Operations per second of a device in a product of 1,024 × 1,024 numbers, of 256 × 256 where it is slow. */
+export async function productRate(device: Device): Promise<number> {
+  const small = (2 * 256 ** 3) / (await secondsOf(device, 256, 1));
+  return small < 1e10 ? small : (10 * 2 * 1024 ** 3) / (await secondsOf(device, 1024, 10));
+}
+
 /** Seconds of the second run of `count` products of square matrices, one after the other. */
 async function secondsOf(device: Device, side: number, count: number): Promise<number> {
   const program = compileFunction({ x: [side, side], w: [side, side] }, ({ x, w }) => {

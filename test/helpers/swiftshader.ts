@@ -26,6 +26,12 @@ export function useSwiftShader(): void {
   }
 }
 
+/** The environment of a process that is to find SwiftShader. */
+export function swiftShaderEnvironment(): Readonly<Record<string, string>> {
+  const folder = unpacked();
+  return { VK_DRIVER_FILES: join(folder, 'vk_swiftshader_icd.json'), LD_LIBRARY_PATH: folder };
+}
+
 /** The folder with the libraries, unpacked once for all processes. */
 function unpacked(): string {
   const chromium = dirname(createRequire(import.meta.url).resolve('@sparticuz/chromium'));
