@@ -69,8 +69,7 @@ function firstOfTiff(bytes: Buffer): Buffer | null {
   const little = bytes.toString('latin1', 0, 2) === 'II';
   const u16 = (at: number): number => (little ? bytes.readUInt16LE(at) : bytes.readUInt16BE(at));
   const u32 = (at: number): number => (little ? bytes.readUInt32LE(at) : bytes.readUInt32BE(at));
-  const u64 = (at: number): number =>
-    Number(little ? bytes.readBigUInt64LE(at) : bytes.readBigUInt64BE(at));
+  const u64 = (at: number): number => Number(little ? bytes.readBigUInt64LE(at) : bytes.readBigUInt64BE(at));
   const big = u16(2) === 43;
   const directory = big ? u64(8) : u32(4);
   const next = big ? directory + 8 + 20 * u64(directory) : directory + 2 + 12 * u16(directory);

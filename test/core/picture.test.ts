@@ -50,12 +50,15 @@ it.each(['gif', 'webp', 'tiff'] as const)(
   },
 );
 
-it.each(['gif', 'webp', 'tiff', 'png', 'jpeg'] as const)('a %s file with one frame is whole', async (format) => {
-  const one = sharp({ create: { width: 80, height: 80, channels: 3, background: '#f00' } });
-  const picture = await Picture.open(await one[format]().toBuffer(), 'one');
-  expect(picture.hasFrames).toBe(false);
-  expect((await picture.render((image) => image.png())).info.width).toBe(80);
-});
+it.each(['gif', 'webp', 'tiff', 'png', 'jpeg'] as const)(
+  'a %s file with one frame is whole',
+  async (format) => {
+    const one = sharp({ create: { width: 80, height: 80, channels: 3, background: '#f00' } });
+    const picture = await Picture.open(await one[format]().toBuffer(), 'one');
+    expect(picture.hasFrames).toBe(false);
+    expect((await picture.render((image) => image.png())).info.width).toBe(80);
+  },
+);
 
 it('an AVIF takes 20 bytes a pixel to decode, so it can have fewer pixels', async () => {
   const large = await sharp({ create: { width: 6000, height: 5000, channels: 3, background: '#fff' } })
