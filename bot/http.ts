@@ -2,8 +2,9 @@
  * @file The bot's HTTP server: security headers, which requests it accepts, signed files, and errors. The web chat's page
  * and interface, and Slack's events, are mounted on it.
  */
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import { isIP } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { hostname } from 'node:os';
 import { serve, type WebSocketServerLike } from '@hono/node-server';
 import { type Context, Hono, type MiddlewareHandler } from 'hono';
@@ -146,6 +147,19 @@ const FORWARDED = [
 const isAt = (origin: string, hosts: readonly (string | undefined)[]): boolean =>
   URL.canParse(origin) && hosts.includes(new URL(origin).host);
 
+type OnUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+
+/** Answers requests for other protocols than WebSocket, which would stay open without an answer. */
+function refuseOtherUpgrades(server: Pick<Server, 'listeners' | 'removeAllListeners' | 'on'>): void {
+  const [open] = server.listeners('upgrade') as OnUpgrade[];
+  server.removeAllListeners('upgrade');
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    if (request.headers.upgrade?.toLowerCase() === 'websocket') return open?.(request, socket, head);
+    socket.on('error', () => socket.destroy());
+    socket.end('HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\nConnection: close\r\n\r\n');
+  });
+}
+
 export interface HttpServer {
   /** The address that a browser on this machine opens. */
   readonly address: string;
@@ -185,6 +199,7 @@ export async function listen(
       });
     },
   );
+  refuseOtherUpgrades(server as Server);
   const loopback = ['127.0.0.1', '0.0.0.0', '::', '::1'].includes(config.host);
   return {
     address: config.publicUrl ?? `http://${loopback ? 'localhost' : config.host}:${port}`,

@@ -32,6 +32,17 @@ it('of one member, files that wait and files that arrive have so many bytes', as
   expect(await readdir(folder)).toHaveLength(2);
 });
 
+it('a sender who goes away in the middle leaves nothing, and is no fault of the bot', async () => {
+  const uploads = await Uploads.open(folder);
+  const gone = new PassThrough();
+  const arriving = uploads.add('ann', 'a.png', gone);
+  gone.write(Buffer.alloc(30));
+  await until(async () => (await readdir(folder)).length === 1, 'the file to arrive');
+  gone.destroy(Object.assign(new Error('aborted'), { code: 'ECONNRESET' }));
+  await expect(arriving).rejects.toMatchObject({ code: 'UPLOAD_ABORTED' });
+  expect(await readdir(folder)).toEqual([]);
+});
+
 it('all members together have so many bytes', async () => {
   const uploads = await Uploads.open(folder, { member: 100, all: 150 });
   await uploads.add('ann', 'a.png', bytes(90));

@@ -132,6 +132,16 @@ describe('without a key', () => {
     expect(refused).toBe(401);
   });
 
+  it('a request for another protocol is answered, not left open', async () => {
+    const status = await new Promise((resolve, reject) => {
+      const headers = { upgrade: 'h2c', connection: 'Upgrade' };
+      request({ port: bot.port, host: '127.0.0.1', headers }, (response) => resolve(response.statusCode))
+        .on('error', reject)
+        .end();
+    });
+    expect(status).toBe(426);
+  });
+
   it('the page is told so, and a wrong key is refused', async () => {
     const eve = new Browser();
     expect((await eve.ask('GET', '/api/me')).body).toEqual({ me: null, keyNeeded: true });
