@@ -66,7 +66,7 @@ export function createHttp(config: Config, blobs: BlobStore, log: Log): Hono {
   app.get('/blobs/*', (context) => serveFile(context, blobs, config.secret));
   app.notFound((context) => errorAnswer(context, 404, 'NOT_FOUND', 'There is no page at this address.'));
   app.onError((thrown, context) => {
-    const error = thrown instanceof HTTPException ? requestError(thrown) : thrown;
+    const error = thrown instanceof HTTPException ? requestError(thrown) : brokenOff(context, thrown);
     const { code, message } = describeError(error);
     if (error instanceof KronaError) return errorAnswer(context, STATUS[code] ?? 400, code, message);
     log.error({ error, path: context.req.path }, 'request failed');
@@ -78,6 +78,19 @@ export function createHttp(config: Config, blobs: BlobStore, log: Log): Hono {
     );
   });
   return app;
+}
+
+/** A fault that comes of a request that ended in its middle is the sender's. */
+function brokenOff(context: Context, thrown: Error): Error {
+  const { incoming } = context.env as { readonly incoming?: IncomingMessage };
+  if (incoming === undefined || incoming.complete || !incoming.destroyed) return thrown;
+  return new KronaError(
+    'REQUEST_BROKEN_OFF',
+    'The connection ended in the middle of the request. Send it again.',
+    {
+      cause: thrown,
+    },
+  );
 }
 
 /** What Hono finds wrong with a request before a route sees it. */

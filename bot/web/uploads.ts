@@ -53,7 +53,7 @@ export class Uploads {
     return new Uploads(folder, most);
   }
 
-  /** Takes in a file. @throws KronaError ATTACHMENT_TOO_LARGE, UPLOADS_FULL, UPLOAD_ABORTED, DISK_FULL */
+  /** Takes in a file. @throws KronaError ATTACHMENT_TOO_LARGE, UPLOADS_FULL, DISK_FULL */
   async add(memberId: string, fileName: string, bytes: Readable): Promise<Upload> {
     if ([...this.#arriving].filter((other) => other.memberId === memberId).length >= MOST_WAITING)
       throw full();
@@ -73,8 +73,7 @@ export class Uploads {
       await pipeline(bytes, measured, createWriteStream(path));
     } catch (error) {
       await rm(path, { force: true });
-      if (isFileError(error, 'ENOSPC') || isFileError(error, 'EDQUOT')) throw diskFull(error);
-      throw LEFT.some((code) => isFileError(error, code)) ? aborted(fileName, error) : error;
+      throw isFileError(error, 'ENOSPC') || isFileError(error, 'EDQUOT') ? diskFull(error) : error;
     } finally {
       this.#arriving.delete(arriving);
     }
@@ -128,15 +127,6 @@ export class Uploads {
     }
   }
 }
-
-/** Codes of a request whose sender has gone. */
-const LEFT = ['ECONNRESET', 'ERR_STREAM_PREMATURE_CLOSE', 'ABORT_ERR'];
-
-const aborted = (fileName: string, cause: unknown): KronaError =>
-  new KronaError('UPLOAD_ABORTED', `The connection ended before ${fileName} had arrived. Send it again.`, {
-    cause,
-    retryable: true,
-  });
 
 const full = (): KronaError =>
   new KronaError(

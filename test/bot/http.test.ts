@@ -1,5 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { request } from 'node:http';
+import { connect } from 'node:net';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -150,6 +152,28 @@ describe('signed links', () => {
 });
 
 describe('the http server', () => {
+  it.each(['/api/me', '/api/channels/general/messages', '/api/uploads'])(
+    'a request to %s that breaks off is not logged as a fault',
+    async (path) => {
+      const named = await fetch(`${bot.address}/api/me`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: '{"name":"Ann"}',
+      });
+      const cookie = named.headers.getSetCookie().map((each) => each.split(';')[0]);
+      const before = errors.length;
+      const socket = connect(bot.port, '127.0.0.1');
+      const head = `POST ${path} HTTP/1.1\r\nHost: localhost\r\nCookie: ${cookie.join('; ')}\r\nContent-Type: application/json\r\n`;
+      socket.write(`${head}Transfer-Encoding: chunked\r\n\r\n5\r\n{"a":\r\n`);
+      // It has reached the route when another request after it is answered.
+      await fetch(`${bot.address}/api/me`);
+      socket.resetAndDestroy();
+      await once(socket, 'close');
+      for (let after = 0; after < 5; after++) await fetch(`${bot.address}/api/me`);
+      expect(errors.slice(before)).toEqual([]);
+    },
+  );
+
   it('lets no foreign script run and nobody frame the page', async () => {
     const page = await fetch(bot.address);
     const policy = page.headers.get('content-security-policy')!;
