@@ -36,11 +36,11 @@ async function readPicture<T>(path: string, use: (picture: Picture) => Promise<T
   try {
     return await use(await Picture.open(path, basename(path)));
   } catch (cause) {
-    throw new KronaError(
-      'IMAGE_INVALID',
-      `Cannot read ${basename(path)} as a picture. Give a PNG, JPEG or WebP file.`,
-      { cause },
-    );
+    const why =
+      cause instanceof KronaError
+        ? cause.message
+        : `Cannot read ${basename(path)} as a picture. Give a PNG, JPEG or WebP file.`;
+    throw new KronaError('IMAGE_INVALID', why, { cause });
   }
 }
 

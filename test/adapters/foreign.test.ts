@@ -169,6 +169,9 @@ describe("PEFT's patterns", () => {
     expect(['mid_block.a-b', 'z.attnat', 'xxy', 'other'].map(value)).toEqual([1, 2, 3, undefined]);
     const slow = patternValues({ '(a+)+b': 1 }, 'rank_pattern');
     expect(() => slow('a'.repeat(60))).toThrow(/too long/);
+    const optional = patternValues({ [`${'a?'.repeat(40)}${'a'.repeat(40)}`]: 1 }, 'rank_pattern');
+    const name = 'a'.repeat(40);
+    expect(() => optional(`${name}.${name}!`)).toThrow(/too long/);
   });
 });
 
