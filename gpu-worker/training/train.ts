@@ -2,8 +2,10 @@
  * @file DreamBooth (arXiv 2208.12242) with an adapter of any method: photos and a prompt in, an adapter file out.
  * plan.ts prepares the run, loop.ts takes the steps, checkpoint.ts saves. docs/training.md explains the options.
  */
+import { KronaError } from '../../core/errors.ts';
+import { checkWeights } from '../models/finite.ts';
 import { AdamW } from './adamw.ts';
-import { Checkpoints } from './checkpoint.ts';
+import { Checkpoints, removeRunDrafts } from './checkpoint.ts';
 import { TrainingLoop } from './loop.ts';
 import { INITIAL_LOSS_SCALE } from './loss-scale.ts';
 import { MicroBatches } from './micro-batches.ts';
@@ -16,7 +18,7 @@ import type { TrainOptions, TrainResult } from './train-options.ts';
 /**
  * Trains an adapter, or resumes its training. The same options and seed give the same bytes, also after resuming.
  *
- * @throws KronaError as `planTraining`; RUN_UNFINISHED, RUN_FINISHED, RESUME_MISMATCH, TRAINING_DIVERGED, DISK_FULL, FILE_UNWRITABLE; and the signal's
+ * @throws KronaError as `planTraining`; RUN_UNFINISHED, RUN_FINISHED, RESUME_MISMATCH, TRAINING_DIVERGED, RESULT_NOT_FINITE, DISK_FULL, FILE_UNWRITABLE; and the signal's
  * reason when it aborts
  */
 export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}): Promise<TrainResult> {
@@ -25,6 +27,7 @@ export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}
     hooks.onProgress?.({ phase, step, steps, loss, secondsLeft });
 
   await checkStart(options);
+  await removeRunDrafts(options.out);
   const plan = await planTraining(options, hooks, (phase) => report(phase));
   const start = await startingPoint(plan);
   const losses = [...start.losses];
@@ -74,6 +77,9 @@ export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}
     };
   } catch (error) {
     if (hooks.signal?.aborted) await checkpoints.stopped();
+    // The rate is not to blame for what a damaged file gives.
+    if (error instanceof KronaError && error.code === 'TRAINING_DIVERGED')
+      await checkWeights(plan.model, 'The training');
     throw error;
   } finally {
     await microBatches.release();

@@ -8,6 +8,7 @@ import { adapterBase } from '../../gpu-worker/adapters/files/adapter-base.ts';
 import { convertAdapter } from '../../gpu-worker/adapters/files/convert.ts';
 import { inspectAdapter } from '../../gpu-worker/adapters/files/inspect.ts';
 import { readAdapter } from '../../gpu-worker/adapters/files/read-adapter.ts';
+import { writeTensors } from '../../gpu-worker/adapters/files/write-adapter.ts';
 import { openModelFolder, type ModelFolder } from '../../gpu-worker/models/model-folder.ts';
 import {
   openSafetensors,
@@ -144,6 +145,9 @@ describe('a file as trainers and web UIs leave it', () => {
       code: 'ADAPTER_METHOD_UNSUPPORTED',
       message: expect.stringMatching(/VeRA/) as string,
     });
+    expect(await refused('x.lambda_layer')).toMatchObject({
+      message: expect.stringMatching(/T-LoRA/) as string,
+    });
     expect(await refused('x.oft_R.weight')).toMatchObject({ code: 'ADAPTER_METHOD_UNSUPPORTED' });
     expect(await refused('conv_in.weight')).toMatchObject({ code: 'ADAPTER_FORMAT_UNSUPPORTED' });
     expect(await refused('x.alpha')).toMatchObject({ code: 'ADAPTER_FORMAT_UNSUPPORTED' });
@@ -159,6 +163,21 @@ describe('a file as trainers and web UIs leave it', () => {
   });
 });
 
+it('numbers that are NaN or infinite are not written', async () => {
+  const write = async (dtype: 'F16' | 'F32', value: number) => {
+    const path = fresh();
+    const tensor = { dtype, shape: [1], data: Float32Array.of(value) };
+    return writeTensors(path, new Map([['x', tensor]]), new Map()).then(
+      () => 'written',
+      ({ message }: Error) => (existsSync(path) ? 'written' : message),
+    );
+  };
+  expect(await write('F16', 65_000)).toBe('written');
+  expect(await write('F16', -66_000)).toMatch(/numbers in x that are NaN or infinite in F16/);
+  expect(await write('F32', 66_000)).toBe('written');
+  expect(await write('F32', NaN)).toMatch(/NaN or infinite in F32/);
+});
+
 describe("PEFT's patterns", () => {
   it('of Python open here, and slow ones are refused at once', async () => {
     const { patternValues } = await import('../../gpu-worker/adapters/files/peft-patterns.ts');
@@ -169,6 +188,11 @@ describe("PEFT's patterns", () => {
     expect(['mid_block.a-b', 'z.attnat', 'xxy', 'other'].map(value)).toEqual([1, 2, 3, undefined]);
     const slow = patternValues({ '(a+)+b': 1 }, 'rank_pattern');
     expect(() => slow('a'.repeat(60))).toThrow(/too long/);
+    expect(patternValues({ 'x[]y]z': 1 }, 'rank_pattern')('x]z')).toBe(1);
+    // JavaScript would put it first.
+    expect(() => patternValues({ 'attn1.to_out.0': 4, '0': 8 }, 'alpha_pattern')).toThrow(
+      /"0" in alpha_pattern/,
+    );
   });
 });
 
@@ -216,6 +240,9 @@ describe('numbers from strangers', () => {
   it.each([
     ['a rank of nothing', { r: 0, rank_pattern: {}, use_rslora: true, peft_type: 'LOKR' }],
     ['a method that is not read', { peft_type: 'VERA' }],
+    ['a variant of LoRA', { use_bdlora: { target_modules_bd_a: [] } }],
+    ['KaSA', { kasa_config: { beta: 1e-4 } }],
+    ['an initial value that changes the weights beneath', { init_lora_weights: 'pissa_niter_16' }],
   ])('%s in adapter_config.json is refused', async (_, fields) => {
     const at = await mkdtemp(join(folder, 'peft-'));
     const data = new Float32Array(16).fill(0.1);

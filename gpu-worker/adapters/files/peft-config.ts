@@ -57,11 +57,7 @@ export async function openPeft(path: string): Promise<PeftAdapter | null> {
       'ADAPTER_METHOD_UNSUPPORTED',
       `${basename(path)} is a PEFT adapter of type ${quoted(type ?? null)}; supported: ${TYPES.join(', ')}.`,
     );
-  if (config['use_dora'] === true)
-    throw new KronaError(
-      'ADAPTER_TARGETS_UNSUPPORTED',
-      `${basename(path)} uses DoRA; only plain LoRA is supported.`,
-    );
+  checkVariant(config, basename(path));
   const weights = join(at, 'adapter_model.safetensors');
   if (!(await exists(weights)) && (await exists(join(at, 'adapter_model.bin'))))
     throw new KronaError(
@@ -76,6 +72,33 @@ export async function openPeft(path: string): Promise<PeftAdapter | null> {
   };
 }
 
+/** Fields of LoraConfig with which ΔW is another than B·A. */
+const VARIANTS = [
+  'use_dora',
+  'use_qalora',
+  'use_bdlora',
+  'kasa_config',
+  'monteclora_config',
+  'arrow_config',
+  'alora_invocation_tokens',
+];
+/** Values of `init_lora_weights` that also change the weights to which ΔW is added, by what no file holds. */
+const CHANGES_BASE = /^(?:pissa|corda|olora|loftq|lora_ga|mica)/i;
+
+/** @throws KronaError ADAPTER_METHOD_UNSUPPORTED for a LoRA that is more than its two factors */
+function checkVariant(config: Config, name: string): void {
+  const field = VARIANTS.find((each) => Boolean(config[each]));
+  const init = config['init_lora_weights'];
+  const changes = typeof init === 'string' && CHANGES_BASE.test(init);
+  if (field === undefined && !changes) return;
+  const cause = field === undefined ? `init_lora_weights ${quoted(init)}` : field;
+  throw new KronaError(
+    'ADAPTER_METHOD_UNSUPPORTED',
+    `${name} uses ${field === 'use_dora' ? 'DoRA' : cause}; only plain LoRA is supported.` +
+      (changes ? ' Save it with path_initial_model_for_weight_conversion.' : ''),
+  );
+}
+
 const isSecondEncoder = (mapping: unknown): boolean =>
   typeof mapping === 'object' &&
   mapping !== null &&
@@ -88,6 +111,7 @@ export function diffusersScales(file: SafetensorsFile): Scales | null {
   const configs = ['unet', 'text_encoder_2', 'text_encoder'].map((part) => {
     const own = Object.entries(facts).filter(([key]) => key.startsWith(`${part}.`));
     const config = Object.fromEntries(own.map(([key, value]) => [key.slice(part.length + 1), value]));
+    checkVariant(config, file.name);
     return { part, scales: own.length > 0 ? configScales(config) : null };
   });
   if (configs.every(({ scales }) => scales === null)) return null;

@@ -26,6 +26,13 @@ export function patternValues(patterns: unknown, field: string): (name: string) 
   if (typeof patterns !== 'object' || patterns === null) return () => undefined;
   const entries = Object.entries(patterns);
   if (entries.length === 0) return () => undefined;
+  // JavaScript puts keys that are numbers before all others, so their place is lost, and the first that fits counts.
+  const number = entries.find(([key]) => /^\d+$/.test(key));
+  if (number !== undefined && entries.length > 1)
+    throw new KronaError(
+      'ADAPTER_INVALID',
+      `adapter_config.json has ${quoted(number[0])} in ${field}; write out the names of the modules that it means.`,
+    );
   const values = entries.map(([, value]) => value as unknown);
   const expressions = entries.map(([key]) => expression(key, field));
   if (entries.every(([key]) => isQuick(key)))
@@ -62,6 +69,8 @@ function expression(key: string, field: string): RegExp {
     .replace(/^\\A/, '^')
     .replace(/\\Z$/, '$')
     .replace(/\{,(\d+)\}/g, '{0,$1}')
+    // In Python a bracket that closes nothing is a member of the class.
+    .replace(/\[(\^?)\]/g, '[$1\\]')
     // Python escapes any sign; with `u` only those that mean something are escaped.
     .replace(/\\([-_&~#%!"',:;<=>@` ])/g, (_, sign: string) => (sign === '-' ? '\\x2d' : sign));
   try {
