@@ -1,18 +1,19 @@
 /**
  * @file Prompts of several lengths in one batch. Attention to a text that is repeated is attention to the text, so each is
  * repeated to the least common multiple, as ComfyUI does: every row gives what it gives when it is computed alone. Where
- * that would be far longer than the longest, the others are followed by empty chunks, as in AUTOMATIC1111's web UI.
+ * that would be too much, the others are followed by empty chunks, as in AUTOMATIC1111's web UI.
  */
 import { gcd } from '../../core/gcd.ts';
 
-/** Most times the longest text is repeated: 14 chunks beside 13 and 11 would be 2,002. */
-const MOST_REPEATS = 4;
-
-/** The number of chunks that each of several texts gets. @param chunks of each, at least 1 */
-export function commonChunks(chunks: readonly number[]): number {
-  const longest = Math.max(...chunks);
+/**
+ * The number of chunks that each of several texts gets.
+ *
+ * @param chunks of each, at least 1
+ * @param most as far as texts are repeated: 14 chunks beside 13 and 11 would be 2,002
+ */
+export function commonChunks(chunks: readonly number[], most: number): number {
   const multiple = chunks.reduce((all, count) => (all / gcd(all, count)) * count, 1);
-  return multiple <= MOST_REPEATS * longest ? multiple : longest;
+  return multiple <= most ? multiple : Math.max(...chunks);
 }
 
 /** The chunk of a text of `own` chunks that stands at place `n` of `all`; null for an empty one. */

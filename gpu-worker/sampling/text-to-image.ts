@@ -103,6 +103,9 @@ export interface DrawnPicture {
 /** UNet sessions kept: with and without adapter, for a set and for one picture. */
 const KEPT = 4;
 
+/** Of a prompt beside its negative prompt: two of up to 16 chunks, 1,200 tokens, are exact. */
+const MOST_CHUNKS = 256;
+
 type UNetSession = Session<{ readonly prediction: Float32Array }>;
 
 export class TextToImage {
@@ -305,7 +308,7 @@ export class TextToImage {
     const zeros = negative === null && this.model.forceZerosForEmptyPrompt;
     const parts = [zeros ? text.zeros() : await text.encode(negative ?? '', feeds), positive];
     const chunks = parts.map((part) => text.chunksOf(part));
-    const all = commonChunks(chunks);
+    const all = commonChunks(chunks, MOST_CHUNKS);
     if (chunks.every((own) => own === all)) return parts;
     const empty = await text.encode('', feeds);
     return parts.map((part) => ({ ...part, states: lengthened(part.states, all, empty.states) }));

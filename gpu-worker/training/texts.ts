@@ -6,6 +6,9 @@ import type { ModelFolder } from '../models/model-folder.ts';
 import { chunkAt, commonChunks, lengthened } from '../models/equal-lengths.ts';
 import { loadTokenizers, promptChunks, TextEncoder, type EncodedPrompt } from '../models/text-encoder.ts';
 
+/** As far as the prompts of a batch are repeated: every row of a step holds them with their gradients. */
+const MOST_CHUNKS = 16;
+
 export interface TextRows {
   /** S, tokens of each row: those of its prompt's chunks, filled up to one length. */
   readonly tokens: number;
@@ -53,7 +56,10 @@ export class Texts {
   rows(prompts: readonly string[]): TextRows {
     const parts = prompts.map((prompt) => this.#of(prompt));
     const empty = this.#of('').states;
-    const all = commonChunks(parts.map(({ states }) => states.length / empty.length));
+    const all = commonChunks(
+      parts.map(({ states }) => states.length / empty.length),
+      MOST_CHUNKS,
+    );
     return {
       tokens: all * this.chunkTokens,
       states: joined(parts.map(({ states }) => lengthened(states, all, empty))),
@@ -71,7 +77,10 @@ export class Texts {
   ids(prompts: readonly string[]): Feeds {
     const tokenizers = this.#tokenizers.map(({ tokenizer }) => tokenizer);
     const split = prompts.map((prompt) => promptChunks(prompt, tokenizers));
-    const all = commonChunks(split.map((each) => at(each, 0).length));
+    const all = commonChunks(
+      split.map((each) => at(each, 0).length),
+      MOST_CHUNKS,
+    );
     const feeds: Record<string, Feeds[string]> = {};
     for (const [n, { encoder, tokenizer }] of this.#tokenizers.entries()) {
       const empty = tokenizer.encode('');

@@ -59,8 +59,8 @@ it('what stands behind the 75th token changes the picture, with guidance and wit
 });
 
 it('texts of several lengths are repeated to the least common one, or filled up where that is far', () => {
-  expect(commonChunks([2, 3, 4])).toBe(12);
-  expect(commonChunks([14, 13, 11, 1])).toBe(14);
+  expect(commonChunks([2, 3, 4], 12)).toBe(12);
+  expect(commonChunks([14, 13, 11, 1], 2001)).toBe(14);
   const empty = Float32Array.of(0, 9);
   expect(lengthened(Float32Array.of(1, 2), 2, empty)).toEqual(Float32Array.of(1, 2, 1, 2));
   expect(lengthened(Float32Array.of(1, 2, 3, 4), 3, empty)).toEqual(Float32Array.of(1, 2, 3, 4, 0, 9));

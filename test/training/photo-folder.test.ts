@@ -25,6 +25,7 @@ describe('a caption file', () => {
     ['UTF-16, little end first', utf16('a café')],
     ['UTF-16, big end first', utf16('a café').swap16()],
     ['blank lines first, with CR', Buffer.from('\r \ra café\rmore')],
+    ['a first line that shows nothing', Buffer.from('\u200b\u2060\na café')],
     ['CR LF', Buffer.from('\r\na café\r\n')],
   ])('is read: %s', (_, bytes) => expect(readCaption(bytes, 'a.txt')).toBe('a café'));
 
