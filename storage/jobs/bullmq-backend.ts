@@ -1,7 +1,8 @@
 /** @file Where BullMQ keeps its jobs: PostgreSQL or Redis, depending on the URL. */
 import {
-  createPostgresBackend,
   createRedisBackend,
+  PostgresConnection,
+  PostgresQueueBackend,
   Queue,
   Worker,
   type BackendFactory,
@@ -68,20 +69,24 @@ const POSTGRES_CONNECTIONS = 2;
 function postgresBackend(connectionString: string, onError: (error: Error) => void): QueueBackend {
   // BullMQ's tables are in "public", where every session looks by default: the embedded database has one session for
   // all clients, so no client can set its own search_path.
-  const connection = { connectionString, schema: 'public', migrate: true, max: POSTGRES_CONNECTIONS };
-  const shared = createPostgresBackend('krona', { connection });
-  shared.on('error', onError);
-  const siblings: IQueueBackend[] = [];
-  // Only the owner of a connection hears that it was lost and replaced: the others have to listen again.
-  shared.connection.on('listenerinvalidated', () => {
-    for (const sibling of siblings) void sibling.reconnectBlocking();
+  const shared = new PostgresConnection({
+    connectionString,
+    schema: 'public',
+    migrate: true,
+    max: POSTGRES_CONNECTIONS,
   });
-  const sibling = (name: string): IQueueBackend => {
-    const made = shared.forQueue(name);
-    siblings.push(made);
+  shared.on('error', onError);
+  const backends: IQueueBackend[] = [];
+  // Only the owner of a connection hears that it was lost and replaced: the others have to listen again.
+  shared.on('listenerinvalidated', () => {
+    for (const backend of backends) void backend.reconnectBlocking();
+  });
+  const factory: BackendFactory<IQueueBackend> = (name, options) => {
+    const made = new PostgresQueueBackend(shared, name, { ...options, connection: {} }, false);
+    backends.push(made);
     return made;
   };
-  return backendOf({}, sibling, () => shared.close());
+  return backendOf({}, factory, () => shared.close());
 }
 
 function backendOf(

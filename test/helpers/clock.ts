@@ -1,7 +1,22 @@
-/** @file This process's clock in tests. */
+/** @file This process's clocks in tests. `vi.restoreAllMocks` puts them right again. */
 import { vi } from 'vitest';
 
-/** Puts `Date.now` forward while it goes on; `vi.restoreAllMocks` puts it right again. Timers and `new Date` stay as they are. */
+/** The monotonic clock (performance.now), also while a test has stopped it, ms. */
+export const realNow = performance.now.bind(performance);
+
+export interface StoppedClock {
+  /** @param ms - by how much the clock goes on */
+  advance(ms: number): void;
+}
+
+/** Stops the monotonic clock at the present moment. */
+export function stopClock(): StoppedClock {
+  let now = realNow();
+  vi.spyOn(performance, 'now').mockImplementation(() => now);
+  return { advance: (ms) => void (now += ms) };
+}
+
+/** Puts `Date.now` forward while it goes on. Timers and `new Date` stay as they are. */
 export function putClockForward(ms: number): void {
   const now = Date.now.bind(Date);
   vi.spyOn(Date, 'now').mockImplementation(() => now() + ms);
