@@ -22,7 +22,6 @@ import type { WorkerContext } from './context.ts';
 import { InOrder } from './in-order.ts';
 import { copyBlob } from './local-files.ts';
 import { LossCurve } from './loss-curve.ts';
-import { releaseWaiting } from './waiting-sets.ts';
 import { drawRunPictures, finalsOf, samplesOf } from './run-pictures.ts';
 
 /** Checkpoints of a run that is long enough. */
@@ -84,7 +83,7 @@ export async function sweepRuns(context: WorkerContext): Promise<void> {
     });
 }
 
-/** Cleans up after an ended run: no files stay, as its adapters are blobs, no set stays open, and none waits for it. */
+/** Cleans up after an ended run: no files stay, as its adapters are blobs, and no set of its samples stays open. */
 async function tidy(runId: string, { records, dataFolder }: WorkerContext): Promise<void> {
   const run = await records.run(runId);
   if (run !== null && !hasEnded(run)) return;
@@ -94,7 +93,6 @@ async function tidy(runId: string, { records, dataFolder }: WorkerContext): Prom
     const state = run.state === 'cancelled' ? 'cancelled' : 'failed';
     await endWork(SETS, set.id, { state, failure: run.failure }, records);
   }
-  await releaseWaiting(run, records);
 }
 
 const runFolder = (dataFolder: string, runId: string): string => join(dataFolder, 'runs', runId);
