@@ -18,7 +18,7 @@ export async function removeRunDrafts(out: string): Promise<void> {
   const stem = basename(out).replace(/\.safetensors$/, '');
   await removeDrafts(dirname(out), (name) => {
     const end = name.startsWith(stem) ? name.slice(stem.length) : '';
-    return /^(?:-\d{6}|\.state)?\.safetensors$/.test(end);
+    return /^(?:(?:-\d{6,}|\.state)?\.safetensors)?$/.test(end);
   });
 }
 

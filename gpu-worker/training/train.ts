@@ -2,6 +2,7 @@
  * @file DreamBooth (arXiv 2208.12242) with an adapter of any method: photos and a prompt in, an adapter file out.
  * plan.ts prepares the run, loop.ts takes the steps, checkpoint.ts saves. docs/training.md explains the options.
  */
+import { rm } from 'node:fs/promises';
 import { KronaError } from '../../core/errors.ts';
 import { checkWeights } from '../models/finite.ts';
 import { AdamW } from './adamw.ts';
@@ -10,7 +11,7 @@ import { TrainingLoop } from './loop.ts';
 import { INITIAL_LOSS_SCALE } from './loss-scale.ts';
 import { MicroBatches } from './micro-batches.ts';
 import { planTraining, type TrainPlan } from './plan.ts';
-import { checkStart, startingPoint } from './resume.ts';
+import { checkStart, startingPoint, statePath } from './resume.ts';
 import { Trace, type TraceSettings } from './trace.ts';
 import type { TrainHooks } from './train-hooks.ts';
 import type { TrainOptions, TrainResult } from './train-options.ts';
@@ -30,6 +31,8 @@ export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}
   await removeRunDrafts(options.out);
   const plan = await planTraining(options, hooks, (phase) => report(phase));
   const start = await startingPoint(plan);
+  // A later attempt must not resume what was given up.
+  if (options.restart) await rm(statePath(options.out), { force: true });
   const losses = [...start.losses];
   const first = start.state.step;
   report('preparing', first, losses.at(-1));

@@ -1,6 +1,6 @@
 /** Files of other programs: what they mean there is what they mean here, and what is left out is said. */
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -129,9 +129,14 @@ describe('a file as trainers and web UIs leave it', () => {
     else expect(notes).toEqual([expect.stringMatching(note)]);
   });
 
-  it('a folder with pytorch_lora_weights.safetensors is one', async () => {
+  it("diffusers' folder is one, and a folder whose only file has another name", async () => {
     const { layers } = await readAdapter(join(FIELD, 'diffusers_out'), adapterBase(sd));
     expect(layers.size).toBe(1);
+    const own = await mkdtemp(join(folder, 'only-'));
+    await expect(readAdapter(own, adapterBase(sd))).rejects.toThrow(/no pytorch_lora_weights.safetensors/);
+    const file = join(FIELD, 'diffusers_out/pytorch_lora_weights.safetensors');
+    await cp(file, join(own, 'mine.safetensors'));
+    expect((await readAdapter(own, adapterBase(sd))).layers.size).toBe(1);
   });
 
   it('without any adapter in it, it is refused, and methods that are not read by name', async () => {

@@ -1,5 +1,5 @@
 /** A run is resumed as itself, whatever its files are called and wherever they lie, and is never lost by accident. */
-import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -108,7 +108,11 @@ it('a damaged state says so, and what a killed attempt left is removed', async (
   const draft = (name: string) => join(folder, `.${name}.safetensors.0123456789ab.tmp`);
   for (const name of ['stopped', 'stopped.state', 'stopped-000002', 'stopped-other'])
     await writeFile(draft(name), state);
-  await trainAdapter({ ...stopped, steps: 1, restart: true });
+  const kill = new AbortController();
+  const began = ({ phase }: { phase: string }) => phase === 'preparing' && kill.abort(new Error('killed'));
+  const again = trainAdapter({ ...stopped, restart: true }, { signal: kill.signal, onProgress: began });
+  await expect(again).rejects.toThrow('killed');
+  await expect(access(statePath)).rejects.toThrow(/ENOENT/);
   const left = (await readdir(folder)).filter((name) => name.endsWith('.tmp'));
   expect(left).toEqual(['.stopped-other.safetensors.0123456789ab.tmp']);
 });

@@ -2,7 +2,7 @@
  * @file Scales that PEFT and diffusers keep outside the tensors: in adapter_config.json of PEFT's folder
  * (peft.LoraConfig, peft.LoKrConfig), and in the metadata of diffusers' LoRA files (`lora_adapter_metadata`).
  */
-import { stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { KronaError } from '../../../core/errors.ts';
 import { quoted } from '../../models/config-fields.ts';
@@ -41,13 +41,13 @@ export async function openPeft(path: string): Promise<PeftAdapter | null> {
   if (!folder && basename(path) !== 'adapter_model.safetensors') return null;
   const text = await readSmallFile(join(at, 'adapter_config.json'));
   if (text === null) {
-    // What save_lora_weights of diffusers' pipelines writes.
-    const weights = join(at, 'pytorch_lora_weights.safetensors');
-    if (folder && (await exists(weights))) return { weights, scales: null, encoder: null };
+    const own = folder ? await diffusersFile(at) : null;
+    if (own !== null) return { weights: join(at, own), scales: null, encoder: null };
     const where = folder ? `The folder ${basename(path)}` : `The folder of ${basename(path)}`;
     throw new KronaError(
       'ADAPTER_INVALID',
-      `${where} has no adapter_config.json, which holds the scale of PEFT's adapters. Copy the whole folder.`,
+      `${where} has no adapter_config.json, which holds the scale of PEFT's adapters` +
+        `${folder ? ', and no pytorch_lora_weights.safetensors of diffusers' : ''}. Copy the whole folder.`,
     );
   }
   const config = parseJson<Config>(text, {});
@@ -133,6 +133,14 @@ function configScales(config: Config): Scales {
     const size = kind === 'lora' ? (rank ?? r) : r;
     return alpha / (kind === 'lora' && config['use_rslora'] === true ? Math.sqrt(size) : size);
   };
+}
+
+/** The file that diffusers would load from a folder: what its save_lora_weights writes, or the only one; null for none. */
+async function diffusersFile(folder: string): Promise<string | null> {
+  const names = (await readdir(folder)).filter((name) => /^[^.].*\.safetensors$/.test(name));
+  const named = names.find((name) => name === 'pytorch_lora_weights.safetensors');
+  const [only = null] = names.length === 1 && names[0] !== 'adapter_model.safetensors' ? names : [];
+  return named ?? only;
 }
 
 async function isFolder(path: string): Promise<boolean> {
