@@ -168,6 +168,18 @@ describe('a file as trainers and web UIs leave it', () => {
   });
 });
 
+it.each(['oft', 'loha', 'glora'])('an alpha that is not a number is refused in %s', async (name) => {
+  const path = fresh();
+  const tensors = new Map<string, TensorToWrite>();
+  for (const [key, tensor] of (await openSafetensors(fileOf(name))).tensors) {
+    const data = key.endsWith('.alpha') ? Float32Array.of(NaN) : await readFloats(tensor);
+    tensors.set(key, { dtype: 'F32', shape: tensor.shape, data });
+  }
+  await writeSafetensors(path, tensors);
+  await expect(readAdapter(path, adapterBase(xl))).rejects.toThrow(/an alpha that is not a number/);
+  await expect(inspectAdapter(path)).rejects.toThrow(/an alpha that is not a number/);
+});
+
 it('numbers that are NaN or infinite are not written', async () => {
   const write = async (dtype: 'F16' | 'F32', value: number) => {
     const path = fresh();
