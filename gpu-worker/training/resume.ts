@@ -24,7 +24,7 @@ export interface RunState {
 /**
  * Checks what lies beside the output, before anything is computed.
  *
- * @throws KronaError RUN_UNFINISHED, RUN_FINISHED, RESUME_MISMATCH, SAFETENSORS_*
+ * @throws KronaError RUN_UNFINISHED, RUN_FINISHED, RESUME_MISMATCH, RESUME_DAMAGED
  */
 export async function checkStart({ out, steps, resume, restart, trace }: TrainOptions): Promise<void> {
   const step = restart ? null : await readable(savedStep(statePath(out)), statePath(out));
@@ -56,7 +56,7 @@ export async function checkStart({ out, steps, resume, restart, trace }: TrainOp
     );
 }
 
-/** @throws KronaError RESUME_MISMATCH, SAFETENSORS_* */
+/** @throws KronaError RESUME_MISMATCH, RESUME_DAMAGED */
 export async function startingPoint(plan: TrainPlan): Promise<RunState> {
   const { options, identity, initialState, layout } = plan;
   const path = statePath(options.out);
@@ -92,7 +92,7 @@ function parsed(facts: ReadonlyMap<string, string>, key: string, path: string): 
 const isNumbers = (value: unknown): value is number[] =>
   Array.isArray(value) && value.every((each) => typeof each === 'number');
 
-/** What is read of a saved state. @throws KronaError SAFETENSORS_INVALID with what to do if it is damaged */
+/** What is read of a saved state. @throws KronaError RESUME_DAMAGED instead of SAFETENSORS_* */
 async function readable<T>(reading: Promise<T>, path: string): Promise<T> {
   try {
     return await reading;
@@ -103,7 +103,7 @@ async function readable<T>(reading: Promise<T>, path: string): Promise<T> {
 
 function damaged(path: string, cause?: unknown): KronaError {
   return new KronaError(
-    'SAFETENSORS_INVALID',
+    'RESUME_DAMAGED',
     `${basename(path)}, the state to resume from, is damaged: it is incomplete, or holds numbers that are NaN or infinite. ` +
       'Start again with --restart.',
     { cause },

@@ -19,7 +19,7 @@ import type { TrainOptions, TrainResult } from './train-options.ts';
 /**
  * Trains an adapter, or resumes its training. The same options and seed give the same bytes, also after resuming.
  *
- * @throws KronaError as `planTraining`; RUN_UNFINISHED, RUN_FINISHED, RESUME_MISMATCH, TRAINING_DIVERGED, RESULT_NOT_FINITE, DISK_FULL, FILE_UNWRITABLE; and the signal's
+ * @throws KronaError as `planTraining`; RUN_UNFINISHED, RUN_FINISHED, RESUME_MISMATCH, RESUME_DAMAGED, TRAINING_DIVERGED, RESULT_NOT_FINITE, DISK_FULL, FILE_UNWRITABLE; and the signal's
  * reason when it aborts
  */
 export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}): Promise<TrainResult> {

@@ -93,7 +93,7 @@ it('goes on with the same content at other paths; a finished run is not begun ag
 });
 
 it('a damaged state says so, and what a killed attempt left is removed', async () => {
-  const damaged = { code: 'SAFETENSORS_INVALID', message: /state to resume from, is damaged.*--restart/ };
+  const damaged = { code: 'RESUME_DAMAGED', message: /state to resume from, is damaged.*--restart/ };
   await writeFile(statePath, state.subarray(0, -1));
   await refused({}).toMatchObject(damaged);
   await writeFile(statePath, Buffer.alloc(0));
