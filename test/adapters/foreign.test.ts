@@ -255,24 +255,39 @@ describe('numbers from strangers', () => {
   });
 
   it.each([
-    ['a rank of nothing', { r: 0, rank_pattern: {}, use_rslora: true, peft_type: 'LOKR' }],
-    ['a method that is not read', { peft_type: 'VERA' }],
-    ['a variant of LoRA', { use_bdlora: { target_modules_bd_a: [] } }],
-    ['KaSA', { kasa_config: { beta: 1e-4 } }],
-    ['an initial value that changes the weights beneath', { init_lora_weights: 'pissa_niter_16' }],
-  ])('%s in adapter_config.json is refused', async (_, fields) => {
+    [
+      'a rank of nothing',
+      { r: 0, rank_pattern: {}, use_rslora: true, peft_type: 'LOKR' },
+      /gives \S+ the scale/,
+    ],
+    ['a method that is not read', { peft_type: 'VERA' }, /type "VERA"/],
+    ['a variant of LoRA', { use_bdlora: { target_modules_bd_a: [] } }, /uses use_bdlora/],
+    ['KaSA', { kasa_config: { beta: 1e-4 } }, /uses kasa_config/],
+    [
+      'an initial value that changes the weights beneath',
+      { init_lora_weights: 'pissa_niter_16' },
+      /pissa_niter_16.*conversion/,
+    ],
+  ])('%s in adapter_config.json is refused', async (_, fields, message) => {
     const at = await mkdtemp(join(folder, 'peft-'));
     const data = new Float32Array(16).fill(0.1);
     await writeSafetensors(
       join(at, 'adapter_model.safetensors'),
       new Map([
-        ['base_model.model.x.lokr_w1', { dtype: 'F32', shape: [4, 4], data }],
-        ['base_model.model.x.lokr_w2', { dtype: 'F32', shape: [4, 4], data }],
+        [
+          'base_model.model.mid_block.attentions.0.transformer_blocks.0.attn1.to_q.lokr_w1',
+          { dtype: 'F32', shape: [4, 4], data },
+        ],
+        [
+          'base_model.model.mid_block.attentions.0.transformer_blocks.0.attn1.to_q.lokr_w2',
+          { dtype: 'F32', shape: [4, 4], data },
+        ],
       ]),
     );
     await writeFile(join(at, 'adapter_config.json'), config(fields));
     await expect(convertAdapter(at, { to: 'lora', out: fresh() })).rejects.toMatchObject({
       code: expect.stringMatching(/^ADAPTER_/) as string,
+      message: expect.stringMatching(message) as string,
     });
   });
 });
