@@ -44,7 +44,7 @@ it.each([
     },
   } as unknown as TextToImage;
   const request = { width: 96, height: 64, count: 1, noise: 'krona' } as DrawRequest;
-  await imageStart(painter, request, { path, strength: 0.5 }, { draw: () => new Float32Array() } as never);
+  await imageStart(painter, request, { path, strength: 0.5 }, { draw: () => new Float32Array() });
   const { pixels } = await loadPhoto(path, 96, 64);
   const found = fromBytes(seen!.pixels);
   expect(found).toHaveLength(pixels.length);
