@@ -206,6 +206,7 @@ describe("PEFT's patterns", () => {
     const slow = patternValues({ '(a+)+b': 1 }, 'rank_pattern');
     expect(() => slow('a'.repeat(60))).toThrow(/too long/);
     expect(patternValues({ 'x[]y]z': 1 }, 'rank_pattern')('x]z')).toBe(1);
+    expect(() => patternValues({ 'attn1\\1to_q': 1 }, 'rank_pattern')).toThrow(/to a group by its number/);
     // JavaScript would put it first.
     expect(() => patternValues({ 'attn1.to_out.0': 4, '0': 8 }, 'alpha_pattern')).toThrow(
       /"0" in alpha_pattern/,
