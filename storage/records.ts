@@ -164,8 +164,8 @@ export interface Records {
   ): Promise<PictureSet>;
   set(id: string): Promise<PictureSet | null>;
   setsOfRun(runId: string): Promise<PictureSet[]>;
-  /** Queued sets that wait for this run to end, oldest first. */
-  setsAwaiting(runId: string): Promise<PictureSet[]>;
+  /** Queued sets that wait for a run that has ended, oldest first. */
+  setsToRelease(): Promise<PictureSet[]>;
   updateSet(
     id: string,
     change: Partial<
