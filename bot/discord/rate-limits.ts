@@ -4,7 +4,7 @@
  * https://docs.discord.com/developers/topics/rate-limits
  */
 import type { Log } from '../../core/log.ts';
-import { pauseAfter } from '../../core/retrying.ts';
+import { pauseAfter } from '../../core/backoff.ts';
 
 const UNSTATED = { first: 1_000, longest: 60_000 };
 /** The least pause: Discord sometimes says 0, ms. */

@@ -1,7 +1,7 @@
 /** @file Reactions as Slack tells of them, stored in the order in which each member gave them. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { types } from '@slack/bolt';
-import { pauseAfter } from '../../core/retrying.ts';
+import { pauseAfter } from '../../core/backoff.ts';
+import { retry } from '../../core/retrying.ts';
 import type { GatewayHandlers } from '../gateway.ts';
 import { Lanes } from '../lanes.ts';
 import { RecentMap } from '../recent.ts';
@@ -71,9 +71,14 @@ export class ReactionEvents {
     const person = await members.person(user);
     if (person.bot) return;
     const channel = await places.known(channelId);
-    for (let tries = 1; tries <= TRIES && !stopping.aborted; tries++) {
-      if (await handlers.onReaction({ channel, member: party(person), on: { messageId }, ...what })) return;
-      await sleep(pauseAfter(tries, PAUSES), undefined, { signal: stopping }).catch(() => undefined);
-    }
+    const store = async () => {
+      // The handler has logged why.
+      if (!(await handlers.onReaction({ channel, member: party(person), on: { messageId }, ...what })))
+        throw new Error('a reaction could not be stored');
+    };
+    await retry(store, {
+      signal: stopping,
+      pause: (_, failures) => (failures < TRIES ? pauseAfter(failures, PAUSES) : null),
+    }).catch(() => undefined);
   }
 }

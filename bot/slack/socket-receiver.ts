@@ -8,7 +8,7 @@ import { type App, type Receiver, SocketModeReceiver } from '@slack/bolt';
 import * as v from 'valibot';
 import { KronaError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
-import { pauseAfter } from '../../core/retrying.ts';
+import { pauseAfter } from '../../core/backoff.ts';
 import { isTokenDead, reasonOf, tokenInvalid, toKronaError } from './failures.ts';
 import { clientOptions, slackLogger } from './web-api.ts';
 

@@ -67,5 +67,7 @@ export interface JobQueue {
     handler: JobHandler<K>,
     options?: { concurrency?: number },
   ): Promise<JobWorkerHandle>;
+  /** @throws KronaError REDIS_UNAVAILABLE, DATABASE_* when the queue can't be reached just now */
+  check(): Promise<void>;
   close(): Promise<void>;
 }
