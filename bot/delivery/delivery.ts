@@ -19,6 +19,8 @@ import { targetOf } from './target.ts';
 
 /** Pause between looks, ms. */
 const LOOK_EVERY = 250;
+/** Pauses after looks that fail. */
+const PAUSES = { first: 500, longest: 10_000 };
 /** Posts looked at in one go. */
 const BATCH = 200;
 /** Posts of an earlier process that are looked for at the start. */
@@ -115,6 +117,7 @@ export class Delivery {
     const { platform } = this.#gateway;
     return repeat(() => this.deliver(), {
       every: LOOK_EVERY,
+      pauses: PAUSES,
       signal: this.#stopping.signal,
       hurry: () => (this.#pause = new AbortController()).signal,
       onError: (error) => this.#log.error({ error, platform }, 'could not look for changed messages'),

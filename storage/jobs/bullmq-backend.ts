@@ -123,7 +123,7 @@ function backendOf(
 
 /** Pause of a worker after a fault, ms: the first, and the longest. */
 const FIRST_PAUSE = 500;
-const LONGEST_PAUSE = 30_000;
+const LONGEST_PAUSE = 10_000;
 
 /**
  * Pauses after a fault. BullMQ's own loop asks for the next job again at once after any error but a refused connection:

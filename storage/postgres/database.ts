@@ -4,7 +4,7 @@
  */
 import pg from 'pg';
 import { pauseAfter } from '../../core/backoff.ts';
-import { KronaError } from '../../core/errors.ts';
+import { asError, KronaError } from '../../core/errors.ts';
 import { retry } from '../../core/retrying.ts';
 import type { Records } from '../records.ts';
 import { sql, type Sql } from './sql.ts';
@@ -48,7 +48,7 @@ export function connectDatabase(url: string, onError: (error: Error) => void): P
     types,
   });
   // The pool replaces a broken idle connection; without a listener the error would end the process.
-  pool.on('error', onError);
+  pool.on('error', (error) => onError(asError(databaseError(error))));
 
   return {
     query: (statement) => retrying(() => run(pool, statement)),
