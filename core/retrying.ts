@@ -43,11 +43,13 @@ const MOST_STATES = 50;
 /**
  * Passes an error on when its state begins: not while the same error, by code and message, keeps coming.
  *
- * @param say - gets the error, such as for the log
+ * @param say - gets the error, such as for the log, and what else belongs to it
  */
-export function oncePerState<E>(say: (error: E) => void): (error: E) => void {
+export function oncePerState<E, More extends unknown[]>(
+  say: (error: E, ...more: More) => void,
+): (error: E, ...more: More) => void {
   const lastSeen = new Map<string, number>();
-  return (error) => {
+  return (error, ...more) => {
     const { code, message } = describeError(error);
     const state = `${code} ${message}`;
     const now = performance.now();
@@ -56,7 +58,7 @@ export function oncePerState<E>(say: (error: E) => void): (error: E) => void {
     lastSeen.set(state, now);
     const [oldest] = lastSeen.keys();
     if (lastSeen.size > MOST_STATES && oldest !== undefined) lastSeen.delete(oldest);
-    if (before === undefined || now - before > OVER) say(error);
+    if (before === undefined || now - before > OVER) say(error, ...more);
   };
 }
 

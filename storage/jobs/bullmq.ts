@@ -4,7 +4,7 @@
  */
 import type { JobState as BullState } from 'bullmq';
 import type { JobKind, JobOwner, JobPayloads } from '../../core/job-payloads.ts';
-import { asError } from '../../core/errors.ts';
+import { asError, KronaError } from '../../core/errors.ts';
 import { queueBackend, type KindJob, type KindQueue, type QueueBackend } from './bullmq-backend.ts';
 import { startWorker } from './bullmq-worker.ts';
 import { place, type Placed } from './turns.ts';
@@ -58,11 +58,17 @@ function translated(jobs: JobQueue, toError: QueueBackend['toError']): JobQueue 
     restore: (...job) => told(jobs.restore(...job)),
     cancel: (...job) => told(jobs.cancel(...job)),
     state: (...job) => told(jobs.state(...job)),
-    position: (...job) => told(jobs.position(...job)),
+    // A card is shown all the same while the queue is away.
+    position: (...job) => told(jobs.position(...job)).catch(unknownIfAway),
     work: (...how) => told(jobs.work(...how)),
     check: () => told(jobs.check()),
     close: () => jobs.close(),
   };
+}
+
+function unknownIfAway(error: unknown): null {
+  if (error instanceof KronaError && error.retryable) return null;
+  throw error;
 }
 
 type Queues = { readonly [K in JobKind]: KindQueue<K> };
