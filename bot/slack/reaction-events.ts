@@ -11,6 +11,8 @@ import type { Places } from './places.ts';
 /** Pauses between tries to store a reaction, ms; after the last, the next start reads it from Slack. */
 const PAUSES = { first: 1_000, longest: 60_000 };
 const TRIES = 12;
+/** An event this old was held up on its way: the member may have changed their mind since, s. */
+const HELD_UP = 10;
 /** Reactions of which the newest event is remembered. */
 const REMEMBERED = 20_000;
 
@@ -52,7 +54,8 @@ export class ReactionEvents {
       if (newest !== undefined && Number(newest) >= Number(at)) return;
       this.#newest.set(key, at);
       // Without an event to compare it with, as after a restart, only Slack knows what stands.
-      if (isRetry && newest === undefined)
+      const isLate = isRetry || Date.now() / 1000 - Number(at) > HELD_UP;
+      if (isLate && newest === undefined)
         await this.#parts.handlers.onMissed({
           channel: await this.#parts.places.known(channel),
           messageId: ts,

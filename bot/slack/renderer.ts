@@ -69,10 +69,13 @@ export class Renderer {
     const id = follows?.id ?? title;
     const known = this.#curves.get(id);
     const key = `curve ${id} ${chart.points.length}`;
-    if (known && (known.file.key === key || (tone === 'progress' && Date.now() < known.at + CURVE_EVERY)))
+    if (
+      known &&
+      (known.file.key === key || (tone === 'progress' && performance.now() < known.at + CURVE_EVERY))
+    )
       return known.file;
     const file = { key, source: id, alt: chartWords(chart), bytes: () => drawChart(chart, LIGHT) };
-    this.#curves.set(id, { at: Date.now(), file });
+    this.#curves.set(id, { at: performance.now(), file });
     return file;
   }
 }

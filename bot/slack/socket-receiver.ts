@@ -84,17 +84,17 @@ export class SocketReceiver implements Receiver {
 
   async #stayConnected(isConnected: boolean): Promise<void> {
     let failures = isConnected ? 0 : 1;
-    let since = Date.now();
+    let since = performance.now();
     let ended = since;
     for (let first = !isConnected; ; first = false) {
       if (!first) {
         await new Promise((resolve) => this.#inner.client.once('disconnected', resolve));
-        ended = Date.now();
+        ended = performance.now();
         if (ended - since > SHORT_LIVED) failures = 0;
       }
       while (!(await this.#connect(pauseAfter(++failures, PAUSES))))
         if (this.#stopping.signal.aborted) return;
-      since = Date.now();
+      since = performance.now();
       this.#options.onReturn(since - ended);
     }
   }

@@ -106,7 +106,9 @@ function readOwner(text: string): Owner | null {
     return null;
   }
   const { id, machine, socketFolder } = read ?? {};
-  if (typeof id !== 'string' || typeof machine !== 'string' || typeof socketFolder !== 'string') return null;
+  // It becomes part of a path that is removed.
+  if (typeof id !== 'string' || !/^[0-9a-f]{8}$/.test(id)) return null;
+  if (typeof machine !== 'string' || typeof socketFolder !== 'string') return null;
   return { id, machine, socketFolder };
 }
 
