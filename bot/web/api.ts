@@ -13,7 +13,7 @@ import { admit } from '../../commands/rules/guard.ts';
 import type { Member } from '../../core/records.ts';
 import type { Identity } from './identity.ts';
 import { describeCommands } from './options.ts';
-import { LINES_OF_PAGE, MAX_PHOTO_BYTES, MAX_PHOTOS, MAX_TEXT, type MemberView } from './protocol.ts';
+import { EARLIER_LINES, MAX_PHOTO_BYTES, MAX_PHOTOS, MAX_TEXT, type MemberView } from './protocol.ts';
 import { checked, emoji, notStored, text, uuid } from './request.ts';
 import { tooLarge, type Uploads } from './uploads.ts';
 import type { WebGateway } from './web-gateway.ts';
@@ -115,7 +115,7 @@ function channelRoutes(parts: ApiParts) {
     .get('/channels/:channel/lines', checked('query', EARLIER), async (context) => {
       const { member, channel } = await whoAndWhere(context, context.req.param('channel'), parts);
       const before = Number(context.req.valid('query').before);
-      return context.json(await gateway.hub.linesBefore(member, channel, before, LINES_OF_PAGE));
+      return context.json(await gateway.hub.linesBefore(member, channel, before, EARLIER_LINES));
     })
     .post('/channels/:channel/messages', checked('json', MESSAGE), async (context) => {
       const where = await whoAndWhere(context, context.req.param('channel'), parts);

@@ -175,5 +175,7 @@ export const MAX_PHOTOS = 10;
 export const MAX_PHOTO_BYTES = 25 * 1024 * 1024;
 export const MAX_TEXT = 8000;
 export const MAX_NAME = 32;
-/** Lines that a page shows at first, and that each step back adds. */
+/** Lines that a page shows at first. */
 export const LINES_OF_PAGE = 60;
+/** Lines that each press of “Show earlier messages” adds. */
+export const EARLIER_LINES = 200;

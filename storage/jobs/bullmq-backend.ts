@@ -1,7 +1,8 @@
 /** @file Where BullMQ keeps its jobs: PostgreSQL or Redis, depending on the URL. */
 import {
-  createPostgresBackend,
   createRedisBackend,
+  PostgresConnection,
+  PostgresQueueBackend,
   Queue,
   Worker,
   type BackendFactory,
@@ -74,29 +75,33 @@ async function postgresBackend(
 ): Promise<QueueBackend> {
   // BullMQ's tables are in "public", where every session looks by default: the embedded database has one session for
   // all clients, so no client can set its own search_path.
-  const connection = { connectionString, schema: 'public', migrate: true, max: POSTGRES_CONNECTIONS };
   const tell = (error: unknown) => onError(asError(databaseError(error)));
   const shared = await retrying(async () => {
-    const backend = createPostgresBackend('krona', { connection });
-    backend.on('error', tell);
+    const connection = new PostgresConnection({
+      connectionString,
+      schema: 'public',
+      migrate: true,
+      max: POSTGRES_CONNECTIONS,
+    });
+    connection.on('error', tell);
     // One that could not connect stays so.
-    await backend.waitUntilReady().catch(async (error: unknown) => {
-      await backend.close();
+    await connection.waitUntilReady().catch(async (error: unknown) => {
+      await connection.close();
       throw databaseError(error);
     });
-    return backend;
+    return connection;
   });
-  const siblings: IQueueBackend[] = [];
+  const backends: IQueueBackend[] = [];
   // Only the owner of a connection hears that it was lost and replaced: the others have to listen again.
-  shared.connection.on('listenerinvalidated', () => {
-    for (const sibling of siblings) void sibling.reconnectBlocking();
+  shared.on('listenerinvalidated', () => {
+    for (const backend of backends) void backend.reconnectBlocking();
   });
-  const sibling = (name: string): IQueueBackend => {
-    const made = shared.forQueue(name);
-    siblings.push(made);
+  const factory: BackendFactory<IQueueBackend> = (name, options) => {
+    const made = new PostgresQueueBackend(shared, name, { ...options, connection: {} }, false);
+    backends.push(made);
     return made;
   };
-  return backendOf({}, {}, sibling, databaseError, () => shared.close());
+  return backendOf({}, {}, factory, databaseError, () => shared.close());
 }
 
 function redisBackend(url: string): QueueBackend {

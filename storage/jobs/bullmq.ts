@@ -127,8 +127,15 @@ class BullQueue implements JobQueue {
     const job = await this.#queues[kind].getJob(id);
     const state = (await job?.getState()) ?? 'unknown';
     if (state !== 'unknown' && state !== 'completed' && state !== 'failed') return false;
-    // BullMQ adds no job whose id it knows.
-    await job?.remove();
+    try {
+      // BullMQ adds no job whose id it knows.
+      await job?.remove();
+    } catch (error) {
+      // Another process takes it away at the same time, to add it again.
+      const now = await job?.getState();
+      if (now === 'completed' || now === 'failed') throw error;
+      return false;
+    }
     await this.enqueue(kind, id, payload, owner);
     return true;
   }

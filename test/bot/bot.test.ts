@@ -12,6 +12,7 @@ import type { Storage } from '../../storage/open.ts';
 import type { RecordStore } from '../../storage/records.ts';
 import type { PictureSet } from '../../core/records.ts';
 import { newRun, newSet, newSubject } from '../helpers/new-records.ts';
+import { type StoppedClock, stopClock } from '../helpers/clock.ts';
 import { until } from '../helpers/until.ts';
 import { startMortalBot } from './mortal-bot.ts';
 import { FakeGateway, type FakeMessage, FakePlatform } from '../helpers/fake-gateway.ts';
@@ -55,10 +56,13 @@ async function startOn(platform: FakePlatform, context: CommandContext = storage
   bots.push(bot);
   return bot;
 }
+/** Where a test has stopped the clock. */
+let clock: StoppedClock | null = null;
 /** Started in this test: one that fails must not leave a bot which takes the next test's messages. */
 const bots: { stop(): Promise<void> }[] = [];
 afterEach(async () => {
-  vi.useRealTimers();
+  vi.restoreAllMocks();
+  clock = null;
   await Promise.all(bots.splice(0).map((bot) => bot.stop()));
 });
 
@@ -101,8 +105,7 @@ describe('the bot on a chat platform', () => {
       [...platform.messages.values()].find(({ channelId }) => channelId === elsewhere.externalId),
     );
     await drawn(set);
-    // Where a test has stopped the clock.
-    const pause = () => vi.isFakeTimers() && vi.advanceTimersByTime(gateway.interval);
+    const pause = () => clock?.advance(gateway.interval);
     pause();
     await until(() => hare.card.pictures, 'pictures elsewhere');
     await storage.records.deleteSet(set.id, 'By Bob.');
@@ -156,7 +159,7 @@ describe('the bot on a chat platform', () => {
   });
 
   it('shows a set by one message that follows it, with pauses between edits and the end shown', async () => {
-    vi.useFakeTimers({ toFake: ['Date'] });
+    const stopped = stopClock();
     const PAUSE = 200;
     const bot = await startOn(platform, storage, PAUSE);
     await bot.gateway.invoke(place, ann, { command: 'imagine', options: { prompt: 'a fox' } }).done;
@@ -170,7 +173,7 @@ describe('the bot on a chat platform', () => {
       }
     };
     const later = async (fraction: number) => {
-      vi.advanceTimersByTime(PAUSE);
+      stopped.advance(PAUSE);
       await until(() => shown.at(-1)!.progress?.fraction === fraction, `the share ${fraction}`);
     };
     await steps(1, 10);
@@ -179,7 +182,7 @@ describe('the bot on a chat platform', () => {
     await later(1);
     await drawn(set);
     await bot.delivery.deliver();
-    vi.advanceTimersByTime(PAUSE);
+    stopped.advance(PAUSE);
     await until(() => shown.at(-1)!.tone === 'success');
     expect(shown.map(({ tone }) => tone)).toEqual(['progress', 'progress', 'progress', 'success']);
     expect(shown.at(-1)!.pictures).toHaveLength(4);
@@ -258,10 +261,10 @@ describe('the bot on a chat platform', () => {
     await laterLooks(bot);
     expect(triesHere()).toBe(tries);
     // Nor when what failed otherwise would be tried again.
-    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 4_000 });
+    clock = stopClock();
+    clock.advance(4_000);
     await laterLooks(bot);
     expect(triesHere()).toBe(tries);
-    vi.useRealTimers();
     await bot.stop();
 
     // Somebody has given the permission; the next start tries at once.
@@ -277,9 +280,9 @@ describe('the bot on a chat platform', () => {
     await bot.gateway.invoke(place, ann, { command: 'imagine', options: { prompt: 'a fox' } }).done;
     const set = await setHere();
     expect(await storage.records.postOf(set.id)).not.toBeNull();
-    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 8 * 86_400_000 });
+    clock = stopClock();
+    clock.advance(8 * 86_400_000);
     await until(async () => (await storage.records.postOf(set.id)) === null, 'the end of trying');
-    vi.useRealTimers();
     const tries = triesHere();
     await drawn(set);
     await laterLooks(bot);

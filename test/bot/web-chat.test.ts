@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import axe from 'axe-core';
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { EARLIER_LINES, LINES_OF_PAGE } from '../../bot/web/protocol.ts';
 import type { Run } from '../../core/records.ts';
 import { drop, openWorld, paste, PlayedWorker, say, sprite, type World } from './world.ts';
 
@@ -408,7 +409,7 @@ describe('a long conversation', () => {
     const { records } = world.storage;
     const channel = await records.channel('web', room, room);
     const ann = await records.member('web', 'ann', 'Ann');
-    const most = 1_300;
+    const most = 5_000;
     for (let number = 1; number <= most; number++)
       await records.addLine({
         id: randomUUID(),
@@ -420,7 +421,7 @@ describe('a long conversation', () => {
     await mia.getByText(`line ${most}.`, { exact: true }).waitFor();
     const button = mia.getByRole('button', { name: 'Show earlier messages' });
     const frame = mia.getByRole('region', { name: 'Conversation' });
-    for (let first = most - 59; first > 1; first = Math.max(1, first - 200)) {
+    for (let first = most - LINES_OF_PAGE + 1; first > 1; first = Math.max(1, first - EARLIER_LINES)) {
       await frame.evaluate((element) => element.scrollTo({ top: 0 }));
       const read = mia.getByText(`line ${first}.`, { exact: true });
       const top = () => read.evaluate((element) => Math.round(element.getBoundingClientRect().top));

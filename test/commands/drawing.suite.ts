@@ -33,6 +33,7 @@ export function drawingSuite(storage: () => Storage): void {
       id: set.id,
       kind: 'imagine',
       payload: { setId: set.id },
+      owner: { channelId: set.channelId, memberId: set.memberId },
     });
     const token = (await records.subject(adapter!.subjectId))!.token;
     expect(JSON.stringify(card)).not.toContain(token);

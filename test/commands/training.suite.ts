@@ -24,6 +24,7 @@ export function trainingSuite(storage: () => Storage): void {
       id: run.id,
       kind: 'train',
       payload: { runId: run.id },
+      owner: { channelId: run.channelId, memberId: run.memberId },
     });
     const subject = (await records.subjectByName(run.channelId, 'MOCHI'))!;
     expect(subject).toMatchObject({ name: 'mochi', className: 'cat', championId: null });

@@ -1,13 +1,24 @@
-/** @file This process's clock in tests. */
+/** @file This process's clocks in tests. `vi.restoreAllMocks` puts them right again. */
 import { vi } from 'vitest';
 
-/**
- * Puts `Date.now` and the monotonic clock forward while they go on; `vi.restoreAllMocks` puts them right again. Timers and
- * `new Date` stay as they are.
- */
+/** The monotonic clock (performance.now), also while a test has stopped it, ms. */
+export const realNow = performance.now.bind(performance);
+
+export interface StoppedClock {
+  /** @param ms - by how much the clock goes on */
+  advance(ms: number): void;
+}
+
+/** Stops the monotonic clock at the present moment. */
+export function stopClock(): StoppedClock {
+  let now = realNow();
+  vi.spyOn(performance, 'now').mockImplementation(() => now);
+  return { advance: (ms) => void (now += ms) };
+}
+
+/** Puts `Date.now` and the monotonic clock forward while they go on. Timers and `new Date` stay as they are. */
 export function putClockForward(ms: number): void {
   const now = Date.now.bind(Date);
   vi.spyOn(Date, 'now').mockImplementation(() => now() + ms);
-  const monotonic = performance.now.bind(performance);
-  vi.spyOn(performance, 'now').mockImplementation(() => monotonic() + ms);
+  vi.spyOn(performance, 'now').mockImplementation(() => realNow() + ms);
 }

@@ -1,5 +1,6 @@
 /** @file Waiting in tests: what is tested works in its own time, and the machine may be busy. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { realNow } from './clock.ts';
 
 /** A little less than a test may take, so that it is this that says what was missing, ms. */
 const PATIENCE = 110_000;
@@ -15,8 +16,8 @@ type Nothing = null | undefined | false | 0;
  * @throws Error after two minutes
  */
 export async function until<T>(look: () => T | Nothing | Promise<T | Nothing>, what = 'it'): Promise<T> {
-  const end = performance.now() + PATIENCE;
-  while (performance.now() < end) {
+  const end = realNow() + PATIENCE;
+  while (realNow() < end) {
     const found = await look();
     if (found) return found;
     await sleep(EVERY);
