@@ -109,6 +109,48 @@ describe('krona start', () => {
   });
 });
 
+describe('krona start, ended early', () => {
+  const begun = async () => {
+    const own = await mkdtemp(join(tmpdir(), 'krona-cli-end-'));
+    return { KRONA_DATA: own, KRONA_PORT: '0', KRONA_MODEL: TINY, KRONA_LOG: 'info' };
+  };
+
+  it.each(['bot', 'worker'] as const)(
+    'leaves nothing behind when the %s is only just starting',
+    async (part) => {
+      const env = await begun();
+      const { code, stdout, stderr } = await kronaProcess(
+        ['start', '--json'],
+        (soFar, kill) => {
+          if (soFar.stderr.includes(`starting the ${part}`) && !soFar.stderr.includes('Stopping'))
+            kill('SIGTERM');
+        },
+        env,
+      );
+      expect(code).toBe(0);
+      // Not after the start, but in the middle of it.
+      if (part === 'bot') expect(stdout).toBe('');
+      expect(isRunning(processOf(stderr, part))).toBe(false);
+      await rm(env.KRONA_DATA, { recursive: true });
+    },
+  );
+
+  it('takes its children along when it is killed', async () => {
+    const env = await begun();
+    // Ends when the last of them has closed the log.
+    const { code, stderr } = await kronaProcess(
+      ['start', '--json'],
+      (soFar, kill) => {
+        if (soFar.stdout.endsWith('\n') && soFar.stderr.includes('Computing on')) kill('SIGKILL');
+      },
+      env,
+    );
+    expect(code).toBeNull();
+    for (const part of ['bot', 'worker'] as const) expect(isRunning(processOf(stderr, part))).toBe(false);
+    await rm(env.KRONA_DATA, { recursive: true });
+  });
+});
+
 describe('krona start with a public address', () => {
   it('brings a bot that died back to the port that it had', async () => {
     const own = await mkdtemp(join(tmpdir(), 'krona-cli-port-'));
@@ -161,6 +203,14 @@ const cardOf = ({ records }: Storage): Promise<ModelCard> =>
 function processOf(log: string, service: 'bot' | 'worker'): number {
   const line = log.split('\n').find((each) => each.includes(`starting the ${service}`)) ?? '';
   return (JSON.parse(line) as { pid: number }).pid;
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }
 
 describe('a folder that cannot be made', () => {
