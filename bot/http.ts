@@ -45,6 +45,9 @@ const STATUS: Readonly<Record<string, Status>> = {
   DISK_FULL: 507,
 };
 
+/** With these, a body is refused before its end. */
+const UNREAD: readonly Status[] = [413, 507];
+
 /** Creates the server's routes for signed files; gateways add theirs. */
 export function createHttp(config: Config, blobs: BlobStore, log: Log): Hono {
   const app = new Hono();
@@ -70,7 +73,12 @@ export function createHttp(config: Config, blobs: BlobStore, log: Log): Hono {
   app.onError((thrown, context) => {
     const error = thrown instanceof HTTPException ? requestError(thrown) : thrown;
     const { code, message } = describeError(error);
-    if (error instanceof KronaError) return errorAnswer(context, STATUS[code] ?? 400, code, message);
+    if (error instanceof KronaError) {
+      const status = STATUS[code] ?? 400;
+      // The rest of the body stays unread, so nothing can follow it.
+      if (UNREAD.includes(status)) context.header('connection', 'close');
+      return errorAnswer(context, status, code, message);
+    }
     log.error({ error, path: context.req.path }, 'request failed');
     return errorAnswer(
       context,
@@ -129,8 +137,9 @@ function ownRequestsOnly({ host, publicUrl, webAccess }: Config): MiddlewareHand
     const origin = context.req.header('origin');
     const changes = context.req.method !== 'GET' && context.req.method !== 'HEAD';
     const live = context.req.header('upgrade') !== undefined;
-    const own = [authority, proxied ? context.req.header('x-forwarded-host') : undefined];
-    if ((changes || live) && origin !== undefined && origin !== publicOrigin && !isAt(origin, own))
+    // Each proxy on the way can add its own.
+    const told = proxied ? (context.req.header('x-forwarded-host') ?? '').split(',') : [];
+    if ((changes || live) && origin !== undefined && !isOwn(origin, publicOrigin, [authority, ...told]))
       throw new KronaError('FOREIGN_REQUEST', 'This request came from another site. Open the chat itself.');
     await next();
   };
@@ -139,8 +148,16 @@ function ownRequestsOnly({ host, publicUrl, webAccess }: Config): MiddlewareHand
 /** Headers of a proxy. */
 const FORWARDED = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip'];
 
-const isAt = (origin: string, hosts: readonly (string | undefined)[]): boolean =>
-  URL.canParse(origin) && hosts.includes(new URL(origin).host);
+/** Whether an origin is the public one, or at one of the hosts, each with a port unless it is the usual one. */
+function isOwn(given: string, publicOrigin: string | null, hosts: readonly string[]): boolean {
+  if (!URL.canParse(given)) return false;
+  const { origin, protocol, host } = new URL(given);
+  if (origin === publicOrigin) return true;
+  return hosts.some((each) => {
+    const other = `${protocol}//${each.trim()}`;
+    return URL.canParse(other) && new URL(other).host === host;
+  });
+}
 
 export interface HttpServer {
   /** The address that a browser on this machine opens. */
