@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import axe from 'axe-core';
 import type { Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { KronaError } from '../../core/errors.ts';
 import { EARLIER_LINES, LINES_OF_PAGE } from '../../bot/web/protocol.ts';
 import type { Run } from '../../core/records.ts';
 import { drop, openWorld, paste, PlayedWorker, say, sprite, type World } from './world.ts';
@@ -381,6 +382,18 @@ describe('the conversation', () => {
     expect(await box(ben).inputValue()).toBe('/krona imagine cut short');
     await box(ben).fill('');
     expect(await mia.getByText('cut short').count()).toBe(0);
+  });
+
+  it('tells everybody when nothing can be stored, also who comes then, and when it can again', async () => {
+    const lost = KronaError.reported({ code: 'DATABASE_READ_ONLY', message: 'The database is read-only.' });
+    const check = vi.spyOn(world.storage.records, 'check').mockRejectedValue(lost);
+    const banner = (page: Page) => page.getByRole('status').getByText("Krona can't store anything");
+    for (const page of [mia, ben]) await banner(page).waitFor();
+    await ben.reload();
+    await banner(ben).waitFor();
+    check.mockRestore();
+    for (const page of [mia, ben]) await banner(page).waitFor({ state: 'detached' });
+    expect(world.errors.splice(0)).toHaveLength(2);
   });
 
   it('keeps a message that could not be sent', async () => {
