@@ -396,6 +396,26 @@ describe('the conversation', () => {
     expect(world.errors.splice(0)).toHaveLength(2);
   });
 
+  it('keeps its order when the clock of the bot is set back', async () => {
+    for (const text of ['first', 'second']) await say(ben, text);
+    await mia.getByText('second', { exact: true }).waitFor();
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() - 3_600_000 });
+    try {
+      await say(mia, '/krona settings show');
+      await mia.getByText('Only you can see this').waitFor();
+      vi.setSystemTime(Date.now() + 1_000);
+      await say(ben, 'third');
+      await mia.getByText('third', { exact: true }).waitFor();
+      const shown = await mia.getByRole('list', { name: 'Messages' }).locator('.line').allInnerTexts();
+      const places = ['first', 'second', 'Only you can see this', 'third'].map((words) =>
+        shown.findIndex((each) => each.includes(words)),
+      );
+      expect(places).toEqual([0, 1, 2, 3]);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   it('keeps a message that could not be sent', async () => {
     await mia.context().setOffline(true);
     await world.stopBot();
