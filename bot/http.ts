@@ -40,8 +40,16 @@ const STATUS: Readonly<Record<string, Status>> = {
   TOO_FAST: 429,
   UPLOADS_FULL: 429,
   STOPPING: 503,
+  DATABASE_UNAVAILABLE: 503,
+  DATABASE_BUSY: 503,
+  DATABASE_READ_ONLY: 503,
+  DATABASE_CONFLICT: 503,
+  REDIS_UNAVAILABLE: 503,
   DISK_FULL: 507,
 };
+
+/** With these, a body is refused before its end. */
+const UNREAD: readonly Status[] = [413, 507];
 
 /** Creates the server's routes for signed files; gateways add theirs. */
 export function createHttp(config: Config, blobs: BlobStore, log: Log): Hono {
@@ -68,7 +76,12 @@ export function createHttp(config: Config, blobs: BlobStore, log: Log): Hono {
   app.onError((thrown, context) => {
     const error = thrown instanceof HTTPException ? requestError(thrown) : brokenOff(context, thrown);
     const { code, message } = describeError(error);
-    if (error instanceof KronaError) return errorAnswer(context, STATUS[code] ?? 400, code, message);
+    if (error instanceof KronaError) {
+      const status = STATUS[code] ?? 400;
+      // The rest of the body stays unread, so nothing can follow it.
+      if (UNREAD.includes(status)) context.header('connection', 'close');
+      return errorAnswer(context, status, code, message);
+    }
     log.error({ error, path: context.req.path }, 'request failed');
     return errorAnswer(
       context,
@@ -140,8 +153,9 @@ function ownRequestsOnly({ host, publicUrl, webAccess }: Config): MiddlewareHand
     const origin = context.req.header('origin');
     const changes = context.req.method !== 'GET' && context.req.method !== 'HEAD';
     const live = context.req.header('upgrade') !== undefined;
-    const own = [authority, proxied ? context.req.header('x-forwarded-host') : undefined];
-    if ((changes || live) && origin !== undefined && origin !== publicOrigin && !isAt(origin, own))
+    // Each proxy on the way can add its own.
+    const told = proxied ? (context.req.header('x-forwarded-host') ?? '').split(',') : [];
+    if ((changes || live) && origin !== undefined && !isOwn(origin, publicOrigin, [authority, ...told]))
       throw new KronaError('FOREIGN_REQUEST', 'This request came from another site. Open the chat itself.');
     await next();
   };
@@ -157,8 +171,16 @@ const FORWARDED = [
   'x-real-ip',
 ];
 
-const isAt = (origin: string, hosts: readonly (string | undefined)[]): boolean =>
-  URL.canParse(origin) && hosts.includes(new URL(origin).host);
+/** Whether an origin is the public one, or at one of the hosts, each with a port unless it is the usual one. */
+function isOwn(given: string, publicOrigin: string | null, hosts: readonly string[]): boolean {
+  if (!URL.canParse(given)) return false;
+  const { origin, protocol, host } = new URL(given);
+  if (origin === publicOrigin) return true;
+  return hosts.some((each) => {
+    const other = `${protocol}//${each.trim()}`;
+    return URL.canParse(other) && new URL(other).host === host;
+  });
+}
 
 type OnUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 

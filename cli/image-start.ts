@@ -36,11 +36,13 @@ async function readPicture<T>(path: string, use: (picture: Picture) => Promise<T
   try {
     return await use(await Picture.open(path, basename(path)));
   } catch (cause) {
-    const why =
+    throw new KronaError(
+      'IMAGE_INVALID',
       cause instanceof KronaError
         ? cause.message
-        : `Cannot read ${basename(path)} as a picture. Give a PNG, JPEG or WebP file.`;
-    throw new KronaError('IMAGE_INVALID', why, { cause });
+        : `${basename(path)} cannot be opened. Give the path of a picture.`,
+      { cause },
+    );
   }
 }
 

@@ -35,6 +35,7 @@ export async function writeWhole(path: string, content: string | Uint8Array): Pr
     await writeFile(draft, content);
     await rename(draft, path);
   } catch (cause) {
+    await rm(draft, { force: true }).catch(() => {});
     throw new KronaError(
       'FILE_UNWRITABLE',
       `${basename(path)} could not be written. Check the disk space and the folder's permissions.`,

@@ -40,7 +40,8 @@ export async function startWorker(storage: Storage, config: Config, { log }: Wor
   try {
     const { device, notice } = await engine.device();
     log.info({ device }, notice ?? `Computing on ${device}.`);
-    const model = await engine.describe().catch((error: unknown) => {
+    const onEvent = ({ notice }: { notice: string }): void => log.warn({}, notice);
+    const model = await engine.describe({ onEvent }).catch((error: unknown) => {
       if (!(error instanceof KronaError && error.code === 'MODEL_NOT_FOUND')) throw error;
       throw new KronaError('MODEL_NOT_FOUND', `${error.message} KRONA_MODEL says which.`, { cause: error });
     });

@@ -164,8 +164,8 @@ export interface Records {
   ): Promise<PictureSet>;
   set(id: string): Promise<PictureSet | null>;
   setsOfRun(runId: string): Promise<PictureSet[]>;
-  /** Queued sets that wait for this run to end, oldest first. */
-  setsAwaiting(runId: string): Promise<PictureSet[]>;
+  /** Queued sets that wait for a run that has ended, oldest first. */
+  setsToRelease(): Promise<PictureSet[]>;
   updateSet(
     id: string,
     change: Partial<
@@ -261,5 +261,7 @@ export interface Records {
 export interface RecordStore extends Records {
   /** Runs `work` all or nothing. It can run again after a conflict, so it must change nothing but `records`. */
   transaction<T>(work: (records: Records) => Promise<T>): Promise<T>;
+  /** @throws KronaError DATABASE_UNAVAILABLE, DATABASE_BUSY, DATABASE_READ_ONLY when records can't be written just now */
+  check(): Promise<void>;
   close(): Promise<void>;
 }

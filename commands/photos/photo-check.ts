@@ -8,7 +8,7 @@ import { Picture } from '../../core/pictures/picture.ts';
 
 /** Largest file, bytes. */
 export const MAX_PHOTO_BYTES = 32 * 1024 * 1024;
-const WANTED = 'send a PNG, JPEG, WebP, GIF or AVIF file';
+const WANTED = 'send a PNG, JPEG, WebP, GIF, TIFF or AVIF file';
 
 interface CheckedPhoto {
   readonly png: Buffer;

@@ -22,7 +22,7 @@ const LONGEST = 20;
 /** Pictures decoded at once in this process. */
 const slots = new Slots(2);
 
-const WANTED = 'send a PNG, JPEG, WebP, GIF or AVIF file';
+const WANTED = 'send a PNG, JPEG, WebP, GIF, TIFF or AVIF file';
 
 /** An encoded picture whose header was read and found within the limits. */
 export class Picture {
@@ -60,8 +60,8 @@ export class Picture {
     const head = typeof source === 'string' ? await readHead(source) : source;
     const format = formatOf(head);
     if (format === null) throw notImage(`${name} is not a readable image; ${WANTED}.`);
-    if (format.name === 'HEIC') throw heic(name);
-    if (!format.decoded) throw notImage(`${name} is ${format.name}, not a photo; ${WANTED}.`);
+    if (format.kind === 'photo') throw unreadable(name, format.name);
+    if (format.kind === 'other') throw notImage(`${name} is ${format.name}, not a photo; ${WANTED}.`);
     const first = canHaveFrames(format.name)
       ? firstFrame(format.name, typeof source === 'string' ? await readWhole(source, name) : source)
       : null;
@@ -69,7 +69,7 @@ export class Picture {
     const header = await inTurn(name, format.name, () =>
       sharp(readable, { limitInputPixels: false, failOn: 'error' }).metadata(),
     );
-    if (header.compression === 'hevc') throw heic(name);
+    if (header.compression === 'hevc') throw unreadable(name, 'HEIC');
     checkLimits(header, name);
     return new Picture(readable, name, header, first !== null);
   }
@@ -115,28 +115,23 @@ async function readHead(path: string): Promise<Uint8Array> {
 }
 
 /** Bytes of a channel's value, by sharp's names of depths. */
-const DEPTHS: Readonly<Record<string, number>> = {
-  uchar: 1,
-  char: 1,
-  ushort: 2,
-  short: 2,
-  uint: 4,
-  int: 4,
-  float: 4,
-  complex: 8,
-  double: 8,
-  dpcomplex: 16,
-};
+const DEPTHS: Readonly<Record<string, number>> = { uchar: 1, ushort: 2 };
 
 function checkLimits(header: Metadata, name: string): void {
   const { width, channels, depth, format } = header;
+  const bytesEach = DEPTHS[depth];
+  // White is 1 in some files of fractions and anything in others, so they could become black.
+  if (bytesEach === undefined)
+    throw notImage(
+      `${name} holds ${depth} numbers, whose black and white are not known. Save it with 8 or 16 bits a channel.`,
+    );
   const height = header.pageHeight ?? header.height;
   const most = format === 'heif' ? MAX_AVIF_PIXELS : MAX_PIXELS;
   if (width * height > most)
     throw tooLarge(
       `${name} has ${width}×${height} pixels; at most ${most / 1e6} megapixels are allowed. Send a smaller copy.`,
     );
-  const bytes = width * height * channels * (DEPTHS[depth] ?? 16);
+  const bytes = width * height * channels * bytesEach;
   if (bytes > MAX_FRAME_BYTES)
     throw tooLarge(
       `${name} takes ${Math.ceil(bytes / 1024 ** 2)} MiB when it is decoded; at most ${MAX_FRAME_BYTES / 1024 ** 2} MiB are allowed. ` +
@@ -180,5 +175,5 @@ function slow(name: string, cause?: unknown): KronaError {
 
 const tooLarge = (message: string): KronaError => new KronaError('PHOTO_TOO_LARGE', message);
 const notImage = (message: string): KronaError => new KronaError('PHOTO_NOT_IMAGE', message);
-const heic = (name: string): KronaError =>
-  notImage(`${name} is in Apple’s HEIC format, which Krona can’t read. Send it as JPEG.`);
+const unreadable = (name: string, format: string): KronaError =>
+  notImage(`${name} is ${format}, which Krona can’t read. Send it as JPEG or PNG.`);

@@ -6,7 +6,6 @@ import type { Run } from '../../core/records.ts';
 import { hasEnded } from '../../core/work-state.ts';
 import { endWork, SETS } from './carry-out.ts';
 import type { WorkerContext } from './context.ts';
-import { releaseWaiting } from './waiting-sets.ts';
 
 type Context = Pick<WorkerContext, 'records' | 'dataFolder' | 'log'>;
 
@@ -29,7 +28,7 @@ export async function sweepRuns(context: Context): Promise<void> {
     });
 }
 
-/** Cleans up after an ended run: no files stay, as its adapters are blobs, no set stays open, and none waits for it. */
+/** Cleans up after an ended run: no files stay, as its adapters are blobs, and no set of its samples stays open. */
 export async function tidyRun(
   runId: string,
   { records, dataFolder }: Pick<Context, 'records' | 'dataFolder'>,
@@ -42,7 +41,6 @@ export async function tidyRun(
     const state = run.state === 'cancelled' ? 'cancelled' : 'failed';
     await endWork(SETS, set.id, { state, failure: run.failure }, records);
   }
-  await releaseWaiting(run, records);
   if (run.settings.method === 'full') await dropCheckpoints(run, records);
 }
 

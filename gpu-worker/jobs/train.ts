@@ -160,7 +160,7 @@ class Training {
     };
     const { engine, log } = this.#context;
     const result = await engine.train(ask, options).catch((error: unknown): Promise<TrainResult> => {
-      if (!(error instanceof KronaError && error.code === 'RESUME_MISMATCH')) throw error;
+      if (!(error instanceof KronaError && error.code.startsWith('RESUME_'))) throw error;
       log.warn({ error, id: this.#run.id }, 'the run cannot be resumed, so training starts again');
       return engine.train({ ...ask, restart: true }, options);
     });

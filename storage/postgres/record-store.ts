@@ -58,6 +58,7 @@ export async function openRecords(url: string, onError: (error: Error) => void):
     ...recordsOn(database),
     transaction: (work) =>
       database.transaction('SERIALIZABLE', (transaction) => work(recordsOn(transaction))),
+    check: () => database.check(),
     close: () => database.close(),
   };
 }

@@ -52,9 +52,13 @@ const setsOfRun: Operation<'setsOfRun'> = (db) => (runId) =>
   db.query<PictureSet>(sql`
     SELECT ${SET} FROM krona.picture_set WHERE run_id = ${runId} ORDER BY made`);
 
-const setsAwaiting: Operation<'setsAwaiting'> = (db) => (runId) =>
+const setsToRelease: Operation<'setsToRelease'> = (db) => () =>
   db.query<PictureSet>(sql`
-    SELECT ${SET} FROM krona.picture_set WHERE awaits_run_id = ${runId} AND state = 'queued' ORDER BY made`);
+    SELECT ${SET} FROM krona.picture_set
+    WHERE awaits_run_id IS NOT NULL AND state = 'queued' AND EXISTS (
+      SELECT FROM krona.run WHERE run.id = awaits_run_id AND run.state NOT IN ('queued', 'running')
+    )
+    ORDER BY made`);
 
 const updateSet: Operation<'updateSet'> = (db) => async (id, change) => {
   const columns = assignments({
@@ -129,7 +133,7 @@ export const setOperations = {
   addSet,
   set,
   setsOfRun,
-  setsAwaiting,
+  setsToRelease,
   updateSet,
   deleteSet,
   addPicture,

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import sharp from 'sharp';
 import { WebSocket } from 'ws';
 import { type Bot, startBot } from '../../bot/main.ts';
+import { readConfig } from '../../core/config.ts';
 import { LIMITS } from '../../core/rules.ts';
 import { until } from '../helpers/until.ts';
 import { openHouse, type TestHouse } from '../helpers/house.ts';
@@ -233,6 +234,30 @@ describe('a proxy', () => {
     expect(
       await mia.ask('POST', `${GENERAL}/messages`, message('hello'), { origin: 'https://evil.example' }),
     ).toMatchObject({ status: 403, code: 'FOREIGN_REQUEST' });
+  });
+
+  it('that is trusted names the hosts that members opened, one for each proxy on the way', async () => {
+    const behind = await startBot(
+      house.storage,
+      await readConfig({
+        KRONA_DATA: house.config.dataFolder,
+        KRONA_PORT: '0',
+        KRONA_TRUSTED_PROXIES: '127.0.0.1',
+        KRONA_ACCESS_KEY: KEYS.join(','),
+      }),
+      { log },
+    );
+    const from = async (origin: string, hosts: string) => {
+      const headers = { origin, 'x-forwarded-host': hosts, 'content-type': 'application/json' };
+      const body = JSON.stringify({ key: KEYS[0] });
+      const asked = fetch(`http://127.0.0.1:${behind.port}/api/key`, { method: 'POST', headers, body });
+      return (await asked).status;
+    };
+    expect(await from(PUBLIC, 'krona.example.org:443, inner')).toBe(200);
+    expect(await from(PUBLIC, 'inner, KRONA.example.org')).toBe(200);
+    expect(await from('https://evil.example', 'krona.example.org')).toBe(403);
+    expect(await from('null', 'krona.example.org')).toBe(403);
+    await behind.stop();
   });
 });
 

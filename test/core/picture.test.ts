@@ -67,6 +67,25 @@ it('an AVIF takes 20 bytes a pixel to decode, so it can have fewer pixels', asyn
   await expect(Picture.open(large, 'large.avif')).rejects.toMatchObject({ code: 'PHOTO_TOO_LARGE' });
 });
 
+it('numbers whose white is not known are refused, and do not become black', async () => {
+  const grey = sharp({ create: { width: 64, height: 64, channels: 3, background: '#888' } });
+  const fractions = await grey.toColourspace('scrgb').tiff({ compression: 'none' }).toBuffer();
+  expect((await sharp(fractions).metadata()).depth).toBe('float');
+  await expect(Picture.open(fractions, 'a.tif')).rejects.toThrow(/a\.tif holds float numbers.*8 or 16 bits/);
+});
+
+it.each([
+  ['HEIC', 'ftypheic\0\0\0\0mif1heic'],
+  ['HEIC', 'ftypmif1\0\0\0\0mif1heix'],
+  ['JPEG XL', 'JXL \r\n\x87\n'],
+])('a photo in %s, which no decoder here reads, is told how to be sent', async (format, start) => {
+  const size = format === 'HEIC' ? '\x18' : '\x0c';
+  const head = Buffer.from(`\0\0\0${size}${start}`.padEnd(100, '\0'), 'latin1');
+  await expect(Picture.open(head, 'cat')).rejects.toThrow(
+    `cat is ${format}, which Krona can’t read. Send it as JPEG or PNG.`,
+  );
+});
+
 it('work keeps its slot until it ends', async () => {
   const slots = new Slots(1);
   let end!: () => void;
