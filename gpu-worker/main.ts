@@ -8,7 +8,8 @@ import { Engine } from './engine/engine.ts';
 import type { Log } from '../core/log.ts';
 import type { WorkerContext } from './jobs/context.ts';
 import { imagineJob } from './jobs/imagine.ts';
-import { sweepRuns, trainJob } from './jobs/train.ts';
+import { sweepRuns } from './jobs/sweep-runs.ts';
+import { trainJob } from './jobs/train.ts';
 
 export interface Worker {
   readonly model: ModelCard;
@@ -52,6 +53,7 @@ export async function startWorker(storage: Storage, config: Config, { log }: Wor
       await jobs.work('train', trainJob(context)),
     ];
     const stopSweeping = sweepDaily(records, blobs, {
+      before: () => sweepRuns(context),
       onSwept: (removed) => removed > 0 && log.info({ removed }, 'removed files that nothing needs any more'),
       onError: (error) => log.warn({ error }, 'could not look for files that nothing needs any more'),
     });

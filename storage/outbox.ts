@@ -26,7 +26,7 @@ interface OutboxOptions {
 const BATCH = 50;
 
 /** Longest pause between rounds that fail, ms. */
-const LONGEST_PAUSE = 30_000;
+const LONGEST_PAUSE = 10_000;
 
 /**
  * Starts moving jobs, queues sets when the run has ended that they wait for, and looks from time to time whether the queue has lost any (reconcile.ts). The returned function

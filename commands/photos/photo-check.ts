@@ -42,7 +42,7 @@ export async function checkPhoto(bytes: Uint8Array, name: string): Promise<Check
       .toColourspace('srgb')
       .png({ compressionLevel: 6, adaptiveFiltering: false, palette: false }),
   );
-  const notes = (photo.header.pages ?? 1) > 1 ? ['only the first frame of the animation is kept'] : [];
+  const notes = photo.hasFrames ? ['only the first frame of the animation is kept'] : [];
   return { png: data, width: info.width, height: info.height, notes };
 }
 

@@ -24,10 +24,6 @@ const FORMATS: readonly (readonly [PictureFormat['kind'], string, RegExp])[] = [
   ['other', 'PDF', /^%PDF/],
 ];
 
-/** Whether a file starts as an animated AVIF. */
-export const isAnimatedAvif = (head: Uint8Array): boolean =>
-  /^ftypavis/.test(Buffer.from(head.subarray(4, 12)).toString('latin1'));
-
 /** Bytes that `formatOf` looks at. */
 export const HEAD_BYTES = 64;
 

@@ -14,7 +14,7 @@ export const SET = sql`
   revision, created_at AS "createdAt", ended_at AS "endedAt"`;
 
 export const PICTURE = sql`
-  id, set_id AS "setId", index, blob_hash AS "blobHash", width, height, seed, adapter_id AS "adapterId",
+  id, set_id AS "setId", index, blob_hash AS "blobHash", size, width, height, seed, adapter_id AS "adapterId",
   unsafe, sensitive`;
 
 /**
@@ -92,13 +92,13 @@ const deleteSet: Operation<'deleteSet'> = (db) => async (id, how) => {
 
 const addPicture: Operation<'addPicture'> = (db) => async (picture) => {
   const { id, setId, index, blobHash, width, height, seed, adapterId } = picture;
-  const { unsafe = null, sensitive = false } = picture;
+  const { unsafe = null, sensitive = false, size = 0 } = picture;
   await db.query(sql`
     WITH added AS (
       INSERT INTO krona.picture (
-        id, set_id, index, blob_hash, width, height, seed, adapter_id, unsafe, sensitive
+        id, set_id, index, blob_hash, size, width, height, seed, adapter_id, unsafe, sensitive
       ) VALUES (
-        ${id}, ${setId}, ${index}, ${blobHash}, ${width}, ${height}, ${seed}, ${adapterId}, ${unsafe}, ${sensitive}
+        ${id}, ${setId}, ${index}, ${blobHash}, ${size}, ${width}, ${height}, ${seed}, ${adapterId}, ${unsafe}, ${sensitive}
       )
       ON CONFLICT (set_id, index) DO NOTHING
       RETURNING set_id

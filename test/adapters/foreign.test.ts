@@ -205,6 +205,9 @@ describe("PEFT's patterns", () => {
     expect(['mid_block.a-b', 'z.attnat', 'xxy', 'other'].map(value)).toEqual([1, 2, 3, undefined]);
     const slow = patternValues({ '(a+)+b': 1 }, 'rank_pattern');
     expect(() => slow('a'.repeat(60))).toThrow(/too long/);
+    const optional = patternValues({ [`${'a?'.repeat(40)}${'a'.repeat(40)}`]: 1 }, 'rank_pattern');
+    const name = 'a'.repeat(40);
+    expect(() => optional(`${name}.${name}!`)).toThrow(/too long/);
     expect(patternValues({ 'x[]y]z': 1 }, 'rank_pattern')('x]z')).toBe(1);
     expect(() => patternValues({ 'attn1\\1to_q': 1 }, 'rank_pattern')).toThrow(/to a group by its number/);
     // JavaScript would put it first.

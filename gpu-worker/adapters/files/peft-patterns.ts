@@ -54,9 +54,11 @@ export function patternValues(patterns: unknown, field: string): (name: string) 
   };
 }
 
-/** At most two repetitions, and none of a group: polynomial time, without a watchdog for each match. */
-const isQuick = (key: string): boolean =>
-  !/\)[*+{]/.test(key) && (key.match(/[*+{]/g)?.length ?? 0) <= 2 && key.length <= 512;
+/** At most two repetitions or optional signs, and none of a group: polynomial time, without a watchdog for each match. */
+function isQuick(key: string): boolean {
+  const repetitions = key.replace(/\(\?/g, '(').match(/[*+{?]/g) ?? [];
+  return !/\)[*+{?]/.test(key) && repetitions.length <= 2 && key.length <= 512;
+}
 
 /** An expression of Python as one of JavaScript, which differ in names of groups and in `\A` and `\Z`. */
 function expression(key: string, field: string): RegExp {
