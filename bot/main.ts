@@ -17,6 +17,7 @@ import type { Log } from '../core/log.ts';
 import { Outages } from './outages.ts';
 import { VoteDesk } from './votes.ts';
 import { Identity } from './web/identity.ts';
+import { Pace } from './web/pace.ts';
 import { buildPage } from './web/page.ts';
 import { mountWeb } from './web/routes.ts';
 import { Uploads } from './web/uploads.ts';
@@ -54,7 +55,8 @@ export async function startBot(storage: Storage, config: Config, { log }: BotOpt
   const web = new WebGateway({ context, secret, access: webAccess, uploads, log });
   const secure = config.publicUrl?.startsWith('https:') ?? false;
   const identity = new Identity({ records: storage.records, secret, access: webAccess, secure });
-  mountWeb(app, { gateway: web, context, uploads, page, identity });
+  const pace = webAccess.local ? null : new Pace();
+  mountWeb(app, { gateway: web, context, uploads, page, identity, pace, sockets });
   // Until the server listens, the port that it asked for.
   let address = config.publicUrl ?? `http://localhost:${config.port}`;
   const link = (hash: string, fileName: string): string =>

@@ -25,6 +25,8 @@ const LOOK_EVERY = 1_000;
 const BEAT_EVERY = 15_000;
 /** Who is here is told at most this often, ms: many come and go at once when a connection is lost or the bot restarts. */
 const PRESENCE_EVERY = 500;
+/** Open pages of one member. */
+const MOST_OF_MEMBER = 50;
 /** Members that a page can show as here; the others are counted. */
 const MOST_SHOWN = 50;
 
@@ -83,9 +85,13 @@ export class Hub {
     await this.#lanes.idle();
   }
 
-  enter(viewer: Viewer): void {
+  /** Takes a viewer in; false when the member has as many as they can. */
+  enter(viewer: Viewer): boolean {
+    const own = [...this.#places.keys()].filter(({ member }) => member.id === viewer.member.id);
+    if (own.length >= MOST_OF_MEMBER) return false;
     this.#places.set(viewer, null);
     if (this.#outage !== null) viewer.send({ type: 'outage', text: this.#outage });
+    return true;
   }
 
   leave(viewer: Viewer): void {
