@@ -194,7 +194,8 @@ class BullQueue implements JobQueue {
 
   async close(): Promise<void> {
     await Promise.all([...this.#workers].map((worker) => worker.close()));
-    await Promise.all(Object.values(this.#queues).map((queue) => queue.close()));
+    // A server that is away can't be told.
+    await Promise.all(Object.values(this.#queues).map((queue) => queue.close().catch(() => undefined)));
     await this.#backend.close();
   }
 }

@@ -86,6 +86,12 @@ describe('work whose job is in no queue', () => {
       await loseQueue(storage, async () => {
         await redis.stop();
         redis = await startRedis(Number(new URL(redis.url).port));
+        const isBack = () =>
+          storage.jobs.check().then(
+            () => true,
+            () => false,
+          );
+        await until(isBack, 'Redis');
       });
     } finally {
       await storage.close();
