@@ -93,7 +93,8 @@ ${rows.join('\n')}`;
 }
 
 function trainingRuns(runs: ModelCardFacts['training']): string {
-  const start = runs[0]?.stages === null ? 'Started from the weights of another model' : 'Trained from scratch';
+  const start =
+    runs[0]?.stages === null ? 'Started from the weights of another model' : 'Trained from scratch';
   const later = runs.length > 1 ? '; each later run started from the weights of the one before' : '';
   return `## Training
 
