@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Card } from '../commands/card.ts';
 import { invitingEmoji } from '../commands/votes/emoji.ts';
 import type { Log } from '../core/log.ts';
-import { RecentMap } from './recent.ts';
+import { RecentMap } from '../core/recent.ts';
 
 /** Before each further try, ms. After the last, the next edit of the message or the next start tries again. */
 const PAUSES = [1_000, 5_000, 30_000, 2 * 60_000, 10 * 60_000];
