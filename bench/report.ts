@@ -40,9 +40,10 @@ function isMet({ value, goal }: Row): boolean {
 export function markdown({ date, cpu, cores, node, onnxruntime, model, rows }: Results): string {
   const lines = rows.map((row) => {
     const { what, value, unit, goal, detail } = row;
+    const [goalUnit = unit] = unit.split(' ');
     const wanted =
-      goal === null ? '' : `${goal.sign} ${goal.value} ${unit.split(' ')[0]} ${isMet(row) ? '✓' : '✗'}`;
-    return `| ${what} | ${short(value)} ${unit} | ${wanted} | ${detail} |`;
+      goal === null ? '' : `${goal.sign} ${inUnit(goal.value, goalUnit)} ${isMet(row) ? '✓' : '✗'}`;
+    return `| ${what} | ${inUnit(short(value), unit)} | ${wanted} | ${detail} |`;
   });
   return [
     `Medians of one run of \`npm run bench\` on ${cores} cores (${cpu}), ${date.slice(0, 10)}, Node ${node}, onnxruntime ${onnxruntime}, model ${model}.`,
@@ -53,6 +54,9 @@ export function markdown({ date, cpu, cores, node, onnxruntime, model, rows }: R
     '',
   ].join('\n');
 }
+
+const inUnit = (value: number | string, unit: string): string =>
+  unit.startsWith('%') ? `${value}${unit}` : `${value} ${unit}`;
 
 /** Three digits, without an exponent. */
 export const short = (value: number): string =>
