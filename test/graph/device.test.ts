@@ -9,18 +9,18 @@ const machineWith =
     present.includes(device) ? null : 'no such card';
 
 describe('the device', () => {
-  it('is CUDA where it is there, and nothing is said', async () => {
+  it('is CUDA where available, without a message', async () => {
     expect(await chooseDevice(null, machineWith('cpu', 'cuda'))).toEqual({ device: 'cuda', notice: null });
   });
 
-  it('is the CPU without CUDA, also beside WebGPU, and one line says why', async () => {
+  it('is the CPU without CUDA, even with WebGPU, and one line says why', async () => {
     const { device, notice } = await chooseDevice(null, machineWith('cpu', 'webgpu'));
     expect(device).toBe('cpu');
     expect(notice).toMatch(/^Computing on the CPU, because CUDA is missing \(no such card\).*docs\/gpu\.md/);
     expect(notice).not.toContain('\n');
   });
 
-  it('is the one that was asked for, or none', async () => {
+  it('is the requested one, or an error', async () => {
     expect(await chooseDevice('webgpu', machineWith('cpu', 'webgpu', 'cuda'))).toEqual({
       device: 'webgpu',
       notice: null,
@@ -33,7 +33,7 @@ describe('the device', () => {
   });
 });
 
-it('the runtime runs on the CPU, and tells in a line what a device lacks', async () => {
+it('the runtime runs on the CPU, and says in one line what a device lacks', async () => {
   expect(await tryDevice('cpu')).toBeNull();
   const reason = await tryDevice('cuda');
   // Null on a machine that has it.

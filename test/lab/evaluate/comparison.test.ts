@@ -86,7 +86,7 @@ describe('the plan', () => {
     for (const [a1, a2] of size.factors) expect(size.factors).toContainEqual([a2, a1]);
   });
 
-  it('names a result by what decides it and nothing else', () => {
+  it('names a result by exactly the settings that decide it', () => {
     const cell = result({ subject: 'police car' }, 0);
     expect(cellKey(cell)).toBe('police-car.krona-2x8-lr0.001-steps200-seed0');
     expect(cellKey({ ...cell, rank: 99 })).toBe(cellKey(cell));
@@ -124,12 +124,12 @@ describe('claims', () => {
     for (const value of [estimate, low, high]) expect(value).toBeCloseTo(0.1, 9);
   });
 
-  it('weigh each kind of what was asked the same', () => {
+  it('weigh each kind of request the same', () => {
     expect(alignmentOf({ background: 1, partner: 0.5, style: 0 })).toBeCloseTo(0.5, 12);
     expect(alignmentOf({ background: 0, partner: 0, style: 0.9 })).toBeCloseTo(0.3, 12);
   });
 
-  it('score what has the subject and what was asked above what has one of them', () => {
+  it('score pictures with both subject and request above those with one of them', () => {
     const score = (fidelity: number, alignment: number): number =>
       scoreOf({ ...result({}, alignment), fidelity: { one: fidelity } });
     expect(score(0.6, 0.6)).toBeCloseTo(0.6);
@@ -153,7 +153,7 @@ describe('claims', () => {
     expect(smaller(results.slice(0, 1), alignmentOf)).toMatchObject({ units: 0 });
   });
 
-  it('measure spread, mirror images and steps within each subject', () => {
+  it('measure spread, swapped factors and steps within each subject', () => {
     const rates = subjects.flatMap((subject) =>
       [1e-3, 5e-3].flatMap((lr, i) => [
         result({ subject, lr }, 0.5 + 0.1 * i),
@@ -175,7 +175,7 @@ describe('claims', () => {
     expect(enough(steps).estimate).toBeCloseTo(-0.1, 9);
   });
 
-  it('are told true, false or undecided, whichever they are', () => {
+  it('are judged true, false or undecided', () => {
     const make = (gain: number) =>
       testClaims({
         rates: subjects.flatMap((subject) =>
@@ -206,7 +206,7 @@ describe('claims', () => {
     expect(worse[3]!.text).toContain('500 steps');
   });
 
-  it('take each method at its own best rate', () => {
+  it("use each method's own best rate", () => {
     const results = (['krona', 'lora', 'full'] as const).flatMap((method, m) =>
       [1e-4, 1e-3, 1e-2].map((lr, i) => result({ method, lr }, i === m ? 0.9 : 0.1)),
     );
