@@ -4,7 +4,7 @@
  *
  *   --models sd15,sdxl    sd15 by default: 8 GiB of memory; sdxl takes 16 GiB
  *   --steps KIND,KIND     sampling,training by default
- *   --python PATH         with the packages of test/fixtures/requirements.txt; ours alone without it
+ *   --python PATH         with the packages of test/fixtures/requirements.txt; without it, only Krona is measured
  *   --theirs DTYPE        diffusers' dtype: float32 by default; a row with bfloat16 is shown, not kept
  *   --rounds N            processes of each kind, 2 by default; each times --repeats N steps (2) after its first
  *   --folder PATH         folder for the models, which are kept (4 and 13 GiB)

@@ -16,7 +16,7 @@ export type ChatSetting = keyof ChannelSettings;
 /** The option that changes a setting. */
 export type ChatName<Key extends ChatSetting> = Table[Key]['chat']['name'];
 
-/** Those of trainings alone. */
+/** Only those of trainings. */
 export type TrainSettings = Pick<ChannelSettings, ChatKeys<typeof TRAIN_SETTINGS>>;
 
 /** What commander gives for the options of a table: those that were typed, checked. */
