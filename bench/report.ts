@@ -1,3 +1,4 @@
+import { at } from '../core/at.ts';
 /** @file The measured figures and their table: one row per figure, with its goal. */
 
 export interface Goal {
@@ -66,5 +67,5 @@ export function median(values: readonly number[]): number {
   if (values.length === 0) throw new Error('a median of nothing: too few measurements were taken');
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+  return sorted.length % 2 === 1 ? at(sorted, middle) : (at(sorted, middle - 1) + at(sorted, middle)) / 2;
 }

@@ -41,7 +41,7 @@ export function composite(
 ): void {
   const area = window.width * window.height;
   for (let c = 0; c < 3; c++) {
-    out.fill(rgb[c]! / 127.5 - 1, offset + c * area, offset + (c + 1) * area);
+    out.fill(at(rgb, c) / 127.5 - 1, offset + c * area, offset + (c + 1) * area);
   }
   for (const one of placed) drawSprite(out, offset, window, one);
 }
