@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import type { Result } from '../../../lab/evaluate/compare-subject.ts';
 import {
@@ -175,35 +176,43 @@ describe('claims', () => {
     expect(enough(steps).estimate).toBeCloseTo(-0.1, 9);
   });
 
+  const make = (gain: number) =>
+    testClaims({
+      rates: subjects.flatMap((subject) =>
+        [1e-3, 5e-3, 2e-2].flatMap((lr, i) => [
+          result({ subject, lr }, 0.5 + (lr === 2e-2 ? -0.5 : (0.1 - gain) * i)),
+          result({ subject, lr, method: 'lora' }, 0.5 + 0.1 * i),
+        ]),
+      ),
+      methods: subjects.flatMap((subject) => [
+        result({ subject, seed: 1 }, 0.5 + gain),
+        result({ subject, seed: 1, method: 'lora' }, 0.5),
+      ]),
+      forms: subjects.flatMap((subject) => [
+        result({ subject, a1: 2, a2: 8 }, 0.5 + gain),
+        result({ subject, a1: 8, a2: 2 }, 0.5),
+        result({ subject, method: 'lora', rank: 1 }, 0.2),
+        result({ subject, method: 'lora', rank: 8 }, 0.5),
+      ]),
+      steps: subjects.flatMap((subject) => [
+        result({ subject, steps: 500 }, 0.5 + gain),
+        result({ subject, steps: 1000 }, 0.5),
+      ]),
+    });
+
   it('are judged true, false or undecided', () => {
-    const make = (gain: number) =>
-      testClaims({
-        rates: subjects.flatMap((subject) =>
-          [1e-3, 5e-3, 2e-2].flatMap((lr, i) => [
-            result({ subject, lr }, 0.5 + (lr === 2e-2 ? -0.5 : (0.1 - gain) * i)),
-            result({ subject, lr, method: 'lora' }, 0.5 + 0.1 * i),
-          ]),
-        ),
-        methods: subjects.flatMap((subject) => [
-          result({ subject, seed: 1 }, 0.5 + gain),
-          result({ subject, seed: 1, method: 'lora' }, 0.5),
-        ]),
-        forms: subjects.flatMap((subject) => [
-          result({ subject, a1: 2, a2: 8 }, 0.5 + gain),
-          result({ subject, a1: 8, a2: 2 }, 0.5),
-          result({ subject, method: 'lora', rank: 1 }, 0.2),
-          result({ subject, method: 'lora', rank: 8 }, 0.5),
-        ]),
-        steps: subjects.flatMap((subject) => [
-          result({ subject, steps: 500 }, 0.5 + gain),
-          result({ subject, steps: 1000 }, 0.5),
-        ]),
-      });
     expect(make(0.05).map(({ verdict }) => verdict)).toEqual(['true', 'true', 'true', 'true']);
     const worse = make(-0.05);
     expect(worse.map(({ verdict }) => verdict)).toEqual(['false', 'false', 'false', 'false']);
     expect(worse[0]!.text).toContain("56% of LoRA's parameters");
     expect(worse[3]!.text).toContain('500 steps');
+  });
+
+  it('are worded as in docs/evaluation-methods.md', async () => {
+    const page = await readFile('docs/evaluation-methods.md', 'utf8');
+    for (const { name, text, parts } of make(0))
+      for (const words of [`(${name}) ${text}`, ...parts.map(({ what }) => what)])
+        expect(page).toContain(`| ${words} `);
   });
 
   it("use each method's own best rate", () => {
