@@ -28,7 +28,7 @@ export async function checkFinite(
   throw new KronaError(
     'RESULT_NOT_FINITE',
     `${stage} gave numbers that are NaN or infinite. Try a lower guidance scale or adapter strength, or 32-bit numbers; the ` +
-      "model's files hold none.",
+      "model's files have none.",
   );
 }
 

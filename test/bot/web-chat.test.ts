@@ -427,10 +427,10 @@ describe('a long conversation', () => {
       const top = () => read.evaluate((element) => Math.round(element.getBoundingClientRect().top));
       await expect.poll(() => frame.evaluate((element) => element.scrollTop)).toBe(0);
       const before = await top();
-      const height = await frame.evaluate((element) => element.scrollHeight);
       await button.evaluate((element: HTMLElement) => element.click());
-      await expect.poll(() => frame.evaluate((element) => element.scrollHeight)).toBeGreaterThan(height);
-      expect(Math.abs((await top()) - before)).toBeLessThan(4);
+      const earliest = Math.max(1, first - EARLIER_LINES);
+      await mia.getByText(`line ${earliest}.`, { exact: true }).waitFor({ state: 'attached' });
+      await expect.poll(async () => Math.abs((await top()) - before)).toBeLessThan(4);
     }
     await mia.getByText('line 1.', { exact: true }).waitFor();
     await button.waitFor({ state: 'detached' });
