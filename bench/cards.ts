@@ -2,24 +2,20 @@
  * @file Memory and time of SDXL and SD 1.5 on graphics cards, computed from the graphs that would run there and printed
  * as the tables of docs/gpu.md: `npx tsx bench/cards.ts`. It needs no weights, only their shapes.
  */
-import { at } from '../core/at.ts';
 import { adapterLayout, type AdapterShapes } from '../gpu-worker/adapters/adapter.ts';
 import { adapterInputs } from '../gpu-worker/adapters/adapter-inputs.ts';
 import { ADAPTER_METHODS } from '../gpu-worker/adapters/methods.ts';
 import type { Precision } from '../gpu-worker/graph/compile.ts';
 import * as op from '../gpu-worker/graph/ops.ts';
-import { sizeOf, type Tensor } from '../gpu-worker/graph/tensor.ts';
-import { ARCHITECTURES } from '../gpu-worker/models/architecture.ts';
+import type { Tensor } from '../gpu-worker/graph/tensor.ts';
 import { decoderOutputs } from '../gpu-worker/models/autoencoder.ts';
-import { clipTextConfig, unetConfig, vaeConfig } from '../gpu-worker/models/model-configs.ts';
 import type { ModelFolder } from '../gpu-worker/models/model-folder.ts';
-import { frozenParameters, type ModelTensor, type ParameterShape } from '../gpu-worker/models/parameters.ts';
-import { clipParameters, unetParameters, vaeParameters } from '../gpu-worker/models/part-parameters.ts';
-import { SINGLE_FILE_MODELS, type TextEncoderPart } from '../gpu-worker/models/single-file/architectures.ts';
+import { frozenParameters } from '../gpu-worker/models/parameters.ts';
+import { publishedModel } from '../gpu-worker/models/published-model.ts';
 import { unet, unetInputs } from '../gpu-worker/models/unet.ts';
 import { adapterOutputs } from '../gpu-worker/training/adapter-graph.ts';
 import { noiseSchedule } from '../gpu-worker/training/noise-schedule.ts';
-import { countFlops } from './flops.ts';
+import { countFlops } from '../gpu-worker/graph/flops.ts';
 import { graphMemory } from './peak-memory.ts';
 
 /** Published torch rates for SDXL in 16 bits on these cards (it/s × 12 TFLOP), TFLOP per second. */
@@ -31,42 +27,6 @@ const CARDS = [
 ] as const;
 /** Memory that driver, context, cuDNN's workspaces and the runtime's arena take on a card, GiB: an assumption. */
 const OVERHEAD = 1.5;
-
-/** A published model with 16-bit weights that exist nowhere. */
-function published(architecture: ModelFolder['architecture']): ModelFolder {
-  const entry = at(
-    SINGLE_FILE_MODELS.filter((model) => model.architecture === architecture),
-    0,
-  );
-  const unetOwn = unetConfig('unet', entry.unet, ARCHITECTURES[architecture].timeIds);
-  const vae = vaeConfig('vae', entry.vae);
-  const textEncoder = ({ part, config, projected }: TextEncoderPart) => {
-    const own = clipTextConfig(part, config, projected);
-    return { name: part, config: own, tensors: nowhere(clipParameters(own)) };
-  };
-  const [first, ...more] = entry.textEncoders;
-  return {
-    name: ARCHITECTURES[architecture].label,
-    path: '/',
-    architecture,
-    textEncoders: [textEncoder(first), ...more.map(textEncoder)],
-    tokenizers: [{ folder: '/' }],
-    unet: { name: 'unet', config: unetOwn, tensors: nowhere(unetParameters(unetOwn)) },
-    vae: { name: 'vae', config: vae, tensors: nowhere(vaeParameters(vae)) },
-    scheduler: entry.scheduler,
-    forceZerosForEmptyPrompt: entry.forceZerosForEmptyPrompt,
-    extra: [],
-  };
-}
-
-function nowhere(shapes: readonly ParameterShape[]): Map<string, ModelTensor> {
-  return new Map(
-    shapes.map(({ name, shape }) => [
-      name,
-      { name, dtype: 'F16', shape, path: '/weights.safetensors', offset: 0, length: 2 * sizeOf(shape) },
-    ]),
-  );
-}
 
 const GIB = 2 ** 30;
 const gib = (bytes: number): string => (bytes / GIB).toFixed(bytes < GIB ? 2 : 1);
@@ -117,7 +77,7 @@ for (const [architecture, side] of [
   ['sdxl', 1024],
   ['sd1', 512],
 ] as const) {
-  const model = published(architecture);
+  const model = publishedModel(architecture, '/weights.safetensors');
   const shapes = ADAPTER_METHODS.krona.shapes(model, { a1: 4, a2: 64 });
   process.stderr.write(`${model.name}: ${adapterLayout(shapes).length} trained parameters\n`);
   rows.push(

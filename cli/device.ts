@@ -1,13 +1,13 @@
 /** @file `--device`: the device that a command runs on. */
 import type { Option } from 'commander';
 import { chooseDevice, useDevice } from '../gpu-worker/graph/device.ts';
-import { tryDevice } from '../gpu-worker/graph/runtime.ts';
+import { deviceTrials } from '../gpu-worker/graph/device-trial.ts';
 import { DEVICES, readDevice, type Device } from '../core/config.ts';
 import { checked } from './options.ts';
 
 export function deviceOption(): Option {
   const data = { description: 'Device to run on', type: 'text', choices: DEVICES } as const;
-  return checked('--device <name>', data, 'KRONA_DEVICE; otherwise cuda if available, else cpu');
+  return checked('--device <name>', data, 'KRONA_DEVICE; otherwise the best that works');
 }
 
 /**
@@ -17,7 +17,7 @@ export function deviceOption(): Option {
  * @throws KronaError DEVICE_UNAVAILABLE, KRONA_DEVICE_INVALID
  */
 export async function prepareDevice(asked?: Device): Promise<string> {
-  const { device, notice } = await chooseDevice(asked ?? readDevice(), tryDevice);
-  useDevice(device);
+  const { device, dialect, notice } = await chooseDevice(asked ?? readDevice(), deviceTrials);
+  useDevice(device, dialect);
   return notice ?? `Running on ${device}.`;
 }

@@ -21,7 +21,7 @@ export type Graph = Readonly<Record<string, Tensor>>;
 const BUILDERS = {
   text: (model) => textGraph(model, 0),
   'text-2': (model) => textGraph(model, 1),
-  unet: unetGraph,
+  unet: (model, size) => unetGraph(model, size),
   'vae-encoder': encoderGraph,
   'vae-decoder': decoderGraph,
   'krona-step': trainingGraph,
@@ -54,10 +54,11 @@ function textGraph(model: ModelFolder, index: number): Graph {
   return pooled ? { ...wanted, pooled } : wanted;
 }
 
-function unetGraph(model: ModelFolder, size: number): Graph {
+/** @param rows - pictures at once; guidance takes two for each */
+export function unetGraph(model: ModelFolder, size: number, rows = 1): Graph {
   const { config, tensors, name } = model.unet;
   const side = size / vaeScale(model.vae.config);
-  const inputs = unetInputs(config, 1, side, side, tokensOf(model));
+  const inputs = unetInputs(config, rows, side, side, tokensOf(model));
   return { prediction: unet(config, frozenParameters(name, tensors), inputs) };
 }
 

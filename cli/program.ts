@@ -59,6 +59,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/model.ts'),
   },
   {
+    name: 'device',
+    summary: 'check what this computer computes on, and how fast',
+    load: () => import('./commands/device.ts'),
+  },
+  {
     name: 'graph',
     summary: 'print the programs that the engine runs',
     load: () => import('./commands/graph.ts'),

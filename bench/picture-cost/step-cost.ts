@@ -16,7 +16,7 @@ import { recordedParameters } from '../../gpu-worker/models/parameters.ts';
 import { SINGLE_FILE_MODELS } from '../../gpu-worker/models/single-file/architectures.ts';
 import { vaeScale } from '../../gpu-worker/models/vae.ts';
 import { randomFeeds } from '../../test/helpers/random-feeds.ts';
-import { countFlops } from '../flops.ts';
+import { countFlops } from '../../gpu-worker/graph/flops.ts';
 import { median, short } from '../report.ts';
 import { eightBitProgram, reuseGraphs, reusePrograms, type PredictionProgram } from './predictions.ts';
 

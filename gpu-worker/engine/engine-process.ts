@@ -13,7 +13,7 @@ import { Picture } from '../../core/pictures/picture.ts';
 import type { AppliedAdapter } from '../adapters/adapter-inputs.ts';
 import { modelCard } from '../adapters/model-card.ts';
 import { chooseDevice, useDevice } from '../graph/device.ts';
-import { tryDevice } from '../graph/runtime.ts';
+import { deviceTrials } from '../graph/device-trial.ts';
 import { checkModel } from '../models/model-check.ts';
 import { openModel } from '../models/open-model.ts';
 import { openMobileNet } from '../safety/mobilenet.ts';
@@ -41,8 +41,8 @@ const KEPT_ADAPTERS = 4;
 
 const [folder, refinerFolder, asked] = process.argv.slice(2) as [string, string, Device | ''];
 /** Chosen before the first session; every request fails if the device is missing. */
-const device = chooseDevice(asked || null, tryDevice).then((chosen) => {
-  useDevice(chosen.device);
+const device = chooseDevice(asked || null, deviceTrials).then((chosen) => {
+  useDevice(chosen.device, chosen.dialect);
   return chosen;
 });
 const turns = new Turns();

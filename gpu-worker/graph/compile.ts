@@ -1,5 +1,7 @@
 /** @file Compiles symbolic outputs to an ONNX program: passes, then one rule for each node. Weights stay in their files. */
 import { checkGraph } from './check.ts';
+import { currentDialect } from './device.ts';
+import type { Dialect, Precision } from './dialect.ts';
 import { GraphError } from './errors.ts';
 import { toHalfPrecision } from './half-precision.ts';
 import {
@@ -13,6 +15,7 @@ import {
 } from './onnx-model.ts';
 import { emitNode, untransposed, type Emitter } from './onnx-rules.ts';
 import { runPasses } from './passes.ts';
+import { writtenOut } from './written-out.ts';
 import * as op from './ops.ts';
 import type { DType, Shape } from './primitives.ts';
 import { reachable, type Node, type Tensor } from './tensor.ts';
@@ -52,12 +55,13 @@ export type FeedsOf<Specs> = {
 /** External files are named from the root, so that one program can use files of many folders, links resolved. */
 const WEIGHTS_FOLDER = '/';
 
-/** The type that a program computes in. float16 has islands of float32 (half-precision.ts). */
-export type Precision = 'float32' | 'float16';
+export type { Precision } from './dialect.ts';
 
 export interface CompileOptions {
   /** float32 by default. Inputs and outputs keep their types. */
   readonly precision?: Precision;
+  /** How the program's device wants it written: by default, the device of this process. */
+  readonly dialect?: Dialect;
 }
 
 /**
@@ -102,14 +106,14 @@ function inputsOf<Specs extends InputSpecs>(specs: Specs): { readonly [Name in k
 /** The graph that `compile` encodes. @throws GraphError GRAPH_DTYPE, GRAPH_ILLEGAL */
 export function onnxModel(
   outputs: Readonly<Record<string, Tensor>>,
-  { precision = 'float32' }: CompileOptions = {},
+  { precision = 'float32', dialect = currentDialect() }: CompileOptions = {},
 ): OnnxModel {
   for (const [name, { dtype }] of Object.entries(outputs))
     if (dtype !== 'float32')
       throw new GraphError('GRAPH_DTYPE', `output ${name} is ${dtype}; cast it to float32`);
-  const results = compiledGraph(Object.values(outputs), precision);
+  const results = compiledGraph(Object.values(outputs), precision, dialect);
   const order = reachable(results);
-  const emitter = new ModelEmitter();
+  const emitter = new ModelEmitter(dialect);
   const absorbed = absorbedTransposes(order, results);
   for (const node of order) if (!absorbed.has(node)) emitter.add(node);
   const names = Object.keys(outputs);
@@ -133,10 +137,14 @@ export function programOf<Out extends Results, In extends Feeds>(model: OnnxMode
 }
 
 /** The graph after all passes, which `compile` emits node by node. */
-export function compiledGraph(outputs: readonly Tensor[], precision: Precision): Tensor[] {
-  if (precision === 'float32') return runPasses(outputs);
+export function compiledGraph(
+  outputs: readonly Tensor[],
+  precision: Precision,
+  dialect = currentDialect(),
+): Tensor[] {
   checkGraph(outputs, 'building');
-  return runPasses(toHalfPrecision(outputs));
+  const plain = runPasses(outputs, [writtenOut(dialect)]);
+  return runPasses(precision === 'float32' ? plain : toHalfPrecision(plain));
 }
 
 /** Inputs, weights and outputs share one namespace. The runtime's own error doesn't name the duplicate. */
@@ -168,7 +176,13 @@ class ModelEmitter implements Emitter {
   readonly inputs: OnnxValue[] = [];
   readonly #names = new Map<Tensor, string>();
   readonly #constants = new Map<string, string>();
+  readonly #once = new Map<string, string>();
   #count = 0;
+  readonly dialect: Dialect;
+
+  constructor(dialect: Dialect) {
+    this.dialect = dialect;
+  }
 
   add(node: Node): void {
     this.#names.set(node, this.#define(node));
@@ -196,6 +210,12 @@ class ModelEmitter implements Emitter {
     const output = this.#fresh(type);
     this.nodes.push({ type, inputs, outputs: [output], attributes, domain });
     return output;
+  }
+
+  once(key: string, make: () => string): string {
+    const known = this.#once.get(key) ?? make();
+    this.#once.set(key, known);
+    return known;
   }
 
   ints(values: readonly number[]): string {

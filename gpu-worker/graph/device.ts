@@ -4,49 +4,81 @@
  */
 import type { Device } from '../../core/config.ts';
 import { KronaError } from '../../core/errors.ts';
-import type { Precision } from './compile.ts';
+import { DIALECTS, type Dialect, type Precision } from './dialect.ts';
 
-/** Runs a session of one operator on a device. Returns null if it works, else the reason. */
-export type Trial = (device: Device) => Promise<string | null>;
+/** What a trial of a device has found. */
+export type Findings =
+  | {
+      readonly works: true;
+      readonly dialect: Dialect;
+      /** What it can't do as well as others of its kind, in words; empty if nothing. */
+      readonly remarks: readonly string[];
+    }
+  | { readonly works: false; readonly reason: string };
 
-export interface ChosenDevice {
+/** What is asked of a machine before its device is chosen. */
+export interface DeviceTrials {
+  /** Runs small programs on a device and compares the results with the CPU's. */
+  examine(device: Device): Promise<Findings>;
+  /** Whether a device that works is faster than the CPU: one in software is not. */
+  isFast(device: Device): Promise<boolean>;
+}
+
+export interface DeviceInUse {
   readonly device: Device;
-  /** A line for the log if no GPU was found; null otherwise. */
+  readonly dialect: Dialect;
+}
+
+export interface ChosenDevice extends DeviceInUse {
+  /** For the log: why it is not a GPU, or what the GPU can't do as well as others; null if there is nothing to say. */
   readonly notice: string | null;
 }
 
+const CPU: DeviceInUse = { device: 'cpu', dialect: DIALECTS.cpu };
+
 /**
- * Chooses the requested device; by default CUDA if it works, else the CPU. WebGPU is used only on request.
+ * Chooses the requested device; by default CUDA if it works, else WebGPU if it works and is faster than the CPU, else the
+ * CPU.
  *
  * @throws KronaError DEVICE_UNAVAILABLE when the requested device doesn't work
  */
-export async function chooseDevice(asked: Device | null, trial: Trial): Promise<ChosenDevice> {
-  if (asked === null) {
-    const reason = await trial('cuda');
-    if (reason === null) return { device: 'cuda', notice: null };
-    return {
-      device: 'cpu',
-      notice: `Computing on the CPU, because CUDA is missing (${reason}); see docs/gpu.md to install it.`,
-    };
-  }
-  const reason = asked === 'cpu' ? null : await trial(asked);
-  if (reason === null) return { device: asked, notice: null };
+export async function chooseDevice(asked: Device | null, trials: DeviceTrials): Promise<ChosenDevice> {
+  if (asked === 'cpu') return { ...CPU, notice: null };
+  if (asked === null) return chooseBest(trials);
+  const findings = await trials.examine(asked);
+  if (findings.works) return chosen(asked, findings);
   throw new KronaError(
     'DEVICE_UNAVAILABLE',
-    `The device ${asked} does not work here (${reason}). See docs/gpu.md, or use cpu.`,
+    `The device ${asked} does not work here (${findings.reason}). See docs/gpu.md, or use cpu.`,
   );
 }
 
-let current: Device = 'cpu';
-
-/** The device of every session opened from now on. */
-export function useDevice(device: Device): void {
-  current = device;
+async function chooseBest(trials: DeviceTrials): Promise<ChosenDevice> {
+  const cuda = await trials.examine('cuda');
+  if (cuda.works) return chosen('cuda', cuda);
+  const webgpu = await trials.examine('webgpu');
+  if (webgpu.works && (await trials.isFast('webgpu'))) return chosen('webgpu', webgpu);
+  const other = webgpu.works ? 'WebGPU is slower here' : `neither does WebGPU (${webgpu.reason})`;
+  return {
+    ...CPU,
+    notice: `Computing on the CPU: CUDA does not work (${cuda.reason}), and ${other}. See docs/gpu.md.`,
+  };
 }
 
-export const currentDevice = (): Device => current;
+function chosen(device: Device, { dialect, remarks }: Findings & { works: true }): ChosenDevice {
+  const notice = remarks.length === 0 ? null : `Computing on ${device}: ${remarks.join('; ')}.`;
+  return { device, dialect, notice };
+}
 
-/**
- * The precision to compile for: the CPU has no 16-bit kernels; GPUs are fastest in 16 bits and need the least memory.
- */
-export const devicePrecision = (): Precision => (current === 'cpu' ? 'float32' : 'float16');
+let current: DeviceInUse = CPU;
+
+/** The device of every session opened from now on, and how programs are written for it. */
+export function useDevice(device: Device, dialect: Dialect = DIALECTS[device]): void {
+  current = { device, dialect };
+}
+
+export const currentDevice = (): Device => current.device;
+export const currentDialect = (): Dialect => current.dialect;
+
+/** The precision to compile for. @param purpose - `training` for programs with gradients */
+export const devicePrecision = (purpose: 'training' | 'drawing'): Precision => current.dialect[purpose];

@@ -2,6 +2,8 @@
  * @file The gradient of each primitive: dL/d(each input) from dL/dy, built lazily because many inputs need none. `null`
  * where none exists, with the reason.
  */
+import { attentionParts } from './attention-parts.ts';
+import { currentDialect } from './device.ts';
 import { GraphError } from './errors.ts';
 import * as op from './ops.ts';
 import type { Primitive, Taking } from './primitives.ts';
@@ -288,9 +290,6 @@ export const gradRules: { readonly [P in Primitive]: GradRule<P> } = {
 /** The shared part of the gradients by q, k and v: three tensors in this order. */
 type Triple = readonly [Tensor, Tensor, Tensor];
 
-/** Values of P that attention's gradient holds at once (8 MiB in float32, which fit in a processor's cache). */
-const ATTENTION_PART = 2 ** 21;
-
 /**
  * By q, k and v, [B,·,H·D]. P = softmax(q kᵀ s) is recomputed for some heads and queries at a time: whole, it takes S·T
  * values per head, which at 64×64 latents exceeds everything else. dv = Pᵀ do; dP = do vᵀ; dS = P (dP - Σ dP P); dq =
@@ -303,9 +302,9 @@ function attentionGradients(y: Tensor<'attention'>, dy: Tensor): Triple {
   const [q, k, v] = [split(y.inputs[0]), split(y.inputs[1]), split(y.inputs[2])];
   const dOut = split(dy);
   const [batch, , queries] = sidesOf(q, 4);
-  const row = batch * sideOf(k, 2); // of P, in one head of each picture in the batch
-  const together = Math.min(heads, Math.max(1, Math.floor(ATTENTION_PART / (row * queries))));
-  const rows = Math.min(queries, Math.max(1, Math.floor(ATTENTION_PART / (row * together))));
+  const { attentionPart } = currentDialect();
+  const whole = { batch, heads, queries, keys: sideOf(k, 2) };
+  const { heads: together, queries: rows } = attentionParts(whole, attentionPart);
   const some: Triple[] = [];
   for (let head = 0; head < heads; head += together) {
     const part = (x: Tensor): Tensor => op.slice(x, 1, head, Math.min(heads, head + together));

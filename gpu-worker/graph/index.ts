@@ -18,7 +18,8 @@ export {
   type Results,
   type TensorData,
 } from './compile.ts';
-export { numberOf, runOnce, Session, tryDevice, type SessionOptions } from './runtime.ts';
+export { numberOf, runOnce, Session, type SessionOptions } from './runtime.ts';
+export { deviceTrials } from './device-trial.ts';
 export { chooseDevice, currentDevice, devicePrecision, useDevice, type ChosenDevice } from './device.ts';
 export { printGraph } from './print.ts';
 export { writeOnnxFile } from './onnx-file.ts';

@@ -2,13 +2,16 @@
  * @file How each primitive is written in ONNX (opset 21 and com.microsoft). Each rule emits nodes and returns the
  * name of its result. Operators are chosen for having fp32 and fp16 kernels on CPU and CUDA.
  */
+import type { Dialect } from './dialect.ts';
 import { ELEMENT, type Attribute } from './onnx-model.ts';
 import type { Leaf, Primitive, Shape } from './primitives.ts';
 import { sideOf, sidesOf, sizeOf } from './shapes.ts';
 import { is, type Tensor } from './tensor.ts';
+import { emitSine } from './written-out-sine.ts';
 
 /** The emitter that rules use. */
 export interface Emitter {
+  readonly dialect: Dialect;
   /** The ONNX name of a tensor emitted earlier. */
   name(tensor: Tensor): string;
   node(
@@ -17,6 +20,8 @@ export interface Emitter {
     attributes?: Readonly<Record<string, Attribute>>,
     domain?: string,
   ): string;
+  /** A result that is made at its first use. */
+  once(key: string, make: () => string): string;
   /** A shared int64 constant with one axis. */
   ints(values: readonly number[]): string;
   /** A float constant of the dtype. */
@@ -48,11 +53,13 @@ const LARGE_WEIGHT = 2 ** 20;
  */
 const LARGE_FILTERS = 32;
 
-/**
- * x reshaped to its own shape, with an empty slice of every earlier tensor appended: the runtime can neither fold this
- * nor start before those exist (their Shape would be folded away).
- */
+/** x, with an empty slice of every earlier tensor in what makes it: the runtime can't fold this, nor start before those. */
 function emitAfter(emit: Emitter, x: Tensor, earlier: readonly Tensor[]): string {
+  return emit.dialect.order === 'host' ? afterByShape(emit, x, earlier) : afterByRows(emit, x, earlier);
+}
+
+/** x reshaped to its own shape, to which the empty slices are appended (their Shape would be folded away). */
+function afterByShape(emit: Emitter, x: Tensor, earlier: readonly Tensor[]): string {
   const nothing = earlier.map((t) => {
     const flat = t.shape.length === 0 ? emit.node('Reshape', [emit.name(t), emit.ints([1])]) : emit.name(t);
     const empty = emit.node('Slice', [flat, emit.ints([0]), emit.ints([0]), emit.ints([0])]);
@@ -62,6 +69,35 @@ function emitAfter(emit: Emitter, x: Tensor, earlier: readonly Tensor[]): string
   });
   const shape = emit.node('Concat', [emit.ints(x.shape), ...nothing], { axis: 0 });
   return emit.node('Reshape', [emit.name(x), shape]);
+}
+
+/** x as one row, above the empty slices as no rows. Not along the row: CUDA's Concat uploads a table of its elements. */
+function afterByRows(emit: Emitter, x: Tensor, earlier: readonly Tensor[]): string {
+  const length = sizeOf(x.shape);
+  const row = emit.node('Reshape', [emit.name(x), emit.ints([1, length])]);
+  const nothing = emptyAfter(emit, earlier, x.dtype);
+  const noRows = emit.node('Reshape', [nothing, emit.ints([0, length])], { allowzero: 1 });
+  return emit.node('Reshape', [emit.node('Concat', [row, noRows], { axis: 0 }), emit.ints(x.shape)]);
+}
+
+/** An empty vector that exists once all of these do, shared by those who wait for the same. */
+function emptyAfter(emit: Emitter, earlier: readonly Tensor[], dtype: Tensor['dtype']): string {
+  const cast = (name: string, from: Tensor['dtype'], to: Tensor['dtype']): string =>
+    from === to ? name : emit.once(`${name} as ${to}`, () => emit.node('Cast', [name], { to: ELEMENT[to] }));
+  const each = [...new Set(earlier)].map((t) => {
+    const name = emit.name(t);
+    const empty = emit.once(`empty ${name}`, () => {
+      const flat = t.shape.length === 1 ? name : emit.node('Reshape', [name, emit.ints([-1])]);
+      return emit.node('Slice', [flat, emit.ints([0]), emit.ints([0]), emit.ints([0])]);
+    });
+    return cast(empty, t.dtype, 'float32');
+  });
+  const [only, ...more] = each.sort();
+  const all =
+    more.length === 0 && only !== undefined
+      ? only
+      : emit.once(each.join(), () => emit.node('Concat', each, { axis: 0 }));
+  return cast(all, 'float32', dtype);
 }
 
 const convolution = ({ inputs, params }: Tensor<'conv2d' | 'depthwiseConv2d'>) => ({
@@ -83,8 +119,10 @@ const onnxRules: { readonly [P in Exclude<Primitive, Leaf>]: OnnxRule<P> } = {
   abs: plain('Abs'),
   sign: plain('Sign'),
   erf: plain('Erf'),
-  sin: plain('Sin'),
-  cos: plain('Cos'),
+  sin: (emit, y) =>
+    emit.dialect.exactSine ? plain('Sin')(emit, y) : emitSine(emit, emit.name(y.inputs[0]), 'sin'),
+  cos: (emit, y) =>
+    emit.dialect.exactSine ? plain('Cos')(emit, y) : emitSine(emit, emit.name(y.inputs[0]), 'cos'),
   tanh: plain('Tanh'),
   sigmoid: plain('Sigmoid'),
   silu: (emit, y) => emit.node('QuickGelu', [emit.name(y.inputs[0])], { alpha: { float: 1 } }, MICROSOFT),

@@ -6,11 +6,10 @@ import * as ort from 'onnxruntime-node';
 import { threadsWanted } from '../../core/environment.ts';
 import type { Device } from '../../core/config.ts';
 import { KronaError } from '../../core/errors.ts';
-import { compileFunction, type Feeds, type Program, type Results, type TensorData } from './compile.ts';
+import type { Feeds, Program, Results, TensorData } from './compile.ts';
 import { currentDevice } from './device.ts';
 import { messageOf } from './errors.ts';
 import type { OnnxValue } from './onnx-model.ts';
-import * as op from './ops.ts';
 import { showShape, sizeOf } from './shapes.ts';
 
 export type { Feeds, Results, TensorData } from './compile.ts';
@@ -53,13 +52,13 @@ export class Session<Out extends Results = Results, In extends Feeds = Feeds> {
   ): Promise<Session<Out, In>> {
     try {
       const session = await ort.InferenceSession.create(program.bytes, {
-        executionProviders: [options.device ?? currentDevice()],
+        executionProviders: [providerOf(options.device ?? currentDevice())],
         intraOpNumThreads: options.threads ?? threadsWanted(),
         graphOptimizationLevel: 'all',
         // The pattern planner keeps all buffers of a training graph separate: twice the peak for no gain.
         enableMemPattern: false,
         enableCpuMemArena: true,
-        logSeverityLevel: 3,
+        logSeverityLevel: quiet ? 4 : 3,
         ...(options.profilePrefix ? { enableProfiling: true, profileFilePrefix: options.profilePrefix } : {}),
         extra: {
           session: {
@@ -118,6 +117,10 @@ export class Session<Out extends Results = Results, In extends Feeds = Feeds> {
   }
 }
 
+/** With WebGPU's own layout, NHWC, convolutions of 6, 9, 15 … channels are wrong (onnxruntime 1.30). */
+const providerOf = (device: Device): ort.InferenceSession.ExecutionProviderConfig =>
+  device === 'webgpu' ? { name: 'webgpu', preferredLayout: 'NCHW' } : device;
+
 /** An array as the runtime's tensor, on the same memory. */
 function bind(side: 'input' | 'output', { name, dtype, shape }: OnnxValue, data: TensorData | undefined) {
   const size = sizeOf(shape);
@@ -150,27 +153,23 @@ export async function runOnce<Out extends Results, In extends Feeds>(
   }
 }
 
-/** Tries a device for `chooseDevice`: returns null when a session of one operator runs on it, else the reason. */
-export async function tryDevice(device: Device): Promise<string | null> {
-  const backends = ort.listSupportedBackends().map(({ name }) => name);
-  if (!backends.includes(device)) return `this build of onnxruntime has ${backends.join(', ')} only`;
-  // A missing device is an answer here, not an error for the log.
+/** Of onnxruntime, such as 1.30.0. */
+export const runtimeVersion: string = ort.env.versions.node ?? ort.env.versions.common;
+
+/** Devices that this build of onnxruntime has code for. */
+export const backends = (): string[] => ort.listSupportedBackends().map(({ name }) => name);
+
+let quiet = false;
+
+/** Does work whose failures the runtime doesn't print. */
+export async function quietly<T>(work: () => Promise<T>): Promise<T> {
   const { logLevel } = ort.env;
   ort.env.logLevel = 'fatal';
+  quiet = true;
   try {
-    const program = compileFunction({ x: [1] }, ({ x }) => ({ sum: op.add(x, 1) }));
-    const session = await Session.create(program, { device });
-    await session.run({ x: new Float32Array(1) });
-    await session.release();
-    return null;
-  } catch (error) {
-    // The runtime's messages start with a source location and name files of this machine.
-    return messageOf(error instanceof Error && error.cause ? error.cause : error)
-      .replace(/^.*?(Failed|failed)/s, '$1')
-      .replaceAll(/(?:\/[^\s/:]+)+\//g, '')
-      .replace(/\n.*/s, '')
-      .trim();
+    return await work();
   } finally {
+    quiet = false;
     if (logLevel !== undefined) ort.env.logLevel = logLevel;
   }
 }

@@ -69,7 +69,7 @@ export async function openEncoder(
   model: ModelFolder,
   width: number,
   height: number,
-  precision = vaePrecision(model, devicePrecision()),
+  precision = vaePrecision(model, devicePrecision('drawing')),
 ): Promise<Encoder> {
   const session = await Session.create(encoderProgram(model, width, height, precision));
   return {
@@ -82,7 +82,7 @@ export async function openDecoder(
   model: ModelFolder,
   width: number,
   height: number,
-  precision = vaePrecision(model, devicePrecision()),
+  precision = vaePrecision(model, devicePrecision('drawing')),
 ): Promise<Decoder> {
   const session = await Session.create(decoderProgram(model, width, height, precision));
   return {

@@ -86,7 +86,7 @@ export class TextEncoder {
       const outputs = clipText(config, parameters, ids, op.input('end', [1, tokenizer.length]));
       const states = outputs[textStates];
       const wanted = outputs.pooled ? { states, pooled: outputs.pooled } : { states };
-      const session = await Session.create(compile(wanted, { precision: devicePrecision() }));
+      const session = await Session.create(compile(wanted, { precision: devicePrecision('drawing') }));
       encoders.push({ config, tokenizer, session });
     }
     return new TextEncoder(model, encoders);

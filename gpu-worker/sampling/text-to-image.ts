@@ -349,7 +349,7 @@ export class TextToImage {
       const inputs = unetInputs(config, rows, height, width, tokens);
       const parameters = adapterInputs(adapters)(frozenParameters(name, tensors), '');
       const prediction = unet(config, parameters, inputs);
-      return Session.create(compile({ prediction }, { precision: devicePrecision() }));
+      return Session.create(compile({ prediction }, { precision: devicePrecision('drawing') }));
     });
   }
 }

@@ -49,7 +49,7 @@ export function adapterGradient(
   schedule: NoiseSchedule,
   shape: StepShape,
 ) {
-  const { precision = devicePrecision() } = shape;
+  const { precision = devicePrecision('training') } = shape;
   return compile(adapterOutputs(model, shapes, schedule, { ...shape, precision }), { precision });
 }
 

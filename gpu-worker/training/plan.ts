@@ -59,7 +59,7 @@ export async function planTraining(
   hooks: TrainHooks,
   report: (phase: string) => void,
 ): Promise<TrainPlan> {
-  const { precision = devicePrecision() } = options;
+  const { precision = devicePrecision('training') } = options;
   const model = await openModel(options.model);
   const schedule = noiseSchedule(model.scheduler);
   const method = ADAPTER_METHODS[options.method];

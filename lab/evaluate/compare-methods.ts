@@ -36,7 +36,7 @@ import {
   type ComparisonSize,
 } from './comparison-plan.ts';
 import type { WorkerAnswer, WorkerAsk } from './comparison-worker.ts';
-import { currentDevice } from '../../gpu-worker/graph/device.ts';
+import { currentDevice, currentDialect, type DeviceInUse } from '../../gpu-worker/graph/device.ts';
 import { measureScales } from './features.ts';
 import { claimFolder, fileHashes, readJson, writeJson } from './files.ts';
 import { classifierPath } from './judges.ts';
@@ -157,7 +157,8 @@ class Pool {
     const { jobs, model, config, out } = this.#options;
     const threads = Math.max(1, Math.floor(availableParallelism() / jobs));
     const folder: ComparisonFolder = { model, config, out };
-    const args = [JSON.stringify(folder), currentDevice()];
+    const device: DeviceInUse = { device: currentDevice(), dialect: currentDialect() };
+    const args = [folder, device].map((each) => JSON.stringify(each));
     return fork(ownProgram(import.meta.dirname, 'comparison-worker'), args, {
       execArgv: [...nodeOptions],
       env: childEnvironment('command', { KRONA_THREADS: String(threads) }),

@@ -1,8 +1,7 @@
 /** @file A worker process of the comparison: takes one training at a time from its parent. */
 import { at } from '../../core/at.ts';
-import type { Device } from '../../core/config.ts';
 import { describeError } from '../../core/errors.ts';
-import { useDevice } from '../../gpu-worker/graph/device.ts';
+import { useDevice, type DeviceInUse } from '../../gpu-worker/graph/device.ts';
 import { Comparison, type ComparisonFolder } from './compare-subject.ts';
 import type { Training } from './comparison-plan.ts';
 
@@ -11,7 +10,8 @@ export type WorkerAsk = { readonly prepare: string } | { readonly training: Trai
 export type WorkerAnswer = { readonly error: { readonly code: string; readonly message: string } | null };
 
 // The device that the parent chose and tried.
-useDevice(process.argv[3] as Device);
+const { device, dialect } = JSON.parse(at(process.argv, 3)) as DeviceInUse;
+useDevice(device, dialect);
 const comparison = Comparison.open(JSON.parse(at(process.argv, 2)) as ComparisonFolder);
 
 process.on('message', (ask: WorkerAsk) => {

@@ -15,6 +15,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compile, compileFunction } from '../../gpu-worker/graph/compile.ts';
+import { currentDevice } from '../../gpu-worker/graph/device.ts';
+import { DIALECTS, type Dialect } from '../../gpu-worker/graph/dialect.ts';
 import { gradients } from '../../gpu-worker/graph/gradients.ts';
 import * as op from '../../gpu-worker/graph/ops.ts';
 import type { DType, Shape } from '../../gpu-worker/graph/primitives.ts';
@@ -23,6 +25,7 @@ import { make, sizeOf, type Tensor } from '../../gpu-worker/graph/tensor.ts';
 import { openSafetensors, writeSafetensors } from '../../gpu-worker/models/safetensors.ts';
 import { KronaError } from '../../core/errors.ts';
 import '../helpers/allclose.ts';
+import { hasHalf } from '../helpers/on-device.ts';
 import { randomValues, weightedSum } from '../helpers/check-op.ts';
 import { decode, evaluate } from '../helpers/reference-math.ts';
 
@@ -188,7 +191,7 @@ describe('inputs and outputs', () => {
     ]);
   });
 
-  it('can be int64 and float16 as inputs, and are float32 as outputs', async () => {
+  it.skipIf(!hasHalf)('can be int64 and float16 as inputs, and are float32 as outputs', async () => {
     const [ids, halves] = [op.input('ids', [2], 'int64'), op.input('halves', [2], 'float16')];
     const program = compile({ numbers: op.cast(ids, 'float32'), wide: op.cast(halves, 'float32') });
     const results = await runOnce(program, {
@@ -239,19 +242,21 @@ describe('inputs and outputs', () => {
     expect([...a]).toEqual([0, -1, -2, -3, 0]);
     expect(results.a.buffer).toBe(a.buffer);
     const again = await session.run({ x: new Float32Array(3) });
-    expect([...results.b]).toEqual([...Float32Array.from([1, 2, 3], Math.exp)]);
+    expect(results.b).toBeAllclose([1, 2, 3].map(Math.exp));
     expect([...again.b]).toEqual([1, 1, 1]);
     await session.release();
   });
 });
 
-describe('after', () => {
+describe.each(['host', 'device'] as const)('after, waiting on the %s,', (order) => {
+  const dialect: Dialect = { ...DIALECTS.cpu, order };
   const [x, y] = [op.input('x', [4]), op.input('y', [4])];
 
-  /** In which order Sin and Exp ran. */
+  /** In which order Tanh and Exp ran. */
   async function orderOf(outputs: Readonly<Record<string, Tensor>>): Promise<string[]> {
     const place = await mkdtemp(join(folder, 'profile-'));
-    const session = await Session.create(compile(outputs), { threads: 1, profilePrefix: join(place, 'run') });
+    const program = compile(outputs, { dialect });
+    const session = await Session.create(program, { threads: 1, profilePrefix: join(place, 'run') });
     await session.run({ x: new Float32Array(4), y: new Float32Array(4) });
     session.endProfiling();
     await session.release();
@@ -261,30 +266,30 @@ describe('after', () => {
       readonly args?: { readonly op_name?: string };
     }[];
     const ran = events.filter(({ name }) => name.endsWith('_kernel_time')).map(({ args }) => args!.op_name!);
-    return ran.filter((type) => type === 'Sin' || type === 'Exp');
+    return ran.filter((type) => type === 'Tanh' || type === 'Exp');
   }
 
   /** Orders with either result named first: the runtime goes by that where nothing else says. */
-  const orders = async (sin: Tensor, exp: Tensor): Promise<string[][]> => [
-    await orderOf({ sin, exp }),
-    await orderOf({ exp, sin }),
+  const orders = async (tanh: Tensor, exp: Tensor): Promise<string[][]> => [
+    await orderOf({ tanh, exp }),
+    await orderOf({ exp, tanh }),
   ];
-  const before = ['Sin', 'Exp'];
+  const before = ['Tanh', 'Exp'];
 
   it('orders a tensor, also behind a reshape', async () => {
-    const sin = op.sin(y);
-    expect(await orders(sin, op.exp(op.after(x, [sin])))).toEqual([before, before]);
-    expect(await orders(sin, op.exp(op.reshape(op.after(x, [sin]), [2, 2])))).toEqual([before, before]);
+    const tanh = op.tanh(y);
+    expect(await orders(tanh, op.exp(op.after(x, [tanh])))).toEqual([before, before]);
+    expect(await orders(tanh, op.exp(op.reshape(op.after(x, [tanh]), [2, 2])))).toEqual([before, before]);
   });
 
   it('orders several tensors, and numbers', async () => {
-    const sin = op.reshape(op.sin(op.sum(y)), []);
-    expect(await orders(sin, op.exp(op.after(x, [y, sin])))).toEqual([before, before]);
+    const tanh = op.reshape(op.tanh(op.sum(y)), []);
+    expect(await orders(tanh, op.exp(op.after(x, [y, tanh])))).toEqual([before, before]);
   });
 
   it('is needed: without it, the order is another', async () => {
-    const sin = op.sin(y);
-    expect(await orders(sin, op.exp(x))).toContainEqual(['Exp', 'Sin']);
+    const tanh = op.tanh(y);
+    expect(await orders(tanh, op.exp(x))).toContainEqual(['Exp', 'Tanh']);
   });
 });
 
@@ -334,7 +339,8 @@ describe('what goes wrong when running', () => {
     expect(await session.run({ table, ids, unused: table })).toHaveProperty('y'); // and the session goes on
   });
 
-  it('an id without a row fails the run, not the process', async () => {
+  // WebGPU reads another row, without an error.
+  it.skipIf(currentDevice() === 'webgpu')('an id without a row fails the run, not the process', async () => {
     const error = await failure(session.run({ table, ids: new BigInt64Array([0n, 3n]) }));
     expect(error).toBeInstanceOf(KronaError);
     expect(error).toMatchObject({

@@ -1,10 +1,20 @@
-/** Every operator of every program has a CUDA kernel of its type, so that nothing goes back to the CPU between two of them. */
-import { describe, expect, it } from 'vitest';
-import type { Program } from '../../gpu-worker/graph/compile.ts';
+/**
+ * Every operator of every program has a CUDA kernel of its type, so that nothing goes back to the CPU between two of them;
+ * and no shape is computed, for which the card would wait for the processor.
+ */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { compileFunction, type Program } from '../../gpu-worker/graph/compile.ts';
+import { useDevice } from '../../gpu-worker/graph/device.ts';
+import { DIALECTS } from '../../gpu-worker/graph/dialect.ts';
+import * as op from '../../gpu-worker/graph/ops.ts';
 import { samplingPrograms, trainingPrograms } from '../helpers/model-graphs.ts';
 import { operatorsOf, type UsedOperator } from '../helpers/read-onnx.ts';
 import { openTiny } from '../helpers/sd-fixtures.ts';
 import { CUDA_KERNELS } from './cuda-kernels.ts';
+
+// Programs are only written here, and not run.
+beforeAll(() => useDevice('cuda'));
+afterAll(() => useDevice('cpu'));
 
 /** Those that a program uses on a type for which there is no kernel. */
 const withoutKernel = (used: readonly UsedOperator[]): string[] => [
@@ -34,6 +44,10 @@ describe.each(['sd15', 'sd21', 'sdxl', 'refiner'] as const)('%s', (name) => {
       for (const [what, { bytes }] of programs) {
         const used = operatorsOf(bytes);
         expect(withoutKernel(used), what).toEqual([]);
+        expect(
+          used.filter(({ waitsForHost }) => waitsForHost),
+          what,
+        ).toEqual([]);
         // Where the time goes, the narrow type is used; statistics stay wide.
         for (const operator of ['Conv', 'Gemm', 'MatMul', 'com.microsoft.MultiHeadAttention'])
           expect([[], [precision]], `${what}: ${operator}`).toContainEqual(typesOf(used, operator));
@@ -57,9 +71,21 @@ describe.each(['sd15', 'sd21', 'sdxl', 'refiner'] as const)('%s', (name) => {
 
 it('an operator without a kernel is found', () => {
   const used = [
-    { operator: 'Conv', type: 'bfloat16', source: 'x' },
-    { operator: 'Cast', type: 'float32→float16', source: 'x' },
-    { operator: 'Hardmax', type: 'float32', source: 'x' },
+    { operator: 'Conv', type: 'bfloat16', source: 'x', waitsForHost: false },
+    { operator: 'Cast', type: 'float32→float16', source: 'x', waitsForHost: false },
+    { operator: 'Hardmax', type: 'float32', source: 'x', waitsForHost: false },
   ];
   expect(withoutKernel(used)).toEqual(['Conv of bfloat16', 'Hardmax of float32']);
+});
+
+it.each([
+  ['host', true],
+  ['device', false],
+] as const)('`after` that waits on the %s makes the card wait for the processor: %s', (order, waits) => {
+  const { bytes } = compileFunction(
+    { x: [4], y: [4] },
+    ({ x, y }) => ({ z: op.exp(op.after(x, [op.tanh(y)])) }),
+    { dialect: { ...DIALECTS.cuda, order } },
+  );
+  expect(operatorsOf(bytes).some(({ waitsForHost }) => waitsForHost)).toBe(waits);
 });

@@ -1,5 +1,6 @@
 /** Programs in 16 bits give what those in 32 give, within 2 %: every part of every architecture, and training's gradients. */
 import { beforeAll, describe, expect, it } from 'vitest';
+import { hasHalf } from '../helpers/on-device.ts';
 import { compile, type Program, type Results } from '../../gpu-worker/graph/compile.ts';
 import { gradients } from '../../gpu-worker/graph/gradients.ts';
 import { toHalfPrecision } from '../../gpu-worker/graph/half-precision.ts';
@@ -25,7 +26,7 @@ function distance(a: Float32Array, b: Float32Array): number {
   return norm(a.map((value, i) => value - b[i]!)) / norm(b);
 }
 
-describe.each(['sd15', 'sd21', 'sdxl', 'refiner'] as const)('%s', (name) => {
+describe.skipIf(!hasHalf).each(['sd15', 'sd21', 'sdxl', 'refiner'] as const)('%s', (name) => {
   let model: ModelFolder;
   beforeAll(async () => {
     model = await openTiny(name, 'folder');
@@ -63,7 +64,7 @@ it.each([
 );
 
 // The CPU's runtime computes in fp32 between casts and drops some of them. Here every 16-bit result is rounded.
-describe('with every result rounded', () => {
+describe.skipIf(!hasHalf)('with every result rounded', () => {
   /** Values of the outputs in both precisions, by plain loops. */
   function both(outputs: Readonly<Record<string, Tensor>>, feeds: ValueFeeds): [Results, Results] {
     const floats = (results: readonly Tensor[]): Results => {
@@ -143,7 +144,7 @@ describe('with every result rounded', () => {
   });
 });
 
-it('16-bit weights stay 16-bit, except those of norms', async () => {
+it.skipIf(!hasHalf)('16-bit weights stay 16-bit, except those of norms', async () => {
   const model = await openTiny('sd15', 'folder');
   const { bytes } = samplingPrograms(model, 'float16')['unet']!;
   const widened = operatorsOf(bytes).filter(
@@ -154,7 +155,7 @@ it('16-bit weights stay 16-bit, except those of norms', async () => {
     expect(source).toMatch(/norm\d?\.(weight|bias)$|norm_out\.(weight|bias)$/);
 });
 
-it("a VAE is computed in 32 bits if SDXL's config requires it", async () => {
+it.skipIf(!hasHalf)("a VAE is computed in 32 bits if SDXL's config requires it", async () => {
   const model = await openTiny('sdxl', 'folder');
   expect(model.vae.config.force_upcast).toBe(true);
   expect(vaePrecision(model, 'float16')).toBe('float32');

@@ -17,7 +17,12 @@ export interface UsedOperator {
   readonly type: string;
   /** Name of its first input. */
   readonly source: string;
+  /** Whether it has a shape, or the numbers of a slice, that the program computes: these lie in main memory. */
+  readonly waitsForHost: boolean;
 }
+
+/** Operators whose inputs after the first are shapes, positions or axes. */
+const SHAPED = new Set(['Reshape', 'Expand', 'Slice', 'Pad', 'Resize', 'ReduceSum', 'ReduceMean']);
 
 interface RawNode {
   inputs: string[];
@@ -31,6 +36,7 @@ interface RawNode {
 export function operatorsOf(bytes: Uint8Array): UsedOperator[] {
   const types = new Map<string, string>();
   const nodes: RawNode[] = [];
+  const computed = new Set<string>();
   const model = new PbfReader(bytes);
   model.readFields((tag) => {
     if (tag === 7) model.readMessage(graph, null);
@@ -50,9 +56,17 @@ export function operatorsOf(bytes: Uint8Array): UsedOperator[] {
     const from = types.get(inputs[0]!);
     if (from === undefined) throw new Error(`${operator} reads ${inputs[0]}, whose type is not known`);
     const result = operator === 'Cast' ? TYPES[to]! : operator === 'Less' ? 'bool' : from;
-    for (const output of outputs) types.set(output, result);
+    for (const output of outputs) {
+      types.set(output, result);
+      computed.add(output);
+    }
     const name = domain === '' ? operator : `${domain}.${operator}`;
-    return { operator: name, type: operator === 'Cast' ? `${from}→${result}` : from, source: inputs[0]! };
+    return {
+      operator: name,
+      type: operator === 'Cast' ? `${from}→${result}` : from,
+      source: inputs[0]!,
+      waitsForHost: SHAPED.has(operator) && inputs.slice(1).some((input) => computed.has(input)),
+    };
   });
 }
 

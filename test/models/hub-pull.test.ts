@@ -279,7 +279,7 @@ describe('a repository without a model that opens here', () => {
     await expect(serve({ 'dream.safetensors': '' })).rejects.toMatchObject({
       code: 'HUB_NO_MODEL',
       message: expect.stringMatching(
-        /no diffusers folder; its single files \(--file\): dream\.safetensors/,
+        /n.t a diffusers folder; its single files \(--file\): dream\.safetensors/,
       ) as string,
     });
     await expect(serve({ 'model_index.json': '{}', 'unet/model.bin': '' })).rejects.toMatchObject({

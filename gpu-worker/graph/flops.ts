@@ -2,10 +2,10 @@
  * @file The work of a graph: floating-point operations of the primitives that multiply matrices, two for each
  * multiply-add. Everything else counts 0, because rates are compared with that of a matrix product.
  */
-import { runPasses } from '../gpu-worker/graph/passes.ts';
-import type { Primitive } from '../gpu-worker/graph/primitives.ts';
-import { sideOf, sizeOf } from '../gpu-worker/graph/shapes.ts';
-import { reachable, type Tensor } from '../gpu-worker/graph/tensor.ts';
+import { runPasses } from './passes.ts';
+import type { Primitive } from './primitives.ts';
+import { sideOf, sizeOf } from './shapes.ts';
+import { reachable, type Tensor } from './tensor.ts';
 
 type FlopRule<P extends Primitive> = (y: Tensor<P>) => number;
 

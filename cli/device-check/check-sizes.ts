@@ -1,0 +1,96 @@
+/** @file Steps of a published model at its full size, without a download: seconds of opening and of each run. */
+import { compile, type Precision } from '../../gpu-worker/graph/compile.ts';
+import { currentDialect } from '../../gpu-worker/graph/device.ts';
+import { countFlops } from '../../gpu-worker/graph/flops.ts';
+import { Session } from '../../gpu-worker/graph/runtime.ts';
+import type { Architecture } from '../../gpu-worker/models/architecture.ts';
+import { vaePrecision } from '../../gpu-worker/models/autoencoder.ts';
+import { largestTensor, publishedModel } from '../../gpu-worker/models/published-model.ts';
+import { engineGraph, unetGraph, type Graph } from '../engine-graphs.ts';
+import { randomInputs, withRandomWeights } from './random-inputs.ts';
+
+/** Models by the name that members know, with the side that they draw, pixels. */
+export const SIZES = {
+  sd15: { architecture: 'sd1', side: 512 },
+  sdxl: { architecture: 'sdxl', side: 1024 },
+} as const satisfies Readonly<Record<string, { readonly architecture: Architecture; readonly side: number }>>;
+export type SizeName = keyof typeof SIZES;
+
+export interface SizeRow {
+  readonly what: string;
+  readonly precision: Precision;
+  /** Work of one run, 10^12 operations. */
+  readonly teraflop: number;
+  /** Seconds to open the program, and of each run; null: why it was not run. */
+  readonly open: number | null;
+  readonly runs: readonly number[];
+  readonly problem: string | null;
+}
+
+/** A row that would take longer than this for one run is left out, seconds. */
+const LONGEST_RUN = 60;
+
+/**
+ * Sampling with guidance three times, training twice, decoding once.
+ *
+ * @param rate - operations per second that the device reached in a product
+ * @param onBegin - gets the name of each row as it begins
+ */
+export async function checkSizes(
+  name: SizeName,
+  rate: number,
+  onBegin: (what: string) => void,
+): Promise<SizeRow[]> {
+  const { architecture, side } = SIZES[name];
+  const bytes = largestTensor(publishedModel(architecture, ''));
+  return withRandomWeights(bytes, async (path) => {
+    const model = publishedModel(architecture, path);
+    const { drawing, training } = currentDialect();
+    const work: readonly [string, Precision, number, () => Graph][] = [
+      ['sampling step with guidance', drawing, 3, () => unetGraph(model, side, 2)],
+      ['training step', training, 2, () => engineGraph('krona-step', model, side)],
+      ['decoding', vaePrecision(model, drawing), 1, () => engineGraph('vae-decoder', model, side)],
+    ];
+    const rows: SizeRow[] = [];
+    for (const [step, precision, runs, graph] of work) {
+      const what = `${model.name}, ${side}², ${step}`;
+      onBegin(what);
+      rows.push(await timed(what, precision, runs, graph(), rate));
+    }
+    return rows;
+  });
+}
+
+async function timed(
+  what: string,
+  precision: Precision,
+  count: number,
+  graph: Graph,
+  rate: number,
+): Promise<SizeRow> {
+  const teraflop = countFlops(graph) / 1e12;
+  const seconds = (teraflop * 1e12) / rate;
+  const row = { what, precision, teraflop };
+  if (seconds > LONGEST_RUN)
+    return { ...row, open: null, runs: [], problem: `not run: it would take about ${Math.round(seconds)} s` };
+  try {
+    const start = performance.now();
+    const program = compile(graph, { precision });
+    const session = await Session.create(program, { mapWeights: true });
+    const open = (performance.now() - start) / 1000;
+    const runs: number[] = [];
+    try {
+      const feeds = randomInputs(program);
+      for (let i = 0; i < count; i++) {
+        const began = performance.now();
+        await session.run(feeds);
+        runs.push((performance.now() - began) / 1000);
+      }
+    } finally {
+      await session.release();
+    }
+    return { ...row, open, runs, problem: null };
+  } catch (error) {
+    return { ...row, open: null, runs: [], problem: error instanceof Error ? error.message : String(error) };
+  }
+}

@@ -1,0 +1,39 @@
+/** `krona device check`: what a person with a new card runs first, and pastes into an issue. */
+import { describe, expect, it } from 'vitest';
+import { parseCards } from '../../cli/device-check/card.ts';
+import { swiftShaderEnvironment } from '../helpers/swiftshader.ts';
+import { krona, kronaProcess } from './run-krona.ts';
+
+describe('krona device check', () => {
+  it('tells on the CPU what the computer is and that its values are right', async () => {
+    const { code, stdout } = await krona('device', 'check', '--device', 'cpu', '--size', 'none', '--json');
+    expect(code).toBe(0);
+    const report = JSON.parse(stdout) as Record<string, unknown>;
+    expect(report).toMatchObject({ device: 'cpu', node: process.version, sizes: [] });
+    expect(report['values']).toEqual(
+      ['UNet', 'decoder', 'gradient'].map((what) => expect.objectContaining({ what, ok: true }) as unknown),
+    );
+  });
+
+  it('tells what a device in software gets wrong, and leaves out what would take hours', async () => {
+    const words = ['device', 'check', '--device', 'webgpu', '--size', 'sdxl'];
+    const { code, stdout, stderr } = await kronaProcess(words, undefined, swiftShaderEnvironment());
+    expect(stderr).toMatch(/Computing on webgpu: .*attention operator is not used \(off by \d+ %\)/);
+    expect(stdout).toMatch(/right: gradient in float32, off by/);
+    expect(stdout.match(/SDXL, 1024², .*: not run: it would take about \d+ s/g)).toHaveLength(3);
+    expect(code).toBe(0);
+  });
+
+  it('names the cards, and the one that onnxruntime has no code for', () => {
+    const cards = parseCards(
+      'NVIDIA GeForce RTX 3090, 580.82, 8.6, 24576 MiB\nTesla V100-SXM2, 535.1, 7.0, 16384 MiB\n',
+    );
+    expect(cards).toMatchObject([
+      { name: 'NVIDIA GeForce RTX 3090', memory: '24576 MiB', problem: null },
+      {
+        architecture: '7.0',
+        problem: expect.stringContaining('no code for compute capability 7.0') as string,
+      },
+    ]);
+  });
+});

@@ -1,0 +1,20 @@
+/**
+ * The tests of graphs, models, adapters, training and sampling on WebGPU (`npm run test:webgpu`): on SwiftShader, or on the
+ * Vulkan driver that VK_DRIVER_FILES names. In software this takes hours.
+ */
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/{adapters,graph,models,sampling,training,webgpu}/**/*.test.ts'],
+    // About other devices, or about the CPU's graphs.
+    exclude: [
+      'test/graph/{cuda-operators,device,memory,peak-memory}.test.ts',
+      'test/models/hub-pull.test.ts',
+    ],
+    setupFiles: ['test/helpers/on-webgpu.ts'],
+    maxWorkers: 2,
+    testTimeout: 1_800_000,
+    hookTimeout: 1_800_000,
+  },
+});
