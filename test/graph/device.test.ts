@@ -57,9 +57,9 @@ describe('the device', () => {
   });
 
   it("says what it can't do as well as others", async () => {
-    const remarks = ['its attention operator is not used (off by 13 %)'];
+    const remarks = ['its attention operator is not used (off by 13%)'];
     const { notice } = await chooseDevice('webgpu', machine({ present: ['webgpu'], remarks }));
-    expect(notice).toBe('Computing on webgpu: its attention operator is not used (off by 13 %).');
+    expect(notice).toBe('Computing on webgpu: its attention operator is not used (off by 13%).');
   });
 });
 
