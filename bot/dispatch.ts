@@ -12,7 +12,7 @@ import type { KronaError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Platform } from '../core/records.ts';
 import type { Delivery } from './delivery/delivery.ts';
-import type { ActionEvent, CompletionEvent, GatewayHandlers, InvocationEvent } from './gateway.ts';
+import type { ActionEvent, CompletionEvent, GatewayHandlers, InvocationEvent, Party } from './gateway.ts';
 import { Lanes } from './lanes.ts';
 import { recordedChannel } from './recorded-channel.ts';
 import type { VoteDesk } from './votes.ts';
@@ -23,6 +23,8 @@ export interface DispatchParts {
   readonly delivery: Delivery;
   readonly votes: VoteDesk;
   readonly log: Log;
+  /** Told in which channels members ask for something. */
+  heard?(place: Party): void;
 }
 
 type AnsweredCard = Card & { readonly aside?: Card };
@@ -81,6 +83,7 @@ class Answering {
     work: (actor: Actor) => Promise<AnsweredCard>,
   ): Promise<void> {
     const { platform, log } = this.#parts;
+    this.#parts.heard?.(event.channel);
     try {
       await this.#lanes.run(event.channel.externalId, async () => {
         const cards = await this.#cards(event, work).catch((error: unknown) => {

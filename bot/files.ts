@@ -62,8 +62,8 @@ export async function serveFile(context: Context, blobs: BlobStore, secret: stri
   if (
     context.req
       .header('if-none-match')
-      ?.split(/\s*,\s*/)
-      .includes(tag)
+      ?.split(',')
+      .some((each) => each.trim() === tag)
   )
     return context.body(null, 304, headers);
 

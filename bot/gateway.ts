@@ -102,6 +102,12 @@ export interface GatewayHandlers {
   onMissed(message?: MessagePlace): Promise<void>;
 }
 
+/** The records or the queue can't be written, or can again. */
+export interface Outage {
+  readonly card: Card;
+  readonly isOver: boolean;
+}
+
 /** A reaction on a message at the platform. */
 export interface StandingReaction {
   readonly member: Party;
@@ -152,4 +158,10 @@ export interface Gateway {
    * and `edit` do it too. Runs in the background; failures are logged and tried again.
    */
   invite(channel: Channel, messageId: string, card: Card): void;
+  /**
+   * Tells members of an outage, without the records.
+   *
+   * @param places - channels in which members asked for something lately
+   */
+  tellOutage(outage: Outage, places: readonly Party[]): Promise<void>;
 }

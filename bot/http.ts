@@ -2,8 +2,9 @@
  * @file The bot's HTTP server: security headers, which requests it accepts, signed files, and errors. The web chat's page
  * and interface, and Slack's events, are mounted on it.
  */
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import { isIP } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { hostname } from 'node:os';
 import { serve, type WebSocketServerLike } from '@hono/node-server';
 import { type Context, Hono, type MiddlewareHandler } from 'hono';
@@ -16,7 +17,7 @@ import { isFromProxy } from './client-address.ts';
 import { serveFile } from './files.ts';
 import type { Log } from '../core/log.ts';
 
-type Status = 400 | 401 | 403 | 404 | 409 | 413 | 500 | 503 | 507;
+type Status = 400 | 401 | 403 | 404 | 409 | 413 | 429 | 500 | 503 | 507;
 
 /** Status of some errors; every other KronaError is 400. */
 const STATUS: Readonly<Record<string, Status>> = {
@@ -36,9 +37,19 @@ const STATUS: Readonly<Record<string, Status>> = {
   NAME_TAKEN: 409,
   ATTACHMENT_TOO_LARGE: 413,
   REQUEST_TOO_LARGE: 413,
+  TOO_FAST: 429,
+  UPLOADS_FULL: 429,
   STOPPING: 503,
+  DATABASE_UNAVAILABLE: 503,
+  DATABASE_BUSY: 503,
+  DATABASE_READ_ONLY: 503,
+  DATABASE_CONFLICT: 503,
+  REDIS_UNAVAILABLE: 503,
   DISK_FULL: 507,
 };
+
+/** With these, a body is refused before its end. */
+const UNREAD: readonly Status[] = [413, 507];
 
 /** Creates the server's routes for signed files; gateways add theirs. */
 export function createHttp(config: Config, blobs: BlobStore, log: Log): Hono {
@@ -65,7 +76,12 @@ export function createHttp(config: Config, blobs: BlobStore, log: Log): Hono {
   app.onError((thrown, context) => {
     const error = thrown instanceof HTTPException ? requestError(thrown) : thrown;
     const { code, message } = describeError(error);
-    if (error instanceof KronaError) return errorAnswer(context, STATUS[code] ?? 400, code, message);
+    if (error instanceof KronaError) {
+      const status = STATUS[code] ?? 400;
+      // The rest of the body stays unread, so nothing can follow it.
+      if (UNREAD.includes(status)) context.header('connection', 'close');
+      return errorAnswer(context, status, code, message);
+    }
     log.error({ error, path: context.req.path }, 'request failed');
     return errorAnswer(
       context,
@@ -124,18 +140,47 @@ function ownRequestsOnly({ host, publicUrl, webAccess }: Config): MiddlewareHand
     const origin = context.req.header('origin');
     const changes = context.req.method !== 'GET' && context.req.method !== 'HEAD';
     const live = context.req.header('upgrade') !== undefined;
-    const own = [authority, proxied ? context.req.header('x-forwarded-host') : undefined];
-    if ((changes || live) && origin !== undefined && origin !== publicOrigin && !isAt(origin, own))
+    // Each proxy on the way can add its own.
+    const told = proxied ? (context.req.header('x-forwarded-host') ?? '').split(',') : [];
+    if ((changes || live) && origin !== undefined && !isOwn(origin, publicOrigin, [authority, ...told]))
       throw new KronaError('FOREIGN_REQUEST', 'This request came from another site. Open the chat itself.');
     await next();
   };
 }
 
 /** Headers of a proxy. */
-const FORWARDED = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip'];
+const FORWARDED = [
+  'forwarded',
+  'via',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+  'x-real-ip',
+];
 
-const isAt = (origin: string, hosts: readonly (string | undefined)[]): boolean =>
-  URL.canParse(origin) && hosts.includes(new URL(origin).host);
+/** Whether an origin is the public one, or at one of the hosts, each with a port unless it is the usual one. */
+function isOwn(given: string, publicOrigin: string | null, hosts: readonly string[]): boolean {
+  if (!URL.canParse(given)) return false;
+  const { origin, protocol, host } = new URL(given);
+  if (origin === publicOrigin) return true;
+  return hosts.some((each) => {
+    const other = `${protocol}//${each.trim()}`;
+    return URL.canParse(other) && new URL(other).host === host;
+  });
+}
+
+type OnUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+
+/** Answers requests for other protocols than WebSocket, which would stay open without an answer. */
+function refuseOtherUpgrades(server: Pick<Server, 'listeners' | 'removeAllListeners' | 'on'>): void {
+  const [open] = server.listeners('upgrade') as OnUpgrade[];
+  server.removeAllListeners('upgrade');
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    if (request.headers.upgrade?.toLowerCase() === 'websocket') return open?.(request, socket, head);
+    socket.on('error', () => socket.destroy());
+    socket.end('HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\nConnection: close\r\n\r\n');
+  });
+}
 
 export interface HttpServer {
   /** The address that a browser on this machine opens. */
@@ -176,6 +221,7 @@ export async function listen(
       });
     },
   );
+  refuseOtherUpgrades(server as Server);
   const loopback = ['127.0.0.1', '0.0.0.0', '::', '::1'].includes(config.host);
   return {
     address: config.publicUrl ?? `http://${loopback ? 'localhost' : config.host}:${port}`,

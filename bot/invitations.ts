@@ -2,14 +2,17 @@
  * @file Adds the number reactions that invite members to vote, each to its message once; after a failure again, with
  * pauses that outlast a network that is down for some minutes. Without them members can still vote.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Card } from '../commands/card.ts';
 import { invitingEmoji } from '../commands/votes/emoji.ts';
+import { pauseAfter } from '../core/backoff.ts';
 import type { Log } from '../core/log.ts';
+import { retry } from '../core/retrying.ts';
 import { RecentMap } from '../core/recent.ts';
 
-/** Before each further try, ms. After the last, the next edit of the message or the next start tries again. */
-const PAUSES = [1_000, 5_000, 30_000, 2 * 60_000, 10 * 60_000];
+/** Between tries, ms. After the last, the next edit of the message or the next start tries again. */
+const PAUSES = { first: 2_000, longest: 5 * 60_000 };
+/** Some ten minutes in all. */
+const TRIES = 9;
 /** Messages whose numbers are remembered. */
 const MOST_REMEMBERED = 1_000;
 
@@ -57,21 +60,25 @@ export class Invitations {
 
   async #fill(channelId: string, messageId: string, message: Message): Promise<void> {
     const { signal } = this.#stopping;
-    for (let failures = 0; !signal.aborted;) {
-      const emoji = message.wanted.find((each) => !message.present.has(each));
-      if (emoji === undefined) return;
-      try {
+    let told = false;
+    const addAll = async (): Promise<void> => {
+      for (;;) {
+        const emoji = message.wanted.find((each) => !message.present.has(each));
+        if (emoji === undefined || signal.aborted) return;
         await this.#add(channelId, messageId, emoji);
         message.present.add(emoji);
-      } catch (error) {
-        // Once, as it is the same for each try.
-        if (failures === 0)
-          this.#log.warn({ error, messageId }, 'could not add the numbers to vote with to a message');
-        const pause = PAUSES[failures++];
-        if (pause === undefined) return;
-        await sleep(pause, undefined, { signal }).catch(() => undefined);
       }
-    }
+    };
+    await retry(addAll, {
+      signal,
+      pause: (error, failures) => {
+        // Once, as it is the same for each try.
+        if (!told)
+          this.#log.warn({ error, messageId }, 'could not add the numbers to vote with to a message');
+        told = true;
+        return failures < TRIES ? pauseAfter(failures, PAUSES) : null;
+      },
+    }).catch(() => undefined);
   }
 
   #message(channelId: string, messageId: string): Message {

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { WebSocketServerLike } from '@hono/node-server';
 import { WebSocketServer } from 'ws';
+import type { CommandContext } from '../commands/contract.ts';
 import type { Config } from '../core/config.ts';
 import { decodeSparingly } from '../core/pictures/picture.ts';
 import { signLink } from '../storage/links.ts';
@@ -13,8 +14,10 @@ import { linkExpiry } from './files.ts';
 import type { Gateway } from './gateway.ts';
 import { createHttp, listen } from './http.ts';
 import type { Log } from '../core/log.ts';
+import { Outages } from './outages.ts';
 import { VoteDesk } from './votes.ts';
 import { Identity } from './web/identity.ts';
+import { Pace } from './web/pace.ts';
 import { buildPage } from './web/page.ts';
 import { mountWeb } from './web/routes.ts';
 import { Uploads } from './web/uploads.ts';
@@ -52,24 +55,15 @@ export async function startBot(storage: Storage, config: Config, { log }: BotOpt
   const web = new WebGateway({ context, secret, access: webAccess, uploads, log });
   const secure = config.publicUrl?.startsWith('https:') ?? false;
   const identity = new Identity({ records: storage.records, secret, access: webAccess, secure });
-  mountWeb(app, { gateway: web, context, uploads, page, identity });
+  const pace = webAccess.local ? null : new Pace();
+  mountWeb(app, { gateway: web, context, uploads, page, identity, pace, sockets });
   // Until the server listens, the port that it asked for.
   let address = config.publicUrl ?? `http://localhost:${config.port}`;
   const link = (hash: string, fileName: string): string =>
     address + signLink(config.secret, { hash, fileName, expiresAt: linkExpiry() });
 
-  const gateways: Gateway[] = [web];
-  // Loaded only where they are used: the platforms' clients take time and some 20 MB each.
-  if (config.discord !== null) {
-    const { DiscordGateway } = await import('./discord/discord-gateway.ts');
-    gateways.push(new DiscordGateway({ config: config.discord, blobs: storage.blobs, log, link }));
-  }
-  if (config.slack !== null) {
-    const { SlackGateway } = await import('./slack/slack-gateway.ts');
-    const slack = new SlackGateway({ config: config.slack, context, log, link });
-    slack.mount(app);
-    gateways.push(slack);
-  }
+  const gateways = [web, ...(await platformGateways(config, { context, app, log, link }))];
+  const outages = new Outages({ storage, log });
   const stopGateways: (() => Promise<void>)[] = [];
   const stopRelay = relayOutbox(storage.records, storage.jobs, {
     onError: (error) =>
@@ -81,11 +75,13 @@ export async function startBot(storage: Storage, config: Config, { log }: BotOpt
   const stopAll = async () => {
     await Promise.all(stopGateways.map((stop) => stop()));
     await stopRelay();
+    await outages.stop();
   };
   try {
-    for (const gateway of gateways) stopGateways.push(await runGateway(gateway, context, log));
+    for (const gateway of gateways) stopGateways.push(await runGateway(gateway, { context, outages, log }));
     const server = await listen(app, config, sockets as unknown as WebSocketServerLike);
     ({ address } = server);
+    outages.start();
     return {
       address: server.address,
       moderatorAddress: `${server.address}/?moderator=${encodeURIComponent(webAccess.moderatorKey)}`,
@@ -103,13 +99,45 @@ export async function startBot(storage: Storage, config: Config, { log }: BotOpt
   }
 }
 
-type Context = ConstructorParameters<typeof VoteDesk>[1];
+interface PlatformParts {
+  readonly context: CommandContext;
+  readonly app: Parameters<typeof mountWeb>[0];
+  readonly log: Log;
+  /** The address of a file, for a blob's hash. */
+  readonly link: (hash: string, fileName: string) => string;
+}
+
+/** Discord's and Slack's gateways, loaded only where they are used: their clients take time and some 20 MB each. */
+async function platformGateways(
+  { discord, slack }: Config,
+  { context, app, log, link }: PlatformParts,
+): Promise<Gateway[]> {
+  const gateways: Gateway[] = [];
+  if (discord !== null) {
+    const { DiscordGateway } = await import('./discord/discord-gateway.ts');
+    gateways.push(new DiscordGateway({ config: discord, blobs: context.blobs, log, link }));
+  }
+  if (slack !== null) {
+    const { SlackGateway } = await import('./slack/slack-gateway.ts');
+    const gateway = new SlackGateway({ config: slack, context, log, link });
+    gateway.mount(app);
+    gateways.push(gateway);
+  }
+  return gateways;
+}
+
+interface Shared {
+  readonly context: CommandContext;
+  readonly outages: Outages;
+  readonly log: Log;
+}
 
 /** Connects a gateway with delivery and votes; the returned function stops all three. */
-async function runGateway(gateway: Gateway, context: Context, log: Log): Promise<() => Promise<void>> {
+async function runGateway(gateway: Gateway, { context, outages, log }: Shared): Promise<() => Promise<void>> {
   const delivery = new Delivery(gateway, context, log);
   const votes = new VoteDesk(gateway, context, log);
-  await gateway.start(createHandlers({ platform: gateway.platform, context, delivery, votes, log }));
+  const heard = outages.watch(gateway);
+  await gateway.start(createHandlers({ platform: gateway.platform, context, delivery, votes, log, heard }));
   delivery.start();
   const reading = votes.readAgain();
   return async () => {

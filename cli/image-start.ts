@@ -38,7 +38,9 @@ async function readPicture<T>(path: string, use: (picture: Picture) => Promise<T
   } catch (cause) {
     throw new KronaError(
       'IMAGE_INVALID',
-      `Cannot read ${basename(path)} as a picture. Give a PNG, JPEG or WebP file.`,
+      cause instanceof KronaError
+        ? cause.message
+        : `${basename(path)} cannot be opened. Give the path of a picture.`,
       { cause },
     );
   }

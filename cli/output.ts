@@ -1,4 +1,5 @@
 /** @file Output of commands: results on stdout, everything else on stderr, so that `--json` pipes one object. */
+import { once } from 'node:events';
 import { inspect } from 'node:util';
 import type { Command } from 'commander';
 import { readEnvironment } from '../core/environment.ts';
@@ -50,9 +51,12 @@ export interface Service extends Outcome {
 }
 
 /** A service ends so long after it was told to, at the latest, ms; the children of `krona start` are given less. */
-const LONGEST_STOP = process.send === undefined ? 9_000 : 7_000;
+const LONGEST_STOP = process.send === undefined ? 8_500 : 6_000;
 
-/** Like `action`, for a server: prints the result of `start` when it is ready, and exits with 0 at Ctrl-C. */
+/**
+ * Like `action`, for a server: prints the result of `start` when it is ready, and exits with 0 at Ctrl-C. `start` ends early
+ * when the signal aborts.
+ */
 export function service<Args extends unknown[]>(
   command: Command,
   shell: Shell,
@@ -72,11 +76,10 @@ export function service<Args extends unknown[]>(
     try {
       const running = await start(io, ...args);
       print(shell, running);
-      await new Promise<void>((resolve) => {
-        if (io.signal.aborted) resolve();
-        else io.signal.addEventListener('abort', () => resolve(), { once: true });
-      });
+      if (!io.signal.aborted) await once(io.signal, 'abort');
       await running.stop();
+    } catch (error) {
+      if (!io.signal.aborted) throw error;
     } finally {
       // The listener would keep the process alive, even one that could not start.
       process.off('disconnect', leave);

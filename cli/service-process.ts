@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import type { Logger } from 'pino';
 import { childEnvironment } from '../core/environment.ts';
 import { KronaError } from '../core/errors.ts';
-import { Backoff } from '../core/retrying.ts';
+import { Backoff } from '../core/backoff.ts';
 import { nodeOptions, ownProgram } from '../core/own-program.ts';
 
 /** Longest wait before the first restart and before any, ms. It is short again once a process has run for LONG_LIFE. */
@@ -14,11 +14,13 @@ const LONGEST_WAIT = 60_000;
 const LONG_LIFE = 60_000;
 
 /** A process that was told to stop has so long to end, ms. */
-const LONGEST_STOP = 8_000;
+const LONGEST_STOP = 7_000;
 
 export interface ServiceSettings {
   readonly command: 'bot' | 'worker';
   readonly log: Logger;
+  /** Stops the process when it aborts. */
+  readonly signal: AbortSignal;
   /** Options of Node, in addition to those of this process. */
   readonly nodeOptions?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
@@ -32,10 +34,13 @@ export class ServiceProcess {
   #reject!: (error: KronaError) => void;
   #env: Readonly<Record<string, string>>;
   #child: ChildProcess | null = null;
+  /** The first start was successful. */
   #served = false;
+  /** The process that runs has said that it is ready. */
+  #isReady = false;
   readonly #backoff = new Backoff({ first: FIRST_WAIT, longest: LONGEST_WAIT });
   #timer: NodeJS.Timeout | undefined;
-  #stopped = false;
+  #stopping: Promise<void> | null = null;
 
   constructor(settings: ServiceSettings) {
     this.#settings = settings;
@@ -45,13 +50,16 @@ export class ServiceProcess {
       this.#reject = reject;
     });
     this.#ready.catch(() => undefined); // nobody might be waiting
-    this.#start();
+    const { signal } = settings;
+    signal.addEventListener('abort', () => void this.stop());
+    if (signal.aborted) void this.stop();
+    else this.#start();
   }
 
   /**
    * The object that the process prints when it is ready.
    *
-   * @throws KronaError with its own code when the first start fails
+   * @throws KronaError with its own code when the first start fails; CANCELLED when it is stopped before it is ready
    */
   ready(): Promise<object> {
     return this.#ready;
@@ -62,16 +70,21 @@ export class ServiceProcess {
     this.#env = { ...this.#env, ...env };
   }
 
-  /** Stops the process at the end of its current step. */
-  async stop(): Promise<void> {
-    this.#stopped = true;
+  /** Stops the process at the end of its current step; at once when it is not ready yet, as then it does nothing. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
+    this.#reject(new KronaError('CANCELLED', 'Cancelled.'));
     clearTimeout(this.#timer);
     const child = this.#child;
     if (child === null) return;
     const ended = once(child, 'exit');
     // A service stops when this channel closes (cli/output.ts).
-    if (child.connected) child.disconnect();
-    const late = setTimeout(() => child.kill('SIGKILL'), LONGEST_STOP);
+    if (this.#isReady && child.connected) child.disconnect();
+    const late = setTimeout(() => child.kill('SIGKILL'), this.#isReady ? LONGEST_STOP : 0);
     await ended;
     clearTimeout(late);
   }
@@ -86,12 +99,13 @@ export class ServiceProcess {
       detached: true,
     });
     this.#child = child;
+    this.#isReady = false;
     log.info({ pid: child.pid }, `starting the ${command}`);
     const began = performance.now();
     createInterface({ input: child.stdout! }).once('line', (line) => this.#heard(line));
     child.once('exit', (code, signal) => {
       this.#child = null;
-      if (this.#stopped) return;
+      if (this.#stopping !== null) return;
       if (!this.#served && command === 'bot') {
         // A restart does not help: a port that is taken stays taken.
         this.#reject(
@@ -120,6 +134,7 @@ export class ServiceProcess {
         this.#settings.log.error(said.error, 'the worker cannot start');
     } else {
       this.#served = true;
+      this.#isReady = true;
       this.#resolve(said);
     }
   }

@@ -7,12 +7,20 @@ import { openStorage, type Storage } from '../storage/open.ts';
 import type { createLog } from './log.ts';
 import type { Service } from './output.ts';
 
-/** Starts a service on the configured storage. Stopping it also closes the storage. */
+/**
+ * Starts a service on the configured storage. Stopping it also closes the storage.
+ *
+ * @param signal - ends the process when it aborts before the service has started, as nothing is under way by then
+ */
 export async function onStorage(
   config: Config,
   log: ReturnType<typeof createLog>,
+  signal: AbortSignal,
   start: (storage: Storage) => Promise<Service>,
 ): Promise<Service> {
+  const exit = () => process.exit();
+  signal.addEventListener('abort', exit);
+  if (signal.aborted) exit();
   // `krona start` has done it for its children.
   if (process.send === undefined) await closeDataFolder(config, log);
   const storage = await openStorage(config, {
@@ -20,6 +28,7 @@ export async function onStorage(
   });
   try {
     const service = await start(storage);
+    signal.removeEventListener('abort', exit);
     return {
       ...service,
       async stop() {

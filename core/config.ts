@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { join, resolve } from 'node:path';
-import { dataFolder, readEnvironment, type Environment } from './environment.ts';
+import { dataFolder, readEnvironment, storageLimit, type Environment } from './environment.ts';
 import { KronaError } from './errors.ts';
 import { createFileOnce, readFileIfAny } from './files.ts';
 import { embeddedModel } from './package.ts';
@@ -70,6 +70,8 @@ export async function readConfig(
   given: Readonly<Record<string, string | undefined>> = readEnvironment(),
 ): Promise<Config> {
   const env = readEnvironment(given);
+  // Read again where it counts; here so that a wrong one is told at the start.
+  storageLimit(env);
   const folder = resolve(dataFolder(env));
   const host = env.KRONA_HOST ?? '127.0.0.1';
   const publicUrl =

@@ -1,10 +1,12 @@
 /** @file The environment variables that Krona reads. README.md describes them; no other file reads `process.env`. */
+import { KronaError } from './errors.ts';
 
 export const VARIABLES = [
   'KRONA_PORT',
   'KRONA_HOST',
   'KRONA_URL',
   'KRONA_DATA',
+  'KRONA_STORAGE',
   'KRONA_SECRET',
   'KRONA_ACCESS',
   'KRONA_ACCESS_KEY',
@@ -104,6 +106,17 @@ export function childEnvironment(
 
 /** Returns KRONA_THREADS, the number of CPU threads of a session; 0 when it is unset: all cores. */
 export const threadsWanted = (): number => Number(readEnvironment().KRONA_THREADS ?? 0) || 0;
+
+/** Most bytes of photos, pictures and adapters in all: KRONA_STORAGE in GiB, 200 when it is unset; null for 0: no limit. */
+export function storageLimit({ KRONA_STORAGE = '200' } = readEnvironment()): number | null {
+  const gibibytes = Number(KRONA_STORAGE);
+  if (!(gibibytes >= 0 && gibibytes < 1e6))
+    throw new KronaError(
+      'KRONA_STORAGE_INVALID',
+      `KRONA_STORAGE must be a number of GiB such as 200, or 0 for no limit, not "${KRONA_STORAGE}".`,
+    );
+  return gibibytes === 0 ? null : gibibytes * 1024 ** 3;
+}
 
 /** Returns KRONA_DATA, the folder for everything that Krona stores; `data` when it is unset. */
 export const dataFolder = ({ KRONA_DATA = 'data' } = readEnvironment()): string => KRONA_DATA;

@@ -5,11 +5,11 @@ import { basename, dirname } from 'node:path';
 import { KronaError } from './errors.ts';
 
 /**
- * Writes a private file (mode 0600) unless it exists. Of several processes that try, exactly one gets true, and readers
+ * Writes a private file (mode 0600) unless it exists, and makes its folder if needed (0700). Of several processes that try, exactly one gets true, and readers
  * never see a half-written file.
  */
 export async function createFileOnce(path: string, text: string): Promise<boolean> {
-  await mkdir(dirname(path), { recursive: true });
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const draft = `${path}.${randomUUID()}`;
   await writeFile(draft, text, { mode: 0o600, flag: 'wx' });
   try {
@@ -35,6 +35,7 @@ export async function writeWhole(path: string, content: string | Uint8Array): Pr
     await writeFile(draft, content);
     await rename(draft, path);
   } catch (cause) {
+    await rm(draft, { force: true }).catch(() => {});
     throw new KronaError(
       'FILE_UNWRITABLE',
       `${basename(path)} could not be written. Check the disk space and the folder's permissions.`,

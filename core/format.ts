@@ -26,9 +26,10 @@ export function ordinal(n: number): string {
   return `${n}${ending}`;
 }
 
-/** `512 bytes`, `3 KiB`, `1.2 MiB`. */
+/** `512 bytes`, `3 KiB`, `1.2 MiB`, `4.9 GiB`. */
 export function byteSize(bytes: number): string {
   if (bytes < 1024) return `${bytes} bytes`;
   if (bytes < 1024 ** 2) return `${Math.round(bytes / 1024)} KiB`;
-  return `${(bytes / 1024 ** 2).toFixed(1)} MiB`;
+  if (bytes < 1024 ** 3) return `${(bytes / 1024 ** 2).toFixed(1)} MiB`;
+  return `${(bytes / 1024 ** 3).toFixed(1)} GiB`;
 }

@@ -47,6 +47,8 @@ export interface Photo {
   readonly subjectId: string;
   readonly memberId: string;
   readonly blobHash: string;
+  /** Bytes; 0 where an earlier release stored it. */
+  readonly size: number;
   readonly width: number;
   readonly height: number;
   readonly fileName: string;
@@ -163,6 +165,8 @@ export interface Picture {
   /** From 0, the order in the grid, without pictures that are held back. */
   readonly index: number;
   readonly blobHash: string;
+  /** Bytes; 0 where an earlier release stored it. */
+  readonly size: number;
   readonly width: number;
   readonly height: number;
   readonly seed: number;

@@ -1,49 +1,38 @@
 /**
- * @file How everything in Krona tries again: with pauses that grow and differ at random, so that a server that comes back
- * isn't asked by everybody at once, and with one line in the log for each change of state.
+ * @file How everything in Krona tries again: with the pauses of backoff.ts, and with one line in the log for each change of
+ * state.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Backoff, type Pauses } from './backoff.ts';
 import { describeError } from './errors.ts';
 
-interface Pauses {
-  /** After the first failure, ms; doubled with each that follows. */
-  readonly first: number;
-  /** ms */
-  readonly longest: number;
+interface RetryOptions {
+  /**
+   * How long to wait before the next try, ms; null: give up. `pauseAfter` says how long pauses are.
+   *
+   * @param failures - how many tries have failed, from 1
+   */
+  readonly pause: (error: unknown, failures: number) => number | null;
+  /** Ends the pauses. */
+  readonly signal?: AbortSignal;
 }
 
-/** From half a second to a minute: for servers that are usually back soon. */
-const USUAL: Pauses = { first: 500, longest: 60_000 };
-
-/**
- * Returns the pause before the next try, ms: doubled with each failure, and up to half of it more by chance, so that
- * callers that failed together don't return together.
- *
- * @param failures - how many tries in a row have failed, from 1
- */
-export function pauseAfter(failures: number, { first, longest }: Pauses = USUAL): number {
-  const pause = Math.min(longest, first * 2 ** Math.min(failures - 1, 30));
-  return pause * (1 + Math.random() / 2);
+/** Does work until it succeeds. @throws the last error, when `pause` gives up or the signal aborts */
+export async function retry<T>(work: () => Promise<T>, { pause, signal }: RetryOptions): Promise<T> {
+  for (let failures = 1; ; failures++)
+    try {
+      return await work();
+    } catch (error) {
+      const wait = signal?.aborted ? null : pause(error, failures);
+      if (wait === null) throw error;
+      await rest(wait, signal);
+      if (signal?.aborted) throw error;
+    }
 }
 
-/** The pauses after failures that follow each other. */
-export class Backoff {
-  readonly #pauses: Pauses;
-  #failures = 0;
-
-  constructor(pauses: Pauses = USUAL) {
-    this.#pauses = pauses;
-  }
-
-  /** Counts a failure. @returns the pause before the next try, ms (pauseAfter) */
-  next(): number {
-    return pauseAfter(++this.#failures, this.#pauses);
-  }
-
-  /** A try succeeded. */
-  reset(): void {
-    this.#failures = 0;
-  }
+/** Waits; not beyond the signal's end. */
+async function rest(ms: number, signal?: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, signal && { signal }).catch(() => undefined);
 }
 
 /** A failure that did not come for so long is over, ms: longer than the pauses between tries. */
@@ -54,11 +43,13 @@ const MOST_STATES = 50;
 /**
  * Passes an error on when its state begins: not while the same error, by code and message, keeps coming.
  *
- * @param say - gets the error, such as for the log
+ * @param say - gets the error, such as for the log, and what else belongs to it
  */
-export function oncePerState<E>(say: (error: E) => void): (error: E) => void {
+export function oncePerState<E, More extends unknown[]>(
+  say: (error: E, ...more: More) => void,
+): (error: E, ...more: More) => void {
   const lastSeen = new Map<string, number>();
-  return (error) => {
+  return (error, ...more) => {
     const { code, message } = describeError(error);
     const state = `${code} ${message}`;
     const now = performance.now();
@@ -67,7 +58,7 @@ export function oncePerState<E>(say: (error: E) => void): (error: E) => void {
     lastSeen.set(state, now);
     const [oldest] = lastSeen.keys();
     if (lastSeen.size > MOST_STATES && oldest !== undefined) lastSeen.delete(oldest);
-    if (before === undefined || now - before > OVER) say(error);
+    if (before === undefined || now - before > OVER) say(error, ...more);
   };
 }
 
@@ -110,6 +101,6 @@ export async function repeat(work: () => Promise<unknown>, options: RepeatOption
     }
     // Work that failed is not hurried: it would fail again.
     const ends = failing ? signal : interrupted;
-    await sleep(pause, undefined, { signal: ends }).catch(() => undefined);
+    await rest(pause, ends);
   }
 }

@@ -17,6 +17,10 @@ export interface Quota {
   readonly pictures: number | null;
   /** Trainings and picture sets queued or running at once. */
   readonly open: number | null;
+  /** Photos sent in 24 hours. */
+  readonly photos: number | null;
+  /** Photos, pictures and adapters that are stored, MiB. */
+  readonly storage: number | null;
 }
 
 /**
@@ -54,16 +58,16 @@ export interface ServerRules {
 /** More than a channel's, so that they only end what would grow with the number of channels. */
 export const DEFAULT_SERVER_RULES: ServerRules = {
   blocked: [],
-  member: { trainings: 20, pictures: 240, open: 20 },
-  server: { trainings: 200, pictures: 4000, open: 1000 },
+  member: { trainings: 20, pictures: 240, open: 20, photos: 600, storage: 10_000 },
+  server: { trainings: 200, pictures: 4000, open: 1000, photos: 6000, storage: 100_000 },
 };
 
-const UNLIMITED: Quota = { trainings: null, pictures: null, open: null };
+const UNLIMITED: Quota = { trainings: null, pictures: null, open: null, photos: null, storage: null };
 
 /** Limits of a channel that strangers reach. */
 export const LIMITS: Pick<ChannelRules, 'member' | 'channel'> = {
-  member: { trainings: 10, pictures: 120, open: 10 },
-  channel: { trainings: 50, pictures: 1000, open: 250 },
+  member: { trainings: 10, pictures: 120, open: 10, photos: 300, storage: 5_000 },
+  channel: { trainings: 50, pictures: 1000, open: 250, photos: 3000, storage: 50_000 },
 };
 
 /** Returns the rules of a new channel. The web chat has no limits on its own machine; elsewhere it starts with LIMITS. */

@@ -44,8 +44,8 @@ const LOOPBACK = new BlockList();
 LOOPBACK.addSubnet('127.0.0.0', 8);
 LOOPBACK.addAddress('::1', 'ipv6');
 
-/** Whether a host name or address is this machine's own, which no other machine reaches. */
-function isLoopback(host: string): boolean {
+/** Whether a host name or address is this machine's own, which no other machine reaches. A URL's may have brackets. */
+export function isLoopback(host: string): boolean {
   const bare = host.toLowerCase().replace(/^\[|\]$/g, '');
   return bare === 'localhost' || (isIP(bare) !== 0 && LOOPBACK.check(bare, familyOf(bare)));
 }

@@ -8,7 +8,8 @@ import { Engine } from './engine/engine.ts';
 import type { Log } from '../core/log.ts';
 import type { WorkerContext } from './jobs/context.ts';
 import { imagineJob } from './jobs/imagine.ts';
-import { sweepRuns, trainJob } from './jobs/train.ts';
+import { sweepRuns } from './jobs/sweep-runs.ts';
+import { trainJob } from './jobs/train.ts';
 
 export interface Worker {
   readonly model: ModelCard;
@@ -39,7 +40,8 @@ export async function startWorker(storage: Storage, config: Config, { log }: Wor
   try {
     const { device, notice } = await engine.device();
     log.info({ device }, notice ?? `Computing on ${device}.`);
-    const model = await engine.describe().catch((error: unknown) => {
+    const onEvent = ({ notice }: { notice: string }): void => log.warn({}, notice);
+    const model = await engine.describe({ onEvent }).catch((error: unknown) => {
       if (!(error instanceof KronaError && error.code === 'MODEL_NOT_FOUND')) throw error;
       throw new KronaError('MODEL_NOT_FOUND', `${error.message} KRONA_MODEL says which.`, { cause: error });
     });
@@ -51,6 +53,7 @@ export async function startWorker(storage: Storage, config: Config, { log }: Wor
       await jobs.work('train', trainJob(context)),
     ];
     const stopSweeping = sweepDaily(records, blobs, {
+      before: () => sweepRuns(context),
       onSwept: (removed) => removed > 0 && log.info({ removed }, 'removed files that nothing needs any more'),
       onError: (error) => log.warn({ error }, 'could not look for files that nothing needs any more'),
     });

@@ -7,6 +7,7 @@ import { repeat } from '../core/retrying.ts';
 import type { JobQueue } from './jobs/contract.ts';
 import { restoreLostJobs } from './reconcile.ts';
 import type { RecordStore } from './records.ts';
+import { releaseWaiting } from './waiting-sets.ts';
 
 interface OutboxOptions {
   /** Pause between rounds, ms; default 200. */
@@ -25,10 +26,10 @@ interface OutboxOptions {
 const BATCH = 50;
 
 /** Longest pause between rounds that fail, ms. */
-const LONGEST_PAUSE = 30_000;
+const LONGEST_PAUSE = 10_000;
 
 /**
- * Starts moving jobs, and looks from time to time whether the queue has lost any (reconcile.ts). The returned function
+ * Starts moving jobs, queues sets when the run has ended that they wait for, and looks from time to time whether the queue has lost any (reconcile.ts). The returned function
  * stops after the current round. Several processes can run it at once.
  */
 export function relayOutbox(
@@ -49,6 +50,7 @@ export function relayOutbox(
       await jobs.enqueue(kind, id, payload, owner);
       await records.removeOutboxJob(id);
     }
+    await releaseWaiting(records);
     if (performance.now() < nextLook) return;
     const restored = await restoreLostJobs(records, jobs);
     if (restored > 0) onRestored(restored);

@@ -64,7 +64,7 @@ export interface Records {
   saveServerRules(channelId: string, rules: ServerRules): Promise<void>;
   /** Saves rules for a channel of which no rule was ever changed. */
   startRules(channelId: string, rules: ChannelRules): Promise<void>;
-  /** Whether a member is blocked in any channel of a platform. */
+  /** Whether a member is blocked in any channel or server of a platform. */
   isBlocked(platform: Platform, memberId: string): Promise<boolean>;
   member(platform: Platform, externalId: string, name: string): Promise<Member>;
   members(ids: readonly string[]): Promise<Member[]>;
@@ -89,6 +89,12 @@ export interface Records {
   usage(channelId: string, reach: Reach, action: string, since: Date): Promise<Usage[]>;
   /** Runs and sets that are queued or running, oldest first; a run's own sets are part of it. */
   openUsage(channelId: string, reach: Reach): Promise<OpenUsage[]>;
+  /** Bytes of the photos, adapters and pictures of a channel, its server, or all channels: of a member, or anybody's. */
+  storedBytes(of: {
+    readonly channelId: string;
+    readonly reach: Reach | 'all';
+    readonly memberId?: string | undefined;
+  }): Promise<number>;
 
   // Subjects and photos
   addSubject(subject: Omit<Subject, 'createdAt' | 'championId' | 'championPinned'>): Promise<Subject>;
@@ -115,7 +121,7 @@ export interface Records {
    */
   deleteSubject(id: string, how: string): Promise<void>;
   /** Returns false when the subject already has a photo with the same bytes. */
-  addPhoto(photo: New<Photo, 'caption'>): Promise<boolean>;
+  addPhoto(photo: New<Photo, 'caption' | 'size'>): Promise<boolean>;
   photos(subjectId: string): Promise<Photo[]>;
   /** @throws KronaError PHOTO_NOT_FOUND */
   setCaption(photoId: string, caption: string | null): Promise<void>;
@@ -158,8 +164,8 @@ export interface Records {
   ): Promise<PictureSet>;
   set(id: string): Promise<PictureSet | null>;
   setsOfRun(runId: string): Promise<PictureSet[]>;
-  /** Queued sets that wait for this run to end, oldest first. */
-  setsAwaiting(runId: string): Promise<PictureSet[]>;
+  /** Queued sets that wait for a run that has ended, oldest first. */
+  setsToRelease(): Promise<PictureSet[]>;
   updateSet(
     id: string,
     change: Partial<
@@ -170,7 +176,7 @@ export interface Records {
     >,
   ): Promise<void>;
   /** Does nothing when the set already has a picture at this index. */
-  addPicture(picture: New<Picture, 'unsafe' | 'sensitive'>): Promise<void>;
+  addPicture(picture: New<Picture, 'unsafe' | 'sensitive' | 'size'>): Promise<void>;
   pictures(setId: string): Promise<Picture[]>;
   picture(id: string): Promise<Picture | null>;
   /** Records that a picture is held back; does nothing when that is recorded already. */
@@ -255,5 +261,7 @@ export interface Records {
 export interface RecordStore extends Records {
   /** Runs `work` all or nothing. It can run again after a conflict, so it must change nothing but `records`. */
   transaction<T>(work: (records: Records) => Promise<T>): Promise<T>;
+  /** @throws KronaError DATABASE_UNAVAILABLE, DATABASE_BUSY, DATABASE_READ_ONLY when records can't be written just now */
+  check(): Promise<void>;
   close(): Promise<void>;
 }

@@ -30,6 +30,8 @@ export async function sweepBlobs(
 }
 
 interface SweepOptions {
+  /** What else is swept, before the blobs; nothing by default. */
+  readonly before?: () => Promise<void>;
   readonly onSwept: (removed: number) => void;
   /** Receives the error of a failed sweep; the next sweep follows. */
   readonly onError: (error: unknown) => void;
@@ -39,10 +41,14 @@ interface SweepOptions {
 export function sweepDaily(
   records: Pick<RecordStore, 'blobsInUse'>,
   blobs: Pick<BlobStore, 'putBefore' | 'deleteOlder'>,
-  { onSwept, onError }: SweepOptions,
+  { before = async () => {}, onSwept, onError }: SweepOptions,
 ): () => Promise<void> {
   const stopping = new AbortController();
-  const sweeping = repeat(async () => onSwept(await sweepBlobs(records, blobs)), {
+  const sweep = async (): Promise<void> => {
+    await before();
+    onSwept(await sweepBlobs(records, blobs));
+  };
+  const sweeping = repeat(sweep, {
     every: EVERY,
     pauses: AFTER_FAILURE,
     signal: stopping.signal,

@@ -8,7 +8,7 @@ import type { CommandContext } from '../../commands/contract.ts';
 import { KronaError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { Post } from '../../core/records.ts';
-import { repeat } from '../../core/retrying.ts';
+import { oncePerState, repeat } from '../../core/retrying.ts';
 import type { Gateway } from '../gateway.ts';
 import { Lanes } from '../lanes.ts';
 import { UnderWay } from '../under-way.ts';
@@ -19,6 +19,8 @@ import { targetOf } from './target.ts';
 
 /** Pause between looks, ms. */
 const LOOK_EVERY = 250;
+/** Pauses after looks that fail. */
+const PAUSES = { first: 500, longest: 10_000 };
 /** Posts looked at in one go. */
 const BATCH = 200;
 /** Posts of an earlier process that are looked for at the start. */
@@ -45,11 +47,17 @@ export class Delivery {
   #pause = new AbortController();
   #running: Promise<void> | null = null;
 
+  /** Logs a failure; for all messages once, as of a lost database. */
+  readonly #notShown: (error: unknown, post: string, again: number) => void;
+
   constructor(gateway: Gateway, context: CommandContext, log: Log) {
     this.#gateway = gateway;
     this.#context = context;
     this.#log = log;
     this.#showing = new Showing(gateway, context);
+    this.#notShown = oncePerState((error: unknown, post: string, again: number) =>
+      log.warn({ error, post, again }, 'could not show a message'),
+    );
     // As when the database goes away just then; the next look begins again.
     this.#underWay = new UnderWay((error) => log.error({ error }, 'could not show a message'));
   }
@@ -115,6 +123,7 @@ export class Delivery {
     const { platform } = this.#gateway;
     return repeat(() => this.deliver(), {
       every: LOOK_EVERY,
+      pauses: PAUSES,
       signal: this.#stopping.signal,
       hurry: () => (this.#pause = new AbortController()).signal,
       onError: (error) => this.#log.error({ error, platform }, 'could not look for changed messages'),
@@ -183,8 +192,7 @@ export class Delivery {
     }
     this.#showing.triedBefore.add(post.id);
     // The gateway tells of a dead token, once: it is the same for every message.
-    if (!isTokenInvalid(error))
-      this.#log.warn({ error, post: post.id, again: pause }, 'could not show a message');
+    if (!isTokenInvalid(error)) this.#notShown(error, post.id, pause);
   }
 
   /**

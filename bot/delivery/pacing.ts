@@ -1,6 +1,6 @@
 /** @file When each message may be shown next: after its edit interval, or after a pause that grows with failures. */
 
-import { pauseAfter } from '../../core/retrying.ts';
+import { pauseAfter } from '../../core/backoff.ts';
 
 /** Pauses after failures. */
 const PAUSES = { first: 1_000, longest: 60_000 };

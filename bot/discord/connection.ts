@@ -20,7 +20,7 @@ import type { DiscordConfig } from '../../core/config.ts';
 import { KronaError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import { CODE, stopping, tokenInvalid } from './errors.ts';
-import { RateLimits } from './rate-limits.ts';
+import { RateLimits, waitable } from './rate-limits.ts';
 
 /** The global fetch, with the types of the library's own version of it. */
 const fetchLike = fetch as unknown as RESTOptions['makeRequest'];
@@ -36,14 +36,19 @@ function requestMaker(log: Log | null): MakeRequest {
   const limits = new RateLimits(log);
   return async (url, init) => {
     const response = await fetchLike(url, init);
+    const headers = waitable(new Headers([...response.headers]));
     if (response.status !== 429) {
       limits.passed();
-      return response;
+      const { status, statusText, body } = response;
+      return new Response(body as BodyInit | null, {
+        status,
+        statusText,
+        headers,
+      }) as unknown as typeof response;
     }
     const body = await response.text();
     const code = Number(/"code":\s*(\d+)/.exec(body)?.[1]);
     const isStale = code === CODE.tooManyEditsOfOldMessage;
-    const headers = new Headers([...response.headers]);
     if (!isStale) headers.set('retry-after', String(limits.pause(headers.get('retry-after'), body)));
     return new Response(body, { status: isStale ? 400 : 429, headers }) as unknown as typeof response;
   };
@@ -57,10 +62,15 @@ export const restOptions = ({ api }: DiscordConfig, log: Log | null): Partial<RE
   ...(api !== null && { api: api.replace(/\/+$/, '') }),
 });
 
+/** A smaller step of the wall clock does no harm, ms. */
+const CLOCK_STEP = 500;
+
 /** REST with the bot's token, apart from the client's: it outlives the client, until it is ended. */
 export class BotRest extends REST {
   readonly #refusals = new Set<(error: KronaError) => void>();
   #ended = false;
+  /** The wall clock's lead over the monotonic one, ms. */
+  #lead = Date.now() - performance.now();
 
   /** @throws KronaError DISCORD_TOKEN_INVALID */
   constructor(config: DiscordConfig, log: Log | null = null) {
@@ -94,7 +104,19 @@ export class BotRest extends REST {
     return (await this[method](route, data)) as T;
   }
 
+  /** The library ends its limits by the wall clock: set back an hour, they would last that much longer. */
+  #followClock(): void {
+    const lead = Date.now() - performance.now();
+    if (lead < this.#lead - CLOCK_STEP) {
+      this.handlers.clear();
+      this.globalReset = -1;
+      this.globalDelay = null;
+    }
+    this.#lead = lead;
+  }
+
   override request(options: InternalRequest): Promise<unknown> {
+    this.#followClock();
     if (options.auth === false) return super.request(options);
     return new Promise((resolve, reject) => {
       this.#refusals.add(reject);

@@ -1,4 +1,5 @@
 /** @file Discord as a gateway: events from its WebSocket, messages over its REST interface. */
+import { randomUUID } from 'node:crypto';
 import { type Client, Events } from 'discord.js';
 import type { Card } from '../../commands/card.ts';
 import type { DiscordConfig } from '../../core/config.ts';
@@ -6,7 +7,7 @@ import { KronaError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { Channel } from '../../core/records.ts';
 import type { BlobStore } from '../../storage/blobs/contract.ts';
-import type { Gateway, GatewayHandlers, MessagePlace, StandingReaction } from '../gateway.ts';
+import type { Gateway, GatewayHandlers, MessagePlace, Outage, Party, StandingReaction } from '../gateway.ts';
 import { UnderWay } from '../under-way.ts';
 import { BotRest, connect, createClient, disconnect, fatalClose } from './connection.ts';
 import { Callbacks } from './callbacks.ts';
@@ -170,6 +171,10 @@ export class DiscordGateway implements Gateway {
 
   invite({ externalId }: Channel, messageId: string, card: Card): void {
     this.#underWay.add(this.#reactions.invitations.invite(externalId, messageId, card));
+  }
+
+  async tellOutage({ card }: Outage, places: readonly Party[]): Promise<void> {
+    await Promise.all(places.map(({ externalId }) => this.#post(externalId, card, randomUUID())));
   }
 
   async #post(channelId: string, card: Card, nonce: string): Promise<string> {

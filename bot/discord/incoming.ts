@@ -5,7 +5,7 @@
 import type { Attachment as DiscordAttachment } from 'discord.js';
 import type { Attachment } from '../../commands/contract.ts';
 import { KronaError } from '../../core/errors.ts';
-import { isLoopback } from '../loopback.ts';
+import { isLoopback } from '../../core/web-access.ts';
 import { readPhotoBytes } from '../photo-bytes.ts';
 
 /** Longest wait for a file, ms. */

@@ -40,7 +40,7 @@ export interface MessagesParts {
 export class Messages {
   readonly #parts: MessagesParts;
   readonly #standing: StandingPosts;
-  /** When each message was edited last, ms since the epoch; those of the last half minute. */
+  /** When each message was edited last, ms (monotonic); those of the last half minute. */
   readonly #edited = new Map<string, number>();
   #tokenDead = false;
 
@@ -51,7 +51,7 @@ export class Messages {
 
   /** 3 s, longer with age and when many messages are edited: all edits of a workspace share one limit. */
   editInterval(age: number): number {
-    const since = Date.now() - MINUTE / 2;
+    const since = performance.now() - MINUTE / 2;
     for (const [message, at] of this.#edited) if (at < since) this.#edited.delete(message);
     const byAge = age < 10 * MINUTE ? 3_000 : age < 60 * MINUTE ? 5_000 : 15_000;
     return Math.max(byAge, this.#edited.size * SHARE);
@@ -111,7 +111,7 @@ export class Messages {
           client.chat.update({ channel, ts, ...rendered, parse: 'none', link_names: false }),
         ),
       );
-      this.#edited.set(`${channel} ${ts}`, Date.now());
+      this.#edited.set(`${channel} ${ts}`, performance.now());
       this.#follow(channel, ts, card, keys);
     } catch (error) {
       this.#tellOfDeadToken(error);

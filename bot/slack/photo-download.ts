@@ -5,7 +5,7 @@
 import { MAX_PHOTO_BYTES, tooManyBytes } from '../../commands/photos/photo-check.ts';
 import type { Attachment } from '../../commands/contract.ts';
 import { KronaError } from '../../core/errors.ts';
-import { isLoopback } from '../loopback.ts';
+import { isLoopback } from '../../core/web-access.ts';
 import { readPhotoBytes } from '../photo-bytes.ts';
 import { isTokenDead, reasonOf, toKronaError } from './failures.ts';
 import type { SlackApi } from './web-api.ts';

@@ -1,7 +1,7 @@
 /** @file Reactions as Slack tells of them, stored in the order in which each member gave them. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { types } from '@slack/bolt';
-import { pauseAfter } from '../../core/retrying.ts';
+import { pauseAfter } from '../../core/backoff.ts';
+import { retry } from '../../core/retrying.ts';
 import type { GatewayHandlers } from '../gateway.ts';
 import { Lanes } from '../lanes.ts';
 import { RecentMap } from '../../core/recent.ts';
@@ -11,6 +11,8 @@ import type { Places } from './places.ts';
 /** Pauses between tries to store a reaction, ms; after the last, the next start reads it from Slack. */
 const PAUSES = { first: 1_000, longest: 60_000 };
 const TRIES = 12;
+/** An event this old was held up on its way: the member may have changed their mind since, s. */
+const HELD_UP = 10;
 /** Reactions of which the newest event is remembered. */
 const REMEMBERED = 20_000;
 
@@ -52,7 +54,8 @@ export class ReactionEvents {
       if (newest !== undefined && Number(newest) >= Number(at)) return;
       this.#newest.set(key, at);
       // Without an event to compare it with, as after a restart, only Slack knows what stands.
-      if (isRetry && newest === undefined)
+      const isLate = isRetry || Date.now() / 1000 - Number(at) > HELD_UP;
+      if (isLate && newest === undefined)
         await this.#parts.handlers.onMissed({
           channel: await this.#parts.places.known(channel),
           messageId: ts,
@@ -71,9 +74,14 @@ export class ReactionEvents {
     const person = await members.person(user);
     if (person.bot) return;
     const channel = await places.known(channelId);
-    for (let tries = 1; tries <= TRIES && !stopping.aborted; tries++) {
-      if (await handlers.onReaction({ channel, member: party(person), on: { messageId }, ...what })) return;
-      await sleep(pauseAfter(tries, PAUSES), undefined, { signal: stopping }).catch(() => undefined);
-    }
+    const store = async () => {
+      // The handler has logged why.
+      if (!(await handlers.onReaction({ channel, member: party(person), on: { messageId }, ...what })))
+        throw new Error('a reaction could not be stored');
+    };
+    await retry(store, {
+      signal: stopping,
+      pause: (_, failures) => (failures < TRIES ? pauseAfter(failures, PAUSES) : null),
+    }).catch(() => undefined);
   }
 }

@@ -1,6 +1,7 @@
 /** @file Renders cards as Slack's blocks, after uploading their files; and again when Slack has lost a file. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Card } from '../../commands/card.ts';
+import { pauseAfter } from '../../core/backoff.ts';
+import { retry } from '../../core/retrying.ts';
 import type { Rendered } from './answers.ts';
 import { cardBlocks, cardFallback } from './blocks.ts';
 import { chartWords, drawChart, type Palette } from '../chart.ts';
@@ -12,6 +13,7 @@ import type { ShownFile, SlackFiles } from './slack-files.ts';
 const CURVE_EVERY = 30_000;
 const REMEMBERED = 500;
 const TRIES = 4;
+const PAUSES = { first: 1_000, longest: 3_000 };
 const LIGHT: Palette = { ground: '#ffffff', grid: '#e4e2e8', line: '#7c4dbd' };
 
 export class Renderer {
@@ -42,18 +44,23 @@ export class Renderer {
       ...(curve ? [curve] : []),
     ];
     const keys = [...new Set(files.map(({ key }) => key))];
-    for (let tries = 1; ; tries++) {
+    const once = async () => {
       const ids = await this.#files.idsOf(files);
       const chart = (curve && ids.get(curve.key)) ?? null;
       const blocks = cardBlocks(card, { pictures: ids, chart, link: this.#link });
       try {
         return { sent: await send({ text: cardFallback(card), blocks }), keys };
       } catch (error) {
-        if (reasonOf(error) !== 'invalid_blocks' || keys.length === 0 || tries === TRIES) throw error;
-        // A file was deleted there, or Slack's other machines don't know it yet.
-        if (!(await this.#files.forgetDeleted(keys))) await sleep(tries * 1_000);
+        if (isFileMissing(error)) await this.#files.forgetDeleted(keys);
+        throw error;
       }
-    }
+    };
+    // A file was deleted there, or Slack's other machines don't know it yet.
+    const isFileMissing = (error: unknown) => keys.length > 0 && reasonOf(error) === 'invalid_blocks';
+    return retry(once, {
+      pause: (error, failures) =>
+        isFileMissing(error) && failures < TRIES ? pauseAfter(failures, PAUSES) : null,
+    });
   }
 
   #curveOf(card: Card): ShownFile | null {
@@ -62,10 +69,13 @@ export class Renderer {
     const id = follows?.id ?? title;
     const known = this.#curves.get(id);
     const key = `curve ${id} ${chart.points.length}`;
-    if (known && (known.file.key === key || (tone === 'progress' && Date.now() < known.at + CURVE_EVERY)))
+    if (
+      known &&
+      (known.file.key === key || (tone === 'progress' && performance.now() < known.at + CURVE_EVERY))
+    )
       return known.file;
     const file = { key, source: id, alt: chartWords(chart), bytes: () => drawChart(chart, LIGHT) };
-    this.#curves.set(id, { at: Date.now(), file });
+    this.#curves.set(id, { at: performance.now(), file });
     return file;
   }
 }

@@ -2,6 +2,7 @@
  * @file Slack as a gateway: cards become messages of Block Kit, and events come in through Bolt, over a WebSocket (Socket
  * Mode) or over HTTP.
  */
+import { randomUUID } from 'node:crypto';
 import { App } from '@slack/bolt';
 import type { Hono } from 'hono';
 import type { Card } from '../../commands/card.ts';
@@ -9,7 +10,7 @@ import type { CommandContext } from '../../commands/contract.ts';
 import type { SlackConfig } from '../../core/config.ts';
 import type { Log } from '../../core/log.ts';
 import type { Channel } from '../../core/records.ts';
-import type { Gateway, GatewayHandlers, StandingReaction } from '../gateway.ts';
+import type { Gateway, GatewayHandlers, Outage, Party, StandingReaction } from '../gateway.ts';
 import { UnderWay } from '../under-way.ts';
 import { Answering } from './answering.ts';
 import { Answers } from './answers.ts';
@@ -161,6 +162,10 @@ export class SlackGateway implements Gateway {
 
   invite({ externalId }: Channel, messageId: string, card: Card): void {
     this.#underWay.add(this.#votes.invitations.invite(externalId, messageId, card));
+  }
+
+  async tellOutage({ card }: Outage, places: readonly Party[]): Promise<void> {
+    await Promise.all(places.map(({ externalId }) => this.#messages.postNew(externalId, card, randomUUID())));
   }
 
   #newReceiver(): SocketReceiver | HttpReceiver {

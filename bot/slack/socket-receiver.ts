@@ -8,7 +8,7 @@ import { type App, type Receiver, SocketModeReceiver } from '@slack/bolt';
 import * as v from 'valibot';
 import { KronaError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
-import { pauseAfter } from '../../core/retrying.ts';
+import { Backoff } from '../../core/backoff.ts';
 import { isTokenDead, reasonOf, tokenInvalid, toKronaError } from './failures.ts';
 import { clientOptions, slackLogger } from './web-api.ts';
 
@@ -21,6 +21,8 @@ const TOO_MANY = 'too_many_websockets';
 const PASSING = ['SLACK_CONNECTION_ENDED', 'SLACK_SILENT', 'SLACK_RATE_LIMITED'];
 /** A connection that ends sooner counts as a failure, ms. */
 const SHORT_LIVED = 5_000;
+/** So many of those in a row are told. */
+const MANY_SHORT = 3;
 /** Longest that closing a connection may take, ms. */
 const LONGEST_CLOSE = 2_000;
 const NOT_ACCEPTED = ['not_allowed_token_type', 'no_permission', 'missing_scope'];
@@ -82,21 +84,32 @@ export class SocketReceiver implements Receiver {
     await this.#close();
   }
 
+  /** Connects again whenever the connection ends: at once after a long one, which Slack renews every few hours. */
   async #stayConnected(isConnected: boolean): Promise<void> {
-    let failures = isConnected ? 0 : 1;
-    let since = Date.now();
-    let ended = since;
-    for (let first = !isConnected; ; first = false) {
-      if (!first) {
-        await new Promise((resolve) => this.#inner.client.once('disconnected', resolve));
-        ended = Date.now();
-        if (ended - since > SHORT_LIVED) failures = 0;
+    const { signal } = this.#stopping;
+    const backoff = new Backoff(PAUSES);
+    const pause = () => sleep(backoff.next(), undefined, { signal }).catch(() => undefined);
+    let lost = performance.now();
+    let short = 0;
+    const untilLost = async () => {
+      const since = performance.now();
+      await new Promise((resolve) => this.#inner.client.once('disconnected', resolve));
+      lost = performance.now();
+      if (lost - since > SHORT_LIVED) {
+        short = 0;
+        backoff.reset();
+        this.#told = '';
+      } else {
+        if (++short >= MANY_SHORT) this.#tell(ended(null, null));
+        await pause();
       }
-      while (!(await this.#connect(pauseAfter(++failures, PAUSES))))
-        if (this.#stopping.signal.aborted) return;
-      since = Date.now();
-      this.#options.onReturn(since - ended);
-    }
+    };
+    await (isConnected ? untilLost() : pause());
+    while (!signal.aborted)
+      if (await this.#connect()) {
+        this.#options.onReturn(performance.now() - lost);
+        await untilLost();
+      } else await pause();
   }
 
   /**
@@ -139,20 +152,16 @@ export class SocketReceiver implements Receiver {
     this.#told = code;
   }
 
-  /** Returns false, after `pause`, when there is no connection yet. */
-  async #connect(pause: number): Promise<boolean> {
+  /** Returns false when there is no connection yet. */
+  async #connect(): Promise<boolean> {
     const { signal } = this.#stopping;
     if (signal.aborted) return false;
     try {
       await this.#open();
-      if (!signal.aborted) {
-        this.#told = '';
-        return true;
-      }
+      if (!signal.aborted) return true;
       await this.#close();
     } catch (error) {
       this.#tell(connectionError(error));
-      await sleep(pause, undefined, { signal }).catch(() => undefined);
     }
     return false;
   }

@@ -1,13 +1,13 @@
 /** @file Uploads files to Slack, and waits until its blocks can show them. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { CommandContext } from '../../commands/contract.ts';
+import { pauseAfter } from '../../core/backoff.ts';
 import { KronaError } from '../../core/errors.ts';
+import { retry } from '../../core/retrying.ts';
 import { reasonOf } from './failures.ts';
 import type { SlackApi } from './web-api.ts';
 
-/** Pauses before looking at a file that Slack is still processing: the first, and the longest after that, ms. */
-const FIRST_LOOK = 150;
-const LAST_LOOK = 2_000;
+/** Pauses between looks at a file that Slack is still processing. */
+const LOOKS = { first: 150, longest: 2_000 };
 /** Slack usually takes a few seconds. */
 const LONGEST_WAIT = 30_000;
 
@@ -72,19 +72,18 @@ export class Uploading {
    * @throws KronaError SLACK_FILE_NOT_READY, SLACK_UPLOAD_FAILED
    */
   async ready(id: string, name: string): Promise<void> {
-    const until = Date.now() + LONGEST_WAIT;
-    for (let pause = FIRST_LOOK; ; pause = Math.min(LAST_LOOK, pause * 1.6)) {
+    const until = performance.now() + LONGEST_WAIT;
+    const look = async (): Promise<void> => {
       const state = await this.state(id);
-      if (state === 'ready') return;
       if (state === 'gone') throw uploadFailed(name);
-      if (Date.now() + pause > until)
-        throw new KronaError(
-          'SLACK_FILE_NOT_READY',
-          `Slack is still processing ${name}. Krona shows it later.`,
-          { retryable: true },
-        );
-      await sleep(pause);
-    }
+      if (state === 'waiting') throw notReady(name);
+    };
+    await retry(look, {
+      pause: (error, failures) => {
+        const pause = pauseAfter(failures, LOOKS);
+        return isNotReady(error) && performance.now() + pause < until ? pause : null;
+      },
+    });
   }
 
   async state(id: string): Promise<'ready' | 'waiting' | 'gone'> {
@@ -105,3 +104,11 @@ function uploadFailed(name: string, cause?: unknown): KronaError {
     retryable: true,
   });
 }
+
+const notReady = (name: string): KronaError =>
+  new KronaError('SLACK_FILE_NOT_READY', `Slack is still processing ${name}. Krona shows it later.`, {
+    retryable: true,
+  });
+
+const isNotReady = (error: unknown): boolean =>
+  error instanceof KronaError && error.code === 'SLACK_FILE_NOT_READY';

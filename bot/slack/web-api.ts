@@ -9,7 +9,8 @@ import { KronaError } from '../../core/errors.ts';
 import { Lanes } from '../lanes.ts';
 import { RecentMap } from '../../core/recent.ts';
 import type { Log } from '../../core/log.ts';
-import { Backoff } from '../../core/retrying.ts';
+import { Backoff, pauseAfter } from '../../core/backoff.ts';
+import { retry } from '../../core/retrying.ts';
 import { isUncertain, retryAfter, toKronaError } from './failures.ts';
 
 /** Least pause between two messages in one channel, ms: Slack's limit is one a second. */
@@ -101,21 +102,31 @@ export class SlackApi {
   ): Promise<T> {
     const key = `${method} ${limitedBy}`;
     const until = performance.now() + PATIENCE;
-    const uncertain = new Backoff(UNCERTAIN);
     const limited = new Backoff(UNSTATED_LIMIT);
-    for (let tries = 1; ; tries++) {
+    let uncertain = 0;
+    const once = async (): Promise<T> => {
+      // Other calls may have met the limit, too.
       await this.#pause((this.#freeAt.get(key) ?? 0) - performance.now());
-      try {
-        return await work(this.client);
-      } catch (error) {
-        const seconds = retryAfter(error);
-        // A limit that names no time, or none that helps, is tried ever later.
-        const again = performance.now() + Math.max((seconds ?? 0) * 1000, limited.next());
-        if (seconds !== null && again < until) this.#freeAt.set(key, again);
-        else if (seconds === null && repeatable && isUncertain(error) && tries < TRIES)
-          await this.#pause(uncertain.next());
-        else throw toKronaError(error, method);
-      }
+      return work(this.client);
+    };
+    try {
+      return await retry(once, {
+        signal: this.#closing.signal,
+        pause: (error) => {
+          const seconds = retryAfter(error);
+          if (seconds === null)
+            return repeatable && isUncertain(error) && ++uncertain < TRIES
+              ? pauseAfter(uncertain, UNCERTAIN)
+              : null;
+          // A limit that names no time, or none that helps, is tried ever later.
+          const again = performance.now() + Math.max(seconds * 1000, limited.next());
+          if (again >= until) return null;
+          this.#freeAt.set(key, again);
+          return 0;
+        },
+      });
+    } catch (error) {
+      throw toKronaError(error, method);
     }
   }
 

@@ -12,6 +12,7 @@ import { KronaError } from '../../core/errors.ts';
 import { admit } from '../../commands/rules/guard.ts';
 import type { Member } from '../../core/records.ts';
 import type { Identity } from './identity.ts';
+import type { Pace } from './pace.ts';
 import { describeCommands } from './options.ts';
 import { EARLIER_LINES, MAX_PHOTO_BYTES, MAX_PHOTOS, MAX_TEXT, type MemberView } from './protocol.ts';
 import { checked, emoji, notStored, text, uuid } from './request.ts';
@@ -28,6 +29,8 @@ export interface ApiParts {
   readonly context: CommandContext;
   readonly uploads: Uploads;
   readonly identity: Identity;
+  /** null where only people on this machine use the chat. */
+  readonly pace: Pace | null;
 }
 
 const memberView = ({ id, name }: MemberView): MemberView => ({ id, name });
@@ -101,7 +104,7 @@ const COMPLETION = v.object({
 
 /** What a member does in a channel. */
 function channelRoutes(parts: ApiParts) {
-  const { gateway, uploads, identity, context: commands } = parts;
+  const { gateway, uploads, identity, pace, context: commands } = parts;
   const { records } = commands;
   return new Hono()
     .get('/complete', checked('query', COMPLETION), async (context) => {
@@ -119,6 +122,7 @@ function channelRoutes(parts: ApiParts) {
     })
     .post('/channels/:channel/messages', checked('json', MESSAGE), async (context) => {
       const where = await whoAndWhere(context, context.req.param('channel'), parts);
+      pace?.count(where.member.id);
       const { id, text: typed, uploads: ids } = context.req.valid('json');
       const words = typed.trim();
       // Commands admit their callers themselves: some are open to all.
@@ -132,11 +136,13 @@ function channelRoutes(parts: ApiParts) {
     })
     .post('/channels/:channel/actions', checked('json', PRESS), async (context) => {
       const where = await whoAndWhere(context, context.req.param('channel'), parts);
+      pace?.count(where.member.id);
       gateway.events.press({ ...where, ...context.req.valid('json') });
       return context.json({}, 202);
     })
     .put('/channels/:channel/votes', checked('json', VOTE), async (context) => {
       const where = await whoAndWhere(context, context.req.param('channel'), parts);
+      pace?.count(where.member.id);
       await admit(records, where, {});
       const votes = await gateway.events.react({ ...where, ...context.req.valid('json') });
       return context.json({ votes });
@@ -156,10 +162,12 @@ const PRESS = v.object({ id: uuid, action: text(100) });
 const VOTE = v.object({ pictureId: uuid, emoji, added: v.boolean('expected true or false') });
 
 async function whoAndWhere(context: Context, channel: string, { gateway, identity }: ApiParts) {
+  const moderator = identity.isModerator(context);
   return {
     member: await identity.require(context),
     channel: await gateway.channels.find(channel),
-    moderator: identity.isModerator(context),
+    moderator,
+    manager: moderator,
     roles: [],
   };
 }

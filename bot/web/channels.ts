@@ -2,10 +2,12 @@
 import { KronaError } from '../../core/errors.ts';
 import type { Channel, Member } from '../../core/records.ts';
 import { defaultRules, LIMITS } from '../../core/rules.ts';
-import type { Records, RecordStore } from '../../storage/records.ts';
+import type { ChannelFacts, Records, RecordStore } from '../../storage/records.ts';
 import { type ChannelView, FIRST_CHANNEL, MAX_NAME } from './protocol.ts';
 
 const MOST_CHANNELS = 200;
+/** The web chat as a server, in the records. */
+const SERVER = 'web';
 /** Channels that one member can have opened, moderators apart. */
 const MOST_OF_MEMBER = 10;
 /** The log's word for a channel that was opened. */
@@ -35,16 +37,22 @@ export interface ChannelsParts {
 export class Channels {
   readonly #records: RecordStore;
   readonly #local: boolean;
+  /** Where strangers reach them, the channels have a server's limits and blocks together. */
+  readonly #facts: ChannelFacts;
 
   constructor({ records, local }: ChannelsParts) {
     this.#records = records;
     this.#local = local;
+    this.#facts = local ? {} : { serverId: SERVER };
   }
 
   /** Opens the first channel, and limits what members can request, unless moderators have set limits or the chat is local. */
   async start(): Promise<void> {
     await this.#records.channel('web', FIRST_CHANNEL, FIRST_CHANNEL);
-    for (const { id } of await this.#records.channels('web')) await this.#limit(id);
+    for (const { id, externalId, name } of await this.#records.channels('web')) {
+      await this.#records.channel('web', externalId, name, this.#facts);
+      await this.#limit(id);
+    }
   }
 
   async list(): Promise<ChannelView[]> {
@@ -81,7 +89,7 @@ export class Channels {
           'CHANNEL_QUOTA',
           `You have opened ${opened} channels, and a member can open ${MOST_OF_MEMBER}. Use one of those, or ask a moderator.`,
         );
-      const channel = await records.channel('web', slug, slug);
+      const channel = await records.channel('web', slug, slug, this.#facts);
       await records.addAudit({ channelId: channel.id, memberId: by.id, action: OPENED, details: slug });
       await this.#limit(channel.id, records);
       return { id: channel.externalId, name: channel.name };

@@ -3,6 +3,7 @@
  * so a page never gets an older state after a newer one.
  */
 import type { Channel, Member } from '../../core/records.ts';
+import { oncePerState } from '../../core/retrying.ts';
 import { Lanes } from '../lanes.ts';
 import type { Log } from '../../core/log.ts';
 import type {
@@ -24,6 +25,8 @@ const LOOK_EVERY = 1_000;
 const BEAT_EVERY = 15_000;
 /** Who is here is told at most this often, ms: many come and go at once when a connection is lost or the bot restarts. */
 const PRESENCE_EVERY = 500;
+/** Open pages of one member. */
+const MOST_OF_MEMBER = 50;
 /** Members that a page can show as here; the others are counted. */
 const MOST_SHOWN = 50;
 
@@ -37,6 +40,8 @@ interface Room {
   readonly viewers: Set<Viewer>;
   /** Highest revision that has been sent to everybody here. */
   revision: number;
+  /** A look for changes waits for its turn. */
+  looking: boolean;
 }
 
 const view = ({ id, name }: MemberView): MemberView => ({ id, name });
@@ -47,18 +52,22 @@ const mayRead = (memberId: string, line: LineView): boolean =>
 
 export class Hub {
   readonly #views: ConversationViews;
-  readonly #log: Log;
+  readonly #failed: (error: unknown) => void;
   readonly #lanes = new Lanes();
   readonly #rooms = new Map<string, Room>();
   readonly #places = new Map<Viewer, Room | null>();
   readonly #whispers = new Map<string, WhisperView[]>();
   readonly #timers: NodeJS.Timeout[] = [];
+  #outage: string | null = null;
   /** Rooms of which somebody came or went since the last time. */
   readonly #unsettled = new Set<Room>();
 
   constructor(views: ConversationViews, log: Log) {
     this.#views = views;
-    this.#log = log;
+    // Every channel is looked at every second.
+    this.#failed = oncePerState((error) =>
+      log.error({ error }, 'web chat: could not bring a channel up to date'),
+    );
   }
 
   start(): void {
@@ -76,8 +85,13 @@ export class Hub {
     await this.#lanes.idle();
   }
 
-  enter(viewer: Viewer): void {
+  /** Takes a viewer in; false when the member has as many as they can. */
+  enter(viewer: Viewer): boolean {
+    const own = [...this.#places.keys()].filter(({ member }) => member.id === viewer.member.id);
+    if (own.length >= MOST_OF_MEMBER) return false;
     this.#places.set(viewer, null);
+    if (this.#outage !== null) viewer.send({ type: 'outage', text: this.#outage });
+    return true;
   }
 
   leave(viewer: Viewer): void {
@@ -106,7 +120,7 @@ export class Hub {
       if (before && before.channel.id !== channel.id) this.leave(viewer);
       let room = this.#rooms.get(channel.externalId);
       if (room === undefined) {
-        room = { channel, viewers: new Set(), revision: newest };
+        room = { channel, viewers: new Set(), revision: newest, looking: false };
         this.#rooms.set(channel.externalId, room);
       }
       room.viewers.add(viewer);
@@ -141,8 +155,10 @@ export class Hub {
   /** Sends what has changed in a channel since the last look. */
   refresh(channelId: string): void {
     const room = this.#rooms.get(channelId);
-    if (room === undefined) return;
+    if (room === undefined || room.looking) return;
+    room.looking = true;
     void this.#inLane(channelId, async () => {
+      room.looking = false;
       const lines = await this.#views.lines(room.channel, room.revision, MOST_MISSED);
       for (const line of lines) {
         room.revision = Math.max(room.revision, line.revision);
@@ -184,6 +200,12 @@ export class Hub {
     void this.#inLane(channelId, async () => this.toMember(memberId, { type: 'settled', id }));
   }
 
+  /** @param text - what is wrong, to show until it is over; null: nothing */
+  tellOutage(text: string | null): void {
+    this.#outage = text;
+    this.toAll({ type: 'outage', text });
+  }
+
   tellChannels(channels: readonly ChannelView[]): void {
     this.toAll({ type: 'channels', channels });
   }
@@ -223,8 +245,6 @@ export class Hub {
   }
 
   async #inLane(channelId: string, work: () => Promise<void>): Promise<void> {
-    await this.#lanes.run(channelId, work).catch((error: unknown) => {
-      this.#log.error({ error, channelId }, 'web chat: could not bring a channel up to date');
-    });
+    await this.#lanes.run(channelId, work).catch(this.#failed);
   }
 }

@@ -1,11 +1,11 @@
 /** @file The live connection of a page: a WebSocket that brings it the lines of the channel that it watches. */
 import { upgradeWebSocket } from '@hono/node-server';
 import * as v from 'valibot';
-import { WebSocket } from 'ws';
+import { WebSocket, type WebSocketServer } from 'ws';
 import type { Viewer } from './hub.ts';
 import type { Identity } from './identity.ts';
 import type { ClientMessage } from './protocol.ts';
-import { boundedSend } from './sockets.ts';
+import { boundedSend, TRY_LATER } from './sockets.ts';
 import type { WebGateway } from './web-gateway.ts';
 
 /** Lines that a page gets at once, however many it asks for. */
@@ -18,6 +18,7 @@ const LONGEST_MESSAGE = 1_000;
 export interface LiveParts {
   readonly identity: Identity;
   readonly gateway: Pick<WebGateway, 'channels' | 'hub'>;
+  readonly sockets: Pick<WebSocketServer, 'clients'>;
   /** Names the page's own files: a page with others reloads itself. */
   readonly bundle: string;
 }
@@ -38,7 +39,7 @@ const WATCH = v.pipe(
 );
 
 /** The route's handler. */
-export function liveConnection({ identity, gateway: { channels, hub }, bundle }: LiveParts) {
+export function liveConnection({ identity, gateway: { channels, hub }, sockets, bundle }: LiveParts) {
   return upgradeWebSocket(async (context) => {
     const member = await identity.require(context);
     const moderator = identity.isModerator(context);
@@ -48,14 +49,17 @@ export function liveConnection({ identity, gateway: { channels, hub }, bundle }:
       onOpen: (_event, { raw }) => {
         // It may have been one too many.
         if (!(raw instanceof WebSocket) || raw.readyState !== WebSocket.OPEN) return;
-        const current: Viewer = { member, send: boundedSend(raw) };
+        const current: Viewer = { member, send: boundedSend(raw, sockets.clients) };
+        if (!hub.enter(current)) {
+          raw.close(TRY_LATER, 'too many pages');
+          return;
+        }
         viewer = current;
         watch = newestOnly(async ({ channelId, since, limit }) => {
           const channel = await channels.find(channelId).catch(() => null);
           if (channel === null) current.send({ type: 'nowhere', channelId });
           else await hub.watch(current, channel, since, Math.min(limit, LINES_AT_ONCE));
         });
-        hub.enter(current);
         const { id, name } = member;
         void channels
           .list()

@@ -9,6 +9,7 @@ import { KronaError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { Channel, Member } from '../../core/records.ts';
 import type { AnsweredEvent, GatewayHandlers, Party } from '../gateway.ts';
+import { Lanes } from '../lanes.ts';
 import { UnderWay } from '../under-way.ts';
 import type { Hub } from './hub.ts';
 import type { Lines } from './lines.ts';
@@ -84,6 +85,8 @@ const party = ({ externalId, name }: Party): Party => ({ externalId, name });
 export class MemberEvents {
   readonly #parts: MemberEventsParts;
   readonly #underWay = new UnderWay();
+  /** Small copies of one member's photos are made one after the other, so that others get their turn. */
+  readonly #copying = new Lanes();
   #handlers: GatewayHandlers | null = null;
 
   constructor(parts: MemberEventsParts) {
@@ -167,7 +170,7 @@ export class MemberEvents {
   /** Stores what was said; null when that was done before. */
   async #store({ id, channel, member, text, command, uploads }: Message): Promise<SaidBody | null> {
     const { context, lines } = this.#parts;
-    const photos = await thumbnails(uploads, context.blobs);
+    const photos = await this.#copying.run(member.id, () => thumbnails(uploads, context.blobs));
     const body: SaidBody = { kind: 'said', text, photos, state: command === null ? 'settled' : 'open' };
     if (!(await lines.add({ id, channel, memberId: member.id, body }))) return null;
     if (command === null && uploads.length > 0) this.#whisper(channel, member, id, PHOTOS_WITHOUT_COMMAND);
@@ -197,7 +200,8 @@ export class MemberEvents {
   }
 
   #event({ channel, member }: WhoAndWhere, moderator: boolean): Omit<AnsweredEvent, 'answer'> {
-    return { channel: party(channel), member: party(member), moderator };
+    // Moderators of the web chat moderate all of it.
+    return { channel: party(channel), member: party(member), moderator, manager: moderator };
   }
 
   async #answer({ channel, member }: WhoAndWhere, answers: string, cards: readonly Card[]): Promise<void> {

@@ -19,10 +19,12 @@ export function checkName(input: string): string {
       'NAME_INVALID',
       `A name must have 1 to ${MAX_NAME} characters; this one has ${length}.`,
     );
-  if (looksLike(name, 'krona'))
-    throw new KronaError('NAME_INVALID', '“Krona” is Krona’s own name. Choose another one.');
+  if ([...skeletonsOf(withoutAccents(name))].some((each) => each.includes('krona')))
+    throw new KronaError('NAME_INVALID', '“Krona” is Krona’s own name. Choose one without it.');
   return name;
 }
+
+const withoutAccents = (name: string): string => name.normalize('NFKD').replace(/\p{M}/gu, '');
 
 /** Whether readers could take one name for the other. */
 export function looksLike(one: string, other: string): boolean {
@@ -33,13 +35,40 @@ export function looksLike(one: string, other: string): boolean {
 /**
  * Returns a name's skeletons: what it looks like in Latin letters, by Unicode's table of confusable characters (UTS 39,
  * section 4). The table tells the cases of a letter apart (the small Greek ν looks like v, the capital Ν like N), so the
- * name has one for each case that it can be written in.
+ * name has one for each case that it can be written in. Signs around the letters, and marks that belong to no letter of
+ * their own, tell nobody apart.
  */
 function skeletonsOf(name: string): Set<string> {
-  const plain = name.normalize('NFKD').replace(/[\s\p{Z}\p{Default_Ignorable_Code_Point}\u2800]/gu, '');
+  const plain = plainLetters(name.normalize('NFC').replace(LOOSE_MARK, ''))
+    .normalize('NFKD')
+    .replace(/[\s\p{Z}\p{Default_Ignorable_Code_Point}\u2800]/gu, '');
   return new Set(
-    [plain, plain.toLowerCase(), plain.toUpperCase()].map((text) => skeleton(skeleton(text).toLowerCase())),
+    [plain, plain.toLowerCase(), plain.toUpperCase()].map((text) => {
+      const shown = skeleton(skeleton(text).toLowerCase());
+      return shown.replace(/[\p{P}\p{S}]/gu, '') || shown;
+    }),
   );
 }
 
 const skeleton = (text: string): string => unhomoglyph(text.normalize('NFD')).normalize('NFD');
+
+/** Lines through and below letters, and others with which no letter is written. */
+const LOOSE_MARK = /\p{Script=Inherited}/gu;
+
+/** First letters of alphabets that the table lacks: white on black, and flags that are no country's. */
+const ALPHABETS = [0x1f150, 0x1f170, 0x1f1e6];
+const SMALL_CAPITALS = new Map(
+  [...'ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ'].map((letter, at) => [letter, 'abcdefghijklmnoprstuvwyz'.charAt(at)]),
+);
+
+/** Puts plain letters in place of those that the table of confusable characters lacks. */
+const plainLetters = (text: string): string =>
+  [...text]
+    .map((letter) => {
+      const code = letter.codePointAt(0) ?? 0;
+      const first = ALPHABETS.find((each) => code >= each && code < each + 26);
+      return first === undefined
+        ? (SMALL_CAPITALS.get(letter) ?? letter)
+        : String.fromCharCode('a'.charCodeAt(0) + code - first);
+    })
+    .join('');

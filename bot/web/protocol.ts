@@ -128,6 +128,8 @@ export type ServerMessage =
   | { readonly type: 'activity'; readonly channelId: string }
   /** The channel does not exist. */
   | { readonly type: 'nowhere'; readonly channelId: string }
+  /** What keeps Krona from working, for everybody; null: nothing any more. */
+  | { readonly type: 'outage'; readonly text: string | null }
   /** Nothing new; the connection is alive. */
   | { readonly type: 'beat' };
 

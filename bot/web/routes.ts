@@ -1,10 +1,12 @@
 /** @file Mounts the web chat on the bot's server: the page, its requests, its live connection. */
 import type { Hono } from 'hono';
+import type { WebSocketServer } from 'ws';
 import type { CommandContext } from '../../commands/contract.ts';
 import { KronaError } from '../../core/errors.ts';
 import { createApi } from './api.ts';
 import type { Identity } from './identity.ts';
 import { liveConnection } from './live.ts';
+import type { Pace } from './pace.ts';
 import type { Page } from './page.ts';
 import type { Uploads } from './uploads.ts';
 import type { WebGateway } from './web-gateway.ts';
@@ -15,10 +17,12 @@ export interface WebParts {
   readonly uploads: Uploads;
   readonly page: Page;
   readonly identity: Identity;
+  readonly pace: Pace | null;
+  readonly sockets: WebSocketServer;
 }
 
 export function mountWeb(app: Hono, web: WebParts): void {
-  const { gateway, page, identity } = web;
+  const { gateway, page, identity, sockets } = web;
 
   app.get('/', (context) => {
     const { moderator, invitation } = context.req.query();
@@ -33,6 +37,6 @@ export function mountWeb(app: Hono, web: WebParts): void {
     return context.redirect('/');
   });
   app.get('/assets/:name', (context) => page.asset(context, context.req.param('name')) ?? context.notFound());
-  app.get('/api/live', liveConnection({ identity, gateway, bundle: page.bundle }));
+  app.get('/api/live', liveConnection({ identity, gateway, sockets, bundle: page.bundle }));
   app.route('/api', createApi(web));
 }

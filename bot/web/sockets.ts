@@ -13,23 +13,39 @@ const MOST_SOCKETS = 1_000;
 const MOST_OF_ADDRESS = 250;
 /** Bytes that wait for a page to read them: more than a page of lines, and a page that lags so far starts afresh. */
 const MOST_WAITING = 4 * 1024 * 1024;
+/** Bytes that wait for all pages together. Above it, those for which more than a little waits are let go. */
+const MOST_WAITING_IN_ALL = 64 * 1024 * 1024;
+const A_LITTLE = 256 * 1024;
 
 /** How long a refused connection has to close, ms. */
 const LONGEST_GOODBYE = 1_000;
 
 /** Why a connection is closed (RFC 6455 §7.4.1). */
 const RESTARTING = 1001;
-const TRY_LATER = 1013;
+export const TRY_LATER = 1013;
 
-/** Sends messages to a page, and lets a page go that does not read them. */
-export function boundedSend(socket: WebSocket): (message: ServerMessage) => void {
+/** Sends messages to a page, and lets pages go that do not read. @param all - the server's connections */
+export function boundedSend(
+  socket: WebSocket,
+  all: ReadonlySet<WebSocket>,
+): (message: ServerMessage) => void {
   return (message) => {
-    if (isReading(socket)) socket.send(JSON.stringify(message));
+    const text = JSON.stringify(message);
+    if (text.length > A_LITTLE || socket.bufferedAmount > A_LITTLE) keepRoom(all);
+    if (isReading(socket)) socket.send(text);
   };
+}
+
+/** Ends the connections of pages that lag, when too much waits for all together. */
+function keepRoom(sockets: ReadonlySet<WebSocket>): void {
+  const lagging = [...sockets].filter(({ bufferedAmount }) => bufferedAmount > A_LITTLE);
+  const waiting = lagging.reduce((sum, { bufferedAmount }) => sum + bufferedAmount, 0);
+  if (waiting > MOST_WAITING_IN_ALL) for (const socket of lagging) socket.terminate();
 }
 
 /** Ends the connection of a page for which too much waits. */
 function isReading(socket: WebSocket): boolean {
+  if (socket.readyState !== socket.OPEN) return false;
   if (socket.bufferedAmount <= MOST_WAITING) return true;
   socket.terminate();
   return false;

@@ -13,7 +13,7 @@ import { KronaError } from '../../core/errors.ts';
 import { isFileError } from '../../core/files.ts';
 import { MAX_PHOTO_BYTES, MAX_PHOTOS } from './protocol.ts';
 
-/** Files of one member that can wait for their message; the oldest make room for new ones. */
+/** Files of one member that can wait for their message, where the oldest make room for new ones, and that can arrive. */
 const MOST_WAITING = 3 * MAX_PHOTOS;
 /** Bytes of waiting files: of one member, and in all. */
 const MOST_BYTES = { member: 8 * MAX_PHOTO_BYTES, all: 64 * MAX_PHOTO_BYTES };
@@ -28,39 +28,55 @@ export interface Upload extends Attachment {
   readonly at: number;
 }
 
+/** What takes room. */
+interface Bytes {
+  readonly memberId: string;
+  readonly size: number;
+}
+
 export class Uploads {
   readonly #folder: string;
+  readonly #most: typeof MOST_BYTES;
   readonly #waiting = new Map<string, Upload>();
+  /** Files that have not fully arrived. */
+  readonly #arriving = new Set<Bytes>();
 
-  private constructor(folder: string) {
+  private constructor(folder: string, most: typeof MOST_BYTES) {
     this.#folder = folder;
+    this.#most = most;
   }
 
   /** Opens the folder, emptied of what an earlier process left. */
-  static async open(folder: string): Promise<Uploads> {
+  static async open(folder: string, most = MOST_BYTES): Promise<Uploads> {
     await rm(folder, { recursive: true, force: true });
     await mkdir(folder, { recursive: true });
-    return new Uploads(folder);
+    return new Uploads(folder, most);
   }
 
-  /** Takes in a file. @throws KronaError ATTACHMENT_TOO_LARGE, UPLOADS_FULL, DISK_FULL */
+  /** Takes in a file. @throws KronaError ATTACHMENT_TOO_LARGE, UPLOADS_FULL, UPLOAD_ABORTED, DISK_FULL */
   async add(memberId: string, fileName: string, bytes: Readable): Promise<Upload> {
-    this.#checkRoom(memberId);
+    if ([...this.#arriving].filter((other) => other.memberId === memberId).length >= MOST_WAITING)
+      throw full();
     const id = randomUUID();
     const path = join(this.#folder, id);
-    let size = 0;
+    const arriving = { memberId, size: 0 };
     const measured = new Transform({
-      transform(chunk: Buffer, _encoding, done) {
-        size += chunk.length;
-        if (size > MAX_PHOTO_BYTES) done(tooLarge(fileName));
+      transform: (chunk: Buffer, _encoding, done) => {
+        arriving.size += chunk.length;
+        if (arriving.size > MAX_PHOTO_BYTES) done(tooLarge(fileName));
+        else if (!this.#hasRoom(memberId)) done(full());
         else done(null, chunk);
       },
     });
+    this.#arriving.add(arriving);
     try {
       await pipeline(bytes, measured, createWriteStream(path));
     } catch (error) {
       await rm(path, { force: true });
-      throw isFileError(error, 'ENOSPC') || isFileError(error, 'EDQUOT') ? diskFull(error) : error;
+      if (isFileError(error, 'ENOSPC') || isFileError(error, 'EDQUOT')) throw diskFull(error);
+      throw LEFT.some((code) => isFileError(error, code)) ? aborted(fileName, error) : error;
+    } finally {
+      this.#arriving.delete(arriving);
     }
     const upload: Upload = {
       id,
@@ -68,7 +84,7 @@ export class Uploads {
       path,
       at: performance.now(),
       fileName,
-      size,
+      size: arriving.size,
       read: () =>
         readFile(path).catch((cause: unknown) => {
           throw new KronaError('ATTACHMENT_GONE', `${fileName} is no longer stored. Send it again.`, {
@@ -84,16 +100,13 @@ export class Uploads {
     return upload;
   }
 
-  /** @throws KronaError UPLOADS_FULL */
-  #checkRoom(memberId: string): void {
+  /** Whether what waits and what arrives is within the limits. */
+  #hasRoom(memberId: string): boolean {
     const waiting = [...this.#waiting.values()].filter(({ at }) => at >= performance.now() - LONGEST_WAIT);
-    const bytes = (list: readonly Upload[]) => list.reduce((sum, { size }) => sum + size, 0);
-    const own = waiting.filter((upload) => upload.memberId === memberId);
-    if (bytes(own) > MOST_BYTES.member || bytes(waiting) > MOST_BYTES.all)
-      throw new KronaError(
-        'UPLOADS_FULL',
-        'Too many photos wait for their messages. Send the message of the ones before, then try again.',
-      );
+    const all: Bytes[] = [...waiting, ...this.#arriving];
+    const bytes = (list: readonly Bytes[]) => list.reduce((sum, { size }) => sum + size, 0);
+    const own = bytes(all.filter((each) => each.memberId === memberId));
+    return own <= this.#most.member && bytes(all) <= this.#most.all;
   }
 
   /** A member's uploads by id, in that order. @throws KronaError UPLOAD_GONE */
@@ -115,6 +128,21 @@ export class Uploads {
     }
   }
 }
+
+/** Codes of a request whose sender has gone. */
+const LEFT = ['ECONNRESET', 'ERR_STREAM_PREMATURE_CLOSE', 'ABORT_ERR'];
+
+const aborted = (fileName: string, cause: unknown): KronaError =>
+  new KronaError('UPLOAD_ABORTED', `The connection ended before ${fileName} had arrived. Send it again.`, {
+    cause,
+    retryable: true,
+  });
+
+const full = (): KronaError =>
+  new KronaError(
+    'UPLOADS_FULL',
+    'Too many photos wait for their messages. Send the message of the ones before, then try again.',
+  );
 
 const diskFull = (cause: unknown): KronaError =>
   new KronaError(

@@ -7,7 +7,7 @@ import type { CommandContext } from '../../commands/contract.ts';
 import type { Log } from '../../core/log.ts';
 import type { Channel } from '../../core/records.ts';
 import type { WebAccess } from '../../core/web-access.ts';
-import type { Gateway, GatewayHandlers } from '../gateway.ts';
+import type { Gateway, GatewayHandlers, Outage } from '../gateway.ts';
 import { Channels } from './channels.ts';
 import { Hub } from './hub.ts';
 import { Lines } from './lines.ts';
@@ -78,6 +78,10 @@ export class WebGateway implements Gateway {
 
   async readReactions(): Promise<null> {
     return null;
+  }
+
+  async tellOutage({ card, isOver }: Outage): Promise<void> {
+    this.hub.tellOutage(isOver ? null : [card.title, ...(card.text ?? [])].join('. '));
   }
 
   /** Does nothing: on the page every picture has its own reactions. */

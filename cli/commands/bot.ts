@@ -11,7 +11,7 @@ export function define(command: Command, shell: Shell): void {
     'after',
     '\nEnvironment: KRONA_HOST, KRONA_PORT, KRONA_URL (address), KRONA_DATA, DATABASE_URL, REDIS_URL (storage).',
   );
-  service(command, shell, async () => serveBot(await readConfig()));
+  service(command, shell, async ({ signal }) => serveBot(await readConfig(), signal));
 }
 
 /** Addresses of a bot. */
@@ -22,9 +22,9 @@ export interface BotAddresses {
   readonly port: number;
 }
 
-function serveBot(config: Config): Promise<Service> {
+function serveBot(config: Config, signal: AbortSignal): Promise<Service> {
   const log = createLog('bot');
-  return onStorage(config, log, async (storage) => {
+  return onStorage(config, log, signal, async (storage) => {
     const bot = await startBot(storage, config, { log });
     return { ...describeBot(bot), stop: () => bot.stop() };
   });

@@ -1,7 +1,6 @@
 /** @file `krona imagine`: pictures of a prompt, with or without adapters. */
 import { join } from 'node:path';
 import { Option, type Command } from 'commander';
-import { MAX_PROMPT } from '../../commands/work/imagine.ts';
 import { createNoise } from '../../gpu-worker/sampling/noise.ts';
 import { writePicture } from '../../gpu-worker/sampling/picture-file.ts';
 import { drawRefined, REFINER_STRENGTH } from '../../gpu-worker/sampling/refine.ts';
@@ -21,8 +20,11 @@ import { addSettings, checked, modelOption, seedOption } from '../options.ts';
 import { action, type CommandIo, type Outcome, type Shell } from '../output.ts';
 import { checkTogether, drawRequest, fileAndStrength, type ImagineGiven } from './imagine-request.ts';
 
+/** Characters; a thousand tokens and more. */
+const LONGEST_PROMPT = 10_000;
+
 export function define(command: Command, shell: Shell): void {
-  const prompt = { description: 'What to draw', type: 'text', maxLength: MAX_PROMPT } as const;
+  const prompt = { description: 'What to draw', type: 'text', maxLength: LONGEST_PROMPT } as const;
   command
     .addOption(modelOption())
     .addOption(checked('--prompt <text>', prompt).makeOptionMandatory())

@@ -13,13 +13,13 @@ export function define(command: Command, shell: Shell): void {
     'after',
     '\nEnvironment: KRONA_HOST, KRONA_PORT, KRONA_URL (address), KRONA_MODEL, KRONA_DATA, DATABASE_URL, REDIS_URL (storage).',
   );
-  service(command, shell, async () => {
+  service(command, shell, async ({ signal }) => {
     const config = await readConfig();
     const log = createLog('start');
     await closeDataFolder(config, log);
     const database = config.databaseUrl === null ? await startEmbeddedDatabase(config) : null;
     try {
-      const services = await startServices(log);
+      const services = await startServices(log, signal);
       return {
         ...services,
         async stop() {
@@ -37,13 +37,13 @@ export function define(command: Command, shell: Shell): void {
 /** A small young generation and few arenas: half the memory, and fast enough for a chat. */
 const SMALL = { nodeOptions: ['--max-semi-space-size=2'], env: { MALLOC_ARENA_MAX: '2' } };
 
-async function startServices(log: ReturnType<typeof createLog>): Promise<Service> {
-  const bot = new ServiceProcess({ command: 'bot', log, ...SMALL });
+async function startServices(log: ReturnType<typeof createLog>, signal: AbortSignal): Promise<Service> {
+  const bot = new ServiceProcess({ command: 'bot', log, signal, ...SMALL });
   const addresses = (await bot.ready()) as BotAddresses;
   // Open pages expect a restarted bot at the same address.
   bot.keep({ KRONA_PORT: String(addresses.port) });
   // After the bot, so that the first page does not wait for the model.
-  const worker = new ServiceProcess({ command: 'worker', log });
+  const worker = new ServiceProcess({ command: 'worker', log, signal });
   return {
     ...describeBot(addresses),
     async stop() {

@@ -11,10 +11,10 @@ export function define(command: Command, shell: Shell): void {
     'after',
     '\nEnvironment: KRONA_MODEL (default: the embedded model), KRONA_DATA, DATABASE_URL, REDIS_URL (storage).',
   );
-  service(command, shell, async () => {
+  service(command, shell, async ({ signal }) => {
     const log = createLog('worker');
     const config = await readConfig();
-    return onStorage(config, log, async (storage) => {
+    return onStorage(config, log, signal, async (storage) => {
       const worker = await startWorker(storage, config, { log });
       return {
         json: { model: worker.model.name },

@@ -8,7 +8,7 @@ import { Picture } from '../../core/pictures/picture.ts';
 
 /** Largest file, bytes. */
 export const MAX_PHOTO_BYTES = 32 * 1024 * 1024;
-const WANTED = 'send a PNG, JPEG, WebP, GIF or AVIF file';
+const WANTED = 'send a PNG, JPEG, WebP, GIF, TIFF or AVIF file';
 
 interface CheckedPhoto {
   readonly png: Buffer;
@@ -42,7 +42,7 @@ export async function checkPhoto(bytes: Uint8Array, name: string): Promise<Check
       .toColourspace('srgb')
       .png({ compressionLevel: 6, adaptiveFiltering: false, palette: false }),
   );
-  const notes = (photo.header.pages ?? 1) > 1 ? ['only the first frame of the animation is kept'] : [];
+  const notes = photo.hasFrames ? ['only the first frame of the animation is kept'] : [];
   return { png: data, width: info.width, height: info.height, notes };
 }
 

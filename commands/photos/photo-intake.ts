@@ -4,12 +4,15 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { BlobStore } from '../../storage/blobs/contract.ts';
+import { counted } from '../../core/format.ts';
 import { describeError, KronaError } from '../../core/errors.ts';
 import { RecentMap } from '../../core/recent.ts';
 import type { Member, Subject } from '../../core/records.ts';
-import type { Records } from '../../storage/records.ts';
+import type { Records, RecordStore } from '../../storage/records.ts';
 import type { Card } from '../card.ts';
-import type { Attachment } from '../contract.ts';
+import type { Actor, Attachment, CommandContext, Invocation } from '../contract.ts';
+import { note } from '../rules/audit.ts';
+import { admitWork } from '../rules/guard.ts';
 import type { Captions } from './photo-captions.ts';
 import { checkPhoto, MAX_PHOTO_BYTES, tooManyBytes } from './photo-check.ts';
 import { looksTheSame, photoPrint, type PhotoPrint } from './photo-likeness.ts';
@@ -30,6 +33,8 @@ export interface Verdict {
 interface ReadyPhoto {
   readonly fileName: string;
   readonly blobHash: string;
+  /** Bytes. */
+  readonly size: number;
   readonly width: number;
   readonly height: number;
   readonly print: PhotoPrint;
@@ -62,19 +67,40 @@ function checkCount(attachments: readonly Attachment[]): void {
     );
 }
 
+type Sender = Pick<Invocation, keyof Actor | 'attachments'>;
+
+/**
+ * Counts the files of a command against the quotas, whether or not they are kept: until the next sweep, those that are
+ * not take room too.
+ */
+async function count(sender: Sender, name: string, texts: readonly string[], records: RecordStore) {
+  const photos = sender.attachments.length;
+  if (photos === 0) return;
+  await records.transaction(async (inside) => {
+    await admitWork(inside, sender, { kind: 'photos', photos }, texts);
+    await note(inside, sender, 'photos', `${counted(photos, 'photo')} of ${name} sent`, { amount: photos });
+  });
+}
+
 /**
  * Reads and checks the files of a command, one after the other to save memory, and stores the good ones. No record refers
  * to them yet: see `keepPhotos`.
  *
+ * @param name - of the subject
  * @param captions of the files, in their order; none by default
- * @throws KronaError TOO_MANY_FILES; problems of single files are in `refused`
+ * @throws KronaError TOO_MANY_FILES, PROMPT_REFUSED, QUOTA_EXCEEDED, STORAGE_FULL; problems of single files are in
+ * `refused`
  */
 export async function takePhotos(
-  attachments: readonly Attachment[],
-  blobs: BlobStore,
+  sender: Sender,
+  name: string,
+  { records, blobs }: Pick<CommandContext, 'records' | 'blobs'>,
   captions: Captions = [],
 ): Promise<Intake> {
+  const { attachments } = sender;
   checkCount(attachments);
+  const texts = captions.filter((caption) => caption !== null);
+  await count(sender, name, texts, records);
   const ready: ReadyPhoto[] = [];
   const refused: Verdict[] = [];
   const sources = new Map<string, string>();
@@ -85,14 +111,14 @@ export async function takePhotos(
       const bytes = await attachment.read();
       const photo = await checkPhoto(bytes, fileName);
       // The same pixels become the same PNG, so this finds copies even in another format.
-      const { hash: blobHash } = await blobs.put(photo.png);
+      const { hash: blobHash, size } = await blobs.put(photo.png);
       const twin = sources.get(blobHash);
       if (twin !== undefined)
         throw new KronaError('PHOTO_DUPLICATE', `${fileName} is the same photo as ${twin}.`);
       sources.set(blobHash, fileName);
       const print = await printOf(blobHash, async () => photo.png);
       const { width, height, notes } = photo;
-      ready.push({ fileName, blobHash, width, height, print, caption: captions[place] ?? null, notes });
+      ready.push({ fileName, blobHash, size, width, height, print, caption: captions[place] ?? null, notes });
     } catch (error) {
       // With a full disk, say, the whole command fails, and the member sends the photos again.
       if (!(error instanceof KronaError) || !/^(PHOTO|ATTACHMENT)_/.test(error.code)) throw error;
@@ -121,7 +147,7 @@ export async function keepPhotos(
   });
   let count = standing.length;
   const verdicts: Verdict[] = [];
-  for (const { fileName, blobHash, width, height, print, caption, notes } of intake.ready) {
+  for (const { fileName, blobHash, size, width, height, print, caption, notes } of intake.ready) {
     const refuse = (message: string) => verdicts.push({ fileName, kept: false, message });
     const twin = standing.find((photo) => photo.blobHash === blobHash);
     if (twin) {
@@ -139,6 +165,7 @@ export async function keepPhotos(
       subjectId: subject.id,
       memberId: member.id,
       blobHash,
+      size,
       width,
       height,
       fileName,

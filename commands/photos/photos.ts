@@ -7,7 +7,6 @@ import { counted } from '../../core/format.ts';
 import { plain } from '../cards/format.ts';
 import type { Command, CommandContext, Invocation, OptionData } from '../contract.ts';
 import { textOption } from '../line/options.ts';
-import { checkPhotoQuota, PHOTOS_ADDED } from '../rules/quota.ts';
 import { CAPTION, checkCaption, MAX_CAPTION, readCaptions } from './photo-captions.ts';
 import { mayChange } from '../rules/permission.ts';
 import { admitTexts } from '../rules/guard.ts';
@@ -31,25 +30,14 @@ async function add(invocation: Invocation, context: CommandContext): Promise<Car
   const before = await context.records.subjectByName(channel.id, name);
   if (!before && className === undefined) throw classMissing(name);
   const captions = readCaptions(textOption(invocation, 'caption'), attachments.length);
-  const intake = await takePhotos(attachments, context.blobs, captions);
+  const intake = await takePhotos(invocation, name, context, captions);
   const likenesses = await likenessesOf(context.records, before, context.blobs);
   const { subject, verdicts, photos } = await context.records.transaction(async (records) => {
     // Without a good photo, no subject is added.
     if (!before && intake.ready.length === 0)
       throw new KronaError('NO_PHOTOS', intake.refused.map((verdict) => verdict.message).join(' '));
-    await admitTexts(
-      records,
-      invocation,
-      captions.filter((caption) => caption !== null),
-    );
-    await checkPhotoQuota(records, channel.id, member, intake.ready.length);
     const subject = await ensureSubject(records, invocation, name, className);
     const verdicts = await keepPhotos(records, subject, member, intake, likenesses);
-    const kept = verdicts.filter((verdict) => verdict.kept).length;
-    if (kept > 0)
-      await note(records, invocation, PHOTOS_ADDED, `${counted(kept, 'photo')} of ${subject.name} added`, {
-        amount: kept,
-      });
     return { subject, verdicts, photos: await records.photos(subject.id) };
   });
   const kept = verdicts.filter((verdict) => verdict.kept).length;
@@ -103,9 +91,13 @@ async function list(invocation: Invocation, context: CommandContext): Promise<Ca
   };
 }
 
+/** Most subjects of an overview. */
+const MOST_ROWS = 50;
+
 async function overview({ channel }: Invocation, context: CommandContext): Promise<Card> {
   const rows: string[][] = [];
-  for (const subject of await context.records.subjects(channel.id)) {
+  const all = await context.records.subjects(channel.id);
+  for (const subject of all.slice(-MOST_ROWS)) {
     const photos = await context.records.photos(subject.id);
     const names = await givers(context, photos);
     const from = [...names.values()].map((name) => plain(name, 40)).join(', ');
@@ -121,6 +113,9 @@ async function overview({ channel }: Invocation, context: CommandContext): Promi
   return {
     tone: 'info',
     title: 'Subjects of this channel',
+    ...(all.length > MOST_ROWS && {
+      text: [`The newest ${MOST_ROWS} of ${all.length}. \`/krona photos list subject:\` shows those of one.`],
+    }),
     table: { columns: ['subject', 'class', 'photos', 'from'], rows },
     audience: 'caller',
   };

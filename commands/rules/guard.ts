@@ -6,7 +6,7 @@ import { KronaError } from '../../core/errors.ts';
 import type { Records } from '../../storage/records.ts';
 import type { ChannelRules, Right } from '../../core/rules.ts';
 import type { Actor, SubcommandData } from '../contract.ts';
-import { checkQuotas, type Wish } from './quota.ts';
+import { checkQuotas, checkTotalStorage, type Wish } from './quota.ts';
 import { refusedWord } from './words.ts';
 
 /** The permissions that a command or action declares. */
@@ -72,10 +72,11 @@ export async function admitTexts(records: Records, actor: Actor, texts: readonly
 }
 
 /**
- * Checks words and quotas for new work. Refused words apply to everyone; quotas don't apply to moderators.
+ * Checks words and quotas for new work or photos. Refused words and the limit of all that is stored apply to everyone;
+ * quotas don't apply to moderators.
  *
  * @param texts - the members' texts that the work uses
- * @throws KronaError PROMPT_REFUSED, QUOTA_EXCEEDED
+ * @throws KronaError PROMPT_REFUSED, QUOTA_EXCEEDED, STORAGE_FULL
  */
 export async function admitWork(
   records: Records,
@@ -84,6 +85,7 @@ export async function admitWork(
   texts: readonly string[],
 ): Promise<void> {
   await admitTexts(records, actor, texts);
+  await checkTotalStorage(records, actor.channel.id);
   if (actor.moderator) return;
   await checkQuotas(records, actor.channel.id, actor.member, wish);
 }

@@ -3,16 +3,20 @@ import { KronaError } from '../../core/errors.ts';
 import type { Member, OpenUsage, Usage } from '../../core/records.ts';
 import type { Records } from '../../storage/records.ts';
 import type { Quota, Reach } from '../../core/rules.ts';
-import { counted, duration } from '../../core/format.ts';
+import { storageLimit } from '../../core/environment.ts';
+import { byteSize, counted, duration } from '../../core/format.ts';
 
 const HOUR = 3600_000;
 const DAY = 24 * HOUR;
 
 /** A request that counts against a quota. */
-export type Wish = { readonly kind: 'train' } | { readonly kind: 'imagine'; readonly pictures: number };
+export type Wish =
+  | { readonly kind: 'train' }
+  | { readonly kind: 'imagine'; readonly pictures: number }
+  | { readonly kind: 'photos'; readonly photos: number };
 
 interface Limit {
-  readonly name: 'trainings' | 'pictures';
+  readonly name: 'trainings' | 'pictures' | 'photos';
   readonly noun: string;
   /** What members do to use it up. */
   readonly verb: string;
@@ -23,7 +27,12 @@ interface Limit {
 const LIMITS: Readonly<Record<Wish['kind'], Limit>> = {
   train: { name: 'trainings', noun: 'training', verb: 'start', period: '24 hours', window: DAY },
   imagine: { name: 'pictures', noun: 'picture', verb: 'request', period: 'an hour', window: HOUR },
+  photos: { name: 'photos', noun: 'photo', verb: 'send', period: '24 hours', window: DAY },
 };
+const MIB = 1024 ** 2;
+
+const amountOf = (wish: Wish): number =>
+  wish.kind === 'imagine' ? wish.pictures : wish.kind === 'photos' ? wish.photos : 1;
 
 /**
  * Returns when `wanted` more fit into the limit, as earlier requests leave the window; null: now.
@@ -56,7 +65,7 @@ function checkAmount(who: string, quota: Quota, used: readonly Usage[], wish: Wi
   const { name, noun, verb, period, window } = LIMITS[wish.kind];
   const limit = quota[name];
   if (limit === null) return;
-  const wanted = wish.kind === 'train' ? 1 : wish.pictures;
+  const wanted = amountOf(wish);
   const time = freeAt(used, wanted, limit, window);
   if (time === null) return;
   const most = `${who} can ${verb} ${counted(limit, noun)} in ${period}`;
@@ -76,31 +85,53 @@ function checkOpen(who: string, quota: Quota, open: readonly OpenUsage[]): void 
   );
 }
 
+/** @throws KronaError STORAGE_FULL */
+function checkStorage(who: string, most: number, stored: number): void {
+  if (stored < most) return;
+  throw new KronaError(
+    'STORAGE_FULL',
+    `${who} can have ${byteSize(most)} of photos, pictures and adapters stored, and ${byteSize(stored)} are. ` +
+      'Delete pictures with their button, or subjects with `/krona delete`.',
+  );
+}
+
+/** Checks what all channels store together; this limit applies to moderators too. @throws KronaError STORAGE_FULL */
+export async function checkTotalStorage(records: Records, channelId: string): Promise<void> {
+  const most = storageLimit();
+  if (most === null) return;
+  const stored = await records.storedBytes({ channelId, reach: 'all' });
+  checkStorage('All channels together', most, stored);
+}
+
 /** A quota with those whom it holds for together. */
 interface Holder {
   readonly reach: Reach;
   /** As a sentence begins. */
   readonly who: string;
   readonly quota: Quota;
-  /** Whether it counts for this quota. */
-  readonly counts: (used: Pick<Usage, 'memberId'>) => boolean;
+  /** The member whose usage counts; undefined: everybody's. */
+  readonly memberId?: string;
 }
+
+const countedFor =
+  ({ memberId }: Holder) =>
+  (used: Pick<Usage, 'memberId'>): boolean =>
+    memberId === undefined || used.memberId === memberId;
 
 /** The quotas that bind a member in a channel: its own and those of its server. */
 async function holders(records: Records, channelId: string, member: Member): Promise<Holder[]> {
   const rules = await records.rules(channelId);
   const server = await records.serverRules(channelId);
-  const isOwn = ({ memberId }: Pick<Usage, 'memberId'>): boolean => memberId === member.id;
-  const anybody = (): boolean => true;
+  const memberId = member.id;
   const here: Holder[] = [
-    { reach: 'channel', who: 'You', quota: rules.member, counts: isOwn },
-    { reach: 'channel', who: 'This channel', quota: rules.channel, counts: anybody },
+    { reach: 'channel', who: 'You', quota: rules.member, memberId },
+    { reach: 'channel', who: 'This channel', quota: rules.channel },
   ];
   if (server === null) return here;
   return [
     ...here,
-    { reach: 'server', who: 'In the whole server you', quota: server.member, counts: isOwn },
-    { reach: 'server', who: 'This server', quota: server.server, counts: anybody },
+    { reach: 'server', who: 'In the whole server you', quota: server.member, memberId },
+    { reach: 'server', who: 'This server', quota: server.server },
   ];
 }
 
@@ -119,14 +150,22 @@ export async function checkQuotas(
   const { name, window } = LIMITS[wish.kind];
   const since = new Date(Date.now() - window);
   const all = await holders(records, channelId, member);
-  for (const { reach, who, quota, counts } of all) {
+  for (const holder of all) {
+    const { reach, who, quota } = holder;
     if (quota[name] === null) continue;
     const used = await records.usage(channelId, reach, wish.kind, since);
-    checkAmount(who, quota, used.filter(counts), wish);
+    checkAmount(who, quota, used.filter(countedFor(holder)), wish);
   }
-  for (const { reach, who, quota, counts } of all) {
+  for (const { reach, who, quota, memberId } of all) {
+    if (quota.storage === null) continue;
+    const stored = await records.storedBytes({ channelId, reach, memberId });
+    checkStorage(who, quota.storage * MIB, stored);
+  }
+  if (wish.kind === 'photos') return;
+  for (const holder of all) {
+    const { reach, who, quota } = holder;
     if (quota.open === null) continue;
-    checkOpen(who, quota, (await records.openUsage(channelId, reach)).filter(counts));
+    checkOpen(who, quota, (await records.openUsage(channelId, reach)).filter(countedFor(holder)));
   }
 }
 
@@ -138,52 +177,33 @@ export async function limitLines(records: Records, channelId: string, member: Me
   const all = await holders(records, channelId, member);
   const lines: string[] = [];
   const isShown = (reach: Reach, sum: number, limit: number) => reach === 'channel' || 2 * sum >= limit;
-  for (const kind of ['train', 'imagine'] as const) {
+  for (const kind of ['train', 'imagine', 'photos'] as const) {
     const { name, period, window } = LIMITS[kind];
-    for (const { reach, who, quota, counts } of all) {
+    for (const holder of all) {
+      const { reach, who, quota } = holder;
       const limit = quota[name];
       if (limit === null) continue;
-      const its = (await records.usage(channelId, reach, kind, new Date(Date.now() - window))).filter(counts);
+      const used = await records.usage(channelId, reach, kind, new Date(Date.now() - window));
+      const its = used.filter(countedFor(holder));
       const free = freeAt(its, 1, limit, window);
       const again = free === null ? '' : `; more ${when(free)}`;
       const sum = its.reduce((total, { amount }) => total + amount, 0);
       if (isShown(reach, sum, limit)) lines.push(`${who}: ${sum} of ${limit} ${name} in ${period}${again}.`);
     }
   }
-  for (const { reach, who, quota, counts } of all) {
-    if (quota.open === null) continue;
-    const { length } = (await records.openUsage(channelId, reach)).filter(counts);
-    if (isShown(reach, length, quota.open))
-      lines.push(`${who}: ${length} of ${quota.open} jobs queued or running.`);
+  for (const holder of all) {
+    const { reach, who, quota, memberId } = holder;
+    if (quota.open !== null) {
+      const { length } = (await records.openUsage(channelId, reach)).filter(countedFor(holder));
+      if (isShown(reach, length, quota.open))
+        lines.push(`${who}: ${length} of ${quota.open} jobs queued or running.`);
+    }
+    if (quota.storage !== null) {
+      const stored = await records.storedBytes({ channelId, reach, memberId });
+      const most = quota.storage * MIB;
+      if (isShown(reach, stored, most))
+        lines.push(`${who}: ${byteSize(stored)} of ${byteSize(most)} stored.`);
+    }
   }
   return lines.length === 0 ? ['This channel has no limits.'] : lines;
-}
-
-/** The log's word for photos that were added. */
-export const PHOTOS_ADDED = 'photos';
-/** Most photos that a member and a channel can add in 24 hours. */
-const MOST_PHOTOS = { member: 300, channel: 3_000 };
-
-/**
- * Checks photos against what a member and a channel can add in a day: so that nobody fills the disk. Call it in the
- * transaction that adds them.
- *
- * @throws KronaError QUOTA_EXCEEDED with the time from which it works again
- */
-export async function checkPhotoQuota(
-  records: Records,
-  channelId: string,
-  member: Member,
-  wanted: number,
-): Promise<void> {
-  const used = await records.usage(channelId, 'channel', PHOTOS_ADDED, new Date(Date.now() - DAY));
-  const own = used.filter(({ memberId }) => memberId === member.id);
-  for (const [who, limit, list] of [
-    ['You', MOST_PHOTOS.member, own],
-    ['This channel', MOST_PHOTOS.channel, used],
-  ] as const) {
-    const time = freeAt(list, wanted, limit, DAY);
-    if (time !== null)
-      throw exceeded(`${who} can add ${counted(limit, 'photo')} in 24 hours. Try again ${when(time)}.`);
-  }
 }

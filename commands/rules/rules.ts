@@ -253,7 +253,7 @@ const ACTIONS: Readonly<Record<string, Command['run']>> = {
 
 const scope: OptionData = {
   name: 'scope',
-  description: 'Where: in this channel and its threads (default), or in the whole server or workspace',
+  description: 'In this channel and its threads (default), or in the whole server',
   type: 'text',
   choices: ['channel', WIDE],
 };
@@ -277,7 +277,7 @@ export const rules: Command = {
       { name: 'show', description: 'Show the rules', options: [] },
       {
         name: 'set',
-        description: 'Change limits and the handling of adult (NSFW) images',
+        description: 'Change limits (0 = no limit) and the handling of adult (NSFW) images',
         options: [
           ...quotaOptions,
           {

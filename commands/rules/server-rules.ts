@@ -12,11 +12,14 @@ import type { Actor } from '../contract.ts';
 export async function requireServerRules(records: Records, actor: Actor): Promise<ServerRules> {
   const rules = await records.serverRules(actor.channel.id);
   if (rules === null)
-    throw new KronaError('NO_SERVER', 'This chat has no servers, so it has no rules for a whole server.');
+    throw new KronaError(
+      'NO_SERVER',
+      'This channel is in no server, so there are no rules for a whole server.',
+    );
   if (!actor.manager)
     throw new KronaError(
       'NOT_ALLOWED',
-      'Only members who can manage the whole server (Discord: Manage Server; Slack: workspace admin) can change its rules.',
+      'Only members who can manage the whole server (Discord: Manage Server; Slack: workspace admin; web chat: moderators) can change its rules.',
     );
   return rules;
 }

@@ -15,7 +15,7 @@ import { completeAdapter, completeSubject, requireAdapter, requireSubject } from
 import { startSet } from './work.ts';
 
 /** Most characters of a prompt; the text encoders read it in chunks of 75 tokens. */
-export const MAX_PROMPT = 1000;
+const MAX_PROMPT = 1000;
 
 /** Why a subject cannot be drawn, and what to do. */
 async function noChampion(

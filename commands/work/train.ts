@@ -92,9 +92,8 @@ export const train = command(
     else if (className === undefined) throw classMissing(name);
     // Checked again when the run is added; here so that nobody waits for photos that won't be used.
     const captions = readCaptions(options.caption, invocation.attachments.length);
-    const texts = [name, className ?? '', ...captions.filter((caption) => caption !== null)];
-    await admitWork(records, invocation, { kind: 'train' }, texts);
-    const intake = await takePhotos(invocation.attachments, blobs, captions);
+    await admitWork(records, invocation, { kind: 'train' }, [name, className ?? '']);
+    const intake = await takePhotos(invocation, name, context, captions);
     const likenesses = await likenessesOf(records, before, blobs);
     const { mask } = withOptions(await settingsNow(records, channel), options, model);
     const standing = before ? await records.photos(before.id) : [];

@@ -123,10 +123,16 @@ export async function stopWork(work: Work, context: CommandContext): Promise<voi
     const change = { state: 'cancelled', endedAt: new Date() } as const;
     await (work.kind === 'run' ? records.updateRun(id, change) : records.updateSet(id, change));
   });
-  // The job may not be in the queue yet. Adding it (which works only once) makes sure that there is one to cancel.
-  const { jobs } = context;
+  // The worker sees that the record has ended, so a queue that is away only costs it some more steps.
+  await cancelJob(work, context.jobs).catch((error: unknown) => {
+    if (!(error instanceof KronaError && error.retryable)) throw error;
+  });
+}
+
+/** Cancels a job, which may not be in the queue yet: adding it (which works once) makes sure that there is one. */
+async function cancelJob(work: Work, jobs: CommandContext['jobs']): Promise<void> {
   const owner = workRecord(work);
-  if (work.kind === 'run') await jobs.enqueue('train', id, { runId: id }, owner);
-  else await jobs.enqueue('imagine', id, { setId: id }, owner);
-  await jobs.cancel(work.kind === 'run' ? 'train' : 'imagine', id);
+  if (work.kind === 'run') await jobs.enqueue('train', owner.id, { runId: owner.id }, owner);
+  else await jobs.enqueue('imagine', owner.id, { setId: owner.id }, owner);
+  await jobs.cancel(work.kind === 'run' ? 'train' : 'imagine', owner.id);
 }

@@ -1,37 +1,35 @@
 /** @file Which format a file has, by its first bytes, before any decoder sees it. */
 
-/** Formats that Krona decodes, by sharp's names. SVG is missing on purpose: 40 kB of it can draw for minutes. */
-const DECODED: readonly (readonly [string, RegExp])[] = [
-  ['jpeg', /^\xff\xd8\xff/],
-  ['png', /^\x89PNG\r\n\x1a\n/],
-  ['gif', /^GIF8[79]a/],
-  ['webp', /^RIFF[^]{4}WEBP/],
-  ['tiff', /^(II[*+]\0|MM\0[*+])/],
-  ['heif', /^[^]{4}ftyp(avi[fs]|mi[fa][1f]|msf1)/],
-];
+export interface PictureFormat {
+  /** By sharp's name where Krona decodes it. */
+  readonly name: string;
+  /** `photo`: of photos, but no decoder is built in; `other`: of no photos. */
+  readonly kind: 'decoded' | 'photo' | 'other';
+}
 
-/** Formats that are worth naming when they are refused. */
-const REFUSED: readonly (readonly [string, RegExp])[] = [
-  ['HEIC', /^[^]{4}ftyp(hei[cxms]|hev[cxms])/],
-  ['SVG', /^(\xef\xbb\xbf)?\s*<(\?xml|!--|!doctype|svg)/i],
-  ['BMP', /^BM[^]{4}\0\0\0\0/],
-  ['PDF', /^%PDF/],
+/** In order: AVIF and HEIC share a container. SVG is not decoded on purpose: 40 kB of it can draw for minutes. */
+const FORMATS: readonly (readonly [PictureFormat['kind'], string, RegExp])[] = [
+  ['decoded', 'jpeg', /^\xff\xd8\xff/],
+  ['decoded', 'png', /^\x89PNG\r\n\x1a\n/],
+  ['decoded', 'gif', /^GIF8[79]a/],
+  ['decoded', 'webp', /^RIFF[^]{4}WEBP/],
+  ['decoded', 'tiff', /^(II[*+]\0|MM\0[*+])/],
+  // The container's own brand, or the general one with HEIC's among those that it is compatible with.
+  ['photo', 'HEIC', /^[^]{4}ftyp(?:m(?:if1|iaf|sf1)[^]{4}(?:[^]{4})*?)?he[iv][cxms]/],
+  ['decoded', 'heif', /^[^]{4}ftyp(avi[fs]|mi[fa][1f]|msf1)/],
+  ['photo', 'BMP', /^BM[^]{4}\0\0\0\0/],
+  ['photo', 'JPEG XL', /^(\xff\x0a|\0\0\0\x0cJXL )/],
+  ['photo', 'JPEG 2000', /^\0\0\0\x0cjP {2}/],
+  ['other', 'SVG', /^(\xef\xbb\xbf)?\s*<(\?xml|!--|!doctype|svg)/i],
+  ['other', 'PDF', /^%PDF/],
 ];
-
-/** Whether a file starts as an animated AVIF. */
-export const isAnimatedAvif = (head: Uint8Array): boolean =>
-  /^ftypavis/.test(Buffer.from(head.subarray(4, 12)).toString('latin1'));
 
 /** Bytes that `formatOf` looks at. */
 export const HEAD_BYTES = 64;
 
 /** Returns the format that a file starts as; null for anything unknown. */
-export function formatOf(head: Uint8Array): { readonly name: string; readonly decoded: boolean } | null {
+export function formatOf(head: Uint8Array): PictureFormat | null {
   const start = Buffer.from(head.subarray(0, HEAD_BYTES)).toString('latin1');
-  for (const [formats, decoded] of [
-    [DECODED, true],
-    [REFUSED, false],
-  ] as const)
-    for (const [name, signature] of formats) if (signature.test(start)) return { name, decoded };
-  return null;
+  const [kind, name] = FORMATS.find(([, , signature]) => signature.test(start)) ?? [];
+  return kind === undefined || name === undefined ? null : { kind, name };
 }

@@ -2,35 +2,41 @@
  * @file The one place through which every encoded picture goes that is decoded, from any sender: by its content only,
  * within limits on what decoding takes, within a time, and few at once. docs/dependencies.md lets nothing else use sharp.
  */
-import { open as openFile, readFile } from 'node:fs/promises';
+import { open as openFile, readFile, stat } from 'node:fs/promises';
 import sharp, { type Metadata, type OutputInfo, type Sharp } from 'sharp';
 import { KronaError } from '../errors.ts';
 import { Slots } from '../slots.ts';
-import { formatOf, HEAD_BYTES, isAnimatedAvif } from './picture-format.ts';
+import { canHaveFrames, firstFrame } from './first-frame.ts';
+import { formatOf, HEAD_BYTES } from './picture-format.ts';
 
 /** Most pixels of a frame, by the header, before anything is decoded: a small file can contain a huge image. */
 const MAX_PIXELS = 64_000_000;
 /** Most bytes of a decoded frame: width × height × channels × depth. */
 const MAX_FRAME_BYTES = 256 * 1024 ** 2;
-/** Most bytes of all frames. Only the first is decoded, but some decoders look through all. */
-const MAX_BYTES = 16 * MAX_FRAME_BYTES;
+/** Most pixels of a frame of AVIF, of which the decoder keeps 20 bytes a pixel. */
+const MAX_AVIF_PIXELS = 24_000_000;
+/** Largest file, bytes. */
+const MAX_FILE_BYTES = 512 * 1024 ** 2;
 /** Longest that decoding and what follows may take, s. */
 const LONGEST = 20;
 /** Pictures decoded at once in this process. */
 const slots = new Slots(2);
 
-const WANTED = 'send a PNG, JPEG, WebP, GIF or AVIF file';
+const WANTED = 'send a PNG, JPEG, WebP, GIF, TIFF or AVIF file';
 
 /** An encoded picture whose header was read and found within the limits. */
 export class Picture {
   readonly #source: string | Uint8Array;
   readonly #name: string;
   readonly header: Metadata;
+  /** The file has further frames or pages, which are cut off. */
+  readonly hasFrames: boolean;
 
-  private constructor(source: string | Uint8Array, name: string, header: Metadata) {
+  private constructor(source: string | Uint8Array, name: string, header: Metadata, hasFrames: boolean) {
     this.#source = source;
     this.#name = name;
     this.header = header;
+    this.hasFrames = hasFrames;
   }
 
   /** Pixels of a frame, upright. */
@@ -54,15 +60,18 @@ export class Picture {
     const head = typeof source === 'string' ? await readHead(source) : source;
     const format = formatOf(head);
     if (format === null) throw notImage(`${name} is not a readable image; ${WANTED}.`);
-    if (format.name === 'HEIC') throw heic(name);
-    if (!format.decoded) throw notImage(`${name} is ${format.name}, not a photo; ${WANTED}.`);
-    const readable = isAnimatedAvif(head) ? await firstFrame(source) : source;
+    if (format.kind === 'photo') throw unreadable(name, format.name);
+    if (format.kind === 'other') throw notImage(`${name} is ${format.name}, not a photo; ${WANTED}.`);
+    const first = canHaveFrames(format.name)
+      ? firstFrame(format.name, typeof source === 'string' ? await readWhole(source, name) : source)
+      : null;
+    const readable = first ?? source;
     const header = await inTurn(name, format.name, () =>
       sharp(readable, { limitInputPixels: false, failOn: 'error' }).metadata(),
     );
-    if (header.compression === 'hevc') throw heic(name);
+    if (header.compression === 'hevc') throw unreadable(name, 'HEIC');
     checkLimits(header, name);
-    return new Picture(readable, name, header);
+    return new Picture(readable, name, header, first !== null);
   }
 
   /**
@@ -86,11 +95,13 @@ export function decodeSparingly(): void {
   sharp.concurrency(1);
 }
 
-/** An animated AVIF holds its first frame as a picture too, but libvips opens it only under the name of a still one. */
-async function firstFrame(source: string | Uint8Array): Promise<Uint8Array> {
-  const bytes = Buffer.from(typeof source === 'string' ? await readFile(source) : source);
-  bytes.write('avif', 8, 'latin1');
-  return bytes;
+/** @throws KronaError PHOTO_TOO_LARGE; the error of node:fs */
+async function readWhole(path: string, name: string): Promise<Uint8Array> {
+  const { size } = await stat(path);
+  if (size <= MAX_FILE_BYTES) return readFile(path);
+  throw tooLarge(
+    `${name} has ${Math.ceil(size / 1024 ** 2)} MiB; at most ${MAX_FILE_BYTES / 1024 ** 2} MiB are allowed. Use a smaller copy.`,
+  );
 }
 
 async function readHead(path: string): Promise<Uint8Array> {
@@ -104,31 +115,26 @@ async function readHead(path: string): Promise<Uint8Array> {
 }
 
 /** Bytes of a channel's value, by sharp's names of depths. */
-const DEPTHS: Readonly<Record<string, number>> = {
-  uchar: 1,
-  char: 1,
-  ushort: 2,
-  short: 2,
-  uint: 4,
-  int: 4,
-  float: 4,
-  complex: 8,
-  double: 8,
-  dpcomplex: 16,
-};
+const DEPTHS: Readonly<Record<string, number>> = { uchar: 1, ushort: 2 };
 
 function checkLimits(header: Metadata, name: string): void {
-  const { width, channels, depth, pages = 1 } = header;
-  const height = header.pageHeight ?? header.height;
-  if (width * height > MAX_PIXELS)
-    throw tooLarge(
-      `${name} has ${width}×${height} pixels; at most ${MAX_PIXELS / 1e6} megapixels are allowed. Send a smaller copy.`,
+  const { width, channels, depth, format } = header;
+  const bytesEach = DEPTHS[depth];
+  // White is 1 in some files of fractions and anything in others, so they could become black.
+  if (bytesEach === undefined)
+    throw notImage(
+      `${name} holds ${depth} numbers, whose black and white are not known. Save it with 8 or 16 bits a channel.`,
     );
-  const frame = width * height * channels * (DEPTHS[depth] ?? 16);
-  const [bytes, most] = frame > MAX_FRAME_BYTES ? [frame, MAX_FRAME_BYTES] : [frame * pages, MAX_BYTES];
-  if (bytes > most)
+  const height = header.pageHeight ?? header.height;
+  const most = format === 'heif' ? MAX_AVIF_PIXELS : MAX_PIXELS;
+  if (width * height > most)
     throw tooLarge(
-      `${name} takes ${Math.ceil(bytes / 1024 ** 2)} MiB when it is decoded; at most ${most / 1024 ** 2} MiB are allowed. ` +
+      `${name} has ${width}×${height} pixels; at most ${most / 1e6} megapixels are allowed. Send a smaller copy.`,
+    );
+  const bytes = width * height * channels * bytesEach;
+  if (bytes > MAX_FRAME_BYTES)
+    throw tooLarge(
+      `${name} takes ${Math.ceil(bytes / 1024 ** 2)} MiB when it is decoded; at most ${MAX_FRAME_BYTES / 1024 ** 2} MiB are allowed. ` +
         'Send a smaller copy with 8 bits a channel.',
     );
 }
@@ -169,5 +175,5 @@ function slow(name: string, cause?: unknown): KronaError {
 
 const tooLarge = (message: string): KronaError => new KronaError('PHOTO_TOO_LARGE', message);
 const notImage = (message: string): KronaError => new KronaError('PHOTO_NOT_IMAGE', message);
-const heic = (name: string): KronaError =>
-  notImage(`${name} is in Apple’s HEIC format, which Krona can’t read. Send it as JPEG.`);
+const unreadable = (name: string, format: string): KronaError =>
+  notImage(`${name} is ${format}, which Krona can’t read. Send it as JPEG or PNG.`);

@@ -85,13 +85,14 @@ type Carry<K extends EngineKind> = (
 const WORK: { readonly [K in EngineKind]: Carry<K> } = {
   device: () => device,
 
-  async describe() {
+  async describe(_, tell) {
     const { problems } = await checkModel(folder);
     const problem = problems.find(({ code }) => code !== 'MODEL_TENSOR_UNKNOWN');
     if (problem) throw KronaError.reported(problem);
     const { model } = await openPainter();
     // Throws if no scheduler can sample the model.
-    schedulerProblem(model.scheduler);
+    const otherScheduler = schedulerProblem(model.scheduler);
+    if (otherScheduler !== null) tell({ notice: otherScheduler.message });
     if (refinerFolder === '') return modelCard(model);
     const refiner = await openModel(refinerFolder);
     checkRefiner(model, refiner);

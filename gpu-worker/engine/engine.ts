@@ -72,8 +72,8 @@ export class Engine {
   }
 
   /** Checks the models and prepares to draw. @throws KronaError MODEL_*, SAFETENSORS_*, REFINER_UNFIT, ENGINE_DIED */
-  describe(): Promise<ModelCard> {
-    return this.#ask('describe', null, {});
+  describe(options: AskOptions<'describe'> = {}): Promise<ModelCard> {
+    return this.#ask('describe', null, options);
   }
 
   /** @throws KronaError as trainAdapter, ENGINE_DIED (retryable); the signal's reason when it aborts */

@@ -47,7 +47,8 @@ export interface PngPicture {
 /** The engine's requests, the events of each, and its answer. */
 export interface EngineWork {
   device: { ask: null; event: never; answer: ChosenDevice };
-  describe: { ask: null; event: never; answer: ModelCard };
+  /** Its events are sentences for the log. */
+  describe: { ask: null; event: { notice: string }; answer: ModelCard };
   train: {
     ask: Omit<TrainOptions, 'model'>;
     event: { progress: TrainProgress } | { saved: SavedAdapter };

@@ -17,7 +17,7 @@ export interface Dialect {
   readonly exactSine: boolean;
   /**
    * Where `after` waits. `host`: in the shape of a Reshape, which costs no copy, but lies in main memory, so that a device
-   * would wait for the processor each time. `device`: in a Concat with nothing, which copies the tensor.
+   * would wait for the processor each time. `device`: in the sum with a zero, which copies the tensor.
    */
   readonly order: 'host' | 'device';
   /** Values of softmax(q kᵀ) that attention holds at once where it is written out, such as in its gradient. */

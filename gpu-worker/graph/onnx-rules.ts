@@ -4,7 +4,7 @@
  */
 import type { Dialect } from './dialect.ts';
 import { ELEMENT, type Attribute } from './onnx-model.ts';
-import type { Leaf, Primitive, Shape } from './primitives.ts';
+import type { DType, Leaf, Primitive, Shape } from './primitives.ts';
 import { sideOf, sidesOf, sizeOf } from './shapes.ts';
 import { is, type Tensor } from './tensor.ts';
 import { emitSine } from './written-out-sine.ts';
@@ -25,7 +25,7 @@ export interface Emitter {
   /** A shared int64 constant with one axis. */
   ints(values: readonly number[]): string;
   /** A float constant of the dtype. */
-  floats(values: readonly number[], shape: Shape, dtype: Tensor['dtype']): string;
+  floats(values: readonly number[], shape: Shape, dtype: DType): string;
 }
 
 type Operator = Exclude<Primitive, Leaf>;
@@ -53,52 +53,52 @@ const LARGE_WEIGHT = 2 ** 20;
  */
 const LARGE_FILTERS = 32;
 
-/** x, with an empty slice of every earlier tensor in what makes it: the runtime can't fold this, nor start before those. */
+/** x, from something that is empty or zero once all earlier tensors exist: the runtime can't fold it, nor start before. */
 function emitAfter(emit: Emitter, x: Tensor, earlier: readonly Tensor[]): string {
-  return emit.dialect.order === 'host' ? afterByShape(emit, x, earlier) : afterByRows(emit, x, earlier);
+  return emit.dialect.order === 'host' ? afterByShape(emit, x, earlier) : afterBySum(emit, x, earlier);
 }
 
-/** x reshaped to its own shape, to which the empty slices are appended (their Shape would be folded away). */
+/** x reshaped to its own shape, to which empty slices of the earlier tensors are appended (their Shape would be folded away). */
 function afterByShape(emit: Emitter, x: Tensor, earlier: readonly Tensor[]): string {
-  const nothing = earlier.map((t) => {
-    const flat = t.shape.length === 0 ? emit.node('Reshape', [emit.name(t), emit.ints([1])]) : emit.name(t);
-    const empty = emit.node('Slice', [flat, emit.ints([0]), emit.ints([0]), emit.ints([0])]);
-    return emit.node('Cast', [emit.node('Reshape', [empty, emit.ints([0])], { allowzero: 1 })], {
-      to: ELEMENT.int64,
-    });
-  });
-  const shape = emit.node('Concat', [emit.ints(x.shape), ...nothing], { axis: 0 });
-  return emit.node('Reshape', [emit.name(x), shape]);
+  const nothing = earlier.map((t) =>
+    emit.once(`no sides after ${t.id}`, () => emit.node('Cast', [emptyOf(emit, t)], { to: ELEMENT.int64 })),
+  );
+  return emit.node('Reshape', [
+    emit.name(x),
+    emit.node('Concat', [emit.ints(x.shape), ...nothing], { axis: 0 }),
+  ]);
 }
 
-/** x as one row, above the empty slices as no rows. Not along the row: CUDA's Concat uploads a table of its elements. */
-function afterByRows(emit: Emitter, x: Tensor, earlier: readonly Tensor[]): string {
-  const length = sizeOf(x.shape);
-  const row = emit.node('Reshape', [emit.name(x), emit.ints([1, length])]);
-  const nothing = emptyAfter(emit, earlier, x.dtype);
-  const noRows = emit.node('Reshape', [nothing, emit.ints([0, length])], { allowzero: 1 });
-  return emit.node('Reshape', [emit.node('Concat', [row, noRows], { axis: 0 }), emit.ints(x.shape)]);
+/** x + 0. The zero is shared by all that wait for the same. */
+function afterBySum(emit: Emitter, x: Tensor, earlier: readonly Tensor[]): string {
+  const sum = emit.node('Add', [emit.name(x), zeroAfter(emit, [...new Set(earlier)], x.dtype)]);
+  return x.shape.length === 0 ? emit.node('Reshape', [sum, emit.ints([])]) : sum;
 }
 
-/** An empty vector that exists once all of these do, shared by those who wait for the same. */
-function emptyAfter(emit: Emitter, earlier: readonly Tensor[], dtype: Tensor['dtype']): string {
-  const cast = (name: string, from: Tensor['dtype'], to: Tensor['dtype']): string =>
-    from === to ? name : emit.once(`${name} as ${to}`, () => emit.node('Cast', [name], { to: ELEMENT[to] }));
-  const each = [...new Set(earlier)].map((t) => {
-    const name = emit.name(t);
-    const empty = emit.once(`empty ${name}`, () => {
-      const flat = t.shape.length === 1 ? name : emit.node('Reshape', [name, emit.ints([-1])]);
-      return emit.node('Slice', [flat, emit.ints([0]), emit.ints([0]), emit.ints([0])]);
+/** [0], once all of these exist. */
+function zeroAfter(emit: Emitter, earlier: readonly Tensor[], dtype: DType): string {
+  const key = earlier.map(({ id }) => id).sort((a, b) => a - b);
+  return emit.once(`zero ${dtype} after ${key.join()}`, () => {
+    if (dtype !== 'float32')
+      return emit.node('Cast', [zeroAfter(emit, earlier, 'float32')], { to: ELEMENT[dtype] });
+    const empty = [...new Set(earlier.map((t) => t.dtype))].map((type) => {
+      const same = earlier.filter((t) => t.dtype === type).map((t) => emptyOf(emit, t));
+      const joined = joinedEmpty(emit, same);
+      return type === 'float32' ? joined : emit.node('Cast', [joined], { to: ELEMENT.float32 });
     });
-    return cast(empty, t.dtype, 'float32');
+    return emit.node('Concat', [emit.floats([0], [1], 'float32'), ...empty], { axis: 0 });
   });
-  const [only, ...more] = each.sort();
-  const all =
-    more.length === 0 && only !== undefined
-      ? only
-      : emit.once(each.join(), () => emit.node('Concat', each, { axis: 0 }));
-  return cast(all, 'float32', dtype);
 }
+
+const joinedEmpty = (emit: Emitter, [first = '', ...more]: readonly string[]): string =>
+  more.length === 0 ? first : emit.node('Concat', [first, ...more], { axis: 0 });
+
+/** No elements of a tensor. */
+const emptyOf = (emit: Emitter, t: Tensor): string =>
+  emit.once(`empty ${t.id}`, () => {
+    const flat = t.shape.length === 1 ? emit.name(t) : emit.node('Reshape', [emit.name(t), emit.ints([-1])]);
+    return emit.node('Slice', [flat, emit.ints([0]), emit.ints([0]), emit.ints([0])]);
+  });
 
 const convolution = ({ inputs, params }: Tensor<'conv2d' | 'depthwiseConv2d'>) => ({
   kernel_shape: inputs[1].shape.slice(2),

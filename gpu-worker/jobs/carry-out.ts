@@ -4,6 +4,7 @@
  */
 import { hasEnded } from '../../core/work-state.ts';
 import { describeError, KronaError } from '../../core/errors.ts';
+import { oncePerState } from '../../core/retrying.ts';
 import type { JobContext } from '../../storage/jobs/contract.ts';
 import type { JobKind } from '../../core/job-payloads.ts';
 import type { PictureSet, Progress, Run, WorkFailure } from '../../core/records.ts';
@@ -124,6 +125,7 @@ function follow<T extends Run | PictureSet>(
 ): { readonly progress: Paced; readonly conduct: Conduct } {
   const ended = new AbortController();
   let latest: Change = { progress: null };
+  const failed = oncePerState((error) => log.warn({ error, id }, 'could not write progress'));
   const progress = new Paced(async () => {
     if (reasonToEnd(job) === 'JOB_LOST') return;
     try {
@@ -131,7 +133,7 @@ function follow<T extends Run | PictureSet>(
       if (now === null || hasEnded(now)) ended.abort(new KronaError('WORK_ENDED', 'This has already ended.'));
       else await kind.write(records, id, latest);
     } catch (error) {
-      log.warn({ error, id }, 'could not write progress');
+      failed(error);
     }
   }, PROGRESS_EVERY);
   const report = (change: Change): void => {

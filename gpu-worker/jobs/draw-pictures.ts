@@ -153,12 +153,13 @@ class Store {
       await records.holdPicture({ setId: this.#set.id, place: this.#done + place, unsafe });
       return;
     }
-    const { hash } = await blobs.put(png);
+    const { hash, size } = await blobs.put(png);
     await records.addPicture({
       id: randomUUID(),
       setId: this.#set.id,
       index: this.#shown,
       blobHash: hash,
+      size,
       width,
       height,
       seed,

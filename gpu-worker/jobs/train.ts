@@ -4,11 +4,10 @@
  */
 import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { readdir, rm, stat } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { hasEnded } from '../../core/work-state.ts';
 import { KronaError } from '../../core/errors.ts';
-import { exists, isFileError } from '../../core/files.ts';
+import { exists } from '../../core/files.ts';
 import type { JobHandler } from '../../storage/jobs/contract.ts';
 import { classPrompt, trainingPrompt } from '../../core/prompt.ts';
 import type { Adapter, Run, Subject } from '../../core/records.ts';
@@ -17,13 +16,13 @@ import type { EngineWork } from '../engine/protocol.ts';
 import { chosenOptions } from '../training/chosen-options.ts';
 import type { SavedAdapter } from '../training/train-hooks.ts';
 import { trainRecipe, type TrainResult } from '../training/train-options.ts';
-import { carryOut, endWork, RUNS, SETS, type Conduct } from './carry-out.ts';
+import { carryOut, RUNS, type Conduct } from './carry-out.ts';
 import type { WorkerContext } from './context.ts';
 import { InOrder } from './in-order.ts';
 import { copyBlob } from './local-files.ts';
 import { LossCurve } from './loss-curve.ts';
-import { releaseWaiting } from './waiting-sets.ts';
 import { drawRunPictures, finalsOf, samplesOf } from './run-pictures.ts';
+import { classPicturesFolder, runFolder, tidyRun } from './sweep-runs.ts';
 
 /** Checkpoints of a run that is long enough. */
 const CHECKPOINTS = 4;
@@ -49,55 +48,12 @@ export function trainJob(context: WorkerContext): JobHandler<'train'> {
         if (subject !== null) await new Training(run, subject, context, conduct).carryOut();
       });
     } finally {
-      await tidy(runId, context).catch((error: unknown) => {
+      await tidyRun(runId, context).catch((error: unknown) => {
         context.log.warn({ error, id: runId }, 'could not clean up after a run');
       });
     }
   };
 }
-
-/** Class pictures that no training drew for so long are removed, ms; the next one draws them again. */
-const KEEP_CLASS_PICTURES = 30 * 24 * 3600_000;
-
-async function sweepClassPictures({ dataFolder, log }: WorkerContext): Promise<void> {
-  const folder = join(dataFolder, 'class-pictures');
-  for (const name of await readdir(folder).catch(() => [])) {
-    const path = join(folder, name);
-    const info = await stat(path).catch(() => null);
-    if (info === null || Date.now() - info.mtimeMs < KEEP_CLASS_PICTURES) continue;
-    await rm(path, { recursive: true, force: true }).catch((error: unknown) => {
-      log.warn({ error, name }, 'could not remove old class pictures');
-    });
-  }
-}
-
-/** Removes the files of runs that ended while no worker was running, and old class pictures. */
-export async function sweepRuns(context: WorkerContext): Promise<void> {
-  await sweepClassPictures(context);
-  const ids = await readdir(join(context.dataFolder, 'runs')).catch((error: unknown) => {
-    if (isFileError(error, 'ENOENT')) return [];
-    throw error;
-  });
-  for (const id of ids)
-    await tidy(id, context).catch((error: unknown) => {
-      context.log.warn({ error, id }, 'could not clean up after a run');
-    });
-}
-
-/** Cleans up after an ended run: no files stay, as its adapters are blobs, no set stays open, and none waits for it. */
-async function tidy(runId: string, { records, dataFolder }: WorkerContext): Promise<void> {
-  const run = await records.run(runId);
-  if (run !== null && !hasEnded(run)) return;
-  await rm(runFolder(dataFolder, runId), { recursive: true, force: true });
-  if (run === null) return;
-  for (const set of await records.setsOfRun(runId)) {
-    const state = run.state === 'cancelled' ? 'cancelled' : 'failed';
-    await endWork(SETS, set.id, { state, failure: run.failure }, records);
-  }
-  await releaseWaiting(run, records);
-}
-
-const runFolder = (dataFolder: string, runId: string): string => join(dataFolder, 'runs', runId);
 
 class Training {
   readonly #run: Run;
@@ -181,7 +137,7 @@ class Training {
       ...chosenOptions(this.#run.settings, () => ({
         prompt: classPrompt(this.#subject),
         weight: defaultOf('priorWeight'),
-        folder: join(this.#context.dataFolder, 'class-pictures'),
+        folder: classPicturesFolder(this.#context.dataFolder),
         seed: CLASS_SEED,
       })),
     };
@@ -204,7 +160,7 @@ class Training {
     };
     const { engine, log } = this.#context;
     const result = await engine.train(ask, options).catch((error: unknown): Promise<TrainResult> => {
-      if (!(error instanceof KronaError && error.code === 'RESUME_MISMATCH')) throw error;
+      if (!(error instanceof KronaError && error.code.startsWith('RESUME_'))) throw error;
       log.warn({ error, id: this.#run.id }, 'the run cannot be resumed, so training starts again');
       return engine.train({ ...ask, restart: true }, options);
     });

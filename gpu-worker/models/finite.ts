@@ -3,6 +3,8 @@ import { KronaError } from '../../core/errors.ts';
 import type { ModelFolder } from './model-folder.ts';
 import { readTensor, type StoredTensor } from './safetensors.ts';
 
+type Parts = Pick<ModelFolder, 'textEncoders' | 'unet' | 'vae'>;
+
 /**
  * Passes numbers that a stage made, or says which stage made others, and by what tensor of the model if one is damaged:
  * only then are its files read.
@@ -10,26 +12,31 @@ import { readTensor, type StoredTensor } from './safetensors.ts';
  * @param stage e.g. `Decoding by the VAE`
  * @throws KronaError RESULT_NOT_FINITE
  */
-export async function checkFinite(
-  values: Float32Array,
-  stage: string,
-  { textEncoders, unet, vae }: Pick<ModelFolder, 'textEncoders' | 'unet' | 'vae'>,
-): Promise<void> {
+export async function checkFinite(values: Float32Array, stage: string, model: Parts): Promise<void> {
   if (values.every(Number.isFinite)) return;
-  for (const { name, tensors } of [unet, vae, ...textEncoders]) {
-    const damaged = await nonFinite(tensors);
-    if (damaged === null) continue;
-    throw new KronaError(
-      'RESULT_NOT_FINITE',
-      `${stage} gave numbers that are NaN or infinite, because the model's ${name} holds such numbers in ${damaged}. ` +
-        'Download the model again.',
-    );
-  }
+  await checkWeights(model, stage);
   throw new KronaError(
     'RESULT_NOT_FINITE',
-    `${stage} gave numbers that are NaN or infinite. Try a lower guidance scale or adapter strength, or 32-bit numbers; the ` +
-      "model's files have none.",
+    `${stage} gave numbers that are NaN or infinite. The model's files have none. Try ` +
+      '32-bit numbers, such as on the CPU, or in drawing a lower guidance scale or adapter strength.',
   );
+}
+
+/**
+ * Finds the damaged tensor behind a stage's numbers that are NaN or infinite; reads the whole model if there is none.
+ *
+ * @throws KronaError RESULT_NOT_FINITE
+ */
+export async function checkWeights({ textEncoders, unet, vae }: Parts, stage: string): Promise<void> {
+  for (const { name, tensors } of [unet, vae, ...textEncoders]) {
+    const damaged = await nonFinite(tensors);
+    if (damaged !== null)
+      throw new KronaError(
+        'RESULT_NOT_FINITE',
+        `${stage} gave numbers that are NaN or infinite, because the model's ${name} holds such numbers in ${damaged}. ` +
+          'Download the model again.',
+      );
+  }
 }
 
 /** The first tensor of floats with a number that is NaN or infinite; null if there is none. */

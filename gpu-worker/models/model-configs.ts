@@ -17,6 +17,8 @@ const MOST_TRANSFORMERS = 32;
 /** Of a whole UNet; SDXL has 70. */
 const MOST_TRANSFORMERS_IN_ALL = 512;
 const MOST_TEXT_LAYERS = 128;
+/** Tokens of a chunk, of which attention takes the square: CLIP has 77, LongCLIP 248. */
+const MOST_POSITIONS = 1024;
 /** Of a vocabulary: CLIP has 49,408 tokens, multilingual ones a quarter of a million. */
 const MOST_TOKENS = 1 << 20;
 
@@ -134,7 +136,7 @@ export function clipTextConfig(where: string, raw: JsonObject, projected: boolea
     intermediate_size: fields.integer('intermediate_size', 2048),
     num_hidden_layers: fields.integer('num_hidden_layers', 12, { most: MOST_TEXT_LAYERS }),
     num_attention_heads: fields.integer('num_attention_heads', 8),
-    max_position_embeddings: fields.integer('max_position_embeddings', 77),
+    max_position_embeddings: fields.integer('max_position_embeddings', 77, { most: MOST_POSITIONS }),
     hidden_act: fields.oneOf('hidden_act', ['quick_gelu', 'gelu'], 'quick_gelu'),
     layer_norm_eps: fields.number('layer_norm_eps', 1e-5),
     projection_dim: projected ? fields.integer('projection_dim', 512) : null,

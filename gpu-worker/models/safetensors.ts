@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { open, realpath, rename, rm, type FileHandle } from 'node:fs/promises';
+import { open, readdir, realpath, rename, rm, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { KronaError } from '../../core/errors.ts';
 import { sizeOf } from '../graph/shapes.ts';
@@ -294,7 +294,7 @@ async function writeFully(file: FileHandle, data: ArrayBufferView): Promise<void
 
 /** Writes beside `path`, flushes, then renames over it. */
 async function writeAtomically(path: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
-  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
+  const temporary = join(dirname(path), draftName(basename(path), randomBytes(6).toString('hex')));
   try {
     const file = await open(temporary, 'wx');
     try {
@@ -317,6 +317,17 @@ async function writeAtomically(path: string, write: (file: FileHandle) => Promis
         : `${basename(path)} could not be written (${errorCode(error)}).`,
       { cause: error, retryable: full },
     );
+  }
+}
+
+const draftName = (name: string, mark: string): string => `.${name}.${mark}.tmp`;
+
+/** Removes what a process left that was killed while it wrote files with these names into a folder. */
+export async function removeDrafts(folder: string, isName: (name: string) => boolean): Promise<void> {
+  for (const file of await readdir(folder).catch(() => [])) {
+    const [, name, mark] = /^\.(.+)\.([0-9a-f]{12})\.tmp$/.exec(file) ?? [];
+    if (name !== undefined && mark !== undefined && isName(name))
+      await rm(join(folder, draftName(name, mark)), { force: true });
   }
 }
 

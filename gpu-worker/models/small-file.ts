@@ -10,7 +10,7 @@ import { KronaError } from '../../core/errors.ts';
 /** Configs of known models have a few kB, PEFT's with every module spelled out some hundreds. */
 const CONFIG_BYTES = 1 << 21;
 /** CLIP's tokenizer.json has 2 MB; an index of shards a few hundred kB. */
-export const VOCABULARY_BYTES = 1 << 25;
+export const VOCABULARY_BYTES = 1 << 23;
 
 /**
  * Returns a file's text.

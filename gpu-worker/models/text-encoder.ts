@@ -124,6 +124,11 @@ export class TextEncoder {
     return { tokens: Math.max(...tokens), chunks: at(this.#split(prompt), 0).length };
   }
 
+  /** In how many chunks an encoded prompt was read. */
+  chunksOf({ states }: EncodedPrompt): number {
+    return states.length / (this.tokens * this.width);
+  }
+
   #split(prompt: string): Int32Array[][] {
     return promptChunks(
       prompt,

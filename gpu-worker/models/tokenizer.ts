@@ -108,8 +108,15 @@ async function fromVocabulary(
   return clipDefinition(where, vocabulary, merges, special, added);
 }
 
+/** Entries of a vocabulary, and of its merges: CLIP has 49,408 and 48,894. */
+const MOST_ENTRIES = 1 << 18;
+
 /** @throws KronaError MODEL_CONFIG_INVALID */
 function clipTokenizer(where: string, config: JsonObject, definition: JsonObject): ClipTokenizer {
+  const { vocab, merges } = objectOf(definition['model']);
+  const most = Math.max(Object.keys(objectOf(vocab)).length, Array.isArray(merges) ? merges.length : 0);
+  if (most > MOST_ENTRIES)
+    throw invalid(where, `has ${most} tokens or merges; at most ${MOST_ENTRIES} are read`);
   let tokenizer: Tokenizer;
   try {
     tokenizer = new Tokenizer(definition, {});
@@ -153,11 +160,21 @@ function clipTokenizer(where: string, config: JsonObject, definition: JsonObject
   };
 }
 
-/** Checks that a text encoder knows every token of its tokenizer. @throws KronaError MODEL_TOKENIZER_MISMATCH */
+/** Checks that a text encoder can read all that its tokenizer writes. @throws KronaError MODEL_TOKENIZER_MISMATCH */
 export function checkVocabulary(
-  { largestId }: ClipTokenizer,
-  encoder: { readonly name: string; readonly config: { readonly vocab_size: number } },
+  { largestId, length }: ClipTokenizer,
+  encoder: {
+    readonly name: string;
+    readonly config: { readonly vocab_size: number; readonly max_position_embeddings: number };
+  },
 ): void {
+  const { max_position_embeddings: positions } = encoder.config;
+  if (length > positions)
+    throw new KronaError(
+      'MODEL_TOKENIZER_MISMATCH',
+      `The tokenizer writes ${length} tokens at once, but ${encoder.name} reads ${positions}. ` +
+        'Set "model_max_length" in tokenizer_config.json to that.',
+    );
   if (largestId >= encoder.config.vocab_size)
     throw new KronaError(
       'MODEL_TOKENIZER_MISMATCH',
@@ -292,10 +309,19 @@ function specialTokens(config: JsonObject): ReadonlyMap<string, boolean> {
   const found = new Map([START, END].map((content) => [content, false]));
   for (const key of ['bos_token', 'eos_token', 'unk_token', 'pad_token']) {
     const token = specialToken(config, key);
-    if (token !== undefined) found.set(token.content, token.normalized);
+    if (token === undefined) continue;
+    if (token.content.length > MOST_TOKEN)
+      throw new KronaError(
+        'MODEL_CONFIG_INVALID',
+        `tokenizer_config.json: "${key}" has ${token.content.length} characters; at most ${MOST_TOKEN} are allowed.`,
+      );
+    found.set(token.content, token.normalized);
   }
   return found;
 }
+
+/** Characters of a special token: CLIP's have 15. */
+const MOST_TOKEN = 100;
 
 /** A special token of the config: its text, or an object with flags. */
 function specialToken(config: JsonObject, key: string) {

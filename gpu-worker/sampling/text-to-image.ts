@@ -27,7 +27,7 @@ import { ConfigFields } from '../models/config-fields.ts';
 import { checkFinite } from '../models/finite.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
 import { openModel } from '../models/open-model.ts';
-import { commonLength, repeated } from '../models/equal-lengths.ts';
+import { commonChunks, lengthened } from '../models/equal-lengths.ts';
 import { frozenParameters } from '../models/parameters.ts';
 import { TextEncoder, type EncodedPrompt } from '../models/text-encoder.ts';
 import { unet, unetInputs } from '../models/unet.ts';
@@ -102,6 +102,9 @@ export interface DrawnPicture {
 
 /** UNet sessions kept: with and without adapter, for a set and for one picture. */
 const KEPT = 4;
+
+/** Of a prompt beside its negative prompt: two of up to 16 chunks, 1,200 tokens, are exact. */
+const MOST_CHUNKS = 256;
 
 type UNetSession = Session<{ readonly prediction: Float32Array }>;
 
@@ -181,7 +184,8 @@ export class TextToImage {
     const encoder = await (tiled ? openTiledEncoder : openEncoder)(this.model, width, height);
     try {
       const { mean, deviation } = await encoder.encode(fromBytes(pixels));
-      await checkFinite(mean, 'Encoding the starting picture by the VAE', this.model);
+      for (const values of [mean, deviation])
+        await checkFinite(values, 'Encoding the starting picture by the VAE', this.model);
       const noise = source?.draw(1, mean.length);
       const scaled = (x: number): number => (x - shift) * factor;
       return noise
@@ -212,19 +216,15 @@ export class TextToImage {
     const [h, w] = [height / scale, width / scale];
     const adapters = partOf(request, ['']);
     const states = text.map((part) => part.states);
-    const length = commonLength(states.map((each) => each.length));
     const session = await this.#session(
-      { rows, height: h, width: w, tokens: length / this.#text.width },
+      { rows, height: h, width: w, tokens: at(states, 0).length / this.#text.width },
       adapters.map(({ layers }) => layers),
     );
     const size = config.in_channels * h * w * count;
 
     const fixed = {
       ...adapterFeeds(adapters),
-      encoder_hidden_states: perRow(
-        states.map((each) => repeated(each, length)),
-        count,
-      ),
+      encoder_hidden_states: perRow(states, count),
       ...(config.addition_embed_type === null ? {} : this.#pictureFeeds(text, width, height, count)),
     };
     const noise = () => source.draw(count, size / count);
@@ -299,14 +299,19 @@ export class TextToImage {
     await this.#text.release();
   }
 
-  /** Text for each part of the batch: without the prompt first, in diffusers' order. */
+  /** Text for each part of the batch, of one length: without the prompt first, in diffusers' order. */
   async #conditioning(request: DrawRequest, guided: boolean): Promise<EncodedPrompt[]> {
     const { prompt, negative } = request;
     const { text, feeds } = await this.#encoder(request);
     const positive = await text.encode(prompt, feeds);
     if (!guided) return [positive];
     const zeros = negative === null && this.model.forceZerosForEmptyPrompt;
-    return [zeros ? text.zeros() : await text.encode(negative ?? '', feeds), positive];
+    const parts = [zeros ? text.zeros() : await text.encode(negative ?? '', feeds), positive];
+    const chunks = parts.map((part) => text.chunksOf(part));
+    const all = commonChunks(chunks, MOST_CHUNKS);
+    if (chunks.every((own) => own === all)) return parts;
+    const empty = await text.encode('', feeds);
+    return parts.map((part) => ({ ...part, states: lengthened(part.states, all, empty.states) }));
   }
 
   /** How long a prompt is to this model: it is read in chunks, however many there are. */

@@ -7,6 +7,8 @@ const MARKS = [
   { encoding: 'utf-16be', mark: [0xfe, 0xff] },
 ] as const;
 
+/** Some marks that are no blanks show nothing either. */
+const VISIBLE = /[\p{L}\p{N}\p{P}\p{S}]/u;
 const LINE_END = /\r\n|\r|\n/;
 
 /**
@@ -17,7 +19,7 @@ const LINE_END = /\r\n|\r|\n/;
  */
 export function readCaption(bytes: Uint8Array, name: string): string | null {
   const lines = decode(bytes, name).split(LINE_END);
-  return lines.map((line) => line.trim()).find((line) => line !== '') ?? null;
+  return lines.map((line) => line.trim()).find((line) => VISIBLE.test(line)) ?? null;
 }
 
 function decode(bytes: Uint8Array, name: string): string {

@@ -1,7 +1,9 @@
 /** @file Files that a run writes: checkpoints, the state to resume from, and finally the adapter. */
 import { rm } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
 import { adapterLayers } from '../adapters/adapter.ts';
 import { writeAdapter } from '../adapters/files/write-adapter.ts';
+import { removeDrafts } from '../models/safetensors.ts';
 import { saveOptimizer } from './optimizer-file.ts';
 import type { TrainPlan } from './plan.ts';
 import { statePath, type RunState } from './resume.ts';
@@ -10,6 +12,15 @@ import type { TrainHooks } from './train-hooks.ts';
 /** Adapter files of checkpoints lie beside the final one, numbered by step. */
 export const checkpointPath = (out: string, step: number): string =>
   out.replace(/(\.safetensors)?$/, `-${String(step).padStart(6, '0')}.safetensors`);
+
+/** Removes what an attempt at the same run left that was killed while it wrote. */
+export async function removeRunDrafts(out: string): Promise<void> {
+  const stem = basename(out).replace(/\.safetensors$/, '');
+  await removeDrafts(dirname(out), (name) => {
+    const end = name.startsWith(stem) ? name.slice(stem.length) : '';
+    return /^(?:(?:-\d{6,}|\.state)?\.safetensors)?$/.test(end);
+  });
+}
 
 export class Checkpoints {
   readonly #plan: TrainPlan;

@@ -4,6 +4,7 @@
  * folder name covers everything that decides them.
  */
 import { createHash } from 'node:crypto';
+import { utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { exists, makeFolder } from '../../core/files.ts';
 import { modelCard } from '../adapters/model-card.ts';
@@ -52,8 +53,10 @@ export async function classPictures(
   const paths = Array.from({ length: pictures }, (_, n) => join(own, `${String(n).padStart(5, '0')}.png`));
   const there = await Promise.all(paths.map(exists));
   const missing = [...paths.entries()].filter(([n]) => !there[n]);
-  if (missing.length === 0) return paths;
   await makeFolder(own);
+  // Tells when they were used last: old ones are removed.
+  await utimes(own, new Date(), new Date());
+  if (missing.length === 0) return paths;
   const painter = await TextToImage.open(model);
   try {
     for (const [n, path] of missing) {

@@ -120,7 +120,8 @@ export async function cachePhotos(
             mask &&
             latentMask(await mask.of(loaded, view), size.width, size.height, vaeScale(model.vae.config));
           const encoded = await encoder.encode(loaded.pixels);
-          await checkFinite(encoded.mean, `Encoding ${basename(photo.path)} by the VAE`, model);
+          for (const values of [encoded.mean, encoded.deviation])
+            await checkFinite(values, `Encoding ${basename(photo.path)} by the VAE`, model);
           views.push({
             ...encoded,
             timeIds: timeIdsOf(model.architecture, loaded.timeIds),

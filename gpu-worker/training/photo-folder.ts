@@ -1,5 +1,5 @@
 /** @file The photos of a folder, by content whatever their names, and why each other file is not one. */
-import { readdir } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { basename, join, parse } from 'node:path';
 import { KronaError } from '../../core/errors.ts';
 import { Picture } from '../../core/pictures/picture.ts';
@@ -23,19 +23,20 @@ export interface UnusedFile {
 
 /** @throws KronaError PHOTOS_MISSING (no such folder, or no photo in it) */
 export async function readPhotoFolder(folder: string): Promise<PhotoFolder> {
-  const entries = await readdir(folder, { withFileTypes: true }).catch((cause: unknown) => {
+  const names = await readdir(folder).catch((cause: unknown) => {
     throw new KronaError('PHOTOS_MISSING', `There is no folder ${basename(folder)} with photos.`, { cause });
   });
   const photos: string[] = [];
   const unused: UnusedFile[] = [];
   const beside: string[] = [];
-  for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    const { name } = entry;
+  for (const name of names.sort((a, b) => (a < b ? -1 : 1))) {
     if (name.startsWith('.')) continue;
-    if (entry.isDirectory()) {
+    const info = await stat(join(folder, name)).catch(() => null);
+    if (info?.isDirectory()) {
       if (name !== 'masks')
         unused.push({ file: name, reason: `${name} is a folder; put its photos beside the others.` });
-    } else if (isMaskFile(name) || isCaptionFile(name)) beside.push(name);
+    } else if (!info?.isFile()) unused.push({ file: name, reason: `${name} is not a file.` });
+    else if (isMaskFile(name) || isCaptionFile(name)) beside.push(name);
     else {
       const problem = PHOTO_ENDING.test(name) ? null : await problemOf(join(folder, name));
       if (problem === null) photos.push(join(folder, name));

@@ -35,7 +35,7 @@ export async function findCaptions(photos: readonly string[]): Promise<(string |
 /** The caption files of a folder, by name with the ending in small letters. */
 async function captionFiles(folder: string): Promise<ReadonlyMap<string, string>> {
   const entries = await readdir(folder, { withFileTypes: true });
-  const names = entries.filter((entry) => !entry.isDirectory()).map(({ name }) => name);
+  const names = entries.filter((entry) => entry.isFile() || entry.isSymbolicLink()).map(({ name }) => name);
   return new Map(
     // Of two that differ in case alone, the one in small letters comes last, so it counts.
     names

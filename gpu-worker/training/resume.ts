@@ -24,10 +24,10 @@ export interface RunState {
 /**
  * Checks what lies beside the output, before anything is computed.
  *
- * @throws KronaError RUN_UNFINISHED, RUN_FINISHED, RESUME_MISMATCH, SAFETENSORS_*
+ * @throws KronaError RUN_UNFINISHED, RUN_FINISHED, RESUME_MISMATCH, RESUME_DAMAGED
  */
 export async function checkStart({ out, steps, resume, restart, trace }: TrainOptions): Promise<void> {
-  const step = restart ? null : await savedStep(statePath(out));
+  const step = restart ? null : await readable(savedStep(statePath(out)), statePath(out));
   if (step === null) {
     if (resume && !restart && (await exists(out)))
       throw new KronaError(
@@ -56,11 +56,11 @@ export async function checkStart({ out, steps, resume, restart, trace }: TrainOp
     );
 }
 
-/** @throws KronaError RESUME_MISMATCH, SAFETENSORS_* */
+/** @throws KronaError RESUME_MISMATCH, RESUME_DAMAGED */
 export async function startingPoint(plan: TrainPlan): Promise<RunState> {
   const { options, identity, initialState, layout } = plan;
   const path = statePath(options.out);
-  const saved = options.resume && !options.restart ? await loadOptimizer(path) : null;
+  const saved = options.resume && !options.restart ? await readable(loadOptimizer(path), path) : null;
   if (!saved) return { state: initialState(), losses: [], lossScale: null };
   const different = differences(parsed(saved.facts, 'run', path), identity);
   if (different.length > 0)
@@ -75,7 +75,7 @@ export async function startingPoint(plan: TrainPlan): Promise<RunState> {
   if (
     !isNumbers(losses) ||
     losses.length !== state.step ||
-    vectors.some(({ length }) => length !== layout.length)
+    vectors.some((vector) => vector.length !== layout.length || !vector.every(Number.isFinite))
   )
     throw damaged(path);
   return { state, losses, lossScale: parsed(saved.facts, 'loss_scale', path) as LossScale | null };
@@ -92,9 +92,20 @@ function parsed(facts: ReadonlyMap<string, string>, key: string, path: string): 
 const isNumbers = (value: unknown): value is number[] =>
   Array.isArray(value) && value.every((each) => typeof each === 'number');
 
-function damaged(path: string): KronaError {
+/** What is read of a saved state. @throws KronaError RESUME_DAMAGED instead of SAFETENSORS_* */
+async function readable<T>(reading: Promise<T>, path: string): Promise<T> {
+  try {
+    return await reading;
+  } catch (error) {
+    throw error instanceof KronaError && error.code.startsWith('SAFETENSORS_') ? damaged(path, error) : error;
+  }
+}
+
+function damaged(path: string, cause?: unknown): KronaError {
   return new KronaError(
-    'SAFETENSORS_INVALID',
-    `${basename(path)} is damaged: its vectors and facts do not fit together. Start again with --restart.`,
+    'RESUME_DAMAGED',
+    `${basename(path)}, the state to resume from, is damaged: it is incomplete, or holds numbers that are NaN or infinite. ` +
+      'Start again with --restart.',
+    { cause },
   );
 }

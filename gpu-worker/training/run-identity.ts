@@ -9,7 +9,7 @@ import { pipeline } from 'node:stream/promises';
 import { counted } from '../../core/format.ts';
 import { isJsonObject } from '../models/config-fields.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
-import { weightsIdentity } from '../models/weights-identity.ts';
+import { modelIdentity } from '../models/model-identity.ts';
 import type { TrainOptions } from './train-options.ts';
 
 interface PhotoIdentity {
@@ -19,7 +19,8 @@ interface PhotoIdentity {
 }
 
 export interface RunIdentity {
-  readonly weights: string;
+  /** By the model's parts. */
+  readonly model: Readonly<Record<string, string>>;
   readonly photos: readonly PhotoIdentity[];
   readonly masks: readonly (string | null)[];
   readonly classPictures: readonly string[];
@@ -34,7 +35,7 @@ export async function runIdentity(
 ): Promise<RunIdentity> {
   const { photos, masks = [] } = options;
   return {
-    weights: await weightsIdentity(model),
+    model: await modelIdentity(model),
     photos: await Promise.all(
       photos.map(async (path) => ({ name: basename(path), hash: await hashOf(path) })),
     ),
@@ -78,9 +79,9 @@ function settingsOf(options: TrainOptions): Readonly<Record<string, unknown>> {
 /** What differs between a saved run and this one, in words that follow "it has"; [] when they are the same. */
 export function differences(saved: unknown, now: RunIdentity): string[] {
   if (!isRunIdentity(saved))
-    return ['no identity of weights and photos, as an earlier version of Krona saved it'];
+    return ['no facts about model and photos, as an earlier version of Krona saved it'];
   return [
-    ...(saved.weights === now.weights ? [] : ['other weights of the model']),
+    ...changedKeys(saved.model, now.model).map((part) => `another ${part} of the model`),
     ...photoDifferences(saved.photos, now.photos),
     ...(same(saved.masks, now.masks) ? [] : ['other masks']),
     ...(same(saved.classPictures, now.classPictures) ? [] : ['other class pictures']),
@@ -91,9 +92,8 @@ export function differences(saved: unknown, now: RunIdentity): string[] {
 function isRunIdentity(value: unknown): value is RunIdentity {
   return (
     isJsonObject(value) &&
-    typeof value['weights'] === 'string' &&
     ['photos', 'masks', 'classPictures'].every((key) => Array.isArray(value[key])) &&
-    isJsonObject(value['settings'])
+    ['model', 'settings'].every((key) => isJsonObject(value[key]))
   );
 }
 
@@ -110,17 +110,22 @@ const MOST_NAMES = 3;
 /** Characters of a value that a message shows. */
 const SHORT = 40;
 
-function settingDifferences(saved: RunIdentity['settings'], now: RunIdentity['settings']): string[] {
-  const names = [...new Set([...Object.keys(saved), ...Object.keys(now)])].sort();
-  return names
-    .filter((name) => !same(saved[name], now[name]))
-    .map((name) => {
-      const option = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-      const [was, is] = [saved[name], now[name]].map((value) => canonical(value) ?? 'none');
-      const short = was !== undefined && is !== undefined && was.length + is.length <= 2 * SHORT;
-      return short ? `\`${option}\` ${was}, not ${is}` : `other \`${option}\``;
-    });
+function settingDifferences(saved: Facts, now: Facts): string[] {
+  return changedKeys(saved, now).map((name) => {
+    const option = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    const [was, is] = [saved[name], now[name]].map((value) => canonical(value) ?? 'none');
+    const short = was !== undefined && is !== undefined && was.length + is.length <= 2 * SHORT;
+    return short ? `\`${option}\` ${was}, not ${is}` : `other \`${option}\``;
+  });
 }
+
+type Facts = Readonly<Record<string, unknown>>;
+
+/** Keys with different values, in order. */
+const changedKeys = (saved: Facts, now: Facts): string[] =>
+  [...new Set([...Object.keys(saved), ...Object.keys(now)])]
+    .sort()
+    .filter((key) => !same(saved[key], now[key]));
 
 const same = (a: unknown, b: unknown): boolean => canonical(a) === canonical(b);
 

@@ -2,13 +2,16 @@
  * @file DreamBooth (arXiv 2208.12242) with an adapter of any method: photos and a prompt in, an adapter file out.
  * plan.ts prepares the run, loop.ts takes the steps, checkpoint.ts saves. docs/training.md explains the options.
  */
+import { rm } from 'node:fs/promises';
+import { KronaError } from '../../core/errors.ts';
+import { checkWeights } from '../models/finite.ts';
 import { AdamW } from './adamw.ts';
-import { Checkpoints } from './checkpoint.ts';
+import { Checkpoints, removeRunDrafts } from './checkpoint.ts';
 import { TrainingLoop } from './loop.ts';
 import { INITIAL_LOSS_SCALE } from './loss-scale.ts';
 import { MicroBatches } from './micro-batches.ts';
 import { planTraining, type TrainPlan } from './plan.ts';
-import { checkStart, startingPoint } from './resume.ts';
+import { checkStart, startingPoint, statePath } from './resume.ts';
 import { Trace, type TraceSettings } from './trace.ts';
 import type { TrainHooks } from './train-hooks.ts';
 import type { TrainOptions, TrainResult } from './train-options.ts';
@@ -16,7 +19,7 @@ import type { TrainOptions, TrainResult } from './train-options.ts';
 /**
  * Trains an adapter, or resumes its training. The same options and seed give the same bytes, also after resuming.
  *
- * @throws KronaError as `planTraining`; RUN_UNFINISHED, RUN_FINISHED, RESUME_MISMATCH, TRAINING_DIVERGED, DISK_FULL, FILE_UNWRITABLE; and the signal's
+ * @throws KronaError as `planTraining`; RUN_UNFINISHED, RUN_FINISHED, RESUME_MISMATCH, RESUME_DAMAGED, TRAINING_DIVERGED, RESULT_NOT_FINITE, DISK_FULL, FILE_UNWRITABLE; and the signal's
  * reason when it aborts
  */
 export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}): Promise<TrainResult> {
@@ -25,8 +28,11 @@ export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}
     hooks.onProgress?.({ phase, step, steps, loss, secondsLeft });
 
   await checkStart(options);
+  await removeRunDrafts(options.out);
   const plan = await planTraining(options, hooks, (phase) => report(phase));
   const start = await startingPoint(plan);
+  // A later attempt must not resume what was given up.
+  if (options.restart) await rm(statePath(options.out), { force: true });
   const losses = [...start.losses];
   const first = start.state.step;
   report('preparing', first, losses.at(-1));
@@ -67,6 +73,9 @@ export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}
     return resultOf(plan, losses, seconds / Math.max(1, steps - first));
   } catch (error) {
     if (hooks.signal?.aborted) await checkpoints.stopped();
+    // The rate is not to blame for what a damaged file gives.
+    if (error instanceof KronaError && error.code === 'TRAINING_DIVERGED')
+      await checkWeights(plan.model, 'The training');
     throw error;
   } finally {
     await microBatches.release();

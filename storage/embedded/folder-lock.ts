@@ -2,9 +2,13 @@
  * @file The owner of a data folder's embedded database. It listens on a Unix socket as long as it lives, which the kernel
  * closes with it, so a process in another container sees it too, where a process id says nothing. A file names the socket.
  * Where the socket can't be reached (another machine on a network drive), the file's time tells: the owner renews it.
+ *
+ * The files are numbered, and the newest counts. Who finds its owner gone makes the next one, which only one process can;
+ * a file that was replaced would be replaced by all who had looked at it before. The newest is never removed, so a late
+ * comer with an old number sees that it is late.
  */
 import { randomUUID } from 'node:crypto';
-import { readFile, rename, rm, stat, utimes } from 'node:fs/promises';
+import { readdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -25,8 +29,22 @@ const BEAT = 1_000;
 /** How long a file whose owner can't be asked is watched for a renewal, ms. */
 const WATCHED = 4 * BEAT;
 
-const lockPath = (dataFolder: string): string => join(dataFolder, 'database.lock');
 const socketPath = ({ socketFolder, id }: Owner): string => join(socketFolder, `lock-${id}`);
+
+interface LockFile {
+  readonly number: number;
+  readonly path: string;
+}
+
+/** The lock files of a folder, the newest first. */
+async function lockFiles(dataFolder: string): Promise<LockFile[]> {
+  const files = (await readdir(dataFolder)).flatMap((name) => {
+    // Without a number: of an earlier release.
+    const named = /^database\.lock(?:\.(\d+))?$/.exec(name);
+    return named === null ? [] : { number: Number(named[1] ?? 0), path: join(dataFolder, name) };
+  });
+  return files.sort((one, other) => other.number - one.number);
+}
 
 /**
  * Makes this process the owner; the returned function releases the folder.
@@ -34,70 +52,67 @@ const socketPath = ({ socketFolder, id }: Owner): string => join(socketFolder, `
  * @throws KronaError DATA_FOLDER_IN_USE when another running process owns it
  */
 export async function lockFolder(dataFolder: string, socketFolder: string): Promise<() => Promise<void>> {
-  const path = lockPath(dataFolder);
   const mine: Owner = { id: randomUUID().slice(0, 8), machine: await thisMachine(), socketFolder };
-  const text = JSON.stringify(mine);
   const silence = await listen(socketPath(mine));
+  let path: string | null = null;
   try {
-    while (!(await createFileOnce(path, text))) {
-      const theirs = await readFileIfAny(path);
-      if (theirs === null) continue;
-      if (await livingOwner(path, theirs)) throw inUse();
-      await removeStale(path, theirs);
-    }
+    while (path === null) path = await tryToLock(dataFolder, JSON.stringify(mine));
   } catch (error) {
     await silence();
     throw error;
   }
+  const lock = path;
   const beating = setInterval(() => {
     const now = new Date();
     // A folder that is read-only for a while is noticed by the database.
-    utimes(path, now, now).catch(() => undefined);
+    utimes(lock, now, now).catch(() => undefined);
   }, BEAT).unref();
   return async () => {
     clearInterval(beating);
-    if ((await readFileIfAny(path)) === text) await rm(path);
+    await writeFile(lock, '');
     await silence();
   };
 }
 
-/** Returns the running owner of the folder's database, null when there is none. */
-export async function folderOwner(dataFolder: string): Promise<Pick<Owner, 'socketFolder'> | null> {
-  const path = lockPath(dataFolder);
-  const text = await readFileIfAny(path);
-  return text === null ? null : livingOwner(path, text);
+/** Returns the path of the lock file; null when another process was quicker. @throws KronaError DATA_FOLDER_IN_USE */
+async function tryToLock(dataFolder: string, text: string): Promise<string | null> {
+  const [newest] = await lockFiles(dataFolder);
+  if (newest !== undefined && (await livingOwner(newest.path)) !== null) throw inUse();
+  const number = (newest?.number ?? 0) + 1;
+  const path = join(dataFolder, `database.lock.${number}`);
+  if (!(await createFileOnce(path, text))) return null;
+  const [first, ...older] = await lockFiles(dataFolder);
+  if (first?.path !== path) {
+    await rm(path, { force: true });
+    return null;
+  }
+  for (const file of older) await removeStale(file.path);
+  return path;
 }
 
-/** Removes a dead owner's file. Renaming is atomic: of several processes, one succeeds. */
-async function removeStale(path: string, expected: string): Promise<void> {
-  const moved = `${path}.${randomUUID()}`;
-  try {
-    await rename(path, moved);
-  } catch (error) {
-    if (isFileError(error, 'ENOENT')) return;
-    throw error;
-  }
-  const text = await readFile(moved, 'utf8');
-  await rm(moved);
-  // Another process had already replaced it: that owner is running, so its file goes back.
-  if (text !== expected) {
-    await createFileOnce(path, text);
-    throw inUse();
-  }
-  const owner = readOwner(text);
+/** Returns the running owner of the folder's database, null when there is none. */
+export async function folderOwner(dataFolder: string): Promise<Pick<Owner, 'socketFolder'> | null> {
+  const [newest] = await lockFiles(dataFolder).catch(() => []);
+  return newest === undefined ? null : livingOwner(newest.path);
+}
+
+/** Removes a dead owner's file and socket. */
+async function removeStale(path: string): Promise<void> {
+  const owner = readOwner((await readFileIfAny(path)) ?? '');
+  await rm(path, { force: true });
   if (owner !== null) await rm(socketPath(owner), { force: true });
 }
 
 /** Returns the owner in a lock file if its process is running. */
-async function livingOwner(path: string, text: string): Promise<Owner | null> {
-  const owner = readOwner(text);
+async function livingOwner(path: string): Promise<Owner | null> {
+  const owner = readOwner((await readFileIfAny(path)) ?? '');
   if (owner === null) return null;
   const answer = await ask(socketPath(owner));
   if (answer === 'refused' && owner.machine === (await thisMachine())) return null;
   return answer === 'answers' || (await isRenewed(path)) ? owner : null;
 }
 
-/** The owner in a lock file; null when a power cut left the file empty or filled with zeros. */
+/** The owner in a lock file; null when it has released the folder, or a power cut left the file empty or full of zeros. */
 function readOwner(text: string): Owner | null {
   let read: Partial<Record<keyof Owner, unknown>> | null;
   try {
@@ -106,7 +121,9 @@ function readOwner(text: string): Owner | null {
     return null;
   }
   const { id, machine, socketFolder } = read ?? {};
-  if (typeof id !== 'string' || typeof machine !== 'string' || typeof socketFolder !== 'string') return null;
+  // It becomes part of a path that is removed.
+  if (typeof id !== 'string' || !/^[0-9a-f]{8}$/.test(id)) return null;
+  if (typeof machine !== 'string' || typeof socketFolder !== 'string') return null;
   return { id, machine, socketFolder };
 }
 

@@ -14,9 +14,10 @@ import {
 } from 'bullmq';
 import { Redis } from 'ioredis';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { KronaError } from '../../core/errors.ts';
-import { Backoff } from '../../core/retrying.ts';
+import { asError, KronaError } from '../../core/errors.ts';
+import { Backoff } from '../../core/backoff.ts';
 import type { JobKind, JobOwner, JobPayloads } from '../../core/job-payloads.ts';
+import { databaseError, retrying } from '../postgres/database.ts';
 
 /** What BullMQ stores for one of our jobs. */
 interface JobData<K extends JobKind = JobKind> {
@@ -47,6 +48,8 @@ export interface QueueBackend {
     processor: Processor<JobData<K>, void, string>,
     options: Omit<WorkerOptions, 'connection'>,
   ): PatientWorker<K>;
+  /** What a failure of the queue's server means. */
+  toError(error: unknown): unknown;
   /** Ends the connections that queues and workers share; those must be closed. */
   close(): Promise<void>;
 }
@@ -60,22 +63,34 @@ const queueName = (kind: JobKind): string => `krona-${kind}`;
 export async function queueBackend(url: string, onError: (error: Error) => void): Promise<QueueBackend> {
   if (!new URL(url).protocol.startsWith('redis')) return postgresBackend(url, onError);
   await askRedis(url);
-  return backendOf({ url }, createRedisBackend, async () => {});
+  return redisBackend(url);
 }
 
 /** Connections of one process for all its queues and workers. Workers share one more, which waits for notifications. */
-const POSTGRES_CONNECTIONS = 2;
+const POSTGRES_CONNECTIONS = 1;
 
-function postgresBackend(connectionString: string, onError: (error: Error) => void): QueueBackend {
+async function postgresBackend(
+  connectionString: string,
+  onError: (error: Error) => void,
+): Promise<QueueBackend> {
   // BullMQ's tables are in "public", where every session looks by default: the embedded database has one session for
   // all clients, so no client can set its own search_path.
-  const shared = new PostgresConnection({
-    connectionString,
-    schema: 'public',
-    migrate: true,
-    max: POSTGRES_CONNECTIONS,
+  const tell = (error: unknown) => onError(asError(databaseError(error)));
+  const shared = await retrying(async () => {
+    const connection = new PostgresConnection({
+      connectionString,
+      schema: 'public',
+      migrate: true,
+      max: POSTGRES_CONNECTIONS,
+    });
+    connection.on('error', tell);
+    // One that could not connect stays so.
+    await connection.waitUntilReady().catch(async (error: unknown) => {
+      await connection.close();
+      throw databaseError(error);
+    });
+    return connection;
   });
-  shared.on('error', onError);
   const backends: IQueueBackend[] = [];
   // Only the owner of a connection hears that it was lost and replaced: the others have to listen again.
   shared.on('listenerinvalidated', () => {
@@ -86,25 +101,34 @@ function postgresBackend(connectionString: string, onError: (error: Error) => vo
     backends.push(made);
     return made;
   };
-  return backendOf({}, factory, () => shared.close());
+  return backendOf({}, {}, factory, databaseError, () => shared.close());
+}
+
+function redisBackend(url: string): QueueBackend {
+  // A question fails at once while the server is away: by default it would wait for minutes.
+  const asking = { url, enableOfflineQueue: false, maxRetriesPerRequest: 1 };
+  return backendOf(asking, { url }, createRedisBackend, redisError, async () => {});
 }
 
 function backendOf(
-  connection: ConnectionOptions,
+  asking: ConnectionOptions,
+  working: ConnectionOptions,
   factory: BackendFactory<IQueueBackend>,
+  toError: QueueBackend['toError'],
   close: () => Promise<void>,
 ): QueueBackend {
   return {
-    newQueue: (kind) => new Queue(queueName(kind), { connection }, factory),
+    newQueue: (kind) => new Queue(queueName(kind), { connection: asking }, factory),
     newWorker: (kind, processor, options) =>
-      new PatientWorker(queueName(kind), processor, { ...options, connection }, factory),
+      new PatientWorker(queueName(kind), processor, { ...options, connection: working }, factory),
+    toError,
     close,
   };
 }
 
 /** Pause of a worker after a fault, ms: the first, and the longest. */
 const FIRST_PAUSE = 500;
-const LONGEST_PAUSE = 30_000;
+const LONGEST_PAUSE = 10_000;
 
 /**
  * Pauses after a fault. BullMQ's own loop asks for the next job again at once after any error but a refused connection:
@@ -148,12 +172,24 @@ async function askRedis(url: string): Promise<void> {
     await redis.connect();
     await redis.ping();
   } catch (error) {
-    throw new KronaError(
-      'REDIS_UNAVAILABLE',
-      'The Redis server in REDIS_URL does not answer. Check that it is running, or unset REDIS_URL to keep jobs in the database.',
-      { cause: error, retryable: true },
-    );
+    throw redisUnavailable(error);
   } finally {
     redis.disconnect();
   }
 }
+
+/** What ioredis says of a server that it has lost. */
+const REDIS_LOST =
+  /ECONN|ETIMEDOUT|EPIPE|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|Connection is closed|isn't writeable|max retries|^(LOADING|MASTERDOWN|CLUSTERDOWN)/;
+
+const redisError = (error: unknown): unknown =>
+  error instanceof Error && REDIS_LOST.test(`${error.message} ${String('code' in error ? error.code : '')}`)
+    ? redisUnavailable(error)
+    : error;
+
+const redisUnavailable = (cause: unknown): KronaError =>
+  new KronaError(
+    'REDIS_UNAVAILABLE',
+    'The Redis server in REDIS_URL does not answer. Check that it is running, or unset REDIS_URL to keep jobs in the database.',
+    { cause, retryable: true },
+  );

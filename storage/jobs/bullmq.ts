@@ -4,6 +4,7 @@
  */
 import type { JobState as BullState } from 'bullmq';
 import type { JobKind, JobOwner, JobPayloads } from '../../core/job-payloads.ts';
+import { asError, KronaError } from '../../core/errors.ts';
 import { queueBackend, type KindJob, type KindQueue, type QueueBackend } from './bullmq-backend.ts';
 import { startWorker } from './bullmq-worker.ts';
 import { place, type Placed } from './turns.ts';
@@ -32,16 +33,42 @@ const WAITING = ['waiting', 'prioritized', 'delayed'] as const;
  *
  * @param url of a PostgreSQL database (`postgres:`) or a Redis server (`redis:`)
  * @param onError receives faults that BullMQ recovers from, such as a lost connection
- * @throws KronaError REDIS_UNAVAILABLE
+ * @throws KronaError REDIS_UNAVAILABLE, DATABASE_*
  */
 export async function openJobQueue(url: string, onError: (error: Error) => void): Promise<JobQueue> {
   const backend = await queueBackend(url, onError);
   const queues: Queues = { imagine: backend.newQueue('imagine'), train: backend.newQueue('train') };
+  const tell = (error: unknown) => onError(asError(backend.toError(error)));
   for (const queue of Object.values(queues)) {
-    queue.on('error', onError);
+    queue.on('error', tell);
     await queue.waitUntilReady();
   }
-  return new BullQueue(backend, queues, onError);
+  return translated(new BullQueue(backend, queues, tell), (error) => backend.toError(error));
+}
+
+/** A queue with the errors of its server as Krona's. */
+function translated(jobs: JobQueue, toError: QueueBackend['toError']): JobQueue {
+  const told = <T>(answer: Promise<T>): Promise<T> =>
+    answer.catch((error: unknown) => {
+      throw toError(error);
+    });
+  return {
+    enqueue: (...job) => told(jobs.enqueue(...job)),
+    unfinished: (kind) => told(jobs.unfinished(kind)),
+    restore: (...job) => told(jobs.restore(...job)),
+    cancel: (...job) => told(jobs.cancel(...job)),
+    state: (...job) => told(jobs.state(...job)),
+    // A card is shown all the same while the queue is away.
+    position: (...job) => told(jobs.position(...job)).catch(unknownIfAway),
+    work: (...how) => told(jobs.work(...how)),
+    check: () => told(jobs.check()),
+    close: () => jobs.close(),
+  };
+}
+
+function unknownIfAway(error: unknown): null {
+  if (error instanceof KronaError && error.retryable) return null;
+  throw error;
 }
 
 type Queues = { readonly [K in JobKind]: KindQueue<K> };
@@ -159,6 +186,10 @@ class BullQueue implements JobQueue {
         await worker.close();
       },
     };
+  }
+
+  async check(): Promise<void> {
+    await this.#queues.train.getJob('none');
   }
 
   async close(): Promise<void> {

@@ -55,7 +55,10 @@ export interface JobQueue {
    */
   cancel(kind: JobKind, id: string): Promise<boolean>;
   state(kind: JobKind, id: string): Promise<JobState>;
-  /** 1 for the next job to run, 0 for a running one, null when it has ended, was cancelled or is unknown. */
+  /**
+   * 1 for the next job to run, 0 for a running one, null when it has ended, was cancelled or is unknown, as while the
+   * queue is away.
+   */
   position(kind: JobKind, id: string): Promise<number | null>;
   /**
    * Runs jobs of a kind, `concurrency` at once (default 1). A job whose worker crashed goes to another worker within
@@ -67,5 +70,7 @@ export interface JobQueue {
     handler: JobHandler<K>,
     options?: { concurrency?: number },
   ): Promise<JobWorkerHandle>;
+  /** @throws KronaError REDIS_UNAVAILABLE, DATABASE_* when the queue can't be reached just now */
+  check(): Promise<void>;
   close(): Promise<void>;
 }

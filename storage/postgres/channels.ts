@@ -109,7 +109,13 @@ const rules: Operation<'rules'> = (db) => async (channelId) => {
     SELECT platform, rules FROM krona.channel WHERE id = (${home(channelId)})`);
   const saved = found(rows, 'CHANNEL', channelId);
   // Rules that were saved by an earlier release get the default for newer rules.
-  return { ...defaultRules(saved.platform), ...saved.rules };
+  const usual = defaultRules(saved.platform);
+  return {
+    ...usual,
+    ...saved.rules,
+    member: { ...usual.member, ...saved.rules?.member },
+    channel: { ...usual.channel, ...saved.rules?.channel },
+  };
 };
 
 const saveRules: Operation<'saveRules'> = (db) => async (channelId, rules) => {
@@ -125,7 +131,14 @@ const serverRules: Operation<'serverRules'> = (db) => async (channelId) => {
     LEFT JOIN krona.server ON server.platform = channel.platform AND server.external_id = channel.server_id
     WHERE channel.id = ${channelId}`);
   const { serverId, rules } = found(rows, 'CHANNEL', channelId);
-  return serverId === null ? null : { ...DEFAULT_SERVER_RULES, ...rules };
+  if (serverId === null) return null;
+  const { member, server } = DEFAULT_SERVER_RULES;
+  return {
+    ...DEFAULT_SERVER_RULES,
+    ...rules,
+    member: { ...member, ...rules?.member },
+    server: { ...server, ...rules?.server },
+  };
 };
 
 const saveServerRules: Operation<'saveServerRules'> = (db) => async (channelId, rules) => {
@@ -145,9 +158,11 @@ const startRules: Operation<'startRules'> = (db) => async (channelId, rules) => 
 };
 
 const isBlocked: Operation<'isBlocked'> = (db) => async (platform, memberId) => {
+  const blocked = json([memberId]);
   const channels = await db.query(sql`
-    SELECT id FROM krona.channel
-    WHERE platform = ${platform} AND rules -> 'blocked' @> ${json([memberId])}
+    SELECT rules FROM krona.channel WHERE platform = ${platform} AND rules -> 'blocked' @> ${blocked}
+    UNION ALL
+    SELECT rules FROM krona.server WHERE platform = ${platform} AND rules -> 'blocked' @> ${blocked}
     LIMIT 1`);
   return channels.length > 0;
 };

@@ -3,10 +3,11 @@
  * the embedded database share one session, so nothing here depends on settings or locks of a session.
  */
 import pg from 'pg';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { KronaError } from '../../core/errors.ts';
+import { pauseAfter } from '../../core/backoff.ts';
+import { asError, KronaError } from '../../core/errors.ts';
+import { retry } from '../../core/retrying.ts';
 import type { Records } from '../records.ts';
-import type { Sql } from './sql.ts';
+import { sql, type Sql } from './sql.ts';
 
 /** What operations work on: the pool, or one transaction. */
 export interface Database {
@@ -20,23 +21,34 @@ export type Operation<Name extends keyof Records> = (database: Database) => Reco
 export interface PooledDatabase extends Database {
   /** Runs `work` in a transaction, again after a conflict. */
   transaction<T>(isolation: Isolation, work: (database: Database) => Promise<T>): Promise<T>;
+  /** @throws KronaError DATABASE_* when it can't be written just now */
+  check(): Promise<void>;
   close(): Promise<void>;
 }
 
 type Isolation = 'SERIALIZABLE' | 'READ COMMITTED';
 
-/** Retries after a conflict before it becomes an error. */
-const MAX_RETRIES = 12;
+/** Pauses after a conflict, and how often the work is tried: short, as the other transaction has ended. */
+const CONFLICT = { first: 5, longest: 320 };
+const CONFLICT_TRIES = 13;
+/** Pauses while the server has no free connection, and how long a question waits for one, ms. */
+const BUSY = { first: 50, longest: 2_000 };
+const LONGEST_BUSY = 15_000;
+/**
+ * Connections of one process: a transaction and a question beside it. More would make members' questions no faster, and
+ * small servers have few.
+ */
+const CONNECTIONS = 2;
 
 export function connectDatabase(url: string, onError: (error: Error) => void): PooledDatabase {
   const pool = new pg.Pool({
     connectionString: url,
-    max: 4,
+    max: CONNECTIONS,
     connectionTimeoutMillis: 30_000,
     types,
   });
   // The pool replaces a broken idle connection; without a listener the error would end the process.
-  pool.on('error', onError);
+  pool.on('error', (error) => onError(asError(databaseError(error))));
 
   return {
     query: (statement) => retrying(() => run(pool, statement)),
@@ -56,9 +68,13 @@ export function connectDatabase(url: string, onError: (error: Error) => void): P
             () => true,
           );
           client.release(broken);
-          throw mapped(error);
+          throw databaseError(error);
         }
       }),
+    async check() {
+      const [row] = await retrying(() => run<{ is: string }>(pool, READ_ONLY));
+      if (row?.is === 'on') throw readOnly();
+    },
     close: () => pool.end(),
   };
 }
@@ -67,7 +83,7 @@ async function connect(pool: pg.Pool): Promise<pg.PoolClient> {
   try {
     return await pool.connect();
   } catch (error) {
-    throw mapped(error);
+    throw databaseError(error);
   }
 }
 
@@ -76,25 +92,35 @@ async function run<Row>(on: pg.Pool | pg.PoolClient, statement: Sql): Promise<Ro
     const result = await on.query(statement.text, [...statement.values]);
     return result.rows as Row[];
   } catch (error) {
-    throw mapped(error);
+    throw databaseError(error);
   }
 }
 
-/** Runs `work` again after a serialization failure or deadlock. */
-async function retrying<T>(work: () => Promise<T>): Promise<T> {
-  for (let tries = 0; ; tries++) {
-    try {
-      return await work();
-    } catch (error) {
-      if (!isConflict(error) || tries === MAX_RETRIES) throw error;
-      // A random pause, longer each time, so that the same two do not collide again.
-      await sleep(Math.random() * 5 * 2 ** Math.min(tries, 6));
-    }
-  }
+/** Runs `work` again after a serialization failure or deadlock, and while the server has no free connection. */
+export function retrying<T>(work: () => Promise<T>): Promise<T> {
+  const until = performance.now() + LONGEST_BUSY;
+  return retry(work, {
+    pause(error, failures) {
+      if (isCode(error, 'DATABASE_CONFLICT'))
+        return failures < CONFLICT_TRIES ? pauseAfter(failures, CONFLICT) : null;
+      // No question was asked yet.
+      return isCode(error, 'DATABASE_BUSY') && performance.now() < until ? pauseAfter(failures, BUSY) : null;
+    },
+  });
 }
 
-const isConflict = (error: unknown): boolean =>
-  error instanceof KronaError && error.code === 'DATABASE_CONFLICT';
+const isCode = (error: unknown, code: string): boolean => error instanceof KronaError && error.code === code;
+
+/** On for a standby server, and where the default of transactions was changed. */
+const READ_ONLY = sql`SELECT current_setting('transaction_read_only') AS is`;
+
+function readOnly(cause?: Error): KronaError {
+  return new KronaError(
+    'DATABASE_READ_ONLY',
+    'The database is read-only, so nothing can be stored. Make it writable, or set DATABASE_URL to the primary server.',
+    { cause, retryable: true },
+  );
+}
 
 /** Errors for SQLSTATEs (PostgreSQL manual, appendix A) and for Node's error codes. */
 const ERRORS: readonly { readonly codes: RegExp; toError(cause: Error): KronaError }[] = [
@@ -105,6 +131,19 @@ const ERRORS: readonly { readonly codes: RegExp; toError(cause: Error): KronaErr
         cause,
         retryable: true,
       }),
+  },
+  {
+    codes: /^53300$/,
+    toError: (cause) =>
+      new KronaError(
+        'DATABASE_BUSY',
+        'The database server has no free connection. Try again, or raise its max_connections: the bot needs 3, each worker 4.',
+        { cause, retryable: true },
+      ),
+  },
+  {
+    codes: /^25006$/,
+    toError: readOnly,
   },
   {
     codes: /^53100$/,
@@ -154,7 +193,7 @@ const ERRORS: readonly { readonly codes: RegExp; toError(cause: Error): KronaErr
 ];
 
 /** Turns the errors listed above into a KronaError; any other error stays as it is. */
-function mapped(error: unknown): unknown {
+export function databaseError(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   // `pg` gives no code for a lost connection or a connection timeout.
   const isLost = /^(Connection terminated|timeout exceeded when trying to connect)/.test(error.message);

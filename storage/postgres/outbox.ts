@@ -15,16 +15,19 @@ const addOutboxJob: Operation<'addOutboxJob'> =
 const outboxJobs: Operation<'outboxJobs'> = (db) => (limit) =>
   db.query<OwnedJob>(sql`
     SELECT job.id, job.kind, job.payload, CASE WHEN run.id IS NULL AND made.id IS NULL THEN NULL ELSE jsonb_build_object(
-      'channelId', COALESCE(run.channel_id, made.channel_id), 'memberId', COALESCE(run.member_id, made.member_id)
+      'channelId', COALESCE(channel.parent_id, channel.id), 'memberId', COALESCE(run.member_id, made.member_id)
     ) END AS owner
     FROM krona.outbox_job AS job
     LEFT JOIN krona.run AS run ON run.id = job.id::uuid
     LEFT JOIN krona.picture_set AS made ON made.id = job.id::uuid
+    -- Threads take the turns of their channel.
+    LEFT JOIN krona.channel ON channel.id = COALESCE(run.channel_id, made.channel_id)
     ORDER BY job.number LIMIT ${limit}`);
 
 const openJobs: Operation<'openJobs'> = (db) => () =>
   db.query<OwnedJob>(sql`
-    SELECT id, kind, payload, jsonb_build_object('channelId', channel_id, 'memberId', member_id) AS owner
+    SELECT open_work.id, kind, payload,
+      jsonb_build_object('channelId', COALESCE(parent_id, channel_id), 'memberId', member_id) AS owner
     FROM (
       SELECT id, 'train' AS kind, jsonb_build_object('runId', id) AS payload, channel_id, member_id, created_at
       FROM krona.run WHERE state IN ('queued', 'running')
@@ -32,7 +35,8 @@ const openJobs: Operation<'openJobs'> = (db) => () =>
       SELECT id, 'imagine', jsonb_build_object('setId', id), channel_id, member_id, created_at
       FROM krona.picture_set WHERE state IN ('queued', 'running') AND run_id IS NULL AND awaits_run_id IS NULL
     ) AS open_work
-    ORDER BY created_at, id`);
+    JOIN krona.channel ON channel.id = open_work.channel_id
+    ORDER BY open_work.created_at, open_work.id`);
 
 const removeOutboxJob: Operation<'removeOutboxJob'> = (db) => async (id) => {
   await db.query(sql`DELETE FROM krona.outbox_job WHERE id = ${id}`);

@@ -13,6 +13,7 @@ import { postOperations } from './posts.ts';
 import { privacyOperations } from './privacy.ts';
 import { runOperations } from './runs.ts';
 import { setOperations } from './sets.ts';
+import { storageOperations } from './storage-use.ts';
 import { subjectOperations } from './subjects.ts';
 import { voteOperations } from './votes.ts';
 
@@ -30,6 +31,7 @@ const OPERATIONS: { readonly [Name in keyof Records]: Operation<Name> } = {
   ...lineOperations,
   ...outboxOperations,
   ...modelOperations,
+  ...storageOperations,
 };
 
 /** Every operation, on the pool or inside one transaction. */
@@ -56,6 +58,7 @@ export async function openRecords(url: string, onError: (error: Error) => void):
     ...recordsOn(database),
     transaction: (work) =>
       database.transaction('SERIALIZABLE', (transaction) => work(recordsOn(transaction))),
+    check: () => database.check(),
     close: () => database.close(),
   };
 }

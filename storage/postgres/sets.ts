@@ -14,7 +14,7 @@ export const SET = sql`
   revision, created_at AS "createdAt", ended_at AS "endedAt"`;
 
 export const PICTURE = sql`
-  id, set_id AS "setId", index, blob_hash AS "blobHash", width, height, seed, adapter_id AS "adapterId",
+  id, set_id AS "setId", index, blob_hash AS "blobHash", size, width, height, seed, adapter_id AS "adapterId",
   unsafe, sensitive`;
 
 /**
@@ -52,9 +52,13 @@ const setsOfRun: Operation<'setsOfRun'> = (db) => (runId) =>
   db.query<PictureSet>(sql`
     SELECT ${SET} FROM krona.picture_set WHERE run_id = ${runId} ORDER BY made`);
 
-const setsAwaiting: Operation<'setsAwaiting'> = (db) => (runId) =>
+const setsToRelease: Operation<'setsToRelease'> = (db) => () =>
   db.query<PictureSet>(sql`
-    SELECT ${SET} FROM krona.picture_set WHERE awaits_run_id = ${runId} AND state = 'queued' ORDER BY made`);
+    SELECT ${SET} FROM krona.picture_set
+    WHERE awaits_run_id IS NOT NULL AND state = 'queued' AND EXISTS (
+      SELECT FROM krona.run WHERE run.id = awaits_run_id AND run.state NOT IN ('queued', 'running')
+    )
+    ORDER BY made`);
 
 const updateSet: Operation<'updateSet'> = (db) => async (id, change) => {
   const columns = assignments({
@@ -88,13 +92,13 @@ const deleteSet: Operation<'deleteSet'> = (db) => async (id, how) => {
 
 const addPicture: Operation<'addPicture'> = (db) => async (picture) => {
   const { id, setId, index, blobHash, width, height, seed, adapterId } = picture;
-  const { unsafe = null, sensitive = false } = picture;
+  const { unsafe = null, sensitive = false, size = 0 } = picture;
   await db.query(sql`
     WITH added AS (
       INSERT INTO krona.picture (
-        id, set_id, index, blob_hash, width, height, seed, adapter_id, unsafe, sensitive
+        id, set_id, index, blob_hash, size, width, height, seed, adapter_id, unsafe, sensitive
       ) VALUES (
-        ${id}, ${setId}, ${index}, ${blobHash}, ${width}, ${height}, ${seed}, ${adapterId}, ${unsafe}, ${sensitive}
+        ${id}, ${setId}, ${index}, ${blobHash}, ${size}, ${width}, ${height}, ${seed}, ${adapterId}, ${unsafe}, ${sensitive}
       )
       ON CONFLICT (set_id, index) DO NOTHING
       RETURNING set_id
@@ -129,7 +133,7 @@ export const setOperations = {
   addSet,
   set,
   setsOfRun,
-  setsAwaiting,
+  setsToRelease,
   updateSet,
   deleteSet,
   addPicture,

@@ -11,7 +11,7 @@ export const SUBJECT = sql`
   champion_id AS "championId", champion_pinned AS "championPinned", created_at AS "createdAt"`;
 
 export const PHOTO = sql`
-  id, subject_id AS "subjectId", member_id AS "memberId", blob_hash AS "blobHash", width, height,
+  id, subject_id AS "subjectId", member_id AS "memberId", blob_hash AS "blobHash", size, width, height,
   file_name AS "fileName", caption, created_at AS "createdAt"`;
 
 const CHANGE = sql`
@@ -100,10 +100,10 @@ const deleteSubject: Operation<'deleteSubject'> = (db) => async (id, how) => {
 
 const addPhoto: Operation<'addPhoto'> =
   (db) =>
-  async ({ id, subjectId, memberId, blobHash, width, height, fileName, caption = null }) => {
+  async ({ id, subjectId, memberId, blobHash, size = 0, width, height, fileName, caption = null }) => {
     const added = await db.query(sql`
-      INSERT INTO krona.photo (id, subject_id, member_id, blob_hash, width, height, file_name, caption)
-      VALUES (${id}, ${subjectId}, ${memberId}, ${blobHash}, ${width}, ${height}, ${fileName}, ${caption})
+      INSERT INTO krona.photo (id, subject_id, member_id, blob_hash, size, width, height, file_name, caption)
+      VALUES (${id}, ${subjectId}, ${memberId}, ${blobHash}, ${size}, ${width}, ${height}, ${fileName}, ${caption})
       ON CONFLICT (subject_id, blob_hash) DO NOTHING
       RETURNING id`);
     return added.length > 0;

@@ -1,6 +1,6 @@
 /** Files of other programs: what they mean there is what they mean here, and what is left out is said. */
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -8,6 +8,7 @@ import { adapterBase } from '../../gpu-worker/adapters/files/adapter-base.ts';
 import { convertAdapter } from '../../gpu-worker/adapters/files/convert.ts';
 import { inspectAdapter } from '../../gpu-worker/adapters/files/inspect.ts';
 import { readAdapter } from '../../gpu-worker/adapters/files/read-adapter.ts';
+import { writeTensors } from '../../gpu-worker/adapters/files/write-adapter.ts';
 import { openModelFolder, type ModelFolder } from '../../gpu-worker/models/model-folder.ts';
 import {
   openSafetensors,
@@ -128,9 +129,14 @@ describe('a file from trainers and web UIs', () => {
     else expect(notes).toEqual([expect.stringMatching(note)]);
   });
 
-  it('can be a folder with pytorch_lora_weights.safetensors', async () => {
+  it("diffusers' folder is one, and a folder whose only file has another name", async () => {
     const { layers } = await readAdapter(join(FIELD, 'diffusers_out'), adapterBase(sd));
     expect(layers.size).toBe(1);
+    const own = await mkdtemp(join(folder, 'only-'));
+    await expect(readAdapter(own, adapterBase(sd))).rejects.toThrow(/no pytorch_lora_weights.safetensors/);
+    const file = join(FIELD, 'diffusers_out/pytorch_lora_weights.safetensors');
+    await cp(file, join(own, 'mine.safetensors'));
+    expect((await readAdapter(own, adapterBase(sd))).layers.size).toBe(1);
   });
 
   it('is refused without an adapter in it; unsupported methods are refused by name', async () => {
@@ -143,6 +149,9 @@ describe('a file from trainers and web UIs', () => {
     expect(await refused('unet.mid_block.x.vera_lambda_b')).toMatchObject({
       code: 'ADAPTER_METHOD_UNSUPPORTED',
       message: expect.stringMatching(/VeRA/) as string,
+    });
+    expect(await refused('x.lambda_layer')).toMatchObject({
+      message: expect.stringMatching(/T-LoRA/) as string,
     });
     expect(await refused('x.oft_R.weight')).toMatchObject({ code: 'ADAPTER_METHOD_UNSUPPORTED' });
     expect(await refused('conv_in.weight')).toMatchObject({ code: 'ADAPTER_FORMAT_UNSUPPORTED' });
@@ -159,6 +168,33 @@ describe('a file from trainers and web UIs', () => {
   });
 });
 
+it.each(['oft', 'loha', 'glora'])('an alpha that is not a number is refused in %s', async (name) => {
+  const path = fresh();
+  const tensors = new Map<string, TensorToWrite>();
+  for (const [key, tensor] of (await openSafetensors(fileOf(name))).tensors) {
+    const data = key.endsWith('.alpha') ? Float32Array.of(NaN) : await readFloats(tensor);
+    tensors.set(key, { dtype: 'F32', shape: tensor.shape, data });
+  }
+  await writeSafetensors(path, tensors);
+  await expect(readAdapter(path, adapterBase(xl))).rejects.toThrow(/an alpha that is not a number/);
+  await expect(inspectAdapter(path)).rejects.toThrow(/an alpha that is not a number/);
+});
+
+it('numbers that are NaN or infinite are not written', async () => {
+  const write = async (dtype: 'F16' | 'F32', value: number) => {
+    const path = fresh();
+    const tensor = { dtype, shape: [1], data: Float32Array.of(value) };
+    return writeTensors(path, new Map([['x', tensor]]), new Map()).then(
+      () => 'written',
+      ({ message }: Error) => (existsSync(path) ? 'written' : message),
+    );
+  };
+  expect(await write('F16', 65_000)).toBe('written');
+  expect(await write('F16', -66_000)).toMatch(/numbers in x that are NaN or infinite in F16/);
+  expect(await write('F32', 66_000)).toBe('written');
+  expect(await write('F32', NaN)).toMatch(/NaN or infinite in F32/);
+});
+
 describe("PEFT's patterns", () => {
   it("in Python's syntax work, and slow ones are refused quickly", async () => {
     const { patternValues } = await import('../../gpu-worker/adapters/files/peft-patterns.ts');
@@ -169,6 +205,15 @@ describe("PEFT's patterns", () => {
     expect(['mid_block.a-b', 'z.attnat', 'xxy', 'other'].map(value)).toEqual([1, 2, 3, undefined]);
     const slow = patternValues({ '(a+)+b': 1 }, 'rank_pattern');
     expect(() => slow('a'.repeat(60))).toThrow(/too long/);
+    const optional = patternValues({ [`${'a?'.repeat(40)}${'a'.repeat(40)}`]: 1 }, 'rank_pattern');
+    const name = 'a'.repeat(40);
+    expect(() => optional(`${name}.${name}!`)).toThrow(/too long/);
+    expect(patternValues({ 'x[]y]z': 1 }, 'rank_pattern')('x]z')).toBe(1);
+    expect(() => patternValues({ 'attn1\\1to_q': 1 }, 'rank_pattern')).toThrow(/to a group by its number/);
+    // JavaScript would put it first.
+    expect(() => patternValues({ 'attn1.to_out.0': 4, '0': 8 }, 'alpha_pattern')).toThrow(
+      /"0" in alpha_pattern/,
+    );
   });
 });
 
@@ -214,21 +259,39 @@ describe('extreme numbers in files', () => {
   });
 
   it.each([
-    ['a rank of nothing', { r: 0, rank_pattern: {}, use_rslora: true, peft_type: 'LOKR' }],
-    ['a method that is not read', { peft_type: 'VERA' }],
-  ])('%s in adapter_config.json is refused', async (_, fields) => {
+    [
+      'a rank of nothing',
+      { r: 0, rank_pattern: {}, use_rslora: true, peft_type: 'LOKR' },
+      /gives \S+ the scale/,
+    ],
+    ['a method that is not read', { peft_type: 'VERA' }, /type "VERA"/],
+    ['a variant of LoRA', { use_bdlora: { target_modules_bd_a: [] } }, /uses use_bdlora/],
+    ['KaSA', { kasa_config: { beta: 1e-4 } }, /uses kasa_config/],
+    [
+      'an initial value that changes the weights beneath',
+      { init_lora_weights: 'pissa_niter_16' },
+      /pissa_niter_16.*conversion/,
+    ],
+  ])('%s in adapter_config.json is refused', async (_, fields, message) => {
     const at = await mkdtemp(join(folder, 'peft-'));
     const data = new Float32Array(16).fill(0.1);
     await writeSafetensors(
       join(at, 'adapter_model.safetensors'),
       new Map([
-        ['base_model.model.x.lokr_w1', { dtype: 'F32', shape: [4, 4], data }],
-        ['base_model.model.x.lokr_w2', { dtype: 'F32', shape: [4, 4], data }],
+        [
+          'base_model.model.mid_block.attentions.0.transformer_blocks.0.attn1.to_q.lokr_w1',
+          { dtype: 'F32', shape: [4, 4], data },
+        ],
+        [
+          'base_model.model.mid_block.attentions.0.transformer_blocks.0.attn1.to_q.lokr_w2',
+          { dtype: 'F32', shape: [4, 4], data },
+        ],
       ]),
     );
     await writeFile(join(at, 'adapter_config.json'), config(fields));
     await expect(convertAdapter(at, { to: 'lora', out: fresh() })).rejects.toMatchObject({
       code: expect.stringMatching(/^ADAPTER_/) as string,
+      message: expect.stringMatching(message) as string,
     });
   });
 });

@@ -121,15 +121,20 @@ it('admins block members in all channels of the workspace', async () => {
   }
 });
 
-it.each(['none', 'too_many_websockets'])('retries when a new connection has “%s”', async (how) => {
+it.each([
+  ['none', 2],
+  ['too_many_websockets', 2],
+  ['short', 3],
+])('goes on trying where a new connection has “%s”, with pauses', async (how, times) => {
   await world.stopBot();
   world.log.length = 0;
-  await world.slack.act('greeting', { how, times: 2 });
+  await world.slack.act('greeting', { how, times });
   await world.startBot();
   await until(() => mia.types(channel, 'queue'), 'a connection');
   const told = world.log.filter((line) => line.startsWith('Slack: no connection'));
   expect(told).toHaveLength(1);
   expect(told[0]).toContain(how === 'none' ? 'SLACK_SILENT' : 'SLACK_CONNECTION_ENDED');
+  world.log.length = 0;
 });
 
 it('waits longer each time when a rate limit has no duration', async () => {

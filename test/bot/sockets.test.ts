@@ -88,7 +88,7 @@ it("a page that doesn't read is disconnected before its backlog grows; a slow on
   const gone = once(lazy.here, 'close');
   const text = 'x'.repeat(64 * 1024);
   const message: ServerMessage = { type: 'activity', channelId: text };
-  const send = { lazy: boundedSend(lazy.here), slow: boundedSend(slow.here) };
+  const send = { lazy: boundedSend(lazy.here, server.clients), slow: boundedSend(slow.here, server.clients) };
   let most = 0;
   for (let sent = 0; sent < 800; sent++) {
     send.lazy(message);
@@ -100,6 +100,24 @@ it("a page that doesn't read is disconnected before its backlog grows; a slow on
   await gone;
   expect(most).toBeLessThan(8 * 1024 * 1024);
   expect(slow.here.readyState).toBe(WebSocket.OPEN);
+});
+
+it('pages that do not read share a limit, and one that reads stays', async () => {
+  const lazy: Awaited<ReturnType<typeof connect>>[] = [];
+  while (lazy.length < 60) lazy.push(await connect());
+  const live = await connect();
+  for (const { client } of lazy) client.pause();
+  const text = 'x'.repeat(1024 * 1024);
+  let most = 0;
+  for (let round = 0; round < 12; round++) {
+    for (const { here } of [...lazy, live])
+      boundedSend(here, server.clients)({ type: 'activity', channelId: text });
+    const waiting = [...server.clients].reduce((sum, { bufferedAmount }) => sum + bufferedAmount, 0);
+    most = Math.max(most, waiting);
+    await once(live.client, 'message');
+  }
+  expect(most).toBeLessThan(72 * 1024 * 1024);
+  expect(live.here.readyState).toBe(WebSocket.OPEN);
 });
 
 it('one address has a limited number of connections', async () => {

@@ -2,9 +2,12 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import sharp from 'sharp';
 import { WebSocket } from 'ws';
 import { type Bot, startBot } from '../../bot/main.ts';
+import { readConfig } from '../../core/config.ts';
 import { LIMITS } from '../../core/rules.ts';
+import { until } from '../helpers/until.ts';
 import { openHouse, type TestHouse } from '../helpers/house.ts';
 import { sprite } from './world.ts';
 
@@ -130,6 +133,16 @@ describe('without a key', () => {
     expect(refused).toBe(401);
   });
 
+  it('a request for another protocol is answered, not left open', async () => {
+    const status = await new Promise((resolve, reject) => {
+      const headers = { upgrade: 'h2c', connection: 'Upgrade' };
+      request({ port: bot.port, host: '127.0.0.1', headers }, (response) => resolve(response.statusCode))
+        .on('error', reject)
+        .end();
+    });
+    expect(status).toBe(426);
+  });
+
   it('the page asks for one, and a wrong key is refused', async () => {
     const eve = new Browser();
     expect((await eve.ask('GET', '/api/me')).body).toEqual({ me: null, keyNeeded: true });
@@ -158,9 +171,38 @@ describe('a key', () => {
   it('allows no name that looks like another one', async () => {
     await (await withKey(0)).named('Mia');
     const ben = await withKey(1);
-    for (const name of ['Mia', 'МІА', 'Міа', 'mia', 'M i a', 'rnia', 'Ｍｉａ', 'M\u2800ia', 'Mi\u034fa'])
+    for (const name of [
+      'Mia',
+      'МІА',
+      'Міа',
+      'mia',
+      'M i a',
+      'rnia',
+      'Ｍｉａ',
+      'M\u2800ia',
+      'Mi\u034fa',
+      'ᴍɪᴀ',
+      '🅼🅸🅰',
+      '🇲🇮🇦',
+      'M\u0336ia',
+      'Mia.',
+      '~Mia~',
+      'Mia ✔',
+    ])
       expect(await ben.ask('POST', '/api/me', { name })).toMatchObject({ status: 409, code: 'NAME_TAKEN' });
-    for (const name of ['Кrоnа', 'ΚRΟΝΑ', 'κrona', 'kr0na', '\u3164', '\u115f\u1160', '\ufe0f'])
+    for (const name of [
+      'Кrоnа',
+      'ΚRΟΝΑ',
+      'κrona',
+      'kr0na',
+      'Kröna',
+      'Krona bot',
+      '_KRONA_',
+      'ᴋʀᴏɴᴀ',
+      '\u3164',
+      '\u115f\u1160',
+      '\ufe0f',
+    ])
       expect(await ben.ask('POST', '/api/me', { name })).toMatchObject({ status: 400, code: 'NAME_INVALID' });
     for (const name of ['Mía', 'Zoë', '小林', '~luna~', 'Ben'])
       expect((await ben.ask('POST', '/api/me', { name })).status).toBe(200);
@@ -193,6 +235,30 @@ describe('a proxy', () => {
       await mia.ask('POST', `${GENERAL}/messages`, message('hello'), { origin: 'https://evil.example' }),
     ).toMatchObject({ status: 403, code: 'FOREIGN_REQUEST' });
   });
+
+  it('that is trusted names the hosts that members opened, one for each proxy on the way', async () => {
+    const behind = await startBot(
+      house.storage,
+      await readConfig({
+        KRONA_DATA: house.config.dataFolder,
+        KRONA_PORT: '0',
+        KRONA_TRUSTED_PROXIES: '127.0.0.1',
+        KRONA_ACCESS_KEY: KEYS.join(','),
+      }),
+      { log },
+    );
+    const from = async (origin: string, hosts: string) => {
+      const headers = { origin, 'x-forwarded-host': hosts, 'content-type': 'application/json' };
+      const body = JSON.stringify({ key: KEYS[0] });
+      const asked = fetch(`http://127.0.0.1:${behind.port}/api/key`, { method: 'POST', headers, body });
+      return (await asked).status;
+    };
+    expect(await from(PUBLIC, 'krona.example.org:443, inner')).toBe(200);
+    expect(await from(PUBLIC, 'inner, KRONA.example.org')).toBe(200);
+    expect(await from('https://evil.example', 'krona.example.org')).toBe(403);
+    expect(await from('null', 'krona.example.org')).toBe(403);
+    await behind.stop();
+  });
 });
 
 describe('channels', () => {
@@ -222,6 +288,79 @@ describe('channels', () => {
       status: 404,
     });
     expect(await boss.ask('DELETE', GENERAL)).toMatchObject({ code: 'CHANNEL_NEEDED' });
+  });
+});
+
+async function guest(name: string): Promise<Browser> {
+  const boss = await moderator(`${name} asks`);
+  const browser = new Browser();
+  await browser.ask('GET', `/${(await boss.ask('POST', '/api/invitations')).body.query}`);
+  await browser.named(name);
+  return browser;
+}
+
+describe('limits of the whole chat', () => {
+  it('a member who floods it is told to wait, and others are not', async () => {
+    const [flood, calm] = [await guest('Flood'), await guest('Calm')];
+    const answers: Answer[] = [];
+    for (let sent = 0; sent < 40; sent++)
+      answers.push(await flood.ask('POST', `${GENERAL}/messages`, message('x')));
+    expect(answers.filter(({ status }) => status === 202).length).toBeGreaterThanOrEqual(30);
+    expect(answers.at(-1)).toMatchObject({ status: 429, code: 'TOO_FAST' });
+    expect((await calm.ask('POST', `${GENERAL}/messages`, message('y'))).status).toBe(202);
+  });
+
+  it('of a member who sends many large photos, others don’t wait for all', async () => {
+    const [many, one] = [await guest('Sender'), await guest('Other')];
+    const upload = async (browser: Browser, photo: Buffer) => {
+      const answer = await browser.ask('POST', '/api/uploads', photo);
+      return (answer.body as { id?: string }).id ?? '';
+    };
+    const blank = { width: 5000, height: 4000, channels: 3, background: '#fff' } as const;
+    const large = await sharp({ create: blank }).png({ progressive: true }).toBuffer();
+    const [slow, quick] = [await upload(many, large), await upload(one, await sprite('fox', '#fff'))];
+    const done: string[] = [];
+    const say = async (browser: Browser, who: string, uploads: readonly string[]) => {
+      const { status } = await browser.ask('POST', `${GENERAL}/messages`, { ...message('look'), uploads });
+      done.push(`${who} ${status}`);
+    };
+    // The same photo with each message: it is stored until the first was answered.
+    const flood = Array.from({ length: 8 }, () => say(many, 'many', [slow]));
+    await say(one, 'one', [quick]);
+    expect(done.length).toBeLessThan(5);
+    expect(done.at(-1)).toBe('one 202');
+    await Promise.all(flood);
+  });
+
+  it('a member has so many open pages and no more', async () => {
+    const many = await guest('Many');
+    const cookie = [...many.cookies].map((each) => each.join('=')).join('; ');
+    const closed: number[] = [];
+    const sockets = Array.from({ length: 55 }, () => {
+      const headers = { origin: PUBLIC, cookie };
+      const socket = new WebSocket(`ws://127.0.0.1:${bot.port}/api/live`, { headers });
+      socket.on('close', (code) => closed.push(code));
+      return socket;
+    });
+    await until(() => closed.length === 5, 'five that are refused');
+    expect(new Set(closed)).toEqual(new Set([1013]));
+    for (const socket of sockets) socket.terminate();
+  });
+
+  it('hold in all channels together, and so does a block', async () => {
+    const { records } = house.storage;
+    const general = await records.channel('web', 'general', 'general');
+    expect(await records.serverRules(general.id)).toMatchObject({ member: { pictures: 240 } });
+    const [boss, pest] = [await moderator('Warden'), await guest('Pest')];
+    await pest.ask('POST', '/api/channels', { name: 'elsewhere' });
+    await pest.ask('POST', `${GENERAL}/messages`, message('hello'));
+    const text = '/krona rules block member:Pest scope:server';
+    await boss.ask('POST', `${GENERAL}/messages`, message(text));
+    await until(async () => {
+      const { code } = await pest.ask('POST', '/api/channels/elsewhere/messages', message('hello'));
+      return code === 'BLOCKED';
+    }, 'the block in another channel');
+    expect(await pest.ask('POST', '/api/uploads', Buffer.from('x'))).toMatchObject({ code: 'BLOCKED' });
   });
 });
 

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import axe from 'axe-core';
 import type { Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { KronaError } from '../../core/errors.ts';
 import { EARLIER_LINES, LINES_OF_PAGE } from '../../bot/web/protocol.ts';
 import type { Run } from '../../core/records.ts';
 import { drop, openWorld, paste, PlayedWorker, say, sprite, type World } from './world.ts';
@@ -381,6 +382,38 @@ describe('the conversation', () => {
     expect(await box(ben).inputValue()).toBe('/krona imagine cut short');
     await box(ben).fill('');
     expect(await mia.getByText('cut short').count()).toBe(0);
+  });
+
+  it('tells everybody when nothing can be stored, also who comes then, and when it can again', async () => {
+    const lost = KronaError.reported({ code: 'DATABASE_READ_ONLY', message: 'The database is read-only.' });
+    const check = vi.spyOn(world.storage.records, 'check').mockRejectedValue(lost);
+    const banner = (page: Page) => page.getByRole('status').getByText("Krona can't store anything");
+    for (const page of [mia, ben]) await banner(page).waitFor();
+    await ben.reload();
+    await banner(ben).waitFor();
+    check.mockRestore();
+    for (const page of [mia, ben]) await banner(page).waitFor({ state: 'detached' });
+    expect(world.errors.splice(0)).toHaveLength(2);
+  });
+
+  it('keeps its order when the clock of the bot is set back', async () => {
+    for (const text of ['first', 'second']) await say(ben, text);
+    await mia.getByText('second', { exact: true }).waitFor();
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() - 3_600_000 });
+    try {
+      await say(mia, '/krona settings show');
+      await mia.getByText('Only you can see this').waitFor();
+      vi.setSystemTime(Date.now() + 1_000);
+      await say(ben, 'third');
+      await mia.getByText('third', { exact: true }).waitFor();
+      const shown = await mia.getByRole('list', { name: 'Messages' }).locator('.line').allInnerTexts();
+      const places = ['first', 'second', 'Only you can see this', 'third'].map((words) =>
+        shown.findIndex((each) => each.includes(words)),
+      );
+      expect(places).toEqual([0, 1, 2, 3]);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it("keeps a message that couldn't be sent", async () => {

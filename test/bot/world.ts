@@ -238,12 +238,13 @@ export class PlayedWorker {
     const { records, blobs } = this.#storage;
     const drawn: Picture[] = [];
     for (const [index, bytes] of pictures.entries()) {
-      const { hash: blobHash } = await blobs.put(bytes);
+      const { hash: blobHash, size } = await blobs.put(bytes);
       const picture: Picture = {
         id: randomUUID(),
         setId: set.id,
         index,
         blobHash,
+        size,
         width: 128,
         height: 128,
         seed: set.seed + index,

@@ -3,6 +3,7 @@
  * and the bot does not try for ever. Which fault is tested where else: test/chat/README.md.
  */
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { KronaError } from '../../core/errors.ts';
 import type { PictureSet, Run } from '../../core/records.ts';
 import { PlayedWorker } from '../bot/world.ts';
 import { MODEL } from '../commands/helpers.ts';
@@ -270,6 +271,23 @@ describe.each([
     expect((await chat.storage.records.set(setId))!.state).toBe('done');
     expect((await chat.storage.records.run(run.id))!.state).toBe('done');
     chat.log.splice(0);
+  });
+
+  it('members are told of a lost database where they asked for something, once, and of its return', async () => {
+    await mia.run('/krona queue show');
+    await until(async () => (await mia.whispers()).length > 0, 'an answer');
+    const lost = KronaError.reported({
+      code: 'DATABASE_UNAVAILABLE',
+      message: 'The database is unreachable.',
+    });
+    const check = vi.spyOn(chat.storage.records, 'check').mockRejectedValue(lost);
+    await found('DATABASE_UNAVAILABLE');
+    const looks = check.mock.calls.length;
+    await until(() => check.mock.calls.length > looks + 1, 'another look');
+    check.mockRestore();
+    await found('Krona works again');
+    expect(await saying("Krona can't store anything")).toHaveLength(1);
+    expect(chat.log.splice(0)).toHaveLength(2);
   });
 
   it('a channel that is deleted during a run is given up, and the results are kept', async () => {

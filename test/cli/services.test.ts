@@ -109,6 +109,49 @@ describe('krona start', () => {
   });
 });
 
+describe('krona start, ended early', () => {
+  const begun = async () => {
+    const own = await mkdtemp(join(tmpdir(), 'krona-cli-end-'));
+    return { KRONA_DATA: own, KRONA_PORT: '0', KRONA_MODEL: TINY, KRONA_LOG: 'info' };
+  };
+
+  it.each(['bot', 'worker'] as const)(
+    'leaves nothing behind when the %s is only just starting',
+    async (part) => {
+      const env = await begun();
+      let told = false;
+      const { code, stdout, stderr } = await kronaProcess(
+        ['start', '--json'],
+        (soFar, kill) => {
+          if (told || !soFar.stderr.includes(`starting the ${part}`)) return;
+          told = true;
+          kill('SIGTERM');
+        },
+        env,
+      );
+      expect(code).toBe(0);
+      // Not after the start, but in the middle of it.
+      if (part === 'bot') expect(stdout).toBe('');
+      expect(() => process.kill(processOf(stderr, part), 0)).toThrow('ESRCH');
+      await rm(env.KRONA_DATA, { recursive: true });
+    },
+  );
+
+  it('takes its children along when it is killed', async () => {
+    const env = await begun();
+    // Returns when the last of them has closed the log.
+    const { code } = await kronaProcess(
+      ['start', '--json'],
+      (soFar, kill) => {
+        if (soFar.stdout.endsWith('\n') && soFar.stderr.includes('Computing on')) kill('SIGKILL');
+      },
+      env,
+    );
+    expect(code).toBeNull();
+    await rm(env.KRONA_DATA, { recursive: true });
+  });
+});
+
 describe('krona start with a public address', () => {
   it('restarts a dead bot on the same port', async () => {
     const own = await mkdtemp(join(tmpdir(), 'krona-cli-port-'));

@@ -372,7 +372,7 @@ describe('krona imagine', () => {
     ['another adapter file', ['--adapter', 'none.safetensors'], 'FILE_NOT_FOUND'],
     ['a strength that is no number', ['--adapter', 'a.safetensors:1.2.3'], 'OPTION_INVALID'],
     ['an empty prompt', ['--prompt', ' '], 'OPTION_EMPTY'],
-    ['an endless prompt', ['--prompt', 'cat '.repeat(1250)], 'OPTION_TOO_LONG'],
+    ['an endless prompt', ['--prompt', 'cat '.repeat(2501)], 'OPTION_TOO_LONG'],
     ['an unknown scheduler', ['--scheduler', 'eular'], 'OPTION_INVALID'],
     ['a size that the model cannot draw', ['--width', '65'], 'SIZE_UNFIT'],
     ['an image that is none', ['--image', TINY], 'IMAGE_INVALID'],

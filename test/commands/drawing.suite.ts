@@ -1,10 +1,10 @@
-import { releaseWaiting } from '../../gpu-worker/jobs/waiting-sets.ts';
 import { randomUUID } from 'node:crypto';
 import sharp from 'sharp';
 import { expect, it } from 'vitest';
 import { loadCard } from '../../commands/cards/load-card.ts';
 import { photo, Room } from './helpers.ts';
 import type { Storage } from '../../storage/open.ts';
+import { releaseWaiting } from '../../storage/waiting-sets.ts';
 
 /** Prompts, sets and adapters, as members see them. */
 export function drawingSuite(storage: () => Storage): void {
@@ -88,10 +88,10 @@ export function drawingSuite(storage: () => Storage): void {
     const waiting = await channel.set(asked);
     const { records } = storage();
     const queued = async () => (await records.outboxJobs(1000)).some(({ id }) => id === waiting.id);
-    await releaseWaiting(run, records);
+    await releaseWaiting(records);
     expect(await queued()).toBe(false);
     const [adapter] = await channel.finishRun(run);
-    await releaseWaiting((await records.run(run.id))!, records);
+    await releaseWaiting(records);
     expect(await queued()).toBe(true);
     expect(await records.set(waiting.id)).toMatchObject({ adapterId: adapter!.id, awaitsRunId: null });
     await channel.say('bob', '/krona imagine mochi');
@@ -108,7 +108,7 @@ export function drawingSuite(storage: () => Storage): void {
     const asked = await channel.say('bob', '/krona imagine mochi');
     const { records } = storage();
     await records.updateRun(run.id, { state: 'cancelled', endedAt: new Date() });
-    await releaseWaiting((await records.run(run.id))!, records);
+    await releaseWaiting(records);
     expect((await channel.card(asked)).text!.join()).toMatch(
       /waited for the training of mochi, which was cancelled/,
     );

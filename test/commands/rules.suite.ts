@@ -1,5 +1,6 @@
-import { describe, expect, it } from 'vitest';
-import { defaultRules, type ChannelRules } from '../../core/rules.ts';
+import { createHash, randomUUID } from 'node:crypto';
+import { describe, expect, it, vi } from 'vitest';
+import { defaultRules, type ChannelRules, type Quota } from '../../core/rules.ts';
 import { photo, Room } from './helpers.ts';
 import type { Storage } from '../../storage/open.ts';
 
@@ -20,7 +21,7 @@ export function rulesSuite(storage: () => Storage): void {
     const shown = await channel.say('bob', '/krona rules');
     expect(shown).toMatchObject({ audience: 'caller', title: 'Rules of this channel' });
     expect(shown.table!.rows).toContainEqual(['who can train', 'everyone']);
-    expect(shown.table!.rows).toContainEqual(['pictures a member can request in an hour', 'no limit']);
+    expect(shown.table!.rows).toContainEqual(['pictures of a member in an hour', 'no limit']);
     for (const line of [
       'set member_pictures:5',
       'roles train moderators',
@@ -43,8 +44,8 @@ export function rulesSuite(storage: () => Storage): void {
     });
     await channel.say('mod', '/krona rules set channel_open:0');
     const { rows } = (await channel.say('bob', '/krona rules show')).table!;
-    expect(rows).toContainEqual(['pictures a member can request in an hour', '5']);
-    expect(rows).toContainEqual(['jobs of the channel queued or running at once', 'no limit']);
+    expect(rows).toContainEqual(['pictures of a member in an hour', '5']);
+    expect(rows).toContainEqual(['open jobs of the channel', 'no limit']);
   });
 
   it('decide about adult images: by model and platform, or as moderators choose', async () => {
@@ -184,7 +185,7 @@ export function rulesSuite(storage: () => Storage): void {
   });
 
   describe('quotas', () => {
-    const quota = { trainings: null, pictures: null, open: null };
+    const quota = { trainings: null, pictures: null, open: null, photos: null, storage: null };
 
     it('of pictures count what was requested, even if deleted, and say when they reset', async () => {
       const channel = room();
@@ -240,16 +241,87 @@ export function rulesSuite(storage: () => Storage): void {
     });
   });
 
+  it('photos count when they are sent, kept or not, with a training too', async () => {
+    const channel = room();
+    const none = { trainings: null, pictures: null, open: null, photos: null, storage: null };
+    await setRules(channel, { member: { ...none, photos: 4 } });
+    const two = [await photo(1), await photo(2)];
+    await channel.say('bob', '/krona photos add mochi class:cat', two);
+    // The same again: none is kept.
+    await channel.say('bob', '/krona photos add mochi', two);
+    const third = [await photo(3)];
+    expect(await channel.refusal('bob', '/krona photos add mochi', third)).toMatch(
+      /^QUOTA_EXCEEDED: You can send 4 photos in 24 hours\. Try again in (23 h|24 h)/,
+    );
+    expect(await channel.refusal('bob', '/krona train mochi', third)).toMatch(/^QUOTA_EXCEEDED/);
+    expect((await channel.say('bob', '/krona train mochi')).tone).toBe('progress');
+    expect((await channel.say('cid', '/krona photos add mochi', third)).tone).toBe('success');
+  });
+
+  it('what is stored counts by bytes: of a member, of the channel, and of all channels together', async () => {
+    const channel = room();
+    const { records } = storage();
+    const none = { trainings: null, pictures: null, open: null, photos: null, storage: null };
+    await setRules(channel, { member: { ...none, storage: 1 }, channel: { ...none, storage: 3 } });
+    const channelId = (await channel.actor('bob')).channel.id;
+    const store = async (name: string, mebibytes: number) => {
+      const card = await channel.say(name, '/krona imagine a cat');
+      const set = await channel.set(card);
+      await records.addPicture({
+        id: randomUUID(),
+        setId: set.id,
+        index: 0,
+        blobHash: createHash('sha256').update(set.id).digest('hex'),
+        size: mebibytes * 1024 ** 2,
+        width: 8,
+        height: 8,
+        seed: 1,
+        adapterId: null,
+      });
+      await records.updateSet(set.id, { state: 'done', endedAt: new Date() });
+      return set;
+    };
+    const big = await store('bob', 2);
+    expect(await records.storedBytes({ channelId, reach: 'channel' })).toBe(2 * 1024 ** 2);
+    for (const line of ['imagine a cat', 'train mochi class:cat', 'photos add mochi class:cat'])
+      expect(
+        await channel.refusal('bob', `/krona ${line}`, line.startsWith('i') ? [] : [await photo(1)]),
+      ).toMatch(
+        /^STORAGE_FULL: You can have 1\.0 MiB of photos, pictures and adapters stored, and 2\.0 MiB are\./,
+      );
+    expect((await channel.say('bob', '/krona queue')).text).toContain('You: 2.0 MiB of 1.0 MiB stored.');
+    await store('cid', 1);
+    expect(await channel.refusal('dee', '/krona imagine a cat')).toMatch(/^STORAGE_FULL: This channel/);
+    await channel.press('bob', `delete:${big.id}`);
+    expect((await channel.say('bob', '/krona imagine a cat')).tone).toBe('progress');
+
+    vi.stubEnv('KRONA_STORAGE', String(1 / 1024));
+    expect(await channel.refusal('mod', '/krona imagine a cat')).toMatch(
+      /^STORAGE_FULL: All channels together/,
+    );
+    vi.stubEnv('KRONA_STORAGE', '0');
+    expect((await channel.say('mod', '/krona imagine a cat')).tone).toBe('progress');
+    vi.unstubAllEnvs();
+  });
+
+  it('rules that an earlier release saved have no limits that it did not know', async () => {
+    const channel = room();
+    const quota = { trainings: null, pictures: 7, open: null } as unknown as Quota;
+    await setRules(channel, { member: quota });
+    const { member } = await storage().records.rules((await channel.actor('bob')).channel.id);
+    expect(member).toEqual({ trainings: null, pictures: 7, open: null, photos: null, storage: null });
+  });
+
   it('the queue shows what is left of each limit, and when it resets', async () => {
     const channel = room();
-    const none = { trainings: null, pictures: null, open: null };
+    const none = { trainings: null, pictures: null, open: null, photos: null, storage: null };
     const limits = async () =>
       (await channel.say('bob', '/krona queue')).text!.filter((line) => !line.includes('`'));
     await setRules(channel, { member: none, channel: none });
     expect(await limits()).toEqual(['This channel has no limits.']);
     await setRules(channel, {
-      member: { trainings: null, pictures: 5, open: 3 },
-      channel: { trainings: 4, pictures: 200, open: null },
+      member: { ...none, pictures: 5, open: 3 },
+      channel: { ...none, trainings: 4, pictures: 200 },
     });
     await channel.say('ann', '/krona imagine a cat count:4');
     await channel.say('bob', '/krona imagine a cat count:2');
@@ -282,6 +354,7 @@ export function rulesSuite(storage: () => Storage): void {
       ['cid', 'imagine', 'varied: mochi ˋinˋ space (2 pictures)'],
       ['bob', 'imagine', 'mochi ˋinˋ space (2 pictures)'],
       ['ann', 'train', 'mochi from 1 photo, 200 steps'],
+      ['ann', 'photos', '1 photo of mochi sent'],
     ]);
     expect(rows[0]![0]).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d$/);
   });

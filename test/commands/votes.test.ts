@@ -56,6 +56,7 @@ class Votes implements VoteData {
       seed: index,
       adapterId,
       unsafe: null,
+      size: 1,
       sensitive: false,
     }));
     this.pictures.push(...pictures);

@@ -26,6 +26,66 @@ it('a picture that takes too many bytes when decoded is refused by its header', 
   await expect(Picture.open(deep, 'deep.png')).rejects.toMatchObject({ code: 'PHOTO_TOO_LARGE' });
 });
 
+/** Three frames: red, green, blue. */
+const frames = sharp(
+  await Promise.all(
+    ['#f00', '#0f0', '#00f'].map((background) =>
+      sharp({ create: { width: 80, height: 80, channels: 3, background } })
+        .png()
+        .toBuffer(),
+    ),
+  ),
+  { join: { animated: true } },
+);
+
+it.each(['gif', 'webp', 'tiff'] as const)(
+  'of a %s file with several frames, a decoder sees only the first',
+  async (format) => {
+    const picture = await Picture.open(await frames.clone()[format]().toBuffer(), 'three');
+    expect([picture.hasFrames, picture.header.pages ?? 1]).toEqual([true, 1]);
+    const { data, info } = await picture.render((image) => image.removeAlpha().raw());
+    expect([info.width, info.height]).toEqual([80, 80]);
+    expect(data[0]).toBeGreaterThan(200);
+    expect(data[1]).toBeLessThan(50);
+  },
+);
+
+it.each(['gif', 'webp', 'tiff', 'png', 'jpeg'] as const)(
+  'a %s file with one frame is whole',
+  async (format) => {
+    const one = sharp({ create: { width: 80, height: 80, channels: 3, background: '#f00' } });
+    const picture = await Picture.open(await one[format]().toBuffer(), 'one');
+    expect(picture.hasFrames).toBe(false);
+    expect((await picture.render((image) => image.png())).info.width).toBe(80);
+  },
+);
+
+it('an AVIF takes 20 bytes a pixel to decode, so it can have fewer pixels', async () => {
+  const large = await sharp({ create: { width: 6000, height: 5000, channels: 3, background: '#fff' } })
+    .avif({ effort: 0 })
+    .toBuffer();
+  await expect(Picture.open(large, 'large.avif')).rejects.toMatchObject({ code: 'PHOTO_TOO_LARGE' });
+});
+
+it('numbers whose white is not known are refused, and do not become black', async () => {
+  const grey = sharp({ create: { width: 64, height: 64, channels: 3, background: '#888' } });
+  const fractions = await grey.toColourspace('scrgb').tiff({ compression: 'none' }).toBuffer();
+  expect((await sharp(fractions).metadata()).depth).toBe('float');
+  await expect(Picture.open(fractions, 'a.tif')).rejects.toThrow(/a\.tif holds float numbers.*8 or 16 bits/);
+});
+
+it.each([
+  ['HEIC', 'ftypheic\0\0\0\0mif1heic'],
+  ['HEIC', 'ftypmif1\0\0\0\0mif1heix'],
+  ['JPEG XL', 'JXL \r\n\x87\n'],
+])('a photo in %s, which no decoder here reads, is told how to be sent', async (format, start) => {
+  const size = format === 'HEIC' ? '\x18' : '\x0c';
+  const head = Buffer.from(`\0\0\0${size}${start}`.padEnd(100, '\0'), 'latin1');
+  await expect(Picture.open(head, 'cat')).rejects.toThrow(
+    `cat is ${format}, which Krona can’t read. Send it as JPEG or PNG.`,
+  );
+});
+
 it('work keeps its slot until it ends', async () => {
   const slots = new Slots(1);
   let end!: () => void;

@@ -1,6 +1,7 @@
 /** @file Pauses that grow, and one line in the log for each change of state. */
 import { expect, it } from 'vitest';
-import { Backoff, oncePerState, repeat } from '../../core/retrying.ts';
+import { Backoff } from '../../core/backoff.ts';
+import { oncePerState, repeat, retry } from '../../core/retrying.ts';
 
 it('pauses longer after each failure, up to a maximum, with jitter', () => {
   const backoff = new Backoff({ first: 100, longest: 1_000 });
@@ -40,4 +41,19 @@ it('retries after equal failures, reports them once, and says when it works agai
   );
   expect(said).toEqual(['read-only', 'works again']);
   expect(rounds).toBe(8);
+});
+
+it('tries until it succeeds or gives up, and no more once it is stopped', async () => {
+  let tries = 0;
+  const vain = async () => {
+    tries += 1;
+    throw new Error(`try ${tries}`);
+  };
+  const pause = (_: unknown, failures: number) => (failures < 4 ? 1 : null);
+  await expect(retry(vain, { pause })).rejects.toThrow('try 4');
+  const stopping = new AbortController();
+  const stopped = retry(vain, { pause: () => 60_000, signal: stopping.signal });
+  stopping.abort();
+  await expect(stopped).rejects.toThrow('try 5');
+  expect(await retry(async () => ++tries, { pause })).toBe(6);
 });

@@ -16,8 +16,9 @@ export function stopClock(): StoppedClock {
   return { advance: (ms) => void (now += ms) };
 }
 
-/** Puts `Date.now` forward while it goes on. Timers and `new Date` stay as they are. */
+/** Puts `Date.now` and the monotonic clock forward while they go on. Timers and `new Date` stay as they are. */
 export function putClockForward(ms: number): void {
   const now = Date.now.bind(Date);
   vi.spyOn(Date, 'now').mockImplementation(() => now() + ms);
+  vi.spyOn(performance, 'now').mockImplementation(() => realNow() + ms);
 }

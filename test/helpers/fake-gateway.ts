@@ -11,6 +11,7 @@ import type {
   Gateway,
   GatewayHandlers,
   InvocationEvent,
+  Outage,
   Party,
   ReactionEvent,
   StandingReaction,
@@ -48,6 +49,8 @@ export class FakePlatform {
   readonly forbidden = new Set<string>();
   /** Channels in which posting takes until then, as while the platform limits it. */
   readonly held = new Map<string, Promise<void>>();
+  /** What was told of outages, with the channel. */
+  readonly outages: string[] = [];
   /** Posts, edits and deletions that were tried, by channel. */
   readonly tries = new Map<string, number>();
 }
@@ -127,6 +130,10 @@ export class FakeGateway implements Gateway {
   }
 
   invite(): void {}
+
+  async tellOutage({ card }: Outage, places: readonly Party[]): Promise<void> {
+    for (const { externalId } of places) this.at.outages.push(`${externalId}: ${card.title}`);
+  }
 
   /** A member sends a command. */
   invoke(

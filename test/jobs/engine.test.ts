@@ -146,6 +146,22 @@ describe('the engine process', () => {
     expect(told[2]!.unsafe).toBeNull();
   });
 
+  it('tells before any run which scheduler takes the place of one that is not built', async () => {
+    const other = join(folder, 'other scheduler');
+    await cp(TINY_MODEL, other, { recursive: true });
+    const config = join(other, 'scheduler/scheduler_config.json');
+    const scheduler = JSON.parse(await readFile(config, 'utf8')) as object;
+    await writeFile(config, JSON.stringify({ ...scheduler, _class_name: 'SASolverScheduler' }));
+    const told: string[] = [];
+    const another = new Engine(other);
+    try {
+      await another.describe({ onEvent: ({ notice }) => told.push(notice) });
+      expect(told).toEqual([expect.stringMatching(/SASolverScheduler.*uses euler instead/)]);
+    } finally {
+      await another.close();
+    }
+  });
+
   it('finishes pictures with its refiner, and reports a missing or unsuitable one', async () => {
     const refiner = join(folder, 'refiner');
     await cp(tinyFolder('refiner'), refiner, { recursive: true });

@@ -1,7 +1,7 @@
 /** The worker with its engine process, the embedded storage and the tiny model: what members and crashes do to it. */
 import { fork } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { cp, mkdtemp, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -9,6 +9,7 @@ import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { attentionProjections } from '../../gpu-worker/adapters/attention-projections.ts';
 import { readAdapter } from '../../gpu-worker/adapters/files/read-adapter.ts';
 import { exists } from '../../core/files.ts';
+import { sweepRuns } from '../../gpu-worker/jobs/sweep-runs.ts';
 import { startWorker, type Worker } from '../../gpu-worker/main.ts';
 import { openModelFolder } from '../../gpu-worker/models/model-folder.ts';
 import { openSafetensors } from '../../gpu-worker/models/safetensors.ts';
@@ -163,6 +164,35 @@ it("a run uses its channel's settings, and class pictures that are drawn once an
   const whole = await shop.train({ ...chosen, mask: 'off' }, { photoHashes });
   expect((await trained(whole)).state).toBe('done');
   expect((await runNow(whole)).losses[1]!.loss).toBeGreaterThan(1.2 * masked!.loss);
+});
+
+it('of full fine-tuning, checkpoints that nothing shows are deleted at its end', async () => {
+  const { records } = shop.storage;
+  const run = await shop.train({ method: 'full', steps: 80, count: 2 });
+  expect((await trained(run)).state).toBe('done');
+  await until(async () => (await shop.adaptersOf(run)).length === 2, 'checkpoints to be deleted');
+  // The result was drawn by the final one and the one halfway.
+  expect((await shop.adaptersOf(run)).map(({ step }) => step)).toEqual([40, 80]);
+  const subject = await records.subject(shop.subject.id);
+  expect(await records.adapter(subject!.championId!)).not.toBeNull();
+});
+
+it('class pictures that no training used for a month are removed, and others stay', async () => {
+  const folder = join(shop.config.dataFolder, 'class-pictures');
+  const days = async (name: string, ago: number) => {
+    await mkdir(join(folder, name), { recursive: true });
+    await writeFile(join(folder, name, '00000.png'), 'picture');
+    const at = new Date(Date.now() - ago * 24 * 3600_000);
+    await utimes(join(folder, name), at, at);
+  };
+  await days('old', 31);
+  await days('recent', 29);
+  const { records } = shop.storage;
+  await sweepRuns({ records, dataFolder: shop.config.dataFolder, log: shop.log });
+  const left = await readdir(folder);
+  expect(left).toContain('recent');
+  expect(left).not.toContain('old');
+  await rm(join(folder, 'recent'), { recursive: true });
 });
 
 it('a run produces an adapter, a loss curve, samples at each checkpoint and a grid to vote on', async () => {

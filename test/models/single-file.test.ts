@@ -194,6 +194,10 @@ describe('its prediction type', () => {
     const path = await changed('sd15', () => {});
     await writeFile(path.replace('.safetensors', '.yaml'), 'model:\n  params:\n    parameterization: "v"\n');
     expect(await prediction(path)).toBe('v_prediction');
+    // Reading it takes no time that grows with the square of its length.
+    const lines = `${'\n'.repeat(1.5e6)}  parameterization: v`;
+    await writeFile(path.replace('.safetensors', '.yaml'), lines);
+    expect(await prediction(path)).toBe('v_prediction');
   });
 
   it("follows from SD 2.x's weights: the biases of 768-v are wide", async () => {

@@ -15,6 +15,7 @@ import { KeyedRandom } from '../../core/random.ts';
 import { pullModel } from '../../gpu-worker/models/hub/pull.ts';
 import { checkModel } from '../../gpu-worker/models/model-check.ts';
 import { openSafetensors } from '../../gpu-worker/models/safetensors.ts';
+import { inspectSampling } from '../../gpu-worker/sampling/inspect-sampling.ts';
 import { loadTokenizer } from '../../gpu-worker/models/tokenizer.ts';
 import { TINY_MODEL } from '../helpers/fixtures.ts';
 
@@ -49,11 +50,26 @@ describe('a config', () => {
     ['vae/config.json', { latent_channels: 1e12 }],
     ['text_encoder/config.json', { num_hidden_layers: 1e9 }],
     ['text_encoder_2/config.json', { max_position_embeddings: 1e9 }],
+    ['text_encoder/config.json', { max_position_embeddings: 65_536 }],
     ['text_encoder/config.json', { vocab_size: 1e12 }],
   ])('%s with %j is refused', async (file, fields) => {
     const { problems } = await checkModel(await changed(file, withFields(fields)));
     expect(problems[0]).toMatchObject({ code: 'MODEL_CONFIG_INVALID' });
     expect(problems[0]!.message.length).toBeLessThan(400);
+  });
+
+  it.each([
+    ['scheduler/scheduler_config.json', { _class_name: 'a'.repeat(1e6) }],
+    ['tokenizer/tokenizer_config.json', { bos_token: 'a'.repeat(1e6) }],
+    ['tokenizer/tokenizer_config.json', { pad_token: { content: 'a'.repeat(1e6) } }],
+    ['tokenizer/tokenizer_config.json', { model_max_length: 9000 }],
+  ])('%s with a value of any length is told in a short sentence', async (file, fields) => {
+    const { problems } = await inspectSampling(await changed(file, withFields(fields)));
+    expect(problems).toHaveLength(1);
+    expect(problems[0]!.message.length).toBeLessThan(400);
+    expect(problems[0]!.code).toMatch(
+      /^(SCHEDULER_UNSUPPORTED|MODEL_CONFIG_INVALID|MODEL_TOKENIZER_MISMATCH)$/,
+    );
   });
 
   it('of megabytes is refused without reading', async () => {
@@ -93,6 +109,14 @@ describe('a tokenizer.json', () => {
     await expect(tokenizer(withFields(fields))).rejects.toMatchObject({
       code: 'MODEL_TOKENIZER_UNSUPPORTED',
     });
+  });
+
+  it('beside merges.txt of more lines than any vocabulary has is refused', async () => {
+    const tokenizerFolder = join(await changed('model_index.json', (json) => json), 'tokenizer');
+    await writeFile(join(tokenizerFolder, 'merges.txt'), 'a b\n'.repeat(300_000));
+    await expect(loadTokenizer(tokenizerFolder)).rejects.toMatchObject({ code: 'MODEL_CONFIG_INVALID' });
+    await writeFile(join(tokenizerFolder, 'merges.txt'), '\n'.repeat(9e6));
+    await expect(loadTokenizer(tokenizerFolder)).rejects.toMatchObject({ code: 'FILE_TOO_LARGE' });
   });
 
   it("with CLIP's own steps is read, in any version", async () => {

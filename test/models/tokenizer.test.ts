@@ -43,7 +43,10 @@ describe.each(added)('tokens that $file adds', ({ file, content, texts }) => {
       for (const { prompt, ids } of texts)
         expect([...tokenizer.encode(prompt)].slice(0, ids.length), prompt).toEqual(ids);
       // A text encoder that was not made larger with them knows none of them.
-      const encoder = (vocab_size: number) => ({ name: 'text_encoder', config: { vocab_size } });
+      const encoder = (vocab_size: number) => ({
+        name: 'text_encoder',
+        config: { vocab_size, max_position_embeddings: 77 },
+      });
       expect(() => checkVocabulary(tokenizer, encoder(616))).not.toThrow();
       expect(() => checkVocabulary(tokenizer, encoder(615))).toThrow(/up to 615.*knows 615/);
     } finally {

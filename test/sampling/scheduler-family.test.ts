@@ -55,6 +55,16 @@ describe("every step of a scheduler equals diffusers'", () => {
   });
 });
 
+it('UniPC corrects no sample after the calls that its config names', () => {
+  const config = { beta_start: 0.00085, beta_end: 0.012, beta_schedule: 'scaled_linear' };
+  const scheduler = createScheduler('unipc', { ...config, disable_corrector: [0, 2] }, 5);
+  let sample: Float32Array = Float32Array.of(1, -0.5);
+  for (let i = 0; i < 5; i++)
+    sample = scheduler.step(Float32Array.of(0.3 + 0.2 * i, -0.1 * i), i, sample, () => sample);
+  // UniPCMultistepScheduler of diffusers 0.42.1.
+  expect(worstError(sample, [7.994422435760498, -6.189407825469971])).toBeLessThan(1e-5);
+});
+
 describe("a whole run with a scheduler draws diffusers' picture", () => {
   let model: TextToImage;
   beforeAll(async () => {

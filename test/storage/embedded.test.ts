@@ -14,7 +14,7 @@ import { embeddedDatabaseUrl, startEmbeddedDatabase, tidy } from '../../storage/
 import { folderOwner, lockFolder } from '../../storage/embedded/folder-lock.ts';
 import { serveDatabase } from '../../storage/embedded/wire-server.ts';
 import { openStorage } from '../../storage/open.ts';
-import { serveEmbedded } from './helpers/servers.ts';
+import { runFork, serveEmbedded } from './helpers/servers.ts';
 
 let folder: string;
 beforeAll(async () => {
@@ -60,25 +60,53 @@ describe('the data folder', () => {
     await expect(stat(socketFolder)).rejects.toMatchObject({ code: 'ENOENT' });
   });
 
+  /** The lock file that counts. */
+  const newestLock = async () => {
+    const names = (await readdir(folder)).filter((name) => /^database\.lock\.\d+$/.test(name));
+    const numbers = names.map((name) => Number(name.split('.').at(-1)));
+    return join(folder, `database.lock.${Math.max(...numbers)}`);
+  };
+
   it('is taken over by one process when its owner is gone', async () => {
-    const lock = join(folder, 'database.lock');
-    const lost = { id: 'lost', machine: 'another start', socketFolder: '/nowhere' };
+    await writeFile(join(folder, 'database.lock'), '{"pid":1}');
+    let release = await lockFolder(folder, folder);
+    const lost = { id: '0123abcd', machine: 'another start', socketFolder: '/nowhere' };
+    // It is a part of a path that is removed.
+    const foreign = { ...lost, id: '/../../victim', socketFolder: folder };
     // A power cut leaves files empty or full of zeros.
-    for (const left of [JSON.stringify(lost), '{"pid":1}', '', '\0'.repeat(90), '\0'.repeat(90) + '"}']) {
-      await writeFile(lock, left);
+    const zeros = '\0'.repeat(90);
+    for (const left of [lost, foreign, { pid: 1 }, '', zeros, zeros + '"}'].map((each) =>
+      typeof each === 'string' ? each : JSON.stringify(each),
+    )) {
+      await release();
+      await writeFile(await newestLock(), left);
       expect(await folderOwner(folder)).toBeNull();
-      const tries = await Promise.allSettled([1, 2, 3].map(() => lockFolder(folder, folder)));
+      const tries = await Promise.allSettled(Array.from({ length: 8 }, () => lockFolder(folder, folder)));
       const owners = tries.filter((result) => result.status === 'fulfilled');
       expect(owners).toHaveLength(1);
       expect((await folderOwner(folder))!.socketFolder).toBe(folder);
-      await owners[0]!.value();
-      expect(await folderOwner(folder)).toBeNull();
+      release = owners[0]!.value;
     }
+    await release();
+    expect(await folderOwner(folder)).toBeNull();
   }, 60_000);
+
+  it('has one owner, also where many processes find at once that the last was killed', async () => {
+    const killed = runFork('lock-taker.ts', [folder]);
+    await once(killed, 'message');
+    killed.kill('SIGKILL');
+    await once(killed, 'exit');
+    const takers = Array.from({ length: 6 }, () => runFork('lock-taker.ts', [folder, 'wait']));
+    await Promise.all(takers.map((taker) => once(taker, 'message')));
+    const answers = Promise.all(takers.map((taker) => once(taker, 'message')));
+    for (const taker of takers) taker.send('go');
+    expect((await answers).flat().filter((answer) => answer === 'owner')).toHaveLength(1);
+    for (const taker of takers) taker.kill('SIGKILL');
+  });
 
   it("stays with an owner that is known only by its file's time, as on another machine", async () => {
     const unlock = await lockFolder(folder, folder);
-    const lock = join(folder, 'database.lock');
+    const lock = await newestLock();
     const owner = JSON.parse(await readFile(lock, 'utf8')) as object;
     await writeFile(lock, JSON.stringify({ ...owner, machine: 'another', socketFolder: '/elsewhere' }));
     await expect(lockFolder(folder, folder)).rejects.toMatchObject({ code: 'DATA_FOLDER_IN_USE' });

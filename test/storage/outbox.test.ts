@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { readConfig, type Config } from '../../core/config.ts';
 import { openStorage, type Storage } from '../../storage/open.ts';
 import { relayOutbox } from '../../storage/outbox.ts';
+import { newRun, newSet, newSubject } from '../helpers/new-records.ts';
 import { startPostgres, type Server } from './helpers/servers.ts';
 
 const PATIENCE = { timeout: 30_000, interval: 50 };
@@ -72,4 +73,23 @@ it('continues after a failure', async () => {
   const stop = relayOutbox(bot.records, bot.jobs);
   await vi.waitFor(async () => expect(await bot.jobs.state('train', id)).toBe('waiting'), PATIENCE);
   await stop();
+});
+
+it('a set that waits for a run does not wait for ever, also when it was added beside the end of the run', async () => {
+  const { records } = bot;
+  const channel = await records.channel('web', 'late', 'late');
+  const ann = await records.member('web', 'ann', 'Ann');
+  const subject = await records.addSubject(newSubject({ channelId: channel.id, ownerId: ann.id }));
+  const ended = await records.addRun(newRun(subject, { state: 'cancelled', endedAt: new Date() }));
+  const open = await records.addRun(newRun(subject));
+  const of = { channelId: channel.id, memberId: ann.id, subjectId: subject.id };
+  const [late, waiting] = [
+    await records.addSet(newSet({ ...of, awaitsRunId: ended.id })),
+    await records.addSet(newSet({ ...of, awaitsRunId: open.id })),
+  ];
+  const stops = [bot, worker].map((each) => relayOutbox(each.records, each.jobs));
+  await vi.waitFor(async () => expect((await records.set(late.id))?.state).toBe('failed'), PATIENCE);
+  await Promise.all(stops.map((stop) => stop()));
+  expect((await records.set(late.id))?.failure?.message).toMatch(/training of .*, which was cancelled/);
+  expect(await records.set(waiting.id)).toMatchObject({ state: 'queued', awaitsRunId: open.id });
 });

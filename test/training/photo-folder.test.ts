@@ -1,4 +1,5 @@
 /** A folder of photos as people fill it: nothing in it is passed over or guessed in silence. */
+import { execFileSync } from 'node:child_process';
 import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -24,6 +25,7 @@ describe('a caption file', () => {
     ['UTF-16, little end first', utf16('a café')],
     ['UTF-16, big end first', utf16('a café').swap16()],
     ['blank lines first, with CR', Buffer.from('\r \ra café\rmore')],
+    ['a first line that shows nothing', Buffer.from('\u200b\u2060\na café')],
     ['CR LF', Buffer.from('\r\na café\r\n')],
   ])('is read: %s', (_, bytes) => expect(readCaption(bytes, 'a.txt')).toBe('a café'));
 
@@ -52,18 +54,22 @@ it('photos are recognised by content, and every other file is named with the rea
   await write('c.caption', 'another');
   await write('stray.txt', 'nobody');
   await mkdir(join(own, 'more'));
+  // Opening one would wait for ever.
+  for (const name of ['pipe.png', 'd.txt']) execFileSync('mkfifo', [join(own, name)]);
   const { photos, unused } = await readPhotoFolder(own);
   expect(photos.map((path) => basename(path))).toEqual(['a.jfif', 'b', 'c.JPG', 'd.avif']);
   expect(await readCaptions(photos)).toEqual(['a cat', null, 'a red cat', null]);
   expect(unused.map(({ file }) => file)).toEqual([
     'c.caption',
+    'd.txt',
     'e.heic',
     'f.bmp',
     'g.svg',
     'more',
+    'pipe.png',
     'stray.txt',
   ]);
   expect(unused.map(({ reason }) => reason).join('\n')).toMatch(
-    /second caption[^]*HEIC.*JPEG[^]*BMP[^]*SVG[^]*folder[^]*caption of no photo/,
+    /second caption[^]*d.txt is not a file[^]*HEIC.*JPEG[^]*BMP[^]*SVG[^]*folder[^]*pipe.png is not a file[^]*caption of no photo/,
   );
 });

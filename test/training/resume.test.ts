@@ -1,5 +1,5 @@
 /** A run is resumed as itself, whatever its files are called and wherever they lie, and is never lost by accident. */
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -52,17 +52,25 @@ it('names what differs, and keeps the state', async () => {
   await refused({}).toMatchObject({ message: /other bytes of photo-1.png/ });
   await writeFile(photos[1]!, await second!);
   await refused({ photos: photos.slice(1) }).toMatchObject({ message: /2 photos, not 1/ });
-  for (const part of ['text_encoder/model', 'vae/diffusion_pytorch_model']) {
-    const path = join(model, `${part}.safetensors`);
+  for (const [part, file] of [
+    ['text_encoder', 'model'],
+    ['vae', 'diffusion_pytorch_model'],
+  ] as const) {
+    const path = join(model, part, `${file}.safetensors`);
     const bytes = await readFile(path);
     const { tensors } = await openSafetensors(path);
     const { offset, length } = [...tensors.values()].at(-1)!;
     const changed = Buffer.from(bytes);
     changed[offset + length - 1]! ^= 1;
     await writeFile(path, changed);
-    await refused({}).toMatchObject({ message: /other weights of the model/ });
+    await refused({}).toMatchObject({ message: new RegExp(`it has another ${part} of the model\\.`) });
     await writeFile(path, bytes);
   }
+  const config = join(model, 'scheduler/scheduler_config.json');
+  const text = await readFile(config, 'utf8');
+  await writeFile(config, text.replace('0.00085', '0.00086'));
+  await refused({}).toMatchObject({ message: /it has another scheduler of the model\./ });
+  await writeFile(config, text);
   expect(await readFile(statePath)).toEqual(state);
 });
 
@@ -82,4 +90,29 @@ it("resumes with the same content at other paths; a finished run doesn't start a
   expect(await readFile(run.out)).toEqual(adapter);
   await writeFile(statePath, state);
   expect((await trainAdapter({ ...stopped, steps: 1, restart: true })).steps).toBe(1);
+});
+
+it('a damaged state says so, and what a killed attempt left is removed', async () => {
+  const damaged = { code: 'RESUME_DAMAGED', message: /state to resume from, is damaged.*--restart/ };
+  await writeFile(statePath, state.subarray(0, -1));
+  await refused({}).toMatchObject(damaged);
+  await writeFile(statePath, Buffer.alloc(0));
+  await refused({}).toMatchObject(damaged);
+  await writeFile(statePath, state);
+  const { offset } = (await openSafetensors(statePath)).tensors.get('v')!;
+  const broken = Buffer.from(state);
+  broken.writeFloatLE(NaN, offset);
+  await writeFile(statePath, broken);
+  await refused({}).toMatchObject(damaged);
+
+  const draft = (name: string) => join(folder, `.${name}.safetensors.0123456789ab.tmp`);
+  for (const name of ['stopped', 'stopped.state', 'stopped-000002', 'stopped-other'])
+    await writeFile(draft(name), state);
+  const kill = new AbortController();
+  const began = ({ phase }: { phase: string }) => phase === 'preparing' && kill.abort(new Error('killed'));
+  const again = trainAdapter({ ...stopped, restart: true }, { signal: kill.signal, onProgress: began });
+  await expect(again).rejects.toThrow('killed');
+  await expect(access(statePath)).rejects.toThrow(/ENOENT/);
+  const left = (await readdir(folder)).filter((name) => name.endsWith('.tmp'));
+  expect(left).toEqual(['.stopped-other.safetensors.0123456789ab.tmp']);
 });

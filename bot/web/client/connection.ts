@@ -1,10 +1,10 @@
 /** @file The live connection to the bot: a WebSocket that reconnects, also when it has gone silent. */
+import { Backoff } from '../../../core/backoff.ts';
 import type { ClientMessage, ServerMessage } from '../protocol.ts';
 
 /** The bot sends something at least every 15 s; longer silence is a dead connection. */
 const SILENCE = 35_000;
-const FIRST_RETRY = 400;
-const LAST_RETRY = 5_000;
+const PAUSES = { first: 400, longest: 5_000 };
 
 export interface Connection {
   send(message: ClientMessage): void;
@@ -19,7 +19,7 @@ export interface ConnectionEvents {
 
 export function connect(events: ConnectionEvents): Connection {
   let socket: WebSocket | null = null;
-  let retry = FIRST_RETRY;
+  const backoff = new Backoff(PAUSES);
   let timer: number | undefined;
   let watchdog: number | undefined;
   let closed = false;
@@ -41,7 +41,7 @@ export function connect(events: ConnectionEvents): Connection {
     current.onmessage = (event: MessageEvent<string>) => {
       heard();
       // A bot that has too many connections opens one and says nothing.
-      retry = FIRST_RETRY;
+      backoff.reset();
       // Page and bot come from one build; `hello` makes an older page reload.
       events.onMessage(JSON.parse(event.data) as ServerMessage);
     };
@@ -49,8 +49,7 @@ export function connect(events: ConnectionEvents): Connection {
       if (closed || socket !== current) return;
       clearTimeout(watchdog);
       events.onDown();
-      timer = window.setTimeout(open, retry * (0.75 + Math.random() / 2));
-      retry = Math.min(LAST_RETRY, retry * 2);
+      timer = window.setTimeout(open, backoff.next());
     };
   };
   // A phone that wakes up, or a network that is back, need not wait for the next try.

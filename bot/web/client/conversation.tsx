@@ -79,15 +79,17 @@ function entryView(entry: Entry, before: Entry | undefined): JSX.Element {
 const MemoLine = memo(Line);
 
 /**
- * Lines, without commands that were answered to their author alone, with each whisper after the lines of its time. Lines
- * keep their order, whatever the bot's clock said.
+ * Lines, without commands that were answered to their author alone, with each whisper after the line that it answers and
+ * those of its time. Lines keep their order, as the bot's clock can be set back.
  */
 function entriesOf(lines: readonly LineView[], whispers: readonly WhisperView[]): Entry[] {
   const shown = lines.filter(({ body }) => body.kind !== 'said' || body.state !== 'hidden');
   const entries: Entry[] = shown.map((line) => ({ at: line.at, line }));
-  // Lines keep the server's order: its clock can be set back. A whisper stands behind the last line before it.
   for (const whisper of whispers) {
-    const after = entries.findLastIndex(({ at }) => at <= whisper.at);
+    const answered = lines.find(({ id }) => id === whisper.answers)?.place ?? -1;
+    const after = entries.findLastIndex(
+      (entry) => entry.at <= whisper.at || ('line' in entry && entry.line.place <= answered),
+    );
     entries.splice(after + 1, 0, { at: whisper.at, whisper });
   }
   return entries;

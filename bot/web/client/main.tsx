@@ -13,7 +13,7 @@ import './style.css';
 
 function App(): JSX.Element {
   const { phase } = useStore();
-  if (phase === 'starting') return <></>;
+  if (phase === 'starting') return <OutageBanner />;
   if (phase === 'keyless') return <KeyForm />;
   return phase === 'nameless' ? <NameForm /> : <Chat />;
 }
@@ -43,10 +43,22 @@ function Chat(): JSX.Element {
             <span class="spinner" aria-hidden="true" /> Connection lost. Reconnecting…
           </div>
         )}
+        <OutageBanner />
         <Conversation />
         <Composer />
       </main>
       {dropping && <DropHint />}
+    </div>
+  );
+}
+
+/** What keeps Krona from working. */
+function OutageBanner(): JSX.Element | null {
+  const { outage } = useStore();
+  if (outage === null) return null;
+  return (
+    <div class="banner" role="status">
+      {outage}
     </div>
   );
 }

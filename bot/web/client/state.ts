@@ -50,6 +50,8 @@ export interface State {
   /** Those in other channels, by channel. */
   readonly drafts: ReadonlyMap<string, Draft>;
   readonly notice: string | null;
+  /** What keeps Krona from working. */
+  readonly outage: string | null;
 }
 
 /** The channel that the page's address names; an address that can't be read is the first channel's. */
@@ -88,6 +90,7 @@ export const initialState = (): State => ({
   awaited: new Set(),
   draft: newDraft(),
   drafts: new Map(),
+  outage: null,
 });
 
 /** The change that shows another channel. What is being written stays where it is being written. */

@@ -1,5 +1,6 @@
 /** @file What the page does. Components read its state with useStore. */
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { Backoff } from '../../../core/backoff.ts';
 import { LINES_OF_PAGE, type LinesBefore, type LineView, MAX_TEXT, type ServerMessage } from '../protocol.ts';
 import { answerOf, api, ApiError, inChannel, messageOf } from './api.ts';
 import { type Connection, connect } from './connection.ts';
@@ -27,6 +28,7 @@ class Store {
   });
   #connection: Connection | null = null;
   #bundle: string | null = null;
+  readonly #entering = new Backoff({ first: 1_000, longest: 10_000 });
 
   subscribe(listener: () => void): () => void {
     this.#listeners.add(listener);
@@ -44,9 +46,16 @@ class Store {
   }
 
   async #enter(): Promise<void> {
-    const answer = await answerOf(api.me.$get()).catch(() => null);
-    if (answer === null) setTimeout(() => void this.#enter(), 1_000);
-    else if (answer.me === null) this.set({ phase: answer.keyNeeded ? 'keyless' : 'nameless' });
+    const answer = await answerOf(api.me.$get()).catch((error: unknown) => {
+      this.set({ outage: messageOf(error) });
+      return null;
+    });
+    if (answer === null) {
+      setTimeout(() => void this.#enter(), this.#entering.next());
+      return;
+    }
+    this.set({ outage: null });
+    if (answer.me === null) this.set({ phase: answer.keyNeeded ? 'keyless' : 'nameless' });
     else {
       this.set({ me: answer.me });
       this.#connect();
@@ -228,6 +237,8 @@ class Store {
       case 'nowhere':
         location.hash = '';
         return;
+      case 'outage':
+        return this.set({ outage: message.text });
       case 'activity':
       case 'beat':
         return;

@@ -3,7 +3,6 @@
  * a rank is given, whose error is then reported.
  */
 import { KronaError } from '../../../core/errors.ts';
-import { writeSafetensors } from '../../models/safetensors.ts';
 import type { AdapterLayers } from '../adapter.ts';
 import type { FileDtype, FileTensors, Layer } from '../forms/form.ts';
 import { LowRankLayer, LowRankShape } from '../forms/low-rank.ts';
@@ -13,7 +12,7 @@ import { openAdapter, readLayer, type OpenAdapter } from './open-adapter.ts';
 import { writePeft, type PeftFacts } from './peft-folder.ts';
 import { readOpened } from './read-adapter.ts';
 import { statedFamily, statedNotes } from './stated-facts.ts';
-import { kohyaNamed, named, type Naming } from './write-adapter.ts';
+import { kohyaNamed, named, writeTensors, type Naming } from './write-adapter.ts';
 
 export const CONVERSIONS = ['lokr', 'peft', 'lora'] as const;
 
@@ -93,7 +92,7 @@ async function write(source: Source, options: ConvertOptions): Promise<Omit<Conv
       factor: '-1',
       full_matrix: 'True',
     });
-    await writeSafetensors(
+    await writeTensors(
       out,
       kohyaNamed(new Map([...lokrTensors(layers, source), ...tensorsOf(vectors, source)]), source),
       metadata,
@@ -264,7 +263,7 @@ async function writeLowRank(
         : kohyaNamed(new Map([...tensorsOf(layers, source), ...tensorsOf(vectors, source)]), source);
     const ranks = [...layers.values()].map(({ rank }) => rank);
     const metadata = metadataFor(source, 'networks.lora', String(Math.max(...ranks)));
-    await writeSafetensors(options.out, tensors, metadata);
+    await writeTensors(options.out, tensors, metadata);
   }
   return summary(options, layers);
 }

@@ -36,6 +36,8 @@ const OTHERS: readonly (readonly [RegExp, string])[] = [
   [/\.lora_embedding_[AB]/, 'embeddings'],
   [/\.lora_E(?:\.|$)|\.ranknum$/, 'AdaLoRA'],
   [/\.vera_|^vera_/, 'VeRA'],
+  [/\.(?:lambda_layer|[pq]_layer\.weight)$/, 'T-LoRA'],
+  [/\.lora_diag(?:\.|$)/, 'KaSA'],
   [
     /\.(?:hra_u|fourierft_spectrum|vblora_|miss_|bone_|road_|randlora_|c3a_)/,
     'a method of PEFT other than LoRA, LoKr, LoHa and IA³',

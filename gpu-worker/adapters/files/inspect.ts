@@ -40,7 +40,8 @@ export interface AdapterReport {
 /** @throws KronaError as openAdapter; ADAPTER_INVALID (a number is NaN or infinite) */
 export async function inspectAdapter(path: string): Promise<AdapterReport> {
   const { file, format, parameters, layers, shapes, notes } = await openAdapter(path);
-  const damaged = await nonFinite(file.tensors);
+  // Every alpha that counts is checked with its scale.
+  const damaged = await nonFinite(new Map([...file.tensors].filter(([name]) => !name.endsWith('.alpha'))));
   if (damaged !== null)
     throw invalid(file, `has numbers in ${damaged} that are NaN or infinite; train or download it again`);
   const factors = new Map<string, FactorShape>();
@@ -49,9 +50,10 @@ export async function inspectAdapter(path: string): Promise<AdapterReport> {
   for (const { stored, scale } of layers.values()) {
     const { factors: shape, rank } = stored.shape.facts();
     if (shape) factors.set(`${shape.a1}x${shape.a2}`, shape);
+    const value = await scale();
     if (rank === undefined) continue;
     ranks.add(rank);
-    scales.add(await scale());
+    scales.add(value);
   }
   const { metadata } = file;
   const count = (method: Method) => [...shapes.values()].filter(({ form }) => form.method === method).length;

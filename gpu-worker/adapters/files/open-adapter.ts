@@ -128,6 +128,11 @@ async function layerScale(
   alpha: StoredTensor | undefined,
   scales: Scales | null,
 ): Promise<number> {
+  // With both factors whole the scale is 1 whatever alpha says, also infinity, as in all loaders.
+  const counts = scaling === null || scaling.rank !== null;
+  const stated = counts && alpha !== undefined ? await readNumber(alpha) : undefined;
+  if (stated !== undefined && !Number.isFinite(stated))
+    throw invalid(file, `gives ${name} an alpha that is not a number`);
   if (scaling === null) return 1;
   const configured = scales?.(name, scaling.rank, scaling.kind);
   if (configured !== undefined) {
@@ -135,9 +140,5 @@ async function layerScale(
       throw invalid(file, `has a config that gives ${name} the scale ${configured}`);
     return configured;
   }
-  // With both factors whole the scale is 1 whatever alpha says, as in all loaders.
-  if (scaling.rank === null || alpha === undefined) return 1;
-  const scale = (await readNumber(alpha)) / scaling.rank;
-  if (!Number.isFinite(scale)) throw invalid(file, `gives ${name} an alpha that is not a number`);
-  return scale;
+  return scaling.rank === null || stated === undefined ? 1 : stated / scaling.rank;
 }

@@ -2,7 +2,7 @@
  * @file Scales that PEFT and diffusers keep outside the tensors: in adapter_config.json of PEFT's folder
  * (peft.LoraConfig, peft.LoKrConfig), and in the metadata of diffusers' LoRA files (`lora_adapter_metadata`).
  */
-import { stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { KronaError } from '../../../core/errors.ts';
 import { quoted } from '../../models/config-fields.ts';
@@ -41,13 +41,13 @@ export async function openPeft(path: string): Promise<PeftAdapter | null> {
   if (!folder && basename(path) !== 'adapter_model.safetensors') return null;
   const text = await readSmallFile(join(at, 'adapter_config.json'));
   if (text === null) {
-    // What save_lora_weights of diffusers' pipelines writes.
-    const weights = join(at, 'pytorch_lora_weights.safetensors');
-    if (folder && (await exists(weights))) return { weights, scales: null, encoder: null };
+    const own = folder ? await diffusersFile(at) : null;
+    if (own !== null) return { weights: join(at, own), scales: null, encoder: null };
     const where = folder ? `The folder ${basename(path)}` : `The folder of ${basename(path)}`;
     throw new KronaError(
       'ADAPTER_INVALID',
-      `${where} has no adapter_config.json, which holds the scale of PEFT's adapters. Copy the whole folder.`,
+      `${where} has no adapter_config.json, which holds the scale of PEFT's adapters` +
+        `${folder ? ', and no pytorch_lora_weights.safetensors of diffusers' : ''}. Copy the whole folder.`,
     );
   }
   const config = parseJson<Config>(text, {});
@@ -57,11 +57,7 @@ export async function openPeft(path: string): Promise<PeftAdapter | null> {
       'ADAPTER_METHOD_UNSUPPORTED',
       `${basename(path)} is a PEFT adapter of type ${quoted(type ?? null)}; supported: ${TYPES.join(', ')}.`,
     );
-  if (config['use_dora'] === true)
-    throw new KronaError(
-      'ADAPTER_TARGETS_UNSUPPORTED',
-      `${basename(path)} uses DoRA; only plain LoRA is supported.`,
-    );
+  checkVariant(config, basename(path));
   const weights = join(at, 'adapter_model.safetensors');
   if (!(await exists(weights)) && (await exists(join(at, 'adapter_model.bin'))))
     throw new KronaError(
@@ -76,6 +72,33 @@ export async function openPeft(path: string): Promise<PeftAdapter | null> {
   };
 }
 
+/** Fields of LoraConfig with which ΔW is another than B·A. */
+const VARIANTS = [
+  'use_dora',
+  'use_qalora',
+  'use_bdlora',
+  'kasa_config',
+  'monteclora_config',
+  'arrow_config',
+  'alora_invocation_tokens',
+];
+/** Values of `init_lora_weights` that also change the weights to which ΔW is added, by what no file holds. */
+const CHANGES_BASE = /^(?:pissa|corda|olora|loftq|lora_ga|mica)/i;
+
+/** @throws KronaError ADAPTER_METHOD_UNSUPPORTED for a LoRA that is more than its two factors */
+function checkVariant(config: Config, name: string): void {
+  const field = VARIANTS.find((each) => Boolean(config[each]));
+  const init = config['init_lora_weights'];
+  const changes = typeof init === 'string' && CHANGES_BASE.test(init);
+  if (field === undefined && !changes) return;
+  const cause = field === undefined ? `init_lora_weights ${quoted(init)}` : field;
+  throw new KronaError(
+    'ADAPTER_METHOD_UNSUPPORTED',
+    `${name} uses ${field === 'use_dora' ? 'DoRA' : cause}; only plain LoRA is supported.` +
+      (changes ? ' Save it with path_initial_model_for_weight_conversion.' : ''),
+  );
+}
+
 const isSecondEncoder = (mapping: unknown): boolean =>
   typeof mapping === 'object' &&
   mapping !== null &&
@@ -88,6 +111,7 @@ export function diffusersScales(file: SafetensorsFile): Scales | null {
   const configs = ['unet', 'text_encoder_2', 'text_encoder'].map((part) => {
     const own = Object.entries(facts).filter(([key]) => key.startsWith(`${part}.`));
     const config = Object.fromEntries(own.map(([key, value]) => [key.slice(part.length + 1), value]));
+    checkVariant(config, file.name);
     return { part, scales: own.length > 0 ? configScales(config) : null };
   });
   if (configs.every(({ scales }) => scales === null)) return null;
@@ -109,6 +133,14 @@ function configScales(config: Config): Scales {
     const size = kind === 'lora' ? (rank ?? r) : r;
     return alpha / (kind === 'lora' && config['use_rslora'] === true ? Math.sqrt(size) : size);
   };
+}
+
+/** The file that diffusers would load from a folder: what its save_lora_weights writes, or the only one; null for none. */
+async function diffusersFile(folder: string): Promise<string | null> {
+  const names = (await readdir(folder)).filter((name) => /^[^.].*\.safetensors$/.test(name));
+  const named = names.find((name) => name === 'pytorch_lora_weights.safetensors');
+  const [only = null] = names.length === 1 && names[0] !== 'adapter_model.safetensors' ? names : [];
+  return named ?? only;
 }
 
 async function isFolder(path: string): Promise<boolean> {

@@ -5,10 +5,9 @@
 import { join } from 'node:path';
 import { KronaError } from '../../../core/errors.ts';
 import { makeFolder, writeWhole } from '../../../core/files.ts';
-import { writeSafetensors } from '../../models/safetensors.ts';
 import type { AdapterLayers } from '../adapter.ts';
 import type { FileDtype } from '../forms/form.ts';
-import { named } from './write-adapter.ts';
+import { named, writeTensors } from './write-adapter.ts';
 
 /** The part of a model that a folder is for, by PEFT's auto_mapping. */
 const MAPPINGS = {
@@ -50,7 +49,7 @@ export async function writePeft(
   const inside = new Map([...layers].map(([path, layer]) => [insidePath(path), layer]));
   const { tensors, config } = first.form.peft(inside, dtype);
   await makeFolder(folder);
-  await writeSafetensors(
+  await writeTensors(
     join(folder, 'adapter_model.safetensors'),
     named(tensors, (path) => `base_model.model.${path}`),
     new Map([...metadata, ['format', 'pt']]),

@@ -26,6 +26,10 @@ export function patternValues(patterns: unknown, field: string): (name: string) 
   if (typeof patterns !== 'object' || patterns === null) return () => undefined;
   const entries = Object.entries(patterns);
   if (entries.length === 0) return () => undefined;
+  // JavaScript puts keys that are numbers before all others, so their place is lost, and the first that fits counts.
+  const number = entries.find(([key]) => /^\d+$/.test(key));
+  if (number !== undefined && entries.length > 1)
+    throw unreadable(number[0], field, 'has lost its place among the others');
   const values = entries.map(([, value]) => value as unknown);
   const expressions = entries.map(([key]) => expression(key, field));
   if (entries.every(([key]) => isQuick(key)))
@@ -50,28 +54,38 @@ export function patternValues(patterns: unknown, field: string): (name: string) 
   };
 }
 
-/** At most two repetitions, and none of a group: polynomial time, without a watchdog for each match. */
-const isQuick = (key: string): boolean =>
-  !/\)[*+{]/.test(key) && (key.match(/[*+{]/g)?.length ?? 0) <= 2 && key.length <= 512;
+/** At most two repetitions or optional signs, and none of a group: polynomial time, without a watchdog for each match. */
+function isQuick(key: string): boolean {
+  const repetitions = key.replace(/\(\?/g, '(').match(/[*+{?]/g) ?? [];
+  return !/\)[*+{?]/.test(key) && repetitions.length <= 2 && key.length <= 512;
+}
 
 /** An expression of Python as one of JavaScript, which differ in names of groups and in `\A` and `\Z`. */
 function expression(key: string, field: string): RegExp {
+  // In Python a group that took no part never matches again, in JavaScript it matches nothing.
+  if (/\\[1-9]/.test(key)) throw unreadable(key, field, 'refers to a group by its number');
   const translated = key
     .replaceAll('(?P<', '(?<')
     .replace(/\(\?P=(\w+)\)/g, '\\k<$1>')
     .replace(/^\\A/, '^')
     .replace(/\\Z$/, '$')
     .replace(/\{,(\d+)\}/g, '{0,$1}')
+    // In Python a bracket that closes nothing is a member of the class.
+    .replace(/\[(\^?)\]/g, '[$1\\]')
     // Python escapes any sign; with `u` only those that mean something are escaped.
     .replace(/\\([-_&~#%!"',:;<=>@` ])/g, (_, sign: string) => (sign === '-' ? '\\x2d' : sign));
   try {
     // With `u` unknown escapes are errors instead of letters.
     return new RegExp(`^(.*\\.)?(${translated})$`, 'u');
   } catch (cause) {
-    throw new KronaError(
-      'ADAPTER_INVALID',
-      `adapter_config.json has ${quoted(key)} in ${field}, which is not a valid regular expression.`,
-      { cause },
-    );
+    throw unreadable(key, field, 'is not a valid regular expression', cause);
   }
+}
+
+function unreadable(key: string, field: string, why: string, cause?: unknown): KronaError {
+  return new KronaError(
+    'ADAPTER_INVALID',
+    `adapter_config.json has ${quoted(key)} in ${field}, which ${why}; write out the names of the modules.`,
+    { cause },
+  );
 }

@@ -3,6 +3,8 @@
  * ComfyUI, the web UIs and the trainers read.
  */
 import type { ModelFolder } from '../../models/model-folder.ts';
+import { basename } from 'node:path';
+import { KronaError } from '../../../core/errors.ts';
 import { writeSafetensors, type TensorToWrite } from '../../models/safetensors.ts';
 import type { AdapterLayers } from '../adapter.ts';
 import type { FileDtype, FileTensors } from '../forms/form.ts';
@@ -22,7 +24,7 @@ export interface Naming {
  *
  * @param layers all of one form
  * @param dtype F16 halves the file and rounds the numbers; F32 by default
- * @throws KronaError DISK_FULL, FILE_UNWRITABLE
+ * @throws KronaError as writeTensors
  */
 export async function writeAdapter(
   path: string,
@@ -36,7 +38,31 @@ export async function writeAdapter(
   const naming = { base: unet.config.layers_per_block, family: familyOf(architecture) };
   const tensors = new Map([...layers].map(([key, layer]) => [key, layer.tensors(dtype)]));
   const metadata = adapterMetadata(info, naming.base, naming.family, first.form.network(info));
-  await writeSafetensors(path, kohyaNamed(tensors, naming), metadata);
+  await writeTensors(path, kohyaNamed(tensors, naming), metadata);
+}
+
+/** The largest number that rounds to a finite one in 16 bits. */
+const MOST_HALF = 65_519;
+
+/**
+ * Writes an adapter's tensors.
+ *
+ * @throws KronaError ADAPTER_UNREPRESENTABLE if a number is NaN or infinite, or is in 16 bits; DISK_FULL, FILE_UNWRITABLE
+ */
+export async function writeTensors(
+  path: string,
+  tensors: ReadonlyMap<string, TensorToWrite>,
+  metadata: ReadonlyMap<string, string>,
+): Promise<void> {
+  for (const [name, { dtype, data }] of tensors) {
+    const most = dtype === 'F16' ? MOST_HALF : Number.MAX_VALUE;
+    if (data instanceof Float32Array && !data.every((value) => Math.abs(value) <= most))
+      throw new KronaError(
+        'ADAPTER_UNREPRESENTABLE',
+        `${basename(path)} would hold numbers in ${name} that are NaN or infinite in ${dtype}, so it was not written.`,
+      );
+  }
+  await writeSafetensors(path, tensors, metadata);
 }
 
 /** Tensors by their modules' names in kohya's manner. @param layers by path, or by parameter */

@@ -8,6 +8,7 @@ import { createReadStream } from 'node:fs';
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { pauseAfter } from '../../../core/backoff.ts';
 import { KronaError } from '../../../core/errors.ts';
 import { errorCode } from '../safetensors.ts';
 import type { HubClient, HubFile, HubSnapshot } from './hub-client.ts';
@@ -16,13 +17,14 @@ export interface DownloadHooks {
   /** Called after every piece with the bytes on the disk. */
   readonly onBytes?: (bytes: number) => void;
   readonly signal?: AbortSignal;
-  /** Wait before the second attempt in a row without progress, ms; doubled before each further one. */
+  /** Wait before the next attempt, ms; longer after several in a row without progress. */
   readonly patienceMs?: number;
 }
 
 /** Attempts in a row without progress before the download fails. */
 const ATTEMPTS = 5;
 const PATIENCE_MS = 1000;
+const LONGEST_PATIENCE_MS = 60_000;
 
 /**
  * @returns bytes that came over the network; 0 for a file that was there already
@@ -83,9 +85,8 @@ async function fetchAll(
       if (have === file.size) break;
       vain = have > before ? 0 : vain + 1;
       if (vain >= ATTEMPTS) throw gaveUp(file, have, problem);
-      await sleep(vain === 0 ? 0 : patienceMs * 2 ** (vain - 1), undefined, signal ? { signal } : {}).catch(
-        () => signal?.throwIfAborted(),
-      );
+      const pause = pauseAfter(Math.max(1, vain), { first: patienceMs, longest: LONGEST_PATIENCE_MS });
+      await sleep(pause, undefined, signal ? { signal } : {}).catch(() => signal?.throwIfAborted());
     }
     await output.sync();
   } finally {

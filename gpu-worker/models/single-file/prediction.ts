@@ -46,7 +46,7 @@ async function besides(path: string): Promise<string | null> {
   const yaml = join(dirname(path), path.slice(dirname(path).length).replace(/\.safetensors$/i, '.yaml'));
   const text = await readSmallFile(yaml);
   if (text === null) return null;
-  return /^\s*parameterization:\s*["']?(\w+)/m.exec(text)?.[1] ?? 'eps';
+  return /^[ \t]*parameterization:[ \t]*["']?(\w+)/m.exec(text)?.[1] ?? 'eps';
 }
 
 async function isWide(file: SafetensorsFile): Promise<boolean> {

@@ -1,7 +1,7 @@
 /** @file Creates a scheduler by name, with the settings of a model folder's scheduler_config.json. */
 import { describeError, KronaError } from '../../../core/errors.ts';
 import type { SchedulerName } from '../../../core/settings/choices.ts';
-import { ConfigFields } from '../../models/config-fields.ts';
+import { ConfigFields, quoted } from '../../models/config-fields.ts';
 import { CLASS_NAMES } from './class-names.ts';
 import { createDdim } from './ddim.ts';
 import { createDdpm } from './ddpm.ts';
@@ -124,7 +124,7 @@ function ownScheduler(config: ConfigFields): OwnScheduler {
   const own = found && ENTRIES[found].create;
   const reason = own
     ? troubleOf(own, config)
-    : `The model's own scheduler is ${JSON.stringify(className)}, which Krona doesn't have.`;
+    : `The model's own scheduler is ${quoted(className)}, which Krona doesn't have.`;
   if (own && reason === null) return { problem: null, create: (steps) => own(config, steps) };
   const trained = fallbackConfig(config);
   const { create } = ENTRIES[FALLBACK];

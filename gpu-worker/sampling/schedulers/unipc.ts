@@ -19,6 +19,9 @@ export function createUniPc(config: ConfigFields, steps: number): Scheduler {
   const lowerFinal = config.flag('lower_order_final', true);
   const { timesteps, levels } = multistepLevels(lastSigma(config), steps);
   const simple = config.get('solver_type') === 'bh1';
+  /** Calls after which the next does not correct. */
+  const skipped: unknown = config.get('disable_corrector') ?? [];
+  if (!Array.isArray(skipped)) throw config.unsupported('disable_corrector', 'a list of steps');
   /** Clean samples predicted so far, newest first, and the corrected sample that the newest was predicted for. */
   let cleans: Float32Array[] = [];
   let last: { readonly sample: Float32Array; readonly second: boolean } | null = null;
@@ -31,9 +34,10 @@ export function createUniPc(config: ConfigFields, steps: number): Scheduler {
     step(modelOutput, i, uncorrected) {
       const { signal, sigma } = at(levels, i);
       const clean = zip2(modelOutput, uncorrected, cleanOfSignal(prediction, signal, sigma));
-      const sample = last
-        ? corrected(updateFrom(levels, i - 1, last.second, simple), last.sample, clean, cleans, last.second)
-        : uncorrected;
+      const sample =
+        last && !skipped.includes(i - 1)
+          ? corrected(updateFrom(levels, i - 1, last.second, simple), last.sample, clean, cleans, last.second)
+          : uncorrected;
       const left = lowerFinal ? steps - i : solverOrder;
       const [before] = cleans;
       const second = Math.min(solverOrder, left) === 2 && before !== undefined;

@@ -23,8 +23,8 @@ export class Wire {
   readonly #waiting = new Map<string, (answer: Json) => void>();
   #last: Envelope | null = null;
   readonly #events: Json[] = [];
-  /** Connections to come that Slack ends with a reason, or does not greet. */
-  greeting: { how: 'none' | 'too_many_websockets'; times: number } = { how: 'none', times: 0 };
+  /** Connections to come that Slack ends with a reason, does not greet, or greets and loses at once. */
+  greeting: { how: 'none' | 'too_many_websockets' | 'short'; times: number } = { how: 'none', times: 0 };
   /** Where requests go; null: Socket Mode. */
   requestUrl: string | null = null;
   /** No connection can be opened: Slack, or the network, is down. */
@@ -41,20 +41,17 @@ export class Wire {
   connect(socket: WebSocket): void {
     if (this.greeting.times > 0) {
       this.greeting.times -= 1;
+      if (this.greeting.how === 'short') {
+        this.#greet(socket, () => socket.terminate());
+        return;
+      }
       // One that is silent stays open; the app has to give it up.
       if (this.greeting.how !== 'none')
         socket.send(JSON.stringify({ type: 'disconnect', reason: this.greeting.how }), () => socket.close());
       return;
     }
     this.#sockets.add(socket);
-    socket.send(
-      JSON.stringify({
-        type: 'hello',
-        num_connections: this.#sockets.size,
-        connection_info: { app_id: APP_ID },
-        debug_info: { host: 'fake' },
-      }),
-    );
+    this.#greet(socket);
     socket.on('message', (data: Buffer) => {
       const { envelope_id: id, payload } = JSON.parse(data.toString()) as {
         envelope_id?: string;
@@ -64,6 +61,16 @@ export class Wire {
       if (waiting) waiting(payload ?? {});
     });
     socket.on('close', () => this.#sockets.delete(socket));
+  }
+
+  #greet(socket: WebSocket, then = () => {}): void {
+    const hello = {
+      type: 'hello',
+      num_connections: this.#sockets.size,
+      connection_info: { app_id: APP_ID },
+      debug_info: { host: 'fake' },
+    };
+    socket.send(JSON.stringify(hello), then);
   }
 
   get connections(): number {

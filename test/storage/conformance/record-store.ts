@@ -926,6 +926,63 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect((await worker.outboxJobs(1000)).some(({ id }) => id === job.id)).toBe(false);
   });
 
+  it('a job of a thread takes the turns of its channel', async () => {
+    const { ann } = await newChannel();
+    const parent = { externalId: randomUUID(), name: 'pets' };
+    const thread = await bot.channel('discord', randomUUID(), 'a thread', { parent });
+    const pets = await worker.channel('discord', parent.externalId, 'pets');
+    const set = await newSet(thread, ann);
+    const job = { id: set.id, kind: 'imagine', payload: { setId: set.id } } as const;
+    await bot.addOutboxJob(job);
+    const owned = { ...job, owner: { channelId: pets.id, memberId: ann.id } };
+    expect((await worker.outboxJobs(1000)).filter(({ id }) => id === set.id)).toEqual([owned]);
+    expect((await worker.openJobs()).filter(({ id }) => id === set.id)).toEqual([owned]);
+    await worker.removeOutboxJob(job.id);
+  });
+
+  it('bytes that are stored count for the channel, its server, all channels, and each member', async () => {
+    const { ann, bob } = await newChannel();
+    const serverId = randomUUID();
+    const one = await bot.channel('discord', randomUUID(), 'one', { serverId });
+    const two = await bot.channel('discord', randomUUID(), 'two', { serverId });
+    const before = await bot.storedBytes({ channelId: one.id, reach: 'all' });
+    const subject = await newSubject(one, ann);
+    await bot.addPhoto({
+      id: randomUUID(),
+      subjectId: subject.id,
+      memberId: bob.id,
+      blobHash: hash('a'),
+      size: 1,
+      width: 8,
+      height: 8,
+      fileName: 'a.png',
+    });
+    const run = await newRun(subject);
+    await bot.addAdapter({
+      id: randomUUID(),
+      runId: run.id,
+      subjectId: subject.id,
+      channelId: one.id,
+      step: 1,
+      final: true,
+      blobHash: hash('b'),
+      size: 20,
+      settings: run.settings,
+    });
+    const set = await newSet(two, bob);
+    const picture = { width: 8, height: 8, seed: 1, adapterId: null, index: 0 };
+    await bot.addPicture({ ...picture, id: randomUUID(), setId: set.id, blobHash: hash('c'), size: 300 });
+    const bytes = (channelId: string, reach: 'channel' | 'server' | 'all', memberId?: string) =>
+      worker.storedBytes({ channelId, reach, memberId });
+    expect(await bytes(one.id, 'channel')).toBe(21);
+    expect(await bytes(one.id, 'channel', bob.id)).toBe(1);
+    expect(await bytes(one.id, 'server')).toBe(321);
+    expect(await bytes(two.id, 'server', bob.id)).toBe(301);
+    expect((await bytes(two.id, 'all')) - before).toBe(321);
+    await bot.deleteSubject(subject.id, 'By Ann.');
+    expect(await bytes(one.id, 'server')).toBe(300);
+  });
+
   it('loses no change when several transactions read and write the same record', async () => {
     const { channel } = await newChannel();
     const count = (store: RecordStore) =>

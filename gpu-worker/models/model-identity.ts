@@ -21,20 +21,24 @@ const TOKENIZER_FILES = [
 ];
 
 /**
- * Lower-case hex SHA-256 over configs, tokenizers and tensors of every part. Equal for copies of a model at other paths;
- * another when any part was trained, replaced or stored in another precision. Not proof against forgery.
+ * Lower-case hex SHA-256 of each part with its config, and of the scheduler's config and the tokenizers. Equal for copies of
+ * a model at other paths; another when the part was trained, replaced or stored in another precision. Not proof against
+ * forgery.
  */
-export async function weightsIdentity(model: ModelFolder): Promise<string> {
-  const hash = createHash('sha256');
-  hash.update(JSON.stringify([model.architecture, model.scheduler, model.forceZerosForEmptyPrompt]));
+export async function modelIdentity(model: ModelFolder): Promise<Readonly<Record<string, string>>> {
+  const identity: Record<string, string> = {};
   for (const { name, config, tensors } of [...model.textEncoders, model.unet, model.vae]) {
-    hash.update(JSON.stringify([name, config]));
+    const hash = createHash('sha256').update(JSON.stringify(config));
     await addTensors(hash, tensors);
+    identity[name] = hash.digest('hex');
   }
+  const facts = [model.architecture, model.scheduler, model.forceZerosForEmptyPrompt];
+  identity['scheduler'] = createHash('sha256').update(JSON.stringify(facts)).digest('hex');
+  const tokenizer = createHash('sha256');
   for (const { folder, pad } of model.tokenizers)
     for (const file of TOKENIZER_FILES)
-      hash.update(JSON.stringify([pad, file, await readFileIfAny(join(folder, file))]));
-  return hash.digest('hex');
+      tokenizer.update(JSON.stringify([pad, file, await readFileIfAny(join(folder, file))]));
+  return { ...identity, tokenizer: tokenizer.digest('hex') };
 }
 
 async function addTensors(hash: Hash, tensors: ReadonlyMap<string, ModelTensor>): Promise<void> {

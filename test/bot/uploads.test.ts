@@ -1,0 +1,60 @@
+/** Photos ahead of their message: how much of them there can be. */
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough, Readable } from 'node:stream';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { Uploads } from '../../bot/web/uploads.ts';
+import { until } from '../helpers/until.ts';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'krona-uploads-'));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+const bytes = (size: number): Readable => Readable.from([Buffer.alloc(size)]);
+const FULL = { code: 'UPLOADS_FULL' };
+
+it('of one member, files that wait and files that arrive have so many bytes', async () => {
+  const uploads = await Uploads.open(folder, { member: 100, all: 10_000 });
+  const first = await uploads.add('ann', 'a.png', bytes(60));
+  const slow = new PassThrough();
+  const arriving = uploads.add('ann', 'b.png', slow);
+  slow.write(Buffer.alloc(30));
+  await until(async () => (await readdir(folder)).length === 2, 'the second file to arrive');
+  await expect(uploads.add('ann', 'c.png', bytes(20))).rejects.toMatchObject(FULL);
+  await uploads.add('bob', 'd.png', bytes(20));
+  await uploads.release([first]);
+  slow.end(Buffer.alloc(30));
+  expect((await arriving).size).toBe(60);
+  // What was refused left nothing.
+  expect(await readdir(folder)).toHaveLength(2);
+});
+
+it('a sender who goes away in the middle leaves nothing, and is no fault of the bot', async () => {
+  const uploads = await Uploads.open(folder);
+  const gone = new PassThrough();
+  const arriving = uploads.add('ann', 'a.png', gone);
+  gone.write(Buffer.alloc(30));
+  await until(async () => (await readdir(folder)).length === 1, 'the file to arrive');
+  gone.destroy(Object.assign(new Error('aborted'), { code: 'ECONNRESET' }));
+  await expect(arriving).rejects.toMatchObject({ code: 'UPLOAD_ABORTED' });
+  expect(await readdir(folder)).toEqual([]);
+});
+
+it('all members together have so many bytes', async () => {
+  const uploads = await Uploads.open(folder, { member: 100, all: 150 });
+  await uploads.add('ann', 'a.png', bytes(90));
+  await expect(uploads.add('bob', 'b.png', bytes(90))).rejects.toMatchObject(FULL);
+});
+
+it('a member who opens many and ends none has no more than can wait', async () => {
+  const uploads = await Uploads.open(folder);
+  const open = Array.from({ length: 30 }, () => new PassThrough());
+  const arriving = open.map((stream) => uploads.add('ann', 'a.png', stream));
+  await expect(uploads.add('ann', 'b.png', bytes(1))).rejects.toMatchObject(FULL);
+  await uploads.add('bob', 'c.png', bytes(1));
+  for (const stream of open) stream.end();
+  await Promise.all(arriving);
+});

@@ -1,0 +1,55 @@
+/** A picture to start from is seen as training sees a photo: on white, whatever is hidden under its transparency. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp, { type Sharp } from 'sharp';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { imageStart } from '../../cli/image-start.ts';
+import { fromBytes } from '../../core/pictures/rgb-bytes.ts';
+import type { DrawnPicture, DrawRequest, TextToImage } from '../../gpu-worker/sampling/text-to-image.ts';
+import { loadPhoto } from '../../gpu-worker/training/photos.ts';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'krona-start-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+/** Red on the left; hidden black on the right, with a half transparent column between. */
+function picture(): Sharp {
+  const pixels = Buffer.alloc(48 * 32 * 4);
+  for (let i = 0; i < 48 * 32; i++) {
+    const x = i % 48;
+    pixels.set(x < 23 ? [220, 30, 40, 255] : x === 23 ? [220, 30, 40, 128] : [0, 0, 0, 0], i * 4);
+  }
+  return sharp(pixels, { raw: { width: 48, height: 32, channels: 4 } });
+}
+
+it.each([
+  ['PNG', (image: Sharp) => image.png()],
+  ['PNG with a palette', (image: Sharp) => image.png({ palette: true })],
+  ['PNG of 16 bits', (image: Sharp) => image.toColourspace('rgb16').png()],
+  ['grey PNG', (image: Sharp) => image.toColourspace('b-w').png()],
+  ['WebP', (image: Sharp) => image.webp({ lossless: true, exact: true })],
+  ['GIF', (image: Sharp) => image.gif()],
+  ['TIFF', (image: Sharp) => image.tiff({ compression: 'lzw' })],
+])('%s', async (name, encode) => {
+  const path = join(folder, name);
+  await encode(picture()).toFile(path);
+  let seen: DrawnPicture | undefined;
+  const painter = {
+    latentsOf: (given: DrawnPicture) => {
+      seen = given;
+      return Promise.resolve(new Float32Array(1));
+    },
+  } as unknown as TextToImage;
+  const request = { width: 96, height: 64, count: 1, noise: 'krona' } as DrawRequest;
+  await imageStart(painter, request, { path, strength: 0.5 }, { draw: () => new Float32Array() });
+  const { pixels } = await loadPhoto(path, 96, 64);
+  const found = fromBytes(seen!.pixels);
+  expect(found).toHaveLength(pixels.length);
+  const worst = found.reduce((most, value, i) => Math.max(most, Math.abs(value - pixels[i]!)), 0);
+  expect(worst).toBeLessThan(20 / 127.5);
+  // White in the corner.
+  expect(found[95]).toBe(1);
+});
