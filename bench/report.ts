@@ -1,3 +1,4 @@
+import { at } from '../core/at.ts';
 /** @file The measured figures and their table: one row per figure, with its goal. */
 
 export interface Goal {
@@ -40,9 +41,10 @@ function isMet({ value, goal }: Row): boolean {
 export function markdown({ date, cpu, cores, node, onnxruntime, model, rows }: Results): string {
   const lines = rows.map((row) => {
     const { what, value, unit, goal, detail } = row;
+    const [goalUnit = unit] = unit.split(' ');
     const wanted =
-      goal === null ? '' : `${goal.sign} ${goal.value} ${unit.split(' ')[0]} ${isMet(row) ? '✓' : '✗'}`;
-    return `| ${what} | ${short(value)} ${unit} | ${wanted} | ${detail} |`;
+      goal === null ? '' : `${goal.sign} ${inUnit(goal.value, goalUnit)} ${isMet(row) ? '✓' : '✗'}`;
+    return `| ${what} | ${inUnit(short(value), unit)} | ${wanted} | ${detail} |`;
   });
   return [
     `Medians of one run of \`npm run bench\` on ${cores} cores (${cpu}), ${date.slice(0, 10)}, Node ${node}, onnxruntime ${onnxruntime}, model ${model}.`,
@@ -54,6 +56,9 @@ export function markdown({ date, cpu, cores, node, onnxruntime, model, rows }: R
   ].join('\n');
 }
 
+const inUnit = (value: number | string, unit: string): string =>
+  unit.startsWith('%') ? `${value}${unit}` : `${value} ${unit}`;
+
 /** Three digits, without an exponent. */
 export const short = (value: number): string =>
   Math.abs(value) >= 100 ? String(Math.round(value)) : String(Number(value.toPrecision(3)));
@@ -62,5 +67,5 @@ export function median(values: readonly number[]): number {
   if (values.length === 0) throw new Error('a median of nothing: too few measurements were taken');
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+  return sorted.length % 2 === 1 ? at(sorted, middle) : (at(sorted, middle - 1) + at(sorted, middle)) / 2;
 }

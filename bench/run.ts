@@ -5,6 +5,7 @@
  *   npm run bench -- --only NAME    one measurement, printed only
  *   npm run bench -- --quick        few repetitions, printed only: a smoke test
  */
+import { at } from '../core/at.ts';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -44,7 +45,7 @@ const runtime = JSON.parse(await readFile(here('../node_modules/onnxruntime-node
 };
 const results: Results = {
   date: new Date().toISOString(),
-  cpu: cpus()[0]!.model.trim(),
+  cpu: at(cpus(), 0).model.trim(),
   cores: cpus().length,
   node: process.versions.node,
   onnxruntime: runtime.version,

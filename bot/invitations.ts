@@ -7,7 +7,7 @@ import { invitingEmoji } from '../commands/votes/emoji.ts';
 import { pauseAfter } from '../core/backoff.ts';
 import type { Log } from '../core/log.ts';
 import { retry } from '../core/retrying.ts';
-import { RecentMap } from './recent.ts';
+import { RecentMap } from '../core/recent.ts';
 
 /** Between tries, ms. After the last, the next edit of the message or the next start tries again. */
 const PAUSES = { first: 2_000, longest: 5 * 60_000 };

@@ -62,18 +62,7 @@ export async function startBot(storage: Storage, config: Config, { log }: BotOpt
   const link = (hash: string, fileName: string): string =>
     address + signLink(config.secret, { hash, fileName, expiresAt: linkExpiry() });
 
-  const gateways: Gateway[] = [web];
-  // Loaded only where they are used: the platforms' clients take time and some 20 MB each.
-  if (config.discord !== null) {
-    const { DiscordGateway } = await import('./discord/discord-gateway.ts');
-    gateways.push(new DiscordGateway({ config: config.discord, blobs: storage.blobs, log, link }));
-  }
-  if (config.slack !== null) {
-    const { SlackGateway } = await import('./slack/slack-gateway.ts');
-    const slack = new SlackGateway({ config: config.slack, context, log, link });
-    slack.mount(app);
-    gateways.push(slack);
-  }
+  const gateways = [web, ...(await platformGateways(config, { context, app, log, link }))];
   const outages = new Outages({ storage, log });
   const stopGateways: (() => Promise<void>)[] = [];
   const stopRelay = relayOutbox(storage.records, storage.jobs, {
@@ -108,6 +97,33 @@ export async function startBot(storage: Storage, config: Config, { log }: BotOpt
     await stopAll();
     throw error;
   }
+}
+
+interface PlatformParts {
+  readonly context: CommandContext;
+  readonly app: Parameters<typeof mountWeb>[0];
+  readonly log: Log;
+  /** The address of a file, for a blob's hash. */
+  readonly link: (hash: string, fileName: string) => string;
+}
+
+/** Discord's and Slack's gateways, loaded only where they are used: their clients take time and some 20 MB each. */
+async function platformGateways(
+  { discord, slack }: Config,
+  { context, app, log, link }: PlatformParts,
+): Promise<Gateway[]> {
+  const gateways: Gateway[] = [];
+  if (discord !== null) {
+    const { DiscordGateway } = await import('./discord/discord-gateway.ts');
+    gateways.push(new DiscordGateway({ config: discord, blobs: context.blobs, log, link }));
+  }
+  if (slack !== null) {
+    const { SlackGateway } = await import('./slack/slack-gateway.ts');
+    const gateway = new SlackGateway({ config: slack, context, log, link });
+    gateway.mount(app);
+    gateways.push(gateway);
+  }
+  return gateways;
 }
 
 interface Shared {

@@ -9,7 +9,7 @@ import type { Log } from '../core/log.ts';
 import { repeat } from '../core/retrying.ts';
 import type { Storage } from '../storage/open.ts';
 import type { Gateway, Outage, Party } from './gateway.ts';
-import { RecentMap } from './recent.ts';
+import { RecentMap } from '../core/recent.ts';
 
 /** Pause between looks, ms. */
 const LOOK_EVERY = 3_000;

@@ -20,7 +20,7 @@ export interface OptionData extends Omit<ValueSpec, 'type'> {
   readonly description: string;
   readonly type: ValueSpec['type'] | 'photos';
   readonly required?: boolean;
-  /** Names members or roles: gateways leave mentions in it with their ids; elsewhere they are names alone. */
+  /** Names members or roles: gateways leave mentions in it with their ids; elsewhere they are only names. */
   readonly mentions?: boolean;
   /** Takes every word that belongs to no other option where a command is typed as text; at most one a command. */
   readonly freeText?: boolean;
@@ -48,7 +48,7 @@ export interface SubcommandData {
   readonly name: string;
   readonly description: string;
   readonly options: readonly OptionData[];
-  /** Who may use it: whoever has this right in the channel, or moderators alone. Default everybody who is not blocked. */
+  /** Who can use it: members with this right in the channel, or only moderators. Default: everybody who isn't blocked. */
   readonly needs?: Right | 'moderator';
   /** True for what even a blocked member may use. */
   readonly openToBlocked?: boolean;

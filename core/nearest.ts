@@ -1,3 +1,4 @@
+import { at } from './at.ts';
 /** @file The known word that a mistyped one was probably meant to be. */
 
 /** Edits (insert, delete, replace, swap of neighbours) between two words: optimal string alignment distance. */
@@ -9,15 +10,15 @@ export function editDistance(a: string, b: string): number {
     const row = [i];
     for (let j = 1; j <= y.length; j++) {
       const change = x[i - 1] === y[j - 1] ? 0 : 1;
-      let best = Math.min(above[j]! + 1, row[j - 1]! + 1, above[j - 1]! + change);
+      let best = Math.min(at(above, j) + 1, at(row, j - 1) + 1, at(above, j - 1) + change);
       if (i > 1 && j > 1 && x[i - 1] === y[j - 2] && x[i - 2] === y[j - 1])
-        best = Math.min(best, before[j - 2]! + 1);
+        best = Math.min(best, at(before, j - 2) + 1);
       row.push(best);
     }
     before = above;
     above = row;
   }
-  return above[y.length]!;
+  return at(above, y.length);
 }
 
 /** The nearest of `known`, null when none is near: one edit for words up to 5 letters, two up to 9, three beyond. */

@@ -6,7 +6,7 @@ import { isFileError } from './files.ts';
 /** Permissions that other users and the group lose. */
 const OTHERS = 0o077;
 
-/** Files and folders that this process and its children make from now on belong to this user alone. */
+/** Files and folders that this process and its children make from now on belong only to this user. */
 export function makeFilesPrivate(): void {
   process.umask(OTHERS);
 }

@@ -9,7 +9,7 @@ export class Slots {
     this.#free = count;
   }
 
-  /** Starts work when its turn comes, in order of arrival. It has its slot until it ends, whoever still waits for it. */
+  /** Starts work when its turn comes, in order of arrival. It keeps its slot until it ends, even if nobody waits for it any longer. */
   async start<T>(begin: () => Promise<T>): Promise<{ readonly work: Promise<T> }> {
     if (this.#free > 0) this.#free -= 1;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));

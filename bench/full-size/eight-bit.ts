@@ -5,6 +5,7 @@
  *
  *   npx tsx bench/full-size/eight-bit.ts
  */
+import { at } from '../../core/at.ts';
 import { programOf } from '../../gpu-worker/graph/compile.ts';
 import type { OnnxNode } from '../../gpu-worker/graph/onnx-model.ts';
 import { sizeOf } from '../../gpu-worker/graph/tensor.ts';
@@ -64,7 +65,10 @@ function eightBit(): { product: OnnxNode[]; convolution: OnnxNode[] } {
 }
 
 function workProgram({ input, weight }: Work, nodes: readonly OnnxNode[], w: Float32Array) {
-  const output = input.length === 2 ? [input[0]!, weight[1]!] : [input[0]!, weight[0]!, input[2]!, input[3]!];
+  const output =
+    input.length === 2
+      ? [at(input, 0), at(weight, 1)]
+      : [at(input, 0), at(weight, 0), at(input, 2), at(input, 3)];
   return programOf<{ readonly y: Float32Array }, { readonly x: Float32Array }>({
     nodes,
     // A constant, so that the runtime quantises or packs it when the session opens.
@@ -89,7 +93,7 @@ for (const work of WORK) {
     for (const [index, session] of sessions.entries()) {
       const began = performance.now();
       results[index] = (await session.run({ x })).y;
-      if (repeat > 0) times[index]!.push(performance.now() - began);
+      if (repeat > 0) at(times, index).push(performance.now() - began);
     }
   await Promise.all(sessions.map((session) => session.release()));
   const [exact, rounded] = results as [Float32Array, Float32Array];

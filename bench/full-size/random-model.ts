@@ -2,6 +2,7 @@
  * @file Full-size models with random weights, because the published ones can't be downloaded here: created once, then
  * kept.
  */
+import { at } from '../../core/at.ts';
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { exists } from '../../core/files.ts';
@@ -34,7 +35,7 @@ const fillRandom: Fill = async (file, offset, shapes) => {
   for (const [name, shape] of Object.entries(shapes)) {
     const values = new Float32Array(shape.reduce((a, b) => a * b, 1));
     if (shape.length > 1) {
-      const bound = Math.sqrt(3 / (values.length / shape[0]!));
+      const bound = Math.sqrt(3 / (values.length / at(shape, 0)));
       const step = bound / 2 ** 31;
       for (let i = 0; i < values.length; i++) {
         // Xorshift (Marsaglia 2003): fast, and good enough for random weights.

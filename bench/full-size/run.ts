@@ -4,13 +4,14 @@
  *
  *   --models sd15,sdxl    sd15 by default: 8 GiB of memory; sdxl takes 16 GiB
  *   --steps KIND,KIND     sampling,training by default
- *   --python PATH         with the packages of test/fixtures/requirements.txt; ours alone without it
+ *   --python PATH         with the packages of test/fixtures/requirements.txt; without it, only Krona is measured
  *   --theirs DTYPE        diffusers' dtype: float32 by default; a row with bfloat16 is shown, not kept
  *   --rounds N            processes of each kind, 2 by default; each times --repeats N steps (2) after its first
  *   --folder PATH         folder for the models, which are kept (4 and 13 GiB)
  *   --write               save each row to bench/full-size.json when it is measured, and write bench/full-size.md from all
  *                         saved rows; so models and steps can be measured in separate runs
  */
+import { at } from '../../core/at.ts';
 import { execFile } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus, loadavg, tmpdir } from 'node:os';
@@ -73,7 +74,7 @@ async function compare(name: ModelName, kind: StepKind, model: string): Promise<
     threads: cpus().length,
     repeats: Number(values.repeats),
   });
-  const began = { date: new Date().toISOString(), load: loadavg()[0]! };
+  const began = { date: new Date().toISOString(), load: at(loadavg(), 0) };
   const ours: StepResult[] = [];
   const theirs: StepResult[] = [];
   for (let round = 0; round < Number(values.rounds); round++) {
@@ -84,14 +85,14 @@ async function compare(name: ModelName, kind: StepKind, model: string): Promise<
   }
   const difference =
     theirs.length === 0 ? null : await largestDifference(request('ours').output, request('theirs').output);
-  const cpu = cpus()[0]!.model.trim();
+  const cpu = at(cpus(), 0).model.trim();
   return { model: name, kind, ...began, cpu, threads: cpus().length, ours, theirs, difference };
 }
 
 async function measure(command: readonly string[], request: StepRequest): Promise<StepResult> {
   const [program, ...words] = command as [string, ...string[]];
   const { stdout } = await run(program, [...words, JSON.stringify(request)], { maxBuffer: 2 ** 20 });
-  return JSON.parse(stdout.trim().split('\n').at(-1)!) as StepResult;
+  return JSON.parse(at(stdout.trim().split('\n'), -1)) as StepResult;
 }
 
 /** Largest difference between two result files, relative to the second's largest value. */

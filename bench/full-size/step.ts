@@ -1,4 +1,5 @@
 /** @file Runs steps of one kind on one model in this process, for run.ts; the argument is a `StepRequest` as JSON. */
+import { at } from '../../core/at.ts';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { adapterLayout } from '../../gpu-worker/adapters/adapter.ts';
@@ -24,7 +25,7 @@ const {
   threads,
   repeats,
   profile,
-} = JSON.parse(process.argv[2]!) as StepRequest;
+} = JSON.parse(at(process.argv, 2)) as StepRequest;
 const model = await openModelFolder(folder);
 const given = new Map<string, Float32Array>();
 for (const [name, tensor] of (await openSafetensors(inputs)).tensors)
@@ -73,7 +74,7 @@ async function sampling() {
   return {
     session,
     step: async () => (await session.run(feeds)).prediction,
-    shape: program.outputs[0]!.shape,
+    shape: at(program.outputs, 0).shape,
   };
 }
 

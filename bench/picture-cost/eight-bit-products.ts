@@ -2,6 +2,7 @@
  * @file Rewrites a compiled graph so that products with weights run in 8 bits, as bench/full-size/eight-bit.ts times
  * them: both sides as integers with one scale and one zero point per tensor, computed for the activations at each run.
  */
+import { at } from '../../core/at.ts';
 import type { OnnxModel, OnnxNode } from '../../gpu-worker/graph/onnx-model.ts';
 
 /** @param kept true for the weights, by name, whose products stay unchanged */
@@ -19,7 +20,8 @@ export function withEightBitProducts(model: OnnxModel, kept: (weight: string) =>
     eight.nodes.push(node);
     // Casts, halves and transposes of a weight are constant too; the runtime computes them when the session opens.
     const [source = ''] = node.inputs;
-    if (node.inputs.every((name) => weights.has(name))) weights.set(node.outputs[0]!, weights.get(source)!);
+    if (node.inputs.every((name) => weights.has(name)))
+      weights.set(at(node.outputs, 0), weights.get(source)!);
   }
   return { ...model, nodes: eight.nodes, initializers: [...model.initializers, PER_CHANNEL] };
 }

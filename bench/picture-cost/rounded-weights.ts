@@ -1,4 +1,5 @@
 /** @file Weights rounded to 8-bit integers and back; everything is computed in float32. */
+import { at } from '../../core/at.ts';
 import * as op from '../../gpu-worker/graph/ops.ts';
 import { sizeOf } from '../../gpu-worker/graph/tensor.ts';
 import { frozenParameters, type ModelTensor, type Parameters } from '../../gpu-worker/models/parameters.ts';
@@ -20,7 +21,7 @@ export async function roundedParameters(
     if (tensor.shape.length < 2 || kept(name)) continue;
     if (tensor.transposed)
       throw new Error(`${name} is stored transposed, so its rows aren't output channels`);
-    const rows = scales === 'channel' ? tensor.shape[0]! : 1;
+    const rows = scales === 'channel' ? at(tensor.shape, 0) : 1;
     rounded.set(name, roundRows(await readFloats(tensor), sizeOf(tensor.shape) / rows));
   }
   return {

@@ -8,6 +8,7 @@
  * Prints the table of docs/speed.md. The sheet has six pictures for some of the methods, a row each. The judge's
  * drawings are made on first use and kept in the folder.
  */
+import { at } from '../../core/at.ts';
 import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -78,26 +79,26 @@ for (const { name, open, steps = JUDGED_SAMPLING.steps, seed = 0, inSheet } of W
   for (const [index, { prompt }] of prompts.entries())
     pictures.push(await sampler.draw(prediction.predict, { prompt, seed: index + seed }, steps));
   await prediction.release();
-  if (reference === null) await sameAsEngine(pictures[0]!);
+  if (reference === null) await sameAsEngine(at(pictures, 0));
 
-  const judged = pictures.map((picture, i) => judge.judge(fromBytes(picture), prompts[i]!.background));
-  const concepts = judged.map((judgement) => judgement.concepts[0]!);
+  const judged = pictures.map((picture, i) => judge.judge(fromBytes(picture), at(prompts, i).background));
+  const concepts = judged.map((judgement) => at(judgement.concepts, 0));
   reference ??= { pictures, concepts };
   const { pictures: exact, concepts: exactConcepts } = reference;
-  const differences = pictures.map((picture, i) => difference(picture, exact[i]!));
+  const differences = pictures.map((picture, i) => difference(picture, at(exact, i)));
   const share = (right: (index: number) => boolean): string =>
     `${prompts.filter((_, index) => right(index)).length} of ${prompts.length}`;
   const cell = [
     mean(differences).toFixed(2),
     Math.max(...differences).toFixed(2),
-    share((i) => judged[i]!.background === prompts[i]!.background),
-    share((i) => concepts[i] === prompts[i]!.concept),
+    share((i) => at(judged, i).background === at(prompts, i).background),
+    share((i) => concepts[i] === at(prompts, i).concept),
     share((i) => concepts[i] === exactConcepts[i]),
   ];
   console.log(`| ${name} | ${cell.join(' | ')} |`);
   if (inSheet)
     for (const [i, picture] of pictures.slice(0, 6).entries())
-      cells.push({ image: fromBytes(picture), label: `${name}: ${differences[i]!.toFixed(1)}` });
+      cells.push({ image: fromBytes(picture), label: `${name}: ${at(differences, i).toFixed(1)}` });
 }
 if (values.sheet !== undefined) await writeFile(values.sheet, await contactSheet(cells, { columns: 6 }));
 await sampler.release();
@@ -105,7 +106,7 @@ await sampler.release();
 /** Checks that this sampler draws the same as the product's. */
 async function sameAsEngine(picture: Uint8Array): Promise<void> {
   const engine = await TextToImage.open(model);
-  const [drawn] = await drawJudged(engine, data.size, { prompt: prompts[0]!.prompt, seed: 0 });
+  const [drawn] = await drawJudged(engine, data.size, { prompt: at(prompts, 0).prompt, seed: 0 });
   await engine.release();
   if (Buffer.compare(toBytes(drawn!), picture) !== 0)
     throw new Error(

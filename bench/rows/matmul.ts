@@ -1,4 +1,5 @@
 /** @file The best rate of the runtime's matrix product on this machine. */
+import { at } from '../../core/at.ts';
 import { Product } from '../product.ts';
 import type { Context, Measured } from '../context.ts';
 import { median, type Row } from '../report.ts';
@@ -28,16 +29,16 @@ export async function measureMatmul({ quick }: Context): Promise<Measured> {
   }
   const medians = rates.map(median);
   const best = medians.indexOf(Math.max(...medians));
-  const shape = shapes[best]!;
+  const shape = at(shapes, best);
   const { rows, inner, columns, constant } = shape;
   const row: Row = {
     what: 'Best matrix product of the runtime',
-    value: medians[best]!,
+    value: at(medians, best),
     unit: 'GF/s',
     goal: null,
     detail: `${rows}×${inner} · ${inner}×${columns}${constant ? ', constant right factor' : ''}`,
-    raw: rates[best]!,
+    raw: at(rates, best),
     rawUnit: 'GF/s',
   };
-  return { rows: [row], reference: { shape, rate: medians[best]! * 1e9 } };
+  return { rows: [row], reference: { shape, rate: at(medians, best) * 1e9 } };
 }

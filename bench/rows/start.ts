@@ -2,6 +2,7 @@
  * @file `npm start` until a browser has the page, on an empty data folder and again on the same folder; and the bot's
  * memory.
  */
+import { at } from '../../core/at.ts';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp } from 'node:fs/promises';
@@ -91,7 +92,7 @@ async function start(folder: string, model: string): Promise<Start> {
   const find = async (name: string): Promise<number> => {
     const running = await descendants(program.pid!);
     const isIt = ({ words }: RunningProcess) =>
-      words.some((word, i) => word === name && words[i - 1]!.endsWith('krona.ts'));
+      words.some((word, i) => word === name && at(words, i - 1).endsWith('krona.ts'));
     const found = running.filter(isIt).at(-1);
     if (found === undefined)
       throw new Error(`npm start runs no \`krona ${name}\`, which this benchmark measures`);

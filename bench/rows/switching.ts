@@ -1,4 +1,5 @@
 /** @file The cost of switching adapters between requests for pictures. */
+import { at } from '../../core/at.ts';
 import { copyFile } from 'node:fs/promises';
 import type { Context, Measured } from '../context.ts';
 import { openPainter } from '../drawing.ts';
@@ -11,7 +12,7 @@ const STEPS = 2;
 export async function measureSwitching(context: Context): Promise<Measured> {
   const painter = await openPainter(context);
   const { adapter: known } = painter;
-  const seconds = { unread: [] as number[], same: [] as number[], back: [] as number[] };
+  const seconds: Record<'unread' | 'same' | 'back', number[]> = { unread: [], same: [], back: [] };
   const draw = (adapter: string) => painter.draw([{ seed: 1, adapters: [adapter] }], STEPS);
   try {
     for (let i = 0; i < 3; i++) await draw(known);
@@ -28,7 +29,7 @@ export async function measureSwitching(context: Context): Promise<Measured> {
   // A request takes 70 to 140 ms by chance, so each is compared with its neighbour.
   const row = (what: string, raw: readonly number[]): Row => ({
     what: `Switching adapters between requests: ${what}`,
-    value: 1000 * median(raw.map((value, i) => value - seconds.same[i]!)),
+    value: 1000 * median(raw.map((value, i) => value - at(seconds.same, i))),
     unit: 'ms more',
     goal: { sign: '<', value: 10 },
     detail: `${short(1000 * median(raw))} ms beside ${short(1000 * median(seconds.same))} ms without switching (one picture, ${STEPS} steps)`,

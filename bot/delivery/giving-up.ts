@@ -1,7 +1,7 @@
 /** @file When a message is given up, and why, for the member who may still wait for it. */
 import { KronaError } from '../../core/errors.ts';
 import type { Post } from '../../core/records.ts';
-import { RecentMap } from '../recent.ts';
+import { RecentMap } from '../../core/recent.ts';
 
 /** A post that the bot isn't allowed to show for this long is given up, ms. */
 const FORBIDDEN_FOR = 7 * 86_400_000;

@@ -16,7 +16,7 @@ import { errorCard } from '../../commands/cards/format.ts';
 import type { Attachment } from '../../commands/contract.ts';
 import { KronaError } from '../../core/errors.ts';
 import type { GatewayHandlers, InvocationEvent } from '../gateway.ts';
-import { RecentMap } from '../recent.ts';
+import { RecentMap } from '../../core/recent.ts';
 import { type Answerable, answerAtOnce, answering, type AnsweringParts } from './answering.ts';
 import { isDiscord, isExpired, postForbidden, stopping } from './errors.ts';
 import { commandName, commandOptions, whoAndWhere } from './events.ts';

@@ -3,7 +3,7 @@
  * https://docs.discord.com/developers/interactions/receiving-and-responding (attachment_size_limit)
  */
 import { type BaseInteraction, type Client, GuildPremiumTier } from 'discord.js';
-import { RecentMap } from '../recent.ts';
+import { RecentMap } from '../../core/recent.ts';
 import { DEFAULT_LIMIT } from './uploads.ts';
 
 /** Channels whose limit is remembered. */

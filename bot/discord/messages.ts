@@ -15,7 +15,7 @@ import {
 } from 'discord.js';
 import type { Card } from '../../commands/card.ts';
 import { KronaError } from '../../core/errors.ts';
-import { RecentMap } from '../recent.ts';
+import { RecentMap } from '../../core/recent.ts';
 import type { BotRest } from './connection.ts';
 import { deleteForbidden, isDiscord, isTooLarge, threadClosed, translated } from './errors.ts';
 import { renderCard, type Rendered, type RenderParts } from './render.ts';

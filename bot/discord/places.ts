@@ -10,7 +10,7 @@ import {
   type GatewayInteractionCreateDispatchData,
 } from 'discord.js';
 import type { Party, Place } from '../gateway.ts';
-import { RecentMap } from '../recent.ts';
+import { RecentMap } from '../../core/recent.ts';
 
 /** Threads whose channel is remembered. */
 const MOST_REMEMBERED = 5_000;

@@ -4,7 +4,7 @@
  */
 import type { types } from '@slack/bolt';
 import type { Log } from '../../core/log.ts';
-import { RecentMap } from '../recent.ts';
+import { RecentMap } from '../../core/recent.ts';
 import type { SlackApi } from './web-api.ts';
 
 /** How often and how long Slack takes answers at one address; a little less than its 30 minutes. */

@@ -1,5 +1,5 @@
 /** @file Channels in which somebody was heard just now: those exist, whatever Slack says to a bot that is not in them. */
-import { RecentMap } from '../recent.ts';
+import { RecentMap } from '../../core/recent.ts';
 
 /** How long a channel counts as existing, ms. */
 const LASTS = 10 * 60_000;

@@ -13,7 +13,7 @@ import { COMPLETED, completionOptions, formErrors, FORM_CALLBACK, readForm, read
 import { homeView } from './home.ts';
 import { Places } from './places.ts';
 import { ReactionEvents } from './reaction-events.ts';
-import { RecentSet } from '../recent.ts';
+import { RecentSet } from '../../core/recent.ts';
 
 const COMMAND = '/krona';
 const SHORTCUT_CALLBACK = 'add_photos';

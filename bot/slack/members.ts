@@ -1,7 +1,7 @@
 /** @file Names, workspace admins and user groups, requested from Slack and kept for a while. */
 import type { webApi } from '@slack/bolt';
 import type { Party } from '../gateway.ts';
-import { RecentMap } from '../recent.ts';
+import { RecentMap } from '../../core/recent.ts';
 import type { Log } from '../../core/log.ts';
 import { reasonOf } from './failures.ts';
 import type { SlackApi } from './web-api.ts';

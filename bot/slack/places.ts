@@ -5,7 +5,7 @@
 import type { Log } from '../../core/log.ts';
 import type { RecordStore } from '../../storage/records.ts';
 import type { Place } from '../gateway.ts';
-import { RecentMap } from '../recent.ts';
+import { RecentMap } from '../../core/recent.ts';
 import { reasonOf } from './failures.ts';
 import type { SlackApi } from './web-api.ts';
 

@@ -4,7 +4,7 @@ import { pauseAfter } from '../../core/backoff.ts';
 import { retry } from '../../core/retrying.ts';
 import type { GatewayHandlers } from '../gateway.ts';
 import { Lanes } from '../lanes.ts';
-import { RecentMap } from '../recent.ts';
+import { RecentMap } from '../../core/recent.ts';
 import { type Members, party } from './members.ts';
 import type { Places } from './places.ts';
 

@@ -5,7 +5,7 @@ import { retry } from '../../core/retrying.ts';
 import type { Rendered } from './answers.ts';
 import { cardBlocks, cardFallback } from './blocks.ts';
 import { chartWords, drawChart, type Palette } from '../chart.ts';
-import { RecentMap } from '../recent.ts';
+import { RecentMap } from '../../core/recent.ts';
 import { reasonOf } from './failures.ts';
 import type { ShownFile, SlackFiles } from './slack-files.ts';
 

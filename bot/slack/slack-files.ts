@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import type { CommandContext } from '../../commands/contract.ts';
 import { KronaError } from '../../core/errors.ts';
 import { Picture } from '../../core/pictures/picture.ts';
-import { RecentMap } from '../recent.ts';
+import { RecentMap } from '../../core/recent.ts';
 import type { FileDeletion } from './file-deletion.ts';
 import type { Uploading } from './uploading.ts';
 

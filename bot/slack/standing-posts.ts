@@ -4,7 +4,7 @@
  */
 import * as v from 'valibot';
 import type { Log } from '../../core/log.ts';
-import { RecentMap } from '../recent.ts';
+import { RecentMap } from '../../core/recent.ts';
 import { reasonOf } from './failures.ts';
 import type { SlackApi } from './web-api.ts';
 

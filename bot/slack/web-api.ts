@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { webApi } from '@slack/bolt';
 import { KronaError } from '../../core/errors.ts';
 import { Lanes } from '../lanes.ts';
-import { RecentMap } from '../recent.ts';
+import { RecentMap } from '../../core/recent.ts';
 import type { Log } from '../../core/log.ts';
 import { Backoff, pauseAfter } from '../../core/backoff.ts';
 import { retry } from '../../core/retrying.ts';

@@ -1,9 +1,9 @@
 /**
- * @file `krona autoencoder`: trains the embedded model's autoencoder alone, and measures how well autoencoders restore
+ * @file `krona autoencoder`: trains only the embedded model's autoencoder, and measures how well autoencoders restore
  * drawings.
  */
 import { fileURLToPath } from 'node:url';
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { measureAutoencoders, qualityTable } from '../../lab/autoencoder/measure-autoencoder.ts';
 import { trainAutoencoder } from '../../lab/autoencoder/train-autoencoder.ts';
 import type { Device } from '../../core/config.ts';
@@ -31,7 +31,12 @@ function defineTrain(autoencoder: Command, shell: Shell): void {
   const train = autoencoder
     .command('train')
     .description('train an autoencoder on all emoji sets, generated drawings and photos')
-    .option('--config <file>', 'sizes and length', CONFIG)
+    .addOption(
+      new Option('--config <file>', 'sizes and length of the training').default(
+        CONFIG,
+        'lab/autoencoder/autoencoder.json',
+      ),
+    )
     .requiredOption(
       '--from <dir>',
       'autoencoder to start from, such as models/krona-emoji/vae; it is widened',

@@ -20,7 +20,7 @@ export function define(command: Command, shell: Shell): void {
   const print = command
     .command('print')
     .description('print a program as text, one line per tensor, as it is compiled')
-    .addArgument(new Argument('<program>', 'which one').choices(GRAPH_NAMES))
+    .addArgument(new Argument('<program>', 'program to print').choices(GRAPH_NAMES))
     .addOption(modelOption())
     .addOption(checked('--size <n>', { ...size, min: 8, max: 4096 }, "the model's size"))
     .option('--onnx <file>', 'write it as ONNX instead, with its weights in <file>.data');

@@ -1,4 +1,5 @@
 /** @file `krona model`: checks whether a model is complete and supported; downloads models. */
+import { at } from '../../core/at.ts';
 import { join, resolve } from 'node:path';
 import { Option, type Command } from 'commander';
 import { dataFolder } from '../../core/environment.ts';
@@ -52,7 +53,7 @@ function definePull(model: Command, shell: Shell): void {
   pull.addHelpText('after', '\nEnvironment: HF_TOKEN, for gated models.');
   action(pull, shell, async (io, repo: string, given: PullGiven) => {
     const { to, ...options } = given;
-    const folder = to ?? join(dataFolder(), 'models', repo.split('/').at(-1)!);
+    const folder = to ?? join(dataFolder(), 'models', at(repo.split('/'), -1));
     const result = await pullModel({ ...options, repo, to: resolve(folder) }, hubSettings(), {
       signal: io.signal,
       onProgress: (progress) => io.progress.show(progress),
@@ -68,14 +69,14 @@ function definePull(model: Command, shell: Shell): void {
 }
 
 function partsOf(value: string): Part[] {
-  const parts = value.split(',').map((part) => part.trim());
-  const wrong = parts.find((part) => !PARTS.includes(part as Part));
-  if (wrong !== undefined)
+  return value.split(',').map((typed) => {
+    const part = PARTS.find((known) => known === typed.trim());
+    if (part !== undefined) return part;
     throw new KronaError(
       'OPTION_INVALID',
-      `\`--only\` must be one or more of ${PARTS.join(', ')}, with commas between; you gave “${wrong}”.`,
+      `\`--only\` must be one or more of ${PARTS.join(', ')}, with commas between; you gave “${typed.trim()}”.`,
     );
-  return parts as Part[];
+  });
 }
 
 function describePull({ path, files, bytes, downloaded, commit }: PullResult): string {

@@ -1,4 +1,5 @@
 /** @file `--sample`: pictures that show the progress of a training. */
+import { at } from '../../core/at.ts';
 import type { SchedulerName } from '../../core/settings/choices.ts';
 import { modelCard } from '../../gpu-worker/adapters/model-card.ts';
 import { openModel } from '../../gpu-worker/models/open-model.ts';
@@ -55,7 +56,7 @@ export async function drawSamples(
         { signal },
       );
       paths.push(path.replace(/(\.safetensors)?$/, `-sample-${n + 1}.png`));
-      await writePicture(paths.at(-1)!, picture!);
+      await writePicture(at(paths, -1), picture!);
     }
     return paths;
   } finally {

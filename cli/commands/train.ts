@@ -46,7 +46,7 @@ function defineInput(train: Command): void {
       '--prompt <text>',
       'caption of every photo (default: "a photo of" and the subject; small models: "a" and the subject)',
     )
-    .option('--no-captions', 'ignore photo.txt or photo.caption beside a photo, which holds its caption')
+    .option('--no-captions', 'ignore captions in photo.txt or photo.caption beside the photos')
     .option(
       '--class-prompt <text>',
       'prompt of class pictures (default: "a photo of" and the class; small models: "a" and the class)',
@@ -66,7 +66,7 @@ function defineRun(train: Command): void {
     .addOption(checked('--checkpoint-every <n>', every, 'only the end'))
     .option('--resume', 'continue the unfinished run of --out')
     .addOption(
-      new Option('--restart', 'start anew, and give up an unfinished run of --out').conflicts('resume'),
+      new Option('--restart', 'start again, and discard the unfinished run of --out').conflicts('resume'),
     )
     .option('--sample <prompt>', 'draw this prompt at every checkpoint and at the end; repeatable', collected)
     .addOption(

@@ -37,7 +37,7 @@ export interface Typing {
   readonly action: string;
   readonly option: string;
   readonly typed: string;
-  /** Whoever types is a moderator. Default false. */
+  /** The person who types is a moderator. Default false. */
   readonly moderator?: boolean;
 }
 

@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import type { BlobStore } from '../../storage/blobs/contract.ts';
 import { counted } from '../../core/format.ts';
 import { describeError, KronaError } from '../../core/errors.ts';
+import { RecentMap } from '../../core/recent.ts';
 import type { Member, Subject } from '../../core/records.ts';
 import type { Records, RecordStore } from '../../storage/records.ts';
 import type { Card } from '../card.ts';
@@ -47,16 +48,12 @@ interface Intake {
   readonly refused: readonly Verdict[];
 }
 
-/** The 500 newest prints, by blob hash. */
-const prints = new Map<string, PhotoPrint>();
+/** By blob hash. */
+const prints = new RecentMap<string, PhotoPrint>(500);
 
 async function printOf(blobHash: string, read: () => Promise<Uint8Array>): Promise<PhotoPrint> {
-  const known = prints.get(blobHash);
-  if (known) return known;
-  const print = await photoPrint(await read());
+  const print = prints.get(blobHash) ?? (await photoPrint(await read()));
   prints.set(blobHash, print);
-  const [oldest] = prints.keys();
-  if (prints.size > 500 && oldest !== undefined) prints.delete(oldest);
   return print;
 }
 

@@ -90,7 +90,7 @@ export const train = command(
     const before = await records.subjectByName(channel.id, name);
     if (before) refuseWhileTraining(before, (await records.openWork(channel.id)).runs);
     else if (className === undefined) throw classMissing(name);
-    // Checked again when the run is added; here so that nobody waits for photos to be read in vain.
+    // Checked again when the run is added; here so that nobody waits for photos that won't be used.
     const captions = readCaptions(options.caption, invocation.attachments.length);
     await admitWork(records, invocation, { kind: 'train' }, [name, className ?? '']);
     const intake = await takePhotos(invocation, name, context, captions);

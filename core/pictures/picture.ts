@@ -1,5 +1,5 @@
 /**
- * @file The one place through which every encoded picture goes that is decoded, whoever it came from: by its content only,
+ * @file The one place through which every encoded picture goes that is decoded, from any sender: by its content only,
  * within limits on what decoding takes, within a time, and few at once. docs/dependencies.md lets nothing else use sharp.
  */
 import { open as openFile, readFile, stat } from 'node:fs/promises';

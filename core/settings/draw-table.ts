@@ -5,7 +5,7 @@ import type { Setting } from './setting.ts';
 /**
  * The embedded model's scheduler adds noise at each step, which mends what an earlier one got wrong; guidance of more
  * than 3 leaves stains. Pictures of SDXL have guidance 7, the best for such adapters of 1 to 50 by DiffuseKronA's paper,
- * not diffusers' 5, which is for the model alone; others have diffusers' 7.5, as the paper finds 7 to 10 alike. It draws
+ * not diffusers' 5, which suits the base model; others have diffusers' 7.5, as the paper finds 7 to 10 alike. It draws
  * in 50 steps and finds 30 to 70 alike, so 30 do.
  */
 export const DRAW_SETTINGS = {
@@ -39,7 +39,7 @@ export const DRAW_SETTINGS = {
     cli: {
       name: 'scheduler',
       value: 'name',
-      description: 'Sampling method (pndm: without the Runge–Kutta start, like SD 1.x)',
+      description: 'Sampling method; pndm skips the Runge–Kutta start, as for SD 1.x',
       default: "the model's",
     },
   },

@@ -16,7 +16,7 @@ export type ChatSetting = keyof ChannelSettings;
 /** The option that changes a setting. */
 export type ChatName<Key extends ChatSetting> = Table[Key]['chat']['name'];
 
-/** Those of trainings alone. */
+/** Only those of trainings. */
 export type TrainSettings = Pick<ChannelSettings, ChatKeys<typeof TRAIN_SETTINGS>>;
 
 /** What commander gives for the options of a table: those that were typed, checked. */
@@ -31,8 +31,8 @@ export type CliValues<T> = {
 /** A setting under the name and with the bounds that it has in one place. */
 export type SpelledSetting = Setting & Pick<ValueSpec, 'name'>;
 
-const chatIn = (table: Readonly<Record<string, Setting>>) =>
-  (Object.keys(table) as ChatSetting[]).filter((key) => table[key]!.chat !== undefined);
+const chatIn = <T extends Readonly<Record<string, Setting>>>(table: T): readonly ChatKeys<T>[] =>
+  Object.keys(table).filter((key): key is string & ChatKeys<T> => table[key]?.chat !== undefined);
 
 /** The settings of trainings and of drawing that chat has, in the order in which they are shown. */
 export const CHAT_SETTINGS = { train: chatIn(TRAIN_SETTINGS), draw: chatIn(DRAW_SETTINGS) } as const;

@@ -133,7 +133,8 @@ function bind(side: 'input' | 'output', { name, dtype, shape }: OnnxValue, data:
   }
   if (data instanceof Float32Array) return new ort.Tensor('float32', data, shape);
   if (data instanceof BigInt64Array) return new ort.Tensor('int64', data, shape);
-  return new ort.Tensor('float16', data, shape);
+  // Where Node has Float16Array (24), the class turns the data into one, which the runtime's binding can't read.
+  return Object.defineProperty(new ort.Tensor('float16', data, shape), 'data', { value: data });
 }
 
 /** The single number of a result, such as a loss. */

@@ -17,7 +17,7 @@ export async function checkFinite(values: Float32Array, stage: string, model: Pa
   await checkWeights(model, stage);
   throw new KronaError(
     'RESULT_NOT_FINITE',
-    `${stage} gave numbers that are NaN or infinite. The model's files hold none. Try ` +
+    `${stage} gave numbers that are NaN or infinite. The model's files have none. Try ` +
       '32-bit numbers, such as on the CPU, or in drawing a lower guidance scale or adapter strength.',
   );
 }

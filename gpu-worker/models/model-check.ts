@@ -132,6 +132,6 @@ function unknownTensors(where: string, names: readonly string[]): ModelProblem {
     code: 'MODEL_TENSOR_UNKNOWN',
     message:
       `${where}: ${names.length} tensors have no place in this architecture: ` +
-      `${names.slice(0, 3).join(', ')}${names.length > 3 ? ', …' : ''}. They are left out.`,
+      `${names.slice(0, 3).join(', ')}${names.length > 3 ? ', …' : ''}. Krona ignores them.`,
   };
 }

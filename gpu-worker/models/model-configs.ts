@@ -230,8 +230,20 @@ export function unetConfig(where: string, raw: JsonObject, timeIds = 6): UNetCon
       added === null ? 0 : fields.integer('projection_class_embeddings_input_dim'),
     added_time_ids: added === null ? 0 : timeIds,
   };
+  checkUnet(fields, config, heads);
+  return config;
+}
+
+/**
+ * Checks what several fields decide together.
+ *
+ * @param heads the field that the numbers of heads came from
+ * @throws KronaError MODEL_CONFIG_INVALID
+ */
+function checkUnet(fields: ConfigFields, config: UNetConfig, heads: string): void {
+  const { block_out_channels: channels, layers_per_block: layers } = config;
   const transformers = config.transformer_layers_per_block.reduce(
-    (sum, count, block) => sum + count * (2 * at(config.layers_per_block, block) + 1),
+    (sum, count, block) => sum + count * (2 * at(layers, block) + 1),
     0,
   );
   if (transformers > MOST_TRANSFORMERS_IN_ALL)
@@ -245,7 +257,6 @@ export function unetConfig(where: string, raw: JsonObject, timeIds = 6): UNetCon
     if (width % at(config.num_attention_heads, block) !== 0)
       throw fields.invalid(heads, `divisors of the blocks' channels (${channels.join(', ')})`);
   });
-  return config;
 }
 
 /** @throws KronaError MODEL_CONFIG_INVALID, MODEL_CONFIG_UNSUPPORTED */

@@ -91,7 +91,7 @@ export function parseHeader(name: string, header: Buffer) {
   } catch (error) {
     throw new KronaError(
       'SAFETENSORS_INVALID',
-      `${name} has a header that is not JSON in UTF-8. The file is damaged, or no .safetensors file: download it again.`,
+      `${name} has a header that is not JSON in UTF-8. The file is damaged, or not a .safetensors file: download it again.`,
       {
         cause: error,
       },

@@ -36,5 +36,5 @@ export async function readSmallFile(path: string, most = CONFIG_BYTES): Promise<
 export const tooLarge = (name: string, bytes: number, most: number): KronaError =>
   new KronaError(
     'FILE_TOO_LARGE',
-    `${name} has ${bytes} bytes; at most ${most} are read of such a file. Download it again, from its maker.`,
+    `${name} has ${bytes} bytes; such a file can have at most ${most}. Download it again from its author.`,
   );

@@ -135,7 +135,7 @@ function clipTokenizer(where: string, config: JsonObject, definition: JsonObject
   // A huge number stands for "no limit" in some files.
   const length = typeof declared === 'number' && declared > 2 && declared < 10_000 ? declared : CLIP_LENGTH;
   const idsOf = (text: string): readonly number[] =>
-    // JavaScript lower-cases a Σ at a word's end to ς; transformers looks at each character alone.
+    // JavaScript lower-cases a Σ at a word's end to ς; transformers looks at each character on its own.
     tokenizer.encode(text.replaceAll('Σ', 'σ'), { add_special_tokens: false }).ids;
   const chunk = (ids: readonly number[], from: number): Int32Array => {
     const padded = new Int32Array(length).fill(pad);

@@ -4,7 +4,7 @@
  */
 import { wordPattern } from '../../core/prompt.ts';
 
-/** How prompts name the subject: `{token} {class}`, or the token alone. */
+/** How prompts name the subject: `{token} {class}`, or only the token. */
 export interface SubjectWords {
   readonly subjectToken: string;
   /** Class word; '' for none. */

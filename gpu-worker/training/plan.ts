@@ -100,11 +100,11 @@ function checkCombination({ trace, noiseStrength, method }: TrainOptions, textTr
   if (textTrained && trace !== null)
     throw new KronaError(
       'TRACE_UNSUPPORTED',
-      'A trace holds encoded texts, which change when text encoders are trained; leave out one of the two.',
+      'A trace holds encoded texts, which change when text encoders are trained; omit one of the two.',
     );
   if (noiseStrength !== undefined && method === 'full')
     throw new KronaError(
       'NOISE_STRENGTH_UNSUPPORTED',
-      'Full fine-tuning changes weights that all noise levels of a batch share; leave out noise-strength, or train krona or lora.',
+      'Full fine-tuning changes weights that all noise levels of a batch share; omit noise-strength, or train krona or lora.',
     );
 }

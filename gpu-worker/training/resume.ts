@@ -32,7 +32,7 @@ export async function checkStart({ out, steps, resume, restart, trace }: TrainOp
     if (resume && !restart && (await exists(out)))
       throw new KronaError(
         'RUN_FINISHED',
-        `There is no unfinished run to resume: ${basename(out)} is finished. Leave out --resume to train it again, ` +
+        `There is no unfinished run to resume: ${basename(out)} is finished. Omit --resume to train it again, ` +
           'or give another --out.',
       );
     return;
@@ -40,7 +40,7 @@ export async function checkStart({ out, steps, resume, restart, trace }: TrainOp
   if (!resume)
     throw new KronaError(
       'RUN_UNFINISHED',
-      `${basename(statePath(out))} holds an unfinished run of ${step} steps. Continue it with --resume, give it up ` +
+      `${basename(statePath(out))} holds an unfinished run of ${step} steps. Continue it with --resume, discard it ` +
         'with --restart, or give another --out.',
     );
   if (step > steps)

@@ -66,7 +66,7 @@ export interface TrainOptions extends MethodOptions, Augmentation {
   readonly stateSeconds?: number;
   /** Resume the unfinished run beside `out`; without it, one there is an error. */
   readonly resume: boolean;
-  /** Start anew, and give up an unfinished run beside `out`. */
+  /** Start again, and discard an unfinished run beside `out`. */
   readonly restart?: boolean;
   /** File that records the run, for another implementation to follow; null: none. */
   readonly trace: string | null;

@@ -70,14 +70,7 @@ export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}
     await loop.run();
     await checkpoints.finish();
     if (trace && options.trace !== null) await trace.write(options.trace, traceSettings(plan));
-    return {
-      adapter: options.out,
-      parameters: plan.layout.length,
-      steps,
-      loss: losses,
-      secondsPerStep: seconds / Math.max(1, steps - first),
-      peakMemoryMiB: process.resourceUsage().maxRSS / 1024,
-    };
+    return resultOf(plan, losses, seconds / Math.max(1, steps - first));
   } catch (error) {
     if (hooks.signal?.aborted) await checkpoints.stopped();
     // The rate is not to blame for what a damaged file gives.
@@ -88,6 +81,21 @@ export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}
     await microBatches.release();
     await optimizer.release();
   }
+}
+
+function resultOf(
+  { options, layout }: TrainPlan,
+  loss: readonly number[],
+  secondsPerStep: number,
+): TrainResult {
+  return {
+    adapter: options.out,
+    parameters: layout.length,
+    steps: options.steps,
+    loss,
+    secondsPerStep,
+    peakMemoryMiB: process.resourceUsage().maxRSS / 1024,
+  };
 }
 
 function traceSettings({ options, method, learningRate, adamw, schedule }: TrainPlan): TraceSettings {

@@ -1,5 +1,5 @@
 /**
- * @file Trains an autoencoder alone, by autoencoder.json, on all drawings available: wider and sharper than one trained
+ * @file Trains only an autoencoder, by autoencoder.json, on all drawings available: wider and sharper than one trained
  * on the model's own concepts. Starts from an earlier one's weights, saves checkpoints, and resumes.
  */
 import { appendFile, readFile } from 'node:fs/promises';

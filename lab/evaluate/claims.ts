@@ -178,8 +178,8 @@ export function mirrored(results: readonly Result[]): Interval {
 /** Score after the second-last number of steps minus the score after the last. */
 export function enough(results: readonly Result[]): Interval {
   const differences = bySubject(results).map((own) => {
-    const [last, before] = [...own].sort((a, b) => b.steps - a.steps);
-    return scoreOf(before!) - scoreOf(last!);
+    const longest = [...own].sort((a, b) => b.steps - a.steps);
+    return scoreOf(at(longest, 1)) - scoreOf(at(longest, 0));
   });
   return meanInterval(differences);
 }

@@ -66,11 +66,11 @@ const range = ({ estimate, low, high }: Interval): string =>
 const table = (heads: readonly string[], rows: readonly (readonly string[])[]): string[] =>
   [heads, heads.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).concat('');
 
-const GRIDS: Readonly<Record<Grid, string>> = {
-  rates: 'Learning rates',
-  forms: "Krona's factors and LoRA's ranks",
-  steps: 'Steps, on simple subjects',
-};
+const GRIDS: readonly (readonly [Grid, title: string])[] = [
+  ['rates', 'Learning rates'],
+  ['forms', "Krona's factors and LoRA's ranks"],
+  ['steps', 'Steps, on simple subjects'],
+];
 
 /** Returns Markdown: methods, alignment by kind, differences, claims, then every setting of the grids. */
 export function comparisonTable(report: ComparisonReport): string {
@@ -147,8 +147,8 @@ const GRID_COLUMNS = [
 ];
 
 const gridTables = ({ grids }: ComparisonReport): string[] =>
-  (Object.keys(GRIDS) as Grid[]).flatMap((grid) => [
-    `${GRIDS[grid]}:`,
+  GRIDS.flatMap(([grid, title]) => [
+    `${title}:`,
     '',
     ...table(
       GRID_COLUMNS,

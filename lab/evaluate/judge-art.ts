@@ -3,6 +3,7 @@
  * the same concepts in other styles. Their packages have no code points, so concepts are found by Unicode's names.
  */
 import { readFile } from 'node:fs/promises';
+import { at } from '../../core/at.ts';
 import { artFile, openIconSet } from '../pretrain/icon-set.ts';
 import { renderSprite, type Sprite } from '../pretrain/sprites.ts';
 import { KronaError } from '../../core/errors.ts';
@@ -75,18 +76,18 @@ export async function openJudgeArt(): Promise<JudgeArt> {
       const manifest = JSON.parse(await readFile(artFile(judgePackage(set), 'package.json'), 'utf8')) as {
         version: string;
       };
-      return [set, { icons, names, version: manifest.version }] as const;
+      return { icons, names, version: manifest.version };
     }),
   );
-  const sets = new Map(opened);
+  const opening = (set: JudgeSet) => at(opened, JUDGE_SETS.indexOf(set));
   const svg = (set: JudgeSet, label: string): Buffer | undefined => {
-    const { icons, names } = sets.get(set)!;
+    const { icons, names } = opening(set);
     return icons.svg(names.get(plainName(label)) ?? '');
   };
   return {
     svg,
-    setsWith: (label) => JUDGE_SETS.filter((set) => sets.get(set)!.names.has(plainName(label))),
-    versions: JUDGE_SETS.map((set) => `${judgePackage(set)} ${sets.get(set)!.version}`),
+    setsWith: (label) => JUDGE_SETS.filter((set) => opening(set).names.has(plainName(label))),
+    versions: JUDGE_SETS.map((set) => `${judgePackage(set)} ${opening(set).version}`),
   };
 }
 

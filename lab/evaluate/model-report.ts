@@ -64,25 +64,23 @@ export function summariseModel(
   seen: readonly SeenPicture[],
   facts: Pick<ModelReport, 'model' | 'classifiers'>,
 ): ModelReport {
-  const groups = new Map<string, { kind: AskedKind; question: string; seen: SeenPicture[] }>();
-  for (const one of seen) {
-    const { kind } = at(asked, one.asked);
-    for (const question of Object.keys(one.answers)) {
-      const key = `${kind} ${question}`;
-      if (!groups.has(key)) groups.set(key, { kind, question, seen: [] });
-      groups.get(key)!.seen.push(one);
-    }
-  }
-  const figures = [...groups].map(([key, group]): ModelFigure => {
-    const share = (ones: readonly SeenPicture[]) =>
-      mean(ones.map(({ answers }) => (answers[group.question] ? 1 : 0)));
-    const of = (source: SeenPicture['source']) => group.seen.filter((one) => one.source === source);
-    const prompts = groupsOf(of('model'), (one) => one.asked);
+  const answers = seen.flatMap((one) =>
+    Object.entries(one.answers).map(([question, right]) => {
+      const { kind } = at(asked, one.asked);
+      return { key: `${kind} ${question}`, kind, question, right, one };
+    }),
+  );
+  const figures = groupsOf(answers, ({ key }) => key).map((group): ModelFigure => {
+    const { key, kind, question } = at(group, 0);
+    const share = (some: readonly { readonly right: boolean }[]) =>
+      mean(some.map(({ right }) => (right ? 1 : 0)));
+    const of = (source: SeenPicture['source']) => group.filter(({ one }) => one.source === source);
+    const prompts = groupsOf(of('model'), ({ one }) => one.asked);
     const real = share(of('real'));
     const goal = GOALS[key];
     return {
-      kind: group.kind,
-      question: group.question,
+      kind,
+      question,
       prompts: prompts.length,
       model: bootstrap(prompts, (sample) => share(sample.flat())),
       real,

@@ -1,4 +1,5 @@
 /** @file Means, spreads and intervals, and the verdict that an interval gives on a claim. */
+import { groupBy } from '../../core/group.ts';
 import { at } from '../../core/at.ts';
 import { KeyedRandom } from '../../core/random.ts';
 
@@ -119,8 +120,6 @@ export function cosine(a: Float32Array, b: Float32Array): number {
 }
 
 /** Groups values by key, in the order in which the keys first appear. */
-export function groupsOf<T>(values: readonly T[], key: (value: T) => unknown): T[][] {
-  const groups = new Map<unknown, T[]>();
-  for (const value of values) groups.set(key(value), [...(groups.get(key(value)) ?? []), value]);
-  return [...groups.values()];
-}
+export const groupsOf = <T>(values: readonly T[], key: (value: T) => unknown): T[][] => [
+  ...groupBy(values, key).values(),
+];

@@ -127,7 +127,7 @@ function soften(image: Float32Array): void {
   for (let c = 0; c < 3; c++) for (let x = 0; x < SIDE; x++) along(c * SIDE * SIDE + x, SIDE);
 }
 
-/** Whether a drawing is kept for measuring: about one in four, by its name alone. */
+/** Whether a drawing is kept for measuring: about one in four, decided by its name. */
 export const keptForMeasuring = (name: string): boolean => hashName(`measure ${name}`) % 4 === 0;
 
 /** The untrained parameters, for tests of the graph. */

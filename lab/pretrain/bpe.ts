@@ -4,6 +4,7 @@
  *
  * Format: the tokenizer of https://github.com/openai/CLIP; byte-pair merges: Sennrich et al. 2016, arXiv:1508.07909.
  */
+import { at } from '../../core/at.ts';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KronaError } from '../../core/errors.ts';
@@ -48,7 +49,7 @@ export function trainVocabulary(counts: ReadonlyMap<string, number>, size: numbe
     const best = mostFrequentPair(words);
     if (best === undefined) break;
     merges.push(best);
-    const [left, right] = best.split(' ') as [string, string];
+    const [left = '', right = ''] = best.split(' ');
     // Different merges can spell the same token; it keeps its one id.
     if (!known.has(left + right)) tokens.push(left + right);
     known.add(left + right);
@@ -62,28 +63,26 @@ function mostFrequentPair(words: readonly { parts: string[]; count: number }[]):
   const pairs = new Map<string, number>();
   for (const { parts, count } of words) {
     for (let index = 1; index < parts.length; index++) {
-      const pair = `${parts[index - 1]!} ${parts[index]!}`;
+      const pair = `${at(parts, index - 1)} ${at(parts, index)}`;
       pairs.set(pair, (pairs.get(pair) ?? 0) + count);
     }
   }
-  let best: string | undefined;
-  let most = 0;
+  let [best, most] = ['', 0];
   for (const [pair, count] of pairs) {
-    if (count > most || (count === most && pair < best!)) [best, most] = [pair, count];
+    if (count > most || (count === most && pair < best)) [best, most] = [pair, count];
   }
-  return best;
+  return most > 0 ? best : undefined;
 }
 
 function mergePair(parts: string[], left: string, right: string): string[] {
-  const at = parts.indexOf(left);
-  if (at < 0 || !parts.includes(right)) return parts;
+  if (!parts.includes(left) || !parts.includes(right)) return parts;
   const merged: string[] = [];
   for (let index = 0; index < parts.length; index++) {
     if (parts[index] === left && parts[index + 1] === right) {
       merged.push(left + right);
       index++;
     } else {
-      merged.push(parts[index]!);
+      merged.push(at(parts, index));
     }
   }
   return merged;
@@ -136,9 +135,9 @@ export async function trainModelVocabulary(data: PretrainData): Promise<Vocabula
   }
   for (const word of memberWords.split(' ')) add(word, 100);
   for (const line of (await readFile(emojiWords, 'utf8')).trim().split('\n')) {
-    const [, label, tags] = line.split('\t');
-    add(label!, 20);
-    add(tags!, 1);
+    const [, label = '', tags = ''] = line.split('\t');
+    add(label, 20);
+    add(tags, 1);
   }
   return trainVocabulary(counts, data.tokenizer.vocabularySize);
 }

@@ -100,7 +100,7 @@ export const trainingSchema: v.GenericSchema<unknown, TrainingSettings> = v.stri
   diffusion: v.strictObject(stage),
 });
 
-/** The training of an autoencoder alone: lab/autoencoder. */
+/** The training of only an autoencoder: lab/autoencoder. */
 export interface AutoencoderConfig {
   /** Its config.json in diffusers' format. */
   readonly vae: Readonly<Record<string, unknown>>;

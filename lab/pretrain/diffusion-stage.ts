@@ -1,14 +1,15 @@
 /** @file Trains the UNet and both text encoders together to remove noise from the latents of captioned pictures. */
-import { noiseSchedule } from '../../gpu-worker/training/noise-schedule.ts';
+import { at } from '../../core/at.ts';
+import { noiseSchedule, type NoiseSchedule } from '../../gpu-worker/training/noise-schedule.ts';
+import type { Feeds } from '../../gpu-worker/graph/runtime.ts';
 import * as op from '../../gpu-worker/graph/ops.ts';
 import { addNoise, denoisingLoss, noisyBatch } from '../../gpu-worker/training/loss.ts';
 import { clipText, endPositions } from '../../gpu-worker/models/clip-text.ts';
 import type { ClipTextConfig } from '../../gpu-worker/models/model-configs.ts';
-import { under, type Parameters } from '../../gpu-worker/models/parameters.ts';
+import { under } from '../../gpu-worker/models/parameters.ts';
 import type { ClipTokenizer } from '../../gpu-worker/models/tokenizer.ts';
 import { unet } from '../../gpu-worker/models/unet.ts';
 import { vaeScale } from '../../gpu-worker/models/vae.ts';
-import type { Tensor } from '../../gpu-worker/graph/tensor.ts';
 import { KeyedRandom } from '../../core/random.ts';
 import type { StartingValues } from './earlier-model.ts';
 import { initialise } from './initialise.ts';
@@ -16,8 +17,12 @@ import type { LatentCache } from './latent-cache.ts';
 import type { PretrainConfig } from './pretrain-config.ts';
 import type { Stage } from './stage.ts';
 
-/** Names of the parts: prefixes of parameter names, and folders of the model. */
-const TEXT_PARTS = ['text_encoder', 'text_encoder_2'] as const;
+/** A text encoder. Its name is the prefix of its parameters and inputs, and its folder in the model. */
+interface TextPart {
+  readonly name: 'text_encoder' | 'text_encoder_2';
+  readonly config: ClipTextConfig;
+  readonly tokenizer: ClipTokenizer;
+}
 
 export function diffusionStage(
   config: PretrainConfig,
@@ -27,69 +32,96 @@ export function diffusionStage(
   start: StartingValues,
 ): Stage {
   const { seed, diffusion: settings } = config.training;
-  const { batch } = settings;
-  const channels = config.vae.latent_channels;
-  const side = config.data.size / vaeScale(config.vae);
-  const each = channels * side * side;
-  const length = config.data.tokenizer.maxLength;
   const schedule = noiseSchedule(config.raw.scheduler);
-
-  const noisy = noisyBatch(batch, channels, side, side);
-  const timesteps = op.input('timesteps', [batch]);
-  const ids = TEXT_PARTS.map((part) => op.input(`${part}.ids`, [batch, length], 'int64'));
-  const ends = TEXT_PARTS.map((part) => op.input(`${part}.end`, [batch, length]));
-  const sizes = [config.data.size, config.data.size, 0, 0, config.data.size, config.data.size];
-  const timeIds = op.broadcast(op.constant(new Float32Array(sizes), [1, 6]), [batch, 6]);
-
+  const parts = [
+    { name: 'text_encoder', config: text[0], tokenizer: tokenizers[0] },
+    { name: 'text_encoder_2', config: text[1], tokenizer: tokenizers[1] },
+  ] as const satisfies readonly TextPart[];
   return {
     name: 'diffusion',
     settings,
-    loss(p: Parameters): Tensor {
-      const states = TEXT_PARTS.map((part, i) => clipText(text[i]!, under(`${part}.`, p), ids[i]!, ends[i]!));
-      const prediction = unet(config.unet, under('unet.', p), {
-        latents: addNoise(noisy),
-        timesteps,
-        encoderHiddenStates: op.concat(
-          states.map(({ penultimate }) => penultimate),
-          2,
-        ),
-        textEmbeds: states[1]!.pooled!,
-        timeIds,
-      });
-      return denoisingLoss(noisy, prediction, schedule.prediction);
-    },
+    loss: lossOf(config, parts, schedule),
     initial: (layout) => start(layout, initialise(layout, seed + 3, true), ''),
     async batch(step) {
       const random = new KeyedRandom(seed, 'diffusion batch', step);
-      const chosen = Array.from({ length: batch }, () => random.integer(cache.captions.length));
-      const clean = new Float32Array(batch * each);
-      chosen.forEach((picture, row) => {
-        for (let i = 0; i < each; i++)
-          clean[row * each + i] = cache.latents[picture * each + i]! * cache.scalingFactor;
-      });
+      const chosen = Array.from({ length: settings.batch }, () => random.integer(cache.captions.length));
       // One timestep from each of `batch` equal intervals: the same mean loss with less variance.
-      const at = chosen.map((_, row) => Math.floor(((row + random.uniform()) / batch) * schedule.timesteps));
-      const tokens = tokenizers.map((tokenizer) =>
-        chosen.map((picture) => tokenizer.encode(cache.captions[picture]!)),
+      const timesteps = Float32Array.from(chosen, (_, row) =>
+        Math.floor(((row + random.uniform()) / settings.batch) * schedule.timesteps),
       );
+      const clean = scaledLatents(cache, chosen);
+      const captions = chosen.map((picture) => at(cache.captions, picture));
       return {
         clean_latents: clean,
-        noise: random.normals(batch * each),
-        ...schedule.coefficients(at),
-        timesteps: Float32Array.from(at),
-        ...Object.fromEntries(
-          TEXT_PARTS.map((part, i) => [
-            `${part}.ids`,
-            BigInt64Array.from(
-              tokens[i]!.flatMap((row) => [...row]),
-              BigInt,
-            ),
-          ]),
-        ),
-        ...Object.fromEntries(
-          TEXT_PARTS.map((part, i) => [`${part}.end`, endPositions(text[i]!, tokens[i]!)]),
-        ),
+        noise: random.normals(clean.length),
+        ...schedule.coefficients(timesteps),
+        timesteps,
+        ...textFeeds(parts[0], captions),
+        ...textFeeds(parts[1], captions),
       };
     },
+  };
+}
+
+/** The denoising loss as a function of the parameters, over the inputs that `batch` feeds. */
+function lossOf(
+  config: PretrainConfig,
+  [first, second]: readonly [TextPart, TextPart],
+  schedule: NoiseSchedule,
+): Stage['loss'] {
+  const { batch } = config.training.diffusion;
+  const { size, tokenizer } = config.data;
+  const side = size / vaeScale(config.vae);
+  const noisy = noisyBatch(batch, config.vae.latent_channels, side, side);
+  const timesteps = op.input('timesteps', [batch]);
+  const timeIds = op.broadcast(op.constant(Float32Array.of(size, size, 0, 0, size, size), [1, 6]), [
+    batch,
+    6,
+  ]);
+  const inputs = ({ name }: TextPart) =>
+    [
+      op.input(`${name}.ids`, [batch, tokenizer.maxLength], 'int64'),
+      op.input(`${name}.end`, [batch, tokenizer.maxLength]),
+    ] as const;
+  const [firstInputs, secondInputs] = [inputs(first), inputs(second)];
+  return (p) => {
+    const states = clipText(first.config, under(`${first.name}.`, p), ...firstInputs);
+    const pooling = clipText(second.config, under(`${second.name}.`, p), ...secondInputs);
+    const prediction = unet(config.unet, under('unet.', p), {
+      latents: addNoise(noisy),
+      timesteps,
+      encoderHiddenStates: op.concat([states.penultimate, pooling.penultimate], 2),
+      ...(pooling.pooled && { textEmbeds: pooling.pooled }),
+      timeIds,
+    });
+    return denoisingLoss(noisy, prediction, schedule.prediction);
+  };
+}
+
+/** Latents of the chosen pictures [chosen,C,h,w], scaled to a standard deviation of 1. */
+function scaledLatents(
+  { latents, captions, scalingFactor }: LatentCache,
+  chosen: readonly number[],
+): Float32Array {
+  const each = latents.length / captions.length;
+  const scaled = new Float32Array(chosen.length * each);
+  chosen.forEach((picture, row) => {
+    const own = latents.subarray(picture * each, (picture + 1) * each);
+    scaled.set(
+      own.map((value) => value * scalingFactor),
+      row * each,
+    );
+  });
+  return scaled;
+}
+
+function textFeeds({ name, config, tokenizer }: TextPart, captions: readonly string[]): Feeds {
+  const tokens = captions.map((caption) => tokenizer.encode(caption));
+  return {
+    [`${name}.ids`]: BigInt64Array.from(
+      tokens.flatMap((row) => [...row]),
+      BigInt,
+    ),
+    [`${name}.end`]: endPositions(config, tokens),
   };
 }

@@ -3,6 +3,7 @@
  * requested concept and style, and how close is it to a mere copy? It uses plain pixel distances, so real drawings,
  * judged the same way, give the ceiling.
  */
+import { at } from '../../core/at.ts';
 import { judgePrompt } from './captions.ts';
 import { compositePicture, type PlacedSprite } from './composite.ts';
 import type { PretrainData } from './concepts.ts';
@@ -58,18 +59,18 @@ export function trainedPrompts(data: PretrainData, count: number): JudgePrompt[]
 function fixedPrompts(data: PretrainData, count: number, heldOut: boolean): JudgePrompt[] {
   const order = (name: (index: number) => string) => (a: number, b: number) =>
     hashName(`judge ${name(a)}`) - hashName(`judge ${name(b)}`);
-  const concepts = [...data.concepts.keys()].sort(order((index) => data.concepts[index]!.hex));
+  const concepts = [...data.concepts.keys()].sort(order((index) => at(data.concepts, index).hex));
   const rounds: JudgePrompt[][] = [];
   for (const [place, concept] of concepts.entries()) {
-    const named = data.concepts[concept]!;
+    const named = at(data.concepts, concept);
     const backgrounds = [...data.backgrounds.keys()]
-      .filter((index) => isHeldOut(data, named, data.backgrounds[index]!) === heldOut)
-      .sort(order((index) => `${named.hex}|${data.backgrounds[index]!.name}`));
+      .filter((index) => isHeldOut(data, named, at(data.backgrounds, index)) === heldOut)
+      .sort(order((index) => `${named.hex}|${at(data.backgrounds, index).name}`));
     for (let turn = 0; turn < data.styles.length; turn++) {
-      for (const [at, background] of backgrounds.entries()) {
-        const style = (place + at + turn) % data.styles.length;
-        const prompt = judgePrompt(named, data.styles[style]!, data.backgrounds[background]!);
-        (rounds[turn * backgrounds.length + at] ??= []).push({ prompt, concept, style, background });
+      for (const [n, background] of backgrounds.entries()) {
+        const style = (place + n + turn) % data.styles.length;
+        const prompt = judgePrompt(named, at(data.styles, style), at(data.backgrounds, background));
+        (rounds[turn * backgrounds.length + n] ??= []).push({ prompt, concept, style, background });
       }
     }
   }
@@ -131,17 +132,17 @@ export class Judge {
   /** The style with the nearest drawing of a concept, as an index. @param asked as above */
   styleOf(image: Float32Array, asked: number, concept: number): number {
     const picture = shrink(image, this.#data.size);
-    const { rgb } = this.#data.backgrounds[asked]!;
+    const { rgb } = at(this.#data.backgrounds, asked);
     const own = this.#prototypes.filter((prototype) => prototype.concept === concept);
-    return own[nearest(own.map((prototype) => prototypeDistance(picture, prototype, rgb)))]!.style;
+    return at(own, nearest(own.map((prototype) => prototypeDistance(picture, prototype, rgb)))).style;
   }
 
   #compare(image: Float32Array, asked: number): { ranked: number[]; closest: Prototype } {
     const { size, backgrounds, concepts } = this.#data;
     const picture = shrink(image, size);
-    const { rgb } = backgrounds[asked]!;
+    const { rgb } = at(backgrounds, asked);
     const best = new Float64Array(concepts.length).fill(Infinity);
-    let closest = this.#prototypes[0]!;
+    let closest = at(this.#prototypes, 0);
     let distance = Infinity;
     for (const prototype of this.#prototypes) {
       const apart = prototypeDistance(picture, prototype, rgb);
@@ -153,7 +154,7 @@ export class Judge {
 
   /** Judges one picture per prompt. */
   report(prompts: readonly JudgePrompt[], images: readonly Float32Array[]): Report {
-    const judgements = prompts.map((prompt, index) => this.judge(images[index]!, prompt.background));
+    const judgements = prompts.map((prompt, index) => this.judge(at(images, index), prompt.background));
     return summarise(prompts, judgements);
   }
 }
@@ -161,7 +162,7 @@ export class Judge {
 /** The shares over all prompts of single judgements. */
 export function summarise(prompts: readonly JudgePrompt[], judgements: readonly Judgement[]): Report {
   const share = (right: (judgement: Judgement, prompt: JudgePrompt) => boolean) =>
-    judgements.filter((judgement, index) => right(judgement, prompts[index]!)).length / prompts.length;
+    judgements.filter((judgement, index) => right(judgement, at(prompts, index))).length / prompts.length;
   const distances = judgements.map((judgement) => judgement.copyDistance).sort((a, b) => a - b);
   return {
     prompts: prompts.length,
@@ -260,10 +261,10 @@ function shrink(image: Float32Array, size: number, side = smallSide): Float32Arr
 
 function prototypeDistance(picture: Float32Array, prototype: Prototype, rgb: readonly number[]): number {
   let sum = 0;
-  for (let c = 0; c < 3; c++) {
+  for (const [c, background] of rgb.entries()) {
     for (let pixel = 0; pixel < smallArea; pixel++) {
-      const at = c * smallArea + pixel;
-      sum += (prototype.colour[at]! + prototype.clear[pixel]! * rgb[c]! - picture[at]!) ** 2;
+      const place = c * smallArea + pixel;
+      sum += (prototype.colour[place]! + prototype.clear[pixel]! * background - picture[place]!) ** 2;
     }
   }
   return sum;
@@ -279,13 +280,13 @@ function borderColour(image: Float32Array, size: number): [number, number, numbe
       values.push(image[channel * size * size + pixel]!);
     }
     values.sort((a, b) => a - b);
-    return (values[values.length >> 1]! + 1) * 127.5;
+    return (at(values, values.length >> 1) + 1) * 127.5;
   };
   return [median(0), median(1), median(2)];
 }
 
 function squaredDistance(a: readonly number[], b: readonly number[]): number {
-  return a.reduce((sum, value, index) => sum + (value - b[index]!) ** 2, 0);
+  return a.reduce((sum, value, index) => sum + (value - at(b, index)) ** 2, 0);
 }
 
 function nearest(distances: readonly number[]): number {

@@ -23,26 +23,39 @@ export interface ModelCardFacts {
 
 /** README.md for a model folder, with front matter for model hubs. */
 export function writeModelCard(facts: ModelCardFacts): string {
-  const { name, data, versions, parameters, training, heldOut } = facts;
-  const { size } = data;
-  const percent = (share: number) => `${(share * 100).toFixed(1)}%`;
-  const total = Object.values(parameters).reduce((sum, count) => sum + count, 0);
-  const styles = data.styles.map(({ word, set }) => `${word} (${ART_NOTICES[set].title})`);
-  const { steps, guidance } = JUDGED_SAMPLING;
-  const background =
-    data.backgrounds.find(({ name: colour }) => colour === 'blue') ?? at(data.backgrounds, 0);
-  const begun =
-    training[0]?.stages === null ? 'Started from the weights of another model' : 'Trained from scratch';
-  return `---
+  const { data, versions, parameters, training, heldOut } = facts;
+  const sections = [
+    FRONT_MATTER,
+    introduction(facts),
+    knowledge(data),
+    parameterTable(parameters),
+    trainingRuns(training),
+    measurement(data, heldOut),
+    LIMITS,
+    art(versions),
+  ];
+  return `${sections.join('\n\n')}\n`;
+}
+
+const FRONT_MATTER = `---
 license: other
 license_name: see-model-licenses
 license_link: MODEL_LICENSES.md
 library_name: diffusers
 pipeline_tag: text-to-image
 tags: [emoji, text-to-image, stable-diffusion-xl-architecture]
----
+---`;
 
-# ${name}
+const LIMITS = `## Limits
+
+It draws only emoji-like pictures of the concepts above: no photographs, no text, no scenes. Its training data has no
+picture of a real person.`;
+
+function introduction({ name, data }: ModelCardFacts): string {
+  const { size, styles, concepts, backgrounds } = data;
+  const { steps, guidance } = JUDGED_SAMPLING;
+  const background = backgrounds.find((one) => one.name === 'blue') ?? at(backgrounds, 0);
+  return `# ${name}
 
 A small text-to-image model of the SDXL architecture (two text encoders, UNet with size conditioning, autoencoder with
 factor 8) that draws emoji of ${size}×${size} pixels. \`krona pretrain\` made it. Train a small adapter on it to draw your own
@@ -51,57 +64,71 @@ subject.
 \`\`\`python
 from diffusers import StableDiffusionXLPipeline
 pipe = StableDiffusionXLPipeline.from_pretrained("${name}")
-prompt = "a ${at(data.styles, 0).word} ${at(data.concepts, 0).word} on a ${background.name} background"
+prompt = "a ${at(styles, 0).word} ${at(concepts, 0).word} on a ${background.name} background"
 size = {"height": ${size}, "width": ${size}, "original_size": (${size}, ${size}), "target_size": (${size}, ${size})}
 pipe(prompt, num_inference_steps=${steps}, guidance_scale=${guidance}, **size).images[0].save("emoji.png")
-\`\`\`
+\`\`\``;
+}
 
-## What it knows
+function knowledge(data: PretrainData): string {
+  const { styles, backgrounds, concepts, tokenizer } = data;
+  return `## What it knows
 
-- Styles: ${styles.join(', ')}.
-- Backgrounds: ${data.backgrounds.map(({ name: colour }) => colour).join(', ')}.
-- ${data.concepts.length} concepts: ${data.concepts.map(({ word }) => word).join(', ')}.
-- Prompts look like ${examplePrompts(data)}; it was trained on prompts of up to ${data.tokenizer.maxLength - 2} tokens. Words outside its vocabulary give undefined results.
+- Styles: ${styles.map(({ word, set }) => `${word} (${ART_NOTICES[set].title})`).join(', ')}.
+- Backgrounds: ${backgrounds.map(({ name }) => name).join(', ')}.
+- ${concepts.length} concepts: ${concepts.map(({ word }) => word).join(', ')}.
+- Prompts look like ${examplePrompts(data)}; it was trained on prompts of up to ${tokenizer.maxLength - 2} tokens. Words outside its vocabulary give undefined results.`;
+}
 
-## Made of
+function parameterTable(parameters: ModelCardFacts['parameters']): string {
+  const total = Object.values(parameters).reduce((sum, count) => sum + count, 0);
+  const rows = Object.entries({ ...parameters, all: total }).map(
+    ([component, count]) => `| ${component} | ${count.toLocaleString('en-US')} |`,
+  );
+  return `## Made of
 
 | component | parameters |
 |---|---|
-${Object.entries(parameters)
-  .map(([component, count]) => `| ${component} | ${count.toLocaleString('en-US')} |\n`)
-  .join('')}| all | ${total.toLocaleString('en-US')} |
+${rows.join('\n')}`;
+}
 
-## Training
+function trainingRuns(runs: ModelCardFacts['training']): string {
+  const start =
+    runs[0]?.stages === null ? 'Started from the weights of another model' : 'Trained from scratch';
+  const later = runs.length > 1 ? '; each later run started from the weights of the one before' : '';
+  return `## Training
 
-${begun}${training.length > 1 ? '; each later run started from the weights of the one before' : ''}. Hours count
+${start}${later}. Hours count
 training steps only. training.json has the same in machine-readable form.
 
-${describeTraining(training)}
-## Measured
+${describeTraining(runs).trimEnd()}`;
+}
+
+function measurement({ styles, concepts, backgrounds }: PretrainData, heldOut: Report): string {
+  const { steps, guidance } = JUDGED_SAMPLING;
+  const { prompts, ...shares } = heldOut;
+  const [background, top1, top5, style] = [shares.background, shares.top1, shares.top5, shares.style].map(
+    (share) => `${(share * 100).toFixed(1)}%`,
+  );
+  return `## Measured
 
 ${steps} steps, guidance ${guidance}.
 
 | prompts | number | correct background | nearest concept | among 5 nearest | style |
 |---|---|---|---|---|---|
-| held-out pair of concept and background | ${heldOut.prompts} | ${percent(heldOut.background)} | ${percent(heldOut.top1)} | ${percent(heldOut.top5)} | ${percent(heldOut.style)} |
+| held-out pair of concept and background | ${prompts} | ${background} | ${top1} | ${top5} | ${style} |
 
 These are the prompts of held-out.png, judged leniently at the end of the run. A concept is correct when the nearest of
-all training drawings (${data.styles.length} styles of ${data.concepts.length} concepts), at 16×16 pixels on the requested colour, shows it; this doesn't test whether
-people recognise it. The background is the nearest of ${data.backgrounds.length} colours to the median of the border.
+all training drawings (${styles.length} styles of ${concepts.length} concepts), at 16×16 pixels on the requested colour, shows it; this doesn't test whether
+people recognise it. The background is the nearest of ${backgrounds.length} colours to the median of the border.
 Pairs, positions, numbers and colours aren't tested. \`krona evaluate model --card\` judges all of these with classifiers
-trained on other drawings, and writes its table here.
+trained on other drawings, and writes its table here.`;
+}
 
-## Limits
-
-It draws only emoji-like pictures of the concepts above: no photographs, no text, no scenes. Its training data has no
-picture of a real person.
-
-## Art and licences
+const art = (versions: readonly ArtVersion[]): string => `## Art and licences
 
 Trained on ${versions.map(({ package: packageName, version }) => `${packageName} ${version}`).join(', ')}; notices and licences are in
-MODEL_LICENSES.md.
-`;
-}
+MODEL_LICENSES.md.`;
 
 /** An example of each trained kind. */
 function examplePrompts({ styles, concepts, placement }: PretrainData): string {

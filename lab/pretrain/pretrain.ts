@@ -27,7 +27,7 @@ import { checkOut, publishModel, type Publication } from './publish-model.ts';
 import { loadSprites, type SpriteSheet } from './sprites.ts';
 import { runStage, type StageOptions } from './stage.ts';
 import { recordProgress, writeStatusPage, type LoggedProgress } from './status-page.ts';
-import { readTrainingHistory, runRecord } from './training-history.ts';
+import { readTrainingHistory, recordedStages, type TrainingRun } from './training-history.ts';
 
 export interface PretrainOptions {
   readonly config: string;
@@ -78,15 +78,7 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
   // 1. drawings and words
   const sheet = await loadSprites(config.data, join(folder, 'sprites'));
   await claimRun(folder, config, sheet.versions, { from, autoencoder: given });
-  const vocabulary = await trainModelVocabulary(config.data);
-  const { maxLength } = config.data.tokenizer;
-  await writeTokenizers(folder, vocabulary, maxLength);
-  const sizes = vocabularySizes(vocabulary, maxLength);
-  const text = config.textEncoders({ size: sizes.vocab_size, end: sizes.eos_token_id });
-  const tokenizers = [
-    await loadTokenizer(join(folder, 'tokenizer')),
-    await loadTokenizer(join(folder, 'tokenizer_2')),
-  ] as const;
+  const { vocabulary, text, tokenizers } = await words(config, folder);
 
   // 2. the autoencoder
   const start = from === undefined ? fromScratch : await fromModel(from, vocabulary.vocab);
@@ -96,31 +88,10 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
   const cache = await cacheLatents(config, sheet, vae, folder, reporter('latents', options));
 
   // 4. the UNet and its text encoders
-  const forward = forwards(config, text);
-  const publish = async (
-    trained: ReadonlyMap<string, Float32Array>,
-    judged: Pick<Publication, 'prompts' | 'onDrawn'>,
-  ): Promise<void> => {
-    const { autoencoder: first, diffusion: second } = config.training;
-    const run = await runRecord(folder, { autoencoder: first, diffusion: second });
-    const evaluation = await publishModel(out, {
-      model: {
-        config,
-        vocabulary,
-        scalingFactor: cache.scalingFactor,
-        parts: partsOf(trained, vae),
-        forward,
-      },
-      sheet,
-      training: [...earlier, run],
-      ...judged,
-    });
-    const step = at(run.stages!, -1).steps;
-    const path = join(folder, `sheet-${String(step).padStart(6, '0')}.png`);
-    await writeFile(path, evaluation.sheet);
-    await writeStatusPage(folder);
-    options.onSamples?.(path, evaluation);
-  };
+  const { scalingFactor } = cache;
+  const model = { config, vocabulary, scalingFactor, forward: forwards(config, text) };
+  const publish = (trained: ReadonlyMap<string, Float32Array>, judged: Judged): Promise<void> =>
+    publishRun(options, earlier, { model: { ...model, parts: partsOf(trained, vae) }, sheet, ...judged });
   const diffusion = diffusionStage(config, cache, text, tokenizers, start);
   const trained = await runStage(
     { ...diffusion, saved: (parameters) => publish(parameters, { prompts: SAMPLED }) },
@@ -129,6 +100,37 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
 
   // 5. the model, also when an earlier call stopped after training but before writing it
   await publish(trained, { prompts: JUDGED, onDrawn: reporter('judging', options) });
+}
+
+/** The vocabulary, written to the folder for both text encoders, and what they need of it. */
+async function words(config: PretrainConfig, folder: string) {
+  const { maxLength } = config.data.tokenizer;
+  const vocabulary = await trainModelVocabulary(config.data);
+  await writeTokenizers(folder, vocabulary, maxLength);
+  const sizes = vocabularySizes(vocabulary, maxLength);
+  const tokenizers = [
+    await loadTokenizer(join(folder, 'tokenizer')),
+    await loadTokenizer(join(folder, 'tokenizer_2')),
+  ] as const;
+  const text = config.textEncoders({ size: sizes.vocab_size, end: sizes.eos_token_id });
+  return { vocabulary, text, tokenizers };
+}
+
+type Judged = Pick<Publication, 'prompts' | 'onDrawn'>;
+
+/** Publishes the model of this run and keeps the judged sheet in the run's folder. */
+async function publishRun(
+  { folder, out, onSamples }: PretrainOptions,
+  earlier: readonly TrainingRun[],
+  { model, ...publication }: Omit<Publication, 'training'>,
+): Promise<void> {
+  const { autoencoder, diffusion } = model.config.training;
+  const stages = await recordedStages(folder, { autoencoder, diffusion });
+  const evaluation = await publishModel(out, { model, training: [...earlier, { stages }], ...publication });
+  const path = join(folder, `sheet-${String(at(stages, -1).steps).padStart(6, '0')}.png`);
+  await writeFile(path, evaluation.sheet);
+  await writeStatusPage(folder);
+  onSamples?.(path, evaluation);
 }
 
 async function ownAutoencoder(

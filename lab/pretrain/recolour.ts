@@ -2,6 +2,7 @@
  * @file Recolours drawings by shifting their dominant hue: "a blue fox" is made from an orange one. Only drawings with
  * one dominant hue are recoloured; grey, white, black and other hues stay.
  */
+import { at } from '../../core/at.ts';
 import { levelSides, type Sprite } from './sprites.ts';
 
 export interface Hue {
@@ -30,7 +31,7 @@ const ENOUGH = { coloured: 0.4, strongest: 0.65 };
 
 /** The dominant hue of a drawing in degrees, or null without one. */
 export function dominantHue(sprite: Sprite): number | null {
-  const pixels = sprite.levels.at(-1)!;
+  const pixels = at(sprite.levels, -1);
   const weights = new Float64Array(360);
   let [visible, coloured] = [0, 0];
   for (let at = 0; at < pixels.length; at += 4) {
@@ -65,10 +66,11 @@ export function recoloured(sprite: Sprite, dominant: number, to: Hue): Sprite {
   const turn = to.degrees - dominant;
   const levels = sprite.levels.map((pixels, level) => {
     const turned = pixels.slice();
-    for (let at = 0; at < levelSides[level]! ** 2 * 4; at += 4) {
-      const { hue, saturation, value } = hsv(pixels, at);
+    const bytes = at(levelSides, level) ** 2 * 4;
+    for (let place = 0; place < bytes; place += 4) {
+      const { hue, saturation, value } = hsv(pixels, place);
       if (saturation > 0.08 && circleDistance(hue, dominant) <= 1.25 * NEAR)
-        writeHsv(turned, at, (hue + turn + 720) % 360, saturation, value);
+        writeHsv(turned, place, (hue + turn + 720) % 360, saturation, value);
     }
     return turned;
   });

@@ -3,6 +3,7 @@
  * A sprite is square premultiplied RGBA; its drawing is trimmed and centred with a thin transparent margin. Halved
  * copies serve small scales.
  */
+import { at } from '../../core/at.ts';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
@@ -109,7 +110,7 @@ export function viewSprites(
         offset += bytes;
         return level;
       });
-      return { levels, extent: extents[index]! };
+      return { levels, extent: at(extents, index) };
     }),
   );
 }
@@ -130,7 +131,7 @@ async function renderAll(data: PretrainData, pixels: SharedArrayBuffer): Promise
   let offset = 0;
   for (const concept of data.concepts) {
     for (const [styleIndex, style] of data.styles.entries()) {
-      const source = await sources[styleIndex]!(concept.hex);
+      const source = await at(sources, styleIndex)(concept.hex);
       if (!source) {
         const name = `"${concept.word}" (${concept.hex})`;
         throw new KronaError(
@@ -175,8 +176,8 @@ export async function renderSprite(
     }
   }
   const levels: Uint8Array[] = [largest];
-  for (let side = spriteSide / 2; side >= levelSides.at(-1)!; side /= 2)
-    levels.push(halve(levels.at(-1)!, side));
+  for (let side = spriteSide / 2; side >= at(levelSides, -1); side /= 2)
+    levels.push(halve(at(levels, -1), side));
   const longer = Math.max(width, height);
   return { levels, extent: [width / longer, height / longer] };
 }

@@ -48,17 +48,17 @@ export const trainingHistoryText = (runs: readonly TrainingRun[]): string =>
   `${JSON.stringify({ runs }, null, 2)}\n`;
 
 /** The saved stages of a run's folder, in the given order. */
-export async function runRecord(
+export async function recordedStages(
   folder: string,
   stages: Readonly<Record<string, StageSettings>>,
-): Promise<TrainingRun> {
+): Promise<readonly TrainedStage[]> {
   const records = Object.entries(stages).map(async ([name, { batch, lr }]): Promise<TrainedStage[]> => {
     const record = await readStageRecord(folder, name);
     if (!record) return [];
     const { steps, ...rest } = record;
     return [{ name, samples: steps * batch, steps, batch, learningRate: lr, ...rest }];
   });
-  return { stages: (await Promise.all(records)).flat() };
+  return (await Promise.all(records)).flat();
 }
 
 const TITLES: Readonly<Record<string, string>> = { diffusion: 'UNet and text encoders' };

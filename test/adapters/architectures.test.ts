@@ -72,7 +72,7 @@ describe.each(['sd15', 'sd21', 'sdxl', 'refiner'] as const)('%s', (name) => {
   });
 });
 
-describe('what a file says of its base', () => {
+describe('the base that a file names', () => {
   const info = (predictionType: string): AdapterInfo => ({
     baseModel: 'tiny',
     baseHash: 'abc',
@@ -104,7 +104,7 @@ describe('what a file says of its base', () => {
     ['sd21', 'v_prediction', 'sd_v2_v', 'True', 'stable-diffusion-v2-768-v/lora', 'v'],
     ['sdxl', 'v_prediction', 'sdxl_base_v1-0', 'False', 'stable-diffusion-xl-v1-base/lora', 'v'],
   ] as const)(
-    'is the word of sd-scripts: %s %s',
+    'uses the names of sd-scripts: %s %s',
     async (name, predictionType, version, v2, architecture, said) => {
       const { metadata } = (await openAdapter(await written(name, predictionType))).file;
       expect(Object.fromEntries(metadata)).toMatchObject({
@@ -116,7 +116,7 @@ describe('what a file says of its base', () => {
     },
   );
 
-  it('is refused where it is another architecture, though all shapes agree', async () => {
+  it('is refused when it is another architecture, even if all shapes fit', async () => {
     const base = adapterBase(await openTiny('sd15', 'folder'));
     const own = await written('sd15', 'epsilon');
     expect((await readAdapter(own, base)).notes).toEqual([]);
@@ -136,7 +136,7 @@ describe('what a file says of its base', () => {
     expect((await readAdapter(silent, other)).layers.size).toBeGreaterThan(0);
   });
 
-  it('is told where it predicts otherwise, and read all the same', async () => {
+  it('causes a warning about another prediction type, and the file is read', async () => {
     const model = await openTiny('sd21', 'folder');
     expect((await readAdapter(await written('sd21', 'v_prediction'), adapterBase(model))).notes).toEqual([]);
     const { notes, layers } = await readAdapter(await written('sd21', 'epsilon'), adapterBase(model));

@@ -74,7 +74,7 @@ describe('converting', () => {
     expect((await readAdapter(out, adapterBase(model))).layers.size).toBe(result.modules);
   });
 
-  it('without the model reads names by the usual counts of SDXL', async () => {
+  it("without the model assumes SDXL's block counts for names", async () => {
     const name = 'lora_unet_output_blocks_5_1_transformer_blocks_0_attn1_to_q';
     const random = new KeyedRandom(1, 'factors');
     const tensor = (shape: number[]): TensorToWrite => ({
@@ -107,7 +107,7 @@ describe('converting', () => {
     expect(await distance(back, source)).toBe(0);
   });
 
-  it('to a LoRA of a given rank tells the error that it makes', async () => {
+  it('to a LoRA of a given rank reports the error', async () => {
     const source = ours.get('krona')!.path;
     const out = `${fresh()}.safetensors`;
     const base = adapterBase(model);
@@ -123,7 +123,7 @@ describe('converting', () => {
     expect(exact.error).toBe(0);
   });
 
-  it('to a LoRA is refused where only an approximation could be, without a rank', async () => {
+  it('to a LoRA is refused without a rank if only an approximation is possible', async () => {
     // 24×40: both exact forms would have a rank of 30 or more.
     const name = 'lora_unet_middle_block_1_transformer_blocks_0_attn2_to_k';
     const source = `${fresh()}.safetensors`;
@@ -148,7 +148,7 @@ describe('converting', () => {
     expect(error).toBeLessThan(1e-6);
   });
 
-  it("to PEFT's LoKr is refused for shapes that it cannot cut, with those that it can", async () => {
+  it("to PEFT's LoKr refuses shapes that PEFT can't express, and lists the possible ones", async () => {
     await expect(convertAdapter(ours.get('krona')!.path, { to: 'peft', out: fresh() })).rejects.toMatchObject(
       {
         code: 'ADAPTER_UNREPRESENTABLE',
@@ -172,7 +172,7 @@ describe('converting', () => {
     });
   });
 
-  it('keeps all that Krona says of an adapter in every kind of file, and tells what others do not follow', async () => {
+  it("keeps Krona's metadata in every format, and notes what other programs ignore", async () => {
     const source = `${fresh()}.safetensors`;
     const { layers } = ours.get('square')!;
     const info: AdapterInfo = {
@@ -217,7 +217,7 @@ describe('converting', () => {
     expect(plain.notes).toEqual([]);
   });
 
-  it('cuts sides as PEFT does', () => {
+  it('splits sides as PEFT does', () => {
     const cuts = [
       [640, -1],
       [1280, -1],
@@ -240,7 +240,7 @@ describe('converting', () => {
 });
 
 describe('converting a text encoder to PEFT', () => {
-  it('names its modules as transformers 5 does, and says what transformers 4 takes', async () => {
+  it('names its modules as transformers 5 does, and says what transformers 4 needs', async () => {
     const modules = async (name: string) => {
       const config = JSON.parse(
         await readFile(join(ours.get(name)!.path, 'adapter_config.json'), 'utf8'),
@@ -259,7 +259,7 @@ describe('converting a text encoder to PEFT', () => {
 });
 
 describe('inspecting', () => {
-  it('tells what its maker saw otherwise', async () => {
+  it('warns when the adapter was trained for another prediction type', async () => {
     const written = async (metadata: Record<string, string>, ...parts: string[]) => {
       const path = `${fresh()}.safetensors`;
       const tensor: TensorToWrite = { dtype: 'F32', shape: [4, 4], data: new Float32Array(16).fill(1) };
@@ -290,7 +290,7 @@ describe('inspecting', () => {
     ['diffusekrona.safetensors', { format: 'diffusekrona', method: 'krona' }],
     ['lycoris-full.safetensors', { format: 'difference', method: 'full' }],
     ['lycoris-lokr-low-rank.safetensors', { format: 'lokr', method: 'krona' }],
-  ])('%s tells what it is', async (file, expected) => {
+  ])('describes %s', async (file, expected) => {
     const report = await inspectAdapter(join(FOREIGN, file));
     const sorted = (value: unknown) =>
       Array.isArray(value) ? (value as number[]).toSorted((x, y) => x - y) : value;
@@ -299,7 +299,7 @@ describe('inspecting', () => {
     expect(report.parameters).toBeGreaterThan(100);
   });
 
-  it('counts what was trained', async () => {
+  it('counts the trained parameters', async () => {
     const count = async (name: string) => (await inspectAdapter(ours.get(name)!.path)).parameters;
     // 88 projections: Σ 4·2 + out·in/8, and the whole UNet.
     expect(await count('full')).toBe([...model.unet.tensors.values()].reduce((n, t) => n + t.length / 4, 0));
@@ -318,7 +318,7 @@ describe("PEFT's patterns", () => {
     return openAdapter(out, [1, 1, 1]);
   };
 
-  it('are regular expressions for the end of a name, the first that fits', async () => {
+  it('are regular expressions for the end of a name; the first match counts', async () => {
     const { layers } = await copied({ lora_alpha: 1, alpha_pattern: { 'attn\\d\\.to_(q|v)': 9, o_k: 7 } });
     const alphas = new Map<string, number>();
     for (const [path, { stored, scale }] of layers) {
@@ -329,7 +329,7 @@ describe("PEFT's patterns", () => {
     expect(alphas.size).toBeGreaterThan(0);
   });
 
-  it('are refused when they take for ever', async () => {
+  it('are refused when they take too long', async () => {
     const { layers } = await copied({ alpha_pattern: { '(([a-z0-9_]|[.])+)+!': 9 } });
     const [first] = layers.values();
     await expect(first!.scale()).rejects.toMatchObject({ code: 'ADAPTER_INVALID' });
@@ -337,7 +337,7 @@ describe("PEFT's patterns", () => {
 });
 
 describe('files that are refused', () => {
-  it.each([NaN, Infinity])('hold %s, naming file and module', async (value) => {
+  it.each([NaN, Infinity])('contain %s; the error names file and module', async (value) => {
     const { layers } = ours.get('lora')!;
     const path = `${fresh()}.safetensors`;
     const [[module, layer] = expect.unreachable()] = layers;
@@ -392,7 +392,7 @@ describe('files that are refused', () => {
     });
   });
 
-  it('for another base, naming a module and both sizes, or what is not there', async () => {
+  it('are for another base; the error names a module and both sizes, or what is missing', async () => {
     const path = `${fresh()}.safetensors`;
     const sdxl = new Map([['ss_base_model_version', 'sdxl_base_v1-0']]);
     const pair = (module: string, width: number) => [
@@ -414,7 +414,7 @@ describe('files that are refused', () => {
     });
   });
 
-  it('a folder of PEFT without its config, with a pickle, or of another kind', async () => {
+  it('are PEFT folders without a config, with a pickle, or of another kind', async () => {
     const at = fresh();
     await mkdir(at);
     const config = (facts: object) => writeFile(join(at, 'adapter_config.json'), JSON.stringify(facts));
@@ -438,7 +438,7 @@ describe('files that are refused', () => {
     });
   });
 
-  it('a truncated file, and a pickle, by what they are', async () => {
+  it('are truncated files and pickles; the error says which', async () => {
     const path = `${fresh()}.safetensors`;
     const whole = await readFile(ours.get('lora')!.path);
     await writeFile(path, whole.subarray(0, whole.length - 5));

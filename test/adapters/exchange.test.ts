@@ -42,9 +42,9 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-describe('a file of another program', () => {
+describe('a file from another program', () => {
   it.each(cases)(
-    '$name changes the weights and the prediction as there',
+    '$name changes weights and prediction as in that program',
     async ({ name, file, modules, text }) => {
       const { layers } = await readAdapter(join(FOLDER, file), adapterBase(model));
       expect(layers.size).toBe(modules);
@@ -64,7 +64,7 @@ describe('a file of another program', () => {
     },
   );
 
-  it('draws: each in its own way, and at strength 0 as the model alone', async () => {
+  it("draws its own picture, and at strength 0 the model's", async () => {
     const painter = await TextToImage.open(TINY_MODEL);
     try {
       const drawn = async (file: string | null, strength = 1) => {
@@ -97,8 +97,8 @@ describe('a file of another program', () => {
   });
 });
 
-describe('a file written here', () => {
-  it('has the bytes that LyCORIS, PEFT and diffusers have read', async () => {
+describe('a file that Krona writes', () => {
+  it('has the bytes that LyCORIS, PEFT and diffusers accepted', async () => {
     const verified = JSON.parse(await readFile(join(FOLDER, 'verified.json'), 'utf8')) as Record<
       string,
       string

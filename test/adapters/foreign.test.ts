@@ -68,7 +68,7 @@ async function checkChanges(name: string, file: string) {
   return layers;
 }
 
-describe('a method that Krona reads and does not train', () => {
+describe("a method that Krona reads but doesn't train", () => {
   it.each([
     ['loha', 'loha'],
     ['loha-tucker', 'loha'],
@@ -103,7 +103,7 @@ describe('a method that Krona reads and does not train', () => {
     },
   );
 
-  it('one that is relative to the weights needs the model', async () => {
+  it('needs the model if it is relative to the weights', async () => {
     await expect(convertAdapter(fileOf('glora'), { to: 'lora', out: fresh() })).rejects.toMatchObject({
       code: 'ADAPTER_NEEDS_MODEL',
       message: expect.stringMatching(/--model/) as string,
@@ -111,7 +111,7 @@ describe('a method that Krona reads and does not train', () => {
   });
 });
 
-describe('a file as trainers and web UIs leave it', () => {
+describe('a file from trainers and web UIs', () => {
   it.each([
     ['comfy_extract', 7, null],
     ['alpha_i64', 1, null],
@@ -122,7 +122,7 @@ describe('a file as trainers and web UIs leave it', () => {
     ['loha_real', 1, null],
     ['glora', 1, null],
     ['oft', 1, null],
-  ] as const)('%s is read, and what is left out is said', async (name, count, note) => {
+  ] as const)('is read with %s, and ignored tensors are reported', async (name, count, note) => {
     const { layers, notes } = await readAdapter(join(FIELD, `${name}.safetensors`), adapterBase(sd));
     expect(layers.size).toBe(count);
     if (note === null) expect(notes).toEqual([]);
@@ -139,7 +139,7 @@ describe('a file as trainers and web UIs leave it', () => {
     expect((await readAdapter(own, adapterBase(sd))).layers.size).toBe(1);
   });
 
-  it('without any adapter in it, it is refused, and methods that are not read by name', async () => {
+  it('is refused without an adapter in it; unsupported methods are refused by name', async () => {
     const one: TensorToWrite = { dtype: 'F32', shape: [1], data: Float32Array.of(1) };
     const refused = async (key: string) => {
       const path = fresh();
@@ -158,7 +158,7 @@ describe('a file as trainers and web UIs leave it', () => {
     expect(await refused('x.alpha')).toMatchObject({ code: 'ADAPTER_FORMAT_UNSUPPORTED' });
   });
 
-  it.each(['nan', 'inf'])('%s in it is told with file and tensor, by inspection too', async (name) => {
+  it.each(['nan', 'inf'])('with %s is refused with file and tensor, also by inspect', async (name) => {
     await expect(inspectAdapter(join(FIELD, `${name}.safetensors`))).rejects.toMatchObject({
       code: 'ADAPTER_INVALID',
       message: expect.stringMatching(
@@ -196,7 +196,7 @@ it('numbers that are NaN or infinite are not written', async () => {
 });
 
 describe("PEFT's patterns", () => {
-  it('of Python open here, and slow ones are refused at once', async () => {
+  it("in Python's syntax work, and slow ones are refused quickly", async () => {
     const { patternValues } = await import('../../gpu-worker/adapters/files/peft-patterns.ts');
     const value = patternValues(
       { 'mid\\_block\\.a\\-b': 1, '(?P<n>at)tn(?P=n)': 2, 'x{,2}y': 3 },
@@ -217,7 +217,7 @@ describe("PEFT's patterns", () => {
   });
 });
 
-describe('numbers from strangers', () => {
+describe('extreme numbers in files', () => {
   const config = (fields: Record<string, unknown>) =>
     JSON.stringify({ peft_type: 'LORA', r: 2, lora_alpha: 2, ...fields });
 

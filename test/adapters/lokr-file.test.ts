@@ -75,7 +75,7 @@ const matrix = (rows: number, columns: number, data?: number[]): TensorToWrite =
 });
 
 describe('writing and reading an adapter', () => {
-  it('gives back the same factors and what the file says of itself', async () => {
+  it('gives back the same factors and metadata', async () => {
     const path = join(folder, 'mochi.safetensors');
     const layers = factors();
     await writeAdapter(path, layers, model, info);
@@ -100,7 +100,7 @@ describe('writing and reading an adapter', () => {
     expect(JSON.parse(metadata.get('ss_network_args')!)).toMatchObject({ algo: 'lokr', full_matrix: 'True' });
   });
 
-  it('leaves alpha out where B has fewer rows than A, as 0 would break a loader that divides by it', async () => {
+  it('omits alpha where B has fewer rows than A, because a loader would divide by 0', async () => {
     const path = join(folder, 'flat.safetensors');
     const { path: module } = base.projections[0]!;
     const sides = { a1: 8, a2: 8, b1: 2, b2: 2 };
@@ -118,7 +118,7 @@ describe('writing and reading an adapter', () => {
     expect((await readFile(paths[0])).equals(await readFile(paths[1]))).toBe(true);
   });
 
-  it('is half as large in 16 bits', async () => {
+  it('takes half the space in 16 bits', async () => {
     const path = join(folder, 'half.safetensors');
     const layers = factors();
     await writeAdapter(path, layers, model, info, 'F16');
@@ -127,7 +127,7 @@ describe('writing and reading an adapter', () => {
       read.layers.get(module)!.a.forEach((value, i) => expect(value).toBeCloseTo(a[i]!, 3));
   });
 
-  it('is told by inspecting it, without the model', async () => {
+  it('can be inspected without the model', async () => {
     const path = join(folder, 'inspected.safetensors');
     const layers = factors();
     await writeAdapter(path, layers, model, info);
@@ -146,7 +146,7 @@ describe('writing and reading an adapter', () => {
   });
 });
 
-describe('files of other programs', () => {
+describe('files from other programs', () => {
   const module = 'mid_block.attentions.0.transformer_blocks.0.attn1.to_out.0'; // 24 × 24
 
   it.each([
@@ -164,7 +164,7 @@ describe('files of other programs', () => {
     expect([...(await readLokr(path, base)).layers.keys()]).toEqual([module]);
   });
 
-  it('have any alpha beside whole factors, also infinity, without effect', async () => {
+  it('can have any alpha with whole factors, even infinity, without effect', async () => {
     const name = 'lora_unet_middle_block_1_transformer_blocks_0_attn1_to_out_0';
     const path = await fileWith([
       [`${name}.lokr_w1`, matrix(2, 2, [1, 2, 3, 4])],
@@ -175,7 +175,7 @@ describe('files of other programs', () => {
     expect([...a]).toEqual([1, 2, 3, 4]);
   });
 
-  it('have factors as low-rank products, scaled by alpha over the rank', async () => {
+  it('can have low-rank factors, scaled by alpha/rank', async () => {
     const name = 'lora_unet_middle_block_1_transformer_blocks_0_attn1_to_out_0';
     const path = await fileWith([
       [`${name}.lokr_w1`, matrix(2, 2, [1, 2, 3, 4])],
@@ -204,7 +204,7 @@ describe('files of other programs', () => {
     expect(b[12]).toBe(2 * 1 + 3 * 10);
   });
 
-  it('are refused when they were made for a model of other widths, naming both', async () => {
+  it('are refused when made for other widths; the error names both', async () => {
     const name = 'lora_unet_middle_block_1_transformer_blocks_0_attn1_to_q';
     const path = await fileWith(
       [
@@ -221,7 +221,7 @@ describe('files of other programs', () => {
     });
   });
 
-  it('are refused when they change what is not changed here, naming it', async () => {
+  it('are refused when they change unsupported modules; the error names them', async () => {
     const path = await fileWith([
       ['lora_te1_text_model_encoder_layers_0_mlp_fc1.lokr_w1', matrix(2, 2)],
       ['lora_te1_text_model_encoder_layers_0_mlp_fc1.lokr_w2', matrix(2, 2)],
@@ -276,7 +276,7 @@ describe('files of other programs', () => {
     await expect(readLokr(await fileWith(tensors), base)).rejects.toMatchObject({ code });
   });
 
-  it('are refused by name when they are no adapter at all', async () => {
+  it('are refused when they are not adapters; the error says what they are', async () => {
     await expect(inspectAdapter(join(TINY, 'vae/diffusion_pytorch_model.safetensors'))).rejects.toMatchObject(
       { code: 'ADAPTER_FORMAT_UNSUPPORTED' },
     );

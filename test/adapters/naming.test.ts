@@ -20,14 +20,14 @@ const SDXL = unetConfig('unet/config.json', {
 });
 
 describe('the projections of a UNet', () => {
-  it('are 560 in SDXL, and A 4×64 over them has the 3,874,560 parameters of the paper', () => {
+  it("are 560 in SDXL, and A 4×64 has the paper's 3,874,560 parameters on them", () => {
     const projections = attentionProjections(SDXL);
     expect(projections).toHaveLength(560);
     expect(projections.reduce((n, p) => n + p.out * p.in, 0)).toBe(955_187_200);
     expect(projections.reduce((n, p) => n + 4 * 64 + (p.out / 4) * (p.in / 64), 0)).toBe(3_874_560);
   });
 
-  it('are those that a folder of diffusers has, with the same shapes', async () => {
+  it('match those of a diffusers folder, with the same shapes', async () => {
     const { unet } = await openModelFolder(join(import.meta.dirname, '../fixtures/sdxl-tiny/model'));
     const inFile = [...unet.tensors]
       .filter(([name]) => /\.attn[12]\.to_(q|k|v|out\.0)\.weight$/.test(name))
@@ -56,7 +56,7 @@ describe('names in adapter files', () => {
   });
 
   it.each([[[1, 1, 1]], [[2, 2, 2]], [[3, 3, 3]], [[1, 2, 3]]])(
-    'lead back to the projection for %j ResNets a block',
+    'map back to the projection for %j ResNets a block',
     (layers) => {
       const config = { ...SDXL, layers_per_block: layers };
       const projections = attentionProjections(config);
@@ -74,7 +74,7 @@ describe('names in adapter files', () => {
     },
   );
 
-  it('are not guessed at', () => {
+  it('are never guessed', () => {
     for (const name of [
       'lora_unet_input_blocks_0_1_transformer_blocks_0_attn1_to_q',
       'transformer.blocks.0.attn1.to_q',
@@ -102,7 +102,7 @@ describe('names in adapter files', () => {
     expect(modulePath(`lora_unet_${original}`, [2, 2, 2])).toBe(path);
   });
 
-  it('of every module of a model lead back to it, in both styles', async () => {
+  it('of every module of a model map back to it, in both styles', async () => {
     const { unet, textEncoders } = await openModelFolder(
       join(import.meta.dirname, '../fixtures/sdxl-tiny/model'),
     );
@@ -144,11 +144,11 @@ describe('names in adapter files', () => {
     // Of other models.
     ['text_encoders.t5xxl.transformer.encoder.block.0.layer.0.SelfAttention.q', null],
     ['base_model.model.encoder.layers.1.linear', null],
-  ])('of other programs: %s', (name, path) => {
+  ])('from other programs: %s', (name, path) => {
     expect(modulePath(name, [2, 2, 2])).toBe(path);
   });
 
-  it('know the upsampler of a block without attention by its place', () => {
+  it('identify the upsampler of a block without attention by its position', () => {
     const paths = ['up_blocks.0.upsamplers.0.conv', 'up_blocks.0.resnets.0.conv1'];
     expect(moduleNames(paths, [2, 2, 2, 2], 'ldm')(paths[0]!)).toBe('lora_unet_output_blocks_2_1_conv');
   });

@@ -117,7 +117,7 @@ describe('the bot on a chat platform', () => {
     return until(async () => (await storage.records.openWork(channel.id)).sets[0]);
   };
 
-  it('answers the commands of a channel in their order', async () => {
+  it("answers a channel's commands in order", async () => {
     const bot = await startOn(platform);
     const order: string[] = [];
     const asked = ['first', 'second', 'third'].map((prompt) => {
@@ -132,7 +132,7 @@ describe('the bot on a chat platform', () => {
     await bot.stop();
   });
 
-  it('tells what a member can mend to that member alone, and logs only what nobody can mend', async () => {
+  it('shows errors that a member can fix only to that member, and logs only the others', async () => {
     const bot = await startOn(platform);
     const slip = bot.gateway.invoke(place, ann, {
       command: 'train',
@@ -158,7 +158,7 @@ describe('the bot on a chat platform', () => {
     await other.stop();
   });
 
-  it('shows a set by one message that follows it, with pauses between edits and the end shown', async () => {
+  it('shows a set in one message, with pauses between edits, up to its end', async () => {
     const stopped = stopClock();
     const PAUSE = 200;
     const bot = await startOn(platform, storage, PAUSE);
@@ -190,7 +190,7 @@ describe('the bot on a chat platform', () => {
     await bot.stop();
   });
 
-  it('posts once when it stops between posting and noting it', async () => {
+  it('posts once when it stops between posting and recording it', async () => {
     const first = await startOn(platform, forgetful());
     await first.gateway.invoke(place, ann, { command: 'imagine', options: { prompt: 'a fox' } }).done;
     await message();
@@ -203,7 +203,7 @@ describe('the bot on a chat platform', () => {
     await second.stop();
   });
 
-  it('goes on in a new message when the platform takes no more edits of the old, and counts votes on both', async () => {
+  it("continues in a new message when the old one can't be edited, and counts votes on both", async () => {
     const bot = await startOn(platform);
     await bot.gateway.invoke(place, ann, { command: 'imagine', options: { prompt: 'a fox' } }).done;
     const first = await message();
@@ -232,7 +232,7 @@ describe('the bot on a chat platform', () => {
     await last.stop();
   });
 
-  it('gives a message up whose channel is gone, and tells who asked where it can', async () => {
+  it('gives up a message whose channel is gone, and tells the caller where possible', async () => {
     const bot = await startOn(platform);
     platform.goneChannels.add(place.externalId);
     const asked = bot.gateway.invoke(place, ann, { command: 'imagine', options: { prompt: 'a fox' } });
@@ -248,7 +248,7 @@ describe('the bot on a chat platform', () => {
     await bot.stop();
   });
 
-  it('tells who asked that it may not post, and does not try again and again', async () => {
+  it("tells the caller that it isn't allowed to post, and doesn't retry constantly", async () => {
     const bot = await startOn(platform);
     platform.forbidden.add(place.externalId);
     const asked = bot.gateway.invoke(place, ann, { command: 'imagine', options: { prompt: 'a fox' } });
@@ -274,7 +274,7 @@ describe('the bot on a chat platform', () => {
     await again.stop();
   });
 
-  it('gives up a message that it may not post for a week, and keeps what was made', async () => {
+  it('gives up a message after a week without permission, and keeps the results', async () => {
     const bot = await startOn(platform);
     platform.forbidden.add(place.externalId);
     await bot.gateway.invoke(place, ann, { command: 'imagine', options: { prompt: 'a fox' } }).done;
@@ -291,7 +291,7 @@ describe('the bot on a chat platform', () => {
     await bot.stop();
   });
 
-  it('shows what happens elsewhere while the platform holds up a channel', async () => {
+  it('updates other channels while the platform delays one', async () => {
     const bot = await startOn(platform);
     let free = () => {};
     platform.held.set(place.externalId, new Promise((resolve) => (free = resolve)));
@@ -313,7 +313,7 @@ describe('the bot on a chat platform', () => {
     await bot.stop();
   });
 
-  it('posts a message once for a command, however the answer and the delivery meet', async () => {
+  it('posts one message for a command, whichever of answer and delivery comes first', async () => {
     const bot = await startOn(platform, storage, 1000);
     await Promise.all(
       ['a', 'b', 'c', 'd'].map(
@@ -326,7 +326,7 @@ describe('the bot on a chat platform', () => {
     await bot.stop();
   });
 
-  it('announces a champion once, also when it stops between the vote and the post', async () => {
+  it('announces a champion once, even if it stops between vote and post', async () => {
     const { records } = storage;
     const channel = await records.channel('discord', place.externalId, place.name);
     const owner = await records.member('discord', ann.externalId, ann.name);
@@ -380,7 +380,7 @@ describe('the bot on a chat platform', () => {
     expect(announced()[0]!.card.pictures).toHaveLength(1);
   });
 
-  it('shows a ranking again after a restart, without what was deleted meanwhile', async () => {
+  it('shows a ranking after a restart without the deleted entries', async () => {
     const first = await startOn(platform);
     const sets: PictureSet[] = [];
     for (const prompt of ['an owl', 'a fox']) {
@@ -416,7 +416,7 @@ describe('the bot on a chat platform', () => {
     await second.stop();
   });
 
-  it('takes away every message of a deleted subject', async () => {
+  it('deletes every message of a deleted subject', async () => {
     const bot = await startOn(platform);
     const file = { fileName: 'fox.png', size: 1, read: async () => sprite('fox', '#39c', 128) };
     const asked = bot.gateway.invoke(place, ann, {
@@ -439,7 +439,7 @@ describe('the bot on a chat platform', () => {
     await bot.stop();
   });
 
-  it('counts reactions by number, without skin tones and twice the same, and takes them back', async () => {
+  it('counts and removes number reactions, ignoring skin tones and duplicates', async () => {
     const bot = await startOn(platform);
     await bot.gateway.invoke(place, ann, { command: 'imagine', options: { prompt: 'a fox' } }).done;
     const set = await setHere();
@@ -465,7 +465,7 @@ describe('the bot on a chat platform', () => {
     await bot.stop();
   });
 
-  it('catches up with reactions given and taken back while it was away', async () => {
+  it('catches up with reactions added and removed while it was offline', async () => {
     const bot = await startOn(platform);
     await bot.gateway.invoke(place, ann, { command: 'imagine', options: { prompt: 'a fox' } }).done;
     const set = await setHere();
@@ -489,7 +489,7 @@ describe('the bot on a chat platform', () => {
     await again.stop();
   });
 
-  it('takes the message of deleted pictures away, and leaves one that was deleted there alone', async () => {
+  it('deletes the message of deleted pictures, unless it is already deleted', async () => {
     const bot = await startOn(platform);
     await bot.gateway.invoke(place, ann, { command: 'imagine', options: { prompt: 'a fox' } }).done;
     const set = await setHere();
@@ -526,7 +526,7 @@ describe('the bot on a chat platform', () => {
     return { set, posted };
   };
 
-  it('tries to take a message away until the platform lets it', async () => {
+  it('retries deleting a message until the platform allows it', async () => {
     const bot = await startOn(platform);
     const { set, posted } = await drawnHere(bot);
     platform.refusals = 2;
@@ -538,7 +538,7 @@ describe('the bot on a chat platform', () => {
     await bot.stop();
   });
 
-  it('says what was deleted where it may not take the message away', async () => {
+  it("says what was deleted where it isn't allowed to delete the message", async () => {
     const bot = await startOn(platform);
     const { set, posted } = await drawnHere(bot);
     platform.kept.add(posted.id);
@@ -549,7 +549,7 @@ describe('the bot on a chat platform', () => {
     await bot.stop();
   });
 
-  it('takes away also the messages that a newer one has taken the place of', async () => {
+  it('also deletes messages that a newer one replaced', async () => {
     const bot = await startOn(platform);
     const { set, posted } = await drawnHere(bot);
     platform.stale.add(posted.id);
@@ -562,7 +562,7 @@ describe('the bot on a chat platform', () => {
   });
 
   it.each(['stood there noted', 'stood there, and the process died before noting it'])(
-    'takes away after a restart what was deleted without it, when it %s',
+    'deletes after a restart what was deleted while it was offline, when it %s',
     async (how) => {
       const bot = await startOn(platform);
       const { set, posted } = await drawnHere(bot);
@@ -584,8 +584,8 @@ describe('the bot on a chat platform', () => {
   );
 });
 
-describe('a bot process killed between posting and noting it', () => {
-  it('leaves one message, and the next process goes on with that one', async () => {
+describe('a bot process killed between posting and recording it', () => {
+  it('leaves one message, which the next process continues', async () => {
     const { config } = house;
     const bot = await startMortalBot({ KRONA_DATA: config.dataFolder, KRONA_PORT: '0' });
     bot.dieAt('markPost');

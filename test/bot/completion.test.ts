@@ -18,13 +18,13 @@ function taken(text: string, label: string): string {
 }
 
 describe('help while a command is typed', () => {
-  it('is silent about words for the others', () => {
+  it('is silent about ordinary messages', () => {
     expect(help('hello')).toBeNull();
     expect(help('a/b')).toBeNull();
     expect(help('')).toBeNull();
   });
 
-  it('offers every command after a slash, and those that fit what follows', () => {
+  it('offers every command after a slash, then those that match', () => {
     const all = commands.map(({ path }) => `/krona ${path}`);
     expect(labels('/')).toEqual(all);
     expect(labels('/kr')).toEqual(all);
@@ -40,13 +40,13 @@ describe('help while a command is typed', () => {
     expect(labels('/krona zzz')).toEqual([]);
   });
 
-  it('lets Enter take a suggestion only where the text cannot be meant to end', () => {
+  it("lets Enter accept a suggestion only where the text can't be complete", () => {
     expect(help('/krona im')!.eager).toBe(true);
     expect(help('/krona help')!.eager).toBe(false);
     expect(help('/krona imagine a fox')!.eager).toBe(false);
   });
 
-  it('offers the options that are not given yet, and not those that take the free words', () => {
+  it('offers options that are not given yet, except those for free text', () => {
     const options = labels('/krona imagine a fox ')!;
     expect(options).toContain('count:');
     expect(options).not.toContain('prompt:');
@@ -56,14 +56,14 @@ describe('help while a command is typed', () => {
     expect(labels('/krona train ')).not.toContain('photos:');
   });
 
-  it('offers choices of an option, and asks the bot where they depend on the channel', () => {
+  it("offers an option's choices, and asks the bot when they depend on the channel", () => {
     expect(labels('/krona settings draw scheduler:')).toContain('ddim');
     expect(labels('/krona settings draw scheduler:eu')).toEqual(['euler', 'euler_trailing', 'euler_a']);
     expect(help('/krona train subject:mo')!.ask).toEqual({ path: 'train', option: 'subject', typed: 'mo' });
     expect(help('/krona train subject:mochi| class:cat')!.option!.name).toBe('subject');
   });
 
-  it('writes what the parser reads', () => {
+  it('writes text that the parser accepts', () => {
     let text = taken('/tr', '/krona train');
     expect(text).toBe('/krona train ');
     text = `${taken(text, 'subject:')}mochi `;

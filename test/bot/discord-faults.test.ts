@@ -81,7 +81,7 @@ const callbacks = async () => (await discord.requests()).filter((line) => line.e
 
 describe('an acknowledgement on Discord', () => {
   it.each(['failed after', 'answer lost', 'failed', 'lost'] as const)(
-    'counts when its answer is “%s”: it is sent once more',
+    'is retried and counts when its answer is “%s”',
     async (kind) => {
       const carriedOut: string[] = [];
       await start({ onInvocation: async ({ command }: InvocationEvent) => void carriedOut.push(command) });
@@ -94,7 +94,7 @@ describe('an acknowledgement on Discord', () => {
     },
   );
 
-  it('is given up after the second try, and nothing is carried out', async () => {
+  it("is given up after the second try, and the command doesn't run", async () => {
     const carriedOut: string[] = [];
     await start({ onInvocation: async ({ command }: InvocationEvent) => void carriedOut.push(command) });
     await discord.trouble({ ...CALLBACK, kind: 'failed', times: 2 });
@@ -104,7 +104,7 @@ describe('an acknowledgement on Discord', () => {
     expect(carriedOut).toEqual([]);
   });
 
-  it('shows a form once, also when Discord’s answer is lost', async () => {
+  it('shows a form once, even if Discord’s answer is lost', async () => {
     await start();
     await discord.trouble({ ...CALLBACK, kind: 'failed after' });
     const id = await discord.command(ann, channelId, 'photos add', { subject: 'mochi' });
@@ -114,8 +114,8 @@ describe('an acknowledgement on Discord', () => {
   });
 });
 
-describe('limits of Discord', () => {
-  it('without a time are waited for, longer each time, and logged once', async () => {
+describe("Discord's rate limits", () => {
+  it('without a duration lead to longer and longer waits, logged once', async () => {
     const gateway = await start();
     const path = '/messages$';
     await discord.trouble({ ...CALLBACK, kind: 'limited', path, times: 2 });
@@ -129,7 +129,7 @@ describe('limits of Discord', () => {
     expect(problems.filter((line) => line.includes('without saying for how long'))).toHaveLength(1);
   });
 
-  it('are read from the header, its date, or the body, and are never nothing', () => {
+  it('are read from the header, its date or the body, and are never zero', () => {
     const limits = new RateLimits(null);
     expect(limits.pause('3', '')).toBe(3);
     expect(limits.pause(null, '{"retry_after": 1.5}')).toBe(1.5);
@@ -144,7 +144,7 @@ describe('limits of Discord', () => {
   });
 });
 
-it('a file is fetched from Discord’s own hosts and from no other', async () => {
+it('files are fetched only from Discord’s own hosts', async () => {
   const at = (url: string, api: string | null = null) =>
     incoming({ name: 'cat.png', size: 1, url }, api).read();
   for (const url of [
@@ -165,7 +165,7 @@ it('a file is fetched from Discord’s own hosts and from no other', async () =>
 });
 
 describe('reactions on Discord', () => {
-  it('keep their order though nobody told who removed one', async () => {
+  it('keep their order when a removal event lacks its author', async () => {
     const seen: boolean[] = [];
     await start({
       onReaction: async ({ added }: ReactionEvent) => {
@@ -187,7 +187,7 @@ describe('reactions on Discord', () => {
     expect((await discord.requests()).filter((line) => line.includes('/users/'))).toEqual([]);
   });
 
-  it('that another bot cleared on its own message are asked for on that message alone', async () => {
+  it('cleared by another bot are read again only on that message', async () => {
     const missed: (MessagePlace | undefined)[] = [];
     await start({ onMissed: async (message) => void missed.push(message) });
     await discord.clearStranger(channelId);
@@ -197,7 +197,7 @@ describe('reactions on Discord', () => {
   });
 });
 
-it('a server that Discord can’t reach holds no other back', async () => {
+it('an unavailable server delays no other', async () => {
   await discord.addUnavailableServer();
   const heard: string[] = [];
   const began = Date.now();
@@ -207,7 +207,7 @@ it('a server that Discord can’t reach holds no other back', async () => {
   expect(Date.now() - began).toBeLessThan(10_000);
 });
 
-it('a thread is told with its channel and server, also one that the client does not know', async () => {
+it("a thread comes with its channel and server, even if the client doesn't know it", async () => {
   const events: InvocationEvent[] = [];
   await start({ onInvocation: async (event) => void events.push(event) });
   await discord.setNsfw(channelId, true);

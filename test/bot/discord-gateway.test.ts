@@ -103,7 +103,7 @@ const card = (title: string, more: Partial<Card> = {}): Card => ({ tone: 'info',
 const seen = async () => discord.messages(await discord.addUser('Somebody'), channelId);
 
 describe('the gateway to Discord', () => {
-  it('tells a wrong token in one line, and a revoked one when it happens', async () => {
+  it('reports a wrong token in one line, and a revoked one when it happens', async () => {
     await expect(start({}, { token: 'wrong.token' })).rejects.toMatchObject({
       code: 'DISCORD_TOKEN_INVALID',
     });
@@ -120,13 +120,13 @@ describe('the gateway to Discord', () => {
     expect(problems.join()).not.toContain(config.token);
   });
 
-  it('says when Discord cannot be reached', async () => {
+  it('says when Discord is unreachable', async () => {
     const api = 'http://127.0.0.1:9/api';
     await expect(start({}, { api })).rejects.toMatchObject({ code: 'DISCORD_UNREACHABLE', retryable: true });
     gateways.length = 0;
   });
 
-  it.each([0, 1, 2])('ends for good while it tries to connect again, after %i vain tries', async (tries) => {
+  it.each([0, 1, 2])('can be stopped while it reconnects, after %i failed tries', async (tries) => {
     await registerCommands(config, null);
     const gateway = await start();
     const { identified } = await discord.connections();
@@ -144,7 +144,7 @@ describe('the gateway to Discord', () => {
     expect((await discord.connections()).identified).toBe(identified + 1);
   });
 
-  it('runs as many shards as it is told, each hearing of its own servers', async () => {
+  it('runs the configured number of shards, each with its own servers', async () => {
     const heard: string[] = [];
     await registerCommands(config, null);
     const onInvocation = async ({ command }: InvocationEvent) => void heard.push(command);
@@ -159,7 +159,7 @@ describe('the gateway to Discord', () => {
     expect((await discord.connections()).identified).toBe(5);
   });
 
-  it('tells who did what where: names, roles, moderators, age-restricted channels', async () => {
+  it('reports who did what where: names, roles, moderators, age-restricted channels', async () => {
     const events: (InvocationEvent | ActionEvent)[] = [];
     await registerCommands(config, null);
     const person = await ann();
@@ -190,7 +190,7 @@ describe('the gateway to Discord', () => {
     ]);
   });
 
-  it('drops an answer for one member after 15 minutes, and posts one for all', async () => {
+  it('after 15 minutes drops private answers and posts public ones', async () => {
     const late = gate();
     let clock = 0;
     await registerCommands(config, null);
@@ -226,7 +226,7 @@ describe('the gateway to Discord', () => {
     expect(problems[1]).toBe('an answer came too late for Discord: Invalid Webhook Token');
   });
 
-  it('carries out nothing that it could not acknowledge in time, or that another process has taken', async () => {
+  it("runs no command that it couldn't acknowledge in time or that another process took", async () => {
     await registerCommands(config, null);
     const carriedOut: string[] = [];
     const onInvocation = async (event: InvocationEvent) => void carriedOut.push(event.command);
@@ -256,7 +256,7 @@ describe('the gateway to Discord', () => {
     expect(carriedOut).toHaveLength(1);
   });
 
-  it('knows its message again by the nonce, also when Discord has forgotten that', async () => {
+  it('recognises its message by the nonce, even after Discord forgot it', async () => {
     const nonce = randomUUID();
     const first = await start();
     const id = await first.post(channel(), card('Working'), nonce);
@@ -271,7 +271,7 @@ describe('the gateway to Discord', () => {
     expect(own[0]!.text).toContain('Done');
   });
 
-  it('says when a message takes no more edits, is gone, or its channel is', async () => {
+  it("says when a message can't be edited, is gone, or its channel is", async () => {
     const gateway = await start();
     const id = await gateway.post(channel(), card('0'), randomUUID());
     await discord.advance(2 * HOUR);
@@ -305,7 +305,7 @@ describe('the gateway to Discord', () => {
     await expect(gateway.edit(channel(), second, card('x'))).rejects.toMatchObject({ code: 'MESSAGE_GONE' });
   });
 
-  it('tells a channel that it may not see from a server that it was put out of', async () => {
+  it('distinguishes a hidden channel from a server that removed it', async () => {
     const gateway = await start();
     const id = await gateway.post(channel(), card('0'), randomUUID());
     const all = [
@@ -331,7 +331,7 @@ describe('the gateway to Discord', () => {
     for (const work of all) await expect(work()).rejects.toMatchObject({ code: 'CHANNEL_GONE' });
   });
 
-  it('names what it lacks in a thread, where other permissions hold than in its channel', async () => {
+  it('names the missing permission in a thread, which has its own permissions', async () => {
     const gateway = await start();
     const thread = await discord.addThread(channelId, 'cats');
     const post = () => gateway.post(channel(thread), card('x'), randomUUID());
@@ -345,7 +345,7 @@ describe('the gateway to Discord', () => {
     });
   });
 
-  it('puts the numbers to vote with again that could not be put, and complains once', async () => {
+  it('retries number reactions that failed, and logs it once', async () => {
     const gateway = await start();
     const { hash } = await blobs.put(await dot());
     const pictures = [1, 2].map((n) => ({ id: String(n), blobHash: hash, alt: `square ${n}` }));
@@ -357,7 +357,7 @@ describe('the gateway to Discord', () => {
     expect(problems).toHaveLength(1);
   });
 
-  it('ends within seconds while Discord asks to wait for a minute, and then sends nothing more', async () => {
+  it('stops within seconds during a one-minute rate limit, and then sends nothing', async () => {
     const gateway = await start();
     const limit = { kind: 'limited', retryAfter: 60, scope: 'shared', times: 1 } as const;
     await discord.trouble({ ...limit, method: 'POST', path: '/messages$' });
@@ -370,7 +370,7 @@ describe('the gateway to Discord', () => {
     expect(await seen()).toEqual([]);
   });
 
-  it('takes the limit of files that the newest command in the channel told', async () => {
+  it("uses the file limit from the channel's newest command", async () => {
     const { hash, size } = await blobs.put(randomBytes(11 * MIB));
     const files = [{ name: 'mochi.safetensors', blobHash: hash, size }];
     await registerCommands(config, null);
@@ -405,7 +405,7 @@ describe('the gateway to Discord', () => {
     expect(new URL(answers[0]!.pictures[0]!.url).pathname).toMatch(/\/1-[0-9a-f]{12}\.png$/);
   });
 
-  it('answers a member also when something fails before it could be acknowledged', async () => {
+  it('answers a member even if something fails before the acknowledgement', async () => {
     await registerCommands(config, null);
     await start();
     const person = await ann();
@@ -420,7 +420,7 @@ describe('the gateway to Discord', () => {
     expect(form.state).toBe('form');
   });
 
-  it('makes heavy pictures fit, and leaves a file that is too large to its link', async () => {
+  it('shrinks heavy pictures, and links a file that is too large', async () => {
     const gateway = await start();
     const side = 1880;
     const heavy = await sharp(randomBytes(side * side * 3), {
@@ -483,7 +483,7 @@ describe('the gateway to Discord', () => {
     expect(problems).toEqual([]);
   });
 
-  it('asks members of an emptied message again only through the platform', async () => {
+  it('restores number reactions on a cleared message only through the platform', async () => {
     let asked = 0;
     const gateway = await start({ onMissed: async () => void asked++ });
     const id = await gateway.post(channel(), card('x'), randomUUID());
@@ -500,7 +500,7 @@ describe('krona discord register', () => {
     process.env = { ...environment };
   });
 
-  it('registers the commands and gives the link that lets the bot in', async () => {
+  it('registers the commands and prints the invite link', async () => {
     Object.assign(process.env, {
       DISCORD_TOKEN: config.token,
       KRONA_DISCORD_API: config.api,
@@ -526,7 +526,7 @@ describe('krona discord register', () => {
     expect(elsewhere.stderr).toMatch(/^DISCORD_GUILD_UNKNOWN: /);
   });
 
-  it('takes the commands of one server away again, which would be listed twice', async () => {
+  it('removes the commands of one server, which would be listed twice', async () => {
     Object.assign(process.env, {
       DISCORD_TOKEN: config.token,
       KRONA_DISCORD_API: config.api,
@@ -545,7 +545,7 @@ describe('krona discord register', () => {
     expect(await listed()).toEqual(['krona', 'Add photos to a subject']);
   });
 
-  it('says when Discord cannot be reached', async () => {
+  it('says when Discord is unreachable', async () => {
     Object.assign(process.env, {
       DISCORD_TOKEN: config.token,
       KRONA_DISCORD_API: 'http://127.0.0.1:9/api',
@@ -556,7 +556,7 @@ describe('krona discord register', () => {
     expect(stderr).toMatch(/^DISCORD_UNREACHABLE: [^\n]+\n$/);
   });
 
-  it('tells a missing and a wrong token in one line', async () => {
+  it('reports a missing and a wrong token in one line', async () => {
     Object.assign(process.env, { DISCORD_TOKEN: '', KRONA_DISCORD_API: config.api, KRONA_DATA: folder });
     expect((await krona('discord', 'register')).stderr).toMatch(/^DISCORD_TOKEN_MISSING: [^\n]+\n$/);
     process.env['DISCORD_TOKEN'] = 'wrong.token';

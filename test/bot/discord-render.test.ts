@@ -33,7 +33,7 @@ async function sent(card: Card) {
 const picture = (n: number) => ({ id: String(n), blobHash: String(n).padStart(64, '0'), alt: `photo ${n}` });
 
 describe('cards as Discord’s components', () => {
-  it('give members’ text no meaning, and our own marks theirs', () => {
+  it('escape members’ text and keep our own markup', () => {
     expect(escaped('*a* _b_ ~c~ `d` ||e|| [f](https://g) <@1> @here')).toBe(
       '\\*a\\* \\_b\\_ \\~c\\~ \\`d\\` \\|\\|e\\|\\| \\[f\\](https\\://g) \\<\\@1\\> \\@here',
     );
@@ -43,7 +43,7 @@ describe('cards as Discord’s components', () => {
     );
   });
 
-  it('have a file of up to 24 MiB where the server takes it, and half of that beside pictures', async () => {
+  it('can have a file of up to 24 MiB where the server allows it, and half of that with pictures', async () => {
     const mib = 1024 ** 2;
     const large = { stat: async (hash: string) => ({ hash, size: 20 * mib }) } as unknown as BlobStore;
     const files = [{ name: 'mochi.safetensors', blobHash: 'f'.repeat(64), size: 20 * mib }];
@@ -57,7 +57,7 @@ describe('cards as Discord’s components', () => {
     expect(await attached(50 * mib, { pictures: [picture(1)] })).toBe(false);
   });
 
-  it('stay within 4000 characters and 40 components, whatever a card holds', async () => {
+  it('stay within 4000 characters and 40 components for any card', async () => {
     const long = '_'.repeat(3000);
     const { text, components } = await sent({
       tone: 'error',
@@ -80,7 +80,7 @@ describe('cards as Discord’s components', () => {
     expect(JSON.stringify(rows)).toContain('"k1:vary:0"');
   });
 
-  it('align a table that is narrow enough, and list the rows of a wide one', () => {
+  it('align a narrow table, and list the rows of a wide one', () => {
     const narrow = table(
       {
         columns: ['', 'wins'],
@@ -117,7 +117,7 @@ describe('cards as Discord’s components', () => {
     for (const card of all) expect((await sent(card)).files).toHaveLength(10);
   });
 
-  it('show commands as one types them there, with the name of every option', async () => {
+  it("show commands as Discord spells them, with every option's name", async () => {
     const { text } = await sent({
       tone: 'info',
       title: 'Help',
@@ -132,7 +132,7 @@ describe('cards as Discord’s components', () => {
     expect(text).toContain('`/krona delete subject:mochi`');
   });
 
-  it('hide a sensitive picture behind a spoiler, and no other', async () => {
+  it('hide only sensitive pictures behind a spoiler', async () => {
     const { components } = await sent({
       tone: 'success',
       title: 'x',
@@ -146,7 +146,7 @@ describe('cards as Discord’s components', () => {
     ]);
   });
 
-  it('show progress, a curve without needing fonts, and two pictures with the same bytes', async () => {
+  it('show progress, a curve that needs no fonts, and two pictures with the same bytes', async () => {
     const { text, files } = await sent({
       tone: 'progress',
       title: 'Learning',
@@ -162,7 +162,7 @@ describe('cards as Discord’s components', () => {
 });
 
 describe('the commands as Discord registers them', () => {
-  it('are all there, within Discord’s limits', () => {
+  it('are complete, within Discord’s limits', () => {
     const commands = registration() as unknown as Record<string, unknown>[];
     expect(commandsProblem(commands)).toBe('');
     const root = commands[0]!['options'] as { name: string; options: { name: string; type: number }[] }[];

@@ -34,7 +34,7 @@ const answer = async (asked: ReturnType<Person['command']>) =>
   (await asked).answers.map(({ text }) => text).join('\n');
 
 it.each([false, true])(
-  'a member who is blocked in a channel is so in its threads (unknown to the client: %s)',
+  'a member who is blocked in a channel is blocked in its threads (unknown to the client: %s)',
   async (unknown) => {
     const { bob, mod } = await channelWithThread(unknown);
     // Before anybody has used Krona in the channel.
@@ -47,7 +47,7 @@ it.each([false, true])(
   },
 );
 
-it('refused words, rights, safety and quotas of a channel hold in its threads', async () => {
+it('refused words, rights, safety and quotas of a channel apply in its threads', async () => {
   const { bob, mod, id, thread } = await channelWithThread();
   const { records } = world.storage;
   await mod.here.command('rules words', { add: 'blood' });
@@ -69,7 +69,7 @@ it('refused words, rights, safety and quotas of a channel hold in its threads', 
   expect(id).not.toBe(thread);
 });
 
-it('quotas and blocks of a server hold in all its channels, and only who manages it sets them', async () => {
+it('quotas and blocks of a server apply in all its channels, and only its managers set them', async () => {
   const { discord } = world;
   const [one, two] = [await world.channel(), await world.channel()];
   const bob = await discord.addUser('Bob');
@@ -115,7 +115,7 @@ async function picture() {
   return { id, ann, bob, shown, votes };
 }
 
-it('a vote stands while one of a normal and a super reaction does', async () => {
+it('a vote counts while either the normal or the super reaction remains', async () => {
   const { bob, shown, votes, id } = await picture();
   await bob.react(shown.id, '👍');
   await bob.react(shown.id, '👍', true);
@@ -137,7 +137,7 @@ it('a vote stands while one of a normal and a super reaction does', async () => 
   }
 });
 
-it('clearing a message takes its votes, and another bot’s clearing costs no request', async () => {
+it('clearing a message removes its votes, and clearing other messages costs no request', async () => {
   const { bob, shown, votes, id } = await picture();
   await bob.react(shown.id, '👍');
   await until(async () => (await votes()) === 1, 'the vote');

@@ -27,7 +27,7 @@ const set = (channelId: string): Promise<PictureSet> =>
 const run = (channelId: string): Promise<Run> => until(() => world.worker.run(channelId).catch(() => null));
 
 describe('photos on Discord', () => {
-  it('come with the command, are shown to all, and leave nobody thinking', async () => {
+  it('come with the command, are shown to everybody, and leave no pending answer', async () => {
     const { join } = await world.channel();
     const [ann, bob] = [await join('Ann'), await join('Bob')];
     const [one, two] = await photos();
@@ -41,7 +41,7 @@ describe('photos on Discord', () => {
     expect((await bob.found('2 photos of mochi added')).onlyFor).toBeNull();
   });
 
-  it('come in a form with a consent that must be given', async () => {
+  it('come in a form that requires consent', async () => {
     const { join } = await world.channel();
     const [ann, bob] = [await join('Ann'), await join('Bob')];
     const [one, two, three] = await photos();
@@ -60,7 +60,7 @@ describe('photos on Discord', () => {
     expect((await bob.sees()).some(({ text }) => text.includes('1 · Ann'))).toBe(false);
   });
 
-  it('come from one’s own message by its menu, and from nobody else’s', async () => {
+  it("come from a member's own message by its menu, and from no other", async () => {
     const { join } = await world.channel();
     const [ann, bob] = [await join('Ann'), await join('Bob')];
     const message = await ann.say('look at her!', (await photos()).slice(0, 2));
@@ -74,7 +74,7 @@ describe('photos on Discord', () => {
     expect(bare.answers[0]!.text).toContain('No file is attached');
   });
 
-  it('get their verdicts in one answer, for the giver alone', async () => {
+  it('get their verdicts in one answer, only for the sender', async () => {
     const { join } = await world.channel();
     const [ann, bob] = [await join('Ann'), await join('Bob')];
     const [one] = await photos();
@@ -93,7 +93,7 @@ describe('photos on Discord', () => {
 });
 
 describe('a subject on Discord', () => {
-  it('is trained in one living message and drawn, voted on and deleted', async () => {
+  it('is trained in one updating message, drawn, voted on and deleted', async () => {
     const { id: channelId, join } = await world.channel();
     const [ann, bob, cleo] = [await join('Ann'), await join('Bob'), await join('Cleo')];
     const moderator = await join('Mo', true);
@@ -201,7 +201,7 @@ describe('a subject on Discord', () => {
     await until(async () => !(await bob.sees()).some(({ id }) => id === drawn.id), 'it is gone');
   });
 
-  it('gets its champion by votes, announced with the picture that won', async () => {
+  it('gets its champion by votes, announced with the winning picture', async () => {
     const { id: channelId, join } = await world.channel();
     const people = [await join('Ann'), await join('Bob'), await join('Cleo'), await join('Dan')];
     const [ann, ...others] = people as [Person, ...Person[]];
@@ -260,7 +260,7 @@ describe('a subject on Discord', () => {
     expect(announced.id).not.toBe(done.id);
   });
 
-  it('counts what was reacted while the bot was away, and answers its old buttons after a restart', async () => {
+  it('counts reactions from while the bot was offline, and its old buttons work after a restart', async () => {
     const { id: channelId, join } = await world.channel();
     const [ann, bob, cleo] = [await join('Ann'), await join('Bob'), await join('Cleo')];
     await ann.command('imagine', { prompt: 'an owl', count: 1 });
@@ -300,8 +300,8 @@ describe('a subject on Discord', () => {
   });
 });
 
-describe('what goes wrong on Discord', () => {
-  it('is told to the caller when Krona may not post in the channel, by the permission’s name', async () => {
+describe('a fault on Discord', () => {
+  it("is reported to the caller with the missing permission when Krona can't post", async () => {
     const { id: channelId, join } = await world.channel();
     const ann = await join('Ann');
     for (const [names, said] of [
@@ -334,7 +334,7 @@ describe('what goes wrong on Discord', () => {
       () => world.discord.putOut(),
       () => world.discord.letIn(),
     ],
-  ] as const)('keeps its messages known while Krona %s', async (_, told, close, open) => {
+  ] as const)('leaves its messages known while Krona %s', async (_, told, close, open) => {
     const { discord, worker, storage } = world;
     const { id: channelId, join } = await world.channel();
     const [ann, bob] = [await join('Ann'), await join('Bob')];
@@ -364,7 +364,7 @@ describe('what goes wrong on Discord', () => {
     world.problems.splice(0);
   });
 
-  it('leaves a photo out that is too large, and says so', async () => {
+  it('skips a photo that is too large, and says so', async () => {
     const { join } = await world.channel();
     const ann = await join('Ann');
     const [one] = await photos();
@@ -381,7 +381,7 @@ describe('what goes wrong on Discord', () => {
     );
   });
 
-  it('goes on in a thread that fell asleep, and waits at one that is locked', async () => {
+  it('continues in an archived thread, and waits in a locked one', async () => {
     const { discord, worker, storage } = world;
     const { id: channelId } = await world.channel();
     const thread = await discord.addThread(channelId, 'foxes');
@@ -420,7 +420,7 @@ describe('what goes wrong on Discord', () => {
     world.problems.splice(0);
   });
 
-  it('leaves a photo out whose link has expired, and says so', async () => {
+  it('skips a photo whose link has expired, and says so', async () => {
     const { join } = await world.channel();
     const ann = await join('Ann');
     const message = await ann.say('mine', (await photos()).slice(0, 1));
@@ -430,7 +430,7 @@ describe('what goes wrong on Discord', () => {
     expect(late.answers[0]!.text).toContain('Krona could not fetch');
   });
 
-  it('is nothing when the channel has shared limits, or an answer of Discord is lost on its way', async () => {
+  it('has no effect when rate limits are shared, or an answer is lost', async () => {
     const { id: channelId, join } = await world.channel();
     const ann = await join('Ann');
     const path = `^/channels/${channelId}/messages$`;
@@ -447,7 +447,7 @@ describe('what goes wrong on Discord', () => {
     world.problems.splice(0);
   });
 
-  it('goes on when a message is deleted while its pictures are drawn', async () => {
+  it("doesn't stop a set whose message is deleted while it is drawn", async () => {
     const { id: channelId, join } = await world.channel();
     const ann = await join('Ann');
     await ann.command('imagine', { prompt: 'a frog' });
@@ -462,7 +462,7 @@ describe('what goes wrong on Discord', () => {
     expect(await ann.sees()).toEqual([]);
   });
 
-  it('is caught up with after a lost connection, whether the session could be resumed or not', async () => {
+  it('is repaired after a lost connection, with or without a resumed session', async () => {
     const { id: channelId, join } = await world.channel();
     const [ann, bob] = [await join('Ann'), await join('Bob')];
     await ann.command('imagine', { prompt: 'a bee', count: 1 });

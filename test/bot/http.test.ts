@@ -57,7 +57,7 @@ describe('signed links', () => {
       signLink(house.config.secret, { hash, fileName: 'mochi “1”.safetensors', expiresAt: linkExpiry() });
   });
 
-  it('give the whole file under its name, to save and not to show', async () => {
+  it('give the whole file under its name, as a download', async () => {
     const response = await fetch(link);
     expect(response.status).toBe(200);
     expect(Buffer.from(await response.arrayBuffer()).equals(bytes)).toBe(true);
@@ -69,7 +69,7 @@ describe('signed links', () => {
     expect(response.headers.get('content-length')).toBe('100000');
   });
 
-  it('go on with a download where it stopped, unless the file is another one', async () => {
+  it('resume a download unless the file has changed', async () => {
     const begun = await fetch(link, { headers: { range: 'bytes=0-59999' } });
     const etag = begun.headers.get('etag')!;
     expect(begun.status).toBe(206);
@@ -86,7 +86,7 @@ describe('signed links', () => {
     expect((await fetch(link, { headers: { range: 'bytes=100000-' } })).status).toBe(416);
   });
 
-  it('send nothing again that the browser has, and answer HEAD', async () => {
+  it("use the browser's cache, and answer HEAD", async () => {
     const head = await fetch(link, { method: 'HEAD' });
     expect([head.status, head.headers.get('content-length')]).toEqual([200, '100000']);
     const again = await fetch(link, { headers: { 'if-none-match': head.headers.get('etag')! } });
@@ -108,7 +108,7 @@ describe('signed links', () => {
     expect(page.headers.get('content-type')).toBe('application/octet-stream');
   });
 
-  it('are refused in words when expired, changed, or of a deleted file', async () => {
+  it('are refused with a message when expired, changed, or for a deleted file', async () => {
     const expired = signLink(house.config.secret, {
       hash,
       fileName: 'a.png',
@@ -127,7 +127,7 @@ describe('signed links', () => {
     expect((await fetch(bot.address + missing)).status).toBe(404);
   });
 
-  it('are the same all day, so that browsers keep what they have', () => {
+  it('stay the same all day, so that browsers can cache', () => {
     const morning = Date.UTC(2026, 7, 1, 0, 0, 1);
     const evening = Date.UTC(2026, 7, 1, 23, 59, 59);
     expect(linkExpiry(morning)).toEqual(linkExpiry(evening));
@@ -174,7 +174,7 @@ describe('the http server', () => {
     },
   );
 
-  it('lets no foreign script run and nobody frame the page', async () => {
+  it('blocks foreign scripts and framing', async () => {
     const page = await fetch(bot.address);
     const policy = page.headers.get('content-security-policy')!;
     expect(policy).toContain("script-src 'self'");
@@ -183,7 +183,7 @@ describe('the http server', () => {
     expect(await page.text()).not.toMatch(/<script(?![^>]*src=)/);
   });
 
-  it('sends its bundle compressed, to be kept for good', async () => {
+  it('sends its bundle compressed, cached for ever', async () => {
     const html = await (await fetch(bot.address)).text();
     const script = /src="([^"]+)"/.exec(html)![1]!;
     const response = await fetch(bot.address + script, { headers: { 'accept-encoding': 'br' } });
@@ -192,7 +192,7 @@ describe('the http server', () => {
     expect((await response.arrayBuffer()).byteLength).toBeGreaterThan(10_000);
   });
 
-  it('is reached from this machine only', async () => {
+  it('is reachable only from this machine', async () => {
     const outer = Object.values(networkInterfaces())
       .flat()
       .find((each) => each?.family === 'IPv4' && !each.internal);
@@ -215,7 +215,7 @@ describe('the http server', () => {
     expect(live.status).toBe(403);
   });
 
-  it('answers in JSON what is wrong with a request', async () => {
+  it('answers invalid requests in JSON', async () => {
     const ask = async (path: string, init: RequestInit) => {
       const response = await fetch(bot.address + path, init);
       return [response.status, ((await response.json()) as { error: { code: string } }).error.code];
@@ -285,7 +285,7 @@ describe('the http server', () => {
     };
   }
 
-  it('lets nobody write over another member’s message, or Krona’s, in any channel', async () => {
+  it('lets nobody overwrite another member’s message or Krona’s, in any channel', async () => {
     const [mia, ben] = [await member('Mia'), await member('Ben')];
     await mia('/api/channels', 'POST', { name: 'quiet' });
     const line = { id: randomUUID(), text: 'mine', uploads: [] };
@@ -330,7 +330,7 @@ describe('the http server', () => {
     expect(errors).toEqual([]);
   });
 
-  it('refuses a body that says no size in the same way, before anybody is known', async () => {
+  it('refuses a body without a size, before authentication', async () => {
     for (const path of ['/api/me', '/api/channels', '/api/channels/general/messages']) {
       const { hostname: host, port } = new URL(bot.address);
       const headers = { 'content-type': 'application/json' };
@@ -351,7 +351,7 @@ describe('the http server', () => {
     expect(errors).toEqual([]);
   });
 
-  it('answers no address that is no text with a fault of its own', async () => {
+  it('answers malformed addresses without an internal error', async () => {
     const ask = await member('Ugo');
     for (const path of [
       '/api/channels/%E0%A4%A/lines?before=1',
@@ -363,7 +363,7 @@ describe('the http server', () => {
     expect(errors).toEqual([]);
   });
 
-  it('stores a text without what no database can hold', async () => {
+  it("stores text without characters that databases can't hold", async () => {
     const ask = await member('Nul');
     const id = randomUUID();
     const text = 'a\0b\ud800c 😀';
@@ -375,7 +375,7 @@ describe('the http server', () => {
     expect(errors).toEqual([]);
   });
 
-  it('has room for twenty emoji on a picture, and for votes', async () => {
+  it('allows twenty emoji on a picture, besides votes', async () => {
     const { records } = house.storage;
     const channel = await records.channel('web', 'general', 'general');
     const ask = await member('Ella');
@@ -393,7 +393,7 @@ describe('the http server', () => {
     expect([await react('❤️'), await react(String.fromCodePoint(0x1f400))]).toEqual([undefined, undefined]);
   });
 
-  it('serves no stranger through a proxy that nobody named', async () => {
+  it('serves nobody through an unnamed proxy', async () => {
     for (const name of ['x-forwarded-for', 'forwarded', 'x-forwarded-host']) {
       const { status, body } = await raw('/', { host: 'localhost', [name]: 'for=198.51.100.7' });
       expect([status, body]).toEqual([403, expect.stringContaining('Set KRONA_URL')]);
@@ -421,7 +421,7 @@ describe('the http server', () => {
     expect(error?.code).toBe('PICTURE_GONE');
   });
 
-  it('keeps every character of a name, and stores nothing for a browser that only looks', async () => {
+  it('keeps every character of a name, and stores nothing for a visitor who only looks', async () => {
     const named = await fetch(`${bot.address}/api/me`, {
       method: 'POST',
       body: JSON.stringify({ name: '~luna~' }),
@@ -434,7 +434,7 @@ describe('the http server', () => {
     expect(await look(`krona-member=${randomBytes(32).toString('base64url')}~Nobody`)).toEqual({ me: null });
   });
 
-  it('completes an option of a command, by the rules of all platforms', async () => {
+  it("completes a command's option as on all platforms", async () => {
     const named = await fetch(`${bot.address}/api/me`, {
       method: 'POST',
       body: '{"name":"Cleo"}',
@@ -455,7 +455,7 @@ describe('the http server', () => {
     expect(await complete('nothing', 'x', '')).toEqual([]);
   });
 
-  it('makes a moderator of who opens the terminal’s link, and of nobody else', async () => {
+  it('makes only the person who opens the terminal’s link a moderator', async () => {
     const open = (address: string) => fetch(address, { redirect: 'manual' });
     const right = await open(bot.moderatorAddress);
     expect([right.status, right.headers.get('location')]).toEqual([302, '/']);

@@ -47,18 +47,18 @@ const cardOf = (pictures: number, votesOn?: string): Card => ({
 const invite = (pictures: number, message = 'm1') =>
   invitations.invite('c1', message, cardOf(pictures, 'a set'));
 
-it('puts a number for each picture on the message, in order', async () => {
+it('adds a number reaction for each picture, in order', async () => {
   await invite(3);
   expect(stands).toEqual(['c1 m1 1️⃣', 'c1 m1 2️⃣', 'c1 m1 3️⃣']);
 });
 
-it('puts none on messages without pictures to vote on', async () => {
+it('adds none to messages without pictures', async () => {
   await invitations.invite('c1', 'm1', cardOf(2));
   await invite(0);
   expect(tries).toBe(0);
 });
 
-it('puts only what is missing when a message gets more pictures, or has a number already', async () => {
+it('adds only the missing numbers', async () => {
   await invite(1);
   invitations.note('c1', 'm1', '2️⃣');
   await invite(3);
@@ -68,12 +68,12 @@ it('puts only what is missing when a message gets more pictures, or has a number
   expect(stands.at(-1)).toBe('c1 m2 1️⃣');
 });
 
-it('does not put a number twice when it is asked while it is at it', async () => {
+it('adds each number once when asked twice at the same time', async () => {
   await Promise.all([invite(2), invite(2), invite(3)]);
   expect(stands).toEqual(['c1 m1 1️⃣', 'c1 m1 2️⃣', 'c1 m1 3️⃣']);
 });
 
-it('tries again through a network that is gone for minutes, and complains once', async () => {
+it('retries while the network is down for minutes, and logs it once', async () => {
   reachable = false;
   const done = invite(2);
   await vi.advanceTimersByTimeAsync(4 * MINUTE);
@@ -87,7 +87,7 @@ it('tries again through a network that is gone for minutes, and complains once',
   expect(warnings).toHaveLength(1);
 });
 
-it('gives up after a quarter of an hour, until the message is edited', async () => {
+it('gives up after 15 minutes, until the message is edited', async () => {
   reachable = false;
   const done = invite(1);
   await vi.advanceTimersByTimeAsync(60 * MINUTE);
@@ -100,7 +100,7 @@ it('gives up after a quarter of an hour, until the message is edited', async () 
   expect(stands).toEqual(['c1 m1 1️⃣']);
 });
 
-it('stops in the middle of a pause', async () => {
+it('stops during a pause', async () => {
   reachable = false;
   const done = invite(1);
   await vi.advanceTimersByTimeAsync(1);

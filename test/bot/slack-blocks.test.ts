@@ -33,7 +33,7 @@ describe('text for Slack', () => {
     expect(mrkdwn(text)).toBe(shown);
   });
 
-  it('sets narrow tables in columns, with wide characters and emoji measured, and wide ones in lines', () => {
+  it('aligns narrow tables, counting wide characters and emoji, and lists wide ones', () => {
     const [narrow] = tableTexts({
       columns: ['name', 'votes'],
       rows: [
@@ -54,7 +54,7 @@ describe('text for Slack', () => {
 });
 
 describe('a card for Slack', () => {
-  it('keeps every limit, whatever a member wrote, and still ends with its buttons', () => {
+  it('keeps every limit for any text, and still ends with its buttons', () => {
     const long = '𝓁🐈‍⬛&<!here>'.repeat(1_000);
     const blocks = blocksOf({
       title: long,
@@ -73,7 +73,7 @@ describe('a card for Slack', () => {
     expect(cardFallback({ tone: 'info', title: long }).includes('<')).toBe(false);
   });
 
-  it('has words and a button in the place of a sensitive picture', () => {
+  it('has text and a button instead of a sensitive picture', () => {
     const shown = { ...files, pictures: new Map([['here', 'F1']]) };
     const pictures = [
       { id: 'a', blobHash: 'here', alt: 'a fox', caption: '1' },
@@ -88,7 +88,7 @@ describe('a card for Slack', () => {
     expect(errors(blocks.slice(2))).toEqual([]);
   });
 
-  it('has pictures with words for those who cannot see them, and names those that are deleted', () => {
+  it('gives pictures alternative text, and names the deleted ones', () => {
     const pictures = [
       { id: 'a', blobHash: 'here', alt: 'a **fox**', caption: '1 · 👍 2' },
       { id: 'b', blobHash: 'gone', alt: 'an owl', caption: '2' },
@@ -104,7 +104,7 @@ describe('a card for Slack', () => {
     expect(textOf(blocks.slice(2))).toContain('this picture was deleted');
   });
 
-  it('links files, with nothing of their names read as markup', () => {
+  it('links files, with escaped names', () => {
     const text = textOf(
       blocksOf({ files: [{ name: 'mochi.safetensors', blobHash: 'abc', size: 1_300_000 }] }),
     );
@@ -113,7 +113,7 @@ describe('a card for Slack', () => {
     );
   });
 
-  it('says a progress that cannot be told without a bar', () => {
+  it('shows unknown progress without a bar', () => {
     expect(textOf(blocksOf({ progress: { fraction: null, label: '2nd in the queue' } }))).toBe(
       'A title\n2nd in the queue',
     );

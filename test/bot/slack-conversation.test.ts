@@ -108,7 +108,7 @@ async function foxes(): Promise<{ set: PictureSet; shown: Message }> {
 }
 
 describe('a Slack channel', () => {
-  it('shows help and slips to the caller alone', async () => {
+  it('shows help and mistakes only to the caller', async () => {
     expect(await mia.types(channel, '')).toBe(true);
     const help = await world.whisper(mia, 'Train Krona with your photos');
     expect(textOf(help.blocks)).toContain('/krona train');
@@ -117,7 +117,7 @@ describe('a Slack channel', () => {
     expect(await world.slack.messages(channel)).toEqual([]);
   });
 
-  it('takes photos by a form, filled with what was typed, and only with consent', async () => {
+  it('takes photos in a form that is prefilled and requires consent', async () => {
     await mia.types(channel, 'photos add subject:mochi class:cat');
     const form = await until(() => mia.form(), 'the form');
     expect(form['title']).toMatchObject({ text: 'Add photos' });
@@ -134,7 +134,7 @@ describe('a Slack channel', () => {
     expect(await ben.whispers()).toEqual([]);
   });
 
-  it('takes photos by the shortcut, from the own message only, and suggests subjects', async () => {
+  it('takes photos by the shortcut, from own messages only, and suggests subjects', async () => {
     await photosGiven(2);
     const ts = await ben.says(channel, 'look at her', (await catPhotos(4)).slice(2));
     expect(await mia.usesShortcut(channel, ts)).toBe(true);
@@ -153,7 +153,7 @@ describe('a Slack channel', () => {
     expect(textOf(list.blocks)).toMatch(/1 · Mia[^]*3 · Ben/);
   });
 
-  it('says of each photo that is gone or too large, and keeps the others', async () => {
+  it('names each photo that is gone or too large, and keeps the others', async () => {
     const [one, two] = (await catPhotos(6)).slice(4);
     const huge = { name: 'huge.png', bytes: Buffer.alloc(33 * 1024 ** 2) };
     const ts = await ben.says(channel, 'three', [one!, two!, huge]);
@@ -167,7 +167,7 @@ describe('a Slack channel', () => {
     expect(verdict).toContain('huge.png has 33 MiB; at most 32 MiB are allowed');
   });
 
-  it('shows one living message for a run: place, progress, curve, samples, then the result', async () => {
+  it('updates one message for a run: position, progress, curve, samples, result', async () => {
     const { run, first } = await trainingAsked();
     expect(labelsOf(first.blocks)).toEqual(['Cancel', 'Samples', 'Settings']);
     await world.worker.progress(run, Math.floor(run.settings.steps / 2), 40);
@@ -202,7 +202,7 @@ describe('a Slack channel', () => {
     await until(async () => (await unshownFiles()) === 0, 'old files deleted');
   });
 
-  it('draws, and puts the numbers to vote with under the pictures', async () => {
+  it('draws, and adds the numbers to vote with', async () => {
     await ben.types(channel, 'imagine <!channel> *a* watercolour of mochi & <@U123>');
     const { id: setId } = await world.openSet(channel);
     await world.worker.draw((await world.storage.records.set(setId))!, await drawings(4, 30));
@@ -233,7 +233,7 @@ describe('a Slack channel', () => {
     expect(set.text).toContain('&lt;!channel&gt;');
   });
 
-  it('keeps its rules for whom its moderators mention', async () => {
+  it('has rules for the members and groups that moderators mention', async () => {
     await world.slack.act('addGroup', { id: 'S0ARTISTS', handle: 'artists', users: [mia.id] });
     await ada.types(channel, 'rules roles right:imagine who:@artists');
     await world.whisper(ada, 'members with role S0ARTISTS');
@@ -249,7 +249,7 @@ describe('a Slack channel', () => {
     await world.whisper(ada, `${ben.name} unblocked`);
   });
 
-  it('counts votes, leaves bots out, and takes votes back', async () => {
+  it('counts votes, ignores bots, and removes votes', async () => {
     const robot = await world.slack.person('Robot', { bot: true });
     await world.slack.act('channel', { channel, join: robot.id });
     const { set, shown } = await foxes();
@@ -271,7 +271,7 @@ describe('a Slack channel', () => {
     await until(async () => (await standing()) === 1, 'one vote');
   });
 
-  it('draws again and varies, and shows details to who asks', async () => {
+  it('draws again, varies, and shows details to the member who asks', async () => {
     const { shown } = await foxes();
     expect(await mia.presses(channel, shown.ts, 'Details')).toBe(true);
     const details = await world.whisper(mia, 'seed');
@@ -283,7 +283,7 @@ describe('a Slack channel', () => {
     await until(async () => (await world.slack.messages(channel)).length === before + 1, 'its message');
   });
 
-  it('cancels what waits, by its asker only', async () => {
+  it('lets only the requester cancel a queued job', async () => {
     await mia.types(channel, 'imagine a fox');
     const waiting = await world.message(channel, 'a fox');
     expect(labelsOf(waiting.blocks)).toContain('Cancel');
@@ -299,7 +299,7 @@ describe('a Slack channel', () => {
     );
   });
 
-  it('keeps votes given while it was away, and its buttons work after a restart', async () => {
+  it('keeps votes from while it was offline, and its buttons work after a restart', async () => {
     const { set, shown } = await foxes();
     await mia.reacts(channel, shown.ts, 'two');
     const facts = () => world.storage.records.voteFacts(set.id);
@@ -319,7 +319,7 @@ describe('a Slack channel', () => {
     await world.whisper(mia, 'guidance');
   });
 
-  it('announces a champion that votes have chosen', async () => {
+  it('announces a champion that the votes chose', async () => {
     const { run } = await trainingAsked();
     await world.worker.adapter(run, Math.floor(run.settings.steps / 2), false);
     await ended(run);
@@ -350,7 +350,7 @@ describe('a Slack channel', () => {
     expect((await records.subject(subject.id))!.championId).toBe(other.id);
   });
 
-  it('hides what may be for adults alone, until somebody asks to see it', async () => {
+  it('hides possibly adult pictures until somebody asks to see them', async () => {
     await mia.types(channel, 'imagine something bare count:1');
     const { records, blobs } = world.storage;
     const { id: setId } = await world.openSet(channel);
@@ -376,7 +376,7 @@ describe('a Slack channel', () => {
     }, 'its file is gone');
   });
 
-  it('deletes pictures for their asker and for admins only, in the message and at Slack', async () => {
+  it('deletes pictures only for their requester and admins, in the message and on Slack', async () => {
     const { shown: message } = await foxes();
     const shown = imagesOf(message.blocks);
     await mia.presses(channel, message.ts, 'Delete');
@@ -392,7 +392,7 @@ describe('a Slack channel', () => {
     }, 'message and files are gone');
   });
 
-  it('shows a member what is his on the Home tab', async () => {
+  it('shows members their subjects and runs on the Home tab', async () => {
     const { run } = await trainingAsked();
     await ended(run);
     await mia.opensHome();
@@ -404,7 +404,7 @@ describe('a Slack channel', () => {
     expect(text).toMatch(new RegExp(`<#${channel}>: This channel: \\d+ of 1000 pictures in an hour\\.`));
   });
 
-  it('takes what is deleted out of the threads, too, with the message that shared it', async () => {
+  it('also removes deleted files from threads, with the message that shared them', async () => {
     const { run, first } = await trainingAsked();
     await ended(run);
     await world.message(channel, 'Which mochi is the best');

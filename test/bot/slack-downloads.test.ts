@@ -47,7 +47,7 @@ async function read(address: string, configured: string | null): Promise<string>
   return Buffer.from(bytes).toString();
 }
 
-it('fetches from every name and port of this machine when the API is on it', async () => {
+it('fetches from any name and port of this machine when the API is on it', async () => {
   for (const name of ['127.0.0.1', 'localhost'])
     for (const host of ['127.0.0.1', 'localhost', '127.1']) {
       const configured = `http://${name}:${port(api)}/api/`;
@@ -56,7 +56,7 @@ it('fetches from every name and port of this machine when the API is on it', asy
     }
 });
 
-it('takes the token to no other host', async () => {
+it('sends the token to no other host', async () => {
   const here = `http://127.0.0.1:${port(api)}/api/`;
   const there = 'https://slack.example.org/api/';
   for (const [address, configured] of [

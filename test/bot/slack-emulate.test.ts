@@ -99,13 +99,13 @@ const history = async () =>
     }[];
   };
 
-describe('a Slack of somebody else’s making', () => {
+describe('an independent imitation of Slack', () => {
   let channel: Channel;
   beforeAll(async () => {
     channel = await house.storage.records.channel('slack', channelId, 'pets');
   });
 
-  it('shows a set by one message, with its pictures as files that are there, and numbers to vote with', async () => {
+  it('shows a set in one message, with its pictures as files and numbers to vote with', async () => {
     const { records } = house.storage;
     const member = await records.member('slack', 'U1', 'Ann');
     const bot = await startBot();
@@ -142,7 +142,7 @@ describe('a Slack of somebody else’s making', () => {
     await bot.stop();
   });
 
-  it('has a message once, also for a process that does not know of it', async () => {
+  it("finds its message, even in a process that doesn't know it", async () => {
     const nonce = randomUUID();
     const card = { tone: 'info', title: 'Once' } as const;
     const first = await startBot();
@@ -161,7 +161,7 @@ describe('a Slack of somebody else’s making', () => {
     await second.stop();
   });
 
-  it('keeps an adapter in the thread of its message, once, and nothing of it when it is deleted', async () => {
+  it("keeps an adapter in its message's thread, once, and deletes it with the adapter", async () => {
     const { records } = house.storage;
     const { id: ownerId } = await records.member('slack', 'U1', 'Ann');
     const subject = await records.addSubject(newSubject({ channelId: channel.id, ownerId }));
@@ -200,7 +200,7 @@ describe('a Slack of somebody else’s making', () => {
     await bot.stop();
   });
 
-  it('hands over a photo that a member gave', async () => {
+  it("gives access to a member's photo", async () => {
     const [photo] = await catPhotos(1);
     const { files } = (await mia.filesUploadV2({
       channel_id: channelId,
@@ -218,7 +218,7 @@ describe('a Slack of somebody else’s making', () => {
     });
   });
 
-  it('gave the bot nothing to complain of', () => {
+  it('caused no warnings of the bot', () => {
     expect(logged).toEqual([]);
   });
 });

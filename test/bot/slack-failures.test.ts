@@ -90,7 +90,7 @@ describe('Slack as a gateway', () => {
   const titles = async () =>
     (await slack.messages(place.externalId)).map(({ blocks }) => textOf(blocks).split('\n')[0]);
 
-  it('says in one line that a token is not accepted', async () => {
+  it('reports a refused token in one line', async () => {
     const config = slack.config();
     const wrong = [
       [{ ...config, botToken: 'xapp-swapped' }, 'SLACK_BOT_TOKEN'],
@@ -107,7 +107,7 @@ describe('Slack as a gateway', () => {
     }
   });
 
-  it('names a scope that is missing, and with what it does not work', async () => {
+  it('names a missing scope and what fails without it', async () => {
     await slack.act('scope', { name: 'files:write', granted: false });
     const { gateway } = await start();
     expect(logged.join()).toMatch(
@@ -121,7 +121,7 @@ describe('Slack as a gateway', () => {
     await slack.act('scope', { name: 'files:write', granted: true });
   });
 
-  it('names every scope that is missing at its start, and does without where it can', async () => {
+  it('names every missing scope at start, and works without the optional ones', async () => {
     const grant = (granted: boolean) =>
       Promise.all(NEEDED_SCOPES.map(({ scope: name }) => slack.act('scope', { name, granted })));
     await grant(false);
@@ -148,7 +148,7 @@ describe('Slack as a gateway', () => {
     await grant(true);
   });
 
-  it('leaves a file that is too large for a message to its link', async () => {
+  it('links a file that is too large for a message', async () => {
     const { gateway } = await start();
     const blobHash = await blob(Buffer.from('an adapter'));
     const files = [
@@ -165,7 +165,7 @@ describe('Slack as a gateway', () => {
     expect(await inThread()).not.toContain('huge.safetensors');
   });
 
-  it('acknowledges while nobody has time for the command', async () => {
+  it('acknowledges a command while its handler is busy', async () => {
     let free: (() => void) | null = null;
     const desk = new Desk();
     desk.onInvocation = () => new Promise((resolve) => (free = resolve));
@@ -175,7 +175,7 @@ describe('Slack as a gateway', () => {
     finish();
   });
 
-  it('tells who acts: names, admins, user groups', async () => {
+  it('knows who acts: names, admins, user groups', async () => {
     await slack.act('addGroup', { id: 'S0ARTISTS', handle: 'artists', users: [ada.id] });
     const { desk } = await start();
     await ada.types(place.externalId, 'queue');
@@ -191,7 +191,7 @@ describe('Slack as a gateway', () => {
     expect(second).not.toHaveProperty('roles');
   });
 
-  it('reads mentions: with ids where members and roles are meant, as they were typed elsewhere', async () => {
+  it('reads mentions as ids for members and roles, and as text elsewhere', async () => {
     await slack.act('addGroup', { id: 'S0ARTISTS', handle: 'artists', users: [ada.id] });
     const { desk } = await start();
     const prompt = 'imagine @ada & <b> in #pets, <@U1> at https://krona.test/?a=1&b=2 @here @nobody @artists';
@@ -225,7 +225,7 @@ describe('Slack as a gateway', () => {
     );
   });
 
-  it('says what to do where an older manifest gives mentions without ids', async () => {
+  it('says what to do when an older manifest sends mentions without ids', async () => {
     await slack.act('declareCommand', { shouldEscape: false });
     const { desk } = await start();
     for (const line of ['rules block @mia', 'rules roles imagine "@artists"']) {
@@ -244,7 +244,7 @@ describe('Slack as a gateway', () => {
     await slack.act('declareCommand', { shouldEscape: true });
   });
 
-  it('says that it may not post and how to let it; answers reach the caller all the same', async () => {
+  it("says that it can't post and how to allow it; answers still reach the caller", async () => {
     const elsewhere = await slack.channel('elsewhere', [mia], { withBot: false });
     const hidden = await slack.channel('hidden', [mia], { withBot: false, isPrivate: true });
     const closed = await slack.channel('closed', [mia]);
@@ -271,7 +271,7 @@ describe('Slack as a gateway', () => {
     expect(shown.at(-1)).toContain('Done all the same');
   });
 
-  it('knows channels and messages that are gone, and messages that take no more edits', async () => {
+  it("recognises deleted channels and messages, and messages that can't be edited", async () => {
     const { gateway } = await start();
     const ts = await gateway.post(place, card('one'), randomUUID());
     const old = await gateway.post(place, card('two'), randomUUID());
@@ -291,7 +291,7 @@ describe('Slack as a gateway', () => {
     await expect(gateway.edit(place, old, card('new'))).rejects.toMatchObject({ code: 'MESSAGE_GONE' });
   });
 
-  it('posts once when Slack’s answer was lost, and when the process died before it noted the message', async () => {
+  it('posts once when Slack’s answer is lost, or the process dies before recording the message', async () => {
     const { gateway } = await start();
     const nonce = randomUUID();
     await slack.act('fault', { method: 'chat.postMessage', kind: 'lose', times: 1 });
@@ -303,7 +303,7 @@ describe('Slack as a gateway', () => {
     expect(await titles()).toEqual(['once']);
   });
 
-  it('posts without the scopes to read a channel too, and says what that means', async () => {
+  it('posts without the history scopes, and says what that means', async () => {
     await slack.act('scope', { name: 'channels:history', granted: false });
     const { gateway } = await start();
     await gateway.post(place, card('blind'), randomUUID());
@@ -312,7 +312,7 @@ describe('Slack as a gateway', () => {
     await slack.act('scope', { name: 'channels:history', granted: true });
   });
 
-  it('keeps to a message a second in a channel, in order, and waits as long as a rate limit asks', async () => {
+  it('posts one message a second in a channel, in order, and obeys rate limits', async () => {
     const { gateway } = await start();
     const before = (await slack.see()).limited['chat.postMessage'] ?? 0;
     await Promise.all(['a', 'b', 'c'].map((title) => gateway.post(place, card(title), randomUUID())));
@@ -325,7 +325,7 @@ describe('Slack as a gateway', () => {
     expect((await slack.see()).limited['chat.update']).toBe(2);
   });
 
-  it('edits slower with age, and when many messages live', async () => {
+  it('edits old messages less often, and also when many are active', async () => {
     const { gateway } = await start();
     expect(gateway.editInterval(0)).toBe(3_000);
     expect(gateway.editInterval(30 * 60_000)).toBeGreaterThan(3_000);
@@ -337,7 +337,7 @@ describe('Slack as a gateway', () => {
     expect(gateway.editInterval(0)).toBeGreaterThan(3_000);
   });
 
-  it('shows pictures that Slack takes long for, that are WebP, and that somebody deleted there', async () => {
+  it('shows pictures that Slack processes slowly, WebP pictures, and deleted ones', async () => {
     await slack.act('fileDelay', { ms: 2_500 });
     const { gateway } = await start();
     const webp = await blob(
@@ -361,7 +361,7 @@ describe('Slack as a gateway', () => {
     expect((await titles())[0]).toBe('pictures, edited');
   });
 
-  it('takes a form’s answer through another door when its address has expired', async () => {
+  it('delivers a form’s answer another way when its address has expired', async () => {
     const { desk } = await start();
     await mia.types(place.externalId, 'photos add subject:rex class:dog');
     await until(() => mia.form(), 'the form');
@@ -379,7 +379,7 @@ describe('Slack as a gateway', () => {
     expect(textOf((await mia.whispers()).at(-1)!.blocks)).toContain('for you alone');
   });
 
-  it('answers at one address no more often than Slack takes it', async () => {
+  it('answers at one address no more often than Slack allows', async () => {
     const { desk } = await start();
     await mia.types(place.externalId, 'queue');
     const event = await until(() => desk.invocations.at(-1), 'the command');
@@ -393,7 +393,7 @@ describe('Slack as a gateway', () => {
     expect(logged).toEqual([]);
   });
 
-  it('asks to send a command again whose form Slack did not open', async () => {
+  it("asks the member to send a command again when Slack didn't open its form", async () => {
     await start();
     await slack.act('fault', { method: 'views.open', kind: 'refuse', times: 1, value: 'expired_trigger_id' });
     await mia.types(place.externalId, 'train subject:mochi class:cat');
@@ -404,7 +404,7 @@ describe('Slack as a gateway', () => {
     expect(await mia.form()).toBeNull();
   });
 
-  it('asks for consent when photos come with a training, and for none without', async () => {
+  it('asks for consent only when photos come with a training', async () => {
     const { desk } = await start();
     await mia.types(place.externalId, 'train subject:mochi class:cat steps:100');
     await until(() => mia.form(), 'the form');
@@ -420,7 +420,7 @@ describe('Slack as a gateway', () => {
     });
   });
 
-  it('reads a photo, and says why when it cannot', async () => {
+  it("reads a photo, or says why it can't", async () => {
     const { desk } = await start();
     await mia.types(place.externalId, 'photos add subject:rex class:dog');
     await until(() => mia.form(), 'the form');
@@ -442,7 +442,7 @@ describe('Slack as a gateway', () => {
     await expect(attachments[0]!.read()).rejects.toMatchObject({ code: 'ATTACHMENT_GONE' });
   });
 
-  it('deals once with what Slack sends twice, and tries again to store a reaction', async () => {
+  it('handles duplicate events once, and retries storing a reaction', async () => {
     const desk = new Desk();
     let stored = 0;
     desk.onReaction = async (event) => desk.reactions.push(event) > 1 && (stored += 1) > 0;
@@ -464,7 +464,7 @@ describe('Slack as a gateway', () => {
     ]);
   });
 
-  it('loses nothing where a server gives all events one trigger id, and deals with each once', async () => {
+  it('handles every event once when all share one trigger id', async () => {
     const desk = new Desk();
     const pressed: string[] = [];
     desk.onAction = async ({ action }) => void pressed.push(action);
@@ -496,7 +496,7 @@ describe('Slack as a gateway', () => {
     await slack.act('onlyTrigger', { id: null });
   });
 
-  it('is back at once when Slack renews the connection, and reads votes again when it was away for long', async () => {
+  it('reconnects at once when Slack renews the connection, and reads votes again after a long gap', async () => {
     const { desk } = await start();
     await slack.act('disconnect', { politely: true });
     await until(
@@ -513,7 +513,7 @@ describe('Slack as a gateway', () => {
     expect(await mia.types(place.externalId, 'queue')).toBe(true);
   });
 
-  it('says that a token was revoked, and goes on when it is good again', async () => {
+  it('reports a revoked token, and continues when it is valid again', async () => {
     const { gateway } = await start();
     const nonce = randomUUID();
     await slack.act('tokens', { bot: false });
@@ -525,7 +525,7 @@ describe('Slack as a gateway', () => {
     expect(await titles()).toEqual(['later']);
   });
 
-  it('broke no rule of Slack in all of this', async () => {
+  it('broke no rule of Slack', async () => {
     expect((await slack.see()).problems).toEqual([]);
   });
 });

@@ -39,7 +39,7 @@ async function votedOn() {
   return { set, ts, votes };
 }
 
-it('a vote that was removed does not come back with a late event, also after a restart', async () => {
+it("a removed vote doesn't come back with a late event, even after a restart", async () => {
   const { ts, votes } = await votedOn();
   await mia.reacts(channel, ts, '+1');
   await until(async () => (await votes()).length === 1, 'the vote');
@@ -55,7 +55,7 @@ it('a vote that was removed does not come back with a late event, also after a r
   expect(await votes()).toEqual(['heart']);
 });
 
-it('a vote of which only the late event came counts', async () => {
+it('a vote counts if only its late event arrived', async () => {
   const { ts, votes } = await votedOn();
   await world.stopBot();
   await mia.reacts(channel, ts, '+1');
@@ -64,7 +64,7 @@ it('a vote of which only the late event came counts', async () => {
   await until(async () => (await votes()).length === 1, 'the vote');
 });
 
-it('a command in a direct message, of two or of several, is not carried out', async () => {
+it('a command in a direct message, with one or more people, is refused', async () => {
   const { slack, storage } = world;
   for (const [kind, name, withBot] of [
     ['im', 'directmessage', false],
@@ -86,7 +86,7 @@ it('a command in a direct message, of two or of several, is not carried out', as
   }
 });
 
-it('a private channel has its own name, or none where the app may not know it', async () => {
+it("a private channel has its own name, or none where the app can't read it", async () => {
   const { slack } = world;
   const secret = await slack.channel('plans', [mia], { isPrivate: true });
   await mia.types(secret, 'queue');
@@ -98,7 +98,7 @@ it('a private channel has its own name, or none where the app may not know it', 
   await slack.act('scope', { name: 'groups:read', granted: true });
 });
 
-it('an admin of another workspace is a member like others', async () => {
+it('an admin of another workspace is an ordinary member', async () => {
   const stranger = await world.slack.person('Stranger', { admin: true, team: 'T0OTHER' });
   await world.slack.act('channel', { channel, join: stranger.id });
   await stranger.types(channel, 'rules words add:bad');
@@ -107,7 +107,7 @@ it('an admin of another workspace is a member like others', async () => {
   await world.whisper(ada, 'Rules changed');
 });
 
-it('members blocked in the workspace are so in all its channels, by admins', async () => {
+it('admins block members in all channels of the workspace', async () => {
   const other = await world.slack.channel(`other-${tests}`, [mia, ada]);
   await mia.types(other, 'queue');
   await until(() => recordOf(other), 'the channel');
@@ -137,7 +137,7 @@ it.each([
   world.log.length = 0;
 });
 
-it('waits longer each time where a limit does not say how long it lasts', async () => {
+it('waits longer each time when a rate limit has no duration', async () => {
   await world.slack.act('fault', { method: 'chat.postMessage', kind: 'limit', times: 2, value: '0' });
   const began = Date.now();
   await mia.types(channel, `imagine ${randomUUID()} count:1`);

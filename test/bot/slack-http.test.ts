@@ -18,7 +18,7 @@ beforeAll(async () => {
 afterAll(() => world.close());
 
 describe('Slack over HTTP', () => {
-  it('believes signed and fresh requests only, and answers Slack’s question who it is', async () => {
+  it('accepts only signed, recent requests, and answers Slack’s URL check', async () => {
     const body = JSON.stringify({ type: 'url_verification', challenge: 'are you there?' });
     const send = (time: number, secret: string) =>
       fetch(`${world.address}/slack/events`, {
@@ -39,7 +39,7 @@ describe('Slack over HTTP', () => {
     expect(unsigned.status).toBe(401);
   });
 
-  it('takes photos by form, draws, counts a vote once that came twice, and shows the Home tab', async () => {
+  it('takes photos in a form, draws, counts a duplicate vote once, and shows the Home tab', async () => {
     await mia.types(channel, 'photos add subject:mochi class:cat');
     await until(() => mia.form(), 'the form');
     expect(await mia.suggestions('subject', 'mo')).toEqual(['mo (new)']);
@@ -68,7 +68,7 @@ describe('Slack over HTTP', () => {
     expect(await world.storage.records.voteFacts(targetId)).toHaveLength(1);
   });
 
-  it('gets an event again that came while it was away', async () => {
+  it('receives events from while it was offline', async () => {
     await ben.types(channel, 'imagine a badger');
     await world.worker.draw(await world.openSet(channel), await drawings(2));
     const set = await until(async () => {
@@ -87,7 +87,7 @@ describe('Slack over HTTP', () => {
     );
   });
 
-  it('tells who asks where it may not post, goes on with the work, and posts it once when it is invited', async () => {
+  it("tells the caller where it can't post, continues the job, and posts it once when invited", async () => {
     const elsewhere = await world.slack.channel('elsewhere', [ben], { withBot: false });
     await ben.types(elsewhere, 'imagine an owl');
     await world.whisper(ben, /invite @krona/);
@@ -104,7 +104,7 @@ describe('Slack over HTTP', () => {
     expect(world.log.splice(0).every((line) => line.includes('not in this channel'))).toBe(true);
   });
 
-  it('broke no rule of Slack and complained of nothing', async () => {
+  it('broke no rule of Slack and logged no warning', async () => {
     expect((await world.slack.see()).problems).toEqual([]);
     expect(world.log).toEqual([]);
   });

@@ -52,7 +52,7 @@ it('a page that answers stays connected', async () => {
   expect([client.readyState, here.readyState]).toEqual([WebSocket.OPEN, WebSocket.OPEN]);
 });
 
-it('a page that does not answer is let go at the next look, and no other', async () => {
+it("only a page that doesn't answer is disconnected at the next check", async () => {
   const [silent, live] = [await connect({ autoPong: false }), await connect()];
   const [asked, answered] = [once(silent.client, 'ping'), once(live.here, 'pong')];
   vi.advanceTimersByTime(LOOK);
@@ -65,7 +65,7 @@ it('a page that does not answer is let go at the next look, and no other', async
   expect(server.clients.size).toBe(1);
 });
 
-it('a page that breaks the protocol is let go, and the server goes on', async () => {
+it('a page that breaks the protocol is disconnected, and the server continues', async () => {
   const { here, wire } = await connect();
   const gone = new Promise((resolve) => here.once('close', resolve));
   wire.write(Buffer.from([0xff, 0xff]));
@@ -74,7 +74,7 @@ it('a page that breaks the protocol is let go, and the server goes on', async ()
   expect(server.clients.size).toBe(1);
 });
 
-it('when it stops, every page is told that the bot restarts', async () => {
+it('on stop, every page learns that the bot restarts', async () => {
   const [one, other] = [await connect(), await connect()];
   const told = Promise.all([once(one.client, 'close'), once(other.client, 'close')]);
   stop();
@@ -82,7 +82,7 @@ it('when it stops, every page is told that the bot restarts', async () => {
   expect(vi.getTimerCount()).toBe(0);
 });
 
-it('a page that does not read is let go before much waits for it, and a slow one is not', async () => {
+it("a page that doesn't read is disconnected before its backlog grows; a slow one isn't", async () => {
   const [lazy, slow] = [await connect(), await connect()];
   lazy.client.pause();
   const gone = once(lazy.here, 'close');
@@ -120,7 +120,7 @@ it('pages that do not read share a limit, and one that reads stays', async () =>
   expect(live.here.readyState).toBe(WebSocket.OPEN);
 });
 
-it('one address has so many connections and no more', async () => {
+it('one address has a limited number of connections', async () => {
   const { port } = server.address() as AddressInfo;
   const closed: number[] = [];
   const opened = Array.from({ length: 270 }, () => {

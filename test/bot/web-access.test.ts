@@ -107,7 +107,7 @@ describe('without a key', () => {
     ['GET', `${GENERAL}/lines?before=5`, undefined],
     ['POST', '/api/uploads', Buffer.from('photo')],
     ['DELETE', GENERAL, undefined],
-  ])('%s %s is refused, with any cookie that nobody signed', async (method, path, sent) => {
+  ])('%s %s is refused, also with unsigned cookies', async (method, path, sent) => {
     const token = randomBytes(32).toString('base64url');
     const id = randomBytes(16).toString('base64url');
     for (const cookie of [
@@ -143,7 +143,7 @@ describe('without a key', () => {
     expect(status).toBe(426);
   });
 
-  it('the page is told so, and a wrong key is refused', async () => {
+  it('the page asks for one, and a wrong key is refused', async () => {
     const eve = new Browser();
     expect((await eve.ask('GET', '/api/me')).body).toEqual({ me: null, keyNeeded: true });
     expect(await eve.ask('POST', '/api/key', { key: 'no key of anybody' })).toMatchObject({
@@ -154,7 +154,7 @@ describe('without a key', () => {
 });
 
 describe('a key', () => {
-  it('is one member, in however many browsers, over HTTPS alone', async () => {
+  it('is one member in any number of browsers, over HTTPS only', async () => {
     const ids = new Set<string>();
     for (let browsers = 0; browsers < 3; browsers++) {
       const mia = await withKey(0);
@@ -168,7 +168,7 @@ describe('a key', () => {
     expect(cookies.join()).toMatch(/; Secure/);
   });
 
-  it('lets nobody take a name that looks like another one', async () => {
+  it('allows no name that looks like another one', async () => {
     await (await withKey(0)).named('Mia');
     const ben = await withKey(1);
     for (const name of [
@@ -210,7 +210,7 @@ describe('a key', () => {
 });
 
 describe('an invitation', () => {
-  it('is made by moderators alone, and lets one member in', async () => {
+  it('is made only by moderators, and lets one member in', async () => {
     const boss = await moderator('Boss');
     const { body } = await boss.ask('POST', '/api/invitations');
     const ids = new Set<string>();
@@ -227,7 +227,7 @@ describe('an invitation', () => {
 });
 
 describe('a proxy', () => {
-  it('need not pass on the name that members open, but no other site can act', async () => {
+  it("doesn't need to pass on the host name, but no other site can act", async () => {
     const mia = await withKey(0);
     await mia.named('Mia');
     expect((await mia.ask('POST', `${GENERAL}/messages`, message('hello'))).status).toBe(202);
@@ -262,7 +262,7 @@ describe('a proxy', () => {
 });
 
 describe('channels', () => {
-  it('start with limits, and a member opens ten', async () => {
+  it('start with limits, and a member can open ten', async () => {
     const { records } = house.storage;
     const general = await records.channel('web', 'general', 'general');
     expect(await records.rules(general.id)).toMatchObject(LIMITS);
@@ -277,7 +277,7 @@ describe('channels', () => {
     expect(await records.rules((await records.channel('web', 'ben-9', 'ben-9')).id)).toMatchObject(LIMITS);
   });
 
-  it('are deleted by moderators, with what is in them', async () => {
+  it('are deleted by moderators, with everything in them', async () => {
     const [boss, mia] = [await moderator('Chief'), await withKey(0)];
     await mia.named('Mia');
     await mia.ask('POST', '/api/channels', { name: 'gone' });
@@ -365,7 +365,7 @@ describe('limits of the whole chat', () => {
 });
 
 describe('a blocked member', () => {
-  it('can do nothing, in any browser, and is not told who else is blocked', async () => {
+  it("can do nothing, in any browser, and doesn't see who else is blocked", async () => {
     const { records } = house.storage;
     const mia = await withKey(0);
     const id = await mia.named('Mia');

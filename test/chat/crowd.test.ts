@@ -15,7 +15,7 @@ async function expectAllAnswered(platform: CrowdPlatform): Promise<void> {
   expect(acknowledgements).toHaveLength(60);
 }
 
-describe('commands of sixty members at once are all acknowledged, answered once, in the order of their channel', () => {
+describe("commands from sixty members at once are acknowledged and answered once, in their channel's order", () => {
   it('on Discord', async () => {
     const world = await openDiscordWorld();
     try {

@@ -94,7 +94,7 @@ describe.each([
 
   const standing = async () => (await chat.storage.records.standingVotes(await channelId())).votes.length;
 
-  it('a dead token is told once; the work of that time is kept, and shown once by a start with a good one', async () => {
+  it('a dead token is logged once; a start with a valid one shows the results once', async () => {
     const { run, living } = await begun();
     await chat.faults.token(false);
     const { id: setId } = await ended(run);
@@ -117,7 +117,7 @@ describe.each([
     chat.log.splice(0);
   });
 
-  it('a channel closed to the bot gets the result when it opens, once; who asks meanwhile is told alone', async () => {
+  it('a channel that is closed to the bot gets the result once when it opens; callers are told privately', async () => {
     const before = (await saying('Which mochi is the best')).length;
     const { run } = await begun();
     await chat.faults.posting(false);
@@ -138,7 +138,7 @@ describe.each([
       expect(line).toMatch(/can't post|lacks the permission|don't include Krona/);
   });
 
-  it('numbers to vote with that were lost come later, and are complained of once', async () => {
+  it('lost number reactions come later, and are logged once', async () => {
     await chat.faults.reactions(true);
     await ben.run('/krona imagine a stork');
     const stork = await drawn('a stork');
@@ -154,7 +154,7 @@ describe.each([
     expect(new Set(complaints).size).toBe(complaints.length);
   });
 
-  it('a message deleted while its run goes on stays away; the result comes', async () => {
+  it("a message deleted during its run doesn't come back; the result still comes", async () => {
     // Of earlier runs.
     await until(async () => (await saying('Training mochi')).length === 0, 'the last edits');
     const before = (await saying('Which mochi is the best')).length;
@@ -170,7 +170,7 @@ describe.each([
     expect(chat.log).toEqual([]);
   });
 
-  it('a member who left is still who asked and voted, and his pictures can be used', async () => {
+  it('a member who left keeps their requests and votes, and their pictures can be used', async () => {
     const kim = await chat.member('Kim');
     await kim.run('/krona imagine <@U1> @everyone an owl');
     const owl = await drawn('an owl');
@@ -196,7 +196,7 @@ describe.each([
     expect(chat.log).toEqual([]);
   });
 
-  it('a limit of a minute delays what is to be shown: once each, in order, and is kept', async () => {
+  it('a one-minute rate limit is obeyed and delays messages: once each, in order', async () => {
     const limited = await chat.faults.limited();
     await chat.faults.limit(60);
     for (const thing of ['a snail', 'a turtle', 'a sloth']) await ben.run(`/krona imagine ${thing}`);
@@ -217,7 +217,7 @@ describe.each([
     expect(chat.log).toEqual([]);
   });
 
-  it('ten minutes without a network lose no vote and no result, and post nothing twice', async () => {
+  it('ten minutes without a network lose no vote or result, and nothing is posted twice', async () => {
     await ben.run('/krona imagine a lighthouse');
     const light = await drawn('a lighthouse');
     await zoe.vote(light, 2);
@@ -255,7 +255,7 @@ describe.each([
     chat.log.splice(0);
   });
 
-  it('put out in the middle of a run, it keeps the work, and goes on when it is let in again', async () => {
+  it('removed during a run, it keeps the results and continues when it is invited again', async () => {
     const { run } = await begun();
     await chat.faults.inside(false);
     const { id: setId } = await ended(run);
@@ -290,7 +290,7 @@ describe.each([
     expect(chat.log.splice(0)).toHaveLength(2);
   });
 
-  it('a channel deleted in the middle of a run is given up, and the work kept', async () => {
+  it('a channel that is deleted during a run is given up, and the results are kept', async () => {
     spoilt = true;
     const { records } = chat.storage;
     const { run } = await begun();

@@ -56,7 +56,7 @@ describe.each([
     await worker.finish(run);
   }
 
-  it('in the middle of a run keeps the one message of the run, up to its result', async () => {
+  it('during a run keeps its one message, up to the result', async () => {
     const bot = await startMortalBot(chat.environment);
     const run = await begun('mochi');
     await worker.progress(run, 50, 30);
@@ -74,7 +74,7 @@ describe.each([
     expect(await saying('Which mochi is the best')).toHaveLength(1);
   });
 
-  it('when it has just posted the first message of a set posts no second one', async () => {
+  it("just after it posted a set's first message posts no second one", async () => {
     const bot = await startMortalBot(chat.environment);
     bot.dieAt('markPost');
     // Nobody is there any more to answer her, so she is not waited for.
@@ -88,7 +88,7 @@ describe.each([
     expect(await saying('a fox at sea')).toHaveLength(1);
   });
 
-  it('when it has shown pictures and not yet the numbers to vote with puts those at its start', async () => {
+  it('after the pictures but before the numbers to vote with adds those at its next start', async () => {
     const { records } = chat.storage;
     await chat.faults.reactions(true);
     const bot = await startMortalBot(chat.environment);
@@ -110,7 +110,7 @@ describe.each([
   it.each([
     ['between a vote and the champion that it chooses', 'standingVotes', 'kuro'],
     ['between posting its announcement and noting that', 'markPost', 'shiro'],
-  ] as const)('%s loses no vote, and announces once', async (_moment, method, name) => {
+  ] as const)('%s loses no vote and announces once', async (_moment, method, name) => {
     const { records } = chat.storage;
     await chat.startBot();
     const run = await begun(name);

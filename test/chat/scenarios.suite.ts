@@ -128,7 +128,7 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       return { set, shown: await drawnSet(prompt, count) };
     }
 
-    it('gives photos to one subject, several members together', async () => {
+    it('collects photos from several members for one subject', async () => {
       await photographed('mochi');
       await ben.givePhotos('mochi', 'cat', await photosOf('ben', ['#d9f0d0', '#f3d3dd']));
       await message(/mochi now has 4 of at most 20 photos/);
@@ -138,7 +138,7 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       expect(list.text).toContain('Mia');
     });
 
-    it('trains in one message that lives: place, percent, time left, samples, file; the result is another', async () => {
+    it('trains in one updating message: position, percent, time left, samples, file; the result is another', async () => {
       await photographed('miso');
       await mia.run('/krona train subject:miso');
       const waiting = await message(/Training of miso is queued/);
@@ -174,7 +174,7 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       expect((await chat.messages()).length).toBe(before + 1);
     });
 
-    it('chooses the champion by the votes of three members, and says so once', async () => {
+    it("chooses the champion by three members' votes, and announces it once", async () => {
       const { run, grid } = await learnt('kuro');
       const { records } = chat.storage;
       const champion = async () => (await records.subject(run.subjectId))!.championId;
@@ -187,7 +187,7 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       expect(await champion()).not.toBe(before);
     });
 
-    it('draws with it when a prompt names it, and anybody can draw the set again', async () => {
+    it('draws a named subject with it, and anybody can draw the set again', async () => {
       await learnt('shiro');
       const { set, shown } = await imagined(ben, 'shiro in the rain');
       expect(set.adapterId).not.toBeNull();
@@ -207,7 +207,7 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       });
     });
 
-    it('makes a picture an emoji for who asks, and shows it to them alone', async () => {
+    it('makes a picture an emoji, shown only to the member who asked', async () => {
       const { shown } = await imagined(mia, 'a kite');
       const before = (await chat.messages()).length;
       await ben.press(shown, 'Emoji 2');
@@ -217,7 +217,7 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       expect((await chat.messages()).length).toBe(before);
     });
 
-    it('ranks what was voted on; a vote taken back counts no more', async () => {
+    it('ranks by votes; a removed vote no longer counts', async () => {
       await learnt('nori');
       const { set, shown } = await imagined(ben, 'nori asleep');
       await mia.vote(shown, 1);
@@ -233,7 +233,7 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
 
     const away = skips['votes while the bot is away'];
     it.skipIf(away !== undefined)(
-      `counts votes that came while the bot was away${away === undefined ? '' : ` (${away})`}`,
+      `counts votes from while the bot was offline${away === undefined ? '' : ` (${away})`}`,
       async () => {
         const { set, shown } = await imagined(zoe, 'a tram');
         await mia.vote(shown, 1);
@@ -246,7 +246,7 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       },
     );
 
-    it('changes settings before everybody; what cannot be is said to the caller alone', async () => {
+    it('changes settings in public; invalid ones are reported only to the caller', async () => {
       const before = (await chat.messages()).length;
       await mia.run('/krona settings train a1:7');
       await whisper(mia, /a1=7 does not divide/);
@@ -257,7 +257,7 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       expect((await chat.messages()).at(-1)!.text).toMatch(/guidance[^]*4/);
     });
 
-    it('lets nobody else cancel or delete; who asked, and moderators, can', async () => {
+    it('lets only the requester and moderators cancel or delete', async () => {
       await mia.run('/krona imagine a stoat');
       const waiting = await eventually(async () => {
         const seen = await message('a stoat');
@@ -276,7 +276,7 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       await eventually(async () => expect(await standing()).not.toContain(shown.id));
     });
 
-    it('says when there is room again to who is over the quota; moderators have none', async () => {
+    it('tells a member over the quota when they can continue; moderators have no quota', async () => {
       const kim = await chat.member('Kim');
       await boss.run('/krona rules set member_pictures:3');
       await whisper(boss, 'Rules changed');
@@ -290,7 +290,7 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       await whisper(boss, /3 → no limit/);
     });
 
-    it('lets only those train who may, and says so to others alone', async () => {
+    it('lets only allowed members train, and tells others privately', async () => {
       await photographed('goma');
       await boss.run('/krona rules roles right:train who:moderators');
       await whisper(boss, /who can train: everyone → moderators/);
@@ -302,7 +302,7 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       await whisper(boss, /who can train: moderators → everyone/);
     });
 
-    it('answers buttons of messages from before a restart', async () => {
+    it('answers buttons on messages from before a restart', async () => {
       const { shown } = await imagined(mia, 'a lantern');
       await chat.stopBot();
       await chat.startBot();
@@ -313,7 +313,7 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       );
     });
 
-    it('pings nobody, whatever is typed', async () => {
+    it('pings nobody, whatever members type', async () => {
       const prompt = 'a cat @everyone <!channel> <@U1> <@1> & **bold** `code`';
       await zoe.run(`/krona imagine ${prompt}`);
       const set = await openSet('a cat @everyone');
@@ -322,7 +322,7 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       expect(await chat.pinged()).toEqual([]);
     });
 
-    it('says what is wrong with photos, all in one answer, and keeps the good ones', async () => {
+    it('reports all bad photos in one answer, and keeps the good ones', async () => {
       const [good] = await photosOf('good', ['#ffeeaa']);
       await zoe.givePhotos('bobi', 'dog', [good!, { name: 'note.png', bytes: Buffer.from('not a picture') }]);
       const told = await whisper(zoe, 'note.png');
@@ -330,7 +330,7 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       await message(/1 photo of bobi added/);
     });
 
-    it('takes back from the platform all that was posted of a subject, when that is deleted', async () => {
+    it("deletes a subject's posts from the platform with the subject", async () => {
       const before = await chat.files();
       const { run, told, grid } = await learnt('tofu', 10);
       const { set: first, shown: hill } = await imagined(zoe, 'tofu on a hill', 2, 30);
@@ -368,7 +368,7 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       expect(await chat.storage.records.run(run.id)).toBeNull();
     });
 
-    it('takes back after a restart what was deleted while the bot was away', async () => {
+    it('deletes after a restart what was deleted while the bot was offline', async () => {
       const before = await chat.files();
       const { set, shown } = await imagined(zoe, 'a lone owl', 2, 50);
       await chat.stopBot();
@@ -382,7 +382,7 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
 
     const alone = skips['photos shown to one member'];
     it.skipIf(alone !== undefined)(
-      `takes back photos that a member has deleted${alone === undefined ? '' : ` (${alone})`}`,
+      `removes photos that a member deleted${alone === undefined ? '' : ` (${alone})`}`,
       async () => {
         const lea = await chat.member('Lea');
         // No other subject has these: a file stays while any photo with its bytes does.
@@ -402,7 +402,7 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       },
     );
 
-    it('deletes all of a subject for who began it, after a second word', async () => {
+    it('deletes a subject for its creator, after a confirmation', async () => {
       await zoe.givePhotos('rex', 'dog', await photosOf('zoe', ['#ffeeaa']));
       await message(/1 photo of rex added/);
       await mia.run('/krona delete rex');

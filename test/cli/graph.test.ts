@@ -16,19 +16,19 @@ beforeAll(async () => void (folder = await mkdtemp(join(tmpdir(), 'krona-graph-'
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe('krona graph print', () => {
-  it.each(GRAPH_NAMES)('%s is text with a line per tensor', async (name) => {
+  it.each(GRAPH_NAMES)('prints %s as text, one line per tensor', async (name) => {
     const { code, stdout } = await krona('graph', 'print', name, '--model', TINY);
     expect(code).toBe(0);
     expect(stdout).toMatch(/^%0 \w+\[[\d,]*\] = /);
     expect(stdout).toMatch(/\nreturn \w+: %\d+(, \w+: %\d+)*\n$/);
   });
 
-  it('--size is the side of the pictures', async () => {
+  it('takes the side of the pictures from --size', async () => {
     const { stdout } = await krona('graph', 'print', 'vae-decoder', '--model', TINY, '--size', '32');
     expect(stdout).toMatch(/float32\[1,3,32,32\] = .*\nreturn pictures/);
   });
 
-  it('--onnx writes a file that onnxruntime opens without the model, and that computes the same', async () => {
+  it('writes with --onnx a file that onnxruntime opens without the model, with the same results', async () => {
     const file = join(folder, 'decoder.onnx');
     const words = ['graph', 'print', 'vae-decoder', '--model', TINY, '--size', '16', '--onnx', file];
     expect(await krona(...words)).toMatchObject({ code: 0, stdout: `${file}\n${file}.data\n` });
@@ -48,7 +48,7 @@ describe('krona graph print', () => {
     expect(stderr).toContain('SIZE_INVALID: The size must be a multiple of');
   });
 
-  it('refuses a program that nobody knows', async () => {
+  it('refuses an unknown program', async () => {
     const { code, stderr } = await krona('graph', 'print', 'decoder');
     expect(code).toBe(2);
     expect(stderr).toContain('Allowed choices are text, text-2, unet');

@@ -42,7 +42,7 @@ describe('the krona program', () => {
     }
   });
 
-  it('tells a mistyped command or option, on stderr and with exit code 2', async () => {
+  it('reports a mistyped command or option on stderr, with exit code 2', async () => {
     const mistyped = await krona('modle', 'check', TINY);
     expect(mistyped).toMatchObject({ code: 2, stdout: '' });
     expect(mistyped.stderr).toContain('Did you mean model?');
@@ -56,13 +56,13 @@ describe('the krona program', () => {
     ['an argument', ['model', 'check', '--json']],
     ['an option', ['model', 'check', TINY, '--json', '--bogus']],
     ['what to do with it', ['adapter', '--json']],
-  ])('tells with --json that it lacks %s, as one coded object on stdout', async (_, words) => {
+  ])('reports with --json that %s is missing, as one object with a code on stdout', async (_, words) => {
     const { code, stdout } = await krona(...words);
     expect(code).toBe(2);
     expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'USAGE' } });
   });
 
-  it('never shows a stack, unless it is asked to', async () => {
+  it('shows a stack only on request', async () => {
     const file = join(folder, 'broken.safetensors');
     await writeFile(file, 'not tensors at all');
     const json = await kronaProcess(['adapter', 'inspect', file, '--json']);
@@ -78,7 +78,7 @@ describe('the krona program', () => {
 
 describe('the device', () => {
   it.each([['pretrain'], ['evaluate model'], ['evaluate methods']])(
-    'of %s is told in one line, or why there is none, before anything is done',
+    'of %s is named in one line, or the reason against it, before anything runs',
     async (command) => {
       // With a recipe that is not there, so that nothing is computed.
       const absent = join(folder, 'absent');
@@ -104,7 +104,7 @@ describe('progress', () => {
     return text;
   };
 
-  it('is a bar on a terminal, never wider than it', () => {
+  it('is a bar on a terminal, never wider than the terminal', () => {
     const text = draw(true, (bar) => {
       bar.show({ phase: 'training', step: 50, steps: 100, secondsLeft: 200 }, 'loss 0.1234');
       bar.end();
@@ -113,7 +113,7 @@ describe('progress', () => {
     for (const line of text.split(/[\r\n]/)) expect(line.replace('\x1b[K', '').length).toBeLessThan(60);
   });
 
-  it('is at most eleven lines a phase elsewhere', () => {
+  it('is at most eleven lines per phase elsewhere', () => {
     const text = draw(false, (bar) => {
       for (let step = 0; step <= 1000; step++)
         bar.show({ phase: 'training', step, steps: 1000, secondsLeft: null });
@@ -124,7 +124,7 @@ describe('progress', () => {
 });
 
 describe('krona model check', () => {
-  it('gives architecture, counts and a verdict', async () => {
+  it('prints architecture, counts and a verdict', async () => {
     const { code, stdout } = await krona('model', 'check', TINY, '--json');
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toEqual({
@@ -138,7 +138,7 @@ describe('krona model check', () => {
     expect((await krona('model', 'check', TINY)).stdout).toContain('235,380');
   });
 
-  it('ends with 1 for a folder that would not run', async () => {
+  it("exits with 1 for a folder that can't run", async () => {
     await writeFile(join(folder, 'model_index.json'), '{"_class_name": "FluxPipeline"}');
     const { code, stdout } = await krona('model', 'check', folder, '--json');
     expect(code).toBe(1);
@@ -150,7 +150,7 @@ describe('krona model check', () => {
 });
 
 describe('krona adapter inspect', () => {
-  it('tells what an adapter file is', async () => {
+  it('describes an adapter file', async () => {
     const file = join(folder, 'mochi.safetensors');
     const module = 'mid_block.attentions.0.transformer_blocks.0.attn1.to_q';
     const sides = { a1: 4, a2: 2, b1: 6, b2: 12 };

@@ -42,7 +42,7 @@ describe('krona bot', () => {
     expect((await page!).status).toBe(200);
   });
 
-  it('says what to start when the embedded database is not there', async () => {
+  it("says what to start when the embedded database isn't running", async () => {
     const env = { KRONA_DATA: join(dataFolder, 'elsewhere'), KRONA_PORT: '0' };
     const { code, stdout } = await kronaProcess(['bot', '--json'], undefined, env);
     expect(code).toBe(1);
@@ -56,7 +56,7 @@ describe('krona bot', () => {
 });
 
 describe('krona worker', () => {
-  it('says which model it lacks', async () => {
+  it('names the missing model', async () => {
     const env = { KRONA_DATA: dataFolder, KRONA_MODEL: join(dataFolder, 'no-model') };
     const { code, stdout } = await kronaProcess(['worker', '--json'], undefined, env);
     expect(code).toBe(1);
@@ -67,7 +67,7 @@ describe('krona worker', () => {
 });
 
 describe('krona start', () => {
-  it('runs chat, database and worker together, a new worker when one dies, and takes all of them down', async () => {
+  it('runs chat, database and worker, replaces a dead worker, and stops all of them', async () => {
     const own = await mkdtemp(join(tmpdir(), 'krona-cli-start-'));
     const config = await readConfig({ KRONA_DATA: own });
     let seen: Promise<{ status: number; models: string[] }> | undefined;
@@ -153,7 +153,7 @@ describe('krona start, ended early', () => {
 });
 
 describe('krona start with a public address', () => {
-  it('brings a bot that died back to the port that it had', async () => {
+  it('restarts a dead bot on the same port', async () => {
     const own = await mkdtemp(join(tmpdir(), 'krona-cli-port-'));
     const answers = (port: number) =>
       fetch(`http://127.0.0.1:${port}`).then(
@@ -206,13 +206,13 @@ function processOf(log: string, service: 'bot' | 'worker'): number {
   return (JSON.parse(line) as { pid: number }).pid;
 }
 
-describe('a folder that cannot be made', () => {
+describe("a folder that can't be created", () => {
   it.each([
     'pretrain --out model --run',
     'evaluate methods --out',
     'evaluate model --out',
     'imagine --prompt cat --out',
-  ])('is named before krona %s begins', async (command) => {
+  ])('is named before krona %s starts', async (command) => {
     const file = join(dataFolder, 'a-file');
     await writeFile(file, '');
     const { code, stdout } = await krona(...command.split(' '), file, '--json');
@@ -227,7 +227,7 @@ describe('a folder that cannot be made', () => {
 });
 
 describe('krona pretrain', () => {
-  it('refuses a recipe that is not there', async () => {
+  it('refuses a missing configuration', async () => {
     const folders = ['--run', join(dataFolder, 'run'), '--out', join(dataFolder, 'model')];
     const { code, stdout } = await krona('pretrain', '--config', 'none.json', ...folders, '--json');
     expect(code).toBe(1);

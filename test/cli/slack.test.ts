@@ -13,7 +13,7 @@ const manifestOf = async (...words: string[]): Promise<Printed> => {
 };
 
 describe('krona slack manifest', () => {
-  it('asks for no more than is used, and its link holds it whole', async () => {
+  it('requests only what is used, and its link contains it whole', async () => {
     const { manifest, link } = await manifestOf();
     expect(manifest['oauth_config']).toEqual({
       scopes: {
@@ -53,7 +53,7 @@ describe('krona slack manifest', () => {
     expect(manifest['settings']).toMatchObject({ socket_mode_enabled: false });
   });
 
-  it('refuses an address to which Slack sends nothing', async () => {
+  it("refuses an address that Slack doesn't send to", async () => {
     const { code, stderr } = await krona('slack', 'manifest', '--http', 'http://krona.example.org');
     expect(code).toBe(1);
     expect(stderr).toMatch(/^ADDRESS_INVALID: .*https/);

@@ -44,7 +44,7 @@ const CASES: readonly [what: string, tokens: Record<string, string>, line: RegEx
   ],
 ];
 
-describe('krona start with a token that is not taken', () => {
+describe('krona start with a refused token', () => {
   it.each(CASES)(
     '%s',
     async (_, tokens, line) => {

@@ -52,7 +52,7 @@ interface Printed {
 const printed = (stdout: string) => JSON.parse(stdout) as Printed;
 
 describe('krona train', () => {
-  it('takes the options of the trade and says them in the file; class pictures need a class', async () => {
+  it('takes common training options and records them in the file; class pictures need a class', async () => {
     const options = ['--min-snr', '5', '--buckets', '--flip', '--prior', '1', '--lr-schedule', 'cosine'];
     const kept = ['--class-pictures', join(folder, 'class')];
     const ended = await krona(...training('more.safetensors', '--steps', '2', '--json', ...options, ...kept));
@@ -70,7 +70,7 @@ describe('krona train', () => {
     expect(JSON.parse(nameless.stdout)).toMatchObject({ error: { code: 'OPTION_MISSING' } });
   });
 
-  it('draws samples beside each checkpoint and the end, from the same noise, as imagine draws them', async () => {
+  it('draws samples at each checkpoint and at the end, from the same noise as imagine', async () => {
     const prompts = ['--sample', 'a sks cat', '--sample', 'a sks cat on red'];
     const every = ['--steps', '4', '--checkpoint-every', '2', '--json'];
     const ended = await krona(...training('shown.safetensors', ...every, ...prompts));
@@ -160,7 +160,7 @@ describe('krona train', () => {
       },
     ],
   ])(
-    'by the method %s makes a file that inspect knows and imagine draws with',
+    'with method %s makes a file that inspect describes and imagine draws with',
     async (method, words, expected) => {
       const out = `${method}-all.safetensors`;
       const ended = await krona(...training(out, '--steps', '2', '--method', method, ...words, '--json'));
@@ -184,7 +184,7 @@ describe('krona train', () => {
     },
   );
 
-  it('stops at Ctrl-C with what it had saved, and --resume ends as if nothing had happened', async () => {
+  it('stops at Ctrl-C with its state saved, and --resume gives the same result', async () => {
     const steps = ['--steps', '12', '--checkpoint-every', '4'];
     expect((await krona(...training('whole.safetensors', ...steps))).code).toBe(0);
     const stopped = await kronaProcess(
@@ -204,7 +204,7 @@ describe('krona train', () => {
     expect((await one!).equals(await other!)).toBe(true);
   });
 
-  it('records a trace with the tensors and facts that another implementation needs', async () => {
+  it('records a trace with what another implementation needs', async () => {
     const trace = join(folder, 'trace.safetensors');
     expect(
       (await krona(...training('traced.safetensors', '--steps', '2', '--batch', '2', '--trace', trace))).code,
@@ -271,7 +271,7 @@ describe('krona imagine', () => {
     }
   });
 
-  it('starts from an image, in its shape, and changes it as far as the strength says', async () => {
+  it('starts from an image, in its shape, and changes it as much as --strength allows', async () => {
     const image = join(folder, 'image.png');
     const raw = { width: 48, height: 24, channels: 3 } as const;
     const gradient = Buffer.from(Uint8Array.from({ length: 48 * 24 * 3 }, (_, i) => (i * 5) % 256));
@@ -329,7 +329,7 @@ describe('krona imagine', () => {
     expect(images).toHaveLength(1);
   });
 
-  it("draws with a folder of PEFT, and with what convert made of another trainer's file", async () => {
+  it('draws with a PEFT folder, and with a converted file of another trainer', async () => {
     const files = join(ROOT, 'test/fixtures/adapters');
     const lokr = join(folder, 'converted.safetensors');
     const words = ['adapter', 'convert', join(files, 'peft-lokr'), '--to', 'lokr', '--out', lokr];

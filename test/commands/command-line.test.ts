@@ -108,7 +108,7 @@ describe('a command typed as text', () => {
     expect(refusal(text)).toMatch(message);
   });
 
-  it('comes back from its own text, whatever the values are', () => {
+  it('survives formatting and parsing, with any values', () => {
     const random = randomNumbers(7);
     const pieces = [
       'a',
@@ -154,12 +154,12 @@ describe('a command typed as text', () => {
     expect(tried).toBeGreaterThan(500);
   });
 
-  it('that is a book is refused, whatever is in it', () => {
+  it('as long as a book is refused, whatever it contains', () => {
     expect(refusal(`/krona imagine ${'"a '.repeat(100_000)}`)).toMatch(/^LINE_TOO_LONG/);
     expect(refusal(`/krona imagine ${'"a '.repeat(3000)}`)).toMatch(/^accepted/);
   });
 
-  it('never fails but with a coded error', () => {
+  it('fails only with coded errors', () => {
     const random = randomNumbers(8);
     const pieces = [
       '/krona',
@@ -192,14 +192,14 @@ describe('a command typed as text', () => {
 });
 
 describe('the nearest known word', () => {
-  it('is found over a swap, a slip and a missing letter, not over more', () => {
+  it('is found despite a swapped, wrong or missing letter, but no more', () => {
     expect(editDistance('trian', 'train')).toBe(1);
     expect(nearest('Guidence', ['guidance', 'seed'])).toBe('guidance');
     expect(nearest('smapling_setps', ['sampling_steps'])).toBe('sampling_steps');
     expect(nearest('cat', ['lr', 'steps'])).toBeNull();
   });
 
-  it('is a distance: symmetric, zero only for the same word, never above the longer word', () => {
+  it('is by a distance: symmetric, zero only for equal words, at most the longer word', () => {
     const random = randomNumbers(9);
     const word = (): string =>
       Array.from({ length: Math.floor(random() * 8) }, () => 'abcd'[Math.floor(random() * 4)]!).join('');

@@ -17,7 +17,7 @@ export function completionSuite(storage: () => Storage): void {
     };
   }
 
-  it('gives values option by option', async () => {
+  it('completes values option by option', async () => {
     const { values } = await typing();
     expect(await values('train', '', 'subject', 'Mö')).toEqual(['Möhre']);
     expect(await values('settings', 'draw', 'scheduler', '')).toEqual(['model', ...SCHEDULERS]);

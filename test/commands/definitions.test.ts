@@ -20,7 +20,7 @@ function command(change: Partial<CommandData>): Command {
 }
 
 describe('the list of commands', () => {
-  it('holds what the README tells of, each with an example that is that command', () => {
+  it('has every command of the README, each with a valid example', () => {
     expect(COMMANDS.map(({ data }) => data.name)).toEqual([
       'train',
       'photos',
@@ -85,7 +85,7 @@ describe('the list of commands', () => {
     expect(seen).toEqual([{ partner: 'Ben', rounds: 3, slow: false }]);
   });
 
-  it('takes names of subjects and classes as long as they may be, and says so of longer ones', () => {
+  it('takes names of subjects and classes up to their limit, and refuses longer ones', () => {
     const taking = COMMANDS.filter(({ data }) => ['train', 'photos'].includes(data.name)).flatMap(
       ({ data }) => data.actions ?? [data],
     );
@@ -129,7 +129,7 @@ describe('the list of commands', () => {
   });
 });
 
-describe('a bad definition stops the program with what is wrong', () => {
+describe('a bad definition stops the program with the reason', () => {
   const option = { name: 'x', description: 'X', type: 'text' } as const;
   it.each<[string, readonly Command[], RegExp]>([
     ['two of a name', [command({}), command({})], /“dance” defined twice/],

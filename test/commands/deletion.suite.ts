@@ -6,7 +6,7 @@ import type { Storage } from '../../storage/open.ts';
 export function deletionSuite(storage: () => Storage): void {
   const room = (): Room => new Room(storage());
 
-  it('a subject goes with everything of it, after a button, by who began it or a moderator', async () => {
+  it('a subject is deleted with everything, after a button, by its creator or a moderator', async () => {
     const channel = room();
     const { records, jobs } = storage();
     await channel.trained('mochi', 'cat', [100, 200]);
@@ -40,7 +40,7 @@ export function deletionSuite(storage: () => Storage): void {
     );
   });
 
-  it('a member sees what is kept about him, has it as a file, and has photos and votes deleted', async () => {
+  it('members see and export their data, and delete their photos and votes', async () => {
     const channel = room();
     const { records, blobs } = storage();
     await channel.trained('mochi', 'cat');

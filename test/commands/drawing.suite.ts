@@ -10,7 +10,7 @@ import { releaseWaiting } from '../../storage/waiting-sets.ts';
 export function drawingSuite(storage: () => Storage): void {
   const room = (): Room => new Room(storage());
 
-  it('a prompt that names a subject is drawn by its champion, without anybody knowing the token', async () => {
+  it('a prompt that names a subject is drawn with its champion; nobody needs the token', async () => {
     const channel = room();
     const [adapter] = await channel.trained('mochi', 'cat');
     const card = await channel.say(
@@ -39,7 +39,7 @@ export function drawingSuite(storage: () => Storage): void {
     expect(JSON.stringify(card)).not.toContain(token);
   });
 
-  it('any other prompt is drawn by the model alone, with a random seed', async () => {
+  it('any other prompt is drawn with the model only, with a random seed', async () => {
     const channel = room();
     const sets = await Promise.all(
       [1, 2].map(async () => channel.set(await channel.say('bob', '/krona imagine 🐈🔥'))),
@@ -75,7 +75,7 @@ export function drawingSuite(storage: () => Storage): void {
     expect([...set.prompt]).toHaveLength(1000);
   });
 
-  it('a subject that cannot be drawn yet says what it waits for', async () => {
+  it("a subject that can't be drawn yet says why", async () => {
     const channel = room();
     await channel.say('ann', '/krona photos add mochi class:cat', [await photo(1)]);
     expect(await channel.refusal('bob', '/krona imagine mochi')).toMatch(
@@ -102,7 +102,7 @@ export function drawingSuite(storage: () => Storage): void {
     );
   });
 
-  it('pictures that wait for a training fail with it, and say so', async () => {
+  it('pictures that wait for a training fail with it, and say why', async () => {
     const channel = room();
     const run = await channel.run(await channel.say('ann', '/krona train mochi class:cat', [await photo(1)]));
     const asked = await channel.say('bob', '/krona imagine mochi');
@@ -114,7 +114,7 @@ export function drawingSuite(storage: () => Storage): void {
     );
   });
 
-  it('two named subjects are drawn by the champions of both, and the card names them', async () => {
+  it('two named subjects are drawn with both champions, and the card names them', async () => {
     const channel = room();
     const [mochi] = await channel.trained('mochi', 'cat');
     const [rex] = await channel.trained('rex', 'dog');
@@ -131,7 +131,7 @@ export function drawingSuite(storage: () => Storage): void {
     expect(await storage().records.set(set.id)).toBeNull();
   });
 
-  it('of two named subjects one that is not learnt is drawn as any of its class, and the card says so', async () => {
+  it('of two named subjects, an untrained one is drawn as any of its class, and the card says so', async () => {
     const channel = room();
     await channel.trained('mochi', 'cat');
     await channel.say('ann', '/krona photos add rex class:dog', [await photo(2)]);
@@ -166,7 +166,7 @@ export function drawingSuite(storage: () => Storage): void {
     ]);
   });
 
-  it('buttons draw again, vary, tell the details and delete, with the rights of commands', async () => {
+  it('buttons draw again, vary, show details and delete, with the rights of commands', async () => {
     const channel = room();
     const [adapter] = await channel.trained('mochi', 'cat');
     const { records } = storage();
@@ -238,7 +238,7 @@ export function drawingSuite(storage: () => Storage): void {
     expect((await channel.set(await channel.press('bob', `again:${upscaled.id}`))).kind).toBe('imagine');
   });
 
-  it('a picture becomes an emoji without its background, for the one who asked', async () => {
+  it('a picture becomes an emoji without its background, for the member who asked', async () => {
     const channel = room();
     const set = await channel.set(
       await channel.say('ann', '/krona imagine a Crème-Brûlée on the moon count:2'),
@@ -259,7 +259,7 @@ export function drawingSuite(storage: () => Storage): void {
     expect(at(64, 2)[3]).toBe(255);
   });
 
-  it('pictures held back are counted, with what a moderator can do; hidden ones are for who asks to see them', async () => {
+  it('blocked pictures are counted, with a hint for moderators; hidden ones are shown on request', async () => {
     const channel = room();
     const { records, blobs } = storage();
     const set = await channel.set(await channel.say('bob', '/krona imagine a beach count:4'));
@@ -292,7 +292,7 @@ export function drawingSuite(storage: () => Storage): void {
     expect(top.pictures).toMatchObject([{ id: hidden, sensitive: true }]);
   });
 
-  it('steps given with imagine are those of the picture, and hold for that set only', async () => {
+  it('steps given with imagine are denoising steps, for that set only', async () => {
     const channel = room();
     const set = await channel.set(await channel.say('ann', '/krona imagine a cat steps:5'));
     expect(set.prompt).toBe('a cat');
@@ -304,7 +304,7 @@ export function drawingSuite(storage: () => Storage): void {
     );
   });
 
-  it('buttons of other channels and of no known kind do nothing', async () => {
+  it('buttons of other channels and unknown buttons do nothing', async () => {
     const [here, there] = [room(), room()];
     const [adapter] = await here.trained('mochi', 'cat');
     const set = await here.set(await here.say('ann', '/krona imagine mochi'));

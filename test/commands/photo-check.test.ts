@@ -39,7 +39,7 @@ describe('a photo', () => {
     },
   );
 
-  it('is decided by its content, not by what its name says', async () => {
+  it('is recognised by its content, not its name', async () => {
     const { width } = await checkPhoto(await scene(1).jpeg().toBuffer(), 'cat.txt');
     expect(width).toBe(200);
     expect(await refusal(Buffer.from('<html><body>Please log in</body></html>'))).toMatch(
@@ -47,7 +47,7 @@ describe('a photo', () => {
     );
   });
 
-  it('in CMYK keeps its colours about', async () => {
+  it('in CMYK roughly keeps its colours', async () => {
     const cmyk = await scene(2).toColourspace('cmyk').jpeg({ quality: 95 }).toBuffer();
     expect((await sharp(cmyk).metadata()).space).toBe('cmyk');
     const { png } = await checkPhoto(cmyk, 'cat.jpg');
@@ -66,7 +66,7 @@ describe('a photo', () => {
     expect(Math.abs(alpha[0]! - 128)).toBeLessThanOrEqual(1);
   });
 
-  it('is turned upright, and loses place, time and camera', async () => {
+  it('is turned upright, and loses its location, time and camera', async () => {
     const bytes = await scene(5)
       .withExif({ IFD0: { Make: 'Spycam' }, IFD3: { GPSLatitudeRef: 'N', GPSLatitude: '51/1 30/1 0/1' } })
       .withMetadata({ orientation: 6 })
@@ -86,7 +86,7 @@ describe('a photo', () => {
     expect(png.includes('Spycam')).toBe(false);
   });
 
-  it('that is animated gives its first frame, and says so', async () => {
+  it('that is animated becomes its first frame, with a note', async () => {
     const frames = await Promise.all([6, 7].map((seed) => scene(seed).png().toBuffer()));
     const gif = await sharp(frames, { join: { animated: true } })
       .gif()
@@ -97,7 +97,7 @@ describe('a photo', () => {
     expect(await differenceTo(scene(6), png)).toBeLessThan(6);
   });
 
-  it('that is large is made smaller, up to a limit that is read from the header', async () => {
+  it('that is large is made smaller, up to a limit on the size in its header', async () => {
     const flat = (width: number, height: number) =>
       sharp({ create: { width, height, channels: 3, background: 'teal' } })
         .png()
@@ -126,7 +126,7 @@ describe('a photo', () => {
   });
 
   it.each(['png', 'jpeg', 'webp', 'gif', 'tiff', 'avif'] as const)(
-    'in %s that is cut off is refused',
+    'in %s that is truncated is refused',
     async (format) => {
       const bytes = await scene(8).toFormat(format).toBuffer();
       for (const part of [0.5, 0.9])
@@ -140,7 +140,7 @@ describe('a photo', () => {
 describe('near-duplicates', () => {
   const print = async (image: Sharp) => photoPrint(await image.png().toBuffer());
 
-  it('are found over quality, size and format', async () => {
+  it('are found across quality, size and format', async () => {
     for (const seed of [1, 2, 3, 4, 5]) {
       const original = await print(scene(seed, 400, 300));
       const worse = await photoPrint(await scene(seed, 400, 300).jpeg({ quality: 40 }).toBuffer());

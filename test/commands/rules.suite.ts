@@ -16,7 +16,7 @@ export function rulesSuite(storage: () => Storage): void {
     await storage().records.saveRules(id, { ...defaultRules('web'), ...change });
   };
 
-  it('are shown to everybody and changed by moderators alone', async () => {
+  it('are shown to everybody and changed only by moderators', async () => {
     const channel = room();
     const shown = await channel.say('bob', '/krona rules');
     expect(shown).toMatchObject({ audience: 'caller', title: 'Rules of this channel' });
@@ -48,7 +48,7 @@ export function rulesSuite(storage: () => Storage): void {
     expect(rows).toContainEqual(['open jobs of the channel', 'no limit']);
   });
 
-  it('say what happens to pictures for adults alone: as the model and the place ask, or as moderators do', async () => {
+  it('decide about adult images: by model and platform, or as moderators choose', async () => {
     const channel = room();
     const what = 'adult (NSFW) images';
     const rows = async () => (await channel.say('bob', '/krona rules')).table!.rows;
@@ -68,7 +68,7 @@ export function rulesSuite(storage: () => Storage): void {
   });
 
   describe('rights', () => {
-    it('go to everyone, to moderators, or to roles, and hold for buttons, too', async () => {
+    it('belong to everyone, moderators or roles, and apply to buttons too', async () => {
       const channel = room();
       channel.roles.set('art', ['55', '77']);
       channel.roles.set('bob', ['99']);
@@ -108,7 +108,7 @@ export function rulesSuite(storage: () => Storage): void {
       expect((await channel.say('bob', '/krona imagine mochi')).tone).toBe('progress');
     });
 
-    it('are refused when they name no roles, and members when they are none', async () => {
+    it("are refused for unknown roles, and unknown members can't be blocked", async () => {
       const channel = room();
       for (const who of ['?!', '<@77>', '<@U7|ann>, 88', '<#C3|pets>'])
         expect(await channel.refusal('mod', `/krona rules roles train "${who}"`)).toMatch(/^ROLES_INVALID/);
@@ -119,7 +119,7 @@ export function rulesSuite(storage: () => Storage): void {
     });
   });
 
-  it('a blocked member may read help and have his own data, and nothing else; his votes say nothing', async () => {
+  it("a blocked member can only read help and get their own data; their votes don't count", async () => {
     const channel = room();
     await channel.trained('mochi', 'cat');
     const set = await channel.set(await channel.say('bob', '/krona imagine mochi count:1'));
@@ -145,7 +145,7 @@ export function rulesSuite(storage: () => Storage): void {
     expect((await channel.say('mod', '/krona rules')).table!.rows).toContainEqual(['blocked members', '0']);
   });
 
-  it('refused words are found whole, whatever case, accents and spacing, in prompts and in names', async () => {
+  it('refused words are found as whole words, in any case, accents and spacing, in prompts and names', async () => {
     const channel = room();
     for (const word of ['Blut', 'très méchant', '血', 'ass'])
       await channel.say('mod', `/krona rules words add:"${word}"`);
@@ -187,7 +187,7 @@ export function rulesSuite(storage: () => Storage): void {
   describe('quotas', () => {
     const quota = { trainings: null, pictures: null, open: null, photos: null, storage: null };
 
-    it('of pictures count what was asked for, also what was deleted since, and say when there is room again', async () => {
+    it('of pictures count what was requested, even if deleted, and say when they reset', async () => {
       const channel = room();
       await setRules(channel, { member: { ...quota, pictures: 5 } });
       const set = await channel.set(await channel.say('bob', '/krona imagine a cat count:4'));
@@ -210,7 +210,7 @@ export function rulesSuite(storage: () => Storage): void {
       expect((await channel.say('mod', '/krona imagine a cat count:4')).tone).toBe('progress');
     });
 
-    it('of trainings and of the channel hold for all its members together', async () => {
+    it('of trainings and of the channel apply to all its members together', async () => {
       const channel = room();
       await setRules(channel, { channel: { ...quota, trainings: 1 } });
       await channel.trained('mochi', 'cat');
@@ -223,7 +223,7 @@ export function rulesSuite(storage: () => Storage): void {
       expect((await channel.say('mod', '/krona train mochi')).tone).toBe('progress');
     });
 
-    it('of what is open let the next in when something ends, and of two at once only one', async () => {
+    it('of open jobs admit the next one when a job ends, and only one of two at once', async () => {
       const channel = room();
       await setRules(channel, { member: { ...quota, open: 2 } });
       const first = await channel.set(await channel.say('bob', '/krona imagine a cat'));
@@ -312,7 +312,7 @@ export function rulesSuite(storage: () => Storage): void {
     expect(member).toEqual({ trainings: null, pictures: 7, open: null, photos: null, storage: null });
   });
 
-  it('the queue tells what is left of each limit, and when there is room again', async () => {
+  it('the queue shows what is left of each limit, and when it resets', async () => {
     const channel = room();
     const none = { trainings: null, pictures: null, open: null, photos: null, storage: null };
     const limits = async () =>
@@ -335,7 +335,7 @@ export function rulesSuite(storage: () => Storage): void {
     expect((await limits())[1]).toMatch(/^You: 5 of 5 pictures in an hour; more in .* \(\d\d:\d\d UTC\)\.$/);
   });
 
-  it('the log tells moderators who did what, newest first', async () => {
+  it('the log shows moderators who did what, newest first', async () => {
     const channel = room();
     const [adapter] = await channel.trained('mochi', 'cat');
     const set = await channel.set(await channel.say('bob', '/krona imagine mochi `in` space count:2'));

@@ -33,7 +33,7 @@ export function settingsSuite(storage: () => Storage): void {
     expect(await here.say('ann', '/krona settings a1:8')).toMatchObject({ title: 'Nothing changed' });
   });
 
-  it('that do not fit the model are refused with a projection and all that would fit', async () => {
+  it("that don't fit the model are refused with a projection and all values that fit", async () => {
     const channel = room();
     expect(await channel.refusal('ann', '/krona settings a1:7')).toBe(
       'FACTORS_UNFIT: a1=7 does not divide 1280 (down_blocks.2 … to_q); ' +
@@ -61,7 +61,7 @@ export function settingsSuite(storage: () => Storage): void {
     expect((await channel.actor('ann')).channel.settings).toMatchObject({ method: 'lora', lr: 1e-3 });
   });
 
-  it('have a rank and an alpha for lora, which keeps its share of the rank unless one is given', async () => {
+  it('have a rank and an alpha for lora, whose ratio is kept unless both are given', async () => {
     const channel = room();
     const changed = await channel.say('ann', '/krona settings method:lora rank:8 alpha:4');
     expect(changed.fields).toEqual([
@@ -124,7 +124,7 @@ export function settingsSuite(storage: () => Storage): void {
     ['count:5', /`count` must be a whole number from 1 to 4/],
     ['method:kronna', /`method` must be one of krona, lora, full;.*“krona”\?/],
     ['scheduler:eular', /`scheduler` must be one of model, ddim,.*“euler”\?/],
-  ])('with %s are refused, nothing else of the line is taken', async (bad, message) => {
+  ])('with %s are refused, together with the rest of the line', async (bad, message) => {
     const channel = room();
     expect(
       await channel.refusal(
@@ -135,7 +135,7 @@ export function settingsSuite(storage: () => Storage): void {
     expect((await channel.actor('ann')).channel.settings).toEqual(DEFAULT_SETTINGS);
   });
 
-  it('hold how pictures are drawn: size, rescaled guidance, and the refiner when the worker has one', async () => {
+  it('include drawing: size, rescaled guidance, and the refiner if the worker has one', async () => {
     const channel = room();
     const { records } = storage();
     const changed = await channel.say('ann', '/krona settings size:160×96 rescale:0.7');
@@ -175,7 +175,7 @@ export function settingsSuite(storage: () => Storage): void {
     expect(await drawn('/krona imagine a cat refine:0')).toMatchObject({ refine: 0 });
   });
 
-  it('hold how trainings are made, which every run of the channel then is, and its card says', async () => {
+  it('include training, apply to every run of the channel, and show on its card', async () => {
     const channel = room();
     const changed = await channel.say(
       'ann',
@@ -217,7 +217,7 @@ export function settingsSuite(storage: () => Storage): void {
     expect((await channel.actor('ann')).channel.settings).toMatchObject({ batch: null, offsetNoise: 0 });
   });
 
-  it('have targets, whose projections count and must be divided too', async () => {
+  it('have targets, whose projections are counted and must be divisible too', async () => {
     const channel = room();
     const { records } = storage();
     const textEncoder = {
@@ -247,7 +247,7 @@ export function settingsSuite(storage: () => Storage): void {
     }
   });
 
-  it('changed by two members at once are both kept', async () => {
+  it('keep the changes of two members at once', async () => {
     const channel = room();
     await Promise.all([
       channel.say('ann', '/krona settings steps:300'),

@@ -7,7 +7,7 @@ import type { Storage } from '../../storage/open.ts';
 export function trainingSuite(storage: () => Storage): void {
   const room = (): Room => new Room(storage());
 
-  it('a subject is begun with photos, and everything for its run is written at once', async () => {
+  it('a subject starts with photos, and everything for its run is written at once', async () => {
     const channel = room();
     const card = await channel.say('ann', '/krona train subject:mochi class:Cat', [
       await photo(1),
@@ -32,7 +32,7 @@ export function trainingSuite(storage: () => Storage): void {
     expect(Buffer.from(stored).subarray(1, 4).toString()).toBe('PNG');
   });
 
-  it('masks that some photos cannot have are refused before anything is queued, with their names', async () => {
+  it("masks that some photos can't have are refused before queueing, with the photos' names", async () => {
     const channel = room();
     const cutOut = file('cut-out.png', await scene(1).ensureAlpha().png().toBuffer());
     const plain = await photo(2);
@@ -63,7 +63,7 @@ export function trainingSuite(storage: () => Storage): void {
     expect((await channel.run(bordered)).settings.mask).toBe('border');
   });
 
-  it('what hangs on the photos can be said with train, and holds for that run only', async () => {
+  it('settings that depend on the photos can be given with train, for that run only', async () => {
     const channel = room();
     await channel.say('ann', '/krona settings prior:20 crop:random');
     const line = '/krona train mochi cat mask:auto prior:100 crop:center flip:yes';
@@ -82,14 +82,14 @@ export function trainingSuite(storage: () => Storage): void {
     });
   });
 
-  it('steps and method given with train hold for that run only', async () => {
+  it('steps and method given with train apply to that run only', async () => {
     const channel = room();
     const card = await channel.say('ann', '/krona train mochi cat steps:50 method:krona', [await photo(1)]);
     expect((await channel.run(card)).settings).toMatchObject({ steps: 50, method: 'krona' });
     expect((await channel.actor('ann')).channel.settings).toMatchObject({ steps: 200, method: 'krona' });
   });
 
-  it('several members build one subject, and each can take back only his own photos', async () => {
+  it('several members build one subject, and each can remove only their own photos', async () => {
     const channel = room();
     await channel.say('ann', '/krona photos add subject:mochi class:cat', [await photo(1)]);
     const second = await channel.say('bob', '/krona photos mochi', [await photo(2), await photo(3)]);
@@ -110,7 +110,7 @@ export function trainingSuite(storage: () => Storage): void {
     expect(rows).toEqual([['mochi', 'cat', '1', 'ann']]);
   });
 
-  it('photos have captions, given with them or later, and a run is told what each shows', async () => {
+  it('photos have captions, given with them or later, and a run uses them', async () => {
     const channel = room();
     const photos = [await photo(1), await photo(2)];
     await channel.say('ann', '/krona photos add bibi guinea pig', photos);
@@ -156,7 +156,7 @@ export function trainingSuite(storage: () => Storage): void {
     ]);
   });
 
-  it('a caption with a word that the channel refuses is not taken', async () => {
+  it('a caption with a refused word is refused', async () => {
     const channel = room();
     channel.moderators.add('mod');
     await channel.say('mod', '/krona rules words add:gore');
@@ -166,7 +166,7 @@ export function trainingSuite(storage: () => Storage): void {
     expect(await channel.refusal('ann', '/krona photos caption mochi 1 gore')).toMatch(/^PROMPT_REFUSED/);
   });
 
-  it('bad photos are told all in one answer, and the good ones are learnt from', async () => {
+  it('bad photos are reported in one answer, and the good ones are used', async () => {
     const channel = room();
     const good = await photo(1, 'good.png');
     const card = await channel.say('ann', '/krona train mochi cat', [
@@ -187,7 +187,7 @@ export function trainingSuite(storage: () => Storage): void {
     expect(text).toMatch(/worse\.jpg is kept.*almost the same as good\.png/);
   });
 
-  it('the same photo given again by somebody else is not added twice', async () => {
+  it('the same photo from another member is not added twice', async () => {
     const channel = room();
     await channel.say('ann', '/krona photos add mochi class:cat', [await photo(1, 'one.png')]);
     const again = await channel.say('bob', '/krona photos add mochi', [
@@ -197,7 +197,7 @@ export function trainingSuite(storage: () => Storage): void {
     expect(again.text!.join()).toContain('same.tiff is the same photo as one.png, which mochi already has');
   });
 
-  it('too many photos are refused by name of the limit, and nothing is lost', async () => {
+  it('too many photos are refused with the limit, and nothing is lost', async () => {
     const channel = room();
     const thirty = await Promise.all(Array.from({ length: 30 }, (_, i) => photo(100 + i)));
     expect(await channel.refusal('ann', '/krona train mochi cat', thirty)).toMatch(
@@ -213,7 +213,7 @@ export function trainingSuite(storage: () => Storage): void {
     expect((await channel.say('ann', '/krona photos list mochi')).pictures).toHaveLength(20);
   });
 
-  it('a run needs a photo, a class for a new name, and a name that can be said', async () => {
+  it('a run needs a photo, a class for a new name, and a usable name', async () => {
     const channel = room();
     expect(await channel.refusal('ann', '/krona train mochi cat')).toMatch(/^NO_PHOTOS/);
     const bad = file('page.jpg', Buffer.from('<html>'));
@@ -241,7 +241,7 @@ export function trainingSuite(storage: () => Storage): void {
     );
   });
 
-  it('a subject is not trained twice at a time, not even when two members ask at once', async () => {
+  it('a subject is not trained twice at a time, even when two members ask at once', async () => {
     const channel = room();
     await channel.say('ann', '/krona photos add mochi class:cat', [await photo(1)]);
     const answers = await Promise.all(
@@ -256,7 +256,7 @@ export function trainingSuite(storage: () => Storage): void {
     expect(await channel.say('bob', '/krona train mochi')).toMatchObject({ tone: 'progress' });
   });
 
-  it('two members who begin the same subject at once share it', async () => {
+  it('two members who create the same subject at once share it', async () => {
     const channel = room();
     const [one, two] = [await photo(1), await photo(2)];
     await Promise.all([
@@ -268,7 +268,7 @@ export function trainingSuite(storage: () => Storage): void {
     expect(rows[0]![2]).toBe('2');
   });
 
-  it('the card follows the run: position, percent, time left, loss, samples, the result', async () => {
+  it('the card follows the run: position, percent, time left, loss, samples, result', async () => {
     const channel = room();
     const { records, jobs } = storage();
     const card = await channel.say('ann', '/krona train mochi cat steps:200', [await photo(1)]);
@@ -327,7 +327,7 @@ export function trainingSuite(storage: () => Storage): void {
     });
   });
 
-  it('a run that failed says why and how to go on', async () => {
+  it('a failed run says why and what to do', async () => {
     const channel = room();
     const card = await channel.say('ann', '/krona train mochi cat', [await photo(1)]);
     const failure = { code: 'OUT_OF_MEMORY', message: 'The machine ran out of memory; use fewer photos.' };
@@ -341,7 +341,7 @@ export function trainingSuite(storage: () => Storage): void {
     expect(failed.text!.join('\n')).toMatch(/out of memory.*\n.*\/krona train subject:mochi/);
   });
 
-  it('one’s own work can be cancelled, others’ not, by command and by button', async () => {
+  it('members can cancel only their own jobs, by command and by button', async () => {
     const channel = room();
     const { records, jobs } = storage();
     const first = await channel.run(await channel.say('ann', '/krona train mochi cat', [await photo(1)]));
@@ -370,7 +370,7 @@ export function trainingSuite(storage: () => Storage): void {
     });
   });
 
-  it('settings are checked before anything runs, also when the model changed since', async () => {
+  it('settings are checked before anything runs, even if the model has changed', async () => {
     const channel = room();
     const { records } = storage();
     await channel.say('ann', '/krona settings a1:8 a2:64');

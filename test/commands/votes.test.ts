@@ -139,7 +139,7 @@ function holds(check: (seed: number) => boolean): number {
 }
 
 describe('emoji', () => {
-  it('count the same in every skin tone, with or without presentation selector, and by their names', () => {
+  it('count the same in every skin tone, with or without variation selector, and by name', () => {
     for (const emoji of ['👍', '👍🏻', '👍🏿', '+1', '+1::skin-tone-3', ':thumbsup:']) {
       expect(foldEmoji(emoji)).toBe('👍');
       expect(meaningOf(emoji)).toEqual({ sign: 1, place: null });
@@ -150,7 +150,7 @@ describe('emoji', () => {
     expect(meaningOf('🦆')).toEqual({ sign: 0, place: null });
   });
 
-  it('of numbers stand for the picture at that place, as Krona itself offers them', () => {
+  it('for numbers mean the picture at that position, as Krona offers them', () => {
     expect(invitingEmoji(3)).toEqual(['1️⃣', '2️⃣', '3️⃣']);
     expect(invitingEmoji(4).map((emoji) => meaningOf(emoji))).toEqual(
       [0, 1, 2, 3].map((place) => ({ sign: 1, place })),
@@ -160,7 +160,7 @@ describe('emoji', () => {
 });
 
 describe("Wilson's interval", () => {
-  it('is what the formula gives for known counts', () => {
+  it('matches the formula for known counts', () => {
     // 8 of 10 at 95 %: [0.4902, 0.9433] (Brown, Cai and DasGupta 2001, the Wilson interval).
     expect(wilsonInterval(8, 10).low).toBeCloseTo(0.4902, 4);
     expect(wilsonInterval(8, 10).high).toBeCloseTo(0.9433, 4);
@@ -169,7 +169,7 @@ describe("Wilson's interval", () => {
     expect(wilsonInterval(5, 5).high).toBe(1);
   });
 
-  it('covers the true share 95 times in 100, over all shares', () => {
+  it('covers the true share in 95 of 100 cases', () => {
     const n = 20;
     const choose = Array.from({ length: n + 1 }, () => 1);
     for (let k = 1; k <= n; k++) choose[k] = (choose[k - 1]! * (n - k + 1)) / k;
@@ -219,7 +219,7 @@ describe('Bradley–Terry', () => {
     expect(strengths.get('a')!.error).toBeLessThan(1.5);
   });
 
-  it('leaves an arm that nobody compared at the prior, and one that always wins finite', () => {
+  it('leaves an adapter without comparisons at the prior, and one that always wins finite', () => {
     const strengths = bradleyTerry(['a', 'b', 'new'], [beats('a', 'b', 1000)]);
     expect(strengths.get('new')!.estimate).toBeCloseTo(0, 12);
     expect(strengths.get('new')!.error).toBeCloseTo(1.5, 9);
@@ -227,7 +227,7 @@ describe('Bradley–Terry', () => {
     expect(bradleyTerry([], [])).toEqual(new Map());
   });
 
-  it('grows surer with more votes', () => {
+  it('becomes more certain with more votes', () => {
     const errorAfter = (votes: number): number =>
       bradleyTerry(['a', 'b'], [beats('a', 'b', votes), beats('b', 'a', votes)]).get('a')!.error;
     expect(errorAfter(1)).toBeGreaterThan(errorAfter(5));
@@ -236,7 +236,7 @@ describe('Bradley–Terry', () => {
 });
 
 describe('ballots', () => {
-  it('weigh 1 a member and set, however many reactions there are', () => {
+  it('weigh 1 per member and set, for any number of reactions', () => {
     const votes = new Votes();
     const [a, b, c] = votes.set(['A', 'B', 'C', 'D']) as [Picture, Picture, Picture, Picture];
     for (const emoji of ['👍', '👍🏽', '❤️', '🔥']) votes.react('eve', a, emoji);
@@ -247,7 +247,7 @@ describe('ballots', () => {
     expect(all.map(({ winner, loser }) => winner + loser).sort()).toEqual(['AC', 'AD', 'BC', 'BD', 'DC']);
   });
 
-  it('leave out votes on one’s own set, emoji without meaning, and members who like everything', () => {
+  it("ignore votes on a member's own set, other emoji, and members who like everything", () => {
     const votes = new Votes();
     const pictures = votes.set(['A', 'B'], 'ann');
     votes.react('ann', pictures[0]!);
@@ -258,7 +258,7 @@ describe('ballots', () => {
     expect(rankPictures(votes).map(({ voters }) => voters)).toEqual([1, 1]);
   });
 
-  it('say nothing about a picture that a member likes and dislikes', () => {
+  it('ignore a picture that a member both likes and dislikes', () => {
     const votes = new Votes();
     const [a] = votes.set(['A', 'B']) as [Picture, Picture];
     votes.react('bob', a, '👍');
@@ -269,7 +269,7 @@ describe('ballots', () => {
 });
 
 describe('the ranking of pictures', () => {
-  it('puts many good votes above one, and a disputed picture below both', () => {
+  it('ranks many good votes above one, and a disputed picture below both', () => {
     const votes = new Votes();
     const [loved, once, disputed] = votes.set(['A', 'B', 'C']) as [Picture, Picture, Picture];
     for (const member of ['b', 'c', 'd', 'e', 'f']) votes.react(member, loved);
@@ -283,20 +283,20 @@ describe('the ranking of pictures', () => {
 describe('the ranking of adapters', () => {
   const truth = { A: 1.6, B: 0.8, C: 0, D: -0.8 };
 
-  it('recovers what a channel really prefers', () => {
+  it("recovers a channel's true preference", () => {
     expect(
       holds((seed) => order(simulate({ truth, members: 8, sets: 12 }, seed)) === 'ABCD'),
     ).toBeGreaterThanOrEqual(18);
   });
 
-  it('is not moved by one who reacts with everything to his favourite, the worst', () => {
+  it('is not moved by a member who reacts with every emoji to a favourite, the worst', () => {
     const recovered = holds((seed) =>
       order(simulate({ truth, members: 8, sets: 12, spammerFor: 'D' }, seed)).startsWith('AB'),
     );
     expect(recovered).toBeGreaterThanOrEqual(18);
   });
 
-  it('sees through a first place that attracts votes, where the worst often stands there', () => {
+  it('corrects for the first position, which attracts votes, even if the worst is often there', () => {
     const crowd: Crowd = {
       truth: { A: 1, B: 0.4, C: 0.1, D: -0.5 },
       members: 10,
@@ -328,7 +328,7 @@ describe('the ranking of adapters', () => {
     expect(holds((seed) => order(simulate(crowd, seed)).startsWith('A'))).toBeGreaterThanOrEqual(18);
   });
 
-  it('gives errors that hold: the truth lies within two of them', () => {
+  it('gives valid errors: the truth is within two of them', () => {
     const centred = { A: 0.75, B: 0.25, C: -0.25, D: -0.75 };
     let inside = 0;
     for (let seed = 1; seed <= 20; seed++)
@@ -345,7 +345,7 @@ describe('the champion', () => {
   const adapters = ['A', 'B', 'C', 'D'].map(adapter);
   const subject = { championId: 'D', championPinned: false };
 
-  it('changes when three members agree, and the reason names them', () => {
+  it('changes when three members agree, and gives them as the reason', () => {
     const votes = new Votes();
     const [a] = votes.set(['A', 'B', 'C', 'D']) as [Picture];
     votes.react('bob', a);
@@ -357,7 +357,7 @@ describe('the champion', () => {
     expect(change!.reason).toContain('3 members');
   });
 
-  it('does not change by votes of the one who asked, of two members, or when it is pinned', () => {
+  it("doesn't change by the requester's votes, by two members' votes, or when pinned", () => {
     const votes = new Votes();
     const [a] = votes.set(['A', 'B', 'C', 'D'], 'ann') as [Picture];
     for (const member of ['ann', 'bob', 'cid']) votes.react(member, a);
@@ -368,7 +368,7 @@ describe('the champion', () => {
     expect(decideChampion({ ...subject, championId: 'A' }, adapters, votes)).toBeNull();
   });
 
-  it('does not change when members are split', () => {
+  it("doesn't change when members are split", () => {
     const votes = new Votes();
     const [a, , , d] = votes.set(['A', 'B', 'C', 'D']) as [Picture, Picture, Picture, Picture];
     for (const member of ['bob', 'cid', 'dee']) votes.react(member, a);
@@ -389,7 +389,7 @@ describe('the champion', () => {
     expect(decideChampion(subject, adapters, votes)).toBeNull();
   });
 
-  it('goes to the best where there was none, and never to a deleted adapter', () => {
+  it('is the best one where there was none, and never a deleted adapter', () => {
     const votes = new Votes();
     const [a] = votes.set(['A', 'B', 'C', 'D']) as [Picture];
     for (const member of ['bob', 'cid', 'dee', 'eve']) votes.react(member, a);
@@ -399,7 +399,7 @@ describe('the champion', () => {
     expect(decideChampion(none, [], votes)).toBeNull();
   });
 
-  it('becomes the truly best one in most channels, and rarely changes where all are equal', () => {
+  it('becomes the truly best one in most channels, and rarely changes when all are equal', () => {
     const better = { truth: { A: 1.5, B: 0, C: 0, D: 0 }, members: 8, sets: 4 };
     expect(
       holds((seed) => decideChampion(subject, adapters, simulate(better, seed))?.adapterId === 'A'),

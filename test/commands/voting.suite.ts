@@ -25,7 +25,7 @@ export function votingSuite(storage: () => Storage): void {
     return { adapters, run, set, pictures };
   }
 
-  it('the result grid is voted on under its own message, and the run’s shows no pictures then', async () => {
+  it("members vote under the result grid's own message, and the run’s message has no pictures", async () => {
     const channel = room();
     const { run, set, pictures } = await withFinals(channel);
     const { revision } = (await storage().records.set(set.id))!;
@@ -71,7 +71,7 @@ export function votingSuite(storage: () => Storage): void {
     expect(next.adapterId).toBe(adapters[1]!.id);
   });
 
-  it('a pinned champion stays, whatever the votes', async () => {
+  it('a pinned champion stays, regardless of votes', async () => {
     const channel = room();
     const { adapters, set, pictures } = await withFinals(channel);
     await channel.press('ann', `champion:${adapters[3]!.id}`);
@@ -80,7 +80,7 @@ export function votingSuite(storage: () => Storage): void {
     expect((await storage().records.subject(set.subjectId!))!.championId).toBe(adapters[3]!.id);
   });
 
-  it('champions that followed each other are gone back through, and stay when gone back to', async () => {
+  it('earlier champions can be restored one by one, and then stay', async () => {
     const channel = room();
     const { adapters, set, pictures } = await withFinals(channel);
     const champion = async () => (await storage().records.subject(set.subjectId!))!;
@@ -107,7 +107,7 @@ export function votingSuite(storage: () => Storage): void {
     expect(changes[1]).toMatchObject({ memberId: null, pictureId: pictures[1] });
   });
 
-  it('reactions are facts: given twice they count once, and can be taken back', async () => {
+  it('reactions given twice count once, and can be removed', async () => {
     const channel = room();
     const { set, pictures } = await withFinals(channel);
     expect((await channel.react('bob', set, pictures[0]!, '👍')).recorded).toBe(true);
@@ -123,7 +123,7 @@ export function votingSuite(storage: () => Storage): void {
       expect((await channel.react('bob', set, picture, emoji)).recorded).toBe(false);
   });
 
-  it('top shows pictures, adapters and settings with how sure it is', async () => {
+  it('top shows pictures, adapters and settings with their certainty', async () => {
     const channel = room();
     const { adapters, set, pictures } = await withFinals(channel);
     for (const name of ['bob', 'cid', 'dee']) await channel.react(name, set, pictures[2]!, '👍');
@@ -147,7 +147,7 @@ export function votingSuite(storage: () => Storage): void {
     });
   });
 
-  it('top shows again without what was deleted, and without other pictures than before', async () => {
+  it('top updates without deleted entries, and without new pictures', async () => {
     const channel = room();
     const { set, pictures } = await withFinals(channel);
     await channel.react('bob', set, pictures[2]!, '👍');

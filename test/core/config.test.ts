@@ -13,7 +13,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-it('needs nothing to be set', async () => {
+it('needs no variables', async () => {
   expect(await readConfig({ KRONA_DATA: folder, DATABASE_URL: '' })).toMatchObject({
     databaseUrl: null,
     redisUrl: null,
@@ -27,7 +27,7 @@ it('needs nothing to be set', async () => {
   });
 });
 
-it('takes what is set', async () => {
+it('reads the variables', async () => {
   const config = await readConfig({
     KRONA_DATA: folder,
     DATABASE_URL: 'postgres://krona:pw@db.example.org/krona',
@@ -65,7 +65,7 @@ it('takes what is set', async () => {
   });
 });
 
-it('makes a secret once, which only this user can read, whoever is first', async () => {
+it('makes a secret once, readable only by this user, also with several processes', async () => {
   const configs = await Promise.all([1, 2, 3].map(() => readConfig({ KRONA_DATA: join(folder, 'new') })));
   expect(new Set(configs.map(({ secret }) => secret)).size).toBe(1);
   expect(configs[0]!.secret.length).toBeGreaterThanOrEqual(32);
@@ -73,7 +73,7 @@ it('makes a secret once, which only this user can read, whoever is first', async
   expect((await readConfig({ KRONA_DATA: join(folder, 'new') })).secret).toBe(configs[0]!.secret);
 });
 
-it('says which variable is wrong, without repeating what it holds', async () => {
+it('names a wrong variable without repeating its value', async () => {
   await writeFile(join(folder, 'secret'), '');
   const wrong: [string, string][] = [
     ['DATABASE_URL', 'mysql://root:topsecret@host/db'],
@@ -109,12 +109,12 @@ it.each([
   ['a public address', { KRONA_URL: 'https://krona.example.org' }, false, true],
   ['a proxy', { KRONA_TRUSTED_PROXIES: '127.0.0.1' }, false, true],
   ['a public address, open by name', { KRONA_URL: 'https://x.example', KRONA_ACCESS: 'open' }, false, false],
-])('asks for a key where others reach it: %s', async (_, env, local, keyNeeded) => {
+])('requires a key where others reach it: %s', async (_, env, local, keyNeeded) => {
   const { webAccess } = await readConfig({ KRONA_DATA: folder, ...env });
   expect(webAccess).toMatchObject({ local, keyNeeded });
 });
 
-it('believes the addresses of named proxies and of no other', async () => {
+it('trusts the addresses of named proxies only', async () => {
   const { webAccess } = await readConfig({ KRONA_DATA: folder, KRONA_TRUSTED_PROXIES: '10.0.0.2 fd00::/8' });
   const from = (remoteAddress: string, forwarded: string) =>
     addressOf(

@@ -53,7 +53,7 @@ describe('a drawing on one colour', () => {
     expect(green).toBeLessThan(SIDE / 4);
   });
 
-  it('takes away stains of the background, and keeps a second thing', () => {
+  it('removes stains of the background, and keeps a second object', () => {
     const pixels = new Uint8Array(3 * 20 * 20).fill(250);
     const fill = (x0: number, y0: number, side: number, value: number) => {
       for (let y = y0; y < y0 + side; y++)
@@ -68,7 +68,7 @@ describe('a drawing on one colour', () => {
     expect(alpha[20 * 14 + 14]).toBe(255);
   });
 
-  it('keeps holes of the background’s colour that the outline closes in', () => {
+  it('keeps enclosed areas of the background’s colour', () => {
     const pixels = new Uint8Array(3 * 9 * 9).fill(250);
     const set = (x: number, y: number) => pixels.fill(20, 3 * (9 * y + x), 3 * (9 * y + x) + 3);
     for (let i = 2; i <= 6; i++)
@@ -85,7 +85,7 @@ describe('a drawing on one colour', () => {
   });
 });
 
-it('a picture without a plain border is not cut', () => {
+it('a picture without a plain border is not cut out', () => {
   const random = randomNumbers(7);
   const pixels = Uint8Array.from({ length: 3 * 32 * 32 }, () => Math.floor(256 * random()));
   expect(cutOut({ width: 32, height: 32, pixels })).toBeNull();

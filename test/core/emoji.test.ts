@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { emojiOf } from '../../core/pictures/emoji.ts';
 import { sprite } from '../bot/world.ts';
 
-it('fits what chats take for an emoji, whatever the size of the picture', async () => {
+it("fits the platforms' emoji limits, for any picture size", async () => {
   for (const side of [64, 128, 512]) {
     const { png, transparent } = await emojiOf(await sprite('rocket', '#f0d020', side));
     expect(transparent).toBe(true);
@@ -30,14 +30,14 @@ it('keeps a background of several colours, and says so', async () => {
   expect(png.length).toBeLessThan(128_000);
 });
 
-it('takes a picture of nothing but background as it is', async () => {
+it('leaves a picture of only background as it is', async () => {
   const plain = await sharp({ create: { width: 64, height: 64, channels: 3, background: '#123456' } })
     .png()
     .toBuffer();
   expect((await emojiOf(plain)).transparent).toBe(false);
 });
 
-it('shows all of a wide picture with a busy background', async () => {
+it('shows a wide picture with a busy background in full', async () => {
   const half = (background: string) => ({
     create: { width: 40, height: 40, channels: 3 as const, background },
   });

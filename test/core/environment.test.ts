@@ -13,13 +13,13 @@ it('is described in README.md, variable by variable', async () => {
   expect(described.sort()).toEqual([...VARIABLES].sort());
 });
 
-it('leaves out empty variables and those of other programs', () => {
+it('omits empty variables and those of other programs', () => {
   expect(readEnvironment({ KRONA_PORT: '8000', KRONA_HOST: '', PATH: '/bin' })).toEqual({
     KRONA_PORT: '8000',
   });
 });
 
-it('gives worker and engine what they need, and no token or secret, known or not', () => {
+it('gives worker and engine what they need, and no token or secret, known or unknown', () => {
   const secrets = VARIABLES.filter((name) => /TOKEN$|SECRET|^SLACK|^DISCORD/.test(name));
   for (const name of [...secrets, 'GITHUB_TOKEN', 'AWS_SECRET_ACCESS_KEY', 'NPM_CONFIG__AUTH'])
     vi.stubEnv(name, 'hush');

@@ -14,7 +14,7 @@ const textOf = (prompt: string, subjects = [mochi, rex], chosen?: readonly strin
   resolvePrompt(prompt, subjects, chosen).text;
 
 describe('a prompt that names a subject', () => {
-  it('gives the model its token and class, as training did', () => {
+  it('becomes token and class, as in training', () => {
     expect(trainingPrompt(mochi)).toBe(`a ${M}`);
     expect(textOf('a watercolour of mochi')).toBe(`a watercolour of ${M}`);
     expect(resolvePrompt('a watercolour of mochi', [mochi, rex]).subjects).toEqual([mochi]);
@@ -56,13 +56,13 @@ describe('a prompt that names a subject', () => {
     expect(textOf(prompt, [it])).toBe(expected.replace('%', `${it.token} thing`));
   });
 
-  it('takes the longer of two names, whatever their order', () => {
+  it('takes the longer of two names, in any order', () => {
     const second = subject('mochi-2', 'fox');
     expect(resolvePrompt('mochi-2 jumps', [mochi, second]).subjects).toEqual([second]);
     expect(resolvePrompt('mochi jumps', [second, mochi]).subjects).toEqual([mochi]);
   });
 
-  it('with two subjects draws both, one without a champion as any of its class', () => {
+  it('with two subjects draws both; one without a champion is drawn as any of its class', () => {
     expect(resolvePrompt('rex chases mochi', [mochi, rex])).toEqual({
       text: `${rex.token} dog chases ${M}`,
       subjects: [rex, mochi],
@@ -81,13 +81,13 @@ describe('a prompt that names a subject', () => {
     expect(text).toMatch(/owl and \w+ owl and \w+ owl and owl$/);
   });
 
-  it('may be told which subject to draw', () => {
+  it('can be given the subject to draw', () => {
     expect(textOf('a cat in a hat', [mochi, rex], [mochi.id])).toBe(`a ${M} in a hat`);
     expect(textOf('on the moon', [mochi, rex], [mochi.id])).toBe(`a ${M}, on the moon`);
     expect(textOf('mochi on the moon', [mochi, rex], [])).toBe('mochi on the moon');
   });
 
-  it('is left as it is when it names none', () => {
+  it('stays unchanged when it names none', () => {
     expect(resolvePrompt('🐈🐈🐈', [mochi])).toEqual({ text: '🐈🐈🐈', subjects: [], others: [] });
     expect(resolvePrompt('a cat', [])).toEqual({ text: 'a cat', subjects: [], others: [] });
   });
@@ -101,9 +101,12 @@ describe('names', () => {
     },
   );
 
-  it.each(['', 'my cat', 'mochi!', '🐈', 'x'.repeat(33), '\u0301a', 'a:b', '<b>'])('“%s” is none', (name) => {
-    expect(() => checkSubjectName(name)).toThrow(/1 to 32 letters/);
-  });
+  it.each(['', 'my cat', 'mochi!', '🐈', 'x'.repeat(33), '\u0301a', 'a:b', '<b>'])(
+    '“%s” is not a name',
+    (name) => {
+      expect(() => checkSubjectName(name)).toThrow(/1 to 32 letters/);
+    },
+  );
 
   it('of classes are plain nouns, in lower case', () => {
     expect(checkClassName('Guinea  Pig')).toBe('guinea pig');
@@ -113,7 +116,7 @@ describe('names', () => {
 });
 
 describe('tokens', () => {
-  it('are the same for the same name, and never taken ones', () => {
+  it('are the same for the same name, and never ones in use', () => {
     expect(tokenFor('mochi', new Set())).toBe(tokenFor('mochi', new Set()));
     const taken = new Set<string>();
     for (let i = 0; i < 400; i++) taken.add(tokenFor(`subject ${i}`, taken));

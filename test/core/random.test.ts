@@ -17,13 +17,13 @@ describe('Philox 4x32-10', () => {
       [0xa4093822, 0x299f31d0],
       'd16cfe09 94fdcceb 5001e420 24126ea1',
     ],
-  ] as const)('of counter %j and key %j is the published block', (counter, key, expected) => {
+  ] as const)('matches the published block for counter %j and key %j', (counter, key, expected) => {
     expect(hex(philox4x32(counter, key))).toBe(expected);
   });
 });
 
 describe('numbers keyed by seed, purpose and step', () => {
-  it('are the same whenever they are drawn', () => {
+  it('are the same at any time', () => {
     const before = new KeyedRandom(7, 'noise', 3).normals(1000);
     new KeyedRandom(7, 'noise', 2).normals(77);
     expect(new KeyedRandom(7, 'noise', 3).normals(1000)).toEqual(before);
@@ -56,7 +56,7 @@ describe('numbers keyed by seed, purpose and step', () => {
     expect(Math.abs(neighbours)).toBeLessThan(0.009);
   });
 
-  it('are spread evenly over whole numbers, with none out of range', () => {
+  it('are even over whole numbers, with none out of range', () => {
     const random = new KeyedRandom(5, 'timesteps');
     const counts = new Array<number>(10).fill(0);
     for (let i = 0; i < 100_000; i++) counts[random.integer(10)]!++;

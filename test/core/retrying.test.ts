@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { Backoff } from '../../core/backoff.ts';
 import { oncePerState, repeat, retry } from '../../core/retrying.ts';
 
-it('pauses longer after each failure, up to the longest, and never twice the same', () => {
+it('pauses longer after each failure, up to a maximum, with jitter', () => {
   const backoff = new Backoff({ first: 100, longest: 1_000 });
   const pauses = Array.from({ length: 20 }, () => backoff.next());
   expect(pauses[0]).toBeLessThanOrEqual(150);
@@ -14,14 +14,14 @@ it('pauses longer after each failure, up to the longest, and never twice the sam
   expect(backoff.next()).toBeLessThanOrEqual(150);
 });
 
-it('tells of an error once while it keeps coming, and of another one too', () => {
+it('reports a repeated error once, and another error too', () => {
   const told: string[] = [];
   const tell = oncePerState((error: Error) => told.push(error.message));
   for (const message of ['lost', 'lost', 'full', 'lost']) tell(new Error(message));
   expect(told).toEqual(['lost', 'full']);
 });
 
-it('goes on after failures that are alike, told of once, and says when it works again', async () => {
+it('retries after equal failures, reports them once, and says when it works again', async () => {
   const stopping = new AbortController();
   const said: string[] = [];
   let rounds = 0;

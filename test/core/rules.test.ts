@@ -5,7 +5,7 @@ const small = { nativeSize: 128 };
 const large = { nativeSize: 1024 };
 const discord = { platform: 'discord', ageRestricted: false } as const;
 
-describe('the safety check where no moderator has said a word', () => {
+describe("the safety check without a moderator's choice", () => {
   it.each([
     ['a model of pictograms', discord, small, 'spoiler'],
     ['a model of pictograms on one’s own machine', { ...discord, platform: 'web' as const }, small, 'off'],
@@ -19,7 +19,7 @@ describe('the safety check where no moderator has said a word', () => {
   });
 
   it.each(['off', 'spoiler', 'block'] satisfies Safety[])(
-    'a moderator’s word holds everywhere: %s',
+    'a moderator’s choice applies everywhere: %s',
     (safety) => {
       for (const channel of [discord, { ...discord, ageRestricted: true }])
         for (const model of [small, large, null]) expect(safetyIn({ safety }, channel, model)).toBe(safety);

@@ -25,7 +25,7 @@ const SDXL: ModelCard = {
 };
 
 describe('the table of settings', () => {
-  it.each(all)('says of %s what every platform needs', (key, setting) => {
+  it.each(all)('has what every platform needs of %s', (key, setting) => {
     expect(setting.chat ?? setting.cli).toBeDefined();
     for (const { description } of [setting, { ...setting, ...setting.chat }]) {
       expect([...description].length).toBeLessThanOrEqual(100);
@@ -44,7 +44,7 @@ describe('the table of settings', () => {
       once(Object.values<Setting>(table).flatMap(({ cli }) => cli?.name ?? []));
   });
 
-  it('has defaults that its own bounds take', () => {
+  it('has defaults within its own bounds', () => {
     for (const [, setting] of all) {
       const { default: value } = setting;
       const defaults =
@@ -56,7 +56,7 @@ describe('the table of settings', () => {
     }
   });
 
-  it('keeps every setting through showing and typing it again', () => {
+  it('keeps every setting when it is shown and typed again', () => {
     const odd = { ...DEFAULT_SETTINGS, flip: true, size: '64x96', batch: 2, scheduler: 'euler' } as const;
     for (const settings of [DEFAULT_SETTINGS, odd]) {
       const typed: Record<string, string> = {};
@@ -65,7 +65,7 @@ describe('the table of settings', () => {
     }
   });
 
-  it('is what docs/training.md shows; `npm run docs` writes it', async () => {
+  it('matches docs/training.md; `npm run docs` writes it', async () => {
     const page = await readFile(PAGE, 'utf8');
     expect(await withSettings(page)).toBe(page);
   });
@@ -109,7 +109,7 @@ describe('settings to start from', () => {
     expect([defaultOf('batch', SDXL), defaultOf('batch')]).toEqual([1, 4]);
   });
 
-  it('are told by help for large models first', () => {
+  it('appear in help with large models first', () => {
     expect(defaultText(SETTINGS.guidance)).toBe('7.5; SDXL: 7; small models: 3');
     expect(defaultText(SETTINGS.offsetNoise)).toBe('0; SDXL: 0.0357');
     expect(defaultText(SETTINGS.checkpointing)).toBe('on; small models: off');
@@ -119,7 +119,7 @@ describe('settings to start from', () => {
 describe('a setting', () => {
   const cli = (key: keyof typeof SETTINGS) => onCommandLine(SETTINGS[key])!;
 
-  it('has the bounds and the name of the place where it is typed', () => {
+  it('has the bounds and name of the chat or the command line', () => {
     expect(readSetting(cli('steps'), '6000')).toBe(6000);
     expect(() => readSetting(inChat('steps'), '6000')).toThrow(
       '`steps` must be a whole number from 1 to 5000',
@@ -142,7 +142,7 @@ describe('a setting', () => {
     );
   });
 
-  it('of the model’s own is null, whatever the case of the word', () => {
+  it('that is “model” is null, in any case', () => {
     expect(readSetting(inChat('size'), ' Model ')).toBeNull();
     expect(readSetting(inChat('size'), '64×96')).toBe('64x96');
     expect(readSetting(inChat('scheduler'), 'model')).toBeNull();

@@ -67,7 +67,7 @@ const decoded = (page: Page, title: RegExp) =>
     .evaluateAll((list) => (list as HTMLImageElement[]).filter((each) => each.naturalWidth > 0).length);
 
 describe('the main job', () => {
-  it('refuses factors that do not fit the model, and takes those that do', async () => {
+  it("refuses factors that don't fit the model, and takes those that do", async () => {
     // The worker tells what its model is some seconds after the first page.
     await expect
       .poll(
@@ -87,7 +87,7 @@ describe('the main job', () => {
       .waitFor();
   });
 
-  it('trains on four dropped photos, watched by everybody', async () => {
+  it('trains on four dropped photos, visible to everybody', async () => {
     const colours = ['#cfe3f7', '#f7e2b8', '#d9f0d0', '#f3d3dd'];
     const photos = colours.map(async (colour, n) => ({
       name: `mochi-${n}.png`,

@@ -18,7 +18,7 @@ async function example(name: string, ...words: string[]): Promise<string> {
   return stdout;
 }
 
-it('gradient.ts prints the graph, and the gradient that calculus gives', async () => {
+it('gradient.ts prints the graph and the right gradient', async () => {
   const stdout = await example('gradient.ts');
   expect(stdout).toContain('= matmul %0 %1');
   const numbers = /gradient: Float32Array\(6\) \[([^\]]*)\]/.exec(stdout)?.[1] ?? '';

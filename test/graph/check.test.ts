@@ -58,7 +58,7 @@ describe('a broken pass is named', () => {
     expect(broken).toThrow(message);
   });
 
-  it('and what was wrong before any pass is not blamed on one', () => {
+  it('and an error from before any pass is not blamed on one', () => {
     const twice = op.add(x, op.input('x', [3]));
     expect(() => runPasses([twice])).toThrow(/^after building: .* "x" of another input/);
   });

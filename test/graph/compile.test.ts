@@ -80,14 +80,14 @@ describe('weights', () => {
     expect(y).toEqual(data.subarray(3 * 512, 4 * 512));
   });
 
-  it.each([1, 2, 3, 4, 36, 4097, 65535])('may begin at any byte of it, as at %d', async (offset) => {
+  it.each([1, 2, 3, 4, 36, 4097, 65535])('can start at any byte of it, such as %d', async (offset) => {
     const data = floats(1000);
     expect(await through(weight(await fileOf('offset', data, offset), [10, 100], 'float32', offset))).toEqual(
       data,
     );
   });
 
-  it('may lie beyond the first 4 GiB', async () => {
+  it('can be beyond the first 4 GiB', async () => {
     const path = join(folder, 'sparse');
     const data = floats(1000);
     const offset = 5 * 2 ** 30 + 12;
@@ -97,7 +97,7 @@ describe('weights', () => {
     expect(await through(weight(path, [1000], 'float32', offset))).toEqual(data);
   });
 
-  it('are found through links to files and folders, also out of the folder', async () => {
+  it('are found through links to files and folders, even outside the folder', async () => {
     const data = floats(64);
     const blob = await fileOf('hub/blobs/0123abcd', data, 8);
     await mkdir(join(folder, 'hub/snapshots/main'), { recursive: true });
@@ -115,7 +115,7 @@ describe('weights', () => {
     expect(await through(op.add(first, second))).toEqual(a.map((value, i) => value + b[i]!));
   });
 
-  it('are read as a .safetensors file names them, and one tensor can be several', async () => {
+  it('are read by their names in a .safetensors file, also one tensor under several names', async () => {
     const path = join(folder, 'model.safetensors');
     const data = floats(24);
     await writeSafetensors(
@@ -133,7 +133,7 @@ describe('weights', () => {
     );
   });
 
-  it('frozen in a convolution go backward right, stride 1 and 2', async () => {
+  it('give the right gradients when frozen in a convolution, stride 1 and 2', async () => {
     for (const stride of [1, 2]) {
       const [k, data] = [[4, 3, 3, 3], floats(108)];
       const w = weight(await fileOf('conv', data, 20), k, 'float32', 20);
@@ -150,16 +150,19 @@ describe('weights', () => {
     }
   });
 
-  it.each(['float16', 'bfloat16'] as const)('of every %s number are cast to float32 right', async (dtype) => {
-    const data = Uint16Array.from({ length: 65536 }, (_, i) => i);
-    const path = await fileOf(dtype, data, 6);
-    const actual = await through(op.cast(weight(path, [256, 256], dtype, 6), 'float32'));
-    const expected = decode(dtype, new Uint8Array(data.buffer));
-    // The runtime counts denormal float32 as 0, which only bfloat16 has any of.
-    const smallest = 2 ** -126;
-    const plain = (x: number): number => (Number.isNaN(x) ? 12345 : Math.abs(x) < smallest ? 0 : x);
-    expect(actual.map(plain)).toEqual(Float32Array.from(expected, plain));
-  });
+  it.each(['float16', 'bfloat16'] as const)(
+    'of every %s number are cast to float32 correctly',
+    async (dtype) => {
+      const data = Uint16Array.from({ length: 65536 }, (_, i) => i);
+      const path = await fileOf(dtype, data, 6);
+      const actual = await through(op.cast(weight(path, [256, 256], dtype, 6), 'float32'));
+      const expected = decode(dtype, new Uint8Array(data.buffer));
+      // The runtime counts denormal float32 as 0, which only bfloat16 has any of.
+      const smallest = 2 ** -126;
+      const plain = (x: number): number => (Number.isNaN(x) ? 12345 : Math.abs(x) < smallest ? 0 : x);
+      expect(actual.map(plain)).toEqual(Float32Array.from(expected, plain));
+    },
+  );
 
   it('in half precision give products of float32', async () => {
     const data = new Uint16Array([0x3c00, 0x4000, 0xc200, 0x3800, 0x0000, 0x4400]); // 1 2 -3 0.5 0 4
@@ -174,7 +177,7 @@ describe('weights', () => {
 });
 
 describe('inputs and outputs', () => {
-  it('may be one tensor under several names, an input itself, and in any order', async () => {
+  it('can be one tensor under several names, an input itself, and in any order', async () => {
     const [a, b] = [op.input('a', [2]), op.input('b', [2])];
     const sum = op.add(b, a);
     const program = compile({ second: sum, same: a, first: sum });
@@ -188,7 +191,7 @@ describe('inputs and outputs', () => {
     ]);
   });
 
-  it.skipIf(!hasHalf)('may be int64 and float16 on the way in, and are float32 on the way out', async () => {
+  it.skipIf(!hasHalf)('can be int64 and float16 as inputs, and are float32 as outputs', async () => {
     const [ids, halves] = [op.input('ids', [2], 'int64'), op.input('halves', [2], 'float16')];
     const program = compile({ numbers: op.cast(ids, 'float32'), wide: op.cast(halves, 'float32') });
     const results = await runOnce(program, {
@@ -219,7 +222,7 @@ describe('inputs and outputs', () => {
     await expect(runOnce(program, { ids: feeds.ids })).rejects.toMatchObject({ code: 'RUNTIME_FEED' });
   });
 
-  it('have names of their own', () => {
+  it('have unique names', () => {
     const x = op.input('x', [2]);
     expect(() => compile({ x: op.neg(x) })).toThrow(
       expect.objectContaining({
@@ -231,7 +234,7 @@ describe('inputs and outputs', () => {
     expect(() => compile({ y: op.add(a, b) })).toThrow(expect.objectContaining({ code: 'GRAPH_NAME' }));
   });
 
-  it('are written in place into arrays that are given, and made new otherwise', async () => {
+  it('are written into given arrays, and otherwise into new ones', async () => {
     const x = op.input('x', [3]);
     const session = await Session.create(compile({ a: op.neg(x), b: op.exp(x) }));
     const a = new Float32Array(5);
@@ -273,18 +276,18 @@ describe.each(['host', 'device'] as const)('after, waiting on the %s,', (order) 
   ];
   const before = ['Tanh', 'Exp'];
 
-  it('a tensor is computed, also behind a reshape', async () => {
+  it('orders a tensor, also behind a reshape', async () => {
     const tanh = op.tanh(y);
     expect(await orders(tanh, op.exp(op.after(x, [tanh])))).toEqual([before, before]);
     expect(await orders(tanh, op.exp(op.reshape(op.after(x, [tanh]), [2, 2])))).toEqual([before, before]);
   });
 
-  it('several tensors, too, and numbers', async () => {
+  it('orders several tensors, and numbers', async () => {
     const tanh = op.reshape(op.tanh(op.sum(y)), []);
     expect(await orders(tanh, op.exp(op.after(x, [y, tanh])))).toEqual([before, before]);
   });
 
-  it('while without it the other order occurs', async () => {
+  it('is needed: without it, the order is another', async () => {
     const tanh = op.tanh(y);
     expect(await orders(tanh, op.exp(x))).toContainEqual(['Exp', 'Tanh']);
   });
@@ -337,19 +340,16 @@ describe('what goes wrong when running', () => {
   });
 
   // WebGPU reads another row, without an error.
-  it.skipIf(currentDevice() === 'webgpu')(
-    'an id that no row has fails the run, not the process',
-    async () => {
-      const error = await failure(session.run({ table, ids: new BigInt64Array([0n, 3n]) }));
-      expect(error).toBeInstanceOf(KronaError);
-      expect(error).toMatchObject({
-        code: 'RUNTIME_RUN',
-        message: expect.stringContaining('Gather') as string,
-      });
-    },
-  );
+  it.skipIf(currentDevice() === 'webgpu')('an id without a row fails the run, not the process', async () => {
+    const error = await failure(session.run({ table, ids: new BigInt64Array([0n, 3n]) }));
+    expect(error).toBeInstanceOf(KronaError);
+    expect(error).toMatchObject({
+      code: 'RUNTIME_RUN',
+      message: expect.stringContaining('Gather') as string,
+    });
+  });
 
-  it('a released session says that it is gone', async () => {
+  it('a released session says so', async () => {
     const released = await Session.create(program);
     await released.release();
     expect(await failure(released.run({ table, ids }))).toMatchObject({ code: 'RUNTIME_RUN' });

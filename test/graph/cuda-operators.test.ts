@@ -69,7 +69,7 @@ describe.each(['sd15', 'sd21', 'sdxl', 'refiner'] as const)('%s', (name) => {
   );
 });
 
-it('an operator without a kernel would be found', () => {
+it('an operator without a kernel is found', () => {
   const used = [
     { operator: 'Conv', type: 'bfloat16', source: 'x', waitsForHost: false },
     { operator: 'Cast', type: 'float32→float16', source: 'x', waitsForHost: false },

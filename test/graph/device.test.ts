@@ -20,7 +20,7 @@ const machine = ({ present = [], fast = true, remarks = [] }: Machine): DeviceTr
 });
 
 describe('the device', () => {
-  it('is CUDA if it works, and nothing is said', async () => {
+  it('is CUDA if it works, without a message', async () => {
     expect(await chooseDevice(null, machine({ present: ['webgpu', 'cuda'] }))).toEqual({
       device: 'cuda',
       dialect: DIALECTS.cuda,
@@ -42,7 +42,7 @@ describe('the device', () => {
     expect(notice).not.toContain('\n');
   });
 
-  it('is the one that was asked for, or none', async () => {
+  it('is the requested one, or an error', async () => {
     expect(await chooseDevice('webgpu', machine({ present: ['webgpu', 'cuda'], fast: false }))).toMatchObject(
       {
         device: 'webgpu',
@@ -56,14 +56,14 @@ describe('the device', () => {
     });
   });
 
-  it('says what it can not do as well as others', async () => {
-    const remarks = ['its attention operator is not used (off by 13 %)'];
+  it("says what it can't do as well as others", async () => {
+    const remarks = ['its attention operator is not used (off by 13%)'];
     const { notice } = await chooseDevice('webgpu', machine({ present: ['webgpu'], remarks }));
-    expect(notice).toBe('Computing on webgpu: its attention operator is not used (off by 13 %).');
+    expect(notice).toBe('Computing on webgpu: its attention operator is not used (off by 13%).');
   });
 });
 
-it('the runtime computes on the CPU, and a line tells what another device lacks', async () => {
+it('the runtime computes on the CPU, and one line says what another device lacks', async () => {
   expect(await examine('cpu')).toEqual({ works: true, dialect: DIALECTS.cpu, remarks: [] });
   const findings = await examine('cuda');
   if (!findings.works) expect(findings.reason).toMatch(/^[^\n/]{10,300}$/);

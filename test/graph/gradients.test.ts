@@ -60,7 +60,7 @@ describe('composite functions', () => {
   it('a network of two layers', () => checkOp(twoLayers, TWO_LAYERS));
   it('a transformer block', () => checkOp(transformerBlock, TRANSFORMER));
   it('a residual convolution block', () => checkOp(residualBlock, RESIDUAL));
-  it('a mean squared error of a tensor that comes in three ways', () =>
+  it('a mean squared error of a tensor that is used in three ways', () =>
     checkOp(
       (x, y) => op.mean(op.square(op.sub(op.mul(x, op.add(x, y)), op.div(y, op.exp(x))))),
       [
@@ -90,8 +90,8 @@ async function lossAndGradients(
   return Object.values(results);
 }
 
-describe('attention over more queries and keys than its gradient holds at once', () => {
-  it('has the gradients of the same products written out', async () => {
+describe('attention over more queries and keys than its gradient computes at once', () => {
+  it('has the gradients of the same products without fusion', async () => {
     const { inputs, feeds } = inputsOf([
       [1, 3001, 4],
       [1, 3000, 4],
@@ -150,7 +150,7 @@ describe('checkpointed blocks', () => {
       return once(once(once(x)));
     }));
 
-  it('a residual block whose weights are frozen, by its inputs alone', () =>
+  it('a residual block with frozen weights, with respect to its inputs', () =>
     compareBoth(
       RESIDUAL.map(shapeOf),
       (block, ...all) => op.sin(block(() => residualBlock(...(all as [Tensor, Tensor, ...Tensor[]])))),
@@ -169,7 +169,7 @@ describe('checkpointed blocks', () => {
       block(() => op.tanh(op.conv2d(op.sin(x), w, undefined, 1, 1)));
 
     it('has the same gradients', () => compareBoth(shapes, build));
-    it(`is computed ${convolutions === 1 ? 'once, as it takes long' : 'again'}`, () => {
+    it(`is computed ${convolutions === 1 ? 'once, because it is slow' : 'again'}`, () => {
       const [x, w] = inputsOf(shapes).inputs as [Tensor, Tensor];
       const loss = op.sum(build(checkpoint, x, w));
       const graph = reachable([loss, ...gradients(loss, [x])]);
@@ -177,7 +177,7 @@ describe('checkpointed blocks', () => {
     });
   });
 
-  it('blocks whose results go to several places, past other blocks too', () =>
+  it('blocks whose results are used in several places, also past other blocks', () =>
     compareBoth(
       [
         [3, 4],
@@ -194,7 +194,7 @@ describe('checkpointed blocks', () => {
       },
     ));
 
-  it('a block of one number, and one that holds nothing to recompute', () =>
+  it('a block of one number, and one with nothing to recompute', () =>
     compareBoth([[], [2]], (block, x, y) => {
       const a = block(() => op.exp(op.sin(x)));
       return block(() =>
@@ -220,7 +220,7 @@ describe('checkpointed blocks', () => {
     ));
 });
 
-describe('what may be asked for', () => {
+describe('what a gradient can be taken of', () => {
   it('slices of one flat vector of parameters, and the vector itself', async () => {
     const sizes = [6 * 3, 6, 2 * 6, 2];
     const shapes = [[6, 3], [6], [2, 6], [2]];
@@ -236,7 +236,7 @@ describe('what may be asked for', () => {
     expect([...whole!]).toEqual(pieces.flatMap((piece) => [...piece]));
   });
 
-  it('a result and what it is made of, both in full', async () => {
+  it('a result and its parts, both in full', async () => {
     // y = x², loss = y³ + x: dloss/dy = 3 y², dloss/dx = 6 x y² + 1.
     const x = op.input('x', []);
     const y = op.square(x);
@@ -255,7 +255,7 @@ describe('what may be asked for', () => {
     expect([dy![0], dx![0]]).toEqual([4 * 216, 3 * 4 * 216]);
   });
 
-  it('tensors that the loss does not use: zeros of their shape', async () => {
+  it("tensors that the loss doesn't use: zeros of their shape", async () => {
     const { inputs, feeds } = inputsOf([
       [2, 3],
       [4, 1],
@@ -276,7 +276,7 @@ describe('what may be asked for', () => {
     ]);
   });
 
-  it('only of a loss that is one number', () => {
+  it('only a loss that is one number', () => {
     const x = op.input('x', [2]);
     expect(() => gradients(op.square(x), [x])).toThrow(
       expect.objectContaining({ code: 'GRAPH_SHAPE', message: 'the loss must be one number, got shape [2]' }),

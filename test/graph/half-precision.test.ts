@@ -110,7 +110,7 @@ describe.skipIf(!hasHalf)('with every result rounded', () => {
     expect(distance(half['gradient']!, full['gradient']!)).toBeLessThan(2e-2);
   });
 
-  it('small gradients come through with the loss scaled, and would be lost without', () => {
+  it('small gradients survive with a scaled loss, and would be lost without', () => {
     const weight = op.input('weight', [1, 4]);
     const product = op.matmul(op.input('x', [1, 1]), weight);
     const tiny = op.reshape(op.mul(op.sum(op.mul(product, op.input('y', [1, 4]))), 1e-9), []);
@@ -130,7 +130,7 @@ describe.skipIf(!hasHalf)('with every result rounded', () => {
     ).toBeLessThan(1e-3);
   });
 
-  it('the values of a VAE that needs 32 bits leave the range of 16', async () => {
+  it('the values of a VAE that needs 32 bits exceed the range of 16', async () => {
     const model = await openTiny('sdxl', 'folder');
     const outputs = decoderOutputs(model, op.input('latents', [1, 4, 2, 2]));
     // So large that a convolution leaves it; norms bring both back to pictures.
@@ -144,7 +144,7 @@ describe.skipIf(!hasHalf)('with every result rounded', () => {
   });
 });
 
-it.skipIf(!hasHalf)('weights of 16 bits stay so, those of norms apart', async () => {
+it.skipIf(!hasHalf)('16-bit weights stay 16-bit, except those of norms', async () => {
   const model = await openTiny('sd15', 'folder');
   const { bytes } = samplingPrograms(model, 'float16')['unet']!;
   const widened = operatorsOf(bytes).filter(
@@ -155,7 +155,7 @@ it.skipIf(!hasHalf)('weights of 16 bits stay so, those of norms apart', async ()
     expect(source).toMatch(/norm\d?\.(weight|bias)$|norm_out\.(weight|bias)$/);
 });
 
-it.skipIf(!hasHalf)("a VAE is computed in 32 bits where SDXL's config says that it must be", async () => {
+it.skipIf(!hasHalf)("a VAE is computed in 32 bits if SDXL's config requires it", async () => {
   const model = await openTiny('sdxl', 'folder');
   expect(model.vae.config.force_upcast).toBe(true);
   expect(vaePrecision(model, 'float16')).toBe('float32');

@@ -21,7 +21,7 @@ async function run(mode: 'checkpoint' | 'keep'): Promise<Taken> {
 describe('activation checkpointing', () => {
   // The peak of a process is read from /proc, which only Linux has.
   it.skipIf(!existsSync('/proc/self/status'))(
-    'takes less than 60 % of the memory of a chain of 12 layers, for the same gradients',
+    'takes less than 60% of the memory of a chain of 12 layers, for the same gradients',
     async () => {
       const kept = await run('keep');
       const recomputed = await run('checkpoint');

@@ -47,7 +47,7 @@ describe('what is dropped', () => {
     expect(result).toMatchObject({ primitive: 'matmul', inputs: [x, y] });
   });
 
-  it('rows of a frozen weight, which lie together in its file, also where it is widened', () => {
+  it('rows of a frozen weight, which are adjacent in its file, also when it is widened', () => {
     const source = { path: '/file', offset: 100, length: 5 * 3 * 2 };
     const weight = make('weight', { name: 'w', shape: [5, 3], dtype: 'float16', source }, []);
     const rows = only(op.slice(op.cast(weight, 'float32'), 0, 2, 4));
@@ -61,7 +61,7 @@ describe('what is dropped', () => {
     expect([only(columns), only(everyOther)]).toEqual([columns, everyOther]);
   });
 
-  it('what is computed twice, small constants too', () => {
+  it('duplicate computations, small constants too', () => {
     const once = (): Tensor => op.sin(op.mul(op.add(x, op.constant(new Float32Array([1, 2, 3]), [3])), 2));
     expect(count(...runPasses([op.add(once(), once()), once()]))).toBe(count(op.neg(once())));
   });
@@ -82,7 +82,7 @@ describe('what stays', () => {
     ['constants of another shape', op.add(op.add(x, op.constant(new Float32Array([1]), [1])), op.scalar(1))],
   ])('%s', (_, tensor) => expect(printGraph({ y: only(tensor) })).toBe(printGraph({ y: tensor })));
 
-  it('a block and its recomputation, which would otherwise be kept in memory', () => {
+  it('a block and its recomputation, which would otherwise stay in memory', () => {
     const h = checkpoint(() => op.exp(op.sin(x)));
     const graph = runPasses(gradients(op.sum(op.square(h)), [x]));
     expect(reachable(graph).filter((node) => node.primitive === 'exp')).toHaveLength(2);
@@ -124,7 +124,7 @@ describe('a network with its gradients', () => {
     );
   });
 
-  it('is the same graph after a pass that rebuilds every tensor as it was', () => {
+  it('is the same graph after a pass that rebuilds every tensor unchanged', () => {
     const rebuild: Pass = {
       name: 'rebuild',
       begin: () => (node) => make<Primitive>(node.primitive, node.params, node.inputs),

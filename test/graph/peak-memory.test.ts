@@ -18,7 +18,7 @@ const weight = (name: string): Tensor =>
     [],
   );
 
-it('a chain holds two of its tensors at once, however long it is, and views nothing', () => {
+it('a chain of any length holds two tensors at once, and views take nothing', () => {
   const chain = (length: number): Tensor => {
     let x = op.input('x', [N]);
     for (let i = 0; i < length; i++) x = op.reshape(op.exp(op.reshape(x, [N, 1])), [N]);

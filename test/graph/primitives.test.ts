@@ -426,7 +426,7 @@ describe.each(Object.entries(CASES))('%s', (primitive, cases) => {
   );
 });
 
-describe('what the table cannot say', () => {
+describe('beyond the table', () => {
   it('casts pass gradients straight through', async () => {
     const x = op.input('x', [2]);
     const y = op.sum(
@@ -441,7 +441,7 @@ describe('what the table cannot say', () => {
     expect(() => gradients(op.sum(op.slice(x, 0, 0, 6, 2)), [x])).toThrow(/slice with steps \[2\]/);
   });
 
-  it('adds up rows of repeated ids right with several threads', async () => {
+  it('adds up rows of repeated ids correctly with several threads', async () => {
     const rows = 4096;
     const program = compile({
       y: op.scatterAddRows(op.input('x', [rows, 16]), op.input('ids', [rows], 'int64'), 3),

@@ -111,7 +111,7 @@ describe('printed graphs', () => {
     `);
   });
 
-  it('a checkpointed block: made again after the gradient that comes to it', () => {
+  it('a checkpointed block: recomputed after its incoming gradient', () => {
     const [x, w] = [op.input('x', [2, 3]), op.input('w', [3, 3])];
     const h = checkpoint(() => op.tanh(op.matmul(op.exp(x), w)));
     const [dw] = gradients(op.sum(op.mul(h, h)), [w]);

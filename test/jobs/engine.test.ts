@@ -69,7 +69,7 @@ describe('the engine process', () => {
     pictures: Array.from({ length: count }, (_, n) => ({ seed: n, adapters: [] })),
   });
 
-  it('has no token of the platforms and no database', async () => {
+  it('has no platform tokens and no database', async () => {
     vi.stubEnv('SLACK_BOT_TOKEN', 'hush').stubEnv('DATABASE_URL', 'hush').stubEnv('KRONA_THREADS', '1');
     await engine.device();
     vi.unstubAllEnvs();
@@ -78,13 +78,13 @@ describe('the engine process', () => {
     expect(variables.filter((each) => each.endsWith('=hush'))).toEqual([]);
   });
 
-  it('tells what its model is', async () => {
+  it('describes its model', async () => {
     const card = await engine.describe();
     expect(card).toMatchObject({ name: 'model', architecture: 'sdxl', nativeSize: 64, sizeMultiple: 8 });
     expect(card.projections.length).toBeGreaterThan(0);
   });
 
-  it('draws during a training; when that will not be cancelled, the process is killed and the next one works', async () => {
+  it("draws during a training; if that can't be cancelled, the process is killed and the next one works", async () => {
     const abort = new AbortController();
     let trained: Promise<void> | undefined;
     await new Promise<void>((begun) => {
@@ -124,7 +124,7 @@ describe('the engine process', () => {
     await engine.draw(drawing(1));
   });
 
-  it('has pictures looked at when it is asked to, as the classifier itself sees them', async () => {
+  it("checks pictures on request, with the classifier's own results", async () => {
     const told: PngPicture[] = [];
     const onEvent = (event: EngineWork['draw']['event']): void => {
       if ('picture' in event) told.push(event.picture);
@@ -162,7 +162,7 @@ describe('the engine process', () => {
     }
   });
 
-  it('has its refiner end pictures, and says so where it has none or one of another family', async () => {
+  it('finishes pictures with its refiner, and reports a missing or unsuitable one', async () => {
     const refiner = join(folder, 'refiner');
     await cp(tinyFolder('refiner'), refiner, { recursive: true });
     const refining = new Engine(TINY_MODEL, { refiner });
@@ -199,7 +199,7 @@ describe('the engine process', () => {
     });
   });
 
-  it('saves a training that is cancelled, and goes on from the very step', async () => {
+  it('saves a cancelled training, and resumes at the same step', async () => {
     const patient = new Engine(TINY_MODEL);
     try {
       const ask = { ...endless(), checkpointEvery: 500_000, resume: true };
@@ -226,7 +226,7 @@ describe('the engine process', () => {
     }
   });
 
-  it('refuses with the code of what is wrong', async () => {
+  it('refuses with a specific code', async () => {
     await expect(engine.draw({ ...drawing(1), width: 60 })).rejects.toMatchObject({
       code: 'SIZE_INVALID',
       retryable: false,
@@ -255,7 +255,7 @@ describe('turns', () => {
   /** Ends when whoever could have had a turn meanwhile has had it. */
   const turnsElsewhere = () => work('elsewhere', new Turns().enter(0), 10, []);
 
-  it('go by rank, then by arrival, and work of a higher rank waits between two of its own', async () => {
+  it('go by rank, then by arrival; work of higher rank pauses between two of its turns', async () => {
     const turns = new Turns();
     const log: string[] = [];
     const training = turns.enter(2);
@@ -273,7 +273,7 @@ describe('turns', () => {
     expect(log).toEqual(['train1', 'first1', 'first2', 'second1', 'sample1', 'later1', 'later2']);
   });
 
-  it('end for who is cancelled while he waits, and go on for the others', async () => {
+  it('end for a cancelled waiter, and continue for the others', async () => {
     const turns = new Turns();
     const [first, second, third] = [turns.enter(0), turns.enter(0), turns.enter(0)];
     await first.turn(signal);

@@ -9,7 +9,7 @@ function gated() {
   return { gate, open };
 }
 
-it('does one task after the other, however long each takes', async () => {
+it('runs one task after another, however long each takes', async () => {
   const order: string[] = [];
   const tasks = new InOrder();
   const slow = gated();
@@ -29,7 +29,7 @@ it('is done at once when there is nothing to do', async () => {
   await expect(new InOrder().done()).resolves.toBeUndefined();
 });
 
-it('tells the first failure through its signal and at the end, and begins nothing after it', async () => {
+it('reports the first failure through its signal and at the end, and starts nothing after it', async () => {
   const order: string[] = [];
   const tasks = new InOrder();
   const full = new Error('the disk is full');

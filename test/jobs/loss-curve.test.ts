@@ -10,7 +10,7 @@ it('a short run shows every step', () => {
   expect(feed(new LossCurve(60), 1, 3).points).toEqual([1, 2, 3].map((step) => ({ step, loss: step })));
 });
 
-it('a long run shows the means of its stretches, 200 at most', () => {
+it('a long run shows means over intervals, at most 200', () => {
   const { points } = feed(new LossCurve(1000), 1, 1000);
   expect(points).toHaveLength(200);
   // Steps 1 to 5, 6 to 10, …
@@ -19,12 +19,12 @@ it('a long run shows the means of its stretches, 200 at most', () => {
   expect(feed(new LossCurve(1001), 1, 1001).points.length).toBeLessThanOrEqual(200);
 });
 
-it('the stretch under way shows the mean so far', () => {
+it('the current interval shows its mean so far', () => {
   const { points } = feed(new LossCurve(1000), 1, 8);
   expect(points.at(-1)).toEqual({ step: 8, loss: 7 });
 });
 
-it('a run that goes on from an earlier step takes back what it had shown after that', () => {
+it('a run that resumes at an earlier step removes the later points', () => {
   const before = feed(new LossCurve(1000), 1, 23).points;
   const after = feed(new LossCurve(1000, before), 11, 30);
   expect(after.points).toEqual(feed(new LossCurve(1000), 1, 30).points);

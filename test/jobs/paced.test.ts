@@ -24,7 +24,7 @@ function written(interval: number) {
   return { log, paced, change };
 }
 
-it('writes a first change at once and those of the next while as one, in their newest state', async () => {
+it('writes a first change at once, and later ones together, in their newest state', async () => {
   const { log, change } = written(1_000);
   change('step 1');
   await vi.advanceTimersByTimeAsync(1);
@@ -43,7 +43,7 @@ it('writes nothing while nothing changes', async () => {
   expect(log).toHaveLength(1);
 });
 
-it('writes what changed during a slow write after it, never two at a time', async () => {
+it('writes changes from during a slow write after it, never two at a time', async () => {
   let writing = 0;
   let most = 0;
   let writes = 0;
@@ -62,7 +62,7 @@ it('writes what changed during a slow write after it, never two at a time', asyn
   expect([writes, most]).toEqual([2, 1]);
 });
 
-it('writes the last state at the end without waiting for its time, and nothing after', async () => {
+it('writes the last state at the end without delay, and nothing after', async () => {
   const { log, paced, change } = written(1_000);
   change('step 1');
   await vi.advanceTimersByTimeAsync(1);
@@ -72,7 +72,7 @@ it('writes the last state at the end without waiting for its time, and nothing a
   expect(log.map(([, state]) => state)).toEqual(['step 1', 'done']);
 });
 
-it('has nothing to write at the end when all is written', async () => {
+it('writes nothing at the end when everything is written', async () => {
   const { log, paced, change } = written(1_000);
   change('step 1');
   await vi.advanceTimersByTimeAsync(1);

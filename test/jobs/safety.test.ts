@@ -39,7 +39,7 @@ async function blobCount(): Promise<number> {
   return count;
 }
 
-it('looks at nothing with a small model, unless a moderator says so', async () => {
+it('checks nothing with a small model, unless a moderator says so', async () => {
   const { pictures } = await drawn(await shop.imagine({ count: 2 }));
   expect(pictures.map(({ unsafe, sensitive }) => [unsafe, sensitive])).toEqual([
     [null, false],
@@ -47,7 +47,7 @@ it('looks at nothing with a small model, unless a moderator says so', async () =
   ]);
 }, 120_000);
 
-it('holds back what is above the rule’s certainty and hides it under the other rule; a picture that is not shown is stored nowhere', async () => {
+it('blocks or hides pictures above the rule’s certainty; a blocked picture is stored nowhere', async () => {
   await rule({ safety: 'spoiler', safetyPercent: 0 });
   const { pictures: hidden, places } = await drawn(await shop.imagine({ count: 4 }));
   expect(places).toEqual([]);
@@ -84,7 +84,7 @@ it('holds back what is above the rule’s certainty and hides it under the other
   expect(await blobCount()).toBe(before);
 }, 240_000);
 
-it('goes on after what an earlier attempt has shown or held back', async () => {
+it('continues after the pictures that an earlier attempt showed or blocked', async () => {
   const { records, jobs } = shop.storage;
   await rule({ safety: 'block', safetyPercent: 100 });
   const set = await shop.imagine({ count: 3, seed: 40 }, { enqueue: false });
@@ -98,7 +98,7 @@ it('goes on after what an earlier attempt has shown or held back', async () => {
   ]);
 }, 120_000);
 
-it('checks an enlarged picture, a variation, and all that a run shows', async () => {
+it('checks upscaled pictures, variations, and all pictures of a run', async () => {
   const { records } = shop.storage;
   await rule({ safety: 'spoiler', safetyPercent: 0 });
   const first = await drawn(await shop.imagine({ id: randomUUID() }));

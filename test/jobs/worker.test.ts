@@ -64,7 +64,7 @@ async function stopWorker(): Promise<void> {
   worker = null;
 }
 
-it('a run whose worker is killed goes on at the next and ends in the very file of an undisturbed run', async () => {
+it('a run whose worker is killed resumes at the next one, with the file of an uninterrupted run', async () => {
   const plain = await plainRun();
   await stopWorker();
   const killed = await shop.train();
@@ -85,7 +85,7 @@ it('a run whose worker is killed goes on at the next and ends in the very file o
   await until(async () => !(await exists(join(dataFolder, 'runs', killed.id))));
 });
 
-it('a run trains each photo with what it is said to show, and the adapter remembers that', async () => {
+it('a run trains each photo with its caption, and the adapter records it', async () => {
   const captions = ['a zqkv cat on red', null, 'a zqkv cat on green'];
   const run = await shop.train({ steps: 20 }, { photoPrompts: captions });
   expect((await trained(run)).state).toBe('done');
@@ -97,7 +97,7 @@ it('a run trains each photo with what it is said to show, and the adapter rememb
   expect((await runNow(run)).losses[1]!.loss).not.toBe(first!.loss);
 });
 
-it('a run trains as its channel chose, beside class pictures that are drawn once and kept', async () => {
+it("a run uses its channel's settings, and class pictures that are drawn once and kept", async () => {
   // So many that they take longer than the pause between two words on the progress.
   const PRIOR = 60;
   const cutOut = (colour: string) =>
@@ -195,7 +195,7 @@ it('class pictures that no training used for a month are removed, and others sta
   await rm(join(folder, 'recent'), { recursive: true });
 });
 
-it('a run leaves an adapter, a loss curve, samples at each checkpoint and a grid to vote on', async () => {
+it('a run produces an adapter, a loss curve, samples at each checkpoint and a grid to vote on', async () => {
   const { records, blobs } = shop.storage;
   const run = await plainRun();
   expect(run).toMatchObject({ state: 'done', progress: null, failure: null });
@@ -260,7 +260,7 @@ it('a second delivery of a finished job does nothing', async () => {
   expect(await records.setsOfRun(before.id)).toHaveLength(3);
 });
 
-it('an engine process that dies in the middle costs a retry and changes nothing', async () => {
+it('an engine process that dies during a run costs a retry and changes nothing', async () => {
   const plain = await plainRun();
   const run = await shop.train();
   await until(async () => (await shop.adaptersOf(run)).length > 0);
@@ -270,7 +270,7 @@ it('an engine process that dies in the middle costs a retry and changes nothing'
   expect(await hashes(run)).toEqual(await hashes(plain));
 });
 
-it('pictures do not wait for a training, and cancelling ends that in the middle', async () => {
+it("pictures don't wait for a training, and cancelling stops a training", async () => {
   const { jobs, records } = shop.storage;
   const run = await shop.train({ steps: 1_000_000 });
   const { step } = await training(run);
@@ -286,7 +286,7 @@ it('pictures do not wait for a training, and cancelling ends that in the middle'
   await until(async () => !(await exists(join(shop.config.dataFolder, 'runs', run.id))));
 });
 
-it('a worker that is stopped gives its training back, and loses no step of it', async () => {
+it('a stopped worker returns its training to the queue, and loses no step', async () => {
   const { jobs } = shop.storage;
   const run = await shop.train({ steps: 1_000_000 });
   // Enough of them that a new start from the first would be seen.
@@ -339,7 +339,7 @@ it('the same seed draws the same picture, alone or in a set, and a stored one is
   expect(next).not.toBe(withAdapter![0]);
 });
 
-it('size, rescaled guidance and refiner of the settings reach the picture', async () => {
+it('size, rescaled guidance and refiner from the settings apply to the picture', async () => {
   const draw = (settings: Partial<typeof SETTINGS>) =>
     shop.imagine({ settings: { ...SETTINGS, ...settings } });
   const wide = await draw({ size: '96x64' });
@@ -372,7 +372,7 @@ it('a variation resembles its picture more than another seed does', async () => 
   expect(distance(from!, near!)).toBeLessThan(distance(from!, far!));
 });
 
-it('a picture is drawn again at twice its size from what is on it; without it, that is said', async () => {
+it('a picture is upscaled to twice its size; a missing one is reported', async () => {
   const { records, blobs } = shop.storage;
   const originals = await Promise.all([100, 101].map((seed) => shop.imagine({ seed })));
   for (const set of originals) await drawn(set);
@@ -395,7 +395,7 @@ it('a picture is drawn again at twice its size from what is on it; without it, t
   expect((await drawn(gone)).failure).toMatchObject({ code: 'PICTURE_GONE' });
 });
 
-it('a run that cannot work fails with a code and what to do, and is not tried again', async () => {
+it("a run that can't work fails with a code and advice, and is not retried", async () => {
   const tries = () => shop.log.lines.filter((line) => line.startsWith('job started')).length;
   const before = tries();
   const factors = await shop.train({ a1: 7 });
@@ -412,7 +412,7 @@ it('a run that cannot work fails with a code and what to do, and is not tried ag
   expect((await drawn(gone)).failure).toMatchObject({ code: 'ADAPTER_GONE' });
 });
 
-it('what was cancelled or deleted before its turn is left alone', async () => {
+it('a job that is cancelled or deleted before its turn does nothing', async () => {
   const { jobs, records } = shop.storage;
   const busy = await shop.train({ steps: 1_000_000 });
   await training(busy);
@@ -428,7 +428,7 @@ it('what was cancelled or deleted before its turn is left alone', async () => {
   await until(async () => (await jobs.state('imagine', set.id)) === 'completed');
 });
 
-it('a model folder that is missing or damaged is told at the start', async () => {
+it('a missing or damaged model folder is reported at the start', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'krona-model-'));
   try {
     const start = (modelPath: string) =>

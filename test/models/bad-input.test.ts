@@ -229,13 +229,13 @@ it.each([...MODELS, ...ADAPTERS])('%s', async (_, refused, code, ...parts) => {
   for (const part of parts) expect(found.message).toMatch(part);
 });
 
-it('a tensor that is one too many is told, and stops nothing', async () => {
+it('an extra tensor is reported, and stops nothing', async () => {
   const { code, message, ok } = await spoiled((tensors) => tensors.set('ip_adapter.to_k.weight', matrix(1)));
   expect([code, ok]).toEqual(['MODEL_TENSOR_UNKNOWN', true]);
-  expect(message).toMatch(/unet: 1 tensors have no place.*ip_adapter\.to_k\.weight.*left out/);
+  expect(message).toMatch(/unet: 1 tensors have no place.*ip_adapter\.to_k\.weight.*ignores/);
 });
 
-it('what the check finds also stops whoever did not check', async () => {
+it('what the check finds also stops training and drawing', async () => {
   const { model } = await spoiled((tensors) => tensors.delete('conv_in.weight'));
   const { tensors } = (await openModel(model)).unet;
   expect(() => frozenParameters('unet', tensors).tensor('conv_in.weight', [8, 4, 3, 3])).toThrow(
@@ -243,7 +243,7 @@ it('what the check finds also stops whoever did not check', async () => {
   );
 });
 
-it('factors that do not divide, in chat and in a training, with all that fit every projection of their kind', async () => {
+it("factors that don't divide, in chat and in a training, with all that fit every projection of their kind", async () => {
   const card = modelCard(await openModel(TINY));
   expect(() => checkFactors({ a1: 7, a2: 2 }, card.projections)).toThrow(
     /^a1=7 does not divide 24 \(.*to_\w+.*\); choose 1, 2, 4, 8\.$/,
@@ -268,7 +268,7 @@ it.each([
     ['--subject', 'sks cat', '--resolution', '60'],
     /SIZE_UNFIT: resolution=60 is not a multiple of 8.*56 or 64/,
   ],
-])('a size that krona %s cannot use', async (command, words, message) => {
+])("a size that krona %s can't use", async (command, words, message) => {
   const photos = join(folder, 'photos');
   if (command === 'train') await makePhotos(photos, 1);
   const out = join(folder, command === 'train' ? 'y.safetensors' : 'pictures');

@@ -34,7 +34,7 @@ afterAll(() => rm(folder, { recursive: true }));
 
 describe.each(NAMES)('%s', (name) => {
   it.each(['folder', 'single file'])(
-    'is whole as a %s, with exactly the parameters it is known for',
+    'is complete as a %s, with exactly its known number of parameters',
     async (form) => {
       const path = join(folder, form === 'folder' ? name : `${name}.safetensors`);
       if (form === 'folder') await writeFullSizeFolder(name, path);

@@ -49,7 +49,7 @@ describe('a hub cache', () => {
     },
   );
 
-  it('with several snapshots and no main is told as no model', async () => {
+  it('with several snapshots and no main is refused', async () => {
     const repository = await cacheOf('sdxl');
     await rm(join(repository, 'refs'), { recursive: true });
     await mkdir(join(repository, 'snapshots/def456'));

@@ -59,7 +59,7 @@ const tree = async (path: string): Promise<string[]> =>
     .sort();
 
 describe('pulling a folder', () => {
-  it('takes what opens here and nothing else, and tells how far it is', async () => {
+  it('downloads only what opens here, with progress', async () => {
     const hub = await hubOf('sd15', {
       'README.md': 'x',
       'unet/diffusion_pytorch_model.bin': Buffer.alloc(20_000),
@@ -77,7 +77,7 @@ describe('pulling a folder', () => {
     expect((await inspectModel(to)).ok).toBe(true);
   });
 
-  it('takes a variant where there is one, and shards by their index', async () => {
+  it('downloads a variant if there is one, and shards by their index', async () => {
     const variant = target();
     const sd21 = await hubOf('sd21', { [UNET]: Buffer.alloc(20_000) });
     await pull(sd21, { to: variant, variant: 'fp16' });
@@ -91,7 +91,7 @@ describe('pulling a folder', () => {
     expect(await inspectModel(sharded)).toMatchObject({ architecture: 'sdxl-refiner', ok: true });
   });
 
-  it('gets a part alone, such as the tokenizer that a single file lacks', async () => {
+  it('downloads only a part, such as the tokenizer that a single file lacks', async () => {
     const to = target();
     await pull(await hubOf('sd15', { 'tokenizer/added_tokens.json': '{"<sks>":614}' }), {
       to,
@@ -106,7 +106,7 @@ describe('pulling a folder', () => {
     ]);
   });
 
-  it('gets a single file and the config beside it', async () => {
+  it('downloads a single file and its config', async () => {
     const file = await readFile(tinySingleFile('sd21'));
     const hub = await hubOf('sd21', { 'v2.safetensors': file, 'v2.yaml': 'parameterization: "v"' });
     const to = target();
@@ -117,8 +117,8 @@ describe('pulling a folder', () => {
   });
 });
 
-describe('on a bad line', () => {
-  it('goes on at the byte where the connection was cut', async () => {
+describe('on a bad connection', () => {
+  it('resumes at the byte where the connection broke', async () => {
     const hub = await hubOf('sd15');
     hub.mishaps.set(UNET, { cutAfter: 100_000, times: 2 });
     const to = target();
@@ -134,7 +134,7 @@ describe('on a bad line', () => {
     expect(await readFile(join(to, UNET))).toEqual(hub.files.get(UNET));
   });
 
-  it('goes on after it was stopped, with what is on the disk', async () => {
+  it('resumes after a stop, with the bytes on the disk', async () => {
     const hub = await hubOf('sd15');
     const to = target();
     const stop = new AbortController();
@@ -158,7 +158,7 @@ describe('on a bad line', () => {
     expect((await tree(to)).filter((path) => path.endsWith('.part'))).toEqual([]);
   });
 
-  it('throws away what has another hash, says so, and gets it right the next time', async () => {
+  it('deletes a file with another hash, says so, and succeeds the next time', async () => {
     for (const path of [UNET, 'unet/config.json']) {
       const hub = await hubOf('sd15');
       const to = target();
@@ -175,7 +175,7 @@ describe('on a bad line', () => {
     }
   });
 
-  it('gives up when nothing more comes, and keeps what has come', async () => {
+  it('gives up when no more data comes, and keeps what it has', async () => {
     const hub = await hubOf('sd15');
     const to = target();
     hub.mishaps.set(UNET, { cutAfter: 0, times: 100 });
@@ -187,7 +187,7 @@ describe('on a bad line', () => {
     expect(hub.downloads.filter((each) => each.startsWith(UNET))).toHaveLength(5);
   });
 
-  it('puts up with a server that knows no ranges', async () => {
+  it('works with a server without ranges', async () => {
     const hub = await hubOf('sd15');
     hub.ranges = false;
     hub.mishaps.set(UNET, { cutAfter: 100_000, times: 1 });
@@ -196,7 +196,7 @@ describe('on a bad line', () => {
     expect(await readFile(join(to, UNET))).toEqual(hub.files.get(UNET));
   });
 
-  it('downloads nothing twice, and replaces what was damaged on the disk', async () => {
+  it('downloads nothing twice, and replaces damaged files', async () => {
     const hub = await hubOf('sd15');
     const to = target();
     await pull(hub, { to });
@@ -212,7 +212,7 @@ describe('on a bad line', () => {
 });
 
 describe('access', () => {
-  it('is by HF_TOKEN, which goes to the hub and not to its store', async () => {
+  it('uses HF_TOKEN, which goes to the hub and not to its store', async () => {
     const hub = await hubOf('sd15');
     hub.token = 'hf_secret';
     await pull(hub, { to: target() }, {}, 'hf_secret');
@@ -223,7 +223,7 @@ describe('access', () => {
     ).toBe(true);
   });
 
-  it.each(['', 'hf_wrong'])('that is refused says what to do and repeats no token (%s)', async (token) => {
+  it.each(['', 'hf_wrong'])('that is refused says what to do, without the token (%s)', async (token) => {
     const hub = await hubOf('sd15');
     hub.token = 'hf_secret';
     const error: unknown = await pull(hub, { to: target() }, {}, token).catch((caught: unknown) => caught);
@@ -232,14 +232,14 @@ describe('access', () => {
     expect(String(error)).not.toMatch(/hf_(wrong|secret)/);
   });
 
-  it('refused for one file is not tried again', async () => {
+  it('refused for one file is not retried', async () => {
     const hub = await hubOf('sd15');
     hub.mishaps.set(UNET, { status: 403 });
     await expect(pull(hub, { to: target() })).rejects.toMatchObject({ code: 'HUB_FORBIDDEN' });
     expect(hub.downloads.filter((each) => each.startsWith(UNET))).toHaveLength(1);
   });
 
-  it('needs a token and an address of the right form', () => {
+  it('needs a token and an address in the right form', () => {
     expect(() => hubSettings({ HF_TOKEN: 'secret' })).toThrow(/starts with hf_/);
     expect(() => hubSettings({ HF_TOKEN: 'secret' })).not.toThrow(/secret/);
     expect(() => hubSettings({ HF_ENDPOINT: 'ftp://hub' })).toThrow(/HF_ENDPOINT/);
@@ -279,7 +279,7 @@ describe('a repository without a model that opens here', () => {
     await expect(serve({ 'dream.safetensors': '' })).rejects.toMatchObject({
       code: 'HUB_NO_MODEL',
       message: expect.stringMatching(
-        /no diffusers folder; its single files \(--file\): dream\.safetensors/,
+        /n.t a diffusers folder; its single files \(--file\): dream\.safetensors/,
       ) as string,
     });
     await expect(serve({ 'model_index.json': '{}', 'unet/model.bin': '' })).rejects.toMatchObject({
@@ -295,7 +295,7 @@ describe('a repository without a model that opens here', () => {
   });
 });
 
-it('krona model pull gets a model that krona model check finds whole', async () => {
+it('krona model pull downloads a model that krona model check accepts', async () => {
   const hub = await hubOf('sd15');
   const before = { ...process.env };
   Object.assign(process.env, { HF_ENDPOINT: hub.endpoint, HF_TOKEN: '', KRONA_DATA: folder });

@@ -15,7 +15,7 @@ import { makePhotos, tinyRun } from '../helpers/tiny-run.ts';
 /** Each a token of its own for the tiny tokenizer. */
 const letters = (count: number) => Array.from({ length: count }, (_, n) => 'abcdefg'[n % 7]).join(' ');
 
-it('each chunk of both encoders is what it is alone, and pooled text is that of the first', async () => {
+it("each chunk is encoded as on its own, and pooled text is the first chunk's", async () => {
   const model = await openModelFolder(TINY_MODEL);
   const encoder = await TextEncoder.open(model);
   try {
@@ -35,7 +35,7 @@ it('each chunk of both encoders is what it is alone, and pooled text is that of 
   expect(chunks[1]?.[0]).toBe(chunks[0][0]);
 });
 
-it('what stands behind the 75th token changes the picture, with guidance and without', async () => {
+it('text after the 75th token changes the picture, with and without guidance', async () => {
   const painter = await TextToImage.open(TINY_MODEL);
   try {
     const draw = async (prompt: string, guidance: number) => {

@@ -44,7 +44,7 @@ async function elements(file: string): Promise<number> {
 }
 
 describe('checking a model folder', () => {
-  it('counts the parameters of a whole one', async () => {
+  it('counts the parameters of a complete one', async () => {
     expect(await checkModel(TINY)).toEqual({
       architecture: 'sdxl',
       unetParameters: await elements(UNET),
@@ -72,7 +72,7 @@ describe('checking a model folder', () => {
     ]);
   });
 
-  it('tells tensors that it has no use for, which stop nothing', async () => {
+  it('reports unused tensors, which stop nothing', async () => {
     const model = await spoiled((tensors) => {
       tensors.set('ip_adapter.to_k.weight', { dtype: 'F32', shape: [1], data: new Float32Array(1) });
     });
@@ -82,7 +82,7 @@ describe('checking a model folder', () => {
     expect(report.problems[0]!.message).toContain('ip_adapter.to_k.weight');
   });
 
-  it('reports a folder that does not open, and one whose tokenizer is missing', async () => {
+  it("reports a folder that doesn't open, and one without a tokenizer", async () => {
     const model = await mkdtemp(join(folder, 'broken-'));
     await cp(TINY, model, { recursive: true });
     await rm(join(model, 'tokenizer'), { recursive: true });

@@ -72,7 +72,7 @@ describe('a folder that diffusers saved', () => {
     expect(model.scheduler['beta_schedule']).toBe('scaled_linear');
   });
 
-  it('has both text encoders under the same names, though transformers 5 left out the prefix in one', async () => {
+  it('has both text encoders under the same names, although transformers 5 omits the prefix in one', async () => {
     const { textEncoders } = await openModelFolder(TINY);
     for (const { tensors, config } of textEncoders) {
       expect(tensors.get('text_model.encoder.layers.0.self_attn.q_proj.weight')!.shape).toEqual([
@@ -85,7 +85,7 @@ describe('a folder that diffusers saved', () => {
     expect(textEncoders[1]!.tensors.get('text_projection.weight')!.shape).toEqual([20, 24]);
   });
 
-  it('points at the weights where they lie', async () => {
+  it('uses the weights in place', async () => {
     const { unet } = await openModelFolder(TINY);
     const tensor = unet.tensors.get('conv_in.weight')!;
     const bytes = (await readFile(tensor.path)).subarray(tensor.offset, tensor.offset + tensor.length);
@@ -133,7 +133,7 @@ describe('a folder that diffusers saved', () => {
     });
   });
 
-  it('falls back to the fp16 variant where that is all there is', async () => {
+  it('falls back to the fp16 variant if there is no other', async () => {
     const model = await copy();
     const path = join(model, 'vae', 'diffusion_pytorch_model');
     await rename(`${path}.safetensors`, `${path}.fp16.safetensors`);
@@ -166,7 +166,7 @@ describe('a folder that diffusers saved', () => {
   });
 });
 
-describe('a folder that cannot be used says why', () => {
+describe("a folder that can't be used says why", () => {
   const cases: [string, (model: string) => Promise<void>, string, RegExp][] = [
     ['is no model', (m) => rm(join(m, 'model_index.json')), 'MODEL_FILE_MISSING', /model_index\.json/],
     [
@@ -287,7 +287,7 @@ describe('a folder that cannot be used says why', () => {
     });
   });
 
-  it('does not exist', async () => {
+  it("doesn't exist", async () => {
     await expect(openModelFolder(join(folder, 'nowhere'))).rejects.toMatchObject({ code: 'MODEL_NOT_FOUND' });
   });
 });

@@ -57,7 +57,7 @@ describe('writing and reading back', () => {
     await expect(readFloats(file.tensors.get('steps')!)).rejects.toMatchObject({ code: 'SAFETENSORS_DTYPE' });
   });
 
-  it('gives byte for byte the file that the reference implementation gives', async () => {
+  it("gives the reference implementation's file, byte for byte", async () => {
     const path = join(folder, 'reference.safetensors');
     await writeSafetensors(
       path,
@@ -77,7 +77,7 @@ describe('writing and reading back', () => {
     expect(bytes.subarray(8 + padded.length).toString('hex')).toBe('0000803f00000040' + '003c00c0');
   });
 
-  it('gives the same bytes whatever the order of tensors and metadata', async () => {
+  it('gives the same bytes for any order of tensors and metadata', async () => {
     const one = join(folder, 'one.safetensors');
     const two = join(folder, 'two.safetensors');
     const entries: [string, TensorToWrite][] = [
@@ -93,7 +93,7 @@ describe('writing and reading back', () => {
     expect((await readFile(one)).equals(await readFile(two))).toBe(true);
   });
 
-  it('rounds 16-bit floats to nearest even, as IEEE 754 says', async () => {
+  it('rounds 16-bit floats to nearest even, as in IEEE 754', async () => {
     const path = join(folder, 'half.safetensors');
     const values = [
       [0, 0],
@@ -167,7 +167,7 @@ describe('writing and reading back', () => {
     await rm(path);
   });
 
-  it('gives the real path of a linked file, as model caches have them', async () => {
+  it('gives the real path of a linked file, as in model caches', async () => {
     const path = join(folder, 'blob');
     await writeSafetensors(path, new Map([['w', f32([1], [1])]]));
     await symlink(path, join(folder, 'linked.safetensors'));
@@ -176,12 +176,12 @@ describe('writing and reading back', () => {
     expect(file.tensors.get('w')!.path).toBe(file.path);
   });
 
-  it('does not take a header of 640 bytes, 80 02 in hex, for a pickle', async () => {
+  it("doesn't mistake a header of 640 bytes (80 02 in hex) for a pickle", async () => {
     const path = await fileOf('640.safetensors', '{"__metadata__":{"a":"b"}}'.padEnd(640));
     expect((await openSafetensors(path)).metadata.get('a')).toBe('b');
   });
 
-  it('leaves the old file and nothing else when writing fails', async () => {
+  it('leaves only the old file when writing fails', async () => {
     const own = await mkdtemp(join(folder, 'atomic-'));
     const path = join(own, 'x.safetensors');
     await writeSafetensors(path, new Map([['w', f32([1], [1])]]));
@@ -198,7 +198,7 @@ describe('writing and reading back', () => {
 });
 
 describe('bad files', () => {
-  it('names the first tensor that a cut file lacks, and both sizes', async () => {
+  it('names the first tensor that a truncated file lacks, and both sizes', async () => {
     const path = join(folder, 'cut.safetensors');
     await writeSafetensors(
       path,
@@ -226,7 +226,7 @@ describe('bad files', () => {
     ['a GGUF file', Buffer.from('GGUF____________'), /GGUF/],
     ['a Git LFS pointer', Buffer.from('version https://git-lfs.github.com/spec/v1\n'), /git lfs pull/],
     ['a web page', Buffer.from('<!doctype html><title>404'), /HTML/],
-  ])('says that it was given %s', async (_, bytes, message) => {
+  ])('recognises %s', async (_, bytes, message) => {
     const path = join(folder, 'model.ckpt');
     await writeFile(path, bytes);
     await expect(openSafetensors(path)).rejects.toMatchObject({
@@ -270,7 +270,7 @@ describe('bad files', () => {
     });
   });
 
-  it('refuses a header length beyond reason without reading it', async () => {
+  it('refuses an unreasonable header length without reading it', async () => {
     const path = join(folder, 'huge.safetensors');
     await writeFile(
       path,
@@ -279,7 +279,7 @@ describe('bad files', () => {
     await expect(openSafetensors(path)).rejects.toMatchObject({ code: 'SAFETENSORS_INVALID' });
   });
 
-  it('says when there is no such file', async () => {
+  it('reports a missing file', async () => {
     await expect(openSafetensors(join(folder, 'none.safetensors'))).rejects.toMatchObject({
       code: 'FILE_NOT_FOUND',
     });

@@ -29,7 +29,7 @@ const run = async (outputs: Record<string, Tensor>, feeds: Feeds): Promise<Recor
   await runOnce(compile(outputs), feeds);
 
 describe.each(CASES)('$name from a $form', ({ name, form }) => {
-  it('turns prompts into the states and the pooled text that its UNet was trained on', async () => {
+  it('encodes prompts into the states and pooled text that its UNet was trained on', async () => {
     const { tensor, facts } = await readReference(name);
     const encoder = await TextEncoder.open(await openTiny(name, form));
     const parts = name === 'refiner' ? ['_2'] : name === 'sdxl' ? ['', '_2'] : [''];

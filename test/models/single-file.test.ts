@@ -68,14 +68,14 @@ async function valuesOf(name: TinyName, form: 'folder' | 'single file') {
 
 describe('a single file', () => {
   it.each(['sd15', 'sd21', 'refiner'] as const)(
-    '%s has every number of the folder that it was made from, under the same name',
+    '%s has every tensor of its source folder, under the same name',
     async (name) => {
       expect(await valuesOf(name, 'single file')).toEqual(await valuesOf(name, 'folder'));
     },
   );
 
   it.each(['sd15', 'sd21', 'sdxl', 'refiner'] as const)(
-    '%s is whole, and what it holds besides is known',
+    '%s is complete, and its other tensors are known',
     async (name) => {
       const report = await inspectModel(tinySingleFile(name), openTinyFile);
       expect(report.problems).toEqual([]);
@@ -89,7 +89,7 @@ describe('a single file', () => {
     );
   });
 
-  it('is read where it lies: q, k and v are ranges of one tensor', async () => {
+  it('is read in place: q, k and v are ranges of one tensor', async () => {
     const stored = (await openSafetensors(tinySingleFile('sd21'))).tensors;
     const fused = stored.get('cond_stage_model.model.transformer.resblocks.1.attn.in_proj_weight')!;
     const { textEncoders } = await openTiny('sd21', 'single file');
@@ -108,7 +108,7 @@ describe('a single file', () => {
     expect(await openTinyFile(link)).toMatchObject({ name: 'linked', architecture: 'sd1' });
   });
 
-  it('reads text encoders without text_model. in front', async () => {
+  it('reads text encoders without the prefix text_model.', async () => {
     const path = await changed('sd15', (tensors) => {
       for (const [key, tensor] of [...tensors])
         if (key.includes('.text_model.')) {
@@ -161,16 +161,16 @@ describe("OpenCLIP's projection", () => {
   });
 });
 
-describe('what it predicts', () => {
+describe('its prediction type', () => {
   const prediction = async (path: string) =>
     (await openTinyFile(path)).scheduler['prediction_type'] ?? 'epsilon';
 
-  it('is noise unless something says otherwise', async () => {
+  it('is noise unless the file says otherwise', async () => {
     expect(await prediction(await changed('sd15', () => {}))).toBe('epsilon');
     expect(await prediction(await changed('sdxl', () => {}))).toBe('epsilon');
   });
 
-  it('is velocity by the marks among the tensors, with zero terminal SNR where marked', async () => {
+  it('is velocity by marker tensors, with zero terminal SNR if marked', async () => {
     const path = await changed('sdxl', (tensors) => {
       tensors.set('v_pred', floats([0]));
       tensors.set('ztsnr', floats([0]));
@@ -184,13 +184,13 @@ describe('what it predicts', () => {
     expect(extra).toEqual([]);
   });
 
-  it('is what the metadata say', async () => {
+  it('follows the metadata', async () => {
     expect(await prediction(await changed('sdxl', () => {}, { 'modelspec.prediction_type': 'v' }))).toBe(
       'v_prediction',
     );
   });
 
-  it('is what a config beside it says', async () => {
+  it('follows a config beside the file', async () => {
     const path = await changed('sd15', () => {});
     await writeFile(path.replace('.safetensors', '.yaml'), 'model:\n  params:\n    parameterization: "v"\n');
     expect(await prediction(path)).toBe('v_prediction');
@@ -200,7 +200,7 @@ describe('what it predicts', () => {
     expect(await prediction(path)).toBe('v_prediction');
   });
 
-  it('is told by the weights of SD 2.x: the biases of 768-v are wide', async () => {
+  it("follows from SD 2.x's weights: the biases of 768-v are wide", async () => {
     const spread = (width: number) =>
       changed('sd21', (tensors) => {
         const name = `${UNET}output_blocks.11.1.transformer_blocks.0.norm1.bias`;
@@ -219,7 +219,7 @@ describe('what it predicts', () => {
     expect(base.scheduler).toEqual({ _class_name: 'PNDMScheduler' });
   });
 
-  it('is refused where it is neither', async () => {
+  it('is refused if it is neither', async () => {
     const path = await changed('sdxl', (tensors) => tensors.set('edm_mean', floats([4])));
     await expect(openTinyFile(path)).rejects.toMatchObject({
       code: 'MODEL_ARCHITECTURE_UNSUPPORTED',
@@ -244,7 +244,7 @@ describe('a tokenizer', () => {
     expect(await place()).toBe(join(TINY_MODEL, 'tokenizer'));
   });
 
-  it('that is nowhere is told with what to put where', async () => {
+  it('that is missing is reported, with what to put where', async () => {
     const alone = await mkdtemp(join(folder, 'none-'));
     const path = join(alone, 'model.safetensors');
     await cp(tinySingleFile('sdxl'), path);
@@ -283,7 +283,7 @@ describe('a tokenizer', () => {
   });
 });
 
-describe('a file that cannot be used says why', () => {
+describe("a file that can't be used says why", () => {
   const cases: [string, () => Promise<string>, string, RegExp][] = [
     [
       'pickle',
@@ -416,14 +416,14 @@ describe('a file that cannot be used says why', () => {
     expect(report.problems[0]!.message).toContain(key);
   });
 
-  it('cut off', async () => {
+  it('is truncated', async () => {
     const path = join(folder, 'cut.safetensors');
     await cp(tinySingleFile('sd15'), path);
     await truncate(path, 300_000);
     await expect(openTinyFile(path)).rejects.toMatchObject({ code: 'SAFETENSORS_TRUNCATED' });
   });
 
-  it('missing, misshapen, useless and ill-typed tensors, each by the names of the file', async () => {
+  it('has missing, wrongly shaped, unknown or wrongly typed tensors, by their names in the file', async () => {
     const path = await changed('sd15', (tensors) => {
       tensors.delete(`${UNET}time_embed.0.weight`);
       tensors.set(`${UNET}out.2.bias`, floats([5]));
@@ -440,7 +440,7 @@ describe('a file that cannot be used says why', () => {
     ]);
   });
 
-  it('a fused tensor of the wrong shape', async () => {
+  it('has a fused tensor of the wrong shape', async () => {
     const name = 'cond_stage_model.model.transformer.resblocks.0.attn.in_proj_bias';
     const path = await changed('sd21', (tensors) => tensors.set(name, floats([70])));
     const { problems } = await inspectModel(path, openTinyFile);

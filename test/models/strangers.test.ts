@@ -72,7 +72,7 @@ describe('a config', () => {
     );
   });
 
-  it('of megabytes is refused unread', async () => {
+  it('of megabytes is refused without reading', async () => {
     const model = await changed('unet/config.json', withFields({ padding: ' '.repeat(3_000_000) }));
     expect((await checkModel(model)).problems[0]).toMatchObject({ code: 'FILE_TOO_LARGE' });
   });
@@ -119,7 +119,7 @@ describe('a tokenizer.json', () => {
     await expect(loadTokenizer(tokenizerFolder)).rejects.toMatchObject({ code: 'FILE_TOO_LARGE' });
   });
 
-  it("with CLIP's own steps is read, of any version", async () => {
+  it("with CLIP's own steps is read, in any version", async () => {
     const own = await tokenizer((json) => json);
     const older = await tokenizer(
       withFields({
@@ -165,7 +165,7 @@ describe('a .safetensors header', () => {
     expect(describeError(error).message.length).toBeLessThan(400);
   });
 
-  it('a named pipe is no file, and is not waited for', async () => {
+  it('from a named pipe is refused without waiting', async () => {
     const path = join(folder, 'pipe.safetensors');
     execFileSync('mkfifo', [path]);
     await expect(openSafetensors(path)).rejects.toMatchObject({ code: 'SAFETENSORS_INVALID' });
@@ -217,7 +217,7 @@ describe('a hub', () => {
   });
 });
 
-describe('any damage to a file', () => {
+describe('random damage to a file', () => {
   /** Some bytes of a file replaced, its end cut, or a number of its header made large. */
   function mutated(bytes: Buffer, random: KeyedRandom): Buffer {
     const copy = Buffer.from(bytes);

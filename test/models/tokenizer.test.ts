@@ -33,7 +33,7 @@ const added = JSON.parse(
 ) as Added[];
 
 describe.each(added)('tokens that $file adds', ({ file, content, texts }) => {
-  it('have the ids of transformers, whatever stands around them', async () => {
+  it('have the ids of transformers, in any context', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'krona-added-'));
     try {
       await cp(HUB, folder, { recursive: true });
@@ -55,7 +55,7 @@ describe.each(added)('tokens that $file adds', ({ file, content, texts }) => {
   });
 });
 
-describe('a tokenizer folder that is not as it should be', () => {
+describe('a damaged tokenizer folder', () => {
   let root: string;
   beforeAll(async () => {
     root = await mkdtemp(join(tmpdir(), 'krona-tokenizer-'));
@@ -92,7 +92,7 @@ describe('a tokenizer folder that is not as it should be', () => {
     });
   });
 
-  it('says which line of merges.txt is no pair', async () => {
+  it("says which line of merges.txt isn't a pair", async () => {
     const folder = await copy();
     await writeFile(join(folder, 'merges.txt'), '#version: 0.2\nc a\nt\n');
     await expect(loadTokenizer(folder)).rejects.toMatchObject({
@@ -101,7 +101,7 @@ describe('a tokenizer folder that is not as it should be', () => {
     });
   });
 
-  it('says that tokenizer.json is no tokenizer', async () => {
+  it("says that tokenizer.json isn't a tokenizer", async () => {
     const folder = await copy();
     await writeFile(join(folder, 'tokenizer.json'), '{"version": "1.0"}');
     await expect(loadTokenizer(folder)).rejects.toMatchObject({ code: 'MODEL_TOKENIZER_UNSUPPORTED' });
@@ -124,7 +124,7 @@ describe('a tokenizer folder that is not as it should be', () => {
     expect([...tokenizer.encode('a photo of a cat')]).toEqual(readTokenCases()[0]!.ids);
   });
 
-  it('keeps to a shorter length that the folder asks for, end token included', async () => {
+  it('uses a shorter length from the folder, end token included', async () => {
     const folder = await copy();
     const path = join(folder, 'tokenizer_config.json');
     const config = JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>;

@@ -9,7 +9,7 @@ import { unet, unetInputs, unetOutputs } from '../../gpu-worker/models/unet.ts';
 import { TINY_MODEL } from '../helpers/fixtures.ts';
 import { randomFeeds } from '../helpers/random-feeds.ts';
 
-it('predicts what the whole step does with the deep values of that step, and something else with others', async () => {
+it("predicts the same as the whole step with that step's deep values, and something else with others", async () => {
   const { config, name, tensors } = (await openModelFolder(TINY_MODEL)).unet;
   const inputs = unetInputs(config, 2, 8, 6, 77);
   const parameters = frozenParameters(name, tensors);

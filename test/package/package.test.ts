@@ -85,7 +85,7 @@ describe('the installed package', { timeout: 300_000 }, () => {
     expect(await readdir(join(folder, 'node_modules/krona/dist/gpu-worker/graph'))).toContain('index.d.ts');
   });
 
-  it('leaves out what only development needs', async () => {
+  it('omits what only development needs', async () => {
     const brought = await readdir(join(folder, 'node_modules/krona'), { recursive: true });
     expect(
       brought.filter((path) =>

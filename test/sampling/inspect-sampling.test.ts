@@ -18,12 +18,12 @@ async function check(scheduler: string) {
   return inspectSampling(folder);
 }
 
-it('passes a model with a scheduler that is built, also with numbers as Python writes them', async () => {
+it('passes a model with a supported scheduler, also with numbers as Python writes them', async () => {
   const config = '{"_class_name": "DEISMultistepScheduler", "lambda_min_clipped": -Infinity}';
   expect(await check(config)).toMatchObject({ ok: true, problems: [] });
 });
 
-it('says which scheduler takes the place of one that is not built', async () => {
+it('says which scheduler replaces an unsupported one', async () => {
   const { ok, problems } = await check('{"_class_name": "SASolverScheduler", "beta_schedule": "linear"}');
   expect(ok).toBe(true);
   expect(problems).toMatchObject([

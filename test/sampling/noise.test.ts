@@ -4,13 +4,13 @@ import { TorchGenerator } from '../../gpu-worker/sampling/torch-noise.ts';
 
 const SIZE = 4 * 4 * 8;
 
-it("keeps a picture's noise whatever the size of its set, at every draw", () => {
+it("keeps a picture's noise for any size of its set, at every draw", () => {
   const [four, one] = [createNoise('krona', 9), createNoise('krona', 9)];
   for (let draw = 0; draw < 3; draw++)
     expect(one.draw(1, SIZE)).toEqual(four.draw(4, SIZE).subarray(0, SIZE));
 });
 
-it('gives every picture and every draw other noise', () => {
+it('gives every picture and every draw different noise', () => {
   const noise = createNoise('krona', 9);
   const draws = [...noise.draw(4, SIZE), ...noise.draw(4, SIZE)];
   expect(new Set(draws).size).toBe(draws.length);

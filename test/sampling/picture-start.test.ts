@@ -21,7 +21,7 @@ const CONFIG = {
 const LEFT: Partial<Record<SchedulerName, number>> = { lcm: 5e-3, deis: 0.03, tcd: 0.03 };
 
 describe.each(SCHEDULERS)('%s', (name) => {
-  it('begins anywhere with the noise of that step, and a model that knows the picture leads back to it', () => {
+  it("starts anywhere with that step's noise, and a perfect model leads back to the picture", () => {
     const steps = 10;
     const random = new KeyedRandom(5, 'picture');
     const picture = random.normals(64);
@@ -48,12 +48,12 @@ describe.each(SCHEDULERS)('%s', (name) => {
   });
 });
 
-it('as many steps are done as the strength says, and never none', () => {
+it('the strength sets the number of steps, at least one', () => {
   expect([1, 0.35, 0.5, 0.01].map((strength) => firstStep(20, strength))).toEqual([0, 13, 10, 19]);
   expect(firstStep(1, 0.35)).toBe(0);
 });
 
-it('a second model takes over at the beginning of a whole step', () => {
+it('a second model takes over at the start of a whole step', () => {
   const at = (name: (typeof SCHEDULERS)[number], share: number) =>
     handover(createScheduler(name, CONFIG, 10), 10, 1000, share);
   expect([0.2, 0.8].map((share) => at('euler', share))).toEqual([2, 8]);
@@ -85,7 +85,7 @@ describe('with the tiny model', () => {
   const distance = (a: Float32Array, b: Float32Array) =>
     Math.sqrt(a.reduce((sum, x, i) => sum + (x - b[i]!) ** 2, 0) / a.length);
 
-  it('a picture is left more like it is, the less of the steps are done, and only those are counted', async () => {
+  it('fewer steps leave the picture more alike, and progress counts only those', async () => {
     const latents = await engine.latentsOf({
       width: 64,
       height: 64,
@@ -106,7 +106,7 @@ describe('with the tiny model', () => {
     expect(moved[1]!).toBeLessThan(moved[2]!);
   });
 
-  it('latents are what the VAE makes of the picture, as the UNet sees them', async () => {
+  it("latents are the VAE's encoding, scaled for the UNet", async () => {
     const pixels = Uint8Array.from({ length: 32 * 16 * 3 }, (_, i) => (i * 37) % 256);
     const planes = Float32Array.from(
       { length: pixels.length },

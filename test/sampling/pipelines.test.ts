@@ -58,7 +58,7 @@ const requestOf = (each: Case): DrawRequest => ({
   noise: 'torch',
 });
 
-it('another family has no refiner to give', async () => {
+it("a model of another family can't be a refiner", async () => {
   const [each] = starting('refined-');
   const base = await engineOf('sdxl', each!);
   const other = await engineOf('sd15', each!);

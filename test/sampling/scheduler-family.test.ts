@@ -34,7 +34,7 @@ const at = (values: Float32Array, i: number) => values.subarray(i * noise.length
 const tolerance = ({ scheduler, config }: Case, usual: number): number =>
   scheduler === 'euler_a' && config['rescale_betas_zero_snr'] === true ? 1e-3 : usual;
 
-describe('every step of a scheduler is that of diffusers', () => {
+describe("every step of a scheduler equals diffusers'", () => {
   it.each(steps.facts.cases)('$name', (each) => {
     const { name, scheduler: kind, config, steps: count, seed } = each;
     const scheduler = createScheduler(kind, config, count);
@@ -65,7 +65,7 @@ it('UniPC corrects no sample after the calls that its config names', () => {
   expect(worstError(sample, [7.994422435760498, -6.189407825469971])).toBeLessThan(1e-5);
 });
 
-describe('a whole run with a scheduler draws the picture of diffusers', () => {
+describe("a whole run with a scheduler draws diffusers' picture", () => {
   let model: TextToImage;
   beforeAll(async () => {
     model = await TextToImage.open(TINY_MODEL);

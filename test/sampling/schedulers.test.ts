@@ -23,13 +23,13 @@ const none = (): never => {
 describe.each(facts.cases)('$name', ({ name, scheduler: kind, config, steps }) => {
   const scheduler = createScheduler(kind, config, steps);
 
-  it('visits the timesteps of diffusers', () => {
+  it("visits diffusers' timesteps", () => {
     expect(worstError(scheduler.timesteps, tensor(`${name}.timesteps`).data)).toBeLessThan(1e-6);
     const sigma = tensor(`${name}.init_noise_sigma`).data;
     expect(worstError([scheduler.initNoiseSigma], sigma)).toBeLessThan(1e-6);
   });
 
-  it('gives the samples of diffusers after every step', () => {
+  it("gives diffusers' samples after every step", () => {
     const expected = tensor(`${name}.prev_samples`).data;
     let sample: Float32Array = noise.map((x) => x * scheduler.initNoiseSigma);
     for (let i = 0; i < steps; i++) {
@@ -49,7 +49,7 @@ describe.each(facts.cases)('$name', ({ name, scheduler: kind, config, steps }) =
 describe('the scheduler of a model folder', () => {
   const named = (className: string) => ({ _class_name: className, num_train_timesteps: 1000 });
 
-  it('is the one that the folder names, unless another is asked for', () => {
+  it('is the one that the folder names, unless another is requested', () => {
     const own = (className: string) => createScheduler(null, named(className), 10).timesteps;
     expect(own('DDIMScheduler')).toEqual(createScheduler('ddim', {}, 10).timesteps);
     expect(own('EulerDiscreteScheduler')).toEqual(createScheduler('euler', {}, 10).timesteps);
@@ -57,7 +57,7 @@ describe('the scheduler of a model folder', () => {
     expect(asked).toEqual(own('DDIMScheduler'));
   });
 
-  it('is euler, told by name, where it is not built', () => {
+  it('is euler for an unsupported class, which is named', () => {
     const config = { ...named('SASolverScheduler'), beta_schedule: 'scaled_linear', solver_order: 9 };
     expect(schedulerProblem(config)?.message).toMatch(/SASolverScheduler.*Krona uses euler/);
     const { timesteps } = createScheduler(null, config, 10);
@@ -73,7 +73,7 @@ describe('the scheduler of a model folder', () => {
     { use_karras_sigmas: true, sigma_min: -1 },
     { use_karras_sigmas: 'yes' },
     { timestep_spacing: 'sideways' },
-  ])('is euler where its own fields are not understood: %j', (fields) => {
+  ])('is euler for unsupported fields: %j', (fields) => {
     const config = { ...named('DPMSolverMultistepScheduler'), ...fields };
     expect(schedulerProblem(config)?.code).toBe('SCHEDULER_UNSUPPORTED');
     expect(createScheduler(null, config, 10).timesteps).toHaveLength(10);
@@ -86,7 +86,7 @@ describe('the scheduler of a model folder', () => {
     [{ ...named('DDIMScheduler'), beta_end: 40 }, /beta_end/],
     [{ ...named('DDIMScheduler'), beta_start: -1 }, /beta_start/],
     [{ ...named('DDIMScheduler'), num_train_timesteps: 1e9 }, /num_train_timesteps.*100000/],
-  ])('is refused where the noise levels of the training are unknown: %j', (config, message) => {
+  ])("is refused if the training's noise levels are unknown: %j", (config, message) => {
     expect(() => schedulerProblem(config)).toThrow(message);
     expect(() => createScheduler('ddim', config, 10)).toThrow(message);
   });
@@ -98,7 +98,7 @@ describe('the scheduler of a model folder', () => {
     [{ num_train_timesteps: 0 }, /num_train_timesteps/],
     [{ use_beta_sigmas: true, use_karras_sigmas: true }, /use_karras_sigmas/],
     [{ use_karras_sigmas: true, use_exponential_sigmas: true }, /use_karras_sigmas/],
-  ])('is refused with settings that are not understood: %j', (config, message) => {
+  ])('is refused with unknown settings: %j', (config, message) => {
     expect(() => createScheduler('euler', config, 10)).toThrow(message);
   });
 

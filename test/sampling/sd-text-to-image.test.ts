@@ -14,7 +14,7 @@ describe.each([
   { name: 'refiner', form: 'folder' },
   { name: 'refiner', form: 'single file' },
 ] as const)('$name from a $form', ({ name, form }) => {
-  it('draws what diffusers draws, by the scheduler that its folder names', async () => {
+  it('draws what diffusers draws, with the scheduler that its folder names', async () => {
     const { tensor, facts } = await readReference(name);
     const {
       prompt,
@@ -50,12 +50,12 @@ describe.each([
 describe("SD 1.x's scheduler", () => {
   const config = { _class_name: 'PNDMScheduler', skip_prk_steps: true, steps_offset: 1 };
 
-  it('looks at its second timestep twice, and at a single one once', () => {
+  it('visits its second timestep twice, and a single one once', () => {
     expect([...createScheduler(null, config, 4).timesteps]).toEqual([751, 501, 501, 251, 1]);
     expect([...createScheduler(null, config, 1).timesteps]).toEqual([1]);
   });
 
-  it('has no Runge-Kutta start, which no published model asks for', () => {
+  it('has no Runge–Kutta start, which no published model needs', () => {
     expect(schedulerProblem({ ...config, skip_prk_steps: false })?.message).toMatch(/skip_prk_steps/);
   });
 });

@@ -23,7 +23,7 @@ it('opens a session once for repeated requests', async () => {
   expect(opened).toEqual(['512x512']);
 });
 
-it('lets the one go that was unused for longest, and opens that anew when it is asked for', async () => {
+it('closes the least recently used session, and opens it again on request', async () => {
   await use('a');
   await use('b');
   await use('a');
@@ -36,7 +36,7 @@ it('lets the one go that was unused for longest, and opens that anew when it is 
   expect(released).toEqual(['b', 'c']);
 });
 
-it('keeps nothing of a session that could not be opened', async () => {
+it('keeps nothing of a session that failed to open', async () => {
   const failure = new Error('out of memory');
   await expect(cache.get('a', () => Promise.reject(failure))).rejects.toBe(failure);
   expect((await use('a')).name).toBe('a');

@@ -59,7 +59,7 @@ describe('text to image', () => {
     },
   );
 
-  it('gives the n-th picture of a seed also in a larger set', async () => {
+  it("gives a seed's n-th picture also in a larger set", async () => {
     const one = await engine.draw({ ...request, noise: 'krona', count: 1, scheduler: 'ddim', steps: 2 });
     const two = await engine.draw({ ...request, noise: 'krona', count: 2, scheduler: 'ddim', steps: 2 });
     const difference = one[0]!.pixels.reduce(
@@ -70,7 +70,7 @@ describe('text to image', () => {
     expect(Buffer.from(two[0]!.pixels).equals(Buffer.from(two[1]!.pixels))).toBe(false);
   });
 
-  it('refuses sizes that the latents cannot have', async () => {
+  it("refuses sizes that the latents can't have", async () => {
     await expect(engine.draw({ ...request, width: 65 })).rejects.toMatchObject({ code: 'SIZE_INVALID' });
   });
 });

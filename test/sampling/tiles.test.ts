@@ -14,7 +14,7 @@ beforeAll(async () => {
   model = await openTiny('sd15', 'folder');
 });
 
-describe('tiles of 32 pixels over a picture that no number of them fills', () => {
+describe('tiles of 32 pixels over a picture that is not a multiple of them', () => {
   it('decode as in diffusers', async () => {
     const decoder = openTiledDecoder(model, WIDTH, HEIGHT);
     const { scaling_factor: factor } = model.vae.config;
@@ -32,7 +32,7 @@ describe('tiles of 32 pixels over a picture that no number of them fills', () =>
   });
 });
 
-it('large pictures are tiled by themselves, others when asked, none that fits into a tile', () => {
+it('large pictures are tiled automatically, others on request, and none that fits into a tile', () => {
   const sdxl = { ...model, vae: { ...model.vae, config: { ...model.vae.config, sample_size: 1024 } } };
   expect([1024, 1344, 1536, 2048].map((side) => needsTiles(sdxl, side, side, null))).toEqual([
     false,
@@ -45,7 +45,7 @@ it('large pictures are tiled by themselves, others when asked, none that fits in
   expect(needsTiles(sdxl, 1024, 1024, true)).toBe(false);
 });
 
-it('a request may ask for tiles', async () => {
+it('a request can ask for tiles', async () => {
   const engine = await TextToImage.open(model);
   const request = {
     prompt: 'a cat',

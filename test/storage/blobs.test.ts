@@ -17,7 +17,7 @@ afterAll(() => rm(folder, { recursive: true }));
 describe('blobs in a folder', () => {
   runBlobStoreTests(() => openBlobFolder(join(folder, 'blobs')));
 
-  it('leave no drafts behind, not even those of a crash', async () => {
+  it('leave no drafts, not even after a crash', async () => {
     const drafts = join(folder, 'blobs/drafts');
     expect(await readdir(drafts)).toEqual([]);
     await writeFile(join(drafts, 'new'), 'half a pho');
@@ -41,7 +41,7 @@ describe('a full disk', () => {
     if (mounted) spawnSync('umount', [disk()]);
   });
 
-  it('is reported, and loses and leaves nothing', async (test) => {
+  it('is reported, without losses or leftovers', async (test) => {
     test.skip(!mounted, 'this machine does not let us mount a small disk');
     const blobs = await openBlobFolder(disk());
     const kept = await blobs.put(randomBytes(100_000));

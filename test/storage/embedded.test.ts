@@ -23,7 +23,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 describe('the data folder', () => {
-  it('has one owner at a time; whoever else opens storage connects to it, and finds everything after a kill', async () => {
+  it('has one owner at a time; other processes connect to it, and find everything after a kill', async () => {
     // So deep that a Unix socket's path would not fit.
     const config = await readConfig({ KRONA_DATA: join(folder, 'deep/'.repeat(25)) });
     await expect(openStorage(config)).rejects.toMatchObject({ code: 'EMBEDDED_DATABASE_NOT_RUNNING' });
@@ -67,7 +67,7 @@ describe('the data folder', () => {
     return join(folder, `database.lock.${Math.max(...numbers)}`);
   };
 
-  it('is taken over from an owner that is gone, by one of those who want it', async () => {
+  it('is taken over by one process when its owner is gone', async () => {
     await writeFile(join(folder, 'database.lock'), '{"pid":1}');
     let release = await lockFolder(folder, folder);
     const lost = { id: '0123abcd', machine: 'another start', socketFolder: '/nowhere' };
@@ -104,7 +104,7 @@ describe('the data folder', () => {
     for (const taker of takers) taker.kill('SIGKILL');
   });
 
-  it('stays with an owner that can only be told by the time of its file, as on another machine', async () => {
+  it("stays with an owner that is known only by its file's time, as on another machine", async () => {
     const unlock = await lockFolder(folder, folder);
     const lock = await newestLock();
     const owner = JSON.parse(await readFile(lock, 'utf8')) as object;
@@ -115,7 +115,7 @@ describe('the data folder', () => {
   });
 
   it.skipIf(spawnSync('unshare', ['-rpf', '--mount-proc', 'true']).status !== 0)(
-    'is refused to a process in another container, which sees no process of its owner',
+    "is refused to a process in another container, which can't see the owner's process",
     async () => {
       const data = join(folder, 'shared');
       const owner = await serveEmbedded(data);
@@ -132,7 +132,7 @@ describe('the data folder', () => {
     60_000,
   );
 
-  it('and everything in it is closed to other users, also what an earlier release left open', async () => {
+  it('is closed to other users with everything in it, also after an earlier release left it open', async () => {
     const data = join(folder, 'open');
     await mkdir(join(data, 'blobs', 'ab'), { recursive: true, mode: 0o755 });
     await writeFile(join(data, 'blobs', 'ab', 'photo'), 'bytes', { mode: 0o666 });
@@ -171,7 +171,7 @@ describe('clients that share the one session', () => {
     await database.close();
   });
 
-  it('hear each other, whoever listens', async () => {
+  it("receive each other's notifications", async () => {
     const [speaker, listener] = await Promise.all([newClient(), newClient()]);
     await listener.query('LISTEN news');
     const heard = once(listener, 'notification');
@@ -180,7 +180,7 @@ describe('clients that share the one session', () => {
     await Promise.all([speaker.end(), listener.end()]);
   });
 
-  it('get an error of their own query and go on', async () => {
+  it('get the error of their own query and continue', async () => {
     const [one, other] = await Promise.all([newClient(), newClient()]);
     const wrong = one.query('SELECT $1::int', ['x']);
     const right = other.query<{ sum: number }>('SELECT $1::int + 1 AS sum', [1]);
@@ -190,7 +190,7 @@ describe('clients that share the one session', () => {
     await Promise.all([one.end(), other.end()]);
   });
 
-  it('are not kept waiting for ever by one that falls silent in a transaction', async () => {
+  it("don't wait for ever for one that is silent in a transaction", async () => {
     const [silent, other] = await Promise.all([newClient(), newClient()]);
     await silent.query('CREATE TABLE pet (name text)');
     await silent.query('BEGIN');
@@ -210,7 +210,7 @@ describe('clients that share the one session', () => {
     await other.end();
   });
 
-  it('are rolled back when they vanish, even with work under way', async () => {
+  it('are rolled back when they disconnect, even during a query', async () => {
     const vanishing = await newClient();
     await vanishing.query('CREATE TABLE pal (name text)');
     await vanishing.query('BEGIN');

@@ -27,9 +27,9 @@ describe.concurrent.each(Object.entries(servers))('jobs on %s', (_name, start) =
   });
 });
 
-if (!hasRedis) it.skip('jobs on Redis: this machine has no redis-server');
+if (!hasRedis) it.skip('jobs on Redis: skipped, as this machine has no redis-server');
 
-it('say so when Redis cannot be reached, without its password', async () => {
+it('report an unreachable Redis without its password', async () => {
   const opening = openJobQueue('redis://:topsecret@127.0.0.1:1', () => {});
   await expect(opening).rejects.toMatchObject({ code: 'REDIS_UNAVAILABLE', retryable: true });
   await expect(opening).rejects.not.toThrow(/topsecret/);
@@ -50,7 +50,7 @@ describe('a worker', () => {
     return { queue, ran };
   };
 
-  it('asks a database that refuses its questions only now and then, and runs jobs once it accepts them', async () => {
+  it('asks a refusing database only now and then, and runs jobs once it accepts', async () => {
     const errors: Error[] = [];
     const { queue, ran } = await work((error) => errors.push(error));
     const client = new pg.Client({ connectionString: server.url });

@@ -18,13 +18,13 @@ const codeOf = (path: string, now = before, secret = SECRET): string => {
   }
 };
 
-it('brings back what was signed, until it expires', () => {
+it('returns what was signed, until it expires', () => {
   const path = signLink(SECRET, link);
   expect(verifyLink(SECRET, path, before)).toEqual(link);
   expect(codeOf(path, link.expiresAt)).toBe('LINK_EXPIRED');
 });
 
-it('is made for a browser: a path that URL leaves as it is', () => {
+it('is a path that URL leaves unchanged', () => {
   const path = signLink(SECRET, link);
   const url = new URL(path, 'http://localhost:7860');
   expect(url.pathname + url.search).toBe(path);

@@ -29,7 +29,7 @@ afterAll(async () => {
   await rm(config.dataFolder, { recursive: true });
 });
 
-it('brings every job to the worker once, in order, though several relays move them', async () => {
+it('brings every job to the worker once, in order, with several relays', async () => {
   const ids = Array.from({ length: 20 }, () => randomUUID());
   for (const id of ids) {
     await bot.records.transaction((records) =>
@@ -46,7 +46,7 @@ it('brings every job to the worker once, in order, though several relays move th
   expect(await bot.records.outboxJobs(10)).toEqual([]);
 });
 
-it('does nothing twice when a relay dies between adding a job and removing it from the records', async () => {
+it('repeats nothing when a relay dies between adding a job and removing its row', async () => {
   const id = randomUUID();
   const job = { id, kind: 'imagine', payload: { setId: id } } as const;
   let runs = 0;
@@ -61,7 +61,7 @@ it('does nothing twice when a relay dies between adding a job and removing it fr
   expect(runs).toBe(1);
 });
 
-it('goes on after a failure', async () => {
+it('continues after a failure', async () => {
   const errors: unknown[] = [];
   const id = randomUUID();
   await bot.records.addOutboxJob({ id, kind: 'train', payload: { runId: id } });

@@ -78,7 +78,7 @@ async function loseQueue(storage: Storage, lose: () => Promise<void>): Promise<v
   expect(ran.sort()).toEqual(lost);
 }
 
-describe('work whose job is in no queue', () => {
+describe('a run or set whose job is in no queue', () => {
   it.skipIf(!hasRedis)('is queued again, once, when Redis comes back empty', async () => {
     let redis = await startRedis();
     const storage = await open(redis.url);

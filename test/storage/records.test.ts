@@ -25,7 +25,7 @@ describe.each(Object.entries(servers))('records on %s', (_name, start) => {
 
   runRecordStoreTests(open);
 
-  it('are as they were after a process is killed in the middle of a transaction', async () => {
+  it('are unchanged after a process is killed during a transaction', async () => {
     const records = await open();
     const channel = await records.channel('web', randomUUID(), 'pets');
     const member = await records.member('web', randomUUID(), 'Ann');
@@ -37,7 +37,7 @@ describe.each(Object.entries(servers))('records on %s', (_name, start) => {
     await records.close();
   });
 
-  it('of a release without settings of trainings have those that everything was trained with', async () => {
+  it('of a release without training settings get the settings of that release', async () => {
     const before = await open();
     const channel = await before.channel('web', randomUUID(), 'pets');
     const untouched = await before.channel('web', randomUUID(), 'robots');
@@ -82,7 +82,7 @@ describe.each(Object.entries(servers))('records on %s', (_name, start) => {
   });
 });
 
-it('say so when the server knows no such database', async () => {
+it('report that the server has no such database', async () => {
   const server = await startPostgres();
   try {
     const opening = openRecords(server.url.replace('/postgres?', '/no_such?'), () => {});
@@ -92,7 +92,7 @@ it('say so when the server knows no such database', async () => {
   }
 });
 
-it('say so when the database cannot be reached, without its password', async () => {
+it('report an unreachable database without its password', async () => {
   const opening = openRecords('postgres://krona:topsecret@127.0.0.1:1/krona', () => {});
   await expect(opening).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE', retryable: true });
   await expect(opening).rejects.not.toThrow(/topsecret/);

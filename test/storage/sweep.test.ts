@@ -29,14 +29,14 @@ const put = async (text: string, daysOld: number): Promise<string> => {
 };
 const there = async (hash: string) => (await blobs.stat(hash)) !== null;
 
-it('removes what is old and unnamed, and keeps what is named or young', async () => {
+it('removes old unused blobs, and keeps used or recent ones', async () => {
   const [named, unnamed, young] = [await put('named', 9), await put('unnamed', 9), await put('young', 0.5)];
   const removed = await sweepBlobs({ blobsInUse: async () => new Set([named]) }, blobs);
   expect(removed).toBe(1);
   expect([await there(named), await there(unnamed), await there(young)]).toEqual([true, false, true]);
 });
 
-it('keeps a file that somebody sends again while the sweep is under way', async () => {
+it('keeps a file that somebody sends again during the sweep', async () => {
   const again = await put('the same cat', 9);
   const records = {
     // The photo comes after the list was made, and its record is written after the records were read.
@@ -90,7 +90,7 @@ describe('every day', () => {
     await stop();
   });
 
-  it('tells why a sweep failed, and sweeps the next day all the same', async () => {
+  it('reports why a sweep failed, and still sweeps the next day', async () => {
     const old = await put('old', 9);
     const inUse = vi.fn(async () => new Set<string>()).mockRejectedValueOnce(new Error('no database'));
     const { stop, next } = sweeping(inUse);
@@ -101,7 +101,7 @@ describe('every day', () => {
     await stop();
   });
 
-  it('stops at the end of the sweep under way, and sweeps no more', async () => {
+  it('stops after the current sweep', async () => {
     const old = await put('old as well', 9);
     const { stop, told, looks } = await new Promise<ReturnType<typeof sweeping>>((resolve) => {
       // It is told to stop while it asks what is in use.

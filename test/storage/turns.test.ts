@@ -51,19 +51,19 @@ it('keeps the order of arrival of one member, and of members with one job each',
   expect(others.order).toBe('a1 x.b1 y.d1 c1');
 });
 
-it('goes round by member within a channel', () => {
+it('takes turns by member within a channel', () => {
   const line = new Line();
   line.add(...many('a', 4), 'b1', 'b2', 'c1');
   expect(line.order).toBe('a1 b1 c1 a2 b2 a3 a4');
 });
 
-it('goes round by channel, however many members one has', () => {
+it('takes turns by channel, for any number of members', () => {
   const line = new Line();
   line.add('a1', 'b1', 'c1', 'a2', 'x.d1', 'x.d2');
   expect(line.order).toBe('a1 x.d1 b1 x.d2 c1 a2');
 });
 
-it('lets a newcomer go next while another member runs the first of many', () => {
+it("lets a newcomer go next while another member's first of many jobs runs", () => {
   const line = new Line();
   line.add(...many('a', 26));
   line.start();
@@ -73,7 +73,7 @@ it('lets a newcomer go next while another member runs the first of many', () => 
   expect(line.order.split(' ').slice(0, 5)).toEqual(['x.c1', 'b1', 'x.c2', 'a2', 'a3']);
 });
 
-it('gives nobody the turns that they did not take earlier', () => {
+it('gives nobody the turns that they missed', () => {
   const line = new Line();
   line.add(...many('a', 20));
   for (let n = 0; n < 10; n++) line.end(line.start());
@@ -85,7 +85,7 @@ it('gives nobody the turns that they did not take earlier', () => {
 it.each([
   ['of one channel', ''],
   ['of other channels', 'x.'],
-])('lets no stream of single jobs, by members %s, hold back the next of many', (_, prefix) => {
+])('never lets a stream of single jobs, by members %s, delay the next of many', (_, prefix) => {
   const line = new Line();
   line.add(...many('a', 5));
   const first = line.start();
@@ -115,7 +115,7 @@ it('takes turns when several workers run jobs', () => {
   expect(line.ran.slice(3, 10)).toEqual(['b1', 'a4', 'b2', 'a5', 'b3', 'a6', 'b4']);
 });
 
-it('looks past a job that runs again out of turn', () => {
+it('ignores a job that is retried out of turn', () => {
   const owner = { channelId: 'here', memberId: 'a' };
   const again = { id: 'a1', owner, active: false, turn: 1, round: FIRST_ROUND - 1 };
   const next = { id: 'a9', owner, active: false, turn: 9, round: 20 };

@@ -16,14 +16,14 @@ it('starts only with passwords for PostgreSQL and Redis', () => {
   expect(compose).toContain('redis://:${REDIS_PASSWORD:?');
 });
 
-it('gives the worker no file of tokens, and the bot one', () => {
+it('gives the file of tokens only to the bot', () => {
   expect(service('bot')).toContain('env_file');
   expect(service('worker')).toContain('KRONA_MODEL');
   expect(service('worker')).not.toMatch(/env_file|TOKEN:|SECRET|DISCORD|SLACK/);
   expect(compose.slice(0, compose.indexOf('services:'))).not.toContain('env_file');
 });
 
-it('publishes ports on this machine only', () => {
+it('publishes ports only on this machine', () => {
   const ports = [...compose.matchAll(/^ +- ([\d.:]+:\d+)$/gm)].map(([, port]) => port);
   expect(ports).toEqual(['127.0.0.1:7860:7860']);
 });

@@ -21,7 +21,7 @@ async function broken(path: string, code: string): Promise<string[]> {
 
 const importing = (name: string): string => `export * from '${name}';\n`;
 
-describe('a room imports only the rooms that it may', () => {
+describe('a room imports only the rooms that it can', () => {
   it.each([
     ['core', 'core/prompt.ts', '../storage/sweep.ts'],
     ['storage', 'storage/sweep.ts', '../commands/index.ts'],
@@ -78,7 +78,7 @@ describe('a room imports only the rooms that it may', () => {
   });
 });
 
-describe('a package is imported only where docs/dependencies.md says', () => {
+describe('a package is imported only where docs/dependencies.md allows it', () => {
   it.each([
     ['bot/votes.ts', 'ml-matrix'],
     ['core/prompt.ts', 'hono'],

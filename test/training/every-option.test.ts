@@ -25,7 +25,7 @@ const own = (name: string) => join(folder, `${name}.safetensors`);
 
 describe('a run with every option', () => {
   it(
-    'records what another implementation needs, keeps its class pictures, and goes on after a kill to the same file',
+    'records what another implementation needs, keeps its class pictures, and resumes after a kill to the same file',
     async () => {
       const options = { ...(await everyOption(join(folder, 'photos'), own('whole'))), trace: own('trace') };
       const whole = await trainAdapter(options);
@@ -75,7 +75,7 @@ describe('a run with every option', () => {
 
 describe('strength by timestep', () => {
   it(
-    'is in the file, and drawing with it is drawing with less of the adapter where noise is strong',
+    'is in the file, and drawing applies less of the adapter at high noise',
     async () => {
       const photos = await makePhotos(join(folder, 'plain'), 2);
       const options = { ...tinyRun(photos, own('faded')), steps: 3, noiseStrength: 0.25 };
@@ -112,7 +112,7 @@ describe('strength by timestep', () => {
     LONG,
   );
 
-  it('is refused where rows of a batch share the weights', async () => {
+  it('is refused when rows of a batch share weights', async () => {
     const options = { ...tinyRun(['none.png'], own('never'), 'full'), noiseStrength: 0.5 };
     await expect(trainAdapter(options)).rejects.toMatchObject({ code: 'NOISE_STRENGTH_UNSUPPORTED' });
   });

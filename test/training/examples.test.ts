@@ -39,11 +39,11 @@ describe('a caption', () => {
     expect(captionPrompt(caption, sks)).toBe(prompt);
   });
 
-  it('of a subject without a class has its token in front', () => {
+  it('of a subject without a class starts with its token', () => {
     expect(captionPrompt('on grass', { subjectToken: 'sks', subjectClass: '' })).toBe('sks, on grass');
   });
 
-  it('lies beside its photo, and masks beside it or in a folder are no photos', async () => {
+  it('is beside its photo, and masks beside it or in a folder are not photos', async () => {
     const own = join(folder, 'beside');
     await mkdir(join(own, 'masks'), { recursive: true });
     for (const name of ['a.png', 'a.mask.png', 'b.jpg', 'c.png', 'masks/b.png'])
@@ -58,7 +58,7 @@ describe('a caption', () => {
 });
 
 describe('buckets', () => {
-  it('for SDXL are multiples of 64 whose area is about that of the square', () => {
+  it("for SDXL are multiples of 64 with about the square's area", () => {
     const sizes = bucketSizes(1024, 8);
     for (const { width, height } of sizes) {
       expect([width % 64, height % 64]).toEqual([0, 0]);
@@ -70,12 +70,12 @@ describe('buckets', () => {
     expect(nearestSize({ width: 500, height: 500 }, sizes)).toEqual({ width: 1024, height: 1024 });
   });
 
-  it("on small models are of the model's own multiple", () => {
+  it("on small models are multiples of the model's own step", () => {
     for (const { width, height } of bucketSizes(128, 8)) expect([width % 8, height % 8]).toEqual([0, 0]);
     expect(nearestSize({ width: 3, height: 2 }, bucketSizes(128, 8))).toEqual({ width: 160, height: 96 });
   });
 
-  it('take turns by how many photos each has, in an order of every cycle its own', () => {
+  it('take turns by their number of photos, in a new order every cycle', () => {
     const counts = [1, 3];
     const cycles = Array.from({ length: 20 }, (_, cycle) =>
       Array.from({ length: 4 }, (_, at) => bucketAt(counts, 5, 4 * cycle + at)),
@@ -90,7 +90,7 @@ describe('buckets', () => {
 });
 
 describe('views', () => {
-  it('of random crops are the same for the same seed, and mirrored ones beside them', () => {
+  it('of random crops are the same for the same seed, with mirrored ones', () => {
     const options = { seed: 3, resolution: 64, crop: 'random', cuts: 3, flip: true } as const;
     const views = viewsOf(options, 1);
     expect(views).toHaveLength(6);
@@ -101,7 +101,7 @@ describe('views', () => {
     expect(viewsOf({ seed: 3, resolution: 64 }, 1)).toEqual([MIDDLE]);
   });
 
-  it('show what they are cut from', async () => {
+  it('match the photo that they are cut from', async () => {
     const path = await halves('wide.png', 120, 40, '#00f');
     const red = async (x: number, flip: boolean) =>
       (await loadPhoto(path, 40, 40, 'wide', { x, y: 0.5, flip })).pixels[20 * 40 + 20]! > 0;
@@ -118,14 +118,14 @@ describe('a mask', () => {
   };
   const columns = (places: Float32Array) => [...places.subarray(0, 4)].map((x) => Math.round(x));
 
-  it('comes from transparency, cut and mirrored as the photo is', async () => {
+  it('comes from transparency, cut and mirrored like the photo', async () => {
     const path = await halves('clear.png', 64, 64, 'none');
     const mask = await PhotoMask.open('alpha', path, null);
     expect(columns(await ofView(mask, path))).toEqual([1, 1, 0, 0]);
     expect(columns(await ofView(mask, path, true))).toEqual([0, 0, 1, 1]);
   });
 
-  it('comes from a file of any size, whose grey is a share', async () => {
+  it('comes from a file of any size, whose grey level is the weight', async () => {
     const [path, file] = [
       await halves('photo.png', 64, 64, '#00f'),
       await halves('photo.mask.png', 20, 20, '#000'),
@@ -147,7 +147,7 @@ describe('a mask', () => {
     expect(places[5]).toBeGreaterThan(0.9);
   });
 
-  it('is refused where there is none, of another shape, or black', async () => {
+  it('is refused when missing, of another shape, or black', async () => {
     const path = await halves('two.png', 64, 64, '#00f');
     const codes = async (...from: Parameters<typeof PhotoMask.open>) =>
       PhotoMask.open(...from).then(

@@ -72,7 +72,7 @@ describe('kroneckerLinear', () => {
     [1, 5, 7, 1],
     [8, 8, 8, 8],
     [16, 2, 3, 40],
-  ])('multiplies by A ⊗ B for A %i×%i and B %i×%i, whichever order is cheaper', async (a1, a2, b1, b2) => {
+  ])('multiplies by A ⊗ B for A %i×%i and B %i×%i, in the cheaper order', async (a1, a2, b1, b2) => {
     const value = (seed: number) => (_: unknown, i: number) => Math.sin(seed + i * 1.7);
     const [x, a, b] = [
       Float32Array.from({ length: 3 * a2 * b2 }, value(1)),

@@ -29,7 +29,7 @@ async function train(options: Partial<LoopOptions>, noise: (n: number) => number
   return { value, steps, norms, error };
 }
 
-it('takes every step, and moves to where the loss is least', async () => {
+it('takes every step, and finds the minimum of the loss', async () => {
   const { value, steps } = await train({});
   expect(steps).toEqual([1, 2, 3, 4]);
   expect(value).toBeGreaterThan(0.3);
@@ -55,7 +55,7 @@ it('stops between two micro-batches, with the state after the last whole step', 
   expect(error).toMatchObject({ message: 'enough' });
 });
 
-it('ends when the loss is not a number', async () => {
+it('stops when the loss is not a number', async () => {
   const { steps, error } = await train({ microBatch: async () => NaN });
   expect(steps).toEqual([]);
   expect(error).toMatchObject({ code: 'TRAINING_DIVERGED' });

@@ -19,7 +19,7 @@ const TORCH = [
   [6004, 8192],
 ];
 
-it('the scale of the loss goes as in torch.amp.GradScaler', () => {
+it('the scale of the loss changes as in torch.amp.GradScaler', () => {
   const steps = [
     ...Array<boolean>(3).fill(false),
     ...Array<boolean>(1999).fill(true),
@@ -38,7 +38,7 @@ it('the scale of the loss goes as in torch.amp.GradScaler', () => {
   expect(changes).toEqual(TORCH);
 });
 
-it('a step whose gradient is not finite changes nothing but the scale', async () => {
+it("a step with a gradient that isn't finite changes only the scale", async () => {
   const state = initialState(Float32Array.of(1, -2, 3), ADAMW_DEFAULTS);
   const optimizer = await AdamW.create(ADAMW_DEFAULTS, state);
   try {

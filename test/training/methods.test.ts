@@ -84,7 +84,7 @@ describe('gradients', () => {
     expect([known, all]).toEqual([176, 176]);
   });
 
-  it("of factors in the text encoders are torch's, through all that they tell the UNet", async () => {
+  it("of factors in the text encoders are torch's, through the UNet", async () => {
     const options = { a1: 4, a2: 2, targets: ['text-encoders'] } as const;
     const { known, all } = await compared('gradients-text-krona.safetensors', 'krona', options, true);
     // The first encoder's second layer comes after the states that SDXL takes.
@@ -155,7 +155,7 @@ describe('the size of an adapter', () => {
     expect(count(unet, method, options)).toBe(parameters);
   });
 
-  it('refuses what cannot be', () => {
+  it('refuses impossible sizes', () => {
     expect(() => count(SDXL, 'lora', { a1: 1, a2: 1, rank: 641 })).toThrow(/rank=641 .*640×640/);
     expect(() => count(SDXL, 'krona', { a1: 4, a2: 64, factors: { v: [4, 7] } })).toThrow(
       /a2=7 does not divide 2048/,

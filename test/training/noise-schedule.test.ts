@@ -14,7 +14,7 @@ describe.each(facts.cases)('the $name schedule', ({ name, config }) => {
   const { signal, sigma } = schedule.coefficients(timesteps);
   const row = (at: number) => Math.floor(at / (x.length / timesteps.length));
 
-  it('keeps as much of the picture at each timestep as DDPM in diffusers', () => {
+  it("keeps as much of the picture at each timestep as diffusers' DDPM", () => {
     const all = schedule.coefficients(Array.from({ length: schedule.timesteps }, (_, t) => t));
     const expected = tensor(`${name}.alphas_cumprod`).data;
     expect(schedule.timesteps).toBe(1000);
@@ -29,7 +29,7 @@ describe.each(facts.cases)('the $name schedule', ({ name, config }) => {
   });
 });
 
-it('refuses to train what predicts neither noise nor velocity', () => {
+it('refuses to train a model that predicts neither noise nor velocity', () => {
   expect(() => noiseSchedule({ prediction_type: 'sample' })).toThrow(
     /prediction_type.*epsilon, v_prediction/,
   );

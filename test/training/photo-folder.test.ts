@@ -29,18 +29,18 @@ describe('a caption file', () => {
     ['CR LF', Buffer.from('\r\na café\r\n')],
   ])('is read: %s', (_, bytes) => expect(readCaption(bytes, 'a.txt')).toBe('a café'));
 
-  it('without text says nothing', () => expect(readCaption(Buffer.from(' \n'), 'a.txt')).toBeNull());
+  it('without text has no effect', () => expect(readCaption(Buffer.from(' \n'), 'a.txt')).toBeNull());
 
   it.each([
     ['Windows-1252', Buffer.from('a cat\ncaf\xe9', 'latin1'), 2],
     ['UTF-16 without its mark', Buffer.from('a cat', 'utf16le'), 1],
     ['half a UTF-16 letter', utf16('a\rb').subarray(0, -1), 2],
-  ])('is refused by file and line: %s', (_, bytes, line) => {
+  ])('is refused with file and line: %s', (_, bytes, line) => {
     expect(() => readCaption(bytes, 'a.txt')).toThrow(`a.txt, line ${line}:`);
   });
 });
 
-it('photos are known by content, and every other file is named with the reason', async () => {
+it('photos are recognised by content, and every other file is named with the reason', async () => {
   const own = await mkdtemp(join(folder, 'all-'));
   const write = (name: string, content: string | Uint8Array) => writeFile(join(own, name), content);
   const jpeg = await picture().jpeg().toBuffer();

@@ -33,7 +33,7 @@ function at({ pixels, width, height }: TrainingPhoto, x: number, y: number): num
 }
 
 describe('a photo', () => {
-  it('is cut from the middle of a wide one, and SDXL is told where', async () => {
+  it('is cut from the middle of a wide one, with the crop position for SDXL', async () => {
     const photo = await loadPhoto(await stripes(300, 100, [RED, GREEN, BLUE]).png().toBuffer(), 50, 50);
     for (const [x, y] of [
       [6, 6],
@@ -58,7 +58,7 @@ describe('a photo', () => {
     expect(photo.timeIds).toEqual([16, 16, 0, 0, 64, 64]);
   });
 
-  it('stands upright when the camera was turned', async () => {
+  it('is upright when the camera was turned', async () => {
     // Orientation 6: turn clockwise to see it upright, so left goes up.
     const turned = await stripes(80, 40, [RED, BLUE])
       .jpeg({ quality: 100, chromaSubsampling: '4:4:4' })
@@ -71,7 +71,7 @@ describe('a photo', () => {
     expect(bottom[2]! - bottom[0]!).toBeGreaterThan(200);
   });
 
-  it('lies on white where it was transparent, and keeps the mask', async () => {
+  it('becomes white where it is transparent, and keeps the mask', async () => {
     const data = Buffer.from([255, 0, 0, 255, 0, 0, 0, 0, 0, 0, 255, 128, 9, 9, 9, 0]);
     const png = await sharp(data, { raw: { width: 2, height: 2, channels: 4 } })
       .png()
@@ -133,7 +133,7 @@ describe('a photo', () => {
     expect(await loadPhoto(path, 32, 32)).toEqual(first);
   });
 
-  it('is refused, by its name, when it is none', async () => {
+  it("is refused by name when it isn't a photo", async () => {
     await expect(loadPhoto(Buffer.from('hello'), 8, 8, 'cat.png')).rejects.toMatchObject({
       code: 'PHOTO_NOT_IMAGE',
       message: expect.stringContaining('cat.png') as string,
@@ -145,7 +145,7 @@ describe('a photo', () => {
     await expect(loadPhoto(svg, 8, 8)).rejects.toMatchObject({ code: 'PHOTO_NOT_IMAGE' });
   });
 
-  it('is refused when it is cut off, or larger than can be meant', async () => {
+  it('is refused when it is truncated or far too large', async () => {
     const noise = Buffer.from(Array.from({ length: 64 * 64 * 3 }, (_, i) => (i * 7919) % 251));
     const png = await sharp(noise, { raw: { width: 64, height: 64, channels: 3 } })
       .png()
@@ -163,7 +163,7 @@ describe('a photo', () => {
 });
 
 describe('a folder of photos', () => {
-  it('is listed by name, without what is no photo', async () => {
+  it('is listed by name, without other files', async () => {
     const own = await mkdtemp(join(folder, 'list-'));
     for (const name of ['b.PNG', 'a.jpg', 'notes.txt', '.hidden.png', 'c.webp'])
       await writeFile(join(own, name), '');

@@ -74,7 +74,7 @@ it('names what differs, and keeps the state', async () => {
   expect(await readFile(statePath)).toEqual(state);
 });
 
-it('goes on with the same content at other paths; a finished run is not begun again', async () => {
+it("resumes with the same content at other paths; a finished run doesn't start again", async () => {
   const moved = join(folder, 'moved');
   await cp(model, moved, { recursive: true });
   const elsewhere = await makePhotos(join(folder, 'photos again'), 2);

@@ -25,7 +25,7 @@ describe.each([
   { name: 'sd21', form: 'single file', checkpointing: true },
   { name: 'refiner', form: 'folder', checkpointing: false },
 ] as const)('$name from a $form, checkpointing $checkpointing', ({ name, form, checkpointing }) => {
-  it("has torch's loss, and its gradient by every factor", async () => {
+  it("has torch's loss, and its gradient with respect to every factor", async () => {
     const model = await openTiny(name, form);
     const { tensor, facts } = await readReference(name);
     const at = (key: string) => tensor(`kronecker.${key}`);
@@ -74,7 +74,7 @@ describe('a whole run', () => {
   afterAll(() => rm(folder, { recursive: true }));
 
   it.each(['sd15', 'sd21', 'refiner'] as const)(
-    'on %s ends in an adapter that changes its pictures',
+    'on %s produces an adapter that changes its pictures',
     async (name) => {
       const photos = await makePhotos(join(folder, 'photos'), 2);
       const out = join(folder, `${name}.safetensors`);

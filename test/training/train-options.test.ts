@@ -18,7 +18,7 @@ describe('settings to start from', () => {
     expect(trainDefaults(model(1024, [640, 1280, 2048]))).toEqual({ a1: 4, a2: 64, lr: 5e-4, steps: 1000 });
   });
 
-  it('have offset noise for SDXL alone, and not where its noise ends without any signal', () => {
+  it('have offset noise only for SDXL, and not with zero terminal SNR', () => {
     const sdxl = model(1024, [640]);
     expect(trainRecipe(sdxl).offsetNoise).toBe(0.0357);
     expect(trainRecipe({ ...sdxl, zeroTerminalSnr: true })).not.toHaveProperty('offsetNoise');

@@ -45,7 +45,7 @@ describe('training', () => {
     ['krona', 20],
     ['lora', 8],
   ] as const)(
-    'computes the run of %s that torch has followed: every batch, loss and factor',
+    'computes the run of %s that torch reproduced: every batch, loss and factor',
     async (method, steps) => {
       const trace = join(folder, `${method}-trace.safetensors`);
       const result = await trainAdapter({ ...run(`traced-${method}`, method), trace });
@@ -67,7 +67,7 @@ describe('training', () => {
     ['lora', 2, 5],
     ['full', 2, 3],
   ] as const)(
-    'of %s goes on after a kill to the very same file',
+    'of %s resumes after a kill to exactly the same file',
     async (method, checkpointEvery, at) => {
       const whole = await trainAdapter(run(`whole-${method}`, method));
       const kill = new AbortController();
@@ -86,7 +86,7 @@ describe('training', () => {
   );
 
   it(
-    'in 16 bits finds a scale of the loss at which nothing overflows, and goes on after a kill to the very same file',
+    'in 16 bits finds a loss scale without overflow, and resumes after a kill to exactly the same file',
     async () => {
       const half = (name: string) => ({ ...run(name), steps: 3, precision: 'float16' }) as const;
       const stateOf = ({ out }: TrainOptions) => out.replace('.safetensors', '.state.safetensors');
@@ -123,13 +123,13 @@ describe('training', () => {
     RESUMED,
   );
 
-  it('recomputes activations to the same losses', async () => {
+  it('gives the same losses with recomputed activations', async () => {
     const plain = await trainAdapter({ ...run('plain'), steps: 4 });
     const saving = await trainAdapter({ ...run('saving'), steps: 4, checkpointing: true });
     expect(worstError(saving.loss, plain.loss)).toBeLessThan(1e-4);
   });
 
-  it('of text encoders too writes what sampling reads, and takes no trace', async () => {
+  it('of text encoders writes a file that sampling reads, and refuses a trace', async () => {
     const options = { ...run('text'), targets: ['attention', 'text-encoders'], steps: 3, warmup: 0 } as const;
     const { adapter, parameters } = await trainAdapter(options);
     const { layers } = await readAdapter(adapter, adapterBase(await openModelFolder(TINY_MODEL)));

@@ -49,7 +49,7 @@ describe('min-SNR', () => {
     },
   );
 
-  it('leaves noise alone, of which nothing is to be seen, its whole weight', () => {
+  it('leaves pure noise its full weight', () => {
     expect(minSnrWeight(0, 1, 5, 'epsilon')).toBe(1);
     expect(minSnrWeight(0, 1, 5, 'v_prediction')).toBe(0);
   });
@@ -63,7 +63,7 @@ describe('SDXL', () => {
       .toBuffer();
   };
 
-  it('is told sizes and crop in the order of its pipeline', async () => {
+  it('gets sizes and crop in the order of its pipeline', async () => {
     const { ids, original, crop, target } = expected.timeIds;
     expect(timeIds('sdxl', [...original, ...crop, ...target] as never)).toEqual(ids);
     const photo = await loadPhoto(await picture(), 64, 64);
@@ -71,7 +71,7 @@ describe('SDXL', () => {
     expect(photo.timeIds.slice(4)).toEqual(target);
   });
 
-  it('is told where a cut lies in the photo as it is shown, mirrored or not', async () => {
+  it('gets the position of a crop in the photo as it is shown, mirrored or not', async () => {
     const at = async (x: number, flip: boolean) =>
       (await loadPhoto(await picture(), 64, 64, 'a', { x, y: 0.5, flip })).timeIds;
     // 192 wide when it covers 64.

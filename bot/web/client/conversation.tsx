@@ -55,20 +55,7 @@ export function Conversation(): JSX.Element {
         aria-label="Messages"
         aria-busy={lines === null || !online}
       >
-        {entries.map((entry, index) => {
-          const before = entries[index - 1];
-          const newDay = before === undefined || dayName(before.at) !== dayName(entry.at);
-          return 'line' in entry ? (
-            <MemoLine
-              key={entry.line.id}
-              line={entry.line}
-              joined={!newDay && joins(before, entry.line)}
-              day={newDay ? dayName(entry.at) : null}
-            />
-          ) : (
-            <Whisper key={entry.whisper.id} whisper={entry.whisper} day={newDay ? dayName(entry.at) : null} />
-          );
-        })}
+        {entries.map((entry, index) => entryView(entry, entries[index - 1]))}
         {me !== null && sending.map((each) => <SendingLine key={each.draft.id} sending={each} me={me} />)}
       </ol>
       {!atEnd && (
@@ -78,6 +65,14 @@ export function Conversation(): JSX.Element {
       )}
     </div>
   );
+}
+
+function entryView(entry: Entry, before: Entry | undefined): JSX.Element {
+  const newDay = before === undefined || dayName(before.at) !== dayName(entry.at);
+  const day = newDay ? dayName(entry.at) : null;
+  if ('whisper' in entry) return <Whisper key={entry.whisper.id} whisper={entry.whisper} day={day} />;
+  const { line } = entry;
+  return <MemoLine key={line.id} line={line} joined={!newDay && joins(before, line)} day={day} />;
 }
 
 /** Of thousands of lines, only those that changed are drawn again. */

@@ -30,7 +30,7 @@ type ModelPart = keyof typeof MAPPINGS;
 export interface PeftFacts {
   readonly baseModel: string | null;
   readonly dtype: FileDtype;
-  /** Goes into the file of the numbers, where PEFT leaves it alone. */
+  /** Goes into the file of the numbers, where PEFT ignores it. */
   readonly metadata: ReadonlyMap<string, string>;
 }
 

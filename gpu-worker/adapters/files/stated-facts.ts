@@ -49,7 +49,7 @@ export function checkStatedFamily({ name, metadata }: SafetensorsFile, base: Ada
   const said = metadata.get('ss_base_model_version') ?? metadata.get('modelspec.architecture');
   throw new KronaError(
     'ADAPTER_BASE_MISMATCH',
-    `${name} was made for another model: it says that its base is ${LABELS[stated]} (${said}), and ${base.name} is ` +
+    `${name} was made for another model: its base is ${LABELS[stated]} (${said}), and ${base.name} is ` +
       `${LABELS[base.family]}; expected ${FAMILIES[base.family].version} or none. Use a ${LABELS[stated]} model, or ` +
       'train an adapter for this one.',
   );

@@ -96,7 +96,7 @@ export interface StoredLayer {
   read(scale: number, base?: () => Promise<Float32Array>): Promise<Layer>;
   /** The same for a module without this parameter, here a bias: what to add to its output. */
   readonly asOutput?: StoredLayer;
-  /** A module without this parameter is left alone. */
+  /** A module without this parameter stays unchanged. */
   readonly optional?: true;
 }
 

@@ -121,7 +121,7 @@ function found(byPath: ReadonlyMap<string, HubFile>, { repo }: HubSnapshot, path
 function noFolder(snapshot: HubSnapshot): KronaError {
   return new KronaError(
     'HUB_NO_MODEL',
-    `${snapshot.repo} has no model_index.json, so it is no diffusers folder${listed(snapshot, ' --file')}.`,
+    `${snapshot.repo} has no model_index.json, so it isn't a diffusers folder${listed(snapshot, ' --file')}.`,
   );
 }
 

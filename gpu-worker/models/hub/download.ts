@@ -97,7 +97,7 @@ async function fetchAll(
     await rm(partial, { force: true });
     throw new KronaError(
       'HUB_HASH_MISMATCH',
-      `${file.path} has the hash ${found.slice(0, 12)}…, expected ${file.hash.value.slice(0, 12)}…: it was damaged on the way ` +
+      `${file.path} has the hash ${found.slice(0, 12)}…, expected ${file.hash.value.slice(0, 12)}…: it was damaged in transit ` +
         'and was deleted. Run the same command again.',
       { retryable: true },
     );

@@ -204,7 +204,7 @@ function checkFile(endpoint: string, { path, size, hash }: HubFile): void {
 const invalid = (endpoint: string, what: string): KronaError =>
   new KronaError(
     'HUB_ANSWER_INVALID',
-    `${new URL(endpoint).host} ${what}, which no hub does. Nothing was downloaded; check HF_ENDPOINT.`,
+    `${new URL(endpoint).host} ${what}, which is invalid. Nothing was downloaded; check HF_ENDPOINT.`,
   );
 
 function notFound(repo: string, host: string, cause: unknown): KronaError {

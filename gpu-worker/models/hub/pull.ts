@@ -5,7 +5,7 @@ import type { Progress } from '../../../core/records.ts';
 import { tooLarge, VOCABULARY_BYTES } from '../small-file.ts';
 import { chooseFolderFiles, chooseSingleFile, type Part } from './choose-files.ts';
 import { downloadTo } from './download.ts';
-import { HubClient, type HubFile, type HubSettings } from './hub-client.ts';
+import { HubClient, type HubFile, type HubSettings, type HubSnapshot } from './hub-client.ts';
 
 export interface PullOptions {
   /** `owner/name` */
@@ -57,51 +57,79 @@ export async function pullModel(
     );
   const client = new HubClient(settings, signal);
   const snapshot = await client.snapshot(repo, revision);
-  const readText = async (file: HubFile): Promise<string> => {
-    if (file.size > VOCABULARY_BYTES) throw tooLarge(file.path, file.size, VOCABULARY_BYTES);
-    const pieces: Uint8Array[] = [];
-    let came = 0;
-    for await (const piece of client.bytes(snapshot, file, 0)) {
-      came += piece.length;
-      pieces.push(piece);
-      if (came >= file.size) break;
-    }
-    return Buffer.concat(pieces).toString('utf8');
-  };
   const files =
     options.file === undefined
-      ? await chooseFolderFiles(snapshot, options, readText)
+      ? await chooseFolderFiles(snapshot, options, (file) => readText(client, snapshot, file))
       : chooseSingleFile(snapshot, options.file);
 
   const bytes = files.reduce((sum, { size }) => sum + size, 0);
-  const began = performance.now();
-  let before = 0;
-  let downloaded = 0;
+  const progress = new PullProgress(bytes, onProgress);
   for (const file of files) {
-    // From an earlier run, or present from the start: not a measure of the connection.
-    let found: number | null = null;
-    const onBytes = (have: number): void => {
-      found ??= have;
-      const came = downloaded + have - found;
-      const done = before + have;
-      const perByte = (performance.now() - began) / 1000 / came;
-      onProgress?.({
-        phase: `downloading ${file.path}, MiB`,
-        step: Math.floor(done / MIB),
-        steps: Math.ceil(bytes / MIB),
-        secondsLeft: came > MIB ? perByte * (bytes - done) : null,
-      });
-    };
     const hooks = {
-      onBytes,
+      onBytes: progress.of(file),
       ...(signal ? { signal } : {}),
       ...(patienceMs === undefined ? {} : { patienceMs }),
     };
     // A single file goes to the top of the folder, wherever it was in the repository.
     const name = options.file === undefined ? file.path : basename(file.path);
-    downloaded += await downloadTo(client, snapshot, file, join(to, name), hooks);
-    before += file.size;
+    progress.ended(file, await downloadTo(client, snapshot, file, join(to, name), hooks));
   }
   const path = options.file === undefined ? to : join(to, basename(options.file));
-  return { path, commit: snapshot.commit, files: files.map((file) => file.path), bytes, downloaded };
+  const paths = files.map((file) => file.path);
+  return { path, commit: snapshot.commit, files: paths, bytes, downloaded: progress.downloaded };
+}
+
+/** @throws KronaError FILE_TOO_LARGE, HUB_* */
+async function readText(client: HubClient, snapshot: HubSnapshot, file: HubFile): Promise<string> {
+  if (file.size > VOCABULARY_BYTES) throw tooLarge(file.path, file.size, VOCABULARY_BYTES);
+  const pieces: Uint8Array[] = [];
+  let came = 0;
+  for await (const piece of client.bytes(snapshot, file, 0)) {
+    came += piece.length;
+    pieces.push(piece);
+    if (came >= file.size) break;
+  }
+  return Buffer.concat(pieces).toString('utf8');
+}
+
+/** Progress over all files, whose time left counts only what the connection brought. */
+class PullProgress {
+  readonly #bytes: number;
+  readonly #report: PullHooks['onProgress'];
+  readonly #began = performance.now();
+  /** Bytes of the files that are complete. */
+  #before = 0;
+  #downloaded = 0;
+
+  constructor(bytes: number, report: PullHooks['onProgress']) {
+    this.#bytes = bytes;
+    this.#report = report;
+  }
+
+  get downloaded(): number {
+    return this.#downloaded;
+  }
+
+  /** Returns a function to call with the number of bytes that the file has. */
+  of(file: HubFile): (have: number) => void {
+    // From an earlier run, or present from the start: not a measure of the connection.
+    let found: number | null = null;
+    return (have) => {
+      found ??= have;
+      const came = this.#downloaded + have - found;
+      const done = this.#before + have;
+      const perByte = (performance.now() - this.#began) / 1000 / came;
+      this.#report?.({
+        phase: `downloading ${file.path}, MiB`,
+        step: Math.floor(done / MIB),
+        steps: Math.ceil(this.#bytes / MIB),
+        secondsLeft: came > MIB ? perByte * (this.#bytes - done) : null,
+      });
+    };
+  }
+
+  ended(file: HubFile, downloaded: number): void {
+    this.#before += file.size;
+    this.#downloaded += downloaded;
+  }
 }

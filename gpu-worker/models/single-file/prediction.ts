@@ -11,7 +11,7 @@ import { UNET_PREFIX, type SingleFileModel } from './architectures.ts';
 
 export interface Prediction {
   readonly velocity: boolean;
-  /** The last timestep is noise alone (Lin et al. 2023, arXiv 2305.08891). */
+  /** The last timestep is only noise (Lin et al. 2023, arXiv 2305.08891). */
   readonly zeroSnr: boolean;
 }
 

@@ -79,7 +79,7 @@ function cumulativeProduct(betas: Float32Array): Float32Array {
   return betas.map((beta) => (product *= Math.fround(1 - beta)));
 }
 
-/** βs changed so that the last timestep is noise alone (Lin et al. 2023, arXiv 2305.08891, algorithm 1). */
+/** βs changed so that the last timestep is only noise (Lin et al. 2023, arXiv 2305.08891, algorithm 1). */
 function rescaledToZeroSnr(betas: Float32Array): Float32Array {
   const f = Math.fround;
   const roots = cumulativeProduct(betas).map(Math.sqrt);

@@ -2,7 +2,7 @@
 import type { StepStarts } from './picture-start.ts';
 
 /**
- * One sampling run. Made anew for each run, as multi-step schedulers remember earlier outputs. Samples are fp32 of
+ * One sampling run. Created for each run, as multi-step schedulers remember earlier outputs. Samples are fp32 of
  * any layout; inputs are never changed.
  *
  * @example

@@ -17,7 +17,7 @@ export interface Sigmas {
 }
 
 /**
- * The largest σ. A timestep of noise alone (ᾱ = 0) has no finite one; diffusers takes ᾱ = 2⁻²⁴ there, whose σ is
+ * The largest σ. A timestep of only noise (ᾱ = 0) has no finite one; diffusers takes ᾱ = 2⁻²⁴ there, whose σ is
  * 4095.9999, and torch's square root makes that 4096.
  */
 const SIGMA_OF_ZERO_SNR = 4096;

@@ -34,7 +34,7 @@ export function spacedTimesteps(config: ConfigFields, spacing: Spacing, steps: n
       return Float64Array.from({ length: steps }, (_, i) => (steps - 1 - i) * ratio + offset);
     }
     case 'trailing': {
-      // The difference as it is after rounding, which is what numpy.arange goes on with.
+      // The difference as it is after rounding, which is what numpy.arange continues with.
       const delta = total - total / steps - total;
       return Float64Array.from({ length: steps }, (_, i) => roundHalfEven(total + i * delta) - 1);
     }

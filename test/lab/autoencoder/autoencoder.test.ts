@@ -85,7 +85,7 @@ async function slopeError(
 }
 
 describe('the loss', () => {
-  it('knows how the distance of features changes with each pixel', async () => {
+  it('has the right gradient of the feature distance by pixel', async () => {
     const maps = mobileNetFeatureMaps(givenParameters(await readNsfwWeights()));
     const shape = [1, 3, 32, 32];
     const target = op.constant(pictures(1, 3072), shape);
@@ -93,7 +93,7 @@ describe('the loss', () => {
     expect(await slopeError(distance, pictures(2, 3072))).toBeLessThan(0.03);
   });
 
-  it('finds a picture like itself, and a soft one less so the softer it is', async () => {
+  it('is zero for equal pictures, and grows with blur', async () => {
     const maps = mobileNetFeatureMaps(givenParameters(await readNsfwWeights()));
     const [a, b] = [op.input('a', [1, 3, 64, 64]), op.input('b', [1, 3, 64, 64])];
     const session = await Session.create(compile({ distance: perceptualDistance(maps, a, b) }));
@@ -119,7 +119,7 @@ describe('the loss', () => {
     expect(distances[2]).toBeGreaterThan(1.5 * distances[1]!);
   });
 
-  it('knows how the discriminator’s loss changes with its parameters', async () => {
+  it('has the right gradient of the discriminator’s loss by its parameters', async () => {
     const shape = [1, 3, 32, 32];
     const loss = (p: Parameters): Tensor =>
       discriminatorLoss(
@@ -134,7 +134,7 @@ describe('the loss', () => {
     expect(error).toBeLessThan(0.03);
   });
 
-  it('pulls the decoder and the discriminator in opposite directions, and its value leaves the opinion out', async () => {
+  it('pulls decoder and discriminator in opposite directions, and its value excludes the adversarial term', async () => {
     const config = vaeConfig('vae', configOf([8, 8], 4));
     const inputs = { image: op.input('image', [2, 3, 32, 32]), noise: op.input('noise', [2, 4, 16, 16]) };
     const feeds = { image: pictures(3, 6144), noise: normals(4, 2048) };
@@ -210,7 +210,7 @@ describe('a widened autoencoder', () => {
     expect(largest).toBeLessThan(4e-3);
   });
 
-  it('is refused where it would do something else', async () => {
+  it('is refused when it would change the pictures', async () => {
     const config = (widths: readonly number[], latents: number) =>
       vaeConfig('vae', configOf(widths, latents));
     const layout = new FlatLayout([]);
@@ -222,8 +222,8 @@ describe('a widened autoencoder', () => {
   });
 });
 
-describe('what it is shown', () => {
-  it('is never a drawing that is kept apart, nor what subjects are made of, in any set', async () => {
+describe('the training data', () => {
+  it('never contains held-out drawings, or those that subjects are made of, in any set', async () => {
     const data = await readPretrainData();
     const { trained, kept } = await splitDrawings(data);
     const { subjects } = await readSubjects();
@@ -244,7 +244,7 @@ describe('what it is shown', () => {
     }
   });
 
-  it('are drawings by rule that are the same for the same number, and none alike', () => {
+  it('has procedural drawings that are the same for the same number, and all different', () => {
     for (const kind of [...FIGURES, ...FIELDS]) {
       const texts = Array.from({ length: 20 }, (_, index) => proceduralArt(kind, 1, index));
       expect(texts).toEqual(Array.from({ length: 20 }, (_, index) => proceduralArt(kind, 1, index)));
@@ -254,7 +254,7 @@ describe('what it is shown', () => {
     expect(new Set(eyes)).toEqual(new Set([1, 2, 3, 4]));
   });
 
-  it('is the same crop for the same number, and covers fields and photos to the edge', async () => {
+  it('has the same crop for the same number, and covers fields and photos to the edge', async () => {
     const data = await readPretrainData();
     const sprite = async (kind: (typeof FIELDS)[number] | 'mascot', index: number) =>
       renderSprite(Buffer.from(proceduralArt(kind, 1, index)));
@@ -287,7 +287,7 @@ describe('what it is shown', () => {
     expect(dark).toEqual([]);
   });
 
-  it('comes back from its folder as diffusers has it', async () => {
+  it('reads back from a diffusers folder', async () => {
     const config = JSON.parse(await readFile(join(folder, 'wide', 'config.json'), 'utf8')) as Record<
       string,
       unknown
@@ -298,7 +298,7 @@ describe('what it is shown', () => {
 });
 
 describe('the measure', () => {
-  it('finds nothing wrong with a picture that comes back as it was, and a soft one not sharp', async () => {
+  it('finds no error in an unchanged picture, and low sharpness in a blurred one', async () => {
     const size = 32;
     const picture = pictures(8, 3 * size * size);
     const mean = picture.reduce((sum, x) => sum + x, 0) / picture.length;
@@ -314,7 +314,7 @@ describe('the measure', () => {
     expect(figures['all']).toMatchObject({ pictures: 3, worst: 'soft soft' });
   });
 
-  it('takes a drawing of each set through autoencoders, and leaves a table and sheets', async () => {
+  it('passes a drawing of each set through autoencoders, and writes a table and sheets', async () => {
     const out = join(folder, 'measured');
     const vae = join(import.meta.dirname, '../../../models/krona-emoji/vae');
     const report = await measureAutoencoders({ folders: [vae], out, each: 1 });

@@ -19,7 +19,7 @@ describe('charts', () => {
     expect(chart).not.toContain('NaN');
   });
 
-  it('are drawn around their values, with round marks on the axis', () => {
+  it('fit their values, with round numbers on the axis', () => {
     expect(roundTicks(0.571, 0.683)).toEqual([0.55, 0.6, 0.65, 0.7]);
     expect(roundTicks(-0.04, 0.137)).toEqual([-0.05, 0, 0.05, 0.1, 0.15]);
     expect(roundTicks(0.5, 0.5)).toEqual([0.5, 0.501]);

@@ -5,7 +5,7 @@ import { classifierPath } from '../../../lab/evaluate/judges.ts';
 import { JUDGE_SET_NOTICES } from '../../../lab/evaluate/judge-art.ts';
 import { ART_NOTICES } from '../../../lab/pretrain/licences.ts';
 
-it('beside the classifiers stands whose drawings they were trained on, with the licences to keep', async () => {
+it("the classifiers' LICENSES.md credits the drawings that they were trained on", async () => {
   const beside = await readFile(new URL('LICENSES.md', `file://${classifierPath('concepts')}`), 'utf8');
   expect(beside).toBe(await classifierLicences());
   for (const { notice, source } of [...Object.values(JUDGE_SET_NOTICES), ...Object.values(ART_NOTICES)])

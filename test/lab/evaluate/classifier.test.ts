@@ -41,7 +41,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 const config = { widths: [8, 8, 16, 16], classes: ['pizza', 'rocket', 'umbrella'] } as const;
 
 describe('the classifier', () => {
-  it('learns a few drawings apart, goes on after a stop to the same weights, and answers alike from its file', async () => {
+  it('learns to distinguish a few drawings, resumes to the same weights, and answers the same from its file', async () => {
     const art = await openJudgeArt();
     const drawings = await Promise.all(
       ['pizza', 'rocket', 'umbrella'].map(async (name, label) => ({
@@ -87,12 +87,12 @@ describe('the classifier', () => {
     expect(right).toBeGreaterThanOrEqual(27);
   });
 
-  it('refuses files that are none', async () => {
+  it('refuses other files', async () => {
     const model = 'models/krona-emoji/vae/diffusion_pytorch_model.safetensors';
     await expect(Classifier.open(model)).rejects.toMatchObject({ code: 'CLASSIFIER_INVALID' });
   });
 
-  it('has the cross-entropy and its gradient of softmax', async () => {
+  it("has softmax's cross-entropy and its gradient", async () => {
     const logits = op.input('logits', [2, 3]);
     const asked = op.input('asked', [2, 3]);
     const loss = crossEntropy(logits, asked);
@@ -122,7 +122,7 @@ describe('the classifier', () => {
 });
 
 describe('making a classifier', () => {
-  it('writes it with what it gets right and whose drawings it was trained on, and takes no folder of other drawings', async () => {
+  it('writes accuracy and credits into it, and refuses a folder of other drawings', async () => {
     const run = join(folder, 'made');
     const out = join(folder, 'out', 'styles.safetensors');
     const accuracies = await makeClassifier('styles', { run, out, steps: 2 });
@@ -143,7 +143,7 @@ describe('making a classifier', () => {
 });
 
 describe('the subjects', () => {
-  it('are twelve, of drawings that exist and that no model here was trained on, in photos of five backgrounds', async () => {
+  it('are twelve, of existing drawings that no model here was trained on, with photos on five backgrounds', async () => {
     const [recipe, art, data] = [await readSubjects(), await openJudgeArt(), await readPretrainData()];
     expect(recipe.subjects).toHaveLength(12);
     expect(recipe.prompts).toHaveLength(10);
@@ -182,7 +182,7 @@ describe('the subjects', () => {
     expect(subjectNotices(recipe).join()).toContain('Noto Emoji 1, © Google');
   });
 
-  it('draw a mascot of its parts: the crown above the cat', async () => {
+  it('compose a mascot of its parts: the crown above the cat', async () => {
     const [recipe, art, data] = [await readSubjects(), await openJudgeArt(), await readPretrainData()];
     const mascot = recipe.subjects.find(({ name }) => name === 'crowned cat')!;
     const alone = { ...mascot, parts: mascot.parts.slice(0, 1) };

@@ -88,7 +88,7 @@ describe('the comparison of methods', () => {
 
   afterAll(() => rm(folder.out, { recursive: true, force: true }));
 
-  it('goes on where it was stopped, and computes no result twice', async () => {
+  it('resumes where it stopped, and computes no result twice', async () => {
     expect(before.size).toBeGreaterThan(4);
     const after = await written();
     for (const [name, time] of before) expect([name, after.get(name)]).toEqual([name, time]);
@@ -126,7 +126,7 @@ describe('the comparison of methods', () => {
     expect(report.claims[0]!.parts).toHaveLength(7);
   });
 
-  it('shows every setting of its grids, with those that diverged', async () => {
+  it('shows every setting of its grids, including diverged ones', async () => {
     const { rates, forms, steps } = report.grids;
     expect(rates.map(({ method, lr, diverged }) => [method, lr, diverged])).toEqual([
       ['krona', 5e-3, 0],
@@ -158,7 +158,7 @@ describe('the comparison of methods', () => {
       expect((await sharp(join(folder.out, `${name}.png`)).metadata()).height).toBe(300);
   });
 
-  it('labels each picture of the sheet with what was asked', async () => {
+  it('labels each picture of the sheet with its prompt', async () => {
     const methods = await resultsOf(methodsStudy(SIZE, BEST));
     const pictures = await sheetPictures(folder.out, SIZE, await readSubjects(), methods);
     expect(pictures.map(({ label }) => label).slice(0, 5)).toEqual([

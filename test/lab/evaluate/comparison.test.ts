@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import type { Result } from '../../../lab/evaluate/compare-subject.ts';
 import {
@@ -86,7 +87,7 @@ describe('the plan', () => {
     for (const [a1, a2] of size.factors) expect(size.factors).toContainEqual([a2, a1]);
   });
 
-  it('names a result by what decides it and nothing else', () => {
+  it('names a result by exactly the settings that decide it', () => {
     const cell = result({ subject: 'police car' }, 0);
     expect(cellKey(cell)).toBe('police-car.krona-2x8-lr0.001-steps200-seed0');
     expect(cellKey({ ...cell, rank: 99 })).toBe(cellKey(cell));
@@ -124,12 +125,12 @@ describe('claims', () => {
     for (const value of [estimate, low, high]) expect(value).toBeCloseTo(0.1, 9);
   });
 
-  it('weigh each kind of what was asked the same', () => {
+  it('weigh each kind of request the same', () => {
     expect(alignmentOf({ background: 1, partner: 0.5, style: 0 })).toBeCloseTo(0.5, 12);
     expect(alignmentOf({ background: 0, partner: 0, style: 0.9 })).toBeCloseTo(0.3, 12);
   });
 
-  it('score what has the subject and what was asked above what has one of them', () => {
+  it('score pictures with both subject and request above those with one of them', () => {
     const score = (fidelity: number, alignment: number): number =>
       scoreOf({ ...result({}, alignment), fidelity: { one: fidelity } });
     expect(score(0.6, 0.6)).toBeCloseTo(0.6);
@@ -153,7 +154,7 @@ describe('claims', () => {
     expect(smaller(results.slice(0, 1), alignmentOf)).toMatchObject({ units: 0 });
   });
 
-  it('measure spread, mirror images and steps within each subject', () => {
+  it('measure spread, swapped factors and steps within each subject', () => {
     const rates = subjects.flatMap((subject) =>
       [1e-3, 5e-3].flatMap((lr, i) => [
         result({ subject, lr }, 0.5 + 0.1 * i),
@@ -175,30 +176,31 @@ describe('claims', () => {
     expect(enough(steps).estimate).toBeCloseTo(-0.1, 9);
   });
 
-  it('are told true, false or undecided, whichever they are', () => {
-    const make = (gain: number) =>
-      testClaims({
-        rates: subjects.flatMap((subject) =>
-          [1e-3, 5e-3, 2e-2].flatMap((lr, i) => [
-            result({ subject, lr }, 0.5 + (lr === 2e-2 ? -0.5 : (0.1 - gain) * i)),
-            result({ subject, lr, method: 'lora' }, 0.5 + 0.1 * i),
-          ]),
-        ),
-        methods: subjects.flatMap((subject) => [
-          result({ subject, seed: 1 }, 0.5 + gain),
-          result({ subject, seed: 1, method: 'lora' }, 0.5),
+  const make = (gain: number) =>
+    testClaims({
+      rates: subjects.flatMap((subject) =>
+        [1e-3, 5e-3, 2e-2].flatMap((lr, i) => [
+          result({ subject, lr }, 0.5 + (lr === 2e-2 ? -0.5 : (0.1 - gain) * i)),
+          result({ subject, lr, method: 'lora' }, 0.5 + 0.1 * i),
         ]),
-        forms: subjects.flatMap((subject) => [
-          result({ subject, a1: 2, a2: 8 }, 0.5 + gain),
-          result({ subject, a1: 8, a2: 2 }, 0.5),
-          result({ subject, method: 'lora', rank: 1 }, 0.2),
-          result({ subject, method: 'lora', rank: 8 }, 0.5),
-        ]),
-        steps: subjects.flatMap((subject) => [
-          result({ subject, steps: 500 }, 0.5 + gain),
-          result({ subject, steps: 1000 }, 0.5),
-        ]),
-      });
+      ),
+      methods: subjects.flatMap((subject) => [
+        result({ subject, seed: 1 }, 0.5 + gain),
+        result({ subject, seed: 1, method: 'lora' }, 0.5),
+      ]),
+      forms: subjects.flatMap((subject) => [
+        result({ subject, a1: 2, a2: 8 }, 0.5 + gain),
+        result({ subject, a1: 8, a2: 2 }, 0.5),
+        result({ subject, method: 'lora', rank: 1 }, 0.2),
+        result({ subject, method: 'lora', rank: 8 }, 0.5),
+      ]),
+      steps: subjects.flatMap((subject) => [
+        result({ subject, steps: 500 }, 0.5 + gain),
+        result({ subject, steps: 1000 }, 0.5),
+      ]),
+    });
+
+  it('are judged true, false or undecided', () => {
     expect(make(0.05).map(({ verdict }) => verdict)).toEqual(['true', 'true', 'true', 'true']);
     const worse = make(-0.05);
     expect(worse.map(({ verdict }) => verdict)).toEqual(['false', 'false', 'false', 'false']);
@@ -206,7 +208,14 @@ describe('claims', () => {
     expect(worse[3]!.text).toContain('500 steps');
   });
 
-  it('take each method at its own best rate', () => {
+  it('are worded as in docs/evaluation-methods.md', async () => {
+    const page = await readFile('docs/evaluation-methods.md', 'utf8');
+    for (const { name, text, parts } of make(0))
+      for (const words of [`(${name}) ${text}`, ...parts.map(({ what }) => what)])
+        expect(page).toContain(`| ${words} `);
+  });
+
+  it("use each method's own best rate", () => {
     const results = (['krona', 'lora', 'full'] as const).flatMap((method, m) =>
       [1e-4, 1e-3, 1e-2].map((lr, i) => result({ method, lr }, i === m ? 0.9 : 0.1)),
     );

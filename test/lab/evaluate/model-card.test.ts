@@ -44,7 +44,7 @@ function report(style: number, pair: number): ModelReport {
   return { model: 'tiny', figures, copies: null, classifiers: { styles: { 'twemoji top-1': 0.55 } } };
 }
 
-it('takes the place of the lenient table and names the goals that are missed', () => {
+it('replaces the lenient table and names the missed goals', () => {
   const card = measuredCard(CARD, report(0.679, 0.6));
   expect(card).not.toContain('leniently |');
   expect(card).toContain('| single | style | 10 | 67.9% (57.9% to 77.9%) | 100.0% | 90.0% | ≥ 90.0% ✗ |');
@@ -56,7 +56,7 @@ it('takes the place of the lenient table and names the goals that are missed', (
   expect(card.match(/^## /gm)).toHaveLength(3);
 });
 
-it('says the same when it is written again, and forgets what an earlier report said', () => {
+it('gives the same text when written again, and replaces an earlier report', () => {
   const once = measuredCard(CARD, report(0.679, 0.1));
   expect(once).toContain('- pair, both shown: 10.0%, goal 50.0%');
   expect(measuredCard(once, report(0.679, 0.1))).toBe(once);
@@ -65,7 +65,7 @@ it('says the same when it is written again, and forgets what an earlier report s
   expect(better).not.toContain('misses');
 });
 
-it('is put at the end of a card that has no such sections', () => {
+it('is appended to a card without such sections', () => {
   const card = measuredCard('# other\n', report(0.5, 0.7));
   expect(card).toMatch(/^# other\n\n## Measured\n\n/);
   expect(card).toMatch(/\n\n## Limits\n\nIt misses [^\n]*:\n\n- single, style: 50\.0%, goal 90\.0%\n$/);
@@ -76,7 +76,7 @@ let root: string;
 beforeAll(async () => (root = await mkdtemp(join(tmpdir(), 'krona-card-'))));
 afterAll(() => rm(root, { recursive: true, force: true }));
 
-it('is refused before anything is drawn for a model without a card', async () => {
+it('is refused for a model without a card, before anything is drawn', async () => {
   const model = join(root, 'model');
   await cp(join(import.meta.dirname, '../../fixtures/sdxl-tiny/model'), model, { recursive: true });
   const none = { single: 1, pair: 0, corner: 0, count: 0, recolour: 0 };

@@ -28,7 +28,7 @@ const relationOf = ({ layout }: AskedPicture) => (layout.kind === 'pair' ? layou
 const rightOf = (pictures: (asked: AskedPicture, index: number) => Float32Array): number =>
   pairs.filter((asked, index) => shown(asked, pictures(asked, index))).length;
 
-it('finds both things of real pictures, side by side and above each other, either way round', () => {
+it('finds both subjects of real pictures, side by side and above each other, in either order', () => {
   expect(pairs).toHaveLength(40);
   expect(new Set(pairs.map(relationOf)).size).toBe(2);
   expect(rightOf((asked, index) => realPicture(art, asked, index))).toBeGreaterThan(36);
@@ -40,7 +40,7 @@ it('finds both things of real pictures, side by side and above each other, eithe
   expect(rightOf((asked, index) => realPicture(art, exchanged(asked), index))).toBeGreaterThan(36);
 });
 
-it('finds no pair where one thing stands twice, alone, or where others stand', () => {
+it('finds no pair in pictures of one subject once or twice, or of other subjects', () => {
   const twice = (asked: AskedPicture, index: number) =>
     realPicture(art, { ...asked, other: asked.concept }, index);
   expect(rightOf(twice)).toBeLessThan(2);

@@ -15,7 +15,7 @@ import { components } from '../../../lab/evaluate/judges.ts';
 import { scaleOf, similarity } from '../../../lab/evaluate/features.ts';
 
 describe('statistics', () => {
-  it('agree with values worked out by hand', () => {
+  it('agree with values computed by hand', () => {
     expect(mean([1, 2, 6])).toBe(3);
     // Deviations -2, -1, 3: (4 + 1 + 9) / 2 = 7.
     expect(deviation([1, 2, 6])).toBeCloseTo(Math.sqrt(7), 12);
@@ -29,7 +29,7 @@ describe('statistics', () => {
     ]);
   });
 
-  it('resample units: all alike leave no doubt, two values give the binomial range', () => {
+  it('resample units: equal ones give no spread, two values give the binomial range', () => {
     expect(bootstrap([0.4, 0.4, 0.4], mean)).toEqual({
       estimate: expect.closeTo(0.4, 12) as number,
       low: expect.closeTo(0.4, 12) as number,
@@ -46,7 +46,7 @@ describe('statistics', () => {
     expect(bootstrap([], mean).estimate).toBeNaN();
   });
 
-  it('give Student’s interval of a mean of few units', () => {
+  it('give Student’s interval for a mean of few units', () => {
     // Tables of Student's t, two-sided 95 %.
     for (const [freedom, known] of [
       [3, 3.1824],
@@ -65,7 +65,7 @@ describe('statistics', () => {
     expect(meanInterval([])).toMatchObject({ estimate: NaN, units: 0 });
   });
 
-  it('decide only where the whole interval lies on one side', () => {
+  it('decide only if the whole interval is on one side', () => {
     const at = (low: number, high: number, units = 12) => ({ estimate: (low + high) / 2, low, high, units });
     expect(verdictOf(at(0.01, 0.05))).toBe('true');
     expect(verdictOf(at(-0.01, 0.05))).toBe('undecided');
@@ -80,8 +80,8 @@ describe('statistics', () => {
   });
 });
 
-describe('what judges count with', () => {
-  it('separates things that touch at corners only, does not wrap around edges, passes over specks', () => {
+describe("the judges' measures", () => {
+  it("separate parts that touch only at corners, don't wrap around edges, and ignore specks", () => {
     const mask = Uint8Array.from([1, 1, 0, 0, 0, 0, 1, 1, 0, 0, 0, 1, 1, 0, 0, 1]);
     // Top pair; the one to its lower right joins 7 and 11 and 15; 12 alone on the left edge.
     expect(components(mask, 4, 1)).toBe(3);
@@ -89,7 +89,7 @@ describe('what judges count with', () => {
     expect(components(new Uint8Array(16), 4, 1)).toBe(0);
   });
 
-  it('compares features in deviations, so that one loud dimension does not decide', () => {
+  it("compare features in standard deviations, so that one large dimension doesn't decide", () => {
     const rows = [Float32Array.of(1000, 0), Float32Array.of(1002, 2), Float32Array.of(998, 1)];
     const scale = scaleOf(rows);
     expect(scale.means).toEqual([1000, 1]);

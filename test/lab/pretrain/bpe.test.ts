@@ -43,7 +43,7 @@ describe('the vocabulary', () => {
     expect(() => trainVocabulary(new Map(), 100)).toThrow(/at least 514/);
   });
 
-  it('has the size asked for and one token for each word of the captions', () => {
+  it('has the requested size and one token for each word of the captions', () => {
     expect(Object.keys(vocabulary.vocab)).toHaveLength(data.tokenizer.vocabularySize);
     const words = [
       ...data.concepts.flatMap(({ word, also = [] }) => [word, ...also]),

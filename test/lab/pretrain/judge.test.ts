@@ -34,7 +34,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe('held-out prompts', () => {
-  it('are never-trained pairs over at least 96 concepts, both styles in turn, the same on every call', () => {
+  it('are untrained pairs over at least 96 concepts, in alternating styles, the same on every call', () => {
     const prompts = heldOutPrompts(data, 128);
     expect(prompts).toHaveLength(128);
     expect(prompts).toEqual(heldOutPrompts(data, 300).slice(0, 128));
@@ -54,7 +54,7 @@ describe('held-out prompts', () => {
 });
 
 describe('the judge', () => {
-  it('knows nearly every training picture, and tells it from a copy of another', () => {
+  it('recognises nearly every training picture, and distinguishes it from a copy of another', () => {
     const examples = Array.from({ length: 100 }, (_, index) => sampleExample(art, 99, index));
     const asked = examples.map((example) => ({ prompt: example.caption, ...example }));
     const report = judge.report(
@@ -67,7 +67,7 @@ describe('the judge', () => {
     expect(report.copyDistance).toBeLessThan(5);
   });
 
-  it('tells the style among the drawings of what was asked, though another thing be nearer', () => {
+  it('finds the style among the drawings of the requested concept, even if another concept is nearer', () => {
     const examples = Array.from({ length: 60 }, (_, index) => sampleExample(art, 98, index));
     const right = examples.filter((example) => {
       // A third of it is another picture: the nearest drawing of all is often something else.
@@ -138,7 +138,7 @@ describe('sheets and texts of a model', () => {
     expect(first).toEqual(expected);
   });
 
-  it('draw loss curves, of one point or none too', async () => {
+  it('draw loss curves, even of one point or none', async () => {
     for (const points of [
       [],
       [[5, 0.5]],

@@ -25,7 +25,7 @@ async function read(path: string, value: unknown): Promise<unknown> {
 }
 
 describe('the pretraining configuration', () => {
-  it('of the shipped model is taken, and so are words in other scripts', async () => {
+  it('of the shipped model is valid, and so are words in other scripts', async () => {
     await expect(read('training.seed', 2)).resolves.toMatchObject({ training: { seed: 2 } });
     await expect(read('data.concepts.0.word', 'кот')).resolves.toBeDefined();
     await expect(read('data.concepts.0.also', ['ネコ', "cat o'nine"])).resolves.toBeDefined();
@@ -74,7 +74,7 @@ describe('the pretraining configuration', () => {
     });
   });
 
-  it('that is no JSON, or no object, is refused', async () => {
+  it("that isn't JSON, or isn't an object, is refused", async () => {
     for (const text of ['{', '[]', '3', 'null']) {
       const file = join(folder, 'other.json');
       await writeFile(file, text);

@@ -113,7 +113,7 @@ afterAll(async () => {
   await rm(root, { recursive: true, force: true });
 });
 
-it('leaves a model with card, history, licences and a page that shows every stage', async () => {
+it('produces a model with card, history and licences, and a page that shows every stage', async () => {
   expect(Object.keys(await weightsOf('whole-model'))).toHaveLength(4);
   const [stages, ...others] = (await runsOf('whole-model')).map((each) => each.stages!);
   expect(others).toEqual([]);
@@ -144,7 +144,7 @@ it('leaves a model with card, history, licences and a page that shows every stag
   expect(page).toContain('<img src="sheet-000008.png"');
 });
 
-it('is stopped and fails anywhere without loss, and comes to the same weights', async () => {
+it('gives the same weights after stops and failures anywhere', async () => {
   await expect(run('broken', 'broken-model', stopAt('autoencoder', 3))).rejects.toThrow('enough');
   await expect(run('broken', 'broken-model', stopAt('diffusion', 3))).rejects.toThrow('enough');
   expect(await readdir(root)).not.toContain('broken-model');
@@ -173,7 +173,7 @@ it('is stopped and fails anywhere without loss, and comes to the same weights', 
   expect((await readdir(root)).filter((name) => name.startsWith('.'))).toEqual([]);
 });
 
-it('begins on an earlier model, whose runs its history begins with, and is prolonged', async () => {
+it('starts from an earlier model, continues its history, and can be extended', async () => {
   const from = at('whole-model');
   await run('next', 'next-model', { from });
   // The same seed and configuration: only what it began with is another.
@@ -194,7 +194,7 @@ it('begins on an earlier model, whose runs its history begins with, and is prolo
   expect(await readFile(at('last-model', 'README.md'), 'utf8')).toContain('- run 1, not recorded');
 });
 
-it('takes an autoencoder that is trained already, of the same sizes only', async () => {
+it('takes a trained autoencoder, only of the same sizes', async () => {
   const autoencoder = at('whole-model', 'vae');
   await run('given', 'given-model', { autoencoder });
   const vae = 'vae/diffusion_pytorch_model.safetensors';
@@ -213,7 +213,7 @@ it('takes an autoencoder that is trained already, of the same sizes only', async
   });
 });
 
-it('goes on with nothing that belongs to something else', async () => {
+it('resumes nothing that belongs to another run', async () => {
   const mismatch = (message: RegExp) => ({
     code: 'PRETRAIN_MISMATCH',
     message: expect.stringMatching(message) as string,
@@ -241,7 +241,7 @@ it('goes on with nothing that belongs to something else', async () => {
   expect(await latents()).not.toBe(before);
 });
 
-it('writes over nothing but a model, and not over the one that it begins with', async () => {
+it('overwrites only a model, and not the one that it starts from', async () => {
   await expect(run('whole', '.')).rejects.toMatchObject({ code: 'PRETRAIN_OUT' });
   await expect(run('whole', 'plain.json')).rejects.toMatchObject({ code: 'PRETRAIN_OUT' });
   const from = at('whole-model');

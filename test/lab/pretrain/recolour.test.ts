@@ -31,13 +31,13 @@ function meanColour({ levels }: Sprite): number[] {
   return sums.slice(0, 3).map((sum) => (255 * sum) / sums[3]!);
 }
 
-it('finds the one strong hue of a drawing, or that it has none', () => {
+it('finds the dominant hue of a drawing, if it has one', () => {
   expect(Math.abs(dominantHue(flat('heart'))! - 351)).toBeLessThan(8);
   expect(Math.abs(dominantHue(flat('frog'))! - 90)).toBeLessThan(20);
   for (const grey of ['skull', 'panda', 'ghost']) expect(dominantHue(flat(grey)), grey).toBeNull();
 });
 
-it('turns that hue and keeps the outline', () => {
+it('changes that hue and keeps the outline', () => {
   const heart = flat('heart');
   const blue = recoloured(
     heart,

@@ -33,7 +33,7 @@ async function filesIn(folder: string): Promise<Record<string, string>> {
 
 const fill = (draft: string): Promise<void> => write(draft, { 'unet/weights': 'new', 'README.md': 'new' });
 
-it('exchanges a folder whole, and takes along what lies beside the model in it', async () => {
+it('replaces a folder in one step, and keeps the other files in it', async () => {
   await replaceFolder(model, fill);
   const whole = { 'unet/weights': 'new', 'README.md': 'new', 'note.txt': 'by hand' };
   expect(await filesIn(root)).toEqual(
@@ -44,7 +44,7 @@ it('exchanges a folder whole, and takes along what lies beside the model in it',
   expect(await filesIn(join(root, 'deep'))).toEqual({ 'new/unet/weights': 'new', 'new/README.md': 'new' });
 });
 
-it('leaves the former folder whole when it fails, and nothing beside it', async () => {
+it('leaves the old folder unchanged when it fails, and nothing else', async () => {
   const before = await filesIn(root);
   const failing = replaceFolder(model, async (draft) => {
     await fill(draft);
@@ -54,7 +54,7 @@ it('leaves the former folder whole when it fails, and nothing beside it', async 
   expect(await filesIn(root)).toEqual(before);
 });
 
-it('goes on where it was killed', async () => {
+it('resumes after a kill', async () => {
   // 1. while it was filled: what is half there is not taken for the model
   await write(join(root, '.model.unfinished'), { 'unet/rubbish': 'half' });
   await replaceFolder(model, fill);
@@ -70,7 +70,7 @@ it('goes on where it was killed', async () => {
   expect((await filesIn(root))['model/note.txt']).toBe('by hand');
 });
 
-it('says what to do where no folder can be made', async () => {
+it("says what to do when the folder can't be created", async () => {
   await write(root, { file: '' });
   await expect(replaceFolder(join(root, 'file', 'model'), fill)).rejects.toMatchObject({
     code: 'FILE_UNWRITABLE',

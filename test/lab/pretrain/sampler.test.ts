@@ -57,7 +57,7 @@ function readBackground(caption: string): number {
 }
 
 describe('training examples', () => {
-  it('name no held-out pair of concept and background in 100,000 captions, and show none either', () => {
+  it('neither name nor show a held-out pair of concept and background in 100,000 captions', () => {
     const conceptsIn = conceptReader();
     const seen = new Set<string>();
     let named = 0;
@@ -112,7 +112,7 @@ describe('training examples', () => {
     expect(Math.min(...Object.values(kinds))).toBeGreaterThan(1_000);
   });
 
-  it('name style and background in at least 70 % of the captions and leave 10 % empty', () => {
+  it('name style and background in at least 70% of the captions and leave 10% empty', () => {
     const total = 20_000;
     let full = 0;
     let empty = 0;
@@ -160,7 +160,7 @@ describe('training examples', () => {
     }
   });
 
-  it('come from a thread in order, the same as made here, and continue from any number', async () => {
+  it('come from a thread in order, the same as in this one, and continue from any number', async () => {
     const options = { kind: 'pictures', seed: 11, batchSize: 4, start: 40 } as const;
     const source = openBatches(data, sheet, options);
     try {
@@ -177,7 +177,7 @@ describe('training examples', () => {
 });
 
 describe('the configuration', () => {
-  it('has at least 96 concepts that every style draws, and background colours that can be told apart', () => {
+  it('has at least 96 concepts that every style draws, and distinct background colours', () => {
     expect(data.concepts.length).toBeGreaterThanOrEqual(96);
     expect(data.backgrounds).toHaveLength(16);
     for (const [index, a] of data.backgrounds.entries()) {
@@ -188,7 +188,7 @@ describe('the configuration', () => {
     }
   });
 
-  it('is spoken in plain English', () => {
+  it('uses plain English', () => {
     const find = (word: string) => data.concepts.find((concept) => concept.word === word)!;
     expect(nounPhrase(find('owl'))).toBe('an owl');
     expect(nounPhrase(find('unicorn'))).toBe('a unicorn');

@@ -38,7 +38,7 @@ const at = (bytes: Uint8Array, x: number, y: number) => [
 ];
 
 describe('sprites', () => {
-  it('are rendered from all four sets, fill their square to a thin margin, and record the versions', async () => {
+  it('are rendered from all four sets with a thin margin, and record the versions', async () => {
     const { sprites, versions } = await loadSprites(small, folder);
     expect(versions.map(({ set }) => set)).toEqual([...artSets]);
     for (const { version } of versions) expect(version).toMatch(/^\d+\.\d+\.\d+/);
@@ -61,7 +61,7 @@ describe('sprites', () => {
     }
   });
 
-  it('come from the cache the second time, and are rendered again when it is cut short', async () => {
+  it('come from the cache the second time, and are rendered again if it is truncated', async () => {
     const first = await loadSprites(small, folder);
     const raw = join(
       folder,
@@ -77,7 +77,7 @@ describe('sprites', () => {
     expect(Buffer.compare(Buffer.from(third.pixels), Buffer.from(first.pixels))).toBe(0);
   });
 
-  it('name the concept that a set does not draw', async () => {
+  it('name the concept that a set lacks', async () => {
     const concepts = [...small.concepts, { hex: '1F99', word: 'nothing' }];
     await expect(loadSprites({ ...small, concepts }, folder)).rejects.toMatchObject({
       code: 'PRETRAIN_ART_MISSING',
@@ -87,7 +87,7 @@ describe('sprites', () => {
 });
 
 describe('composites', () => {
-  it('mix edges without a dark or light seam, and leave no trace of the drawing off it', async () => {
+  it('blend edges without a dark or light seam, and leave no trace outside the drawing', async () => {
     const { sprites } = await loadSprites(small, folder);
     const heart = sprites[small.concepts.findIndex(({ word }) => word === 'heart')]![0]!;
     // A red heart on its own red: with colour mixed before cover, edges would be darker than both.
@@ -98,7 +98,7 @@ describe('composites', () => {
     expect(at(picture(heart, [10, 200, 30]), 1, 1)).toEqual([10, 200, 30]);
   });
 
-  it('are the same at any scale up to blur, mirror about the middle, and turn clockwise', async () => {
+  it('are the same at any scale up to blur, mirror about the centre, and rotate clockwise', async () => {
     const { sprites } = await loadSprites(small, folder);
     const thumb = sprites[small.concepts.findIndex(({ word }) => word === 'thumbs up')]![0]!;
     const plain = picture(thumb, [255, 255, 255]);

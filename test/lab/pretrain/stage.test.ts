@@ -32,7 +32,7 @@ const stage: Stage = {
   },
 };
 
-it('learns, and leaves a page that shows how', async () => {
+it('learns, and writes a page that shows its progress', async () => {
   const folder = join(root, 'undisturbed');
   const w = (await runStage(stage, { folder })).get('w')!;
   WANTED.forEach((wanted, i) => expect(Math.abs(w[i]! - wanted)).toBeLessThan(0.1));
@@ -41,7 +41,7 @@ it('learns, and leaves a page that shows how', async () => {
   expect(page.match(/<polyline points="([^"]+)"/)![1]!.split(' ')).toHaveLength(6);
 });
 
-it('is stopped at any step without loss, and goes on to the same numbers', async () => {
+it('can be stopped at any step, and gives the same numbers', async () => {
   const undisturbed = await runStage(stage, { folder: join(root, 'whole') });
   const folder = join(root, 'stopped');
   let seconds = 0;
@@ -68,7 +68,7 @@ it('is stopped at any step without loss, and goes on to the same numbers', async
   expect(await runStage(stage, { folder })).toEqual(undisturbed);
 });
 
-it('loses nothing when what follows a save fails, and leaves the last save to whoever asked for it', async () => {
+it('loses nothing when a step after a save fails, and leaves the last save to the caller', async () => {
   const folder = join(root, 'failing');
   const saved: number[] = [];
   const failing: Stage = {
@@ -84,7 +84,7 @@ it('loses nothing when what follows a save fails, and leaves the last save to wh
   expect(saved).toEqual(Array.from({ length: 59 }, (_, index) => index + 1));
 });
 
-it('does not guess the time of steps that were not timed', async () => {
+it("doesn't guess the time of untimed steps", async () => {
   const folder = join(root, 'untimed');
   const abort = new AbortController();
   const stopped = runStage(stage, { folder, signal: abort.signal, onProgress: () => abort.abort() });

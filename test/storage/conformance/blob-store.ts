@@ -25,7 +25,7 @@ export function runBlobStoreTests(open: () => Promise<BlobStore>): void {
     expect(await buffer(await blobs.stream(info.hash))).toEqual(bytes);
   });
 
-  it('keeps nothing, and one byte, like anything else', async () => {
+  it('keeps empty and one-byte contents like any other', async () => {
     for (const bytes of [Buffer.alloc(0), Buffer.from('x')]) {
       const { hash, size } = await blobs.put(bytes);
       expect(size).toBe(bytes.length);
@@ -33,7 +33,7 @@ export function runBlobStoreTests(open: () => Promise<BlobStore>): void {
     }
   });
 
-  it('takes a stream, and keeps the same bytes once however many bring them at the same moment', async () => {
+  it('stores the same bytes once when several streams bring them at the same time', async () => {
     const bytes = randomBytes(300_000);
     const pieces = Array.from({ length: 30 }, (_, i) => bytes.subarray(i * 10_000, (i + 1) * 10_000));
     const infos = await Promise.all([blobs.put(Readable.from(pieces)), blobs.put(bytes), blobs.put(bytes)]);
@@ -41,7 +41,7 @@ export function runBlobStoreTests(open: () => Promise<BlobStore>): void {
     expect(Buffer.from(await blobs.get(sha256(bytes))).equals(bytes)).toBe(true);
   });
 
-  it('lists what was put before a time, and removes it unless it was put again since', async () => {
+  it('lists blobs from before a time, and removes them unless they were stored again', async () => {
     const listed = async (time: Date) => {
       const hashes = new Set<string>();
       for await (const hash of blobs.putBefore(time)) hashes.add(hash);
@@ -66,7 +66,7 @@ export function runBlobStoreTests(open: () => Promise<BlobStore>): void {
     expect(await blobs.deleteOlder(left.hash, time)).toBe(false);
   });
 
-  it('keeps nothing of a stream that breaks', async () => {
+  it('keeps nothing of a broken stream', async () => {
     const start = randomBytes(50_000);
     const breaking = Readable.from(
       (async function* () {
@@ -79,7 +79,7 @@ export function runBlobStoreTests(open: () => Promise<BlobStore>): void {
     expect(await blobs.stat(sha256(start))).toBeNull();
   });
 
-  it('streams a range, both ends inclusive, so that a download can go on where it broke', async () => {
+  it('streams a range with inclusive ends, so that downloads can resume', async () => {
     const { hash } = await blobs.put(Buffer.from('0123456789'));
     const range = async (start: number, end: number) =>
       (await buffer(await blobs.stream(hash, { start, end }))).toString();
@@ -87,7 +87,7 @@ export function runBlobStoreTests(open: () => Promise<BlobStore>): void {
     expect(await range(4, 9)).toBe('456789');
   });
 
-  it('says so when a blob is not there, or a name is none', async () => {
+  it('reports a missing blob and an invalid name', async () => {
     const hash = sha256(Buffer.from('never stored'));
     expect(await blobs.stat(hash)).toBeNull();
     expect(await blobs.localPath(hash)).toBeNull();
@@ -99,7 +99,7 @@ export function runBlobStoreTests(open: () => Promise<BlobStore>): void {
     }
   });
 
-  it('deletes a blob, and takes it again', async () => {
+  it('deletes a blob, and can store it again', async () => {
     const bytes = randomBytes(1000);
     const { hash } = await blobs.put(bytes);
     await blobs.delete(hash);
@@ -108,7 +108,7 @@ export function runBlobStoreTests(open: () => Promise<BlobStore>): void {
     expect(await blobs.put(bytes)).toEqual({ hash, size: 1000 });
   });
 
-  it('names a file with the bytes, where it keeps them in files', async () => {
+  it('gives the path of a file with the bytes, if it keeps files', async () => {
     const bytes = randomBytes(1000);
     const path = await blobs.localPath((await blobs.put(bytes)).hash);
     if (path !== null) expect(await readFile(path)).toEqual(bytes);

@@ -53,7 +53,7 @@ export function runJobQueueTests(open: () => Promise<JobQueue>, url: () => strin
       signal.addEventListener('abort', () => resolve());
     });
 
-  it('runs jobs one after the other, in the order they came, each once', async () => {
+  it('runs jobs one after another, in order of arrival, each once', async () => {
     const ran: string[] = [];
     const ids = [await train(), await train(), await train()];
     await bot.enqueue('train', ids[1]!, { runId: ids[1]! });
@@ -79,7 +79,7 @@ export function runJobQueueTests(open: () => Promise<JobQueue>, url: () => strin
     expect(await bot.position('train', ids[0]!)).toBeNull();
   });
 
-  it('goes round by channel and member, at the position that it tells', async () => {
+  it('takes turns by channel and member, at the position that it reports', async () => {
     const add = async (channelId: string, memberId: string, count: number): Promise<string[]> => {
       const ids = Array.from({ length: count }, () => randomUUID());
       for (const runId of ids) await bot.enqueue('train', runId, { runId }, { channelId, memberId });
@@ -106,7 +106,7 @@ export function runJobQueueTests(open: () => Promise<JobQueue>, url: () => strin
       expect(Math.abs(ran.indexOf(id!) - place)).toBeLessThanOrEqual(1);
   });
 
-  it('adds a job again that has ended or is missing, and none that waits or runs', async () => {
+  it('adds a job again if it has ended or is missing, but not if it is queued or running', async () => {
     const runId = await train();
     const restore = () => bot.restore('train', runId, { runId }, null);
     expect([...(await bot.unfinished('train'))]).toEqual([runId]);
@@ -126,13 +126,13 @@ export function runJobQueueTests(open: () => Promise<JobQueue>, url: () => strin
     expect(runs).toBe(1);
   });
 
-  it('knows nothing of a job that was never added', async () => {
+  it('reports nothing for a job that was never added', async () => {
     expect(await bot.state('train', randomUUID())).toBe('unknown');
     expect(await bot.position('train', randomUUID())).toBeNull();
     expect(await bot.cancel('train', randomUUID())).toBe(false);
   });
 
-  it('starts a job that comes while its worker is idle', async () => {
+  it('starts a job that arrives while its worker is idle', async () => {
     const started: string[] = [];
     await working(
       async (job) => void started.push(job.id),
@@ -166,7 +166,7 @@ export function runJobQueueTests(open: () => Promise<JobQueue>, url: () => strin
     );
   });
 
-  it('stops a running job that is cancelled, however its handler then ends', async () => {
+  it('stops a cancelled running job, however its handler ends', async () => {
     const reasons: unknown[] = [];
     const throws = await train();
     const returns = await train();
@@ -188,7 +188,7 @@ export function runJobQueueTests(open: () => Promise<JobQueue>, url: () => strin
     );
   });
 
-  it('counts a waiting job that is cancelled out at once, and tells its handler when its turn comes', async () => {
+  it('stops counting a cancelled queued job at once, and tells its handler at its turn', async () => {
     const [first, second, third] = [await train(), await train(), await train()];
     expect(await bot.cancel('train', second)).toBe(true);
     expect(await bot.state('train', second)).toBe('cancelled');
@@ -211,7 +211,7 @@ export function runJobQueueTests(open: () => Promise<JobQueue>, url: () => strin
     );
   });
 
-  it('tries again after a fault that may pass, three times in all, and not after an error of ours', async () => {
+  it('retries temporary faults, three times in all, but not coded errors', async () => {
     const tries = new Map<string, [attempt: number, lastTry: boolean][]>();
     const [passing, lasting, refused] = [await train(), await train(), await train()];
     await working(
@@ -240,7 +240,7 @@ export function runJobQueueTests(open: () => Promise<JobQueue>, url: () => strin
     expect(tries.get(refused)).toEqual([[1, false]]);
   });
 
-  it('takes up an interrupted job where its worker was closed, before those that wait', async () => {
+  it('runs a job again before the queued ones after its worker was closed', async () => {
     const [first, second] = [await train(), await train()];
     const reasons: unknown[] = [];
     await working(
@@ -265,7 +265,7 @@ export function runJobQueueTests(open: () => Promise<JobQueue>, url: () => strin
     ]);
   });
 
-  it('gives the job of a killed worker to the next one, with a second attempt, before those that wait', async () => {
+  it("gives a killed worker's job to the next one, as a second attempt, before the queued ones", async () => {
     const [first, second, third] = [await train(), await train(), await train()];
     const child = runFork('endless-worker.ts', [url()]);
     try {
@@ -292,7 +292,7 @@ export function runJobQueueTests(open: () => Promise<JobQueue>, url: () => strin
     ]);
   });
 
-  it('keeps its jobs while neither bot nor worker is there', async () => {
+  it('keeps its jobs while neither bot nor worker runs', async () => {
     const id = randomUUID();
     const earlier = await open();
     await earlier.enqueue('train', id, { runId: id });

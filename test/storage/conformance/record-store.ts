@@ -85,7 +85,7 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     return id;
   };
 
-  it('knows a channel again, with its settings and its latest name', async () => {
+  it('recognises a channel, with its settings and its latest name', async () => {
     const externalId = randomUUID();
     const [first, same] = await Promise.all([
       bot.channel('web', externalId, 'general'),
@@ -112,7 +112,7 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect(await bot.members([])).toEqual([]);
   });
 
-  it('finds a subject by its name in any case, and refuses a second one of that name', async () => {
+  it('finds a subject by its name in any case, and refuses a second one with that name', async () => {
     const { channel, ann } = await newChannel();
     const subject = await newSubject(channel, ann, 'Möchi');
     expect(await bot.subjectByName(channel.id, 'MÖCHI')).toEqual(subject);
@@ -121,7 +121,7 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect(await bot.subjects(channel.id)).toEqual([subject]);
   });
 
-  it('lets only one of two members make a subject of a name at the same moment', async () => {
+  it('lets only one of two members create a subject with a name at the same time', async () => {
     const { channel, ann, bob } = await newChannel();
     const both = await Promise.allSettled([
       newSubject(channel, ann, 'Mochi', bot),
@@ -130,7 +130,7 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
   });
 
-  it('keeps a photo once per subject, whoever sends it, in order of arrival', async () => {
+  it('keeps a photo once per subject, from any sender, in order of arrival', async () => {
     const { channel, ann, bob } = await newChannel();
     const subject = await newSubject(channel, ann);
     const photo = (member: Member, blobHash: string) => ({
@@ -151,7 +151,7 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect((await bot.photos(subject.id)).length).toBe(1);
   });
 
-  it('keeps what a photo is said to show, and what a run was told of each', async () => {
+  it("keeps photos' captions, and those that a run used", async () => {
     const { channel, ann } = await newChannel();
     const subject = await newSubject(channel, ann);
     const file = { width: 64, height: 64, fileName: 'cat.png' };
@@ -174,7 +174,7 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect((await worker.run(told.id))!.photoPrompts).toEqual(photoPrompts);
   });
 
-  it('gives a run back as it was written, and a higher revision with every change', async () => {
+  it('returns a run as it was written, with a higher revision after every change', async () => {
     const { channel, ann } = await newChannel();
     const run = await newRun(await newSubject(channel, ann));
     expect(run).toMatchObject({
@@ -206,7 +206,7 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect(await bot.run(run.id)).toMatchObject({ state: 'failed', failure, progress: null, losses });
   });
 
-  it('says so when what should change is not there', async () => {
+  it('reports a missing record when it should change', async () => {
     const nobody = randomUUID();
     await expect(bot.updateRun(nobody, { state: 'done' })).rejects.toMatchObject({ code: 'RUN_NOT_FOUND' });
     await expect(bot.updateSet(nobody, { state: 'done' })).rejects.toMatchObject({ code: 'SET_NOT_FOUND' });
@@ -215,7 +215,7 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect(await bot.run(nobody)).toBeNull();
   });
 
-  it('lists runs newest first, and open work oldest first', async () => {
+  it('lists runs newest first, and open jobs oldest first', async () => {
     const { channel, ann } = await newChannel();
     const subject = await newSubject(channel, ann);
     const first = await newRun(subject);
@@ -230,7 +230,7 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect(open.sets.map(({ id }) => id)).toEqual([set.id]);
   });
 
-  it('keeps one adapter per run and step, so a resumed run may write its checkpoints again', async () => {
+  it('keeps one adapter per run and step, so a resumed run can write its checkpoints again', async () => {
     const { channel, ann } = await newChannel();
     const subject = await newSubject(channel, ann);
     const run = await newRun(subject);
@@ -242,7 +242,7 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect((await bot.run(run.id))!.revision).toBeGreaterThan(run.revision);
   });
 
-  it('takes a deleted adapter from whatever used it', async () => {
+  it('removes a deleted adapter from everything that used it', async () => {
     const { channel, ann } = await newChannel();
     const subject = await newSubject(channel, ann);
     const adapter = await newAdapter((await newRun(subject)).id, subject, 10);
@@ -253,7 +253,7 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect(await bot.adapter(adapter)).toBeNull();
   });
 
-  it('keeps one picture per place in a set, and tells the set and the run whose sample it is that something is new', async () => {
+  it('keeps one picture per place in a set, and raises the revision of its set and its run', async () => {
     const { channel, ann } = await newChannel();
     const subject = await newSubject(channel, ann);
     const run = await newRun(subject);
@@ -268,7 +268,7 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect(await bot.setsOfRun(run.id)).toEqual([await bot.set(set.id)]);
   });
 
-  it('remembers every vote as a fact, and which stand', async () => {
+  it('keeps every vote as a fact, and knows which count', async () => {
     const { channel, ann, bob } = await newChannel();
     const set = await newSet(channel, ann);
     const pictureId = await newPicture(set.id);
@@ -300,7 +300,7 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect((await bot.set(set.id))!.revision).toBeGreaterThan(set.revision);
   });
 
-  it('counts a reaction once when it is reported twice at the same moment', async () => {
+  it('counts a reaction once when it is reported twice at the same time', async () => {
     const { channel, ann } = await newChannel();
     const pictureId = await newPicture((await newSet(channel, ann)).id);
     const vote = { pictureId, memberId: ann.id, emoji: '👍', added: true };
@@ -308,7 +308,7 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect(added.filter(Boolean)).toHaveLength(1);
   });
 
-  it('keeps what the safety check found, and of pictures held back that and nothing else', async () => {
+  it("keeps the safety check's results, and only those for blocked pictures", async () => {
     const { channel, ann } = await newChannel();
     const set = await newSet(channel, ann);
     await newPicture(set.id);
@@ -337,7 +337,7 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect(await bot.heldPictures(set.id)).toEqual([]);
   });
 
-  it('deletes a set with its pictures and votes, and remembers its message until that has said so', async () => {
+  it('deletes a set with its pictures and votes, and keeps its message until that is updated', async () => {
     const { channel, ann } = await newChannel();
     const set = await newSet(channel, ann);
     const pictureId = await newPicture(set.id);
@@ -360,7 +360,7 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect((await bot.standingVotes(channel.id)).votes).toEqual([]);
   });
 
-  it('knows the files at a platform whose pictures, photos, adapters or runs are gone', async () => {
+  it('lists platform files whose pictures, photos, adapters or runs are gone', async () => {
     const { channel, ann } = await newChannel();
     const subject = await newSubject(channel, ann);
     const run = await newRun(subject);
@@ -410,7 +410,7 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect(await unwanted()).toEqual([]);
   });
 
-  it('shows an announcement again without the picture that had won, when that is deleted', async () => {
+  it('updates an announcement when its winning picture is deleted', async () => {
     const { channel, ann } = await newChannel();
     const subject = await newSubject(channel, ann);
     const run = await newRun(subject);
@@ -433,7 +433,7 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect((await bot.championChange(change.id))!.pictureId).toBeNull();
   });
 
-  it('shows a ranking again without what was deleted of it: a set, a subject, a member’s votes', async () => {
+  it('updates a ranking without deleted sets, subjects and votes', async () => {
     const { channel, ann, bob } = await newChannel();
     const subject = await newSubject(channel, ann);
     const run = await newRun(subject);
@@ -475,7 +475,7 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect(await bot.ranking(randomUUID())).toBeNull();
   });
 
-  it('takes a line away: who has it hears of that, who has not does not', async () => {
+  it('removes a line, and tells only readers who have it', async () => {
     const { channel } = await newChannel();
     const id = randomUUID();
     await bot.addLine({ id, channelId: channel.id, memberId: null, body: { title: 'hello' } });
@@ -488,7 +488,7 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect(await bot.lines(channel.id, now, 10)).toEqual([]);
   });
 
-  it('knows which messages are behind of what they show', async () => {
+  it('lists messages that are behind their record', async () => {
     const { channel, ann } = await newChannel();
     const set = await newSet(channel, ann);
     const post = await bot.addPost({
@@ -520,7 +520,7 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect((await bot.recentPosts('discord', 1000)).map(({ id }) => id)).toContain(post.id);
   });
 
-  it('posts a new champion once, and knows champions in their order', async () => {
+  it('posts a new champion once, and lists champions in order', async () => {
     const { channel, ann } = await newChannel();
     const subject = await newSubject(channel, ann);
     const run = await newRun(subject);
@@ -551,7 +551,7 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     });
   });
 
-  it('deletes a subject with everything of it and nothing else, and remembers the messages', async () => {
+  it('deletes a subject with everything in it and nothing else, and keeps the messages', async () => {
     const { channel, ann, bob } = await newChannel();
     const subject = await newSubject(channel, ann);
     const other = await newSubject(channel, ann, 'Rex');
@@ -588,7 +588,7 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect(ended.map(({ id, gone }) => [id, gone])).toEqual(posts.slice(0, 3).map((id) => [id, 'By Ann.']));
   });
 
-  it('knows the rules of a channel: the platform’s defaults until others are saved', async () => {
+  it("returns a channel's rules: the platform’s defaults until others are saved", async () => {
     const { channel } = await newChannel();
     expect(await bot.rules(channel.id)).toEqual(defaultRules('discord'));
     const rules = {
@@ -601,7 +601,7 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     await expect(bot.rules(randomUUID())).rejects.toMatchObject({ code: 'CHANNEL_NOT_FOUND' });
   });
 
-  it('gives a thread the rules of its channel, also those that are saved from it', async () => {
+  it('gives a thread the rules of its channel, also those that are saved in the thread', async () => {
     const serverId = randomUUID();
     const parent = { externalId: randomUUID(), name: 'pets' };
     const thread = await bot.channel('discord', randomUUID(), 'a thread', { parent, serverId });
@@ -616,7 +616,7 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect((await bot.rules(thread.id)).words).toEqual(['worse']);
   });
 
-  it('knows a thread as restricted as its channel, also when that changes', async () => {
+  it('treats a thread as restricted as its channel, also when that changes', async () => {
     const parent = { externalId: randomUUID(), name: 'art' };
     const thread = await bot.channel('discord', randomUUID(), 'a thread', { parent, ageRestricted: true });
     expect(thread.ageRestricted).toBe(true);
@@ -625,7 +625,7 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect((await bot.channelById(thread.id))!.ageRestricted).toBe(false);
   });
 
-  it('knows the rules of a server in all its channels, and none where there is no server', async () => {
+  it("applies a server's rules in all its channels, and none without a server", async () => {
     const serverId = randomUUID();
     const [one, two] = await Promise.all([
       bot.channel('discord', randomUUID(), 'one', { serverId }),
@@ -642,7 +642,7 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     await expect(bot.saveServerRules(web.id, rules)).rejects.toMatchObject({ code: 'CHANNEL_NOT_FOUND' });
   });
 
-  it('counts what was requested and what is open in a channel with its threads, and in a server', async () => {
+  it('counts requests and open jobs in a channel with its threads, and in a server', async () => {
     const serverId = randomUUID();
     const ann = await bot.member('discord', randomUUID(), 'Ann');
     const parent = { externalId: randomUUID(), name: 'pets' };
@@ -667,7 +667,7 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect((await worker.audit(pets.id, 10)).map((entry) => entry.channelId)).toEqual([pets.id, thread.id]);
   });
 
-  it('remembers whether a channel is for adults alone, as last heard', async () => {
+  it('remembers whether a channel is age-restricted, as last reported', async () => {
     const externalId = randomUUID();
     expect((await bot.channel('discord', externalId, 'art')).ageRestricted).toBe(false);
     expect((await bot.channel('discord', externalId, 'art', { ageRestricted: true })).ageRestricted).toBe(
@@ -679,7 +679,7 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     );
   });
 
-  it('logs what was done, newest first, and counts what was asked for unless it failed', async () => {
+  it('logs actions, newest first, and counts requests that did not fail', async () => {
     const { channel, ann, bob } = await newChannel();
     const before = new Date(Date.now() - 1000);
     const [failed, asked] = [await newSet(channel, ann), await newSet(channel, bob)];
@@ -713,7 +713,7 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect(await bot.memberByExternalId('slack', ann.externalId)).toBeNull();
   });
 
-  it('deletes photos and votes of one member, and tells all that is kept about him', async () => {
+  it("deletes a member's photos and votes, and exports all their data", async () => {
     const { channel, ann, bob } = await newChannel();
     const subject = await newSubject(channel, ann);
     const set = await newSet(channel, ann);
@@ -753,7 +753,7 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect((await bot.members([bob.id]))[0]!.erasedAt).toBeNull();
   });
 
-  it('knows which blobs are needed: of records, of lines, and of runs that have not ended', async () => {
+  it('lists the blobs that are needed: by records, lines, and open runs', async () => {
     const { channel, ann } = await newChannel();
     const subject = await newSubject(channel, ann);
     const named = () => createHash('sha256').update(randomUUID()).digest('hex');
@@ -787,7 +787,7 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect([photo, inRun, picture, inLine].map((hash) => then.has(hash))).toEqual([true, false, false, true]);
   });
 
-  it('keeps a conversation in order and gives what is new since last time', async () => {
+  it('keeps a conversation in order and returns what is new', async () => {
     const { channel, ann } = await newChannel();
     const line = async (body: unknown, memberId: string | null) => {
       const { added, ...stored } = await bot.addLine({
@@ -817,7 +817,7 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect(again).toEqual({ ...changed, added: false });
   });
 
-  it('gives the lines before a place in their order, whatever was changed or removed since', async () => {
+  it('returns the lines before a position in order, even after changes and removals', async () => {
     const { channel } = await newChannel();
     const say = async (body: string) =>
       bot.addLine({ id: randomUUID(), channelId: channel.id, memberId: null, body });
@@ -832,7 +832,7 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect(await bodies(one.place, 9)).toEqual([]);
   });
 
-  it('removes a line only for its own channel and member', async () => {
+  it('removes a line only for its channel and member', async () => {
     const { channel, ann } = await newChannel();
     const { channel: other } = await newChannel();
     const line = { id: randomUUID(), channelId: channel.id, memberId: null, body: 'stays' };
@@ -854,7 +854,7 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect(await worker.lines(other.id, 0, 10)).toHaveLength(1);
   });
 
-  it('starts a channel with rules unless it has some, and finds who is blocked', async () => {
+  it('starts a channel with rules unless it has some, and finds blocked members', async () => {
     const { channel, ann } = await newChannel();
     const before = await bot.rules(channel.id);
     await bot.startRules(channel.id, { ...before, words: ['first'] });
@@ -865,7 +865,7 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect(await bot.isBlocked(channel.platform, ann.id)).toBe(true);
   });
 
-  it('changes a line only for its own channel and member', async () => {
+  it('changes a line only for its channel and member', async () => {
     const { channel, ann } = await newChannel();
     const { channel: other, ann: ben } = await newChannel();
     const line = { id: randomUUID(), channelId: channel.id, memberId: ann.id, body: 'mine' };
@@ -878,7 +878,7 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect(await bot.lines(channel.id, 0, 10)).toMatchObject([{ body: 'mine' }]);
   });
 
-  it('never lets a reader miss a line that was written earlier and committed later', async () => {
+  it('lets no reader miss a line that was written earlier and committed later', async () => {
     const { channel } = await newChannel();
     const say = (on: Records) =>
       on.addLine({ id: randomUUID(), channelId: channel.id, memberId: null, body: 'hello' });
@@ -905,7 +905,7 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect([...seen].sort()).toEqual(written.sort());
   });
 
-  it('does all of a transaction or nothing', async () => {
+  it('commits all of a transaction or nothing', async () => {
     const { channel, ann } = await newChannel();
     const job = { id: randomUUID(), kind: 'train', payload: { runId: randomUUID() } } as const;
     const failing = bot.transaction(async (records) => {
@@ -994,7 +994,7 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect((await bot.channelById(channel.id))!.settings.steps).toBe(DEFAULT_SETTINGS.steps + 12);
   });
 
-  it('gives every client its own answers, however many ask at once and however long the texts', async () => {
+  it('gives every client its own answers, with many at once and long texts', async () => {
     const { channel } = await newChannel();
     // Long texts arrive in several pieces, and others wait behind the transactions.
     const talk = async (store: RecordStore, index: number) => {
@@ -1010,14 +1010,14 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect(await bot.lines(channel.id, 0, 100)).toHaveLength(30);
   });
 
-  it('refuses text that cannot be stored, and keeps the rest of it as it is', async () => {
+  it("refuses text that can't be stored, and keeps any other text unchanged", async () => {
     const { channel, ann } = await newChannel();
     await expect(newSubject(channel, ann, 'nul\0')).rejects.toMatchObject({ code: 'TEXT_INVALID' });
     const name = `'; DROP TABLE krona.run; -- \\ " $1 %`;
     expect((await newSubject(channel, ann, name)).name).toBe(name);
   });
 
-  it('remembers what the model is', async () => {
+  it('remembers the model', async () => {
     const card = {
       name: 'krona-emoji',
       architecture: 'sdxl',
@@ -1030,7 +1030,7 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect(await bot.modelCard()).toEqual(card);
   });
 
-  it('lets the settings of a channel follow the model until somebody changes them', async () => {
+  it("keeps a channel's settings at the model's defaults until somebody changes them", async () => {
     const card = { name: 'm', architecture: 'sdxl', sizeMultiple: 8, projections: [] };
     await worker.saveModelCard({ ...card, nativeSize: 128 });
     const [here, there] = [randomUUID(), randomUUID()];
