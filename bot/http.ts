@@ -142,7 +142,7 @@ function ownRequestsOnly({ host, publicUrl, webAccess }: Config): MiddlewareHand
     if (webAccess.local && FORWARDED.some((name) => context.req.header(name) !== undefined))
       throw new KronaError(
         'PROXY_UNKNOWN',
-        'This request came through a proxy, but Krona is set up for this machine alone. Set KRONA_URL to the address that members open.',
+        'This request came through a proxy, but Krona is set up only for this machine. Set KRONA_URL to the address that members open.',
       );
     const hostIsFree = proxied || webAccess.keyNeeded || isIP(host.replace(/^\[|\]$/g, '')) !== 0;
     if (!hostIsFree && !named.has(host))

@@ -77,7 +77,7 @@ export function notTaken(cause: unknown): unknown {
   if (isDiscord(cause, 'unknownInteraction'))
     return new KronaError(
       'DISCORD_TOO_LATE',
-      'Discord expects an answer within 3 s, and Krona took longer; the command was not carried out.',
+      'Discord expects an answer within 3 s, and Krona took longer; the command did not run.',
       { cause },
     );
   if (isDiscord(cause, 'alreadyAcknowledged'))
@@ -119,7 +119,7 @@ export function translated(
   if (isDiscord(error, 'tooManyEditsOfOldMessage'))
     return new KronaError(
       'MESSAGE_STALE',
-      'Discord takes no more edits of this message, as it is older than an hour. A new one replaces it.',
+      'Discord no longer allows edits of this message, as it is older than an hour. A new one replaces it.',
       { cause: error },
     );
   if (error instanceof DiscordAPIError && error.status === 401) return tokenInvalid(error);

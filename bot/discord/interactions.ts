@@ -144,7 +144,7 @@ export class Interactions {
     if (files === undefined)
       throw new KronaError(
         'ATTACHMENT_GONE',
-        `Krona was restarted in the meantime. Choose “${ADD_PHOTOS}” in the message’s menu again.`,
+        `Krona has restarted. Choose “${ADD_PHOTOS}” in the message’s menu again.`,
       );
     this.#waiting.delete(messageId);
     return files;

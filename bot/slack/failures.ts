@@ -133,6 +133,6 @@ export function messageError(error: unknown): unknown {
   if (GONE.includes(reason))
     return new KronaError('MESSAGE_GONE', 'This message was deleted on Slack.', { cause: error });
   if (['cant_update_message', 'edit_window_closed'].includes(reason))
-    return new KronaError('MESSAGE_STALE', 'Slack takes no more edits of this message.', { cause: error });
+    return new KronaError('MESSAGE_STALE', 'Slack no longer allows edits of this message.', { cause: error });
   return error;
 }

@@ -115,7 +115,7 @@ export class Uploads {
       if (upload?.memberId === memberId) return upload;
       throw new KronaError(
         'UPLOAD_GONE',
-        'Krona was restarted in the meantime and lost the photos. Send the message again.',
+        'Krona has restarted and lost the photos. Send the message again.',
       );
     });
   }
@@ -131,7 +131,7 @@ export class Uploads {
 const full = (): KronaError =>
   new KronaError(
     'UPLOADS_FULL',
-    'Too many photos wait for their messages. Send the message of the ones before, then try again.',
+    'Too many photos wait for their messages. Send the message with the earlier photos, then try again.',
   );
 
 const diskFull = (cause: unknown): KronaError =>

@@ -205,8 +205,7 @@ function feedsOf({ inputs, mean = 0 }: Probe): Feeds {
   );
 }
 
-const percent = (error: number): string =>
-  Number.isNaN(error) ? 'NaN' : `${(100 * error).toPrecision(2)}%`;
+const percent = (error: number): string => (Number.isNaN(error) ? 'NaN' : `${(100 * error).toPrecision(2)}%`);
 
 /** The runtime's messages start with a source location and name files of this machine. */
 const reasonOf = (error: unknown): string =>

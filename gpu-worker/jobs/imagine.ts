@@ -57,7 +57,7 @@ async function requireAdapters(set: PictureSet, records: Records): Promise<Adapt
   if (set.subjectId !== null && adapters.length < 1 + set.alsoAdapterIds.length)
     throw new KronaError(
       'ADAPTER_GONE',
-      'An adapter for these pictures was deleted in the meantime. Ask again to draw them with another one.',
+      'An adapter for these pictures was deleted. Ask again to draw them with another one.',
     );
   return adapters;
 }
@@ -67,7 +67,7 @@ async function originalOf(set: PictureSet, records: Records): Promise<Picture | 
   if (set.kind !== 'upscale') return null;
   const picture = set.upscaleOf === null ? null : await records.picture(set.upscaleOf);
   if (picture !== null) return picture;
-  throw new KronaError('PICTURE_GONE', 'The picture to upscale was deleted in the meantime.');
+  throw new KronaError('PICTURE_GONE', 'The picture to upscale was deleted.');
 }
 
 /** Seeds of a picture and of the pictures that it varies, the original first. */

@@ -52,7 +52,7 @@ export async function checkStart({ out, steps, resume, restart, trace }: TrainOp
   if (trace !== null)
     throw new KronaError(
       'RESUME_MISMATCH',
-      'A trace must hold the whole run; leave out --resume or --trace.',
+      'A trace must hold the whole run; omit --resume or --trace.',
     );
 }
 

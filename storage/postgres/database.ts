@@ -169,7 +169,7 @@ const ERRORS: readonly { readonly codes: RegExp; toError(cause: Error): KronaErr
   {
     codes: /^23503$/,
     toError: (cause) =>
-      new KronaError('RECORD_GONE', 'A record that this one refers to was deleted in the meantime.', {
+      new KronaError('RECORD_GONE', 'A record that this one refers to was deleted.', {
         cause,
       }),
   },

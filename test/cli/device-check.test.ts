@@ -18,7 +18,7 @@ describe('krona device check', () => {
   it('tells what a device in software gets wrong, and leaves out what would take hours', async () => {
     const words = ['device', 'check', '--device', 'webgpu', '--size', 'sdxl'];
     const { code, stdout, stderr } = await kronaProcess(words, undefined, swiftShaderEnvironment());
-    expect(stderr).toMatch(/Computing on webgpu: .*attention operator is not used \(off by \d+ %\)/);
+    expect(stderr).toMatch(/Computing on webgpu: .*attention operator is not used \(off by \d+%\)/);
     expect(stdout).toMatch(/right: gradient in float32, off by/);
     expect(stdout.match(/SDXL, 1024², .*: not run: it would take about \d+ s/g)).toHaveLength(3);
     expect(code).toBe(0);

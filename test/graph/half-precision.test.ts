@@ -1,4 +1,4 @@
-/** Programs in 16 bits give what those in 32 give, within 2 %: every part of every architecture, and training's gradients. */
+/** Programs in 16 bits give what those in 32 give, within 2%: every part of every architecture, and training's gradients. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { hasHalf } from '../helpers/on-device.ts';
 import { compile, type Program, type Results } from '../../gpu-worker/graph/compile.ts';
