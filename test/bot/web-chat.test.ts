@@ -455,7 +455,13 @@ describe('a long conversation', () => {
     const button = mia.getByRole('button', { name: 'Show earlier messages' });
     const frame = mia.getByRole('region', { name: 'Conversation' });
     for (let first = most - LINES_OF_PAGE + 1; first > 1; first = Math.max(1, first - EARLIER_LINES)) {
-      await frame.evaluate((element) => element.scrollTo({ top: 0 }));
+      // The page has noticed that the reader left its end, where it would go again with whatever arrives.
+      await expect
+        .poll(async () => {
+          await frame.evaluate((element) => element.scrollTo({ top: 0 }));
+          return mia.getByRole('button', { name: 'Go to the newest message' }).isVisible();
+        })
+        .toBe(true);
       const read = mia.getByText(`line ${first}.`, { exact: true });
       const top = () => read.evaluate((element) => Math.round(element.getBoundingClientRect().top));
       await expect.poll(() => frame.evaluate((element) => element.scrollTop)).toBe(0);
