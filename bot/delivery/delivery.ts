@@ -192,7 +192,11 @@ export class Delivery {
     }
     this.#showing.triedBefore.add(post.id);
     // The gateway tells of a dead token, once: it is the same for every message.
-    if (!isTokenInvalid(error)) this.#notShown(error, post.id, pause);
+    if (isTokenInvalid(error)) return;
+    // What is forbidden is forbidden in this channel alone: told when it begins.
+    if (!isForbidden(error)) this.#notShown(error, post.id, pause);
+    else if (duration === 0)
+      this.#log.warn({ error, post: post.id, again: pause }, 'could not show a message');
   }
 
   /**
