@@ -58,6 +58,7 @@ export function runJobQueueTests(open: () => Promise<JobQueue>, url: () => strin
     const ids = [await train(), await train(), await train()];
     await bot.enqueue('train', ids[1]!, { runId: ids[1]! });
     expect(await Promise.all(ids.map((id) => bot.position('train', id)))).toEqual([1, 2, 3]);
+    expect([...(await bot.positions('train'))]).toEqual(ids.map((id, place) => [id, place + 1]));
     let atOnce = 0;
     await working(
       async (job) => {
