@@ -47,7 +47,7 @@ async function exportData(invocation: Invocation, { records, blobs }: CommandCon
   );
   if (recent.length >= MOST_EXPORTS)
     throw new KronaError(
-      'QUOTA_EXCEEDED',
+      'EXPORT_QUOTA',
       `You exported your data ${recent.length} times in 24 hours. Use the last file, or export again tomorrow.`,
     );
   await note(records, invocation, 'privacy', EXPORTED);

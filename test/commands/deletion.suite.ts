@@ -63,7 +63,7 @@ export function deletionSuite(storage: () => Storage): void {
     expect(data.votes.map(({ emoji }) => emoji)).toEqual(['👍']);
     // Each is a file that no quota counts.
     for (let exported = 1; exported < 5; exported++) await channel.say('bob', '/krona privacy export');
-    expect(await channel.refusal('bob', '/krona privacy export')).toMatch(/^QUOTA_EXCEEDED: You exported/);
+    expect(await channel.refusal('bob', '/krona privacy export')).toMatch(/^EXPORT_QUOTA: You exported/);
     expect((await channel.say('ann', '/krona privacy export')).files).toHaveLength(1);
 
     const asked = await channel.say('bob', '/krona privacy delete');
