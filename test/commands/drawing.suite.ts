@@ -10,6 +10,11 @@ import { releaseWaiting } from '../../storage/waiting-sets.ts';
 export function drawingSuite(storage: () => Storage): void {
   const room = (): Room => new Room(storage());
 
+  it("a prompt doesn't turn the direction of a card's text", async () => {
+    const card = await room().say('ann', '/krona imagine a \u202ered\u2066 fox\u2028by Bob');
+    expect(card.title).toBe('a red fox by Bob');
+  });
+
   it('the queue of a channel is read at once, however many wait', async () => {
     const channel = room();
     for (let nth = 0; nth < 4; nth++) await channel.say('ann', `/krona imagine cat ${nth}`);
