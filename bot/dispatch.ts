@@ -76,7 +76,7 @@ class Answering {
     this.#parts = parts;
   }
 
-  /** Does the work in the channel's lane and answers with its cards, or with what went wrong. Never rejects. */
+  /** Does the work in its turn and answers with its cards, or with what went wrong. Never rejects. */
   async answer(
     event: InvocationEvent | ActionEvent,
     what: object,
@@ -85,7 +85,7 @@ class Answering {
     const { platform, log } = this.#parts;
     this.#parts.heard?.(event.channel);
     try {
-      await this.#lanes.run(event.channel.externalId, async () => {
+      await this.#inTurn(event, async () => {
         const cards = await this.#cards(event, work).catch((error: unknown) => {
           log.error({ error, platform, ...what }, 'could not answer a member');
           return [errorCard(error)];
@@ -95,6 +95,19 @@ class Answering {
     } catch (error) {
       log.error({ error, platform, ...what }, 'could not reach a member with an answer');
     }
+  }
+
+  /**
+   * After all earlier events of the channel. Only the member's own later ones wait for photos, as reading them can take
+   * minutes.
+   */
+  #inTurn(event: InvocationEvent | ActionEvent, work: () => Promise<void>): Promise<void> {
+    const channel = event.channel.externalId;
+    const photos = `photos ${channel} ${event.member.externalId}`;
+    const inChannel = () => this.#lanes.run(channel, work);
+    if ('attachments' in event && event.attachments.length > 0)
+      return this.#lanes.run(photos, () => this.#lanes.run(channel, async () => {}).then(work));
+    return this.#lanes.isBusy(photos) ? this.#lanes.run(photos, inChannel) : inChannel();
   }
 
   /** What to answer: a card that follows a record is posted by the delivery, exactly once; all others are answers. */

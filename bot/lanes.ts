@@ -15,6 +15,11 @@ export class Lanes {
     return result;
   }
 
+  /** Whether work of this key is waiting or under way. */
+  isBusy(key: string): boolean {
+    return this.#ends.has(key);
+  }
+
   /** Resolves when all work so far is done. */
   async idle(): Promise<void> {
     await Promise.all(this.#ends.values());

@@ -54,8 +54,8 @@ export async function startBot(storage: Storage, config: Config, { log }: BotOpt
   const { secret, webAccess } = config;
   const web = new WebGateway({ context, secret, access: webAccess, uploads, log });
   const secure = config.publicUrl?.startsWith('https:') ?? false;
-  const identity = new Identity({ records: storage.records, secret, access: webAccess, secure });
   const pace = webAccess.local ? null : new Pace();
+  const identity = new Identity({ records: storage.records, secret, access: webAccess, secure, pace });
   mountWeb(app, { gateway: web, context, uploads, page, identity, pace, sockets });
   // Until the server listens, the port that it asked for.
   let address = config.publicUrl ?? `http://localhost:${config.port}`;

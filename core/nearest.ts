@@ -1,5 +1,5 @@
-import { at } from './at.ts';
 /** @file The known word that a mistyped one was probably meant to be. */
+import { at } from './at.ts';
 
 /** Edits (insert, delete, replace, swap of neighbours) between two words: optimal string alignment distance. */
 export function editDistance(a: string, b: string): number {
@@ -27,7 +27,10 @@ export function nearest(word: string, known: readonly string[]): string | null {
   const allowed = typed.length <= 5 ? 1 : typed.length <= 9 ? 2 : 3;
   let best: { name: string; distance: number } | null = null;
   for (const name of known) {
-    const distance = editDistance(typed, name.toLowerCase());
+    const candidate = name.toLowerCase();
+    // Each letter more or less, of at most two units, is an edit; a page of text is compared with nothing.
+    if (Math.abs(candidate.length - typed.length) > 2 * allowed) continue;
+    const distance = editDistance(typed, candidate);
     if (distance <= allowed && distance < (best?.distance ?? Infinity)) best = { name, distance };
   }
   return best?.name ?? null;

@@ -187,7 +187,8 @@ export interface Records {
   deleteSet(id: string, how: string): Promise<void>;
   /** Adds a fact unless it changes nothing (the reaction stands already, or is removed already). True when added. */
   addVote(vote: Omit<VoteFact, 'id' | 'at'>): Promise<boolean>;
-  voteFacts(setId: string): Promise<VoteFact[]>;
+  /** The votes on some sets, oldest first. */
+  voteFacts(...setIds: readonly string[]): Promise<(VoteFact & { readonly setId: string })[]>;
   /** Standing votes of the channel, with its pictures and sets. */
   standingVotes(
     channelId: string,

@@ -117,6 +117,7 @@ function channelRoutes(parts: ApiParts) {
     })
     .get('/channels/:channel/lines', checked('query', EARLIER), async (context) => {
       const { member, channel } = await whoAndWhere(context, context.req.param('channel'), parts);
+      pace?.count(`reads ${member.id}`);
       const before = Number(context.req.valid('query').before);
       return context.json(await gateway.hub.linesBefore(member, channel, before, EARLIER_LINES));
     })

@@ -3,6 +3,7 @@
  * so a page never gets an older state after a newer one.
  */
 import type { Channel, Member } from '../../core/records.ts';
+import { RecentMap } from '../../core/recent.ts';
 import { oncePerState } from '../../core/retrying.ts';
 import { Lanes } from '../lanes.ts';
 import type { Log } from '../../core/log.ts';
@@ -18,6 +19,8 @@ import type { ConversationViews } from './views.ts';
 
 /** Caller-only cards kept for a member until dismissed; older ones go. */
 const MOST_WHISPERS = 20;
+/** Members for whom they are kept: in an open chat, strangers can be as many members as they like. */
+const MOST_WHISPERED_TO = 1_000;
 /** Lines that a returning page gets; when more have changed, it starts afresh. */
 const MOST_MISSED = 500;
 /** Lines written by another process are found this often, ms. */
@@ -56,7 +59,7 @@ export class Hub {
   readonly #lanes = new Lanes();
   readonly #rooms = new Map<string, Room>();
   readonly #places = new Map<Viewer, Room | null>();
-  readonly #whispers = new Map<string, WhisperView[]>();
+  readonly #whispers = new RecentMap<string, WhisperView[]>(MOST_WHISPERED_TO);
   readonly #timers: NodeJS.Timeout[] = [];
   #outage: string | null = null;
   /** Rooms of which somebody came or went since the last time. */

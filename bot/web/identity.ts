@@ -4,14 +4,17 @@
  * start.
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 import type { Context } from 'hono';
 import { getCookie, setCookie } from 'hono/cookie';
 import { KronaError } from '../../core/errors.ts';
 import type { Member } from '../../core/records.ts';
 import type { WebAccess } from '../../core/web-access.ts';
 import type { RecordStore } from '../../storage/records.ts';
+import { addressOf } from '../client-address.ts';
 import { Lanes } from '../lanes.ts';
 import { checkName, looksLike } from './names.ts';
+import type { Pace } from './pace.ts';
 import { Passes } from './passes.ts';
 
 const COOKIE = 'krona-member';
@@ -26,6 +29,8 @@ export interface IdentityParts {
   readonly access: WebAccess;
   /** Members reach the chat over HTTPS: the browser sends the cookies over nothing else. */
   readonly secure: boolean;
+  /** null where only people on this machine use the chat. */
+  readonly pace: Pace | null;
 }
 
 export class Identity {
@@ -60,11 +65,12 @@ export class Identity {
   /**
    * Gives the browser a name; its first one makes it a member.
    *
-   * @throws KronaError ACCESS_NEEDED, NAME_INVALID, NAME_TAKEN
+   * @throws KronaError ACCESS_NEEDED, NAME_INVALID, NAME_TAKEN, TOO_FAST
    */
   async setName(context: Context, input: string): Promise<Member> {
     this.#admit(context);
     const name = checkName(input);
+    await this.#countNaming(context);
     const token = this.#token(context) ?? this.#newToken();
     const id = externalId(token);
     const { records, access } = this.#parts;
@@ -108,6 +114,14 @@ export class Identity {
   invite(context: Context): string {
     this.requireModerator(context, 'invite');
     return `?${new URLSearchParams({ invitation: this.#passes.invitation() }).toString()}`;
+  }
+
+  /** Each name is compared with those of all members, and each new member is stored. @throws KronaError TOO_FAST */
+  async #countNaming(context: Context): Promise<void> {
+    const { access, pace } = this.#parts;
+    const { incoming } = context.env as { readonly incoming: IncomingMessage };
+    const who = (await this.known(context))?.id ?? addressOf(incoming, access.trustedProxies);
+    pace?.count(`names ${who}`);
   }
 
   isModerator(context: Context): boolean {

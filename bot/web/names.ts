@@ -1,6 +1,7 @@
 /** @file Names of members: how they can be shown, and which look like each other. */
 import unhomoglyph from 'unhomoglyph';
 import { KronaError } from '../../core/errors.ts';
+import { RecentMap } from '../../core/recent.ts';
 import { MAX_NAME } from './protocol.ts';
 
 /** What nobody sees: default-ignorable characters but the selector for colour, and the empty Braille pattern. */
@@ -38,7 +39,16 @@ export function looksLike(one: string, other: string): boolean {
  * name has one for each case that it can be written in. Signs around the letters, and marks that belong to no letter of
  * their own, tell nobody apart.
  */
-function skeletonsOf(name: string): Set<string> {
+function skeletonsOf(name: string): ReadonlySet<string> {
+  const known = remembered.get(name) ?? madeSkeletons(name);
+  remembered.set(name, known);
+  return known;
+}
+
+/** Names whose skeletons are remembered: a new name is compared with those of all members. */
+const remembered = new RecentMap<string, ReadonlySet<string>>(20_000);
+
+function madeSkeletons(name: string): ReadonlySet<string> {
   const plain = plainLetters(name.normalize('NFC').replace(LOOSE_MARK, ''))
     .normalize('NFKD')
     .replace(/[\s\p{Z}\p{Default_Ignorable_Code_Point}\u2800]/gu, '');

@@ -2,7 +2,7 @@
 import { KronaError } from '../../core/errors.ts';
 import { RecentMap } from '../../core/recent.ts';
 
-/** Messages, presses and reactions at once, and how many more each second. */
+/** Acts of one kind at once, and how many more each second. */
 const AT_ONCE = 30;
 const PER_SECOND = 0.5;
 /** Members that are remembered: of those who were not here for long, nothing is left to count. */
@@ -23,15 +23,15 @@ export class Pace {
     this.#now = now;
   }
 
-  /** Counts one act of a member. @throws KronaError TOO_FAST */
-  count(memberId: string): void {
+  /** Counts one act. @param who - a member, with the kind of act where that counts by itself @throws KronaError TOO_FAST */
+  count(who: string): void {
     const now = this.#now();
-    const { left, at } = this.#allowances.get(memberId) ?? { left: AT_ONCE, at: now };
+    const { left, at } = this.#allowances.get(who) ?? { left: AT_ONCE, at: now };
     const refilled = Math.min(AT_ONCE, left + (PER_SECOND * (now - at)) / 1_000);
     if (refilled < 1)
       throw new KronaError('TOO_FAST', 'You are sending too fast. Wait some seconds, then try again.', {
         retryable: true,
       });
-    this.#allowances.set(memberId, { left: refilled - 1, at: now });
+    this.#allowances.set(who, { left: refilled - 1, at: now });
   }
 }

@@ -1,8 +1,9 @@
 /** @file Records as the page shows them: lines with names, links and standing reactions. */
 import { foldEmoji } from '../../commands/votes/emoji.ts';
 import type { Card } from '../../commands/card.ts';
+import { groupBy } from '../../core/group.ts';
 import { signLink } from '../../storage/links.ts';
-import type { Channel, ChatLine, Member } from '../../core/records.ts';
+import type { Channel, ChatLine, Member, VoteFact } from '../../core/records.ts';
 import type { RecordStore } from '../../storage/records.ts';
 import { linkExpiry } from '../files.ts';
 import type { LineBody, LineView, MemberView, PictureVotes } from './protocol.ts';
@@ -16,6 +17,33 @@ const pictureName = (alt: string): string =>
       .replace(/^-|-$/g, '')
       .slice(0, 60) || 'picture'
   }.png`;
+
+type Members = ReadonlyMap<string, MemberView>;
+
+const bodyOf = ({ body }: ChatLine): LineBody => (body ?? { kind: 'gone' }) as LineBody;
+
+/** The set that a line is a vote on. */
+const votedSet = (body: LineBody): string | undefined =>
+  body.kind === 'card' ? body.card.votesOn : undefined;
+
+/** The reactions of which the last fact is no removal. */
+function standing(facts: readonly VoteFact[], members: Members): PictureVotes[] {
+  const chips = new Map<string, { pictureId: string; emoji: string; members: Map<string, MemberView> }>();
+  for (const { pictureId, memberId, emoji, added } of facts) {
+    const key = `${pictureId} ${foldEmoji(emoji)}`;
+    const chip = chips.get(key) ?? {
+      pictureId,
+      emoji: foldEmoji(emoji),
+      members: new Map<string, MemberView>(),
+    };
+    chips.set(key, chip);
+    if (added) chip.members.set(memberId, members.get(memberId) ?? { id: memberId, name: 'Somebody' });
+    else chip.members.delete(memberId);
+  }
+  return [...chips.values()]
+    .filter((chip) => chip.members.size > 0)
+    .map((chip) => ({ ...chip, members: [...chip.members.values()] }));
+}
 
 export class ConversationViews {
   readonly #records: RecordStore;
@@ -42,7 +70,8 @@ export class ConversationViews {
   async #shown(lines: readonly ChatLine[]): Promise<LineView[]> {
     const authors = lines.flatMap(({ memberId }) => (memberId === null ? [] : [memberId]));
     const members = await this.#members(authors);
-    return Promise.all(lines.map((line) => this.#line(line, members)));
+    const votes = await this.#votesOn(lines.flatMap((line) => votedSet(bodyOf(line)) ?? []));
+    return lines.map((line) => this.#line(line, members, votes));
   }
 
   /** The revision of the line that changed last, 0 for an empty channel. */
@@ -52,23 +81,15 @@ export class ConversationViews {
 
   /** The reactions standing on a set's pictures, in the order in which they were first given. */
   async votes(setId: string): Promise<PictureVotes[]> {
-    const facts = await this.#records.voteFacts(setId);
+    return (await this.#votesOn([setId])).get(setId) ?? [];
+  }
+
+  /** The reactions on sets, by set: read together, as a page of lines has many. */
+  async #votesOn(setIds: readonly string[]): Promise<ReadonlyMap<string, PictureVotes[]>> {
+    const facts = setIds.length === 0 ? [] : await this.#records.voteFacts(...setIds);
     const members = await this.#members(facts.map(({ memberId }) => memberId));
-    const chips = new Map<string, { pictureId: string; emoji: string; members: Map<string, MemberView> }>();
-    for (const { pictureId, memberId, emoji, added } of facts) {
-      const key = `${pictureId} ${foldEmoji(emoji)}`;
-      const chip = chips.get(key) ?? {
-        pictureId,
-        emoji: foldEmoji(emoji),
-        members: new Map<string, MemberView>(),
-      };
-      chips.set(key, chip);
-      if (added) chip.members.set(memberId, members.get(memberId) ?? { id: memberId, name: 'Somebody' });
-      else chip.members.delete(memberId);
-    }
-    return [...chips.values()]
-      .filter((chip) => chip.members.size > 0)
-      .map((chip) => ({ ...chip, members: [...chip.members.values()] }));
+    const ofSets = groupBy(facts, ({ setId }) => setId);
+    return new Map([...ofSets].map(([setId, its]) => [setId, standing(its, members)]));
   }
 
   /** Links of all blobs that a card names. */
@@ -84,9 +105,9 @@ export class ConversationViews {
     return signLink(this.#secret, { hash, fileName, expiresAt: linkExpiry() });
   }
 
-  async #line(line: ChatLine, members: ReadonlyMap<string, MemberView>): Promise<LineView> {
-    const body = (line.body ?? { kind: 'gone' }) as LineBody;
-    const setId = body.kind === 'card' ? body.card.votesOn : undefined;
+  #line(line: ChatLine, members: Members, votes: ReadonlyMap<string, PictureVotes[]>): LineView {
+    const body = bodyOf(line);
+    const setId = votedSet(body);
     return {
       id: line.id,
       revision: line.revision,
@@ -98,7 +119,7 @@ export class ConversationViews {
           : (members.get(line.memberId) ?? { id: line.memberId, name: 'Somebody' }),
       body,
       links: this.#linksOf(body),
-      ...(setId === undefined ? {} : { votes: await this.votes(setId) }),
+      ...(setId === undefined ? {} : { votes: votes.get(setId) ?? [] }),
       ...(body.kind === 'said' && body.state === 'open' && !this.#beingAnswered.has(line.id)
         ? { interrupted: true }
         : {}),

@@ -4,9 +4,12 @@ import type { Card } from '../card.ts';
 import { adapterSize, trainChoices } from '../../core/settings/adapter-size.ts';
 import { describeError, KronaError } from '../../core/errors.ts';
 
+/** Characters that turn the direction of what follows, in a card beyond the member's own text (UAX 9). */
+const TURNS = /[\u202a-\u202e\u2066-\u2069]/gu;
+
 /** Returns a member's text for a card: on one line, without a card's marks, cut to `most` characters. */
 export function plain(text: string, most = 200): string {
-  const line = text.replace(/\s+/gu, ' ').replaceAll('`', 'ˋ').replaceAll('**', '∗∗');
+  const line = text.replace(TURNS, '').replace(/\s+/gu, ' ').replaceAll('`', 'ˋ').replaceAll('**', '∗∗');
   const characters = [...new Intl.Segmenter().segment(line)].map(({ segment }) => segment);
   return characters.length > most ? `${characters.slice(0, most - 1).join('')}…` : line;
 }

@@ -33,8 +33,24 @@ async function show({ member }: Invocation, { records }: CommandContext): Promis
   };
 }
 
-async function exportData({ member }: Invocation, { records, blobs }: CommandContext): Promise<Card> {
+/** The log's words for an export. */
+const EXPORTED = 'exported their data';
+/** Exports of a member in a day: each is a file that no quota counts. */
+const MOST_EXPORTS = 5;
+const DAY = 24 * 3600_000;
+
+async function exportData(invocation: Invocation, { records, blobs }: CommandContext): Promise<Card> {
+  const { member } = invocation;
   const data = await records.memberData(member.id);
+  const recent = data.entries.filter(
+    ({ details, at }) => details === EXPORTED && at.getTime() > Date.now() - DAY,
+  );
+  if (recent.length >= MOST_EXPORTS)
+    throw new KronaError(
+      'EXPORT_QUOTA',
+      `You exported your data ${recent.length} times in 24 hours. Use the last file, or export again tomorrow.`,
+    );
+  await note(records, invocation, 'privacy', EXPORTED);
   const { id, platform, externalId, name } = member;
   const text = JSON.stringify({ member: { id, platform, externalId, name }, ...data }, null, 2);
   // No record refers to this file, so the daily sweep deletes it after a day.

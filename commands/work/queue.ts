@@ -26,11 +26,13 @@ function describe(work: Work, subjects: ReadonlyMap<string, string>): string {
     : `imagine ${plain(work.set.prompt, 60)}`;
 }
 
-async function stateOf(work: Work, context: CommandContext): Promise<string> {
+type Positions = Readonly<Record<Work['kind'], ReadonlyMap<string, number>>>;
+
+function stateOf(work: Work, positions: Positions): string {
   const { state, progress, id } = workRecord(work);
   if (work.kind === 'set' && work.set.awaitsRunId !== null) return 'queued behind the training';
   if (state === 'queued') {
-    const position = await context.jobs.position(work.kind === 'run' ? 'train' : 'imagine', id);
+    const position = positions[work.kind].get(id);
     return position ? `${ordinal(position)} in the queue` : 'queued';
   }
   if (!progress) return 'starting';
@@ -46,6 +48,8 @@ async function show({ channel, member }: Invocation, context: CommandContext): P
   const subjects = await subjectNames(context.records, channel);
   const ids = [...new Set(work.map((each) => workRecord(each).memberId))];
   const members = new Map((await context.records.members(ids)).map((member) => [member.id, member.name]));
+  const { jobs } = context;
+  const positions = { run: await jobs.positions('train'), set: await jobs.positions('imagine') };
   const rows: string[][] = [];
   for (const each of work) {
     const record = workRecord(each);
@@ -53,7 +57,7 @@ async function show({ channel, member }: Invocation, context: CommandContext): P
       shortId(record),
       describe(each, subjects),
       plain(members.get(record.memberId) ?? 'a former member', 40),
-      await stateOf(each, context),
+      stateOf(each, positions),
     ]);
   }
   return {

@@ -60,6 +60,7 @@ function translated(jobs: JobQueue, toError: QueueBackend['toError']): JobQueue 
     state: (...job) => told(jobs.state(...job)),
     // A card is shown all the same while the queue is away.
     position: (...job) => told(jobs.position(...job)).catch(unknownIfAway),
+    positions: async (kind) => (await told(jobs.positions(kind)).catch(unknownIfAway)) ?? new Map(),
     work: (...how) => told(jobs.work(...how)),
     check: () => told(jobs.check()),
     close: () => jobs.close(),
@@ -156,14 +157,20 @@ class BullQueue implements JobQueue {
   }
 
   async position(kind: JobKind, id: string): Promise<number | null> {
+    return (await this.positions(kind)).get(id) ?? null;
+  }
+
+  async positions(kind: JobKind): Promise<ReadonlyMap<string, number>> {
     const queue = this.#queues[kind];
-    const job = await queue.getJob(id);
-    if (!job || job.data.cancelled) return null;
-    if ((await stateOf(job)) === 'active') return 0;
+    const ids = async (...states: BullState[]): Promise<string[]> =>
+      (await queue.getJobs(states, 0, -1, true)).flatMap(({ id, data }) =>
+        data.cancelled ? [] : (id ?? []),
+      );
     // In the order in which they run; those that wait for another try come last.
-    const waiting = await queue.getJobs([...WAITING], 0, -1, true);
-    const place = waiting.filter((other) => !other.data.cancelled).findIndex((other) => other.id === id);
-    return place < 0 ? null : place + 1;
+    const waiting = (await ids(...WAITING)).map((id, index) => [id, index + 1] as const);
+    // Read last, as one that waited a moment ago may run now.
+    const running = (await ids('active')).map((id) => [id, 0] as const);
+    return new Map([...waiting, ...running]);
   }
 
   async work<K extends JobKind>(

@@ -60,6 +60,8 @@ export interface JobQueue {
    * queue is away.
    */
   position(kind: JobKind, id: string): Promise<number | null>;
+  /** The positions of all jobs that have one, by id, read at once. */
+  positions(kind: JobKind): Promise<ReadonlyMap<string, number>>;
   /**
    * Runs jobs of a kind, `concurrency` at once (default 1). A job whose worker crashed goes to another worker within
    * about 15 s, with a higher `attempt`, however often that happens. A KronaError that is not retryable fails the job

@@ -5,7 +5,8 @@ import { PICTURE, SET, touchSets } from './sets.ts';
 import { firstRow } from './rows.ts';
 import { sql } from './sql.ts';
 
-export const FACT = sql`id, picture_id AS "pictureId", member_id AS "memberId", emoji, added, at`;
+export const FACT = sql`
+  vote_fact.id, picture_id AS "pictureId", member_id AS "memberId", emoji, added, at`;
 
 const addVote: Operation<'addVote'> =
   (db) =>
@@ -25,12 +26,14 @@ const addVote: Operation<'addVote'> =
     return facts.length > 0;
   };
 
-const voteFacts: Operation<'voteFacts'> = (db) => (setId) =>
-  db.query<VoteFact>(sql`
-    SELECT ${FACT}
-    FROM krona.vote_fact
-    WHERE picture_id IN (SELECT id FROM krona.picture WHERE set_id = ${setId})
-    ORDER BY at, nth`);
+const voteFacts: Operation<'voteFacts'> =
+  (db) =>
+  (...setIds) =>
+    db.query<VoteFact & { readonly setId: string }>(sql`
+      SELECT ${FACT}, picture.set_id AS "setId"
+      FROM krona.vote_fact JOIN krona.picture ON picture.id = vote_fact.picture_id
+      WHERE picture.set_id = ANY (${setIds})
+      ORDER BY at, nth`);
 
 const standingVotes: Operation<'standingVotes'> = (db) => async (channelId) => {
   const sets = await db.query<PictureSet>(sql`

@@ -132,6 +132,25 @@ describe('the bot on a chat platform', () => {
     await bot.stop();
   });
 
+  it("reads one member's photos while others are answered, and the member's own commands wait", async () => {
+    const bot = await startOn(platform);
+    let send: (photo: Buffer) => void = () => {};
+    const photo = new Promise<Buffer>((resolve) => (send = resolve));
+    const attachments = [{ fileName: 'mochi.png', size: 1000, read: () => photo }];
+    const order: string[] = [];
+    const ask = (member: Party, command: string, more: object = {}) =>
+      bot.gateway.invoke(place, member, { command, ...more }).done.then(() => order.push(member.name));
+    const options = { subject: 'mochi', class: 'cat' };
+    const added = ask(ann, 'photos', { action: 'add', options, attachments });
+    const listed = ask(ann, 'photos', { action: 'list', options: { subject: 'mochi' } });
+    await ask(bob, 'help');
+    expect(order).toEqual(['Bob']);
+    send(await sprite('cat-face', '#fff'));
+    await Promise.all([added, listed]);
+    expect(order).toEqual(['Bob', 'Ann', 'Ann']);
+    expect(errors).toEqual([]);
+  });
+
   it('shows errors that a member can fix only to that member, and logs only the others', async () => {
     const bot = await startOn(platform);
     const slip = bot.gateway.invoke(place, ann, {

@@ -1,7 +1,7 @@
 /** Who is let into the web chat where others can reach it, and what nobody can do there. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { request } from 'node:http';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import sharp from 'sharp';
 import { WebSocket } from 'ws';
 import { type Bot, startBot } from '../../bot/main.ts';
@@ -9,6 +9,7 @@ import { readConfig } from '../../core/config.ts';
 import { LIMITS } from '../../core/rules.ts';
 import { until } from '../helpers/until.ts';
 import { openHouse, type TestHouse } from '../helpers/house.ts';
+import { newSet } from '../helpers/new-records.ts';
 import { sprite } from './world.ts';
 
 const PUBLIC = 'https://krona.example.org';
@@ -308,6 +309,36 @@ describe('limits of the whole chat', () => {
     expect(answers.filter(({ status }) => status === 202).length).toBeGreaterThanOrEqual(30);
     expect(answers.at(-1)).toMatchObject({ status: 429, code: 'TOO_FAST' });
     expect((await calm.ask('POST', `${GENERAL}/messages`, message('y'))).status).toBe(202);
+  });
+
+  it('a page of many votes is read at once', async () => {
+    const { records } = house.storage;
+    const [reader, { id: channelId }] = [
+      await guest('Reader'),
+      await records.channel('web', 'general', 'general'),
+    ];
+    const [author] = await records.membersOn('web');
+    for (let nth = 0; nth < 20; nth++) {
+      const set = await records.addSet(newSet({ channelId, memberId: author!.id, state: 'done' }));
+      const card = { tone: 'info', title: 'Drawn', votesOn: set.id };
+      await records.addLine({ id: randomUUID(), channelId, memberId: null, body: { kind: 'card', card } });
+    }
+    const asked = vi.spyOn(records, 'voteFacts');
+    const { body } = await reader.ask('GET', `${GENERAL}/lines?before=999999999`);
+    expect((body as { lines?: unknown[] }).lines?.length).toBeGreaterThanOrEqual(20);
+    expect(asked).toHaveBeenCalledTimes(1);
+    asked.mockRestore();
+  });
+
+  it('a member who reads or renames again and again is told to wait, and can still write', async () => {
+    const greedy = await guest('Greedy');
+    const asked = (times: number, ask: (nth: number) => Promise<Answer>) =>
+      Promise.all(Array.from({ length: times }, (_, nth) => ask(nth)));
+    const read = await asked(60, () => greedy.ask('GET', `${GENERAL}/lines?before=1`));
+    const named = await asked(60, (nth) => greedy.ask('POST', '/api/me', { name: `Greedy ${nth}` }));
+    for (const answers of [read, named])
+      expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200, 429]));
+    expect((await greedy.ask('POST', `${GENERAL}/messages`, message('x'))).status).toBe(202);
   });
 
   it('of a member who sends many large photos, others don’t wait for all', async () => {

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { quoteValue } from '../../commands/line/command-line.ts';
 import { COMMANDS, parseCommandLine } from '../../commands/index.ts';
 import { editDistance, nearest } from '../../core/nearest.ts';
@@ -197,6 +197,14 @@ describe('the nearest known word', () => {
     expect(nearest('Guidence', ['guidance', 'seed'])).toBe('guidance');
     expect(nearest('smapling_setps', ['sampling_steps'])).toBe('sampling_steps');
     expect(nearest('cat', ['lr', 'steps'])).toBeNull();
+  });
+
+  it('is not looked for a page of text, however many words are known', () => {
+    const known = Array.from({ length: 300 }, (_, nth) => `a-name-of-thirty-letters-${nth}`);
+    const read = vi.spyOn(String.prototype, Symbol.iterator);
+    expect(nearest('x'.repeat(8_000), known)).toBeNull();
+    expect(read).not.toHaveBeenCalled();
+    read.mockRestore();
   });
 
   it('is by a distance: symmetric, zero only for equal words, at most the longer word', () => {

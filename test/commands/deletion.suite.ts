@@ -61,6 +61,10 @@ export function deletionSuite(storage: () => Storage): void {
     expect(data.member.name).toBe('bob');
     expect(data.photos.map(({ fileName }) => fileName)).toEqual(['photo-2.png', 'photo-3.png']);
     expect(data.votes.map(({ emoji }) => emoji)).toEqual(['👍']);
+    // Each is a file that no quota counts.
+    for (let exported = 1; exported < 5; exported++) await channel.say('bob', '/krona privacy export');
+    expect(await channel.refusal('bob', '/krona privacy export')).toMatch(/^EXPORT_QUOTA: You exported/);
+    expect((await channel.say('ann', '/krona privacy export')).files).toHaveLength(1);
 
     const asked = await channel.say('bob', '/krona privacy delete');
     expect(asked.text![0]).toContain('2 photos and 1 reaction');

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import sharp from 'sharp';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { loadCard } from '../../commands/cards/load-card.ts';
 import { photo, Room } from './helpers.ts';
 import type { Storage } from '../../storage/open.ts';
@@ -9,6 +9,21 @@ import { releaseWaiting } from '../../storage/waiting-sets.ts';
 /** Prompts, sets and adapters, as members see them. */
 export function drawingSuite(storage: () => Storage): void {
   const room = (): Room => new Room(storage());
+
+  it("a prompt doesn't turn the direction of a card's text", async () => {
+    const card = await room().say('ann', '/krona imagine a \u202ered\u2066 fox\u2028by Bob');
+    expect(card.title).toBe('a red fox by Bob');
+  });
+
+  it('the queue of a channel is read at once, however many wait', async () => {
+    const channel = room();
+    for (let nth = 0; nth < 4; nth++) await channel.say('ann', `/krona imagine cat ${nth}`);
+    const each = vi.spyOn(storage().jobs, 'position');
+    const { table } = await channel.say('bob', '/krona queue show');
+    expect(table!.rows.map(([, what]) => what)).toEqual([0, 1, 2, 3].map((nth) => `imagine cat ${nth}`));
+    expect(each).not.toHaveBeenCalled();
+    each.mockRestore();
+  });
 
   it('a prompt that names a subject is drawn with its champion; nobody needs the token', async () => {
     const channel = room();
