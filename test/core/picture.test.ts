@@ -60,6 +60,18 @@ it.each(['gif', 'webp', 'tiff', 'png', 'jpeg'] as const)(
   },
 );
 
+it('a pipeline that fails before it begins holds up no other picture', async () => {
+  const png = await sharp({ create: { width: 8, height: 8, channels: 3, background: '#fff' } })
+    .png()
+    .toBuffer();
+  const picture = await Picture.open(png, 'one');
+  for (let i = 0; i < 3; i++)
+    await expect(picture.render((image) => image.resize(-1))).rejects.toMatchObject({
+      code: 'PHOTO_DAMAGED',
+    });
+  expect((await picture.render((image) => image.png())).info.width).toBe(8);
+});
+
 it('an AVIF takes 20 bytes a pixel to decode, so it can have fewer pixels', async () => {
   const large = await sharp({ create: { width: 6000, height: 5000, channels: 3, background: '#fff' } })
     .avif({ effort: 0 })
