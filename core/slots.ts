@@ -13,7 +13,8 @@ export class Slots {
   async start<T>(begin: () => Promise<T>): Promise<{ readonly work: Promise<T> }> {
     if (this.#free > 0) this.#free -= 1;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    const work = begin();
+    // Also work that fails before its first wait leaves its slot.
+    const work = (async () => begin())();
     const leave = () => this.#leave();
     work.then(leave, leave);
     return { work };

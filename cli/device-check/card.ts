@@ -2,7 +2,10 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 
-/** Architectures that onnxruntime's CUDA provider 1.30 has code for (cuobjdump of the library). */
+/**
+ * Architectures that onnxruntime's CUDA provider 1.30 has code for (cuobjdump of the library). It also runs on later ones
+ * of the same generation, such as 8.7 and 12.1 (CUDA C++ Programming Guide, binary compatibility).
+ */
 const WITH_CODE = ['7.5', '8.0', '8.6', '8.9', '9.0', '12.0'];
 
 export interface Card {
@@ -22,6 +25,14 @@ export async function nvidiaCards(): Promise<Card[]> {
   return answer === null ? [] : parseCards(answer.stdout);
 }
 
+function hasCode(architecture: string): boolean {
+  const [generation = '', place = ''] = architecture.split('.');
+  return WITH_CODE.some((code) => {
+    const [own, from] = code.split('.');
+    return own === generation && Number(from) <= Number(place);
+  });
+}
+
 /** @param text - lines of name, driver version, compute capability and memory */
 export function parseCards(text: string): Card[] {
   return text
@@ -33,7 +44,7 @@ export function parseCards(text: string): Card[] {
       driver,
       architecture,
       memory,
-      problem: WITH_CODE.includes(architecture)
+      problem: hasCode(architecture)
         ? null
         : `onnxruntime has no code for compute capability ${architecture}, only for ${WITH_CODE.join(', ')}`,
     }));

@@ -1,6 +1,7 @@
 /** @file Steps of a published model at its full size, without a download: seconds of opening and of each run. */
 import { compile, type Precision } from '../../gpu-worker/graph/compile.ts';
 import { currentDialect } from '../../gpu-worker/graph/device.ts';
+import { messageOf } from '../../gpu-worker/graph/errors.ts';
 import { countFlops } from '../../gpu-worker/graph/flops.ts';
 import { Session } from '../../gpu-worker/graph/runtime.ts';
 import type { Architecture } from '../../gpu-worker/models/architecture.ts';
@@ -25,6 +26,8 @@ export interface SizeRow {
   readonly open: number | null;
   readonly runs: readonly number[];
   readonly problem: string | null;
+  /** False if it was tried and failed. */
+  readonly ok: boolean;
 }
 
 /** A row that would take longer than this for one run is left out, seconds. */
@@ -72,7 +75,13 @@ async function timed(
   const seconds = (teraflop * 1e12) / rate;
   const row = { what, precision, teraflop };
   if (seconds > LONGEST_RUN)
-    return { ...row, open: null, runs: [], problem: `not run: it would take about ${Math.round(seconds)} s` };
+    return {
+      ...row,
+      open: null,
+      runs: [],
+      problem: `not run: it would take about ${Math.round(seconds)} s`,
+      ok: true,
+    };
   try {
     const start = performance.now();
     const program = compile(graph, { precision });
@@ -89,8 +98,8 @@ async function timed(
     } finally {
       await session.release();
     }
-    return { ...row, open, runs, problem: null };
+    return { ...row, open, runs, problem: null, ok: true };
   } catch (error) {
-    return { ...row, open: null, runs: [], problem: error instanceof Error ? error.message : String(error) };
+    return { ...row, open: null, runs: [], problem: messageOf(error), ok: false };
   }
 }

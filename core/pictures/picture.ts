@@ -8,6 +8,7 @@ import { KronaError } from '../errors.ts';
 import { Slots } from '../slots.ts';
 import { canHaveFrames, firstFrame } from './first-frame.ts';
 import { formatOf, HEAD_BYTES } from './picture-format.ts';
+import { withoutTexts } from './png-texts.ts';
 
 /** Most pixels of a frame, by the header, before anything is decoded: a small file can contain a huge image. */
 const MAX_PIXELS = 64_000_000;
@@ -62,10 +63,14 @@ export class Picture {
     if (format === null) throw notImage(`${name} is not a readable image; ${WANTED}.`);
     if (format.kind === 'photo') throw unreadable(name, format.name);
     if (format.kind === 'other') throw notImage(`${name} is ${format.name}, not a photo; ${WANTED}.`);
-    const first = canHaveFrames(format.name)
-      ? firstFrame(format.name, typeof source === 'string' ? await readWhole(source, name) : source)
-      : null;
-    const readable = first ?? source;
+    const isPng = format.name === 'png';
+    const whole =
+      typeof source === 'string' && (isPng || canHaveFrames(format.name))
+        ? await readWhole(source, name)
+        : source;
+    const first = typeof whole === 'string' ? null : firstFrame(format.name, whole);
+    const plain = isPng && typeof whole !== 'string' ? withoutTexts(whole) : null;
+    const readable = first ?? plain ?? source;
     const header = await inTurn(name, format.name, () =>
       sharp(readable, { limitInputPixels: false, failOn: 'error' }).metadata(),
     );

@@ -26,7 +26,8 @@ export const DTYPE_BYTES = {
 } as const;
 export type Dtype = keyof typeof DTYPE_BYTES;
 export const DTYPES: readonly string[] = Object.keys(DTYPE_BYTES);
-const isDtype = (value: unknown): value is Dtype => typeof value === 'string' && value in DTYPE_BYTES;
+const isDtype = (value: unknown): value is Dtype =>
+  typeof value === 'string' && Object.hasOwn(DTYPE_BYTES, value);
 
 /**
  * SDXL's checkpoints have headers of 300 kB, and the longest of adapters (a thousand modules, with the trainer's count of
@@ -210,17 +211,26 @@ function checkOutline(name: string, header: Buffer): void {
   if (fields > most) throw invalid(name, `has ${fields} fields in its header; at most ${most} are read`);
 }
 
-/** The first key that a JSON object in `text` (valid JSON) has twice, which JSON.parse accepts silently. */
+/**
+ * The first key that a JSON object in `text` (valid JSON) has twice, which JSON.parse accepts silently. Texts are skipped
+ * letter by letter: a regular expression overflows its stack in one of 15 MB.
+ */
 function duplicateKey(text: string): string | null {
   const objects: Set<string>[] = [];
-  for (const [token, key] of text.matchAll(/("(?:[^"\\]|\\.)*")\s*:|"(?:[^"\\]|\\.)*"|[{}]/g)) {
-    if (token === '{') objects.push(new Set());
-    else if (token === '}') objects.pop();
-    else if (key !== undefined) {
-      const name = String(JSON.parse(key));
+  let [begin, end] = [0, 0];
+  for (let i = 0; i < text.length; i++) {
+    const sign = text[i];
+    if (sign === '{') objects.push(new Set());
+    else if (sign === '}') objects.pop();
+    else if (sign === '"') {
+      begin = i;
+      for (i++; text[i] !== '"'; i++) if (text[i] === '\\') i++;
+      end = i + 1;
+    } else if (sign === ':') {
+      const key = String(JSON.parse(text.slice(begin, end)));
       const seen = objects.at(-1);
-      if (seen?.has(name)) return name;
-      seen?.add(name);
+      if (seen?.has(key)) return key;
+      seen?.add(key);
     }
   }
   return null;

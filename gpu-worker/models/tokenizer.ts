@@ -133,7 +133,7 @@ function clipTokenizer(where: string, config: JsonObject, definition: JsonObject
   const [start, end, pad] = [id(START), id(END), id(specialToken(config, 'pad_token')?.content ?? END)];
   const declared = config['model_max_length'];
   // A huge number stands for "no limit" in some files.
-  const length = typeof declared === 'number' && declared > 2 && declared < 10_000 ? declared : CLIP_LENGTH;
+  const length = isInteger(declared, 3, 9999) ? declared : CLIP_LENGTH;
   const idsOf = (text: string): readonly number[] =>
     // JavaScript lower-cases a Σ at a word's end to ς; transformers looks at each character on its own.
     tokenizer.encode(text.replaceAll('Σ', 'σ'), { add_special_tokens: false }).ids;

@@ -208,6 +208,9 @@ describe("PEFT's patterns", () => {
     const optional = patternValues({ [`${'a?'.repeat(40)}${'a'.repeat(40)}`]: 1 }, 'rank_pattern');
     const name = 'a'.repeat(40);
     expect(() => optional(`${name}.${name}!`)).toThrow(/too long/);
+    const many = Array.from({ length: 40 }, (_, i) => [`.*\\..*\\.c${i}`, 1]);
+    const quick = patternValues(Object.fromEntries(many), 'rank_pattern');
+    expect(() => many.map(() => quick('.'.repeat(500)))).toThrow(/too long/);
     expect(patternValues({ 'x[]y]z': 1 }, 'rank_pattern')('x]z')).toBe(1);
     expect(() => patternValues({ 'attn1\\1to_q': 1 }, 'rank_pattern')).toThrow(/to a group by its number/);
     // JavaScript would put it first.
@@ -215,6 +218,14 @@ describe("PEFT's patterns", () => {
       /"0" in alpha_pattern/,
     );
   });
+});
+
+it('an empty noise strength counts as none, not as 0', async () => {
+  const { noiseStrengthOf } = await import('../../gpu-worker/adapters/files/adapter-info.ts');
+  const strengths = ['', ' ', '0', '0.5', 'x', '2'].map((text) =>
+    noiseStrengthOf(new Map([['krona.noise_strength', text]])),
+  );
+  expect(strengths).toEqual([undefined, undefined, 0, 0.5, undefined, undefined]);
 });
 
 describe('extreme numbers in files', () => {

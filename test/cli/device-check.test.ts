@@ -26,7 +26,8 @@ describe('krona device check', () => {
 
   it('names the cards, and the one that onnxruntime has no code for', () => {
     const cards = parseCards(
-      'NVIDIA GeForce RTX 3090, 580.82, 8.6, 24576 MiB\nTesla V100-SXM2, 535.1, 7.0, 16384 MiB\n',
+      'NVIDIA GeForce RTX 3090, 580.82, 8.6, 24576 MiB\nTesla V100-SXM2, 535.1, 7.0, 16384 MiB\n' +
+        'Orin, 540.3, 8.7, 30697 MiB\nB200, 570.1, 10.0, 183359 MiB\n',
     );
     expect(cards).toMatchObject([
       { name: 'NVIDIA GeForce RTX 3090', memory: '24576 MiB', problem: null },
@@ -34,6 +35,8 @@ describe('krona device check', () => {
         architecture: '7.0',
         problem: expect.stringContaining('no code for compute capability 7.0') as string,
       },
+      { architecture: '8.7', problem: null },
+      { problem: expect.stringContaining('no code for compute capability 10.0') as string },
     ]);
   });
 });

@@ -1,4 +1,5 @@
 /** @file The one place that decodes pictures: what it refuses before any decoder sees it, and how many run at once. */
+import { crc32, deflateSync } from 'node:zlib';
 import sharp from 'sharp';
 import { expect, it } from 'vitest';
 import { Picture } from '../../core/pictures/picture.ts';
@@ -59,6 +60,42 @@ it.each(['gif', 'webp', 'tiff', 'png', 'jpeg'] as const)(
     expect((await picture.render((image) => image.png())).info.width).toBe(80);
   },
 );
+
+it('a pipeline that fails before it begins holds up no other picture', async () => {
+  const png = await sharp({ create: { width: 8, height: 8, channels: 3, background: '#fff' } })
+    .png()
+    .toBuffer();
+  const picture = await Picture.open(png, 'one');
+  for (let i = 0; i < 3; i++)
+    await expect(picture.render((image) => image.resize(-1))).rejects.toMatchObject({
+      code: 'PHOTO_DAMAGED',
+    });
+  expect((await picture.render((image) => image.png())).info.width).toBe(8);
+});
+
+it('compressed texts of a PNG file never reach a decoder', async () => {
+  const bare = await sharp({ create: { width: 8, height: 8, channels: 3, background: '#f00' } })
+    .png()
+    .toBuffer();
+  const content = Buffer.concat([Buffer.from('zTXtDescription\0\0'), deflateSync('a text')]);
+  const [length, sum] = [Buffer.alloc(4), Buffer.alloc(4)];
+  length.writeUInt32BE(content.length - 4);
+  sum.writeUInt32BE(crc32(content));
+  // Behind the signature and the header.
+  const png = Buffer.concat([bare.subarray(0, 33), length, content, sum, bare.subarray(33)]);
+  expect((await sharp(png).metadata()).comments).toHaveLength(1);
+  const picture = await Picture.open(png, 'one');
+  expect([picture.header.comments, picture.width, picture.hasFrames]).toEqual([undefined, 8, false]);
+  const { data } = await picture.render((image) => image.removeAlpha().raw());
+  expect([...data.subarray(0, 3)]).toEqual([255, 0, 0]);
+  // Whatever lengths it claims.
+  for (const length of [0, 5, 2 ** 31, 2 ** 32 - 1]) {
+    const damaged = Buffer.from(png);
+    damaged.writeUInt32BE(length, png.indexOf('zTXt') - 4);
+    const opened = await Picture.open(damaged, 'one').catch((error: unknown) => error);
+    if (!(opened instanceof Picture)) expect(opened).toMatchObject({ code: 'PHOTO_DAMAGED' });
+  }
+});
 
 it('an AVIF takes 20 bytes a pixel to decode, so it can have fewer pixels', async () => {
   const large = await sharp({ create: { width: 6000, height: 5000, channels: 3, background: '#fff' } })

@@ -118,6 +118,15 @@ describe('pulling a folder', () => {
 });
 
 describe('on a bad connection', () => {
+  it.each(['a b#1.safetensors', 'is it?.safetensors', '100%25.safetensors'])(
+    'downloads a single file called %s',
+    async (file) => {
+      const hub = await hubOf('sd15', { [file]: 'weights' });
+      const { path } = await pull(hub, { file, to: target() });
+      expect(await readFile(path, 'utf8')).toBe('weights');
+    },
+  );
+
   it('resumes at the byte where the connection broke', async () => {
     const hub = await hubOf('sd15');
     hub.mishaps.set(UNET, { cutAfter: 100_000, times: 2 });

@@ -32,6 +32,13 @@ const f32 = (shape: number[], data: number[]): TensorToWrite => ({
   data: new Float32Array(data),
 });
 
+it('metadata of 15 MB is read: the tags of all photos', async () => {
+  const tags = 'a'.repeat(15_000_000);
+  const header = `{"__metadata__":{"tags":"${tags}"},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`;
+  const { metadata } = await openSafetensors(await fileOf('tags.safetensors', header, 4));
+  expect(metadata.get('tags')?.length).toBe(tags.length);
+});
+
 describe('writing and reading back', () => {
   it('keeps values, shapes and metadata', async () => {
     const path = join(folder, 'round.safetensors');

@@ -4,7 +4,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { cp, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
+import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -214,6 +214,59 @@ describe('a hub', () => {
 
   it('whose commit is a path is refused', async () => {
     expect(await pulled(file({}), '../../x')).toMatchObject({ code: 'HUB_ANSWER_INVALID' });
+  });
+
+  /** What comes of a hub that answers requests for its list so, and what reached it. */
+  async function pulledFrom(list: (response: ServerResponse, own: string) => void) {
+    const asked: (string | undefined)[] = [];
+    const server = createServer((request, response) => {
+      asked.push(request.headers.authorization);
+      response.setHeader('content-type', 'application/json');
+      if (request.url?.includes('/revision/'))
+        response.end(JSON.stringify({ _id: '1', id: 'o/m', sha: COMMIT }));
+      else list(response, endpoint);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const to = join(folder, 'listed');
+    const error: unknown = await pullModel(
+      { repo: 'o/m', revision: 'main', to },
+      { endpoint, token: 'hf_secret' },
+    ).catch((caught: unknown) => caught);
+    server.closeAllConnections();
+    server.close();
+    return { error, asked };
+  }
+
+  it('whose list of folders has no end is refused', async () => {
+    const { error, asked } = await pulledFrom((response, own) =>
+      response
+        .setHeader('link', `<${own}/api/models/o/m/tree/${COMMIT}?cursor=1>; rel="next"`)
+        .end(JSON.stringify([{ type: 'directory', path: 'unet', size: 0, oid: HASH }])),
+    );
+    expect(error).toMatchObject({ code: 'HUB_ANSWER_INVALID' });
+    expect(asked.length).toBeLessThan(300);
+  });
+
+  it('whose list is too long to hold is refused', async () => {
+    const { error } = await pulledFrom((response) => response.end(`[${' '.repeat(2 ** 25)}]`));
+    expect(error).toMatchObject({ code: 'HUB_ANSWER_INVALID' });
+  });
+
+  it('whose list goes on at another address does not send the token there', async () => {
+    const other = createServer((request, response) => {
+      tokens.push(request.headers.authorization ?? null);
+      response.setHeader('content-type', 'application/json').end('[]');
+    });
+    const tokens: (string | null)[] = [];
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+    const { port } = other.address() as AddressInfo;
+    const { asked } = await pulledFrom((response) =>
+      response.setHeader('link', `<http://127.0.0.1:${port}/next>; rel="next"`).end('[]'),
+    );
+    other.close();
+    expect(asked).toEqual(['Bearer hf_secret', 'Bearer hf_secret']);
+    expect(tokens).toEqual([null]);
   });
 });
 

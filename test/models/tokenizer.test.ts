@@ -124,6 +124,12 @@ describe('a damaged tokenizer folder', () => {
     expect([...tokenizer.encode('a photo of a cat')]).toEqual(readTokenCases()[0]!.ids);
   });
 
+  it.each([10.5, '10', 1e30])('takes a length of %j for none', async (model_max_length) => {
+    const folder = await copy();
+    await writeFile(join(folder, 'tokenizer_config.json'), JSON.stringify({ model_max_length }));
+    expect((await loadTokenizer(folder)).length).toBe(77);
+  });
+
   it('uses a shorter length from the folder, end token included', async () => {
     const folder = await copy();
     const path = join(folder, 'tokenizer_config.json');

@@ -136,7 +136,7 @@ const NOISE_STRENGTH = 'krona.noise_strength';
 
 /** A file's share of strength at pure noise; undefined without a number from 0 to 1. */
 export function noiseStrengthOf(metadata: ReadonlyMap<string, string>): number | undefined {
-  const value = Number(metadata.get(NOISE_STRENGTH) ?? NaN);
+  const value = Number(metadata.get(NOISE_STRENGTH)?.trim() || NaN);
   return value >= 0 && value <= 1 ? value : undefined;
 }
 

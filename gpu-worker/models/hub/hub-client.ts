@@ -32,6 +32,10 @@ export interface HubSettings {
 
 /** Repositories with models have tens of files. */
 const MOST_FILES = 20_000;
+/** Answers that describe one repository: the hub lists at most 1,000 files in each. */
+const MOST_ANSWERS = 200;
+/** Bytes of all of them: 300 a file, and as many for folders. */
+const MOST_ANSWERED = 16 * 2 ** 20;
 
 const ENDPOINT = 'https://huggingface.co';
 /** A connection without data for this long is closed, ms. */
@@ -65,7 +69,7 @@ export class HubClient {
    * @throws KronaError HUB_NOT_FOUND, HUB_FORBIDDEN, HUB_ANSWER_INVALID, HUB_UNREACHABLE (retryable)
    */
   async snapshot(repo: string, revision: string): Promise<HubSnapshot> {
-    const common = this.#common(this.#fetch());
+    const common = this.#common(this.#fetchBounded());
     try {
       const { sha: commit } = await modelInfo({ ...common, name: repo, revision, additionalFields: ['sha'] });
       checkCommit(common.hubUrl, commit);
@@ -112,7 +116,7 @@ export class HubClient {
         downloadInfo: {
           size: file.size,
           etag: file.hash.value,
-          url: `${endpoint}/${repo}/resolve/${commit}/${file.path}`,
+          url: `${endpoint}/${repo}/resolve/${commit}/${file.path.split('/').map(encodeURIComponent).join('/')}`,
         },
       });
       let skip = -1;
@@ -144,10 +148,35 @@ export class HubClient {
   /** fetch that aborts with the client's signal, or with `until`. */
   #fetch(until?: AbortSignal, onResponse?: (response: Response) => void): typeof fetch {
     const signals = [this.#signal, until].filter((signal) => signal !== undefined);
+    const hub = new URL(this.#settings.endpoint).origin;
     return async (input, init) => {
-      const response = await fetch(input, { ...init, signal: AbortSignal.any(signals) });
+      const request = new Request(input, { ...init, signal: AbortSignal.any(signals) });
+      // The next page of a list can be at any address.
+      if (new URL(request.url).origin !== hub) request.headers.delete('authorization');
+      const response = await fetch(request);
       onResponse?.(response);
       return response;
+    };
+  }
+
+  /** fetch for the answers that describe one repository, which can name further ones without end. */
+  #fetchBounded(): typeof fetch {
+    const { endpoint } = this.#settings;
+    const fetch = this.#fetch();
+    let [answers, bytes] = [0, 0];
+    return async (input, init) => {
+      if (++answers > MOST_ANSWERS)
+        throw invalid(endpoint, `lists files in more than ${MOST_ANSWERS} answers`);
+      const response = await fetch(input, init);
+      const counted = new TransformStream<Uint8Array, Uint8Array>({
+        transform(piece, to) {
+          bytes += piece.length;
+          if (bytes > MOST_ANSWERED)
+            throw invalid(endpoint, `lists files in more than ${MOST_ANSWERED} bytes`);
+          to.enqueue(piece);
+        },
+      });
+      return new Response(response.body?.pipeThrough(counted) ?? null, response);
     };
   }
 
