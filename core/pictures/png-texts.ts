@@ -6,21 +6,22 @@
 const SIGNATURE_BYTES = 8;
 /** Length, type and checksum of a chunk. */
 const FRAME_BYTES = 12;
-/** Compressed and international texts (PNG specification, section 11.3.3); plain ones cost nothing. */
-const TEXTS = ['zTXt', 'iTXt'];
+/** Types of compressed and international texts (PNG specification, section 11.3.3); plain ones cost nothing. */
+const TEXTS = ['zTXt', 'iTXt'].map((type) => Buffer.from(type, 'latin1').readUInt32BE());
 
 /** Returns a file without compressed texts; null when it has none. */
 export function withoutTexts(file: Uint8Array): Buffer | null {
   const bytes = Buffer.from(file.buffer, file.byteOffset, file.byteLength);
-  const kept = [bytes.subarray(0, SIGNATURE_BYTES)];
-  let from = SIGNATURE_BYTES;
-  for (let at = from; at + FRAME_BYTES <= bytes.length;) {
-    const end = at + FRAME_BYTES + bytes.readUInt32BE(at);
-    if (TEXTS.includes(bytes.toString('latin1', at + 4, at + 8))) {
-      kept.push(bytes.subarray(from, at));
-      from = Math.min(end, bytes.length);
+  let plain: Buffer | null = null;
+  let size = SIGNATURE_BYTES;
+  for (let [at, end] = [SIGNATURE_BYTES, 0]; at < bytes.length; at = end) {
+    const isWhole = at + FRAME_BYTES <= bytes.length;
+    end = isWhole ? Math.min(bytes.length, at + FRAME_BYTES + bytes.readUInt32BE(at)) : bytes.length;
+    if (isWhole && TEXTS.includes(bytes.readUInt32BE(at + 4))) plain ??= Buffer.from(bytes);
+    else {
+      if (plain !== null) bytes.copy(plain, size, at, end);
+      size += end - at;
     }
-    at = end;
   }
-  return from === SIGNATURE_BYTES ? null : Buffer.concat([...kept, bytes.subarray(from)]);
+  return plain && plain.subarray(0, size);
 }
