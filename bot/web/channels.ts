@@ -100,7 +100,10 @@ export class Channels {
   async remove(id: string): Promise<void> {
     const channel = await this.find(id);
     if (id === FIRST_CHANNEL)
-      throw new KronaError('CHANNEL_NEEDED', `#${FIRST_CHANNEL} can't be deleted: it is the default channel.`);
+      throw new KronaError(
+        'CHANNEL_NEEDED',
+        `#${FIRST_CHANNEL} can't be deleted: it is the default channel.`,
+      );
     await this.#records.deleteChannel(channel.id);
   }
 

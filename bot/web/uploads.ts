@@ -113,10 +113,7 @@ export class Uploads {
     return ids.map((id) => {
       const upload = this.#waiting.get(id);
       if (upload?.memberId === memberId) return upload;
-      throw new KronaError(
-        'UPLOAD_GONE',
-        'Krona has restarted and lost the photos. Send the message again.',
-      );
+      throw new KronaError('UPLOAD_GONE', 'Krona has restarted and lost the photos. Send the message again.');
     });
   }
 

@@ -50,10 +50,7 @@ export async function checkStart({ out, steps, resume, restart, trace }: TrainOp
         'with --restart.',
     );
   if (trace !== null)
-    throw new KronaError(
-      'RESUME_MISMATCH',
-      'A trace must hold the whole run; omit --resume or --trace.',
-    );
+    throw new KronaError('RESUME_MISMATCH', 'A trace must hold the whole run; omit --resume or --trace.');
 }
 
 /** @throws KronaError RESUME_MISMATCH, RESUME_DAMAGED */
