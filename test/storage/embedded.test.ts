@@ -101,7 +101,9 @@ describe('the data folder', () => {
     const answers = Promise.all(takers.map((taker) => once(taker, 'message')));
     for (const taker of takers) taker.send('go');
     expect((await answers).flat().filter((answer) => answer === 'owner')).toHaveLength(1);
+    const ends = takers.map((taker) => once(taker, 'exit'));
     for (const taker of takers) taker.kill('SIGKILL');
+    await Promise.all(ends);
   });
 
   it("stays with an owner that is known only by its file's time, as on another machine", async () => {
