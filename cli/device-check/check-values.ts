@@ -3,7 +3,8 @@ import { embeddedModel } from '../../core/package.ts';
 import { compile, type Precision, type Program, type Results } from '../../gpu-worker/graph/compile.ts';
 import { useDevice, type DeviceInUse } from '../../gpu-worker/graph/device.ts';
 import { DIALECTS } from '../../gpu-worker/graph/dialect.ts';
-import { Session } from '../../gpu-worker/graph/runtime.ts';
+import { relativeError } from '../../gpu-worker/graph/relative-error.ts';
+import { runOnce } from '../../gpu-worker/graph/runtime.ts';
 import { openModel } from '../../gpu-worker/models/open-model.ts';
 import { engineGraph } from '../engine-graphs.ts';
 import { randomInputs } from './random-inputs.ts';
@@ -50,23 +51,7 @@ export async function checkValues(inUse: DeviceInUse): Promise<ValueRow[]> {
   return rows;
 }
 
-async function results(program: Program): Promise<Results> {
-  const session = await Session.create(program);
-  try {
-    return await session.run(randomInputs(program));
-  } finally {
-    await session.release();
-  }
-}
+const results = (program: Program): Promise<Results> => runOnce(program, randomInputs(program), {});
 
-function worstError(found: Results, expected: Results): number {
-  const errors = Object.entries(expected).map(([name, values]) => {
-    let [difference, size] = [0, 0];
-    for (const [i, value] of values.entries()) {
-      difference += ((found[name]?.[i] ?? NaN) - value) ** 2;
-      size += value ** 2;
-    }
-    return Math.sqrt(difference / size);
-  });
-  return Math.max(...errors);
-}
+const worstError = (found: Results, expected: Results): number =>
+  Math.max(...Object.entries(expected).map(([name, values]) => relativeError(found[name], values)));

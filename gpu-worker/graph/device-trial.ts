@@ -8,7 +8,8 @@ import type { DeviceTrials, Findings } from './device.ts';
 import { DIALECTS, type Dialect } from './dialect.ts';
 import { messageOf } from './errors.ts';
 import * as op from './ops.ts';
-import { backends, quietly, Session } from './runtime.ts';
+import { relativeError } from './relative-error.ts';
+import { backends, quietly, runOnce, Session } from './runtime.ts';
 import { sizeOf } from './shapes.ts';
 import type { Tensor } from './tensor.ts';
 
@@ -166,12 +167,7 @@ async function errorOf(each: Probe, device: Device, precision: Dialect['drawing'
   const feeds = feedsOf(each);
   const expected = await run(each, feeds, 'cpu', { precision: 'float32', dialect: DIALECTS.cpu });
   const found = await run(each, feeds, device, { precision, dialect: DIALECTS[device] });
-  let [difference, size] = [0, 0];
-  for (const [i, value] of expected.entries()) {
-    difference += ((found[i] ?? NaN) - value) ** 2;
-    size += value ** 2;
-  }
-  return Math.sqrt(difference / size);
+  return relativeError(found, expected);
 }
 
 async function run(
@@ -185,12 +181,7 @@ async function run(
     (inputs) => ({ y: each.build(inputs) }),
     options,
   );
-  const session = await Session.create(program, { device });
-  try {
-    return (await session.run(feeds)).y;
-  } finally {
-    await session.release();
-  }
+  return (await runOnce(program, feeds, { device })).y;
 }
 
 /** The same numbers each time: a small multiplicative generator, as noise need not be good here. */

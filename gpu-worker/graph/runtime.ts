@@ -140,12 +140,13 @@ function bind(side: 'input' | 'output', { name, dtype, shape }: OnnxValue, data:
 /** The single number of a result, such as a loss. */
 export const numberOf = ([value = NaN]: Float32Array): number => value;
 
-/** Opens a session, runs it once and releases it. @throws KronaError as `Session` */
+/** Opens a session, by default with one thread, runs it once and releases it. @throws KronaError as `Session` */
 export async function runOnce<Out extends Results, In extends Feeds>(
   program: Program<Out, In>,
   feeds: In,
+  options: SessionOptions = { threads: 1 },
 ): Promise<Out> {
-  const session = await Session.create(program, { threads: 1 });
+  const session = await Session.create(program, options);
   try {
     return await session.run(feeds);
   } finally {

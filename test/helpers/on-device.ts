@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Device } from '../../core/config.ts';
 import { currentDevice, currentDialect, useDevice } from '../../gpu-worker/graph/device.ts';
 import type { Dialect } from '../../gpu-worker/graph/dialect.ts';
+import { relativeError } from '../../gpu-worker/graph/relative-error.ts';
 import { Session, type Results } from '../../gpu-worker/graph/runtime.ts';
 import type { Program } from '../../gpu-worker/graph/compile.ts';
 import { randomFeeds } from './random-feeds.ts';
@@ -47,15 +48,6 @@ async function results(program: Program, profilePrefix?: string): Promise<Result
     if (profilePrefix !== undefined) session.endProfiling();
     await session.release();
   }
-}
-
-function relativeError(found: Float32Array = new Float32Array(), expected: Float32Array): number {
-  let [difference, size] = [0, 0];
-  for (const [i, value] of expected.entries()) {
-    difference += ((found[i] ?? NaN) - value) ** 2;
-    size += value ** 2;
-  }
-  return Math.sqrt(difference / size);
 }
 
 interface ProfileEvent {
