@@ -1,5 +1,4 @@
 /** @file Compiles symbolic outputs to an ONNX program: passes, then one rule for each node. Weights stay in their files. */
-import { checkGraph } from './check.ts';
 import { currentDialect } from './device.ts';
 import type { Dialect, Precision } from './dialect.ts';
 import { GraphError } from './errors.ts';
@@ -14,7 +13,7 @@ import {
   type OnnxValue,
 } from './onnx-model.ts';
 import { emitNode, untransposed, type Emitter } from './onnx-rules.ts';
-import { runPasses } from './passes.ts';
+import { PASSES, runPasses } from './passes.ts';
 import { writtenOut } from './written-out.ts';
 import * as op from './ops.ts';
 import type { DType, Shape } from './primitives.ts';
@@ -142,9 +141,9 @@ export function compiledGraph(
   precision: Precision,
   dialect = currentDialect(),
 ): Tensor[] {
-  checkGraph(outputs, 'building');
-  const plain = runPasses(outputs, [writtenOut(dialect)]);
-  return runPasses(precision === 'float32' ? plain : toHalfPrecision(plain));
+  const out = writtenOut(dialect);
+  if (precision === 'float32') return runPasses(outputs, [out, ...PASSES]);
+  return runPasses(toHalfPrecision(runPasses(outputs, [out])));
 }
 
 /** Inputs, weights and outputs share one namespace. The runtime's own error doesn't name the duplicate. */
