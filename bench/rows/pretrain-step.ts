@@ -62,7 +62,7 @@ async function recipe(config: PretrainConfig, folder: string): Promise<Stage> {
   const { maxLength } = config.data.tokenizer;
   await writeTokenizers(folder, vocabulary, maxLength);
   const sizes = vocabularySizes(vocabulary, maxLength);
-  const captions = config.data.concepts.map(({ word }) => `a 3d ${word} on a green background`);
+  const captions = config.data.concepts.map(({ word }) => [`a 3d ${word} on a green background`]);
   const side = config.data.size / vaeScale(config.vae);
   const cache = {
     captions,

@@ -13,7 +13,7 @@ import { readSubjects } from '../evaluate/subjects.ts';
 import { artSets, type ArtSet, type PretrainData } from '../pretrain/concepts.ts';
 import { hashName } from '../pretrain/held-out.ts';
 import { photoTiles } from './photo-tiles.ts';
-import { FIELDS, FIGURES, proceduralArt, type ArtKind } from './procedural-art.ts';
+import { FIELDS, FIGURES, proceduralArt, type ArtKind } from '../procedural/art.ts';
 import { artVersion, levelSides, openSet, renderSprite, type Sprite } from '../pretrain/sprites.ts';
 
 /** Identifies a drawing by its set and emoji. */

@@ -8,7 +8,7 @@ import { hashName } from '../pretrain/held-out.ts';
 import { renderSprite, type Sprite } from '../pretrain/sprites.ts';
 import { splitDrawings } from './drawings.ts';
 import { photoTiles } from './photo-tiles.ts';
-import { proceduralArt } from './procedural-art.ts';
+import { proceduralArt } from '../procedural/art.ts';
 
 /** A held-out original. */
 export interface KeptPicture {

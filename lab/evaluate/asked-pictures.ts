@@ -11,7 +11,9 @@ import { hashName, isHeldOutHue } from '../pretrain/held-out.ts';
 import { heldOutPrompts } from '../pretrain/judge.ts';
 import { ExampleRandom } from '../pretrain/example-random.ts';
 import { otherHues, recoloured, type Hue } from '../pretrain/recolour.ts';
-import { corners, isHeldOutPair, placeSprites, type Shown, type TrainingArt } from '../pretrain/sampler.ts';
+import { corners, placeSprites, type Shown } from '../pretrain/layouts.ts';
+import type { TrainingArt } from '../pretrain/sampler.ts';
+import { isHeldOutPair } from '../pretrain/scene.ts';
 
 export const ASKED_KINDS = ['single', 'pair', 'corner', 'count', 'recolour'] as const;
 export type AskedKind = (typeof ASKED_KINDS)[number];

@@ -12,7 +12,7 @@ import { toBytes } from '../../core/pictures/rgb-bytes.ts';
 import type { PretrainData } from '../pretrain/concepts.ts';
 import { backgroundSeen } from '../pretrain/judge.ts';
 import { dominantHue, HUES } from '../pretrain/recolour.ts';
-import { corners, pairMiddles } from '../pretrain/sampler.ts';
+import { corners, pairMiddles } from '../pretrain/layouts.ts';
 import { Classifier, CLASSIFIER_SIDE, classifierView, ranked } from './classifier.ts';
 
 /** The classifiers that come with the program. */

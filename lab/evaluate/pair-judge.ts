@@ -1,7 +1,8 @@
 /** @file Judges pairs: which training drawings two subjects, side by side or one above the other, are nearest to. */
 import { at } from '../../core/at.ts';
 import { Judge } from '../pretrain/judge.ts';
-import { pairMiddles, type TrainingArt } from '../pretrain/sampler.ts';
+import { pairMiddles } from '../pretrain/layouts.ts';
+import type { TrainingArt } from '../pretrain/sampler.ts';
 import { CLASSIFIER_SIDE, classifierView } from './classifier.ts';
 import { partAround } from './judges.ts';
 

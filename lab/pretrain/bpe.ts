@@ -8,7 +8,7 @@ import { at } from '../../core/at.ts';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KronaError } from '../../core/errors.ts';
-import { plural } from './captions.ts';
+import { captionWords, plural } from './captions.ts';
 import type { PretrainData } from './concepts.ts';
 
 export interface Vocabulary {
@@ -126,8 +126,8 @@ const byteSymbols: ReadonlyMap<number, string> = (() => {
 export async function trainModelVocabulary(data: PretrainData): Promise<Vocabulary> {
   const counts = new Map<string, number>();
   const add = (text: string, count: number) => counts.set(text, (counts.get(text) ?? 0) + count);
-  for (const word of captionWords) add(word, 10_000);
-  for (const { word } of data.styles) add(word, 10_000);
+  for (const words of [...captionWords, ',']) add(words, 10_000);
+  for (const { word, media = [] } of data.styles) for (const words of [word, ...media]) add(words, 10_000);
   for (const { name } of data.backgrounds) add(name, 10_000);
   for (const concept of data.concepts) {
     for (const word of [concept.word, ...(concept.also ?? [])]) add(word, 10_000);
@@ -145,7 +145,6 @@ export async function trainModelVocabulary(data: PretrainData): Promise<Vocabula
 /** Names and tags of the 1,103 emoji that a later model can be trained on; from emojibase-data (MIT). */
 const emojiWords = new URL('./data/emoji-words.tsv', import.meta.url);
 
-const captionWords = ['a', 'an', 'the', 'of', 'on', 'in', 'to', 'and', ',', 'emoji', 'background', 'style'];
 const memberWords =
   'next above below under over beside with without small tiny little big large huge top bottom left right ' +
   'center middle corner row two three four facing photo picture image drawing sticker icon logo my our me you ' +

@@ -4,16 +4,19 @@
  */
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import type { PretrainData } from './concepts.ts';
-import { prepareArt, sampleCrop, sampleExample, type TrainingArt } from './sampler.ts';
+import { prepareArt, sampleCaptions, sampleCrop, sampleExample, type TrainingArt } from './sampler.ts';
 import { viewSprites, type SpriteSheet } from './sprites.ts';
+
+/** Captions of one picture, of which training takes another each time. */
+const CAPTIONS = 4;
 
 export interface Batch {
   /** Number of the first example; the batch holds `start … start + size − 1`. */
   readonly start: number;
   /** [size, 3, side, side] in [-1, 1]. */
   readonly images: Float32Array<ArrayBuffer>;
-  /** One per picture; empty for crops. */
-  readonly captions: readonly string[];
+  /** CAPTIONS for each picture; none for crops. */
+  readonly captions: readonly (readonly string[])[];
 }
 
 export interface BatchOptions {
@@ -120,16 +123,20 @@ export function makeBatch(
   const side = kind === 'crops' ? art.data.crops.side : art.data.size;
   const one = 3 * side * side;
   const images = buffer ? new Float32Array(buffer) : new Float32Array(batchSize * one);
-  const captions: string[] = [];
+  const captions: string[][] = [];
   for (let place = 0; place < batchSize; place++) {
     if (kind === 'crops') sampleCrop(art, seed, start + place, side, images, place * one);
-    else captions.push(sampleExample(art, seed, start + place, images, place * one).caption);
+    else {
+      sampleExample(art, seed, start + place, images, place * one);
+      captions.push(sampleCaptions(art, seed, start + place, CAPTIONS));
+    }
   }
   return { start, images, captions };
 }
 
 function serve(thread: ThreadData): void {
-  const art = prepareArt(thread.data, viewSprites(thread.data, thread.pixels, thread.extents));
+  const { sprites, creatures } = viewSprites(thread.data, thread.pixels, thread.extents);
+  const art = prepareArt(thread.data, sprites, creatures);
   parentPort!.on('message', ({ start, buffer }: Order) => {
     const batch = makeBatch(art, thread, start, buffer);
     parentPort!.postMessage(batch, [batch.images.buffer]);

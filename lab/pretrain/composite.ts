@@ -1,8 +1,9 @@
 /**
- * @file Draws sprites on a plain background into a [3, height, width] picture in [-1, 1], by inverse mapping with
+ * @file Draws sprites on a ground into a [3, height, width] picture in [-1, 1], by inverse mapping with
  * bilinear sampling of premultiplied colour. Plain loops over typed arrays, because the training set is made with it.
  */
 import { at } from '../../core/at.ts';
+import { fillGround, type Ground } from './grounds.ts';
 import { drawingSide, levelSides, spriteSide, type Sprite } from './sprites.ts';
 
 /** Position and size of one sprite; lengths in pixels of the whole picture. */
@@ -27,33 +28,29 @@ export interface Window {
 }
 
 /**
- * Draws `placed` in order on `rgb` and writes the part inside `window` to `out` at `offset`.
+ * Draws `placed` in order on `ground` and writes the part inside `window` to `out` at `offset`.
  *
- * @param rgb 0–255.
  * @param out receives 3·height·width values in [-1, 1], channel by channel.
  */
 export function composite(
   out: Float32Array,
   offset: number,
   window: Window,
-  rgb: readonly [number, number, number],
+  ground: Ground,
   placed: readonly PlacedSprite[],
 ): void {
-  const area = window.width * window.height;
-  for (let c = 0; c < 3; c++) {
-    out.fill(at(rgb, c) / 127.5 - 1, offset + c * area, offset + (c + 1) * area);
-  }
+  fillGround(out, offset, window, ground);
   for (const one of placed) drawSprite(out, offset, window, one);
 }
 
-/** The whole picture of `placed` on `rgb` (0–255): [3, size, size] in [-1, 1]. */
+/** The whole picture of `placed` on `ground`: [3, size, size] in [-1, 1]. */
 export function compositePicture(
   size: number,
-  rgb: readonly [number, number, number],
+  ground: Ground,
   placed: readonly PlacedSprite[],
 ): Float32Array {
   const picture = new Float32Array(3 * size * size);
-  composite(picture, 0, { left: 0, top: 0, width: size, height: size }, rgb, placed);
+  composite(picture, 0, { left: 0, top: 0, width: size, height: size }, ground, placed);
   return picture;
 }
 

@@ -15,6 +15,8 @@ export interface Concept {
   readonly noArticle?: boolean;
   /** True for drawings with letters or clock hands, which must not be mirrored. */
   readonly noMirror?: boolean;
+  /** True for drawings of a face that looks at the viewer and can wear glasses. */
+  readonly face?: boolean;
 }
 
 /** The emoji sets that sprites.ts can render. */
@@ -24,6 +26,17 @@ export type ArtSet = (typeof artSets)[number];
 export interface Style {
   readonly word: string;
   readonly set: ArtSet;
+  /** What people call pictures of this style: "photo" of a cat. */
+  readonly media?: readonly string[];
+}
+
+/** A concept that others can wear. */
+export interface Wearable {
+  /** Of the concept. */
+  readonly hex: string;
+  readonly where: 'head' | 'eyes';
+  /** Width as a share of the wearer's. */
+  readonly width: number;
 }
 
 export interface Background {
@@ -50,15 +63,29 @@ export interface Placement {
   readonly pairs: number;
   /** Share of the other pictures with a recoloured drawing, if it has one strong colour. */
   readonly recolours: number;
+  /** Share of pictures with a drawing that wears something; default 0. */
+  readonly wearing?: number;
+  /** Share of pictures with one very large or very small drawing; default 0. */
+  readonly sizes?: number;
+  /** Share of pictures with a made-up creature; default 0. */
+  readonly creatures?: number;
+  /** Share of single, wearing and creature pictures that show a place rather than a plain background; default 0. */
+  readonly places?: number;
+  /** Share of single pictures with an effect, such as watercolour; default 0. */
+  readonly effects?: number;
 }
 
 export interface CaptionShares {
   /** Share of empty captions, for classifier-free guidance. */
   readonly empty: number;
-  /** Share of captions that omit style or background; all others name both. */
+  /** Share of the other captions that omit style or background; the rest name both. */
   readonly short: number;
   /** Share of captions that use a synonym of the concept's word. */
   readonly synonym: number;
+  /** Share of captions with words that change nothing, such as "cute" or "high quality"; default 0. */
+  readonly filler?: number;
+  /** Share of captions with a made-up word, so that unknown words do no harm; default 0. */
+  readonly unknown?: number;
 }
 
 export interface PretrainData {
@@ -66,6 +93,7 @@ export interface PretrainData {
   readonly size: number;
   readonly concepts: readonly Concept[];
   readonly styles: readonly Style[];
+  readonly wearables?: readonly Wearable[];
   readonly backgrounds: readonly Background[];
   /** Largest change per channel of a background's colour, in 0–255. */
   readonly backgroundJitter: number;
@@ -89,5 +117,5 @@ export function nounPhrase(concept: Concept, word: string = concept.word, adject
 
 /** Puts "a" or "an" before the phrase. */
 export function withArticle(phrase: string): string {
-  return `${/^(?!uni|ufo)[aeiou]/.test(phrase) ? 'an' : 'a'} ${phrase}`;
+  return `${/^((?!uni|ufo)[aeiou]|8|hour)/.test(phrase) ? 'an' : 'a'} ${phrase}`;
 }

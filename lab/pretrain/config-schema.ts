@@ -35,9 +35,19 @@ export const dataSchema: v.GenericSchema<unknown, PretrainData> = v.strictObject
       also: v.exactOptional(v.array(word)),
       noArticle: v.exactOptional(v.boolean()),
       noMirror: v.exactOptional(v.boolean()),
+      face: v.exactOptional(v.boolean()),
     }),
   ),
-  styles: list(v.strictObject({ word, set: v.picklist(artSets) })),
+  styles: list(v.strictObject({ word, set: v.picklist(artSets), media: v.exactOptional(list(word)) })),
+  wearables: v.exactOptional(
+    list(
+      v.strictObject({
+        hex: v.string(),
+        where: v.picklist(['head', 'eyes']),
+        width: between(0.1, 2),
+      }),
+    ),
+  ),
   backgrounds: list(
     v.strictObject({ name: word, rgb: v.strictTuple([between(0, 255), between(0, 255), between(0, 255)]) }),
   ),
@@ -54,8 +64,19 @@ export const dataSchema: v.GenericSchema<unknown, PretrainData> = v.strictObject
     counts: share,
     pairs: share,
     recolours: share,
+    wearing: v.exactOptional(share),
+    sizes: v.exactOptional(share),
+    creatures: v.exactOptional(share),
+    places: v.exactOptional(share),
+    effects: v.exactOptional(share),
   }),
-  captions: v.strictObject({ empty: share, short: share, synonym: share }),
+  captions: v.strictObject({
+    empty: share,
+    short: share,
+    synonym: share,
+    filler: v.exactOptional(share),
+    unknown: v.exactOptional(share),
+  }),
   crops: v.strictObject({ side: whole(1), wild: share }),
   tokenizer: v.strictObject({ vocabularySize: whole(SMALLEST_VOCABULARY), maxLength: whole(4) }),
 });

@@ -50,7 +50,11 @@ export function diffusionStage(
         Math.floor(((row + random.uniform()) / settings.batch) * schedule.timesteps),
       );
       const clean = scaledLatents(cache, chosen);
-      const captions = chosen.map((picture) => at(cache.captions, picture));
+      const { empty } = config.data.captions;
+      const captions = chosen.map((picture) => {
+        const variants = at(cache.captions, picture);
+        return random.uniform() < empty ? '' : at(variants, random.integer(variants.length));
+      });
       return {
         clean_latents: clean,
         noise: random.normals(clean.length),

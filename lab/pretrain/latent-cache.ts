@@ -19,10 +19,10 @@ import type { PretrainConfig } from './pretrain-config.ts';
 import type { SpriteSheet } from './sprites.ts';
 
 export interface LatentCache {
-  /** [pictures, 4, side, side], not scaled. */
+  /** [pictures, channels, side, side], not scaled. */
   readonly latents: Float32Array;
-  /** Of each picture. */
-  readonly captions: readonly string[];
+  /** Several for each picture, none empty. */
+  readonly captions: readonly (readonly string[])[];
   /** 1 / standard deviation of all latents: the VAE's scaling_factor. */
   readonly scalingFactor: number;
 }
@@ -42,7 +42,7 @@ export async function cacheLatents(
 ): Promise<LatentCache> {
   const { pictures } = config.training.latents;
   const belongsTo = parametersFingerprint(autoencoder);
-  const captions: string[] = [];
+  const captions: (readonly string[])[] = [];
   const parts: Float32Array[] = [];
   for (let start = 0; start < pictures; start += LATENTS_A_FILE) {
     const path = join(folder, `latents-${start}.safetensors`);
@@ -62,7 +62,7 @@ export async function cacheLatents(
     }
     const { tensors, metadata } = await openSafetensors(path);
     parts.push((await readTensor(tensors.get('latents')!)) as Float32Array);
-    captions.push(...(JSON.parse(metadata.get('captions')!) as string[]));
+    captions.push(...(JSON.parse(metadata.get('captions')!) as string[][]));
   }
   const latents = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
   parts.forEach((part, i) => latents.set(part, i * at(parts, 0).length));
@@ -75,7 +75,7 @@ async function encodePart(
   autoencoder: ReadonlyMap<string, Float32Array>,
   start: number,
   onProgress: (done: number) => Promise<void>,
-): Promise<{ latents: TensorToWrite; captions: readonly string[] }> {
+): Promise<{ latents: TensorToWrite; captions: readonly (readonly string[])[] }> {
   const { size } = config.data;
   const { batch } = config.training.latents;
   const image = op.input('image', [batch, 3, size, size]);
@@ -94,7 +94,7 @@ async function encodePart(
   const side = size / vaeScale(config.vae);
   const each = config.vae.latent_channels * side * side;
   const latents = new Float32Array(LATENTS_A_FILE * each);
-  const captions: string[] = [];
+  const captions: (readonly string[])[] = [];
   try {
     for (let done = 0; done < LATENTS_A_FILE; done += batch) {
       const pictures = await source.next();

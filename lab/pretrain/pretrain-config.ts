@@ -47,6 +47,9 @@ export interface PretrainConfig {
 /** The configuration of the embedded model. */
 export const defaultConfigPath = fileURLToPath(new URL('./krona-emoji.json', import.meta.url));
 
+/** The configuration of its successor, which is not trained yet. */
+export const nextConfigPath = fileURLToPath(new URL('./krona-emoji-2.json', import.meta.url));
+
 /**
  * Reads the training data of a configuration: the key `data`.
  *
@@ -104,7 +107,7 @@ async function readConfigFile(path: string): Promise<JsonObject> {
 /** Checks each value, then how they fit together. */
 function checkData(value: unknown): PretrainData {
   const data = checkConfig(dataSchema, 'data', value);
-  const { concepts, styles, backgrounds, placement, captions } = data;
+  const { concepts, styles, backgrounds, placement, wearables = [] } = data;
   const names: readonly (readonly [string, readonly string[]])[] = [
     ['concept', concepts.flatMap(({ word, also = [] }) => [word, ...also])],
     ['code point', concepts.map(({ hex }) => hex)],
@@ -116,11 +119,18 @@ function checkData(value: unknown): PretrainData {
     if (twice !== undefined) throw wrongConfig(`the ${kind} "${twice}" occurs twice`);
   }
   const sums = {
-    'data.placement.corners + counts + pairs': placement.corners + placement.counts + placement.pairs,
-    'data.captions.empty + short': captions.empty + captions.short,
+    'data.placement.corners + counts + pairs + wearing + sizes':
+      placement.corners +
+      placement.counts +
+      placement.pairs +
+      (placement.wearing ?? 0) +
+      (placement.sizes ?? 0),
   };
   for (const [name, sum] of Object.entries(sums))
     if (sum > 1 + 1e-9) throw wrongConfig(`${name} is ${sum}; expected 1 at most`);
+  for (const { hex } of wearables)
+    if (!concepts.some((concept) => concept.hex === hex))
+      throw wrongConfig(`the wearable "${hex}" is not among the concepts`);
   const [low, high] = placement.scale;
   if (low > high)
     throw wrongConfig(`"data.placement.scale" is [${low}, ${high}]; expected the smaller first`);

@@ -1,15 +1,14 @@
 /**
- * @file Training examples by number: example `index` of `seed` is always the same picture and caption, in any order and
+ * @file Training examples by number: example `index` of `seed` is always the same picture and captions, in any order and
  * on any thread. Held-out pairs are excluded before the first draw.
  */
-import { at } from '../../core/at.ts';
-import { writeCaption, type Layout, type Subject } from './captions.ts';
+import { writeCaption } from './captions.ts';
 import { composite, type PlacedSprite } from './composite.ts';
-import type { Background, PretrainData } from './concepts.ts';
-import { hashName, isHeldOut, isHeldOutHue } from './held-out.ts';
+import type { PretrainData } from './concepts.ts';
 import { ExampleRandom } from './example-random.ts';
-import { dominantHue, otherHues, recoloured, type Hue } from './recolour.ts';
-import type { Sprite } from './sprites.ts';
+import { dominantHue } from './recolour.ts';
+import { allowedBackgrounds, drawScene, type Scene } from './scene.ts';
+import type { CreatureSprite, Sprite } from './sprites.ts';
 
 /** [left, top, right, bottom] in pixels. */
 export type Box = readonly [number, number, number, number];
@@ -18,10 +17,11 @@ export interface Example {
   readonly caption: string;
   /** [3, size, size] in [-1, 1]. */
   readonly image: Float32Array;
-  /** Indices into the configuration's lists. */
+  /** Indices into the configuration's lists; the concept means nothing for a creature. */
   readonly concept: number;
   readonly style: number;
-  readonly background: number;
+  /** null for a place. */
+  readonly background: number | null;
   /** The colour that the drawing was given; null for its own. */
   readonly hue: string | null;
   /** Position of each drawing, in drawing order. */
@@ -32,22 +32,23 @@ export interface Example {
 export interface TrainingArt {
   readonly data: PretrainData;
   readonly sprites: readonly (readonly Sprite[])[];
+  readonly creatures: readonly CreatureSprite[];
   /** Backgrounds that each concept can be trained on, as indices. */
   readonly allowed: readonly (readonly number[])[];
+  /** Every word for a concept. */
+  readonly names: ReadonlySet<string>;
   /** By concept and style: the drawing's dominant hue in degrees; null without one. */
   readonly hues: readonly (readonly (number | null)[])[];
 }
 
-export function prepareArt(data: PretrainData, sprites: readonly (readonly Sprite[])[]): TrainingArt {
-  const allowed = data.concepts.map((concept) =>
-    data.backgrounds.flatMap((background, index) => (isHeldOut(data, concept, background) ? [] : [index])),
-  );
-  return { data, sprites, allowed, hues: sprites.map((styles) => styles.map(dominantHue)) };
-}
-
-interface Scene extends Omit<Example, 'image'> {
-  readonly rgb: readonly [number, number, number];
-  readonly placed: readonly PlacedSprite[];
+export function prepareArt(
+  data: PretrainData,
+  sprites: readonly (readonly Sprite[])[],
+  creatures: TrainingArt['creatures'] = [],
+): TrainingArt {
+  const hues = sprites.map((styles) => styles.map(dominantHue));
+  const names = new Set(data.concepts.flatMap(({ word, also = [] }) => [word, ...also]));
+  return { data, sprites, creatures, allowed: allowedBackgrounds(data), names, hues };
 }
 
 /** Example number `index` of `seed`. `into`, when given, receives the picture at `offset`. */
@@ -58,16 +59,34 @@ export function sampleExample(
   into: Float32Array = new Float32Array(3 * art.data.size ** 2),
   offset = 0,
 ): Example {
-  const { rgb, placed, ...scene } = drawScene(art, new ExampleRandom(seed, index));
+  const scene = drawScene(art, new ExampleRandom(seed, index));
   const { size } = art.data;
-  composite(into, offset, { left: 0, top: 0, width: size, height: size }, rgb, placed);
-  return { ...scene, image: into.subarray(offset, offset + 3 * size * size) };
+  composite(into, offset, { left: 0, top: 0, width: size, height: size }, scene.ground, scene.placed);
+  return {
+    caption: captionOf(art, scene, seed, index, 0),
+    concept: scene.concept,
+    style: scene.style,
+    background: scene.background,
+    hue: scene.subject.hue,
+    boxes: scene.placed.map(boxOf),
+    image: into.subarray(offset, offset + 3 * size * size),
+  };
 }
 
-/** The caption of an example without its picture. */
-export function sampleCaption(art: TrainingArt, seed: number, index: number): string {
-  return drawScene(art, new ExampleRandom(seed, index)).caption;
+/** Captions 0 to `count` − 1 of an example, without its picture. */
+export function sampleCaptions(art: TrainingArt, seed: number, index: number, count: number): string[] {
+  const scene = drawScene(art, new ExampleRandom(seed, index));
+  return Array.from({ length: count }, (_, variant) => captionOf(art, scene, seed, index, variant));
 }
+
+const captionOf = (
+  { data, names }: TrainingArt,
+  { subject }: Scene,
+  seed: number,
+  index: number,
+  variant: number,
+): string =>
+  writeCaption(subject, data.captions, names, new ExampleRandom(seed + 1e6 * (variant + 1), index));
 
 /**
  * Square crop number `index` of `seed` for the autoencoder, [3, side, side] in [-1, 1]. A share of the crops
@@ -85,183 +104,17 @@ export function sampleCrop(
   const random = new ExampleRandom(seed, index);
   const { size } = art.data;
   const wild = random.chance(art.data.crops.wild);
-  const { rgb, placed } = wild ? drawWildScene(art, random) : drawScene(art, random);
+  const { ground, placed } = wild ? drawWildScene(art, random) : drawScene(art, random);
   const left = Math.floor(random.between(0, size - side + 1));
   const top = Math.floor(random.between(0, size - side + 1));
-  composite(into, offset, { left, top, width: side, height: side }, rgb, placed);
+  composite(into, offset, { left, top, width: side, height: side }, ground, placed);
   return into.subarray(offset, offset + 3 * side * side);
 }
 
-function drawScene(art: TrainingArt, random: ExampleRandom): Scene {
-  const { data } = art;
-  const concept = Math.floor(random.unit() * data.concepts.length);
-  const style = Math.floor(random.unit() * data.styles.length);
-  const drawn = drawLayout(art, concept, random);
-  const { layout, other } = drawn;
-  const dominant = at(at(art.hues, concept), style);
-  const hue = layout.kind === 'pair' || dominant === null ? null : drawHue(art, concept, dominant, random);
-  const background = hue === null ? drawn.background : otherThan(hue, drawn.background, art, concept, random);
-  const subject: Subject = {
-    concept: at(data.concepts, concept),
-    style: at(data.styles, style),
-    background: at(data.backgrounds, background),
-    layout,
-    ...(hue && { hue: hue.name }),
-  };
-  const sprite = at(at(art.sprites, concept), style);
-  const own = hue === null ? sprite : recoloured(sprite, dominant!, hue);
-  const placed = placeSprites(art, { concept, style, layout, other }, own, random);
-  return {
-    caption: writeCaption(subject, data.captions, random),
-    concept,
-    style,
-    background,
-    hue: hue?.name ?? null,
-    boxes: placed.map(boxOf),
-    rgb: jitter(subject.background, data.backgroundJitter, random),
-    placed,
-  };
-}
-
-/** A picture's contents, as indices; `other` is the second concept of a pair. */
-export interface Shown {
-  readonly concept: number;
-  readonly style: number;
-  readonly layout: Layout;
-  readonly other: number;
-}
-
-/** The position of each drawing, by the configuration's placement. @param own the concept's drawing, in any colour */
-export function placeSprites(
+function drawWildScene(
   { data, sprites }: TrainingArt,
-  { concept, style, layout, other }: Shown,
-  own: Sprite,
   random: ExampleRandom,
-): PlacedSprite[] {
-  return placesOf(layout, data, random).map(([x, y, side], place): PlacedSprite => {
-    const index = layout.kind === 'pair' && place === 1 ? other : concept;
-    const { rotate, mirror } = data.placement;
-    const turned = random.chance(rotate.share);
-    const angle = turned ? (random.between(-rotate.degrees, rotate.degrees) * Math.PI) / 180 : 0;
-    const mirrored = random.chance(mirror) && !at(data.concepts, index).noMirror;
-    return {
-      sprite: index === concept ? own : at(at(sprites, index), style),
-      x,
-      y,
-      side,
-      angle,
-      mirror: mirrored,
-    };
-  });
-}
-
-/** Chooses layout, second concept and background, never a held-out combination. */
-function drawLayout(art: TrainingArt, concept: number, random: ExampleRandom) {
-  const { data, allowed } = art;
-  const { corners, counts, pairs } = data.placement;
-  const backgrounds = at(allowed, concept);
-  const alone = (layout: Layout) => ({ layout, other: concept, background: random.pick(backgrounds) });
-  const kind = random.unit();
-  if (kind < corners) return alone({ kind: 'corner', where: random.pick(cornerNames) });
-  if (kind < corners + counts && !at(data.concepts, concept).noArticle) {
-    return alone({ kind: 'count', count: random.chance(0.5) ? 2 : 3 });
-  }
-  if (kind >= corners + counts && kind < corners + counts + pairs) {
-    const other = Math.floor(random.unit() * data.concepts.length);
-    const both = backgrounds.filter((background) => at(allowed, other).includes(background));
-    if (other !== concept && both.length > 0 && !isHeldOutPair(data, concept, other)) {
-      const relation = random.chance(0.5) ? 'next to' : 'above';
-      const layout: Layout = { kind: 'pair', relation, other: at(data.concepts, other) };
-      return { layout, other, background: random.pick(both) };
-    }
-  }
-  return alone({ kind: 'single' });
-}
-
-/** Another colour for a drawing of the hue `dominant`, or null to keep it; never a held-out one. */
-function drawHue(
-  { data }: TrainingArt,
-  concept: number,
-  dominant: number,
-  random: ExampleRandom,
-): Hue | null {
-  if (!random.chance(data.placement.recolours)) return null;
-  const hues = otherHues(dominant).filter(
-    ({ name }) => !isHeldOutHue(data, at(data.concepts, concept), name),
-  );
-  return hues.length === 0 ? null : random.pick(hues);
-}
-
-/** The background, or another one if it has the drawing's colour. */
-function otherThan(
-  hue: Hue,
-  background: number,
-  { data, allowed }: TrainingArt,
-  concept: number,
-  random: ExampleRandom,
-) {
-  return at(data.backgrounds, background).name === hue.name
-    ? random.pick(at(allowed, concept).filter((index) => index !== background))
-    : background;
-}
-
-/** Centres of the named parts of a picture, as shares of its sides. */
-export const corners: Readonly<Record<string, readonly [number, number]>> = {
-  'top left': [0.28, 0.28],
-  'top right': [0.72, 0.28],
-  'bottom left': [0.28, 0.72],
-  'bottom right': [0.72, 0.72],
-  center: [0.5, 0.5],
-};
-const cornerNames = Object.keys(corners);
-
-/** Centres of the first and the second drawing of a pair. */
-export const pairMiddles = {
-  'next to': [
-    [0.27, 0.5],
-    [0.73, 0.5],
-  ],
-  above: [
-    [0.5, 0.27],
-    [0.5, 0.73],
-  ],
-} as const;
-
-/** True for held-out pairs of concepts. */
-export function isHeldOutPair(data: PretrainData, a: number, b: number): boolean {
-  const hexes = [at(data.concepts, a).hex, at(data.concepts, b).hex].sort().join('+');
-  return hashName(hexes) % data.heldOut.modulus === 0;
-}
-
-/** Centre and longer side of each drawing in pixels. */
-function placesOf(layout: Layout, data: PretrainData, random: ExampleRandom): [number, number, number][] {
-  const { size, placement } = data;
-  const around = (x: number, y: number, frame: number): [number, number, number] => {
-    const scale = random.between(...placement.scale);
-    // Inside the frame, so that the picture's border keeps the background's colour.
-    const shift = Math.min(placement.shift, (frame * (1 - scale)) / 2);
-    const [dx, dy] = [random.between(-shift, shift), random.between(-shift, shift)];
-    return [(x + dx) * size, (y + dy) * size, frame * scale * size];
-  };
-  switch (layout.kind) {
-    case 'single':
-      return [around(0.5, 0.5, placement.frame)];
-    case 'corner': {
-      const [x, y] = corners[layout.where]!;
-      return [around(x, y, placement.frame * 0.5)];
-    }
-    case 'count': {
-      const { count } = layout;
-      return Array.from({ length: count }, (_, place) =>
-        around(0.5 + placement.frame * ((place + 0.5) / count - 0.5), 0.5, placement.frame / count),
-      );
-    }
-    case 'pair':
-      return pairMiddles[layout.relation].map(([x, y]) => around(x, y, placement.frame / 2));
-  }
-}
-
-function drawWildScene({ data, sprites }: TrainingArt, random: ExampleRandom): Pick<Scene, 'rgb' | 'placed'> {
+): Pick<Scene, 'ground' | 'placed'> {
   const colour = () => Math.floor(random.unit() * 256);
   const count = 1 + Math.floor(random.unit() * 4);
   const placed = Array.from({ length: count }, (): PlacedSprite => {
@@ -270,12 +123,7 @@ function drawWildScene({ data, sprites }: TrainingArt, random: ExampleRandom): P
     const angle = random.between(-Math.PI, Math.PI);
     return { sprite: random.pick(random.pick(sprites)), x, y, side, angle, mirror: random.chance(0.5) };
   });
-  return { rgb: [colour(), colour(), colour()], placed };
-}
-
-function jitter({ rgb }: Background, amount: number, random: ExampleRandom): [number, number, number] {
-  const move = (value: number) => Math.max(0, Math.min(255, value + random.between(-amount, amount)));
-  return [move(rgb[0]), move(rgb[1]), move(rgb[2])];
+  return { ground: [colour(), colour(), colour()], placed };
 }
 
 function boxOf({ sprite, x, y, side, angle }: PlacedSprite): Box {

@@ -13,6 +13,7 @@ import { KronaError } from '../../core/errors.ts';
 import { writeWhole } from '../../core/files.ts';
 import { visibleBox, type Box } from '../../core/pictures/visible-box.ts';
 import type { ArtSet, PretrainData } from './concepts.ts';
+import { creature, type Creature } from '../procedural/creatures.ts';
 import { artFile, openIconSet } from './icon-set.ts';
 
 /** Side of a sprite's largest level. */
@@ -32,6 +33,17 @@ export interface Sprite {
   readonly extent: readonly [number, number];
 }
 
+export interface CreatureSprite {
+  readonly creature: Creature;
+  readonly sprite: Sprite;
+}
+
+/** Creatures of a configuration that shows any, and their seed. */
+const CREATURES = 768;
+const CREATURE_SEED = 1;
+
+const creatureCount = ({ placement }: PretrainData): number => (placement.creatures ? CREATURES : 0);
+
 /** A set's package, as recorded beside the cache and in the model's licence file. */
 export interface ArtVersion {
   readonly set: ArtSet;
@@ -42,6 +54,7 @@ export interface ArtVersion {
 export interface SpriteSheet {
   /** By concept index, then style index of the configuration. */
   readonly sprites: readonly (readonly Sprite[])[];
+  readonly creatures: readonly CreatureSprite[];
   readonly versions: readonly ArtVersion[];
   /** All pixels, in memory that worker threads share. */
   readonly pixels: SharedArrayBuffer;
@@ -57,7 +70,7 @@ const packages: Readonly<Record<ArtSet, string>> = {
 };
 
 /** Increased when rendering changes, so that older caches are ignored. */
-const cacheFormat = 2;
+const cacheFormat = 3;
 
 /**
  * Loads the sprites of all concepts and styles, rendering those of a new configuration (about 2 ms each).
@@ -68,14 +81,21 @@ const cacheFormat = 2;
 export async function loadSprites(data: PretrainData, cacheFolder: string): Promise<SpriteSheet> {
   const sets = [...new Set(data.styles.map((style) => style.set))];
   const versions = await Promise.all(sets.map(artVersion));
-  const wanted = { cacheFormat, spriteSide, drawingSide, versions, hexes: data.concepts.map((c) => c.hex) };
+  const wanted = {
+    cacheFormat,
+    spriteSide,
+    drawingSide,
+    versions,
+    hexes: data.concepts.map((c) => c.hex),
+    creatures: creatureCount(data),
+  };
   const key = createHash('sha256')
     .update(JSON.stringify([wanted, data.styles.map((style) => style.set)]))
     .digest('hex')
     .slice(0, 16);
   const rawPath = join(cacheFolder, `sprites-${key}.raw`);
   const notePath = join(cacheFolder, `sprites-${key}.json`);
-  const bytes = data.concepts.length * data.styles.length * spriteBytes;
+  const bytes = (data.concepts.length * data.styles.length + creatureCount(data)) * spriteBytes;
   const pixels = new SharedArrayBuffer(bytes);
 
   let extents: [number, number][] | undefined;
@@ -92,7 +112,7 @@ export async function loadSprites(data: PretrainData, cacheFolder: string): Prom
     await writeWhole(rawPath, new Uint8Array(pixels));
     await writeWhole(notePath, JSON.stringify({ ...wanted, extents }));
   }
-  return { sprites: viewSprites(data, pixels, extents), versions, pixels, extents };
+  return { ...viewSprites(data, pixels, extents), versions, pixels, extents };
 }
 
 /** The sprites over pixels that another thread has loaded. */
@@ -100,19 +120,25 @@ export function viewSprites(
   data: PretrainData,
   pixels: SharedArrayBuffer,
   extents: readonly (readonly [number, number])[],
-): Sprite[][] {
-  return data.concepts.map((_concept, conceptIndex) =>
-    data.styles.map((_style, styleIndex) => {
-      const index = conceptIndex * data.styles.length + styleIndex;
-      let offset = index * spriteBytes;
-      const levels = levelBytes.map((bytes) => {
-        const level = new Uint8Array(pixels, offset, bytes);
-        offset += bytes;
-        return level;
-      });
-      return { levels, extent: at(extents, index) };
-    }),
+): Pick<SpriteSheet, 'sprites' | 'creatures'> {
+  const view = (index: number): Sprite => {
+    let offset = index * spriteBytes;
+    const levels = levelBytes.map((bytes) => {
+      const level = new Uint8Array(pixels, offset, bytes);
+      offset += bytes;
+      return level;
+    });
+    return { levels, extent: at(extents, index) };
+  };
+  const { concepts, styles } = data;
+  const sprites = concepts.map((_concept, concept) =>
+    styles.map((_style, style) => view(concept * styles.length + style)),
   );
+  const creatures = Array.from({ length: creatureCount(data) }, (_, index) => ({
+    creature: creature(CREATURE_SEED, index),
+    sprite: view(concepts.length * styles.length + index),
+  }));
+  return { sprites, creatures };
 }
 
 export const artPackage = (set: ArtSet): string => packages[set];
@@ -129,6 +155,14 @@ async function renderAll(data: PretrainData, pixels: SharedArrayBuffer): Promise
   const sources = await Promise.all(data.styles.map((style) => openSet(style.set)));
   const extents: [number, number][] = [];
   let offset = 0;
+  const keep = async (source: Buffer): Promise<void> => {
+    const { levels, extent } = await renderSprite(source);
+    for (const level of levels) {
+      new Uint8Array(pixels, offset, level.length).set(level);
+      offset += level.length;
+    }
+    extents.push(extent);
+  };
   for (const concept of data.concepts) {
     for (const [styleIndex, style] of data.styles.entries()) {
       const source = await at(sources, styleIndex)(concept.hex);
@@ -139,14 +173,11 @@ async function renderAll(data: PretrainData, pixels: SharedArrayBuffer): Promise
           `${style.set} has no drawing of ${name}; choose a concept that every style has.`,
         );
       }
-      const { levels, extent } = await renderSprite(source);
-      for (const level of levels) {
-        new Uint8Array(pixels, offset, level.length).set(level);
-        offset += level.length;
-      }
-      extents.push(extent);
+      await keep(source);
     }
   }
+  for (let index = 0; index < creatureCount(data); index++)
+    await keep(Buffer.from(creature(CREATURE_SEED, index).svg));
   return extents;
 }
 

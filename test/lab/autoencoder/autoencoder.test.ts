@@ -34,7 +34,7 @@ import { measureAutoencoders } from '../../../lab/autoencoder/measure-autoencode
 import { openAutoencoder, qualityOf } from '../../../lab/autoencoder/quality.ts';
 import { photoTiles } from '../../../lab/autoencoder/photo-tiles.ts';
 import { readPretrainData } from '../../../lab/pretrain/pretrain-config.ts';
-import { FIELDS, FIGURES, mascotEyes, proceduralArt } from '../../../lab/autoencoder/procedural-art.ts';
+import { FIELDS, FIGURES, mascotEyes, proceduralArt } from '../../../lab/procedural/art.ts';
 import { renderSprite } from '../../../lab/pretrain/sprites.ts';
 import { widened } from '../../../lab/autoencoder/widen.ts';
 

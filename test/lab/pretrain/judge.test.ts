@@ -56,7 +56,11 @@ describe('held-out prompts', () => {
 describe('the judge', () => {
   it('recognises nearly every training picture, and distinguishes it from a copy of another', () => {
     const examples = Array.from({ length: 100 }, (_, index) => sampleExample(art, 99, index));
-    const asked = examples.map((example) => ({ prompt: example.caption, ...example }));
+    const asked = examples.map((example) => ({
+      prompt: example.caption,
+      ...example,
+      background: example.background!,
+    }));
     const report = judge.report(
       asked,
       examples.map(({ image }) => image),
@@ -72,7 +76,7 @@ describe('the judge', () => {
     const right = examples.filter((example) => {
       // A third of it is another picture: the nearest drawing of all is often something else.
       const blurred = example.image.map((value, at) => (2 * value + examples[0]!.image[at]!) / 3);
-      return judge.styleOf(blurred, example.background, example.concept) === example.style;
+      return judge.styleOf(blurred, example.background!, example.concept) === example.style;
     });
     expect(right.length).toBeGreaterThan(50);
   });

@@ -48,7 +48,11 @@ describe('the pretraining configuration', () => {
       /"data\.backgrounds\.0\.rgb\.2" is 256; expected a number from 0 to 255/,
     ],
     ['data.placement', undefined, /"data\.placement" is missing/],
-    ['data.placement.pairs', 0.95, /corners \+ counts \+ pairs is 1\.04.*; expected 1 at most/],
+    [
+      'data.placement.pairs',
+      0.95,
+      /corners \+ counts \+ pairs \+ wearing \+ sizes is 1\.04.*; expected 1 at most/,
+    ],
     ['data.placement.scale', [1, 0.8], /"data\.placement\.scale" is \[1, 0\.8\]; expected the smaller first/],
     ['data.heldOut.modulus', 1, /"data\.heldOut\.modulus" is 1; expected at least 2/],
     ['data.crops.side', 60, /"data\.crops\.side" is 60; expected a multiple of 8/],

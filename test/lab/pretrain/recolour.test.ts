@@ -6,7 +6,7 @@ import type { PretrainData } from '../../../lab/pretrain/concepts.ts';
 import { readPretrainData } from '../../../lab/pretrain/pretrain-config.ts';
 import { isHeldOutHue } from '../../../lab/pretrain/held-out.ts';
 import { dominantHue, HUES, otherHues, recoloured } from '../../../lab/pretrain/recolour.ts';
-import { prepareArt, sampleCaption, sampleExample } from '../../../lab/pretrain/sampler.ts';
+import { prepareArt, sampleCaptions, sampleExample } from '../../../lab/pretrain/sampler.ts';
 import { loadSprites, type Sprite, type SpriteSheet } from '../../../lab/pretrain/sprites.ts';
 
 let folder: string;
@@ -59,11 +59,11 @@ it('is named in the caption, never on its own colour, and never held out', () =>
   let count = 0;
   for (let index = 0; index < 3000; index++) {
     const { caption, hue, concept, background } = sampleExample(art, 3, index);
-    expect(sampleCaption(art, 3, index)).toBe(caption);
+    expect(sampleCaptions(art, 3, index, 1)).toEqual([caption]);
     if (hue === null) continue;
     count++;
     expect(caption).toContain(`${hue} `);
-    expect(data.backgrounds[background]!.name).not.toBe(hue);
+    expect(data.backgrounds[background!]!.name).not.toBe(hue);
     expect(isHeldOutHue(data, data.concepts[concept]!, hue)).toBe(false);
   }
   expect(count).toBeGreaterThan(1500);

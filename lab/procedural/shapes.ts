@@ -1,6 +1,6 @@
 /** @file Generated shapes and strokes anywhere in a square. */
 import type { ExampleRandom } from '../pretrain/example-random.ts';
-import { bodyPath, TRAINED_BODIES, type Body } from './procedural-bodies.ts';
+import { bodyPath, TRAINED_BODIES, type Body } from './bodies.ts';
 import { colour, many, n, paint, whole } from './svg-parts.ts';
 
 /** Two to nine shapes at random positions, plain, shaded or outlined. */

@@ -1,7 +1,7 @@
 /** @file Generated squares full of gradients, textures, thin lines or text-like marks. */
 import type { ExampleRandom } from '../pretrain/example-random.ts';
-import { drawShapes } from './procedural-shapes.ts';
-import { glyph } from './procedural-letters.ts';
+import { drawShapes } from './shapes.ts';
+import { glyph } from './letters.ts';
 import { colour, many, n, whole } from './svg-parts.ts';
 
 /** Side of the square, in SVG units. */

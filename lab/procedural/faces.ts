@@ -1,9 +1,10 @@
 /** @file Generated mascots and faces. */
+import { at } from '../../core/at.ts';
 import type { ExampleRandom } from '../pretrain/example-random.ts';
-import { bodyPath, type Body } from './procedural-bodies.ts';
+import { bodyPath, type Body } from './bodies.ts';
 import { colour, many, n, paint, whole } from './svg-parts.ts';
 
-function drawEyes(random: ExampleRandom, count: number, x: number, y: number, width: number): string {
+export function drawEyes(random: ExampleRandom, count: number, x: number, y: number, width: number): string {
   const size = (width / (count + 1)) * random.between(0.28, 0.5);
   const arc = random.between(-0.3, 0.5) * size;
   const [white, iris] = [
@@ -49,17 +50,26 @@ function drawMouth(random: ExampleRandom, x: number, y: number, width: number): 
   }
 }
 
-function drawHat(random: ExampleRandom, x: number, y: number, width: number): string {
+export const HATS = ['party hat', 'top hat', 'crown', 'cap'] as const;
+
+/** A hat whose brim is at (x, y). @param kind chance decides unless given */
+export function drawHat(
+  random: ExampleRandom,
+  x: number,
+  y: number,
+  width: number,
+  kind?: (typeof HATS)[number],
+): string {
   const [first, second] = [colour(random), colour(random)];
   const half = width / 2;
-  switch (whole(random, 0, 3)) {
-    case 0:
+  switch (kind ?? at(HATS, whole(random, 0, 3))) {
+    case 'party hat':
       return `<path d="M${n(x - half * 0.6)} ${n(y)}L${n(x)} ${n(y - width * 0.7)}L${n(x + half * 0.6)} ${n(y)}Z" fill="${first}"/>${many(3, (i) => `<circle cx="${n(x - half * 0.2 + i * half * 0.2)}" cy="${n(y - width * (0.12 + 0.12 * i))}" r="${n(width * 0.045)}" fill="${second}"/>`)}<circle cx="${n(x)}" cy="${n(y - width * 0.7)}" r="${n(width * 0.08)}" fill="${second}"/>`;
-    case 1:
+    case 'top hat':
       return `<rect x="${n(x - half * 0.55)}" y="${n(y - width * 0.5)}" width="${n(width * 0.55)}" height="${n(width * 0.5)}" fill="${first}"/><rect x="${n(x - half * 0.55)}" y="${n(y - width * 0.18)}" width="${n(width * 0.55)}" height="${n(width * 0.1)}" fill="${second}"/><rect x="${n(x - half)}" y="${n(y - width * 0.07)}" width="${n(width)}" height="${n(width * 0.09)}" rx="4" fill="${first}"/>`;
-    case 2:
+    case 'crown':
       return `<path d="M${n(x - half * 0.7)} ${n(y)}L${n(x - half * 0.8)} ${n(y - width * 0.4)}L${n(x - half * 0.35)} ${n(y - width * 0.18)}L${n(x)} ${n(y - width * 0.5)}L${n(x + half * 0.35)} ${n(y - width * 0.18)}L${n(x + half * 0.8)} ${n(y - width * 0.4)}L${n(x + half * 0.7)} ${n(y)}Z" fill="#f5c22b" stroke="#b9820f" stroke-width="3"/><circle cx="${n(x)}" cy="${n(y - width * 0.1)}" r="${n(width * 0.06)}" fill="${second}"/>`;
-    default:
+    case 'cap':
       return `<path d="M${n(x - half * 0.8)} ${n(y)}A${n(half * 0.8)} ${n(half * 0.8)} 0 0 1 ${n(x + half * 0.8)} ${n(y)}Z" fill="${first}"/><path d="M${n(x - half * 0.9)} ${n(y)}H${n(x + half * 1.3)}" stroke="${second}" stroke-width="${n(width * 0.08)}" stroke-linecap="round"/>`;
   }
 }

@@ -3,11 +3,11 @@
  * transparent background; fields fill their square. Number `index` of `seed` is always the same text.
  */
 import { ExampleRandom } from '../pretrain/example-random.ts';
-import { MEASURED_BODIES, TRAINED_BODIES, type Body } from './procedural-bodies.ts';
-import { drawFace, drawMascot, eyesOf } from './procedural-faces.ts';
-import { drawGradient, drawLines, drawText, drawTexture } from './procedural-fields.ts';
-import { drawLetters } from './procedural-letters.ts';
-import { drawShapes, drawStrokes } from './procedural-shapes.ts';
+import { MEASURED_BODIES, TRAINED_BODIES, type Body } from './bodies.ts';
+import { drawFace, drawMascot, eyesOf } from './faces.ts';
+import { drawGradient, drawLines, drawText, drawTexture } from './fields.ts';
+import { drawLetters } from './letters.ts';
+import { drawShapes, drawStrokes } from './shapes.ts';
 
 export const FIGURES = ['mascot', 'face', 'shapes', 'strokes', 'letters'] as const;
 export const FIELDS = ['gradient', 'texture', 'lines', 'text'] as const;
