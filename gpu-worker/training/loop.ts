@@ -3,11 +3,19 @@
  * until all steps are done.
  */
 import { KronaError } from '../../core/errors.ts';
-import type { AdamW } from './adamw.ts';
+import type { OptimizerState } from './adamw.ts';
 import { scaledStep, type LossScale } from './loss-scale.ts';
 
+/** Holds the trained numbers and moves them, such as AdamW. */
+export interface Optimizer {
+  readonly state: OptimizerState;
+  /** Takes one step down `gradient`. Returns the gradient's norm before clipping. */
+  step(gradient: Float32Array, learningRate: number): Promise<number>;
+  release(): Promise<void>;
+}
+
 export interface LoopOptions {
-  readonly optimizer: AdamW;
+  readonly optimizer: Optimizer;
   /** Total optimiser steps, including those of an earlier attempt. */
   readonly steps: number;
   /** Micro-batches per optimiser step, whose gradients are averaged; 1 by default. */

@@ -88,13 +88,25 @@ export interface StageSettings {
   readonly lr: number;
   readonly warmup: number;
   readonly averageDecay: number;
+  /** Default `adamw`. */
+  readonly optimizer?: 'adamw' | 'muon';
+}
+
+export interface DiffusionSettings extends StageSettings {
+  /** Gamma of min-SNR loss weighting (arXiv 2303.09556); default: all timesteps weigh the same. */
+  readonly minSnr?: number;
+  /**
+   * Draws more timesteps with little noise below 1, with much noise above: u becomes s·u / (1 + (s − 1)·u), as eq. 23 of
+   * arXiv 2403.03206 shifts noise. Default 1: all are as likely.
+   */
+  readonly timestepShift?: number;
 }
 
 export interface TrainingSettings {
   readonly seed: number;
   readonly autoencoder: StageSettings & { readonly kl: number };
   readonly latents: { readonly pictures: number; readonly batch: number };
-  readonly diffusion: StageSettings;
+  readonly diffusion: DiffusionSettings;
 }
 
 const stage = {
@@ -103,6 +115,7 @@ const stage = {
   lr: between(0, 1),
   warmup: whole(0),
   averageDecay: v.pipe(v.number(), v.minValue(0, 'at least 0'), v.ltValue(1, 'less than 1')),
+  optimizer: v.exactOptional(v.picklist(['adamw', 'muon'])),
 };
 
 /** Pictures per latent file: the most work lost when a run is stopped. */
@@ -118,7 +131,11 @@ export const trainingSchema: v.GenericSchema<unknown, TrainingSettings> = v.stri
       v.check((batch) => LATENTS_A_FILE % batch === 0, `a divisor of ${LATENTS_A_FILE}`),
     ),
   }),
-  diffusion: v.strictObject(stage),
+  diffusion: v.strictObject({
+    ...stage,
+    minSnr: v.exactOptional(between(0.1, 100)),
+    timestepShift: v.exactOptional(between(0.05, 20)),
+  }),
 });
 
 /** The training of only an autoencoder: lab/autoencoder. */

@@ -4,6 +4,7 @@ import { noiseSchedule, type NoiseSchedule } from '../../gpu-worker/training/noi
 import type { Feeds } from '../../gpu-worker/graph/runtime.ts';
 import * as op from '../../gpu-worker/graph/ops.ts';
 import { addNoise, denoisingLoss, noisyBatch } from '../../gpu-worker/training/loss.ts';
+import { minSnrWeight } from '../../gpu-worker/training/loss-weights.ts';
 import { clipText, endPositions } from '../../gpu-worker/models/clip-text.ts';
 import type { ClipTextConfig } from '../../gpu-worker/models/model-configs.ts';
 import { under } from '../../gpu-worker/models/parameters.ts';
@@ -11,6 +12,7 @@ import type { ClipTokenizer } from '../../gpu-worker/models/tokenizer.ts';
 import { unet } from '../../gpu-worker/models/unet.ts';
 import { vaeScale } from '../../gpu-worker/models/vae.ts';
 import { KeyedRandom } from '../../core/random.ts';
+import type { DiffusionSettings } from './config-schema.ts';
 import type { StartingValues } from './earlier-model.ts';
 import { initialise } from './initialise.ts';
 import type { LatentCache } from './latent-cache.ts';
@@ -45,10 +47,11 @@ export function diffusionStage(
     async batch(step) {
       const random = new KeyedRandom(seed, 'diffusion batch', step);
       const chosen = Array.from({ length: settings.batch }, () => random.integer(cache.captions.length));
-      // One timestep from each of `batch` equal intervals: the same mean loss with less variance.
+      // One timestep from each of `batch` equally likely intervals: the same mean loss with less variance.
       const timesteps = Float32Array.from(chosen, (_, row) =>
-        Math.floor(((row + random.uniform()) / settings.batch) * schedule.timesteps),
+        timestepAt((row + random.uniform()) / settings.batch, settings, schedule.timesteps),
       );
+      const coefficients = schedule.coefficients(timesteps);
       const clean = scaledLatents(cache, chosen);
       const { empty } = config.data.captions;
       const captions = chosen.map((picture) => {
@@ -58,13 +61,30 @@ export function diffusionStage(
       return {
         clean_latents: clean,
         noise: random.normals(clean.length),
-        ...schedule.coefficients(timesteps),
+        ...coefficients,
         timesteps,
+        ...(settings.minSnr !== undefined && {
+          weights: snrWeights(coefficients, settings.minSnr, schedule.prediction),
+        }),
         ...textFeeds(parts[0], captions),
         ...textFeeds(parts[1], captions),
       };
     },
   };
+}
+
+/** The timestep below which a share of the draws lies. */
+function timestepAt(share: number, { timestepShift = 1 }: DiffusionSettings, count: number): number {
+  const place = (timestepShift * share) / (1 + (timestepShift - 1) * share);
+  return Math.min(count - 1, Math.floor(place * count));
+}
+
+function snrWeights(
+  { signal, sigma }: { readonly signal: Float32Array; readonly sigma: Float32Array },
+  gamma: number,
+  prediction: NoiseSchedule['prediction'],
+): Float32Array {
+  return signal.map((level, row) => minSnrWeight(level, at(sigma, row), gamma, prediction));
 }
 
 /** The denoising loss as a function of the parameters, over the inputs that `batch` feeds. */
@@ -78,6 +98,8 @@ function lossOf(
   const side = size / vaeScale(config.vae);
   const noisy = noisyBatch(batch, config.vae.latent_channels, side, side);
   const timesteps = op.input('timesteps', [batch]);
+  const weights =
+    config.training.diffusion.minSnr === undefined ? undefined : op.input('weights', [batch, 1, 1, 1]);
   const timeIds = op.broadcast(op.constant(Float32Array.of(size, size, 0, 0, size, size), [1, 6]), [
     batch,
     6,
@@ -98,7 +120,7 @@ function lossOf(
       ...(pooling.pooled && { textEmbeds: pooling.pooled }),
       timeIds,
     });
-    return denoisingLoss(noisy, prediction, schedule.prediction);
+    return denoisingLoss(noisy, prediction, schedule.prediction, weights);
   };
 }
 

@@ -22,10 +22,11 @@ import {
   type AdamWSettings,
   type OptimizerState,
 } from '../../gpu-worker/training/adamw.ts';
-import { TrainingLoop, type TakenStep } from '../../gpu-worker/training/loop.ts';
+import { TrainingLoop, type Optimizer, type TakenStep } from '../../gpu-worker/training/loop.ts';
 import { lrShare } from '../../gpu-worker/training/lr-schedule.ts';
 import { loadOptimizer, saveOptimizer } from '../../gpu-worker/training/optimizer-file.ts';
 import type { StageSettings } from './config-schema.ts';
+import { Muon } from './muon.ts';
 import { recordFacts, recordOf, statePath } from './stage-record.ts';
 import { recordProgress } from './status-page.ts';
 
@@ -86,7 +87,10 @@ export async function runStage(stage: Stage, options: StageOptions): Promise<Map
     compile(stageOutputs(stage, layout)),
     threads === undefined ? {} : { threads },
   );
-  const optimizer = await AdamW.create(adamw, state, threads);
+  const optimizer: Optimizer =
+    settings.optimizer === 'muon'
+      ? await Muon.create(adamw, layout, state, threads)
+      : await AdamW.create(adamw, state, threads);
   let seconds = kept ? recordOf(kept.facts).seconds : 0;
   const save = (): Promise<void> => saveOptimizer(path, optimizer.state, recordFacts(seconds, threads));
   let lastSave = performance.now();
