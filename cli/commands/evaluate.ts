@@ -10,6 +10,7 @@ import {
   makeClassifier,
   type ClassifierKind,
 } from '../../lab/evaluate/make-classifiers.ts';
+import { drawFirstPrompts } from '../../lab/evaluate/first-prompts.ts';
 import { FULL_COUNTS, measureModel, QUICK_COUNTS } from '../../lab/evaluate/measure-model.ts';
 import { modelTable } from '../../lab/evaluate/model-report.ts';
 import { readSubjects } from '../../lab/evaluate/subjects.ts';
@@ -21,6 +22,7 @@ import { action, type Shell } from '../output.ts';
 
 export function define(evaluate: Command, shell: Shell): void {
   defineModel(evaluate, shell);
+  definePrompts(evaluate, shell);
   defineMethods(evaluate, shell);
   defineClassifier(evaluate, shell);
 }
@@ -65,6 +67,30 @@ function defineModel(evaluate: Command, shell: Shell): void {
       onProgress: (progress) => io.progress.show(progress),
     });
     return { json: report, text: modelTable(report) };
+  });
+}
+
+function definePrompts(evaluate: Command, shell: Shell): void {
+  const prompts = evaluate
+    .command('prompts')
+    .description('draw a sheet of what newcomers type first, to look at')
+    .addOption(modelOption())
+    .addOption(configOption())
+    .option('--prompts <file>', 'JSON list of prompts (default: sixty typical ones)')
+    .addOption(deviceOption())
+    .requiredOption('--out <dir>', 'folder for the sheet and the pictures');
+  action(prompts, shell, async (io, given: Given & { prompts?: string }) => {
+    io.log(await prepareDevice(given.device));
+    const { model, config, out, prompts: list } = given;
+    const sheet = await drawFirstPrompts({
+      model,
+      config,
+      out,
+      ...(list === undefined ? {} : { prompts: list }),
+      signal: io.signal,
+      onProgress: (progress) => io.progress.show(progress),
+    });
+    return { json: { sheet }, text: sheet };
   });
 }
 

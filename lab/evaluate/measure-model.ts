@@ -20,6 +20,7 @@ import { claimFolder, readStrip, writeJson, writeStrip } from './files.ts';
 import { Judges } from './judges.ts';
 import { readModelCard, writeMeasuredCard } from './model-card.ts';
 import { PairJudge } from './pair-judge.ts';
+import { phaseProgress } from './phase-progress.ts';
 import { modelTable, summariseModel, type ModelReport, type SeenPicture } from './model-report.ts';
 import { openRestorer, type Restorer } from './restore.ts';
 
@@ -87,7 +88,7 @@ async function drawAsked(
   size: number,
   { out, seeds, signal, onProgress }: MeasureOptions,
 ): Promise<Float32Array[][]> {
-  const progress = progressOf('drawing', asked.length, onProgress);
+  const progress = phaseProgress('drawing', asked.length, onProgress);
   const drawn: Float32Array[][] = [];
   for (const [index, { prompt }] of asked.entries()) {
     signal?.throwIfAborted();
@@ -111,7 +112,7 @@ async function judgeAsked(
   { signal, onProgress }: MeasureOptions,
 ): Promise<SeenPicture[]> {
   const nearest = { single: new Judge(art), pair: new PairJudge(art) };
-  const progress = progressOf('judging', asked.length, onProgress);
+  const progress = phaseProgress('judging', asked.length, onProgress);
   const seen: SeenPicture[] = [];
   for (const [index, each] of asked.entries()) {
     signal?.throwIfAborted();
@@ -126,18 +127,6 @@ async function judgeAsked(
     progress(index + 1, false);
   }
   return seen;
-}
-
-/** Reports a phase with the time left, estimated from computed steps only. */
-function progressOf(phase: string, steps: number, onProgress: MeasureOptions['onProgress']) {
-  const began = performance.now();
-  let known = 0;
-  return (step: number, wasKnown: boolean): void => {
-    if (wasKnown) known++;
-    const computed = step - known;
-    const perStep = (performance.now() - began) / 1000 / Math.max(1, computed);
-    onProgress?.({ phase, step, steps, secondsLeft: computed > 0 ? perStep * (steps - step) : null });
-  };
 }
 
 /** The judges' answers to all questions about this kind of prompt; questions that can't be judged are omitted. */
