@@ -217,6 +217,21 @@ export const TRAIN_SETTINGS = {
     cli: { name: 'prior-weight', value: 'x' },
     source: "diffusers' DreamBooth scripts",
   },
+  priorL2: {
+    type: 'number',
+    min: 0,
+    max: 1e6,
+    description:
+      "Keeps the rest of the model unchanged: weight of the adapter's squared size in the loss (0 = off)",
+    default: 0,
+    chat: {
+      name: 'prior_l2',
+      description: "Weight of the adapter's squared size in the loss; keeps the class (0 = off)",
+    },
+    cli: { name: 'prior-l2', value: 'lambda' },
+    about: 'Like `prior`, without class pictures: λ·‖ΔW‖², which for Kronecker factors is λ·‖A‖²·‖B‖²',
+    source: 'Preserve and Personalize, arXiv 2505.19519',
+  },
   mask: {
     type: 'text',
     choices: ['off', ...MASKS],

@@ -65,6 +65,13 @@ export function withAdapter(
   };
 }
 
+/** ‖ΔW‖² summed over all modules, as trained (strength 1): a scalar. @param tensors as in withAdapter */
+export function adapterNorm(shapes: AdapterShapes, tensors: ReadonlyMap<string, Tensor>): Tensor {
+  return [...shapes]
+    .map(([path, shape]) => shape.squaredNorm((name) => required(tensors, path + name)))
+    .reduce((sum, norm) => op.add(sum, norm));
+}
+
 /** [B] as [B,1,…], to multiply each row of `like`. */
 const perRow = (x: Tensor, like: Tensor): Tensor =>
   op.reshape(x, [at(x.shape, 0), ...like.shape.slice(1).map(() => 1)]);

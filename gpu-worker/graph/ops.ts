@@ -42,6 +42,8 @@ export const min = (a: Operand, b: Operand): Tensor => make('min', {}, [lift(a),
 export const max = (a: Operand, b: Operand): Tensor => make('max', {}, [lift(a), lift(b)]);
 export const less = (a: Operand, b: Operand): Tensor => make('less', {}, [lift(a), lift(b)]);
 export const square = (x: Tensor): Tensor => mul(x, x);
+/** The squared Euclidean norm of all values, a scalar. */
+export const sumOfSquares = (x: Tensor): Tensor => reshape(sum(square(x)), []);
 export const cast = (x: Tensor, to: DType): Tensor => (x.dtype === to ? x : make('cast', { to }, [x]));
 export const stopGradient = (x: Tensor): Tensor => make('stopGradient', {}, [x]);
 export const after = (x: Tensor, earlier: readonly Tensor[]): Tensor =>

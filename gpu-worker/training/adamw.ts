@@ -137,7 +137,7 @@ function updateProgram(settings: AdamWSettings, length: number) {
   const averaging = averageDecay === null ? {} : { average: vector, keep: [] };
   return compileFunction({ ...vectors, ...numbers, ...averaging }, (inputs) => {
     const { parameters, gradient, learningRate, correction1, correction2, average, keep } = inputs;
-    const norm = op.sqrt(op.reshape(op.sum(op.square(gradient)), []));
+    const norm = op.sqrt(op.sumOfSquares(gradient));
     // torch's clip_grad_norm_ divides by norm + 1e-6.
     const g =
       maxGradNorm === null ? gradient : op.mul(gradient, op.min(1, op.div(maxGradNorm, op.add(norm, 1e-6))));

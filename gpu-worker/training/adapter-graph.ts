@@ -1,5 +1,11 @@
 /** @file The graph of one micro-batch of adapter training: the loss, and its gradient by all trained parameters. */
-import { adapterLayout, layersOf, withAdapter, type AdapterShapes } from '../adapters/adapter.ts';
+import {
+  adapterLayout,
+  adapterNorm,
+  layersOf,
+  withAdapter,
+  type AdapterShapes,
+} from '../adapters/adapter.ts';
 import { compile, type Precision } from '../graph/compile.ts';
 import { devicePrecision } from '../graph/device.ts';
 import { gradients } from '../graph/gradients.ts';
@@ -33,6 +39,11 @@ export interface StepShape {
   readonly weighted?: boolean;
   /** The adapter has a strength per row: input `strengths` [B]. Not in text encoders. */
   readonly rowStrengths?: boolean;
+  /**
+   * λ of the loss's further term λ·‖ΔW‖², summed over the modules ("Preserve and Personalize", arXiv 2505.19519): keeps
+   * the model close to itself without class pictures. 0, the default: none.
+   */
+  readonly priorL2?: number;
   /** Where text encoders are trained: each row has its own prompt, `ids.N` and `end.N` are [B·chunks,S]. */
   readonly promptPerRow?: boolean;
 }
@@ -41,7 +52,8 @@ export interface StepShape {
  * Inputs: `parameters` (all trained numbers, flat), clean_latents, noise, signal, sigma, timesteps,
  * encoder_hidden_states, and with `text_time` text_embeds, time_ids; where text encoders are trained, instead of the two of text,
  * `ids.N` int64 [chunks,S] and `end.N` [chunks,S] of encoder N (see trainedText); further ones by StepShape; in 16 bits
- * `loss_scale` (loss-scale.ts). Outputs: `loss`, `gradient` (flat).
+ * `loss_scale` (loss-scale.ts). Outputs: `loss` without the prior's term, `gradient` (flat) with it, and with a prior
+ * `prior`, its term.
  */
 export function adapterGradient(
   model: ModelFolder,
@@ -59,7 +71,7 @@ export function adapterOutputs(
   shapes: AdapterShapes,
   schedule: NoiseSchedule,
   shape: StepShape,
-): { readonly loss: Tensor; readonly gradient: Tensor } {
+) {
   const { config, tensors, name } = model.unet;
   const scale = vaeScale(model.vae.config);
   const [height, width] = [shape.height / scale, shape.width / scale];
@@ -81,7 +93,10 @@ export function adapterOutputs(
   const weights = shape.weighted ? op.input('weights', [shape.batch, 1, height, width]) : undefined;
   const loss = denoisingLoss(batch, prediction, schedule.prediction, weights);
   const lossScale = shape.precision === 'float16' ? op.input('loss_scale', []) : undefined;
-  return { loss, gradient: layout.join(gradients(loss, [...trained.values()], lossScale)) };
+  const prior = shape.priorL2 ? op.mul(adapterNorm(shapes, trained), shape.priorL2) : undefined;
+  const whole = prior ? op.add(loss, prior) : loss;
+  const gradient = layout.join(gradients(whole, [...trained.values()], lossScale));
+  return { loss, gradient, ...(prior && { prior }) };
 }
 
 /** Whether an adapter changes text encoders, so that every step encodes the text again. */

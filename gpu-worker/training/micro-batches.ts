@@ -15,7 +15,11 @@ const KEPT_SIZES = 4;
 /** Bytes of weights that can be in memory more than once, for speed. */
 const PACKED_WEIGHTS = 512 * 2 ** 20;
 
-type GradientSession = Session<{ readonly loss: Float32Array; readonly gradient: Float32Array }>;
+type GradientSession = Session<{
+  readonly loss: Float32Array;
+  readonly gradient: Float32Array;
+  readonly prior?: Float32Array;
+}>;
 
 export class MicroBatches {
   readonly #plan: TrainPlan;
@@ -53,8 +57,8 @@ export class MicroBatches {
     const text = this.#plan.texts.rows(batch.prompts);
     const session = await this.#session(batch, text);
     const feeds = { parameters, ...this.#feeds(batch, text, lossScale) };
-    const { loss } = await session.run(feeds, { gradient });
-    this.#record(n, batch, text, loss);
+    const { loss, prior } = await session.run(feeds, { gradient });
+    this.#record(n, batch, text, { loss, ...(prior && { prior }) });
     return numberOf(loss);
   }
 
@@ -75,6 +79,7 @@ export class MicroBatches {
         checkpointing: options.checkpointing,
         weighted: weights !== null,
         rowStrengths: strengths !== null,
+        priorL2: options.priorL2 ?? 0,
         promptPerRow: !onePrompt,
         precision,
       });
@@ -100,7 +105,12 @@ export class MicroBatches {
     };
   }
 
-  #record(n: number, batch: MicroBatch, text: TextRows, loss: Float32Array): void {
+  #record(
+    n: number,
+    batch: MicroBatch,
+    text: TextRows,
+    results: Readonly<Record<string, Float32Array>>,
+  ): void {
     if (!this.#trace) return;
     const { model, texts } = this.#plan;
     const { latents, noise, timesteps, timeIds, weights, strengths } = batch;
@@ -119,7 +129,7 @@ export class MicroBatches {
       }),
       ...(weights && { weights: { shape: [rows, 1, h, w], data: weights } }),
       ...(strengths && { strengths: { shape: [rows], data: strengths } }),
-      loss: { shape: [], data: loss },
+      ...Object.fromEntries(Object.entries(results).map(([name, data]) => [name, { shape: [], data }])),
     });
   }
 }

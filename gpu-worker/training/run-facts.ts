@@ -46,8 +46,19 @@ export async function adapterInfoOf(
 }
 
 function furtherSettings(options: TrainOptions): Readonly<Record<string, unknown>> {
-  const { lrSchedule, captions, crop, flip, buckets, mask, prior, minSnr, offsetNoise, noiseStrength } =
-    options;
+  const {
+    lrSchedule,
+    captions,
+    crop,
+    flip,
+    buckets,
+    mask,
+    prior,
+    priorL2,
+    minSnr,
+    offsetNoise,
+    noiseStrength,
+  } = options;
   return {
     ...(lrSchedule && lrSchedule !== 'constant' ? { lr_schedule: lrSchedule } : {}),
     ...(captions?.some((caption) => caption !== null) ? { captions } : {}),
@@ -58,6 +69,7 @@ function furtherSettings(options: TrainOptions): Readonly<Record<string, unknown
     ...(prior
       ? { class_prompt: prior.prompt, class_pictures: prior.pictures, prior_weight: prior.weight }
       : {}),
+    ...(priorL2 === undefined ? {} : { prior_l2: priorL2 }),
     ...(minSnr === undefined ? {} : { min_snr: minSnr }),
     ...(offsetNoise ? { offset_noise: offsetNoise } : {}),
     ...(noiseStrength === undefined ? {} : { noise_strength: noiseStrength }),

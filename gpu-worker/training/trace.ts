@@ -6,7 +6,8 @@
  * before noise, `noise.n` with any offset in it, `timesteps.n` int64 [R], `encoder_hidden_states.n` [R,S,D], for SDXL
  * `text_embeds.n` [R,P] and `time_ids.n` [R,6], `loss.n`. With a mask, min-SNR or class pictures `weights.n` [R,1,h,w]:
  * the loss is the mean over all positions of weight times squared error. With noise-dependent strength `strengths.n`
- * [R]: the adapter's factor in each row, besides `scale`. h and w can change between micro-batches. The learning rate
+ * [R]: the adapter's factor in each row, besides `scale`. With a prior on ΔW `prior.n`: its term of the loss, which
+ * `loss.n` lacks and the gradient has. h and w can change between micro-batches. The learning rate
  * is one number per optimiser step, whatever its schedule.
  */
 import type { Method } from '../../core/settings/choices.ts';
@@ -18,6 +19,8 @@ export interface TraceSettings {
   readonly method: Method;
   /** Strength times any alpha/rank: the factor on A⊗B, up·down or the difference. */
   readonly scale: number;
+  /** λ of the prior on ΔW; 0: none. */
+  readonly priorL2: number;
   readonly accumulation: number;
   /** One per optimiser step. */
   readonly lr: readonly number[];
@@ -63,6 +66,7 @@ export class Trace {
     const facts = {
       method: settings.method,
       scale: settings.scale,
+      ...(settings.priorL2 > 0 && { prior_l2: settings.priorL2 }),
       accumulation: settings.accumulation,
       lr: settings.lr,
       betas: [beta1, beta2],

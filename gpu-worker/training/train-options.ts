@@ -47,6 +47,8 @@ export interface TrainOptions extends MethodOptions, Augmentation {
   readonly maxGradNorm: number | null;
   /** Class pictures that preserve the model's knowledge of the class (class-pictures.ts); none unless given. */
   readonly prior?: Prior;
+  /** λ of the loss's term λ·‖ΔW‖², summed over the modules (adapter-graph.ts); none unless given. */
+  readonly priorL2?: number;
   /** γ of min-SNR weights of the loss (loss-weights.ts), 5 in the paper; no weights unless given. */
   readonly minSnr?: number;
   /** Standard deviation of the noise that is constant over a channel, see Dataset; off unless given. */

@@ -102,6 +102,7 @@ function traceSettings({ options, method, learningRate, adamw, schedule }: Train
   return {
     method: options.method,
     scale: method.scale(options),
+    priorL2: options.priorL2 ?? 0,
     accumulation: options.accumulation,
     lr: Array.from({ length: options.steps }, (_, step) => learningRate(step)),
     optimizer: adamw,

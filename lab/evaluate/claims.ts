@@ -58,6 +58,7 @@ export interface Studies {
   readonly rates: readonly Result[];
   readonly methods: readonly Result[];
   readonly forms: readonly Result[];
+  readonly priors: readonly Result[];
   readonly steps: readonly Result[];
 }
 

@@ -29,6 +29,7 @@ import {
   cellsOf,
   formsStudy,
   methodsStudy,
+  priorsStudy,
   ratesStudy,
   stepsStudy,
   trainingsFor,
@@ -89,11 +90,12 @@ export async function compareMethods(options: CompareOptions): Promise<Compariso
     const best = bestRates(rates);
     const methods = await carryOut('methods', methodsStudy(size, best));
     const forms = await carryOut('factors and ranks', formsStudy(size, best));
+    const priors = await carryOut('priors', priorsStudy(size, best));
     const steps = await carryOut('steps', stepsStudy(size, best));
     const base = await Promise.all(
       size.subjects.map(async (name) => (await readJson<BaseScores>(baseScoresPath(out, name)))!),
     );
-    return await reportComparison(options, { rates, methods, forms, steps, base });
+    return await reportComparison(options, { rates, methods, forms, priors, steps, base });
   } finally {
     pool.close();
   }

@@ -196,7 +196,7 @@ export class Comparison {
   }
 
   #trainOptions(training: Training, subject: Subject, steps: number, out: string): TrainOptions {
-    const { method, a1, a2, rank, lr, seed } = training;
+    const { method, a1, a2, rank, lr, priorL2, seed } = training;
     const { token } = this.recipe;
     const between = training.steps.filter((each) => each < steps).reduce(gcd, steps);
     return {
@@ -211,6 +211,7 @@ export class Comparison {
       a2,
       rank,
       lr,
+      ...(priorL2 !== undefined && { priorL2 }),
       steps,
       seed,
       checkpointEvery: between < steps ? between : null,

@@ -46,13 +46,15 @@ export interface SettingFigures extends ScoreFigures {
   /** Factors or rank. */
   readonly form: string;
   readonly lr: number;
+  /** λ of the prior on ΔW; 0: none. */
+  readonly priorL2: number;
   readonly steps: number;
   readonly parameters: number;
   /** Trainings that diverged. */
   readonly diverged: number;
 }
 
-export type Grid = 'rates' | 'forms' | 'steps';
+export type Grid = 'rates' | 'forms' | 'priors' | 'steps';
 
 /** Krona minus another method, paired by subject and seed. */
 export interface Difference extends Readonly<Record<'fidelity' | 'alignment' | 'drift', Interval>> {
@@ -117,18 +119,19 @@ export function realFigures(base: readonly BaseScores[]): Readonly<Record<keyof 
 }
 
 /** Every setting of each grid, methods together, in plan order. */
-export function gridFigures({ rates, forms, steps }: Studies): Record<Grid, SettingFigures[]> {
+export function gridFigures({ rates, forms, priors, steps }: Studies): Record<Grid, SettingFigures[]> {
   const rows = (results: readonly Result[]): SettingFigures[] =>
     METHODS.flatMap((method) =>
       groupsOf(
         results.filter((result) => result.method === method),
         (result) => cellKey({ ...result, subject: '', seed: 0 }),
       ).map((own) => {
-        const { a1, a2, rank, lr, steps: after, parameters } = at(own, 0);
+        const { a1, a2, rank, lr, priorL2 = 0, steps: after, parameters } = at(own, 0);
         return {
           method,
           form: { krona: `${a1}×${a2}`, lora: `rank ${rank}`, full: 'all' }[method],
           lr,
+          priorL2,
           steps: after,
           parameters,
           diverged: own.filter(({ diverged }) => diverged).length,
@@ -136,5 +139,5 @@ export function gridFigures({ rates, forms, steps }: Studies): Record<Grid, Sett
         };
       }),
     );
-  return { rates: rows(rates), forms: rows(forms), steps: rows(steps) };
+  return { rates: rows(rates), forms: rows(forms), priors: rows(priors), steps: rows(steps) };
 }

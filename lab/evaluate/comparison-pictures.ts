@@ -30,6 +30,9 @@ export function gridCharts(grids: Readonly<Record<Grid, readonly SettingFigures[
   return {
     rates: chart('Score by learning rate', byRate, ({ lr }) => lr.toExponential()),
     forms: chart("Score by krona's factors a1×a2 and LoRA's ranks", grids.forms, ({ form }) => form),
+    priors: chart("Krona's score by the weight of its prior", grids.priors, ({ priorL2 }) =>
+      priorL2.toExponential(),
+    ),
     steps: chart("Krona's score on simple subjects by steps", grids.steps, ({ steps }) => String(steps)),
   };
 }

@@ -14,6 +14,8 @@ export interface Setting {
   /** Of lora. */
   readonly rank: number;
   readonly lr: number;
+  /** λ of the prior on ΔW; none unless given. */
+  readonly priorL2?: number;
 }
 
 export interface Training extends Setting {
@@ -38,6 +40,8 @@ export interface ComparisonSize {
   /** Factors of A, each with its mirror image, which has as many parameters. */
   readonly factors: readonly (readonly [number, number])[];
   readonly ranks: readonly number[];
+  /** λ of krona's prior on ΔW, beside none. */
+  readonly priors: readonly number[];
   /** Seeds of the comparison itself; the grids are on seed 0. */
   readonly seeds: readonly number[];
   readonly steps: number;
@@ -77,6 +81,7 @@ export function fullSize(subjects: readonly { name: string; simple: boolean }[])
       [64, 8],
     ],
     ranks: [1, 2, 4, 8, 16],
+    priors: [3e-5, 1e-4, 3e-4, 1e-3, 3e-3],
     seeds: [1, 2],
     steps: 200,
     longSteps: [100, 200, 500, 1000],
@@ -96,6 +101,7 @@ export function quickSize(subjects: readonly { name: string; simple: boolean }[]
       [8, 2],
     ],
     ranks: [2, 8],
+    priors: [1e-3],
     seeds: [1],
     steps: 100,
     longSteps: [50, 100, 200],
@@ -103,9 +109,9 @@ export function quickSize(subjects: readonly { name: string; simple: boolean }[]
 }
 
 /** Names a result; leaves out settings that a method ignores, so that equal trainings share it. */
-export function cellKey({ subject, method, a1, a2, rank, lr, steps, seed }: Cell): string {
+export function cellKey({ subject, method, a1, a2, rank, lr, priorL2, steps, seed }: Cell): string {
   const form = { krona: `${a1}x${a2}`, lora: `r${rank}`, full: 'all' }[method];
-  return `${subject.replaceAll(' ', '-')}.${method}-${form}-lr${lr}-steps${steps}-seed${seed}`;
+  return `${subject.replaceAll(' ', '-')}.${method}-${form}-lr${lr}${priorL2 ? `-prior${priorL2}` : ''}-steps${steps}-seed${seed}`;
 }
 
 export const cellsOf = ({ steps, ...rest }: Training): Cell[] =>
@@ -157,6 +163,16 @@ export function formsStudy(size: ComparisonSize, best: Readonly<Record<Method, n
       ...ranks.map((each) => ({ ...common, method: 'lora' as const, a1, a2, rank: each, lr: best.lora })),
     ];
   });
+}
+
+/** Krona without a prior on ΔW, and with each. */
+export function priorsStudy(size: ComparisonSize, best: Readonly<Record<Method, number>>): Cell[] {
+  const { subjects, priors, a1, a2, rank, steps } = size;
+  const common = { method: 'krona', a1, a2, rank, lr: best.krona, steps, seed: GRID_SEED } as const;
+  return subjects.flatMap((subject) => [
+    { ...common, subject },
+    ...priors.map((priorL2) => ({ ...common, subject, priorL2 })),
+  ]);
 }
 
 /** Krona on simple subjects, judged at several step counts. */

@@ -69,6 +69,7 @@ const table = (heads: readonly string[], rows: readonly (readonly string[])[]): 
 const GRIDS: readonly (readonly [Grid, title: string])[] = [
   ['rates', 'Learning rates'],
   ['forms', "Krona's factors and LoRA's ranks"],
+  ['priors', "Krona's prior on ΔW"],
   ['steps', 'Steps, on simple subjects'],
 ];
 
@@ -137,6 +138,7 @@ const GRID_COLUMNS = [
   'method',
   'form',
   'learning rate',
+  'prior',
   'steps',
   'parameters',
   'score',
@@ -156,6 +158,7 @@ const gridTables = ({ grids }: ComparisonReport): string[] =>
         row.method,
         row.form,
         String(row.lr),
+        row.priorL2 === 0 ? '' : String(row.priorL2),
         String(row.steps),
         row.parameters.toLocaleString('en'),
         ...[row.score, row.fidelity, row.alignment, row.drift].map(range),

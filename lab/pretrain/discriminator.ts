@@ -51,7 +51,7 @@ export function adaptiveWeight(lossGradient: Tensor, opinionGradient: Tensor): T
   return op.stopGradient(op.min(ratio, LARGEST_WEIGHT));
 }
 
-const norm = (x: Tensor): Tensor => op.sqrt(op.reshape(op.sum(op.square(x)), []));
+const norm = (x: Tensor): Tensor => op.sqrt(op.sumOfSquares(x));
 
 /** The gradient of `loss`, a scalar, by the decoder's last weight, given its gradient by the restored picture. */
 export function lastLayerGradient(restored: Tensor, byPicture: Tensor, weight: Tensor): Tensor {

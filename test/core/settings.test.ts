@@ -90,6 +90,7 @@ describe('settings to start from', () => {
       crop: 'center',
       flip: false,
       buckets: false,
+      priorL2: 0,
       minSnr: 0,
       offsetNoise: null,
       guidance: 3,

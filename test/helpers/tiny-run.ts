@@ -86,6 +86,7 @@ export async function everyOption(folder: string, out: string): Promise<TrainOpt
     masks: [null, null, null],
     background: 0.2,
     prior: { prompt: 'a photo of dog', pictures: 2, weight: 0.5, folder: join(folder, 'class-pictures') },
+    priorL2: 0.02,
     minSnr: 5,
     offsetNoise: 0.05,
     noiseStrength: 0.5,

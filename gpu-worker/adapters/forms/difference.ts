@@ -89,6 +89,10 @@ export class DifferenceShape implements LayerShape {
     return op.mul(op.reshape(part(''), [1, this.size]), strength);
   }
 
+  squaredNorm(part: Use['part']): Tensor {
+    return op.sumOfSquares(part(''));
+  }
+
   withNumbers(take: (part: string) => Float32Array): DifferenceLayer {
     return new DifferenceLayer(this, take(''));
   }

@@ -46,6 +46,8 @@ export interface LayerShape {
   weightChange(use: Use): Tensor | null;
   /** What to add to the output of the linear module for its input x, without forming ΔW; null if the weight is changed. */
   outputChange(x: Tensor, use: Use): Tensor | null;
+  /** Squared Frobenius norm of ΔW as trained, a scalar; ΔW isn't formed. @param part as in Use */
+  squaredNorm(part: Use['part']): Tensor;
   /** @param take gives the numbers of a part by its name */
   withNumbers(take: (part: string) => Float32Array): Layer;
 }

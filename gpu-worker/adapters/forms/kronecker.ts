@@ -115,6 +115,11 @@ export class KroneckerShape implements LayerShape, KroneckerSides {
     return kroneckerLinear(x, op.mul(part('.a'), strength), part('.b'), this.rowOrder);
   }
 
+  /** ‖A ⊗ B‖² = ‖A‖²·‖B‖² */
+  squaredNorm(part: Use['part']): Tensor {
+    return op.mul(op.sumOfSquares(part('.a')), op.sumOfSquares(part('.b')));
+  }
+
   withNumbers(take: (part: string) => Float32Array): KroneckerLayer {
     return new KroneckerLayer(this, take('.a'), take('.b'));
   }

@@ -4,6 +4,7 @@
  * ComfyUI, the web UIs, kohya's trainer and diffusers read, or with PEFT's (`lora_A`, `lora_B`), which diffusers writes.
  */
 import * as op from '../../graph/ops.ts';
+import { sideOf } from '../../graph/shapes.ts';
 import type { Tensor } from '../../graph/tensor.ts';
 import type { ParameterShape } from '../../models/parameters.ts';
 import { readFloats } from '../../models/safetensors.ts';
@@ -110,6 +111,18 @@ export class LowRankShape implements LayerShape, LowRankSides {
     if (this.kernel) return null;
     const down = op.mul(part('.down'), op.mul(strength, this.scale));
     return op.linear(op.linear(x, down), part('.up'));
+  }
+
+  /** ‖s·B·A‖² = s²·tr(BᵀB·AAᵀ), with B the factor `up` and A the factor `down`. */
+  squaredNorm(part: Use['part']): Tensor {
+    const { rank, scale } = this;
+    const down = part('.down');
+    const columns = sideOf(down, 1);
+    // The products of all pairs of rows, summed in 32 bits whatever the program's precision.
+    const gram = (x: Tensor, side: number): Tensor =>
+      op.sum(op.mul(op.reshape(x, [rank, 1, side]), op.reshape(x, [1, rank, side])), [2]);
+    const both = op.mul(gram(op.swap(part('.up')), this.out), gram(down, columns));
+    return op.mul(op.reshape(op.sum(both), []), scale * scale);
   }
 
   withNumbers(take: (part: string) => Float32Array): LowRankLayer {

@@ -12,6 +12,7 @@ import {
   cellKey,
   formsStudy,
   methodsStudy,
+  priorsStudy,
   ratesStudy,
   stepsStudy,
   type ComparisonSize,
@@ -31,6 +32,7 @@ const SIZE: ComparisonSize = {
     [8, 2],
   ],
   ranks: [8],
+  priors: [10],
   seeds: [1],
   steps: 4,
   longSteps: [2, 4],
@@ -43,6 +45,7 @@ const CELLS = [
   ratesStudy(SIZE),
   methodsStudy(SIZE, BEST),
   formsStudy(SIZE, BEST),
+  priorsStudy(SIZE, BEST),
   stepsStudy(SIZE, BEST),
 ].flat();
 
@@ -127,7 +130,7 @@ describe('the comparison of methods', () => {
   });
 
   it('shows every setting of its grids, including diverged ones', async () => {
-    const { rates, forms, steps } = report.grids;
+    const { rates, forms, priors, steps } = report.grids;
     expect(rates.map(({ method, lr, diverged }) => [method, lr, diverged])).toEqual([
       ['krona', 5e-3, 0],
       ['lora', 5e-3, 0],
@@ -139,6 +142,9 @@ describe('the comparison of methods', () => {
       ['8×2', 41_472],
       ['rank 8', 73_728],
     ]);
+    expect(priors.map(({ priorL2 }) => priorL2)).toEqual([0, 10]);
+    // A strong prior holds the adapter back, so that less of the model changes.
+    expect(priors[1]!.drift.estimate).toBeLessThan(priors[0]!.drift.estimate);
     expect(steps.map((row) => row.steps)).toEqual([2, 4]);
     // What diverged has its parameters all the same, and no score.
     expect(rates[2]).toMatchObject({ parameters: 73_728, score: { estimate: 0 }, drift: { estimate: 1 } });

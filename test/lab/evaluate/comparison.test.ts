@@ -17,6 +17,7 @@ import {
   fullSize,
   methodsStudy,
   quickSize,
+  priorsStudy,
   ratesStudy,
   stepsStudy,
   trainingsFor,
@@ -63,6 +64,7 @@ describe('the plan', () => {
       ratesStudy(size),
       methodsStudy(size, best),
       formsStudy(size, best),
+      priorsStudy(size, best),
       stepsStudy(size, best),
     ].flat();
     const trainings = trainingsFor(cells);
@@ -71,7 +73,7 @@ describe('the plan', () => {
     );
     expect(new Set(keys).size).toBe(keys.length);
     expect(new Set(keys)).toEqual(new Set(cells.map(cellKey)));
-    // Krona at 2×8 and its best rate is in three studies and trained once, to the end of the longest.
+    // Krona at 2×8 and its best rate is in four studies and trained once, to the end of the longest.
     const shared = trainings.filter(
       (one) =>
         one.subject === 'poodle' &&
@@ -92,7 +94,14 @@ describe('the plan', () => {
     expect(cellKey(cell)).toBe('police-car.krona-2x8-lr0.001-steps200-seed0');
     expect(cellKey({ ...cell, rank: 99 })).toBe(cellKey(cell));
     expect(cellKey({ ...cell, method: 'lora', a1: 99 })).toBe('police-car.lora-r8-lr0.001-steps200-seed0');
-    for (const other of [{ seed: 1 }, { steps: 100 }, { lr: 5e-3 }, { a1: 8 }, { subject: 'poodle' }])
+    for (const other of [
+      { seed: 1 },
+      { steps: 100 },
+      { lr: 5e-3 },
+      { a1: 8 },
+      { priorL2: 1e-3 },
+      { subject: 'poodle' },
+    ])
       expect(cellKey({ ...cell, ...other })).not.toBe(cellKey(cell));
   });
 
@@ -103,6 +112,7 @@ describe('the plan', () => {
       ratesStudy(size),
       methodsStudy(size, best),
       formsStudy(size, best),
+      priorsStudy(size, best),
       stepsStudy(size, best),
     ])
       expect(study.length).toBeGreaterThan(0);
@@ -194,6 +204,7 @@ describe('claims', () => {
         result({ subject, method: 'lora', rank: 1 }, 0.2),
         result({ subject, method: 'lora', rank: 8 }, 0.5),
       ]),
+      priors: [],
       steps: subjects.flatMap((subject) => [
         result({ subject, steps: 500 }, 0.5 + gain),
         result({ subject, steps: 1000 }, 0.5),
