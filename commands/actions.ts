@@ -23,6 +23,7 @@ import { forgetSubject } from './subjects/delete.ts';
 import { eraseOwn } from './rules/privacy.ts';
 import { admit, type Needs } from './rules/guard.ts';
 import { adapterName } from './subjects/subjects.ts';
+import { trainAgain } from './work/train.ts';
 import { cancelWork, findWork, startSet } from './work/work.ts';
 
 /** Returns the answer. A card that follows a record shows in the message of that record. */
@@ -77,6 +78,17 @@ const again: Action = async (id, actor, context) => {
     drawLike(records, await setHere(records, actor, id), actor, { seed: randomSeed(), variationOf: null }),
   );
   return await loadCard('set', set.id, context);
+};
+
+/** Trains the subject of a set again, whose adapter belongs to another model. */
+const retrain: Action = async (id, actor, context) => {
+  const run = await context.records.transaction(async (records) => {
+    const { subjectId } = await setHere(records, actor, id);
+    const subject = subjectId === null ? null : await records.subject(subjectId);
+    if (!subject) throw gone('The subject of these pictures');
+    return trainAgain(records, actor, subject);
+  });
+  return await loadCard('run', run.id, context);
 };
 
 const vary: Action = async (id, actor, context) => {
@@ -211,6 +223,7 @@ const ACTIONS: Readonly<Record<string, Needs & { readonly act: Action }>> = {
   champion: { act: champion, needs: 'settings' },
   hint: { act: hint },
   again: { act: again, needs: 'imagine' },
+  retrain: { act: retrain, needs: 'train' },
   vary: { act: vary, needs: 'imagine' },
   upscale: { act: upscale, needs: 'imagine' },
   emoji: { act: emoji },

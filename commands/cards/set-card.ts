@@ -68,8 +68,10 @@ function buttonsOf({ set, pictures }: SetCardSource): CardButton[] {
   if (!hasEnded(set)) return [{ action: `cancel:${set.id}`, label: 'Cancel', style: 'danger' }];
   const each = (verb: string, label: string): CardButton[] =>
     pictures.map(({ id, index }) => ({ action: `${verb}:${id}`, label: `${label} ${index + 1}` }));
+  const otherBase = set.failure?.code === 'ADAPTER_OTHER_BASE' && set.subjectId !== null;
   // Platforms show five in a row: with four pictures, each verb fills a row that ends with a button for the set.
   return [
+    ...(otherBase ? [{ action: `retrain:${set.id}`, label: 'Train again', style: 'primary' } as const] : []),
     ...each('vary', 'Vary'),
     { action: `again:${set.id}`, label: 'Again', style: 'primary' },
     ...(set.kind === 'upscale' ? [] : each('upscale', 'Upscale')),

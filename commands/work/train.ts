@@ -1,10 +1,12 @@
 /** @file `/krona train`: photos become a subject's, and a run that trains an adapter on them is queued. */
 import { KronaError } from '../../core/errors.ts';
 import type { Channel, Run, Subject } from '../../core/records.ts';
+import type { ChannelSettings } from '../../core/settings/schema.ts';
 import { checkTraining } from '../../core/settings/check.ts';
 import { withOptions } from '../../core/settings/read.ts';
 import type { Records } from '../../storage/records.ts';
 import { loadCard } from '../cards/load-card.ts';
+import type { Actor } from '../contract.ts';
 import { command } from '../define.ts';
 import { CAPTION, photoPrompts, readCaptions } from '../photos/photo-captions.ts';
 import { keepPhotos, likenessesOf, takePhotos, verdictCard, type Verdict } from '../photos/photo-intake.ts';
@@ -41,6 +43,32 @@ function noPhotos(name: string, verdicts: readonly Verdict[]): KronaError {
   const problems = verdicts.map((verdict) => verdict.message).join(' ');
   const advice = 'Send at least one photo with the command; 4 to 10 different ones work best.';
   return new KronaError('NO_PHOTOS', `There is no photo of ${name} to train on. ${problems || advice}`);
+}
+
+/** Queues a training with the subject's photos. @throws KronaError NO_PHOTOS, SUBJECT_BUSY, and those of the guard */
+async function queueTraining(
+  records: Records,
+  actor: Actor,
+  subject: Subject,
+  settings: ChannelSettings,
+  verdicts: readonly Verdict[] = [],
+): Promise<Run> {
+  refuseWhileTraining(subject, (await records.openWork(subject.channelId)).runs);
+  const photos = await records.photos(subject.id);
+  if (photos.length === 0) throw noPhotos(subject.name, verdicts);
+  return startRun(records, actor, subject, {
+    settings,
+    photoHashes: photos.map(({ blobHash }) => blobHash),
+    photoPrompts: await photoPrompts(records, subject, photos),
+  });
+}
+
+/** Queues a training of a subject as it is, with the channel's settings. */
+export async function trainAgain(records: Records, actor: Actor, subject: Subject): Promise<Run> {
+  const model = await records.modelCard();
+  const settings = await settingsNow(records, actor.channel);
+  checkTraining(settings, model);
+  return queueTraining(records, actor, subject, settings);
 }
 
 async function settingsNow(records: Records, channel: Channel) {
@@ -104,16 +132,8 @@ export const train = command(
       // The model may have changed since the settings were checked.
       checkTraining(settings, model);
       const subject = await ensureSubject(inside, invocation, name, className);
-      refuseWhileTraining(subject, (await inside.openWork(channel.id)).runs);
       const verdicts = await keepPhotos(inside, subject, member, intake, likenesses);
-      const photos = await inside.photos(subject.id);
-      if (photos.length === 0) throw noPhotos(name, verdicts);
-      const run = await startRun(inside, invocation, subject, {
-        settings,
-        photoHashes: photos.map(({ blobHash }) => blobHash),
-        photoPrompts: await photoPrompts(inside, subject, photos),
-      });
-      return { run, verdicts };
+      return { run: await queueTraining(inside, invocation, subject, settings, verdicts), verdicts };
     });
     const card = await loadCard('run', run.id, context);
     const aside = verdictCard(verdicts);

@@ -16,7 +16,12 @@ import { autoencoderCurve } from './quality.ts';
 import { autoencoderLicences } from './autoencoder-licences.ts';
 import { sampleAutoencoderCrop } from './crops.ts';
 import { loadBank, type Bank } from './drawings.ts';
-import { readAutoencoder, writeAutoencoder, type StoredAutoencoder } from '../pretrain/autoencoder-folder.ts';
+import {
+  LICENSES,
+  readAutoencoder,
+  writeAutoencoder,
+  type StoredAutoencoder,
+} from '../pretrain/autoencoder-folder.ts';
 import { autoencoderLoss, type SharperTerms } from '../pretrain/autoencoder-loss.ts';
 import type { PretrainData } from '../pretrain/concepts.ts';
 import { autoencoderSchema, checkConfig, type AutoencoderConfig } from '../pretrain/config-schema.ts';
@@ -54,7 +59,7 @@ export async function trainAutoencoder(options: TrainAutoencoderOptions): Promis
   const curve = await autoencoderCurve(data);
   const keep = async (parameters: ReadonlyMap<string, Float32Array>, step: number): Promise<void> => {
     await writeAutoencoder(out, config.vae, parameters);
-    await writeWhole(join(out, 'LICENSES.md'), await autoencoderLicences());
+    await writeWhole(join(out, LICENSES), await autoencoderLicences(photos));
     const figures = await curve(out);
     await appendFile(
       join(folder, 'curve.jsonl'),

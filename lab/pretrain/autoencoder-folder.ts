@@ -12,6 +12,8 @@ import { openSafetensors, readFloats, writeSafetensors } from '../../gpu-worker/
 import { vaeDecoder, vaeEncoder, vaeScale } from '../../gpu-worker/models/vae.ts';
 
 const WEIGHTS = 'diffusion_pytorch_model.safetensors';
+/** Names what an autoencoder, or a folder of photos, comes from. */
+export const LICENSES = 'LICENSES.md';
 
 /** A parameter's values as stored in the file. */
 export interface StoredValues {

@@ -82,8 +82,16 @@ async function textBlock(name: string): Promise<string> {
   return `\`\`\`text\n${text.trimEnd()}\n\`\`\`\n`;
 }
 
-/** MODEL_LICENSES.md for a model folder. */
-export async function modelLicences(name: string, versions: readonly ArtVersion[]): Promise<string> {
+/**
+ * MODEL_LICENSES.md for a model folder.
+ *
+ * @param autoencoder LICENSES.md of an autoencoder that was trained by itself; null if it saw the same drawings only
+ */
+export async function modelLicences(
+  name: string,
+  versions: readonly ArtVersion[],
+  autoencoder: string | null = null,
+): Promise<string> {
   const notices = versions.map((art) => ({ ...art, ...ART_NOTICES[art.set] }));
   const underApache = notices.some(({ licence }) => licence.startsWith('Apache'));
   const sections = [
@@ -96,9 +104,11 @@ The vocabulary was made from names and keywords of emoji in emojibase-data
 ${await textBlock('LICENSE-EMOJIBASE.txt')}`,
     ...(underApache ? [await apacheSection()] : []),
   ];
+  const whole =
+    autoencoder === null ? 'The weights were' : 'The weights of all parts but the autoencoder were';
   return `# Art that ${name} was trained on
 
-The weights were trained only on pictures composed of the drawings below, and captions of the words below.
+${whole} trained only on pictures composed of the drawings below, and captions of the words below.
 
-${sections.join('\n')}`;
+${sections.join('\n')}${autoencoder === null ? '' : `\n${autoencoder.replace(/^#/gm, '##')}`}`;
 }

@@ -5,7 +5,7 @@
 import { at } from '../../core/at.ts';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeFolder } from '../../core/files.ts';
+import { makeFolder, readFileIfAny } from '../../core/files.ts';
 import * as op from '../../gpu-worker/graph/ops.ts';
 import { clipText } from '../../gpu-worker/models/clip-text.ts';
 import type { ClipTextConfig } from '../../gpu-worker/models/model-configs.ts';
@@ -13,7 +13,7 @@ import type { Parameters } from '../../gpu-worker/models/parameters.ts';
 import { loadTokenizer } from '../../gpu-worker/models/tokenizer.ts';
 import { unet, unetInputs } from '../../gpu-worker/models/unet.ts';
 import { vaeDecoder, vaeEncoder, vaeScale } from '../../gpu-worker/models/vae.ts';
-import { givenAutoencoder } from './autoencoder-folder.ts';
+import { givenAutoencoder, LICENSES } from './autoencoder-folder.ts';
 import { autoencoderStage } from './autoencoder-stage.ts';
 import { trainModelVocabulary, writeTokenizers } from './bpe.ts';
 import { claimRun } from './claim-run.ts';
@@ -75,6 +75,9 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
   const given =
     options.autoencoder === undefined ? undefined : await givenAutoencoder(options.autoencoder, config.vae);
 
+  const autoencoderLicences =
+    options.autoencoder === undefined ? null : await readFileIfAny(join(options.autoencoder, LICENSES));
+
   // 1. drawings and words
   const sheet = await loadSprites(config.data, join(folder, 'sprites'));
   await claimRun(folder, config, sheet.versions, { from, autoencoder: given });
@@ -91,7 +94,12 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
   const { scalingFactor } = cache;
   const model = { config, vocabulary, scalingFactor, forward: forwards(config, text) };
   const publish = (trained: ReadonlyMap<string, Float32Array>, judged: Judged): Promise<void> =>
-    publishRun(options, earlier, { model: { ...model, parts: partsOf(trained, vae) }, sheet, ...judged });
+    publishRun(options, earlier, {
+      model: { ...model, parts: partsOf(trained, vae) },
+      sheet,
+      autoencoderLicences,
+      ...judged,
+    });
   const diffusion = diffusionStage(config, cache, text, tokenizers, start);
   const trained = await runStage(
     { ...diffusion, saved: (parameters) => publish(parameters, { prompts: SAMPLED }) },

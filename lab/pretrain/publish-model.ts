@@ -19,6 +19,8 @@ const NAME = 'krona-emoji';
 export interface Publication {
   readonly model: TrainedModel;
   readonly sheet: SpriteSheet;
+  /** Licences of an autoencoder that was trained by itself; null: it was trained in these runs. */
+  readonly autoencoderLicences: string | null;
   /** All runs, this one last. */
   readonly training: readonly TrainingRun[];
   /** Number of held-out prompts to draw and judge. */
@@ -29,7 +31,7 @@ export interface Publication {
 
 /** @throws KronaError FILE_UNWRITABLE, DISK_FULL; and what `onDrawn` throws: then `out` stays as it was */
 export function publishModel(out: string, publication: Publication): Promise<Evaluation> {
-  const { model, sheet, training, prompts, onDrawn } = publication;
+  const { model, sheet, autoencoderLicences, training, prompts, onDrawn } = publication;
   const { data } = model.config;
   return replaceFolder(out, async (draft) => {
     await exportModel(draft, model);
@@ -49,7 +51,7 @@ export function publishModel(out: string, publication: Publication): Promise<Eva
     const files = {
       'held-out.png': evaluation.sheet,
       'training.json': trainingHistoryText(training),
-      'MODEL_LICENSES.md': await modelLicences(NAME, sheet.versions),
+      'MODEL_LICENSES.md': await modelLicences(NAME, sheet.versions, autoencoderLicences),
       'README.md': card,
     };
     for (const [name, content] of Object.entries(files)) await writeFile(join(draft, name), content);

@@ -129,6 +129,28 @@ export function drawingSuite(storage: () => Storage): void {
     );
   });
 
+  it('an adapter of another model is trained again from the stored photos with one press', async () => {
+    const channel = room();
+    await channel.trained('mochi', 'cat');
+    const asked = await channel.say('bob', '/krona imagine mochi on a beach');
+    const set = await channel.set(asked);
+    const { records } = storage();
+    const failure = { code: 'ADAPTER_OTHER_BASE', message: 'It was trained on another model.' };
+    await records.updateSet(set.id, { state: 'failed', failure, endedAt: new Date() });
+    const { buttons } = await channel.card(asked);
+    const retrain = buttons!.find(({ label }) => label === 'Train again')!;
+    const card = await channel.press('bob', retrain.action);
+    const run = await channel.run(card);
+    expect(run).toMatchObject({ state: 'queued', subjectId: set.subjectId });
+    expect(run.photoHashes).toHaveLength(1);
+    // A second press finds it under way.
+    const twice = await channel.press('ann', retrain.action);
+    expect(twice.fields![0]!.value).toBe('SUBJECT_BUSY');
+    // Other failures have no such button.
+    await records.updateSet(set.id, { failure: { ...failure, code: 'ADAPTER_GONE' } });
+    expect((await channel.card(asked)).buttons!.map(({ label }) => label)).not.toContain('Train again');
+  });
+
   it('two named subjects are drawn with both champions, and the card names them', async () => {
     const channel = room();
     const [mochi] = await channel.trained('mochi', 'cat');

@@ -55,6 +55,26 @@ export function checkStatedFamily({ name, metadata }: SafetensorsFile, base: Ada
   );
 }
 
+/**
+ * Refuses an adapter of another small model, even if all sizes agree: it would draw noise. A file that says nothing
+ * passes.
+ *
+ * @throws KronaError ADAPTER_OTHER_BASE
+ */
+export async function checkStatedBase(
+  { name, metadata }: Pick<SafetensorsFile, 'name' | 'metadata'>,
+  base: Pick<AdapterBase, 'name' | 'fingerprint'>,
+): Promise<void> {
+  const stated = metadata.get('krona.base_hash');
+  if (stated === undefined || base.fingerprint === undefined || stated === (await base.fingerprint())) return;
+  const model = metadata.get('krona.base_model') ?? 'another model';
+  throw new KronaError(
+    'ADAPTER_OTHER_BASE',
+    `${name} was trained on ${model === base.name ? `an earlier version of ${model}` : model} and can't work with this ` +
+      `${base.name}: small models share no weights. Train the subject again.`,
+  );
+}
+
 const PREDICTS: Readonly<Record<Prediction, string>> = {
   epsilon: 'noise (epsilon)',
   v_prediction: 'velocity (v)',

@@ -1,5 +1,5 @@
 /** @file The autoencoder's own training: what it is shown, what it loses by, and how it begins on an earlier one's weights. */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -19,6 +19,7 @@ import {
 } from '../../../gpu-worker/models/parameters.ts';
 import { readNsfwWeights } from '../../../gpu-worker/safety/nsfw-weights.ts';
 import { readSubjects } from '../../../lab/evaluate/subjects.ts';
+import { autoencoderLicences } from '../../../lab/autoencoder/autoencoder-licences.ts';
 import { sampleAutoencoderCrop } from '../../../lab/autoencoder/crops.ts';
 import { splitDrawings, type Bank } from '../../../lab/autoencoder/drawings.ts';
 import {
@@ -285,6 +286,17 @@ describe('the training data', () => {
     expect(filled.length).toBeGreaterThan(3);
     const dark = crops.filter((picture) => picture[0]! > 0.98 && picture[64 * 64 - 1]! === -1);
     expect(dark).toEqual([]);
+  });
+
+  it('credits photos by the LICENSES.md in their folder, and says what is missing', async () => {
+    const photos = join(folder, 'photos');
+    await mkdir(photos);
+    expect(await autoencoderLicences()).not.toContain('## Photos');
+    expect(await autoencoderLicences(photos)).toContain('The photos have no LICENSES.md');
+    await writeFile(join(photos, 'LICENSES.md'), '- cat.png: CC0, by Ada');
+    const text = await autoencoderLicences(photos);
+    expect(text).toContain('## Photos\n\n- cat.png: CC0, by Ada\n');
+    expect(text).toContain('Twemoji');
   });
 
   it('reads back from a diffusers folder', async () => {

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
@@ -195,8 +195,13 @@ it('starts from an earlier model, continues its history, and can be extended', a
 });
 
 it('takes a trained autoencoder, only of the same sizes', async () => {
-  const autoencoder = at('whole-model', 'vae');
+  const autoencoder = at('own-autoencoder');
+  await cp(at('whole-model', 'vae'), autoencoder, { recursive: true });
+  await writeFile(join(autoencoder, 'LICENSES.md'), '# Drawings of the autoencoder\n\nBy Ada.\n');
   await run('given', 'given-model', { autoencoder });
+  const licences = await readFile(at('given-model', 'MODEL_LICENSES.md'), 'utf8');
+  expect(licences).toContain('all parts but the autoencoder');
+  expect(licences).toContain('\n## Drawings of the autoencoder\n\nBy Ada.\n');
   const vae = 'vae/diffusion_pytorch_model.safetensors';
   expect((await weightsOf('given-model'))[vae]).toBe((await weightsOf('whole-model'))[vae]);
   expect((await runsOf('given-model')).map(({ stages }) => stages!.map(({ name }) => name))).toEqual([
