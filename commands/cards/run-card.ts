@@ -96,10 +96,9 @@ function buttonsOf({ run, subject }: RunCardSource, final: Adapter | undefined):
   return [draw, ...(crown ? [{ action: `champion:${final.id}`, label: 'Make champion' }] : []), ...look];
 }
 
-/** Returns the card of a run. */
-export function runCard(source: RunCardSource): Card {
-  const { run, subject, memberName, adapters } = source;
-  const name = plain(subject.name);
+/** Returns the title of a run's card. */
+export function runTitle(state: Run['state'], subjectName: string): string {
+  const name = plain(subjectName);
   const titles: Readonly<Record<Run['state'], string>> = {
     queued: `Training of ${name} is queued`,
     running: `Training ${name}`,
@@ -107,6 +106,12 @@ export function runCard(source: RunCardSource): Card {
     failed: `Training of ${name} failed`,
     cancelled: `Training of ${name} was cancelled`,
   };
+  return titles[state];
+}
+
+/** Returns the card of a run. */
+export function runCard(source: RunCardSource): Card {
+  const { run, subject, memberName, adapters } = source;
   const final = adapters.find((adapter) => adapter.final);
   const file: CardFile | undefined = final && {
     name: `${adapterName(subject, final)}.safetensors`,
@@ -117,7 +122,7 @@ export function runCard(source: RunCardSource): Card {
   const points = run.losses.map(({ step, loss }) => ({ x: step, y: loss }));
   return {
     tone: TONES[run.state],
-    title: titles[run.state],
+    title: runTitle(run.state, subject.name),
     text: [
       ...textOf(source),
       ...heldText(source.sets.flatMap(({ set, held }) => (set.kind === 'samples' ? held : []))),

@@ -94,6 +94,9 @@ function adapterField(source: SetCardSource): { name: string; value: string }[] 
   return [{ name: names.length === 1 ? 'adapter' : 'adapters', value: names.join(' and ') }];
 }
 
+/** Returns the title over a finished run's pictures. */
+export const finalsTitle = (subjectName: string): string => `Which ${plain(subjectName)} is the best?`;
+
 /** Returns the card of a set. */
 export function setCard(source: SetCardSource): Card {
   const { set, pictures, facts, memberName, resolved } = source;
@@ -101,7 +104,7 @@ export function setCard(source: SetCardSource): Card {
   const [subject] = resolved.subjects;
   return {
     tone: TONES[set.state],
-    title: set.kind === 'finals' && subject ? `Which ${plain(subject.name)} is the best?` : plain(set.prompt),
+    title: set.kind === 'finals' && subject ? finalsTitle(subject.name) : plain(set.prompt),
     text: textOf(source),
     fields: [
       // Finals don't tell which adapter drew which picture: people would vote for the step.

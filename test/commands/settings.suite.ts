@@ -30,7 +30,7 @@ export function settingsSuite(storage: () => Storage): void {
     expect((await there.actor('ann')).channel.settings).toEqual(DEFAULT_SETTINGS);
     await here.say('ann', '/krona settings scheduler:model');
     expect((await here.actor('ann')).channel.settings.scheduler).toBeNull();
-    expect(await here.say('ann', '/krona settings a1:8')).toMatchObject({ title: 'Nothing changed' });
+    expect(await here.say('ann', '/krona settings a1:8')).toMatchObject({ title: 'No change' });
   });
 
   it("that don't fit the model are refused with a projection and all values that fit", async () => {
