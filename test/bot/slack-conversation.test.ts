@@ -350,7 +350,7 @@ describe('a Slack channel', () => {
     expect((await records.subject(subject.id))!.championId).toBe(other.id);
   });
 
-  it('hides possibly adult pictures until somebody asks to see them', async () => {
+  it('hides possibly adult (NSFW) pictures until somebody asks to see them', async () => {
     await mia.types(channel, 'imagine something bare count:1');
     const { records, blobs } = world.storage;
     const { id: setId } = await world.openSet(channel);

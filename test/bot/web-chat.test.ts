@@ -80,7 +80,7 @@ const decoded = (page: Page, title: string | RegExp) =>
     .evaluateAll((list) => (list as HTMLImageElement[]).filter((each) => each.naturalWidth > 0).length);
 
 describe('a newcomer', () => {
-  it('is asked for a name once, and is another member in another browser', async () => {
+  it('is asked for a name once, and is a different member in another browser', async () => {
     await mia.reload();
     await box(mia).waitFor();
     await mia.getByRole('button', { name: 'Mia' }).waitFor();
@@ -237,7 +237,7 @@ describe('pictures', () => {
     await expect.poll(facts).toBe(before + 1);
   });
 
-  it('are hidden when they may be adult, until a reader opens one', async () => {
+  it('are hidden when they could be adult (NSFW), until a reader opens one', async () => {
     const title = 'a beach';
     await say(mia, `/krona imagine ${title} count:2`);
     await worker.draw(await worker.set(room), (await foxes()).slice(0, 2), [], [1]);
@@ -384,7 +384,7 @@ describe('the conversation', () => {
     expect(await mia.getByText('cut short').count()).toBe(0);
   });
 
-  it('tells everybody when nothing can be stored, also who comes then, and when it can again', async () => {
+  it('tells everybody, newcomers too, when nothing can be stored and when it works again', async () => {
     const lost = KronaError.reported({ code: 'DATABASE_READ_ONLY', message: 'The database is read-only.' });
     const check = vi.spyOn(world.storage.records, 'check').mockRejectedValue(lost);
     const banner = (page: Page) => page.getByRole('status').getByText("Krona can't store anything");
