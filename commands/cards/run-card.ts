@@ -1,12 +1,13 @@
 /** @file The message about a run, from queued to done. */
 import { hasEnded } from '../../core/work-state.ts';
 import type { Adapter, HeldPicture, Picture, PictureSet, Run, Subject } from '../../core/records.ts';
-import type { Card, CardButton, CardFile, Tone } from '../card.ts';
+import type { Card, CardButton, CardFile } from '../card.ts';
 import { adapterName } from '../subjects/subjects.ts';
-import { counted, duration, ordinal } from '../../core/format.ts';
+import { counted, duration } from '../../core/format.ts';
 import { plain, trainingWords } from './format.ts';
 import { heldText } from './pictures.ts';
 import { votedPictures } from './votes.ts';
+import { WORK_TONES, workProgress } from './work-progress.ts';
 
 export interface RunCardSource {
   readonly run: Run;
@@ -23,30 +24,6 @@ export interface RunCardSource {
   }[];
   /** 1 for the next to run; null unless it is queued. */
   readonly position: number | null;
-}
-
-const TONES: Readonly<Record<Run['state'], Tone>> = {
-  queued: 'progress',
-  running: 'progress',
-  done: 'success',
-  failed: 'error',
-  cancelled: 'warning',
-};
-
-function progressOf({ run, position }: RunCardSource): Card['progress'] {
-  if (run.state === 'queued')
-    return { fraction: null, label: position ? `${ordinal(position)} in the queue` : 'queued' };
-  if (run.state !== 'running') return undefined;
-  if (run.progress === null) return { fraction: null, label: 'starting' };
-  const { step, steps, secondsLeft, phase } = run.progress;
-  const fraction = steps > 0 ? Math.min(1, Math.max(0, step / steps)) : null;
-  const parts = [
-    fraction === null ? '' : `${Math.floor(fraction * 100)}%`,
-    phase,
-    `step ${step} of ${steps}`,
-    secondsLeft === null ? '' : `${duration(secondsLeft)} left`,
-  ];
-  return { fraction, label: parts.filter((part) => part !== '').join(' · ') };
 }
 
 function textOf({ run, subject, adapters, sets }: RunCardSource): string[] {
@@ -118,10 +95,10 @@ export function runCard(source: RunCardSource): Card {
     blobHash: final.blobHash,
     size: final.size,
   };
-  const progress = progressOf(source);
+  const progress = workProgress(run, source.position, { begins: 'starting', countsSteps: true });
   const points = run.losses.map(({ step, loss }) => ({ x: step, y: loss }));
   return {
-    tone: TONES[run.state],
+    tone: WORK_TONES[run.state],
     title: runTitle(run.state, subject.name),
     text: [
       ...textOf(source),

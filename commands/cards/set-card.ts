@@ -2,12 +2,13 @@
 import { hasEnded } from '../../core/work-state.ts';
 import type { Adapter, HeldPicture, Picture, PictureSet, VoteFact } from '../../core/records.ts';
 import type { ResolvedPrompt } from '../../core/prompt.ts';
-import type { Card, CardButton, Tone } from '../card.ts';
+import type { Card, CardButton } from '../card.ts';
 import { adapterName } from '../subjects/subjects.ts';
-import { counted, duration, ordinal } from '../../core/format.ts';
+import { counted } from '../../core/format.ts';
 import { fieldsOf, plain } from './format.ts';
 import { heldText } from './pictures.ts';
 import { votedPictures } from './votes.ts';
+import { WORK_TONES, workProgress } from './work-progress.ts';
 
 export interface SetCardSource {
   readonly set: PictureSet;
@@ -25,28 +26,10 @@ export interface SetCardSource {
   readonly position: number | null;
 }
 
-const TONES: Readonly<Record<PictureSet['state'], Tone>> = {
-  queued: 'progress',
-  running: 'progress',
-  done: 'success',
-  failed: 'error',
-  cancelled: 'warning',
-};
-
 function progressOf({ set, position }: SetCardSource): Card['progress'] {
   if (set.state === 'queued' && set.awaitsRunId !== null)
     return { fraction: null, label: 'queued behind the training' };
-  if (set.state === 'queued')
-    return { fraction: null, label: position ? `${ordinal(position)} in the queue` : 'queued' };
-  if (set.state !== 'running') return undefined;
-  if (set.progress === null) return { fraction: null, label: 'drawing' };
-  const { step, steps, secondsLeft, phase } = set.progress;
-  const fraction = steps > 0 ? Math.min(1, Math.max(0, step / steps)) : null;
-  const left = secondsLeft === null ? '' : ` · ${duration(secondsLeft)} left`;
-  return {
-    fraction,
-    label: `${fraction === null ? '' : `${Math.floor(fraction * 100)}% · `}${phase}${left}`,
-  };
+  return workProgress(set, position, { begins: 'drawing', countsSteps: false });
 }
 
 function textOf({ set, held, resolved }: SetCardSource): string[] {
@@ -103,7 +86,7 @@ export function setCard(source: SetCardSource): Card {
   const progress = progressOf(source);
   const [subject] = resolved.subjects;
   return {
-    tone: TONES[set.state],
+    tone: WORK_TONES[set.state],
     title: set.kind === 'finals' && subject ? finalsTitle(subject.name) : plain(set.prompt),
     text: textOf(source),
     fields: [
