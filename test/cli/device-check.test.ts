@@ -22,7 +22,7 @@ describe('krona device check', () => {
     expect(stdout).toMatch(/right: gradient in float32, off by/);
     expect(stdout.match(/SDXL, 1024², .*: not run: it would take about \d+ s/g)).toHaveLength(3);
     expect(code).toBe(0);
-  });
+  }, 400_000);
 
   it('names the cards, and the one that onnxruntime has no code for', () => {
     const cards = parseCards(
