@@ -442,7 +442,7 @@ describe('a long conversation', () => {
     const { records } = world.storage;
     const channel = await records.channel('web', room, room);
     const ann = await records.member('web', 'ann', 'Ann');
-    const most = 5_000;
+    const most = 2_500;
     for (let number = 1; number <= most; number++)
       await records.addLine({
         id: randomUUID(),
