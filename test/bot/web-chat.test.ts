@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { KronaError } from '../../core/errors.ts';
 import { EARLIER_LINES, LINES_OF_PAGE } from '../../bot/web/protocol.ts';
 import type { Run } from '../../core/records.ts';
+import { skipTime } from '../helpers/clock.ts';
 import { drop, openWorld, paste, PlayedWorker, say, sprite, type World } from './world.ts';
 
 let world: World;
@@ -388,6 +389,9 @@ describe('the conversation', () => {
     const lost = KronaError.reported({ code: 'DATABASE_READ_ONLY', message: 'The database is read-only.' });
     const check = vi.spyOn(world.storage.records, 'check').mockRejectedValue(lost);
     const banner = (page: Page) => page.getByRole('status').getByText("Krona can't store anything");
+    await vi.waitFor(() => expect(check).toHaveBeenCalled(), 15_000);
+    // An outage that lasts is told.
+    skipTime(9_000);
     for (const page of [mia, ben]) await banner(page).waitFor();
     await ben.reload();
     await banner(ben).waitFor();
