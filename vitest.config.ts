@@ -36,12 +36,14 @@ const files = readdirSync('test', { recursive: true, encoding: 'utf8' })
   .filter((path) => path.endsWith('.test.ts'))
   .map((path) => path.replaceAll('\\', '/'));
 
-function projectOf(path: string): 'units' | 'lab' | 'package' | 'system' {
+const PROJECTS = ['units', 'system', 'lab', 'package', 'chat'] as const;
+
+function projectOf(path: string): (typeof PROJECTS)[number] {
   const name = path.replace('.test.ts', '');
   const folder = name.slice(0, name.indexOf('/'));
   if (folder === 'lab' || folder === 'package') return folder;
-  const unit = MORE_UNITS.includes(name) || (UNIT_FOLDERS.includes(folder) && !SLOW.includes(name));
-  return unit ? 'units' : 'system';
+  if (MORE_UNITS.includes(name) || (UNIT_FOLDERS.includes(folder) && !SLOW.includes(name))) return 'units';
+  return folder === 'bot' || folder === 'chat' ? 'chat' : 'system';
 }
 
 export default defineConfig({
@@ -51,10 +53,12 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 120_000,
     expect: { poll: { timeout: 15_000 } },
-    projects: (['units', 'system', 'lab', 'package'] as const).map((name) => ({
+    projects: PROJECTS.map((name) => ({
       extends: true,
       test: {
         name,
+        // The chats' tests wait most of their time, as for a platform's limit of one message a second.
+        ...(name === 'chat' && { maxWorkers: 4, sequence: { groupOrder: 1 } }),
         include: files.filter((path) => projectOf(path) === name).map((path) => `test/${path}`),
       },
     })),

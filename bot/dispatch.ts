@@ -147,7 +147,7 @@ async function complete(event: CompletionEvent, parts: DispatchParts): Promise<r
 function notPostedCard(error: KronaError): Card {
   const text =
     error.code === 'POST_FORBIDDEN'
-      ? ['Your request is carried out all the same. Krona tries again from time to time to post it.']
+      ? ['Krona still runs your request, and keeps trying to post the result.']
       : [];
   return {
     tone: 'warning',

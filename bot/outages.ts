@@ -145,5 +145,5 @@ function outageCard(failure: unknown): Card {
 const OVER: Card = {
   tone: 'success',
   title: 'Krona works again',
-  text: ['Queued work goes on. Send a command again if it failed.'],
+  text: ['Queued jobs continue. Send a command again if it failed.'],
 };

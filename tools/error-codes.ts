@@ -24,6 +24,8 @@ const ROOMS = {
 
 /** Stands for a variable part of a message. */
 const GAP = '…';
+/** Stands for a message that is not written in one place. */
+const VARIES = '(varies: it names what is wrong)';
 
 interface Thrown {
   readonly code: string;
@@ -38,7 +40,7 @@ export async function errorPage(): Promise<string> {
     for (const path of await sourcesIn(room))
       thrown.push(...errorsOf(path, await readFile(join(ROOT, path), 'utf8')));
     const rows = [...messagesByCode(thrown)].map(
-      ([code, message]) => `| \`${code}\` | ${escaped(message)} |`,
+      ([code, message]) => `| \`${code}\` | ${message === GAP ? VARIES : escaped(message)} |`,
     );
     sections.push(`## ${title} (${room})\n\n| code | message |\n| --- | --- |\n${rows.join('\n')}\n`);
   }

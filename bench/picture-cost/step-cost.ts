@@ -15,7 +15,7 @@ import { openModelFolder } from '../../gpu-worker/models/model-folder.ts';
 import { recordedParameters } from '../../gpu-worker/models/parameters.ts';
 import { SINGLE_FILE_MODELS } from '../../gpu-worker/models/single-file/architectures.ts';
 import { vaeScale } from '../../gpu-worker/models/vae.ts';
-import { randomFeeds } from '../../test/helpers/random-feeds.ts';
+import { randomInputs } from '../../cli/device-check/random-inputs.ts';
 import { countFlops } from '../../gpu-worker/graph/flops.ts';
 import { median, short } from '../report.ts';
 import { eightBitProgram, reuseGraphs, reusePrograms, type PredictionProgram } from './predictions.ts';
@@ -67,7 +67,7 @@ console.log(`error of the prediction in 8 bits: ${(100 * distance(rounded, exact
 /** Prints the median of processor seconds; returns the prediction for random inputs. */
 async function timed(what: string, program: PredictionProgram): Promise<Float32Array> {
   const session = await Session.create(program, { threads: 1 });
-  const feeds: Feeds = randomFeeds(program);
+  const feeds: Feeds = randomInputs(program);
   const seconds: number[] = [];
   let prediction: Float32Array = new Float32Array();
   for (let repeat = 0; repeat <= Number(values.repeats); repeat++) {

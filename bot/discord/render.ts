@@ -98,7 +98,9 @@ export async function renderCard(card: Card, parts: RenderParts): Promise<Render
     }
     const url = link(file.blobHash, file.name);
     const words =
-      upload === null ? `${escaped(file.name)}](<${url}>) · ${byteSize(file.size)}` : `Link to it](<${url}>)`;
+      upload === null
+        ? `${escaped(file.name)}](<${url}>) · ${byteSize(file.size)}`
+        : `Link to this file](<${url}>)`;
     downloads.push(...take(`-# [${words}`));
   }
   const chart = await chartParts(card, files, take);

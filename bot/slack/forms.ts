@@ -76,12 +76,13 @@ function element(data: OptionData, given: string | undefined): types.InputBlock[
       placeholder: plain('Choose a name or type a new one', 150),
       ...(given && { initial_option: option(given) }),
     };
-  const choice = data.choices?.find((each) => each === given?.toLowerCase());
-  if (data.choices)
+  const choices = data.type === 'flag' ? ['yes', 'no'] : data.choices;
+  const choice = choices?.find((each) => each === given?.toLowerCase());
+  if (choices)
     return {
       type: 'static_select',
       action_id: data.name,
-      options: data.choices.map((each) => option(each)),
+      options: choices.map((each) => option(each)),
       ...(choice && { initial_option: option(choice) }),
     };
   return {

@@ -6,7 +6,6 @@ import type { types } from '@slack/bolt';
 import { channelQueue, workRecord } from '../../commands/work/channel-queue.ts';
 import { limitLines } from '../../commands/rules/quota.ts';
 import { MAX_FILES, MAX_PHOTOS } from '../../commands/photos/photo-intake.ts';
-import { counted } from '../../core/format.ts';
 import { plain } from '../../commands/cards/format.ts';
 import type { CommandContext } from '../../commands/contract.ts';
 import type { Member, Run } from '../../core/records.ts';
@@ -56,7 +55,7 @@ async function belongings(member: Member, { records }: CommandContext): Promise<
       const photos = (await records.photos(subject.id)).length;
       const ready = subject.championId === null ? 'not trained yet' : 'trained';
       subjects.push(
-        `• *${mrkdwn(plain(subject.name))}* (${mrkdwn(plain(subject.className))}) in ${where}: ${counted(photos, 'photo')} of ${MAX_PHOTOS}, ${ready}`,
+        `• *${mrkdwn(plain(subject.name))}* (${mrkdwn(plain(subject.className))}) in ${where}: ${photos} of ${MAX_PHOTOS} photos, ${ready}`,
       );
     }
     for (const run of await records.runs(channel.id, RUNS)) {

@@ -1,4 +1,4 @@
-/** @file Inputs for a program that nobody looks at the results of, and the file that stands for its weights. */
+/** @file Random inputs for a compiled program, the same on every machine, and a file of random weights. */
 import { open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,26 +7,34 @@ import { KeyedRandom } from '../../core/random.ts';
 import type { Feeds, Program, TensorData } from '../../gpu-worker/graph/compile.ts';
 import { sizeOf } from '../../gpu-worker/graph/shapes.ts';
 
-/** Inputs that are not normal numbers. */
-const VALUES: Readonly<Record<string, number>> = {
-  timesteps: 500,
-  signal: 0.7,
-  sigma: 0.7,
-  time_ids: 1024,
-  loss_scale: 2 ** 8,
+/** Inputs that are not normal numbers, by the names that the worker feeds them under: a value for each position. */
+const VALUES: Readonly<Record<string, (index: number) => number>> = {
+  timesteps: () => 500,
+  signal: () => 0.7,
+  sigma: () => 0.7,
+  time_ids: (index) => (index % 2 === 0 ? 0 : 1024),
+  loss_scale: () => 2 ** 8,
+  strength: () => 1,
+  // The last token of a text, one-hot.
+  end: (index) => (index === 5 ? 1 : 0),
 };
+/** Of the numbers of an adapter: larger ones make a model's results depend on every digit. */
+const ADAPTER_SCALE = 0.02;
 
-/** Normal numbers for every input, small for adapters; the same each time. */
-export function randomInputs({ inputs }: Program): Feeds {
+/** Returns plausible inputs for a program: normal numbers where nothing else is known, small for adapters. */
+export function randomInputs({ inputs }: Program, seed = 0): Feeds {
   const feeds: Record<string, TensorData> = {};
   for (const { name, dtype, shape } of inputs) {
-    const size = sizeOf(shape);
-    const value = VALUES[name];
-    if (dtype === 'int64') feeds[name] = new BigInt64Array(size);
-    else if (value !== undefined) feeds[name] = new Float32Array(size).fill(value);
+    const length = sizeOf(shape);
+    // Of several adapters or texts, each input has a number: `parameters.0`, `end2`.
+    const kind = name.replace(/\.?\d+$/, '');
+    const value = VALUES[kind];
+    if (dtype === 'int64')
+      feeds[name] = BigInt64Array.from({ length }, (_, index) => BigInt((index * 7) % 90));
+    else if (value !== undefined) feeds[name] = Float32Array.from({ length }, (_, index) => value(index));
     else {
-      const scale = name === 'parameters' ? 0.02 : 1;
-      feeds[name] = new KeyedRandom(0, name).normals(size).map((x) => scale * x);
+      const scale = kind === 'parameters' ? ADAPTER_SCALE : 1;
+      feeds[name] = new KeyedRandom(seed, name).normals(length).map((x) => scale * x);
     }
   }
   return feeds;

@@ -1,12 +1,13 @@
 /** @file The message about a run, from queued to done. */
 import { hasEnded } from '../../core/work-state.ts';
 import type { Adapter, HeldPicture, Picture, PictureSet, Run, Subject } from '../../core/records.ts';
-import type { Card, CardButton, CardFile, Tone } from '../card.ts';
+import type { Card, CardButton, CardFile } from '../card.ts';
 import { adapterName } from '../subjects/subjects.ts';
-import { counted, duration, ordinal } from '../../core/format.ts';
+import { counted, duration } from '../../core/format.ts';
 import { plain, trainingWords } from './format.ts';
 import { heldText } from './pictures.ts';
 import { votedPictures } from './votes.ts';
+import { WORK_TONES, workProgress } from './work-progress.ts';
 
 export interface RunCardSource {
   readonly run: Run;
@@ -23,30 +24,6 @@ export interface RunCardSource {
   }[];
   /** 1 for the next to run; null unless it is queued. */
   readonly position: number | null;
-}
-
-const TONES: Readonly<Record<Run['state'], Tone>> = {
-  queued: 'progress',
-  running: 'progress',
-  done: 'success',
-  failed: 'error',
-  cancelled: 'warning',
-};
-
-function progressOf({ run, position }: RunCardSource): Card['progress'] {
-  if (run.state === 'queued')
-    return { fraction: null, label: position ? `${ordinal(position)} in the queue` : 'queued' };
-  if (run.state !== 'running') return undefined;
-  if (run.progress === null) return { fraction: null, label: 'starting' };
-  const { step, steps, secondsLeft, phase } = run.progress;
-  const fraction = steps > 0 ? Math.min(1, Math.max(0, step / steps)) : null;
-  const parts = [
-    fraction === null ? '' : `${Math.floor(fraction * 100)}%`,
-    phase,
-    `step ${step} of ${steps}`,
-    secondsLeft === null ? '' : `${duration(secondsLeft)} left`,
-  ];
-  return { fraction, label: parts.filter((part) => part !== '').join(' · ') };
 }
 
 function textOf({ run, subject, adapters, sets }: RunCardSource): string[] {
@@ -96,10 +73,9 @@ function buttonsOf({ run, subject }: RunCardSource, final: Adapter | undefined):
   return [draw, ...(crown ? [{ action: `champion:${final.id}`, label: 'Make champion' }] : []), ...look];
 }
 
-/** Returns the card of a run. */
-export function runCard(source: RunCardSource): Card {
-  const { run, subject, memberName, adapters } = source;
-  const name = plain(subject.name);
+/** Returns the title of a run's card. */
+export function runTitle(state: Run['state'], subjectName: string): string {
+  const name = plain(subjectName);
   const titles: Readonly<Record<Run['state'], string>> = {
     queued: `Training of ${name} is queued`,
     running: `Training ${name}`,
@@ -107,17 +83,23 @@ export function runCard(source: RunCardSource): Card {
     failed: `Training of ${name} failed`,
     cancelled: `Training of ${name} was cancelled`,
   };
+  return titles[state];
+}
+
+/** Returns the card of a run. */
+export function runCard(source: RunCardSource): Card {
+  const { run, subject, memberName, adapters } = source;
   const final = adapters.find((adapter) => adapter.final);
   const file: CardFile | undefined = final && {
     name: `${adapterName(subject, final)}.safetensors`,
     blobHash: final.blobHash,
     size: final.size,
   };
-  const progress = progressOf(source);
+  const progress = workProgress(run, source.position, { begins: 'starting', countsSteps: true });
   const points = run.losses.map(({ step, loss }) => ({ x: step, y: loss }));
   return {
-    tone: TONES[run.state],
-    title: titles[run.state],
+    tone: WORK_TONES[run.state],
+    title: runTitle(run.state, subject.name),
     text: [
       ...textOf(source),
       ...heldText(source.sets.flatMap(({ set, held }) => (set.kind === 'samples' ? held : []))),

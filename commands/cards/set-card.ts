@@ -2,12 +2,13 @@
 import { hasEnded } from '../../core/work-state.ts';
 import type { Adapter, HeldPicture, Picture, PictureSet, VoteFact } from '../../core/records.ts';
 import type { ResolvedPrompt } from '../../core/prompt.ts';
-import type { Card, CardButton, Tone } from '../card.ts';
+import type { Card, CardButton } from '../card.ts';
 import { adapterName } from '../subjects/subjects.ts';
-import { counted, duration, ordinal } from '../../core/format.ts';
+import { counted } from '../../core/format.ts';
 import { fieldsOf, plain } from './format.ts';
 import { heldText } from './pictures.ts';
 import { votedPictures } from './votes.ts';
+import { WORK_TONES, workProgress } from './work-progress.ts';
 
 export interface SetCardSource {
   readonly set: PictureSet;
@@ -25,28 +26,10 @@ export interface SetCardSource {
   readonly position: number | null;
 }
 
-const TONES: Readonly<Record<PictureSet['state'], Tone>> = {
-  queued: 'progress',
-  running: 'progress',
-  done: 'success',
-  failed: 'error',
-  cancelled: 'warning',
-};
-
 function progressOf({ set, position }: SetCardSource): Card['progress'] {
   if (set.state === 'queued' && set.awaitsRunId !== null)
     return { fraction: null, label: 'queued behind the training' };
-  if (set.state === 'queued')
-    return { fraction: null, label: position ? `${ordinal(position)} in the queue` : 'queued' };
-  if (set.state !== 'running') return undefined;
-  if (set.progress === null) return { fraction: null, label: 'drawing' };
-  const { step, steps, secondsLeft, phase } = set.progress;
-  const fraction = steps > 0 ? Math.min(1, Math.max(0, step / steps)) : null;
-  const left = secondsLeft === null ? '' : ` · ${duration(secondsLeft)} left`;
-  return {
-    fraction,
-    label: `${fraction === null ? '' : `${Math.floor(fraction * 100)}% · `}${phase}${left}`,
-  };
+  return workProgress(set, position, { begins: 'drawing', countsSteps: false });
 }
 
 function textOf({ set, held, resolved }: SetCardSource): string[] {
@@ -96,14 +79,17 @@ function adapterField(source: SetCardSource): { name: string; value: string }[] 
   return [{ name: names.length === 1 ? 'adapter' : 'adapters', value: names.join(' and ') }];
 }
 
+/** Returns the title over a finished run's pictures. */
+export const finalsTitle = (subjectName: string): string => `Which ${plain(subjectName)} is the best?`;
+
 /** Returns the card of a set. */
 export function setCard(source: SetCardSource): Card {
   const { set, pictures, facts, memberName, resolved } = source;
   const progress = progressOf(source);
   const [subject] = resolved.subjects;
   return {
-    tone: TONES[set.state],
-    title: set.kind === 'finals' && subject ? `Which ${plain(subject.name)} is the best?` : plain(set.prompt),
+    tone: WORK_TONES[set.state],
+    title: set.kind === 'finals' && subject ? finalsTitle(subject.name) : plain(set.prompt),
     text: textOf(source),
     fields: [
       // Finals don't tell which adapter drew which picture: people would vote for the step.

@@ -12,7 +12,7 @@ function counts({ subjects, photos, runs, sets, votes, entries }: MemberData): [
     ['reactions you added or removed', votes.length],
     ['subjects you own', subjects.length],
     ['trainings you requested', runs.length],
-    ['prompts you requested', sets.length],
+    ['sets of pictures you requested, samples included', sets.length],
     ['log entries about you', entries.length],
   ];
 }

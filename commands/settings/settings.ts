@@ -81,10 +81,11 @@ async function set(invocation: Invocation<Typed>, context: CommandContext): Prom
       'Give at least one setting, for example `/krona settings train steps:300`.',
     );
   const model = await context.records.modelCard();
-  if (!model && OF_MODEL.some((name) => name in options))
+  const unchecked = OF_MODEL.filter((name) => name in options);
+  if (!model && unchecked.length > 0)
     throw new KronaError(
       'MODEL_UNKNOWN',
-      `${OF_MODEL.join(', ')} must fit the model, and no worker has reported its model yet. Start the worker, then try again.`,
+      `${unchecked.map((name) => `\`${name}\``).join(', ')} must fit the model, and no worker has reported its model yet. Start the worker, then try again.`,
       { retryable: true },
     );
   const { before, after } = await context.records.transaction(async (records) => {
@@ -102,8 +103,8 @@ async function set(invocation: Invocation<Typed>, context: CommandContext): Prom
   if (changed.length === 0)
     return {
       tone: 'info',
-      title: 'Nothing changed',
-      text: ['No change: those are already the settings.'],
+      title: 'No change',
+      text: ['Those are already the settings.'],
       audience: 'caller',
     };
   return {

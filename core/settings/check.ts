@@ -73,7 +73,7 @@ export function checkRank(
   if (narrowest === null || rank <= side(narrowest)) return;
   throw new KronaError(
     'RANK_UNFIT',
-    `rank=${rank} is too high for ${narrowest.out}×${narrowest.in} (${shortPath(narrowest.path)}); choose at most ${side(narrowest)}.`,
+    `\`rank\` is ${rank}, too high for ${narrowest.out}×${narrowest.in} (${shortPath(narrowest.path)}); choose at most ${side(narrowest)}.`,
   );
 }
 
@@ -83,13 +83,13 @@ export function checkTogether({ method, targets, warmup, steps }: ChannelSetting
   if (method === 'full' && targets !== only)
     throw new KronaError(
       'TARGETS_UNSUPPORTED',
-      `Full fine-tuning trains the whole UNet, so targets=${targets} works only with krona and lora. ` +
+      `Full fine-tuning trains the whole UNet, so \`targets\` is for krona and lora only. ` +
         `Choose targets:${only}, or another method.`,
     );
   if (warmup > steps)
     throw new KronaError(
       'WARMUP_UNFIT',
-      `warmup=${warmup} is longer than the run of ${steps} steps; choose at most ${steps}.`,
+      `\`warmup\` is ${warmup}, longer than the run of ${steps} steps; choose at most ${steps}.`,
     );
 }
 
@@ -113,7 +113,7 @@ export function checkSide(name: string, pixels: number, { name: model, sizeMulti
   const below = Math.max(1, Math.floor(pixels / sizeMultiple)) * sizeMultiple;
   throw new KronaError(
     'SIZE_UNFIT',
-    `${name}=${pixels} is not a multiple of ${sizeMultiple}, which ${model} needs; choose ${below} or ${below + sizeMultiple}.`,
+    `\`${name}\` is ${pixels}, not a multiple of ${sizeMultiple}, which ${model} needs; choose ${below} or ${below + sizeMultiple}.`,
   );
 }
 
@@ -137,7 +137,7 @@ export function checkDrawing(settings: Pick<ChannelSettings, 'size' | 'refine'>,
     if (pixels < least || pixels > most)
       throw new KronaError(
         'SIZE_UNFIT',
-        `${side}=${pixels} does not suit ${model.name}, which was trained on ${model.nativeSize} pixels; choose ${least} to ${most}.`,
+        `\`${side}\` is ${pixels}, which doesn't suit ${model.name}: it was trained on ${model.nativeSize} pixels; choose ${least} to ${most}.`,
       );
   }
 }

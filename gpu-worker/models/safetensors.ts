@@ -279,7 +279,10 @@ async function readFully(file: FileHandle, to: Uint8Array, position: number): Pr
   for (let done = 0; done < to.length;) {
     const { bytesRead } = await file.read(to, done, Math.min(to.length - done, CHUNK_BYTES), position + done);
     if (bytesRead === 0)
-      throw new KronaError('FILE_UNREADABLE', 'A file became shorter while it was read. Was it replaced?');
+      throw new KronaError(
+        'FILE_UNREADABLE',
+        'A file got shorter while Krona read it. Try again when nothing writes to it.',
+      );
     done += bytesRead;
   }
 }

@@ -87,7 +87,7 @@ export class TrainingLoop {
         throw new KronaError(
           'TRAINING_DIVERGED',
           step === 0
-            ? `The loss is ${loss} at the first step, before anything was learned. Train with 32-bit numbers, such as on the CPU.`
+            ? `The loss is ${loss} at the first step, before any training. Train with 32-bit numbers, such as on the CPU.`
             : `The loss became ${loss} at step ${step + 1}. Try a learning rate lower than ${rate}.`,
         );
       let gradientNorm = 0;

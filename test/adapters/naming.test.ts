@@ -4,20 +4,10 @@ import { moduleNames, modulePath } from '../../gpu-worker/adapters/files/module-
 import { attentionProjections } from '../../gpu-worker/adapters/attention-projections.ts';
 import { unetConfig } from '../../gpu-worker/models/model-configs.ts';
 import { openModelFolder } from '../../gpu-worker/models/model-folder.ts';
+import { SDXL_UNET } from '../helpers/sdxl-config.ts';
 
 /** The parts of SDXL base 1.0's unet/config.json that say which projections it has. */
-const SDXL = unetConfig('unet/config.json', {
-  sample_size: 128,
-  block_out_channels: [320, 640, 1280],
-  down_block_types: ['DownBlock2D', 'CrossAttnDownBlock2D', 'CrossAttnDownBlock2D'],
-  up_block_types: ['CrossAttnUpBlock2D', 'CrossAttnUpBlock2D', 'UpBlock2D'],
-  transformer_layers_per_block: [1, 2, 10],
-  attention_head_dim: [5, 10, 20],
-  cross_attention_dim: 2048,
-  addition_embed_type: 'text_time',
-  addition_time_embed_dim: 256,
-  projection_class_embeddings_input_dim: 2816,
-});
+const SDXL = unetConfig('unet/config.json', SDXL_UNET);
 
 describe('the projections of a UNet', () => {
   it("are 560 in SDXL, and A 4×64 has the paper's 3,874,560 parameters on them", () => {

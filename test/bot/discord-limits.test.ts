@@ -53,7 +53,7 @@ it.each([
   await Promise.all(asked);
 });
 
-it('end in time though the clock was set back', async () => {
+it('end in time even if the clock was set back', async () => {
   answer = { status: 200, headers: { 'x-ratelimit-remaining': '0', 'x-ratelimit-reset-after': '1' } };
   await ask();
   vi.useFakeTimers({ toFake: ['Date'], now: Date.now() - 3_600_000 });

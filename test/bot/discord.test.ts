@@ -2,10 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { PictureSet, Run } from '../../core/records.ts';
 import type { MessageView } from '../fakes/discord/views.ts';
+import { skipTime } from '../helpers/clock.ts';
 import { newSet } from '../helpers/new-records.ts';
 import { until } from '../helpers/until.ts';
 import { type DiscordWorld, openDiscordWorld, Person, photos } from './discord-world.ts';
 import { sprite } from './world.ts';
+
+/** More than the bot's first pause after it was not allowed to show a message, ms. */
+const FORBIDDEN_PAUSE = 8_000;
 
 let world: DiscordWorld;
 beforeAll(async () => {
@@ -346,6 +350,7 @@ describe('a fault on Discord', () => {
     await worker.draw(drawn, await pixels(['owl'], '#357'));
     await vainTry();
     await open(channelId);
+    skipTime(FORBIDDEN_PAUSE);
     const shown = await until(async () => {
       const message = await ann.found('a crane');
       return message.reactions.length === 1 ? message : null;
@@ -359,6 +364,7 @@ describe('a fault on Discord', () => {
     await storage.records.deleteSet(drawn.id, 'deleted');
     await vainTry();
     await open(channelId);
+    skipTime(FORBIDDEN_PAUSE);
     await until(async () => (await ann.sees()).length === 0, 'the message gone');
     expect(await discord.violations()).toEqual([]);
     world.problems.splice(0);
@@ -403,6 +409,7 @@ describe('a fault on Discord', () => {
     await worker.draw(owl, await pixels(['owl'], '#333'));
     await until(() => world.problems.some((line) => line.includes('This thread is locked')), 'a vain try');
     await discord.archive(thread, { locked: false });
+    skipTime(FORBIDDEN_PAUSE);
     await until(async () => (await pictures('an owl')) === 1, 'the picture, once it is unlocked');
     expect(await storage.records.pictures(owl.id)).toHaveLength(1);
     expect(await ann.sees()).toHaveLength(4);
@@ -416,6 +423,7 @@ describe('a fault on Discord', () => {
       'a vain try to delete',
     );
     await discord.archive(thread, { locked: false });
+    skipTime(FORBIDDEN_PAUSE);
     await until(async () => (await ann.sees()).every(({ text }) => !text.includes('an owl')), 'none is left');
     world.problems.splice(0);
   });

@@ -183,7 +183,7 @@ describe('the http server', () => {
     expect(await page.text()).not.toMatch(/<script(?![^>]*src=)/);
   });
 
-  it('sends its bundle compressed, cached for ever', async () => {
+  it('sends its bundle compressed, cached forever', async () => {
     const html = await (await fetch(bot.address)).text();
     const script = /src="([^"]+)"/.exec(html)![1]!;
     const response = await fetch(bot.address + script, { headers: { 'accept-encoding': 'br' } });

@@ -64,7 +64,7 @@ it.each([
   expect(logged).toHaveLength(4);
 });
 
-it('a short one is told to nobody', async () => {
+it('nobody is told of a short one', async () => {
   start(3_600_000);
   failure = KronaError.reported({ code: 'DATABASE_UNAVAILABLE', message: 'Lost.' });
   await looked(10);

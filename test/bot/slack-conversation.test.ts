@@ -350,7 +350,7 @@ describe('a Slack channel', () => {
     expect((await records.subject(subject.id))!.championId).toBe(other.id);
   });
 
-  it('hides possibly adult pictures until somebody asks to see them', async () => {
+  it('hides possibly adult (NSFW) pictures until somebody asks to see them', async () => {
     await mia.types(channel, 'imagine something bare count:1');
     const { records, blobs } = world.storage;
     const { id: setId } = await world.openSet(channel);
@@ -398,7 +398,7 @@ describe('a Slack channel', () => {
     await mia.opensHome();
     const home = await until(async () => (await world.slack.see()).homes[mia.id], 'the Home tab');
     const text = textOf(home['blocks'] as Json[]);
-    expect(text).toMatch(new RegExp(`\\*mochi\\* \\(cat\\) in <#${channel}>: 4 photos of 20, trained`));
+    expect(text).toMatch(new RegExp(`\\*mochi\\* \\(cat\\) in <#${channel}>: 4 of 20 photos, trained`));
     expect(text).toMatch(/✅ done: mochi/);
     expect(text).toMatch(new RegExp(`<#${channel}>: You: 1 of 10 trainings in 24 hours\\.`));
     expect(text).toMatch(new RegExp(`<#${channel}>: This channel: \\d+ of 1000 pictures in an hour\\.`));

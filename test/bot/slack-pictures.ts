@@ -1,19 +1,18 @@
 /**
- * @file Makes docs/images/slack-*.png: plays a conversation with the real bot on the fake Slack and draws what stands
- * there. `npx tsx test/bot/slack-pictures.ts`
+ * @file Makes docs/images/slack-*.png: plays a conversation with the real bot on the fake Slack and draws its messages.
+ * `npx tsx test/bot/slack-pictures.ts [folder]`
  */
-import { mkdir } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import type { Browser } from 'playwright-core';
+import { finalsTitle } from '../../commands/cards/set-card.ts';
+import { runTitle } from '../../commands/cards/run-card.ts';
 import { imagesOf, textOf } from '../fakes/slack/fake-slack.ts';
 import { BOT_TOKEN, type Json } from '../fakes/slack/workspace.ts';
 import { messageHtml, viewHtml } from '../helpers/block-kit-html.ts';
 import { launchChromium } from '../helpers/chromium.ts';
+import { savePicture } from '../helpers/docs-picture.ts';
 import { until } from '../helpers/until.ts';
 import { catPhotos, SlackWorld } from './slack-world.ts';
 import { sprite } from './world.ts';
-
-const FOLDER = fileURLToPath(new URL('../../docs/images/', import.meta.url));
 
 /** Data addresses of the files that blocks show. */
 async function picturesOf(world: SlackWorld, blocks: readonly Json[]): Promise<Map<string, string>> {
@@ -31,14 +30,13 @@ async function shoot(browser: Browser, name: string, html: string): Promise<void
   const page = await browser.newPage({ viewport: { width: 760, height: 200 }, deviceScaleFactor: 1.5 });
   await page.setContent(html);
   const body = page.locator('body');
-  await body.screenshot({ path: `${FOLDER}slack-${name}.png` });
+  await savePicture(`slack-${name}`, await body.screenshot());
   await page.close();
 }
 
 const world = await SlackWorld.open();
 const browser = await launchChromium();
 try {
-  await mkdir(FOLDER, { recursive: true });
   const { slack, worker } = world;
   const [mia, ben] = [await slack.person('Mia'), await slack.person('Ben')];
   const channel = await slack.channel('pets', [mia, ben]);
@@ -46,42 +44,30 @@ try {
     const message = await world.message(channel, words);
     await shoot(browser, name, messageHtml(message, await picturesOf(world, message.blocks)));
   };
-  const whisper = async (name: string, words: string | RegExp) => {
-    const { blocks } = await world.whisper(mia, words);
-    await shoot(browser, name, messageHtml({ blocks, whispered: true }, await picturesOf(world, blocks)));
-  };
   const cats = (colours: readonly string[], turn: number) =>
     Promise.all(colours.map((colour, n) => sprite('cat-face', colour, 256, turn * n)));
 
-  await mia.types(channel, 'help');
-  await whisper('help', 'Train Krona with your photos');
   await mia.types(channel, 'train subject:mochi class:cat');
   await shoot(browser, 'form', viewHtml(await until(() => mia.form(), 'the form'), new Map()));
-  await mia.submits({ consent: true }, [
-    ...(await catPhotos(4)),
-    { name: 'notes.png', bytes: Buffer.from('x') },
-  ]);
-  await whisper('verdict', '4 of 5 photos kept');
-
+  await mia.submits({ consent: true }, await catPhotos(4));
   const run = await world.openRun(channel);
   const half = Math.floor(run.settings.steps / 2);
   await worker.progress(run, half, 95);
   const checkpoint = await worker.adapter(run, half, false);
   await worker.picturesOfRun(run, 'samples', checkpoint, await cats(['#f4d9a0', '#a9c8ee'], 8));
   await until(
-    async () => imagesOf((await world.message(channel, 'Training mochi')).blocks).length === 3,
+    async () => imagesOf((await world.message(channel, runTitle('running', 'mochi'))).blocks).length === 3,
     'samples',
   );
-  await draw('run', 'Training mochi');
+  await draw('run', runTitle('running', 'mochi'));
   const end = await worker.adapter(run, run.settings.steps, true);
   await worker.picturesOfRun(run, 'finals', end, await cats(['#f4d9a0', '#a9c8ee', '#d8b6d9', '#bfe3c0'], 6));
   await world.storage.records.setChampion(run.subjectId, end, false);
   await worker.finish(run);
   await until(
-    async () => imagesOf((await world.message(channel, 'Which mochi is the best')).blocks).length === 4,
+    async () => imagesOf((await world.message(channel, finalsTitle('mochi'))).blocks).length === 4,
     'the result',
   );
-  await draw('learnt', 'mochi is trained');
 
   await ben.types(channel, 'imagine mochi on a yellow background count:2');
   await worker.draw(await world.openSet(channel), await cats(['#ffd84d', '#ffe48a'], 10));
@@ -95,8 +81,6 @@ try {
     'the vote',
   );
   await draw('set', 'yellow background');
-  await mia.types(channel, 'queue cancel');
-  await whisper('error', 'WORK_UNKNOWN');
   await mia.opensHome();
   const home = await until(async () => (await slack.see()).homes[mia.id], 'the Home tab');
   await shoot(browser, 'home', viewHtml(home, new Map()));

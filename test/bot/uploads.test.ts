@@ -16,7 +16,7 @@ afterEach(() => rm(folder, { recursive: true }));
 const bytes = (size: number): Readable => Readable.from([Buffer.alloc(size)]);
 const FULL = { code: 'UPLOADS_FULL' };
 
-it('of one member, files that wait and files that arrive have so many bytes', async () => {
+it("limits the bytes of one member's files, waiting and arriving together", async () => {
   const uploads = await Uploads.open(folder, { member: 100, all: 10_000 });
   const first = await uploads.add('ann', 'a.png', bytes(60));
   const slow = new PassThrough();
@@ -32,7 +32,7 @@ it('of one member, files that wait and files that arrive have so many bytes', as
   expect(await readdir(folder)).toHaveLength(2);
 });
 
-it('a sender who goes away in the middle leaves nothing', async () => {
+it('an upload that breaks off leaves nothing behind', async () => {
   const uploads = await Uploads.open(folder);
   const gone = new PassThrough();
   const arriving = uploads.add('ann', 'a.png', gone);
@@ -43,13 +43,13 @@ it('a sender who goes away in the middle leaves nothing', async () => {
   expect(await readdir(folder)).toEqual([]);
 });
 
-it('all members together have so many bytes', async () => {
+it('limits the bytes of all members together', async () => {
   const uploads = await Uploads.open(folder, { member: 100, all: 150 });
   await uploads.add('ann', 'a.png', bytes(90));
   await expect(uploads.add('bob', 'b.png', bytes(90))).rejects.toMatchObject(FULL);
 });
 
-it('a member who opens many and ends none has no more than can wait', async () => {
+it('a member who starts many and finishes none keeps only as many as can wait', async () => {
   const uploads = await Uploads.open(folder);
   const open = Array.from({ length: 30 }, () => new PassThrough());
   const arriving = open.map((stream) => uploads.add('ann', 'a.png', stream));

@@ -301,7 +301,7 @@ async function guest(name: string): Promise<Browser> {
 }
 
 describe('limits of the whole chat', () => {
-  it('a member who floods it is told to wait, and others are not', async () => {
+  it('asks a member who floods it to wait, and nobody else', async () => {
     const [flood, calm] = [await guest('Flood'), await guest('Calm')];
     const answers: Answer[] = [];
     for (let sent = 0; sent < 40; sent++)
@@ -330,7 +330,7 @@ describe('limits of the whole chat', () => {
     asked.mockRestore();
   });
 
-  it('a member who reads or renames again and again is told to wait, and can still write', async () => {
+  it('a member who reads or renames too often is asked to wait, and can still write', async () => {
     const greedy = await guest('Greedy');
     const asked = (times: number, ask: (nth: number) => Promise<Answer>) =>
       Promise.all(Array.from({ length: times }, (_, nth) => ask(nth)));
@@ -341,7 +341,7 @@ describe('limits of the whole chat', () => {
     expect((await greedy.ask('POST', `${GENERAL}/messages`, message('x'))).status).toBe(202);
   });
 
-  it('of a member who sends many large photos, others don’t wait for all', async () => {
+  it('of a member who sends many large photos don’t make others wait for all of them', async () => {
     const [many, one] = [await guest('Sender'), await guest('Other')];
     const upload = async (browser: Browser, photo: Buffer) => {
       const answer = await browser.ask('POST', '/api/uploads', photo);
@@ -363,7 +363,7 @@ describe('limits of the whole chat', () => {
     await Promise.all(flood);
   });
 
-  it('a member has so many open pages and no more', async () => {
+  it('a member can have only so many open pages', async () => {
     const many = await guest('Many');
     const cookie = [...many.cookies].map((each) => each.join('=')).join('; ');
     const closed: number[] = [];

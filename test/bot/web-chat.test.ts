@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { KronaError } from '../../core/errors.ts';
 import { EARLIER_LINES, LINES_OF_PAGE } from '../../bot/web/protocol.ts';
 import type { Run } from '../../core/records.ts';
+import { skipTime } from '../helpers/clock.ts';
 import { drop, openWorld, paste, PlayedWorker, say, sprite, type World } from './world.ts';
 
 let world: World;
@@ -80,7 +81,7 @@ const decoded = (page: Page, title: string | RegExp) =>
     .evaluateAll((list) => (list as HTMLImageElement[]).filter((each) => each.naturalWidth > 0).length);
 
 describe('a newcomer', () => {
-  it('is asked for a name once, and is another member in another browser', async () => {
+  it('is asked for a name once, and is a different member in another browser', async () => {
     await mia.reload();
     await box(mia).waitFor();
     await mia.getByRole('button', { name: 'Mia' }).waitFor();
@@ -237,7 +238,7 @@ describe('pictures', () => {
     await expect.poll(facts).toBe(before + 1);
   });
 
-  it('are hidden when they may be adult, until a reader opens one', async () => {
+  it('are hidden when they could be adult (NSFW), until a reader opens one', async () => {
     const title = 'a beach';
     await say(mia, `/krona imagine ${title} count:2`);
     await worker.draw(await worker.set(room), (await foxes()).slice(0, 2), [], [1]);
@@ -384,10 +385,13 @@ describe('the conversation', () => {
     expect(await mia.getByText('cut short').count()).toBe(0);
   });
 
-  it('tells everybody when nothing can be stored, also who comes then, and when it can again', async () => {
+  it('tells everybody, newcomers too, when nothing can be stored and when it works again', async () => {
     const lost = KronaError.reported({ code: 'DATABASE_READ_ONLY', message: 'The database is read-only.' });
     const check = vi.spyOn(world.storage.records, 'check').mockRejectedValue(lost);
     const banner = (page: Page) => page.getByRole('status').getByText("Krona can't store anything");
+    await vi.waitFor(() => expect(check).toHaveBeenCalled(), 15_000);
+    // An outage that lasts is told.
+    skipTime(9_000);
     for (const page of [mia, ben]) await banner(page).waitFor();
     await ben.reload();
     await banner(ben).waitFor();
@@ -442,7 +446,7 @@ describe('a long conversation', () => {
     const { records } = world.storage;
     const channel = await records.channel('web', room, room);
     const ann = await records.member('web', 'ann', 'Ann');
-    const most = 5_000;
+    const most = 2_500;
     for (let number = 1; number <= most; number++)
       await records.addLine({
         id: randomUUID(),

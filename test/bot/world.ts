@@ -24,8 +24,8 @@ const icons = createRequire(import.meta.url)('@iconify-json/twemoji/icons.json')
 /** A sprite on a colour, PNG: what the embedded model draws, and what members may send as photos. */
 export async function sprite(name: string, background: string, size = 128, turn = 0): Promise<Buffer> {
   const { body } = icons.icons[name]!;
-  const inner = Math.round(size * 0.78);
-  const svg = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 36 36" width="${inner}" height="${inner}"><g transform="rotate(${turn} 18 18)">${body}</g></svg>`;
+  // The drawing takes 78% of the width, so that its corners have room to turn.
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="-5 -5 46 46" width="${size}" height="${size}"><g transform="rotate(${turn} 18 18)">${body}</g></svg>`;
   return sharp({ create: { width: size, height: size, channels: 3, background } })
     .composite([{ input: await sharp(Buffer.from(svg)).png().toBuffer() }])
     .png()
@@ -70,11 +70,7 @@ export async function openWorld(): Promise<World> {
       const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, ...options });
       const page = await context.newPage();
       await page.goto(address);
-      if (name !== null) {
-        await page.getByLabel('What should people call you?').fill(name);
-        await page.getByRole('button', { name: 'Join' }).click();
-        await page.getByLabel('Message #general').waitFor();
-      }
+      if (name !== null) await enter(page, name);
       return page;
     },
     async stopBot() {
@@ -97,9 +93,18 @@ const describe = (fields: object): string => {
   return error instanceof Error ? (error.stack ?? error.message) : JSON.stringify(fields);
 };
 
+const messageBox = (page: Page) => page.getByRole('textbox', { name: /^Message #/ });
+
+/** Gives a name at the door and waits for the conversation. */
+export async function enter(page: Page, name: string): Promise<void> {
+  await page.getByLabel('What should people call you?').fill(name);
+  await page.getByRole('button', { name: 'Join' }).click();
+  await messageBox(page).waitFor();
+}
+
 /** Types a message and sends it. */
 export async function say(page: Page, text: string): Promise<void> {
-  const box = page.getByRole('textbox', { name: /^Message #/ });
+  const box = messageBox(page);
   await box.fill(text);
   await box.press('Escape');
   await box.press('Enter');
@@ -173,7 +178,9 @@ export class PlayedWorker {
     }));
     await this.#storage.records.updateRun(run.id, {
       state: 'running',
-      startedAt: new Date(),
+      ...(step < run.settings.steps && {
+        startedAt: new Date(Date.now() - (1000 * secondsLeft * step) / (run.settings.steps - step)),
+      }),
       progress: { step, steps: run.settings.steps, secondsLeft, phase },
       losses,
     });

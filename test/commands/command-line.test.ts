@@ -199,7 +199,7 @@ describe('the nearest known word', () => {
     expect(nearest('cat', ['lr', 'steps'])).toBeNull();
   });
 
-  it('is not looked for a page of text, however many words are known', () => {
+  it('is not searched for a page of text, however many words are known', () => {
     const known = Array.from({ length: 300 }, (_, nth) => `a-name-of-thirty-letters-${nth}`);
     const read = vi.spyOn(String.prototype, Symbol.iterator);
     expect(nearest('x'.repeat(8_000), known)).toBeNull();

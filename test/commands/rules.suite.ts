@@ -258,7 +258,7 @@ export function rulesSuite(storage: () => Storage): void {
     expect((await channel.say('cid', '/krona photos add mochi', third)).tone).toBe('success');
   });
 
-  it('what is stored counts by bytes: of a member, of the channel, and of all channels together', async () => {
+  it('storage counts in bytes: of a member, of the channel, and of all channels together', async () => {
     const channel = room();
     const { records } = storage();
     const none = { trainings: null, pictures: null, open: null, photos: null, storage: null };
@@ -304,7 +304,7 @@ export function rulesSuite(storage: () => Storage): void {
     vi.unstubAllEnvs();
   });
 
-  it('rules that an earlier release saved have no limits that it did not know', async () => {
+  it('rules that an earlier release saved have no limits that the release lacked', async () => {
     const channel = room();
     const quota = { trainings: null, pictures: 7, open: null } as unknown as Quota;
     await setRules(channel, { member: quota });

@@ -30,7 +30,7 @@ export function settingsSuite(storage: () => Storage): void {
     expect((await there.actor('ann')).channel.settings).toEqual(DEFAULT_SETTINGS);
     await here.say('ann', '/krona settings scheduler:model');
     expect((await here.actor('ann')).channel.settings.scheduler).toBeNull();
-    expect(await here.say('ann', '/krona settings a1:8')).toMatchObject({ title: 'Nothing changed' });
+    expect(await here.say('ann', '/krona settings a1:8')).toMatchObject({ title: 'No change' });
   });
 
   it("that don't fit the model are refused with a projection and all values that fit", async () => {
@@ -77,7 +77,7 @@ export function settingsSuite(storage: () => Storage): void {
     ]);
     expect((await channel.actor('ann')).channel.settings).toMatchObject({ rank: 16, alpha: 8 });
     expect(await channel.refusal('ann', '/krona settings rank:1000')).toMatch(
-      /^RANK_UNFIT: rank=1000 is too high for 640×\d+ .* choose at most 640\./,
+      /^RANK_UNFIT: `rank` is 1000, too high for 640×\d+ .* choose at most 640\./,
     );
     expect((await channel.actor('ann')).channel.settings).toMatchObject({ rank: 16, alpha: 8 });
   });
@@ -101,12 +101,12 @@ export function settingsSuite(storage: () => Storage): void {
     ['size:wide', /`size` must be width and height in pixels, as 1024x768, or model; you gave “wide”/],
     [
       'size:100x128',
-      /^SIZE_UNFIT: width=100 is not a multiple of 8, which sdxl-like needs; choose 96 or 104/,
+      /^SIZE_UNFIT: `width` is 100, not a multiple of 8, which sdxl-like needs; choose 96 or 104/,
     ],
-    ['size:128x0', /^SIZE_UNFIT: height=0 is not a multiple of 8/],
+    ['size:128x0', /^SIZE_UNFIT: `height` is 0, not a multiple of 8/],
     [
       'size:512',
-      /^SIZE_UNFIT: width=512 does not suit sdxl-like, which was trained on 128 pixels; choose 64 to 256/,
+      /^SIZE_UNFIT: `width` is 512, which doesn't suit sdxl-like: it was trained on 128 pixels; choose 64 to 256/,
     ],
     ['refine:0.2', /^REFINER_MISSING: `refine` is 0\.2, but the worker has no refiner for sdxl-like/],
     ['batch:0', /`batch` must be a whole number from 1 to 16, or model; you gave “0”/],
@@ -116,10 +116,10 @@ export function settingsSuite(storage: () => Storage): void {
     ['targets:text', /`targets` must be one of attention, attention,feed-forward, /],
     ['flip:perhaps', /`flip` must be yes or no/],
     ['prior:201', /`prior` must be a whole number from 0 to 200/],
-    ['warmup:201', /^WARMUP_UNFIT: warmup=201 is longer than the run of 200 steps; choose at most 200/],
+    ['warmup:201', /^WARMUP_UNFIT: `warmup` is 201, longer than the run of 200 steps; choose at most 200/],
     [
       'method:full targets:attention,feed-forward',
-      /^TARGETS_UNSUPPORTED: .*targets=attention,feed-forward works only with krona and lora. Choose targets:attention/,
+      /^TARGETS_UNSUPPORTED: .*`targets` is for krona and lora only. Choose targets:attention/,
     ],
     ['count:5', /`count` must be a whole number from 1 to 4/],
     ['method:kronna', /`method` must be one of krona, lora, full;.*“krona”\?/],
@@ -149,7 +149,7 @@ export function settingsSuite(storage: () => Storage): void {
       await drawn('/krona imagine a cat size:64 rescale:0 guidance:9 scheduler:euler steps:7'),
     ).toMatchObject({ size: '64x64', rescale: 0, guidance: 9, scheduler: 'euler', samplingSteps: 7 });
     expect(await drawn('/krona imagine a cat size:model')).toMatchObject({ size: null, scheduler: null });
-    expect(await channel.refusal('ann', '/krona imagine a cat size:60')).toMatch(/^SIZE_UNFIT: width=60/);
+    expect(await channel.refusal('ann', '/krona imagine a cat size:60')).toMatch(/^SIZE_UNFIT: `width` is 60/);
     expect(await channel.refusal('ann', '/krona imagine a cat refine:0.2')).toMatch(/^REFINER_MISSING/);
 
     await records.saveModelCard({ ...MODEL, refiner: 'sdxl-refiner' });

@@ -289,7 +289,7 @@ describe('the ranking of adapters', () => {
     ).toBeGreaterThanOrEqual(18);
   });
 
-  it('is not moved by a member who reacts with every emoji to a favourite, the worst', () => {
+  it('ignores a member who reacts with every emoji to a favourite, the worst', () => {
     const recovered = holds((seed) =>
       order(simulate({ truth, members: 8, sets: 12, spammerFor: 'D' }, seed)).startsWith('AB'),
     );

@@ -61,7 +61,7 @@ it.each(['gif', 'webp', 'tiff', 'png', 'jpeg'] as const)(
   },
 );
 
-it('a pipeline that fails before it begins holds up no other picture', async () => {
+it('a pipeline that fails before it begins delays no other picture', async () => {
   const png = await sharp({ create: { width: 8, height: 8, channels: 3, background: '#fff' } })
     .png()
     .toBuffer();
@@ -104,7 +104,7 @@ it('an AVIF takes 20 bytes a pixel to decode, so it can have fewer pixels', asyn
   await expect(Picture.open(large, 'large.avif')).rejects.toMatchObject({ code: 'PHOTO_TOO_LARGE' });
 });
 
-it('numbers whose white is not known are refused, and do not become black', async () => {
+it("numbers without a known white are refused, and don't become black", async () => {
   const grey = sharp({ create: { width: 64, height: 64, channels: 3, background: '#888' } });
   const fractions = await grey.toColourspace('scrgb').tiff({ compression: 'none' }).toBuffer();
   expect((await sharp(fractions).metadata()).depth).toBe('float');

@@ -13,12 +13,12 @@ import { adapterOutputs } from '../../gpu-worker/training/adapter-graph.ts';
 import { noiseSchedule } from '../../gpu-worker/training/noise-schedule.ts';
 import { worstError } from '../helpers/fixtures.ts';
 import { kroneckerShapes, samplingPrograms, trainingPrograms } from '../helpers/model-graphs.ts';
-import { randomFeeds } from '../helpers/random-feeds.ts';
+import { randomInputs } from '../../cli/device-check/random-inputs.ts';
 import { evaluate, valuesOf, type ValueFeeds } from '../helpers/reference-math.ts';
 import { operatorsOf } from '../helpers/read-onnx.ts';
 import { openTiny } from '../helpers/sd-fixtures.ts';
 
-const run = (program: Program): Promise<Results> => runOnce(program, randomFeeds(program));
+const run = (program: Program): Promise<Results> => runOnce(program, randomInputs(program));
 
 /** ‖a − b‖ / ‖b‖. */
 function distance(a: Float32Array, b: Float32Array): number {
@@ -81,7 +81,7 @@ describe.skipIf(!hasHalf)('with every result rounded', () => {
 
   function feedsOf(outputs: Readonly<Record<string, Tensor>>): ValueFeeds {
     const program = compile(outputs);
-    const feeds = Object.entries(randomFeeds(program));
+    const feeds = Object.entries(randomInputs(program));
     return Object.fromEntries(
       feeds.map(([name, data]) => {
         const { shape } = program.inputs.find((each) => each.name === name)!;

@@ -136,7 +136,7 @@ describe('a network with its gradients', () => {
     expect(print([rebuild, ...PASSES, rebuild])).toBe(print(PASSES));
   });
 
-  it('gains nothing from a second round', () => {
+  it('changes nothing in a second round', () => {
     const once = runPasses(network());
     expect(count(...runPasses(once))).toBe(count(...once));
   });

@@ -114,6 +114,7 @@ const STYLE = `
   * { box-sizing: border-box; }
   body { margin: 0; padding: 18px; width: 760px; background: #fff; color: #1d1c1d; font: 15px/1.47 Lato, "Noto Sans", "DejaVu Sans", sans-serif; }
   .emoji { width: 1.15em; height: 1.15em; vertical-align: -0.2em; }
+  body:has(.modal) { width: 556px; }
   .message { display: flex; gap: 10px; }
   .avatar { flex: 0 0 36px; height: 36px; border-radius: 6px; background: #4a2a7a; color: #fff; font-weight: 900; font-size: 20px; display: grid; place-items: center; }
   .body { flex: 1; min-width: 0; }

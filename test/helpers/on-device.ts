@@ -8,7 +8,7 @@ import type { Dialect } from '../../gpu-worker/graph/dialect.ts';
 import { relativeError } from '../../gpu-worker/graph/relative-error.ts';
 import { Session, type Results } from '../../gpu-worker/graph/runtime.ts';
 import type { Program } from '../../gpu-worker/graph/compile.ts';
-import { randomFeeds } from './random-feeds.ts';
+import { randomInputs } from '../../cli/device-check/random-inputs.ts';
 
 /** Whether this process's device computes in 16 bits. */
 export const hasHalf = currentDevice() === 'cpu' || currentDialect().drawing === 'float16';
@@ -43,7 +43,7 @@ export async function compareWithCpu(
 async function results(program: Program, profilePrefix?: string): Promise<Results> {
   const session = await Session.create(program, profilePrefix === undefined ? {} : { profilePrefix });
   try {
-    return await session.run(randomFeeds(program));
+    return await session.run(randomInputs(program));
   } finally {
     if (profilePrefix !== undefined) session.endProfiling();
     await session.release();

@@ -146,7 +146,7 @@ describe('the engine process', () => {
     expect(told[2]!.unsafe).toBeNull();
   });
 
-  it('tells before any run which scheduler takes the place of one that is not built', async () => {
+  it('says before a run which scheduler replaces one that Krona lacks', async () => {
     const other = join(folder, 'other scheduler');
     await cp(TINY_MODEL, other, { recursive: true });
     const config = join(other, 'scheduler/scheduler_config.json');

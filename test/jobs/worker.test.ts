@@ -166,7 +166,7 @@ it("a run uses its channel's settings, and class pictures that are drawn once an
   expect((await runNow(whole)).losses[1]!.loss).toBeGreaterThan(1.2 * masked!.loss);
 });
 
-it('of full fine-tuning, checkpoints that nothing shows are deleted at its end', async () => {
+it('deletes checkpoints of full fine-tuning that no message shows when it ends', async () => {
   const { records } = shop.storage;
   const run = await shop.train({ method: 'full', steps: 80, count: 2 });
   expect((await trained(run)).state).toBe('done');

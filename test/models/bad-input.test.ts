@@ -261,12 +261,12 @@ it.each([
   [
     'imagine',
     ['--prompt', 'a cat', '--width', '60'],
-    /SIZE_UNFIT: width=60 is not a multiple of 8.*choose 56 or 64/,
+    /SIZE_UNFIT: `width` is 60, not a multiple of 8.*choose 56 or 64/,
   ],
   [
     'train',
     ['--subject', 'sks cat', '--resolution', '60'],
-    /SIZE_UNFIT: resolution=60 is not a multiple of 8.*56 or 64/,
+    /SIZE_UNFIT: `resolution` is 60, not a multiple of 8.*56 or 64/,
   ],
 ])("a size that krona %s can't use", async (command, words, message) => {
   const photos = join(folder, 'photos');

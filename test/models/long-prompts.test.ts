@@ -58,7 +58,7 @@ it('text after the 75th token changes the picture, with and without guidance', a
   }
 });
 
-it('texts of several lengths are repeated to the least common one, or filled up where that is far', () => {
+it('texts of several lengths are repeated to the least common one, or padded where that is far', () => {
   expect(commonChunks([2, 3, 4], 12)).toBe(12);
   expect(commonChunks([14, 13, 11, 1], 2001)).toBe(14);
   const empty = Float32Array.of(0, 9);

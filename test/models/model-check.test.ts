@@ -16,6 +16,7 @@ import {
   writeSafetensors,
   type TensorToWrite,
 } from '../../gpu-worker/models/safetensors.ts';
+import { SDXL_UNET } from '../helpers/sdxl-config.ts';
 
 const TINY = join(import.meta.dirname, '../fixtures/sdxl-tiny/model');
 const UNET = 'unet/diffusion_pytorch_model.safetensors';
@@ -103,19 +104,7 @@ describe('SDXL base 1.0', () => {
     shapes.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
 
   it('has the parameters that its files have', () => {
-    const unet = unetConfig('unet/config.json', {
-      sample_size: 128,
-      block_out_channels: [320, 640, 1280],
-      down_block_types: ['DownBlock2D', 'CrossAttnDownBlock2D', 'CrossAttnDownBlock2D'],
-      up_block_types: ['CrossAttnUpBlock2D', 'CrossAttnUpBlock2D', 'UpBlock2D'],
-      transformer_layers_per_block: [1, 2, 10],
-      attention_head_dim: [5, 10, 20],
-      cross_attention_dim: 2048,
-      use_linear_projection: true,
-      addition_embed_type: 'text_time',
-      addition_time_embed_dim: 256,
-      projection_class_embeddings_input_dim: 2816,
-    });
+    const unet = unetConfig('unet/config.json', SDXL_UNET);
     expect(count(unetParameters(unet))).toBe(2_567_463_684);
     const clip = { vocab_size: 49408, max_position_embeddings: 77 };
     const first = {

@@ -253,7 +253,7 @@ describe('a hub', () => {
     expect(error).toMatchObject({ code: 'HUB_ANSWER_INVALID' });
   });
 
-  it('whose list goes on at another address does not send the token there', async () => {
+  it("whose list continues at another address doesn't get the token there", async () => {
     const other = createServer((request, response) => {
       tokens.push(request.headers.authorization ?? null);
       response.setHeader('content-type', 'application/json').end('[]');

@@ -7,7 +7,7 @@ import { openModelFolder } from '../../gpu-worker/models/model-folder.ts';
 import { frozenParameters, parametersOf } from '../../gpu-worker/models/parameters.ts';
 import { unet, unetInputs, unetOutputs } from '../../gpu-worker/models/unet.ts';
 import { TINY_MODEL } from '../helpers/fixtures.ts';
-import { randomFeeds } from '../helpers/random-feeds.ts';
+import { randomInputs } from '../../cli/device-check/random-inputs.ts';
 
 it("predicts the same as the whole step with that step's deep values, and something else with others", async () => {
   const { config, name, tensors } = (await openModelFolder(TINY_MODEL)).unet;
@@ -18,11 +18,11 @@ it("predicts the same as the whole step with that step's deep values, and someth
   const shallow = compile({ prediction: unet(config, parameters, inputs, { deep }) });
 
   const program = compile({ ...whole });
-  const feeds = randomFeeds(program);
+  const feeds = randomInputs(program);
   const first = await runOnce(program, feeds);
   const same = await runOnce(shallow, { ...feeds, deep: first['deep'] });
   expect(same['prediction']).toEqual(first['prediction']);
-  const other = await runOnce(shallow, { ...feeds, ...randomFeeds(shallow) });
+  const other = await runOnce(shallow, { ...feeds, ...randomInputs(shallow) });
   expect(other['prediction']).not.toEqual(first['prediction']);
 });
 

@@ -15,7 +15,7 @@ describe.each(facts.seeds)('the CPU generator of torch with seed %d', (seed) => 
     expect(worstError(new TorchGenerator(seed).randn(size), expected)).toBeLessThan(1e-6);
   });
 
-  it('draws the same again and again, small and large tensors mixed', () => {
+  it('draws the same every time, small and large tensors mixed', () => {
     const generator = new TorchGenerator(seed);
     const errors = facts.sequence.map((size, i) =>
       worstError(generator.randn(size), tensor(`seed-${seed}.sequence-${i}`).data),

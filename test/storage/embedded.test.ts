@@ -192,7 +192,7 @@ describe('clients that share the one session', () => {
     await Promise.all([one.end(), other.end()]);
   });
 
-  it("don't wait for ever for one that is silent in a transaction", async () => {
+  it("don't wait forever for one that is silent in a transaction", async () => {
     const [silent, other] = await Promise.all([newClient(), newClient()]);
     await silent.query('CREATE TABLE pet (name text)');
     await silent.query('BEGIN');

@@ -62,7 +62,7 @@ describe(`a PostgreSQL server with ${CONNECTIONS} connections`, () => {
     await Promise.all(parts.map((part) => part.close()));
   });
 
-  it('that are all taken is waited for, and named when that lasts', async () => {
+  it('whose connections are all in use is waited for, and named if that lasts', async () => {
     const records = await openRecords(server.url, silent);
     const taken = await takeAll();
     const waiting = records.modelCard();
@@ -82,7 +82,7 @@ describe(`a PostgreSQL server with ${CONNECTIONS} connections`, () => {
     await records.close();
   });
 
-  it('that is read-only is told as such', async () => {
+  it('that is read-only is reported as such', async () => {
     const records = await openRecords(server.url, silent);
     await records.check();
     await asAdmin('ALTER SYSTEM SET default_transaction_read_only = on', 'SELECT pg_reload_conf()');

@@ -75,7 +75,7 @@ it('continues after a failure', async () => {
   await stop();
 });
 
-it('a set that waits for a run does not wait for ever, also when it was added beside the end of the run', async () => {
+it('a set that waits for a run is drawn, even if it was added just as the run ended', async () => {
   const { records } = bot;
   const channel = await records.channel('web', 'late', 'late');
   const ann = await records.member('web', 'ann', 'Ann');

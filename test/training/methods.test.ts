@@ -13,6 +13,7 @@ import { adapterGradient } from '../../gpu-worker/training/adapter-graph.ts';
 import { noiseSchedule } from '../../gpu-worker/training/noise-schedule.ts';
 import type { Method } from '../../core/settings/choices.ts';
 import { readFixture, TINY_MODEL } from '../helpers/fixtures.ts';
+import { SDXL_UNET } from '../helpers/sdxl-config.ts';
 
 const FOLDER = join(import.meta.dirname, '../fixtures/adapters');
 
@@ -93,19 +94,6 @@ describe('gradients', () => {
 });
 
 /** The parts of the published configs that say which projections there are. */
-const SDXL = {
-  sample_size: 128,
-  block_out_channels: [320, 640, 1280],
-  down_block_types: ['DownBlock2D', 'CrossAttnDownBlock2D', 'CrossAttnDownBlock2D'],
-  up_block_types: ['CrossAttnUpBlock2D', 'CrossAttnUpBlock2D', 'UpBlock2D'],
-  transformer_layers_per_block: [1, 2, 10],
-  attention_head_dim: [5, 10, 20],
-  cross_attention_dim: 2048,
-  use_linear_projection: true,
-  addition_embed_type: 'text_time',
-  addition_time_embed_dim: 256,
-  projection_class_embeddings_input_dim: 2816,
-};
 const SD15 = { sample_size: 64, attention_head_dim: 8, cross_attention_dim: 768 };
 const CLIP_L = { hidden_size: 768, intermediate_size: 3072, num_hidden_layers: 12, num_attention_heads: 12 };
 
@@ -121,12 +109,12 @@ function count(unet: object, method: Method, options: MethodOptions): number {
 
 describe('the size of an adapter', () => {
   it.each<[string, object, Method, MethodOptions, number]>([
-    ['SDXL, A 4×64', SDXL, 'krona', { a1: 4, a2: 64 }, 3_874_560],
-    ['SDXL, A 8×64', SDXL, 'krona', { a1: 8, a2: 64 }, 2_152_320],
-    ['SDXL, A 64×8, the authors’ script', SDXL, 'krona', { a1: 64, a2: 8 }, 2_152_320],
-    ['SDXL, A 16×64', SDXL, 'krona', { a1: 16, a2: 64 }, 1_506_240],
-    ['SDXL, LoRA of rank 4', SDXL, 'lora', { a1: 1, a2: 1, rank: 4 }, 5_806_080],
-    ['SDXL, everything', SDXL, 'full', { a1: 1, a2: 1 }, 2_567_463_684],
+    ['SDXL, A 4×64', SDXL_UNET, 'krona', { a1: 4, a2: 64 }, 3_874_560],
+    ['SDXL, A 8×64', SDXL_UNET, 'krona', { a1: 8, a2: 64 }, 2_152_320],
+    ['SDXL, A 64×8, the authors’ script', SDXL_UNET, 'krona', { a1: 64, a2: 8 }, 2_152_320],
+    ['SDXL, A 16×64', SDXL_UNET, 'krona', { a1: 16, a2: 64 }, 1_506_240],
+    ['SDXL, LoRA of rank 4', SDXL_UNET, 'lora', { a1: 1, a2: 1, rank: 4 }, 5_806_080],
+    ['SDXL, everything', SDXL_UNET, 'full', { a1: 1, a2: 1 }, 2_567_463_684],
     ['SD 1.5, A 4×64', SD15, 'krona', { a1: 4, a2: 64 }, 398_048],
     ['SD 1.5, LoRA of rank 4', SD15, 'lora', { a1: 1, a2: 1, rank: 4 }, 797_184],
     [
@@ -146,7 +134,7 @@ describe('the size of an adapter', () => {
     // 280·(4·64) + 409,600,000/(4·64) of q and o, 280·(16·64) + 545,587,200/(16·64) of k and v.
     [
       'SDXL, A 16×64 on k and v, 4×64 on q and o',
-      SDXL,
+      SDXL_UNET,
       'krona',
       { a1: 4, a2: 64, factors: { k: [16, 64], v: [16, 64] } },
       2_491_200,
@@ -156,11 +144,11 @@ describe('the size of an adapter', () => {
   });
 
   it('refuses impossible sizes', () => {
-    expect(() => count(SDXL, 'lora', { a1: 1, a2: 1, rank: 641 })).toThrow(/rank=641 .*640×640/);
-    expect(() => count(SDXL, 'krona', { a1: 4, a2: 64, factors: { v: [4, 7] } })).toThrow(
+    expect(() => count(SDXL_UNET, 'lora', { a1: 1, a2: 1, rank: 641 })).toThrow(/`rank` is 641.*640×640/);
+    expect(() => count(SDXL_UNET, 'krona', { a1: 4, a2: 64, factors: { v: [4, 7] } })).toThrow(
       /a2=7 does not divide 2048/,
     );
-    expect(() => count(SDXL, 'full', { a1: 1, a2: 1, targets: ['attention'] })).toThrow(/whole UNet/);
+    expect(() => count(SDXL_UNET, 'full', { a1: 1, a2: 1, targets: ['attention'] })).toThrow(/whole UNet/);
   });
 });
 

@@ -94,7 +94,12 @@ function Progress({ fraction, label }: NonNullable<Card['progress']>): JSX.Eleme
 function Table({ columns, rows }: NonNullable<Card['table']>): JSX.Element {
   return (
     // The keyboard scrolls what has the focus.
-    <div class="table" tabIndex={0} role="region" aria-label={columns.join(', ')}>
+    <div
+      class={columns.length > 2 ? 'table wide' : 'table'}
+      tabIndex={0}
+      role="region"
+      aria-label={columns.filter((column) => column !== '').join(', ')}
+    >
       <table>
         <thead>
           <tr>
@@ -109,7 +114,7 @@ function Table({ columns, rows }: NonNullable<Card['table']>): JSX.Element {
           {rows.map((row, index) => (
             <tr key={index}>
               {row.map((cell, column) => (
-                <td key={column}>
+                <td key={column} data-column={columns[column]}>
                   <Marked text={cell} />
                 </td>
               ))}

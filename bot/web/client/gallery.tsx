@@ -116,7 +116,8 @@ function Votes({ setId, picture, of }: VotesProps): JSX.Element {
     <span class="votes">
       {chips.map(({ emoji, members }) => {
         const mine = members.some((member) => member.id === me?.id);
-        const names = namesOf(members.map((member) => (member.id === me?.id ? 'You' : member.name)));
+        const others = members.filter((member) => member.id !== me?.id).map(({ name }) => name);
+        const names = namesOf(mine ? ['You', ...others] : others);
         const what = emoji === HEART ? 'Vote' : emoji;
         return (
           <button

@@ -7,6 +7,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { finished } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pauseAfter } from '../../../core/backoff.ts';
 import { KronaError } from '../../../core/errors.ts';
@@ -111,7 +112,7 @@ async function isWhole(path: string, file: HubFile): Promise<boolean> {
   const found = await stat(path).catch(() => null);
   if (found === null || !found.isFile() || found.size !== file.size) return false;
   const hash = hashOf(file);
-  for await (const piece of createReadStream(path)) hash.update(piece as Buffer);
+  await addFile(hash, path);
   return hash.digest('hex') === file.hash.value;
 }
 
@@ -119,8 +120,14 @@ async function isWhole(path: string, file: HubFile): Promise<boolean> {
 async function hashedSoFar(partial: string, file: HubFile, hash: Hash): Promise<number> {
   const found = await stat(partial).catch(() => null);
   if (found === null || found.size > file.size) return 0;
-  for await (const piece of createReadStream(partial)) hash.update(piece as Buffer);
+  await addFile(hash, partial);
   return found.size;
+}
+
+async function addFile(hash: Hash, path: string): Promise<void> {
+  const file = createReadStream(path);
+  file.on('data', (piece) => hash.update(piece));
+  await finished(file);
 }
 
 /** git hashes a blob with its type and length as a prefix. */
