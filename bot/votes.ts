@@ -9,7 +9,8 @@ import { foldEmoji } from '../commands/votes/emoji.ts';
 import { crownByVotes, recordReaction } from '../commands/votes/react.ts';
 import type { CommandContext } from '../commands/contract.ts';
 import { KronaError } from '../core/errors.ts';
-import type { Channel, PictureSet, Post, VoteFact } from '../core/records.ts';
+import { groupBy } from '../core/group.ts';
+import type { Channel, Member, PictureSet, Post, VoteFact } from '../core/records.ts';
 import type { Gateway, MessagePlace, ReactionEvent, StandingReaction } from './gateway.ts';
 import { recordedChannel } from './recorded-channel.ts';
 import type { Log } from '../core/log.ts';
@@ -23,6 +24,8 @@ export class VoteDesk {
   readonly #gateway: Gateway;
   readonly #context: CommandContext;
   readonly #log: Log;
+  /** Of each reading under way: the reactions of which the platform has told since it began. */
+  readonly #readings = new Set<Set<string>>();
 
   constructor(gateway: Gateway, context: CommandContext, log: Log) {
     this.#gateway = gateway;
@@ -35,6 +38,8 @@ export class VoteDesk {
     const { channel: place, member: author, on, emoji, added } = event;
     const { records } = this.#context;
     const { platform } = this.#gateway;
+    if ('messageId' in on)
+      for (const told of this.#readings) told.add(keyOf(on.messageId, author.externalId, emoji));
     const channel = await recordedChannel(records, platform, place);
     const pictureId = 'pictureId' in on ? on.pictureId : null;
     const setId =
@@ -85,11 +90,23 @@ export class VoteDesk {
   }
 
   async #readPost(post: Post, setId: string, card: Card): Promise<void> {
+    const told = new Set<string>();
+    this.#readings.add(told);
+    try {
+      await this.#compare(post, setId, card, told);
+    } finally {
+      this.#readings.delete(told);
+    }
+  }
+
+  /** @param told - reactions that are newer than what is read, and stored as they come */
+  async #compare(post: Post, setId: string, card: Card, told: ReadonlySet<string>): Promise<void> {
     const channel = await this.#context.records.channelById(post.channelId);
     if (channel === null || post.messageId === null) return;
+    const messageIds = [...post.formerMessageIds, post.messageId];
     const standing: StandingReaction[] = [];
     let complete = true;
-    for (const messageId of [...post.formerMessageIds, post.messageId]) {
+    for (const messageId of messageIds) {
       const found = await this.#standingOn(channel, messageId);
       if (found === 'elsewhere') return;
       if (found === 'unreadable') {
@@ -100,7 +117,9 @@ export class VoteDesk {
       // The last process may have died before it added the numbers.
       if (messageId === post.messageId) this.#gateway.invite(channel, messageId, card);
     }
-    await this.#reconcile(channel, post, setId, standing, complete);
+    const isTold = (memberId: string, emoji: string) =>
+      messageIds.some((messageId) => told.has(keyOf(messageId, memberId, emoji)));
+    await this.#reconcile(channel, post, setId, { standing, complete, isTold });
   }
 
   async #standingOn(
@@ -115,35 +134,28 @@ export class VoteDesk {
     }
   }
 
-  /** @param complete - false when some reactions can't be read: then no vote is removed */
-  async #reconcile(
-    channel: Channel,
-    post: Post,
-    setId: string,
-    standing: readonly StandingReaction[],
-    complete: boolean,
-  ): Promise<void> {
+  async #reconcile(channel: Channel, post: Post, setId: string, read: Read): Promise<void> {
     const { records } = this.#context;
-    const there = new Map<string, { memberId: string; emoji: string }>();
-    const erased = new Set<string>();
+    const { standing, complete, isTold } = read;
+    const there = new Map<string, { member: Member; emoji: string }>();
     for (const { member: author, emoji } of standing) {
       const member = await records.member(channel.platform, author.externalId, author.name);
+      there.set(`${member.id} ${foldEmoji(emoji)}`, { member, emoji });
+    }
+    const here = standingFacts(await records.voteFacts(setId));
+    for (const [key, { member, emoji }] of there) {
       // They had their votes deleted, which the platform does not know.
-      if (member.erasedAt !== null && member.erasedAt > post.createdAt) erased.add(member.id);
-      there.set(`${member.id} ${foldEmoji(emoji)}`, { memberId: member.id, emoji });
+      const erased = member.erasedAt !== null && member.erasedAt > post.createdAt;
+      if (!here.has(key) && !erased && !isTold(member.externalId, emoji))
+        await this.#store(channel, { setId, pictureId: null, memberId: member.id, emoji, added: true });
     }
-    const here = new Map<string, VoteFact>();
-    for (const fact of await records.voteFacts(setId)) {
-      const key = `${fact.memberId} ${foldEmoji(fact.emoji)}`;
-      if (fact.added) here.set(key, fact);
-      else here.delete(key);
-    }
-    for (const [key, reaction] of there)
-      if (!here.has(key) && !erased.has(reaction.memberId))
-        await this.#store(channel, { setId, pictureId: null, ...reaction, added: true });
     if (!complete) return;
-    for (const [key, { pictureId, memberId, emoji }] of here)
-      if (!there.has(key)) await this.#store(channel, { setId, pictureId, memberId, emoji, added: false });
+    const missing = [...here].flatMap(([key, facts]) => (there.has(key) ? [] : facts));
+    const members = await records.members([...new Set(missing.map(({ memberId }) => memberId))]);
+    const externalIds = new Map(members.map(({ id, externalId }) => [id, externalId]));
+    for (const { pictureId, memberId, emoji } of missing)
+      if (!isTold(externalIds.get(memberId) ?? '', emoji))
+        await this.#store(channel, { setId, pictureId, memberId, emoji, added: false });
   }
 
   async #store(channel: Channel, reaction: Parameters<typeof recordReaction>[0]): Promise<void> {
@@ -162,4 +174,27 @@ export class VoteDesk {
     if (post === null) return null;
     return (await loadCard(post.kind, post.targetId, this.#context)).votesOn ?? null;
   }
+}
+
+/** What was read of a post's messages. */
+interface Read {
+  readonly standing: readonly StandingReaction[];
+  /** False when some reactions can't be read: then no vote is removed. */
+  readonly complete: boolean;
+  /** Whether the platform has told of a member's reaction since the reading began. */
+  isTold(memberId: string, emoji: string): boolean;
+}
+
+/** @param memberId - the platform's id */
+const keyOf = (messageId: string, memberId: string, emoji: string): string =>
+  `${messageId} ${memberId} ${foldEmoji(emoji)}`;
+
+/** The facts whose reactions stand, by member and emoji: several where one emoji was given in several skin tones. */
+function standingFacts(facts: readonly VoteFact[]): Map<string, VoteFact[]> {
+  const last = new Map<string, VoteFact>();
+  for (const fact of facts) last.set(`${fact.pictureId} ${fact.memberId} ${fact.emoji}`, fact);
+  return groupBy(
+    [...last.values()].filter(({ added }) => added),
+    ({ memberId, emoji }) => `${memberId} ${foldEmoji(emoji)}`,
+  );
 }

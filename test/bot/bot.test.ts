@@ -48,6 +48,7 @@ async function startOn(platform: FakePlatform, context: CommandContext = storage
   const bot = {
     gateway,
     delivery,
+    votes,
     async stop() {
       await gateway.stop();
       await delivery.stop();
@@ -505,6 +506,54 @@ describe('the bot on a chat platform', () => {
     expect(votes.map(({ pictureId }) => pictures.find(({ id }) => id === pictureId)!.index).sort()).toEqual([
       0, 2,
     ]);
+    await again.stop();
+  });
+
+  /** A set that is drawn, its message, and who voted how on its pictures. */
+  const votedSet = async (bot: Awaited<ReturnType<typeof startOn>>) => {
+    await bot.gateway.invoke(place, ann, { command: 'imagine', options: { prompt: 'a fox' } }).done;
+    const set = await setHere();
+    await drawn(set);
+    const posted: FakeMessage = await message();
+    await until(() => posted.card.pictures?.length === 4);
+    const votes = async () =>
+      (await storage.records.standingVotes(set.channelId)).votes.map(({ emoji }) => emoji).sort();
+    return { posted, votes };
+  };
+
+  it('keeps what members change while it reads the reactions again', async () => {
+    const bot = await startOn(platform);
+    const { posted, votes } = await votedSet(bot);
+    await bot.gateway.react(posted, bob, '1️⃣');
+    const read = bot.gateway.readReactions.bind(bot.gateway);
+    bot.gateway.readReactions = async (...where) => {
+      const standing = [...(await read(...where))];
+      // Its answer is on its way.
+      await bot.gateway.react(posted, bob, '1️⃣', false);
+      await bot.gateway.react(posted, ann, '3️⃣');
+      return standing;
+    };
+    await bot.votes.readAgain();
+    expect(await votes()).toEqual(['3️⃣']);
+    await bot.stop();
+  });
+
+  it('forgets one emoji in two skin tones when both were removed while it was offline', async () => {
+    const bot = await startOn(platform);
+    await bot.gateway.invoke(place, ann, { command: 'imagine', options: { prompt: 'a fox', count: 1 } }).done;
+    const set = await setHere();
+    await drawn(set);
+    const posted: FakeMessage = await message();
+    await until(() => posted.card.pictures);
+    await bot.gateway.react(posted, bob, '👍');
+    await bot.gateway.react(posted, bob, '👍🏽');
+    const votes = async () => (await storage.records.standingVotes(set.channelId)).votes;
+    expect(await votes()).toHaveLength(2);
+    await bot.stop();
+    await bot.gateway.react(posted, bob, '👍', false);
+    await bot.gateway.react(posted, bob, '👍🏽', false);
+    const again = await startOn(platform);
+    expect(await votes()).toEqual([]);
     await again.stop();
   });
 
