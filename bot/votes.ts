@@ -9,14 +9,19 @@ import { foldEmoji } from '../commands/votes/emoji.ts';
 import { crownByVotes, recordReaction } from '../commands/votes/react.ts';
 import type { CommandContext } from '../commands/contract.ts';
 import { KronaError } from '../core/errors.ts';
+import { pauseAfter } from '../core/backoff.ts';
 import { groupBy } from '../core/group.ts';
 import type { Channel, Member, PictureSet, Post, VoteFact } from '../core/records.ts';
+import { retry } from '../core/retrying.ts';
 import type { Gateway, MessagePlace, ReactionEvent, StandingReaction } from './gateway.ts';
 import { recordedChannel } from './recorded-channel.ts';
 import type { Log } from '../core/log.ts';
 
 /** Messages whose reactions are read again at start-up, newest first. */
 const READ_AGAIN = 200;
+/** Pauses between tries to read reactions, ms: some three minutes in all. */
+const PAUSES = { first: 1_000, longest: 60_000 };
+const TRIES = 9;
 /** Codes of a message that can't be read: it or its channel is deleted, or closed to the bot. */
 const UNREADABLE = ['MESSAGE_GONE', 'CHANNEL_GONE', 'POST_FORBIDDEN'];
 
@@ -26,6 +31,7 @@ export class VoteDesk {
   readonly #log: Log;
   /** Of each reading under way: the reactions of which the platform has told since it began. */
   readonly #readings = new Set<Set<string>>();
+  readonly #stopping = new AbortController();
 
   constructor(gateway: Gateway, context: CommandContext, log: Log) {
     this.#gateway = gateway;
@@ -54,39 +60,73 @@ export class VoteDesk {
     return true;
   }
 
-  /** Brings the records in line with the platform, for the newest messages. Failures are logged. */
+  /** Tries nothing again from now on. */
+  stop(): void {
+    this.#stopping.abort();
+  }
+
+  /**
+   * Brings the records in line with the platform, for the newest messages. Never rejects: what fails is logged, and tried
+   * again for some minutes.
+   */
   async readAgain(): Promise<void> {
     const { records } = this.#context;
-    /** The last set of each subject. */
+    let unread: readonly Post[] | null = null;
+    /** A set of each subject. */
     const sets = new Map<string, PictureSet>();
-    for (const post of await records.recentPosts(this.#gateway.platform, READ_AGAIN)) {
-      try {
-        const card = await loadCard(post.kind, post.targetId, this.#context);
-        const set = card.votesOn === undefined ? null : await records.set(card.votesOn);
-        if (set === null) continue;
-        if (set.subjectId !== null && !sets.has(set.subjectId)) sets.set(set.subjectId, set);
-        await this.#readPost(post, set.id, card);
-      } catch (error) {
-        this.#log.warn({ error, post: post.id }, 'could not read the reactions on a message again');
-      }
-    }
+    await this.#persist(async () => {
+      const posts = unread ?? (await records.recentPosts(this.#gateway.platform, READ_AGAIN));
+      const failed: Post[] = [];
+      let failure: unknown;
+      for (const post of posts)
+        try {
+          const set = await this.#readTarget(post);
+          if (set?.subjectId) sets.set(set.subjectId, set);
+        } catch (error) {
+          failed.push(post);
+          failure = error;
+        }
+      unread = failed;
+      if (failed.length > 0) throw failure;
+    });
     for (const set of sets.values())
       await crownByVotes(set, this.#context).catch((error: unknown) => {
         this.#log.warn({ error, set: set.id }, 'could not decide a champion by votes');
       });
   }
 
-  /** Brings the records in line with the platform for one message, where it is a vote. */
-  async readMessage({ channel: place, messageId }: MessagePlace): Promise<void> {
+  /** Brings the records in line with the platform for one message, where it is a vote. Never rejects, as `readAgain`. */
+  readMessage({ channel: place, messageId }: MessagePlace): Promise<void> {
     const { records } = this.#context;
-    const channel = await recordedChannel(records, this.#gateway.platform, place);
-    const post = await records.postByMessage(channel.id, messageId);
-    if (post === null) return;
+    return this.#persist(async () => {
+      const channel = await recordedChannel(records, this.#gateway.platform, place);
+      const post = await records.postByMessage(channel.id, messageId);
+      const set = post && (await this.#readTarget(post));
+      if (set) await crownByVotes(set, this.#context);
+    });
+  }
+
+  async #persist(read: () => Promise<void>): Promise<void> {
+    const { signal } = this.#stopping;
+    let told = false;
+    await retry(read, {
+      signal,
+      pause: (error, failures) => {
+        if (!told) this.#log.warn({ error }, 'could not read reactions again; trying for some minutes');
+        told = true;
+        return failures < TRIES ? pauseAfter(failures, PAUSES) : null;
+      },
+    }).catch((error: unknown) => {
+      if (!signal.aborted) this.#log.error({ error }, 'gave up reading reactions until the next start');
+    });
+  }
+
+  /** Reads the reactions on a post; returns the set that it is a vote on, null for none. */
+  async #readTarget(post: Post): Promise<PictureSet | null> {
     const card = await loadCard(post.kind, post.targetId, this.#context);
-    if (card.votesOn === undefined) return;
-    await this.#readPost(post, card.votesOn, card);
-    const set = await records.set(card.votesOn);
-    if (set !== null) await crownByVotes(set, this.#context);
+    const set = card.votesOn === undefined ? null : await this.#context.records.set(card.votesOn);
+    if (set !== null) await this.#readPost(post, set.id, card);
+    return set;
   }
 
   async #readPost(post: Post, setId: string, card: Card): Promise<void> {

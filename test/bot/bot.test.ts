@@ -50,6 +50,7 @@ async function startOn(platform: FakePlatform, context: CommandContext = storage
     delivery,
     votes,
     async stop() {
+      votes.stop();
       await gateway.stop();
       await delivery.stop();
     },
@@ -538,6 +539,28 @@ describe('the bot on a chat platform', () => {
     await bot.stop();
   });
 
+  it('catches up with reactions once database and platform answer again', async () => {
+    const bot = await startOn(platform);
+    const { posted, votes } = await votedSet(bot);
+    await bot.stop();
+    await bot.gateway.react(posted, bob, '2️⃣');
+    let failures = 0;
+    const fail = (): Promise<never> => {
+      failures += 1;
+      return Promise.reject(new Error('connection lost'));
+    };
+    const again = await startOn(
+      platform,
+      withRecords({
+        recentPosts: (...asked) => (failures === 0 ? fail() : storage.records.recentPosts(...asked)),
+        voteFacts: (...asked) => (failures === 1 ? fail() : storage.records.voteFacts(...asked)),
+      }),
+    );
+    expect(failures).toBe(2);
+    expect(await votes()).toEqual(['2️⃣']);
+    await again.stop();
+  });
+
   it('forgets one emoji in two skin tones when both were removed while it was offline', async () => {
     const bot = await startOn(platform);
     await bot.gateway.invoke(place, ann, { command: 'imagine', options: { prompt: 'a fox', count: 1 } }).done;
@@ -554,6 +577,27 @@ describe('the bot on a chat platform', () => {
     await bot.gateway.react(posted, bob, '👍🏽', false);
     const again = await startOn(platform);
     expect(await votes()).toEqual([]);
+    await again.stop();
+  });
+
+  it('deletes what it posted before it was killed, also when the database is away at the next start', async () => {
+    const bot = await startOn(platform, forgetful());
+    await bot.gateway.invoke(place, ann, { command: 'imagine', options: { prompt: 'a fox' } }).done;
+    await message();
+    const set = await setHere();
+    await bot.stop();
+    await storage.records.deleteSet(set.id, 'By Ann.');
+    let failures = 0;
+    const again = await startOn(
+      platform,
+      withRecords({
+        stalePosts: (...asked) =>
+          ++failures === 1
+            ? Promise.reject(new Error('connection lost'))
+            : storage.records.stalePosts(...asked),
+      }),
+    );
+    await until(() => messages().length === 0, 'the message taken away');
     await again.stop();
   });
 
