@@ -96,12 +96,12 @@ export class Delivery {
    * button on it, is shown again as soon as its last edit allows.
    *
    * @returns CHANNEL_GONE or POST_FORBIDDEN when that prevented it; null when the message was posted, or follows later
-   * because the platform is busy
+   * because the platform is busy or the database away: the request itself is stored
    */
   async postNow(targetId: string): Promise<KronaError | null> {
     const late = new AbortController();
     const error = await Promise.race([
-      this.#tryNow(targetId),
+      this.#tryNow(targetId).catch((error: unknown) => this.#notShown(error, targetId, 0)),
       sleep(WAIT_FOR_POST, null, { signal: late.signal }).catch(() => null),
     ]);
     late.abort();

@@ -347,6 +347,21 @@ describe('the bot on a chat platform', () => {
     await bot.stop();
   });
 
+  it('reports no failure of a request that is stored when the database is away right after', async () => {
+    let failures = 0;
+    const context = withRecords({
+      postOf: (...asked) =>
+        ++failures === 1 ? Promise.reject(new Error('connection lost')) : storage.records.postOf(...asked),
+    });
+    const bot = await startOn(platform, context);
+    const asked = bot.gateway.invoke(place, ann, { command: 'imagine', options: { prompt: 'a fox' } });
+    await asked.done;
+    expect(failures).toBe(1);
+    expect(asked.cards).toEqual([]);
+    expect((await message()).card.title).toBe('a fox');
+    await bot.stop();
+  });
+
   it('announces a champion once, even if it stops between vote and post', async () => {
     const { records } = storage;
     const channel = await records.channel('discord', place.externalId, place.name);
