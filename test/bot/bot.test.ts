@@ -347,6 +347,25 @@ describe('the bot on a chat platform', () => {
     await bot.stop();
   });
 
+  it('does not bring a deleted channel of the web chat back with a command that was on its way', async () => {
+    const { delivery, votes } = await startOn(platform);
+    const { onInvocation } = createHandlers({ platform: 'web', context: storage, delivery, votes, log });
+    const cards: Card[] = [];
+    await onInvocation({
+      channel: place,
+      member: ann,
+      moderator: false,
+      command: 'imagine',
+      action: '',
+      options: { prompt: 'a fox' },
+      attachments: [],
+      answer: async (given) => void cards.push(...given),
+    });
+    expect(cards).toMatchObject([{ fields: [{ name: 'code', value: 'CHANNEL_UNKNOWN' }] }]);
+    const open = await storage.records.channels('web');
+    expect(open.map(({ externalId }) => externalId)).not.toContain(place.externalId);
+  });
+
   it('reports no failure of a request that is stored when the database is away right after', async () => {
     let failures = 0;
     const context = withRecords({
