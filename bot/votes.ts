@@ -14,6 +14,7 @@ import { groupBy } from '../core/group.ts';
 import type { Channel, Member, PictureSet, Post, VoteFact } from '../core/records.ts';
 import { retry } from '../core/retrying.ts';
 import type { Gateway, MessagePlace, ReactionEvent, StandingReaction } from './gateway.ts';
+import { Lanes } from './lanes.ts';
 import { recordedChannel } from './recorded-channel.ts';
 import type { Log } from '../core/log.ts';
 
@@ -31,6 +32,7 @@ export class VoteDesk {
   readonly #log: Log;
   /** Of each reading under way: the reactions of which the platform has told since it began. */
   readonly #readings = new Set<Set<string>>();
+  readonly #lanes = new Lanes();
   readonly #stopping = new AbortController();
 
   constructor(gateway: Gateway, context: CommandContext, log: Log) {
@@ -40,12 +42,17 @@ export class VoteDesk {
   }
 
   /** Stores a reaction. True also when it changes nothing, or is on a message without a vote. */
-  async record(event: ReactionEvent): Promise<boolean> {
+  record(event: ReactionEvent): Promise<boolean> {
+    const { member, on, emoji } = event;
+    if ('messageId' in on)
+      for (const told of this.#readings) told.add(keyOf(on.messageId, member.externalId, emoji));
+    return this.#inTurn(member.externalId, () => this.#take(event));
+  }
+
+  async #take(event: ReactionEvent): Promise<boolean> {
     const { channel: place, member: author, on, emoji, added } = event;
     const { records } = this.#context;
     const { platform } = this.#gateway;
-    if ('messageId' in on)
-      for (const told of this.#readings) told.add(keyOf(on.messageId, author.externalId, emoji));
     const channel = await recordedChannel(records, platform, place);
     const pictureId = 'pictureId' in on ? on.pictureId : null;
     const setId =
@@ -58,6 +65,11 @@ export class VoteDesk {
     if (member === null || (!added && (await event.stillStands?.()) === true)) return true;
     await this.#store(channel, { setId, pictureId, memberId: member.id, emoji, added });
     return true;
+  }
+
+  /** Reactions of one member are stored one after the other: those that come, and those that are read. */
+  #inTurn<T>(memberId: string, work: () => Promise<T>): Promise<T> {
+    return this.#lanes.run(memberId, work);
   }
 
   /** Tries nothing again from now on. */
@@ -186,16 +198,23 @@ export class VoteDesk {
     for (const [key, { member, emoji }] of there) {
       // They had their votes deleted, which the platform does not know.
       const erased = member.erasedAt !== null && member.erasedAt > post.createdAt;
-      if (!here.has(key) && !erased && !isTold(member.externalId, emoji))
-        await this.#store(channel, { setId, pictureId: null, memberId: member.id, emoji, added: true });
+      if (!here.has(key) && !erased)
+        await this.#inTurn(member.externalId, async () => {
+          if (isTold(member.externalId, emoji)) return;
+          await this.#store(channel, { setId, pictureId: null, memberId: member.id, emoji, added: true });
+        });
     }
     if (!complete) return;
     const missing = [...here].flatMap(([key, facts]) => (there.has(key) ? [] : facts));
     const members = await records.members([...new Set(missing.map(({ memberId }) => memberId))]);
     const externalIds = new Map(members.map(({ id, externalId }) => [id, externalId]));
-    for (const { pictureId, memberId, emoji } of missing)
-      if (!isTold(externalIds.get(memberId) ?? '', emoji))
+    for (const { pictureId, memberId, emoji } of missing) {
+      const externalId = externalIds.get(memberId) ?? '';
+      await this.#inTurn(externalId, async () => {
+        if (isTold(externalId, emoji)) return;
         await this.#store(channel, { setId, pictureId, memberId, emoji, added: false });
+      });
+    }
   }
 
   async #store(channel: Channel, reaction: Parameters<typeof recordReaction>[0]): Promise<void> {

@@ -38,13 +38,18 @@ const ann: Party = { externalId: 'ann', name: 'Ann' };
 const bob: Party = { externalId: 'bob', name: 'Bob' };
 
 /** A bot on a platform; the platform outlives it. */
-async function startOn(platform: FakePlatform, context: CommandContext = storage, interval = 50) {
+async function startOn(
+  platform: FakePlatform,
+  context: CommandContext = storage,
+  interval = 50,
+  reads = true,
+) {
   const gateway = new FakeGateway(platform, interval);
   const delivery = new Delivery(gateway, context, log);
   const votes = new VoteDesk(gateway, context, log);
   await gateway.start(createHandlers({ platform: 'discord', context, delivery, votes, log }));
   delivery.start();
-  await votes.readAgain();
+  if (reads) await votes.readAgain();
   const bot = {
     gateway,
     delivery,
@@ -571,6 +576,29 @@ describe('the bot on a chat platform', () => {
     await bot.votes.readAgain();
     expect(await votes()).toEqual(['3️⃣']);
     await bot.stop();
+  });
+
+  it('forgets a reaction that is removed just when it is read', async () => {
+    const bot = await startOn(platform);
+    const { posted, votes } = await votedSet(bot);
+    await bot.stop();
+    await bot.gateway.react(posted, bob, '1️⃣');
+    let removing: Promise<void> | null = null;
+    const context = withRecords({
+      async addVote(vote) {
+        if (vote.added && removing === null) {
+          removing = again.gateway.react(posted, bob, '1️⃣', false);
+          // Long enough for the removal, if nothing held it back.
+          for (let looks = 0; looks < 50; looks++) await storage.records.check();
+        }
+        return storage.records.addVote(vote);
+      },
+    });
+    const again = await startOn(platform, context, 50, false);
+    await again.votes.readAgain();
+    await removing;
+    expect(await votes()).toEqual([]);
+    await again.stop();
   });
 
   it('catches up with reactions once database and platform answer again', async () => {
