@@ -60,10 +60,7 @@ export function createHandlers(parts: DispatchParts): GatewayHandlers {
           return false;
         }),
 
-    onMissed: (message) =>
-      (message ? votes.readMessage(message) : votes.readAgain()).catch((error: unknown) => {
-        log.error({ error, platform }, 'could not read the reactions again');
-      }),
+    onMissed: (message) => (message ? votes.readMessage(message) : votes.readAgain()),
   };
 }
 

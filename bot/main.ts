@@ -141,6 +141,7 @@ async function runGateway(gateway: Gateway, { context, outages, log }: Shared): 
   delivery.start();
   const reading = votes.readAgain();
   return async () => {
+    votes.stop();
     await gateway.stop();
     await delivery.stop();
     await reading;

@@ -1,11 +1,22 @@
 /** @file The record of a channel in which something happened. */
+import { KronaError } from '../core/errors.ts';
 import type { Channel, Platform } from '../core/records.ts';
 import type { Records } from '../storage/records.ts';
 import type { Place } from './gateway.ts';
 
-/** Finds or adds the record of a channel, with all that its event says of it. */
-export const recordedChannel = (
-  records: Records,
+/**
+ * Finds or adds the record of a channel, with all that its event says of it. In the web chat the record is the channel
+ * itself: one that a moderator has just deleted doesn't come back, without its limits, by what was still on its way.
+ *
+ * @throws KronaError CHANNEL_UNKNOWN in the web chat
+ */
+export async function recordedChannel(
+  records: Pick<Records, 'channel' | 'channels'>,
   platform: Platform,
   { externalId, name, ...facts }: Place,
-): Promise<Channel> => records.channel(platform, externalId, name, facts);
+): Promise<Channel> {
+  if (platform !== 'web') return records.channel(platform, externalId, name, facts);
+  const found = (await records.channels(platform)).find((channel) => channel.externalId === externalId);
+  if (found) return found;
+  throw new KronaError('CHANNEL_UNKNOWN', 'This channel does not exist.');
+}

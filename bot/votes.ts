@@ -9,13 +9,20 @@ import { foldEmoji } from '../commands/votes/emoji.ts';
 import { crownByVotes, recordReaction } from '../commands/votes/react.ts';
 import type { CommandContext } from '../commands/contract.ts';
 import { KronaError } from '../core/errors.ts';
-import type { Channel, PictureSet, Post, VoteFact } from '../core/records.ts';
+import { pauseAfter } from '../core/backoff.ts';
+import { groupBy } from '../core/group.ts';
+import type { Channel, Member, PictureSet, Post, VoteFact } from '../core/records.ts';
+import { retry } from '../core/retrying.ts';
 import type { Gateway, MessagePlace, ReactionEvent, StandingReaction } from './gateway.ts';
+import { Lanes } from './lanes.ts';
 import { recordedChannel } from './recorded-channel.ts';
 import type { Log } from '../core/log.ts';
 
 /** Messages whose reactions are read again at start-up, newest first. */
 const READ_AGAIN = 200;
+/** Pauses between tries to read reactions, ms: some three minutes in all. */
+const PAUSES = { first: 1_000, longest: 60_000 };
+const TRIES = 9;
 /** Codes of a message that can't be read: it or its channel is deleted, or closed to the bot. */
 const UNREADABLE = ['MESSAGE_GONE', 'CHANNEL_GONE', 'POST_FORBIDDEN'];
 
@@ -23,6 +30,10 @@ export class VoteDesk {
   readonly #gateway: Gateway;
   readonly #context: CommandContext;
   readonly #log: Log;
+  /** Of each reading under way: the reactions of which the platform has told since it began. */
+  readonly #readings = new Set<Set<string>>();
+  readonly #lanes = new Lanes();
+  readonly #stopping = new AbortController();
 
   constructor(gateway: Gateway, context: CommandContext, log: Log) {
     this.#gateway = gateway;
@@ -31,7 +42,14 @@ export class VoteDesk {
   }
 
   /** Stores a reaction. True also when it changes nothing, or is on a message without a vote. */
-  async record(event: ReactionEvent): Promise<boolean> {
+  record(event: ReactionEvent): Promise<boolean> {
+    const { member, on, emoji } = event;
+    if ('messageId' in on)
+      for (const told of this.#readings) told.add(keyOf(on.messageId, member.externalId, emoji));
+    return this.#inTurn(member.externalId, () => this.#take(event));
+  }
+
+  async #take(event: ReactionEvent): Promise<boolean> {
     const { channel: place, member: author, on, emoji, added } = event;
     const { records } = this.#context;
     const { platform } = this.#gateway;
@@ -49,47 +67,98 @@ export class VoteDesk {
     return true;
   }
 
-  /** Brings the records in line with the platform, for the newest messages. Failures are logged. */
+  /** Reactions of one member are stored one after the other: those that come, and those that are read. */
+  #inTurn<T>(memberId: string, work: () => Promise<T>): Promise<T> {
+    return this.#lanes.run(memberId, work);
+  }
+
+  /** Tries nothing again from now on. */
+  stop(): void {
+    this.#stopping.abort();
+  }
+
+  /**
+   * Brings the records in line with the platform, for the newest messages. Never rejects: what fails is logged, and tried
+   * again for some minutes.
+   */
   async readAgain(): Promise<void> {
     const { records } = this.#context;
-    /** The last set of each subject. */
+    let unread: readonly Post[] | null = null;
+    /** A set of each subject. */
     const sets = new Map<string, PictureSet>();
-    for (const post of await records.recentPosts(this.#gateway.platform, READ_AGAIN)) {
-      try {
-        const card = await loadCard(post.kind, post.targetId, this.#context);
-        const set = card.votesOn === undefined ? null : await records.set(card.votesOn);
-        if (set === null) continue;
-        if (set.subjectId !== null && !sets.has(set.subjectId)) sets.set(set.subjectId, set);
-        await this.#readPost(post, set.id, card);
-      } catch (error) {
-        this.#log.warn({ error, post: post.id }, 'could not read the reactions on a message again');
-      }
-    }
+    await this.#persist(async () => {
+      const posts = unread ?? (await records.recentPosts(this.#gateway.platform, READ_AGAIN));
+      const failed: Post[] = [];
+      let failure: unknown;
+      for (const post of posts)
+        try {
+          const set = await this.#readTarget(post);
+          if (set?.subjectId) sets.set(set.subjectId, set);
+        } catch (error) {
+          failed.push(post);
+          failure = error;
+        }
+      unread = failed;
+      if (failed.length > 0) throw failure;
+    });
     for (const set of sets.values())
       await crownByVotes(set, this.#context).catch((error: unknown) => {
         this.#log.warn({ error, set: set.id }, 'could not decide a champion by votes');
       });
   }
 
-  /** Brings the records in line with the platform for one message, where it is a vote. */
-  async readMessage({ channel: place, messageId }: MessagePlace): Promise<void> {
+  /** Brings the records in line with the platform for one message, where it is a vote. Never rejects, as `readAgain`. */
+  readMessage({ channel: place, messageId }: MessagePlace): Promise<void> {
     const { records } = this.#context;
-    const channel = await recordedChannel(records, this.#gateway.platform, place);
-    const post = await records.postByMessage(channel.id, messageId);
-    if (post === null) return;
+    return this.#persist(async () => {
+      const channel = await recordedChannel(records, this.#gateway.platform, place);
+      const post = await records.postByMessage(channel.id, messageId);
+      const set = post && (await this.#readTarget(post));
+      if (set) await crownByVotes(set, this.#context);
+    });
+  }
+
+  async #persist(read: () => Promise<void>): Promise<void> {
+    const { signal } = this.#stopping;
+    let told = false;
+    await retry(read, {
+      signal,
+      pause: (error, failures) => {
+        if (!told) this.#log.warn({ error }, 'could not read reactions again; trying for some minutes');
+        told = true;
+        return failures < TRIES ? pauseAfter(failures, PAUSES) : null;
+      },
+    }).catch((error: unknown) => {
+      if (!signal.aborted) this.#log.error({ error }, 'gave up reading reactions until the next start');
+    });
+  }
+
+  /** Reads the reactions on a post; returns the set that it is a vote on, null for none. */
+  async #readTarget(post: Post): Promise<PictureSet | null> {
     const card = await loadCard(post.kind, post.targetId, this.#context);
-    if (card.votesOn === undefined) return;
-    await this.#readPost(post, card.votesOn, card);
-    const set = await records.set(card.votesOn);
-    if (set !== null) await crownByVotes(set, this.#context);
+    const set = card.votesOn === undefined ? null : await this.#context.records.set(card.votesOn);
+    if (set !== null) await this.#readPost(post, set.id, card);
+    return set;
   }
 
   async #readPost(post: Post, setId: string, card: Card): Promise<void> {
+    const told = new Set<string>();
+    this.#readings.add(told);
+    try {
+      await this.#compare(post, setId, card, told);
+    } finally {
+      this.#readings.delete(told);
+    }
+  }
+
+  /** @param told - reactions that are newer than what is read, and stored as they come */
+  async #compare(post: Post, setId: string, card: Card, told: ReadonlySet<string>): Promise<void> {
     const channel = await this.#context.records.channelById(post.channelId);
     if (channel === null || post.messageId === null) return;
+    const messageIds = [...post.formerMessageIds, post.messageId];
     const standing: StandingReaction[] = [];
     let complete = true;
-    for (const messageId of [...post.formerMessageIds, post.messageId]) {
+    for (const messageId of messageIds) {
       const found = await this.#standingOn(channel, messageId);
       if (found === 'elsewhere') return;
       if (found === 'unreadable') {
@@ -100,7 +169,9 @@ export class VoteDesk {
       // The last process may have died before it added the numbers.
       if (messageId === post.messageId) this.#gateway.invite(channel, messageId, card);
     }
-    await this.#reconcile(channel, post, setId, standing, complete);
+    const isTold = (memberId: string, emoji: string) =>
+      messageIds.some((messageId) => told.has(keyOf(messageId, memberId, emoji)));
+    await this.#reconcile(channel, post, setId, { standing, complete, isTold });
   }
 
   async #standingOn(
@@ -115,35 +186,35 @@ export class VoteDesk {
     }
   }
 
-  /** @param complete - false when some reactions can't be read: then no vote is removed */
-  async #reconcile(
-    channel: Channel,
-    post: Post,
-    setId: string,
-    standing: readonly StandingReaction[],
-    complete: boolean,
-  ): Promise<void> {
+  async #reconcile(channel: Channel, post: Post, setId: string, read: Read): Promise<void> {
     const { records } = this.#context;
-    const there = new Map<string, { memberId: string; emoji: string }>();
-    const erased = new Set<string>();
+    const { standing, complete, isTold } = read;
+    const there = new Map<string, { member: Member; emoji: string }>();
     for (const { member: author, emoji } of standing) {
       const member = await records.member(channel.platform, author.externalId, author.name);
+      there.set(`${member.id} ${foldEmoji(emoji)}`, { member, emoji });
+    }
+    const here = standingFacts(await records.voteFacts(setId));
+    for (const [key, { member, emoji }] of there) {
       // They had their votes deleted, which the platform does not know.
-      if (member.erasedAt !== null && member.erasedAt > post.createdAt) erased.add(member.id);
-      there.set(`${member.id} ${foldEmoji(emoji)}`, { memberId: member.id, emoji });
+      const erased = member.erasedAt !== null && member.erasedAt > post.createdAt;
+      if (!here.has(key) && !erased)
+        await this.#inTurn(member.externalId, async () => {
+          if (isTold(member.externalId, emoji)) return;
+          await this.#store(channel, { setId, pictureId: null, memberId: member.id, emoji, added: true });
+        });
     }
-    const here = new Map<string, VoteFact>();
-    for (const fact of await records.voteFacts(setId)) {
-      const key = `${fact.memberId} ${foldEmoji(fact.emoji)}`;
-      if (fact.added) here.set(key, fact);
-      else here.delete(key);
-    }
-    for (const [key, reaction] of there)
-      if (!here.has(key) && !erased.has(reaction.memberId))
-        await this.#store(channel, { setId, pictureId: null, ...reaction, added: true });
     if (!complete) return;
-    for (const [key, { pictureId, memberId, emoji }] of here)
-      if (!there.has(key)) await this.#store(channel, { setId, pictureId, memberId, emoji, added: false });
+    const missing = [...here].flatMap(([key, facts]) => (there.has(key) ? [] : facts));
+    const members = await records.members([...new Set(missing.map(({ memberId }) => memberId))]);
+    const externalIds = new Map(members.map(({ id, externalId }) => [id, externalId]));
+    for (const { pictureId, memberId, emoji } of missing) {
+      const externalId = externalIds.get(memberId) ?? '';
+      await this.#inTurn(externalId, async () => {
+        if (isTold(externalId, emoji)) return;
+        await this.#store(channel, { setId, pictureId, memberId, emoji, added: false });
+      });
+    }
   }
 
   async #store(channel: Channel, reaction: Parameters<typeof recordReaction>[0]): Promise<void> {
@@ -162,4 +233,27 @@ export class VoteDesk {
     if (post === null) return null;
     return (await loadCard(post.kind, post.targetId, this.#context)).votesOn ?? null;
   }
+}
+
+/** What was read of a post's messages. */
+interface Read {
+  readonly standing: readonly StandingReaction[];
+  /** False when some reactions can't be read: then no vote is removed. */
+  readonly complete: boolean;
+  /** Whether the platform has told of a member's reaction since the reading began. */
+  isTold(memberId: string, emoji: string): boolean;
+}
+
+/** @param memberId - the platform's id */
+const keyOf = (messageId: string, memberId: string, emoji: string): string =>
+  `${messageId} ${memberId} ${foldEmoji(emoji)}`;
+
+/** The facts whose reactions stand, by member and emoji: several where one emoji was given in several skin tones. */
+function standingFacts(facts: readonly VoteFact[]): Map<string, VoteFact[]> {
+  const last = new Map<string, VoteFact>();
+  for (const fact of facts) last.set(`${fact.pictureId} ${fact.memberId} ${fact.emoji}`, fact);
+  return groupBy(
+    [...last.values()].filter(({ added }) => added),
+    ({ memberId, emoji }) => `${memberId} ${foldEmoji(emoji)}`,
+  );
 }

@@ -5,10 +5,11 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CommandContext } from '../../commands/contract.ts';
+import { pauseAfter } from '../../core/backoff.ts';
 import { KronaError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { Post } from '../../core/records.ts';
-import { oncePerState, repeat } from '../../core/retrying.ts';
+import { oncePerState, repeat, retry } from '../../core/retrying.ts';
 import type { Gateway } from '../gateway.ts';
 import { Lanes } from '../lanes.ts';
 import { UnderWay } from '../under-way.ts';
@@ -63,9 +64,17 @@ export class Delivery {
   }
 
   start(): void {
-    this.#running = this.#takeOver()
-      .catch((error: unknown) => this.#log.error({ error }, 'could not look for unfinished messages'))
-      .then(() => this.#run());
+    const { signal } = this.#stopping;
+    // Without it, a message that an earlier process posted would show something older, or stay after a deletion.
+    const takingOver = retry(() => this.#takeOver(), {
+      signal,
+      pause: (error, failures) => {
+        if (failures === 1)
+          this.#log.error({ error }, 'could not look for unfinished messages; trying again');
+        return pauseAfter(failures, PAUSES);
+      },
+    });
+    this.#running = takingOver.catch(() => undefined).then(() => this.#run());
   }
 
   /** Stops after the messages under way. */
@@ -87,12 +96,12 @@ export class Delivery {
    * button on it, is shown again as soon as its last edit allows.
    *
    * @returns CHANNEL_GONE or POST_FORBIDDEN when that prevented it; null when the message was posted, or follows later
-   * because the platform is busy
+   * because the platform is busy or the database away: the request itself is stored
    */
   async postNow(targetId: string): Promise<KronaError | null> {
     const late = new AbortController();
     const error = await Promise.race([
-      this.#tryNow(targetId),
+      this.#tryNow(targetId).catch((error: unknown) => this.#notShown(error, targetId, 0)),
       sleep(WAIT_FOR_POST, null, { signal: late.signal }).catch(() => null),
     ]);
     late.abort();

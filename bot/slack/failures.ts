@@ -10,7 +10,12 @@ interface WebApiError {
 }
 
 /** Slack's answers when a message or its channel does not exist any more. */
-export const GONE = ['message_not_found', 'channel_not_found', 'is_archived'];
+export const GONE = ['message_not_found', 'channel_not_found'];
+/**
+ * Slack's answers where nothing can be changed until somebody unarchives the channel. `is_inactive` is how chat.update
+ * calls it; Slack says the same of a channel that was deleted.
+ */
+export const SHUT = ['is_archived', 'is_inactive'];
 /** Slack's answers where messages can't be deleted, as in workspaces with a retention policy. */
 export const KEPT = ['cant_delete_message', 'compliance_exports_prevent_deletion'];
 
@@ -118,18 +123,20 @@ export function placeError(error: unknown, alive: boolean): KronaError {
       "Krona is not in this channel, so it can't post here. Write `/invite @krona` and send the command again.",
       { cause: error },
     );
-  if (reason === 'channel_not_found' || reason === 'is_archived')
-    return new KronaError(
-      'CHANNEL_GONE',
-      reason === 'is_archived' ? 'This channel is archived.' : 'This channel was deleted.',
-      { cause: error },
-    );
+  if (SHUT.includes(reason)) return archived(error);
+  if (reason === 'channel_not_found')
+    return new KronaError('CHANNEL_GONE', 'This channel was deleted.', { cause: error });
   return toKronaError(error, 'chat.postMessage');
 }
+
+const archived = (cause: unknown): KronaError =>
+  new KronaError('CHANNEL_GONE', 'This channel is archived.', { cause });
 
 /** What is wrong with an existing message. */
 export function messageError(error: unknown): unknown {
   const reason = reasonOf(error) ?? '';
+  // Its messages are brought up to date when it is unarchived.
+  if (SHUT.includes(reason)) return archived(error);
   if (GONE.includes(reason))
     return new KronaError('MESSAGE_GONE', 'This message was deleted on Slack.', { cause: error });
   if (['cant_update_message', 'edit_window_closed'].includes(reason))

@@ -2,7 +2,7 @@
 import type { CommandContext } from '../../commands/contract.ts';
 import type { Log } from '../../core/log.ts';
 import { repeat } from '../../core/retrying.ts';
-import { GONE, KEPT, reasonOf } from './failures.ts';
+import { GONE, KEPT, reasonOf, SHUT } from './failures.ts';
 import { isFileGone } from './uploading.ts';
 import type { SlackApi } from './web-api.ts';
 
@@ -88,7 +88,7 @@ export class FileDeletion {
         await this.#api
           .call('chat.delete', (client) => client.chat.delete({ channel, ts }))
           .catch((error: unknown) => {
-            if (![...GONE, ...KEPT].includes(reasonOf(error) ?? '')) throw error;
+            if (![...GONE, ...KEPT, ...SHUT].includes(reasonOf(error) ?? '')) throw error;
           });
       }
   }

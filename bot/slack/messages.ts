@@ -102,7 +102,7 @@ export class Messages {
     return sent.ts;
   }
 
-  /** @throws KronaError MESSAGE_GONE, MESSAGE_STALE */
+  /** @throws KronaError MESSAGE_GONE, MESSAGE_STALE, CHANNEL_GONE */
   async edit(channel: string, ts: string, card: Card): Promise<void> {
     const { api, renderer } = this.#parts;
     try {
@@ -119,7 +119,7 @@ export class Messages {
     }
   }
 
-  /** @throws KronaError DELETE_FORBIDDEN */
+  /** @throws KronaError DELETE_FORBIDDEN, CHANNEL_GONE */
   async remove(channel: string, ts: string): Promise<void> {
     await this.#parts.api
       .call('chat.delete', (client) => client.chat.delete({ channel, ts }))
@@ -129,7 +129,7 @@ export class Messages {
           throw new KronaError('DELETE_FORBIDDEN', 'Slack does not let Krona delete this message.', {
             cause: error,
           });
-        if (!GONE.includes(reason)) throw error;
+        if (!GONE.includes(reason)) throw messageError(error);
       });
     // FileDeletion deletes the files that it showed.
     this.#edited.delete(`${channel} ${ts}`);

@@ -4,14 +4,21 @@ import type { Log } from '../../core/log.ts';
 import { foldEmoji, invitingEmoji, shownEmoji } from '../../commands/votes/emoji.ts';
 import type { StandingReaction } from '../gateway.ts';
 import { Invitations } from '../invitations.ts';
-import { GONE, messageError, reasonOf } from './failures.ts';
+import { GONE, messageError, reasonOf, SHUT } from './failures.ts';
 import type { Members } from './members.ts';
 import type { SlackApi } from './web-api.ts';
 
 /** Slack's names of the emoji of numbers, in the order of `invitingEmoji`. */
 const NUMBERS = ['one', 'two', 'three', 'four'];
 /** Slack's answers where a reaction exists already, or none can be added. */
-const TAKES_NONE = ['already_reacted', 'too_many_emoji', 'too_many_reactions', 'thread_locked', ...GONE];
+const TAKES_NONE = [
+  'already_reacted',
+  'too_many_emoji',
+  'too_many_reactions',
+  'thread_locked',
+  ...GONE,
+  ...SHUT,
+];
 
 export class Votes {
   readonly invitations: Invitations;
@@ -24,7 +31,7 @@ export class Votes {
     this.invitations = new Invitations((...where) => this.#addNumber(...where), log);
   }
 
-  /** Members' reactions on a message. @throws KronaError MESSAGE_GONE */
+  /** Members' reactions on a message. @throws KronaError MESSAGE_GONE, CHANNEL_GONE */
   async standing({ externalId }: Channel, messageId: string, botUser: string): Promise<StandingReaction[]> {
     const answer = await this.#api
       .call('reactions.get', (client) =>

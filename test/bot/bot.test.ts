@@ -38,17 +38,24 @@ const ann: Party = { externalId: 'ann', name: 'Ann' };
 const bob: Party = { externalId: 'bob', name: 'Bob' };
 
 /** A bot on a platform; the platform outlives it. */
-async function startOn(platform: FakePlatform, context: CommandContext = storage, interval = 50) {
+async function startOn(
+  platform: FakePlatform,
+  context: CommandContext = storage,
+  interval = 50,
+  reads = true,
+) {
   const gateway = new FakeGateway(platform, interval);
   const delivery = new Delivery(gateway, context, log);
   const votes = new VoteDesk(gateway, context, log);
   await gateway.start(createHandlers({ platform: 'discord', context, delivery, votes, log }));
   delivery.start();
-  await votes.readAgain();
+  if (reads) await votes.readAgain();
   const bot = {
     gateway,
     delivery,
+    votes,
     async stop() {
+      votes.stop();
       await gateway.stop();
       await delivery.stop();
     },
@@ -345,6 +352,40 @@ describe('the bot on a chat platform', () => {
     await bot.stop();
   });
 
+  it('does not bring a deleted channel of the web chat back with a command that was on its way', async () => {
+    const { delivery, votes } = await startOn(platform);
+    const { onInvocation } = createHandlers({ platform: 'web', context: storage, delivery, votes, log });
+    const cards: Card[] = [];
+    await onInvocation({
+      channel: place,
+      member: ann,
+      moderator: false,
+      command: 'imagine',
+      action: '',
+      options: { prompt: 'a fox' },
+      attachments: [],
+      answer: async (given) => void cards.push(...given),
+    });
+    expect(cards).toMatchObject([{ fields: [{ name: 'code', value: 'CHANNEL_UNKNOWN' }] }]);
+    const open = await storage.records.channels('web');
+    expect(open.map(({ externalId }) => externalId)).not.toContain(place.externalId);
+  });
+
+  it('reports no failure of a request that is stored when the database is away right after', async () => {
+    let failures = 0;
+    const context = withRecords({
+      postOf: (...asked) =>
+        ++failures === 1 ? Promise.reject(new Error('connection lost')) : storage.records.postOf(...asked),
+    });
+    const bot = await startOn(platform, context);
+    const asked = bot.gateway.invoke(place, ann, { command: 'imagine', options: { prompt: 'a fox' } });
+    await asked.done;
+    expect(failures).toBe(1);
+    expect(asked.cards).toEqual([]);
+    expect((await message()).card.title).toBe('a fox');
+    await bot.stop();
+  });
+
   it('announces a champion once, even if it stops between vote and post', async () => {
     const { records } = storage;
     const channel = await records.channel('discord', place.externalId, place.name);
@@ -505,6 +546,120 @@ describe('the bot on a chat platform', () => {
     expect(votes.map(({ pictureId }) => pictures.find(({ id }) => id === pictureId)!.index).sort()).toEqual([
       0, 2,
     ]);
+    await again.stop();
+  });
+
+  /** A set that is drawn, its message, and who voted how on its pictures. */
+  const votedSet = async (bot: Awaited<ReturnType<typeof startOn>>) => {
+    await bot.gateway.invoke(place, ann, { command: 'imagine', options: { prompt: 'a fox' } }).done;
+    const set = await setHere();
+    await drawn(set);
+    const posted: FakeMessage = await message();
+    await until(() => posted.card.pictures?.length === 4);
+    const votes = async () =>
+      (await storage.records.standingVotes(set.channelId)).votes.map(({ emoji }) => emoji).sort();
+    return { posted, votes };
+  };
+
+  it('keeps what members change while it reads the reactions again', async () => {
+    const bot = await startOn(platform);
+    const { posted, votes } = await votedSet(bot);
+    await bot.gateway.react(posted, bob, '1️⃣');
+    const read = bot.gateway.readReactions.bind(bot.gateway);
+    bot.gateway.readReactions = async (...where) => {
+      const standing = [...(await read(...where))];
+      // Its answer is on its way.
+      await bot.gateway.react(posted, bob, '1️⃣', false);
+      await bot.gateway.react(posted, ann, '3️⃣');
+      return standing;
+    };
+    await bot.votes.readAgain();
+    expect(await votes()).toEqual(['3️⃣']);
+    await bot.stop();
+  });
+
+  it('forgets a reaction that is removed just when it is read', async () => {
+    const bot = await startOn(platform);
+    const { posted, votes } = await votedSet(bot);
+    await bot.stop();
+    await bot.gateway.react(posted, bob, '1️⃣');
+    let removing: Promise<void> | null = null;
+    const context = withRecords({
+      async addVote(vote) {
+        if (vote.added && removing === null) {
+          removing = again.gateway.react(posted, bob, '1️⃣', false);
+          // Long enough for the removal, if nothing held it back.
+          for (let looks = 0; looks < 50; looks++) await storage.records.check();
+        }
+        return storage.records.addVote(vote);
+      },
+    });
+    const again = await startOn(platform, context, 50, false);
+    await again.votes.readAgain();
+    await removing;
+    expect(await votes()).toEqual([]);
+    await again.stop();
+  });
+
+  it('catches up with reactions once database and platform answer again', async () => {
+    const bot = await startOn(platform);
+    const { posted, votes } = await votedSet(bot);
+    await bot.stop();
+    await bot.gateway.react(posted, bob, '2️⃣');
+    let failures = 0;
+    const fail = (): Promise<never> => {
+      failures += 1;
+      return Promise.reject(new Error('connection lost'));
+    };
+    const again = await startOn(
+      platform,
+      withRecords({
+        recentPosts: (...asked) => (failures === 0 ? fail() : storage.records.recentPosts(...asked)),
+        voteFacts: (...asked) => (failures === 1 ? fail() : storage.records.voteFacts(...asked)),
+      }),
+    );
+    expect(failures).toBe(2);
+    expect(await votes()).toEqual(['2️⃣']);
+    await again.stop();
+  });
+
+  it('forgets one emoji in two skin tones when both were removed while it was offline', async () => {
+    const bot = await startOn(platform);
+    await bot.gateway.invoke(place, ann, { command: 'imagine', options: { prompt: 'a fox', count: 1 } }).done;
+    const set = await setHere();
+    await drawn(set);
+    const posted: FakeMessage = await message();
+    await until(() => posted.card.pictures);
+    await bot.gateway.react(posted, bob, '👍');
+    await bot.gateway.react(posted, bob, '👍🏽');
+    const votes = async () => (await storage.records.standingVotes(set.channelId)).votes;
+    expect(await votes()).toHaveLength(2);
+    await bot.stop();
+    await bot.gateway.react(posted, bob, '👍', false);
+    await bot.gateway.react(posted, bob, '👍🏽', false);
+    const again = await startOn(platform);
+    expect(await votes()).toEqual([]);
+    await again.stop();
+  });
+
+  it('deletes what it posted before it was killed, also when the database is away at the next start', async () => {
+    const bot = await startOn(platform, forgetful());
+    await bot.gateway.invoke(place, ann, { command: 'imagine', options: { prompt: 'a fox' } }).done;
+    await message();
+    const set = await setHere();
+    await bot.stop();
+    await storage.records.deleteSet(set.id, 'By Ann.');
+    let failures = 0;
+    const again = await startOn(
+      platform,
+      withRecords({
+        stalePosts: (...asked) =>
+          ++failures === 1
+            ? Promise.reject(new Error('connection lost'))
+            : storage.records.stalePosts(...asked),
+      }),
+    );
+    await until(() => messages().length === 0, 'the message taken away');
     await again.stop();
   });
 

@@ -284,6 +284,9 @@ describe('Slack as a gateway', () => {
     await expect(gateway.post(place, card('three'), randomUUID())).rejects.toMatchObject({
       code: 'CHANNEL_GONE',
     });
+    const archived = { code: 'CHANNEL_GONE', message: 'This channel is archived.' };
+    await expect(gateway.edit(place, old, card('new'))).rejects.toMatchObject(archived);
+    await expect(gateway.remove(place, old)).rejects.toMatchObject(archived);
     await slack.act('channel', { channel: place.externalId, deleted: true });
     await expect(gateway.post(place, card('three'), randomUUID())).rejects.toMatchObject({
       code: 'CHANNEL_GONE',

@@ -207,7 +207,7 @@ export const METHODS: Readonly<Record<string, Method>> = {
     run(args, host) {
       const { workspace } = host;
       const channel = workspace.channel(String(args['channel']));
-      if (channel?.archived) throw new Refusal('is_archived');
+      if (channel?.archived) throw new Refusal('is_inactive');
       const message = messageAt(host, args['channel'], args['ts']);
       if (message.user !== BOT_USER) throw new Refusal('cant_update_message');
       if (message.locked) throw new Refusal('edit_window_closed');
@@ -222,6 +222,7 @@ export const METHODS: Readonly<Record<string, Method>> = {
     args: 'channel! ts!',
     run(args, host) {
       const message = messageAt(host, args['channel'], args['ts']);
+      if (host.workspace.channel(message.channel)?.archived) throw new Refusal('is_archived');
       if (message.user !== BOT_USER) throw new Refusal('cant_delete_message');
       host.workspace.unpost(host.workspace.channel(message.channel)!, message);
       return { channel: message.channel, ts: message.ts };
