@@ -1,6 +1,6 @@
 /** @file Small file operations that are safe when two processes run them at the same time. */
 import { randomUUID } from 'node:crypto';
-import { access, link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { access, link, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { KronaError } from './errors.ts';
 
@@ -79,6 +79,13 @@ export async function readFileIfAny(path: string): Promise<string | null> {
 export const exists = (path: string): Promise<boolean> =>
   access(path).then(
     () => true,
+    () => false,
+  );
+
+/** Whether a path leads to a regular file, also by links: no folder, pipe or device. */
+export const isFile = (path: string): Promise<boolean> =>
+  stat(path).then(
+    (found) => found.isFile(),
     () => false,
   );
 
