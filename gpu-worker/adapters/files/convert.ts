@@ -5,7 +5,7 @@
 import { KronaError } from '../../../core/errors.ts';
 import type { AdapterLayers } from '../adapter.ts';
 import type { FileDtype, FileTensors, Layer } from '../forms/form.ts';
-import { LowRankLayer, LowRankShape } from '../forms/low-rank.ts';
+import type { LowRankLayer } from '../forms/low-rank.ts';
 import { isHalf } from '../../models/half.ts';
 import type { AdapterBase } from './adapter-base.ts';
 import { FAMILIES, fileLayers, noiseStrengthOf, type Family } from './adapter-info.ts';
