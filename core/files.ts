@@ -29,6 +29,7 @@ export async function createFileOnce(path: string, text: string): Promise<boolea
  * @throws KronaError FILE_UNWRITABLE
  */
 export async function writeWhole(path: string, content: string | Uint8Array): Promise<void> {
+  await checkReplaceable(path);
   const draft = `${path}.${randomUUID()}`;
   try {
     await mkdir(dirname(path), { recursive: true });
@@ -88,6 +89,21 @@ export const isFile = (path: string): Promise<boolean> =>
     (found) => found.isFile(),
     () => false,
   );
+
+/**
+ * Checks that a file can be written at a path without taking the place of a folder or a device.
+ *
+ * @returns whether a file is there
+ * @throws KronaError FILE_UNWRITABLE
+ */
+export async function checkReplaceable(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => null);
+  if (found === null || found.isFile()) return found !== null;
+  throw new KronaError(
+    'FILE_UNWRITABLE',
+    `${basename(path)} is ${found.isDirectory() ? 'a folder' : 'a device or pipe'}, which no file can replace. Give the path of a file.`,
+  );
+}
 
 /** Whether an error of node:fs or node:net has this code, such as `ENOENT`. */
 export function isFileError(error: unknown, code: string): boolean {

@@ -159,14 +159,14 @@ function lokrTensors(
 async function open(path: string, { base }: ConvertOptions): Promise<Source> {
   const adapter = await openAdapter(path, base?.layers);
   const { file } = adapter;
-  const opened = [...adapter.layers];
   let layers: AdapterLayers;
   if (base) ({ layers } = await readOpened(adapter, base));
   else {
     checkModules(adapter);
-    layers = new Map(
-      await Promise.all(opened.map(async ([key, layer]) => [key, await readLayer(adapter, layer)] as const)),
-    );
+    const read = new Map<string, Layer>();
+    // One after the other: of a large file every layer opens it again.
+    for (const [key, layer] of adapter.layers) read.set(key, await readLayer(adapter, layer));
+    layers = read;
   }
   const half = [...file.tensors].every(([key, { dtype }]) => key.endsWith('.alpha') || dtype === 'F16');
   return {
