@@ -48,7 +48,7 @@ async function captionFiles(folder: string): Promise<ReadonlyMap<string, string>
 /**
  * The caption of each photo: the first line with text of its caption file; null where there is none.
  *
- * @throws KronaError CAPTION_UNREADABLE
+ * @throws KronaError CAPTION_UNREADABLE, CAPTION_TOO_LONG, FILE_TOO_LARGE
  */
 export async function readCaptions(photos: readonly string[]): Promise<(string | null)[]> {
   const captions: (string | null)[] = [];

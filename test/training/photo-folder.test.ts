@@ -32,6 +32,14 @@ describe('a caption file', () => {
 
   it('without text has no effect', () => expect(readCaption(Buffer.from(' \n'), 'a.txt')).toBeNull());
 
+  it('that would take all memory is refused', () => {
+    const caption = 'a '.repeat(4_999) + 'ab';
+    expect(readCaption(Buffer.from(`${caption}\n`), 'a.txt')).toBe(caption);
+    expect(() => readCaption(Buffer.from(`\n${caption}c`), 'a.txt')).toThrow(
+      /a\.txt has a line of 10001 char/,
+    );
+  });
+
   it.each([
     ['Windows-1252', Buffer.from('a cat\ncaf\xe9', 'latin1'), 2],
     ['UTF-16 without its mark', Buffer.from('a cat', 'utf16le'), 1],
