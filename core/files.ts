@@ -1,5 +1,6 @@
 /** @file Small file operations that are safe when two processes run them at the same time. */
 import { randomUUID } from 'node:crypto';
+import { constants } from 'node:fs';
 import { access, link, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { KronaError } from './errors.ts';
@@ -46,13 +47,14 @@ export async function writeWhole(path: string, content: string | Uint8Array): Pr
 }
 
 /**
- * Makes a folder and its parents, unless they exist.
+ * Makes a folder and its parents, unless they exist, in which files can be written.
  *
  * @throws KronaError FILE_UNWRITABLE
  */
 export async function makeFolder(path: string): Promise<void> {
   try {
     await mkdir(path, { recursive: true });
+    await access(path, constants.W_OK);
   } catch (cause) {
     const why =
       isFileError(cause, 'EEXIST') || isFileError(cause, 'ENOTDIR')
@@ -97,6 +99,11 @@ export const isFile = (path: string): Promise<boolean> =>
  * @throws KronaError FILE_UNWRITABLE
  */
 export async function checkReplaceable(path: string): Promise<boolean> {
+  if (path === '' || /[/\\]$/.test(path))
+    throw new KronaError(
+      'FILE_UNWRITABLE',
+      `“${path}” is not the path of a file. Give one, such as out/mochi.safetensors.`,
+    );
   const found = await stat(path).catch(() => null);
   if (found === null || found.isFile()) return found !== null;
   throw new KronaError(

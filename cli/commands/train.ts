@@ -118,9 +118,9 @@ async function trainAsGiven(given: TrainGiven, io: CommandIo): Promise<Outcome> 
  * @throws KronaError RUN_FINISHED, FILE_UNWRITABLE
  */
 async function checkOutputs({ out, trace, resume, restart }: TrainGiven): Promise<void> {
-  for (const path of [out, ...(trace === undefined ? [] : [trace])]) await makeFolder(dirname(path));
-  if (trace !== undefined) await checkReplaceable(trace);
   const there = await checkReplaceable(out);
+  if (trace !== undefined) await checkReplaceable(trace);
+  for (const path of [out, ...(trace === undefined ? [] : [trace])]) await makeFolder(dirname(path));
   // An unfinished run beside it is told of by the training.
   if (there && !resume && !restart && !(await exists(statePath(out))))
     throw new KronaError(

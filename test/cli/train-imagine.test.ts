@@ -222,6 +222,8 @@ describe('krona train', () => {
       training('pipe.safetensors', ...steps, '--restart'),
       training('other.safetensors', ...steps, '--trace', pipe),
       training('other.safetensors', ...steps, '--trace', folder),
+      training('other.safetensors', ...steps, '--trace', ''),
+      training('new/', ...steps),
     ]) {
       const refused = await krona(...words);
       expect(refused.stdout).toContain('"FILE_UNWRITABLE"');
