@@ -36,13 +36,7 @@ async function readPicture<T>(path: string, use: (picture: Picture) => Promise<T
   try {
     return await use(await Picture.open(path, basename(path)));
   } catch (cause) {
-    throw new KronaError(
-      'IMAGE_INVALID',
-      cause instanceof KronaError
-        ? cause.message
-        : `${basename(path)} cannot be opened. Give the path of a picture.`,
-      { cause },
-    );
+    throw cause instanceof KronaError ? new KronaError('IMAGE_INVALID', cause.message, { cause }) : cause;
   }
 }
 

@@ -1,6 +1,7 @@
 /** @file Small file operations that are safe when two processes run them at the same time. */
 import { randomUUID } from 'node:crypto';
-import { access, link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, link, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { KronaError } from './errors.ts';
 
@@ -29,6 +30,7 @@ export async function createFileOnce(path: string, text: string): Promise<boolea
  * @throws KronaError FILE_UNWRITABLE
  */
 export async function writeWhole(path: string, content: string | Uint8Array): Promise<void> {
+  await checkReplaceable(path);
   const draft = `${path}.${randomUUID()}`;
   try {
     await mkdir(dirname(path), { recursive: true });
@@ -45,13 +47,14 @@ export async function writeWhole(path: string, content: string | Uint8Array): Pr
 }
 
 /**
- * Makes a folder and its parents, unless they exist.
+ * Makes a folder and its parents, unless they exist, in which files can be written.
  *
  * @throws KronaError FILE_UNWRITABLE
  */
 export async function makeFolder(path: string): Promise<void> {
   try {
     await mkdir(path, { recursive: true });
+    await access(path, constants.W_OK);
   } catch (cause) {
     const why =
       isFileError(cause, 'EEXIST') || isFileError(cause, 'ENOTDIR')
@@ -81,6 +84,33 @@ export const exists = (path: string): Promise<boolean> =>
     () => true,
     () => false,
   );
+
+/** Whether a path leads to a regular file, also by links: no folder, pipe or device. */
+export const isFile = (path: string): Promise<boolean> =>
+  stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+
+/**
+ * Checks that a file can be written at a path without taking the place of a folder or a device.
+ *
+ * @returns whether a file is there
+ * @throws KronaError FILE_UNWRITABLE
+ */
+export async function checkReplaceable(path: string): Promise<boolean> {
+  if (path === '' || /[/\\]$/.test(path))
+    throw new KronaError(
+      'FILE_UNWRITABLE',
+      `“${path}” is not the path of a file. Give one, such as out/mochi.safetensors.`,
+    );
+  const found = await stat(path).catch(() => null);
+  if (found === null || found.isFile()) return found !== null;
+  throw new KronaError(
+    'FILE_UNWRITABLE',
+    `${basename(path)} is ${found.isDirectory() ? 'a folder' : 'a device or pipe'}, which no file can replace. Give the path of a file.`,
+  );
+}
 
 /** Whether an error of node:fs or node:net has this code, such as `ENOENT`. */
 export function isFileError(error: unknown, code: string): boolean {

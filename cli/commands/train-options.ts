@@ -80,7 +80,7 @@ export interface TrainInput {
 }
 
 /**
- * @throws KronaError MODEL_*, PHOTOS_MISSING, PHOTO_*, CAPTION_UNREADABLE, SIZE_UNFIT, OPTION_INVALID,
+ * @throws KronaError MODEL_*, PHOTOS_MISSING, PHOTO_*, CAPTION_UNREADABLE, CAPTION_TOO_LONG, SIZE_UNFIT, OPTION_INVALID,
  * OPTION_MISSING for class pictures of no class
  */
 export async function trainOptions(

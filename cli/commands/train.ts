@@ -1,12 +1,13 @@
 /** @file `krona train`: an adapter from a folder of photos. */
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { Option, type Command } from 'commander';
 import type { FactorPairs } from '../../gpu-worker/adapters/krona.ts';
 import { PROJECTION_KINDS } from '../../gpu-worker/adapters/targets.ts';
+import { statePath } from '../../gpu-worker/training/resume.ts';
 import { trainAdapter } from '../../gpu-worker/training/train.ts';
 import type { TrainResult } from '../../gpu-worker/training/train-options.ts';
 import { KronaError } from '../../core/errors.ts';
-import { makeFolder } from '../../core/files.ts';
+import { checkReplaceable, exists, makeFolder } from '../../core/files.ts';
 import { counted } from '../../core/format.ts';
 import { SCHEDULERS } from '../../core/settings/choices.ts';
 import { DRAW_SETTINGS } from '../../core/settings/draw-table.ts';
@@ -66,7 +67,10 @@ function defineRun(train: Command): void {
     .addOption(checked('--checkpoint-every <n>', every, 'only the end'))
     .option('--resume', 'continue the unfinished run of --out')
     .addOption(
-      new Option('--restart', 'start again, and discard the unfinished run of --out').conflicts('resume'),
+      new Option(
+        '--restart',
+        'start again: discard the unfinished run of --out, replace a finished one',
+      ).conflicts('resume'),
     )
     .option('--sample <prompt>', 'draw this prompt at every checkpoint and at the end; repeatable', collected)
     .addOption(
@@ -84,8 +88,7 @@ async function trainAsGiven(given: TrainGiven, io: CommandIo): Promise<Outcome> 
   await prepareDevice(given.device);
   const { options, input } = await trainOptions(given);
   tellInput(input, io);
-  // Better told now than after the last step.
-  await makeFolder(dirname(options.out));
+  await checkOutputs(given);
   const { sample: prompts = [], scheduler = null } = given;
   if (prompts.length > 0) {
     const note = await checkSamples(options.model, scheduler);
@@ -107,6 +110,23 @@ async function trainAsGiven(given: TrainGiven, io: CommandIo): Promise<Outcome> 
     json: { ...result, ...input, ...(prompts.length > 0 && { samples }) },
     text: [describe(result), ...samples].join('\n'),
   };
+}
+
+/**
+ * Makes the folders of what is written, and looks at what lies there: better told now than after the last step.
+ *
+ * @throws KronaError RUN_FINISHED, FILE_UNWRITABLE
+ */
+async function checkOutputs({ out, trace, resume, restart }: TrainGiven): Promise<void> {
+  const there = await checkReplaceable(out);
+  if (trace !== undefined) await checkReplaceable(trace);
+  for (const path of [out, ...(trace === undefined ? [] : [trace])]) await makeFolder(dirname(path));
+  // An unfinished run beside it is told of by the training.
+  if (there && !resume && !restart && !(await exists(statePath(out))))
+    throw new KronaError(
+      'RUN_FINISHED',
+      `${basename(out)} exists already. Replace it with --restart, or give another --out.`,
+    );
 }
 
 /** Names every file that is not used, and the photos without a caption where some have one. */

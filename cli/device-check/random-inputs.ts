@@ -1,8 +1,10 @@
 /** @file Random inputs for a compiled program, the same on every machine, and a file of random weights. */
-import { open, rm } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import { open, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { randomUUID } from 'node:crypto';
+import { isFileError } from '../../core/files.ts';
 import { KeyedRandom } from '../../core/random.ts';
 import type { Feeds, Program, TensorData } from '../../gpu-worker/graph/compile.ts';
 import { sizeOf } from '../../gpu-worker/graph/shapes.ts';
@@ -49,9 +51,15 @@ function weightBits(count: number): Uint16Array {
   );
 }
 
+/** The file's name says whose it is, so that it goes with its process even if that is killed. */
+const NAME = /^krona-weights-(\d+)-/;
+
 /** Does work with a file of random 16-bit weights, which is deleted afterwards. @param bytes - its length */
 export async function withRandomWeights<T>(bytes: number, work: (path: string) => Promise<T>): Promise<T> {
-  const path = join(tmpdir(), `krona-weights-${randomUUID()}`);
+  await removeOrphans();
+  const path = join(tmpdir(), `krona-weights-${process.pid}-${randomUUID()}`);
+  const removeNow = () => rmSync(path, { force: true });
+  process.once('exit', removeNow);
   const block = weightBits(2 ** 19);
   const file = await open(path, 'wx', 0o600);
   try {
@@ -61,5 +69,22 @@ export async function withRandomWeights<T>(bytes: number, work: (path: string) =
   } finally {
     await file.close().catch(() => undefined);
     await rm(path, { force: true });
+    process.off('exit', removeNow);
+  }
+}
+
+/** Removes the files of processes that were killed. */
+async function removeOrphans(): Promise<void> {
+  for (const name of await readdir(tmpdir())) {
+    const pid = Number(NAME.exec(name)?.[1] ?? NaN);
+    if (pid > 0 && !isAlive(pid)) await rm(join(tmpdir(), name), { force: true }).catch(() => undefined);
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return !isFileError(error, 'ESRCH');
   }
 }

@@ -2,6 +2,7 @@
  * @file The one place through which every encoded picture goes that is decoded, from any sender: by its content only,
  * within limits on what decoding takes, within a time, and few at once. docs/dependencies.md lets nothing else use sharp.
  */
+import { constants } from 'node:fs';
 import { open as openFile, readFile, stat } from 'node:fs/promises';
 import sharp, { type Metadata, type OutputInfo, type Sharp } from 'sharp';
 import { KronaError } from '../errors.ts';
@@ -55,10 +56,10 @@ export class Picture {
    *
    * @param source - path or bytes
    * @param name - as the giver knows it, for messages
-   * @throws KronaError PHOTO_NOT_IMAGE, PHOTO_DAMAGED, PHOTO_TOO_LARGE, PHOTO_SLOW; the error of node:fs for a path
+   * @throws KronaError PHOTO_UNREADABLE, PHOTO_NOT_IMAGE, PHOTO_DAMAGED, PHOTO_TOO_LARGE, PHOTO_SLOW
    */
   static async open(source: string | Uint8Array, name: string): Promise<Picture> {
-    const head = typeof source === 'string' ? await readHead(source) : source;
+    const head = typeof source === 'string' ? await readHead(source, name) : source;
     const format = formatOf(head);
     if (format === null) throw notImage(`${name} is not a readable image; ${WANTED}.`);
     if (format.kind === 'photo') throw unreadable(name, format.name);
@@ -109,9 +110,14 @@ async function readWhole(path: string, name: string): Promise<Uint8Array> {
   );
 }
 
-async function readHead(path: string): Promise<Uint8Array> {
-  const file = await openFile(path);
+/** @throws KronaError PHOTO_UNREADABLE */
+async function readHead(path: string, name: string): Promise<Uint8Array> {
+  // Without NONBLOCK opening a named pipe waits for its writer.
+  const file = await openFile(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((cause: unknown) => {
+    throw unopened(name, cause);
+  });
   try {
+    if (!(await file.stat()).isFile()) throw unopened(name);
     const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
     return buffer.subarray(0, bytesRead);
   } finally {
@@ -178,6 +184,12 @@ function slow(name: string, cause?: unknown): KronaError {
   );
 }
 
+const unopened = (name: string, cause?: unknown): KronaError =>
+  new KronaError(
+    'PHOTO_UNREADABLE',
+    `${name} can’t be opened. Check that there is such a file, and that Krona may read it.`,
+    { cause },
+  );
 const tooLarge = (message: string): KronaError => new KronaError('PHOTO_TOO_LARGE', message);
 const notImage = (message: string): KronaError => new KronaError('PHOTO_NOT_IMAGE', message);
 const unreadable = (name: string, format: string): KronaError =>

@@ -23,6 +23,13 @@ export function encodeHalf(from: Float32Array): Uint16Array {
   return Uint16Array.from(from, halfBits);
 }
 
+/** Whether every number is a binary16 one. */
+export function isHalf(values: Float32Array): boolean {
+  const rounded = new Float32Array(values.length);
+  decodeHalf(encodeHalf(values), rounded);
+  return values.every((value, i) => value === rounded[i]);
+}
+
 function halfValue(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >> 10) & 31;

@@ -8,6 +8,7 @@ import { constants } from 'node:fs';
 import { open, readdir, realpath, rename, rm, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { KronaError } from '../../core/errors.ts';
+import { checkReplaceable } from '../../core/files.ts';
 import { sizeOf } from '../graph/shapes.ts';
 import { decodeHalf, decodeBrain, encodeHalf } from './half.ts';
 import {
@@ -297,6 +298,7 @@ async function writeFully(file: FileHandle, data: ArrayBufferView): Promise<void
 
 /** Writes beside `path`, flushes, then renames over it. */
 async function writeAtomically(path: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
+  await checkReplaceable(path);
   const temporary = join(dirname(path), draftName(basename(path), randomBytes(6).toString('hex')));
   try {
     const file = await open(temporary, 'wx');

@@ -1,5 +1,5 @@
 /**
- * @file Reads the small text files of models and adapters, which come from strangers: a regular file of a bounded size or
+ * @file Reads the small files of models, adapters and photos' captions, which come from strangers: a regular file of a bounded size or
  * nothing, so that neither a pipe nor a file of gigabytes can hold a reader up.
  */
 import { open } from 'node:fs/promises';
@@ -20,6 +20,11 @@ export const VOCABULARY_BYTES = 1 << 23;
  * @throws KronaError FILE_TOO_LARGE
  */
 export async function readSmallFile(path: string, most = CONFIG_BYTES): Promise<string | null> {
+  return (await readSmallBytes(path, most))?.toString('utf8') ?? null;
+}
+
+/** As `readSmallFile`, its bytes. @throws KronaError FILE_TOO_LARGE */
+export async function readSmallBytes(path: string, most: number): Promise<Buffer | null> {
   // Without NONBLOCK opening a named pipe waits for its writer.
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch(() => null);
   if (file === null) return null;
@@ -27,7 +32,7 @@ export async function readSmallFile(path: string, most = CONFIG_BYTES): Promise<
     const found = await file.stat();
     if (!found.isFile()) return null;
     if (found.size > most) throw tooLarge(basename(path), found.size, most);
-    return await file.readFile('utf8');
+    return await file.readFile();
   } finally {
     await file.close();
   }
@@ -36,5 +41,5 @@ export async function readSmallFile(path: string, most = CONFIG_BYTES): Promise<
 export const tooLarge = (name: string, bytes: number, most: number): KronaError =>
   new KronaError(
     'FILE_TOO_LARGE',
-    `${name} has ${bytes} bytes; such a file can have at most ${most}. Download it again from its author.`,
+    `${name} has ${bytes} bytes; such a file can have at most ${most}. Download it again from its author, or make it smaller.`,
   );

@@ -10,16 +10,24 @@ const MARKS = [
 /** Some marks that are no blanks show nothing either. */
 const VISIBLE = /[\p{L}\p{N}\p{P}\p{S}]/u;
 const LINE_END = /\r\n|\r|\n/;
+/** Characters of a caption, as of a prompt on the command line: training keeps all of its tokens in memory. */
+const LONGEST = 10_000;
 
 /**
  * The first line that is not blank; null when there is none. Lines end with LF, CR LF or CR.
  *
  * @param name of the file, for messages
- * @throws KronaError CAPTION_UNREADABLE naming the line
+ * @throws KronaError CAPTION_UNREADABLE naming the line; CAPTION_TOO_LONG
  */
 export function readCaption(bytes: Uint8Array, name: string): string | null {
   const lines = decode(bytes, name).split(LINE_END);
-  return lines.map((line) => line.trim()).find((line) => VISIBLE.test(line)) ?? null;
+  const caption = lines.map((line) => line.trim()).find((line) => VISIBLE.test(line)) ?? null;
+  if (caption !== null && caption.length > LONGEST)
+    throw new KronaError(
+      'CAPTION_TOO_LONG',
+      `${name} has a line of ${caption.length} characters; a caption can have at most ${LONGEST}. Shorten it.`,
+    );
+  return caption;
 }
 
 function decode(bytes: Uint8Array, name: string): string {

@@ -2,13 +2,17 @@
  * @file What lies beside the photos of a folder: captions in `photo.txt` or `photo.caption`, masks in `photo.mask.png` or
  * `masks/photo.png`.
  */
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { basename, dirname, join, parse } from 'node:path';
-import { exists } from '../../core/files.ts';
+import { KronaError } from '../../core/errors.ts';
+import { isFile } from '../../core/files.ts';
+import { readSmallBytes } from '../models/small-file.ts';
 import { readCaption } from './caption-file.ts';
 
 /** Endings of caption files in any case; the first that a photo has counts. */
 const CAPTION_ENDINGS = ['.txt', '.caption'];
+/** Bytes of a caption file, of which one line is read. */
+const MOST_BYTES = 1 << 20;
 
 /** Whether a file's name is that of a caption, of some photo or none. */
 export const isCaptionFile = (name: string): boolean =>
@@ -34,27 +38,33 @@ export async function findCaptions(photos: readonly string[]): Promise<(string |
 
 /** The caption files of a folder, by name with the ending in small letters. */
 async function captionFiles(folder: string): Promise<ReadonlyMap<string, string>> {
-  const entries = await readdir(folder, { withFileTypes: true });
-  const names = entries.filter((entry) => entry.isFile() || entry.isSymbolicLink()).map(({ name }) => name);
-  return new Map(
-    // Of two that differ in case alone, the one in small letters comes last, so it counts.
-    names
-      .filter(isCaptionFile)
-      .sort()
-      .map((name) => [parse(name).name + parse(name).ext.toLowerCase(), name]),
-  );
+  const found = new Map<string, string>();
+  // Of two that differ in case alone, the one in small letters comes last, so it counts.
+  for (const name of (await readdir(folder)).filter(isCaptionFile).sort())
+    if (await isFile(join(folder, name))) found.set(parse(name).name + parse(name).ext.toLowerCase(), name);
+  return found;
 }
 
 /**
  * The caption of each photo: the first line with text of its caption file; null where there is none.
  *
- * @throws KronaError CAPTION_UNREADABLE
+ * @throws KronaError CAPTION_UNREADABLE, CAPTION_TOO_LONG, FILE_TOO_LARGE
  */
 export async function readCaptions(photos: readonly string[]): Promise<(string | null)[]> {
   const captions: (string | null)[] = [];
   for (const path of await findCaptions(photos))
-    captions.push(path === null ? null : readCaption(await readFile(path), basename(path)));
+    captions.push(path === null ? null : readCaption(await bytesOf(path), basename(path)));
   return captions;
+}
+
+async function bytesOf(path: string): Promise<Uint8Array> {
+  const bytes = await readSmallBytes(path, MOST_BYTES);
+  if (bytes === null)
+    throw new KronaError(
+      'CAPTION_UNREADABLE',
+      `${basename(path)} can't be opened. Check its permissions, or use --no-captions.`,
+    );
+  return bytes;
 }
 
 /** Paths of each photo's mask; null where there is none. */
@@ -63,7 +73,7 @@ export async function findMasks(photos: readonly string[]): Promise<(string | nu
     photos.map(async (photo) => {
       const { dir, name } = parse(photo);
       for (const path of [join(dir, `${name}.mask.png`), join(dir, 'masks', `${name}.png`)])
-        if (await exists(path)) return path;
+        if (await isFile(path)) return path;
       return null;
     }),
   );

@@ -32,8 +32,8 @@ export async function checkStart({ out, steps, resume, restart, trace }: TrainOp
     if (resume && !restart && (await exists(out)))
       throw new KronaError(
         'RUN_FINISHED',
-        `There is no unfinished run to resume: ${basename(out)} is finished. Omit --resume to train it again, ` +
-          'or give another --out.',
+        `There is no unfinished run to resume: ${basename(out)} is finished. Train it again with ` +
+          '--restart instead of --resume, or give another --out.',
       );
     return;
   }

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { basename } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { at } from '../../core/at.ts';
 import { counted } from '../../core/format.ts';
 import { isJsonObject } from '../models/config-fields.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
@@ -36,13 +37,18 @@ export async function runIdentity(
   const { photos, masks = [] } = options;
   return {
     model: await modelIdentity(model),
-    photos: await Promise.all(
-      photos.map(async (path) => ({ name: basename(path), hash: await hashOf(path) })),
-    ),
-    masks: await Promise.all(masks.map(async (path) => (path === null ? null : hashOf(path)))),
-    classPictures: await Promise.all(classPictures.map(hashOf)),
+    photos: (await hashesOf(photos)).map((hash, n) => ({ name: basename(at(photos, n)), hash })),
+    masks: await hashesOf(masks),
+    classPictures: await hashesOf(classPictures),
     settings: settingsOf(options),
   };
+}
+
+/** One after the other: a process can have a thousand files open, and a folder can hold more. */
+async function hashesOf<T extends string | null>(paths: readonly T[]) {
+  const hashes: (string | (T & null))[] = [];
+  for (const path of paths) hashes.push(path === null ? path : await hashOf(path));
+  return hashes;
 }
 
 async function hashOf(path: string): Promise<string> {

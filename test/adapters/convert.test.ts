@@ -13,7 +13,11 @@ import { peftFactor } from '../../gpu-worker/adapters/forms/peft-factor.ts';
 import { openAdapter, type OpenLayer } from '../../gpu-worker/adapters/files/open-adapter.ts';
 import { readAdapter } from '../../gpu-worker/adapters/files/read-adapter.ts';
 import { openModelFolder, type ModelFolder } from '../../gpu-worker/models/model-folder.ts';
-import { writeSafetensors, type TensorToWrite } from '../../gpu-worker/models/safetensors.ts';
+import {
+  openSafetensors,
+  writeSafetensors,
+  type TensorToWrite,
+} from '../../gpu-worker/models/safetensors.ts';
 import { KeyedRandom } from '../../core/random.ts';
 import { TINY_MODEL } from '../helpers/fixtures.ts';
 import { writeOurAdapters, type OurAdapter } from '../helpers/our-adapters.ts';
@@ -72,6 +76,45 @@ describe('converting', () => {
     expect(await distance(out, join(FOREIGN, file))).toBeLessThan(2e-7);
     // The model itself has all of it.
     expect((await readAdapter(out, adapterBase(model))).layers.size).toBe(result.modules);
+  });
+
+  describe('a LoRA in half precision', () => {
+    const name = (block: number) => `lora_unet_input_blocks_5_1_transformer_blocks_${block}_attn1_to_q`;
+    const random = new KeyedRandom(4, 'factors');
+    const half = (shape: number[], size: number): TensorToWrite => ({
+      dtype: 'F16',
+      shape,
+      data: random.normals(shape.reduce((n, side) => n * side)).map((value) => value * size),
+    });
+    const write = async (alphas: readonly number[]): Promise<string> => {
+      const path = `${fresh()}.safetensors`;
+      const tensors = alphas.flatMap((alpha, block): [string, TensorToWrite][] => [
+        [`${name(block)}.lora_down.weight`, half([6, 24], 1)],
+        // As small as of a short training: with the scale it leaves the range of half precision.
+        [`${name(block)}.lora_up.weight`, half([24, 6], 1e-4)],
+        [`${name(block)}.alpha`, { dtype: 'F32', shape: [], data: Float32Array.of(alpha) }],
+      ]);
+      await writeSafetensors(path, new Map(tensors));
+      return path;
+    };
+    it.each([
+      ['a scale that goes into a factor', [0.05, 0.05], { names: 'diffusers' }],
+      ['two alphas', [0.05, 3], {}],
+      ['an alpha of 0', [0, 0.05], {}],
+      ['an alpha of 0 in diffusers’ names', [0, 0.05], { names: 'diffusers' }],
+    ] as const)('keeps its ΔW: %s', async (_, alphas, more) => {
+      const source = await write(alphas);
+      const out = `${fresh()}.safetensors`;
+      const result = await convertAdapter(source, { to: 'lora', out, base: adapterBase(model), ...more });
+      expect(result).toMatchObject({ error: 0 });
+      expect(await distance(out, source)).toBeLessThan(2e-7);
+    });
+    it('stays in half precision where all numbers are copies', async () => {
+      const out = `${fresh()}.safetensors`;
+      await convertAdapter(await write([3, 3]), { to: 'lora', out, base: adapterBase(model) });
+      const { tensors } = await openSafetensors(out);
+      expect(tensors.get(`${name(0)}.lora_up.weight`)!.dtype).toBe('F16');
+    });
   });
 
   it("without the model assumes SDXL's block counts for names", async () => {

@@ -1,6 +1,11 @@
 /** `krona device check`: what a person with a new card runs first, and pastes into an issue. */
+import { spawnSync } from 'node:child_process';
+import { access, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseCards } from '../../cli/device-check/card.ts';
+import { withRandomWeights } from '../../cli/device-check/random-inputs.ts';
 import { swiftShaderEnvironment } from '../helpers/swiftshader.ts';
 import { krona, kronaProcess } from './run-krona.ts';
 
@@ -23,6 +28,18 @@ describe('krona device check', () => {
     expect(stdout.match(/SDXL, 1024², .*: not run: it would take about \d+ s/g)).toHaveLength(3);
     expect(code).toBe(0);
   }, 400_000);
+
+  it('removes its file of weights, and that of a check that was killed', async () => {
+    const { pid } = spawnSync(process.execPath, ['--version']);
+    const orphan = join(tmpdir(), `krona-weights-${pid}-test`);
+    const used = join(tmpdir(), `krona-weights-${process.ppid}-test`);
+    for (const path of [orphan, used]) await writeFile(path, '');
+    const size = await withRandomWeights(1, async (path) => (await stat(path)).size);
+    expect(size).toBeGreaterThan(0);
+    await expect(access(orphan)).rejects.toThrow('ENOENT');
+    await access(used);
+    await rm(used);
+  });
 
   it('names the cards, and the one that onnxruntime has no code for', () => {
     const cards = parseCards(

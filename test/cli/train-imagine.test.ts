@@ -1,4 +1,5 @@
-import { access, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { access, mkdir, mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import sharp from 'sharp';
@@ -202,6 +203,32 @@ describe('krona train', () => {
     expect(printed(resumed.stdout).loss).toHaveLength(12);
     const [one, other] = ['whole', 'stopped'].map((name) => readFile(join(folder, `${name}.safetensors`)));
     expect((await one!).equals(await other!)).toBe(true);
+  });
+
+  it('replaces a finished adapter only with --restart, and no folder or device at all', async () => {
+    const steps = ['--steps', '1', '--json'];
+    expect((await krona(...training('kept.safetensors', ...steps))).code).toBe(0);
+    const kept = await readFile(join(folder, 'kept.safetensors'));
+    const again = await krona(...training('kept.safetensors', ...steps, '--seed', '5'));
+    expect(again.code).toBe(1);
+    expect(again.stdout).toMatch(/RUN_FINISHED.*kept\.safetensors exists already.*--restart/);
+    expect(await readFile(join(folder, 'kept.safetensors'))).toEqual(kept);
+    expect((await krona(...training('kept.safetensors', ...steps, '--seed', '5', '--restart'))).code).toBe(0);
+    expect(await readFile(join(folder, 'kept.safetensors'))).not.toEqual(kept);
+
+    const pipe = join(folder, 'pipe.safetensors');
+    execFileSync('mkfifo', [pipe]);
+    for (const words of [
+      training('pipe.safetensors', ...steps, '--restart'),
+      training('other.safetensors', ...steps, '--trace', pipe),
+      training('other.safetensors', ...steps, '--trace', folder),
+      training('other.safetensors', ...steps, '--trace', ''),
+      training('new/', ...steps),
+    ]) {
+      const refused = await krona(...words);
+      expect(refused.stdout).toContain('"FILE_UNWRITABLE"');
+    }
+    expect((await stat(pipe)).isFIFO()).toBe(true);
   });
 
   it('records a trace with what another implementation needs', async () => {

@@ -259,6 +259,7 @@ describe('access', () => {
 describe('a repository without a model that opens here', () => {
   const cases: [string, Partial<PullOptions>, Record<string, string>, string, RegExp][] = [
     ['does not exist', { repo: 'owner/nothing' }, {}, 'HUB_NOT_FOUND', /no repository owner\/nothing/],
+    ['leads out of the list of repositories', { repo: '../model' }, {}, 'REPO_INVALID', /owner\/name/],
     ['has no name of an owner', { repo: 'model' }, {}, 'REPO_INVALID', /owner\/name/],
     [
       'has another file',

@@ -55,6 +55,14 @@ describe("every step of a scheduler equals diffusers'", () => {
   });
 });
 
+it("Karras's timesteps are cut off, not rounded, where the noise levels follow a cosine", () => {
+  const config = { beta_schedule: 'squaredcos_cap_v2' };
+  // diffusers 0.42.1; the largest σ lies at 998.99999996.
+  expect([...createScheduler('dpmpp_2m_karras', config, 7).timesteps]).toEqual([
+    998, 998, 998, 997, 983, 682, 0,
+  ]);
+});
+
 it('UniPC corrects no sample after the calls that its config names', () => {
   const config = { beta_start: 0.00085, beta_end: 0.012, beta_schedule: 'scaled_linear' };
   const scheduler = createScheduler('unipc', { ...config, disable_corrector: [0, 2] }, 5);

@@ -1,13 +1,14 @@
 /** A folder of photos as people fill it: nothing in it is passed over or guessed in silence. */
 import { execFileSync } from 'node:child_process';
-import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Picture } from '../../core/pictures/picture.ts';
 import { readCaption } from '../../gpu-worker/training/caption-file.ts';
 import { readPhotoFolder } from '../../gpu-worker/training/photo-folder.ts';
-import { readCaptions } from '../../gpu-worker/training/photo-sidecars.ts';
+import { findMasks, readCaptions } from '../../gpu-worker/training/photo-sidecars.ts';
 
 let folder: string;
 beforeAll(async () => {
@@ -30,6 +31,14 @@ describe('a caption file', () => {
   ])('is read: %s', (_, bytes) => expect(readCaption(bytes, 'a.txt')).toBe('a café'));
 
   it('without text has no effect', () => expect(readCaption(Buffer.from(' \n'), 'a.txt')).toBeNull());
+
+  it('that would take all memory is refused', () => {
+    const caption = 'a '.repeat(4_999) + 'ab';
+    expect(readCaption(Buffer.from(`${caption}\n`), 'a.txt')).toBe(caption);
+    expect(() => readCaption(Buffer.from(`\n${caption}c`), 'a.txt')).toThrow(
+      /a\.txt has a line of 10001 char/,
+    );
+  });
 
   it.each([
     ['Windows-1252', Buffer.from('a cat\ncaf\xe9', 'latin1'), 2],
@@ -72,4 +81,31 @@ it('photos are recognised by content, and every other file is named with the rea
   expect(unused.map(({ reason }) => reason).join('\n')).toMatch(
     /second caption[^]*d.txt is not a file[^]*HEIC.*JPEG[^]*BMP[^]*SVG[^]*folder[^]*pipe.png is not a file[^]*caption of no photo/,
   );
+});
+
+it('nothing but files is opened beside photos: no pipe, device, folder or circle of links holds a training up', async () => {
+  const odd = join(folder, 'odd');
+  await mkdir(join(odd, 'masks', 'd.png'), { recursive: true });
+  const photos = ['a', 'b', 'c', 'd', 'e'].map((name) => join(odd, `${name}.png`));
+  for (const photo of photos) await picture().png().toFile(photo);
+  execFileSync('mkfifo', [join(odd, '.pipe'), join(odd, 'a.mask.png')]);
+  await symlink('.pipe', join(odd, 'a.txt'));
+  await symlink('b.txt', join(odd, 'b.txt'));
+  await symlink('masks', join(odd, 'c.txt'));
+  await symlink('/dev/zero', join(odd, 'd.txt'));
+  await writeFile(join(odd, 'e.txt'), 'a cat');
+  expect((await readPhotoFolder(odd)).photos).toEqual(photos);
+  expect(await readCaptions(photos)).toEqual([null, null, null, null, 'a cat']);
+  expect(await findMasks(photos)).toEqual([null, null, null, null, null]);
+  for (const [name, path] of [
+    ['pipe', join(odd, '.pipe')],
+    ['nothing', join(odd, 'nothing')],
+  ] as const)
+    await expect(Picture.open(path, name)).rejects.toThrow(`${name} can’t be opened`);
+});
+
+it('a caption of megabytes is refused', async () => {
+  const photo = join(folder, 'long.png');
+  await writeFile(join(folder, 'long.txt'), 'word '.repeat(1 << 18));
+  await expect(readCaptions([photo])).rejects.toMatchObject({ code: 'FILE_TOO_LARGE' });
 });

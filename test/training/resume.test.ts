@@ -1,7 +1,9 @@
 /** A run is resumed as itself, whatever its files are called and wherever they lie, and is never lost by accident. */
+import { execFile } from 'node:child_process';
 import { access, cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openSafetensors } from '../../gpu-worker/models/safetensors.ts';
 import { trainAdapter } from '../../gpu-worker/training/train.ts';
@@ -115,4 +117,23 @@ it('a damaged state says so, and what a killed attempt left is removed', async (
   await expect(access(statePath)).rejects.toThrow(/ENOENT/);
   const left = (await readdir(folder)).filter((name) => name.endsWith('.tmp'));
   expect(left).toEqual(['.stopped-other.safetensors.0123456789ab.tmp']);
+});
+
+it('a folder can hold more photos than a process can have files open', async () => {
+  const room = join(import.meta.dirname, '../../gpu-worker');
+  const script = `
+    import { openModel } from ${JSON.stringify(join(room, 'models/open-model.ts'))};
+    import { runIdentity } from ${JSON.stringify(join(room, 'training/run-identity.ts'))};
+    const photos = Array(400).fill(${JSON.stringify(photos[0])});
+    const identity = await runIdentity(await openModel(${JSON.stringify(model)}), { photos, masks: photos }, photos);
+    console.log(identity.photos.length, identity.masks.length, identity.classPictures.length);
+  `;
+  const words = [process.execPath, '--import', 'tsx', '--input-type=module', '-e', script];
+  const { stdout } = await promisify(execFile)('bash', [
+    '-c',
+    'ulimit -n 200 && exec "$@"',
+    'bash',
+    ...words,
+  ]);
+  expect(stdout.trim()).toBe('400 400 400');
 });

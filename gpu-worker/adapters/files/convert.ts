@@ -5,7 +5,8 @@
 import { KronaError } from '../../../core/errors.ts';
 import type { AdapterLayers } from '../adapter.ts';
 import type { FileDtype, FileTensors, Layer } from '../forms/form.ts';
-import { LowRankLayer, LowRankShape } from '../forms/low-rank.ts';
+import type { LowRankLayer } from '../forms/low-rank.ts';
+import { isHalf } from '../../models/half.ts';
 import type { AdapterBase } from './adapter-base.ts';
 import { FAMILIES, fileLayers, noiseStrengthOf, type Family } from './adapter-info.ts';
 import { openAdapter, readLayer, type OpenAdapter } from './open-adapter.ts';
@@ -49,7 +50,8 @@ type LowRankLayers = ReadonlyMap<string, LowRankLayer>;
 interface Source extends Naming {
   readonly adapter: OpenAdapter;
   readonly layers: AdapterLayers;
-  readonly dtype: FileDtype;
+  /** The file's numbers are in half precision. */
+  readonly half: boolean;
 }
 
 /**
@@ -85,16 +87,17 @@ async function write(source: Source, options: ConvertOptions): Promise<Omit<Conv
         'ADAPTER_UNREPRESENTABLE',
         `${name} mixes LoKr and LoRA; a PEFT folder holds one of them. Convert with --to lora.`,
       );
-    await writePeft(out, layers, aboutPeft(source));
+    await writePeft(out, layers, aboutPeft(source, layers));
   } else {
     const metadata = metadataFor(source, 'lycoris.kohya', '100000', {
       algo: 'lokr',
       factor: '-1',
       full_matrix: 'True',
     });
+    const dtype = dtypeOf(source, layers, vectors);
     await writeTensors(
       out,
-      kohyaNamed(new Map([...lokrTensors(layers, source), ...tensorsOf(vectors, source)]), source),
+      kohyaNamed(new Map([...lokrTensors(layers, name, dtype), ...tensorsOf(vectors, dtype)]), source),
       metadata,
     );
   }
@@ -124,18 +127,28 @@ function withoutVectors(
 /** Numbers of a bias. */
 const MOST_VECTOR = 1 << 16;
 
-const tensorsOf = (layers: AdapterLayers, { dtype }: Source): [string, FileTensors][] =>
+/** Half precision stays where numbers are only copied: a scale that went into a factor would be rounded away. */
+function dtypeOf({ half }: Source, ...written: readonly AdapterLayers[]): FileDtype {
+  const numbers = written.flatMap((layers) => [...layers.values()].flatMap((layer) => layer.numbers));
+  return half && numbers.every(isHalf) ? 'F16' : 'F32';
+}
+
+const tensorsOf = (layers: AdapterLayers, dtype: FileDtype): [string, FileTensors][] =>
   [...layers].map(([key, layer]) => [key, layer.tensors(dtype)]);
 
 /** @throws KronaError ADAPTER_UNREPRESENTABLE */
-function lokrTensors(layers: AdapterLayers, { adapter, dtype }: Source): ReadonlyMap<string, FileTensors> {
+function lokrTensors(
+  layers: AdapterLayers,
+  name: string,
+  dtype: FileDtype,
+): ReadonlyMap<string, FileTensors> {
   return new Map(
     [...layers].map(([module, layer]) => {
       const tensors = layer.lokrTensors(dtype);
       if (tensors === null)
         throw new KronaError(
           'ADAPTER_UNREPRESENTABLE',
-          `${adapter.file.name} changes ${module} by DiffuseKronA's row-permuted product, which LoKr cannot hold; ` +
+          `${name} changes ${module} by DiffuseKronA's row-permuted product, which LoKr cannot hold; ` +
             'convert with --to lora, which is exact.',
         );
       return [module, tensors];
@@ -146,26 +159,22 @@ function lokrTensors(layers: AdapterLayers, { adapter, dtype }: Source): Readonl
 async function open(path: string, { base }: ConvertOptions): Promise<Source> {
   const adapter = await openAdapter(path, base?.layers);
   const { file } = adapter;
-  const opened = [...adapter.layers];
   let layers: AdapterLayers;
   if (base) ({ layers } = await readOpened(adapter, base));
   else {
     checkModules(adapter);
-    layers = new Map(
-      await Promise.all(opened.map(async ([key, layer]) => [key, await readLayer(adapter, layer)] as const)),
-    );
+    const read = new Map<string, Layer>();
+    // One after the other: of a large file every layer opens it again.
+    for (const [key, layer] of adapter.layers) read.set(key, await readLayer(adapter, layer));
+    layers = read;
   }
-  // Half precision stays where numbers are only copied.
   const half = [...file.tensors].every(([key, { dtype }]) => key.endsWith('.alpha') || dtype === 'F16');
-  const scales = await Promise.all(
-    opened.map(async ([, { stored, scale }]) => (stored.shape instanceof LowRankShape ? 1 : scale())),
-  );
   return {
     adapter,
     layers,
     base: base?.layers ?? fileLayers(file.metadata),
     family: base?.family ?? guessFamily(adapter),
-    dtype: half && scales.every((scale) => scale === 1) ? 'F16' : 'F32',
+    half,
   };
 }
 
@@ -241,7 +250,8 @@ const MOST_CONVERTED = 1 << 26;
  */
 function withOneAlpha(layers: LowRankLayers): LowRankLayers {
   const counts = new Map<number, number>();
-  for (const { alpha } of layers.values()) counts.set(alpha, (counts.get(alpha) ?? 0) + 1);
+  // A layer without effect can have any.
+  for (const { alpha } of layers.values()) if (alpha !== 0) counts.set(alpha, (counts.get(alpha) ?? 0) + 1);
   if (counts.size < 2) return layers;
   const [alpha] = [...counts].reduce((best, each) => (each[1] > best[1] ? each : best));
   return new Map([...layers].map(([module, layer]) => [module, layer.withAlpha(alpha)]));
@@ -253,19 +263,31 @@ async function writeLowRank(
   source: Source,
   options: ConvertOptions,
 ): Promise<Written> {
-  if (options.to === 'peft') await writePeft(options.out, layers, aboutPeft(source));
+  if (options.to === 'peft') await writePeft(options.out, layers, aboutPeft(source, layers));
   else {
-    const { dtype } = source;
     if (options.names === 'diffusers' && vectors.size > 0) throw noDiffusers(vectors);
     const tensors =
-      options.names === 'diffusers'
-        ? named(new Map([...layers].map(([path, layer]) => [path, layer.peftTensors(dtype)])), diffusersName)
-        : kohyaNamed(new Map([...tensorsOf(layers, source), ...tensorsOf(vectors, source)]), source);
+      options.names === 'diffusers' ? diffusersNamed(layers, source) : kohyaTensors(layers, vectors, source);
     const ranks = [...layers.values()].map(({ rank }) => rank);
     const metadata = metadataFor(source, 'networks.lora', String(Math.max(...ranks)));
     await writeTensors(options.out, tensors, metadata);
   }
   return summary(options, layers);
+}
+
+function kohyaTensors(layers: LowRankLayers, vectors: AdapterLayers, source: Source) {
+  const dtype = dtypeOf(source, layers, vectors);
+  return kohyaNamed(new Map([...tensorsOf(layers, dtype), ...tensorsOf(vectors, dtype)]), source);
+}
+
+/** By PEFT's names, which have no alpha: the scale goes into B. */
+function diffusersNamed(layers: LowRankLayers, source: Source) {
+  const plain = new Map([...layers].map(([path, layer]) => [path, layer.withoutScale()] as const));
+  const dtype = dtypeOf(source, plain);
+  return named(
+    new Map([...plain].map(([path, layer]) => [path, layer.factors(dtype)] as const)),
+    diffusersName,
+  );
 }
 
 const noDiffusers = (vectors: AdapterLayers): KronaError =>
@@ -282,10 +304,10 @@ function baseModelOf({ adapter: { file } }: Source): string | null {
 }
 
 /** What the source says about itself, without how its numbers are held: a PEFT folder has its own form for that. */
-function aboutPeft(source: Source): PeftFacts {
+function aboutPeft(source: Source, layers: AdapterLayers): PeftFacts {
   const { file } = source.adapter;
   const metadata = [...file.metadata].filter(([key]) => !/^(?:ss_network_|lora_adapter_metadata$)/.test(key));
-  return { baseModel: baseModelOf(source), dtype: source.dtype, metadata: new Map(metadata) };
+  return { baseModel: baseModelOf(source), dtype: dtypeOf(source, layers), metadata: new Map(metadata) };
 }
 
 function notesOf({ adapter: { file, notes: left }, layers }: Source, { to, base }: ConvertOptions): string[] {

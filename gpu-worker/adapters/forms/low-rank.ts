@@ -182,11 +182,6 @@ export class LowRankLayer extends LowRankShape implements Layer {
     };
   }
 
-  /** By PEFT's names. They have no alpha, so the scale goes into B. */
-  peftTensors(dtype: FileDtype): FileTensors {
-    return this.withoutScale().factors(dtype);
-  }
-
   get #alphaTensor() {
     return { dtype: 'F32', shape: [], data: Float32Array.of(this.alpha) } as const;
   }

@@ -50,7 +50,7 @@ export async function pullModel(
   { onProgress, signal, patienceMs }: PullHooks = {},
 ): Promise<PullResult> {
   const { repo, revision, to } = options;
-  if (!/^[\w.-]+\/[\w.-]+$/.test(repo))
+  if (!/^\w[\w.-]*\/\w[\w.-]*$/.test(repo))
     throw new KronaError(
       'REPO_INVALID',
       `A repository is owner/name, as in stabilityai/stable-diffusion-xl-base-1.0; you gave “${repo}”.`,

@@ -21,7 +21,7 @@ export function createDpmpp(config: ConfigFields, steps: number): Scheduler {
   const lowerFinal = config.flag('lower_order_final', true) && steps < FEW;
   const firstAtEnd =
     config.flag('euler_at_final', false) || config.get('final_sigmas_type') !== 'sigma_min' || lowerFinal;
-  const { timesteps, levels } = multistepLevels(config, steps, { clips: true });
+  const { timesteps, levels } = multistepLevels(config, steps, { clips: true, cutsCosine: true });
   const stochastic = algorithm === 'sde-dpmsolver++';
   /** Clean samples of the calls before, newest first. */
   let before: Float32Array[] = [];

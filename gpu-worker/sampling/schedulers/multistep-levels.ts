@@ -32,6 +32,8 @@ interface Kind {
   readonly clips?: boolean;
   /** The class ends at the least spread σ, where σs are spread. */
   readonly endsAtSpread?: boolean;
+  /** The class doesn't round Karras's timesteps where the noise levels follow a cosine. */
+  readonly cutsCosine?: boolean;
 }
 
 /** @throws KronaError MODEL_CONFIG_INVALID, MODEL_CONFIG_UNSUPPORTED, STEPS_INVALID */
@@ -45,7 +47,8 @@ export function multistepLevels(config: ConfigFields, steps: number, kind: Kind 
   if (spread !== null) {
     sigmas = spread;
     // diffusers rounds Karras's timesteps and cuts the others off.
-    const whole = config.get('use_karras_sigmas') === true ? roundHalfEven : Math.trunc;
+    const cuts = kind.cutsCosine === true && config.get('beta_schedule') === 'squaredcos_cap_v2';
+    const whole = config.get('use_karras_sigmas') === true && !cuts ? roundHalfEven : Math.trunc;
     timesteps = spread.map((sigma) => whole(timestepOf(sigma, trained)));
   }
   const final = config.oneOf('final_sigmas_type', ['zero', 'sigma_min'], 'zero');
