@@ -81,7 +81,8 @@ export function adapterOutputs(
   const weights = shape.weighted ? op.input('weights', [shape.batch, 1, height, width]) : undefined;
   const loss = denoisingLoss(batch, prediction, schedule.prediction, weights);
   const lossScale = shape.precision === 'float16' ? op.input('loss_scale', []) : undefined;
-  return { loss, gradient: layout.join(gradients(loss, [...trained.values()], lossScale)) };
+  const gradient = layout.join(gradients(loss, [...trained.values()], lossScale));
+  return { loss, gradient: lossScale ? op.div(gradient, lossScale) : gradient };
 }
 
 /** Whether an adapter changes text encoders, so that every step encodes the text again. */
