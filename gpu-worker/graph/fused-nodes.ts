@@ -38,14 +38,11 @@ export interface Cut {
   readonly parts: readonly Tensor<'slice'>[];
 }
 
-/**
- * The cut that each slice of an input belongs to, such as the parameters of an adapter: one Split makes them all. Not for
- * computed tensors, of which no part should exist before it is needed.
- */
+/** The cut that each slice belongs to, where slices make up a tensor: one Split makes them all. */
 export function wholeCuts(order: readonly Node[]): ReadonlyMap<Tensor, Cut> {
   const slices = new Map<Tensor, Tensor<'slice'>[]>();
   for (const node of order) {
-    if (node.primitive !== 'slice' || !isInput(node.inputs[0])) continue;
+    if (node.primitive !== 'slice') continue;
     const [x] = node.inputs;
     const others = slices.get(x);
     if (others) others.push(node);
@@ -57,12 +54,6 @@ export function wholeCuts(order: readonly Node[]): ReadonlyMap<Tensor, Cut> {
     if (cut) for (const part of parts) cuts.set(part, cut);
   }
   return cuts;
-}
-
-/** An input in another type or shape. */
-function isInput(x: Tensor): boolean {
-  if (is(x, 'input')) return true;
-  return (is(x, 'cast') || is(x, 'reshape')) && isInput(x.inputs[0]);
 }
 
 function cutOf({ shape }: Tensor, slices: readonly Tensor<'slice'>[]): Cut | null {

@@ -89,7 +89,7 @@ class Converter {
   }
 
   add(node: Node): void {
-    if (node.dtype === 'int64' || node.primitive === 'weight') {
+    if (node.dtype === 'int64' || node.primitive === 'weight' || isHalfInput(node)) {
       this.#kept.set(
         node,
         this.#rebuilt(node, (x) => this.unchanged(x)),
@@ -152,7 +152,7 @@ class Converter {
 
   /** Whether it can be made again in any width: of weights and constants, and 32-bit values in other places. */
   #isMovable(x: Tensor): boolean {
-    if (x.primitive === 'weight' || x.primitive === 'constant') return false;
+    if (x.inputs.length === 0) return false;
     const need = this.#needs.get(x);
     return need === 'either' || (need === 'float32' && MOVED.has(x.primitive));
   }
@@ -161,6 +161,9 @@ class Converter {
     return this.#kept.get(x) ?? this.#made.float16.get(x) ?? this.#as(x, 'float32');
   }
 }
+
+/** Fed in 16 bits: the program follows its precision wherever it can. */
+const isHalfInput = (x: Tensor): boolean => x.primitive === 'input' && x.dtype === 'float16';
 
 function fitsHalf(data: Params<'constant'>['data']): boolean {
   return data.every((x) => x === 0 || (Math.abs(Number(x)) <= LARGEST && Math.abs(Number(x)) >= SMALLEST));

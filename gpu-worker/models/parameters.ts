@@ -139,7 +139,7 @@ export class FlatLayout {
       return entry;
     });
     this.length = offset;
-    this.#row = this.entries.reduce((row, { size }) => divisor(row, size), 0);
+    this.#row = this.entries.reduce((row, { size }) => divisor(row, size), 0) || 1;
   }
 
   /** Each parameter of the vector `flat` as a tensor of its shape, by name. */
