@@ -9,6 +9,7 @@ import { DIALECTS, type Dialect } from './dialect.ts';
 import { messageOf } from './errors.ts';
 import * as op from './ops.ts';
 import { relativeError } from './relative-error.ts';
+import { freeMemory } from './room.ts';
 import { backends, quietly, runOnce, Session } from './runtime.ts';
 import { sizeOf } from './shapes.ts';
 import type { Tensor } from './tensor.ts';
@@ -93,7 +94,8 @@ export async function examine(device: Device): Promise<Findings> {
     } catch (error) {
       return { works: false, reason: reasonOf(error) };
     }
-    return { works: true, ...(await dialectOf(device)) };
+    const memory = await freeMemory(device);
+    return { works: true, ...(await dialectOf(device)), ...(memory !== null && { memory }) };
   });
 }
 
