@@ -16,7 +16,7 @@ import { unet, unetInputs } from '../gpu-worker/models/unet.ts';
 import { adapterOutputs } from '../gpu-worker/training/adapter-graph.ts';
 import { noiseSchedule } from '../gpu-worker/training/noise-schedule.ts';
 import { countFlops } from '../gpu-worker/graph/flops.ts';
-import { graphMemory } from './peak-memory.ts';
+import { graphMemory } from '../gpu-worker/graph/peak-memory.ts';
 
 /** Published torch rates for SDXL in 16 bits on these cards (it/s × 12 TFLOP), TFLOP per second. */
 const CARDS = [

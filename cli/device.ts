@@ -17,7 +17,7 @@ export function deviceOption(): Option {
  * @throws KronaError DEVICE_UNAVAILABLE, KRONA_DEVICE_INVALID
  */
 export async function prepareDevice(asked?: Device): Promise<string> {
-  const { device, dialect, notice } = await chooseDevice(asked ?? readDevice(), deviceTrials);
-  useDevice(device, dialect);
+  const { device, dialect, memory, notice } = await chooseDevice(asked ?? readDevice(), deviceTrials);
+  useDevice(device, dialect, memory);
   return notice ?? `Running on ${device}.`;
 }

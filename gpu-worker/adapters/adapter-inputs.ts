@@ -1,8 +1,13 @@
 /** @file Adapters as inputs of sampling programs: one program serves all adapters of one shape. */
+import { currentDialect } from '../graph/device.ts';
 import * as op from '../graph/ops.ts';
+import type { Shape } from '../graph/primitives.ts';
 import type { Feeds } from '../graph/runtime.ts';
+import type { Tensor } from '../graph/tensor.ts';
 import type { Parameters } from '../models/parameters.ts';
 import { adapterLayout, flatLayers, withAdapter, type AdapterLayers, type AdapterShapes } from './adapter.ts';
+import { encodeHalf } from '../models/half.ts';
+import { mergedAdapter, numbersByPart } from './merged-kronecker.ts';
 import { strengthAt } from './noise-strength.ts';
 
 /** An adapter as a request uses it. */
@@ -34,21 +39,37 @@ const inputNames = (n: number) => ({ numbers: `parameters.${n}`, strength: `stre
 export function adapterInputs(
   adapters: readonly AdapterShapes[],
 ): (p: Parameters, prefix: string) => Parameters {
+  const { fewLaunches } = currentDialect();
   return (base, prefix) =>
     adapters.reduce((p, shapes, n) => {
       const layout = adapterLayout(shapes);
-      const { numbers, strength } = inputNames(n);
-      const tensors = layout.split(op.input(numbers, [layout.length]));
-      return withAdapter(p, shapes, tensors, op.input(strength, [1, 1]), prefix);
+      const names = inputNames(n);
+      const numbers = numbersInput(names.numbers, [layout.length]);
+      const strength = numbersInput(names.strength, [1, 1]);
+      if (!fewLaunches) return withAdapter(p, shapes, layout.split(numbers), strength, prefix);
+      const { merged, others, tensors } = mergedAdapter(shapes, numbers, strength);
+      return withAdapter(merged(p, prefix), others, tensors, strength, prefix);
     }, base);
 }
+
+/** Programs in 16 bits that merge adapters get them so: half of the bytes to send, and W + ΔW stays in 16 bits. */
+const inHalf = (): boolean => currentDialect().fewLaunches && currentDialect().drawing === 'float16';
+
+const numbersInput = (name: string, shape: Shape): Tensor =>
+  inHalf() ? op.cast(op.input(name, shape, 'float16'), 'float32') : op.input(name, shape);
+
+const numbersFed = (values: Float32Array): Float32Array | Uint16Array =>
+  inHalf() ? encodeHalf(values) : values;
 
 /** The feeds of those inputs. */
 export function adapterFeeds(adapters: readonly AppliedAdapter[]): Feeds {
   return Object.fromEntries(
     adapters.flatMap(({ layers, strength }, n) => [
-      [inputNames(n).numbers, flatLayers(layers)],
-      [inputNames(n).strength, Float32Array.of(strength)],
+      [
+        inputNames(n).numbers,
+        numbersFed(currentDialect().fewLaunches ? numbersByPart(layers) : flatLayers(layers)),
+      ],
+      [inputNames(n).strength, numbersFed(Float32Array.of(strength))],
     ]),
   );
 }
@@ -66,7 +87,7 @@ export function strengthFeeds(
         : [
             [
               inputNames(n).strength,
-              Float32Array.of(strength * strengthAt(noiseStrength, timestep, timesteps)),
+              numbersFed(Float32Array.of(strength * strengthAt(noiseStrength, timestep, timesteps))),
             ],
           ],
     ),

@@ -1,4 +1,5 @@
 /** @file Compiles symbolic outputs to an ONNX program: passes, then one rule for each node. Weights stay in their files. */
+import { at } from '../../core/at.ts';
 import { currentDialect } from './device.ts';
 import type { Dialect, Precision } from './dialect.ts';
 import { GraphError } from './errors.ts';
@@ -12,8 +13,10 @@ import {
   type OnnxNode,
   type OnnxValue,
 } from './onnx-model.ts';
-import { emitNode, untransposed, type Emitter } from './onnx-rules.ts';
+import { absorbedTransposes, wholeCuts, type Cut } from './fused-nodes.ts';
+import { emitNode, type Emitter } from './onnx-rules.ts';
 import { PASSES, runPasses } from './passes.ts';
+import { wholeBatches } from './whole-batches.ts';
 import { writtenOut } from './written-out.ts';
 import * as op from './ops.ts';
 import type { DType, Shape } from './primitives.ts';
@@ -112,8 +115,8 @@ export function onnxModel(
       throw new GraphError('GRAPH_DTYPE', `output ${name} is ${dtype}; cast it to float32`);
   const results = compiledGraph(Object.values(outputs), precision, dialect);
   const order = reachable(results);
-  const emitter = new ModelEmitter(dialect);
-  const absorbed = absorbedTransposes(order, results);
+  const emitter = new ModelEmitter(dialect, dialect.fewLaunches ? wholeCuts(order) : new Map());
+  const absorbed = absorbedTransposes(order, results, dialect);
   for (const node of order) if (!absorbed.has(node)) emitter.add(node);
   const names = Object.keys(outputs);
   const produced = results.map((tensor, i) => emitter.output(names[i] ?? '', tensor));
@@ -142,8 +145,9 @@ export function compiledGraph(
   dialect = currentDialect(),
 ): Tensor[] {
   const out = writtenOut(dialect);
-  if (precision === 'float32') return runPasses(outputs, [out, ...PASSES]);
-  return runPasses(toHalfPrecision(runPasses(outputs, [out])));
+  const passes = dialect.fewLaunches ? [wholeBatches, ...PASSES] : PASSES;
+  if (precision === 'float32') return runPasses(outputs, [out, ...passes]);
+  return runPasses(toHalfPrecision(runPasses(outputs, [out]), dialect), passes);
 }
 
 /** Inputs, weights and outputs share one namespace. The runtime's own error doesn't name the duplicate. */
@@ -158,17 +162,6 @@ function checkNames({ nodes, initializers, inputs }: OnnxModel): void {
   }
 }
 
-/** 2-D transposes that only products use: Gemm reads its inputs transposed. */
-function absorbedTransposes(order: readonly Node[], results: readonly Tensor[]): Set<Tensor> {
-  const kept = new Set<Tensor>(results);
-  for (const node of order) {
-    const inputs: readonly Tensor[] = node.inputs;
-    const product = node.primitive === 'matmul' && inputs.every((x) => x.shape.length === 2);
-    if (!product) for (const x of inputs) kept.add(x);
-  }
-  return new Set(order.filter((node) => untransposed(node) && !kept.has(node)));
-}
-
 class ModelEmitter implements Emitter {
   readonly nodes: OnnxNode[] = [];
   readonly initializers: OnnxInitializer[] = [];
@@ -178,13 +171,29 @@ class ModelEmitter implements Emitter {
   readonly #once = new Map<string, string>();
   #count = 0;
   readonly dialect: Dialect;
+  readonly #cuts: ReadonlyMap<Tensor, Cut>;
 
-  constructor(dialect: Dialect) {
+  constructor(dialect: Dialect, cuts: ReadonlyMap<Tensor, Cut>) {
     this.dialect = dialect;
+    this.#cuts = cuts;
   }
 
   add(node: Node): void {
-    this.#names.set(node, this.#define(node));
+    const cut = this.#cuts.get(node);
+    if (!cut) this.#names.set(node, this.#define(node));
+    else if (!this.#names.has(node)) this.#split(cut);
+  }
+
+  /** Makes all parts of a tensor. */
+  #split({ axis, parts }: Cut): void {
+    const outputs = parts.map((part) => {
+      const name = this.#fresh('Split');
+      this.#names.set(part, name);
+      return name;
+    });
+    const [whole] = at(parts, 0).inputs;
+    const sizes = this.ints(parts.map(({ shape }) => at(shape, axis)));
+    this.nodes.push({ type: 'Split', inputs: [this.name(whole), sizes], outputs, attributes: { axis } });
   }
 
   output(name: string, tensor: Tensor): OnnxValue {

@@ -9,6 +9,7 @@ import { DIALECTS, type Dialect } from './dialect.ts';
 import { messageOf } from './errors.ts';
 import * as op from './ops.ts';
 import { relativeError } from './relative-error.ts';
+import { freeMemory } from './room.ts';
 import { backends, quietly, runOnce, Session } from './runtime.ts';
 import { sizeOf } from './shapes.ts';
 import type { Tensor } from './tensor.ts';
@@ -52,6 +53,15 @@ const LAYER_NORM = probe(
   ({ x, one }) => op.layerNorm(x, one, one, 1e-5),
   30,
 );
+/** What adds up 16-bit values in 32 bits. */
+const SUMS: readonly Probe[] = [
+  probe('LayerNormalization', LAYER_NORM.inputs, (inputs) => LAYER_NORM.build(inputs), 3),
+  ...BASICS.filter(({ name }) => name !== 'MatMul' && name !== 'Conv'),
+];
+/** Batches whose operands are read transposed. */
+const BATCHES = probe('FusedMatMul', { a: [16, 64, 10], b: [8, 64], c: [16, 4, 10] }, ({ a, b, c }) =>
+  op.matmul(op.swap(op.matmul(op.swap(a), op.swap(b))), op.swap(c)),
+);
 /** Angles of timesteps. Errors were seen everywhere. */
 const SINE = probe('Sin', { x: [1024] }, ({ x }) => op.add(op.sin(op.mul(x, 1000)), op.cos(op.mul(x, 1000))));
 /** Faults were seen in long sums of numbers of one sign. */
@@ -84,7 +94,8 @@ export async function examine(device: Device): Promise<Findings> {
     } catch (error) {
       return { works: false, reason: reasonOf(error) };
     }
-    return { works: true, ...(await dialectOf(device)) };
+    const memory = await freeMemory(device);
+    return { works: true, ...(await dialectOf(device)), ...(memory !== null && { memory }) };
   });
 }
 
@@ -124,9 +135,13 @@ async function dialectOf(device: Device): Promise<{ dialect: Dialect; remarks: s
   const most = drawing === 'float16' ? ACCURATE_HALF : ACCURATE;
   const fusedAttention = await passes(ATTENTION, drawing, most, 'its attention operator is not used');
   const fusedLayerNorm = await passes([LAYER_NORM], 'float32', EXACT, 'its layer normalization is not used');
+  const wideSums =
+    best.wideSums && (await passes(SUMS, drawing, most, 'its norms of 16-bit numbers are not used'));
+  const fewLaunches =
+    best.fewLaunches && (await passes([BATCHES], drawing, most, 'its products of batches are not used'));
   const exactSine = await passes([SINE], 'float32', EXACT, 'its sine is not used');
   return {
-    dialect: { ...best, training, drawing, fusedAttention, fusedLayerNorm, exactSine },
+    dialect: { ...best, training, drawing, fusedAttention, fusedLayerNorm, wideSums, fewLaunches, exactSine },
     remarks,
   };
 }

@@ -11,6 +11,8 @@ export type Findings =
   | {
       readonly works: true;
       readonly dialect: Dialect;
+      /** Bytes of the device that are free, where they are known. */
+      readonly memory?: number;
       /** What it can't do as well as others of its kind, in words; empty if nothing. */
       readonly remarks: readonly string[];
     }
@@ -27,6 +29,8 @@ export interface DeviceTrials {
 export interface DeviceInUse {
   readonly device: Device;
   readonly dialect: Dialect;
+  /** Bytes that programs can take, where they are known. */
+  readonly memory?: number;
 }
 
 export interface ChosenDevice extends DeviceInUse {
@@ -65,20 +69,40 @@ async function chooseBest(trials: DeviceTrials): Promise<ChosenDevice> {
   };
 }
 
-function chosen(device: Device, { dialect, remarks }: Findings & { works: true }): ChosenDevice {
+function chosen(device: Device, { dialect, remarks, memory }: Findings & { works: true }): ChosenDevice {
   const notice = remarks.length === 0 ? null : `Computing on ${device}: ${remarks.join('; ')}.`;
-  return { device, dialect, notice };
+  return { device, dialect, ...(memory !== undefined && { memory }), notice };
 }
 
 let current: DeviceInUse = CPU;
 
-/** The device of every session opened from now on, and how programs are written for it. */
-export function useDevice(device: Device, dialect: Dialect = DIALECTS[device]): void {
-  current = { device, dialect };
+/**
+ * The device of every session opened from now on, and how programs are written for it.
+ *
+ * @param memory bytes that programs can take; no limit by default
+ */
+export function useDevice(
+  device: Device,
+  dialect: Dialect = DIALECTS[device],
+  memory = Number.POSITIVE_INFINITY,
+): void {
+  current = { device, dialect, memory };
+}
+
+/** Values of softmax(q kᵀ) that attention holds at once where memory is short. */
+const SMALL_PART = 2 ** 22;
+
+/** Has programs hold less of attention at once from now on, after a run was out of memory. @returns whether they held more */
+export function useSmallerParts(): boolean {
+  if (current.dialect.attentionPart <= SMALL_PART) return false;
+  current = { ...current, dialect: { ...current.dialect, attentionPart: SMALL_PART } };
+  return true;
 }
 
 export const currentDevice = (): Device => current.device;
 export const currentDialect = (): Dialect => current.dialect;
+/** Bytes that programs can take on the device; Infinity where they are not known. */
+export const currentMemory = (): number => current.memory ?? Number.POSITIVE_INFINITY;
 
 /** The precision to compile for. @param purpose - `training` for programs with gradients */
 export const devicePrecision = (purpose: 'training' | 'drawing'): Precision => current.dialect[purpose];

@@ -13,6 +13,16 @@ export interface Dialect {
   readonly fusedAttention: boolean;
   /** Whether layer normalization is one operator. */
   readonly fusedLayerNorm: boolean;
+  /**
+   * Whether norms and softmax of 16-bit values add up in 32 bits inside their operators. Where not, they are put between
+   * casts.
+   */
+  readonly wideSums: boolean;
+  /**
+   * Whether programs save operators, each of which costs a card a launch: products take batches and transposed operands as
+   * they lie (FusedMatMul), and one Split makes all parts of a tensor. The CPU is faster at one large matrix.
+   */
+  readonly fewLaunches: boolean;
   /** Whether sine and cosine have the digits of float32. */
   readonly exactSine: boolean;
   /**
@@ -32,6 +42,8 @@ export const DIALECTS: Readonly<Record<Device, Dialect>> = {
     drawing: 'float32',
     fusedAttention: true,
     fusedLayerNorm: true,
+    wideSums: false,
+    fewLaunches: false,
     exactSine: true,
     order: 'host',
     attentionPart: 2 ** 21,
@@ -42,6 +54,8 @@ export const DIALECTS: Readonly<Record<Device, Dialect>> = {
     drawing: 'float16',
     fusedAttention: true,
     fusedLayerNorm: true,
+    wideSums: true,
+    fewLaunches: true,
     exactSine: true,
     order: 'device',
     attentionPart: 2 ** 26,
@@ -53,6 +67,8 @@ export const DIALECTS: Readonly<Record<Device, Dialect>> = {
     drawing: 'float16',
     fusedAttention: true,
     fusedLayerNorm: true,
+    wideSums: false,
+    fewLaunches: false,
     exactSine: true,
     order: 'device',
     attentionPart: 2 ** 24,

@@ -34,8 +34,8 @@ function multiplications(x: Tensor): number {
  * dLoss/dT for each T of `targets`, in their order and shapes; zeros where the loss does not depend on one. Targets may
  * be results of other targets: gradients go through them.
  *
- * @param scale multiplies the loss and divides the results, one number: small gradients vanish in 16 bits (Micikevicius
- * et al. 2018, arXiv 1710.03740, section 3.2). A power of two changes nothing in fp32.
+ * @param scale one number that multiplies the loss, and so the results: small gradients vanish in 16 bits (Micikevicius et
+ * al. 2018, arXiv 1710.03740, section 3.2). A power of two loses nothing in fp32.
  * @throws GraphError GRAPH_SHAPE when the loss is not a scalar, GRAPH_NO_GRADIENT where a rule is missing
  */
 export function gradients<const Targets extends readonly Tensor[]>(
@@ -72,11 +72,7 @@ export function gradients<const Targets extends readonly Tensor[]>(
       if (wanted.has(x)) recompute.finished(dx);
     });
   }
-  const unscaled = (gradient: Tensor): Tensor => (scale ? op.div(gradient, scale) : gradient);
-  const all = targets.map((target) => {
-    const gradient = total(target);
-    return gradient ? unscaled(gradient) : op.broadcast(op.scalar(0), target.shape);
-  });
+  const all = targets.map((target) => total(target) ?? op.broadcast(op.scalar(0), target.shape));
   return all as { [I in keyof Targets]: Tensor };
 }
 
@@ -104,6 +100,12 @@ class Recomputation {
     }
   }
 
+  /** The target of which it is another form, if any: it costs nothing to keep. */
+  #targetOf(x: Tensor): Tensor | null {
+    if (this.#wanted.has(x)) return x;
+    return is(x, 'reshape') || is(x, 'transpose') ? this.#targetOf(x.inputs[0]) : null;
+  }
+
   /** Records a target's gradient: the next block waits for it, or the runtime would hold both blocks at once. */
   finished(gradient: Tensor): void {
     this.#finished.push(gradient);
@@ -126,7 +128,7 @@ class Recomputation {
     this.#finished = [];
     const inside = new Set<Tensor>(members);
     const fixed = (x: Tensor): boolean =>
-      x.primitive === 'weight' || x.primitive === 'constant' || this.#wanted.has(x);
+      x.primitive === 'weight' || x.primitive === 'constant' || this.#targetOf(x) !== null;
     /** Outside inputs and kept results, in the form in which this block reads them. */
     const delayed = new Map<Tensor, Tensor>();
     const delay = (x: Tensor): Tensor => {
@@ -136,7 +138,7 @@ class Recomputation {
     };
     for (const member of members) {
       const before: readonly Tensor[] = member.inputs;
-      if (before.length === 0 || this.#wanted.has(member)) continue;
+      if (before.length === 0 || this.#targetOf(member)) continue;
       const inputs = before.map((x) => {
         const kept = inside.has(x) && multiplications(x) >= KEPT_FROM;
         if (kept) return delayed.get(x) ?? delay(x);
@@ -144,7 +146,11 @@ class Recomputation {
       });
       // Computed from targets only, such as a product of factors: without a delay it would be computed once and kept.
       const ofTargets = inputs.every((x, i) => x === before[i]);
-      const late = ofTargets ? inputs.findIndex((x) => this.#wanted.has(x) && !inside.has(x)) : -1;
+      const isLate = (x: Tensor): boolean => {
+        const target = this.#targetOf(x);
+        return target !== null && !inside.has(target);
+      };
+      const late = ofTargets ? inputs.findIndex(isLate) : -1;
       const copy = remake<Primitive>(member, (x, i) => (i === late ? delay(x) : (inputs[i] ?? x)));
       this.#copies.set(member, copy);
     }

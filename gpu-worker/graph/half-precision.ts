@@ -2,6 +2,8 @@
  * @file Rewrites a graph to 16-bit floats (IEEE binary16) with islands of fp32, for mixed-precision training
  * (Micikevicius et al. 2018, arXiv 1710.03740). Inputs and results of the program keep their types.
  */
+import { currentDialect } from './device.ts';
+import type { Dialect } from './dialect.ts';
 import { cast } from './ops.ts';
 import type { Params, Primitive } from './primitives.ts';
 import { is, reachable, remake, type Node, type Tensor } from './tensor.ts';
@@ -33,6 +35,7 @@ const HALF = new Set<Primitive>([
 
 /** Statistics over many values: computed in fp32, but their results fit in 16 bits. */
 const ISLAND = new Set<Primitive>(['groupNorm', 'layerNorm', 'softmax']);
+const NONE: ReadonlySet<Primitive> = new Set();
 
 /** Values that grow, shrink or add up beyond the range of 16 bits, and the angles of timesteps. */
 const FULL = new Set<Primitive>([
@@ -53,12 +56,21 @@ const FULL = new Set<Primitive>([
 ]);
 
 /**
+ * Values in other places: a cast commutes with them. 32-bit ones are moved in the width of each use, so that the cast
+ * comes first: once for all parts of a tensor, and not between a transpose and the product that reads it so.
+ */
+const MOVED = new Set<Primitive>(['reshape', 'transpose', 'slice', 'broadcast']);
+
+/**
  * The same outputs, in 16 bits wherever that is safe. Weights stored in 16 bits stay so; the blocks of activation
  * checkpointing stay separate.
  */
-export function toHalfPrecision(outputs: readonly Tensor[]): Tensor[] {
+export function toHalfPrecision(
+  outputs: readonly Tensor[],
+  { wideSums }: Pick<Dialect, 'wideSums'> = currentDialect(),
+): Tensor[] {
   const order = reachable(outputs);
-  const converter = new Converter();
+  const converter = new Converter(wideSums ? NONE : ISLAND);
   for (const node of order) converter.add(node);
   return outputs.map((output) => converter.unchanged(output));
 }
@@ -69,9 +81,15 @@ class Converter {
   readonly #made = { float16: new Map<Tensor, Tensor>(), float32: new Map<Tensor, Tensor>() };
   /** Integers, and weights as stored in their files. */
   readonly #kept = new Map<Tensor, Tensor>();
+  /** Primitives of 16-bit values that are computed between casts. */
+  readonly #islands: ReadonlySet<Primitive>;
+
+  constructor(islands: ReadonlySet<Primitive>) {
+    this.#islands = islands;
+  }
 
   add(node: Node): void {
-    if (node.dtype === 'int64' || node.primitive === 'weight') {
+    if (node.dtype === 'int64' || node.primitive === 'weight' || isHalfInput(node)) {
       this.#kept.set(
         node,
         this.#rebuilt(node, (x) => this.unchanged(x)),
@@ -81,8 +99,8 @@ class Converter {
     }
     const need = this.#needOf(node);
     this.#needs.set(node, need);
-    if (need === 'either' || this.#isWidening(node)) return; // created at the use
-    const width = ISLAND.has(node.primitive) ? 'float32' : need;
+    if (need === 'either' || this.#isMovable(node) || this.#isWidening(node)) return; // created at the use
+    const width = this.#islands.has(node.primitive) ? 'float32' : need;
     this.#made[width].set(
       node,
       this.#rebuilt(node, (x) => this.#as(x, width)),
@@ -118,8 +136,9 @@ class Converter {
     const known = this.#made[width].get(x);
     if (known) return known;
     const source = this.#kept.get(x) ?? this.#made[width === 'float16' ? 'float32' : 'float16'].get(x);
-    const free = this.#needs.get(x) === 'either' && x.primitive !== 'weight' && x.primitive !== 'constant';
-    const made = free ? this.#rebuilt(x, (input) => this.#as(input, width)) : cast(source ?? x, width);
+    const made = this.#isMovable(x)
+      ? this.#rebuilt(x, (input) => this.#as(input, width))
+      : cast(source ?? x, width);
     this.#made[width].set(x, made);
     return made;
   }
@@ -131,10 +150,20 @@ class Converter {
     );
   }
 
+  /** Whether it can be made again in any width: of weights and constants, and 32-bit values in other places. */
+  #isMovable(x: Tensor): boolean {
+    if (x.inputs.length === 0) return false;
+    const need = this.#needs.get(x);
+    return need === 'either' || (need === 'float32' && MOVED.has(x.primitive));
+  }
+
   #asMade(x: Tensor): Tensor {
     return this.#kept.get(x) ?? this.#made.float16.get(x) ?? this.#as(x, 'float32');
   }
 }
+
+/** Fed in 16 bits: the program follows its precision wherever it can. */
+const isHalfInput = (x: Tensor): boolean => x.primitive === 'input' && x.dtype === 'float16';
 
 function fitsHalf(data: Params<'constant'>['data']): boolean {
   return data.every((x) => x === 0 || (Math.abs(Number(x)) <= LARGEST && Math.abs(Number(x)) >= SMALLEST));

@@ -3,10 +3,11 @@
  * name of its result. Operators are chosen for having fp32 and fp16 kernels on CPU and CUDA.
  */
 import type { Dialect } from './dialect.ts';
+import { readsTransposed, untransposed } from './fused-nodes.ts';
 import { ELEMENT, type Attribute } from './onnx-model.ts';
 import type { DType, Leaf, Primitive, Shape } from './primitives.ts';
 import { sideOf, sidesOf, sizeOf } from './shapes.ts';
-import { is, type Tensor } from './tensor.ts';
+import type { Tensor } from './tensor.ts';
 import { emitSine } from './written-out-sine.ts';
 
 /** The emitter that rules use. */
@@ -38,11 +39,6 @@ const plain =
     emit.node(type, names(emit, y));
 
 const names = (emit: Emitter, { inputs }: Tensor): string[] => inputs.map((x: Tensor) => emit.name(x));
-
-/** The tensor of which this is a plain 2-D transpose, if any: products read it transposed at no cost. */
-export function untransposed(x: Tensor): Tensor | null {
-  return is(x, 'transpose') && x.shape.length === 2 ? x.inputs[0] : null;
-}
 
 /** Values, 4 MiB in float32. */
 const LARGE_WEIGHT = 2 ** 20;
@@ -187,14 +183,13 @@ const onnxRules: { readonly [P in Exclude<Primitive, Leaf>]: OnnxRule<P> } = {
 
   matmul: (emit, y) => {
     const [a, b] = y.inputs;
-    if (y.shape.length !== 2 || a.shape.length !== 2 || b.shape.length !== 2) return plain('MatMul')(emit, y);
-    const left = untransposed(a);
-    const right = untransposed(b);
-    if (!left && !right) return plain('MatMul')(emit, y);
-    return emit.node('Gemm', [emit.name(left ?? a), emit.name(right ?? b)], {
-      transA: left ? 1 : 0,
-      transB: right ? 1 : 0,
-    });
+    const [left, right] = [untransposed(a), untransposed(b)];
+    if (!readsTransposed(y, emit.dialect) || (!left && !right)) return plain('MatMul')(emit, y);
+    const operands = [emit.name(left ?? a), emit.name(right ?? b)];
+    const transposed = { transA: left ? 1 : 0, transB: right ? 1 : 0 };
+    return a.shape.length === 2 && b.shape.length === 2
+      ? emit.node('Gemm', operands, transposed)
+      : emit.node('FusedMatMul', operands, transposed, MICROSOFT);
   },
   conv2d: (emit, y) => emit.node('Conv', names(emit, y), convolution(y)),
   depthwiseConv2d: (emit, y) => emit.node('Conv', names(emit, y), { group: sideOf(y, 1), ...convolution(y) }),

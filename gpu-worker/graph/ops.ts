@@ -5,7 +5,7 @@
 import { GraphError } from './errors.ts';
 import type { DType, Pads, Shape } from './primitives.ts';
 import { sameShape as same, sidesOf, sizeOf } from './shapes.ts';
-import { make, type Tensor } from './tensor.ts';
+import { is, make, type Tensor } from './tensor.ts';
 
 // Leaves
 
@@ -19,6 +19,9 @@ export const scalar = (value: number): Tensor => constant(new Float32Array([valu
 
 type Operand = Tensor | number;
 const lift = (x: Operand): Tensor => (typeof x === 'number' ? scalar(x) : x);
+/** The scalar 1, such as the strength of an adapter in training. */
+const isOne = (x: Operand): boolean =>
+  x === 1 || (typeof x === 'object' && is(x, 'constant') && x.shape.length === 0 && x.params.data[0] === 1);
 
 export const neg = (x: Tensor): Tensor => make('neg', {}, [x]);
 export const exp = (x: Tensor): Tensor => make('exp', {}, [x]);
@@ -36,7 +39,10 @@ export const gelu = (x: Tensor): Tensor => make('gelu', {}, [x]);
 export const quickGelu = (x: Tensor): Tensor => make('quickGelu', {}, [x]);
 export const add = (a: Operand, b: Operand): Tensor => make('add', {}, [lift(a), lift(b)]);
 export const sub = (a: Operand, b: Operand): Tensor => make('sub', {}, [lift(a), lift(b)]);
-export const mul = (a: Operand, b: Operand): Tensor => make('mul', {}, [lift(a), lift(b)]);
+export function mul(a: Operand, b: Operand): Tensor {
+  if (isOne(b)) return lift(a);
+  return isOne(a) ? lift(b) : make('mul', {}, [lift(a), lift(b)]);
+}
 export const div = (a: Operand, b: Operand): Tensor => make('div', {}, [lift(a), lift(b)]);
 export const min = (a: Operand, b: Operand): Tensor => make('min', {}, [lift(a), lift(b)]);
 export const max = (a: Operand, b: Operand): Tensor => make('max', {}, [lift(a), lift(b)]);

@@ -34,7 +34,8 @@ function withoutNeutral(node: Tensor<'mul' | 'add'>, neutral: number): Tensor {
   return node;
 }
 
-function shorterReshape(node: Tensor<'reshape'>): Tensor {
+/** A reshape of a reshape as one, or none where the shape stays. */
+export function shorterReshape(node: Tensor<'reshape'>): Tensor {
   const [a] = node.inputs;
   const source = is(a, 'reshape') ? a.inputs[0] : a;
   if (sameShape(source.shape, node.shape)) return source;

@@ -10,6 +10,7 @@ import type { Feeds, Program, Results, TensorData } from './compile.ts';
 import { currentDevice } from './device.ts';
 import { messageOf } from './errors.ts';
 import type { OnnxValue } from './onnx-model.ts';
+import { outOfMemory } from './out-of-memory.ts';
 import { showShape, sizeOf } from './shapes.ts';
 
 export type { Feeds, Results, TensorData } from './compile.ts';
@@ -45,7 +46,7 @@ export class Session<Out extends Results = Results, In extends Feeds = Feeds> {
     this.#program = program;
   }
 
-  /** @throws KronaError RUNTIME_LOAD when the runtime refuses the program */
+  /** @throws KronaError RUNTIME_LOAD when the runtime refuses the program, OUT_OF_MEMORY */
   static async create<Out extends Results, In extends Feeds>(
     program: Program<Out, In>,
     options: SessionOptions = {},
@@ -76,16 +77,18 @@ export class Session<Out extends Results = Results, In extends Feeds = Feeds> {
       });
       return new Session(session, program);
     } catch (cause) {
-      throw new KronaError('RUNTIME_LOAD', `onnxruntime refused the program: ${messageOf(cause)}`, {
-        cause,
-      });
+      const message = messageOf(cause);
+      throw (
+        outOfMemory(message, cause) ??
+        new KronaError('RUNTIME_LOAD', `onnxruntime refused the program: ${message}`, { cause })
+      );
     }
   }
 
   /**
    * Runs once. Results are new arrays, except those of outputs named in `into`, which are written in place.
-   * @throws KronaError RUNTIME_FEED when an input is missing, or an array has the wrong size or type; RUNTIME_RUN when
-   * the run fails
+   * @throws KronaError RUNTIME_FEED when an input is missing, or an array has the wrong size or type; OUT_OF_MEMORY,
+   * RUNTIME_RUN when the run fails
    */
   async run(feeds: In, into: Partial<Out> = {}): Promise<Out> {
     const given: Partial<Results> = into;
@@ -104,7 +107,11 @@ export class Session<Out extends Results = Results, In extends Feeds = Feeds> {
       // The program's type comes from the outputs that it was compiled from.
       return Object.fromEntries(results) as Out;
     } catch (cause) {
-      throw new KronaError('RUNTIME_RUN', `onnxruntime failed: ${messageOf(cause)}`, { cause });
+      const message = messageOf(cause);
+      throw (
+        outOfMemory(message, cause) ??
+        new KronaError('RUNTIME_RUN', `onnxruntime failed: ${message}`, { cause })
+      );
     }
   }
 

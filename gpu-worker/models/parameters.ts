@@ -119,10 +119,17 @@ export function parametersOf(forward: (parameters: Parameters) => unknown): Para
   return recorder.asked;
 }
 
+const divisor = (a: number, b: number): number => (b === 0 ? a : divisor(b, a % b));
+
 /** Offset of each parameter in one flat float32 vector, in the given order. */
 export class FlatLayout {
   readonly length: number;
   readonly entries: readonly (ParameterShape & { readonly offset: number; readonly size: number })[];
+  /**
+   * Numbers that divide all parameters. The vector is cut and joined in rows of them, because CUDA sends 8 bytes to the card
+   * for each place on the axis.
+   */
+  readonly #row: number;
 
   constructor(shapes: readonly ParameterShape[]) {
     let offset = 0;
@@ -132,24 +139,26 @@ export class FlatLayout {
       return entry;
     });
     this.length = offset;
+    this.#row = this.entries.reduce((row, { size }) => divisor(row, size), 0) || 1;
   }
 
   /** Each parameter of the vector `flat` as a tensor of its shape, by name. */
   split(flat: Tensor): Map<string, Tensor> {
+    const row = this.#row;
+    const rows = op.reshape(flat, [this.length / row, row]);
     return new Map(
       this.entries.map(({ name, shape, offset, size }) => [
         name,
-        op.reshape(op.slice(flat, 0, offset, offset + size), shape),
+        op.reshape(op.slice(rows, 0, offset / row, (offset + size) / row), shape),
       ]),
     );
   }
 
   /** The inverse of split, e.g. for gradients in the order of the entries. */
   join(parts: readonly Tensor[]): Tensor {
-    return op.concat(
-      parts.map((part) => op.reshape(part, [sizeOf(part.shape)])),
-      0,
-    );
+    const row = this.#row;
+    const rows = parts.map((part) => op.reshape(part, [sizeOf(part.shape) / row, row]));
+    return op.reshape(op.concat(rows, 0), [this.length]);
   }
 }
 

@@ -31,6 +31,20 @@ export function createNoise(kind: 'torch' | 'krona', seed: number): NoiseSource 
   };
 }
 
+/** The noise of pictures that are drawn together, each as if it were drawn by itself with its own seed. */
+export function noiseOfSeeds(seeds: readonly number[]): NoiseSource {
+  const sources = seeds.map((seed) => createNoise('krona', seed));
+  return {
+    draw(pictures, elements) {
+      if (pictures !== seeds.length)
+        throw new RangeError(`noise of ${seeds.length} seeds for ${pictures} pictures`);
+      const noise = new Float32Array(pictures * elements);
+      for (const [i, source] of sources.entries()) noise.set(source.draw(1, elements), i * elements);
+      return noise;
+    },
+  };
+}
+
 /** Amount of new noise in a variation: near 0 the same picture, at 1 an unrelated one. */
 const VARIATION = 0.5;
 

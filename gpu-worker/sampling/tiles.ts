@@ -46,11 +46,16 @@ export function needsTiles(
   return (asked ?? width * height > TILED_ABOVE) && Math.max(width, height) > vae.config.sample_size;
 }
 
-/** A decoder in tiles of the size that the VAE was trained on. */
-export function openTiledDecoder(model: ModelFolder, width: number, height: number): Decoder {
+/** A decoder in tiles, of the size that the VAE was trained on by default. @param side - of a tile of the picture, pixels */
+export function openTiledDecoder(
+  model: ModelFolder,
+  width: number,
+  height: number,
+  side = model.vae.config.sample_size,
+): Decoder {
   const { config } = model.vae;
   const scale = vaeScale(config);
-  const tiling = tilingOf(Math.floor(config.sample_size / scale), config.sample_size);
+  const tiling = tilingOf(Math.floor(side / scale), side);
   const decoders = new SessionCache<Decoder>(SIZES_IN_A_ROW);
   return {
     async decode(latents) {

@@ -96,7 +96,7 @@ export function adapterOutputs(
   const prior = shape.priorL2 ? op.mul(adapterNorm(shapes, trained), shape.priorL2) : undefined;
   const whole = prior ? op.add(loss, prior) : loss;
   const gradient = layout.join(gradients(whole, [...trained.values()], lossScale));
-  return { loss, gradient, ...(prior && { prior }) };
+  return { loss, gradient: lossScale ? op.div(gradient, lossScale) : gradient, ...(prior && { prior }) };
 }
 
 /** Whether an adapter changes text encoders, so that every step encodes the text again. */

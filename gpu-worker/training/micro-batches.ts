@@ -1,9 +1,13 @@
 /** @file The micro-batches of a run on the device: one compiled program for each size, fed from the plan's examples. */
 import type { Feeds } from '../graph/compile.ts';
+import { useSmallerParts } from '../graph/device.ts';
+import { isOutOfMemory } from '../graph/out-of-memory.ts';
+import { graphMemory, type GraphMemory } from '../graph/peak-memory.ts';
+import { fits, isLimited, tooSmall } from '../graph/room.ts';
 import { numberOf, Session } from '../graph/runtime.ts';
 import { vaeScale } from '../models/vae.ts';
 import { SessionCache } from '../sampling/session-cache.ts';
-import { adapterGradient } from './adapter-graph.ts';
+import { adapterGradient, adapterOutputs, type StepShape } from './adapter-graph.ts';
 import type { MicroBatch } from './dataset.ts';
 import type { TrainPlan } from './plan.ts';
 import type { TextRows } from './texts.ts';
@@ -38,8 +42,57 @@ export class MicroBatches {
     for (let n = 0; sizes.size < Math.min(KEPT_SIZES, dataset.sizes); n++) {
       const batch = dataset.batch(n);
       sizes.add(sizeOf(batch));
-      await this.#session(batch, this.#plan.texts.rows(batch.prompts));
+      const text = this.#plan.texts.rows(batch.prompts);
+      this.#requireRoom(batch, text);
+      await this.#smallerIfNeeded(() => this.#session(batch, text));
     }
+  }
+
+  /** Does it once more with attention in smaller parts if the device is out of memory. */
+  async #smallerIfNeeded<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isOutOfMemory(error) || !useSmallerParts()) throw error;
+      await this.#sessions.release();
+      return work();
+    }
+  }
+
+  /** @throws KronaError DEVICE_TOO_SMALL */
+  #requireRoom(batch: MicroBatch, text: TextRows): void {
+    if (!isLimited()) return;
+    const { model, shapes, schedule, precision } = this.#plan;
+    const shape = this.#shapeOf(batch, text);
+    const memoryOf = (less: Partial<StepShape>): GraphMemory =>
+      graphMemory({ ...adapterOutputs(model, shapes, schedule, { ...shape, ...less }) }, precision);
+    const memory = memoryOf({});
+    if (fits(memory)) return;
+    const { width, height } = shape;
+    const half = { width: multipleOf64(width / 2), height: multipleOf64(height / 2) };
+    throw tooSmall(`Training at ${width}×${height}`, memory, [
+      ...(shape.batch > 1 ? [['A batch of 1', memoryOf({ batch: 1 })] as const] : []),
+      ...(shape.checkpointing ? [] : [['Checkpointing', memoryOf({ checkpointing: true })] as const]),
+      [`${half.width}×${half.height}`, memoryOf({ ...half, checkpointing: true })],
+    ]);
+  }
+
+  #shapeOf(batch: MicroBatch, { tokens }: TextRows): StepShape {
+    const { texts, options, onePrompt, precision } = this.#plan;
+    const { width, height, timesteps, weights, strengths } = batch;
+    return {
+      batch: timesteps.length,
+      width,
+      height,
+      tokens,
+      chunkTokens: texts.chunkTokens,
+      checkpointing: options.checkpointing,
+      weighted: weights !== null,
+      rowStrengths: strengths !== null,
+      priorL2: options.priorL2 ?? 0,
+      promptPerRow: !onePrompt,
+      precision,
+    };
   }
 
   /**
@@ -55,9 +108,10 @@ export class MicroBatches {
   ): Promise<number> {
     const batch = this.#plan.dataset.batch(n);
     const text = this.#plan.texts.rows(batch.prompts);
-    const session = await this.#session(batch, text);
     const feeds = { parameters, ...this.#feeds(batch, text, lossScale) };
-    const { loss, prior } = await session.run(feeds, { gradient });
+    const { loss, prior } = await this.#smallerIfNeeded(async () =>
+      (await this.#session(batch, text)).run(feeds, { gradient }),
+    );
     this.#record(n, batch, text, { loss, ...(prior && { prior }) });
     return numberOf(loss);
   }
@@ -66,25 +120,17 @@ export class MicroBatches {
     return this.#sessions.release();
   }
 
-  #session(batch: MicroBatch, { tokens }: TextRows): Promise<GradientSession> {
-    const { model, shapes, schedule, texts, options, onePrompt, precision } = this.#plan;
-    const { width, height, timesteps, weights, strengths } = batch;
-    return this.#sessions.get(`${sizeOf(batch)}x${tokens}`, () => {
-      const program = adapterGradient(model, shapes, schedule, {
-        batch: timesteps.length,
-        width,
-        height,
-        tokens,
-        chunkTokens: texts.chunkTokens,
-        checkpointing: options.checkpointing,
-        weighted: weights !== null,
-        rowStrengths: strengths !== null,
-        priorL2: options.priorL2 ?? 0,
-        promptPerRow: !onePrompt,
-        precision,
-      });
-      return Session.create(program, { mapWeights: program.weightBytes > PACKED_WEIGHTS });
-    });
+  #session(batch: MicroBatch, text: TextRows): Promise<GradientSession> {
+    const { model, shapes, schedule } = this.#plan;
+    return this.#sessions.get(
+      `${sizeOf(batch)}x${text.tokens}`,
+      () => {
+        const program = adapterGradient(model, shapes, schedule, this.#shapeOf(batch, text));
+        return Session.create(program, { mapWeights: program.weightBytes > PACKED_WEIGHTS });
+      },
+      // A card holds the weights of one size; others are opened again in turn.
+      isLimited(),
+    );
   }
 
   #feeds(batch: MicroBatch, text: TextRows, lossScale: number | null): Feeds {
@@ -133,5 +179,7 @@ export class MicroBatches {
     });
   }
 }
+
+const multipleOf64 = (side: number): number => Math.max(64, Math.floor(side / 64) * 64);
 
 const sizeOf = ({ width, height }: MicroBatch): string => `${width}x${height}`;

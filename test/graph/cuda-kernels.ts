@@ -43,10 +43,12 @@ export const CUDA_KERNELS: Readonly<Record<string, readonly string[]>> = {
   Sin: floats,
   Slice: numbers,
   Softmax: floats,
+  Split: numbers,
   Sqrt: floats,
   Sub: numbers,
   Tanh: floats,
   Transpose: numbers,
+  'com.microsoft.FusedMatMul': floats,
   'com.microsoft.MultiHeadAttention': floats,
   'com.microsoft.QuickGelu': floats,
 };

@@ -120,7 +120,9 @@ describe.skipIf(!hasHalf)('with every result rounded', () => {
       y: valuesOf([1, 4], [1, 2, 3, 4]),
     };
     const gradient = (scale: number) =>
-      both({ gradient: gradients(tiny, [weight], op.scalar(scale))[0] }, feeds)[0]['gradient']!;
+      both({ gradient: op.div(gradients(tiny, [weight], op.scalar(scale))[0], scale) }, feeds)[0][
+        'gradient'
+      ]!;
     expect([...gradient(1)]).toEqual([0, 0, 0, 0]);
     expect(
       worstError(

@@ -17,8 +17,8 @@ const count = (...outputs: Tensor[]): number => reachable(outputs).length;
 
 describe('what is dropped', () => {
   it.each<[string, Tensor, Tensor]>([
-    ['x·1', op.mul(x, 1), x],
-    ['1·x', op.mul(1, x), x],
+    ['x·1', make('mul', {}, [x, op.scalar(1)]), x],
+    ['1·x', make('mul', {}, [op.scalar(1), x]), x],
     ['x·1 of a whole tensor of ones', op.mul(x, op.constant(new Float32Array(6).fill(1), [2, 3])), x],
     ['x+0', op.add(x, 0), x],
     ['0+x', op.add(0, x), x],
@@ -26,7 +26,7 @@ describe('what is dropped', () => {
     ['a transpose and its way back', op.swap(op.swap(x)), x],
     [
       'all of it in a row',
-      op.swap(op.swap(op.mul(op.add(op.reshape(op.reshape(x, [3, 2]), [2, 3]), 0), 1))),
+      op.swap(op.swap(make('mul', {}, [op.add(op.reshape(op.reshape(x, [3, 2]), [2, 3]), 0), op.scalar(1)]))),
       x,
     ],
   ])('%s', (_, before, after) => expect(only(before)).toBe(after));

@@ -1,6 +1,6 @@
 /** The arithmetic of memory: what lives at once, weights apart. */
 import { describe, expect, it } from 'vitest';
-import { graphMemory } from '../../bench/peak-memory.ts';
+import { graphMemory } from '../../gpu-worker/graph/peak-memory.ts';
 import { checkpoint, gradients } from '../../gpu-worker/graph/gradients.ts';
 import * as op from '../../gpu-worker/graph/ops.ts';
 import { make, type Tensor } from '../../gpu-worker/graph/tensor.ts';

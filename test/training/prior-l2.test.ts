@@ -8,7 +8,7 @@ import { adapterGradient } from '../../gpu-worker/training/adapter-graph.ts';
 import { noiseSchedule } from '../../gpu-worker/training/noise-schedule.ts';
 import { KeyedRandom } from '../../core/random.ts';
 import { METHODS } from '../../core/settings/choices.ts';
-import { randomFeeds } from '../helpers/random-feeds.ts';
+import { randomInputs } from '../../cli/device-check/random-inputs.ts';
 import { TINY_MODEL } from '../helpers/fixtures.ts';
 
 const LAMBDA = 0.5;
@@ -21,7 +21,7 @@ it.each(METHODS)('%s', async (method) => {
   const schedule = noiseSchedule(model.scheduler);
   const shape = { batch: 1, width: 32, height: 32, tokens: 4, checkpointing: false };
   const parameters = new KeyedRandom(7, 'numbers').normals(layout.length).map((x) => 0.1 * x);
-  const feeds = { ...randomFeeds(adapterGradient(model, shapes, schedule, shape), 3), parameters };
+  const feeds = { ...randomInputs(adapterGradient(model, shapes, schedule, shape), 3), parameters };
   const run = (priorL2: number) =>
     runOnce(adapterGradient(model, shapes, schedule, { ...shape, priorL2 }), feeds) as Promise<
       Record<'loss' | 'gradient', Float32Array> & { prior?: Float32Array }
@@ -64,7 +64,7 @@ it('keeps full precision in 16 bits, where squares of small numbers vanish', asy
     const half = { ...shape, precision: 'float16' } as const;
     const parameters = new Float32Array(layout.length).fill(2e-5);
     const program = adapterGradient(model, shapes, schedule, half);
-    const { prior } = await runOnce(program, { ...randomFeeds(program, 3), parameters });
+    const { prior } = await runOnce(program, { ...randomInputs(program, 3), parameters });
     const wanted = [...adapterLayers(shapes, parameters).values()].reduce(
       (sum, layer) => sum + layer.delta().reduce((s, x) => s + x * x, 0),
       0,

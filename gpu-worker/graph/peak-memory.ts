@@ -2,11 +2,11 @@
  * @file Computes a graph's peak memory, for machines that aren't at hand: every result lives from the node that makes
  * it to the last that reads it, in the order in which the graph was written.
  */
-import { at } from '../core/at.ts';
-import { compiledGraph, type Precision } from '../gpu-worker/graph/compile.ts';
-import type { Primitive } from '../gpu-worker/graph/primitives.ts';
-import { BYTES } from '../gpu-worker/graph/shape-rules.ts';
-import { reachable, sizeOf, type Node, type Tensor } from '../gpu-worker/graph/tensor.ts';
+import { at } from '../../core/at.ts';
+import { compiledGraph, type Precision } from './compile.ts';
+import type { Primitive } from './primitives.ts';
+import { BYTES } from './shape-rules.ts';
+import { reachable, sizeOf, type Node, type Tensor } from './tensor.ts';
 
 export interface GraphMemory {
   /** Bytes of the weights, in the types that the graph uses. */

@@ -1,0 +1,71 @@
+/** @file Nodes that are not written out one by one, because one operator does the work of several. */
+import type { Dialect } from './dialect.ts';
+import { is, type Node, type Tensor } from './tensor.ts';
+
+/** The tensor of which this is a plain transpose of the last two axes, if any: products read it so at no cost. */
+export function untransposed(x: Tensor): Tensor | null {
+  if (!is(x, 'transpose')) return null;
+  const last = x.shape.length - 1;
+  const swaps = x.params.perm.every(
+    (axis, i) => axis === (i === last ? last - 1 : i === last - 1 ? last : i),
+  );
+  return swaps ? x.inputs[0] : null;
+}
+
+/** Whether the product has an operator that takes transposed operands: Gemm for matrices, FusedMatMul for batches. */
+export function readsTransposed({ inputs }: Tensor<'matmul'>, { fewLaunches }: Dialect): boolean {
+  const ranks = inputs.map((x: Tensor) => x.shape.length);
+  return ranks.every((rank) => rank === 2) || fewLaunches;
+}
+
+/** Transposes that only such products use. */
+export function absorbedTransposes(
+  order: readonly Node[],
+  results: readonly Tensor[],
+  dialect: Dialect,
+): Set<Tensor> {
+  const kept = new Set<Tensor>(results);
+  for (const node of order) {
+    const inputs: readonly Tensor[] = node.inputs;
+    if (node.primitive !== 'matmul' || !readsTransposed(node, dialect)) for (const x of inputs) kept.add(x);
+  }
+  return new Set(order.filter((node) => untransposed(node) && !kept.has(node)));
+}
+
+/** Slices that make up a whole tensor, in order along one axis. */
+export interface Cut {
+  readonly axis: number;
+  readonly parts: readonly Tensor<'slice'>[];
+}
+
+/** The cut that each slice belongs to, where slices make up a tensor: one Split makes them all. */
+export function wholeCuts(order: readonly Node[]): ReadonlyMap<Tensor, Cut> {
+  const slices = new Map<Tensor, Tensor<'slice'>[]>();
+  for (const node of order) {
+    if (node.primitive !== 'slice') continue;
+    const [x] = node.inputs;
+    const others = slices.get(x);
+    if (others) others.push(node);
+    else slices.set(x, [node]);
+  }
+  const cuts = new Map<Tensor, Cut>();
+  for (const [whole, parts] of slices) {
+    const cut = cutOf(whole, parts);
+    if (cut) for (const part of parts) cuts.set(part, cut);
+  }
+  return cuts;
+}
+
+function cutOf({ shape }: Tensor, slices: readonly Tensor<'slice'>[]): Cut | null {
+  const axis = shape.findIndex((side, i) => slices.some(({ params }) => params.ends[i] !== side));
+  if (axis < 0) return null;
+  const parts = slices.toSorted((a, b) => (a.params.starts[axis] ?? 0) - (b.params.starts[axis] ?? 0));
+  const adjoins = parts.every(({ params: { starts, ends, steps } }, n) =>
+    shape.every((side, i) => {
+      if (steps[i] !== 1) return false;
+      const [from, to] = i === axis ? [n === 0 ? 0 : parts[n - 1]?.params.ends[i], ends[i]] : [0, side];
+      return starts[i] === from && ends[i] === to;
+    }),
+  );
+  return adjoins && parts.at(-1)?.params.ends[axis] === shape[axis] ? { axis, parts } : null;
+}

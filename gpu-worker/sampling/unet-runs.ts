@@ -1,0 +1,152 @@
+/** @file Runs a UNet on all rows of a batch: in one run, or in several where the device's memory needs it. */
+import { adapterInputs, shapesKey } from '../adapters/adapter-inputs.ts';
+import type { AdapterShapes } from '../adapters/adapter.ts';
+import type { KronaError } from '../../core/errors.ts';
+import { compile } from '../graph/compile.ts';
+import { devicePrecision } from '../graph/device.ts';
+import { isOutOfMemory } from '../graph/out-of-memory.ts';
+import { graphMemory, type GraphMemory } from '../graph/peak-memory.ts';
+import { fits, isLimited, tooSmall } from '../graph/room.ts';
+import { Session, type Feeds } from '../graph/runtime.ts';
+import type { Tensor } from '../graph/tensor.ts';
+import type { ModelFolder } from '../models/model-folder.ts';
+import { frozenParameters } from '../models/parameters.ts';
+import { unet, unetInputs } from '../models/unet.ts';
+import { vaeScale } from '../models/vae.ts';
+import { SessionCache } from './session-cache.ts';
+import { concatenated } from './zip.ts';
+
+/** Sessions kept: with and without adapter, for a set and for one picture. */
+const KEPT = 4;
+
+export interface UNetBatch {
+  /** With guidance, two for each picture. */
+  readonly rows: number;
+  /** Of the latents. */
+  readonly height: number;
+  readonly width: number;
+  /** Of the text. */
+  readonly tokens: number;
+  readonly adapters: readonly AdapterShapes[];
+}
+
+/** Inputs of one row after the other. */
+type RowFeeds = Readonly<Record<string, Float32Array>>;
+
+export class UNetRuns {
+  readonly #model: ModelFolder;
+  readonly #makeRoom: () => Promise<void>;
+  readonly #sessions = new SessionCache<Session<{ readonly prediction: Float32Array }>>(KEPT);
+  readonly #memory = new Map<string, GraphMemory>();
+  /** Rows that a run can have since one ran out of memory. */
+  #most = Number.POSITIVE_INFINITY;
+  #resident = 0;
+
+  /** @param makeRoom releases what else can be opened again, when a run is out of memory */
+  constructor(model: ModelFolder, makeRoom: () => Promise<void>) {
+    this.#model = model;
+    this.#makeRoom = makeRoom;
+  }
+
+  /** Bytes of weights on the device. */
+  get resident(): number {
+    return this.#resident;
+  }
+
+  /**
+   * The predictions of all rows. A run that is out of memory is tried again with fewer rows.
+   *
+   * @param perRow inputs that each row has its own of
+   * @param shared inputs that all rows share
+   * @throws KronaError DEVICE_TOO_SMALL, OUT_OF_MEMORY
+   */
+  async predict(batch: UNetBatch, perRow: RowFeeds, shared: Feeds): Promise<Float32Array> {
+    for (;;) {
+      const rows = this.rowsAtOnce(batch);
+      try {
+        return await this.#inRuns(batch, rows, perRow, shared);
+      } catch (error) {
+        if (!isOutOfMemory(error) || rows === 1) throw error;
+        this.#most = rows - 1;
+        await this.#sessions.release();
+        await this.#makeRoom();
+      }
+    }
+  }
+
+  /** Rows of a run: the most that fit, of those that divide the batch. @throws KronaError DEVICE_TOO_SMALL */
+  rowsAtOnce(batch: UNetBatch): number {
+    const divisors = Array.from({ length: batch.rows }, (_, i) => batch.rows - i).filter(
+      (n) => batch.rows % n === 0,
+    );
+    const found = divisors.find(
+      (rows) => rows <= this.#most && (!isLimited() || fits(this.#memoryOf({ ...batch, rows }))),
+    );
+    if (found === undefined) throw this.#refusal({ ...batch, rows: 1 });
+    return found;
+  }
+
+  release(): Promise<void> {
+    this.#resident = 0;
+    return this.#sessions.release();
+  }
+
+  async #inRuns(batch: UNetBatch, rows: number, perRow: RowFeeds, shared: Feeds): Promise<Float32Array> {
+    const session = await this.#session({ ...batch, rows });
+    const runs = batch.rows / rows;
+    if (runs === 1) return (await session.run({ ...perRow, ...shared })).prediction;
+    const parts: Float32Array[] = [];
+    for (let i = 0; i < runs; i++) {
+      const feeds = Object.entries(perRow).map(([name, values]) => {
+        const each = values.length / runs;
+        return [name, values.subarray(i * each, (i + 1) * each)] as const;
+      });
+      parts.push((await session.run({ ...Object.fromEntries(feeds), ...shared })).prediction);
+    }
+    return concatenated(parts);
+  }
+
+  #session(batch: UNetBatch): Promise<Session<{ readonly prediction: Float32Array }>> {
+    const limited = isLimited();
+    const alone = limited && !fits(this.#memoryOf(batch), this.#memoryOf(batch).weights);
+    return this.#sessions.get(
+      keyOf(batch),
+      () => {
+        if (limited) this.#resident = (alone ? 0 : this.#resident) + this.#memoryOf(batch).weights;
+        return Session.create(
+          compile({ prediction: this.#prediction(batch) }, { precision: devicePrecision('drawing') }),
+        );
+      },
+      alone,
+    );
+  }
+
+  #prediction({ rows, height, width, tokens, adapters }: UNetBatch): Tensor {
+    const { config, tensors, name } = this.#model.unet;
+    const parameters = adapterInputs(adapters)(frozenParameters(name, tensors), '');
+    return unet(config, parameters, unetInputs(config, rows, height, width, tokens));
+  }
+
+  #memoryOf(batch: UNetBatch): GraphMemory {
+    const key = keyOf(batch);
+    const known = this.#memory.get(key);
+    if (known) return known;
+    const found = graphMemory({ prediction: this.#prediction(batch) }, devicePrecision('drawing'));
+    this.#memory.set(key, found);
+    return found;
+  }
+
+  #refusal(batch: UNetBatch): KronaError {
+    const scale = vaeScale(this.#model.vae.config);
+    const size = ({ width, height }: UNetBatch): string => `${width * scale}×${height * scale}`;
+    const smaller = [3 / 4, 1 / 2].map((share) => {
+      const side = (x: number): number => Math.max(8, Math.floor((x * share) / 8) * 8);
+      return { ...batch, height: side(batch.height), width: side(batch.width) };
+    });
+    const remedies = smaller.map((less) => [size(less), this.#memoryOf(less)] as const);
+    return tooSmall(`Drawing at ${size(batch)}`, this.#memoryOf(batch), remedies);
+  }
+}
+
+const keyOf = ({ rows, height, width, tokens, adapters }: UNetBatch): string =>
+  `${rows}x${height}x${width}x${tokens} ${shapesKey(adapters)}`;

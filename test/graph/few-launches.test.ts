@@ -1,0 +1,169 @@
+/** Programs for cards, which save operators: the same values from far fewer. They are run on the CPU, which has the operators too. */
+import { afterEach, describe, expect, it } from 'vitest';
+import { ADAPTER_METHODS } from '../../gpu-worker/adapters/methods.ts';
+import { adapterInputs } from '../../gpu-worker/adapters/adapter-inputs.ts';
+import { compileFunction, onnxModel, type Program } from '../../gpu-worker/graph/compile.ts';
+import { useDevice } from '../../gpu-worker/graph/device.ts';
+import { DIALECTS } from '../../gpu-worker/graph/dialect.ts';
+import * as op from '../../gpu-worker/graph/ops.ts';
+import { relativeError } from '../../gpu-worker/graph/relative-error.ts';
+import { runOnce } from '../../gpu-worker/graph/runtime.ts';
+import type { Tensor } from '../../gpu-worker/graph/tensor.ts';
+import { frozenParameters } from '../../gpu-worker/models/parameters.ts';
+import { publishedModel } from '../../gpu-worker/models/published-model.ts';
+import { unet, unetInputs } from '../../gpu-worker/models/unet.ts';
+import { adapterOutputs } from '../../gpu-worker/training/adapter-graph.ts';
+import { noiseSchedule } from '../../gpu-worker/training/noise-schedule.ts';
+import { samplingPrograms, trainingPrograms } from '../helpers/model-graphs.ts';
+import { randomInputs } from '../../cli/device-check/random-inputs.ts';
+import { openTiny } from '../helpers/sd-fixtures.ts';
+
+afterEach(() => useDevice('cpu'));
+
+/** In 32 bits, with layer by layer as on a card. */
+const inDialect = <T>(device: 'cpu' | 'cuda', make: () => T): T => {
+  useDevice('cpu', DIALECTS[device]);
+  return make();
+};
+
+it.each([
+  ['sdxl', ['krona, recomputed', 'lora']],
+  ['sd15', ['krona, recomputed']],
+] as const)(
+  '%s: decoding and training by %s have the values of the plain programs',
+  async (name, methods) => {
+    const model = await openTiny(name, 'folder');
+    const programs = (): [string, Program][] => {
+      const training = trainingPrograms(model, 'float32');
+      return [
+        ['decoder', samplingPrograms(model, 'float32')['decoder']!],
+        ...methods.map((what): [string, Program] => [what, training[what]!()]),
+      ];
+    };
+    const [plain, saving] = [inDialect('cpu', programs), inDialect('cuda', programs)];
+    for (const [i, [what, program]] of plain.entries()) {
+      const feeds = randomInputs(program);
+      const [expected, found] = [await runOnce(program, feeds), await runOnce(saving[i]![1], feeds)];
+      for (const [output, values] of Object.entries(expected))
+        expect(relativeError(found[output], values), `${what}: ${output}`).toBeLessThan(1e-4);
+    }
+  },
+  120_000,
+);
+
+describe('what is written', () => {
+  /** Operators of a program of x [2,6,4] and others, for a card. */
+  const operators = (build: (x: Tensor) => Tensor): string[] =>
+    onnxModel({ y: build(op.input('x', [2, 6, 4])) }, { dialect: DIALECTS.cuda })
+      .nodes.map(({ type }) => type)
+      .filter((type) => type !== 'Identity');
+  const w = op.input('w', [4, 4]);
+
+  it('layers after each other, without a reshape between them', () =>
+    expect(operators((x) => op.linear(op.gelu(op.linear(x, w, op.input('b', [4]))), w))).toEqual([
+      'FusedMatMul',
+      'Add',
+      'Gelu',
+      'FusedMatMul',
+    ]));
+
+  it('a product of a transposed batch, read in place', () =>
+    expect(operators((x) => op.matmul(op.swap(x), op.matmul(x, w)))).toEqual(['MatMul', 'FusedMatMul']));
+
+  it('a transpose that somebody else reads', () =>
+    expect(operators((x) => op.add(op.sum(op.matmul(op.swap(x), x)), op.sum(op.swap(x))))).toContain(
+      'Transpose',
+    ));
+
+  it.each<[string, readonly (readonly [number, number])[], string[]]>([
+    [
+      'whole, in one operator',
+      [
+        [0, 1],
+        [1, 4],
+        [4, 6],
+      ],
+      ['Split', 'Concat'],
+    ],
+    [
+      'in any order',
+      [
+        [4, 6],
+        [0, 4],
+      ],
+      ['Split', 'Concat'],
+    ],
+    [
+      'with a gap, one by one',
+      [
+        [0, 1],
+        [2, 6],
+      ],
+      ['Slice', 'Slice', 'Concat'],
+    ],
+    [
+      'with an overlap, one by one',
+      [
+        [0, 4],
+        [2, 6],
+      ],
+      ['Slice', 'Slice', 'Concat'],
+    ],
+    [
+      'not to the end, one by one',
+      [
+        [0, 1],
+        [1, 4],
+      ],
+      ['Slice', 'Slice', 'Concat'],
+    ],
+  ])('an input cut up %s', async (_, ranges, expected) => {
+    const build = (x: Tensor): Tensor =>
+      op.concat(
+        ranges.map(([from, to]) => op.slice(x, 1, from, to)),
+        1,
+      );
+    expect(operators(build)).toEqual(expected);
+    const run = (device: 'cpu' | 'cuda') => {
+      const program = compileFunction({ x: [2, 6, 4] }, ({ x }) => ({ y: build(x) }), {
+        dialect: DIALECTS[device],
+      });
+      return runOnce(program, { x: Float32Array.from({ length: 48 }, (_, i) => i) });
+    };
+    expect((await run('cuda')).y).toEqual((await run('cpu')).y);
+  });
+});
+
+// Of SDXL at 1024², where each operator is a launch or more. docs/gpu.md has the numbers.
+describe('SDXL on a card', () => {
+  const model = publishedModel('sdxl', '/weights.safetensors');
+  const shapes = ADAPTER_METHODS.krona.shapes(model, { a1: 4, a2: 64 });
+  const nodes = (outputs: Readonly<Record<string, Tensor>>): number =>
+    onnxModel(outputs, { precision: 'float16' }).nodes.length;
+
+  it('has fewer than 35,000 operators in a training step', () => {
+    useDevice('cuda');
+    const shape = {
+      batch: 1,
+      width: 1024,
+      height: 1024,
+      tokens: 77,
+      checkpointing: true,
+      precision: 'float16',
+    } as const;
+    expect(nodes({ ...adapterOutputs(model, shapes, noiseSchedule(model.scheduler), shape) })).toBeLessThan(
+      35_000,
+    );
+  }, 60_000);
+
+  it('has fewer than 2,600 in a sampling step, and 3,700 with an adapter', () => {
+    useDevice('cuda');
+    const { config, tensors, name } = model.unet;
+    const inputs = unetInputs(config, 2, 128, 128, 77);
+    const parameters = frozenParameters(name, tensors);
+    expect(nodes({ prediction: unet(config, parameters, inputs) })).toBeLessThan(2_600);
+    expect(nodes({ prediction: unet(config, adapterInputs([shapes])(parameters, ''), inputs) })).toBeLessThan(
+      3_700,
+    );
+  }, 60_000);
+});
