@@ -1,4 +1,4 @@
-/** @file `krona device check`: what this computer computes on, whether it is right, and how fast it is. */
+/** @file `krona device`: what this computer computes on, whether it is right, and how fast it is. */
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { Option, type Command } from 'commander';
 import { readDevice, type Device } from '../../core/config.ts';
@@ -9,6 +9,7 @@ import { runtimeVersion } from '../../gpu-worker/graph/runtime.ts';
 import { nvidiaCards, type Card } from '../device-check/card.ts';
 import { checkSizes, SIZES, type SizeName, type SizeRow } from '../device-check/check-sizes.ts';
 import { checkValues, type ValueRow } from '../device-check/check-values.ts';
+import { defineInstall } from '../device-install/command.ts';
 import { deviceOption } from '../device.ts';
 import { action, type Shell } from '../output.ts';
 
@@ -18,6 +19,11 @@ interface Given {
 }
 
 export function define(command: Command, shell: Shell): void {
+  defineCheck(command, shell);
+  defineInstall(command, shell);
+}
+
+function defineCheck(command: Command, shell: Shell): void {
   const check = command
     .command('check')
     .description('try a device: values against the CPU, and seconds at full size, without a download')
