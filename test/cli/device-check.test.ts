@@ -43,7 +43,7 @@ describe('krona device check', () => {
     expect(code).toBe(0);
     const [kept] = await keptDeviceChecks(dataFolder);
     expect(kept).toMatchObject({ device: 'webgpu', ok: true, stale: false });
-    expect(kept!.speeds['sd1 128']).toMatchObject({ basis: 'measured' });
+    expect(kept!.speeds['sdxl 128']).toMatchObject({ basis: 'measured' });
     expect(kept!.speeds['sdxl 1024']).toMatchObject({ basis: 'computed' });
   }, 300_000);
 
