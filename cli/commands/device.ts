@@ -80,9 +80,9 @@ function defineCheck(command: Command, shell: Shell): void {
 /** The embedded model, which everybody has and draws with, and a published one. */
 async function sizeRows(size: SizeName, rate: number, onBegin: (what: string) => void): Promise<SizeRow[]> {
   const embedded = await openModel(embeddedModel);
-  const own = await checkSteps(embedded, modelCard(embedded).nativeSize, rate, onBegin, [
-    'sampling',
-    'decoding',
-  ]);
+  const own = await checkSteps(embedded, modelCard(embedded).nativeSize, rate, onBegin, {
+    sampling: 3,
+    decoding: 1,
+  });
   return [...own, ...(await checkSizes(size, rate, onBegin))];
 }

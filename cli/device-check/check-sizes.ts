@@ -58,23 +58,27 @@ export async function checkSizes(
   );
 }
 
-/** Sampling with guidance three times, training twice, decoding once; fewer times where a run takes long. */
+/** How often each step runs, at most; fewer times where a run takes long. */
+export type Runs = Readonly<Partial<Record<Work, number>>>;
+
+/** @param count - which steps, and how often each */
 export async function checkSteps(
   model: ModelFolder,
   side: number,
   rate: number,
   onBegin: (what: string) => void,
-  wanted: readonly Work[] = ['sampling', 'training', 'decoding'],
+  count: Runs = { sampling: 3, training: 2, decoding: 1 },
 ): Promise<SizeRow[]> {
   const { drawing, training } = currentDialect();
-  const steps: readonly [Work, string, Precision, number, () => Graph][] = [
-    ['sampling', 'sampling step with guidance', drawing, 3, () => unetGraph(model, side, 2)],
-    ['training', 'training step', training, 2, () => engineGraph('krona-step', model, side)],
-    ['decoding', 'decoding', vaePrecision(model, drawing), 1, () => engineGraph('vae-decoder', model, side)],
+  const steps: readonly [Work, string, Precision, () => Graph][] = [
+    ['sampling', 'sampling step with guidance', drawing, () => unetGraph(model, side, 2)],
+    ['training', 'training step', training, () => engineGraph('krona-step', model, side)],
+    ['decoding', 'decoding', vaePrecision(model, drawing), () => engineGraph('vae-decoder', model, side)],
   ];
   const rows: SizeRow[] = [];
-  for (const [work, step, precision, runs, build] of steps) {
-    if (!wanted.includes(work)) continue;
+  for (const [work, step, precision, build] of steps) {
+    const runs = count[work];
+    if (runs === undefined) continue;
     const what = `${model.name}, ${side}², ${step}`;
     onBegin(what);
     const graph = build();
