@@ -39,7 +39,7 @@ try {
   await mkdir(given.to, { recursive: true });
   await copyFile(join(here, 'run.sh'), join(given.to, 'run.sh'));
   const archive = join(work, 'krona-gpu.tar.xz');
-  execFileSync('tar', ['-C', work, '-cf', archive, '-I', 'xz -T0 -6', 'krona-gpu'], { stdio: 'inherit' });
+  execFileSync('tar', ['-C', work, '-cf', archive, '-I', 'xz -T0 -3', 'krona-gpu'], { stdio: 'inherit' });
   await split(archive, given.to, Number(given.part) * 2 ** 20);
 } finally {
   await rm(work, { recursive: true });

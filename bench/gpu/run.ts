@@ -12,6 +12,7 @@ import { parseArgs, promisify } from 'node:util';
 import { DEVICES } from '../../core/config.ts';
 import { describeError } from '../../core/errors.ts';
 import { embeddedModel } from '../../core/package.ts';
+import { openCudaLibraries } from '../../gpu-worker/graph/cuda-libraries.ts';
 import { SINGLE_FILE_MODELS } from '../../gpu-worker/models/single-file/architectures.ts';
 import { PHASES, type Phase, type Setting } from './phases.ts';
 import { table, type Outcome } from './table.ts';
@@ -33,6 +34,8 @@ if (device === undefined) throw new Error(`--device must be one of ${DEVICES.joi
 const setting: Setting = { device, small: given.small };
 
 if (given.phase !== undefined) {
+  // A phase runs even where the trial, which does this otherwise, would rule the card out.
+  if (device === 'cuda') openCudaLibraries();
   const facts = await PHASES[given.phase]?.run?.(setting).catch((error: unknown) => ({
     error: describeError(error),
   }));
