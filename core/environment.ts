@@ -17,6 +17,9 @@ export const VARIABLES = [
   'KRONA_TOKENIZER',
   'KRONA_DEVICE',
   'KRONA_THREADS',
+  'KRONA_CUDA_PATH',
+  'KRONA_NUGET_INDEX',
+  'PIP_INDEX_URL',
   'DATABASE_URL',
   'REDIS_URL',
   'DISCORD_TOKEN',
@@ -63,10 +66,10 @@ const SYSTEM = [
   ...['LD_LIBRARY_PATH', 'DYLD_LIBRARY_PATH', 'MALLOC_ARENA_MAX', 'OMP_NUM_THREADS', 'VK_ICD_FILENAMES'],
   ...['VK_DRIVER_FILES', 'VK_ADD_DRIVER_FILES', 'MESA_VK_DEVICE_SELECT'],
   ...['CUDA_HOME', 'CUDA_PATH', 'CUDA_VISIBLE_DEVICES', 'CUDA_DEVICE_ORDER', 'CUDA_CACHE_PATH'],
-  ...['NVIDIA_VISIBLE_DEVICES', 'NVIDIA_DRIVER_CAPABILITIES'],
+  ...['NVIDIA_VISIBLE_DEVICES', 'NVIDIA_DRIVER_CAPABILITIES', 'VIRTUAL_ENV', 'CONDA_PREFIX'],
 ];
 
-const ENGINE = [...SYSTEM, 'KRONA_THREADS', 'KRONA_TOKENIZER', 'KRONA_DEBUG'];
+const ENGINE = [...SYSTEM, 'KRONA_THREADS', 'KRONA_CUDA_PATH', 'KRONA_TOKENIZER', 'KRONA_DEBUG'];
 
 /**
  * The variables that a child process gets. Worker and engine parse files from others, so they get what they need and
@@ -106,6 +109,25 @@ export function childEnvironment(
 
 /** Returns KRONA_THREADS, the number of CPU threads of a session; 0 when it is unset: all cores. */
 export const threadsWanted = (): number => Number(readEnvironment().KRONA_THREADS ?? 0) || 0;
+
+/** Where NVIDIA's libraries can be, as variables tell it. */
+export function cudaPlaces(): {
+  /** KRONA_CUDA_PATH: folders, with `:` between. */
+  readonly named: string | undefined;
+  /** Folders of CUDA's toolkit. */
+  readonly toolkits: readonly string[];
+  /** Environments of Python or conda. */
+  readonly pythons: readonly string[];
+} {
+  const { CUDA_PATH, CUDA_HOME, VIRTUAL_ENV, CONDA_PREFIX } = process.env;
+  const given = (...values: (string | undefined)[]): string[] =>
+    values.filter((value) => value !== undefined);
+  return {
+    named: readEnvironment().KRONA_CUDA_PATH,
+    toolkits: given(CUDA_PATH, CUDA_HOME),
+    pythons: given(VIRTUAL_ENV, CONDA_PREFIX),
+  };
+}
 
 /** Most bytes of photos, pictures and adapters in all: KRONA_STORAGE in GiB, 200 when it is unset; null for 0: no limit. */
 export function storageLimit({ KRONA_STORAGE = '200' } = readEnvironment()): number | null {

@@ -7,6 +7,7 @@ import type { ModelCard } from '../core/settings/model-card.ts';
 import { Engine } from './engine/engine.ts';
 import type { Log } from '../core/log.ts';
 import type { WorkerContext } from './jobs/context.ts';
+import { computerNow } from './jobs/drawing-speed.ts';
 import { imagineJob } from './jobs/imagine.ts';
 import { sweepRuns } from './jobs/sweep-runs.ts';
 import { trainJob } from './jobs/train.ts';
@@ -41,10 +42,12 @@ export async function startWorker(storage: Storage, config: Config, { log }: Wor
     const { device, notice } = await engine.device();
     log.info({ device }, notice ?? `Computing on ${device}.`);
     const onEvent = ({ notice }: { notice: string }): void => log.warn({}, notice);
-    const model = await engine.describe({ onEvent }).catch((error: unknown) => {
+    const described = await engine.describe({ onEvent }).catch((error: unknown) => {
       if (!(error instanceof KronaError && error.code === 'MODEL_NOT_FOUND')) throw error;
       throw new KronaError('MODEL_NOT_FOUND', `${error.message} KRONA_MODEL says which.`, { cause: error });
     });
+    const computer = await computerNow(records, described, device, config.dataFolder);
+    const model = { ...described, computer };
     await records.saveModelCard(model);
     const context: WorkerContext = { records, blobs, engine, model, dataFolder: config.dataFolder, log };
     await sweepRuns(context);

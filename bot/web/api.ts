@@ -9,6 +9,7 @@ import type { CommandContext } from '../../commands/contract.ts';
 import { COMMANDS, parseCommandLine } from '../../commands/index.ts';
 import { completeOption } from '../../commands/line/complete.ts';
 import { KronaError } from '../../core/errors.ts';
+import { describeComputer } from '../../core/settings/computer.ts';
 import { admit } from '../../commands/rules/guard.ts';
 import type { Member } from '../../core/records.ts';
 import type { Identity } from './identity.ts';
@@ -61,6 +62,11 @@ function generalRoutes({ gateway: { channels, hub }, context: { records }, ident
       return context.json({});
     })
     .post('/invitations', (context) => context.json({ query: identity.invite(context) }, 201))
+    .get('/computer', async (context) => {
+      await identity.require(context);
+      identity.requireModerator(context, 'see what Krona computes on');
+      return context.json({ text: describeComputer(await records.modelCard()) });
+    })
     .get('/commands', (context) => context.json(describeCommands(COMMANDS)))
     .post('/channels', checked('json', v.object({ name: text(MOST_TYPED) })), async (context) => {
       const member = await identity.require(context);

@@ -1,14 +1,22 @@
-/** @file `krona device check`: what this computer computes on, whether it is right, and how fast it is. */
+/** @file `krona device`: what this computer computes on, whether it is right, and how fast it is. */
+import { resolve } from 'node:path';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { Option, type Command } from 'commander';
 import { readDevice, type Device } from '../../core/config.ts';
-import { version } from '../../core/package.ts';
+import { keepDeviceCheck } from '../../core/device-checks.ts';
+import { dataFolder } from '../../core/environment.ts';
+import { describeError } from '../../core/errors.ts';
+import { embeddedModel, runtimeVersion, version } from '../../core/package.ts';
 import { chooseDevice, useDevice } from '../../gpu-worker/graph/device.ts';
 import { deviceTrials, productRate } from '../../gpu-worker/graph/device-trial.ts';
-import { runtimeVersion } from '../../gpu-worker/graph/runtime.ts';
-import { nvidiaCards, type Card } from '../device-check/card.ts';
-import { checkSizes, SIZES, type SizeName, type SizeRow } from '../device-check/check-sizes.ts';
-import { checkValues, type ValueRow } from '../device-check/check-values.ts';
+import { modelCard } from '../../gpu-worker/adapters/model-card.ts';
+import { openModel } from '../../gpu-worker/models/open-model.ts';
+import { nvidiaCards } from '../device-check/card.ts';
+import { checkSizes, checkSteps, SIZES, type SizeName, type SizeRow } from '../device-check/check-sizes.ts';
+import { describeReport } from '../device-check/report.ts';
+import { summaryOf } from '../device-check/summary.ts';
+import { checkValues } from '../device-check/check-values.ts';
+import { defineInstall } from '../device-install/command.ts';
 import { deviceOption } from '../device.ts';
 import { action, type Shell } from '../output.ts';
 
@@ -18,6 +26,11 @@ interface Given {
 }
 
 export function define(command: Command, shell: Shell): void {
+  defineCheck(command, shell);
+  defineInstall(command, shell);
+}
+
+function defineCheck(command: Command, shell: Shell): void {
   const check = command
     .command('check')
     .description('try a device: values against the CPU, and seconds at full size, without a download')
@@ -37,7 +50,7 @@ export function define(command: Command, shell: Shell): void {
     const values = await checkValues(chosen);
     useDevice(device, dialect);
     const rate = await productRate(device);
-    const sizes = given.size === 'none' ? [] : await checkSizes(given.size, rate, (phase) => show(1, phase));
+    const sizes = given.size === 'none' ? [] : await sizeRows(given.size, rate, (phase) => show(1, phase));
     show(2, 'done');
     const report = {
       krona: version,
@@ -55,53 +68,21 @@ export function define(command: Command, shell: Shell): void {
       sizes,
       peakMemoryMib: Math.round(process.resourceUsage().maxRSS / 1024),
     };
-    const exitCode = [...values, ...sizes].every(({ ok }) => ok) ? 0 : 1;
-    return { json: report, text: describe(report), exitCode };
+    const ok = [...values, ...sizes].every((row) => row.ok);
+    if (sizes.length > 0)
+      await keepDeviceCheck(resolve(dataFolder()), summaryOf(report, ok)).catch((error: unknown) =>
+        io.log(`The report was not kept. ${describeError(error).message}`),
+      );
+    return { json: report, text: describeReport(report), exitCode: ok ? 0 : 1 };
   });
 }
 
-interface Report {
-  readonly krona: string;
-  readonly onnxruntime: string;
-  readonly node: string;
-  readonly platform: string;
-  readonly processor: string;
-  readonly memoryGib: number;
-  readonly device: Device;
-  readonly cards: readonly Card[];
-  readonly teraflops: number;
-  readonly values: readonly ValueRow[];
-  readonly sizes: readonly SizeRow[];
-  readonly peakMemoryMib: number;
-}
-
-/** The whole report as lines to paste into an issue. */
-function describe(report: Report): string {
-  const { krona, onnxruntime, node, platform, processor, memoryGib, device, cards, values, sizes } = report;
-  return [
-    `krona ${krona}, onnxruntime ${onnxruntime}, node ${node}, ${platform}`,
-    `${processor}, ${memoryGib} GiB`,
-    ...cards.map(({ name, driver, architecture, memory, problem }) =>
-      [
-        `${name}, ${memory}, compute capability ${architecture}, driver ${driver}`,
-        ...(problem ? [problem] : []),
-      ].join('; '),
-    ),
-    `${device}: ${report.teraflops.toPrecision(2)} TFLOP/s in products of matrices`,
-    ...valueLines(values),
-    ...sizes.map(sizeLine),
-    `most memory of this process: ${report.peakMemoryMib} MiB`,
-  ].join('\n');
-}
-
-const valueLines = (values: readonly ValueRow[]): string[] =>
-  values.map(
-    ({ what, precision, error, limit, ok }) =>
-      `${ok ? 'right' : 'WRONG'}: ${what} in ${precision}, off by ${error.toExponential(1)} (at most ${limit})`,
-  );
-
-function sizeLine({ what, precision, teraflop, open, runs, problem }: SizeRow): string {
-  const facts = `${what}, ${precision}, ${teraflop.toFixed(1)} TFLOP`;
-  if (open === null) return `${facts}: ${problem ?? ''}`;
-  return `${facts}: opened in ${open.toFixed(1)} s, ran in ${runs.map((run) => run.toFixed(2)).join(', ')} s`;
+/** The embedded model, which everybody has and draws with, and a published one. */
+async function sizeRows(size: SizeName, rate: number, onBegin: (what: string) => void): Promise<SizeRow[]> {
+  const embedded = await openModel(embeddedModel);
+  const own = await checkSteps(embedded, modelCard(embedded).nativeSize, rate, onBegin, {
+    sampling: 3,
+    decoding: 1,
+  });
+  return [...own, ...(await checkSizes(size, rate, onBegin))];
 }

@@ -1,6 +1,8 @@
 /** @file `krona start`: everything on one machine. The embedded database runs in this process, bot and worker in children. */
 import type { Command } from 'commander';
-import { readConfig } from '../../core/config.ts';
+import { readConfig, type Config } from '../../core/config.ts';
+import { keptDeviceChecks } from '../../core/device-checks.ts';
+import { describeCheck } from '../../core/settings/computer.ts';
 import { startEmbeddedDatabase } from '../../storage/embedded/database.ts';
 import { createLog } from '../log.ts';
 import { service, type Service, type Shell } from '../output.ts';
@@ -19,7 +21,7 @@ export function define(command: Command, shell: Shell): void {
     await closeDataFolder(config, log);
     const database = config.databaseUrl === null ? await startEmbeddedDatabase(config) : null;
     try {
-      const services = await startServices(log, signal);
+      const services = await startServices(config, log, signal);
       return {
         ...services,
         async stop() {
@@ -37,17 +39,31 @@ export function define(command: Command, shell: Shell): void {
 /** A small young generation and few arenas: half the memory, and fast enough for a chat. */
 const SMALL = { nodeOptions: ['--max-semi-space-size=2'], env: { MALLOC_ARENA_MAX: '2' } };
 
-async function startServices(log: ReturnType<typeof createLog>, signal: AbortSignal): Promise<Service> {
+async function startServices(
+  config: Config,
+  log: ReturnType<typeof createLog>,
+  signal: AbortSignal,
+): Promise<Service> {
   const bot = new ServiceProcess({ command: 'bot', log, signal, ...SMALL });
   const addresses = (await bot.ready()) as BotAddresses;
   // Open pages expect a restarted bot at the same address.
   bot.keep({ KRONA_PORT: String(addresses.port) });
   // After the bot, so that the first page does not wait for the model.
   const worker = new ServiceProcess({ command: 'worker', log, signal });
+  const { json, text } = describeBot(addresses);
+  const computer = await computerLine(config);
   return {
-    ...describeBot(addresses),
+    json: { ...json, computer },
+    text: `${text}\nComputer: ${computer}`,
     async stop() {
       await Promise.all([worker.stop(), bot.stop()]);
     },
   };
+}
+
+/** The last report of the device that the worker was told to use; of any, if it chooses. */
+async function computerLine({ dataFolder, device }: Config): Promise<string> {
+  const checks = await keptDeviceChecks(dataFolder);
+  const [last] = device === null ? checks : checks.filter((check) => check.device === device);
+  return last ? describeCheck(last) : 'not checked yet. `krona device check` tells how fast it is.';
 }

@@ -2,6 +2,7 @@
 import { KronaError } from '../../core/errors.ts';
 import type { Channel, PictureSet, Run } from '../../core/records.ts';
 import type { Records } from '../../storage/records.ts';
+import { pictureTime } from '../../core/settings/computer.ts';
 import type { Card } from '../card.ts';
 import { duration, ordinal } from '../../core/format.ts';
 import { plain } from '../cards/format.ts';
@@ -40,11 +41,19 @@ function stateOf(work: Work, positions: Positions): string {
   return `step ${progress.step} of ${progress.steps}${left}`;
 }
 
+/** How long a picture takes with the channel's settings, if anybody knows. */
+async function timeLines({ records }: CommandContext, { settings }: Channel): Promise<string[]> {
+  const model = await records.modelCard();
+  const time = model && pictureTime(model, settings);
+  return time === null ? [] : [time];
+}
+
 async function show({ channel, member }: Invocation, context: CommandContext): Promise<Card> {
   const work = await channelQueue(context.records, channel.id);
   const limits = await limitLines(context.records, channel.id, member);
+  const time = await timeLines(context, channel);
   if (work.length === 0)
-    return { tone: 'info', title: 'The queue is empty', text: limits, audience: 'caller' };
+    return { tone: 'info', title: 'The queue is empty', text: [...time, ...limits], audience: 'caller' };
   const subjects = await subjectNames(context.records, channel);
   const ids = [...new Set(work.map((each) => workRecord(each).memberId))];
   const members = new Map((await context.records.members(ids)).map((member) => [member.id, member.name]));
@@ -63,7 +72,7 @@ async function show({ channel, member }: Invocation, context: CommandContext): P
   return {
     tone: 'info',
     title: 'Queue of this channel',
-    text: ['`/krona queue cancel` cancels your own jobs.', ...limits],
+    text: ['`/krona queue cancel` cancels your own jobs.', ...time, ...limits],
     table: { columns: ['id', 'what', 'by', 'state'], rows },
     audience: 'caller',
   };

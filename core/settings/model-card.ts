@@ -1,5 +1,6 @@
 /** @file The worker's model, as chat and checks need to know it without the engine. */
 import type { Target } from './choices.ts';
+import type { Computer } from './computer.ts';
 
 /** One projection that adapters may change: module path as in diffusers, weight `[out, in]`. */
 export interface ProjectionShape {
@@ -24,6 +25,8 @@ export interface ModelCard {
   readonly zeroTerminalSnr?: boolean;
   /** Name of the model that the worker refines pictures with; missing where it has none. */
   readonly refiner?: string;
+  /** What the worker computes on; missing where an earlier release has described it. */
+  readonly computer?: Computer;
 }
 
 /** Models drawing at this size or less, pixels, start with the embedded model's settings. */

@@ -4,6 +4,7 @@
  */
 import type { Device } from '../../core/config.ts';
 import { compileFunction, type CompileOptions, type Feeds, type Program } from './compile.ts';
+import { openCudaLibraries } from './cuda-libraries.ts';
 import type { DeviceTrials, Findings } from './device.ts';
 import { DIALECTS, type Dialect } from './dialect.ts';
 import { messageOf } from './errors.ts';
@@ -99,8 +100,9 @@ export async function examine(device: Device): Promise<Findings> {
   });
 }
 
-/** What Linux needs for WebGPU. Without it the runtime prints a warning that cannot be turned off. */
+/** What a device needs beside the runtime. Without Vulkan the runtime prints a warning that cannot be turned off. */
 function missingLibrary(device: Device): string | null {
+  if (device === 'cuda') return openCudaLibraries();
   if (device !== 'webgpu' || process.platform !== 'linux') return null;
   try {
     process.dlopen({ exports: {} }, 'libvulkan.so.1');
@@ -211,12 +213,14 @@ function feedsOf({ inputs, mean = 0 }: Probe): Feeds {
   );
 }
 
-const percent = (error: number): string => (Number.isNaN(error) ? 'NaN' : `${(100 * error).toPrecision(2)}%`);
+const percent = (error: number): string =>
+  Number.isNaN(error) ? 'NaN' : `${Number((100 * error).toPrecision(2))}%`;
 
-/** The runtime's messages start with a source location and name files of this machine. */
+/** The runtime's messages start with a source location, and name files of this machine and the machine itself. */
 const reasonOf = (error: unknown): string =>
   messageOf(error instanceof Error && error.cause ? error.cause : error)
     .replace(/^.*?(Failed|failed)/s, '$1')
+    .replace(/^.*?(\w+ failure \d+: [^;]*?) ;.*$/s, '$1')
     .replaceAll(/(?:\/[^\s/:]+)+\//g, '')
     .replace(/\n.*/s, '')
     .trim();

@@ -161,9 +161,6 @@ export async function runOnce<Out extends Results, In extends Feeds>(
   }
 }
 
-/** Of onnxruntime, such as 1.30.0. */
-export const runtimeVersion: string = ort.env.versions.node ?? ort.env.versions.common;
-
 /** Devices that this build of onnxruntime has code for. */
 export const backends = (): string[] => ort.listSupportedBackends().map(({ name }) => name);
 

@@ -8,6 +8,7 @@ import type { Records } from '../../storage/records.ts';
 import { adaptersOf, subjectsOf } from '../../storage/set-adapters.ts';
 import { carryOut, SETS, type Conduct } from './carry-out.ts';
 import type { WorkerContext } from './context.ts';
+import { countDrawn } from './drawing-speed.ts';
 import { drawPictures } from './draw-pictures.ts';
 
 export function imagineJob(context: WorkerContext): JobHandler<'imagine'> {
@@ -31,12 +32,14 @@ async function imagine(set: PictureSet, context: WorkerContext, { signal, report
   const upscales = await originalOf(set, records);
   const subjects = await records.subjects(set.channelId);
   let first: { readonly step: number; readonly at: number } | null = null;
+  const drawn = { steps: 0, seconds: 0 };
   const show = (step: number, steps: number): void => {
     const at = performance.now();
     // The first step also prepares the model, so time is measured from there.
     first ??= { step, at };
-    const done = step - first.step;
-    const secondsLeft = done > 0 ? ((at - first.at) / 1000 / done) * (steps - step) : null;
+    drawn.steps = step - first.step;
+    drawn.seconds = (at - first.at) / 1000;
+    const secondsLeft = drawn.steps > 0 ? (drawn.seconds / drawn.steps) * (steps - step) : null;
     report({ progress: { step, steps, secondsLeft, phase: 'drawing' } });
   };
   await drawPictures(context, set, {
@@ -49,6 +52,7 @@ async function imagine(set: PictureSet, context: WorkerContext, { signal, report
     signal,
     onStep: show,
   });
+  if (set.kind === 'imagine') await countDrawn(records, set, drawn);
 }
 
 /** @throws KronaError ADAPTER_GONE if one was deleted after the set was queued */

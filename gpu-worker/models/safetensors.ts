@@ -344,7 +344,7 @@ function fileError(name: string, error: unknown): KronaError {
 }
 
 /** The code of a system error, e.g. ENOENT; any other error as text. */
-export const errorCode = (error: unknown): string =>
+const errorCode = (error: unknown): string =>
   error instanceof Error && 'code' in error ? String(error.code) : String(error);
 
 interface ArrayType<T> {

@@ -227,6 +227,14 @@ describe('an invitation', () => {
   });
 });
 
+it('what Krona computes on is told to moderators only', async () => {
+  const [boss, mia] = [await moderator('Owner'), await withKey(0)];
+  await mia.named('Mia');
+  expect(await mia.ask('GET', '/api/computer')).toMatchObject({ status: 403, code: 'NOT_ALLOWED' });
+  const { body } = await boss.ask('GET', '/api/computer');
+  expect(body).toEqual({ text: 'No worker has said yet what it computes on.' });
+});
+
 describe('a proxy', () => {
   it("doesn't need to pass on the host name, but no other site can act", async () => {
     const mia = await withKey(0);

@@ -1,6 +1,7 @@
 /** @file What a channel does with Krona, the same on every platform. The worker is played: it writes what a worker writes. */
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { PictureSet, Run } from '../../core/records.ts';
+import type { Computer } from '../../core/settings/computer.ts';
 import { PlayedWorker } from '../bot/world.ts';
 import { MODEL } from '../commands/helpers.ts';
 import type { ChatDriver, ChatMember, Seen } from './driver.ts';
@@ -136,6 +137,33 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       const list = await whisper(ben, '4 photos of mochi');
       expect(list.pictures).toBe(4);
       expect(list.text).toContain('Mia');
+    });
+
+    it('tells how long a picture takes: by the check first, then by pictures that were drawn', async () => {
+      const { records } = chat.storage;
+      const computer = (drawnStep: number | null): Computer => ({
+        device: 'cuda',
+        drawnStep,
+        check: {
+          at: '2026-11-30T12:00:00.000Z',
+          device: 'cuda',
+          hardware: 'NVIDIA Test',
+          krona: '0.0.1',
+          onnxruntime: '1.0.0',
+          ok: true,
+          stale: true,
+          speeds: { 'sdxl 128': { step: 1, decoding: 3, training: 2, basis: 'measured' } },
+        },
+      });
+      const { samplingSteps } = (await channel()).settings;
+      await records.saveModelCard({ ...MODEL, computer: computer(null) });
+      await ben.run('/krona queue show');
+      const checked = await whisper(ben, `About ${samplingSteps + 3} s a picture`);
+      expect(checked.text).toMatch(/measured by .?krona device check.? on 2026-11-30 with another version/);
+      await records.saveModelCard({ ...MODEL, computer: computer(2) });
+      await ben.run('/krona queue show');
+      await whisper(ben, `About ${2 * samplingSteps} s a picture, measured on the last pictures`);
+      await records.saveModelCard(MODEL);
     });
 
     it('trains in one updating message: position, percent, time left, samples, file; the result is another', async () => {

@@ -1,15 +1,26 @@
 /** `krona device check`: what a person with a new card runs first, and pastes into an issue. */
 import { spawnSync } from 'node:child_process';
-import { access, rm, stat, writeFile } from 'node:fs/promises';
+import { access, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { keptDeviceChecks } from '../../core/device-checks.ts';
 import { parseCards } from '../../cli/device-check/card.ts';
 import { withRandomWeights } from '../../cli/device-check/random-inputs.ts';
 import { swiftShaderEnvironment } from '../helpers/swiftshader.ts';
 import { krona, kronaProcess } from './run-krona.ts';
 
 describe('krona device check', () => {
+  let dataFolder: string;
+  beforeEach(async () => {
+    dataFolder = await mkdtemp(join(tmpdir(), 'krona-check-'));
+    vi.stubEnv('KRONA_DATA', dataFolder);
+  });
+  afterEach(async () => {
+    vi.unstubAllEnvs();
+    await rm(dataFolder, { recursive: true });
+  });
+
   it('describes the computer on the CPU, and says that the values are right', async () => {
     const { code, stdout } = await krona('device', 'check', '--device', 'cpu', '--size', 'none', '--json');
     expect(code).toBe(0);
@@ -18,15 +29,24 @@ describe('krona device check', () => {
     expect(report['values']).toEqual(
       ['UNet', 'decoder', 'gradient'].map((what) => expect.objectContaining({ what, ok: true }) as unknown),
     );
+    // It says nothing about pictures, so it takes no other's place.
+    expect(await keptDeviceChecks(dataFolder)).toEqual([]);
   });
 
   it('says what a device in software gets wrong, and skips what would take hours', async () => {
     const words = ['device', 'check', '--device', 'webgpu', '--size', 'sdxl'];
-    const { code, stdout, stderr } = await kronaProcess(words, undefined, swiftShaderEnvironment());
+    const { code, stdout, stderr } = await kronaProcess(words, undefined, {
+      ...swiftShaderEnvironment(),
+      KRONA_DATA: dataFolder,
+    });
     expect(stderr).toMatch(/Computing on webgpu: .*attention operator is not used \(off by \d+%\)/);
     expect(stdout).toMatch(/right: gradient in float32, off by/);
     expect(stdout.match(/SDXL, 1024², .*: not run: it would take about \d+ s/g)).toHaveLength(3);
     expect(code).toBe(0);
+    const [kept] = await keptDeviceChecks(dataFolder);
+    expect(kept).toMatchObject({ device: 'webgpu', ok: true, stale: false });
+    expect(kept!.speeds['sdxl 128']).toMatchObject({ basis: 'measured' });
+    expect(kept!.speeds['sdxl 1024']).toMatchObject({ basis: 'computed' });
   }, 400_000);
 
   it('removes its file of weights, and that of a check that was killed', async () => {

@@ -7,7 +7,19 @@ import { readConfig } from '../../core/config.ts';
 import { openStorage, type Storage } from '../../storage/open.ts';
 import type { ModelCard } from '../../core/settings/model-card.ts';
 import { until } from '../helpers/until.ts';
+import { keepDeviceCheck } from '../../core/device-checks.ts';
+import type { DeviceCheck } from '../../core/settings/computer.ts';
 import { krona, kronaProcess, TINY } from './run-krona.ts';
+
+const CHECK: DeviceCheck = {
+  at: '2026-11-30T12:00:00.000Z',
+  device: 'cpu',
+  hardware: 'a test',
+  krona: '0.0.1',
+  onnxruntime: '1.0.0',
+  ok: true,
+  speeds: {},
+};
 
 let dataFolder: string;
 let database: EmbeddedDatabase;
@@ -89,7 +101,8 @@ describe('krona start', () => {
       return { status, models };
     };
     const env = { KRONA_DATA: own, KRONA_PORT: '0', KRONA_MODEL: TINY, KRONA_LOG: 'info' };
-    const { code, stderr } = await kronaProcess(
+    await keepDeviceCheck(own, CHECK);
+    const { code, stdout, stderr } = await kronaProcess(
       ['start', '--json'],
       (soFar, kill) => {
         if (seen !== undefined || !soFar.stdout.endsWith('\n')) return;
@@ -103,6 +116,9 @@ describe('krona start', () => {
     );
     expect(await seen).toEqual({ status: 200, models: ['model', 'model'] });
     expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      computer: 'cpu on a test, checked on 2026-11-30 with another version (stale).',
+    });
     expect(stderr).toContain('the worker stopped unexpectedly');
     await expect(openStorage(config)).rejects.toMatchObject({ code: 'EMBEDDED_DATABASE_NOT_RUNNING' });
     await rm(own, { recursive: true });

@@ -64,6 +64,18 @@ async function stopWorker(): Promise<void> {
   worker = null;
 }
 
+it('tells the chat what it computes on, and after the first set how long a step of a picture takes', async () => {
+  const { records } = shop.storage;
+  const { computer } = (await records.modelCard())!;
+  expect(computer).toMatchObject({ device: 'cpu', check: null });
+  await drawn(await shop.imagine({ count: 2 }));
+  const after = (await records.modelCard())!.computer!;
+  expect(after.drawnStep).toBeGreaterThan(0);
+  await stopWorker();
+  worker = await shop.startWorker();
+  expect((await records.modelCard())!.computer).toEqual(after);
+});
+
 it('a run whose worker is killed resumes at the next one, with the file of an uninterrupted run', async () => {
   const plain = await plainRun();
   await stopWorker();

@@ -6,7 +6,7 @@ const compose = await readFile(new URL('../../docker-compose.yml', import.meta.u
 
 /** The lines of a service. */
 const service = (name: string): string =>
-  new RegExp(`^  ${name}:\n((?:    .*\n|\n)+)`, 'm').exec(compose)?.[1] ?? '';
+  new RegExp(`^  ${name}:(?: &\\w+)?\n((?:    .*\n|\n)+)`, 'm').exec(compose)?.[1] ?? '';
 
 it('starts only with passwords for PostgreSQL and Redis', () => {
   const passwords = [...compose.matchAll(/\$\{\w*PASSWORD(.*?)\}/g)].map(([, rest]) => rest);
@@ -26,4 +26,14 @@ it('gives the file of tokens only to the bot', () => {
 it('publishes ports only on this machine', () => {
   const ports = [...compose.matchAll(/^ +- ([\d.:]+:\d+)$/gm)].map(([, port]) => port);
   expect(ports).toEqual(['127.0.0.1:7860:7860']);
+});
+
+it('reserves the card only for the worker that is asked for by its profile', async () => {
+  const dockerfile = await readFile(new URL('../../Dockerfile', import.meta.url), 'utf8');
+  expect(service('worker-gpu')).toMatch(/profiles: \[gpu\]/);
+  expect(service('worker-gpu')).toMatch(/target: gpu/);
+  expect(service('worker-gpu')).toMatch(/driver: nvidia/);
+  expect(service('worker')).not.toMatch(/nvidia|target/);
+  expect(dockerfile).toMatch(/^FROM krona AS gpu$/m);
+  expect(dockerfile.trimEnd()).toMatch(/^FROM krona$(?![\s\S]*\n)/m);
 });

@@ -1,4 +1,4 @@
-/** @file What only moderators see beside the channels: invitations, and deleting the channel that is shown. */
+/** @file What only moderators see beside the channels: invitations, the computer, and deleting the channel that is shown. */
 import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { FIRST_CHANNEL } from '../protocol.ts';
@@ -12,6 +12,7 @@ export function Moderation(): JSX.Element | null {
   return (
     <div class="moderation">
       <Invite />
+      <Computer />
       {channelId !== FIRST_CHANNEL && <DeleteChannel key={channelId} />}
     </div>
   );
@@ -44,6 +45,25 @@ function Invite(): JSX.Element {
           {error}
         </small>
       )}
+    </>
+  );
+}
+
+/** What Krona computes on, on request. */
+function Computer(): JSX.Element {
+  const [text, setText] = useState<string | null>(null);
+  const ask = () => {
+    store
+      .computer()
+      .then(setText)
+      .catch((failure: unknown) => setText(messageOf(failure)));
+  };
+  return (
+    <>
+      <button type="button" class="button" onClick={ask}>
+        Computer
+      </button>
+      {text !== null && <small role="status">{text}</small>}
     </>
   );
 }

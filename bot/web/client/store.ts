@@ -74,6 +74,11 @@ class Store {
     return location.origin + '/' + query;
   }
 
+  /** What Krona computes on, and how fast, in sentences. @throws ApiError unless a moderator asks */
+  async computer(): Promise<string> {
+    return (await answerOf(api.computer.$get())).text;
+  }
+
   /** Sets or changes the member's name. @throws ApiError */
   async rename(name: string): Promise<void> {
     const { me } = await answerOf(api.me.$post({ json: { name } }));

@@ -3,15 +3,13 @@
  * any offset. The only file that imports @huggingface/hub. API: https://huggingface.co/docs/hub/api
  */
 import { downloadFile, HubApiError, listFiles, modelInfo } from '@huggingface/hub';
+import type { RemoteFile } from '../../../core/download.ts';
 import { readEnvironment, type Environment } from '../../../core/environment.ts';
 import { KronaError } from '../../../core/errors.ts';
 import { isInteger, quoted } from '../config-fields.ts';
 
-export interface HubFile {
-  readonly path: string;
-  /** Bytes. */
-  readonly size: number;
-  /** Expected hash: `sha256` of large files; git's `sha1` of a blob, with its length, for others. */
+/** Large files have a SHA-256, others git's hash. */
+export interface HubFile extends Pick<RemoteFile, 'path' | 'size'> {
   readonly hash: { readonly kind: 'sha256' | 'git'; readonly value: string };
 }
 

@@ -1,10 +1,10 @@
 /** @file Downloads a model from the hub: the files that it needs here, into one folder. */
 import { basename, join } from 'node:path';
+import { downloadTo } from '../../../core/download.ts';
 import { KronaError } from '../../../core/errors.ts';
 import type { Progress } from '../../../core/records.ts';
 import { tooLarge, VOCABULARY_BYTES } from '../small-file.ts';
 import { chooseFolderFiles, chooseSingleFile, type Part } from './choose-files.ts';
-import { downloadTo } from './download.ts';
 import { HubClient, type HubFile, type HubSettings, type HubSnapshot } from './hub-client.ts';
 
 export interface PullOptions {
@@ -72,7 +72,12 @@ export async function pullModel(
     };
     // A single file goes to the top of the folder, wherever it was in the repository.
     const name = options.file === undefined ? file.path : basename(file.path);
-    progress.ended(file, await downloadTo(client, snapshot, file, join(to, name), hooks));
+    const remote = {
+      ...file,
+      origin: 'HUB',
+      bytes: (start: number) => client.bytes(snapshot, file, start),
+    } as const;
+    progress.ended(file, await downloadTo(remote, join(to, name), hooks));
   }
   const path = options.file === undefined ? to : join(to, basename(options.file));
   const paths = files.map((file) => file.path);

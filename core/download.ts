@@ -1,7 +1,7 @@
 /**
- * @file Downloads one file from the hub. A download resumes where an earlier attempt stopped, and the file appears only
- * when it is complete and verified. Until then a partial file lies beside it under a name with the file's hash, so that
- * versions never mix.
+ * @file Downloads one file. A download resumes where an earlier attempt stopped, and the file appears only when it is
+ * complete and verified. Until then a partial file lies beside it under a name with the file's hash, so that versions
+ * never mix.
  */
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
@@ -9,10 +9,26 @@ import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { pauseAfter } from '../../../core/backoff.ts';
-import { KronaError } from '../../../core/errors.ts';
-import { errorCode } from '../safetensors.ts';
-import type { HubClient, HubFile, HubSnapshot } from './hub-client.ts';
+import { pauseAfter } from './backoff.ts';
+import { KronaError } from './errors.ts';
+
+/** Where files come from, as the codes of errors say it: a hub of models, a registry of packages. */
+type Origin = 'HUB' | 'REGISTRY';
+
+/** A file somewhere else, whose size and hash are known. */
+export interface RemoteFile {
+  /** For messages. */
+  readonly path: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Expected hash, hex digits; `git` is git's SHA-1 of a blob, with its length. */
+  readonly hash: { readonly kind: 'sha256' | 'sha512' | 'git'; readonly value: string };
+  readonly origin: Origin;
+  /**
+   * The bytes from `start`. The stream can end early or fail; a KronaError that is retryable starts another attempt.
+   */
+  bytes(start: number): AsyncIterable<Uint8Array>;
+}
 
 export interface DownloadHooks {
   /** Called after every piece with the bytes on the disk. */
@@ -29,31 +45,24 @@ const LONGEST_PATIENCE_MS = 60_000;
 
 /**
  * @returns bytes that came over the network; 0 for a file that was there already
- * @throws KronaError HUB_* , HUB_HASH_MISMATCH (retryable), DISK_FULL, FILE_UNWRITABLE; the signal's reason when it aborts
+ * @throws KronaError HUB_HASH_MISMATCH, REGISTRY_HASH_MISMATCH, HUB_UNREACHABLE, REGISTRY_UNREACHABLE (all retryable), those of
+ * `bytes`, DISK_FULL, FILE_UNWRITABLE; the signal's reason when it aborts
  */
-export async function downloadTo(
-  client: HubClient,
-  snapshot: HubSnapshot,
-  file: HubFile,
-  path: string,
-  hooks: DownloadHooks = {},
-): Promise<number> {
+export async function downloadTo(file: RemoteFile, path: string, hooks: DownloadHooks = {}): Promise<number> {
   if (await isWhole(path, file)) {
     hooks.onBytes?.(file.size);
     return 0;
   }
   try {
     await mkdir(dirname(path), { recursive: true });
-    return await fetchAll(client, snapshot, file, path, hooks);
+    return await fetchAll(file, path, hooks);
   } catch (error) {
     throw diskProblem(error, path);
   }
 }
 
 async function fetchAll(
-  client: HubClient,
-  snapshot: HubSnapshot,
-  file: HubFile,
+  file: RemoteFile,
   path: string,
   { onBytes, signal, patienceMs = PATIENCE_MS }: DownloadHooks,
 ): Promise<number> {
@@ -68,7 +77,7 @@ async function fetchAll(
       const before = have;
       let problem: unknown;
       try {
-        for await (const piece of client.bytes(snapshot, file, have)) {
+        for await (const piece of file.bytes(have)) {
           // More bytes than promised mean another file; the hash will fail.
           const kept = piece.subarray(0, file.size - have);
           await output.writeFile(kept);
@@ -85,7 +94,7 @@ async function fetchAll(
       }
       if (have === file.size) break;
       vain = have > before ? 0 : vain + 1;
-      if (vain >= ATTEMPTS) throw gaveUp(file, have, problem);
+      if (vain >= ATTEMPTS) throw gaveUp(file.origin, file, have, problem);
       const pause = pauseAfter(Math.max(1, vain), { first: patienceMs, longest: LONGEST_PATIENCE_MS });
       await sleep(pause, undefined, signal ? { signal } : {}).catch(() => signal?.throwIfAborted());
     }
@@ -96,19 +105,14 @@ async function fetchAll(
   const found = hash.digest('hex');
   if (found !== file.hash.value) {
     await rm(partial, { force: true });
-    throw new KronaError(
-      'HUB_HASH_MISMATCH',
-      `${file.path} has the hash ${found.slice(0, 12)}…, expected ${file.hash.value.slice(0, 12)}…: it was damaged in transit ` +
-        'and was deleted. Run the same command again.',
-      { retryable: true },
-    );
+    throw damaged(file.origin, file, found);
   }
   await rename(partial, path);
   return came;
 }
 
 /** Whether the file exists with the right bytes. */
-async function isWhole(path: string, file: HubFile): Promise<boolean> {
+async function isWhole(path: string, file: RemoteFile): Promise<boolean> {
   const found = await stat(path).catch(() => null);
   if (found === null || !found.isFile() || found.size !== file.size) return false;
   const hash = hashOf(file);
@@ -117,7 +121,7 @@ async function isWhole(path: string, file: HubFile): Promise<boolean> {
 }
 
 /** Bytes of an earlier attempt, which have been hashed when this returns. */
-async function hashedSoFar(partial: string, file: HubFile, hash: Hash): Promise<number> {
+async function hashedSoFar(partial: string, file: RemoteFile, hash: Hash): Promise<number> {
   const found = await stat(partial).catch(() => null);
   if (found === null || found.size > file.size) return 0;
   await addFile(hash, partial);
@@ -131,14 +135,23 @@ async function addFile(hash: Hash, path: string): Promise<void> {
 }
 
 /** git hashes a blob with its type and length as a prefix. */
-function hashOf({ hash, size }: HubFile): Hash {
-  return hash.kind === 'sha256' ? createHash('sha256') : createHash('sha1').update(`blob ${size}\0`);
+function hashOf({ hash, size }: RemoteFile): Hash {
+  return hash.kind === 'git' ? createHash('sha1').update(`blob ${size}\0`) : createHash(hash.kind);
 }
 
-function gaveUp(file: HubFile, have: number, cause: unknown): KronaError {
+function damaged(origin: Origin, { path, hash }: RemoteFile, found: string): KronaError {
+  return new KronaError(
+    `${origin}_HASH_MISMATCH`,
+    `${path} has the hash ${found.slice(0, 12)}…, expected ${hash.value.slice(0, 12)}…: it was damaged in transit ` +
+      'and was deleted. Run the same command again.',
+    { retryable: true },
+  );
+}
+
+function gaveUp(origin: Origin, file: RemoteFile, have: number, cause: unknown): KronaError {
   const why = cause instanceof KronaError ? ` ${cause.message}` : '';
   return new KronaError(
-    'HUB_UNREACHABLE',
+    `${origin}_UNREACHABLE`,
     `${file.path} stopped at ${have} of ${file.size} bytes, and ${ATTEMPTS} more attempts failed.${why} ` +
       'Run the same command again to resume.',
     { cause, retryable: true },
@@ -146,7 +159,7 @@ function gaveUp(file: HubFile, have: number, cause: unknown): KronaError {
 }
 
 function diskProblem(error: unknown, path: string): unknown {
-  const code = errorCode(error);
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   if (error instanceof KronaError || !/^E[A-Z]+$/.test(code)) return error;
   const full = code === 'ENOSPC';
   return new KronaError(
