@@ -154,7 +154,7 @@ describe('the comparison of methods', () => {
     for (const start of [
       '| model alone |',
       '| real pictures |',
-      '| full | all | 0.0002 | 4 |',
+      '| full | all | 0.0002 |  | 4 |',
       '| krona | 8×2 |',
     ])
       expect(table).toContain(start);

@@ -81,7 +81,8 @@ describe('the plan', () => {
         one.seed === 0 &&
         one.lr === 5e-3 &&
         one.a1 === 2 &&
-        one.a2 === 8,
+        one.a2 === 8 &&
+        one.priorL2 === undefined,
     );
     expect(shared).toHaveLength(1);
     expect(shared[0]!.steps).toEqual([100, 200, 500, 1000]);
