@@ -128,7 +128,8 @@ async function save(
   folder: string,
 ): Promise<string[]> {
   const words = request.prompt.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? ['picture'];
-  const name = `${words.join('-').slice(0, 40)}-${request.seed}`;
+  // Letters, not halves of them.
+  const name = `${[...words.join('-')].slice(0, 40).join('')}-${request.seed}`;
   return Promise.all(
     pictures.map(async (picture, i) => {
       const path = join(folder, `${name}-${i + 1}.png`);

@@ -117,6 +117,33 @@ describe('converting', () => {
     });
   });
 
+  it.each([
+    ['a text encoder of SD 1.x', 'lora_te_text_model_encoder_layers_0_self_attn_q_proj', 768, 'sd_v1'],
+    ['a text encoder of SD 2.x', 'lora_te_text_model_encoder_layers_0_self_attn_q_proj', 1024, 'sd_v2'],
+    [
+      'self-attention of any model',
+      'lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_q',
+      8,
+      null,
+    ],
+  ])('without the model says only what is known of it: %s', async (_, name, width, version) => {
+    const factor = (shape: number[]): TensorToWrite => ({
+      dtype: 'F32',
+      shape,
+      data: new Float32Array(width).fill(0.5),
+    });
+    const [source, out] = [`${fresh()}.safetensors`, `${fresh()}.safetensors`];
+    await writeSafetensors(
+      source,
+      new Map([
+        [`${name}.lora_down.weight`, factor([1, width])],
+        [`${name}.lora_up.weight`, factor([width, 1])],
+      ]),
+    );
+    await convertAdapter(source, { to: 'lora', out });
+    expect((await inspectAdapter(out)).base.version).toBe(version);
+  });
+
   it("without the model assumes SDXL's block counts for names", async () => {
     const name = 'lora_unet_output_blocks_5_1_transformer_blocks_0_attn1_to_q';
     const random = new KeyedRandom(1, 'factors');

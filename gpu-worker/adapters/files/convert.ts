@@ -50,6 +50,8 @@ type LowRankLayers = ReadonlyMap<string, LowRankLayer>;
 interface Source extends Naming {
   readonly adapter: OpenAdapter;
   readonly layers: AdapterLayers;
+  /** Whether the family is a fact: a file that says a wrong one is refused by its own model. */
+  readonly known: boolean;
   /** The file's numbers are in half precision. */
   readonly half: boolean;
 }
@@ -169,11 +171,14 @@ async function open(path: string, { base }: ConvertOptions): Promise<Source> {
     layers = read;
   }
   const half = [...file.tensors].every(([key, { dtype }]) => key.endsWith('.alpha') || dtype === 'F16');
+  const family = base?.family ?? guessFamily(adapter);
   return {
     adapter,
     layers,
     base: base?.layers ?? fileLayers(file.metadata),
-    family: base?.family ?? guessFamily(adapter),
+    // SDXL's names mean the same in all programs.
+    family: family ?? 'sdxl',
+    known: family !== null,
     half,
   };
 }
@@ -191,17 +196,21 @@ function checkModules({ file, layers }: OpenAdapter): void {
     );
 }
 
-/** By what the file says, or by the width of the text that its cross-attention reads. */
-function guessFamily({ file, shapes }: OpenAdapter): Family {
+/** By what the file says, or by the width of the text that its cross-attention reads or its text encoder has; null: unknown. */
+function guessFamily({ file, layers }: OpenAdapter): Family | null {
   const said = statedFamily(file.metadata);
   if (said !== null) return said;
-  for (const [module, { inputs }] of shapes) {
-    if (!/\.attn2\.to_[kv]$/.test(module)) continue;
-    if (inputs === 768) return 'sd1';
-    if (inputs === 1024) return 'sd2';
+  for (const [module, { name, stored }] of layers) {
+    // kohya's name of a text encoder that is the only one.
+    const ofText = name.startsWith('lora_te_') && /\.self_attn\.\w+_proj$/.test(module);
+    const known =
+      ofText || /\.attn2\.to_[kv]$/.test(module) ? FAMILY_BY_WIDTH[stored.shape.inputs] : undefined;
+    if (known !== undefined) return known;
   }
-  return 'sdxl';
+  return null;
 }
+
+const FAMILY_BY_WIDTH: Readonly<Record<number, Family>> = { 768: 'sd1', 1024: 'sd2', 2048: 'sdxl' };
 
 /** Every layer as a LoRA: as it is, exactly, or of a rank. @throws KronaError ADAPTER_LOSSY */
 function toLowRank(layers: AdapterLayers, rank: number | undefined, name: string) {
@@ -328,7 +337,7 @@ function notesOf({ adapter: { file, notes: left }, layers }: Source, { to, base 
 
 /** The source's metadata, with what other programs need to know about the new form. */
 function metadataFor(
-  { adapter: { file }, family, base }: Source,
+  { adapter: { file }, family, known, base }: Source,
   module: string,
   dim: string,
   args?: Readonly<Record<string, string>>,
@@ -338,7 +347,8 @@ function metadataFor(
   const alpha = args ? '1' : dim;
   const facts = { format: 'pt', ss_network_module: module, ss_network_dim: dim, ss_network_alpha: alpha };
   for (const [key, value] of Object.entries(facts)) metadata.set(key, value);
-  if (!metadata.has('ss_base_model_version')) metadata.set('ss_base_model_version', version).set('ss_v2', v2);
+  if (known && !metadata.has('ss_base_model_version'))
+    metadata.set('ss_base_model_version', version).set('ss_v2', v2);
   if (args) metadata.set('ss_network_args', JSON.stringify(args));
   else metadata.delete('ss_network_args');
   // Diffusers' form of scales, which are in the tensors.
