@@ -241,7 +241,7 @@ interface Read {
   /** False when some reactions can't be read: then no vote is removed. */
   readonly complete: boolean;
   /** Whether the platform has told of a member's reaction since the reading began. */
-  isTold(memberId: string, emoji: string): boolean;
+  readonly isTold: (memberId: string, emoji: string) => boolean;
 }
 
 /** @param memberId - the platform's id */

@@ -354,9 +354,9 @@ describe('the bot on a chat platform', () => {
 
   it('does not bring a deleted channel of the web chat back with a command that was on its way', async () => {
     const { delivery, votes } = await startOn(platform);
-    const { onInvocation } = createHandlers({ platform: 'web', context: storage, delivery, votes, log });
+    const handlers = createHandlers({ platform: 'web', context: storage, delivery, votes, log });
     const cards: Card[] = [];
-    await onInvocation({
+    await handlers.onInvocation({
       channel: place,
       member: ann,
       moderator: false,
@@ -583,10 +583,10 @@ describe('the bot on a chat platform', () => {
     const { posted, votes } = await votedSet(bot);
     await bot.stop();
     await bot.gateway.react(posted, bob, '1️⃣');
-    let removing: Promise<void> | null = null;
+    let removing: Promise<void> | undefined;
     const context = withRecords({
       async addVote(vote) {
-        if (vote.added && removing === null) {
+        if (vote.added && removing === undefined) {
           removing = again.gateway.react(posted, bob, '1️⃣', false);
           // Long enough for the removal, if nothing held it back.
           for (let looks = 0; looks < 50; looks++) await storage.records.check();
@@ -596,7 +596,7 @@ describe('the bot on a chat platform', () => {
     });
     const again = await startOn(platform, context, 50, false);
     await again.votes.readAgain();
-    await removing;
+    await Promise.all([removing]);
     expect(await votes()).toEqual([]);
     await again.stop();
   });
