@@ -44,7 +44,8 @@ const rooms = {
   examples: ['dist'],
   tools: ['core', 'commands'],
   // The benchmark of a crowded bot drives the test's platforms, so that both speak to the same Discord and Slack.
-  bench: ['core', 'bot/discord', ...engineRooms, 'gpu-worker/engine', 'lab', 'test'],
+  // The phases of bench/gpu are those of `krona device check`.
+  bench: ['core', 'bot/discord', ...engineRooms, 'gpu-worker/engine', 'lab', 'cli', 'test'],
   test: [],
 };
 
