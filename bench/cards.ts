@@ -1,11 +1,13 @@
 /**
  * @file Memory and time of SDXL and SD 1.5 on graphics cards, computed from the graphs that would run there and printed
- * as the tables of docs/gpu.md: `npx tsx bench/cards.ts`. It needs no weights, only their shapes.
+ * as the tables of docs/gpu.md: `npx tsx bench/cards.ts`. It needs no weights, only their shapes. Nothing of it was run on
+ * a card.
  */
 import { adapterLayout, type AdapterShapes } from '../gpu-worker/adapters/adapter.ts';
 import { adapterInputs } from '../gpu-worker/adapters/adapter-inputs.ts';
 import { ADAPTER_METHODS } from '../gpu-worker/adapters/methods.ts';
-import type { Precision } from '../gpu-worker/graph/compile.ts';
+import { onnxModel, type Precision } from '../gpu-worker/graph/compile.ts';
+import { useDevice } from '../gpu-worker/graph/device.ts';
 import * as op from '../gpu-worker/graph/ops.ts';
 import type { Tensor } from '../gpu-worker/graph/tensor.ts';
 import { decoderOutputs } from '../gpu-worker/models/autoencoder.ts';
@@ -17,6 +19,7 @@ import { adapterOutputs } from '../gpu-worker/training/adapter-graph.ts';
 import { noiseSchedule } from '../gpu-worker/training/noise-schedule.ts';
 import { countFlops } from '../gpu-worker/graph/flops.ts';
 import { graphMemory } from '../gpu-worker/graph/peak-memory.ts';
+import { OVERHEAD } from '../gpu-worker/graph/room.ts';
 
 /** Published torch rates for SDXL in 16 bits on these cards (it/s × 12 TFLOP), TFLOP per second. */
 const CARDS = [
@@ -25,9 +28,6 @@ const CARDS = [
   ['RTX 3090, 24 GB', 24, 47],
   ['A100, 80 GB', 80, 101],
 ] as const;
-/** Memory that driver, context, cuDNN's workspaces and the runtime's arena take on a card, GiB: an assumption. */
-const OVERHEAD = 1.5;
-
 const GIB = 2 ** 30;
 const gib = (bytes: number): string => (bytes / GIB).toFixed(bytes < GIB ? 2 : 1);
 
@@ -39,23 +39,35 @@ interface Row {
   readonly line: string;
 }
 
+/** Programs are written as for CUDA. */
+useDevice('cuda');
+
 function row(what: string, outputs: Readonly<Record<string, Tensor>>, precision: Precision): Row {
   const { weights, activations } = graphMemory(outputs, precision);
   const flops = countFlops(outputs);
   const bytes = weights + activations;
-  const line = `| ${what} | ${gib(weights)} | ${gib(activations)} | ${gib(bytes)} | ${(flops / 1e12).toFixed(1)} |`;
+  const operators = onnxModel(outputs, { precision }).nodes.length;
+  const cells = [gib(weights), gib(activations), gib(bytes), (flops / 1e12).toFixed(1), operators];
+  const line = `| ${what} | ${cells.join(' | ')} |`;
   process.stderr.write(`${line}\n`);
   return { what, precision, bytes, flops, line };
 }
 
 const TOKENS = 77;
 
-function sampling(model: ModelFolder, side: number, precision: Precision, shapes: AdapterShapes): Row {
+function sampling(
+  model: ModelFolder,
+  side: number,
+  precision: Precision,
+  shapes: AdapterShapes | null,
+  pictures = 1,
+): Row {
   const { config, tensors, name } = model.unet;
-  const inputs = unetInputs(config, 2, side / 8, side / 8, TOKENS);
-  const parameters = adapterInputs([shapes])(frozenParameters(name, tensors), '');
+  const inputs = unetInputs(config, 2 * pictures, side / 8, side / 8, TOKENS);
+  const parameters = adapterInputs(shapes ? [shapes] : [])(frozenParameters(name, tensors), '');
   const outputs = { prediction: unet(config, parameters, inputs) };
-  return row(`${model.name}, ${side}², sampling step with guidance, ${precision}`, outputs, precision);
+  const what = `sampling step with guidance${shapes ? ' and adapter' : ''}${pictures > 1 ? `, ${pictures} pictures` : ''}`;
+  return row(`${model.name}, ${side}², ${what}, ${precision}`, outputs, precision);
 }
 
 function training(
@@ -81,24 +93,27 @@ for (const [architecture, side] of [
   const shapes = ADAPTER_METHODS.krona.shapes(model, { a1: 4, a2: 64 });
   process.stderr.write(`${model.name}: ${adapterLayout(shapes).length} trained parameters\n`);
   rows.push(
+    sampling(model, side, 'float16', null),
     sampling(model, side, 'float16', shapes),
+    sampling(model, side, 'float16', shapes, 4),
     sampling(model, side, 'float32', shapes),
     training(model, side, 'float16', true, shapes),
     training(model, side, 'float16', false, shapes),
     training(model, side, 'float32', true, shapes),
   );
   const decoding = architecture === 'sdxl' ? 'float32' : 'float16';
-  rows.push(
-    row(
-      `${model.name}, ${side}², decoding one picture, ${decoding}`,
-      decoderOutputs(model, op.input('latents', [1, 4, side / 8, side / 8])),
-      decoding,
-    ),
-  );
+  for (const tile of [side, side / 2])
+    rows.push(
+      row(
+        `${model.name}, ${side}², decoding ${tile < side ? `in tiles of ${tile}²` : 'one picture'}, ${decoding}`,
+        decoderOutputs(model, op.input('latents', [1, 4, tile / 8, tile / 8])),
+        decoding,
+      ),
+    );
 }
 const fits = rows.map(({ what, precision, bytes, flops }) => {
   const cells = CARDS.map(([, memory, rate]) => {
-    if (bytes / GIB + OVERHEAD > memory) return 'does not fit';
+    if (bytes + OVERHEAD > memory * GIB) return 'does not fit';
     // The rates are for 16 bits.
     return precision === 'float32' ? 'fits' : `${(flops / 1e12 / rate).toFixed(2)} s`;
   });
@@ -106,8 +121,10 @@ const fits = rows.map(({ what, precision, bytes, flops }) => {
 });
 console.log(
   [
-    '| what | weights, GiB | activations, GiB | together, GiB | TFLOP |',
-    '| --- | --- | --- | --- | --- |',
+    'Computed, not run on a card.',
+    '',
+    '| what | weights, GiB | activations, GiB | together, GiB | TFLOP | operators |',
+    '| --- | --- | --- | --- | --- | --- |',
     ...rows.map(({ line }) => line),
     '',
     `| what | ${CARDS.map(([card]) => card).join(' | ')} |`,

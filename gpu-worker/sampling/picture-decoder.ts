@@ -67,12 +67,13 @@ export class PictureDecoder {
 
   /** Sides of tiles, from the best; null for the whole picture. */
   #waysOf({ width, height, tiled }: PictureSize): (number | null)[] {
-    const { sample_size: trained } = this.#model.vae.config;
+    const { config } = this.#model.vae;
     const large = needsTiles(this.#model, width, height, tiled ?? null);
-    const half = trained / 2;
-    const smaller =
-      Math.max(width, height) > half && half % vaeScale(this.#model.vae.config) === 0 ? [half] : [];
-    return [large ? trained : null, ...smaller];
+    // A quarter of a tile overlaps, in whole latents.
+    const unit = 4 * vaeScale(config);
+    const small = Math.max(1, Math.floor(config.sample_size / 2 / unit)) * unit;
+    const most = large ? config.sample_size : Math.max(width, height);
+    return [large ? config.sample_size : null, ...(small < most ? [small] : [])];
   }
 
   #open({ width, height }: PictureSize, tile: number | null): Promise<Decoder> {

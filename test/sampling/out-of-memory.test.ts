@@ -106,12 +106,12 @@ describe('pictures drawn together', () => {
   it('take several runs where memory is short, and are the same', async () => {
     const whole = await painting(together);
     // Too little for all rows of the set.
-    let mebibytes = 500;
+    let mebibytes = 100;
     const runs = async (): Promise<number> => {
       useCard(mebibytes);
       return painting((painter) => painter.picturesAtOnce({ ...REQUEST, count: 4 }));
     };
-    while ((await runs()) > 1) mebibytes *= 0.95;
+    while ((await runs()) > 1) mebibytes *= 0.9;
     const parts = await painting(together);
     expect(apart(parts, whole)).toBeLessThanOrEqual(1);
   });
