@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { randomUUID } from 'node:crypto';
 import { KeyedRandom } from '../../core/random.ts';
 import type { Feeds, Program, TensorData } from '../../gpu-worker/graph/compile.ts';
+import { encodeHalf } from '../../gpu-worker/models/half.ts';
 import { sizeOf } from '../../gpu-worker/graph/shapes.ts';
 
 /** Inputs that are not normal numbers. */
@@ -23,10 +24,13 @@ export function randomInputs({ inputs }: Program): Feeds {
     const size = sizeOf(shape);
     const value = VALUES[name];
     if (dtype === 'int64') feeds[name] = new BigInt64Array(size);
-    else if (value !== undefined) feeds[name] = new Float32Array(size).fill(value);
     else {
       const scale = name === 'parameters' ? 0.02 : 1;
-      feeds[name] = new KeyedRandom(0, name).normals(size).map((x) => scale * x);
+      const numbers =
+        value === undefined
+          ? new KeyedRandom(0, name).normals(size).map((x) => scale * x)
+          : new Float32Array(size).fill(value);
+      feeds[name] = dtype === 'float16' ? encodeHalf(numbers) : numbers;
     }
   }
   return feeds;
