@@ -14,6 +14,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { engineGraph, unetGraph, type Graph } from '../../cli/engine-graphs.ts';
+import { ADAPTER_METHODS } from '../../gpu-worker/adapters/methods.ts';
+import { adapterInputs } from '../../gpu-worker/adapters/adapter-inputs.ts';
+import { modelCard } from '../../gpu-worker/adapters/model-card.ts';
+import { trainDefaults } from '../../gpu-worker/training/train-options.ts';
+import { frozenParameters } from '../../gpu-worker/models/parameters.ts';
+import { unet, unetInputs } from '../../gpu-worker/models/unet.ts';
+import { vaeScale } from '../../gpu-worker/models/vae.ts';
 import { randomInputs, withRandomWeights } from '../../cli/device-check/random-inputs.ts';
 import { embeddedModel } from '../../core/package.ts';
 import { compile } from '../../gpu-worker/graph/compile.ts';
@@ -31,13 +38,16 @@ import { COUNTERS_BYTES, readCounts, type Counts } from './counters.ts';
 const { values: given } = parseArgs({
   options: {
     headers: { type: 'string' },
-    programs: { type: 'string', default: 'sampling,training,decoding' },
+    programs: { type: 'string', default: 'sampling,sampling-adapter,training,decoding' },
     small: { type: 'boolean', default: false },
     capability: { type: 'string', default: '90' },
     /** In a child: the program to count. */
     program: { type: 'string' },
   },
 });
+
+/** Of a prompt, as CLIP reads it. */
+const TOKENS = 77;
 
 interface Counted {
   /** Seconds to open the session, on this machine's processor. */
@@ -50,6 +60,7 @@ interface Counted {
 
 const BUILDERS: Readonly<Record<string, (model: ModelFolder, side: number) => Graph>> = {
   sampling: (model, side) => unetGraph(model, side, 2),
+  'sampling-adapter': adapterSampling,
   training: (model, side) => engineGraph('krona-step', model, side),
   decoding: (model, side) => engineGraph('vae-decoder', model, side),
 };
@@ -69,6 +80,15 @@ if (given.program !== undefined) {
   } finally {
     await rm(card, { recursive: true });
   }
+}
+
+/** A sampling step with guidance through an adapter of the size that training starts with. */
+function adapterSampling(model: ModelFolder, side: number): Graph {
+  const { config, tensors, name } = model.unet;
+  const latents = side / vaeScale(model.vae.config);
+  const shapes = ADAPTER_METHODS.krona.shapes(model, trainDefaults(modelCard(model)));
+  const parameters = adapterInputs([shapes])(frozenParameters(name, tensors), '');
+  return { prediction: unet(config, parameters, unetInputs(config, 2, latents, latents, TOKENS)) };
 }
 
 function row(name: string, { open, peak, run }: Counted): string {

@@ -11,6 +11,8 @@ import type { Setting } from './phases.ts';
 /** Numbers of a head: SD 1.5's 40, 80 and 160, SDXL's 64, and the VAE's 512. */
 const HEADS = [40, 64, 80, 160, 512];
 const RUNS = 5;
+/** Largest ‖found − expected‖ / ‖expected‖; float32 may be TF32. */
+const LIMITS = { float32: 5e-3, float16: 2e-2 } as const;
 
 /** @returns for each head and precision ‖found − expected‖ / ‖expected‖ beside the CPU, and seconds of each run */
 export async function attentionRows({ device, small }: Setting): Promise<{ rows: object[] }> {
@@ -38,7 +40,16 @@ export async function attentionRows({ device, small }: Setting): Promise<{ rows:
         seconds.push((performance.now() - start) / 1000);
       }
       await session.release();
-      rows.push({ head, tokens, precision, error: relativeError(found.y, expected.y), seconds });
+      const error = relativeError(found.y, expected.y);
+      const limit = LIMITS[precision];
+      rows.push({
+        what: `attention, heads of ${head}`,
+        precision,
+        error,
+        limit,
+        ok: error <= limit,
+        seconds,
+      });
     }
   return { rows };
 }

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { isFileError } from '../../core/files.ts';
 import { KeyedRandom } from '../../core/random.ts';
 import type { Feeds, Program, TensorData } from '../../gpu-worker/graph/compile.ts';
+import { encodeHalf } from '../../gpu-worker/models/half.ts';
 import { sizeOf } from '../../gpu-worker/graph/shapes.ts';
 
 /** Inputs that are not normal numbers, by the names that the worker feeds them under: a value for each position. */
@@ -28,16 +29,18 @@ export function randomInputs({ inputs }: Program, seed = 0): Feeds {
   const feeds: Record<string, TensorData> = {};
   for (const { name, dtype, shape } of inputs) {
     const length = sizeOf(shape);
+    if (dtype === 'int64') {
+      feeds[name] = BigInt64Array.from({ length }, (_, index) => BigInt((index * 7) % 90));
+      continue;
+    }
     // Of several adapters or texts, each input has a number: `parameters.0`, `end2`.
     const kind = name.replace(/\.?\d+$/, '');
     const value = VALUES[kind];
-    if (dtype === 'int64')
-      feeds[name] = BigInt64Array.from({ length }, (_, index) => BigInt((index * 7) % 90));
-    else if (value !== undefined) feeds[name] = Float32Array.from({ length }, (_, index) => value(index));
-    else {
-      const scale = kind === 'parameters' ? ADAPTER_SCALE : 1;
-      feeds[name] = new KeyedRandom(seed, name).normals(length).map((x) => scale * x);
-    }
+    const scale = kind === 'parameters' ? ADAPTER_SCALE : 1;
+    const numbers = value
+      ? Float32Array.from({ length }, (_, index) => value(index))
+      : new KeyedRandom(seed, name).normals(length).map((x) => scale * x);
+    feeds[name] = dtype === 'float16' ? encodeHalf(numbers) : numbers;
   }
   return feeds;
 }
