@@ -80,12 +80,11 @@ const again: Action = async (id, actor, context) => {
   return await loadCard('set', set.id, context);
 };
 
-/** Trains the subject of a set again, whose adapter belongs to another model. */
+/** Trains a subject again, whose adapter belongs to another model. */
 const retrain: Action = async (id, actor, context) => {
   const run = await context.records.transaction(async (records) => {
-    const { subjectId } = await setHere(records, actor, id);
-    const subject = subjectId === null ? null : await records.subject(subjectId);
-    if (!subject) throw gone('The subject of these pictures');
+    const subject = await records.subject(id);
+    if (subject?.channelId !== actor.channel.id) throw gone('This subject');
     return trainAgain(records, actor, subject);
   });
   return await loadCard('run', run.id, context);

@@ -210,11 +210,11 @@ export interface ChampionChange {
   readonly subjectId: string;
   /** null after it was deleted. */
   readonly adapterId: string | null;
-  /** `training`: the subject's first adapter; `rollback`: back to the one before. */
+  /** `training`: the subject's first adapter, or the first with another model; `rollback`: back to the one before. */
   readonly cause: 'training' | 'votes' | 'member' | 'rollback';
   /** The member who chose it; null: votes or a training did. */
   readonly memberId: string | null;
-  /** Why votes chose it, for people. */
+  /** Why votes chose it, or a training in place of another, for people. */
   readonly reason: string | null;
   /** The picture with the winning votes. */
   readonly pictureId: string | null;

@@ -46,15 +46,27 @@ function textOf({ set, held, resolved }: SetCardSource): string[] {
   return text;
 }
 
+/** Why an adapter can't draw that was trained on another model. */
+const OTHER_MODEL: ReadonlySet<string> = new Set([
+  'ADAPTER_OTHER_BASE',
+  'ADAPTER_BASE_MISMATCH',
+  'ADAPTER_TARGETS_UNSUPPORTED',
+]);
+
 /** Buttons for each picture and for the whole set. */
-function buttonsOf({ set, pictures }: SetCardSource): CardButton[] {
+function buttonsOf({ set, pictures, adapters, resolved }: SetCardSource): CardButton[] {
   if (!hasEnded(set)) return [{ action: `cancel:${set.id}`, label: 'Cancel', style: 'danger' }];
   const each = (verb: string, label: string): CardButton[] =>
     pictures.map(({ id, index }) => ({ action: `${verb}:${id}`, label: `${label} ${index + 1}` }));
-  const otherBase = set.failure?.code === 'ADAPTER_OTHER_BASE' && set.subjectId !== null;
+  const drawn = resolved.subjects.filter(({ id }) => adapters.some(({ subjectId }) => subjectId === id));
+  const retrained = OTHER_MODEL.has(set.failure?.code ?? '') ? drawn : [];
   // Platforms show five in a row: with four pictures, each verb fills a row that ends with a button for the set.
   return [
-    ...(otherBase ? [{ action: `retrain:${set.id}`, label: 'Train again', style: 'primary' } as const] : []),
+    ...retrained.map(({ id, name }): CardButton => ({
+      action: `retrain:${id}`,
+      label: `Train ${name} again`,
+      style: 'primary',
+    })),
     ...each('vary', 'Vary'),
     { action: `again:${set.id}`, label: 'Again', style: 'primary' },
     ...(set.kind === 'upscale' ? [] : each('upscale', 'Upscale')),

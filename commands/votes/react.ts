@@ -1,6 +1,6 @@
 /** @file Stores a reaction as a vote fact. It can change the champion, which a post then announces. */
 import { randomUUID } from 'node:crypto';
-import type { ChampionChange, Picture, PictureSet } from '../../core/records.ts';
+import type { Adapter, ChampionChange, Picture, PictureSet } from '../../core/records.ts';
 import type { CommandContext } from '../contract.ts';
 import { isBlocked } from '../rules/guard.ts';
 import { decideChampion } from './champion.ts';
@@ -26,6 +26,14 @@ function pictureOf(reaction: Reaction, pictures: readonly Picture[]): Picture | 
   return only && pictures.length === 1 ? only : null;
 }
 
+/** The adapters that votes choose from: when a training replaced a champion of another model, none from before. */
+function candidates(adapters: readonly Adapter[], changes: readonly ChampionChange[]): readonly Adapter[] {
+  const change = changes.findLast(({ cause, reason }) => cause === 'training' && reason !== null);
+  const first = adapters.find(({ id }) => id === change?.adapterId);
+  if (first === undefined) return adapters;
+  return adapters.filter(({ runId, createdAt }) => runId === first.runId || createdAt > first.createdAt);
+}
+
 /** Lets votes choose the champion of a set's subject; null when it stays. */
 export async function crownByVotes(
   set: PictureSet,
@@ -34,7 +42,10 @@ export async function crownByVotes(
   const subject = set.subjectId === null ? null : await records.subject(set.subjectId);
   if (!subject || subject.championPinned) return null;
   const data = await records.standingVotes(set.channelId);
-  const adapters = (await records.adapters(set.channelId)).filter((each) => each.subjectId === subject.id);
+  const adapters = candidates(
+    (await records.adapters(set.channelId)).filter((each) => each.subjectId === subject.id),
+    await records.championChanges(subject.id),
+  );
   const change = decideChampion(subject, adapters, data);
   if (!change) return null;
   const best = rankPictures(data).find((each) => each.picture.adapterId === change.adapterId);

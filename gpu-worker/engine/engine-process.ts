@@ -102,6 +102,16 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
     return { ...modelCard(model), refiner: refiner.name };
   },
 
+  async fits(path) {
+    try {
+      await readAdapter(path);
+      return true;
+    } catch (error) {
+      if (error instanceof KronaError && error.code.startsWith('ADAPTER_')) return false;
+      throw error;
+    }
+  },
+
   async train(options, tell, signal) {
     const place = turns.enter(RANK.train);
     try {

@@ -76,6 +76,11 @@ export class Engine {
     return this.#ask('describe', null, options);
   }
 
+  /** Whether the adapter at a path can draw with the model. @throws KronaError FILE_*, SAFETENSORS_*, ENGINE_DIED (retryable) */
+  fits(adapter: string): Promise<boolean> {
+    return this.#ask('fits', adapter, {});
+  }
+
   /** @throws KronaError as trainAdapter, ENGINE_DIED (retryable); the signal's reason when it aborts */
   train(ask: EngineWork['train']['ask'], options: AskOptions<'train'> = {}): Promise<TrainResult> {
     return this.#ask('train', ask, options);

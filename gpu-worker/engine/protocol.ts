@@ -49,6 +49,8 @@ export interface EngineWork {
   device: { ask: null; event: never; answer: ChosenDevice };
   /** Its events are sentences for the log. */
   describe: { ask: null; event: { notice: string }; answer: ModelCard };
+  /** Whether the adapter at a path can draw with the model. */
+  fits: { ask: string; event: never; answer: boolean };
   train: {
     ask: Omit<TrainOptions, 'model'>;
     event: { progress: TrainProgress } | { saved: SavedAdapter };

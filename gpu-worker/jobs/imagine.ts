@@ -2,7 +2,7 @@
 import { KronaError } from '../../core/errors.ts';
 import type { JobHandler } from '../../storage/jobs/contract.ts';
 import { resolvePrompt } from '../../core/prompt.ts';
-import type { Adapter, Picture, PictureSet } from '../../core/records.ts';
+import type { Adapter, Picture, PictureSet, Subject } from '../../core/records.ts';
 import { nthSeed } from '../../core/seeds.ts';
 import type { Records } from '../../storage/records.ts';
 import { adaptersOf, subjectsOf } from '../../storage/set-adapters.ts';
@@ -51,8 +51,23 @@ async function imagine(set: PictureSet, context: WorkerContext, { signal, report
     background: false,
     signal,
     onStep: show,
+  }).catch((error: unknown) => {
+    throw namingSubject(error, adapters, subjects);
   });
   if (set.kind === 'imagine') await countDrawn(records, set, drawn);
+}
+
+/** An error about an adapter's file, which is named after its content, with the subject's name instead. */
+function namingSubject(error: unknown, adapters: readonly Adapter[], subjects: readonly Subject[]): unknown {
+  if (!(error instanceof KronaError)) return error;
+  const { code, message } = error;
+  const adapter = adapters.find(({ blobHash }) => message.includes(blobHash));
+  const subject = subjects.find(({ id }) => id === adapter?.subjectId);
+  if (!adapter || !subject) return error;
+  const named = message
+    .replace(adapter.blobHash, `The adapter of ${subject.name}`)
+    .replace('.safetensors', '');
+  return KronaError.reported({ code, message: named }, { retryable: error.retryable, cause: error });
 }
 
 /** @throws KronaError ADAPTER_GONE if one was deleted after the set was queued */

@@ -19,7 +19,7 @@ import { trainRecipe, type TrainResult } from '../training/train-options.ts';
 import { carryOut, RUNS, type Conduct } from './carry-out.ts';
 import type { WorkerContext } from './context.ts';
 import { InOrder } from './in-order.ts';
-import { copyBlob } from './local-files.ts';
+import { adapterFile, copyBlob } from './local-files.ts';
 import { LossCurve } from './loss-curve.ts';
 import { drawRunPictures, finalsOf, samplesOf } from './run-pictures.ts';
 import { classPicturesFolder, runFolder, tidyRun } from './sweep-runs.ts';
@@ -215,15 +215,32 @@ class Training {
     return all.filter(({ runId }) => runId === this.#run.id).sort((a, b) => a.step - b.step);
   }
 
-  /** A subject's first adapter is its champion until votes or a member choose another. */
+  /**
+   * A subject's first adapter is its champion until votes or a member choose another. So is the first that can draw with
+   * the worker's model, after one that was trained on another model.
+   */
   async #crown(final: Adapter): Promise<void> {
+    const unfit = await this.#unfitChampion();
     await this.#context.records.transaction(async (records) => {
       const subject = await records.subject(this.#subject.id);
-      if (subject?.championId === null)
-        await records.changeChampion(
-          { id: randomUUID(), subjectId: subject.id, adapterId: final.id, cause: 'training' },
-          false,
-        );
+      if (subject === null || (subject.championId !== null && subject.championId !== unfit)) return;
+      const change = {
+        id: randomUUID(),
+        subjectId: subject.id,
+        adapterId: final.id,
+        cause: 'training',
+      } as const;
+      const reason = unfit === null ? null : 'The champion before was trained on another model.';
+      await records.changeChampion({ ...change, reason }, false);
     });
+  }
+
+  /** The champion's id if it can't draw with the worker's model. */
+  async #unfitChampion(): Promise<string | null> {
+    const { records, engine } = this.#context;
+    const id = (await records.subject(this.#subject.id))?.championId ?? null;
+    const champion = id === null ? null : await records.adapter(id);
+    if (champion === null || champion.runId === this.#run.id) return null;
+    return (await engine.fits(await adapterFile(this.#context, champion.blobHash))) ? null : champion.id;
   }
 }

@@ -138,7 +138,7 @@ export function drawingSuite(storage: () => Storage): void {
     const failure = { code: 'ADAPTER_OTHER_BASE', message: 'It was trained on another model.' };
     await records.updateSet(set.id, { state: 'failed', failure, endedAt: new Date() });
     const { buttons } = await channel.card(asked);
-    const retrain = buttons!.find(({ label }) => label === 'Train again')!;
+    const retrain = buttons!.find(({ label }) => label === 'Train mochi again')!;
     const card = await channel.press('bob', retrain.action);
     const run = await channel.run(card);
     expect(run).toMatchObject({ state: 'queued', subjectId: set.subjectId });
@@ -148,7 +148,7 @@ export function drawingSuite(storage: () => Storage): void {
     expect(twice.fields![0]!.value).toBe('SUBJECT_BUSY');
     // Other failures have no such button.
     await records.updateSet(set.id, { failure: { ...failure, code: 'ADAPTER_GONE' } });
-    expect((await channel.card(asked)).buttons!.map(({ label }) => label)).not.toContain('Train again');
+    expect((await channel.card(asked)).buttons!.map(({ label }) => label)).not.toContain('Train mochi again');
   });
 
   it('two named subjects are drawn with both champions, and the card names them', async () => {

@@ -45,6 +45,22 @@ export function votingSuite(storage: () => Storage): void {
     expect(card.pictures!.map(({ caption }) => caption)).toEqual(['1', '2 · ❤️ 1', '3', '4']);
   });
 
+  it('adapters of another model, which a training replaced, win no votes back', async () => {
+    const channel = room();
+    const { set, pictures } = await withFinals(channel);
+    const [now] = await channel.trained('mochi', 'cat', [200]);
+    const change = {
+      id: randomUUID(),
+      subjectId: set.subjectId!,
+      adapterId: now!.id,
+      cause: 'training',
+    } as const;
+    await storage().records.changeChampion({ ...change, reason: 'of another model' }, false);
+    for (const name of ['ann', 'bob', 'cid', 'dee', 'eve'])
+      expect((await channel.react(name, set, pictures[1]!, '👍')).change).toBeNull();
+    expect((await storage().records.subject(set.subjectId!))!.championId).toBe(now!.id);
+  });
+
   it('three members change the champion, which the next prompt uses', async () => {
     const channel = room();
     const { adapters, set, pictures } = await withFinals(channel);

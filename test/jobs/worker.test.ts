@@ -262,6 +262,30 @@ it("a subject's first adapter is its champion, later ones are not", async () => 
   expect(subject.championPinned).toBe(false);
 });
 
+it('a champion of another model gives way to the adapter that is trained again', async () => {
+  const { records, blobs } = shop.storage;
+  const { id: subjectId } = await shop.addSubject('Sue');
+  const first = await shop.train({ steps: 20 }, { subjectId });
+  expect((await trained(first)).state).toBe('done');
+  const { id: _id, createdAt: _at, ...own } = (await shop.adaptersOf(first)).at(-1)!;
+  const file = Buffer.from(await blobs.get(own.blobHash)).toString('latin1');
+  const other = file.replace(/("krona\.base_hash":")[^"]{8}/, '$100000000');
+  const { hash: blobHash } = await blobs.put(Buffer.from(other, 'latin1'));
+  const before = { ...own, id: randomUUID(), step: 19, final: false, blobHash };
+  await records.addAdapter(before);
+  await records.setChampion(subjectId, before.id, true);
+
+  const set = await drawn(await shop.imagine({ subjectId, adapterId: before.id, prompt: 'Sue' }));
+  expect(set.failure).toMatchObject({ code: 'ADAPTER_OTHER_BASE' });
+  expect(set.failure!.message).toMatch(/^The adapter of Sue was trained on /);
+
+  const second = await shop.train({ steps: 20 }, { subjectId, seed: 8 });
+  expect((await trained(second)).state).toBe('done');
+  const champion = (await shop.adaptersOf(second)).find(({ final }) => final)!;
+  expect(await records.subject(subjectId)).toMatchObject({ championId: champion.id, championPinned: false });
+  expect((await records.championChanges(subjectId)).at(-1)!.reason).toContain('another model');
+});
+
 it('a second delivery of a finished job does nothing', async () => {
   const before = await plainRun();
   const { jobs, records } = shop.storage;
