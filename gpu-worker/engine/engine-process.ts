@@ -104,10 +104,11 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
 
   async fits(path) {
     try {
-      await readAdapter(path);
+      // Not kept: the file of an unfinished run can change.
+      await (await openPainter()).readAdapter(path);
       return true;
     } catch (error) {
-      if (error instanceof KronaError && error.code.startsWith('ADAPTER_')) return false;
+      if (error instanceof KronaError && /^(?:ADAPTER|SAFETENSORS)_/.test(error.code)) return false;
       throw error;
     }
   },

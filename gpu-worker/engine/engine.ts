@@ -76,7 +76,7 @@ export class Engine {
     return this.#ask('describe', null, options);
   }
 
-  /** Whether the adapter at a path can draw with the model. @throws KronaError FILE_*, SAFETENSORS_*, ENGINE_DIED (retryable) */
+  /** Whether the adapter at a path can draw with the model. @throws KronaError FILE_*, ENGINE_DIED (retryable) */
   fits(adapter: string): Promise<boolean> {
     return this.#ask('fits', adapter, {});
   }

@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KronaError } from '../../core/errors.ts';
 import { exists } from '../../core/files.ts';
@@ -80,6 +80,7 @@ class Training {
   async carryOut(): Promise<void> {
     const { signal } = this.#conduct;
     const ask = await this.#ask();
+    await this.#dropUnfit();
     const keeping = new InOrder();
     for (const saved of await this.#savedBefore()) keeping.add(() => this.#keepCheckpoint(saved));
     try {
@@ -233,6 +234,17 @@ class Training {
       const reason = unfit === null ? null : 'The champion before was trained on another model.';
       await records.changeChampion({ ...change, reason }, false);
     });
+  }
+
+  /** Drops what an earlier attempt made with another model: the run then starts again with the worker's. */
+  async #dropUnfit(): Promise<void> {
+    const { records, engine } = this.#context;
+    for (const name of await readdir(this.#folder)) {
+      const path = join(this.#folder, name);
+      if (/^adapter(?:-\d+)?\.safetensors$/.test(name) && !(await engine.fits(path))) await rm(path);
+    }
+    for (const { id, blobHash } of await this.#adapters())
+      if (!(await engine.fits(await adapterFile(this.#context, blobHash)))) await records.deleteAdapter(id);
   }
 
   /** The champion's id if it can't draw with the worker's model. */

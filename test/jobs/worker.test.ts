@@ -262,16 +262,38 @@ it("a subject's first adapter is its champion, later ones are not", async () => 
   expect(subject.championPinned).toBe(false);
 });
 
-it('a champion of another model gives way to the adapter that is trained again', async () => {
-  const { records, blobs } = shop.storage;
-  const { id: subjectId } = await shop.addSubject('Sue');
-  const first = await shop.train({ steps: 20 }, { subjectId });
-  expect((await trained(first)).state).toBe('done');
-  const { id: _id, createdAt: _at, ...own } = (await shop.adaptersOf(first)).at(-1)!;
+/** The final adapter of a run as if it had been trained on other weights. */
+async function ofOtherModel(run: Run) {
+  const { blobs } = shop.storage;
+  const { id: _id, createdAt: _at, ...own } = (await shop.adaptersOf(run)).at(-1)!;
   const file = Buffer.from(await blobs.get(own.blobHash)).toString('latin1');
   const other = file.replace(/("krona\.base_hash":")[^"]{8}/, '$100000000');
   const { hash: blobHash } = await blobs.put(Buffer.from(other, 'latin1'));
-  const before = { ...own, id: randomUUID(), step: 19, final: false, blobHash };
+  return { ...own, id: randomUUID(), blobHash };
+}
+
+it('a run that goes on with another model keeps nothing of the one before', async () => {
+  const { records, jobs } = shop.storage;
+  const { id: subjectId } = await shop.addSubject('Tom');
+  const first = await shop.train({ steps: 20 }, { subjectId });
+  expect((await trained(first)).state).toBe('done');
+  const before = await ofOtherModel(first);
+  const { revision: _revision, ...facts } = await runNow(first);
+  const run = await records.addRun({ ...facts, id: randomUUID(), state: 'queued', seed: 9 });
+  await records.addAdapter({ ...before, runId: run.id });
+  await jobs.enqueue('train', run.id, { runId: run.id }, run);
+  expect((await trained(run)).state).toBe('done');
+  expect((await shop.adaptersOf(run)).map(({ id }) => id)).not.toContain(before.id);
+  const finals = (await records.setsOfRun(run.id)).find(({ kind }) => kind === 'finals')!;
+  expect(finals.state).toBe('done');
+});
+
+it('a champion of another model gives way to the adapter that is trained again', async () => {
+  const { records } = shop.storage;
+  const { id: subjectId } = await shop.addSubject('Sue');
+  const first = await shop.train({ steps: 20 }, { subjectId });
+  expect((await trained(first)).state).toBe('done');
+  const before = { ...(await ofOtherModel(first)), step: 19, final: false };
   await records.addAdapter(before);
   await records.setChampion(subjectId, before.id, true);
 
