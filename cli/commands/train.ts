@@ -1,8 +1,10 @@
 /** @file `krona train`: an adapter from a folder of photos. */
+import { readdir } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { Option, type Command } from 'commander';
 import type { FactorPairs } from '../../gpu-worker/adapters/krona.ts';
 import { PROJECTION_KINDS } from '../../gpu-worker/adapters/targets.ts';
+import { checkpointPath } from '../../gpu-worker/training/checkpoint.ts';
 import { statePath } from '../../gpu-worker/training/resume.ts';
 import { trainAdapter } from '../../gpu-worker/training/train.ts';
 import type { TrainResult } from '../../gpu-worker/training/train-options.ts';
@@ -88,7 +90,7 @@ async function trainAsGiven(given: TrainGiven, io: CommandIo): Promise<Outcome> 
   await prepareDevice(given.device);
   const { options, input } = await trainOptions(given);
   tellInput(input, io);
-  await checkOutputs(given);
+  await checkOutputs(given, options.steps);
   const { sample: prompts = [], scheduler = null } = given;
   if (prompts.length > 0) {
     const note = await checkSamples(options.model, scheduler);
@@ -117,16 +119,28 @@ async function trainAsGiven(given: TrainGiven, io: CommandIo): Promise<Outcome> 
  *
  * @throws KronaError RUN_FINISHED, FILE_UNWRITABLE
  */
-async function checkOutputs({ out, trace, resume, restart }: TrainGiven): Promise<void> {
-  const there = await checkReplaceable(out);
+async function checkOutputs(given: TrainGiven, steps: number): Promise<void> {
+  const { out, trace, resume, restart } = given;
+  const there = (await checkReplaceable(out)) ? basename(out) : await oldCheckpoint(given, steps);
   if (trace !== undefined) await checkReplaceable(trace);
   for (const path of [out, ...(trace === undefined ? [] : [trace])]) await makeFolder(dirname(path));
   // An unfinished run beside it is told of by the training.
-  if (there && !resume && !restart && !(await exists(statePath(out))))
+  if (there !== null && !resume && !restart && !(await exists(statePath(out))))
     throw new KronaError(
       'RUN_FINISHED',
-      `${basename(out)} exists already. Replace it with --restart, or give another --out.`,
+      `${there} exists already. Replace it with --restart, or give another --out.`,
     );
+}
+
+/** Name of a checkpoint of an earlier run that a new one would replace, such as the best of it; null for none. */
+async function oldCheckpoint({ out, checkpointEvery }: TrainGiven, steps: number): Promise<string | null> {
+  if (checkpointEvery === undefined) return null;
+  const names = new Set(await readdir(dirname(out)).catch((): string[] => []));
+  for (let step = checkpointEvery; step < steps; step += checkpointEvery) {
+    const name = basename(checkpointPath(out, step));
+    if (names.has(name)) return name;
+  }
+  return null;
 }
 
 /** Names every file that is not used, and the photos without a caption where some have one. */

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { access, mkdir, mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { access, mkdir, mkdtemp, readFile, rename, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import sharp from 'sharp';
@@ -215,6 +215,13 @@ describe('krona train', () => {
     expect(await readFile(join(folder, 'kept.safetensors'))).toEqual(kept);
     expect((await krona(...training('kept.safetensors', ...steps, '--seed', '5', '--restart'))).code).toBe(0);
     expect(await readFile(join(folder, 'kept.safetensors'))).not.toEqual(kept);
+
+    // A checkpoint of a run whose result was thrown away is as dear.
+    const checkpoints = ['--steps', '2', '--checkpoint-every', '1', '--json'];
+    await rename(join(folder, 'kept.safetensors'), join(folder, 'best-000001.safetensors'));
+    const best = await krona(...training('best.safetensors', ...checkpoints));
+    expect(best.stdout).toMatch(/RUN_FINISHED.*best-000001\.safetensors exists already/);
+    expect((await krona(...training('best.safetensors', ...checkpoints, '--restart'))).code).toBe(0);
 
     const pipe = join(folder, 'pipe.safetensors');
     execFileSync('mkfifo', [pipe]);
