@@ -16,7 +16,7 @@ import { goneCard, loadCard, runSource, setSource } from './cards/load-card.ts';
 import { emojiCard } from './cards/emoji-card.ts';
 import type { RunCardSource } from './cards/run-card.ts';
 import { runSettingsCard, samplesCard } from './cards/run-details.ts';
-import { detailsCard } from './cards/set-card.ts';
+import { detailsCard, needsTraining } from './cards/set-card.ts';
 import type { Actor, CommandContext } from './contract.ts';
 import { requireOwner } from './rules/permission.ts';
 import { forgetSubject } from './subjects/delete.ts';
@@ -51,6 +51,19 @@ function adapterFor(set: PictureSet, subject: Subject | null): string | null {
   return id;
 }
 
+/** The set, or if its adapters were trained on another model, as it is with the champions that their subjects have by now. */
+async function withChampions(records: Records, set: PictureSet): Promise<PictureSet> {
+  if (!needsTraining(set)) return set;
+  const champions: string[] = [];
+  for (const id of set.alsoAdapterIds) {
+    const adapter = await records.adapter(id);
+    const subject = adapter && (await records.subject(adapter.subjectId));
+    champions.push(subject?.championId ?? id);
+  }
+  const subject = set.subjectId === null ? null : await records.subject(set.subjectId);
+  return { ...set, adapterId: subject?.championId ?? set.adapterId, alsoAdapterIds: champions };
+}
+
 /** Queues a set like another one, for the member who pressed the button. */
 async function drawLike(
   records: Records,
@@ -74,9 +87,10 @@ async function drawLike(
 }
 
 const again: Action = async (id, actor, context) => {
-  const set = await context.records.transaction(async (records) =>
-    drawLike(records, await setHere(records, actor, id), actor, { seed: randomSeed(), variationOf: null }),
-  );
+  const set = await context.records.transaction(async (records) => {
+    const origin = await withChampions(records, await setHere(records, actor, id));
+    return drawLike(records, origin, actor, { seed: randomSeed(), variationOf: null });
+  });
   return await loadCard('set', set.id, context);
 };
 

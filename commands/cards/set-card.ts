@@ -53,13 +53,17 @@ const OTHER_MODEL: ReadonlySet<string> = new Set([
   'ADAPTER_TARGETS_UNSUPPORTED',
 ]);
 
+/** Whether a set failed because an adapter was trained on another model. */
+export const needsTraining = ({ failure }: Pick<PictureSet, 'failure'>): boolean =>
+  failure !== null && OTHER_MODEL.has(failure.code);
+
 /** Buttons for each picture and for the whole set. */
 function buttonsOf({ set, pictures, adapters, resolved }: SetCardSource): CardButton[] {
   if (!hasEnded(set)) return [{ action: `cancel:${set.id}`, label: 'Cancel', style: 'danger' }];
   const each = (verb: string, label: string): CardButton[] =>
     pictures.map(({ id, index }) => ({ action: `${verb}:${id}`, label: `${label} ${index + 1}` }));
   const drawn = resolved.subjects.filter(({ id }) => adapters.some(({ subjectId }) => subjectId === id));
-  const retrained = OTHER_MODEL.has(set.failure?.code ?? '') ? drawn : [];
+  const retrained = needsTraining(set) ? drawn : [];
   // Platforms show five in a row: with four pictures, each verb fills a row that ends with a button for the set.
   return [
     ...retrained.map(({ id, name }): CardButton => ({

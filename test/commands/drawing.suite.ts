@@ -146,6 +146,15 @@ export function drawingSuite(storage: () => Storage): void {
     // A second press finds it under way.
     const twice = await channel.press('ann', retrain.action);
     expect(twice.fields![0]!.value).toBe('SUBJECT_BUSY');
+    // When it is trained, the same pictures are drawn with the new champion.
+    const [now] = await channel.finishRun(run);
+    await records.changeChampion(
+      { id: randomUUID(), subjectId: set.subjectId!, adapterId: now!.id, cause: 'training' },
+      false,
+    );
+    const redrawn = await channel.set(await channel.press('bob', `again:${set.id}`));
+    expect(redrawn.adapterId).toBe(now!.id);
+    expect(now!.id).not.toBe(set.adapterId);
     // Other failures have no such button.
     await records.updateSet(set.id, { failure: { ...failure, code: 'ADAPTER_GONE' } });
     expect((await channel.card(asked)).buttons!.map(({ label }) => label)).not.toContain('Train mochi again');
