@@ -11,6 +11,8 @@ import { KronaError } from '../../core/errors.ts';
 import { encodePng } from '../../core/pictures/encode.ts';
 import { Picture } from '../../core/pictures/picture.ts';
 import type { AppliedAdapter } from '../adapters/adapter-inputs.ts';
+import { adapterBase } from '../adapters/files/adapter-base.ts';
+import { checkAdapter } from '../adapters/files/read-adapter.ts';
 import { modelCard } from '../adapters/model-card.ts';
 import { chooseDevice, useDevice } from '../graph/device.ts';
 import { deviceTrials } from '../graph/device-trial.ts';
@@ -104,8 +106,7 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
 
   async fits(path) {
     try {
-      // Not kept: the file of an unfinished run can change.
-      await (await openPainter()).readAdapter(path);
+      await checkAdapter(path, adapterBase((await openPainter()).model));
       return true;
     } catch (error) {
       if (error instanceof KronaError && /^(?:ADAPTER|SAFETENSORS)_/.test(error.code)) return false;

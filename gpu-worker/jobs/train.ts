@@ -243,16 +243,23 @@ class Training {
       const path = join(this.#folder, name);
       if (/^adapter(?:-\d+)?\.safetensors$/.test(name) && !(await engine.fits(path))) await rm(path);
     }
-    for (const { id, blobHash } of await this.#adapters())
-      if (!(await engine.fits(await adapterFile(this.#context, blobHash)))) await records.deleteAdapter(id);
+    for (const adapter of await this.#adapters())
+      if (!(await this.#fits(adapter))) await records.deleteAdapter(adapter.id);
+  }
+
+  /** Whether an adapter can draw with the worker's model; not if its file is lost. */
+  async #fits({ blobHash }: Adapter): Promise<boolean> {
+    const { blobs, engine } = this.#context;
+    if ((await blobs.stat(blobHash)) === null) return false;
+    return engine.fits(await adapterFile(this.#context, blobHash));
   }
 
   /** The champion's id if it can't draw with the worker's model. */
   async #unfitChampion(): Promise<string | null> {
-    const { records, engine } = this.#context;
+    const { records } = this.#context;
     const id = (await records.subject(this.#subject.id))?.championId ?? null;
     const champion = id === null ? null : await records.adapter(id);
     if (champion === null || champion.runId === this.#run.id) return null;
-    return (await engine.fits(await adapterFile(this.#context, champion.blobHash))) ? null : champion.id;
+    return (await this.#fits(champion)) ? null : champion.id;
   }
 }

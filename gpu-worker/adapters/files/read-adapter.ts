@@ -23,10 +23,32 @@ export async function readAdapter(path: string, base: AdapterBase): Promise<Read
   return readOpened(await openAdapter(path, base.layers), base);
 }
 
+/** Checks an adapter as readAdapter does, without reading its numbers. @throws KronaError as readAdapter */
+export async function checkAdapter(path: string, base: AdapterBase): Promise<void> {
+  await fittedTo(await openAdapter(path, base.layers), base, weightsOf(base));
+}
+
 /** As readAdapter, for an open adapter. */
 export async function readOpened(adapter: OpenAdapter, base: AdapterBase): Promise<ReadAdapter> {
   const { file } = adapter;
   const weights = weightsOf(base);
+  const fitted = await fittedTo(adapter, base, weights);
+  const layers = new Map<string, Layer>();
+  // In the model's order, whatever the file's.
+  for (const key of [...weights.module.keys(), ...weights.parameter.keys(), ...fitted.keys()]) {
+    const read = fitted.get(key);
+    if (read && !layers.has(key)) layers.set(key, await read());
+  }
+  return { layers, metadata: file.metadata, notes: [...adapter.notes, ...statedNotes(file, base)] };
+}
+
+/** Ways to read the layers as the base has them, by key. @throws KronaError as readAdapter */
+async function fittedTo(
+  adapter: OpenAdapter,
+  base: AdapterBase,
+  weights: Weights,
+): Promise<ReadonlyMap<string, () => Promise<Layer>>> {
+  const { file } = adapter;
   const fitted = new Map<string, () => Promise<Layer>>();
   const unknown: string[] = [];
   for (const [key, layer] of adapter.layers) {
@@ -47,14 +69,10 @@ export async function readOpened(adapter: OpenAdapter, base: AdapterBase): Promi
         'Use the model that it was made for.',
     );
   }
-  const layers = new Map<string, Layer>();
-  // In the model's order, whatever the file's.
-  for (const key of [...weights.module.keys(), ...weights.parameter.keys(), ...fitted.keys()]) {
-    const read = fitted.get(key);
-    if (read && !layers.has(key)) layers.set(key, await read());
-  }
-  return { layers, metadata: file.metadata, notes: [...adapter.notes, ...statedNotes(file, base)] };
+  return fitted;
 }
+
+type Weights = ReturnType<typeof weightsOf>;
 
 /** Shapes of what can be changed: modules' weights by path, and parameters by name. */
 function weightsOf({ projections, parameters }: AdapterBase) {
