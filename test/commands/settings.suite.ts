@@ -149,7 +149,9 @@ export function settingsSuite(storage: () => Storage): void {
       await drawn('/krona imagine a cat size:64 rescale:0 guidance:9 scheduler:euler steps:7'),
     ).toMatchObject({ size: '64x64', rescale: 0, guidance: 9, scheduler: 'euler', samplingSteps: 7 });
     expect(await drawn('/krona imagine a cat size:model')).toMatchObject({ size: null, scheduler: null });
-    expect(await channel.refusal('ann', '/krona imagine a cat size:60')).toMatch(/^SIZE_UNFIT: `width` is 60/);
+    expect(await channel.refusal('ann', '/krona imagine a cat size:60')).toMatch(
+      /^SIZE_UNFIT: `width` is 60/,
+    );
     expect(await channel.refusal('ann', '/krona imagine a cat refine:0.2')).toMatch(/^REFINER_MISSING/);
 
     await records.saveModelCard({ ...MODEL, refiner: 'sdxl-refiner' });
