@@ -56,4 +56,21 @@ export function tooSmall(
   );
 }
 
+const releasable = new Set<() => Promise<void>>();
+
+/**
+ * Registers programs that can be opened again, such as those that draw while a training waits.
+ *
+ * @returns a function that takes them off the list
+ */
+export function keepReleasable(release: () => Promise<void>): () => void {
+  releasable.add(release);
+  return () => void releasable.delete(release);
+}
+
+/** Makes room on the device: releases all that can be opened again. Nothing of it may be running. */
+export async function makeRoom(): Promise<void> {
+  for (const release of releasable) await release();
+}
+
 export const gibibytes = (bytes: number): string => `${(bytes / GIB).toFixed(1)} GiB`;
