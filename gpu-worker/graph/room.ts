@@ -25,7 +25,7 @@ export async function freeMemory(device: Device): Promise<number | null> {
 }
 
 /** Bytes that a program takes. */
-export const bytesOf = ({ weights, activations }: GraphMemory): number => weights + activations + OVERHEAD;
+const bytesOf = ({ weights, activations }: GraphMemory): number => weights + activations + OVERHEAD;
 
 /** @param resident - bytes of other programs that stay open */
 export const fits = (memory: GraphMemory, resident = 0): boolean =>
