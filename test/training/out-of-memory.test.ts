@@ -33,14 +33,13 @@ const train = (name: string): Promise<TrainResult> =>
 function failing(times: number): void {
   let left = times;
   const create = Session.create.bind(Session);
-  vi.spyOn(Session, 'create').mockImplementation((async (
-    program: Parameters<typeof create>[0],
-    options?: object,
-  ) => {
-    const trains = program.inputs.some(({ name }) => name === 'clean_latents');
-    if (trains && left-- > 0) throw outOfMemory('CUDA failure 2: out of memory', null)!;
-    return create(program, options);
-  }));
+  vi.spyOn(Session, 'create').mockImplementation(
+    async (program: Parameters<typeof create>[0], options?: object) => {
+      const trains = program.inputs.some(({ name }) => name === 'clean_latents');
+      if (trains && left-- > 0) throw outOfMemory('CUDA failure 2: out of memory', null)!;
+      return create(program, options);
+    },
+  );
 }
 
 it('trains with smaller parts of attention, to the same losses', async () => {
