@@ -3,6 +3,7 @@
  * 2207.12598), decoding. Keeps its sessions, so that further requests of the same size start immediately; adapters are
  * session inputs.
  */
+import { basename } from 'node:path';
 import { at } from '../../core/at.ts';
 import { KronaError } from '../../core/errors.ts';
 import type { PromptLength } from '../../core/records.ts';
@@ -18,6 +19,7 @@ import {
 } from '../adapters/adapter-inputs.ts';
 import { noiseStrengthOf } from '../adapters/files/adapter-info.ts';
 import { readAdapter } from '../adapters/files/read-adapter.ts';
+import { checkStatedBase } from '../adapters/files/stated-facts.ts';
 import { isLimited, keepReleasable } from '../graph/room.ts';
 import type { Feeds } from '../graph/runtime.ts';
 import { timeIds } from '../models/architecture.ts';
@@ -131,6 +133,7 @@ export class TextToImage {
   /** Any adapter file, or PEFT's folder. @throws KronaError ADAPTER_* if it doesn't fit this model */
   async readAdapter(path: string, strength = 1): Promise<AppliedAdapter> {
     const { layers, metadata, notes } = await readAdapter(path, adapterBase(this.model));
+    await checkStatedBase(basename(path), metadata, this.model);
     const noiseStrength = noiseStrengthOf(metadata);
     return {
       layers: withoutScales(layers),
