@@ -23,6 +23,7 @@ const SLOW = [
   'adapters/exchange',
   'commands/conversation',
   'graph/cuda-operators',
+  'graph/few-launches',
   'graph/half-precision',
   'graph/memory',
   'graph/peak-memory',

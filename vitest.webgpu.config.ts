@@ -9,7 +9,9 @@ export default defineConfig({
     include: ['test/{adapters,graph,models,sampling,training,webgpu}/**/*.test.ts'],
     // About other devices, or about the CPU's graphs.
     exclude: [
-      'test/graph/{cuda-operators,device,memory,peak-memory}.test.ts',
+      'test/graph/{cuda-operators,device,few-launches,memory,peak-memory}.test.ts',
+      'test/adapters/merged-kronecker.test.ts',
+      'test/{sampling,training}/out-of-memory.test.ts',
       'test/models/hub-pull.test.ts',
     ],
     setupFiles: ['test/helpers/on-webgpu.ts'],

@@ -100,7 +100,7 @@ export function describeCheck(check: DeviceCheck): string {
     return `${model}²: ${short(step)} a sampling step${trains}${basis === 'computed' ? ' (computed)' : ''}`;
   });
   return [
-    `${device} on ${hardware}, checked on ${at.slice(0, 10)}${stale ? ' with another version (stale)' : ''}.`,
+    `${hardware} (${device}), checked on ${at.slice(0, 10)}${stale ? ' with another version (stale)' : ''}.`,
     ...(ok ? [] : ['The check failed.']),
     ...(known.length === 0 ? [] : [`${known.join('; ')}.`]),
   ].join(' ');

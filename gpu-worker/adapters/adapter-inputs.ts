@@ -47,8 +47,8 @@ export function adapterInputs(
       const numbers = numbersInput(names.numbers, [layout.length]);
       const strength = numbersInput(names.strength, [1, 1]);
       if (!fewLaunches) return withAdapter(p, shapes, layout.split(numbers), strength, prefix);
-      const { merged, others, tensors } = mergedAdapter(shapes, numbers, strength);
-      return withAdapter(merged(p, prefix), others, tensors, strength, prefix);
+      const adapter = mergedAdapter(shapes, numbers, strength);
+      return withAdapter(adapter.merged(p, prefix), adapter.others, adapter.tensors, strength, prefix);
     }, base);
 }
 

@@ -12,6 +12,12 @@ import type { AdapterLayers, AdapterShapes } from './adapter.ts';
 import type { LayerShape } from './forms/form.ts';
 import { KroneckerShape } from './forms/kronecker.ts';
 
+/**
+ * Groups that can be formed at once: they depend on no values of the model, and the runtime would form all of them before
+ * the first layer, as much as their weights.
+ */
+const AHEAD = 8;
+
 /** Layers of a group at most: 8 of 1280 × 1280 take 26 MB in 16 bits. */
 const MOST = 8;
 
@@ -110,8 +116,14 @@ export function mergedAdapter(shapes: AdapterShapes, numbers: Tensor, strength: 
     others: new Map([...shapes].filter(([path]) => !groupOf.has(path))),
     merged(p, prefix) {
       const made = new Map<Group, Tensor>();
+      /** The strength, known only when the model has got so far. */
+      let nextStrength = strength;
+      let latest: Tensor | null = null;
       return {
-        ...p,
+        adapt(path, x) {
+          latest = x;
+          return p.adapt?.(path, x);
+        },
         tensor(name, shape) {
           const group = groupOf.get(prefix + name.replace(/\.weight$/, ''));
           if (!group || !name.endsWith('.weight')) return p.tensor(name, shape);
@@ -131,7 +143,8 @@ export function mergedAdapter(shapes: AdapterShapes, numbers: Tensor, strength: 
         );
         const [a, b] = ['.a', '.b'].map((part) => tensors.get(`${paths[0]}${part}`));
         if (!a || !b) throw new Error(`the adapter has no ${paths[0]}`);
-        const product = op.mul(op.mul(a, strength), b);
+        if (latest && made.size % AHEAD === 0) nextStrength = op.after(strength, [latest]);
+        const product = op.mul(op.mul(a, nextStrength), b);
         return op.add(op.concat(weights, 0), op.reshape(product, [paths.length * a1 * b1, a2 * b2]));
       }
     },

@@ -92,11 +92,10 @@ export function useDevice(
 /** Values of softmax(q kᵀ) that attention holds at once where memory is short. */
 const SMALL_PART = 2 ** 22;
 
-/** Has programs hold less of attention at once from now on, after a run was out of memory. @returns whether they held more */
-export function useSmallerParts(): boolean {
-  if (current.dialect.attentionPart <= SMALL_PART) return false;
-  current = { ...current, dialect: { ...current.dialect, attentionPart: SMALL_PART } };
-  return true;
+/** Has programs hold less of attention at once from now on, after a run was out of memory. */
+export function useSmallerParts(): void {
+  const attentionPart = Math.min(current.dialect.attentionPart, SMALL_PART);
+  current = { ...current, dialect: { ...current.dialect, attentionPart } };
 }
 
 export const currentDevice = (): Device => current.device;

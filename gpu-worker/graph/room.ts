@@ -25,7 +25,7 @@ export async function freeMemory(device: Device): Promise<number | null> {
 }
 
 /** Bytes that a program takes. */
-export const bytesOf = ({ weights, activations }: GraphMemory): number => weights + activations + OVERHEAD;
+const bytesOf = ({ weights, activations }: GraphMemory): number => weights + activations + OVERHEAD;
 
 /** @param resident - bytes of other programs that stay open */
 export const fits = (memory: GraphMemory, resident = 0): boolean =>
@@ -54,6 +54,23 @@ export function tooSmall(
     `${what} takes about ${gibibytes(bytesOf(memory))} on the card, which has ${gibibytes(currentMemory())} free. ` +
       (fitting.length > 0 ? `${fitting.join('; ')}.` : 'Set KRONA_DEVICE=cpu, or use a larger card.'),
   );
+}
+
+const releasable = new Set<() => Promise<void>>();
+
+/**
+ * Registers programs that can be opened again, such as those that draw while a training waits.
+ *
+ * @returns a function that takes them off the list
+ */
+export function keepReleasable(release: () => Promise<void>): () => void {
+  releasable.add(release);
+  return () => void releasable.delete(release);
+}
+
+/** Makes room on the device: releases all that can be opened again. Nothing of it may be running. */
+export async function makeRoom(): Promise<void> {
+  for (const release of releasable) await release();
 }
 
 export const gibibytes = (bytes: number): string => `${(bytes / GIB).toFixed(1)} GiB`;

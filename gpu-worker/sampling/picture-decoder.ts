@@ -7,7 +7,7 @@ import { devicePrecision } from '../graph/device.ts';
 import * as op from '../graph/ops.ts';
 import { isOutOfMemory } from '../graph/out-of-memory.ts';
 import { graphMemory, type GraphMemory } from '../graph/peak-memory.ts';
-import { fits, isLimited } from '../graph/room.ts';
+import { fits, isLimited, makeRoom } from '../graph/room.ts';
 import { decoderOutputs, openDecoder, vaePrecision, type Decoder } from '../models/autoencoder.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
 import { vaeScale } from '../models/vae.ts';
@@ -23,15 +23,12 @@ export interface PictureSize {
 
 export class PictureDecoder {
   readonly #model: ModelFolder;
-  readonly #makeRoom: () => Promise<void>;
   readonly #decoders = new SessionCache<Decoder>(2);
   /** How many ways of decoding were out of memory. */
   #failed = 0;
 
-  /** @param makeRoom releases what else can be opened again, if the smallest tiles are out of memory */
-  constructor(model: ModelFolder, makeRoom: () => Promise<void>) {
+  constructor(model: ModelFolder) {
     this.#model = model;
-    this.#makeRoom = makeRoom;
   }
 
   /**
@@ -54,7 +51,7 @@ export class PictureDecoder {
         await this.release();
         if (way < tiles.length - 1) this.#failed = way + 1;
         else {
-          await this.#makeRoom();
+          await makeRoom();
           roomMade = true;
         }
       }

@@ -3,6 +3,7 @@
  * 2207.12598), decoding. Keeps its sessions, so that further requests of the same size start immediately; adapters are
  * session inputs.
  */
+import { basename } from 'node:path';
 import { at } from '../../core/at.ts';
 import { KronaError } from '../../core/errors.ts';
 import type { PromptLength } from '../../core/records.ts';
@@ -18,7 +19,8 @@ import {
 } from '../adapters/adapter-inputs.ts';
 import { noiseStrengthOf } from '../adapters/files/adapter-info.ts';
 import { readAdapter } from '../adapters/files/read-adapter.ts';
-import { isLimited } from '../graph/room.ts';
+import { checkStatedBase } from '../adapters/files/stated-facts.ts';
+import { isLimited, keepReleasable } from '../graph/room.ts';
 import type { Feeds } from '../graph/runtime.ts';
 import { timeIds } from '../models/architecture.ts';
 import { openEncoder } from '../models/autoencoder.ts';
@@ -107,17 +109,16 @@ export class TextToImage {
   readonly #text: TextEncoder;
   readonly #unets: UNetRuns;
   readonly #decoder: PictureDecoder;
+  readonly #forget: () => void;
   /** Whether adapters change the text encoders. */
   readonly #adaptedTexts = new SessionCache<TextEncoder>(1);
 
   private constructor(model: ModelFolder, text: TextEncoder) {
     this.model = model;
     this.#text = text;
-    this.#unets = new UNetRuns(model, async () => {
-      await this.#decoder.release();
-      await this.#adaptedTexts.release();
-    });
-    this.#decoder = new PictureDecoder(model, () => this.#unets.release());
+    this.#unets = new UNetRuns(model);
+    this.#decoder = new PictureDecoder(model);
+    this.#forget = keepReleasable(() => this.#releaseSome());
   }
 
   /**
@@ -132,6 +133,7 @@ export class TextToImage {
   /** Any adapter file, or PEFT's folder. @throws KronaError ADAPTER_* if it doesn't fit this model */
   async readAdapter(path: string, strength = 1): Promise<AppliedAdapter> {
     const { layers, metadata, notes } = await readAdapter(path, adapterBase(this.model));
+    await checkStatedBase(basename(path), metadata, this.model);
     const noiseStrength = noiseStrengthOf(metadata);
     return {
       layers: withoutScales(layers),
@@ -312,10 +314,16 @@ export class TextToImage {
   }
 
   async release(): Promise<void> {
+    this.#forget();
+    await this.#releaseSome();
+    await this.#text.release();
+  }
+
+  /** All but the text encoders, which are opened only once. */
+  async #releaseSome(): Promise<void> {
     await this.#unets.release();
     await this.#decoder.release();
     await this.#adaptedTexts.release();
-    await this.#text.release();
   }
 
   /** Text for each part of the batch, of one length: without the prompt first, in diffusers' order. */

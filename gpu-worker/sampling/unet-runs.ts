@@ -2,13 +2,14 @@
 import { adapterInputs, shapesKey } from '../adapters/adapter-inputs.ts';
 import type { AdapterShapes } from '../adapters/adapter.ts';
 import type { KronaError } from '../../core/errors.ts';
-import { compile } from '../graph/compile.ts';
+import { compile, type Precision } from '../graph/compile.ts';
 import { devicePrecision } from '../graph/device.ts';
 import { isOutOfMemory } from '../graph/out-of-memory.ts';
 import { graphMemory, type GraphMemory } from '../graph/peak-memory.ts';
-import { fits, isLimited, tooSmall } from '../graph/room.ts';
+import { fits, isLimited, makeRoom, tooSmall } from '../graph/room.ts';
 import { Session, type Feeds } from '../graph/runtime.ts';
-import type { Tensor } from '../graph/tensor.ts';
+import { BYTES } from '../graph/shape-rules.ts';
+import { sizeOf, type Tensor } from '../graph/tensor.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
 import { frozenParameters } from '../models/parameters.ts';
 import { unet, unetInputs } from '../models/unet.ts';
@@ -35,17 +36,14 @@ type RowFeeds = Readonly<Record<string, Float32Array>>;
 
 export class UNetRuns {
   readonly #model: ModelFolder;
-  readonly #makeRoom: () => Promise<void>;
   readonly #sessions = new SessionCache<Session<{ readonly prediction: Float32Array }>>(KEPT);
   readonly #memory = new Map<string, GraphMemory>();
   /** Rows that a run can have since one ran out of memory. */
   #most = Number.POSITIVE_INFINITY;
   #resident = 0;
 
-  /** @param makeRoom releases what else can be opened again, when a run is out of memory */
-  constructor(model: ModelFolder, makeRoom: () => Promise<void>) {
+  constructor(model: ModelFolder) {
     this.#model = model;
-    this.#makeRoom = makeRoom;
   }
 
   /** Bytes of weights on the device. */
@@ -61,15 +59,14 @@ export class UNetRuns {
    * @throws KronaError DEVICE_TOO_SMALL, OUT_OF_MEMORY
    */
   async predict(batch: UNetBatch, perRow: RowFeeds, shared: Feeds): Promise<Float32Array> {
-    for (;;) {
+    for (let roomMade = false; ; roomMade = true) {
       const rows = this.rowsAtOnce(batch);
       try {
         return await this.#inRuns(batch, rows, perRow, shared);
       } catch (error) {
-        if (!isOutOfMemory(error) || rows === 1) throw error;
-        this.#most = rows - 1;
-        await this.#sessions.release();
-        await this.#makeRoom();
+        if (!isOutOfMemory(error) || (rows === 1 && roomMade)) throw error;
+        this.#most = Math.max(1, rows - 1);
+        await makeRoom();
       }
     }
   }
@@ -127,11 +124,14 @@ export class UNetRuns {
     return unet(config, parameters, unetInputs(config, rows, height, width, tokens));
   }
 
+  /** The text encoders stay beside it. */
   #memoryOf(batch: UNetBatch): GraphMemory {
     const key = keyOf(batch);
     const known = this.#memory.get(key);
     if (known) return known;
-    const found = graphMemory({ prediction: this.#prediction(batch) }, devicePrecision('drawing'));
+    const precision = devicePrecision('drawing');
+    const { weights, activations } = graphMemory({ prediction: this.#prediction(batch) }, precision);
+    const found = { weights: weights + textBytes(this.#model, precision), activations };
     this.#memory.set(key, found);
     return found;
   }
@@ -146,6 +146,11 @@ export class UNetRuns {
     const remedies = smaller.map((less) => [size(less), this.#memoryOf(less)] as const);
     return tooSmall(`Drawing at ${size(batch)}`, this.#memoryOf(batch), remedies);
   }
+}
+
+function textBytes({ textEncoders }: ModelFolder, precision: Precision): number {
+  const shapes = textEncoders.flatMap(({ tensors }) => [...tensors.values()].map(({ shape }) => shape));
+  return shapes.reduce((sum, shape) => sum + sizeOf(shape) * BYTES[precision], 0);
 }
 
 const keyOf = ({ rows, height, width, tokens, adapters }: UNetBatch): string =>

@@ -3,7 +3,7 @@ import type { Feeds } from '../graph/compile.ts';
 import { useSmallerParts } from '../graph/device.ts';
 import { isOutOfMemory } from '../graph/out-of-memory.ts';
 import { graphMemory, type GraphMemory } from '../graph/peak-memory.ts';
-import { fits, isLimited, tooSmall } from '../graph/room.ts';
+import { fits, isLimited, keepReleasable, makeRoom, tooSmall } from '../graph/room.ts';
 import { numberOf, Session } from '../graph/runtime.ts';
 import { vaeScale } from '../models/vae.ts';
 import { SessionCache } from '../sampling/session-cache.ts';
@@ -29,6 +29,9 @@ export class MicroBatches {
   readonly #plan: TrainPlan;
   readonly #trace: Trace | null;
   readonly #sessions = new SessionCache<GradientSession>(KEPT_SIZES);
+  readonly #forget = keepReleasable(() => this.#sessions.release());
+  /** Whether the device holds the weights of one program only. */
+  #alone = false;
 
   constructor(plan: TrainPlan, trace: Trace | null) {
     this.#plan = plan;
@@ -48,13 +51,14 @@ export class MicroBatches {
     }
   }
 
-  /** Does it once more with attention in smaller parts if the device is out of memory. */
+  /** Does it once more if the device is out of memory: with attention in smaller parts, and without other programs. */
   async #smallerIfNeeded<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
-      if (!isOutOfMemory(error) || !useSmallerParts()) throw error;
-      await this.#sessions.release();
+      if (!isOutOfMemory(error)) throw error;
+      useSmallerParts();
+      await makeRoom();
       return work();
     }
   }
@@ -67,13 +71,17 @@ export class MicroBatches {
     const memoryOf = (less: Partial<StepShape>): GraphMemory =>
       graphMemory({ ...adapterOutputs(model, shapes, schedule, { ...shape, ...less }) }, precision);
     const memory = memoryOf({});
+    const others = Math.min(KEPT_SIZES, this.#plan.dataset.sizes) - 1;
+    this.#alone ||= !fits(memory, others * memory.weights);
     if (fits(memory)) return;
     const { width, height } = shape;
     const half = { width: multipleOf64(width / 2), height: multipleOf64(height / 2) };
     throw tooSmall(`Training at ${width}×${height}`, memory, [
       ...(shape.batch > 1 ? [['A batch of 1', memoryOf({ batch: 1 })] as const] : []),
       ...(shape.checkpointing ? [] : [['Checkpointing', memoryOf({ checkpointing: true })] as const]),
-      [`${half.width}×${half.height}`, memoryOf({ ...half, checkpointing: true })],
+      ...(width < 128 || height < 128
+        ? []
+        : [[`${half.width}×${half.height}`, memoryOf({ ...half, checkpointing: true })] as const]),
     ]);
   }
 
@@ -117,6 +125,7 @@ export class MicroBatches {
   }
 
   release(): Promise<void> {
+    this.#forget();
     return this.#sessions.release();
   }
 
@@ -128,8 +137,7 @@ export class MicroBatches {
         const program = adapterGradient(model, shapes, schedule, this.#shapeOf(batch, text));
         return Session.create(program, { mapWeights: program.weightBytes > PACKED_WEIGHTS });
       },
-      // A card holds the weights of one size; others are opened again in turn.
-      isLimited(),
+      this.#alone,
     );
   }
 
@@ -180,6 +188,6 @@ export class MicroBatches {
   }
 }
 
-const multipleOf64 = (side: number): number => Math.max(64, Math.floor(side / 64) * 64);
+const multipleOf64 = (side: number): number => Math.floor(side / 64) * 64;
 
 const sizeOf = ({ width, height }: MicroBatch): string => `${width}x${height}`;

@@ -87,10 +87,9 @@ export async function runStage(stage: Stage, options: StageOptions): Promise<Map
     compile(stageOutputs(stage, layout)),
     threads === undefined ? {} : { threads },
   );
-  const optimizer: Optimizer =
-    settings.optimizer === 'muon'
-      ? await Muon.create(adamw, layout, state, threads)
-      : await AdamW.create(adamw, state, threads);
+  const optimizer: Optimizer = await (settings.optimizer === 'muon'
+    ? Muon.create(adamw, layout, state, threads)
+    : AdamW.create(adamw, state, threads));
   let seconds = kept ? recordOf(kept.facts).seconds : 0;
   const save = (): Promise<void> => saveOptimizer(path, optimizer.state, recordFacts(seconds, threads));
   let lastSave = performance.now();

@@ -12,6 +12,7 @@ import { inspectAdapter } from '../../gpu-worker/adapters/files/inspect.ts';
 import { peftFactor } from '../../gpu-worker/adapters/forms/peft-factor.ts';
 import { openAdapter, type OpenLayer } from '../../gpu-worker/adapters/files/open-adapter.ts';
 import { readAdapter } from '../../gpu-worker/adapters/files/read-adapter.ts';
+import { modelFingerprint } from '../../gpu-worker/models/fingerprint.ts';
 import { openModelFolder, type ModelFolder } from '../../gpu-worker/models/model-folder.ts';
 import {
   openSafetensors,
@@ -247,7 +248,7 @@ describe('converting', () => {
     const { layers } = ours.get('square')!;
     const info: AdapterInfo = {
       baseModel: 'sdxl-tiny',
-      baseHash: 'abc',
+      baseHash: await modelFingerprint(model),
       a1: 4,
       a2: 4,
       noiseStrength: 0.25,

@@ -4,10 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { embeddedModel } from '../../core/package.ts';
-import { adapterBase } from '../../gpu-worker/adapters/files/adapter-base.ts';
-import { readAdapter } from '../../gpu-worker/adapters/files/read-adapter.ts';
-import { openModel } from '../../gpu-worker/models/open-model.ts';
+import { checkStatedBase } from '../../gpu-worker/adapters/files/stated-facts.ts';
 import { openSafetensors, readTensor, writeSafetensors } from '../../gpu-worker/models/safetensors.ts';
+import { TextToImage } from '../../gpu-worker/sampling/text-to-image.ts';
 import { trainAdapter } from '../../gpu-worker/training/train.ts';
 import { makePhotos, tinyRun } from '../helpers/tiny-run.ts';
 
@@ -43,24 +42,30 @@ it('is refused where a small model has other weights, and says what to do', asyn
   const photos = await makePhotos(join(folder, 'photos'), 2);
   const path = join(folder, 'mochi.safetensors');
   await trainAdapter({ ...tinyRun(photos, path), model: embeddedModel, resolution: 128, a1: 2, a2: 8 });
-  const base = adapterBase(await openModel(embeddedModel));
-  expect((await readAdapter(path, base)).layers.size).toBeGreaterThan(0);
+  const painter = await TextToImage.open(embeddedModel);
+  try {
+    expect((await painter.readAdapter(path)).layers.size).toBeGreaterThan(0);
 
-  const earlier = await withMetadata(path, { 'krona.base_hash': 'a'.repeat(64) });
-  await expect(readAdapter(earlier, base)).rejects.toMatchObject({
-    code: 'ADAPTER_OTHER_BASE',
-    message: expect.stringMatching(/an earlier version of krona-emoji.*Train the subject again/) as string,
-  });
-  const other = await withMetadata(path, {
-    'krona.base_hash': 'b'.repeat(64),
-    'krona.base_model': 'my-model',
-  });
-  await expect(readAdapter(other, base)).rejects.toThrow(/was trained on my-model and can't work/);
+    const earlier = await withMetadata(path, { 'krona.base_hash': 'a'.repeat(64) });
+    await expect(painter.readAdapter(earlier)).rejects.toMatchObject({
+      code: 'ADAPTER_OTHER_BASE',
+      message: expect.stringMatching(/an earlier version of krona-emoji.*Train the subject again/) as string,
+    });
+    const named = { 'krona.base_hash': 'b'.repeat(64), 'krona.base_model': 'my-model' };
+    await expect(painter.readAdapter(await withMetadata(path, named))).rejects.toThrow(
+      /was trained on my-model and can't work/,
+    );
 
-  // Files of other programs say nothing, and large models have many descendants that share adapters.
-  const silent = await withMetadata(path, { 'krona.base_hash': null });
-  expect((await readAdapter(silent, base)).layers.size).toBeGreaterThan(0);
-  const { fingerprint, ...large } = base;
-  expect(fingerprint).toBeDefined();
-  expect((await readAdapter(earlier, large)).layers.size).toBeGreaterThan(0);
+    // Files of other programs say nothing, and large models have many descendants that share adapters.
+    const silent = await withMetadata(path, { 'krona.base_hash': null });
+    expect((await painter.readAdapter(silent)).layers.size).toBeGreaterThan(0);
+    const { model } = painter;
+    const large = {
+      ...model,
+      unet: { ...model.unet, config: { ...model.unet.config, sample_size: 128 } },
+    };
+    await checkStatedBase('mochi', new Map(Object.entries(named)), large);
+  } finally {
+    await painter.release();
+  }
 });

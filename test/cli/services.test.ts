@@ -117,7 +117,7 @@ describe('krona start', () => {
     expect(await seen).toEqual({ status: 200, models: ['model', 'model'] });
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({
-      computer: 'cpu on a test, checked on 2026-11-30 with another version (stale).',
+      computer: 'a test (cpu), checked on 2026-11-30 with another version (stale).',
     });
     expect(stderr).toContain('the worker stopped unexpectedly');
     await expect(openStorage(config)).rejects.toMatchObject({ code: 'EMBEDDED_DATABASE_NOT_RUNNING' });

@@ -69,7 +69,7 @@ it('moderators read the device, the last pictures and the check', () => {
   expect(describeComputer(model({ check: null }))).toMatch(/runs on cuda\..*has not run here/);
   const text = describeComputer(model({ drawnStep: 0.5 }));
   expect(text).toMatch(/sdxl-base runs on cuda\. 0\.5 s a sampling step/);
-  expect(text).toMatch(/cuda on NVIDIA Test, checked on 2026-11-30\. sdxl 1024²: 0\.25 s a sampling step/);
+  expect(text).toMatch(/NVIDIA Test \(cuda\), checked on 2026-11-30\. sdxl 1024²: 0\.25 s a sampling step/);
   expect(describeCheck({ ...CHECK, ok: false })).toContain('The check failed.');
 });
 

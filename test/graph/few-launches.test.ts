@@ -156,14 +156,14 @@ describe('SDXL on a card', () => {
     );
   }, 60_000);
 
-  it('has fewer than 2,600 in a sampling step, and 3,700 with an adapter', () => {
+  it('has fewer than 2,600 in a sampling step, and 3,800 with an adapter', () => {
     useDevice('cuda');
     const { config, tensors, name } = model.unet;
     const inputs = unetInputs(config, 2, 128, 128, 77);
     const parameters = frozenParameters(name, tensors);
     expect(nodes({ prediction: unet(config, parameters, inputs) })).toBeLessThan(2_600);
     expect(nodes({ prediction: unet(config, adapterInputs([shapes])(parameters, ''), inputs) })).toBeLessThan(
-      3_700,
+      3_800,
     );
   }, 60_000);
 });

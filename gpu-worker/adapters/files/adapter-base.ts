@@ -1,9 +1,6 @@
 /** @file The model that an adapter is for, as reading files needs it. */
-import { SMALL_MODEL } from '../../../core/settings/model-card.ts';
-import { modelFingerprint } from '../../models/fingerprint.ts';
 import type { ModelFolder } from '../../models/model-folder.ts';
 import { readParameter, type ModelTensor } from '../../models/parameters.ts';
-import { modelCard } from '../model-card.ts';
 import { familyOf, type Family } from './adapter-info.ts';
 import type { Prediction } from './stated-facts.ts';
 import { adaptableModules, type ModuleShape } from '../targets.ts';
@@ -16,11 +13,6 @@ export interface AdapterBase {
   /** A file with another family is refused, with another prediction noted; neither is checked unless given. */
   readonly family?: Family;
   readonly prediction?: Prediction;
-  /**
-   * Of a small model's UNet: such models are trained from nothing, so that an adapter of one means nothing to another with
-   * the same sizes. Missing for large ones, whose descendants share adapters.
-   */
-  readonly fingerprint?: () => Promise<string>;
   /** Modules that adapters can change. */
   readonly projections: readonly ModuleShape[];
   /** Shapes of the parameters that differences can change, by name; none by default. */
@@ -48,7 +40,6 @@ export function adapterBase(model: ModelFolder): AdapterBase & { readonly family
     parameters,
     readParameter: (name) => readParameter(required(tensors, name)),
     family: familyOf(model.architecture),
-    ...(modelCard(model).nativeSize <= SMALL_MODEL && { fingerprint: () => modelFingerprint(model) }),
     ...(prediction === 'epsilon' || prediction === 'v_prediction' ? { prediction } : {}),
   };
 }

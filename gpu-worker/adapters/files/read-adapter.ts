@@ -5,7 +5,7 @@ import type { AdapterLayers } from '../adapter.ts';
 import type { Layer, StoredLayer } from '../forms/form.ts';
 import type { AdapterBase } from './adapter-base.ts';
 import { openAdapter, readLayer, type OpenAdapter, type OpenLayer } from './open-adapter.ts';
-import { checkStatedBase, checkStatedFamily, statedNotes } from './stated-facts.ts';
+import { checkStatedFamily, statedNotes } from './stated-facts.ts';
 
 export interface ReadAdapter {
   readonly layers: AdapterLayers;
@@ -16,8 +16,7 @@ export interface ReadAdapter {
 
 /**
  * @throws KronaError as openAdapter; ADAPTER_TARGETS_UNSUPPORTED (modules that the model's adapters don't change),
- * ADAPTER_BASE_MISMATCH (made for a model of other widths, or by its metadata for another architecture),
- * ADAPTER_OTHER_BASE (made for a small model with other weights)
+ * ADAPTER_BASE_MISMATCH (made for a model of other widths, or by its metadata for another architecture)
  */
 export async function readAdapter(path: string, base: AdapterBase): Promise<ReadAdapter> {
   return readOpened(await openAdapter(path, base.layers), base);
@@ -60,7 +59,6 @@ async function fittedTo(
     } else fitted.set(key, fittedLayer(file, key, layer, weight, base));
   }
   checkStatedFamily(file, base);
-  await checkStatedBase(file, base);
   if (unknown.length > 0) {
     throw new KronaError(
       'ADAPTER_TARGETS_UNSUPPORTED',

@@ -3,7 +3,11 @@
  * scale. Keys: sd-scripts library/train_util.py, sai_model_spec.py; LyCORIS's network arguments.
  */
 import { KronaError } from '../../../core/errors.ts';
+import { SMALL_MODEL } from '../../../core/settings/model-card.ts';
+import { modelFingerprint } from '../../models/fingerprint.ts';
+import type { ModelFolder } from '../../models/model-folder.ts';
 import type { SafetensorsFile } from '../../models/safetensors.ts';
+import { modelCard } from '../model-card.ts';
 import type { AdapterBase } from './adapter-base.ts';
 import { FAMILIES, parseJson, type Family } from './adapter-info.ts';
 
@@ -56,22 +60,21 @@ export function checkStatedFamily({ name, metadata }: SafetensorsFile, base: Ada
 }
 
 /**
- * Refuses an adapter of another small model, even if all sizes agree: it would draw noise. A file that says nothing
- * passes.
+ * Refuses to draw with an adapter of another small model, even if all sizes agree: small models are trained from nothing,
+ * so it would draw noise. Large models have descendants that share adapters. A file that says nothing passes.
  *
+ * @param file - its name, for messages
  * @throws KronaError ADAPTER_OTHER_BASE
  */
-export async function checkStatedBase(
-  { name, metadata }: Pick<SafetensorsFile, 'name' | 'metadata'>,
-  base: Pick<AdapterBase, 'name' | 'fingerprint'>,
-): Promise<void> {
+export async function checkStatedBase(file: string, metadata: Metadata, model: ModelFolder): Promise<void> {
   const stated = metadata.get('krona.base_hash');
-  if (stated === undefined || base.fingerprint === undefined || stated === (await base.fingerprint())) return;
-  const model = metadata.get('krona.base_model') ?? 'another model';
+  if (stated === undefined || modelCard(model).nativeSize > SMALL_MODEL) return;
+  if (stated === (await modelFingerprint(model))) return;
+  const base = metadata.get('krona.base_model') ?? 'another model';
   throw new KronaError(
     'ADAPTER_OTHER_BASE',
-    `${name} was trained on ${model === base.name ? `an earlier version of ${model}` : model} and can't work with this ` +
-      `${base.name}: small models share no weights. Train the subject again.`,
+    `${file} was trained on ${base === model.name ? `an earlier version of ${base}` : base} and can't work with this ` +
+      `${model.name}: small models share no weights. Train the subject again.`,
   );
 }
 
