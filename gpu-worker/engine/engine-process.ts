@@ -11,8 +11,6 @@ import { KronaError } from '../../core/errors.ts';
 import { encodePng } from '../../core/pictures/encode.ts';
 import { Picture } from '../../core/pictures/picture.ts';
 import type { AppliedAdapter } from '../adapters/adapter-inputs.ts';
-import { adapterBase } from '../adapters/files/adapter-base.ts';
-import { checkAdapter } from '../adapters/files/read-adapter.ts';
 import { modelCard } from '../adapters/model-card.ts';
 import { chooseDevice, useDevice } from '../graph/device.ts';
 import { deviceTrials } from '../graph/device-trial.ts';
@@ -106,7 +104,7 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
 
   async fits(path) {
     try {
-      await checkAdapter(path, adapterBase((await openPainter()).model));
+      await (await openPainter()).checkAdapter(path);
       return true;
     } catch (error) {
       if (error instanceof KronaError && /^(?:ADAPTER|SAFETENSORS)_/.test(error.code)) return false;

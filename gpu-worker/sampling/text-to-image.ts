@@ -18,7 +18,7 @@ import {
   type AppliedAdapter,
 } from '../adapters/adapter-inputs.ts';
 import { noiseStrengthOf } from '../adapters/files/adapter-info.ts';
-import { readAdapter } from '../adapters/files/read-adapter.ts';
+import { checkAdapter, readAdapter } from '../adapters/files/read-adapter.ts';
 import { checkStatedBase } from '../adapters/files/stated-facts.ts';
 import { isLimited, keepReleasable } from '../graph/room.ts';
 import type { Feeds } from '../graph/runtime.ts';
@@ -141,6 +141,12 @@ export class TextToImage {
       ...(noiseStrength === undefined ? {} : { noiseStrength }),
       notes,
     };
+  }
+
+  /** Checks that an adapter can be read for this model, by its header. @throws KronaError as readAdapter */
+  async checkAdapter(path: string): Promise<void> {
+    const { metadata } = await checkAdapter(path, adapterBase(this.model));
+    await checkStatedBase(basename(path), metadata, this.model);
   }
 
   /** @throws KronaError SIZE_INVALID, SCHEDULER_UNSUPPORTED, STEPS_INVALID, RESULT_NOT_FINITE; and the signal's reason when it aborts */

@@ -22,16 +22,18 @@ export async function readAdapter(path: string, base: AdapterBase): Promise<Read
   return readOpened(await openAdapter(path, base.layers), base);
 }
 
-/** Checks an adapter as readAdapter does, without reading its numbers. @throws KronaError as readAdapter */
-export async function checkAdapter(path: string, base: AdapterBase): Promise<void> {
-  await fittedTo(await openAdapter(path, base.layers), base, weightsOf(base));
+/** Checks an adapter as readAdapter does, without reading its numbers. @returns its metadata @throws KronaError as readAdapter */
+export async function checkAdapter(path: string, base: AdapterBase): Promise<Pick<ReadAdapter, 'metadata'>> {
+  const adapter = await openAdapter(path, base.layers);
+  fittedTo(adapter, base, weightsOf(base));
+  return adapter.file;
 }
 
 /** As readAdapter, for an open adapter. */
 export async function readOpened(adapter: OpenAdapter, base: AdapterBase): Promise<ReadAdapter> {
   const { file } = adapter;
   const weights = weightsOf(base);
-  const fitted = await fittedTo(adapter, base, weights);
+  const fitted = fittedTo(adapter, base, weights);
   const layers = new Map<string, Layer>();
   // In the model's order, whatever the file's.
   for (const key of [...weights.module.keys(), ...weights.parameter.keys(), ...fitted.keys()]) {
@@ -42,11 +44,11 @@ export async function readOpened(adapter: OpenAdapter, base: AdapterBase): Promi
 }
 
 /** Ways to read the layers as the base has them, by key. @throws KronaError as readAdapter */
-async function fittedTo(
+function fittedTo(
   adapter: OpenAdapter,
   base: AdapterBase,
   weights: Weights,
-): Promise<ReadonlyMap<string, () => Promise<Layer>>> {
+): ReadonlyMap<string, () => Promise<Layer>> {
   const { file } = adapter;
   const fitted = new Map<string, () => Promise<Layer>>();
   const unknown: string[] = [];
