@@ -144,7 +144,7 @@ export const TRAIN_SETTINGS = {
     default: { small: 4, large: 1 },
     chat: {
       name: 'batch',
-      description: 'Photos per step, 1 to 16, or “model” for its default; more need more memory',
+      description: 'Photos per step, 1 to 16, or “model” for its default',
     },
     cli: { name: 'batch', value: 'n', max: 256, description: 'Photos per micro-batch' },
     source: "DiffuseKronA's scripts: 1",
@@ -226,7 +226,7 @@ export const TRAIN_SETTINGS = {
     default: 0,
     chat: {
       name: 'prior_l2',
-      description: "Weight of the adapter's squared size in the loss; keeps the class (0 = off)",
+      description: "Weight of the adapter's squared size in the loss (0 = off)",
     },
     cli: { name: 'prior-l2', value: 'lambda' },
     about: 'Like `prior`, without class pictures: λ·‖ΔW‖², which for Kronecker factors is λ·‖A‖²·‖B‖²',
@@ -273,7 +273,7 @@ export const TRAIN_SETTINGS = {
   },
   flip: {
     type: 'flag',
-    description: 'Train on mirrored photos too; not for faces, text or asymmetric subjects',
+    description: 'Train on mirrored photos too; not for faces or text',
     default: false,
     chat: { name: 'flip' },
     cli: { name: 'flip' },
@@ -312,7 +312,7 @@ export const TRAIN_SETTINGS = {
     default: { small: 0, large: 0, sdxl: 0.0357 },
     chat: {
       name: 'offset_noise',
-      description: 'Noise added to whole channels, 0 to 1, or “model” for its default; trains brightness',
+      description: 'Noise added to whole channels, 0 to 1, or “model” for its default',
     },
     cli: { name: 'offset-noise', value: 'x' },
     about: '0 for SDXL with zero terminal SNR',
