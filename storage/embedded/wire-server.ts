@@ -163,8 +163,11 @@ class SharedSession {
 
   async #answer({ client, bytes }: Unit): Promise<void> {
     try {
-      const answer = await this.#database.runExclusive(() => this.#database.execProtocolRaw(bytes));
-      this.#deliver(client, Buffer.from(answer));
+      // `execProtocolRaw` would also keep the rows of every answer, for a reader that never comes.
+      const { data } = await this.#database.runExclusive(() =>
+        this.#database.execProtocol(bytes, { throwOnError: false }),
+      );
+      this.#deliver(client, Buffer.from(data));
     } catch (error) {
       client.socket.destroy(asError(error));
     }

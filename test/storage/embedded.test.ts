@@ -6,6 +6,8 @@ import { once } from 'node:events';
 import { chmod, lstat, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { nodeOptions } from '../../core/own-program.ts';
@@ -153,6 +155,13 @@ describe('the data folder', () => {
   }, 60_000);
 });
 
+/** Bytes in JavaScript's heap, without what is about to be freed. */
+function memoryInUse(): number {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+  return process.memoryUsage().heapUsed;
+}
+
 describe('clients that share the one session', () => {
   const IDLE = 400;
   let database: PGlite;
@@ -190,6 +199,16 @@ describe('clients that share the one session', () => {
     expect((await right).rows).toEqual([{ sum: 2 }]);
     expect((await one.query('SELECT 1')).rowCount).toBe(1);
     await Promise.all([one.end(), other.end()]);
+  });
+
+  it('leave nothing of their answers in memory', async () => {
+    const client = await newClient();
+    const ask = () => client.query(`SELECT repeat('x', 1000000) AS text`);
+    await ask();
+    const before = memoryInUse();
+    for (let n = 0; n < 60; n++) await ask();
+    expect(memoryInUse() - before).toBeLessThan(20e6);
+    await client.end();
   });
 
   it("don't wait forever for one that is silent in a transaction", async () => {
