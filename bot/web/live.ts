@@ -61,11 +61,11 @@ export function liveConnection({ identity, gateway: { channels, hub }, sockets, 
           else await hub.watch(current, channel, since, Math.min(limit, LINES_AT_ONCE));
         });
         const { id, name } = member;
-        void channels
-          .list()
-          .then((list) =>
-            current.send({ type: 'hello', bundle, me: { id, name }, moderator, channels: list }),
-          );
+        channels.list().then(
+          (list) => current.send({ type: 'hello', bundle, me: { id, name }, moderator, channels: list }),
+          // As when the database goes away just then: the page tries again.
+          () => raw.close(TRY_LATER, 'no answer'),
+        );
       },
       onMessage: ({ data }) => {
         const { success, output } = v.safeParse(WATCH, data);

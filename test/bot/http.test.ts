@@ -7,6 +7,7 @@ import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
 import { linkExpiry, parseRange } from '../../bot/files.ts';
 import { type Bot, startBot } from '../../bot/main.ts';
 import { Uploads } from '../../bot/web/uploads.ts';
@@ -45,6 +46,34 @@ function raw(
     sent.on('error', reject).end();
   });
 }
+
+it('a page that opens just when the database goes away is closed, to come again, and the bot goes on', async () => {
+  const { storage, config } = house;
+  let away = false;
+  const records: typeof storage.records = {
+    ...storage.records,
+    async channels(platform) {
+      if (away) throw new Error('the database is away');
+      return storage.records.channels(platform);
+    },
+  };
+  const log = { info: () => {}, warn: () => {}, error: () => {} };
+  const other = await startBot({ ...storage, records }, config, { log });
+  const named = await fetch(`${other.address}/api/me`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ name: 'Ada' }),
+  });
+  away = true;
+  const socket = new WebSocket(`ws://127.0.0.1:${other.port}/api/live`, {
+    headers: { cookie: named.headers.get('set-cookie')!.split(';')[0]! },
+  });
+  const [code] = (await once(socket, 'close')) as [number];
+  // “Try again later.”
+  expect(code).toBe(1013);
+  expect((await fetch(other.address)).status).toBe(200);
+  await other.stop();
+});
 
 describe('signed links', () => {
   const bytes = randomBytes(100_000);
