@@ -49,8 +49,9 @@ export async function startEmbeddedDatabase(
       import('./private-node-fs.ts'),
     ]);
     await makePrivateFolder(join(config.dataFolder, 'database'));
-    const database = await PGlite.create({ fs: new PrivateNodeFs(join(config.dataFolder, 'database')) });
-    const server = await serveDatabase(database, path);
+    const open = () => PGlite.create({ fs: new PrivateNodeFs(join(config.dataFolder, 'database')) });
+    let database = await open();
+    const server = await serveDatabase(database, path, { reopen: async () => (database = await open()) });
     const url = socketUrl(socketFolder);
     const tidying = setInterval(() => void tidy(url).catch(onError), TIDY_INTERVAL).unref();
     return {

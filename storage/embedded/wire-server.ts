@@ -10,10 +10,15 @@
  */
 import type { PGlite } from '@electric-sql/pglite';
 import { createServer, type Socket } from 'node:net';
+import { pauseAfter } from '../../core/backoff.ts';
 import { asError } from '../../core/errors.ts';
+import { retry } from '../../core/retrying.ts';
 
 /** A client that is silent inside a transaction for this long is disconnected, because all others wait for it; ms. */
 const IDLE_IN_TRANSACTION = 15_000;
+
+/** Pauses between tries to open the database again, ms. */
+const PAUSES = { first: 500, longest: 10_000 };
 
 const SSL_REQUEST = 80877103;
 const GSS_REQUEST = 80877104;
@@ -23,6 +28,7 @@ const QUERY = 'Q'.charCodeAt(0);
 const SYNC = 'S'.charCodeAt(0);
 const TERMINATE = 'X'.charCodeAt(0);
 const NOTIFICATION = 'A'.charCodeAt(0);
+const ERROR = 'E'.charCodeAt(0);
 
 interface Client {
   readonly socket: Socket;
@@ -42,18 +48,24 @@ interface Unit {
   readonly bytes: Buffer;
 }
 
+export interface ServerOptions {
+  /** ms that a client may be silent inside a transaction */
+  readonly idleInTransaction?: number;
+  /** Opens the database again, as after a crash: one that panicked, as on a full disk, answers nothing any more. */
+  readonly reopen?: () => Promise<PGlite>;
+}
+
 /**
  * Serves `database` on a Unix socket until `close` is called, which ends all connections but not the database.
  *
- * @param idleInTransaction ms that a client may be silent inside a transaction
  * @throws the error of node:net when the path cannot be listened on
  */
 export async function serveDatabase(
   database: PGlite,
   path: string,
-  idleInTransaction = IDLE_IN_TRANSACTION,
+  options: ServerOptions = {},
 ): Promise<{ close(): Promise<void> }> {
-  const session = new SharedSession(database, idleInTransaction);
+  const session = new SharedSession(database, options);
   const server = createServer((socket) => session.accept(socket));
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -62,7 +74,7 @@ export async function serveDatabase(
   return {
     async close() {
       const closed = new Promise((resolve) => server.close(resolve));
-      session.disconnectAll();
+      session.end();
       await closed;
       await session.settled();
     },
@@ -71,8 +83,12 @@ export async function serveDatabase(
 
 /** One PGlite session and the clients that take turns on it. */
 class SharedSession {
-  readonly #database: PGlite;
+  #database: PGlite;
   readonly #idleInTransaction: number;
+  readonly #reopen: ServerOptions['reopen'];
+  readonly #closing = new AbortController();
+  /** The database has panicked and is not open again. */
+  #broken = false;
   readonly #clients = new Set<Client>();
   #waiting: Unit[] = [];
   /** The client whose transaction is open. */
@@ -80,12 +96,17 @@ class SharedSession {
   #idle: NodeJS.Timeout | undefined;
   #serving: Promise<void> | null = null;
 
-  constructor(database: PGlite, idleInTransaction: number) {
+  constructor(database: PGlite, { idleInTransaction = IDLE_IN_TRANSACTION, reopen }: ServerOptions) {
     this.#database = database;
     this.#idleInTransaction = idleInTransaction;
+    this.#reopen = reopen;
   }
 
   accept(socket: Socket): void {
+    if (this.#broken) {
+      socket.destroy();
+      return;
+    }
     const client: Client = { socket, rest: Buffer.alloc(0), unit: [], started: false, greeted: false };
     this.#clients.add(client);
     socket.on('data', (chunk) => this.#receive(client, chunk));
@@ -94,7 +115,13 @@ class SharedSession {
     socket.on('close', () => this.#forget(client));
   }
 
-  disconnectAll(): void {
+  /** Ends all connections for good. */
+  end(): void {
+    this.#closing.abort();
+    this.#disconnectAll();
+  }
+
+  #disconnectAll(): void {
     clearTimeout(this.#idle);
     for (const { socket } of this.#clients) socket.destroy();
   }
@@ -167,7 +194,9 @@ class SharedSession {
       const { data } = await this.#database.runExclusive(() =>
         this.#database.execProtocol(bytes, { throwOnError: false }),
       );
-      this.#deliver(client, Buffer.from(data));
+      const answer = Buffer.from(data);
+      this.#deliver(client, answer);
+      if (hasPanicked(answer)) return await this.#recover();
     } catch (error) {
       client.socket.destroy(asError(error));
     }
@@ -175,6 +204,27 @@ class SharedSession {
     clearTimeout(this.#idle);
     if (this.#owner !== null)
       this.#idle = setTimeout(() => client.socket.destroy(), this.#idleInTransaction).unref();
+  }
+
+  /** Opens a database that panicked again, however long that takes; until then nobody is let in. */
+  async #recover(): Promise<void> {
+    this.#broken = true;
+    this.#owner = null;
+    this.#waiting = [];
+    this.#disconnectAll();
+    const reopen = this.#reopen;
+    if (reopen === undefined) return;
+    const reopened = retry(reopen, {
+      signal: this.#closing.signal,
+      pause: (_, failures) => pauseAfter(failures, PAUSES),
+    });
+    await reopened.then(
+      (database) => {
+        this.#database = database;
+        this.#broken = false;
+      },
+      () => undefined,
+    );
   }
 
   /** Sends the answer to its client, and the notifications in it to every client. */
@@ -203,4 +253,11 @@ function takeMessage(client: Client): Buffer | null {
   const message = client.rest.subarray(0, end);
   client.rest = client.rest.subarray(end);
   return message;
+}
+
+/** Whether an answer ends with an error after which PostgreSQL stops. */
+function hasPanicked(answer: Buffer): boolean {
+  for (let at = 0; at < answer.length; at += 1 + answer.readUInt32BE(at + 1))
+    if (answer[at] === ERROR && answer.includes('VPANIC\0', at)) return true;
+  return false;
 }

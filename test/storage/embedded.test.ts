@@ -175,7 +175,7 @@ describe('clients that share the one session', () => {
 
   beforeAll(async () => {
     database = await PGlite.create();
-    server = await serveDatabase(database, join(folder, '.s.PGSQL.5432'), IDLE);
+    server = await serveDatabase(database, join(folder, '.s.PGSQL.5432'), { idleInTransaction: IDLE });
   });
   afterAll(async () => {
     await server.close();
@@ -209,6 +209,40 @@ describe('clients that share the one session', () => {
     for (let n = 0; n < 60; n++) await ask();
     expect(memoryInUse() - before).toBeLessThan(20e6);
     await client.end();
+  });
+
+  it('get a database that was opened again after a panic, as on a full disk', async () => {
+    const detail = Buffer.from('SPANIC\0VPANIC\0C53100\0Mno space left\0\0');
+    const panic = Buffer.concat([Buffer.from([69, 0, 0, 0, 4 + detail.length]), detail]);
+    const dead = {
+      runExclusive: (work: () => unknown) => work(),
+      isInTransaction: () => false,
+      execProtocol: async (bytes: Uint8Array) => {
+        if (bytes[0] === 'Q'.charCodeAt(0)) return { data: panic };
+        return database.execProtocol(bytes, { throwOnError: false });
+      },
+    } as unknown as PGlite;
+    const path = join(folder, '.s.PGSQL.5433');
+    let tries = 0;
+    const reopen = async () => {
+      if (++tries === 1) throw new Error('the disk is still full');
+      return database;
+    };
+    const other = await serveDatabase(dead, path, { reopen });
+    const ask = async () => {
+      const client = new pg.Client({ host: folder, port: 5433, user: 'postgres', database: 'postgres' });
+      client.on('error', () => {});
+      try {
+        await client.connect();
+        return (await client.query('SELECT 1')).rowCount;
+      } finally {
+        await client.end().catch(() => {});
+      }
+    };
+    await expect(ask()).rejects.toMatchObject({ code: '53100' });
+    await vi.waitFor(async () => expect(await ask()).toBe(1), 10_000);
+    expect(tries).toBe(2);
+    await other.close();
   });
 
   it("don't wait forever for one that is silent in a transaction", async () => {
