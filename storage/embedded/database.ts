@@ -5,7 +5,7 @@
  * PostgreSQL server (DATABASE_URL) avoids that.
  */
 import { createHash } from 'node:crypto';
-import { chmod, lstat, mkdir, rm, rmdir } from 'node:fs/promises';
+import { chmod, lstat, mkdir, rm, rmdir, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -51,7 +51,11 @@ export async function startEmbeddedDatabase(
     await makePrivateFolder(join(config.dataFolder, 'database'));
     const open = () => PGlite.create({ fs: new PrivateNodeFs(join(config.dataFolder, 'database')) });
     let database = await open();
-    const server = await serveDatabase(database, path, { reopen: async () => (database = await open()) });
+    const reopen = async () => {
+      await needRoom(config.dataFolder);
+      return (database = await open());
+    };
+    const server = await serveDatabase(database, path, { reopen });
     const url = socketUrl(socketFolder);
     const tidying = setInterval(() => void tidy(url).catch(onError), TIDY_INTERVAL).unref();
     return {
@@ -67,6 +71,18 @@ export async function startEmbeddedDatabase(
     await release();
     throw error;
   }
+}
+
+/** Bytes that a database needs to open after a full disk: its log grows by 16 MiB. */
+const ROOM = 20 * 1024 ** 2;
+
+/** Each try to open a database costs some 200 MB of memory. @throws KronaError DISK_FULL */
+async function needRoom(folder: string): Promise<void> {
+  const { bavail, bsize } = await statfs(folder);
+  if (bavail * bsize < ROOM)
+    throw new KronaError('DISK_FULL', 'The disk of the database is full. Free some space and try again.', {
+      retryable: true,
+    });
 }
 
 /** How often the database is vacuumed, ms. */
