@@ -4,6 +4,7 @@
  * operators a layer, and as much memory traffic as the weights do. Weights that are merged once would have to be opened
  * again for each adapter, which takes seconds: the runtime keeps no results on the card between runs.
  */
+import { concatenated } from '../../core/concatenated.ts';
 import * as op from '../graph/ops.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import type { ParameterShape, Parameters } from '../models/parameters.ts';
@@ -58,13 +59,7 @@ const partOf = (path = ''): string => /^text_encoder(?:_2)?\./.exec(path)?.[0] ?
 
 /** The numbers of layers in the order that programs read: the first part of every layer, then the second. */
 export function numbersByPart(layers: AdapterLayers): Float32Array {
-  const parts = byPart([...layers.values()].map(({ numbers }) => numbers));
-  const flat = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
-  parts.reduce((offset, values) => {
-    flat.set(values, offset);
-    return offset + values.length;
-  }, 0);
-  return flat;
+  return concatenated(byPart([...layers.values()].map(({ numbers }) => numbers)));
 }
 
 /** Where the parts of `groups`, as one tensor each, and of all other layers lie in that order. */

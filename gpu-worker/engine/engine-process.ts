@@ -7,6 +7,7 @@ import { writeFile } from 'node:fs/promises';
 import { setImmediate as nextLoop } from 'node:timers/promises';
 import type { Device } from '../../core/config.ts';
 import { endWithParent } from '../../core/end-with-parent.ts';
+import { concatenated } from '../../core/concatenated.ts';
 import { KronaError } from '../../core/errors.ts';
 import { encodePng } from '../../core/pictures/encode.ts';
 import { Picture } from '../../core/pictures/picture.ts';
@@ -22,7 +23,6 @@ import { noiseOfSeeds } from '../sampling/noise.ts';
 import { checkRefiner, drawRefined } from '../sampling/refine.ts';
 import { schedulerProblem } from '../sampling/schedulers/create-scheduler.ts';
 import { TextToImage, type DrawnPicture, type StartPicture } from '../sampling/text-to-image.ts';
-import { concatenated } from '../sampling/zip.ts';
 import { trainAdapter } from '../training/train.ts';
 import {
   errorMessage,

@@ -5,6 +5,7 @@
  */
 import { basename } from 'node:path';
 import { at } from '../../core/at.ts';
+import { concatenated } from '../../core/concatenated.ts';
 import { KronaError } from '../../core/errors.ts';
 import type { PromptLength } from '../../core/records.ts';
 import type { SchedulerName } from '../../core/settings/choices.ts';
@@ -42,7 +43,7 @@ import { PictureDecoder } from './picture-decoder.ts';
 import { SessionCache } from './session-cache.ts';
 import { needsTiles, openTiledEncoder } from './tiles.ts';
 import { UNetRuns } from './unet-runs.ts';
-import { concatenated, zip2, zip3 } from './zip.ts';
+import { zip2, zip3 } from './zip.ts';
 
 export interface DrawRequest {
   readonly prompt: string;

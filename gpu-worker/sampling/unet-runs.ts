@@ -1,4 +1,5 @@
 /** @file Runs a UNet on all rows of a batch: in one run, or in several where the device's memory needs it. */
+import { concatenated } from '../../core/concatenated.ts';
 import { adapterInputs, shapesKey } from '../adapters/adapter-inputs.ts';
 import type { AdapterShapes } from '../adapters/adapter.ts';
 import type { KronaError } from '../../core/errors.ts';
@@ -15,7 +16,6 @@ import { frozenParameters } from '../models/parameters.ts';
 import { unet, unetInputs } from '../models/unet.ts';
 import { vaeScale } from '../models/vae.ts';
 import { SessionCache } from './session-cache.ts';
-import { concatenated } from './zip.ts';
 
 /** Sessions kept: with and without adapter, for a set and for one picture. */
 const KEPT = 4;

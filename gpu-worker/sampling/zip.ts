@@ -1,4 +1,4 @@
-/** @file Combines several arrays: element by element, or one after the other. */
+/** @file Combines several arrays element by element. */
 
 /** f(a[i], b[i]) for every i. @throws RangeError if the lengths differ */
 export function zip2(a: Float32Array, b: Float32Array, f: (x: number, y: number) => number): Float32Array {
@@ -16,16 +16,6 @@ export function zip3(
   checkLength(a, b);
   checkLength(a, c);
   return a.map((x, i) => f(x, b[i]!, c[i]!));
-}
-
-/** All arrays, one after the other. */
-export function concatenated(parts: readonly Float32Array[]): Float32Array {
-  const joined = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
-  parts.reduce((offset, part) => {
-    joined.set(part, offset);
-    return offset + part.length;
-  }, 0);
-  return joined;
 }
 
 function checkLength(a: Float32Array, b: Float32Array): void {

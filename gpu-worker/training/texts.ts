@@ -1,4 +1,5 @@
 /** @file What a run tells the UNet of its prompts: encoded once, or as ids for text encoders that are trained too. */
+import { concatenated } from '../../core/concatenated.ts';
 import { at } from '../../core/at.ts';
 import type { Feeds } from '../graph/runtime.ts';
 import { endPositions } from '../models/clip-text.ts';
@@ -62,8 +63,8 @@ export class Texts {
     );
     return {
       tokens: all * this.chunkTokens,
-      states: joined(parts.map(({ states }) => lengthened(states, all, empty))),
-      pooled: joined(parts.map(({ pooled }) => pooled)),
+      states: concatenated(parts.map(({ states }) => lengthened(states, all, empty))),
+      pooled: concatenated(parts.map(({ pooled }) => pooled)),
     };
   }
 
@@ -96,14 +97,4 @@ export class Texts {
     }
     return feeds;
   }
-}
-
-function joined(parts: readonly Float32Array[]): Float32Array {
-  const rows = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    rows.set(part, at);
-    at += part.length;
-  }
-  return rows;
 }

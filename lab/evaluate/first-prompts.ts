@@ -4,16 +4,15 @@
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import sharp from 'sharp';
 import * as v from 'valibot';
 import { KronaError } from '../../core/errors.ts';
 import { makeFolder, writeWhole } from '../../core/files.ts';
 import type { Progress } from '../../core/records.ts';
-import { toBytes } from '../../core/pictures/rgb-bytes.ts';
 import { TextToImage } from '../../gpu-worker/sampling/text-to-image.ts';
 import { readPretrainData } from '../pretrain/pretrain-config.ts';
 import { drawJudged } from '../pretrain/evaluate-model.ts';
 import { contactSheet, type SheetPicture } from '../pretrain/sheet.ts';
+import { writeStrip } from './files.ts';
 import { phaseProgress } from './phase-progress.ts';
 
 const firstPrompts = new URL('./first-prompts.json', import.meta.url);
@@ -50,9 +49,7 @@ export async function drawFirstPrompts(options: FirstPromptsOptions): Promise<st
     for (const [seed, prompt] of prompts.entries()) {
       const [image] = await drawJudged(painter, size, { prompt, seed }, signal ? { signal } : {});
       cells.push({ image: image!, label: prompt });
-      const raw = { width: size, height: size, channels: 3 as const };
-      const png = await sharp(toBytes(image!), { raw }).png().toBuffer();
-      await writeWhole(join(out, `${String(seed).padStart(3, '0')}.png`), png);
+      await writeStrip(join(out, `${String(seed).padStart(3, '0')}.png`), [image!], size);
       progress(seed + 1, false);
     }
   } finally {

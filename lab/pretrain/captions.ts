@@ -2,6 +2,7 @@
  * @file Captions of training pictures. Most name style and background; some omit one, so that short prompts work. Some
  * are written as newcomers write prompts, with words that change nothing.
  */
+import { at } from '../../core/at.ts';
 import { CREATURE_COLOURS, MOODS, type Creature } from '../procedural/creatures.ts';
 import { HATS } from '../procedural/faces.ts';
 import {
@@ -193,7 +194,7 @@ class CaptionWriter {
         const word = isConcept(what) ? what.word : CREATURE_NOUNS[0];
         const several = plural(word);
         const uncounted = short && !this.#names.has(several) && random.chance(0.2);
-        const number = uncounted ? '' : numberWord(layout.count);
+        const number = uncounted ? '' : at(NUMBERS, layout.count);
         const words = [number, ...this.#adjectives, look, hue ?? '', several].filter((x) => x !== '');
         return `${words.join(' ')}${number === '' || (short && random.chance(0.5)) ? '' : ' in a row'}${ground}`;
       }
@@ -263,8 +264,6 @@ class CaptionWriter {
     return typeof ground === 'string' ? this.#ground() : ` on ${ground.name}`;
   }
 }
-
-const numberWord = (count: 2 | 3): string => (count === 2 ? 'two' : 'three');
 
 /** The regular English plural, enough for concepts that take an article. */
 export function plural(word: string): string {

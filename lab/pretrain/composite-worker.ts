@@ -4,7 +4,7 @@
  */
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import type { PretrainData } from './concepts.ts';
-import { prepareArt, sampleCaptions, sampleCrop, sampleExample, type TrainingArt } from './sampler.ts';
+import { prepareArt, sampleCaptioned, sampleCrop, type TrainingArt } from './sampler.ts';
 import { viewSprites, type SpriteSheet } from './sprites.ts';
 
 /** Captions of one picture, of which training takes another each time. */
@@ -126,10 +126,7 @@ export function makeBatch(
   const captions: string[][] = [];
   for (let place = 0; place < batchSize; place++) {
     if (kind === 'crops') sampleCrop(art, seed, start + place, side, images, place * one);
-    else {
-      sampleExample(art, seed, start + place, images, place * one);
-      captions.push(sampleCaptions(art, seed, start + place, CAPTIONS));
-    }
+    else captions.push(sampleCaptioned(art, seed, start + place, CAPTIONS, images, place * one));
   }
   return { start, images, captions };
 }

@@ -3,7 +3,7 @@
  * bilinear sampling of premultiplied colour. Plain loops over typed arrays, because the training set is made with it.
  */
 import { at } from '../../core/at.ts';
-import { fillGround, type Ground } from './grounds.ts';
+import { fillGround, type Ground, type Window } from './grounds.ts';
 import { drawingSide, levelSides, spriteSide, type Sprite } from './sprites.ts';
 
 /** Position and size of one sprite; lengths in pixels of the whole picture. */
@@ -17,14 +17,6 @@ export interface PlacedSprite {
   /** Clockwise, in radians. */
   readonly angle: number;
   readonly mirror: boolean;
-}
-
-/** The part of the picture to draw. */
-export interface Window {
-  readonly left: number;
-  readonly top: number;
-  readonly width: number;
-  readonly height: number;
 }
 
 /**

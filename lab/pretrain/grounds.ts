@@ -112,7 +112,7 @@ export function drawPlace(name: PlaceName, size: number, random: ExampleRandom):
 }
 
 /** The part of a picture to draw, in pixels. */
-interface Window {
+export interface Window {
   readonly left: number;
   readonly top: number;
   readonly width: number;

@@ -16,8 +16,12 @@ export function hashName(name: string): number {
   return (hash ^ (hash >>> 16)) >>> 0;
 }
 
-/** True for held-out pairs: one in `data.heldOut.modulus`. */
-export function isHeldOut(data: PretrainData, concept: Concept, background: Background): boolean {
+/** True for held-out pairs of a concept and a background or place: one in `data.heldOut.modulus`. */
+export function isHeldOut(
+  data: PretrainData,
+  concept: Concept,
+  background: Pick<Background, 'name'>,
+): boolean {
   return hashName(`${concept.hex}|${background.name}`) % data.heldOut.modulus === 0;
 }
 

@@ -1,5 +1,5 @@
 /** @file The training pictures as latents, encoded once with the run's autoencoder. */
-import { at } from '../../core/at.ts';
+import { concatenated } from '../../core/concatenated.ts';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { compile } from '../../gpu-worker/graph/compile.ts';
@@ -64,8 +64,7 @@ export async function cacheLatents(
     parts.push((await readTensor(tensors.get('latents')!)) as Float32Array);
     captions.push(...(JSON.parse(metadata.get('captions')!) as string[][]));
   }
-  const latents = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
-  parts.forEach((part, i) => latents.set(part, i * at(parts, 0).length));
+  const latents = concatenated(parts);
   return { latents, captions, scalingFactor: 1 / deviation(latents) };
 }
 

@@ -100,7 +100,7 @@ function updateGraph(settings: AdamWSettings, layout: FlatLayout): Record<string
     number,
   ) as [Tensor, Tensor, Tensor];
   const raw = vector('gradient');
-  const norm = op.sqrt(op.reshape(op.sum(op.square(raw)), []));
+  const norm = op.sqrt(op.sumOfSquares(raw));
   const g = maxGradNorm === null ? raw : op.mul(raw, op.min(1, op.div(maxGradNorm, op.add(norm, 1e-6))));
   const [gradients, means, squares] = [g, vector('m'), vector('v')].map((flat) => layout.split(flat));
 

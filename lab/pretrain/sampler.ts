@@ -60,8 +60,6 @@ export function sampleExample(
   offset = 0,
 ): Example {
   const scene = drawScene(art, new ExampleRandom(seed, index));
-  const { size } = art.data;
-  composite(into, offset, { left: 0, top: 0, width: size, height: size }, scene.ground, scene.placed);
   return {
     caption: captionOf(art, scene, seed, index, 0),
     concept: scene.concept,
@@ -69,15 +67,42 @@ export function sampleExample(
     background: scene.background,
     hue: scene.subject.hue,
     boxes: scene.placed.map(boxOf),
-    image: into.subarray(offset, offset + 3 * size * size),
+    image: drawPicture(art, scene, into, offset),
   };
+}
+
+/** Draws the same picture, and returns captions 0 to `count` − 1 of it. */
+export function sampleCaptioned(
+  art: TrainingArt,
+  seed: number,
+  index: number,
+  count: number,
+  into: Float32Array,
+  offset: number,
+): string[] {
+  const scene = drawScene(art, new ExampleRandom(seed, index));
+  drawPicture(art, scene, into, offset);
+  return captionsOf(art, scene, seed, index, count);
+}
+
+function drawPicture(
+  { data: { size } }: TrainingArt,
+  { ground, placed }: Scene,
+  into: Float32Array,
+  offset: number,
+): Float32Array {
+  composite(into, offset, { left: 0, top: 0, width: size, height: size }, ground, placed);
+  return into.subarray(offset, offset + 3 * size * size);
 }
 
 /** Captions 0 to `count` − 1 of an example, without its picture. */
 export function sampleCaptions(art: TrainingArt, seed: number, index: number, count: number): string[] {
   const scene = drawScene(art, new ExampleRandom(seed, index));
-  return Array.from({ length: count }, (_, variant) => captionOf(art, scene, seed, index, variant));
+  return captionsOf(art, scene, seed, index, count);
 }
+
+const captionsOf = (art: TrainingArt, scene: Scene, seed: number, index: number, count: number): string[] =>
+  Array.from({ length: count }, (_, variant) => captionOf(art, scene, seed, index, variant));
 
 const captionOf = (
   { data, names }: TrainingArt,

@@ -30,7 +30,7 @@ export function drawScene(art: TrainingArt, random: ExampleRandom): Scene {
   const single = { layout: { kind: 'single' } } as const;
   if (art.creatures.length > 0 && random.chance(placement.creatures ?? 0)) {
     const { creature, sprite } = random.pick(art.creatures);
-    const ground = drawGround(art, 0, single.layout, random, true);
+    const ground = drawGround(art, null, single.layout, random);
     const flat = Math.max(
       0,
       data.styles.findIndex(({ set }) => set === 'twemoji'),
@@ -152,25 +152,21 @@ function wearablesFor(data: PretrainData, concept: number): Layout[] {
   });
 }
 
-/** A plain background that the concept may have, or a place. @param any whether nothing is held out */
+/** A plain background that the concept may have, or a place. @param concept null: a creature, which may have all */
 function drawGround(
   { data, allowed }: TrainingArt,
-  concept: number,
+  concept: number | null,
   layout: Layout,
   random: ExampleRandom,
-  any = false,
 ): Pick<Chosen, 'background' | 'place'> {
   const inPlace = layout.kind === 'single' || layout.kind === 'wearing';
   if (inPlace && random.chance(data.placement.places ?? 0)) {
     const place = random.pick(PLACES);
-    const heldOut =
-      !any && hashName(`${at(data.concepts, concept).hex}|${place}`) % data.heldOut.modulus === 0;
-    if (!heldOut) return { background: null, place };
+    if (concept === null || !isHeldOut(data, at(data.concepts, concept), { name: place }))
+      return { background: null, place };
   }
-  const background = any
-    ? Math.floor(random.unit() * data.backgrounds.length)
-    : random.pick(at(allowed, concept));
-  return { background, place: null };
+  const backgrounds = concept === null ? [...data.backgrounds.keys()] : at(allowed, concept);
+  return { background: random.pick(backgrounds), place: null };
 }
 
 /** Another colour for a drawing of the hue `dominant`, or null to keep it; never a held-out one. */

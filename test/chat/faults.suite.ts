@@ -10,6 +10,7 @@ import { MODEL } from '../commands/helpers.ts';
 import { putClockForward, skipTime } from '../helpers/clock.ts';
 import { until } from '../helpers/until.ts';
 import type { ChatMember, FragileChat, Seen } from './driver.ts';
+import { readerOf } from './reading.ts';
 import { drawings, photosOf } from './pictures.ts';
 
 export function runFaults(name: string, open: () => Promise<FragileChat>): void {
@@ -41,14 +42,7 @@ export function runFaults(name: string, open: () => Promise<FragileChat>): void 
       expect(await chat.pinged()).toEqual([]);
     });
 
-    const saying = async (words: string | RegExp): Promise<Seen[]> =>
-      (await chat.messages()).filter(({ text }) =>
-        typeof words === 'string' ? text.includes(words) : words.test(text),
-      );
-    const found = (words: string | RegExp): Promise<Seen> =>
-      until(async () => (await saying(words)).at(-1), `a message with ${String(words)}`);
-    const channelId = async () =>
-      (await chat.storage.records.channel(chat.platform, chat.channelId, 'pets')).id;
+    const { saying, found, channelId } = readerOf(() => chat);
 
     /** A run that has begun, and the message that lives through it. */
     async function begun(): Promise<{ run: Run; living: Seen }> {

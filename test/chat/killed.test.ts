@@ -6,7 +6,8 @@ import { PlayedWorker } from '../bot/world.ts';
 import { MODEL } from '../commands/helpers.ts';
 import { until } from '../helpers/until.ts';
 import { openDiscordChat } from './discord-driver.ts';
-import type { ChatMember, FragileChat, Seen } from './driver.ts';
+import type { ChatMember, FragileChat } from './driver.ts';
+import { readerOf } from './reading.ts';
 import { drawings, photosOf } from './pictures.ts';
 import { openSlackChat } from './slack-driver.ts';
 
@@ -28,14 +29,7 @@ describe.each([
   afterAll(() => chat?.close());
   beforeEach(() => chat.stopBot());
 
-  const saying = async (words: string | RegExp): Promise<Seen[]> =>
-    (await chat.messages()).filter(({ text }) =>
-      typeof words === 'string' ? text.includes(words) : words.test(text),
-    );
-  const found = (words: string | RegExp): Promise<Seen> =>
-    until(async () => (await saying(words)).at(-1), `a message with ${String(words)}`);
-  const channelId = async () =>
-    (await chat.storage.records.channel(chat.platform, chat.channelId, 'pets')).id;
+  const { saying, found, channelId } = readerOf(() => chat);
   const standing = async () => (await chat.storage.records.standingVotes(await channelId())).votes;
 
   /** A run of a subject of its own; some bot is there. */
