@@ -59,7 +59,7 @@ export default defineConfig({
       test: {
         name,
         // The chats' tests wait most of their time, as for a platform's limit of one message a second.
-        ...(name === 'chat' && { maxWorkers: 4, sequence: { groupOrder: 1 } }),
+        ...(name === 'chat' && { maxWorkers: 6, sequence: { groupOrder: 1 } }),
         include: files.filter((path) => projectOf(path) === name).map((path) => `test/${path}`),
       },
     })),
