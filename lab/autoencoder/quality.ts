@@ -10,6 +10,7 @@ import { givenParameters } from '../../gpu-worker/models/parameters.ts';
 import { vaeDecoder, vaeEncoder } from '../../gpu-worker/models/vae.ts';
 import { readAutoencoder } from '../pretrain/autoencoder-folder.ts';
 import type { PretrainData } from '../pretrain/concepts.ts';
+import { gradientEnergy } from '../evaluate/gradient-energy.ts';
 import { keptPictures, type KeptPicture } from './kept-pictures.ts';
 import { contactSheet } from '../pretrain/sheet.ts';
 
@@ -85,16 +86,6 @@ function greyLevels(a: Float32Array, b: Float32Array, counted: readonly boolean[
     values++;
   }
   return (127.5 * total) / values;
-}
-
-/** Sum of squared differences between neighbours along both axes. */
-function gradientEnergy(picture: Float32Array, size: number): number {
-  let total = 0;
-  for (let i = 0; i < picture.length; i++) {
-    if ((i + 1) % size !== 0) total += (at(picture, i + 1) - at(picture, i)) ** 2;
-    if (Math.floor(i / size) % size !== size - 1) total += (at(picture, i + size) - at(picture, i)) ** 2;
-  }
-  return total;
 }
 
 /**

@@ -17,11 +17,13 @@ import { TextToImage } from '../../gpu-worker/sampling/text-to-image.ts';
 import type { Progress } from '../../core/records.ts';
 import { askedPictures, realPicture, type AskedCounts, type AskedPicture } from './asked-pictures.ts';
 import { claimFolder, readStrip, writeJson, writeStrip } from './files.ts';
+import { classifierView } from './classifier.ts';
 import { Judges } from './judges.ts';
 import { readModelCard, writeMeasuredCard } from './model-card.ts';
 import { PairJudge } from './pair-judge.ts';
 import { phaseProgress } from './phase-progress.ts';
 import { modelTable, summariseModel, type ModelReport, type SeenPicture } from './model-report.ts';
+import { PictureSet } from './picture-sets.ts';
 import { openRestorer, type Restorer } from './restore.ts';
 
 export interface MeasureOptions {
@@ -64,9 +66,13 @@ export async function measureModel(options: MeasureOptions): Promise<ModelReport
     });
 
     const drawn = await drawAsked(painter, asked, data.size, options);
-    const seen = await judgeAsked({ art, judges, restorer }, asked, drawn, options);
+    const { seen, sets } = await judgeAsked({ art, judges, restorer }, asked, drawn, options);
     const report = summariseModel(data, asked, seen, {
       model: painter.model.name,
+      sets: {
+        model: sets.model.comparedWith(sets.real),
+        restored: sets.restored.comparedWith(sets.real),
+      },
       classifiers: { concepts: judges.concepts.accuracies, styles: judges.styles.accuracies },
     });
     await writeJson(join(out, 'report.json'), { ...report, pictures: seen });
@@ -110,7 +116,9 @@ async function judgeAsked(
   asked: readonly AskedPicture[],
   drawn: readonly Float32Array[][],
   { signal, onProgress }: MeasureOptions,
-): Promise<SeenPicture[]> {
+): Promise<{ seen: SeenPicture[]; sets: Readonly<Record<SeenPicture['source'], PictureSet>> }> {
+  const { size } = art.data;
+  const sets = { model: new PictureSet(), real: new PictureSet(), restored: new PictureSet() };
   const nearest = { single: new Judge(art), pair: new PairJudge(art) };
   const progress = phaseProgress('judging', asked.length, onProgress);
   const seen: SeenPicture[] = [];
@@ -122,11 +130,14 @@ async function judgeAsked(
       { source: 'real' as const, picture: real },
       { source: 'restored' as const, picture: await restorer.restore(real) },
     ];
-    for (const { source, picture } of pictures)
+    for (const { source, picture } of pictures) {
       seen.push(await seePicture(judges, nearest, each, index, source, picture));
+      const { features } = await judges.concepts.classify(classifierView(picture, size));
+      sets[source].add(picture, size, features);
+    }
     progress(index + 1, false);
   }
-  return seen;
+  return { seen, sets };
 }
 
 /** The judges' answers to all questions about this kind of prompt; questions that can't be judged are omitted. */

@@ -41,7 +41,8 @@ function report(style: number, pair: number): ModelReport {
     goal,
   });
   const figures = [figure('style', style, 0.9), figure('both shown', pair, 0.5), figure('place', 0, null)];
-  return { model: 'tiny', figures, copies: null, classifiers: { styles: { 'twemoji top-1': 0.55 } } };
+  const sets = { model: { sharpness: 0.8, frechet: 3 }, restored: { sharpness: 0.9, frechet: 1 } };
+  return { model: 'tiny', figures, copies: null, sets, classifiers: { styles: { 'twemoji top-1': 0.55 } } };
 }
 
 it('replaces the lenient table and names the missed goals', () => {
@@ -49,6 +50,7 @@ it('replaces the lenient table and names the missed goals', () => {
   expect(card).not.toContain('leniently |');
   expect(card).toContain('| single | style | 10 | 67.9% (57.9% to 77.9%) | 100.0% | 90.0% | ≥ 90.0% ✗ |');
   expect(card).toContain('- styles: twemoji top-1 55.0%');
+  expect(card).toContain('sharpness (gradient energy) 0.80, goal 0.85 ✗; through the autoencoder 0.90.');
   expect(card).toMatch(
     /\n## Limits\n\nNo photographs\.\n\nIt misses [^\n]*:\n\n- single, style: 67\.9%, goal 90\.0%\n\n## Art and licences\n\nBy many\.\n$/,
   );
