@@ -1,8 +1,8 @@
 /** @file Losses on pairs of pictures, as graphs. Smaller squared errors of the denoiser stand for larger likelihoods. */
-import type { Preference } from '../../core/settings/choices.ts';
 import * as op from '../graph/ops.ts';
 import { sideOf } from '../graph/shapes.ts';
 import type { Tensor } from '../graph/tensor.ts';
+import type { RefineOptions } from './refine-options.ts';
 
 export interface PreferenceTerms {
   /** Weighted mean over the pairs; a scalar. */
@@ -30,8 +30,7 @@ function negativeLogSigmoid(z: Tensor): Tensor {
  * @param weights of each pair [P]; the mean is over all pairs, whatever their weight
  */
 export function preferenceLoss(
-  kind: Preference,
-  beta: number,
+  { preference, beta }: Pick<RefineOptions, 'preference' | 'beta'>,
   errors: Tensor,
   reference: Tensor,
   weights: Tensor,
@@ -40,6 +39,6 @@ export function preferenceLoss(
   const part = (from: number): Tensor => op.slice(errors, 0, from, from + pairs);
   const margins = op.sub(reference, op.sub(part(0), part(pairs)));
   const scaled = op.mul(margins, beta);
-  const losses = kind === 'dpo' ? negativeLogSigmoid(scaled) : op.square(op.sub(scaled, 0.5));
+  const losses = preference === 'dpo' ? negativeLogSigmoid(scaled) : op.square(op.sub(scaled, 0.5));
   return { loss: op.reshape(op.mean(op.mul(losses, weights)), []), margins };
 }
