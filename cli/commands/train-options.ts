@@ -66,6 +66,7 @@ const SAME = [
   'trace',
   'cuts',
   'background',
+  'grounds',
 ] as const satisfies readonly (keyof TrainGiven & keyof TrainOptions)[];
 
 function pick<T extends object, K extends keyof T>(from: T, keys: readonly K[]): Pick<T, K> {

@@ -272,6 +272,17 @@ export const TRAIN_SETTINGS = {
     default: 4,
     cli: { name: 'cuts', value: 'n' },
   },
+  grounds: {
+    type: 'integer',
+    min: 0,
+    max: 64,
+    description: 'Views of each photo with its subject cut out, on plain grounds named in the prompt',
+    default: 0,
+    cli: { name: 'grounds', value: 'n' },
+    about:
+      'For subjects on a ground of one colour, or with transparency; each view is turned, resized and placed at random. ' +
+      'Photos with a caption stay as they are',
+  },
   flip: {
     type: 'flag',
     description: 'Train on mirrored photos too; not for faces or text',

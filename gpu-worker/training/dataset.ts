@@ -102,7 +102,7 @@ export class Dataset {
     return {
       width,
       height,
-      prompts: rows.map(({ prompt }) => prompt),
+      prompts: views.map(({ prompt }) => prompt),
       latents,
       noise,
       timesteps,

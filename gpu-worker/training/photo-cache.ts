@@ -14,10 +14,11 @@ import { vaeScale } from '../models/vae.ts';
 import { at } from '../../core/at.ts';
 import { KeyedRandom } from '../../core/random.ts';
 import { bucketSizes, nearestSize, type Size } from './buckets.ts';
+import { groundPrompt, groundViews } from './ground-views.ts';
 import { placeWeights } from './loss-weights.ts';
 import { latentMask, PhotoMask } from './masks.ts';
 import { Picture } from '../../core/pictures/picture.ts';
-import { loadPhoto, MIDDLE, type PhotoView } from './photos.ts';
+import { loadPhoto, MIDDLE, type PhotoView, type TrainingPhoto } from './photos.ts';
 
 /** Crops of a photo that random crop caches: four of them cover all of a 3:2 photo. */
 export const DEFAULT_CUTS = defaultOf('cuts');
@@ -37,10 +38,15 @@ export interface Augmentation {
   readonly mask?: MaskKind;
   /** Weight of positions outside the subject, from 0 to 1; DEFAULT_BACKGROUND unless given. */
   readonly background?: number;
+  /** Further views of each photo with its subject cut out, on plain grounds that the prompt names; 0 unless given. */
+  readonly grounds?: number;
 }
+
+const NO_GROUNDS = { own: null, views: [] };
 
 /** One view of a photo. */
 export interface CachedView extends EncodedPicture {
+  readonly prompt: string;
   /** Numbers about it that the UNet reads: 6 for SDXL, 5 for its refiner, none for SD. */
   readonly timeIds: readonly number[];
   /** Weights of the latent positions [h·w]; null: all 1. */
@@ -49,7 +55,6 @@ export interface CachedView extends EncodedPicture {
 
 /** All views of a photo, which have one size. */
 export interface CachedPhoto extends Size {
-  readonly prompt: string;
   /** Of its loss; 1 unless given. */
   readonly weight?: number;
   readonly views: readonly CachedView[];
@@ -59,6 +64,8 @@ export interface PhotoSource {
   readonly path: string;
   /** Its prompt. */
   readonly prompt: string;
+  /** The prompt says nothing about what is around the subject, so views can add it. False unless given. */
+  readonly bare?: boolean;
   /** Path of its mask; null for none. */
   readonly mask: string | null;
 }
@@ -114,23 +121,36 @@ export async function cachePhotos(
       for (const [n, photo] of photos.entries()) {
         const own = at(sizes, n);
         if (own.width !== size.width || own.height !== size.height) continue;
+        const encode = async (
+          pixels: Float32Array,
+          told: TrainingPhoto['timeIds'],
+          prompt: string,
+          weights: Float32Array | null,
+        ): Promise<CachedView> => {
+          const encoded = await encoder.encode(pixels);
+          for (const values of [encoded.mean, encoded.deviation])
+            await checkFinite(values, `Encoding ${basename(photo.path)} by the VAE`, model);
+          return { ...encoded, timeIds: timeIdsOf(model.architecture, told), prompt, weights };
+        };
         const mask = options.mask ? await PhotoMask.open(options.mask, photo.path, photo.mask) : null;
+        const grounds =
+          photo.bare && options.grounds
+            ? await groundViews(photo.path, size, { count: options.grounds, seed: options.seed }, n)
+            : NO_GROUNDS;
+        const prompt = grounds.own === null ? photo.prompt : groundPrompt(photo.prompt, grounds.own);
         const views: CachedView[] = [];
         for (const view of viewsOf(options, n)) {
           const loaded = await loadPhoto(photo.path, size.width, size.height, undefined, view);
           const places =
             mask &&
             latentMask(await mask.of(loaded, view), size.width, size.height, vaeScale(model.vae.config));
-          const encoded = await encoder.encode(loaded.pixels);
-          for (const values of [encoded.mean, encoded.deviation])
-            await checkFinite(values, `Encoding ${basename(photo.path)} by the VAE`, model);
-          views.push({
-            ...encoded,
-            timeIds: timeIdsOf(model.architecture, loaded.timeIds),
-            weights: places && placeWeights(places, options.background ?? DEFAULT_BACKGROUND),
-          });
+          const weights = places && placeWeights(places, options.background ?? DEFAULT_BACKGROUND);
+          views.push(await encode(loaded.pixels, loaded.timeIds, prompt, weights));
         }
-        cached.set(n, { ...size, prompt: photo.prompt, views });
+        const whole = [size.height, size.width, 0, 0, size.height, size.width] as const;
+        for (const { pixels, ground } of grounds.views)
+          views.push(await encode(pixels, whole, groundPrompt(photo.prompt, ground), null));
+        cached.set(n, { ...size, views });
         onDone();
       }
     } finally {

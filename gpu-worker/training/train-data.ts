@@ -40,6 +40,7 @@ export async function trainData(
     return {
       path,
       prompt: caption ? captionPrompt(caption, options) : options.prompt,
+      bare: !caption,
       mask: options.masks?.[n] ?? null,
     };
   });
@@ -74,7 +75,9 @@ export async function trainData(
   return {
     dataset,
     pairs: cachedPairs.length > 0 ? new Pairs(cachedPairs, model, schedule, options) : null,
-    prompts: [...cached, ...ofClass, ...cachedPairs].map(({ prompt }) => prompt),
+    prompts: [...[...cached, ...ofClass].flatMap(({ views }) => views), ...cachedPairs].map(
+      ({ prompt }) => prompt,
+    ),
     classPictures: paths,
   };
 }

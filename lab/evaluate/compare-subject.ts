@@ -196,7 +196,7 @@ export class Comparison {
   }
 
   #trainOptions(training: Training, subject: Subject, steps: number, out: string): TrainOptions {
-    const { method, a1, a2, rank, lr, priorL2, seed } = training;
+    const { method, a1, a2, rank, lr, priorL2, grounds, seed } = training;
     const { token } = this.recipe;
     const between = training.steps.filter((each) => each < steps).reduce(gcd, steps);
     return {
@@ -212,6 +212,7 @@ export class Comparison {
       rank,
       lr,
       ...(priorL2 !== undefined && { priorL2 }),
+      ...(grounds !== undefined && { grounds }),
       steps,
       seed,
       checkpointEvery: between < steps ? between : null,

@@ -16,6 +16,8 @@ export interface Setting {
   readonly lr: number;
   /** λ of the prior on ΔW; none unless given. */
   readonly priorL2?: number;
+  /** Views of each photo on plain grounds; none unless given. */
+  readonly grounds?: number;
 }
 
 export interface Training extends Setting {
@@ -109,9 +111,10 @@ export function quickSize(subjects: readonly { name: string; simple: boolean }[]
 }
 
 /** Names a result; leaves out settings that a method ignores, so that equal trainings share it. */
-export function cellKey({ subject, method, a1, a2, rank, lr, priorL2, steps, seed }: Cell): string {
+export function cellKey(cell: Cell): string {
+  const { subject, method, a1, a2, rank, lr, priorL2, grounds, steps, seed } = cell;
   const form = { krona: `${a1}x${a2}`, lora: `r${rank}`, full: 'all' }[method];
-  return `${subject.replaceAll(' ', '-')}.${method}-${form}-lr${lr}${priorL2 ? `-prior${priorL2}` : ''}-steps${steps}-seed${seed}`;
+  return `${subject.replaceAll(' ', '-')}.${method}-${form}-lr${lr}${priorL2 ? `-prior${priorL2}` : ''}${grounds ? `-grounds${grounds}` : ''}-steps${steps}-seed${seed}`;
 }
 
 export const cellsOf = ({ steps, ...rest }: Training): Cell[] =>
