@@ -71,15 +71,13 @@ const USUAL: RefineSettings = {
 /** From the settings that OneTrainer begins with, one thing at a time. */
 const GRID: readonly RefineSettings[] = [
   USUAL,
+  { ...USUAL, beta: 2000 },
   { ...USUAL, loss: 'examples' },
-  { ...USUAL, beta: 1000 },
-  { ...USUAL, beta: 5000 },
-  { ...USUAL, loss: 'ipo', beta: 1000 },
-  { ...USUAL, beta: 1000, lr: 5e-4 },
-  { ...USUAL, beta: 1000, lr: 2e-3 },
-  { ...USUAL, beta: 1000, photoWeight: 1 },
-  { ...USUAL, beta: 1000, exampleShare: 0.5 },
-  { ...USUAL, beta: 1000, steps: 200 },
+  { ...USUAL, beta: 2000, lr: 2e-3 },
+  { ...USUAL, loss: 'ipo' },
+  { ...USUAL, photoWeight: 1 },
+  { ...USUAL, exampleShare: 0.5 },
+  { ...USUAL, steps: 200 },
 ];
 
 export function fullVotes(subjects: readonly { readonly name: string }[]): VotesSize {
