@@ -120,8 +120,8 @@ export function onnxModel(
   for (const node of order) if (!absorbed.has(node)) emitter.add(node);
   const names = Object.keys(outputs);
   const produced = results.map((tensor, i) => emitter.output(names[i] ?? '', tensor));
-  const { nodes, initializers, inputs } = emitter;
-  return { nodes, initializers, inputs, outputs: produced };
+  const { written, initializers, inputs } = emitter;
+  return { nodes: written, initializers, inputs, outputs: produced };
 }
 
 /**
@@ -163,7 +163,7 @@ function checkNames({ nodes, initializers, inputs }: OnnxModel): void {
 }
 
 class ModelEmitter implements Emitter {
-  readonly nodes: OnnxNode[] = [];
+  readonly written: OnnxNode[] = [];
   readonly initializers: OnnxInitializer[] = [];
   readonly inputs: OnnxValue[] = [];
   readonly #names = new Map<Tensor, string>();
@@ -193,12 +193,12 @@ class ModelEmitter implements Emitter {
     });
     const [whole] = at(parts, 0).inputs;
     const sizes = this.ints(parts.map(({ shape }) => at(shape, axis)));
-    this.nodes.push({ type: 'Split', inputs: [this.name(whole), sizes], outputs, attributes: { axis } });
+    this.written.push({ type: 'Split', inputs: [this.name(whole), sizes], outputs, attributes: { axis } });
   }
 
   output(name: string, tensor: Tensor): OnnxValue {
     // Results get separate names, also when a tensor has two results or an input is a result.
-    this.nodes.push({ type: 'Identity', inputs: [this.name(tensor)], outputs: [name] });
+    this.written.push({ type: 'Identity', inputs: [this.name(tensor)], outputs: [name] });
     return { name, dtype: tensor.dtype, shape: tensor.shape };
   }
 
@@ -216,8 +216,19 @@ class ModelEmitter implements Emitter {
     domain = '',
   ): string {
     const output = this.#fresh(type);
-    this.nodes.push({ type, inputs, outputs: [output], attributes, domain });
+    this.written.push({ type, inputs, outputs: [output], attributes, domain });
     return output;
+  }
+
+  nodes(
+    type: string,
+    inputs: readonly string[],
+    results: number,
+    attributes: Readonly<Record<string, Attribute>> = {},
+  ): string[] {
+    const outputs = Array.from({ length: results }, () => this.#fresh(type));
+    this.written.push({ type, inputs, outputs, attributes });
+    return outputs;
   }
 
   once(key: string, make: () => string): string {

@@ -32,6 +32,13 @@ const binary =
     return [() => op.sumTo(da(a, b, dy, y), a.shape), () => op.sumTo(db(a, b, dy, y), b.shape)];
   };
 
+const noGradient = ({ primitive }: Tensor): never => {
+  throw new GraphError(
+    'GRAPH_NO_GRADIENT',
+    `${primitive} has no gradient rule: no second derivatives on cards`,
+  );
+};
+
 const SQRT_HALF = Math.SQRT1_2;
 const INV_SQRT_2PI = 1 / Math.sqrt(2 * Math.PI);
 
@@ -55,6 +62,7 @@ export const gradRules: { readonly [P in Primitive]: GradRule<P> } = {
   silu: unary((x, y, dy) => op.mul(dy, op.add(y, op.mul(op.sigmoid(x), op.sub(1, y))))),
   // y = x Φ(x): y' = Φ(x) + x φ(x).
   gelu: unary((x, _y, dy) => {
+    if (currentDialect().fewLaunches) return op.geluGrad(x, dy);
     const cdf = op.add(0.5, op.mul(0.5, op.erf(op.mul(x, SQRT_HALF))));
     const pdf = op.mul(INV_SQRT_2PI, op.exp(op.mul(-0.5, op.square(x))));
     return op.mul(dy, op.add(cdf, op.mul(x, pdf)));
@@ -230,7 +238,7 @@ export const gradRules: { readonly [P in Primitive]: GradRule<P> } = {
   },
 
   // dx = y (dy - Σ dy y).
-  softmax: unary((x, y, dy) => op.mul(y, op.sub(dy, op.sum(op.mul(dy, y), [x.shape.length - 1])))),
+  softmax: unary((_x, y, dy) => softmaxGradient(y, dy)),
   // With x̂ = (x - μ) r, r = 1/√(var + ε), g = dy·scale: dx = r (g - mean(g) - x̂ mean(g x̂)).
   layerNorm: ({ params: { eps }, inputs }, dy) => {
     const [x, scale, bias] = inputs;
@@ -242,6 +250,7 @@ export const gradRules: { readonly [P in Primitive]: GradRule<P> } = {
     return [
       () => {
         const g = op.mul(dy, scale);
+        if (currentDialect().fewLaunches) return op.layerNormGrad(x, g, eps);
         const along = op.mul(xhat, op.mean(op.mul(g, xhat), [last]));
         return op.mul(r, op.sub(op.sub(g, op.mean(g, [last])), along));
       },
@@ -249,6 +258,9 @@ export const gradRules: { readonly [P in Primitive]: GradRule<P> } = {
       () => op.reshape(op.sum(dy, rows), bias.shape),
     ];
   },
+  geluGrad: noGradient,
+  softmaxGrad: noGradient,
+  layerNormGrad: noGradient,
   // Per channel s1 = Σ dy, s2 = Σ dy (x - μ); per group of n values, with r = 1/√(var + ε) and γ = scale:
   // dx = γ r dy - (x - μ) r³ Σγ s2 / n - r Σγ s1 / n. Two full-size products instead of the naive eight.
   groupNorm: ({ params: { groups, eps }, inputs }, dy) => {
@@ -286,6 +298,12 @@ export const gradRules: { readonly [P in Primitive]: GradRule<P> } = {
     return [gradient(0), gradient(1), gradient(2)];
   },
 };
+
+/** y (dy - Σ dy y), over the last axis. */
+function softmaxGradient(y: Tensor, dy: Tensor): Tensor {
+  if (currentDialect().fewLaunches) return op.softmaxGrad(y, dy);
+  return op.mul(y, op.sub(dy, op.sum(op.mul(dy, y), [y.shape.length - 1])));
+}
 
 /** The shared part of the gradients by q, k and v: three tensors in this order. */
 type Triple = readonly [Tensor, Tensor, Tensor];
@@ -338,7 +356,7 @@ function headGradients(
     const [someQ, someOut] = [part(q), part(dOut)];
     const p = op.softmax(op.matmul(someQ, op.swap(k)));
     const dP = op.matmul(someOut, op.swap(v));
-    const dS = op.mul(p, op.sub(dP, op.sum(op.mul(dP, p), [3])));
+    const dS = softmaxGradient(p, dP);
     const someDq = op.matmul(dS, k);
     dq.push(someDq);
     const [dk, dv] = [op.matmul(op.swap(someQ), dS), op.matmul(op.swap(someOut), p)];

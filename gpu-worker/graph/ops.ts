@@ -185,6 +185,11 @@ export const layerNorm = (x: Tensor, scale: Tensor, bias: Tensor, eps: number): 
   make('layerNorm', { eps }, [x, scale, bias]);
 export const groupNorm = (x: Tensor, scale: Tensor, bias: Tensor, groups: number, eps: number): Tensor =>
   make('groupNorm', { groups, eps }, [x, scale, bias]);
+/** As one operation, which holds a gradient's many steps together: onnx-rules.ts writes it in few operators. */
+export const geluGrad = (x: Tensor, dy: Tensor): Tensor => make('geluGrad', {}, [x, dy]);
+export const softmaxGrad = (y: Tensor, dy: Tensor): Tensor => make('softmaxGrad', {}, [y, dy]);
+export const layerNormGrad = (x: Tensor, dy: Tensor, eps: number): Tensor =>
+  make('layerNormGrad', { eps }, [x, dy]);
 export const attention = (q: Tensor, k: Tensor, v: Tensor, heads: number, scale: number): Tensor =>
   make('attention', { heads, scale }, [q, k, v]);
 

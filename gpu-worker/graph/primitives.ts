@@ -132,6 +132,12 @@ export interface Primitives {
   softmax: Unary;
   /** x [...,D], scale [D], bias [D]; over the last axis. */
   layerNorm: Ternary<{ readonly eps: number }>;
+  /** Gradient of gelu by x, from x and dy. */
+  geluGrad: Binary;
+  /** Gradient of softmax by its input, from its result y and dy. */
+  softmaxGrad: Binary;
+  /** Gradient of layerNorm by x, from x and dy·scale. */
+  layerNormGrad: Binary<{ readonly eps: number }>;
   /** x [B,C,...], scale [C], bias [C]; over each group of channels. */
   groupNorm: Ternary<{ readonly groups: number; readonly eps: number }>;
   /** q [B,S,H·D], k and v [B,T,H·D] → [B,S,H·D]: softmax(q kᵀ · scale) v in every head. */

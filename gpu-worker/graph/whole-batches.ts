@@ -22,7 +22,7 @@ const UNARY = new Set<Primitive>([
   'quickGelu',
 ]);
 /** Each value from one value of both inputs. */
-const BINARY = new Set<Primitive>(['add', 'sub', 'mul', 'div']);
+const BINARY = new Set<Primitive>(['add', 'sub', 'mul', 'div', 'geluGrad']);
 
 export const wholeBatches: Pass = {
   name: 'whole batches',
