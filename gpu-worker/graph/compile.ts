@@ -243,7 +243,8 @@ class ModelEmitter implements Emitter {
 
   floats(values: readonly number[], shape: Shape, dtype: DType): string {
     const name = this.#constant('float32', shape, new Float32Array(values));
-    return dtype === 'float32' ? name : this.node('Cast', [name], { to: ELEMENT[dtype] });
+    if (dtype === 'float32') return name;
+    return this.once(`${name} as ${dtype}`, () => this.node('Cast', [name], { to: ELEMENT[dtype] }));
   }
 
   #define(node: Node): string {
@@ -268,7 +269,8 @@ class ModelEmitter implements Emitter {
   }
 
   #constant(dtype: DType, shape: Shape, data: Float32Array | BigInt64Array): string {
-    const key = data.length <= 64 ? `${dtype}[${shape.join()}]${data.join()}` : null;
+    const values = data.length > 64 && data.every((value) => value === data[0]) ? data.slice(0, 1) : data;
+    const key = values.length <= 64 ? `${dtype}[${shape.join()}]${values.join()}` : null;
     const known = key === null ? undefined : this.#constants.get(key);
     if (known !== undefined) return known;
     const name = this.#fresh('constant');

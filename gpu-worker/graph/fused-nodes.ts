@@ -56,7 +56,8 @@ export function wholeCuts(order: readonly Node[]): ReadonlyMap<Tensor, Cut> {
   return cuts;
 }
 
-function cutOf({ shape }: Tensor, slices: readonly Tensor<'slice'>[]): Cut | null {
+/** The cut that the slices of a tensor make, if they make it up. */
+export function cutOf({ shape }: Tensor, slices: readonly Tensor<'slice'>[]): Cut | null {
   const axis = shape.findIndex((side, i) => slices.some(({ params }) => params.ends[i] !== side));
   if (axis < 0) return null;
   const parts = slices.toSorted((a, b) => (a.params.starts[axis] ?? 0) - (b.params.starts[axis] ?? 0));
