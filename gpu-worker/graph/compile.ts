@@ -13,9 +13,9 @@ import {
   type OnnxNode,
   type OnnxValue,
 } from './onnx-model.ts';
-import { absorbedTransposes, wholeCuts, type Cut } from './fused-nodes.ts';
+import { absorbedTransposes, longSums, wholeCuts, type Cut, type Sums } from './fused-nodes.ts';
 import { emitNode, type Emitter } from './onnx-rules.ts';
-import { PASSES, runPasses } from './passes.ts';
+import { CARD_PASSES, PASSES, runPasses } from './passes.ts';
 import { wholeBatches } from './whole-batches.ts';
 import { writtenOut } from './written-out.ts';
 import * as op from './ops.ts';
@@ -115,9 +115,11 @@ export function onnxModel(
       throw new GraphError('GRAPH_DTYPE', `output ${name} is ${dtype}; cast it to float32`);
   const results = compiledGraph(Object.values(outputs), precision, dialect);
   const order = reachable(results);
-  const emitter = new ModelEmitter(dialect, dialect.fewLaunches ? wholeCuts(order) : new Map());
+  const { fewLaunches } = dialect;
+  const sums = fewLaunches ? longSums(order, results) : NO_SUMS;
+  const emitter = new ModelEmitter(dialect, fewLaunches ? wholeCuts(order) : new Map(), sums);
   const absorbed = absorbedTransposes(order, results, dialect);
-  for (const node of order) if (!absorbed.has(node)) emitter.add(node);
+  for (const node of order) if (!absorbed.has(node) && !sums.absorbed.has(node)) emitter.add(node);
   const names = Object.keys(outputs);
   const produced = results.map((tensor, i) => emitter.output(names[i] ?? '', tensor));
   const { written, initializers, inputs } = emitter;
@@ -145,7 +147,7 @@ export function compiledGraph(
   dialect = currentDialect(),
 ): Tensor[] {
   const out = writtenOut(dialect);
-  const passes = dialect.fewLaunches ? [wholeBatches, ...PASSES] : PASSES;
+  const passes = dialect.fewLaunches ? [wholeBatches, ...CARD_PASSES] : PASSES;
   if (precision === 'float32') return runPasses(outputs, [out, ...passes]);
   return runPasses(toHalfPrecision(runPasses(outputs, [out]), dialect), passes);
 }
@@ -162,6 +164,8 @@ function checkNames({ nodes, initializers, inputs }: OnnxModel): void {
   }
 }
 
+const NO_SUMS: Sums = { summands: new Map(), absorbed: new Set() };
+
 class ModelEmitter implements Emitter {
   readonly written: OnnxNode[] = [];
   readonly initializers: OnnxInitializer[] = [];
@@ -172,15 +176,26 @@ class ModelEmitter implements Emitter {
   #count = 0;
   readonly dialect: Dialect;
   readonly #cuts: ReadonlyMap<Tensor, Cut>;
+  readonly #summands: Sums['summands'];
 
-  constructor(dialect: Dialect, cuts: ReadonlyMap<Tensor, Cut>) {
+  constructor(dialect: Dialect, cuts: ReadonlyMap<Tensor, Cut>, { summands }: Sums) {
     this.dialect = dialect;
     this.#cuts = cuts;
+    this.#summands = summands;
   }
 
   add(node: Node): void {
     const cut = this.#cuts.get(node);
-    if (!cut) this.#names.set(node, this.#define(node));
+    const summands = this.#summands.get(node) ?? [];
+    if (summands.length > 2) {
+      this.#names.set(
+        node,
+        this.node(
+          'Sum',
+          summands.map((x) => this.name(x)),
+        ),
+      );
+    } else if (!cut) this.#names.set(node, this.#define(node));
     else if (!this.#names.has(node)) this.#split(cut);
   }
 

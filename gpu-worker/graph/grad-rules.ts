@@ -160,10 +160,11 @@ export const gradRules: { readonly [P in Primitive]: GradRule<P> } = {
   }),
 
   matmul: (y, dy) => {
+    const { alpha } = y.params;
     const [a, b] = y.inputs;
     return [
-      () => op.sumTo(op.matmul(dy, op.swap(b)), a.shape),
-      () => op.sumTo(op.matmul(op.swap(a), dy), b.shape),
+      () => op.sumTo(op.scaledMatmul(dy, op.swap(b), alpha), a.shape),
+      () => op.sumTo(op.scaledMatmul(op.swap(a), dy, alpha), b.shape),
     ];
   },
   conv2d: ({ params: { stride, pads }, inputs }, dy) => {
@@ -323,10 +324,18 @@ function attentionGradients(y: Tensor<'attention'>, dy: Tensor): Triple {
   const { attentionPart } = currentDialect();
   const whole = { batch, heads, queries, keys: sideOf(k, 2) };
   const { heads: together, queries: rows } = attentionParts(whole, attentionPart);
+  // Products of cards scale for nothing; elsewhere k is scaled before, and dk at the end.
+  const [before, after] = currentDialect().fewLaunches ? [undefined, scale] : [scale, undefined];
   const some: Triple[] = [];
   for (let head = 0; head < heads; head += together) {
     const part = (x: Tensor): Tensor => op.slice(x, 1, head, Math.min(heads, head + together));
-    some.push(headGradients(part(q), part(op.mul(k, scale)), part(v), part(dOut), rows, some.at(-1) ?? []));
+    const given = {
+      q: part(q),
+      k: part(before === undefined ? k : op.mul(k, before)),
+      v: part(v),
+      dOut: part(dOut),
+    };
+    some.push(headGradients(given, after, rows, some.at(-1) ?? []));
   }
   const joined = (i: 0 | 1 | 2): Tensor =>
     op.concat(
@@ -334,15 +343,24 @@ function attentionGradients(y: Tensor<'attention'>, dy: Tensor): Triple {
       1,
     );
   const [dq, dk, dv] = [joined(0), joined(1), joined(2)];
-  return [dq, op.swap(op.mul(dk, scale)), op.swap(dv)];
+  return [dq, op.swap(before === undefined ? dk : op.mul(dk, before)), op.swap(dv)];
 }
 
-/** dq, dkᵀ/s and dvᵀ of some heads from q, k·s, v and do, `rows` queries at a time; not before `earlier`. */
+/** Tensors of some heads, [B,H,·,D]. */
+interface HeadInputs {
+  readonly q: Tensor;
+  readonly k: Tensor;
+  readonly v: Tensor;
+  readonly dOut: Tensor;
+}
+
+/**
+ * dq, dkᵀ and dvᵀ of some heads, `rows` queries at a time; not before `earlier`. Products scale by `scale`; without it, k is
+ * k·s, and dkᵀ without the factor s.
+ */
 function headGradients(
-  q: Tensor,
-  k: Tensor,
-  v: Tensor,
-  dOut: Tensor,
+  { q, k, v, dOut }: HeadInputs,
+  scale: number | undefined,
   rows: number,
   earlier: readonly Tensor[],
 ): Triple {
@@ -354,12 +372,12 @@ function headGradients(
     const part = (x: Tensor): Tensor =>
       op.after(op.slice(x, 2, from, Math.min(queries, from + rows)), before);
     const [someQ, someOut] = [part(q), part(dOut)];
-    const p = op.softmax(op.matmul(someQ, op.swap(k)));
+    const p = op.softmax(op.scaledMatmul(someQ, op.swap(k), scale));
     const dP = op.matmul(someOut, op.swap(v));
     const dS = softmaxGradient(p, dP);
-    const someDq = op.matmul(dS, k);
+    const someDq = op.scaledMatmul(dS, k, scale);
     dq.push(someDq);
-    const [dk, dv] = [op.matmul(op.swap(someQ), dS), op.matmul(op.swap(someOut), p)];
+    const [dk, dv] = [op.scaledMatmul(op.swap(someQ), dS, scale), op.matmul(op.swap(someOut), p)];
     sums = sums ? { dk: op.add(sums.dk, dk), dv: op.add(sums.dv, dv) } : { dk, dv };
     before = [someDq, sums.dk, sums.dv];
   }

@@ -48,6 +48,18 @@ function keptResults(members: readonly Node[], sums: boolean): ReadonlySet<Tenso
   return kept;
 }
 
+/** Kept results, and what is part of nothing but kept sums: none of them is computed again. */
+function settledResults(members: readonly Node[], kept: ReadonlySet<Tensor>): ReadonlySet<Tensor> {
+  const settled = new Set(kept);
+  const needed = new Set<Tensor>();
+  for (const member of [...members].reverse()) {
+    if (!needed.has(member)) settled.add(member);
+    const isPart = settled.has(member) && (member.primitive === 'add' || member.primitive === 'reshape');
+    if (!isPart) for (const x of member.inputs) needed.add(x);
+  }
+  return settled;
+}
+
 /**
  * dLoss/dT for each T of `targets`, in their order and shapes; zeros where the loss does not depend on one. Targets may
  * be results of other targets: gradients go through them.
@@ -186,6 +198,7 @@ class Recomputation {
     this.#finished = [];
     const inside = new Set<Tensor>(members);
     const kept = keptResults(members, this.#sparing);
+    const settled: ReadonlySet<Tensor> = this.#sparing ? settledResults(members, kept) : new Set();
     const fixed = (x: Tensor): boolean =>
       x.primitive === 'weight' || x.primitive === 'constant' || this.#targetOf(x) !== null;
     /** Outside inputs and kept results, in the form in which this block reads them. */
@@ -207,7 +220,9 @@ class Recomputation {
       // One late input is enough, except where a gradient starts from some of the inputs alone.
       const oneWaits = this.#sparing && member.primitive !== 'attention';
       const found = before.map(standIn);
-      let waits = oneWaits && found.some((x) => x !== null && this.#late.has(x));
+      // A product or sum that is not computed again has inputs of which the gradients wait for its own.
+      const isSettled = settled.has(member) && (is(member, 'matmul') || is(member, 'add'));
+      let waits = isSettled || (oneWaits && found.some((x) => x !== null && this.#late.has(x)));
       const inputs = before.map((x, i) => {
         const known = found[i] ?? delayed.get(x);
         if (known) return known;
@@ -216,7 +231,7 @@ class Recomputation {
         return delay(x);
       });
       // Computed from targets only, such as a product of factors: without a delay it would be computed once and kept.
-      const ofTargets = inputs.every((x, i) => x === before[i]);
+      const ofTargets = !isSettled && inputs.every((x, i) => x === before[i]);
       const isLate = (x: Tensor): boolean => {
         const target = this.#targetOf(x);
         return target !== null && !inside.has(target);

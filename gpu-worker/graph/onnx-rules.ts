@@ -192,9 +192,13 @@ const onnxRules: { readonly [P in Exclude<Primitive, Leaf>]: OnnxRule<P> } = {
   matmul: (emit, y) => {
     const [a, b] = y.inputs;
     const [left, right] = [untransposed(a), untransposed(b)];
-    if (!readsTransposed(y, emit.dialect) || (!left && !right)) return plain('MatMul')(emit, y);
+    const { alpha = 1 } = y.params;
+    const inPlace = readsTransposed(y, emit.dialect);
+    if (alpha === 1 && (!inPlace || (!left && !right))) return plain('MatMul')(emit, y);
+    if (!inPlace) return emit.node('Mul', [plain('MatMul')(emit, y), emit.floats([alpha], [], y.dtype)]);
     const operands = [emit.name(left ?? a), emit.name(right ?? b)];
-    const transposed = { transA: left ? 1 : 0, transB: right ? 1 : 0 };
+    const scale = alpha === 1 ? {} : { alpha: { float: alpha } };
+    const transposed = { transA: left ? 1 : 0, transB: right ? 1 : 0, ...scale };
     return a.shape.length === 2 && b.shape.length === 2
       ? emit.node('Gemm', operands, transposed)
       : emit.node('FusedMatMul', operands, transposed, MICROSOFT);

@@ -129,6 +129,9 @@ export function sumTo(x: Tensor, shape: Shape): Tensor {
 // Products
 
 export const matmul = (a: Tensor, b: Tensor): Tensor => make('matmul', {}, [a, b]);
+/** A product times `alpha`, which costs nothing where programs save launches (Dialect.fewLaunches); elsewhere an operator. */
+export const scaledMatmul = (a: Tensor, b: Tensor, alpha = 1): Tensor =>
+  make('matmul', alpha === 1 ? {} : { alpha }, [a, b]);
 
 /** x [...,in] · weightᵀ [in,out] + bias. One flat product for any leading axes, because its gradient needs one. */
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {

@@ -108,8 +108,8 @@ export interface Primitives {
   reduceMean: Unary<{ readonly axes: readonly number[] }>;
 
   // Products
-  /** [...,M,K] · [...,K,N]; leading axes broadcast. */
-  matmul: Binary;
+  /** [...,M,K] · [...,K,N], times `alpha`, 1 by default; leading axes broadcast. */
+  matmul: Binary<{ readonly alpha?: number }>;
   /** x [B,C,H,W], w [K,C,kh,kw] and, optionally, bias [K]. */
   conv2d: Convolution<{ readonly stride: number; readonly pads: Pads }>;
   /** Each channel with a separate window: x [B,C,H,W], w [C,1,kh,kw] and, optionally, bias [C]. */
