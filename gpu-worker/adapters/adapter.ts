@@ -31,6 +31,7 @@ export function adapterLayout(shapes: AdapterShapes): FlatLayout {
  * @param strength what ΔW is multiplied by, 1 as trained; a scalar
  * @param prefix precedes the part's paths in `shapes`: '' for the UNet, `text_encoder.` for that
  * @param rowStrengths strength of each row of the batch [B], times `strength`; not for differences, which all rows share
+ * @param wide A ⊗ I of Kronecker layers, by path in `shapes`
  */
 export function withAdapter(
   p: Parameters,
@@ -39,11 +40,13 @@ export function withAdapter(
   strength: Tensor,
   prefix = '',
   rowStrengths?: Tensor,
+  wide: ReadonlyMap<string, Tensor> = new Map(),
 ): Parameters {
   const useOf = (path: string): Use => ({
     part: (name) => required(tensors, path + name),
     strength,
     byRow: rowStrengths !== undefined,
+    wide: wide.get(path),
   });
   return {
     tensor(name, shape) {

@@ -13,9 +13,9 @@ import {
   type OnnxNode,
   type OnnxValue,
 } from './onnx-model.ts';
-import { absorbedTransposes, wholeCuts, type Cut } from './fused-nodes.ts';
+import { absorbedTransposes, longSums, wholeCuts, type Cut, type Sums } from './fused-nodes.ts';
 import { emitNode, type Emitter } from './onnx-rules.ts';
-import { PASSES, runPasses } from './passes.ts';
+import { CARD_PASSES, PASSES, runPasses } from './passes.ts';
 import { wholeBatches } from './whole-batches.ts';
 import { writtenOut } from './written-out.ts';
 import * as op from './ops.ts';
@@ -115,13 +115,15 @@ export function onnxModel(
       throw new GraphError('GRAPH_DTYPE', `output ${name} is ${dtype}; cast it to float32`);
   const results = compiledGraph(Object.values(outputs), precision, dialect);
   const order = reachable(results);
-  const emitter = new ModelEmitter(dialect, dialect.fewLaunches ? wholeCuts(order) : new Map());
+  const { fewLaunches } = dialect;
+  const sums = fewLaunches ? longSums(order, results) : NO_SUMS;
+  const emitter = new ModelEmitter(dialect, fewLaunches ? wholeCuts(order) : new Map(), sums);
   const absorbed = absorbedTransposes(order, results, dialect);
-  for (const node of order) if (!absorbed.has(node)) emitter.add(node);
+  for (const node of order) if (!absorbed.has(node) && !sums.absorbed.has(node)) emitter.add(node);
   const names = Object.keys(outputs);
   const produced = results.map((tensor, i) => emitter.output(names[i] ?? '', tensor));
-  const { nodes, initializers, inputs } = emitter;
-  return { nodes, initializers, inputs, outputs: produced };
+  const { written, initializers, inputs } = emitter;
+  return { nodes: written, initializers, inputs, outputs: produced };
 }
 
 /**
@@ -145,7 +147,7 @@ export function compiledGraph(
   dialect = currentDialect(),
 ): Tensor[] {
   const out = writtenOut(dialect);
-  const passes = dialect.fewLaunches ? [wholeBatches, ...PASSES] : PASSES;
+  const passes = dialect.fewLaunches ? [wholeBatches, ...CARD_PASSES] : PASSES;
   if (precision === 'float32') return runPasses(outputs, [out, ...passes]);
   return runPasses(toHalfPrecision(runPasses(outputs, [out]), dialect), passes);
 }
@@ -162,8 +164,10 @@ function checkNames({ nodes, initializers, inputs }: OnnxModel): void {
   }
 }
 
+const NO_SUMS: Sums = { summands: new Map(), absorbed: new Set() };
+
 class ModelEmitter implements Emitter {
-  readonly nodes: OnnxNode[] = [];
+  readonly written: OnnxNode[] = [];
   readonly initializers: OnnxInitializer[] = [];
   readonly inputs: OnnxValue[] = [];
   readonly #names = new Map<Tensor, string>();
@@ -172,15 +176,26 @@ class ModelEmitter implements Emitter {
   #count = 0;
   readonly dialect: Dialect;
   readonly #cuts: ReadonlyMap<Tensor, Cut>;
+  readonly #summands: Sums['summands'];
 
-  constructor(dialect: Dialect, cuts: ReadonlyMap<Tensor, Cut>) {
+  constructor(dialect: Dialect, cuts: ReadonlyMap<Tensor, Cut>, { summands }: Sums) {
     this.dialect = dialect;
     this.#cuts = cuts;
+    this.#summands = summands;
   }
 
   add(node: Node): void {
     const cut = this.#cuts.get(node);
-    if (!cut) this.#names.set(node, this.#define(node));
+    const summands = this.#summands.get(node) ?? [];
+    if (summands.length > 2) {
+      this.#names.set(
+        node,
+        this.node(
+          'Sum',
+          summands.map((x) => this.name(x)),
+        ),
+      );
+    } else if (!cut) this.#names.set(node, this.#define(node));
     else if (!this.#names.has(node)) this.#split(cut);
   }
 
@@ -193,12 +208,12 @@ class ModelEmitter implements Emitter {
     });
     const [whole] = at(parts, 0).inputs;
     const sizes = this.ints(parts.map(({ shape }) => at(shape, axis)));
-    this.nodes.push({ type: 'Split', inputs: [this.name(whole), sizes], outputs, attributes: { axis } });
+    this.written.push({ type: 'Split', inputs: [this.name(whole), sizes], outputs, attributes: { axis } });
   }
 
   output(name: string, tensor: Tensor): OnnxValue {
     // Results get separate names, also when a tensor has two results or an input is a result.
-    this.nodes.push({ type: 'Identity', inputs: [this.name(tensor)], outputs: [name] });
+    this.written.push({ type: 'Identity', inputs: [this.name(tensor)], outputs: [name] });
     return { name, dtype: tensor.dtype, shape: tensor.shape };
   }
 
@@ -216,8 +231,19 @@ class ModelEmitter implements Emitter {
     domain = '',
   ): string {
     const output = this.#fresh(type);
-    this.nodes.push({ type, inputs, outputs: [output], attributes, domain });
+    this.written.push({ type, inputs, outputs: [output], attributes, domain });
     return output;
+  }
+
+  nodes(
+    type: string,
+    inputs: readonly string[],
+    results: number,
+    attributes: Readonly<Record<string, Attribute>> = {},
+  ): string[] {
+    const outputs = Array.from({ length: results }, () => this.#fresh(type));
+    this.written.push({ type, inputs, outputs, attributes });
+    return outputs;
   }
 
   once(key: string, make: () => string): string {
@@ -232,7 +258,8 @@ class ModelEmitter implements Emitter {
 
   floats(values: readonly number[], shape: Shape, dtype: DType): string {
     const name = this.#constant('float32', shape, new Float32Array(values));
-    return dtype === 'float32' ? name : this.node('Cast', [name], { to: ELEMENT[dtype] });
+    if (dtype === 'float32') return name;
+    return this.once(`${name} as ${dtype}`, () => this.node('Cast', [name], { to: ELEMENT[dtype] }));
   }
 
   #define(node: Node): string {
@@ -257,7 +284,8 @@ class ModelEmitter implements Emitter {
   }
 
   #constant(dtype: DType, shape: Shape, data: Float32Array | BigInt64Array): string {
-    const key = data.length <= 64 ? `${dtype}[${shape.join()}]${data.join()}` : null;
+    const values = data.length > 64 && data.every((value) => value === data[0]) ? data.slice(0, 1) : data;
+    const key = values.length <= 64 ? `${dtype}[${shape.join()}]${values.join()}` : null;
     const known = key === null ? undefined : this.#constants.get(key);
     if (known !== undefined) return known;
     const name = this.#fresh('constant');

@@ -58,6 +58,10 @@ const LAYER_NORM = probe(
 const SUMS: readonly Probe[] = [
   probe('LayerNormalization', LAYER_NORM.inputs, (inputs) => LAYER_NORM.build(inputs), 3),
   ...BASICS.filter(({ name }) => name !== 'MatMul' && name !== 'Conv'),
+  probe('ReduceSum', { y: [8, 4096], dy: [8, 4096] }, ({ y, dy }) => op.softmaxGrad(op.softmax(y), dy)),
+  probe('LayerNormalization, backward', { x: [32, 320], g: [32, 320] }, ({ x, g }) =>
+    op.layerNormGrad(x, g, 1e-5),
+  ),
 ];
 /** Batches whose operands are read transposed. */
 const BATCHES = probe('FusedMatMul', { a: [16, 64, 10], b: [8, 64], c: [16, 4, 10] }, ({ a, b, c }) =>

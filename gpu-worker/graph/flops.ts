@@ -64,6 +64,9 @@ const flopRules: { readonly [P in Primitive]: FlopRule<P> } = {
   reduceMean: none,
   softmax: none,
   layerNorm: none,
+  geluGrad: none,
+  softmaxGrad: none,
+  layerNormGrad: none,
   groupNorm: none,
 };
 

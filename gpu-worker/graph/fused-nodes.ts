@@ -1,5 +1,6 @@
 /** @file Nodes that are not written out one by one, because one operator does the work of several. */
 import type { Dialect } from './dialect.ts';
+import { sameShape } from './shapes.ts';
 import { is, type Node, type Tensor } from './tensor.ts';
 
 /** The tensor of which this is a plain transpose of the last two axes, if any: products read it so at no cost. */
@@ -32,6 +33,32 @@ export function absorbedTransposes(
   return new Set(order.filter((node) => untransposed(node) && !kept.has(node)));
 }
 
+/** Summands at most: the card's operator adds eight tensors of one shape in one launch. */
+const SUMMANDS = 8;
+
+/** What additions of one shape add up, and those that are part of another one, because nothing else uses them. */
+export interface Sums {
+  readonly summands: ReadonlyMap<Tensor, readonly Tensor[]>;
+  readonly absorbed: ReadonlySet<Tensor>;
+}
+
+export function longSums(order: readonly Node[], results: readonly Tensor[]): Sums {
+  const uses = new Map<Tensor, number>();
+  for (const x of [...results, ...results, ...order.flatMap(({ inputs }): readonly Tensor[] => inputs)])
+    uses.set(x, (uses.get(x) ?? 0) + 1);
+  const summands = new Map<Tensor, readonly Tensor[]>();
+  const absorbed = new Set<Tensor>();
+  for (const node of order) {
+    const inputs: readonly Tensor[] = node.inputs;
+    if (node.primitive !== 'add' || !inputs.every((x) => sameShape(x.shape, node.shape))) continue;
+    const inner = inputs.filter((x) => summands.has(x) && uses.get(x) === 1);
+    const all = inputs.flatMap((x) => (inner.includes(x) ? (summands.get(x) ?? []) : [x]));
+    summands.set(node, all.length > SUMMANDS ? inputs : all);
+    if (all.length <= SUMMANDS) for (const x of inner) absorbed.add(x);
+  }
+  return { summands, absorbed };
+}
+
 /** Slices that make up a whole tensor, in order along one axis. */
 export interface Cut {
   readonly axis: number;
@@ -56,7 +83,8 @@ export function wholeCuts(order: readonly Node[]): ReadonlyMap<Tensor, Cut> {
   return cuts;
 }
 
-function cutOf({ shape }: Tensor, slices: readonly Tensor<'slice'>[]): Cut | null {
+/** The cut that the slices of a tensor make, if they make it up. */
+export function cutOf({ shape }: Tensor, slices: readonly Tensor<'slice'>[]): Cut | null {
   const axis = shape.findIndex((side, i) => slices.some(({ params }) => params.ends[i] !== side));
   if (axis < 0) return null;
   const parts = slices.toSorted((a, b) => (a.params.starts[axis] ?? 0) - (b.params.starts[axis] ?? 0));

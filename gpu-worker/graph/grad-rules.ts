@@ -32,6 +32,13 @@ const binary =
     return [() => op.sumTo(da(a, b, dy, y), a.shape), () => op.sumTo(db(a, b, dy, y), b.shape)];
   };
 
+const noGradient = ({ primitive }: Tensor): never => {
+  throw new GraphError(
+    'GRAPH_NO_GRADIENT',
+    `${primitive} has no gradient rule: no second derivatives on cards`,
+  );
+};
+
 const SQRT_HALF = Math.SQRT1_2;
 const INV_SQRT_2PI = 1 / Math.sqrt(2 * Math.PI);
 
@@ -55,6 +62,7 @@ export const gradRules: { readonly [P in Primitive]: GradRule<P> } = {
   silu: unary((x, y, dy) => op.mul(dy, op.add(y, op.mul(op.sigmoid(x), op.sub(1, y))))),
   // y = x Φ(x): y' = Φ(x) + x φ(x).
   gelu: unary((x, _y, dy) => {
+    if (currentDialect().fewLaunches) return op.geluGrad(x, dy);
     const cdf = op.add(0.5, op.mul(0.5, op.erf(op.mul(x, SQRT_HALF))));
     const pdf = op.mul(INV_SQRT_2PI, op.exp(op.mul(-0.5, op.square(x))));
     return op.mul(dy, op.add(cdf, op.mul(x, pdf)));
@@ -152,10 +160,11 @@ export const gradRules: { readonly [P in Primitive]: GradRule<P> } = {
   }),
 
   matmul: (y, dy) => {
+    const { alpha } = y.params;
     const [a, b] = y.inputs;
     return [
-      () => op.sumTo(op.matmul(dy, op.swap(b)), a.shape),
-      () => op.sumTo(op.matmul(op.swap(a), dy), b.shape),
+      () => op.sumTo(op.scaledMatmul(dy, op.swap(b), alpha), a.shape),
+      () => op.sumTo(op.scaledMatmul(op.swap(a), dy, alpha), b.shape),
     ];
   },
   conv2d: ({ params: { stride, pads }, inputs }, dy) => {
@@ -230,7 +239,7 @@ export const gradRules: { readonly [P in Primitive]: GradRule<P> } = {
   },
 
   // dx = y (dy - Σ dy y).
-  softmax: unary((x, y, dy) => op.mul(y, op.sub(dy, op.sum(op.mul(dy, y), [x.shape.length - 1])))),
+  softmax: unary((_x, y, dy) => softmaxGradient(y, dy)),
   // With x̂ = (x - μ) r, r = 1/√(var + ε), g = dy·scale: dx = r (g - mean(g) - x̂ mean(g x̂)).
   layerNorm: ({ params: { eps }, inputs }, dy) => {
     const [x, scale, bias] = inputs;
@@ -242,6 +251,7 @@ export const gradRules: { readonly [P in Primitive]: GradRule<P> } = {
     return [
       () => {
         const g = op.mul(dy, scale);
+        if (currentDialect().fewLaunches) return op.layerNormGrad(x, g, eps);
         const along = op.mul(xhat, op.mean(op.mul(g, xhat), [last]));
         return op.mul(r, op.sub(op.sub(g, op.mean(g, [last])), along));
       },
@@ -249,6 +259,9 @@ export const gradRules: { readonly [P in Primitive]: GradRule<P> } = {
       () => op.reshape(op.sum(dy, rows), bias.shape),
     ];
   },
+  geluGrad: noGradient,
+  softmaxGrad: noGradient,
+  layerNormGrad: noGradient,
   // Per channel s1 = Σ dy, s2 = Σ dy (x - μ); per group of n values, with r = 1/√(var + ε) and γ = scale:
   // dx = γ r dy - (x - μ) r³ Σγ s2 / n - r Σγ s1 / n. Two full-size products instead of the naive eight.
   groupNorm: ({ params: { groups, eps }, inputs }, dy) => {
@@ -287,6 +300,12 @@ export const gradRules: { readonly [P in Primitive]: GradRule<P> } = {
   },
 };
 
+/** y (dy - Σ dy y), over the last axis. */
+function softmaxGradient(y: Tensor, dy: Tensor): Tensor {
+  if (currentDialect().fewLaunches) return op.softmaxGrad(y, dy);
+  return op.mul(y, op.sub(dy, op.sum(op.mul(dy, y), [y.shape.length - 1])));
+}
+
 /** The shared part of the gradients by q, k and v: three tensors in this order. */
 type Triple = readonly [Tensor, Tensor, Tensor];
 
@@ -305,10 +324,18 @@ function attentionGradients(y: Tensor<'attention'>, dy: Tensor): Triple {
   const { attentionPart } = currentDialect();
   const whole = { batch, heads, queries, keys: sideOf(k, 2) };
   const { heads: together, queries: rows } = attentionParts(whole, attentionPart);
+  // Products of cards scale for nothing; elsewhere k is scaled before, and dk at the end.
+  const [before, after] = currentDialect().fewLaunches ? [undefined, scale] : [scale, undefined];
   const some: Triple[] = [];
   for (let head = 0; head < heads; head += together) {
     const part = (x: Tensor): Tensor => op.slice(x, 1, head, Math.min(heads, head + together));
-    some.push(headGradients(part(q), part(op.mul(k, scale)), part(v), part(dOut), rows, some.at(-1) ?? []));
+    const given = {
+      q: part(q),
+      k: part(before === undefined ? k : op.mul(k, before)),
+      v: part(v),
+      dOut: part(dOut),
+    };
+    some.push(headGradients(given, after, rows, some.at(-1) ?? []));
   }
   const joined = (i: 0 | 1 | 2): Tensor =>
     op.concat(
@@ -316,15 +343,24 @@ function attentionGradients(y: Tensor<'attention'>, dy: Tensor): Triple {
       1,
     );
   const [dq, dk, dv] = [joined(0), joined(1), joined(2)];
-  return [dq, op.swap(op.mul(dk, scale)), op.swap(dv)];
+  return [dq, op.swap(before === undefined ? dk : op.mul(dk, before)), op.swap(dv)];
 }
 
-/** dq, dkᵀ/s and dvᵀ of some heads from q, k·s, v and do, `rows` queries at a time; not before `earlier`. */
+/** Tensors of some heads, [B,H,·,D]. */
+interface HeadInputs {
+  readonly q: Tensor;
+  readonly k: Tensor;
+  readonly v: Tensor;
+  readonly dOut: Tensor;
+}
+
+/**
+ * dq, dkᵀ and dvᵀ of some heads, `rows` queries at a time; not before `earlier`. Products scale by `scale`; without it, k is
+ * k·s, and dkᵀ without the factor s.
+ */
 function headGradients(
-  q: Tensor,
-  k: Tensor,
-  v: Tensor,
-  dOut: Tensor,
+  { q, k, v, dOut }: HeadInputs,
+  scale: number | undefined,
   rows: number,
   earlier: readonly Tensor[],
 ): Triple {
@@ -336,12 +372,12 @@ function headGradients(
     const part = (x: Tensor): Tensor =>
       op.after(op.slice(x, 2, from, Math.min(queries, from + rows)), before);
     const [someQ, someOut] = [part(q), part(dOut)];
-    const p = op.softmax(op.matmul(someQ, op.swap(k)));
+    const p = op.softmax(op.scaledMatmul(someQ, op.swap(k), scale));
     const dP = op.matmul(someOut, op.swap(v));
-    const dS = op.mul(p, op.sub(dP, op.sum(op.mul(dP, p), [3])));
-    const someDq = op.matmul(dS, k);
+    const dS = softmaxGradient(p, dP);
+    const someDq = op.scaledMatmul(dS, k, scale);
     dq.push(someDq);
-    const [dk, dv] = [op.matmul(op.swap(someQ), dS), op.matmul(op.swap(someOut), p)];
+    const [dk, dv] = [op.scaledMatmul(op.swap(someQ), dS, scale), op.matmul(op.swap(someOut), p)];
     sums = sums ? { dk: op.add(sums.dk, dk), dv: op.add(sums.dv, dv) } : { dk, dv };
     before = [someDq, sums.dk, sums.dv];
   }

@@ -2,7 +2,9 @@
  * @file Reverse-mode differentiation: the gradient of a scalar by any tensors, as more graph.
  * Blocks made with `checkpoint` keep only their inputs until the backward pass reaches them.
  */
+import { currentDialect } from './device.ts';
 import { GraphError } from './errors.ts';
+import { cutOf } from './fused-nodes.ts';
 import { gradRules, type InputGradients } from './grad-rules.ts';
 import * as op from './ops.ts';
 import type { Primitive } from './primitives.ts';
@@ -31,6 +33,34 @@ function multiplications(x: Tensor): number {
 }
 
 /**
+ * The results of a block that are kept: of expensive products, or instead of one the sum that it is part of (with a bias,
+ * an adapter's output or the block's input), which takes the same memory, if sums are wanted.
+ */
+function keptResults(members: readonly Node[], sums: boolean): ReadonlySet<Tensor> {
+  const kept = new Set<Tensor>();
+  for (const member of members) {
+    const inputs: readonly Tensor[] = member.inputs;
+    const isSum = member.primitive === 'add' || member.primitive === 'reshape';
+    const goesOn =
+      sums && isSum && inputs.some((x) => kept.has(x) && sizeOf(x.shape) === sizeOf(member.shape));
+    if (goesOn || multiplications(member) >= KEPT_FROM) kept.add(member);
+  }
+  return kept;
+}
+
+/** Kept results, and what is part of nothing but kept sums: none of them is computed again. */
+function settledResults(members: readonly Node[], kept: ReadonlySet<Tensor>): ReadonlySet<Tensor> {
+  const settled = new Set(kept);
+  const needed = new Set<Tensor>();
+  for (const member of [...members].reverse()) {
+    if (!needed.has(member)) settled.add(member);
+    const isPart = settled.has(member) && (member.primitive === 'add' || member.primitive === 'reshape');
+    if (!isPart) for (const x of member.inputs) needed.add(x);
+  }
+  return settled;
+}
+
+/**
  * dLoss/dT for each T of `targets`, in their order and shapes; zeros where the loss does not depend on one. Targets may
  * be results of other targets: gradients go through them.
  *
@@ -53,7 +83,13 @@ export function gradients<const Targets extends readonly Tensor[]>(
 
   const start = scale ? op.reshape(scale, loss.shape) : op.constant(Float32Array.of(1), loss.shape);
   const received = new Map<Tensor, Tensor[]>([[loss, [start]]]);
-  const total = (tensor: Tensor): Tensor | undefined => received.get(tensor)?.reduce((a, b) => op.add(a, b));
+  const cuts = new CutGradients();
+  const total = (tensor: Tensor): Tensor | undefined =>
+    [...(received.get(tensor) ?? []), ...cuts.of(tensor)].reduce<Tensor | undefined>(
+      (a, b) => (a ? op.add(a, b) : b),
+      undefined,
+    );
+  const { fewLaunches } = currentDialect();
   const recompute = new Recomputation(order, wanted);
 
   for (const node of [...order].reverse()) {
@@ -62,6 +98,10 @@ export function gradients<const Targets extends readonly Tensor[]>(
     const dy = total(node);
     if (!dy) continue;
     received.set(node, [dy]);
+    if (is(node, 'slice') && fewLaunches) {
+      cuts.add(node, dy);
+      continue;
+    }
     const view = recompute.view(node, (member) => received.get(member));
     const inputGradients = applyRule(view, dy);
     inputs.forEach((x, i) => {
@@ -76,6 +116,32 @@ export function gradients<const Targets extends readonly Tensor[]>(
   return all as { [I in keyof Targets]: Tensor };
 }
 
+/** Gradients of tensors by their slices: joined where the slices make up the tensor, instead of padded and added up. */
+class CutGradients {
+  readonly #slices = new Map<Tensor, Map<Tensor<'slice'>, Tensor>>();
+
+  add(slice: Tensor<'slice'>, dy: Tensor): void {
+    const [x] = slice.inputs;
+    this.#slices.set(x, (this.#slices.get(x) ?? new Map<Tensor<'slice'>, Tensor>()).set(slice, dy));
+  }
+
+  /** What they add up to, once. */
+  of(x: Tensor): Tensor[] {
+    const slices = this.#slices.get(x);
+    this.#slices.delete(x);
+    if (!slices) return [];
+    const cut = cutOf(x, [...slices.keys()]);
+    if (cut)
+      return [
+        op.concat(
+          cut.parts.flatMap((part) => slices.get(part) ?? []),
+          cut.axis,
+        ),
+      ];
+    return [...slices].flatMap(([slice, dy]) => applyRule(slice, dy)[0]?.() ?? []);
+  }
+}
+
 const applyRule = <P extends Primitive>(node: Tensor<P>, dy: Tensor): InputGradients =>
   gradRules[node.primitive](node, dy);
 
@@ -88,6 +154,10 @@ class Recomputation {
   readonly #members = new Map<number, Node[]>();
   readonly #copies = new Map<Tensor, Tensor>();
   readonly #wanted: ReadonlySet<Tensor>;
+  /** Copies and inputs that wait, and all that is computed from them. */
+  readonly #late = new Set<Tensor>();
+  /** Whether programs are to wait in as few places as possible, because each is a copy on the device. */
+  readonly #sparing = currentDialect().fewLaunches;
   #finished: Tensor[] = [];
 
   constructor(order: readonly Node[], wanted: ReadonlySet<Tensor>) {
@@ -127,6 +197,8 @@ class Recomputation {
     const earlier = [...incoming, ...this.#finished];
     this.#finished = [];
     const inside = new Set<Tensor>(members);
+    const kept = keptResults(members, this.#sparing);
+    const settled: ReadonlySet<Tensor> = this.#sparing ? settledResults(members, kept) : new Set();
     const fixed = (x: Tensor): boolean =>
       x.primitive === 'weight' || x.primitive === 'constant' || this.#targetOf(x) !== null;
     /** Outside inputs and kept results, in the form in which this block reads them. */
@@ -134,18 +206,32 @@ class Recomputation {
     const delay = (x: Tensor): Tensor => {
       const late = op.after(x, earlier);
       delayed.set(x, late);
+      this.#late.add(late);
       return late;
+    };
+    /** What stands for an input; null for one that is there before, and has to wait. */
+    const standIn = (x: Tensor): Tensor | null => {
+      if (kept.has(x)) return delayed.get(x) ?? null;
+      return this.#copies.get(x) ?? delayed.get(x) ?? (inside.has(x) || fixed(x) ? x : null);
     };
     for (const member of members) {
       const before: readonly Tensor[] = member.inputs;
       if (before.length === 0 || this.#targetOf(member)) continue;
-      const inputs = before.map((x) => {
-        const kept = inside.has(x) && multiplications(x) >= KEPT_FROM;
-        if (kept) return delayed.get(x) ?? delay(x);
-        return this.#copies.get(x) ?? delayed.get(x) ?? (inside.has(x) || fixed(x) ? x : delay(x));
+      // One late input is enough, except where a gradient starts from some of the inputs alone.
+      const oneWaits = this.#sparing && member.primitive !== 'attention';
+      const found = before.map(standIn);
+      // A product or sum that is not computed again has inputs of which the gradients wait for its own.
+      const isSettled = settled.has(member) && (is(member, 'matmul') || is(member, 'add'));
+      let waits = isSettled || (oneWaits && found.some((x) => x !== null && this.#late.has(x)));
+      const inputs = before.map((x, i) => {
+        const known = found[i] ?? delayed.get(x);
+        if (known) return known;
+        if (waits) return x;
+        waits = oneWaits;
+        return delay(x);
       });
       // Computed from targets only, such as a product of factors: without a delay it would be computed once and kept.
-      const ofTargets = inputs.every((x, i) => x === before[i]);
+      const ofTargets = !isSettled && inputs.every((x, i) => x === before[i]);
       const isLate = (x: Tensor): boolean => {
         const target = this.#targetOf(x);
         return target !== null && !inside.has(target);
@@ -153,6 +239,8 @@ class Recomputation {
       const late = ofTargets ? inputs.findIndex(isLate) : -1;
       const copy = remake<Primitive>(member, (x, i) => (i === late ? delay(x) : (inputs[i] ?? x)));
       this.#copies.set(member, copy);
+      const used: readonly Tensor[] = copy.inputs;
+      if (used.some((x) => this.#late.has(x))) this.#late.add(copy);
     }
   }
 }

@@ -34,7 +34,14 @@ const HALF = new Set<Primitive>([
 ]);
 
 /** Statistics over many values: computed in fp32, but their results fit in 16 bits. */
-const ISLAND = new Set<Primitive>(['groupNorm', 'layerNorm', 'softmax']);
+const ISLAND = new Set<Primitive>([
+  'groupNorm',
+  'layerNorm',
+  'softmax',
+  'geluGrad',
+  'softmaxGrad',
+  'layerNormGrad',
+]);
 const NONE: ReadonlySet<Primitive> = new Set();
 
 /** Values that grow, shrink or add up beyond the range of 16 bits, and the angles of timesteps. */

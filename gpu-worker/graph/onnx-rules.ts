@@ -8,6 +8,7 @@ import { ELEMENT, type Attribute } from './onnx-model.ts';
 import type { DType, Leaf, Primitive, Shape } from './primitives.ts';
 import { sideOf, sidesOf, sizeOf } from './shapes.ts';
 import type { Tensor } from './tensor.ts';
+import { emitGeluGrad, emitLayerNormGrad, emitSoftmaxGrad } from './onnx-gradients.ts';
 import { emitSine } from './written-out-sine.ts';
 
 /** The emitter that rules use. */
@@ -21,6 +22,13 @@ export interface Emitter {
     attributes?: Readonly<Record<string, Attribute>>,
     domain?: string,
   ): string;
+  /** Results of an operator with several. */
+  nodes(
+    type: string,
+    inputs: readonly string[],
+    results: number,
+    attributes?: Readonly<Record<string, Attribute>>,
+  ): string[];
   /** A result that is made at its first use. */
   once(key: string, make: () => string): string;
   /** A shared int64 constant with one axis. */
@@ -184,9 +192,13 @@ const onnxRules: { readonly [P in Exclude<Primitive, Leaf>]: OnnxRule<P> } = {
   matmul: (emit, y) => {
     const [a, b] = y.inputs;
     const [left, right] = [untransposed(a), untransposed(b)];
-    if (!readsTransposed(y, emit.dialect) || (!left && !right)) return plain('MatMul')(emit, y);
+    const { alpha = 1 } = y.params;
+    const inPlace = readsTransposed(y, emit.dialect);
+    if (alpha === 1 && (!inPlace || (!left && !right))) return plain('MatMul')(emit, y);
+    if (!inPlace) return emit.node('Mul', [plain('MatMul')(emit, y), emit.floats([alpha], [], y.dtype)]);
     const operands = [emit.name(left ?? a), emit.name(right ?? b)];
-    const transposed = { transA: left ? 1 : 0, transB: right ? 1 : 0 };
+    const scale = alpha === 1 ? {} : { alpha: { float: alpha } };
+    const transposed = { transA: left ? 1 : 0, transB: right ? 1 : 0, ...scale };
     return a.shape.length === 2 && b.shape.length === 2
       ? emit.node('Gemm', operands, transposed)
       : emit.node('FusedMatMul', operands, transposed, MICROSOFT);
@@ -281,6 +293,9 @@ const onnxRules: { readonly [P in Exclude<Primitive, Leaf>]: OnnxRule<P> } = {
       axis: y.shape.length - 1,
       epsilon: { float: y.params.eps },
     }),
+  geluGrad: emitGeluGrad,
+  softmaxGrad: emitSoftmaxGrad,
+  layerNormGrad: emitLayerNormGrad,
   // InstanceNormalization over [batch, groups, rest]: GroupNormalization has no separate kernel.
   groupNorm: (emit, y) => {
     const [x, scale, bias] = y.inputs;

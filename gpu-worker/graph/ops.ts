@@ -129,6 +129,9 @@ export function sumTo(x: Tensor, shape: Shape): Tensor {
 // Products
 
 export const matmul = (a: Tensor, b: Tensor): Tensor => make('matmul', {}, [a, b]);
+/** A product times `alpha`, which costs nothing where programs save launches (Dialect.fewLaunches); elsewhere an operator. */
+export const scaledMatmul = (a: Tensor, b: Tensor, alpha = 1): Tensor =>
+  make('matmul', alpha === 1 ? {} : { alpha }, [a, b]);
 
 /** x [...,in] · weightᵀ [in,out] + bias. One flat product for any leading axes, because its gradient needs one. */
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
@@ -185,6 +188,11 @@ export const layerNorm = (x: Tensor, scale: Tensor, bias: Tensor, eps: number): 
   make('layerNorm', { eps }, [x, scale, bias]);
 export const groupNorm = (x: Tensor, scale: Tensor, bias: Tensor, groups: number, eps: number): Tensor =>
   make('groupNorm', { groups, eps }, [x, scale, bias]);
+/** As one operation, which holds a gradient's many steps together: onnx-rules.ts writes it in few operators. */
+export const geluGrad = (x: Tensor, dy: Tensor): Tensor => make('geluGrad', {}, [x, dy]);
+export const softmaxGrad = (y: Tensor, dy: Tensor): Tensor => make('softmaxGrad', {}, [y, dy]);
+export const layerNormGrad = (x: Tensor, dy: Tensor, eps: number): Tensor =>
+  make('layerNormGrad', { eps }, [x, dy]);
 export const attention = (q: Tensor, k: Tensor, v: Tensor, heads: number, scale: number): Tensor =>
   make('attention', { heads, scale }, [q, k, v]);
 

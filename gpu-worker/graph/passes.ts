@@ -1,5 +1,6 @@
 /** @file Rewrites that make a graph smaller without changing what it computes. Each has a name and leaves a legal graph. */
 import { checkGraph, checkReplacement } from './check.ts';
+import { untransposed } from './fused-nodes.ts';
 import type { Primitive } from './primitives.ts';
 import { sameShape, sideOf } from './shapes.ts';
 import { is, make, reachable, remake, type Tensor } from './tensor.ts';
@@ -14,17 +15,17 @@ export interface Pass {
  * Drops operations without effect: x·1, x+0, a reshape of a reshape, two transposes that cancel; turns (AB)ᵀ into BᵀAᵀ,
  * and rows of a frozen weight into a shorter weight, as they lie together in its file.
  */
-const simplify: Pass = {
+const simplify = (keepSwaps: boolean): Pass => ({
   name: 'simplify',
   begin: () => (node) => {
     if (is(node, 'mul')) return withoutNeutral(node, 1);
     if (is(node, 'add')) return withoutNeutral(node, 0);
     if (is(node, 'reshape')) return shorterReshape(node);
-    if (is(node, 'transpose')) return shorterTranspose(node);
+    if (is(node, 'transpose')) return shorterTranspose(node, keepSwaps);
     if (is(node, 'slice')) return weightRows(node) ?? node;
     return node;
   },
-};
+});
 
 /** x of x·1, 1·x, x+0 and 0+x where nothing is broadcast. */
 function withoutNeutral(node: Tensor<'mul' | 'add'>, neutral: number): Tensor {
@@ -42,18 +43,23 @@ export function shorterReshape(node: Tensor<'reshape'>): Tensor {
   return source === a ? node : make('reshape', node.params, [source]);
 }
 
-function shorterTranspose(node: Tensor<'transpose'>): Tensor {
+/**
+ * @param keepSwaps whether a swap of the last two axes stays apart, so that it costs nothing in front of products, and the
+ * transpose before it is shared
+ */
+function shorterTranspose(node: Tensor<'transpose'>, keepSwaps: boolean): Tensor {
   const [a] = node.inputs;
   if (is(a, 'matmul') && node.shape.length === 2) {
     // (A B)ᵀ = Bᵀ Aᵀ, free where a product reads its inputs transposed (the gradient of every linear layer).
     const [left, right] = a.inputs;
     if (left.shape.length === 2 && right.shape.length === 2)
-      return make('matmul', {}, [flip(right), flip(left)]);
+      return make('matmul', a.params, [flip(right), flip(left)]);
   }
   if (!is(a, 'transpose')) return node;
   const inner = a.params.perm;
   const perm = node.params.perm.flatMap((axis) => inner[axis] ?? []);
-  return perm.every((axis, i) => axis === i) ? a.inputs[0] : make('transpose', { perm }, a.inputs);
+  if (perm.every((axis, i) => axis === i)) return a.inputs[0];
+  return keepSwaps && untransposed(node) ? node : make('transpose', { perm }, a.inputs);
 }
 
 /** The weight that remains when only rows of one, perhaps a widened one, are cut off; else null. */
@@ -96,7 +102,9 @@ const deduplicate: Pass = {
   },
 };
 
-export const PASSES: readonly Pass[] = [simplify, deduplicate];
+export const PASSES: readonly Pass[] = [simplify(false), deduplicate];
+/** Where products read transposed operands of any rank (Dialect.fewLaunches). */
+export const CARD_PASSES: readonly Pass[] = [simplify(true), deduplicate];
 
 /**
  * Runs passes in order, with the checker before and after each of them. Returns the outputs in the same order.

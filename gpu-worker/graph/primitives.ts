@@ -108,8 +108,8 @@ export interface Primitives {
   reduceMean: Unary<{ readonly axes: readonly number[] }>;
 
   // Products
-  /** [...,M,K] · [...,K,N]; leading axes broadcast. */
-  matmul: Binary;
+  /** [...,M,K] · [...,K,N], times `alpha`, 1 by default; leading axes broadcast. */
+  matmul: Binary<{ readonly alpha?: number }>;
   /** x [B,C,H,W], w [K,C,kh,kw] and, optionally, bias [K]. */
   conv2d: Convolution<{ readonly stride: number; readonly pads: Pads }>;
   /** Each channel with a separate window: x [B,C,H,W], w [C,1,kh,kw] and, optionally, bias [C]. */
@@ -132,6 +132,12 @@ export interface Primitives {
   softmax: Unary;
   /** x [...,D], scale [D], bias [D]; over the last axis. */
   layerNorm: Ternary<{ readonly eps: number }>;
+  /** Gradient of gelu by x, from x and dy. */
+  geluGrad: Binary;
+  /** Gradient of softmax by its input, from its result y and dy. */
+  softmaxGrad: Binary;
+  /** Gradient of layerNorm by x, from x and dy·scale. */
+  layerNormGrad: Binary<{ readonly eps: number }>;
   /** x [B,C,...], scale [C], bias [C]; over each group of channels. */
   groupNorm: Ternary<{ readonly groups: number; readonly eps: number }>;
   /** q [B,S,H·D], k and v [B,T,H·D] → [B,S,H·D]: softmax(q kᵀ · scale) v in every head. */

@@ -44,6 +44,15 @@ const binary =
     return { shape: broadcastShapes(a.shape, b.shape, name), dtype: a.dtype };
   };
 
+/** Of two tensors that nothing broadcasts. */
+const sameShapes =
+  (name: string) =>
+  (params: unknown, inputs: readonly [Tensor, Tensor]): Result => {
+    const [a, b] = inputs;
+    need(sameShape(a.shape, b.shape), `${name} of ${show(a.shape)} and ${show(b.shape)}`);
+    return binary(name)(params, inputs);
+  };
+
 const reduction =
   (name: string) =>
   ({ axes }: { axes: readonly number[] }, [{ shape, dtype }]: readonly [Tensor]): Result => {
@@ -269,6 +278,9 @@ export const shapeRules: { readonly [P in Primitive]: ShapeRule<P> } = {
     need(fits, `layerNorm of ${show(x.shape)} with scale ${show(scale.shape)}, bias ${show(bias.shape)}`);
     return { shape: x.shape, dtype: x.dtype };
   },
+  geluGrad: sameShapes('geluGrad'),
+  softmaxGrad: sameShapes('softmaxGrad'),
+  layerNormGrad: sameShapes('layerNormGrad'),
   groupNorm: ({ groups }, [x, scale, bias]) => {
     const channels = x.shape[1] ?? 0;
     const fits = sameShape(scale.shape, [channels]) && sameShape(bias.shape, [channels]);

@@ -22,7 +22,7 @@ const UNARY = new Set<Primitive>([
   'quickGelu',
 ]);
 /** Each value from one value of both inputs. */
-const BINARY = new Set<Primitive>(['add', 'sub', 'mul', 'div']);
+const BINARY = new Set<Primitive>(['add', 'sub', 'mul', 'div', 'geluGrad']);
 
 export const wholeBatches: Pass = {
   name: 'whole batches',
@@ -39,11 +39,11 @@ export const wholeBatches: Pass = {
 };
 
 /** reshape(x) · w of a matrix w as the reshaped x · w. */
-function product({ inputs: [a, w], shape }: Tensor<'matmul'>): Tensor | null {
+function product({ inputs: [a, w], params, shape }: Tensor<'matmul'>): Tensor | null {
   if (!is(a, 'reshape') || w.shape.length !== 2) return null;
   const [x] = a.inputs;
   if (x.shape.length < 3 || a.shape.length !== 2 || x.shape.at(-1) !== a.shape.at(-1)) return null;
-  return make('reshape', { shape }, [make('matmul', {}, [x, w])]);
+  return make('reshape', { shape }, [make('matmul', params, [x, w])]);
 }
 
 /** An operation of values in the same places, on what its inputs were before they were reshaped; null if that differs. */

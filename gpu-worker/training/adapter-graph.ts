@@ -6,8 +6,9 @@ import {
   withAdapter,
   type AdapterShapes,
 } from '../adapters/adapter.ts';
+import { wideFactors } from '../adapters/wide-factors.ts';
 import { compile, type Precision } from '../graph/compile.ts';
-import { devicePrecision } from '../graph/device.ts';
+import { currentDialect, devicePrecision } from '../graph/device.ts';
 import { gradients } from '../graph/gradients.ts';
 import * as op from '../graph/ops.ts';
 import { sidesOf } from '../graph/shapes.ts';
@@ -89,16 +90,17 @@ export function adapterOutputs(
   const [height, width] = [shape.height / scale, shape.width / scale];
   const layout = adapterLayout(shapes);
   const trained = layout.split(op.input('parameters', [layout.length]));
+  const wide = currentDialect().fewLaunches ? wideFactors(shapes, trained) : new Map<string, Tensor>();
   const batch = noisyBatch(shape.batch, config.in_channels, height, width);
   const inputs = unetInputs(config, shape.batch, height, width, shape.tokens);
   const strength = op.scalar(shape.strength ?? 1);
   const adapted = (p: Parameters, prefix: string): Parameters =>
-    withAdapter(p, shapes, trained, strength, prefix);
+    withAdapter(p, shapes, trained, strength, prefix, undefined, wide);
   const text = trainsText(shapes) ? trainedText(model, adapted, shape) : {};
   const strengths = shape.rowStrengths ? op.input('strengths', [shape.batch]) : undefined;
   const prediction = unet(
     config,
-    withAdapter(frozenParameters(name, tensors), shapes, trained, strength, '', strengths),
+    withAdapter(frozenParameters(name, tensors), shapes, trained, strength, '', strengths, wide),
     { ...inputs, ...text, latents: addNoise(batch) },
     { checkpointing: shape.checkpointing },
   );
@@ -106,7 +108,9 @@ export function adapterOutputs(
   const lossScale = shape.precision === 'float16' ? op.input('loss_scale', []) : undefined;
   const prior = shape.priorL2 ? op.mul(adapterNorm(shapes, trained), shape.priorL2) : undefined;
   const whole = prior ? op.add(loss, prior) : loss;
-  const gradient = layout.join(gradients(whole, [...trained.values()], lossScale));
+  // Wide factors are targets too, because the next block is not recomputed before the gradients of all targets.
+  const all = gradients(whole, [...trained.values(), ...wide.values()], lossScale);
+  const gradient = layout.join(all.slice(0, trained.size));
   return {
     loss,
     gradient: lossScale ? op.div(gradient, lossScale) : gradient,

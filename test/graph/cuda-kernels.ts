@@ -46,6 +46,7 @@ export const CUDA_KERNELS: Readonly<Record<string, readonly string[]>> = {
   Split: numbers,
   Sqrt: floats,
   Sub: numbers,
+  Sum: floats,
   Tanh: floats,
   Transpose: numbers,
   'com.microsoft.FusedMatMul': floats,

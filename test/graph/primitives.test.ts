@@ -346,6 +346,22 @@ const CASES: { readonly [P in Primitive]: readonly Case[] } = {
       { tolerance: 1e-3, gradientTolerance: 1e-2 },
     ],
   ],
+  // Of gradients; finite differences check those themselves in few-launches.test.ts.
+  geluGrad: RANKS.map((shape): Case => [
+    [{ shape, range: [-6, 6] }, shape],
+    op.geluGrad,
+    { gradient: false },
+  ]),
+  softmaxGrad: RANKS.slice(1).map((shape): Case => [
+    [{ shape, range: [0, 1] }, shape],
+    op.softmaxGrad,
+    { gradient: false },
+  ]),
+  layerNormGrad: [[6], [2, 5], [2, 3, 4], [1, 2, 2, 3]].map((shape): Case => [
+    [shape, shape],
+    (x, g) => op.layerNormGrad(x, g, 1e-5),
+    { gradient: false },
+  ]),
   groupNorm: [
     ...[1, 2, 3, 6].map((groups): Case => [
       [[2, 6, 3, 2], [6], [6]],

@@ -382,6 +382,31 @@ const references: { readonly [P in Primitive]: Reference<P> } = {
       normalized(run, eps).map((v, i) => v * scale.data[i]! + bias.data[i]!),
     );
   },
+  geluGrad: zip((x, dy) => {
+    const density = Math.exp((-x * x) / 2) / Math.sqrt(2 * Math.PI);
+    return dy * ((1 + erf(x / Math.SQRT2)) / 2 + x * density);
+  }),
+  softmaxGrad: (_, inputs) => {
+    const [y, dy] = inputs as Two;
+    const width = y.shape.at(-1)!;
+    return runs(y, width, (run, number) => {
+      const along = dy.data.subarray(number * width, (number + 1) * width);
+      const mean = total(run.map((v, i) => v * along[i]!));
+      return run.map((v, i) => v * (along[i]! - mean));
+    });
+  },
+  layerNormGrad: ({ eps }, inputs) => {
+    const [x, g] = inputs as Two;
+    const width = x.shape.at(-1)!;
+    return runs(x, width, (run, number) => {
+      const along = g.data.subarray(number * width, (number + 1) * width);
+      const mean = total(run) / width;
+      const rate = (total(run.map((v) => (v - mean) ** 2)) / width + eps) ** -0.5;
+      const normal = run.map((v) => (v - mean) * rate);
+      const parallel = total(normal.map((v, i) => v * along[i]!)) / width;
+      return normal.map((v, i) => rate * (along[i]! - total(along) / width - v * parallel));
+    });
+  },
   groupNorm: ({ groups, eps }, inputs) => {
     const [x, scale, bias] = inputs as Three;
     const channels = x.shape[1]!;

@@ -25,6 +25,8 @@ export interface Use {
   readonly strength: Tensor;
   /** Each row of the batch has its own strength, so no product can be added to the weight that all rows share. */
   readonly byRow: boolean;
+  /** A ⊗ I of a Kronecker layer, where the program has it (wide-factors.ts). */
+  readonly wide?: Tensor | undefined;
 }
 
 /** The form of one module's ΔW and its sides, without the numbers. */

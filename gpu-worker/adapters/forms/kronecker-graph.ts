@@ -48,6 +48,16 @@ export function kroneckerLinear(
   return op.reshape(rowOrder === 'b-major' ? abx : op.transpose(abx, [0, 2, 1]), result);
 }
 
+/** The same, with `wide` = A ⊗ I [a1·b2, a2·b2] in place of A: nothing is transposed. */
+export function kroneckerByWideFactor(x: Tensor, wide: Tensor, b: Tensor): Tensor {
+  const [inner, inputs] = [at(wide.shape, 0), at(wide.shape, 1)];
+  const [b1, b2] = [at(b.shape, 0), at(b.shape, 1)];
+  const rows = sizeOf(x.shape) / inputs;
+  const ax = op.matmul(op.reshape(x, [rows, inputs]), op.swap(wide)); // [N, a1·b2]
+  const axb = op.matmul(op.reshape(ax, [(rows * inner) / b2, b2]), op.swap(b)); // [N·a1, b1]
+  return op.reshape(axb, [...x.shape.slice(0, -1), (inner / b2) * b1]);
+}
+
 /**
  * A ⊗ B as [a1·b1, a2·b2·kh·kw]: the outer product of all numbers of A with all of B, put in order. Its gradients are
  * two products of a matrix with a vector.

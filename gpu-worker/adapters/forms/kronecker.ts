@@ -26,7 +26,12 @@ import {
   type Use,
 } from './form.ts';
 import { asLowRank } from './kronecker-as-low-rank.ts';
-import { kroneckerLinear, kroneckerProduct, type KroneckerSides } from './kronecker-graph.ts';
+import {
+  kroneckerByWideFactor,
+  kroneckerLinear,
+  kroneckerProduct,
+  type KroneckerSides,
+} from './kronecker-graph.ts';
 import { multiply, tucker } from './matrices.ts';
 import { decomposeFactor } from './peft-factor.ts';
 
@@ -110,8 +115,14 @@ export class KroneckerShape implements LayerShape, KroneckerSides {
     return this.#isFormed(byRow) ? kroneckerProduct(this, op.mul(part('.a'), strength), part('.b')) : null;
   }
 
-  outputChange(x: Tensor, { part, strength, byRow }: Use): Tensor | null {
+  /** Whether A ⊗ I costs little beside the layer's weight, and its product is not formed anyway. */
+  get gainsByWideFactor(): boolean {
+    return this.rowOrder === undefined && 4 * this.b2 <= this.b1 && !this.#isFormed(false);
+  }
+
+  outputChange(x: Tensor, { part, strength, byRow, wide }: Use): Tensor | null {
     if (this.#isFormed(byRow)) return null;
+    if (wide) return kroneckerByWideFactor(x, op.mul(wide, strength), part('.b'));
     return kroneckerLinear(x, op.mul(part('.a'), strength), part('.b'), this.rowOrder);
   }
 
