@@ -1,5 +1,5 @@
 /**
- * @file `krona evaluate`: evaluates models, compares training methods, and trains the classifiers that judge pictures.
+ * @file `krona evaluate`: evaluates models and adapters, compares training methods, and trains the classifiers that judge pictures.
  */
 import { Option, type Command } from 'commander';
 import { compareMethods } from '../../lab/evaluate/compare-methods.ts';
@@ -22,9 +22,11 @@ import type { Device } from '../../core/config.ts';
 import { deviceOption, prepareDevice } from '../device.ts';
 import { checked, modelOption } from '../options.ts';
 import { action, type Shell } from '../output.ts';
+import { defineAdapter } from './evaluate-adapter.ts';
 
 export function define(evaluate: Command, shell: Shell): void {
   defineModel(evaluate, shell);
+  defineAdapter(evaluate, shell);
   definePrompts(evaluate, shell);
   defineMethods(evaluate, shell);
   defineVotes(evaluate, shell);

@@ -7,6 +7,7 @@ import { ARCHITECTURES } from '../../gpu-worker/models/architecture.ts';
 import { PARTS, type Part } from '../../gpu-worker/models/hub/choose-files.ts';
 import { hubSettings } from '../../gpu-worker/models/hub/hub-client.ts';
 import { pullModel, type PullResult } from '../../gpu-worker/models/hub/pull.ts';
+import { openTowerFolder } from '../../gpu-worker/models/vision/open-tower.ts';
 import { reportOf, type ModelInspection } from '../../gpu-worker/models/model-check.ts';
 import { inspectSampling } from '../../gpu-worker/sampling/inspect-sampling.ts';
 import { KronaError } from '../../core/errors.ts';
@@ -40,7 +41,10 @@ function definePull(model: Command, shell: Shell): void {
   const pull = model
     .command('pull')
     .description('download a model from the Hugging Face hub, or resume a download')
-    .argument('<repo>', 'owner/name, such as stabilityai/stable-diffusion-xl-base-1.0')
+    .argument(
+      '<repo>',
+      'owner/name, such as stabilityai/stable-diffusion-xl-base-1.0 or facebook/dino-vits16',
+    )
     .option('--variant <name>', 'variant of the weights, such as fp16 (default: full precision)')
     .option('--revision <name>', 'branch, tag or commit', 'main')
     .addOption(
@@ -58,6 +62,13 @@ function definePull(model: Command, shell: Shell): void {
       signal: io.signal,
       onProgress: (progress) => io.progress.show(progress),
     });
+    if (result.files.includes('preprocessor_config.json')) {
+      const { config } = await openTowerFolder(result.path);
+      const [option, variable] =
+        config.model_type === 'clip' ? ['clip', 'KRONA_CLIP'] : ['dino', 'KRONA_DINO'];
+      const use = `Use it with \`krona evaluate adapter --${option}\` or ${variable}.`;
+      return { json: { ...result, model: null }, text: `${describePull(result)}\n${use}` };
+    }
     if (given.only !== undefined) return { json: { ...result, model: null }, text: describePull(result) };
     const found = await inspectSampling(result.path);
     return {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { hubSettings } from '../../gpu-worker/models/hub/hub-client.ts';
 import { pullModel, type PullHooks, type PullOptions } from '../../gpu-worker/models/hub/pull.ts';
+import { openTowerFolder } from '../../gpu-worker/models/vision/open-tower.ts';
 import { inspectModel } from '../../gpu-worker/models/model-check.ts';
 import type { Progress } from '../../core/records.ts';
 import { krona } from '../cli/run-krona.ts';
@@ -57,6 +58,45 @@ const tree = async (path: string): Promise<string[]> =>
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name).slice(path.length + 1))
     .sort();
+
+describe('pulling CLIP or DINO', () => {
+  const fixtures = join(import.meta.dirname, '../fixtures/vision');
+
+  it.each([
+    [
+      'clip-quick',
+      ['merges.txt', 'model.safetensors', 'special_tokens_map.json', 'tokenizer_config.json', 'vocab.json'],
+    ],
+    ['dinov2-giant', [1, 2, 3, 4].map((n) => `model-0000${n}-of-00004.safetensors`)],
+  ])('downloads what opens of %s, and says where it is used', async (name, own) => {
+    const files = new Map<string, Buffer>([
+      ['pytorch_model.bin', Buffer.alloc(20_000)],
+      ['README.md', Buffer.from('x')],
+    ]);
+    for (const file of await readdir(join(fixtures, name)))
+      if (file !== 'reference.safetensors') files.set(file, await readFile(join(fixtures, name, file)));
+    const hub = await FakeHub.start(files);
+    hubs.push(hub);
+    const to = target();
+    await pull(hub, { to });
+    const index = name === 'dinov2-giant' ? ['model.safetensors.index.json'] : [];
+    expect(await tree(to)).toEqual(['config.json', 'preprocessor_config.json', ...own, ...index].sort());
+    expect((await openTowerFolder(to)).preprocessing.size.width).toBeGreaterThan(0);
+  });
+
+  it('says that a pickle is not read', async () => {
+    const hub = await FakeHub.start(
+      new Map(
+        ['config.json', 'preprocessor_config.json', 'pytorch_model.bin'].map((file) => [
+          file,
+          Buffer.from('{}'),
+        ]),
+      ),
+    );
+    hubs.push(hub);
+    await expect(pull(hub, { to: target() })).rejects.toMatchObject({ code: 'MODEL_PICKLE' });
+  });
+});
 
 describe('pulling a folder', () => {
   it('downloads only what opens here, with progress', async () => {

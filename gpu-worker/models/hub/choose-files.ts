@@ -1,5 +1,6 @@
 /**
- * @file Chooses the files of a hub repository that a model needs here: one variant of everything in a diffusers folder.
+ * @file Chooses the files of a hub repository that a model needs here: one variant of everything in a diffusers folder, or
+ * of CLIP or DINO.
  */
 import { KronaError } from '../../../core/errors.ts';
 import { isJsonObject } from '../config-fields.ts';
@@ -45,6 +46,8 @@ export async function chooseFolderFiles(
 ): Promise<HubFile[]> {
   const byPath = new Map(snapshot.files.map((file) => [file.path, file]));
   const index = byPath.get('model_index.json');
+  if (index === undefined && only === undefined && isTower(snapshot))
+    return chooseTowerFiles(snapshot, variant, readText);
   if (index === undefined && only === undefined) throw noFolder(snapshot);
   const chosen = index === undefined || only !== undefined ? [] : [index];
   for (const part of only ?? PARTS) {
@@ -66,6 +69,29 @@ export async function chooseFolderFiles(
   return chosen;
 }
 
+const PREPROCESSOR = 'preprocessor_config.json';
+
+/** A repository of one network that reads pictures, as transformers saves CLIP and DINO. */
+const isTower = ({ files }: HubSnapshot): boolean =>
+  ['config.json', PREPROCESSOR].every((name) => files.some(({ path }) => path === name)) &&
+  !files.some(({ path }) => path === 'model_index.json');
+
+async function chooseTowerFiles(
+  snapshot: HubSnapshot,
+  variant: string | undefined,
+  readText: (file: HubFile) => Promise<string>,
+): Promise<HubFile[]> {
+  const top = new Map(
+    snapshot.files.filter(({ path }) => !path.includes('/')).map((file) => [file.path, file]),
+  );
+  const names = [...top.keys()];
+  const weights = await weightsOf(snapshot, '.', names, variant, (name) =>
+    readText(found(top, snapshot, name)),
+  );
+  const wanted = [PREPROCESSOR, ...weights, ...TOKENIZER.filter((name) => top.has(name))];
+  return wanted.map((name) => found(top, snapshot, name));
+}
+
 /** One single-file checkpoint, and an optional config beside it. @throws KronaError HUB_NO_MODEL, MODEL_PICKLE */
 export function chooseSingleFile(snapshot: HubSnapshot, path: string): HubFile[] {
   if (PICKLE.test(path))
@@ -83,7 +109,7 @@ export function chooseSingleFile(snapshot: HubSnapshot, path: string): HubFile[]
 /** A component's config and weights. */
 async function weightsOf(
   { repo }: HubSnapshot,
-  part: Part,
+  part: Part | '.',
   names: readonly string[],
   variant: string | undefined,
   readText: (name: string) => Promise<string>,
