@@ -4,6 +4,7 @@ import { inspect } from 'node:util';
 import type { Command } from 'commander';
 import { readEnvironment } from '../core/environment.ts';
 import { describeError, KronaError } from '../core/errors.ts';
+import { printable } from '../core/format.ts';
 import { makeFilesPrivate } from '../core/private-files.ts';
 import { ProgressBar, type Stream } from './progress.ts';
 
@@ -115,14 +116,14 @@ function bind<Args extends unknown[]>(
 }
 
 function print({ stdout, json }: Shell, outcome: Outcome): void {
-  stdout.write(`${json ? JSON.stringify(outcome.json) : outcome.text}\n`);
+  stdout.write(`${printable(json ? JSON.stringify(outcome.json) : outcome.text)}\n`);
 }
 
 /** Prints an error with its code; KRONA_DEBUG=1 adds the stack on stderr. @returns the exit code */
 export function reportError(error: unknown, { json, stdout, stderr }: Shell): number {
   const described = describeError(error);
-  if (json) stdout.write(`${JSON.stringify({ error: described })}\n`);
-  else stderr.write(`${described.code}: ${described.message}\n`);
-  if (readEnvironment().KRONA_DEBUG === '1') stderr.write(`${inspect(error)}\n`);
+  if (json) stdout.write(`${printable(JSON.stringify({ error: described }))}\n`);
+  else stderr.write(`${printable(`${described.code}: ${described.message}`)}\n`);
+  if (readEnvironment().KRONA_DEBUG === '1') stderr.write(`${printable(inspect(error))}\n`);
   return described.code === 'CANCELLED' ? 130 : 1;
 }

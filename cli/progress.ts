@@ -1,5 +1,5 @@
 /** @file A progress bar on a terminal; elsewhere a line now and then, for log files. */
-import { duration } from '../core/format.ts';
+import { duration, printable } from '../core/format.ts';
 import type { Progress } from '../core/records.ts';
 
 /** Where text goes: the process's streams, or a test's. */
@@ -32,7 +32,7 @@ export class ProgressBar {
 
   /** Writes a line above the bar. */
   log(line: string): void {
-    this.#stream.write(`${this.#open ? '\r\x1b[K' : ''}${line}\n`);
+    this.#stream.write(`${this.#open ? '\r\x1b[K' : ''}${printable(line)}\n`);
     this.#open = false;
   }
 

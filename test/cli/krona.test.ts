@@ -1,12 +1,14 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ProgressBar } from '../../cli/progress.ts';
 import { examine } from '../../gpu-worker/graph/device-trial.ts';
 import { TINY_MODEL } from '../helpers/fixtures.ts';
 import { writeAdapter } from '../../gpu-worker/adapters/files/write-adapter.ts';
 import { KroneckerLayer } from '../../gpu-worker/adapters/forms/kronecker.ts';
+import { writeSafetensors } from '../../gpu-worker/models/safetensors.ts';
 import { openModelFolder } from '../../gpu-worker/models/model-folder.ts';
 import { krona, kronaProcess, TINY } from './run-krona.ts';
 
@@ -60,6 +62,31 @@ describe('the krona program', () => {
     const { code, stdout } = await krona(...words);
     expect(code).toBe(2);
     expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'USAGE' } });
+  });
+
+  it('writes out control characters in names from files, which would steer the terminal', async () => {
+    const file = join(folder, 'steering.safetensors');
+    const tensor = { dtype: 'F32', shape: [1], data: new Float32Array(1) } as const;
+    await writeSafetensors(file, new Map([['\x1b]0;owned\x07\x9b2J', tensor]]));
+    const { code, stderr } = await krona('adapter', 'inspect', file);
+    expect(code).toBe(1);
+    expect(stderr).toContain('\\u001b]0;owned\\u0007\\u009b2J');
+    expect(stderr).not.toMatch(/[^\P{Cc}\n]/u);
+    const json = await krona('adapter', 'inspect', file, '--json');
+    expect(json.stdout).not.toMatch(/[^\P{Cc}\n]/u);
+    expect(json.stdout).toContain('owned');
+    expect(() => JSON.parse(json.stdout) as unknown).not.toThrow();
+    // A photo's name in a note.
+    const photos = join(folder, 'steering');
+    await mkdir(photos);
+    await writeFile(join(photos, 'a\x1b[2J.doc'), 'no photo');
+    await sharp({ create: { width: 64, height: 64, channels: 3, background: 'red' } }).toFile(
+      join(photos, 'a.png'),
+    );
+    const words = ['train', '--model', TINY, '--photos', photos, '--subject', 'sks cat', '--steps', '1'];
+    const trained = await krona(...words, '--out', join(folder, 'steered.safetensors'));
+    expect(trained.stderr).toContain('a\\u001b[2J.doc');
+    expect(trained.stderr).not.toContain('\x1b');
   });
 
   it('shows a stack only on request', async () => {

@@ -185,6 +185,22 @@ describe('krona train', () => {
     },
   );
 
+  it('names options that another one leaves without effect', async () => {
+    const idle = ['--factors', 'k:2x2', '--init', 'kaiming', '--cuts', '2', '--class-prompt', 'a cat'];
+    const lora = training('idle.safetensors', '--steps', '1', '--method', 'lora', '--rank', '2', ...idle);
+    const { code, stderr } = await krona(...lora, '--background', '0.5', '--scheduler', 'ddim');
+    expect(code).toBe(0);
+    expect(stderr.split('\n').filter((line) => line.startsWith('Without effect'))).toEqual([
+      'Without effect: --a1, --a2, --factors. For that, give --method krona.',
+      'Without effect: --class-prompt. For that, give --prior.',
+      'Without effect: --background. For that, give --mask.',
+      'Without effect: --cuts. For that, give --crop random.',
+      'Without effect: --scheduler. For that, give --sample.',
+    ]);
+    const used = ['--steps', '1', '--init', 'kaiming', '--crop', 'random', '--cuts', '2'];
+    expect((await krona(...training('used.safetensors', ...used))).stderr).not.toContain('Without effect');
+  });
+
   it('stops at Ctrl-C with its state saved, and --resume gives the same result', async () => {
     const steps = ['--steps', '12', '--checkpoint-every', '4'];
     expect((await krona(...training('whole.safetensors', ...steps))).code).toBe(0);
