@@ -1,7 +1,7 @@
 /** @file Nodes that are not written out one by one, because one operator does the work of several. */
 import type { Dialect } from './dialect.ts';
 import { sameShape } from './shapes.ts';
-import { is, type Node, type Tensor } from './tensor.ts';
+import { is, make, type Node, type Tensor } from './tensor.ts';
 
 /** The tensor of which this is a plain transpose of the last two axes, if any: products read it so at no cost. */
 export function untransposed(x: Tensor): Tensor | null {
@@ -65,6 +65,9 @@ export interface Cut {
   readonly parts: readonly Tensor<'slice'>[];
 }
 
+/** So many slices are worth copying what lies between them. */
+const MANY = 8;
+
 /** The cut that each slice belongs to, where slices make up a tensor: one Split makes them all. */
 export function wholeCuts(order: readonly Node[]): ReadonlyMap<Tensor, Cut> {
   const slices = new Map<Tensor, Tensor<'slice'>[]>();
@@ -77,15 +80,48 @@ export function wholeCuts(order: readonly Node[]): ReadonlyMap<Tensor, Cut> {
   }
   const cuts = new Map<Tensor, Cut>();
   for (const [whole, parts] of slices) {
-    const cut = cutOf(whole, parts);
+    const cut = cutOf(whole, parts.length < MANY ? parts : [...parts, ...gapsBetween(whole, parts)]);
     if (cut) for (const part of parts) cuts.set(part, cut);
   }
   return cuts;
 }
 
+/** The first axis on which a slice is not whole; -1 if there is none. */
+const cutAxis = ({ shape }: Pick<Tensor, 'shape'>, slices: readonly Tensor<'slice'>[]): number =>
+  shape.findIndex((side, i) =>
+    slices.some(({ params }) => params.starts[i] !== 0 || params.ends[i] !== side),
+  );
+
+/** Slices that nothing reads, for what lies between and around these. */
+function gapsBetween(whole: Tensor, slices: readonly Tensor<'slice'>[]): Tensor<'slice'>[] {
+  const axis = cutAxis(whole, slices);
+  const bounds = slices.map(({ params }) => [params.starts[axis] ?? 0, params.ends[axis] ?? 0] as const);
+  const gaps: Tensor<'slice'>[] = [];
+  let from = 0;
+  for (const [start, end] of [
+    ...bounds.toSorted(([a], [b]) => a - b),
+    [whole.shape[axis] ?? 0, 0] as const,
+  ]) {
+    if (start > from)
+      gaps.push(
+        make(
+          'slice',
+          {
+            starts: whole.shape.map((_, i) => (i === axis ? from : 0)),
+            ends: whole.shape.map((side, i) => (i === axis ? start : side)),
+            steps: whole.shape.map(() => 1),
+          },
+          [whole],
+        ),
+      );
+    from = end;
+  }
+  return gaps;
+}
+
 /** The cut that the slices of a tensor make, if they make it up. */
 export function cutOf({ shape }: Tensor, slices: readonly Tensor<'slice'>[]): Cut | null {
-  const axis = shape.findIndex((side, i) => slices.some(({ params }) => params.ends[i] !== side));
+  const axis = cutAxis({ shape }, slices);
   if (axis < 0) return null;
   const parts = slices.toSorted((a, b) => (a.params.starts[axis] ?? 0) - (b.params.starts[axis] ?? 0));
   const adjoins = parts.every(({ params: { starts, ends, steps } }, n) =>

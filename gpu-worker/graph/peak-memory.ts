@@ -18,6 +18,9 @@ export interface GraphMemory {
 /** A view of the input, in the same memory. */
 const VIEWS = new Set<Primitive>(['reshape', 'after', 'stopGradient']);
 
+/** Tensors of the result's size that are held while primitives of several operators run (onnx-gradients.ts). */
+const SCRATCH: Partial<Record<Primitive, number>> = { geluGrad: 3, softmaxGrad: 1, layerNormGrad: 2 };
+
 const inputsOf = ({ inputs }: Tensor): readonly Tensor[] => inputs;
 
 const bytesOf = ({ shape, dtype }: Tensor): number => sizeOf(shape) * BYTES[dtype];
@@ -64,7 +67,7 @@ export function graphMemory(outputs: Readonly<Record<string, Tensor>>, precision
   for (const node of order) {
     if (fixed.has(node)) continue;
     if (owner.get(node) === node) live += bytesOf(node);
-    activations = Math.max(activations, live);
+    activations = Math.max(activations, live + (SCRATCH[node.primitive] ?? 0) * bytesOf(node));
     for (const x of new Set(inputsOf(node).map(ownerOf)))
       if (last.get(x) === node && !kept.has(x) && !fixed.has(x)) live -= bytesOf(x);
   }
