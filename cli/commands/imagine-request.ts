@@ -13,6 +13,7 @@ import type { DRAW_SETTINGS } from '../../core/settings/draw-table.ts';
 import type { CliValues } from '../../core/settings/schema.ts';
 import { sizeOfImage } from '../image-start.ts';
 import type { CommandIo } from '../output.ts';
+import { unusedOptions, type Needs } from '../unused-options.ts';
 
 interface FileAndStrength {
   readonly path: string;
@@ -31,6 +32,11 @@ export interface ImagineGiven extends CliValues<typeof DRAW_SETTINGS> {
   device?: Device;
   out: string;
 }
+
+/** The model draws without a second prediction at a guidance of 1. */
+const NEEDS: Needs<ImagineGiven> = [
+  [['negative', 'guidanceRescale'], '--guidance above 1', ({ guidance }) => guidance !== 1],
+];
 
 /** @throws KronaError OPTION_INVALID when an option needs or excludes another */
 export function checkTogether({ image, strength, refiner, refineFrom }: ImagineGiven): void {
@@ -51,6 +57,7 @@ export async function drawRequest(
   given: ImagineGiven,
   io: CommandIo,
 ): Promise<DrawRequest> {
+  for (const note of unusedOptions(given, NEEDS)) io.log(note);
   const model = modelCard(painter.model);
   const own = imagineDefaults(model);
   const defaults = given.image === undefined ? own : { ...own, ...(await sizeOfImage(given.image, model)) };

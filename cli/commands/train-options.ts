@@ -21,6 +21,7 @@ import { SMALL_MODEL, type ModelCard } from '../../core/settings/model-card.ts';
 import type { CliValues } from '../../core/settings/schema.ts';
 import type { TRAIN_SETTINGS } from '../../core/settings/train-table.ts';
 import { readPairs } from './pairs-file.ts';
+import type { Needs } from '../unused-options.ts';
 
 /** What commander gives: values that were checked one by one. */
 export interface TrainGiven extends CliValues<typeof TRAIN_SETTINGS> {
@@ -45,6 +46,19 @@ export interface TrainGiven extends CliValues<typeof TRAIN_SETTINGS> {
   scheduler?: SchedulerName | null;
   out: string;
 }
+
+const methodOf = ({ method = defaultOf('method') }: TrainGiven) => method;
+
+/** Options that have no effect without another. */
+export const NEEDS: Needs<TrainGiven> = [
+  [['a1', 'a2', 'factors'], '--method krona', (given) => methodOf(given) === 'krona'],
+  [['rank', 'alpha'], '--method lora', (given) => methodOf(given) === 'lora'],
+  [['init'], '--method krona or lora', (given) => methodOf(given) !== 'full'],
+  [['priorWeight', 'classPrompt', 'classPictures'], '--prior', ({ prior = 0 }) => prior > 0],
+  [['background'], '--mask', ({ mask = defaultOf('mask') }) => mask !== 'off'],
+  [['cuts'], '--crop random', ({ crop }) => crop === 'random'],
+  [['scheduler'], '--sample', ({ sample = [] }) => sample.length > 0],
+];
 
 /** At most this much work is lost when the process dies. */
 const STATE_SECONDS = 60;

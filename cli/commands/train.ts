@@ -19,9 +19,9 @@ import { TRAIN_SETTINGS } from '../../core/settings/train-table.ts';
 import { deviceOption, prepareDevice } from '../device.ts';
 import { addSettings, checked, collected, modelOption, seedOption } from '../options.ts';
 import { action, type CommandIo, type Outcome, type Shell } from '../output.ts';
-import { trainOptions, type TrainGiven, type TrainInput } from './train-options.ts';
+import { unusedOptions } from '../unused-options.ts';
+import { NEEDS, trainOptions, type TrainGiven, type TrainInput } from './train-options.ts';
 import { checkSamples, drawSamples } from './train-samples.ts';
-import { unusedOptions } from './unused-options.ts';
 
 /** Most steps of a run, and so between two checkpoints. */
 const { max: MANY_STEPS } = TRAIN_SETTINGS.steps.cli;
@@ -99,7 +99,7 @@ function defineRun(train: Command): void {
 async function trainAsGiven(given: TrainGiven, io: CommandIo): Promise<Outcome> {
   await prepareDevice(given.device);
   const { options, input } = await trainOptions(given);
-  for (const note of unusedOptions(given)) io.log(note);
+  for (const note of unusedOptions(given, NEEDS)) io.log(note);
   tellInput(input, io);
   await checkOutputs(given, options.steps);
   const { sample: prompts = [], scheduler = null } = given;

@@ -362,6 +362,15 @@ describe('krona imagine', () => {
     expect(pictures[0]!.equals(pictures[1]!)).toBe(false);
   });
 
+  it('says that a negative prompt has no effect without guidance', async () => {
+    const words = ['imagine', '--model', TINY, '--prompt', 'a cat', '--negative', 'a dog', '--steps', '1'];
+    const draw = (guidance: string) =>
+      krona(...words, '--guidance', guidance, '--out', join(folder, 'negative'));
+    const without = await draw('1');
+    expect(without.stderr).toContain('Without effect: --negative. For that, give --guidance above 1.');
+    expect((await draw('2')).stderr).not.toContain('Without effect');
+  });
+
   it('lets a second model take over', async () => {
     const words = [
       'imagine',
