@@ -49,9 +49,10 @@ export async function trainData(
   const { refine } = options;
   if (refine) report('reading pictures');
   const cached = refine ? await examplePhotos(model, refine.examples, ofMembers, options, onDone) : ofMembers;
-  const cachedPairs = refine
-    ? await cachePairs(model, refine.pairs, distinctSizes(cached), options, onDone)
-    : [];
+  const cachedPairs =
+    refine && refine.exampleSteps < options.steps
+      ? await cachePairs(model, refine.pairs, distinctSizes(cached), options, onDone)
+      : [];
 
   const ofClass: CachedPhoto[] = [];
   let paths: readonly string[] = [];

@@ -113,9 +113,8 @@ export function quickVotes(subjects: readonly { readonly name: string }[]): Vote
   };
 }
 
-/** Sets that are voted on, and comparing pictures of each adapter. */
+/** Sets that are voted on. */
 export const setsOf = ({ setSeeds }: VotesSize): number => VOTED_PROMPTS.length * setSeeds;
-export const testsOf = ({ testSeeds }: VotesSize): number => TEST_PROMPTS.length * testSeeds;
 
 /** Members of a channel: four, or five with a troll. */
 export const membersOf = ({ troll }: Pick<VotesCell, 'troll'>) =>
