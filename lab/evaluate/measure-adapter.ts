@@ -70,7 +70,7 @@ export interface AdapterReport extends ScoreTable {
  * FILE_UNWRITABLE; and the signal's reason when it aborts
  */
 export async function measureAdapter(options: MeasureAdapterOptions): Promise<AdapterReport> {
-  const { adapter, model, out, seeds, signal, onProgress } = options;
+  const { adapter, model, out, seeds } = options;
   await makeFolder(out);
   const prompts = await promptList(options.prompts ?? 'objects');
   const photos = [];
@@ -79,50 +79,16 @@ export async function measureAdapter(options: MeasureAdapterOptions): Promise<Ad
   try {
     const painter = await TextToImage.open(model);
     try {
-      const { subject, className } = await subjectOf(painter, options);
-      const { width: size, steps, guidance } = imagineDefaults(modelCard(painter.model));
-      await claimFolder(join(out, 'run.json'), {
-        model: await modelFingerprint(painter.model),
-        ...(await fileHashes({ adapter })),
-        prompts,
-        subject: `${subject} ${className}`,
-        ...{ seeds, size, steps, guidance },
-      });
-      const applied = await painter.readAdapter(adapter);
-      const progress = phaseProgress('drawing and scoring', prompts.length, onProgress);
-      const scored: { prompt: string; scores: Scores; first: Float32Array }[] = [];
-      for (const [index, prompt] of prompts.entries()) {
-        signal?.throwIfAborted();
-        const path = join(out, 'pictures', `${String(index).padStart(3, '0')}.png`);
-        const kept = await readStrip(path);
-        const request = {
-          ...{ prompt: prompt.replaceAll('{}', `${subject} ${className}`), negative: null, adapter: applied },
-          ...{ steps, guidance, width: size, height: size, seed: index, count: seeds },
-          ...{ scheduler: null, noise: 'krona' as const },
-        };
-        const pictures =
-          kept ??
-          (await painter.draw(request, signal ? { signal } : {})).map(({ pixels }) => fromBytes(pixels));
-        if (kept === null) await writeStrip(path, pictures, size);
-        const rgb = pictures.map((picture) => ({ width: size, height: size, pixels: toBytes(picture) }));
-        const scores = await scorer.score(rgb, prompt.replaceAll('{}', className));
-        scored.push({ prompt, scores, first: at(pictures, 0) });
-        progress(index + 1, kept !== null);
-      }
+      const words = await subjectOf(painter, options);
+      const scored = await scoreAll(painter, scorer, prompts, words, options);
       const report: AdapterReport = {
-        ...{ model: painter.model.name, adapterFile: basename(adapter), subject, className, seeds },
+        ...{ model: painter.model.name, adapterFile: basename(adapter), ...words, seeds },
         photoCount: photos.length,
         networks: scorer.names,
         ...scorer.table(scored.map(({ scores }) => scores)),
         prompts: scored.map(({ prompt, scores }) => ({ prompt, scores })),
       };
-      await writeJson(join(out, 'report.json'), report);
-      await writeWhole(join(out, 'table.md'), adapterTable(report));
-      const cells = scored.map(({ prompt, scores, first }) => ({
-        image: first,
-        label: `${prompt.replaceAll('{}', className)}: ${Object.values(scores).map(shown).join(', ')}`,
-      }));
-      await writeWhole(join(out, 'sheet.png'), await contactSheet(cells, { columns: 5, size }));
+      await writeReport(out, report, scored);
       return report;
     } finally {
       await painter.release();
@@ -130,6 +96,68 @@ export async function measureAdapter(options: MeasureAdapterOptions): Promise<Ad
   } finally {
     await scorer.release();
   }
+}
+
+interface Scored {
+  readonly prompt: string;
+  readonly scores: Scores;
+  /** Its first picture. */
+  readonly first: Float32Array;
+  /** Pixels. */
+  readonly size: number;
+}
+
+/** Draws the pictures of every prompt, or reads the kept ones, and scores them. */
+async function scoreAll(
+  painter: TextToImage,
+  scorer: AdapterScorer,
+  prompts: readonly string[],
+  { subject, className }: { readonly subject: string; readonly className: string },
+  { adapter, out, seeds, signal, onProgress }: MeasureAdapterOptions,
+): Promise<Scored[]> {
+  const { width: size, steps, guidance } = imagineDefaults(modelCard(painter.model));
+  await claimFolder(join(out, 'run.json'), {
+    model: await modelFingerprint(painter.model),
+    ...(await fileHashes({ adapter })),
+    prompts,
+    subject: `${subject} ${className}`,
+    ...{ seeds, size, steps, guidance },
+  });
+  const applied = await painter.readAdapter(adapter);
+  const progress = phaseProgress('drawing and scoring', prompts.length, onProgress);
+  const scored: Scored[] = [];
+  for (const [index, prompt] of prompts.entries()) {
+    signal?.throwIfAborted();
+    const path = join(out, 'pictures', `${String(index).padStart(3, '0')}.png`);
+    const kept = await readStrip(path);
+    const request = {
+      ...{ prompt: prompt.replaceAll('{}', `${subject} ${className}`), negative: null, adapter: applied },
+      ...{ steps, guidance, width: size, height: size, seed: index, count: seeds },
+      ...{ scheduler: null, noise: 'krona' as const },
+    };
+    const pictures =
+      kept ?? (await painter.draw(request, signal ? { signal } : {})).map(({ pixels }) => fromBytes(pixels));
+    if (kept === null) await writeStrip(path, pictures, size);
+    const rgb = pictures.map((picture) => ({ width: size, height: size, pixels: toBytes(picture) }));
+    const scores = await scorer.score(rgb, prompt.replaceAll('{}', className));
+    scored.push({ prompt, scores, first: at(pictures, 0), size });
+    progress(index + 1, kept !== null);
+  }
+  return scored;
+}
+
+/** report.json, table.md and sheet.png. */
+async function writeReport(out: string, report: AdapterReport, scored: readonly Scored[]): Promise<void> {
+  await writeJson(join(out, 'report.json'), report);
+  await writeWhole(join(out, 'table.md'), adapterTable(report));
+  const cells = scored.map(({ prompt, scores, first }) => ({
+    image: first,
+    label: `${prompt.replaceAll('{}', report.className)}: ${Object.values(scores).map(shown).join(', ')}`,
+  }));
+  await writeWhole(
+    join(out, 'sheet.png'),
+    await contactSheet(cells, { columns: 5, size: at(scored, 0).size }),
+  );
 }
 
 const shown = (value: number): string => value.toFixed(3);

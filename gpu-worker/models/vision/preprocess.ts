@@ -56,7 +56,7 @@ export async function readPreprocessing(
 }
 
 /** Reads the fields of an image processor. `type` decides which meaning a plain number as size has. */
-export function preprocessing(
+function preprocessing(
   where: string,
   raw: Readonly<Record<string, unknown>>,
   type: TowerConfig['model_type'],
