@@ -28,6 +28,7 @@ describe('the list of commands', () => {
       'settings',
       'adapters',
       'top',
+      'duel',
       'queue',
       'delete',
       'rules',
