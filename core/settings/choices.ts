@@ -55,6 +55,10 @@ export type MaskKind = (typeof MASKS)[number];
 export const LR_SCHEDULES = ['constant', 'cosine', 'linear'] as const;
 export type LrSchedule = (typeof LR_SCHEDULES)[number];
 
+/** The loss on pairs of pictures of which members prefer one. */
+export const PREFERENCES = ['dpo', 'ipo'] as const;
+export type Preference = (typeof PREFERENCES)[number];
+
 /**
  * `attention`: q, k, v and out of every attention of the UNet; `feed-forward`: both matrices of its feed-forward layers;
  * `text-encoders`: q, k, v and out of every text encoder.

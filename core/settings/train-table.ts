@@ -13,6 +13,7 @@ import {
   type MaskKind,
   type TargetList,
 } from './choices.ts';
+import { REFINE_SETTINGS } from './refine-table.ts';
 import type { Setting } from './setting.ts';
 
 const MANY_STEPS = 1_000_000;
@@ -345,4 +346,5 @@ export const TRAIN_SETTINGS = {
     cli: { name: 'checkpointing' },
     source: 'arXiv 1604.06174',
   },
+  ...REFINE_SETTINGS,
 } as const satisfies Readonly<Record<string, Setting>>;

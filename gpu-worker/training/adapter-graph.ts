@@ -18,11 +18,16 @@ import type { ModelFolder } from '../models/model-folder.ts';
 import { frozenParameters, type Parameters } from '../models/parameters.ts';
 import { unet, unetInputs, type UNetInputs } from '../models/unet.ts';
 import { vaeScale } from '../models/vae.ts';
-import { addNoise, denoisingLoss, noisyBatch } from './loss.ts';
+import { addNoise, denoisingLoss, noisyBatch, rowErrors, rowsOf, type NoisyBatch } from './loss.ts';
 import type { NoiseSchedule } from './noise-schedule.ts';
+import { preferenceLoss } from './preference-loss.ts';
+import type { RefineOptions } from './refine-options.ts';
 
 export interface StepShape {
+  /** Rows: those of pairs, if any, then photos and class pictures. */
   readonly batch: number;
+  /** P pairs of a refinement are the first 2P rows: winners, then losers. None by default. */
+  readonly pairs?: PairShape;
   /** Pixels. */
   readonly width: number;
   readonly height: number;
@@ -35,7 +40,7 @@ export interface StepShape {
   readonly strength?: number;
   /** Precision of the step; the process's device decides by default. */
   readonly precision?: Precision;
-  /** Squared errors have weights: input `weights` [B,1,h,w]. */
+  /** Squared errors have weights: input `weights` [B − 2P,1,h,w]. */
   readonly weighted?: boolean;
   /** The adapter has a strength per row: input `strengths` [B]. Not in text encoders. */
   readonly rowStrengths?: boolean;
@@ -48,12 +53,19 @@ export interface StepShape {
   readonly promptPerRow?: boolean;
 }
 
+export interface PairShape extends Pick<RefineOptions, 'preference' | 'beta' | 'photoWeight'> {
+  /** P */
+  readonly count: number;
+}
+
 /**
  * Inputs: `parameters` (all trained numbers, flat), clean_latents, noise, signal, sigma, timesteps,
  * encoder_hidden_states, and with `text_time` text_embeds, time_ids; where text encoders are trained, instead of the two of text,
  * `ids.N` int64 [chunks,S] and `end.N` [chunks,S] of encoder N (see trainedText); further ones by StepShape; in 16 bits
  * `loss_scale` (loss-scale.ts). Outputs: `loss` without the prior's term, `gradient` (flat) with it, and with a prior
- * `prior`, its term.
+ * `prior`, its term. With pairs also the inputs `reference` [P], e_w − e_l of the adapter that the refinement started from,
+ * and `pair_weights` [P], and the outputs `photo_loss`, `margins` [P] and `errors` [2P]; run with that adapter's numbers,
+ * the program gives what `reference` is made of.
  */
 export function adapterGradient(
   model: ModelFolder,
@@ -90,13 +102,46 @@ export function adapterOutputs(
     { ...inputs, ...text, latents: addNoise(batch) },
     { checkpointing: shape.checkpointing },
   );
-  const weights = shape.weighted ? op.input('weights', [shape.batch, 1, height, width]) : undefined;
-  const loss = denoisingLoss(batch, prediction, schedule.prediction, weights);
+  const { loss, ...ofPairs } = stepLoss(batch, prediction, schedule, shape);
   const lossScale = shape.precision === 'float16' ? op.input('loss_scale', []) : undefined;
   const prior = shape.priorL2 ? op.mul(adapterNorm(shapes, trained), shape.priorL2) : undefined;
   const whole = prior ? op.add(loss, prior) : loss;
   const gradient = layout.join(gradients(whole, [...trained.values()], lossScale));
-  return { loss, gradient: lossScale ? op.div(gradient, lossScale) : gradient, ...(prior && { prior }) };
+  return {
+    loss,
+    gradient: lossScale ? op.div(gradient, lossScale) : gradient,
+    ...(prior && { prior }),
+    ...ofPairs,
+  };
+}
+
+/** The loss of the photos, and of the pairs where there are some. */
+function stepLoss(
+  batch: NoisyBatch,
+  prediction: Tensor,
+  { prediction: type }: NoiseSchedule,
+  { batch: rows, pairs, weighted }: StepShape,
+) {
+  const [, , height, width] = sidesOf(prediction, 4);
+  const first = 2 * (pairs?.count ?? 0);
+  const weights = weighted ? op.input('weights', [rows - first, 1, height, width]) : undefined;
+  if (!pairs) return { loss: denoisingLoss(batch, prediction, type, weights) };
+  const part = (from: number, to: number) =>
+    [rowsOf(batch, from, to), op.slice(prediction, 0, from, to), type] as const;
+  const errors = rowErrors(...part(0, first));
+  const preference = preferenceLoss(
+    pairs,
+    errors,
+    op.input('reference', [pairs.count]),
+    op.input('pair_weights', [pairs.count]),
+  );
+  const photoLoss = denoisingLoss(...part(first, rows), weights);
+  return {
+    loss: op.add(preference.loss, op.mul(photoLoss, pairs.photoWeight)),
+    photo_loss: photoLoss,
+    margins: preference.margins,
+    errors,
+  };
 }
 
 /** Whether an adapter changes text encoders, so that every step encodes the text again. */

@@ -49,13 +49,14 @@ export class Checkpoints {
 
   /** Saves everything that a later attempt needs, unless it is saved already. */
   async saveState(): Promise<void> {
-    const { state, losses, lossScale } = this.#current();
+    const { state, losses, lossScale, curve } = this.#current();
     const { step } = state;
     if (step === this.#saved.step) return;
     await saveOptimizer(statePath(this.#plan.options.out), state, {
       run: JSON.stringify(this.#plan.identity),
       losses: JSON.stringify(losses),
       loss_scale: JSON.stringify(lossScale),
+      ...(curve && { curve: JSON.stringify(curve) }),
     });
     this.#saved = { step, at: performance.now() };
   }

@@ -7,6 +7,7 @@ import type { ModelFolder } from '../models/model-folder.ts';
 import { at } from '../../core/at.ts';
 import { KeyedRandom } from '../../core/random.ts';
 import { bucketAt, type Size } from './buckets.ts';
+import { addOffset, latentRows } from './latent-rows.ts';
 import { minSnrWeight } from './loss-weights.ts';
 import type { NoiseSchedule } from './noise-schedule.ts';
 import { distinctSizes, type CachedPhoto, type CachedView } from './photo-cache.ts';
@@ -50,8 +51,7 @@ export class Dataset {
   readonly #buckets: readonly Bucket[];
   readonly #options: DatasetOptions;
   readonly #schedule: NoiseSchedule;
-  readonly #channels: number;
-  readonly #scale: { readonly factor: number; readonly shift: number };
+  readonly #vae: ModelFolder['vae']['config'];
 
   /** @param classPictures of every size of the photos; none without prior preservation */
   constructor(
@@ -61,7 +61,6 @@ export class Dataset {
     schedule: NoiseSchedule,
     options: DatasetOptions,
   ) {
-    const { scaling_factor: factor, shift_factor: shift, latent_channels: channels } = model.vae.config;
     const of = (all: readonly CachedPhoto[], { width, height }: Size) =>
       all.filter((each) => each.width === width && each.height === height);
     this.#buckets = distinctSizes(photos).map(({ width, height }) => {
@@ -70,8 +69,7 @@ export class Dataset {
     });
     this.#options = options;
     this.#schedule = schedule;
-    this.#channels = channels;
-    this.#scale = { factor, shift };
+    this.#vae = model.vae.config;
   }
 
   /** Number of different sizes of micro-batches. */
@@ -98,16 +96,9 @@ export class Dataset {
     const random = new KeyedRandom(seed, 'batch', n);
     const timesteps = Int32Array.from(rows, () => random.integer(this.#schedule.timesteps));
     const noise = random.normals(rows.length * size);
-    const latents = new Float32Array(rows.length * size);
-    const told = at(views, 0).timeIds.length;
-    const timeIds = new Float32Array(rows.length * told);
-    for (const [row, { mean, deviation, timeIds: sizes }] of views.entries()) {
-      const { factor, shift } = this.#scale;
-      for (let i = 0; i < size; i++)
-        latents[row * size + i] = (mean[i]! + deviation[i]! * random.normal() - shift) * factor;
-      timeIds.set(sizes, row * told);
-    }
-    if (offsetNoise) this.#addOffset(noise, size / this.#channels, offsetNoise, n);
+    const { latents, timeIds } = latentRows(views, this.#vae, random);
+    const area = size / this.#vae.latent_channels;
+    if (offsetNoise) addOffset(noise, area, offsetNoise, new KeyedRandom(seed, 'offset noise', n));
     return {
       width,
       height,
@@ -116,7 +107,7 @@ export class Dataset {
       noise,
       timesteps,
       timeIds,
-      weights: this.#weights(views, timesteps, size / this.#channels),
+      weights: this.#weights(rows, views, timesteps, area),
       strengths:
         noiseStrength === undefined
           ? null
@@ -141,24 +132,19 @@ export class Dataset {
     return rows.map(({ views }) => at(views, views.length === 1 ? 0 : random.integer(views.length)));
   }
 
-  /**
-   * Offset noise (N. Guttenberg, "Diffusion with offset noise", 2023): a constant over each channel of each row.
-   * Independent noise per pixel hardly changes a picture's mean colour, so training would hardly reach it.
-   */
-  #addOffset(noise: Float32Array, area: number, deviation: number, n: number): void {
-    const random = new KeyedRandom(this.#options.seed, 'offset noise', n);
-    for (let channel = 0; channel < noise.length / area; channel++) {
-      const offset = deviation * random.normal();
-      for (let i = channel * area; i < (channel + 1) * area; i++) noise[i]! += offset;
-    }
-  }
-
-  /** The product of the weights of mask, min-SNR and prior preservation. */
-  #weights(views: readonly CachedView[], timesteps: Int32Array, area: number): Float32Array | null {
+  /** The product of the weights of mask, min-SNR, prior preservation and the example itself. */
+  #weights(
+    rows: readonly CachedPhoto[],
+    views: readonly CachedView[],
+    timesteps: Int32Array,
+    area: number,
+  ): Float32Array | null {
     const { minSnr, priorWeight, batch } = this.#options;
     const rowsOfPhotos = Math.min(batch, views.length);
     const prior = views.length > batch;
-    if (minSnr === undefined && !prior && views.every((view) => view.weights === null)) return null;
+    const plain =
+      views.every((each) => each.weights === null) && rows.every((each) => each.weight === undefined);
+    if (minSnr === undefined && !prior && plain) return null;
     const { signal, sigma } = this.#schedule.coefficients(timesteps);
     const weights = new Float32Array(views.length * area);
     for (const [row, view] of views.entries()) {
@@ -168,7 +154,8 @@ export class Dataset {
           : minSnrWeight(at(signal, row), at(sigma, row), minSnr, this.#schedule.prediction);
       // The two losses are means over their own rows, but the graph takes the mean over all rows.
       const share = prior ? (views.length / batch) * (row < rowsOfPhotos ? 1 : (priorWeight ?? 1)) : 1;
-      for (let i = 0; i < area; i++) weights[row * area + i] = snr * share * (view.weights?.[i] ?? 1);
+      const own = share * (at(rows, row).weight ?? 1);
+      for (let i = 0; i < area; i++) weights[row * area + i] = snr * own * (view.weights?.[i] ?? 1);
     }
     return weights;
   }

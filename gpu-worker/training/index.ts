@@ -13,6 +13,14 @@ export {
   type TrainProgress,
   type TrainResult,
 } from './train-options.ts';
+export {
+  refineRecipe,
+  type PairFigures,
+  type PreferencePair,
+  type PreferencePoint,
+  type RefineOptions,
+  type WeightedExample,
+} from './refine-options.ts';
 export { listPhotos } from './photo-folder.ts';
 export { loadPhoto, type TrainingPhoto } from './photos.ts';
 export { AdamW, ADAMW_DEFAULTS, initialState, type AdamWSettings, type OptimizerState } from './adamw.ts';

@@ -41,9 +41,29 @@ export function denoisingLoss(
   type: 'epsilon' | 'v_prediction',
   weights?: Tensor,
 ): Tensor {
-  const { latents, noise, signal, sigma } = batch;
+  const errors = squaredErrors(batch, prediction, type);
+  return op.reshape(op.mean(weights ? op.mul(errors, weights) : errors), []);
+}
+
+/** Squared errors to the same target [B,C,h,w]. */
+function squaredErrors(
+  { latents, noise, signal, sigma }: NoisyBatch,
+  prediction: Tensor,
+  type: 'epsilon' | 'v_prediction',
+): Tensor {
   const target =
     type === 'epsilon' ? noise : op.sub(op.mul(noise, spread(signal)), op.mul(latents, spread(sigma)));
-  const errors = op.square(op.sub(prediction, target));
-  return op.reshape(op.mean(weights ? op.mul(errors, weights) : errors), []);
+  return op.square(op.sub(prediction, target));
+}
+
+/** Mean squared error of each row, without weights [B]. */
+export function rowErrors(batch: NoisyBatch, prediction: Tensor, type: 'epsilon' | 'v_prediction'): Tensor {
+  const errors = squaredErrors(batch, prediction, type);
+  return op.reshape(op.mean(errors, [1, 2, 3]), [sideOf(errors, 0)]);
+}
+
+/** Rows `from` to `to` of a batch. */
+export function rowsOf({ latents, noise, signal, sigma }: NoisyBatch, from: number, to: number): NoisyBatch {
+  const rows = (x: Tensor): Tensor => op.slice(x, 0, from, to);
+  return { latents: rows(latents), noise: rows(noise), signal: rows(signal), sigma: rows(sigma) };
 }

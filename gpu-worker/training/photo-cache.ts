@@ -50,6 +50,8 @@ export interface CachedView extends EncodedPicture {
 /** All views of a photo, which have one size. */
 export interface CachedPhoto extends Size {
   readonly prompt: string;
+  /** Of its loss; 1 unless given. */
+  readonly weight?: number;
   readonly views: readonly CachedView[];
 }
 

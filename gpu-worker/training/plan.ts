@@ -14,6 +14,8 @@ import type { Dataset } from './dataset.ts';
 import { lrShare } from './lr-schedule.ts';
 import { noiseSchedule, type NoiseSchedule } from './noise-schedule.ts';
 import { adapterInfoOf } from './run-facts.ts';
+import type { Pairs } from './pairs.ts';
+import { refineStart } from './refine-start.ts';
 import { runIdentity, type RunIdentity } from './run-identity.ts';
 import { Texts } from './texts.ts';
 import { trainData } from './train-data.ts';
@@ -36,6 +38,10 @@ export interface TrainPlan {
   /** The same for runs that can resume each other. */
   readonly identity: RunIdentity;
   readonly dataset: Dataset;
+  /** Of a refinement; null for other trainings. */
+  readonly pairs: Pairs | null;
+  /** The first micro-batch with pairs. */
+  readonly firstPairs: number;
   readonly texts: Texts;
   /** Whether text encoders are trained too. */
   readonly textTrained: boolean;
@@ -43,6 +49,8 @@ export interface TrainPlan {
   readonly onePrompt: boolean;
   /** Learning rate of optimiser step `step`, from 0. */
   readonly learningRate: (step: number) => number;
+  /** The trained parameters at the start: the method's own, or those of the adapter that a refinement goes on from. */
+  readonly startParameters: () => Float32Array;
   /** Initial state of a fresh run. */
   readonly initialState: () => OptimizerState;
 }
@@ -51,19 +59,22 @@ export interface TrainPlan {
  * Opens the model, encodes photos and texts, and draws class pictures where the options ask for them.
  *
  * @param report called with the name of each phase
- * @throws KronaError MODEL_*, PHOTO_*, MASK_*, FACTORS_UNFIT, RANK_UNFIT, TARGETS_UNSUPPORTED,
+ * @param given the options; a refinement takes some from the adapter that it goes on from
+ * @throws KronaError MODEL_*, ADAPTER_* and SAFETENSORS_* of that adapter, REFINE_UNSUPPORTED, PAIRS_MISSING, PHOTO_*, MASK_*, FACTORS_UNFIT, RANK_UNFIT, TARGETS_UNSUPPORTED,
  * TRACE_UNSUPPORTED, NOISE_STRENGTH_UNSUPPORTED, FILE_UNWRITABLE; the signal's reason when it aborts
  */
 export async function planTraining(
-  options: TrainOptions,
+  given: TrainOptions,
   hooks: TrainHooks,
   report: (phase: string) => void,
 ): Promise<TrainPlan> {
-  const { precision = devicePrecision('training') } = options;
-  const model = await openModel(options.model);
+  const { precision = devicePrecision('training') } = given;
+  const model = await openModel(given.model);
   const schedule = noiseSchedule(model.scheduler);
+  const start = given.refine ? await refineStart(model, given, given.refine) : null;
+  const options = start?.options ?? given;
   const method = ADAPTER_METHODS[options.method];
-  const shapes = method.shapes(model, options);
+  const shapes = start?.shapes ?? method.shapes(model, options);
   const layout = adapterLayout(shapes);
   const textTrained = trainsText(shapes);
   checkCombination(options, textTrained);
@@ -74,7 +85,8 @@ export async function planTraining(
     maxGradNorm: options.maxGradNorm,
   };
 
-  const { dataset, prompts, classPictures } = await trainData(model, schedule, options, hooks, report);
+  const startParameters = () => start?.parameters.slice() ?? method.initial(layout, options.seed, options);
+  const { dataset, pairs, prompts, classPictures } = await trainData(model, schedule, options, hooks, report);
   return {
     options,
     precision,
@@ -87,12 +99,15 @@ export async function planTraining(
     info,
     identity: await runIdentity(model, { ...options, precision }, classPictures),
     dataset,
+    pairs,
+    firstPairs: (options.refine?.exampleSteps ?? 0) * options.accumulation,
     texts: await Texts.encode(model, prompts),
     textTrained,
     onePrompt: new Set(prompts).size === 1,
     learningRate: (step) =>
       options.lr * lrShare(options.lrSchedule ?? 'constant', step, options.steps, options.warmup),
-    initialState: () => initialState(method.initial(layout, options.seed, options), adamw),
+    startParameters,
+    initialState: () => initialState(startParameters(), adamw),
   };
 }
 

@@ -6,6 +6,7 @@ import type { OptimizerState } from './adamw.ts';
 import type { LossScale } from './loss-scale.ts';
 import { loadOptimizer, savedStep } from './optimizer-file.ts';
 import type { TrainPlan } from './plan.ts';
+import type { CurveState } from './preference-curve.ts';
 import { differences } from './run-identity.ts';
 import type { TrainOptions } from './train-options.ts';
 
@@ -19,6 +20,8 @@ export interface RunState {
   readonly losses: readonly number[];
   /** null: not scaled, or not yet. */
   readonly lossScale: LossScale | null;
+  /** Of a refinement; null for other trainings, and at the start. */
+  readonly curve: CurveState | null;
 }
 
 /**
@@ -58,7 +61,7 @@ export async function startingPoint(plan: TrainPlan): Promise<RunState> {
   const { options, identity, initialState, layout } = plan;
   const path = statePath(options.out);
   const saved = options.resume && !options.restart ? await readable(loadOptimizer(path), path) : null;
-  if (!saved) return { state: initialState(), losses: [], lossScale: null };
+  if (!saved) return { state: initialState(), losses: [], lossScale: null, curve: null };
   const different = differences(parsed(saved.facts, 'run', path), identity);
   if (different.length > 0)
     throw new KronaError(
@@ -75,7 +78,12 @@ export async function startingPoint(plan: TrainPlan): Promise<RunState> {
     vectors.some((vector) => vector.length !== layout.length || !vector.every(Number.isFinite))
   )
     throw damaged(path);
-  return { state, losses, lossScale: parsed(saved.facts, 'loss_scale', path) as LossScale | null };
+  return {
+    state,
+    losses,
+    lossScale: parsed(saved.facts, 'loss_scale', path) as LossScale | null,
+    curve: parsed(saved.facts, 'curve', path) as CurveState | null,
+  };
 }
 
 function parsed(facts: ReadonlyMap<string, string>, key: string, path: string): unknown {

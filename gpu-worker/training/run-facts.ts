@@ -58,6 +58,7 @@ function furtherSettings(options: TrainOptions): Readonly<Record<string, unknown
     minSnr,
     offsetNoise,
     noiseStrength,
+    refine,
   } = options;
   return {
     ...(lrSchedule && lrSchedule !== 'constant' ? { lr_schedule: lrSchedule } : {}),
@@ -73,5 +74,15 @@ function furtherSettings(options: TrainOptions): Readonly<Record<string, unknown
     ...(minSnr === undefined ? {} : { min_snr: minSnr }),
     ...(offsetNoise ? { offset_noise: offsetNoise } : {}),
     ...(noiseStrength === undefined ? {} : { noise_strength: noiseStrength }),
+    ...(refine && {
+      refine: {
+        pairs: refine.pairs.length,
+        examples: refine.examples.length,
+        preference: refine.preference,
+        beta: refine.beta,
+        photo_weight: refine.photoWeight,
+        example_steps: refine.exampleSteps,
+      },
+    }),
   };
 }

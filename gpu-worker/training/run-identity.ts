@@ -11,6 +11,7 @@ import { counted } from '../../core/format.ts';
 import { isJsonObject } from '../models/config-fields.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
 import { modelIdentity } from '../models/model-identity.ts';
+import type { RefineOptions } from './refine-options.ts';
 import type { TrainOptions } from './train-options.ts';
 
 interface PhotoIdentity {
@@ -40,7 +41,10 @@ export async function runIdentity(
     photos: (await hashesOf(photos)).map((hash, n) => ({ name: basename(at(photos, n)), hash })),
     masks: await hashesOf(masks),
     classPictures: await hashesOf(classPictures),
-    settings: settingsOf(options),
+    settings: {
+      ...settingsOf(options),
+      ...(options.refine && { refine: await refineIdentity(options.refine) }),
+    },
   };
 }
 
@@ -49,6 +53,26 @@ async function hashesOf<T extends string | null>(paths: readonly T[]) {
   const hashes: (string | (T & null))[] = [];
   for (const path of paths) hashes.push(path === null ? path : await hashOf(path));
   return hashes;
+}
+
+/** A refinement with its files by content. */
+async function refineIdentity({ from, pairs, examples, ...settings }: RefineOptions): Promise<object> {
+  const paths = [
+    ...pairs.flatMap(({ winner, loser }) => [winner, loser]),
+    ...examples.map(({ picture }) => picture),
+  ];
+  const distinct = [...new Set(paths)];
+  const hashes = new Map((await hashesOf(distinct)).map((hash, n) => [at(distinct, n), hash]));
+  return {
+    ...settings,
+    from: await hashOf(from),
+    pairs: pairs.map((pair) => ({
+      ...pair,
+      winner: hashes.get(pair.winner),
+      loser: hashes.get(pair.loser),
+    })),
+    examples: examples.map((example) => ({ ...example, picture: hashes.get(example.picture) })),
+  };
 }
 
 async function hashOf(path: string): Promise<string> {
@@ -71,6 +95,7 @@ function settingsOf(options: TrainOptions): Readonly<Record<string, unknown>> {
     stateSeconds: _seconds,
     precision,
     prior,
+    refine: _refine,
     ...rest
   } = options;
   return {

@@ -7,13 +7,16 @@
  * `text_embeds.n` [R,P] and `time_ids.n` [R,6], `loss.n`. With a mask, min-SNR or class pictures `weights.n` [R,1,h,w]:
  * the loss is the mean over all positions of weight times squared error. With noise-dependent strength `strengths.n`
  * [R]: the adapter's factor in each row, besides `scale`. With a prior on ΔW `prior.n`: its term of the loss, which
- * `loss.n` lacks and the gradient has. h and w can change between micro-batches. The learning rate
+ * `loss.n` lacks and the gradient has. A refinement's rows are P winners, P losers, then photos; `weights.n` is of the photos
+ * alone, and there are `reference.n` [P] (e_w − e_l of the initial factors), `pair_weights.n` [P], `margins.n` [P] and
+ * `photo_loss.n`. h and w can change between micro-batches. The learning rate
  * is one number per optimiser step, whatever its schedule.
  */
 import type { Method } from '../../core/settings/choices.ts';
 import { adapterLayout, type AdapterShapes } from '../adapters/adapter.ts';
 import { writeSafetensors, type TensorToWrite } from '../models/safetensors.ts';
 import type { ADAMW_DEFAULTS } from './adamw.ts';
+import type { RefineOptions } from './refine-options.ts';
 
 export interface TraceSettings {
   readonly method: Method;
@@ -22,6 +25,8 @@ export interface TraceSettings {
   /** λ of the prior on ΔW; 0: none. */
   readonly priorL2: number;
   readonly accumulation: number;
+  /** Of a refinement; null for other trainings. */
+  readonly refine: Pick<RefineOptions, 'preference' | 'beta' | 'photoWeight'> | null;
   /** One per optimiser step. */
   readonly lr: readonly number[];
   readonly optimizer: Pick<typeof ADAMW_DEFAULTS, 'beta1' | 'beta2' | 'eps' | 'weightDecay' | 'maxGradNorm'>;
@@ -68,6 +73,11 @@ export class Trace {
       scale: settings.scale,
       ...(settings.priorL2 > 0 && { prior_l2: settings.priorL2 }),
       accumulation: settings.accumulation,
+      ...(settings.refine && {
+        preference: settings.refine.preference,
+        beta: settings.refine.beta,
+        photo_weight: settings.refine.photoWeight,
+      }),
       lr: settings.lr,
       betas: [beta1, beta2],
       eps,

@@ -6,11 +6,15 @@ import { classPictures } from './class-pictures.ts';
 import { Dataset } from './dataset.ts';
 import type { NoiseSchedule } from './noise-schedule.ts';
 import { cachePhotos, distinctSizes, photoSizes, type CachedPhoto } from './photo-cache.ts';
+import { cachePairs, examplePhotos } from './refine-data.ts';
+import { Pairs } from './pairs.ts';
 import type { TrainHooks } from './train-hooks.ts';
 import type { TrainOptions } from './train-options.ts';
 
 export interface TrainData {
   readonly dataset: Dataset;
+  /** null unless the training refines an adapter with pairs. */
+  readonly pairs: Pairs | null;
   /** All prompts of its rows. */
   readonly prompts: readonly string[];
   /** Paths. */
@@ -40,7 +44,13 @@ export async function trainData(
     };
   });
   const onDone = (): void => signal?.throwIfAborted();
-  const cached = await cachePhotos(model, sources, sizes, options, onDone);
+  const ofMembers = await cachePhotos(model, sources, sizes, options, onDone);
+  const { refine } = options;
+  if (refine) report('reading pictures');
+  const cached = refine ? await examplePhotos(model, refine.examples, ofMembers, options, onDone) : ofMembers;
+  const cachedPairs = refine
+    ? await cachePairs(model, refine.pairs, distinctSizes(cached), options, onDone)
+    : [];
 
   const ofClass: CachedPhoto[] = [];
   let paths: readonly string[] = [];
@@ -52,7 +62,7 @@ export async function trainData(
     });
     report('reading class pictures');
     const pictures = paths.map((path) => ({ path, prompt: prior.prompt, mask: null }));
-    for (const size of distinctSizes(sizes)) {
+    for (const size of distinctSizes(cached)) {
       const same = pictures.map(() => size);
       ofClass.push(...(await cachePhotos(model, pictures, same, { seed, resolution }, onDone)));
     }
@@ -63,7 +73,8 @@ export async function trainData(
   });
   return {
     dataset,
-    prompts: [...cached, ...ofClass].map(({ prompt }) => prompt),
+    pairs: cachedPairs.length > 0 ? new Pairs(cachedPairs, model, schedule, options) : null,
+    prompts: [...cached, ...ofClass, ...cachedPairs].map(({ prompt }) => prompt),
     classPictures: paths,
   };
 }

@@ -3,6 +3,7 @@ import type { MethodOptions } from '../adapters/methods.ts';
 import type { Precision } from '../graph/compile.ts';
 import type { Prior } from './class-pictures.ts';
 import type { Augmentation } from './photo-cache.ts';
+import type { PreferencePoint, RefineOptions } from './refine-options.ts';
 import type { Progress } from '../../core/records.ts';
 import type { LrSchedule } from '../../core/settings/choices.ts';
 import type { ModelCard } from '../../core/settings/model-card.ts';
@@ -55,6 +56,8 @@ export interface TrainOptions extends MethodOptions, Augmentation {
   readonly offsetNoise?: number;
   /** The adapter's strength at pure noise, 0 to 1 (noise-strength.ts); 1 throughout unless given. Not with full. */
   readonly noiseStrength?: number;
+  /** Go on from an adapter with what members preferred; a run starts from nothing unless given. */
+  readonly refine?: RefineOptions;
   readonly seed: number;
   /** Side of the square training pictures, or of the square with a bucket's area, pixels. */
   readonly resolution: number;
@@ -79,6 +82,8 @@ export interface TrainOptions extends MethodOptions, Augmentation {
 export interface TrainProgress extends Progress {
   /** Of the last optimiser step; null before the first. */
   readonly loss: number | null;
+  /** The newest point of a refinement's curves, where one was just measured. */
+  readonly preference?: PreferencePoint;
 }
 
 export interface TrainResult {
@@ -89,6 +94,8 @@ export interface TrainResult {
   readonly steps: number;
   /** One per optimiser step. */
   readonly loss: readonly number[];
+  /** A refinement's curves; [] for other trainings. */
+  readonly preference: readonly PreferencePoint[];
   readonly secondsPerStep: number;
   /** Peak resident memory of the process that computed, MiB. */
   readonly peakMemoryMiB: number;

@@ -12,20 +12,27 @@ import { INITIAL_LOSS_SCALE } from './loss-scale.ts';
 import { MicroBatches } from './micro-batches.ts';
 import { planTraining, type TrainPlan } from './plan.ts';
 import { checkStart, startingPoint, statePath } from './resume.ts';
+import { PreferenceCurve } from './preference-curve.ts';
 import { Trace, type TraceSettings } from './trace.ts';
 import type { TrainHooks } from './train-hooks.ts';
+import type { PreferencePoint } from './refine-options.ts';
 import type { TrainOptions, TrainResult } from './train-options.ts';
 
 /**
- * Trains an adapter, or resumes its training. The same options and seed give the same bytes, also after resuming.
+ * Trains an adapter from nothing, or goes on from one with what members preferred (`refine`); resumes either. The same options and seed give the same bytes, also after resuming.
  *
  * @throws KronaError as `planTraining`; RUN_UNFINISHED, RUN_FINISHED, RESUME_MISMATCH, RESUME_DAMAGED, TRAINING_DIVERGED, RESULT_NOT_FINITE, DISK_FULL, FILE_UNWRITABLE; and the signal's
  * reason when it aborts
  */
 export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}): Promise<TrainResult> {
   const { steps, accumulation } = options;
-  const report = (phase: string, step = 0, loss: number | null = null, secondsLeft: number | null = null) =>
-    hooks.onProgress?.({ phase, step, steps, loss, secondsLeft });
+  const report = (
+    phase: string,
+    step = 0,
+    loss: number | null = null,
+    secondsLeft: number | null = null,
+    point: PreferencePoint | null = null,
+  ) => hooks.onProgress?.({ phase, step, steps, loss, secondsLeft, ...(point && { preference: point }) });
 
   await checkStart(options);
   await removeRunDrafts(options.out);
@@ -40,6 +47,8 @@ export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}
   const microBatches = new MicroBatches(plan, trace);
   await microBatches.prepare();
   const optimizer = await AdamW.create(plan.adamw, start.state);
+  const { refine } = options;
+  const curve = refine ? new PreferenceCurve(refine.exampleSteps, steps, start.curve) : null;
   trace?.factors(0, optimizer.state.parameters);
 
   let seconds = 0;
@@ -49,13 +58,19 @@ export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}
     accumulation,
     lossScale: plan.precision === 'float16' ? (start.lossScale ?? INITIAL_LOSS_SCALE) : null,
     learningRate: plan.learningRate,
-    microBatch: (n, gradient, lossScale) =>
-      microBatches.run(n, optimizer.state.parameters, gradient, lossScale),
+    async microBatch(n, gradient, lossScale) {
+      const { loss, pairs } = await microBatches.run(n, optimizer.state.parameters, gradient, lossScale);
+      if (pairs) curve?.add(n, pairs);
+      return loss;
+    },
     async onStep({ step, loss, seconds: taken }) {
       losses.push(loss);
       seconds += taken;
       trace?.factors(step, optimizer.state.parameters);
-      report('training', step, loss, (seconds / (step - first)) * (steps - step));
+      const point = await curve?.afterStep(step, () =>
+        microBatches.heldOut(optimizer.state.parameters, loop.lossScale?.scale ?? null),
+      );
+      report('training', step, loss, (seconds / (step - first)) * (steps - step), point);
       await checkpoints.afterStep(step);
     },
     turn: hooks.turn,
@@ -65,12 +80,13 @@ export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}
     state: optimizer.state,
     losses,
     lossScale: loop.lossScale,
+    curve: curve?.state ?? null,
   }));
   try {
     await loop.run();
     await checkpoints.finish();
     if (trace && options.trace !== null) await trace.write(options.trace, traceSettings(plan));
-    return resultOf(plan, losses, seconds / Math.max(1, steps - first));
+    return resultOf(plan, losses, curve?.points ?? [], seconds / Math.max(1, steps - first));
   } catch (error) {
     if (hooks.signal?.aborted) await checkpoints.stopped();
     // The rate is not to blame for what a damaged file gives.
@@ -86,6 +102,7 @@ export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}
 function resultOf(
   { options, layout }: TrainPlan,
   loss: readonly number[],
+  preference: readonly PreferencePoint[],
   secondsPerStep: number,
 ): TrainResult {
   return {
@@ -93,6 +110,7 @@ function resultOf(
     parameters: layout.length,
     steps: options.steps,
     loss,
+    preference,
     secondsPerStep,
     peakMemoryMiB: process.resourceUsage().maxRSS / 1024,
   };
@@ -104,6 +122,7 @@ function traceSettings({ options, method, learningRate, adamw, schedule }: Train
     scale: method.scale(options),
     priorL2: options.priorL2 ?? 0,
     accumulation: options.accumulation,
+    refine: options.refine ?? null,
     lr: Array.from({ length: options.steps }, (_, step) => learningRate(step)),
     optimizer: adamw,
     predictionType: schedule.prediction,

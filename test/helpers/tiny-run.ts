@@ -3,8 +3,10 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import type { TrainOptions } from '../../gpu-worker/training/train-options.ts';
-import type { Method } from '../../core/settings/choices.ts';
+import type { Method, Preference } from '../../core/settings/choices.ts';
+import { trainAdapter } from '../../gpu-worker/training/train.ts';
 import { TINY_MODEL } from './fixtures.ts';
+import { tinyFolder } from './sd-fixtures.ts';
 
 /** Writes `count` different pictures of 64×64 into a folder and returns their paths. */
 export async function makePhotos(folder: string, count: number): Promise<string[]> {
@@ -91,5 +93,41 @@ export async function everyOption(folder: string, out: string): Promise<TrainOpt
     offsetNoise: 0.05,
     noiseStrength: 0.5,
     lrSchedule: 'cosine',
+  };
+}
+
+/**
+ * A refinement of a short run's adapter, on SDXL's architecture with DPO or on SD's with IPO: a step without pairs, then
+ * some with, and a set of pairs that is held out.
+ */
+export async function refineRun(folder: string, out: string, preference: Preference): Promise<TrainOptions> {
+  const model = preference === 'dpo' ? TINY_MODEL : tinyFolder('sd15');
+  const photos = await makePhotos(join(folder, 'photos'), 2);
+  const pictures = await makePhotos(join(folder, 'pictures'), 6);
+  const from = join(folder, 'champion.safetensors');
+  const base = { ...tinyRun(photos, from), model, accumulation: 1, warmup: 0 };
+  await trainAdapter({ ...base, steps: 4, restart: true });
+  const picture = (n: number): string => pictures[n % pictures.length] ?? '';
+  return {
+    ...base,
+    out,
+    batch: 2,
+    steps: 4,
+    lr: 5e-3,
+    refine: {
+      from,
+      pairs: Array.from({ length: 6 }, (_, n) => ({
+        winner: picture(n),
+        loser: picture(n + 1),
+        prompt: 'a photo of sks dog on grass',
+        weight: 1 + (n % 3),
+        set: `set ${n}`,
+      })),
+      examples: [{ picture: picture(3), prompt: 'a photo of sks dog on grass', weight: 2 }],
+      preference,
+      beta: 20,
+      photoWeight: 0.25,
+      exampleSteps: 1,
+    },
   };
 }
