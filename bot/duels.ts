@@ -1,5 +1,9 @@
-/** @file Takes duels further while the bot runs: as votes and pictures come, and when their time is over. */
+/**
+ * @file Takes duels further while the bot runs: as votes and pictures come, and when their time is over. Opens those
+ * that judge refinements.
+ */
 import { advanceDuel } from '../commands/votes/advance-duel.ts';
+import { judgeRefinement } from '../commands/votes/judge-refinement.ts';
 import type { Log } from '../core/log.ts';
 import { repeat } from '../core/retrying.ts';
 import type { RecordStore } from '../storage/records.ts';
@@ -13,6 +17,7 @@ const PAUSES = { first: 1_000, longest: 30_000 };
 export function watchDuels(records: RecordStore, log: Log): () => Promise<void> {
   const stopping = new AbortController();
   const look = async (): Promise<void> => {
+    for (const run of await records.refinementsToJudge()) await judgeRefinement(records, run);
     for (const id of await records.duelsToLookAt()) await advanceDuel(records, id);
   };
   const watching = repeat(look, {

@@ -73,6 +73,24 @@ export interface WorkFailure {
   readonly message: string;
 }
 
+/** What a training goes on from, besides the photos. */
+export interface Refinement {
+  /** The champion when it was requested. */
+  readonly adapterId: string;
+  /** How many pairs by how many members it trains on; null until it has read the votes at its start. */
+  readonly votes: { readonly pairs: number; readonly members: number } | null;
+  /** Why no duel judges its result, for people; null: one does or will. */
+  readonly unjudged: string | null;
+}
+
+/** How far a refinement orders pairs as members did. */
+export interface PairFigures {
+  /** How much more than the champion it prefers the winners; above 0: more. */
+  readonly margin: number;
+  /** Share of pairs that it orders as members did. */
+  readonly accuracy: number;
+}
+
 /** One training. */
 export interface Run {
   readonly id: string;
@@ -89,6 +107,13 @@ export interface Run {
   readonly progress: Progress | null;
   /** Mean loss of each reported interval, in order: the loss curve. */
   readonly losses: readonly { readonly step: number; readonly loss: number }[];
+  /** null: a training from photos alone. */
+  readonly refinement: Refinement | null;
+  /** A refinement's curves: of pairs that it trains on, and of pairs held out; null without such pairs. */
+  readonly preferences: readonly (PairFigures & {
+    readonly step: number;
+    readonly heldOut: PairFigures | null;
+  })[];
   readonly failure: WorkFailure | null;
   /** Grows with every change; a message is out of date when its post's revision is lower. */
   readonly revision: number;

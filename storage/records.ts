@@ -130,16 +130,33 @@ export interface Records {
 
   // Runs and adapters
   addRun(
-    run: New<Run, 'photoPrompts' | 'progress' | 'losses' | 'failure' | 'startedAt' | 'endedAt'>,
+    run: New<
+      Run,
+      | 'photoPrompts'
+      | 'progress'
+      | 'losses'
+      | 'refinement'
+      | 'preferences'
+      | 'failure'
+      | 'startedAt'
+      | 'endedAt'
+    >,
   ): Promise<Run>;
   run(id: string): Promise<Run | null>;
+  /** Refinements that are done, and whose duel with the champion is not opened, oldest first. */
+  refinementsToJudge(): Promise<Run[]>;
   /** Newest first. */
   runs(channelId: string, limit: number): Promise<Run[]>;
   /** Runs and sets that are queued or running, oldest first. */
   openWork(channelId: string): Promise<{ runs: Run[]; sets: PictureSet[] }>;
   updateRun(
     id: string,
-    change: Partial<Pick<Run, 'state' | 'progress' | 'losses' | 'failure' | 'startedAt' | 'endedAt'>>,
+    change: Partial<
+      Pick<
+        Run,
+        'state' | 'progress' | 'losses' | 'refinement' | 'preferences' | 'failure' | 'startedAt' | 'endedAt'
+      >
+    >,
   ): Promise<void>;
   /** Does nothing when the run already has an adapter of this step (a resumed run writes its checkpoints again). */
   addAdapter(adapter: Omit<Adapter, 'createdAt'>): Promise<void>;
