@@ -3,6 +3,7 @@
  * members whether it is enough, and the worker reads it when the run starts, so that what was taken back or deleted
  * by then is left out.
  */
+import { counted } from '../format.ts';
 import { countPairs } from '../preference-pairs.ts';
 import { countedBallots, type VoteData } from './ballots.ts';
 
@@ -45,7 +46,7 @@ export function refineVotes(subjectId: string, { votes, pictures, sets }: VoteDa
   const setOf = new Map(own.map((set) => [set.id, set]));
   const pictureOf = new Map(shown.map((picture) => [picture.id, picture]));
   const ids = (list: readonly { readonly id: string }[]): string[] => list.map(({ id }) => id);
-  const counted = countPairs(
+  const { pairs, winners, members } = countPairs(
     countedBallots({ votes, pictures: shown, sets: own }).map(
       ({ set, memberId, liked, disliked, neutral }) => ({
         setId: set.id,
@@ -59,8 +60,8 @@ export function refineVotes(subjectId: string, { votes, pictures, sets }: VoteDa
   const blob = (id: string): string => pictureOf.get(id)?.blobHash ?? '';
   const prompt = (setId: string): string => setOf.get(setId)?.prompt ?? '';
   return {
-    members: counted.members,
-    pairs: counted.pairs
+    members,
+    pairs: pairs
       .toSorted((a, b) => b.weight - a.weight)
       .slice(0, MOST_PAIRS)
       .map(({ setId, winner, loser, weight }) => ({
@@ -70,7 +71,7 @@ export function refineVotes(subjectId: string, { votes, pictures, sets }: VoteDa
         loser: blob(loser),
         weight,
       })),
-    examples: counted.winners
+    examples: winners
       .slice(0, MOST_EXAMPLES)
       .map(({ setId, picture, weight }) => ({ prompt: prompt(setId), picture: blob(picture), weight })),
   };
@@ -84,10 +85,8 @@ export function votesMissing({ members, pairs }: RefineVotes, name: string): str
   if (members === 0) return `No votes prefer one picture of ${name} to another. ${advice}`;
   if (pairs.length === 0) return `The votes on pictures of ${name} cancel each other out. ${advice}`;
   const missing = [
-    ...(members < least
-      ? [`${least - members} more ${least - members === 1 ? 'member' : 'members'} who vote`]
-      : []),
-    ...(pairs.length < fewest ? [`${fewest - pairs.length} more pairs`] : []),
+    ...(members < least ? [counted(least - members, 'more member')] : []),
+    ...(pairs.length < fewest ? [counted(fewest - pairs.length, 'more pair')] : []),
   ];
-  return `Refining needs ${fewest} pairs of pictures by ${least} members. There are ${pairs.length} by ${members}: ${missing.join(' and ')} are missing. ${advice}`;
+  return `Refining needs ${fewest} pairs of pictures by ${least} members. There are ${pairs.length} by ${members}; still missing: ${missing.join(' and ')}. ${advice}`;
 }

@@ -3,3 +3,7 @@ ALTER TABLE krona.run
   ADD COLUMN refinement jsonb,
   ADD COLUMN preferences jsonb NOT NULL DEFAULT '[]';
 CREATE INDEX run_refinement ON krona.run (made) WHERE refinement IS NOT NULL;
+-- Cards show several curves.
+UPDATE krona.chat_line
+SET body = jsonb_set(body #- '{card,chart}', '{card,charts}', jsonb_build_array(body #> '{card,chart}'))
+WHERE body #> '{card,chart}' IS NOT NULL;
