@@ -103,7 +103,10 @@ export function verdictCard(source: DuelCardSource): Card {
       'The messages of the pairs now say who drew which picture.',
     ],
     fields: [
-      { name: 'votes', value: `${tally.votes.first} for ${names.first}, ${tally.votes.second} for ${names.second}` },
+      {
+        name: 'votes',
+        value: `${tally.votes.first} for ${names.first}, ${tally.votes.second} for ${names.second}`,
+      },
       { name: 'pairs', value: `${duel.trials.length} closed${voided > 0 ? `, ${voided} of them void` : ''}` },
     ],
     ...(best.length > 0 && {

@@ -105,6 +105,8 @@ function adapterNames({ adapters, resolved }: SetCardSource): string[] {
 function adapterField(source: SetCardSource): { name: string; value: string }[] {
   const names = adapterNames(source);
   if (names.length === 0) return [];
+  // One of them can be deleted since.
+  if (source.duel !== null && names.length < 2) return [];
   if (source.duel !== null)
     return [{ name: 'drawn by', value: names.map((name, n) => `${n + 1}: ${name}`).join(' · ') }];
   return [{ name: names.length === 1 ? 'adapter' : 'adapters', value: names.join(' and ') }];

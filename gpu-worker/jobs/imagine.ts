@@ -46,7 +46,10 @@ async function imagine(set: PictureSet, context: WorkerContext, { signal, report
   await drawPictures(context, set, {
     prompt: resolvePrompt(set.prompt, subjects, subjectsOf(set, adapters)).text,
     ...(duel === null
-      ? { pictures: Array.from({ length: set.count }, (_, n) => ({ seed: nthSeed(set.seed, n), adapter })), also }
+      ? {
+          pictures: Array.from({ length: set.count }, (_, n) => ({ seed: nthSeed(set.seed, n), adapter })),
+          also,
+        }
       : { pictures: adapters.map((rival) => ({ seed: set.seed, adapter: rival })) }),
     varies: await seedsBehind(records, set.variationOf),
     ...(upscales && { upscales }),

@@ -71,7 +71,6 @@ it('goes on from the champion with the pairs that stand, and leaves the champion
   expect(run.failure).toBeNull();
   expect(run.refinement!.votes).toEqual({ pairs: 12, members: 3 });
   expect(run.preferences.at(-1)!.step).toBe(12);
-  expect(run.preferences.at(-1)!.heldOut).not.toBeNull();
   expect(run.losses.at(-1)!.step).toBe(12);
   expect(await champion()).toBe(championId);
   const kinds = (await shop.storage.records.setsOfRun(run.id)).map(({ kind }) => kind);
