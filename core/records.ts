@@ -76,11 +76,11 @@ export interface WorkFailure {
 /** What a training goes on from, besides the photos. */
 export interface Refinement {
   /** The champion when it was requested. */
-  readonly adapterId: string;
-  /** How many pairs by how many members it trains on; null until it has read the votes at its start. */
-  readonly votes: { readonly pairs: number; readonly members: number } | null;
+  readonly from: string;
+  /** How many pairs by how many members: when it was requested, and once it has started those that it trains on. */
+  readonly votes: { readonly pairs: number; readonly members: number };
   /** Why no duel judges its result, for people; null: one does or will. */
-  readonly unjudged: string | null;
+  readonly kept: string | null;
 }
 
 /** How far a refinement orders pairs as members did. */
@@ -110,7 +110,7 @@ export interface Run {
   /** null: a training from photos alone. */
   readonly refinement: Refinement | null;
   /** A refinement's curves: of pairs that it trains on, and of pairs held out; null without such pairs. */
-  readonly preferences: readonly (PairFigures & {
+  readonly preference: readonly (PairFigures & {
     readonly step: number;
     readonly heldOut: PairFigures | null;
   })[];

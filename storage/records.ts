@@ -136,7 +136,7 @@ export interface Records {
       | 'progress'
       | 'losses'
       | 'refinement'
-      | 'preferences'
+      | 'preference'
       | 'failure'
       | 'startedAt'
       | 'endedAt'
@@ -154,7 +154,7 @@ export interface Records {
     change: Partial<
       Pick<
         Run,
-        'state' | 'progress' | 'losses' | 'refinement' | 'preferences' | 'failure' | 'startedAt' | 'endedAt'
+        'state' | 'progress' | 'losses' | 'refinement' | 'preference' | 'failure' | 'startedAt' | 'endedAt'
       >
     >,
   ): Promise<void>;

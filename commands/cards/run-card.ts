@@ -57,10 +57,10 @@ function textOf({ run, subject, adapters, sets }: RunCardSource): string[] {
 }
 
 /** How it is decided whether a refinement becomes the champion. */
-function judgedText({ unjudged }: Refinement): string[] {
-  if (unjudged !== null)
+function judgedText({ kept }: Refinement): string[] {
+  if (kept !== null)
     return [
-      `No duel judges it: ${plain(unjudged, 600)} It is kept as an adapter; \`/krona duel\` compares it.`,
+      `No duel judges it: ${plain(kept, 600)} It is kept as an adapter; \`/krona duel\` compares it.`,
     ];
   return [
     'A blind duel with the champion decides whether it replaces it. Until it wins, it is an adapter like others, and the champion stays.',
@@ -69,18 +69,17 @@ function judgedText({ unjudged }: Refinement): string[] {
 
 /** The votes that a refinement trains on. */
 function votesText({ votes }: Refinement): string {
-  if (votes === null) return 'read when the run starts';
-  return `${counted(votes.pairs, 'pair')} of pictures by ${counted(votes.members, 'member')}`;
+  return `${counted(votes.pairs, 'pair')} of pictures, by ${counted(votes.members, 'member')}`;
 }
 
 /** Curves with two points or more. */
-function chartsOf({ losses, preferences }: Run): CardChart[] {
+function chartsOf({ losses, preference }: Run): CardChart[] {
   const curve = (label: string, of: (figures: PairFigures) => number): CardChart => ({
     label: `${label} on pairs`,
-    points: preferences.map((point) => ({ x: point.step, y: of(point) })),
+    points: preference.map((point) => ({ x: point.step, y: of(point) })),
     beside: {
       label: 'on pairs held out',
-      points: preferences.flatMap(({ step, heldOut }) => (heldOut ? [{ x: step, y: of(heldOut) }] : [])),
+      points: preference.flatMap(({ step, heldOut }) => (heldOut ? [{ x: step, y: of(heldOut) }] : [])),
     },
   });
   const charts: CardChart[] = [

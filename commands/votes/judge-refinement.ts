@@ -11,10 +11,10 @@ import { openDuel } from './open-duel.ts';
 export async function judgeRefinement(records: RecordStore, { id }: Pick<Run, 'id'>): Promise<void> {
   await records.transaction(async (within) => {
     const run = await within.run(id);
-    if (run?.refinement == null || run.refinement.unjudged !== null) return;
+    if (run?.refinement == null || run.refinement.kept !== null) return;
     if (run.state !== 'done' || (await within.duelOfRun(id)) !== null) return;
-    const unjudged = await open(within, run);
-    if (unjudged !== null) await within.updateRun(id, { refinement: { ...run.refinement, unjudged } });
+    const kept = await open(within, run);
+    if (kept !== null) await within.updateRun(id, { refinement: { ...run.refinement, kept } });
   });
 }
 

@@ -70,10 +70,8 @@ export const refine = command(
       const subject = await requireSubject(records, channel, options.subject);
       const champion = await requireChampion(records, subject);
       refuseWhileTraining(subject, (await records.openWork(channel.id)).runs);
-      const missing = votesMissing(
-        refineVotes(subject.id, await records.standingVotes(channel.id)),
-        subject.name,
-      );
+      const votes = refineVotes(subject.id, await records.standingVotes(channel.id));
+      const missing = votesMissing(votes, subject.name);
       if (missing !== null) throw new KronaError('VOTES_TOO_FEW', missing);
       const photos = await records.photos(subject.id);
       if (photos.length === 0)
@@ -86,7 +84,7 @@ export const refine = command(
         settings: withOptions(refineSettings(champion, own, model), { steps: options.steps }, model),
         photoHashes: photos.map(({ blobHash }) => blobHash),
         photoPrompts: await photoPrompts(records, subject, photos),
-        refinement: { adapterId: champion.id, votes: null, unjudged: null },
+        refinement: { from: champion.id, votes: { pairs: votes.pairs.length, members: votes.members }, kept: null },
       });
     });
     return loadCard('run', run.id, context);

@@ -21,7 +21,7 @@ const MAX_STARTS = 25;
 interface Change {
   readonly progress: Progress | null;
   readonly losses?: Run['losses'];
-  readonly preferences?: Run['preferences'];
+  readonly preference?: Run['preference'];
 }
 
 interface End {

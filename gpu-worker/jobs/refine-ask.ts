@@ -25,7 +25,7 @@ export async function refineAsk(
   folder: string,
 ): Promise<{ readonly options: RefineOptions; readonly members: number } | null> {
   if (run.refinement === null) return null;
-  const from = await championFile(context, run.refinement.adapterId, subject, folder);
+  const from = await championFile(context, run.refinement.from, subject, folder);
   const { pairs, examples, members } = await votesOf(context, run, subject, folder);
   const picture = (hash: string): string => pictureFile(folder, hash);
   const options = {

@@ -65,7 +65,7 @@ class Training {
   readonly #folder: string;
   readonly #curve: LossCurve;
   /** Of a refinement. */
-  #preferences: Run['preferences'];
+  #preference: Run['preference'];
   /** Steps done. */
   #step: number;
   /** A checkpoint's pictures are being drawn, for which the training mostly waits. */
@@ -78,7 +78,7 @@ class Training {
     this.#conduct = conduct;
     this.#folder = runFolder(context.dataFolder, run.id);
     this.#curve = new LossCurve(run.settings.steps, run.losses);
-    this.#preferences = run.preferences;
+    this.#preference = run.preference;
     this.#step = run.progress?.step ?? 0;
   }
 
@@ -191,14 +191,14 @@ class Training {
 
   /** A run that resumes at an earlier step loses the points after it. */
   #addPoint({ step, margin, accuracy, heldOut }: PreferencePoint): void {
-    const before = this.#preferences.filter((point) => point.step < step);
-    this.#preferences = [...before, { step, margin, accuracy, heldOut }];
+    const before = this.#preference.filter((point) => point.step < step);
+    this.#preference = [...before, { step, margin, accuracy, heldOut }];
   }
 
   #report(phase: string, secondsLeft: number | null): void {
     const { steps } = this.#run.settings;
     const progress = { step: this.#step, steps, secondsLeft, phase };
-    this.#conduct.report({ progress, losses: this.#curve.points, preferences: this.#preferences });
+    this.#conduct.report({ progress, losses: this.#curve.points, preference: this.#preference });
   }
 
   /** Checkpoints in the folder from an earlier attempt, which may have stopped before it stored them. */

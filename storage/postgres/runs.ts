@@ -7,18 +7,18 @@ import { assignments, json, sql } from './sql.ts';
 
 export const RUN = sql`
   id, channel_id AS "channelId", subject_id AS "subjectId", member_id AS "memberId", state, settings, seed,
-  photo_hashes AS "photoHashes", photo_prompts AS "photoPrompts", progress, losses, refinement, preferences, failure, revision,
+  photo_hashes AS "photoHashes", photo_prompts AS "photoPrompts", progress, losses, refinement, preference, failure, revision,
   created_at AS "createdAt", started_at AS "startedAt", ended_at AS "endedAt"`;
 
 const addRun: Operation<'addRun'> = (db) => async (run) => {
   const rows = await db.query<Run>(sql`
     INSERT INTO krona.run (
       id, channel_id, subject_id, member_id, state, settings, seed, photo_hashes, photo_prompts,
-      progress, losses, refinement, preferences, failure, started_at, ended_at
+      progress, losses, refinement, preference, failure, started_at, ended_at
     ) VALUES (
       ${run.id}, ${run.channelId}, ${run.subjectId}, ${run.memberId}, ${run.state}, ${json(run.settings)},
       ${run.seed}, ${run.photoHashes}, ${run.photoPrompts ?? []}, ${json(run.progress)}, ${json(run.losses ?? [])},
-      ${json(run.refinement)}, ${json(run.preferences ?? [])}, ${json(run.failure)},
+      ${json(run.refinement)}, ${json(run.preference ?? [])}, ${json(run.failure)},
       ${run.startedAt}, ${run.endedAt}
     )
     RETURNING ${RUN}`);
@@ -53,7 +53,7 @@ const updateRun: Operation<'updateRun'> = (db) => async (id, change) => {
     progress: json(change.progress),
     losses: json(change.losses),
     refinement: json(change.refinement),
-    preferences: json(change.preferences),
+    preference: json(change.preference),
     failure: json(change.failure),
     started_at: change.startedAt,
     ended_at: change.endedAt,
@@ -66,7 +66,7 @@ const updateRun: Operation<'updateRun'> = (db) => async (id, change) => {
 const refinementsToJudge: Operation<'refinementsToJudge'> = (db) => () =>
   db.query<Run>(sql`
     SELECT ${RUN} FROM krona.run
-    WHERE state = 'done' AND refinement IS NOT NULL AND refinement->>'unjudged' IS NULL
+    WHERE state = 'done' AND refinement IS NOT NULL AND refinement->>'kept' IS NULL
       AND NOT EXISTS (SELECT FROM krona.duel WHERE duel.run_id = run.id)
     ORDER BY made`);
 

@@ -28,12 +28,12 @@ export function refiningSuite(storage: () => Storage): void {
     expect(card.title).toBe('Refining of mochi is queued');
     const run = await channel.run(card);
     const { championId } = await subjectOf(run);
-    expect(run.refinement).toEqual({ adapterId: championId, votes: null, unjudged: null });
+    expect(run.refinement).toEqual({ from: championId, votes: { pairs: 12, members: 3 }, kept: null });
     const champion = (await storage().records.adapter(championId!))!;
     expect(run.settings.lr).toBeCloseTo(champion.settings.lr / 4);
     expect(run.settings.method).toBe(champion.settings.method);
     expect(run.photoHashes).toHaveLength(1);
-    expect(card.fields).toContainEqual({ name: 'votes', value: 'read when the run starts' });
+    expect(card.fields).toContainEqual({ name: 'votes', value: '12 pairs of pictures, by 3 members' });
     expect(await channel.refusal('ann', '/krona refine mochi')).toMatch(/^SUBJECT_BUSY/);
   });
 
@@ -107,7 +107,7 @@ export function refiningSuite(storage: () => Storage): void {
     await storage().records.updateRun(run.id, {
       refinement: { ...run.refinement!, votes: { pairs: 12, members: 3 } },
       losses: [1, 2].map((step) => ({ step, loss: 1 / step })),
-      preferences: [1, 2].map((step) => ({
+      preference: [1, 2].map((step) => ({
         step,
         margin: step / 100,
         accuracy: 0.5 + step / 10,
@@ -121,7 +121,7 @@ export function refiningSuite(storage: () => Storage): void {
       ['accuracy on pairs', 'on pairs held out'],
       ['margin on pairs', 'on pairs held out'],
     ]);
-    expect(done.fields).toContainEqual({ name: 'votes', value: '12 pairs of pictures by 3 members' });
+    expect(done.fields).toContainEqual({ name: 'votes', value: '12 pairs of pictures, by 3 members' });
     expect(done.buttons!.map(({ label }) => label)).not.toContain('Make champion');
     expect((await subjectOf(run)).championId).toBe(before);
   });

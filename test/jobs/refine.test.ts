@@ -37,7 +37,7 @@ async function vote(set: PictureSet, place: number, added = true): Promise<void>
 function refine(change: Partial<Refinement> = {}, steps = 12): Promise<Run> {
   return shop.train(
     { steps, lr: 1e-3 },
-    { refinement: { adapterId: championId, votes: null, unjudged: null, ...change } },
+    { refinement: { from: championId, votes: { pairs: 0, members: 0 }, kept: null, ...change } },
   );
 }
 
@@ -70,7 +70,7 @@ it('goes on from the champion with the pairs that stand, and leaves the champion
   const run = await ended(await refine());
   expect(run.failure).toBeNull();
   expect(run.refinement!.votes).toEqual({ pairs: 12, members: 3 });
-  expect(run.preferences.at(-1)!.step).toBe(12);
+  expect(run.preference.at(-1)!.step).toBe(12);
   expect(run.losses.at(-1)!.step).toBe(12);
   expect(await champion()).toBe(championId);
   const kinds = (await shop.storage.records.setsOfRun(run.id)).map(({ kind }) => kind);
@@ -92,11 +92,11 @@ it('resumes after a stop with the votes of its start, to the same file', async (
   worker = await shop.startWorker();
   expect((await ended(run)).state).toBe('done');
   expect(await finalOf(run)).toBe(await finalOf(plain));
-  expect((await runNow(run)).preferences).toEqual((await runNow(plain)).preferences);
+  expect((await runNow(run)).preference).toEqual((await runNow(plain)).preference);
 });
 
 it('refuses to start when the champion has changed, or too many votes were taken back', async () => {
-  const other = await refine({ adapterId: (await shop.adaptersOf(await refineDone()))[0]!.id });
+  const other = await refine({ from: (await shop.adaptersOf(await refineDone()))[0]!.id });
   expect((await ended(other)).failure!.code).toBe('CHAMPION_CHANGED');
   for (const set of sets) await shop.storage.records.deleteSet(set.id, 'By Ada.');
   expect((await ended(await refine())).failure!.code).toBe('VOTES_TOO_FEW');
