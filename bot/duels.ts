@@ -1,5 +1,7 @@
-/** @file Takes duels further while the bot runs: as votes and pictures come, and when their time is over. */
+/** @file Takes duels further while the bot runs: as votes and pictures come, and when their time is over; and begins
+ * those that judge refinements. */
 import { advanceDuel } from '../commands/votes/advance-duel.ts';
+import { judgeRefinement } from '../commands/votes/judge-refinement.ts';
 import type { Log } from '../core/log.ts';
 import { repeat } from '../core/retrying.ts';
 import type { RecordStore } from '../storage/records.ts';
@@ -13,6 +15,7 @@ const PAUSES = { first: 1_000, longest: 30_000 };
 export function watchDuels(records: RecordStore, log: Log): () => Promise<void> {
   const stopping = new AbortController();
   const look = async (): Promise<void> => {
+    for (const id of await records.runsToJudge()) await judgeRefinement(records, id);
     for (const id of await records.duelsToLookAt()) await advanceDuel(records, id);
   };
   const watching = repeat(look, {

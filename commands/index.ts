@@ -18,6 +18,7 @@ import { photos } from './photos/photos.ts';
 import { privacy } from './rules/privacy.ts';
 import { queue } from './work/queue.ts';
 import { admit } from './rules/guard.ts';
+import { refine } from './work/refine.ts';
 import { rules } from './rules/rules.ts';
 import { settings } from './settings/settings.ts';
 import { top } from './votes/top.ts';
@@ -31,6 +32,7 @@ const acting: readonly Command[] = [
   adapters,
   top,
   duel,
+  refine,
   queue,
   deleteSubject,
   rules,

@@ -1,4 +1,5 @@
 /** @file The types of Krona's records. Ids are UUIDs; times are Date. storage/records.ts reads and writes them. */
+import type { WeightedPair } from './preference-pairs.ts';
 import type { JobKind, JobOwner, JobPayloads } from './job-payloads.ts';
 import type { ChannelSettings } from './settings/schema.ts';
 
@@ -73,6 +74,38 @@ export interface WorkFailure {
   readonly message: string;
 }
 
+/** What a refinement goes on from and trains with: the votes as they stood when it was requested. */
+export interface Refinement {
+  /** The adapter, which was the champion. */
+  readonly from: string;
+  /** Ids of pictures, with the weight of the members who prefer the winner. Pictures deleted before it starts are left out. */
+  readonly pairs: readonly WeightedPair[];
+  /** Pictures that won more than they lost, to train on like photos. */
+  readonly examples: readonly { readonly picture: string; readonly weight: number }[];
+  /** Distinct members whose votes count. */
+  readonly members: number;
+  /** Why there is no duel about its result, for people; null: there is one, or will be. */
+  readonly kept: string | null;
+}
+
+/** On some pairs, at a step of a refinement. */
+interface PairFigures {
+  /** Above 0 where the adapter prefers the winners more than the one that it started from. */
+  readonly margin: number;
+  /** Weighted share of pairs that the adapter orders as members did. */
+  readonly accuracy: number;
+}
+
+/** A point of a refinement's curves. */
+export interface PreferencePoint extends PairFigures {
+  readonly step: number;
+  /** Of the pairs, without the photos' part. */
+  readonly loss: number;
+  readonly photoLoss: number;
+  /** Of pairs that are not trained on; null without such pairs. */
+  readonly heldOut: PairFigures | null;
+}
+
 /** One training. */
 export interface Run {
   readonly id: string;
@@ -89,6 +122,10 @@ export interface Run {
   readonly progress: Progress | null;
   /** Mean loss of each reported interval, in order: the loss curve. */
   readonly losses: readonly { readonly step: number; readonly loss: number }[];
+  /** null: a training on photos alone. */
+  readonly refinement: Refinement | null;
+  /** The curves of a refinement; [] for other trainings. */
+  readonly preference: readonly PreferencePoint[];
   readonly failure: WorkFailure | null;
   /** Grows with every change; a message is out of date when its post's revision is lower. */
   readonly revision: number;

@@ -130,7 +130,17 @@ export interface Records {
 
   // Runs and adapters
   addRun(
-    run: New<Run, 'photoPrompts' | 'progress' | 'losses' | 'failure' | 'startedAt' | 'endedAt'>,
+    run: New<
+      Run,
+      | 'photoPrompts'
+      | 'progress'
+      | 'losses'
+      | 'refinement'
+      | 'preference'
+      | 'failure'
+      | 'startedAt'
+      | 'endedAt'
+    >,
   ): Promise<Run>;
   run(id: string): Promise<Run | null>;
   /** Newest first. */
@@ -139,8 +149,15 @@ export interface Records {
   openWork(channelId: string): Promise<{ runs: Run[]; sets: PictureSet[] }>;
   updateRun(
     id: string,
-    change: Partial<Pick<Run, 'state' | 'progress' | 'losses' | 'failure' | 'startedAt' | 'endedAt'>>,
+    change: Partial<
+      Pick<
+        Run,
+        'state' | 'progress' | 'losses' | 'refinement' | 'preference' | 'failure' | 'startedAt' | 'endedAt'
+      >
+    >,
   ): Promise<void>;
+  /** Ids of refinements that are done and wait for their duel, oldest first. */
+  runsToJudge(): Promise<string[]>;
   /** Does nothing when the run already has an adapter of this step (a resumed run writes its checkpoints again). */
   addAdapter(adapter: Omit<Adapter, 'createdAt'>): Promise<void>;
   adapter(id: string): Promise<Adapter | null>;

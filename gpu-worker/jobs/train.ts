@@ -21,6 +21,7 @@ import type { WorkerContext } from './context.ts';
 import { InOrder } from './in-order.ts';
 import { adapterFile, copyBlob } from './local-files.ts';
 import { LossCurve } from './loss-curve.ts';
+import { refineAsk } from './refine-ask.ts';
 import { drawRunPictures, finalsOf, samplesOf } from './run-pictures.ts';
 import { classPicturesFolder, runFolder, tidyRun } from './sweep-runs.ts';
 
@@ -66,6 +67,7 @@ class Training {
   #step: number;
   /** A checkpoint's pictures are being drawn, for which the training mostly waits. */
   #drawing = false;
+  #preference: Run['preference'];
 
   constructor(run: Run, subject: Subject, context: WorkerContext, conduct: Conduct) {
     this.#run = run;
@@ -75,6 +77,7 @@ class Training {
     this.#folder = runFolder(context.dataFolder, run.id);
     this.#curve = new LossCurve(run.settings.steps, run.losses);
     this.#step = run.progress?.step ?? 0;
+    this.#preference = run.preference;
   }
 
   async carryOut(): Promise<void> {
@@ -92,6 +95,8 @@ class Training {
 
     this.#step = this.#run.settings.steps;
     const final = await this.#keep({ step: this.#step, path: ask.out, final: true });
+    // A refinement is judged by a duel, and its pictures are those of the duel.
+    if (this.#run.refinement !== null) return;
     await this.#crown(final);
     this.#report('drawing the result', null);
     await drawRunPictures(
@@ -107,6 +112,7 @@ class Training {
   async #ask(): Promise<TrainAsk> {
     const { photoHashes, photoPrompts, seed } = this.#run;
     const { steps, method, a1, a2, rank, alpha, lr } = this.#run.settings;
+    const refine = await refineAsk(this.#run, this.#subject, this.#folder, this.#context);
     this.#report('collecting photos', null);
     const photos: string[] = [];
     for (const [n, hash] of photoHashes.entries()) {
@@ -141,6 +147,7 @@ class Training {
         folder: classPicturesFolder(this.#context.dataFolder),
         seed: CLASS_SEED,
       })),
+      ...(refine !== null && { refine }),
     };
   }
 
@@ -152,7 +159,12 @@ class Training {
           if (!event.saved.final) keeping.add(() => this.#keepCheckpoint(event.saved));
           return;
         }
-        const { step, loss, phase, secondsLeft } = event.progress;
+        const { step, loss, phase, secondsLeft, preference } = event.progress;
+        if (preference !== undefined)
+          this.#preference = [
+            ...this.#preference.filter((point) => point.step < preference.step),
+            preference,
+          ];
         // A resumed run reads its photos first; its progress doesn't fall back to 0.
         if (loss !== null) this.#step = step;
         if (phase === 'training' && loss !== null) this.#curve.add(step, loss);
@@ -172,7 +184,7 @@ class Training {
   #report(phase: string, secondsLeft: number | null): void {
     const { steps } = this.#run.settings;
     const progress = { step: this.#step, steps, secondsLeft, phase };
-    this.#conduct.report({ progress, losses: this.#curve.points });
+    this.#conduct.report({ progress, losses: this.#curve.points, preference: this.#preference });
   }
 
   /** Checkpoints in the folder from an earlier attempt, which may have stopped before it stored them. */
