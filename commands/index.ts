@@ -33,6 +33,7 @@ const acting: readonly Command[] = [
   adapters,
   top,
   duel,
+  refine,
   queue,
   deleteSubject,
   rules,

@@ -158,6 +158,8 @@ export interface Records {
       >
     >,
   ): Promise<void>;
+  /** Ids of refinements that are done and wait for their duel, oldest first. */
+  runsToJudge(): Promise<string[]>;
   /** Does nothing when the run already has an adapter of this step (a resumed run writes its checkpoints again). */
   addAdapter(adapter: Omit<Adapter, 'createdAt'>): Promise<void>;
   adapter(id: string): Promise<Adapter | null>;

@@ -1,14 +1,8 @@
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { registration } from '../../bot/discord/registration.ts';
 import { checkDefinitions } from '../../commands/check-definitions.ts';
-import type {
-  Command,
-  CommandContext,
-  CommandData,
-  Invocation,
-  SubcommandData,
-} from '../../commands/contract.ts';
-import { command as typedCommand, listed } from '../../commands/define.ts';
+import type { Command, CommandContext, CommandData, Invocation } from '../../commands/contract.ts';
+import { command as typedCommand } from '../../commands/define.ts';
 import { COMMANDS, parseCommandLine } from '../../commands/index.ts';
 import { checkOptions } from '../../commands/line/options.ts';
 import { MAX_NAME } from '../../commands/subjects/subjects.ts';
@@ -30,6 +24,7 @@ describe('the list of commands', () => {
       'adapters',
       'top',
       'duel',
+      'refine',
       'queue',
       'delete',
       'rules',
