@@ -17,7 +17,7 @@ const PAUSES = { first: 1_000, longest: 30_000 };
 export function watchDuels(records: RecordStore, log: Log): () => Promise<void> {
   const stopping = new AbortController();
   const look = async (): Promise<void> => {
-    for (const run of await records.refinementsToJudge()) await judgeRefinement(records, run);
+    for (const id of await records.runsToJudge()) await judgeRefinement(records, id);
     for (const id of await records.duelsToLookAt()) await advanceDuel(records, id);
   };
   const watching = repeat(look, {

@@ -26,7 +26,6 @@ import { train } from './work/train.ts';
 
 const acting: readonly Command[] = [
   train,
-  refine,
   photos,
   imagine,
   settings,

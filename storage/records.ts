@@ -143,8 +143,8 @@ export interface Records {
     >,
   ): Promise<Run>;
   run(id: string): Promise<Run | null>;
-  /** Refinements that are done, and whose duel with the champion is not opened, oldest first. */
-  refinementsToJudge(): Promise<Run[]>;
+  /** Ids of refinements that are done and whose turn it is to be judged by a duel, oldest first. */
+  runsToJudge(): Promise<string[]>;
   /** Newest first. */
   runs(channelId: string, limit: number): Promise<Run[]>;
   /** Runs and sets that are queued or running, oldest first. */
@@ -158,8 +158,6 @@ export interface Records {
       >
     >,
   ): Promise<void>;
-  /** Ids of refinements that are done and wait for their duel, oldest first. */
-  runsToJudge(): Promise<string[]>;
   /** Does nothing when the run already has an adapter of this step (a resumed run writes its checkpoints again). */
   addAdapter(adapter: Omit<Adapter, 'createdAt'>): Promise<void>;
   adapter(id: string): Promise<Adapter | null>;

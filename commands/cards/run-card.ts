@@ -151,7 +151,6 @@ export function runCard(source: RunCardSource): Card {
     title: runTitle(run.state, subject.name, run.refinement !== null),
     text: [
       ...textOf(source),
-      ...(hasEnded(run) && run.state !== 'done' ? [] : refinementText(run, plain(subject.name))),
       ...heldText(source.sets.flatMap(({ set, held }) => (set.kind === 'samples' ? held : []))),
     ],
     fields: [

@@ -8,7 +8,7 @@ import { openDuel } from './open-duel.ts';
  * Opens the duel of a refinement that is done, once, or notes why there is none. While another duel of the subject is
  * open, it waits. Safe to call at any time, in several processes.
  */
-export async function judgeRefinement(records: RecordStore, { id }: Pick<Run, 'id'>): Promise<void> {
+export async function judgeRefinement(records: RecordStore, id: string): Promise<void> {
   await records.transaction(async (within) => {
     const run = await within.run(id);
     if (run?.refinement == null || run.refinement.kept !== null) return;

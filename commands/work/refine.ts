@@ -18,8 +18,18 @@ import { startRun } from './work.ts';
 /** Share of a training's learning rate: the champion is near a good place. */
 const RATE = 1 / 4;
 
-/** @throws KronaError SUBJECT_NOT_READY */
-async function requireChampion(records: Records, { name, championId }: Subject): Promise<Adapter> {
+/** @throws KronaError SUBJECT_NOT_READY, CHAMPION_PINNED, DUEL_OPEN */
+async function requireChampion(
+  records: Records,
+  { id, channelId, name, championId, championPinned }: Subject,
+): Promise<Adapter> {
+  if (championPinned)
+    throw new KronaError(
+      'CHAMPION_PINNED',
+      `The champion of ${name} is pinned, so no refinement can replace it. Unpin it with \`/krona adapters champion adapter:${name} pin:no\`.`,
+    );
+  if ((await records.openDuels(channelId)).some(({ subjectId }) => subjectId === id))
+    throw new KronaError('DUEL_OPEN', `A duel of ${name} is open. Refine it when that has ended.`);
   const champion = championId === null ? null : await records.adapter(championId);
   if (champion !== null) return champion;
   throw new KronaError(
@@ -42,6 +52,7 @@ function refineSettings(
     steps: defaultOf('steps', model),
     // Class pictures keep a class from nothing; here the champion itself is the reference.
     prior: 0,
+    warmup: 0,
   };
 }
 
@@ -84,7 +95,11 @@ export const refine = command(
         settings: withOptions(refineSettings(champion, own, model), { steps: options.steps }, model),
         photoHashes: photos.map(({ blobHash }) => blobHash),
         photoPrompts: await photoPrompts(records, subject, photos),
-        refinement: { from: champion.id, votes: { pairs: votes.pairs.length, members: votes.members }, kept: null },
+        refinement: {
+          from: champion.id,
+          votes: { pairs: votes.pairs.length, members: votes.members },
+          kept: null,
+        },
       });
     });
     return loadCard('run', run.id, context);

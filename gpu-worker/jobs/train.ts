@@ -70,7 +70,6 @@ class Training {
   #step: number;
   /** A checkpoint's pictures are being drawn, for which the training mostly waits. */
   #drawing = false;
-  #preference: Run['preference'];
 
   constructor(run: Run, subject: Subject, context: WorkerContext, conduct: Conduct) {
     this.#run = run;
@@ -81,7 +80,6 @@ class Training {
     this.#curve = new LossCurve(run.settings.steps, run.losses);
     this.#preference = run.preference;
     this.#step = run.progress?.step ?? 0;
-    this.#preference = run.preference;
   }
 
   async carryOut(): Promise<void> {
@@ -116,7 +114,6 @@ class Training {
   async #ask(): Promise<TrainAsk> {
     const { photoHashes, photoPrompts, seed } = this.#run;
     const { steps, method, a1, a2, rank, alpha, lr } = this.#run.settings;
-    const refine = await refineAsk(this.#run, this.#subject, this.#folder, this.#context);
     this.#report('collecting photos', null);
     const photos: string[] = [];
     for (const [n, hash] of photoHashes.entries()) {

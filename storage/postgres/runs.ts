@@ -63,11 +63,14 @@ const updateRun: Operation<'updateRun'> = (db) => async (id, change) => {
   found(changed, 'RUN', id);
 };
 
-const refinementsToJudge: Operation<'refinementsToJudge'> = (db) => () =>
-  db.query<Run>(sql`
-    SELECT ${RUN} FROM krona.run
+const runsToJudge: Operation<'runsToJudge'> = (db) => async () => {
+  const rows = await db.query<{ id: string }>(sql`
+    SELECT id FROM krona.run
     WHERE state = 'done' AND refinement IS NOT NULL AND refinement->>'kept' IS NULL
       AND NOT EXISTS (SELECT FROM krona.duel WHERE duel.run_id = run.id)
+      AND NOT EXISTS (SELECT FROM krona.duel WHERE duel.subject_id = run.subject_id AND duel.state = 'open')
     ORDER BY made`);
+  return rows.map(({ id }) => id);
+};
 
-export const runOperations = { addRun, run, refinementsToJudge, runs, openWork, updateRun };
+export const runOperations = { addRun, run, runsToJudge, runs, openWork, updateRun };

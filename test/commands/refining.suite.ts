@@ -82,7 +82,7 @@ export function refiningSuite(storage: () => Storage): void {
     const run = await channel.run(card);
     const before = (await subjectOf(run)).championId;
     const [result] = await channel.finishRun(run);
-    await judgeRefinement(storage().records, run);
+    await judgeRefinement(storage().records, run.id);
     return { channel, card, run, before, result: result! };
   }
   /** Three members vote in each open pair of a duel, until it ends. */
@@ -147,16 +147,16 @@ export function refiningSuite(storage: () => Storage): void {
     const { run } = await refined();
     const { records } = storage();
     const duel = (await records.duelOfRun(run.id))!;
-    await judgeRefinement(records, run);
+    await judgeRefinement(records, run.id);
     expect((await records.duelOfRun(run.id))!.id).toBe(duel.id);
-    expect(await records.refinementsToJudge()).not.toContainEqual(expect.objectContaining({ id: run.id }));
+    expect(await records.runsToJudge()).not.toContain(run.id);
 
     const next = await voted();
     const card = await next.say('ann', '/krona refine mochi');
     const alone = await next.run(card);
     await next.finishRun(alone);
     await records.setChampion(alone.subjectId, null, false);
-    await judgeRefinement(records, alone);
+    await judgeRefinement(records, alone.id);
     expect(await records.duelOfRun(alone.id)).toBeNull();
     expect((await next.card(card)).text!.join(' ')).toMatch(/No duel judges it: mochi has no champion/);
   });
