@@ -1,4 +1,4 @@
-/** A refinement in the worker, with its engine process, the embedded storage and the tiny model. */
+/** Refinements and pairs of duels in the worker, with its engine process, the embedded storage and the tiny model. */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
@@ -71,6 +71,7 @@ it('goes on from the champion with the pairs that stand, and leaves the champion
   expect(run.failure).toBeNull();
   expect(run.refinement!.votes).toEqual({ pairs: 12, members: 3 });
   expect(run.preference.at(-1)!.step).toBe(12);
+  for (const { accuracy } of run.preference) expect(Math.abs(accuracy - 0.5)).toBeLessThanOrEqual(0.5);
   expect(run.losses.at(-1)!.step).toBe(12);
   expect(await champion()).toBe(championId);
   const kinds = (await shop.storage.records.setsOfRun(run.id)).map(({ kind }) => kind);
@@ -96,13 +97,45 @@ it('resumes after a stop with the votes of its start, to the same file', async (
 });
 
 it('refuses to start when the champion has changed, or too many votes were taken back', async () => {
-  const other = await refine({ from: (await shop.adaptersOf(await refineDone()))[0]!.id });
-  expect((await ended(other)).failure!.code).toBe('CHAMPION_CHANGED');
+  const [other] = await shop.adaptersOf(await ended(await refine()));
+  const stale = await refine({ from: other!.id });
+  expect((await ended(stale)).failure!.code).toBe('CHAMPION_CHANGED');
   for (const set of sets) await shop.storage.records.deleteSet(set.id, 'By Ada.');
   expect((await ended(await refine())).failure!.code).toBe('VOTES_TOO_FEW');
 });
 
-/** A refinement that has ended. */
-async function refineDone(): Promise<Run> {
-  return ended(await refine());
-}
+it('draws a pair of a duel: one picture of each adapter, from the same seed, in the order of the record', async () => {
+  const { records } = shop.storage;
+  const run = await ended(await shop.train({ steps: 40 }));
+  const [early, last] = await shop.adaptersOf(run);
+  const duel = await records.addDuel({
+    id: crypto.randomUUID(),
+    channelId: run.channelId,
+    subjectId: run.subjectId,
+    memberId: run.memberId,
+    firstId: early!.id,
+    secondId: last!.id,
+    runId: null,
+    prompts: ['mochi at sea', 'mochi at sea'],
+    swapped: [false, true],
+    seed: 5,
+    settings: run.settings,
+    endsAt: new Date(Date.now() + 1e6),
+  });
+  const pictures = [];
+  for (const duelPlace of [0, 1]) {
+    const of = { kind: 'duel', duelId: duel.id, duelPlace, subjectId: run.subjectId, count: 2 } as const;
+    const set = await shop.imagine({ ...of, prompt: 'mochi at sea', seed: 5 });
+    await until(async () => (await records.set(set.id))!.state === 'done');
+    pictures.push(await records.pictures(set.id));
+  }
+  const [straight, turned] = pictures;
+  expect(straight!.map(({ adapterId, seed }) => [adapterId, seed])).toEqual([
+    [early!.id, 5],
+    [last!.id, 5],
+  ]);
+  expect(turned!.map(({ blobHash }) => blobHash)).toEqual(
+    straight!.map(({ blobHash }) => blobHash).toReversed(),
+  );
+  expect(straight![0]!.blobHash).not.toBe(straight![1]!.blobHash);
+});
