@@ -209,7 +209,7 @@ export function duelSuite(storage: () => Storage): void {
       ...before,
       id: crypto.randomUUID(),
       state: 'queued',
-      refinement: { from: champion!.id, pairs: [], examples: [], members: 3, kept: null },
+      refinement: { from: champion!.id, votes: { pairs: 12, members: 3 }, kept: null },
     });
     const [result] = await channel.finishRun(run);
     return { champion: champion!, run, result: result! };
@@ -256,49 +256,6 @@ export function duelSuite(storage: () => Storage): void {
     const ended = await won(changing, second);
     expect(await championOf(second)).toBe(early.id);
     expect((await verdict(ended)).text![0]).toContain('The champion changed during the duel');
-  });
-
-  it('says why a refinement has no duel', async () => {
-    const channel = room();
-    const { run, champion } = await refined(channel);
-    await storage().records.deleteAdapter(champion.id);
-    await judgeRefinement(storage().records, run.id);
-    expect(await storage().records.runsToJudge()).not.toContain(run.id);
-    const card = await loadCard('run', run.id, storage());
-    expect(card.title).toBe('mochi is refined');
-    expect(card.text!.join(' ')).toContain('no champion any more');
-  });
-
-  it('refuses to refine without a champion, votes or a majority, and tells what is missing', async () => {
-    const channel = room();
-    expect(await channel.refusal('ann', '/krona refine mochi')).toMatch(/^SUBJECT_UNKNOWN/);
-    const [adapter] = await channel.trained('mochi', 'cat', [200]);
-    expect(await channel.refusal('ann', '/krona refine mochi')).toMatch(
-      /^VOTES_TOO_FEW: .*0 pairs of 0 members/,
-    );
-    for (let n = 0; n < 4; n++) {
-      const set = await channel.set(await channel.say('ann', `/krona imagine mochi in scene ${n} count:4`));
-      const ids = await channel.finishSet(set);
-      // Two against two: opposite preferences cancel.
-      await channel.react('bob', set, ids[0]!, '👍');
-      await channel.react('cid', set, ids[0]!, '👎');
-      await channel.react('ann', set, ids[1]!, '👍');
-    }
-    expect(await channel.refusal('ann', '/krona refine mochi')).toMatch(
-      /^VOTES_TOO_FEW: .*0 pairs of 2 members/,
-    );
-    const { sets } = await storage().records.standingVotes((await channel.actor('ann')).channel.id);
-    for (const set of sets.filter(({ kind }) => kind === 'imagine'))
-      await channel.react('dee', set, null, '3️⃣');
-    await channel.say('ann', `/krona adapters champion ${name(adapter!)}`);
-    expect(await channel.refusal('ann', '/krona refine mochi')).toMatch(/^CHAMPION_PINNED/);
-    await channel.say('ann', `/krona adapters champion ${name(adapter!)} pin:no`);
-    const run = await channel.run(await channel.say('ann', '/krona refine mochi'));
-    expect(run.refinement).toMatchObject({ from: adapter!.id, members: 3, kept: null });
-    expect(run.refinement!.pairs).toHaveLength(12);
-    expect(run.refinement!.examples).toHaveLength(4);
-    expect(run.settings.lr).toBeLessThan(adapter!.settings.lr);
-    expect(await channel.refusal('ann', '/krona refine mochi')).toMatch(/^SUBJECT_BUSY/);
   });
 
   it('goes with its subject', async () => {
