@@ -59,9 +59,7 @@ function textOf({ run, subject, adapters, sets }: RunCardSource): string[] {
 /** How it is decided whether a refinement becomes the champion. */
 function judgedText({ kept }: Refinement): string[] {
   if (kept !== null)
-    return [
-      `No duel judges it: ${plain(kept, 600)} It is kept as an adapter; \`/krona duel\` compares it.`,
-    ];
+    return [`No duel judges it: ${plain(kept, 600)} It is kept as an adapter; \`/krona duel\` compares it.`];
   return [
     'A blind duel with the champion decides whether it replaces it. Until it wins, it is an adapter like others, and the champion stays.',
   ];
