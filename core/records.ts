@@ -97,7 +97,7 @@ interface PairFigures {
 }
 
 /** A point of a refinement's curves. */
-export interface PreferencePoint extends PairFigures {
+interface PreferencePoint extends PairFigures {
   readonly step: number;
   /** Of the pairs, without the photos' part. */
   readonly loss: number;
