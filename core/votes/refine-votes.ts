@@ -28,7 +28,7 @@ export interface RefineVotes {
 }
 
 /** Fewest members and pairs to refine with: below, a run follows one member's taste or single pictures. */
-export const LEAST_VOTES = { members: 3, pairs: 12 };
+const LEAST_VOTES = { members: 3, pairs: 12 };
 
 /** Most pairs and examples, those with the most weight: each picture is encoded before the first step. */
 const MOST_PAIRS = 200;
