@@ -339,13 +339,12 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       await mia.run('/krona refine yuki');
       await whisper(mia, /VOTES_TOO_FEW/);
       for (let n = 0; n < 4; n++) {
-        const { shown } = await imagined(mia, `yuki in scene ${n}`, 4, 20 * n);
+        const { set, shown } = await imagined(mia, `yuki in scene ${n}`, 4, 20 * n);
         for (const member of [ben, zoe, boss]) await member.vote(shown, 2);
+        await eventually(async () => expect(await votesOn(set)).toHaveLength(3));
       }
-      await eventually(async () => {
-        await mia.run('/krona refine yuki');
-        await message(/Refining of yuki is queued[^]*12 pairs of pictures, by 3 members/);
-      });
+      await mia.run('/krona refine yuki');
+      await message(/Refining of yuki is queued[^]*12 pairs of pictures, by 3 members/);
       const run = await openRun('yuki');
       await records.updateRun(run.id, {
         preference: [10, 20].map((step) => ({
