@@ -73,6 +73,24 @@ export interface WorkFailure {
   readonly message: string;
 }
 
+/** What a training goes on from, besides the photos. */
+export interface Refinement {
+  /** The champion when it was requested. */
+  readonly from: string;
+  /** How many pairs by how many members: when it was requested, and once it has started those that it trains on. */
+  readonly votes: { readonly pairs: number; readonly members: number };
+  /** Why no duel judges its result, for people; null: one does or will. */
+  readonly kept: string | null;
+}
+
+/** How far a refinement orders pairs as members did. */
+export interface PairFigures {
+  /** How much more than the champion it prefers the winners; above 0: more. */
+  readonly margin: number;
+  /** Share of pairs that it orders as members did. */
+  readonly accuracy: number;
+}
+
 /** One training. */
 export interface Run {
   readonly id: string;
@@ -89,6 +107,13 @@ export interface Run {
   readonly progress: Progress | null;
   /** Mean loss of each reported interval, in order: the loss curve. */
   readonly losses: readonly { readonly step: number; readonly loss: number }[];
+  /** null: a training from photos alone. */
+  readonly refinement: Refinement | null;
+  /** A refinement's curves: of pairs that it trains on, and of pairs held out; null without such pairs. */
+  readonly preference: readonly (PairFigures & {
+    readonly step: number;
+    readonly heldOut: PairFigures | null;
+  })[];
   readonly failure: WorkFailure | null;
   /** Grows with every change; a message is out of date when its post's revision is lower. */
   readonly revision: number;
@@ -126,9 +151,10 @@ export interface PictureSet {
   readonly memberId: string;
   /**
    * `imagine`: requested by a member; `upscale`: requested too, one picture again at twice its size; `samples`: a run's
-   * pictures at a checkpoint; `finals`: the pictures of a run's result.
+   * pictures at a checkpoint; `finals`: the pictures of a run's result; `duel`: a pair of a duel, one picture of each
+   * adapter.
    */
-  readonly kind: 'imagine' | 'upscale' | 'samples' | 'finals';
+  readonly kind: 'imagine' | 'upscale' | 'samples' | 'finals' | 'duel';
   /** The run whose samples these are. */
   readonly runId: string | null;
   readonly subjectId: string | null;
@@ -149,6 +175,10 @@ export interface PictureSet {
   readonly upscaleOf: string | null;
   /** The run that trains the set's subject, which must end before the set is queued; null: it waits for none. */
   readonly awaitsRunId: string | null;
+  /** The duel whose pair this is; null for all other sets. */
+  readonly duelId: string | null;
+  /** From 0, the pair of the duel. */
+  readonly duelPlace: number | null;
   /** null until it is drawn. */
   readonly promptLength: PromptLength | null;
   readonly state: WorkState;
@@ -210,8 +240,11 @@ export interface ChampionChange {
   readonly subjectId: string;
   /** null after it was deleted. */
   readonly adapterId: string | null;
-  /** `training`: the subject's first adapter, or the first with another model; `rollback`: back to the one before. */
-  readonly cause: 'training' | 'votes' | 'member' | 'rollback';
+  /**
+   * `training`: the subject's first adapter, or the first with another model; `rollback`: back to the one before; `duel`:
+   * a refinement won against the champion.
+   */
+  readonly cause: 'training' | 'votes' | 'member' | 'rollback' | 'duel';
   /** The member who chose it; null: votes or a training did. */
   readonly memberId: string | null;
   /** Why votes chose it, or a training in place of another, for people. */
@@ -221,13 +254,55 @@ export interface ChampionChange {
   readonly at: Date;
 }
 
+/** What members preferred in a pair of a duel; once closed, it never changes. */
+export interface Trial {
+  /** From 0, the pair. */
+  readonly place: number;
+  /** null: void, because there was no majority, or no pair to vote on. */
+  readonly winner: 'first' | 'second' | null;
+  /** Members for the picture of each adapter. */
+  readonly votes: { readonly first: number; readonly second: number };
+}
+
+/** A blind comparison of two adapters of a subject, pair by pair. */
+export interface Duel {
+  readonly id: string;
+  readonly channelId: string;
+  readonly subjectId: string;
+  readonly memberId: string;
+  /** null after it was deleted; so is the second. */
+  readonly firstId: string | null;
+  readonly secondId: string | null;
+  /** The refinement whose result the first adapter is: it becomes the champion if it wins. null: nothing depends on it. */
+  readonly runId: string | null;
+  /** The prompt of each pair, at most so many pairs. */
+  readonly prompts: readonly string[];
+  /** Of each pair: the second adapter's picture comes first. Nobody is told before the end. */
+  readonly swapped: readonly boolean[];
+  readonly seed: number;
+  readonly settings: ChannelSettings;
+  /** Pairs requested so far. */
+  readonly posted: number;
+  /** Of closed pairs, in order of closing. */
+  readonly trials: readonly Trial[];
+  /** `undecided`: all pairs or the time were used up; `stopped`: it could not go on. */
+  readonly state: 'open' | 'decided' | 'undecided' | 'cancelled' | 'stopped';
+  /** Why it stopped, for people. */
+  readonly reason: string | null;
+  readonly revision: number;
+  readonly createdAt: Date;
+  /** It ends then, decided or not. */
+  readonly endsAt: Date;
+  readonly endedAt: Date | null;
+}
+
 /** An entry of a channel's log. Entries never change. */
 export interface AuditEntry {
   readonly id: string;
   readonly channelId: string;
   /** null: votes. */
   readonly memberId: string | null;
-  /** One word: `train`, `imagine`, `settings`, `rules`, `delete`, `champion`, `photos`, `channel`. */
+  /** One word: `train`, `imagine`, `duel`, `settings`, `rules`, `delete`, `champion`, `photos`, `channel`. */
   readonly action: string;
   /** Details for people, with members' texts as they typed them. */
   readonly details: string;
@@ -272,9 +347,10 @@ export interface Ranking {
   readonly revision: number;
 }
 
-export type PostKind = 'run' | 'set' | 'champion' | 'ranking';
+/** `duel`: its first message; `verdict`: its result. */
+export type PostKind = 'run' | 'set' | 'champion' | 'ranking' | 'duel' | 'verdict';
 
-/** Krona's message in a channel about a run, a set, a new champion or a ranking; it follows changes. */
+/** Krona's message in a channel about a run, a set, a new champion, a ranking or a duel; it follows changes. */
 export interface Post {
   readonly id: string;
   readonly channelId: string;

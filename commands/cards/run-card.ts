@@ -1,7 +1,16 @@
 /** @file The message about a run, from queued to done. */
 import { hasEnded } from '../../core/work-state.ts';
-import type { Adapter, HeldPicture, Picture, PictureSet, Run, Subject } from '../../core/records.ts';
-import type { Card, CardButton, CardFile } from '../card.ts';
+import type {
+  Adapter,
+  HeldPicture,
+  PairFigures,
+  Picture,
+  PictureSet,
+  Refinement,
+  Run,
+  Subject,
+} from '../../core/records.ts';
+import type { Card, CardButton, CardChart, CardFile } from '../card.ts';
 import { adapterName } from '../subjects/subjects.ts';
 import { counted, duration } from '../../core/format.ts';
 import { plain, trainingWords } from './format.ts';
@@ -28,7 +37,7 @@ export interface RunCardSource {
 
 function textOf({ run, subject, adapters, sets }: RunCardSource): string[] {
   const name = plain(subject.name);
-  const again = `\`/krona train subject:${name}\` starts a new run.`;
+  const again = `\`/krona ${run.refinement === null ? 'train' : 'refine'} subject:${name}\` starts a new run.`;
   if (run.state === 'failed') return [plain(run.failure?.message ?? 'The training failed.', 600), again];
   if (run.state === 'cancelled') {
     const kept = `\`/krona adapters\` keeps its ${counted(adapters.length, 'checkpoint')}.`;
@@ -37,12 +46,48 @@ function textOf({ run, subject, adapters, sets }: RunCardSource): string[] {
   if (run.state !== 'done') return [];
   const took = run.startedAt && run.endedAt ? (run.endedAt.getTime() - run.startedAt.getTime()) / 1000 : null;
   return [
-    `Draw with it: \`/krona imagine a watercolour of ${name}\`.`,
+    ...(run.refinement === null
+      ? [`Draw with it: \`/krona imagine a watercolour of ${name}\`.`]
+      : judgedText(run.refinement)),
     ...(sets.some(({ set }) => set.kind === 'finals' && set.state === 'done')
       ? ['Its pictures are in a separate message. Vote for the best one.']
       : []),
     ...(took === null ? [] : [`It took ${duration(took)}.`]),
   ];
+}
+
+/** How it is decided whether a refinement becomes the champion. */
+function judgedText({ kept }: Refinement): string[] {
+  if (kept !== null)
+    return [`No duel judges it: ${plain(kept, 600)} It is kept as an adapter; \`/krona duel\` compares it.`];
+  return [
+    'A blind duel with the champion decides whether it replaces it. Until it wins, it is an adapter like others, and the champion stays.',
+  ];
+}
+
+/** The votes that a refinement trains on. */
+function votesText({ votes }: Refinement): string {
+  return `${counted(votes.pairs, 'pair')} of pictures, by ${counted(votes.members, 'member')}`;
+}
+
+/** Curves with two points or more. */
+function chartsOf({ losses, preference }: Run): CardChart[] {
+  const curve = (label: string, of: (figures: PairFigures) => number): CardChart => ({
+    label: `${label} on pairs`,
+    points: preference.map((point) => ({ x: point.step, y: of(point) })),
+    beside: {
+      label: 'on pairs held out',
+      points: preference.flatMap(({ step, heldOut }) => (heldOut ? [{ x: step, y: of(heldOut) }] : [])),
+    },
+  });
+  const charts: CardChart[] = [
+    { label: 'loss', points: losses.map(({ step, loss }) => ({ x: step, y: loss })) },
+    curve('accuracy', ({ accuracy }) => accuracy),
+    curve('margin', ({ margin }) => margin),
+  ];
+  return charts
+    .filter(({ points }) => points.length > 1)
+    .map(({ beside, ...chart }) => (beside && beside.points.length > 1 ? { ...chart, beside } : chart));
 }
 
 /** The newest samples, until the run is done. They change, so they take no votes; the finals do. */
@@ -69,19 +114,21 @@ function buttonsOf({ run, subject }: RunCardSource, final: Adapter | undefined):
   if (!hasEnded(run)) return [{ action: `cancel:${run.id}`, label: 'Cancel', style: 'danger' }, ...look];
   if (run.state !== 'done') return look;
   const draw: CardButton = { action: `hint:${subject.id}`, label: `Draw ${subject.name}`, style: 'primary' };
-  const crown = final && final.id !== subject.championId;
+  // A refinement's duel decides.
+  const crown = run.refinement === null && final && final.id !== subject.championId;
   return [draw, ...(crown ? [{ action: `champion:${final.id}`, label: 'Make champion' }] : []), ...look];
 }
 
 /** Returns the title of a run's card. */
-export function runTitle(state: Run['state'], subjectName: string): string {
+export function runTitle(state: Run['state'], subjectName: string, refines = false): string {
   const name = plain(subjectName);
+  const [doing, done] = refines ? ['Refining', 'refined'] : ['Training', 'trained'];
   const titles: Readonly<Record<Run['state'], string>> = {
-    queued: `Training of ${name} is queued`,
-    running: `Training ${name}`,
-    done: `${name} is trained`,
-    failed: `Training of ${name} failed`,
-    cancelled: `Training of ${name} was cancelled`,
+    queued: `${doing} of ${name} is queued`,
+    running: `${doing} ${name}`,
+    done: `${name} is ${done}`,
+    failed: `${doing} of ${name} failed`,
+    cancelled: `${doing} of ${name} was cancelled`,
   };
   return titles[state];
 }
@@ -96,10 +143,10 @@ export function runCard(source: RunCardSource): Card {
     size: final.size,
   };
   const progress = workProgress(run, source.position, { begins: 'starting', countsSteps: true });
-  const points = run.losses.map(({ step, loss }) => ({ x: step, y: loss }));
+  const charts = chartsOf(run);
   return {
     tone: WORK_TONES[run.state],
-    title: runTitle(run.state, subject.name),
+    title: runTitle(run.state, subject.name, run.refinement !== null),
     text: [
       ...textOf(source),
       ...heldText(source.sets.flatMap(({ set, held }) => (set.kind === 'samples' ? held : []))),
@@ -107,11 +154,12 @@ export function runCard(source: RunCardSource): Card {
     fields: [
       { name: 'class', value: plain(subject.className) },
       { name: 'photos', value: String(run.photoHashes.length) },
+      ...(run.refinement === null ? [] : [{ name: 'votes', value: votesText(run.refinement) }]),
       { name: 'training', value: `${trainingWords(run.settings)}, ${counted(run.settings.steps, 'step')}` },
       { name: 'requested by', value: plain(memberName) },
     ],
     ...(progress && { progress }),
-    ...(points.length > 1 && { chart: { label: 'loss', points } }),
+    ...(charts.length > 0 && { charts }),
     ...picturesOf(source),
     ...(file && { files: [file] }),
     buttons: buttonsOf(source, final),

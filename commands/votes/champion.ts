@@ -1,6 +1,7 @@
 /** @file Decides when votes change a subject's champion. */
 import type { Adapter, Subject } from '../../core/records.ts';
-import { countedBallots, preferences, type VoteData } from './ballots.ts';
+import { countedBallots, type VoteData } from '../../core/votes/ballots.ts';
+import { preferences } from './preferences.ts';
 import { bradleyTerry, strengthOf } from './bradley-terry.ts';
 
 /** Fewest distinct members that must have voted on an adapter's pictures. */
@@ -37,7 +38,8 @@ export function decideChampion(
 ): ChampionChange | null {
   if (subject.championPinned || adapters.length === 0) return null;
   const ids = adapters.map((adapter) => adapter.id);
-  const ballots = countedBallots(data);
+  // A duel has its own test: its ballots decide nothing else.
+  const ballots = countedBallots({ ...data, sets: data.sets.filter(({ duelId }) => duelId === null) });
   const all = preferences(ballots, ({ adapterId }) =>
     adapterId !== null && ids.includes(adapterId) ? adapterId : null,
   );

@@ -4,7 +4,7 @@ import type { Adapter, ChampionChange, Picture, PictureSet } from '../../core/re
 import type { CommandContext } from '../contract.ts';
 import { isBlocked } from '../rules/guard.ts';
 import { decideChampion } from './champion.ts';
-import { meaningOf } from './emoji.ts';
+import { meaningOf } from '../../core/votes/emoji.ts';
 import { rankPictures } from './ranking.ts';
 
 interface Reaction {
@@ -27,7 +27,10 @@ function pictureOf(reaction: Reaction, pictures: readonly Picture[]): Picture | 
 }
 
 /** The adapters that votes choose from: when a training replaced a champion of another model, none from before. */
-function candidates(adapters: readonly Adapter[], changes: readonly ChampionChange[]): readonly Adapter[] {
+export function candidates(
+  adapters: readonly Adapter[],
+  changes: readonly ChampionChange[],
+): readonly Adapter[] {
   const change = changes.findLast(({ cause, reason }) => cause === 'training' && reason !== null);
   const first = adapters.find(({ id }) => id === change?.adapterId);
   if (first === undefined) return adapters;

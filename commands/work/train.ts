@@ -24,7 +24,7 @@ import {
 import { startRun } from './work.ts';
 
 /** @throws KronaError SUBJECT_BUSY */
-function refuseWhileTraining(subject: Subject, open: readonly Run[]): void {
+export function refuseWhileTraining(subject: Subject, open: readonly Run[]): void {
   const run = open.find((each) => each.subjectId === subject.id);
   if (!run) return;
   const { state, progress } = run;
@@ -71,7 +71,7 @@ export async function trainAgain(records: Records, actor: Actor, subject: Subjec
   return queueTraining(records, actor, subject, settings);
 }
 
-async function settingsNow(records: Records, channel: Channel) {
+export async function settingsNow(records: Records, channel: Channel) {
   return ((await records.channelById(channel.id)) ?? channel).settings;
 }
 

@@ -14,6 +14,7 @@ import type { Adapter, Run, Subject } from '../../core/records.ts';
 import { defaultOf } from '../../core/settings/defaults.ts';
 import type { EngineWork } from '../engine/protocol.ts';
 import { chosenOptions } from '../training/chosen-options.ts';
+import type { PreferencePoint } from '../training/refine-options.ts';
 import type { SavedAdapter } from '../training/train-hooks.ts';
 import { trainRecipe, type TrainResult } from '../training/train-options.ts';
 import { carryOut, RUNS, type Conduct } from './carry-out.ts';
@@ -21,6 +22,7 @@ import type { WorkerContext } from './context.ts';
 import { InOrder } from './in-order.ts';
 import { adapterFile, copyBlob } from './local-files.ts';
 import { LossCurve } from './loss-curve.ts';
+import { refineAsk } from './refine-ask.ts';
 import { drawRunPictures, finalsOf, samplesOf } from './run-pictures.ts';
 import { classPicturesFolder, runFolder, tidyRun } from './sweep-runs.ts';
 
@@ -62,6 +64,8 @@ class Training {
   readonly #conduct: Conduct;
   readonly #folder: string;
   readonly #curve: LossCurve;
+  /** Of a refinement. */
+  #preference: Run['preference'];
   /** Steps done. */
   #step: number;
   /** A checkpoint's pictures are being drawn, for which the training mostly waits. */
@@ -74,6 +78,7 @@ class Training {
     this.#conduct = conduct;
     this.#folder = runFolder(context.dataFolder, run.id);
     this.#curve = new LossCurve(run.settings.steps, run.losses);
+    this.#preference = run.preference;
     this.#step = run.progress?.step ?? 0;
   }
 
@@ -92,6 +97,8 @@ class Training {
 
     this.#step = this.#run.settings.steps;
     const final = await this.#keep({ step: this.#step, path: ask.out, final: true });
+    // A refinement replaces the champion only by winning a duel, which the bot opens.
+    if (this.#run.refinement !== null) return;
     await this.#crown(final);
     this.#report('drawing the result', null);
     await drawRunPictures(
@@ -115,6 +122,8 @@ class Training {
       await copyBlob(this.#context, hash, photo);
       photos.push(photo);
     }
+    const refine = await refineAsk(this.#context, this.#run, this.#subject, this.#folder);
+    if (refine !== null) await this.#noteVotes(refine.options.pairs.length, refine.members);
     return {
       ...trainRecipe(this.#context.model),
       photos,
@@ -141,7 +150,17 @@ class Training {
         folder: classPicturesFolder(this.#context.dataFolder),
         seed: CLASS_SEED,
       })),
+      ...(refine !== null && { refine: refine.options }),
     };
+  }
+
+  /** The run's message tells how many pairs there are. */
+  async #noteVotes(pairs: number, members: number): Promise<void> {
+    const { id, refinement } = this.#run;
+    if (refinement !== null)
+      await this.#context.records.updateRun(id, {
+        refinement: { ...refinement, votes: { pairs, members } },
+      });
   }
 
   async #train(ask: TrainAsk, keeping: InOrder): Promise<void> {
@@ -152,10 +171,11 @@ class Training {
           if (!event.saved.final) keeping.add(() => this.#keepCheckpoint(event.saved));
           return;
         }
-        const { step, loss, phase, secondsLeft } = event.progress;
+        const { step, loss, phase, secondsLeft, preference } = event.progress;
         // A resumed run reads its photos first; its progress doesn't fall back to 0.
         if (loss !== null) this.#step = step;
         if (phase === 'training' && loss !== null) this.#curve.add(step, loss);
+        if (preference !== undefined) this.#addPoint(preference);
         this.#report(this.#drawing ? DRAWING : phase, secondsLeft);
       },
     };
@@ -169,10 +189,16 @@ class Training {
     log.info({ id: this.#run.id, parameters, secondsPerStep, peakMemoryMiB }, 'trained');
   }
 
+  /** A run that resumes at an earlier step loses the points after it. */
+  #addPoint({ step, margin, accuracy, heldOut }: PreferencePoint): void {
+    const before = this.#preference.filter((point) => point.step < step);
+    this.#preference = [...before, { step, margin, accuracy, heldOut }];
+  }
+
   #report(phase: string, secondsLeft: number | null): void {
     const { steps } = this.#run.settings;
     const progress = { step: this.#step, steps, secondsLeft, phase };
-    this.#conduct.report({ progress, losses: this.#curve.points });
+    this.#conduct.report({ progress, losses: this.#curve.points, preference: this.#preference });
   }
 
   /** Checkpoints in the folder from an earlier attempt, which may have stopped before it stored them. */

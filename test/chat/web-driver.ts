@@ -200,7 +200,17 @@ class Browser implements ChatMember {
 }
 
 function read(id: string, card: Card): Seen {
-  const { title, text = [], fields = [], table, progress, pictures = [], files = [], buttons = [] } = card;
+  const {
+    title,
+    text = [],
+    fields = [],
+    table,
+    progress,
+    charts = [],
+    pictures = [],
+    files = [],
+    buttons = [],
+  } = card;
   const rows = table ? [table.columns, ...table.rows].map((row) => row.join('  ')) : [];
   const captions = pictures.map(({ caption }) => caption ?? '');
   return {
@@ -208,6 +218,7 @@ function read(id: string, card: Card): Seen {
     text: [
       title,
       ...text,
+      ...charts.map(({ label }) => label),
       ...fields.map(({ name, value }) => `${name}: ${value}`),
       ...rows,
       progress?.label ?? '',
