@@ -83,7 +83,7 @@ export async function readFileIfAny(path: string): Promise<string | null> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    if (isFileError(error, 'ENOENT')) return null;
+    if (isFileError(error, 'ENOENT') || isFileError(error, 'ENOTDIR')) return null;
     throw error;
   }
 }
