@@ -11,12 +11,12 @@ import type { Place } from './gateway.ts';
  * @throws KronaError CHANNEL_UNKNOWN in the web chat
  */
 export async function recordedChannel(
-  records: Pick<Records, 'channel' | 'channels'>,
+  records: Pick<Records, 'channel' | 'channelByExternalId'>,
   platform: Platform,
   { externalId, name, ...facts }: Place,
 ): Promise<Channel> {
   if (platform !== 'web') return records.channel(platform, externalId, name, facts);
-  const found = (await records.channels(platform)).find((channel) => channel.externalId === externalId);
+  const found = await records.channelByExternalId(platform, externalId);
   if (found) return found;
   throw new KronaError('CHANNEL_UNKNOWN', 'This channel does not exist.');
 }

@@ -5,7 +5,6 @@
  */
 import type { Card } from '../commands/card.ts';
 import { loadCard } from '../commands/cards/load-card.ts';
-import { foldEmoji } from '../core/votes/emoji.ts';
 import { crownByVotes, recordReaction } from '../commands/votes/react.ts';
 import type { CommandContext } from '../commands/contract.ts';
 import { KronaError } from '../core/errors.ts';
@@ -192,7 +191,7 @@ export class VoteDesk {
     const there = new Map<string, { member: Member; emoji: string }>();
     for (const { member: author, emoji } of standing) {
       const member = await records.member(channel.platform, author.externalId, author.name);
-      there.set(`${member.id} ${foldEmoji(emoji)}`, { member, emoji });
+      there.set(`${member.id} ${emoji}`, { member, emoji });
     }
     const here = standingFacts(await records.voteFacts(setId));
     for (const [key, { member, emoji }] of there) {
@@ -246,14 +245,14 @@ interface Read {
 
 /** @param memberId - the platform's id */
 const keyOf = (messageId: string, memberId: string, emoji: string): string =>
-  `${messageId} ${memberId} ${foldEmoji(emoji)}`;
+  `${messageId} ${memberId} ${emoji}`;
 
-/** The facts whose reactions stand, by member and emoji: several where one emoji was given in several skin tones. */
+/** The facts whose reactions stand, by member and emoji as the platform spells it: skin tones are reactions of their own. */
 function standingFacts(facts: readonly VoteFact[]): Map<string, VoteFact[]> {
   const last = new Map<string, VoteFact>();
   for (const fact of facts) last.set(`${fact.pictureId} ${fact.memberId} ${fact.emoji}`, fact);
   return groupBy(
     [...last.values()].filter(({ added }) => added),
-    ({ memberId, emoji }) => `${memberId} ${foldEmoji(emoji)}`,
+    ({ memberId, emoji }) => `${memberId} ${emoji}`,
   );
 }

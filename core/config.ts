@@ -197,9 +197,12 @@ async function keptKey(
     );
   }
   const path = join(dataFolder, file);
-  // Bot and worker can both be first: the one that is too late reads the other's file.
-  await createFileOnce(path, randomBytes(32).toString('hex'));
-  const kept = await readFileIfAny(path);
+  let kept = await readFileIfAny(path);
+  if (kept === null) {
+    // Bot and worker can both be first: the one that is too late reads the other's file.
+    await createFileOnce(path, randomBytes(32).toString('hex'));
+    kept = await readFileIfAny(path);
+  }
   if (kept !== null && kept.length >= SHORTEST_KEY) return kept;
   throw new KronaError(
     `${name}_INVALID`,

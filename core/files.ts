@@ -8,21 +8,35 @@ import { KronaError } from './errors.ts';
 /**
  * Writes a private file (mode 0600) unless it exists, and makes its folder if needed (0700). Of several processes that try, exactly one gets true, and readers
  * never see a half-written file.
+ *
+ * @throws KronaError FILE_UNWRITABLE
  */
 export async function createFileOnce(path: string, text: string): Promise<boolean> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const draft = `${path}.${randomUUID()}`;
-  await writeFile(draft, text, { mode: 0o600, flag: 'wx' });
   try {
-    await link(draft, path);
-    return true;
-  } catch (error) {
-    if (isFileError(error, 'EEXIST')) return false;
-    throw error;
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await writeFile(draft, text, { mode: 0o600, flag: 'wx' });
+    return await link(draft, path).then(
+      () => true,
+      (error: unknown) => {
+        if (isFileError(error, 'EEXIST')) return false;
+        throw error;
+      },
+    );
+  } catch (cause) {
+    throw unwritable(path, cause);
   } finally {
-    await rm(draft);
+    await rm(draft, { force: true }).catch(() => {});
   }
 }
+
+/** The error for a file or folder that the disk does not take: it is full or read-only, or belongs to another user. */
+export const unwritable = (path: string, cause: unknown): KronaError =>
+  new KronaError(
+    'FILE_UNWRITABLE',
+    `${basename(path)} could not be written. Check the disk space and the folder's permissions.`,
+    { cause },
+  );
 
 /**
  * Writes a file, replacing an earlier one, and makes its folder if needed. Readers never see a half-written file.
@@ -38,11 +52,7 @@ export async function writeWhole(path: string, content: string | Uint8Array): Pr
     await rename(draft, path);
   } catch (cause) {
     await rm(draft, { force: true }).catch(() => {});
-    throw new KronaError(
-      'FILE_UNWRITABLE',
-      `${basename(path)} could not be written. Check the disk space and the folder's permissions.`,
-      { cause },
-    );
+    throw unwritable(path, cause);
   }
 }
 
@@ -73,7 +83,7 @@ export async function readFileIfAny(path: string): Promise<string | null> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    if (isFileError(error, 'ENOENT')) return null;
+    if (isFileError(error, 'ENOENT') || isFileError(error, 'ENOTDIR')) return null;
     throw error;
   }
 }

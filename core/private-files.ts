@@ -1,7 +1,7 @@
 /** @file Keeps what Krona stores from other users of the machine: folders 0700, files 0600. */
 import { chmod, lstat, mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isFileError } from './files.ts';
+import { isFileError, unwritable } from './files.ts';
 
 /** Permissions that other users and the group lose. */
 const OTHERS = 0o077;
@@ -16,9 +16,12 @@ export function makeFilesPrivate(): void {
  * it: an earlier release or an unpacked backup can have left some. Links are not followed.
  *
  * @returns false when something in it belongs to another user, so that its permissions stay
+ * @throws KronaError FILE_UNWRITABLE
  */
 export async function makePrivateFolder(folder: string): Promise<boolean> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await mkdir(folder, { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
+    throw unwritable(folder, cause);
+  });
   return close(folder);
 }
 

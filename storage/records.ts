@@ -51,6 +51,8 @@ export interface Records {
   /** @param facts - as the platform reports them; each by default as it last reported it */
   channel(platform: Platform, externalId: string, name: string, facts?: ChannelFacts): Promise<Channel>;
   channelById(id: string): Promise<Channel | null>;
+  /** A channel by the platform's own id; null when it is unknown. */
+  channelByExternalId(platform: Platform, externalId: string): Promise<Channel | null>;
   /** Every channel of a platform, oldest first: the web chat's sidebar. */
   channels(platform: Platform): Promise<Channel[]>;
   /** Deletes a channel with everything in it. Jobs that are queued for it end without a result. */
@@ -289,7 +291,10 @@ export interface Records {
   /** In the order in which they were added. */
   outboxJobs(limit: number): Promise<OwnedJob[]>;
   removeOutboxJob(id: string): Promise<void>;
-  /** The jobs of all runs and sets that are queued or running, oldest first. Samples are part of their run. */
+  /**
+   * The jobs of all runs and sets that are queued or running, oldest first, but for those still in the outbox. Samples
+   * are part of their run.
+   */
   openJobs(): Promise<OwnedJob[]>;
 
   /** Hashes of all blobs that a record or a line of a conversation refers to. */

@@ -51,9 +51,8 @@ export class Places {
   async known(externalId: string): Promise<Place> {
     const name = this.#names.get(externalId);
     if (name !== undefined) return this.named(externalId, name);
-    const channels = await this.#parts.records.channels('slack');
-    const found = channels.find((channel) => channel.externalId === externalId)?.name;
-    return this.named(externalId, found ?? externalId);
+    const found = await this.#parts.records.channelByExternalId('slack', externalId);
+    return this.named(externalId, found?.name ?? externalId);
   }
 
   /** A channel with the name that Slack tells where its event did not; null: a direct message, of two or several. */

@@ -61,7 +61,7 @@ export class Channels {
 
   /** @throws KronaError CHANNEL_UNKNOWN */
   async find(id: string): Promise<Channel> {
-    const channel = (await this.#records.channels('web')).find(({ externalId }) => externalId === id);
+    const channel = await this.#records.channelByExternalId('web', id);
     if (channel) return channel;
     throw new KronaError('CHANNEL_UNKNOWN', 'This channel does not exist.');
   }

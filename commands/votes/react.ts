@@ -1,6 +1,7 @@
 /** @file Stores a reaction as a vote fact. It can change the champion, which a post then announces. */
 import { randomUUID } from 'node:crypto';
 import type { Adapter, ChampionChange, Picture, PictureSet } from '../../core/records.ts';
+import { hasEnded } from '../../core/work-state.ts';
 import type { CommandContext } from '../contract.ts';
 import { isBlocked } from '../rules/guard.ts';
 import { decideChampion } from './champion.ts';
@@ -18,12 +19,14 @@ interface Reaction {
 }
 
 /** Returns the picture of a reaction; null when it is ambiguous, such as a heart under four pictures. */
-function pictureOf(reaction: Reaction, pictures: readonly Picture[]): Picture | null {
+function pictureOf(reaction: Reaction, set: PictureSet, pictures: readonly Picture[]): Picture | null {
   if (reaction.pictureId !== null) return pictures.find(({ id }) => id === reaction.pictureId) ?? null;
   const { place } = meaningOf(reaction.emoji);
   if (place !== null) return pictures.find(({ index }) => index === place) ?? null;
   const [only] = pictures;
-  return only && pictures.length === 1 ? only : null;
+  // The first of several is not the only one for long.
+  const complete = set.count === 1 || hasEnded(set);
+  return only && pictures.length === 1 && complete ? only : null;
 }
 
 /** The adapters that votes choose from: when a training replaced a champion of another model, none from before. */
@@ -91,7 +94,7 @@ export async function recordReaction(
   const { records } = context;
   const { memberId, emoji, added } = reaction;
   const set = await records.set(reaction.setId);
-  const picture = set && pictureOf(reaction, await records.pictures(set.id));
+  const picture = set && pictureOf(reaction, set, await records.pictures(set.id));
   if (!set || !picture) return { recorded: false, change: null };
   if (added && (await isBlocked(records, set.channelId, memberId))) return { recorded: false, change: null };
   const recorded = await records.addVote({ pictureId: picture.id, memberId, emoji, added });

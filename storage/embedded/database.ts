@@ -26,7 +26,7 @@ export interface EmbeddedDatabase {
 /**
  * Opens the data folder's database, creating it at the first start (takes seconds), and serves it until `close`.
  *
- * @throws KronaError DATA_FOLDER_IN_USE when another process serves this folder
+ * @throws KronaError DATA_FOLDER_IN_USE when another process serves this folder; FILE_UNWRITABLE, DISK_FULL
  */
 export async function startEmbeddedDatabase(
   config: Pick<Config, 'dataFolder'>,
@@ -69,6 +69,8 @@ export async function startEmbeddedDatabase(
     };
   } catch (error) {
     await release();
+    // PGlite does not say that it ended for lack of space.
+    if (!(error instanceof KronaError)) await needRoom(config.dataFolder);
     throw error;
   }
 }

@@ -30,7 +30,11 @@ const adapters: Operation<'adapters'> = (db) => (channelId) =>
 
 const deleteAdapter: Operation<'deleteAdapter'> = (db) => async (id) => {
   await db.query(sql`
-    WITH deleted AS (DELETE FROM krona.adapter WHERE id = ${id} RETURNING run_id)
+    WITH announced AS (
+      -- Announcements that it became the champion say that it was deleted.
+      UPDATE krona.post SET shown_revision = -1
+      WHERE kind = 'champion' AND target_id IN (SELECT id FROM krona.champion_change WHERE adapter_id = ${id})
+    ), deleted AS (DELETE FROM krona.adapter WHERE id = ${id} RETURNING run_id)
     UPDATE krona.run SET revision = krona.next_revision() WHERE id IN (SELECT run_id FROM deleted)`);
 };
 

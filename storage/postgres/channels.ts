@@ -83,6 +83,12 @@ const channelById: Operation<'channelById'> = (db) => async (id) => {
   return firstRow(await withSettings(db, rows));
 };
 
+const channelByExternalId: Operation<'channelByExternalId'> = (db) => async (platform, externalId) => {
+  const rows = await db.query<Row>(sql`
+    SELECT ${CHANNEL} FROM krona.channel WHERE platform = ${platform} AND external_id = ${externalId}`);
+  return firstRow(await withSettings(db, rows));
+};
+
 const channels: Operation<'channels'> = (db) => async (platform) =>
   withSettings(
     db,
@@ -214,6 +220,7 @@ const membersOf: Operation<'membersOf'> = (db) => (channelId) =>
 export const channelOperations = {
   channel,
   channelById,
+  channelByExternalId,
   channels,
   deleteChannel,
   saveSettings,

@@ -36,6 +36,7 @@ const openJobs: Operation<'openJobs'> = (db) => () =>
       FROM krona.picture_set WHERE state IN ('queued', 'running') AND run_id IS NULL AND awaits_run_id IS NULL
     ) AS open_work
     JOIN krona.channel ON channel.id = open_work.channel_id
+    WHERE NOT EXISTS (SELECT FROM krona.outbox_job WHERE outbox_job.id = open_work.id::text)
     ORDER BY open_work.created_at, open_work.id`);
 
 const removeOutboxJob: Operation<'removeOutboxJob'> = (db) => async (id) => {

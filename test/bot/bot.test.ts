@@ -642,6 +642,26 @@ describe('the bot on a chat platform', () => {
     await again.stop();
   });
 
+  it('a skin tone that was changed while it was offline is the vote that the member can take back', async () => {
+    const bot = await startOn(platform);
+    await bot.gateway.invoke(place, ann, { command: 'imagine', options: { prompt: 'a fox', count: 1 } }).done;
+    const set = await setHere();
+    await drawn(set);
+    const posted: FakeMessage = await message();
+    await until(() => posted.card.pictures);
+    const votes = async () =>
+      (await storage.records.standingVotes(set.channelId)).votes.map(({ emoji }) => emoji);
+    await bot.gateway.react(posted, bob, '👍');
+    await bot.stop();
+    await bot.gateway.react(posted, bob, '👍', false);
+    await bot.gateway.react(posted, bob, '👍🏽');
+    const again = await startOn(platform);
+    expect(await votes()).toEqual(['👍🏽']);
+    await again.gateway.react(posted, bob, '👍🏽', false);
+    expect(await votes()).toEqual([]);
+    await again.stop();
+  });
+
   it('deletes what it posted before it was killed, also when the database is away at the next start', async () => {
     const bot = await startOn(platform, forgetful());
     await bot.gateway.invoke(place, ann, { command: 'imagine', options: { prompt: 'a fox' } }).done;

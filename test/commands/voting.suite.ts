@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { loadCard } from '../../commands/cards/load-card.ts';
+import { recordReaction } from '../../commands/votes/react.ts';
 import { newSet } from '../helpers/new-records.ts';
 import { Room } from './helpers.ts';
 import type { Storage } from '../../storage/open.ts';
@@ -137,6 +138,22 @@ export function votingSuite(storage: () => Storage): void {
       [randomUUID(), '👍'],
     ] as const)
       expect((await channel.react('bob', set, picture, emoji)).recorded).toBe(false);
+  });
+
+  it('a heart under a set that is still drawn is not for its first picture', async () => {
+    const { records } = storage();
+    const { channel, member } = await room().actor('ann');
+    const of = { channelId: channel.id, memberId: member.id };
+    const set = await records.addSet(newSet({ ...of, count: 2, state: 'running' }));
+    const picture = { setId: set.id, index: 0, width: 64, height: 64, seed: 1, adapterId: null };
+    const { hash: blobHash } = await storage().blobs.put(Buffer.from('a picture'));
+    await records.addPicture({ ...picture, id: randomUUID(), blobHash });
+    const reaction = { setId: set.id, pictureId: null, memberId: member.id, emoji: '❤️', added: true };
+    const heart = async () => (await recordReaction(reaction, storage())).recorded;
+    expect(await heart()).toBe(false);
+    // Cancelled after one picture.
+    await records.updateSet(set.id, { state: 'cancelled', endedAt: new Date() });
+    expect(await heart()).toBe(true);
   });
 
   it('top shows pictures, adapters and settings with their certainty', async () => {

@@ -73,6 +73,13 @@ it('makes a secret once, readable only by this user, also with several processes
   expect((await readConfig({ KRONA_DATA: join(folder, 'new') })).secret).toBe(configs[0]!.secret);
 });
 
+it('says when the data folder cannot be written', async () => {
+  await writeFile(join(folder, 'file'), '');
+  await expect(readConfig({ KRONA_DATA: join(folder, 'file/data') })).rejects.toMatchObject({
+    code: 'FILE_UNWRITABLE',
+  });
+});
+
 it('names a wrong variable without repeating its value', async () => {
   await writeFile(join(folder, 'secret'), '');
   const wrong: [string, string][] = [

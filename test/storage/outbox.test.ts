@@ -93,3 +93,21 @@ it('a set that waits for a run is drawn, even if it was added just as the run en
   expect((await records.set(late.id))?.failure?.message).toMatch(/training of .*, which was cancelled/);
   expect(await records.set(waiting.id)).toMatchObject({ state: 'queued', awaitsRunId: open.id });
 });
+
+it('jobs on their way to the queue are not told as lost', async () => {
+  const { records } = bot;
+  const channel = await records.channel('web', 'many', 'many');
+  const ann = await records.member('web', 'ann', 'Ann');
+  // More than one round moves.
+  const ids = Array.from({ length: 60 }, () => randomUUID());
+  for (const id of ids) {
+    await records.addSet(newSet({ id, channelId: channel.id, memberId: ann.id }));
+    await records.addOutboxJob({ id, kind: 'imagine', payload: { setId: id } });
+  }
+  let lost = 0;
+  const stop = relayOutbox(records, bot.jobs, { onRestored: (jobs) => (lost += jobs) });
+  await vi.waitFor(async () => expect(await records.outboxJobs(1)).toEqual([]), PATIENCE);
+  await stop();
+  expect(lost).toBe(0);
+  expect((await bot.jobs.unfinished('imagine')).size).toBeGreaterThanOrEqual(60);
+});

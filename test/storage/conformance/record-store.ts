@@ -99,6 +99,8 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     const renamed = await worker.channel('web', externalId, 'emoji');
     expect(renamed).toEqual({ ...first, name: 'emoji', settings });
     expect(await worker.channelById(first.id)).toEqual(renamed);
+    expect(await worker.channelByExternalId('web', externalId)).toEqual(renamed);
+    expect(await worker.channelByExternalId('slack', externalId)).toBeNull();
     expect((await bot.channels('web')).map(({ id }) => id)).toContain(first.id);
     expect((await bot.channels('slack')).map(({ id }) => id)).not.toContain(first.id);
   });
@@ -545,6 +547,9 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     await bot.deleteAdapter(first);
     expect((await bot.championChanges(subject.id)).map(({ adapterId }) => adapterId)).toEqual([null, second]);
     expect(await bot.championChange(crowned.id)).toEqual(crowned);
+    expect(await isStale()).toBe(false);
+    await worker.deleteAdapter(second);
+    expect(await isStale()).toBe(true);
     const nobody = { id: randomUUID(), subjectId: randomUUID(), adapterId: second };
     await expect(bot.changeChampion({ ...nobody, cause: 'votes' }, false)).rejects.toMatchObject({
       code: 'SUBJECT_NOT_FOUND',
@@ -936,8 +941,10 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     await bot.addOutboxJob(job);
     const owned = { ...job, owner: { channelId: pets.id, memberId: ann.id } };
     expect((await worker.outboxJobs(1000)).filter(({ id }) => id === set.id)).toEqual([owned]);
-    expect((await worker.openJobs()).filter(({ id }) => id === set.id)).toEqual([owned]);
+    const open = async () => (await worker.openJobs()).filter(({ id }) => id === set.id);
+    expect(await open()).toEqual([]);
     await worker.removeOutboxJob(job.id);
+    expect(await open()).toEqual([owned]);
   });
 
   it('bytes that are stored count for the channel, its server, all channels, and each member', async () => {
