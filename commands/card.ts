@@ -30,6 +30,16 @@ export interface CardFile {
   readonly size: number;
 }
 
+/** Points of a curve, by rising x. */
+export type Points = readonly { readonly x: number; readonly y: number }[];
+
+export interface CardChart {
+  readonly label: string;
+  readonly points: Points;
+  /** A second curve on the same axes, dashed. */
+  readonly beside?: { readonly label: string; readonly points: Points };
+}
+
 export interface Card {
   readonly tone: Tone;
   readonly title: string;
@@ -40,11 +50,8 @@ export interface Card {
   readonly table?: { readonly columns: readonly string[]; readonly rows: readonly (readonly string[])[] };
   /** `fraction` in [0, 1]; null while it is unknown. */
   readonly progress?: { readonly fraction: number | null; readonly label: string };
-  /** A curve, such as the loss over steps. */
-  readonly chart?: {
-    readonly label: string;
-    readonly points: readonly { readonly x: number; readonly y: number }[];
-  };
+  /** Curves, such as the loss over steps, each with two points or more; drawn below one another. */
+  readonly charts?: readonly CardChart[];
   readonly pictures?: readonly CardPicture[];
   /** The set in which reactions to these pictures are votes. */
   readonly votesOn?: string;

@@ -129,7 +129,7 @@ export interface Records {
 
   // Runs and adapters
   addRun(
-    run: New<Run, 'photoPrompts' | 'progress' | 'losses' | 'failure' | 'startedAt' | 'endedAt'>,
+    run: New<Run, 'photoPrompts' | 'progress' | 'losses' | 'scores' | 'failure' | 'startedAt' | 'endedAt'>,
   ): Promise<Run>;
   run(id: string): Promise<Run | null>;
   /** Newest first. */
@@ -138,9 +138,11 @@ export interface Records {
   openWork(channelId: string): Promise<{ runs: Run[]; sets: PictureSet[] }>;
   updateRun(
     id: string,
-    change: Partial<Pick<Run, 'state' | 'progress' | 'losses' | 'failure' | 'startedAt' | 'endedAt'>>,
+    change: Partial<
+      Pick<Run, 'state' | 'progress' | 'losses' | 'scores' | 'failure' | 'startedAt' | 'endedAt'>
+    >,
   ): Promise<void>;
-  /** Does nothing when the run already has an adapter of this step (a resumed run writes its checkpoints again). */
+  /** When the run already has an adapter of this step (a resumed run writes its checkpoints again), only makes it the final one, if it is. */
   addAdapter(adapter: Omit<Adapter, 'createdAt'>): Promise<void>;
   adapter(id: string): Promise<Adapter | null>;
   /** Newest first. */

@@ -14,7 +14,7 @@ import {
 import type { Card, CardButton, Tone } from '../../commands/card.ts';
 import { byteSize } from '../../core/format.ts';
 import type { BlobStore } from '../../storage/blobs/contract.ts';
-import { chartWords, drawChart, type Palette } from '../chart.ts';
+import { chartWords, drawCharts, type Palette } from '../chart.ts';
 import { bar, cut, escaped, marked, table } from './text.ts';
 import { cardFile, pictureFiles, REQUEST_LIMIT, type UploadFile } from './uploads.ts';
 
@@ -144,13 +144,13 @@ type Take = (content: string) => APIComponentInContainer[];
 /** Discord's dark theme, which nearly everybody has. */
 const DARK: Palette = { ground: '#1e1f22', grid: '#3f4147', line: '#8ea1e1' };
 
-async function chartParts({ chart }: Card, files: UploadFile[], take: Take) {
-  if (!chart || chart.points.length < 2) return [];
-  const png = await drawChart(chart, DARK);
-  const description = `Curve: ${chartWords(chart)}`.slice(0, 1024);
+async function chartParts({ charts = [] }: Card, files: UploadFile[], take: Take) {
+  if (charts.length === 0) return [];
+  const png = await drawCharts(charts, DARK);
+  const description = `Curve: ${chartWords(charts)}`.slice(0, 1024);
   const name = `curve-${createHash('sha256').update(png).digest('hex').slice(0, 12)}.png`;
   files.push({ name, description, load: async () => png });
-  return [gallery([{ name, description }]), ...take(`-# ${escaped(chartWords(chart))}`)];
+  return [gallery([{ name, description }]), ...take(`-# ${escaped(chartWords(charts))}`)];
 }
 
 async function picturesParts(

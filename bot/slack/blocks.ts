@@ -116,13 +116,14 @@ function headBlocks(card: Card): types.KnownBlock[] {
 }
 
 function bodyBlocks(card: Card, files: CardFiles): types.KnownBlock[] {
-  const { progress, chart } = card;
+  const { progress, charts = [] } = card;
+  const curves = chartWords(charts);
   return [
     ...(progress ? [section(progressText(progress))] : []),
     ...(card.text ?? []).map((text) => section(mrkdwn(text))),
     ...(card.table ? tableTexts(card.table).map((text) => section(text)) : []),
     ...fieldBlocks(card.fields ?? []),
-    ...(chart && files.chart !== null ? [image(files.chart, chartWords(chart), chartWords(chart))] : []),
+    ...(charts.length > 0 && files.chart !== null ? [image(files.chart, curves, curves)] : []),
   ];
 }
 

@@ -4,7 +4,7 @@ import { pauseAfter } from '../../core/backoff.ts';
 import { retry } from '../../core/retrying.ts';
 import type { Rendered } from './answers.ts';
 import { cardBlocks, cardFallback } from './blocks.ts';
-import { chartWords, drawChart, type Palette } from '../chart.ts';
+import { chartWords, drawCharts, type Palette } from '../chart.ts';
 import { RecentMap } from '../../core/recent.ts';
 import { reasonOf } from './failures.ts';
 import type { ShownFile, SlackFiles } from './slack-files.ts';
@@ -64,17 +64,17 @@ export class Renderer {
   }
 
   #curveOf(card: Card): ShownFile | null {
-    const { chart, follows, title, tone } = card;
-    if (!chart || chart.points.length < 2) return null;
+    const { charts = [], follows, title, tone } = card;
+    if (charts.length === 0) return null;
     const id = follows?.id ?? title;
     const known = this.#curves.get(id);
-    const key = `curve ${id} ${chart.points.length}`;
+    const key = `curve ${id} ${charts.map(({ points }) => points.length).join(' ')}`;
     if (
       known &&
       (known.file.key === key || (tone === 'progress' && performance.now() < known.at + CURVE_EVERY))
     )
       return known.file;
-    const file = { key, source: id, alt: chartWords(chart), bytes: () => drawChart(chart, LIGHT) };
+    const file = { key, source: id, alt: chartWords(charts), bytes: () => drawCharts(charts, LIGHT) };
     this.#curves.set(id, { at: performance.now(), file });
     return file;
   }

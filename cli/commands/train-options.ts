@@ -15,10 +15,10 @@ import { checkPhotoSize } from '../../core/pictures/photo-size.ts';
 import { Picture } from '../../core/pictures/picture.ts';
 import type { SchedulerName } from '../../core/settings/choices.ts';
 import { checkSide } from '../../core/settings/check.ts';
-import { defaultOf, DEFAULT_SETTINGS } from '../../core/settings/defaults.ts';
+import { autoValues, defaultOf, DEFAULT_SETTINGS } from '../../core/settings/defaults.ts';
 import { SMALL_MODEL, type ModelCard } from '../../core/settings/model-card.ts';
 import type { CliValues } from '../../core/settings/schema.ts';
-import type { TRAIN_SETTINGS } from '../../core/settings/train-table.ts';
+import { TRAIN_SETTINGS } from '../../core/settings/train-table.ts';
 
 /** What commander gives: values that were checked one by one. */
 export interface TrainGiven extends CliValues<typeof TRAIN_SETTINGS> {
@@ -54,7 +54,7 @@ const SAME = [
   'alpha',
   'init',
   'lr',
-  'steps',
+  'patience',
   'accumulation',
   'weightDecay',
   'seed',
@@ -84,9 +84,10 @@ export interface TrainInput {
  * OPTION_MISSING for class pictures of no class
  */
 export async function trainOptions(
-  given: TrainGiven,
+  asked: TrainGiven,
 ): Promise<{ readonly options: TrainOptions; readonly input: TrainInput }> {
-  const model = modelCard(await openModel(given.model));
+  const model = modelCard(await openModel(asked.model));
+  const given = withoutAuto(asked, model);
   const { method = defaultOf('method'), noiseStrength = defaultOf('noiseStrength') } = given;
   const recipe = { ...trainRecipe(model), ...trainDefaults(model, method) };
   const words = subjectWords(given.subject, given.class);
@@ -102,6 +103,7 @@ export async function trainOptions(
     trace: null,
     ...recipe,
     ...pick(given, SAME),
+    ...(given.steps !== undefined && { steps: given.steps }),
     ...words,
     model: given.model,
     out: given.out,
@@ -122,6 +124,14 @@ export async function trainOptions(
       captions: given.captions ? { found: photos.length - missing.length, missing } : null,
     },
   };
+}
+
+type Resolved = Omit<TrainGiven, 'steps'> & { readonly steps?: number };
+
+/** With what `--steps auto` stands for; options that were given too hold. */
+function withoutAuto({ steps, ...given }: TrainGiven, model: ModelCard): Resolved {
+  if (steps !== 'auto') return { ...given, ...(steps !== undefined && { steps }) };
+  return { ...(Object.fromEntries(autoValues(TRAIN_SETTINGS.steps, model)) as Partial<Resolved>), ...given };
 }
 
 /** The caption of a photo. No small model knows photos; chat uses the short form for all models. */

@@ -1,7 +1,8 @@
 /** @file The message about a run, from queued to done. */
+import { at } from '../../core/at.ts';
 import { hasEnded } from '../../core/work-state.ts';
 import type { Adapter, HeldPicture, Picture, PictureSet, Run, Subject } from '../../core/records.ts';
-import type { Card, CardButton, CardFile } from '../card.ts';
+import type { Card, CardButton, CardChart, CardFile } from '../card.ts';
 import { adapterName } from '../subjects/subjects.ts';
 import { counted, duration } from '../../core/format.ts';
 import { plain, trainingWords } from './format.ts';
@@ -26,7 +27,8 @@ export interface RunCardSource {
   readonly position: number | null;
 }
 
-function textOf({ run, subject, adapters, sets }: RunCardSource): string[] {
+function textOf(source: RunCardSource): string[] {
+  const { run, subject, adapters, sets } = source;
   const name = plain(subject.name);
   const again = `\`/krona train subject:${name}\` starts a new run.`;
   if (run.state === 'failed') return [plain(run.failure?.message ?? 'The training failed.', 600), again];
@@ -38,11 +40,36 @@ function textOf({ run, subject, adapters, sets }: RunCardSource): string[] {
   const took = run.startedAt && run.endedAt ? (run.endedAt.getTime() - run.startedAt.getTime()) / 1000 : null;
   return [
     `Draw with it: \`/krona imagine a watercolour of ${name}\`.`,
+    ...keptText(source),
     ...(sets.some(({ set }) => set.kind === 'finals' && set.state === 'done')
       ? ['Its pictures are in a separate message. Vote for the best one.']
       : []),
     ...(took === null ? [] : [`It took ${duration(took)}.`]),
   ];
+}
+
+/** Which checkpoint was kept, and why the run ended when it did; nothing of a run that keeps the last. */
+function keptText({ run, adapters }: RunCardSource): string[] {
+  const final = adapters.find((adapter) => adapter.final);
+  const kept = run.scores.find(({ step }) => step === final?.step);
+  if (run.settings.keep !== 'best' || !kept) return [];
+  const last = at(run.scores, -1).step;
+  const early = last < run.settings.steps ? ` Training ended after step ${last}, as the score fell.` : '';
+  return [
+    `Krona kept the best checkpoint: step ${kept.step}, score ${short(kept.score)} (likeness ${short(kept.fidelity)}, ` +
+      `prompts ${short(kept.alignment)}).${early}`,
+  ];
+}
+
+const short = (share: number): string => share.toFixed(2);
+
+/** Curves with two points or more. */
+function chartsOf({ losses, scores }: Run): CardChart[] {
+  const charts: CardChart[] = [
+    { label: 'loss', points: losses.map(({ step, loss }) => ({ x: step, y: loss })) },
+    { label: 'score', points: scores.map(({ step, score }) => ({ x: step, y: score })) },
+  ];
+  return charts.filter(({ points }) => points.length > 1);
 }
 
 /** The newest samples, until the run is done. They change, so they take no votes; the finals do. */
@@ -96,7 +123,7 @@ export function runCard(source: RunCardSource): Card {
     size: final.size,
   };
   const progress = workProgress(run, source.position, { begins: 'starting', countsSteps: true });
-  const points = run.losses.map(({ step, loss }) => ({ x: step, y: loss }));
+  const charts = chartsOf(run);
   return {
     tone: WORK_TONES[run.state],
     title: runTitle(run.state, subject.name),
@@ -111,7 +138,7 @@ export function runCard(source: RunCardSource): Card {
       { name: 'requested by', value: plain(memberName) },
     ],
     ...(progress && { progress }),
-    ...(points.length > 1 && { chart: { label: 'loss', points } }),
+    ...(charts.length > 0 && { charts }),
     ...picturesOf(source),
     ...(file && { files: [file] }),
     buttons: buttonsOf(source, final),

@@ -10,9 +10,10 @@ import { KronaError } from '../../core/errors.ts';
 import { exists } from '../../core/files.ts';
 import type { JobHandler } from '../../storage/jobs/contract.ts';
 import { classPrompt, trainingPrompt } from '../../core/prompt.ts';
-import type { Adapter, Run, Subject } from '../../core/records.ts';
+import type { Adapter, CheckpointScore, Run, Subject } from '../../core/records.ts';
 import { defaultOf } from '../../core/settings/defaults.ts';
 import type { EngineWork } from '../engine/protocol.ts';
+import { trainedSteps } from '../training/checkpoint.ts';
 import { chosenOptions } from '../training/chosen-options.ts';
 import type { SavedAdapter } from '../training/train-hooks.ts';
 import { trainRecipe, type TrainResult } from '../training/train-options.ts';
@@ -26,6 +27,8 @@ import { classPicturesFolder, runFolder, tidyRun } from './sweep-runs.ts';
 
 /** Checkpoints of a run that is long enough. */
 const CHECKPOINTS = 4;
+/** The same of one that keeps the best: more to choose from. */
+const SCORED_CHECKPOINTS = 8;
 /** Least steps between two checkpoints; fewer hardly change an adapter. */
 const LEAST_STEPS = 20;
 /** A worker that crashes loses about this much training, s. */
@@ -62,6 +65,7 @@ class Training {
   readonly #conduct: Conduct;
   readonly #folder: string;
   readonly #curve: LossCurve;
+  #scores: Run['scores'];
   /** Steps done. */
   #step: number;
   /** A checkpoint's pictures are being drawn, for which the training mostly waits. */
@@ -74,6 +78,7 @@ class Training {
     this.#conduct = conduct;
     this.#folder = runFolder(context.dataFolder, run.id);
     this.#curve = new LossCurve(run.settings.steps, run.losses);
+    this.#scores = run.scores;
     this.#step = run.progress?.step ?? 0;
   }
 
@@ -90,8 +95,8 @@ class Training {
       await keeping.done();
     }
 
-    this.#step = this.#run.settings.steps;
-    const final = await this.#keep({ step: this.#step, path: ask.out, final: true });
+    const step = await trainedSteps(ask.out);
+    const final = await this.#keep({ step, path: ask.out, final: true });
     await this.#crown(final);
     this.#report('drawing the result', null);
     await drawRunPictures(
@@ -106,7 +111,7 @@ class Training {
   /** The request to the engine. Photos are copied into the run's folder, as members can remove theirs meanwhile. */
   async #ask(): Promise<TrainAsk> {
     const { photoHashes, photoPrompts, seed } = this.#run;
-    const { steps, method, a1, a2, rank, alpha, lr } = this.#run.settings;
+    const { steps, method, a1, a2, rank, alpha, lr, keep } = this.#run.settings;
     this.#report('collecting photos', null);
     const photos: string[] = [];
     for (const [n, hash] of photoHashes.entries()) {
@@ -130,7 +135,10 @@ class Training {
       lr,
       steps,
       seed,
-      checkpointEvery: Math.max(LEAST_STEPS, Math.ceil(steps / CHECKPOINTS)),
+      checkpointEvery: Math.max(
+        LEAST_STEPS,
+        Math.ceil(steps / (keep === 'best' ? SCORED_CHECKPOINTS : CHECKPOINTS)),
+      ),
       stateSeconds: STATE_SECONDS,
       resume: true,
       trace: null,
@@ -152,6 +160,10 @@ class Training {
           if (!event.saved.final) keeping.add(() => this.#keepCheckpoint(event.saved));
           return;
         }
+        if ('scored' in event) {
+          this.#addScore(event.scored);
+          return;
+        }
         const { step, loss, phase, secondsLeft } = event.progress;
         // A resumed run reads its photos first; its progress doesn't fall back to 0.
         if (loss !== null) this.#step = step;
@@ -169,10 +181,15 @@ class Training {
     log.info({ id: this.#run.id, parameters, secondsPerStep, peakMemoryMiB }, 'trained');
   }
 
+  /** A resumed run scores some checkpoints again, with the same result. */
+  #addScore(score: CheckpointScore): void {
+    this.#scores = [...this.#scores.filter(({ step }) => step < score.step), score];
+  }
+
   #report(phase: string, secondsLeft: number | null): void {
     const { steps } = this.#run.settings;
     const progress = { step: this.#step, steps, secondsLeft, phase };
-    this.#conduct.report({ progress, losses: this.#curve.points });
+    this.#conduct.report({ progress, losses: this.#curve.points, scores: this.#scores });
   }
 
   /** Checkpoints in the folder from an earlier attempt, which may have stopped before it stored them. */
@@ -201,7 +218,7 @@ class Training {
     const { id: runId, subjectId, channelId, settings } = this.#run;
     const ofStep = async () => (await this.#adapters()).find((adapter) => adapter.step === step);
     const known = await ofStep();
-    if (known) return known;
+    if (known && (known.final || !final)) return known;
     const { hash: blobHash, size } = await blobs.put(createReadStream(path));
     const id = randomUUID();
     await records.addAdapter({ id, runId, subjectId, channelId, step, final, blobHash, size, settings });

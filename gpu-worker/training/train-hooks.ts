@@ -1,4 +1,5 @@
 /** @file How a training run reports to its caller. */
+import type { CheckpointScore } from '../../core/records.ts';
 import type { TrainProgress } from './train-options.ts';
 
 export interface SavedAdapter {
@@ -15,6 +16,8 @@ export interface TrainHooks {
   readonly onProgress?: (progress: TrainProgress) => void;
   /** Called after each checkpoint and at the end, when the file is complete. */
   readonly onSaved?: (saved: SavedAdapter) => Promise<void>;
+  /** Called after a checkpoint was scored, before it is told of as saved. */
+  readonly onScored?: (score: CheckpointScore) => void;
   /** Waits here before every micro-batch, so that other work gets its turn on the device. */
   readonly turn?: () => Promise<void>;
   readonly signal?: AbortSignal;

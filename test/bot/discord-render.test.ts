@@ -151,7 +151,7 @@ describe('cards as Discord’s components', () => {
       tone: 'progress',
       title: 'Learning',
       progress: { fraction: 0.5, label: '50 %' },
-      chart: { label: 'loss', points: Array.from({ length: 40 }, (_, x) => ({ x, y: 1 / (x + 1) })) },
+      charts: [{ label: 'loss', points: Array.from({ length: 40 }, (_, x) => ({ x, y: 1 / (x + 1) })) }],
       pictures: [picture(1), picture(1)],
     });
     expect(text).toContain(`${'▰'.repeat(10)}${'▱'.repeat(10)}\n50 %`);

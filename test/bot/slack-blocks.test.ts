@@ -2,7 +2,7 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { cardBlocks, cardFallback, type CardFiles } from '../../bot/slack/blocks.ts';
-import { drawChart } from '../../bot/chart.ts';
+import { drawCharts } from '../../bot/chart.ts';
 import { mrkdwn, tableTexts } from '../../bot/slack/text.ts';
 import type { Card } from '../../commands/card.ts';
 import { checkBlocks } from '../fakes/slack/block-rules.ts';
@@ -140,7 +140,7 @@ describe('a card for Slack', () => {
     ],
   ])('draws a curve of %j', async (points) => {
     const { width, height, format } = await sharp(
-      await drawChart({ label: 'loss', points }, { ground: '#fff', grid: '#eee', line: '#74b' }),
+      await drawCharts([{ label: 'loss', points }], { ground: '#fff', grid: '#eee', line: '#74b' }),
     ).metadata();
     expect({ width, height, format }).toEqual({ width: 720, height: 200, format: 'png' });
   });

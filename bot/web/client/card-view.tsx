@@ -54,7 +54,9 @@ export function CardView({ lineId, card, links }: CardViewProps): JSX.Element {
         </dl>
       )}
       {card.table && <Table {...card.table} />}
-      {card.chart && card.chart.points.length > 1 && <Chart {...card.chart} />}
+      {card.charts?.map((chart) => (
+        <Chart key={chart.label} {...chart} />
+      ))}
       {card.pictures && card.pictures.length > 0 && (
         <Gallery pictures={card.pictures} links={links} votesOn={card.votesOn} underPicture={underPicture} />
       )}
