@@ -10,6 +10,7 @@ import type { Storage } from '../storage/open.ts';
 import { relayOutbox } from '../storage/outbox.ts';
 import { Delivery } from './delivery/delivery.ts';
 import { createHandlers } from './dispatch.ts';
+import { watchDuels } from './duels.ts';
 import { linkExpiry } from './files.ts';
 import type { Gateway } from './gateway.ts';
 import { createHttp, listen } from './http.ts';
@@ -71,10 +72,12 @@ export async function startBot(storage: Storage, config: Config, { log }: BotOpt
     onRecovered: () => log.info({}, 'moves jobs from the records to the queue again'),
     onRestored: (count) => log.warn({ count }, 'the queue had lost jobs; they are queued again'),
   });
+  const stopDuels = watchDuels(storage.records, log);
   const stopWatching = watchSockets(sockets, webAccess.trustedProxies);
   const stopAll = async () => {
     await Promise.all(stopGateways.map((stop) => stop()));
     await stopRelay();
+    await stopDuels();
     await outages.stop();
   };
   try {

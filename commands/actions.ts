@@ -24,6 +24,7 @@ import { eraseOwn } from './rules/privacy.ts';
 import { admit, type Needs } from './rules/guard.ts';
 import { adapterName } from './subjects/subjects.ts';
 import { trainAgain } from './work/train.ts';
+import { cancelDuel } from './votes/advance-duel.ts';
 import { cancelWork, findWork, startSet } from './work/work.ts';
 
 /** Returns the answer. A card that follows a record shows in the message of that record. */
@@ -64,6 +65,13 @@ async function withChampions(records: Records, set: PictureSet): Promise<Picture
   return { ...set, adapterId: subject?.championId ?? set.adapterId, alsoAdapterIds: champions };
 }
 
+/** @throws KronaError DUEL_OPEN while what is drawn from a set would tell which adapter of a duel drew it */
+async function refuseInDuel(records: Records, { duelId }: PictureSet): Promise<void> {
+  const duel = duelId === null ? null : await records.duel(duelId);
+  if (duel?.state === 'open')
+    throw new KronaError('DUEL_OPEN', 'These pictures belong to a duel that is open. Wait for its end.');
+}
+
 /** Queues a set like another one, for the member who pressed the button. */
 async function drawLike(
   records: Records,
@@ -71,6 +79,7 @@ async function drawLike(
   actor: Actor,
   change: Pick<PictureSet, 'seed' | 'variationOf'> & Partial<Pick<PictureSet, 'adapterId'>>,
 ): Promise<PictureSet> {
+  await refuseInDuel(records, set);
   const subject = set.subjectId === null ? null : await records.subject(set.subjectId);
   const { subjectId, prompt, negative, count, strength, settings, alsoAdapterIds } = set;
   return startSet(records, actor, {
@@ -121,6 +130,7 @@ const upscale: Action = async (id, actor, context) => {
     const picture = await records.picture(id);
     if (!picture) throw gone('This picture');
     const origin = await setHere(records, actor, picture.setId);
+    await refuseInDuel(records, origin);
     if (origin.kind === 'upscale')
       throw new KronaError(
         'UPSCALED_ALREADY',
@@ -146,7 +156,22 @@ const upscale: Action = async (id, actor, context) => {
   return await loadCard('set', set.id, context);
 };
 
+/** Cancels a duel; null when there is none with this id here. */
+async function cancelHere(id: string, actor: Actor, context: CommandContext): Promise<Card | null> {
+  const found = await context.records.transaction(async (records) => {
+    const duel = await records.duel(id);
+    if (duel?.channelId !== actor.channel.id) return null;
+    requireOwner(actor, [duel.memberId], 'cancel this duel');
+    if (duel.state !== 'open') throw new KronaError('WORK_ENDED', 'This duel has already ended.');
+    await cancelDuel(records, duel, `${actor.member.name} cancelled it.`);
+    return duel;
+  });
+  return found && (await loadCard('duel', id, context));
+}
+
 const cancel: Action = async (id, actor, context) => {
+  const duel = await cancelHere(id, actor, context);
+  if (duel !== null) return duel;
   const work = await findWork(context.records, actor, id);
   if (!work) throw gone('This job');
   await cancelWork(actor, work, context);

@@ -30,14 +30,11 @@ export interface CardFile {
   readonly size: number;
 }
 
-/** Points of a curve, by rising x. */
-export type Points = readonly { readonly x: number; readonly y: number }[];
-
+/** A curve. */
 export interface CardChart {
   readonly label: string;
-  readonly points: Points;
-  /** A second curve on the same axes, dashed. */
-  readonly beside?: { readonly label: string; readonly points: Points };
+  /** By rising x. */
+  readonly points: readonly { readonly x: number; readonly y: number }[];
 }
 
 export interface Card {
@@ -62,5 +59,5 @@ export interface Card {
   /** A second card, which only the caller sees, beside one for the channel. */
   readonly aside?: Card;
   /** The message is updated when this record changes. */
-  readonly follows?: { readonly kind: 'run' | 'set' | 'ranking'; readonly id: string };
+  readonly follows?: { readonly kind: 'run' | 'set' | 'ranking' | 'duel'; readonly id: string };
 }

@@ -9,6 +9,7 @@ import { errorCard } from './cards/format.ts';
 import { checkDefinitions } from './check-definitions.ts';
 import { parseCommandLine as parse, type ParsedCommand } from './line/command-line.ts';
 import type { Command, CommandContext, Invocation, SubcommandData } from './contract.ts';
+import { duel } from './votes/duel.ts';
 import { deleteSubject } from './subjects/delete.ts';
 import { helpFor } from './help.ts';
 import { imagine } from './work/imagine.ts';
@@ -17,6 +18,7 @@ import { photos } from './photos/photos.ts';
 import { privacy } from './rules/privacy.ts';
 import { queue } from './work/queue.ts';
 import { admit } from './rules/guard.ts';
+import { refine } from './work/refine.ts';
 import { rules } from './rules/rules.ts';
 import { settings } from './settings/settings.ts';
 import { top } from './votes/top.ts';
@@ -29,6 +31,8 @@ const acting: readonly Command[] = [
   settings,
   adapters,
   top,
+  duel,
+  refine,
   queue,
   deleteSubject,
   rules,

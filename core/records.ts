@@ -1,4 +1,5 @@
 /** @file The types of Krona's records. Ids are UUIDs; times are Date. storage/records.ts reads and writes them. */
+import type { WeightedPair } from './preference-pairs.ts';
 import type { JobKind, JobOwner, JobPayloads } from './job-payloads.ts';
 import type { ChannelSettings } from './settings/schema.ts';
 
@@ -73,6 +74,38 @@ export interface WorkFailure {
   readonly message: string;
 }
 
+/** What a refinement goes on from and trains with: the votes as they stood when it was requested. */
+export interface Refinement {
+  /** The adapter, which was the champion. */
+  readonly from: string;
+  /** Ids of pictures, with the weight of the members who prefer the winner. Pictures deleted before it starts are left out. */
+  readonly pairs: readonly WeightedPair[];
+  /** Pictures that won more than they lost, to train on like photos. */
+  readonly examples: readonly { readonly picture: string; readonly weight: number }[];
+  /** Distinct members whose votes count. */
+  readonly members: number;
+  /** Why there is no duel about its result, for people; null: there is one, or will be. */
+  readonly kept: string | null;
+}
+
+/** On some pairs, at a step of a refinement. */
+interface PairFigures {
+  /** Above 0 where the adapter prefers the winners more than the one that it started from. */
+  readonly margin: number;
+  /** Weighted share of pairs that the adapter orders as members did. */
+  readonly accuracy: number;
+}
+
+/** A point of a refinement's curves. */
+export interface PreferencePoint extends PairFigures {
+  readonly step: number;
+  /** Of the pairs, without the photos' part. */
+  readonly loss: number;
+  readonly photoLoss: number;
+  /** Of pairs that are not trained on; null without such pairs. */
+  readonly heldOut: PairFigures | null;
+}
+
 /** One training. */
 export interface Run {
   readonly id: string;
@@ -91,6 +124,10 @@ export interface Run {
   readonly losses: readonly { readonly step: number; readonly loss: number }[];
   /** Of its checkpoints in order; empty for a run that keeps the last. */
   readonly scores: readonly CheckpointScore[];
+  /** null: a training on photos alone. */
+  readonly refinement: Refinement | null;
+  /** The curves of a refinement; [] for other trainings. */
+  readonly preference: readonly PreferencePoint[];
   readonly failure: WorkFailure | null;
   /** Grows with every change; a message is out of date when its post's revision is lower. */
   readonly revision: number;
@@ -139,9 +176,10 @@ export interface PictureSet {
   readonly memberId: string;
   /**
    * `imagine`: requested by a member; `upscale`: requested too, one picture again at twice its size; `samples`: a run's
-   * pictures at a checkpoint; `finals`: the pictures of a run's result.
+   * pictures at a checkpoint; `finals`: the pictures of a run's result; `duel`: a pair of a duel, one picture of each
+   * adapter.
    */
-  readonly kind: 'imagine' | 'upscale' | 'samples' | 'finals';
+  readonly kind: 'imagine' | 'upscale' | 'samples' | 'finals' | 'duel';
   /** The run whose samples these are. */
   readonly runId: string | null;
   readonly subjectId: string | null;
@@ -162,6 +200,10 @@ export interface PictureSet {
   readonly upscaleOf: string | null;
   /** The run that trains the set's subject, which must end before the set is queued; null: it waits for none. */
   readonly awaitsRunId: string | null;
+  /** The duel whose pair this is; null for all other sets. */
+  readonly duelId: string | null;
+  /** From 0, the pair of the duel. */
+  readonly duelPlace: number | null;
   /** null until it is drawn. */
   readonly promptLength: PromptLength | null;
   readonly state: WorkState;
@@ -223,8 +265,11 @@ export interface ChampionChange {
   readonly subjectId: string;
   /** null after it was deleted. */
   readonly adapterId: string | null;
-  /** `training`: the subject's first adapter, or the first with another model; `rollback`: back to the one before. */
-  readonly cause: 'training' | 'votes' | 'member' | 'rollback';
+  /**
+   * `training`: the subject's first adapter, or the first with another model; `rollback`: back to the one before; `duel`:
+   * a refinement won against the champion.
+   */
+  readonly cause: 'training' | 'votes' | 'member' | 'rollback' | 'duel';
   /** The member who chose it; null: votes or a training did. */
   readonly memberId: string | null;
   /** Why votes chose it, or a training in place of another, for people. */
@@ -234,13 +279,55 @@ export interface ChampionChange {
   readonly at: Date;
 }
 
+/** What members preferred in a pair of a duel; once closed, it never changes. */
+export interface Trial {
+  /** From 0, the pair. */
+  readonly place: number;
+  /** null: void, because there was no majority, or no pair to vote on. */
+  readonly winner: 'first' | 'second' | null;
+  /** Members for the picture of each adapter. */
+  readonly votes: { readonly first: number; readonly second: number };
+}
+
+/** A blind comparison of two adapters of a subject, pair by pair. */
+export interface Duel {
+  readonly id: string;
+  readonly channelId: string;
+  readonly subjectId: string;
+  readonly memberId: string;
+  /** null after it was deleted; so is the second. */
+  readonly firstId: string | null;
+  readonly secondId: string | null;
+  /** The refinement whose result the first adapter is: it becomes the champion if it wins. null: nothing depends on it. */
+  readonly runId: string | null;
+  /** The prompt of each pair, at most so many pairs. */
+  readonly prompts: readonly string[];
+  /** Of each pair: the second adapter's picture comes first. Nobody is told before the end. */
+  readonly swapped: readonly boolean[];
+  readonly seed: number;
+  readonly settings: ChannelSettings;
+  /** Pairs requested so far. */
+  readonly posted: number;
+  /** Of closed pairs, in order of closing. */
+  readonly trials: readonly Trial[];
+  /** `undecided`: all pairs or the time were used up; `stopped`: it could not go on. */
+  readonly state: 'open' | 'decided' | 'undecided' | 'cancelled' | 'stopped';
+  /** Why it stopped, for people. */
+  readonly reason: string | null;
+  readonly revision: number;
+  readonly createdAt: Date;
+  /** It ends then, decided or not. */
+  readonly endsAt: Date;
+  readonly endedAt: Date | null;
+}
+
 /** An entry of a channel's log. Entries never change. */
 export interface AuditEntry {
   readonly id: string;
   readonly channelId: string;
   /** null: votes. */
   readonly memberId: string | null;
-  /** One word: `train`, `imagine`, `settings`, `rules`, `delete`, `champion`, `photos`, `channel`. */
+  /** One word: `train`, `imagine`, `duel`, `settings`, `rules`, `delete`, `champion`, `photos`, `channel`. */
   readonly action: string;
   /** Details for people, with members' texts as they typed them. */
   readonly details: string;
@@ -285,9 +372,10 @@ export interface Ranking {
   readonly revision: number;
 }
 
-export type PostKind = 'run' | 'set' | 'champion' | 'ranking';
+/** `duel`: its first message; `verdict`: its result. */
+export type PostKind = 'run' | 'set' | 'champion' | 'ranking' | 'duel' | 'verdict';
 
-/** Krona's message in a channel about a run, a set, a new champion or a ranking; it follows changes. */
+/** Krona's message in a channel about a run, a set, a new champion, a ranking or a duel; it follows changes. */
 export interface Post {
   readonly id: string;
   readonly channelId: string;

@@ -20,6 +20,7 @@ import type {
   Usage,
   OpenUsage,
   MemberData,
+  Duel,
   Ranking,
   Post,
   ChatLine,
@@ -129,7 +130,18 @@ export interface Records {
 
   // Runs and adapters
   addRun(
-    run: New<Run, 'photoPrompts' | 'progress' | 'losses' | 'scores' | 'failure' | 'startedAt' | 'endedAt'>,
+    run: New<
+      Run,
+      | 'photoPrompts'
+      | 'progress'
+      | 'losses'
+      | 'scores'
+      | 'refinement'
+      | 'preference'
+      | 'failure'
+      | 'startedAt'
+      | 'endedAt'
+    >,
   ): Promise<Run>;
   run(id: string): Promise<Run | null>;
   /** Newest first. */
@@ -139,9 +151,22 @@ export interface Records {
   updateRun(
     id: string,
     change: Partial<
-      Pick<Run, 'state' | 'progress' | 'losses' | 'scores' | 'failure' | 'startedAt' | 'endedAt'>
+      Pick<
+        Run,
+        | 'state'
+        | 'progress'
+        | 'losses'
+        | 'scores'
+        | 'refinement'
+        | 'preference'
+        | 'failure'
+        | 'startedAt'
+        | 'endedAt'
+      >
     >,
   ): Promise<void>;
+  /** Ids of refinements that are done and wait for their duel, oldest first. */
+  runsToJudge(): Promise<string[]>;
   /** When the run already has an adapter of this step (a resumed run writes its checkpoints again), only makes it the final one, if it is. */
   addAdapter(adapter: Omit<Adapter, 'createdAt'>): Promise<void>;
   adapter(id: string): Promise<Adapter | null>;
@@ -158,6 +183,8 @@ export interface Records {
       | 'variationOf'
       | 'upscaleOf'
       | 'awaitsRunId'
+      | 'duelId'
+      | 'duelPlace'
       | 'promptLength'
       | 'progress'
       | 'failure'
@@ -191,13 +218,34 @@ export interface Records {
   addVote(vote: Omit<VoteFact, 'id' | 'at'>): Promise<boolean>;
   /** The votes on some sets, oldest first. */
   voteFacts(...setIds: readonly string[]): Promise<(VoteFact & { readonly setId: string })[]>;
-  /** Standing votes of the channel, with its pictures and sets. */
+  /** Standing votes of the channel, with its pictures and sets; without those of duels that are open. */
   standingVotes(
     channelId: string,
   ): Promise<{ votes: StandingVote[]; pictures: Picture[]; sets: PictureSet[] }>;
   /** Leaves out pictures that have just been deleted. */
   addRanking(ranking: Omit<Ranking, 'revision'>): Promise<void>;
   ranking(id: string): Promise<Ranking | null>;
+
+  // Duels
+  addDuel(
+    duel: Omit<Duel, 'posted' | 'trials' | 'state' | 'reason' | 'revision' | 'createdAt' | 'endedAt'>,
+  ): Promise<Duel>;
+  duel(id: string): Promise<Duel | null>;
+  /** The duel that judges a refinement. */
+  duelOfRun(runId: string): Promise<Duel | null>;
+  /** Oldest first. */
+  openDuels(channelId: string): Promise<Duel[]>;
+  /** Ids of open duels whose time is over, or whose adapters, sets, pictures or votes changed since they were looked at. */
+  duelsToLookAt(): Promise<string[]>;
+  /** In order of place, without deleted ones. */
+  setsOfDuel(duelId: string): Promise<PictureSet[]>;
+  /** Changes a duel and counts it as looked at. Sets get new revisions when their trial or the duel ends. */
+  updateDuel(
+    id: string,
+    change: Partial<Pick<Duel, 'posted' | 'trials' | 'state' | 'reason' | 'endedAt'>>,
+  ): Promise<void>;
+  /** Counts a duel as looked at, as it is in this transaction. */
+  duelLookedAt(id: string): Promise<void>;
 
   // Messages and jobs
   addPost(post: Pick<Post, 'id' | 'channelId' | 'kind' | 'targetId'>): Promise<Post>;

@@ -22,6 +22,11 @@ export async function targetOf(
       const ranking = await records.ranking(targetId);
       return ranking && { revision: ranking.revision, queued: false };
     }
+    case 'duel':
+    case 'verdict': {
+      const duel = await records.duel(targetId);
+      return duel && { revision: duel.revision, queued: false };
+    }
     case 'run':
     case 'set': {
       const record = kind === 'run' ? await records.run(targetId) : await records.set(targetId);

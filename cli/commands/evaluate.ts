@@ -3,6 +3,7 @@
  */
 import { Option, type Command } from 'commander';
 import { compareMethods } from '../../lab/evaluate/compare-methods.ts';
+import { compareVotes } from '../../lab/evaluate/compare-votes.ts';
 import { fullSize, quickSize } from '../../lab/evaluate/comparison-plan.ts';
 import { comparisonTable } from '../../lab/evaluate/comparison-report.ts';
 import {
@@ -14,6 +15,8 @@ import { drawFirstPrompts } from '../../lab/evaluate/first-prompts.ts';
 import { FULL_COUNTS, measureModel, QUICK_COUNTS } from '../../lab/evaluate/measure-model.ts';
 import { modelTable } from '../../lab/evaluate/model-report.ts';
 import { readSubjects } from '../../lab/evaluate/subjects.ts';
+import { fullVotes, quickVotes } from '../../lab/evaluate/votes-plan.ts';
+import { votesTable } from '../../lab/evaluate/votes-report.ts';
 import { defaultConfigPath } from '../../lab/pretrain/pretrain-config.ts';
 import type { Device } from '../../core/config.ts';
 import { deviceOption, prepareDevice } from '../device.ts';
@@ -24,6 +27,7 @@ export function define(evaluate: Command, shell: Shell): void {
   defineModel(evaluate, shell);
   definePrompts(evaluate, shell);
   defineMethods(evaluate, shell);
+  defineVotes(evaluate, shell);
   defineClassifier(evaluate, shell);
 }
 
@@ -123,6 +127,31 @@ function defineMethods(evaluate: Command, shell: Shell): void {
       onProgress: (progress) => io.progress.show(progress),
     });
     return { json: report, text: comparisonTable(report) };
+  });
+}
+
+function defineVotes(evaluate: Command, shell: Shell): void {
+  const votes = evaluate
+    .command('votes')
+    .description('refine adapters with votes of simulated members, and compare them with the champions')
+    .addOption(modelOption())
+    .addOption(configOption())
+    .option('--quick', QUICK)
+    .addOption(deviceOption())
+    .requiredOption('--out <dir>', 'folder for results, table, chart and sheet; resumes an earlier run');
+  action(votes, shell, async (io, given: Given) => {
+    io.log(await prepareDevice(given.device));
+    const { subjects } = await readSubjects();
+    const report = await compareVotes({
+      model: given.model,
+      config: given.config,
+      out: given.out,
+      size: given.quick ? quickVotes(subjects) : fullVotes(subjects),
+      signal: io.signal,
+      onNote: (note) => io.log(note),
+      onProgress: (progress) => io.progress.show(progress),
+    });
+    return { json: report, text: votesTable(report) };
   });
 }
 

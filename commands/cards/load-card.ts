@@ -1,12 +1,14 @@
 /** @file Reads the records of a card. Delivery calls it whenever the record of a post changes. */
 import { resolvePrompt } from '../../core/prompt.ts';
 import { adaptersOf, subjectsOf } from '../../storage/set-adapters.ts';
-import type { PictureSet, PostKind, Run } from '../../core/records.ts';
+import type { Duel, Picture, PictureSet, PostKind, Run } from '../../core/records.ts';
 import type { Records } from '../../storage/records.ts';
 import type { Card } from '../card.ts';
 import type { CommandContext } from '../contract.ts';
+import { sideOf, tallyOf } from '../votes/duel-trials.ts';
 import { rankPictures, type RankedPicture } from '../votes/ranking.ts';
 import { championCard } from './champion-card.ts';
+import { duelCard, verdictCard, type DuelCardSource } from './duel-card.ts';
 import { rankingCard } from './ranking-card.ts';
 import { runCard, type RunCardSource } from './run-card.ts';
 import { setCard, type SetCardSource } from './set-card.ts';
@@ -46,9 +48,11 @@ export async function runSource(run: Run, context: CommandContext): Promise<RunC
 /** Reads what cards about a set show. */
 export async function setSource(set: PictureSet, context: CommandContext): Promise<SetCardSource> {
   const { records } = context;
-  const adapters = await adaptersOf(set, records);
+  const duel = set.duelId === null ? null : await records.duel(set.duelId);
+  const adapters = await adaptersOf(duel === null ? set : drawnBy(duel, set), records);
   return {
     set,
+    duel,
     pictures: await records.pictures(set.id),
     held: await records.heldPictures(set.id),
     facts: await records.voteFacts(set.id),
@@ -59,11 +63,20 @@ export async function setSource(set: PictureSet, context: CommandContext): Promi
   };
 }
 
+/** The adapters of a pair in the order of its pictures, once nobody can vote any more. */
+function drawnBy({ state, firstId, secondId, swapped }: Duel, { duelPlace }: PictureSet) {
+  if (state === 'open') return { adapterId: null, alsoAdapterIds: [] };
+  const [left, right] = swapped[duelPlace ?? 0] ? [secondId, firstId] : [firstId, secondId];
+  return { adapterId: left, alsoAdapterIds: right === null ? [] : [right] };
+}
+
 const GONE: Readonly<Record<PostKind, string>> = {
   run: 'This training was deleted',
   set: 'These pictures were deleted',
   champion: 'This adapter was deleted',
   ranking: 'This ranking is empty',
+  duel: 'This duel was deleted',
+  verdict: 'This duel was deleted',
 };
 
 /** Replaces a card whose record was deleted. @param how - who deleted it: `By a moderator.` */
@@ -78,6 +91,46 @@ async function championSource(id: string, { records }: CommandContext) {
   if (!change || !subject || !adapter) return null;
   const picture = change.pictureId === null ? null : await records.picture(change.pictureId);
   return { subject, adapter, reason: change.reason ?? '', picture };
+}
+
+/** Pictures on the message of a duel's result. */
+const BEST_OF_DUEL = 4;
+
+/** The winner's pictures, those with the most votes first. */
+async function bestOfDuel(duel: Duel, records: Records): Promise<Picture[]> {
+  const { winner } = tallyOf(duel.trials);
+  if (duel.state !== 'decided' || winner === null) return [];
+  const setAt = new Map((await records.setsOfDuel(duel.id)).map((set) => [set.duelPlace, set]));
+  const won = duel.trials
+    .filter((trial) => trial.winner === winner)
+    .toSorted((a, b) => b.votes[winner] - a.votes[winner])
+    .slice(0, BEST_OF_DUEL);
+  const best: Picture[] = [];
+  for (const { place } of won) {
+    const set = setAt.get(place);
+    const pictures = set === undefined ? [] : await records.pictures(set.id);
+    best.push(...pictures.filter(({ index }) => sideOf(duel, place, index) === winner));
+  }
+  return best;
+}
+
+async function duelSource(id: string, { records }: CommandContext): Promise<DuelCardSource | null> {
+  const duel = await records.duel(id);
+  const subject = duel && (await records.subject(duel.subjectId));
+  if (duel === null || subject === null) return null;
+  const { firstId, secondId } = duel;
+  const changes = await records.championChanges(subject.id);
+  return {
+    duel,
+    subject,
+    memberName: await nameOf(records, duel.memberId),
+    first: firstId === null ? null : await records.adapter(firstId),
+    second: secondId === null ? null : await records.adapter(secondId),
+    best: await bestOfDuel(duel, records),
+    crowned:
+      duel.runId !== null &&
+      changes.some(({ cause, adapterId }) => cause === 'duel' && adapterId !== null && adapterId === firstId),
+  };
 }
 
 /** Returns a ranking with the current votes. */
@@ -112,6 +165,11 @@ export async function loadCard(kind: PostKind, id: string, context: CommandConte
       : goneCard(kind);
   }
   if (kind === 'ranking') return rankingOf(id, context);
+  if (kind === 'duel' || kind === 'verdict') {
+    const source = await duelSource(id, context);
+    if (source === null) return goneCard(kind);
+    return kind === 'duel' ? duelCard(source) : verdictCard(source);
+  }
   if (kind === 'run') {
     const run = await context.records.run(id);
     const source = run && (await runSource(run, context));

@@ -1,7 +1,15 @@
 /** @file The message about a run, from queued to done. */
 import { at } from '../../core/at.ts';
 import { hasEnded } from '../../core/work-state.ts';
-import type { Adapter, HeldPicture, Picture, PictureSet, Run, Subject } from '../../core/records.ts';
+import type {
+  Adapter,
+  HeldPicture,
+  Picture,
+  PictureSet,
+  Refinement,
+  Run,
+  Subject,
+} from '../../core/records.ts';
 import type { Card, CardButton, CardChart, CardFile } from '../card.ts';
 import { adapterName } from '../subjects/subjects.ts';
 import { counted, duration } from '../../core/format.ts';
@@ -30,7 +38,7 @@ export interface RunCardSource {
 function textOf(source: RunCardSource): string[] {
   const { run, subject, adapters, sets } = source;
   const name = plain(subject.name);
-  const again = `\`/krona train subject:${name}\` starts a new run.`;
+  const again = `\`/krona ${run.refinement === null ? 'train subject:' : 'refine '}${name}\` starts a new run.`;
   if (run.state === 'failed') return [plain(run.failure?.message ?? 'The training failed.', 600), again];
   if (run.state === 'cancelled') {
     const kept = `\`/krona adapters\` keeps its ${counted(adapters.length, 'checkpoint')}.`;
@@ -39,7 +47,7 @@ function textOf(source: RunCardSource): string[] {
   if (run.state !== 'done') return [];
   const took = run.startedAt && run.endedAt ? (run.endedAt.getTime() - run.startedAt.getTime()) / 1000 : null;
   return [
-    `Draw with it: \`/krona imagine a watercolour of ${name}\`.`,
+    ...(run.refinement === null ? [`Draw with it: \`/krona imagine a watercolour of ${name}\`.`] : []),
     ...keptText(source),
     ...(sets.some(({ set }) => set.kind === 'finals' && set.state === 'done')
       ? ['Its pictures are in a separate message. Vote for the best one.']
@@ -100,9 +108,49 @@ function buttonsOf({ run, subject }: RunCardSource, final: Adapter | undefined):
   return [draw, ...(crown ? [{ action: `champion:${final.id}`, label: 'Make champion' }] : []), ...look];
 }
 
-/** Returns the title of a run's card. */
-export function runTitle(state: Run['state'], subjectName: string): string {
+const refinementTitles = (name: string): Readonly<Record<Run['state'], string>> => ({
+  queued: `Refining of ${name} is queued`,
+  running: `Refining ${name}`,
+  done: `${name} is refined`,
+  failed: `Refining of ${name} failed`,
+  cancelled: `Refining of ${name} was cancelled`,
+});
+
+/** Where the result of a refinement goes: it is no champion before it has won. */
+function refinementText({ refinement }: Run, name: string): string[] {
+  if (refinement === null) return [];
+  if (refinement.kept !== null)
+    return [`${plain(refinement.kept)} The result is kept as an adapter, without a duel.`];
+  return [
+    `A blind duel against the champion of ${name} judges the result. Only if it wins, it becomes the champion.`,
+  ];
+}
+
+const votesOf = ({ pairs, members }: Refinement): string =>
+  `${counted(pairs.length, 'pair')} of pictures, by ${counted(members, 'member')}`;
+
+const percentOf = (share: number): string => `${Math.round(100 * share)}%`;
+
+/** The curves of a refinement as a table; nothing for other runs. */
+function curvesOf({ preference }: Run): Pick<Card, 'table'> {
+  if (preference.length === 0) return {};
+  return {
+    table: {
+      columns: ['step', 'pairs ordered as by members', 'held-out pairs', 'margin'],
+      rows: preference.map(({ step, accuracy, margin, heldOut }) => [
+        String(step),
+        percentOf(accuracy),
+        heldOut === null ? 'none' : percentOf(heldOut.accuracy),
+        margin.toExponential(1),
+      ]),
+    },
+  };
+}
+
+/** Returns the title of a run's card. @param refined it goes on from an adapter with votes */
+export function runTitle(state: Run['state'], subjectName: string, refined = false): string {
   const name = plain(subjectName);
+  if (refined) return refinementTitles(name)[state];
   const titles: Readonly<Record<Run['state'], string>> = {
     queued: `Training of ${name} is queued`,
     running: `Training ${name}`,
@@ -126,14 +174,16 @@ export function runCard(source: RunCardSource): Card {
   const charts = chartsOf(run);
   return {
     tone: WORK_TONES[run.state],
-    title: runTitle(run.state, subject.name),
+    title: runTitle(run.state, subject.name, run.refinement !== null),
     text: [
       ...textOf(source),
+      ...(hasEnded(run) && run.state !== 'done' ? [] : refinementText(run, plain(subject.name))),
       ...heldText(source.sets.flatMap(({ set, held }) => (set.kind === 'samples' ? held : []))),
     ],
     fields: [
       { name: 'class', value: plain(subject.className) },
       { name: 'photos', value: String(run.photoHashes.length) },
+      ...(run.refinement === null ? [] : [{ name: 'votes', value: votesOf(run.refinement) }]),
       { name: 'training', value: `${trainingWords(run.settings)}, ${counted(run.settings.steps, 'step')}` },
       { name: 'requested by', value: plain(memberName) },
     ],

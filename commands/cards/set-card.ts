@@ -1,6 +1,6 @@
 /** @file The message about a set, from queued to pictures with votes. */
 import { hasEnded } from '../../core/work-state.ts';
-import type { Adapter, HeldPicture, Picture, PictureSet, VoteFact } from '../../core/records.ts';
+import type { Adapter, Duel, HeldPicture, Picture, PictureSet, VoteFact } from '../../core/records.ts';
 import type { ResolvedPrompt } from '../../core/prompt.ts';
 import type { Card, CardButton } from '../card.ts';
 import { adapterName } from '../subjects/subjects.ts';
@@ -12,6 +12,8 @@ import { WORK_TONES, workProgress } from './work-progress.ts';
 
 export interface SetCardSource {
   readonly set: PictureSet;
+  /** The duel whose pair this is; null for all other sets. */
+  readonly duel: Duel | null;
   readonly pictures: readonly Picture[];
   readonly held: readonly HeldPicture[];
   /** Votes on this set, oldest first. */
@@ -20,7 +22,7 @@ export interface SetCardSource {
   readonly memberName: string;
   /** The set's prompt, resolved for the model. */
   readonly resolved: ResolvedPrompt;
-  /** The adapters that draw it, without deleted ones. */
+  /** The adapters that draw it, without deleted ones; none of a duel that is open. */
   readonly adapters: readonly Adapter[];
   /** 1 for the next to run; null unless it is queued. */
   readonly position: number | null;
@@ -32,8 +34,16 @@ function progressOf({ set, position }: SetCardSource): Card['progress'] {
   return workProgress(set, position, { begins: 'drawing', countsSteps: false });
 }
 
-function textOf({ set, held, resolved }: SetCardSource): string[] {
+/** What members can do with a pair of an open duel. */
+function pairText({ duelPlace }: PictureSet, { trials }: Duel): string {
+  return trials.some(({ place }) => place === duelPlace)
+    ? 'This pair is closed. Krona tells who drew which picture when the duel ends.'
+    : 'Which is better? Vote 1️⃣ or 2️⃣. Each picture is by one of the two adapters.';
+}
+
+function textOf({ set, duel, held, resolved }: SetCardSource): string[] {
   const text = heldText(held);
+  if (duel?.state === 'open') text.push(pairText(set, duel));
   if (set.kind === 'finals')
     text.push('React to the best picture. Votes choose the adapter that the channel uses next.');
   if (set.state === 'failed') text.push(plain(set.failure?.message ?? 'Drawing failed.', 600));
@@ -58,7 +68,10 @@ export const needsTraining = ({ failure }: Pick<PictureSet, 'failure'>): boolean
   failure !== null && OTHER_MODEL.has(failure.code);
 
 /** Buttons for each picture and for the whole set. */
-function buttonsOf({ set, pictures, adapters, resolved }: SetCardSource): CardButton[] {
+function buttonsOf({ set, duel, pictures, adapters, resolved }: SetCardSource): CardButton[] {
+  const remove: CardButton = { action: `delete:${set.id}`, label: 'Delete', style: 'danger' };
+  // Pictures that are drawn from one of a pair would tell its adapter.
+  if (duel?.state === 'open') return hasEnded(set) ? [remove] : [];
   if (!hasEnded(set)) return [{ action: `cancel:${set.id}`, label: 'Cancel', style: 'danger' }];
   const each = (verb: string, label: string): CardButton[] =>
     pictures.map(({ id, index }) => ({ action: `${verb}:${id}`, label: `${label} ${index + 1}` }));
@@ -76,7 +89,7 @@ function buttonsOf({ set, pictures, adapters, resolved }: SetCardSource): CardBu
     ...(set.kind === 'upscale' ? [] : each('upscale', 'Upscale')),
     { action: `details:${set.id}`, label: 'Details' },
     ...each('emoji', 'Emoji'),
-    { action: `delete:${set.id}`, label: 'Delete', style: 'danger' },
+    remove,
   ];
 }
 
@@ -92,6 +105,10 @@ function adapterNames({ adapters, resolved }: SetCardSource): string[] {
 function adapterField(source: SetCardSource): { name: string; value: string }[] {
   const names = adapterNames(source);
   if (names.length === 0) return [];
+  // One of them can be deleted since.
+  if (source.duel !== null && names.length < 2) return [];
+  if (source.duel !== null)
+    return [{ name: 'drawn by', value: names.map((name, n) => `${n + 1}: ${name}`).join(' · ') }];
   return [{ name: names.length === 1 ? 'adapter' : 'adapters', value: names.join(' and ') }];
 }
 

@@ -3,7 +3,8 @@ import type { AuditEntry } from '../../core/records.ts';
 import type { Records } from '../../storage/records.ts';
 import type { Actor } from '../contract.ts';
 
-type AuditAction = 'train' | 'imagine' | 'photos' | 'settings' | 'rules' | 'champion' | 'delete' | 'privacy';
+type AuditAction =
+  'train' | 'imagine' | 'duel' | 'photos' | 'settings' | 'rules' | 'champion' | 'delete' | 'privacy';
 
 /** Adds a log entry. Call it in the transaction of the logged change. */
 export function note(

@@ -37,7 +37,8 @@ export function decideChampion(
 ): ChampionChange | null {
   if (subject.championPinned || adapters.length === 0) return null;
   const ids = adapters.map((adapter) => adapter.id);
-  const ballots = countedBallots(data);
+  // A duel has its own test: its ballots decide nothing else.
+  const ballots = countedBallots({ ...data, sets: data.sets.filter(({ duelId }) => duelId === null) });
   const all = preferences(ballots, ({ adapterId }) =>
     adapterId !== null && ids.includes(adapterId) ? adapterId : null,
   );

@@ -27,7 +27,10 @@ function pictureOf(reaction: Reaction, pictures: readonly Picture[]): Picture | 
 }
 
 /** The adapters that votes choose from: when a training replaced a champion of another model, none from before. */
-function candidates(adapters: readonly Adapter[], changes: readonly ChampionChange[]): readonly Adapter[] {
+export function candidates(
+  adapters: readonly Adapter[],
+  changes: readonly ChampionChange[],
+): readonly Adapter[] {
   const change = changes.findLast(({ cause, reason }) => cause === 'training' && reason !== null);
   const first = adapters.find(({ id }) => id === change?.adapterId);
   if (first === undefined) return adapters;

@@ -24,7 +24,7 @@ import {
 import { startRun } from './work.ts';
 
 /** @throws KronaError SUBJECT_BUSY */
-function refuseWhileTraining(subject: Subject, open: readonly Run[]): void {
+export function refuseWhileTraining(subject: Subject, open: readonly Run[]): void {
   const run = open.find((each) => each.subjectId === subject.id);
   if (!run) return;
   const { state, progress } = run;

@@ -21,7 +21,7 @@ export async function startRun(
   records: Records,
   actor: Actor,
   subject: Subject,
-  run: Pick<Run, 'settings' | 'photoHashes' | 'photoPrompts'>,
+  run: Pick<Run, 'settings' | 'photoHashes' | 'photoPrompts'> & Partial<Pick<Run, 'refinement'>>,
 ): Promise<Run> {
   await admitWork(records, actor, { kind: 'train' }, [subject.name, subject.className]);
   const channelId = actor.channel.id;
@@ -36,7 +36,8 @@ export async function startRun(
   });
   await records.addPost({ id: randomUUID(), channelId, kind: 'run', targetId: added.id });
   await records.addOutboxJob({ id: added.id, kind: 'train', payload: { runId: added.id } });
-  const what = `${subject.name} from ${counted(run.photoHashes.length, 'photo')}, ${run.settings.steps} steps`;
+  const votes = run.refinement ? ` and ${counted(run.refinement.pairs.length, 'pair')}` : '';
+  const what = `${subject.name} from ${counted(run.photoHashes.length, 'photo')}${votes}, ${run.settings.steps} steps`;
   await note(records, actor, 'train', what, { targetId: added.id, amount: 1 });
   return added;
 }

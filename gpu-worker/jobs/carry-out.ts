@@ -22,6 +22,7 @@ interface Change {
   readonly progress: Progress | null;
   readonly losses?: Run['losses'];
   readonly scores?: Run['scores'];
+  readonly preference?: Run['preference'];
 }
 
 interface End {

@@ -2,7 +2,7 @@
 import { KronaError } from '../../core/errors.ts';
 import type { JobHandler } from '../../storage/jobs/contract.ts';
 import { resolvePrompt } from '../../core/prompt.ts';
-import type { Adapter, Picture, PictureSet, Subject } from '../../core/records.ts';
+import type { Adapter, Duel, Picture, PictureSet, Subject } from '../../core/records.ts';
 import { nthSeed } from '../../core/seeds.ts';
 import type { Records } from '../../storage/records.ts';
 import { adaptersOf, subjectsOf } from '../../storage/set-adapters.ts';
@@ -27,7 +27,8 @@ async function waits(setId: string, records: Records): Promise<boolean> {
 
 async function imagine(set: PictureSet, context: WorkerContext, { signal, report }: Conduct): Promise<void> {
   const { records } = context;
-  const adapters = await requireAdapters(set, records);
+  const duel = set.duelId === null ? null : await records.duel(set.duelId);
+  const adapters = duel === null ? await requireAdapters(set, records) : await rivalsOf(duel, set, records);
   const [adapter = null, ...also] = adapters;
   const upscales = await originalOf(set, records);
   const subjects = await records.subjects(set.channelId);
@@ -44,8 +45,12 @@ async function imagine(set: PictureSet, context: WorkerContext, { signal, report
   };
   await drawPictures(context, set, {
     prompt: resolvePrompt(set.prompt, subjects, subjectsOf(set, adapters)).text,
-    pictures: Array.from({ length: set.count }, (_, n) => ({ seed: nthSeed(set.seed, n), adapter })),
-    also,
+    ...(duel === null
+      ? {
+          pictures: Array.from({ length: set.count }, (_, n) => ({ seed: nthSeed(set.seed, n), adapter })),
+          also,
+        }
+      : { pictures: adapters.map((rival) => ({ seed: set.seed, adapter: rival })) }),
     varies: await seedsBehind(records, set.variationOf),
     ...(upscales && { upscales }),
     background: false,
@@ -79,6 +84,19 @@ async function requireAdapters(set: PictureSet, records: Records): Promise<Adapt
       'An adapter for these pictures was deleted. Ask again to draw them with another one.',
     );
   return adapters;
+}
+
+/** The adapters of a pair of a duel, in the order of its pictures. @throws KronaError ADAPTER_GONE */
+async function rivalsOf(duel: Duel, { duelPlace }: PictureSet, records: Records): Promise<Adapter[]> {
+  const { firstId, secondId, swapped } = duel;
+  const ids = swapped[duelPlace ?? 0] ? [secondId, firstId] : [firstId, secondId];
+  const found: Adapter[] = [];
+  for (const id of ids) {
+    const adapter = id === null ? null : await records.adapter(id);
+    if (adapter === null) throw new KronaError('ADAPTER_GONE', 'An adapter of this duel was deleted.');
+    found.push(adapter);
+  }
+  return found;
 }
 
 /** The picture that a set of kind `upscale` enlarges. @throws KronaError PICTURE_GONE */

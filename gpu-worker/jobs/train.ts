@@ -22,6 +22,7 @@ import type { WorkerContext } from './context.ts';
 import { InOrder } from './in-order.ts';
 import { adapterFile, copyBlob } from './local-files.ts';
 import { LossCurve } from './loss-curve.ts';
+import { refineAsk } from './refine-ask.ts';
 import { drawRunPictures, finalsOf, samplesOf } from './run-pictures.ts';
 import { classPicturesFolder, runFolder, tidyRun } from './sweep-runs.ts';
 
@@ -70,6 +71,7 @@ class Training {
   #step: number;
   /** A checkpoint's pictures are being drawn, for which the training mostly waits. */
   #drawing = false;
+  #preference: Run['preference'];
 
   constructor(run: Run, subject: Subject, context: WorkerContext, conduct: Conduct) {
     this.#run = run;
@@ -80,6 +82,7 @@ class Training {
     this.#curve = new LossCurve(run.settings.steps, run.losses);
     this.#scores = run.scores;
     this.#step = run.progress?.step ?? 0;
+    this.#preference = run.preference;
   }
 
   async carryOut(): Promise<void> {
@@ -97,6 +100,8 @@ class Training {
 
     const step = await trainedSteps(ask.out);
     const final = await this.#keep({ step, path: ask.out, final: true });
+    // A refinement is judged by a duel, and its pictures are those of the duel.
+    if (this.#run.refinement !== null) return;
     await this.#crown(final);
     this.#report('drawing the result', null);
     await drawRunPictures(
@@ -112,6 +117,7 @@ class Training {
   async #ask(): Promise<TrainAsk> {
     const { photoHashes, photoPrompts, seed } = this.#run;
     const { steps, method, a1, a2, rank, alpha, lr, keep } = this.#run.settings;
+    const refine = await refineAsk(this.#run, this.#subject, this.#folder, this.#context);
     this.#report('collecting photos', null);
     const photos: string[] = [];
     for (const [n, hash] of photoHashes.entries()) {
@@ -149,6 +155,7 @@ class Training {
         folder: classPicturesFolder(this.#context.dataFolder),
         seed: CLASS_SEED,
       })),
+      ...(refine !== null && { refine }),
     };
   }
 
@@ -164,7 +171,12 @@ class Training {
           this.#addScore(event.scored);
           return;
         }
-        const { step, loss, phase, secondsLeft } = event.progress;
+        const { step, loss, phase, secondsLeft, preference } = event.progress;
+        if (preference !== undefined)
+          this.#preference = [
+            ...this.#preference.filter((point) => point.step < preference.step),
+            preference,
+          ];
         // A resumed run reads its photos first; its progress doesn't fall back to 0.
         if (loss !== null) this.#step = step;
         if (phase === 'training' && loss !== null) this.#curve.add(step, loss);
@@ -189,7 +201,12 @@ class Training {
   #report(phase: string, secondsLeft: number | null): void {
     const { steps } = this.#run.settings;
     const progress = { step: this.#step, steps, secondsLeft, phase };
-    this.#conduct.report({ progress, losses: this.#curve.points, scores: this.#scores });
+    this.#conduct.report({
+      progress,
+      losses: this.#curve.points,
+      scores: this.#scores,
+      preference: this.#preference,
+    });
   }
 
   /** Checkpoints in the folder from an earlier attempt, which may have stopped before it stored them. */

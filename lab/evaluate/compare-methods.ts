@@ -102,7 +102,9 @@ export async function compareMethods(options: CompareOptions): Promise<Compariso
 }
 
 /** Feature scales are measured once, so that all processes compare alike. */
-async function prepareScales(options: CompareOptions): Promise<void> {
+export async function prepareScales(
+  options: ComparisonFolder & Pick<CompareOptions, 'onProgress'>,
+): Promise<void> {
   const path = join(options.out, 'scales.json');
   if (existsSync(path)) return;
   options.onProgress?.({ phase: 'scales of features', step: 0, steps: 1, secondsLeft: null });

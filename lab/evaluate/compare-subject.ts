@@ -125,14 +125,14 @@ export class Comparison {
   async prepare(name: string): Promise<void> {
     const { out } = this.#folder;
     if (await readJson(baseScoresPath(out, name))) return;
-    const subject = this.#subject(name);
+    const subject = this.subject(name);
     const photos = await subjectPhotos(this.data, this.recipe, await spriteOf(subject));
     for (const [index, photo] of photos.entries()) await writeWhole(this.#photoPath(name, index), photo);
-    const pictures = await this.#draw(subject, null, 0);
+    const pictures = await this.draw(subject, null, 0);
     await writeStrip(baseStripPath(out, name), pictures, this.data.size);
     const { sprites } = await loadSprites(this.data, join(out, 'sprites'));
     await writeJson(baseScoresPath(out, name), {
-      ...(await this.#score(subject, pictures, null)),
+      ...(await this.score(subject, pictures, null)),
       real: await this.#scorer.real(subject, prepareArt(this.data, sprites)),
     } satisfies BaseScores);
   }
@@ -143,7 +143,7 @@ export class Comparison {
     const wanted: Cell[] = [];
     for (const cell of cellsOf(training)) if (!(await readJson(resultPath(out, cell)))) wanted.push(cell);
     if (wanted.length === 0) return;
-    const subject = this.#subject(training.subject);
+    const subject = this.subject(training.subject);
     const base = await readStrip(baseStripPath(out, training.subject));
     if (!base) throw new RangeError(`prepare ${training.subject} first`);
 
@@ -165,11 +165,11 @@ export class Comparison {
           continue;
         }
         const path = steps === last ? options.out : checkpointPath(options.out, steps);
-        const pictures = await this.#draw(subject, await this.painter.readAdapter(path), training.seed);
+        const pictures = await this.draw(subject, await this.painter.readAdapter(path), training.seed);
         await writeStrip(stripPath(out, cell), pictures, this.data.size);
         await writeJson(resultPath(out, cell), {
           ...cell,
-          ...(await this.#score(subject, pictures, base)),
+          ...(await this.score(subject, pictures, base)),
           ...kept,
           loss: mean(losses.slice(Math.max(0, steps - 20), steps)),
           diverged: false,
@@ -180,12 +180,14 @@ export class Comparison {
     }
   }
 
-  async #score(subject: Subject, pictures: readonly Float32Array[], base: readonly Float32Array[] | null) {
+  /** @param base the model's own pictures; null for these themselves */
+  async score(subject: Subject, pictures: readonly Float32Array[], base: readonly Float32Array[] | null) {
     const scales = await readJson<FeatureScales>(join(this.#folder.out, 'scales.json'));
     return this.#scorer.score(subject, pictures, base, scales!);
   }
 
-  #subject(name: string): Subject {
+  /** @throws KronaError SUBJECT_UNKNOWN */
+  subject(name: string): Subject {
     const found = this.recipe.subjects.find((subject) => subject.name === name);
     if (!found) throw new KronaError('SUBJECT_UNKNOWN', `subjects.json has no subject “${name}”.`);
     return found;
@@ -223,7 +225,7 @@ export class Comparison {
   }
 
   /** Pictures of the prompts with the subject, then of those without. */
-  async #draw(subject: Subject, adapter: AppliedAdapter | null, seed: number): Promise<Float32Array[]> {
+  async draw(subject: Subject, adapter: AppliedAdapter | null, seed: number): Promise<Float32Array[]> {
     const asked = [
       ...this.recipe.prompts.map((prompt, i) => ({
         prompt: textOf(prompt, this.recipe, subject),

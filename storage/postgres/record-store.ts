@@ -4,6 +4,7 @@ import { adapterOperations } from './adapters.ts';
 import { auditOperations } from './audit.ts';
 import { channelOperations } from './channels.ts';
 import { connectDatabase, type Database, type Operation } from './database.ts';
+import { duelOperations } from './duels.ts';
 import { lineOperations } from './lines.ts';
 import { migrate } from './migrate.ts';
 import { modelOperations } from './model-card.ts';
@@ -26,6 +27,7 @@ const OPERATIONS: { readonly [Name in keyof Records]: Operation<Name> } = {
   ...adapterOperations,
   ...setOperations,
   ...voteOperations,
+  ...duelOperations,
   ...postOperations,
   ...platformFileOperations,
   ...lineOperations,

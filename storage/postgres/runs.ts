@@ -7,17 +7,18 @@ import { assignments, json, sql } from './sql.ts';
 
 export const RUN = sql`
   id, channel_id AS "channelId", subject_id AS "subjectId", member_id AS "memberId", state, settings, seed,
-  photo_hashes AS "photoHashes", photo_prompts AS "photoPrompts", progress, losses, scores, failure, revision,
+  photo_hashes AS "photoHashes", photo_prompts AS "photoPrompts", progress, losses, scores, refinement, preference, failure, revision,
   created_at AS "createdAt", started_at AS "startedAt", ended_at AS "endedAt"`;
 
 const addRun: Operation<'addRun'> = (db) => async (run) => {
   const rows = await db.query<Run>(sql`
     INSERT INTO krona.run (
       id, channel_id, subject_id, member_id, state, settings, seed, photo_hashes, photo_prompts,
-      progress, losses, scores, failure, started_at, ended_at
+      progress, losses, scores, refinement, preference, failure, started_at, ended_at
     ) VALUES (
       ${run.id}, ${run.channelId}, ${run.subjectId}, ${run.memberId}, ${run.state}, ${json(run.settings)},
-      ${run.seed}, ${run.photoHashes}, ${run.photoPrompts ?? []}, ${json(run.progress)}, ${json(run.losses ?? [])}, ${json(run.scores ?? [])}, ${json(run.failure)},
+      ${run.seed}, ${run.photoHashes}, ${run.photoPrompts ?? []}, ${json(run.progress)}, ${json(run.losses ?? [])}, ${json(run.scores ?? [])},
+      ${json(run.refinement)}, ${json(run.preference ?? [])}, ${json(run.failure)},
       ${run.startedAt}, ${run.endedAt}
     )
     RETURNING ${RUN}`);
@@ -52,6 +53,8 @@ const updateRun: Operation<'updateRun'> = (db) => async (id, change) => {
     progress: json(change.progress),
     losses: json(change.losses),
     scores: json(change.scores),
+    refinement: json(change.refinement),
+    preference: json(change.preference),
     failure: json(change.failure),
     started_at: change.startedAt,
     ended_at: change.endedAt,
@@ -61,4 +64,14 @@ const updateRun: Operation<'updateRun'> = (db) => async (id, change) => {
   found(changed, 'RUN', id);
 };
 
-export const runOperations = { addRun, run, runs, openWork, updateRun };
+const runsToJudge: Operation<'runsToJudge'> = (db) => async () => {
+  const rows = await db.query<{ id: string }>(sql`
+    SELECT id FROM krona.run
+    WHERE refinement IS NOT NULL AND state = 'done' AND refinement ->> 'kept' IS NULL
+      AND NOT EXISTS (SELECT FROM krona.duel WHERE duel.run_id = run.id)
+      AND NOT EXISTS (SELECT FROM krona.duel WHERE duel.subject_id = run.subject_id AND duel.state = 'open')
+    ORDER BY made`);
+  return rows.map(({ id }) => id);
+};
+
+export const runOperations = { addRun, run, runs, openWork, updateRun, runsToJudge };

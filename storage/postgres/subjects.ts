@@ -88,10 +88,11 @@ const deleteSubject: Operation<'deleteSubject'> = (db) => async (id, how) => {
       OR adapter_id IN (SELECT id FROM krona.adapter WHERE subject_id = ${id})
       OR also_adapter_ids && ARRAY(SELECT id FROM krona.adapter WHERE subject_id = ${id})`;
   const changes = sql`SELECT id FROM krona.champion_change WHERE subject_id = ${id}`;
+  const duels = sql`SELECT id FROM krona.duel WHERE subject_id = ${id}`;
   // One statement is one moment: all parts see the records as they were before it.
   await db.query(sql`
     WITH ended AS (
-      ${endPosts(sql`${runs} UNION ALL ${sets} UNION ALL ${changes}`, how)}
+      ${endPosts(sql`${runs} UNION ALL ${sets} UNION ALL ${changes} UNION ALL ${duels}`, how)}
     ), drawn AS (
       DELETE FROM krona.picture_set WHERE id IN (${sets})
     )

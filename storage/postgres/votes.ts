@@ -37,7 +37,10 @@ const voteFacts: Operation<'voteFacts'> =
 
 const standingVotes: Operation<'standingVotes'> = (db) => async (channelId) => {
   const sets = await db.query<PictureSet>(sql`
-    SELECT ${SET} FROM krona.picture_set WHERE channel_id = ${channelId} ORDER BY made`);
+    SELECT ${SET} FROM krona.picture_set
+    WHERE channel_id = ${channelId}
+      AND NOT EXISTS (SELECT FROM krona.duel WHERE duel.id = duel_id AND duel.state = 'open')
+    ORDER BY made`);
   const setIds = sets.map(({ id }) => id);
   const pictures = await db.query<Picture>(sql`
     SELECT ${PICTURE} FROM krona.picture WHERE set_id = ANY (${setIds}) ORDER BY set_id, index`);

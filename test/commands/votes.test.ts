@@ -38,6 +38,8 @@ class Votes implements VoteData {
       variationOf: null,
       upscaleOf: null,
       awaitsRunId: null,
+      duelId: null,
+      duelPlace: null,
       promptLength: null,
       state: 'done',
       progress: null,

@@ -91,31 +91,6 @@ it(
   LONG,
 );
 
-it(
-  'makes the winners likelier than the losers, on the pairs that it trains on',
-  async () => {
-    const options = {
-      ...runs.dpo,
-      out: join(folder, 'long.safetensors'),
-      steps: 40,
-      refine: {
-        ...runs.dpo.refine!,
-        exampleSteps: 0,
-        // In one order, which all pairs agree with.
-        pairs: runs.dpo.refine!.pairs.map((pair) => {
-          const [winner = '', loser = ''] = [pair.winner, pair.loser].sort();
-          return { ...pair, winner, loser };
-        }),
-      },
-    };
-    const { preference } = await trainAdapter(options);
-    expect(preference[0]!.margin).toBeLessThan(preference.at(-1)!.margin);
-    expect(preference.at(-1)!.accuracy).toBeGreaterThan(0.7);
-    expect(preference.at(-1)!.loss).toBeLessThan(Math.log(2));
-  },
-  LONG,
-);
-
 it('refuses to refine without pairs', async () => {
   const { refine } = runs.dpo;
   await expect(

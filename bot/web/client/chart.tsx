@@ -1,17 +1,21 @@
 /** @file A curve drawn as SVG at the width that it has: axes, raw values faint, their running mean strong, values on hover. */
 import type { JSX } from 'preact';
-import type { CardChart } from '../../../commands/card.ts';
 import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { drawing, type Drawing, HEIGHT, MARGIN, nearestPoint, type Point, short } from './chart-scale.ts';
 
 /** The narrowest drawing, pixels. */
 const NARROWEST = 200;
 
-export function Chart({ label, points, beside }: CardChart): JSX.Element {
+interface ChartProps {
+  readonly label: string;
+  readonly points: readonly Point[];
+}
+
+export function Chart({ label, points }: ChartProps): JSX.Element {
   const frame = useRef<HTMLDivElement>(null);
   const width = useWidth(frame);
   const [hover, setHover] = useState<number | null>(null);
-  const curve = useMemo(() => drawing(points, width, beside?.points), [points, width, beside]);
+  const curve = useMemo(() => drawing(points, width), [points, width]);
   const last = points.length - 1;
   const onKey = (event: KeyboardEvent) => {
     const move = event.key === 'ArrowLeft' ? -1 : event.key === 'ArrowRight' ? 1 : 0;
@@ -22,13 +26,13 @@ export function Chart({ label, points, beside }: CardChart): JSX.Element {
   const at = hover === null ? undefined : points[Math.min(hover, last)];
   return (
     <figure class="chart">
-      <figcaption>{beside ? `${label} (dashed: ${beside.label})` : label}</figcaption>
+      <figcaption>{label}</figcaption>
       <div
         ref={frame}
         class="chart-frame"
         tabIndex={0}
         role="img"
-        aria-label={[{ label, points }, ...(beside ? [beside] : [])].map(summary).join('; ')}
+        aria-label={summary(label, points)}
         onPointerMove={({ clientX, currentTarget }) =>
           setHover(nearestPoint(points, curve, clientX - currentTarget.getBoundingClientRect().left))
         }
@@ -41,7 +45,6 @@ export function Chart({ label, points, beside }: CardChart): JSX.Element {
           <path class="area" d={curve.area} />
           <path class="raw" d={curve.raw} />
           <path class="mean" d={curve.mean} />
-          {beside && <path class="beside" d={curve.beside} />}
           {at && <Marker curve={curve} at={at} />}
         </svg>
         {at && (
@@ -58,7 +61,7 @@ export function Chart({ label, points, beside }: CardChart): JSX.Element {
 }
 
 /** The first and last value, for people who can't see the curve. */
-function summary({ label, points }: Pick<CardChart, 'label' | 'points'>): string {
+function summary(label: string, points: readonly Point[]): string {
   const ends = [...points.slice(0, 1), ...points.slice(-1)];
   return `${label}: ${ends.map(({ x, y }) => `${short(y)} at ${x}`).join(', ')}`;
 }

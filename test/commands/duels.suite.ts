@@ -1,0 +1,211 @@
+import { expect, it } from 'vitest';
+import { advanceDuel } from '../../commands/votes/advance-duel.ts';
+import type { Card } from '../../commands/card.ts';
+import { loadCard } from '../../commands/cards/load-card.ts';
+import { adapterName } from '../../commands/subjects/subjects.ts';
+import { openDuel } from '../../commands/votes/open-duel.ts';
+import { detailsCard } from '../../commands/cards/set-card.ts';
+import { setSource } from '../../commands/cards/load-card.ts';
+import type { Duel, PictureSet } from '../../core/records.ts';
+import type { Storage } from '../../storage/open.ts';
+import { Room } from './helpers.ts';
+
+/** Duels as members see them; the bot's look is taken by hand. */
+export function duelSuite(storage: () => Storage): void {
+  const room = (): Room => new Room(storage());
+  const duelOf = async ({ follows }: Card): Promise<Duel> => (await storage().records.duel(follows!.id))!;
+  const again = async ({ id }: Duel): Promise<Duel> => {
+    await advanceDuel(storage().records, id);
+    return (await storage().records.duel(id))!;
+  };
+  const name = (adapter: { readonly id: string; readonly step: number }) =>
+    adapterName({ name: 'mochi' }, adapter);
+
+  /** A duel of the checkpoints of 100 and 200 steps, asked for by Ann. */
+  async function opened(channel: Room, more = '') {
+    const [first, second] = await channel.trained('mochi', 'cat', [100, 200]);
+    const card = await channel.say('ann', `/krona duel ${name(first!)} mochi ${more}`);
+    return { first: first!, second: second!, duel: await again(await duelOf(card)), card };
+  }
+  const openSets = async ({ id }: Duel): Promise<PictureSet[]> => {
+    const sets = await storage().records.setsOfDuel(id);
+    return sets.filter(({ state }) => state === 'queued');
+  };
+  /** The worker draws what waits, as the record asks. */
+  async function drawn(channel: Room, duel: Duel): Promise<PictureSet[]> {
+    const sets = await openSets(duel);
+    for (const set of sets) {
+      const ids = [duel.firstId, duel.secondId];
+      await channel.finishSet(set, duel.swapped[set.duelPlace!] ? ids.toReversed() : ids);
+    }
+    return sets;
+  }
+  /** Votes of a member for the first adapter's picture, or the second's. */
+  const vote = (channel: Room, member: string, duel: Duel, set: PictureSet, first = true, added = true) =>
+    channel.react(member, set, null, duel.swapped[set.duelPlace!] === first ? '2️⃣' : '1️⃣', added);
+  const shown = (set: PictureSet) => loadCard('set', set.id, storage());
+  const verdict = ({ id }: Duel) => loadCard('verdict', id, storage());
+  /** The duel after all its pairs went to the first adapter. */
+  async function won(channel: Room, begun: Duel): Promise<Duel> {
+    let duel = begun;
+    while (duel.state === 'open') {
+      await drawn(channel, duel);
+      const closed = new Set(duel.trials.map(({ place }) => place));
+      for (const set of await storage().records.setsOfDuel(duel.id))
+        if (!closed.has(set.duelPlace!))
+          for (const member of ['bob', 'cid', 'dee']) await vote(channel, member, duel, set);
+      duel = await again(duel);
+    }
+    return duel;
+  }
+
+  it('posts two pairs at a time, which tell nothing of their adapters until the duel ends', async () => {
+    const channel = room();
+    const { duel, first, second, card } = await opened(channel, 'prompts:"mochi asleep; mochi in the rain"');
+    expect(card.title).toBe(`Blind duel: ${name(first)} against ${name(second)}`);
+    expect(card.text!.join(' ')).toContain('Votes of ann don’t count');
+    expect(duel.prompts).toHaveLength(30);
+    const sets = await drawn(channel, duel);
+    expect(sets.map(({ prompt, count }) => [prompt, count])).toEqual([
+      ['mochi asleep', 2],
+      ['mochi in the rain', 2],
+    ]);
+    const pair = (await storage().records.set(sets[0]!.id))!;
+    const told = JSON.stringify([await shown(pair), detailsCard(await setSource(pair, storage()))]);
+    for (const adapter of [first, second]) {
+      expect(told).not.toContain(adapter.id.slice(0, 6));
+      expect(told).not.toContain(adapter.blobHash);
+    }
+    expect((await shown(pair)).buttons!.map(({ label }) => label)).toEqual(['Delete']);
+    // A button that is not shown can still be sent.
+    const [picture] = await storage().records.pictures(pair.id);
+    for (const verb of ['vary', 'upscale'])
+      expect((await channel.press('bob', `${verb}:${picture!.id}`)).fields![0]!.value).toBe('DUEL_OPEN');
+
+    const ended = await won(channel, await again(duel));
+    expect(ended.state).toBe('decided');
+    expect(ended.trials).toHaveLength(8);
+    const names = [name(first), name(second)];
+    const [left, right] = ended.swapped[0] ? names.toReversed() : names;
+    expect((await shown(pair)).fields![0]).toEqual({ name: 'drawn by', value: `1: ${left} · 2: ${right}` });
+    const result = await verdict(ended);
+    expect(result.title).toBe(`${name(first)} won the duel`);
+    expect(result.text![0]).toMatch(/won 8 of 8 pairs: 100% \(95% interval: 5\d% to 100%\)/);
+    expect(result.pictures).toHaveLength(4);
+    expect(result.buttons!.map(({ action }) => action)).toEqual([`champion:${first.id}`]);
+    // It compares; it changes nothing.
+    expect((await storage().records.subject(duel.subjectId))!.championId).toBe(second.id);
+  });
+
+  it("closes a pair at three members' votes: take-backs count until then, later votes and the asker's don't", async () => {
+    const channel = room();
+    const { duel } = await opened(channel);
+    const [one, other] = await drawn(channel, duel);
+    // The asker, a member who wants both, and one who changes their mind.
+    await vote(channel, 'ann', duel, one!);
+    await vote(channel, 'eve', duel, one!, true);
+    await vote(channel, 'eve', duel, one!, false);
+    await vote(channel, 'bob', duel, one!);
+    await vote(channel, 'bob', duel, one!, true, false);
+    await vote(channel, 'bob', duel, one!, false);
+    await vote(channel, 'cid', duel, one!);
+    expect((await again(duel)).trials).toEqual([]);
+    await vote(channel, 'dee', duel, one!, false);
+    const closed = (await again(duel)).trials;
+    expect(closed).toEqual([{ place: 0, winner: 'second', votes: { first: 1, second: 2 } }]);
+    expect((await shown(one!)).text!.join()).toContain('This pair is closed');
+    expect((await shown(other!)).text!.join()).toContain('Which is better?');
+    await vote(channel, 'dee', duel, one!, false, false);
+    for (const late of ['fay', 'gus']) await vote(channel, late, duel, one!);
+    expect((await again(duel)).trials).toEqual(closed);
+    expect((await storage().records.setsOfDuel(duel.id)).map(({ duelPlace }) => duelPlace)).toEqual([
+      0, 1, 2,
+    ]);
+    // What members say in a duel chooses no champion by the way.
+    const subject = (await storage().records.subject(duel.subjectId))!;
+    expect(subject.championId).toBe(duel.secondId);
+  });
+
+  it('leaves out pairs whose pictures were deleted or held back, and goes on', async () => {
+    const channel = room();
+    const { duel } = await opened(channel);
+    const [gone, held] = await openSets(duel);
+    await storage().records.deleteSet(gone!.id, 'By Ann.');
+    await storage().records.updateSet(held!.id, { state: 'done', endedAt: new Date() });
+    const { trials, posted } = await again(duel);
+    expect(trials.map(({ place, winner }) => [place, winner])).toEqual([
+      [0, null],
+      [1, null],
+    ]);
+    expect(posted).toBe(4);
+  });
+
+  it('stops with a clear word when an adapter is deleted, or belongs to another model', async () => {
+    const channel = room();
+    const { duel, first } = await opened(channel);
+    await channel.say('ann', `/krona adapters delete ${name(first)}`);
+    const stopped = await again(duel);
+    expect(stopped.state).toBe('stopped');
+    expect((await verdict(stopped)).text![0]).toContain('One of its adapters was deleted.');
+    expect((await storage().records.setsOfDuel(duel.id)).map(({ state }) => state)).toEqual([
+      'cancelled',
+      'cancelled',
+    ]);
+
+    const other = room();
+    const next = await opened(other);
+    const [set] = await openSets(next.duel);
+    const failure = {
+      code: 'ADAPTER_OTHER_BASE',
+      message: 'The adapter of mochi was trained on another model.',
+    };
+    await storage().records.updateSet(set!.id, { state: 'failed', failure, endedAt: new Date() });
+    const failed = await again(next.duel);
+    expect((await verdict(failed)).text![0]).toContain('trained on another model');
+  });
+
+  it('ends without a decision when nobody votes in time', async () => {
+    const channel = room();
+    const [first, second] = await channel.trained('mochi', 'cat', [100, 200]);
+    const by = await channel.actor('ann');
+    const subject = (await storage().records.subject(first!.subjectId))!;
+    const duel = await storage().records.transaction((records) =>
+      openDuel(records, by, { subject, first: first!, second: second! }),
+    );
+    const late = { ...duel, id: crypto.randomUUID(), endsAt: new Date(Date.now() - 1000) };
+    await storage().records.addDuel(late);
+    expect(await storage().records.duelsToLookAt()).toContain(late.id);
+    const ended = await again(late);
+    expect(ended.state).toBe('undecided');
+    expect((await verdict(ended)).text!.join(' ')).toMatch(
+      /7 days are over\. No pair had enough votes\. Neither/,
+    );
+  });
+
+  it('is cancelled by its asker or a moderator only, and refuses what it cannot compare', async () => {
+    const channel = room();
+    const { duel, first } = await opened(channel);
+    expect((await channel.press('bob', `cancel:${duel.id}`)).fields![0]!.value).toBe('NOT_ALLOWED');
+    expect(await channel.refusal('bob', `/krona duel ${name(first)}`)).toMatch(/^DUEL_OPEN/);
+    expect((await channel.press('ann', `cancel:${duel.id}`)).text![0]).toContain('This duel is cancelled');
+    expect((await verdict(duel)).text![0]).toContain('ann cancelled it.');
+    expect((await again(duel)).state).toBe('cancelled');
+
+    expect(await channel.refusal('ann', '/krona duel mochi mochi')).toMatch(/^DUEL_SAME/);
+    expect(await channel.refusal('ann', '/krona duel mochi-1-abcdef')).toMatch(/^ADAPTER_UNKNOWN/);
+    const [tama] = await channel.trained('tama', 'cat', [100]);
+    expect(await channel.refusal('ann', `/krona duel mochi ${adapterName({ name: 'tama' }, tama!)}`)).toMatch(
+      /^ADAPTER_OF_OTHER/,
+    );
+    expect(await channel.refusal('ann', `/krona duel ${name(first)} pairs:7`)).toMatch(/^OPTION_INVALID/);
+  });
+
+  it('goes with its subject', async () => {
+    const channel = room();
+    const { duel } = await opened(channel);
+    await storage().records.deleteSubject(duel.subjectId, 'By Ann.');
+    expect(await storage().records.duel(duel.id)).toBeNull();
+    await advanceDuel(storage().records, duel.id);
+    expect((await loadCard('duel', duel.id, storage())).title).toBe('This duel was deleted');
+  });
+}
