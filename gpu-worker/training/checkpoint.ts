@@ -62,7 +62,8 @@ export class Checkpoints {
     this.#hooks = hooks;
     this.#current = current;
     this.#every = checkpointInterval(options);
-    this.#scorer = isScored(options) ? new CheckpointScorer(model, options, hooks) : null;
+    const { shared = {} } = hooks;
+    this.#scorer = isScored(options) ? (shared.scorer ??= new CheckpointScorer(model, options, hooks)) : null;
     this.#scores = [...scores];
     this.#saved = { step: current().state.step, at: performance.now() };
   }
