@@ -188,6 +188,7 @@ export function runCard(source: RunCardSource): Card {
       { name: 'requested by', value: plain(memberName) },
     ],
     ...(progress && { progress }),
+    ...curvesOf(run),
     ...(charts.length > 0 && { charts }),
     ...picturesOf(source),
     ...(file && { files: [file] }),
