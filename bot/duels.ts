@@ -1,5 +1,7 @@
-/** @file Takes duels further while the bot runs: as votes and pictures come, and when their time is over; and begins
- * those that judge refinements. */
+/**
+ * @file Takes duels further while the bot runs: as votes and pictures come, and when their time is over. Opens those
+ * that judge refinements.
+ */
 import { advanceDuel } from '../commands/votes/advance-duel.ts';
 import { judgeRefinement } from '../commands/votes/judge-refinement.ts';
 import type { Log } from '../core/log.ts';

@@ -3,7 +3,7 @@
  * pauses that outlast a network that is down for some minutes. Without them members can still vote.
  */
 import type { Card } from '../commands/card.ts';
-import { invitingEmoji } from '../commands/votes/emoji.ts';
+import { invitingEmoji } from '../core/votes/emoji.ts';
 import { pauseAfter } from '../core/backoff.ts';
 import type { Log } from '../core/log.ts';
 import { retry } from '../core/retrying.ts';

@@ -5,7 +5,7 @@
  */
 import type { Card } from '../commands/card.ts';
 import { loadCard } from '../commands/cards/load-card.ts';
-import { foldEmoji } from '../commands/votes/emoji.ts';
+import { foldEmoji } from '../core/votes/emoji.ts';
 import { crownByVotes, recordReaction } from '../commands/votes/react.ts';
 import type { CommandContext } from '../commands/contract.ts';
 import { KronaError } from '../core/errors.ts';

@@ -30,11 +30,14 @@ export interface CardFile {
   readonly size: number;
 }
 
-/** A curve. */
+/** Points of a curve, by rising x. */
+export type Points = readonly { readonly x: number; readonly y: number }[];
+
 export interface CardChart {
   readonly label: string;
-  /** By rising x. */
-  readonly points: readonly { readonly x: number; readonly y: number }[];
+  readonly points: Points;
+  /** A second curve on the same axes, dashed. */
+  readonly beside?: { readonly label: string; readonly points: Points };
 }
 
 export interface Card {

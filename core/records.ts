@@ -1,5 +1,4 @@
 /** @file The types of Krona's records. Ids are UUIDs; times are Date. storage/records.ts reads and writes them. */
-import type { WeightedPair } from './preference-pairs.ts';
 import type { JobKind, JobOwner, JobPayloads } from './job-payloads.ts';
 import type { ChannelSettings } from './settings/schema.ts';
 
@@ -74,36 +73,22 @@ export interface WorkFailure {
   readonly message: string;
 }
 
-/** What a refinement goes on from and trains with: the votes as they stood when it was requested. */
+/** What a training goes on from, besides the photos. */
 export interface Refinement {
-  /** The adapter, which was the champion. */
+  /** The champion when it was requested. */
   readonly from: string;
-  /** Ids of pictures, with the weight of the members who prefer the winner. Pictures deleted before it starts are left out. */
-  readonly pairs: readonly WeightedPair[];
-  /** Pictures that won more than they lost, to train on like photos. */
-  readonly examples: readonly { readonly picture: string; readonly weight: number }[];
-  /** Distinct members whose votes count. */
-  readonly members: number;
-  /** Why there is no duel about its result, for people; null: there is one, or will be. */
+  /** How many pairs by how many members: when it was requested, and once it has started those that it trains on. */
+  readonly votes: { readonly pairs: number; readonly members: number };
+  /** Why no duel judges its result, for people; null: one does or will. */
   readonly kept: string | null;
 }
 
-/** On some pairs, at a step of a refinement. */
-interface PairFigures {
-  /** Above 0 where the adapter prefers the winners more than the one that it started from. */
+/** How far a refinement orders pairs as members did. */
+export interface PairFigures {
+  /** How much more than the champion it prefers the winners; above 0: more. */
   readonly margin: number;
-  /** Weighted share of pairs that the adapter orders as members did. */
+  /** Share of pairs that it orders as members did. */
   readonly accuracy: number;
-}
-
-/** A point of a refinement's curves. */
-export interface PreferencePoint extends PairFigures {
-  readonly step: number;
-  /** Of the pairs, without the photos' part. */
-  readonly loss: number;
-  readonly photoLoss: number;
-  /** Of pairs that are not trained on; null without such pairs. */
-  readonly heldOut: PairFigures | null;
 }
 
 /** One training. */
@@ -124,10 +109,13 @@ export interface Run {
   readonly losses: readonly { readonly step: number; readonly loss: number }[];
   /** Of its checkpoints in order; empty for a run that keeps the last. */
   readonly scores: readonly CheckpointScore[];
-  /** null: a training on photos alone. */
+  /** null: a training from photos alone. */
   readonly refinement: Refinement | null;
-  /** The curves of a refinement; [] for other trainings. */
-  readonly preference: readonly PreferencePoint[];
+  /** A refinement's curves: of pairs that it trains on, and of pairs held out; null without such pairs. */
+  readonly preference: readonly (PairFigures & {
+    readonly step: number;
+    readonly heldOut: PairFigures | null;
+  })[];
   readonly failure: WorkFailure | null;
   /** Grows with every change; a message is out of date when its post's revision is lower. */
   readonly revision: number;

@@ -144,6 +144,8 @@ export interface Records {
     >,
   ): Promise<Run>;
   run(id: string): Promise<Run | null>;
+  /** Ids of refinements that are done and whose turn it is to be judged by a duel, oldest first. */
+  runsToJudge(): Promise<string[]>;
   /** Newest first. */
   runs(channelId: string, limit: number): Promise<Run[]>;
   /** Runs and sets that are queued or running, oldest first. */

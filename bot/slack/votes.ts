@@ -1,7 +1,7 @@
 /** @file Reactions on Slack's messages: the numbers that invite members to vote, and members' votes. */
 import type { Channel } from '../../core/records.ts';
 import type { Log } from '../../core/log.ts';
-import { foldEmoji, invitingEmoji, shownEmoji } from '../../commands/votes/emoji.ts';
+import { foldEmoji, invitingEmoji, shownEmoji } from '../../core/votes/emoji.ts';
 import type { StandingReaction } from '../gateway.ts';
 import { Invitations } from '../invitations.ts';
 import { GONE, messageError, reasonOf, SHUT } from './failures.ts';

@@ -4,7 +4,7 @@ import type { Card } from '../../commands/card.ts';
 import { errorCard } from '../../commands/cards/format.ts';
 import type { CommandContext } from '../../commands/contract.ts';
 import type { ParsedCommand } from '../../commands/line/command-line.ts';
-import { foldEmoji, meaningOf } from '../../commands/votes/emoji.ts';
+import { foldEmoji, meaningOf } from '../../core/votes/emoji.ts';
 import { KronaError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { Channel, Member } from '../../core/records.ts';

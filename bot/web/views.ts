@@ -1,5 +1,5 @@
 /** @file Records as the page shows them: lines with names, links and standing reactions. */
-import { foldEmoji } from '../../commands/votes/emoji.ts';
+import { foldEmoji } from '../../core/votes/emoji.ts';
 import type { Card } from '../../commands/card.ts';
 import { groupBy } from '../../core/group.ts';
 import { signLink } from '../../storage/links.ts';

@@ -7,6 +7,7 @@ import { chosenOptions } from '../../gpu-worker/training/chosen-options.ts';
 import type { Prior } from '../../gpu-worker/training/class-pictures.ts';
 import { findMasks, readCaptions } from '../../gpu-worker/training/photo-sidecars.ts';
 import { readPhotoFolder, type UnusedFile } from '../../gpu-worker/training/photo-folder.ts';
+import { refineRecipe, type RefineOptions } from '../../gpu-worker/training/refine-options.ts';
 import { trainDefaults, trainRecipe, type TrainOptions } from '../../gpu-worker/training/train-options.ts';
 import { dataFolder } from '../../core/environment.ts';
 import type { Device } from '../../core/config.ts';
@@ -19,6 +20,7 @@ import { autoValues, defaultOf, DEFAULT_SETTINGS } from '../../core/settings/def
 import { SMALL_MODEL, type ModelCard } from '../../core/settings/model-card.ts';
 import type { CliValues } from '../../core/settings/schema.ts';
 import { TRAIN_SETTINGS } from '../../core/settings/train-table.ts';
+import { readPairs } from './pairs-file.ts';
 
 /** What commander gives: values that were checked one by one. */
 export interface TrainGiven extends CliValues<typeof TRAIN_SETTINGS> {
@@ -32,6 +34,8 @@ export interface TrainGiven extends CliValues<typeof TRAIN_SETTINGS> {
   classPrompt?: string;
   classPictures?: string;
   factors?: FactorPairs;
+  refine?: string;
+  pairs?: string;
   seed?: number;
   checkpointEvery?: number;
   resume?: boolean;
@@ -81,7 +85,7 @@ export interface TrainInput {
 
 /**
  * @throws KronaError MODEL_*, PHOTOS_MISSING, PHOTO_*, CAPTION_UNREADABLE, CAPTION_TOO_LONG, SIZE_UNFIT, OPTION_INVALID,
- * OPTION_MISSING for class pictures of no class
+ * OPTION_MISSING for class pictures of no class, and for one of --refine and --pairs; PAIRS_INVALID, FILE_NOT_FOUND
  */
 export async function trainOptions(
   asked: TrainGiven,
@@ -89,7 +93,9 @@ export async function trainOptions(
   const model = modelCard(await openModel(asked.model));
   const given = withoutAuto(asked, model);
   const { method = defaultOf('method'), noiseStrength = defaultOf('noiseStrength') } = given;
-  const recipe = { ...trainRecipe(model), ...trainDefaults(model, method) };
+  const refine = await refineOptions(given, model);
+  const { steps, lr } = refine ? refineRecipe(model) : trainDefaults(model, method);
+  const recipe = { ...trainRecipe(model), ...trainDefaults(model, method), steps, lr };
   const words = subjectWords(given.subject, given.class);
   const { photos, unused } = await readPhotoFolder(given.photos);
   for (const path of photos) checkPhotoSize(await Picture.open(path, basename(path)), basename(path));
@@ -114,6 +120,7 @@ export async function trainOptions(
     ...chosenOptions({ ...DEFAULT_SETTINGS, ...given }, () => priorOf(given, words.subjectClass, model)),
     ...beside,
     ...(noiseStrength < 1 && { noiseStrength }),
+    ...(refine && { refine }),
   };
   checkSide('resolution', options.resolution, model);
   const missing = photos.filter((_, n) => !beside.captions?.[n]).map((path) => basename(path));
@@ -132,6 +139,19 @@ type Resolved = Omit<TrainGiven, 'steps'> & { readonly steps?: number };
 function withoutAuto({ steps, ...given }: TrainGiven, model: ModelCard): Resolved {
   if (steps !== 'auto') return { ...given, ...(steps !== undefined && { steps }) };
   return { ...(Object.fromEntries(autoValues(TRAIN_SETTINGS.steps, model)) as Partial<Resolved>), ...given };
+}
+
+/** The adapter to go on from, with the pairs; null for a training from nothing. */
+async function refineOptions(given: Resolved, model: ModelCard): Promise<RefineOptions | null> {
+  const { refine: from, pairs } = given;
+  if (from === undefined && pairs === undefined) return null;
+  if (from === undefined || pairs === undefined)
+    throw new KronaError(
+      'OPTION_MISSING',
+      '`--refine` and `--pairs` need each other: the adapter to go on from, and what people preferred.',
+    );
+  const { preference, beta, photoWeight, exampleSteps } = { ...refineRecipe(model), ...given };
+  return { from, ...(await readPairs(pairs)), preference, beta, photoWeight, exampleSteps };
 }
 
 /** The caption of a photo. No small model knows photos; chat uses the short form for all models. */

@@ -8,6 +8,7 @@ import { checkpointInterval } from '../../gpu-worker/training/best-checkpoint.ts
 import { checkpointPath } from '../../gpu-worker/training/checkpoint.ts';
 import { statePath } from '../../gpu-worker/training/resume.ts';
 import { trainAdapter } from '../../gpu-worker/training/train.ts';
+import type { PreferencePoint } from '../../gpu-worker/training/refine-options.ts';
 import type { TrainOptions, TrainResult } from '../../gpu-worker/training/train-options.ts';
 import { KronaError } from '../../core/errors.ts';
 import { checkReplaceable, exists, makeFolder } from '../../core/files.ts';
@@ -51,6 +52,14 @@ function defineInput(train: Command): void {
       'caption of every photo (default: "a photo of" and the subject; small models: "a" and the subject)',
     )
     .option('--no-captions', 'ignore captions in photo.txt or photo.caption beside the photos')
+    .option(
+      '--refine <file>',
+      'go on from this adapter, with --pairs; its method and sizes stay, and steps and lr have defaults of their own',
+    )
+    .option(
+      '--pairs <file>',
+      'JSON file of pictures that people preferred: {"pairs": [{"winner", "loser", "prompt"}], "examples": [{"picture", "prompt"}]}',
+    )
     .option(
       '--class-prompt <text>',
       'prompt of class pictures (default: "a photo of" and the class; small models: "a" and the class)',
@@ -173,10 +182,17 @@ function factorPairs(text: string): FactorPairs {
 }
 
 function describe(result: TrainResult): string {
-  const { adapter, parameters, steps, loss, scores, secondsPerStep, peakMemoryMiB } = result;
+  const { adapter, parameters, steps, loss, scores, preference, secondsPerStep, peakMemoryMiB } = result;
   const ended = scores.length > 0 && steps < loss.length ? `, the best of ${loss.length}` : '';
   return [
     `${adapter}: ${parameters.toLocaleString('en')} parameters after ${steps} steps${ended}`,
     `loss ${loss.at(-1)?.toFixed(4) ?? '-'}, ${secondsPerStep.toFixed(3)} s per step, peak memory ${Math.round(peakMemoryMiB)} MiB`,
+    ...preference.slice(-1).map(describePairs),
   ].join('\n');
+}
+
+function describePairs({ accuracy, margin, heldOut }: PreferencePoint): string {
+  const share = (of: number): string => `${Math.round(100 * of)}%`;
+  const held = heldOut === null ? '' : `, of held-out pairs ${share(heldOut.accuracy)}`;
+  return `ordered as people did: ${share(accuracy)} of pairs${held}; margin ${margin.toExponential(2)}`;
 }

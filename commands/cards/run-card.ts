@@ -4,6 +4,7 @@ import { hasEnded } from '../../core/work-state.ts';
 import type {
   Adapter,
   HeldPicture,
+  PairFigures,
   Picture,
   PictureSet,
   Refinement,
@@ -38,7 +39,7 @@ export interface RunCardSource {
 function textOf(source: RunCardSource): string[] {
   const { run, subject, adapters, sets } = source;
   const name = plain(subject.name);
-  const again = `\`/krona ${run.refinement === null ? 'train subject:' : 'refine '}${name}\` starts a new run.`;
+  const again = `\`/krona ${run.refinement === null ? 'train' : 'refine'} subject:${name}\` starts a new run.`;
   if (run.state === 'failed') return [plain(run.failure?.message ?? 'The training failed.', 600), again];
   if (run.state === 'cancelled') {
     const kept = `\`/krona adapters\` keeps its ${counted(adapters.length, 'checkpoint')}.`;
@@ -47,7 +48,9 @@ function textOf(source: RunCardSource): string[] {
   if (run.state !== 'done') return [];
   const took = run.startedAt && run.endedAt ? (run.endedAt.getTime() - run.startedAt.getTime()) / 1000 : null;
   return [
-    ...(run.refinement === null ? [`Draw with it: \`/krona imagine a watercolour of ${name}\`.`] : []),
+    ...(run.refinement === null
+      ? [`Draw with it: \`/krona imagine a watercolour of ${name}\`.`]
+      : judgedText(run.refinement)),
     ...keptText(source),
     ...(sets.some(({ set }) => set.kind === 'finals' && set.state === 'done')
       ? ['Its pictures are in a separate message. Vote for the best one.']
@@ -71,13 +74,39 @@ function keptText({ run, adapters }: RunCardSource): string[] {
 
 const short = (share: number): string => share.toFixed(2);
 
+/** How it is decided whether a refinement becomes the champion. */
+function judgedText({ kept }: Refinement): string[] {
+  if (kept !== null)
+    return [`No duel judges it: ${plain(kept, 600)} It is kept as an adapter; \`/krona duel\` compares it.`];
+  return [
+    'A blind duel with the champion decides whether it replaces it. Until it wins, it is an adapter like others, and the champion stays.',
+  ];
+}
+
+/** The votes that a refinement trains on. */
+function votesText({ votes }: Refinement): string {
+  return `${counted(votes.pairs, 'pair')} of pictures, by ${counted(votes.members, 'member')}`;
+}
+
 /** Curves with two points or more. */
-function chartsOf({ losses, scores }: Run): CardChart[] {
+function chartsOf({ losses, scores, preference }: Run): CardChart[] {
+  const curve = (label: string, of: (figures: PairFigures) => number): CardChart => ({
+    label: `${label} on pairs`,
+    points: preference.map((point) => ({ x: point.step, y: of(point) })),
+    beside: {
+      label: 'on pairs held out',
+      points: preference.flatMap(({ step, heldOut }) => (heldOut ? [{ x: step, y: of(heldOut) }] : [])),
+    },
+  });
   const charts: CardChart[] = [
     { label: 'loss', points: losses.map(({ step, loss }) => ({ x: step, y: loss })) },
     { label: 'score', points: scores.map(({ step, score }) => ({ x: step, y: score })) },
+    curve('accuracy', ({ accuracy }) => accuracy),
+    curve('margin', ({ margin }) => margin),
   ];
-  return charts.filter(({ points }) => points.length > 1);
+  return charts
+    .filter(({ points }) => points.length > 1)
+    .map(({ beside, ...chart }) => (beside && beside.points.length > 1 ? { ...chart, beside } : chart));
 }
 
 /** The newest samples, until the run is done. They change, so they take no votes; the finals do. */
@@ -104,59 +133,21 @@ function buttonsOf({ run, subject }: RunCardSource, final: Adapter | undefined):
   if (!hasEnded(run)) return [{ action: `cancel:${run.id}`, label: 'Cancel', style: 'danger' }, ...look];
   if (run.state !== 'done') return look;
   const draw: CardButton = { action: `hint:${subject.id}`, label: `Draw ${subject.name}`, style: 'primary' };
-  const crown = final && final.id !== subject.championId;
+  // A refinement's duel decides.
+  const crown = run.refinement === null && final && final.id !== subject.championId;
   return [draw, ...(crown ? [{ action: `champion:${final.id}`, label: 'Make champion' }] : []), ...look];
 }
 
-const refinementTitles = (name: string): Readonly<Record<Run['state'], string>> => ({
-  queued: `Refining of ${name} is queued`,
-  running: `Refining ${name}`,
-  done: `${name} is refined`,
-  failed: `Refining of ${name} failed`,
-  cancelled: `Refining of ${name} was cancelled`,
-});
-
-/** Where the result of a refinement goes: it is no champion before it has won. */
-function refinementText({ refinement }: Run, name: string): string[] {
-  if (refinement === null) return [];
-  if (refinement.kept !== null)
-    return [`${plain(refinement.kept)} The result is kept as an adapter, without a duel.`];
-  return [
-    `A blind duel against the champion of ${name} judges the result. Only if it wins, it becomes the champion.`,
-  ];
-}
-
-const votesOf = ({ pairs, members }: Refinement): string =>
-  `${counted(pairs.length, 'pair')} of pictures, by ${counted(members, 'member')}`;
-
-const percentOf = (share: number): string => `${Math.round(100 * share)}%`;
-
-/** The curves of a refinement as a table; nothing for other runs. */
-function curvesOf({ preference }: Run): Pick<Card, 'table'> {
-  if (preference.length === 0) return {};
-  return {
-    table: {
-      columns: ['step', 'pairs ordered as by members', 'held-out pairs', 'margin'],
-      rows: preference.map(({ step, accuracy, margin, heldOut }) => [
-        String(step),
-        percentOf(accuracy),
-        heldOut === null ? 'none' : percentOf(heldOut.accuracy),
-        margin.toExponential(1),
-      ]),
-    },
-  };
-}
-
-/** Returns the title of a run's card. @param refined it goes on from an adapter with votes */
-export function runTitle(state: Run['state'], subjectName: string, refined = false): string {
+/** Returns the title of a run's card. */
+export function runTitle(state: Run['state'], subjectName: string, refines = false): string {
   const name = plain(subjectName);
-  if (refined) return refinementTitles(name)[state];
+  const [doing, done] = refines ? ['Refining', 'refined'] : ['Training', 'trained'];
   const titles: Readonly<Record<Run['state'], string>> = {
-    queued: `Training of ${name} is queued`,
-    running: `Training ${name}`,
-    done: `${name} is trained`,
-    failed: `Training of ${name} failed`,
-    cancelled: `Training of ${name} was cancelled`,
+    queued: `${doing} of ${name} is queued`,
+    running: `${doing} ${name}`,
+    done: `${name} is ${done}`,
+    failed: `${doing} of ${name} failed`,
+    cancelled: `${doing} of ${name} was cancelled`,
   };
   return titles[state];
 }
@@ -177,18 +168,16 @@ export function runCard(source: RunCardSource): Card {
     title: runTitle(run.state, subject.name, run.refinement !== null),
     text: [
       ...textOf(source),
-      ...(hasEnded(run) && run.state !== 'done' ? [] : refinementText(run, plain(subject.name))),
       ...heldText(source.sets.flatMap(({ set, held }) => (set.kind === 'samples' ? held : []))),
     ],
     fields: [
       { name: 'class', value: plain(subject.className) },
       { name: 'photos', value: String(run.photoHashes.length) },
-      ...(run.refinement === null ? [] : [{ name: 'votes', value: votesOf(run.refinement) }]),
+      ...(run.refinement === null ? [] : [{ name: 'votes', value: votesText(run.refinement) }]),
       { name: 'training', value: `${trainingWords(run.settings)}, ${counted(run.settings.steps, 'step')}` },
       { name: 'requested by', value: plain(memberName) },
     ],
     ...(progress && { progress }),
-    ...curvesOf(run),
     ...(charts.length > 0 && { charts }),
     ...picturesOf(source),
     ...(file && { files: [file] }),

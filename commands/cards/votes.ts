@@ -3,7 +3,7 @@ import type { Picture, VoteFact } from '../../core/records.ts';
 import type { CardPicture } from '../card.ts';
 import { groupBy } from '../../core/group.ts';
 import { onCard } from './pictures.ts';
-import { foldEmoji, shownEmoji } from '../votes/emoji.ts';
+import { foldEmoji, shownEmoji } from '../../core/votes/emoji.ts';
 
 /** Returns the standing reactions to a picture with their numbers of members, most first: `👍 3  👎 1`. */
 function reactionsOn(pictureId: string, facts: readonly VoteFact[]): string {

@@ -1,6 +1,7 @@
 /** @file Decides when votes change a subject's champion. */
 import type { Adapter, Subject } from '../../core/records.ts';
-import { countedBallots, preferences, type VoteData } from './ballots.ts';
+import { countedBallots, type VoteData } from '../../core/votes/ballots.ts';
+import { preferences } from './preferences.ts';
 import { bradleyTerry, strengthOf } from './bradley-terry.ts';
 
 /** Fewest distinct members that must have voted on an adapter's pictures. */

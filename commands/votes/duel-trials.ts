@@ -2,7 +2,7 @@
 import { ballotPairs } from '../../core/preference-pairs.ts';
 import type { Duel, Picture, PictureSet, StandingVote, Trial } from '../../core/records.ts';
 import { hasEnded } from '../../core/work-state.ts';
-import { countedBallots } from './ballots.ts';
+import { countedBallots } from '../../core/votes/ballots.ts';
 import { VOTERS } from './duel-bounds.ts';
 import { verdictOf, type Verdict } from './sequential-test.ts';
 

@@ -11,7 +11,7 @@ import { candidates } from './react.ts';
 const DAY = 24 * 3600_000;
 
 /** Two adapters of a subject to compare. */
-export interface Contest {
+interface Contest {
   readonly subject: Subject;
   readonly first: Adapter;
   readonly second: Adapter;

@@ -4,7 +4,8 @@
  */
 import type { Adapter, Picture, PictureSet } from '../../core/records.ts';
 import { trainingWords } from '../cards/format.ts';
-import { countedBallots, preferences, type VoteData } from './ballots.ts';
+import { countedBallots, type VoteData } from '../../core/votes/ballots.ts';
+import { preferences } from './preferences.ts';
 import { bradleyTerry, strengthOf, type Strength } from './bradley-terry.ts';
 import { wilsonInterval } from './wilson.ts';
 

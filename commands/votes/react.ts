@@ -4,7 +4,7 @@ import type { Adapter, ChampionChange, Picture, PictureSet } from '../../core/re
 import type { CommandContext } from '../contract.ts';
 import { isBlocked } from '../rules/guard.ts';
 import { decideChampion } from './champion.ts';
-import { meaningOf } from './emoji.ts';
+import { meaningOf } from '../../core/votes/emoji.ts';
 import { rankPictures } from './ranking.ts';
 
 interface Reaction {

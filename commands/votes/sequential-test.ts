@@ -9,7 +9,7 @@
  */
 
 /** How often a duel of equal adapters ends with a winner, at most. */
-export const ALPHA = 0.05;
+const ALPHA = 0.05;
 export interface Verdict {
   /** The share of the first adapter, as a confidence sequence of 1 − `ALPHA`. */
   readonly low: number;

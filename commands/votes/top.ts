@@ -8,7 +8,7 @@ import { OWN_VOTES } from '../cards/ranking-card.ts';
 import type { Command, CommandContext, Invocation } from '../contract.ts';
 import { textOption } from '../line/options.ts';
 import { completeSubject, namedAdapters, requireSubject } from '../subjects/subjects.ts';
-import type { VoteData } from './ballots.ts';
+import type { VoteData } from '../../core/votes/ballots.ts';
 import { rankArms, rankPictures, settingsArm, winChance, type RankedArm } from './ranking.ts';
 
 const MOST_ROWS = 10;

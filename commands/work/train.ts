@@ -71,7 +71,7 @@ export async function trainAgain(records: Records, actor: Actor, subject: Subjec
   return queueTraining(records, actor, subject, settings);
 }
 
-async function settingsNow(records: Records, channel: Channel) {
+export async function settingsNow(records: Records, channel: Channel) {
   return ((await records.channelById(channel.id)) ?? channel).settings;
 }
 

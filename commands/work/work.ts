@@ -36,8 +36,8 @@ export async function startRun(
   });
   await records.addPost({ id: randomUUID(), channelId, kind: 'run', targetId: added.id });
   await records.addOutboxJob({ id: added.id, kind: 'train', payload: { runId: added.id } });
-  const votes = run.refinement ? ` and ${counted(run.refinement.pairs.length, 'pair')}` : '';
-  const what = `${subject.name} from ${counted(run.photoHashes.length, 'photo')}${votes}, ${run.settings.steps} steps`;
+  const from = run.refinement ? 'votes and ' : '';
+  const what = `${subject.name} from ${from}${counted(run.photoHashes.length, 'photo')}, ${run.settings.steps} steps`;
   await note(records, actor, 'train', what, { targetId: added.id, amount: 1 });
   return added;
 }

@@ -2,7 +2,7 @@
 import { PREFERENCES } from './choices.ts';
 import type { Setting } from './setting.ts';
 
-/** Defaults are those of docs/votes-measured.md. */
+/** Defaults are those that OneTrainer begins with; `krona evaluate votes` compares them with others. */
 export const REFINE_SETTINGS = {
   preference: {
     type: 'text',

@@ -1,64 +1,106 @@
-/** @file What the engine gets of a refinement: the adapter, and members' pictures as files of the run's folder. */
+/**
+ * @file What a refinement trains on: the champion, and pairs by the votes that stand when it starts. Both are copied into
+ * the run's folder, so that a resumed run has the same, whatever is deleted or taken back meanwhile.
+ */
 import { join } from 'node:path';
 import { KronaError } from '../../core/errors.ts';
+import { exists, readFileIfAny, writeWhole } from '../../core/files.ts';
 import { resolvePrompt } from '../../core/prompt.ts';
 import type { Run, Subject } from '../../core/records.ts';
-import { refineRecipe, type RefineOptions } from '../training/refine-options.ts';
+import { defaultOf } from '../../core/settings/defaults.ts';
+import { refineVotes, votesMissing, type RefineVotes } from '../../core/votes/refine-votes.ts';
+import type { RefineOptions } from '../training/refine-options.ts';
 import type { WorkerContext } from './context.ts';
-import { adapterFile, copyBlob } from './local-files.ts';
+import { copyBlob } from './local-files.ts';
 
 /**
- * Returns the options of a refinement, without pictures that were deleted since it was requested; null for other runs.
+ * Returns the options of a run's refinement; null for other trainings.
  *
- * @throws KronaError ADAPTER_GONE, PICTURES_GONE
+ * @throws KronaError CHAMPION_GONE, CHAMPION_CHANGED, CHAMPION_OTHER_MODEL, VOTES_TOO_FEW
  */
 export async function refineAsk(
-  { refinement }: Run,
+  context: WorkerContext,
+  run: Run,
   subject: Subject,
   folder: string,
-  context: WorkerContext,
-): Promise<RefineOptions | null> {
-  if (refinement === null) return null;
-  const { records, model } = context;
-  const from = await records.adapter(refinement.from);
-  if (from === null)
-    throw new KronaError(
-      'ADAPTER_GONE',
-      `The champion that this refinement goes on from was deleted. Refine ${subject.name} again.`,
-    );
-  const subjects = await records.subjects(subject.channelId);
-  const found = new Map<string, { readonly path: string; readonly prompt: string }>();
-  const ids = refinement.pairs.flatMap(({ winner, loser }) => [winner, loser]);
-  for (const id of new Set(ids)) {
-    const picture = await records.picture(id);
-    const set = picture && (await records.set(picture.setId));
-    if (picture === null || set === null) continue;
-    const path = join(folder, `picture-${id}.png`);
-    await copyBlob(context, picture.blobHash, path);
-    found.set(id, { path, prompt: resolvePrompt(set.prompt, subjects, [subject.id]).text });
-  }
-  const pairs = refinement.pairs.flatMap(({ winner, loser, weight, setId }) => {
-    const [better, worse] = [found.get(winner), found.get(loser)];
-    if (better === undefined || worse === undefined) return [];
-    return [{ winner: better.path, loser: worse.path, prompt: better.prompt, weight, set: setId }];
-  });
-  if (pairs.length === 0)
-    throw new KronaError(
-      'PICTURES_GONE',
-      `The pictures that members voted on were deleted. Vote on others, and refine ${subject.name} again.`,
-    );
-  const examples = refinement.examples.flatMap(({ picture, weight }) => {
-    const drawn = found.get(picture);
-    return drawn === undefined ? [] : [{ picture: drawn.path, prompt: drawn.prompt, weight }];
-  });
-  const { preference, beta, photoWeight, exampleSteps } = refineRecipe(model);
-  return {
-    from: await adapterFile(context, from.blobHash),
-    pairs,
-    examples,
-    preference,
-    beta,
-    photoWeight,
-    exampleSteps,
+): Promise<{ readonly options: RefineOptions; readonly members: number } | null> {
+  if (run.refinement === null) return null;
+  const from = await championFile(context, run.refinement.from, subject, folder);
+  const { pairs, examples, members } = await votesOf(context, run, subject, folder);
+  const picture = (hash: string): string => pictureFile(folder, hash);
+  const options = {
+    from,
+    pairs: pairs.map(({ setId, winner, loser, ...pair }) => ({
+      ...pair,
+      set: setId,
+      winner: picture(winner),
+      loser: picture(loser),
+    })),
+    examples: examples.map((example) => ({ ...example, picture: picture(example.picture) })),
+    preference: defaultOf('preference'),
+    beta: defaultOf('beta'),
+    photoWeight: defaultOf('photoWeight'),
+    exampleSteps: defaultOf('exampleSteps'),
   };
+  return { options, members };
+}
+
+const pictureFile = (folder: string, hash: string): string => join(folder, `picture-${hash}.png`);
+
+async function championFile(
+  context: WorkerContext,
+  adapterId: string,
+  { name, championId }: Subject,
+  folder: string,
+): Promise<string> {
+  const path = join(folder, 'champion.safetensors');
+  if (await exists(path)) return path;
+  const again = `Refine again with \`/krona refine subject:${name}\`.`;
+  if (championId !== adapterId)
+    throw new KronaError(
+      'CHAMPION_CHANGED',
+      `The champion of ${name} changed before the run started. ${again}`,
+    );
+  const adapter = await context.records.adapter(adapterId);
+  if (adapter === null)
+    throw new KronaError('CHAMPION_GONE', `The champion of ${name} was deleted. ${again}`);
+  await copyBlob(context, adapter.blobHash, path);
+  if (await context.engine.fits(path)) return path;
+  throw new KronaError(
+    'CHAMPION_OTHER_MODEL',
+    `The champion of ${name} was trained on another model. Train ${name} again first.`,
+  );
+}
+
+/** The votes that stood when the run first started, with prompts for the model. */
+async function votesOf(
+  context: WorkerContext,
+  run: Run,
+  subject: Subject,
+  folder: string,
+): Promise<RefineVotes> {
+  const { records } = context;
+  const path = join(folder, 'votes.json');
+  const saved = await readFileIfAny(path);
+  if (saved !== null) return JSON.parse(saved) as RefineVotes;
+  const read = refineVotes(subject.id, await records.standingVotes(run.channelId));
+  const missing = votesMissing(read, subject.name);
+  if (missing !== null) throw new KronaError('VOTES_TOO_FEW', missing);
+  const subjects = await records.subjects(run.channelId);
+  const resolved = <T extends { readonly prompt: string }>(each: T): T => ({
+    ...each,
+    prompt: resolvePrompt(each.prompt, subjects, [subject.id]).text,
+  });
+  const votes: RefineVotes = {
+    ...read,
+    pairs: read.pairs.map(resolved),
+    examples: read.examples.map(resolved),
+  };
+  const pictures = [
+    ...votes.pairs.flatMap(({ winner, loser }) => [winner, loser]),
+    ...votes.examples.map(({ picture }) => picture),
+  ];
+  for (const hash of new Set(pictures)) await copyBlob(context, hash, pictureFile(folder, hash));
+  await writeWhole(path, JSON.stringify(votes));
+  return votes;
 }

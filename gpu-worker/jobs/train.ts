@@ -15,6 +15,7 @@ import { defaultOf } from '../../core/settings/defaults.ts';
 import type { EngineWork } from '../engine/protocol.ts';
 import { trainedSteps } from '../training/checkpoint.ts';
 import { chosenOptions } from '../training/chosen-options.ts';
+import type { PreferencePoint } from '../training/refine-options.ts';
 import type { SavedAdapter } from '../training/train-hooks.ts';
 import { trainRecipe, type TrainResult } from '../training/train-options.ts';
 import { carryOut, RUNS, type Conduct } from './carry-out.ts';
@@ -67,11 +68,12 @@ class Training {
   readonly #folder: string;
   readonly #curve: LossCurve;
   #scores: Run['scores'];
+  /** Of a refinement. */
+  #preference: Run['preference'];
   /** Steps done. */
   #step: number;
   /** A checkpoint's pictures are being drawn, for which the training mostly waits. */
   #drawing = false;
-  #preference: Run['preference'];
 
   constructor(run: Run, subject: Subject, context: WorkerContext, conduct: Conduct) {
     this.#run = run;
@@ -81,8 +83,8 @@ class Training {
     this.#folder = runFolder(context.dataFolder, run.id);
     this.#curve = new LossCurve(run.settings.steps, run.losses);
     this.#scores = run.scores;
-    this.#step = run.progress?.step ?? 0;
     this.#preference = run.preference;
+    this.#step = run.progress?.step ?? 0;
   }
 
   async carryOut(): Promise<void> {
@@ -100,7 +102,7 @@ class Training {
 
     const step = await trainedSteps(ask.out);
     const final = await this.#keep({ step, path: ask.out, final: true });
-    // A refinement is judged by a duel, and its pictures are those of the duel.
+    // A refinement replaces the champion only by winning a duel, which the bot opens.
     if (this.#run.refinement !== null) return;
     await this.#crown(final);
     this.#report('drawing the result', null);
@@ -117,7 +119,6 @@ class Training {
   async #ask(): Promise<TrainAsk> {
     const { photoHashes, photoPrompts, seed } = this.#run;
     const { steps, method, a1, a2, rank, alpha, lr, keep } = this.#run.settings;
-    const refine = await refineAsk(this.#run, this.#subject, this.#folder, this.#context);
     this.#report('collecting photos', null);
     const photos: string[] = [];
     for (const [n, hash] of photoHashes.entries()) {
@@ -126,6 +127,8 @@ class Training {
       await copyBlob(this.#context, hash, photo);
       photos.push(photo);
     }
+    const refine = await refineAsk(this.#context, this.#run, this.#subject, this.#folder);
+    if (refine !== null) await this.#noteVotes(refine.options.pairs.length, refine.members);
     return {
       ...trainRecipe(this.#context.model),
       photos,
@@ -155,8 +158,17 @@ class Training {
         folder: classPicturesFolder(this.#context.dataFolder),
         seed: CLASS_SEED,
       })),
-      ...(refine !== null && { refine }),
+      ...(refine !== null && { refine: refine.options }),
     };
+  }
+
+  /** The run's message tells how many pairs there are. */
+  async #noteVotes(pairs: number, members: number): Promise<void> {
+    const { id, refinement } = this.#run;
+    if (refinement !== null)
+      await this.#context.records.updateRun(id, {
+        refinement: { ...refinement, votes: { pairs, members } },
+      });
   }
 
   async #train(ask: TrainAsk, keeping: InOrder): Promise<void> {
@@ -172,14 +184,10 @@ class Training {
           return;
         }
         const { step, loss, phase, secondsLeft, preference } = event.progress;
-        if (preference !== undefined)
-          this.#preference = [
-            ...this.#preference.filter((point) => point.step < preference.step),
-            preference,
-          ];
         // A resumed run reads its photos first; its progress doesn't fall back to 0.
         if (loss !== null) this.#step = step;
         if (phase === 'training' && loss !== null) this.#curve.add(step, loss);
+        if (preference !== undefined) this.#addPoint(preference);
         this.#report(this.#drawing ? DRAWING : phase, secondsLeft);
       },
     };
@@ -196,6 +204,12 @@ class Training {
   /** A resumed run scores some checkpoints again, with the same result. */
   #addScore(score: CheckpointScore): void {
     this.#scores = [...this.#scores.filter(({ step }) => step < score.step), score];
+  }
+
+  /** A run that resumes at an earlier step loses the points after it. */
+  #addPoint({ step, margin, accuracy, heldOut }: PreferencePoint): void {
+    const before = this.#preference.filter((point) => point.step < step);
+    this.#preference = [...before, { step, margin, accuracy, heldOut }];
   }
 
   #report(phase: string, secondsLeft: number | null): void {

@@ -67,11 +67,11 @@ const updateRun: Operation<'updateRun'> = (db) => async (id, change) => {
 const runsToJudge: Operation<'runsToJudge'> = (db) => async () => {
   const rows = await db.query<{ id: string }>(sql`
     SELECT id FROM krona.run
-    WHERE refinement IS NOT NULL AND state = 'done' AND refinement ->> 'kept' IS NULL
+    WHERE state = 'done' AND refinement IS NOT NULL AND refinement->>'kept' IS NULL
       AND NOT EXISTS (SELECT FROM krona.duel WHERE duel.run_id = run.id)
       AND NOT EXISTS (SELECT FROM krona.duel WHERE duel.subject_id = run.subject_id AND duel.state = 'open')
     ORDER BY made`);
   return rows.map(({ id }) => id);
 };
 
-export const runOperations = { addRun, run, runs, openWork, updateRun, runsToJudge };
+export const runOperations = { addRun, run, runsToJudge, runs, openWork, updateRun };

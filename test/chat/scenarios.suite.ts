@@ -339,22 +339,25 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       await mia.run('/krona refine yuki');
       await whisper(mia, /VOTES_TOO_FEW/);
       for (let n = 0; n < 4; n++) {
-        const { shown } = await imagined(mia, `yuki in scene ${n}`, 4, 20 * n);
+        const { set, shown } = await imagined(mia, `yuki in scene ${n}`, 4, 20 * n);
         for (const member of [ben, zoe, boss]) await member.vote(shown, 2);
+        await eventually(async () => expect(await votesOn(set)).toHaveLength(3));
       }
-      await eventually(async () => {
-        await mia.run('/krona refine yuki');
-        await message(/Refining of yuki is queued[^]*12 pairs of pictures, by 3 members/);
-      });
+      await mia.run('/krona refine yuki');
+      await message(/Refining of yuki is queued[^]*12 pairs of pictures, by 3 members/);
       const run = await openRun('yuki');
-      const point = { margin: 0.001, loss: 0.6, photoLoss: 0.05 };
       await records.updateRun(run.id, {
-        preference: [{ ...point, step: 20, accuracy: 0.71, heldOut: { margin: 0, accuracy: 0.64 } }],
+        preference: [10, 20].map((step) => ({
+          step,
+          margin: step / 1e4,
+          accuracy: 0.5 + step / 100,
+          heldOut: { margin: 0, accuracy: 0.5 },
+        })),
       });
-      await message(/yuki[^]*71%[^]*64%/);
+      await message(/accuracy on pairs/);
       const refined = await worker.adapter(run, run.settings.steps, true);
       await worker.finish(run);
-      await message(/yuki is refined[^]*Only if it wins/);
+      await message(/yuki is refined[^]*A blind duel with the champion decides/);
       const { id, secondId } = await openDuel();
       expect(secondId).toBe((await records.subject(before.subjectId))!.championId);
       await dueled(id, 'first');

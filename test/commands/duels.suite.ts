@@ -3,6 +3,7 @@ import { advanceDuel } from '../../commands/votes/advance-duel.ts';
 import type { Card } from '../../commands/card.ts';
 import { loadCard } from '../../commands/cards/load-card.ts';
 import { adapterName } from '../../commands/subjects/subjects.ts';
+import { judgeRefinement } from '../../commands/votes/judge-refinement.ts';
 import { openDuel } from '../../commands/votes/open-duel.ts';
 import { detailsCard } from '../../commands/cards/set-card.ts';
 import { setSource } from '../../commands/cards/load-card.ts';
@@ -45,15 +46,15 @@ export function duelSuite(storage: () => Storage): void {
     channel.react(member, set, null, duel.swapped[set.duelPlace!] === first ? '2️⃣' : '1️⃣', added);
   const shown = (set: PictureSet) => loadCard('set', set.id, storage());
   const verdict = ({ id }: Duel) => loadCard('verdict', id, storage());
-  /** The duel after all its pairs went to the first adapter. */
-  async function won(channel: Room, begun: Duel): Promise<Duel> {
+  /** The duel after all its pairs went to the first adapter, or the second. */
+  async function won(channel: Room, begun: Duel, byFirst = true): Promise<Duel> {
     let duel = begun;
     while (duel.state === 'open') {
       await drawn(channel, duel);
       const closed = new Set(duel.trials.map(({ place }) => place));
       for (const set of await storage().records.setsOfDuel(duel.id))
         if (!closed.has(set.duelPlace!))
-          for (const member of ['bob', 'cid', 'dee']) await vote(channel, member, duel, set);
+          for (const member of ['bob', 'cid', 'dee']) await vote(channel, member, duel, set, byFirst);
       duel = await again(duel);
     }
     return duel;
@@ -198,6 +199,63 @@ export function duelSuite(storage: () => Storage): void {
       /^ADAPTER_OF_OTHER/,
     );
     expect(await channel.refusal('ann', `/krona duel ${name(first)} pairs:7`)).toMatch(/^OPTION_INVALID/);
+  });
+
+  /** A refinement that is done, of the champion of 200 steps. */
+  async function refined(channel: Room) {
+    const [, champion] = await channel.trained('mochi', 'cat', [100, 200]);
+    const before = (await storage().records.run(champion!.runId))!;
+    const run = await storage().records.addRun({
+      ...before,
+      id: crypto.randomUUID(),
+      state: 'queued',
+      refinement: { from: champion!.id, votes: { pairs: 12, members: 3 }, kept: null },
+    });
+    const [result] = await channel.finishRun(run);
+    return { champion: champion!, run, result: result! };
+  }
+  const championOf = async ({ subjectId }: Pick<Duel, 'subjectId'>) =>
+    (await storage().records.subject(subjectId))!.championId;
+
+  it('crowns a refinement only when it wins, and the channel can go back', async () => {
+    const channel = room();
+    const { champion, run, result } = await refined(channel);
+    expect(await storage().records.runsToJudge()).toContain(run.id);
+    await judgeRefinement(storage().records, run.id);
+    await judgeRefinement(storage().records, run.id);
+    expect(await storage().records.runsToJudge()).not.toContain(run.id);
+    const duel = await again((await storage().records.duelOfRun(run.id))!);
+    expect([duel.firstId, duel.secondId]).toEqual([result.id, champion.id]);
+    expect(await championOf(duel)).toBe(champion.id);
+    const ended = await won(channel, duel);
+    expect(await championOf(duel)).toBe(result.id);
+    expect((await verdict(ended)).title).toBe(
+      `${name(result)} won the duel and is the new champion of mochi`,
+    );
+    await channel.say('ann', '/krona adapters rollback mochi');
+    expect(await championOf(duel)).toBe(champion.id);
+  });
+
+  it('keeps a refinement as an adapter when it loses, or when the champion changed during the duel', async () => {
+    const losing = room();
+    const { champion, run, result } = await refined(losing);
+    await judgeRefinement(storage().records, run.id);
+    const duel = await again((await storage().records.duelOfRun(run.id))!);
+    const lost = await won(losing, duel, false);
+    expect(await championOf(duel)).toBe(champion.id);
+    expect((await verdict(lost)).text!.join(' ')).toContain(`${name(result)} is kept as an adapter`);
+
+    const changing = room();
+    const other = await refined(changing);
+    await judgeRefinement(storage().records, other.run.id);
+    const second = await again((await storage().records.duelOfRun(other.run.id))!);
+    const early = (await storage().records.adapters(second.channelId)).find(({ step, runId }) => {
+      return step === 100 && runId === other.champion.runId;
+    })!;
+    await changing.say('ann', `/krona adapters champion ${name(early)}`);
+    const ended = await won(changing, second);
+    expect(await championOf(second)).toBe(early.id);
+    expect((await verdict(ended)).text![0]).toContain('The champion changed during the duel');
   });
 
   it('goes with its subject', async () => {

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { bradleyTerry, type Comparison } from '../../commands/votes/bradley-terry.ts';
-import { countedBallots, preferences, type VoteData } from '../../commands/votes/ballots.ts';
+import { countedBallots, type VoteData } from '../../core/votes/ballots.ts';
+import { preferences } from '../../commands/votes/preferences.ts';
 import { decideChampion } from '../../commands/votes/champion.ts';
-import { foldEmoji, invitingEmoji, meaningOf } from '../../commands/votes/emoji.ts';
+import { foldEmoji, invitingEmoji, meaningOf } from '../../core/votes/emoji.ts';
 import { rankArms, rankPictures } from '../../commands/votes/ranking.ts';
 import { wilsonInterval } from '../../commands/votes/wilson.ts';
 import type { Adapter, Picture, PictureSet, StandingVote } from '../../core/records.ts';

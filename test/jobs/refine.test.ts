@@ -1,79 +1,108 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { Run } from '../../core/records.ts';
+/** Refinements and pairs of duels in the worker, with its engine process, the embedded storage and the tiny model. */
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import type { Worker } from '../../gpu-worker/main.ts';
+import type { PictureSet, Refinement, Run } from '../../core/records.ts';
 import { until } from '../helpers/until.ts';
 import { openWorkshop, type Workshop } from './workshop.ts';
 
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
+
+const NAMES = ['bob', 'cid', 'dan'];
+
 let shop: Workshop;
-let worker: Worker;
+let worker: Worker | null = null;
+let championId: string;
+const sets: PictureSet[] = [];
+
+const runNow = async ({ id }: Run): Promise<Run> => (await shop.storage.records.run(id))!;
+const ended = (run: Run) =>
+  until(async () => {
+    const now = await runNow(run);
+    return now.state !== 'queued' && now.state !== 'running' && now;
+  });
+const finalOf = async (run: Run) => (await shop.adaptersOf(run)).find(({ final }) => final)!.blobHash;
+const champion = async () => (await shop.storage.records.subject(shop.subject.id))!.championId;
+
+async function vote(set: PictureSet, place: number, added = true): Promise<void> {
+  const { records } = shop.storage;
+  const pictures = await records.pictures(set.id);
+  for (const name of NAMES) {
+    const { id: memberId } = await records.member('web', name, name);
+    await records.addVote({ pictureId: pictures[place]!.id, memberId, emoji: '👍', added });
+  }
+}
+
+function refine(change: Partial<Refinement> = {}, steps = 12): Promise<Run> {
+  return shop.train(
+    { steps, lr: 1e-3 },
+    { refinement: { from: championId, votes: { pairs: 0, members: 0 }, kept: null, ...change } },
+  );
+}
+
 beforeAll(async () => {
   shop = await openWorkshop();
   worker = await shop.startWorker();
-}, 120_000);
+  await ended(await shop.train({ steps: 20 }));
+  championId = (await champion())!;
+  for (let n = 0; n < 4; n++)
+    sets.push(
+      await shop.imagine({
+        prompt: 'Mochi asleep',
+        subjectId: shop.subject.id,
+        adapterId: championId,
+        count: 4,
+        seed: 10 * n,
+      }),
+    );
+  for (const [n, set] of sets.entries()) {
+    await until(async () => (await shop.storage.records.set(set.id))!.state === 'done');
+    await vote(set, n);
+  }
+});
 afterAll(async () => {
   await worker?.stop();
   await shop?.close();
 });
 
-const ended = ({ id }: Run): Promise<Run> =>
-  until(async () => {
-    const run = await shop.storage.records.run(id);
-    return run && run.state !== 'queued' && run.state !== 'running' ? run : undefined;
-  }, 'the end of a run');
+it('goes on from the champion with the pairs that stand, and leaves the champion as it is', async () => {
+  const run = await ended(await refine());
+  expect(run.failure).toBeNull();
+  expect(run.refinement!.votes).toEqual({ pairs: 12, members: 3 });
+  expect(run.preference.at(-1)!.step).toBe(12);
+  for (const { accuracy } of run.preference) expect(Math.abs(accuracy - 0.5)).toBeLessThanOrEqual(0.5);
+  expect(run.losses.at(-1)!.step).toBe(12);
+  expect(await champion()).toBe(championId);
+  const kinds = (await shop.storage.records.setsOfRun(run.id)).map(({ kind }) => kind);
+  expect(kinds).not.toContain('finals');
+  await until(async () => (await readdir(join(shop.config.dataFolder, 'runs'))).length === 0);
+});
 
-const drawn = (id: string) =>
-  until(async () => {
-    const set = await shop.storage.records.set(id);
-    return set?.endedAt ? set : undefined;
-  }, 'drawn pictures');
+it('resumes after a stop with the votes of its start, to the same file', async () => {
+  const plain = await ended(await refine({}, 40));
+  const run = await refine({}, 40);
+  await until(async () => {
+    const { progress } = await runNow(run);
+    return progress?.phase === 'training' && progress.step >= 3;
+  });
+  await worker?.stop();
+  worker = null;
+  await vote(sets[0]!, 0, false);
+  await vote(sets[0]!, 1);
+  worker = await shop.startWorker();
+  expect((await ended(run)).state).toBe('done');
+  expect(await finalOf(run)).toBe(await finalOf(plain));
+  expect((await runNow(run)).preference).toEqual((await runNow(plain)).preference);
+});
 
-it('refines a champion with pairs of pictures, leaves out deleted ones, and crowns nothing', async () => {
-  const { records } = shop.storage;
-  expect((await ended(await shop.train({ steps: 20 }))).state).toBe('done');
-  const champion = (await records.subject(shop.subject.id))!.championId!;
-  const of = { subjectId: shop.subject.id, adapterId: champion, prompt: 'mochi at sea', count: 3 };
-  const [kept, gone] = [await shop.imagine(of), await shop.imagine({ ...of, seed: 99, count: 2 })];
-  expect([(await drawn(kept.id)).state, (await drawn(gone.id)).state]).toEqual(['done', 'done']);
-  const [a, b, c] = (await records.pictures(kept.id)).map(({ id }) => id);
-  const [d, e] = (await records.pictures(gone.id)).map(({ id }) => id);
-  await records.deleteSet(gone.id, 'By Ada.');
-
-  const run = await shop.train(
-    { steps: 20 },
-    {
-      refinement: {
-        from: champion,
-        pairs: [
-          { setId: kept.id, winner: a!, loser: b!, weight: 2 },
-          { setId: kept.id, winner: a!, loser: c!, weight: 1 },
-          { setId: gone.id, winner: d!, loser: e!, weight: 1 },
-        ],
-        examples: [{ picture: a!, weight: 3 }],
-        members: 3,
-        kept: null,
-      },
-    },
-  );
-  const refined = await ended(run);
-  expect(refined).toMatchObject({ state: 'done', failure: null });
-  expect(refined.preference.at(-1)!.step).toBe(20);
-  for (const { accuracy, loss } of refined.preference) {
-    expect(accuracy).toBeGreaterThanOrEqual(0);
-    expect(accuracy).toBeLessThanOrEqual(1);
-    expect(loss).toBeGreaterThan(0);
-  }
-  expect((await shop.adaptersOf(run)).at(-1)!.final).toBe(true);
-  expect((await records.subject(shop.subject.id))!.championId).toBe(champion);
-  // Its pictures are those of the duel that follows: finals would let ordinary votes choose it.
-  expect((await records.setsOfRun(run.id)).map(({ kind }) => kind)).not.toContain('finals');
-  expect(await records.runsToJudge()).toEqual([run.id]);
-
-  const lost = await shop.train(
-    { steps: 20 },
-    { refinement: { ...refined.refinement!, pairs: [{ setId: gone.id, winner: d!, loser: e!, weight: 1 }] } },
-  );
-  expect((await ended(lost)).failure!.code).toBe('PICTURES_GONE');
-}, 300_000);
+it('refuses to start when the champion has changed, or too many votes were taken back', async () => {
+  const [other] = await shop.adaptersOf(await ended(await refine()));
+  const stale = await refine({ from: other!.id });
+  expect((await ended(stale)).failure!.code).toBe('CHAMPION_CHANGED');
+  for (const set of sets) await shop.storage.records.deleteSet(set.id, 'By Ada.');
+  expect((await ended(await refine())).failure!.code).toBe('VOTES_TOO_FEW');
+});
 
 it('draws a pair of a duel: one picture of each adapter, from the same seed, in the order of the record', async () => {
   const { records } = shop.storage;
@@ -97,7 +126,7 @@ it('draws a pair of a duel: one picture of each adapter, from the same seed, in 
   for (const duelPlace of [0, 1]) {
     const of = { kind: 'duel', duelId: duel.id, duelPlace, subjectId: run.subjectId, count: 2 } as const;
     const set = await shop.imagine({ ...of, prompt: 'mochi at sea', seed: 5 });
-    expect((await drawn(set.id)).state).toBe('done');
+    await until(async () => (await records.set(set.id))!.state === 'done');
     pictures.push(await records.pictures(set.id));
   }
   const [straight, turned] = pictures;
@@ -109,4 +138,4 @@ it('draws a pair of a duel: one picture of each adapter, from the same seed, in 
     straight!.map(({ blobHash }) => blobHash).toReversed(),
   );
   expect(straight![0]!.blobHash).not.toBe(straight![1]!.blobHash);
-}, 300_000);
+});

@@ -45,12 +45,18 @@ export interface Drawing {
   readonly raw: string;
   readonly mean: string;
   readonly area: string;
+  /** The path of a second curve; '' without one. */
+  readonly beside: string;
 }
 
-/** @param points - two or more, by rising x @param width - of the drawing, pixels */
-export function drawing(points: readonly Point[], width: number): Drawing {
-  const xs = points.map((point) => point.x);
-  const ys = points.map((point) => point.y);
+/**
+ * @param points - two or more, by rising x
+ * @param width - of the drawing, pixels
+ * @param beside - a second curve on the same axes
+ */
+export function drawing(points: readonly Point[], width: number, beside: readonly Point[] = []): Drawing {
+  const xs = [...points, ...beside].map((point) => point.x);
+  const ys = [...points, ...beside].map((point) => point.y);
   const [first, last] = [Math.min(...xs), Math.max(...xs)];
   const yTicks = ticks(Math.min(0, ...ys), Math.max(...ys, 1e-6), 3);
   const [low, high] = [Math.min(...yTicks), Math.max(...yTicks)];
@@ -65,7 +71,7 @@ export function drawing(points: readonly Point[], width: number): Drawing {
   const xTicks = ticks(first, last, width < 420 ? 3 : 5).filter((value) => value >= first && value <= last);
   const mean = path(smooth(points));
   const area = `${mean}L${x(last).toFixed(1)} ${y(low)}L${x(first).toFixed(1)} ${y(low)}Z`;
-  return { x, y, xTicks, yTicks, raw: path(points), mean, area };
+  return { x, y, xTicks, yTicks, raw: path(points), mean, area, beside: path(beside) };
 }
 
 /** Index of the point nearest to a place on the x axis. */

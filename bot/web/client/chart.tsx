@@ -1,21 +1,17 @@
 /** @file A curve drawn as SVG at the width that it has: axes, raw values faint, their running mean strong, values on hover. */
 import type { JSX } from 'preact';
+import type { CardChart } from '../../../commands/card.ts';
 import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { drawing, type Drawing, HEIGHT, MARGIN, nearestPoint, type Point, short } from './chart-scale.ts';
 
 /** The narrowest drawing, pixels. */
 const NARROWEST = 200;
 
-interface ChartProps {
-  readonly label: string;
-  readonly points: readonly Point[];
-}
-
-export function Chart({ label, points }: ChartProps): JSX.Element {
+export function Chart({ label, points, beside }: CardChart): JSX.Element {
   const frame = useRef<HTMLDivElement>(null);
   const width = useWidth(frame);
   const [hover, setHover] = useState<number | null>(null);
-  const curve = useMemo(() => drawing(points, width), [points, width]);
+  const curve = useMemo(() => drawing(points, width, beside?.points), [points, width, beside]);
   const last = points.length - 1;
   const onKey = (event: KeyboardEvent) => {
     const move = event.key === 'ArrowLeft' ? -1 : event.key === 'ArrowRight' ? 1 : 0;
@@ -26,13 +22,13 @@ export function Chart({ label, points }: ChartProps): JSX.Element {
   const at = hover === null ? undefined : points[Math.min(hover, last)];
   return (
     <figure class="chart">
-      <figcaption>{label}</figcaption>
+      <figcaption>{beside ? `${label} (dashed: ${beside.label})` : label}</figcaption>
       <div
         ref={frame}
         class="chart-frame"
         tabIndex={0}
         role="img"
-        aria-label={summary(label, points)}
+        aria-label={[{ label, points }, ...(beside ? [beside] : [])].map(summary).join('; ')}
         onPointerMove={({ clientX, currentTarget }) =>
           setHover(nearestPoint(points, curve, clientX - currentTarget.getBoundingClientRect().left))
         }
@@ -45,6 +41,7 @@ export function Chart({ label, points }: ChartProps): JSX.Element {
           <path class="area" d={curve.area} />
           <path class="raw" d={curve.raw} />
           <path class="mean" d={curve.mean} />
+          {beside && <path class="beside" d={curve.beside} />}
           {at && <Marker curve={curve} at={at} />}
         </svg>
         {at && (
@@ -61,7 +58,7 @@ export function Chart({ label, points }: ChartProps): JSX.Element {
 }
 
 /** The first and last value, for people who can't see the curve. */
-function summary(label: string, points: readonly Point[]): string {
+function summary({ label, points }: Pick<CardChart, 'label' | 'points'>): string {
   const ends = [...points.slice(0, 1), ...points.slice(-1)];
   return `${label}: ${ends.map(({ x, y }) => `${short(y)} at ${x}`).join(', ')}`;
 }

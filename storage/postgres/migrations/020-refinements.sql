@@ -1,7 +1,9 @@
--- Refinements: trainings that go on from an adapter with what members preferred.
+-- Trainings that go on from a champion with votes: what they go on from, and the curves of margin and accuracy.
 ALTER TABLE krona.run
-  -- {"from", "pairs", "examples", "members", "kept"}; null: a training on photos alone.
   ADD COLUMN refinement jsonb,
-  -- Points of its curves.
   ADD COLUMN preference jsonb NOT NULL DEFAULT '[]';
 CREATE INDEX run_to_judge ON krona.run (id) WHERE refinement IS NOT NULL AND state = 'done';
+-- Cards show several curves.
+UPDATE krona.chat_line
+SET body = jsonb_set(body #- '{card,chart}', '{card,charts}', jsonb_build_array(body #> '{card,chart}'))
+WHERE body #> '{card,chart}' IS NOT NULL;

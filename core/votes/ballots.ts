@@ -1,8 +1,7 @@
 /** @file Turns reactions into ballots: one member's opinion on one set, whatever the number of their reactions. */
-import type { Picture, PictureSet, StandingVote } from '../../core/records.ts';
-import { at } from '../../core/at.ts';
-import { groupBy } from '../../core/group.ts';
-import type { Comparison } from './bradley-terry.ts';
+import type { Picture, PictureSet, StandingVote } from '../records.ts';
+import { at } from '../at.ts';
+import { groupBy } from '../group.ts';
 import { meaningOf } from './emoji.ts';
 
 /** The result of `RecordStore.standingVotes`. */
@@ -12,7 +11,7 @@ export interface VoteData {
   readonly sets: readonly PictureSet[];
 }
 
-interface Ballot {
+export interface Ballot {
   readonly set: PictureSet;
   readonly memberId: string;
   readonly liked: readonly Picture[];
@@ -44,32 +43,5 @@ export function countedBallots({ votes, pictures, sets }: VoteData): Ballot[] {
     const disliked = all.filter((picture) => has(picture, -1) && !has(picture, 1));
     const neutral = all.filter((picture) => !liked.includes(picture) && !disliked.includes(picture));
     return { set, memberId, liked, disliked, neutral };
-  });
-}
-
-/** A comparison by a member. */
-type Preference = Comparison & { readonly memberId: string };
-
-/**
- * Returns the preferences of ballots between arms: liked pictures over all others of the set, and neutral ones over
- * disliked ones. A ballot's weights sum to 1, so nobody gains by reacting to more pictures.
- *
- * @param armOf - the arm of a picture, null for none; pictures of the same arm are not compared
- */
-export function preferences(
-  ballots: readonly Ballot[],
-  armOf: (picture: Picture) => string | null,
-): Preference[] {
-  return ballots.flatMap(({ memberId, liked, disliked, neutral }) => {
-    const ordered = [
-      ...liked.flatMap((winner) => [...neutral, ...disliked].map((loser) => ({ winner, loser }))),
-      ...neutral.flatMap((winner) => disliked.map((loser) => ({ winner, loser }))),
-    ];
-    const pairs = ordered.flatMap(({ winner, loser }) => {
-      const [better, worse] = [armOf(winner), armOf(loser)];
-      if (better === null || worse === null || better === worse) return [];
-      return [{ winner: better, loser: worse, winnerPlace: winner.index, loserPlace: loser.index }];
-    });
-    return pairs.map((pair) => ({ ...pair, memberId, weight: 1 / pairs.length }));
   });
 }
