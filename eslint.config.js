@@ -24,7 +24,7 @@ const rooms = {
   [safety]: ['core', graph, models],
   [adapters]: ['core', graph, models],
   [sampling]: ['core', graph, models, adapters],
-  [training]: ['core', graph, models, adapters, sampling],
+  [training]: ['core', graph, models, adapters, sampling, safety],
   'gpu-worker/engine': ['core', ...engineRooms],
   'gpu-worker/jobs': ['core', 'storage', training, 'gpu-worker/engine'],
   'gpu-worker/main.ts': ['core', 'storage', 'gpu-worker/engine', 'gpu-worker/jobs'],

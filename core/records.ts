@@ -107,6 +107,8 @@ export interface Run {
   readonly progress: Progress | null;
   /** Mean loss of each reported interval, in order: the loss curve. */
   readonly losses: readonly { readonly step: number; readonly loss: number }[];
+  /** Of its checkpoints in order; empty for a run that keeps the last. */
+  readonly scores: readonly CheckpointScore[];
   /** null: a training from photos alone. */
   readonly refinement: Refinement | null;
   /** A refinement's curves: of pairs that it trains on, and of pairs held out; null without such pairs. */
@@ -120,6 +122,17 @@ export interface Run {
   readonly createdAt: Date;
   readonly startedAt: Date | null;
   readonly endedAt: Date | null;
+}
+
+/** How good a checkpoint's pictures are (gpu-worker/training/checkpoint-scorer.ts). */
+export interface CheckpointScore {
+  readonly step: number;
+  /** Likeness to the photos, 0 to 1. */
+  readonly fidelity: number;
+  /** How well pictures follow their prompts, 0 to 1. */
+  readonly alignment: number;
+  /** Harmonic mean of both. */
+  readonly score: number;
 }
 
 /** A trained file: a checkpoint of a run, or its final result. */

@@ -137,6 +137,7 @@ export interface Records {
       | 'photoPrompts'
       | 'progress'
       | 'losses'
+      | 'scores'
       | 'refinement'
       | 'preference'
       | 'failure'
@@ -156,11 +157,21 @@ export interface Records {
     change: Partial<
       Pick<
         Run,
-        'state' | 'progress' | 'losses' | 'refinement' | 'preference' | 'failure' | 'startedAt' | 'endedAt'
+        | 'state'
+        | 'progress'
+        | 'losses'
+        | 'scores'
+        | 'refinement'
+        | 'preference'
+        | 'failure'
+        | 'startedAt'
+        | 'endedAt'
       >
     >,
   ): Promise<void>;
-  /** Does nothing when the run already has an adapter of this step (a resumed run writes its checkpoints again). */
+  /** Ids of refinements that are done and wait for their duel, oldest first. */
+  runsToJudge(): Promise<string[]>;
+  /** When the run already has an adapter of this step (a resumed run writes its checkpoints again), only makes it the final one, if it is. */
   addAdapter(adapter: Omit<Adapter, 'createdAt'>): Promise<void>;
   adapter(id: string): Promise<Adapter | null>;
   /** Newest first. */

@@ -16,10 +16,10 @@ import { checkPhotoSize } from '../../core/pictures/photo-size.ts';
 import { Picture } from '../../core/pictures/picture.ts';
 import type { SchedulerName } from '../../core/settings/choices.ts';
 import { checkSide } from '../../core/settings/check.ts';
-import { defaultOf, DEFAULT_SETTINGS } from '../../core/settings/defaults.ts';
+import { autoValues, defaultOf, DEFAULT_SETTINGS } from '../../core/settings/defaults.ts';
 import { SMALL_MODEL, type ModelCard } from '../../core/settings/model-card.ts';
 import type { CliValues } from '../../core/settings/schema.ts';
-import type { TRAIN_SETTINGS } from '../../core/settings/train-table.ts';
+import { TRAIN_SETTINGS } from '../../core/settings/train-table.ts';
 import { readPairs } from './pairs-file.ts';
 import type { Needs } from '../unused-options.ts';
 
@@ -72,7 +72,7 @@ const SAME = [
   'alpha',
   'init',
   'lr',
-  'steps',
+  'patience',
   'accumulation',
   'weightDecay',
   'seed',
@@ -103,9 +103,10 @@ export interface TrainInput {
  * OPTION_MISSING for class pictures of no class, and for one of --refine and --pairs; PAIRS_INVALID, FILE_NOT_FOUND
  */
 export async function trainOptions(
-  given: TrainGiven,
+  asked: TrainGiven,
 ): Promise<{ readonly options: TrainOptions; readonly input: TrainInput }> {
-  const model = modelCard(await openModel(given.model));
+  const model = modelCard(await openModel(asked.model));
+  const given = withoutAuto(asked, model);
   const { method = defaultOf('method'), noiseStrength = defaultOf('noiseStrength') } = given;
   const refine = await refineOptions(given, model);
   const { steps, lr } = refine ? refineRecipe(model) : trainDefaults(model, method);
@@ -123,6 +124,7 @@ export async function trainOptions(
     trace: null,
     ...recipe,
     ...pick(given, SAME),
+    ...(given.steps !== undefined && { steps: given.steps }),
     ...words,
     model: given.model,
     out: given.out,
@@ -146,8 +148,16 @@ export async function trainOptions(
   };
 }
 
+type Resolved = Omit<TrainGiven, 'steps'> & { readonly steps?: number };
+
+/** With what `--steps auto` stands for; options that were given too hold. */
+function withoutAuto({ steps, ...given }: TrainGiven, model: ModelCard): Resolved {
+  if (steps !== 'auto') return { ...given, ...(steps !== undefined && { steps }) };
+  return { ...(Object.fromEntries(autoValues(TRAIN_SETTINGS.steps, model)) as Partial<Resolved>), ...given };
+}
+
 /** The adapter to go on from, with the pairs; null for a training from nothing. */
-async function refineOptions(given: TrainGiven, model: ModelCard): Promise<RefineOptions | null> {
+async function refineOptions(given: Resolved, model: ModelCard): Promise<RefineOptions | null> {
   const { refine: from, pairs } = given;
   if (from === undefined && pairs === undefined) return null;
   if (from === undefined || pairs === undefined)

@@ -4,11 +4,12 @@ import { basename, dirname } from 'node:path';
 import { Option, type Command } from 'commander';
 import type { FactorPairs } from '../../gpu-worker/adapters/krona.ts';
 import { PROJECTION_KINDS } from '../../gpu-worker/adapters/targets.ts';
+import { checkpointInterval } from '../../gpu-worker/training/best-checkpoint.ts';
 import { checkpointPath } from '../../gpu-worker/training/checkpoint.ts';
 import { statePath } from '../../gpu-worker/training/resume.ts';
 import { trainAdapter } from '../../gpu-worker/training/train.ts';
 import type { PreferencePoint } from '../../gpu-worker/training/refine-options.ts';
-import type { TrainResult } from '../../gpu-worker/training/train-options.ts';
+import type { TrainOptions, TrainResult } from '../../gpu-worker/training/train-options.ts';
 import { KronaError } from '../../core/errors.ts';
 import { checkReplaceable, exists, makeFolder } from '../../core/files.ts';
 import { counted } from '../../core/format.ts';
@@ -101,7 +102,7 @@ async function trainAsGiven(given: TrainGiven, io: CommandIo): Promise<Outcome> 
   const { options, input } = await trainOptions(given);
   for (const note of unusedOptions(given, NEEDS)) io.log(note);
   tellInput(input, io);
-  await checkOutputs(given, options.steps);
+  await checkOutputs(given, options);
   const { sample: prompts = [], scheduler = null } = given;
   if (prompts.length > 0) {
     const note = await checkSamples(options.model, scheduler);
@@ -116,6 +117,10 @@ async function trainAsGiven(given: TrainGiven, io: CommandIo): Promise<Outcome> 
       io.progress.show({ phase: 'drawing samples', step: saved.step, steps, secondsLeft: null });
       samples.push(...(await drawSamples(saved, prompts, options, scheduler, io.signal)));
     },
+    onScored: ({ step, score, fidelity, alignment }) =>
+      io.log(
+        `Step ${step}: score ${score.toFixed(3)} (likeness ${fidelity.toFixed(3)}, prompts ${alignment.toFixed(3)}).`,
+      ),
     onProgress: (progress) =>
       io.progress.show(progress, progress.loss === null ? '' : `loss ${progress.loss.toFixed(4)}`),
   });
@@ -130,9 +135,9 @@ async function trainAsGiven(given: TrainGiven, io: CommandIo): Promise<Outcome> 
  *
  * @throws KronaError RUN_FINISHED, FILE_UNWRITABLE
  */
-async function checkOutputs(given: TrainGiven, steps: number): Promise<void> {
+async function checkOutputs(given: TrainGiven, options: TrainOptions): Promise<void> {
   const { out, trace, resume, restart } = given;
-  const there = (await checkReplaceable(out)) ? basename(out) : await oldCheckpoint(given, steps);
+  const there = (await checkReplaceable(out)) ? basename(out) : await oldCheckpoint(options);
   if (trace !== undefined) await checkReplaceable(trace);
   for (const path of [out, ...(trace === undefined ? [] : [trace])]) await makeFolder(dirname(path));
   // An unfinished run beside it is told of by the training.
@@ -144,10 +149,12 @@ async function checkOutputs(given: TrainGiven, steps: number): Promise<void> {
 }
 
 /** Name of a checkpoint of an earlier run that a new one would replace, such as the best of it; null for none. */
-async function oldCheckpoint({ out, checkpointEvery }: TrainGiven, steps: number): Promise<string | null> {
-  if (checkpointEvery === undefined) return null;
+async function oldCheckpoint(options: TrainOptions): Promise<string | null> {
+  const { out, steps } = options;
+  const every = checkpointInterval(options);
+  if (every === null) return null;
   const names = new Set(await readdir(dirname(out)).catch((): string[] => []));
-  for (let step = checkpointEvery; step < steps; step += checkpointEvery) {
+  for (let step = every; step < steps; step += every) {
     const name = basename(checkpointPath(out, step));
     if (names.has(name)) return name;
   }
@@ -177,9 +184,10 @@ function factorPairs(text: string): FactorPairs {
 }
 
 function describe(result: TrainResult): string {
-  const { adapter, parameters, steps, loss, preference, secondsPerStep, peakMemoryMiB } = result;
+  const { adapter, parameters, steps, loss, scores, preference, secondsPerStep, peakMemoryMiB } = result;
+  const ended = scores.length > 0 && steps < loss.length ? `, the best of ${loss.length}` : '';
   return [
-    `${adapter}: ${parameters.toLocaleString('en')} parameters after ${steps} steps`,
+    `${adapter}: ${parameters.toLocaleString('en')} parameters after ${steps} steps${ended}`,
     `loss ${loss.at(-1)?.toFixed(4) ?? '-'}, ${secondsPerStep.toFixed(3)} s per step, peak memory ${Math.round(peakMemoryMiB)} MiB`,
     ...preference.slice(-1).map(describePairs),
   ].join('\n');

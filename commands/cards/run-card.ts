@@ -1,4 +1,5 @@
 /** @file The message about a run, from queued to done. */
+import { at } from '../../core/at.ts';
 import { hasEnded } from '../../core/work-state.ts';
 import type {
   Adapter,
@@ -35,7 +36,8 @@ export interface RunCardSource {
   readonly position: number | null;
 }
 
-function textOf({ run, subject, adapters, sets }: RunCardSource): string[] {
+function textOf(source: RunCardSource): string[] {
+  const { run, subject, adapters, sets } = source;
   const name = plain(subject.name);
   const again = `\`/krona ${run.refinement === null ? 'train' : 'refine'} subject:${name}\` starts a new run.`;
   if (run.state === 'failed') return [plain(run.failure?.message ?? 'The training failed.', 600), again];
@@ -49,12 +51,28 @@ function textOf({ run, subject, adapters, sets }: RunCardSource): string[] {
     ...(run.refinement === null
       ? [`Draw with it: \`/krona imagine a watercolour of ${name}\`.`]
       : judgedText(run.refinement)),
+    ...keptText(source),
     ...(sets.some(({ set }) => set.kind === 'finals' && set.state === 'done')
       ? ['Its pictures are in a separate message. Vote for the best one.']
       : []),
     ...(took === null ? [] : [`It took ${duration(took)}.`]),
   ];
 }
+
+/** Which checkpoint was kept, and why the run ended when it did; nothing of a run that keeps the last. */
+function keptText({ run, adapters }: RunCardSource): string[] {
+  const final = adapters.find((adapter) => adapter.final);
+  const kept = run.scores.find(({ step }) => step === final?.step);
+  if (run.settings.keep !== 'best' || !kept) return [];
+  const last = at(run.scores, -1).step;
+  const early = last < run.settings.steps ? ` Training ended after step ${last}, as the score fell.` : '';
+  return [
+    `Krona kept the best checkpoint: step ${kept.step}, score ${short(kept.score)} (likeness ${short(kept.fidelity)}, ` +
+      `prompts ${short(kept.alignment)}).${early}`,
+  ];
+}
+
+const short = (share: number): string => share.toFixed(2);
 
 /** How it is decided whether a refinement becomes the champion. */
 function judgedText({ kept }: Refinement): string[] {
@@ -71,7 +89,7 @@ function votesText({ votes }: Refinement): string {
 }
 
 /** Curves with two points or more. */
-function chartsOf({ losses, preference }: Run): CardChart[] {
+function chartsOf({ losses, scores, preference }: Run): CardChart[] {
   const curve = (label: string, of: (figures: PairFigures) => number): CardChart => ({
     label: `${label} on pairs`,
     points: preference.map((point) => ({ x: point.step, y: of(point) })),
@@ -82,6 +100,7 @@ function chartsOf({ losses, preference }: Run): CardChart[] {
   });
   const charts: CardChart[] = [
     { label: 'loss', points: losses.map(({ step, loss }) => ({ x: step, y: loss })) },
+    { label: 'score', points: scores.map(({ step, score }) => ({ x: step, y: score })) },
     curve('accuracy', ({ accuracy }) => accuracy),
     curve('margin', ({ margin }) => margin),
   ];

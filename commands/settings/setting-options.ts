@@ -1,6 +1,6 @@
 /** @file The settings of a channel as options of commands, made from their one table. */
 import { suggestedSizes } from '../../core/settings/picture-size.ts';
-import { valueSpec } from '../../core/settings/read.ts';
+import { AUTO, valueSpec } from '../../core/settings/read.ts';
 import { inChat, SETTINGS, type ChatName, type ChatSetting } from '../../core/settings/schema.ts';
 import type { OptionData } from '../contract.ts';
 
@@ -16,11 +16,11 @@ export function settingOption<Key extends ChatSetting>(
 
 function optionOf(key: ChatSetting): OptionData {
   const setting = inChat(key);
-  const { name, description, type, choices, orWord, suggestions = [] } = setting;
-  const words = orWord === undefined ? [] : [orWord];
+  const { name, description, type, choices, orWord, auto, suggestions = [] } = setting;
+  const words = [...(orWord === undefined ? [] : [orWord]), ...(auto ? [AUTO] : [])];
   if (choices) return { name, description, type: 'text', choices: [...words, ...choices] };
   const spec = valueSpec(setting);
-  if (type !== 'size' && orWord === undefined) return { ...spec, description };
+  if (type !== 'size' && words.length === 0) return { ...spec, description };
   return {
     name,
     description,

@@ -51,6 +51,10 @@ export type Crop = (typeof CROPS)[number];
 export const MASKS = ['auto', 'file', 'alpha', 'border'] as const;
 export type MaskKind = (typeof MASKS)[number];
 
+/** Which checkpoint of a run becomes its adapter. `best`: that with the highest score, and the run ends early. */
+export const KEEPS = ['last', 'best'] as const;
+export type Keep = (typeof KEEPS)[number];
+
 /** The learning rate after the warm-up: `constant`, or falling to zero over the run along a cosine or a line. */
 export const LR_SCHEDULES = ['constant', 'cosine', 'linear'] as const;
 export type LrSchedule = (typeof LR_SCHEDULES)[number];

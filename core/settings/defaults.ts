@@ -28,6 +28,18 @@ export function defaultOf<K extends keyof typeof SETTINGS>(
   return onModel(SETTINGS[key], model) as DefaultOf<(typeof SETTINGS)[K]>;
 }
 
+/**
+ * What `auto` of a setting stands for, by setting.
+ *
+ * @param model null: not known yet, taken for a small one
+ */
+export function autoValues(
+  { auto = {} }: Pick<Setting, 'auto'>,
+  model: ModelCard | null,
+): [string, Value | null][] {
+  return Object.entries(auto).map(([key, value]) => [key, onModel({ default: value }, model)]);
+}
+
 const inWords = (value: Value | null): string =>
   value === null ? "the model's" : typeof value === 'boolean' ? (value ? 'on' : 'off') : String(value);
 

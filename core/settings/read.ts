@@ -1,13 +1,17 @@
 /** @file Settings as people type them: read, and put into those of a channel. */
 import { expectation, invalid, readValue, type Value, type ValueSpec } from '../values.ts';
 import type { PictureSize } from './choices.ts';
-import { startingRates } from './defaults.ts';
+import { autoValues, startingRates } from './defaults.ts';
 import type { ModelCard } from './model-card.ts';
 import { ALL_CHAT_SETTINGS, inChat, type ChannelSettings, type SpelledSetting } from './schema.ts';
 
+/** The word for which `auto` of a setting says what it means. */
+export const AUTO = 'auto';
+
 /** What `readSetting` takes, as the declaration of a value. */
 export function valueSpec(setting: SpelledSetting): ValueSpec {
-  const { type, parts, orWord, ...spec } = setting;
+  const { type, parts, orWord, auto, ...spec } = setting;
+  const word = orWord ?? (auto && AUTO);
   const anyOfThem = parts !== undefined && spec.choices?.length === 2 ** parts.length - 1;
   const expected =
     type === 'size'
@@ -18,7 +22,7 @@ export function valueSpec(setting: SpelledSetting): ValueSpec {
   return {
     ...spec,
     type: type === 'size' ? 'text' : type,
-    expected: orWord === undefined ? expected : `${expected}, or ${orWord}`,
+    expected: word === undefined ? expected : `${expected}, or ${word}`,
   };
 }
 
@@ -39,13 +43,14 @@ function inOrder(typed: string, parts: readonly string[]): string {
 /**
  * A setting's value as it was typed.
  *
- * @returns null where the model or the program decides
+ * @returns null where the model or the program decides; AUTO where the setting has it
  * @throws KronaError OPTION_INVALID, OPTION_EMPTY
  */
 export function readSetting(setting: SpelledSetting, typed: Value): Value | null {
-  const { type, orWord, parts } = setting;
+  const { type, orWord, parts, auto } = setting;
   const text = String(typed).trim();
   if (orWord !== undefined && text.toLowerCase() === orWord) return null;
+  if (auto !== undefined && text.toLowerCase() === AUTO) return AUTO;
   const spec = valueSpec(setting);
   if (type !== 'size') return readValue(spec, parts ? inOrder(text, parts) : typed);
   const size = readSize(text);
@@ -64,10 +69,12 @@ export function withOptions(
   options: Readonly<Record<string, Value | undefined>>,
   model: ModelCard | null,
 ): ChannelSettings {
-  const typed = ALL_CHAT_SETTINGS.flatMap((key) => {
+  const typed = ALL_CHAT_SETTINGS.flatMap((key): (readonly [string, Value | null])[] => {
     const setting = inChat(key);
     const value = options[setting.name];
-    return value === undefined ? [] : [[key, readSetting(setting, value)] as const];
+    if (value === undefined) return [];
+    const read = readSetting(setting, value);
+    return setting.auto && read === AUTO ? autoValues(setting, model) : [[key, read]];
   });
   // readSetting gives each value the type that the table, and so ChannelSettings, declares.
   const changed = Object.fromEntries(typed) as Partial<ChannelSettings>;

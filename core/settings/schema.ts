@@ -25,7 +25,7 @@ export type CliValues<T> = {
     K in keyof T as T[K] extends { readonly cli: { readonly name: infer Name extends string } }
       ? CamelCase<Name>
       : never
-  ]?: Exclude<SettingValue<T[K]>, null>;
+  ]?: Exclude<SettingValue<T[K]>, null> | (T[K] extends { readonly auto: object } ? 'auto' : never);
 };
 
 /** A setting under the name and with the bounds that it has in one place. */

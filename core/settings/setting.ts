@@ -20,6 +20,8 @@ export interface Setting extends Omit<ValueSpec, 'name' | 'type'> {
   readonly description: string;
   /** A word for "not a value of your own": stored as null, and the model or the program decides. */
   readonly orWord?: string;
+  /** What the word `auto` stands for: a value of this setting, and of others with it. */
+  readonly auto?: Readonly<Record<string, Plain | ByModel>>;
   /** Words that the choices join with commas; people may type them in any order. */
   readonly parts?: readonly string[];
   /** Values to suggest where `choices` is not all that is allowed. */

@@ -5,6 +5,7 @@
 import {
   CROPS,
   DISTRIBUTIONS,
+  KEEPS,
   LR_SCHEDULES,
   MASKS,
   METHODS,
@@ -117,7 +118,27 @@ export const TRAIN_SETTINGS = {
     default: { small: 200, large: 1000 },
     chat: { name: 'steps' },
     cli: { name: 'steps', value: 'n', max: MANY_STEPS },
+    auto: { steps: { small: 400, large: 2000 }, keep: 'best' },
+    about: '`auto`: as many as help. At most 2,000 (small models: 400), with `keep` set to best',
     source: 'DiffuseKronA, §4.1; small models: docs/evaluation.md',
+  },
+  keep: {
+    type: 'text',
+    choices: KEEPS,
+    description: 'Which checkpoint becomes the adapter: the last, or the best by its score',
+    default: 'last',
+    chat: { name: 'keep' },
+    cli: { name: 'keep', value: 'which' },
+    about:
+      'With `best`, Krona scores each checkpoint by its pictures and ends the run early (see “Stop at the best”)',
+  },
+  patience: {
+    type: 'integer',
+    min: 1,
+    max: 100,
+    description: 'With --keep best, end after so many checkpoints in a row that are no better',
+    default: 2,
+    cli: { name: 'patience', value: 'n' },
   },
   targets: {
     type: 'text',

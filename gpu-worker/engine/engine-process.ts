@@ -122,6 +122,7 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
           turn: () => place.turn(signal),
           onProgress: (progress) => tell({ progress }),
           onSaved: async (saved) => tell({ saved }),
+          onScored: (scored) => tell({ scored }),
         },
       );
     } finally {

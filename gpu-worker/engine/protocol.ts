@@ -1,6 +1,6 @@
 /** @file The messages between the worker and its engine process, in which errors keep their codes. */
 import { describeError, KronaError } from '../../core/errors.ts';
-import type { PromptLength } from '../../core/records.ts';
+import type { CheckpointScore, PromptLength } from '../../core/records.ts';
 import type { ModelCard } from '../../core/settings/model-card.ts';
 import type { ChosenDevice } from '../graph/device.ts';
 import type { DrawRequest } from '../sampling/text-to-image.ts';
@@ -53,7 +53,7 @@ export interface EngineWork {
   fits: { ask: string; event: never; answer: boolean };
   train: {
     ask: Omit<TrainOptions, 'model'>;
-    event: { progress: TrainProgress } | { saved: SavedAdapter };
+    event: { progress: TrainProgress } | { saved: SavedAdapter } | { scored: CheckpointScore };
     answer: TrainResult;
   };
   draw: {

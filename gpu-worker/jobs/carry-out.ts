@@ -21,6 +21,7 @@ const MAX_STARTS = 25;
 interface Change {
   readonly progress: Progress | null;
   readonly losses?: Run['losses'];
+  readonly scores?: Run['scores'];
   readonly preference?: Run['preference'];
 }
 

@@ -10,9 +10,10 @@ import { KronaError } from '../../core/errors.ts';
 import { exists } from '../../core/files.ts';
 import type { JobHandler } from '../../storage/jobs/contract.ts';
 import { classPrompt, trainingPrompt } from '../../core/prompt.ts';
-import type { Adapter, Run, Subject } from '../../core/records.ts';
+import type { Adapter, CheckpointScore, Run, Subject } from '../../core/records.ts';
 import { defaultOf } from '../../core/settings/defaults.ts';
 import type { EngineWork } from '../engine/protocol.ts';
+import { trainedSteps } from '../training/checkpoint.ts';
 import { chosenOptions } from '../training/chosen-options.ts';
 import type { PreferencePoint } from '../training/refine-options.ts';
 import type { SavedAdapter } from '../training/train-hooks.ts';
@@ -28,6 +29,8 @@ import { classPicturesFolder, runFolder, tidyRun } from './sweep-runs.ts';
 
 /** Checkpoints of a run that is long enough. */
 const CHECKPOINTS = 4;
+/** The same of one that keeps the best: more to choose from. */
+const SCORED_CHECKPOINTS = 8;
 /** Least steps between two checkpoints; fewer hardly change an adapter. */
 const LEAST_STEPS = 20;
 /** A worker that crashes loses about this much training, s. */
@@ -64,6 +67,7 @@ class Training {
   readonly #conduct: Conduct;
   readonly #folder: string;
   readonly #curve: LossCurve;
+  #scores: Run['scores'];
   /** Of a refinement. */
   #preference: Run['preference'];
   /** Steps done. */
@@ -78,6 +82,7 @@ class Training {
     this.#conduct = conduct;
     this.#folder = runFolder(context.dataFolder, run.id);
     this.#curve = new LossCurve(run.settings.steps, run.losses);
+    this.#scores = run.scores;
     this.#preference = run.preference;
     this.#step = run.progress?.step ?? 0;
   }
@@ -95,8 +100,8 @@ class Training {
       await keeping.done();
     }
 
-    this.#step = this.#run.settings.steps;
-    const final = await this.#keep({ step: this.#step, path: ask.out, final: true });
+    const step = await trainedSteps(ask.out);
+    const final = await this.#keep({ step, path: ask.out, final: true });
     // A refinement replaces the champion only by winning a duel, which the bot opens.
     if (this.#run.refinement !== null) return;
     await this.#crown(final);
@@ -113,7 +118,7 @@ class Training {
   /** The request to the engine. Photos are copied into the run's folder, as members can remove theirs meanwhile. */
   async #ask(): Promise<TrainAsk> {
     const { photoHashes, photoPrompts, seed } = this.#run;
-    const { steps, method, a1, a2, rank, alpha, lr } = this.#run.settings;
+    const { steps, method, a1, a2, rank, alpha, lr, keep } = this.#run.settings;
     this.#report('collecting photos', null);
     const photos: string[] = [];
     for (const [n, hash] of photoHashes.entries()) {
@@ -139,7 +144,10 @@ class Training {
       lr,
       steps,
       seed,
-      checkpointEvery: Math.max(LEAST_STEPS, Math.ceil(steps / CHECKPOINTS)),
+      checkpointEvery: Math.max(
+        LEAST_STEPS,
+        Math.ceil(steps / (keep === 'best' ? SCORED_CHECKPOINTS : CHECKPOINTS)),
+      ),
       stateSeconds: STATE_SECONDS,
       resume: true,
       trace: null,
@@ -171,6 +179,10 @@ class Training {
           if (!event.saved.final) keeping.add(() => this.#keepCheckpoint(event.saved));
           return;
         }
+        if ('scored' in event) {
+          this.#addScore(event.scored);
+          return;
+        }
         const { step, loss, phase, secondsLeft, preference } = event.progress;
         // A resumed run reads its photos first; its progress doesn't fall back to 0.
         if (loss !== null) this.#step = step;
@@ -189,6 +201,11 @@ class Training {
     log.info({ id: this.#run.id, parameters, secondsPerStep, peakMemoryMiB }, 'trained');
   }
 
+  /** A resumed run scores some checkpoints again, with the same result. */
+  #addScore(score: CheckpointScore): void {
+    this.#scores = [...this.#scores.filter(({ step }) => step < score.step), score];
+  }
+
   /** A run that resumes at an earlier step loses the points after it. */
   #addPoint({ step, margin, accuracy, heldOut }: PreferencePoint): void {
     const before = this.#preference.filter((point) => point.step < step);
@@ -198,7 +215,12 @@ class Training {
   #report(phase: string, secondsLeft: number | null): void {
     const { steps } = this.#run.settings;
     const progress = { step: this.#step, steps, secondsLeft, phase };
-    this.#conduct.report({ progress, losses: this.#curve.points, preference: this.#preference });
+    this.#conduct.report({
+      progress,
+      losses: this.#curve.points,
+      scores: this.#scores,
+      preference: this.#preference,
+    });
   }
 
   /** Checkpoints in the folder from an earlier attempt, which may have stopped before it stored them. */
@@ -227,7 +249,7 @@ class Training {
     const { id: runId, subjectId, channelId, settings } = this.#run;
     const ofStep = async () => (await this.#adapters()).find((adapter) => adapter.step === step);
     const known = await ofStep();
-    if (known) return known;
+    if (known && (known.final || !final)) return known;
     const { hash: blobHash, size } = await blobs.put(createReadStream(path));
     const id = randomUUID();
     await records.addAdapter({ id, runId, subjectId, channelId, step, final, blobHash, size, settings });

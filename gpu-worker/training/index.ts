@@ -5,6 +5,16 @@
  * `krona/adapters`), and `listPhotos` finds the photos of a folder. docs/training.md explains each option.
  */
 export { trainAdapter } from './train.ts';
+export {
+  rungsOf,
+  runSweep,
+  sweepSteps,
+  type Rung,
+  type SweepAxes,
+  type SweepCell,
+  type SweepOptions,
+  type SweepResult,
+} from './sweep.ts';
 export type { SavedAdapter, TrainHooks } from './train-hooks.ts';
 export {
   trainDefaults,

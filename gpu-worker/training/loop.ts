@@ -32,6 +32,8 @@ export interface LoopOptions {
   readonly microBatch: (n: number, gradient: Float32Array, lossScale: number | null) => Promise<number>;
   /** After each optimiser step. */
   readonly onStep: (step: TakenStep) => Promise<void>;
+  /** Asked before each step: true ends the run early. */
+  readonly isOver?: () => boolean;
   /** Waits before every micro-batch, so that other work gets its turn on the device. */
   readonly turn?: (() => Promise<void>) | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -69,16 +71,16 @@ export class TrainingLoop {
   }
 
   /**
-   * Takes the remaining steps.
+   * Takes the remaining steps, until `isOver`.
    *
    * @throws KronaError TRAINING_DIVERGED when the loss or the gradient is not finite; what the options' functions
    * throw, and the signal's reason when it aborts: the optimiser then has the state after its last whole step
    */
   async run(): Promise<void> {
-    const { optimizer, steps, signal, learningRate, onStep } = this.#options;
+    const { optimizer, steps, signal, learningRate, onStep, isOver = () => false } = this.#options;
     let began = performance.now();
     this.#waited = 0;
-    while (optimizer.state.step < steps) {
+    while (optimizer.state.step < steps && !isOver()) {
       signal?.throwIfAborted();
       const { step } = optimizer.state;
       const loss = await this.#stepGradient(step);

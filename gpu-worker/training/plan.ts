@@ -11,6 +11,7 @@ import type { FlatLayout } from '../models/parameters.ts';
 import { ADAMW_DEFAULTS, initialState, type AdamWSettings, type OptimizerState } from './adamw.ts';
 import { trainsText } from './adapter-graph.ts';
 import type { Dataset } from './dataset.ts';
+import { trainedPhotos } from './held-out-photos.ts';
 import { lrShare } from './lr-schedule.ts';
 import { noiseSchedule, type NoiseSchedule } from './noise-schedule.ts';
 import { adapterInfoOf } from './run-facts.ts';
@@ -78,7 +79,9 @@ export async function planTraining(
   const layout = adapterLayout(shapes);
   const textTrained = trainsText(shapes);
   checkCombination(options, textTrained);
-  const info = await adapterInfoOf(model, options, schedule.prediction);
+  // Of the photos that are held out only the score and the identity know.
+  const trained = trainedPhotos(options);
+  const info = await adapterInfoOf(model, trained, schedule.prediction);
   const adamw: AdamWSettings = {
     ...ADAMW_DEFAULTS,
     weightDecay: options.weightDecay,
@@ -86,7 +89,7 @@ export async function planTraining(
   };
 
   const startParameters = () => start?.parameters.slice() ?? method.initial(layout, options.seed, options);
-  const { dataset, pairs, prompts, classPictures } = await trainData(model, schedule, options, hooks, report);
+  const { dataset, pairs, prompts, classPictures } = await trainData(model, schedule, trained, hooks, report);
   return {
     options,
     precision,

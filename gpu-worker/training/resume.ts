@@ -2,6 +2,7 @@
 import { basename } from 'node:path';
 import { KronaError } from '../../core/errors.ts';
 import { exists } from '../../core/files.ts';
+import type { CheckpointScore } from '../../core/records.ts';
 import type { OptimizerState } from './adamw.ts';
 import type { LossScale } from './loss-scale.ts';
 import { loadOptimizer, savedStep } from './optimizer-file.ts';
@@ -20,6 +21,8 @@ export interface RunState {
   readonly losses: readonly number[];
   /** null: not scaled, or not yet. */
   readonly lossScale: LossScale | null;
+  /** Of the checkpoints, in order. */
+  readonly scores: readonly CheckpointScore[];
   /** Of a refinement; null for other trainings, and at the start. */
   readonly curve: CurveState | null;
 }
@@ -61,7 +64,7 @@ export async function startingPoint(plan: TrainPlan): Promise<RunState> {
   const { options, identity, initialState, layout } = plan;
   const path = statePath(options.out);
   const saved = options.resume && !options.restart ? await readable(loadOptimizer(path), path) : null;
-  if (!saved) return { state: initialState(), losses: [], lossScale: null, curve: null };
+  if (!saved) return { state: initialState(), losses: [], scores: [], lossScale: null, curve: null };
   const different = differences(parsed(saved.facts, 'run', path), identity);
   if (different.length > 0)
     throw new KronaError(
@@ -81,6 +84,7 @@ export async function startingPoint(plan: TrainPlan): Promise<RunState> {
   return {
     state,
     losses,
+    scores: (parsed(saved.facts, 'scores', path) ?? []) as CheckpointScore[],
     lossScale: parsed(saved.facts, 'loss_scale', path) as LossScale | null,
     curve: parsed(saved.facts, 'curve', path) as CurveState | null,
   };

@@ -47,6 +47,7 @@ export async function adapterInfoOf(
 
 function furtherSettings(options: TrainOptions): Readonly<Record<string, unknown>> {
   const {
+    keep,
     lrSchedule,
     captions,
     crop,
@@ -61,6 +62,7 @@ function furtherSettings(options: TrainOptions): Readonly<Record<string, unknown
     refine,
   } = options;
   return {
+    ...(keep === 'best' ? { keep } : {}),
     ...(lrSchedule && lrSchedule !== 'constant' ? { lr_schedule: lrSchedule } : {}),
     ...(captions?.some((caption) => caption !== null) ? { captions } : {}),
     ...(crop === 'random' ? { crop, cuts: options.cuts ?? DEFAULT_CUTS } : {}),

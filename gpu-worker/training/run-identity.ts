@@ -93,6 +93,7 @@ function settingsOf(options: TrainOptions): Readonly<Record<string, unknown>> {
     trace: _trace,
     checkpointEvery: _every,
     stateSeconds: _seconds,
+    keepState: _keepState,
     precision,
     prior,
     refine: _refine,

@@ -29,7 +29,7 @@ export async function trainData(
   model: ModelFolder,
   schedule: NoiseSchedule,
   options: TrainOptions,
-  { turn, signal }: TrainHooks,
+  { turn, signal, shared = {} }: TrainHooks,
   report: (phase: string) => void,
 ): Promise<TrainData> {
   const { photos, prior, seed, resolution } = options;
@@ -45,7 +45,7 @@ export async function trainData(
     };
   });
   const onDone = (): void => signal?.throwIfAborted();
-  const ofMembers = await cachePhotos(model, sources, sizes, options, onDone);
+  const ofMembers = await (shared.photos ??= cachePhotos(model, sources, sizes, options, onDone));
   const { refine } = options;
   if (refine) report('reading pictures');
   const cached = refine ? await examplePhotos(model, refine.examples, ofMembers, options, onDone) : ofMembers;

@@ -4,8 +4,8 @@ import type { Precision } from '../graph/compile.ts';
 import type { Prior } from './class-pictures.ts';
 import type { Augmentation } from './photo-cache.ts';
 import type { PreferencePoint, RefineOptions } from './refine-options.ts';
-import type { Progress } from '../../core/records.ts';
-import type { LrSchedule } from '../../core/settings/choices.ts';
+import type { CheckpointScore, Progress } from '../../core/records.ts';
+import type { Keep, LrSchedule } from '../../core/settings/choices.ts';
 import type { ModelCard } from '../../core/settings/model-card.ts';
 import { defaultOf, startingRates, startingSettings } from '../../core/settings/defaults.ts';
 import type { ChannelSettings } from '../../core/settings/schema.ts';
@@ -37,7 +37,7 @@ export interface TrainOptions extends MethodOptions, Augmentation {
   readonly lrSchedule?: LrSchedule;
   /** Optimiser steps over which the learning rate rises from 0; 0: none. */
   readonly warmup: number;
-  /** Optimiser steps. */
+  /** Optimiser steps; with `keep: best` at most. */
   readonly steps: number;
   /** Examples per micro-batch. */
   readonly batch: number;
@@ -65,6 +65,14 @@ export interface TrainOptions extends MethodOptions, Augmentation {
   readonly precision?: Precision;
   /** Recompute each block in the backward pass: less memory, about 15% more time. */
   readonly checkpointing: boolean;
+  /** `best`: score checkpoints, keep the best one, and end early (best-checkpoint.ts); `last` by default. */
+  readonly keep?: Keep;
+  /** With `best`: checkpoints in a row that are no better before the run ends; the table's default unless given. */
+  readonly patience?: number;
+  /** Score the result, and what is kept is the last. */
+  readonly scored?: boolean;
+  /** Keep the state at the end, so that the run can go on with more steps. */
+  readonly keepState?: boolean;
   /** Optimiser steps between saved checkpoints; null: only the end is saved. */
   readonly checkpointEvery: number | null;
   /** Seconds between saves of the state to resume from; by default it is saved only with checkpoints. */
@@ -91,7 +99,10 @@ export interface TrainResult {
   readonly adapter: string;
   /** Number of trained parameters. */
   readonly parameters: number;
+  /** Of the adapter: those of the best checkpoint where that is kept. */
   readonly steps: number;
+  /** Of the checkpoints, in order; empty where none is scored. */
+  readonly scores: readonly CheckpointScore[];
   /** One per optimiser step. */
   readonly loss: readonly number[];
   /** A refinement's curves; [] for other trainings. */

@@ -73,20 +73,26 @@ export async function trainAdapter(options: TrainOptions, hooks: TrainHooks = {}
       report('training', step, loss, (seconds / (step - first)) * (steps - step), point);
       await checkpoints.afterStep(step);
     },
+    isOver: (): boolean => checkpoints.isPastBest,
     turn: hooks.turn,
     signal: hooks.signal,
   });
-  const checkpoints = new Checkpoints(plan, hooks.onSaved, () => ({
+  const checkpoints: Checkpoints = new Checkpoints(plan, hooks, start.scores, () => ({
     state: optimizer.state,
     losses,
     lossScale: loop.lossScale,
     curve: curve?.state ?? null,
   }));
   try {
+    await checkpoints.begin();
     await loop.run();
-    await checkpoints.finish();
+    const kept = await checkpoints.finish();
     if (trace && options.trace !== null) await trace.write(options.trace, traceSettings(plan));
-    return resultOf(plan, losses, curve?.points ?? [], seconds / Math.max(1, steps - first));
+    return {
+      ...resultOf(plan, losses, curve?.points ?? [], seconds / Math.max(1, losses.length - first)),
+      steps: kept,
+      scores: checkpoints.scores,
+    };
   } catch (error) {
     if (hooks.signal?.aborted) await checkpoints.stopped();
     // The rate is not to blame for what a damaged file gives.
@@ -104,11 +110,10 @@ function resultOf(
   loss: readonly number[],
   preference: readonly PreferencePoint[],
   secondsPerStep: number,
-): TrainResult {
+): Omit<TrainResult, 'steps' | 'scores'> {
   return {
     adapter: options.out,
     parameters: layout.length,
-    steps: options.steps,
     loss,
     preference,
     secondsPerStep,

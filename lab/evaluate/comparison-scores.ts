@@ -4,13 +4,14 @@
  */
 import { at } from '../../core/at.ts';
 import { KronaError } from '../../core/errors.ts';
+import { similarity } from '../../gpu-worker/models/feature-scale.ts';
 import { compositePicture } from '../pretrain/composite.ts';
 import type { PretrainData } from '../pretrain/concepts.ts';
 import { hashName } from '../pretrain/held-out.ts';
 import { ExampleRandom } from '../pretrain/example-random.ts';
 import { placeSprites } from '../pretrain/layouts.ts';
 import type { TrainingArt } from '../pretrain/sampler.ts';
-import { similarity, type FeatureExtractor, type FeatureScales } from './features.ts';
+import type { FeatureExtractor, FeatureScales } from './features.ts';
 import { openJudgeArt } from './judge-art.ts';
 import type { Judges } from './judges.ts';
 import { mean } from './statistics.ts';

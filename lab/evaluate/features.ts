@@ -1,15 +1,14 @@
 /**
- * @file Features for comparing pictures, from networks that know neither the subjects nor the judged model. Each
- * dimension is standardised over real pictures, so that a few large ones don't decide the cosine.
+ * @file Features for comparing pictures, from networks that know neither the subjects nor the judged model,
+ * standardised over real pictures.
  */
-import { at } from '../../core/at.ts';
 import { toBytes } from '../../core/pictures/rgb-bytes.ts';
 import { prepareArt, sampleExample, type TrainingArt } from '../pretrain/sampler.ts';
 import type { SpriteSheet } from '../pretrain/sprites.ts';
 import type { PretrainData } from '../pretrain/concepts.ts';
+import { scaleOf, type FeatureScale } from '../../gpu-worker/models/feature-scale.ts';
 import type { MobileNet } from '../../gpu-worker/safety/mobilenet.ts';
 import { classifierView, type Classifier } from './classifier.ts';
-import { cosine, mean } from './statistics.ts';
 
 export interface FeatureExtractor {
   readonly name: string;
@@ -36,12 +35,6 @@ export function mobileNetFeatures(network: MobileNet): FeatureExtractor {
   };
 }
 
-/** Mean and standard deviation of each dimension. */
-export interface FeatureScale {
-  readonly means: readonly number[];
-  readonly deviations: readonly number[];
-}
-
 /** By extractor name. */
 export type FeatureScales = Readonly<Record<string, FeatureScale>>;
 
@@ -63,19 +56,4 @@ export async function measureScales(
     scales[extractor.name] = scaleOf(rows);
   }
   return scales;
-}
-
-/** @param rows one per picture */
-export function scaleOf(rows: readonly Float32Array[]): FeatureScale {
-  const means = Array.from(at(rows, 0), (_, i) => mean(rows.map((row) => row[i]!)));
-  const deviations = means.map((middle, i) => Math.sqrt(mean(rows.map((row) => (row[i]! - middle) ** 2))));
-  return { means, deviations };
-}
-
-/** Cosine of two pictures' standardised features: 1 for equal ones, around 0 for unrelated ones. */
-export function similarity(a: Float32Array, b: Float32Array, { means, deviations }: FeatureScale): number {
-  // A constant dimension carries no information.
-  const scaled = (row: Float32Array): Float32Array =>
-    row.map((value, i) => (at(deviations, i) > 1e-6 ? (value - at(means, i)) / at(deviations, i) : 0));
-  return cosine(scaled(a), scaled(b));
 }

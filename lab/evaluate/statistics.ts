@@ -108,17 +108,6 @@ export function allOf(verdicts: readonly Verdict[]): Verdict {
   return verdicts.length > 0 && verdicts.every((verdict) => verdict === 'true') ? 'true' : 'undecided';
 }
 
-/** Cosine of the angle between two vectors; 0 if one has zero length. */
-export function cosine(a: Float32Array, b: Float32Array): number {
-  let [product, left, right] = [0, 0, 0];
-  for (let i = 0; i < a.length; i++) {
-    product += a[i]! * b[i]!;
-    left += a[i]! ** 2;
-    right += b[i]! ** 2;
-  }
-  return left === 0 || right === 0 ? 0 : product / Math.sqrt(left * right);
-}
-
 /** Groups values by key, in the order in which the keys first appear. */
 export const groupsOf = <T>(values: readonly T[], key: (value: T) => unknown): T[][] => [
   ...groupBy(values, key).values(),

@@ -7,17 +7,17 @@ import { assignments, json, sql } from './sql.ts';
 
 export const RUN = sql`
   id, channel_id AS "channelId", subject_id AS "subjectId", member_id AS "memberId", state, settings, seed,
-  photo_hashes AS "photoHashes", photo_prompts AS "photoPrompts", progress, losses, refinement, preference, failure, revision,
+  photo_hashes AS "photoHashes", photo_prompts AS "photoPrompts", progress, losses, scores, refinement, preference, failure, revision,
   created_at AS "createdAt", started_at AS "startedAt", ended_at AS "endedAt"`;
 
 const addRun: Operation<'addRun'> = (db) => async (run) => {
   const rows = await db.query<Run>(sql`
     INSERT INTO krona.run (
       id, channel_id, subject_id, member_id, state, settings, seed, photo_hashes, photo_prompts,
-      progress, losses, refinement, preference, failure, started_at, ended_at
+      progress, losses, scores, refinement, preference, failure, started_at, ended_at
     ) VALUES (
       ${run.id}, ${run.channelId}, ${run.subjectId}, ${run.memberId}, ${run.state}, ${json(run.settings)},
-      ${run.seed}, ${run.photoHashes}, ${run.photoPrompts ?? []}, ${json(run.progress)}, ${json(run.losses ?? [])},
+      ${run.seed}, ${run.photoHashes}, ${run.photoPrompts ?? []}, ${json(run.progress)}, ${json(run.losses ?? [])}, ${json(run.scores ?? [])},
       ${json(run.refinement)}, ${json(run.preference ?? [])}, ${json(run.failure)},
       ${run.startedAt}, ${run.endedAt}
     )
@@ -52,6 +52,7 @@ const updateRun: Operation<'updateRun'> = (db) => async (id, change) => {
     state: change.state,
     progress: json(change.progress),
     losses: json(change.losses),
+    scores: json(change.scores),
     refinement: json(change.refinement),
     preference: json(change.preference),
     failure: json(change.failure),

@@ -89,6 +89,7 @@ describe('settings to start from', () => {
       mask: 'off',
       crop: 'center',
       flip: false,
+      keep: 'last',
       buckets: false,
       priorL2: 0,
       minSnr: 0,

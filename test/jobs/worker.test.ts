@@ -505,3 +505,17 @@ it('a missing or damaged model folder is reported at the start', async () => {
     await rm(folder, { recursive: true });
   }
 });
+
+it('a run that keeps its best checkpoint makes it the final adapter, and tells the scores', async () => {
+  const run = await shop.train({ keep: 'best' });
+  const done = await trained(run);
+  expect(done).toMatchObject({ state: 'done', failure: null });
+  const scores = done.scores;
+  expect(scores.map(({ step }) => step)).toEqual([20, 40, 60].slice(0, scores.length));
+  const best = scores.find(({ score }) => score === Math.max(...scores.map((each) => each.score)));
+  const adapters = await shop.adaptersOf(run);
+  // Every checkpoint stays an adapter of its own; the best is the final one.
+  expect(adapters.map(({ step }) => step)).toEqual(scores.map(({ step }) => step));
+  expect(adapters.filter(({ final }) => final).map(({ step }) => step)).toEqual([best?.step]);
+  expect((await plainRun()).scores).toEqual([]);
+});

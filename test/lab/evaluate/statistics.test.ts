@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest';
 import {
   allOf,
   bootstrap,
-  cosine,
   deviation,
   groupsOf,
   mean,
@@ -12,7 +11,7 @@ import {
   verdictOf,
 } from '../../../lab/evaluate/statistics.ts';
 import { components } from '../../../lab/evaluate/judges.ts';
-import { scaleOf, similarity } from '../../../lab/evaluate/features.ts';
+import { cosine, scaleOf, similarity } from '../../../gpu-worker/models/feature-scale.ts';
 
 describe('statistics', () => {
   it('agree with values computed by hand', () => {

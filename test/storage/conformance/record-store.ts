@@ -183,6 +183,7 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
       state: 'queued',
       seed: 4_294_967_295,
       losses: [],
+      scores: [],
       progress: null,
       failure: null,
     });
@@ -191,7 +192,8 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     const startedAt = new Date();
     const progress = { step: 3, steps: 200, secondsLeft: null, phase: 'training' };
     const losses = [{ step: 3, loss: 0.125 }];
-    await worker.updateRun(run.id, { state: 'running', startedAt, progress, losses });
+    const scores = [{ step: 3, fidelity: 0.5, alignment: 0.25, score: 1 / 3 }];
+    await worker.updateRun(run.id, { state: 'running', startedAt, progress, losses, scores });
     const running = (await bot.run(run.id))!;
     expect(running).toEqual({
       ...run,
@@ -199,6 +201,7 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
       startedAt,
       progress,
       losses,
+      scores,
       revision: running.revision,
     });
     expect(running.revision).toBeGreaterThan(run.revision);

@@ -1,0 +1,105 @@
+/** Successive halving over factors and rates: what it costs, what it refuses, and that a stopped sweep ends alike. */
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  rungsOf,
+  runSweep,
+  sweepCells,
+  sweepSteps,
+  type SweepOptions,
+} from '../../gpu-worker/training/sweep.ts';
+import { makePhotos, tinyRun } from '../helpers/tiny-run.ts';
+
+describe('the plan of a sweep', () => {
+  it('halves the cells and doubles the steps up to those asked for', () => {
+    expect(rungsOf(12, 200)).toEqual([
+      { cells: 12, steps: 25 },
+      { cells: 6, steps: 50 },
+      { cells: 3, steps: 100 },
+      { cells: 2, steps: 200 },
+    ]);
+    expect(rungsOf(2, 200)).toEqual([{ cells: 2, steps: 200 }]);
+    expect(rungsOf(8, 30).map(({ steps }) => steps)).toEqual([20, 20, 30]);
+  });
+
+  it('costs the steps that each cell takes beyond its checkpoint', () => {
+    expect(sweepSteps(rungsOf(12, 200))).toBe(12 * 25 + 6 * 25 + 3 * 50 + 2 * 100);
+    expect(sweepSteps(rungsOf(2, 200))).toBe(400);
+  });
+
+  it('has every combination, in the order of a sheet', () => {
+    expect(sweepCells({ a1: [2, 4], a2: [8], lr: [1e-3, 2e-3] })).toEqual([
+      { a1: 2, a2: 8, lr: 1e-3 },
+      { a1: 4, a2: 8, lr: 1e-3 },
+      { a1: 2, a2: 8, lr: 2e-3 },
+      { a1: 4, a2: 8, lr: 2e-3 },
+    ]);
+  });
+});
+
+describe('a sweep', () => {
+  let folder: string;
+  let photos: string[];
+  const sweep = (name: string): SweepOptions => {
+    const {
+      out: _out,
+      resume: _resume,
+      trace: _trace,
+      checkpointEvery: _every,
+      ...options
+    } = tinyRun(photos, '');
+    const axes = { a1: [2, 4], a2: [2], lr: [1e-2, 1e-3] };
+    return { ...options, accumulation: 1, steps: 22, axes, folder: join(folder, name) };
+  };
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'krona-sweep-'));
+    photos = await makePhotos(join(folder, 'photos'), 1);
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  it('names every cell whose factors do not divide the model, before it trains', async () => {
+    const phases: string[] = [];
+    await expect(
+      runSweep(
+        { ...sweep('unfit'), axes: { a1: [2, 7], a2: [2], lr: [1e-2, 1e-3] } },
+        { onProgress: ({ phase }) => void phases.push(phase) },
+      ),
+    ).rejects.toMatchObject({
+      code: 'FACTORS_UNFIT',
+      message: expect.stringMatching(/^7×2, lr 0\.01; 7×2, lr 0\.001: a1=7 does not divide/) as string,
+    });
+    expect(phases).toEqual([]);
+  });
+
+  it('ends with the best half, and with the same bytes when it was stopped', async () => {
+    const seen: string[] = [];
+    const finalists = await runSweep(
+      sweep('whole'),
+      {},
+      ({ a1, lr }, rung) => void seen.push(`${rung}: ${a1} ${lr}`),
+    );
+    expect(seen.filter((each) => each.startsWith('0'))).toHaveLength(4);
+    expect(seen.filter((each) => each.startsWith('1'))).toHaveLength(2);
+    expect(finalists).toHaveLength(2);
+    expect(finalists[0]!.score.score).toBeGreaterThanOrEqual(finalists[1]!.score.score);
+    expect(finalists.every(({ score }) => score.step === 22)).toBe(true);
+
+    const stop = new AbortController();
+    let trained = 0;
+    await expect(
+      runSweep(sweep('stopped'), {
+        signal: stop.signal,
+        onProgress: ({ phase }) => {
+          if (phase === 'training' && ++trained === 30) stop.abort(new Error('stopped'));
+        },
+      }),
+    ).rejects.toThrow('stopped');
+    const again = await runSweep(sweep('stopped'));
+    expect(again.map(({ score }) => score)).toEqual(finalists.map(({ score }) => score));
+    for (const [n, { adapter }] of again.entries())
+      expect(await readFile(adapter)).toEqual(await readFile(finalists[n]!.adapter));
+  });
+});
