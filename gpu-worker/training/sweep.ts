@@ -53,7 +53,7 @@ export const sweepCells = ({ a1, a2, lr }: SweepAxes): SweepCell[] =>
   lr.flatMap((rate) => a1.flatMap((rows) => a2.map((columns) => ({ a1: rows, a2: columns, lr: rate }))));
 
 /** `4×8, lr 0.001`. */
-export const cellName = ({ a1, a2, lr }: SweepCell): string => `${a1}×${a2}, lr ${lr}`;
+const cellName = ({ a1, a2, lr }: SweepCell): string => `${a1}×${a2}, lr ${lr}`;
 
 /** The rungs of so many cells; the last has `steps`, and each before it half as many, at least LEAST_STEPS. */
 export function rungsOf(cells: number, steps: number): Rung[] {

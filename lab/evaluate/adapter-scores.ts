@@ -5,7 +5,8 @@
 import type { RgbPicture } from '../../core/pictures/cut-out.ts';
 import { openClip, openDino } from '../../gpu-worker/models/vision/open-tower.ts';
 import { openMobileNet } from '../../gpu-worker/safety/mobilenet.ts';
-import { bootstrap, cosine, mean, type Interval } from './statistics.ts';
+import { cosine } from '../../gpu-worker/models/feature-scale.ts';
+import { bootstrap, mean, type Interval } from './statistics.ts';
 
 /** `MobileNet` is the built-in network's, for where no folder is given. */
 export type Metric = 'CLIP-I' | 'DINO' | 'CLIP-T' | 'MobileNet';
