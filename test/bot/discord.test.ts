@@ -104,7 +104,7 @@ describe('a subject on Discord', () => {
     const { worker } = world;
 
     // A new subject without files: the form, which keeps what the command said.
-    const asked = await ann.command('train', { subject: 'mochi', class: 'cat', steps: 120 });
+    const asked = await ann.command('train', { subject: 'mochi', class: 'cat', steps: '120' });
     expect(asked.state).toBe('form');
     await ann.submit(asked.id, { photos: await photos(), consent: true });
     const waiting = await bob.found('Training of mochi is queued');
