@@ -1,5 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Folders whose tests start no service, browser or other process: together under a minute. */
 const UNIT_FOLDERS = ['adapters', 'commands', 'core', 'graph', 'models', 'safety', 'sampling'];
@@ -47,8 +48,18 @@ function projectOf(path: string): (typeof PROJECTS)[number] {
   return folder === 'bot' || folder === 'chat' ? 'chat' : 'system';
 }
 
+/** Without times of an earlier run, vitest begins with the largest files; the chats' are the smallest and take longest. */
+class ChatsFirst extends BaseSequencer {
+  override async sort(specifications: TestSpecification[]): Promise<TestSpecification[]> {
+    const isChat = ({ moduleId }: TestSpecification): boolean => moduleId.includes('/test/chat/');
+    const sorted = await super.sort(specifications);
+    return sorted.toSorted((a, b) => Number(isChat(b)) - Number(isChat(a)));
+  }
+}
+
 export default defineConfig({
   test: {
+    sequence: { sequencer: ChatsFirst },
     // The machine's cores belong to the runtime's own threads: few workers, long patience, no timed assertions.
     maxWorkers: 2,
     testTimeout: 120_000,
@@ -59,7 +70,7 @@ export default defineConfig({
       test: {
         name,
         // The chats' tests wait most of their time, as for a platform's limit of one message a second.
-        ...(name === 'chat' && { maxWorkers: 6, sequence: { groupOrder: 1 } }),
+        ...(name === 'chat' && { maxWorkers: 8, sequence: { groupOrder: 1 } }),
         include: files.filter((path) => projectOf(path) === name).map((path) => `test/${path}`),
       },
     })),

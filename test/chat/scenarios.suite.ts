@@ -1,133 +1,41 @@
 /** @file What a channel does with Krona, the same on every platform. The worker is played: it writes what a worker writes. */
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { PictureSet, Run } from '../../core/records.ts';
+import { beforeAll, describe, expect, it } from 'vitest';
 import type { Computer } from '../../core/settings/computer.ts';
-import { PlayedWorker } from '../bot/world.ts';
+import type { PlayedWorker } from '../bot/world.ts';
 import { MODEL } from '../commands/helpers.ts';
-import type { ChatDriver, ChatMember, Seen } from './driver.ts';
+import type { ChatDriver, ChatMember } from './driver.ts';
 import { drawings, photosOf } from './pictures.ts';
+import { eventually, playedChannel } from './played-channel.ts';
 
 /** Scenarios that cannot be on a platform, each with the reason. */
 export type Skips = Partial<Record<'votes while the bot is away' | 'photos shown to one member', string>>;
 
-/** Tries until the expectations hold. */
-const eventually = <T>(look: () => Promise<T>): Promise<T> =>
-  vi.waitFor(look, { timeout: 60_000, interval: 100 });
-
 export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, skips: Skips = {}): void {
-  // Many messages in a test, of which platforms take one a second.
-  vi.setConfig({ testTimeout: 300_000 });
   describe(`a channel on ${name}`, () => {
+    const scene = playedChannel(open);
+    const {
+      message,
+      whisper,
+      drawnSet,
+      channel,
+      openRun,
+      openSet,
+      standing,
+      saying,
+      votesOn,
+      photographed,
+      learnt,
+      imagined,
+    } = scene;
     let chat: ChatDriver;
     let worker: PlayedWorker;
     let mia: ChatMember;
     let ben: ChatMember;
     let zoe: ChatMember;
     let boss: ChatMember;
-
-    beforeAll(async () => {
-      chat = await open();
-      await chat.storage.records.saveModelCard(MODEL);
-      worker = new PlayedWorker(chat.storage);
-      [mia, ben, zoe] = [await chat.member('Mia'), await chat.member('Ben'), await chat.member('Zoe')];
-      boss = await chat.member('Boss', { moderator: true });
-    }, 300_000);
-    afterAll(() => chat?.close());
-
-    /** The newest message that says so, once it is there. */
-    const message = async (words: string | RegExp): Promise<Seen> =>
-      eventually(async () => {
-        const found = (await chat.messages()).findLast(({ text }) => says(text, words));
-        expect(found, `a message that says ${String(words)}`).toBeDefined();
-        return found!;
-      });
-    /** What a member was told alone and newest, once it says so. */
-    const whisper = async (member: ChatMember, words: string | RegExp): Promise<Seen> =>
-      eventually(async () => {
-        const found = (await member.whispers()).findLast(({ text }) => says(text, words));
-        expect(found, `a word to ${member.name} alone that says ${String(words)}`).toBeDefined();
-        return found!;
-      });
-    /** The newest set of that prompt, once its pictures are there. */
-    const drawnSet = (words: string, pictures = 2): Promise<Seen> =>
-      eventually(async () => {
-        const found = (await chat.messages()).findLast(
-          (each) => each.text.includes(words) && each.buttons.includes('Again') && each.pictures === pictures,
-        );
-        expect(found, `${pictures} pictures of ${words}`).toBeDefined();
-        return found!;
-      });
-    const channel = () => chat.storage.records.channel(chat.platform, chat.channelId, 'test');
-    /** The run of a subject that waits or goes on. */
-    const openRun = (subject: string): Promise<Run> =>
-      eventually(async () => {
-        const { records } = chat.storage;
-        const { id } = await channel();
-        const subjectId = (await records.subjectByName(id, subject))?.id;
-        const run = (await records.openWork(id)).runs.find((each) => each.subjectId === subjectId);
-        expect(run, `a run of ${subject} in the queue`).toBeDefined();
-        return run!;
-      });
-    /** The newest set with that prompt that waits or goes on. */
-    const openSet = (words: string): Promise<PictureSet> =>
-      eventually(async () => {
-        const { sets } = await chat.storage.records.openWork((await channel()).id);
-        const set = sets.findLast(({ prompt }) => prompt.includes(words));
-        expect(set, `a set of ${words} in the queue`).toBeDefined();
-        return set!;
-      });
-    const standing = async () => (await chat.messages()).map(({ id }) => id);
-    const saying = async (words: string) =>
-      (await chat.messages()).filter(({ text }) => text.includes(words));
-    /** Who stands for which picture of a set, as `Mia 1`. */
-    const votesOn = async ({ id: setId }: PictureSet): Promise<string[]> => {
-      const { votes } = await chat.storage.records.standingVotes((await channel()).id);
-      const pictures = await chat.storage.records.pictures(setId);
-      const members = await chat.storage.records.members(votes.map(({ memberId }) => memberId));
-      return votes.flatMap(({ memberId, pictureId }) => {
-        const picture = pictures.find(({ id }) => id === pictureId);
-        const name = members.find(({ id }) => id === memberId)?.name;
-        return picture ? [`${name} ${picture.index + 1}`] : [];
-      });
-    };
-
-    // What a scenario begins with, each with subjects and prompts of its own.
-
-    /** Mia gives two photos of a cat. */
-    async function photographed(subject: string): Promise<void> {
-      await mia.givePhotos(subject, 'cat', await photosOf(subject, ['#cfe3f7', '#f7e2b8']));
-      await message(`2 photos of ${subject} added`);
-    }
-    /** The worker ends a run: two checkpoints, and a result of two pictures, one of each. */
-    async function ended(run: Run, turn = 0): Promise<void> {
-      const early = await worker.adapter(run, 100, false);
-      await worker.picturesOfRun(run, 'samples', early, await drawings(2, turn));
-      const last = await worker.adapter(run, run.settings.steps, true);
-      await chat.storage.records.setChampion(run.subjectId, last, false);
-      await worker.picturesOfRun(run, 'finals', last, await drawings(2, turn + 10), [early, last]);
-      await worker.finish(run);
-    }
-    /** A trained subject, with the message of its run and the one of its result. */
-    async function learnt(subject: string, turn = 0): Promise<{ run: Run; told: Seen; grid: Seen }> {
-      await photographed(subject);
-      await mia.run(`/krona train subject:${subject}`);
-      const run = await openRun(subject);
-      await ended(run, turn);
-      const told = await message(`${subject} is trained`);
-      const grid = await eventually(async () => {
-        const seen = await message(`Which ${subject} is the best`);
-        expect(seen.pictures).toBe(2);
-        return seen;
-      });
-      return { run, told, grid };
-    }
-    /** Pictures that a member has asked for, drawn. */
-    async function imagined(member: ChatMember, prompt: string, count = 2, turn = 0) {
-      await member.run(`/krona imagine ${prompt} count:${count}`);
-      const set = await openSet(prompt);
-      await worker.draw(set, await drawings(count, turn));
-      return { set, shown: await drawnSet(prompt, count) };
-    }
+    beforeAll(() => {
+      ({ chat, worker, mia, ben, zoe, boss } = scene.opened());
+    });
 
     it('collects photos from several members for one subject', async () => {
       await photographed('mochi');
@@ -257,113 +165,6 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       await mia.run('/krona top subject:nori');
       const top = await message(/Best pictures[^]*nori/);
       expect(top.text).toContain('nori asleep');
-    });
-
-    /** Ben, Zoe and Boss vote for the same adapter in each pair, until the duel has ended. */
-    async function dueled(id: string, adapter: 'first' | 'second'): Promise<void> {
-      const { records } = chat.storage;
-      for (let place = 0; ; place++) {
-        const set = await eventually(async () => {
-          const duel = (await records.duel(id))!;
-          const found = (await records.setsOfDuel(id)).find(({ duelPlace }) => duelPlace === place);
-          expect(found !== undefined || duel.state !== 'open', `pair ${place + 1}`).toBe(true);
-          return duel.state === 'open' ? found! : null;
-        });
-        if (set === null) return;
-        const { swapped, firstId, secondId } = (await records.duel(id))!;
-        const turned = swapped[place] === true;
-        const ids = [firstId!, secondId!];
-        await worker.draw(set, await drawings(2, 7 * place + 1), turned ? ids.toReversed() : ids);
-        const post = await eventually(async () => {
-          const posted = await records.postOf(set.id);
-          const seen = (await chat.messages()).find(
-            (each) => each.id === posted?.messageId && each.pictures === 2,
-          );
-          expect(seen, `the message of pair ${place + 1}`).toBeDefined();
-          return seen!;
-        });
-        for (const adapterId of ids)
-          expect(post.text + post.files.join()).not.toContain(adapterId.slice(0, 6));
-        for (const member of [ben, zoe, boss])
-          await member.vote(post, (adapter === 'first') === turned ? 2 : 1);
-        await eventually(async () =>
-          expect((await records.duel(id))!.trials.map((trial) => trial.place)).toContain(place),
-        );
-      }
-    }
-    const openDuel = () =>
-      eventually(async () => {
-        const [duel] = await chat.storage.records.openDuels((await channel()).id);
-        expect(duel, 'an open duel').toBeDefined();
-        return duel!;
-      });
-
-    it('decides a blind duel of two adapters by votes, over a restart, and tells who was which', async () => {
-      const { run } = await learnt('sumi');
-      const { records } = chat.storage;
-      const [last, early] = (await records.adapters(run.channelId)).filter(({ runId }) => runId === run.id);
-      const rival = `sumi-100-${early!.id.slice(0, 6)}`;
-      await mia.run(`/krona duel ${rival} sumi pairs:8 prompts:"sumi at sea; sumi on stage"`);
-      await message(/Blind duel: sumi-100[^]*0 of at most 8/);
-      const { id } = await openDuel();
-      await ben.run(`/krona duel ${rival}`);
-      await whisper(ben, 'DUEL_OPEN');
-      await chat.stopBot();
-      await chat.startBot();
-      await dueled(id, 'first');
-      const verdict = await message(`${rival} won the duel`);
-      expect(verdict.text).toMatch(/won 8 of 8 pairs: 100% \(95% interval/);
-      expect(verdict.buttons).toContain('Make champion');
-      await message(/sumi on stage[^]*drawn by/);
-      // A duel compares; only a member or the channel's votes choose.
-      expect((await records.subject(run.subjectId))!.championId).toBe(last!.id);
-      expect(await saying(`${rival} won the duel`)).toHaveLength(1);
-    });
-
-    it('ends a duel at once when its asker cancels it', async () => {
-      const { run } = await learnt('kiku');
-      const early = (await chat.storage.records.adapters(run.channelId)).findLast(
-        ({ runId }) => runId === run.id,
-      );
-      await mia.run(`/krona duel kiku-100-${early!.id.slice(0, 6)}`);
-      const begun = await message(/Blind duel: kiku-100/);
-      await ben.press(begun, 'Cancel');
-      await whisper(ben, 'NOT_ALLOWED');
-      await mia.press(begun, 'Cancel');
-      await message(/The duel is cancelled[^]*Mia cancelled it/);
-    });
-
-    it('refines a champion with votes; a duel against it decides whether the result replaces it', async () => {
-      const { run: before } = await learnt('yuki');
-      const { records } = chat.storage;
-      await mia.run('/krona refine yuki');
-      await whisper(mia, /VOTES_TOO_FEW/);
-      for (let n = 0; n < 4; n++) {
-        const { set, shown } = await imagined(mia, `yuki in scene ${n}`, 4, 20 * n);
-        for (const member of [ben, zoe, boss]) await member.vote(shown, 2);
-        await eventually(async () => expect(await votesOn(set)).toHaveLength(3));
-      }
-      await mia.run('/krona refine yuki');
-      await message(/Refining of yuki is queued[^]*12 pairs of pictures, by 3 members/);
-      const run = await openRun('yuki');
-      await records.updateRun(run.id, {
-        preference: [10, 20].map((step) => ({
-          step,
-          margin: step / 1e4,
-          accuracy: 0.5 + step / 100,
-          heldOut: { margin: 0, accuracy: 0.5 },
-        })),
-      });
-      await message(/accuracy on pairs/);
-      const refined = await worker.adapter(run, run.settings.steps, true);
-      await worker.finish(run);
-      await message(/yuki is refined[^]*A blind duel with the champion decides/);
-      const { id, secondId } = await openDuel();
-      expect(secondId).toBe((await records.subject(before.subjectId))!.championId);
-      await dueled(id, 'first');
-      const news = await message('won the duel and is the new champion of yuki');
-      expect(news.pictures).toBe(4);
-      expect((await records.subject(before.subjectId))!.championId).toBe(refined);
     });
 
     const away = skips['votes while the bot is away'];
@@ -550,6 +351,3 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
     });
   });
 }
-
-const says = (text: string, words: string | RegExp): boolean =>
-  typeof words === 'string' ? text.includes(words) : words.test(text);

@@ -1,0 +1,4 @@
+import { openDiscordChat } from './discord-driver.ts';
+import { runVoteScenarios } from './votes.suite.ts';
+
+runVoteScenarios('Discord', openDiscordChat);

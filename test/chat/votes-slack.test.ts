@@ -1,0 +1,4 @@
+import { openSlackChat } from './slack-driver.ts';
+import { runVoteScenarios } from './votes.suite.ts';
+
+runVoteScenarios('Slack', openSlackChat);

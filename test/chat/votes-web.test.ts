@@ -1,0 +1,4 @@
+import { openWebChat } from './web-driver.ts';
+import { runVoteScenarios } from './votes.suite.ts';
+
+runVoteScenarios('the web chat', openWebChat);
