@@ -43,7 +43,7 @@ export function duelCard({ duel, subject, memberName, first, second }: DuelCardS
     title: `Blind duel: ${nameOf(subject, first)} against ${nameOf(subject, second)}`,
     text: open
       ? [
-          'Krona posts pairs of pictures, one of each adapter, with the same prompt and seed, in random order. Vote for the better one: 1️⃣ or 2️⃣. Krona tells who drew which when the duel ends.',
+          'Krona posts pairs of pictures, one of each adapter, with the same prompt and seed, in random order. Vote for the better one. Krona tells who drew which when the duel ends.',
           `A pair is closed once ${VOTERS} members have voted for one of its pictures; later votes don’t change it. ` +
             `Votes of ${plain(memberName)} don’t count, because they asked for the duel.`,
           ...(duel.runId === null ? [] : [gate]),

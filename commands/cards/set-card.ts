@@ -38,7 +38,7 @@ function progressOf({ set, position }: SetCardSource): Card['progress'] {
 function pairText({ duelPlace }: PictureSet, { trials }: Duel): string {
   return trials.some(({ place }) => place === duelPlace)
     ? 'This pair is closed. Krona tells who drew which picture when the duel ends.'
-    : 'Which is better? Vote 1️⃣ or 2️⃣. Each picture is by one of the two adapters.';
+    : 'Which is better? Vote for one. Each picture is by one of the two adapters.';
 }
 
 function textOf({ set, duel, held, resolved }: SetCardSource): string[] {
