@@ -5,6 +5,11 @@ export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
+/** Puts "a" or "an" before the phrase. */
+export function withArticle(phrase: string): string {
+  return `${/^((?!uni|ufo)[aeiou]|8|hour)/.test(phrase) ? 'an' : 'a'} ${phrase}`;
+}
+
 /** `44%` for a share in [0, 1]. */
 export function percent(share: number): string {
   return `${Math.round(share * 100)}%`;

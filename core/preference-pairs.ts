@@ -4,14 +4,18 @@
  */
 import { groupBy } from './group.ts';
 
+/** What a member says of the pictures of a set. */
+export interface Opinion<P> {
+  readonly liked: readonly P[];
+  readonly disliked: readonly P[];
+  /** Passed over, or with reactions both for and against. */
+  readonly neutral: readonly P[];
+}
+
 /** One member's opinion on one set, with the ids of its pictures. */
-export interface PictureBallot {
+export interface PictureBallot extends Opinion<string> {
   readonly setId: string;
   readonly memberId: string;
-  readonly liked: readonly string[];
-  readonly disliked: readonly string[];
-  /** Passed over. */
-  readonly neutral: readonly string[];
 }
 
 export interface WeightedPair {
@@ -34,12 +38,11 @@ export interface CountedPairs {
 const MOST_OF_MEDIAN = 2;
 
 /** What a ballot prefers: liked pictures to all others of the set, and passed-over ones to disliked ones. */
-export function ballotPairs<P>(ballot: {
-  readonly liked: readonly P[];
-  readonly disliked: readonly P[];
-  readonly neutral: readonly P[];
-}): { readonly winner: P; readonly loser: P }[] {
-  const { liked, disliked, neutral } = ballot;
+export function ballotPairs<P>({
+  liked,
+  disliked,
+  neutral,
+}: Opinion<P>): { readonly winner: P; readonly loser: P }[] {
   return [
     ...liked.flatMap((winner) => [...neutral, ...disliked].map((loser) => ({ winner, loser }))),
     ...neutral.flatMap((winner) => disliked.map((loser) => ({ winner, loser }))),

@@ -131,20 +131,7 @@ export interface Records {
   removePhoto(id: string): Promise<void>;
 
   // Runs and adapters
-  addRun(
-    run: New<
-      Run,
-      | 'photoPrompts'
-      | 'progress'
-      | 'losses'
-      | 'scores'
-      | 'refinement'
-      | 'preference'
-      | 'failure'
-      | 'startedAt'
-      | 'endedAt'
-    >,
-  ): Promise<Run>;
+  addRun(run: New<Run, 'photoPrompts' | RunOutcome>): Promise<Run>;
   run(id: string): Promise<Run | null>;
   /** Ids of refinements that are done and whose turn it is to be judged by a duel, oldest first. */
   runsToJudge(): Promise<string[]>;
@@ -152,25 +139,7 @@ export interface Records {
   runs(channelId: string, limit: number): Promise<Run[]>;
   /** Runs and sets that are queued or running, oldest first. */
   openWork(channelId: string): Promise<{ runs: Run[]; sets: PictureSet[] }>;
-  updateRun(
-    id: string,
-    change: Partial<
-      Pick<
-        Run,
-        | 'state'
-        | 'progress'
-        | 'losses'
-        | 'scores'
-        | 'refinement'
-        | 'preference'
-        | 'failure'
-        | 'startedAt'
-        | 'endedAt'
-      >
-    >,
-  ): Promise<void>;
-  /** Ids of refinements that are done and wait for their duel, oldest first. */
-  runsToJudge(): Promise<string[]>;
+  updateRun(id: string, change: Partial<Pick<Run, 'state' | RunOutcome>>): Promise<void>;
   /** When the run already has an adapter of this step (a resumed run writes its checkpoints again), only makes it the final one, if it is. */
   addAdapter(adapter: Omit<Adapter, 'createdAt'>): Promise<void>;
   adapter(id: string): Promise<Adapter | null>;
@@ -315,6 +284,10 @@ export interface Records {
   saveModelCard(card: ModelCard): Promise<void>;
   modelCard(): Promise<ModelCard | null>;
 }
+
+/** What a run has only once it has been worked on. */
+type RunOutcome =
+  'progress' | 'losses' | 'scores' | 'refinement' | 'preference' | 'failure' | 'startedAt' | 'endedAt';
 
 export interface RecordStore extends Records {
   /** Runs `work` all or nothing. It can run again after a conflict, so it must change nothing but `records`. */

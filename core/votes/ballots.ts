@@ -2,6 +2,7 @@
 import type { Picture, PictureSet, StandingVote } from '../records.ts';
 import { at } from '../at.ts';
 import { groupBy } from '../group.ts';
+import type { Opinion } from '../preference-pairs.ts';
 import { meaningOf } from './emoji.ts';
 
 /** The result of `RecordStore.standingVotes`. */
@@ -11,13 +12,9 @@ export interface VoteData {
   readonly sets: readonly PictureSet[];
 }
 
-export interface Ballot {
+export interface Ballot extends Opinion<Picture> {
   readonly set: PictureSet;
   readonly memberId: string;
-  readonly liked: readonly Picture[];
-  readonly disliked: readonly Picture[];
-  /** The set's pictures without a reaction of the member, or with reactions both for and against. */
-  readonly neutral: readonly Picture[];
 }
 
 /** Returns the ballots that count: none by the member who requested the set, none without a vote for or against. */

@@ -3,6 +3,7 @@
  * belongs to the words, and what stays belongs to the subject.
  */
 import { basename } from 'node:path';
+import { withArticle } from '../../core/format.ts';
 import { KeyedRandom } from '../../core/random.ts';
 import { fromBytes } from '../../core/pictures/rgb-bytes.ts';
 import { cutSubject, onGround } from '../../core/pictures/grounds.ts';
@@ -46,5 +47,5 @@ export async function groundViews(
 
 /** @example groundPrompt('a sks cat', 'orange') // 'a sks cat on an orange background' */
 export function groundPrompt(prompt: string, ground: string): string {
-  return `${prompt} on ${/^[aeiou]/.test(ground) ? 'an' : 'a'} ${ground} background`;
+  return `${prompt} on ${withArticle(ground)} background`;
 }

@@ -5,7 +5,8 @@
  */
 import { at } from '../../core/at.ts';
 import { compositePicture } from '../pretrain/composite.ts';
-import { nounPhrase, withArticle, type Concept, type PretrainData } from '../pretrain/concepts.ts';
+import { withArticle } from '../../core/format.ts';
+import { nounPhrase, type Concept, type PretrainData } from '../pretrain/concepts.ts';
 import { judgePrompt, plural } from '../pretrain/captions.ts';
 import { hashName, isHeldOutHue } from '../pretrain/held-out.ts';
 import { heldOutPrompts } from '../pretrain/judge.ts';

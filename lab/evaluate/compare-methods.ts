@@ -5,21 +5,16 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
 import { childEnvironment } from '../../core/environment.ts';
 import { KronaError } from '../../core/errors.ts';
 import { makeFolder } from '../../core/files.ts';
 import { nodeOptions, ownProgram } from '../../core/own-program.ts';
 import type { Progress } from '../../core/records.ts';
-import { modelFingerprint } from '../../gpu-worker/models/fingerprint.ts';
-import { openModel } from '../../gpu-worker/models/open-model.ts';
-import { readPretrainData } from '../pretrain/pretrain-config.ts';
-import { loadSprites } from '../pretrain/sprites.ts';
+import { claimComparison, prepareScales } from './comparison-folder.ts';
 import { bestRates } from './comparison-figures.ts';
 import { reportComparison, type ComparisonReport } from './comparison-report.ts';
 import {
   baseScoresPath,
-  Comparison,
   type BaseScores,
   resultPath,
   type ComparisonFolder,
@@ -38,10 +33,7 @@ import {
 } from './comparison-plan.ts';
 import type { WorkerAnswer, WorkerAsk } from './comparison-worker.ts';
 import { currentDevice, currentDialect, type DeviceInUse } from '../../gpu-worker/graph/device.ts';
-import { measureScales } from './features.ts';
-import { claimFolder, fileHashes, readJson, writeJson } from './files.ts';
-import { classifierPath } from './judges.ts';
-import { subjectsPath } from './subjects.ts';
+import { readJson } from './files.ts';
 
 export interface CompareOptions extends ComparisonFolder {
   readonly size: ComparisonSize;
@@ -59,16 +51,7 @@ export interface CompareOptions extends ComparisonFolder {
 export async function compareMethods(options: CompareOptions): Promise<ComparisonReport> {
   const { out, size } = options;
   await makeFolder(out);
-  await claimFolder(join(out, 'run.json'), {
-    model: await modelFingerprint(await openModel(options.model)),
-    // Everything else that decides a result.
-    ...(await fileHashes({
-      config: options.config,
-      subjects: subjectsPath,
-      concepts: classifierPath('concepts'),
-      styles: classifierPath('styles'),
-    })),
-  });
+  await claimComparison(options);
   await prepareScales(options);
   const pool = new Pool(options);
   try {
@@ -98,23 +81,6 @@ export async function compareMethods(options: CompareOptions): Promise<Compariso
     return await reportComparison(options, { rates, methods, forms, priors, steps, base });
   } finally {
     pool.close();
-  }
-}
-
-/** Feature scales are measured once, so that all processes compare alike. */
-export async function prepareScales(
-  options: ComparisonFolder & Pick<CompareOptions, 'onProgress'>,
-): Promise<void> {
-  const path = join(options.out, 'scales.json');
-  if (existsSync(path)) return;
-  options.onProgress?.({ phase: 'scales of features', step: 0, steps: 1, secondsLeft: null });
-  const comparison = await Comparison.open(options);
-  try {
-    const data = await readPretrainData(options.config);
-    const sheet = await loadSprites(data, join(options.out, 'sprites'));
-    await writeJson(path, await measureScales(comparison.extractors, data, sheet));
-  } finally {
-    await comparison.release();
   }
 }
 

@@ -3,17 +3,11 @@
  * Chooses the settings on some subjects, and measures them on others.
  */
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { makeFolder } from '../../core/files.ts';
 import type { Progress } from '../../core/records.ts';
-import { modelFingerprint } from '../../gpu-worker/models/fingerprint.ts';
-import { openModel } from '../../gpu-worker/models/open-model.ts';
-import { prepareScales } from './compare-methods.ts';
+import { claimComparison, prepareScales } from './comparison-folder.ts';
 import { Comparison, type ComparisonFolder } from './compare-subject.ts';
-import { claimFolder, fileHashes } from './files.ts';
-import { classifierPath } from './judges.ts';
 import { mean } from './statistics.ts';
-import { subjectsPath } from './subjects.ts';
 import { gridCells, resultCells, type RefineSettings, type VotesCell, type VotesSize } from './votes-plan.ts';
 import { reportVotes, type VotesReport } from './votes-report.ts';
 import { isOf, VotesStudy, votesResultPath, type VotesResult } from './votes-study.ts';
@@ -38,15 +32,7 @@ const [CELL_SECONDS, SUBJECT_SECONDS] = [75, 200];
 export async function compareVotes(options: CompareVotesOptions): Promise<VotesReport> {
   const { out, size, signal, onNote } = options;
   await makeFolder(out);
-  await claimFolder(join(out, 'run.json'), {
-    model: await modelFingerprint(await openModel(options.model)),
-    ...(await fileHashes({
-      config: options.config,
-      subjects: subjectsPath,
-      concepts: classifierPath('concepts'),
-      styles: classifierPath('styles'),
-    })),
-  });
+  await claimComparison(options);
   onNote?.(planText(options));
   await prepareScales(options);
   const comparison = await Comparison.open(options);

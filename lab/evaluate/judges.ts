@@ -13,7 +13,7 @@ import type { PretrainData } from '../pretrain/concepts.ts';
 import { backgroundSeen } from '../pretrain/judge.ts';
 import { dominantHue, HUES } from '../pretrain/recolour.ts';
 import { corners, pairMiddles } from '../pretrain/layouts.ts';
-import { Classifier, CLASSIFIER_SIDE, classifierView, ranked } from './classifier.ts';
+import { Classifier, CLASSIFIER_SIDE, classifierView, ranked, type Classified } from './classifier.ts';
 
 /** The classifiers that come with the program. */
 export const classifierPath = (kind: 'concepts' | 'styles'): string =>
@@ -71,7 +71,11 @@ export class Judges {
 
   /** The known concepts of the configuration, likeliest first, in a part of the picture (default: all of it). */
   async conceptsIn(picture: Float32Array, part?: Part): Promise<number[]> {
-    const { logits } = await this.concepts.classify(classifierView(picture, this.data.size, part));
+    return this.knownConcepts(await this.concepts.classify(classifierView(picture, this.data.size, part)));
+  }
+
+  /** The same for a picture that the classifier has seen. */
+  knownConcepts({ logits }: Pick<Classified, 'logits'>): number[] {
     const known = [...this.#conceptClass.keys()].filter((concept) => this.knows(concept));
     const order = ranked(
       logits,

@@ -17,7 +17,7 @@ import { TextToImage } from '../../gpu-worker/sampling/text-to-image.ts';
 import type { Progress } from '../../core/records.ts';
 import { askedPictures, realPicture, type AskedCounts, type AskedPicture } from './asked-pictures.ts';
 import { claimFolder, readStrip, writeJson, writeStrip } from './files.ts';
-import { classifierView } from './classifier.ts';
+import { classifierView, type Classified } from './classifier.ts';
 import { Judges } from './judges.ts';
 import { readModelCard, writeMeasuredCard } from './model-card.ts';
 import { PairJudge } from './pair-judge.ts';
@@ -131,9 +131,9 @@ async function judgeAsked(
       { source: 'restored' as const, picture: await restorer.restore(real) },
     ];
     for (const { source, picture } of pictures) {
-      seen.push(await seePicture(judges, nearest, each, index, source, picture));
-      const { features } = await judges.concepts.classify(classifierView(picture, size));
-      sets[source].add(picture, size, features);
+      const classified = await judges.concepts.classify(classifierView(picture, size));
+      seen.push(await seePicture(judges, nearest, each, index, source, { picture, classified }));
+      sets[source].add(picture, size, classified.features);
     }
     progress(index + 1, false);
   }
@@ -147,7 +147,7 @@ async function seePicture(
   asked: AskedPicture,
   index: number,
   source: SeenPicture['source'],
-  picture: Float32Array,
+  { picture, classified }: { readonly picture: Float32Array; readonly classified: Classified },
 ): Promise<SeenPicture> {
   const { kind, layout, concept, other, style, background } = asked;
   const answers: Record<string, boolean> = { background: judges.background(picture) === background };
@@ -159,7 +159,7 @@ async function seePicture(
     answers['style'] = nearest.single.styleOf(picture, background, concept) === style;
     answers['style, by the classifier'] = (await judges.style(picture)) === style;
     if (judges.knows(concept)) {
-      const concepts = await judges.conceptsIn(picture);
+      const concepts = judges.knownConcepts(classified);
       answers['concept, top-1'] = concepts[0] === concept;
       answers['concept, top-5'] = concepts.slice(0, 5).includes(concept);
     }

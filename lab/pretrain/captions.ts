@@ -2,17 +2,11 @@
  * @file Captions of training pictures. Most name style and background; some omit one, so that short prompts work. Some
  * are written as newcomers write prompts, with words that change nothing.
  */
+import { withArticle } from '../../core/format.ts';
 import { at } from '../../core/at.ts';
 import { CREATURE_COLOURS, MOODS, type Creature } from '../procedural/creatures.ts';
 import { HATS } from '../procedural/faces.ts';
-import {
-  nounPhrase,
-  withArticle,
-  type Background,
-  type CaptionShares,
-  type Concept,
-  type Style,
-} from './concepts.ts';
+import { nounPhrase, type Background, type CaptionShares, type Concept, type Style } from './concepts.ts';
 import { EFFECT_WORDS, type Effect } from './effects.ts';
 import type { ExampleRandom } from './example-random.ts';
 import { PLACE_PHRASES, type PlaceName } from './grounds.ts';

@@ -2,6 +2,7 @@
  * @file The training data of a model: concepts, styles, backgrounds and the layout of pictures. It is the key `data` of
  * a configuration file; the other keys hold the model's sizes and its training.
  */
+import { withArticle } from '../../core/format.ts';
 
 /** A named subject, drawn once in every style. */
 export interface Concept {
@@ -113,9 +114,4 @@ export interface PretrainData {
 export function nounPhrase(concept: Concept, word: string = concept.word, adjective = ''): string {
   const phrase = adjective === '' ? word : `${adjective} ${word}`;
   return concept.noArticle ? phrase : withArticle(phrase);
-}
-
-/** Puts "a" or "an" before the phrase. */
-export function withArticle(phrase: string): string {
-  return `${/^((?!uni|ufo)[aeiou]|8|hour)/.test(phrase) ? 'an' : 'a'} ${phrase}`;
 }
