@@ -8,6 +8,7 @@ import { checkpoint } from '../graph/gradients.ts';
 import * as op from '../graph/ops.ts';
 import { sidesOf } from '../graph/shapes.ts';
 import type { Tensor } from '../graph/tensor.ts';
+import type { SelfAttentionHook } from './beside.ts';
 import { conv, groupNorm, linear, resnet, sinusoidal } from './layers.ts';
 import { unetLevels, type UNetConfig, type UNetLevel } from './model-configs.ts';
 import type { Parameters } from './parameters.ts';
@@ -34,6 +35,8 @@ export interface UNetOptions {
    * (DeepCache, arXiv 2312.00858, section 3.2). docs/speed.md shows the effect on pictures.
    */
   readonly deep?: Tensor;
+  /** What self-attention reads beside the picture's own tokens; nothing by default. */
+  readonly beside?: SelfAttentionHook;
 }
 
 export interface UNetOutputs {
@@ -90,7 +93,8 @@ function blocksOf(config: UNetConfig, p: Parameters, inputs: UNetInputs, options
   const norm = { groups: config.norm_num_groups, eps: config.norm_eps, time };
   return {
     resnet: (path, x, out) => block(() => resnet(p, path, x, out, norm)),
-    attention: (path, x, level) => transformer(config, p, path, x, inputs.encoderHiddenStates, level, block),
+    attention: (path, x, level) =>
+      transformer(config, p, path, x, inputs.encoderHiddenStates, level, block, options.beside),
   };
 }
 

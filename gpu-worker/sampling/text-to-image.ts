@@ -36,11 +36,12 @@ import { guide } from './guidance.ts';
 import { createNoise, variedNoise, type NoiseSource } from './noise.ts';
 import { fromBytes, toBytes } from '../../core/pictures/rgb-bytes.ts';
 import { createScheduler } from './schedulers/create-scheduler.ts';
-import { trainTimesteps } from './schedulers/noise-levels.ts';
+import { alphasCumprod, trainTimesteps } from './schedulers/noise-levels.ts';
 import { firstStep, handover } from './schedulers/picture-start.ts';
 import type { Scheduler } from './schedulers/scheduler.ts';
 import { PictureDecoder } from './picture-decoder.ts';
 import { SessionCache } from './session-cache.ts';
+import { ReferenceStates, Steering, type Steer } from './steering.ts';
 import { needsTiles, openTiledEncoder } from './tiles.ts';
 import { UNetRuns } from './unet-runs.ts';
 import { zip2, zip3 } from './zip.ts';
@@ -72,6 +73,8 @@ export interface DrawRequest {
   readonly tiled?: boolean;
   /** Stop after this share of the noise levels, in (0, 1); 1 by default. */
   readonly until?: number;
+  /** Pictures of this size to draw more like, and less like; none by default. */
+  readonly steer?: Steer;
 }
 
 export type StartPicture = {
@@ -109,6 +112,7 @@ export class TextToImage {
   readonly model: ModelFolder;
   readonly #text: TextEncoder;
   readonly #unets: UNetRuns;
+  readonly #references: ReferenceStates;
   readonly #decoder: PictureDecoder;
   readonly #forget: () => void;
   /** Whether adapters change the text encoders. */
@@ -118,6 +122,7 @@ export class TextToImage {
     this.model = model;
     this.#text = text;
     this.#unets = new UNetRuns(model);
+    this.#references = new ReferenceStates(model);
     this.#decoder = new PictureDecoder(model);
     this.#forget = keepReleasable(() => this.#releaseSome());
   }
@@ -244,16 +249,22 @@ export class TextToImage {
         : this.#callAt(request.until, scheduler, steps);
     let sample = start;
     const trained = this.#trainedTimesteps();
+    const steering = request.steer && this.#steeringOf(request.steer, request, guided);
     for (let i = from; i < end; i++) {
       const timestep = at(scheduler.timesteps, i);
       await turn?.();
       signal?.throwIfAborted();
+      const shared = { ...adapted, ...strengthFeeds(adapters, timestep, trained) };
+      const beside =
+        steering && (i - from) / (end - from) < steering.until
+          ? await steering.at(i, timestep, batch, fixed, shared)
+          : null;
       const scaled = scheduler.scaleModelInput(sample, i);
       const latents = perRow(guided ? [scaled, scaled] : [scaled], 1);
       const prediction = await this.#unets.predict(
-        batch,
-        { ...fixed, latents, timesteps: new Float32Array(rows).fill(timestep) },
-        { ...adapted, ...strengthFeeds(adapters, timestep, trained) },
+        beside ? { ...batch, beside: beside.pictures } : batch,
+        { ...fixed, latents, timesteps: new Float32Array(rows).fill(timestep), ...beside?.feeds },
+        shared,
       );
       const led = guided ? guide(prediction, guidance, guidanceRescale, count) : prediction;
       sample = scheduler.step(led, i, sample, noise);
@@ -283,6 +294,11 @@ export class TextToImage {
       adapters: partOf(request, ['']).map(({ layers }) => layers),
     };
     return Math.max(1, Math.floor(this.#unets.rowsAtOnce(batch) / (guided ? 2 : 1)));
+  }
+
+  #steeringOf(steer: Steer, { seed, count }: DrawRequest, guided: boolean): Steering {
+    const levels = alphasCumprod(new ConfigFields('scheduler/scheduler_config.json', this.model.scheduler));
+    return new Steering(this.#references, steer, { levels, seed, count, guided });
   }
 
   /** The first call of the model, and the sample before it. */
@@ -329,6 +345,7 @@ export class TextToImage {
   /** All but the text encoders, which are opened only once. */
   async #releaseSome(): Promise<void> {
     await this.#unets.release();
+    await this.#references.release();
     await this.#decoder.release();
     await this.#adaptedTexts.release();
   }
