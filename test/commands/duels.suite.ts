@@ -82,6 +82,7 @@ export function duelSuite(storage: () => Storage): void {
     const [picture] = await storage().records.pictures(pair.id);
     for (const verb of ['vary', 'upscale'])
       expect((await channel.press('bob', `${verb}:${picture!.id}`)).fields![0]!.value).toBe('DUEL_OPEN');
+    expect((await channel.press('bob', `details:${pair.id}`)).fields![0]!.value).toBe('DUEL_OPEN');
 
     const ended = await won(channel, await again(duel));
     expect(ended.state).toBe('decided');
@@ -94,6 +95,17 @@ export function duelSuite(storage: () => Storage): void {
     expect(result.text![0]).toMatch(/won 8 of 8 pairs: 100% \(95% interval: 5\d% to 100%\)/);
     expect(result.pictures).toHaveLength(4);
     expect(result.buttons!.map(({ action }) => action)).toEqual([`champion:${first.id}`]);
+    // It shows no picture that was deleted.
+    const stale = async () =>
+      (await storage().records.stalePosts('web', 10_000)).filter(
+        ({ kind, targetId }) => kind === 'verdict' && targetId === duel.id,
+      );
+    const { revision } = (await storage().records.duel(duel.id))!;
+    for (const { id } of await stale()) await storage().records.markPost(id, 'a message', revision);
+    expect(await stale()).toEqual([]);
+    await channel.press('ann', `delete:${pair.id}`);
+    expect(await stale()).toHaveLength(1);
+    expect((await verdict(ended)).pictures).toHaveLength(3);
     // It compares; it changes nothing.
     expect((await storage().records.subject(duel.subjectId))!.championId).toBe(second.id);
   });
@@ -129,9 +141,18 @@ export function duelSuite(storage: () => Storage): void {
 
   it('leaves out pairs whose pictures were deleted or held back, and goes on', async () => {
     const channel = room();
-    const { duel } = await opened(channel);
+    const { duel, first, second } = await opened(channel);
     const [gone, held] = await openSets(duel);
     await storage().records.deleteSet(gone!.id, 'By Ann.');
+    // Of the two, the left one was held back.
+    const right = duel.swapped[held!.duelPlace!] ? first : second;
+    const picture = { index: 0, blobHash: right.blobHash, width: 128, height: 128, seed: 1 };
+    await storage().records.addPicture({
+      ...picture,
+      id: crypto.randomUUID(),
+      setId: held!.id,
+      adapterId: right.id,
+    });
     await storage().records.updateSet(held!.id, { state: 'done', endedAt: new Date() });
     const { trials, posted } = await again(duel);
     expect(trials.map(({ place, winner }) => [place, winner])).toEqual([
@@ -139,6 +160,8 @@ export function duelSuite(storage: () => Storage): void {
       [1, null],
     ]);
     expect(posted).toBe(4);
+    await channel.press('ann', `cancel:${duel.id}`);
+    expect((await shown(held!)).fields![0]).toEqual({ name: 'drawn by', value: `1: ${name(right)}` });
   });
 
   it('stops with a clear word when an adapter is deleted, or belongs to another model', async () => {
