@@ -160,7 +160,11 @@ export function duelSuite(storage: () => Storage): void {
       [1, null],
     ]);
     expect(posted).toBe(4);
-    await channel.press('ann', `cancel:${duel.id}`);
+    // Without an end, all pairs would follow at once.
+    const [next] = await openSets(duel);
+    await channel.say('ann', `/krona queue cancel work:${next!.id.slice(0, 8)}`);
+    expect((await again(duel)).state).toBe('stopped');
+    expect((await verdict(duel)).text![0]).toContain('3 pairs one after the other lost a picture');
     expect((await shown(held!)).fields![0]).toEqual({ name: 'drawn by', value: `1: ${name(right)}` });
   });
 
