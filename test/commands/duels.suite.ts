@@ -84,6 +84,11 @@ export function duelSuite(storage: () => Storage): void {
       expect((await channel.press('bob', `${verb}:${picture!.id}`)).fields![0]!.value).toBe('DUEL_OPEN');
     expect((await channel.press('bob', `details:${pair.id}`)).fields![0]!.value).toBe('DUEL_OPEN');
 
+    const { files } = await channel.say('ann', '/krona privacy export');
+    const data = Buffer.from(await storage().blobs.get(files![0]!.blobHash)).toString();
+    expect(JSON.parse(data)).toMatchObject({ duels: [{ prompts: duel.prompts, state: 'open' }] });
+    expect(data).not.toContain('swapped');
+
     const ended = await won(channel, await again(duel));
     expect(ended.state).toBe('decided');
     expect(ended.trials).toHaveLength(8);
