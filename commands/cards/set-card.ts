@@ -43,7 +43,7 @@ function pairText({ duelPlace }: PictureSet, { trials }: Duel): string {
 
 function textOf({ set, duel, held, resolved }: SetCardSource): string[] {
   const text = heldText(held);
-  if (duel?.state === 'open') text.push(pairText(set, duel));
+  if (duel?.state === 'open' && hasEnded(set)) text.push(pairText(set, duel));
   if (set.kind === 'finals')
     text.push('React to the best picture. Votes choose the adapter that the channel uses next.');
   if (set.state === 'failed') text.push(plain(set.failure?.message ?? 'Drawing failed.', 600));

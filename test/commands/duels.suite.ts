@@ -173,6 +173,22 @@ export function duelSuite(storage: () => Storage): void {
     expect((await shown(held!)).fields![0]).toEqual({ name: 'drawn by', value: `1: ${name(right)}` });
   });
 
+  it('has its open pairs read again after a restart, however many messages are newer', async () => {
+    const channel = room();
+    const { records } = storage();
+    const { duel } = await opened(channel);
+    const [pair] = await drawn(channel, duel);
+    const { follows } = await channel.say('ann', '/krona imagine a fox');
+    const [old, newer] = [await records.postOf(pair!.id), await records.postOf(follows!.id)];
+    await records.markPost(old!.id, 'old', 1);
+    await records.markPost(newer!.id, 'newer', 1);
+    const first = async () => (await records.recentPosts('web', 1))[0]!.id;
+    expect(await first()).toBe(old!.id);
+    for (const member of ['bob', 'cid', 'dee']) await vote(channel, member, duel, pair!);
+    await again(duel);
+    expect(await first()).toBe(newer!.id);
+  });
+
   it('stops with a clear word when an adapter is deleted, or belongs to another model', async () => {
     const channel = room();
     const { duel, first } = await opened(channel);
