@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { advanceDuel } from '../../commands/votes/advance-duel.ts';
 import type { Card } from '../../commands/card.ts';
 import { loadCard } from '../../commands/cards/load-card.ts';
@@ -142,6 +142,23 @@ export function duelSuite(storage: () => Storage): void {
     // What members say in a duel chooses no champion by the way.
     const subject = (await storage().records.subject(duel.subjectId))!;
     expect(subject.championId).toBe(duel.secondId);
+  });
+
+  it('counts no vote that was taken back after the clock was set back', async () => {
+    const channel = room();
+    const { duel } = await opened(channel);
+    const [pair] = await drawn(channel, duel);
+    for (const member of ['bob', 'cid']) await vote(channel, member, duel, pair!);
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() - 3_600_000 });
+    try {
+      await vote(channel, 'bob', duel, pair!, true, false);
+      await vote(channel, 'dee', duel, pair!);
+      expect((await again(duel)).trials).toEqual([]);
+      await vote(channel, 'bob', duel, pair!);
+      expect((await again(duel)).trials).toHaveLength(1);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('leaves out pairs whose pictures were deleted or held back, and goes on', async () => {
