@@ -228,7 +228,10 @@ export interface Records {
   /** The post of a message, including messages that were replaced. */
   postByMessage(channelId: string, messageId: string): Promise<Post | null>;
   postOf(targetId: string): Promise<Post | null>;
-  /** Posts that have a message, newest first: the bot reads their reactions again when it starts. */
+  /**
+   * Posts that have a message, open pairs of duels first, then the newest: the bot reads their reactions again when it
+   * starts.
+   */
   recentPosts(platform: Platform, limit: number): Promise<Post[]>;
   /** Records what a post's message shows. A different message id means that the earlier message was replaced. */
   markPost(id: string, messageId: string, shownRevision: number): Promise<void>;

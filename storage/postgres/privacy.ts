@@ -1,5 +1,13 @@
 /** @file Everything about one member: read and erased; and the blobs that are still in use. */
-import type { AuditEntry, PictureSet, Photo, Run, Subject, VoteFact } from '../../core/records.ts';
+import type {
+  AuditEntry,
+  MemberData,
+  PictureSet,
+  Photo,
+  Run,
+  Subject,
+  VoteFact,
+} from '../../core/records.ts';
 import { ENTRY } from './audit.ts';
 import type { Operation } from './database.ts';
 import { RUN } from './runs.ts';
@@ -20,6 +28,9 @@ const memberData: Operation<'memberData'> = (db) => async (id) => {
     sets: await db.query<PictureSet>(
       sql`SELECT ${SET} FROM krona.picture_set WHERE member_id = ${id} ORDER BY made`,
     ),
+    duels: await db.query<MemberData['duels'][number]>(sql`
+      SELECT id, channel_id AS "channelId", subject_id AS "subjectId", prompts, state, created_at AS "createdAt"
+      FROM krona.duel WHERE member_id = ${id} ORDER BY made`),
     votes: await db.query<VoteFact>(
       sql`SELECT ${FACT} FROM krona.vote_fact WHERE member_id = ${id} ORDER BY at, nth`,
     ),
