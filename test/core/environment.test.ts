@@ -37,3 +37,15 @@ it('gives worker and engine what they need, and no token or secret, known or unk
   });
   expect(engine).not.toHaveProperty('DATABASE_URL');
 });
+
+it("gives the worker a bucket's keys where blobs are in one, and never the engine", () => {
+  vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'hush');
+  vi.stubEnv('KRONA_BLOBS', 's3://bucket/krona');
+  expect(childEnvironment('worker')).toMatchObject({
+    AWS_SECRET_ACCESS_KEY: 'hush',
+    KRONA_BLOBS: 's3://bucket/krona',
+  });
+  expect(Object.values(childEnvironment('engine'))).not.toContain('hush');
+  vi.stubEnv('KRONA_BLOBS', 'postgres');
+  expect(Object.values(childEnvironment('worker'))).not.toContain('hush');
+});

@@ -1,0 +1,133 @@
+/**
+ * Bot and worker on two machines: each has a data folder of its own, and only the database, the queue and the place of the
+ * blobs are shared. The worker trains and draws, and the bot serves what it made.
+ */
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Bot, startBot } from '../../bot/main.ts';
+import { linkExpiry } from '../../bot/files.ts';
+import { readConfig } from '../../core/config.ts';
+import type { PictureSet, Run } from '../../core/records.ts';
+import { startWorker, type Worker } from '../../gpu-worker/main.ts';
+import { sweepRuns } from '../../gpu-worker/jobs/sweep-runs.ts';
+import { signLink } from '../../storage/links.ts';
+import { openStorage, type Storage } from '../../storage/open.ts';
+import { sweepBlobs } from '../../storage/sweep.ts';
+import { TINY_MODEL } from '../helpers/fixtures.ts';
+import { until } from '../helpers/until.ts';
+import { hasS3, type S3Server, startS3 } from '../storage/helpers/s3-server.ts';
+import { hasRedis, type Server, startPostgres, startRedis } from '../storage/helpers/servers.ts';
+import { openWorkshop, type Workshop } from './workshop.ts';
+
+const S3 = 's3://krona/one';
+
+describe.each([
+  ['a bucket', hasS3, { KRONA_BLOBS: S3, KRONA_BLOB_LINKS: 'presigned' }],
+  ['PostgreSQL', true, { KRONA_BLOBS: 'postgres' }],
+])('with blobs in %s', (_, possible, environment) => {
+  const servers: (Server | S3Server)[] = [];
+  /** The bot's machine. */
+  let shop: Workshop;
+  let bot: Bot;
+  /** The worker's. */
+  let folder: string;
+  let storage: Storage;
+  let worker: Worker;
+  beforeAll(async () => {
+    if (!possible) return;
+    const postgres = await startPostgres();
+    const redis = hasRedis ? await startRedis() : null;
+    servers.push(postgres, ...(redis === null ? [] : [redis]));
+    const shared: Record<string, string> = {
+      DATABASE_URL: postgres.url,
+      ...(redis !== null && { REDIS_URL: redis.url }),
+      ...environment,
+    };
+    if (environment.KRONA_BLOBS === S3) {
+      const s3 = await startS3();
+      servers.push(s3);
+      await s3.addBucket('krona');
+      shared['AWS_ENDPOINT_URL'] = s3.access.endpoint;
+      shared['AWS_ACCESS_KEY_ID'] = s3.access.keys!.accessKeyId;
+      shared['AWS_SECRET_ACCESS_KEY'] = s3.access.keys!.secretAccessKey;
+    }
+    shop = await openWorkshop(shared);
+    bot = await startBot(shop.storage, shop.config, { log: shop.log });
+    folder = await mkdtemp(join(tmpdir(), 'krona-test-'));
+    const config = await readConfig({ KRONA_DATA: folder, KRONA_MODEL: TINY_MODEL, ...shared });
+    storage = await openStorage(config);
+    worker = await startWorker(storage, config, { log: shop.log });
+  });
+  afterAll(async () => {
+    await worker?.stop();
+    await storage?.close();
+    await bot?.stop();
+    await shop?.close();
+    for (const server of servers) await server.stop();
+    if (folder) await rm(folder, { recursive: true, force: true });
+  });
+
+  const ended = <T extends Run | PictureSet>(now: () => Promise<T | null>): Promise<T> =>
+    until(async () => {
+      const record = await now();
+      return record !== null && record.endedAt !== null && record;
+    });
+  const fetched = async (hash: string, name: string): Promise<Response> =>
+    fetch(bot.address + signLink(shop.config.secret, { hash, fileName: name, expiresAt: linkExpiry() }));
+
+  it.skipIf(!possible)('the worker trains and draws, and the bot serves the files', async () => {
+    const { records } = shop.storage;
+    const run = await shop.train();
+    expect(await ended(() => records.run(run.id))).toMatchObject({ state: 'done', failure: null });
+    const adapters = await shop.adaptersOf(run);
+    const champion = adapters.at(-1)!;
+    const set = await shop.imagine({ adapterId: champion.id });
+    expect(await ended(() => records.set(set.id))).toMatchObject({ state: 'done', failure: null });
+    const [picture] = await records.pictures(set.id);
+
+    const shown = await fetched(picture!.blobHash, 'fox.png');
+    expect([shown.status, shown.headers.get('content-type'), shown.redirected]).toEqual([
+      200,
+      'image/png',
+      shop.config.blobLinks === 'presigned',
+    ]);
+    expect((await shown.arrayBuffer()).byteLength).toBe(picture!.size);
+    const file = await fetched(champion.blobHash, 'mochi.safetensors');
+    expect(file.headers.get('content-disposition')).toBe("attachment; filename*=UTF-8''mochi.safetensors");
+    expect((await file.arrayBuffer()).byteLength).toBe(champion.size);
+    const from = shop.config.blobLinks === 'presigned' ? new URL(shown.url).origin : null;
+    const policy = (await fetch(bot.address)).headers.get('content-security-policy') ?? '';
+    expect(from === null || policy.includes(`img-src 'self' blob: ${from};`)).toBe(true);
+
+    // Neither folder has anything that the other side needs.
+    expect(await readdir(shop.config.dataFolder)).not.toContain('blobs');
+    expect(await readdir(folder)).not.toContain('blobs');
+    expect(await readdir(join(folder, 'adapters'))).toContain(`${champion.blobHash}.safetensors`);
+  });
+
+  it.skipIf(!possible)(
+    'what members delete goes from the place of the blobs and from the worker',
+    async () => {
+      const { records, blobs } = shop.storage;
+      const run = await shop.train({ steps: 20 });
+      await ended(() => records.run(run.id));
+      const [adapter] = await shop.adaptersOf(run);
+      await ended(async () => records.set((await shop.imagine({ adapterId: adapter!.id })).id));
+      await records.deleteSubject(shop.subject.id);
+      const later = () => new Date(Date.now() + 3600_000);
+      expect((await records.blobsInUse()).has(adapter!.blobHash)).toBe(false);
+      await sweepRuns({ records: storage.records, dataFolder: folder, log: shop.log });
+      expect(await readdir(join(folder, 'adapters'))).not.toContain(`${adapter!.blobHash}.safetensors`);
+      await sweepBlobs(storage.records, storage.blobs, -3600_000);
+      expect(await blobs.stat(adapter!.blobHash)).toBeNull();
+      const left: string[] = [];
+      for await (const hash of blobs.putBefore(later())) left.push(hash);
+      const used = await records.blobsInUse();
+      expect(left.filter((hash) => !used.has(hash))).toEqual([]);
+      const gone = await fetched(adapter!.blobHash, 'mochi.safetensors');
+      expect(gone.status).toBe(404);
+    },
+  );
+});
