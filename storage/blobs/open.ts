@@ -21,7 +21,7 @@ export async function openBlobs(place: BlobPlace, around: BlobSurroundings): Pro
   if (place.kind === 'folder') return openBlobFolder(place.folder);
   const spoolFolder = join(around.dataFolder, 'sending');
   if (place.kind === 'postgres') return openBlobTable(await around.database(), spoolFolder, around.onError);
-  // The client takes a quarter of a second and some 25 MB.
+  // The client takes time to load and some 25 MB.
   const { openBlobBucket } = await import('./bucket/store.ts');
   return openBlobBucket(place, around.bucketAccess, spoolFolder);
 }

@@ -10,7 +10,7 @@ import { type Bot, startBot } from '../../bot/main.ts';
 import { linkExpiry } from '../../bot/files.ts';
 import { readConfig } from '../../core/config.ts';
 import type { PictureSet, Run } from '../../core/records.ts';
-import { startWorker, type Worker } from '../../gpu-worker/main.ts';
+import type { Worker } from '../../gpu-worker/main.ts';
 import { sweepRuns } from '../../gpu-worker/jobs/sweep-runs.ts';
 import { signLink } from '../../storage/links.ts';
 import { openStorage, type Storage } from '../../storage/open.ts';
@@ -35,6 +35,13 @@ describe.each([
   let folder: string;
   let storage: Storage;
   let worker: Worker;
+  let environmentOfBoth: Readonly<Record<string, string>>;
+  const beginWorker = async (): Promise<void> => {
+    folder = await mkdtemp(join(tmpdir(), 'krona-test-'));
+    const config = await readConfig({ KRONA_DATA: folder, KRONA_MODEL: TINY_MODEL, ...environmentOfBoth });
+    storage = await openStorage(config);
+    worker = await shop.startWorker({ storage, config });
+  };
   beforeAll(async () => {
     if (!possible) return;
     const postgres = await startPostgres();
@@ -55,10 +62,8 @@ describe.each([
     }
     shop = await openWorkshop(shared);
     bot = await startBot(shop.storage, shop.config, { log: shop.log });
-    folder = await mkdtemp(join(tmpdir(), 'krona-test-'));
-    const config = await readConfig({ KRONA_DATA: folder, KRONA_MODEL: TINY_MODEL, ...shared });
-    storage = await openStorage(config);
-    worker = await startWorker(storage, config, { log: shop.log });
+    environmentOfBoth = shared;
+    await beginWorker();
   });
   afterAll(async () => {
     await worker?.stop();

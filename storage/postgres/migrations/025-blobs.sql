@@ -12,3 +12,5 @@ CREATE TABLE krona.blob_chunk (
 );
 -- Pictures and adapters don't get smaller.
 ALTER TABLE krona.blob_chunk ALTER COLUMN bytes SET STORAGE EXTERNAL;
+-- The last state of a training, so that a worker on another machine can go on with it.
+ALTER TABLE krona.run ADD COLUMN state_hash text;
