@@ -9,7 +9,7 @@ it('is described in README.md, variable by variable', async () => {
   const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
   const [, table = ''] = /^\| variable [^\n]*\n\| *-[^\n]*\n((?:\|[^\n]*\n)+)/m.exec(readme) ?? [];
   const first = table.split('\n').map((row) => row.split('|')[1] ?? '');
-  const described = first.flatMap((cell) => [...cell.matchAll(/`([A-Z_]+)`/g)].map(([, name]) => name));
+  const described = first.flatMap((cell) => [...cell.matchAll(/`([A-Z0-9_]+)`/g)].map(([, name]) => name));
   expect(described.sort()).toEqual([...VARIABLES].sort());
 });
 
