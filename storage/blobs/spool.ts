@@ -29,9 +29,9 @@ export interface Spooled extends BlobInfo {
   /** All bytes; null when they are in a file. */
   readonly bytes: Uint8Array | null;
   /** Reads them from the start, as often as it is called. */
-  read(): Iterable<Uint8Array> | Readable;
+  readonly read: () => Iterable<Uint8Array> | Readable;
   /** Removes the file. */
-  drop(): Promise<void>;
+  readonly drop: () => Promise<void>;
 }
 
 /**

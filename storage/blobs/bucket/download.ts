@@ -1,17 +1,17 @@
 /** @file The bytes of an object, across broken connections. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Readable } from 'node:stream';
-import { GetObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { pauseAfter } from '../../../core/backoff.ts';
 import type { BlobRange } from '../contract.ts';
 import { bucketError } from './errors.ts';
+import type { BucketObjects } from './objects.ts';
 
 /** Tries without a byte between them, and the pauses, ms. */
 const TRIES = 5;
 const PAUSES = { first: 200, longest: 5_000 };
 
 interface Wanted {
-  readonly bucket: string;
   readonly key: string;
   /** The blob's name, for errors. */
   readonly hash: string;
@@ -22,13 +22,15 @@ interface Wanted {
  *
  * @throws KronaError BLOB_NOT_FOUND, BLOBS_*; the stream fails with the same
  */
-export async function download(client: S3Client, wanted: Wanted, range?: BlobRange): Promise<Readable> {
+export async function download(
+  { client, bucket }: BucketObjects,
+  wanted: Wanted,
+  range?: BlobRange,
+): Promise<Readable> {
   const ask = async (start: number, end: number | undefined): Promise<Readable> => {
     const Range = start === 0 && end === undefined ? undefined : `bytes=${start}-${end ?? ''}`;
     try {
-      const { Body } = await client.send(
-        new GetObjectCommand({ Bucket: wanted.bucket, Key: wanted.key, Range }),
-      );
+      const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key: wanted.key, Range }));
       if (Body instanceof Readable) return Body;
     } catch (error) {
       throw bucketError(error, wanted.hash);

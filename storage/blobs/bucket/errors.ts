@@ -36,7 +36,12 @@ export const isMissing = (error: unknown): boolean => {
   return status === 404 && code !== 'NoSuchBucket';
 };
 
-const KINDS: readonly { readonly codes: RegExp; toError(fault: BucketFault, cause: Error): KronaError }[] = [
+interface Kind {
+  readonly codes: RegExp;
+  readonly toError: (fault: BucketFault, cause: Error) => KronaError;
+}
+
+const KINDS: readonly Kind[] = [
   {
     codes: /^NoSuchBucket$/,
     toError: (_, cause) =>
