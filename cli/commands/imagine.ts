@@ -40,6 +40,10 @@ export function define(command: Command, shell: Shell): void {
   command
     .addOption(seedOption('picture', 'random'))
     .option('--image <file>', 'start from this picture instead of noise')
+    .option(
+      '--speed <file>',
+      'adapter for few steps (LCM, TCD, Lightning, Hyper-SD, Turbo); its name says scheduler, steps and guidance',
+    )
     .option('--refiner <dir>', "second model to refine the pictures with, such as SDXL's refiner")
     .addOption(deviceOption())
     .requiredOption('--out <dir>', 'folder for the pictures');

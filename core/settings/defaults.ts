@@ -79,9 +79,15 @@ export function startingSettings(model: ModelCard | null): ChannelSettings {
     return [key, setting.orWord === undefined ? onModel(setting, model) : null] as const;
   });
   const settings = Object.fromEntries(values) as unknown as ChannelSettings;
+  const { steps, guidance } = model?.fewSteps ?? { steps: settings.samplingSteps, guidance: settings.guidance };
   const common = (start: number, width: 'out' | 'in') =>
     (model?.projections ?? []).reduce((divisor, projection) => gcd(divisor, projection[width]), start);
-  return { ...settings, a1: common(settings.a1, 'out'), a2: common(settings.a2, 'in') };
+  return {
+    ...settings,
+    samplingSteps: steps,
+    guidance,
+    a1: common(settings.a1, 'out'), a2: common(settings.a2, 'in'),
+  };
 }
 
 /** Starting values for the embedded model. */

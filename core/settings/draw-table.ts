@@ -43,6 +43,14 @@ export const DRAW_SETTINGS = {
       default: "the model's",
     },
   },
+  speed: {
+    type: 'text',
+    orWord: 'none',
+    description: 'Adapter for few steps, by its file’s name; sets steps and guidance too',
+    default: null,
+    chat: { name: 'speed' },
+    about: 'LCM, TCD, Lightning, Hyper-SD and Turbo LoRA, beside the subject’s adapter',
+  },
   samplingSteps: {
     type: 'integer',
     min: 1,

@@ -6,7 +6,7 @@ import * as op from '../graph/ops.ts';
 import { sideOf, sidesOf } from '../graph/shapes.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { conv, groupNorm, layerNorm, linear, linearHalves } from './layers.ts';
-import type { UNetConfig, UNetLevel } from './model-configs.ts';
+import type { UNetConfig } from './model-configs.ts';
 import type { Parameters } from './parameters.ts';
 
 const ATTENTION_NORM_EPS = 1e-6;
@@ -14,7 +14,7 @@ const LAYER_NORM_EPS = 1e-5;
 const pointwise = { kernel: 1, padding: 0 };
 
 /**
- * Transformer2DModel: x [B,C,h,w] as h·w tokens through the blocks of its level, plus x. `block` wraps each of them,
+ * Transformer2DModel: x [B,C,h,w] as h·w tokens through the given number of blocks, plus x. `block` wraps each of them,
  * with the layers before the first and after the last.
  */
 export function transformer(
@@ -23,7 +23,7 @@ export function transformer(
   path: string,
   x: Tensor,
   text: Tensor,
-  { heads, transformers }: UNetLevel,
+  { heads, transformers }: { readonly heads: number; readonly transformers: number },
   block: <T>(build: () => T) => T,
 ): Tensor {
   const around = config.use_linear_projection ? linearProjections : convProjections;

@@ -59,6 +59,8 @@ export interface DrawRequest {
    */
   readonly guidanceRescale?: number;
   readonly scheduler: SchedulerName | null;
+  /** Fields in place of those of the model's scheduler config; with `scheduler` null, its class too. None by default. */
+  readonly schedulerFields?: Readonly<Record<string, unknown>>;
   readonly width: number;
   readonly height: number;
   readonly seed: number;
@@ -214,8 +216,9 @@ export class TextToImage {
     const { config } = this.model.unet;
     const { steps, guidance, guidanceRescale = 0, width, height, count } = request;
     const scale = this.#checkSize(width, height);
-    const scheduler = createScheduler(request.scheduler, this.model.scheduler, steps);
-    const guided = guidance > 1;
+    const schedulerConfig = { ...this.model.scheduler, ...request.schedulerFields };
+    const scheduler = createScheduler(request.scheduler, schedulerConfig, steps);
+    const guided = this.#isGuided(guidance);
     const rows = guided ? 2 * count : count;
     const text = await this.#conditioning(request, guided);
     const [h, w] = [height / scale, width / scale];
@@ -234,6 +237,9 @@ export class TextToImage {
     const fixed = {
       encoder_hidden_states: perRow(states, count),
       ...(config.addition_embed_type === null ? {} : this.#pictureFeeds(text, width, height, count)),
+      ...(config.time_cond_proj_dim === undefined
+        ? {}
+        : { guidance: new Float32Array(rows).fill(guidance - 1) }),
     };
     const noise = () => source.draw(count, size / count);
     const first = () => variedNoise(request.varies ?? [], noise(), size / count);
@@ -272,7 +278,7 @@ export class TextToImage {
   async picturesAtOnce(request: DrawRequest): Promise<number> {
     if (!isLimited()) return 1;
     const { width, height, count, guidance } = request;
-    const guided = guidance > 1;
+    const guided = this.#isGuided(guidance);
     const scale = this.#checkSize(width, height);
     const [first] = await this.#conditioning(request, guided);
     const batch = {
@@ -283,6 +289,11 @@ export class TextToImage {
       adapters: partOf(request, ['']).map(({ layers }) => layers),
     };
     return Math.max(1, Math.floor(this.#unets.rowsAtOnce(batch) / (guided ? 2 : 1)));
+  }
+
+  /** Whether the model predicts a second time without the prompt: not if it reads the guidance scale itself. */
+  #isGuided(guidance: number): boolean {
+    return guidance > 1 && this.model.unet.config.time_cond_proj_dim === undefined;
   }
 
   /** The first call of the model, and the sample before it. */
