@@ -32,6 +32,8 @@ export interface ImagineGiven extends CliValues<typeof DRAW_SETTINGS> {
   image?: string;
   refiner?: string;
   speed?: string;
+  /** Folder of the tiny decoder; true: none. */
+  previews?: string | true;
   device?: Device;
   out: string;
 }
@@ -42,6 +44,11 @@ const guidanceOf = ({ guidance, speed }: ImagineGiven): number | undefined =>
 /** The model draws without a second prediction at a guidance of 1. */
 const NEEDS: Needs<ImagineGiven> = [
   [['negative', 'guidanceRescale'], '--guidance above 1', (given) => guidanceOf(given) !== 1],
+];
+
+/** A model that reads the guidance scale draws without a second prediction. */
+const NEGATIVE: Needs<ImagineGiven> = [
+  [['negative', 'guidanceRescale'], 'a model that doesn’t read the guidance scale itself', () => false],
 ];
 
 /** @throws KronaError OPTION_INVALID when an option needs or excludes another */
@@ -70,6 +77,8 @@ export async function drawRequest(
   const { width = defaults.width, height = defaults.height, tiles = defaultOf('tiles') } = given;
   checkSide('width', width, model);
   checkSide('height', height, model);
+  if (painter.model.unet.config.time_cond_proj_dim !== undefined)
+    for (const note of unusedOptions(given, NEGATIVE)) io.log(note);
   const scheduler = given.scheduler ?? null;
   const usesOwn = scheduler === null && given.speed === undefined;
   const problem = usesOwn ? schedulerProblem(painter.model.scheduler) : null;

@@ -35,6 +35,7 @@ import { vaeScale } from '../models/vae.ts';
 import { guide } from './guidance.ts';
 import { createNoise, variedNoise, type NoiseSource } from './noise.ts';
 import { fromBytes, toBytes } from '../../core/pictures/rgb-bytes.ts';
+import { cleanEstimate } from './schedulers/clean-estimate.ts';
 import { createScheduler } from './schedulers/create-scheduler.ts';
 import { trainTimesteps } from './schedulers/noise-levels.ts';
 import { firstStep, handover } from './schedulers/picture-start.ts';
@@ -93,6 +94,8 @@ export type StartPicture = {
 export interface DrawHooks {
   /** After each denoising step, from 1. */
   readonly onStep?: (step: number, steps: number) => void;
+  /** After each step but the last, the clean latents [count,C,h,w] that the model expects, scaled. */
+  readonly onEstimate?: (latents: Float32Array) => Promise<void>;
   readonly turn?: () => Promise<void>;
   readonly signal?: AbortSignal;
 }
@@ -210,7 +213,7 @@ export class TextToImage {
    */
   async denoise(
     request: DrawRequest,
-    { onStep, turn, signal }: DrawHooks = {},
+    { onStep, onEstimate, turn, signal }: DrawHooks = {},
     source: NoiseSource = createNoise(request.noise, request.seed),
   ): Promise<Float32Array> {
     const { config } = this.model.unet;
@@ -250,6 +253,7 @@ export class TextToImage {
         : this.#callAt(request.until, scheduler, steps);
     let sample = start;
     const trained = this.#trainedTimesteps();
+    const estimateOf = onEstimate && cleanEstimate(schedulerConfig);
     for (let i = from; i < end; i++) {
       const timestep = at(scheduler.timesteps, i);
       await turn?.();
@@ -262,7 +266,9 @@ export class TextToImage {
         { ...adapted, ...strengthFeeds(adapters, timestep, trained) },
       );
       const led = guided ? guide(prediction, guidance, guidanceRescale, count) : prediction;
+      const estimate = i < end - 1 ? estimateOf?.(scaled, led, timestep) : null;
       sample = scheduler.step(led, i, sample, noise);
+      if (estimate) await onEstimate?.(estimate);
       onStep?.(i - from + 1, end - from);
     }
     await checkFinite(sample, 'Denoising', this.model);

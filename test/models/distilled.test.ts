@@ -2,7 +2,7 @@
  * Distilled models (BK-SDM, SSD-1B, KOALA, LCM) compute what diffusers computes, whether they come from a folder or from a
  * single file, and train as torch does (test/fixtures/distilled).
  */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -34,13 +34,14 @@ import {
   writeDistilledFile,
   type DistilledName,
 } from '../helpers/distilled.ts';
-import { worstError } from '../helpers/fixtures.ts';
+import { TINY_MODEL, worstError } from '../helpers/fixtures.ts';
 import { TINY_SINGLE_FILES } from '../helpers/sd-fixtures.ts';
 import { makePhotos, tinyRun } from '../helpers/tiny-run.ts';
 
 let root: string;
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'krona-distilled-'));
+  await cp(join(TINY_MODEL, 'tokenizer'), join(root, 'tokenizer'), { recursive: true });
   for (const name of DISTILLED) {
     await writeDistilled(name, folder(name));
     await writeDistilledFile(name, file(name));

@@ -37,8 +37,8 @@ it('encodes and decodes as diffusers does', async () => {
     }),
     { image: image.data, latents: latents.data },
   );
-  for (const key of ['encoded', 'decoded'])
-    expect(worstError(outputs[key]!, (await reference(key)).data), key).toBeLessThan(1e-4);
+  for (const key of ['encoded', 'decoded'] as const)
+    expect(worstError(outputs[key], (await reference(key)).data), key).toBeLessThan(1e-4);
   const decoder = await openTinyDecoder({ name, config, tensors }, 32, 24);
   expect(worstError(await decoder.decode(latents.data), (await reference('decoded')).data)).toBeLessThan(1e-4);
   await decoder.release();

@@ -6,20 +6,17 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { adapterLayers, adapterLayout } from '../../gpu-worker/adapters/adapter.ts';
-import { writeAdapter } from '../../gpu-worker/adapters/files/write-adapter.ts';
-import { ADAPTER_METHODS } from '../../gpu-worker/adapters/methods.ts';
 import { modelCard } from '../../gpu-worker/adapters/model-card.ts';
 import { fewStepsOf, fewStepsOfFile } from '../../gpu-worker/models/few-steps.ts';
 import { openModel } from '../../gpu-worker/models/open-model.ts';
 import { findSpeeds, speedOf } from '../../gpu-worker/sampling/speed.ts';
 import { TextToImage } from '../../gpu-worker/sampling/text-to-image.ts';
-import { KeyedRandom } from '../../core/random.ts';
 import { withOptions } from '../../core/settings/read.ts';
 import { startingSettings } from '../../core/settings/defaults.ts';
 import { FEW_STEPS, fewStepsReference, writeDistilled } from '../helpers/distilled.ts';
 import { worstError } from '../helpers/fixtures.ts';
-import { tinyFolder, type TinyName } from '../helpers/sd-fixtures.ts';
+import { writeLora } from '../helpers/lora-file.ts';
+import { tinyFolder } from '../helpers/sd-fixtures.ts';
 
 describe('a run in few steps is that of diffusers', () => {
   it.each(Object.entries(FEW_STEPS))('%s', async (name, facts) => {
@@ -150,22 +147,3 @@ it('a model for few steps starts with its own', async () => {
   expect(modelCard(await openModel(tinyFolder('sd15'))).fewSteps).toBeUndefined();
   await rm(folder, { recursive: true });
 });
-
-async function writeLora(name: TinyName, path: string): Promise<void> {
-  const model = await openModel(tinyFolder(name));
-  const options = { a1: 1, a2: 1, rank: 2, alpha: 2 };
-  const shapes = ADAPTER_METHODS.lora.shapes(model, options);
-  const random = new KeyedRandom(1, path);
-  await writeAdapter(path, adapterLayers(shapes, random.normals(adapterLayout(shapes).length)), model, {
-    baseModel: name,
-    baseHash: 'abc',
-    ...ADAPTER_METHODS.lora.facts(options),
-    subjectToken: 'sks',
-    subjectClass: 'cat',
-    steps: 1,
-    seed: 1,
-    resolution: 64,
-    predictionType: 'epsilon',
-    settings: {},
-  });
-}
