@@ -88,17 +88,22 @@ async function imagineAsGiven(given: ImagineGiven, io: CommandIo): Promise<Outco
   }
 }
 
+interface StepPreviews {
+  readonly write: (latents: Float32Array) => Promise<void>;
+  readonly release: () => Promise<void>;
+}
+
 /** Writes a preview of each step of the first picture to the folder for pictures; null where none are asked for. */
 async function previewsTo(
   { previews: asked, out }: ImagineGiven,
   { model }: TextToImage,
   request: DrawRequest,
-): Promise<{ write(latents: Float32Array): Promise<void>; release(): Promise<void> } | null> {
+): Promise<StepPreviews | null> {
   if (asked === undefined) return null;
   const previews = new Previews(model, asked === true ? null : await openTinyAutoencoder(asked));
   let step = 0;
   return {
-    async write(latents) {
+    write: async (latents) => {
       const first = latents.subarray(0, latents.length / request.count);
       const picture = await previews.draw(first, request);
       await writeEnlarged(join(out, `${fileName(request)}-1-step-${++step}.png`), picture, request);

@@ -163,7 +163,10 @@ export function detailsCard(source: SetCardSource): Card {
     ['guidance', String(settings.guidance)],
     ['guidance rescale', settings.rescale > 0 ? String(settings.rescale) : null],
     ['speed', settings.speed],
-    ['scheduler', settings.scheduler ?? (settings.speed === null ? 'the model’s default' : 'of the speed file')],
+    [
+      'scheduler',
+      settings.scheduler ?? (settings.speed === null ? 'the model’s default' : 'of the speed file'),
+    ],
     ['sampling steps', String(settings.samplingSteps)],
     ['size', settings.size],
     ['refiner share', settings.refine > 0 && set.kind !== 'upscale' ? String(settings.refine) : null],

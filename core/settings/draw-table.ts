@@ -49,7 +49,6 @@ export const DRAW_SETTINGS = {
     description: 'Adapter for few steps, by its file’s name; sets steps and guidance too',
     default: null,
     chat: { name: 'speed' },
-    about: 'LCM, TCD, Lightning, Hyper-SD and Turbo LoRA, beside the subject’s adapter',
   },
   samplingSteps: {
     type: 'integer',

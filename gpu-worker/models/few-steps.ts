@@ -70,7 +70,5 @@ export function fewStepsOf(name: string): FewSteps | null {
 
 /** As `fewStepsOf`, for a file: its own name counts before that of its folder, which the hub's downloads have. */
 export function fewStepsOfFile(path: string): FewSteps | null {
-  return (
-    fewStepsOf(basename(path).replace(/\.safetensors$/i, '')) ?? fewStepsOf(basename(dirname(path)))
-  );
+  return fewStepsOf(basename(path).replace(/\.safetensors$/i, '')) ?? fewStepsOf(basename(dirname(path)));
 }

@@ -245,12 +245,7 @@ export function unetConfig(where: string, raw: JsonObject, timeIds = 6): UNetCon
     ]),
     block_out_channels: channels,
     layers_per_block: fields.perBlock('layers_per_block', blocks, 2, MOST_LAYERS),
-    transformer_layers_per_block: fields.depths(
-      'transformer_layers_per_block',
-      blocks,
-      1,
-      MOST_TRANSFORMERS,
-    ),
+    transformer_layers_per_block: fields.depths('transformer_layers_per_block', blocks, 1, MOST_TRANSFORMERS),
     num_attention_heads: fields.perBlock(heads, blocks, 8),
     cross_attention_dim: fields.integer('cross_attention_dim', 1280),
     use_linear_projection: fields.flag('use_linear_projection', false),
@@ -309,8 +304,15 @@ function checkUnet(fields: ConfigFields, config: UNetConfig, heads: string): voi
       layers + 1,
     );
   }
-  const all = levels.flatMap(({ attentionsDown, attentionsUp }) => [attentionsDown ?? [], attentionsUp ?? []]);
-  const transformers = all.flat().reduce((sum, count) => sum + count, unetMiddle(config).transformers);
+  const { resnets, transformers: inMiddle } = unetMiddle(config);
+  if (resnets === 2 && inMiddle === 0)
+    throw fields.invalid('transformer_layers_per_block', 'at last a number from 1, which the mid block has');
+  if ((config.time_cond_proj_dim ?? 0) % 2 !== 0) throw fields.invalid('time_cond_proj_dim', 'an even number');
+  const all = levels.flatMap(({ attentionsDown, attentionsUp }) => [
+    attentionsDown ?? [],
+    attentionsUp ?? [],
+  ]);
+  const transformers = all.flat().reduce((sum, count) => sum + count, inMiddle);
   if (transformers > MOST_TRANSFORMERS_IN_ALL)
     throw fields.invalid(
       'transformer_layers_per_block',

@@ -80,7 +80,9 @@ export function tinyEncoder(config: TinyAutoencoderConfig, p: Parameters, pictur
   let x = op.div(op.add(pictures, 1), 2);
   config.num_encoder_blocks.forEach((blocks, level) => {
     x =
-      level === 0 ? conv(p, path(), x, width) : op.conv2d(x, plainWeight(p, path(), width, x), undefined, 2, 1);
+      level === 0
+        ? conv(p, path(), x, width)
+        : op.conv2d(x, plainWeight(p, path(), width, x), undefined, 2, 1);
     for (let block = 0; block < blocks; block++) x = residual(p, path(), x);
   });
   return conv(p, path(), x, config.latent_channels);

@@ -23,7 +23,8 @@ export class Previews {
     this.#model = model;
     this.#tiny = tiny;
     const [channels, scale] = [model.vae.config.latent_channels, vaeScale(model.vae.config)];
-    if (tiny === null || (tiny.config.latent_channels === channels && tinyScale(tiny.config) === scale)) return;
+    if (tiny === null || (tiny.config.latent_channels === channels && tinyScale(tiny.config) === scale))
+      return;
     throw new KronaError(
       'PREVIEW_UNFIT',
       `${tiny.name} can't show pictures of ${model.name}: it decodes ${tiny.config.latent_channels} channels at 1/` +

@@ -93,13 +93,7 @@ export function adapterOutputs(
   const wide = currentDialect().fewLaunches ? wideFactors(shapes, trained) : new Map<string, Tensor>();
   const batch = noisyBatch(shape.batch, config.in_channels, height, width);
   // As diffusers trains models with a guidance input: without it.
-  const { guidance: _guidance, ...inputs } = unetInputs(
-    config,
-    shape.batch,
-    height,
-    width,
-    shape.tokens,
-  );
+  const { guidance: _guidance, ...inputs } = unetInputs(config, shape.batch, height, width, shape.tokens);
   const strength = op.scalar(shape.strength ?? 1);
   const adapted = (p: Parameters, prefix: string): Parameters =>
     withAdapter(p, shapes, trained, strength, prefix, undefined, wide);

@@ -51,6 +51,10 @@ it('refuses a speed file of another base, and one that says no way to draw', asy
       message: expect.stringContaining('Use the model that it was made for') as string,
     },
   });
-  const unnamed = await imagine('none', '--speed', await writeLora('sd15', join(folder, 'mochi.safetensors')));
+  const unnamed = await imagine(
+    'none',
+    '--speed',
+    await writeLora('sd15', join(folder, 'mochi.safetensors')),
+  );
   expect(JSON.parse(unnamed.stdout)).toMatchObject({ error: { code: 'SPEED_UNKNOWN' } });
 });

@@ -51,9 +51,9 @@ afterAll(() => rm(root, { recursive: true }));
 
 const folder = (name: DistilledName): string => join(root, name);
 const file = (name: DistilledName): string => join(root, `${name}.safetensors`);
-const openFile = (name: DistilledName): Promise<ModelFolder> =>
-  openSingleFile(file(name), TINY_SINGLE_FILES);
-const paths = (model: ModelFolder): string[] => attentionProjections(model.unet.config).map(({ path }) => path);
+const openFile = (name: DistilledName): Promise<ModelFolder> => openSingleFile(file(name), TINY_SINGLE_FILES);
+const paths = (model: ModelFolder): string[] =>
+  attentionProjections(model.unet.config).map(({ path }) => path);
 
 describe.each(DISTILLED)('%s', (name) => {
   it('is complete, with as many parameters as torch counts', async () => {
@@ -69,7 +69,13 @@ describe.each(DISTILLED)('%s', (name) => {
     const at = (key: string) => tensor(`${which}.${key}`);
     const [batch, , height, width] = at('sample').shape as [number, number, number, number];
     const { config, tensors } = model.unet;
-    const { guidance, ...inputs } = unetInputs(config, batch, height, width, at('encoder_hidden_states').shape[1]!);
+    const { guidance, ...inputs } = unetInputs(
+      config,
+      batch,
+      height,
+      width,
+      at('encoder_hidden_states').shape[1]!,
+    );
     const p = frozenParameters('unet', tensors);
     const feeds = {
       latents: at('sample').data,
@@ -80,14 +86,14 @@ describe.each(DISTILLED)('%s', (name) => {
         : { text_embeds: at('text_embeds').data, time_ids: at('time_ids').data }),
     };
     const plain = await runOnce(compile({ prediction: unet(config, p, inputs) }), feeds);
-    expect(worstError(plain['prediction']!, at('output').data)).toBeLessThan(1e-4);
+    expect(worstError(plain.prediction, at('output').data)).toBeLessThan(1e-4);
     expect(guidance === undefined).toBe(name !== 'lcm');
     if (!guidance) return;
     const guided = await runOnce(compile({ prediction: unet(config, p, { ...inputs, guidance }) }), {
       ...feeds,
       guidance: at('guidance').data,
     });
-    expect(worstError(guided['prediction']!, at('guided').data)).toBeLessThan(1e-4);
+    expect(worstError(guided.prediction, at('guided').data)).toBeLessThan(1e-4);
   });
 
   it('is the same model as a single file', async () => {
@@ -151,7 +157,9 @@ describe.each(DISTILLED)('%s', (name) => {
         noise: at('noise').data,
         timesteps,
         encoder_hidden_states: at('encoder_hidden_states').data,
-        ...(facts.base === 'sdxl' ? { text_embeds: at('text_embeds').data, time_ids: at('time_ids').data } : {}),
+        ...(facts.base === 'sdxl'
+          ? { text_embeds: at('text_embeds').data, time_ids: at('time_ids').data }
+          : {}),
         ...schedule.coefficients(timesteps),
       })) as Record<string, Float32Array>;
       expect(Math.abs(loss![0]! - at('loss').data[0]!)).toBeLessThan(1e-4);

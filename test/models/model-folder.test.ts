@@ -203,6 +203,12 @@ describe("a folder that can't be used says why", () => {
       /"transformer_layers_per_block" is \[1,\[1\],\[1\]\]; expected for a block with 2 attentions one number from 1, or 2/,
     ],
     [
+      'has an odd guidance input',
+      (m) => editJson(join(m, 'unet/config.json'), { time_cond_proj_dim: 7 }),
+      'MODEL_CONFIG_INVALID',
+      /"time_cond_proj_dim" is 7; expected an even number/,
+    ],
+    [
       'has an attention of no depth',
       (m) => editJson(join(m, 'unet/config.json'), { transformer_layers_per_block: [1, 0, 1] }),
       'MODEL_CONFIG_INVALID',

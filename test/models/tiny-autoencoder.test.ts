@@ -40,7 +40,9 @@ it('encodes and decodes as diffusers does', async () => {
   for (const key of ['encoded', 'decoded'] as const)
     expect(worstError(outputs[key], (await reference(key)).data), key).toBeLessThan(1e-4);
   const decoder = await openTinyDecoder({ name, config, tensors }, 32, 24);
-  expect(worstError(await decoder.decode(latents.data), (await reference('decoded')).data)).toBeLessThan(1e-4);
+  expect(worstError(await decoder.decode(latents.data), (await reference('decoded')).data)).toBeLessThan(
+    1e-4,
+  );
   await decoder.release();
 });
 

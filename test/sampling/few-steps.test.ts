@@ -90,7 +90,9 @@ describe('a speed file', () => {
       { name: 'sd15_lightning_2step', steps: 2, guidance: 1 },
     ]);
     expect(refused).toEqual([
-      expect.stringMatching(/^lcm-lora-sdxl\.safetensors can't be used for speed\. .*Use the model that it was made for/),
+      expect.stringMatching(
+        /^lcm-lora-sdxl\.safetensors can't be used for speed\. .*Use the model that it was made for/,
+      ),
       expect.stringMatching(/^unnamed\.safetensors can't be used for speed\. .*expected lcm, tcd/),
     ]);
     await painter.release();
