@@ -128,7 +128,6 @@ export const imagine = command(
       },
       { name: 'negative', description: 'What to avoid', type: 'text', maxLength: MAX_PROMPT },
       settingOption('size'),
-      settingOption('speed'),
       settingOption('guidance'),
       settingOption('rescale'),
       settingOption('scheduler'),

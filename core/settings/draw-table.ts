@@ -46,7 +46,7 @@ export const DRAW_SETTINGS = {
   speed: {
     type: 'text',
     orWord: 'none',
-    description: 'Adapter for few steps, by its file’s name; sets steps and guidance too',
+    description: 'Adapter for few steps, by its file’s name',
     default: null,
     chat: { name: 'speed' },
   },

@@ -11,6 +11,7 @@ import { fewStepsOf, fewStepsOfFile } from '../../gpu-worker/models/few-steps.ts
 import { openModel } from '../../gpu-worker/models/open-model.ts';
 import { findSpeeds, speedOf } from '../../gpu-worker/sampling/speed.ts';
 import { TextToImage } from '../../gpu-worker/sampling/text-to-image.ts';
+import { checkDrawing } from '../../core/settings/check.ts';
 import { withOptions } from '../../core/settings/read.ts';
 import { startingSettings } from '../../core/settings/defaults.ts';
 import { FEW_STEPS, fewStepsReference, writeDistilled } from '../helpers/distilled.ts';
@@ -136,6 +137,8 @@ describe('a speed file', () => {
     expect(fast).toMatchObject({ speed: 'lightning', samplingSteps: 2, guidance: 1, scheduler: null });
     expect(withOptions(start, { speed: 'lightning', sampling_steps: 5 }, model).samplingSteps).toBe(5);
     expect(withOptions(fast, { speed: 'none' }, model)).toEqual(start);
+    expect(() => checkDrawing(fast, model)).not.toThrow();
+    expect(() => checkDrawing({ ...fast, speed: 'hyper' }, model)).toThrow(/Choose lightning, or none/);
     expect(withOptions(fast, { speed: 'lightning', guidance: 2 }, model)).toEqual({ ...fast, guidance: 2 });
   });
 });
