@@ -165,7 +165,11 @@ export function detailsCard(source: SetCardSource): Card {
     ['picture seeds', pictures.map(({ seed }) => seed).join(', ') || null],
     ['guidance', String(settings.guidance)],
     ['guidance rescale', settings.rescale > 0 ? String(settings.rescale) : null],
-    ['scheduler', settings.scheduler ?? 'the model’s default'],
+    ['speed', settings.speed],
+    [
+      'scheduler',
+      settings.scheduler ?? (settings.speed === null ? 'the model’s default' : 'of the speed file'),
+    ],
     ['sampling steps', String(settings.samplingSteps)],
     ['size', settings.size],
     ['refiner share', settings.refine > 0 && set.kind !== 'upscale' ? String(settings.refine) : null],

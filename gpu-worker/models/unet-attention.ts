@@ -7,7 +7,7 @@ import { sideOf, sidesOf } from '../graph/shapes.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { weightedAttention, type SelfAttentionHook } from './beside.ts';
 import { conv, groupNorm, layerNorm, linear, linearHalves } from './layers.ts';
-import type { UNetConfig, UNetLevel } from './model-configs.ts';
+import type { UNetConfig } from './model-configs.ts';
 import type { Parameters } from './parameters.ts';
 
 const ATTENTION_NORM_EPS = 1e-6;
@@ -15,7 +15,7 @@ const LAYER_NORM_EPS = 1e-5;
 const pointwise = { kernel: 1, padding: 0 };
 
 /**
- * Transformer2DModel: x [B,C,h,w] as h·w tokens through the blocks of its level, plus x. `block` wraps each of them,
+ * Transformer2DModel: x [B,C,h,w] as h·w tokens through the given number of blocks, plus x. `block` wraps each of them,
  * with the layers before the first and after the last; `beside` says what self-attention reads beside them.
  */
 export function transformer(
@@ -24,7 +24,7 @@ export function transformer(
   path: string,
   x: Tensor,
   text: Tensor,
-  { heads, transformers }: UNetLevel,
+  { heads, transformers }: { readonly heads: number; readonly transformers: number },
   block: <T>(build: () => T) => T,
   beside: SelfAttentionHook = () => null,
 ): Tensor {

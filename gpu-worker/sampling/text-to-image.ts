@@ -35,6 +35,7 @@ import { vaeScale } from '../models/vae.ts';
 import { guide } from './guidance.ts';
 import { createNoise, variedNoise, type NoiseSource } from './noise.ts';
 import { fromBytes, toBytes } from '../../core/pictures/rgb-bytes.ts';
+import { cleanEstimate } from './schedulers/clean-estimate.ts';
 import { createScheduler } from './schedulers/create-scheduler.ts';
 import { alphasCumprod, trainTimesteps } from './schedulers/noise-levels.ts';
 import { firstStep, handover } from './schedulers/picture-start.ts';
@@ -60,6 +61,8 @@ export interface DrawRequest {
    */
   readonly guidanceRescale?: number;
   readonly scheduler: SchedulerName | null;
+  /** Fields in place of those of the model's scheduler config; with `scheduler` null, its class too. None by default. */
+  readonly schedulerFields?: Readonly<Record<string, unknown>>;
   readonly width: number;
   readonly height: number;
   readonly seed: number;
@@ -94,6 +97,8 @@ export type StartPicture = {
 export interface DrawHooks {
   /** After each denoising step, from 1. */
   readonly onStep?: (step: number, steps: number) => void;
+  /** After each step but the last, the clean latents [count,C,h,w] that the model expects, scaled. */
+  readonly onEstimate?: (latents: Float32Array) => Promise<void>;
   readonly turn?: () => Promise<void>;
   readonly signal?: AbortSignal;
 }
@@ -213,14 +218,15 @@ export class TextToImage {
    */
   async denoise(
     request: DrawRequest,
-    { onStep, turn, signal }: DrawHooks = {},
+    { onStep, onEstimate, turn, signal }: DrawHooks = {},
     source: NoiseSource = createNoise(request.noise, request.seed),
   ): Promise<Float32Array> {
     const { config } = this.model.unet;
     const { steps, guidance, guidanceRescale = 0, width, height, count } = request;
     const scale = this.#checkSize(width, height);
-    const scheduler = createScheduler(request.scheduler, this.model.scheduler, steps);
-    const guided = guidance > 1;
+    const schedulerConfig = { ...this.model.scheduler, ...request.schedulerFields };
+    const scheduler = createScheduler(request.scheduler, schedulerConfig, steps);
+    const guided = this.#isGuided(guidance);
     const rows = guided ? 2 * count : count;
     const text = await this.#conditioning(request, guided);
     const [h, w] = [height / scale, width / scale];
@@ -239,6 +245,9 @@ export class TextToImage {
     const fixed = {
       encoder_hidden_states: perRow(states, count),
       ...(config.addition_embed_type === null ? {} : this.#pictureFeeds(text, width, height, count)),
+      ...(config.time_cond_proj_dim === undefined
+        ? {}
+        : { guidance: new Float32Array(rows).fill(guidance - 1) }),
     };
     const noise = () => source.draw(count, size / count);
     const first = () => variedNoise(request.varies ?? [], noise(), size / count);
@@ -250,6 +259,7 @@ export class TextToImage {
     let sample = start;
     const trained = this.#trainedTimesteps();
     const steering = request.steer && this.#steeringOf(request.steer, request, guided);
+    const estimateOf = onEstimate && cleanEstimate(schedulerConfig);
     for (let i = from; i < end; i++) {
       const timestep = at(scheduler.timesteps, i);
       await turn?.();
@@ -267,7 +277,9 @@ export class TextToImage {
         shared,
       );
       const led = guided ? guide(prediction, guidance, guidanceRescale, count) : prediction;
+      const estimate = i < end - 1 ? estimateOf?.(scaled, led, timestep) : null;
       sample = scheduler.step(led, i, sample, noise);
+      if (estimate) await onEstimate?.(estimate);
       onStep?.(i - from + 1, end - from);
     }
     await checkFinite(sample, 'Denoising', this.model);
@@ -283,7 +295,7 @@ export class TextToImage {
   async picturesAtOnce(request: DrawRequest): Promise<number> {
     if (!isLimited()) return 1;
     const { width, height, count, guidance } = request;
-    const guided = guidance > 1;
+    const guided = this.#isGuided(guidance);
     const scale = this.#checkSize(width, height);
     const [first] = await this.#conditioning(request, guided);
     const batch = {
@@ -299,6 +311,11 @@ export class TextToImage {
   #steeringOf(steer: Steer, { seed, count }: DrawRequest, guided: boolean): Steering {
     const levels = alphasCumprod(new ConfigFields('scheduler/scheduler_config.json', this.model.scheduler));
     return new Steering(this.#references, steer, { levels, seed, count, guided });
+  }
+
+  /** Whether the model predicts a second time without the prompt: not if it reads the guidance scale itself. */
+  #isGuided(guidance: number): boolean {
+    return guidance > 1 && this.model.unet.config.time_cond_proj_dim === undefined;
   }
 
   /** The first call of the model, and the sample before it. */
