@@ -346,6 +346,8 @@ export interface MemberData {
   readonly photos: readonly Photo[];
   readonly runs: readonly Run[];
   readonly sets: readonly PictureSet[];
+  /** What they asked for; not the result so far, which nobody is told. */
+  readonly duels: readonly Pick<Duel, 'id' | 'channelId' | 'subjectId' | 'prompts' | 'state' | 'createdAt'>[];
   readonly votes: readonly VoteFact[];
   readonly entries: readonly AuditEntry[];
 }

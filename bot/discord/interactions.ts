@@ -41,7 +41,7 @@ export interface InteractionsParts extends AnsweringParts {
 export class Interactions {
   readonly #parts: InteractionsParts;
   /**
-   * Files of messages by message id, from the menu until the form is sent: Discord names them only with the menu to a
+   * Files of the newest messages by message id, from the menu until the form is sent: Discord names them only with the menu to a
    * bot that can't read messages. Fetched when the member has consented.
    */
   readonly #waiting = new RecentMap<string, readonly Attachment[]>(MOST_WAITING);
@@ -146,7 +146,7 @@ export class Interactions {
         'ATTACHMENT_GONE',
         `Krona has restarted. Choose “${ADD_PHOTOS}” in the message’s menu again.`,
       );
-    this.#waiting.delete(messageId);
+    // They stay: the member may have opened a second form.
     return files;
   }
 

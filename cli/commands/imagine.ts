@@ -2,7 +2,9 @@
 import { join } from 'node:path';
 import { Option, type Command } from 'commander';
 import { createNoise } from '../../gpu-worker/sampling/noise.ts';
-import { writePicture } from '../../gpu-worker/sampling/picture-file.ts';
+import { openTinyAutoencoder } from '../../gpu-worker/models/tiny-autoencoder.ts';
+import { writeEnlarged, writePicture } from '../../gpu-worker/sampling/picture-file.ts';
+import { Previews } from '../../gpu-worker/sampling/previews.ts';
 import { drawRefined, REFINER_STRENGTH } from '../../gpu-worker/sampling/refine.ts';
 import {
   TextToImage,
@@ -40,7 +42,15 @@ export function define(command: Command, shell: Shell): void {
   command
     .addOption(seedOption('picture', 'random'))
     .option('--image <file>', 'start from this picture instead of noise')
+    .option(
+      '--speed <file>',
+      'adapter for few steps (LCM, TCD, Lightning, Hyper-SD, Turbo); its name says scheduler, steps and guidance',
+    )
     .option('--refiner <dir>', "second model to refine the pictures with, such as SDXL's refiner")
+    .option(
+      '--previews [dir]',
+      'also write a preview of the first picture after each step; by the AutoencoderTiny (TAESD) in <dir>, if given',
+    )
     .addOption(deviceOption())
     .requiredOption('--out <dir>', 'folder for the pictures');
   action(command, shell, (io, given: ImagineGiven) => imagineAsGiven(given, io));
@@ -55,9 +65,11 @@ async function imagineAsGiven(given: ImagineGiven, io: CommandIo): Promise<Outco
   const refiner = given.refiner === undefined ? null : await TextToImage.open(given.refiner);
   try {
     const request = await drawRequest(painter, given, io);
+    const previews = await previewsTo(given, painter, request);
     const { pictures, ...times } = await timed(request.steps, io, (hooks) =>
-      draw(painter, refiner, request, given, hooks),
+      draw(painter, refiner, request, given, { ...hooks, ...(previews && { onEstimate: previews.write }) }),
     );
+    await previews?.release();
     const images = await save(pictures, request, given.out);
     const { tokens, chunks } = painter.promptLength(request.prompt);
     const peakMemoryMiB = process.resourceUsage().maxRSS / 1024;
@@ -74,6 +86,30 @@ async function imagineAsGiven(given: ImagineGiven, io: CommandIo): Promise<Outco
     await painter.release();
     await refiner?.release();
   }
+}
+
+interface StepPreviews {
+  readonly write: (latents: Float32Array) => Promise<void>;
+  readonly release: () => Promise<void>;
+}
+
+/** Writes a preview of each step of the first picture to the folder for pictures; null where none are asked for. */
+async function previewsTo(
+  { previews: asked, out }: ImagineGiven,
+  { model }: TextToImage,
+  request: DrawRequest,
+): Promise<StepPreviews | null> {
+  if (asked === undefined) return null;
+  const previews = new Previews(model, asked === true ? null : await openTinyAutoencoder(asked));
+  let step = 0;
+  return {
+    write: async (latents) => {
+      const first = latents.subarray(0, latents.length / request.count);
+      const picture = await previews.draw(first, request);
+      await writeEnlarged(join(out, `${fileName(request)}-1-step-${++step}.png`), picture, request);
+    },
+    release: () => previews.release(),
+  };
 }
 
 /** Draws, from `--image` where it is given, and with the refiner if there is one. */
@@ -121,15 +157,19 @@ async function timed(
   return { pictures, secondsPerImage, secondsPerStep };
 }
 
+function fileName({ prompt, seed }: DrawRequest): string {
+  const words = prompt.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? ['picture'];
+  // Letters, not halves of them.
+  return `${[...words.join('-')].slice(0, 40).join('')}-${seed}`;
+}
+
 /** Writes PNG files named by prompt, seed and number. @returns their paths */
 async function save(
   pictures: readonly DrawnPicture[],
   request: DrawRequest,
   folder: string,
 ): Promise<string[]> {
-  const words = request.prompt.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? ['picture'];
-  // Letters, not halves of them.
-  const name = `${[...words.join('-')].slice(0, 40).join('')}-${request.seed}`;
+  const name = fileName(request);
   return Promise.all(
     pictures.map(async (picture, i) => {
       const path = join(folder, `${name}-${i + 1}.png`);

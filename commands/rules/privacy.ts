@@ -6,13 +6,15 @@ import type { Card } from '../card.ts';
 import { counted } from '../../core/format.ts';
 import type { Actor, Command, CommandContext, Invocation } from '../contract.ts';
 
-function counts({ subjects, photos, runs, sets, votes, entries }: MemberData): [string, number][] {
+function counts(data: MemberData): [string, number][] {
+  const { subjects, photos, runs, sets, duels, votes, entries } = data;
   return [
     ['photos you added', photos.length],
     ['reactions you added or removed', votes.length],
     ['subjects you own', subjects.length],
     ['trainings you requested', runs.length],
     ['sets of pictures you requested, samples included', sets.length],
+    ['duels you requested', duels.length],
     ['log entries about you', entries.length],
   ];
 }
