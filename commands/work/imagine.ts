@@ -2,20 +2,23 @@
 import { KronaError } from '../../core/errors.ts';
 import { MOST_SUBJECTS, resolvePrompt } from '../../core/prompt.ts';
 import type { Channel, Subject } from '../../core/records.ts';
-import { MAX_SEED, randomSeed } from '../../core/seeds.ts';
+import { randomSeed } from '../../core/seeds.ts';
 import { checkDrawing } from '../../core/settings/check.ts';
+import { defaultOf } from '../../core/settings/defaults.ts';
+import { sizeOfShape } from '../../core/settings/picture-size.ts';
 import { withOptions } from '../../core/settings/read.ts';
 import { inChat } from '../../core/settings/schema.ts';
 import type { Records } from '../../storage/records.ts';
 import { loadCard } from '../cards/load-card.ts';
-import type { CommandContext } from '../contract.ts';
+import type { Card } from '../card.ts';
+import type { CommandContext, Invocation, OptionData } from '../contract.ts';
 import { command } from '../define.ts';
+import { beginWith, filesByOption, type Beginning } from '../photos/begin-with.ts';
 import { settingOption } from '../settings/setting-options.ts';
 import { completeAdapter, completeSubject, requireAdapter, requireSubject } from '../subjects/subjects.ts';
+import { countOf, MAX_PROMPT, readPrompt, required, SEED, type TypedPrompt } from './asked-prompt.ts';
+import { completeStyle } from './style.ts';
 import { startSet } from './work.ts';
-
-/** Most characters of a prompt; the text encoders read it in chunks of 75 tokens. */
-const MAX_PROMPT = 1000;
 
 /** Why a subject cannot be drawn, and what to do. */
 async function noChampion(
@@ -44,9 +47,30 @@ async function completePrompt(typed: string, context: CommandContext, channel: C
     .map((name) => `${before}${name}`);
 }
 
+/** The option of a prompt. */
+export const PROMPT = {
+  name: 'prompt',
+  description: 'What to draw',
+  type: 'text',
+  required: true,
+  maxLength: MAX_PROMPT,
+  freeText: true,
+  complete: completePrompt,
+} as const satisfies OptionData;
+
+/** How much of a picture can change. */
+export const CHANGE = {
+  name: 'change',
+  description: `How much of the picture can change (default: ${defaultOf('imageStrength')})`,
+  type: 'number',
+  min: 0.01,
+  max: 1,
+} as const satisfies OptionData;
+
 /** What a member asked to have drawn, by name. */
 interface Asked {
-  readonly prompt: string;
+  /** The prompt, or what its alternatives stand for. */
+  readonly prompts: readonly string[];
   readonly subject: string | undefined;
   readonly adapter: string | undefined;
 }
@@ -61,7 +85,7 @@ interface Cast {
 }
 
 /** @throws KronaError SUBJECT_UNKNOWN, ADAPTER_UNKNOWN, ADAPTER_OF_OTHER, SUBJECT_NOT_READY */
-async function castOf(records: Records, channel: Channel, asked: Asked): Promise<Cast> {
+export async function castOf(records: Records, channel: Channel, asked: Asked): Promise<Cast> {
   const given = asked.subject === undefined ? null : await requireSubject(records, channel, asked.subject);
   const chosen = asked.adapter === undefined ? null : await requireAdapter(records, channel, asked.adapter);
   if (given && chosen && chosen.subject.id !== given.id)
@@ -70,11 +94,13 @@ async function castOf(records: Records, channel: Channel, asked: Asked): Promise
       `${chosen.name} is an adapter of ${chosen.subject.name}, not of ${given.name}; give only one of the two.`,
     );
   const first = chosen?.subject ?? given;
-  const named = resolvePrompt(asked.prompt, await records.subjects(channel.id)).subjects;
-  const others = named.filter(({ id }) => id !== first?.id);
-  const subjects = [...(first ? [first] : []), ...others].slice(0, MOST_SUBJECTS);
+  const all = await records.subjects(channel.id);
+  const subjects = asked.prompts.flatMap((prompt) => {
+    const others = resolvePrompt(prompt, all).subjects.filter(({ id }) => id !== first?.id);
+    return [...(first ? [first] : []), ...others].slice(0, MOST_SUBJECTS);
+  });
   const adapterIds: string[] = [];
-  for (const subject of subjects) {
+  for (const subject of new Map(subjects.map((each) => [each.id, each])).values()) {
     const own = subject.id === chosen?.subject.id ? chosen.adapter.id : subject.championId;
     if (own !== null) adapterIds.push(own);
     // Beside one that is trained, another is drawn as any of its class.
@@ -89,36 +115,84 @@ async function castOf(records: Records, channel: Channel, asked: Asked): Promise
   return { subjectId: subjects[0]?.id ?? null, adapterId, alsoAdapterIds, awaitsRunId: null };
 }
 
+/** A request for pictures, as commands that draw take it. */
+type Request = Invocation<
+  TypedPrompt & {
+    readonly subject?: string | undefined;
+    readonly adapter?: string | undefined;
+    readonly strength?: number | undefined;
+    readonly change?: number | undefined;
+  }
+>;
+
+/**
+ * Queues a set of a prompt.
+ *
+ * @param begin stores the picture to begin with, once the prompt is known to be good
+ * @throws KronaError as readPrompt, castOf, startSet
+ */
+export async function drawPrompt(
+  invocation: Request,
+  context: CommandContext,
+  begin: () => Promise<Beginning | null | undefined>,
+  usualChange: number = defaultOf('imageStrength'),
+): Promise<Card> {
+  const { channel } = invocation;
+  const { subject, adapter, strength = 1, change = usualChange, ...more } = invocation.options;
+  const model = await context.records.modelCard();
+  const asked = await readPrompt(context.records, channel, more, model);
+  const begun = (await begin()) ?? null;
+  const size =
+    asked.size ?? (begun === null ? undefined : sizeOfShape(begun.width / begun.height, required(model)));
+  // In a picture's command, steps are those of the picture; the channel's training steps do not matter.
+  const drawing = {
+    ...more,
+    size,
+    steps: undefined,
+    negative: undefined,
+    [inChat('samplingSteps').name]: asked.steps,
+    // Only pictures drawn from noise are refined.
+    ...(begun && { refine: 0 }),
+  };
+  const set = await context.records.transaction(async (records) => {
+    const cast = await castOf(records, channel, { prompts: asked.alternatives, subject, adapter });
+    const usual = ((await records.channelById(channel.id)) ?? channel).settings;
+    const settings = withOptions(usual, drawing, model);
+    if (model) checkDrawing(settings, model);
+    return startSet(records, invocation, {
+      ...cast,
+      prompt: asked.prompt,
+      negative: asked.negativeIn(usual.negative),
+      seed: asked.seed ?? randomSeed(),
+      count: countOf(asked, usual.count),
+      strength,
+      settings,
+      variationOf: null,
+      start: begun && { ...begun.start, change },
+    });
+  });
+  return loadCard('set', set.id, context);
+}
+
 export const imagine = command(
   {
     name: 'imagine',
     description: 'Draw pictures of a prompt; name a subject to include it',
     example: '/krona imagine a watercolour of mochi count:2',
     options: [
-      {
-        name: 'prompt',
-        description: 'What to draw',
-        type: 'text',
-        required: true,
-        maxLength: MAX_PROMPT,
-        freeText: true,
-        complete: completePrompt,
-      },
+      { ...PROMPT, description: 'What to draw; --no, --ar 3:2, (weights:1.2) and {a|b} work in it' },
+      { name: 'image', description: 'Picture to begin with', type: 'picture' },
+      CHANGE,
       {
         name: 'subject',
         description: 'Subject whose adapter to use when the prompt does not name it',
         type: 'text',
         complete: completeSubject,
       },
+      { name: 'style', description: 'Style of the channel', type: 'text', complete: completeStyle },
       settingOption('count'),
       { ...settingOption('samplingSteps'), name: 'steps', type: 'integer' },
-      {
-        name: 'seed',
-        description: 'Same seed, same picture (default: random)',
-        type: 'integer',
-        min: 0,
-        max: MAX_SEED,
-      },
+      SEED,
       {
         name: 'strength',
         description: 'Strength of the adapter (default: 1)',
@@ -126,7 +200,12 @@ export const imagine = command(
         min: 0,
         max: 2,
       },
-      { name: 'negative', description: 'What to avoid', type: 'text', maxLength: MAX_PROMPT },
+      {
+        name: 'negative',
+        description: 'What to avoid; “none”: nothing',
+        type: 'text',
+        maxLength: MAX_PROMPT,
+      },
       settingOption('size'),
       settingOption('guidance'),
       settingOption('rescale'),
@@ -143,30 +222,13 @@ export const imagine = command(
   },
 
   async (invocation, context) => {
-    const { channel } = invocation;
-    const { prompt, subject, adapter, negative = null, seed, strength = 1, ...more } = invocation.options;
-    // In a picture's command, steps are those of the picture; the channel's training steps do not matter.
-    const drawing = { ...more, steps: undefined, [inChat('samplingSteps').name]: more.steps };
-    const model = await context.records.modelCard();
-    const set = await context.records.transaction(async (records) => {
-      const cast = await castOf(records, channel, { prompt, subject, adapter });
-      const settings = withOptions(
-        ((await records.channelById(channel.id)) ?? channel).settings,
-        drawing,
-        model,
+    const { attachments, options } = invocation;
+    const image = filesByOption(attachments, imagine.data.options).get('image');
+    if (image === undefined && options.change !== undefined)
+      throw new KronaError(
+        'OPTION_INVALID',
+        '`change` is how much of a picture to begin with can change, and there is none. Attach one, or leave out `change`.',
       );
-      if (model) checkDrawing(settings, model);
-      return startSet(records, invocation, {
-        ...cast,
-        prompt,
-        negative,
-        seed: seed ?? randomSeed(),
-        count: settings.count,
-        strength,
-        settings,
-        variationOf: null,
-      });
-    });
-    return loadCard('set', set.id, context);
+    return drawPrompt(invocation, context, async () => image && beginWith(invocation, image, context));
   },
 );

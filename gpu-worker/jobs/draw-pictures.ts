@@ -4,10 +4,11 @@
  */
 import { randomUUID } from 'node:crypto';
 import { at } from '../../core/at.ts';
-import type { Adapter, Picture, PictureSet } from '../../core/records.ts';
+import { KronaError } from '../../core/errors.ts';
+import type { Adapter, Picture, PictureSet, SetStart } from '../../core/records.ts';
 import { safetyIn } from '../../core/rules.ts';
 import { pictureSize } from '../../core/settings/picture-size.ts';
-import type { DrawAsk, PictureAsk, PngPicture } from '../engine/protocol.ts';
+import type { DrawAsk, FromPicture, PictureAsk, PngPicture } from '../engine/protocol.ts';
 import type { WorkerContext } from './context.ts';
 import { InOrder } from './in-order.ts';
 import { adapterFile } from './local-files.ts';
@@ -17,7 +18,10 @@ const UPSCALE_STRENGTH = 0.35;
 
 export interface PlannedPicture {
   readonly seed: number;
-  readonly adapter: Adapter | null;
+  /** Their changes add up; the record of the picture names the first. */
+  readonly adapters: readonly Adapter[];
+  /** Where the set's prompt has alternatives: this one, as the model gets it and as the member typed it. */
+  readonly own?: { readonly prompt: string; readonly typed: string };
 }
 
 export interface DrawingOptions {
@@ -25,8 +29,6 @@ export interface DrawingOptions {
   readonly prompt: string;
   /** By index. */
   readonly pictures: readonly PlannedPicture[];
-  /** Adapters for all of them, with each picture's own. */
-  readonly also?: readonly Adapter[];
   /** Seeds of the picture that these vary; see DrawRequest. */
   readonly varies?: readonly number[];
   /** Draw this one again, at twice its size. */
@@ -59,7 +61,7 @@ export async function drawPictures(
   await engine.draw(
     {
       ...(await requestOf(context, set, options)),
-      pictures: await askedPictures(context, missing, options.also ?? []),
+      pictures: await askedPictures(context, missing),
       check: rule.safety !== 'off',
     },
     {
@@ -81,7 +83,7 @@ export async function drawPictures(
 /** What all pictures of a set have in common. */
 async function requestOf(
   { blobs, model }: Context,
-  { settings, negative, strength }: PictureSet,
+  { settings, negative, strength, start }: PictureSet,
   { prompt, varies = [], upscales, background }: DrawingOptions,
 ): Promise<Omit<DrawAsk, 'pictures' | 'check'>> {
   const { guidance, rescale, scheduler, samplingSteps, refine } = settings;
@@ -97,24 +99,35 @@ async function requestOf(
     height: upscales ? 2 * height : height,
     ...(upscales
       ? { from: { png: await blobs.get(upscales.blobHash), strength: UPSCALE_STRENGTH } }
-      : { refine }),
+      : start
+        ? { from: await beginning(start, blobs) }
+        : { refine }),
     strength,
     varies,
     background,
   };
 }
 
-async function askedPictures(
-  context: Context,
-  pictures: readonly PlannedPicture[],
-  also: readonly Adapter[],
-): Promise<PictureAsk[]> {
+/** The picture that a set begins with. @throws KronaError PICTURE_GONE */
+async function beginning(
+  { blobHash, maskHash, change }: SetStart,
+  blobs: Context['blobs'],
+): Promise<FromPicture> {
+  if (blobHash === null)
+    throw new KronaError('PICTURE_GONE', 'The picture to begin with was deleted. Send it again.');
+  return {
+    png: await blobs.get(blobHash),
+    strength: change,
+    ...(maskHash !== null && { mask: await blobs.get(maskHash) }),
+  };
+}
+
+async function askedPictures(context: Context, pictures: readonly PlannedPicture[]): Promise<PictureAsk[]> {
   const asked: PictureAsk[] = [];
-  for (const { seed, adapter } of pictures) {
-    const adapters: string[] = [];
-    for (const { blobHash } of [adapter ?? [], also].flat())
-      adapters.push(await adapterFile(context, blobHash));
-    asked.push({ seed, adapters });
+  for (const { seed, adapters, own } of pictures) {
+    const files: string[] = [];
+    for (const { blobHash } of adapters) files.push(await adapterFile(context, blobHash));
+    asked.push({ seed, adapters: files, ...(own && { prompt: own.prompt }) });
   }
   return asked;
 }
@@ -147,7 +160,7 @@ class Store {
   async keep({ place, width, height, png, unsafe }: PngPicture): Promise<void> {
     const { records, blobs } = this.#context;
     const { safety, above } = this.#rule;
-    const { seed, adapter } = at(this.#missing, place);
+    const { seed, adapters, own } = at(this.#missing, place);
     const sensitive = unsafe !== null && unsafe > above;
     if (sensitive && safety === 'block') {
       await records.holdPicture({ setId: this.#set.id, place: this.#done + place, unsafe });
@@ -163,7 +176,8 @@ class Store {
       width,
       height,
       seed,
-      adapterId: adapter?.id ?? null,
+      prompt: own?.typed ?? null,
+      adapterId: adapters[0]?.id ?? null,
       unsafe,
       sensitive,
     });
