@@ -17,6 +17,7 @@ import type { OptionData, SubcommandData } from '../../commands/contract.ts';
 import { listed } from '../../commands/define.ts';
 import { COMMANDS } from '../../commands/index.ts';
 import { MAX_FILES } from '../../commands/photos/photo-intake.ts';
+import { REMIX_TITLE } from '../photo-form.ts';
 
 /** In the menu of a message: its files become photos of a subject. */
 export const ADD_PHOTOS = 'Add photos to a subject';
@@ -118,5 +119,6 @@ export function registration(): RESTPutAPIApplicationCommandsJSONBody {
       ...where,
     },
     { type: ApplicationCommandType.Message, name: ADD_PHOTOS, ...where },
+    { type: ApplicationCommandType.Message, name: REMIX_TITLE, ...where },
   ];
 }

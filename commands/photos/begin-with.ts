@@ -3,7 +3,7 @@ import { KronaError } from '../../core/errors.ts';
 import { counted } from '../../core/format.ts';
 import { areaOf, type Area } from '../../core/pictures/area.ts';
 import type { SetStart } from '../../core/records.ts';
-import type { Actor, Attachment, CommandContext, Invocation, OptionData } from '../contract.ts';
+import type { Actor, Attachment, CommandContext, Invocation } from '../contract.ts';
 import { note } from '../rules/audit.ts';
 import { admitWork } from '../rules/guard.ts';
 import { checkPhoto, MAX_PHOTO_BYTES, tooManyBytes } from './photo-check.ts';
@@ -19,15 +19,14 @@ export interface Beginning {
 type Sender = Pick<Invocation, keyof Actor>;
 
 /**
- * The files of a command by option; those that the platform gives to no option fill the options in their order.
+ * The files of a command by option, of those that take one; those that the platform gives to no option fill the options in their order.
  *
  * @throws KronaError TOO_MANY_FILES
  */
 export function filesByOption(
   attachments: readonly Attachment[],
-  options: readonly OptionData[],
+  names: readonly string[],
 ): ReadonlyMap<string, Attachment> {
-  const names = options.filter(({ type }) => type === 'picture').map(({ name }) => name);
   const named = attachments.filter(({ option }) => option !== undefined);
   const files = new Map(named.map((file) => [file.option ?? '', file]));
   const free = names.filter((name) => !files.has(name));
@@ -85,7 +84,8 @@ export async function beginWithPart(
   const sent = files.mask ? [files.picture, files.mask] : [files.picture];
   const [photo, mask] = await taken(sender, sent, context);
   if (photo === undefined) throw new Error('a picture was taken and is not there');
-  const area = await areaOf(photo, mask ?? where);
+  const named = ({ name, png }: typeof photo) => ({ name, source: png });
+  const area = await areaOf(named(photo), mask ? named(mask) : where);
   const [picture, part] = [await context.blobs.put(area.picture), await context.blobs.put(area.mask)];
   const start = { blobHash: picture.hash, maskHash: part.hash, size: picture.size + part.size };
   return { start, width: area.width, height: area.height };

@@ -32,7 +32,7 @@ export const edit = command(
 
   async (invocation, context) => {
     const { attachments, options } = invocation;
-    const files = filesByOption(attachments, edit.data.options);
+    const files = filesByOption(attachments, ['picture', 'mask']);
     const [picture, mask] = [files.get('picture'), files.get('mask')];
     const { where = null, ...rest } = options;
     if (picture === undefined)

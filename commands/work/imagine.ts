@@ -223,7 +223,7 @@ export const imagine = command(
 
   async (invocation, context) => {
     const { attachments, options } = invocation;
-    const image = filesByOption(attachments, imagine.data.options).get('image');
+    const image = filesByOption(attachments, ['image']).get('image');
     if (image === undefined && options.change !== undefined)
       throw new KronaError(
         'OPTION_INVALID',

@@ -8,6 +8,7 @@ import { forBorderMask } from './border-mask.ts';
 import { cutOut } from './cut-out.ts';
 import { fromPixels } from './encode.ts';
 import { Picture } from './picture.ts';
+import { widened, type Mask } from './soft-mask.ts';
 
 /** Words for parts of a picture. The last two make it larger, and the part is what is new. */
 export const AREAS = [
@@ -26,7 +27,8 @@ export type Area = (typeof AREAS)[number];
 /** A picture file, with its name for messages. */
 interface NamedPicture {
   readonly name: string;
-  readonly png: Uint8Array;
+  /** Path, or bytes. */
+  readonly source: string | Uint8Array;
 }
 
 /** An opaque picture and its mask of the same size, white where it is drawn anew. */
@@ -35,13 +37,6 @@ export interface PictureArea {
   readonly mask: Buffer;
   readonly width: number;
   readonly height: number;
-}
-
-interface Raster {
-  readonly width: number;
-  readonly height: number;
-  /** 8 bits a pixel: 255 is drawn anew. */
-  readonly mask: Uint8Array;
 }
 
 /** From here on, of 255, a pixel is white or opaque. */
@@ -58,17 +53,17 @@ const MARGIN = 1 / 48;
  * @throws KronaError MASK_MISSING, MASK_UNFIT, MASK_EMPTY, MASK_WHOLE, PHOTO_*
  */
 export async function areaOf(file: NamedPicture, area: Area | NamedPicture | null): Promise<PictureArea> {
-  const picture = await Picture.open(file.png, file.name);
+  const picture = await Picture.open(file.source, file.name);
   if (area === 'wider') return enlarged(picture, GROWTH, 1);
   if (area === 'zoom-out') return enlarged(picture, GROWTH, GROWTH);
-  const raster = await rasterOf(picture, file.name, area);
-  const { width, height } = raster;
-  checkArea(raster.mask);
+  const part = await maskOf(picture, file.name, area);
+  const { width, height } = part;
+  checkArea(part.mask);
   const { data } = await picture.render((image) => opaque(image).png());
-  return { picture: data, mask: await maskPng(raster), width, height };
+  return { picture: data, mask: await maskPng(part), width, height };
 }
 
-function rasterOf(picture: Picture, name: string, area: Area | NamedPicture | null): Promise<Raster> {
+function maskOf(picture: Picture, name: string, area: Area | NamedPicture | null): Promise<Mask> {
   if (area === null) return transparent(picture, name);
   if (typeof area !== 'string') return drawn(picture, name, area);
   if (area === 'subject' || area === 'background') return subjectOf(picture, name, area);
@@ -88,10 +83,10 @@ const HALVES: Readonly<Partial<Record<Area, (x: number, y: number) => boolean>>>
 const opaque = (image: Sharp): Sharp =>
   image.autoOrient().flatten({ background: 'white' }).toColourspace('srgb').removeAlpha();
 
-const maskPng = ({ width, height, mask }: Raster): Promise<Buffer> =>
+const maskPng = ({ width, height, mask }: Mask): Promise<Buffer> =>
   fromPixels(mask, { width, height, channels: 1 }).toColourspace('b-w').png().toBuffer();
 
-function painted(width: number, height: number, isInside: (x: number, y: number) => boolean): Raster {
+function painted(width: number, height: number, isInside: (x: number, y: number) => boolean): Mask {
   const mask = Uint8Array.from({ length: width * height }, (_, i) => {
     const [x, y] = [i % width, Math.floor(i / width)];
     return isInside((x + 0.5) / width, (y + 0.5) / height) ? 255 : 0;
@@ -123,7 +118,7 @@ async function opacityOf(picture: Picture): Promise<Uint8Array> {
 
 const isTransparent = (opacity: Uint8Array): boolean => opacity.some((value) => value < HALF);
 
-async function transparent(picture: Picture, name: string): Promise<Raster> {
+async function transparent(picture: Picture, name: string): Promise<Mask> {
   const opacity = picture.header.hasAlpha ? await opacityOf(picture) : new Uint8Array();
   if (!isTransparent(opacity))
     throw new KronaError(
@@ -135,9 +130,9 @@ async function transparent(picture: Picture, name: string): Promise<Raster> {
 }
 
 /** A mask that a member drew: transparent where it has transparent parts, else white. @throws KronaError MASK_UNFIT */
-async function drawn(picture: Picture, name: string, file: NamedPicture): Promise<Raster> {
+async function drawn(picture: Picture, name: string, file: NamedPicture): Promise<Mask> {
   const { width, height } = picture;
-  const mask = await Picture.open(file.png, file.name);
+  const mask = await Picture.open(file.source, file.name);
   const stretch = (width * mask.height) / (height * mask.width);
   if (Math.abs(stretch - 1) > SAME_SHAPE)
     throw new KronaError(
@@ -160,19 +155,14 @@ async function drawn(picture: Picture, name: string, file: NamedPicture): Promis
 }
 
 /** A subject by the picture's transparency, or on a background of one colour. @throws KronaError MASK_MISSING */
-async function subjectOf(picture: Picture, name: string, what: 'subject' | 'background'): Promise<Raster> {
+async function subjectOf(picture: Picture, name: string, what: 'subject' | 'background'): Promise<Mask> {
   const { width, height } = picture;
   const own = picture.header.hasAlpha ? await opacityOf(picture) : new Uint8Array();
   const opacity = isTransparent(own) ? own : await cutOpacity(picture, name);
   const inside = Uint8Array.from(opacity, (value) => (value >= HALF ? 255 : 0));
   if (what === 'background') return { width, height, mask: inside.map((value) => 255 - value) };
   const margin = Math.max(1, MARGIN * Math.max(width, height));
-  const mask = await fromPixels(inside, { width, height, channels: 1 })
-    .blur(margin)
-    .threshold(24)
-    .extractChannel(0)
-    .raw()
-    .toBuffer();
+  const mask = await widened({ width, height, mask: inside }, margin);
   return { width, height, mask };
 }
 

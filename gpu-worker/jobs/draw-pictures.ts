@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { at } from '../../core/at.ts';
 import { KronaError } from '../../core/errors.ts';
 import type { Adapter, Picture, PictureSet, SetStart } from '../../core/records.ts';
+import { parametersText, withParameters } from '../../core/pictures/png-parameters.ts';
 import { safetyIn } from '../../core/rules.ts';
 import { pictureSize } from '../../core/settings/picture-size.ts';
 import type { DrawAsk, FromPicture, PictureAsk, PngPicture } from '../engine/protocol.ts';
@@ -55,7 +56,7 @@ export async function drawPictures(
   const done = shown + (await records.heldPictures(set.id)).length;
   const missing = pictures.slice(done);
   if (missing.length === 0) return;
-  const rule = await safetyOf(context, set.channelId);
+  const rule = await rulesOf(context, set.channelId);
   const store = new Store(context, set, missing, rule, { shown, done });
   const storing = new InOrder();
   await engine.draw(
@@ -137,7 +138,7 @@ class Store {
   readonly #context: Context;
   readonly #set: PictureSet;
   readonly #missing: readonly PlannedPicture[];
-  readonly #rule: SafetyRule;
+  readonly #rule: PictureRules;
   readonly #done: number;
   #shown: number;
 
@@ -146,7 +147,7 @@ class Store {
     context: Context,
     set: PictureSet,
     missing: readonly PlannedPicture[],
-    rule: SafetyRule,
+    rule: PictureRules,
     before: { readonly shown: number; readonly done: number },
   ) {
     this.#context = context;
@@ -166,7 +167,8 @@ class Store {
       await records.holdPicture({ setId: this.#set.id, place: this.#done + place, unsafe });
       return;
     }
-    const { hash, size } = await blobs.put(png);
+    const file = this.#rule.parameters ? this.#signed(place, { width, height, png }) : png;
+    const { hash, size } = await blobs.put(file);
     await records.addPicture({
       id: randomUUID(),
       setId: this.#set.id,
@@ -183,14 +185,34 @@ class Store {
     });
     this.#shown += 1;
   }
+
+  /** A picture's file with its prompt and settings, as members typed them. */
+  #signed(place: number, { width, height, png }: Pick<PngPicture, 'width' | 'height' | 'png'>): Buffer {
+    const { prompt, negative, settings, start } = this.#set;
+    const { seed, own } = at(this.#missing, place);
+    const text = parametersText({
+      prompt: own?.typed ?? prompt,
+      negative,
+      steps: settings.samplingSteps,
+      scheduler: settings.scheduler,
+      guidance: settings.guidance,
+      seed,
+      width,
+      height,
+      model: this.#context.model.name,
+      change: start?.change ?? null,
+    });
+    return withParameters(png, text);
+  }
 }
 
-type SafetyRule = Awaited<ReturnType<typeof safetyOf>>;
+type PictureRules = Awaited<ReturnType<typeof rulesOf>>;
 
-/** The channel's rule for unsafe pictures: those whose score is above `above`. */
-async function safetyOf({ records, model }: Pick<Context, 'records' | 'model'>, channelId: string) {
+/** The channel's rules for pictures: unsafe are those whose score is above `above`. */
+async function rulesOf({ records, model }: Pick<Context, 'records' | 'model'>, channelId: string) {
   const rules = await records.rules(channelId);
   const channel = await records.channelById(channelId);
   if (channel === null) throw new Error(`no channel ${channelId}`);
-  return { safety: safetyIn(rules, channel, model), above: rules.safetyPercent / 100 };
+  const { safetyPercent, parameters } = rules;
+  return { safety: safetyIn(rules, channel, model), above: safetyPercent / 100, parameters };
 }

@@ -1,7 +1,7 @@
 /** @file A picture of which a part is drawn anew: brought to the size of a run, and put together again afterwards. */
 import { at } from '../../core/at.ts';
-import { fromPixels } from '../../core/pictures/encode.ts';
 import { Picture } from '../../core/pictures/picture.ts';
+import { softened, widened } from '../../core/pictures/soft-mask.ts';
 import type { DrawnPicture } from './text-to-image.ts';
 
 interface Size {
@@ -38,9 +38,8 @@ export async function fittedMask(png: Uint8Array, { width, height }: Size): Prom
 
 /** How far a mask's edge is softened, as a standard deviation in pixels: half of a square of latents. */
 const SOFT = 4;
-/** Where the softened mask is above this, of 255, the drawn picture covers the old one: some pixels around the mask. */
-const WIDENED = 16;
-
+/** From this value on, of 255, a pixel is drawn anew. */
+const HALF = 128;
 /**
  * A drawn picture with the original around the mask, as the VAE gives nothing back exactly; the edge is soft and outside of
  * the mask.
@@ -53,21 +52,12 @@ export async function surrounded(
   mask: Uint8Array,
 ): Promise<DrawnPicture> {
   const { width, height } = drawn;
-  const wide = await fromPixels(mask, { width, height, channels: 1 })
-    .threshold(128)
-    .blur(SOFT)
-    .threshold(WIDENED)
-    .extractChannel(0)
-    .raw()
-    .toBuffer();
-  const cover = await fromPixels(wide, { width, height, channels: 1 })
-    .blur(SOFT)
-    .extractChannel(0)
-    .raw()
-    .toBuffer();
+  const size = { width, height };
+  const white = mask.map((value) => (value >= HALF ? 255 : 0));
+  const cover = await softened({ ...size, mask: await widened({ ...size, mask: white }, SOFT) }, SOFT);
   const pixels = drawn.pixels.map((value, i) => {
     const place = Math.floor(i / 3);
-    const share = at(mask, place) >= 128 ? 1 : at(cover, place) / 255;
+    const share = at(white, place) > 0 ? 1 : at(cover, place) / 255;
     return Math.round(share * value + (1 - share) * at(original, i));
   });
   return { width, height, pixels };

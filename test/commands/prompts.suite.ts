@@ -12,7 +12,7 @@ export function promptsSuite(storage: () => Storage): void {
     await storage().records.saveModelCard(MODEL);
     const set = await drawn(room(), 'a cat on a mat --no dogs, red hats --ar 3:2 --seed 5 --steps 7');
     expect(set).toMatchObject({ prompt: 'a cat on a mat', negative: 'dogs, red hats', seed: 5 });
-    expect(set.settings).toMatchObject({ samplingSteps: 7, size: '160x104' });
+    expect(set.settings).toMatchObject({ samplingSteps: 7, size: '160x112' });
   });
 
   it.each([
@@ -68,7 +68,7 @@ export function promptsSuite(storage: () => Storage): void {
       'ann',
       '/krona style save name:Ink prompt:"ink of {prompt}, thick lines" negative:colours',
     );
-    await channel.say('ann', '/krona style save old old photo');
+    await channel.say('ann', '/krona style save name:old prompt:"old photo"');
     expect(await drawn(channel, 'a cat --style ink --no dogs')).toMatchObject({
       prompt: 'ink of a cat, thick lines',
       negative: 'colours, dogs',
