@@ -9,6 +9,9 @@ import { CHANGE, drawPrompt, PROMPT } from './imagine.ts';
 /** How much of the part can change unless it is said: all of it. */
 const USUAL_CHANGE = 1;
 
+/** A form takes it as text, not from a list. */
+const { complete: _, ...prompt } = PROMPT;
+
 export const edit = command(
   {
     name: 'edit',
@@ -16,7 +19,7 @@ export const edit = command(
     example: '/krona edit a snowy mountain where:background',
     options: [
       { name: 'picture', description: 'The picture', type: 'picture', required: true },
-      { ...PROMPT, description: 'What the picture shows afterwards' },
+      { ...prompt, description: 'What the picture shows afterwards' },
       {
         name: 'where',
         description: 'The part; else by a mask or transparency',

@@ -67,12 +67,12 @@ const KEYWORD = 'parameters';
 /** Signature and header: every PNG file begins with both. */
 const HEAD_BYTES = 8 + 25;
 
-/** A PNG file with a text under “parameters”: plain where it is Latin-1, else international (PNG specification, 11.3.3). */
+/** A PNG file with a text under “parameters”: plain where it is ASCII, else international (PNG specification, 11.3.3). */
 export function withParameters(png: Uint8Array, text: string): Buffer {
-  const plain = /^[\n\x20-\x7e\xa0-\xff]*$/.test(text);
+  const plain = /^[\n\x20-\x7e]*$/.test(text);
   const chunk = plain
-    ? chunkOf('tEXt', Buffer.from(`${KEYWORD}\0${text}`, 'latin1'))
-    : chunkOf('iTXt', Buffer.from(`${KEYWORD}\0\0\0\0\0${text}`, 'utf8'));
+    ? chunkOf('tEXt', Buffer.from(`${KEYWORD}\0${text}`))
+    : chunkOf('iTXt', Buffer.from(`${KEYWORD}\0\0\0\0\0${text}`));
   return Buffer.concat([png.subarray(0, HEAD_BYTES), chunk, png.subarray(HEAD_BYTES)]);
 }
 
