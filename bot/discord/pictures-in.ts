@@ -1,10 +1,7 @@
 /** @file The pictures of a message that a member chose in its menu: attached, or in a gallery as Krona shows its own. */
 import type { Attachment, Message } from 'discord.js';
-import * as v from 'valibot';
 
 type PictureFile = Pick<Attachment, 'name' | 'size' | 'url'>;
-
-const MEDIA = v.object({ media: v.object({ url: v.string() }) });
 
 export function picturesIn({
   attachments,
@@ -21,11 +18,18 @@ export function picturesIn({
 function galleries(value: unknown): PictureFile[] {
   if (Array.isArray(value)) return value.flatMap(galleries);
   if (typeof value !== 'object' || value === null) return [];
-  if (v.is(MEDIA, value)) {
-    const { url } = value.media;
+  const url = urlOf(value);
+  if (url !== null) {
     const name = URL.canParse(url) ? (new URL(url).pathname.split('/').at(-1) ?? '') : '';
     // The size is not told; it counts when the file is read.
-    return [{ name: decodeURIComponent(name) || 'picture', size: 0, url }];
+    return [{ name: name || 'picture', size: 0, url }];
   }
   return Object.values(value).flatMap(galleries);
+}
+
+/** The address of a medium in a gallery. */
+function urlOf(value: object): string | null {
+  const media: unknown = 'media' in value ? value.media : null;
+  const url: unknown = typeof media === 'object' && media !== null && 'url' in media ? media.url : null;
+  return typeof url === 'string' ? url : null;
 }

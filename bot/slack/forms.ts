@@ -23,8 +23,8 @@ export const COMPLETED = 'complete:';
 
 const CONSENT = 'consent';
 const PHOTOS = 'photos';
-/** The action id of a file for one option, whose name is the block's. */
-const PICTURE = 'picture_file';
+/** Prefix of the action id of a file for one option. */
+const PICTURE = 'file:';
 const FILE_TYPES = ['png', 'jpg', 'jpeg', 'webp', 'gif', 'avif', 'tif', 'tiff'];
 
 const PURPOSE = v.object({
@@ -136,7 +136,7 @@ const pictureBlock = (data: OptionData): types.InputBlock => ({
   label: plain(fieldLabel(data), 2_000),
   hint: plain(`${data.description}. At most 10 MB.`, 2_000),
   optional: data.required !== true,
-  element: { type: 'file_input', action_id: PICTURE, filetypes: FILE_TYPES, max_files: 1 },
+  element: { type: 'file_input', action_id: `${PICTURE}${data.name}`, filetypes: FILE_TYPES, max_files: 1 },
 });
 
 /** The box must be ticked where photos are required; where they are optional, the submission checks. */
@@ -212,13 +212,15 @@ export function readForm(state: unknown, purpose: FormPurpose): FilledForm {
     const value = field?.selected_option?.value ?? field?.value;
     if (block !== PHOTOS && block !== CONSENT && value) options[block] = value;
   }
-  const uploaded = Object.entries(values).flatMap(([block, fields]) =>
-    [...(fields[PHOTOS]?.files ?? []), ...(fields[PICTURE]?.files ?? [])].map(({ id, name, size }) => ({
-      id,
-      ...(name && { name }),
-      ...(size !== undefined && { size }),
-      ...(fields[PICTURE] && { option: block }),
-    })),
+  const uploaded = Object.values(values).flatMap((fields) =>
+    Object.entries(fields).flatMap(([actionId, { files = [] }]) =>
+      files.map(({ id, name, size }) => ({
+        id,
+        ...(name && { name }),
+        ...(size !== undefined && { size }),
+        ...(actionId.startsWith(PICTURE) && { option: actionId.slice(PICTURE.length) }),
+      })),
+    ),
   );
   return {
     options,

@@ -45,8 +45,8 @@ const HALF = 128;
 const SAME_SHAPE = 0.02;
 /** How much larger a picture becomes in each direction that it grows in. */
 const GROWTH = 1.5;
-/** How far the part of a subject reaches beyond it, as a share of the picture's longer side. */
-const MARGIN = 1 / 48;
+/** How far these parts reach beyond what was found, as shares of the picture's longer side: nothing of the old edge stays. */
+const MARGIN = { subject: 1 / 48, background: 1 / 96 } as const;
 
 /**
  * @param area a mask, or a word; null: what is transparent
@@ -160,10 +160,11 @@ async function subjectOf(picture: Picture, name: string, what: 'subject' | 'back
   const own = picture.header.hasAlpha ? await opacityOf(picture) : new Uint8Array();
   const opacity = isTransparent(own) ? own : await cutOpacity(picture, name);
   const inside = Uint8Array.from(opacity, (value) => (value >= HALF ? 255 : 0));
-  if (what === 'background') return { width, height, mask: inside.map((value) => 255 - value) };
-  const margin = Math.max(1, MARGIN * Math.max(width, height));
-  const mask = await widened({ width, height, mask: inside }, margin);
-  return { width, height, mask };
+  const side = Math.max(width, height);
+  if (what === 'subject')
+    return { width, height, mask: await widened({ width, height, mask: inside }, MARGIN.subject * side) };
+  const mask = inside.map((value) => 255 - value);
+  return { width, height, mask: await widened({ width, height, mask }, MARGIN.background * side) };
 }
 
 async function cutOpacity(picture: Picture, name: string): Promise<Uint8Array> {

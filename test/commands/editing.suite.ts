@@ -46,7 +46,7 @@ export function editingSuite(storage: () => Storage): void {
 
   it('is stored as long as its set, counts as a photo, and goes with the photos of its sender', async () => {
     const channel = room();
-    const set = await begun(channel, '/krona imagine a cat', await photo(104));
+    const set = await begun(channel, '/krona imagine a cat', await photo(7104));
     const { records, blobs } = storage();
     const { channelId, memberId, start } = set;
     expect(await records.storedBytes({ channelId, reach: 'channel', memberId })).toBe(start!.size);
