@@ -43,15 +43,6 @@ export interface Subject {
   readonly createdAt: Date;
 }
 
-/** A named piece of a channel's prompts. */
-export interface Style extends PromptStyle {
-  readonly channelId: string;
-  /** Unique in the channel, ignoring case. */
-  readonly name: string;
-  /** Who saved it. */
-  readonly memberId: string;
-}
-
 export interface Photo {
   readonly id: string;
   readonly subjectId: string;
@@ -65,6 +56,15 @@ export interface Photo {
   /** A member's description of what else it shows, such as `asleep on a red sofa`; null: none. */
   readonly caption: string | null;
   readonly createdAt: Date;
+}
+
+/** A named piece of a channel's prompts. */
+export interface Style extends PromptStyle {
+  readonly channelId: string;
+  /** Unique in the channel, ignoring case. */
+  readonly name: string;
+  /** Who saved it. */
+  readonly memberId: string;
 }
 
 export type WorkState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled';

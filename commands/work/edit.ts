@@ -4,7 +4,7 @@ import { AREAS } from '../../core/pictures/area.ts';
 import { command } from '../define.ts';
 import { beginWithPart, filesByOption } from '../photos/begin-with.ts';
 import { settingOption } from '../settings/setting-options.ts';
-import { CHANGE, drawPrompt, PROMPT } from './imagine.ts';
+import { CHANGE, drawPrompt, PROMPT } from './draw-prompt.ts';
 
 /** How much of the part can change unless it is said: all of it. */
 const USUAL_CHANGE = 1;
