@@ -98,6 +98,7 @@ describe('settings to start from', () => {
       rescale: 0,
       scheduler: null,
       samplingSteps: 20,
+      negative: null,
       size: null,
       refine: 0,
       count: 4,
