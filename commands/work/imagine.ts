@@ -16,7 +16,6 @@ export const imagine = command(
     options: [
       { ...PROMPT, description: 'What to draw; --no, --ar 3:2, (weights:1.2) and {a|b} work in it' },
       { name: 'image', description: 'Picture to begin with', type: 'picture' },
-      CHANGE,
       {
         name: 'subject',
         description: 'Subject whose adapter to use when the prompt does not name it',
@@ -24,6 +23,7 @@ export const imagine = command(
         complete: completeSubject,
       },
       { name: 'style', description: 'Style of the channel', type: 'text', complete: completeStyle },
+      CHANGE,
       settingOption('count'),
       { ...settingOption('samplingSteps'), name: 'steps', type: 'integer' },
       SEED,
