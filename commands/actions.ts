@@ -65,7 +65,7 @@ async function withChampions(records: Records, set: PictureSet): Promise<Picture
   return { ...set, adapterId: subject?.championId ?? set.adapterId, alsoAdapterIds: champions };
 }
 
-/** @throws KronaError DUEL_OPEN while what is drawn from a set would tell which adapter of a duel drew it */
+/** @throws KronaError DUEL_OPEN while a set's seed, or what is drawn from it, would tell which adapter of a duel drew it */
 async function refuseInDuel(records: Records, { duelId }: PictureSet): Promise<void> {
   const duel = duelId === null ? null : await records.duel(duelId);
   if (duel?.state === 'open')
@@ -203,6 +203,7 @@ const emoji: Action = async (id, actor, { records, blobs }) => {
 
 const details: Action = async (id, actor, context) => {
   const set = await setHere(context.records, actor, id);
+  await refuseInDuel(context.records, set);
   return detailsCard(await setSource(set, context));
 };
 

@@ -373,6 +373,8 @@ export interface MemberData {
   readonly runs: readonly Run[];
   readonly sets: readonly PictureSet[];
   readonly styles: readonly Style[];
+  /** What they asked for; not the result so far, which nobody is told. */
+  readonly duels: readonly Pick<Duel, 'id' | 'channelId' | 'subjectId' | 'prompts' | 'state' | 'createdAt'>[];
   readonly votes: readonly VoteFact[];
   readonly entries: readonly AuditEntry[];
 }

@@ -148,6 +148,10 @@ export interface Records {
   /** Runs and sets that are queued or running, oldest first. */
   openWork(channelId: string): Promise<{ runs: Run[]; sets: PictureSet[] }>;
   updateRun(id: string, change: Partial<Pick<Run, 'state' | RunOutcome>>): Promise<void>;
+  /** The blob with the last saved state of an unfinished run; null when none was stored. */
+  runState(id: string): Promise<string | null>;
+  /** Does nothing when the run was deleted. */
+  saveRunState(id: string, hash: string): Promise<void>;
   /** When the run already has an adapter of this step (a resumed run writes its checkpoints again), only makes it the final one, if it is. */
   addAdapter(adapter: Omit<Adapter, 'createdAt'>): Promise<void>;
   adapter(id: string): Promise<Adapter | null>;
@@ -237,7 +241,10 @@ export interface Records {
   /** The post of a message, including messages that were replaced. */
   postByMessage(channelId: string, messageId: string): Promise<Post | null>;
   postOf(targetId: string): Promise<Post | null>;
-  /** Posts that have a message, newest first: the bot reads their reactions again when it starts. */
+  /**
+   * Posts that have a message, open pairs of duels first, then the newest: the bot reads their reactions again when it
+   * starts.
+   */
   recentPosts(platform: Platform, limit: number): Promise<Post[]>;
   /** Records what a post's message shows. A different message id means that the earlier message was replaced. */
   markPost(id: string, messageId: string, shownRevision: number): Promise<void>;

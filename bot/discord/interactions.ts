@@ -43,7 +43,7 @@ export interface InteractionsParts extends AnsweringParts {
 export class Interactions {
   readonly #parts: InteractionsParts;
   /**
-   * Files of messages by message id, from the menu until the form is sent: Discord names them only with the menu to a
+   * Files of the newest messages by message id, from the menu until the form is sent: Discord names them only with the menu to a
    * bot that can't read messages. Fetched when the member has consented.
    */
   readonly #waiting = new RecentMap<string, readonly Attachment[]>(MOST_WAITING);
@@ -152,7 +152,7 @@ export class Interactions {
   }
 
   /** @throws KronaError ATTACHMENT_GONE */
-  #filesOf({ fields }: ModalSubmitInteraction, { command, messageId }: FormPurpose): readonly Attachment[] {
+  #filesOf({ fields }: ModalSubmitInteraction, { messageId }: FormPurpose): readonly Attachment[] {
     if (messageId === null)
       return [...(fields.getUploadedFiles(FIELD.photos)?.values() ?? [])].map((file) => this.#incoming(file));
     const files = this.#waiting.get(messageId);
@@ -161,8 +161,7 @@ export class Interactions {
         'ATTACHMENT_GONE',
         'Krona has restarted. Choose the same in the message’s menu again.',
       );
-    // Others can begin with the same picture.
-    if (command !== 'imagine') this.#waiting.delete(messageId);
+    // They stay: the member may have opened a second form.
     return files;
   }
 

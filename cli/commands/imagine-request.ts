@@ -1,8 +1,10 @@
 /** @file What `krona imagine` was given, as a request to the sampler. */
 import type { AppliedAdapter } from '../../gpu-worker/adapters/adapter-inputs.ts';
 import { modelCard } from '../../gpu-worker/adapters/model-card.ts';
+import { fewStepsOfFile } from '../../gpu-worker/models/few-steps.ts';
 import { imagineDefaults } from '../../gpu-worker/sampling/imagine-defaults.ts';
 import { schedulerProblem } from '../../gpu-worker/sampling/schedulers/create-scheduler.ts';
+import { speedOf } from '../../gpu-worker/sampling/speed.ts';
 import type { DrawRequest, TextToImage } from '../../gpu-worker/sampling/text-to-image.ts';
 import type { Device } from '../../core/config.ts';
 import { KronaError } from '../../core/errors.ts';
@@ -36,13 +38,24 @@ export interface ImagineGiven extends CliValues<typeof DRAW_SETTINGS> {
   mask?: string;
   parameters?: boolean;
   refiner?: string;
+  speed?: string;
+  /** Folder of the tiny decoder; true: none. */
+  previews?: string | true;
   device?: Device;
   out: string;
 }
 
+const guidanceOf = ({ guidance, speed }: ImagineGiven): number | undefined =>
+  guidance ?? (speed === undefined ? undefined : fewStepsOfFile(speed)?.guidance);
+
 /** The model draws without a second prediction at a guidance of 1. */
 const NEEDS: Needs<ImagineGiven> = [
-  [['negative', 'guidanceRescale'], '--guidance above 1', ({ guidance }) => guidance !== 1],
+  [['negative', 'guidanceRescale'], '--guidance above 1', (given) => guidanceOf(given) !== 1],
+];
+
+/** A model that reads the guidance scale draws without a second prediction. */
+const NEGATIVE: Needs<ImagineGiven> = [
+  [['negative', 'guidanceRescale'], 'a model that doesn’t read the guidance scale itself', () => false],
 ];
 
 /** @throws KronaError OPTION_INVALID when an option needs or excludes another */
@@ -128,8 +141,11 @@ export async function drawRequest(
   const { width = defaults.width, height = defaults.height, tiles = defaultOf('tiles') } = given;
   checkSide('width', width, model);
   checkSide('height', height, model);
+  if (painter.model.unet.config.time_cond_proj_dim !== undefined)
+    for (const note of unusedOptions(given, NEGATIVE)) io.log(note);
   const scheduler = given.scheduler ?? null;
-  const problem = scheduler === null ? schedulerProblem(painter.model.scheduler) : null;
+  const usesOwn = scheduler === null && given.speed === undefined;
+  const problem = usesOwn ? schedulerProblem(painter.model.scheduler) : null;
   if (problem !== null) io.log(problem.message);
   const adapter: AppliedAdapter[] = [];
   for (const { path, strength } of given.adapter ?? []) {
@@ -137,14 +153,17 @@ export async function drawRequest(
     adapter.push(applied);
     for (const note of applied.notes ?? []) io.log(note);
   }
+  const speed = given.speed === undefined ? null : speedOf(given.speed);
+  if (given.speed !== undefined) adapter.push(await painter.readAdapter(given.speed));
   return {
     prompt: asked.prompt,
     negative: asked.negative ?? null,
     adapter,
-    steps: asked.steps ?? defaults.steps,
-    guidance: given.guidance ?? defaults.guidance,
+    steps: asked.steps ?? speed?.steps ?? defaults.steps,
+    guidance: given.guidance ?? speed?.guidance ?? defaults.guidance,
     guidanceRescale: given.guidanceRescale ?? defaultOf('rescale'),
     scheduler,
+    ...(speed && scheduler === null && { schedulerFields: speed.scheduler }),
     width,
     height,
     seed: asked.seed ?? randomSeed(),

@@ -2,7 +2,9 @@
 import { join } from 'node:path';
 import { Option, type Command } from 'commander';
 import { createNoise } from '../../gpu-worker/sampling/noise.ts';
-import { writePicture } from '../../gpu-worker/sampling/picture-file.ts';
+import { openTinyAutoencoder } from '../../gpu-worker/models/tiny-autoencoder.ts';
+import { writeEnlarged, writePicture } from '../../gpu-worker/sampling/picture-file.ts';
+import { Previews } from '../../gpu-worker/sampling/previews.ts';
 import { drawRefined, REFINER_STRENGTH } from '../../gpu-worker/sampling/refine.ts';
 import {
   TextToImage,
@@ -55,7 +57,15 @@ export function define(command: Command, shell: Shell): void {
       '--mask <file|word>',
       `draw only this part of --image again: a picture, white there, or ${AREAS.join(', ')}`,
     )
+    .option(
+      '--speed <file>',
+      'adapter for few steps (LCM, TCD, Lightning, Hyper-SD, Turbo); its name says scheduler, steps and guidance',
+    )
     .option('--refiner <dir>', "second model to refine the pictures with, such as SDXL's refiner")
+    .option(
+      '--previews [dir]',
+      'also write a preview of the first picture after each step; by the AutoencoderTiny (TAESD) in <dir>, if given',
+    )
     .addOption(deviceOption())
     .option('--parameters', 'write prompt and settings into the files, as A1111 and ComfyUI read them')
     .requiredOption('--out <dir>', 'folder for the pictures');
@@ -75,22 +85,20 @@ async function imagineAsGiven(given: ImagineGiven, io: CommandIo): Promise<Outco
       given.image === undefined || given.mask === undefined ? null : await imagePart(given.image, given.mask);
     const shape = part ?? (given.image === undefined ? null : await shapeOfImage(given.image));
     const request = await drawRequest(painter, given, asked, shape, io);
+    const previews = await previewsTo(given, painter, request);
     const prompts = alternativesOf(request.prompt, MOST_ALTERNATIVES);
-    const { pictures, ...times } = await timed(request.steps * prompts.length, io, async (hooks) => {
-      const drawn: SavedPicture[] = [];
-      for (const [n, prompt] of prompts.entries()) {
-        const one = { ...request, prompt };
-        const before = (step: number): number => n * request.steps + step;
-        const counting: DrawHooks = {
-          ...hooks,
-          onStep: (step, steps) =>
-            hooks.onStep?.(before(step), before(steps) + (prompts.length - n - 1) * steps),
-        };
-        for (const picture of await draw(painter, refiner, one, { ...given, part }, counting))
-          drawn.push({ ...picture, prompt });
-      }
-      return drawn;
-    });
+    const { pictures, ...times } = await timed(request.steps * prompts.length, io, (hooks) =>
+      drawEach(prompts, request.steps, hooks, (prompt, counting, isFirst) =>
+        draw(
+          painter,
+          refiner,
+          { ...request, prompt },
+          { ...given, part },
+          { ...counting, ...(isFirst && previews && { onEstimate: previews.write }) },
+        ),
+      ),
+    );
+    await previews?.release();
     const images = await save(pictures, request, given, painter.model.name);
     const { tokens, chunks } = painter.promptLength(request.prompt);
     const peakMemoryMiB = process.resourceUsage().maxRSS / 1024;
@@ -107,6 +115,48 @@ async function imagineAsGiven(given: ImagineGiven, io: CommandIo): Promise<Outco
     await painter.release();
     await refiner?.release();
   }
+}
+
+interface StepPreviews {
+  readonly write: (latents: Float32Array) => Promise<void>;
+  readonly release: () => Promise<void>;
+}
+
+/** Writes a preview of each step of the first picture to the folder for pictures; null where none are asked for. */
+async function previewsTo(
+  { previews: asked, out }: ImagineGiven,
+  { model }: TextToImage,
+  request: DrawRequest,
+): Promise<StepPreviews | null> {
+  if (asked === undefined) return null;
+  const previews = new Previews(model, asked === true ? null : await openTinyAutoencoder(asked));
+  let step = 0;
+  return {
+    write: async (latents) => {
+      const first = latents.subarray(0, latents.length / request.count);
+      const picture = await previews.draw(first, request);
+      await writeEnlarged(join(out, `${fileName(request)}-1-step-${++step}.png`), picture, request);
+    },
+    release: () => previews.release(),
+  };
+}
+
+/** Draws what each alternative stands for, and counts the steps of all. */
+async function drawEach(
+  prompts: readonly string[],
+  steps: number,
+  hooks: DrawHooks,
+  drawOne: (prompt: string, hooks: DrawHooks, isFirst: boolean) => Promise<readonly DrawnPicture[]>,
+): Promise<SavedPicture[]> {
+  const all: SavedPicture[] = [];
+  for (const [n, prompt] of prompts.entries()) {
+    const left = prompts.length - n - 1;
+    const onStep = (step: number, of: number): void =>
+      hooks.onStep?.(n * steps + step, n * steps + of + left * steps);
+    for (const picture of await drawOne(prompt, { ...hooks, onStep }, n === 0))
+      all.push({ ...picture, prompt });
+  }
+  return all;
 }
 
 /** Draws, from `--image` where it is given, and with the refiner if there is one. */
@@ -163,6 +213,12 @@ async function timed<P extends DrawnPicture>(
 /** A picture with the one of its prompt's alternatives that it shows. */
 type SavedPicture = DrawnPicture & { readonly prompt: string };
 
+function fileName({ prompt, seed }: DrawRequest): string {
+  const words = prompt.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? ['picture'];
+  // Letters, not halves of them.
+  return `${[...words.join('-')].slice(0, 40).join('')}-${seed}`;
+}
+
 /** Writes PNG files named by prompt, seed and number. @returns their paths */
 async function save(
   pictures: readonly SavedPicture[],
@@ -170,9 +226,7 @@ async function save(
   { out, parameters, image, mask, strength }: ImagineGiven,
   model: string,
 ): Promise<string[]> {
-  const words = request.prompt.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? ['picture'];
-  // Letters, not halves of them.
-  const name = `${[...words.join('-')].slice(0, 40).join('')}-${request.seed}`;
+  const name = fileName(request);
   return Promise.all(
     pictures.map(async (picture, i) => {
       const path = join(out, `${name}-${i + 1}.png`);

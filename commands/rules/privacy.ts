@@ -6,7 +6,8 @@ import type { Card } from '../card.ts';
 import { counted } from '../../core/format.ts';
 import type { Actor, Command, CommandContext, Invocation } from '../contract.ts';
 
-function counts({ subjects, photos, runs, sets, styles, votes, entries }: MemberData): [string, number][] {
+function counts(data: MemberData): [string, number][] {
+  const { subjects, photos, runs, sets, styles, duels, votes, entries } = data;
   return [
     ['photos you added', photos.length],
     ['reactions you added or removed', votes.length],
@@ -15,6 +16,7 @@ function counts({ subjects, photos, runs, sets, styles, votes, entries }: Member
     ['sets of pictures you requested, samples included', sets.length],
     ['styles you saved', styles.length],
     ['pictures you began sets with', sets.filter(({ start }) => start?.blobHash).length],
+    ['duels you requested', duels.length],
     ['log entries about you', entries.length],
   ];
 }

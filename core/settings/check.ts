@@ -117,9 +117,21 @@ export function checkSide(name: string, pixels: number, { name: model, sizeMulti
 /**
  * Checks a set's settings against the worker's model.
  *
- * @throws KronaError SIZE_UNFIT, REFINER_MISSING
+ * @throws KronaError SIZE_UNFIT, REFINER_MISSING, SPEED_MISSING
  */
-export function checkDrawing(settings: Pick<ChannelSettings, 'size' | 'refine'>, model: ModelCard): void {
+export function checkDrawing(
+  settings: Pick<ChannelSettings, 'size' | 'refine' | 'speed'>,
+  model: ModelCard,
+): void {
+  const { speeds = [] } = model;
+  if (settings.speed !== null && speeds.every(({ name }) => name !== settings.speed))
+    throw new KronaError(
+      'SPEED_MISSING',
+      `\`speed\` is ${settings.speed}, which the worker doesn't have for ${model.name}. ` +
+        (speeds.length > 0
+          ? `Choose ${speeds.map(({ name }) => name).join(', ')}, or none.`
+          : 'Set `speed` to none, or start the worker with KRONA_SPEED.'),
+    );
   if (settings.refine > 0 && model.refiner === undefined)
     throw new KronaError(
       'REFINER_MISSING',

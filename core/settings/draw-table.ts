@@ -43,6 +43,13 @@ export const DRAW_SETTINGS = {
       default: "the model's",
     },
   },
+  speed: {
+    type: 'text',
+    orWord: 'none',
+    description: 'Adapter for few steps, by its file’s name',
+    default: null,
+    chat: { name: 'speed' },
+  },
   samplingSteps: {
     type: 'integer',
     min: 1,

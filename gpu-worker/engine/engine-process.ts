@@ -23,6 +23,7 @@ import { noiseOfSeeds } from '../sampling/noise.ts';
 import { fittedMask, fittedPixels, surrounded } from '../sampling/part-of-picture.ts';
 import { checkRefiner, drawRefined } from '../sampling/refine.ts';
 import { schedulerProblem } from '../sampling/schedulers/create-scheduler.ts';
+import { findSpeeds, type FoundSpeed } from '../sampling/speed.ts';
 import { TextToImage, type DrawnPicture, type StartPicture } from '../sampling/text-to-image.ts';
 import { trainAdapter } from '../training/train.ts';
 import {
@@ -43,7 +44,12 @@ const RANK = { draw: 0, background: 1, train: 2 } as const;
 /** Adapters kept in memory, so that switching between a few costs nothing. */
 const KEPT_ADAPTERS = 4;
 
-const [folder, refinerFolder, asked] = process.argv.slice(2) as [string, string, Device | ''];
+const [folder, refinerFolder, asked, speedPath] = process.argv.slice(2) as [
+  string,
+  string,
+  Device | '',
+  string,
+];
 /** Chosen before the first session; every request fails if the device is missing. */
 const device = chooseDevice(asked || null, deviceTrials).then((chosen) => {
   useDevice(chosen.device, chosen.dialect, chosen.memory);
@@ -64,6 +70,14 @@ function opened<T>(open: () => Promise<T>): () => Promise<T> {
 
 const openPainter = opened(() => TextToImage.open(folder));
 const openRefiner = opened(() => TextToImage.open(refinerFolder));
+const refusedSpeeds: string[] = [];
+const openSpeeds = opened(async () =>
+  speedPath === ''
+    ? []
+    : findSpeeds(await openPainter(), speedPath, (why) => {
+        refusedSpeeds.push(why);
+      }),
+);
 const openClassifier = opened(openMobileNet);
 
 async function unsafeness(picture: DrawnPicture): Promise<number> {
@@ -97,10 +111,13 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
     // Throws if no scheduler can sample the model.
     const otherScheduler = schedulerProblem(model.scheduler);
     if (otherScheduler !== null) tell({ notice: otherScheduler.message });
-    if (refinerFolder === '') return modelCard(model);
+    const speeds = (await openSpeeds()).map(({ name, steps, guidance }) => ({ name, steps, guidance }));
+    for (const notice of refusedSpeeds) tell({ notice });
+    const card = { ...modelCard(model), ...(speeds.length > 0 && { speeds }) };
+    if (refinerFolder === '') return card;
     const refiner = await openModel(refinerFolder);
     checkRefiner(model, refiner);
-    return { ...modelCard(model), refiner: refiner.name };
+    return { ...card, refiner: refiner.name };
   },
 
   async fits(path) {
@@ -131,7 +148,11 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
     }
   },
 
-  async draw({ pictures, strength, background, check, refine = 0, from, ...request }, tell, signal) {
+  async draw(
+    { pictures, strength, background, check, refine = 0, speed = null, from, ...request },
+    tell,
+    signal,
+  ) {
     if (refine > 0 && refinerFolder === '')
       throw new KronaError(
         'REFINER_MISSING',
@@ -145,12 +166,14 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
         await place.turn(signal);
         const painter = await openPainter();
         const next = at(pictures, done);
-        const adapter = [];
+        const fast = await speedNamed(speed);
+        const adapter = fast === null ? [] : [await readAdapter(fast.path)];
         for (const path of next.adapters) adapter.push({ ...(await readAdapter(path)), strength });
         const seeds = alike(pictures.slice(done)).map(({ seed }) => seed);
         const all = {
           ...request,
           prompt: next.prompt ?? request.prompt,
+          ...(fast && request.scheduler === null && { schedulerFields: fast.scheduler }),
           adapter,
           seed: at(seeds, 0),
           count: seeds.length,
@@ -187,6 +210,17 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
     }
   },
 };
+
+/** @throws KronaError SPEED_MISSING */
+async function speedNamed(name: string | null): Promise<FoundSpeed | null> {
+  if (name === null) return null;
+  const found = (await openSpeeds()).find((speed) => speed.name === name);
+  if (found) return found;
+  throw new KronaError(
+    'SPEED_MISSING',
+    `The worker has no speed file ${name} for its model. Use speed:none, or start it with KRONA_SPEED.`,
+  );
+}
 
 /** The first pictures, as many as have the same adapters and prompt. */
 function alike(pictures: readonly PictureAsk[]): readonly PictureAsk[] {

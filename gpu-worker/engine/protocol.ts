@@ -18,6 +18,8 @@ export interface DrawAsk extends Omit<DrawRequest, 'adapter' | 'count' | 'seed' 
   readonly check: boolean;
   /** Share of the noise levels for the refiner, in [0, 1); 0 by default. Not with `from`. */
   readonly refine?: number;
+  /** Name of an adapter for few steps that the worker has; its scheduler replaces the model's where `scheduler` is null. */
+  readonly speed?: string | null;
   /** Start from this picture, cut and resized to their size. */
   readonly from?: FromPicture;
 }

@@ -87,7 +87,7 @@ async function requestOf(
   { settings, negative, strength, start }: PictureSet,
   { prompt, varies = [], upscales, background }: DrawingOptions,
 ): Promise<Omit<DrawAsk, 'pictures' | 'check'>> {
-  const { guidance, rescale, scheduler, samplingSteps, refine } = settings;
+  const { guidance, rescale, scheduler, samplingSteps, refine, speed } = settings;
   const { width, height } = upscales ?? pictureSize(settings, model);
   return {
     prompt,
@@ -96,6 +96,7 @@ async function requestOf(
     guidanceRescale: rescale,
     scheduler,
     steps: samplingSteps,
+    speed,
     width: upscales ? 2 * width : width,
     height: upscales ? 2 * height : height,
     ...(upscales

@@ -37,12 +37,14 @@ import { guide } from './guidance.ts';
 import { KeptLatents, latentMask } from './kept-latents.ts';
 import { createNoise, variedNoise, type NoiseSource } from './noise.ts';
 import { fromBytes, toBytes } from '../../core/pictures/rgb-bytes.ts';
+import { cleanEstimate } from './schedulers/clean-estimate.ts';
 import { createScheduler } from './schedulers/create-scheduler.ts';
-import { trainTimesteps } from './schedulers/noise-levels.ts';
+import { alphasCumprod, trainTimesteps } from './schedulers/noise-levels.ts';
 import { firstStep, handover } from './schedulers/picture-start.ts';
 import type { Scheduler } from './schedulers/scheduler.ts';
 import { PictureDecoder } from './picture-decoder.ts';
 import { SessionCache } from './session-cache.ts';
+import { ReferenceStates, Steering, type Steer } from './steering.ts';
 import { needsTiles, openTiledEncoder } from './tiles.ts';
 import { UNetRuns } from './unet-runs.ts';
 import { zip2, zip3 } from './zip.ts';
@@ -62,6 +64,8 @@ export interface DrawRequest {
    */
   readonly guidanceRescale?: number;
   readonly scheduler: SchedulerName | null;
+  /** Fields in place of those of the model's scheduler config; with `scheduler` null, its class too. None by default. */
+  readonly schedulerFields?: Readonly<Record<string, unknown>>;
   readonly width: number;
   readonly height: number;
   readonly seed: number;
@@ -75,6 +79,8 @@ export interface DrawRequest {
   readonly tiled?: boolean;
   /** Stop after this share of the noise levels, in (0, 1); 1 by default. */
   readonly until?: number;
+  /** Pictures of this size to draw more like, and less like; none by default. */
+  readonly steer?: Steer;
 }
 
 export type StartPicture = {
@@ -96,6 +102,8 @@ export type StartPicture = {
 export interface DrawHooks {
   /** After each denoising step, from 1. */
   readonly onStep?: (step: number, steps: number) => void;
+  /** After each step but the last, the clean latents [count,C,h,w] that the model expects, scaled. */
+  readonly onEstimate?: (latents: Float32Array) => Promise<void>;
   readonly turn?: () => Promise<void>;
   readonly signal?: AbortSignal;
 }
@@ -114,6 +122,7 @@ export class TextToImage {
   readonly model: ModelFolder;
   readonly #text: TextEncoder;
   readonly #unets: UNetRuns;
+  readonly #references: ReferenceStates;
   readonly #decoder: PictureDecoder;
   readonly #forget: () => void;
   /** Whether adapters change the text encoders. */
@@ -123,6 +132,7 @@ export class TextToImage {
     this.model = model;
     this.#text = text;
     this.#unets = new UNetRuns(model);
+    this.#references = new ReferenceStates(model);
     this.#decoder = new PictureDecoder(model);
     this.#forget = keepReleasable(() => this.#releaseSome());
   }
@@ -231,14 +241,15 @@ export class TextToImage {
    */
   async denoise(
     request: DrawRequest,
-    { onStep, turn, signal }: DrawHooks = {},
+    { onStep, onEstimate, turn, signal }: DrawHooks = {},
     source: NoiseSource = createNoise(request.noise, request.seed),
   ): Promise<Float32Array> {
     const { config } = this.model.unet;
     const { steps, guidance, guidanceRescale = 0, width, height, count } = request;
     const scale = this.#checkSize(width, height);
-    const scheduler = createScheduler(request.scheduler, this.model.scheduler, steps);
-    const guided = guidance > 1;
+    const schedulerConfig = { ...this.model.scheduler, ...request.schedulerFields };
+    const scheduler = createScheduler(request.scheduler, schedulerConfig, steps);
+    const guided = this.#isGuided(guidance);
     const rows = guided ? 2 * count : count;
     const text = await this.#conditioning(request, guided);
     const [h, w] = [height / scale, width / scale];
@@ -257,6 +268,9 @@ export class TextToImage {
     const fixed = {
       encoder_hidden_states: perRow(states, count),
       ...(config.addition_embed_type === null ? {} : this.#pictureFeeds(text, width, height, count)),
+      ...(config.time_cond_proj_dim === undefined
+        ? {}
+        : { guidance: new Float32Array(rows).fill(guidance - 1) }),
     };
     const noise = () => source.draw(count, size / count);
     const first = () => variedNoise(request.varies ?? [], noise(), size / count);
@@ -267,20 +281,29 @@ export class TextToImage {
         : this.#callAt(request.until, scheduler, steps);
     let sample = start;
     const trained = this.#trainedTimesteps();
+    const steering = request.steer && this.#steeringOf(request.steer, request, guided);
+    const estimateOf = onEstimate && cleanEstimate(schedulerConfig);
     for (let i = from; i < end; i++) {
       const timestep = at(scheduler.timesteps, i);
       await turn?.();
       signal?.throwIfAborted();
+      const shared = { ...adapted, ...strengthFeeds(adapters, timestep, trained) };
+      const beside =
+        steering && (i - from) / (end - from) < steering.until
+          ? await steering.at(i, timestep, batch, fixed, shared)
+          : null;
       const scaled = scheduler.scaleModelInput(sample, i);
       const latents = perRow(guided ? [scaled, scaled] : [scaled], 1);
       const prediction = await this.#unets.predict(
-        batch,
-        { ...fixed, latents, timesteps: new Float32Array(rows).fill(timestep) },
-        { ...adapted, ...strengthFeeds(adapters, timestep, trained) },
+        beside ? { ...batch, beside: beside.pictures } : batch,
+        { ...fixed, latents, timesteps: new Float32Array(rows).fill(timestep), ...beside?.feeds },
+        shared,
       );
       const led = guided ? guide(prediction, guidance, guidanceRescale, count) : prediction;
+      const estimate = i < end - 1 ? estimateOf?.(scaled, led, timestep) : null;
       sample = scheduler.step(led, i, sample, noise);
       if (kept) sample = kept.after(i, sample);
+      if (estimate) await onEstimate?.(estimate);
       onStep?.(i - from + 1, end - from);
     }
     await checkFinite(sample, 'Denoising', this.model);
@@ -296,7 +319,7 @@ export class TextToImage {
   async picturesAtOnce(request: DrawRequest): Promise<number> {
     if (!isLimited()) return 1;
     const { width, height, count, guidance } = request;
-    const guided = guidance > 1;
+    const guided = this.#isGuided(guidance);
     const scale = this.#checkSize(width, height);
     const [first] = await this.#conditioning(request, guided);
     const batch = {
@@ -307,6 +330,16 @@ export class TextToImage {
       adapters: partOf(request, ['']).map(({ layers }) => layers),
     };
     return Math.max(1, Math.floor(this.#unets.rowsAtOnce(batch) / (guided ? 2 : 1)));
+  }
+
+  #steeringOf(steer: Steer, { seed, count }: DrawRequest, guided: boolean): Steering {
+    const levels = alphasCumprod(new ConfigFields('scheduler/scheduler_config.json', this.model.scheduler));
+    return new Steering(this.#references, steer, { levels, seed, count, guided });
+  }
+
+  /** Whether the model predicts a second time without the prompt: not if it reads the guidance scale itself. */
+  #isGuided(guidance: number): boolean {
+    return guidance > 1 && this.model.unet.config.time_cond_proj_dim === undefined;
   }
 
   /** The first call of the model, the sample before it, and what of it is kept. */
@@ -365,6 +398,7 @@ export class TextToImage {
   /** All but the text encoders, which are opened only once. */
   async #releaseSome(): Promise<void> {
     await this.#unets.release();
+    await this.#references.release();
     await this.#decoder.release();
     await this.#adaptedTexts.release();
   }

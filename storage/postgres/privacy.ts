@@ -1,5 +1,14 @@
 /** @file Everything about one member: read and erased; and the blobs that are still in use. */
-import type { AuditEntry, PictureSet, Photo, Run, Style, Subject, VoteFact } from '../../core/records.ts';
+import type {
+  AuditEntry,
+  MemberData,
+  PictureSet,
+  Photo,
+  Run,
+  Style,
+  Subject,
+  VoteFact,
+} from '../../core/records.ts';
 import { ENTRY } from './audit.ts';
 import type { Operation } from './database.ts';
 import { RUN } from './runs.ts';
@@ -24,6 +33,9 @@ const memberData: Operation<'memberData'> = (db) => async (id) => {
     styles: await db.query<Style>(
       sql`SELECT ${STYLE} FROM krona.style WHERE member_id = ${id} ORDER BY name_key`,
     ),
+    duels: await db.query<MemberData['duels'][number]>(sql`
+      SELECT id, channel_id AS "channelId", subject_id AS "subjectId", prompts, state, created_at AS "createdAt"
+      FROM krona.duel WHERE member_id = ${id} ORDER BY made`),
     votes: await db.query<VoteFact>(
       sql`SELECT ${FACT} FROM krona.vote_fact WHERE member_id = ${id} ORDER BY at, nth`,
     ),
@@ -85,6 +97,7 @@ const blobsInUse: Operation<'blobsInUse'> = (db) => async () => {
     UNION SELECT start ->> 'maskHash' FROM krona.picture_set WHERE start ->> 'maskHash' IS NOT NULL
     -- A finished run needs no photos.
     UNION SELECT unnest(photo_hashes) FROM krona.run WHERE state IN ('queued', 'running')
+    UNION SELECT state_hash FROM krona.run WHERE state IN ('queued', 'running') AND state_hash IS NOT NULL
     -- A line refers to blobs by these keys alone: a text or file name that is a hash is no reference.
     UNION SELECT blob #>> '{}' FROM krona.chat_line, jsonb_path_query(body, '$.card.**.blobHash') AS blob
     UNION SELECT thumb #>> '{}' FROM krona.chat_line, jsonb_path_query(body, '$.photos[*].thumb') AS thumb

@@ -86,6 +86,10 @@ const deleteSet: Operation<'deleteSet'> = (db) => async (id, how) => {
         SELECT id FROM krona.champion_change
         WHERE picture_id IN (SELECT id FROM krona.picture WHERE set_id = ${id})
       )
+    ), compared AS (
+      -- So do the results of duels. Their other messages stay as they are.
+      UPDATE krona.post SET shown_revision = -1
+      WHERE kind = 'verdict' AND target_id = (SELECT duel_id FROM krona.picture_set WHERE id = ${id})
     )
     DELETE FROM krona.picture_set WHERE id = ${id}`);
 };
