@@ -77,11 +77,11 @@ async function drawLike(
   records: Records,
   set: PictureSet,
   actor: Actor,
-  change: Pick<PictureSet, 'seed' | 'variationOf'> & Partial<Pick<PictureSet, 'adapterId'>>,
+  change: Pick<PictureSet, 'seed' | 'variationOf'> & Partial<Pick<PictureSet, 'adapterId' | 'prompt'>>,
 ): Promise<PictureSet> {
   await refuseInDuel(records, set);
   const subject = set.subjectId === null ? null : await records.subject(set.subjectId);
-  const { subjectId, prompt, negative, count, strength, settings, alsoAdapterIds } = set;
+  const { subjectId, prompt, negative, count, strength, settings, alsoAdapterIds, start } = set;
   return startSet(records, actor, {
     subjectId,
     prompt,
@@ -91,6 +91,7 @@ async function drawLike(
     settings,
     adapterId: adapterFor(set, subject),
     alsoAdapterIds,
+    start,
     ...change,
   });
 }
@@ -120,7 +121,8 @@ const vary: Action = async (id, actor, context) => {
     const origin = await setHere(records, actor, picture.setId);
     // In the result of a run, pictures can have different adapters.
     const by = picture.adapterId === null ? {} : { adapterId: picture.adapterId };
-    return drawLike(records, origin, actor, { seed: randomSeed(), variationOf: picture.id, ...by });
+    const prompt = picture.prompt ?? origin.prompt;
+    return drawLike(records, origin, actor, { seed: randomSeed(), variationOf: picture.id, prompt, ...by });
   });
   return await loadCard('set', set.id, context);
 };
@@ -136,10 +138,10 @@ const upscale: Action = async (id, actor, context) => {
         'UPSCALED_ALREADY',
         'This picture is already upscaled, and upscaling works only once.',
       );
-    const { subjectId, prompt, negative, strength, settings, alsoAdapterIds, variationOf } = origin;
+    const { subjectId, negative, strength, settings, alsoAdapterIds, variationOf } = origin;
     return startSet(records, actor, {
       subjectId,
-      prompt,
+      prompt: picture.prompt ?? origin.prompt,
       negative,
       strength,
       settings,

@@ -4,7 +4,7 @@ import type { Adapter, Duel, HeldPicture, Picture, PictureSet, VoteFact } from '
 import type { ResolvedPrompt } from '../../core/prompt.ts';
 import type { Card, CardButton } from '../card.ts';
 import { adapterName } from '../subjects/subjects.ts';
-import { counted } from '../../core/format.ts';
+import { counted, percent } from '../../core/format.ts';
 import { fieldsOf, plain } from './format.ts';
 import { heldText } from './pictures.ts';
 import { votedPictures } from './votes.ts';
@@ -142,6 +142,12 @@ export function setCard(source: SetCardSource): Card {
   };
 }
 
+function beginningOf({ kind, start }: PictureSet): string | null {
+  if (start === null || kind === 'upscale') return null;
+  if (start.blobHash === null) return 'a picture that was deleted';
+  return `${start.maskHash === null ? 'a picture' : 'a part of a picture'}, of which ${percent(start.change)} can change`;
+}
+
 function lengthOf({ promptLength }: PictureSet): string | null {
   if (promptLength === null) return null;
   const { tokens, chunks } = promptLength;
@@ -155,6 +161,7 @@ export function detailsCard(source: SetCardSource): Card {
   const rows: [string, string | null][] = [
     ['variation of', set.variationOf === null ? null : 'a picture of another set'],
     ['upscaled from', set.kind === 'upscale' ? 'a picture of another set' : null],
+    ['begins with', beginningOf(set)],
     ['prompt', plain(set.prompt, 1000)],
     ['prompt for the model', resolved.text === set.prompt ? null : plain(resolved.text, 1000)],
     ['prompt length', lengthOf(set)],
@@ -163,6 +170,9 @@ export function detailsCard(source: SetCardSource): Card {
     ['strength', adapters.length > 0 ? String(set.strength) : null],
     ['seed', String(set.seed)],
     ['picture seeds', pictures.map(({ seed }) => seed).join(', ') || null],
+    ...pictures.flatMap(({ prompt, index }): [string, string][] =>
+      prompt === null ? [] : [[`picture ${index + 1}`, plain(prompt, 300)]],
+    ),
     ['guidance', String(settings.guidance)],
     ['guidance rescale', settings.rescale > 0 ? String(settings.rescale) : null],
     ['speed', settings.speed],
