@@ -307,7 +307,8 @@ function checkUnet(fields: ConfigFields, config: UNetConfig, heads: string): voi
   const { resnets, transformers: inMiddle } = unetMiddle(config);
   if (resnets === 2 && inMiddle === 0)
     throw fields.invalid('transformer_layers_per_block', 'at last a number from 1, which the mid block has');
-  if ((config.time_cond_proj_dim ?? 0) % 2 !== 0) throw fields.invalid('time_cond_proj_dim', 'an even number');
+  if ((config.time_cond_proj_dim ?? 0) % 2 !== 0)
+    throw fields.invalid('time_cond_proj_dim', 'an even number');
   const all = levels.flatMap(({ attentionsDown, attentionsUp }) => [
     attentionsDown ?? [],
     attentionsUp ?? [],
