@@ -4,7 +4,7 @@ import { AUTO, valueSpec } from '../../core/settings/read.ts';
 import { inChat, SETTINGS, type ChatName, type ChatSetting } from '../../core/settings/schema.ts';
 import type { OptionData } from '../contract.ts';
 
-/** Longest value of a setting that is typed: two numbers, or a word. */
+/** Longest value of a setting that is typed and no text: two numbers, or a word. */
 const MAX_TYPED = 20;
 
 /** Of a file's name. */
@@ -28,7 +28,7 @@ function optionOf(key: ChatSetting): OptionData {
     name,
     description,
     type: 'text',
-    maxLength: key === 'speed' ? MAX_NAME : MAX_TYPED,
+    maxLength: key === 'speed' ? MAX_NAME : (setting.maxLength ?? MAX_TYPED),
     expected: spec.expected!,
     async complete(_typed, { records }) {
       if (type !== 'size' && key !== 'speed') return [...words, ...suggestions];

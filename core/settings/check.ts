@@ -6,11 +6,8 @@ import { KronaError } from '../errors.ts';
 import { gcd } from '../gcd.ts';
 import { targetsOf } from './choices.ts';
 import { trainedProjections, type ModelCard, type ProjectionShape } from './model-card.ts';
-import { pictureSize } from './picture-size.ts';
+import { pictureSize, SIDES } from './picture-size.ts';
 import { SETTINGS, type ChannelSettings } from './schema.ts';
-
-/** Sides of a picture relative to the model's own: outside of this it draws things twice, or none at all. */
-const SIDES = { least: 0.5, most: 2 };
 
 /** Numbers that divide every width, ascending. */
 function commonDivisors(widths: readonly number[]): number[] {

@@ -59,6 +59,14 @@ export const DRAW_SETTINGS = {
     chat: { name: 'sampling_steps' },
     cli: { name: 'steps', value: 'n' },
   },
+  negative: {
+    type: 'text',
+    maxLength: 500,
+    orWord: 'none',
+    description: 'What all pictures avoid; each prompt’s own negative prompt follows it',
+    default: null,
+    chat: { name: 'negative' },
+  },
   size: {
     type: 'size',
     orWord: 'model',

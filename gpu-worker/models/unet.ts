@@ -8,6 +8,7 @@ import { checkpoint } from '../graph/gradients.ts';
 import * as op from '../graph/ops.ts';
 import { sidesOf } from '../graph/shapes.ts';
 import type { Tensor } from '../graph/tensor.ts';
+import type { SelfAttentionHook } from './beside.ts';
 import { conv, groupNorm, linear, resnet, sinusoidal } from './layers.ts';
 import { unetLevels, unetMiddle, type UNetConfig, type UNetLevel } from './model-configs.ts';
 import type { Parameters } from './parameters.ts';
@@ -39,6 +40,8 @@ export interface UNetOptions {
    * (DeepCache, arXiv 2312.00858, section 3.2). docs/speed.md shows the effect on pictures.
    */
   readonly deep?: Tensor;
+  /** What self-attention reads beside the picture's own tokens; nothing by default. */
+  readonly beside?: SelfAttentionHook;
 }
 
 export interface UNetOutputs {
@@ -93,7 +96,16 @@ function blocksOf(config: UNetConfig, p: Parameters, inputs: UNetInputs, options
   return {
     resnet: (path, x, out) => block(() => resnet(p, path, x, out, norm)),
     attention: (path, x, heads, transformers) =>
-      transformer(config, p, path, x, inputs.encoderHiddenStates, { heads, transformers }, block),
+      transformer(
+        config,
+        p,
+        path,
+        x,
+        inputs.encoderHiddenStates,
+        { heads, transformers },
+        block,
+        options.beside,
+      ),
   };
 }
 

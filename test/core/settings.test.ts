@@ -99,6 +99,7 @@ describe('settings to start from', () => {
       scheduler: null,
       samplingSteps: 20,
       speed: null,
+      negative: null,
       size: null,
       refine: 0,
       count: 4,
