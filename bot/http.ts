@@ -153,7 +153,7 @@ function ownRequestsOnly({ host, publicUrl, webAccess }: Config): MiddlewareHand
     if (!hostIsFree && !named.has(host))
       throw new KronaError(
         'FOREIGN_REQUEST',
-        `Krona does not answer requests to ${host}. If that is its address, set KRONA_URL to it.`,
+        `Krona does not answer requests to ${host}. If that is its address, set KRONA_URL to it. If a proxy sends it, set KRONA_TRUSTED_PROXIES to the proxy’s address.`,
       );
     const origin = context.req.header('origin');
     const changes = context.req.method !== 'GET' && context.req.method !== 'HEAD';

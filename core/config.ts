@@ -42,6 +42,8 @@ export interface Config {
   readonly modelPath: string;
   /** KRONA_REFINER, absolute: a second model that finishes pictures, such as SDXL's refiner. null: none. */
   readonly refinerPath: string | null;
+  /** KRONA_SPEED, absolute: an adapter for few steps (LCM, Lightning, Hyper-SD, …), or a folder of them. null: none. */
+  readonly speedPath: string | null;
   /** KRONA_DEVICE: the worker's device. null: CUDA if available, else the CPU. */
   readonly device: Device | null;
   /** KRONA_HOST: the address that the bot's http server listens on, 127.0.0.1 by default. */
@@ -107,6 +109,7 @@ export async function readConfig(
     blobLinks: readBlobLinks(env),
     modelPath: resolve(env.KRONA_MODEL ?? embeddedModel),
     refinerPath: env.KRONA_REFINER ? resolve(env.KRONA_REFINER) : null,
+    speedPath: env.KRONA_SPEED ? resolve(env.KRONA_SPEED) : null,
     device: readDevice(env),
     host,
     port: port(env),

@@ -38,6 +38,7 @@ export async function startWorker(storage: Storage, config: Config, { log }: Wor
   const engine = new Engine(config.modelPath, {
     device: config.device,
     refiner: config.refinerPath,
+    speed: config.speedPath,
   });
   try {
     const { device, notice } = await engine.device();
