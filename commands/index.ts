@@ -22,6 +22,7 @@ import { refine } from './work/refine.ts';
 import { rules } from './rules/rules.ts';
 import { settings } from './settings/settings.ts';
 import { top } from './votes/top.ts';
+import { sweep } from './work/sweep.ts';
 import { train } from './work/train.ts';
 
 const acting: readonly Command[] = [
@@ -33,6 +34,7 @@ const acting: readonly Command[] = [
   top,
   duel,
   refine,
+  sweep,
   queue,
   deleteSubject,
   rules,

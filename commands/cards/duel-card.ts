@@ -17,7 +17,9 @@ export interface DuelCardSource {
   readonly second: Adapter | null;
   /** The winner's pictures of pairs that it won, best first; [] while nobody has won. */
   readonly best: readonly Picture[];
-  /** The duel made the first adapter the champion. */
+  /** Its adapters are the finalists of a sweep. */
+  readonly sweeps: boolean;
+  /** The duel made the winner the champion. */
   readonly crowned: boolean;
 }
 
@@ -33,11 +35,43 @@ const ENDS: Readonly<Record<Duel['state'], string>> = {
   stopped: 'stopped',
 };
 
+/** What depends on a duel, if anything does. */
+function stakesText({ duel, subject, first, sweeps }: DuelCardSource): string[] {
+  const name = plain(subject.name);
+  if (sweeps)
+    return [
+      `Both are finalists of a sweep. The winner becomes the champion of ${name}, and its \`a1\`, \`a2\` and \`lr\` the settings of this channel.`,
+    ];
+  return duel.runId === null
+    ? []
+    : [`If ${nameOf(subject, first)} wins, it becomes the champion of ${name}.`];
+}
+
+/** What becomes of the adapters of a refinement or a sweep. */
+function outcomeText(
+  { duel, subject, first, sweeps, crowned }: DuelCardSource,
+  winner: Adapter | null,
+): string[] {
+  const rollback = `\`/krona adapters rollback ${plain(subject.name)}\` returns to the one before.`;
+  if (sweeps) {
+    if (winner === null) return ['The settings of the channel stay, and both are kept as adapters.'];
+    const { a1, a2, lr } = winner.settings;
+    return [
+      `This channel now trains with \`a1\` ${a1}, \`a2\` ${a2} and \`lr\` ${lr}.`,
+      ...(crowned ? [rollback] : []),
+    ];
+  }
+  if (crowned) return [rollback];
+  return duel.runId !== null && first !== null && winner?.id !== first.id
+    ? [`${nameOf(subject, first)} is kept as an adapter, and the champion stays.`]
+    : [];
+}
+
 /** Returns the card that opens a duel. */
-export function duelCard({ duel, subject, memberName, first, second }: DuelCardSource): Card {
+export function duelCard(source: DuelCardSource): Card {
+  const { duel, subject, memberName, first, second } = source;
   const { trials, prompts, endsAt } = duel;
   const open = duel.state === 'open';
-  const gate = `If ${nameOf(subject, first)} wins, it becomes the champion of ${plain(subject.name)}.`;
   return {
     tone: open ? 'progress' : 'info',
     title: `Blind duel: ${nameOf(subject, first)} against ${nameOf(subject, second)}`,
@@ -46,7 +80,7 @@ export function duelCard({ duel, subject, memberName, first, second }: DuelCardS
           'Krona posts pairs of pictures, one of each adapter, with the same prompt and seed, in random order. Vote for the better one. Krona tells who drew which when the duel ends.',
           `A pair is closed once ${VOTERS} members have voted for one of its pictures; later votes don’t change it. ` +
             `Votes of ${plain(memberName)} don’t count, because they asked for the duel.`,
-          ...(duel.runId === null ? [] : [gate]),
+          ...stakesText(source),
         ]
       : [`This duel is ${ENDS[duel.state]}. The result is in a separate message.`],
     fields: [
@@ -81,12 +115,11 @@ function titleOf(source: DuelCardSource, winner: string | null): string {
 
 /** Returns the card of a duel's result. */
 export function verdictCard(source: DuelCardSource): Card {
-  const { duel, subject, first, second, best, crowned } = source;
+  const { duel, subject, first, second, best } = source;
   const tally = tallyOf(duel.trials);
   const names = { first: nameOf(subject, first), second: nameOf(subject, second) };
   const decided = duel.state === 'decided' ? tally.winner : null;
   const winner = decided === null ? null : decided === 'first' ? first : second;
-  const kept = duel.runId !== null && decided !== 'first' && first !== null;
   const crown: CardButton[] =
     winner === null || winner.id === subject.championId
       ? []
@@ -98,8 +131,7 @@ export function verdictCard(source: DuelCardSource): Card {
     text: [
       `${duel.reason === null ? '' : `${plain(duel.reason, 600)} `}${shareText(names.first, tally)}`,
       ...(decided === null ? ['Neither adapter is better beyond chance.'] : []),
-      ...(kept ? [`${names.first} is kept as an adapter, and the champion stays.`] : []),
-      ...(crowned ? [`\`/krona adapters rollback ${plain(subject.name)}\` returns to the one before.`] : []),
+      ...outcomeText(source, winner),
       'The messages of the pairs now say who drew which picture.',
     ],
     fields: [

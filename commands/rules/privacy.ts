@@ -6,12 +6,23 @@ import type { Card } from '../card.ts';
 import { counted } from '../../core/format.ts';
 import type { Actor, Command, CommandContext, Invocation } from '../contract.ts';
 
-function counts({ subjects, photos, runs, sets, votes, entries }: MemberData): [string, number][] {
+function counts({
+  subjects,
+  photos,
+  runs,
+  sets,
+  votes,
+  duels,
+  duelVotes,
+  entries,
+}: MemberData): [string, number][] {
   return [
     ['photos you added', photos.length],
     ['reactions you added or removed', votes.length],
+    ['of these in duels', duelVotes.length],
     ['subjects you own', subjects.length],
-    ['trainings you requested', runs.length],
+    ['trainings, refinements and sweeps you requested', runs.length],
+    ['duels you asked for', duels.length],
     ['sets of pictures you requested, samples included', sets.length],
     ['log entries about you', entries.length],
   ];

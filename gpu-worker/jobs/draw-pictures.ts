@@ -174,7 +174,7 @@ class Store {
 type SafetyRule = Awaited<ReturnType<typeof safetyOf>>;
 
 /** The channel's rule for unsafe pictures: those whose score is above `above`. */
-async function safetyOf({ records, model }: Pick<Context, 'records' | 'model'>, channelId: string) {
+export async function safetyOf({ records, model }: Pick<Context, 'records' | 'model'>, channelId: string) {
   const rules = await records.rules(channelId);
   const channel = await records.channelById(channelId);
   if (channel === null) throw new Error(`no channel ${channelId}`);

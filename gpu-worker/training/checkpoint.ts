@@ -127,9 +127,10 @@ export class Checkpoints {
     const last = this.#current().state.step;
     const step = keep === 'best' ? await this.#finishBest(last) : last;
     if (keep !== 'best') {
+      // First: without it, a run that is killed while it is scored would look finished.
+      if (keepState) await this.saveState();
       await this.#saveAdapter(out);
       await this.#score(last);
-      if (keepState) await this.saveState();
     }
     await this.#tell(step, true);
     if (!keepState) await rm(statePath(out), { force: true });

@@ -1,5 +1,14 @@
 /** @file Everything about one member: read and erased; and the blobs that are still in use. */
-import type { AuditEntry, PictureSet, Photo, Run, Subject, VoteFact } from '../../core/records.ts';
+import type {
+  AuditEntry,
+  DuelVote,
+  MemberDuel,
+  PictureSet,
+  Photo,
+  Run,
+  Subject,
+  VoteFact,
+} from '../../core/records.ts';
 import { ENTRY } from './audit.ts';
 import type { Operation } from './database.ts';
 import { RUN } from './runs.ts';
@@ -23,6 +32,19 @@ const memberData: Operation<'memberData'> = (db) => async (id) => {
     votes: await db.query<VoteFact>(
       sql`SELECT ${FACT} FROM krona.vote_fact WHERE member_id = ${id} ORDER BY at, nth`,
     ),
+    duels: await db.query<MemberDuel>(sql`
+      SELECT id, channel_id AS "channelId", subject_id AS "subjectId", first_id AS "firstId", second_id AS "secondId",
+        prompts, state, reason, created_at AS "createdAt", ended_at AS "endedAt"
+      FROM krona.duel WHERE member_id = ${id} ORDER BY made`),
+    duelVotes: await db.query<DuelVote>(sql`
+      SELECT vote_fact.id, duel.id AS "duelId", duel_place AS place,
+        CASE WHEN duel.state = 'open' THEN NULL ELSE picture.adapter_id END AS "adapterId"
+      FROM krona.vote_fact
+      JOIN krona.picture ON picture.id = picture_id
+      JOIN krona.picture_set ON picture_set.id = set_id
+      JOIN krona.duel ON duel.id = duel_id
+      WHERE vote_fact.member_id = ${id}
+      ORDER BY at, nth`),
     entries: await db.query<AuditEntry>(
       sql`SELECT ${ENTRY} FROM krona.audit_entry WHERE member_id = ${id} ORDER BY made`,
     ),

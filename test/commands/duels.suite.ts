@@ -3,7 +3,7 @@ import { advanceDuel } from '../../commands/votes/advance-duel.ts';
 import type { Card } from '../../commands/card.ts';
 import { loadCard } from '../../commands/cards/load-card.ts';
 import { adapterName } from '../../commands/subjects/subjects.ts';
-import { judgeRefinement } from '../../commands/votes/judge-refinement.ts';
+import { judgeRun } from '../../commands/votes/judge-run.ts';
 import { openDuel } from '../../commands/votes/open-duel.ts';
 import { detailsCard } from '../../commands/cards/set-card.ts';
 import { setSource } from '../../commands/cards/load-card.ts';
@@ -221,8 +221,8 @@ export function duelSuite(storage: () => Storage): void {
     const channel = room();
     const { champion, run, result } = await refined(channel);
     expect(await storage().records.runsToJudge()).toContain(run.id);
-    await judgeRefinement(storage().records, run.id);
-    await judgeRefinement(storage().records, run.id);
+    await judgeRun(storage().records, run.id);
+    await judgeRun(storage().records, run.id);
     expect(await storage().records.runsToJudge()).not.toContain(run.id);
     const duel = await again((await storage().records.duelOfRun(run.id))!);
     expect([duel.firstId, duel.secondId]).toEqual([result.id, champion.id]);
@@ -239,7 +239,7 @@ export function duelSuite(storage: () => Storage): void {
   it('keeps a refinement as an adapter when it loses, or when the champion changed during the duel', async () => {
     const losing = room();
     const { champion, run, result } = await refined(losing);
-    await judgeRefinement(storage().records, run.id);
+    await judgeRun(storage().records, run.id);
     const duel = await again((await storage().records.duelOfRun(run.id))!);
     const lost = await won(losing, duel, false);
     expect(await championOf(duel)).toBe(champion.id);
@@ -247,7 +247,7 @@ export function duelSuite(storage: () => Storage): void {
 
     const changing = room();
     const other = await refined(changing);
-    await judgeRefinement(storage().records, other.run.id);
+    await judgeRun(storage().records, other.run.id);
     const second = await again((await storage().records.duelOfRun(other.run.id))!);
     const early = (await storage().records.adapters(second.channelId)).find(({ step, runId }) => {
       return step === 100 && runId === other.champion.runId;
