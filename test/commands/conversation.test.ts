@@ -9,6 +9,7 @@ import { MODEL } from './helpers.ts';
 import { refiningSuite } from './refining.suite.ts';
 import { rulesSuite } from './rules.suite.ts';
 import { settingsSuite } from './settings.suite.ts';
+import { sweepSuite } from './sweeps.suite.ts';
 import { trainingSuite } from './training.suite.ts';
 import { votingSuite } from './voting.suite.ts';
 
@@ -27,6 +28,7 @@ describe('drawing', () => drawingSuite(storage));
 describe('voting', () => votingSuite(storage));
 describe('refining', () => refiningSuite(storage));
 describe('duels', () => duelSuite(storage));
+describe('sweeps', () => sweepSuite(storage));
 describe('rules', () => rulesSuite(storage));
 describe('deletion', () => deletionSuite(storage));
 describe('completion', () => completionSuite(storage));

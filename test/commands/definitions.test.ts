@@ -25,6 +25,7 @@ describe('the list of commands', () => {
       'top',
       'duel',
       'refine',
+      'sweep',
       'queue',
       'delete',
       'rules',

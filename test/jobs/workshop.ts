@@ -30,8 +30,12 @@ export interface Workshop {
   addSubject(name: string): Promise<Subject>;
   readonly log: Log & { readonly lines: string[] };
   startWorker(): Promise<Worker>;
-  /** Adds a run of the subject and puts its job in the queue. */
-  train(settings?: Partial<ChannelSettings>, change?: Partial<Run>): Promise<Run>;
+  /** Adds a run of the subject and puts its job in the queue, unless told otherwise. */
+  train(
+    settings?: Partial<ChannelSettings>,
+    change?: Partial<Run>,
+    options?: { enqueue: boolean },
+  ): Promise<Run>;
   /** All that a worker of this process has told of a run's progress, in order. */
   progressOf(run: Run): readonly Progress[];
   /** Adds a set and puts its job in the queue, unless told otherwise. */
@@ -76,11 +80,11 @@ export async function openWorkshop(): Promise<Workshop> {
     log,
     startWorker: () => startWorker({ ...storage, records: watched }, config, { log }),
     progressOf: ({ id }) => told.get(id) ?? [],
-    async train(settings = {}, change = {}) {
+    async train(settings = {}, change = {}, { enqueue } = { enqueue: true }) {
       const run = await records.addRun(
         newRun(subject, { settings: { ...SETTINGS, ...settings }, seed: 7, photoHashes: photos, ...change }),
       );
-      await jobs.enqueue('train', run.id, { runId: run.id });
+      if (enqueue) await jobs.enqueue('train', run.id, { runId: run.id });
       return run;
     },
     async imagine(change = {}, { enqueue } = { enqueue: true }) {
