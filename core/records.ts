@@ -145,7 +145,7 @@ export interface Run {
   readonly endedAt: Date | null;
 }
 
-/** How good a checkpoint's pictures are (gpu-worker/training/checkpoint-scorer.ts). */
+/** How good a checkpoint's pictures are (gpu-worker/training/score-networks.ts). */
 export interface CheckpointScore {
   readonly step: number;
   /** Likeness to the photos, 0 to 1. */

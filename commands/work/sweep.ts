@@ -118,9 +118,9 @@ export async function startSweep(hash: string, actor: Actor, context: CommandCon
  * @throws KronaError GONE, NOT_ALLOWED, WORK_ENDED, SWEEP_LAST
  */
 export async function dropCell(part: string, actor: Actor, { records }: CommandContext): Promise<Card> {
-  const [id = '', place = ''] = part.split('.');
+  const [, id = '', place = ''] = /^([^.]+)\.(\d+)$/.exec(part) ?? [];
   const cell = await records.transaction(async (within) => {
-    const run = await within.run(id);
+    const run = id === '' ? null : await within.run(id);
     const found = run?.sweep?.cells[Number(place)];
     if (run?.channelId !== actor.channel.id || !run.sweep || found === undefined)
       throw new KronaError('GONE', 'This cell was deleted.');

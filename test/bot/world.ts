@@ -279,7 +279,13 @@ export class PlayedWorker {
       const id = randomUUID();
       const { id: runId, subjectId, channelId } = run;
       const of = { runId, subjectId, channelId, blobHash: hash, size };
-      await records.addAdapter({ id, ...of, step: 200, final: true, settings: { ...run.settings, a1, a2, lr } });
+      await records.addAdapter({
+        id,
+        ...of,
+        step: 200,
+        final: true,
+        settings: { ...run.settings, a1, a2, lr },
+      });
       finalists.unshift(id);
     }
     await records.updateRun(run.id, { sweep: { ...run.sweep!, cells, finalists } });

@@ -141,7 +141,10 @@ export function runVoteScenarios(name: string, open: () => Promise<ChatDriver>):
       await ben.run('/krona queue show');
       await whisper(ben, /sweep tora/);
       const phase = 'training 2×16, lr 0.002';
-      await records.updateRun(run.id, { state: 'running', progress: { step: 80, steps: 800, secondsLeft: 90, phase } });
+      await records.updateRun(run.id, {
+        state: 'running',
+        progress: { step: 80, steps: 800, secondsLeft: 90, phase },
+      });
       const going = await message(/10% · training 2×16/);
       await ben.press(going, 'Cancel');
       await whisper(ben, 'NOT_ALLOWED');

@@ -153,7 +153,7 @@ export function sweepSuite(storage: () => Storage): void {
   it('counts a member’s quota by its steps', async () => {
     const channel = await room();
     channel.moderators.add('boss');
-    await channel.say('boss', '/krona rules quota who:members trainings:2');
+    await channel.say('boss', '/krona rules set member_trainings:2');
     expect(await channel.refusal('ann', '/krona sweep mochi a1:2,4 a2:8,16 lr:1e-3,2e-3 steps:200')).toMatch(
       /^QUOTA_EXCEEDED: .*2 trainings.*this request is for \d+/,
     );
