@@ -56,7 +56,7 @@ export function define(sweep: Command, shell: Shell): void {
     .addOption(listOption('a2', "values of a2, such as 8,16 (default: the model's)"))
     .addOption(listOption('lr', "learning rates, such as 1e-3,2e-3 (default: the model's)"))
     .addOption(listOption('steps', "steps of the best cells; others take fewer (default: the model's)"))
-    .addOption(seedOption('adapters', '0'))
+    .addOption(seedOption('adapter', '0'))
     .addOption(deviceOption())
     .requiredOption('--out <dir>', 'folder for the sheet and the best adapter; run again to resume');
   action(sweep, shell, (io, given: SweepGiven) => sweepAsGiven(given, io));

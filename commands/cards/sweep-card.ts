@@ -47,7 +47,7 @@ export function askCard(
 }
 
 /** Returns the title of a sweep's card. */
-export function sweepTitle(state: Run['state'], subjectName: string): string {
+function sweepTitle(state: Run['state'], subjectName: string): string {
   const name = plain(subjectName);
   const titles: Readonly<Record<Run['state'], string>> = {
     queued: `Sweep of ${name} is queued`,

@@ -1,9 +1,9 @@
-/** @file The sheet of a sweep: a block for each learning rate, with a row for each a1 and a column for each a2. */
+/** @file The sheet of a sweep: beside one another a block for each learning rate, with a row for each a1 and a column for each a2. */
 import sharp from 'sharp';
 import { LETTER_HEIGHT, letters, lettersWidth } from './small-letters.ts';
 
 /** A cell of the sheet. */
-export interface SheetTile {
+interface SheetTile {
   readonly a1: number;
   readonly a2: number;
   readonly lr: number;
@@ -38,24 +38,24 @@ export async function sweepSheet(
   const rows = distinct(tiles.map(({ a1 }) => a1));
   const columns = distinct(tiles.map(({ a2 }) => a2));
   const pitch = { x: SIDE + GAP, y: SIDE + BELOW + GAP };
-  const block = 2 * HEADING + rows.length * pitch.y;
-  const width = LABEL + columns.length * pitch.x + GAP;
-  const height = rates.length * block + GAP;
+  const block = LABEL + columns.length * pitch.x + GAP;
+  const width = rates.length * block;
+  const height = 2 * HEADING + rows.length * pitch.y + GAP;
   const marks: string[] = [];
   const say = (text: string, x: number, y: number, colour = INK) =>
     marks.push(letters(text, Math.round(x), Math.round(y), SCALE, colour));
   for (const [n, rate] of rates.entries()) {
-    const top = n * block;
-    say(`lr ${rate}`, GAP, top + GAP + 4);
+    const left = n * block;
+    say(`lr ${rate}`, left + GAP, GAP + 4);
     for (const [x, a2] of columns.entries())
-      say(`a2 ${a2}`, LABEL + x * pitch.x, top + HEADING + GAP + 2, FAINT);
+      say(`a2 ${a2}`, left + LABEL + x * pitch.x, HEADING + GAP + 2, FAINT);
     for (const [y, a1] of rows.entries())
-      say(`a1 ${a1}`, GAP, top + 2 * HEADING + y * pitch.y + (SIDE - SCALE * LETTER_HEIGHT) / 2, FAINT);
+      say(`a1 ${a1}`, left + GAP, 2 * HEADING + y * pitch.y + (SIDE - SCALE * LETTER_HEIGHT) / 2, FAINT);
   }
   const pictures = [];
   for (const { a1, a2, lr, picture, score, finalist } of tiles) {
-    const left = LABEL + columns.indexOf(a2) * pitch.x;
-    const top = rates.indexOf(lr) * block + 2 * HEADING + rows.indexOf(a1) * pitch.y;
+    const left = rates.indexOf(lr) * block + LABEL + columns.indexOf(a2) * pitch.x;
+    const top = 2 * HEADING + rows.indexOf(a1) * pitch.y;
     const frame = finalist ? `stroke="${CHOSEN}" stroke-width="4"` : 'stroke="#d0d7de" stroke-width="1"';
     marks.push(`<rect x="${left}" y="${top}" width="${SIDE}" height="${SIDE}" fill="none" ${frame}/>`);
     const told = score === null ? '-' : score.toFixed(2);

@@ -13,6 +13,12 @@ function endless() {
   };
   return { begun, work };
 }
+/** A promise and what ends it. */
+function held() {
+  let resolve = (): void => {};
+  const promise = new Promise<void>((done) => (resolve = done));
+  return { promise, resolve: () => resolve() };
+}
 const soon = () => new Promise((resolve) => setImmediate(resolve));
 
 it('ends for urgent work, waits until all of it is done, and begins again', async () => {
@@ -23,7 +29,7 @@ it('ends for urgent work, waits until all of it is done, and begins again', asyn
   const running = yielding.run(work, stop.signal, () => (waits += 1));
   await soon();
   expect(begun).toHaveLength(1);
-  const [one, other] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const [one, other] = [held(), held()];
   const urgent = [yielding.urgent(() => one.promise), yielding.urgent(() => other.promise)];
   await soon();
   expect(begun[0]!.aborted).toBe(true);
@@ -43,7 +49,7 @@ it('ends for urgent work, waits until all of it is done, and begins again', asyn
 it('is cancelled while it waits, and passes errors on', async () => {
   const yielding = new Yielding();
   const stop = new AbortController();
-  const busy = Promise.withResolvers<void>();
+  const busy = held();
   const urgent = yielding.urgent(() => busy.promise);
   const waiting = yielding.run(endless().work, stop.signal);
   stop.abort(new Error('cancelled'));
