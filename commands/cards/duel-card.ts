@@ -79,7 +79,7 @@ export function duelCard(source: DuelCardSource): Card {
       ? [
           'Krona posts pairs of pictures, one of each adapter, with the same prompt and seed, in random order. Vote for the better one. Krona tells who drew which when the duel ends.',
           `A pair is closed once ${VOTERS} members have voted for one of its pictures; later votes don’t change it. ` +
-            `Votes of ${plain(memberName)} don’t count, because they asked for the duel.`,
+            `Votes of ${plain(memberName)} don’t count, because they asked for it.`,
           ...stakesText(source),
         ]
       : [`This duel is ${ENDS[duel.state]}. The result is in a separate message.`],
@@ -100,10 +100,14 @@ export function duelCard(source: DuelCardSource): Card {
   };
 }
 
-function shareText(name: string, { wins, losses, low, high }: Tally): string {
-  if (wins + losses === 0) return 'No pair had enough votes.';
-  const share = percent(wins / (wins + losses));
-  return `${name} won ${wins} of ${counted(wins + losses, 'pair')}: ${share} (95% interval: ${percent(low)} to ${percent(high)}).`;
+/** The share of the winner, or of the first while there is none. */
+function shareText(names: Record<'first' | 'second', string>, tally: Tally): string {
+  const { winner, wins, losses, low, high } = tally;
+  const all = wins + losses;
+  if (all === 0) return 'No pair had enough votes.';
+  const [name, won, from, to] =
+    winner === 'second' ? [names.second, losses, 1 - high, 1 - low] : [names.first, wins, low, high];
+  return `${name} won ${won} of ${counted(all, 'pair')}: ${percent(won / all)} (95% interval: ${percent(from)} to ${percent(to)}).`;
 }
 
 function titleOf(source: DuelCardSource, winner: string | null): string {
@@ -129,7 +133,7 @@ export function verdictCard(source: DuelCardSource): Card {
     tone: decided === null ? 'info' : 'success',
     title: titleOf(source, decided && names[decided]),
     text: [
-      `${duel.reason === null ? '' : `${plain(duel.reason, 600)} `}${shareText(names.first, tally)}`,
+      `${duel.reason === null ? '' : `${plain(duel.reason, 600)} `}${shareText(names, tally)}`,
       ...(decided === null ? ['Neither adapter is better beyond chance.'] : []),
       ...outcomeText(source, winner),
       'The messages of the pairs now say who drew which picture.',

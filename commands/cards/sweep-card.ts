@@ -90,7 +90,7 @@ function stateOf(cell: SweptCell, { run, adapters }: RunCardSource, { finalists 
 
 function tableOf(source: RunCardSource, sweep: Sweep): NonNullable<Card['table']> {
   return {
-    columns: ['a1×a2', 'lr', 'steps', 'score', ''],
+    columns: ['a1×a2', 'lr', 'steps', 'score', 'state'],
     rows: sweep.cells.map((cell) => [
       `${cell.a1}×${cell.a2}`,
       String(cell.lr),

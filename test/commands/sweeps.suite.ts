@@ -198,6 +198,9 @@ export function sweepSuite(storage: () => Storage): void {
     const name = adapterName({ name: 'mochi' }, second!);
     const verdict = await loadCard('verdict', duel.id, storage());
     expect(verdict.title).toBe(`${name} won the duel and is the new champion of mochi`);
+    expect(verdict.text![0]).toMatch(
+      new RegExp(`^${name} won 8 of 8 pairs: 100% \\(95% interval: 5\\d% to 100%\\)`),
+    );
     const { a1, a2, lr } = second!.settings;
     expect(verdict.text!.join(' ')).toContain(
       `This channel now trains with \`a1\` ${a1}, \`a2\` ${a2} and \`lr\` ${lr}.`,
