@@ -78,24 +78,24 @@ function textOf({ run, subject, adapters }: RunCardSource, { kept, finalists }: 
   ];
 }
 
-/** What is said of a cell beside its score. */
+/** How far a cell is, and what became of it. */
 function stateOf(cell: SweptCell, { run, adapters }: RunCardSource, { finalists }: Sweep): string {
   if (cell.dropped) return 'cancelled';
   const chosen = adapters.some(
     ({ id, settings }) => finalists.includes(id) && cellName(settings) === cellName(cell),
   );
   if (chosen) return 'finalist';
-  return run.progress?.phase.endsWith(` ${cellName(cell)}`) && run.state === 'running' ? 'training' : '';
+  if (run.state === 'running' && run.progress?.phase.endsWith(` ${cellName(cell)}`)) return 'training';
+  if (cell.score !== null) return counted(cell.score.step, 'step');
+  return hasEnded(run) ? 'not trained' : 'waiting';
 }
 
 function tableOf(source: RunCardSource, sweep: Sweep): NonNullable<Card['table']> {
   return {
-    columns: ['a1×a2', 'lr', 'steps', 'score', 'state'],
+    columns: ['cell', 'score', 'state'],
     rows: sweep.cells.map((cell) => [
-      `${cell.a1}×${cell.a2}`,
-      String(cell.lr),
-      cell.score === null ? '-' : String(cell.score.step),
-      cell.score === null ? '-' : cell.score.score.toFixed(3),
+      `${cell.a1}×${cell.a2} · ${cell.lr}`,
+      cell.score === null ? '–' : cell.score.score.toFixed(3),
       stateOf(cell, source, sweep),
     ]),
   };

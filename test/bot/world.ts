@@ -289,8 +289,7 @@ export class PlayedWorker {
       finalists.unshift(id);
     }
     await records.updateRun(run.id, { sweep: { ...run.sweep!, cells, finalists } });
-    const set = await this.picturesOfRun(run, 'samples', finalists[0]!, []);
-    await this.draw(set, [sheet]);
+    await this.picturesOfRun(run, 'samples', finalists[0]!, [sheet]);
     await records.updateRun(run.id, { startedAt: new Date(Date.now() - 400_000) });
     await this.finish(run);
     return finalists;

@@ -210,7 +210,12 @@ export function sweepSuite(storage: () => Storage): void {
     expect(here.settings).toMatchObject({ method: 'krona', a1, a2, lr });
     expect((await storage().records.subject(run.subjectId))!.championId).toBe(second!.id);
     const sheet = await loadCard('run', run.id, storage());
-    expect(sheet.table!.rows.map((row) => row.at(-1))).toEqual(['finalist', '', '', 'finalist']);
+    expect(sheet.table!.rows.map((row) => row.at(-1))).toEqual([
+      'finalist',
+      '100 steps',
+      '100 steps',
+      'finalist',
+    ]);
     // Their votes compare settings too.
     const top = await channel.say('bob', '/krona top what:settings');
     expect(top.table!.rows.map((row) => row[1])).toEqual([

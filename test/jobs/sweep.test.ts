@@ -6,21 +6,24 @@ import { cellName, sweepCells, type SweepAxes } from '../../core/sweep-plan.ts';
 import { Picture } from '../../core/pictures/picture.ts';
 import type { Worker } from '../../gpu-worker/main.ts';
 import type { Run } from '../../core/records.ts';
-import { until } from '../helpers/until.ts';
 import { openWorkshop, SETTINGS, type Workshop } from './workshop.ts';
 
 vi.setConfig({ testTimeout: 600_000, hookTimeout: 300_000 });
 
-const AXES: SweepAxes = { a1: [2, 4], a2: [2], lr: [1e-2, 1e-3] };
+const AXES: SweepAxes = { a1: [1, 2, 4], a2: [2], lr: [1e-2] };
 
 let shop: Workshop;
 let worker: Worker | null = null;
 
 const runNow = async ({ id }: Run): Promise<Run> => (await shop.storage.records.run(id))!;
+/** Scoring a cell opens the model anew, which takes long on a machine that does other things. */
+const until = <T>(look: () => Promise<T>): Promise<T> =>
+  vi.waitFor(look, { timeout: 550_000, interval: 200 });
 const ended = (run: Run) =>
   until(async () => {
     const now = await runNow(run);
-    return now.state !== 'queued' && now.state !== 'running' && now;
+    expect(['queued', 'running']).not.toContain(now.state);
+    return now;
   });
 const scored = async (run: Run) =>
   (await runNow(run)).sweep!.cells.filter(({ score }) => score !== null).length;
@@ -50,7 +53,7 @@ it('leaves scores, a sheet and the two best adapters, and crowns nobody but the 
   const run = await ended(await sweep());
   expect(run.failure).toBeNull();
   const { cells, finalists } = run.sweep!;
-  expect(cells.map(({ score }) => score!.step).toSorted((a, b) => a - b)).toEqual([20, 20, 22, 22]);
+  expect(cells.map(({ score }) => score!.step).toSorted((a, b) => a - b)).toEqual([20, 22, 22]);
   const adapters = await shop.adaptersOf(run);
   expect(new Set(finalists)).toEqual(new Set(adapters.map(({ id }) => id)));
   const best = finalists.map((id) => {
@@ -65,13 +68,13 @@ it('leaves scores, a sheet and the two best adapters, and crowns nobody but the 
   const opened = await Picture.open(await blobs.get(picture!.blobHash), 'The sheet');
   expect([opened.width, opened.height]).toEqual([picture!.width, picture!.height]);
   expect((await records.subject(shop.subject.id))!.championId).toBe(finalists[0]);
-  await until(async () => (await readdir(join(shop.config.dataFolder, 'runs'))).length === 0);
+  await until(async () => expect(await readdir(join(shop.config.dataFolder, 'runs'))).toEqual([]));
 });
 
 it('ends for a training, for a stop of the worker and for a dropped cell, and goes on with what it has', async () => {
   const { records } = shop.storage;
   const run = await sweep();
-  await until(async () => (await scored(run)) >= 1);
+  await until(async () => expect(await scored(run)).toBeGreaterThanOrEqual(1));
   const training = await ended(await shop.train({ steps: 20 }));
   expect(training.state).toBe('done');
   expect((await runNow(run)).state).toBe('running');
