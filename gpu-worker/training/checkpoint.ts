@@ -96,11 +96,15 @@ export class Checkpoints {
     } else if ((performance.now() - this.#saved.at) / 1000 >= stateSeconds) await this.saveState();
   }
 
-  /** Saves everything that a later attempt needs, unless it is saved already. */
-  async saveState(): Promise<void> {
+  /**
+   * Saves everything that a later attempt needs, unless it is saved already.
+   *
+   * @param again - also if this step is saved, as it has a score since
+   */
+  async saveState(again = false): Promise<void> {
     const { state, losses, lossScale, curve } = this.#current();
     const { step } = state;
-    if (step === this.#saved.step) return;
+    if (step === this.#saved.step && !again) return;
     await saveOptimizer(statePath(this.#plan.options.out), state, {
       run: JSON.stringify(this.#plan.identity),
       losses: JSON.stringify(losses),
@@ -131,6 +135,7 @@ export class Checkpoints {
       if (keepState) await this.saveState();
       await this.#saveAdapter(out);
       await this.#score(last);
+      if (keepState) await this.saveState(true);
     }
     await this.#tell(step, true);
     if (!keepState) await rm(statePath(out), { force: true });
