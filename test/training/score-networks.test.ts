@@ -65,7 +65,6 @@ it('asks DINO for fidelity and CLIP for alignment, each where it is configured, 
   ];
   // Of random networks, the model's own pictures may be far from their prompts.
   expect(both.own.alignment).toBeGreaterThan(0);
-  expect(both.own.fidelity).toBeLessThan(0.1);
   expect(both.copies.fidelity).toBe(withDino.copies.fidelity);
   expect(both.copies.alignment).toBe(withClip.copies.alignment);
   expect(withDino.copies.alignment).toBe(none.copies.alignment);
