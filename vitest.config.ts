@@ -48,29 +48,58 @@ function projectOf(path: string): (typeof PROJECTS)[number] {
   return folder === 'bot' || folder === 'chat' ? 'chat' : 'system';
 }
 
-/** Without times of an earlier run, vitest begins with the largest files; the chats' are the smallest and take longest. */
-class ChatsFirst extends BaseSequencer {
+/** Files that take long, as names or folders. They begin first, so that none is left for the end. */
+const LONG = [
+  'chat/',
+  'cli/device-check',
+  'cli/services',
+  'jobs/refine',
+  'jobs/worker',
+  'lab/evaluate/compare-methods',
+  'package/package',
+  'training/best-checkpoint',
+  'training/sweep',
+  'webgpu/programs',
+];
+const isLong = ({ moduleId }: TestSpecification): boolean =>
+  LONG.some((name) => moduleId.includes(`/test/${name}`));
+
+/**
+ * The chats' tests wait most of their time, as for a platform's limit of one message a second. They are spread among the
+ * files that compute, so that some of each kind run at any time, and end a little earlier.
+ */
+class Mixed extends BaseSequencer {
   override async sort(specifications: TestSpecification[]): Promise<TestSpecification[]> {
-    const isChat = ({ moduleId }: TestSpecification): boolean => moduleId.includes('/test/chat/');
-    const sorted = await super.sort(specifications);
-    return sorted.toSorted((a, b) => Number(isChat(b)) - Number(isChat(a)));
+    // The longest first as an earlier run measured, else the largest.
+    const sorted = (await super.sort(specifications)).toSorted(
+      (a, b) => Number(isLong(b)) - Number(isLong(a)),
+    );
+    const ofChats = sorted.filter(({ project }) => project.name === 'chat');
+    const others = sorted.filter(({ project }) => project.name !== 'chat');
+    return [...spread(ofChats, 0.8), ...spread(others, 1)]
+      .toSorted(([, a], [, b]) => a - b)
+      .map(([specification]) => specification);
   }
 }
 
+/** Places at equal distances from 0 to `end`. */
+const spread = (specifications: readonly TestSpecification[], end: number) =>
+  specifications.map((each, n) => [each, (end * n) / specifications.length] as const);
+
 export default defineConfig({
   test: {
-    sequence: { sequencer: ChatsFirst },
-    // The machine's cores belong to the runtime's own threads: few workers, long patience, no timed assertions.
-    maxWorkers: 2,
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    sequence: { sequencer: Mixed },
+    // Threads of the runtime that share their cores with other files waste them by spinning.
+    env: { KRONA_THREADS: '1' },
+    // Twice the cores of a small machine, as some always wait. Long patience, no timed assertions.
+    maxWorkers: 4,
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     expect: { poll: { timeout: 15_000 } },
     projects: PROJECTS.map((name) => ({
       extends: true,
       test: {
         name,
-        // The chats' tests wait most of their time, as for a platform's limit of one message a second.
-        ...(name === 'chat' && { maxWorkers: 8, sequence: { groupOrder: 1 } }),
         include: files.filter((path) => projectOf(path) === name).map((path) => `test/${path}`),
       },
     })),

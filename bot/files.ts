@@ -5,6 +5,7 @@
 import { Readable } from 'node:stream';
 import type { Context } from 'hono';
 import type { BlobStore } from '../storage/blobs/contract.ts';
+import type { Config } from '../core/config.ts';
 import { KronaError } from '../core/errors.ts';
 import { verifyLink } from '../storage/links.ts';
 
@@ -43,8 +44,30 @@ export function parseRange(
   return start >= size ? 'none' : { start, end };
 }
 
-/** Answers GET and HEAD of a signed link. @throws KronaError LINK_INVALID, LINK_EXPIRED, BLOB_NOT_FOUND */
-export async function serveFile(context: Context, blobs: BlobStore, secret: string): Promise<Response> {
+/** A browser may go to the same address of the store for so long, s; the address stays valid for longer. */
+const ELSEWHERE = 1800;
+
+/** Where the files come from if the bot doesn't send them itself: the store's origin, such as `https://s3.example.org`. */
+export async function originOfFiles(
+  blobs: BlobStore,
+  { blobLinks }: Pick<Config, 'blobLinks'>,
+): Promise<string | null> {
+  if (blobLinks === 'proxied') return null;
+  const any = { contentType: 'image/png', contentDisposition: 'inline', cacheControl: 'private' };
+  const link = await blobs.publicLink('0'.repeat(64), any);
+  return link === null ? null : new URL(link).origin;
+}
+
+/**
+ * Answers GET and HEAD of a signed link: with the file, or with an address of the store if `blobLinks` says so.
+ *
+ * @throws KronaError LINK_INVALID, LINK_EXPIRED, BLOB_NOT_FOUND, BLOBS_*
+ */
+export async function serveFile(
+  context: Context,
+  blobs: BlobStore,
+  { secret, blobLinks }: Pick<Config, 'secret' | 'blobLinks'>,
+): Promise<Response> {
   const { pathname, search } = new URL(context.req.url);
   const { hash, fileName, expiresAt } = verifyLink(secret, pathname + search);
   const info = await blobs.stat(hash);
@@ -52,7 +75,7 @@ export async function serveFile(context: Context, blobs: BlobStore, secret: stri
 
   const tag = `"${hash}"`;
   const shown = SHOWN[fileName.slice(fileName.lastIndexOf('.') + 1).toLowerCase()];
-  const headers: Record<string, string> = {
+  const headers = {
     etag: tag,
     'accept-ranges': 'bytes',
     'cache-control': `private, immutable, max-age=${Math.max(0, Math.floor((expiresAt.getTime() - Date.now()) / 1000))}`,
@@ -67,6 +90,16 @@ export async function serveFile(context: Context, blobs: BlobStore, secret: stri
   )
     return context.body(null, 304, headers);
 
+  if (blobLinks === 'presigned' && context.req.method === 'GET') {
+    const link = await blobs.publicLink(hash, {
+      contentType: headers['content-type'],
+      contentDisposition: headers['content-disposition'],
+      cacheControl: headers['cache-control'],
+    });
+    if (link !== null)
+      return context.body(null, 302, { location: link, 'cache-control': `private, max-age=${ELSEWHERE}` });
+  }
+
   // A range of other content than the download began with would make a broken file: then all of it is sent.
   const ifRange = context.req.header('if-range');
   const range =
@@ -74,13 +107,16 @@ export async function serveFile(context: Context, blobs: BlobStore, secret: stri
   if (range === 'none')
     return context.body(null, 416, { ...headers, 'content-range': `bytes */${info.size}` });
   const length = range === null ? info.size : range.end - range.start + 1;
-  headers['content-length'] = String(length);
-  if (range !== null) headers['content-range'] = `bytes ${range.start}-${range.end}/${info.size}`;
+  const about = {
+    ...headers,
+    'content-length': String(length),
+    ...(range !== null && { 'content-range': `bytes ${range.start}-${range.end}/${info.size}` }),
+  };
   const status = range === null ? 200 : 206;
-  if (context.req.method === 'HEAD') return context.body(null, status, headers);
+  if (context.req.method === 'HEAD') return context.body(null, status, about);
   const stream = await blobs.stream(hash, range ?? undefined);
   // Node's stream type and the browser's are the same object with two declarations.
-  return context.body(Readable.toWeb(stream) as ReadableStream<Uint8Array>, status, headers);
+  return context.body(Readable.toWeb(stream) as ReadableStream<Uint8Array>, status, about);
 }
 
 /** RFC 8187: percent-encodes all but attribute characters. */

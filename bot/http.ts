@@ -45,14 +45,19 @@ const STATUS: Readonly<Record<string, Status>> = {
   DATABASE_READ_ONLY: 503,
   DATABASE_CONFLICT: 503,
   REDIS_UNAVAILABLE: 503,
+  BLOBS_UNREACHABLE: 503,
   DISK_FULL: 507,
 };
 
 /** With these, a body is refused before its end. */
 const UNREAD: readonly Status[] = [413, 507];
 
-/** Creates the server's routes for signed files; gateways add theirs. */
-export function createHttp(config: Config, blobs: BlobStore, log: Log): Hono {
+/**
+ * Creates the server's routes for signed files; gateways add theirs.
+ *
+ * @param filesFrom - another origin that files come from (originOfFiles)
+ */
+export function createHttp(config: Config, blobs: BlobStore, log: Log, filesFrom: string | null): Hono {
   const app = new Hono();
   app.use(
     secureHeaders({
@@ -60,7 +65,7 @@ export function createHttp(config: Config, blobs: BlobStore, log: Log): Hono {
         defaultSrc: ["'none'"],
         scriptSrc: ["'self'"],
         styleSrc: ["'self'"],
-        imgSrc: ["'self'", 'blob:'],
+        imgSrc: ["'self'", 'blob:', ...(filesFrom === null ? [] : [filesFrom])],
         connectSrc: ["'self'"],
         baseUri: ["'none'"],
         formAction: ["'self'"],
@@ -71,7 +76,7 @@ export function createHttp(config: Config, blobs: BlobStore, log: Log): Hono {
     }),
   );
   app.use(ownRequestsOnly(config));
-  app.get('/blobs/*', (context) => serveFile(context, blobs, config.secret));
+  app.get('/blobs/*', (context) => serveFile(context, blobs, config));
   app.notFound((context) => errorAnswer(context, 404, 'NOT_FOUND', 'There is no page at this address.'));
   app.onError((thrown, context) => {
     const error = thrown instanceof HTTPException ? requestError(thrown) : brokenOff(context, thrown);
@@ -148,7 +153,7 @@ function ownRequestsOnly({ host, publicUrl, webAccess }: Config): MiddlewareHand
     if (!hostIsFree && !named.has(host))
       throw new KronaError(
         'FOREIGN_REQUEST',
-        `Krona does not answer requests to ${host}. If that is its address, set KRONA_URL to it.`,
+        `Krona does not answer requests to ${host}. If that is its address, set KRONA_URL to it. If a proxy sends it, set KRONA_TRUSTED_PROXIES to the proxy’s address.`,
       );
     const origin = context.req.header('origin');
     const changes = context.req.method !== 'GET' && context.req.method !== 'HEAD';

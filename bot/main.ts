@@ -11,7 +11,7 @@ import { relayOutbox } from '../storage/outbox.ts';
 import { Delivery } from './delivery/delivery.ts';
 import { createHandlers } from './dispatch.ts';
 import { watchDuels } from './duels.ts';
-import { linkExpiry } from './files.ts';
+import { linkExpiry, originOfFiles } from './files.ts';
 import type { Gateway } from './gateway.ts';
 import { createHttp, listen } from './http.ts';
 import type { Log } from '../core/log.ts';
@@ -49,7 +49,7 @@ export interface BotOptions {
 export async function startBot(storage: Storage, config: Config, { log }: BotOptions): Promise<Bot> {
   decodeSparingly();
   const context = { records: storage.records, blobs: storage.blobs, jobs: storage.jobs };
-  const app = createHttp(config, storage.blobs, log);
+  const app = createHttp(config, storage.blobs, log, await originOfFiles(storage.blobs, config));
   const sockets = new WebSocketServer({ noServer: true, maxPayload: 4096 });
   const [uploads, page] = await Promise.all([Uploads.open(join(config.dataFolder, 'uploads')), buildPage()]);
   const { secret, webAccess } = config;

@@ -5,7 +5,7 @@
  */
 import type { Card } from '../commands/card.ts';
 import { loadCard } from '../commands/cards/load-card.ts';
-import { crownByVotes, recordReaction } from '../commands/votes/react.ts';
+import { crownByVotes, recordReaction, storeReaction } from '../commands/votes/react.ts';
 import type { CommandContext } from '../commands/contract.ts';
 import { KronaError } from '../core/errors.ts';
 import { pauseAfter } from '../core/backoff.ts';
@@ -62,7 +62,8 @@ export class VoteDesk {
       ? await records.member(platform, author.externalId, author.name)
       : await records.memberByExternalId(platform, author.externalId);
     if (member === null || (!added && (await event.stillStands?.()) === true)) return true;
-    await this.#store(channel, { setId, pictureId, memberId: member.id, emoji, added });
+    if ((await records.set(setId))?.channelId === channel.id)
+      await recordReaction({ setId, pictureId, memberId: member.id, emoji, added }, this.#context);
     return true;
   }
 
@@ -194,32 +195,23 @@ export class VoteDesk {
       there.set(`${member.id} ${emoji}`, { member, emoji });
     }
     const here = standingFacts(await records.voteFacts(setId));
+    // What was taken back first: a duel counts while this goes on, and votes that never stood together must not decide
+    // it. Champions are decided afterwards.
+    const missing = complete ? [...here].flatMap(([key, facts]) => (there.has(key) ? [] : facts)) : [];
+    const members = await records.members([...new Set(missing.map(({ memberId }) => memberId))]);
+    const externalIds = new Map(members.map(({ id, externalId }) => [id, externalId]));
+    const change = (externalId: string, reaction: Parameters<typeof storeReaction>[0]) =>
+      this.#inTurn(externalId, async () => {
+        if (!isTold(externalId, reaction.emoji)) await storeReaction(reaction, this.#context);
+      });
+    for (const { pictureId, memberId, emoji } of missing)
+      await change(externalIds.get(memberId) ?? '', { setId, pictureId, memberId, emoji, added: false });
     for (const [key, { member, emoji }] of there) {
       // They had their votes deleted, which the platform does not know.
       const erased = member.erasedAt !== null && member.erasedAt > post.createdAt;
-      if (!here.has(key) && !erased)
-        await this.#inTurn(member.externalId, async () => {
-          if (isTold(member.externalId, emoji)) return;
-          await this.#store(channel, { setId, pictureId: null, memberId: member.id, emoji, added: true });
-        });
+      if (here.has(key) || erased) continue;
+      await change(member.externalId, { setId, pictureId: null, memberId: member.id, emoji, added: true });
     }
-    if (!complete) return;
-    const missing = [...here].flatMap(([key, facts]) => (there.has(key) ? [] : facts));
-    const members = await records.members([...new Set(missing.map(({ memberId }) => memberId))]);
-    const externalIds = new Map(members.map(({ id, externalId }) => [id, externalId]));
-    for (const { pictureId, memberId, emoji } of missing) {
-      const externalId = externalIds.get(memberId) ?? '';
-      await this.#inTurn(externalId, async () => {
-        if (isTold(externalId, emoji)) return;
-        await this.#store(channel, { setId, pictureId, memberId, emoji, added: false });
-      });
-    }
-  }
-
-  async #store(channel: Channel, reaction: Parameters<typeof recordReaction>[0]): Promise<void> {
-    const set = await this.#context.records.set(reaction.setId);
-    if (set?.channelId !== channel.id) return;
-    await recordReaction(reaction, this.#context);
   }
 
   async #setOfPicture(pictureId: string): Promise<string | null> {

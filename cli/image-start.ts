@@ -1,8 +1,16 @@
 /** @file A picture file to start drawing from. */
 import { basename } from 'node:path';
 import type { NoiseSource } from '../gpu-worker/sampling/noise.ts';
-import type { DrawRequest, StartPicture, TextToImage } from '../gpu-worker/sampling/text-to-image.ts';
+import { fittedMask, fittedPixels, surrounded } from '../gpu-worker/sampling/part-of-picture.ts';
+import type {
+  DrawnPicture,
+  DrawRequest,
+  StartPicture,
+  TextToImage,
+} from '../gpu-worker/sampling/text-to-image.ts';
+import { concatenated } from '../core/concatenated.ts';
 import { KronaError } from '../core/errors.ts';
+import { areaOf, AREAS, type PictureArea } from '../core/pictures/area.ts';
 import { Picture } from '../core/pictures/picture.ts';
 import type { ModelCard } from '../core/settings/model-card.ts';
 
@@ -36,13 +44,47 @@ async function readPicture<T>(path: string, use: (picture: Picture) => Promise<T
   try {
     return await use(await Picture.open(path, basename(path)));
   } catch (cause) {
-    throw cause instanceof KronaError ? new KronaError('IMAGE_INVALID', cause.message, { cause }) : cause;
+    throw cause instanceof KronaError && cause.code.startsWith('PHOTO_')
+      ? new KronaError('IMAGE_INVALID', cause.message, { cause })
+      : cause;
   }
 }
 
+/** The part of `--image` that `--mask` says, by a file or a word. @throws KronaError IMAGE_INVALID, MASK_* */
+export function imagePart(image: string, mask: string): Promise<PictureArea> {
+  const named = (path: string) => ({ name: basename(path), source: path });
+  const word = AREAS.find((area) => area === mask);
+  return readPicture(image, () => areaOf(named(image), word ?? named(mask)));
+}
+
+/** A part as the start of a run, and what puts the rest of the picture around each one that was drawn. */
+export async function partStart(
+  painter: TextToImage,
+  { width, height, count, noise }: DrawRequest,
+  { picture, mask: part }: PictureArea,
+  strength: number,
+  source: NoiseSource,
+) {
+  const size = { width, height };
+  const [pixels, mask] = [await fittedPixels(picture, size), await fittedMask(part, size)];
+  const latents = await painter.latentsOf({ ...size, pixels }, noise === 'torch' ? source : undefined);
+  const start: StartPicture = {
+    latents: concatenated(Array<Float32Array>(count).fill(latents)),
+    mask: painter.latentMask(mask, width, height),
+    strength,
+  };
+  return { start, around: (drawn: DrawnPicture) => surrounded(drawn, pixels, mask) };
+}
+
+/** Width and height of a picture file. @throws KronaError IMAGE_INVALID */
+export const shapeOfImage = (path: string): Promise<{ readonly width: number; readonly height: number }> =>
+  readPicture(path, (picture) => picture);
+
 /** Width and height with the shape of a picture and at most the model's own area, in sides that the model can draw. */
-export async function sizeOfImage(path: string, { nativeSize, sizeMultiple }: ModelCard) {
-  const { width, height } = await readPicture(path, (picture) => picture);
+export function sizeLike(
+  { width, height }: { readonly width: number; readonly height: number },
+  { nativeSize, sizeMultiple }: ModelCard,
+) {
   const scale = Math.min(1, nativeSize / Math.sqrt(width * height));
   const side = (pixels: number): number =>
     Math.max(1, Math.floor((pixels * scale) / sizeMultiple)) * sizeMultiple;

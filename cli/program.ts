@@ -39,6 +39,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/worker.ts'),
   },
   {
+    name: 'blobs',
+    summary: 'copy photos, pictures and adapters to a bucket, a folder or PostgreSQL',
+    load: () => import('./commands/blobs.ts'),
+  },
+  {
     name: 'train',
     summary: 'train an adapter on photos of a subject',
     load: () => import('./commands/train.ts'),

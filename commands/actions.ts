@@ -67,7 +67,7 @@ async function withChampions(records: Records, set: PictureSet): Promise<Picture
   return { ...set, adapterId: subject?.championId ?? set.adapterId, alsoAdapterIds: champions };
 }
 
-/** @throws KronaError DUEL_OPEN while what is drawn from a set would tell which adapter of a duel drew it */
+/** @throws KronaError DUEL_OPEN while a set's seed, or what is drawn from it, would tell which adapter of a duel drew it */
 async function refuseInDuel(records: Records, { duelId }: PictureSet): Promise<void> {
   const duel = duelId === null ? null : await records.duel(duelId);
   if (duel?.state === 'open')
@@ -79,11 +79,11 @@ async function drawLike(
   records: Records,
   set: PictureSet,
   actor: Actor,
-  change: Pick<PictureSet, 'seed' | 'variationOf'> & Partial<Pick<PictureSet, 'adapterId'>>,
+  change: Pick<PictureSet, 'seed' | 'variationOf'> & Partial<Pick<PictureSet, 'adapterId' | 'prompt'>>,
 ): Promise<PictureSet> {
   await refuseInDuel(records, set);
   const subject = set.subjectId === null ? null : await records.subject(set.subjectId);
-  const { subjectId, prompt, negative, count, strength, settings, alsoAdapterIds } = set;
+  const { subjectId, prompt, negative, count, strength, settings, alsoAdapterIds, start } = set;
   return startSet(records, actor, {
     subjectId,
     prompt,
@@ -93,6 +93,7 @@ async function drawLike(
     settings,
     adapterId: adapterFor(set, subject),
     alsoAdapterIds,
+    start,
     ...change,
   });
 }
@@ -122,7 +123,8 @@ const vary: Action = async (id, actor, context) => {
     const origin = await setHere(records, actor, picture.setId);
     // In the result of a run, pictures can have different adapters.
     const by = picture.adapterId === null ? {} : { adapterId: picture.adapterId };
-    return drawLike(records, origin, actor, { seed: randomSeed(), variationOf: picture.id, ...by });
+    const prompt = picture.prompt ?? origin.prompt;
+    return drawLike(records, origin, actor, { seed: randomSeed(), variationOf: picture.id, prompt, ...by });
   });
   return await loadCard('set', set.id, context);
 };
@@ -138,10 +140,10 @@ const upscale: Action = async (id, actor, context) => {
         'UPSCALED_ALREADY',
         'This picture is already upscaled, and upscaling works only once.',
       );
-    const { subjectId, prompt, negative, strength, settings, alsoAdapterIds, variationOf } = origin;
+    const { subjectId, negative, strength, settings, alsoAdapterIds, variationOf } = origin;
     return startSet(records, actor, {
       subjectId,
-      prompt,
+      prompt: picture.prompt ?? origin.prompt,
       negative,
       strength,
       settings,
@@ -189,6 +191,7 @@ const emoji: Action = async (id, actor, { records, blobs }) => {
 
 const details: Action = async (id, actor, context) => {
   const set = await setHere(context.records, actor, id);
+  await refuseInDuel(context.records, set);
   return detailsCard(await setSource(set, context));
 };
 

@@ -9,6 +9,8 @@ import type { Card } from './card.ts';
 
 /** A file that came with a command. Nothing is fetched or read before the command asks for it. */
 export interface Attachment {
+  /** The option that it was given to, where the platform says it. */
+  readonly option?: string;
   readonly fileName: string;
   /** Bytes, as the platform claims. */
   readonly size: number;
@@ -18,7 +20,8 @@ export interface Attachment {
 
 export interface OptionData extends Omit<ValueSpec, 'type'> {
   readonly description: string;
-  readonly type: ValueSpec['type'] | 'photos';
+  /** `photos`: up to ten files; `picture`: one. */
+  readonly type: ValueSpec['type'] | 'photos' | 'picture';
   readonly required?: boolean;
   /** Names members or roles: gateways leave mentions in it with their ids; elsewhere they are only names. */
   readonly mentions?: boolean;
@@ -40,7 +43,9 @@ export type OptionValues = Readonly<Record<string, Value>>;
 /** The values of declared options, each with its own type; undefined where an option was not given. */
 export type ValuesOf<Options extends readonly OptionData[]> = {
   readonly [
-    Option in Options[number] as Option extends { readonly type: 'photos' } ? never : Option['name']
+    Option in Options[number] as Option extends { readonly type: 'photos' | 'picture' }
+      ? never
+      : Option['name']
   ]: ValueOf<Option> | (Option extends { readonly required: true } ? never : undefined);
 };
 

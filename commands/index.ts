@@ -21,6 +21,8 @@ import { admit } from './rules/guard.ts';
 import { refine } from './work/refine.ts';
 import { rules } from './rules/rules.ts';
 import { settings } from './settings/settings.ts';
+import { edit } from './work/edit.ts';
+import { style } from './work/style.ts';
 import { top } from './votes/top.ts';
 import { sweep } from './work/sweep.ts';
 import { train } from './work/train.ts';
@@ -29,6 +31,8 @@ const acting: readonly Command[] = [
   train,
   photos,
   imagine,
+  edit,
+  style,
   settings,
   adapters,
   top,

@@ -4,7 +4,15 @@
  */
 import { randomBytes } from 'node:crypto';
 import { join, resolve } from 'node:path';
-import { dataFolder, readEnvironment, storageLimit, type Environment } from './environment.ts';
+import { readBlobPlace, type BlobPlace } from './blob-place.ts';
+import {
+  bucketAccess,
+  type BucketAccess,
+  dataFolder,
+  readEnvironment,
+  storageLimit,
+  type Environment,
+} from './environment.ts';
 import { KronaError } from './errors.ts';
 import { createFileOnce, readFileIfAny } from './files.ts';
 import { embeddedModel } from './package.ts';
@@ -14,17 +22,28 @@ import { readWebAccess, SHORTEST_KEY, type WebAccess } from './web-access.ts';
 export const DEVICES = ['cpu', 'cuda', 'webgpu'] as const;
 export type Device = (typeof DEVICES)[number];
 
+const BLOB_LINKS = ['proxied', 'presigned'] as const;
+type BlobLinks = (typeof BLOB_LINKS)[number];
+
 export interface Config {
   /** DATABASE_URL: a PostgreSQL server. null: the embedded database in the data folder. */
   readonly databaseUrl: string | null;
   /** REDIS_URL: jobs go through Redis. null: through the database. */
   readonly redisUrl: string | null;
-  /** KRONA_DATA, absolute; `./data` by default. Database, blobs and the secret live here. */
+  /** KRONA_DATA, absolute; `./data` by default. Database, blobs and the secret live here by default. */
   readonly dataFolder: string;
+  /** KRONA_BLOBS: where photos, pictures and adapters are; `blobs` in the data folder by default. */
+  readonly blobs: BlobPlace;
+  /** How a bucket in `blobs` is reached. */
+  readonly bucketAccess: BucketAccess;
+  /** KRONA_BLOB_LINKS: the bot sends files itself (`proxied`, the default), or sends browsers to the bucket. */
+  readonly blobLinks: BlobLinks;
   /** KRONA_MODEL, absolute: a model folder or single file; the embedded one by default. */
   readonly modelPath: string;
   /** KRONA_REFINER, absolute: a second model that finishes pictures, such as SDXL's refiner. null: none. */
   readonly refinerPath: string | null;
+  /** KRONA_SPEED, absolute: an adapter for few steps (LCM, Lightning, Hyper-SD, …), or a folder of them. null: none. */
+  readonly speedPath: string | null;
   /** KRONA_DEVICE: the worker's device. null: CUDA if available, else the CPU. */
   readonly device: Device | null;
   /** KRONA_HOST: the address that the bot's http server listens on, 127.0.0.1 by default. */
@@ -85,8 +104,12 @@ export async function readConfig(
     ),
     redisUrl: url(env, 'REDIS_URL', ['redis:', 'rediss:'], 'redis://host:6379'),
     dataFolder: folder,
+    blobs: readBlobPlace(env.KRONA_BLOBS ?? join(folder, 'blobs')),
+    bucketAccess: bucketAccess(env),
+    blobLinks: readBlobLinks(env),
     modelPath: resolve(env.KRONA_MODEL ?? embeddedModel),
     refinerPath: env.KRONA_REFINER ? resolve(env.KRONA_REFINER) : null,
+    speedPath: env.KRONA_SPEED ? resolve(env.KRONA_SPEED) : null,
     device: readDevice(env),
     host,
     port: port(env),
@@ -111,6 +134,16 @@ export function readDevice(env: Environment = readEnvironment()): Device | null 
   throw new KronaError(
     'KRONA_DEVICE_INVALID',
     `KRONA_DEVICE must be one of ${DEVICES.join(', ')}, not "${value}".`,
+  );
+}
+
+function readBlobLinks({ KRONA_BLOB_LINKS: value }: Environment): BlobLinks {
+  if (value === undefined) return 'proxied';
+  const links = BLOB_LINKS.find((each) => each === value);
+  if (links !== undefined) return links;
+  throw new KronaError(
+    'KRONA_BLOB_LINKS_INVALID',
+    `KRONA_BLOB_LINKS must be ${BLOB_LINKS.join(' or ')}, not "${value}".`,
   );
 }
 

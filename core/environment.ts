@@ -6,6 +6,8 @@ export const VARIABLES = [
   'KRONA_HOST',
   'KRONA_URL',
   'KRONA_DATA',
+  'KRONA_BLOBS',
+  'KRONA_BLOB_LINKS',
   'KRONA_STORAGE',
   'KRONA_SECRET',
   'KRONA_ACCESS',
@@ -14,6 +16,7 @@ export const VARIABLES = [
   'KRONA_TRUSTED_PROXIES',
   'KRONA_MODEL',
   'KRONA_REFINER',
+  'KRONA_SPEED',
   'KRONA_TOKENIZER',
   'KRONA_CLIP',
   'KRONA_DINO',
@@ -24,6 +27,12 @@ export const VARIABLES = [
   'PIP_INDEX_URL',
   'DATABASE_URL',
   'REDIS_URL',
+  'AWS_ACCESS_KEY_ID',
+  'AWS_SECRET_ACCESS_KEY',
+  'AWS_SESSION_TOKEN',
+  'AWS_REGION',
+  'AWS_ENDPOINT_URL',
+  'AWS_ENDPOINT_URL_S3',
   'DISCORD_TOKEN',
   'KRONA_DISCORD_SHARDS',
   'KRONA_DISCORD_API',
@@ -71,6 +80,15 @@ const SYSTEM = [
   ...['NVIDIA_VISIBLE_DEVICES', 'NVIDIA_DRIVER_CAPABILITIES', 'VIRTUAL_ENV', 'CONDA_PREFIX'],
 ];
 
+/** What the client of a bucket reads: keys, or where it gets them. */
+const BUCKET = [
+  ...['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN', 'AWS_REGION', 'AWS_ENDPOINT_URL'],
+  ...['AWS_ENDPOINT_URL_S3', 'AWS_PROFILE', 'AWS_CONFIG_FILE', 'AWS_SHARED_CREDENTIALS_FILE'],
+  ...['AWS_ROLE_ARN', 'AWS_ROLE_SESSION_NAME', 'AWS_WEB_IDENTITY_TOKEN_FILE', 'AWS_CA_BUNDLE'],
+  ...['AWS_CONTAINER_CREDENTIALS_RELATIVE_URI', 'AWS_CONTAINER_CREDENTIALS_FULL_URI'],
+  ...['AWS_CONTAINER_AUTHORIZATION_TOKEN', 'AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE'],
+];
+
 const ENGINE = [
   ...SYSTEM,
   ...['KRONA_THREADS', 'KRONA_CUDA_PATH', 'KRONA_TOKENIZER', 'KRONA_CLIP', 'KRONA_DINO', 'KRONA_DEBUG'],
@@ -78,7 +96,7 @@ const ENGINE = [
 
 /**
  * The variables that a child process gets. Worker and engine parse files from others, so they get what they need and
- * no token or secret of a platform; the engine gets no database either. `null`: all variables of this process.
+ * no token or secret of a platform; the engine gets neither database nor bucket. `null`: all variables of this process.
  */
 const CHILD_VARIABLES = {
   bot: null,
@@ -86,8 +104,10 @@ const CHILD_VARIABLES = {
     ...ENGINE,
     ...[
       'KRONA_DATA',
+      'KRONA_BLOBS',
       'KRONA_MODEL',
       'KRONA_REFINER',
+      'KRONA_SPEED',
       'KRONA_DEVICE',
       'KRONA_LOG',
       'DATABASE_URL',
@@ -108,7 +128,10 @@ export function childEnvironment(
   changes: Readonly<NodeJS.ProcessEnv> = {},
 ): NodeJS.ProcessEnv {
   const names: readonly string[] | null = CHILD_VARIABLES[program];
-  const own = Object.entries(process.env).filter(([name]) => names?.includes(name) ?? true);
+  const also = program === 'worker' && process.env.KRONA_BLOBS?.startsWith('s3:') ? BUCKET : [];
+  const own = Object.entries(process.env).filter(
+    ([name]) => names === null || names.includes(name) || also.includes(name),
+  );
   return { ...Object.fromEntries(own), ...changes };
 }
 
@@ -157,6 +180,43 @@ export function storageLimit({ KRONA_STORAGE = '200' } = readEnvironment()): num
       `KRONA_STORAGE must be a number of GiB such as 200, or 0 for no limit, not "${KRONA_STORAGE}".`,
     );
   return gibibytes === 0 ? null : gibibytes * 1024 ** 3;
+}
+
+/** How a bucket is reached. */
+export interface BucketAccess {
+  /** AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL; null: Amazon's own for the region. */
+  readonly endpoint: string | null;
+  /** AWS_REGION; null: as the client finds it, such as in ~/.aws/config. */
+  readonly region: string | null;
+  /** null: as the client finds them, such as in ~/.aws/credentials or from the machine's role. */
+  readonly keys: {
+    readonly accessKeyId: string;
+    readonly secretAccessKey: string;
+    readonly sessionToken?: string;
+  } | null;
+}
+
+/** Reads the standard variables of AWS. @throws KronaError AWS_ENDPOINT_URL_INVALID */
+export function bucketAccess(env = readEnvironment()): BucketAccess {
+  const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, AWS_SESSION_TOKEN } = env;
+  const endpoint = env.AWS_ENDPOINT_URL_S3 ?? env.AWS_ENDPOINT_URL ?? null;
+  if (endpoint !== null && !(URL.canParse(endpoint) && /^https?:$/.test(new URL(endpoint).protocol)))
+    throw new KronaError(
+      'AWS_ENDPOINT_URL_INVALID',
+      'AWS_ENDPOINT_URL must be an address such as https://s3.example.org. Correct it, or unset it.',
+    );
+  return {
+    endpoint,
+    region: env.AWS_REGION ?? null,
+    keys:
+      accessKeyId === undefined || secretAccessKey === undefined
+        ? null
+        : {
+            accessKeyId,
+            secretAccessKey,
+            ...(AWS_SESSION_TOKEN !== undefined && { sessionToken: AWS_SESSION_TOKEN }),
+          },
+  };
 }
 
 /** Returns KRONA_DATA, the folder for everything that Krona stores; `data` when it is unset. */

@@ -1,5 +1,6 @@
 /** @file The types of Krona's records. Ids are UUIDs; times are Date. storage/records.ts reads and writes them. */
 import type { JobKind, JobOwner, JobPayloads } from './job-payloads.ts';
+import type { PromptStyle } from './prompts/styles.ts';
 import type { ChannelSettings } from './settings/schema.ts';
 import type { SweepCell } from './sweep-plan.ts';
 
@@ -56,6 +57,15 @@ export interface Photo {
   /** A member's description of what else it shows, such as `asleep on a red sofa`; null: none. */
   readonly caption: string | null;
   readonly createdAt: Date;
+}
+
+/** A named piece of a channel's prompts. */
+export interface Style extends PromptStyle {
+  readonly channelId: string;
+  /** Unique in the channel, ignoring case. */
+  readonly name: string;
+  /** Who saved it. */
+  readonly memberId: string;
 }
 
 export type WorkState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled';
@@ -178,6 +188,18 @@ export interface PromptLength {
   readonly chunks: number;
 }
 
+/** The picture that a set begins with instead of noise. */
+export interface SetStart {
+  /** null after the member who sent it had their photos deleted. */
+  readonly blobHash: string | null;
+  /** A picture of the same size, white where it is drawn anew; null: everywhere. */
+  readonly maskHash: string | null;
+  /** Bytes of both. */
+  readonly size: number;
+  /** How much of it can change, in (0, 1]: the share of the steps that are run on it. */
+  readonly change: number;
+}
+
 /** Pictures of one prompt, voted on together. */
 export interface PictureSet {
   readonly id: string;
@@ -207,6 +229,8 @@ export interface PictureSet {
   readonly variationOf: string | null;
   /** The picture that an `upscale` set draws again; null after that was deleted. */
   readonly upscaleOf: string | null;
+  /** The picture to begin with; null: noise. */
+  readonly start: SetStart | null;
   /** The run that trains the set's subject, which must end before the set is queued; null: it waits for none. */
   readonly awaitsRunId: string | null;
   /** The duel whose pair this is; null for all other sets. */
@@ -234,6 +258,8 @@ export interface Picture {
   readonly width: number;
   readonly height: number;
   readonly seed: number;
+  /** Its own prompt, as the member typed it, where the set's has alternatives; null: the set's. */
+  readonly prompt: string | null;
   readonly adapterId: string | null;
   /** Probability, 0 to 1, that the picture is an adult (NSFW) image, by the safety check; null: not checked. */
   readonly unsafe: number | null;
@@ -364,21 +390,6 @@ export interface OpenUsage {
   readonly secondsLeft: number | null;
 }
 
-/** A duel that a member asked for, without the order of its pairs. */
-export type MemberDuel = Pick<
-  Duel,
-  | 'id'
-  | 'channelId'
-  | 'subjectId'
-  | 'firstId'
-  | 'secondId'
-  | 'prompts'
-  | 'state'
-  | 'reason'
-  | 'createdAt'
-  | 'endedAt'
->;
-
 /** Which of `votes` were given in duels, and for what. */
 export interface DuelVote {
   /** The fact's. */
@@ -396,8 +407,13 @@ export interface MemberData {
   readonly photos: readonly Photo[];
   readonly runs: readonly Run[];
   readonly sets: readonly PictureSet[];
+  readonly styles: readonly Style[];
+  /** What they asked for; not the order of the pairs and the result so far, which nobody is told. */
+  readonly duels: readonly Pick<
+    Duel,
+    'id' | 'channelId' | 'subjectId' | 'firstId' | 'secondId' | 'prompts' | 'state' | 'reason' | 'createdAt' | 'endedAt'
+  >[];
   readonly votes: readonly VoteFact[];
-  readonly duels: readonly MemberDuel[];
   readonly duelVotes: readonly DuelVote[];
   readonly entries: readonly AuditEntry[];
 }

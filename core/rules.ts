@@ -40,6 +40,8 @@ export interface ChannelRules {
   readonly safety: Safety | null;
   /** The safety check acts above this probability, percent. */
   readonly safetyPercent: number;
+  /** Picture files carry their prompt and settings (core/pictures/png-parameters.ts). */
+  readonly parameters: boolean;
   readonly member: Quota;
   readonly channel: Quota;
 }
@@ -80,6 +82,7 @@ export function defaultRules(platform: Platform): ChannelRules {
     safety: null,
     // Of 480 harmless pictures, 2 were above.
     safetyPercent: 50,
+    parameters: true,
     ...limits,
   };
 }

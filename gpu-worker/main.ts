@@ -1,6 +1,7 @@
 /** @file The worker process: takes jobs off the queue and has the engine process compute them. */
 import { KronaError } from '../core/errors.ts';
 import type { Config } from '../core/config.ts';
+import { areBlobsElsewhere } from '../storage/blobs/same-place.ts';
 import type { Storage } from '../storage/open.ts';
 import { sweepDaily } from '../storage/sweep.ts';
 import type { ModelCard } from '../core/settings/model-card.ts';
@@ -38,6 +39,7 @@ export async function startWorker(storage: Storage, config: Config, { log }: Wor
   const engine = new Engine(config.modelPath, {
     device: config.device,
     refiner: config.refinerPath,
+    speed: config.speedPath,
   });
   try {
     const { device, notice } = await engine.device();
@@ -52,6 +54,11 @@ export async function startWorker(storage: Storage, config: Config, { log }: Wor
     await records.saveModelCard(model);
     const context: WorkerContext = { records, blobs, engine, model, dataFolder: config.dataFolder, log };
     await sweepRuns(context);
+    if (await areBlobsElsewhere(records, blobs))
+      log.warn(
+        {},
+        'no photo or picture of the records is in the blob store: set KRONA_BLOBS to the same place for bot and workers',
+      );
     const handles = [
       await jobs.work('imagine', imagineJob(context)),
       await jobs.work('train', trainJob(context)),

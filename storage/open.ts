@@ -1,6 +1,7 @@
 /** @file The one place that chooses adapters: which database, which queue, which blob store. */
+import type { BlobPlace } from '../core/blob-place.ts';
 import type { BlobStore } from './blobs/contract.ts';
-import { openBlobFolder } from './blobs/folder.ts';
+import { openBlobs } from './blobs/open.ts';
 import type { Config } from '../core/config.ts';
 import { embeddedDatabaseUrl } from './embedded/database.ts';
 import type { JobQueue } from './jobs/contract.ts';
@@ -8,7 +9,6 @@ import { openJobQueue } from './jobs/bullmq.ts';
 import type { StorageOptions } from './options.ts';
 import type { RecordStore } from './records.ts';
 import { openRecords } from './postgres/record-store.ts';
-import { join } from 'node:path';
 
 export interface Storage {
   readonly records: RecordStore;
@@ -21,7 +21,7 @@ export interface Storage {
 /**
  * Opens the storage that bot and worker share. Each process opens its own.
  *
- * @throws KronaError EMBEDDED_DATABASE_NOT_RUNNING, DATABASE_UNAVAILABLE, DATABASE_NEWER
+ * @throws KronaError EMBEDDED_DATABASE_NOT_RUNNING, DATABASE_UNAVAILABLE, DATABASE_NEWER, BLOBS_*
  */
 export async function openStorage(
   config: Config,
@@ -29,7 +29,11 @@ export async function openStorage(
 ): Promise<Storage> {
   const databaseUrl = config.databaseUrl ?? (await embeddedDatabaseUrl(config));
   const records = await openRecords(databaseUrl, onError);
-  const blobs = await openBlobFolder(join(config.dataFolder, 'blobs'));
+  const blobs = await openBlobs(config.blobs, {
+    ...config,
+    database: async () => databaseUrl,
+    onError,
+  });
   const jobs = await openJobQueue(config.redisUrl ?? databaseUrl, onError);
   return {
     records,
@@ -41,4 +45,14 @@ export async function openStorage(
       await records.close();
     },
   };
+}
+
+/** Opens the blobs at any place, such as to copy them. @throws KronaError as openStorage */
+export function openBlobsAt(place: BlobPlace, config: Config): Promise<BlobStore> {
+  const database = async (): Promise<string> => {
+    const url = config.databaseUrl ?? (await embeddedDatabaseUrl(config));
+    await (await openRecords(url, () => {})).close();
+    return url;
+  };
+  return openBlobs(place, { ...config, database, onError: () => {} });
 }

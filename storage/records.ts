@@ -6,6 +6,7 @@ import type {
   Platform,
   Channel,
   Member,
+  Style,
   Subject,
   Photo,
   Run,
@@ -130,6 +131,13 @@ export interface Records {
   setCaption(photoId: string, caption: string | null): Promise<void>;
   removePhoto(id: string): Promise<void>;
 
+  // Styles
+  /** Replaces one of the same name. */
+  saveStyle(style: Style): Promise<void>;
+  /** By name. */
+  styles(channelId: string): Promise<Style[]>;
+  removeStyle(channelId: string, name: string): Promise<void>;
+
   // Runs and adapters
   addRun(run: New<Run, 'photoPrompts' | RunOutcome>): Promise<Run>;
   run(id: string): Promise<Run | null>;
@@ -140,6 +148,10 @@ export interface Records {
   /** Runs and sets that are queued or running, oldest first. */
   openWork(channelId: string): Promise<{ runs: Run[]; sets: PictureSet[] }>;
   updateRun(id: string, change: Partial<Pick<Run, 'state' | RunOutcome>>): Promise<void>;
+  /** The blob with the last saved state of an unfinished run; null when none was stored. */
+  runState(id: string): Promise<string | null>;
+  /** Does nothing when the run was deleted. */
+  saveRunState(id: string, hash: string): Promise<void>;
   /**
    * When the run already has an adapter of this step with these factors and rate (a resumed run writes its checkpoints
    * again), only makes it the final one, if it is.
@@ -158,6 +170,7 @@ export interface Records {
       | 'alsoAdapterIds'
       | 'variationOf'
       | 'upscaleOf'
+      | 'start'
       | 'awaitsRunId'
       | 'duelId'
       | 'duelPlace'
@@ -181,7 +194,7 @@ export interface Records {
     >,
   ): Promise<void>;
   /** Does nothing when the set already has a picture at this index. */
-  addPicture(picture: New<Picture, 'unsafe' | 'sensitive' | 'size'>): Promise<void>;
+  addPicture(picture: New<Picture, 'unsafe' | 'sensitive' | 'size' | 'prompt'>): Promise<void>;
   pictures(setId: string): Promise<Picture[]>;
   picture(id: string): Promise<Picture | null>;
   /** Records that a picture is held back; does nothing when that is recorded already. */
@@ -231,7 +244,10 @@ export interface Records {
   /** The post of a message, including messages that were replaced. */
   postByMessage(channelId: string, messageId: string): Promise<Post | null>;
   postOf(targetId: string): Promise<Post | null>;
-  /** Posts that have a message, newest first: the bot reads their reactions again when it starts. */
+  /**
+   * Posts that have a message, open pairs of duels first, then the newest: the bot reads their reactions again when it
+   * starts.
+   */
   recentPosts(platform: Platform, limit: number): Promise<Post[]>;
   /** Records what a post's message shows. A different message id means that the earlier message was replaced. */
   markPost(id: string, messageId: string, shownRevision: number): Promise<void>;

@@ -16,6 +16,7 @@ function bounds({ type, choices, parts, min, max, aboveMin }: Bounds): string {
   if (choices) return choices.join(', ');
   if (type === 'size') return 'width and height';
   if (type === 'flag') return 'on or off';
+  if (type === 'text') return 'a text';
   const [least, most] = [min, max].map((bound) => bound?.toLocaleString('en'));
   if (most === undefined) return `from ${least}`;
   return aboveMin ? `above ${least}, to ${most}` : `${least} to ${most}`;

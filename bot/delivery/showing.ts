@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import type { Card } from '../../commands/card.ts';
 import { goneCard, loadCard } from '../../commands/cards/load-card.ts';
 import type { CommandContext } from '../../commands/contract.ts';
-import type { Channel, Post } from '../../core/records.ts';
+import type { Channel, Post, PostKind } from '../../core/records.ts';
 import type { Gateway } from '../gateway.ts';
 import { isCode } from './giving-up.ts';
 import { targetOf } from './target.ts';
@@ -16,6 +16,9 @@ export interface QueuedPost {
   readonly post: Post;
   readonly shown: string;
 }
+
+/** What changes only by a deletion. */
+const SHRINKING: readonly PostKind[] = ['champion', 'ranking', 'verdict'];
 
 export class Showing {
   readonly #gateway: Gateway;
@@ -55,8 +58,7 @@ export class Showing {
       post.messageId === null
         ? await this.#post(channel, post, card, post.id)
         : await this.#edit(channel, post, post.messageId, card);
-    if (post.kind === 'champion' || post.kind === 'ranking')
-      await this.#removeReplaced(channel, post, messageId, card);
+    if (SHRINKING.includes(post.kind)) await this.#removeReplaced(channel, post, messageId, card);
     await records.markPost(post.id, messageId, target.revision);
     if (target.queued)
       this.queued.set(post.id, { post: { ...post, messageId }, shown: JSON.stringify(card) });
@@ -94,7 +96,7 @@ export class Showing {
     await this.forget(post.id);
   }
 
-  /** A champion or ranking changes only by a deletion: the messages that this one replaced still show what was deleted. */
+  /** The messages that this one replaced still show what was deleted. */
   async #removeReplaced(channel: Channel, post: Post, messageId: string, card: Card): Promise<void> {
     const former = new Set(post.formerMessageIds).add(post.messageId ?? messageId);
     former.delete(messageId);

@@ -65,7 +65,7 @@ export function commandOptions(
   const options: Record<string, string | number | boolean> = {};
   const attachments: Attachment[] = [];
   const read = ({ name, value, attachment, options: nested }: CommandInteractionOption) => {
-    if (attachment) attachments.push(incoming(attachment, api));
+    if (attachment) attachments.push({ option: name, ...incoming(attachment, api) });
     else if (value !== undefined) options[name] = value;
     nested?.forEach(read);
   };

@@ -95,7 +95,8 @@ export function formModal(purpose: FormPurpose): APIModalInteractionResponseCall
     if (option.type !== 'photos') return [textField(option, purpose.options[option.name])];
     return purpose.messageId === null ? [photosField(option)] : [];
   });
-  return { custom_id: formId(purpose, form), title: form.title, components: [...fields, consentField()] };
+  const consent = form.needsConsent === false ? [] : [consentField()];
+  return { custom_id: formId(purpose, form), title: form.title, components: [...fields, ...consent] };
 }
 
 function textField(option: OptionData, given: string | number | boolean | undefined): APILabelComponent {
@@ -149,10 +150,11 @@ const consentField = (): APILabelComponent => ({
 
 /** The options of a submitted form. @throws KronaError CONSENT_MISSING */
 export function submittedOptions(purpose: FormPurpose, fields: ModalSubmitFields): Options {
-  if (!fields.getCheckboxGroup(FIELD.consent).includes(AGREED))
+  const form = formOf(purpose);
+  if (form.needsConsent !== false && !fields.getCheckboxGroup(FIELD.consent).includes(AGREED))
     throw new KronaError('CONSENT_MISSING', CONSENT.missing);
   const filled: Record<string, string> = {};
-  for (const { name } of textFields(formOf(purpose))) {
+  for (const { name } of textFields(form)) {
     const value = fields.getTextInputValue(name);
     if (value !== '') filled[name] = value;
   }

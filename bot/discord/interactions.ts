@@ -22,8 +22,10 @@ import { isDiscord, isExpired, postForbidden, stopping } from './errors.ts';
 import { commandName, commandOptions, whoAndWhere } from './events.ts';
 import { FIELD, formModal, type FormPurpose, purposeOf, submittedOptions, wantsForm } from './form.ts';
 import { incoming } from './incoming.ts';
+import { commandOfForm, REMIX, REMIX_TITLE } from '../photo-form.ts';
 import { missingPermissions } from './permissions.ts';
 import type { Places } from './places.ts';
+import { picturesIn } from './pictures-in.ts';
 import { ADD_PHOTOS } from './registration.ts';
 import { actionOf } from './render.ts';
 
@@ -41,7 +43,7 @@ export interface InteractionsParts extends AnsweringParts {
 export class Interactions {
   readonly #parts: InteractionsParts;
   /**
-   * Files of messages by message id, from the menu until the form is sent: Discord names them only with the menu to a
+   * Files of the newest messages by message id, from the menu until the form is sent: Discord names them only with the menu to a
    * bot that can't read messages. Fetched when the member has consented.
    */
   readonly #waiting = new RecentMap<string, readonly Attachment[]>(MOST_WAITING);
@@ -93,9 +95,10 @@ export class Interactions {
     else await this.#invoke(interaction, handlers, { ...name, options, attachments });
   }
 
-  /** The menu of a message: its files, after a form that says which subject they show. */
+  /** The menu of a message: its files, after a form that says what to do with them. */
   async #choosePhotos(interaction: MessageContextMenuCommandInteraction): Promise<void> {
     const { targetMessage, user, commandName: chosen } = interaction;
+    if (chosen === REMIX_TITLE) return this.#remix(interaction);
     if (chosen !== ADD_PHOTOS)
       throw new KronaError(
         'COMMAND_UNKNOWN',
@@ -117,6 +120,17 @@ export class Interactions {
     await this.#show(interaction, formModal(purpose));
   }
 
+  async #remix(interaction: MessageContextMenuCommandInteraction): Promise<void> {
+    const { targetMessage, client } = interaction;
+    const pictures = picturesIn(targetMessage).map((file) => this.#incoming(file));
+    if (pictures.length === 0)
+      throw new KronaError('NO_PHOTOS', 'This message has no picture. Choose one with a picture.');
+    this.#waiting.set(targetMessage.id, pictures);
+    const action = targetMessage.author.id === client.user.id ? REMIX.ofKrona : REMIX.ofMember;
+    const purpose = { command: 'imagine', action, options: {}, messageId: targetMessage.id };
+    await this.#show(interaction, formModal(purpose));
+  }
+
   async #submit(interaction: ModalSubmitInteraction, handlers: GatewayHandlers): Promise<void> {
     const purpose = purposeOf(interaction.customId);
     if (purpose === null)
@@ -124,15 +138,16 @@ export class Interactions {
         'ACTION_UNKNOWN',
         'This form is from another version of Krona. Use the command again.',
       );
-    await this.#invoke(interaction, handlers, {
+    const sent = {
       command: purpose.command,
       action: purpose.action,
       options: submittedOptions(purpose, interaction.fields),
       attachments: this.#filesOf(interaction, purpose),
-    });
+    };
+    await this.#invoke(interaction, handlers, commandOfForm(sent));
   }
 
-  #incoming(file: DiscordAttachment): Attachment {
+  #incoming(file: Pick<DiscordAttachment, 'name' | 'size' | 'url'>): Attachment {
     return incoming(file, this.#parts.api);
   }
 
@@ -144,9 +159,9 @@ export class Interactions {
     if (files === undefined)
       throw new KronaError(
         'ATTACHMENT_GONE',
-        `Krona has restarted. Choose “${ADD_PHOTOS}” in the message’s menu again.`,
+        'Krona has restarted. Choose the same in the message’s menu again.',
       );
-    this.#waiting.delete(messageId);
+    // They stay: the member may have opened a second form.
     return files;
   }
 

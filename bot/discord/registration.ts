@@ -17,6 +17,7 @@ import type { OptionData, SubcommandData } from '../../commands/contract.ts';
 import { listed } from '../../commands/define.ts';
 import { COMMANDS } from '../../commands/index.ts';
 import { MAX_FILES } from '../../commands/photos/photo-intake.ts';
+import { REMIX_TITLE } from '../photo-form.ts';
 
 /** In the menu of a message: its files become photos of a subject. */
 export const ADD_PHOTOS = 'Add photos to a subject';
@@ -25,16 +26,24 @@ export const ADD_PHOTOS = 'Add photos to a subject';
 const MAX_LENGTH = 6000;
 
 /**
- * Longest list of choices that is registered. Names and values of choices count among the 8,000 characters of a command, so
+ * Most characters of choices that are registered. Names and values both count among the 8,000 characters of a command, so
  * longer lists are suggested while a member types.
  */
-const MAX_CHOICES = 12;
+const MAX_CHOICES = 40;
 
 /** `photo1` to `photo10`: an option takes one file. */
 const photoOptionNames = Array.from({ length: MAX_FILES }, (_, index) => `photo${index + 1}`);
 
+/** Descriptions longer than this are cut, characters: they count among the 8,000, and help has them whole. */
+const LONG = 45;
+
+/** A description up to where its details begin. */
+const short = (description: string): string =>
+  description.length <= LONG ? description : description.replace(/^(.{16,}?)(?:[;:,] | \().*$/u, '$1');
+
 function option(data: OptionData): APIApplicationCommandBasicOption[] {
-  const { name, description, choices, min, max, maxLength } = data;
+  const { name, choices, min, max, maxLength } = data;
+  const description = short(data.description);
   const base = { name, description, ...(data.required && { required: true }) };
   const bounds = {
     ...(min !== undefined && { min_value: min }),
@@ -49,6 +58,8 @@ function option(data: OptionData): APIApplicationCommandBasicOption[] {
         description: index === 0 ? description : `Photo ${index + 1}`,
         file_types: ['image'],
       }));
+    case 'picture':
+      return [{ type: ApplicationCommandOptionType.Attachment, ...base, file_types: ['image'] }];
     case 'integer':
       return [{ type: ApplicationCommandOptionType.Integer, ...base, ...bounds }];
     case 'number':
@@ -56,7 +67,7 @@ function option(data: OptionData): APIApplicationCommandBasicOption[] {
     case 'flag':
       return [{ type: ApplicationCommandOptionType.Boolean, ...base }];
     case 'text':
-      if (choices && choices.length <= MAX_CHOICES)
+      if (choices && choices.join('').length <= MAX_CHOICES)
         return [
           {
             type: ApplicationCommandOptionType.String,
@@ -108,5 +119,6 @@ export function registration(): RESTPutAPIApplicationCommandsJSONBody {
       ...where,
     },
     { type: ApplicationCommandType.Message, name: ADD_PHOTOS, ...where },
+    { type: ApplicationCommandType.Message, name: REMIX_TITLE, ...where },
   ];
 }

@@ -3,6 +3,7 @@
  * it lasts 3 s.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import * as v from 'valibot';
 import type { Card } from '../../commands/card.ts';
 import { errorCard } from '../../commands/cards/format.ts';
 import type { Attachment } from '../../commands/contract.ts';
@@ -11,7 +12,7 @@ import type { OptionValues } from '../../commands/contract.ts';
 import { KronaError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { GatewayHandlers, Place } from '../gateway.ts';
-import { photoForm, type PhotoFormData } from '../photo-form.ts';
+import { commandOfForm, photoForm, type PhotoFormData, REMIX } from '../photo-form.ts';
 import type { Caller } from './answers.ts';
 import { type Asked, type Entrance, notHere } from './entrance.ts';
 import { COMPLETED, type FilledForm, type FormPurpose, formView } from './forms.ts';
@@ -45,6 +46,26 @@ export interface MessageWithFiles {
     readonly name?: string | null;
     readonly title?: string | null;
   }[];
+  readonly blocks?: unknown;
+}
+
+/** Pictures in the blocks of a message, as Krona shows its own. */
+const IMAGES = v.array(
+  v.object({
+    type: v.string(),
+    alt_text: v.optional(v.string()),
+    slack_file: v.optional(v.object({ id: v.optional(v.string()) })),
+  }),
+);
+
+function picturesIn({ files = [], blocks }: MessageWithFiles): { id: string; name: string }[] {
+  if (files.length > 0) return files.map(({ id, name, title }) => ({ id, name: name ?? title ?? 'picture' }));
+  const { output, success } = v.safeParse(IMAGES, blocks);
+  return success
+    ? output.flatMap(({ slack_file: file }) =>
+        file?.id === undefined ? [] : [{ id: file.id, name: 'picture' }],
+      )
+    : [];
 }
 
 interface Invoked {
@@ -102,6 +123,21 @@ export class CommandEvents {
     }
   }
 
+  /** The shortcut that begins with a picture of a message, after a form that says what to draw. */
+  async remix(asked: Asked, message: MessageWithFiles, isOurs: boolean, trigger: string): Promise<void> {
+    try {
+      refuseDirect(asked.place);
+      const files = picturesIn(message).map(({ id, name }) => ({ id, name: name.slice(0, NAME) }));
+      const action = isOurs ? REMIX.ofKrona : REMIX.ofMember;
+      const form = photoForm('imagine', action);
+      if (files.length === 0 || form === null)
+        throw new KronaError('NO_PHOTOS', 'This message has no picture. Choose one with a picture.');
+      await this.#openForm(asked, form, { command: 'imagine', action, files }, {}, trigger);
+    } catch (error) {
+      await this.#parts.tell(asked.caller, errorCard(error));
+    }
+  }
+
   /** A form that was sent. */
   submit({ place, responseUrl, at, command, action }: FormPurpose, form: FilledForm, user: Person): void {
     const caller = { channelId: place.externalId, userId: user.id, responseUrl, at };
@@ -111,7 +147,12 @@ export class CommandEvents {
       caller,
       userName: user.name ?? user.id,
     };
-    this.#invoke(asked, { command, action, attachments }, Promise.resolve(form.options));
+    try {
+      const { options, ...what } = commandOfForm({ command, action, options: form.options, attachments });
+      this.#invoke(asked, what, Promise.resolve(options));
+    } catch (error) {
+      void this.#parts.tell(caller, errorCard(error));
+    }
   }
 
   /** Suggestions for an option of a form. */

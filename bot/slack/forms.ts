@@ -8,7 +8,13 @@ import * as v from 'valibot';
 import type { OptionData } from '../../commands/contract.ts';
 import type { OptionValues } from '../../commands/contract.ts';
 import { MAX_FILES } from '../../commands/photos/photo-intake.ts';
-import { CONSENT as CONSENT_TEXT, fieldLabel, type PhotoFormData, PHOTOS_HINT } from '../photo-form.ts';
+import {
+  CONSENT as CONSENT_TEXT,
+  fieldLabel,
+  photoForm,
+  type PhotoFormData,
+  PHOTOS_HINT,
+} from '../photo-form.ts';
 import { cut, escapeText, unmarked } from './text.ts';
 
 export const FORM_CALLBACK = 'krona_form';
@@ -17,6 +23,8 @@ export const COMPLETED = 'complete:';
 
 const CONSENT = 'consent';
 const PHOTOS = 'photos';
+/** Prefix of the action id of a file for one option. */
+const PICTURE = 'file:';
 const FILE_TYPES = ['png', 'jpg', 'jpeg', 'webp', 'gif', 'avif', 'tif', 'tiff'];
 
 const PURPOSE = v.object({
@@ -36,7 +44,12 @@ export type FormPurpose = v.InferOutput<typeof PURPOSE>;
 /** What was filled in. */
 export interface FilledForm {
   readonly options: Readonly<Record<string, string>>;
-  readonly files: readonly { readonly id: string; readonly name?: string; readonly size?: number }[];
+  readonly files: readonly {
+    readonly id: string;
+    readonly name?: string;
+    readonly size?: number;
+    readonly option?: string;
+  }[];
   readonly consent: boolean;
 }
 
@@ -116,6 +129,16 @@ function photoBlock(data: OptionData): types.InputBlock {
   };
 }
 
+/** One file for one option. */
+const pictureBlock = (data: OptionData): types.InputBlock => ({
+  type: 'input',
+  block_id: data.name,
+  label: plain(fieldLabel(data), 2_000),
+  hint: plain(`${data.description}. At most 10 MB.`, 2_000),
+  optional: data.required !== true,
+  element: { type: 'file_input', action_id: `${PICTURE}${data.name}`, filetypes: FILE_TYPES, max_files: 1 },
+});
+
 /** The box must be ticked where photos are required; where they are optional, the submission checks. */
 function consentBlock(required: boolean): types.InputBlock {
   return {
@@ -140,13 +163,14 @@ function consentBlock(required: boolean): types.InputBlock {
 
 /** The form of a command, filled with what was typed already. */
 export function formView(
-  { title, submit, fields, needsPhotos }: PhotoFormData,
+  { title, submit, fields, needsPhotos, needsConsent = true }: PhotoFormData,
   purpose: FormPurpose,
   typed: OptionValues,
 ): types.ModalView {
   const fromMessage = purpose.files.length > 0;
   const blocks: types.KnownBlock[] = fields.map((field) => {
     if (field.type === 'photos') return fromMessage ? filesBlock(purpose) : photoBlock(field);
+    if (field.type === 'picture') return pictureBlock(field);
     const given = typed[field.name];
     return optionBlock(field, given === undefined ? undefined : String(given));
   });
@@ -157,7 +181,7 @@ export function formView(
     submit: plain(submit, 24),
     close: plain('Cancel', 24),
     private_metadata: JSON.stringify(purpose),
-    blocks: [...blocks, consentBlock(fromMessage || needsPhotos)],
+    blocks: [...blocks, ...(needsConsent ? [consentBlock(fromMessage || needsPhotos)] : [])],
   };
 }
 
@@ -188,23 +212,29 @@ export function readForm(state: unknown, purpose: FormPurpose): FilledForm {
     const value = field?.selected_option?.value ?? field?.value;
     if (block !== PHOTOS && block !== CONSENT && value) options[block] = value;
   }
-  const uploaded = values[PHOTOS]?.[PHOTOS]?.files ?? [];
-  return {
-    options,
-    files: [
-      ...purpose.files,
-      ...uploaded.map(({ id, name, size }) => ({
+  const uploaded = Object.values(values).flatMap((fields) =>
+    Object.entries(fields).flatMap(([actionId, { files = [] }]) =>
+      files.map(({ id, name, size }) => ({
         id,
         ...(name && { name }),
         ...(size !== undefined && { size }),
+        ...(actionId.startsWith(PICTURE) && { option: actionId.slice(PICTURE.length) }),
       })),
-    ],
+    ),
+  );
+  return {
+    options,
+    files: [...purpose.files, ...uploaded],
     consent: (values[CONSENT]?.[CONSENT]?.selected_options ?? []).length > 0,
   };
 }
 
 /** What is missing in a form, by its block; null when it is complete. */
-export function formErrors({ files, consent }: FilledForm): Record<string, string> | null {
+export function formErrors(
+  { files, consent }: FilledForm,
+  { command, action }: FormPurpose,
+): Record<string, string> | null {
+  if (photoForm(command, action)?.needsConsent === false) return null;
   if (files.length > 0 && !consent) return { [CONSENT]: CONSENT_TEXT.missing };
   return null;
 }

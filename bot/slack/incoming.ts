@@ -17,6 +17,7 @@ import { RecentSet } from '../../core/recent.ts';
 
 const COMMAND = '/krona';
 const SHORTCUT_CALLBACK = 'add_photos';
+const REMIX_CALLBACK = 'remix_picture';
 
 /** Events remembered to find those that Slack sends again. */
 const REMEMBERED = 20_000;
@@ -101,6 +102,14 @@ export class Incoming {
       const { channel, user, message, response_url: responseUrl, trigger_id: trigger } = shortcut;
       await this.#commands.shortcut(this.#asked(channel, user, responseUrl), message, trigger);
     });
+
+    app.shortcut({ callback_id: REMIX_CALLBACK, type: 'message_action' }, async ({ shortcut, ack }) => {
+      await ack();
+      if (shortcut.type !== 'message_action') return;
+      const { channel, user, message, response_url: responseUrl, trigger_id: trigger } = shortcut;
+      const isOurs = message.user === this.#parts.botUser;
+      await this.#commands.remix(this.#asked(channel, user, responseUrl), message, isOurs, trigger);
+    });
   }
 
   #listenToForms(app: App): void {
@@ -108,7 +117,7 @@ export class Incoming {
       const purpose = readPurpose(view.private_metadata);
       if (purpose === null) return void (await ack());
       const form = readForm(view.state.values, purpose);
-      const errors = formErrors(form);
+      const errors = formErrors(form, purpose);
       if (errors !== null) return void (await ack({ response_action: 'errors', errors }));
       await ack();
       this.#commands.submit(purpose, form, body.user);

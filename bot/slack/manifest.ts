@@ -3,6 +3,7 @@
  * https://docs.slack.dev/reference/app-manifest
  */
 import type { webApi } from '@slack/bolt';
+import { REMIX_TITLE } from '../photo-form.ts';
 
 export type Manifest = webApi.AppsManifestCreateArguments['manifest'];
 type Scope = NonNullable<NonNullable<NonNullable<Manifest['oauth_config']>['scopes']>['bot']>[number];
@@ -50,6 +51,12 @@ export function appManifest(address: string | null): Manifest {
           name: 'Add photos to a subject',
           callback_id: 'add_photos',
           description: 'Add the photos of your message to a subject',
+        },
+        {
+          type: 'message',
+          name: REMIX_TITLE,
+          callback_id: 'remix_picture',
+          description: 'Draw a picture that begins with this one',
         },
       ],
       slash_commands: [

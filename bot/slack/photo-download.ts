@@ -26,9 +26,15 @@ export class PhotoDownloads {
   }
 
   /** A file at Slack as an attachment. Nothing is requested before it is read. */
-  attachment(file: { readonly id: string; readonly name?: string; readonly size?: number }): Attachment {
+  attachment(file: {
+    readonly id: string;
+    readonly name?: string;
+    readonly size?: number;
+    readonly option?: string;
+  }): Attachment {
     const fileName = (file.name ?? '').replace(/\p{C}+/gu, '').slice(0, 120) || 'photo';
-    return { fileName, size: file.size ?? 0, read: () => this.#read(file.id, fileName) };
+    const { id, size = 0, option } = file;
+    return { fileName, size, read: () => this.#read(id, fileName), ...(option !== undefined && { option }) };
   }
 
   async #read(id: string, name: string): Promise<Uint8Array> {

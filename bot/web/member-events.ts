@@ -62,6 +62,7 @@ const PHOTOS_WITHOUT_COMMAND: Card = {
     'Krona does not use photos that come without a command. To train it on a subject:',
     '`/krona train subject:mochi class:cat`',
     'To add photos to a subject: `/krona photos add subject:mochi`',
+    'To begin with a picture: `/krona imagine a cat in the snow`',
   ],
   audience: 'caller',
 };

@@ -145,7 +145,7 @@ export interface ClientMessage {
 export interface OptionView {
   readonly name: string;
   readonly description: string;
-  readonly type: 'text' | 'integer' | 'number' | 'flag' | 'photos';
+  readonly type: 'text' | 'integer' | 'number' | 'flag' | 'photos' | 'picture';
   readonly required: boolean;
   readonly choices: readonly string[];
   /** Suggestions come from the bot while typing. */

@@ -14,7 +14,11 @@ import {
 import { drawFirstPrompts } from '../../lab/evaluate/first-prompts.ts';
 import { FULL_COUNTS, measureModel, QUICK_COUNTS } from '../../lab/evaluate/measure-model.ts';
 import { modelTable } from '../../lab/evaluate/model-report.ts';
+import { measureSubjects } from '../../lab/evaluate/measure-subjects.ts';
+import { readTrial } from '../../lab/evaluate/read-trial.ts';
 import { readSubjects } from '../../lab/evaluate/subjects.ts';
+import { subjectsTable } from '../../lab/evaluate/subjects-table.ts';
+import type { Trial } from '../../lab/evaluate/comparison-plan.ts';
 import { fullVotes, quickVotes } from '../../lab/evaluate/votes-plan.ts';
 import { votesTable } from '../../lab/evaluate/votes-report.ts';
 import { defaultConfigPath } from '../../lab/pretrain/pretrain-config.ts';
@@ -29,6 +33,7 @@ export function define(evaluate: Command, shell: Shell): void {
   defineAdapter(evaluate, shell);
   definePrompts(evaluate, shell);
   defineMethods(evaluate, shell);
+  defineSubjects(evaluate, shell);
   defineVotes(evaluate, shell);
   defineClassifier(evaluate, shell);
 }
@@ -130,6 +135,45 @@ function defineMethods(evaluate: Command, shell: Shell): void {
     });
     return { json: report, text: comparisonTable(report) };
   });
+}
+
+function defineSubjects(evaluate: Command, shell: Shell): void {
+  const seeds = { description: 'Trainings of each subject', type: 'integer', min: 1, max: 16 } as const;
+  const subjects = evaluate
+    .command('subjects')
+    .description(
+      'train new subjects and mascots at the defaults, and with other options, and score the pictures',
+    )
+    .addOption(modelOption())
+    .addOption(configOption())
+    .addOption(
+      new Option('--trial <options...>', 'options beside the defaults, such as “wider a1=4 a2=16”').argParser(
+        (text, before: Trial[] = []) => [...before, readTrial(text)],
+      ),
+    )
+    .option('--only <names...>', 'subjects and mascots to train (default: all)')
+    .addOption(checked('--seeds <n>', seeds, '2'))
+    .addOption(deviceOption())
+    .requiredOption('--out <dir>', 'folder for results, table, sheet and quiz; resumes an earlier run');
+  action(
+    subjects,
+    shell,
+    async (io, given: Given & { trial?: readonly Trial[]; only?: readonly string[]; seeds?: number }) => {
+      io.log(await prepareDevice(given.device));
+      const { model, config, out, trial: trials = [], only, seeds: count = 2 } = given;
+      const report = await measureSubjects({
+        model,
+        config,
+        out,
+        trials: [null, ...trials],
+        seeds: Array.from({ length: count }, (_, n) => n + 1),
+        ...(only && { only }),
+        signal: io.signal,
+        onProgress: (progress) => io.progress.show(progress),
+      });
+      return { json: report, text: subjectsTable(report) };
+    },
+  );
 }
 
 function defineVotes(evaluate: Command, shell: Shell): void {

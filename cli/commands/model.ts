@@ -7,6 +7,7 @@ import { ARCHITECTURES } from '../../gpu-worker/models/architecture.ts';
 import { PARTS, type Part } from '../../gpu-worker/models/hub/choose-files.ts';
 import { hubSettings } from '../../gpu-worker/models/hub/hub-client.ts';
 import { pullModel, type PullResult } from '../../gpu-worker/models/hub/pull.ts';
+import { openTinyAutoencoder } from '../../gpu-worker/models/tiny-autoencoder.ts';
 import { openTowerFolder } from '../../gpu-worker/models/vision/open-tower.ts';
 import { reportOf, type ModelInspection } from '../../gpu-worker/models/model-check.ts';
 import { inspectSampling } from '../../gpu-worker/sampling/inspect-sampling.ts';
@@ -67,6 +68,11 @@ function definePull(model: Command, shell: Shell): void {
       const [option, variable] =
         config.model_type === 'clip' ? ['clip', 'KRONA_CLIP'] : ['dino', 'KRONA_DINO'];
       const use = `Use it with \`krona evaluate adapter --${option}\` or ${variable}.`;
+      return { json: { ...result, model: null }, text: `${describePull(result)}\n${use}` };
+    }
+    if (given.only === undefined && given.file === undefined && !result.files.includes('model_index.json')) {
+      await openTinyAutoencoder(result.path);
+      const use = 'Use it with `krona imagine --previews`.';
       return { json: { ...result, model: null }, text: `${describePull(result)}\n${use}` };
     }
     if (given.only !== undefined) return { json: { ...result, model: null }, text: describePull(result) };

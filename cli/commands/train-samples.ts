@@ -1,5 +1,6 @@
 /** @file `--sample`: pictures that show the progress of a training. */
 import { at } from '../../core/at.ts';
+import { weightedSpans } from '../../core/prompts/weights.ts';
 import type { SchedulerName } from '../../core/settings/choices.ts';
 import { modelCard } from '../../gpu-worker/adapters/model-card.ts';
 import { openModel } from '../../gpu-worker/models/open-model.ts';
@@ -15,9 +16,14 @@ import type { TrainOptions } from '../../gpu-worker/training/train-options.ts';
  *
  * @param scheduler null for the model's own
  * @returns what to tell: that another scheduler than the model's is used; null if nothing
- * @throws KronaError MODEL_*, STEPS_INVALID
+ * @throws KronaError MODEL_*, STEPS_INVALID, PROMPT_WEIGHT_INVALID
  */
-export async function checkSamples(path: string, scheduler: SchedulerName | null): Promise<string | null> {
+export async function checkSamples(
+  path: string,
+  scheduler: SchedulerName | null,
+  prompts: readonly string[],
+): Promise<string | null> {
+  for (const prompt of prompts) weightedSpans(prompt);
   const model = await openModel(path);
   createScheduler(scheduler, model.scheduler, imagineDefaults(modelCard(model)).steps);
   return scheduler === null ? (schedulerProblem(model.scheduler)?.message ?? null) : null;

@@ -105,7 +105,7 @@ async function trainAsGiven(given: TrainGiven, io: CommandIo): Promise<Outcome> 
   await checkOutputs(given, options);
   const { sample: prompts = [], scheduler = null } = given;
   if (prompts.length > 0) {
-    const note = await checkSamples(options.model, scheduler);
+    const note = await checkSamples(options.model, scheduler, prompts);
     if (note !== null) io.log(note);
   }
   const { steps } = options;

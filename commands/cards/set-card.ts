@@ -4,7 +4,7 @@ import type { Adapter, Duel, HeldPicture, Picture, PictureSet, VoteFact } from '
 import type { ResolvedPrompt } from '../../core/prompt.ts';
 import type { Card, CardButton } from '../card.ts';
 import { adapterName } from '../subjects/subjects.ts';
-import { counted } from '../../core/format.ts';
+import { counted, percent } from '../../core/format.ts';
 import { fieldsOf, plain } from './format.ts';
 import { heldText } from './pictures.ts';
 import { votedPictures } from './votes.ts';
@@ -43,7 +43,7 @@ function pairText({ duelPlace }: PictureSet, { trials }: Duel): string {
 
 function textOf({ set, duel, held, resolved }: SetCardSource): string[] {
   const text = heldText(held);
-  if (duel?.state === 'open') text.push(pairText(set, duel));
+  if (duel?.state === 'open' && hasEnded(set)) text.push(pairText(set, duel));
   if (set.kind === 'finals')
     text.push('React to the best picture. Votes choose the adapter that the channel uses next.');
   if (set.state === 'failed') text.push(plain(set.failure?.message ?? 'Drawing failed.', 600));
@@ -93,22 +93,25 @@ function buttonsOf({ set, duel, pictures, adapters, resolved }: SetCardSource): 
   ];
 }
 
-/** Names of the adapters, without those of deleted subjects. */
-function adapterNames({ adapters, resolved }: SetCardSource): string[] {
-  return adapters.flatMap((adapter) => {
-    const subject = resolved.subjects.find(({ id }) => id === adapter.subjectId);
-    return subject ? [plain(adapterName(subject, adapter))] : [];
-  });
+/** An adapter's name; none when its subject was deleted. */
+function nameIn({ resolved }: SetCardSource, adapter: Adapter): string[] {
+  const subject = resolved.subjects.find(({ id }) => id === adapter.subjectId);
+  return subject === undefined ? [] : [plain(adapterName(subject, adapter))];
 }
 
 /** A field with the adapters' names; none when there are none. */
 function adapterField(source: SetCardSource): { name: string; value: string }[] {
-  const names = adapterNames(source);
+  const { duel, adapters, pictures } = source;
+  if (duel !== null) {
+    // One can be held back by the safety check, and an adapter can be deleted since.
+    const drawn = pictures.flatMap(({ index, adapterId }) => {
+      const adapter = adapters.find(({ id }) => id === adapterId);
+      return adapter === undefined ? [] : nameIn(source, adapter).map((name) => `${index + 1}: ${name}`);
+    });
+    return drawn.length === 0 ? [] : [{ name: 'drawn by', value: drawn.join(' · ') }];
+  }
+  const names = adapters.flatMap((adapter) => nameIn(source, adapter));
   if (names.length === 0) return [];
-  // One of them can be deleted since.
-  if (source.duel !== null && names.length < 2) return [];
-  if (source.duel !== null)
-    return [{ name: 'drawn by', value: names.map((name, n) => `${n + 1}: ${name}`).join(' · ') }];
   return [{ name: names.length === 1 ? 'adapter' : 'adapters', value: names.join(' and ') }];
 }
 
@@ -139,6 +142,12 @@ export function setCard(source: SetCardSource): Card {
   };
 }
 
+function beginningOf({ kind, start }: PictureSet): string | null {
+  if (start === null || kind === 'upscale') return null;
+  if (start.blobHash === null) return 'a picture that was deleted';
+  return `${start.maskHash === null ? 'a picture' : 'a part of a picture'}, of which ${percent(start.change)} can change`;
+}
+
 function lengthOf({ promptLength }: PictureSet): string | null {
   if (promptLength === null) return null;
   const { tokens, chunks } = promptLength;
@@ -152,6 +161,7 @@ export function detailsCard(source: SetCardSource): Card {
   const rows: [string, string | null][] = [
     ['variation of', set.variationOf === null ? null : 'a picture of another set'],
     ['upscaled from', set.kind === 'upscale' ? 'a picture of another set' : null],
+    ['begins with', beginningOf(set)],
     ['prompt', plain(set.prompt, 1000)],
     ['prompt for the model', resolved.text === set.prompt ? null : plain(resolved.text, 1000)],
     ['prompt length', lengthOf(set)],
@@ -160,9 +170,16 @@ export function detailsCard(source: SetCardSource): Card {
     ['strength', adapters.length > 0 ? String(set.strength) : null],
     ['seed', String(set.seed)],
     ['picture seeds', pictures.map(({ seed }) => seed).join(', ') || null],
+    ...pictures.flatMap(({ prompt, index }): [string, string][] =>
+      prompt === null ? [] : [[`picture ${index + 1}`, plain(prompt, 300)]],
+    ),
     ['guidance', String(settings.guidance)],
     ['guidance rescale', settings.rescale > 0 ? String(settings.rescale) : null],
-    ['scheduler', settings.scheduler ?? 'the model’s default'],
+    ['speed', settings.speed],
+    [
+      'scheduler',
+      settings.scheduler ?? (settings.speed === null ? 'the model’s default' : 'of the speed file'),
+    ],
     ['sampling steps', String(settings.samplingSteps)],
     ['size', settings.size],
     ['refiner share', settings.refine > 0 && set.kind !== 'upscale' ? String(settings.refine) : null],

@@ -68,7 +68,7 @@ function textOf({ run, subject, adapters }: RunCardSource, { kept, finalists }: 
   const took = run.startedAt && run.endedAt ? (run.endedAt.getTime() - run.startedAt.getTime()) / 1000 : null;
   const names = finalists.flatMap((id) => {
     const adapter = adapters.find((each) => each.id === id);
-    return adapter ? [plain(adapterName(subject, adapter))] : [];
+    return adapter ? [`${plain(adapterName(subject, adapter))} (${cellName(adapter.settings)})`] : [];
   });
   return [
     kept === null
@@ -118,6 +118,7 @@ function pictureOf({ subject, sets }: RunCardSource): Pick<Card, 'pictures'> {
 /** Returns the card of a sweep. */
 export function sweepCard(source: RunCardSource, sweep: Sweep): Card {
   const { run, subject, memberName } = source;
+  const sheet = pictureOf(source);
   const progress = workProgress(run, source.position, { begins: 'starting', countsSteps: true });
   const buttons: CardButton[] = hasEnded(run)
     ? [{ action: `settings:${run.id}`, label: 'Settings' }]
@@ -136,9 +137,10 @@ export function sweepCard(source: RunCardSource, sweep: Sweep): Card {
       { name: 'photos', value: String(run.photoHashes.length) },
       { name: 'requested by', value: plain(memberName) },
     ],
-    table: tableOf(source, sweep),
+    // The sheet says the same.
+    ...(!(run.state === 'done' && sheet.pictures) && { table: tableOf(source, sweep) }),
     ...(progress && { progress }),
-    ...pictureOf(source),
+    ...sheet,
     buttons,
     follows: { kind: 'run', id: run.id },
   };

@@ -2,6 +2,7 @@
 import type { Picture, VoteFact } from '../../core/records.ts';
 import type { CardPicture } from '../card.ts';
 import { groupBy } from '../../core/group.ts';
+import { plain } from './format.ts';
 import { onCard } from './pictures.ts';
 import { foldEmoji, shownEmoji } from '../../core/votes/emoji.ts';
 
@@ -37,8 +38,12 @@ export function votedPictures(
     const number = String(picture.index + 1);
     return {
       ...onCard(picture),
-      alt: `${what} (picture ${number} of ${pictures.length})`,
-      caption: reactions === '' ? number : `${number} · ${reactions}`,
+      alt: `${picture.prompt === null ? what : plain(picture.prompt)} (picture ${number} of ${pictures.length})`,
+      caption: [
+        number,
+        ...(picture.prompt === null ? [] : [plain(picture.prompt, 60)]),
+        ...(reactions === '' ? [] : [reactions]),
+      ].join(' · '),
     };
   });
 }

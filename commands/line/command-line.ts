@@ -8,7 +8,7 @@
 import { KronaError } from '../../core/errors.ts';
 import type { CommandData, OptionValues, SubcommandData } from '../contract.ts';
 import { nearest, suggestion } from '../../core/nearest.ts';
-import { unknownOption } from './options.ts';
+import { isValue, unknownOption } from './options.ts';
 
 export interface ParsedCommand {
   readonly name: string;
@@ -129,6 +129,13 @@ function refuseSlip({ key, value }: Token, data: SubcommandData, known: Readonly
   });
 }
 
+/** The end of a weight such as `(watercolour style:1.3)`, whose last word is no option. */
+function isWeight({ key, value }: Token, before: readonly Token[]): boolean {
+  if (key === null || !/^[+-]?[\d.]+\)/.test(value)) return false;
+  const words = before.map(({ raw }) => raw).join(' ');
+  return words.split('(').length > words.split(')').length;
+}
+
 /** Reads the options of a command with free text: everything but its `key:value` parts is the text. */
 function readFreeText(
   data: SubcommandData,
@@ -136,13 +143,16 @@ function readFreeText(
   list: readonly Token[],
   known: ReadonlySet<string>,
 ): OptionValues {
-  const names = data.options.filter((option) => option.type !== 'photos').map((option) => option.name);
+  const names = data.options.filter(isValue).map((option) => option.name);
   const values = new Values();
   const text: Token[] = [];
   let last: string | null = null;
   let named = false;
   for (const token of list) {
-    if (token.key === free) {
+    if (isWeight(token, text)) {
+      text.push(token);
+      last = null;
+    } else if (token.key === free) {
       if (named) throw twice(free);
       named = true;
       text.push({ ...token, key: null, raw: token.quoted ? token.raw.slice(free.length + 1) : token.value });
@@ -169,7 +179,7 @@ function readFreeText(
 function readOptions(data: SubcommandData, list: readonly Token[], known: ReadonlySet<string>): OptionValues {
   const free = data.options.find((option) => option.freeText);
   if (free) return readFreeText(data, free.name, list, known);
-  const typed = data.options.filter((option) => option.type !== 'photos');
+  const typed = data.options.filter(isValue);
   const names = typed.map((option) => option.name);
   const inOrder = typed.filter((option) => !option.keyed).map((option) => option.name);
   const values = new Values();
@@ -207,10 +217,9 @@ function fittingAction(
     try {
       const options = readOptions(action, list, known);
       const lacks = action.options.find(
-        (option) =>
-          option.required && (option.type === 'photos' ? attachments === 0 : !(option.name in options)),
+        (option) => option.required && (isValue(option) ? !(option.name in options) : attachments === 0),
       );
-      const takesPhotos = attachments === 0 || action.options.some((option) => option.type === 'photos');
+      const takesPhotos = attachments === 0 || action.options.some((option) => !isValue(option));
       if (!lacks && takesPhotos) return { name, action: action.name, options };
     } catch (error) {
       if (!(error instanceof KronaError)) throw error;

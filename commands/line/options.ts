@@ -10,7 +10,9 @@ import {
 } from '../../core/values.ts';
 import type { Invocation, OptionData, OptionValues, SubcommandData } from '../contract.ts';
 
-const isValue = (option: OptionData): option is OptionData & ValueSpec => option.type !== 'photos';
+/** Whether an option is typed, not sent as a file. */
+export const isValue = (option: OptionData): option is OptionData & ValueSpec =>
+  option.type !== 'photos' && option.type !== 'picture';
 
 /** What an option must be, in words: `a whole number from 1 to 5000`. */
 export function expectation(option: OptionData): string {

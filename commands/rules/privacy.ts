@@ -6,24 +6,18 @@ import type { Card } from '../card.ts';
 import { counted } from '../../core/format.ts';
 import type { Actor, Command, CommandContext, Invocation } from '../contract.ts';
 
-function counts({
-  subjects,
-  photos,
-  runs,
-  sets,
-  votes,
-  duels,
-  duelVotes,
-  entries,
-}: MemberData): [string, number][] {
+function counts(data: MemberData): [string, number][] {
+  const { subjects, photos, runs, sets, styles, duels, duelVotes, votes, entries } = data;
   return [
     ['photos you added', photos.length],
     ['reactions you added or removed', votes.length],
     ['of these in duels', duelVotes.length],
     ['subjects you own', subjects.length],
     ['trainings, refinements and sweeps you requested', runs.length],
-    ['duels you asked for', duels.length],
     ['sets of pictures you requested, samples included', sets.length],
+    ['styles you saved', styles.length],
+    ['pictures you began sets with', sets.filter(({ start }) => start?.blobHash).length],
+    ['duels you requested', duels.length],
     ['log entries about you', entries.length],
   ];
 }
@@ -76,12 +70,13 @@ async function exportData(invocation: Invocation, { records, blobs }: CommandCon
 }
 
 async function askToDelete({ member }: Invocation, { records }: CommandContext): Promise<Card> {
-  const { photos, votes } = await records.memberData(member.id);
+  const { photos, sets, votes } = await records.memberData(member.id);
+  const begun = sets.filter(({ start }) => start?.blobHash);
   return {
     tone: 'warning',
     title: 'Delete your photos and votes?',
     text: [
-      `${counted(photos.length, 'photo')} and ${counted(votes.length, 'reaction')}, in every channel. Adapters ` +
+      `${counted(photos.length + begun.length, 'photo')} and ${counted(votes.length, 'reaction')}, in every channel. Adapters ` +
         'trained with your photos stay; the owner of the subject or a moderator can delete those.',
     ],
     buttons: [{ action: `erase:${member.id}`, label: 'Delete forever', style: 'danger' }],

@@ -16,7 +16,7 @@ import type { Card } from '../card.ts';
 import { counted } from '../../core/format.ts';
 import { plain } from '../cards/format.ts';
 import type { Command, CommandContext, Invocation, OptionData } from '../contract.ts';
-import { numberOption, textOption } from '../line/options.ts';
+import { flagOption, numberOption, textOption } from '../line/options.ts';
 import { CHANNEL_QUOTAS, quotaOptions, quotaRows, SERVER_QUOTAS, withQuotas } from './quota-options.ts';
 import { requireServerRules } from './server-rules.ts';
 import { readWho, requireMember, showWho } from './members.ts';
@@ -41,6 +41,8 @@ const BY_DEFAULT = 'default';
 /** The scope of a whole server. */
 const WIDE = 'server';
 const SAFETY_TITLE = 'adult (NSFW) images';
+const PARAMETERS_TITLE = 'prompt and settings in picture files';
+const yesOrNo = (is: boolean): string => (is ? 'yes' : 'no');
 const PERCENT_TITLE = 'probability above which the safety check acts';
 
 /** The rules that hold in a channel: its own and those of its server, which null leaves unchanged. */
@@ -93,6 +95,7 @@ async function show(invocation: Invocation, { records }: CommandContext): Promis
     ...(server === null ? [] : quotaRows(SERVER_QUOTAS, server)),
     [SAFETY_TITLE, `${SAFETY_WORDS[safety]}${rules.safety === null ? ' (default)' : ''}`],
     ...(safety === 'off' ? [] : [[PERCENT_TITLE, `${rules.safetyPercent}%`]]),
+    [PARAMETERS_TITLE, yesOrNo(rules.parameters)],
     ['refused words', counted(rules.words.length, 'word')],
     ['blocked members', String(blocked.length)],
     ...(server === null ? [] : [['members blocked in the whole server', String(everywhere.length)]]),
@@ -136,8 +139,10 @@ async function set(invocation: Invocation, context: CommandContext): Promise<Car
       const safetyPercent = numberOption(invocation, 'safety_percent') ?? before.safetyPercent;
       if (safetyPercent !== before.safetyPercent)
         what.push(`${PERCENT_TITLE}: ${before.safetyPercent}% → ${safetyPercent}%`);
+      const parameters = flagOption(invocation, 'parameters') ?? before.parameters;
+      if (parameters !== before.parameters) what.push(`${PARAMETERS_TITLE}: ${yesOrNo(parameters)}`);
       if (what.length === 0) return null;
-      const rules = { ...quotas.rules, safety, safetyPercent };
+      const rules = { ...quotas.rules, safety, safetyPercent, parameters };
       return { rules, server: server && server.what.length > 0 ? server.rules : null, what: what.join(', ') };
     }),
   );
@@ -292,6 +297,11 @@ export const rules: Command = {
             type: 'integer',
             min: 0,
             max: 100,
+          },
+          {
+            name: 'parameters',
+            description: 'Whether picture files carry their prompt and settings',
+            type: 'flag',
           },
         ],
         needs: 'moderator',

@@ -4,8 +4,11 @@ import { AUTO, valueSpec } from '../../core/settings/read.ts';
 import { inChat, SETTINGS, type ChatName, type ChatSetting } from '../../core/settings/schema.ts';
 import type { OptionData } from '../contract.ts';
 
-/** Longest value of a setting that is typed: two numbers, or a word. */
+/** Longest value of a setting that is typed and no text: two numbers, or a word. */
 const MAX_TYPED = 20;
+
+/** Of a file's name. */
+const MAX_NAME = 100;
 
 /** The option that changes a setting. Values that may also be a word are text, which `withOptions` reads. */
 export function settingOption<Key extends ChatSetting>(
@@ -25,11 +28,12 @@ function optionOf(key: ChatSetting): OptionData {
     name,
     description,
     type: 'text',
-    maxLength: MAX_TYPED,
+    maxLength: key === 'speed' ? MAX_NAME : (setting.maxLength ?? MAX_TYPED),
     expected: spec.expected!,
     async complete(_typed, { records }) {
-      if (type !== 'size') return [...words, ...suggestions];
+      if (type !== 'size' && key !== 'speed') return [...words, ...suggestions];
       const model = await records.modelCard();
+      if (key === 'speed') return [...words, ...(model?.speeds ?? []).map((file) => file.name)];
       return [...words, ...(model ? suggestedSizes(model) : [])];
     },
   };

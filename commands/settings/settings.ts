@@ -58,9 +58,10 @@ const changeOf = (before: ChannelSettings, after: ChannelSettings, key: ChatSett
 type Typed = Readonly<Record<string, Value | undefined>>;
 
 /** Options that are checked against the model. */
-const OF_MODEL = ['a1', 'a2', 'rank', 'targets', 'size', 'refine'];
+const OF_MODEL = ['a1', 'a2', 'rank', 'targets', 'size', 'refine', 'speed'];
 
-/** @throws KronaError FACTORS_UNFIT, RANK_UNFIT, TARGETS_UNSUPPORTED, WARMUP_UNFIT, SIZE_UNFIT, REFINER_MISSING */
+/** @throws KronaError FACTORS_UNFIT, RANK_UNFIT, TARGETS_UNSUPPORTED, WARMUP_UNFIT, SIZE_UNFIT, REFINER_MISSING,
+ * SPEED_MISSING */
 function check(settings: ChannelSettings, options: Typed, model: ModelCard | null): void {
   checkTogether(settings);
   if (!model) return;
@@ -70,7 +71,7 @@ function check(settings: ChannelSettings, options: Typed, model: ModelCard | nul
   if ('a1' in options || 'a2' in options || ('targets' in options && method === 'krona'))
     checkFactors(settings, projections);
   if ('rank' in options || ('targets' in options && method === 'lora')) checkRank(settings, projections);
-  if ('size' in options || 'refine' in options) checkDrawing(settings, model);
+  if ('size' in options || 'refine' in options || 'speed' in options) checkDrawing(settings, model);
 }
 
 async function set(invocation: Invocation<Typed>, context: CommandContext): Promise<Card> {

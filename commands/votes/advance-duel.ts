@@ -13,7 +13,7 @@ import { adapterName } from '../subjects/subjects.ts';
 import { LONGEST_DAYS, OPEN_PAIRS } from './duel-bounds.ts';
 import { closedTrial, tallyOf } from './duel-trials.ts';
 
-/** Pairs that can't be drawn before a duel is given up. */
+/** Pairs that can't be drawn before a duel is given up, and those that lost a picture one after the other. */
 const MOST_FAILURES = 3;
 
 type End = Pick<Duel, 'reason'> & { readonly state: Exclude<Duel['state'], 'open'> };
@@ -74,6 +74,13 @@ function endOf(duel: Duel, sets: readonly PictureSet[]): End | null {
   const hopeless = failed.find(needsTraining) ?? (failed.length >= MOST_FAILURES ? failed.at(-1) : undefined);
   if (hopeless !== undefined)
     return { state: 'stopped', reason: hopeless.failure?.message ?? 'Its pictures can’t be drawn.' };
+  const last = duel.trials.slice(-MOST_FAILURES);
+  // Nobody needs to vote for such pairs to follow each other.
+  if (last.length === MOST_FAILURES && last.every(({ votes }) => votes.first + votes.second === 0))
+    return {
+      state: 'stopped',
+      reason: `${MOST_FAILURES} pairs one after the other lost a picture: deleted, cancelled or held back.`,
+    };
   if (duel.trials.length === duel.prompts.length)
     return { state: 'undecided', reason: `All ${duel.prompts.length} pairs are used up.` };
   if (duel.endsAt.getTime() <= Date.now())

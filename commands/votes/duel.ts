@@ -7,6 +7,7 @@ import { command } from '../define.ts';
 import { note } from '../rules/audit.ts';
 import { admitWork } from '../rules/guard.ts';
 import { completeAdapter, requireAdapter } from '../subjects/subjects.ts';
+import { weightedSpans } from '../../core/prompts/weights.ts';
 import { OPEN_PAIRS, PROMPTS } from './duel-bounds.ts';
 import { openDuel } from './open-duel.ts';
 
@@ -14,10 +15,11 @@ import { openDuel } from './open-duel.ts';
 const MAX_PROMPTS = 3000;
 const MAX_PROMPT = 1000;
 
-/** @throws KronaError PROMPT_TOO_LONG */
+/** @throws KronaError PROMPT_TOO_LONG, PROMPT_WEIGHT_INVALID */
 function readPrompts(typed: string | undefined): string[] {
   const prompts = (typed ?? '').split(';').flatMap((prompt) => prompt.trim() || []);
   const long = prompts.find((prompt) => [...prompt].length > MAX_PROMPT);
+  for (const prompt of prompts) weightedSpans(prompt);
   if (long === undefined) return prompts;
   throw new KronaError(
     'PROMPT_TOO_LONG',

@@ -85,19 +85,30 @@ export async function crownByVotes(
 /**
  * Stores a reaction to a picture of a set, unless the member is blocked. Reactions of bots must not be passed.
  *
+ * @returns the set if it added a fact, else null
+ */
+export async function storeReaction(
+  reaction: Reaction,
+  { records }: CommandContext,
+): Promise<PictureSet | null> {
+  const { memberId, emoji, added } = reaction;
+  const set = await records.set(reaction.setId);
+  const picture = set && pictureOf(reaction, set, await records.pictures(set.id));
+  if (!set || !picture) return null;
+  if (added && (await isBlocked(records, set.channelId, memberId))) return null;
+  return (await records.addVote({ pictureId: picture.id, memberId, emoji, added })) ? set : null;
+}
+
+/**
+ * Stores a reaction as `storeReaction`, and lets votes choose the champion.
+ *
  * @returns whether it added a fact, and the change of champion
  */
 export async function recordReaction(
   reaction: Reaction,
   context: CommandContext,
 ): Promise<{ recorded: boolean; change: ChampionChange | null }> {
-  const { records } = context;
-  const { memberId, emoji, added } = reaction;
-  const set = await records.set(reaction.setId);
-  const picture = set && pictureOf(reaction, set, await records.pictures(set.id));
-  if (!set || !picture) return { recorded: false, change: null };
-  if (added && (await isBlocked(records, set.channelId, memberId))) return { recorded: false, change: null };
-  const recorded = await records.addVote({ pictureId: picture.id, memberId, emoji, added });
-  const counts = recorded && meaningOf(emoji).sign !== 0;
-  return { recorded, change: counts ? await crownByVotes(set, context) : null };
+  const set = await storeReaction(reaction, context);
+  const counts = set !== null && meaningOf(reaction.emoji).sign !== 0;
+  return { recorded: set !== null, change: counts ? await crownByVotes(set, context) : null };
 }

@@ -1,6 +1,8 @@
 /** @file Queues and cancels runs and sets. A job has the id of its record. */
 import { randomUUID } from 'node:crypto';
 import { KronaError } from '../../core/errors.ts';
+import { alternativesOf } from '../../core/prompts/alternatives.ts';
+import { withoutWeights } from '../../core/prompts/weights.ts';
 import type { PictureSet, Run, Subject } from '../../core/records.ts';
 import { randomSeed } from '../../core/seeds.ts';
 import { hasEnded } from '../../core/work-state.ts';
@@ -68,7 +70,7 @@ type AskedSet = Pick<
   | 'alsoAdapterIds'
   | 'variationOf'
 > &
-  Partial<Pick<PictureSet, 'awaitsRunId'>> & { readonly upscaleOf?: string };
+  Partial<Pick<PictureSet, 'awaitsRunId' | 'start'>> & { readonly upscaleOf?: string };
 
 function noteOf({ prompt, count, variationOf, upscaleOf }: AskedSet): string {
   const what = upscaleOf !== undefined ? 'upscaled: ' : variationOf !== null ? 'varied: ' : '';
@@ -78,11 +80,13 @@ function noteOf({ prompt, count, variationOf, upscaleOf }: AskedSet): string {
 /**
  * Adds a member's set with its post and its job. Call it inside a transaction.
  *
- * @throws KronaError PROMPT_REFUSED, QUOTA_EXCEEDED
+ * @throws KronaError PROMPT_REFUSED, PROMPT_WEIGHT_INVALID, ALTERNATIVES_TOO_MANY, QUOTA_EXCEEDED
  */
 export async function startSet(records: Records, actor: Actor, set: AskedSet): Promise<PictureSet> {
   const subject = set.subjectId === null ? null : await records.subject(set.subjectId);
-  const texts = [set.prompt, ...(subject ? [subject.className] : [])];
+  // As the model reads it, too: signs of weights and alternatives can stand within a word.
+  const read = alternativesOf(set.prompt, set.count).map(withoutWeights);
+  const texts = [set.prompt, ...read, ...(subject ? [subject.className] : [])];
   await admitWork(records, actor, { kind: 'imagine', pictures: set.count }, texts);
   const channelId = actor.channel.id;
   const added = await records.addSet({

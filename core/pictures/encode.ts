@@ -16,5 +16,15 @@ export const encodePng = (
 ): Promise<Buffer> =>
   fromPixels(pixels, { width, height, channels: 3 }).png({ compressionLevel: level }).toBuffer();
 
+/** A picture enlarged to a size, as PNG. */
+export const encodeEnlarged = (
+  { width, height, pixels }: { readonly width: number; readonly height: number; readonly pixels: Uint8Array },
+  size: { readonly width: number; readonly height: number },
+): Promise<Buffer> =>
+  fromPixels(pixels, { width, height, channels: 3 })
+    .resize({ ...size, fit: 'fill', kernel: 'cubic' })
+    .png()
+    .toBuffer();
+
 /** Draws an SVG that Krona wrote; nobody else's text may stand in it. */
 export const drawSvg = (svg: string): Promise<Buffer> => sharp(Buffer.from(svg)).png().toBuffer();

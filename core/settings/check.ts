@@ -6,11 +6,8 @@ import { KronaError } from '../errors.ts';
 import { gcd } from '../gcd.ts';
 import { targetsOf } from './choices.ts';
 import { trainedProjections, type ModelCard, type ProjectionShape } from './model-card.ts';
-import { pictureSize } from './picture-size.ts';
+import { pictureSize, SIDES } from './picture-size.ts';
 import { SETTINGS, type ChannelSettings } from './schema.ts';
-
-/** Sides of a picture relative to the model's own: outside of this it draws things twice, or none at all. */
-const SIDES = { least: 0.5, most: 2 };
 
 /** Numbers that divide every width, ascending. */
 function commonDivisors(widths: readonly number[]): number[] {
@@ -120,9 +117,21 @@ export function checkSide(name: string, pixels: number, { name: model, sizeMulti
 /**
  * Checks a set's settings against the worker's model.
  *
- * @throws KronaError SIZE_UNFIT, REFINER_MISSING
+ * @throws KronaError SIZE_UNFIT, REFINER_MISSING, SPEED_MISSING
  */
-export function checkDrawing(settings: Pick<ChannelSettings, 'size' | 'refine'>, model: ModelCard): void {
+export function checkDrawing(
+  settings: Pick<ChannelSettings, 'size' | 'refine' | 'speed'>,
+  model: ModelCard,
+): void {
+  const { speeds = [] } = model;
+  if (settings.speed !== null && speeds.every(({ name }) => name !== settings.speed))
+    throw new KronaError(
+      'SPEED_MISSING',
+      `\`speed\` is ${settings.speed}, which the worker doesn't have for ${model.name}. ` +
+        (speeds.length > 0
+          ? `Choose ${speeds.map(({ name }) => name).join(', ')}, or none.`
+          : 'Set `speed` to none, or start the worker with KRONA_SPEED.'),
+    );
   if (settings.refine > 0 && model.refiner === undefined)
     throw new KronaError(
       'REFINER_MISSING',

@@ -43,9 +43,13 @@ export function autoValues(
 const inWords = (value: Value | null): string =>
   value === null ? "the model's" : typeof value === 'boolean' ? (value ? 'on' : 'off') : String(value);
 
+/** The word that leaves a setting to the model. */
+const MODEL = 'model';
+
 /** What help says that the command line does without an option: `1000; small models: 200`. */
-export function defaultText({ default: value, cli }: Setting): string {
+export function defaultText({ default: value, cli, orWord = MODEL }: Setting): string {
   if (cli?.default !== undefined) return cli.default;
+  if (value === null && orWord !== MODEL) return orWord;
   if (value === null || typeof value !== 'object') return inWords(value);
   const { large, sdxl = large, small } = value;
   return [
@@ -79,9 +83,19 @@ export function startingSettings(model: ModelCard | null): ChannelSettings {
     return [key, setting.orWord === undefined ? onModel(setting, model) : null] as const;
   });
   const settings = Object.fromEntries(values) as unknown as ChannelSettings;
+  const { steps, guidance } = model?.fewSteps ?? {
+    steps: settings.samplingSteps,
+    guidance: settings.guidance,
+  };
   const common = (start: number, width: 'out' | 'in') =>
     (model?.projections ?? []).reduce((divisor, projection) => gcd(divisor, projection[width]), start);
-  return { ...settings, a1: common(settings.a1, 'out'), a2: common(settings.a2, 'in') };
+  return {
+    ...settings,
+    samplingSteps: steps,
+    guidance,
+    a1: common(settings.a1, 'out'),
+    a2: common(settings.a2, 'in'),
+  };
 }
 
 /** Starting values for the embedded model. */

@@ -43,6 +43,13 @@ export const DRAW_SETTINGS = {
       default: "the model's",
     },
   },
+  speed: {
+    type: 'text',
+    orWord: 'none',
+    description: 'Adapter for few steps, by its file’s name',
+    default: null,
+    chat: { name: 'speed' },
+  },
   samplingSteps: {
     type: 'integer',
     min: 1,
@@ -51,6 +58,14 @@ export const DRAW_SETTINGS = {
     default: { small: 20, large: 30 },
     chat: { name: 'sampling_steps' },
     cli: { name: 'steps', value: 'n' },
+  },
+  negative: {
+    type: 'text',
+    maxLength: 500,
+    orWord: 'none',
+    description: 'What all pictures avoid; each prompt’s own negative prompt follows it',
+    default: null,
+    chat: { name: 'negative' },
   },
   size: {
     type: 'size',

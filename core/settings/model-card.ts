@@ -9,6 +9,15 @@ export interface ProjectionShape {
   readonly in: number;
 }
 
+/** An adapter that draws in few steps, and how. */
+export interface SpeedFile {
+  /** Its file's name without the extension. */
+  readonly name: string;
+  readonly steps: number;
+  /** 1: off. */
+  readonly guidance: number;
+}
+
 export interface ModelCard {
   /** Folder name, e.g. `krona-emoji`. */
   readonly name: string;
@@ -25,6 +34,10 @@ export interface ModelCard {
   readonly zeroTerminalSnr?: boolean;
   /** Name of the model that the worker refines pictures with; missing where it has none. */
   readonly refiner?: string;
+  /** Steps and guidance that it was distilled for; missing: it was not. */
+  readonly fewSteps?: Pick<SpeedFile, 'steps' | 'guidance'>;
+  /** Adapters for few steps that the worker has for it; missing where it has none. */
+  readonly speeds?: readonly SpeedFile[];
   /** What the worker computes on; missing where an earlier release has described it. */
   readonly computer?: Computer;
 }

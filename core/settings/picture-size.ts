@@ -1,4 +1,5 @@
 /** @file Sizes of pictures: what a setting means on a model, and which sizes suit it. */
+import { KronaError } from '../errors.ts';
 import type { PictureSize } from './choices.ts';
 import type { ModelCard } from './model-card.ts';
 
@@ -18,12 +19,39 @@ export function pictureSize(
   return { width, height };
 }
 
-/** Sizes that suit a model, the square first. */
-export function suggestedSizes({ nativeSize, sizeMultiple }: ModelCard): PictureSize[] {
+/** Sides of a picture relative to the model's own: outside of this it draws things twice, or none at all. */
+export const SIDES = { least: 0.5, most: 2 } as const;
+
+/**
+ * The size of a shape on a model: of about the area that the model was trained on, within the sides that suit it.
+ *
+ * @param shape width / height
+ */
+export function sizeOfShape(shape: number, { nativeSize, sizeMultiple }: ModelCard): PictureSize {
   // As buckets are cut: an eighth of the side on small models, 64 pixels on large ones.
   const step = Math.max(sizeMultiple, Math.min(64, nativeSize / 8));
-  const side = (pixels: number): number => Math.round(pixels / step) * step;
-  return SHAPES.map(
-    (shape): PictureSize => `${side(nativeSize * Math.sqrt(shape))}x${side(nativeSize / Math.sqrt(shape))}`,
+  const side = (share: number): number => {
+    const within = Math.min(SIDES.most, Math.max(SIDES.least, share));
+    return Math.round((nativeSize * within) / step) * step;
+  };
+  return `${side(Math.sqrt(shape))}x${side(1 / Math.sqrt(shape))}`;
+}
+
+/** The longest shapes whose sides suit a model, width / height. */
+const MOST_SHAPE = SIDES.most / SIDES.least;
+
+/** Reads a shape such as `3:2`, width to height. @throws KronaError SHAPE_INVALID */
+export function readShape(typed: string): number {
+  const [, width, height] = /^(\d{1,4}(?:\.\d+)?)\s*[:/x×]\s*(\d{1,4}(?:\.\d+)?)$/i.exec(typed.trim()) ?? [];
+  const shape = Number(width) / Number(height);
+  if (shape >= 1 / MOST_SHAPE && shape <= MOST_SHAPE) return shape;
+  throw new KronaError(
+    'SHAPE_INVALID',
+    `\`--ar\` must be width to height, from 1:${MOST_SHAPE} to ${MOST_SHAPE}:1, such as 3:2; you gave “${typed.slice(0, 40)}”.`,
   );
+}
+
+/** Sizes that suit a model, the square first. */
+export function suggestedSizes(model: ModelCard): PictureSize[] {
+  return SHAPES.map((shape) => sizeOfShape(shape, model));
 }

@@ -1,7 +1,7 @@
 /** @file Settings as people type them: read, and put into those of a channel. */
 import { expectation, invalid, readValue, type Value, type ValueSpec } from '../values.ts';
 import type { PictureSize } from './choices.ts';
-import { autoValues, startingRates } from './defaults.ts';
+import { autoValues, startingRates, startingSettings } from './defaults.ts';
 import type { ModelCard } from './model-card.ts';
 import { ALL_CHAT_SETTINGS, inChat, type ChannelSettings, type SpelledSetting } from './schema.ts';
 
@@ -78,7 +78,7 @@ export function withOptions(
   });
   // readSetting gives each value the type that the table, and so ChannelSettings, declares.
   const changed = Object.fromEntries(typed) as Partial<ChannelSettings>;
-  const given = { ...settings, ...changed };
+  const given = { ...settings, ...bySpeed(settings, changed, model), ...changed };
   // A higher rank is for more detail, not more strength: alpha keeps its ratio to it unless one is given.
   const alpha =
     changed.alpha === undefined && changed.rank !== undefined
@@ -90,4 +90,20 @@ export function withOptions(
   const rates = startingRates(model);
   const lr = (settings.lr / rates[settings.method]) * rates[after.method];
   return { ...after, lr: Number(lr.toPrecision(6)) };
+}
+
+/**
+ * The settings that come with another speed file, or with none again: each file was trained for its own scheduler, steps and
+ * guidance. A file that the model doesn't have changes nothing: `checkDrawing` refuses it.
+ */
+function bySpeed(
+  settings: ChannelSettings,
+  { speed }: Partial<ChannelSettings>,
+  model: ModelCard | null,
+): Partial<ChannelSettings> {
+  if (speed === undefined || speed === settings.speed) return {};
+  const { samplingSteps, guidance, scheduler } = startingSettings(model);
+  if (speed === null) return { samplingSteps, guidance, scheduler };
+  const file = model?.speeds?.find(({ name }) => name === speed);
+  return file === undefined ? {} : { samplingSteps: file.steps, guidance: file.guidance, scheduler };
 }

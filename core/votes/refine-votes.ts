@@ -38,11 +38,13 @@ const MOST_EXAMPLES = 12;
  * Returns the pairs of a subject's pictures that members prefer one of, and the best pictures.
  *
  * Pairs are of one set: the same prompt and settings. Votes of the member who requested a set don't count, and no member
- * has more than twice the median member's weight. Pictures with several subjects and hidden ones are left out.
+ * has more than twice the median member's weight. Pictures with several subjects, of alternatives, and hidden ones are left
+ * out.
  */
 export function refineVotes(subjectId: string, { votes, pictures, sets }: VoteData): RefineVotes {
   const own = sets.filter((set) => set.subjectId === subjectId && set.alsoAdapterIds.length === 0);
-  const shown = pictures.filter(({ sensitive }) => !sensitive);
+  // Pictures of alternatives differ in their prompts, so which is preferred says nothing of the subject.
+  const shown = pictures.filter(({ sensitive, prompt }) => !sensitive && prompt === null);
   const setOf = new Map(own.map((set) => [set.id, set]));
   const pictureOf = new Map(shown.map((picture) => [picture.id, picture]));
   const ids = (list: readonly { readonly id: string }[]): string[] => list.map(({ id }) => id);

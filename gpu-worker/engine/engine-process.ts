@@ -10,7 +10,7 @@ import { endWithParent } from '../../core/end-with-parent.ts';
 import { concatenated } from '../../core/concatenated.ts';
 import { KronaError } from '../../core/errors.ts';
 import { encodePng } from '../../core/pictures/encode.ts';
-import { Picture } from '../../core/pictures/picture.ts';
+import type { PromptLength } from '../../core/records.ts';
 import type { AppliedAdapter } from '../adapters/adapter-inputs.ts';
 import { modelCard } from '../adapters/model-card.ts';
 import { chooseDevice, useDevice } from '../graph/device.ts';
@@ -20,8 +20,10 @@ import { openModel } from '../models/open-model.ts';
 import { openMobileNet } from '../safety/mobilenet.ts';
 import { unsafeScore } from '../safety/unsafe-score.ts';
 import { noiseOfSeeds } from '../sampling/noise.ts';
+import { fittedMask, fittedPixels, surrounded } from '../sampling/part-of-picture.ts';
 import { checkRefiner, drawRefined } from '../sampling/refine.ts';
 import { schedulerProblem } from '../sampling/schedulers/create-scheduler.ts';
+import { findSpeeds, type FoundSpeed } from '../sampling/speed.ts';
 import { TextToImage, type DrawnPicture, type StartPicture } from '../sampling/text-to-image.ts';
 import { runSweep } from '../training/sweep.ts';
 import { trainAdapter } from '../training/train.ts';
@@ -44,7 +46,12 @@ const RANK = { draw: 0, background: 1, train: 2, sweep: 3 } as const;
 /** Adapters kept in memory, so that switching between a few costs nothing. */
 const KEPT_ADAPTERS = 4;
 
-const [folder, refinerFolder, asked] = process.argv.slice(2) as [string, string, Device | ''];
+const [folder, refinerFolder, asked, speedPath] = process.argv.slice(2) as [
+  string,
+  string,
+  Device | '',
+  string,
+];
 /** Chosen before the first session; every request fails if the device is missing. */
 const device = chooseDevice(asked || null, deviceTrials).then((chosen) => {
   useDevice(chosen.device, chosen.dialect, chosen.memory);
@@ -67,6 +74,14 @@ function opened<T>(open: () => Promise<T>): () => Promise<T> {
 
 const openPainter = opened(() => TextToImage.open(folder));
 const openRefiner = opened(() => TextToImage.open(refinerFolder));
+const refusedSpeeds: string[] = [];
+const openSpeeds = opened(async () =>
+  speedPath === ''
+    ? []
+    : findSpeeds(await openPainter(), speedPath, (why) => {
+        refusedSpeeds.push(why);
+      }),
+);
 const openClassifier = opened(openMobileNet);
 
 async function unsafeness(picture: DrawnPicture): Promise<number> {
@@ -100,10 +115,13 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
     // Throws if no scheduler can sample the model.
     const otherScheduler = schedulerProblem(model.scheduler);
     if (otherScheduler !== null) tell({ notice: otherScheduler.message });
-    if (refinerFolder === '') return modelCard(model);
+    const speeds = (await openSpeeds()).map(({ name, steps, guidance }) => ({ name, steps, guidance }));
+    for (const notice of refusedSpeeds) tell({ notice });
+    const card = { ...modelCard(model), ...(speeds.length > 0 && { speeds }) };
+    if (refinerFolder === '') return card;
     const refiner = await openModel(refinerFolder);
     checkRefiner(model, refiner);
-    return { ...modelCard(model), refiner: refiner.name };
+    return { ...card, refiner: refiner.name };
   },
 
   async fits(path) {
@@ -156,7 +174,11 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
     return sweeps.run(train, signal, () => tell({ waits: true }));
   },
 
-  async draw({ pictures, strength, background, check, refine = 0, from, ...request }, tell, signal) {
+  async draw(
+    { pictures, strength, background, check, refine = 0, speed = null, from, ...request },
+    tell,
+    signal,
+  ) {
     if (refine > 0 && refinerFolder === '')
       throw new KronaError(
         'REFINER_MISSING',
@@ -164,17 +186,20 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
       );
     const place = turns.enter(background ? RANK.background : RANK.draw);
     try {
-      tell({ promptLength: (await openPainter()).promptLength(request.prompt) });
-      const start = from && (await startPicture(from, request, place, signal));
+      tell({ promptLength: await longestPrompt(pictures.map(({ prompt = request.prompt }) => prompt)) });
+      const start = from && (await StartingPicture.of(from, request, place, signal));
       for (let done = 0; done < pictures.length;) {
         await place.turn(signal);
         const painter = await openPainter();
-        const adapter = [];
-        for (const path of at(pictures, done).adapters)
-          adapter.push({ ...(await readAdapter(path)), strength });
-        const seeds = sameAdapters(pictures.slice(done)).map(({ seed }) => seed);
+        const next = at(pictures, done);
+        const fast = await speedNamed(speed);
+        const adapter = fast === null ? [] : [await readAdapter(fast.path)];
+        for (const path of next.adapters) adapter.push({ ...(await readAdapter(path)), strength });
+        const seeds = alike(pictures.slice(done)).map(({ seed }) => seed);
         const all = {
           ...request,
+          prompt: next.prompt ?? request.prompt,
+          ...(fast && request.scheduler === null && { schedulerFields: fast.scheduler }),
           adapter,
           seed: at(seeds, 0),
           count: seeds.length,
@@ -184,7 +209,7 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
         const asked = {
           ...all,
           count,
-          ...(start && { start: { ...start, latents: repeated(start.latents, count) } }),
+          ...(start && { start: start.repeated(count) }),
         };
         const before = done;
         const hooks = {
@@ -198,7 +223,8 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
           refine > 0 && !start
             ? await drawRefined(painter, await openRefiner(), asked, { from: 1 - refine }, hooks, noise)
             : await painter.draw(asked, hooks, noise);
-        for (const picture of drawn) {
+        for (const made of drawn) {
+          const picture = start ? await start.around(made) : made;
           const { width, height } = picture;
           const unsafe = check ? await unsafeness(picture) : null;
           tell({ picture: { place: done++, width, height, png: await encodePng(picture, 9), unsafe } });
@@ -211,33 +237,71 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
   },
 };
 
-/** The first pictures, as many as have the same adapters. */
-function sameAdapters(pictures: readonly PictureAsk[]): readonly PictureAsk[] {
-  const adapters = (picture: PictureAsk): string => picture.adapters.join('\n');
-  const other = pictures.findIndex((picture) => adapters(picture) !== adapters(at(pictures, 0)));
+/** @throws KronaError SPEED_MISSING */
+async function speedNamed(name: string | null): Promise<FoundSpeed | null> {
+  if (name === null) return null;
+  const found = (await openSpeeds()).find((speed) => speed.name === name);
+  if (found) return found;
+  throw new KronaError(
+    'SPEED_MISSING',
+    `The worker has no speed file ${name} for its model. Use speed:none, or start it with KRONA_SPEED.`,
+  );
+}
+
+/** The first pictures, as many as have the same adapters and prompt. */
+function alike(pictures: readonly PictureAsk[]): readonly PictureAsk[] {
+  const kind = ({ adapters, prompt }: PictureAsk): string => [prompt ?? '', ...adapters].join('\n');
+  const other = pictures.findIndex((picture) => kind(picture) !== kind(at(pictures, 0)));
   return other < 0 ? pictures : pictures.slice(0, other);
 }
 
-const repeated = (values: Float32Array, count: number): Float32Array =>
-  concatenated(Array<Float32Array>(count).fill(values));
+async function longestPrompt(prompts: readonly string[]): Promise<PromptLength> {
+  const painter = await openPainter();
+  return prompts
+    .map((prompt) => painter.promptLength(prompt))
+    .reduce((longest, each) => (each.tokens > longest.tokens ? each : longest));
+}
 
-/** A picture enlarged to a request's size, as latents. */
-async function startPicture(
-  { png: bytes, strength }: FromPicture,
-  { width, height }: { width: number; height: number },
-  place: Place,
-  signal: AbortSignal,
-): Promise<StartPicture> {
-  const picture = await Picture.open(bytes, 'The picture');
-  const { data: pixels } = await picture.render((image) =>
-    image
-      .resize(width, height, { fit: 'fill', kernel: 'lanczos3' })
-      .flatten({ background: 'white' })
-      .toColourspace('srgb')
-      .raw(),
-  );
-  await place.turn(signal);
-  return { latents: await (await openPainter()).latentsOf({ width, height, pixels }), strength };
+/** A picture to begin with at a request's size. */
+class StartingPicture {
+  readonly #start: Extract<StartPicture, { strength: number }>;
+  readonly #pixels: Uint8Array;
+  readonly #mask: Uint8Array | null;
+
+  private constructor(
+    start: Extract<StartPicture, { strength: number }>,
+    pixels: Uint8Array,
+    mask: Uint8Array | null,
+  ) {
+    this.#start = start;
+    this.#pixels = pixels;
+    this.#mask = mask;
+  }
+
+  static async of(
+    { png, strength, mask: maskPng }: FromPicture,
+    { width, height }: { readonly width: number; readonly height: number },
+    place: Place,
+    signal: AbortSignal,
+  ): Promise<StartingPicture> {
+    const pixels = await fittedPixels(png, { width, height });
+    const mask = maskPng === undefined ? null : await fittedMask(maskPng, { width, height });
+    await place.turn(signal);
+    const painter = await openPainter();
+    const latents = await painter.latentsOf({ width, height, pixels });
+    const part = mask && { mask: painter.latentMask(mask, width, height) };
+    return new StartingPicture({ latents, strength, ...part }, pixels, mask);
+  }
+
+  /** Of so many pictures. */
+  repeated(count: number): StartPicture {
+    return { ...this.#start, latents: concatenated(Array<Float32Array>(count).fill(this.#start.latents)) };
+  }
+
+  /** A drawn picture with this one around the part that was drawn anew. */
+  around(drawn: DrawnPicture): Promise<DrawnPicture> {
+    return this.#mask === null ? Promise.resolve(drawn) : surrounded(drawn, this.#pixels, this.#mask);
+  }
 }
 
 const send = (message: FromEngine): void => void process.send?.(message);

@@ -39,6 +39,7 @@ export interface AskOptions<K extends EngineKind> {
 export class Engine {
   readonly #model: string;
   readonly #refiner: string | null;
+  readonly #speed: string | null;
   readonly #device: Device | null;
   readonly #grace: number;
   readonly #open = new Map<number, Open>();
@@ -50,6 +51,7 @@ export class Engine {
    * Starts nothing: the process starts with the first request, and again after a crash.
    * @param model path of the model folder
    * @param refiner path of the refiner's folder; null: none
+   * @param speed path of an adapter for few steps, or of a folder of them; null: none
    * @param device null: CUDA if it is available, else the CPU
    * @param graceMs if a request is not cancelled within this time, the process is killed, with all other requests
    */
@@ -57,12 +59,19 @@ export class Engine {
     model: string,
     {
       refiner = null,
+      speed = null,
       device = null,
       graceMs = GRACE,
-    }: { refiner?: string | null; device?: Device | null; graceMs?: number } = {},
+    }: {
+      refiner?: string | null;
+      speed?: string | null;
+      device?: Device | null;
+      graceMs?: number;
+    } = {},
   ) {
     this.#model = model;
     this.#refiner = refiner;
+    this.#speed = speed;
     this.#device = device;
     this.#grace = graceMs;
   }
@@ -152,7 +161,7 @@ export class Engine {
   #ensureChild(): ChildProcess {
     if (this.#closed) throw died('closed');
     if (this.#child?.connected) return this.#child;
-    const args = [this.#model, this.#refiner ?? '', this.#device ?? ''];
+    const args = [this.#model, this.#refiner ?? '', this.#device ?? '', this.#speed ?? ''];
     const child = fork(ownProgram(import.meta.dirname, 'engine-process'), args, {
       // However this process was started itself: by tsx, or by a test runner.
       execArgv: [...nodeOptions],

@@ -8,7 +8,7 @@ import type { SavedAdapter } from '../training/train-hooks.ts';
 import type { SweepOptions, SweepProgress, SweepResult } from '../training/sweep.ts';
 import type { TrainOptions, TrainProgress, TrainResult } from '../training/train-options.ts';
 
-/** Pictures of one prompt, each with its own seed and adapters. */
+/** Pictures of one prompt, or its alternatives, each with its own seed and adapters. */
 export interface DrawAsk extends Omit<DrawRequest, 'adapter' | 'count' | 'seed' | 'noise' | 'start'> {
   readonly pictures: readonly PictureAsk[];
   /** All adapters are multiplied by it. */
@@ -19,7 +19,9 @@ export interface DrawAsk extends Omit<DrawRequest, 'adapter' | 'count' | 'seed' 
   readonly check: boolean;
   /** Share of the noise levels for the refiner, in [0, 1); 0 by default. Not with `from`. */
   readonly refine?: number;
-  /** Start from this picture, enlarged to their size. */
+  /** Name of an adapter for few steps that the worker has; its scheduler replaces the model's where `scheduler` is null. */
+  readonly speed?: string | null;
+  /** Start from this picture, cut and resized to their size. */
   readonly from?: FromPicture;
 }
 
@@ -27,10 +29,14 @@ export interface FromPicture {
   readonly png: Uint8Array;
   /** Share of the steps to run on it, in (0, 1]. */
   readonly strength: number;
+  /** A picture of the same size, white where it is drawn anew; everywhere by default. */
+  readonly mask?: Uint8Array;
 }
 
 export interface PictureAsk {
   readonly seed: number;
+  /** By default that of the request. */
+  readonly prompt?: string;
   /** Paths of adapter files, whose changes add up; none: the model alone. A path always has the same bytes. */
   readonly adapters: readonly string[];
 }

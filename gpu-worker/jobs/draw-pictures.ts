@@ -4,10 +4,12 @@
  */
 import { randomUUID } from 'node:crypto';
 import { at } from '../../core/at.ts';
-import type { Adapter, Picture, PictureSet } from '../../core/records.ts';
+import { KronaError } from '../../core/errors.ts';
+import type { Adapter, Picture, PictureSet, SetStart } from '../../core/records.ts';
+import { parametersText, withParameters } from '../../core/pictures/png-parameters.ts';
 import { safetyIn } from '../../core/rules.ts';
 import { pictureSize } from '../../core/settings/picture-size.ts';
-import type { DrawAsk, PictureAsk, PngPicture } from '../engine/protocol.ts';
+import type { DrawAsk, FromPicture, PictureAsk, PngPicture } from '../engine/protocol.ts';
 import type { WorkerContext } from './context.ts';
 import { InOrder } from './in-order.ts';
 import { adapterFile } from './local-files.ts';
@@ -17,7 +19,10 @@ const UPSCALE_STRENGTH = 0.35;
 
 export interface PlannedPicture {
   readonly seed: number;
-  readonly adapter: Adapter | null;
+  /** Their changes add up; the record of the picture names the first. */
+  readonly adapters: readonly Adapter[];
+  /** Where the set's prompt has alternatives: this one, as the model gets it and as the member typed it. */
+  readonly own?: { readonly prompt: string; readonly typed: string };
 }
 
 export interface DrawingOptions {
@@ -25,8 +30,6 @@ export interface DrawingOptions {
   readonly prompt: string;
   /** By index. */
   readonly pictures: readonly PlannedPicture[];
-  /** Adapters for all of them, with each picture's own. */
-  readonly also?: readonly Adapter[];
   /** Seeds of the picture that these vary; see DrawRequest. */
   readonly varies?: readonly number[];
   /** Draw this one again, at twice its size. */
@@ -53,13 +56,13 @@ export async function drawPictures(
   const done = shown + (await records.heldPictures(set.id)).length;
   const missing = pictures.slice(done);
   if (missing.length === 0) return;
-  const rule = await safetyOf(context, set.channelId);
+  const rule = await rulesOf(context, set.channelId);
   const store = new Store(context, set, missing, rule, { shown, done });
   const storing = new InOrder();
   await engine.draw(
     {
       ...(await requestOf(context, set, options)),
-      pictures: await askedPictures(context, missing, options.also ?? []),
+      pictures: await askedPictures(context, missing),
       check: rule.safety !== 'off',
     },
     {
@@ -81,10 +84,10 @@ export async function drawPictures(
 /** What all pictures of a set have in common. */
 async function requestOf(
   { blobs, model }: Context,
-  { settings, negative, strength }: PictureSet,
+  { settings, negative, strength, start }: PictureSet,
   { prompt, varies = [], upscales, background }: DrawingOptions,
 ): Promise<Omit<DrawAsk, 'pictures' | 'check'>> {
-  const { guidance, rescale, scheduler, samplingSteps, refine } = settings;
+  const { guidance, rescale, scheduler, samplingSteps, refine, speed } = settings;
   const { width, height } = upscales ?? pictureSize(settings, model);
   return {
     prompt,
@@ -93,28 +96,40 @@ async function requestOf(
     guidanceRescale: rescale,
     scheduler,
     steps: samplingSteps,
+    speed,
     width: upscales ? 2 * width : width,
     height: upscales ? 2 * height : height,
     ...(upscales
       ? { from: { png: await blobs.get(upscales.blobHash), strength: UPSCALE_STRENGTH } }
-      : { refine }),
+      : start
+        ? { from: await beginning(start, blobs) }
+        : { refine }),
     strength,
     varies,
     background,
   };
 }
 
-async function askedPictures(
-  context: Context,
-  pictures: readonly PlannedPicture[],
-  also: readonly Adapter[],
-): Promise<PictureAsk[]> {
+/** The picture that a set begins with. @throws KronaError PICTURE_GONE */
+async function beginning(
+  { blobHash, maskHash, change }: SetStart,
+  blobs: Context['blobs'],
+): Promise<FromPicture> {
+  if (blobHash === null)
+    throw new KronaError('PICTURE_GONE', 'The picture to begin with was deleted. Send it again.');
+  return {
+    png: await blobs.get(blobHash),
+    strength: change,
+    ...(maskHash !== null && { mask: await blobs.get(maskHash) }),
+  };
+}
+
+async function askedPictures(context: Context, pictures: readonly PlannedPicture[]): Promise<PictureAsk[]> {
   const asked: PictureAsk[] = [];
-  for (const { seed, adapter } of pictures) {
-    const adapters: string[] = [];
-    for (const { blobHash } of [adapter ?? [], also].flat())
-      adapters.push(await adapterFile(context, blobHash));
-    asked.push({ seed, adapters });
+  for (const { seed, adapters, own } of pictures) {
+    const files: string[] = [];
+    for (const { blobHash } of adapters) files.push(await adapterFile(context, blobHash));
+    asked.push({ seed, adapters: files, ...(own && { prompt: own.prompt }) });
   }
   return asked;
 }
@@ -124,7 +139,7 @@ class Store {
   readonly #context: Context;
   readonly #set: PictureSet;
   readonly #missing: readonly PlannedPicture[];
-  readonly #rule: SafetyRule;
+  readonly #rule: PictureRules;
   readonly #done: number;
   #shown: number;
 
@@ -133,7 +148,7 @@ class Store {
     context: Context,
     set: PictureSet,
     missing: readonly PlannedPicture[],
-    rule: SafetyRule,
+    rule: PictureRules,
     before: { readonly shown: number; readonly done: number },
   ) {
     this.#context = context;
@@ -147,13 +162,14 @@ class Store {
   async keep({ place, width, height, png, unsafe }: PngPicture): Promise<void> {
     const { records, blobs } = this.#context;
     const { safety, above } = this.#rule;
-    const { seed, adapter } = at(this.#missing, place);
+    const { seed, adapters, own } = at(this.#missing, place);
     const sensitive = unsafe !== null && unsafe > above;
     if (sensitive && safety === 'block') {
       await records.holdPicture({ setId: this.#set.id, place: this.#done + place, unsafe });
       return;
     }
-    const { hash, size } = await blobs.put(png);
+    const file = this.#rule.parameters ? this.#signed(place, { width, height, png }) : png;
+    const { hash, size } = await blobs.put(file);
     await records.addPicture({
       id: randomUUID(),
       setId: this.#set.id,
@@ -163,20 +179,41 @@ class Store {
       width,
       height,
       seed,
-      adapterId: adapter?.id ?? null,
+      prompt: own?.typed ?? null,
+      adapterId: adapters[0]?.id ?? null,
       unsafe,
       sensitive,
     });
     this.#shown += 1;
   }
+
+  /** A picture's file with its prompt and settings, as members typed them. */
+  #signed(place: number, { width, height, png }: Pick<PngPicture, 'width' | 'height' | 'png'>): Buffer {
+    const { prompt, negative, settings, start } = this.#set;
+    const { seed, own } = at(this.#missing, place);
+    const text = parametersText({
+      prompt: own?.typed ?? prompt,
+      negative,
+      steps: settings.samplingSteps,
+      scheduler: settings.scheduler,
+      guidance: settings.guidance,
+      seed,
+      width,
+      height,
+      model: this.#context.model.name,
+      change: start?.change ?? null,
+    });
+    return withParameters(png, text);
+  }
 }
 
-type SafetyRule = Awaited<ReturnType<typeof safetyOf>>;
+type PictureRules = Awaited<ReturnType<typeof rulesOf>>;
 
-/** The channel's rule for unsafe pictures: those whose score is above `above`. */
-export async function safetyOf({ records, model }: Pick<Context, 'records' | 'model'>, channelId: string) {
+/** The channel's rules for pictures: unsafe are those whose score is above `above`. */
+export async function rulesOf({ records, model }: Pick<Context, 'records' | 'model'>, channelId: string) {
   const rules = await records.rules(channelId);
   const channel = await records.channelById(channelId);
   if (channel === null) throw new Error(`no channel ${channelId}`);
-  return { safety: safetyIn(rules, channel, model), above: rules.safetyPercent / 100 };
+  const { safetyPercent, parameters } = rules;
+  return { safety: safetyIn(rules, channel, model), above: safetyPercent / 100, parameters };
 }

@@ -1,7 +1,9 @@
 /** @file The job `imagine`: draws the pictures of a set, as its record asks. */
+import { at } from '../../core/at.ts';
 import { KronaError } from '../../core/errors.ts';
 import type { JobHandler } from '../../storage/jobs/contract.ts';
 import { resolvePrompt } from '../../core/prompt.ts';
+import { alternativesOf } from '../../core/prompts/alternatives.ts';
 import type { Adapter, Duel, Picture, PictureSet, Subject } from '../../core/records.ts';
 import { nthSeed } from '../../core/seeds.ts';
 import type { Records } from '../../storage/records.ts';
@@ -9,7 +11,7 @@ import { adaptersOf, subjectsOf } from '../../storage/set-adapters.ts';
 import { carryOut, SETS, type Conduct } from './carry-out.ts';
 import type { WorkerContext } from './context.ts';
 import { countDrawn } from './speeds.ts';
-import { drawPictures } from './draw-pictures.ts';
+import { drawPictures, type PlannedPicture } from './draw-pictures.ts';
 
 export function imagineJob(context: WorkerContext): JobHandler<'imagine'> {
   return async (job) => {
@@ -29,7 +31,6 @@ async function imagine(set: PictureSet, context: WorkerContext, { signal, report
   const { records } = context;
   const duel = set.duelId === null ? null : await records.duel(set.duelId);
   const adapters = duel === null ? await requireAdapters(set, records) : await rivalsOf(duel, set, records);
-  const [adapter = null, ...also] = adapters;
   const upscales = await originalOf(set, records);
   const subjects = await records.subjects(set.channelId);
   let first: { readonly step: number; readonly at: number } | null = null;
@@ -45,12 +46,10 @@ async function imagine(set: PictureSet, context: WorkerContext, { signal, report
   };
   await drawPictures(context, set, {
     prompt: resolvePrompt(set.prompt, subjects, subjectsOf(set, adapters)).text,
-    ...(duel === null
-      ? {
-          pictures: Array.from({ length: set.count }, (_, n) => ({ seed: nthSeed(set.seed, n), adapter })),
-          also,
-        }
-      : { pictures: adapters.map((rival) => ({ seed: set.seed, adapter: rival })) }),
+    pictures:
+      duel === null
+        ? plannedPictures(set, adapters, subjects)
+        : adapters.map((rival) => ({ seed: set.seed, adapters: [rival] })),
     varies: await seedsBehind(records, set.variationOf),
     ...(upscales && { upscales }),
     background: false,
@@ -60,6 +59,35 @@ async function imagine(set: PictureSet, context: WorkerContext, { signal, report
     throw namingSubject(error, adapters, subjects);
   });
   if (set.kind === 'imagine') await countDrawn(records, set, drawn);
+}
+
+/**
+ * The pictures of a set. Alternatives come in turn, each round with one seed, so that they differ in their words alone; each
+ * has the adapters of the subjects that it names, and of those that none of them names.
+ */
+function plannedPictures(
+  set: PictureSet,
+  adapters: readonly Adapter[],
+  subjects: readonly Subject[],
+): PlannedPicture[] {
+  const typed = alternativesOf(set.prompt, set.count);
+  const all = subjectsOf(set, adapters);
+  const namedIn = (prompt: string) =>
+    resolvePrompt(prompt, subjects).subjects.flatMap(({ id }) => (all.includes(id) ? [id] : []));
+  const named = typed.flatMap(namedIn);
+  const alternatives = typed.map((prompt) => {
+    const drawn = all.filter((id) => !named.includes(id) || namedIn(prompt).includes(id));
+    return {
+      adapters: adapters.filter(({ subjectId }) => drawn.includes(subjectId)),
+      ...(typed.length > 1 && {
+        own: { prompt: resolvePrompt(prompt, subjects, drawn).text, typed: prompt },
+      }),
+    };
+  });
+  return Array.from({ length: set.count }, (_, n) => ({
+    ...at(alternatives, n % alternatives.length),
+    seed: nthSeed(set.seed, Math.floor(n / alternatives.length)),
+  }));
 }
 
 /** An error about an adapter's file, which is named after its content, with the subject's name instead. */

@@ -1,11 +1,11 @@
 /** @file Gives the engine blobs as files. */
 import { randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { mkdir, rename, rm, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { KronaError } from '../../core/errors.ts';
-import { exists, isFileError } from '../../core/files.ts';
+import { exists } from '../../core/files.ts';
+import { asDiskFull } from '../../storage/blobs/name.ts';
 import type { WorkerContext } from './context.ts';
 
 type Files = Pick<WorkerContext, 'blobs' | 'dataFolder'>;
@@ -22,21 +22,25 @@ export async function copyBlob({ blobs }: Pick<Files, 'blobs'>, hash: string, pa
     await pipeline(await blobs.stream(hash), createWriteStream(draft, { flush: true }));
     await rename(draft, path);
   } catch (error) {
-    if (!isFileError(error, 'ENOSPC') && !isFileError(error, 'EDQUOT')) throw error;
-    throw new KronaError('DISK_FULL', 'The disk is full. Free some space and try again.', {
-      cause: error,
-      retryable: true,
-    });
+    throw asDiskFull(error);
   } finally {
     await rm(draft, { force: true });
   }
 }
 
-/** Path of an adapter's file: in the blob store if that is a folder, else of a copy. */
+/** Copies of adapters from a blob store that is no folder of this machine: `<hash>.safetensors`. */
+export const adapterCopiesFolder = (dataFolder: string): string => join(dataFolder, 'adapters');
+
+/** The blob that a file of that folder is a copy of. */
+export const hashOfCopy = (name: string): string => name.split('.', 1)[0] ?? '';
+
+/** Path of an adapter's file: in the blob store if that is a folder, else of a copy, which then counts as used just now. */
 export async function adapterFile(files: Files, hash: string): Promise<string> {
   const path = await files.blobs.localPath(hash);
   if (path !== null) return path;
-  const copy = join(files.dataFolder, 'adapters', `${hash}.safetensors`);
+  const copy = join(adapterCopiesFolder(files.dataFolder), `${hash}.safetensors`);
   await copyBlob(files, hash, copy);
+  const now = new Date();
+  await utimes(copy, now, now);
   return copy;
 }

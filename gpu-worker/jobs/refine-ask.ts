@@ -54,17 +54,19 @@ async function championFile(
   folder: string,
 ): Promise<string> {
   const path = join(folder, 'champion.safetensors');
-  if (await exists(path)) return path;
-  const again = `Refine again with \`/krona refine subject:${name}\`.`;
-  if (championId !== adapterId)
-    throw new KronaError(
-      'CHAMPION_CHANGED',
-      `The champion of ${name} changed before the run started. ${again}`,
-    );
-  const adapter = await context.records.adapter(adapterId);
-  if (adapter === null)
-    throw new KronaError('CHAMPION_GONE', `The champion of ${name} was deleted. ${again}`);
-  await copyBlob(context, adapter.blobHash, path);
+  if (!(await exists(path))) {
+    const again = `Refine again with \`/krona refine subject:${name}\`.`;
+    if (championId !== adapterId)
+      throw new KronaError(
+        'CHAMPION_CHANGED',
+        `The champion of ${name} changed before the run started. ${again}`,
+      );
+    const adapter = await context.records.adapter(adapterId);
+    if (adapter === null)
+      throw new KronaError('CHAMPION_GONE', `The champion of ${name} was deleted. ${again}`);
+    await copyBlob(context, adapter.blobHash, path);
+  }
+  // The worker's model can be another one when a run resumes.
   if (await context.engine.fits(path)) return path;
   throw new KronaError(
     'CHAMPION_OTHER_MODEL',

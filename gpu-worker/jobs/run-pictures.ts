@@ -29,7 +29,7 @@ export interface RunPictures {
 export function samplesOf(run: Run, adapter: Adapter): RunPictures {
   const pictures = Array.from({ length: Math.min(MAX_SAMPLES, run.settings.count) }, (_, n) => ({
     seed: nthSeed(run.seed, n),
-    adapter,
+    adapters: [adapter],
   }));
   return { kind: 'samples', adapter, pictures };
 }
@@ -47,7 +47,7 @@ export function finalsOf(run: Run, adapters: readonly Adapter[]): RunPictures {
   const compared = halfway === final ? [final] : [final, halfway];
   const pictures = Array.from({ length: run.settings.count }, (_, n) => ({
     seed: nthSeed(run.seed, Math.floor(n / compared.length)),
-    adapter: at(compared, n % compared.length),
+    adapters: [at(compared, n % compared.length)],
   }));
   const random = new KeyedRandom(run.seed, 'order of finals');
   for (let i = pictures.length - 1; i > 0; i--) {

@@ -10,7 +10,7 @@ import { cellName, type SweepCell } from '../../core/sweep-plan.ts';
 import type { PngPicture } from '../engine/protocol.ts';
 import { cellFile } from '../training/sweep.ts';
 import type { WorkerContext } from './context.ts';
-import { safetyOf } from './draw-pictures.ts';
+import { rulesOf } from './draw-pictures.ts';
 import { runFolder } from './sweep-runs.ts';
 
 /** Where a sweep keeps what it has trained. */
@@ -58,8 +58,8 @@ async function drawCells(
 ): Promise<ReadonlyMap<string, Uint8Array>> {
   const { engine, model } = context;
   const folder = sweepFolder(context, run);
-  const { guidance, rescale, scheduler, samplingSteps } = run.settings;
-  const { safety, above } = await safetyOf(context, run.channelId);
+  const { guidance, rescale, scheduler, samplingSteps, speed } = run.settings;
+  const { safety, above } = await rulesOf(context, run.channelId);
   const trained = cells.filter(({ score }) => score !== null);
   const drawn = new Map<string, Uint8Array>();
   const keep = ({ place, png, unsafe }: PngPicture): void => {
@@ -73,6 +73,7 @@ async function drawCells(
       guidanceRescale: rescale,
       scheduler,
       steps: samplingSteps,
+      speed,
       ...pictureSize(run.settings, model),
       strength: 1,
       background: true,

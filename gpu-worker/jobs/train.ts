@@ -4,21 +4,23 @@
  */
 import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { readdir, rm } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KronaError } from '../../core/errors.ts';
 import { exists } from '../../core/files.ts';
 import type { JobHandler } from '../../storage/jobs/contract.ts';
 import type { Adapter, CheckpointScore, Run, Subject } from '../../core/records.ts';
 import type { EngineWork } from '../engine/protocol.ts';
-import { trainedSteps } from '../training/checkpoint.ts';
+import { checkpointPath, trainedSteps } from '../training/checkpoint.ts';
 import type { PreferencePoint } from '../training/refine-options.ts';
+import { statePath } from '../training/resume.ts';
 import type { SavedAdapter } from '../training/train-hooks.ts';
 import type { TrainResult } from '../training/train-options.ts';
 import { carryOut, RUNS, type Conduct } from './carry-out.ts';
 import type { WorkerContext } from './context.ts';
 import { crownFirst, fitsModel } from './crown.ts';
 import { InOrder } from './in-order.ts';
+import { copyBlob } from './local-files.ts';
 import { LossCurve } from './loss-curve.ts';
 import { refineAsk } from './refine-ask.ts';
 import { drawRunPictures, finalsOf, samplesOf } from './run-pictures.ts';
@@ -32,6 +34,9 @@ const CHECKPOINTS = 4;
 const SCORED_CHECKPOINTS = 8;
 /** Least steps between two checkpoints; fewer hardly change an adapter. */
 const LEAST_STEPS = 20;
+
+/** A larger state is not stored with the blobs, bytes: only full fine-tuning has one. */
+const MOST_STATE = 2 * 1024 ** 3;
 
 const DRAWING = 'drawing samples';
 
@@ -85,8 +90,9 @@ class Training {
     const { signal } = this.#conduct;
     const ask = await this.#ask();
     await this.#dropUnfit();
+    await this.#takeOver(ask.out);
     const keeping = new InOrder();
-    for (const saved of await this.#savedBefore()) keeping.add(() => this.#keepCheckpoint(saved));
+    for (const saved of await this.#savedBefore()) keeping.add(() => this.#keepCheckpoint(saved, ask.out));
     try {
       // An earlier attempt may have finished the training and nothing after it.
       if (!(await exists(ask.out))) await this.#train(ask, keeping);
@@ -143,7 +149,7 @@ class Training {
       signal: AbortSignal.any([this.#conduct.signal, keeping.signal]),
       onEvent: (event: EngineWork['train']['event']) => {
         if ('saved' in event) {
-          if (!event.saved.final) keeping.add(() => this.#keepCheckpoint(event.saved));
+          if (!event.saved.final) keeping.add(() => this.#keepCheckpoint(event.saved, ask.out));
           return;
         }
         if ('scored' in event) {
@@ -200,14 +206,42 @@ class Training {
     });
   }
 
-  async #keepCheckpoint(saved: SavedAdapter): Promise<void> {
-    const samples = samplesOf(this.#run, await this.#keep(saved));
+  async #keepCheckpoint(saved: SavedAdapter, out: string): Promise<void> {
+    const adapter = await this.#keep(saved);
+    await this.#keepState(adapter, out);
+    const samples = samplesOf(this.#run, adapter);
     this.#drawing = true;
     this.#report(DRAWING, null);
     try {
       await drawRunPictures(this.#context, this.#run, this.#subject, samples, this.#conduct.signal);
     } finally {
       this.#drawing = false;
+    }
+  }
+
+  /** Stores the state to go on from with a checkpoint, for a worker on another machine. */
+  async #keepState({ blobHash }: Adapter, out: string): Promise<void> {
+    const { records, blobs } = this.#context;
+    // In a folder, it would only lie there twice.
+    if ((await blobs.localPath(blobHash)) !== null) return;
+    const info = await stat(statePath(out)).catch(() => null);
+    if (info === null || info.size > MOST_STATE) return;
+    const { hash } = await blobs.put(createReadStream(statePath(out)));
+    await records.saveRunState(this.#run.id, hash);
+  }
+
+  /** Fetches what an attempt on another machine has stored, unless there is a state here. */
+  async #takeOver(out: string): Promise<void> {
+    const { records, log } = this.#context;
+    const state = await records.runState(this.#run.id);
+    if (state === null || (await exists(statePath(out))) || (await exists(out))) return;
+    try {
+      for (const { step, final, blobHash } of await this.#adapters())
+        await copyBlob(this.#context, blobHash, final ? out : checkpointPath(out, step));
+      await copyBlob(this.#context, state, statePath(out));
+    } catch (error) {
+      if (!(error instanceof KronaError && error.code === 'BLOB_NOT_FOUND')) throw error;
+      log.warn({ error, id: this.#run.id }, 'the state of the run is lost, so training starts again');
     }
   }
 

@@ -11,6 +11,8 @@ export const isInteger = (value: unknown, least = 0, most = Infinity): value is 
 const MOST = 1 << 16;
 /** Blocks of a UNet or VAE: known models have 3 or 4. */
 const MOST_BLOCKS = 8;
+/** Attentions of a block: known models have up to 3. */
+const MOST_LAYERS = 9;
 /** Characters of a foreign value that a message repeats. */
 const QUOTED = 80;
 
@@ -55,6 +57,11 @@ export class ConfigFields {
   /** The raw value; null when absent. */
   get(key: string): unknown {
     return this.#raw[key] === undefined ? null : this.#raw[key];
+  }
+
+  /** Whether the object has the field, be it null. */
+  given(key: string): boolean {
+    return this.#raw[key] !== undefined;
   }
 
   /** A whole number in bounds: from 1 to 65536 unless given. */
@@ -103,6 +110,31 @@ export class ConfigFields {
     const list = this.integers(key, [], most);
     if (list.length !== length) throw this.invalid(key, `a number, or ${length} of them (one a block)`);
     return list;
+  }
+
+  /**
+   * As `perBlock`, where a block can also have a list of numbers, one a layer, and 0 is allowed: for a block that
+   * doesn't use its number.
+   */
+  depths(
+    key: string,
+    length: number,
+    fallback: number,
+    most = MOST,
+  ): readonly (number | readonly number[])[] {
+    const value = this.#value(key, fallback);
+    if (!Array.isArray(value)) return this.perBlock(key, length, fallback, most);
+    const list: readonly unknown[] = value;
+    const isDepth = (n: unknown): n is number => isInteger(n, 0, most);
+    const isDepths = (n: unknown): n is readonly number[] =>
+      Array.isArray(n) && n.length > 0 && n.length <= MOST_LAYERS && n.every(isDepth);
+    const found = list.filter((n) => isDepth(n) || isDepths(n));
+    if (list.length !== length || found.length !== length)
+      throw this.invalid(
+        key,
+        `a number, or ${length} of them (one a block), or of lists with one a layer, each from 0 to ${most}`,
+      );
+    return found;
   }
 
   /** `length` names, each one of `supported`. */

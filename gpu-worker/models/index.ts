@@ -16,6 +16,7 @@ export { hubSettings, type HubSettings } from './hub/hub-client.ts';
 
 export { TextEncoder, type EncodedPrompt } from './text-encoder.ts';
 export { openDecoder, openEncoder, type Decoder, type EncodedPicture, type Encoder } from './autoencoder.ts';
+export { openTinyAutoencoder, openTinyDecoder, type TinyAutoencoder } from './tiny-autoencoder.ts';
 export { loadTokenizer, type ClipTokenizer } from './tokenizer.ts';
 
 export { clipText, endPositions, type ClipTextOutputs } from './clip-text.ts';

@@ -6,7 +6,7 @@ import { at } from '../../core/at.ts';
 import { describeError } from '../../core/errors.ts';
 import { sizeOf } from '../graph/shapes.ts';
 import type { Architecture } from './architecture.ts';
-import type { ModelComponent, ModelFolder } from './model-folder.ts';
+import { openFolderParts, type FolderParts, type ModelComponent, type ModelFolder } from './model-folder.ts';
 import { openModel } from './open-model.ts';
 import { tensorProblem, type ParameterShape } from './parameters.ts';
 import { clipParameters, unetParameters, vaeParameters } from './part-parameters.ts';
@@ -20,7 +20,7 @@ export interface ModelProblem {
 }
 
 export interface ModelReport {
-  /** null if the model can't be opened; the counts are then 0. */
+  /** null if the model can't be opened; the counts are then those of the parts that can. */
   readonly architecture: Architecture | null;
   readonly unetParameters: number;
   /** Of all text encoders combined. */
@@ -78,14 +78,16 @@ export async function inspectModel(
   } catch (error) {
     const problem = describeError(error);
     if (problem.code === 'MODEL_NOT_FOUND' || problem.code === 'INTERNAL') throw error;
-    return { architecture: null, parts: [], ok: false, problems: [problem] };
+    const there = await openFolderParts(path).catch((): FolderParts => ({ textEncoders: [] }));
+    return {
+      architecture: null,
+      parts: expectedParts(there).map(countPart),
+      ok: false,
+      problems: [problem],
+    };
   }
-  const { textEncoders, unet, vae, tokenizers } = model;
-  const parts: { readonly component: ModelComponent<unknown>; readonly shapes: ParameterShape[] }[] = [
-    { component: unet, shapes: unetParameters(unet.config) },
-    ...textEncoders.map((encoder) => ({ component: encoder, shapes: clipParameters(encoder.config) })),
-    { component: vae, shapes: vaeParameters(vae.config) },
-  ];
+  const { textEncoders, tokenizers } = model;
+  const parts = expectedParts(model);
   const problems = parts.flatMap(({ component, shapes }) => compare(component, shapes));
   if (model.extra.length > 0) problems.push(unknownTensors(model.name, model.extra));
   for (const [i, files] of tokenizers.entries())
@@ -98,18 +100,32 @@ export async function inspectModel(
       });
   return {
     architecture: model.architecture,
-    parts: parts.map(({ component: { name, tensors }, shapes }) => ({
-      name,
-      parameters: count(shapes),
-      dtypes: [...new Set([...tensors.values()].map(({ dtype }) => dtype))].sort(),
-    })),
+    parts: parts.map(countPart),
     ok: problems.every(({ code }) => code === 'MODEL_TENSOR_UNKNOWN'),
     problems,
   };
 }
 
-function count(shapes: readonly ParameterShape[]): number {
-  return shapes.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+/** A part, and the parameters that its config asks for. */
+interface ExpectedPart {
+  readonly component: ModelComponent<unknown>;
+  readonly shapes: readonly ParameterShape[];
+}
+
+function expectedParts({ unet, textEncoders, vae }: FolderParts): ExpectedPart[] {
+  return [
+    ...(unet ? [{ component: unet, shapes: unetParameters(unet.config) }] : []),
+    ...textEncoders.map((encoder) => ({ component: encoder, shapes: clipParameters(encoder.config) })),
+    ...(vae ? [{ component: vae, shapes: vaeParameters(vae.config) }] : []),
+  ];
+}
+
+function countPart({ component: { name, tensors }, shapes }: ExpectedPart): ModelPart {
+  return {
+    name,
+    parameters: shapes.reduce((sum, { shape }) => sum + sizeOf(shape), 0),
+    dtypes: [...new Set([...tensors.values()].map(({ dtype }) => dtype))].sort(),
+  };
 }
 
 /** Missing, misshapen and unused tensors of a component's files. */

@@ -54,8 +54,11 @@ export interface UNetConfig {
   readonly block_out_channels: readonly number[];
   /** ResNets of each down block; up blocks have one more, in reverse order. */
   readonly layers_per_block: readonly number[];
-  /** Transformer blocks in each attention of a down block; the mid block has the last, up blocks the reverse. */
-  readonly transformer_layers_per_block: readonly number[];
+  /**
+   * Transformer blocks in the attentions of each down block; the mid block has the last. Up blocks have the reverse,
+   * unless `reverse_transformer_layers_per_block` says theirs.
+   */
+  readonly transformer_layers_per_block: readonly Depth[];
   /**
    * Heads of each down block (mid: the last, up: reversed). The files call this `attention_head_dim`, which in
    * this class means the number of heads (diffusers kept the wrong name for its users' files).
@@ -77,7 +80,16 @@ export interface UNetConfig {
    * `text_time`.
    */
   readonly added_time_ids: number;
+  /** One ResNet, or null for no mid block (BK-SDM, KOALA). Missing: ResNet, attention, ResNet, as in SD. */
+  readonly mid_block_type?: 'UNetMidBlock2D' | null;
+  /** Transformer blocks of each up block, from the lowest. Missing: as the down blocks. */
+  readonly reverse_transformer_layers_per_block?: readonly Depth[];
+  /** Width of the embedded guidance scale that distilled LCM models read. Missing: it reads none. */
+  readonly time_cond_proj_dim?: number;
 }
+
+/** Transformer blocks of an attention: one number for all attentions of a block, or one each. */
+export type Depth = number | readonly number[];
 
 /** One resolution of a UNet, on the way down and up. */
 export interface UNetLevel {
@@ -85,11 +97,11 @@ export interface UNetLevel {
   readonly width: number;
   /** ResNets on the way down; one more on the way up. */
   readonly layers: number;
-  /** Heads and transformer blocks of each attention. */
+  /** Of each attention. */
   readonly heads: number;
-  readonly transformers: number;
-  readonly attentionDown: boolean;
-  readonly attentionUp: boolean;
+  /** Transformer blocks of each attention, one a ResNet; null: the block has no attention. */
+  readonly attentionsDown: readonly number[] | null;
+  readonly attentionsUp: readonly number[] | null;
   /** Module path of its up block; up blocks are counted from the lowest level. */
   readonly pathUp: string;
 }
@@ -97,15 +109,38 @@ export interface UNetLevel {
 /** The levels of a UNet, from the finest. */
 export function unetLevels(config: UNetConfig): UNetLevel[] {
   const last = config.block_out_channels.length - 1;
-  return config.block_out_channels.map((width, level) => ({
-    width,
-    layers: at(config.layers_per_block, level),
-    heads: at(config.num_attention_heads, level),
-    transformers: at(config.transformer_layers_per_block, level),
-    attentionDown: config.down_block_types[level] === 'CrossAttnDownBlock2D',
-    attentionUp: config.up_block_types[last - level] === 'CrossAttnUpBlock2D',
-    pathUp: `up_blocks.${last - level}`,
-  }));
+  const { transformer_layers_per_block: down, reverse_transformer_layers_per_block: up } = config;
+  return config.block_out_channels.map((width, level) => {
+    const layers = at(config.layers_per_block, level);
+    const depths = (depth: Depth, count: number): readonly number[] =>
+      typeof depth === 'number' ? new Array<number>(count).fill(depth) : depth;
+    return {
+      width,
+      layers,
+      heads: at(config.num_attention_heads, level),
+      attentionsDown:
+        config.down_block_types[level] === 'CrossAttnDownBlock2D' ? depths(at(down, level), layers) : null,
+      attentionsUp:
+        config.up_block_types[last - level] === 'CrossAttnUpBlock2D'
+          ? depths(up === undefined ? at(down, level) : at(up, last - level), layers + 1)
+          : null,
+      pathUp: `up_blocks.${last - level}`,
+    };
+  });
+}
+
+/** The block between the way down and the way up. */
+export interface UNetMiddle {
+  readonly resnets: 0 | 1 | 2;
+  /** Transformer blocks between the two ResNets; 0: no attention. */
+  readonly transformers: number;
+}
+
+export function unetMiddle(config: UNetConfig): UNetMiddle {
+  if (config.mid_block_type !== undefined)
+    return { resnets: config.mid_block_type === null ? 0 : 1, transformers: 0 };
+  const depth = at(config.transformer_layers_per_block, -1);
+  return { resnets: 2, transformers: typeof depth === 'number' ? depth : at(depth, 0) };
 }
 
 /** diffusers' AutoencoderKL. */
@@ -148,9 +183,8 @@ export function clipTextConfig(where: string, raw: JsonObject, projected: boolea
   return config;
 }
 
-/** Fields with one supported value. All of SDXL's and SD's UNets have it; without a mid block it would be null. */
+/** Fields with one supported value, which all UNets of SD, SDXL and their distillations have. */
 const UNET_FIXED = {
-  mid_block_type: 'UNetMidBlock2DCrossAttn',
   act_fn: 'silu',
   resnet_time_scale_shift: 'default',
   downsample_padding: 1,
@@ -158,7 +192,6 @@ const UNET_FIXED = {
   only_cross_attention: false,
   mid_block_only_cross_attention: false,
   mid_block_scale_factor: 1,
-  reverse_transformer_layers_per_block: null,
   encoder_hid_dim: null,
   encoder_hid_dim_type: null,
   dual_cross_attention: false,
@@ -169,7 +202,6 @@ const UNET_FIXED = {
   time_embedding_dim: null,
   time_embedding_act_fn: null,
   timestep_post_act: null,
-  time_cond_proj_dim: null,
   conv_in_kernel: 3,
   conv_out_kernel: 3,
   attention_type: 'default',
@@ -213,12 +245,7 @@ export function unetConfig(where: string, raw: JsonObject, timeIds = 6): UNetCon
     ]),
     block_out_channels: channels,
     layers_per_block: fields.perBlock('layers_per_block', blocks, 2, MOST_LAYERS),
-    transformer_layers_per_block: fields.perBlock(
-      'transformer_layers_per_block',
-      blocks,
-      1,
-      MOST_TRANSFORMERS,
-    ),
+    transformer_layers_per_block: fields.depths('transformer_layers_per_block', blocks, 1, MOST_TRANSFORMERS),
     num_attention_heads: fields.perBlock(heads, blocks, 8),
     cross_attention_dim: fields.integer('cross_attention_dim', 1280),
     use_linear_projection: fields.flag('use_linear_projection', false),
@@ -229,9 +256,32 @@ export function unetConfig(where: string, raw: JsonObject, timeIds = 6): UNetCon
     projection_class_embeddings_input_dim:
       added === null ? 0 : fields.integer('projection_class_embeddings_input_dim'),
     added_time_ids: added === null ? 0 : timeIds,
+    ...distilledFields(fields, blocks),
   };
   checkUnet(fields, config, heads);
   return config;
+}
+
+type DistilledField = 'mid_block_type' | 'reverse_transformer_layers_per_block' | 'time_cond_proj_dim';
+
+/** Fields that only distillations set: absent for all others, so that a config's identity doesn't depend on them. */
+function distilledFields(fields: ConfigFields, blocks: number): Pick<UNetConfig, DistilledField> {
+  const middle =
+    fields.given('mid_block_type') && fields.get('mid_block_type') === null
+      ? null
+      : fields.oneOf(
+          'mid_block_type',
+          ['UNetMidBlock2DCrossAttn', 'UNetMidBlock2D'],
+          'UNetMidBlock2DCrossAttn',
+        );
+  const up = 'reverse_transformer_layers_per_block';
+  return {
+    ...(middle === 'UNetMidBlock2DCrossAttn' ? {} : { mid_block_type: middle }),
+    ...(fields.get(up) === null ? {} : { [up]: fields.depths(up, blocks, 1, MOST_TRANSFORMERS) }),
+    ...(fields.get('time_cond_proj_dim') === null
+      ? {}
+      : { time_cond_proj_dim: fields.integer('time_cond_proj_dim', undefined, { least: 4 }) }),
+  };
 }
 
 /**
@@ -241,11 +291,29 @@ export function unetConfig(where: string, raw: JsonObject, timeIds = 6): UNetCon
  * @throws KronaError MODEL_CONFIG_INVALID
  */
 function checkUnet(fields: ConfigFields, config: UNetConfig, heads: string): void {
-  const { block_out_channels: channels, layers_per_block: layers } = config;
-  const transformers = config.transformer_layers_per_block.reduce(
-    (sum, count, block) => sum + count * (2 * at(layers, block) + 1),
-    0,
-  );
+  const { block_out_channels: channels } = config;
+  const levels = unetLevels(config);
+  for (const { layers, attentionsDown, attentionsUp } of levels) {
+    checkDepths(fields, 'transformer_layers_per_block', attentionsDown, layers);
+    checkDepths(
+      fields,
+      config.reverse_transformer_layers_per_block === undefined
+        ? 'transformer_layers_per_block'
+        : 'reverse_transformer_layers_per_block',
+      attentionsUp,
+      layers + 1,
+    );
+  }
+  const { resnets, transformers: inMiddle } = unetMiddle(config);
+  if (resnets === 2 && inMiddle === 0)
+    throw fields.invalid('transformer_layers_per_block', 'at last a number from 1, which the mid block has');
+  if ((config.time_cond_proj_dim ?? 0) % 2 !== 0)
+    throw fields.invalid('time_cond_proj_dim', 'an even number');
+  const all = levels.flatMap(({ attentionsDown, attentionsUp }) => [
+    attentionsDown ?? [],
+    attentionsUp ?? [],
+  ]);
+  const transformers = all.flat().reduce((sum, count) => sum + count, inMiddle);
   if (transformers > MOST_TRANSFORMERS_IN_ALL)
     throw fields.invalid(
       'transformer_layers_per_block',
@@ -257,6 +325,17 @@ function checkUnet(fields: ConfigFields, config: UNetConfig, heads: string): voi
     if (width % at(config.num_attention_heads, block) !== 0)
       throw fields.invalid(heads, `divisors of the blocks' channels (${channels.join(', ')})`);
   });
+}
+
+/** A block with attention needs at least one transformer block in each. */
+function checkDepths(
+  fields: ConfigFields,
+  key: string,
+  depths: readonly number[] | null,
+  count: number,
+): void {
+  if (depths !== null && (depths.length !== count || depths.some((depth) => depth === 0)))
+    throw fields.invalid(key, `for a block with ${count} attentions one number from 1, or ${count} of them`);
 }
 
 /** @throws KronaError MODEL_CONFIG_INVALID, MODEL_CONFIG_UNSUPPORTED */

@@ -66,7 +66,12 @@ const TEXT_PARTS: Readonly<Record<Architecture, Readonly<Record<string, string>>
 const OTHER_PARTS = { unet: 'UNet2DConditionModel', vae: 'AutoencoderKL' };
 
 const XL_PIPELINES = ['StableDiffusionXLPipeline', 'StableDiffusionXLImg2ImgPipeline'];
-const SD_PIPELINES = ['StableDiffusionPipeline', 'StableDiffusionImg2ImgPipeline'];
+const SD_PIPELINES = [
+  'StableDiffusionPipeline',
+  'StableDiffusionImg2ImgPipeline',
+  'LatentConsistencyModelPipeline',
+  'LatentConsistencyModelImg2ImgPipeline',
+];
 
 /**
  * Opens a folder as saved by diffusers, or as a model hub's cache holds it (links are followed): a snapshot, or the
@@ -94,16 +99,8 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
 
   const textEncoders = await Promise.all(textParts.map(([name, type]) => openTextEncoder(real, name, type)));
   const { timeIds } = ARCHITECTURES[architecture];
-  const unet = {
-    name: 'unet',
-    config: unetConfig('unet/config.json', unetJson, timeIds),
-    tensors: await componentTensors(real, 'unet'),
-  };
-  const vae = {
-    name: 'vae',
-    config: vaeConfig('vae/config.json', await readJson(real, 'vae/config.json')),
-    tensors: vaeTensors(await componentTensors(real, 'vae')),
-  };
+  const unet = await openUnet(real, timeIds);
+  const vae = await openVae(real);
   const textConfigs = textEncoders.map(({ config }) => config);
   checkFit(architecture, textConfigs, unet.config, vae.config);
   const tokenizers = textEncoders.map(({ name }) => ({
@@ -121,6 +118,47 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
     // SD's pipelines encode an empty prompt; only SDXL's have this field, which defaults to true.
     forceZerosForEmptyPrompt: timeIds > 0 && index.flag('force_zeros_for_empty_prompt', true),
     extra: [],
+  };
+}
+
+async function openUnet(folder: string, timeIds?: number): Promise<ModelComponent<UNetConfig>> {
+  const file = 'unet/config.json';
+  return {
+    name: 'unet',
+    config: unetConfig(file, await readJson(folder, file), timeIds),
+    tensors: await componentTensors(folder, 'unet'),
+  };
+}
+
+async function openVae(folder: string): Promise<ModelComponent<VaeConfig>> {
+  const file = 'vae/config.json';
+  return {
+    name: 'vae',
+    config: vaeConfig(file, await readJson(folder, file)),
+    tensors: vaeTensors(await componentTensors(folder, 'vae')),
+  };
+}
+
+export interface FolderParts {
+  readonly unet?: ModelComponent<UNetConfig>;
+  readonly textEncoders: readonly ModelComponent<ClipTextConfig>[];
+  readonly vae?: ModelComponent<VaeConfig>;
+}
+
+/** The parts of an incomplete folder that open, for reports. Drawing needs them all: `openModelFolder`. */
+export async function openFolderParts(path: string): Promise<FolderParts> {
+  const given = await realpath(path);
+  const folder = (await cachedSnapshot(given)) ?? given;
+  const any = <T>(part: Promise<T>): Promise<T | undefined> => part.catch(() => undefined);
+  const unet = await any(openUnet(folder));
+  const vae = await any(openVae(folder));
+  const encoders = await Promise.all(
+    Object.entries(TEXT_PARTS.sdxl).map(([name, type]) => any(openTextEncoder(folder, name, type))),
+  );
+  return {
+    ...(unet && { unet }),
+    textEncoders: encoders.filter((encoder) => encoder !== undefined),
+    ...(vae && { vae }),
   };
 }
 

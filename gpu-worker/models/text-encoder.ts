@@ -1,5 +1,6 @@
 /** @file The text encoders of a model, ready to encode prompts for the UNet. */
 import { at } from '../../core/at.ts';
+import type { WeightedSpan } from '../../core/prompts/weights.ts';
 import type { PromptLength } from '../../core/records.ts';
 import { compile } from '../graph/compile.ts';
 import { devicePrecision } from '../graph/device.ts';
@@ -28,11 +29,14 @@ interface OpenEncoder {
   readonly session: Session<{ readonly states: Float32Array; readonly pooled?: Float32Array }>;
 }
 
+/** A prompt as text, or in parts with weights. */
+export type Prompt = string | readonly WeightedSpan[];
+
 /**
  * The chunks of a prompt for each text encoder, equally many: where one needs more than another, empty ones follow the
  * other's.
  */
-export function promptChunks(prompt: string, tokenizers: readonly ClipTokenizer[]): Int32Array[][] {
+export function promptChunks(prompt: Prompt, tokenizers: readonly ClipTokenizer[]): Int32Array[][] {
   const split = tokenizers.map((tokenizer) => tokenizer.chunks(prompt).chunks);
   const most = Math.max(...split.map((chunks) => chunks.length));
   return split.map((chunks, n) => {
@@ -92,8 +96,34 @@ export class TextEncoder {
     return new TextEncoder(model, encoders);
   }
 
-  /** @param adapter inputs of the changes by `adapted` */
-  async encode(prompt: string, adapter: Feeds = {}): Promise<EncodedPrompt> {
+  /**
+   * Weights move the states of their tokens away from those of an empty prompt, or towards them, as in ComfyUI; the pooled
+   * projection is that of the words without weights.
+   *
+   * @param adapter inputs of the changes by `adapted`
+   */
+  async encode(prompt: Prompt, adapter: Feeds = {}): Promise<EncodedPrompt> {
+    const encoded = await this.#encodePlain(prompt, adapter);
+    const weights = this.#encoders.map(({ tokenizer }) => tokenizer.chunks(prompt).weights);
+    if (weights.every((each) => each === null)) return encoded;
+    const { states: empty } = await this.#encodePlain('', adapter);
+    let column = 0;
+    for (const [n, { config }] of this.#encoders.entries()) {
+      for (const [chunk, ofTokens] of (weights[n] ?? []).entries())
+        for (const [token, weight] of ofTokens.entries()) {
+          if (weight === 1) continue;
+          const from = token * this.width + column;
+          const place = chunk * this.tokens * this.width + from;
+          const states = encoded.states.subarray(place, place + config.hidden_size);
+          for (const [i, state] of states.entries())
+            states[i] = at(empty, from + i) + weight * (state - at(empty, from + i));
+        }
+      column += config.hidden_size;
+    }
+    return encoded;
+  }
+
+  async #encodePlain(prompt: Prompt, adapter: Feeds): Promise<EncodedPrompt> {
     const split = this.#split(prompt);
     const chunks = at(split, 0).length;
     const states = new Float32Array(chunks * this.tokens * this.width);
@@ -119,7 +149,7 @@ export class TextEncoder {
   }
 
   /** How many tokens a prompt has, and in how many chunks it is read. */
-  measure(prompt: string): PromptLength {
+  measure(prompt: Prompt): PromptLength {
     const tokens = this.#encoders.map(({ tokenizer }) => tokenizer.chunks(prompt).tokens);
     return { tokens: Math.max(...tokens), chunks: at(this.#split(prompt), 0).length };
   }
@@ -129,7 +159,7 @@ export class TextEncoder {
     return states.length / (this.tokens * this.width);
   }
 
-  #split(prompt: string): Int32Array[][] {
+  #split(prompt: Prompt): Int32Array[][] {
     return promptChunks(
       prompt,
       this.#encoders.map(({ tokenizer }) => tokenizer),

@@ -8,6 +8,7 @@ import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import * as tokenizers from '@huggingface/tokenizers';
 import { KronaError } from '../../core/errors.ts';
+import type { WeightedSpan } from '../../core/prompts/weights.ts';
 import { isInteger, isJsonObject, quoted } from './config-fields.ts';
 import { readJson } from './model-files.ts';
 import { readSmallFile, VOCABULARY_BYTES } from './small-file.ts';
@@ -43,6 +44,8 @@ export interface TokenChunks {
   readonly tokens: number;
   /** Each of the tokenizer's length. */
   readonly chunks: readonly [Int32Array, ...Int32Array[]];
+  /** The weight of each token of each chunk; null: all 1. */
+  readonly weights: readonly Float32Array[] | null;
 }
 
 export interface ClipTokenizer {
@@ -56,8 +59,11 @@ export interface ClipTokenizer {
    * @example tokenizer.encode('a photo of a cat') // Int32Array(77) [49406, 320, 1125, 539, 320, 2368, 49407, …]
    */
   encode(text: string): Int32Array;
-  /** All chunks, at least one: each holds up to `length` − 2 of the text's tokens between a start and an end token. */
-  chunks(text: string): TokenChunks;
+  /**
+   * All chunks, at least one: each holds up to `length` − 2 of the text's tokens between a start and an end token. Parts with
+   * weights of their own are split into tokens one by one, as in AUTOMATIC1111's web UI and ComfyUI.
+   */
+  chunks(text: string | readonly WeightedSpan[]): TokenChunks;
 }
 
 /**
@@ -147,9 +153,20 @@ function clipTokenizer(where: string, config: JsonObject, definition: JsonObject
     largestId: [start, end, pad, ...definedIds(definition)].reduce((most, id) => Math.max(most, id)),
     encode: (text) => chunk(idsOf(text), 0),
     chunks(text) {
-      const ids = idsOf(text);
+      const spans = typeof text === 'string' ? [{ text, weight: 1 }] : text;
+      const split = spans.map((span) => ({ ids: idsOf(span.text), weight: span.weight }));
+      const ids = split.flatMap((span) => span.ids);
+      const weights = split.flatMap((span) => Array<number>(span.ids.length).fill(span.weight));
       const further = Math.max(0, Math.ceil(ids.length / (length - 2)) - 1);
+      const weighted = (from: number): Float32Array => {
+        const chunk = new Float32Array(length).fill(1);
+        chunk.set(weights.slice(from, from + length - 2), 1);
+        return chunk;
+      };
       return {
+        weights: weights.every((weight) => weight === 1)
+          ? null
+          : Array.from({ length: further + 1 }, (_, n) => weighted(n * (length - 2))),
         tokens: ids.length,
         chunks: [
           chunk(ids, 0),

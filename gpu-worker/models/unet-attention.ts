@@ -5,8 +5,9 @@
 import * as op from '../graph/ops.ts';
 import { sideOf, sidesOf } from '../graph/shapes.ts';
 import type { Tensor } from '../graph/tensor.ts';
+import { weightedAttention, type SelfAttentionHook } from './beside.ts';
 import { conv, groupNorm, layerNorm, linear, linearHalves } from './layers.ts';
-import type { UNetConfig, UNetLevel } from './model-configs.ts';
+import type { UNetConfig } from './model-configs.ts';
 import type { Parameters } from './parameters.ts';
 
 const ATTENTION_NORM_EPS = 1e-6;
@@ -14,8 +15,8 @@ const LAYER_NORM_EPS = 1e-5;
 const pointwise = { kernel: 1, padding: 0 };
 
 /**
- * Transformer2DModel: x [B,C,h,w] as h·w tokens through the blocks of its level, plus x. `block` wraps each of them,
- * with the layers before the first and after the last.
+ * Transformer2DModel: x [B,C,h,w] as h·w tokens through the given number of blocks, plus x. `block` wraps each of them,
+ * with the layers before the first and after the last; `beside` says what self-attention reads beside them.
  */
 export function transformer(
   config: UNetConfig,
@@ -23,8 +24,9 @@ export function transformer(
   path: string,
   x: Tensor,
   text: Tensor,
-  { heads, transformers }: UNetLevel,
+  { heads, transformers }: { readonly heads: number; readonly transformers: number },
   block: <T>(build: () => T) => T,
+  beside: SelfAttentionHook = () => null,
 ): Tensor {
   const around = config.use_linear_projection ? linearProjections : convProjections;
   const { enter, leave } = around(p, path, x);
@@ -35,7 +37,7 @@ export function transformer(
     h = block(() => {
       const tokens =
         i === 0 ? enter(groupNorm(p, `${path}.norm`, x, config.norm_num_groups, ATTENTION_NORM_EPS)) : h;
-      const y = transformerBlock(p, `${path}.transformer_blocks.${i}`, tokens, text, heads);
+      const y = transformerBlock(p, `${path}.transformer_blocks.${i}`, tokens, text, heads, beside);
       return i === last ? op.add(leave(y), x) : y;
     });
   }
@@ -78,10 +80,19 @@ const toPicture = (tokens: Tensor, like: Tensor): Tensor =>
   op.reshape(op.transpose(tokens, [0, 2, 1]), like.shape);
 
 /** BasicTransformerBlock: self-attention, attention to the text, GEGLU; x [B,N,C]. */
-function transformerBlock(p: Parameters, path: string, x: Tensor, text: Tensor, heads: number): Tensor {
+function transformerBlock(
+  p: Parameters,
+  path: string,
+  x: Tensor,
+  text: Tensor,
+  heads: number,
+  beside: SelfAttentionHook,
+): Tensor {
   const width = sideOf(x, -1);
   const normed = layerNorm(p, `${path}.norm1`, x, LAYER_NORM_EPS);
-  let h = op.add(x, attend(p, `${path}.attn1`, normed, normed, heads));
+  const more = beside(`${path}.attn1`, normed);
+  const context = more ? op.concat([normed, more.tokens], 1) : normed;
+  let h = op.add(x, attend(p, `${path}.attn1`, normed, context, heads, more?.logWeights));
   h = op.add(h, attend(p, `${path}.attn2`, layerNorm(p, `${path}.norm2`, h, LAYER_NORM_EPS), text, heads));
   const [value, gate] = linearHalves(
     p,
@@ -92,10 +103,22 @@ function transformerBlock(p: Parameters, path: string, x: Tensor, text: Tensor, 
   return op.add(h, linear(p, `${path}.ff.net.2`, op.mul(value, op.gelu(gate)), width));
 }
 
-function attend(p: Parameters, path: string, x: Tensor, context: Tensor, heads: number): Tensor {
+/** @param logWeights of the last tokens of the context; all have the same by default */
+function attend(
+  p: Parameters,
+  path: string,
+  x: Tensor,
+  context: Tensor,
+  heads: number,
+  logWeights?: Tensor,
+): Tensor {
   const width = sideOf(x, -1);
+  const scale = (width / heads) ** -0.5;
   const q = linear(p, `${path}.to_q`, x, width, false);
   const k = linear(p, `${path}.to_k`, context, width, false);
   const v = linear(p, `${path}.to_v`, context, width, false);
-  return linear(p, `${path}.to_out.0`, op.attention(q, k, v, heads, (width / heads) ** -0.5), width);
+  const attended = logWeights
+    ? weightedAttention(q, k, v, heads, scale, logWeights)
+    : op.attention(q, k, v, heads, scale);
+  return linear(p, `${path}.to_out.0`, attended, width);
 }

@@ -8,8 +8,9 @@ import { checkpoint } from '../graph/gradients.ts';
 import * as op from '../graph/ops.ts';
 import { sidesOf } from '../graph/shapes.ts';
 import type { Tensor } from '../graph/tensor.ts';
+import type { SelfAttentionHook } from './beside.ts';
 import { conv, groupNorm, linear, resnet, sinusoidal } from './layers.ts';
-import { unetLevels, type UNetConfig, type UNetLevel } from './model-configs.ts';
+import { unetLevels, unetMiddle, type UNetConfig, type UNetLevel } from './model-configs.ts';
 import type { Parameters } from './parameters.ts';
 import { transformer } from './unet-attention.ts';
 
@@ -24,6 +25,11 @@ export interface UNetInputs {
   readonly textEmbeds?: Tensor;
   /** [B,added_time_ids], numbers about the picture (see `timeIds`); with `text_time` only. */
   readonly timeIds?: Tensor;
+  /**
+   * [B], the guidance scale less 1, which a UNet with `time_cond_proj_dim` draws by. Without it, the UNet draws as if it had
+   * no such layer, as diffusers' does.
+   */
+  readonly guidance?: Tensor;
 }
 
 export interface UNetOptions {
@@ -34,6 +40,8 @@ export interface UNetOptions {
    * (DeepCache, arXiv 2312.00858, section 3.2). docs/speed.md shows the effect on pictures.
    */
   readonly deep?: Tensor;
+  /** What self-attention reads beside the picture's own tokens; nothing by default. */
+  readonly beside?: SelfAttentionHook;
 }
 
 export interface UNetOutputs {
@@ -61,17 +69,14 @@ export function unetOutputs(
 ): UNetOutputs {
   const blocks = blocksOf(config, p, inputs, options);
   const levels = unetLevels(config);
-  const [top, lowest] = [at(levels, 0), at(levels, -1)];
+  const top = at(levels, 0);
   const skips: Tensor[] = [conv(p, 'conv_in', inputs.latents, top.width)];
   let x: Tensor;
   if (options.deep) {
     down(p, blocks, [top], skips);
     x = options.deep;
   } else {
-    x = down(p, blocks, levels, skips);
-    x = blocks.resnet('mid_block.resnets.0', x, lowest.width);
-    x = blocks.attention('mid_block.attentions.0', x, lowest);
-    x = blocks.resnet('mid_block.resnets.1', x, lowest.width);
+    x = middle(config, blocks, down(p, blocks, levels, skips));
   }
   const last = up(p, blocks, options.deep ? [top] : levels, x, skips);
   const normed = op.silu(groupNorm(p, 'conv_norm_out', last.x, config.norm_num_groups, config.norm_eps));
@@ -81,7 +86,7 @@ export function unetOutputs(
 /** The blocks of every level. */
 interface Blocks {
   readonly resnet: (path: string, x: Tensor, out: number) => Tensor;
-  readonly attention: (path: string, x: Tensor, level: UNetLevel) => Tensor;
+  readonly attention: (path: string, x: Tensor, heads: number, transformers: number) => Tensor;
 }
 
 function blocksOf(config: UNetConfig, p: Parameters, inputs: UNetInputs, options: UNetOptions): Blocks {
@@ -90,7 +95,17 @@ function blocksOf(config: UNetConfig, p: Parameters, inputs: UNetInputs, options
   const norm = { groups: config.norm_num_groups, eps: config.norm_eps, time };
   return {
     resnet: (path, x, out) => block(() => resnet(p, path, x, out, norm)),
-    attention: (path, x, level) => transformer(config, p, path, x, inputs.encoderHiddenStates, level, block),
+    attention: (path, x, heads, transformers) =>
+      transformer(
+        config,
+        p,
+        path,
+        x,
+        inputs.encoderHiddenStates,
+        { heads, transformers },
+        block,
+        options.beside,
+      ),
   };
 }
 
@@ -101,7 +116,8 @@ function down(p: Parameters, blocks: Blocks, levels: readonly UNetLevel[], skips
     const path = `down_blocks.${n}`;
     for (let layer = 0; layer < level.layers; layer++) {
       x = blocks.resnet(`${path}.resnets.${layer}`, x, level.width);
-      if (level.attentionDown) x = blocks.attention(`${path}.attentions.${layer}`, x, level);
+      if (level.attentionsDown)
+        x = blocks.attention(`${path}.attentions.${layer}`, x, level.heads, at(level.attentionsDown, layer));
       skips.push(x);
     }
     if (n < levels.length - 1) {
@@ -110,6 +126,17 @@ function down(p: Parameters, blocks: Blocks, levels: readonly UNetLevel[], skips
     }
   }
   return x;
+}
+
+/** The mid block, where the model has one. */
+function middle(config: UNetConfig, blocks: Blocks, below: Tensor): Tensor {
+  const { width, heads } = at(unetLevels(config), -1);
+  const { resnets, transformers } = unetMiddle(config);
+  if (resnets === 0) return below;
+  const x = blocks.resnet('mid_block.resnets.0', below, width);
+  if (resnets === 1) return x;
+  const attended = blocks.attention('mid_block.attentions.0', x, heads, transformers);
+  return blocks.resnet('mid_block.resnets.1', attended, width);
 }
 
 /** The way up through the same levels, and the input of the first of them from below. */
@@ -121,7 +148,8 @@ function up(p: Parameters, blocks: Blocks, levels: readonly UNetLevel[], below: 
     for (let layer = 0; layer <= level.layers; layer++) {
       const joined = op.concat([x, ...skips.splice(-1)], 1);
       x = blocks.resnet(`${path}.resnets.${layer}`, joined, level.width);
-      if (level.attentionUp) x = blocks.attention(`${path}.attentions.${layer}`, x, level);
+      if (level.attentionsUp)
+        x = blocks.attention(`${path}.attentions.${layer}`, x, level.heads, at(level.attentionsUp, layer));
     }
     if (n > 0) {
       // The next skip's size, which isn't the double if a side was odd on the way down.
@@ -132,10 +160,19 @@ function up(p: Parameters, blocks: Blocks, levels: readonly UNetLevel[], below: 
   return { x, deep };
 }
 
+/** The guidance scale as latent consistency models read it (arXiv 2310.04378, appendix F), beside the timestep's waves. */
+function guidanceEmbedding(config: UNetConfig, p: Parameters, { guidance }: UNetInputs): Tensor | undefined {
+  const { time_cond_proj_dim: width } = config;
+  if (width === undefined || guidance === undefined) return undefined;
+  const waved = sinusoidal(op.mul(guidance, 1000), width, false, 1);
+  return linear(p, 'time_embedding.cond_proj', waved, at(config.block_out_channels, 0), false);
+}
+
 /** The timestep and, with `text_time`, the pooled text and the numbers about the picture, as one vector per row. */
 function timeEmbedding(config: UNetConfig, p: Parameters, inputs: UNetInputs): Tensor {
-  const time = waves(config, inputs.timesteps, at(config.block_out_channels, 0));
-  const embedded = embed(config, p, 'time_embedding', time);
+  const waved = waves(config, inputs.timesteps, at(config.block_out_channels, 0));
+  const guidance = guidanceEmbedding(config, p, inputs);
+  const embedded = embed(config, p, 'time_embedding', guidance ? op.add(waved, guidance) : waved);
   return config.addition_embed_type === null
     ? embedded
     : op.add(embedded, pictureEmbedding(config, p, inputs));
@@ -171,6 +208,7 @@ export function unetInputs(
     latents: op.input('latents', [batch, config.in_channels, height, width]),
     timesteps: op.input('timesteps', [batch]),
     encoderHiddenStates: op.input('encoder_hidden_states', [batch, tokens, config.cross_attention_dim]),
+    ...(config.time_cond_proj_dim === undefined ? {} : { guidance: op.input('guidance', [batch]) }),
   };
   if (config.addition_embed_type === null) return inputs;
   const ids = config.added_time_ids;

@@ -13,6 +13,7 @@ export {
 } from './text-to-image.ts';
 export { drawRefined, type Refinement } from './refine.ts';
 export { imagineDefaults, type ImagineDefaults } from './imagine-defaults.ts';
+export { Previews } from './previews.ts';
 export { writePicture } from './picture-file.ts';
 export { createScheduler } from './schedulers/create-scheduler.ts';
 export type { PredictionType, Scheduler } from './schedulers/scheduler.ts';

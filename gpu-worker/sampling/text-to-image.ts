@@ -7,6 +7,7 @@ import { basename } from 'node:path';
 import { at } from '../../core/at.ts';
 import { concatenated } from '../../core/concatenated.ts';
 import { KronaError } from '../../core/errors.ts';
+import { weightedSpans } from '../../core/prompts/weights.ts';
 import type { PromptLength } from '../../core/records.ts';
 import type { SchedulerName } from '../../core/settings/choices.ts';
 import { layersOf, withoutScales } from '../adapters/adapter.ts';
@@ -33,19 +34,23 @@ import { commonChunks, lengthened } from '../models/equal-lengths.ts';
 import { TextEncoder, type EncodedPrompt } from '../models/text-encoder.ts';
 import { vaeScale } from '../models/vae.ts';
 import { guide } from './guidance.ts';
+import { KeptLatents, latentMask } from './kept-latents.ts';
 import { createNoise, variedNoise, type NoiseSource } from './noise.ts';
 import { fromBytes, toBytes } from '../../core/pictures/rgb-bytes.ts';
+import { cleanEstimate } from './schedulers/clean-estimate.ts';
 import { createScheduler } from './schedulers/create-scheduler.ts';
-import { trainTimesteps } from './schedulers/noise-levels.ts';
+import { alphasCumprod, trainTimesteps } from './schedulers/noise-levels.ts';
 import { firstStep, handover } from './schedulers/picture-start.ts';
 import type { Scheduler } from './schedulers/scheduler.ts';
 import { PictureDecoder } from './picture-decoder.ts';
 import { SessionCache } from './session-cache.ts';
+import { ReferenceStates, Steering, type Steer } from './steering.ts';
 import { needsTiles, openTiledEncoder } from './tiles.ts';
 import { UNetRuns } from './unet-runs.ts';
 import { zip2, zip3 } from './zip.ts';
 
 export interface DrawRequest {
+  /** With weights as core/prompts/weights.ts reads them. */
   readonly prompt: string;
   /** null: the folder's force_zeros_for_empty_prompt decides. */
   readonly negative: string | null;
@@ -59,6 +64,8 @@ export interface DrawRequest {
    */
   readonly guidanceRescale?: number;
   readonly scheduler: SchedulerName | null;
+  /** Fields in place of those of the model's scheduler config; with `scheduler` null, its class too. None by default. */
+  readonly schedulerFields?: Readonly<Record<string, unknown>>;
   readonly width: number;
   readonly height: number;
   readonly seed: number;
@@ -72,11 +79,15 @@ export interface DrawRequest {
   readonly tiled?: boolean;
   /** Stop after this share of the noise levels, in (0, 1); 1 by default. */
   readonly until?: number;
+  /** Pictures of this size to draw more like, and less like; none by default. */
+  readonly steer?: Steer;
 }
 
 export type StartPicture = {
   /** [count,4,h,w], scaled, as `latentsOf` gives them. */
   readonly latents: Float32Array;
+  /** Draw only a part anew: 1 there, [h,w], as `latentMask` gives it. Not with `until` and `from`. */
+  readonly mask?: Uint8Array;
 } & (
   | {
       /** Share of the steps to run, in (0, 1]: how much can change. Noise of their first level is added. */
@@ -91,6 +102,8 @@ export type StartPicture = {
 export interface DrawHooks {
   /** After each denoising step, from 1. */
   readonly onStep?: (step: number, steps: number) => void;
+  /** After each step but the last, the clean latents [count,C,h,w] that the model expects, scaled. */
+  readonly onEstimate?: (latents: Float32Array) => Promise<void>;
   readonly turn?: () => Promise<void>;
   readonly signal?: AbortSignal;
 }
@@ -109,6 +122,7 @@ export class TextToImage {
   readonly model: ModelFolder;
   readonly #text: TextEncoder;
   readonly #unets: UNetRuns;
+  readonly #references: ReferenceStates;
   readonly #decoder: PictureDecoder;
   readonly #forget: () => void;
   /** Whether adapters change the text encoders. */
@@ -118,6 +132,7 @@ export class TextToImage {
     this.model = model;
     this.#text = text;
     this.#unets = new UNetRuns(model);
+    this.#references = new ReferenceStates(model);
     this.#decoder = new PictureDecoder(model);
     this.#forget = keepReleasable(() => this.#releaseSome());
   }
@@ -150,7 +165,10 @@ export class TextToImage {
     await checkStatedBase(basename(path), metadata, this.model);
   }
 
-  /** @throws KronaError SIZE_INVALID, SCHEDULER_UNSUPPORTED, STEPS_INVALID, RESULT_NOT_FINITE; and the signal's reason when it aborts */
+  /**
+   * @throws KronaError SIZE_INVALID, SCHEDULER_UNSUPPORTED, STEPS_INVALID, PROMPT_WEIGHT_INVALID, RESULT_NOT_FINITE; and
+   * the signal's reason when it aborts
+   */
   async draw(
     request: DrawRequest,
     hooks: DrawHooks = {},
@@ -202,20 +220,36 @@ export class TextToImage {
   }
 
   /**
+   * A mask of a picture at the size of its latents, [h,w].
+   *
+   * @param mask 8 bits a pixel, from 128 on drawn anew
+   * @throws KronaError MASK_EMPTY, SIZE_INVALID
+   */
+  latentMask(mask: Uint8Array, width: number, height: number): Uint8Array {
+    const small = latentMask(mask, width, height, this.#checkSize(width, height));
+    if (small.includes(1)) return small;
+    throw new KronaError(
+      'MASK_EMPTY',
+      'The part to draw again is too small for this model. Choose a larger one.',
+    );
+  }
+
+  /**
    * The final latents [count,4,h,w], still scaled.
    *
    * @param source of the noise, a new one by default; a second run can share the first one's
    */
   async denoise(
     request: DrawRequest,
-    { onStep, turn, signal }: DrawHooks = {},
+    { onStep, onEstimate, turn, signal }: DrawHooks = {},
     source: NoiseSource = createNoise(request.noise, request.seed),
   ): Promise<Float32Array> {
     const { config } = this.model.unet;
     const { steps, guidance, guidanceRescale = 0, width, height, count } = request;
     const scale = this.#checkSize(width, height);
-    const scheduler = createScheduler(request.scheduler, this.model.scheduler, steps);
-    const guided = guidance > 1;
+    const schedulerConfig = { ...this.model.scheduler, ...request.schedulerFields };
+    const scheduler = createScheduler(request.scheduler, schedulerConfig, steps);
+    const guided = this.#isGuided(guidance);
     const rows = guided ? 2 * count : count;
     const text = await this.#conditioning(request, guided);
     const [h, w] = [height / scale, width / scale];
@@ -234,29 +268,42 @@ export class TextToImage {
     const fixed = {
       encoder_hidden_states: perRow(states, count),
       ...(config.addition_embed_type === null ? {} : this.#pictureFeeds(text, width, height, count)),
+      ...(config.time_cond_proj_dim === undefined
+        ? {}
+        : { guidance: new Float32Array(rows).fill(guidance - 1) }),
     };
     const noise = () => source.draw(count, size / count);
     const first = () => variedNoise(request.varies ?? [], noise(), size / count);
-    const { call: from, sample: start } = this.#startOf(request, scheduler, first, size);
+    const { call: from, sample: start, kept } = this.#startOf(request, scheduler, first, source, size);
     const end =
       request.until === undefined
         ? scheduler.timesteps.length
         : this.#callAt(request.until, scheduler, steps);
     let sample = start;
     const trained = this.#trainedTimesteps();
+    const steering = request.steer && this.#steeringOf(request.steer, request, guided);
+    const estimateOf = onEstimate && cleanEstimate(schedulerConfig);
     for (let i = from; i < end; i++) {
       const timestep = at(scheduler.timesteps, i);
       await turn?.();
       signal?.throwIfAborted();
+      const shared = { ...adapted, ...strengthFeeds(adapters, timestep, trained) };
+      const beside =
+        steering && (i - from) / (end - from) < steering.until
+          ? await steering.at(i, timestep, batch, fixed, shared)
+          : null;
       const scaled = scheduler.scaleModelInput(sample, i);
       const latents = perRow(guided ? [scaled, scaled] : [scaled], 1);
       const prediction = await this.#unets.predict(
-        batch,
-        { ...fixed, latents, timesteps: new Float32Array(rows).fill(timestep) },
-        { ...adapted, ...strengthFeeds(adapters, timestep, trained) },
+        beside ? { ...batch, beside: beside.pictures } : batch,
+        { ...fixed, latents, timesteps: new Float32Array(rows).fill(timestep), ...beside?.feeds },
+        shared,
       );
       const led = guided ? guide(prediction, guidance, guidanceRescale, count) : prediction;
+      const estimate = i < end - 1 ? estimateOf?.(scaled, led, timestep) : null;
       sample = scheduler.step(led, i, sample, noise);
+      if (kept) sample = kept.after(i, sample);
+      if (estimate) await onEstimate?.(estimate);
       onStep?.(i - from + 1, end - from);
     }
     await checkFinite(sample, 'Denoising', this.model);
@@ -272,7 +319,7 @@ export class TextToImage {
   async picturesAtOnce(request: DrawRequest): Promise<number> {
     if (!isLimited()) return 1;
     const { width, height, count, guidance } = request;
-    const guided = guidance > 1;
+    const guided = this.#isGuided(guidance);
     const scale = this.#checkSize(width, height);
     const [first] = await this.#conditioning(request, guided);
     const batch = {
@@ -285,20 +332,42 @@ export class TextToImage {
     return Math.max(1, Math.floor(this.#unets.rowsAtOnce(batch) / (guided ? 2 : 1)));
   }
 
-  /** The first call of the model, and the sample before it. */
+  #steeringOf(steer: Steer, { seed, count }: DrawRequest, guided: boolean): Steering {
+    const levels = alphasCumprod(new ConfigFields('scheduler/scheduler_config.json', this.model.scheduler));
+    return new Steering(this.#references, steer, { levels, seed, count, guided });
+  }
+
+  /** Whether the model predicts a second time without the prompt: not if it reads the guidance scale itself. */
+  #isGuided(guidance: number): boolean {
+    return guidance > 1 && this.model.unet.config.time_cond_proj_dim === undefined;
+  }
+
+  /** The first call of the model, the sample before it, and what of it is kept. */
   #startOf(
-    { start, steps }: DrawRequest,
+    { start, steps, count, noise: kind }: DrawRequest,
     scheduler: Scheduler,
-    noise: () => Float32Array,
+    first: () => Float32Array,
+    source: NoiseSource,
     size: number,
-  ): { readonly call: number; readonly sample: Float32Array } {
-    if (start === undefined) return { call: 0, sample: noise().map((x) => x * scheduler.initNoiseSigma) };
-    const { latents } = start;
+  ): { readonly call: number; readonly sample: Float32Array; readonly kept?: KeptLatents } {
+    const pure = (noise: Float32Array) => noise.map((x) => x * scheduler.initNoiseSigma);
+    if (start === undefined) return { call: 0, sample: pure(first()) };
+    const { latents, mask } = start;
     if (latents.length !== size)
       throw new RangeError(`start.latents has ${latents.length} numbers, not ${size}`);
     if ('from' in start) return { call: this.#callAt(start.from, scheduler, steps), sample: latents };
     const { call, signal, sigma } = scheduler.startOf(firstStep(steps, start.strength));
-    return { call, sample: zip2(latents, noise(), (x, fresh) => signal * x + sigma * fresh) };
+    const noise = first();
+    const noisy = () => zip2(latents, noise, (x, fresh) => signal * x + sigma * fresh);
+    if (mask === undefined) return { call, sample: noisy() };
+    // diffusers also samples latents of the picture without the masked part, which only UNets with 9 channels take.
+    if (kind === 'torch') source.draw(1, size / count);
+    return {
+      call,
+      // All of the masked part can change: nothing of it is left.
+      sample: start.strength === 1 ? pure(noise) : noisy(),
+      kept: new KeptLatents(latents, noise, mask, scheduler, steps),
+    };
   }
 
   #callAt(share: number, scheduler: Scheduler, steps: number): number {
@@ -329,6 +398,7 @@ export class TextToImage {
   /** All but the text encoders, which are opened only once. */
   async #releaseSome(): Promise<void> {
     await this.#unets.release();
+    await this.#references.release();
     await this.#decoder.release();
     await this.#adaptedTexts.release();
   }
@@ -337,10 +407,10 @@ export class TextToImage {
   async #conditioning(request: DrawRequest, guided: boolean): Promise<EncodedPrompt[]> {
     const { prompt, negative } = request;
     const { text, feeds } = await this.#encoder(request);
-    const positive = await text.encode(prompt, feeds);
+    const positive = await text.encode(weightedSpans(prompt), feeds);
     if (!guided) return [positive];
     const zeros = negative === null && this.model.forceZerosForEmptyPrompt;
-    const parts = [zeros ? text.zeros() : await text.encode(negative ?? '', feeds), positive];
+    const parts = [zeros ? text.zeros() : await text.encode(weightedSpans(negative ?? ''), feeds), positive];
     const chunks = parts.map((part) => text.chunksOf(part));
     const all = commonChunks(chunks, MOST_CHUNKS);
     if (chunks.every((own) => own === all)) return parts;
@@ -350,7 +420,7 @@ export class TextToImage {
 
   /** How long a prompt is to this model: it is read in chunks, however many there are. */
   promptLength(prompt: string): PromptLength {
-    return this.#text.measure(prompt);
+    return this.#text.measure(weightedSpans(prompt));
   }
 
   /** Pooled text and size conditioning of each row, for models that take them. */

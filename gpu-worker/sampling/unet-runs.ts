@@ -11,6 +11,7 @@ import { fits, isLimited, makeRoom, tooSmall } from '../graph/room.ts';
 import { Session, type Feeds } from '../graph/runtime.ts';
 import { BYTES } from '../graph/shape-rules.ts';
 import { sizeOf, type Tensor } from '../graph/tensor.ts';
+import { besideInputs } from '../models/beside.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
 import { frozenParameters } from '../models/parameters.ts';
 import { unet, unetInputs } from '../models/unet.ts';
@@ -29,6 +30,8 @@ export interface UNetBatch {
   /** Of the text. */
   readonly tokens: number;
   readonly adapters: readonly AdapterShapes[];
+  /** Pictures that each row's self-attention reads beside it; none by default. */
+  readonly beside?: number;
 }
 
 /** Inputs of one row after the other. */
@@ -118,10 +121,11 @@ export class UNetRuns {
     );
   }
 
-  #prediction({ rows, height, width, tokens, adapters }: UNetBatch): Tensor {
+  #prediction({ rows, height, width, tokens, adapters, beside }: UNetBatch): Tensor {
     const { config, tensors, name } = this.#model.unet;
     const parameters = adapterInputs(adapters)(frozenParameters(name, tensors), '');
-    return unet(config, parameters, unetInputs(config, rows, height, width, tokens));
+    const options = beside === undefined ? {} : { beside: besideInputs(rows, beside) };
+    return unet(config, parameters, unetInputs(config, rows, height, width, tokens), options);
   }
 
   /** The text encoders stay beside it. */
@@ -153,5 +157,5 @@ function textBytes({ textEncoders }: ModelFolder, precision: Precision): number 
   return shapes.reduce((sum, shape) => sum + sizeOf(shape) * BYTES[precision], 0);
 }
 
-const keyOf = ({ rows, height, width, tokens, adapters }: UNetBatch): string =>
-  `${rows}x${height}x${width}x${tokens} ${shapesKey(adapters)}`;
+const keyOf = ({ rows, height, width, tokens, adapters, beside = 0 }: UNetBatch): string =>
+  `${rows}x${height}x${width}x${tokens}+${beside} ${shapesKey(adapters)}`;

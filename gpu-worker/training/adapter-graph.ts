@@ -92,7 +92,8 @@ export function adapterOutputs(
   const trained = layout.split(op.input('parameters', [layout.length]));
   const wide = currentDialect().fewLaunches ? wideFactors(shapes, trained) : new Map<string, Tensor>();
   const batch = noisyBatch(shape.batch, config.in_channels, height, width);
-  const inputs = unetInputs(config, shape.batch, height, width, shape.tokens);
+  // As diffusers trains models with a guidance input: without it.
+  const { guidance: _guidance, ...inputs } = unetInputs(config, shape.batch, height, width, shape.tokens);
   const strength = op.scalar(shape.strength ?? 1);
   const adapted = (p: Parameters, prefix: string): Parameters =>
     withAdapter(p, shapes, trained, strength, prefix, undefined, wide);

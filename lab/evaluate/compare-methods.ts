@@ -124,9 +124,9 @@ class Pool {
   }
 
   #start(): ChildProcess {
-    const { jobs, model, config, out } = this.#options;
+    const { jobs, model, config, out, subjects } = this.#options;
     const threads = Math.max(1, Math.floor(availableParallelism() / jobs));
-    const folder: ComparisonFolder = { model, config, out };
+    const folder: ComparisonFolder = { model, config, out, ...(subjects !== undefined && { subjects }) };
     const device: DeviceInUse = { device: currentDevice(), dialect: currentDialect() };
     const args = [folder, device].map((each) => JSON.stringify(each));
     return fork(ownProgram(import.meta.dirname, 'comparison-worker'), args, {

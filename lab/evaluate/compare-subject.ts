@@ -60,6 +60,8 @@ export interface Result extends Cell, Scores {
 export interface ComparisonFolder {
   readonly model: string;
   readonly config: string;
+  /** The recipe of subjects; subjects.json by default. */
+  readonly subjects?: string;
   /** Photos, results and pictures. */
   readonly out: string;
 }
@@ -108,7 +110,7 @@ export class Comparison {
   /** @throws KronaError MODEL_*, PRETRAIN_CONFIG, CLASSIFIER_INVALID, SAFETY_MODEL_MISSING */
   static async open(folder: ComparisonFolder): Promise<Comparison> {
     const data = await readPretrainData(folder.config);
-    return new Comparison(folder, await readSubjects(), {
+    return new Comparison(folder, await readSubjects(folder.subjects), {
       painter: await TextToImage.open(folder.model),
       judges: await Judges.open(data),
       mobileNet: await openMobileNet(),
@@ -182,13 +184,22 @@ export class Comparison {
 
   /** @param base the model's own pictures; null for these themselves */
   async score(subject: Subject, pictures: readonly Float32Array[], base: readonly Float32Array[] | null) {
-    const scales = await readJson<FeatureScales>(join(this.#folder.out, 'scales.json'));
-    return this.#scorer.score(subject, pictures, base, scales!);
+    return this.#scorer.score(subject, pictures, base, await this.#scales());
+  }
+
+  /** The mascot that the picture resembles most. @param prompt the picture's number in the recipe */
+  async nearestMascot(prompt: number, picture: Float32Array): Promise<Subject> {
+    const { mascots, prompts } = this.recipe;
+    return this.#scorer.nearest(mascots, at(prompts, prompt).background, picture, await this.#scales());
+  }
+
+  async #scales(): Promise<FeatureScales> {
+    return (await readJson<FeatureScales>(join(this.#folder.out, 'scales.json')))!;
   }
 
   /** @throws KronaError SUBJECT_UNKNOWN */
   subject(name: string): Subject {
-    const found = this.recipe.subjects.find((subject) => subject.name === name);
+    const found = [...this.recipe.subjects, ...this.recipe.mascots].find((subject) => subject.name === name);
     if (!found) throw new KronaError('SUBJECT_UNKNOWN', `subjects.json has no subject “${name}”.`);
     return found;
   }
@@ -198,7 +209,7 @@ export class Comparison {
   }
 
   #trainOptions(training: Training, subject: Subject, steps: number, out: string): TrainOptions {
-    const { method, a1, a2, rank, lr, priorL2, grounds, seed } = training;
+    const { method, a1, a2, rank, lr, priorL2, trial, seed } = training;
     const { token } = this.recipe;
     const between = training.steps.filter((each) => each < steps).reduce(gcd, steps);
     return {
@@ -214,7 +225,6 @@ export class Comparison {
       rank,
       lr,
       ...(priorL2 !== undefined && { priorL2 }),
-      ...(grounds !== undefined && { grounds }),
       steps,
       seed,
       checkpointEvery: between < steps ? between : null,
@@ -222,6 +232,7 @@ export class Comparison {
       restart: true,
       trace: null,
       out,
+      ...trial?.options,
     };
   }
 

@@ -13,13 +13,18 @@ import { classifierPath } from './judges.ts';
 import { subjectsPath } from './subjects.ts';
 
 /** @throws KronaError EVALUATION_MISMATCH when the folder has results of something else; MODEL_* */
-export async function claimComparison({ model, config, out }: ComparisonFolder): Promise<void> {
+export async function claimComparison({
+  model,
+  config,
+  out,
+  subjects = subjectsPath,
+}: ComparisonFolder): Promise<void> {
   await claimFolder(join(out, 'run.json'), {
     model: await modelFingerprint(await openModel(model)),
     // Everything else that decides a result.
     ...(await fileHashes({
       config,
-      subjects: subjectsPath,
+      subjects,
       concepts: classifierPath('concepts'),
       styles: classifierPath('styles'),
     })),

@@ -4,6 +4,7 @@
  */
 import { at } from '../../core/at.ts';
 import type { Method } from '../../core/settings/choices.ts';
+import type { TrainOptions } from '../../gpu-worker/training/train-options.ts';
 
 /** The settings of a training, apart from its subject. */
 export interface Setting {
@@ -16,8 +17,13 @@ export interface Setting {
   readonly lr: number;
   /** λ of the prior on ΔW; none unless given. */
   readonly priorL2?: number;
-  /** Views of each photo on plain grounds; none unless given. */
-  readonly grounds?: number;
+  /** Other options that differ from the defaults, and their name in the result's file. */
+  readonly trial?: Trial;
+}
+
+export interface Trial {
+  readonly name: string;
+  readonly options: Partial<TrainOptions>;
 }
 
 export interface Training extends Setting {
@@ -112,9 +118,9 @@ export function quickSize(subjects: readonly { name: string; simple: boolean }[]
 
 /** Names a result; leaves out settings that a method ignores, so that equal trainings share it. */
 export function cellKey(cell: Cell): string {
-  const { subject, method, a1, a2, rank, lr, priorL2, grounds, steps, seed } = cell;
+  const { subject, method, a1, a2, rank, lr, priorL2, trial, steps, seed } = cell;
   const form = { krona: `${a1}x${a2}`, lora: `r${rank}`, full: 'all' }[method];
-  return `${subject.replaceAll(' ', '-')}.${method}-${form}-lr${lr}${priorL2 ? `-prior${priorL2}` : ''}${grounds ? `-grounds${grounds}` : ''}-steps${steps}-seed${seed}`;
+  return `${subject.replaceAll(' ', '-')}.${method}-${form}-lr${lr}${priorL2 ? `-prior${priorL2}` : ''}${trial ? `-${trial.name}` : ''}-steps${steps}-seed${seed}`;
 }
 
 export const cellsOf = ({ steps, ...rest }: Training): Cell[] =>

@@ -34,7 +34,11 @@ export interface ComparisonReport {
 }
 
 export async function reportComparison(
-  { out, size }: { readonly out: string; readonly size: ComparisonSize },
+  {
+    out,
+    size,
+    subjects,
+  }: { readonly out: string; readonly size: ComparisonSize; readonly subjects?: string },
   found: Studies & { readonly base: readonly BaseScores[] },
 ): Promise<ComparisonReport> {
   const { methods, base } = found;
@@ -52,7 +56,7 @@ export async function reportComparison(
   await writeWhole(join(out, 'table.md'), comparisonTable(report));
   for (const [name, chart] of Object.entries(gridCharts(report.grids)))
     await writeWhole(join(out, `${name}.png`), await renderSvg(chart));
-  const recipe = await readSubjects();
+  const recipe = await readSubjects(subjects);
   const pictures = await sheetPictures(out, size, recipe, methods);
   await writeWhole(join(out, 'sheet.png'), await contactSheet(pictures, { columns: SHEET_COLUMNS }));
   const notices = subjectNotices(recipe);
@@ -60,10 +64,10 @@ export async function reportComparison(
   return report;
 }
 
-const range = ({ estimate, low, high }: Interval): string =>
+export const range = ({ estimate, low, high }: Interval): string =>
   `${estimate.toFixed(3)} (${low.toFixed(3)} to ${high.toFixed(3)})`;
 
-const table = (heads: readonly string[], rows: readonly (readonly string[])[]): string[] =>
+export const table = (heads: readonly string[], rows: readonly (readonly string[])[]): string[] =>
   [heads, heads.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).concat('');
 
 const GRIDS: readonly (readonly [Grid, title: string])[] = [

@@ -152,11 +152,41 @@ export class Scorer {
     const found: number[] = [];
     for (const [index, { kind, background }] of this.#recipe.prompts.entries()) {
       if (kind !== 'background') continue;
-      const drawn = await extractor.features(at(pictures, index), this.#data.size);
-      for (const real of await this.#poses(extractor, subject, background))
-        found.push(similarity(drawn, real, scales[extractor.name]!));
+      found.push(await this.#likeness(extractor, scales, subject, background, at(pictures, index)));
     }
     return mean(found);
+  }
+
+  /** Mean similarity of a picture to the subject's poses on a background. */
+  async #likeness(
+    extractor: FeatureExtractor,
+    scales: FeatureScales,
+    subject: Subject,
+    background: string,
+    picture: Float32Array,
+  ): Promise<number> {
+    const drawn = await extractor.features(picture, this.#data.size);
+    const poses = await this.#poses(extractor, subject, background);
+    return mean(poses.map((real) => similarity(drawn, real, scales[extractor.name]!)));
+  }
+
+  /** The subject whose poses on the requested background the picture resembles most. */
+  async nearest(
+    subjects: readonly Subject[],
+    background: string,
+    picture: Float32Array,
+    scales: FeatureScales,
+  ): Promise<Subject> {
+    const scores = await Promise.all(
+      subjects.map(async (subject) =>
+        mean(
+          await Promise.all(
+            this.#extractors.map((each) => this.#likeness(each, scales, subject, background, picture)),
+          ),
+        ),
+      ),
+    );
+    return at(subjects, scores.indexOf(Math.max(...scores)));
   }
 
   /** Mean similarity of two sets of pictures of the prompts without the subject. */

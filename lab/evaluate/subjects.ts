@@ -1,7 +1,8 @@
 /**
- * @file The subjects of the comparison, none of which the embedded model has seen: subjects.json is the recipe, this
- * file renders it. A subject is a judge-set drawing of a held-out concept, or a mascot composed of several drawings;
- * its photos show it on plain backgrounds, shifted, scaled, slightly rotated and mirrored.
+ * @file The subjects of the evaluations, none of which the embedded model has seen: subjects.json is the recipe, this
+ * file renders it. A subject is a judge-set drawing of a held-out concept, or composed of several drawings, or a mascot
+ * with a drawing of its own (mascots/); its photos show it on plain backgrounds, shifted, scaled, slightly rotated and
+ * mirrored.
  */
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
@@ -13,10 +14,7 @@ import type { PretrainData } from '../pretrain/concepts.ts';
 import { renderSprite, type Sprite } from '../pretrain/sprites.ts';
 import { JUDGE_SET_NOTICES, type JudgeArt, type JudgeSet } from './judge-art.ts';
 
-/**
- * A drawing of a judge set; middle and longer side as shares of the whole, degrees clockwise. Default: the whole
- * picture.
- */
+/** A drawing of a judge set; middle and longer side as shares of the whole, degrees clockwise. Default: the whole picture. */
 export interface SubjectPart {
   readonly set: JudgeSet;
   /** Unicode's name. */
@@ -33,7 +31,7 @@ export interface Subject {
   readonly class: string;
   /** Few colours and a plain outline. */
   readonly simple: boolean;
-  /** In drawing order. */
+  /** In drawing order; none for a mascot, whose drawing is the file of its name in mascots/. */
   readonly parts: readonly SubjectPart[];
 }
 
@@ -67,7 +65,10 @@ interface Pose {
 export interface SubjectRecipe {
   /** The rare word before the class. */
   readonly token: string;
+  /** Of the comparison of methods. */
   readonly subjects: readonly Subject[];
+  /** With faces, and drawings that are nobody else's. */
+  readonly mascots: readonly Subject[];
   readonly photos: readonly Pose[];
   readonly prompts: readonly SubjectPrompt[];
   readonly drift: readonly DriftPrompt[];
@@ -75,8 +76,9 @@ export interface SubjectRecipe {
 
 export const subjectsPath = fileURLToPath(new URL('./subjects.json', import.meta.url));
 
-export async function readSubjects(): Promise<SubjectRecipe> {
-  return JSON.parse(await readFile(subjectsPath, 'utf8')) as SubjectRecipe;
+/** @param path of a recipe of one's own */
+export async function readSubjects(path = subjectsPath): Promise<SubjectRecipe> {
+  return JSON.parse(await readFile(path, 'utf8')) as SubjectRecipe;
 }
 
 /** Side of a mascot's picture before it becomes a sprite, pixels. */
@@ -84,6 +86,8 @@ const CANVAS = 256;
 
 /** The subject as a sprite. @throws KronaError PRETRAIN_ART_MISSING */
 export async function subjectSprite(art: JudgeArt, subject: Subject): Promise<Sprite> {
+  if (subject.parts.length === 0)
+    return renderSprite(await readFile(new URL(`./mascots/${subject.name}.svg`, import.meta.url)));
   const layers = await Promise.all(
     subject.parts.map(async ({ set, label, x = 0.5, y = 0.5, side = 1, angle = 0 }) => {
       const svg = art.svg(set, label);

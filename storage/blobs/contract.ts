@@ -1,4 +1,4 @@
-/** @file Files named by their content: photos, pictures, adapters. Implementation: a folder. */
+/** @file Files named by their content: photos, pictures, adapters. In a folder, in PostgreSQL or in an S3 bucket. */
 import type { Readable } from 'node:stream';
 
 export interface BlobInfo {
@@ -13,6 +13,13 @@ export interface BlobRange {
   readonly start: number;
   /** Last byte, inclusive. */
   readonly end: number;
+}
+
+/** What a browser is told about a blob that it fetches from the store itself. */
+export interface PublicLinkOptions {
+  readonly contentType: string;
+  readonly contentDisposition: string;
+  readonly cacheControl: string;
 }
 
 export interface BlobStore {
@@ -35,5 +42,10 @@ export interface BlobStore {
   deleteOlder(hash: string, time: Date): Promise<boolean>;
   /** A path that a process on this machine can read; null when the store has none, or the blob is missing. */
   localPath(hash: string): Promise<string | null>;
+  /**
+   * An address at which anybody can read the blob for one to two hours, the same within an hour; null when the store
+   * has none. The blob can be missing.
+   */
+  publicLink(hash: string, options: PublicLinkOptions): Promise<string | null>;
   close(): Promise<void>;
 }

@@ -3,22 +3,16 @@ import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
-import { KronaError } from '../../core/errors.ts';
 import { isFileError } from '../../core/files.ts';
 import type { BlobInfo, BlobRange, BlobStore } from './contract.ts';
-
-/** A draft older than this was left by a crash; ms. */
-const STALE_DRAFT = 24 * 3600_000;
+import { asDiskFull, blobMissing, checkedName } from './name.ts';
+import { dropStaleFiles } from './spool.ts';
 
 /** Opens the folder, creating it when it is missing, and removes drafts that a crash left behind. */
 export async function openBlobFolder(folder: string): Promise<BlobStore> {
   const drafts = join(folder, 'drafts');
   await mkdir(drafts, { recursive: true });
-  for (const name of await readdir(drafts)) {
-    const path = join(drafts, name);
-    const info = await stat(path).catch(() => null);
-    if (info !== null && Date.now() - info.mtimeMs > STALE_DRAFT) await rm(path, { force: true });
-  }
+  await dropStaleFiles(drafts);
   return new BlobFolder(folder, drafts);
 }
 
@@ -43,7 +37,7 @@ class BlobFolder implements BlobStore {
       }
       return info;
     } catch (error) {
-      throw mapped(error);
+      throw asDiskFull(error);
     } finally {
       await rm(draft, { force: true });
     }
@@ -107,11 +101,14 @@ class BlobFolder implements BlobStore {
     return (await this.stat(hash)) === null ? null : this.#pathOf(hash);
   }
 
+  async publicLink(): Promise<null> {
+    return null;
+  }
+
   async close(): Promise<void> {}
 
   #pathOf(hash: string): string {
-    if (/^[0-9a-f]{64}$/.test(hash)) return join(this.#folder, hash.slice(0, 2), hash.slice(2, 4), hash);
-    throw new KronaError('BLOB_NAME_INVALID', "A blob's name is its SHA-256: 64 lower-case hex digits.");
+    return join(this.#folder, checkedName(hash).slice(0, 2), hash.slice(2, 4), hash);
   }
 }
 
@@ -162,20 +159,6 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-function mapped(error: unknown): unknown {
-  if (!isFileError(error, 'ENOSPC') && !isFileError(error, 'EDQUOT')) return error;
-  return new KronaError(
-    'DISK_FULL',
-    'The disk is full, so nothing was stored. Free some space and try again.',
-    {
-      cause: error,
-      retryable: true,
-    },
-  );
-}
-
 /** BLOB_NOT_FOUND for a file that is missing; any other error stays as it is. */
-function missing(error: unknown, hash: string): unknown {
-  if (!isFileError(error, 'ENOENT')) return error;
-  return new KronaError('BLOB_NOT_FOUND', `There is no blob ${hash}; it may have been deleted.`);
-}
+const missing = (error: unknown, hash: string): unknown =>
+  isFileError(error, 'ENOENT') ? blobMissing(hash) : error;

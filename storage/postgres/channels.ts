@@ -176,7 +176,8 @@ const isBlocked: Operation<'isBlocked'> = (db) => async (platform, memberId) => 
 const member: Operation<'member'> = (db) => async (platform, externalId, name) => {
   const [known] = await db.query<Member>(sql`
     SELECT ${MEMBER} FROM krona.member WHERE platform = ${platform} AND external_id = ${externalId}`);
-  if (known?.name === name) return known;
+  // Where the platform did not tell the name, it is the id.
+  if (known?.name === name || (known !== undefined && name === externalId)) return known;
   const rows = await db.query<Member>(sql`
     INSERT INTO krona.member (platform, external_id, name)
     VALUES (${platform}, ${externalId}, ${name})

@@ -64,7 +64,12 @@ const recentPosts: Operation<'recentPosts'> = (db) => (platform, limit) =>
     FROM krona.post
     JOIN krona.channel ON channel.id = post.channel_id
     WHERE channel.platform = ${platform} AND post.message_id IS NOT NULL
-    ORDER BY post.made DESC
+    -- Pairs of duels wait for votes for days.
+    ORDER BY EXISTS (
+      SELECT FROM krona.picture_set JOIN krona.duel ON duel.id = duel_id
+      WHERE picture_set.id = post.target_id AND duel.state = 'open'
+        AND NOT trials @> jsonb_build_array(jsonb_build_object('place', duel_place))
+    ) DESC, post.made DESC
     LIMIT ${limit}`);
 
 const markPost: Operation<'markPost'> = (db) => async (id, messageId, shownRevision) => {

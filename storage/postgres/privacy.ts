@@ -2,10 +2,11 @@
 import type {
   AuditEntry,
   DuelVote,
-  MemberDuel,
+  MemberData,
   PictureSet,
   Photo,
   Run,
+  Style,
   Subject,
   VoteFact,
 } from '../../core/records.ts';
@@ -13,6 +14,7 @@ import { ENTRY } from './audit.ts';
 import type { Operation } from './database.ts';
 import { RUN } from './runs.ts';
 import { SET, touchSets } from './sets.ts';
+import { STYLE } from './styles.ts';
 import { sql } from './sql.ts';
 import { PHOTO, SUBJECT } from './subjects.ts';
 import { FACT } from './votes.ts';
@@ -29,10 +31,13 @@ const memberData: Operation<'memberData'> = (db) => async (id) => {
     sets: await db.query<PictureSet>(
       sql`SELECT ${SET} FROM krona.picture_set WHERE member_id = ${id} ORDER BY made`,
     ),
+    styles: await db.query<Style>(
+      sql`SELECT ${STYLE} FROM krona.style WHERE member_id = ${id} ORDER BY name_key`,
+    ),
     votes: await db.query<VoteFact>(
       sql`SELECT ${FACT} FROM krona.vote_fact WHERE member_id = ${id} ORDER BY at, nth`,
     ),
-    duels: await db.query<MemberDuel>(sql`
+    duels: await db.query<MemberData['duels'][number]>(sql`
       SELECT id, channel_id AS "channelId", subject_id AS "subjectId", first_id AS "firstId", second_id AS "secondId",
         prompts, state, reason, created_at AS "createdAt", ended_at AS "endedAt"
       FROM krona.duel WHERE member_id = ${id} ORDER BY made`),
@@ -69,6 +74,12 @@ const eraseMember: Operation<'eraseMember'> = (db) => async (id) => {
       WHERE photo_prompts <> '{}' AND subject_id IN (SELECT subject_id FROM gone)
     )
     SELECT id FROM gone`);
+  // Pictures that they began sets with are photos too.
+  const starts = await db.query(sql`
+    UPDATE krona.picture_set
+    SET start = start || '{"blobHash": null, "maskHash": null, "size": 0}', revision = krona.next_revision()
+    WHERE member_id = ${id} AND start ->> 'blobHash' IS NOT NULL
+    RETURNING id`);
   const votes = await db.query(sql`
     WITH fact AS (
       DELETE FROM krona.vote_fact WHERE member_id = ${id} RETURNING id, picture_id
@@ -85,7 +96,7 @@ const eraseMember: Operation<'eraseMember'> = (db) => async (id) => {
     SET body = jsonb_set(body, '{photos}', '[]'), revision = krona.next_revision()
     WHERE member_id = ${id} AND jsonb_array_length(coalesce(body -> 'photos', '[]')) > 0`);
   await db.query(sql`UPDATE krona.member SET erased_at = clock_timestamp() WHERE id = ${id}`);
-  return { photos: photos.length, votes: votes.length };
+  return { photos: photos.length + starts.length, votes: votes.length };
 };
 
 const blobsInUse: Operation<'blobsInUse'> = (db) => async () => {
@@ -93,8 +104,11 @@ const blobsInUse: Operation<'blobsInUse'> = (db) => async () => {
     SELECT blob_hash AS hash FROM krona.photo
     UNION SELECT blob_hash FROM krona.adapter
     UNION SELECT blob_hash FROM krona.picture
+    UNION SELECT start ->> 'blobHash' FROM krona.picture_set WHERE start ->> 'blobHash' IS NOT NULL
+    UNION SELECT start ->> 'maskHash' FROM krona.picture_set WHERE start ->> 'maskHash' IS NOT NULL
     -- A finished run needs no photos.
     UNION SELECT unnest(photo_hashes) FROM krona.run WHERE state IN ('queued', 'running')
+    UNION SELECT state_hash FROM krona.run WHERE state IN ('queued', 'running') AND state_hash IS NOT NULL
     -- A line refers to blobs by these keys alone: a text or file name that is a hash is no reference.
     UNION SELECT blob #>> '{}' FROM krona.chat_line, jsonb_path_query(body, '$.card.**.blobHash') AS blob
     UNION SELECT thumb #>> '{}' FROM krona.chat_line, jsonb_path_query(body, '$.photos[*].thumb') AS thumb

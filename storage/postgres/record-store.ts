@@ -15,6 +15,7 @@ import { privacyOperations } from './privacy.ts';
 import { runOperations } from './runs.ts';
 import { setOperations } from './sets.ts';
 import { storageOperations } from './storage-use.ts';
+import { styleOperations } from './styles.ts';
 import { subjectOperations } from './subjects.ts';
 import { voteOperations } from './votes.ts';
 
@@ -23,6 +24,7 @@ const OPERATIONS: { readonly [Name in keyof Records]: Operation<Name> } = {
   ...privacyOperations,
   ...auditOperations,
   ...subjectOperations,
+  ...styleOperations,
   ...runOperations,
   ...adapterOperations,
   ...setOperations,

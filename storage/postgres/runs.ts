@@ -65,6 +65,18 @@ const updateRun: Operation<'updateRun'> = (db) => async (id, change) => {
   found(changed, 'RUN', id);
 };
 
+const runState: Operation<'runState'> = (db) => async (id) => {
+  const rows = await db.query<{ hash: string | null }>(
+    sql`SELECT state_hash AS hash FROM krona.run WHERE id = ${id}`,
+  );
+  return firstRow(rows)?.hash ?? null;
+};
+
+// No message shows it, so the revision stays.
+const saveRunState: Operation<'saveRunState'> = (db) => async (id, hash) => {
+  await db.query(sql`UPDATE krona.run SET state_hash = ${hash} WHERE id = ${id}`);
+};
+
 const runsToJudge: Operation<'runsToJudge'> = (db) => async () => {
   const rows = await db.query<{ id: string }>(sql`
     SELECT id FROM krona.run
@@ -76,4 +88,13 @@ const runsToJudge: Operation<'runsToJudge'> = (db) => async () => {
   return rows.map(({ id }) => id);
 };
 
-export const runOperations = { addRun, run, runsToJudge, runs, openWork, updateRun };
+export const runOperations = {
+  addRun,
+  run,
+  runState,
+  saveRunState,
+  runsToJudge,
+  runs,
+  openWork,
+  updateRun,
+};

@@ -9,13 +9,13 @@ export const SET = sql`
   id, channel_id AS "channelId", member_id AS "memberId", kind, run_id AS "runId", subject_id AS "subjectId",
   prompt, negative, seed, count, strength, settings, adapter_id AS "adapterId",
   also_adapter_ids AS "alsoAdapterIds", variation_of AS "variationOf",
-  upscale_of AS "upscaleOf", awaits_run_id AS "awaitsRunId", duel_id AS "duelId", duel_place AS "duelPlace", prompt_length AS "promptLength",
+  upscale_of AS "upscaleOf", start, awaits_run_id AS "awaitsRunId", duel_id AS "duelId", duel_place AS "duelPlace", prompt_length AS "promptLength",
   state, progress, failure,
   revision, created_at AS "createdAt", ended_at AS "endedAt"`;
 
 export const PICTURE = sql`
-  id, set_id AS "setId", index, blob_hash AS "blobHash", size, width, height, seed, adapter_id AS "adapterId",
-  unsafe, sensitive`;
+  id, set_id AS "setId", index, blob_hash AS "blobHash", size, width, height, seed, prompt,
+  adapter_id AS "adapterId", unsafe, sensitive`;
 
 /**
  * Common table expressions, to follow WITH: they give a new revision to the sets that `ids` selects, and to the runs
@@ -33,12 +33,12 @@ const addSet: Operation<'addSet'> = (db) => async (set) => {
   const rows = await db.query<PictureSet>(sql`
     INSERT INTO krona.picture_set (
       id, channel_id, member_id, kind, run_id, subject_id, prompt, negative, seed, count, strength,
-      settings, adapter_id, also_adapter_ids, variation_of, upscale_of, awaits_run_id, duel_id, duel_place, state,
+      settings, adapter_id, also_adapter_ids, variation_of, upscale_of, start, awaits_run_id, duel_id, duel_place, state,
       progress, failure, ended_at
     ) VALUES (
       ${set.id}, ${set.channelId}, ${set.memberId}, ${set.kind}, ${set.runId}, ${set.subjectId}, ${set.prompt},
       ${set.negative}, ${set.seed}, ${set.count}, ${set.strength}, ${json(set.settings)}, ${set.adapterId},
-      ${set.alsoAdapterIds ?? []}::uuid[], ${set.variationOf}, ${set.upscaleOf},
+      ${set.alsoAdapterIds ?? []}::uuid[], ${set.variationOf}, ${set.upscaleOf}, ${json(set.start)},
       ${set.awaitsRunId}, ${set.duelId}, ${set.duelPlace}, ${set.state}, ${json(set.progress)}, ${json(set.failure)}, ${set.endedAt}
     )
     RETURNING ${SET}`);
@@ -86,19 +86,24 @@ const deleteSet: Operation<'deleteSet'> = (db) => async (id, how) => {
         SELECT id FROM krona.champion_change
         WHERE picture_id IN (SELECT id FROM krona.picture WHERE set_id = ${id})
       )
+    ), compared AS (
+      -- So do the results of duels. Their other messages stay as they are.
+      UPDATE krona.post SET shown_revision = -1
+      WHERE kind = 'verdict' AND target_id = (SELECT duel_id FROM krona.picture_set WHERE id = ${id})
     )
     DELETE FROM krona.picture_set WHERE id = ${id}`);
 };
 
 const addPicture: Operation<'addPicture'> = (db) => async (picture) => {
   const { id, setId, index, blobHash, width, height, seed, adapterId } = picture;
-  const { unsafe = null, sensitive = false, size = 0 } = picture;
+  const { unsafe = null, sensitive = false, size = 0, prompt = null } = picture;
   await db.query(sql`
     WITH added AS (
       INSERT INTO krona.picture (
-        id, set_id, index, blob_hash, size, width, height, seed, adapter_id, unsafe, sensitive
+        id, set_id, index, blob_hash, size, width, height, seed, prompt, adapter_id, unsafe, sensitive
       ) VALUES (
-        ${id}, ${setId}, ${index}, ${blobHash}, ${size}, ${width}, ${height}, ${seed}, ${adapterId}, ${unsafe}, ${sensitive}
+        ${id}, ${setId}, ${index}, ${blobHash}, ${size}, ${width}, ${height}, ${seed}, ${prompt}, ${adapterId},
+        ${unsafe}, ${sensitive}
       )
       ON CONFLICT (set_id, index) DO NOTHING
       RETURNING set_id

@@ -19,6 +19,8 @@ const storedBytes: Operation<'storedBytes'> =
         UNION ALL
         SELECT picture_set.channel_id, picture_set.member_id, picture.size
         FROM krona.picture JOIN krona.picture_set ON picture_set.id = picture.set_id
+        UNION ALL
+        SELECT channel_id, member_id, (start ->> 'size')::bigint FROM krona.picture_set WHERE start IS NOT NULL
       ) AS stored
       WHERE channel_id IN (${within}) AND (${memberId}::uuid IS NULL OR member_id = ${memberId})`);
     return onlyRow(rows).bytes;

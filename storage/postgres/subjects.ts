@@ -19,7 +19,7 @@ const CHANGE = sql`
   picture_id AS "pictureId", at`;
 
 /** The form in which names are compared: case and compatibility forms (such as full-width letters) are ignored. */
-const nameKey = (name: string): string => name.normalize('NFKC').toLowerCase();
+export const nameKey = (name: string): string => name.normalize('NFKC').toLowerCase();
 
 const addSubject: Operation<'addSubject'> =
   (db) =>

@@ -11,14 +11,16 @@ export const FACT = sql`
 const addVote: Operation<'addVote'> =
   (db) =>
   async ({ pictureId, memberId, emoji, added }) => {
-    // The number of facts so far says whether the reaction stands (odd) or not (even).
+    // The number of facts so far says whether the reaction stands (odd) or not (even). A clock that was set back does not
+    // change the order of a member's reactions.
     const facts = await db.query(sql`
       WITH fact AS (
-        INSERT INTO krona.vote_fact (picture_id, member_id, emoji, nth)
-        SELECT ${pictureId}::uuid, ${memberId}::uuid, ${emoji}, count(*) + 1
+        INSERT INTO krona.vote_fact (picture_id, member_id, emoji, nth, at)
+        SELECT ${pictureId}::uuid, ${memberId}::uuid, ${emoji}, count(*) FILTER (WHERE emoji = ${emoji}) + 1,
+          greatest(clock_timestamp(), max(at))
         FROM krona.vote_fact
-        WHERE picture_id = ${pictureId} AND member_id = ${memberId} AND emoji = ${emoji}
-        HAVING count(*) % 2 = ${added ? 0 : 1}
+        WHERE picture_id = ${pictureId} AND member_id = ${memberId}
+        HAVING count(*) FILTER (WHERE emoji = ${emoji}) % 2 = ${added ? 0 : 1}
         ON CONFLICT (picture_id, member_id, emoji, nth) DO NOTHING
         RETURNING id, picture_id
       ), ${touchSets(sql`SELECT set_id FROM krona.picture WHERE id IN (SELECT picture_id FROM fact)`)}

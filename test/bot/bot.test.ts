@@ -386,7 +386,8 @@ describe('the bot on a chat platform', () => {
     await bot.stop();
   });
 
-  it('announces a champion once, even if it stops between vote and post', async () => {
+  /** The result of a run: two pictures, of its last adapter, which is the champion, and of an early one. */
+  async function contest() {
     const { records } = storage;
     const channel = await records.channel('discord', place.externalId, place.name);
     const owner = await records.member('discord', ann.externalId, ann.name);
@@ -413,9 +414,13 @@ describe('the bot on a chat platform', () => {
       const picture = { id: randomUUID(), setId: finals.id, index, blobHash, width: 64, height: 64, seed: 1 };
       await records.addPicture({ ...picture, adapterId });
     }
-
     await records.addPost({ id: randomUUID(), channelId: channel.id, kind: 'set', targetId: finals.id });
+    return { subject, early, finals };
+  }
 
+  it('announces a champion once, even if it stops between vote and post', async () => {
+    const { records } = storage;
+    const { subject, early, finals } = await contest();
     // It hears the votes, and dies before it posts what they decided.
     const mute = withRecords({
       stalePosts: async (...given) =>
@@ -438,6 +443,24 @@ describe('the bot on a chat platform', () => {
     }
     expect(announced()).toHaveLength(1);
     expect(announced()[0]!.card.pictures).toHaveLength(1);
+  });
+
+  it('chooses no champion by a vote that was taken back while it was offline', async () => {
+    const { records } = storage;
+    const { subject, early, finals } = await contest();
+    const before = (await records.subject(subject.id))!.championId;
+    const bot = await startOn(platform);
+    const posted = await until(() => messages().find(({ card }) => card.votesOn === finals.id));
+    const [bobby, cid, dee] = ['bob', 'cid', 'dee'].map((name) => ({ externalId: name, name }));
+    for (const member of [bobby!, cid!]) await bot.gateway.react(posted, member, '2️⃣');
+    await bot.stop();
+    await bot.gateway.react(posted, bobby!, '2️⃣', false);
+    await bot.gateway.react(posted, dee!, '2️⃣');
+    const again = await startOn(platform);
+    expect((await records.subject(subject.id))!.championId).toBe(before);
+    await again.gateway.react(posted, bobby!, '2️⃣');
+    expect((await records.subject(subject.id))!.championId).toBe(early);
+    await again.stop();
   });
 
   it('shows a ranking after a restart without the deleted entries', async () => {

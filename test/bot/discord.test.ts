@@ -74,6 +74,12 @@ describe('photos on Discord', () => {
     expect(JSON.stringify(asked.form)).not.toContain('"photos"');
     await ann.submit(asked.id, { subject: 'mochi', class: 'cat', consent: true });
     await bob.found('2 photos of mochi added');
+    const twice = await ann.choose(message, 'Add photos to a subject');
+    const once = await ann.choose(message, 'Add photos to a subject');
+    await ann.submit(once.id, { subject: 'tama', class: 'cat', consent: true });
+    await bob.found('2 photos of tama added');
+    await ann.submit(twice.id, { subject: 'kuro', class: 'cat', consent: true });
+    await bob.found('2 photos of kuro added');
     const bare = await ann.choose(await ann.say('no picture here'), 'Add photos to a subject');
     expect(bare.answers[0]!.text).toContain('No file is attached');
   });

@@ -255,6 +255,7 @@ export class PlayedWorker {
         width: 128,
         height: 128,
         seed: set.seed + index,
+        prompt: null,
         adapterId: drawnBy[index] ?? set.adapterId,
         unsafe: sensitive.includes(index) ? 0.9 : null,
         sensitive: sensitive.includes(index),

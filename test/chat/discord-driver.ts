@@ -100,6 +100,15 @@ class DiscordMember implements ChatMember {
     await this.#person.command(path, options);
   }
 
+  async remix(message: Seen, picture: number, prompt: string): Promise<void> {
+    const asked = await this.#person.choose(message.id, 'Remix a picture');
+    await this.#person.submit(asked.id, { prompt, picture: String(picture) });
+  }
+
+  async edit(picture: TestPhoto, prompt: string, where: string): Promise<void> {
+    await this.#person.command('edit', { picture, prompt, where });
+  }
+
   async press(message: Seen, label: string): Promise<void> {
     await this.#person.press(message.id, label);
   }

@@ -30,6 +30,10 @@ export interface ChatMember {
   givePhotos(subject: string, className: string, photos: readonly TestPhoto[]): Promise<void>;
   /** Runs `/krona …` as it would be typed; settles when the platform has delivered it and its answer. */
   run(command: string): Promise<void>;
+  /** Begins a set with a picture of a message, from 1. */
+  remix(message: Seen, picture: number, prompt: string): Promise<void>;
+  /** Has a part of a picture drawn again. */
+  edit(picture: TestPhoto, prompt: string, where: string): Promise<void>;
   /** Presses the button with that label. */
   press(message: Seen, label: string): Promise<void>;
   /** Votes for a picture, from 1, or takes the vote back. */

@@ -1,4 +1,5 @@
 /** @file What a channel does with Krona, the same on every platform. The worker is played: it writes what a worker writes. */
+import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Computer } from '../../core/settings/computer.ts';
 import type { PlayedWorker } from '../bot/world.ts';
@@ -141,6 +142,45 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
         const both = (await saying('shiro in the rain')).filter(({ pictures }) => pictures === 2);
         expect(both).toHaveLength(2);
       });
+    });
+
+    it('reads what members type into prompts, and draws each alternative', async () => {
+      await mia.run('/krona style save name:ink prompt:"ink drawing"');
+      await message('Style ink saved');
+      await ben.run('/krona imagine a {red|blue} (heron:1.3) --no fish --seed 5 --style ink');
+      const set = await openSet('heron');
+      expect(set).toMatchObject({
+        prompt: 'a {red|blue} (heron:1.3), ink drawing',
+        negative: 'fish',
+        seed: 5,
+        count: 2,
+      });
+      await ben.run('/krona imagine a {red|blue|green|pink|white} heron');
+      await whisper(ben, 'at most 4 are allowed');
+      await worker.draw(set, await drawings(2));
+    });
+
+    it('begins with a picture of the channel, and draws a part of a photo again', async () => {
+      const { set: first, shown } = await imagined(mia, 'a plain gull');
+      await ben.remix(shown, 2, 'a gull of gold');
+      const remixed = await openSet('a gull of gold');
+      const { records, blobs } = chat.storage;
+      const [, second] = await records.pictures(first.id);
+      const pixels = (png: Uint8Array) => sharp(png).removeAlpha().raw().toBuffer();
+      const { start } = remixed;
+      expect(start).toMatchObject({ maskHash: null, change: 0.8 });
+      expect(await pixels(await blobs.get(start!.blobHash!))).toEqual(
+        await pixels(await blobs.get(second!.blobHash)),
+      );
+      const [photo] = await photosOf('gull', ['#cfe3f7']);
+      await zoe.edit(photo!, 'a gull at sea', 'left');
+      const edited = await openSet('a gull at sea');
+      const mask = await sharp(await blobs.get(edited.start!.maskHash!)).stats();
+      expect(mask.channels[0]!.mean).toBeCloseTo(127.5, 0);
+      await zoe.edit(photo!, 'a gull at home', 'inside');
+      // A form has a list in place of what was typed.
+      await whisper(zoe, /must be one of left, right|has no transparent part/);
+      for (const each of [remixed, edited]) await worker.draw(each, await drawings(2));
     });
 
     it('makes a picture an emoji, shown only to the member who asked', async () => {

@@ -102,8 +102,7 @@ class SlackMember implements ChatMember {
   async givePhotos(subject: string, className: string, photos: readonly TestPhoto[]): Promise<void> {
     await this.#types(`photos add subject:${subject} class:${className}`);
     await until(() => this.#person.form(), 'the form');
-    const complaint = await this.#person.submits({ consent: true }, photos);
-    if (complaint !== null) throw new Error(`the form complains: ${JSON.stringify(complaint)}`);
+    await this.#sends({ consent: true }, photos);
   }
 
   async run(command: string): Promise<void> {
@@ -111,6 +110,26 @@ class SlackMember implements ChatMember {
     if (!/^\/krona train/.test(command)) return;
     await until(() => this.#person.form(), 'the form');
     await this.#person.submits({});
+  }
+
+  async remix(message: Seen, picture: number, prompt: string): Promise<void> {
+    await this.#person.usesShortcut(this.#channel, message.id, 'remix_picture');
+    await until(() => this.#person.form(), 'the form');
+    await this.#sends({ prompt, picture: String(picture) }, []);
+  }
+
+  async edit(picture: TestPhoto, prompt: string, where: string): Promise<void> {
+    await this.#types(`edit ${prompt} where:${where}`);
+    await until(() => this.#person.form(), 'the form');
+    await this.#sends({ consent: true }, [picture]);
+  }
+
+  async #sends(
+    values: Readonly<Record<string, string | boolean>>,
+    files: readonly TestPhoto[],
+  ): Promise<void> {
+    const complaint = await this.#person.submits(values, files);
+    if (complaint !== null) throw new Error(`the form complains: ${JSON.stringify(complaint)}`);
   }
 
   async press(message: Seen, label: string): Promise<void> {

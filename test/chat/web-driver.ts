@@ -126,6 +126,23 @@ class Browser implements ChatMember {
   }
 
   async givePhotos(subject: string, className: string, photos: readonly TestPhoto[]): Promise<void> {
+    await this.#send(`/krona photos add subject:${subject} class:${className}`, await this.#upload(photos));
+  }
+
+  /** As the page's button does it: the picture comes back with the message. */
+  async remix(message: Seen, picture: number, prompt: string): Promise<void> {
+    const { blobHash } = this.#card(message.id).pictures![picture - 1]!;
+    const link = this.#lines.get(message.id)!.links[blobHash]!;
+    const response = await this.#fetch(new URL(link, this.#address).href, {});
+    const bytes = Buffer.from(await response.arrayBuffer());
+    await this.#send(`/krona imagine ${prompt}`, await this.#upload([{ name: 'picture.png', bytes }]));
+  }
+
+  async edit(picture: TestPhoto, prompt: string, where: string): Promise<void> {
+    await this.#send(`/krona edit ${prompt} where:${where}`, await this.#upload([picture]));
+  }
+
+  async #upload(photos: readonly TestPhoto[]): Promise<string[]> {
     const uploads: string[] = [];
     for (const { name, bytes } of photos) {
       const response = await this.#fetch(`${this.#address}/api/uploads`, {
@@ -135,7 +152,7 @@ class Browser implements ChatMember {
       });
       uploads.push(((await response.json()) as { id: string }).id);
     }
-    await this.#send(`/krona photos add subject:${subject} class:${className}`, uploads);
+    return uploads;
   }
 
   run(command: string): Promise<void> {

@@ -362,6 +362,51 @@ describe('krona imagine', () => {
     expect(pictures[0]!.equals(pictures[1]!)).toBe(false);
   });
 
+  it('reads flags and alternatives in a prompt, and writes the settings into the files on request', async () => {
+    const draw = async (out: string, prompt: string, ...more: string[]) => {
+      const words = ['imagine', '--model', TINY, '--out', join(folder, out), '--json', '--prompt', prompt];
+      return printed((await krona(...words, ...more)).stdout);
+    };
+    const { images, seed } = await draw(
+      'signs',
+      'a {red|blue} cat --no dog --seed 5 --steps 2',
+      '--parameters',
+    );
+    expect(seed).toBe(5);
+    expect(images).toHaveLength(2);
+    const texts = await Promise.all(images.map(async (image) => (await readFile(image)).toString('latin1')));
+    expect(texts[0]).toMatch(
+      /parameters\0a red cat\nNegative prompt: dog\nSteps: 2, CFG scale: [\d.]+, Seed: 5, Size: /,
+    );
+    expect(texts[1]).toContain('a blue cat');
+    const plain = await draw('plain', 'a blue cat', '--negative', 'dog', '--seed', '5', '--steps', '2');
+    expect(await readFile(plain.images[0]!, 'latin1')).not.toContain('parameters');
+    const pixels = (image: string) => sharp(image).raw().toBuffer();
+    expect(await pixels(images[1]!)).toEqual(await pixels(plain.images[0]!));
+  });
+
+  it('draws the part of an image again that a word or a file says', async () => {
+    const image = join(folder, 'whole.png');
+    const raw = { width: 64, height: 64, channels: 3 } as const;
+    await sharp(Buffer.alloc(64 * 64 * 3, 90), { raw }).toFile(image);
+    const mask = join(folder, 'left.png');
+    const white = Buffer.from(Uint8Array.from({ length: 64 * 64 }, (_, i) => (i % 64 < 32 ? 255 : 0)));
+    await sharp(white, { raw: { ...raw, channels: 1 } }).toFile(mask);
+    const draw = async (part: string) => {
+      const words = ['imagine', '--model', TINY, '--prompt', 'a cat', '--image', image, '--mask', part];
+      const out = join(folder, `part-${basename(part)}`);
+      const { stdout } = await krona(...words, '--steps', '3', '--seed', '3', '--out', out, '--json');
+      return sharp(printed(stdout).images[0]).raw().toBuffer({ resolveWithObject: true });
+    };
+    const [word, file, wider] = [await draw('left'), await draw(mask), await draw('wider')];
+    expect(word.data).toEqual(file.data);
+    const columns = (from: number, to: number) =>
+      [...word.data].filter((_, i) => Math.floor(i / 3) % 64 >= from && Math.floor(i / 3) % 64 < to);
+    expect(new Set(columns(52, 64))).toEqual(new Set([90]));
+    expect(new Set(columns(0, 32)).size).toBeGreaterThan(3);
+    expect(wider.info.width).toBeGreaterThan(wider.info.height);
+  });
+
   it('says that a negative prompt has no effect without guidance', async () => {
     const words = ['imagine', '--model', TINY, '--prompt', 'a cat', '--negative', 'a dog', '--steps', '1'];
     const draw = (guidance: string) =>
@@ -436,6 +481,11 @@ describe('krona imagine', () => {
     ['a size that the model cannot draw', ['--width', '65'], 'SIZE_UNFIT'],
     ['an image that is none', ['--image', TINY], 'IMAGE_INVALID'],
     ['a strength of no image', ['--strength', '0.5'], 'OPTION_INVALID'],
+    ['a mask of no image', ['--mask', 'left'], 'OPTION_INVALID'],
+    ['an unknown flag in the prompt', ['--prompt', 'a cat --v 6'], 'PROMPT_FLAG_UNKNOWN'],
+    ['a seed twice', ['--prompt', 'a cat --seed 5', '--seed', '6'], 'OPTION_TWICE'],
+    ['a style', ['--prompt', 'a cat --style ink'], 'PROMPT_FLAG_UNKNOWN'],
+    ['a weight out of range', ['--prompt', 'a (cat:3)'], 'PROMPT_WEIGHT_INVALID'],
     ['a takeover by no refiner', ['--refine-from', '0.8'], 'OPTION_INVALID'],
     ['a device that nobody has heard of', ['--device', 'abacus'], 'OPTION_INVALID'],
     ['a refiner of another family', ['--refiner', SD15], 'REFINER_UNFIT'],

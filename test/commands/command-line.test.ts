@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
+import { isValue } from '../../commands/line/options.ts';
 import { quoteValue } from '../../commands/line/command-line.ts';
 import { COMMANDS, parseCommandLine } from '../../commands/index.ts';
 import { editDistance, nearest } from '../../core/nearest.ts';
@@ -135,9 +136,7 @@ describe('a command typed as text', () => {
     for (const { data } of COMMANDS)
       for (const action of data.actions ?? [data])
         for (let i = 0; i < 60; i++) {
-          const names = action.options
-            .filter((option) => option.type !== 'photos')
-            .map((option) => option.name);
+          const names = action.options.filter(isValue).map((option) => option.name);
           const options = Object.fromEntries(
             names
               .filter(() => random() < 0.7)

@@ -20,6 +20,8 @@ describe('the list of commands', () => {
       'train',
       'photos',
       'imagine',
+      'edit',
+      'style',
       'settings',
       'adapters',
       'top',

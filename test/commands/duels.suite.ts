@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { advanceDuel } from '../../commands/votes/advance-duel.ts';
 import type { Card } from '../../commands/card.ts';
 import { loadCard } from '../../commands/cards/load-card.ts';
@@ -82,6 +82,12 @@ export function duelSuite(storage: () => Storage): void {
     const [picture] = await storage().records.pictures(pair.id);
     for (const verb of ['vary', 'upscale'])
       expect((await channel.press('bob', `${verb}:${picture!.id}`)).fields![0]!.value).toBe('DUEL_OPEN');
+    expect((await channel.press('bob', `details:${pair.id}`)).fields![0]!.value).toBe('DUEL_OPEN');
+
+    const { files } = await channel.say('ann', '/krona privacy export');
+    const data = Buffer.from(await storage().blobs.get(files![0]!.blobHash)).toString();
+    expect(JSON.parse(data)).toMatchObject({ duels: [{ prompts: duel.prompts, state: 'open' }] });
+    expect(data).not.toContain('swapped');
 
     const ended = await won(channel, await again(duel));
     expect(ended.state).toBe('decided');
@@ -94,6 +100,17 @@ export function duelSuite(storage: () => Storage): void {
     expect(result.text![0]).toMatch(/won 8 of 8 pairs: 100% \(95% interval: 5\d% to 100%\)/);
     expect(result.pictures).toHaveLength(4);
     expect(result.buttons!.map(({ action }) => action)).toEqual([`champion:${first.id}`]);
+    // It shows no picture that was deleted.
+    const stale = async () =>
+      (await storage().records.stalePosts('web', 10_000)).filter(
+        ({ kind, targetId }) => kind === 'verdict' && targetId === duel.id,
+      );
+    const { revision } = (await storage().records.duel(duel.id))!;
+    for (const { id } of await stale()) await storage().records.markPost(id, 'a message', revision);
+    expect(await stale()).toEqual([]);
+    await channel.press('ann', `delete:${pair.id}`);
+    expect(await stale()).toHaveLength(1);
+    expect((await verdict(ended)).pictures).toHaveLength(3);
     // It compares; it changes nothing.
     expect((await storage().records.subject(duel.subjectId))!.championId).toBe(second.id);
   });
@@ -127,11 +144,37 @@ export function duelSuite(storage: () => Storage): void {
     expect(subject.championId).toBe(duel.secondId);
   });
 
-  it('leaves out pairs whose pictures were deleted or held back, and goes on', async () => {
+  it('counts no vote that was taken back after the clock was set back', async () => {
     const channel = room();
     const { duel } = await opened(channel);
+    const [pair] = await drawn(channel, duel);
+    for (const member of ['bob', 'cid']) await vote(channel, member, duel, pair!);
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() - 3_600_000 });
+    try {
+      await vote(channel, 'bob', duel, pair!, true, false);
+      await vote(channel, 'dee', duel, pair!);
+      expect((await again(duel)).trials).toEqual([]);
+      await vote(channel, 'bob', duel, pair!);
+      expect((await again(duel)).trials).toHaveLength(1);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it('leaves out pairs whose pictures were deleted or held back, and goes on', async () => {
+    const channel = room();
+    const { duel, first, second } = await opened(channel);
     const [gone, held] = await openSets(duel);
     await storage().records.deleteSet(gone!.id, 'By Ann.');
+    // Of the two, the left one was held back.
+    const right = duel.swapped[held!.duelPlace!] ? first : second;
+    const picture = { index: 0, blobHash: right.blobHash, width: 128, height: 128, seed: 1 };
+    await storage().records.addPicture({
+      ...picture,
+      id: crypto.randomUUID(),
+      setId: held!.id,
+      adapterId: right.id,
+    });
     await storage().records.updateSet(held!.id, { state: 'done', endedAt: new Date() });
     const { trials, posted } = await again(duel);
     expect(trials.map(({ place, winner }) => [place, winner])).toEqual([
@@ -139,6 +182,28 @@ export function duelSuite(storage: () => Storage): void {
       [1, null],
     ]);
     expect(posted).toBe(4);
+    // Without an end, all pairs would follow at once.
+    const [next] = await openSets(duel);
+    await channel.say('ann', `/krona queue cancel work:${next!.id.slice(0, 8)}`);
+    expect((await again(duel)).state).toBe('stopped');
+    expect((await verdict(duel)).text![0]).toContain('3 pairs one after the other lost a picture');
+    expect((await shown(held!)).fields![0]).toEqual({ name: 'drawn by', value: `1: ${name(right)}` });
+  });
+
+  it('has its open pairs read again after a restart, however many messages are newer', async () => {
+    const channel = room();
+    const { records } = storage();
+    const { duel } = await opened(channel);
+    const [pair] = await drawn(channel, duel);
+    const { follows } = await channel.say('ann', '/krona imagine a fox');
+    const [old, newer] = [await records.postOf(pair!.id), await records.postOf(follows!.id)];
+    await records.markPost(old!.id, 'old', 1);
+    await records.markPost(newer!.id, 'newer', 1);
+    const first = async () => (await records.recentPosts('web', 1))[0]!.id;
+    expect(await first()).toBe(old!.id);
+    for (const member of ['bob', 'cid', 'dee']) await vote(channel, member, duel, pair!);
+    await again(duel);
+    expect(await first()).toBe(newer!.id);
   });
 
   it('stops with a clear word when an adapter is deleted, or belongs to another model', async () => {

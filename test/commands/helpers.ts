@@ -166,8 +166,12 @@ export class Room {
     return adapters.sort((a, b) => a.step - b.step);
   }
 
-  /** Writes what a worker leaves of a set: its pictures, each by an adapter of its own if told so. */
-  async finishSet(set: PictureSet, adapterIds: readonly (string | null)[] = []): Promise<string[]> {
+  /** Writes what a worker leaves of a set: its pictures, each by an adapter and a prompt of its own if told so. */
+  async finishSet(
+    set: PictureSet,
+    adapterIds: readonly (string | null)[] = [],
+    prompts: readonly string[] = [],
+  ): Promise<string[]> {
     const { records, blobs } = this.#storage;
     const ids: string[] = [];
     for (let index = 0; index < set.count; index++) {
@@ -182,6 +186,7 @@ export class Room {
         width: 128,
         height: 128,
         seed: set.seed + index,
+        prompt: prompts[index] ?? null,
         adapterId,
       });
       ids.push(id);

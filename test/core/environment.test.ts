@@ -9,7 +9,7 @@ it('is described in README.md, variable by variable', async () => {
   const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
   const [, table = ''] = /^\| variable [^\n]*\n\| *-[^\n]*\n((?:\|[^\n]*\n)+)/m.exec(readme) ?? [];
   const first = table.split('\n').map((row) => row.split('|')[1] ?? '');
-  const described = first.flatMap((cell) => [...cell.matchAll(/`([A-Z_]+)`/g)].map(([, name]) => name));
+  const described = first.flatMap((cell) => [...cell.matchAll(/`([A-Z0-9_]+)`/g)].map(([, name]) => name));
   expect(described.sort()).toEqual([...VARIABLES].sort());
 });
 
@@ -36,4 +36,16 @@ it('gives worker and engine what they need, and no token or secret, known or unk
     PATH: process.env['PATH'],
   });
   expect(engine).not.toHaveProperty('DATABASE_URL');
+});
+
+it("gives the worker a bucket's keys where blobs are in one, and never the engine", () => {
+  vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'hush');
+  vi.stubEnv('KRONA_BLOBS', 's3://bucket/krona');
+  expect(childEnvironment('worker')).toMatchObject({
+    AWS_SECRET_ACCESS_KEY: 'hush',
+    KRONA_BLOBS: 's3://bucket/krona',
+  });
+  expect(Object.values(childEnvironment('engine'))).not.toContain('hush');
+  vi.stubEnv('KRONA_BLOBS', 'postgres');
+  expect(Object.values(childEnvironment('worker'))).not.toContain('hush');
 });

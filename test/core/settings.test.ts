@@ -98,6 +98,8 @@ describe('settings to start from', () => {
       rescale: 0,
       scheduler: null,
       samplingSteps: 20,
+      speed: null,
+      negative: null,
       size: null,
       refine: 0,
       count: 4,

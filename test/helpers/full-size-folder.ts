@@ -41,9 +41,22 @@ export async function writeWeights(
   }
 }
 
+/** A UNet in place of a model's own. */
+export interface OtherUnet {
+  readonly shapes: Shapes;
+  readonly config: Readonly<Record<string, unknown>>;
+}
+
 /** A folder as StableDiffusionPipeline and its kin save themselves, in float32. */
-export async function writeFullSizeFolder(name: TinyName, path: string, fill: Fill = hole): Promise<void> {
-  const { folder: parts, configs } = readFullSize()[name];
+export async function writeFullSizeFolder(
+  name: TinyName,
+  path: string,
+  fill: Fill = hole,
+  unet?: OtherUnet,
+): Promise<void> {
+  const model = readFullSize()[name];
+  const parts: typeof model.folder = { ...model.folder, ...(unet && { unet: unet.shapes }) };
+  const configs: typeof model.configs = { ...model.configs, ...(unet && { unet: unet.config }) };
   const pipeline = name === 'refiner' ? 'XLImg2Img' : name === 'sdxl' ? 'XL' : '';
   const text = (part: string) => {
     if (!(part in parts)) return [null, null];

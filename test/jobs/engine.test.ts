@@ -1,5 +1,5 @@
 /** The engine process, without storage: pictures between the steps of a training, turns, and its death. */
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -14,6 +14,7 @@ import { TextToImage } from '../../gpu-worker/sampling/text-to-image.ts';
 import { KronaError } from '../../core/errors.ts';
 import { enginePid } from '../helpers/engine-pid.ts';
 import { TINY_MODEL } from '../helpers/fixtures.ts';
+import { writeLora } from '../helpers/lora-file.ts';
 import { tinyFolder } from '../helpers/sd-fixtures.ts';
 
 describe('the engine process', () => {
@@ -196,6 +197,41 @@ describe('the engine process', () => {
     await expect(engine.draw({ ...drawing(1), refine: 0.5 })).rejects.toMatchObject({
       code: 'REFINER_MISSING',
       message: expect.stringContaining('KRONA_REFINER') as string,
+    });
+  });
+
+  it('draws with an adapter for few steps beside the others, as its name says', async () => {
+    const speeds = join(folder, 'speeds');
+    await mkdir(speeds);
+    const file = await writeLora('sdxl', join(speeds, 'tiny_lightning_3step.safetensors'));
+    await writeLora('sd15', join(speeds, 'lcm-of-sd15.safetensors'));
+    const fast = new Engine(TINY_MODEL, { speed: speeds });
+    const told: PngPicture[] = [];
+    const notices: string[] = [];
+    try {
+      const card = await fast.describe({ onEvent: ({ notice }) => notices.push(notice) });
+      expect(card.speeds).toEqual([{ name: 'tiny_lightning_3step', steps: 3, guidance: 1 }]);
+      expect(notices).toEqual([expect.stringMatching(/^lcm-of-sd15\.safetensors can't be used for speed/)]);
+      const ask = { ...drawing(1), steps: 3, guidance: 1, strength: 0.5, speed: 'tiny_lightning_3step' };
+      await fast.draw(ask, { onEvent: (event) => 'picture' in event && told.push(event.picture) });
+      const painter = await TextToImage.open(TINY_MODEL);
+      const [expected] = await painter.draw({
+        ...ask,
+        adapter: [await painter.readAdapter(file)],
+        schedulerFields: { _class_name: 'EulerDiscreteScheduler', timestep_spacing: 'trailing' },
+        seed: 0,
+        count: 1,
+        noise: 'krona',
+      });
+      await painter.release();
+      const pixels = await sharp(told[0]!.png).raw().toBuffer();
+      expect(Buffer.compare(pixels, expected!.pixels)).toBe(0);
+    } finally {
+      await fast.close();
+    }
+    await expect(engine.draw({ ...drawing(1), speed: 'lightning' })).rejects.toMatchObject({
+      code: 'SPEED_MISSING',
+      message: expect.stringContaining('KRONA_SPEED') as string,
     });
   });
 

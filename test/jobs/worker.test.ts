@@ -410,6 +410,101 @@ it('size, rescaled guidance and refiner from the settings apply to the picture',
   expect((await drawn(refined)).failure).toMatchObject({ code: 'REFINER_MISSING' });
 });
 
+it('alternatives come in turn, each round of one seed, as if each were drawn alone', async () => {
+  const { records } = shop.storage;
+  const set = await shop.imagine({ prompt: 'a {red|blue} fox', count: 4 });
+  const alone = await shop.imagine({ prompt: 'a blue fox', seed: 12 });
+  for (const each of [set, alone]) expect((await drawn(each)).state).toBe('done');
+  const pictures = await records.pictures(set.id);
+  expect(pictures.map(({ prompt, seed }) => [prompt, seed])).toEqual([
+    ['a red fox', 11],
+    ['a blue fox', 11],
+    ['a red fox', 12],
+    ['a blue fox', 12],
+  ]);
+  expect(pictures.at(-1)!.blobHash).toBe((await pictureHashes(alone))[0]);
+});
+
+it('an alternative is drawn with the adapters of the subjects that it names', async () => {
+  const { records } = shop.storage;
+  const final = (await shop.adaptersOf(await plainRun())).at(-1)!;
+  const ours = { subjectId: shop.subject.id, adapterId: final.id };
+  const set = await shop.imagine({ ...ours, prompt: '{Mochi|a fox} at sea', count: 2 });
+  const alone = await shop.imagine({ prompt: 'a fox at sea' });
+  for (const each of [set, alone]) expect((await drawn(each)).state).toBe('done');
+  const [first, second] = await records.pictures(set.id);
+  expect([first!.adapterId, second!.adapterId]).toEqual([final.id, null]);
+  expect(second!.blobHash).toBe((await pictureHashes(alone))[0]);
+});
+
+it('a set begins with a picture, and only the part in its mask changes', async () => {
+  const { blobs } = shop.storage;
+  const gradient = Uint8Array.from({ length: 64 * 64 * 3 }, (_, i) => (4 * Math.floor(i / 3)) % 256);
+  const raw = { width: 64, height: 64, channels: 3 } as const;
+  const put = async (pixels: Uint8Array, channels: 1 | 3) =>
+    (
+      await blobs.put(
+        await sharp(pixels, { raw: { ...raw, channels } })
+          .png()
+          .toBuffer(),
+      )
+    ).hash;
+  const blobHash = await put(gradient, 3);
+  const left = Uint8Array.from({ length: 64 * 64 }, (_, i) => (i % 64 < 24 ? 255 : 0));
+  const maskHash = await put(left, 1);
+  const begin = (change: number, mask: string | null, settings = {}) =>
+    shop.imagine({
+      settings: { ...SETTINGS, samplingSteps: 10, ...settings },
+      start: { blobHash, maskHash: mask, size: 1, change },
+    });
+  const sets = [await begin(0.1, null), await begin(1, null), await begin(1, maskHash)];
+  const small = await begin(
+    1,
+    await put(
+      left.map((value, i) => (i % 64 < 3 && i % 64 > 0 ? value : 0)),
+      1,
+    ),
+  );
+  const gone = await shop.imagine({ start: { blobHash: null, maskHash: null, size: 0, change: 1 } });
+  const pixels = async (set: PictureSet) => {
+    expect((await drawn(set)).state).toBe('done');
+    return sharp(await blobs.get((await pictureHashes(set))[0]!))
+      .raw()
+      .toBuffer();
+  };
+  const [near, far, part] = await Promise.all(sets.map(pixels));
+  /** The mean difference to the picture, of the pixels in some columns. */
+  const difference = (drawing: Buffer, from: number, to: number): number => {
+    const inside = [...drawing.keys()].filter((i) => {
+      const x = Math.floor(i / 3) % 64;
+      return x >= from && x < to;
+    });
+    return inside.reduce((sum, i) => sum + Math.abs(drawing[i]! - gradient[i]!), 0) / inside.length;
+  };
+  expect(difference(near!, 0, 64)).toBeLessThan(difference(far!, 0, 64));
+  expect(difference(part!, 0, 24)).toBeGreaterThan(10);
+  expect(difference(part!, 48, 64)).toBe(0);
+  expect((await drawn(small)).failure).toMatchObject({ code: 'MASK_EMPTY' });
+  expect((await drawn(gone)).failure).toMatchObject({ code: 'PICTURE_GONE' });
+});
+
+it("picture files carry their settings, unless the channel's rules say otherwise", async () => {
+  const { records, blobs } = shop.storage;
+  const draw = async () => {
+    const set = await shop.imagine({ prompt: 'a (red:1.2) fox', negative: 'snow' });
+    expect((await drawn(set)).state).toBe('done');
+    return Buffer.from(await blobs.get((await pictureHashes(set))[0]!)).toString('latin1');
+  };
+  expect(await draw()).toContain(
+    `parameters\0a (red:1.2) fox\nNegative prompt: snow\nSteps: 3, CFG scale: ${SETTINGS.guidance}, Seed: 11, Size: 64x64, Model: `,
+  );
+  const { id } = (await records.channelByExternalId('web', 'general'))!;
+  const rules = await records.rules(id);
+  await records.saveRules(id, { ...rules, parameters: false });
+  expect(await draw()).not.toContain('parameters');
+  await records.saveRules(id, rules);
+});
+
 it('a variation resembles its picture more than another seed does', async () => {
   const { records, blobs } = shop.storage;
   const original = await shop.imagine({ seed: 100 });

@@ -9,7 +9,7 @@ import type { Adapter, PictureSet, Progress, Run, Subject } from '../../core/rec
 import { DEFAULT_SETTINGS } from '../../core/settings/defaults.ts';
 import type { ChannelSettings } from '../../core/settings/schema.ts';
 import { TINY_MODEL } from '../helpers/fixtures.ts';
-import { openHouse } from '../helpers/house.ts';
+import { openHouse, type TestHouse } from '../helpers/house.ts';
 import { newRun, newSet, newSubject } from '../helpers/new-records.ts';
 
 /** Settings that fit the tiny model: 60 steps with checkpoints at 20 and 40. */
@@ -29,7 +29,8 @@ export interface Workshop {
   /** Another subject of the channel, for tests of what is its own. */
   addSubject(name: string): Promise<Subject>;
   readonly log: Log & { readonly lines: string[] };
-  startWorker(): Promise<Worker>;
+  /** @param elsewhere - the storage of another machine, if the worker runs on one */
+  startWorker(elsewhere?: Pick<TestHouse, 'storage' | 'config'>): Promise<Worker>;
   /** Adds a run of the subject and puts its job in the queue, unless told otherwise. */
   train(
     settings?: Partial<ChannelSettings>,
@@ -45,8 +46,9 @@ export interface Workshop {
   close(): Promise<void>;
 }
 
-export async function openWorkshop(): Promise<Workshop> {
-  const house = await openHouse({ KRONA_MODEL: TINY_MODEL });
+/** @param environment - of the storage, beside the data folder */
+export async function openWorkshop(environment: Readonly<Record<string, string>> = {}): Promise<Workshop> {
+  const house = await openHouse({ KRONA_MODEL: TINY_MODEL, ...environment });
   const { config, storage } = house;
   const { records, blobs, jobs } = storage;
   const channel = await records.channel('web', 'general', 'general');
@@ -63,13 +65,13 @@ export async function openWorkshop(): Promise<Workshop> {
     lines.push(error ? `${message}: ${error.stack}` : message);
   };
   const told = new Map<string, Progress[]>();
-  const watched: RecordStore = {
-    ...records,
+  const watched = (own: RecordStore): RecordStore => ({
+    ...own,
     async updateRun(id, change) {
       if (change.progress) told.set(id, [...(told.get(id) ?? []), change.progress]);
-      return records.updateRun(id, change);
+      return own.updateRun(id, change);
     },
-  };
+  });
   const log = { lines, info: note, warn: note, error: note };
 
   return {
@@ -78,7 +80,8 @@ export async function openWorkshop(): Promise<Workshop> {
     subject,
     addSubject,
     log,
-    startWorker: () => startWorker({ ...storage, records: watched }, config, { log }),
+    startWorker: (at = house) =>
+      startWorker({ ...at.storage, records: watched(at.storage.records) }, at.config, { log }),
     progressOf: ({ id }) => told.get(id) ?? [],
     async train(settings = {}, change = {}, { enqueue } = { enqueue: true }) {
       const run = await records.addRun(

@@ -6,8 +6,10 @@ import { cp, mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { attentionProjections } from '../../gpu-worker/adapters/attention-projections.ts';
 import { inspectModel } from '../../gpu-worker/models/model-check.ts';
 import { openModel } from '../../gpu-worker/models/open-model.ts';
+import { readFullSizeUnets } from '../helpers/distilled.ts';
 import { TINY_MODEL } from '../helpers/fixtures.ts';
 import { writeFullSizeFolder, writeWeights } from '../helpers/full-size-folder.ts';
 import { readFullSize, type TinyName } from '../helpers/sd-fixtures.ts';
@@ -68,6 +70,47 @@ describe.each(NAMES)('%s', (name) => {
       const { pad_token_id: ___, ...text } = config;
       expect(model.textEncoders[i]!.config).toMatchObject(text);
     }
+  });
+});
+
+/** UNets of distilled models, as their cards and torch count them. */
+const DISTILLED = {
+  'bk-sdm-base': 579_384_964,
+  'bk-sdm-small': 482_346_884,
+  'bk-sdm-tiny': 323_384_964,
+  'ssd-1b': 1_331_334_404,
+  vega: 745_225_604,
+  'koala-700m': 782_822_724,
+  'koala-1b': 1_161_184_324,
+  'lcm-dreamshaper': 859_602_884,
+} as const;
+
+describe.each(Object.entries(DISTILLED))('%s', (name, parameters) => {
+  const published = readFullSizeUnets()[name]!;
+  const { base } = published;
+
+  it.each(['folder', 'single file'])('is complete as a %s', async (form) => {
+    const path = join(folder, form === 'folder' ? name : `${name}.safetensors`);
+    if (form === 'folder') {
+      const unet = { shapes: published.folder, config: published.config };
+      await writeFullSizeFolder(base, path, undefined, unet);
+    } else {
+      const others = Object.entries(REAL[base].single).filter(([key]) => !key.startsWith('model.diffusion_'));
+      await writeWeights(path, { ...Object.fromEntries(others), ...published.single }, 'F16');
+    }
+    const report = await inspectModel(path);
+    expect(report.problems).toEqual([]);
+    expect(report).toMatchObject({ architecture: ARCHITECTURE[base], ok: true });
+    expect(report.parts[0]).toMatchObject({ name: 'unet', parameters });
+  });
+
+  it('has the same attention in both forms', async () => {
+    const [saved, single] = [
+      await openModel(join(folder, name)),
+      await openModel(join(folder, `${name}.safetensors`)),
+    ];
+    expect(attentionProjections(single.unet.config)).toEqual(attentionProjections(saved.unet.config));
+    expect(single.unet.config.num_attention_heads).toEqual(saved.unet.config.num_attention_heads);
   });
 });
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { hubSettings } from '../../gpu-worker/models/hub/hub-client.ts';
 import { pullModel, type PullHooks, type PullOptions } from '../../gpu-worker/models/hub/pull.ts';
+import { openTinyAutoencoder } from '../../gpu-worker/models/tiny-autoencoder.ts';
 import { openTowerFolder } from '../../gpu-worker/models/vision/open-tower.ts';
 import { inspectModel } from '../../gpu-worker/models/model-check.ts';
 import type { Progress } from '../../core/records.ts';
@@ -96,6 +97,19 @@ describe('pulling CLIP or DINO', () => {
     hubs.push(hub);
     await expect(pull(hub, { to: target() })).rejects.toMatchObject({ code: 'MODEL_PICKLE' });
   });
+});
+
+it('pulling a tiny autoencoder downloads what opens of it', async () => {
+  const fixture = join(import.meta.dirname, '../fixtures/distilled/taesd');
+  const own = ['config.json', 'diffusion_pytorch_model.safetensors'];
+  const files = new Map<string, Buffer>([['taesd_decoder.safetensors', Buffer.from('x')]]);
+  for (const file of own) files.set(file, await readFile(join(fixture, file)));
+  const hub = await FakeHub.start(files);
+  hubs.push(hub);
+  const to = target();
+  await pull(hub, { to });
+  expect(await tree(to)).toEqual(own);
+  expect((await openTinyAutoencoder(to)).config.latent_channels).toBe(4);
 });
 
 describe('pulling a folder', () => {

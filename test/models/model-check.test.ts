@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   checkModel,
   clipParameters,
+  inspectModel,
   unetParameters,
   vaeParameters,
 } from '../../gpu-worker/models/model-check.ts';
@@ -71,6 +72,26 @@ describe('checking a model folder', () => {
       'unet: mid_block.attentions.0.proj_in.bias is missing; expected shape [24]. Download the model again.',
       'unet: conv_out.weight has shape [4, 8, 1, 1]; the config needs [4, 8, 3, 3]. Take weights and config of the same model.',
     ]);
+  });
+
+  it('of which a part is missing names and counts the parts that are there', async () => {
+    const model = await spoiled(() => {});
+    await rm(join(model, 'vae'), { recursive: true });
+    await rm(join(model, 'model_index.json'));
+    const report = await checkModel(model);
+    expect(report).toMatchObject({
+      architecture: null,
+      ok: false,
+      unetParameters: await elements(UNET),
+      vaeParameters: 0,
+    });
+    expect(report.textEncoderParameters).toBeGreaterThan(0);
+    expect((await inspectModel(model)).parts.map(({ name, dtypes }) => [name, ...dtypes])).toEqual([
+      ['unet', 'F32'],
+      ['text_encoder', 'F32'],
+      ['text_encoder_2', 'F32'],
+    ]);
+    expect(report.problems.map(({ code }) => code)).toEqual(['MODEL_FILE_MISSING']);
   });
 
   it('reports unused tensors, which stop nothing', async () => {

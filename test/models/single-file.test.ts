@@ -394,12 +394,6 @@ describe("a file that can't be used says why", () => {
     ],
     ['unCLIP by its noise', 'sd21', 'noise_augmentor.data_mean', /unCLIP/],
     [
-      'an LCM in full',
-      'sd15',
-      `${UNET}time_embed.cond_proj.weight`,
-      /LCM.*guidance.*LCM LoRA and the scheduler lcm/,
-    ],
-    [
       'whatever is left of a UNet',
       'sdxl',
       `${UNET}extra.weight`,

@@ -58,7 +58,12 @@ export function CardView({ lineId, card, links }: CardViewProps): JSX.Element {
         <Chart key={chart.label} {...chart} />
       ))}
       {card.pictures && card.pictures.length > 0 && (
-        <Gallery pictures={card.pictures} links={links} votesOn={card.votesOn} underPicture={underPicture} />
+        <Gallery
+          pictures={card.pictures}
+          links={links}
+          votesOn={card.votesOn}
+          underPicture={(picture) => [underPicture(picture.id), <RemixButton link={links[picture.blobHash]} />]}
+        />
       )}
       {card.files?.map((file) => (
         <FileLink key={file.blobHash} file={file} link={links[file.blobHash]} />
@@ -140,6 +145,14 @@ function FileLink({ file, link }: { file: CardFile; link: string | undefined }):
     </a>
   );
 }
+
+/** Begins a message with a picture. */
+const RemixButton = ({ link }: { link: string | undefined }): JSX.Element | null =>
+  link === undefined ? null : (
+    <button type="button" class="button" onClick={() => void store.remix(link)}>
+      Remix
+    </button>
+  );
 
 function ActionButton({ lineId, button }: { lineId: string; button: CardButton }): JSX.Element {
   const busy = useSelected(({ pressed }) =>

@@ -22,6 +22,10 @@ export interface Assistance {
   readonly eager: boolean;
 }
 
+/** Whether an option is a file that comes with the message. */
+export const isFile = ({ type }: Pick<OptionView, 'type'>): boolean =>
+  type === 'photos' || type === 'picture';
+
 const NOTHING = { command: null, option: null, ask: null, eager: false } as const;
 
 /** The start of the word at the end of `text`, with an open quote kept together. */
@@ -67,7 +71,7 @@ function assistCommand(head: string, words: string, commands: readonly CommandVi
 function assistValue(command: CommandView, from: number, word: string): Assistance | null {
   const colon = word.indexOf(':');
   const named = colon < 1 ? null : word.slice(0, colon).toLowerCase();
-  const option = command.options.find((each) => each.name === named && each.type !== 'photos');
+  const option = command.options.find((each) => each.name === named && !isFile(each));
   if (option === undefined) return null;
   const typed = word.slice(colon + 1).replace(/^"/u, '');
   const known = option.type === 'flag' ? ['yes', 'no'] : option.choices;
@@ -91,7 +95,7 @@ function assistOption(command: CommandView, from: number, word: string, before: 
   );
   const open = command.options.filter(
     ({ type, freeText, name }) =>
-      type !== 'photos' && !freeText && !given.has(name) && name.startsWith(word.toLowerCase()),
+      !isFile({ type }) && !freeText && !given.has(name) && name.startsWith(word.toLowerCase()),
   );
   return {
     ...NOTHING,

@@ -16,7 +16,7 @@ interface GalleryProps {
   readonly links: Readonly<Record<string, string>>;
   readonly votesOn: string | undefined;
   /** What else is shown under a picture. */
-  readonly underPicture: (pictureId: string) => ComponentChildren;
+  readonly underPicture: (picture: CardPicture) => ComponentChildren;
 }
 
 export function Gallery({ pictures, links, votesOn, underPicture }: GalleryProps): JSX.Element {
@@ -44,7 +44,7 @@ export function Gallery({ pictures, links, votesOn, underPicture }: GalleryProps
             // Number and reactions are shown here, so a caption with both is not needed.
             <figcaption>
               {pictures.length > 1 && <span class="number">{index + 1}</span>}
-              <span class="under">{underPicture(picture.id)}</span>
+              <span class="under">{underPicture(picture)}</span>
               {votes(picture)}
             </figcaption>
           )}

@@ -3,6 +3,7 @@ import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import type { CardPicture } from '../../../commands/card.ts';
 import { BackIcon, CloseIcon, DownloadIcon, NextIcon } from './icons.tsx';
+import { store } from './store.ts';
 
 interface LightboxProps {
   readonly pictures: readonly CardPicture[];
@@ -61,6 +62,18 @@ export function Lightbox(props: LightboxProps): JSX.Element | null {
       <footer>
         <p>{picture.alt}</p>
         {votes(picture)}
+        {link !== undefined && !hidden && (
+          <button
+            type="button"
+            class="button"
+            onClick={() => {
+              dialog.current?.close();
+              void store.remix(link);
+            }}
+          >
+            Remix
+          </button>
+        )}
         {link !== undefined && !hidden && (
           <a class="round" href={link} download aria-label="Download this picture">
             <DownloadIcon />

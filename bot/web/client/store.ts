@@ -4,7 +4,7 @@ import { Backoff } from '../../../core/backoff.ts';
 import { LINES_OF_PAGE, type LinesBefore, type LineView, MAX_TEXT, type ServerMessage } from '../protocol.ts';
 import { answerOf, api, ApiError, inChannel, messageOf } from './api.ts';
 import { type Connection, connect } from './connection.ts';
-import { type Draft, isEmpty, newDraft, newId, newPhoto, tooLong } from './draft.ts';
+import { type Draft, isEmpty, newDraft, newId, newPhoto, tooLong, withFiles } from './draft.ts';
 import {
   channelOfAddress,
   initialState,
@@ -153,6 +153,16 @@ class Store {
   /** Puts text into the message box, beside the photos that are there. */
   write(text: string): void {
     this.set({ draft: { ...this.state.draft, id: newId(), text }, notice: null });
+  }
+
+  /** Puts a picture of the chat into the message box, to begin with it. */
+  async remix(link: string): Promise<void> {
+    const response = await fetch(link).catch(() => null);
+    if (!response?.ok) return this.set({ notice: 'The picture could not be loaded. Try again.' });
+    const file = new File([await response.blob()], 'picture.png', { type: 'image/png' });
+    const { draft } = this.state;
+    const text = draft.text.trim() === '' ? '/krona imagine ' : draft.text;
+    this.set(withFiles({ ...draft, id: newId(), text }, [file]));
   }
 
   async press(lineId: string, action: string): Promise<void> {

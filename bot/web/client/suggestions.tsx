@@ -2,7 +2,7 @@
 import type { JSX } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { answerOf, api } from './api.ts';
-import { type Assistance, type Suggestion, valueSuggestions } from './completion.ts';
+import { type Assistance, isFile, type Suggestion, valueSuggestions } from './completion.ts';
 
 /** How long typing must rest before the bot is asked, ms. */
 const REST = 80;
@@ -52,7 +52,7 @@ function Usage({ help: { command, option } }: { help: Assistance }): JSX.Element
       <b>/krona {command.path}</b>
       {command.options.map((each) => (
         <span key={each.name} class={each === option ? 'current' : ''}>
-          {each.type === 'photos' ? 'photos…' : each.name}
+          {isFile(each) ? `${each.name}…` : each.name}
           {each.required ? '' : '?'}
         </span>
       ))}

@@ -1,6 +1,6 @@
 /**
  * @file Chooses the files of a hub repository that a model needs here: one variant of everything in a diffusers folder, or
- * of CLIP or DINO.
+ * of CLIP, DINO or a tiny autoencoder.
  */
 import { KronaError } from '../../../core/errors.ts';
 import { isJsonObject } from '../config-fields.ts';
@@ -46,8 +46,8 @@ export async function chooseFolderFiles(
 ): Promise<HubFile[]> {
   const byPath = new Map(snapshot.files.map((file) => [file.path, file]));
   const index = byPath.get('model_index.json');
-  if (index === undefined && only === undefined && isTower(snapshot))
-    return chooseTowerFiles(snapshot, variant, readText);
+  if (index === undefined && only === undefined && isPart(snapshot))
+    return choosePartFiles(snapshot, variant, readText);
   if (index === undefined && only === undefined) throw noFolder(snapshot);
   const chosen = index === undefined || only !== undefined ? [] : [index];
   for (const part of only ?? PARTS) {
@@ -71,12 +71,13 @@ export async function chooseFolderFiles(
 
 const PREPROCESSOR = 'preprocessor_config.json';
 
-/** A repository of one network that reads pictures, as transformers saves CLIP and DINO. */
-const isTower = ({ files }: HubSnapshot): boolean =>
-  ['config.json', PREPROCESSOR].every((name) => files.some(({ path }) => path === name)) &&
-  !files.some(({ path }) => path === 'model_index.json');
+/** A repository of one network: CLIP or DINO as transformers saves it, or a tiny autoencoder as diffusers does. */
+const isPart = ({ files }: HubSnapshot): boolean =>
+  files.some(({ path }) => path === PREPROCESSOR || path === TINY_WEIGHTS) &&
+  files.some(({ path }) => path === 'config.json');
+const TINY_WEIGHTS = 'diffusion_pytorch_model.safetensors';
 
-async function chooseTowerFiles(
+async function choosePartFiles(
   snapshot: HubSnapshot,
   variant: string | undefined,
   readText: (file: HubFile) => Promise<string>,
@@ -88,7 +89,8 @@ async function chooseTowerFiles(
   const weights = await weightsOf(snapshot, '.', names, variant, (name) =>
     readText(found(top, snapshot, name)),
   );
-  const wanted = [PREPROCESSOR, ...weights, ...TOKENIZER.filter((name) => top.has(name))];
+  const others = [PREPROCESSOR, ...TOKENIZER].filter((name) => top.has(name));
+  const wanted = [...weights, ...others];
   return wanted.map((name) => found(top, snapshot, name));
 }
 

@@ -105,6 +105,17 @@ const EULER: JsonObject = {
   use_karras_sigmas: false,
 };
 
+/** Of a distilled latent consistency model, such as SimianLuo/LCM_Dreamshaper_v7. */
+export const LCM: JsonObject = {
+  _class_name: 'LCMScheduler',
+  ...NOISE,
+  set_alpha_to_one: true,
+  steps_offset: 0,
+  original_inference_steps: 50,
+  prediction_type: 'epsilon',
+  timestep_scaling: 10,
+};
+
 export const SINGLE_FILE_MODELS: readonly SingleFileModel[] = [
   {
     architecture: 'sd1',

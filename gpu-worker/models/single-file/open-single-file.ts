@@ -6,12 +6,14 @@
 import { basename } from 'node:path';
 import { ARCHITECTURES } from '../architecture.ts';
 import { clipTextConfig, unetConfig, vaeConfig } from '../model-configs.ts';
+import { fewStepsOf } from '../few-steps.ts';
 import type { ModelComponent, ModelFolder } from '../model-folder.ts';
 import { checkFit } from '../model-fit.ts';
 import type { ModelTensor, ParameterShape } from '../parameters.ts';
 import { clipParameters, unetParameters, vaeParameters } from '../part-parameters.ts';
 import { openSafetensors, type SafetensorsFile, type StoredTensor } from '../safetensors.ts';
 import {
+  LCM,
   SINGLE_FILE_MODELS,
   UNET_PREFIX,
   VAE_PREFIX,
@@ -23,6 +25,7 @@ import { predictionOf } from './prediction.ts';
 import { recognise, refuseOthers } from './recognise.ts';
 import { TOKENIZER_ADVICE, tokenizerFolder } from './tokenizer-folder.ts';
 import { originalUnetName } from './unet-names.ts';
+import { unetChanges } from './unet-shape.ts';
 import { originalVaeName } from './vae-names.ts';
 
 /** Ignored tensors: schedules, averaged copies, markers, constants. */
@@ -42,22 +45,26 @@ export async function openSingleFile(
   const { velocity, zeroSnr } = await predictionOf(file, model, path);
   const changed = velocity ? model.velocity : null;
   const left = new Set(file.tensors.keys());
-  const parts = openParts(file, left, { ...model, unet: { ...model.unet, ...changed?.unet } });
+  const family = { ...model.unet, ...changed?.unet };
+  const parts = openParts(file, left, { ...model, unet: { ...family, ...unetChanges(file, family) } });
   refuseOthers(file, model, left);
   const textConfigs = parts.textEncoders.map(({ config }) => config);
   checkFit(model.architecture, textConfigs, parts.unet.config, parts.vae.config);
 
+  const name = basename(path).replace(/\.safetensors$/i, '');
   const folder = await tokenizerFolder(path);
   const tokenizer = ({ pad }: TextEncoderPart) => ({ folder, pad, advice: TOKENIZER_ADVICE });
   const [first, ...more] = model.textEncoders;
   return {
-    name: basename(path).replace(/\.safetensors$/i, ''),
+    name,
     path: file.path,
     architecture: model.architecture,
     ...parts,
     tokenizers: [tokenizer(first), ...more.map(tokenizer)],
     scheduler: {
-      ...(changed?.scheduler ?? model.scheduler),
+      ...(changed?.scheduler ?? (parts.unet.config.time_cond_proj_dim === undefined ? model.scheduler : LCM)),
+      // A file has no scheduler: names such as …Lightning_4step say what it was distilled for.
+      ...fewStepsOf(name)?.scheduler,
       ...(zeroSnr ? { rescale_betas_zero_snr: true, timestep_spacing: 'trailing' } : {}),
     },
     forceZerosForEmptyPrompt: model.forceZerosForEmptyPrompt,

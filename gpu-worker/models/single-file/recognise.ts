@@ -81,11 +81,6 @@ const VARIANTS: readonly (readonly [RegExp, string, string])[] = [
     'use its text-to-image original, for example stabilityai/stable-diffusion-2-1',
   ],
   [
-    /^model\.diffusion_model\.time_embed\.cond_proj\./,
-    'a fully distilled latent consistency model (LCM), whose UNet also reads the guidance scale',
-    'use the model that it was made from with an LCM LoRA and the scheduler lcm',
-  ],
-  [
     /^model\.diffusion_model\.label_emb\./,
     'a model whose UNet also reads a class or a picture (label_emb)',
     'use the text-to-image model that it was made from',

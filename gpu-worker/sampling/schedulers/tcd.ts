@@ -15,7 +15,11 @@ const f = Math.fround;
 /** γ of the paper: how much of each step is noise again. The class's default, which the authors use for 4 steps. */
 const GAMMA = 0.3;
 
-/** @throws KronaError MODEL_CONFIG_INVALID, MODEL_CONFIG_UNSUPPORTED, STEPS_INVALID */
+/**
+ * `eta` in the config is γ, which diffusers' pipelines take as an argument.
+ *
+ * @throws KronaError MODEL_CONFIG_INVALID, MODEL_CONFIG_UNSUPPORTED, STEPS_INVALID
+ */
 export function createTcd(config: ConfigFields, steps: number): Scheduler {
   config.mustBe({ thresholding: false });
   const levels = alphasCumprod(
@@ -26,6 +30,8 @@ export function createTcd(config: ConfigFields, steps: number): Scheduler {
     }),
   );
   const prediction = config.oneOf('prediction_type', PREDICTION_TYPES, 'epsilon');
+  const gamma = config.number('eta', GAMMA);
+  if (gamma < 0 || gamma > 1) throw config.invalid('eta', 'a number from 0 to 1');
   const timesteps = distilledTimesteps(config, 'tcd', steps);
   /** √ᾱ and √(1-ᾱ). */
   const rootsOf = (level: number) => [f(Math.sqrt(level)), f(Math.sqrt(f(1 - level)))] as const;
@@ -40,7 +46,7 @@ export function createTcd(config: ConfigFields, steps: number): Scheduler {
       const clean = cleanOfSignal(prediction, signal, sigma);
       const last = i === steps - 1;
       const next = last ? 0 : at(timesteps, i + 1);
-      const between = at(levels, Math.floor((1 - GAMMA) * next));
+      const between = at(levels, Math.floor((1 - gamma) * next));
       const [betweenSignal, betweenSigma] = rootsOf(between);
       const moved = zip2(sample, modelOutput, (x, output) => {
         let epsilon: number;

@@ -130,8 +130,8 @@ export class Person {
     return this.#do('say', { channel, text, files: given(files) });
   }
 
-  async usesShortcut(channel: string, ts: string): Promise<boolean> {
-    return (await this.#do<{ acknowledged: boolean }>('shortcut', { channel, ts })).acknowledged;
+  async usesShortcut(channel: string, ts: string, callback = 'add_photos'): Promise<boolean> {
+    return (await this.#do<{ acknowledged: boolean }>('shortcut', { channel, ts, callback })).acknowledged;
   }
 
   suggestions(block: string, typed: string): Promise<string[]> {

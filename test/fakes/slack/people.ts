@@ -148,13 +148,18 @@ export class People {
     return ts;
   }
 
-  async shortcut(user: string, channelId: string, ts: string): Promise<{ acknowledged: boolean }> {
+  async shortcut(
+    user: string,
+    channelId: string,
+    ts: string,
+    callback: string,
+  ): Promise<{ acknowledged: boolean }> {
     const channel = this.#member(user, channelId);
     const message = this.#visible(channel, ts);
     const files = message.files.map((id) => fileObject(this.#host, this.#workspace.files.get(id)!));
     const answer = await this.#wire.ask('interactive', {
       type: 'message_action',
-      callback_id: 'add_photos',
+      callback_id: callback,
       action_ts: ts,
       message_ts: ts,
       team: { id: TEAM, domain: 'fake' },
@@ -166,6 +171,7 @@ export class People {
         ts,
         text: message.text,
         ...(files.length > 0 && { files }),
+        ...(message.blocks.length > 0 && { blocks: message.blocks }),
       },
       ...this.#keys(user, channel.id),
     });
@@ -204,14 +210,18 @@ export class People {
   ): Promise<{ acknowledged: boolean; errors: Json | null }> {
     const { view, id, hash } = this.#form(user);
     const values: Json = {};
-    for (const block of (view['blocks'] as Json[]).filter(({ type }) => type === 'input')) {
+    const inputs = (view['blocks'] as Json[]).filter(({ type }) => type === 'input');
+    const forFiles = inputs.filter(({ element }) => (element as Json)['type'] === 'file_input');
+    for (const block of inputs) {
       const {
         block_id: blockId,
         element,
         optional,
         label,
       } = block as { block_id: string; element: Json; optional?: boolean; label: Json };
-      const value = this.#fieldValue(user, element, given[blockId], files);
+      // In a form with several fields for files, each gets one.
+      const own = forFiles.length > 1 ? files.slice(forFiles.indexOf(block)).slice(0, 1) : files;
+      const value = this.#fieldValue(user, element, given[blockId], own);
       if (value === null && optional !== true)
         throw new NotPossible(`${String(label['text'])}: please complete this field`);
       values[blockId] = { [String(element['action_id'])]: { type: String(element['type']), ...value } };

@@ -182,7 +182,8 @@ const DEEDS: Readonly<Record<string, Deed>> = {
   command: ({ user, channel, text }) => people.command(String(user), String(channel), String(text)),
   say: ({ user, channel, text, files }) =>
     people.say(String(user), String(channel), String(text), files as GivenFile[]),
-  shortcut: ({ user, channel, ts }) => people.shortcut(String(user), String(channel), String(ts)),
+  shortcut: ({ user, channel, ts, callback }) =>
+    people.shortcut(String(user), String(channel), String(ts), String(callback)),
   suggestions: ({ user, block, typed }) => people.suggestions(String(user), String(block), String(typed)),
   submit: ({ user, values, files }) =>
     people.submit(String(user), values as Record<string, string>, files as GivenFile[]),

@@ -9,7 +9,8 @@ import type { BlobStore } from '../../../storage/blobs/contract.ts';
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
-export function runBlobStoreTests(open: () => Promise<BlobStore>): void {
+/** @param tick - how far the store's clock goes at once, ms; files' go some milliseconds */
+export function runBlobStoreTests(open: () => Promise<BlobStore>, { tick = 20 } = {}): void {
   let blobs: BlobStore;
   beforeAll(async () => {
     blobs = await open();
@@ -50,10 +51,8 @@ export function runBlobStoreTests(open: () => Promise<BlobStore>): void {
     const bytes = [randomBytes(100), randomBytes(100)] as const;
     const [kept, left] = [await blobs.put(bytes[0]), await blobs.put(bytes[1])];
     expect((await listed(new Date(Date.now() - 60_000))).has(kept.hash)).toBe(false);
-    // Clocks of files go in ticks of some milliseconds.
-    const TICKS = 20;
-    const time = new Date(Date.now() + TICKS);
-    await until(() => Date.now() > time.getTime() + TICKS, 'that time to be over');
+    const time = new Date(Date.now() + tick);
+    await until(() => Date.now() > time.getTime() + tick, 'that time to be over');
     const before = await listed(time);
     expect([before.has(kept.hash), before.has(left.hash)]).toEqual([true, true]);
     await blobs.put(bytes[0]);
@@ -64,6 +63,30 @@ export function runBlobStoreTests(open: () => Promise<BlobStore>): void {
     expect(await blobs.deleteOlder(left.hash, time)).toBe(true);
     expect(await blobs.stat(left.hash)).toBeNull();
     expect(await blobs.deleteOlder(left.hash, time)).toBe(false);
+  });
+
+  it('takes large contents as a stream, again too, and gives every part of them back', async () => {
+    const bytes = randomBytes(20_000_003);
+    const pieces = () =>
+      Readable.from([bytes.subarray(0, 100), bytes.subarray(100, 9e6), bytes.subarray(9e6)]);
+    const info = { hash: sha256(bytes), size: bytes.length };
+    expect(await blobs.put(pieces())).toEqual(info);
+    expect(await blobs.put(pieces())).toEqual(info);
+    expect(await blobs.stat(info.hash)).toEqual(info);
+    expect((await buffer(await blobs.stream(info.hash))).equals(bytes)).toBe(true);
+    const [start, end] = [1_000_000, 10_000_001];
+    const range = await buffer(await blobs.stream(info.hash, { start, end }));
+    expect(range.equals(bytes.subarray(start, end + 1))).toBe(true);
+  });
+
+  it('lets a reader leave in the middle', async () => {
+    const { hash } = await blobs.put(randomBytes(12_000_000));
+    const stream = await blobs.stream(hash);
+    for await (const part of stream as AsyncIterable<Uint8Array>) {
+      expect(part.length).toBeGreaterThan(0);
+      break;
+    }
+    expect(stream.destroyed).toBe(true);
   });
 
   it('keeps nothing of a broken stream', async () => {

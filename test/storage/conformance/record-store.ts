@@ -114,6 +114,14 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect(await bot.members([])).toEqual([]);
   });
 
+  it('keeps the name of a member whom the platform does not name', async () => {
+    const externalId = randomUUID();
+    const unnamed = await bot.member('slack', externalId, externalId);
+    const named = await bot.member('slack', externalId, 'Ann');
+    expect([unnamed.name, named.name]).toEqual([externalId, 'Ann']);
+    expect(await worker.member('slack', externalId, externalId)).toEqual(named);
+  });
+
   it('finds a subject by its name in any case, and refuses a second one with that name', async () => {
     const { channel, ann } = await newChannel();
     const subject = await newSubject(channel, ann, 'Möchi');

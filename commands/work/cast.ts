@@ -1,0 +1,70 @@
+/** @file Who stands in a prompt: the subjects that it names, and the adapters that draw them. */
+import { KronaError } from '../../core/errors.ts';
+import { MOST_SUBJECTS, resolvePrompt } from '../../core/prompt.ts';
+import type { Channel, Subject } from '../../core/records.ts';
+import type { Records } from '../../storage/records.ts';
+import { requireAdapter, requireSubject } from '../subjects/subjects.ts';
+
+/** Why a subject cannot be drawn, and what to do. */
+async function noChampion(
+  records: Records,
+  channel: Channel,
+  subject: Pick<Subject, 'id' | 'name'>,
+): Promise<KronaError> {
+  const { name } = subject;
+  const trained = (await records.adapters(channel.id)).some((adapter) => adapter.subjectId === subject.id);
+  return new KronaError(
+    'SUBJECT_NOT_READY',
+    trained
+      ? `${name} has adapters but no champion. Choose one with \`/krona adapters champion\`.`
+      : `${name} has not been trained yet. Start with \`/krona train subject:${name}\`.`,
+  );
+}
+
+/** What a member asked to have drawn, by name. */
+interface Asked {
+  /** The prompt, or what its alternatives stand for. */
+  readonly prompts: readonly string[];
+  readonly subject: string | undefined;
+  readonly adapter: string | undefined;
+}
+
+/** The first subject of a set, and the adapters that draw it: of the subjects given or named in the prompt. */
+interface Cast {
+  readonly subjectId: string | null;
+  readonly adapterId: string | null;
+  readonly alsoAdapterIds: readonly string[];
+  /** The run that trains the only subject for the first time. */
+  readonly awaitsRunId: string | null;
+}
+
+/** @throws KronaError SUBJECT_UNKNOWN, ADAPTER_UNKNOWN, ADAPTER_OF_OTHER, SUBJECT_NOT_READY */
+export async function castOf(records: Records, channel: Channel, asked: Asked): Promise<Cast> {
+  const given = asked.subject === undefined ? null : await requireSubject(records, channel, asked.subject);
+  const chosen = asked.adapter === undefined ? null : await requireAdapter(records, channel, asked.adapter);
+  if (given && chosen && chosen.subject.id !== given.id)
+    throw new KronaError(
+      'ADAPTER_OF_OTHER',
+      `${chosen.name} is an adapter of ${chosen.subject.name}, not of ${given.name}; give only one of the two.`,
+    );
+  const first = chosen?.subject ?? given;
+  const all = await records.subjects(channel.id);
+  const subjects = asked.prompts.flatMap((prompt) => {
+    const others = resolvePrompt(prompt, all).subjects.filter(({ id }) => id !== first?.id);
+    return [...(first ? [first] : []), ...others].slice(0, MOST_SUBJECTS);
+  });
+  const adapterIds: string[] = [];
+  for (const subject of new Map(subjects.map((each) => [each.id, each])).values()) {
+    const own = subject.id === chosen?.subject.id ? chosen.adapter.id : subject.championId;
+    if (own !== null) adapterIds.push(own);
+    // Beside one that is trained, another is drawn as any of its class.
+    else if (adapterIds.length === 0) {
+      const { runs } = await records.openWork(channel.id);
+      const run = runs.find((each) => each.subjectId === subject.id);
+      if (run) return { subjectId: subject.id, adapterId: null, alsoAdapterIds: [], awaitsRunId: run.id };
+      throw await noChampion(records, channel, subject);
+    }
+  }
+  const [adapterId = null, ...alsoAdapterIds] = adapterIds;
+  return { subjectId: subjects[0]?.id ?? null, adapterId, alsoAdapterIds, awaitsRunId: null };
+}
