@@ -19,14 +19,12 @@ export function workRecord(work: Work): Run | PictureSet | Duel {
   return work.kind === 'run' ? work.run : work.set;
 }
 
-/** Returns the channel's jobs and duels, oldest first. Samples of a run are part of the run, and pairs of their duel. */
+/** Returns the channel's jobs and duels, oldest first. Samples of a run are part of the run. */
 export async function channelQueue(records: Records, channelId: string): Promise<Work[]> {
   const { runs, sets } = await records.openWork(channelId);
   const work: Work[] = [
     ...runs.map((run) => ({ kind: 'run', run }) as const),
-    ...sets
-      .filter(({ runId, duelId }) => runId === null && duelId === null)
-      .map((set) => ({ kind: 'set', set }) as const),
+    ...sets.filter(({ runId }) => runId === null).map((set) => ({ kind: 'set', set }) as const),
     ...(await records.openDuels(channelId)).map((duel) => ({ kind: 'duel', duel }) as const),
   ];
   return work.sort((a, b) => workRecord(a).createdAt.getTime() - workRecord(b).createdAt.getTime());
