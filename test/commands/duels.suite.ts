@@ -266,6 +266,17 @@ export function duelSuite(storage: () => Storage): void {
     expect(await channel.refusal('ann', `/krona duel ${name(first)} pairs:7`)).toMatch(/^OPTION_INVALID/);
   });
 
+  it('stands in the queue, where its asker can cancel it', async () => {
+    const channel = room();
+    const { duel } = await opened(channel);
+    const { rows } = (await channel.say('bob', '/krona queue show')).table!;
+    const id = duel.id.slice(0, 8);
+    expect(rows).toContainEqual([id, 'duel of mochi', 'ann', '0 of at most 30 pairs closed']);
+    expect(await channel.refusal('bob', `/krona queue cancel work:${id}`)).toMatch(/^NOT_ALLOWED/);
+    await channel.say('ann', `/krona queue cancel work:${id}`);
+    expect((await again(duel)).state).toBe('cancelled');
+  });
+
   /** A refinement that is done, of the champion of 200 steps. */
   async function refined(channel: Room) {
     const [, champion] = await channel.trained('mochi', 'cat', [100, 200]);
