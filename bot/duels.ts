@@ -1,9 +1,9 @@
 /**
  * @file Takes duels further while the bot runs: as votes and pictures come, and when their time is over. Opens those
- * that judge refinements.
+ * that judge refinements and sweeps.
  */
 import { advanceDuel } from '../commands/votes/advance-duel.ts';
-import { judgeRefinement } from '../commands/votes/judge-refinement.ts';
+import { judgeRun } from '../commands/votes/judge-run.ts';
 import type { Log } from '../core/log.ts';
 import { repeat } from '../core/retrying.ts';
 import type { RecordStore } from '../storage/records.ts';
@@ -17,7 +17,7 @@ const PAUSES = { first: 1_000, longest: 30_000 };
 export function watchDuels(records: RecordStore, log: Log): () => Promise<void> {
   const stopping = new AbortController();
   const look = async (): Promise<void> => {
-    for (const id of await records.runsToJudge()) await judgeRefinement(records, id);
+    for (const id of await records.runsToJudge()) await judgeRun(records, id);
     for (const id of await records.duelsToLookAt()) await advanceDuel(records, id);
   };
   const watching = repeat(look, {

@@ -49,6 +49,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/train.ts'),
   },
   {
+    name: 'sweep',
+    summary: 'train a grid of settings, and keep the best',
+    load: () => import('./commands/sweep.ts'),
+  },
+  {
     name: 'imagine',
     summary: 'draw pictures of a prompt',
     load: () => import('./commands/imagine.ts'),

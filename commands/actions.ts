@@ -17,6 +17,7 @@ import { emojiCard } from './cards/emoji-card.ts';
 import type { RunCardSource } from './cards/run-card.ts';
 import { runSettingsCard, samplesCard } from './cards/run-details.ts';
 import { detailsCard, needsTraining } from './cards/set-card.ts';
+import { cellsCard } from './cards/sweep-card.ts';
 import type { Actor, CommandContext } from './contract.ts';
 import { requireOwner } from './rules/permission.ts';
 import { forgetSubject } from './subjects/delete.ts';
@@ -24,7 +25,8 @@ import { eraseOwn } from './rules/privacy.ts';
 import { admit, type Needs } from './rules/guard.ts';
 import { adapterName } from './subjects/subjects.ts';
 import { trainAgain } from './work/train.ts';
-import { cancelDuel } from './votes/advance-duel.ts';
+import { stopDuel } from './votes/stop-duel.ts';
+import { dropCell, startSweep } from './work/sweep.ts';
 import { cancelWork, findWork, startSet } from './work/work.ts';
 
 /** Returns the answer. A card that follows a record shows in the message of that record. */
@@ -158,22 +160,8 @@ const upscale: Action = async (id, actor, context) => {
   return await loadCard('set', set.id, context);
 };
 
-/** Cancels a duel; null when there is none with this id here. */
-async function cancelHere(id: string, actor: Actor, context: CommandContext): Promise<Card | null> {
-  const found = await context.records.transaction(async (records) => {
-    const duel = await records.duel(id);
-    if (duel?.channelId !== actor.channel.id) return null;
-    requireOwner(actor, [duel.memberId], 'cancel this duel');
-    if (duel.state !== 'open') throw new KronaError('WORK_ENDED', 'This duel has already ended.');
-    await cancelDuel(records, duel, `${actor.member.name} cancelled it.`);
-    return duel;
-  });
-  return found && (await loadCard('duel', id, context));
-}
-
 const cancel: Action = async (id, actor, context) => {
-  const duel = await cancelHere(id, actor, context);
-  if (duel !== null) return duel;
+  if ((await stopDuel(id, actor, context)) !== null) return await loadCard('duel', id, context);
   const work = await findWork(context.records, actor, id);
   if (!work) throw gone('This job');
   await cancelWork(actor, work, context);
@@ -217,6 +205,12 @@ async function runHere(id: string, actor: Actor, context: CommandContext): Promi
 const samples: Action = async (id, actor, context) => samplesCard(await runHere(id, actor, context));
 
 const settings: Action = async (id, actor, context) => runSettingsCard(await runHere(id, actor, context));
+
+const cells: Action = async (id, actor, context) => {
+  const source = await runHere(id, actor, context);
+  if (source.run.sweep === null) throw gone('This sweep');
+  return cellsCard(source, source.run.sweep);
+};
 
 const reveal: Action = async (id, actor, context) => {
   const picture = await context.records.picture(id);
@@ -271,6 +265,9 @@ const ACTIONS: Readonly<Record<string, Needs & { readonly act: Action }>> = {
   details: { act: details },
   samples: { act: samples },
   settings: { act: settings },
+  sweep: { act: startSweep, needs: 'train' },
+  cells: { act: cells },
+  drop: { act: dropCell },
   reveal: { act: reveal },
   delete: { act: remove },
   forget: { act: forget },

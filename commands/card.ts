@@ -17,7 +17,10 @@ export interface CardPicture {
 }
 
 export interface CardButton {
-  /** `verb:recordId`, at most 100 characters: all that the button needs, also after a restart and a year later. */
+  /**
+   * `verb:recordId`, at most 100 characters: all that the button needs, also after a restart and a year later. The id can be
+   * a blob's, and can be followed by a part of the record: `drop:recordId.3`.
+   */
   readonly action: string;
   readonly label: string;
   readonly style?: 'primary' | 'danger';

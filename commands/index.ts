@@ -24,6 +24,7 @@ import { settings } from './settings/settings.ts';
 import { edit } from './work/edit.ts';
 import { style } from './work/style.ts';
 import { top } from './votes/top.ts';
+import { sweep } from './work/sweep.ts';
 import { train } from './work/train.ts';
 
 const acting: readonly Command[] = [
@@ -37,6 +38,7 @@ const acting: readonly Command[] = [
   top,
   duel,
   refine,
+  sweep,
   queue,
   deleteSubject,
   rules,

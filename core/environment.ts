@@ -89,7 +89,10 @@ const BUCKET = [
   ...['AWS_CONTAINER_AUTHORIZATION_TOKEN', 'AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE'],
 ];
 
-const ENGINE = [...SYSTEM, 'KRONA_THREADS', 'KRONA_CUDA_PATH', 'KRONA_TOKENIZER', 'KRONA_DEBUG'];
+const ENGINE = [
+  ...SYSTEM,
+  ...['KRONA_THREADS', 'KRONA_CUDA_PATH', 'KRONA_TOKENIZER', 'KRONA_CLIP', 'KRONA_DINO', 'KRONA_DEBUG'],
+];
 
 /**
  * The variables that a child process gets. Worker and engine parse files from others, so they get what they need and
@@ -134,6 +137,20 @@ export function childEnvironment(
 
 /** Returns KRONA_THREADS, the number of CPU threads of a session; 0 when it is unset: all cores. */
 export const threadsWanted = (): number => Number(readEnvironment().KRONA_THREADS ?? 0) || 0;
+
+/** Folders of the networks that score pictures; missing ones are not configured. */
+export interface ScoreFolders {
+  /** CLIP's folder. */
+  readonly clip?: string;
+  /** DINO's or DINOv2's folder. */
+  readonly dino?: string;
+}
+
+/** Returns KRONA_CLIP and KRONA_DINO. */
+export function scoreFolders(): ScoreFolders {
+  const { KRONA_CLIP: clip, KRONA_DINO: dino } = readEnvironment();
+  return { ...(clip !== undefined && { clip }), ...(dino !== undefined && { dino }) };
+}
 
 /** Where NVIDIA's libraries can be, as variables tell it. */
 export function cudaPlaces(): {

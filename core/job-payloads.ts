@@ -3,6 +3,8 @@
 export interface JobPayloads {
   /** Trains an adapter: the run's record has subject, settings and photos. */
   readonly train: { readonly runId: string };
+  /** Trains the grid of a sweep, while nothing else is trained: the run's record has it. */
+  readonly sweep: { readonly runId: string };
   /** Draws the pictures of a set: the set's record has prompt, seed, settings and adapter. */
   readonly imagine: { readonly setId: string };
 }

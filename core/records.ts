@@ -2,6 +2,7 @@
 import type { JobKind, JobOwner, JobPayloads } from './job-payloads.ts';
 import type { PromptStyle } from './prompts/styles.ts';
 import type { ChannelSettings } from './settings/schema.ts';
+import type { SweepCell } from './sweep-plan.ts';
 
 export type Platform = 'web' | 'discord' | 'slack';
 
@@ -93,6 +94,24 @@ export interface Refinement {
   readonly kept: string | null;
 }
 
+/** A cell of a sweep's grid. */
+export interface SweptCell extends SweepCell {
+  /** Of the last step that it was trained to; null before the first. */
+  readonly score: CheckpointScore | null;
+  /** A member cancelled it. */
+  readonly dropped: boolean;
+}
+
+/** A grid of factors and learning rates that is trained by halves (core/sweep-plan.ts); members choose between the best. */
+export interface Sweep {
+  /** In the order of the sheet. */
+  readonly cells: readonly SweptCell[];
+  /** Ids of the adapters that members choose from, the best by score first; [] before the end. */
+  readonly finalists: readonly string[];
+  /** Why no duel judges them, for people; null: one does or will. */
+  readonly kept: string | null;
+}
+
 /** How far a refinement orders pairs as members did. */
 export interface PairFigures {
   /** How much more than the champion it prefers the winners; above 0: more. */
@@ -121,6 +140,8 @@ export interface Run {
   readonly scores: readonly CheckpointScore[];
   /** null: a training from photos alone. */
   readonly refinement: Refinement | null;
+  /** The grid of a sweep, whose settings are those that all cells share; null: one adapter is trained. */
+  readonly sweep: Sweep | null;
   /** A refinement's curves: of pairs that it trains on, and of pairs held out; null without such pairs. */
   readonly preference: readonly (PairFigures & {
     readonly step: number;
@@ -134,7 +155,7 @@ export interface Run {
   readonly endedAt: Date | null;
 }
 
-/** How good a checkpoint's pictures are (gpu-worker/training/checkpoint-scorer.ts). */
+/** How good a checkpoint's pictures are (gpu-worker/training/score-networks.ts). */
 export interface CheckpointScore {
   readonly step: number;
   /** Likeness to the photos, 0 to 1. */
@@ -281,7 +302,7 @@ export interface ChampionChange {
   readonly adapterId: string | null;
   /**
    * `training`: the subject's first adapter, or the first with another model; `rollback`: back to the one before; `duel`:
-   * a refinement won against the champion.
+   * a refinement won against the champion, or a sweep's finalist against the other.
    */
   readonly cause: 'training' | 'votes' | 'member' | 'rollback' | 'duel';
   /** The member who chose it; null: votes or a training did. */
@@ -312,7 +333,10 @@ export interface Duel {
   /** null after it was deleted; so is the second. */
   readonly firstId: string | null;
   readonly secondId: string | null;
-  /** The refinement whose result the first adapter is: it becomes the champion if it wins. null: nothing depends on it. */
+  /**
+   * The refinement whose result the first adapter is: it becomes the champion if it wins. Or the sweep whose finalists both
+   * are: the winner becomes the champion. null: nothing depends on it.
+   */
   readonly runId: string | null;
   /** The prompt of each pair, at most so many pairs. */
   readonly prompts: readonly string[];
@@ -366,6 +390,17 @@ export interface OpenUsage {
   readonly secondsLeft: number | null;
 }
 
+/** Which of `votes` were given in duels, and for what. */
+export interface DuelVote {
+  /** The fact's. */
+  readonly id: string;
+  readonly duelId: string;
+  /** From 0, the pair. */
+  readonly place: number;
+  /** That drew the picture; null while the duel is open, and after it was deleted. */
+  readonly adapterId: string | null;
+}
+
 /** Everything kept about a member. */
 export interface MemberData {
   readonly subjects: readonly Subject[];
@@ -373,9 +408,13 @@ export interface MemberData {
   readonly runs: readonly Run[];
   readonly sets: readonly PictureSet[];
   readonly styles: readonly Style[];
-  /** What they asked for; not the result so far, which nobody is told. */
-  readonly duels: readonly Pick<Duel, 'id' | 'channelId' | 'subjectId' | 'prompts' | 'state' | 'createdAt'>[];
+  /** What they asked for; not the order of the pairs and the result so far, which nobody is told. */
+  readonly duels: readonly Pick<
+    Duel,
+    'id' | 'channelId' | 'subjectId' | 'firstId' | 'secondId' | 'prompts' | 'state' | 'reason' | 'createdAt' | 'endedAt'
+  >[];
   readonly votes: readonly VoteFact[];
+  readonly duelVotes: readonly DuelVote[];
   readonly entries: readonly AuditEntry[];
 }
 

@@ -8,9 +8,10 @@ import type { ModelCard } from '../core/settings/model-card.ts';
 import { Engine } from './engine/engine.ts';
 import type { Log } from '../core/log.ts';
 import type { WorkerContext } from './jobs/context.ts';
-import { computerNow } from './jobs/drawing-speed.ts';
+import { computerNow } from './jobs/speeds.ts';
 import { imagineJob } from './jobs/imagine.ts';
 import { sweepRuns } from './jobs/sweep-runs.ts';
+import { sweepJob } from './jobs/sweep.ts';
 import { trainJob } from './jobs/train.ts';
 
 export interface Worker {
@@ -27,8 +28,8 @@ export interface WorkerOptions {
 }
 
 /**
- * Starts the worker on an open storage: writes the model's card into the records, then takes one training and one
- * request for pictures at a time.
+ * Starts the worker on an open storage: writes the model's card into the records, then takes one training, one sweep and
+ * one request for pictures at a time.
  *
  * @throws KronaError MODEL_NOT_FOUND, MODEL_*, SAFETENSORS_* when the folder that KRONA_MODEL names cannot be used;
  * DEVICE_UNAVAILABLE, ENGINE_DIED
@@ -61,6 +62,7 @@ export async function startWorker(storage: Storage, config: Config, { log }: Wor
     const handles = [
       await jobs.work('imagine', imagineJob(context)),
       await jobs.work('train', trainJob(context)),
+      await jobs.work('sweep', sweepJob(context)),
     ];
     const stopSweeping = sweepDaily(records, blobs, {
       before: () => sweepRuns(context),

@@ -19,7 +19,11 @@ export async function restoreLostJobs(
 ): Promise<number> {
   const open = await records.openJobs();
   if (open.length === 0) return 0;
-  const queued = { train: await jobs.unfinished('train'), imagine: await jobs.unfinished('imagine') };
+  const queued = {
+    train: await jobs.unfinished('train'),
+    sweep: await jobs.unfinished('sweep'),
+    imagine: await jobs.unfinished('imagine'),
+  };
   let restored = 0;
   for (const job of open) {
     if (queued[job.kind].has(job.id)) continue;
@@ -31,6 +35,6 @@ export async function restoreLostJobs(
 }
 
 async function isOpen({ kind, id }: OwnedJob, records: Pick<RecordStore, 'run' | 'set'>): Promise<boolean> {
-  const record = kind === 'train' ? await records.run(id) : await records.set(id);
+  const record = kind === 'imagine' ? await records.set(id) : await records.run(id);
   return record !== null && !hasEnded(record);
 }

@@ -141,7 +141,7 @@ export interface Records {
   // Runs and adapters
   addRun(run: New<Run, 'photoPrompts' | RunOutcome>): Promise<Run>;
   run(id: string): Promise<Run | null>;
-  /** Ids of refinements that are done and whose turn it is to be judged by a duel, oldest first. */
+  /** Ids of refinements and sweeps that are done and whose turn it is to be judged by a duel, oldest first. */
   runsToJudge(): Promise<string[]>;
   /** Newest first. */
   runs(channelId: string, limit: number): Promise<Run[]>;
@@ -152,7 +152,10 @@ export interface Records {
   runState(id: string): Promise<string | null>;
   /** Does nothing when the run was deleted. */
   saveRunState(id: string, hash: string): Promise<void>;
-  /** When the run already has an adapter of this step (a resumed run writes its checkpoints again), only makes it the final one, if it is. */
+  /**
+   * When the run already has an adapter of this step with these factors and rate (a resumed run writes its checkpoints
+   * again), only makes it the final one, if it is.
+   */
   addAdapter(adapter: Omit<Adapter, 'createdAt'>): Promise<void>;
   adapter(id: string): Promise<Adapter | null>;
   /** Newest first. */
@@ -217,7 +220,7 @@ export interface Records {
     duel: Omit<Duel, 'posted' | 'trials' | 'state' | 'reason' | 'revision' | 'createdAt' | 'endedAt'>,
   ): Promise<Duel>;
   duel(id: string): Promise<Duel | null>;
-  /** The duel that judges a refinement. */
+  /** The duel that judges a refinement or a sweep. */
   duelOfRun(runId: string): Promise<Duel | null>;
   /** Oldest first. */
   openDuels(channelId: string): Promise<Duel[]>;
@@ -303,7 +306,15 @@ export interface Records {
 
 /** What a run has only once it has been worked on. */
 type RunOutcome =
-  'progress' | 'losses' | 'scores' | 'refinement' | 'preference' | 'failure' | 'startedAt' | 'endedAt';
+  | 'progress'
+  | 'losses'
+  | 'scores'
+  | 'refinement'
+  | 'sweep'
+  | 'preference'
+  | 'failure'
+  | 'startedAt'
+  | 'endedAt';
 
 export interface RecordStore extends Records {
   /** Runs `work` all or nothing. It can run again after a conflict, so it must change nothing but `records`. */

@@ -71,7 +71,7 @@ async function belongings(member: Member, { records }: CommandContext): Promise<
       for (const line of await limitLines(records, channel.id, member))
         limits.push(`• ${where}: ${mrkdwn(line)}`);
     const work = await channelQueue(records, channel.id);
-    open += work.filter((each) => workRecord(each).memberId === member.id).length;
+    open += work.filter((each) => each.kind !== 'duel' && workRecord(each).memberId === member.id).length;
   }
   return { subjects, runs: runs.sort((a, b) => b.at - a.at).map(({ text }) => text), open, limits };
 }

@@ -17,7 +17,9 @@ export interface DuelCardSource {
   readonly second: Adapter | null;
   /** The winner's pictures of pairs that it won, best first; [] while nobody has won. */
   readonly best: readonly Picture[];
-  /** The duel made the first adapter the champion. */
+  /** Its adapters are the finalists of a sweep. */
+  readonly sweeps: boolean;
+  /** The duel made the winner the champion. */
   readonly crowned: boolean;
 }
 
@@ -33,11 +35,43 @@ const ENDS: Readonly<Record<Duel['state'], string>> = {
   stopped: 'stopped',
 };
 
+/** What depends on a duel, if anything does. */
+function stakesText({ duel, subject, first, sweeps }: DuelCardSource): string[] {
+  const name = plain(subject.name);
+  if (sweeps)
+    return [
+      `Both are finalists of a sweep. The winner becomes the champion of ${name}, and its \`a1\`, \`a2\` and \`lr\` the settings of this channel.`,
+    ];
+  return duel.runId === null
+    ? []
+    : [`If ${nameOf(subject, first)} wins, it becomes the champion of ${name}.`];
+}
+
+/** What becomes of the adapters of a refinement or a sweep. */
+function outcomeText(
+  { duel, subject, first, sweeps, crowned }: DuelCardSource,
+  winner: Adapter | null,
+): string[] {
+  const rollback = `\`/krona adapters rollback ${plain(subject.name)}\` returns to the one before.`;
+  if (sweeps) {
+    if (winner === null) return ['The settings of the channel stay, and both are kept as adapters.'];
+    const { a1, a2, lr } = winner.settings;
+    return [
+      `This channel now trains with \`a1\` ${a1}, \`a2\` ${a2} and \`lr\` ${lr}.`,
+      ...(crowned ? [rollback] : []),
+    ];
+  }
+  if (crowned) return [rollback];
+  return duel.runId !== null && first !== null && winner?.id !== first.id
+    ? [`${nameOf(subject, first)} is kept as an adapter, and the champion stays.`]
+    : [];
+}
+
 /** Returns the card that opens a duel. */
-export function duelCard({ duel, subject, memberName, first, second }: DuelCardSource): Card {
+export function duelCard(source: DuelCardSource): Card {
+  const { duel, subject, memberName, first, second } = source;
   const { trials, prompts, endsAt } = duel;
   const open = duel.state === 'open';
-  const gate = `If ${nameOf(subject, first)} wins, it becomes the champion of ${plain(subject.name)}.`;
   return {
     tone: open ? 'progress' : 'info',
     title: `Blind duel: ${nameOf(subject, first)} against ${nameOf(subject, second)}`,
@@ -45,8 +79,8 @@ export function duelCard({ duel, subject, memberName, first, second }: DuelCardS
       ? [
           'Krona posts pairs of pictures, one of each adapter, with the same prompt and seed, in random order. Vote for the better one. Krona tells who drew which when the duel ends.',
           `A pair is closed once ${VOTERS} members have voted for one of its pictures; later votes don’t change it. ` +
-            `Votes of ${plain(memberName)} don’t count, because they asked for the duel.`,
-          ...(duel.runId === null ? [] : [gate]),
+            `Votes of ${plain(memberName)} don’t count, because they asked for it.`,
+          ...stakesText(source),
         ]
       : [`This duel is ${ENDS[duel.state]}. The result is in a separate message.`],
     fields: [
@@ -66,10 +100,14 @@ export function duelCard({ duel, subject, memberName, first, second }: DuelCardS
   };
 }
 
-function shareText(name: string, { wins, losses, low, high }: Tally): string {
-  if (wins + losses === 0) return 'No pair had enough votes.';
-  const share = percent(wins / (wins + losses));
-  return `${name} won ${wins} of ${counted(wins + losses, 'pair')}: ${share} (95% interval: ${percent(low)} to ${percent(high)}).`;
+/** The share of the winner, or of the first while there is none. */
+function shareText(names: Record<'first' | 'second', string>, tally: Tally): string {
+  const { winner, wins, losses, low, high } = tally;
+  const all = wins + losses;
+  if (all === 0) return 'No pair had enough votes.';
+  const [name, won, from, to] =
+    winner === 'second' ? [names.second, losses, 1 - high, 1 - low] : [names.first, wins, low, high];
+  return `${name} won ${won} of ${counted(all, 'pair')}: ${percent(won / all)} (95% interval: ${percent(from)} to ${percent(to)}).`;
 }
 
 function titleOf(source: DuelCardSource, winner: string | null): string {
@@ -81,12 +119,11 @@ function titleOf(source: DuelCardSource, winner: string | null): string {
 
 /** Returns the card of a duel's result. */
 export function verdictCard(source: DuelCardSource): Card {
-  const { duel, subject, first, second, best, crowned } = source;
+  const { duel, subject, first, second, best } = source;
   const tally = tallyOf(duel.trials);
   const names = { first: nameOf(subject, first), second: nameOf(subject, second) };
   const decided = duel.state === 'decided' ? tally.winner : null;
   const winner = decided === null ? null : decided === 'first' ? first : second;
-  const kept = duel.runId !== null && decided !== 'first' && first !== null;
   const crown: CardButton[] =
     winner === null || winner.id === subject.championId
       ? []
@@ -96,10 +133,9 @@ export function verdictCard(source: DuelCardSource): Card {
     tone: decided === null ? 'info' : 'success',
     title: titleOf(source, decided && names[decided]),
     text: [
-      `${duel.reason === null ? '' : `${plain(duel.reason, 600)} `}${shareText(names.first, tally)}`,
+      `${duel.reason === null ? '' : `${plain(duel.reason, 600)} `}${shareText(names, tally)}`,
       ...(decided === null ? ['Neither adapter is better beyond chance.'] : []),
-      ...(kept ? [`${names.first} is kept as an adapter, and the champion stays.`] : []),
-      ...(crowned ? [`\`/krona adapters rollback ${plain(subject.name)}\` returns to the one before.`] : []),
+      ...outcomeText(source, winner),
       'The messages of the pairs now say who drew which picture.',
     ],
     fields: [

@@ -1,6 +1,7 @@
 /** @file Reads the records of a card. Delivery calls it whenever the record of a post changes. */
 import { resolvePrompt } from '../../core/prompt.ts';
 import { adaptersOf, subjectsOf } from '../../storage/set-adapters.ts';
+import type { JobKind } from '../../core/job-payloads.ts';
 import type { Duel, Picture, PictureSet, PostKind, Run } from '../../core/records.ts';
 import type { Records } from '../../storage/records.ts';
 import type { Card } from '../card.ts';
@@ -12,13 +13,14 @@ import { duelCard, verdictCard, type DuelCardSource } from './duel-card.ts';
 import { rankingCard } from './ranking-card.ts';
 import { runCard, type RunCardSource } from './run-card.ts';
 import { setCard, type SetCardSource } from './set-card.ts';
+import { sweepCard } from './sweep-card.ts';
 
 async function nameOf(records: Records, memberId: string): Promise<string> {
   return (await records.members([memberId]))[0]?.name ?? 'a former member';
 }
 
 /** The place in the queue, null unless the record is queued: only then is the queue read. */
-async function positionOf(record: Run | PictureSet, kind: 'train' | 'imagine', context: CommandContext) {
+async function positionOf(record: Run | PictureSet, kind: JobKind, context: CommandContext) {
   return record.state === 'queued' ? context.jobs.position(kind, record.id) : null;
 }
 
@@ -41,7 +43,7 @@ export async function runSource(run: Run, context: CommandContext): Promise<RunC
     memberName: await nameOf(records, run.memberId),
     adapters: adapters.filter((adapter) => adapter.runId === run.id),
     sets,
-    position: await positionOf(run, 'train', context),
+    position: await positionOf(run, run.sweep === null ? 'train' : 'sweep', context),
   };
 }
 
@@ -114,6 +116,17 @@ async function bestOfDuel(duel: Duel, records: Records): Promise<Picture[]> {
   return best;
 }
 
+async function judgesSweep({ runId }: Duel, records: Records): Promise<boolean> {
+  return runId !== null && ((await records.run(runId))?.sweep ?? null) !== null;
+}
+
+/** The winner's id; not null's, which deleted adapters have. */
+function wonBy({ state, trials, firstId, secondId }: Duel): string | undefined {
+  const { winner } = tallyOf(trials);
+  if (state !== 'decided' || winner === null) return undefined;
+  return (winner === 'first' ? firstId : secondId) ?? undefined;
+}
+
 async function duelSource(id: string, { records }: CommandContext): Promise<DuelCardSource | null> {
   const duel = await records.duel(id);
   const subject = duel && (await records.subject(duel.subjectId));
@@ -127,9 +140,10 @@ async function duelSource(id: string, { records }: CommandContext): Promise<Duel
     first: firstId === null ? null : await records.adapter(firstId),
     second: secondId === null ? null : await records.adapter(secondId),
     best: await bestOfDuel(duel, records),
+    sweeps: await judgesSweep(duel, records),
     crowned:
       duel.runId !== null &&
-      changes.some(({ cause, adapterId }) => cause === 'duel' && adapterId !== null && adapterId === firstId),
+      changes.some(({ cause, adapterId }) => cause === 'duel' && adapterId === wonBy(duel)),
   };
 }
 
@@ -173,7 +187,8 @@ export async function loadCard(kind: PostKind, id: string, context: CommandConte
   if (kind === 'run') {
     const run = await context.records.run(id);
     const source = run && (await runSource(run, context));
-    return source ? runCard(source) : goneCard('run');
+    if (!source) return goneCard('run');
+    return run.sweep === null ? runCard(source) : sweepCard(source, run.sweep);
   }
   const set = await context.records.set(id);
   return set ? setCard(await setSource(set, context)) : goneCard('set');

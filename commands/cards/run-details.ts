@@ -1,4 +1,5 @@
 /** @file A run's samples so far, and its settings: for the buttons of its message. */
+import { cellName } from '../../core/sweep-plan.ts';
 import { hasEnded } from '../../core/work-state.ts';
 import type { Card, CardPicture } from '../card.ts';
 import { fieldsOf, plain } from './format.ts';
@@ -35,14 +36,18 @@ export function samplesCard({ run, subject, adapters, sets }: RunCardSource): Ca
 
 /** Returns everything that is needed to repeat a training. */
 export function runSettingsCard({ run, subject, adapters, memberName }: RunCardSource): Card {
-  const { settings } = run;
-  const rows: [string, string | null][] = [
+  const { settings, sweep } = run;
+  const rows: (readonly [string, string | null])[] = [
     ['subject', `${plain(subject.name)} (${plain(subject.className)})`],
     ['requested by', plain(memberName)],
     ['photos', String(run.photoHashes.length)],
     ['captions', String(run.photoPrompts.filter((prompt) => prompt !== null).length || '') || null],
-    ['method', `${settings.method} ${adapterSize(settings)}`.trim()],
-    ['learning rate', String(settings.lr)],
+    ...(sweep === null
+      ? ([
+          ['method', `${settings.method} ${adapterSize(settings)}`.trim()],
+          ['learning rate', String(settings.lr)],
+        ] as const)
+      : ([['cells', sweep.cells.map(cellName).join('; ')]] as const)),
     ['steps', String(settings.steps)],
     ['other settings', trainChoices(settings).join(', ') || null],
     ['seed', String(run.seed)],
@@ -56,7 +61,7 @@ export function runSettingsCard({ run, subject, adapters, memberName }: RunCardS
   ];
   return {
     tone: 'info',
-    title: 'Settings of this training',
+    title: sweep === null ? 'Settings of this training' : 'Settings of this sweep',
     text: ['`/krona settings train` changes the defaults of the next training.'],
     fields: fieldsOf(rows),
     audience: 'caller',

@@ -21,8 +21,7 @@ const BETWEEN = '|';
 /** The option of commands with photos. */
 export const CAPTION = {
   name: 'caption',
-  description:
-    'What else the photos show, such as asleep on grass; one for all, or one for each, separated by |',
+  description: 'What else they show, such as asleep on grass; for all, or one for each, separated by |',
   type: 'text',
   maxLength: 1000,
   keyed: true,

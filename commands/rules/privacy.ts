@@ -7,12 +7,13 @@ import { counted } from '../../core/format.ts';
 import type { Actor, Command, CommandContext, Invocation } from '../contract.ts';
 
 function counts(data: MemberData): [string, number][] {
-  const { subjects, photos, runs, sets, styles, duels, votes, entries } = data;
+  const { subjects, photos, runs, sets, styles, duels, duelVotes, votes, entries } = data;
   return [
     ['photos you added', photos.length],
     ['reactions you added or removed', votes.length],
+    ['of these in duels', duelVotes.length],
     ['subjects you own', subjects.length],
-    ['trainings you requested', runs.length],
+    ['trainings, refinements and sweeps you requested', runs.length],
     ['sets of pictures you requested, samples included', sets.length],
     ['styles you saved', styles.length],
     ['pictures you began sets with', sets.filter(({ start }) => start?.blobHash).length],

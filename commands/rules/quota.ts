@@ -11,7 +11,8 @@ const DAY = 24 * HOUR;
 
 /** A request that counts against a quota. */
 export type Wish =
-  | { readonly kind: 'train' }
+  /** `trainings`: as many as it counts as; 1 by default. */
+  | { readonly kind: 'train'; readonly trainings?: number }
   | { readonly kind: 'imagine'; readonly pictures: number }
   | { readonly kind: 'photos'; readonly photos: number };
 
@@ -32,7 +33,7 @@ const LIMITS: Readonly<Record<Wish['kind'], Limit>> = {
 const MIB = 1024 ** 2;
 
 const amountOf = (wish: Wish): number =>
-  wish.kind === 'imagine' ? wish.pictures : wish.kind === 'photos' ? wish.photos : 1;
+  wish.kind === 'imagine' ? wish.pictures : wish.kind === 'photos' ? wish.photos : (wish.trainings ?? 1);
 
 /**
  * Returns when `wanted` more fit into the limit, as earlier requests leave the window; null: now.

@@ -38,11 +38,14 @@ export async function forgetSubject(id: string, actor: Actor, context: CommandCo
   requireItsOwner(actor, subject);
   const what = await belongings(records, subject);
   const open = await channelQueue(records, subject.channelId);
-  for (const work of open.filter((each) => workRecord(each).subjectId === id))
+  for (const work of open) {
+    // Duels have no job, and go with the subject.
+    if (work.kind === 'duel' || workRecord(work).subjectId !== id) continue;
     await stopWork(work, context).catch((error: unknown) => {
       // It has just ended.
       if (!(error instanceof KronaError && error.code === 'WORK_ENDED')) throw error;
     });
+  }
   const by = subject.ownerId === actor.member.id ? 'its owner' : 'a moderator';
   await records.transaction(async (inside) => {
     await inside.deleteSubject(id, `Together with ${plain(subject.name)}, by ${by}.`);

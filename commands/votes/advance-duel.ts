@@ -107,11 +107,17 @@ async function endDuel(records: Records, duel: Duel, end: End, sets: readonly Pi
   });
 }
 
-/** A refinement that won becomes the champion. @returns why it doesn't, though it won */
+/** A refinement or a sweep's finalist that won becomes the champion. @returns why it doesn't, though it won */
 async function crownWinner(records: Records, duel: Duel, { state }: End): Promise<string | null> {
-  const { runId, firstId, trials } = duel;
+  const run = duel.runId === null || state !== 'decided' ? null : await records.run(duel.runId);
+  if (run === null) return null;
+  return run.sweep === null ? crownRefined(records, duel) : crownFinalist(records, duel);
+}
+
+async function crownRefined(records: Records, duel: Duel): Promise<string | null> {
+  const { firstId, trials } = duel;
   const tally = tallyOf(trials);
-  if (runId === null || state !== 'decided' || tally.winner !== 'first' || firstId === null) return null;
+  if (tally.winner !== 'first' || firstId === null) return null;
   const subject = await records.subject(duel.subjectId);
   const adapter = await records.adapter(firstId);
   if (subject === null || adapter === null) return null;
@@ -121,6 +127,33 @@ async function crownWinner(records: Records, duel: Duel, { state }: End): Promis
   const reason = `It won ${tally.wins} of ${tally.wins + tally.losses} pairs of a blind duel against the previous champion`;
   await records.changeChampion(
     { id: randomUUID(), subjectId: subject.id, adapterId: firstId, cause: 'duel', reason },
+    false,
+  );
+  return null;
+}
+
+/** The winner's factors and rate become the channel's settings, also where a pinned champion stays. */
+async function crownFinalist(records: Records, duel: Duel): Promise<string | null> {
+  const { winner, wins, losses } = tallyOf(duel.trials);
+  const adapterId = winner === 'first' ? duel.firstId : duel.secondId;
+  const adapter = adapterId === null ? null : await records.adapter(adapterId);
+  const subject = await records.subject(duel.subjectId);
+  const channel = await records.channelById(duel.channelId);
+  if (adapter === null || subject === null || channel === null) return null;
+  const { method, a1, a2, lr } = adapter.settings;
+  await records.saveSettings(channel.id, { ...channel.settings, method, a1, a2, lr });
+  await records.addAudit({
+    channelId: channel.id,
+    memberId: null,
+    action: 'settings',
+    details: `method: ${method}, a1: ${a1}, a2: ${a2}, lr: ${lr} (votes, after a sweep of ${subject.name})`,
+  });
+  if (subject.championPinned)
+    return `The champion is pinned, so ${adapterName(subject, adapter)} stays an adapter beside it.`;
+  const share = winner === 'first' ? wins : losses;
+  const reason = `It won ${share} of ${wins + losses} pairs of a blind duel between the finalists of a sweep`;
+  await records.changeChampion(
+    { id: randomUUID(), subjectId: subject.id, adapterId: adapter.id, cause: 'duel', reason },
     false,
   );
   return null;

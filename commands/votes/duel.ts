@@ -36,7 +36,7 @@ function championOf(records: Records, channel: Channel, { name, championId }: Su
 export const duel = command(
   {
     name: 'duel',
-    description: 'Compare two adapters by votes on pairs of pictures, without names',
+    description: 'Compare two adapters by votes on pairs without names',
     example: '/krona duel mochi-200-3fa9c1 mochi',
     options: [
       {

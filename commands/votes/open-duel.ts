@@ -11,7 +11,7 @@ import { candidates } from './react.ts';
 const DAY = 24 * 3600_000;
 
 /** Two adapters of a subject to compare. */
-interface Contest {
+export interface Contest {
   readonly subject: Subject;
   readonly first: Adapter;
   readonly second: Adapter;
@@ -19,7 +19,7 @@ interface Contest {
   readonly prompts?: readonly string[];
   /** Pairs at most; default PROMPTS.default. */
   readonly pairs?: number;
-  /** The refinement whose result the first adapter is: if it wins, it becomes the champion. */
+  /** The refinement whose result the first adapter is, or the sweep whose finalists both are. */
   readonly runId?: string;
 }
 

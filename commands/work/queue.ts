@@ -1,39 +1,49 @@
-/** @file `/krona queue`: the jobs of this channel, and cancelling one's own. */
+/** @file `/krona queue`: the jobs and duels of this channel, and cancelling one's own. */
 import { KronaError } from '../../core/errors.ts';
-import type { Channel, PictureSet, Run } from '../../core/records.ts';
+import type { JobKind } from '../../core/job-payloads.ts';
+import type { Channel, Run } from '../../core/records.ts';
 import type { Records } from '../../storage/records.ts';
 import { pictureTime } from '../../core/settings/computer.ts';
 import type { Card } from '../card.ts';
-import { duration, ordinal } from '../../core/format.ts';
+import { counted, duration, ordinal } from '../../core/format.ts';
 import { plain } from '../cards/format.ts';
 import type { Command, CommandContext, Invocation } from '../contract.ts';
 import { channelQueue, workRecord, type Work } from './channel-queue.ts';
 import { textOption } from '../line/options.ts';
 import { limitLines } from '../rules/quota.ts';
-import { cancelWork } from './work.ts';
+import { stopDuel } from '../votes/stop-duel.ts';
+import { cancelWork, jobOf } from './work.ts';
 
 /** A job's name in chat: the start of its id. */
-function shortId(record: Run | PictureSet): string {
-  return record.id.slice(0, 8);
+function shortId({ id }: { readonly id: string }): string {
+  return id.slice(0, 8);
 }
 
 async function subjectNames(records: Records, channel: Channel): Promise<Map<string, string>> {
   return new Map((await records.subjects(channel.id)).map((subject) => [subject.id, subject.name]));
 }
 
-function describe(work: Work, subjects: ReadonlyMap<string, string>): string {
-  return work.kind === 'run'
-    ? `train ${plain(subjects.get(work.run.subjectId) ?? 'a deleted subject')}`
-    : `imagine ${plain(work.set.prompt, 60)}`;
+/** What a run is called by the command that starts it. */
+function verbOf({ sweep, refinement }: Run): string {
+  return sweep !== null ? 'sweep' : refinement !== null ? 'refine' : 'train';
 }
 
-type Positions = Readonly<Record<Work['kind'], ReadonlyMap<string, number>>>;
+function describe(work: Work, subjects: ReadonlyMap<string, string>): string {
+  if (work.kind === 'set') return `imagine ${plain(work.set.prompt, 60)}`;
+  const { subjectId } = work.kind === 'run' ? work.run : work.duel;
+  const subject = plain(subjects.get(subjectId) ?? 'a deleted subject');
+  return `${work.kind === 'run' ? verbOf(work.run) : 'duel of'} ${subject}`;
+}
+
+type Positions = Readonly<Record<JobKind, ReadonlyMap<string, number>>>;
 
 function stateOf(work: Work, positions: Positions): string {
+  if (work.kind === 'duel')
+    return `${work.duel.trials.length} of at most ${counted(work.duel.prompts.length, 'pair')} closed`;
   const { state, progress, id } = workRecord(work);
   if (work.kind === 'set' && work.set.awaitsRunId !== null) return 'queued behind the training';
   if (state === 'queued') {
-    const position = positions[work.kind].get(id);
+    const position = positions[work.kind === 'run' ? jobOf(work.run) : 'imagine'].get(id);
     return position ? `${ordinal(position)} in the queue` : 'queued';
   }
   if (!progress) return 'starting';
@@ -58,7 +68,11 @@ async function show({ channel, member }: Invocation, context: CommandContext): P
   const ids = [...new Set(work.map((each) => workRecord(each).memberId))];
   const members = new Map((await context.records.members(ids)).map((member) => [member.id, member.name]));
   const { jobs } = context;
-  const positions = { run: await jobs.positions('train'), set: await jobs.positions('imagine') };
+  const positions = {
+    train: await jobs.positions('train'),
+    sweep: await jobs.positions('sweep'),
+    imagine: await jobs.positions('imagine'),
+  };
   const rows: string[][] = [];
   for (const each of work) {
     const record = workRecord(each);
@@ -101,7 +115,8 @@ function choose(work: readonly Work[], typed: string | undefined, memberId: stri
 async function cancel(invocation: Invocation, context: CommandContext): Promise<Card> {
   const work = await channelQueue(context.records, invocation.channel.id);
   const chosen = choose(work, textOption(invocation, 'work'), invocation.member.id);
-  await cancelWork(invocation, chosen, context);
+  if (chosen.kind === 'duel') await stopDuel(chosen.duel.id, invocation, context);
+  else await cancelWork(invocation, chosen, context);
   const subjects = await subjectNames(context.records, invocation.channel);
   return { tone: 'success', title: `Cancelled: ${describe(chosen, subjects)}`, audience: 'caller' };
 }

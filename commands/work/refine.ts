@@ -59,7 +59,7 @@ function refineSettings(
 export const refine = command(
   {
     name: 'refine',
-    description: 'Train the champion further with votes; a duel decides whether the result replaces it',
+    description: 'Train the champion further with votes; a duel judges the result',
     example: '/krona refine mochi',
     options: [
       {

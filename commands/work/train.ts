@@ -28,13 +28,14 @@ export function refuseWhileTraining(subject: Subject, open: readonly Run[]): voi
   const run = open.find((each) => each.subjectId === subject.id);
   if (!run) return;
   const { state, progress } = run;
+  const what = run.sweep === null ? 'Training' : 'A sweep';
   const how =
     state === 'running' && progress
       ? `already running (step ${progress.step} of ${progress.steps})`
       : 'already queued';
   throw new KronaError(
     'SUBJECT_BUSY',
-    `Training of ${subject.name} is ${how}. Wait for it, or cancel it with \`/krona queue cancel work:${run.id.slice(0, 8)}\`.`,
+    `${what} of ${subject.name} is ${how}. Wait for it, or cancel it with \`/krona queue cancel work:${run.id.slice(0, 8)}\`.`,
   );
 }
 

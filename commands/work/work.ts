@@ -10,9 +10,20 @@ import type { Records } from '../../storage/records.ts';
 import { note } from '../rules/audit.ts';
 import { counted } from '../../core/format.ts';
 import type { Actor, CommandContext } from '../contract.ts';
-import { workRecord, type Work } from './channel-queue.ts';
+import { workRecord, type JobWork } from './channel-queue.ts';
 import { requireOwner } from '../rules/permission.ts';
 import { admitWork } from '../rules/guard.ts';
+
+/** A member's request for a training. */
+type AskedRun = Pick<Run, 'settings' | 'photoHashes' | 'photoPrompts'> &
+  Partial<Pick<Run, 'refinement' | 'sweep'>> & {
+    /** What it counts as in quotas; default 1. */
+    readonly trainings?: number;
+  };
+
+/** The queue of a run. */
+export const jobOf = ({ sweep }: Pick<Run, 'sweep'>): 'train' | 'sweep' =>
+  sweep === null ? 'train' : 'sweep';
 
 /**
  * Adds a run with its post and its job. Call it inside a transaction.
@@ -23,9 +34,9 @@ export async function startRun(
   records: Records,
   actor: Actor,
   subject: Subject,
-  run: Pick<Run, 'settings' | 'photoHashes' | 'photoPrompts'> & Partial<Pick<Run, 'refinement'>>,
+  { trainings = 1, ...run }: AskedRun,
 ): Promise<Run> {
-  await admitWork(records, actor, { kind: 'train' }, [subject.name, subject.className]);
+  await admitWork(records, actor, { kind: 'train', trainings }, [subject.name, subject.className]);
   const channelId = actor.channel.id;
   const added = await records.addRun({
     ...run,
@@ -37,10 +48,11 @@ export async function startRun(
     seed: randomSeed(),
   });
   await records.addPost({ id: randomUUID(), channelId, kind: 'run', targetId: added.id });
-  await records.addOutboxJob({ id: added.id, kind: 'train', payload: { runId: added.id } });
+  await records.addOutboxJob({ id: added.id, kind: jobOf(added), payload: { runId: added.id } });
   const from = run.refinement ? 'votes and ' : '';
-  const what = `${subject.name} from ${from}${counted(run.photoHashes.length, 'photo')}, ${run.settings.steps} steps`;
-  await note(records, actor, 'train', what, { targetId: added.id, amount: 1 });
+  const cells = run.sweep ? `${run.sweep.cells.length} cells, up to ` : '';
+  const what = `${subject.name} from ${from}${counted(run.photoHashes.length, 'photo')}, ${cells}${run.settings.steps} steps`;
+  await note(records, actor, 'train', what, { targetId: added.id, amount: trainings });
   return added;
 }
 
@@ -95,7 +107,7 @@ export async function startSet(records: Records, actor: Actor, set: AskedSet): P
 }
 
 /** Finds a run or set of this channel by id. */
-export async function findWork(records: Records, actor: Actor, id: string): Promise<Work | null> {
+export async function findWork(records: Records, actor: Actor, id: string): Promise<JobWork | null> {
   const run = await records.run(id);
   if (run?.channelId === actor.channel.id) return { kind: 'run', run };
   const set = await records.set(id);
@@ -108,15 +120,20 @@ export async function findWork(records: Records, actor: Actor, id: string): Prom
  *
  * @throws KronaError NOT_ALLOWED, WORK_ENDED
  */
-export async function cancelWork(actor: Actor, work: Work, context: CommandContext): Promise<void> {
-  const what = work.kind === 'run' ? 'cancel this training' : 'cancel these pictures';
+export async function cancelWork(actor: Actor, work: JobWork, context: CommandContext): Promise<void> {
+  const what =
+    work.kind === 'set'
+      ? 'cancel these pictures'
+      : work.run.sweep
+        ? 'cancel this sweep'
+        : 'cancel this training';
   const who = `the member who requested ${work.kind === 'run' ? 'it' : 'them'}`;
   requireOwner(actor, [workRecord(work).memberId], what, who);
   await stopWork(work, context);
 }
 
 /** Cancels without a check of permissions, before a deletion. @throws KronaError WORK_ENDED */
-export async function stopWork(work: Work, context: CommandContext): Promise<void> {
+export async function stopWork(work: JobWork, context: CommandContext): Promise<void> {
   const { id } = workRecord(work);
   await context.records.transaction(async (records) => {
     const now = work.kind === 'run' ? await records.run(id) : await records.set(id);
@@ -135,9 +152,9 @@ export async function stopWork(work: Work, context: CommandContext): Promise<voi
 }
 
 /** Cancels a job, which may not be in the queue yet: adding it (which works once) makes sure that there is one. */
-async function cancelJob(work: Work, jobs: CommandContext['jobs']): Promise<void> {
+async function cancelJob(work: JobWork, jobs: CommandContext['jobs']): Promise<void> {
   const owner = workRecord(work);
-  if (work.kind === 'run') await jobs.enqueue('train', owner.id, { runId: owner.id }, owner);
+  if (work.kind === 'run') await jobs.enqueue(jobOf(work.run), owner.id, { runId: owner.id }, owner);
   else await jobs.enqueue('imagine', owner.id, { setId: owner.id }, owner);
-  await jobs.cancel(work.kind === 'run' ? 'train' : 'imagine', owner.id);
+  await jobs.cancel(work.kind === 'run' ? jobOf(work.run) : 'imagine', owner.id);
 }

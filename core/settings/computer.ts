@@ -43,6 +43,8 @@ export interface Computer {
    * null: none was drawn yet.
    */
   readonly drawnStep: number | null;
+  /** Of trainings: seconds an optimiser step, waiting not included; missing or null: none was trained yet. */
+  readonly trainedStep?: number | null;
 }
 
 type SizedModel = Pick<ModelCard, 'architecture' | 'nativeSize'>;

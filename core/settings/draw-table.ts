@@ -23,7 +23,7 @@ export const DRAW_SETTINGS = {
     type: 'number',
     min: 0,
     max: 1,
-    description: 'Guidance rescale, against overexposure; 0.7 suits models with zero terminal SNR',
+    description: 'Guidance rescale, against overexposure; 0.7 for zero terminal SNR',
     default: 0,
     chat: { name: 'rescale' },
     cli: { name: 'guidance-rescale', value: 'x' },
@@ -74,7 +74,7 @@ export const DRAW_SETTINGS = {
     default: null,
     chat: {
       name: 'size',
-      description: 'Width and height in pixels, such as 1024x768, or “model” for its default',
+      description: 'Pixels, such as 1024x768, or “model” for its default',
     },
   },
   width: {
@@ -97,7 +97,7 @@ export const DRAW_SETTINGS = {
     type: 'number',
     min: 0,
     max: 0.95,
-    description: 'Share of the noise levels to leave to the refiner; 0.2 for SDXL’s (0 = none)',
+    description: 'Share of the noise levels for the refiner; 0.2 for SDXL’s (0 = none)',
     default: 0,
     chat: { name: 'refine' },
   },

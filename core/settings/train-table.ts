@@ -257,7 +257,7 @@ export const TRAIN_SETTINGS = {
   mask: {
     type: 'text',
     choices: ['off', ...MASKS],
-    description: 'Where to find a mask of the subject, to train on it more than on the background',
+    description: 'Mask of the subject, to train on it more than on the background',
     default: 'off',
     chat: { name: 'mask', choices: CHAT_MASKS },
     cli: { name: 'mask', value: 'source' },

@@ -25,6 +25,7 @@ import { checkRefiner, drawRefined } from '../sampling/refine.ts';
 import { schedulerProblem } from '../sampling/schedulers/create-scheduler.ts';
 import { findSpeeds, type FoundSpeed } from '../sampling/speed.ts';
 import { TextToImage, type DrawnPicture, type StartPicture } from '../sampling/text-to-image.ts';
+import { runSweep } from '../training/sweep.ts';
 import { trainAdapter } from '../training/train.ts';
 import {
   errorMessage,
@@ -37,9 +38,10 @@ import {
   type ToEngine,
 } from './protocol.ts';
 import { Turns, type Place } from './turns.ts';
+import { Yielding } from './yielding.ts';
 
-/** First pictures that somebody waits for, then background pictures, then training. */
-const RANK = { draw: 0, background: 1, train: 2 } as const;
+/** First pictures that somebody waits for, then background pictures, then training, then sweeps. */
+const RANK = { draw: 0, background: 1, train: 2, sweep: 3 } as const;
 
 /** Adapters kept in memory, so that switching between a few costs nothing. */
 const KEPT_ADAPTERS = 4;
@@ -56,6 +58,8 @@ const device = chooseDevice(asked || null, deviceTrials).then((chosen) => {
   return chosen;
 });
 const turns = new Turns();
+/** Sweeps end for trainings, and resume. */
+const sweeps = new Yielding();
 const running = new Map<number, AbortController>();
 
 /** Opens once, on first use; again after a failure. */
@@ -133,19 +137,41 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
   async train(options, tell, signal) {
     const place = turns.enter(RANK.train);
     try {
-      return await trainAdapter(
-        { ...options, model: folder },
-        {
-          signal,
-          turn: () => place.turn(signal),
-          onProgress: (progress) => tell({ progress }),
-          onSaved: async (saved) => tell({ saved }),
-          onScored: (scored) => tell({ scored }),
-        },
+      return await sweeps.urgent(() =>
+        trainAdapter(
+          { ...options, model: folder },
+          {
+            signal,
+            turn: () => place.turn(signal),
+            onProgress: (progress) => tell({ progress }),
+            onSaved: async (saved) => tell({ saved }),
+            onScored: (scored) => tell({ scored }),
+          },
+        ),
       );
     } finally {
       place.leave();
     }
+  },
+
+  async sweep(options, tell, signal) {
+    const train = async (ends: AbortSignal) => {
+      const place = turns.enter(RANK.sweep);
+      try {
+        return await runSweep(
+          { ...options, model: folder },
+          {
+            signal: ends,
+            turn: () => place.turn(ends),
+            onProgress: (progress) => tell({ progress }),
+            onResult: (result) => tell({ result }),
+          },
+        );
+      } finally {
+        place.leave();
+      }
+    };
+    return sweeps.run(train, signal, () => tell({ waits: true }));
   },
 
   async draw(

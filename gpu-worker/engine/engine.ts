@@ -10,6 +10,7 @@ import { KronaError } from '../../core/errors.ts';
 import { nodeOptions, ownProgram } from '../../core/own-program.ts';
 import type { ModelCard } from '../../core/settings/model-card.ts';
 import type { ChosenDevice } from '../graph/device.ts';
+import type { SweepResult } from '../training/sweep.ts';
 import type { TrainResult } from '../training/train-options.ts';
 import {
   errorMessage,
@@ -93,6 +94,14 @@ export class Engine {
   /** @throws KronaError as trainAdapter, ENGINE_DIED (retryable); the signal's reason when it aborts */
   train(ask: EngineWork['train']['ask'], options: AskOptions<'train'> = {}): Promise<TrainResult> {
     return this.#ask('train', ask, options);
+  }
+
+  /**
+   * Trains the grid while no training is there, and resumes it in its folder.
+   * @throws KronaError as runSweep, ENGINE_DIED (retryable); the signal's reason when it aborts
+   */
+  sweep(ask: EngineWork['sweep']['ask'], options: AskOptions<'sweep'> = {}): Promise<readonly SweepResult[]> {
+    return this.#ask('sweep', ask, options);
   }
 
   /**

@@ -5,6 +5,7 @@ import type { ModelCard } from '../../core/settings/model-card.ts';
 import type { ChosenDevice } from '../graph/device.ts';
 import type { DrawRequest } from '../sampling/text-to-image.ts';
 import type { SavedAdapter } from '../training/train-hooks.ts';
+import type { SweepOptions, SweepProgress, SweepResult } from '../training/sweep.ts';
 import type { TrainOptions, TrainProgress, TrainResult } from '../training/train-options.ts';
 
 /** Pictures of one prompt, or its alternatives, each with its own seed and adapters. */
@@ -61,6 +62,12 @@ export interface EngineWork {
     ask: Omit<TrainOptions, 'model'>;
     event: { progress: TrainProgress } | { saved: SavedAdapter } | { scored: CheckpointScore };
     answer: TrainResult;
+  };
+  sweep: {
+    ask: Omit<SweepOptions, 'model'>;
+    /** `waits`: for a training, which goes first. */
+    event: { progress: SweepProgress } | { result: SweepResult } | { waits: true };
+    answer: readonly SweepResult[];
   };
   draw: {
     ask: DrawAsk;

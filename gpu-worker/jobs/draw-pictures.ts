@@ -210,7 +210,7 @@ class Store {
 type PictureRules = Awaited<ReturnType<typeof rulesOf>>;
 
 /** The channel's rules for pictures: unsafe are those whose score is above `above`. */
-async function rulesOf({ records, model }: Pick<Context, 'records' | 'model'>, channelId: string) {
+export async function rulesOf({ records, model }: Pick<Context, 'records' | 'model'>, channelId: string) {
   const rules = await records.rules(channelId);
   const channel = await records.channelById(channelId);
   if (channel === null) throw new Error(`no channel ${channelId}`);

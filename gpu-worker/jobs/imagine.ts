@@ -10,7 +10,7 @@ import type { Records } from '../../storage/records.ts';
 import { adaptersOf, subjectsOf } from '../../storage/set-adapters.ts';
 import { carryOut, SETS, type Conduct } from './carry-out.ts';
 import type { WorkerContext } from './context.ts';
-import { countDrawn } from './drawing-speed.ts';
+import { countDrawn } from './speeds.ts';
 import { drawPictures, type PlannedPicture } from './draw-pictures.ts';
 
 export function imagineJob(context: WorkerContext): JobHandler<'imagine'> {

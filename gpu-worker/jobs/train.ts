@@ -9,24 +9,24 @@ import { join } from 'node:path';
 import { KronaError } from '../../core/errors.ts';
 import { exists } from '../../core/files.ts';
 import type { JobHandler } from '../../storage/jobs/contract.ts';
-import { classPrompt, trainingPrompt } from '../../core/prompt.ts';
 import type { Adapter, CheckpointScore, Run, Subject } from '../../core/records.ts';
-import { defaultOf } from '../../core/settings/defaults.ts';
 import type { EngineWork } from '../engine/protocol.ts';
 import { checkpointPath, trainedSteps } from '../training/checkpoint.ts';
-import { chosenOptions } from '../training/chosen-options.ts';
 import type { PreferencePoint } from '../training/refine-options.ts';
 import { statePath } from '../training/resume.ts';
 import type { SavedAdapter } from '../training/train-hooks.ts';
-import { trainRecipe, type TrainResult } from '../training/train-options.ts';
+import type { TrainResult } from '../training/train-options.ts';
 import { carryOut, RUNS, type Conduct } from './carry-out.ts';
 import type { WorkerContext } from './context.ts';
+import { crownFirst, fitsModel } from './crown.ts';
 import { InOrder } from './in-order.ts';
-import { adapterFile, copyBlob } from './local-files.ts';
+import { copyBlob } from './local-files.ts';
 import { LossCurve } from './loss-curve.ts';
 import { refineAsk } from './refine-ask.ts';
 import { drawRunPictures, finalsOf, samplesOf } from './run-pictures.ts';
-import { classPicturesFolder, runFolder, tidyRun } from './sweep-runs.ts';
+import { runFolder, tidyRun } from './sweep-runs.ts';
+import { countTrained } from './speeds.ts';
+import { trainAsk } from './train-ask.ts';
 
 /** Checkpoints of a run that is long enough. */
 const CHECKPOINTS = 4;
@@ -34,16 +34,11 @@ const CHECKPOINTS = 4;
 const SCORED_CHECKPOINTS = 8;
 /** Least steps between two checkpoints; fewer hardly change an adapter. */
 const LEAST_STEPS = 20;
-/** A worker that crashes loses about this much training, s. */
-const STATE_SECONDS = 30;
 
 /** A larger state is not stored with the blobs, bytes: only full fine-tuning has one. */
 const MOST_STATE = 2 * 1024 ** 3;
 
 const DRAWING = 'drawing samples';
-
-/** The same for all runs, so that class pictures are drawn only once. */
-const CLASS_SEED = 0;
 
 type TrainAsk = EngineWork['train']['ask'];
 
@@ -109,7 +104,7 @@ class Training {
     const final = await this.#keep({ step, path: ask.out, final: true });
     // A refinement replaces the champion only by winning a duel, which the bot opens.
     if (this.#run.refinement !== null) return;
-    await this.#crown(final);
+    await crownFirst(this.#context, this.#subject, final);
     this.#report('drawing the result', null);
     await drawRunPictures(
       this.#context,
@@ -120,49 +115,22 @@ class Training {
     );
   }
 
-  /** The request to the engine. Photos are copied into the run's folder, as members can remove theirs meanwhile. */
+  /** The request to the engine. */
   async #ask(): Promise<TrainAsk> {
-    const { photoHashes, photoPrompts, seed } = this.#run;
-    const { steps, method, a1, a2, rank, alpha, lr, keep } = this.#run.settings;
+    const { steps, keep } = this.#run.settings;
     this.#report('collecting photos', null);
-    const photos: string[] = [];
-    for (const [n, hash] of photoHashes.entries()) {
-      this.#conduct.signal.throwIfAborted();
-      const photo = join(this.#folder, `photo-${n + 1}`);
-      await copyBlob(this.#context, hash, photo);
-      photos.push(photo);
-    }
+    const common = await trainAsk(this.#context, this.#run, this.#subject, this.#conduct.signal);
     const refine = await refineAsk(this.#context, this.#run, this.#subject, this.#folder);
     if (refine !== null) await this.#noteVotes(refine.options.pairs.length, refine.members);
     return {
-      ...trainRecipe(this.#context.model),
-      photos,
-      subjectToken: this.#subject.token,
-      subjectClass: this.#subject.className,
-      prompt: trainingPrompt(this.#subject),
-      ...(photoPrompts.some((prompt) => prompt !== null) && { captions: photoPrompts }),
-      method,
-      a1,
-      a2,
-      rank,
-      alpha,
-      lr,
-      steps,
-      seed,
+      ...common,
       checkpointEvery: Math.max(
         LEAST_STEPS,
         Math.ceil(steps / (keep === 'best' ? SCORED_CHECKPOINTS : CHECKPOINTS)),
       ),
-      stateSeconds: STATE_SECONDS,
       resume: true,
       trace: null,
       out: join(this.#folder, 'adapter.safetensors'),
-      ...chosenOptions(this.#run.settings, () => ({
-        prompt: classPrompt(this.#subject),
-        weight: defaultOf('priorWeight'),
-        folder: classPicturesFolder(this.#context.dataFolder),
-        seed: CLASS_SEED,
-      })),
       ...(refine !== null && { refine: refine.options }),
     };
   }
@@ -204,6 +172,7 @@ class Training {
     });
     const { parameters, secondsPerStep, peakMemoryMiB } = result;
     log.info({ id: this.#run.id, parameters, secondsPerStep, peakMemoryMiB }, 'trained');
+    if (this.#run.refinement === null) await countTrained(this.#context.records, secondsPerStep);
   }
 
   /** A resumed run scores some checkpoints again, with the same result. */
@@ -297,26 +266,6 @@ class Training {
     return all.filter(({ runId }) => runId === this.#run.id).sort((a, b) => a.step - b.step);
   }
 
-  /**
-   * A subject's first adapter is its champion until votes or a member choose another. So is the first that can draw with
-   * the worker's model, after one that was trained on another model.
-   */
-  async #crown(final: Adapter): Promise<void> {
-    const unfit = await this.#unfitChampion();
-    await this.#context.records.transaction(async (records) => {
-      const subject = await records.subject(this.#subject.id);
-      if (subject === null || (subject.championId !== null && subject.championId !== unfit)) return;
-      const change = {
-        id: randomUUID(),
-        subjectId: subject.id,
-        adapterId: final.id,
-        cause: 'training',
-      } as const;
-      const reason = unfit === null ? null : 'The champion before was trained on another model.';
-      await records.changeChampion({ ...change, reason }, false);
-    });
-  }
-
   /** Drops what an earlier attempt made with another model: the run then starts again with the worker's. */
   async #dropUnfit(): Promise<void> {
     const { records, engine } = this.#context;
@@ -325,22 +274,6 @@ class Training {
       if (/^adapter(?:-\d+)?\.safetensors$/.test(name) && !(await engine.fits(path))) await rm(path);
     }
     for (const adapter of await this.#adapters())
-      if (!(await this.#fits(adapter))) await records.deleteAdapter(adapter.id);
-  }
-
-  /** Whether an adapter can draw with the worker's model; not if its file is lost. */
-  async #fits({ blobHash }: Adapter): Promise<boolean> {
-    const { blobs, engine } = this.#context;
-    if ((await blobs.stat(blobHash)) === null) return false;
-    return engine.fits(await adapterFile(this.#context, blobHash));
-  }
-
-  /** The champion's id if it can't draw with the worker's model. */
-  async #unfitChampion(): Promise<string | null> {
-    const { records } = this.#context;
-    const id = (await records.subject(this.#subject.id))?.championId ?? null;
-    const champion = id === null ? null : await records.adapter(id);
-    if (champion === null || champion.runId === this.#run.id) return null;
-    return (await this.#fits(champion)) ? null : champion.id;
+      if (!(await fitsModel(this.#context, adapter))) await records.deleteAdapter(adapter.id);
   }
 }

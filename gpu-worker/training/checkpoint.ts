@@ -96,11 +96,15 @@ export class Checkpoints {
     } else if ((performance.now() - this.#saved.at) / 1000 >= stateSeconds) await this.saveState();
   }
 
-  /** Saves everything that a later attempt needs, unless it is saved already. */
-  async saveState(): Promise<void> {
+  /**
+   * Saves everything that a later attempt needs, unless it is saved already.
+   *
+   * @param again - also if this step is saved, as it has a score since
+   */
+  async saveState(again = false): Promise<void> {
     const { state, losses, lossScale, curve } = this.#current();
     const { step } = state;
-    if (step === this.#saved.step) return;
+    if (step === this.#saved.step && !again) return;
     await saveOptimizer(statePath(this.#plan.options.out), state, {
       run: JSON.stringify(this.#plan.identity),
       losses: JSON.stringify(losses),
@@ -127,9 +131,11 @@ export class Checkpoints {
     const last = this.#current().state.step;
     const step = keep === 'best' ? await this.#finishBest(last) : last;
     if (keep !== 'best') {
+      // First: without it, a run that is killed while it is scored would look finished.
+      if (keepState) await this.saveState();
       await this.#saveAdapter(out);
       await this.#score(last);
-      if (keepState) await this.saveState();
+      if (keepState) await this.saveState(true);
     }
     await this.#tell(step, true);
     if (!keepState) await rm(statePath(out), { force: true });

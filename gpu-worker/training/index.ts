@@ -6,15 +6,13 @@
  */
 export { trainAdapter } from './train.ts';
 export {
-  rungsOf,
   runSweep,
-  sweepSteps,
-  type Rung,
-  type SweepAxes,
-  type SweepCell,
+  type SweepHooks,
   type SweepOptions,
+  type SweepProgress,
   type SweepResult,
 } from './sweep.ts';
+export { rungsOf, sweepSteps, type Rung, type SweepAxes, type SweepCell } from '../../core/sweep-plan.ts';
 export type { SavedAdapter, TrainHooks } from './train-hooks.ts';
 export {
   trainDefaults,

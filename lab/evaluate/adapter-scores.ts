@@ -2,6 +2,7 @@
  * @file Scores of an adapter's pictures, as DreamBooth defines them (arXiv 2208.12242 §4.2): CLIP-I and DINO are the mean
  * cosine between pictures and photos, CLIP-T between pictures and their prompt.
  */
+import type { ScoreFolders } from '../../core/environment.ts';
 import type { RgbPicture } from '../../core/pictures/cut-out.ts';
 import { openClip, openDino } from '../../gpu-worker/models/vision/open-tower.ts';
 import { openMobileNet } from '../../gpu-worker/safety/mobilenet.ts';
@@ -20,13 +21,6 @@ interface Network {
   /** Null: the network reads no texts. */
   readonly embedText: ((text: string) => Promise<Float32Array>) | null;
   release(): Promise<void>;
-}
-
-export interface ScoreFolders {
-  /** CLIP's folder: CLIP-I and CLIP-T. */
-  readonly clip?: string;
-  /** DINO's or DINOv2's folder. */
-  readonly dino?: string;
 }
 
 export interface ScoreTable {

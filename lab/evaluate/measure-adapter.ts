@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import * as v from 'valibot';
 import { at } from '../../core/at.ts';
+import type { ScoreFolders } from '../../core/environment.ts';
 import { KronaError } from '../../core/errors.ts';
 import { makeFolder, writeWhole } from '../../core/files.ts';
 import { fromBytes, toBytes } from '../../core/pictures/rgb-bytes.ts';
@@ -20,13 +21,7 @@ import { imagineDefaults } from '../../gpu-worker/sampling/imagine-defaults.ts';
 import { TextToImage } from '../../gpu-worker/sampling/text-to-image.ts';
 import { listPhotos } from '../../gpu-worker/training/photo-folder.ts';
 import { contactSheet } from '../pretrain/sheet.ts';
-import {
-  AdapterScorer,
-  type Metric,
-  type ScoreFolders,
-  type Scores,
-  type ScoreTable,
-} from './adapter-scores.ts';
+import { AdapterScorer, type Metric, type Scores, type ScoreTable } from './adapter-scores.ts';
 import { DREAMBENCH } from './dreambench.ts';
 import { claimFolder, fileHashes, readStrip, writeJson, writeStrip } from './files.ts';
 import { phaseProgress } from './phase-progress.ts';

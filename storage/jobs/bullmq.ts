@@ -37,7 +37,11 @@ const WAITING = ['waiting', 'prioritized', 'delayed'] as const;
  */
 export async function openJobQueue(url: string, onError: (error: Error) => void): Promise<JobQueue> {
   const backend = await queueBackend(url, onError);
-  const queues: Queues = { imagine: backend.newQueue('imagine'), train: backend.newQueue('train') };
+  const queues: Queues = {
+    imagine: backend.newQueue('imagine'),
+    train: backend.newQueue('train'),
+    sweep: backend.newQueue('sweep'),
+  };
   const tell = (error: unknown) => onError(asError(backend.toError(error)));
   for (const queue of Object.values(queues)) {
     queue.on('error', tell);

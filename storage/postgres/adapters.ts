@@ -15,7 +15,7 @@ const addAdapter: Operation<'addAdapter'> =
       WITH added AS (
         INSERT INTO krona.adapter (id, run_id, subject_id, channel_id, step, final, blob_hash, size, settings)
         VALUES (${id}, ${runId}, ${subjectId}, ${channelId}, ${step}, ${final}, ${blobHash}, ${size}, ${json(settings)})
-        ON CONFLICT (run_id, step) DO UPDATE SET final = true WHERE EXCLUDED.final AND NOT adapter.final
+        ON CONFLICT (run_id, step, (settings ->> 'a1'), (settings ->> 'a2'), (settings ->> 'lr')) DO UPDATE SET final = true WHERE EXCLUDED.final AND NOT adapter.final
         RETURNING run_id
       )
       UPDATE krona.run SET revision = krona.next_revision() WHERE id IN (SELECT run_id FROM added)`);

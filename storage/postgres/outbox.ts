@@ -29,7 +29,7 @@ const openJobs: Operation<'openJobs'> = (db) => () =>
     SELECT open_work.id, kind, payload,
       jsonb_build_object('channelId', COALESCE(parent_id, channel_id), 'memberId', member_id) AS owner
     FROM (
-      SELECT id, 'train' AS kind, jsonb_build_object('runId', id) AS payload, channel_id, member_id, created_at
+      SELECT id, CASE WHEN sweep IS NULL THEN 'train' ELSE 'sweep' END AS kind, jsonb_build_object('runId', id) AS payload, channel_id, member_id, created_at
       FROM krona.run WHERE state IN ('queued', 'running')
       UNION ALL
       SELECT id, 'imagine', jsonb_build_object('setId', id), channel_id, member_id, created_at

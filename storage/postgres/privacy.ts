@@ -1,6 +1,7 @@
 /** @file Everything about one member: read and erased; and the blobs that are still in use. */
 import type {
   AuditEntry,
+  DuelVote,
   MemberData,
   PictureSet,
   Photo,
@@ -33,12 +34,22 @@ const memberData: Operation<'memberData'> = (db) => async (id) => {
     styles: await db.query<Style>(
       sql`SELECT ${STYLE} FROM krona.style WHERE member_id = ${id} ORDER BY name_key`,
     ),
-    duels: await db.query<MemberData['duels'][number]>(sql`
-      SELECT id, channel_id AS "channelId", subject_id AS "subjectId", prompts, state, created_at AS "createdAt"
-      FROM krona.duel WHERE member_id = ${id} ORDER BY made`),
     votes: await db.query<VoteFact>(
       sql`SELECT ${FACT} FROM krona.vote_fact WHERE member_id = ${id} ORDER BY at, nth`,
     ),
+    duels: await db.query<MemberData['duels'][number]>(sql`
+      SELECT id, channel_id AS "channelId", subject_id AS "subjectId", first_id AS "firstId", second_id AS "secondId",
+        prompts, state, reason, created_at AS "createdAt", ended_at AS "endedAt"
+      FROM krona.duel WHERE member_id = ${id} ORDER BY made`),
+    duelVotes: await db.query<DuelVote>(sql`
+      SELECT vote_fact.id, duel.id AS "duelId", duel_place AS place,
+        CASE WHEN duel.state = 'open' THEN NULL ELSE picture.adapter_id END AS "adapterId"
+      FROM krona.vote_fact
+      JOIN krona.picture ON picture.id = picture_id
+      JOIN krona.picture_set ON picture_set.id = set_id
+      JOIN krona.duel ON duel.id = duel_id
+      WHERE vote_fact.member_id = ${id}
+      ORDER BY at, nth`),
     entries: await db.query<AuditEntry>(
       sql`SELECT ${ENTRY} FROM krona.audit_entry WHERE member_id = ${id} ORDER BY made`,
     ),

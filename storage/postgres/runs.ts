@@ -7,18 +7,18 @@ import { assignments, json, sql } from './sql.ts';
 
 export const RUN = sql`
   id, channel_id AS "channelId", subject_id AS "subjectId", member_id AS "memberId", state, settings, seed,
-  photo_hashes AS "photoHashes", photo_prompts AS "photoPrompts", progress, losses, scores, refinement, preference, failure, revision,
+  photo_hashes AS "photoHashes", photo_prompts AS "photoPrompts", progress, losses, scores, refinement, sweep, preference, failure, revision,
   created_at AS "createdAt", started_at AS "startedAt", ended_at AS "endedAt"`;
 
 const addRun: Operation<'addRun'> = (db) => async (run) => {
   const rows = await db.query<Run>(sql`
     INSERT INTO krona.run (
       id, channel_id, subject_id, member_id, state, settings, seed, photo_hashes, photo_prompts,
-      progress, losses, scores, refinement, preference, failure, started_at, ended_at
+      progress, losses, scores, refinement, sweep, preference, failure, started_at, ended_at
     ) VALUES (
       ${run.id}, ${run.channelId}, ${run.subjectId}, ${run.memberId}, ${run.state}, ${json(run.settings)},
       ${run.seed}, ${run.photoHashes}, ${run.photoPrompts ?? []}, ${json(run.progress)}, ${json(run.losses ?? [])}, ${json(run.scores ?? [])},
-      ${json(run.refinement)}, ${json(run.preference ?? [])}, ${json(run.failure)},
+      ${json(run.refinement)}, ${json(run.sweep)}, ${json(run.preference ?? [])}, ${json(run.failure)},
       ${run.startedAt}, ${run.endedAt}
     )
     RETURNING ${RUN}`);
@@ -54,6 +54,7 @@ const updateRun: Operation<'updateRun'> = (db) => async (id, change) => {
     losses: json(change.losses),
     scores: json(change.scores),
     refinement: json(change.refinement),
+    sweep: json(change.sweep),
     preference: json(change.preference),
     failure: json(change.failure),
     started_at: change.startedAt,
@@ -79,7 +80,8 @@ const saveRunState: Operation<'saveRunState'> = (db) => async (id, hash) => {
 const runsToJudge: Operation<'runsToJudge'> = (db) => async () => {
   const rows = await db.query<{ id: string }>(sql`
     SELECT id FROM krona.run
-    WHERE state = 'done' AND refinement IS NOT NULL AND refinement->>'kept' IS NULL
+    WHERE state = 'done' AND (refinement IS NOT NULL OR sweep IS NOT NULL)
+      AND coalesce(refinement, sweep)->>'kept' IS NULL
       AND NOT EXISTS (SELECT FROM krona.duel WHERE duel.run_id = run.id)
       AND NOT EXISTS (SELECT FROM krona.duel WHERE duel.subject_id = run.subject_id AND duel.state = 'open')
     ORDER BY made`);

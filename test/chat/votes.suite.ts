@@ -1,8 +1,9 @@
-/** @file Duels and refinements, the same on every platform: the votes of a channel decide between adapters, and train one. */
+/** @file Duels, refinements and sweeps, the same on every platform: the votes of a channel decide between adapters, and train one. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { PlayedWorker } from '../bot/world.ts';
 import type { ChatDriver, ChatMember } from './driver.ts';
-import { drawings } from './pictures.ts';
+import { sweepSheet } from '../../core/pictures/sweep-sheet.ts';
+import { drawings, photosOf } from './pictures.ts';
 import { eventually, playedChannel } from './played-channel.ts';
 
 export function runVoteScenarios(name: string, open: () => Promise<ChatDriver>): void {
@@ -124,6 +125,58 @@ export function runVoteScenarios(name: string, open: () => Promise<ChatDriver>):
       const news = await message('won the duel and is the new champion of yuki');
       expect(news.pictures).toBe(4);
       expect((await records.subject(before.subjectId))!.championId).toBe(refined);
+    });
+
+    it('sweeps a grid once its asker has started it; votes choose the settings and the champion', async () => {
+      const { records } = chat.storage;
+      await mia.givePhotos('tora', 'cat', await photosOf('tora', ['#cfe3f7', '#f7e2b8', '#d8f0d0']));
+      await message('3 photos of tora added');
+      await mia.run('/krona sweep tora a1:2,3 a2:8,16');
+      await whisper(mia, /3×8[^]*3×16/);
+      await mia.run('/krona sweep tora a1:2,4 a2:8,16');
+      const asked = await whisper(mia, /Start a sweep of tora\?[^]*It takes about/);
+      await mia.press(asked, 'Start');
+      await message(/Sweep of tora is queued/);
+      const run = await openRun('tora');
+      await ben.run('/krona queue show');
+      await whisper(ben, /sweep tora/);
+      const phase = 'training 2×16, lr 0.002';
+      await records.updateRun(run.id, {
+        state: 'running',
+        progress: { step: 80, steps: 800, secondsLeft: 90, phase },
+      });
+      const going = await message(/10% · training 2×16/);
+      await ben.press(going, 'Cancel');
+      await whisper(ben, 'NOT_ALLOWED');
+      await mia.press(going, 'Cancel cells');
+      const cells = await whisper(mia, /Cells of the sweep of tora/);
+      await mia.press(cells, cells.buttons[0]!);
+      await whisper(mia, /Cancelled: 2×8/);
+      await eventually(async () =>
+        expect((await records.run(run.id))!.sweep!.cells.filter(({ dropped }) => dropped)).toHaveLength(1),
+      );
+      const tiles = await drawings(4, 3);
+      const { png } = await sweepSheet(
+        run.sweep!.cells.map((cell, n) => ({ ...cell, picture: tiles[n]!, score: 0.5, finalist: n > 1 })),
+      );
+      const [, second] = await worker.sweep((await records.run(run.id))!, png);
+      const sheet = await eventually(async () => {
+        const seen = await message(/The sweep of tora is done[^]*A blind duel decides/);
+        expect(seen.pictures).toBe(1);
+        return seen;
+      });
+      expect(sheet.text).toMatch(/\(4×16, lr /);
+      await message(/Blind duel: tora-200[^]*Both are finalists of a sweep/);
+      const { id } = await openDuel();
+      await chat.stopBot();
+      await chat.startBot();
+      await dueled(id, 'second');
+      const news = await message('won the duel and is the new champion of tora');
+      expect(news.pictures).toBe(4);
+      expect(news.text).toContain('This channel now trains with');
+      const { settings } = (await records.adapter(second!))!;
+      expect((await channel()).settings).toMatchObject({ a1: settings.a1, a2: settings.a2, lr: settings.lr });
+      expect((await records.subject(run.subjectId))!.championId).toBe(second);
     });
   });
 }

@@ -11,6 +11,7 @@ import { promptsSuite } from './prompts.suite.ts';
 import { refiningSuite } from './refining.suite.ts';
 import { rulesSuite } from './rules.suite.ts';
 import { settingsSuite } from './settings.suite.ts';
+import { sweepSuite } from './sweeps.suite.ts';
 import { trainingSuite } from './training.suite.ts';
 import { votingSuite } from './voting.suite.ts';
 
@@ -31,6 +32,7 @@ describe('editing', () => editingSuite(storage));
 describe('voting', () => votingSuite(storage));
 describe('refining', () => refiningSuite(storage));
 describe('duels', () => duelSuite(storage));
+describe('sweeps', () => sweepSuite(storage));
 describe('rules', () => rulesSuite(storage));
 describe('deletion', () => deletionSuite(storage));
 describe('completion', () => completionSuite(storage));

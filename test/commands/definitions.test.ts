@@ -27,6 +27,7 @@ describe('the list of commands', () => {
       'top',
       'duel',
       'refine',
+      'sweep',
       'queue',
       'delete',
       'rules',

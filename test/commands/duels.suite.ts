@@ -3,7 +3,7 @@ import { advanceDuel } from '../../commands/votes/advance-duel.ts';
 import type { Card } from '../../commands/card.ts';
 import { loadCard } from '../../commands/cards/load-card.ts';
 import { adapterName } from '../../commands/subjects/subjects.ts';
-import { judgeRefinement } from '../../commands/votes/judge-refinement.ts';
+import { judgeRun } from '../../commands/votes/judge-run.ts';
 import { openDuel } from '../../commands/votes/open-duel.ts';
 import { detailsCard } from '../../commands/cards/set-card.ts';
 import { setSource } from '../../commands/cards/load-card.ts';
@@ -266,6 +266,17 @@ export function duelSuite(storage: () => Storage): void {
     expect(await channel.refusal('ann', `/krona duel ${name(first)} pairs:7`)).toMatch(/^OPTION_INVALID/);
   });
 
+  it('stands in the queue, where its asker can cancel it', async () => {
+    const channel = room();
+    const { duel } = await opened(channel);
+    const { rows } = (await channel.say('bob', '/krona queue show')).table!;
+    const id = duel.id.slice(0, 8);
+    expect(rows).toContainEqual([id, 'duel of mochi', 'ann', '0 of at most 30 pairs closed']);
+    expect(await channel.refusal('bob', `/krona queue cancel work:${id}`)).toMatch(/^NOT_ALLOWED/);
+    await channel.say('ann', `/krona queue cancel work:${id}`);
+    expect((await again(duel)).state).toBe('cancelled');
+  });
+
   /** A refinement that is done, of the champion of 200 steps. */
   async function refined(channel: Room) {
     const [, champion] = await channel.trained('mochi', 'cat', [100, 200]);
@@ -286,8 +297,8 @@ export function duelSuite(storage: () => Storage): void {
     const channel = room();
     const { champion, run, result } = await refined(channel);
     expect(await storage().records.runsToJudge()).toContain(run.id);
-    await judgeRefinement(storage().records, run.id);
-    await judgeRefinement(storage().records, run.id);
+    await judgeRun(storage().records, run.id);
+    await judgeRun(storage().records, run.id);
     expect(await storage().records.runsToJudge()).not.toContain(run.id);
     const duel = await again((await storage().records.duelOfRun(run.id))!);
     expect([duel.firstId, duel.secondId]).toEqual([result.id, champion.id]);
@@ -304,7 +315,7 @@ export function duelSuite(storage: () => Storage): void {
   it('keeps a refinement as an adapter when it loses, or when the champion changed during the duel', async () => {
     const losing = room();
     const { champion, run, result } = await refined(losing);
-    await judgeRefinement(storage().records, run.id);
+    await judgeRun(storage().records, run.id);
     const duel = await again((await storage().records.duelOfRun(run.id))!);
     const lost = await won(losing, duel, false);
     expect(await championOf(duel)).toBe(champion.id);
@@ -312,7 +323,7 @@ export function duelSuite(storage: () => Storage): void {
 
     const changing = room();
     const other = await refined(changing);
-    await judgeRefinement(storage().records, other.run.id);
+    await judgeRun(storage().records, other.run.id);
     const second = await again((await storage().records.duelOfRun(other.run.id))!);
     const early = (await storage().records.adapters(second.channelId)).find(({ step, runId }) => {
       return step === 100 && runId === other.champion.runId;

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { advanceDuel } from '../../commands/votes/advance-duel.ts';
-import { judgeRefinement } from '../../commands/votes/judge-refinement.ts';
+import { judgeRun } from '../../commands/votes/judge-run.ts';
 import type { Run } from '../../core/records.ts';
 import type { Storage } from '../../storage/open.ts';
 import { Room } from './helpers.ts';
@@ -96,7 +96,7 @@ export function refiningSuite(storage: () => Storage): void {
     const run = await channel.run(card);
     const before = (await subjectOf(run)).championId;
     const [result] = await channel.finishRun(run);
-    await judgeRefinement(storage().records, run.id);
+    await judgeRun(storage().records, run.id);
     return { channel, card, run, before, result: result! };
   }
   /** Three members vote for the refined adapter in each open pair, until the duel ends. */
@@ -154,7 +154,7 @@ export function refiningSuite(storage: () => Storage): void {
     const { run } = await refined();
     const { records } = storage();
     const duel = (await records.duelOfRun(run.id))!;
-    await judgeRefinement(records, run.id);
+    await judgeRun(records, run.id);
     expect((await records.duelOfRun(run.id))!.id).toBe(duel.id);
     expect(await records.runsToJudge()).not.toContain(run.id);
 
@@ -163,7 +163,7 @@ export function refiningSuite(storage: () => Storage): void {
     const alone = await next.run(card);
     await next.finishRun(alone);
     await records.setChampion(alone.subjectId, null, false);
-    await judgeRefinement(records, alone.id);
+    await judgeRun(records, alone.id);
     expect(await records.duelOfRun(alone.id)).toBeNull();
     expect((await next.card(card)).text!.join(' ')).toMatch(/No duel judges it: mochi has no champion/);
   });

@@ -31,8 +31,12 @@ export interface Workshop {
   readonly log: Log & { readonly lines: string[] };
   /** @param elsewhere - the storage of another machine, if the worker runs on one */
   startWorker(elsewhere?: Pick<TestHouse, 'storage' | 'config'>): Promise<Worker>;
-  /** Adds a run of the subject and puts its job in the queue. */
-  train(settings?: Partial<ChannelSettings>, change?: Partial<Run>): Promise<Run>;
+  /** Adds a run of the subject and puts its job in the queue, unless told otherwise. */
+  train(
+    settings?: Partial<ChannelSettings>,
+    change?: Partial<Run>,
+    options?: { enqueue: boolean },
+  ): Promise<Run>;
   /** All that a worker of this process has told of a run's progress, in order. */
   progressOf(run: Run): readonly Progress[];
   /** Adds a set and puts its job in the queue, unless told otherwise. */
@@ -79,11 +83,11 @@ export async function openWorkshop(environment: Readonly<Record<string, string>>
     startWorker: (at = house) =>
       startWorker({ ...at.storage, records: watched(at.storage.records) }, at.config, { log }),
     progressOf: ({ id }) => told.get(id) ?? [],
-    async train(settings = {}, change = {}) {
+    async train(settings = {}, change = {}, { enqueue } = { enqueue: true }) {
       const run = await records.addRun(
         newRun(subject, { settings: { ...SETTINGS, ...settings }, seed: 7, photoHashes: photos, ...change }),
       );
-      await jobs.enqueue('train', run.id, { runId: run.id });
+      if (enqueue) await jobs.enqueue('train', run.id, { runId: run.id });
       return run;
     },
     async imagine(change = {}, { enqueue } = { enqueue: true }) {

@@ -9,6 +9,7 @@ import { raw } from '../../storage/postgres/sql.ts';
 import type { RecordStore } from '../../storage/records.ts';
 import { DEFAULT_SETTINGS, startingSettings } from '../../core/settings/defaults.ts';
 import type { ChannelSettings } from '../../core/settings/schema.ts';
+import { runDuelRecordTests } from './conformance/duel-records.ts';
 import { runRecordStoreTests } from './conformance/record-store.ts';
 import { runFork, startEmbedded, startPostgres, type Server } from './helpers/servers.ts';
 
@@ -24,6 +25,7 @@ describe.each(Object.entries(servers))('records on %s', (_name, start) => {
   afterAll(() => server?.stop());
 
   runRecordStoreTests(open);
+  runDuelRecordTests(open);
 
   it('are unchanged after a process is killed during a transaction', async () => {
     const records = await open();

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CheckpointScore } from '../../core/records.ts';
 import { bestOf, isPastBest } from '../../gpu-worker/training/best-checkpoint.ts';
 import { checkpointPath, trainedSteps } from '../../gpu-worker/training/checkpoint.ts';
-import { referencesOf, scoreOf } from '../../gpu-worker/training/checkpoint-scorer.ts';
+import { referencesOf, scoreOf } from '../../gpu-worker/training/built-in-score.ts';
 import { judgingPhotos, trainedPhotos } from '../../gpu-worker/training/held-out-photos.ts';
 import { trainAdapter } from '../../gpu-worker/training/train.ts';
 import type { TrainOptions, TrainResult } from '../../gpu-worker/training/train-options.ts';

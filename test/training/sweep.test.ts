@@ -2,15 +2,12 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import {
-  rungsOf,
-  runSweep,
-  sweepCells,
-  sweepSteps,
-  type SweepOptions,
-} from '../../gpu-worker/training/sweep.ts';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { rungsOf, sweepCells, sweepSteps } from '../../core/sweep-plan.ts';
+import { runSweep, type SweepOptions, type SweepProgress } from '../../gpu-worker/training/sweep.ts';
 import { makePhotos, tinyRun } from '../helpers/tiny-run.ts';
+
+vi.setConfig({ testTimeout: 300_000 });
 
 describe('the plan of a sweep', () => {
   it('halves the cells and doubles the steps up to those asked for', () => {
@@ -76,16 +73,19 @@ describe('a sweep', () => {
 
   it('ends with the best half, and with the same bytes when it was stopped', async () => {
     const seen: string[] = [];
-    const finalists = await runSweep(
-      sweep('whole'),
-      {},
-      ({ a1, lr }, rung) => void seen.push(`${rung}: ${a1} ${lr}`),
-    );
-    expect(seen.filter((each) => each.startsWith('0'))).toHaveLength(4);
-    expect(seen.filter((each) => each.startsWith('1'))).toHaveLength(2);
+    const told: SweepProgress[] = [];
+    const finalists = await runSweep(sweep('whole'), {
+      onResult: ({ a1, lr, score }) => void seen.push(`${score.step}: ${a1} ${lr}`),
+      onProgress: (progress) => void told.push(progress),
+    });
+    expect(seen.filter((each) => each.startsWith('20'))).toHaveLength(4);
+    expect(seen.filter((each) => each.startsWith('22'))).toHaveLength(2);
     expect(finalists).toHaveLength(2);
     expect(finalists[0]!.score.score).toBeGreaterThanOrEqual(finalists[1]!.score.score);
     expect(finalists.every(({ score }) => score.step === 22)).toBe(true);
+    const steps = told.map(({ step }) => step);
+    expect(steps).toEqual(steps.toSorted((a, b) => a - b));
+    expect(told.at(-1)).toMatchObject({ step: 84, steps: 84, cell: { a2: 2 } });
 
     const stop = new AbortController();
     let trained = 0;
@@ -101,5 +101,19 @@ describe('a sweep', () => {
     expect(again.map(({ score }) => score)).toEqual(finalists.map(({ score }) => score));
     for (const [n, { adapter }] of again.entries())
       expect(await readFile(adapter)).toEqual(await readFile(finalists[n]!.adapter));
+  });
+
+  it('leaves dropped cells out, and takes the next best in their place', async () => {
+    const [best, second] = await runSweep(sweep('whole'));
+    const left = await runSweep({ ...sweep('whole'), dropped: [best!] });
+    expect(left).toHaveLength(2);
+    expect(left[0]).toEqual(second);
+    expect(left.map(({ adapter }) => adapter)).not.toContain(best!.adapter);
+  });
+
+  it('needs a constant learning rate', async () => {
+    await expect(runSweep({ ...sweep('falling'), lrSchedule: 'cosine' })).rejects.toMatchObject({
+      code: 'SWEEP_SCHEDULE',
+    });
   });
 });

@@ -1,4 +1,4 @@
-/** @file How long pictures take on this worker, which the chat tells: from those that it drew, else from the last check. */
+/** @file How long pictures and trainings take on this worker, which the chat tells: from past ones, else from the last check. */
 import type { Device } from '../../core/config.ts';
 import { keptDeviceCheck } from '../../core/device-checks.ts';
 import type { PictureSet } from '../../core/records.ts';
@@ -7,10 +7,10 @@ import type { ModelCard } from '../../core/settings/model-card.ts';
 import { pictureSize } from '../../core/settings/picture-size.ts';
 import type { Records, RecordStore } from '../../storage/records.ts';
 
-/** Weight of the newest set beside all before it: one that had to wait for a training changes little. */
+/** Weight of the newest set or training beside all before it: one that had to wait changes little. */
 const NEWEST = 0.3;
 
-/** What to tell of this computer when a worker starts. Pictures that it drew with the same model and device still count. */
+/** What to tell of this computer when a worker starts. Those with the same model and device still count. */
 export async function computerNow(
   records: Records,
   model: ModelCard,
@@ -18,9 +18,9 @@ export async function computerNow(
   dataFolder: string,
 ): Promise<Computer> {
   const before = await records.modelCard();
-  const same = before?.name === model.name && before.computer?.device === device;
+  const known = before?.name === model.name && before.computer?.device === device ? before.computer : null;
   const check = await keptDeviceCheck(dataFolder, device);
-  return { device, check, drawnStep: same ? (before.computer?.drawnStep ?? null) : null };
+  return { device, check, drawnStep: known?.drawnStep ?? null, trainedStep: known?.trainedStep ?? null };
 }
 
 /** Counts a set that was drawn. @param seconds - of so many of its steps, decoding and waiting included */
@@ -33,8 +33,21 @@ export async function countDrawn(
     const model = await within.modelCard();
     if (!model?.computer || steps < 1) return;
     const step = seconds / steps / relativeArea(pictureSize(settings, model), model);
-    const before = model.computer.drawnStep ?? step;
-    const drawnStep = before + NEWEST * (step - before);
+    const drawnStep = smoothed(model.computer.drawnStep, step);
     await within.saveModelCard({ ...model, computer: { ...model.computer, drawnStep } });
   });
 }
+
+/** Counts a training from photos. @param seconds - of one of its steps, without waiting; 0 if it took none */
+export async function countTrained(records: RecordStore, seconds: number): Promise<void> {
+  await records.transaction(async (within) => {
+    const model = await within.modelCard();
+    if (!model?.computer || seconds <= 0) return;
+    const trainedStep = smoothed(model.computer.trainedStep, seconds);
+    await within.saveModelCard({ ...model, computer: { ...model.computer, trainedStep } });
+  });
+}
+
+/** A mean that follows the newest value slowly. */
+const smoothed = (before: number | null | undefined, newest: number): number =>
+  before == null ? newest : before + NEWEST * (newest - before);

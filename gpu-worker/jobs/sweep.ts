@@ -1,0 +1,188 @@
+/**
+ * @file The job `sweep`: trains the grid of a run's record while nothing else is trained, draws its sheet, and stores the
+ * finalists' adapters. The bot then lets members choose between them. Attempts hand over through the run's folder.
+ */
+import { randomUUID } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { KronaError } from '../../core/errors.ts';
+import type { Adapter, Progress, Run, Subject, Sweep, SweptCell } from '../../core/records.ts';
+import { cellName } from '../../core/sweep-plan.ts';
+import type { JobHandler } from '../../storage/jobs/contract.ts';
+import type { EngineWork } from '../engine/protocol.ts';
+import type { SweepResult } from '../training/sweep.ts';
+import { carryOut, RUNS, type Conduct } from './carry-out.ts';
+import type { WorkerContext } from './context.ts';
+import { crownFirst } from './crown.ts';
+import { InOrder } from './in-order.ts';
+import { Paced } from './paced.ts';
+import { drawSheet, sweepFolder } from './sweep-sheet.ts';
+import { tidyRun } from './sweep-runs.ts';
+import { trainAsk } from './train-ask.ts';
+
+/** Least time between two looks for cells that were dropped, ms. */
+const LOOK_EVERY = 1000;
+
+type SweepAsk = EngineWork['sweep']['ask'];
+
+export function sweepJob(context: WorkerContext): JobHandler<'sweep'> {
+  return async (job) => {
+    const { runId } = job.payload;
+    try {
+      await carryOut(RUNS, runId, job, context, async (run, conduct) => {
+        const subject = await context.records.subject(run.subjectId);
+        // A deleted subject has no runs.
+        if (subject !== null && run.sweep !== null)
+          await new Sweeping(run, run.sweep, subject, context, conduct).carryOut();
+      });
+    } finally {
+      await tidyRun(runId, context).catch((error: unknown) => {
+        context.log.warn({ error, id: runId }, 'could not clean up after a sweep');
+      });
+    }
+  };
+}
+
+class Sweeping {
+  readonly #run: Run;
+  readonly #sweep: Sweep;
+  readonly #subject: Subject;
+  readonly #context: WorkerContext;
+  readonly #conduct: Conduct;
+  readonly #folder: string;
+  #progress: Omit<Progress, 'phase'>;
+
+  constructor(run: Run, sweep: Sweep, subject: Subject, context: WorkerContext, conduct: Conduct) {
+    this.#run = run;
+    this.#sweep = sweep;
+    this.#subject = subject;
+    this.#context = context;
+    this.#conduct = conduct;
+    this.#folder = sweepFolder(context, run);
+    this.#progress = run.progress ?? { step: 0, steps: 0, secondsLeft: null };
+  }
+
+  async carryOut(): Promise<void> {
+    const { signal } = this.#conduct;
+    const results = await this.#trainAll(await this.#ask());
+    const { cells } = await this.#now();
+    this.#report('drawing the sheet');
+    await drawSheet(this.#context, this.#run, this.#subject, cells, results, signal);
+    const finalists: Adapter[] = [];
+    for (const result of results) finalists.push(await this.#keep(result));
+    await this.#change((sweep) => ({ ...sweep, finalists: finalists.map(({ id }) => id) }));
+    const [best] = finalists;
+    if (best !== undefined) await crownFirst(this.#context, this.#subject, best);
+  }
+
+  async #ask(): Promise<Omit<SweepAsk, 'dropped'>> {
+    this.#report('collecting photos');
+    const { cells } = this.#sweep;
+    const distinct = (axis: 'a1' | 'a2' | 'lr') => [...new Set(cells.map((cell) => cell[axis]))];
+    const { keep: _keep, ...common } = await trainAsk(
+      this.#context,
+      this.#run,
+      this.#subject,
+      this.#conduct.signal,
+    );
+    return {
+      ...common,
+      axes: { a1: distinct('a1'), a2: distinct('a2'), lr: distinct('lr') },
+      folder: this.#folder,
+    };
+  }
+
+  /** Trains until the finalists are known. Starts again if another model has begun. */
+  async #trainAll(ask: Omit<SweepAsk, 'dropped'>): Promise<readonly SweepResult[]> {
+    const { log } = this.#context;
+    try {
+      return await this.#train(ask);
+    } catch (error) {
+      if (!(error instanceof KronaError && error.code.startsWith('RESUME_'))) throw error;
+      log.warn({ error, id: this.#run.id }, 'the sweep cannot be resumed, so it starts again');
+      await rm(this.#folder, { recursive: true, force: true });
+      return this.#train(await this.#ask());
+    }
+  }
+
+  /** Trains without the cells that were dropped: anew, from where it stopped, whenever a member drops one. */
+  async #train(ask: Omit<SweepAsk, 'dropped'>): Promise<readonly SweepResult[]> {
+    for (;;) {
+      const dropped = droppedOf(await this.#now());
+      const changed = new AbortController();
+      const looking = new Paced(async () => {
+        const now = await this.#now().catch(() => null);
+        if (now !== null && droppedOf(now).length > dropped.length)
+          changed.abort(new Error('a cell was dropped'));
+      }, LOOK_EVERY);
+      const keeping = new InOrder();
+      try {
+        return await this.#context.engine.sweep(
+          { ...ask, dropped },
+          {
+            signal: AbortSignal.any([this.#conduct.signal, changed.signal, keeping.signal]),
+            onEvent: (event) => {
+              if ('result' in event) keeping.add(() => this.#keepScore(event.result));
+              else if ('waits' in event) this.#report('waiting for a training');
+              else {
+                const { cell, phase, ...progress } = event.progress;
+                this.#progress = progress;
+                this.#report(`${phase} ${cellName(cell)}`);
+              }
+              looking.touch();
+            },
+          },
+        );
+      } catch (error) {
+        this.#conduct.signal.throwIfAborted();
+        if (!changed.signal.aborted) throw error;
+      } finally {
+        await looking.finish();
+        await keeping.done();
+      }
+    }
+  }
+
+  #report(phase: string): void {
+    this.#conduct.report({ progress: { ...this.#progress, phase } });
+  }
+
+  /** The sweep as the record has it. */
+  async #now(): Promise<Sweep> {
+    return (await this.#context.records.run(this.#run.id))?.sweep ?? this.#sweep;
+  }
+
+  /** Members drop cells meanwhile, so each change is one transaction. */
+  async #change(to: (sweep: Sweep) => Sweep): Promise<void> {
+    const { id } = this.#run;
+    await this.#context.records.transaction(async (within) => {
+      const sweep = (await within.run(id))?.sweep;
+      if (sweep) await within.updateRun(id, { sweep: to(sweep) });
+    });
+  }
+
+  #keepScore({ score, ...result }: SweepResult): Promise<void> {
+    const scored = (cell: SweptCell): SweptCell =>
+      cellName(cell) === cellName(result) && (cell.score?.step ?? 0) < score.step ? { ...cell, score } : cell;
+    return this.#change((sweep) => ({ ...sweep, cells: sweep.cells.map(scored) }));
+  }
+
+  /** Stores a finalist's file and record, unless they are stored. */
+  async #keep({ a1, a2, lr, score, adapter: path }: SweepResult): Promise<Adapter> {
+    const { records, blobs } = this.#context;
+    const { id: runId, subjectId, channelId } = this.#run;
+    const settings = { ...this.#run.settings, a1, a2, lr };
+    const { hash: blobHash, size } = await blobs.put(createReadStream(path));
+    const adapter = { id: randomUUID(), runId, subjectId, channelId, final: true, blobHash, size, settings };
+    await records.addAdapter({ ...adapter, step: score.step });
+    const all = await records.adapters(channelId);
+    const added = all.find(
+      (each) => each.runId === runId && cellName(each.settings) === cellName({ a1, a2, lr }),
+    );
+    if (added === undefined)
+      throw new Error(`the adapter of ${cellName({ a1, a2, lr })} was deleted at once`);
+    return added;
+  }
+}
+
+const droppedOf = ({ cells }: Sweep): SweptCell[] => cells.filter(({ dropped }) => dropped);

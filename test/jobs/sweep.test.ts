@@ -1,0 +1,98 @@
+/** Sweeps in the worker, with its engine process, the embedded storage and the tiny model. */
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { cellName, sweepCells, type SweepAxes } from '../../core/sweep-plan.ts';
+import { Picture } from '../../core/pictures/picture.ts';
+import type { Worker } from '../../gpu-worker/main.ts';
+import type { Run } from '../../core/records.ts';
+import { openWorkshop, SETTINGS, type Workshop } from './workshop.ts';
+
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 300_000 });
+
+const AXES: SweepAxes = { a1: [1, 2, 4], a2: [2], lr: [1e-2] };
+
+let shop: Workshop;
+let worker: Worker | null = null;
+
+const runNow = async ({ id }: Run): Promise<Run> => (await shop.storage.records.run(id))!;
+/** Scoring a cell opens the model anew, which takes long on a machine that does other things. */
+const until = <T>(look: () => Promise<T>): Promise<T> =>
+  vi.waitFor(look, { timeout: 550_000, interval: 200 });
+const ended = (run: Run) =>
+  until(async () => {
+    const now = await runNow(run);
+    expect(['queued', 'running']).not.toContain(now.state);
+    return now;
+  });
+const scored = async (run: Run) =>
+  (await runNow(run)).sweep!.cells.filter(({ score }) => score !== null).length;
+
+async function sweep(): Promise<Run> {
+  const cells = sweepCells(AXES).map((cell) => ({ ...cell, score: null, dropped: false }));
+  const run = await shop.train(
+    { steps: 22, lr: 1e-2 },
+    { sweep: { cells, finalists: [], kept: null } },
+    { enqueue: false },
+  );
+  await shop.storage.jobs.enqueue('sweep', run.id, { runId: run.id });
+  return run;
+}
+
+beforeAll(async () => {
+  shop = await openWorkshop();
+  worker = await shop.startWorker();
+});
+afterAll(async () => {
+  await worker?.stop();
+  await shop?.close();
+});
+
+it('leaves scores, a sheet and the two best adapters, and crowns nobody but the first of a subject', async () => {
+  const { records, blobs } = shop.storage;
+  const run = await ended(await sweep());
+  expect(run.failure).toBeNull();
+  const { cells, finalists } = run.sweep!;
+  expect(cells.map(({ score }) => score!.step).toSorted((a, b) => a - b)).toEqual([20, 22, 22]);
+  const adapters = await shop.adaptersOf(run);
+  expect(new Set(finalists)).toEqual(new Set(adapters.map(({ id }) => id)));
+  const best = finalists.map((id) => {
+    const { settings } = adapters.find((each) => each.id === id)!;
+    return cells.find((cell) => cellName(cell) === cellName(settings))!.score!;
+  });
+  expect(best.map(({ step }) => step)).toEqual([22, 22]);
+  expect(best[0]!.score).toBeGreaterThanOrEqual(best[1]!.score);
+  const [sheet, ...others] = await records.setsOfRun(run.id);
+  expect([sheet!.kind, sheet!.state, others.length]).toEqual(['samples', 'done', 0]);
+  const [picture] = await records.pictures(sheet!.id);
+  const opened = await Picture.open(await blobs.get(picture!.blobHash), 'The sheet');
+  expect([opened.width, opened.height]).toEqual([picture!.width, picture!.height]);
+  expect((await records.subject(shop.subject.id))!.championId).toBe(finalists[0]);
+  await until(async () => expect(await readdir(join(shop.config.dataFolder, 'runs'))).toEqual([]));
+});
+
+it('ends for a training, for a stop of the worker and for a dropped cell, and goes on with what it has', async () => {
+  const { records } = shop.storage;
+  const run = await sweep();
+  await until(async () => expect(await scored(run)).toBeGreaterThanOrEqual(1));
+  const training = await ended(await shop.train({ steps: 20 }));
+  expect(training.state).toBe('done');
+  expect((await runNow(run)).state).toBe('running');
+  expect(shop.progressOf(run).map(({ phase }) => phase)).toContain('waiting for a training');
+  await worker?.stop();
+  worker = null;
+  const before = await runNow(run);
+  worker = await shop.startWorker();
+  await records.updateRun(run.id, {
+    sweep: { ...before.sweep!, cells: before.sweep!.cells.map((cell, n) => ({ ...cell, dropped: n === 0 })) },
+  });
+  const after = await ended(run);
+  expect(after.failure).toBeNull();
+  const [dropped] = after.sweep!.cells;
+  expect(dropped!.dropped).toBe(true);
+  const finalists = (await shop.adaptersOf(run)).map(({ settings }) => cellName(settings));
+  expect(finalists).toHaveLength(2);
+  expect(finalists).not.toContain(cellName(dropped!));
+  const { settings } = (await shop.adaptersOf(run))[0]!;
+  expect(settings.samplingSteps).toBe(SETTINGS.samplingSteps);
+});
