@@ -411,7 +411,16 @@ export interface MemberData {
   /** What they asked for; not the order of the pairs and the result so far, which nobody is told. */
   readonly duels: readonly Pick<
     Duel,
-    'id' | 'channelId' | 'subjectId' | 'firstId' | 'secondId' | 'prompts' | 'state' | 'reason' | 'createdAt' | 'endedAt'
+    | 'id'
+    | 'channelId'
+    | 'subjectId'
+    | 'firstId'
+    | 'secondId'
+    | 'prompts'
+    | 'state'
+    | 'reason'
+    | 'createdAt'
+    | 'endedAt'
   >[];
   readonly votes: readonly VoteFact[];
   readonly duelVotes: readonly DuelVote[];
