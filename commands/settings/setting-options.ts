@@ -7,9 +7,6 @@ import type { OptionData } from '../contract.ts';
 /** Longest value of a setting that is typed and no text: two numbers, or a word. */
 const MAX_TYPED = 20;
 
-/** Of a file's name. */
-const MAX_NAME = 100;
-
 /** The option that changes a setting. Values that may also be a word are text, which `withOptions` reads. */
 export function settingOption<Key extends ChatSetting>(
   key: Key,
@@ -28,7 +25,7 @@ function optionOf(key: ChatSetting): OptionData {
     name,
     description,
     type: 'text',
-    maxLength: key === 'speed' ? MAX_NAME : (setting.maxLength ?? MAX_TYPED),
+    maxLength: setting.maxLength ?? MAX_TYPED,
     expected: spec.expected!,
     async complete(_typed, { records }) {
       if (type !== 'size' && key !== 'speed') return [...words, ...suggestions];

@@ -45,6 +45,7 @@ export const DRAW_SETTINGS = {
   },
   speed: {
     type: 'text',
+    maxLength: 100,
     orWord: 'none',
     description: 'Adapter for few steps, by its file’s name',
     default: null,
