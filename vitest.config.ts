@@ -91,10 +91,10 @@ export default defineConfig({
     sequence: { sequencer: Mixed },
     // Threads of the runtime that share their cores with other files waste them by spinning.
     env: { KRONA_THREADS: '1' },
-    // On 2 cores, as some always wait. Long patience, no timed assertions.
+    // Twice the cores of a small machine, as some always wait. Long patience, no timed assertions.
     maxWorkers: 4,
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     expect: { poll: { timeout: 15_000 } },
     projects: PROJECTS.map((name) => ({
       extends: true,

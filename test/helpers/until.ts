@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { realNow } from './clock.ts';
 
 /** A little less than a test may take, so that it is this that says what was missing, ms. */
-const PATIENCE = 110_000;
+const PATIENCE = 280_000;
 const EVERY = 50;
 
 type Nothing = null | undefined | false | 0;
@@ -13,7 +13,7 @@ type Nothing = null | undefined | false | 0;
  *
  * @param look - gives nothing, false or 0 while it has to be waited for
  * @param what - is waited for, for the failure's message
- * @throws Error after two minutes
+ * @throws Error after 280 s
  */
 export async function until<T>(look: () => T | Nothing | Promise<T | Nothing>, what = 'it'): Promise<T> {
   const end = realNow() + PATIENCE;
@@ -22,5 +22,5 @@ export async function until<T>(look: () => T | Nothing | Promise<T | Nothing>, w
     if (found) return found;
     await sleep(EVERY);
   }
-  throw new Error(`within two minutes it did not come: ${what}`);
+  throw new Error(`within 280 s it did not come: ${what}`);
 }
