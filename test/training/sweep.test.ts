@@ -107,7 +107,8 @@ describe('a sweep', () => {
     const [best, second] = await runSweep(sweep('whole'));
     const left = await runSweep({ ...sweep('whole'), dropped: [best!] });
     expect(left).toHaveLength(2);
-    expect(left[0]).toEqual(second);
+    // The next best has now trained as long, and may be better still.
+    expect(left).toContainEqual(second);
     expect(left.map(({ adapter }) => adapter)).not.toContain(best!.adapter);
   });
 
