@@ -2,6 +2,7 @@
 import { basename } from 'node:path';
 import type { NoiseSource } from '../gpu-worker/sampling/noise.ts';
 import { fittedMask, fittedPixels, surrounded } from '../gpu-worker/sampling/part-of-picture.ts';
+import { STEERING, type Steer } from '../gpu-worker/sampling/steering.ts';
 import type {
   DrawnPicture,
   DrawRequest,
@@ -21,22 +22,50 @@ export async function imageStart(
   { path, strength }: { readonly path: string; readonly strength: number },
   source: NoiseSource,
 ): Promise<StartPicture> {
-  const { data: pixels } = await readPicture(path, (picture) =>
+  const pixels = await pixelsOf(path, { width, height }, 'fill');
+  // With torch's noise as diffusers does it: one of the VAE's latents, not their mean.
+  const latents = await painter.latentsOf({ width, height, pixels }, noise === 'torch' ? source : undefined);
+  const all = new Float32Array(latents.length * count);
+  for (let i = 0; i < count; i++) all.set(latents, i * latents.length);
+  return { latents: all, strength };
+}
+
+/** What pictures are drawn more like, and less like. @throws KronaError IMAGE_INVALID */
+export async function steerOf(
+  painter: TextToImage,
+  { width, height }: DrawRequest,
+  like: readonly string[],
+  unlike: readonly string[],
+): Promise<Steer> {
+  const latents = async (paths: readonly string[]): Promise<Float32Array[]> => {
+    const all: Float32Array[] = [];
+    for (const path of paths) {
+      const pixels = await pixelsOf(path, { width, height }, 'cover');
+      all.push(await painter.latentsOf({ width, height, pixels }));
+    }
+    return all;
+  };
+  return { liked: await latents(like), disliked: await latents(unlike), ...STEERING };
+}
+
+/** A picture file's pixels in a size: stretched (`fill`) or cut (`cover`) to it. */
+async function pixelsOf(
+  path: string,
+  { width, height }: { readonly width: number; readonly height: number },
+  fit: 'fill' | 'cover',
+): Promise<Uint8Array> {
+  const { data } = await readPicture(path, (picture) =>
     picture.render((image) =>
       image
         .rotate()
         .toColourspace('srgb')
         // As training does: what is hidden under transparency is often black.
         .flatten({ background: 'white' })
-        .resize(width, height, { fit: 'fill', kernel: 'lanczos3' })
+        .resize(width, height, { fit, kernel: 'lanczos3' })
         .raw(),
     ),
   );
-  // With torch's noise as diffusers does it: one of the VAE's latents, not their mean.
-  const latents = await painter.latentsOf({ width, height, pixels }, noise === 'torch' ? source : undefined);
-  const all = new Float32Array(latents.length * count);
-  for (let i = 0; i < count; i++) all.set(latents, i * latents.length);
-  return { latents: all, strength };
+  return data;
 }
 
 /** @throws KronaError IMAGE_INVALID when the file is not a picture */

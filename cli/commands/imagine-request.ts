@@ -37,6 +37,8 @@ export interface ImagineGiven extends CliValues<typeof DRAW_SETTINGS> {
   /** A file, or a word of AREAS. */
   mask?: string;
   parameters?: boolean;
+  moreLike?: readonly string[];
+  lessLike?: readonly string[];
   refiner?: string;
   speed?: string;
   /** Folder of the tiny decoder; true: none. */
@@ -50,12 +52,16 @@ const guidanceOf = ({ guidance, speed }: ImagineGiven): number | undefined =>
 
 /** The model draws without a second prediction at a guidance of 1. */
 const NEEDS: Needs<ImagineGiven> = [
-  [['negative', 'guidanceRescale'], '--guidance above 1', (given) => guidanceOf(given) !== 1],
+  [['negative', 'guidanceRescale', 'lessLike'], '--guidance above 1', (given) => guidanceOf(given) !== 1],
 ];
 
 /** A model that reads the guidance scale draws without a second prediction. */
 const NEGATIVE: Needs<ImagineGiven> = [
-  [['negative', 'guidanceRescale'], 'a model that doesn’t read the guidance scale itself', () => false],
+  [
+    ['negative', 'guidanceRescale', 'lessLike'],
+    'a model that doesn’t read the guidance scale itself',
+    () => false,
+  ],
 ];
 
 /** @throws KronaError OPTION_INVALID when an option needs or excludes another */

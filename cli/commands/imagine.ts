@@ -20,7 +20,7 @@ import { counted } from '../../core/format.ts';
 import { defaultOf } from '../../core/settings/defaults.ts';
 import { DRAW_SETTINGS } from '../../core/settings/draw-table.ts';
 import { deviceOption, prepareDevice } from '../device.ts';
-import { imagePart, imageStart, partStart, shapeOfImage } from '../image-start.ts';
+import { imagePart, imageStart, partStart, shapeOfImage, steerOf } from '../image-start.ts';
 import { addSettings, checked, modelOption, seedOption } from '../options.ts';
 import { action, type CommandIo, type Outcome, type Shell } from '../output.ts';
 import {
@@ -57,6 +57,8 @@ export function define(command: Command, shell: Shell): void {
       '--mask <file|word>',
       `draw only this part of --image again: a picture, white there, or ${AREAS.join(', ')}`,
     )
+    .option('--more-like <files...>', 'pictures to draw more like, without training (FABRIC)')
+    .option('--less-like <files...>', 'pictures to draw less like; needs --guidance above 1')
     .option(
       '--speed <file>',
       'adapter for few steps (LCM, TCD, Lightning, Hyper-SD, Turbo); its name says scheduler, steps and guidance',
@@ -85,6 +87,9 @@ async function imagineAsGiven(given: ImagineGiven, io: CommandIo): Promise<Outco
       given.image === undefined || given.mask === undefined ? null : await imagePart(given.image, given.mask);
     const shape = part ?? (given.image === undefined ? null : await shapeOfImage(given.image));
     const request = await drawRequest(painter, given, asked, shape, io);
+    const { moreLike = [], lessLike = [] } = given;
+    const steer =
+      moreLike.length + lessLike.length > 0 ? await steerOf(painter, request, moreLike, lessLike) : null;
     const previews = await previewsTo(given, painter, request);
     const prompts = alternativesOf(request.prompt, MOST_ALTERNATIVES);
     const { pictures, ...times } = await timed(request.steps * prompts.length, io, (hooks) =>
@@ -92,7 +97,7 @@ async function imagineAsGiven(given: ImagineGiven, io: CommandIo): Promise<Outco
         draw(
           painter,
           refiner,
-          { ...request, prompt },
+          { ...request, prompt, ...(steer && { steer }) },
           { ...given, part },
           { ...counting, ...(isFirst && previews && { onEstimate: previews.write }) },
         ),

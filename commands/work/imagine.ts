@@ -14,7 +14,7 @@ export const imagine = command(
     description: 'Draw pictures of a prompt; name a subject to include it',
     example: '/krona imagine a watercolour of mochi count:2',
     options: [
-      { ...PROMPT, description: 'What to draw; --no, --ar 3:2, (weights:1.2) and {a|b} work in it' },
+      { ...PROMPT, description: 'What to draw; (x:1.2), {a|b}, --no, --ar work' },
       { name: 'image', description: 'Picture to begin with', type: 'picture' },
       {
         name: 'subject',

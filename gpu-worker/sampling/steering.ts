@@ -20,6 +20,12 @@ import { SessionCache } from './session-cache.ts';
 import type { UNetBatch } from './unet-runs.ts';
 import { zip2 } from './zip.ts';
 
+/**
+ * Measured by eye on krona-emoji: half of the steps decide grounds and shapes, and all of them blur. The paper's code gives
+ * tokens of other pictures the weight of the picture's own.
+ */
+export const STEERING = { weight: 1, until: 0.5 } as const;
+
 export interface Steer {
   /** Scaled latents [C,h,w] of each, as `latentsOf` gives them, of the size that is drawn. */
   readonly liked: readonly Float32Array[];
@@ -30,6 +36,9 @@ export interface Steer {
   /** Share of the steps, from the first, in which they are read, in (0, 1]. */
   readonly until: number;
 }
+
+/** One for all runs, so that a picture is the same in a set of any size. */
+const NOISE_SEED = 1;
 
 /** Per token of a picture that fills a place; e^-1000 is 0 in every precision. */
 const NO_WEIGHT = -1000;
@@ -76,24 +85,25 @@ export interface BesideFeeds {
   readonly feeds: Readonly<Record<string, Float32Array>>;
 }
 
+interface SteeredRun {
+  /** ᾱ by timestep. */
+  readonly levels: Float32Array;
+  /** Pictures drawn together. */
+  readonly count: number;
+  readonly guided: boolean;
+}
+
 /** What a run's self-attention reads in each of its steps. */
 export class Steering {
   readonly #states: ReferenceStates;
   readonly #steer: Steer;
-  readonly #run: {
-    /** ᾱ by timestep. */
-    readonly levels: Float32Array;
-    readonly seed: number;
-    readonly count: number;
-    readonly guided: boolean;
-  };
+  readonly #run: SteeredRun;
 
   constructor(
     states: ReferenceStates,
     steer: Steer,
     run: {
       readonly levels: Float32Array;
-      readonly seed: number;
       readonly count: number;
       readonly guided: boolean;
     },
@@ -157,9 +167,9 @@ export class Steering {
 
   /** √ᾱ·latents + √(1 - ᾱ)·noise, which every scheduler's model input has. */
   #noised(latents: Float32Array, timestep: number, step: number, picture: number): Float32Array {
-    const { levels, seed } = this.#run;
+    const { levels } = this.#run;
     const level = at(levels, Math.min(levels.length - 1, Math.max(0, Math.round(timestep))));
-    const noise = new KeyedRandom(seed, `steering picture ${picture}`, step).normals(latents.length);
+    const noise = new KeyedRandom(NOISE_SEED, `steering picture ${picture}`, step).normals(latents.length);
     const [signal, sigma] = [Math.sqrt(level), Math.sqrt(1 - level)];
     return zip2(latents, noise, (x, fresh) => signal * x + sigma * fresh);
   }

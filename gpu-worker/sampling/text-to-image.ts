@@ -332,9 +332,9 @@ export class TextToImage {
     return Math.max(1, Math.floor(this.#unets.rowsAtOnce(batch) / (guided ? 2 : 1)));
   }
 
-  #steeringOf(steer: Steer, { seed, count }: DrawRequest, guided: boolean): Steering {
+  #steeringOf(steer: Steer, { count }: DrawRequest, guided: boolean): Steering {
     const levels = alphasCumprod(new ConfigFields('scheduler/scheduler_config.json', this.model.scheduler));
-    return new Steering(this.#references, steer, { levels, seed, count, guided });
+    return new Steering(this.#references, steer, { levels, count, guided });
   }
 
   /** Whether the model predicts a second time without the prompt: not if it reads the guidance scale itself. */

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp, { type Sharp } from 'sharp';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { imageStart } from '../../cli/image-start.ts';
+import { imageStart, steerOf } from '../../cli/image-start.ts';
 import { fromBytes } from '../../core/pictures/rgb-bytes.ts';
 import type { DrawnPicture, DrawRequest, TextToImage } from '../../gpu-worker/sampling/text-to-image.ts';
 import { loadPhoto } from '../../gpu-worker/training/photos.ts';
@@ -52,4 +52,34 @@ it.each([
   expect(worst).toBeLessThan(20 / 127.5);
   // White in the corner.
   expect(found[95]).toBe(1);
+});
+
+it('cuts pictures to be like and unlike to the size that is drawn, and keeps them apart', async () => {
+  const wide = join(folder, 'wide.png');
+  await sharp({ create: { width: 90, height: 30, channels: 3, background: 'blue' } })
+    .composite([
+      { input: { create: { width: 30, height: 30, channels: 3, background: 'red' } }, left: 30, top: 0 },
+    ])
+    .png()
+    .toFile(wide);
+  const white = join(folder, 'white.png');
+  await sharp({ create: { width: 40, height: 40, channels: 3, background: 'white' } })
+    .png()
+    .toFile(white);
+  const painter = {
+    latentsOf: ({ pixels }: DrawnPicture) => Promise.resolve(Float32Array.from(pixels)),
+  } as unknown as TextToImage;
+  const { liked, disliked } = await steerOf(
+    painter,
+    { width: 32, height: 32 } as DrawRequest,
+    [wide],
+    [white, wide],
+  );
+  expect([liked.length, disliked.length]).toEqual([1, 2]);
+  // The middle of the wide picture.
+  const centre = 3 * (16 * 32 + 16);
+  expect([...liked[0]!.subarray(centre, centre + 3)]).toEqual([255, 0, 0]);
+  expect(liked[0]!.every((value, i) => i % 3 !== 2 || value < 140)).toBe(true);
+  expect(disliked[0]!.every((value) => value === 255)).toBe(true);
+  expect(disliked[1]).toEqual(liked[0]);
 });

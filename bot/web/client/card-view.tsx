@@ -62,7 +62,12 @@ export function CardView({ lineId, card, links }: CardViewProps): JSX.Element {
           pictures={card.pictures}
           links={links}
           votesOn={card.votesOn}
-          underPicture={(picture) => [underPicture(picture.id), <RemixButton link={links[picture.blobHash]} />]}
+          underPicture={({ id, blobHash, sensitive }) => (
+            <>
+              {underPicture(id)}
+              <RemixButton link={sensitive ? undefined : links[blobHash]} />
+            </>
+          )}
         />
       )}
       {card.files?.map((file) => (
@@ -146,7 +151,7 @@ function FileLink({ file, link }: { file: CardFile; link: string | undefined }):
   );
 }
 
-/** Begins a message with a picture. */
+/** Begins a message with a picture; a hidden one is opened first, and has the button there. */
 const RemixButton = ({ link }: { link: string | undefined }): JSX.Element | null =>
   link === undefined ? null : (
     <button type="button" class="button" onClick={() => void store.remix(link)}>
