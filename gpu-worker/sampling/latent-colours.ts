@@ -2,6 +2,7 @@
  * @file Shows latents without a decoder: a linear map from a latent's channels to the colour of its pixels, fitted to what the
  * model's own encoder makes of flat colours and soft edges. One pixel a latent.
  */
+import { Matrix, solve } from 'ml-matrix';
 import { at } from '../../core/at.ts';
 import { KeyedRandom } from '../../core/random.ts';
 import { openEncoder } from '../models/autoencoder.ts';
@@ -81,30 +82,17 @@ function leastSquares(
   colours: readonly Float32Array[],
   channels: number,
 ): LatentColours {
-  const terms = channels + 1;
-  const left = Array.from({ length: terms }, () => new Float64Array(terms));
-  const right = Array.from({ length: 3 }, () => new Float64Array(terms));
-  for (const [n, own] of latents.entries())
-    for (let i = 0; i < SIDE ** 2; i++) {
-      const row = Array.from({ length: terms }, (_, c) => (c < channels ? at(own, c * SIDE ** 2 + i) : 1));
-      for (const [a, x] of row.entries()) {
-        for (const [b, y] of row.entries()) at(left, a)[b] = at(at(left, a), b) + x * y;
-        for (const [colour, sums] of right.entries())
-          sums[a] = at(sums, a) + x * at(at(colours, n), colour * SIDE ** 2 + i);
-      }
-    }
-  left.forEach((row, i) => (row[i] = at(row, i) + RIDGE));
-  return right.map((sums) => solve(left, sums));
-}
-
-/** x of A·x = b for a symmetric positive definite A, by elimination. */
-function solve(a: readonly Float64Array[], b: Float64Array): number[] {
-  const rows = a.map((row, i) => [...row, at(b, i)]);
-  for (const [i, pivot] of rows.entries())
-    for (const [j, row] of rows.entries()) {
-      if (i === j) continue;
-      const share = at(row, i) / at(pivot, i);
-      for (let k = i; k < row.length; k++) row[k] = at(row, k) - share * at(pivot, k);
-    }
-  return rows.map((row, i) => at(row, -1) / at(row, i));
+  const rows = (pictures: readonly Float32Array[], width: number): Matrix =>
+    Matrix.zeros(pictures.length * SIDE ** 2, width).apply(function set(row, column) {
+      const [picture, pixel] = [at(pictures, Math.floor(row / SIDE ** 2)), row % SIDE ** 2];
+      this.set(
+        row,
+        column,
+        column * SIDE ** 2 < picture.length ? at(picture, column * SIDE ** 2 + pixel) : 1,
+      );
+    });
+  // The last term of each row is the constant's.
+  const [x, y] = [rows(latents, channels + 1), rows(colours, 3)];
+  const left = Matrix.add(x.transpose().mmul(x), Matrix.eye(channels + 1).mul(RIDGE));
+  return solve(left, x.transpose().mmul(y)).transpose().to2DArray();
 }
