@@ -7,6 +7,7 @@ import { intervalChart } from './charts.ts';
 import { baseStripPath, photoPath, stripPath, type Result } from './compare-subject.ts';
 import type { Grid, SettingFigures } from './comparison-figures.ts';
 import type { ComparisonSize } from './comparison-plan.ts';
+import { KINDS } from './comparison-scores.ts';
 import { readStrip } from './files.ts';
 import { textOf, type SubjectRecipe } from './subjects.ts';
 
@@ -37,10 +38,7 @@ export function gridCharts(grids: Readonly<Record<Grid, readonly SettingFigures[
   };
 }
 
-/** Prompts shown for each adapter: a background, a partner and a style. */
-const SHOWN = [0, 5, 9] as const;
-
-export const SHEET_COLUMNS = 1 + (1 + METHODS.length) * SHOWN.length;
+export const SHEET_COLUMNS = 1 + (1 + METHODS.length) * KINDS.length;
 
 /** A row per subject: a photo, then the model alone and each method with the same prompts and seeds. */
 export async function sheetPictures(
@@ -50,6 +48,8 @@ export async function sheetPictures(
   methods: readonly Result[],
 ): Promise<SheetPicture[]> {
   const cells: SheetPicture[] = [];
+  // The first prompt of each kind.
+  const shown = KINDS.map((kind) => recipe.prompts.findIndex((prompt) => prompt.kind === kind));
   for (const subject of size.subjects) {
     const raw = await sharp(photoPath(out, subject, 0))
       .removeAlpha()
@@ -71,7 +71,7 @@ export async function sheetPictures(
     ];
     for (const { name, path } of rows) {
       const pictures = await readStrip(path);
-      for (const index of SHOWN) {
+      for (const index of shown) {
         const text = pictures ? textOf(recipe.prompts[index]!, recipe, asked) : 'diverged';
         const image = pictures?.[index] ?? new Float32Array(raw.length).fill(1);
         cells.push({ image, label: `${name}: ${text}` });

@@ -516,7 +516,7 @@ describe('krona discord register', () => {
       (1n << 10n) | (1n << 11n) | (1n << 38n) | (1n << 15n) | (1n << 6n) | (1n << 16n),
     );
     const registered = await discord.registered();
-    expect(registered.map(({ name }) => name)).toEqual(['krona', 'Add photos to a subject']);
+    expect(registered.map(({ name }) => name)).toEqual(['krona', 'Add photos to a subject', 'Remix a picture']);
 
     const { guildId } = await discord.about();
     const there = await krona('discord', 'register', '--guild', guildId, '--json');
@@ -536,13 +536,13 @@ describe('krona discord register', () => {
     const listed = async () => (await discord.registered()).map(({ name }) => name);
     await krona('discord', 'register', '--guild', guildId);
     await krona('discord', 'register');
-    expect(await listed()).toHaveLength(4);
+    expect(await listed()).toHaveLength(6);
     const { code, stdout } = await krona('discord', 'register', '--guild', guildId, '--remove');
     expect({ code, stdout }).toEqual({
       code: 0,
       stdout: `Removed the commands of Krona in the server ${guildId}.\n`,
     });
-    expect(await listed()).toEqual(['krona', 'Add photos to a subject']);
+    expect(await listed()).toEqual(['krona', 'Add photos to a subject', 'Remix a picture']);
   });
 
   it('says when Discord is unreachable', async () => {

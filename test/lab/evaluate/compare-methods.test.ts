@@ -1,12 +1,17 @@
 /** The whole comparison at its smallest: real trainings and pictures of the embedded model, stopped once in the middle. */
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { alignmentOf, fidelityOf } from '../../../lab/evaluate/claims.ts';
 import { compareMethods } from '../../../lab/evaluate/compare-methods.ts';
-import { Comparison, resultPath, type Result } from '../../../lab/evaluate/compare-subject.ts';
+import {
+  Comparison,
+  resultPath,
+  type ComparisonFolder,
+  type Result,
+} from '../../../lab/evaluate/compare-subject.ts';
 import { sheetPictures, SHEET_COLUMNS } from '../../../lab/evaluate/comparison-pictures.ts';
 import {
   cellKey,
@@ -50,7 +55,7 @@ const CELLS = [
 ].flat();
 
 describe('the comparison of methods', () => {
-  let folder: { model: string; config: string; out: string };
+  let folder: ComparisonFolder;
   const compare = (onProgress: (phase: string, step: number) => void, signal?: AbortSignal) =>
     compareMethods({
       ...folder,
@@ -75,11 +80,15 @@ describe('the comparison of methods', () => {
   let before: Map<string, number>;
 
   beforeAll(async () => {
-    folder = {
-      model: 'models/krona-emoji',
-      config: 'lab/pretrain/krona-emoji.json',
-      out: await mkdtemp(join(tmpdir(), 'krona-methods-')),
-    };
+    const out = await mkdtemp(join(tmpdir(), 'krona-methods-'));
+    const subjects = join(out, 'recipe.json');
+    folder = { model: 'models/krona-emoji', config: 'lab/pretrain/krona-emoji.json', subjects, out };
+    // A prompt of each kind, and one without the subject.
+    const recipe = await readSubjects();
+    const prompts = ['background', 'partner', 'style'].map((kind) =>
+      recipe.prompts.find((prompt) => prompt.kind === kind),
+    );
+    await writeFile(subjects, JSON.stringify({ ...recipe, prompts, drift: recipe.drift.slice(0, 1) }));
     const stop = new AbortController();
     const stopped = compare((phase, step) => {
       if (phase === 'methods' && step === 1) stop.abort(new Error('enough'));
@@ -166,12 +175,12 @@ describe('the comparison of methods', () => {
 
   it('labels each picture of the sheet with its prompt', async () => {
     const methods = await resultsOf(methodsStudy(SIZE, BEST));
-    const pictures = await sheetPictures(folder.out, SIZE, await readSubjects(), methods);
+    const pictures = await sheetPictures(folder.out, SIZE, await readSubjects(folder.subjects), methods);
     expect(pictures.map(({ label }) => label).slice(0, 5)).toEqual([
       'photo: poodle',
       'model: a sks dog on a red background',
       'model: a sks dog next to a pizza on a teal background',
-      'model: a 3d sks dog on a brown background',
+      'model: a flat sks dog on a navy background',
       'krona: a sks dog on a red background',
     ]);
     expect(pictures).toHaveLength(SHEET_COLUMNS);
