@@ -516,7 +516,11 @@ describe('krona discord register', () => {
       (1n << 10n) | (1n << 11n) | (1n << 38n) | (1n << 15n) | (1n << 6n) | (1n << 16n),
     );
     const registered = await discord.registered();
-    expect(registered.map(({ name }) => name)).toEqual(['krona', 'Add photos to a subject', 'Remix a picture']);
+    expect(registered.map(({ name }) => name)).toEqual([
+      'krona',
+      'Add photos to a subject',
+      'Remix a picture',
+    ]);
 
     const { guildId } = await discord.about();
     const there = await krona('discord', 'register', '--guild', guildId, '--json');
