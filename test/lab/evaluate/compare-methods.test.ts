@@ -86,7 +86,7 @@ describe('the comparison of methods', () => {
     // A prompt of each kind, and one without the subject.
     const recipe = await readSubjects();
     const prompts = ['background', 'partner', 'style'].map((kind) =>
-      recipe.prompts.find((prompt) => prompt.kind === kind),
+      recipe.prompts.findLast((prompt) => prompt.kind === kind),
     );
     await writeFile(subjects, JSON.stringify({ ...recipe, prompts, drift: recipe.drift.slice(0, 1) }));
     const stop = new AbortController();
@@ -178,10 +178,10 @@ describe('the comparison of methods', () => {
     const pictures = await sheetPictures(folder.out, SIZE, await readSubjects(folder.subjects), methods);
     expect(pictures.map(({ label }) => label).slice(0, 5)).toEqual([
       'photo: poodle',
-      'model: a sks dog on a red background',
-      'model: a sks dog next to a pizza on a teal background',
-      'model: a flat sks dog on a navy background',
-      'krona: a sks dog on a red background',
+      'model: a sks dog on a pink background',
+      'model: a sks dog next to a mushroom on a lime background',
+      'model: a 3d sks dog on a brown background',
+      'krona: a sks dog on a pink background',
     ]);
     expect(pictures).toHaveLength(SHEET_COLUMNS);
     const { width } = await sharp(join(folder.out, 'sheet.png')).metadata();
