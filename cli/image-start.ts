@@ -9,7 +9,7 @@ import type {
   StartPicture,
   TextToImage,
 } from '../gpu-worker/sampling/text-to-image.ts';
-import { concatenated } from '../core/concatenated.ts';
+import { repeated } from '../core/concatenated.ts';
 import { KronaError } from '../core/errors.ts';
 import { areaOf, AREAS, type PictureArea } from '../core/pictures/area.ts';
 import { Picture } from '../core/pictures/picture.ts';
@@ -25,9 +25,7 @@ export async function imageStart(
   const pixels = await pixelsOf(path, { width, height }, 'fill');
   // With torch's noise as diffusers does it: one of the VAE's latents, not their mean.
   const latents = await painter.latentsOf({ width, height, pixels }, noise === 'torch' ? source : undefined);
-  const all = new Float32Array(latents.length * count);
-  for (let i = 0; i < count; i++) all.set(latents, i * latents.length);
-  return { latents: all, strength };
+  return { latents: repeated(latents, count), strength };
 }
 
 /** What pictures are drawn more like, and less like. @throws KronaError IMAGE_INVALID */
@@ -98,7 +96,7 @@ export async function partStart(
   const [pixels, mask] = [await fittedPixels(picture, size), await fittedMask(part, size)];
   const latents = await painter.latentsOf({ ...size, pixels }, noise === 'torch' ? source : undefined);
   const start: StartPicture = {
-    latents: concatenated(Array<Float32Array>(count).fill(latents)),
+    latents: repeated(latents, count),
     mask: painter.latentMask(mask, width, height),
     strength,
   };

@@ -7,3 +7,7 @@ export function concatenated(parts: readonly Float32Array[]): Float32Array {
   }, 0);
   return joined;
 }
+
+/** The same array so many times. */
+export const repeated = (values: Float32Array, times: number): Float32Array =>
+  concatenated(Array<Float32Array>(times).fill(values));

@@ -7,7 +7,7 @@ import { writeFile } from 'node:fs/promises';
 import { setImmediate as nextLoop } from 'node:timers/promises';
 import type { Device } from '../../core/config.ts';
 import { endWithParent } from '../../core/end-with-parent.ts';
-import { concatenated } from '../../core/concatenated.ts';
+import { repeated } from '../../core/concatenated.ts';
 import { KronaError } from '../../core/errors.ts';
 import { encodePng } from '../../core/pictures/encode.ts';
 import type { PromptLength } from '../../core/records.ts';
@@ -295,7 +295,7 @@ class StartingPicture {
 
   /** Of so many pictures. */
   repeated(count: number): StartPicture {
-    return { ...this.#start, latents: concatenated(Array<Float32Array>(count).fill(this.#start.latents)) };
+    return { ...this.#start, latents: repeated(this.#start.latents, count) };
   }
 
   /** A drawn picture with this one around the part that was drawn anew. */

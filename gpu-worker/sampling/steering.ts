@@ -4,8 +4,7 @@
  * beside the new picture's own tokens. With guidance, rows of the prompt read liked pictures and those without it disliked
  * ones, so guidance leads from these to those.
  */
-import { at } from '../../core/at.ts';
-import { concatenated as joined } from '../../core/concatenated.ts';
+import { concatenated, repeated } from '../../core/concatenated.ts';
 import { KeyedRandom } from '../../core/random.ts';
 import { adapterInputs, shapesKey } from '../adapters/adapter-inputs.ts';
 import { BESIDE_LOG_WEIGHTS, besideName, keepTokens } from '../models/beside.ts';
@@ -17,6 +16,7 @@ import type { ModelFolder } from '../models/model-folder.ts';
 import { frozenParameters } from '../models/parameters.ts';
 import { unet, unetInputs } from '../models/unet.ts';
 import { SessionCache } from './session-cache.ts';
+import { levelAt } from './schedulers/noise-levels.ts';
 import type { UNetBatch } from './unet-runs.ts';
 import { zip2 } from './zip.ts';
 
@@ -144,7 +144,7 @@ export class Steering {
       {
         ...Object.fromEntries(first),
         ...shared,
-        latents: joined(pictures.map((latents, n) => this.#noised(latents, timestep, step, n))),
+        latents: concatenated(pictures.map((latents, n) => this.#noised(latents, timestep, step, n))),
         timesteps: new Float32Array(pictures.length).fill(timestep),
       },
     );
@@ -159,7 +159,7 @@ export class Steering {
       const rows = ofRow
         .flat()
         .map((n) => (n === null ? new Float32Array(each) : values.subarray(n * each, (n + 1) * each)));
-      return [besideName(path), joined(rows)] as const;
+      return [besideName(path), concatenated(rows)] as const;
     });
     const logWeights = Float32Array.from(ofRow.flat(), (n) => (n === null ? NO_WEIGHT : Math.log(weight)));
     return { pictures: beside, feeds: { ...Object.fromEntries(feeds), [BESIDE_LOG_WEIGHTS]: logWeights } };
@@ -168,12 +168,9 @@ export class Steering {
   /** √ᾱ·latents + √(1 - ᾱ)·noise, which every scheduler's model input has. */
   #noised(latents: Float32Array, timestep: number, step: number, picture: number): Float32Array {
     const { levels } = this.#run;
-    const level = at(levels, Math.min(levels.length - 1, Math.max(0, Math.round(timestep))));
+    const level = levelAt(levels, timestep);
     const noise = new KeyedRandom(NOISE_SEED, `steering picture ${picture}`, step).normals(latents.length);
     const [signal, sigma] = [Math.sqrt(level), Math.sqrt(1 - level)];
     return zip2(latents, noise, (x, fresh) => signal * x + sigma * fresh);
   }
 }
-
-const repeated = (values: Float32Array, times: number): Float32Array =>
-  joined(Array<Float32Array>(times).fill(values));

@@ -72,6 +72,10 @@ export const stripPath = (out: string, cell: Cell): string => join(out, 'results
 const fileName = (subject: string): string => subject.replaceAll(' ', '-');
 export const photoPath = (out: string, subject: string, index: number): string =>
   join(out, 'photos', fileName(subject), `${index + 1}.png`);
+/** The subject's first photo, [3, size, size] in [-1, 1]. */
+export async function firstPhoto(out: string, subject: string): Promise<Float32Array> {
+  return at((await readStrip(photoPath(out, subject, 0))) ?? [], 0);
+}
 export const baseStripPath = (out: string, subject: string): string =>
   join(out, 'base', `${fileName(subject)}.png`);
 export const baseScoresPath = (out: string, subject: string): string =>

@@ -1,10 +1,8 @@
 /** @file Pictures of the comparison: charts of the grids, and a sheet of what each method draws. */
-import sharp from 'sharp';
 import { METHODS } from '../../core/settings/choices.ts';
-import { fromBytes } from '../../core/pictures/rgb-bytes.ts';
 import type { SheetPicture } from '../pretrain/sheet.ts';
 import { intervalChart } from './charts.ts';
-import { baseStripPath, photoPath, stripPath, type Result } from './compare-subject.ts';
+import { baseStripPath, firstPhoto, stripPath, type Result } from './compare-subject.ts';
 import type { Grid, SettingFigures } from './comparison-figures.ts';
 import type { ComparisonSize } from './comparison-plan.ts';
 import { KINDS } from './comparison-scores.ts';
@@ -51,11 +49,8 @@ export async function sheetPictures(
   // The first prompt of each kind.
   const shown = KINDS.map((kind) => recipe.prompts.findIndex((prompt) => prompt.kind === kind));
   for (const subject of size.subjects) {
-    const raw = await sharp(photoPath(out, subject, 0))
-      .removeAlpha()
-      .raw()
-      .toBuffer();
-    cells.push({ image: fromBytes(raw), label: `photo: ${subject}` });
+    const photo = await firstPhoto(out, subject);
+    cells.push({ image: photo, label: `photo: ${subject}` });
     const asked = recipe.subjects.find(({ name }) => name === subject)!;
     const rows = [
       { name: 'model', path: baseStripPath(out, subject) },
@@ -73,7 +68,7 @@ export async function sheetPictures(
       const pictures = await readStrip(path);
       for (const index of shown) {
         const text = pictures ? textOf(recipe.prompts[index]!, recipe, asked) : 'diverged';
-        const image = pictures?.[index] ?? new Float32Array(raw.length).fill(1);
+        const image = pictures?.[index] ?? new Float32Array(photo.length).fill(1);
         cells.push({ image, label: `${name}: ${text}` });
       }
     }

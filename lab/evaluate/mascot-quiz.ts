@@ -1,10 +1,8 @@
 /** @file A quiz for people: a photo of each mascot, and numbered pictures, each of which shows one of them. */
-import sharp from 'sharp';
 import { at } from '../../core/at.ts';
-import { fromBytes } from '../../core/pictures/rgb-bytes.ts';
 import { ExampleRandom } from '../pretrain/example-random.ts';
 import { contactSheet, type SheetPicture } from '../pretrain/sheet.ts';
-import { photoPath } from './compare-subject.ts';
+import { firstPhoto } from './compare-subject.ts';
 
 export interface QuizAnswer {
   /** Of the picture, from 1. */
@@ -32,11 +30,7 @@ export async function quizSheet(
   const letter = (index: number): string => String.fromCharCode(65 + index);
   const photos: SheetPicture[] = [];
   for (const [index, { mascot }] of drawn.entries()) {
-    const raw = await sharp(photoPath(out, mascot, 0))
-      .removeAlpha()
-      .raw()
-      .toBuffer();
-    photos.push({ image: fromBytes(raw), label: letter(index) });
+    photos.push({ image: await firstPhoto(out, mascot), label: letter(index) });
   }
   const white = new Float32Array(3 * size * size).fill(1);
   while (photos.length % COLUMNS !== 0) photos.push({ image: white, label: '' });

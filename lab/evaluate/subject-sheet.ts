@@ -1,8 +1,6 @@
 /** @file A sheet of subjects: a photo, the model alone, then each trial's pictures of the same prompts and seed. */
-import sharp from 'sharp';
-import { fromBytes } from '../../core/pictures/rgb-bytes.ts';
 import { contactSheet, type SheetPicture } from '../pretrain/sheet.ts';
-import { baseStripPath, photoPath, type Comparison, type Result } from './compare-subject.ts';
+import { baseStripPath, firstPhoto, type Comparison, type Result } from './compare-subject.ts';
 import type { Trial } from './comparison-plan.ts';
 import { readStrip } from './files.ts';
 import { groupsOf } from './statistics.ts';
@@ -24,11 +22,7 @@ export async function subjectSheet(
   for (const own of groupsOf(drawn, ({ result }) => result.subject)) {
     const [name] = own.map(({ result }) => result.subject);
     if (name === undefined) continue;
-    const raw = await sharp(photoPath(out, name, 0))
-      .removeAlpha()
-      .raw()
-      .toBuffer();
-    cells.push({ image: fromBytes(raw), label: `photo: ${name}` });
+    cells.push({ image: await firstPhoto(out, name), label: `photo: ${name}` });
     const rows = [
       { label: 'model alone', pictures: (await readStrip(baseStripPath(out, name))) ?? [] },
       ...trials.map((trial) => ({

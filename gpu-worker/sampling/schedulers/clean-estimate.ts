@@ -1,9 +1,8 @@
 /** @file What a run's picture looks like so far: the clean latents that a model's output implies at a timestep. */
-import { at } from '../../../core/at.ts';
 import { zip2 } from '../zip.ts';
 import { ConfigFields } from '../../models/config-fields.ts';
 import { cleanOfSignal } from './clean-sample.ts';
-import { alphasCumprod } from './noise-levels.ts';
+import { alphasCumprod, levelAt } from './noise-levels.ts';
 import { PREDICTION_TYPES } from './scheduler.ts';
 
 /**
@@ -17,7 +16,7 @@ export function cleanEstimate(config: Readonly<Record<string, unknown>>) {
   const levels = alphasCumprod(fields);
   const prediction = fields.oneOf('prediction_type', PREDICTION_TYPES, 'epsilon');
   return (input: Float32Array, output: Float32Array, timestep: number): Float32Array | null => {
-    const level = at(levels, Math.min(levels.length - 1, Math.max(0, Math.round(timestep))));
+    const level = levelAt(levels, timestep);
     if (level === 0 && prediction === 'epsilon') return null;
     const clean = cleanOfSignal(prediction, Math.sqrt(level), Math.sqrt(1 - level));
     return zip2(input, output, (x, y) => clean(y, x));

@@ -39,6 +39,10 @@ export function alphasCumprod(config: ConfigFields): Float32Array {
   return cumulativeProduct(config.flag('rescale_betas_zero_snr', false) ? rescaledToZeroSnr(betas) : betas);
 }
 
+/** ᾱ at the trained timestep nearest to one that a scheduler visits. */
+export const levelAt = (levels: Float32Array, timestep: number): number =>
+  at(levels, Math.min(levels.length - 1, Math.max(0, Math.round(timestep))));
+
 function trainedBetas(config: ConfigFields): Float32Array | null {
   const betas = config.get('trained_betas');
   if (betas === null) return null;

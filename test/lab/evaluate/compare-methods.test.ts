@@ -1,5 +1,5 @@
 /** The whole comparison at its smallest: real trainings and pictures of the embedded model, stopped once in the middle. */
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -26,6 +26,7 @@ import type { ComparisonReport } from '../../../lab/evaluate/comparison-report.t
 import { readJson } from '../../../lab/evaluate/files.ts';
 import { mean } from '../../../lab/evaluate/statistics.ts';
 import { readSubjects } from '../../../lab/evaluate/subjects.ts';
+import { writeSmallRecipe } from '../../helpers/small-recipe.ts';
 
 /** With the rate 1e10 the loss is no number after the first steps, so that cell costs no pictures. */
 const SIZE: ComparisonSize = {
@@ -83,12 +84,7 @@ describe('the comparison of methods', () => {
     const out = await mkdtemp(join(tmpdir(), 'krona-methods-'));
     const subjects = join(out, 'recipe.json');
     folder = { model: 'models/krona-emoji', config: 'lab/pretrain/krona-emoji.json', subjects, out };
-    // A prompt of each kind, and one without the subject.
-    const recipe = await readSubjects();
-    const prompts = ['background', 'partner', 'style'].map((kind) =>
-      recipe.prompts.findLast((prompt) => prompt.kind === kind),
-    );
-    await writeFile(subjects, JSON.stringify({ ...recipe, prompts, drift: recipe.drift.slice(0, 1) }));
+    await writeSmallRecipe(subjects);
     const stop = new AbortController();
     const stopped = compare((phase, step) => {
       if (phase === 'methods' && step === 1) stop.abort(new Error('enough'));

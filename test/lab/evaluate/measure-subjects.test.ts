@@ -1,5 +1,5 @@
 /** Two mascots with few prompts, trained for two steps: real trainings and pictures of the embedded model. */
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -9,8 +9,9 @@ import { Comparison } from '../../../lab/evaluate/compare-subject.ts';
 import { measureSubjects, type SubjectsReport } from '../../../lab/evaluate/measure-subjects.ts';
 import { readTrial } from '../../../lab/evaluate/read-trial.ts';
 import { subjectsTable } from '../../../lab/evaluate/subjects-table.ts';
-import { drawSubject, readSubjects, subjectSprite } from '../../../lab/evaluate/subjects.ts';
+import { drawSubject, subjectSprite } from '../../../lab/evaluate/subjects.ts';
 import { openJudgeArt } from '../../../lab/evaluate/judge-art.ts';
+import { writeSmallRecipe } from '../../helpers/small-recipe.ts';
 import { defaultConfigPath } from '../../../lab/pretrain/pretrain-config.ts';
 
 let folder: string;
@@ -32,14 +33,7 @@ describe('the measurement of subjects', () => {
     });
 
   beforeAll(async () => {
-    const recipe = await readSubjects();
-    const prompts = ['background', 'partner', 'style'].map((kind) =>
-      recipe.prompts.find((prompt) => prompt.kind === kind),
-    );
-    await writeFile(
-      join(folder, 'recipe.json'),
-      JSON.stringify({ ...recipe, prompts, drift: recipe.drift.slice(0, 1) }),
-    );
+    await writeSmallRecipe(join(folder, 'recipe.json'));
     report = await measure();
   }, 600_000);
 
