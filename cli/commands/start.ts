@@ -62,8 +62,8 @@ async function startServices(
 }
 
 /** The last report of the device that the worker was told to use; of any, if it chooses. */
-async function computerLine({ dataFolder, device }: Config): Promise<string> {
+async function computerLine({ dataFolder, devices: [{ kind }] }: Config): Promise<string> {
   const checks = await keptDeviceChecks(dataFolder);
-  const [last] = device === null ? checks : checks.filter((check) => check.device === device);
+  const [last] = kind === null ? checks : checks.filter((check) => check.device === kind);
   return last ? describeCheck(last) : 'not checked yet. `krona device check` tells how fast it is.';
 }

@@ -18,6 +18,7 @@ import { storageOperations } from './storage-use.ts';
 import { styleOperations } from './styles.ts';
 import { subjectOperations } from './subjects.ts';
 import { voteOperations } from './votes.ts';
+import { workerOperations } from './workers.ts';
 
 const OPERATIONS: { readonly [Name in keyof Records]: Operation<Name> } = {
   ...channelOperations,
@@ -35,6 +36,7 @@ const OPERATIONS: { readonly [Name in keyof Records]: Operation<Name> } = {
   ...lineOperations,
   ...outboxOperations,
   ...modelOperations,
+  ...workerOperations,
   ...storageOperations,
 };
 
