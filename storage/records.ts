@@ -172,6 +172,7 @@ export interface Records {
       | 'variationOf'
       | 'upscaleOf'
       | 'start'
+      | 'steering'
       | 'awaitsRunId'
       | 'duelId'
       | 'duelPlace'
