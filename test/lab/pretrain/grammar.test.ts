@@ -9,7 +9,7 @@ import { EFFECT_WORDS, EFFECTS, withEffect } from '../../../lab/pretrain/effects
 import { ExampleRandom } from '../../../lab/pretrain/example-random.ts';
 import { isPlace, PLACE_PHRASES, PLACES } from '../../../lab/pretrain/grounds.ts';
 import { hashName } from '../../../lab/pretrain/held-out.ts';
-import { nextConfigPath, readPretrainData } from '../../../lab/pretrain/pretrain-config.ts';
+import { defaultConfigPath, readPretrainData } from '../../../lab/pretrain/pretrain-config.ts';
 import {
   prepareArt,
   sampleCaptions,
@@ -28,7 +28,7 @@ let art: TrainingArt;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'krona-grammar-'));
-  data = await readPretrainData(nextConfigPath);
+  data = await readPretrainData(defaultConfigPath);
   const sheet = await loadSprites(data, folder);
   art = prepareArt(data, sheet.sprites, sheet.creatures);
 });
