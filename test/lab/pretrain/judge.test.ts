@@ -24,7 +24,8 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'krona-judge-'));
   const whole = await readPretrainData();
   // Single things in their own colours, which is what is judged here, in the styles of two hands.
-  const placement = { ...whole.placement, corners: 0, counts: 0, pairs: 0, recolours: 0 };
+  const single = { corners: 0, counts: 0, pairs: 0, wearing: 0, sizes: 0, creatures: 0, places: 0 };
+  const placement = { ...whole.placement, ...single, recolours: 0, effects: 0 };
   const styles = whole.styles.filter(({ set }) => set !== 'noto');
   data = { ...whole, placement, styles };
   sheet = await loadSprites(data, folder);

@@ -53,7 +53,7 @@ it('changes that hue and keeps the outline', () => {
 });
 
 it('is named in the caption, never on its own colour, and never held out', () => {
-  const placement = { ...data.placement, recolours: 1, pairs: 0 };
+  const placement = { ...data.placement, recolours: 1, pairs: 0, places: 0 };
   const captions = { empty: 0, short: 0, synonym: 0 };
   const art = prepareArt({ ...data, placement, captions }, sheet.sprites);
   let count = 0;
