@@ -8,7 +8,7 @@ import type { BlobStore } from '../storage/blobs/contract.ts';
 import type { Config } from '../core/config.ts';
 import { KronaError } from '../core/errors.ts';
 import { verifyLink } from '../storage/links.ts';
-import { FROM_BOT } from './web/protocol.ts';
+import { FROM_BOT } from './file-header.ts';
 
 /** Types that a browser shows; it saves all others. SVG and HTML are missing on purpose: they can carry scripts. */
 const SHOWN: Readonly<Record<string, string>> = {

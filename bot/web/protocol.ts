@@ -1,9 +1,6 @@
 /** @file The shapes of what the page and the bot send each other. Times are milliseconds since the epoch. */
 import type { Card } from '../../commands/card.ts';
 
-/** With this header, the bot sends a file itself: the page's rules let it read none from elsewhere. */
-export const FROM_BOT = 'x-from-bot';
-
 export interface MemberView {
   readonly id: string;
   readonly name: string;

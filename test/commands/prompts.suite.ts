@@ -91,7 +91,7 @@ export function promptsSuite(storage: () => Storage): void {
   it('a style that repeats the prompt cannot make it grow without end', async () => {
     const channel = room();
     await channel.say('ann', `/krona style save name:many prompt:"${'{prompt} '.repeat(50)}"`);
-    expect((await drawn(channel, 'cat --style many')).prompt).toHaveLength(200);
+    expect((await drawn(channel, 'cat --style many')).prompt).toHaveLength(199);
     expect(await channel.refusal('ben', `/krona imagine ${'cat '.repeat(50)}--style many`)).toMatch(
       /^PROMPT_TOO_LONG: In its styles the prompt has \d+ characters; at most 3000/,
     );

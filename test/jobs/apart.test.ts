@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Bot, startBot } from '../../bot/main.ts';
 import { linkExpiry } from '../../bot/files.ts';
-import { FROM_BOT } from '../../bot/web/protocol.ts';
+import { FROM_BOT } from '../../bot/file-header.ts';
 import { readConfig } from '../../core/config.ts';
 import type { PictureSet, Run } from '../../core/records.ts';
 import type { Worker } from '../../gpu-worker/main.ts';
@@ -117,7 +117,7 @@ describe.each([
     await page.goto(bot.address);
     const size = await page.evaluate(
       ([source, header]) =>
-        fetch(source!, { cache: 'reload', headers: { [header!]: 'yes' } })
+        fetch(source, { cache: 'reload', headers: { [header]: 'yes' } })
           .then((response) => response.blob())
           .then((blob) => blob.size),
       [link(hash, name), FROM_BOT] as const,

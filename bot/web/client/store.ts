@@ -1,8 +1,8 @@
 /** @file What the page does. Components read its state with useStore. */
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { Backoff } from '../../../core/backoff.ts';
+import { FROM_BOT } from '../../file-header.ts';
 import {
-  FROM_BOT,
   LINES_OF_PAGE,
   type LinesBefore,
   type LineView,
