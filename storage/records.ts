@@ -171,6 +171,7 @@ export interface Records {
       | 'variationOf'
       | 'upscaleOf'
       | 'start'
+      | 'steering'
       | 'awaitsRunId'
       | 'duelId'
       | 'duelPlace'
