@@ -50,7 +50,15 @@ export function votingSuite(storage: () => Storage): void {
     const channel = room();
     const { adapters, run } = await withFinals(channel);
     const { id: runId, channelId, memberId, subjectId, settings } = run;
-    const of = { channelId, memberId, runId, subjectId, settings, kind: 'samples', state: 'running' } as const;
+    const of = {
+      channelId,
+      memberId,
+      runId,
+      subjectId,
+      settings,
+      kind: 'samples',
+      state: 'running',
+    } as const;
     const samples = await storage().records.addSet(newSet({ ...of, prompt: 'a mochi', count: 2 }));
     const [sample] = await channel.finishSet(samples, [adapters[0]!.id, adapters[0]!.id]);
     expect((await channel.react('bob', samples, sample!, '❤️')).recorded).toBe(false);
