@@ -163,6 +163,10 @@ async function afterError<T extends Run | PictureSet>(
   if (reason !== null) throw error;
   const now = await kind.read(records, id);
   if (now === null || hasEnded(now)) return;
+  if (error instanceof KronaError && error.code === 'ENGINE_RESTARTED') {
+    log.warn({ id }, 'the engine process stopped because of another job; this one goes on in the next');
+    throw new KronaError('JOB_AGAIN', 'The job runs again.', { retryable: true, cause: error });
+  }
   if (isRetryable(error) && !job.lastTry) {
     log.warn({ error, id }, 'job failed and will be tried again');
     throw error;

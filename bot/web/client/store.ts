@@ -2,13 +2,7 @@
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { Backoff } from '../../../core/backoff.ts';
 import { FROM_BOT } from '../../file-header.ts';
-import {
-  LINES_OF_PAGE,
-  type LinesBefore,
-  type LineView,
-  MAX_TEXT,
-  type ServerMessage,
-} from '../protocol.ts';
+import { LINES_OF_PAGE, type LinesBefore, type LineView, MAX_TEXT, type ServerMessage } from '../protocol.ts';
 import { answerOf, api, ApiError, inChannel, messageOf } from './api.ts';
 import { type Connection, connect } from './connection.ts';
 import { type Draft, isEmpty, newDraft, newId, newPhoto, tooLong, withFiles } from './draft.ts';
