@@ -37,6 +37,11 @@ export class Person {
     return this.#settled(await this.#discord.submit(interactionId, fields));
   }
 
+  /** Sends a form that somebody else was shown. */
+  async forge(interactionId: string, fields: GivenFields) {
+    return this.#settled(await this.#discord.submit(interactionId, fields, this.id));
+  }
+
   /** Presses a button; `answered` waits for an answer of its own. */
   async press(messageId: string, label: string) {
     const id = await this.#discord.press(this.id, this.#channelId, messageId, label);
