@@ -57,10 +57,10 @@ describe('the measurement of subjects', () => {
     expect(
       report.trials.map(({ name, steps, parameters, subjects }) => [name, steps, parameters, subjects]),
     ).toEqual([
-      ['two', 2, 41_472, null],
+      ['two', 2, 360_608, null],
       ['wide', 2, expect.any(Number), null],
     ]);
-    expect(report.trials[1]!.parameters).not.toBe(41_472);
+    expect(report.trials[1]!.parameters).not.toBe(360_608);
     for (const { mascots } of report.trials) {
       expect(mascots!.fidelity.units).toBe(2);
       // Two steps change the model's pictures, and not by much.
@@ -71,7 +71,7 @@ describe('the measurement of subjects', () => {
     expect(before).toHaveLength(8);
     expect(await measure()).toEqual(report);
     const table = subjectsTable(report);
-    expect(table).toContain('| two | 41,472 | 2 |');
+    expect(table).toContain('| two | 360,608 | 2 |');
     expect(table).not.toMatch(/NaN|undefined|null/);
   });
 
