@@ -7,9 +7,10 @@ import type { Card } from '../commands/card.ts';
 import { errorCard } from '../commands/cards/format.ts';
 import type { Actor, CommandContext } from '../commands/contract.ts';
 import { completeOption } from '../commands/line/complete.ts';
-import { runCommand } from '../commands/index.ts';
-import type { KronaError } from '../core/errors.ts';
+import { COMMANDS, runCommand } from '../commands/index.ts';
+import { KronaError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
+import { commandSeconds, countError, votesTotal } from '../core/metrics.ts';
 import type { Platform } from '../core/records.ts';
 import type { Delivery } from './delivery/delivery.ts';
 import type { ActionEvent, CompletionEvent, GatewayHandlers, InvocationEvent, Party } from './gateway.ts';
@@ -26,6 +27,9 @@ export interface DispatchParts {
   /** Told in which channels members ask for something. */
   heard?(place: Party): void;
 }
+
+/** Names that can be a label: members type others. */
+const commandNames: ReadonlySet<string> = new Set([...COMMANDS.map(({ data }) => data.name), 'button']);
 
 type AnsweredCard = Card & { readonly aside?: Card };
 
@@ -55,6 +59,10 @@ export function createHandlers(parts: DispatchParts): GatewayHandlers {
       // A member's reactions keep their order: added then removed is not removed then added.
       reactions
         .run(`${event.channel.externalId} ${event.member.externalId}`, () => votes.record(event))
+        .then((stored) => {
+          if (stored) votesTotal.inc({ platform, change: event.added ? 'added' : 'removed' });
+          return stored;
+        })
         .catch((error: unknown) => {
           log.error({ error, platform }, 'could not store a reaction');
           return false;
@@ -81,13 +89,22 @@ class Answering {
   ): Promise<void> {
     const { platform, log } = this.#parts;
     this.#parts.heard?.(event.channel);
+    const command = 'command' in event ? event.command : 'button';
+    const end = commandSeconds.startTimer({
+      platform,
+      command: commandNames.has(command) ? command : 'other',
+    });
     try {
       await this.#inTurn(event, async () => {
+        let outcome = 'done';
         const cards = await this.#cards(event, work).catch((error: unknown) => {
           log.error({ error, platform, ...what }, 'could not answer a member');
+          outcome = error instanceof KronaError ? 'refused' : 'failed';
+          countError(platform, error);
           return [errorCard(error)];
         });
         await event.answer(cards);
+        end({ outcome });
       });
     } catch (error) {
       log.error({ error, platform, ...what }, 'could not reach a member with an answer');

@@ -3,19 +3,24 @@ import { KronaError } from '../core/errors.ts';
 import type { Config } from '../core/config.ts';
 import { areBlobsElsewhere } from '../storage/blobs/same-place.ts';
 import type { Storage } from '../storage/open.ts';
+import { startStatus } from '../operation/status.ts';
 import { sweepDaily } from '../storage/sweep.ts';
 import type { ModelCard } from '../core/settings/model-card.ts';
 import { Engine } from './engine/engine.ts';
 import type { Log } from '../core/log.ts';
+import { engineMemoryBytes } from '../core/metrics.ts';
 import type { WorkerContext } from './jobs/context.ts';
 import { computerNow } from './jobs/speeds.ts';
 import { imagineJob } from './jobs/imagine.ts';
+import { measured } from './jobs/measured.ts';
 import { sweepRuns } from './jobs/sweep-runs.ts';
 import { sweepJob } from './jobs/sweep.ts';
 import { trainJob } from './jobs/train.ts';
 
 export interface Worker {
   readonly model: ModelCard;
+  /** Where monitoring asks; null: nowhere. */
+  readonly statusAddress: string | null;
   /**
    * Gives the jobs under way back to the queue, a training with all that it has done, and ends the engine process.
    * Takes as long as the step under way. The storage stays open.
@@ -32,7 +37,7 @@ export interface WorkerOptions {
  * one request for pictures at a time.
  *
  * @throws KronaError MODEL_NOT_FOUND, MODEL_*, SAFETENSORS_* when the folder that KRONA_MODEL names cannot be used;
- * DEVICE_UNAVAILABLE, ENGINE_DIED
+ * DEVICE_UNAVAILABLE, ENGINE_DIED, KRONA_STATUS_PORT_TAKEN
  */
 export async function startWorker(storage: Storage, config: Config, { log }: WorkerOptions): Promise<Worker> {
   const { records, blobs, jobs } = storage;
@@ -60,18 +65,28 @@ export async function startWorker(storage: Storage, config: Config, { log }: Wor
         'no photo or picture of the records is in the blob store: set KRONA_BLOBS to the same place for bot and workers',
       );
     const handles = [
-      await jobs.work('imagine', imagineJob(context)),
-      await jobs.work('train', trainJob(context)),
-      await jobs.work('sweep', sweepJob(context)),
+      await jobs.work('imagine', measured('imagine', imagineJob(context), context)),
+      await jobs.work('train', measured('train', trainJob(context), context)),
+      await jobs.work('sweep', measured('sweep', sweepJob(context), context)),
     ];
     const stopSweeping = sweepDaily(records, blobs, {
       before: () => sweepRuns(context),
       onSwept: (removed) => removed > 0 && log.info({ removed }, 'removed files that nothing needs any more'),
       onError: (error) => log.warn({ error }, 'could not look for files that nothing needs any more'),
     });
+    const status = await startStatus('worker', {
+      storage,
+      config,
+      log,
+      checks: { engine: () => engine.device() },
+      collect: async () => engineMemoryBytes.set(await engine.memory()),
+      computes: { model: model.name, device },
+    });
     return {
       model,
+      statusAddress: status?.address ?? null,
       async stop() {
+        await status?.close();
         await stopSweeping();
         await Promise.all(handles.map((handle) => handle.close()));
         await engine.close();

@@ -20,6 +20,8 @@ export interface BotAddresses {
   readonly moderatorAddress: string;
   /** The port that it listens on, which the addresses need not name. */
   readonly port: number;
+  /** Where monitoring asks it; null: nowhere. */
+  readonly statusAddress: string | null;
 }
 
 function serveBot(config: Config, signal: AbortSignal): Promise<Service> {
@@ -30,9 +32,11 @@ function serveBot(config: Config, signal: AbortSignal): Promise<Service> {
   });
 }
 
-export function describeBot({ address, moderatorAddress, port }: BotAddresses): Outcome {
+export function describeBot(addresses: BotAddresses): Outcome {
+  const { address, moderatorAddress, port, statusAddress } = addresses;
+  const monitoring = statusAddress === null ? '' : `\nMonitoring: ${statusAddress}/metrics`;
   return {
-    json: { address, moderatorAddress, port },
-    text: `Chat: ${address}\nFor you, as a moderator: ${moderatorAddress}`,
+    json: { address, moderatorAddress, port, statusAddress },
+    text: `Chat: ${address}\nFor you, as a moderator: ${moderatorAddress}${monitoring}`,
   };
 }

@@ -17,7 +17,7 @@ export function define(command: Command, shell: Shell): void {
     return onStorage(config, log, signal, async (storage) => {
       const worker = await startWorker(storage, config, { log });
       return {
-        json: { model: worker.model.name },
+        json: { model: worker.model.name, statusAddress: worker.statusAddress },
         text: `The worker runs ${worker.model.name}.`,
         stop: () => worker.stop(),
       };

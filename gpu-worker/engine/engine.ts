@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import type { Device } from '../../core/config.ts';
 import { childEnvironment } from '../../core/environment.ts';
 import { KronaError } from '../../core/errors.ts';
+import { readFileIfAny } from '../../core/files.ts';
 import { nodeOptions, ownProgram } from '../../core/own-program.ts';
 import type { ModelCard } from '../../core/settings/model-card.ts';
 import type { ChosenDevice } from '../graph/device.ts';
@@ -79,6 +80,14 @@ export class Engine {
   /** The device in use. @throws KronaError DEVICE_UNAVAILABLE, ENGINE_DIED */
   device(): Promise<ChosenDevice> {
     return this.#ask('device', null, {});
+  }
+
+  /** Resident memory of the process, bytes; 0 while it does not run, or where the system has no /proc. */
+  async memory(): Promise<number> {
+    const pid = this.#child?.pid;
+    // It can end at any moment.
+    const status = pid === undefined ? null : await readFileIfAny(`/proc/${pid}/status`).catch(() => null);
+    return 1024 * Number(/^VmRSS:\s+(\d+) kB$/m.exec(status ?? '')?.[1] ?? 0);
   }
 
   /** Checks the models and prepares to draw. @throws KronaError MODEL_*, SAFETENSORS_*, REFINER_UNFIT, ENGINE_DIED */

@@ -8,6 +8,7 @@ import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KronaError } from '../../core/errors.ts';
 import { exists } from '../../core/files.ts';
+import { stepSeconds } from '../../core/metrics.ts';
 import type { JobHandler } from '../../storage/jobs/contract.ts';
 import type { Adapter, CheckpointScore, Run, Subject } from '../../core/records.ts';
 import type { EngineWork } from '../engine/protocol.ts';
@@ -172,6 +173,7 @@ class Training {
     });
     const { parameters, secondsPerStep, peakMemoryMiB } = result;
     log.info({ id: this.#run.id, parameters, secondsPerStep, peakMemoryMiB }, 'trained');
+    if (secondsPerStep > 0) stepSeconds.observe(secondsPerStep);
     if (this.#run.refinement === null) await countTrained(this.#context.records, secondsPerStep);
   }
 
