@@ -187,7 +187,7 @@ const redisError = (error: unknown): unknown =>
     ? redisUnavailable(error)
     : error;
 
-const redisUnavailable = (cause: unknown): KronaError =>
+export const redisUnavailable = (cause: unknown): KronaError =>
   new KronaError(
     'REDIS_UNAVAILABLE',
     'The Redis server in REDIS_URL does not answer. Check that it is running, or unset REDIS_URL to keep jobs in the database.',
