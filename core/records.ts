@@ -365,7 +365,7 @@ export interface AuditEntry {
   readonly channelId: string;
   /** null: votes. */
   readonly memberId: string | null;
-  /** One word: `train`, `imagine`, `duel`, `settings`, `rules`, `delete`, `champion`, `photos`, `channel`. */
+  /** One word: `train`, `imagine`, `duel`, `settings`, `rules`, `delete`, `champion`, `photos`, `channel`, `queue`. */
   readonly action: string;
   /** Details for people, with members' texts as they typed them. */
   readonly details: string;
