@@ -83,7 +83,7 @@ async function drawLike(
 ): Promise<PictureSet> {
   await refuseInDuel(records, set);
   const subject = set.subjectId === null ? null : await records.subject(set.subjectId);
-  const { subjectId, prompt, negative, count, strength, settings, alsoAdapterIds, start } = set;
+  const { subjectId, prompt, negative, count, strength, settings, alsoAdapterIds, start, steering } = set;
   return startSet(records, actor, {
     subjectId,
     prompt,
@@ -94,6 +94,7 @@ async function drawLike(
     adapterId: adapterFor(set, subject),
     alsoAdapterIds,
     start,
+    steering,
     ...change,
   });
 }

@@ -183,6 +183,7 @@ export interface Records {
       | 'variationOf'
       | 'upscaleOf'
       | 'start'
+      | 'steering'
       | 'awaitsRunId'
       | 'duelId'
       | 'duelPlace'
