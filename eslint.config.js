@@ -46,8 +46,11 @@ const rooms = {
   examples: ['dist'],
   tools: ['core', 'commands'],
   // The benchmark of a crowded bot drives the test's platforms, so that both speak to the same Discord and Slack.
-  // The phases of bench/gpu are those of `krona device check`.
-  bench: ['core', 'bot/discord', ...engineRooms, 'gpu-worker/engine', 'lab', 'cli', 'test'],
+  // The phases of bench/gpu are those of `krona device check`. The workers of bench/workers are the real ones.
+  bench: [
+    ...['core', 'storage', 'bot/discord', ...engineRooms, 'gpu-worker/engine', 'gpu-worker/main.ts'],
+    ...['lab', 'cli', 'test'],
+  ],
   test: [],
 };
 

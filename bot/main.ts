@@ -9,7 +9,7 @@ import { decodeSparingly } from '../core/pictures/picture.ts';
 import { signLink } from '../storage/links.ts';
 import type { Storage } from '../storage/open.ts';
 import { collectRecords } from '../operation/collect.ts';
-import type { Check } from '../operation/readiness.ts';
+import { requireWorker, type Check } from '../operation/readiness.ts';
 import { startStatus } from '../operation/status.ts';
 import { relayOutbox } from '../storage/outbox.ts';
 import { createRestApi } from './api/routes.ts';
@@ -101,7 +101,10 @@ export async function startBot(storage: Storage, config: Config, { log }: BotOpt
       storage,
       config,
       log,
-      checks: Object.fromEntries(gateways.map((gateway) => [gateway.platform, connected(gateway)])),
+      checks: {
+        ...Object.fromEntries(gateways.map((gateway) => [gateway.platform, connected(gateway)])),
+        worker: () => requireWorker(storage.records),
+      },
       collect: collectRecords(storage.records),
     });
     return {

@@ -22,6 +22,14 @@ import { readWebAccess, SHORTEST_KEY, type WebAccess } from './web-access.ts';
 export const DEVICES = ['cpu', 'cuda', 'webgpu'] as const;
 export type Device = (typeof DEVICES)[number];
 
+/** The device of one engine. */
+export interface EngineDevice {
+  /** null: CUDA if it works, else the best that does. */
+  readonly kind: Device | null;
+  /** Number of the card, from 0; null: the first, or no card. */
+  readonly card: number | null;
+}
+
 const BLOB_LINKS = ['proxied', 'presigned'] as const;
 type BlobLinks = (typeof BLOB_LINKS)[number];
 
@@ -44,8 +52,8 @@ export interface Config {
   readonly refinerPath: string | null;
   /** KRONA_SPEED, absolute: an adapter for few steps (LCM, Lightning, Hyper-SD, …), or a folder of them. null: none. */
   readonly speedPath: string | null;
-  /** KRONA_DEVICE: the worker's device. null: CUDA if available, else the CPU. */
-  readonly device: Device | null;
+  /** KRONA_DEVICE: the worker's devices, one engine for each; never empty. */
+  readonly devices: readonly [EngineDevice, ...EngineDevice[]];
   /** KRONA_HOST: the address that the bot's http server listens on, 127.0.0.1 by default. */
   readonly host: string;
   /** KRONA_PORT: 7860 by default; 0 lets the system choose. */
@@ -134,7 +142,7 @@ export async function readConfig(
     modelPath: resolve(env.KRONA_MODEL ?? embeddedModel),
     refinerPath: env.KRONA_REFINER ? resolve(env.KRONA_REFINER) : null,
     speedPath: env.KRONA_SPEED ? resolve(env.KRONA_SPEED) : null,
-    device: readDevice(env),
+    devices: readDevices(env),
     host,
     port: port(env, 'KRONA_PORT', '7860'),
     status: status(env),
@@ -151,15 +159,28 @@ export async function readConfig(
   };
 }
 
-/** @throws KronaError KRONA_DEVICE_INVALID */
-export function readDevice(env: Environment = readEnvironment()): Device | null {
-  const value = env.KRONA_DEVICE;
-  if (!value) return null;
-  const device = DEVICES.find((name) => name === value);
-  if (device !== undefined) return device;
+/** Returns the kind of the first device that KRONA_DEVICE names. @throws KronaError KRONA_DEVICE_INVALID */
+export const readDevice = (env: Environment = readEnvironment()): Device | null => readDevices(env)[0].kind;
+
+/** `cuda:0,cuda:1`: one engine on each card; `cpu,cpu`: two on the same processor. */
+function readDevices({ KRONA_DEVICE: value }: Environment): Config['devices'] {
+  const [first = { kind: null, card: null }, ...others] = (value ?? '')
+    .split(',')
+    .map((word) => word.trim())
+    .filter((word) => word !== '')
+    .map((word) => readEngineDevice(word, value));
+  return [first, ...others];
+}
+
+function readEngineDevice(word: string, value = ''): EngineDevice {
+  const [name, card, ...more] = word.split(':');
+  const kind = DEVICES.find((each) => each === name);
+  const isNumbered = card === undefined || (kind === 'cuda' && /^\d{1,3}$/.test(card));
+  if (kind !== undefined && isNumbered && more.length === 0)
+    return { kind, card: card === undefined ? null : Number(card) };
   throw new KronaError(
     'KRONA_DEVICE_INVALID',
-    `KRONA_DEVICE must be one of ${DEVICES.join(', ')}, not "${value}".`,
+    `KRONA_DEVICE must be one of ${DEVICES.join(', ')}, or several such as cuda:0,cuda:1, not "${value}".`,
   );
 }
 

@@ -147,6 +147,17 @@ export function childEnvironment(
   return { ...Object.fromEntries(own), ...changes };
 }
 
+/** Variables with which a process sees one card alone. @param card - its number, from 0, among those that this process sees */
+export function cardEnvironment(card: number | null): NodeJS.ProcessEnv {
+  if (card === null) return {};
+  const seen = process.env.CUDA_VISIBLE_DEVICES?.split(',')[card] ?? String(card);
+  // The numbers of `nvidia-smi`; by default, CUDA counts the fastest first.
+  return { CUDA_VISIBLE_DEVICES: seen, CUDA_DEVICE_ORDER: 'PCI_BUS_ID' };
+}
+
+/** The first card that this process sees, as `nvidia-smi` names it; null: all of them. */
+export const visibleCard = (): string | null => process.env.CUDA_VISIBLE_DEVICES?.split(',')[0] || null;
+
 /** Returns KRONA_THREADS, the number of CPU threads of a session; 0 when it is unset: all cores. */
 export const threadsWanted = (): number => Number(readEnvironment().KRONA_THREADS ?? 0) || 0;
 

@@ -97,7 +97,7 @@ export const pictureSeconds = new Histogram({
 
 export const engineMemoryBytes = new Gauge({
   name: 'krona_engine_memory_bytes',
-  help: 'Resident memory of the engine process; 0 while it does not run',
+  help: 'Resident memory of the engine processes; 0 while none runs',
   registers,
 });
 

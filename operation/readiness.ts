@@ -2,7 +2,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describeError, KronaError } from '../core/errors.ts';
 import { ready } from '../core/metrics.ts';
+import { isTaking } from '../core/workers.ts';
 import type { Storage } from '../storage/open.ts';
+import type { RecordStore } from '../storage/records.ts';
 
 /** A part without an answer for so long does not work, ms. */
 const PATIENCE = 5_000;
@@ -33,6 +35,12 @@ export function runChecks(checks: Readonly<Record<string, Check>>): Promise<Chec
 async function tooLate(): Promise<never> {
   await sleep(PATIENCE, undefined, { ref: false });
   throw new KronaError('NO_ANSWER', 'There was no answer within 5 s.', { retryable: true });
+}
+
+/** @throws KronaError NO_WORKER when no worker takes jobs */
+export async function requireWorker(records: Pick<RecordStore, 'workers'>): Promise<void> {
+  if (!(await records.workers()).some(isTaking))
+    throw new KronaError('NO_WORKER', 'No worker takes jobs. Start one: `krona worker`.', { retryable: true });
 }
 
 /** No blob has this name. */

@@ -46,10 +46,9 @@ export function relayOutbox(
   const stopping = new AbortController();
   let nextLook = -Infinity;
   const round = async (): Promise<void> => {
-    for (const { id, kind, payload, owner } of await records.outboxJobs(BATCH)) {
-      await jobs.enqueue(kind, id, payload, owner);
-      await records.removeOutboxJob(id);
-    }
+    const added = await records.outboxJobs(BATCH);
+    await jobs.enqueueAll(added);
+    for (const { id } of added) await records.removeOutboxJob(id);
     await releaseWaiting(records);
     if (performance.now() < nextLook) return;
     const restored = await restoreLostJobs(records, jobs);

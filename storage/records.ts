@@ -34,6 +34,7 @@ import type { LoggedEntry, OverviewChannel, OverviewWork } from '../core/overvie
 import type { ChannelRules, Reach, ServerRules } from '../core/rules.ts';
 import type { ChannelSettings } from '../core/settings/schema.ts';
 import type { ModelCard } from '../core/settings/model-card.ts';
+import type { WorkerFacts, WorkerRecord } from '../core/workers.ts';
 
 type New<T, Optional extends keyof T = never> = Omit<T, 'revision' | 'createdAt' | Optional> &
   Partial<Pick<T, Optional>>;
@@ -160,10 +161,10 @@ export interface Records {
   /** Runs and sets that are queued or running, oldest first. */
   openWork(channelId: string): Promise<{ runs: Run[]; sets: PictureSet[] }>;
   updateRun(id: string, change: Partial<Pick<Run, 'state' | RunOutcome>>): Promise<void>;
-  /** The blob with the last saved state of an unfinished run; null when none was stored. */
-  runState(id: string): Promise<string | null>;
-  /** Does nothing when the run was deleted. */
-  saveRunState(id: string, hash: string): Promise<void>;
+  /** The blob with the last saved state of an unfinished run, and how many steps it has; null when none was stored. */
+  runState(id: string): Promise<RunState | null>;
+  /** Does nothing when the run was deleted, or has a later state. @param state - null: forgets it */
+  saveRunState(id: string, state: RunState | null): Promise<void>;
   /**
    * When the run already has an adapter of this step with these factors and rate (a resumed run writes its checkpoints
    * again), only makes it the final one, if it is.
@@ -342,6 +343,22 @@ export interface Records {
   // The worker's model
   saveModelCard(card: ModelCard): Promise<void>;
   modelCard(): Promise<ModelCard | null>;
+
+  // Workers
+  /** A heartbeat. Workers without one for a day are forgotten. */
+  saveWorker(facts: WorkerFacts): Promise<Pick<WorkerRecord, 'drain'>>;
+  /** Also those that are gone, until they are forgotten. In the order in which they started. */
+  workers(): Promise<WorkerRecord[]>;
+  /** Asks workers to take no more jobs. They hear it with their next heartbeat. */
+  drainWorkers(ids: readonly string[]): Promise<void>;
+  removeWorker(id: string): Promise<void>;
+}
+
+/** From where another worker can go on with a training. */
+export interface RunState {
+  readonly hash: string;
+  /** 0 where an earlier release stored it. */
+  readonly step: number;
 }
 
 /** What a run has only once it has been worked on. */

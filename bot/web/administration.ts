@@ -14,11 +14,12 @@ import { storageLimit } from '../../core/environment.ts';
 import { KronaError } from '../../core/errors.ts';
 import type { LoggedEntry, OverviewWork } from '../../core/overview.ts';
 import type { Channel } from '../../core/records.ts';
+import { describeDevice, describeDoing, isTaking, type WorkerRecord } from '../../core/workers.ts';
 import { describeComputer } from '../../core/settings/computer.ts';
 import { makeToken, webhookKey } from '../api/tokens.ts';
 import { checked, text, uuid } from '../request.ts';
 import type { Identity } from './identity.ts';
-import type { AdministrationView, EntryView, TokenView, WorkView } from './protocol.ts';
+import type { AdministrationView, EntryView, TokenView, WorkerView, WorkView } from './protocol.ts';
 
 /** Rows of each table. */
 const MOST_OPEN = 200;
@@ -70,6 +71,10 @@ export function administrationRoutes({ context: commands, identity, config }: Ad
       await requeueWork(actor, work, commands);
       return context.json({});
     })
+    .post('/workers/:id/drain', async (context) => {
+      await records.drainWorkers([v.parse(uuid, context.req.param('id'))]);
+      return context.json({});
+    })
     .post('/tokens', checked('json', NEW_TOKEN), async (context) => {
       const { channel: id, name, webhook } = context.req.valid('json');
       const channel = await records.channelById(id);
@@ -114,6 +119,7 @@ async function overview(
   const { bsize, bavail, blocks } = await statfs(dataFolder);
   return {
     computer: describeComputer(await records.modelCard()),
+    workers: (await records.workers()).map(workerView),
     open: (await records.openWorkOfAll(MOST_OPEN)).map(workView),
     ended: (await records.endedWorkOfAll(MOST_ENDED)).map(workView),
     disk: {
@@ -141,6 +147,16 @@ function workView({ createdAt, startedAt, endedAt, what, ...work }: OverviewWork
     endedAt: endedAt?.getTime() ?? null,
   };
 }
+
+const workerView = (worker: WorkerRecord): WorkerView => ({
+  id: worker.id,
+  host: worker.host,
+  version: worker.version,
+  device: describeDevice(worker),
+  models: worker.models,
+  doing: describeDoing(worker),
+  canDrain: isTaking(worker),
+});
 
 const tokenView = ({ createdAt, usedAt, ...token }: ListedToken): TokenView => ({
   ...token,

@@ -1,5 +1,6 @@
 /** @file The shapes of what the page and the bot send each other. Times are milliseconds since the epoch. */
 import type { Card } from '../../commands/card.ts';
+import type { WorkerRecord } from '../../core/workers.ts';
 import type { ListedToken } from '../../core/api-tokens.ts';
 import type { OverviewChannel, OverviewWork } from '../../core/overview.ts';
 
@@ -191,10 +192,22 @@ export interface EntryView {
 export type TokenView = Omit<ListedToken, 'createdAt' | 'usedAt'> &
   Readonly<Record<'createdAt', number> & Record<'usedAt', number | null>>;
 
+/** A worker, for administrators. */
+export interface WorkerView extends Pick<WorkerRecord, 'id' | 'host' | 'version' | 'models'> {
+  /** With its memory, in words. */
+  readonly device: string;
+  /** What it does now, in words. */
+  readonly doing: string;
+  /** It takes jobs, and can be told to take no more. */
+  readonly canDrain: boolean;
+}
+
 /** What the administrator's page shows. */
 export interface AdministrationView {
   /** What the workers compute on, in sentences. */
   readonly computer: string;
+  /** The one that started first comes first. */
+  readonly workers: readonly WorkerView[];
   /** Oldest first. */
   readonly open: readonly WorkView[];
   /** The last first. */

@@ -67,8 +67,8 @@ function workerStatus({ status }: Config): Record<string, string> {
 }
 
 /** The last report of the device that the worker was told to use; of any, if it chooses. */
-async function computerLine({ dataFolder, device }: Config): Promise<string> {
+async function computerLine({ dataFolder, devices: [{ kind }] }: Config): Promise<string> {
   const checks = await keptDeviceChecks(dataFolder);
-  const [last] = device === null ? checks : checks.filter((check) => check.device === device);
+  const [last] = kind === null ? checks : checks.filter((check) => check.device === kind);
   return last ? describeCheck(last) : 'not checked yet. `krona device check` tells how fast it is.';
 }

@@ -23,7 +23,12 @@ export async function lookAtModels({ modelPath, refinerPath }: Config): Promise<
   return findings;
 }
 
-export async function lookAtDevice({ device: asked }: Config): Promise<Finding[]> {
-  const { device, notice } = await chooseDevice(asked, deviceTrials);
-  return [ok('device', notice ?? device)];
+/** Each kind of device that KRONA_DEVICE names; with several cards, this process sees them all. */
+export async function lookAtDevice({ devices }: Config): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for (const kind of new Set(devices.map((device) => device.kind))) {
+    const { device, notice } = await chooseDevice(kind, deviceTrials);
+    findings.push(ok('device', notice ?? device));
+  }
+  return findings;
 }

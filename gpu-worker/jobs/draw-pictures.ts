@@ -41,7 +41,7 @@ export interface DrawingOptions {
   readonly onStep?: (step: number, steps: number) => void;
 }
 
-type Context = Pick<WorkerContext, 'records' | 'blobs' | 'engine' | 'model' | 'dataFolder'>;
+type Context = Pick<WorkerContext, 'records' | 'blobs' | 'engine' | 'model' | 'held' | 'dataFolder'>;
 
 /** @throws KronaError as Engine.draw; BLOB_NOT_FOUND, DISK_FULL; the signal's reason when it aborts */
 export async function drawPictures(
@@ -146,7 +146,10 @@ async function askedPictures(context: Context, pictures: readonly PlannedPicture
   const asked: PictureAsk[] = [];
   for (const { seed, adapters, own } of pictures) {
     const files: string[] = [];
-    for (const { blobHash } of adapters) files.push(await adapterFile(context, blobHash));
+    for (const { blobHash } of adapters) {
+      files.push(await adapterFile(context, blobHash));
+      context.held.set(blobHash, true);
+    }
     asked.push({ seed, adapters: files, ...(own && { prompt: own.prompt }) });
   }
   return asked;

@@ -20,6 +20,7 @@ import { storageOperations } from './storage-use.ts';
 import { styleOperations } from './styles.ts';
 import { subjectOperations } from './subjects.ts';
 import { voteOperations } from './votes.ts';
+import { workerOperations } from './workers.ts';
 import { workloadOperations } from './workload.ts';
 
 const OPERATIONS: { readonly [Name in keyof Records]: Operation<Name> } = {
@@ -38,6 +39,7 @@ const OPERATIONS: { readonly [Name in keyof Records]: Operation<Name> } = {
   ...lineOperations,
   ...outboxOperations,
   ...modelOperations,
+  ...workerOperations,
   ...storageOperations,
   ...workloadOperations,
   ...overviewOperations,

@@ -1,4 +1,5 @@
 /** The administrator's page in a browser: what it shows of all channels, and what a moderator does there. */
+import { randomUUID } from 'node:crypto';
 import axe from 'axe-core';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -55,6 +56,19 @@ it('shows work of all channels, cancels it, and queues it again', async () => {
   // Its job is in the queue again, for a worker.
   await until(async () => (await world.storage.jobs.unfinished('imagine')).has(failed.id), 'the job');
   await row('queued again: a storm').waitFor();
+});
+
+it('lists workers, and drains one', async () => {
+  const { records } = world.storage;
+  const facts = { version: '0.1.0', device: 'cuda:1', memory: 8 * 1024 ** 3, models: ['krona-emoji'], adapters: [] };
+  const id = randomUUID();
+  await records.saveWorker({ id, host: 'gpu-7', ...facts, doing: [{ kind: 'train', id }], state: 'working' });
+  await open(boss);
+  const worker = boss.getByRole('row').filter({ hasText: 'gpu-7' });
+  await worker.filter({ hasText: 'cuda:1, 8.0 GiB' }).filter({ hasText: 'trains an adapter' }).waitFor();
+  await worker.getByRole('button', { name: 'Drain' }).click();
+  await worker.filter({ hasText: 'draining: trains an adapter' }).waitFor();
+  expect((await records.workers())[0]?.drain).toBe(true);
 });
 
 it("shows a channel's rules and makes a token, once", async () => {

@@ -1,10 +1,12 @@
 /** What monitoring sees of a bot: alive, ready or not, and figures; and that the dashboard asks for figures that exist. */
+import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Bot, startBot } from '../../bot/main.ts';
 import { registry } from '../../core/metrics.ts';
 import { serveStatus } from '../../operation/status-server.ts';
 import { KronaError } from '../../core/errors.ts';
+import type { WorkerFacts } from '../../core/workers.ts';
 import { openHouse, type TestHouse } from '../helpers/house.ts';
 import { until } from '../helpers/until.ts';
 
@@ -21,6 +23,18 @@ afterAll(async () => {
   await house.close();
 });
 
+const WORKER: WorkerFacts = {
+  id: randomUUID(),
+  host: 'a',
+  version: '1',
+  device: 'cpu',
+  memory: 1,
+  models: ['krona-emoji'],
+  adapters: [],
+  doing: [],
+  state: 'working',
+};
+
 const ask = (path: string) => fetch(`${bot.statusAddress}${path}`);
 const metrics = async () => (await ask('/metrics')).text();
 
@@ -33,6 +47,17 @@ describe('a bot with KRONA_STATUS_PORT', () => {
       200,
       { ready: true, parts: { database: 'ok', queue: 'ok', blobs: 'ok', web: 'ok' } },
     ]);
+    const { records } = house.storage;
+    const state = async (): Promise<unknown> => {
+      const { status } = await ask('/readyz');
+      const { parts } = (await (await ask('/readyz')).json()) as { parts: Record<string, string> };
+      return [status, parts['worker']];
+    };
+    expect(await state()).toEqual([503, 'NO_WORKER']);
+    await records.saveWorker(WORKER);
+    expect(await state()).toEqual([200, 'ok']);
+    await records.drainWorkers([WORKER.id]);
+    expect(await state()).toEqual([503, 'NO_WORKER']);
     for (const path of ['/healthz', '/readyz', '/metrics'])
       expect((await fetch(bot.address + path)).status).toBe(404);
     expect((await ask('/')).status).toBe(404);

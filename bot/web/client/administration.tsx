@@ -3,7 +3,7 @@ import type { ComponentChildren, JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import type { Card } from '../../../commands/card.ts';
 import { byteSize } from '../../../core/format.ts';
-import type { AdministrationView, EntryView, WorkView } from '../protocol.ts';
+import type { AdministrationView, EntryView, WorkerView, WorkView } from '../protocol.ts';
 import { answerOf, api, messageOf } from './api.ts';
 import { ApiTokens } from './api-tokens.tsx';
 import { CardView } from './card-view.tsx';
@@ -27,6 +27,7 @@ export function Administration(): JSX.Element {
       {error !== null && <Failure text={error} />}
       <Section title="Workers" id="workers">
         <p>{view.computer}</p>
+        <Workers workers={view.workers} act={act} />
       </Section>
       <Section title={`Queue (${view.open.length})`} id="queue">
         <Work work={view.open} empty="Nothing is queued." act={act} />
@@ -87,6 +88,33 @@ function Section(props: { title: string; id: string; children: ComponentChildren
       <h3 id={`${id}-title`}>{title}</h3>
       {children}
     </section>
+  );
+}
+
+function Workers({ workers, act }: { workers: readonly WorkerView[]; act: Act }): JSX.Element {
+  if (workers.length === 0) return <p class="quiet">No worker has run within a day.</p>;
+  return (
+    <Table
+      columns={['worker', 'computes on', 'model', 'does', '']}
+      rows={workers.map(({ id, host, version, device, models, doing, canDrain }) => [
+        <span key="worker">
+          <b>{host}</b> <small>Krona {version}</small>
+        </span>,
+        device,
+        models.join(', '),
+        doing,
+        canDrain && (
+          <button
+            key="drain"
+            type="button"
+            class="button"
+            onClick={() => act(() => answerOf(api.administration.workers[':id'].drain.$post({ param: { id } })))}
+          >
+            Drain
+          </button>
+        ),
+      ])}
+    />
   );
 }
 
