@@ -3,21 +3,17 @@ import { join } from 'node:path';
 import type { Config } from '../core/config.ts';
 import { KronaError } from '../core/errors.ts';
 import { exists } from '../core/files.ts';
+import type { ServedDatabase } from '../storage/backup/restore.ts';
 import type { BlobStore } from '../storage/blobs/contract.ts';
 import { openBlobs } from '../storage/blobs/open.ts';
 import { embeddedDatabaseUrl, startEmbeddedDatabase } from '../storage/embedded/database.ts';
-
-export interface InstalledDatabase {
-  readonly url: string;
-  close(): Promise<void>;
-}
 
 /**
  * The database of an installation. The embedded one is served from here while Krona does not run.
  *
  * @throws KronaError DATABASE_MISSING when the data folder has none
  */
-export async function installedDatabase(config: Config): Promise<InstalledDatabase> {
+export async function installedDatabase(config: Config): Promise<ServedDatabase> {
   if (config.databaseUrl !== null) return { url: config.databaseUrl, close: async () => {} };
   try {
     return { url: await embeddedDatabaseUrl(config), close: async () => {} };
@@ -33,7 +29,7 @@ export async function installedDatabase(config: Config): Promise<InstalledDataba
 }
 
 /** Where a backup can be restored. @throws KronaError DATA_FOLDER_IN_USE while Krona runs on the embedded database */
-export async function databaseToFill(config: Config): Promise<InstalledDatabase> {
+export async function databaseToFill(config: Config): Promise<ServedDatabase> {
   if (config.databaseUrl !== null) return { url: config.databaseUrl, close: async () => {} };
   return startEmbeddedDatabase(config);
 }

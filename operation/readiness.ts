@@ -40,7 +40,9 @@ async function tooLate(): Promise<never> {
 /** @throws KronaError NO_WORKER when no worker takes jobs */
 export async function requireWorker(records: Pick<RecordStore, 'workers'>): Promise<void> {
   if (!(await records.workers()).some(isTaking))
-    throw new KronaError('NO_WORKER', 'No worker takes jobs. Start one: `krona worker`.', { retryable: true });
+    throw new KronaError('NO_WORKER', 'No worker takes jobs. Start one: `krona worker`.', {
+      retryable: true,
+    });
 }
 
 /** No blob has this name. */

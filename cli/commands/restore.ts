@@ -3,8 +3,6 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { readConfig } from '../../core/config.ts';
 import { counted } from '../../core/format.ts';
-import { makePrivateFolder } from '../../core/private-files.ts';
-import { readManifest } from '../../storage/backup/manifest.ts';
 import { restoreBackup, type RestoreResult } from '../../storage/backup/restore.ts';
 import { databaseToFill, installedBlobs } from '../installation.ts';
 import { action, type Outcome, type Shell } from '../output.ts';
@@ -17,22 +15,15 @@ export function define(restore: Command, shell: Shell): void {
       '\nStop Krona first. Environment: KRONA_DATA, DATABASE_URL, KRONA_BLOBS (with AWS_*): where to restore.',
     );
   action(restore, shell, async (io, given: string) => {
-    const folder = resolve(given);
-    // Before anything is made for it.
-    await readManifest(folder);
     const config = await readConfig();
-    await makePrivateFolder(config.dataFolder);
-    const database = await databaseToFill(config);
-    try {
-      const { signal, progress } = io;
-      const result = await restoreBackup(database.url, () => installedBlobs(config, database.url), folder, {
-        signal,
-        onProgress: (phase, step, steps) => progress.show({ phase, step, steps, secondsLeft: null }),
-      });
-      return describe(result);
-    } finally {
-      await database.close();
-    }
+    const { signal, progress } = io;
+    const result = await restoreBackup(
+      resolve(given),
+      () => databaseToFill(config),
+      (url) => installedBlobs(config, url),
+      { signal, onProgress: (phase, step, steps) => progress.show({ phase, step, steps, secondsLeft: null }) },
+    );
+    return describe(result);
   });
 }
 

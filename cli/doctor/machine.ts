@@ -3,11 +3,10 @@ import { constants } from 'node:fs';
 import { access, lstat, statfs } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { Config } from '../../core/config.ts';
-import { storageLimit, unknownVariables } from '../../core/environment.ts';
+import { storageLimit, unknownVariables, VARIABLES } from '../../core/environment.ts';
 import { byteSize } from '../../core/format.ts';
 import { suggestion } from '../../core/nearest.ts';
 import { runsOnNode, version } from '../../core/package.ts';
-import { VARIABLES } from '../../core/environment.ts';
 import { failed, ok, warning, type Finding } from './finding.ts';
 
 /** Free space below which trainings soon fail, and below which an administrator has some days, bytes. */
@@ -67,14 +66,9 @@ export async function lookAtDisk({
   if (free < NO_ROOM) return [failed('disk', `${text}. Krona needs at least 1 GiB.`)];
   if (free < LITTLE_ROOM) return [warning('disk', `${text}. Trainings and pictures soon fill it.`)];
   const limit = storageLimit();
-  if (blobs.kind === 'folder' && (limit === null || limit > free))
-    return [
-      ok(
-        'disk',
-        `${text}; ${limit === null ? 'KRONA_STORAGE sets no limit' : `members can store ${byteSize(limit)} (KRONA_STORAGE)`}`,
-      ),
-    ];
-  return [ok('disk', text)];
+  if (blobs.kind !== 'folder') return [ok('disk', text)];
+  const most = limit === null ? 'as much as they want' : `up to ${byteSize(limit)}`;
+  return [ok('disk', `${text}; members can store ${most} (KRONA_STORAGE)`)];
 }
 
 export async function lookAtPorts({

@@ -69,9 +69,13 @@ export class Station {
       self: () => presence.facts,
       others: () => presence.others(),
     });
-    const pictures = await jobs.work('imagine', presence.during('imagine', measured('imagine', imagineJob(context), context)), {
-      beforeTaking,
-    });
+    const pictures = await jobs.work(
+      'imagine',
+      presence.during('imagine', measured('imagine', imagineJob(context), context)),
+      {
+        beforeTaking,
+      },
+    );
     const trainings = [
       await jobs.work('train', presence.during('train', measured('train', trainJob(context), context))),
       await jobs.work('sweep', presence.during('sweep', measured('sweep', sweepJob(context), context))),

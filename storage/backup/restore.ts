@@ -1,7 +1,7 @@
 /** @file Brings a backup back: the records all or nothing, then the files. */
 import { KronaError } from '../../core/errors.ts';
 import type { BlobStore } from '../blobs/contract.ts';
-import { copyBlobs } from '../blobs/copy.ts';
+import { copyBlobs, type CopyResult } from '../blobs/copy.ts';
 import { openBlobFolder } from '../blobs/folder.ts';
 import { connectDatabase, type PooledDatabase } from '../postgres/database.ts';
 import { migrate, migrationFiles } from '../postgres/migrate.ts';
@@ -22,53 +22,74 @@ export type RestoreResult = Pick<Manifest, 'krona' | 'at'> & {
   readonly damaged: readonly string[];
 };
 
+/** A database that is served for as long as it is open. */
+export interface ServedDatabase {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
 /**
  * Restores a backup into a database without members. It can be of an earlier release: missing migrations are applied to
- * its records. Stopped among the files, it goes on when it is called again.
+ * its records. Stopped among the files, it goes on when it is called again. A backup that is damaged changes nothing.
  *
- * @param openTarget - opens the blobs, when the database is whole
+ * @param openDatabase - opened once the backup is known to be whole
+ * @param openTarget - opens the blobs, when the database is whole; its address is given
  * @throws KronaError BACKUP_*, RESTORE_NOT_EMPTY, DATABASE_*, BLOBS_*; the signal's reason when it aborts
  */
 export async function restoreBackup(
-  url: string,
-  openTarget: () => Promise<BlobStore>,
   folder: string,
+  openDatabase: () => Promise<ServedDatabase>,
+  openTarget: (url: string) => Promise<BlobStore>,
   { signal, onProgress }: RestoreOptions,
 ): Promise<RestoreResult> {
   const manifest = await readManifest(folder);
   const { tables, krona, at } = manifest;
-  const rows = tables.reduce((sum, table) => sum + table.rows, 0);
-  const database = connectDatabase(url, () => {});
+  onProgress('checking the backup', 0, 1);
+  await requireKnown(manifest);
+  await checkTables(folder, tables);
+  const served = await openDatabase();
+  const database = connectDatabase(served.url, () => {});
   try {
     onProgress('restoring the database', 0, 1);
     await restoreRecords(database, folder, manifest);
     await migrate(database);
-    const target = await openTarget();
-    try {
-      const { copied, damaged } = await copyBlobs(await openBlobFolder(blobFolder(folder)), target, {
-        check: false,
-        signal,
-        onProgress: (done, all) => onProgress('restoring files', done, all),
-      });
-      await database.query(raw('COMMENT ON SCHEMA krona IS NULL'));
-      return { krona, at, rows, copied, damaged };
-    } finally {
-      await target.close();
-    }
+    const { copied, damaged } = await restoreFiles(folder, await openTarget(served.url), { signal, onProgress });
+    await database.query(raw('COMMENT ON SCHEMA krona IS NULL'));
+    return { krona, at, rows: tables.reduce((sum, table) => sum + table.rows, 0), copied, damaged };
   } finally {
     await database.close();
+    await served.close();
   }
 }
 
+async function restoreFiles(
+  folder: string,
+  target: BlobStore,
+  { signal, onProgress }: RestoreOptions,
+): Promise<CopyResult> {
+  try {
+    return await copyBlobs(await openBlobFolder(blobFolder(folder)), target, {
+      check: false,
+      signal,
+      onProgress: (done, all) => onProgress('restoring files', done, all),
+    });
+  } finally {
+    await target.close();
+  }
+}
+
+/** @throws KronaError BACKUP_NEWER */
+async function requireKnown({ migration, krona }: Manifest): Promise<void> {
+  if ((await migrationFiles()).some(({ number }) => number === migration)) return;
+  throw new KronaError(
+    'BACKUP_NEWER',
+    `The backup has migration ${migration} of the database, which this release of Krona does not know. Restore it with Krona ${krona} or newer.`,
+  );
+}
+
+/** @throws KronaError RESTORE_NOT_EMPTY */
 async function restoreRecords(database: PooledDatabase, folder: string, manifest: Manifest): Promise<void> {
-  const { id, migration, tables } = manifest;
-  const known = (await migrationFiles()).map(({ number }) => number);
-  if (!known.includes(migration))
-    throw new KronaError(
-      'BACKUP_NEWER',
-      `The backup has migration ${migration} of the database, which this release of Krona does not know. Restore it with Krona ${manifest.krona} or newer.`,
-    );
-  const mark = `restoring ${id}`;
+  const mark = `restoring ${manifest.id}`;
   const { comment, made } = await stateOf(database);
   // An earlier call has done it, and was stopped among the files.
   if (comment === mark) return;
@@ -77,9 +98,8 @@ async function restoreRecords(database: PooledDatabase, folder: string, manifest
       'RESTORE_NOT_EMPTY',
       'The database has members already. Restore into an empty installation: another KRONA_DATA or DATABASE_URL.',
     );
-  await checkTables(folder, tables);
   await database.query(raw('DROP SCHEMA IF EXISTS krona CASCADE'));
-  await migrate(database, migration);
+  await migrate(database, manifest.migration);
   await loadRecords(database, folder, manifest, mark);
 }
 

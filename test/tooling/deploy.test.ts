@@ -13,7 +13,9 @@ const files = readdirSync(join(ROOT, 'deploy'), { recursive: true, encoding: 'ut
 const known: readonly string[] = VARIABLES;
 
 it.each([...files, 'docker-compose.yml'])('%s sets only variables that Krona reads', (path) => {
-  const named = [...read(path).matchAll(/\b(?:KRONA|AWS|DISCORD|SLACK)_[A-Z0-9_]+|\b(?:DATABASE|REDIS)_URL\b/g)];
+  const named = [
+    ...read(path).matchAll(/\b(?:KRONA|AWS|DISCORD|SLACK)_[A-Z0-9_]+|\b(?:DATABASE|REDIS)_URL\b/g),
+  ];
   expect(named.map(([name]) => name).filter((name) => !known.includes(name))).toEqual([]);
 });
 

@@ -56,9 +56,10 @@ function useOverview() {
   const [view, setView] = useState<AdministrationView | null>(null);
   const [error, setError] = useState<string | null>(null);
   const look = () =>
-    answerOf<AdministrationView>(api.administration.$get())
+    answerOf(api.administration.$get())
       .then((seen) => {
-        setView(seen);
+        // JSON has left out what the client's type calls undefined.
+        setView(seen as AdministrationView);
         setError(null);
       })
       .catch((failure: unknown) => setError(messageOf(failure)));
@@ -108,7 +109,9 @@ function Workers({ workers, act }: { workers: readonly WorkerView[]; act: Act })
             key="drain"
             type="button"
             class="button"
-            onClick={() => act(() => answerOf(api.administration.workers[':id'].drain.$post({ param: { id } })))}
+            onClick={() =>
+              act(() => answerOf(api.administration.workers[':id'].drain.$post({ param: { id } })))
+            }
           >
             Drain
           </button>
@@ -200,8 +203,8 @@ function Channels({ channels }: Pick<AdministrationView, 'channels'>): JSX.Eleme
   const [shown, setShown] = useState<{ id: string; card: Card } | null>(null);
   const show = (id: string) => {
     if (shown?.id === id) return setShown(null);
-    answerOf<{ card: Card }>(api.administration.channels[':id'].rules.$get({ param: { id } }))
-      .then(({ card }) => setShown({ id, card }))
+    answerOf(api.administration.channels[':id'].rules.$get({ param: { id } }))
+      .then(({ card }) => setShown({ id, card: card as Card }))
       .catch(() => setShown(null));
   };
   return (
