@@ -4,13 +4,13 @@
  */
 import { runAction } from '../commands/actions.ts';
 import type { Card } from '../commands/card.ts';
-import { errorCard } from '../commands/cards/format.ts';
+import { errorCard, refusalOf } from '../commands/cards/format.ts';
 import type { Actor, CommandContext } from '../commands/contract.ts';
 import { completeOption } from '../commands/line/complete.ts';
 import { COMMANDS, runCommand } from '../commands/index.ts';
-import { KronaError } from '../core/errors.ts';
+import type { KronaError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
-import { commandSeconds, countError, votesTotal } from '../core/metrics.ts';
+import { commandSeconds, errorsTotal, votesTotal } from '../core/metrics.ts';
 import type { Platform } from '../core/records.ts';
 import type { Delivery } from './delivery/delivery.ts';
 import type { ActionEvent, CompletionEvent, GatewayHandlers, InvocationEvent, Party } from './gateway.ts';
@@ -96,15 +96,14 @@ class Answering {
     });
     try {
       await this.#inTurn(event, async () => {
-        let outcome = 'done';
         const cards = await this.#cards(event, work).catch((error: unknown) => {
           log.error({ error, platform, ...what }, 'could not answer a member');
-          outcome = error instanceof KronaError ? 'refused' : 'failed';
-          countError(platform, error);
           return [errorCard(error)];
         });
         await event.answer(cards);
-        end({ outcome });
+        const code = cards.map(refusalOf).find((each) => each !== null) ?? null;
+        if (code !== null) errorsTotal.inc({ part: platform, code });
+        end({ outcome: code === null ? 'done' : code === 'INTERNAL' ? 'failed' : 'refused' });
       });
     } catch (error) {
       log.error({ error, platform, ...what }, 'could not reach a member with an answer');

@@ -16,7 +16,7 @@ import { describeError, KronaError } from '../core/errors.ts';
 import { isFromProxy } from './client-address.ts';
 import { serveFile } from './files.ts';
 import type { Log } from '../core/log.ts';
-import { countError } from '../core/metrics.ts';
+import { errorsTotal } from '../core/metrics.ts';
 
 type Status = 400 | 401 | 403 | 404 | 409 | 413 | 429 | 500 | 503 | 507;
 
@@ -86,7 +86,7 @@ export function createHttp(config: Config, blobs: BlobStore, log: Log, filesFrom
   app.onError((thrown, context) => {
     const error = thrown instanceof HTTPException ? requestError(thrown) : brokenOff(context, thrown);
     const { code, message } = describeError(error);
-    countError('http', error);
+    errorsTotal.inc({ part: 'http', code });
     if (error instanceof KronaError) {
       const status = STATUS[code] ?? 400;
       // The rest of the body stays unread, so nothing can follow it.

@@ -11,6 +11,7 @@ import type { Storage } from '../storage/open.ts';
 import { collectRecords } from '../operation/collect.ts';
 import { requireWorker, type Check } from '../operation/readiness.ts';
 import { startStatus } from '../operation/status.ts';
+import type { StatusServer } from '../operation/status-server.ts';
 import { relayOutbox } from '../storage/outbox.ts';
 import { createRestApi } from './api/routes.ts';
 import { watchWebhooks } from './api/webhooks.ts';
@@ -85,7 +86,9 @@ export async function startBot(storage: Storage, config: Config, { log }: BotOpt
   const { webhookOrigins: origins } = config;
   const stopWebhooks = watchWebhooks({ context, link, secret, origins, log });
   const stopWatching = watchSockets(sockets, webAccess.trustedProxies);
+  let status: StatusServer | null = null;
   const stopAll = async () => {
+    await status?.close();
     await Promise.all(stopGateways.map((stop) => stop()));
     await stopRelay();
     await stopDuels();
@@ -94,26 +97,20 @@ export async function startBot(storage: Storage, config: Config, { log }: BotOpt
   };
   try {
     for (const gateway of gateways) stopGateways.push(await runGateway(gateway, { context, outages, log }));
+    status = await startStatus('bot', {
+      ...{ storage, config, log },
+      checks: checksOf(gateways, storage),
+      collect: collectRecords(storage.records),
+    });
     const server = await listen(app, config, sockets as unknown as WebSocketServerLike);
     ({ address } = server);
     outages.start();
-    const status = await startStatus('bot', {
-      storage,
-      config,
-      log,
-      checks: {
-        ...Object.fromEntries(gateways.map((gateway) => [gateway.platform, connected(gateway)])),
-        worker: () => requireWorker(storage.records),
-      },
-      collect: collectRecords(storage.records),
-    });
     return {
       address: server.address,
       moderatorAddress: `${server.address}/?moderator=${encodeURIComponent(webAccess.moderatorKey)}`,
       port: server.port,
       statusAddress: status?.address ?? null,
       async stop() {
-        await status?.close();
         stopWatching();
         await server.close();
         await stopAll();
@@ -125,6 +122,12 @@ export async function startBot(storage: Storage, config: Config, { log }: BotOpt
     throw error;
   }
 }
+
+/** What a bot needs, beside the storage. */
+const checksOf = (gateways: readonly Gateway[], { records }: Storage): Record<string, Check> => ({
+  ...Object.fromEntries(gateways.map((gateway) => [gateway.platform, connected(gateway)])),
+  worker: () => requireWorker(records),
+});
 
 /** Asks whether a platform's events arrive. */
 const connected =

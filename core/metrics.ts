@@ -3,7 +3,6 @@
  * serves it. Labels have few values: never an id, a name or a text of a member.
  */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import { describeError } from './errors.ts';
 import type { Platform } from './records.ts';
 
 export const registry = new Registry();
@@ -126,11 +125,6 @@ export const info = new Gauge({
   labelNames: ['part', 'version', 'model', 'device'],
   registers,
 });
-
-/** Counts an error. @param part - of Krona that met it */
-export function countError(part: Platform | 'http', error: unknown): void {
-  errorsTotal.inc({ part, code: describeError(error).code });
-}
 
 /** Measures how long an acknowledgement takes. @returns what `work` resolves to */
 export async function acknowledging<T>(platform: Platform, work: Promise<T>): Promise<T> {

@@ -6,6 +6,7 @@ import type { Config, EngineDevice } from '../core/config.ts';
 import { areBlobsElsewhere } from '../storage/blobs/same-place.ts';
 import type { Storage } from '../storage/open.ts';
 import { startStatus } from '../operation/status.ts';
+import type { StatusServer } from '../operation/status-server.ts';
 import { sweepDaily } from '../storage/sweep.ts';
 import type { ModelCard } from '../core/settings/model-card.ts';
 import { Engine } from './engine/engine.ts';
@@ -55,7 +56,9 @@ export async function startWorker(
   if (first === undefined) throw new Error('a worker without a device');
   const engines = [first, ...others];
   const stations: Station[] = [];
+  let status: StatusServer | null = null;
   const stop = async (): Promise<void> => {
+    await status?.close();
     await Promise.all(stations.map((station) => station.stop()));
     await Promise.all(engines.map(({ engine }) => engine.close()));
   };
@@ -73,17 +76,8 @@ export async function startWorker(
         {},
         'no photo or picture of the records is in the blob store: set KRONA_BLOBS to the same place for bot and workers',
       );
-    for (const { engine, ...device } of ready)
-      stations.push(await Station.start({ ...shared, engine }, jobs, device));
-    const stopSweeping = sweepDaily(records, blobs, {
-      before: () => sweepRuns(shared),
-      onSwept: (removed) => removed > 0 && log.info({ removed }, 'removed files that nothing needs any more'),
-      onError: (error) => log.warn({ error }, 'could not look for files that nothing needs any more'),
-    });
-    const status = await startStatus('worker', {
-      storage,
-      config,
-      log,
+    status = await startStatus('worker', {
+      ...{ storage, config, log },
       checks: { engine: () => Promise.all(engines.map(({ engine }) => engine.device())) },
       async collect() {
         const memory = await Promise.all(engines.map(({ engine }) => engine.memory?.() ?? 0));
@@ -91,11 +85,17 @@ export async function startWorker(
       },
       computes: { model: model.name, device: ready.map(({ chosen }) => chosen.device).join(' ') },
     });
+    for (const { engine, ...device } of ready)
+      stations.push(await Station.start({ ...shared, engine }, jobs, device));
+    const stopSweeping = sweepDaily(records, blobs, {
+      before: () => sweepRuns(shared),
+      onSwept: (removed) => removed > 0 && log.info({ removed }, 'removed files that nothing needs any more'),
+      onError: (error) => log.warn({ error }, 'could not look for files that nothing needs any more'),
+    });
     return {
       model,
       statusAddress: status?.address ?? null,
       async stop() {
-        await status?.close();
         await stopSweeping();
         await stop();
       },

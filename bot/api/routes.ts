@@ -12,7 +12,7 @@ import { KronaError } from '../../core/errors.ts';
 import { commandSeconds } from '../../core/metrics.ts';
 import type { Value } from '../../core/values.ts';
 import { Pace } from '../pace.ts';
-import { checked, notStored, uuid } from '../request.ts';
+import { checked, notStored } from '../request.ts';
 import { openApi, OPERATIONS } from './openapi.ts';
 import { callerOf, type Caller } from './tokens.ts';
 import { adapterJson, type Link, workJson, type WorkJson } from './work-view.ts';
@@ -43,7 +43,7 @@ export function createRestApi({ context: commands, link, address }: ApiParts) {
   const [asking, acting] = [new Pace(), new Pace()];
   const show = async (work: JobWork) => ({ work: await workJson(work, commands, link) });
   const own = async (context: Context<Env>, id: string) => {
-    const work = await findWork(records, actorOf(context), v.parse(uuid, id));
+    const work = await findWork(records, actorOf(context), id);
     if (work !== null) return work;
     throw new KronaError('WORK_UNKNOWN', 'This channel has no job with this id; it may have been deleted.');
   };
@@ -67,7 +67,7 @@ export function createRestApi({ context: commands, link, address }: ApiParts) {
       return context.json(await show(await own(context, idOf(context))));
     })
     .put('/pictures/:id/votes', checked('json', VOTE), async (context) => {
-      const picture = await records.picture(v.parse(uuid, context.req.param('id')));
+      const picture = await records.picture(context.req.param('id'));
       const work = picture && (await findWork(records, actorOf(context), picture.setId));
       if (picture === null || work === null)
         throw new KronaError('PICTURE_GONE', 'This picture was deleted.');

@@ -1,12 +1,12 @@
 /** @file What the administrator's page asks for: all channels at a glance, and what an administrator does about it. */
 import { statfs } from 'node:fs/promises';
-import { type Context, Hono } from 'hono';
+import { Hono } from 'hono';
 import * as v from 'valibot';
 import type { CommandContext } from '../../commands/contract.ts';
 import { runCommand } from '../../commands/index.ts';
 import { note } from '../../commands/rules/audit.ts';
-import type { JobWork } from '../../commands/work/channel-queue.ts';
-import { requeueWork } from '../../commands/work/requeue.ts';
+import { workRecord, type JobWork } from '../../commands/work/channel-queue.ts';
+import { requeueWork, workName } from '../../commands/work/requeue.ts';
 import { stopWork } from '../../commands/work/work.ts';
 import type { ListedToken } from '../../core/api-tokens.ts';
 import type { Config } from '../../core/config.ts';
@@ -36,8 +36,8 @@ export interface AdministrationParts {
 }
 
 /** Routes below `/administration`; each is for moderators of the installation only. */
-export function administrationRoutes({ context: commands, identity, config }: AdministrationParts) {
-  const { records } = commands;
+export function administrationRoutes(parts: AdministrationParts) {
+  const { context: commands, identity, config } = parts;
   return new Hono()
     .use(async (context, next) => {
       await identity.require(context);
@@ -46,70 +46,78 @@ export function administrationRoutes({ context: commands, identity, config }: Ad
     })
     .get('/', async (context) => context.json(await overview(commands, config)))
     .get('/channels/:id/rules', async (context) => {
-      const channel = await records.channelById(context.req.param('id'));
-      if (channel === null) throw new KronaError('CHANNEL_UNKNOWN', 'This channel does not exist.');
-      const actor = {
-        channel,
-        member: await identity.require(context),
-        moderator: true,
-        manager: true,
-        roles: [],
-      };
+      const channel = await requireChannel(commands, context.req.param('id'));
+      const member = await identity.require(context);
+      const actor = { channel, member, moderator: true, manager: true, roles: [] };
       const asked = { ...actor, action: 'show', options: {}, attachments: [] };
       return context.json({ card: await runCommand('rules', asked, commands) });
     })
+    .route('/', workRoutes(parts))
+    .route('/', tokenRoutes(parts));
+}
+
+/** What an administrator does about jobs and workers. */
+function workRoutes({ context: commands, identity }: AdministrationParts) {
+  const { records } = commands;
+  return new Hono()
     .post('/work/:id/cancel', async (context) => {
-      const { work, actor } = await found(context, commands, identity);
+      const { work, channel } = await requireWork(commands, context.req.param('id'));
       await stopWork(work, commands);
-      await note(records, actor, 'queue', `cancelled by an administrator`, {
+      const actor = { channel, member: await identity.require(context) };
+      await note(records, actor, 'queue', `cancelled by an administrator: ${workName(work)}`, {
         targetId: context.req.param('id'),
       });
       return context.json({});
     })
     .post('/work/:id/requeue', async (context) => {
-      const { work, actor } = await found(context, commands, identity);
-      await requeueWork(actor, work, commands);
+      const { work, channel } = await requireWork(commands, context.req.param('id'));
+      await requeueWork({ channel, member: await identity.require(context) }, work, commands);
       return context.json({});
     })
     .post('/workers/:id/drain', async (context) => {
-      await records.drainWorkers([v.parse(uuid, context.req.param('id'))]);
-      return context.json({});
-    })
-    .post('/tokens', checked('json', NEW_TOKEN), async (context) => {
-      const { channel: id, name, webhook } = context.req.valid('json');
-      const channel = await records.channelById(id);
-      if (channel === null) throw new KronaError('CHANNEL_UNKNOWN', 'This channel does not exist.');
-      const maker = { channel, member: await identity.require(context) };
-      const wish = {
-        name,
-        webhook: webhook.trim() === '' ? null : webhook.trim(),
-        origins: config.webhookOrigins,
-      };
-      const made = await makeToken(records, maker, wish);
-      const key = wish.webhook === null ? null : webhookKey(config.secret, made.id);
-      return context.json({ token: made.token, webhookKey: key }, 201);
-    })
-    .delete('/tokens/:id', async (context) => {
-      await records.removeApiToken(v.parse(uuid, context.req.param('id')));
+      await records.drainWorkers([context.req.param('id')]);
       return context.json({});
     });
 }
 
 const NEW_TOKEN = v.object({ channel: uuid, name: text(100), webhook: text(500) });
 
-/** The run or set that a request names, and who acts in its channel. @throws KronaError WORK_UNKNOWN */
-async function found(
-  context: Context<object, '/work/:id/cancel'>,
-  { records }: CommandContext,
-  identity: Identity,
-) {
-  const id = context.req.param('id');
-  const [run, set] = [await records.run(id), await records.set(id)];
+/** Tokens of the REST API. */
+function tokenRoutes({ context: commands, identity, config }: AdministrationParts) {
+  const { secret, webhookOrigins: origins } = config;
+  return new Hono()
+    .post('/tokens', checked('json', NEW_TOKEN), async (context) => {
+      const { channel: channelId, name, webhook: typed } = context.req.valid('json');
+      const maker = {
+        channel: await requireChannel(commands, channelId),
+        member: await identity.require(context),
+      };
+      const webhook = typed.trim() === '' ? null : typed.trim();
+      const { id, token } = await makeToken(commands.records, maker, { name, webhook, origins });
+      return context.json({ token, webhookKey: webhook === null ? null : webhookKey(secret, id) }, 201);
+    })
+    .delete('/tokens/:id', async (context) => {
+      await commands.records.removeApiToken(context.req.param('id'));
+      return context.json({});
+    });
+}
+
+/** @throws KronaError CHANNEL_UNKNOWN */
+async function requireChannel({ records }: CommandContext, id: string): Promise<Channel> {
+  const channel = await records.channelById(id);
+  if (channel !== null) return channel;
+  throw new KronaError('CHANNEL_UNKNOWN', 'This channel does not exist.');
+}
+
+/** A run or set, with its channel. @throws KronaError WORK_UNKNOWN */
+async function requireWork(
+  commands: CommandContext,
+  id: string,
+): Promise<{ work: JobWork; channel: Channel }> {
+  const [run, set] = [await commands.records.run(id), await commands.records.set(id)];
   const work: JobWork | null = run ? { kind: 'run', run } : set ? { kind: 'set', set } : null;
-  const channel: Channel | null = await records.channelById((run ?? set)?.channelId ?? id);
-  if (work === null || channel === null)
-    throw new KronaError('WORK_UNKNOWN', 'This job was deleted. Reload the page.');
-  return { work, actor: { channel, member: await identity.require(context) } };
+  if (work === null) throw new KronaError('WORK_UNKNOWN', 'This job was deleted. Reload the page.');
+  return { work, channel: await requireChannel(commands, workRecord(work).channelId) };
 }
 
 async function overview(

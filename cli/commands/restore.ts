@@ -21,7 +21,10 @@ export function define(restore: Command, shell: Shell): void {
       resolve(given),
       () => databaseToFill(config),
       (url) => installedBlobs(config, url),
-      { signal, onProgress: (phase, step, steps) => progress.show({ phase, step, steps, secondsLeft: null }) },
+      {
+        signal,
+        onProgress: (phase, step, steps) => progress.show({ phase, step, steps, secondsLeft: null }),
+      },
     );
     return describe(result);
   });

@@ -27,7 +27,7 @@ export async function requeueWork(
       );
     const change = { state: 'queued', progress: null, failure: null, endedAt: null } as const;
     await (work.kind === 'run' ? within.updateRun(id, change) : within.updateSet(id, change));
-    await note(within, actor, 'queue', `queued again: ${describe(work)}`, { targetId: id });
+    await note(within, actor, 'queue', `queued again: ${workName(work)}`, { targetId: id });
   });
   const owner = { channelId, memberId };
   // Where the queue is away, the bot's next look for lost jobs adds it.
@@ -40,5 +40,6 @@ export async function requeueWork(
   });
 }
 
-export const describe = (work: JobWork): string =>
+/** What a job is, for the log. */
+export const workName = (work: JobWork): string =>
   work.kind === 'run' ? `a training of ${work.run.settings.steps} steps` : work.set.prompt;

@@ -53,7 +53,10 @@ export async function restoreBackup(
     onProgress('restoring the database', 0, 1);
     await restoreRecords(database, folder, manifest);
     await migrate(database);
-    const { copied, damaged } = await restoreFiles(folder, await openTarget(served.url), { signal, onProgress });
+    const { copied, damaged } = await restoreFiles(folder, await openTarget(served.url), {
+      signal,
+      onProgress,
+    });
     await database.query(raw('COMMENT ON SCHEMA krona IS NULL'));
     return { krona, at, rows: tables.reduce((sum, table) => sum + table.rows, 0), copied, damaged };
   } finally {

@@ -106,7 +106,9 @@ it('is read on a phone without scrolling sideways, and by a screen reader', asyn
     await page.screenshot({ path: `/tmp/t5-shots/administration-${page === phone ? 390 : 1280}.png` }); // SHOT
     await page.screenshot({ path: `/tmp/t5-shots/dark-${page === phone ? 390 : 1280}.png` }); // SHOT
     await page.evaluate(axe.source);
-    const { violations } = await page.evaluate(() => (globalThis as unknown as { axe: typeof axe }).axe.run());
+    const { violations } = await page.evaluate(() =>
+      (globalThis as unknown as { axe: typeof axe }).axe.run(),
+    );
     const grave = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
     expect(grave.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`)).toEqual([]);
   }

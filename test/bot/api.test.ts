@@ -211,6 +211,7 @@ describe('with a token', () => {
     expect(await code('/imagine', {})).toBe('OPTION_MISSING');
     expect(await code('/imagine', { prompt: { text: 'x' } })).toBe('REQUEST_INVALID');
     expect(await code(`/work/${randomUUID()}`)).toBe('WORK_UNKNOWN');
+    expect(await code('/work/1')).toBe('ID_INVALID');
     expect(await code('/nowhere')).toBe('NOT_FOUND');
   });
 });

@@ -115,10 +115,14 @@ it('asks Discord and Slack about the tokens', async () => {
     KRONA_SLACK_API: api!,
   };
   const unregistered = await doctor(environment, '--no-engine');
-  expect(of(unregistered, 'discord')).toEqual([expect.stringContaining('error: The token of Krona works, but no')]);
+  expect(of(unregistered, 'discord')).toEqual([
+    expect.stringContaining('error: The token of Krona works, but no'),
+  ]);
   expect((await krona('discord', 'register')).code).toBe(0);
   const report = await doctor(environment, '--no-engine');
-  expect(of(report, 'discord')).toEqual([expect.stringMatching(/^ok: the token of Krona works, \d commands$/)]);
+  expect(of(report, 'discord')).toEqual([
+    expect.stringMatching(/^ok: the token of Krona works, \d commands$/),
+  ]);
   expect(of(report, 'slack').join()).toMatch(/^(ok|warning): /);
   for (const token of [config.token, botToken, appToken!]) expect(report.text).not.toContain(token);
   const wrong = await doctor(

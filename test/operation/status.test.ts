@@ -77,14 +77,21 @@ describe('a bot with KRONA_STATUS_PORT', () => {
       json('/channels/general/messages', { id: crypto.randomUUID(), text, uploads: [] }, cookie);
     await say('/krona help');
     await say('/krona imagine a cat');
-    await say('/krona imagine');
+    await say('/krona photos show subject:nobody');
     await json('/channels/nowhere/messages', { id: crypto.randomUUID(), text: 'hi', uploads: [] }, cookie);
     const text = await until(async () => {
       const now = await metrics();
-      return now.includes('krona_queue_jobs{kind="imagine",state="queued"} 1') ? now : null;
-    }, 'a queued set in the figures');
+      const seen = [
+        'krona_queue_jobs{kind="imagine",state="queued"} 1',
+        'command="photos"',
+        'command="help"',
+      ];
+      return seen.every((part) => now.includes(part)) ? now : null;
+    }, 'the commands in the figures');
     expect(text).toMatch(/krona_command_seconds_count\{.*command="help",outcome="done".*\} 1/);
-    expect(text).toMatch(/krona_acknowledge_seconds_count\{platform="web"\} [2-9]/);
+    expect(text).toMatch(/krona_command_seconds_count\{.*command="photos",outcome="refused".*\} 1/);
+    expect(text).toContain('krona_errors_total{part="web",code="SUBJECT_UNKNOWN"} 1');
+    expect(text).toMatch(/krona_acknowledge_seconds_count\{platform="web"\} [3-9]/);
     expect(text).toContain('krona_errors_total{part="http",code="CHANNEL_UNKNOWN"} 1');
     expect(text).toMatch(/krona_disk_bytes\{part="free"\} [1-9]/);
     expect(text).toContain('krona_ready{check="database"} 1');
