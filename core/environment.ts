@@ -150,9 +150,13 @@ export function childEnvironment(
 /** Variables with which a process sees one card alone. @param card - its number, from 0, among those that this process sees */
 export function cardEnvironment(card: number | null): NodeJS.ProcessEnv {
   if (card === null) return {};
-  const seen = process.env.CUDA_VISIBLE_DEVICES?.split(',')[card] ?? String(card);
-  // The numbers of `nvidia-smi`; by default, CUDA counts the fastest first.
-  return { CUDA_VISIBLE_DEVICES: seen, CUDA_DEVICE_ORDER: 'PCI_BUS_ID' };
+  const visible = process.env.CUDA_VISIBLE_DEVICES?.split(',');
+  return {
+    // With none, CUDA finds no card and says so.
+    CUDA_VISIBLE_DEVICES: visible === undefined ? String(card) : (visible[card] ?? ''),
+    // The numbers of `nvidia-smi`; by default, CUDA counts the fastest first.
+    CUDA_DEVICE_ORDER: 'PCI_BUS_ID',
+  };
 }
 
 /** The first card that this process sees, as `nvidia-smi` names it; null: all of them. */

@@ -12,17 +12,21 @@ export interface Plan {
 const EAGER = { every: 10, times: 5 };
 /** Members of each channel. */
 const MEMBERS = 2;
+/** A prime. */
+const STEP = 7919;
 
 /** The set and job with a number, as a UUID. */
 export const jobId = (n: number): string => `00000000-0000-4000-8000-${n.toString(16).padStart(12, '0')}`;
 
 export const numberOf = (id: string): number => Number.parseInt(id.slice(-12), 16);
 
-/** Whose the job is. */
+/** Whose the job is. All channels but the eager ones ask for the same number, within one. */
 export function ownerOf(n: number, channels: number): { readonly channel: number; readonly member: number } {
   const random = new KeyedRandom(n, 'simulated members');
   const eager = Math.ceil(channels / EAGER.every);
-  const place = random.integer(channels + eager * (EAGER.times - 1));
+  const places = channels + eager * (EAGER.times - 1);
+  // A step without a common divisor mixes the channels.
+  const place = (n * STEP) % places;
   const channel = place < channels ? place : ((place - channels) % eager) * EAGER.every;
   return { channel, member: random.integer(MEMBERS) };
 }

@@ -22,7 +22,7 @@ const CANCEL_CHECK = 400;
 const LONGEST_CANCEL_CHECK = 10_000;
 
 /** Pause before a job is offered again that this program is too old for, ms: a newer worker takes it meanwhile. */
-const TOO_NEW_PAUSE = 10_000;
+const TOO_NEW_PAUSE = 2_000;
 
 /** Pauses of a job that a server's outage has ended, ms. */
 const OUTAGE_PAUSES = { first: 1_000, longest: 60_000 };

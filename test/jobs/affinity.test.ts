@@ -25,7 +25,8 @@ const worker = (change: Partial<WorkerRecord> = {}): WorkerRecord => ({
   drain: false,
   ...change,
 });
-const needs = { model: 'sdxl', adapters: ['mochi'] };
+const MOCHI = 'a'.repeat(64);
+const needs = { model: 'sdxl', adapters: [MOCHI] };
 const DRAWS = [{ kind: 'imagine', id: 'set' }] as const;
 
 it('a job waits for a worker that has its model, also a busy one', () => {
@@ -35,7 +36,7 @@ it('a job waits for a worker that has its model, also a busy one', () => {
 });
 
 it('a job waits for a free worker that has its adapter, and for no other', () => {
-  const holder = { adapters: ['rex', 'mochi'] };
+  const holder = { adapters: ['b'.repeat(64), MOCHI] };
   expect(patience(needs, worker(), [worker(holder)])).toBe(ADAPTER_PATIENCE);
   for (const useless of [
     {},
@@ -64,7 +65,7 @@ it('a worker waits no longer than that, and not for a job that another one has t
     channelId: channel.id,
     step: 20,
     final: true,
-    blobHash: 'mochi',
+    blobHash: MOCHI,
     size: 1,
     settings: DEFAULT_SETTINGS,
   });
@@ -73,7 +74,7 @@ it('a worker waits no longer than that, and not for a job that another one has t
   const wait = leavingToOthers({
     records,
     self: () => worker(),
-    others: async () => [worker({ adapters: ['mochi'] })],
+    others: async () => [worker({ adapters: [MOCHI] })],
   });
   const { signal } = new AbortController();
   const job = { id: set.id, payload: { setId: set.id } };
