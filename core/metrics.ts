@@ -21,7 +21,7 @@ export const commandSeconds = new Histogram({
   registers,
 });
 
-export const acknowledgeSeconds = new Histogram({
+const acknowledgeSeconds = new Histogram({
   name: 'krona_acknowledge_seconds',
   help: 'Time from a command or press to its acknowledgement; Discord and Slack wait 3 s for it',
   labelNames: ['platform'],

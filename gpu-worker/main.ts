@@ -80,7 +80,7 @@ export async function startWorker(
       ...{ storage, config, log },
       checks: { engine: () => Promise.all(engines.map(({ engine }) => engine.device())) },
       async collect() {
-        const memory = await Promise.all(engines.map(({ engine }) => engine.memory?.() ?? 0));
+        const memory = await Promise.all(engines.map(async ({ engine }) => (await engine.memory?.()) ?? 0));
         engineMemoryBytes.set(memory.reduce((sum, bytes) => sum + bytes, 0));
       },
       computes: { model: model.name, device: ready.map(({ chosen }) => chosen.device).join(' ') },

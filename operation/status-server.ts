@@ -15,7 +15,7 @@ export interface StatusParts {
   /** By name, as /readyz lists them. */
   readonly checks: Readonly<Record<string, Check>>;
   /** Brings gauges up to date, before each answer of /metrics. */
-  collect(): Promise<void>;
+  readonly collect: () => Promise<void>;
   readonly log: Log;
 }
 

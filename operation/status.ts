@@ -15,7 +15,7 @@ export interface ProcessStatus {
   /** Of parts that only this process has. */
   readonly checks: Readonly<Record<string, Check>>;
   /** Brings gauges up to date that only this process has. */
-  collect(): Promise<void>;
+  readonly collect: () => Promise<void>;
   /** What the worker draws with, and on what. */
   readonly computes?: { readonly model: string; readonly device: string };
 }

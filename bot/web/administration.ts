@@ -3,7 +3,7 @@ import { statfs } from 'node:fs/promises';
 import { Hono } from 'hono';
 import * as v from 'valibot';
 import type { CommandContext } from '../../commands/contract.ts';
-import { runCommand } from '../../commands/index.ts';
+import { callCommand } from '../../commands/index.ts';
 import { note } from '../../commands/rules/audit.ts';
 import { workRecord, type JobWork } from '../../commands/work/channel-queue.ts';
 import { requeueWork, workName } from '../../commands/work/requeue.ts';
@@ -19,7 +19,7 @@ import { describeComputer } from '../../core/settings/computer.ts';
 import { makeToken, webhookKey } from '../api/tokens.ts';
 import { checked, text, uuid } from '../request.ts';
 import type { Identity } from './identity.ts';
-import type { AdministrationView, EntryView, TokenView, WorkerView, WorkView } from './protocol.ts';
+import type { AdministrationView, EntryView, RulesView, TokenView, WorkerView, WorkView } from './protocol.ts';
 
 /** Rows of each table. */
 const MOST_OPEN = 200;
@@ -50,7 +50,9 @@ export function administrationRoutes(parts: AdministrationParts) {
       const member = await identity.require(context);
       const actor = { channel, member, moderator: true, manager: true, roles: [] };
       const asked = { ...actor, action: 'show', options: {}, attachments: [] };
-      return context.json({ card: await runCommand('rules', asked, commands) });
+      const { text = [], table } = await callCommand('rules', asked, commands);
+      const rules: RulesView = { text, rows: table?.rows ?? [] };
+      return context.json(rules);
     })
     .route('/', workRoutes(parts))
     .route('/', tokenRoutes(parts));

@@ -202,6 +202,13 @@ export interface WorkerView extends Pick<WorkerRecord, 'id' | 'host' | 'version'
   readonly canDrain: boolean;
 }
 
+/** The rules of a channel, for administrators: as `/krona rules show` tells them. */
+export interface RulesView {
+  readonly text: readonly string[];
+  /** Each with its value. */
+  readonly rows: readonly (readonly string[])[];
+}
+
 /** What the administrator's page shows. */
 export interface AdministrationView {
   /** What the workers compute on, in sentences. */

@@ -17,7 +17,7 @@ const CLOCK_WRONG = 300;
 const CONNECTIONS = 9;
 
 /** The address of the database; null while the embedded one does not run. */
-export async function databaseAddress(config: Config): Promise<string | null> {
+async function databaseAddress(config: Config): Promise<string | null> {
   if (config.databaseUrl !== null) return config.databaseUrl;
   return embeddedDatabaseUrl(config).catch((error: unknown) => {
     if (error instanceof KronaError && error.code === 'EMBEDDED_DATABASE_NOT_RUNNING') return null;

@@ -107,7 +107,7 @@ const administer = (method: string, path: string, body: object = {}) =>
 
 interface Program {
   readonly webhookKey: string | null;
-  send(method: string, path: string, body?: object | FormData): Promise<Answer>;
+  readonly send: (method: string, path: string, body?: object | FormData) => Promise<Answer>;
 }
 
 async function program(name: string, webhook = ''): Promise<Program> {
@@ -274,14 +274,14 @@ describe('a webhook', () => {
     await worker.draw(await worker.set(), [await sprite('ship', '#fff')]);
     const told = await until(async () => (hooks.got.length >= 2 ? hooks.got.at(-1) : null), 'two tries');
     await stop();
-    const sent = JSON.parse(told!.body) as { id: string; type: string; work: WorkJson };
+    const sent = JSON.parse(told.body) as { id: string; type: string; work: WorkJson };
     expect(sent).toMatchObject({ type: 'work.ended', work: { id, state: 'done', pictures: [{}] } });
     // Both tries are the same delivery.
     expect((JSON.parse(hooks.got[0]!.body) as { id: string }).id).toBe(sent.id);
     const [, seconds, signature] = /^t=(\d+),v1=([0-9a-f]{64})$/.exec(
-      String(told!.headers['krona-signature']),
+      String(told.headers['krona-signature']),
     )!;
-    const expected = createHmac('sha256', webhookKey!).update(`${seconds}.${told!.body}`).digest('hex');
+    const expected = createHmac('sha256', webhookKey!).update(`${seconds}.${told.body}`).digest('hex');
     expect(signature).toBe(expected);
     expect(await house.storage.records.dueDeliveries(10)).toEqual([]);
   });

@@ -77,7 +77,7 @@ describe('a bot with KRONA_STATUS_PORT', () => {
       json('/channels/general/messages', { id: crypto.randomUUID(), text, uploads: [] }, cookie);
     await say('/krona help');
     await say('/krona imagine a cat');
-    await say('/krona photos show subject:nobody');
+    await say('/krona photos list subject:nobody');
     await json('/channels/nowhere/messages', { id: crypto.randomUUID(), text: 'hi', uploads: [] }, cookie);
     const text = await until(async () => {
       const now = await metrics();

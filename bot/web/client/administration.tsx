@@ -1,14 +1,13 @@
 /** @file The administrator's page: work of all channels, files, rules and the log, as they are now. */
 import type { ComponentChildren, JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import type { Card } from '../../../commands/card.ts';
 import { byteSize } from '../../../core/format.ts';
-import type { AdministrationView, EntryView, WorkerView, WorkView } from '../protocol.ts';
+import type { AdministrationView, EntryView, RulesView, WorkerView, WorkView } from '../protocol.ts';
 import { answerOf, api, messageOf } from './api.ts';
 import { ApiTokens } from './api-tokens.tsx';
-import { CardView } from './card-view.tsx';
 import { ago } from './format.ts';
 import { Table } from './table.tsx';
+import { Marked } from './text.tsx';
 import './administration.css';
 
 /** Between two looks, ms. */
@@ -189,10 +188,10 @@ function WorkButton({ work: { id, state }, act }: { work: WorkView; act: Act }):
 }
 
 function Files({ stored, limit, free, size }: AdministrationView['disk']): JSX.Element {
-  const most = limit === null ? 'no limit' : `of ${byteSize(limit)} (KRONA_STORAGE)`;
+  const most = limit === null ? 'KRONA_STORAGE sets no limit' : `at most ${byteSize(limit)} can be (KRONA_STORAGE)`;
   return (
     <p>
-      {byteSize(stored)} of photos, pictures and adapters, {most}. {byteSize(free)} of {byteSize(size)} are
+      {byteSize(stored)} of photos, pictures and adapters are stored; {most}. {byteSize(free)} of {byteSize(size)} are
       free on the bot's disk.
     </p>
   );
@@ -200,11 +199,11 @@ function Files({ stored, limit, free, size }: AdministrationView['disk']): JSX.E
 
 /** Channels with their files, and each one's rules on request. */
 function Channels({ channels }: Pick<AdministrationView, 'channels'>): JSX.Element {
-  const [shown, setShown] = useState<{ id: string; card: Card } | null>(null);
+  const [shown, setShown] = useState<{ id: string; rules: RulesView } | null>(null);
   const show = (id: string) => {
     if (shown?.id === id) return setShown(null);
     answerOf(api.administration.channels[':id'].rules.$get({ param: { id } }))
-      .then(({ card }) => setShown({ id, card: card as Card }))
+      .then((rules) => setShown({ id, rules }))
       .catch(() => setShown(null));
   };
   return (
@@ -225,8 +224,21 @@ function Channels({ channels }: Pick<AdministrationView, 'channels'>): JSX.Eleme
           </button>,
         ])}
       />
-      {shown !== null && <CardView lineId="" card={shown.card} links={{}} />}
+      {shown !== null && <Rules {...shown.rules} />}
     </>
+  );
+}
+
+function Rules({ text, rows }: RulesView): JSX.Element {
+  return (
+    <div class="rules" role="status">
+      {text.map((paragraph) => (
+        <p key={paragraph}>
+          <Marked text={paragraph} />
+        </p>
+      ))}
+      <Table columns={['rule', 'value']} rows={rows} />
+    </div>
   );
 }
 

@@ -24,7 +24,10 @@ export function ApiTokens({ tokens, channels, webhooks, onChange }: ApiTokensPro
   };
   const make = (form: HTMLFormElement) => {
     const given = new FormData(form);
-    const of = (name: string) => String(given.get(name) ?? '');
+    const of = (name: string) => {
+      const value = given.get(name);
+      return typeof value === 'string' ? value : '';
+    };
     const json = { channel: of('channel'), name: of('name'), webhook: of('webhook') };
     act(
       answerOf<Made>(api.administration.tokens.$post({ json })).then((answer) => {
