@@ -19,7 +19,14 @@ import { describeComputer } from '../../core/settings/computer.ts';
 import { makeToken, webhookKey } from '../api/tokens.ts';
 import { checked, text, uuid } from '../request.ts';
 import type { Identity } from './identity.ts';
-import type { AdministrationView, EntryView, RulesView, TokenView, WorkerView, WorkView } from './protocol.ts';
+import type {
+  AdministrationView,
+  EntryView,
+  RulesView,
+  TokenView,
+  WorkerView,
+  WorkView,
+} from './protocol.ts';
 
 /** Rows of each table. */
 const MOST_OPEN = 200;

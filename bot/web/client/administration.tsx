@@ -188,11 +188,12 @@ function WorkButton({ work: { id, state }, act }: { work: WorkView; act: Act }):
 }
 
 function Files({ stored, limit, free, size }: AdministrationView['disk']): JSX.Element {
-  const most = limit === null ? 'KRONA_STORAGE sets no limit' : `at most ${byteSize(limit)} can be (KRONA_STORAGE)`;
+  const most =
+    limit === null ? 'KRONA_STORAGE sets no limit' : `at most ${byteSize(limit)} can be (KRONA_STORAGE)`;
   return (
     <p>
-      {byteSize(stored)} of photos, pictures and adapters are stored; {most}. {byteSize(free)} of {byteSize(size)} are
-      free on the bot's disk.
+      {byteSize(stored)} of photos, pictures and adapters are stored; {most}. {byteSize(free)} of{' '}
+      {byteSize(size)} are free on the bot's disk.
     </p>
   );
 }
