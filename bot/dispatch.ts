@@ -12,6 +12,7 @@ import type { KronaError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { commandSeconds, errorsTotal, votesTotal } from '../core/metrics.ts';
 import type { Platform } from '../core/records.ts';
+import { spanOf } from '../core/tracing.ts';
 import type { Delivery } from './delivery/delivery.ts';
 import type { ActionEvent, CompletionEvent, GatewayHandlers, InvocationEvent, Party } from './gateway.ts';
 import { Lanes } from './lanes.ts';
@@ -129,10 +130,13 @@ class Answering {
     work: (actor: Actor) => Promise<AnsweredCard>,
   ): Promise<Card[]> {
     const { delivery } = this.#parts;
+    const began = Date.now();
     const { aside, ...card } = await work(await this.#actorOf(event));
     const asides = aside ? [aside] : [];
     delivery.hurry();
     if (card.follows === undefined) return [card, ...asides];
+    const { platform } = this.#parts;
+    spanOf(card.follows.id, 'request', began, { platform, card: card.follows.kind });
     const refused = await delivery.postNow(card.follows.id);
     return refused ? [notPostedCard(refused), ...asides] : asides;
   }

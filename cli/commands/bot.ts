@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { startBot } from '../../bot/main.ts';
 import { readConfig, type Config } from '../../core/config.ts';
+import { startTracing } from '../../operation/tracing.ts';
 import { createLog } from '../log.ts';
 import { service, type Outcome, type Service, type Shell } from '../output.ts';
 import { onStorage } from '../storage.ts';
@@ -27,8 +28,15 @@ export interface BotAddresses {
 function serveBot(config: Config, signal: AbortSignal): Promise<Service> {
   const log = createLog('bot');
   return onStorage(config, log, signal, async (storage) => {
+    const stopTracing = await startTracing('bot');
     const bot = await startBot(storage, config, { log });
-    return { ...describeBot(bot), stop: () => bot.stop() };
+    return {
+      ...describeBot(bot),
+      async stop() {
+        await bot.stop();
+        await stopTracing();
+      },
+    };
   });
 }
 

@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { at } from '../../core/at.ts';
+import { traced } from '../../core/tracing.ts';
 import { KronaError } from '../../core/errors.ts';
 import type { Adapter, Picture, PictureSet, SetStart, SetSteering } from '../../core/records.ts';
 import { parametersText, withParameters } from '../../core/pictures/png-parameters.ts';
@@ -59,7 +60,7 @@ export async function drawPictures(
   const rule = await rulesOf(context, set.channelId);
   const store = new Store(context, set, missing, rule, { shown, done });
   const storing = new InOrder();
-  await engine.draw(
+  const drawing = engine.draw(
     {
       ...(await requestOf(context, set, options)),
       pictures: await askedPictures(context, missing),
@@ -78,6 +79,7 @@ export async function drawPictures(
       },
     },
   );
+  await traced(set.runId ?? set.id, 'draw', () => drawing, { pictures: missing.length });
   await storing.done();
 }
 

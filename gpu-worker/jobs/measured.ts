@@ -2,6 +2,7 @@
 import type { JobKind } from '../../core/job-payloads.ts';
 import type { Log } from '../../core/log.ts';
 import { errorsTotal, jobSeconds, jobWaitSeconds } from '../../core/metrics.ts';
+import { spanOf, traced } from '../../core/tracing.ts';
 import { hasEnded } from '../../core/work-state.ts';
 import type { JobHandler } from '../../storage/jobs/contract.ts';
 import type { Records } from '../../storage/records.ts';
@@ -15,7 +16,7 @@ export function measured<K extends JobKind>(
   return async (job) => {
     const began = Date.now();
     try {
-      await handler(job);
+      await traced(job.id, 'job', () => handler(job), { kind, attempt: job.attempt });
     } finally {
       const seconds = (Date.now() - began) / 1000;
       await measure(kind, job.id, { began, seconds, attempt: job.attempt }, records).catch((error: unknown) =>
@@ -42,7 +43,9 @@ async function measure(
   const outcome = record === null ? 'deleted' : hasEnded(record) ? record.state : 'returned';
   jobSeconds.observe({ kind, outcome }, seconds);
   if (record === null) return;
-  if (attempt === 1)
+  if (attempt === 1) {
     jobWaitSeconds.observe({ kind }, Math.max(0, (began - record.createdAt.getTime()) / 1000));
+    spanOf(id, 'wait', record.createdAt, { kind }, began);
+  }
   if (record.failure !== null) errorsTotal.inc({ part: kind, code: record.failure.code });
 }

@@ -11,6 +11,7 @@ import { exists } from '../../core/files.ts';
 import { stepSeconds } from '../../core/metrics.ts';
 import type { JobHandler } from '../../storage/jobs/contract.ts';
 import type { Adapter, CheckpointScore, Resumed, Run, Subject } from '../../core/records.ts';
+import { traced } from '../../core/tracing.ts';
 import type { EngineWork } from '../engine/protocol.ts';
 import { trainedSteps } from '../training/checkpoint.ts';
 import type { PreferencePoint } from '../training/refine-options.ts';
@@ -173,7 +174,8 @@ class Training {
       },
     };
     const { engine, records, log } = this.#context;
-    const result = await engine.train(ask, options).catch(async (error: unknown): Promise<TrainResult> => {
+    const training = traced(this.#run.id, 'train', () => engine.train(ask, options));
+    const result = await training.catch(async (error: unknown): Promise<TrainResult> => {
       if (!(error instanceof KronaError && error.code.startsWith('RESUME_'))) throw error;
       log.warn({ error, id: this.#run.id }, 'the run cannot be resumed, so training starts again');
       await records.saveRunState(this.#run.id, null);
