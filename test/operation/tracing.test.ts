@@ -24,9 +24,7 @@ const collector = createServer((request, response) => {
   request.setEncoding('utf8').on('data', (part: string) => (body += part));
   request.on('end', () => {
     const sent = JSON.parse(body) as { resourceSpans: { scopeSpans: { spans: Span[] }[] }[] };
-    spans.push(
-      ...sent.resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap((scope) => scope.spans)),
-    );
+    spans.push(...sent.resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap((scope) => scope.spans)));
     response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
   });
 });
@@ -79,7 +77,9 @@ it('a set is one trace from the message to the picture and back, by its id', asy
 
 it('without a collector, spans are nothing', async () => {
   const before = spans.length;
-  await (await startTracing('worker'))();
+  await (
+    await startTracing('worker')
+  )();
   expect(await traced(crypto.randomUUID(), 'job', () => Promise.resolve(7))).toBe(7);
   expect(spans.length).toBe(before);
 });
