@@ -17,7 +17,7 @@ import { trainedSteps } from '../training/checkpoint.ts';
 import type { PreferencePoint } from '../training/refine-options.ts';
 import type { SavedAdapter } from '../training/train-hooks.ts';
 import type { TrainResult } from '../training/train-options.ts';
-import { carryOut, reasonToEnd, RUNS, type Conduct } from './carry-out.ts';
+import { carryOut, isRestarted, reasonToEnd, RUNS, type Conduct } from './carry-out.ts';
 import type { WorkerContext } from './context.ts';
 import { crownFirst, fitsModel } from './crown.ts';
 import { HandOver } from './hand-over.ts';
@@ -98,12 +98,7 @@ class Training {
     await this.#resume(handOver);
     const keeping = new InOrder();
     for (const saved of await this.#savedBefore()) keeping.add(() => this.#keepCheckpoint(saved, handOver));
-    try {
-      // An earlier attempt may have finished the training and nothing after it.
-      if (!(await exists(ask.out))) await this.#train(ask, keeping, handOver);
-    } finally {
-      await keeping.done().finally(() => this.#leave(handOver));
-    }
+    await this.#trainAndKeep(ask, keeping, handOver).finally(() => this.#leave(handOver));
 
     const step = await trainedSteps(ask.out);
     const final = await this.#keep({ step, path: ask.out, final: true });
@@ -118,6 +113,22 @@ class Training {
       finalsOf(this.#run, await this.#adapters()),
       signal,
     );
+  }
+
+  /** Trains, and waits until its checkpoints are kept. */
+  async #trainAndKeep(ask: TrainAsk, keeping: InOrder, handOver: HandOver): Promise<void> {
+    try {
+      // An earlier attempt may have finished the training and nothing after it.
+      if (!(await exists(ask.out))) await this.#train(ask, keeping, handOver);
+    } catch (error) {
+      const other: unknown = await keeping.done().then(
+        () => null,
+        (failure: unknown) => failure,
+      );
+      // Where the engine died of this run's own pictures, the training only was there.
+      throw other !== null && isRestarted(error) ? other : error;
+    }
+    await keeping.done();
   }
 
   /** The request to the engine. */
