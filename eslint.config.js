@@ -15,10 +15,11 @@ const platforms = ['bot/web', 'bot/discord', 'bot/slack'];
 const rooms = {
   core: [],
   storage: ['core'],
+  operation: ['core', 'storage'],
   commands: ['core', 'storage'],
   bot: ['core', 'storage', 'commands'],
   ...Object.fromEntries(platforms.map((platform) => [platform, ['core', 'storage', 'commands', 'bot']])),
-  'bot/main.ts': ['core', 'storage', 'commands', 'bot', ...platforms],
+  'bot/main.ts': ['core', 'storage', 'operation', 'commands', 'bot', ...platforms],
   [graph]: ['core'],
   [models]: ['core', graph],
   [safety]: ['core', graph, models],
@@ -27,11 +28,12 @@ const rooms = {
   [training]: ['core', graph, models, adapters, sampling, safety],
   'gpu-worker/engine': ['core', ...engineRooms],
   'gpu-worker/jobs': ['core', 'storage', training, 'gpu-worker/engine'],
-  'gpu-worker/main.ts': ['core', 'storage', 'gpu-worker/engine', 'gpu-worker/jobs'],
+  'gpu-worker/main.ts': ['core', 'storage', 'operation', 'gpu-worker/engine', 'gpu-worker/jobs'],
   lab: ['core', ...engineRooms],
   cli: [
     'core',
     'storage',
+    'operation',
     'commands',
     'bot',
     'bot/main.ts',
@@ -119,7 +121,6 @@ export default tseslint.config(
       'import-x/parsers': { '@typescript-eslint/parser': ['.ts', '.tsx'] },
     },
     rules: {
-      'import-x/no-cycle': ['error', { ignoreExternal: true }],
       '@typescript-eslint/no-non-null-assertion': 'off',
       '@typescript-eslint/require-await': 'off',
       '@typescript-eslint/restrict-template-expressions': [

@@ -101,10 +101,11 @@ export default defineConfig({
       test: {
         name,
         include: files.filter((path) => projectOf(path) === name).map((path) => `test/${path}`),
+        ...((name === 'chat' || name === 'system') && { globalSetup: 'test/helpers/postgres-server.ts' }),
       },
     })),
     coverage: {
-      include: ['{bot,cli,commands,core,gpu-worker,lab,storage}/**/*.ts'],
+      include: ['{bot,cli,commands,core,gpu-worker,lab,operation,storage}/**/*.ts'],
       // The page's code runs in a browser, programs of their own in processes of their own.
       exclude: ['bot/web/client/**'],
       reporter: ['text-summary', 'html'],

@@ -60,6 +60,10 @@ export interface Config {
   readonly port: number;
   /** KRONA_URL: the public address, for links, without a closing slash. null: `http://localhost:<port>`. */
   readonly publicUrl: string | null;
+  /** KRONA_STATUS_PORT and KRONA_STATUS_HOST: where monitoring asks this process. null: nowhere. */
+  readonly status: StatusAddress | null;
+  /** KRONA_WEBHOOK_ORIGINS: where webhooks of the API can go; none by default. */
+  readonly webhookOrigins: readonly string[];
   /** KRONA_SECRET: signs links. By default, made once at random and stored in the data folder. */
   readonly secret: string;
   /** Who can enter the web chat. */
@@ -68,6 +72,26 @@ export interface Config {
   readonly discord: DiscordConfig | null;
   /** SLACK_BOT_TOKEN with SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP): the bot also runs on Slack. */
   readonly slack: SlackConfig | null;
+}
+
+/** @throws KronaError KRONA_WEBHOOK_ORIGINS_INVALID */
+function webhookOrigins({ KRONA_WEBHOOK_ORIGINS: value = '' }: Environment): string[] {
+  const origins = value.split(/[\s,]+/).filter((each) => each !== '');
+  return origins.map((each) => {
+    const url = URL.canParse(each) ? new URL(each) : null;
+    if (url !== null && /^https?:$/.test(url.protocol) && url.href === `${url.origin}/`) return url.origin;
+    throw new KronaError(
+      'KRONA_WEBHOOK_ORIGINS_INVALID',
+      'KRONA_WEBHOOK_ORIGINS must be addresses such as https://hooks.example.org, without a path, with commas between.',
+    );
+  });
+}
+
+export interface StatusAddress {
+  /** 127.0.0.1 by default: other machines can't ask. */
+  readonly host: string;
+  /** 0 lets the system choose. */
+  readonly port: number;
 }
 
 export interface DiscordConfig {
@@ -120,7 +144,9 @@ export async function readConfig(
     speedPath: env.KRONA_SPEED ? resolve(env.KRONA_SPEED) : null,
     devices: readDevices(env),
     host,
-    port: port(env),
+    port: port(env, 'KRONA_PORT', '7860'),
+    status: status(env),
+    webhookOrigins: webhookOrigins(env),
     publicUrl,
     secret: await keptKey(env, folder, 'KRONA_SECRET', 'secret'),
     webAccess: readWebAccess(
@@ -225,14 +251,16 @@ function url(
   );
 }
 
-function port(env: Environment): number {
-  const value = env.KRONA_PORT ?? '7860';
+function status(env: Environment): StatusAddress | null {
+  const { KRONA_STATUS_PORT: given, KRONA_STATUS_HOST: host = '127.0.0.1' } = env;
+  return given === undefined ? null : { host, port: port(env, 'KRONA_STATUS_PORT', given) };
+}
+
+function port(env: Environment, name: 'KRONA_PORT' | 'KRONA_STATUS_PORT', fallback: string): number {
+  const value = env[name] ?? fallback;
   const number = Number(value);
   if (/^\d+$/.test(value) && number <= 65535) return number;
-  throw new KronaError(
-    'KRONA_PORT_INVALID',
-    `KRONA_PORT must be a whole number from 0 to 65535, not "${value}".`,
-  );
+  throw new KronaError(`${name}_INVALID`, `${name} must be a whole number from 0 to 65535, not "${value}".`);
 }
 
 /** A key from its variable; else the one in a file of the data folder, made once at random. */

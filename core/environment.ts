@@ -14,6 +14,10 @@ export const VARIABLES = [
   'KRONA_ACCESS_KEY',
   'KRONA_MODERATOR_KEY',
   'KRONA_TRUSTED_PROXIES',
+  'KRONA_STATUS_PORT',
+  'KRONA_STATUS_HOST',
+  'KRONA_WEBHOOK_ORIGINS',
+  'OTEL_EXPORTER_OTLP_ENDPOINT',
   'KRONA_MODEL',
   'KRONA_REFINER',
   'KRONA_SPEED',
@@ -54,6 +58,12 @@ export function readEnvironment(
   from: Readonly<Record<string, string | undefined>> = process.env,
 ): Environment {
   return Object.fromEntries(VARIABLES.flatMap((name) => (from[name] ? [[name, from[name]]] : [])));
+}
+
+/** Variables of this process that have Krona's name but no meaning, such as mistyped ones. */
+export function unknownVariables(): string[] {
+  const known: readonly string[] = VARIABLES;
+  return Object.keys(process.env).filter((name) => name.startsWith('KRONA_') && !known.includes(name));
 }
 
 /** Variables of the system that programs and their libraries look for. */
@@ -110,6 +120,10 @@ const CHILD_VARIABLES = {
       'KRONA_SPEED',
       'KRONA_DEVICE',
       'KRONA_LOG',
+      'KRONA_STATUS_PORT',
+      'KRONA_STATUS_HOST',
+      'OTEL_EXPORTER_OTLP_ENDPOINT',
+      'KRONA_STORAGE',
       'DATABASE_URL',
       'REDIS_URL',
     ],

@@ -200,6 +200,8 @@ export interface PromptLength {
 
 /** The picture that a set begins with instead of noise. */
 export interface SetStart {
+  /** Who sent it; sets that others draw from it have it too. Missing where an earlier release stored it: the set's member. */
+  readonly memberId?: string;
   /** null after the member who sent it had their photos deleted. */
   readonly blobHash: string | null;
   /** A picture of the same size, white where it is drawn anew; null: everywhere. */
@@ -383,7 +385,7 @@ export interface AuditEntry {
   readonly channelId: string;
   /** null: votes. */
   readonly memberId: string | null;
-  /** One word: `train`, `imagine`, `duel`, `settings`, `rules`, `delete`, `champion`, `photos`, `channel`. */
+  /** One word: `train`, `imagine`, `duel`, `settings`, `rules`, `delete`, `champion`, `photos`, `channel`, `queue`. */
   readonly action: string;
   /** Details for people, with members' texts as they typed them. */
   readonly details: string;
@@ -424,6 +426,7 @@ export interface MemberData {
   readonly subjects: readonly Subject[];
   readonly photos: readonly Photo[];
   readonly runs: readonly Run[];
+  /** Without the pairs of open duels. */
   readonly sets: readonly PictureSet[];
   readonly styles: readonly Style[];
   /** What they asked for; not the order of the pairs and the result so far, which nobody is told. */

@@ -5,10 +5,13 @@ import { KronaError } from '../core/errors.ts';
 import type { Config, EngineDevice } from '../core/config.ts';
 import { areBlobsElsewhere } from '../storage/blobs/same-place.ts';
 import type { Storage } from '../storage/open.ts';
+import { startStatus } from '../operation/status.ts';
+import type { StatusServer } from '../operation/status-server.ts';
 import { sweepDaily } from '../storage/sweep.ts';
 import type { ModelCard } from '../core/settings/model-card.ts';
 import { Engine } from './engine/engine.ts';
 import type { Log } from '../core/log.ts';
+import { engineMemoryBytes } from '../core/metrics.ts';
 import type { WorkerContext } from './jobs/context.ts';
 import { computerNow } from './jobs/speeds.ts';
 import { sweepRuns } from './jobs/sweep-runs.ts';
@@ -16,6 +19,8 @@ import { Station } from './jobs/station.ts';
 
 export interface Worker {
   readonly model: ModelCard;
+  /** Where monitoring asks; null: nowhere. */
+  readonly statusAddress: string | null;
   /**
    * Gives the jobs under way back to the queue, a training with all that it has done, and ends the engine process.
    * Takes as long as the step under way. The storage stays open.
@@ -30,14 +35,16 @@ export interface WorkerOptions {
 }
 
 /** What a worker needs of an engine. */
-export type WorkerEngine = WorkerContext['engine'] & Pick<Engine, 'device' | 'describe'>;
+export type WorkerEngine = WorkerContext['engine'] &
+  Pick<Engine, 'device' | 'describe'> &
+  Partial<Pick<Engine, 'memory'>>;
 
 /**
  * Starts the worker on an open storage: one engine for each device, of which each registers as a worker and takes one
  * training, one sweep and one request for pictures at a time. Writes the model's card into the records.
  *
  * @throws KronaError MODEL_NOT_FOUND, MODEL_*, SAFETENSORS_* when the folder that KRONA_MODEL names cannot be used;
- * DEVICE_UNAVAILABLE, ENGINE_DIED
+ * DEVICE_UNAVAILABLE, ENGINE_DIED, KRONA_STATUS_PORT_TAKEN
  */
 export async function startWorker(
   storage: Storage,
@@ -49,7 +56,9 @@ export async function startWorker(
   if (first === undefined) throw new Error('a worker without a device');
   const engines = [first, ...others];
   const stations: Station[] = [];
+  let status: StatusServer | null = null;
   const stop = async (): Promise<void> => {
+    await status?.close();
     await Promise.all(stations.map((station) => station.stop()));
     await Promise.all(engines.map(({ engine }) => engine.close()));
   };
@@ -67,6 +76,15 @@ export async function startWorker(
         {},
         'no photo or picture of the records is in the blob store: set KRONA_BLOBS to the same place for bot and workers',
       );
+    status = await startStatus('worker', {
+      ...{ storage, config, log },
+      checks: { engine: () => Promise.all(engines.map(({ engine }) => engine.device())) },
+      async collect() {
+        const memory = await Promise.all(engines.map(async ({ engine }) => (await engine.memory?.()) ?? 0));
+        engineMemoryBytes.set(memory.reduce((sum, bytes) => sum + bytes, 0));
+      },
+      computes: { model: model.name, device: ready.map(({ chosen }) => chosen.device).join(' ') },
+    });
     for (const { engine, ...device } of ready)
       stations.push(await Station.start({ ...shared, engine }, jobs, device));
     const stopSweeping = sweepDaily(records, blobs, {
@@ -76,6 +94,7 @@ export async function startWorker(
     });
     return {
       model,
+      statusAddress: status?.address ?? null,
       async stop() {
         await stopSweeping();
         await stop();

@@ -4,6 +4,7 @@
  * to the queue again does nothing.
  */
 import { repeat } from '../core/retrying.ts';
+import { spanOf } from '../core/tracing.ts';
 import type { JobQueue } from './jobs/contract.ts';
 import { restoreLostJobs } from './reconcile.ts';
 import type { RecordStore } from './records.ts';
@@ -47,8 +48,12 @@ export function relayOutbox(
   let nextLook = -Infinity;
   const round = async (): Promise<void> => {
     const added = await records.outboxJobs(BATCH);
+    const began = Date.now();
     await jobs.enqueueAll(added);
-    for (const { id } of added) await records.removeOutboxJob(id);
+    for (const { id, kind } of added) {
+      spanOf(id, 'enqueue', began, { kind });
+      await records.removeOutboxJob(id);
+    }
     await releaseWaiting(records);
     if (performance.now() < nextLook) return;
     const restored = await restoreLostJobs(records, jobs);

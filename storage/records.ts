@@ -28,6 +28,9 @@ import type {
   OutboxJob,
   OwnedJob,
 } from '../core/records.ts';
+import type { JobKind } from '../core/job-payloads.ts';
+import type { ApiToken, ListedToken, WebhookDelivery } from '../core/api-tokens.ts';
+import type { LoggedEntry, OverviewChannel, OverviewWork } from '../core/overview.ts';
 import type { ChannelRules, Reach, ServerRules } from '../core/rules.ts';
 import type { ChannelSettings } from '../core/settings/schema.ts';
 import type { ModelCard } from '../core/settings/model-card.ts';
@@ -37,6 +40,15 @@ type New<T, Optional extends keyof T = never> = Omit<T, 'revision' | 'createdAt'
   Partial<Pick<T, Optional>>;
 
 type LineContent = Pick<ChatLine, 'id' | 'channelId' | 'memberId' | 'body'>;
+
+/** How many jobs of a kind there are. */
+export interface Workload {
+  readonly kind: JobKind;
+  readonly state: 'queued' | 'running';
+  readonly count: number;
+  /** Since the oldest was requested. */
+  readonly oldestSeconds: number;
+}
 
 /** What a platform says of a channel. */
 export interface ChannelFacts {
@@ -297,6 +309,33 @@ export interface Records {
    * are part of their run.
    */
   openJobs(): Promise<OwnedJob[]>;
+
+  /** Open work of all channels, by kind and state; states without any are left out. */
+  workload(): Promise<Workload[]>;
+  /** Bytes of all photos, adapters and pictures. */
+  storedBytesInAll(): Promise<number>;
+  /** Runs and requested sets of all channels that are queued or running, oldest first. */
+  openWorkOfAll(limit: number): Promise<OverviewWork[]>;
+  /** The same that have ended, the last first. */
+  endedWorkOfAll(limit: number): Promise<OverviewWork[]>;
+  /** Those with the most files first. */
+  channelsOfAll(limit: number): Promise<OverviewChannel[]>;
+  /** Newest first. */
+  auditOfAll(limit: number): Promise<LoggedEntry[]>;
+
+  // Tokens of the REST API
+  /** @param token - with the hash of what programs send */
+  addApiToken(token: Omit<ApiToken, 'createdAt' | 'usedAt'> & { readonly hash: string }): Promise<void>;
+  /** The token of a hash, now used; null when there is none. */
+  useApiToken(hash: string): Promise<ApiToken | null>;
+  /** Of all channels, oldest first. */
+  listApiTokens(): Promise<ListedToken[]>;
+  removeApiToken(id: string): Promise<void>;
+  /** Adds deliveries for work that has ended since, and of which webhooks are to be told. */
+  noteEndedWork(): Promise<void>;
+  dueDeliveries(limit: number): Promise<WebhookDelivery[]>;
+  /** Counts a try. @param seconds - until the next; null: none follows */
+  markDelivery(id: string, seconds: number | null): Promise<void>;
 
   /** Hashes of all blobs that a record or a line of a conversation refers to. */
   blobsInUse(): Promise<Set<string>>;

@@ -6,6 +6,7 @@ import { readConfig } from '../../core/config.ts';
 import { KronaError } from '../../core/errors.ts';
 import { counted, duration } from '../../core/format.ts';
 import { describeDevice, describeDoing, isGone, type WorkerRecord } from '../../core/workers.ts';
+import { startTracing } from '../../operation/tracing.ts';
 import type { RecordStore } from '../../storage/records.ts';
 import { createLog } from '../log.ts';
 import { action, type CommandIo, type Outcome, service, type Shell } from '../output.ts';
@@ -20,11 +21,15 @@ export function define(command: Command, shell: Shell): void {
     const log = createLog('worker');
     const config = await readConfig();
     return onStorage(config, log, signal, async (storage) => {
+      const stopTracing = await startTracing('worker');
       const worker = await startWorker(storage, config, { log });
       return {
-        json: { model: worker.model.name },
+        json: { model: worker.model.name, statusAddress: worker.statusAddress },
         text: `The worker runs ${worker.model.name}.`,
-        stop: () => worker.stop(),
+        async stop() {
+          await worker.stop();
+          await stopTracing();
+        },
       };
     });
   });

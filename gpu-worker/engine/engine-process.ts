@@ -102,6 +102,7 @@ type Carry<K extends EngineKind> = (
   ask: EngineWork[K]['ask'],
   tell: (event: EngineWork[K]['event']) => void,
   signal: AbortSignal,
+  onTurn: () => void,
 ) => Promise<EngineWork[K]['answer']>;
 
 const WORK: { readonly [K in EngineKind]: Carry<K> } = {
@@ -134,8 +135,8 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
     }
   },
 
-  async train(options, tell, signal) {
-    const place = turns.enter(RANK.train);
+  async train(options, tell, signal, onTurn) {
+    const place = turns.enter(RANK.train, onTurn);
     try {
       return await sweeps.urgent(() =>
         trainAdapter(
@@ -155,9 +156,9 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
     }
   },
 
-  async sweep(options, tell, signal) {
+  async sweep(options, tell, signal, onTurn) {
     const train = async (ends: AbortSignal) => {
-      const place = turns.enter(RANK.sweep);
+      const place = turns.enter(RANK.sweep, onTurn);
       try {
         return await runSweep(
           { ...options, model: folder },
@@ -179,13 +180,14 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
     { pictures, strength, background, check, refine = 0, speed = null, from, steeredBy, ...request },
     tell,
     signal,
+    onTurn,
   ) {
     if (refine > 0 && refinerFolder === '')
       throw new KronaError(
         'REFINER_MISSING',
         '`refine` is above 0, but the worker has no refiner. Start it with KRONA_REFINER, or use refine:0.',
       );
-    const place = turns.enter(background ? RANK.background : RANK.draw);
+    const place = turns.enter(background ? RANK.background : RANK.draw, onTurn);
     try {
       tell({ promptLength: await longestPrompt(pictures.map(({ prompt = request.prompt }) => prompt)) });
       const start = from && (await StartingPicture.of(from, request, place, signal));
@@ -333,7 +335,12 @@ async function carryOut<K extends EngineKind>(id: number, kind: K, ask: EngineWo
   running.set(id, abort);
   try {
     await device;
-    const answer = await WORK[kind](ask, (event) => send({ type: 'event', id, event }), abort.signal);
+    const answer = await WORK[kind](
+      ask,
+      (event) => send({ type: 'event', id, event }),
+      abort.signal,
+      () => send({ type: 'turn', id }),
+    );
     send({ type: 'done', id, answer });
   } catch (error) {
     send({ type: 'failed', id, error: errorMessage(error) });

@@ -19,7 +19,11 @@ export const OVERHEAD = 1.5 * GIB;
 export async function freeMemory(device: Device): Promise<number | null> {
   if (device !== 'cuda') return null;
   const card = visibleCard();
-  const query = ['--query-gpu=memory.free', '--format=csv,noheader,nounits', ...(card ? [`--id=${card}`] : [])];
+  const query = [
+    '--query-gpu=memory.free',
+    '--format=csv,noheader,nounits',
+    ...(card ? [`--id=${card}`] : []),
+  ];
   const answer = await promisify(execFile)('nvidia-smi', query, { timeout: 10_000 }).catch(() => null);
   // The first card is the one in use.
   const mebibytes = Number.parseInt(answer?.stdout ?? '', 10);

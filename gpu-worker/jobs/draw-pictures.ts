@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { at } from '../../core/at.ts';
+import { traced } from '../../core/tracing.ts';
 import { KronaError } from '../../core/errors.ts';
 import type { Adapter, Picture, PictureSet, SetStart, SetSteering } from '../../core/records.ts';
 import { parametersText, withParameters } from '../../core/pictures/png-parameters.ts';
@@ -59,7 +60,7 @@ export async function drawPictures(
   const rule = await rulesOf(context, set.channelId);
   const store = new Store(context, set, missing, rule, { shown, done });
   const storing = new InOrder();
-  await engine.draw(
+  const drawing = engine.draw(
     {
       ...(await requestOf(context, set, options)),
       pictures: await askedPictures(context, missing),
@@ -78,6 +79,7 @@ export async function drawPictures(
       },
     },
   );
+  await traced(set.runId ?? set.id, 'draw', () => drawing, { pictures: missing.length });
   await storing.done();
 }
 
@@ -189,7 +191,9 @@ class Store {
       await records.holdPicture({ setId: this.#set.id, place: this.#done + place, unsafe });
       return;
     }
-    const file = this.#rule.parameters ? this.#signed(place, { width, height, png }) : png;
+    // The seed of a duel's pair would tell which adapter drew which picture.
+    const isSigned = this.#rule.parameters && this.#set.duelId === null;
+    const file = isSigned ? this.#signed(place, { width, height, png }) : png;
     const { hash, size } = await blobs.put(file);
     await records.addPicture({
       id: randomUUID(),

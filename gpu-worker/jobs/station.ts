@@ -10,6 +10,7 @@ import { type EngineWork, KEPT_ADAPTERS } from '../engine/protocol.ts';
 import { leavingToOthers } from './affinity.ts';
 import type { WorkerContext } from './context.ts';
 import { imagineJob } from './imagine.ts';
+import { measured } from './measured.ts';
 import { sweepJob } from './sweep.ts';
 import { trainJob } from './train.ts';
 import { Presence } from './presence.ts';
@@ -68,12 +69,16 @@ export class Station {
       self: () => presence.facts,
       others: () => presence.others(),
     });
-    const pictures = await jobs.work('imagine', presence.during('imagine', imagineJob(context)), {
-      beforeTaking,
-    });
+    const pictures = await jobs.work(
+      'imagine',
+      presence.during('imagine', measured('imagine', imagineJob(context), context)),
+      {
+        beforeTaking,
+      },
+    );
     const trainings = [
-      await jobs.work('train', presence.during('train', trainJob(context))),
-      await jobs.work('sweep', presence.during('sweep', sweepJob(context))),
+      await jobs.work('train', presence.during('train', measured('train', trainJob(context), context))),
+      await jobs.work('sweep', presence.during('sweep', measured('sweep', sweepJob(context), context))),
     ];
     station = new Station(log, presence, { pictures, trainings });
     return station;

@@ -8,14 +8,16 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KronaError } from '../../core/errors.ts';
 import { exists } from '../../core/files.ts';
+import { stepSeconds } from '../../core/metrics.ts';
 import type { JobHandler } from '../../storage/jobs/contract.ts';
 import type { Adapter, CheckpointScore, Resumed, Run, Subject } from '../../core/records.ts';
+import { traced } from '../../core/tracing.ts';
 import type { EngineWork } from '../engine/protocol.ts';
 import { trainedSteps } from '../training/checkpoint.ts';
 import type { PreferencePoint } from '../training/refine-options.ts';
 import type { SavedAdapter } from '../training/train-hooks.ts';
 import type { TrainResult } from '../training/train-options.ts';
-import { carryOut, reasonToEnd, RUNS, type Conduct } from './carry-out.ts';
+import { carryOut, isRestarted, reasonToEnd, RUNS, type Conduct } from './carry-out.ts';
 import type { WorkerContext } from './context.ts';
 import { crownFirst, fitsModel } from './crown.ts';
 import { HandOver } from './hand-over.ts';
@@ -96,12 +98,7 @@ class Training {
     await this.#resume(handOver);
     const keeping = new InOrder();
     for (const saved of await this.#savedBefore()) keeping.add(() => this.#keepCheckpoint(saved, handOver));
-    try {
-      // An earlier attempt may have finished the training and nothing after it.
-      if (!(await exists(ask.out))) await this.#train(ask, keeping, handOver);
-    } finally {
-      await keeping.done().finally(() => this.#leave(handOver));
-    }
+    await this.#trainAndKeep(ask, keeping, handOver).finally(() => this.#leave(handOver));
 
     const step = await trainedSteps(ask.out);
     const final = await this.#keep({ step, path: ask.out, final: true });
@@ -116,6 +113,22 @@ class Training {
       finalsOf(this.#run, await this.#adapters()),
       signal,
     );
+  }
+
+  /** Trains, and waits until its checkpoints are kept. */
+  async #trainAndKeep(ask: TrainAsk, keeping: InOrder, handOver: HandOver): Promise<void> {
+    try {
+      // An earlier attempt may have finished the training and nothing after it.
+      if (!(await exists(ask.out))) await this.#train(ask, keeping, handOver);
+    } catch (error) {
+      const other: unknown = await keeping.done().then(
+        () => null,
+        (failure: unknown) => failure,
+      );
+      // Where the engine died of this run's own pictures, the training only was there.
+      throw other !== null && isRestarted(error) ? other : error;
+    }
+    await keeping.done();
   }
 
   /** The request to the engine. */
@@ -172,7 +185,8 @@ class Training {
       },
     };
     const { engine, records, log } = this.#context;
-    const result = await engine.train(ask, options).catch(async (error: unknown): Promise<TrainResult> => {
+    const training = traced(this.#run.id, 'train', () => engine.train(ask, options));
+    const result = await training.catch(async (error: unknown): Promise<TrainResult> => {
       if (!(error instanceof KronaError && error.code.startsWith('RESUME_'))) throw error;
       log.warn({ error, id: this.#run.id }, 'the run cannot be resumed, so training starts again');
       await records.saveRunState(this.#run.id, null);
@@ -181,6 +195,7 @@ class Training {
     });
     const { parameters, secondsPerStep, peakMemoryMiB } = result;
     log.info({ id: this.#run.id, parameters, secondsPerStep, peakMemoryMiB }, 'trained');
+    if (secondsPerStep > 0) stepSeconds.observe(secondsPerStep);
     if (this.#run.refinement === null) await countTrained(this.#context.records, secondsPerStep);
   }
 

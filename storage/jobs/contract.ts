@@ -90,7 +90,9 @@ export interface JobQueue {
   /**
    * Runs jobs of a kind. A job whose worker crashed goes to another worker within about 15 s, with a higher `attempt`,
    * however often that happens. A KronaError that is not retryable fails the job at once; after any other error it is
-   * tried again, three times in all, and without limit after an outage (`isOutage`). Jobs of a later version than this program's stay in the queue.
+   * tried again, three times in all, and without limit after an outage (`isOutage`). One that is JOB_AGAIN doesn't count: the
+   * job runs again, before those that have not started, with the same `attempt`. Jobs of a later version than this
+   * program's stay in the queue.
    */
   work<K extends JobKind>(
     kind: K,

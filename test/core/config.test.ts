@@ -54,6 +54,8 @@ it('reads the variables', async () => {
     KRONA_MODERATOR_KEY: 'sixteen letters too',
     KRONA_ACCESS_KEY: 'the-key-of-mia-long, the-key-of-ben-long',
     KRONA_TRUSTED_PROXIES: '10.0.0.2, fd00::/8',
+    KRONA_STATUS_PORT: '9100',
+    KRONA_WEBHOOK_ORIGINS: 'https://hooks.example.org, http://10.0.0.7:8080/',
   });
   expect(config).toEqual({
     databaseUrl: 'postgres://krona:pw@db.example.org/krona',
@@ -83,6 +85,8 @@ it('reads the variables', async () => {
       keys: ['the-key-of-mia-long', 'the-key-of-ben-long'],
       moderatorKey: 'sixteen letters too',
     }) as unknown,
+    status: { host: '127.0.0.1', port: 9100 },
+    webhookOrigins: ['https://hooks.example.org', 'http://10.0.0.7:8080'],
     discord: null,
     slack: null,
   });

@@ -1,4 +1,4 @@
-/** @file A worker in a process of its own, to be killed. Arguments: data folder, model folder, more of the environment as JSON. */
+/** @file A worker in a process of its own, to be killed. Configured by environment variables. */
 import { startWorker } from '../../gpu-worker/main.ts';
 import { readConfig } from '../../core/config.ts';
 import { openStorage } from '../../storage/open.ts';
@@ -6,8 +6,6 @@ import { openStorage } from '../../storage/open.ts';
 // Not longer than the test that started it.
 process.once('disconnect', () => process.exit());
 
-const [dataFolder, model, more = '{}'] = process.argv.slice(2);
-const environment = JSON.parse(more) as Record<string, string>;
-const config = await readConfig({ KRONA_DATA: dataFolder, KRONA_MODEL: model, ...environment });
+const config = await readConfig(process.env);
 const quiet = (): void => {};
 await startWorker(await openStorage(config), config, { log: { info: quiet, warn: quiet, error: quiet } });

@@ -43,11 +43,10 @@ afterAll(async () => {
 async function beginWorker(environment: Readonly<Record<string, string>> = {}): Promise<ChildProcess> {
   const folder = await mkdtemp(join(tmpdir(), 'krona-test-'));
   folders.push(folder);
-  const child = fork(
-    join(import.meta.dirname, 'worker-process.ts'),
-    [folder, TINY_MODEL, JSON.stringify({ ...shared, ...environment })],
-    { execArgv: ['--import', import.meta.resolve('tsx')] },
-  );
+  const child = fork(join(import.meta.dirname, 'worker-process.ts'), {
+    execArgv: ['--import', import.meta.resolve('tsx')],
+    env: { ...process.env, KRONA_DATA: folder, KRONA_MODEL: TINY_MODEL, ...shared, ...environment },
+  });
   processes.push(child);
   return child;
 }

@@ -1,6 +1,7 @@
 /** @file What the page does. Components read its state with useStore. */
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { Backoff } from '../../../core/backoff.ts';
+import { FROM_BOT } from '../../file-header.ts';
 import { LINES_OF_PAGE, type LinesBefore, type LineView, MAX_TEXT, type ServerMessage } from '../protocol.ts';
 import { answerOf, api, ApiError, inChannel, messageOf } from './api.ts';
 import { type Connection, connect } from './connection.ts';
@@ -8,6 +9,7 @@ import { type Draft, isEmpty, newDraft, newId, newPhoto, tooLong, withFiles } fr
 import {
   channelOfAddress,
   initialState,
+  isAdministration,
   mergedLines,
   opened,
   type Sending,
@@ -41,7 +43,10 @@ class Store {
   }
 
   async start(): Promise<void> {
-    window.addEventListener('hashchange', () => this.#open(channelOfAddress()));
+    window.addEventListener('hashchange', () => {
+      this.set({ administering: isAdministration() });
+      if (!isAdministration()) this.#open(channelOfAddress());
+    });
     await this.#enter();
   }
 
@@ -72,11 +77,6 @@ class Store {
   async invite(): Promise<string> {
     const { query } = await answerOf(api.invitations.$post());
     return location.origin + '/' + query;
-  }
-
-  /** What Krona computes on, and how fast, in sentences. @throws ApiError unless a moderator asks */
-  async computer(): Promise<string> {
-    return (await answerOf(api.computer.$get())).text;
   }
 
   /** Sets or changes the member's name. @throws ApiError */
@@ -157,7 +157,8 @@ class Store {
 
   /** Puts a picture of the chat into the message box, to begin with it. */
   async remix(link: string): Promise<void> {
-    const response = await fetch(link).catch(() => null);
+    // The browser may remember that the link led elsewhere.
+    const response = await fetch(link, { cache: 'reload', headers: { [FROM_BOT]: 'yes' } }).catch(() => null);
     if (!response?.ok) return this.set({ notice: 'The picture could not be loaded. Try again.' });
     const file = new File([await response.blob()], 'picture.png', { type: 'image/png' });
     const { draft } = this.state;
