@@ -14,7 +14,7 @@ import { TINY_MODEL } from '../helpers/fixtures.ts';
 import { until } from '../helpers/until.ts';
 import { krona } from '../cli/run-krona.ts';
 import { type Server, startPostgres } from '../storage/helpers/servers.ts';
-import { openWorkshop, type Workshop } from './workshop.ts';
+import { openWorkshop, SETTINGS, type Workshop } from './workshop.ts';
 
 vi.setConfig({ testTimeout: 300_000 });
 
@@ -93,7 +93,9 @@ it('each device of KRONA_DEVICE is a worker: two engines draw at once, and one d
   const [one, other] = await until(both, 'two workers');
   expect(one).toMatchObject({ device: 'cpu', models: ['model'], state: 'working' });
 
-  const sets = [await shop.imagine({ count: 24 }), await shop.imagine({ count: 24 })];
+  // Long enough for a heartbeat or two.
+  const long = { count: 8, settings: { ...SETTINGS, samplingSteps: 25 } };
+  const sets = [await shop.imagine(long), await shop.imagine(long)];
   await until(
     async () => (await alive()).every(({ doing }) => doing.some(({ kind }) => kind === 'imagine')),
     'both to draw',
