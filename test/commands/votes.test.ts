@@ -431,7 +431,8 @@ describe('pictures that steer', () => {
     votes.react('cid', c);
     votes.react('cid', b, '👎');
     votes.react('dan', d, '👎');
-    expect(steerVotes('subject', votes)).toEqual({ liked: [a.id, c.id], disliked: [d.id] });
+    // Of equal ones, that which was named later.
+    expect(steerVotes('subject', votes)).toEqual({ liked: [c.id, a.id], disliked: [d.id] });
     expect(steerVotes(null, votes)).toBeNull();
   });
 
