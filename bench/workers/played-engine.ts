@@ -6,7 +6,7 @@ import type { ModelCard } from '../../core/settings/model-card.ts';
 import type { WorkerEngine } from '../../gpu-worker/main.ts';
 import { DIALECTS } from '../../gpu-worker/graph/dialect.ts';
 
-export const PLAYED_MODEL: ModelCard = {
+const PLAYED_MODEL: ModelCard = {
   name: 'played',
   architecture: 'sdxl',
   nativeSize: 128,
