@@ -50,7 +50,8 @@ export async function startWorker<K extends JobKind>(
   settings: WorkerSettings<K>,
 ): Promise<JobWorkerHandle> {
   const { kind, queue, concurrency = 1, beforeTaking, onError } = settings;
-  const jobs = new RunningJobs(settings);
+  // An error pauses the worker: while a server is away, every other job would fail too.
+  const jobs = new RunningJobs(settings, (error) => worker.emit('error', error));
   const next = async () => {
     const [job] = await queue.getJobs(['waiting', 'prioritized'], 0, 0, true);
     return job?.id === undefined ? null : { id: job.id, payload: job.data.payload };
@@ -95,11 +96,14 @@ export async function startWorker<K extends JobKind>(
 /** The jobs that a worker runs, with what can end them early. */
 class RunningJobs<K extends JobKind> {
   readonly #settings: WorkerSettings<K>;
+  readonly #onOutage: (error: Error) => void;
   readonly #running = new Map<string, AbortController>();
   #closing = false;
 
-  constructor(settings: WorkerSettings<K>) {
+  /** @param onOutage - a job has failed because a server is away */
+  constructor(settings: WorkerSettings<K>, onOutage: (error: Error) => void) {
     this.#settings = settings;
+    this.#onOutage = onOutage;
   }
 
   async run(job: KindJob<K>, token?: string): Promise<void> {
@@ -136,7 +140,10 @@ class RunningJobs<K extends JobKind> {
         throw new WaitingError();
       }
       if (error instanceof KronaError && !error.retryable) throw new UnrecoverableError(error.code);
-      if (isOutage(error)) await this.#putOff(job, token, pauseAfter(job.attemptsStarted, OUTAGE_PAUSES));
+      if (isOutage(error)) {
+        this.#onOutage(asError(error));
+        await this.#putOff(job, token, pauseAfter(job.attemptsStarted, OUTAGE_PAUSES));
+      }
       throw error;
     } finally {
       this.#running.delete(id);

@@ -55,10 +55,14 @@ export function connectDatabase(url: string, onError: (error: Error) => void): P
     transaction: (isolation, work) =>
       retrying(async () => {
         const client = await connect(pool);
+        // The pool listens only to idle connections; the statement under way fails as well.
+        const lost = (error: Error) => onError(asError(databaseError(error)));
+        client.on('error', lost);
         try {
           await client.query(`BEGIN ISOLATION LEVEL ${isolation}`);
           const result = await work({ query: (statement) => run(client, statement) });
           await client.query('COMMIT');
+          client.off('error', lost);
           client.release();
           return result;
         } catch (error) {
@@ -67,6 +71,7 @@ export function connectDatabase(url: string, onError: (error: Error) => void): P
             () => false,
             () => true,
           );
+          client.off('error', lost);
           client.release(broken);
           throw databaseError(error);
         }
