@@ -16,3 +16,6 @@ export const { version: runtimeVersion } = require('onnxruntime-node/package.jso
 
 /** Folder of the embedded model, absolute. */
 export const embeddedModel = join(dirname(file), 'models/krona-emoji');
+
+/** Folder of CLIP's vocabulary, absolute. */
+export const clipTokenizer = join(dirname(file), 'models/clip-tokenizer');
