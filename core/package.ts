@@ -17,5 +17,8 @@ export const { version: runtimeVersion } = require('onnxruntime-node/package.jso
 /** Folder of the embedded model, absolute. */
 export const embeddedModel = join(dirname(file), 'models/krona-emoji');
 
+/** The catalogue of models. */
+export const catalogueFile = join(dirname(file), 'models/catalogue.json');
+
 /** Folder of CLIP's vocabulary, absolute. */
 export const clipTokenizer = join(dirname(file), 'models/clip-tokenizer');

@@ -8,8 +8,10 @@ import type { ModelCard } from '../core/settings/model-card.ts';
 import { Engine } from './engine/engine.ts';
 import type { Log } from '../core/log.ts';
 import type { WorkerContext } from './jobs/context.ts';
-import { computerNow } from './jobs/speeds.ts';
 import { imagineJob } from './jobs/imagine.ts';
+import { pullJob } from './jobs/pull.ts';
+import { sweepModels } from './jobs/pulled-models.ts';
+import { computerNow, refreshComputers } from './jobs/speeds.ts';
 import { sweepRuns } from './jobs/sweep-runs.ts';
 import { sweepJob } from './jobs/sweep.ts';
 import { trainJob } from './jobs/train.ts';
@@ -42,18 +44,21 @@ export async function startWorker(storage: Storage, config: Config, { log }: Wor
     speed: config.speedPath,
   });
   try {
-    const { device, notice } = await engine.device();
+    const chosen = await engine.device();
+    const { device, notice } = chosen;
     log.info({ device }, notice ?? `Computing on ${device}.`);
     const onEvent = ({ notice }: { notice: string }): void => log.warn({}, notice);
     const described = await engine.describe({ onEvent }).catch((error: unknown) => {
       if (!(error instanceof KronaError && error.code === 'MODEL_NOT_FOUND')) throw error;
       throw new KronaError('MODEL_NOT_FOUND', `${error.message} KRONA_MODEL says which.`, { cause: error });
     });
-    const computer = await computerNow(records, described, device, config.dataFolder);
+    const computer = await computerNow(records, described, chosen, config.dataFolder);
     const model = { ...described, computer };
     await records.saveModelCard(model);
+    await refreshComputers(records, computer);
     const context: WorkerContext = { records, blobs, engine, model, dataFolder: config.dataFolder, log };
     await sweepRuns(context);
+    await sweepModels(context);
     if (await areBlobsElsewhere(records, blobs))
       log.warn(
         {},
@@ -63,9 +68,13 @@ export async function startWorker(storage: Storage, config: Config, { log }: Wor
       await jobs.work('imagine', imagineJob(context)),
       await jobs.work('train', trainJob(context)),
       await jobs.work('sweep', sweepJob(context)),
+      await jobs.work('pull', pullJob(context)),
     ];
     const stopSweeping = sweepDaily(records, blobs, {
-      before: () => sweepRuns(context),
+      before: async () => {
+        await sweepRuns(context);
+        await sweepModels(context);
+      },
       onSwept: (removed) => removed > 0 && log.info({ removed }, 'removed files that nothing needs any more'),
       onError: (error) => log.warn({ error }, 'could not look for files that nothing needs any more'),
     });

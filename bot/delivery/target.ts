@@ -28,8 +28,10 @@ export async function targetOf(
       return duel && { revision: duel.revision, queued: false };
     }
     case 'run':
-    case 'set': {
-      const record = kind === 'run' ? await records.run(targetId) : await records.set(targetId);
+    case 'set':
+    case 'pull': {
+      const read = { run: records.run, set: records.set, pull: records.pull }[kind];
+      const record = await read(targetId);
       return record && { revision: record.revision, queued: record.state === 'queued' };
     }
   }

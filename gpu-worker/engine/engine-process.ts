@@ -1,5 +1,5 @@
 /**
- * @file The engine process: owns every session of one model folder, because a session's run blocks its thread and cannot
+ * @file The engine process: owns every session, because a session's run blocks its thread and cannot
  * be interrupted. engine.ts starts it, and it serves until the channel between them closes.
  */
 import { at } from '../../core/at.ts';
@@ -9,6 +9,7 @@ import type { Device } from '../../core/config.ts';
 import { endWithParent } from '../../core/end-with-parent.ts';
 import { repeated } from '../../core/concatenated.ts';
 import { KronaError } from '../../core/errors.ts';
+import { machineMemory } from '../../core/machine-memory.ts';
 import { encodePng } from '../../core/pictures/encode.ts';
 import type { PromptLength } from '../../core/records.ts';
 import type { AppliedAdapter } from '../adapters/adapter-inputs.ts';
@@ -16,7 +17,6 @@ import { modelCard } from '../adapters/model-card.ts';
 import { chooseDevice, useDevice } from '../graph/device.ts';
 import { deviceTrials } from '../graph/device-trial.ts';
 import { checkModel } from '../models/model-check.ts';
-import { openModel } from '../models/open-model.ts';
 import { openMobileNet } from '../safety/mobilenet.ts';
 import { unsafeScore } from '../safety/unsafe-score.ts';
 import { noiseOfSeeds } from '../sampling/noise.ts';
@@ -24,7 +24,7 @@ import { fittedMask, fittedPixels, surrounded } from '../sampling/part-of-pictur
 import { checkRefiner, drawRefined } from '../sampling/refine.ts';
 import { schedulerProblem } from '../sampling/schedulers/create-scheduler.ts';
 import { findSpeeds, type FoundSpeed } from '../sampling/speed.ts';
-import { TextToImage, type DrawnPicture, type StartPicture } from '../sampling/text-to-image.ts';
+import { checkAdapterFor, type TextToImage, type DrawnPicture, type StartPicture } from '../sampling/text-to-image.ts';
 import { runSweep } from '../training/sweep.ts';
 import { trainAdapter } from '../training/train.ts';
 import {
@@ -37,6 +37,7 @@ import {
   type PictureAsk,
   type ToEngine,
 } from './protocol.ts';
+import { OpenModels } from './open-models.ts';
 import { Turns, type Place } from './turns.ts';
 import { Yielding } from './yielding.ts';
 
@@ -72,16 +73,27 @@ function opened<T>(open: () => Promise<T>): () => Promise<T> {
     }));
 }
 
-const openPainter = opened(() => TextToImage.open(folder));
-const openRefiner = opened(() => TextToImage.open(refinerFolder));
-const refusedSpeeds: string[] = [];
-const openSpeeds = opened(async () =>
-  speedPath === ''
-    ? []
-    : findSpeeds(await openPainter(), speedPath, (why) => {
-        refusedSpeeds.push(why);
-      }),
-);
+const models = new OpenModels(machineMemory());
+
+interface Speeds {
+  readonly found: readonly FoundSpeed[];
+  /** Why others are left out. */
+  readonly refused: readonly string[];
+}
+const speeds = new Map<string, () => Promise<Speeds>>();
+/** The speed files that a model can use. */
+function speedsOf(model: string): Promise<Speeds> {
+  let open = speeds.get(model);
+  if (open === undefined) {
+    open = opened(async () => {
+      const refused: string[] = [];
+      if (speedPath === '') return { found: [], refused };
+      return { found: await findSpeeds(await models.folder(model), speedPath, (why) => refused.push(why)), refused };
+    });
+    speeds.set(model, open);
+  }
+  return open();
+}
 const openClassifier = opened(openMobileNet);
 
 async function unsafeness(picture: DrawnPicture): Promise<number> {
@@ -90,10 +102,11 @@ async function unsafeness(picture: DrawnPicture): Promise<number> {
 }
 
 const adapters = new Map<string, AppliedAdapter>();
-async function readAdapter(path: string): Promise<AppliedAdapter> {
-  const adapter = adapters.get(path) ?? (await (await openPainter()).readAdapter(path));
-  adapters.delete(path);
-  adapters.set(path, adapter);
+async function readAdapter(painter: TextToImage, path: string): Promise<AppliedAdapter> {
+  const key = `${painter.model.path} ${path}`;
+  const adapter = adapters.get(key) ?? (await painter.readAdapter(path));
+  adapters.delete(key);
+  adapters.set(key, adapter);
   for (const oldest of [...adapters.keys()].slice(0, -KEPT_ADAPTERS)) adapters.delete(oldest);
   return adapter;
 }
@@ -102,31 +115,48 @@ type Carry<K extends EngineKind> = (
   ask: EngineWork[K]['ask'],
   tell: (event: EngineWork[K]['event']) => void,
   signal: AbortSignal,
+  /** Path of the model. */
+  model: string,
 ) => Promise<EngineWork[K]['answer']>;
 
 const WORK: { readonly [K in EngineKind]: Carry<K> } = {
   device: () => device,
 
-  async describe(_, tell) {
-    const { problems } = await checkModel(folder);
+  async describe(_, tell, signal, path) {
+    const { problems } = await checkModel(path);
     const problem = problems.find(({ code }) => code !== 'MODEL_TENSOR_UNKNOWN');
     if (problem) throw KronaError.reported(problem);
-    const { model } = await openPainter();
+    const model = await models.folder(path);
+    // Prepares to draw, and throws if that can't be.
+    await inTurn(RANK.draw, signal, () => models.painter(path));
     // Throws if no scheduler can sample the model.
     const otherScheduler = schedulerProblem(model.scheduler);
     if (otherScheduler !== null) tell({ notice: otherScheduler.message });
-    const speeds = (await openSpeeds()).map(({ name, steps, guidance }) => ({ name, steps, guidance }));
-    for (const notice of refusedSpeeds) tell({ notice });
-    const card = { ...modelCard(model), ...(speeds.length > 0 && { speeds }) };
+    const { found, refused } = await speedsOf(path);
+    const ways = found.map(({ name, steps, guidance }) => ({ name, steps, guidance }));
+    for (const notice of refused) tell({ notice });
+    const card = { ...modelCard(model), ...(ways.length > 0 && { speeds: ways }) };
     if (refinerFolder === '') return card;
-    const refiner = await openModel(refinerFolder);
-    checkRefiner(model, refiner);
+    const refiner = await models.folder(refinerFolder);
+    try {
+      checkRefiner(model, refiner);
+    } catch (error) {
+      // It was chosen for the worker's own model.
+      if (path !== folder) return card;
+      throw error;
+    }
     return { ...card, refiner: refiner.name };
   },
 
-  async fits(path) {
+  async release(_, _tell, signal, path) {
+    speeds.delete(path);
+    await inTurn(RANK.draw, signal, () => models.forget(path));
+    return null;
+  },
+
+  async fits(adapter, _tell, _signal, path) {
     try {
-      await (await openPainter()).checkAdapter(path);
+      await checkAdapterFor(await models.folder(path), adapter);
       return true;
     } catch (error) {
       if (error instanceof KronaError && /^(?:ADAPTER|SAFETENSORS)_/.test(error.code)) return false;
@@ -134,12 +164,12 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
     }
   },
 
-  async train(options, tell, signal) {
+  async train(options, tell, signal, model) {
     const place = turns.enter(RANK.train);
     try {
       return await sweeps.urgent(() =>
         trainAdapter(
-          { ...options, model: folder },
+          { ...options, model },
           {
             signal,
             turn: () => place.turn(signal),
@@ -154,12 +184,12 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
     }
   },
 
-  async sweep(options, tell, signal) {
+  async sweep(options, tell, signal, model) {
     const train = async (ends: AbortSignal) => {
       const place = turns.enter(RANK.sweep);
       try {
         return await runSweep(
-          { ...options, model: folder },
+          { ...options, model },
           {
             signal: ends,
             turn: () => place.turn(ends),
@@ -178,6 +208,7 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
     { pictures, strength, background, check, refine = 0, speed = null, from, ...request },
     tell,
     signal,
+    model,
   ) {
     if (refine > 0 && refinerFolder === '')
       throw new KronaError(
@@ -186,15 +217,18 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
       );
     const place = turns.enter(background ? RANK.background : RANK.draw);
     try {
-      tell({ promptLength: await longestPrompt(pictures.map(({ prompt = request.prompt }) => prompt)) });
-      const start = from && (await StartingPicture.of(from, request, place, signal));
+      await place.turn(signal);
+      const prompts = pictures.map(({ prompt = request.prompt }) => prompt);
+      tell({ promptLength: longestPrompt(await models.painter(model), prompts) });
+      const start = from && (await StartingPicture.of(from, request, model, place, signal));
       for (let done = 0; done < pictures.length;) {
         await place.turn(signal);
-        const painter = await openPainter();
+        const painter = await models.painter(model);
         const next = at(pictures, done);
-        const fast = await speedNamed(speed);
-        const adapter = fast === null ? [] : [await readAdapter(fast.path)];
-        for (const path of next.adapters) adapter.push({ ...(await readAdapter(path)), strength });
+        const fast = await speedNamed(speed, model);
+        const adapter = fast === null ? [] : [await readAdapter(painter, fast.path)];
+        for (const path of next.adapters)
+          adapter.push({ ...(await readAdapter(painter, path)), strength });
         const seeds = alike(pictures.slice(done)).map(({ seed }) => seed);
         const all = {
           ...request,
@@ -221,7 +255,7 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
         const noise = noiseOfSeeds(seeds.slice(0, count));
         const drawn =
           refine > 0 && !start
-            ? await drawRefined(painter, await openRefiner(), asked, { from: 1 - refine }, hooks, noise)
+            ? await drawRefined(painter, await models.painter(refinerFolder, [model]), asked, { from: 1 - refine }, hooks, noise)
             : await painter.draw(asked, hooks, noise);
         for (const made of drawn) {
           const picture = start ? await start.around(made) : made;
@@ -238,9 +272,9 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
 };
 
 /** @throws KronaError SPEED_MISSING */
-async function speedNamed(name: string | null): Promise<FoundSpeed | null> {
+async function speedNamed(name: string | null, model: string): Promise<FoundSpeed | null> {
   if (name === null) return null;
-  const found = (await openSpeeds()).find((speed) => speed.name === name);
+  const found = (await speedsOf(model)).found.find((speed) => speed.name === name);
   if (found) return found;
   throw new KronaError(
     'SPEED_MISSING',
@@ -255,8 +289,7 @@ function alike(pictures: readonly PictureAsk[]): readonly PictureAsk[] {
   return other < 0 ? pictures : pictures.slice(0, other);
 }
 
-async function longestPrompt(prompts: readonly string[]): Promise<PromptLength> {
-  const painter = await openPainter();
+function longestPrompt(painter: TextToImage, prompts: readonly string[]): PromptLength {
   return prompts
     .map((prompt) => painter.promptLength(prompt))
     .reduce((longest, each) => (each.tokens > longest.tokens ? each : longest));
@@ -281,13 +314,14 @@ class StartingPicture {
   static async of(
     { png, strength, mask: maskPng }: FromPicture,
     { width, height }: { readonly width: number; readonly height: number },
+    model: string,
     place: Place,
     signal: AbortSignal,
   ): Promise<StartingPicture> {
     const pixels = await fittedPixels(png, { width, height });
     const mask = maskPng === undefined ? null : await fittedMask(maskPng, { width, height });
     await place.turn(signal);
-    const painter = await openPainter();
+    const painter = await models.painter(model);
     const latents = await painter.latentsOf({ width, height, pixels });
     const part = mask && { mask: painter.latentMask(mask, width, height) };
     return new StartingPicture({ latents, strength, ...part }, pixels, mask);
@@ -306,12 +340,28 @@ class StartingPicture {
 
 const send = (message: FromEngine): void => void process.send?.(message);
 
-async function carryOut<K extends EngineKind>(id: number, kind: K, ask: EngineWork[K]['ask']): Promise<void> {
+/** Does short work in a turn of its own. */
+async function inTurn<T>(rank: number, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  const place = turns.enter(rank);
+  try {
+    await place.turn(signal);
+    return await work();
+  } finally {
+    place.leave();
+  }
+}
+
+async function carryOut<K extends EngineKind>(
+  id: number,
+  kind: K,
+  model: string,
+  ask: EngineWork[K]['ask'],
+): Promise<void> {
   const abort = new AbortController();
   running.set(id, abort);
   try {
     await device;
-    const answer = await WORK[kind](ask, (event) => send({ type: 'event', id, event }), abort.signal);
+    const answer = await WORK[kind](ask, (event) => send({ type: 'event', id, event }), abort.signal, model);
     send({ type: 'done', id, answer });
   } catch (error) {
     send({ type: 'failed', id, error: errorMessage(error) });
@@ -322,7 +372,7 @@ async function carryOut<K extends EngineKind>(id: number, kind: K, ask: EngineWo
 
 process.on('message', (message: ToEngine) => {
   if (message.type === 'cancel') running.get(message.id)?.abort(errorOf(message.reason));
-  else void carryOut(message.id, message.kind, message.ask);
+  else void carryOut(message.id, message.kind, message.model, message.ask);
 });
 // The worker closed the channel, or crashed.
 process.on('disconnect', () => process.exit());

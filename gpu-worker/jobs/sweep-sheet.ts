@@ -104,6 +104,7 @@ async function addSheet(
       seed,
       count: 1,
       strength: 1,
+      model,
       settings,
       // Every cell drew some of it.
       adapterId: null,

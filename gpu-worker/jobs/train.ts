@@ -22,6 +22,7 @@ import { crownFirst, fitsModel } from './crown.ts';
 import { InOrder } from './in-order.ts';
 import { copyBlob } from './local-files.ts';
 import { LossCurve } from './loss-curve.ts';
+import { contextOn } from './pulled-models.ts';
 import { refineAsk } from './refine-ask.ts';
 import { drawRunPictures, finalsOf, samplesOf } from './run-pictures.ts';
 import { runFolder, tidyRun } from './sweep-runs.ts';
@@ -49,7 +50,9 @@ export function trainJob(context: WorkerContext): JobHandler<'train'> {
       await carryOut(RUNS, runId, job, context, async (run, conduct) => {
         const subject = await context.records.subject(run.subjectId);
         // A deleted subject has no runs.
-        if (subject !== null) await new Training(run, subject, context, conduct).carryOut();
+        if (subject === null) return;
+        const own = await contextOn(context, run.model, conduct);
+        await new Training(run, subject, own, conduct).carryOut();
       });
     } finally {
       await tidyRun(runId, context).catch((error: unknown) => {
@@ -172,7 +175,7 @@ class Training {
     });
     const { parameters, secondsPerStep, peakMemoryMiB } = result;
     log.info({ id: this.#run.id, parameters, secondsPerStep, peakMemoryMiB }, 'trained');
-    if (this.#run.refinement === null) await countTrained(this.#context.records, secondsPerStep);
+    if (this.#run.refinement === null) await countTrained(this.#context.records, this.#run, secondsPerStep);
   }
 
   /** A resumed run scores some checkpoints again, with the same result. */

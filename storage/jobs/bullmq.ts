@@ -41,6 +41,7 @@ export async function openJobQueue(url: string, onError: (error: Error) => void)
     imagine: backend.newQueue('imagine'),
     train: backend.newQueue('train'),
     sweep: backend.newQueue('sweep'),
+    pull: backend.newQueue('pull'),
   };
   const tell = (error: unknown) => onError(asError(backend.toError(error)));
   for (const queue of Object.values(queues)) {

@@ -33,6 +33,7 @@ class Votes implements VoteData {
       seed: 1,
       count: adapterIds.length,
       strength: 1,
+      model: 'default',
       settings: DEFAULT_SETTINGS,
       adapterId: null,
       alsoAdapterIds: [],
@@ -83,6 +84,7 @@ function adapter(id: string): Adapter {
     final: false,
     blobHash: '',
     size: 1,
+    model: 'default',
     settings: DEFAULT_SETTINGS,
     createdAt: T0,
   };

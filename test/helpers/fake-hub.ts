@@ -27,6 +27,8 @@ export class FakeHub {
   readonly files: ReadonlyMap<string, Buffer>;
   readonly asked: Asked[] = [];
   readonly mishaps = new Map<string, Mishap>();
+  /** Sizes that the list tells in place of the true ones. */
+  readonly sizes = new Map<string, number>();
   /** What a request must carry; null: nothing. */
   token: string | null = null;
   ranges = true;
@@ -102,16 +104,17 @@ export class FakeHub {
 
   /** Two pages. */
   #list(url: URL, json: (status: number, body: unknown, headers?: Record<string, string>) => void): void {
+    const sizeOf = (path: string, bytes: Buffer): number => this.sizes.get(path) ?? bytes.length;
     const entries = [...this.files].map(([path, bytes]) => ({
       type: 'file',
       path,
-      size: bytes.length,
+      size: sizeOf(path, bytes),
       oid: createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes).digest('hex'),
       ...(isLarge(bytes)
         ? {
             lfs: {
               oid: createHash('sha256').update(bytes).digest('hex'),
-              size: bytes.length,
+              size: sizeOf(path, bytes),
               pointerSize: 134,
             },
           }
