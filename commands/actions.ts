@@ -86,7 +86,7 @@ async function drawLike(
 ): Promise<PictureSet> {
   await refuseInDuel(records, set);
   const subject = set.subjectId === null ? null : await records.subject(set.subjectId);
-  const { subjectId, prompt, negative, count, strength, model, settings, alsoAdapterIds, start } = set;
+  const { subjectId, prompt, negative, count, strength, model, settings, alsoAdapterIds, start, steering } = set;
   return startSet(records, actor, {
     subjectId,
     model,
@@ -98,6 +98,7 @@ async function drawLike(
     adapterId: adapterFor(set, subject),
     alsoAdapterIds,
     start,
+    steering,
     ...change,
   });
 }

@@ -207,6 +207,12 @@ export interface SetStart {
   readonly change: number;
 }
 
+/** Pictures that votes say to draw more like, and less like: ids, in the order of their votes. Some may be deleted since. */
+export interface SetSteering {
+  readonly liked: readonly string[];
+  readonly disliked: readonly string[];
+}
+
 /** Pictures of one prompt, voted on together. */
 export interface PictureSet {
   readonly id: string;
@@ -240,6 +246,8 @@ export interface PictureSet {
   readonly upscaleOf: string | null;
   /** The picture to begin with; null: noise. */
   readonly start: SetStart | null;
+  /** The pictures that steer it; null: none do. */
+  readonly steering: SetSteering | null;
   /** The run that trains the set's subject, which must end before the set is queued; null: it waits for none. */
   readonly awaitsRunId: string | null;
   /** The duel whose pair this is; null for all other sets. */

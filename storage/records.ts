@@ -177,6 +177,7 @@ export interface Records {
       | 'variationOf'
       | 'upscaleOf'
       | 'start'
+      | 'steering'
       | 'awaitsRunId'
       | 'duelId'
       | 'duelPlace'

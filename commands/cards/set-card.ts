@@ -148,6 +148,15 @@ function beginningOf({ kind, start }: PictureSet): string | null {
   return `${start.maskHash === null ? 'a picture' : 'a part of a picture'}, of which ${percent(start.change)} can change`;
 }
 
+function steeringOf({ steering }: PictureSet): string | null {
+  if (steering === null) return null;
+  const { liked, disliked } = steering;
+  return [
+    ...(liked.length > 0 ? [`more like ${counted(liked.length, 'liked picture')}`] : []),
+    ...(disliked.length > 0 ? [`less like ${counted(disliked.length, 'disliked one')}`] : []),
+  ].join(', ');
+}
+
 function lengthOf({ promptLength }: PictureSet): string | null {
   if (promptLength === null) return null;
   const { tokens, chunks } = promptLength;
@@ -162,6 +171,7 @@ export function detailsCard(source: SetCardSource): Card {
     ['variation of', set.variationOf === null ? null : 'a picture of another set'],
     ['upscaled from', set.kind === 'upscale' ? 'a picture of another set' : null],
     ['begins with', beginningOf(set)],
+    ['steered by votes', steeringOf(set)],
     ['prompt', plain(set.prompt, 1000)],
     ['prompt for the model', resolved.text === set.prompt ? null : plain(resolved.text, 1000)],
     ['prompt length', lengthOf(set)],

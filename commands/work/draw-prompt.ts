@@ -1,11 +1,14 @@
 /** @file Queues a set for a prompt, from noise or from a picture: for all commands that draw. */
-import type { Channel } from '../../core/records.ts';
+import { KronaError } from '../../core/errors.ts';
+import type { Channel, SetSteering } from '../../core/records.ts';
 import { randomSeed } from '../../core/seeds.ts';
 import { checkDrawing } from '../../core/settings/check.ts';
 import { defaultOf } from '../../core/settings/defaults.ts';
 import { sizeOfShape } from '../../core/settings/picture-size.ts';
 import { withOptions } from '../../core/settings/read.ts';
 import { inChat } from '../../core/settings/schema.ts';
+import { steerVotes } from '../../core/votes/steer-votes.ts';
+import type { Records } from '../../storage/records.ts';
 import type { Card } from '../card.ts';
 import { loadCard } from '../cards/load-card.ts';
 import type { CommandContext, Invocation, OptionData } from '../contract.ts';
@@ -46,6 +49,14 @@ export const CHANGE = {
   max: 1,
 } as const satisfies OptionData;
 
+/** Whether votes steer the pictures. */
+export const STEER = {
+  name: 'steer',
+  description: 'votes: more like what members liked, less like what they disliked',
+  type: 'text',
+  choices: ['votes'],
+} as const satisfies OptionData;
+
 /** A request for pictures, as commands that draw take it. */
 type Request = Invocation<
   TypedPrompt & {
@@ -53,6 +64,7 @@ type Request = Invocation<
     readonly adapter?: string | undefined;
     readonly strength?: number | undefined;
     readonly change?: number | undefined;
+    readonly steer?: string | undefined;
   }
 >;
 
@@ -60,7 +72,7 @@ type Request = Invocation<
  * Queues a set of a prompt.
  *
  * @param begin stores the picture to begin with, once the prompt is known to be good
- * @throws KronaError as readPrompt, castOf, startSet
+ * @throws KronaError as readPrompt, castOf, startSet; VOTES_TOO_FEW
  */
 export async function drawPrompt(
   invocation: Request,
@@ -69,7 +81,7 @@ export async function drawPrompt(
   usualChange: number = defaultOf('imageStrength'),
 ): Promise<Card> {
   const { channel } = invocation;
-  const { subject, adapter, strength = 1, change = usualChange, ...more } = invocation.options;
+  const { subject, adapter, strength = 1, change = usualChange, steer, ...more } = invocation.options;
   const model = await context.records.modelCard(channel.model);
   const asked = await readPrompt(context.records, channel, more, model);
   const begun = (await begin()) ?? null;
@@ -100,7 +112,24 @@ export async function drawPrompt(
       settings,
       variationOf: null,
       start: begun && { ...begun.start, change },
+      steering: steer === undefined ? null : await steeringOf(records, channel, cast.subjectId),
     });
   });
   return loadCard('set', set.id, context);
+}
+
+/** @throws KronaError VOTES_TOO_FEW */
+async function steeringOf(
+  records: Records,
+  channel: Channel,
+  subjectId: string | null,
+): Promise<SetSteering> {
+  const steering = steerVotes(subjectId, await records.standingVotes(channel.id));
+  if (steering !== null) return steering;
+  const subject = subjectId === null ? null : await records.subject(subjectId);
+  const what = subject === null ? 'pictures without a subject' : `pictures of ${subject.name}`;
+  throw new KronaError(
+    'VOTES_TOO_FEW',
+    `No votes on ${what} can steer yet. React to some that others requested, or leave out \`steer\`.`,
+  );
 }

@@ -5,7 +5,7 @@ import { beginWith, filesByOption } from '../photos/begin-with.ts';
 import { settingOption } from '../settings/setting-options.ts';
 import { completeAdapter, completeSubject } from '../subjects/subjects.ts';
 import { MAX_PROMPT, SEED } from './asked-prompt.ts';
-import { CHANGE, drawPrompt, PROMPT } from './draw-prompt.ts';
+import { CHANGE, drawPrompt, PROMPT, STEER } from './draw-prompt.ts';
 import { completeStyle } from './style.ts';
 
 export const imagine = command(
@@ -24,6 +24,7 @@ export const imagine = command(
       },
       { name: 'style', description: 'Style of the channel', type: 'text', complete: completeStyle },
       CHANGE,
+      STEER,
       settingOption('count'),
       { ...settingOption('samplingSteps'), name: 'steps', type: 'integer' },
       SEED,

@@ -70,7 +70,7 @@ type AskedSet = Pick<
   | 'alsoAdapterIds'
   | 'variationOf'
 > &
-  Partial<Pick<PictureSet, 'awaitsRunId' | 'start' | 'model'>> & { readonly upscaleOf?: string };
+  Partial<Pick<PictureSet, 'awaitsRunId' | 'start' | 'steering' | 'model'>> & { readonly upscaleOf?: string };
 
 function noteOf({ prompt, count, variationOf, upscaleOf }: AskedSet): string {
   const what = upscaleOf !== undefined ? 'upscaled: ' : variationOf !== null ? 'varied: ' : '';

@@ -24,6 +24,7 @@ import { fittedMask, fittedPixels, surrounded } from '../sampling/part-of-pictur
 import { checkRefiner, drawRefined } from '../sampling/refine.ts';
 import { schedulerProblem } from '../sampling/schedulers/create-scheduler.ts';
 import { findSpeeds, type FoundSpeed } from '../sampling/speed.ts';
+import { STEERING, type Steer } from '../sampling/steering.ts';
 import { checkAdapterFor, type TextToImage, type DrawnPicture, type StartPicture } from '../sampling/text-to-image.ts';
 import { runSweep } from '../training/sweep.ts';
 import { trainAdapter } from '../training/train.ts';
@@ -35,6 +36,7 @@ import {
   type FromEngine,
   type FromPicture,
   type PictureAsk,
+  type SteerPictures,
   type ToEngine,
 } from './protocol.ts';
 import { OpenModels } from './open-models.ts';
@@ -205,7 +207,7 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
   },
 
   async draw(
-    { pictures, strength, background, check, refine = 0, speed = null, from, ...request },
+    { pictures, strength, background, check, refine = 0, speed = null, from, steeredBy, ...request },
     tell,
     signal,
     model,
@@ -221,6 +223,7 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
       const prompts = pictures.map(({ prompt = request.prompt }) => prompt);
       tell({ promptLength: longestPrompt(await models.painter(model), prompts) });
       const start = from && (await StartingPicture.of(from, request, model, place, signal));
+      const steer = steeredBy && (await steerOf(steeredBy, request, model, place, signal));
       for (let done = 0; done < pictures.length;) {
         await place.turn(signal);
         const painter = await models.painter(model);
@@ -244,6 +247,7 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
           ...all,
           count,
           ...(start && { start: start.repeated(count) }),
+          ...(steer && { steer }),
         };
         const before = done;
         const hooks = {
@@ -293,6 +297,26 @@ function longestPrompt(painter: TextToImage, prompts: readonly string[]): Prompt
   return prompts
     .map((prompt) => painter.promptLength(prompt))
     .reduce((longest, each) => (each.tokens > longest.tokens ? each : longest));
+}
+
+/** Pictures that steer a request, at its size. */
+async function steerOf(
+  { liked, disliked }: SteerPictures,
+  { width, height }: { readonly width: number; readonly height: number },
+  model: string,
+  place: Place,
+  signal: AbortSignal,
+): Promise<Steer> {
+  const latents = async (files: readonly Uint8Array[]): Promise<Float32Array[]> => {
+    const all: Float32Array[] = [];
+    for (const png of files) {
+      const pixels = await fittedPixels(png, { width, height });
+      await place.turn(signal);
+      all.push(await (await models.painter(model)).latentsOf({ width, height, pixels }));
+    }
+    return all;
+  };
+  return { liked: await latents(liked), disliked: await latents(disliked), ...STEERING };
 }
 
 /** A picture to begin with at a request's size. */

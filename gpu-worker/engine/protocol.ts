@@ -9,7 +9,10 @@ import type { SweepOptions, SweepProgress, SweepResult } from '../training/sweep
 import type { TrainOptions, TrainProgress, TrainResult } from '../training/train-options.ts';
 
 /** Pictures of one prompt, or its alternatives, each with its own seed and adapters. */
-export interface DrawAsk extends Omit<DrawRequest, 'adapter' | 'count' | 'seed' | 'noise' | 'start'> {
+export interface DrawAsk extends Omit<
+  DrawRequest,
+  'adapter' | 'count' | 'seed' | 'noise' | 'start' | 'steer'
+> {
   readonly pictures: readonly PictureAsk[];
   /** All adapters are multiplied by it. */
   readonly strength: number;
@@ -23,6 +26,14 @@ export interface DrawAsk extends Omit<DrawRequest, 'adapter' | 'count' | 'seed' 
   readonly speed?: string | null;
   /** Start from this picture, cut and resized to their size. */
   readonly from?: FromPicture;
+  /** Draw more like some pictures and less like others, cut and resized to their size. */
+  readonly steeredBy?: SteerPictures;
+}
+
+/** Picture files. */
+export interface SteerPictures {
+  readonly liked: readonly Uint8Array[];
+  readonly disliked: readonly Uint8Array[];
 }
 
 export interface FromPicture {

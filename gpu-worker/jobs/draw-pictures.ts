@@ -5,11 +5,11 @@
 import { randomUUID } from 'node:crypto';
 import { at } from '../../core/at.ts';
 import { KronaError } from '../../core/errors.ts';
-import type { Adapter, Picture, PictureSet, SetStart } from '../../core/records.ts';
+import type { Adapter, Picture, PictureSet, SetStart, SetSteering } from '../../core/records.ts';
 import { parametersText, withParameters } from '../../core/pictures/png-parameters.ts';
 import { safetyIn } from '../../core/rules.ts';
 import { pictureSize } from '../../core/settings/picture-size.ts';
-import type { DrawAsk, FromPicture, PictureAsk, PngPicture } from '../engine/protocol.ts';
+import type { DrawAsk, FromPicture, PictureAsk, PngPicture, SteerPictures } from '../engine/protocol.ts';
 import type { WorkerContext } from './context.ts';
 import { InOrder } from './in-order.ts';
 import { adapterFile } from './local-files.ts';
@@ -83,8 +83,8 @@ export async function drawPictures(
 
 /** What all pictures of a set have in common. */
 async function requestOf(
-  { blobs, model }: Context,
-  { settings, negative, strength, start }: PictureSet,
+  { records, blobs, model }: Context,
+  { settings, negative, strength, start, steering }: PictureSet,
   { prompt, varies = [], upscales, background }: DrawingOptions,
 ): Promise<Omit<DrawAsk, 'pictures' | 'check'>> {
   const { guidance, rescale, scheduler, samplingSteps, refine, speed } = settings;
@@ -105,6 +105,7 @@ async function requestOf(
         ? { from: await beginning(start, blobs) }
         : { refine }),
     strength,
+    ...(steering && !upscales && { steeredBy: await steerOf(steering, records, blobs) }),
     varies,
     background,
   };
@@ -122,6 +123,23 @@ async function beginning(
     strength: change,
     ...(maskHash !== null && { mask: await blobs.get(maskHash) }),
   };
+}
+
+/** The pictures that steer a set, without those deleted since. */
+async function steerOf(
+  { liked, disliked }: SetSteering,
+  records: Context['records'],
+  blobs: Context['blobs'],
+): Promise<SteerPictures> {
+  const files = async (ids: readonly string[]): Promise<Uint8Array[]> => {
+    const found: Uint8Array[] = [];
+    for (const id of ids) {
+      const picture = await records.picture(id);
+      if (picture !== null) found.push(await blobs.get(picture.blobHash));
+    }
+    return found;
+  };
+  return { liked: await files(liked), disliked: await files(disliked) };
 }
 
 async function askedPictures(context: Context, pictures: readonly PlannedPicture[]): Promise<PictureAsk[]> {

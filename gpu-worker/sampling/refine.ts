@@ -32,7 +32,8 @@ export function checkRefiner(base: ModelFolder, refiner: ModelFolder): void {
 }
 
 /**
- * Draws with the first model and refines with the second. Adapters apply to the first only; both share the noise source.
+ * Draws with the first model and refines with the second. Adapters and pictures that steer apply to the first only; both
+ * share the noise source.
  *
  * @throws KronaError REFINER_UNFIT if their latents differ; and as TextToImage.draw
  */
@@ -58,7 +59,7 @@ export async function drawRefined(
     },
     source,
   );
-  const { varies: _varies, until: _until, ...rest } = request;
+  const { varies: _varies, until: _until, steer: _steer, ...rest } = request;
   const second = { ...rest, adapter: null, start: { latents, ...how } };
   const onStep = (step: number, steps: number): void => hooks.onStep?.(before + step, before + steps);
   return refiner.draw(second, { ...hooks, onStep }, source);

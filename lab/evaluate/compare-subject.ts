@@ -19,6 +19,7 @@ import { drawJudged } from '../pretrain/evaluate-model.ts';
 import { prepareArt } from '../pretrain/sampler.ts';
 import { loadSprites } from '../pretrain/sprites.ts';
 import { openMobileNet, type MobileNet } from '../../gpu-worker/safety/mobilenet.ts';
+import type { Steer } from '../../gpu-worker/sampling/steering.ts';
 import { TextToImage } from '../../gpu-worker/sampling/text-to-image.ts';
 import { checkpointPath } from '../../gpu-worker/training/checkpoint.ts';
 import { trainAdapter } from '../../gpu-worker/training/train.ts';
@@ -240,8 +241,17 @@ export class Comparison {
     };
   }
 
-  /** Pictures of the prompts with the subject, then of those without. */
-  async draw(subject: Subject, adapter: AppliedAdapter | null, seed: number): Promise<Float32Array[]> {
+  /**
+   * Pictures of the prompts with the subject, then of those without.
+   *
+   * @param steer draws them more like some pictures and less like others; null by default
+   */
+  async draw(
+    subject: Subject,
+    adapter: AppliedAdapter | null,
+    seed: number,
+    steer: Steer | null = null,
+  ): Promise<Float32Array[]> {
     const asked = [
       ...this.recipe.prompts.map((prompt, i) => ({
         prompt: textOf(prompt, this.recipe, subject),
@@ -254,7 +264,9 @@ export class Comparison {
     ];
     const pictures: Float32Array[] = [];
     for (const each of asked) {
-      pictures.push(...(await drawJudged(this.painter, this.data.size, { ...each, adapter })));
+      pictures.push(
+        ...(await drawJudged(this.painter, this.data.size, { ...each, adapter, ...(steer && { steer }) })),
+      );
     }
     return pictures;
   }

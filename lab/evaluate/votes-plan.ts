@@ -17,9 +17,10 @@ export interface RefineSettings {
   readonly lr: number;
 }
 
-export type Baseline = 'more photos' | 'best adapter';
+/** `steering`: the champion, whose pictures the liked and disliked ones steer without training. */
+export type Baseline = 'more photos' | 'best adapter' | 'steering';
 
-/** One adapter to compare with the champion: the content of one result file. */
+/** One adapter, or way of drawing, to compare with the champion: the content of one result file. */
 export interface VotesCell {
   readonly subject: string;
   readonly taste: Taste;
@@ -135,6 +136,7 @@ export function resultCells(
     { votes: usual, troll: false, how: best },
     { votes: usual, troll: true, how: best },
     { votes: usual, troll: false, how: 'more photos' },
+    { votes: usual, troll: false, how: 'steering' },
     ...votes.filter((count) => count !== usual).map((count) => ({ votes: count, troll: false, how: best })),
     { votes: usual, troll: false, how: 'best adapter' },
   ];

@@ -3,17 +3,20 @@
  * the other against the champion on prompts that nobody voted on. Every part is a file and is computed once.
  */
 import { existsSync } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { at } from '../../core/at.ts';
 import { writeWhole } from '../../core/files.ts';
 import { toBytes } from '../../core/pictures/rgb-bytes.ts';
-import { countPairs } from '../../core/preference-pairs.ts';
+import { countPairs, type PictureBallot } from '../../core/preference-pairs.ts';
 import { trainingPrompt } from '../../core/prompt.ts';
 import { KeyedRandom } from '../../core/random.ts';
+import { mostNamed } from '../../core/votes/steer-votes.ts';
 import type { AppliedAdapter } from '../../gpu-worker/adapters/adapter-inputs.ts';
 import { modelCard } from '../../gpu-worker/adapters/model-card.ts';
+import { fittedPixels } from '../../gpu-worker/sampling/part-of-picture.ts';
+import { STEERING, type Steer } from '../../gpu-worker/sampling/steering.ts';
 import { checkpointPath } from '../../gpu-worker/training/checkpoint.ts';
 import type { PairFigures } from '../../gpu-worker/training/refine-options.ts';
 import { trainAdapter } from '../../gpu-worker/training/train.ts';
@@ -59,6 +62,13 @@ export interface VotesResult extends VotesCell {
   readonly seconds: number;
 }
 
+type VoteCount = Pick<VotesCell, 'subject' | 'taste' | 'votes' | 'troll'>;
+
+interface DrawnBy {
+  readonly adapter: AppliedAdapter;
+  readonly steer: Steer | null;
+}
+
 /** Seeds of sets and of comparing pictures, apart from each other and from those of the scores. */
 const [SET_SEED, TEST_SEED] = [20_000, 40_000];
 
@@ -96,13 +106,13 @@ export class VotesStudy {
     if (!existsSync(other)) await this.#train({ ...options, seed: 1, out: other });
     await this.#drawSets(subject);
     if (existsSync(this.#file(subject, 'scores.json'))) return;
-    const adapter = await this.#comparison.painter.readAdapter(champion);
+    const drawnBy = { adapter: await this.#comparison.painter.readAdapter(champion), steer: null };
     await writeStrip(
       championStripPath(this.#folder.out, subject),
-      await this.#tests(subject, adapter),
+      await this.#tests(subject, drawnBy),
       this.#side,
     );
-    await writeJson(this.#file(subject, 'scores.json'), await this.#beside(subject, adapter));
+    await writeJson(this.#file(subject, 'scores.json'), await this.#beside(subject, drawnBy));
   }
 
   /** Makes a cell's adapter and compares it, unless its result is there. The subject must be prepared. */
@@ -114,13 +124,16 @@ export class VotesStudy {
     const out = join(this.#folder.out, 'adapters', votesKey(cell), 'adapter.safetensors');
     await mkdir(join(out, '..'), { recursive: true });
     const { adapter: file, ...facts } = await this.#adapterOf(cell, out);
-    const adapter = await this.#comparison.painter.readAdapter(file);
-    const tests = await this.#tests(cell.subject, adapter);
+    const drawnBy: DrawnBy = {
+      adapter: await this.#comparison.painter.readAdapter(file),
+      steer: cell.how === 'steering' ? await this.#steer(cell) : null,
+    };
+    const tests = await this.#tests(cell.subject, drawnBy);
     await writeStrip(votesStripPath(this.#folder.out, cell), tests, this.#side);
     const result: VotesResult = {
       ...cell,
       ...(await this.#compared(cell, tests)),
-      adapter: await this.#beside(cell.subject, adapter),
+      adapter: await this.#beside(cell.subject, drawnBy),
       champion: (await readJson<Beside>(this.#file(cell.subject, 'scores.json')))!,
       ...facts,
       seconds: (performance.now() - began) / 1000,
@@ -146,6 +159,7 @@ export class VotesStudy {
     const none = { pairs: 0, trained: null, heldOut: null };
     if (cell.how === 'best adapter')
       return { ...none, adapter: await this.#bestAdapter(cell.subject, cell.taste) };
+    if (cell.how === 'steering') return { ...none, adapter: this.#champion(cell.subject) };
     const options = await this.#refinement(cell, out);
     const { preference } = await this.#train(options);
     const { heldOut = null, ...trained } = preference.at(-1) ?? {};
@@ -159,9 +173,10 @@ export class VotesStudy {
 
   /** The options of a cell's training: a refinement, or as many steps on the photos alone. */
   async #refinement({ subject, taste, votes, troll, how }: VotesCell, out: string): Promise<TrainOptions> {
-    const settings = how === 'more photos' || how === 'best adapter' ? at(this.#size.grid, 0) : how;
+    const settings = typeof how === 'string' ? at(this.#size.grid, 0) : how;
     const { loss, beta, photoWeight, exampleShare, steps, lr } = settings;
-    const counted = how === settings ? await this.#counted({ subject, taste, votes, troll }) : null;
+    const counted =
+      how === settings ? countPairs(await this.#ballots({ subject, taste, votes, troll })) : null;
     const alone = how !== settings || loss === 'examples';
     const picture = (id: string): string => this.#picture(subject, id);
     return {
@@ -190,8 +205,8 @@ export class VotesStudy {
     };
   }
 
-  /** The members' ballots, counted as a channel's are. */
-  async #counted({ subject, taste, votes, troll }: Pick<VotesCell, 'subject' | 'taste' | 'votes' | 'troll'>) {
+  /** The members' ballots. */
+  async #ballots({ subject, taste, votes, troll }: VoteCount): Promise<PictureBallot[]> {
     const scores: number[][] = [];
     for (let set = 0; set < setsOf(this.#size); set++) {
       const ofSet: number[] = [];
@@ -200,7 +215,23 @@ export class VotesStudy {
       scores.push(ofSet);
     }
     const seed = new KeyedRandom(0, `members of ${subject} ${taste}`).integer(2 ** 31);
-    return countPairs(simulatedBallots(scores, votes, { seed, ...membersOf({ troll }) }));
+    return simulatedBallots(scores, votes, { seed, ...membersOf({ troll }) });
+  }
+
+  /** The pictures that steer, as a channel's votes choose them. */
+  async #steer(cell: VotesCell): Promise<Steer> {
+    const { liked, disliked } = mostNamed(await this.#ballots(cell));
+    const { painter } = this.#comparison;
+    const size = { width: this.#side, height: this.#side };
+    const latents = async (ids: readonly string[]): Promise<Float32Array[]> => {
+      const all: Float32Array[] = [];
+      for (const id of ids) {
+        const pixels = await fittedPixels(await readFile(this.#picture(cell.subject, id)), size);
+        all.push(await painter.latentsOf({ ...size, pixels }));
+      }
+      return all;
+    };
+    return { liked: await latents(liked), disliked: await latents(disliked), ...STEERING };
   }
 
   /** The adapter with the most to the taste on the prompts that were voted on: what choosing alone can reach. */
@@ -289,14 +320,14 @@ export class VotesStudy {
   }
 
   /** Pictures of the prompts that nobody votes on. */
-  async #tests(subject: string, adapter: AppliedAdapter): Promise<Float32Array[]> {
+  async #tests(subject: string, { adapter, steer }: DrawnBy): Promise<Float32Array[]> {
     const { recipe, painter } = this.#comparison;
     const pictures: Float32Array[] = [];
     for (const [n, text] of TEST_PROMPTS.entries()) {
       this.#signal?.throwIfAborted();
       const prompt = textOf({ text }, recipe, this.#comparison.subject(subject));
       const count = this.#size.testSeeds;
-      const asked = { prompt, seed: TEST_SEED + n * SET_SIZE, count, adapter };
+      const asked = { prompt, seed: TEST_SEED + n * SET_SIZE, count, adapter, ...(steer && { steer }) };
       pictures.push(...(await drawJudged(painter, this.#side, asked)));
     }
     return pictures;
@@ -318,9 +349,9 @@ export class VotesStudy {
     };
   }
 
-  async #beside(subject: string, adapter: AppliedAdapter): Promise<Beside> {
+  async #beside(subject: string, { adapter, steer }: DrawnBy): Promise<Beside> {
     const { subject: found } = { subject: this.#comparison.subject(subject) };
-    const pictures = await this.#comparison.draw(found, adapter, 1);
+    const pictures = await this.#comparison.draw(found, adapter, 1, steer);
     const base = await readStrip(baseStripPath(this.#folder.out, subject));
     const scores: Scores = await this.#comparison.score(found, pictures, base);
     return {

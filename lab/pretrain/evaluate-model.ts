@@ -24,7 +24,7 @@ export const JUDGED_SAMPLING = {
 export async function drawJudged(
   engine: TextToImage,
   size: number,
-  asked: Pick<DrawRequest, 'prompt' | 'seed'> & Partial<Pick<DrawRequest, 'adapter' | 'count'>>,
+  asked: Pick<DrawRequest, 'prompt' | 'seed'> & Partial<Pick<DrawRequest, 'adapter' | 'count' | 'steer'>>,
   hooks: DrawHooks = {},
 ): Promise<Float32Array[]> {
   const pictures = await engine.draw(

@@ -9,7 +9,8 @@ import { eventually, playedChannel } from './played-channel.ts';
 export function runVoteScenarios(name: string, open: () => Promise<ChatDriver>): void {
   describe(`votes on ${name}`, () => {
     const scene = playedChannel(open);
-    const { message, whisper, channel, openRun, saying, votesOn, learnt, imagined } = scene;
+    const { message, whisper, channel, openRun, openSet, drawnSet, saying, votesOn, learnt, imagined } =
+      scene;
     let chat: ChatDriver;
     let worker: PlayedWorker;
     let mia: ChatMember;
@@ -92,6 +93,21 @@ export function runVoteScenarios(name: string, open: () => Promise<ChatDriver>):
       await whisper(ben, 'NOT_ALLOWED');
       await mia.press(begun, 'Cancel');
       await message(/The duel is cancelled[^]*Mia cancelled it/);
+    });
+
+    it('steers pictures by votes', async () => {
+      await mia.run('/krona imagine a quiet bay steer:votes');
+      await whisper(mia, 'VOTES_TOO_FEW');
+      const { set, shown } = await imagined(mia, 'a calm bay');
+      await ben.vote(shown, 2);
+      await eventually(async () => expect(await votesOn(set)).toHaveLength(1));
+      await mia.run('/krona imagine a quiet bay steer:votes count:1');
+      const steered = await openSet('a quiet bay');
+      const [, liked] = await chat.storage.records.pictures(set.id);
+      expect(steered.steering).toEqual({ liked: [liked!.id], disliked: [] });
+      await worker.draw(steered, await drawings(1));
+      await ben.press(await drawnSet('a quiet bay', 1), 'Details');
+      await whisper(ben, /steered by votes[^]*more like 1 liked picture/);
     });
 
     it('refines a champion with votes; a duel against it decides whether the result replaces it', async () => {

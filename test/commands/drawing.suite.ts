@@ -177,6 +177,30 @@ export function drawingSuite(storage: () => Storage): void {
     expect(await storage().records.set(set.id)).toBeNull();
   });
 
+  it('votes steer pictures of the same subject, also of those drawn again', async () => {
+    const channel = room();
+    await channel.trained('mochi', 'cat');
+    const steered = '/krona imagine mochi at sea steer:votes';
+    expect(await channel.refusal('bob', steered)).toMatch(/^VOTES_TOO_FEW: No votes on pictures of mochi/);
+    const set = await channel.set(await channel.say('ann', '/krona imagine mochi in space count:2'));
+    const [first, second] = await channel.finishSet(set);
+    await channel.react('bob', set, first!, '👍');
+    await channel.react('cid', set, second!, '👎');
+    const card = await channel.say('bob', steered);
+    const asked = await channel.set(card);
+    expect(asked.steering).toEqual({ liked: [first], disliked: [second] });
+    const details = await channel.press('bob', `details:${asked.id}`);
+    expect(details.fields).toContainEqual({
+      name: 'steered by votes',
+      value: 'more like 1 liked picture, less like 1 disliked one',
+    });
+    const again = await channel.set(await channel.press('bob', `again:${asked.id}`));
+    expect(again.steering).toEqual(asked.steering);
+    expect(await channel.refusal('bob', '/krona imagine a boat steer:votes')).toMatch(
+      /^VOTES_TOO_FEW: No votes on pictures without a subject/,
+    );
+  });
+
   it('of two named subjects, an untrained one is drawn as any of its class, and the card says so', async () => {
     const channel = room();
     await channel.trained('mochi', 'cat');

@@ -5,6 +5,7 @@ import { preferences } from '../../commands/votes/preferences.ts';
 import { decideChampion } from '../../commands/votes/champion.ts';
 import { foldEmoji, invitingEmoji, meaningOf } from '../../core/votes/emoji.ts';
 import { rankArms, rankPictures } from '../../commands/votes/ranking.ts';
+import { steerVotes } from '../../core/votes/steer-votes.ts';
 import { wilsonInterval } from '../../commands/votes/wilson.ts';
 import type { Adapter, Picture, PictureSet, StandingVote } from '../../core/records.ts';
 import { DEFAULT_SETTINGS } from '../../core/settings/defaults.ts';
@@ -40,6 +41,7 @@ class Votes implements VoteData {
       variationOf: null,
       upscaleOf: null,
       start: null,
+      steering: null,
       awaitsRunId: null,
       duelId: null,
       duelPlace: null,
@@ -415,5 +417,33 @@ describe('the champion', () => {
     expect(
       holds((seed) => decideChampion(subject, adapters, simulate(equal, seed)) !== null),
     ).toBeLessThanOrEqual(5);
+  });
+});
+
+describe('pictures that steer', () => {
+  it('are those with the most votes of others, two of each kind', () => {
+    const votes = new Votes();
+    const [a, b, c, d] = votes.set(['x', 'x', 'x', 'x']) as [Picture, Picture, Picture, Picture];
+    votes.react('owner', d);
+    expect(steerVotes('subject', votes)).toBeNull();
+    votes.react('ann', a);
+    expect(steerVotes('subject', votes)).toEqual({ liked: [a.id], disliked: [] });
+    // A vote for two is worth half for each.
+    for (const picture of [b, c]) votes.react('bob', picture);
+    votes.react('cid', c);
+    votes.react('cid', b, '👎');
+    votes.react('dan', d, '👎');
+    expect(steerVotes('subject', votes)).toEqual({ liked: [a.id, c.id], disliked: [d.id] });
+    expect(steerVotes(null, votes)).toBeNull();
+  });
+
+  it('are neither hidden nor voted for as much as against', () => {
+    const votes = new Votes();
+    const [a, b] = votes.set(['x', 'x']) as [Picture, Picture];
+    votes.react('ann', a);
+    votes.react('bob', b);
+    votes.react('cid', b, '👎');
+    votes.pictures[0] = { ...a, sensitive: true };
+    expect(steerVotes('subject', votes)).toBeNull();
   });
 });

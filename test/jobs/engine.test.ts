@@ -10,6 +10,7 @@ import { Turns, type Place } from '../../gpu-worker/engine/turns.ts';
 import { openMobileNet, type ClassScores } from '../../gpu-worker/safety/mobilenet.ts';
 import { openModel } from '../../gpu-worker/models/open-model.ts';
 import { drawRefined } from '../../gpu-worker/sampling/refine.ts';
+import { STEERING } from '../../gpu-worker/sampling/steering.ts';
 import { TextToImage } from '../../gpu-worker/sampling/text-to-image.ts';
 import { KronaError } from '../../core/errors.ts';
 import { enginePid } from '../helpers/engine-pid.ts';
@@ -198,6 +199,34 @@ describe('the engine process', () => {
       code: 'REFINER_MISSING',
       message: expect.stringContaining('KRONA_REFINER') as string,
     });
+  });
+
+  it('draws more like some pictures and less like others, cut to its size', async () => {
+    const picture = (background: string) =>
+      sharp({ create: { width: 96, height: 64, channels: 3, background } })
+        .png()
+        .toBuffer();
+    const [red, blue] = [await picture('#c33'), await picture('#33c')];
+    const told: PngPicture[] = [];
+    await engine.draw(
+      { ...drawing(2), steeredBy: { liked: [red], disliked: [blue, red] } },
+      { onEvent: (event) => 'picture' in event && told.push(event.picture) },
+    );
+    const painter = await TextToImage.open(TINY_MODEL);
+    const plain = (hex: number): Uint8Array =>
+      Uint8Array.from({ length: 3 * 64 * 64 }, (_, n) => (hex >> (8 * (2 - (n % 3)))) & 255);
+    const latents = (hex: number) => painter.latentsOf({ width: 64, height: 64, pixels: plain(hex) });
+    const [liked, disliked] = [await latents(0xcc3333), await latents(0x3333cc)];
+    const request = { ...drawing(1), adapter: null, count: 1, noise: 'krona' as const };
+    for (const [seed, { png }] of told.entries()) {
+      const steer = { liked: [liked], disliked: [disliked, liked], ...STEERING };
+      const [expected] = await painter.draw({ ...request, seed, steer });
+      const [without] = await painter.draw({ ...request, seed });
+      const pixels = await sharp(png).raw().toBuffer();
+      expect(Buffer.compare(pixels, expected!.pixels)).toBe(0);
+      expect(Buffer.compare(pixels, without!.pixels)).not.toBe(0);
+    }
+    await painter.release();
   });
 
   it('draws with an adapter for few steps beside the others, as its name says', async () => {

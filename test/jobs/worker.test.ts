@@ -437,6 +437,16 @@ it('an alternative is drawn with the adapters of the subjects that it names', as
   expect(second!.blobHash).toBe((await pictureHashes(alone))[0]);
 });
 
+it('pictures that a set is steered by change it, unless they were deleted since', async () => {
+  const steered = (liked: readonly string[]) => shop.imagine({ steering: { liked, disliked: [] } });
+  const plain = await drawn(await shop.imagine());
+  const [liked] = await shop.storage.records.pictures(plain.id);
+  const sets = [await steered([liked!.id]), await steered([randomUUID()])];
+  const [like, unchanged] = await Promise.all(sets.map(async (set) => pictureHashes(await drawn(set))));
+  expect(unchanged).toEqual(await pictureHashes(plain));
+  expect(like).not.toEqual(unchanged);
+});
+
 it('a set begins with a picture, and only the part in its mask changes', async () => {
   const { blobs } = shop.storage;
   const gradient = Uint8Array.from({ length: 64 * 64 * 3 }, (_, i) => (4 * Math.floor(i / 3)) % 256);
