@@ -18,20 +18,22 @@ import { unetParameters } from '../gpu-worker/models/part-parameters.ts';
 import { publishedModel } from '../gpu-worker/models/published-model.ts';
 import { readFullSizeUnets } from '../test/helpers/distilled.ts';
 
+/** Of weights: only their shapes are read. */
+const NOWHERE = '/weights';
 const CATALOGUE = join(import.meta.dirname, '../models/catalogue.json');
 
 /** Names of test/fixtures/distilled/full-size.json.gz, where they differ. */
 const UNETS: Readonly<Record<string, string>> = { 'segmind-vega': 'vega' };
 
 function modelOf({ name, architecture }: Pick<CatalogueModel, 'name' | 'architecture'>): ModelFolder {
-  const base = publishedModel(architecture, '');
+  const base = publishedModel(architecture, NOWHERE);
   const distilled = readFullSizeUnets()[UNETS[name] ?? name];
   if (distilled === undefined) return base;
   const config = unetConfig('unet', distilled.config, ARCHITECTURES[architecture].timeIds);
   const tensors = new Map(
     unetParameters(config).map(({ name: tensor, shape }) => [
       tensor,
-      { name: tensor, dtype: 'F16' as const, shape, path: '', offset: 0, length: 2 * sizeOf(shape) },
+      { name: tensor, dtype: 'F16' as const, shape, path: NOWHERE, offset: 0, length: 2 * sizeOf(shape) },
     ]),
   );
   return { ...base, unet: { name: 'unet', config, tensors } };

@@ -86,7 +86,8 @@ async function drawLike(
 ): Promise<PictureSet> {
   await refuseInDuel(records, set);
   const subject = set.subjectId === null ? null : await records.subject(set.subjectId);
-  const { subjectId, prompt, negative, count, strength, model, settings, alsoAdapterIds, start, steering } = set;
+  const { subjectId, prompt, negative, count, strength, model, settings, alsoAdapterIds, start, steering } =
+    set;
   return startSet(records, actor, {
     subjectId,
     model,

@@ -120,14 +120,17 @@ function parsed(text: string, licences: Readonly<Record<string, Licence>>) {
     references,
     models: models.map(({ licence: name, ...model }): CatalogueModel => {
       const licence = known[name];
-      if (licence === undefined) throw invalid(`${model.name} has the licence ${name}, which it doesn’t describe`);
+      if (licence === undefined)
+        throw invalid(`${model.name} has the licence ${name}, which it doesn’t describe`);
       return { ...model, licence: { ...licence, name } };
     }),
   };
 }
 
 const invalid = (why: string, cause?: unknown): KronaError =>
-  new KronaError('KRONA_CATALOGUE_INVALID', `The file that KRONA_CATALOGUE names can’t be used: ${why}.`, { cause });
+  new KronaError('KRONA_CATALOGUE_INVALID', `The file that KRONA_CATALOGUE names can’t be used: ${why}.`, {
+    cause,
+  });
 
 /** @throws KronaError MODEL_NOT_IN_CATALOGUE */
 export function catalogueModel(name: string): CatalogueModel {

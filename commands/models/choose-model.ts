@@ -36,7 +36,10 @@ async function scopeOf(records: Records, actor: Actor, scope: Scope): Promise<Mo
 /** @throws KronaError NO_SERVER, NOT_ALLOWED */
 async function requireManager(records: Records, actor: Actor): Promise<void> {
   if ((await records.serverRules(actor.channel.id)) === null)
-    throw new KronaError('NO_SERVER', 'This channel is in no server. Choose the model for `channel` or `all`.');
+    throw new KronaError(
+      'NO_SERVER',
+      'This channel is in no server. Choose the model for `channel` or `all`.',
+    );
   if (!actor.manager)
     throw new KronaError(
       'NOT_ALLOWED',
@@ -45,7 +48,12 @@ async function requireManager(records: Records, actor: Actor): Promise<void> {
 }
 
 /** What members have to know about their adapters. */
-async function adapterLines(records: Records, channelId: string, model: string, title: string): Promise<string[]> {
+async function adapterLines(
+  records: Records,
+  channelId: string,
+  model: string,
+  title: string,
+): Promise<string[]> {
   const adapters = await records.adapters(channelId);
   const subjects = (await records.subjects(channelId)).filter(({ id }) =>
     adapters.some(({ subjectId }) => subjectId === id),
@@ -126,7 +134,9 @@ export async function removeModel(typed: string, actor: Actor, { records }: Comm
   return {
     tone: 'success',
     title: `${title} is removed`,
-    text: [`Its files are deleted. Adapters that were trained on it stay, and draw again after another pull.`],
+    text: [
+      `Its files are deleted. Adapters that were trained on it stay, and draw again after another pull.`,
+    ],
   };
 }
 

@@ -30,7 +30,9 @@ function stateText({ model, here, pull }: Offer, inUse: string, usual: ModelCard
   if (model.name === inUse) return 'in use here';
   if (pull !== null) {
     const { progress } = pull;
-    return progress === null ? 'being pulled' : `pulling, ${percent(progress.step / Math.max(1, progress.steps))}`;
+    return progress === null
+      ? 'being pulled'
+      : `pulling, ${percent(progress.step / Math.max(1, progress.steps))}`;
   }
   if (here !== null) return 'ready';
   return fitsMemory(model, usual?.computer) ? 'can be pulled' : 'too large here';
@@ -74,7 +76,17 @@ export function listCard(all: readonly Offer[], { inUse, usual, moderator }: Pla
         (usual?.computer?.memory == null ? '.' : `, which has ${byteSize(usual.computer.memory)}.`),
     ],
     table: {
-      columns: ['model', 'family', 'disk', 'memory', 'a picture', 'licence', 'commercial use', 'good at', 'state'],
+      columns: [
+        'model',
+        'family',
+        'disk',
+        'memory',
+        'a picture',
+        'licence',
+        'commercial use',
+        'good at',
+        'state',
+      ],
       rows: [
         own,
         ...all.map((offer) => {
@@ -129,7 +141,12 @@ export function welcomeCard(all: readonly Offer[], { inUse, usual }: Omit<Place,
 export function showCard(
   model: CatalogueModel | null,
   card: ModelCard | null,
-  { usual, settings, commit, adapters }: Pick<Place, 'usual'> & {
+  {
+    usual,
+    settings,
+    commit,
+    adapters,
+  }: Pick<Place, 'usual'> & {
     readonly settings: ChannelSettings;
     readonly commit: string | null;
     /** How many adapters of the channel belong to it. */

@@ -28,7 +28,10 @@ async function show({ channel }: Invocation<unknown>, { records }: CommandContex
 }
 
 /** Returns what a moderator is offered in an empty channel; null: nothing. */
-export async function welcomeOf({ channel, moderator }: Actor, { records }: CommandContext): Promise<Card | null> {
+export async function welcomeOf(
+  { channel, moderator }: Actor,
+  { records }: CommandContext,
+): Promise<Card | null> {
   if (!moderator) return null;
   const usual = await records.modelCard();
   return welcomeCard(await offers(records, usual), { inUse: channel.model, usual });

@@ -21,7 +21,10 @@ function textOf({ pull: { state, failure, model }, title }: PullCardSource): str
         `Draw and train with it in this channel: \`/krona model use model:${model}\`. Adapters of other models don’t fit it.`,
       ];
     case 'failed':
-      return [plain(failure?.message ?? 'The download failed.', 600), 'What came stays, so another try resumes.'];
+      return [
+        plain(failure?.message ?? 'The download failed.', 600),
+        'What came stays, so another try resumes.',
+      ];
     case 'cancelled':
       return [`What came of ${title} stays for a day, so another pull resumes.`];
     default:

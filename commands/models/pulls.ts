@@ -17,9 +17,15 @@ import { licenceCard } from './model-cards.ts';
 /** @throws KronaError MODEL_PULLED, MODEL_PULLING, MODEL_TOO_LARGE */
 async function checkPull(records: Records, { name, title }: CatalogueModel): Promise<void> {
   if ((await records.modelCard(name)) !== null)
-    throw new KronaError('MODEL_PULLED', `${title} is here already. Use it: \`/krona model use model:${name}\`.`);
+    throw new KronaError(
+      'MODEL_PULLED',
+      `${title} is here already. Use it: \`/krona model use model:${name}\`.`,
+    );
   if ((await records.openPull(name)) !== null)
-    throw new KronaError('MODEL_PULLING', `${title} is already being downloaded. \`/krona model list\` says how far it is.`);
+    throw new KronaError(
+      'MODEL_PULLING',
+      `${title} is already being downloaded. \`/krona model list\` says how far it is.`,
+    );
   requireMemory(catalogueModel(name), (await records.modelCard())?.computer);
 }
 
@@ -45,7 +51,10 @@ async function startPull(records: Records, actor: Actor, { name, title }: Catalo
 export async function askToPull(typed: string, actor: Actor, context: CommandContext): Promise<Card> {
   const model = await requireModel(context.records, typed);
   if (model === null)
-    throw new KronaError('MODEL_PULLED', 'That is the worker’s own model (KRONA_MODEL), which is here already.');
+    throw new KronaError(
+      'MODEL_PULLED',
+      'That is the worker’s own model (KRONA_MODEL), which is here already.',
+    );
   const pull = await context.records.transaction(async (records) => {
     await checkPull(records, model);
     const accepted = await records.acceptedLicence(model.licence.name);
@@ -76,7 +85,10 @@ export async function cancelPull(id: string, actor: Actor, context: CommandConte
   await context.records.transaction(async (records) => {
     const now = await records.pull(id);
     if (now === null || hasEnded(now))
-      throw new KronaError('WORK_ENDED', `There is nothing to cancel: this job is already ${now?.state ?? 'deleted'}.`);
+      throw new KronaError(
+        'WORK_ENDED',
+        `There is nothing to cancel: this job is already ${now?.state ?? 'deleted'}.`,
+      );
     await records.updatePull(id, { state: 'cancelled', endedAt: new Date() });
   });
   // The worker sees within a second that the record has ended, also while the queue is away.

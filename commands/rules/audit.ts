@@ -4,7 +4,16 @@ import type { Records } from '../../storage/records.ts';
 import type { Actor } from '../contract.ts';
 
 type AuditAction =
-  'train' | 'imagine' | 'duel' | 'photos' | 'settings' | 'rules' | 'champion' | 'delete' | 'privacy' | 'model';
+  | 'train'
+  | 'imagine'
+  | 'duel'
+  | 'photos'
+  | 'settings'
+  | 'rules'
+  | 'champion'
+  | 'delete'
+  | 'privacy'
+  | 'model';
 
 /** Adds a log entry. Call it in the transaction of the logged change. */
 export function note(

@@ -7,7 +7,7 @@ import { counted } from '../../core/format.ts';
 import type { Actor, Command, CommandContext, Invocation } from '../contract.ts';
 
 function counts(data: MemberData): [string, number][] {
-  const { subjects, photos, runs, sets, styles, duels, duelVotes, votes, entries } = data;
+  const { subjects, photos, runs, sets, styles, duels, duelVotes, votes, pulls, licences, entries } = data;
   return [
     ['photos you added', photos.length],
     ['reactions you added or removed', votes.length],
@@ -18,6 +18,7 @@ function counts(data: MemberData): [string, number][] {
     ['styles you saved', styles.length],
     ['pictures you began sets with', sets.filter(({ start }) => start?.blobHash).length],
     ['duels you requested', duels.length],
+    ['models you downloaded, licences you accepted', pulls.length + licences.length],
     ['log entries about you', entries.length],
   ];
 }

@@ -24,18 +24,24 @@ async function noChampion(
 
 /**
  * The id of the adapter that draws a subject with the channel's model: its champion, or the newest result of a training where
- * the champion belongs to another model.
+ * the champion belongs to another model; null while its first one is trained.
  *
  * @throws KronaError ADAPTER_OTHER_MODEL when none fits
  */
-async function championOn(records: Records, channel: Channel, subject: Subject): Promise<string | null> {
+async function championOn(
+  records: Records,
+  channel: Channel,
+  subject: Pick<Subject, 'id' | 'name' | 'championId'>,
+): Promise<string | null> {
   const champion = subject.championId === null ? null : await records.adapter(subject.championId);
   if (champion === null || champion.model === channel.model) return champion?.id ?? null;
   const adapters = await records.adapters(channel.id);
   const fitting = adapters.find(
     ({ subjectId, model, final }) => subjectId === subject.id && model === channel.model && final,
   );
-  if (fitting === undefined)
+  const { runs } = await records.openWork(channel.id);
+  const comes = runs.some(({ subjectId, model }) => subjectId === subject.id && model === channel.model);
+  if (fitting === undefined && !comes)
     await requireSameModel(records, `The champion of ${subject.name}`, champion, channel.model);
   return fitting?.id ?? null;
 }
@@ -75,7 +81,8 @@ export async function castOf(records: Records, channel: Channel, asked: Asked): 
   });
   const adapterIds: string[] = [];
   for (const subject of new Map(subjects.map((each) => [each.id, each])).values()) {
-    const own = subject.id === chosen?.subject.id ? chosen.adapter.id : await championOn(records, channel, subject);
+    const own =
+      subject.id === chosen?.subject.id ? chosen.adapter.id : await championOn(records, channel, subject);
     if (own !== null) adapterIds.push(own);
     // Beside one that is trained, another is drawn as any of its class.
     else if (adapterIds.length === 0) {

@@ -25,7 +25,12 @@ import { checkRefiner, drawRefined } from '../sampling/refine.ts';
 import { schedulerProblem } from '../sampling/schedulers/create-scheduler.ts';
 import { findSpeeds, type FoundSpeed } from '../sampling/speed.ts';
 import { STEERING, type Steer } from '../sampling/steering.ts';
-import { checkAdapterFor, type TextToImage, type DrawnPicture, type StartPicture } from '../sampling/text-to-image.ts';
+import {
+  checkAdapterFor,
+  type TextToImage,
+  type DrawnPicture,
+  type StartPicture,
+} from '../sampling/text-to-image.ts';
 import { runSweep } from '../training/sweep.ts';
 import { trainAdapter } from '../training/train.ts';
 import {
@@ -90,7 +95,10 @@ function speedsOf(model: string): Promise<Speeds> {
     open = opened(async () => {
       const refused: string[] = [];
       if (speedPath === '') return { found: [], refused };
-      return { found: await findSpeeds(await models.folder(model), speedPath, (why) => refused.push(why)), refused };
+      return {
+        found: await findSpeeds(await models.folder(model), speedPath, (why) => refused.push(why)),
+        refused,
+      };
     });
     speeds.set(model, open);
   }
@@ -230,8 +238,7 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
         const next = at(pictures, done);
         const fast = await speedNamed(speed, model);
         const adapter = fast === null ? [] : [await readAdapter(painter, fast.path)];
-        for (const path of next.adapters)
-          adapter.push({ ...(await readAdapter(painter, path)), strength });
+        for (const path of next.adapters) adapter.push({ ...(await readAdapter(painter, path)), strength });
         const seeds = alike(pictures.slice(done)).map(({ seed }) => seed);
         const all = {
           ...request,
@@ -259,7 +266,14 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
         const noise = noiseOfSeeds(seeds.slice(0, count));
         const drawn =
           refine > 0 && !start
-            ? await drawRefined(painter, await models.painter(refinerFolder, [model]), asked, { from: 1 - refine }, hooks, noise)
+            ? await drawRefined(
+                painter,
+                await models.painter(refinerFolder, [model]),
+                asked,
+                { from: 1 - refine },
+                hooks,
+                noise,
+              )
             : await painter.draw(asked, hooks, noise);
         for (const made of drawn) {
           const picture = start ? await start.around(made) : made;

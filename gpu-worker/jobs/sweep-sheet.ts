@@ -87,7 +87,7 @@ async function drawCells(
 
 async function addSheet(
   { records }: WorkerContext,
-  { id: runId, channelId, memberId, seed, settings }: Run,
+  { id: runId, channelId, memberId, seed, model, settings }: Run,
   subject: Subject,
   picture: Pick<Picture, 'blobHash' | 'size' | 'width' | 'height'>,
 ): Promise<void> {

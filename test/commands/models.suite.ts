@@ -10,7 +10,13 @@ import { MODEL, photo, Room } from './helpers.ts';
 
 const TURBO = 'sd-turbo';
 /** As a worker describes a pulled model. */
-const TURBO_CARD = { ...MODEL, name: 'sd-turbo', architecture: 'sd2', nativeSize: 512, fewSteps: { steps: 4, guidance: 1 } };
+const TURBO_CARD = {
+  ...MODEL,
+  name: 'sd-turbo',
+  architecture: 'sd2',
+  nativeSize: 512,
+  fewSteps: { steps: 4, guidance: 1 },
+};
 const FILES = { commit: 'c0ffee'.padEnd(40, '0'), bytes: 2e9 };
 const GIB = 2 ** 30;
 
@@ -42,25 +48,30 @@ export function modelSuite(storage: () => Storage): void {
   });
 
   it('are listed with licence, disk, memory and time on this computer', async () => {
-    const speeds = { 'sd1 512': { step: 2, decoding: 4, training: 9, basis: 'measured' } } as const;
     const check = {
-      ...{ at: '2026-11-30T12:00:00.000Z', device: 'cpu', hardware: 'x', krona: '0', onnxruntime: '1' },
+      at: '2026-11-30T12:00:00.000Z',
+      device: 'cpu',
+      hardware: 'Test',
+      krona: '0.0.1',
+      onnxruntime: '1.0.0',
       ok: true,
-      speeds,
+      speeds: { 'sd1 512': { step: 2, decoding: 4, training: 9, basis: 'measured' } },
     } as const;
     const computer = { device: 'cpu', drawnStep: null, check, memory: 8 * GIB } as const;
     await records().saveModelCard({ ...MODEL, computer });
     const { table, buttons, audience } = await room().say('boss', '/krona model list');
     expect(audience).toBe('caller');
     const row = (name: string) =>
-      Object.fromEntries(table!.columns.map((column, n) => [column, table!.rows.find(([first]) => first === name)![n]]));
+      Object.fromEntries(
+        table!.columns.map((column, n) => [column, table!.rows.find(([first]) => first === name)![n]]),
+      );
     expect(row(MODEL.name)).toMatchObject({ state: 'in use here' });
     // The check measured this very model: 25 steps of 2 s and 4 s of decoding.
     expect(row('sd15')).toMatchObject({
-      'family': 'SD 1, 512²',
+      family: 'SD 1, 512²',
       'a picture': 'about 54 s (computed)',
-      'licence': 'CreativeML OpenRAIL-M',
-      'state': 'can be pulled',
+      licence: 'CreativeML OpenRAIL-M',
+      state: 'can be pulled',
     });
     expect(row('sdxl')).toMatchObject({ state: 'too large here' });
     expect(buttons!.map(({ action }) => action)).toContain('pull:bk-sdm-tiny');
@@ -84,7 +95,11 @@ export function modelSuite(storage: () => Storage): void {
     expect(await here.refusal('boss', `/krona model pull model:${TURBO}`)).toMatch(/^MODEL_PULLING/);
     const jobs = await records().outboxJobs(1000);
     expect(jobs).toContainEqual(
-      expect.objectContaining({ kind: 'pull', payload: { model: TURBO }, owner: expect.anything() as unknown }),
+      expect.objectContaining({
+        kind: 'pull',
+        payload: { model: TURBO },
+        owner: expect.anything() as unknown,
+      }),
     );
     await records().updatePull(queued.follows!.id, {
       state: 'running',
@@ -119,7 +134,9 @@ export function modelSuite(storage: () => Storage): void {
 
   it('draw and train in the channel that chose them, with settings of their own', async () => {
     const [here, there] = [room(), room()];
-    expect(await here.refusal('boss', `/krona model use model:${TURBO}`)).toMatch(/^MODEL_NOT_PULLED.*model pull/);
+    expect(await here.refusal('boss', `/krona model use model:${TURBO}`)).toMatch(
+      /^MODEL_NOT_PULLED.*model pull/,
+    );
     await pulled();
     await here.say('boss', '/krona settings sampling_steps:33');
     expect(await here.say('boss', `/krona model use model:${TURBO}`)).toMatchObject({
@@ -136,7 +153,10 @@ export function modelSuite(storage: () => Storage): void {
     expect(await drawn(there, 'a fox')).toMatchObject({ model: 'default' });
     expect((await here.say('ann', '/krona model show')).title).toBe('SD-Turbo draws here');
     await here.say('boss', '/krona model use model:default');
-    expect((await here.actor('ann')).channel).toMatchObject({ model: 'default', settings: { samplingSteps: 33 } });
+    expect((await here.actor('ann')).channel).toMatchObject({
+      model: 'default',
+      settings: { samplingSteps: 33 },
+    });
   });
 
   it('keep their adapters to themselves, and say so', async () => {
@@ -183,11 +203,15 @@ export function modelSuite(storage: () => Storage): void {
   it('are removed when nobody uses them; the worker’s own never', async () => {
     const here = room();
     await pulled();
-    expect(await here.refusal('boss', '/krona model remove model:default')).toMatch(/^MODEL_IN_USE.*KRONA_MODEL/);
+    expect(await here.refusal('boss', '/krona model remove model:default')).toMatch(
+      /^MODEL_IN_USE.*KRONA_MODEL/,
+    );
     await here.say('boss', `/krona model use model:${TURBO}`);
     const set = await here.set(await here.say('ann', '/krona imagine a fox'));
     await here.say('boss', '/krona model use model:default');
-    expect(await here.refusal('boss', `/krona model remove model:${TURBO}`)).toMatch(/^MODEL_IN_USE.*1 open job/);
+    expect(await here.refusal('boss', `/krona model remove model:${TURBO}`)).toMatch(
+      /^MODEL_IN_USE.*1 open job/,
+    );
     await here.finishSet(set);
     expect((await here.say('boss', `/krona model remove model:${TURBO}`)).title).toBe('SD-Turbo is removed');
     expect(await records().modelCard(TURBO)).toBeNull();

@@ -89,7 +89,8 @@ function ModelOffer(): JSX.Element | null {
   useEffect(() => {
     let current = true;
     answerOf(api.channels[':channel'].welcome.$get(inChannel(channel)))
-      .then((answer) => current && setCard(answer.card))
+      // JSON has left out what the client's type calls undefined.
+      .then((answer) => current && setCard(answer.card as Card | null))
       .catch(() => undefined);
     return () => {
       current = false;
