@@ -9,6 +9,7 @@ import type { AddressInfo } from 'node:net';
 export interface Mishap {
   /** The connection is cut after so many bytes of the answer, this many times. */
   readonly cutAfter?: number;
+  /** How often; by default once, and a status always. */
   times?: number;
   /** One byte of every answer is changed. */
   damaged?: boolean;
@@ -94,7 +95,10 @@ export class FakeHub {
     else if (url.pathname.startsWith(resolve)) {
       const path = decodeURIComponent(url.pathname.slice(resolve.length));
       const mishap = this.mishaps.get(path);
-      if (mishap?.status !== undefined) json(mishap.status, { error: 'no' });
+      if (mishap?.status !== undefined && (mishap.times ??= Infinity) > 0) {
+        mishap.times -= 1;
+        json(mishap.status, { error: 'no' });
+      }
       // As the hub does, large files lie elsewhere.
       else if (isLarge(this.files.get(path)!))
         response.writeHead(302, { location: `${store}${encodeURIComponent(path)}` }).end();
