@@ -124,8 +124,8 @@ export async function removeModel(typed: string, actor: Actor, { records }: Comm
     if (channels > 0 || work > 0)
       throw new KronaError(
         'MODEL_IN_USE',
-        `${title} is in use: ${counted(channels, 'channel')} or choices, ${counted(work, 'open job')}. Choose another model there ` +
-          'first, or wait for the jobs.',
+        `${title} is in use by ${counted(channels, 'channel')} (choices for a server or all count, too) and by ${counted(work, 'open job')}. ` +
+          'Choose another model there first, or wait for the jobs.',
       );
     await inside.removeModel(name);
     await inside.addOutboxJob({ id: randomUUID(), kind: 'pull', payload: { model: name } });
@@ -135,7 +135,7 @@ export async function removeModel(typed: string, actor: Actor, { records }: Comm
     tone: 'success',
     title: `${title} is removed`,
     text: [
-      `Its files are deleted. Adapters that were trained on it stay, and draw again after another pull.`,
+      'Its files are deleted. Adapters that were trained on it stay, and draw again after another pull.',
     ],
   };
 }

@@ -120,7 +120,8 @@ export function welcomeCard(all: readonly Offer[], { inUse, usual }: Omit<Place,
     tone: 'info',
     title: 'Draw real pictures',
     text: [
-      `${plain(usual.name)} draws small emoji. These models suit this computer. Krona downloads one once, and asks about its licence first.`,
+      `${plain(usual.name)} draws at ${usual.nativeSize}×${usual.nativeSize} pixels. These models suit this computer. Krona asks about ` +
+        'the licence before it downloads one.',
     ],
     table: {
       columns: ['model', 'disk', 'memory', 'a picture', 'good at'],

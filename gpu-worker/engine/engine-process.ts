@@ -1,6 +1,6 @@
 /**
- * @file The engine process: owns every session, because a session's run blocks its thread and cannot
- * be interrupted. engine.ts starts it, and it serves until the channel between them closes.
+ * @file The engine process: owns every session, because a session's run blocks its thread and cannot be interrupted.
+ * engine.ts starts it, and it serves until the channel between them closes.
  */
 import { at } from '../../core/at.ts';
 import { writeFile } from 'node:fs/promises';
@@ -23,7 +23,6 @@ import { noiseOfSeeds } from '../sampling/noise.ts';
 import { fittedMask, fittedPixels, surrounded } from '../sampling/part-of-picture.ts';
 import { checkRefiner, drawRefined } from '../sampling/refine.ts';
 import { schedulerProblem } from '../sampling/schedulers/create-scheduler.ts';
-import { findSpeeds, type FoundSpeed } from '../sampling/speed.ts';
 import { STEERING, type Steer } from '../sampling/steering.ts';
 import {
   checkAdapterFor,
@@ -44,6 +43,7 @@ import {
   type SteerPictures,
   type ToEngine,
 } from './protocol.ts';
+import { ModelSpeeds } from './model-speeds.ts';
 import { OpenModels } from './open-models.ts';
 import { Turns, type Place } from './turns.ts';
 import { Yielding } from './yielding.ts';
@@ -81,29 +81,7 @@ function opened<T>(open: () => Promise<T>): () => Promise<T> {
 }
 
 const models = new OpenModels(machineMemory());
-
-interface Speeds {
-  readonly found: readonly FoundSpeed[];
-  /** Why others are left out. */
-  readonly refused: readonly string[];
-}
-const speeds = new Map<string, () => Promise<Speeds>>();
-/** The speed files that a model can use. */
-function speedsOf(model: string): Promise<Speeds> {
-  let open = speeds.get(model);
-  if (open === undefined) {
-    open = opened(async () => {
-      const refused: string[] = [];
-      if (speedPath === '') return { found: [], refused };
-      return {
-        found: await findSpeeds(await models.folder(model), speedPath, (why) => refused.push(why)),
-        refused,
-      };
-    });
-    speeds.set(model, open);
-  }
-  return open();
-}
+const speeds = new ModelSpeeds(speedPath, models);
 const openClassifier = opened(openMobileNet);
 
 async function unsafeness(picture: DrawnPicture): Promise<number> {
@@ -142,7 +120,7 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
     // Throws if no scheduler can sample the model.
     const otherScheduler = schedulerProblem(model.scheduler);
     if (otherScheduler !== null) tell({ notice: otherScheduler.message });
-    const { found, refused } = await speedsOf(path);
+    const { found, refused } = await speeds.of(path);
     const ways = found.map(({ name, steps, guidance }) => ({ name, steps, guidance }));
     for (const notice of refused) tell({ notice });
     const card = { ...modelCard(model), ...(ways.length > 0 && { speeds: ways }) };
@@ -159,7 +137,7 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
   },
 
   async release(_, _tell, signal, path) {
-    speeds.delete(path);
+    speeds.forget(path);
     await inTurn(RANK.draw, signal, () => models.forget(path));
     return null;
   },
@@ -236,7 +214,7 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
         await place.turn(signal);
         const painter = await models.painter(model);
         const next = at(pictures, done);
-        const fast = await speedNamed(speed, model);
+        const fast = await speeds.named(speed, model);
         const adapter = fast === null ? [] : [await readAdapter(painter, fast.path)];
         for (const path of next.adapters) adapter.push({ ...(await readAdapter(painter, path)), strength });
         const seeds = alike(pictures.slice(done)).map(({ seed }) => seed);
@@ -288,17 +266,6 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
     }
   },
 };
-
-/** @throws KronaError SPEED_MISSING */
-async function speedNamed(name: string | null, model: string): Promise<FoundSpeed | null> {
-  if (name === null) return null;
-  const found = (await speedsOf(model)).found.find((speed) => speed.name === name);
-  if (found) return found;
-  throw new KronaError(
-    'SPEED_MISSING',
-    `The worker has no speed file ${name} for its model. Use speed:none, or start it with KRONA_SPEED.`,
-  );
-}
 
 /** The first pictures, as many as have the same adapters and prompt. */
 function alike(pictures: readonly PictureAsk[]): readonly PictureAsk[] {

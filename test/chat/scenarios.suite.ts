@@ -216,6 +216,24 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       await message('BK-SDM-Tiny is removed');
     });
 
+    it('draws in few steps with a speed file of the worker', async () => {
+      const { records } = chat.storage;
+      await records.saveModelCard({ ...MODEL, speeds: [{ name: 'lcm-lora', steps: 4, guidance: 1 }] });
+      await boss.run('/krona settings draw speed:turbo-lora');
+      await whisper(boss, /Choose lcm-lora, or none/);
+      await boss.run('/krona settings draw speed:lcm-lora');
+      await message(/speed[^]*none → lcm-lora/);
+      await ben.run('/krona imagine a quick lynx count:2');
+      const set = await openSet('a quick lynx');
+      expect(set.settings).toMatchObject({ speed: 'lcm-lora', samplingSteps: 4, guidance: 1 });
+      await worker.draw(set, await drawings(2));
+      await ben.press(await drawnSet('a quick lynx'), 'Details');
+      await whisper(ben, 'lcm-lora');
+      await boss.run('/krona settings draw speed:none');
+      await message(/speed[^]*lcm-lora → none/);
+      await records.saveModelCard(MODEL);
+    });
+
     it('makes a picture an emoji, shown only to the member who asked', async () => {
       const { shown } = await imagined(mia, 'a kite');
       const before = (await chat.messages()).length;
