@@ -39,7 +39,11 @@ async function isOpen(
   { kind, id }: OwnedJob,
   records: Pick<RecordStore, 'run' | 'set' | 'pull'>,
 ): Promise<boolean> {
-  const read = { train: records.run, sweep: records.run, imagine: records.set, pull: records.pull }[kind];
-  const record = await read(id);
+  const record =
+    kind === 'imagine'
+      ? await records.set(id)
+      : kind === 'pull'
+        ? await records.pull(id)
+        : await records.run(id);
   return record !== null && !hasEnded(record);
 }

@@ -30,9 +30,13 @@ export async function targetOf(
     case 'run':
     case 'set':
     case 'pull': {
-      const read = { run: records.run, set: records.set, pull: records.pull }[kind];
-      const record = await read(targetId);
+      const record = await workOf(kind, targetId, records);
       return record && { revision: record.revision, queued: record.state === 'queued' };
     }
   }
+}
+
+function workOf(kind: 'run' | 'set' | 'pull', id: string, records: CommandContext['records']) {
+  if (kind === 'pull') return records.pull(id);
+  return kind === 'run' ? records.run(id) : records.set(id);
 }

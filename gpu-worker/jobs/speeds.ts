@@ -1,4 +1,5 @@
 /** @file How long pictures and trainings take on this worker, which the chat tells: from past ones, else from the last check. */
+import type { Device } from '../../core/config.ts';
 import { keptDeviceCheck } from '../../core/device-checks.ts';
 import { machineMemory } from '../../core/machine-memory.ts';
 import type { PictureSet, Run } from '../../core/records.ts';
@@ -6,7 +7,6 @@ import { relativeArea, type Computer } from '../../core/settings/computer.ts';
 import type { ModelCard } from '../../core/settings/model-card.ts';
 import { pictureSize } from '../../core/settings/picture-size.ts';
 import type { Records, RecordStore } from '../../storage/records.ts';
-import type { ChosenDevice } from '../graph/device.ts';
 
 /** Weight of the newest set or training beside all before it: one that had to wait changes little. */
 const NEWEST = 0.3;
@@ -15,7 +15,7 @@ const NEWEST = 0.3;
 export async function computerNow(
   records: Records,
   model: ModelCard,
-  { device, memory }: Pick<ChosenDevice, 'device' | 'memory'>,
+  { device, memory }: { readonly device: Device; readonly memory?: number },
   dataFolder: string,
 ): Promise<Computer> {
   const before = await records.modelCard();
