@@ -17,6 +17,7 @@ import { modelCard } from '../adapters/model-card.ts';
 import { chooseDevice, useDevice } from '../graph/device.ts';
 import { deviceTrials } from '../graph/device-trial.ts';
 import { checkModel } from '../models/model-check.ts';
+import { openModel } from '../models/open-model.ts';
 import { openMobileNet } from '../safety/mobilenet.ts';
 import { unsafeScore } from '../safety/unsafe-score.ts';
 import { noiseOfSeeds } from '../sampling/noise.ts';
@@ -125,7 +126,7 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
     for (const notice of refused) tell({ notice });
     const card = { ...modelCard(model), ...(ways.length > 0 && { speeds: ways }) };
     if (refinerFolder === '') return card;
-    const refiner = await models.folder(refinerFolder);
+    const refiner = await openModel(refinerFolder);
     try {
       checkRefiner(model, refiner);
     } catch (error) {
