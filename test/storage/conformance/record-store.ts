@@ -1048,6 +1048,30 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect(await bot.modelCard()).toEqual(card);
   });
 
+  it('has one open pull of a model, whose job is missing until it ends, and models beside the default', async () => {
+    const { channel, ann } = await newChannel();
+    const model = `model-${randomUUID()}`;
+    const asked = () =>
+      bot.addPull({ id: randomUUID(), channelId: channel.id, memberId: ann.id, model });
+    const pull = await asked();
+    await expect(asked()).rejects.toThrow();
+    const jobs = async () => (await worker.openJobs()).filter(({ id }) => id === pull.id);
+    expect(await jobs()).toEqual([
+      { id: pull.id, kind: 'pull', payload: { model }, owner: { channelId: channel.id, memberId: ann.id } },
+    ]);
+    const card = { name: 'm', architecture: 'sd1', nativeSize: 512, sizeMultiple: 8, projections: [] };
+    const pulled = { commit: 'c0ffee', bytes: 5 };
+    await worker.saveModelCard(card, model, pulled);
+    await worker.updatePull(pull.id, { state: 'done', endedAt: new Date() });
+    expect(await jobs()).toEqual([]);
+    expect((await bot.pull(pull.id))!.revision).toBeGreaterThan(pull.revision);
+    // A new card keeps where the files are from.
+    await worker.saveModelCard({ ...card, name: 'n' }, model);
+    expect(await bot.models()).toContainEqual({ name: model, card: { ...card, name: 'n' }, pulled });
+    await bot.removeModel(model);
+    expect(await bot.modelCard(model)).toBeNull();
+  });
+
   it("keeps a channel's settings at the model's defaults until somebody changes them", async () => {
     const card = { name: 'm', architecture: 'sdxl', sizeMultiple: 8, projections: [] };
     await worker.saveModelCard({ ...card, nativeSize: 128 });
