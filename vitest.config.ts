@@ -101,6 +101,7 @@ export default defineConfig({
       test: {
         name,
         include: files.filter((path) => projectOf(path) === name).map((path) => `test/${path}`),
+        ...((name === 'chat' || name === 'system') && { globalSetup: 'test/helpers/postgres-server.ts' }),
       },
     })),
     coverage: {

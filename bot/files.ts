@@ -8,6 +8,7 @@ import type { BlobStore } from '../storage/blobs/contract.ts';
 import type { Config } from '../core/config.ts';
 import { KronaError } from '../core/errors.ts';
 import { verifyLink } from '../storage/links.ts';
+import { FROM_BOT } from './file-header.ts';
 
 /** Types that a browser shows; it saves all others. SVG and HTML are missing on purpose: they can carry scripts. */
 const SHOWN: Readonly<Record<string, string>> = {
@@ -90,7 +91,8 @@ export async function serveFile(
   )
     return context.body(null, 304, headers);
 
-  if (blobLinks === 'presigned' && context.req.method === 'GET') {
+  const { method } = context.req;
+  if (blobLinks === 'presigned' && method === 'GET' && context.req.header(FROM_BOT) === undefined) {
     const link = await blobs.publicLink(hash, {
       contentType: headers['content-type'],
       contentDisposition: headers['content-disposition'],

@@ -44,6 +44,21 @@ async function setHere(records: Records, actor: Actor, id: string): Promise<Pict
   return set;
 }
 
+/**
+ * A set whose message has the buttons. Samples of a run have none, so a button for them was not made here: a sweep's sheet, drawn
+ * again at twice its size, would take all memory.
+ *
+ * @throws KronaError GONE, ACTION_UNKNOWN
+ */
+async function setOfButton(records: Records, actor: Actor, id: string): Promise<PictureSet> {
+  const set = await setHere(records, actor, id);
+  if (set.kind !== 'samples') return set;
+  throw new KronaError(
+    'ACTION_UNKNOWN',
+    'Samples of a training have no such button. Use its result instead.',
+  );
+}
+
 /** Returns the adapter to draw a set again with: its own, or the champion if that was deleted. */
 function adapterFor(set: PictureSet, subject: Subject | null): string | null {
   if (set.subjectId === null && set.adapterId === null) return null;
@@ -106,7 +121,7 @@ async function drawLike(
 
 const again: Action = async (id, actor, context) => {
   const set = await context.records.transaction(async (records) => {
-    const origin = await withChampions(records, actor, await setHere(records, actor, id));
+    const origin = await withChampions(records, actor, await setOfButton(records, actor, id));
     return drawLike(records, origin, actor, { seed: randomSeed(), variationOf: null });
   });
   return await loadCard('set', set.id, context);
@@ -126,7 +141,7 @@ const vary: Action = async (id, actor, context) => {
   const set = await context.records.transaction(async (records) => {
     const picture = await records.picture(id);
     if (!picture) throw gone('This picture');
-    const origin = await setHere(records, actor, picture.setId);
+    const origin = await setOfButton(records, actor, picture.setId);
     // In the result of a run, pictures can have different adapters.
     const by = picture.adapterId === null ? {} : { adapterId: picture.adapterId };
     const prompt = picture.prompt ?? origin.prompt;
@@ -139,7 +154,7 @@ const upscale: Action = async (id, actor, context) => {
   const set = await context.records.transaction(async (records) => {
     const picture = await records.picture(id);
     if (!picture) throw gone('This picture');
-    const origin = await setHere(records, actor, picture.setId);
+    const origin = await setOfButton(records, actor, picture.setId);
     await refuseInDuel(records, origin);
     if (origin.kind === 'upscale')
       throw new KronaError(
@@ -178,7 +193,7 @@ const cancel: Action = async (id, actor, context) => {
 };
 
 const remove: Action = async (id, actor, context) => {
-  const set = await setHere(context.records, actor, id);
+  const set = await setOfButton(context.records, actor, id);
   requireOwner(actor, [set.memberId], 'delete these pictures', 'the member who requested them');
   if (!hasEnded(set)) await cancelWork(actor, { kind: 'set', set }, context);
   const how = `By ${set.memberId === actor.member.id ? 'the member who requested them' : 'a moderator'}.`;
@@ -192,14 +207,14 @@ const remove: Action = async (id, actor, context) => {
 const emoji: Action = async (id, actor, { records, blobs }) => {
   const picture = await records.picture(id);
   if (!picture) throw gone('This picture');
-  const set = await setHere(records, actor, picture.setId);
+  const set = await setOfButton(records, actor, picture.setId);
   const { png, transparent } = await emojiOf(await blobs.get(picture.blobHash));
   const { hash, size } = await blobs.put(png);
   return emojiCard(set, picture, { hash, size, transparent });
 };
 
 const details: Action = async (id, actor, context) => {
-  const set = await setHere(context.records, actor, id);
+  const set = await setOfButton(context.records, actor, id);
   await refuseInDuel(context.records, set);
   return detailsCard(await setSource(set, context));
 };

@@ -59,31 +59,39 @@ function folded(letter: string): string {
   return lower.length === letter.length ? lower : letter;
 }
 
-const foldedWord = (letters: readonly string[]): string => letters.map(folded).join('');
+/** A prompt's letters, as they are and folded. */
+interface Letters {
+  readonly plain: readonly string[];
+  readonly folded: readonly string[];
+}
 
 /** Subjects by their folded names: looked up word by word, as channels can have many. */
 class Names {
   readonly #byName = new Map<string, PromptSubject>();
-  /** Letters of names, the most first. */
-  readonly #lengths: readonly number[];
+  /** By the first letter of names, their numbers of letters, the most first. */
+  readonly #lengths = new Map<string, readonly number[]>();
 
   constructor(subjects: readonly PromptSubject[]) {
-    const lengths = new Set<number>();
     for (const subject of subjects) {
-      const letters = [...subject.name];
-      const name = foldedWord(letters);
-      if (letters.length > 0 && !this.#byName.has(name)) this.#byName.set(name, subject);
-      lengths.add(letters.length);
+      const letters = [...subject.name].map(folded);
+      const [first] = letters;
+      const name = letters.join('');
+      if (first === undefined || this.#byName.has(name)) continue;
+      this.#byName.set(name, subject);
+      const lengths = new Set(this.#lengths.get(first)).add(letters.length);
+      this.#lengths.set(
+        first,
+        [...lengths].sort((a, b) => b - a),
+      );
     }
-    this.#lengths = [...lengths].sort((a, b) => b - a);
   }
 
   /** Returns the subject with the longest name that stands at a place as a whole word, and its number of letters. */
-  at(letters: readonly string[], place: number): { subject: PromptSubject; length: number } | null {
+  at({ plain: letters, folded }: Letters, place: number): { subject: PromptSubject; length: number } | null {
     const first = letters[place] ?? '';
     if (!isUnspaced.test(first) && isTouching.test(letters[place - 1] ?? '')) return null;
-    for (const length of this.#lengths) {
-      const subject = this.#byName.get(foldedWord(letters.slice(place, place + length)));
+    for (const length of this.#lengths.get(folded[place] ?? '') ?? []) {
+      const subject = this.#byName.get(folded.slice(place, place + length).join(''));
       if (subject === undefined) continue;
       const last = letters[place + length - 1] ?? '';
       const next = letters[place + length] ?? '';
@@ -98,10 +106,11 @@ function mentions(prompt: string, subjects: readonly PromptSubject[]) {
   if (subjects.length === 0) return [];
   const names = new Names(subjects);
   const letters = [...prompt];
+  const both = { plain: letters, folded: letters.map(folded) };
   const found: { subject: PromptSubject; start: number; end: number }[] = [];
   let start = 0;
   for (let place = 0; place < letters.length;) {
-    const mention = names.at(letters, place);
+    const mention = names.at(both, place);
     const end = start + letters.slice(place, place + (mention?.length ?? 1)).join('').length;
     if (mention !== null) found.push({ subject: mention.subject, start, end });
     place += mention?.length ?? 1;

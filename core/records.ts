@@ -197,6 +197,8 @@ export interface PromptLength {
 
 /** The picture that a set begins with instead of noise. */
 export interface SetStart {
+  /** Who sent it; sets that others draw from it have it too. Missing where an earlier release stored it: the set's member. */
+  readonly memberId?: string;
   /** null after the member who sent it had their photos deleted. */
   readonly blobHash: string | null;
   /** A picture of the same size, white where it is drawn anew; null: everywhere. */
@@ -448,6 +450,7 @@ export interface MemberData {
   readonly subjects: readonly Subject[];
   readonly photos: readonly Photo[];
   readonly runs: readonly Run[];
+  /** Without the pairs of open duels. */
   readonly sets: readonly PictureSet[];
   readonly styles: readonly Style[];
   /** What they asked for; not the order of the pairs and the result so far, which nobody is told. */

@@ -43,8 +43,9 @@ export interface InteractionsParts extends AnsweringParts {
 export class Interactions {
   readonly #parts: InteractionsParts;
   /**
-   * Files of the newest messages by message id, from the menu until the form is sent: Discord names them only with the menu to a
-   * bot that can't read messages. Fetched when the member has consented.
+   * Files of the newest messages, from the menu until the form is sent: Discord names them only with the menu to a bot that
+   * can't read messages. Fetched when the member has consented. By `waitingKey`, so that a form with another member's message,
+   * or for something else than the menu allowed, finds none.
    */
   readonly #waiting = new RecentMap<string, readonly Attachment[]>(MOST_WAITING);
 
@@ -115,9 +116,7 @@ export class Interactions {
         'NO_PHOTOS',
         'No file is attached to this message. Choose one with 1 to 10 photos.',
       );
-    this.#waiting.set(targetMessage.id, files);
-    const purpose = { command: 'photos', action: 'add', options: {}, messageId: targetMessage.id };
-    await this.#show(interaction, formModal(purpose));
+    await this.#askAbout(interaction, files, { command: 'photos', action: 'add' });
   }
 
   async #remix(interaction: MessageContextMenuCommandInteraction): Promise<void> {
@@ -125,9 +124,18 @@ export class Interactions {
     const pictures = picturesIn(targetMessage).map((file) => this.#incoming(file));
     if (pictures.length === 0)
       throw new KronaError('NO_PHOTOS', 'This message has no picture. Choose one with a picture.');
-    this.#waiting.set(targetMessage.id, pictures);
     const action = targetMessage.author.id === client.user.id ? REMIX.ofKrona : REMIX.ofMember;
-    const purpose = { command: 'imagine', action, options: {}, messageId: targetMessage.id };
+    await this.#askAbout(interaction, pictures, { command: 'imagine', action });
+  }
+
+  /** Opens the form of a message's files. */
+  async #askAbout(
+    interaction: MessageContextMenuCommandInteraction,
+    files: readonly Attachment[],
+    what: Pick<FormPurpose, 'command' | 'action'>,
+  ): Promise<void> {
+    const purpose = { ...what, options: {}, messageId: interaction.targetMessage.id };
+    this.#waiting.set(waitingKey(interaction.user.id, purpose), files);
     await this.#show(interaction, formModal(purpose));
   }
 
@@ -152,10 +160,10 @@ export class Interactions {
   }
 
   /** @throws KronaError ATTACHMENT_GONE */
-  #filesOf({ fields }: ModalSubmitInteraction, { messageId }: FormPurpose): readonly Attachment[] {
-    if (messageId === null)
+  #filesOf({ fields, user }: ModalSubmitInteraction, purpose: FormPurpose): readonly Attachment[] {
+    if (purpose.messageId === null)
       return [...(fields.getUploadedFiles(FIELD.photos)?.values() ?? [])].map((file) => this.#incoming(file));
-    const files = this.#waiting.get(messageId);
+    const files = this.#waiting.get(waitingKey(user.id, purpose));
     if (files === undefined)
       throw new KronaError(
         'ATTACHMENT_GONE',
@@ -200,6 +208,9 @@ export class Interactions {
     });
   }
 }
+
+const waitingKey = (userId: string, { command, action, messageId }: FormPurpose): string =>
+  `${userId} ${command} ${action} ${messageId}`;
 
 /** @throws KronaError NOT_HERE, POST_FORBIDDEN when an interaction is not to be carried out */
 function refuse(interaction: Answerable, places: Places): void {

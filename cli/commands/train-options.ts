@@ -16,7 +16,7 @@ import { checkPhotoSize } from '../../core/pictures/photo-size.ts';
 import { Picture } from '../../core/pictures/picture.ts';
 import type { SchedulerName } from '../../core/settings/choices.ts';
 import { checkSide } from '../../core/settings/check.ts';
-import { autoValues, defaultOf, DEFAULT_SETTINGS } from '../../core/settings/defaults.ts';
+import { autoValues, defaultOf, DEFAULT_SETTINGS, startingSettings } from '../../core/settings/defaults.ts';
 import { SMALL_MODEL, type ModelCard } from '../../core/settings/model-card.ts';
 import type { CliValues } from '../../core/settings/schema.ts';
 import { TRAIN_SETTINGS } from '../../core/settings/train-table.ts';
@@ -87,6 +87,9 @@ const SAME = [
   'grounds',
 ] as const satisfies readonly (keyof TrainGiven & keyof TrainOptions)[];
 
+/** Defaults of the model that the recipe doesn't have. */
+const OF_MODEL = ['targets', 'priorL2'] as const;
+
 function pick<T extends object, K extends keyof T>(from: T, keys: readonly K[]): Pick<T, K> {
   return Object.fromEntries(keys.filter((key) => key in from).map((key) => [key, from[key]])) as Pick<T, K>;
 }
@@ -132,7 +135,9 @@ export async function trainOptions(
     photos,
     prompt: given.prompt || photoOf(subject, model),
     maxGradNorm: given.maxGradNorm === 0 ? null : (given.maxGradNorm ?? recipe.maxGradNorm),
-    ...chosenOptions({ ...DEFAULT_SETTINGS, ...given }, () => priorOf(given, words.subjectClass, model)),
+    ...chosenOptions({ ...DEFAULT_SETTINGS, ...pick(startingSettings(model), OF_MODEL), ...given }, () =>
+      priorOf(given, words.subjectClass, model),
+    ),
     ...beside,
     ...(noiseStrength < 1 && { noiseStrength }),
     ...(refine && { refine }),

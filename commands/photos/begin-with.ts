@@ -66,7 +66,8 @@ export async function beginWith(
   const [photo] = await taken(sender, [file], context);
   if (photo === undefined) return null;
   const { hash: blobHash, size } = await context.blobs.put(photo.png);
-  return { start: { blobHash, maskHash: null, size }, width: photo.width, height: photo.height };
+  const start = { memberId: sender.member.id, blobHash, maskHash: null, size };
+  return { start, width: photo.width, height: photo.height };
 }
 
 /**
@@ -87,6 +88,11 @@ export async function beginWithPart(
   const named = ({ name, png }: typeof photo) => ({ name, source: png });
   const area = await areaOf(named(photo), mask ? named(mask) : where);
   const [picture, part] = [await context.blobs.put(area.picture), await context.blobs.put(area.mask)];
-  const start = { blobHash: picture.hash, maskHash: part.hash, size: picture.size + part.size };
+  const start = {
+    memberId: sender.member.id,
+    blobHash: picture.hash,
+    maskHash: part.hash,
+    size: picture.size + part.size,
+  };
   return { start, width: area.width, height: area.height };
 }

@@ -1,12 +1,16 @@
 /** @file `/krona privacy`: shows, exports and deletes a member's data. */
 import { KronaError } from '../../core/errors.ts';
-import type { MemberData } from '../../core/records.ts';
+import type { Member, MemberData } from '../../core/records.ts';
 import { note } from './audit.ts';
 import type { Card } from '../card.ts';
 import { counted } from '../../core/format.ts';
 import type { Actor, Command, CommandContext, Invocation } from '../contract.ts';
 
-function counts(data: MemberData): [string, number][] {
+/** Sets that begin with a picture that a member sent. */
+const begunBy = ({ id }: Member, { sets }: MemberData) =>
+  sets.filter(({ start }) => start?.blobHash && (start.memberId ?? id) === id);
+
+function counts(member: Member, data: MemberData): [string, number][] {
   const { subjects, photos, runs, sets, styles, duels, duelVotes, votes, pulls, licences, entries } = data;
   return [
     ['photos you added', photos.length],
@@ -16,7 +20,7 @@ function counts(data: MemberData): [string, number][] {
     ['trainings, refinements and sweeps you requested', runs.length],
     ['sets of pictures you requested, samples included', sets.length],
     ['styles you saved', styles.length],
-    ['pictures you began sets with', sets.filter(({ start }) => start?.blobHash).length],
+    ['pictures you began sets with', begunBy(member, data).length],
     ['duels you requested', duels.length],
     ['models you downloaded, licences you accepted', pulls.length + licences.length],
     ['log entries about you', entries.length],
@@ -34,7 +38,7 @@ async function show({ member }: Invocation, { records }: CommandContext): Promis
       '`/krona privacy export` gives you all of it as a file. `/krona privacy delete` deletes your photos and votes ' +
         'in every channel. `/krona delete` deletes a subject that you own.',
     ],
-    table: { columns: ['what', 'number'], rows: counts(data).map(([what, n]) => [what, String(n)]) },
+    table: { columns: ['what', 'number'], rows: counts(member, data).map(([what, n]) => [what, String(n)]) },
     audience: 'caller',
   };
 }
@@ -71,8 +75,9 @@ async function exportData(invocation: Invocation, { records, blobs }: CommandCon
 }
 
 async function askToDelete({ member }: Invocation, { records }: CommandContext): Promise<Card> {
-  const { photos, sets, votes } = await records.memberData(member.id);
-  const begun = sets.filter(({ start }) => start?.blobHash);
+  const data = await records.memberData(member.id);
+  const { photos, votes } = data;
+  const begun = begunBy(member, data);
   return {
     tone: 'warning',
     title: 'Delete your photos and votes?',

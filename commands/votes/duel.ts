@@ -6,6 +6,7 @@ import { loadCard } from '../cards/load-card.ts';
 import { command } from '../define.ts';
 import { note } from '../rules/audit.ts';
 import { admitWork } from '../rules/guard.ts';
+import { promptTexts } from '../rules/prompt-texts.ts';
 import { completeAdapter, requireAdapter } from '../subjects/subjects.ts';
 import { weightedSpans } from '../../core/prompts/weights.ts';
 import { OPEN_PAIRS, PROMPTS } from './duel-bounds.ts';
@@ -87,7 +88,9 @@ export const duel = command(
         );
       // Pairs count as they are requested; each limit must leave room for those that are open.
       const wish = { kind: 'imagine', pictures: 2 * OPEN_PAIRS } as const;
-      await admitWork(records, invocation, wish, [subject.className, ...prompts]);
+      const subjects = await records.subjects(channel.id);
+      const texts = prompts.flatMap((prompt) => promptTexts(prompt, subjects, subject.id));
+      await admitWork(records, invocation, wish, [subject.className, ...texts]);
       const opened = await openDuel(records, invocation, {
         subject,
         first: first.adapter,

@@ -4,6 +4,7 @@ import { KronaError } from '../../core/errors.ts';
 import type { Adapter, Channel, Duel, Member, Subject } from '../../core/records.ts';
 import { randomSeed } from '../../core/seeds.ts';
 import type { Records } from '../../storage/records.ts';
+import { promptTexts } from '../rules/prompt-texts.ts';
 import { refusedWord } from '../rules/words.ts';
 import { LONGEST_DAYS, PROMPTS } from './duel-bounds.ts';
 import { candidates } from './react.ts';
@@ -84,12 +85,23 @@ async function checkContest(
 async function ownPrompts(records: Records, subject: Subject): Promise<string[]> {
   const { sets } = await records.standingVotes(subject.channelId);
   const { words } = await records.rules(subject.channelId);
+  const subjects = await records.subjects(subject.channelId);
   const own = sets
     .filter(({ kind, subjectId, alsoAdapterIds }) => {
       return kind === 'imagine' && subjectId === subject.id && alsoAdapterIds.length === 0;
     })
     .map(({ prompt }) => prompt)
-    .filter((prompt) => refusedWord(words, [prompt]) === null);
+    .filter((prompt) => isAllowed(words, () => promptTexts(prompt, subjects, subject.id)));
   const prompts = [...new Set(own.toReversed())];
   return prompts.length > 0 ? prompts : [`a ${subject.name}`];
+}
+
+/** @param texts - may throw PROMPT_WEIGHT_INVALID: earlier releases drew weights that the model does not get any more */
+function isAllowed(words: readonly string[], texts: () => readonly string[]): boolean {
+  try {
+    return refusedWord(words, texts()) === null;
+  } catch (error) {
+    if (error instanceof KronaError && error.code === 'PROMPT_WEIGHT_INVALID') return false;
+    throw error;
+  }
 }

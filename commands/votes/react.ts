@@ -86,7 +86,7 @@ export async function crownByVotes(
 }
 
 /**
- * Stores a reaction to a picture of a set, unless the member is blocked. Reactions of bots must not be passed.
+ * Stores a reaction to a picture of a set, unless the member is blocked or it is a sample. Reactions of bots must not be passed.
  *
  * @returns the set if it added a fact, else null
  */
@@ -97,7 +97,8 @@ export async function storeReaction(
   const { memberId, emoji, added } = reaction;
   const set = await records.set(reaction.setId);
   const picture = set && pictureOf(reaction, set, await records.pictures(set.id));
-  if (!set || !picture) return null;
+  // Samples of a run have no vote, though a request of the web chat can name one.
+  if (!set || !picture || set.kind === 'samples') return null;
   if (added && (await isBlocked(records, set.channelId, memberId))) return null;
   return (await records.addVote({ pictureId: picture.id, memberId, emoji, added })) ? set : null;
 }

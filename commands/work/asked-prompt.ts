@@ -4,7 +4,7 @@ import { alternativesOf } from '../../core/prompts/alternatives.ts';
 import { PROMPT_FLAGS, splitFlags, type PromptFlag } from '../../core/prompts/flags.ts';
 import { joinedNegatives, styledPrompt } from '../../core/prompts/styles.ts';
 import { weightedSpans } from '../../core/prompts/weights.ts';
-import type { Channel, Style } from '../../core/records.ts';
+import type { Channel } from '../../core/records.ts';
 import { MAX_SEED } from '../../core/seeds.ts';
 import type { ModelCard } from '../../core/settings/model-card.ts';
 import { readShape, sizeOfShape } from '../../core/settings/picture-size.ts';
@@ -12,7 +12,7 @@ import { SETTINGS } from '../../core/settings/schema.ts';
 import { readValue, type Value, type ValueSpec } from '../../core/values.ts';
 import type { Records } from '../../storage/records.ts';
 import type { OptionData } from '../contract.ts';
-import { requireStyle } from './style.ts';
+import { requireStyles } from './style.ts';
 
 /** Most characters of a prompt; the text encoders read it in chunks of 75 tokens. */
 export const MAX_PROMPT = 1000;
@@ -56,7 +56,7 @@ export interface AskedPrompt {
  * Reads what a member typed.
  *
  * @throws KronaError PROMPT_FLAG_UNKNOWN, PROMPT_FLAG_EMPTY, PROMPT_WEIGHT_INVALID, ALTERNATIVES_TOO_MANY, STYLE_UNKNOWN,
- * SHAPE_INVALID, MODEL_UNKNOWN, OPTION_TWICE, OPTION_INVALID, OPTION_EMPTY
+ * STYLES_TOO_MANY, PROMPT_TOO_LONG, SHAPE_INVALID, MODEL_UNKNOWN, OPTION_TWICE, OPTION_INVALID, OPTION_EMPTY
  */
 export async function readPrompt(
   records: Records,
@@ -81,9 +81,8 @@ export async function readPrompt(
   const steps = numberOf({ name: 'steps', type: 'integer', min, max }, given('steps', typed.steps));
   if (text === '') throw new KronaError('OPTION_EMPTY', 'The prompt has only flags. Say what to draw.');
 
-  const styles: Style[] = [];
-  for (const name of names?.split(',') ?? []) styles.push(await requireStyle(records, channel, name.trim()));
-  const prompt = styles.reduce(styledPrompt, text);
+  const styles = await requireStyles(records, channel, names?.split(',') ?? []);
+  const prompt = styledPrompt(text, styles);
   const count = typed.count === undefined ? undefined : Number(typed.count);
   const alternatives = alternativesOf(prompt, count ?? SETTINGS.count.max);
   const own = negative?.trim().toLowerCase() === NONE ? undefined : negative;

@@ -15,14 +15,31 @@ const MAX_STYLE_NAME = 32;
 /** Most characters of what a style adds. */
 const MAX_STYLE = 500;
 const MOST_STYLES = 100;
+/** Most styles of one prompt. */
+const MOST_TOGETHER = 4;
 const NAME = /^[\p{L}\p{Nd}_-][\p{L}\p{M}\p{Nd}_-]*$/u;
 
 const sameName = (a: string, b: string): boolean =>
   a.normalize('NFKC').toLowerCase() === b.normalize('NFKC').toLowerCase();
 
-/** @throws KronaError STYLE_UNKNOWN with the nearest name */
-export async function requireStyle(records: Records, channel: Channel, name: string): Promise<Style> {
+/** The styles of a prompt. @throws KronaError STYLE_UNKNOWN with the nearest name, STYLES_TOO_MANY */
+export async function requireStyles(
+  records: Records,
+  channel: Channel,
+  names: readonly string[],
+): Promise<Style[]> {
+  if (names.length > MOST_TOGETHER)
+    throw new KronaError(
+      'STYLES_TOO_MANY',
+      `A prompt can have ${MOST_TOGETHER} styles; yours has ${names.length}. Leave some out.`,
+    );
+  if (names.length === 0) return [];
   const all = await records.styles(channel.id);
+  return names.map((name) => styleOf(all, name.trim()));
+}
+
+/** @throws KronaError STYLE_UNKNOWN with the nearest name */
+function styleOf(all: readonly Style[], name: string): Style {
   const found = all.find((style) => sameName(style.name, name));
   if (found) return found;
   const names = all.map((style) => style.name);
@@ -143,7 +160,7 @@ const remove = action(
   async (invocation, { records }): Promise<Card> => {
     const { channel, options } = invocation;
     const name = await records.transaction(async (inside) => {
-      const style = await requireStyle(inside, channel, options.name);
+      const style = styleOf(await inside.styles(channel.id), options.name);
       await inside.removeStyle(channel.id, style.name);
       await note(inside, invocation, 'settings', `style ${style.name} removed`);
       return style.name;

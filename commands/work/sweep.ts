@@ -20,6 +20,8 @@ import { startRun } from './work.ts';
 
 /** Longest list of values. */
 const MAX_LIST = 120;
+/** Largest question, bytes: a button that was not made here can name any file. */
+const MOST_ASK = 4096;
 
 /** What the button starts: a blob that no record refers to, so it is deleted after a day. */
 interface KeptAsk extends AskedSweep {
@@ -81,6 +83,8 @@ async function readAsk(
 ): Promise<KeptAsk> {
   const gone = new KronaError('GONE', 'This question is no longer open. Ask again with `/krona sweep`.');
   try {
+    const { size } = (await blobs.stat(hash)) ?? { size: Infinity };
+    if (size > MOST_ASK) throw gone;
     const ask = JSON.parse(Buffer.from(await blobs.get(hash)).toString()) as Partial<KeptAsk>;
     const { subject, a1, a2, lr, steps, channelId, memberId } = ask;
     if (channelId !== channel.id || memberId !== member.id || typeof subject !== 'string') throw gone;

@@ -2,7 +2,6 @@
 import { randomUUID } from 'node:crypto';
 import { KronaError } from '../../core/errors.ts';
 import { alternativesOf } from '../../core/prompts/alternatives.ts';
-import { withoutWeights } from '../../core/prompts/weights.ts';
 import type { PictureSet, Run, Subject } from '../../core/records.ts';
 import { randomSeed } from '../../core/seeds.ts';
 import { hasEnded } from '../../core/work-state.ts';
@@ -13,6 +12,7 @@ import type { Actor, CommandContext } from '../contract.ts';
 import { workRecord, type JobWork } from './channel-queue.ts';
 import { requireOwner } from '../rules/permission.ts';
 import { admitWork } from '../rules/guard.ts';
+import { promptTexts } from '../rules/prompt-texts.ts';
 
 /** A member's request for a training. */
 type AskedRun = Pick<Run, 'settings' | 'photoHashes' | 'photoPrompts'> &
@@ -83,12 +83,11 @@ function noteOf({ prompt, count, variationOf, upscaleOf }: AskedSet): string {
  * @throws KronaError PROMPT_REFUSED, PROMPT_WEIGHT_INVALID, ALTERNATIVES_TOO_MANY, QUOTA_EXCEEDED
  */
 export async function startSet(records: Records, actor: Actor, set: AskedSet): Promise<PictureSet> {
-  const subject = set.subjectId === null ? null : await records.subject(set.subjectId);
-  // As the model reads it, too: signs of weights and alternatives can stand within a word.
-  const read = alternativesOf(set.prompt, set.count).map(withoutWeights);
-  const texts = [set.prompt, ...read, ...(subject ? [subject.className] : [])];
-  await admitWork(records, actor, { kind: 'imagine', pictures: set.count }, texts);
   const channelId = actor.channel.id;
+  const subjects = await records.subjects(channelId);
+  const read = alternativesOf(set.prompt, set.count);
+  const texts = read.flatMap((prompt) => promptTexts(prompt, subjects, set.subjectId));
+  await admitWork(records, actor, { kind: 'imagine', pictures: set.count }, [set.prompt, ...texts]);
   const added = await records.addSet({
     ...set,
     id: randomUUID(),

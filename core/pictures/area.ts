@@ -87,10 +87,10 @@ const maskPng = ({ width, height, mask }: Mask): Promise<Buffer> =>
   fromPixels(mask, { width, height, channels: 1 }).toColourspace('b-w').png().toBuffer();
 
 function painted(width: number, height: number, isInside: (x: number, y: number) => boolean): Mask {
-  const mask = Uint8Array.from({ length: width * height }, (_, i) => {
-    const [x, y] = [i % width, Math.floor(i / width)];
-    return isInside((x + 0.5) / width, (y + 0.5) / height) ? 255 : 0;
-  });
+  const mask = new Uint8Array(width * height);
+  for (let y = 0; y < height; y++)
+    for (let x = 0; x < width; x++)
+      if (isInside((x + 0.5) / width, (y + 0.5) / height)) mask[y * width + x] = 255;
   return { width, height, mask };
 }
 
@@ -151,7 +151,7 @@ async function drawn(picture: Picture, name: string, file: NamedPicture): Promis
       .extractChannel(0)
       .raw({ depth: 'uchar' });
   });
-  return { width, height, mask: Uint8Array.from(data, (value) => (value >= HALF ? 255 : 0)) };
+  return { width, height, mask: data.map((value) => (value >= HALF ? 255 : 0)) };
 }
 
 /** A subject by the picture's transparency, or on a background of one colour. @throws KronaError MASK_MISSING */
@@ -159,7 +159,7 @@ async function subjectOf(picture: Picture, name: string, what: 'subject' | 'back
   const { width, height } = picture;
   const own = picture.header.hasAlpha ? await opacityOf(picture) : new Uint8Array();
   const opacity = isTransparent(own) ? own : await cutOpacity(picture, name);
-  const inside = Uint8Array.from(opacity, (value) => (value >= HALF ? 255 : 0));
+  const inside = opacity.map((value) => (value >= HALF ? 255 : 0));
   const side = Math.max(width, height);
   if (what === 'subject')
     return { width, height, mask: await widened({ width, height, mask: inside }, MARGIN.subject * side) };

@@ -10,6 +10,8 @@ import { Picture } from './picture.ts';
 import { visibleBox } from './visible-box.ts';
 
 export const EMOJI_SIDE = 128;
+/** Longest side of what the subject is cut out of, pixels: the cut takes the bot's own time, which others wait for. */
+const CUT_SIDE = 4 * EMOJI_SIDE;
 
 interface Emoji {
   /** 128×128. */
@@ -21,7 +23,13 @@ interface Emoji {
 /** @param bytes of a picture's file @throws KronaError as `Picture` */
 export async function emojiOf(bytes: Uint8Array): Promise<Emoji> {
   const picture = await Picture.open(bytes, 'The picture');
-  const { data, info } = await picture.render((image) => image.removeAlpha().toColourspace('srgb').raw());
+  const { data, info } = await picture.render((image) =>
+    image
+      .resize(CUT_SIDE, CUT_SIDE, { fit: 'inside', withoutEnlargement: true })
+      .removeAlpha()
+      .toColourspace('srgb')
+      .raw(),
+  );
   const rgb = { width: info.width, height: info.height, pixels: data };
   const cut = cutOut(rgb);
   const box = cut && visibleBox(info.width, info.height, (at) => cut.alpha[at] !== 0);

@@ -16,5 +16,5 @@ export async function softened({ width, height, mask }: Mask, sigma: number): Pr
 /** Where a tenth of the surroundings within `sigma` pixels or so is white, all is. */
 export async function widened(mask: Mask, sigma: number): Promise<Uint8Array> {
   // sharp would apply a threshold before the blur.
-  return Uint8Array.from(await softened(mask, sigma), (value) => (value >= 25 ? 255 : 0));
+  return (await softened(mask, sigma)).map((value) => (value >= 25 ? 255 : 0));
 }

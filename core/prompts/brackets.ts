@@ -18,18 +18,26 @@ export function partnersIn(
 ): ReadonlyMap<number, number> {
   const partners = new Map<number, number>();
   const open: number[] = [];
+  /** By closing bracket, how many of `open` wait for it. */
+  const waiting = new Map(Object.values(closing).map((sign) => [sign, 0]));
+  const count = (sign: string, change: number): void =>
+    void waiting.set(sign, (waiting.get(sign) ?? 0) + change);
   for (let at = 0; at < prompt.length; at++) {
     const sign = prompt.charAt(at);
+    const closes = closing[sign];
     if (sign === '\\') at++;
-    else if (Object.hasOwn(closing, sign)) open.push(at);
-    else if (Object.values(closing).includes(sign)) {
-      const nearest = open.findLastIndex((place) => closing[prompt.charAt(place)] === sign);
-      const start = open[nearest];
-      if (start === undefined) continue;
-      partners.set(start, at);
+    else if (closes !== undefined) {
+      open.push(at);
+      count(closes, 1);
+    } else if ((waiting.get(sign) ?? 0) > 0)
       // Those that were opened in between have no partner.
-      open.length = nearest;
-    }
+      for (let start = open.pop(); start !== undefined; start = open.pop()) {
+        const wanted = closing[prompt.charAt(start)] ?? '';
+        count(wanted, -1);
+        if (wanted !== sign) continue;
+        partners.set(start, at);
+        break;
+      }
   }
   return partners;
 }

@@ -19,8 +19,8 @@ const WEIGHTS = { least: 0, most: 2 } as const;
 /** What one bracket is worth. */
 const STEP = 1.1;
 const CLOSING = { '(': ')', '[': ']' };
-/** The weight at the end of round brackets. */
-const NUMBER = /:\s*([+-]?(?:\d+\.?\d*|\.\d+))\s*$/;
+/** A weight, after the last colon in round brackets. */
+const NUMBER = /^\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+))\s*$/;
 
 /**
  * Returns the parts of a prompt with their weights, in order; neighbours of one weight are one part.
@@ -42,10 +42,10 @@ export function weightedSpans(prompt: string): WeightedSpan[] {
       const end = partners.get(at);
       if (end === undefined) continue;
       add(prompt.slice(plain, at), weight);
-      const inside = prompt.slice(at + 1, end);
-      const number = prompt[at] === '(' ? NUMBER.exec(inside) : null;
+      const colon = prompt[at] === '(' ? prompt.lastIndexOf(':', end) : -1;
+      const number = colon > at ? NUMBER.exec(prompt.slice(colon + 1, end)) : null;
       const own = number ? Number(number[1]) : prompt[at] === '(' ? STEP : 1 / STEP;
-      read(at + 1, number ? at + 1 + number.index : end, weight * own);
+      read(at + 1, number ? colon : end, weight * own);
       at = end;
       plain = end + 1;
     }

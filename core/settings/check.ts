@@ -4,10 +4,10 @@
  */
 import { KronaError } from '../errors.ts';
 import { gcd } from '../gcd.ts';
-import { targetsOf } from './choices.ts';
+import { areChosen, targetsOf } from './choices.ts';
 import { trainedProjections, type ModelCard, type ProjectionShape } from './model-card.ts';
 import { pictureSize, SIDES } from './picture-size.ts';
-import { SETTINGS, type ChannelSettings } from './schema.ts';
+import type { ChannelSettings } from './schema.ts';
 
 /** Numbers that divide every width, ascending. */
 function commonDivisors(widths: readonly number[]): number[] {
@@ -76,12 +76,11 @@ export function checkRank(
 
 /** @throws KronaError TARGETS_UNSUPPORTED, WARMUP_UNFIT when settings of a training do not go together */
 export function checkTogether({ method, targets, warmup, steps }: ChannelSettings): void {
-  const only = SETTINGS.targets.default;
-  if (method === 'full' && targets !== only)
+  if (method === 'full' && areChosen(targets))
     throw new KronaError(
       'TARGETS_UNSUPPORTED',
       `Full fine-tuning trains the whole UNet, so \`targets\` is for krona and lora only. ` +
-        `Choose targets:${only}, or another method.`,
+        `Choose targets:attention, or another method.`,
     );
   if (warmup > steps)
     throw new KronaError(

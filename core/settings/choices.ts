@@ -82,9 +82,27 @@ export const TARGET_LISTS = [
 ] as const;
 export type TargetList = (typeof TARGET_LISTS)[number];
 
+/** Defaults of large and small models. */
+const USUAL_TARGETS: readonly TargetList[] = ['attention', 'attention,feed-forward'];
+
+/** Whether somebody chose these targets, as no model has them by default. */
+export const areChosen = (list: TargetList): boolean => !USUAL_TARGETS.includes(list);
+
 export function targetsOf(list: TargetList): Target[] {
   const names: readonly string[] = list.split(',');
   return TARGETS.filter((target) => names.includes(target));
+}
+
+/** The engine's option `targets`: none for its own default, and for full fine-tuning, which trains the whole UNet, unless chosen. */
+export function targetOptions({
+  method,
+  targets,
+}: {
+  readonly method: Method;
+  readonly targets: TargetList;
+}): { readonly targets?: readonly Target[] } {
+  const usual = method === 'full' ? !areChosen(targets) : targets === 'attention';
+  return usual ? {} : { targets: targetsOf(targets) };
 }
 
 /** The random factor at the start: `normal` as the method's paper or scripts have it, `kaiming` as torch starts a linear layer. */

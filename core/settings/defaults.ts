@@ -1,8 +1,8 @@
 /** @file What settings start with: the defaults of the table on a model. */
 import { gcd } from '../gcd.ts';
 import type { Value } from '../values.ts';
-import type { Method } from './choices.ts';
-import { SMALL_MODEL, type ModelCard } from './model-card.ts';
+import { targetsOf, type Method } from './choices.ts';
+import { SMALL_MODEL, trainedProjections, type ModelCard } from './model-card.ts';
 import { ALL_CHAT_SETTINGS, inChat, SETTINGS, type ChannelSettings } from './schema.ts';
 import type { ByModel, Setting } from './setting.ts';
 
@@ -72,8 +72,8 @@ export function startingRates(model: ModelCard | null): Readonly<Record<Method, 
 }
 
 /**
- * What a channel starts with on a model, until somebody changes it. Factors are reduced until they divide all of the
- * model's widths.
+ * What a channel starts with on a model, until somebody changes it. Factors are reduced until they divide all widths that
+ * are trained.
  *
  * @param model null: not known yet
  */
@@ -87,8 +87,9 @@ export function startingSettings(model: ModelCard | null): ChannelSettings {
     steps: settings.samplingSteps,
     guidance: settings.guidance,
   };
+  const projections = model ? trainedProjections(targetsOf(settings.targets), model) : [];
   const common = (start: number, width: 'out' | 'in') =>
-    (model?.projections ?? []).reduce((divisor, projection) => gcd(divisor, projection[width]), start);
+    projections.reduce((divisor, projection) => gcd(divisor, projection[width]), start);
   return {
     ...settings,
     samplingSteps: steps,

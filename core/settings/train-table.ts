@@ -26,8 +26,8 @@ const CHAT_TARGETS: readonly TargetList[] = TARGET_LISTS.filter((list) => list.s
 const CHAT_MASKS = ['off', ...MASKS.filter((mask): mask is Exclude<MaskKind, 'file'> => mask !== 'file')];
 
 /**
- * Defaults of small models are the embedded model's, by the grids of docs/evaluation.md: 2e-3 has the best score of the
- * learning rates, 500 and 1000 steps are no better than 200, and no factors are better than 2×8 by more than chance.
+ * Defaults of small models are the embedded model's, by the trials of docs/evaluation.md: with feed-forward layers and
+ * factors of 2×2 subjects resemble their photos most, and the prior on ΔW keeps them following prompts.
  * Large models train as DiffuseKronA's paper trains SDXL (arXiv 2402.17412, section 4.1), in the variant (4, 64) of its
  * comparisons, the most faithful of its ablation of factors. Its table 7 has a1=8 and 16 as good on subjects (CLIP-I
  * .815 and .817 of .809, DINO .649 and .654 of .651), closer to prompts (CLIP-T .313 and .301 of .268) and smaller (2.15
@@ -58,7 +58,7 @@ export const TRAIN_SETTINGS = {
     type: 'integer',
     min: 1,
     description: 'Columns of the left Kronecker factor; must divide every input width',
-    default: { small: 8, large: 64 },
+    default: { small: 2, large: 64 },
     chat: { name: 'a2' },
     cli: { name: 'a2', value: 'n' },
     about: 'The default is reduced until it divides all widths of the model',
@@ -115,11 +115,11 @@ export const TRAIN_SETTINGS = {
     min: 1,
     max: 5000,
     description: 'Training steps',
-    default: { small: 200, large: 1000 },
+    default: { small: 500, large: 1000 },
     chat: { name: 'steps' },
     cli: { name: 'steps', value: 'n', max: MANY_STEPS },
-    auto: { steps: { small: 400, large: 2000 }, keep: 'best' },
-    about: '`auto`: as many as help. At most 2,000 (small models: 400), with `keep` set to best',
+    auto: { steps: { small: 1000, large: 2000 }, keep: 'best' },
+    about: '`auto`: as many as help. At most 2,000 (small models: 1,000), with `keep` set to best',
     source: 'DiffuseKronA, §4.1; small models: docs/evaluation.md',
   },
   keep: {
@@ -145,7 +145,7 @@ export const TRAIN_SETTINGS = {
     choices: TARGET_LISTS,
     parts: TARGETS,
     description: 'Which parts of the model to train (krona and lora)',
-    default: 'attention',
+    default: { small: 'attention,feed-forward', large: 'attention' },
     chat: { name: 'targets', choices: CHAT_TARGETS },
     cli: {
       name: 'targets',
@@ -153,7 +153,8 @@ export const TRAIN_SETTINGS = {
       description: `Parts of the model to train with krona or lora: ${TARGETS.join(', ')}`,
     },
     about: 'A list with commas between; in chat always with attention',
-    source: 'DiffuseKronA, §4.3: feed-forward doubles the size and gains nothing',
+    source:
+      'DiffuseKronA, §4.3: feed-forward doubles the size and gains nothing on SDXL; small models: docs/evaluation.md',
   },
   batch: {
     type: 'integer',
@@ -245,14 +246,14 @@ export const TRAIN_SETTINGS = {
     max: 1e6,
     description:
       "Keeps the rest of the model unchanged: weight of the adapter's squared size in the loss (0 = off)",
-    default: 0,
+    default: { small: 5e-4, large: 0 },
     chat: {
       name: 'prior_l2',
       description: "Weight of the adapter's squared size in the loss (0 = off)",
     },
     cli: { name: 'prior-l2', value: 'lambda' },
     about: 'Like `prior`, without class pictures: λ·‖ΔW‖², which for Kronecker factors is λ·‖A‖²·‖B‖²',
-    source: 'Preserve and Personalize, arXiv 2505.19519',
+    source: 'Preserve and Personalize, arXiv 2505.19519; small models: docs/evaluation.md',
   },
   mask: {
     type: 'text',

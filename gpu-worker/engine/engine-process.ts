@@ -104,6 +104,7 @@ type Carry<K extends EngineKind> = (
   ask: EngineWork[K]['ask'],
   tell: (event: EngineWork[K]['event']) => void,
   signal: AbortSignal,
+  onTurn: () => void,
   /** Path of the model. */
   model: string,
 ) => Promise<EngineWork[K]['answer']>;
@@ -111,13 +112,13 @@ type Carry<K extends EngineKind> = (
 const WORK: { readonly [K in EngineKind]: Carry<K> } = {
   device: () => device,
 
-  async describe(_, tell, signal, path) {
+  async describe(_, tell, signal, onTurn, path) {
     const { problems } = await checkModel(path);
     const problem = problems.find(({ code }) => code !== 'MODEL_TENSOR_UNKNOWN');
     if (problem) throw KronaError.reported(problem);
     const model = await models.folder(path);
     // Prepares to draw, and throws if that can't be.
-    await inTurn(RANK.draw, signal, () => models.painter(path));
+    await inTurn(signal, onTurn, () => models.painter(path));
     // Throws if no scheduler can sample the model.
     const otherScheduler = schedulerProblem(model.scheduler);
     if (otherScheduler !== null) tell({ notice: otherScheduler.message });
@@ -137,13 +138,13 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
     return { ...card, refiner: refiner.name };
   },
 
-  async release(_, _tell, signal, path) {
+  async release(_, _tell, signal, onTurn, path) {
     speeds.forget(path);
-    await inTurn(RANK.draw, signal, () => models.forget(path));
+    await inTurn(signal, onTurn, () => models.forget(path));
     return null;
   },
 
-  async fits(adapter, _tell, _signal, path) {
+  async fits(adapter, _tell, _signal, _onTurn, path) {
     try {
       await checkAdapterFor(await models.folder(path), adapter);
       return true;
@@ -153,8 +154,8 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
     }
   },
 
-  async train(options, tell, signal, model) {
-    const place = turns.enter(RANK.train);
+  async train(options, tell, signal, onTurn, model) {
+    const place = turns.enter(RANK.train, onTurn);
     try {
       return await sweeps.urgent(() =>
         trainAdapter(
@@ -173,9 +174,9 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
     }
   },
 
-  async sweep(options, tell, signal, model) {
+  async sweep(options, tell, signal, onTurn, model) {
     const train = async (ends: AbortSignal) => {
-      const place = turns.enter(RANK.sweep);
+      const place = turns.enter(RANK.sweep, onTurn);
       try {
         return await runSweep(
           { ...options, model },
@@ -197,6 +198,7 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
     { pictures, strength, background, check, refine = 0, speed = null, from, steeredBy, ...request },
     tell,
     signal,
+    onTurn,
     model,
   ) {
     if (refine > 0 && refinerFolder === '')
@@ -204,7 +206,7 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
         'REFINER_MISSING',
         '`refine` is above 0, but the worker has no refiner. Start it with KRONA_REFINER, or use refine:0.',
       );
-    const place = turns.enter(background ? RANK.background : RANK.draw);
+    const place = turns.enter(background ? RANK.background : RANK.draw, onTurn);
     try {
       await place.turn(signal);
       const prompts = pictures.map(({ prompt = request.prompt }) => prompt);
@@ -346,9 +348,9 @@ class StartingPicture {
 
 const send = (message: FromEngine): void => void process.send?.(message);
 
-/** Does short work in a turn of its own. */
-async function inTurn<T>(rank: number, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-  const place = turns.enter(rank);
+/** Does short work in a turn of its own, before everything that waits. */
+async function inTurn<T>(signal: AbortSignal, onTurn: () => void, work: () => Promise<T>): Promise<T> {
+  const place = turns.enter(RANK.draw, onTurn);
   try {
     await place.turn(signal);
     return await work();
@@ -367,7 +369,13 @@ async function carryOut<K extends EngineKind>(
   running.set(id, abort);
   try {
     await device;
-    const answer = await WORK[kind](ask, (event) => send({ type: 'event', id, event }), abort.signal, model);
+    const answer = await WORK[kind](
+      ask,
+      (event) => send({ type: 'event', id, event }),
+      abort.signal,
+      () => send({ type: 'turn', id }),
+      model,
+    );
     send({ type: 'done', id, answer });
   } catch (error) {
     send({ type: 'failed', id, error: errorMessage(error) });

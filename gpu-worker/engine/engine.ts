@@ -46,6 +46,10 @@ export class Engine {
   readonly #through: Engine | null;
   readonly #open = new Map<number, Open>();
   #child: ChildProcess | null = null;
+  /** The request that computes; null: none does. */
+  #atWork: number | null = null;
+  /** Processes that were killed because a cancelled request did not end. */
+  readonly #killed = new WeakSet<ChildProcess>();
   #lastId = 0;
   #closed = false;
 
@@ -102,19 +106,19 @@ export class Engine {
     return this.#ask('describe', null, options);
   }
 
-  /** Whether the adapter at a path can draw with the model. @throws KronaError FILE_*, ENGINE_DIED (retryable) */
+  /** Whether the adapter at a path can draw with the model. @throws KronaError FILE_*, ENGINE_DIED, ENGINE_RESTARTED */
   fits(adapter: string): Promise<boolean> {
     return this.#ask('fits', adapter, {});
   }
 
-  /** @throws KronaError as trainAdapter, ENGINE_DIED (retryable); the signal's reason when it aborts */
+  /** @throws KronaError as trainAdapter, ENGINE_DIED or ENGINE_RESTARTED (both retryable); the signal's reason when it aborts */
   train(ask: EngineWork['train']['ask'], options: AskOptions<'train'> = {}): Promise<TrainResult> {
     return this.#ask('train', ask, options);
   }
 
   /**
    * Trains the grid while no training is there, and resumes it in its folder.
-   * @throws KronaError as runSweep, ENGINE_DIED (retryable); the signal's reason when it aborts
+   * @throws KronaError as runSweep, ENGINE_DIED or ENGINE_RESTARTED (both retryable); the signal's reason when it aborts
    */
   sweep(ask: EngineWork['sweep']['ask'], options: AskOptions<'sweep'> = {}): Promise<readonly SweepResult[]> {
     return this.#ask('sweep', ask, options);
@@ -122,7 +126,7 @@ export class Engine {
 
   /**
    * Draws pictures and sends them one by one as PNG. Never waits for a training, which pauses between two steps.
-   * @throws KronaError as TextToImage.draw, ENGINE_DIED (retryable); the signal's reason when it aborts
+   * @throws KronaError as TextToImage.draw, ENGINE_DIED or ENGINE_RESTARTED (both retryable); the signal's reason when it aborts
    */
   async draw(ask: EngineWork['draw']['ask'], options: AskOptions<'draw'> = {}): Promise<void> {
     await this.#ask('draw', ask, options);
@@ -160,7 +164,10 @@ export class Engine {
     let kill: NodeJS.Timeout | undefined;
     const cancel = (): void => {
       send(child, { type: 'cancel', id, reason: errorMessage(signal!.reason) });
-      kill = setTimeout(() => child.kill('SIGKILL'), this.#grace);
+      kill = setTimeout(() => {
+        this.#killed.add(child);
+        child.kill('SIGKILL');
+      }, this.#grace);
     };
     try {
       return await new Promise<EngineWork[K]['answer']>((resolve, reject) => {
@@ -206,20 +213,34 @@ export class Engine {
 
   #hear(message: FromEngine): void {
     const open = this.#open.get(message.id);
-    if (message.type === 'event') open?.tell(message.event);
+    if (message.type === 'turn') this.#atWork = message.id;
+    else if (message.type === 'event') open?.tell(message.event);
     else if (message.type === 'done') open?.resolve(message.answer);
     else open?.reject(errorOf(message.error));
   }
 
   #bury(child: ChildProcess, how: string): void {
     if (this.#child === child) this.#child = null;
-    for (const open of this.#open.values()) if (open.child === child) open.reject(died(how));
+    const guilty = this.#killed.has(child) ? null : this.#atWork;
+    const isKnown = this.#killed.has(child) || (guilty !== null && this.#open.has(guilty));
+    for (const [id, open] of this.#open)
+      if (open.child === child) open.reject(isKnown && id !== guilty ? restarted() : died(how));
+    this.#atWork = null;
   }
 }
 
 /** A message to a process that has just crashed is lost; its exit event follows. */
 function send(child: ChildProcess, message: ToEngine): void {
   if (child.connected) child.send(message, () => {});
+}
+
+/** For a request that only was there when the process stopped. */
+function restarted(): KronaError {
+  return new KronaError(
+    'ENGINE_RESTARTED',
+    'The engine process stopped because of another request. This one starts again.',
+    { retryable: true },
+  );
 }
 
 function died(how: string): KronaError {

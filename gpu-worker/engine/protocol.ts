@@ -113,6 +113,8 @@ export type ToEngine =
   | { readonly type: 'cancel'; readonly id: number; readonly reason: ErrorMessage };
 
 export type FromEngine =
+  /** A request computes from now on, until another one does. */
+  | { readonly type: 'turn'; readonly id: number }
   | { readonly type: 'event'; readonly id: number; readonly event: EngineWork[EngineKind]['event'] }
   | { readonly type: 'done'; readonly id: number; readonly answer: EngineWork[EngineKind]['answer'] }
   | { readonly type: 'failed'; readonly id: number; readonly error: ErrorMessage };

@@ -16,6 +16,7 @@ export interface Place {
 
 interface Entry {
   readonly rank: number;
+  readonly onTurn: () => void;
   /** Starts its turn; null unless it waits for one. */
   start: (() => void) | null;
 }
@@ -24,9 +25,13 @@ export class Turns {
   readonly #line: Entry[] = [];
   #holder: Entry | null = null;
 
-  /** Joins the line, behind everything of this or a lower rank number. Lower numbers go first. */
-  enter(rank: number): Place {
-    const entry: Entry = { rank, start: null };
+  /**
+   * Joins the line, behind everything of this or a lower rank number. Lower numbers go first.
+   *
+   * @param onTurn - called when a turn begins
+   */
+  enter(rank: number, onTurn: () => void = () => {}): Place {
+    const entry: Entry = { rank, onTurn, start: null };
     const behind = this.#line.findIndex((other) => other.rank > rank);
     this.#line.splice(behind < 0 ? this.#line.length : behind, 0, entry);
     const giveUp = (): void => {
@@ -65,6 +70,7 @@ export class Turns {
     const { start } = first;
     first.start = null;
     this.#holder = first;
+    first.onTurn();
     start();
   }
 }

@@ -82,6 +82,10 @@ export function isRetryable(error: unknown): boolean {
   return !(error instanceof KronaError) || error.retryable;
 }
 
+/** Whether the engine died of another request. */
+export const isRestarted = (error: unknown): boolean =>
+  error instanceof KronaError && error.code === 'ENGINE_RESTARTED';
+
 export interface Conduct {
   /** Aborts when the work must end: with the job's signal, and when the record has ended or was deleted. */
   readonly signal: AbortSignal;
@@ -173,6 +177,10 @@ async function afterError<T extends Work>(
   if (reason !== null) throw error;
   const now = await kind.read(records, id);
   if (now === null || hasEnded(now)) return;
+  if (isRestarted(error)) {
+    log.warn({ id }, 'the engine process stopped because of another job; this one goes on in the next');
+    throw new KronaError('JOB_AGAIN', 'The job runs again.', { retryable: true, cause: error });
+  }
   if (isRetryable(error) && !job.lastTry) {
     log.warn({ error, id }, 'job failed and will be tried again');
     throw error;

@@ -186,7 +186,9 @@ class Store {
       await records.holdPicture({ setId: this.#set.id, place: this.#done + place, unsafe });
       return;
     }
-    const file = this.#rule.parameters ? this.#signed(place, { width, height, png }) : png;
+    // The seed of a duel's pair would tell which adapter drew which picture.
+    const isSigned = this.#rule.parameters && this.#set.duelId === null;
+    const file = isSigned ? this.#signed(place, { width, height, png }) : png;
     const { hash, size } = await blobs.put(file);
     await records.addPicture({
       id: randomUUID(),

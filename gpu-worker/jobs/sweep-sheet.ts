@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { at } from '../../core/at.ts';
+import { exists } from '../../core/files.ts';
 import { sweepSheet } from '../../core/pictures/sweep-sheet.ts';
 import { resolvePrompt } from '../../core/prompt.ts';
 import type { Picture, Run, Subject, SweptCell } from '../../core/records.ts';
@@ -60,7 +61,10 @@ async function drawCells(
   const folder = sweepFolder(context, run);
   const { guidance, rescale, scheduler, samplingSteps, speed } = run.settings;
   const { safety, above } = await rulesOf(context, run.channelId);
-  const trained = cells.filter(({ score }) => score !== null);
+  const trained: SweptCell[] = [];
+  // One that was scored and then cancelled is missing where the sweep went on without its files.
+  for (const cell of cells)
+    if (cell.score !== null && (await exists(cellFile(folder, cell)))) trained.push(cell);
   const drawn = new Map<string, Uint8Array>();
   const keep = ({ place, png, unsafe }: PngPicture): void => {
     if (unsafe === null || unsafe <= above) drawn.set(cellName(at(trained, place)), png);

@@ -103,6 +103,10 @@ class Sweeping {
       if (!(error instanceof KronaError && error.code.startsWith('RESUME_'))) throw error;
       log.warn({ error, id: this.#run.id }, 'the sweep cannot be resumed, so it starts again');
       await rm(this.#folder, { recursive: true, force: true });
+      await this.#change((sweep) => ({
+        ...sweep,
+        cells: sweep.cells.map((cell) => ({ ...cell, score: null })),
+      }));
       return this.#train(await this.#ask());
     }
   }

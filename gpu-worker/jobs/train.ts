@@ -16,7 +16,7 @@ import type { PreferencePoint } from '../training/refine-options.ts';
 import { statePath } from '../training/resume.ts';
 import type { SavedAdapter } from '../training/train-hooks.ts';
 import type { TrainResult } from '../training/train-options.ts';
-import { carryOut, RUNS, type Conduct } from './carry-out.ts';
+import { carryOut, isRestarted, RUNS, type Conduct } from './carry-out.ts';
 import type { WorkerContext } from './context.ts';
 import { crownFirst, fitsModel } from './crown.ts';
 import { InOrder } from './in-order.ts';
@@ -99,9 +99,15 @@ class Training {
     try {
       // An earlier attempt may have finished the training and nothing after it.
       if (!(await exists(ask.out))) await this.#train(ask, keeping);
-    } finally {
-      await keeping.done();
+    } catch (error) {
+      const other: unknown = await keeping.done().then(
+        () => null,
+        (failure: unknown) => failure,
+      );
+      // Where the engine died of this run's own pictures, the training only was there.
+      throw other !== null && isRestarted(error) ? other : error;
     }
+    await keeping.done();
 
     const step = await trainedSteps(ask.out);
     const final = await this.#keep({ step, path: ask.out, final: true });

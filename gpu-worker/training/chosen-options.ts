@@ -1,9 +1,12 @@
 /** @file Training options from the choices of a channel or a command line. */
-import { targetsOf } from '../../core/settings/choices.ts';
+import { targetOptions } from '../../core/settings/choices.ts';
 import { DEFAULT_SETTINGS } from '../../core/settings/defaults.ts';
 import { CHAT_SETTINGS, type TrainSettings } from '../../core/settings/schema.ts';
 import type { Prior } from './class-pictures.ts';
 import type { TrainOptions } from './train-options.ts';
+
+/** What the engine does without an option. */
+const WITHOUT: TrainSettings = { ...DEFAULT_SETTINGS, targets: 'attention', priorL2: 0 };
 
 /** Settings that differ from the default, so none is null or off. */
 type Chosen = { [K in keyof TrainSettings]?: Exclude<TrainSettings[K], null | 'off'> };
@@ -17,12 +20,12 @@ export function chosenOptions(
   settings: TrainSettings,
   prior: () => Omit<Prior, 'pictures'>,
 ): Partial<TrainOptions> {
-  const keys = CHAT_SETTINGS.train.filter((key) => settings[key] !== DEFAULT_SETTINGS[key]);
+  const keys = CHAT_SETTINGS.train.filter((key) => settings[key] !== WITHOUT[key]);
   const chosen = Object.fromEntries(keys.map((key) => [key, settings[key]])) as Chosen;
-  const { targets, prior: pictures, ...others } = chosen;
+  const { targets: _targets, prior: pictures, ...others } = chosen;
   return {
     ...others,
-    ...(targets !== undefined && { targets: targetsOf(targets) }),
+    ...targetOptions(settings),
     ...(pictures !== undefined && { prior: { pictures, ...prior() } }),
   };
 }

@@ -5,11 +5,10 @@ import type { Prior } from './class-pictures.ts';
 import type { Augmentation } from './photo-cache.ts';
 import type { PreferencePoint, RefineOptions } from './refine-options.ts';
 import type { CheckpointScore, Progress } from '../../core/records.ts';
-import type { Keep, LrSchedule } from '../../core/settings/choices.ts';
+import { targetOptions, type Keep, type LrSchedule, type Method } from '../../core/settings/choices.ts';
 import type { ModelCard } from '../../core/settings/model-card.ts';
 import { defaultOf, startingRates, startingSettings } from '../../core/settings/defaults.ts';
 import type { ChannelSettings } from '../../core/settings/schema.ts';
-import type { Method } from '../../core/settings/choices.ts';
 
 /**
  * The options besides the method's (a1 and a2, factors, rank, alpha, init and targets: MethodOptions) and those of
@@ -140,11 +139,12 @@ export function trainRecipe(
   };
 }
 
-/** Default factors, learning rate and steps for a model and a method. */
-export function trainDefaults(
-  model: ModelCard,
-  method: Method = 'krona',
-): Pick<ChannelSettings, 'a1' | 'a2' | 'lr' | 'steps'> {
-  const { a1, a2, steps } = startingSettings(model);
-  return { a1, a2, lr: startingRates(model)[method], steps };
+export type TrainDefaults = Pick<TrainOptions, 'lr' | 'steps' | 'targets' | 'priorL2'> &
+  Pick<ChannelSettings, 'a1' | 'a2'>;
+
+/** Default factors, learning rate, steps, targets and prior for a model and a method. */
+export function trainDefaults(model: ModelCard, method: Method = 'krona'): TrainDefaults {
+  const { a1, a2, steps, targets, priorL2 } = startingSettings(model);
+  const lr = startingRates(model)[method];
+  return { a1, a2, lr, steps, ...targetOptions({ method, targets }), ...(priorL2 > 0 && { priorL2 }) };
 }

@@ -214,7 +214,7 @@ export class Comparison {
   }
 
   #trainOptions(training: Training, subject: Subject, steps: number, out: string): TrainOptions {
-    const { method, a1, a2, rank, lr, priorL2, trial, seed } = training;
+    const { method, a1, a2, rank, lr, targets, priorL2, trial, seed } = training;
     const { token } = this.recipe;
     const between = training.steps.filter((each) => each < steps).reduce(gcd, steps);
     return {
@@ -229,6 +229,7 @@ export class Comparison {
       a2,
       rank,
       lr,
+      ...(targets && { targets }),
       ...(priorL2 !== undefined && { priorL2 }),
       steps,
       seed,

@@ -3,7 +3,7 @@
  * its best rate, on seeds that played no part in choosing it.
  */
 import { at } from '../../core/at.ts';
-import type { Method } from '../../core/settings/choices.ts';
+import type { Method, Target } from '../../core/settings/choices.ts';
 import type { TrainOptions } from '../../gpu-worker/training/train-options.ts';
 
 /** The settings of a training, apart from its subject. */
@@ -15,7 +15,9 @@ export interface Setting {
   /** Of lora. */
   readonly rank: number;
   readonly lr: number;
-  /** λ of the prior on ΔW; none unless given. */
+  /** Attention by default. */
+  readonly targets?: readonly Target[];
+  /** λ of the prior on ΔW; 0 by default. */
   readonly priorL2?: number;
   /** Other options that differ from the defaults, and their name in the result's file. */
   readonly trial?: Trial;

@@ -121,7 +121,13 @@ function trainingOf(comparison: Comparison, subject: string, seed: number, trial
   const { method = defaultOf('method'), rank = defaultOf('rank'), ...rest } = trial?.options ?? {};
   const defaults = trainDefaults(card, method);
   const { a1 = defaults.a1, a2 = defaults.a2, lr = defaults.lr, steps = defaults.steps } = rest;
-  return { subject, seed, method, rank, a1, a2, lr, steps: [steps], ...(trial && { trial }) };
+  const { targets, priorL2 } = defaults;
+  return {
+    ...{ subject, seed, method, rank, a1, a2, lr, steps: [steps] },
+    ...(targets && { targets }),
+    ...(priorL2 !== undefined && { priorL2 }),
+    ...(trial && { trial }),
+  };
 }
 
 async function trainOne(comparison: Comparison, out: string, training: Training): Promise<Drawn> {

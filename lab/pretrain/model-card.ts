@@ -48,8 +48,8 @@ tags: [emoji, text-to-image, stable-diffusion-xl-architecture]
 
 const LIMITS = `## Limits
 
-It draws only emoji-like pictures of the concepts above: no photographs, no text, no scenes. Its training data has no
-picture of a real person.`;
+It draws only emoji-like pictures of the concepts above: no photographs, no text, no scenes. UNet and text encoders were
+trained on drawings alone. If the autoencoder also saw photos, MODEL_LICENSES.md names them.`;
 
 function introduction({ name, data }: ModelCardFacts): string {
   const { size, styles, concepts, backgrounds } = data;
@@ -71,13 +71,17 @@ pipe(prompt, num_inference_steps=${steps}, guidance_scale=${guidance}, **size).i
 }
 
 function knowledge(data: PretrainData): string {
-  const { styles, backgrounds, concepts, tokenizer } = data;
+  const { styles, backgrounds, concepts, tokenizer, captions } = data;
+  const words =
+    (captions.unknown ?? 0) > 0
+      ? 'It was also trained on prompts with unknown words, which change nothing.'
+      : 'Words outside its vocabulary give undefined results.';
   return `## What it knows
 
 - Styles: ${styles.map(({ word, set }) => `${word} (${ART_NOTICES[set].title})`).join(', ')}.
 - Backgrounds: ${backgrounds.map(({ name }) => name).join(', ')}.
 - ${concepts.length} concepts: ${concepts.map(({ word }) => word).join(', ')}.
-- Prompts look like ${examplePrompts(data)}; it was trained on prompts of up to ${tokenizer.maxLength - 2} tokens. Words outside its vocabulary give undefined results.`;
+- Prompts look like ${examplePrompts(data)}; it was trained on prompts of up to ${tokenizer.maxLength - 2} tokens. ${words}`;
 }
 
 function parameterTable(parameters: ModelCardFacts['parameters']): string {
@@ -137,12 +141,16 @@ function examplePrompts({ styles, concepts, placement }: PretrainData): string {
     at(concepts, 0).word,
     (concepts[1] ?? at(concepts, 0)).word,
   ];
-  const { pairs, counts, corners, recolours } = placement;
+  const { pairs, counts, corners, recolours, wearing = 0, sizes = 0, places = 0, effects = 0 } = placement;
   return [
     `"a ${style} ${first} on a red background"`,
     ...(pairs > 0 ? [`"a ${style} ${first} next to a ${second} on a red background" (or above it)`] : []),
     ...(counts > 0 ? [`"two ${style} ${plural(first)} in a row"`] : []),
     ...(corners > 0 ? [`"a small ${style} ${first} in the top left"`] : []),
     ...(recolours > 0 ? [`"a purple ${first}"`] : []),
+    ...(wearing > 0 ? [`"a ${first} with a hat"`] : []),
+    ...(sizes > 0 ? [`"a tiny ${first}"`] : []),
+    ...(places > 0 ? [`"a ${first} on the beach"`] : []),
+    ...(effects > 0 ? [`"a watercolor of a ${first}"`] : []),
   ].join(', ');
 }

@@ -47,9 +47,6 @@ export interface PretrainConfig {
 /** The configuration of the embedded model. */
 export const defaultConfigPath = fileURLToPath(new URL('./krona-emoji.json', import.meta.url));
 
-/** The configuration of its successor, which is not trained yet. */
-export const nextConfigPath = fileURLToPath(new URL('./krona-emoji-2.json', import.meta.url));
-
 /**
  * Reads the training data of a configuration: the key `data`.
  *

@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import { KronaError } from '../../core/errors.ts';
 import { readFileIfAny } from '../../core/files.ts';
+import { counted } from '../../core/format.ts';
 import type { StageSettings } from './config-schema.ts';
 import { readStageRecord, type StageRecord } from './stage-record.ts';
 
@@ -85,7 +86,8 @@ export function describeTraining(runs: readonly TrainingRun[]): string {
 
 function describe(stage: TrainedStage): string {
   const { name, samples, steps, batch, learningRate, seconds, threads, processor } = stage;
-  const where = seconds === null || threads === null ? '' : ` on ${threads} threads (${processor})`;
+  const where =
+    seconds === null || threads === null ? '' : ` on ${counted(threads, 'thread')} (${processor})`;
   return (
     `${titleOf(name)}: ${samples.toLocaleString('en')} samples in ${steps.toLocaleString('en')} steps of ${batch}, ` +
     `learning rate up to ${learningRate}, ${hours(seconds)}${where}`

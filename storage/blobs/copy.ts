@@ -66,7 +66,8 @@ async function copyBlob(
     const [source, target] = await Promise.all([from.stat(hash), to.stat(hash)]);
     if (source === null) return 'gone';
     if (target !== null) {
-      if (target.size === source.size && (!check || (await isWhole(to, hash)))) return 'kept';
+      // Where the sizes differ, it may be the source that is damaged.
+      if ((target.size === source.size && !check) || (await isWhole(to, hash))) return 'kept';
       await to.delete(hash);
     }
     const stored = await to.put(await from.stream(hash));

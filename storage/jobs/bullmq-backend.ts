@@ -27,6 +27,8 @@ interface JobData<K extends JobKind = JobKind> {
   readonly turn: number;
   /** Set by whoever cancels; the worker checks it while the job runs. */
   readonly cancelled?: true;
+  /** Starts that don't count. */
+  readonly again?: number;
 }
 
 /** BullMQ's queue and worker of one kind, on whichever backend. */
@@ -69,6 +71,29 @@ export async function queueBackend(url: string, onError: (error: Error) => void)
 /** Connections of one process for all its queues and workers. Workers share one more, which waits for notifications. */
 const POSTGRES_CONNECTIONS = 1;
 
+/**
+ * A connection whose workers begin to listen one after the other. All do so at the same moment, at the start and after a lost
+ * connection, and pg deprecates a query on a client that runs another.
+ */
+class SharedConnection extends PostgresConnection {
+  readonly #orderly = new WeakSet<object>();
+
+  override async getListenClient(): ReturnType<PostgresConnection['getListenClient']> {
+    const client = await super.getListenClient();
+    if (!this.#orderly.has(client)) {
+      this.#orderly.add(client);
+      const query = client.query.bind(client);
+      let last: Promise<unknown> = Promise.resolve();
+      client.query = <R>(text: string, params?: readonly unknown[]) => {
+        const next = last.then(() => query<R>(text, params));
+        last = next.catch(() => undefined);
+        return next;
+      };
+    }
+    return client;
+  }
+}
+
 async function postgresBackend(
   connectionString: string,
   onError: (error: Error) => void,
@@ -77,7 +102,7 @@ async function postgresBackend(
   // all clients, so no client can set its own search_path.
   const tell = (error: unknown) => onError(asError(databaseError(error)));
   const shared = await retrying(async () => {
-    const connection = new PostgresConnection({
+    const connection = new SharedConnection({
       connectionString,
       schema: 'public',
       migrate: true,

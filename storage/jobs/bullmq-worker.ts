@@ -89,7 +89,7 @@ class RunningJobs<K extends JobKind> {
       await this.#settings.handler({
         id,
         payload: job.data.payload,
-        attempt: job.attemptsStarted,
+        attempt: job.attemptsStarted - (job.data.again ?? 0),
         lastTry: job.attemptsMade + 1 >= (job.opts.attempts ?? 1),
         signal: abort.signal,
       });
@@ -97,6 +97,11 @@ class RunningJobs<K extends JobKind> {
     } catch (error) {
       if (isReason(abort.signal, 'JOB_CANCELLED')) throw new UnrecoverableError('JOB_CANCELLED');
       if (isReason(abort.signal, 'JOB_INTERRUPTED')) {
+        await job.moveToWait(token);
+        throw new WaitingError();
+      }
+      if (error instanceof KronaError && error.code === 'JOB_AGAIN') {
+        await job.updateData({ ...job.data, again: (job.data.again ?? 0) + 1 });
         await job.moveToWait(token);
         throw new WaitingError();
       }

@@ -65,7 +65,8 @@ export interface JobQueue {
   /**
    * Runs jobs of a kind, `concurrency` at once (default 1). A job whose worker crashed goes to another worker within
    * about 15 s, with a higher `attempt`, however often that happens. A KronaError that is not retryable fails the job
-   * at once; after any other error it is tried again, three times in all.
+   * at once; after any other error it is tried again, three times in all. One that is JOB_AGAIN doesn't count: the job runs
+   * again, before those that have not started, with the same `attempt`.
    */
   work<K extends JobKind>(
     kind: K,

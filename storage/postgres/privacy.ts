@@ -32,7 +32,12 @@ const memberData: Operation<'memberData'> = (db) => async (id) => {
     ),
     runs: await db.query<Run>(sql`SELECT ${RUN} FROM krona.run WHERE member_id = ${id} ORDER BY made`),
     sets: await db.query<PictureSet>(
-      sql`SELECT ${SET} FROM krona.picture_set WHERE member_id = ${id} ORDER BY made`,
+      // The seed of a pair would tell which adapter drew which picture.
+      sql`
+      SELECT ${SET} FROM krona.picture_set
+      WHERE member_id = ${id}
+        AND NOT EXISTS (SELECT FROM krona.duel WHERE duel.id = duel_id AND duel.state = 'open')
+      ORDER BY made`,
     ),
     styles: await db.query<Style>(
       sql`SELECT ${STYLE} FROM krona.style WHERE member_id = ${id} ORDER BY name_key`,
@@ -81,11 +86,11 @@ const eraseMember: Operation<'eraseMember'> = (db) => async (id) => {
       WHERE photo_prompts <> '{}' AND subject_id IN (SELECT subject_id FROM gone)
     )
     SELECT id FROM gone`);
-  // Pictures that they began sets with are photos too.
+  // Pictures that they began sets with are photos too, also where others drew from them again.
   const starts = await db.query(sql`
     UPDATE krona.picture_set
     SET start = start || '{"blobHash": null, "maskHash": null, "size": 0}', revision = krona.next_revision()
-    WHERE member_id = ${id} AND start ->> 'blobHash' IS NOT NULL
+    WHERE coalesce((start ->> 'memberId')::uuid, member_id) = ${id} AND start ->> 'blobHash' IS NOT NULL
     RETURNING id`);
   const votes = await db.query(sql`
     WITH fact AS (

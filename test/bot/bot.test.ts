@@ -16,7 +16,8 @@ import { type StoppedClock, stopClock } from '../helpers/clock.ts';
 import { until } from '../helpers/until.ts';
 import { startMortalBot } from './mortal-bot.ts';
 import { FakeGateway, type FakeMessage, FakePlatform } from '../helpers/fake-gateway.ts';
-import { openHouse, type TestHouse } from '../helpers/house.ts';
+import type { TestHouse } from '../helpers/house.ts';
+import { openServerHouse } from '../helpers/server-house.ts';
 import { PlayedWorker, sprite } from './world.ts';
 
 let house: TestHouse;
@@ -29,7 +30,7 @@ const log: Log = {
 };
 
 beforeAll(async () => {
-  house = await openHouse();
+  house = await openServerHouse();
   storage = house.storage;
 });
 afterAll(() => house.close());
@@ -804,7 +805,7 @@ describe('the bot on a chat platform', () => {
 describe('a bot process killed between posting and recording it', () => {
   it('leaves one message, which the next process continues', async () => {
     const { config } = house;
-    const bot = await startMortalBot({ KRONA_DATA: config.dataFolder, KRONA_PORT: '0' });
+    const bot = await startMortalBot(house.environment);
     bot.dieAt('markPost');
     const channel = await storage.records.channel('web', randomUUID(), 'killed');
     const member = await storage.records.member('web', randomUUID(), 'Ann');

@@ -1,6 +1,6 @@
 /**
  * @file Makes docs/images/discord-*.png: plays a conversation with the real bot on the fake Discord and draws its
- * messages. `npx tsx test/bot/discord-pictures.ts [folder]`
+ * messages, with pictures that the embedded model drew. `npx tsx test/bot/discord-pictures.ts [folder]`
  */
 import type { Page } from 'playwright-core';
 import { runTitle } from '../../commands/cards/run-card.ts';
@@ -9,10 +9,11 @@ import { formPage, messagesPage } from '../fakes/discord/page.ts';
 import type { MessageView } from '../fakes/discord/views.ts';
 import { launchChromium } from '../helpers/chromium.ts';
 import { savePicture } from '../helpers/docs-picture.ts';
+import { Mochi, mochiPhotos } from '../helpers/mochi.ts';
 import { until } from '../helpers/until.ts';
-import { openDiscordWorld, photos } from './discord-world.ts';
-import { sprite } from './world.ts';
+import { openDiscordWorld } from './discord-world.ts';
 
+const mochi = await Mochi.train();
 const world = await openDiscordWorld();
 const browser = await launchChromium();
 const page: Page = await browser.newPage({ viewport: { width: 680, height: 400 }, deviceScaleFactor: 1.5 });
@@ -27,21 +28,19 @@ try {
   const { id, join } = await world.channel();
   const [ann, bob, cleo] = [await join('Ann'), await join('Bob'), await join('Cleo')];
   const { worker } = world;
-  const pictures = (names: readonly string[], background: string) =>
-    Promise.all(names.map((name) => sprite(name, background, 256)));
 
   const asked = await ann.command('train', { subject: 'mochi', class: 'cat' });
   await shoot('form', formPage(asked.form as unknown as Parameters<typeof formPage>[0]));
   await ann.submit(asked.id, {
-    photos: [...(await photos()), { name: 'notes.png', bytes: Buffer.from('not a picture') }],
+    photos: [...(await mochiPhotos()), { name: 'notes.png', bytes: Buffer.from('not a picture') }],
     consent: true,
   });
   const verdict = await ann.found('of 5 photos kept');
   const run = await worker.run(id);
   await worker.progress(run, run.settings.steps * 0.6, 95);
-  const early = await worker.adapter(run, Math.round(run.settings.steps * 0.5), false);
-  const faces = ['cat-face', 'grinning-cat', 'cat-with-wry-smile', 'cat'];
-  await worker.picturesOfRun(run, 'samples', early, await pictures(faces.slice(0, 2), '#9aa7c4'));
+  const half = Math.floor(run.settings.steps / 2);
+  const early = await worker.adapter(run, half, false);
+  await worker.picturesOfRun(run, 'samples', early, await mochi.draw('a mochi', 2, 1, half));
   const running = await until(async () => {
     const message = await ann.found(runTitle('running', 'mochi'));
     return message.pictures.length === 3 ? message : null;
@@ -50,7 +49,7 @@ try {
 
   const final = await worker.adapter(run, run.settings.steps, true);
   await worker.progress(run, run.settings.steps, 0);
-  await worker.picturesOfRun(run, 'finals', final, await pictures(faces, '#c4a79a'));
+  await worker.picturesOfRun(run, 'finals', final, await mochi.draw('a mochi', 4));
   await worker.finish(run);
   const done = await until(async () => {
     const message = await ann.found(finalsTitle('mochi'));
@@ -60,10 +59,11 @@ try {
   await messages('result', trained, done);
 
   await ann.press(trained.id, 'Make champion');
-  await ann.command('imagine', { prompt: 'a watercolour of mochi in the garden' });
-  await worker.draw(await worker.set(id), await pictures(faces, '#9cc49a'));
+  const prompt = 'mochi on the beach';
+  await ann.command('imagine', { prompt });
+  await worker.draw(await worker.set(id), await mochi.draw(prompt, 4));
   const drawn = await until(async () => {
-    const message = await ann.found('a watercolour of mochi in the garden');
+    const message = await ann.found(prompt);
     return message.reactions.length === 4 ? message : null;
   }, 'numbers under the pictures');
   for (const person of [bob, cleo]) await person.react(drawn.id, '2️⃣');
@@ -74,4 +74,5 @@ try {
 } finally {
   await browser.close();
   await world.close();
+  await mochi.release();
 }

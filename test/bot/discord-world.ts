@@ -1,4 +1,4 @@
-/** @file The whole bot on the embedded storage, in front of it the fake Discord with people who use its client. */
+/** @file The whole bot on a PostgreSQL server, in front of it the fake Discord with people who use its client. */
 import type { Log } from '../../core/log.ts';
 import { registerCommands } from '../../bot/discord/register.ts';
 import { type Bot, startBot } from '../../bot/main.ts';
@@ -8,7 +8,8 @@ import type { GivenFields, GivenFile, GivenOptions } from '../fakes/discord/acto
 import { type FakeDiscord, startFakeDiscord } from '../fakes/discord/fake-discord.ts';
 import type { MessageView } from '../fakes/discord/views.ts';
 import { until } from '../helpers/until.ts';
-import { openHouse } from '../helpers/house.ts';
+import type { TestHouse } from '../helpers/house.ts';
+import { openServerHouse } from '../helpers/server-house.ts';
 import { PlayedWorker, sprite } from './world.ts';
 
 /** Somebody in a channel, with what he can do there. */
@@ -35,6 +36,11 @@ export class Person {
 
   async submit(interactionId: string, fields: GivenFields) {
     return this.#settled(await this.#discord.submit(interactionId, fields));
+  }
+
+  /** Sends a form that somebody else was shown. */
+  async forge(interactionId: string, fields: GivenFields) {
+    return this.#settled(await this.#discord.submit(interactionId, fields, this.id));
   }
 
   /** Presses a button; `answered` waits for an answer of its own. */
@@ -89,6 +95,8 @@ export interface DiscordWorld {
   readonly discord: FakeDiscord;
   readonly storage: Storage;
   readonly config: Config;
+  /** Of the storage, for another process. */
+  readonly environment: TestHouse['environment'];
   readonly worker: PlayedWorker;
   /** What the bot logged as warnings and errors. */
   readonly problems: string[];
@@ -106,7 +114,7 @@ export interface DiscordWorld {
 export async function openDiscordWorld(
   change: Partial<Config['discord'] & object> = {},
 ): Promise<DiscordWorld> {
-  const [house, discord] = await Promise.all([openHouse(), startFakeDiscord()]);
+  const [house, discord] = await Promise.all([openServerHouse(), startFakeDiscord()]);
   const { storage } = house;
   const config: Config = { ...house.config, discord: { ...(await discord.config()), ...change } };
   await registerCommands(config.discord!, null);
@@ -123,6 +131,7 @@ export async function openDiscordWorld(
     discord,
     storage,
     config,
+    environment: house.environment,
     worker: new PlayedWorker(storage, 'discord'),
     problems,
     address: () => bot!.address,

@@ -72,6 +72,8 @@ describe('photos on Discord', () => {
     expect(refused.answers[0]!.text).toContain("Only the sender can submit a message's photos");
     const asked = await ann.choose(message, 'Add photos to a subject');
     expect(JSON.stringify(asked.form)).not.toContain('"photos"');
+    const forged = await bob.forge(asked.id, { subject: 'stolen', class: 'cat', consent: true });
+    expect(forged.answers[0]!.text).toContain('Choose the same in the message’s menu again');
     await ann.submit(asked.id, { subject: 'mochi', class: 'cat', consent: true });
     await bob.found('2 photos of mochi added');
     const twice = await ann.choose(message, 'Add photos to a subject');

@@ -12,7 +12,8 @@ import { linkExpiry, parseRange } from '../../bot/files.ts';
 import { type Bot, startBot } from '../../bot/main.ts';
 import { Uploads } from '../../bot/web/uploads.ts';
 import { signLink } from '../../storage/links.ts';
-import { openHouse, type TestHouse } from '../helpers/house.ts';
+import type { TestHouse } from '../helpers/house.ts';
+import { openServerHouse } from '../helpers/server-house.ts';
 import { newSet } from '../helpers/new-records.ts';
 import { sprite } from './world.ts';
 
@@ -21,7 +22,7 @@ let bot: Bot;
 const errors: unknown[] = [];
 
 beforeAll(async () => {
-  house = await openHouse();
+  house = await openServerHouse();
   const log = { info: () => {}, warn: () => {}, error: (fields: object) => void errors.push(fields) };
   bot = await startBot(house.storage, house.config, { log });
 });

@@ -18,7 +18,8 @@ import type { Channel } from '../../core/records.ts';
 import { newRun, newSet, newSubject } from '../helpers/new-records.ts';
 import { until } from '../helpers/until.ts';
 import { catPhotos, drawings } from './slack-world.ts';
-import { openHouse, type TestHouse } from '../helpers/house.ts';
+import type { TestHouse } from '../helpers/house.ts';
+import { openServerHouse } from '../helpers/server-house.ts';
 import { PlayedWorker } from './world.ts';
 
 let emulator: Emulator;
@@ -36,7 +37,7 @@ const TOKEN = 'xoxb-krona';
 const scopes = appManifest(null).oauth_config!.scopes!;
 
 beforeAll(async () => {
-  house = await openHouse();
+  house = await openServerHouse();
   emulator = await createEmulator({
     service: 'slack',
     port: PORT,

@@ -13,14 +13,15 @@ import { FakeSlack, imagesOf, type Person, textOf } from '../fakes/slack/fake-sl
 import { putClockForward } from '../helpers/clock.ts';
 import { until } from '../helpers/until.ts';
 import { catPhotos, drawings } from './slack-world.ts';
-import { openHouse, type TestHouse } from '../helpers/house.ts';
+import type { TestHouse } from '../helpers/house.ts';
+import { openServerHouse } from '../helpers/server-house.ts';
 
 let slack: FakeSlack;
 let house: TestHouse;
 let mia: Person;
 let ada: Person;
 beforeAll(async () => {
-  [slack, house] = await Promise.all([FakeSlack.start(), openHouse()]);
+  [slack, house] = await Promise.all([FakeSlack.start(), openServerHouse()]);
   mia = await slack.person('Mia');
   ada = await slack.person('Ada', { admin: true });
 }, 300_000);

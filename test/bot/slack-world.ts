@@ -1,5 +1,5 @@
 /**
- * @file The real bot on the real embedded storage with the fake Slack before it, in Socket Mode or over HTTP, and
+ * @file The real bot on a PostgreSQL server with the fake Slack before it, in Socket Mode or over HTTP, and
  * somebody who plays the worker.
  */
 import { inspect } from 'node:util';
@@ -10,7 +10,8 @@ import type { PictureSet, Run } from '../../core/records.ts';
 import { FakeSlack, textOf } from '../fakes/slack/fake-slack.ts';
 import type { Ephemeral, Message } from '../fakes/slack/workspace.ts';
 import { until } from '../helpers/until.ts';
-import { openHouse, type TestHouse } from '../helpers/house.ts';
+import type { TestHouse } from '../helpers/house.ts';
+import { openServerHouse } from '../helpers/server-house.ts';
 import { PlayedWorker, sprite } from './world.ts';
 
 export class SlackWorld {
@@ -32,14 +33,15 @@ export class SlackWorld {
   }
 
   static async open({ http = false } = {}): Promise<SlackWorld> {
-    const [slack, house] = await Promise.all([FakeSlack.start(), openHouse()]);
+    const [slack, house] = await Promise.all([FakeSlack.start(), openServerHouse()]);
     const world = new SlackWorld(slack, house, http);
     await world.startBot();
     return world;
   }
 
-  get dataFolder(): string {
-    return this.#house.config.dataFolder;
+  /** Of the storage, for another process. */
+  get environment(): TestHouse['environment'] {
+    return this.#house.environment;
   }
 
   get address(): string {

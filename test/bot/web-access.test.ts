@@ -8,7 +8,8 @@ import { type Bot, startBot } from '../../bot/main.ts';
 import { readConfig } from '../../core/config.ts';
 import { LIMITS } from '../../core/rules.ts';
 import { until } from '../helpers/until.ts';
-import { openHouse, type TestHouse } from '../helpers/house.ts';
+import type { TestHouse } from '../helpers/house.ts';
+import { openServerHouse } from '../helpers/server-house.ts';
 import { newSet } from '../helpers/new-records.ts';
 import { sprite } from './world.ts';
 
@@ -19,7 +20,7 @@ const log = { info: () => {}, warn: () => {}, error: () => {} };
 let house: TestHouse;
 let bot: Bot;
 beforeAll(async () => {
-  house = await openHouse({ KRONA_URL: PUBLIC, KRONA_ACCESS_KEY: KEYS.join(',') });
+  house = await openServerHouse({ KRONA_URL: PUBLIC, KRONA_ACCESS_KEY: KEYS.join(',') });
   bot = await startBot(house.storage, house.config, { log });
 });
 afterAll(async () => {

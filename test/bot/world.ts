@@ -1,5 +1,5 @@
 /**
- * @file The real bot on the real embedded storage, browsers in front of it, and somebody who plays the worker: he
+ * @file The real bot on a PostgreSQL server, browsers in front of it, and somebody who plays the worker: he
  * writes what a worker writes, through the record store, and nothing else.
  */
 import { randomUUID } from 'node:crypto';
@@ -12,7 +12,7 @@ import type { Config } from '../../core/config.ts';
 import type { Storage } from '../../storage/open.ts';
 import type { Picture, PictureSet, Platform, Run } from '../../core/records.ts';
 import { launchChromium } from '../helpers/chromium.ts';
-import { openHouse } from '../helpers/house.ts';
+import { openServerHouse } from '../helpers/server-house.ts';
 import { newSet } from '../helpers/new-records.ts';
 import { until } from '../helpers/until.ts';
 
@@ -47,7 +47,7 @@ export interface World {
 }
 
 export async function openWorld(): Promise<World> {
-  const house = await openHouse();
+  const house = await openServerHouse();
   const { storage, config: base } = house;
   const errors: string[] = [];
   const log: Log = {

@@ -16,8 +16,7 @@ export async function openDiscordChat(): Promise<FragileChat> {
     storage: world.storage,
     channelId: channel.id,
     environment: {
-      KRONA_DATA: world.config.dataFolder,
-      KRONA_PORT: '0',
+      ...world.environment,
       DISCORD_TOKEN: world.config.discord!.token,
       KRONA_DISCORD_API: world.config.discord!.api!,
     },

@@ -19,8 +19,7 @@ export async function openSlackChat(): Promise<FragileChat> {
     storage: world.storage,
     channelId: channel,
     environment: {
-      KRONA_DATA: world.dataFolder,
-      KRONA_PORT: '0',
+      ...world.environment,
       SLACK_BOT_TOKEN: BOT_TOKEN,
       SLACK_APP_TOKEN: APP_TOKEN,
       KRONA_SLACK_API: slack.config().api!,

@@ -5,9 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { keptDeviceChecks } from '../../core/device-checks.ts';
+import { embeddedModel } from '../../core/package.ts';
 import { parseCards } from '../../cli/device-check/card.ts';
+import { checkSizes, checkSteps } from '../../cli/device-check/check-sizes.ts';
 import { withRandomWeights } from '../../cli/device-check/random-inputs.ts';
+import { describeReport } from '../../cli/device-check/report.ts';
+import { summaryOf } from '../../cli/device-check/summary.ts';
+import { openModel } from '../../gpu-worker/models/open-model.ts';
 import { swiftShaderEnvironment } from '../helpers/swiftshader.ts';
+import { variation } from '../helpers/variations.ts';
 import { krona, kronaProcess } from './run-krona.ts';
 
 describe('krona device check', () => {
@@ -33,21 +39,47 @@ describe('krona device check', () => {
     expect(await keptDeviceChecks(dataFolder)).toEqual([]);
   });
 
-  it('says what a device in software gets wrong, and skips what would take hours', async () => {
-    const words = ['device', 'check', '--device', 'webgpu', '--size', 'sdxl'];
-    const { code, stdout, stderr } = await kronaProcess(words, undefined, {
-      ...swiftShaderEnvironment(),
-      KRONA_DATA: dataFolder,
-    });
-    expect(stderr).toMatch(/Computing on webgpu: .*attention operator is not used \(off by \d+%\)/);
-    expect(stdout).toMatch(/right: gradient in float32, off by/);
-    expect(stdout.match(/SDXL, 1024², .*: not run: it would take about \d+ s/g)).toHaveLength(3);
-    expect(code).toBe(0);
-    const [kept] = await keptDeviceChecks(dataFolder);
-    expect(kept).toMatchObject({ device: 'webgpu', ok: true, stale: false });
-    expect(kept!.speeds['sdxl 128']).toMatchObject({ basis: 'measured' });
-    expect(kept!.speeds['sdxl 1024']).toMatchObject({ basis: 'computed' });
-  }, 400_000);
+  it('computes the time of what would take hours from the speed of products', async () => {
+    const [slow, fast] = [1e9, 1e12];
+    const sizes = [
+      ...(await checkSteps(await openModel(embeddedModel), 128, fast, vi.fn(), { sampling: 1, decoding: 1 })),
+      ...(await checkSizes('sdxl', slow, vi.fn())),
+    ];
+    const report = {
+      ...{ krona: '1', onnxruntime: '1', node: 'v1', platform: 'linux', processor: 'a test' },
+      ...{ memoryGib: 1, peakMemoryMib: 1, cards: [], values: [], teraflops: slow / 1e12, sizes },
+      device: 'webgpu',
+    } as const;
+    expect(describeReport(report).match(/SDXL, 1024², .*: not run: it would take about \d+ s/g)).toHaveLength(
+      3,
+    );
+    const { speeds } = summaryOf(report, true);
+    expect(speeds['sdxl 128']).toMatchObject({ basis: 'measured' });
+    expect(speeds['sdxl 1024']).toMatchObject({ basis: 'computed' });
+    const [step] = sizes.filter(({ problem }) => problem !== null);
+    expect(speeds['sdxl 1024']!.step).toBeCloseTo(step!.teraflop / report.teraflops, 3);
+  });
+
+  // The same on SwiftShader, whose values test/webgpu compares part by part.
+  variation(
+    'says what a device in software gets wrong, and skips what would take hours',
+    async () => {
+      const words = ['device', 'check', '--device', 'webgpu', '--size', 'sdxl'];
+      const { code, stdout, stderr } = await kronaProcess(words, undefined, {
+        ...swiftShaderEnvironment(),
+        KRONA_DATA: dataFolder,
+      });
+      expect(stderr).toMatch(/Computing on webgpu: .*attention operator is not used \(off by \d+%\)/);
+      expect(stdout).toMatch(/right: gradient in float32, off by/);
+      expect(stdout.match(/SDXL, 1024², .*: not run: it would take about \d+ s/g)).toHaveLength(3);
+      expect(code).toBe(0);
+      const [kept] = await keptDeviceChecks(dataFolder);
+      expect(kept).toMatchObject({ device: 'webgpu', ok: true, stale: false });
+      expect(kept!.speeds['sdxl 128']).toMatchObject({ basis: 'measured' });
+      expect(kept!.speeds['sdxl 1024']).toMatchObject({ basis: 'computed' });
+    },
+    400_000,
+  );
 
   it('removes its file of weights, and that of a check that was killed', async () => {
     const { pid } = spawnSync(process.execPath, ['--version']);

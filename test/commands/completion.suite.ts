@@ -21,7 +21,7 @@ export function completionSuite(storage: () => Storage): void {
     const { values } = await typing();
     expect(await values('train', '', 'subject', 'Mö')).toEqual(['Möhre']);
     expect(await values('settings', 'draw', 'scheduler', '')).toEqual(['model', ...SCHEDULERS]);
-    expect((await values('adapters', 'link', 'adapter', 'moch'))[0]).toMatch(/^mochi-200-/);
+    expect((await values('adapters', 'link', 'adapter', 'moch'))[0]).toMatch(/^mochi-500-/);
     // Of about the area that the model was trained on, in steps of an eighth of its side.
     expect(await values('imagine', '', 'size', '')).toEqual([
       'model',

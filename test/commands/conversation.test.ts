@@ -1,6 +1,7 @@
-/** @file Everything that needs the embedded storage, in one file: it is started once. */
+/** @file Everything that needs the storage, in one file: it is opened once. */
 import { afterAll, beforeAll, describe } from 'vitest';
-import { openHouse, type TestHouse } from '../helpers/house.ts';
+import type { TestHouse } from '../helpers/house.ts';
+import { openServerHouse } from '../helpers/server-house.ts';
 import { completionSuite } from './completion.suite.ts';
 import { deletionSuite } from './deletion.suite.ts';
 import { duelSuite } from './duels.suite.ts';
@@ -20,7 +21,7 @@ let house: TestHouse;
 const storage = () => house.storage;
 
 beforeAll(async () => {
-  house = await openHouse();
+  house = await openServerHouse();
   await storage().records.saveModelCard(MODEL);
 });
 afterAll(() => house?.close());

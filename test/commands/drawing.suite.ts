@@ -366,7 +366,7 @@ export function drawingSuite(storage: () => Storage): void {
     const channel = room();
     const set = await channel.set(await channel.say('ann', '/krona imagine a cat steps:5'));
     expect(set.prompt).toBe('a cat');
-    expect(set.settings).toMatchObject({ samplingSteps: 5, steps: 200 });
+    expect(set.settings).toMatchObject({ samplingSteps: 5, steps: 500 });
     expect(await channel.refusal('ann', '/krona imagine a cat steps:0')).toMatch(/^OPTION_INVALID: `steps`/);
     expect(await channel.refusal('ann', '/krona imagine a cat lr:0.1')).toMatch(/^OPTION_UNKNOWN: .*“lr”/);
     expect((await channel.set(await channel.say('ann', '/krona imagine a cat'))).settings.samplingSteps).toBe(

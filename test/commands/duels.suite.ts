@@ -88,6 +88,7 @@ export function duelSuite(storage: () => Storage): void {
     const data = Buffer.from(await storage().blobs.get(files![0]!.blobHash)).toString();
     expect(JSON.parse(data)).toMatchObject({ duels: [{ prompts: duel.prompts, state: 'open' }] });
     expect(data).not.toContain('swapped');
+    expect(data).not.toContain(`"seed": ${pair.seed}`);
 
     const ended = await won(channel, await again(duel));
     expect(ended.state).toBe('decided');

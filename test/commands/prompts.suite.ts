@@ -88,6 +88,21 @@ export function promptsSuite(storage: () => Storage): void {
     expect((await room().say('ann', '/krona style list')).title).toBe('No styles yet');
   });
 
+  it('a style that repeats the prompt cannot make it grow without end', async () => {
+    const channel = room();
+    await channel.say('ann', `/krona style save name:many prompt:"${'{prompt} '.repeat(50)}"`);
+    expect((await drawn(channel, 'cat --style many')).prompt).toHaveLength(199);
+    expect(await channel.refusal('ben', `/krona imagine ${'cat '.repeat(50)}--style many`)).toMatch(
+      /^PROMPT_TOO_LONG: In its styles the prompt has \d+ characters; at most 3000/,
+    );
+    expect(await channel.refusal('ben', '/krona imagine cat --style many,many,many')).toMatch(
+      /^PROMPT_TOO_LONG/,
+    );
+    expect(await channel.refusal('ben', '/krona imagine cat --style many,a,a,a,a')).toMatch(
+      /^STYLES_TOO_MANY: A prompt can have 4 styles; yours has 5/,
+    );
+  });
+
   it('a style keeps the rules of the channel', async () => {
     const channel = room();
     channel.moderators.add('mod');
@@ -117,6 +132,27 @@ export function promptsSuite(storage: () => Storage): void {
       'a (go)re',
     ])
       expect(await channel.refusal('ann', `/krona imagine ${line}`), line).toMatch(/^PROMPT_REFUSED/);
+  });
+
+  it('refused words are found in the class of any subject that a prompt names', async () => {
+    const channel = room();
+    channel.moderators.add('mod');
+    await channel.trained('mochi', 'cat');
+    await channel.trained('foo', 'gore');
+    await channel.trained('bar', 'go');
+    const before = await channel.say('ann', '/krona imagine mochi beside foo');
+    expect(before.follows!.kind).toBe('set');
+    await channel.say('mod', '/krona rules words add:gore');
+    for (const line of [
+      '/krona imagine mochi beside foo',
+      '/krona imagine mochi (fo)o, foo',
+      '/krona imagine mochi, (bar)re',
+      '/krona duel foo mochi prompts:"mochi beside foo"',
+    ])
+      expect(await channel.refusal('ann', line), line).toMatch(/^PROMPT_REFUSED|ADAPTER_OF_OTHER/);
+    expect((await channel.press('ben', `again:${before.follows!.id}`)).fields![0]!.value).toBe(
+      'PROMPT_REFUSED',
+    );
   });
 
   it("the channel's negative prompt comes before a member's own", async () => {

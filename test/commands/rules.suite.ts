@@ -349,11 +349,11 @@ export function rulesSuite(storage: () => Storage): void {
     expect(rows.map((row) => row.slice(1))).toEqual([
       ['mod', 'rules', 'refused: bad'],
       ['bob', 'delete', 'pictures: mochi ˋinˋ space'],
-      ['cid', 'champion', expect.stringMatching(/^mochi-200-\w+, pinned$/)],
-      ['cid', 'settings', 'steps: 200 → 300'],
+      ['cid', 'champion', expect.stringMatching(/^mochi-500-\w+, pinned$/)],
+      ['cid', 'settings', 'steps: 500 → 300'],
       ['cid', 'imagine', 'varied: mochi ˋinˋ space (2 pictures)'],
       ['bob', 'imagine', 'mochi ˋinˋ space (2 pictures)'],
-      ['ann', 'train', 'mochi from 1 photo, 200 steps'],
+      ['ann', 'train', 'mochi from 1 photo, 500 steps'],
       ['ann', 'photos', '1 photo of mochi sent'],
     ]);
     expect(rows[0]![0]).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d$/);

@@ -18,7 +18,7 @@ export function settingsSuite(storage: () => Storage): void {
     expect(changed.fields).toEqual(
       [
         { name: 'a1', value: '2 → 8' },
-        { name: 'a2', value: '8 → 64' },
+        { name: 'a2', value: '2 → 64' },
         { name: 'lr', value: '0.002 → 0.0005' },
         { name: 'scheduler', value: 'model → euler' },
         { name: 'sampling_steps', value: '20 → 30' },
@@ -116,9 +116,9 @@ export function settingsSuite(storage: () => Storage): void {
     ['targets:text', /`targets` must be one of attention, attention,feed-forward, /],
     ['flip:perhaps', /`flip` must be yes or no/],
     ['prior:201', /`prior` must be a whole number from 0 to 200/],
-    ['warmup:201', /^WARMUP_UNFIT: `warmup` is 201, longer than the run of 200 steps; choose at most 200/],
+    ['warmup:501', /^WARMUP_UNFIT: `warmup` is 501, longer than the run of 500 steps; choose at most 500/],
     [
-      'method:full targets:attention,feed-forward',
+      'method:full targets:attention,text-encoders',
       /^TARGETS_UNSUPPORTED: .*`targets` is for krona and lora only. Choose targets:attention/,
     ],
     ['count:5', /`count` must be a whole number from 1 to 4/],
@@ -208,11 +208,11 @@ export function settingsSuite(storage: () => Storage): void {
       lrSchedule: 'cosine',
       warmup: 20,
       batch: 2,
-      targets: 'attention',
+      targets: 'attention,feed-forward',
     });
     expect(card.fields!.find(({ name }) => name === 'training')!.value).toBe(
-      'krona 2×8, lr 0.002, batch 2, lr_schedule cosine, warmup 20, prior 50, mask auto, crop random, flip yes, ' +
-        'buckets yes, min_snr 5, offset_noise 0.05, 200 steps',
+      'krona 2×2, lr 0.002, batch 2, lr_schedule cosine, warmup 20, prior 50, mask auto, crop random, flip yes, ' +
+        'buckets yes, min_snr 5, offset_noise 0.05, 500 steps',
     );
     const back = await channel.say('ann', '/krona settings offset_noise:0 batch:model prior:0 flip:no');
     expect(back.fields!.map(({ value }) => value)).toEqual(['2 → model', '50 → 0', 'yes → no', '0.05 → 0']);
@@ -235,7 +235,7 @@ export function settingsSuite(storage: () => Storage): void {
       const count = (card: typeof changed) =>
         Number(/has ([\d,]+) parameters/.exec(card.text!.join())![1]!.replaceAll(',', ''));
       // a1·a2 + (out/a1)·(in/a2) of the text encoder's.
-      expect(count(changed) - count(before)).toBe(4 * 8 + (768 / 4) * (768 / 8));
+      expect(count(changed) - count(before)).toBe(4 * 2 + (768 / 4) * (768 / 2));
       await channel.say('ann', '/krona settings a1:5');
       expect(await channel.refusal('ann', '/krona settings targets:attention,text-encoders')).toMatch(
         /^FACTORS_UNFIT: a1=5 does not divide 768 \(text_encoder … q_proj\)/,

@@ -114,6 +114,52 @@ export function sweepSuite(storage: () => Storage): void {
     );
   });
 
+  it('reads no other file than its own question', async () => {
+    const channel = await room();
+    const asked = await channel.say('ann', '/krona sweep mochi a1:2,4');
+    const { blobs } = storage();
+    const question = await blobs.get(asked.buttons![0]!.action.slice('sweep:'.length));
+    // An adapter has megabytes, and whoever saw its link knows its name.
+    const { hash } = await blobs.put(Buffer.concat([question, Buffer.alloc(10_000, ' ')]));
+    for (const forged of [hash, hash.toUpperCase(), '../secret', '0'.repeat(64)])
+      expect((await channel.press('ann', `sweep:${forged}`)).fields![0]!.value).toBe('GONE');
+  });
+
+  it('its sheet is no picture to draw from', async () => {
+    const channel = await room();
+    const run = await started(channel);
+    await finished(channel, run);
+    const { records } = storage();
+    const { id: runId, channelId, memberId, subjectId, seed, settings } = run;
+    const of = {
+      channelId,
+      memberId,
+      subjectId,
+      seed,
+      settings,
+      runId,
+      kind: 'samples',
+      prompt: 'a mochi',
+    } as const;
+    const none = { negative: null, adapterId: null, count: 1, strength: 1, state: 'done' } as const;
+    const { id: setId } = await records.addSet({ id: crypto.randomUUID(), ...of, ...none });
+    const id = crypto.randomUUID();
+    const { hash: blobHash } = await storage().blobs.put(Buffer.from('a sheet'));
+    await records.addPicture({
+      id,
+      setId,
+      index: 0,
+      seed,
+      adapterId: null,
+      blobHash,
+      width: 3400,
+      height: 300,
+    });
+    for (const forged of [`upscale:${id}`, `vary:${id}`, `emoji:${id}`, `again:${setId}`, `delete:${setId}`])
+      expect((await channel.press('ann', forged)).fields![0]!.value, forged).toBe('ACTION_UNKNOWN');
+    expect((await channel.press('ann', `reveal:${id}`)).pictures).toHaveLength(1);
+  });
+
   it('guesses the time where nothing was measured, and says so', async () => {
     const asked = await (await room()).say('ann', '/krona sweep mochi a1:2,4');
     expect(asked.text![0]).toContain('(a guess, as nothing was trained here yet)');

@@ -17,7 +17,7 @@ export function trainingSuite(storage: () => Storage): void {
     expect(card.aside).toBeUndefined();
     const run = await channel.run(card);
     const { records } = storage();
-    expect(run).toMatchObject({ state: 'queued', settings: { steps: 200, method: 'krona' } });
+    expect(run).toMatchObject({ state: 'queued', settings: { steps: 500, method: 'krona' } });
     expect(run.photoHashes).toHaveLength(2);
     expect(await records.postOf(run.id)).toMatchObject({ kind: 'run', messageId: null });
     expect(await records.outboxJobs(1000)).toContainEqual({
@@ -86,7 +86,7 @@ export function trainingSuite(storage: () => Storage): void {
     const channel = room();
     const card = await channel.say('ann', '/krona train mochi cat steps:50 method:krona', [await photo(1)]);
     expect((await channel.run(card)).settings).toMatchObject({ steps: 50, method: 'krona' });
-    expect((await channel.actor('ann')).channel.settings).toMatchObject({ steps: 200, method: 'krona' });
+    expect((await channel.actor('ann')).channel.settings).toMatchObject({ steps: 500, method: 'krona' });
   });
 
   it('several members build one subject, and each can remove only their own photos', async () => {

@@ -46,6 +46,25 @@ export function votingSuite(storage: () => Storage): void {
     expect(card.pictures!.map(({ caption }) => caption)).toEqual(['1', '2 · ❤️ 1', '3', '4']);
   });
 
+  it('samples have no votes, whoever names one', async () => {
+    const channel = room();
+    const { adapters, run } = await withFinals(channel);
+    const { id: runId, channelId, memberId, subjectId, settings } = run;
+    const of = {
+      channelId,
+      memberId,
+      runId,
+      subjectId,
+      settings,
+      kind: 'samples',
+      state: 'running',
+    } as const;
+    const samples = await storage().records.addSet(newSet({ ...of, prompt: 'a mochi', count: 2 }));
+    const [sample] = await channel.finishSet(samples, [adapters[0]!.id, adapters[0]!.id]);
+    expect((await channel.react('bob', samples, sample!, '❤️')).recorded).toBe(false);
+    expect(await storage().records.voteFacts(samples.id)).toEqual([]);
+  });
+
   it('adapters of another model, which a training replaced, win no votes back', async () => {
     const channel = room();
     const { set, pictures } = await withFinals(channel);

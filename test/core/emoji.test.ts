@@ -12,6 +12,11 @@ it("fits the platforms' emoji limits, for any picture size", async () => {
   }
 });
 
+it('takes no longer for the largest pictures: others wait for the bot meanwhile', async () => {
+  const { transparent } = await emojiOf(await sprite('rocket', '#f0d020', 6000));
+  expect(transparent).toBe(true);
+});
+
 it('keeps a background of several colours, and says so', async () => {
   const noise = await sharp({
     create: {

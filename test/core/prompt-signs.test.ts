@@ -106,6 +106,9 @@ describe('weights', () => {
   it('thousands of brackets are read at once', () => {
     expect(spans('('.repeat(5000))).toEqual([['('.repeat(5000), 1]]);
     expect(spans(`${'['.repeat(2000)}x${']'.repeat(2000)}`)[0]![1]).toBe(0);
+    // Each bracket looks for a number at its end.
+    const long = `[${'('.repeat(2000)}:${'1'.repeat(6000)}x${')'.repeat(2000)}:0]`;
+    expect(() => weightedSpans(long)).toThrow('has the weight');
   });
 });
 
@@ -161,8 +164,11 @@ describe('flags', () => {
 });
 
 it('a style follows the prompt, or stands around it', () => {
-  expect(styledPrompt('a cat', { prompt: 'watercolour' })).toBe('a cat, watercolour');
-  expect(styledPrompt('a $& cat', { prompt: 'ink of {prompt}, {prompt}' })).toBe('ink of a $& cat, a $& cat');
+  expect(styledPrompt('a cat', [])).toBe('a cat');
+  expect(styledPrompt('a cat', [{ prompt: 'watercolour' }])).toBe('a cat, watercolour');
+  expect(styledPrompt('a $& cat', [{ prompt: 'ink of {prompt}, {prompt}' }])).toBe(
+    'ink of a $& cat, a $& cat',
+  );
   expect(joinedNegatives(null, 'blurry', undefined, 'text')).toBe('blurry, text');
   expect(joinedNegatives(null, '')).toBeNull();
 });

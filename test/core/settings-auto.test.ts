@@ -7,14 +7,14 @@ import { inChat } from '../../core/settings/schema.ts';
 it('sets a bound of steps that suits the model, and keeps the best checkpoint', () => {
   expect(withOptions(DEFAULT_SETTINGS, { steps: 'Auto' }, null)).toEqual({
     ...DEFAULT_SETTINGS,
-    steps: 400,
+    steps: 1000,
     keep: 'best',
   });
 });
 
 it('leaves what is given beside it', () => {
   expect(withOptions(DEFAULT_SETTINGS, { steps: 'auto', keep: 'last' }, null)).toMatchObject({
-    steps: 400,
+    steps: 1000,
     keep: 'last',
   });
   expect(withOptions(DEFAULT_SETTINGS, { steps: '50' }, null)).toEqual({ ...DEFAULT_SETTINGS, steps: 50 });

@@ -76,12 +76,12 @@ describe('settings to start from', () => {
     expect(DEFAULT_SETTINGS).toEqual({
       method: 'krona',
       a1: 2,
-      a2: 8,
+      a2: 2,
       rank: 4,
       alpha: 4,
       lr: 2e-3,
-      steps: 200,
-      targets: 'attention',
+      steps: 500,
+      targets: 'attention,feed-forward',
       batch: null,
       lrSchedule: 'constant',
       warmup: 0,
@@ -91,7 +91,7 @@ describe('settings to start from', () => {
       flip: false,
       keep: 'last',
       buckets: false,
-      priorL2: 0,
+      priorL2: 5e-4,
       minSnr: 0,
       offsetNoise: null,
       guidance: 3,
@@ -107,8 +107,11 @@ describe('settings to start from', () => {
   });
 
   it('are the paper’s for SDXL, and diffusers’ guidance for others', () => {
-    const own = { a1: 4, a2: 64, lr: 5e-4, steps: 1000, samplingSteps: 30, guidance: 7 };
-    expect(startingSettings(SDXL)).toEqual({ ...DEFAULT_SETTINGS, ...own });
+    expect(startingSettings(SDXL)).toEqual({
+      ...DEFAULT_SETTINGS,
+      ...{ a1: 4, a2: 64, lr: 5e-4, steps: 1000, targets: 'attention', priorL2: 0 },
+      ...{ samplingSteps: 30, guidance: 7 },
+    });
     expect(startingSettings({ ...SDXL, architecture: 'sd1' }).guidance).toBe(7.5);
     expect([defaultOf('batch', SDXL), defaultOf('batch')]).toEqual([1, 4]);
   });

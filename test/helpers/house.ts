@@ -11,6 +11,8 @@ import { exists } from '../../core/files.ts';
 export interface TestHouse {
   readonly config: Config;
   readonly storage: Storage;
+  /** What another process reads to open the same storage. */
+  readonly environment: Readonly<Record<string, string>>;
   /** Closes everything and removes the folder. */
   close(): Promise<void>;
 }
@@ -20,11 +22,13 @@ export async function openHouse(environment: Readonly<Record<string, string>> = 
   const dataFolder = await mkdtemp(join(tmpdir(), 'krona-test-'));
   await cp(await emptyDatabase(), join(dataFolder, 'database'), { recursive: true });
   const database = await startEmbeddedDatabase({ dataFolder });
-  const config = await readConfig({ KRONA_DATA: dataFolder, KRONA_PORT: '0', ...environment });
+  const own = { KRONA_DATA: dataFolder, KRONA_PORT: '0', ...environment };
+  const config = await readConfig(own);
   const storage = await openStorage(config);
   return {
     config,
     storage,
+    environment: own,
     async close() {
       await storage.close();
       await database.close();

@@ -4,7 +4,9 @@ import { realNow } from './clock.ts';
 
 /** A little less than a test may take, so that it is this that says what was missing, ms. */
 const PATIENCE = 280_000;
-const EVERY = 50;
+/** Pauses between looks grow by a tenth, ms: looking costs a question to a database or a platform. */
+const FIRST_PAUSE = 30;
+const LONGEST_PAUSE = 150;
 
 type Nothing = null | undefined | false | 0;
 
@@ -17,10 +19,10 @@ type Nothing = null | undefined | false | 0;
  */
 export async function until<T>(look: () => T | Nothing | Promise<T | Nothing>, what = 'it'): Promise<T> {
   const end = realNow() + PATIENCE;
-  while (realNow() < end) {
+  for (let pause = FIRST_PAUSE; realNow() < end; pause = Math.min(1.1 * pause, LONGEST_PAUSE)) {
     const found = await look();
     if (found) return found;
-    await sleep(EVERY);
+    await sleep(pause);
   }
   throw new Error(`within 280 s it did not come: ${what}`);
 }

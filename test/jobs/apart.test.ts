@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Bot, startBot } from '../../bot/main.ts';
 import { linkExpiry } from '../../bot/files.ts';
+import { FROM_BOT } from '../../bot/file-header.ts';
 import { readConfig } from '../../core/config.ts';
 import type { PictureSet, Run } from '../../core/records.ts';
 import type { Worker } from '../../gpu-worker/main.ts';
@@ -109,6 +110,22 @@ describe.each([
     return width;
   };
 
+  /** Bytes that the page can read of it, as to begin with it. */
+  const readInChat = async (hash: string, name: string): Promise<number> => {
+    const browser = await launchChromium();
+    const page = await browser.newPage();
+    await page.goto(bot.address);
+    const size = await page.evaluate(
+      ([source, header]) =>
+        fetch(source, { cache: 'reload', headers: { [header]: 'yes' } })
+          .then((response) => response.blob())
+          .then((blob) => blob.size),
+      [link(hash, name), FROM_BOT] as const,
+    );
+    await browser.close();
+    return size;
+  };
+
   it.skipIf(!possible)('the worker trains and draws, and the bot serves the files', async () => {
     const { records } = shop.storage;
     const run = await shop.train();
@@ -130,6 +147,7 @@ describe.each([
     expect(file.headers.get('content-disposition')).toBe("attachment; filename*=UTF-8''mochi.safetensors");
     expect((await file.arrayBuffer()).byteLength).toBe(champion.size);
     expect(await shownInChat(picture!.blobHash, 'fox.png')).toBeGreaterThan(0);
+    expect(await readInChat(picture!.blobHash, 'fox.png')).toBe(picture!.size);
 
     // Neither folder has anything that the other side needs.
     expect(await readdir(shop.config.dataFolder)).not.toContain('blobs');

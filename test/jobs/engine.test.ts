@@ -117,13 +117,36 @@ describe('the engine process', () => {
     expect(pictures[0]!.png.length).toBeLessThan(128 * 1024);
 
     const other = engine.draw({ ...drawing(4), steps: 500 });
-    const otherEnded = expect(other).rejects.toMatchObject({ code: 'ENGINE_DIED', retryable: true });
+    const otherEnded = expect(other).rejects.toMatchObject({ code: 'ENGINE_RESTARTED', retryable: true });
     // Asleep, it cannot answer in time.
     process.kill(enginePid(), 'SIGSTOP');
     abort.abort(new KronaError('JOB_CANCELLED', 'Somebody cancelled this job.'));
     await trained;
     await otherEnded;
     await engine.draw(drawing(1));
+  });
+
+  it('blames its death on the request that computed, and on no other', async () => {
+    const deaths = await new Promise<unknown[]>((resolve) => {
+      const codes: Promise<unknown>[] = [];
+      const code = (work: Promise<unknown>) =>
+        work.catch((error: unknown) => (error instanceof KronaError ? error.code : error));
+      codes.push(
+        code(
+          engine.train(endless(), {
+            onEvent: (event) => {
+              if (!('progress' in event) || event.progress.step === 0 || codes.length > 1) return;
+              const onEvent = (drawn: EngineWork['draw']['event']): void => {
+                if ('step' in drawn && drawn.step === 2) process.kill(enginePid(), 'SIGKILL');
+              };
+              codes.push(code(engine.draw({ ...drawing(1), steps: 500 }, { onEvent })));
+              resolve(Promise.all(codes));
+            },
+          }),
+        ),
+      );
+    });
+    expect(deaths).toEqual(['ENGINE_RESTARTED', 'ENGINE_DIED']);
   });
 
   it("checks pictures on request, with the classifier's own results", async () => {

@@ -138,4 +138,7 @@ it('draws a pair of a duel: one picture of each adapter, from the same seed, in 
     straight!.map(({ blobHash }) => blobHash).toReversed(),
   );
   expect(straight![0]!.blobHash).not.toBe(straight![1]!.blobHash);
+  // Whoever has the seed can draw the pair again by name.
+  const file = Buffer.from(await shop.storage.blobs.get(straight![0]!.blobHash)).toString('latin1');
+  expect(file).not.toContain('Seed');
 });

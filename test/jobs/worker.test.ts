@@ -1,4 +1,4 @@
-/** The worker with its engine process, the embedded storage and the tiny model: what members and crashes do to it. */
+/** The worker with its engine process and the tiny model: what members and crashes do to it. */
 import { fork } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { cp, mkdir, mkdtemp, readdir, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
@@ -81,8 +81,9 @@ it('a run whose worker is killed resumes at the next one, with the file of an un
   await stopWorker();
   const killed = await shop.train();
   const { dataFolder } = shop.config;
-  const child = fork(join(import.meta.dirname, 'worker-process.ts'), [dataFolder, TINY_MODEL], {
+  const child = fork(join(import.meta.dirname, 'worker-process.ts'), {
     execArgv: ['--import', import.meta.resolve('tsx')],
+    env: { ...process.env, ...shop.environment },
   });
   await until(async () => (await shop.adaptersOf(killed)).length > 0);
   child.kill('SIGKILL');

@@ -1,4 +1,4 @@
-/** @file A worker in a test: the embedded storage, the tiny model, a channel with a subject and its photos. */
+/** @file A worker in a test: storage on a PostgreSQL server, the tiny model, a channel with a subject and its photos. */
 import sharp from 'sharp';
 import type { Log } from '../../core/log.ts';
 import { startWorker, type Worker } from '../../gpu-worker/main.ts';
@@ -9,7 +9,8 @@ import type { Adapter, PictureSet, Progress, Run, Subject } from '../../core/rec
 import { DEFAULT_SETTINGS } from '../../core/settings/defaults.ts';
 import type { ChannelSettings } from '../../core/settings/schema.ts';
 import { TINY_MODEL } from '../helpers/fixtures.ts';
-import { openHouse, type TestHouse } from '../helpers/house.ts';
+import type { TestHouse } from '../helpers/house.ts';
+import { openServerHouse } from '../helpers/server-house.ts';
 import { newRun, newSet, newSubject } from '../helpers/new-records.ts';
 
 /** Settings that fit the tiny model: 60 steps with checkpoints at 20 and 40. */
@@ -25,6 +26,8 @@ export const SETTINGS: ChannelSettings = {
 export interface Workshop {
   readonly config: Config;
   readonly storage: Storage;
+  /** What another worker reads to share the storage. */
+  readonly environment: TestHouse['environment'];
   readonly subject: Subject;
   /** Another subject of the channel, for tests of what is its own. */
   addSubject(name: string): Promise<Subject>;
@@ -48,7 +51,7 @@ export interface Workshop {
 
 /** @param environment - of the storage, beside the data folder */
 export async function openWorkshop(environment: Readonly<Record<string, string>> = {}): Promise<Workshop> {
-  const house = await openHouse({ KRONA_MODEL: TINY_MODEL, ...environment });
+  const house = await openServerHouse({ KRONA_MODEL: TINY_MODEL, ...environment });
   const { config, storage } = house;
   const { records, blobs, jobs } = storage;
   const channel = await records.channel('web', 'general', 'general');
@@ -77,6 +80,7 @@ export async function openWorkshop(environment: Readonly<Record<string, string>>
   return {
     config,
     storage,
+    environment: house.environment,
     subject,
     addSubject,
     log,

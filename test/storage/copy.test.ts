@@ -86,6 +86,9 @@ it('names damaged blobs and copies none of them; with a check, it repairs the ta
   await writeFile(path, randomBytes(size));
   expect(await copyBlobs(source, target, options())).toMatchObject({ copied: 0 });
   expect(await copyBlobs(source, target, options({ check: true }))).toMatchObject({ copied: 1, kept: COUNT });
+  // It is the copy that is whole, not the source.
+  expect(await copyBlobs(damaged, target, options())).toMatchObject({ kept: COUNT + 1, damaged: [] });
+  expect(await target.stat(big)).not.toBeNull();
   // A shorter file shows at once.
   await truncate(path, size - 1);
   expect(await copyBlobs(source, target, options())).toMatchObject({ copied: 1, kept: COUNT });

@@ -6,6 +6,12 @@ import { until } from '../helpers/until.ts';
 import { runJobQueueTests } from './conformance/job-queue.ts';
 import { hasRedis, startEmbedded, startPostgres, startRedis, type Server } from './helpers/servers.ts';
 
+/** The client says each once in a process. */
+const deprecations: string[] = [];
+process.on('warning', ({ name, message }) => {
+  if (name === 'DeprecationWarning') deprecations.push(message);
+});
+
 const servers = {
   'the embedded database': startEmbedded,
   'a PostgreSQL server': startPostgres,
@@ -49,6 +55,23 @@ describe('a worker', () => {
     await queue.work('train', async ({ id }) => void ran.push(id));
     return { queue, ran };
   };
+
+  it('of each kind listens beside the others, without a warning of the client', async () => {
+    const { queue, ran } = await work(() => {});
+    try {
+      await queue.work('sweep', async ({ id }) => void ran.push(id));
+      // A worker that has run a job listens for the next one.
+      for (const id of ['one', 'two']) {
+        await queue.enqueue('imagine', id, { setId: id });
+        await queue.enqueue('train', id, { runId: id });
+        await queue.enqueue('sweep', id, { runId: id });
+        await until(() => ran.filter((each) => each === id).length === 3, 'a job of each kind');
+      }
+    } finally {
+      await queue.close();
+    }
+    expect(deprecations).toEqual([]);
+  });
 
   it('asks a refusing database only now and then, and runs jobs once it accepts', async () => {
     const errors: Error[] = [];

@@ -10,6 +10,7 @@ import { KeyedRandom } from '../../core/random.ts';
 import { METHODS } from '../../core/settings/choices.ts';
 import { randomInputs } from '../../cli/device-check/random-inputs.ts';
 import { TINY_MODEL } from '../helpers/fixtures.ts';
+import { someOf } from '../helpers/variations.ts';
 
 const LAMBDA = 0.5;
 const OPTIONS = { a1: 4, a2: 2, rank: 3, alpha: 6 };
@@ -57,7 +58,8 @@ it.each(METHODS)('%s', async (method) => {
 it('keeps full precision in 16 bits, where squares of small numbers vanish', async () => {
   const model = await openModelFolder(TINY_MODEL);
   const schedule = noiseSchedule(model.scheduler);
-  for (const method of METHODS) {
+  // Opening such a program takes the CPU long, and the squares are added up alike in all methods.
+  for (const method of someOf(METHODS)) {
     const shapes = ADAPTER_METHODS[method].shapes(model, OPTIONS);
     const layout = adapterLayout(shapes);
     const shape = { batch: 1, width: 32, height: 32, tokens: 4, checkpointing: false, priorL2: 1 };

@@ -47,7 +47,7 @@ describe('a sweep', () => {
       checkpointEvery: _every,
       ...options
     } = tinyRun(photos, '');
-    const axes = { a1: [2, 4], a2: [2], lr: [1e-2, 1e-3] };
+    const axes = { a1: [2, 4, 8], a2: [2], lr: [1e-2] };
     return { ...options, accumulation: 1, steps: 22, axes, folder: join(folder, name) };
   };
 
@@ -78,14 +78,14 @@ describe('a sweep', () => {
       onResult: ({ a1, lr, score }) => void seen.push(`${score.step}: ${a1} ${lr}`),
       onProgress: (progress) => void told.push(progress),
     });
-    expect(seen.filter((each) => each.startsWith('20'))).toHaveLength(4);
+    expect(seen.filter((each) => each.startsWith('20'))).toHaveLength(3);
     expect(seen.filter((each) => each.startsWith('22'))).toHaveLength(2);
     expect(finalists).toHaveLength(2);
     expect(finalists[0]!.score.score).toBeGreaterThanOrEqual(finalists[1]!.score.score);
     expect(finalists.every(({ score }) => score.step === 22)).toBe(true);
     const steps = told.map(({ step }) => step);
     expect(steps).toEqual(steps.toSorted((a, b) => a - b));
-    expect(told.at(-1)).toMatchObject({ step: 84, steps: 84, cell: { a2: 2 } });
+    expect(told.at(-1)).toMatchObject({ step: 64, steps: 64, cell: { a2: 2 } });
 
     const stop = new AbortController();
     let trained = 0;

@@ -30,7 +30,7 @@ describe('settings to start from', () => {
     const tiny = modelCard(await openModelFolder(join(import.meta.dirname, '../fixtures/sdxl-tiny/model')));
     expect(tiny).toMatchObject({ architecture: 'sdxl', nativeSize: 64, sizeMultiple: 8 });
     const { a1, a2 } = trainDefaults(tiny);
-    expect([a1, a2]).toEqual([2, 8]);
+    expect([a1, a2]).toEqual([2, 2]);
     expect(trainDefaults(model(1024, [16, 24, 40]))).toMatchObject({ a1: 4, a2: 8 });
     for (const { out, in: input } of tiny.projections) expect([out % a1, input % a2]).toEqual([0, 0]);
     expect(trainDefaults(model(128, [6, 9]))).toMatchObject({ a1: 1, a2: 1 });

@@ -11,7 +11,7 @@ import { openSafetensors, readTensor } from '../../gpu-worker/models/safetensors
 import type { LossScale } from '../../gpu-worker/training/loss-scale.ts';
 import { loadOptimizer, saveOptimizer } from '../../gpu-worker/training/optimizer-file.ts';
 import { trainAdapter } from '../../gpu-worker/training/train.ts';
-import type { TrainOptions } from '../../gpu-worker/training/train-options.ts';
+import type { TrainOptions, TrainResult } from '../../gpu-worker/training/train-options.ts';
 import type { Method } from '../../core/settings/choices.ts';
 import { TINY_MODEL, worstError } from '../helpers/fixtures.ts';
 import { makePhotos, tinyRun } from '../helpers/tiny-run.ts';
@@ -31,6 +31,16 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
+const whole = new Map<Method, Promise<TrainResult>>();
+/** The undisturbed run of a method, with a trace where torch has one, trained for the first test that asks. */
+function wholeRun(method: Method): Promise<TrainResult> {
+  const trace = method === 'full' ? null : ownTrace(method);
+  const result = whole.get(method) ?? trainAdapter({ ...run(`whole-${method}`, method), trace });
+  whole.set(method, result);
+  return result;
+}
+const ownTrace = (method: Method): string => join(folder, `${method}-trace.safetensors`);
+
 const numbers = async (path: string): Promise<Map<string, Float64Array>> => {
   const file = await openSafetensors(path);
   const entries = [...file.tensors].map(async ([name, stored]) => {
@@ -47,15 +57,14 @@ describe('training', () => {
   ] as const)(
     'computes the run of %s that torch reproduced: every batch, loss and factor',
     async (method, steps) => {
-      const trace = join(folder, `${method}-trace.safetensors`);
-      const result = await trainAdapter({ ...run(`traced-${method}`, method), trace });
-      const [found, expected] = [await numbers(trace), await numbers(traceOf(method))];
+      const result = await wholeRun(method);
+      const [found, expected] = [await numbers(ownTrace(method)), await numbers(traceOf(method))];
       expect([...found.keys()].sort()).toEqual([...expected.keys()].sort());
       const tolerance = (name: string) => (name.startsWith('factors.') ? 1e-3 : 1e-4);
       for (const [name, values] of expected) {
         expect(worstError(found.get(name)!, values), name).toBeLessThan(tolerance(name));
       }
-      expect((await openSafetensors(trace)).metadata).toEqual(
+      expect((await openSafetensors(ownTrace(method))).metadata).toEqual(
         (await openSafetensors(traceOf(method))).metadata,
       );
       expect(result.loss).toHaveLength(steps);
@@ -69,7 +78,6 @@ describe('training', () => {
   ] as const)(
     'of %s resumes after a kill to exactly the same file',
     async (method, checkpointEvery, at) => {
-      const whole = await trainAdapter(run(`whole-${method}`, method));
       const kill = new AbortController();
       const disturbed = { ...run(`disturbed-${method}`, method), checkpointEvery };
       await expect(
@@ -79,8 +87,9 @@ describe('training', () => {
         }),
       ).rejects.toThrow('killed');
       const resumed = await trainAdapter({ ...disturbed, resume: true });
-      expect(await readFile(resumed.adapter)).toEqual(await readFile(whole.adapter));
-      expect(resumed.loss).toEqual(whole.loss);
+      const undisturbed = await wholeRun(method);
+      expect(await readFile(resumed.adapter)).toEqual(await readFile(undisturbed.adapter));
+      expect(resumed.loss).toEqual(undisturbed.loss);
     },
     RESUMED,
   );
@@ -124,9 +133,9 @@ describe('training', () => {
   );
 
   it('gives the same losses with recomputed activations', async () => {
-    const plain = await trainAdapter({ ...run('plain'), steps: 4 });
+    const plain = await wholeRun('krona');
     const saving = await trainAdapter({ ...run('saving'), steps: 4, checkpointing: true });
-    expect(worstError(saving.loss, plain.loss)).toBeLessThan(1e-4);
+    expect(worstError(saving.loss, plain.loss.slice(0, 4))).toBeLessThan(1e-4);
   });
 
   it('of text encoders writes a file that sampling reads, and refuses a trace', async () => {

@@ -1,6 +1,7 @@
 /** @file What the page does. Components read its state with useStore. */
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { Backoff } from '../../../core/backoff.ts';
+import { FROM_BOT } from '../../file-header.ts';
 import { LINES_OF_PAGE, type LinesBefore, type LineView, MAX_TEXT, type ServerMessage } from '../protocol.ts';
 import { answerOf, api, ApiError, inChannel, messageOf } from './api.ts';
 import { type Connection, connect } from './connection.ts';
@@ -157,7 +158,8 @@ class Store {
 
   /** Puts a picture of the chat into the message box, to begin with it. */
   async remix(link: string): Promise<void> {
-    const response = await fetch(link).catch(() => null);
+    // The browser may remember that the link led elsewhere.
+    const response = await fetch(link, { cache: 'reload', headers: { [FROM_BOT]: 'yes' } }).catch(() => null);
     if (!response?.ok) return this.set({ notice: 'The picture could not be loaded. Try again.' });
     const file = new File([await response.blob()], 'picture.png', { type: 'image/png' });
     const { draft } = this.state;

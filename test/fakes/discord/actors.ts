@@ -88,7 +88,8 @@ export class Actors {
     return this.#send(InteractionType.MessageComponent, userId, channelId, data, message);
   }
 
-  submit(interactionId: string, given: GivenFields): string {
+  /** @param by - another member, with a client of their own */
+  submit(interactionId: string, given: GivenFields, by?: string): string {
     const { form, userId, channelId } = this.#platform.interactions.get(interactionId)!;
     if (form === null) throw new Error('no form was shown');
     const attachments: Record<string, object> = {};
@@ -107,7 +108,7 @@ export class Actors {
     );
     if (unknown !== undefined) throw new Error(`the form has no field ${unknown}`);
     const data = { custom_id: form.custom_id, components, resolved: { attachments } };
-    return this.#send(InteractionType.ModalSubmit, userId, channelId, data);
+    return this.#send(InteractionType.ModalSubmit, by ?? userId, channelId, data);
   }
 
   say(userId: string, channelId: string, content: string, files: readonly GivenFile[]): string {

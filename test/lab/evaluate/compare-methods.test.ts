@@ -26,6 +26,7 @@ import type { ComparisonReport } from '../../../lab/evaluate/comparison-report.t
 import { readJson } from '../../../lab/evaluate/files.ts';
 import { mean } from '../../../lab/evaluate/statistics.ts';
 import { readSubjects } from '../../../lab/evaluate/subjects.ts';
+import { linkSprites } from '../../helpers/shared-sprites.ts';
 import { writeSmallRecipe } from '../../helpers/small-recipe.ts';
 
 /** With the rate 1e10 the loss is no number after the first steps, so that cell costs no pictures. */
@@ -85,6 +86,7 @@ describe('the comparison of methods', () => {
     const subjects = join(out, 'recipe.json');
     folder = { model: 'models/krona-emoji', config: 'lab/pretrain/krona-emoji.json', subjects, out };
     await writeSmallRecipe(subjects);
+    await linkSprites(out);
     const stop = new AbortController();
     const stopped = compare((phase, step) => {
       if (phase === 'methods' && step === 1) stop.abort(new Error('enough'));

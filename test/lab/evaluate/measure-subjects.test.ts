@@ -6,11 +6,14 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { embeddedModel } from '../../../core/package.ts';
 import { Comparison } from '../../../lab/evaluate/compare-subject.ts';
+import { measureScales } from '../../../lab/evaluate/features.ts';
+import { writeJson } from '../../../lab/evaluate/files.ts';
 import { measureSubjects, type SubjectsReport } from '../../../lab/evaluate/measure-subjects.ts';
 import { readTrial } from '../../../lab/evaluate/read-trial.ts';
 import { subjectsTable } from '../../../lab/evaluate/subjects-table.ts';
 import { drawSubject, subjectSprite } from '../../../lab/evaluate/subjects.ts';
 import { openJudgeArt } from '../../../lab/evaluate/judge-art.ts';
+import { linkSprites, sharedSprites } from '../../helpers/shared-sprites.ts';
 import { writeSmallRecipe } from '../../helpers/small-recipe.ts';
 import { defaultConfigPath } from '../../../lab/pretrain/pretrain-config.ts';
 
@@ -32,8 +35,21 @@ describe('the measurement of subjects', () => {
       only: ['zibb', 'bolt'],
     });
 
+  /** Of features, measured on fewer pictures than the program takes. */
+  const writeScales = async () => {
+    const comparison = await Comparison.open({ model: embeddedModel, config: defaultConfigPath, out: out() });
+    const { extractors, data } = comparison;
+    await writeJson(
+      join(out(), 'scales.json'),
+      await measureScales(extractors, data, await sharedSprites(data), 32),
+    );
+    await comparison.release();
+  };
+
   beforeAll(async () => {
     await writeSmallRecipe(join(folder, 'recipe.json'));
+    await linkSprites(out());
+    await writeScales();
     report = await measure();
   }, 600_000);
 
@@ -41,10 +57,10 @@ describe('the measurement of subjects', () => {
     expect(
       report.trials.map(({ name, steps, parameters, subjects }) => [name, steps, parameters, subjects]),
     ).toEqual([
-      ['two', 2, 41_472, null],
+      ['two', 2, 360_608, null],
       ['wide', 2, expect.any(Number), null],
     ]);
-    expect(report.trials[1]!.parameters).not.toBe(41_472);
+    expect(report.trials[1]!.parameters).not.toBe(360_608);
     for (const { mascots } of report.trials) {
       expect(mascots!.fidelity.units).toBe(2);
       // Two steps change the model's pictures, and not by much.
@@ -55,7 +71,7 @@ describe('the measurement of subjects', () => {
     expect(before).toHaveLength(8);
     expect(await measure()).toEqual(report);
     const table = subjectsTable(report);
-    expect(table).toContain('| two | 41,472 | 2 |');
+    expect(table).toContain('| two | 360,608 | 2 |');
     expect(table).not.toMatch(/NaN|undefined|null/);
   });
 

@@ -1,15 +1,12 @@
 /** What the next model's captions can say, and that its pictures show it. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { trainModelVocabulary } from '../../../lab/pretrain/bpe.ts';
 import type { PretrainData } from '../../../lab/pretrain/concepts.ts';
 import { EFFECT_WORDS, EFFECTS, withEffect } from '../../../lab/pretrain/effects.ts';
 import { ExampleRandom } from '../../../lab/pretrain/example-random.ts';
 import { isPlace, PLACE_PHRASES, PLACES } from '../../../lab/pretrain/grounds.ts';
 import { hashName } from '../../../lab/pretrain/held-out.ts';
-import { nextConfigPath, readPretrainData } from '../../../lab/pretrain/pretrain-config.ts';
+import { defaultConfigPath, readPretrainData } from '../../../lab/pretrain/pretrain-config.ts';
 import {
   prepareArt,
   sampleCaptions,
@@ -17,22 +14,19 @@ import {
   type TrainingArt,
 } from '../../../lab/pretrain/sampler.ts';
 import { drawScene } from '../../../lab/pretrain/scene.ts';
-import { loadSprites } from '../../../lab/pretrain/sprites.ts';
 import { creature } from '../../../lab/procedural/creatures.ts';
+import { sharedSprites } from '../../helpers/shared-sprites.ts';
 
 const NUMBERS = ['', 'one', 'two', 'three', 'four'];
 
-let folder: string;
 let data: PretrainData;
 let art: TrainingArt;
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'krona-grammar-'));
-  data = await readPretrainData(nextConfigPath);
-  const sheet = await loadSprites(data, folder);
+  data = await readPretrainData(defaultConfigPath);
+  const sheet = await sharedSprites(data);
   art = prepareArt(data, sheet.sprites, sheet.creatures);
 });
-afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const scenes = (seed: number, count: number) =>
   Array.from({ length: count }, (_, index) => ({

@@ -1,8 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import sharp from 'sharp';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { composite } from '../../../lab/pretrain/composite.ts';
 import type { PretrainData } from '../../../lab/pretrain/concepts.ts';
 import { readPretrainData } from '../../../lab/pretrain/pretrain-config.ts';
@@ -12,26 +9,34 @@ import { modelLicences } from '../../../lab/pretrain/licences.ts';
 import { writeModelCard } from '../../../lab/pretrain/model-card.ts';
 import { prepareArt, sampleExample, type TrainingArt } from '../../../lab/pretrain/sampler.ts';
 import { contactSheet, lossCurve, renderSvg } from '../../../lab/pretrain/sheet.ts';
-import { loadSprites, type SpriteSheet } from '../../../lab/pretrain/sprites.ts';
+import type { Sprite, SpriteSheet } from '../../../lab/pretrain/sprites.ts';
+import { sharedSprites } from '../../helpers/shared-sprites.ts';
 
-let folder: string;
 let data: PretrainData;
-let sheet: SpriteSheet;
+/** Of the styles in `data`. */
+let versions: SpriteSheet['versions'];
+/** The same concepts by an artist of another style. */
+let others: Sprite[];
 let art: TrainingArt;
 let judge: Judge;
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'krona-judge-'));
   const whole = await readPretrainData();
   // Single things in their own colours, which is what is judged here, in the styles of two hands.
-  const placement = { ...whole.placement, corners: 0, counts: 0, pairs: 0, recolours: 0 };
-  const styles = whole.styles.filter(({ set }) => set !== 'noto');
-  data = { ...whole, placement, styles };
-  sheet = await loadSprites(data, folder);
-  art = prepareArt(data, sheet.sprites);
+  const single = { corners: 0, counts: 0, pairs: 0, wearing: 0, sizes: 0, creatures: 0, places: 0 };
+  const placement = { ...whole.placement, ...single, recolours: 0, effects: 0 };
+  const [flat, solid, detailed] = whole.styles;
+  expect(detailed!.set).toBe('noto');
+  data = { ...whole, placement, styles: [flat!, solid!] };
+  const sheet = await sharedSprites(whole);
+  versions = sheet.versions.filter(({ set }) => set !== 'noto');
+  others = sheet.sprites.map((styles) => styles[2]!);
+  art = prepareArt(
+    data,
+    sheet.sprites.map((styles) => styles.slice(0, 2)),
+  );
   judge = new Judge(art);
 });
-afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe('held-out prompts', () => {
   it('are untrained pairs over at least 96 concepts, in alternating styles, the same on every call', () => {
@@ -107,14 +112,12 @@ describe('the judge', () => {
     expect(nothing.top1).toBeLessThan(0.15);
   });
 
-  it('names the same concept in drawings of another artist far more often than by chance', async () => {
-    const styles = [{ word: 'detailed', set: 'noto' as const }];
-    const { sprites } = await loadSprites({ ...data, styles }, folder);
+  it('names the same concept in drawings of another artist far more often than by chance', () => {
     const prompts = heldOutPrompts(data, 100);
     const window = { left: 0, top: 0, width: data.size, height: data.size };
     const images = prompts.map(({ concept, background }) => {
       const image = new Float32Array(3 * data.size ** 2);
-      const placed = { sprite: sprites[concept]![0]!, x: 64, y: 64, side: 108, angle: 0, mirror: false };
+      const placed = { sprite: others[concept]!, x: 64, y: 64, side: 108, angle: 0, mirror: false };
       composite(image, 0, window, data.backgrounds[background]!.rgb, [placed]);
       return image;
     });
@@ -160,7 +163,7 @@ describe('sheets and texts of a model', () => {
   });
 
   it('credit exactly the art that was used', async () => {
-    const text = await modelLicences('krona-emoji', sheet.versions);
+    const text = await modelLicences('krona-emoji', versions);
     for (const part of [
       'Twitter, Inc and other contributors',
       'CC BY 4.0',
@@ -168,7 +171,7 @@ describe('sheets and texts of a model', () => {
     ]) {
       expect(text).toContain(part);
     }
-    for (const { package: name, version } of sheet.versions) expect(text).toContain(`${name} ${version}`);
+    for (const { package: name, version } of versions) expect(text).toContain(`${name} ${version}`);
     for (const absent of ['Noto', 'Apache']) expect(text).not.toContain(absent);
     const heldOut = {
       prompts: 128,
@@ -182,7 +185,7 @@ describe('sheets and texts of a model', () => {
     const card = writeModelCard({
       name: 'krona-emoji',
       data,
-      versions: sheet.versions,
+      versions,
       parameters: { unet: 4_260_000, vae: 2_730_000 },
       training: [
         { stages: null },

