@@ -1051,8 +1051,7 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
   it('has one open pull of a model, whose job is missing until it ends, and models beside the default', async () => {
     const { channel, ann } = await newChannel();
     const model = `model-${randomUUID()}`;
-    const asked = () =>
-      bot.addPull({ id: randomUUID(), channelId: channel.id, memberId: ann.id, model });
+    const asked = () => bot.addPull({ id: randomUUID(), channelId: channel.id, memberId: ann.id, model });
     const pull = await asked();
     await expect(asked()).rejects.toThrow();
     const jobs = async () => (await worker.openJobs()).filter(({ id }) => id === pull.id);
